@@ -1,0 +1,135 @@
+/*
+ * about: writes and reads the comments by which our nft table says what it holds (the format is in about.h).
+ *
+ * In goes a finished ir, out come rules; in goes a comment, out comes what it said. What about_put writes, about_parse reads back.
+ */
+#include "emit/about.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "ir/ir.h"
+
+/* FNV-1a's 64 bit offset basis (draft-eastlake-fnv). */
+static const uint64_t CONTENTS_SEED = 0xcbf29ce484222325u;
+
+uint64_t about_contents(const struct interval_set *elements)
+{
+	return interval_digest(elements, CONTENTS_SEED);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+uint32_t *about_tables(struct arena *arena, const struct ir *ir, size_t *count)
+{
+	uint32_t *ids = arena_alloc(arena, (ir->route_count + 1) * sizeof(*ids));
+	size_t kept = 0;
+
+	for (size_t i = 0; i < ir->route_count; i++)
+		ids[i] = ir->routes[i].table;
+	qsort(ids, ir->route_count, sizeof(*ids), compare_ids);
+	for (size_t i = 0; i < ir->route_count; i++)
+		if (ids[i] != IR_TABLE_MAIN && (kept == 0 || ids[kept - 1] != ids[i]))
+			ids[kept++] = ids[i];
+	*count = kept;
+	return ids;
+}
+
+static void put_line(struct buf *out, const char *text)
+{
+	buf_printf(out, "\t\treturn comment \"%s\"\n", text);
+}
+
+static void put_tables(const struct ir *ir, struct buf *out)
+{
+	struct arena *arena = arena_new();
+	size_t count;
+	const uint32_t *ids = about_tables(arena, ir, &count);
+
+	for (size_t i = 0; i < count; i++)
+		put_line(out, arena_printf(arena, "table=%" PRIu32, ids[i]));
+	arena_free(arena);
+}
+
+void about_put(const struct ir *ir, struct buf *out)
+{
+	char line[2 * ABOUT_NAME + 64];
+
+	snprintf(line, sizeof(line), "tpc %d %s digest=%016" PRIx64, ABOUT_VERSION, ir->name, ir->digest);
+	put_line(out, line);
+	snprintf(line, sizeof(line), "protocol=%" PRIu32 " priority=%" PRIu32 "-%" PRIu32 " mask=0x%08" PRIx32,
+		 ir->protocol, ir->priority_first, ir->priority_last, ir->mark_mask);
+	put_line(out, line);
+	put_tables(ir, out);
+	for (size_t i = 0; i < ir->set_count; i++) {
+		const struct ir_set *set = &ir->sets[i];
+
+		snprintf(line, sizeof(line), "set=%s name=%s contents=%016" PRIx64, set->base, set->name,
+			 about_contents(&set->elements));
+		put_line(out, line);
+	}
+}
+
+/* Did sscanf read the whole line? `end` is where %n stopped, 0 when it never came that far. */
+static bool is_whole(const char *comment, int end)
+{
+	return end > 0 && comment[end] == '\0';
+}
+
+static bool parse_policy(const char *comment, struct about_line *out)
+{
+	int end = 0;
+
+	out->kind = ABOUT_POLICY;
+	return sscanf(comment, "tpc %u %99s digest=%" SCNx64 "%n", &out->version, out->name, &out->digest, &end) == 3 &&
+	       is_whole(comment, end);
+}
+
+static bool parse_routing(const char *comment, struct about_line *out)
+{
+	int end = 0;
+
+	out->kind = ABOUT_ROUTING;
+	return sscanf(comment, "protocol=%" SCNu32 " priority=%" SCNu32 "-%" SCNu32 " mask=%" SCNx32 "%n",
+		      &out->protocol, &out->priority_first, &out->priority_last, &out->mask, &end) == 4 &&
+	       is_whole(comment, end);
+}
+
+static bool parse_table(const char *comment, struct about_line *out)
+{
+	int end = 0;
+
+	out->kind = ABOUT_TABLE;
+	return sscanf(comment, "table=%" SCNu32 "%n", &out->table, &end) == 1 && is_whole(comment, end);
+}
+
+static bool parse_set(const char *comment, struct about_line *out)
+{
+	int end = 0;
+
+	out->kind = ABOUT_SET;
+	return sscanf(comment, "set=%99s name=%99s contents=%" SCNx64 "%n", out->base, out->name, &out->digest, &end) == 3 &&
+	       is_whole(comment, end);
+}
+
+bool about_parse(const char *comment, struct about_line *out)
+{
+	static bool (*const parsers[])(const char *, struct about_line *) = { parse_policy, parse_routing, parse_table,
+									      parse_set };
+
+	for (size_t i = 0; i < sizeof(parsers) / sizeof(parsers[0]); i++) {
+		memset(out, 0, sizeof(*out));
+		if (parsers[i](comment, out))
+			return true;
+	}
+	return false;
+}
