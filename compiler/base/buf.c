@@ -1,0 +1,114 @@
+/*
+ * buf: text that grows. The room doubles, so that a text of n bytes costs O(n); a NUL always follows the text.
+ */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/utf8.h"
+
+/* Room for `more` bytes and a NUL behind the text. */
+static void buf_reserve(struct buf *buf, size_t more)
+{
+	size_t room = buf->room ? buf->room : 256;
+
+	if (more < buf->room - buf->length && buf->text)
+		return;
+	if (more > SIZE_MAX / 2 - buf->length)
+		arena_exhausted(more);
+	while (room - buf->length <= more)
+		room *= 2;
+	buf->text = realloc(buf->text, room);
+	if (!buf->text)
+		arena_exhausted(room);
+	buf->room = room;
+}
+
+void buf_add(struct buf *buf, const char *text, size_t length)
+{
+	buf_reserve(buf, length);
+	if (length)
+		memcpy(buf->text + buf->length, text, length);
+	buf->length += length;
+	buf->text[buf->length] = '\0';
+}
+
+void buf_puts(struct buf *buf, const char *text)
+{
+	buf_add(buf, text, strlen(text));
+}
+
+void buf_putc(struct buf *buf, char c)
+{
+	buf_add(buf, &c, 1);
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+	va_list args, again;
+	int length;
+
+	va_start(args, format);
+	va_copy(again, args);
+	buf_reserve(buf, 0);
+	length = vsnprintf(buf->text + buf->length, buf->room - buf->length, format, args);
+	if (length < 0)
+		arena_exhausted(0);
+	if ((size_t)length >= buf->room - buf->length) {
+		buf_reserve(buf, (size_t)length);
+		vsnprintf(buf->text + buf->length, buf->room - buf->length, format, again);
+	}
+	buf->length += (size_t)length;
+	va_end(again);
+	va_end(args);
+}
+
+/* \u escapes are UTF-16: two of them for what lies above U+FFFF. */
+static void buf_json_escape(struct buf *buf, uint32_t code)
+{
+	const char *short_form = code == '\n' ? "\\n" : code == '\t' ? "\\t" : code == '\r' ? "\\r" : NULL;
+
+	if (short_form)
+		buf_puts(buf, short_form);
+	else if (code > 0xffff)
+		buf_printf(buf, "\\u%04x\\u%04x", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
+	else
+		buf_printf(buf, "\\u%04x", code);
+}
+
+void buf_json_string(struct buf *buf, const char *text, size_t length)
+{
+	size_t at = 0, size;
+	uint32_t code = 0;
+
+	buf_putc(buf, '"');
+	while (at < length) {
+		size = utf8_decode(text + at, length - at, &code);
+		if (!size)
+			buf_puts(buf, "\xef\xbf\xbd");
+		else if (utf8_is_hidden(code))
+			buf_json_escape(buf, code);
+		else if (code == '"' || code == '\\')
+			buf_printf(buf, "\\%c", (char)code);
+		else
+			buf_add(buf, text + at, size);
+		at += size ? size : 1;
+	}
+	buf_putc(buf, '"');
+}
+
+const char *buf_text(const struct buf *buf)
+{
+	return buf->text ? buf->text : "";
+}
+
+void buf_free(struct buf *buf)
+{
+	free(buf->text);
+	*buf = (struct buf){0};
+}

@@ -1,0 +1,192 @@
+/*
+ * diag: records of what is wrong, collected in the order of discovery and sorted when they are shown; diag_show.c prints them.
+ *
+ * Always true: texts are complete when diag_add, diag_also and diag_help return; everything is the arena's; showing
+ * changes nothing.
+ */
+#include "base/diag.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag_record.h"
+
+struct diag {
+	struct arena *arena;
+	struct diag_record **records;
+	size_t count, errors;
+};
+
+enum { DIAG_NAME_ROOM = 32 };
+
+/* Character i of a code's name, with '-' for '_': the names are spelt out by the compiler, so that they are constants. */
+#define DIAG_AT(name, i) ((i) < sizeof(name) ? (name)[(i) < sizeof(name) ? (i) : 0] : '\0')
+#define DIAG_LETTER(name, i) (DIAG_AT(name, i) == '_' ? '-' : DIAG_AT(name, i))
+#define DIAG_FOUR(name, i)                                                                         \
+	DIAG_LETTER(name, i), DIAG_LETTER(name, (i) + 1), DIAG_LETTER(name, (i) + 2), DIAG_LETTER(name, (i) + 3)
+#define DIAG_SIXTEEN(name, i)                                                                      \
+	DIAG_FOUR(name, i), DIAG_FOUR(name, (i) + 4), DIAG_FOUR(name, (i) + 8), DIAG_FOUR(name, (i) + 12)
+
+static const struct {
+	char name[DIAG_NAME_ROOM];
+	const char *about;
+	enum diag_severity severity;
+} diag_codes[] = {
+#define DIAG_CODE(name, severity, about) {{DIAG_SIXTEEN(#name, 0), DIAG_SIXTEEN(#name, 16)}, about, severity},
+#include "base/codes.def"
+#undef DIAG_CODE
+};
+
+#define DIAG_CODE(name, severity, about) static_assert(sizeof(#name) <= DIAG_NAME_ROOM, "the name is too long");
+#include "base/codes.def"
+#undef DIAG_CODE
+
+struct diag *diag_new(struct arena *arena)
+{
+	struct diag *diag = arena_new_of(arena, struct diag);
+
+	diag->arena = arena;
+	return diag;
+}
+
+struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span where, const char *format, ...)
+{
+	struct diag_record *record = arena_new_of(diag->arena, struct diag_record);
+	va_list args;
+
+	record->arena = diag->arena;
+	record->code = code;
+	record->where = where;
+	record->index = diag->count;
+	va_start(args, format);
+	record->text = arena_vprintf(diag->arena, format, args);
+	va_end(args);
+	*arena_append(diag->arena, diag->records, diag->count) = record;
+	if (diag_code_severity(code) == SEVERITY_ERROR)
+		diag->errors++;
+	return record;
+}
+
+void diag_also(struct diag_record *record, struct span where, const char *format, ...)
+{
+	struct diag_note *note = arena_append(record->arena, record->notes, record->note_count);
+	va_list args;
+
+	note->where = where;
+	va_start(args, format);
+	note->text = arena_vprintf(record->arena, format, args);
+	va_end(args);
+}
+
+void diag_help(struct diag_record *record, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	*arena_append(record->arena, record->helps, record->help_count) = arena_vprintf(record->arena, format, args);
+	va_end(args);
+}
+
+size_t diag_error_count(const struct diag *diag)
+{
+	return diag->errors;
+}
+
+size_t diag_warning_count(const struct diag *diag)
+{
+	return diag->count - diag->errors;
+}
+
+const char *diag_code_name(enum diag_code code)
+{
+	return diag_codes[code].name;
+}
+
+const char *diag_code_about(enum diag_code code)
+{
+	return diag_codes[code].about;
+}
+
+enum diag_severity diag_code_severity(enum diag_code code)
+{
+	return diag_codes[code].severity;
+}
+
+static int diag_order(size_t a, size_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* By source (what has none comes first), then by where it begins. */
+static int diag_compare_places(const struct diag_record *a, const struct diag_record *b)
+{
+	size_t a_source = a->where.source ? a->where.source->order + 1ul : 0;
+	size_t b_source = b->where.source ? b->where.source->order + 1ul : 0;
+	int order = diag_order(a_source, b_source);
+
+	return order || !a_source ? order : diag_order(a->where.begin, b->where.begin);
+}
+
+/* 0 for records that say the same of the same place. */
+static int diag_compare_contents(const struct diag_record *a, const struct diag_record *b)
+{
+	int order = diag_compare_places(a, b);
+
+	if (!order && a->where.source)
+		order = diag_order(a->where.end, b->where.end);
+	if (!order)
+		order = diag_order(a->code, b->code);
+	return order ? order : strcmp(a->text, b->text);
+}
+
+static int diag_by_contents(const void *a, const void *b)
+{
+	const struct diag_record *const *left = a, *const *right = b;
+	int order = diag_compare_contents(*left, *right);
+
+	return order ? order : diag_order((*left)->index, (*right)->index);
+}
+
+static int diag_by_place(const void *a, const void *b)
+{
+	const struct diag_record *const *left = a, *const *right = b;
+	int order = diag_compare_places(*left, *right);
+
+	return order ? order : diag_order((*left)->index, (*right)->index);
+}
+
+/* The records in the order to show them, the first of each that is there several times. */
+static size_t diag_sort(const struct diag *diag, const struct diag_record **sorted)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < diag->count; i++)
+		sorted[i] = diag->records[i];
+	qsort(sorted, diag->count, sizeof(*sorted), diag_by_contents);
+	for (i = 0; i < diag->count; i++) {
+		if (!count || diag_compare_contents(sorted[count - 1], sorted[i]))
+			sorted[count++] = sorted[i];
+	}
+	qsort(sorted, count, sizeof(*sorted), diag_by_place);
+	return count;
+}
+
+void diag_render(const struct diag *diag, struct buf *out, struct diag_style style)
+{
+	const struct diag_record **sorted;
+	size_t count, i;
+
+	if (!diag->count)
+		return;
+	sorted = arena_alloc(diag->arena, diag->count * sizeof(*sorted));
+	count = diag_sort(diag, sorted);
+	for (i = 0; i < count; i++) {
+		if (style.json)
+			diag_show_json(sorted[i], out);
+		else
+			diag_show_text(sorted[i], out, style.color);
+	}
+}
