@@ -1,0 +1,298 @@
+#!/usr/bin/python3
+"""golden: policies and what they must compile to, byte for byte.
+
+    tests/golden.py [--update] [CASE...]
+
+A case is a folder below golden/ with a policy.yaml (and whatever it names) and a folder expected/:
+the output files, and `stderr` where anything is said. Cases below golden/errors/ must exit 1 and
+write nothing. A case may have a script `prepare`, which makes files that no one wants in a
+repository; the case then runs in a copy of its folder. Every case is compiled twice, the second time
+from another folder, in another locale and time zone, by the san build where there is one. What it
+compiles to is loaded in namespaces of its own: the .nft twice by nft, the batches by ip.
+--update writes what is expected anew. TPC and BUILD name the program and the build folder.
+"""
+import concurrent.futures
+import difflib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from tap import Tap
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "golden"
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
+TPC = pathlib.Path(os.environ.get("TPC", BUILD / "tpc")).resolve()
+SAN = BUILD.resolve() / "san" / "tpc"
+PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+PLAIN = {"PATH": PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/", "LANG": "C.UTF-8"}
+ELSEWHERE = {"PATH": PATH, "LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "LANG": "de_DE"}
+KEPT = b"written by somebody before\n"
+
+
+class Compiled:
+	"""What one run of the compiler did: its status, its messages, the files it wrote."""
+
+	def __init__(self, status, stderr, files):
+		self.status = status
+		self.stderr = stderr
+		self.files = files
+
+
+class Case:
+	def __init__(self, folder):
+		self.folder = folder
+		self.name = str(folder.relative_to(GOLDEN))
+		self.expected = folder / "expected"
+		self.must_fail = self.name.startswith("errors/")
+
+	def compile(self, program, work, environment, elsewhere):
+		"""Compiles in `work`; an output folder that already holds something must keep it."""
+		with tempfile.TemporaryDirectory(prefix="golden-") as scratch:
+			out = pathlib.Path(scratch) / "out"
+			out.mkdir()
+			(out / "other.txt").write_bytes(KEPT)
+			policy = str(work / "policy.yaml") if elsewhere else "policy.yaml"
+			done = subprocess.run([program, "compile", policy, "-o", out], env=environment,
+					cwd="/" if elsewhere else work, capture_output=True,
+					stdin=subprocess.DEVNULL, timeout=60, check=False)
+			files = {path.name: path.read_bytes() for path in out.iterdir()}
+		if files.pop("other.txt", None) != KEPT:
+			files["other.txt"] = b"(a file that was there before was changed or removed)\n"
+		if done.stdout:
+			files["(standard output)"] = done.stdout
+		return Compiled(done.returncode, done.stderr, files)
+
+	def run(self, scratch):
+		"""Both compiles, and the folder that the first ran in."""
+		work = self.folder
+		if (self.folder / "prepare").exists():
+			work = pathlib.Path(scratch) / self.name
+			shutil.copytree(self.folder, work, ignore=shutil.ignore_patterns("expected"))
+			subprocess.run(["sh", "./prepare"], cwd=work, env=PLAIN, check=True, timeout=60)
+		first = self.compile(TPC, work, PLAIN, False)
+		second = self.compile(SAN if SAN.exists() else TPC, work, ELSEWHERE, True)
+		return first, second, work
+
+	def wanted(self):
+		if not self.expected.is_dir():
+			return {}
+		return {path.name: path.read_bytes() for path in self.expected.iterdir()}
+
+
+def readable(data):
+	return data.decode("utf-8", "backslashreplace").splitlines(keepends=True)
+
+
+def unified(name, wanted, found):
+	lines = difflib.unified_diff(readable(wanted), readable(found), f"expected/{name}",
+			f"found/{name}")
+	text = "".join(line if line.endswith("\n") else line + "\n\\ no newline at the end\n"
+			for line in lines)
+	return text or f"{name}: only bytes that are not text differ\n"
+
+
+def compare(wanted, found):
+	"""The differences between two dicts of files, as text."""
+	problems = []
+	for name in sorted(wanted.keys() | found.keys()):
+		if wanted.get(name) != found.get(name):
+			problems.append(unified(name, wanted.get(name, b""), found.get(name, b"")))
+	return "".join(problems)
+
+
+def judge_status(case, compiled):
+	wanted = 1 if case.must_fail else 0
+	if compiled.status == wanted:
+		return ""
+	text = "".join(readable(compiled.stderr)[-30:])
+	return f"exit status {compiled.status}, not {wanted}\n{text}"
+
+
+def judge(case, compiled):
+	problems = judge_status(case, compiled)
+	found = dict(compiled.files)
+	if compiled.stderr:
+		found["stderr"] = compiled.stderr
+	if not case.wanted():
+		problems += "there is no expected/: run `make golden` and read what it wrote\n"
+	return problems + compare(case.wanted(), found)
+
+
+def judge_elsewhere(case, work, first, second):
+	problems = judge_status(case, second)
+	messages = second.stderr.replace(str(work).encode() + b"/", b"")
+	return problems + compare(dict(first.files, stderr=first.stderr),
+			dict(second.files, stderr=messages))
+
+
+# ---- loading ----
+
+# In: the folder with the outputs; $1... are lines of links, addresses and accounts to make first.
+LOAD = r"""
+set -e
+cd "$1"
+if [ -s passwd ]; then mount --bind passwd /etc/passwd; mount --bind group /etc/group; fi
+ip link set lo up
+ip -batch links
+for file in *.nft; do nft -f "$file"; nft -f "$file"; done
+for file in *.ip.batch; do [ ! -e "$file" ] || ip -batch "$file"; done
+for file in *.ip6.batch; do [ ! -e "$file" ] || ip -6 -batch "$file"; done
+for file in *.sh; do [ ! -e "$file" ] || sh -n "$file"; done
+"""
+
+
+def neighbour(address):
+	"""Another address of the same small network, with its length."""
+	if ":" in address:
+		return address.rstrip("0123456789abcdef") + "fff1/64"
+	first, _, last = address.rpartition(".")
+	return f"{first}.{int(last) ^ 2 or 1}/24"
+
+
+def links(text):
+	"""`ip -batch` lines that make every link and address that the batches speak of."""
+	devices = {"gw0"} | set(re.findall(r"\bdev (\S+)", text))
+	addresses = set()
+	for line in re.split(r"\n|\bnexthop\b", text):
+		device = re.search(r"\bdev (\S+)", line)
+		via = re.search(r"\bvia (?:inet6? )?(\S+)", line)
+		source = re.search(r"\bsrc (\S+)", line)
+		name = device.group(1) if device else "gw0"
+		if via and not via.group(1).startswith("fe80:"):
+			addresses.add((neighbour(via.group(1)), name))
+		if source:
+			addresses.add((source.group(1), name))
+	lines = []
+	for number, name in enumerate(sorted(devices - {"lo"})):
+		lines += [f"link add {name} type veth peer name peer{number}",
+				f"link set {name} up", f"link set peer{number} up"]
+	for address, name in sorted(addresses):
+		nodad = " nodad" if ":" in address else ""
+		lines.append(f"address replace {address} dev {name}{nodad}")
+	return "".join(line + "\n" for line in lines)
+
+
+def accounts(text):
+	"""passwd and group with every user and group that the rules name: nft resolves them."""
+	result = {}
+	for word, path, shape in (("skuid", "/etc/passwd", "{}:x:{}:{}::/:/bin/false\n"),
+			("skgid", "/etc/group", "{}:x:{}:\n")):
+		named = set()
+		for found in re.findall(word + r"\s+(?:!=\s*)?(\{[^}]*\}|\S+)", text):
+			named |= set(re.findall(r"[a-z_][\w.-]*", found))
+		entries = pathlib.Path(path).read_text(encoding="utf-8")
+		for number, name in enumerate(sorted(named)):
+			if f"\n{name}:" not in "\n" + entries:
+				entries += shape.format(name, 60000 + number, 60000 + number)
+		result[path.rpartition("/")[2]] = entries
+	return result
+
+
+def load(files):
+	"""Loads outputs into the kernel; what was said, or "" when nothing was."""
+	texts = {name: data.decode() for name, data in files.items()}
+	with tempfile.TemporaryDirectory(prefix="golden-") as scratch:
+		folder = pathlib.Path(scratch)
+		batches = "\n".join(text for name, text in texts.items() if name.endswith(".batch"))
+		rules = "\n".join(text for name, text in texts.items() if name.endswith(".nft"))
+		texts |= accounts(rules) | {"links": links(batches)}
+		for name, text in texts.items():
+			(folder / name).write_text(text, encoding="utf-8")
+		done = subprocess.run(["unshare", "-Urnm", "sh", "-c", LOAD, "sh", folder], env=PLAIN,
+				capture_output=True, stdin=subprocess.DEVNULL, timeout=60,
+				check=False)
+	said = (done.stdout + done.stderr).decode("utf-8", "replace")
+	if done.returncode and not said:
+		return f"exit status {done.returncode}"
+	return said if not done.returncode else f"exit status {done.returncode}\n{said}"
+
+
+# ---- the suite ----
+
+
+def results(case, scratch):
+	"""(name, problems) pairs of one case."""
+	try:
+		first, second, work = case.run(scratch)
+	except (OSError, subprocess.SubprocessError) as error:
+		return [(case.name, f"could not be run: {error}")]
+	pairs = [(case.name, judge(case, first)),
+			(f"{case.name} elsewhere", judge_elsewhere(case, work, first, second))]
+	if not case.must_fail:
+		missing = {"policy.nft", "policy.ip.batch"} - first.files.keys()
+		pairs.append((f"{case.name} loads", load(first.files) if not missing
+				else f"not written: {' '.join(sorted(missing))}"))
+	return pairs
+
+
+def update(case, scratch):
+	"""Writes what the compiler says now as what is expected; says what changed."""
+	first, _, _ = case.run(scratch)
+	problems = judge_status(case, first)
+	if problems:
+		return f"{case.name}: not written: {problems}"
+	found = dict(first.files)
+	if first.stderr:
+		found["stderr"] = first.stderr
+	if found == case.wanted():
+		return ""
+	shutil.rmtree(case.expected, ignore_errors=True)
+	case.expected.mkdir()
+	for name, data in found.items():
+		(case.expected / name).write_bytes(data)
+	return f"{case.name}: written: {' '.join(sorted(found))}"
+
+
+def find_cases(words):
+	cases = []
+	for policy in sorted(GOLDEN.glob("**/policy.yaml")):
+		folder = policy.parent
+		if "expected" not in folder.parts and not any(folder.is_relative_to(case.folder)
+				for case in cases):
+			cases.append(Case(folder))
+	return [case for case in cases if not words or any(word in case.name for word in words)]
+
+
+def codes():
+	"""(folder, code) of every diagnostic."""
+	text = (ROOT / "compiler/base/codes.def").read_text(encoding="utf-8")
+	for name, severity in re.findall(r"^DIAG_CODE\((\w+), SEVERITY_(\w+)", text, re.MULTILINE):
+		yield "errors" if severity == "ERROR" else "warnings", name.replace("_", "-")
+
+
+def judge_code(folder, code):
+	expected = GOLDEN / folder / code / "expected" / "stderr"
+	if not expected.exists():
+		return f"there is no case golden/{folder}/{code}"
+	if f"[{code}]" not in expected.read_text(encoding="utf-8", errors="replace"):
+		return f"golden/{folder}/{code}/expected/stderr does not show [{code}]"
+	return ""
+
+
+def main(words):
+	updating = "--update" in words
+	words = [word for word in words if word != "--update"]
+	cases = find_cases(words)
+	tap = Tap()
+	with tempfile.TemporaryDirectory(prefix="golden-") as scratch, \
+			concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+		if updating:
+			said = [line for line in pool.map(lambda case: update(case, scratch), cases) if line]
+			print("\n".join(said) or "nothing changed")
+			return int(any("not written" in line for line in said))
+		for pairs in pool.map(lambda case: results(case, scratch), cases):
+			for name, problems in pairs:
+				tap.check(name, problems)
+	if not words:
+		for folder, code in codes():
+			tap.check(f"{folder}/{code} has a case", judge_code(folder, code))
+	return tap.done()
+
+
+if __name__ == "__main__":
+	sys.exit(main(sys.argv[1:]))
