@@ -1,0 +1,133 @@
+"""
+The lab: client - router - origin, and what a test may add to it.
+
+    client 10.10.10.2, fd00:10::2 --- lan0 router wan0 --- origin 192.0.2.1, 2001:db8:1::1
+    server 10.10.10.9, fd00:10::9 ---/ (one wire)    \\-- wan1 mobile 198.51.100.1, 2001:db8:2::1
+                                                      \\- wg0, wg1: tunnels to vpn, vpn2
+
+Every host beyond the router answers for all of 203.0.113.0/24 and 2001:db8:113::/48, so who answers tells which way a packet
+went. All addresses are private or for documentation. A network is made in some 30 ms and gone when it is closed.
+"""
+
+import os
+import tempfile
+
+import ns
+import probe
+from ns import Host, Unable
+
+FOREIGN = {4: "203.0.113.8", 6: "2001:db8:113::8"}
+PLAIN = {4: "192.0.2.1", 6: "2001:db8:1::1"}
+CLIENT = {4: "10.10.10.2", 6: "fd00:10::2"}
+SERVER = {4: "10.10.10.9", 6: "fd00:10::9"}
+ROUTER = {4: "10.10.10.1", 6: "fd00:10::1"}
+UPLINKS = {  # device on the router -> the host behind it, the router's addresses there, the host's
+    "wan0": ("origin", {4: "192.0.2.2", 6: "2001:db8:1::2"}, {4: "192.0.2.1", 6: "2001:db8:1::1"}),
+    "wan1": ("mobile", {4: "198.51.100.2", 6: "2001:db8:2::2"}, {4: "198.51.100.1", 6: "2001:db8:2::1"}),
+    "wg0": ("vpn", {4: "10.99.0.2", 6: "fd00:99::2"}, {4: "10.99.0.1", 6: "fd00:99::1"}),
+    "wg1": ("vpn2", {4: "10.98.0.2", 6: "fd00:98::2"}, {4: "10.98.0.1", 6: "fd00:98::1"}),
+}
+TCP_PORTS = (22, 53, 80, 443, 853, 5228, 8080)
+UDP_PORTS = (53, 123, 443, 5000)
+
+
+class Network:
+    """The hosts of one test. `with Network(...) as net:`"""
+
+    def __init__(self, uplinks=("wan0",), server=False, foreign=()):
+        self.closers, self.hosts = [], {}
+        self.directory = tempfile.mkdtemp(prefix="tpc-lab-")
+        self.router, self.client = self._host("router"), self._host("client")
+        self.server = self._host("server") if server else None
+        self._lan()
+        for device in uplinks:
+            self._uplink(device, foreign)
+        for version in 4, 6:
+            self.router.ip(f"route add default via {UPLINKS['wan0'][2][version]} dev wan0", f"-{version}")
+        for key in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
+            self.router.sysctl(f"net.{key}", 1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _host(self, name):
+        host = Host(name)
+        self.hosts[name] = host
+        setattr(self, name, host)
+        return host
+
+    def _lan(self):
+        members = [("client", self.client, CLIENT)] + ([("server", self.server, SERVER)] if self.server else [])
+        lines = ["link set lo up"]
+        if self.server:
+            switch = self._host("switch")
+            switch.ip("link add br0 type bridge\nlink set br0 up\n" + "".join(
+                f"link add {name} type veth peer name {device} netns {host.path}\nlink set {name} master br0 up\n"
+                for name, host, device in [("router", self.router, "lan0"), ("client", self.client, "eth0"),
+                               ("server", self.server, "eth0")]))
+        else:
+            lines.append(f"link add lan0 type veth peer name eth0 netns {self.client.path}")
+        lines += ["link set lan0 up", f"address add {ROUTER[4]}/24 dev lan0", f"address add {ROUTER[6]}/64 dev lan0 nodad"]
+        self.router.ip("\n".join(lines))
+        for _, host, address in members:
+            host.ip(f"""link set lo up
+                    link set eth0 up
+                    address add {address[4]}/24 dev eth0
+                    address add {address[6]}/64 dev eth0 nodad
+                    route add default via {ROUTER[4]}
+                    route add default via {ROUTER[6]}""")
+
+    def _uplink(self, device, foreign):
+        name, ours, theirs = UPLINKS[device]
+        host = self._host(name)
+        self.connect(device)
+        host.ip("\n".join(f"route add local {prefix} dev lo" for prefix in (
+            "203.0.113.0/24", "2001:db8:113::/48", *foreign)))
+        for key in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
+            host.sysctl(f"net.{key}", 1)
+        self.add(probe.Echo(host, TCP_PORTS, UDP_PORTS))
+
+    def connect(self, device):
+        """
+        Makes an uplink's link (again). A tunnel has no neighbours to look for, as wireguard has none: on a device that is told
+        not to ask, the kernel sends to the device's own link address, so both ends get the same one.
+        """
+        name, ours, theirs = UPLINKS[device]
+        tunnel = "address 02:00:00:00:00:99 arp off" if device.startswith("wg") else ""
+        self.router.ip(f"""link add {device} {tunnel} type veth peer name eth0 {tunnel} netns {self.hosts[name].path}
+                           link set {device} {'arp off' if tunnel else ''} up
+                           address add {ours[4]}/24 dev {device}
+                           address add {ours[6]}/64 dev {device} nodad""")
+        self.hosts[name].ip(f"""link set lo up
+                                link set eth0 {'arp off' if tunnel else ''} up
+                                address add {theirs[4]}/24 dev eth0
+                                address add {theirs[6]}/64 dev eth0 nodad
+                                route add default via {ours[4]}
+                                route add default via {ours[6]}""")
+
+    def add(self, thing):
+        """Closes `thing` with the network."""
+        self.closers.append(thing)
+        return thing
+
+    def listener(self, port=12345, host=None, **how):
+        return self.add(probe.Listener(host or self.router, port, **how))
+
+    def echo(self, host, tcp=(), udp=(), **how):
+        return self.add(probe.Echo(host, tcp, udp, **how))
+
+    def sniff(self, name="origin", device="eth0"):
+        return self.add(probe.Sniffer(self.hosts[name], device))
+
+    def close(self):
+        for thing in reversed(self.closers):
+            thing.close()
+        self.closers = []
+        for host in self.hosts.values():
+            host.close()
+        for name in os.listdir(self.directory):
+            os.unlink(os.path.join(self.directory, name))
+        os.rmdir(self.directory)

@@ -1,0 +1,140 @@
+"""Network namespaces, without ip-netns and without root.
+
+In: nothing. Out: a process in namespaces of its own (enter), and hosts, each a network namespace that is held by one
+file descriptor. Any thread may step into a host (`with host:`), so one process can open sockets on all hosts of a network.
+Always true: after enter() nothing that is done here can reach the machine's own network, mounts or /run.
+"""
+
+import ctypes
+import os
+import subprocess
+import threading
+
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
+MS_REC, MS_PRIVATE = 0x4000, 1 << 18
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_entered = False
+
+
+class Unable(Exception):
+    """This machine cannot do what the lab needs; the text says what."""
+
+
+def _call(name, *args):
+    if getattr(_libc, name)(*args) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{name}: {os.strerror(code)}")
+
+
+def _write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def mount(source, target, kind, flags=0):
+    _call("mount", source and source.encode(), target.encode(), kind and kind.encode(), flags, None)
+
+
+def enter():
+    """Moves this process into private namespaces: all user ids when it is root, else only one."""
+    global _entered
+    if _entered:
+        return
+    uid, gid = os.geteuid(), os.getegid()
+    try:
+        try:
+            if uid != 0:
+                raise PermissionError
+            _call("unshare", CLONE_NEWNET | CLONE_NEWNS)
+        except PermissionError:  # not root, or root in a container without the right to do so
+            _call("unshare", CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS)
+            _write("/proc/self/setgroups", "deny")
+            _write("/proc/self/uid_map", f"0 {uid} 1")
+            _write("/proc/self/gid_map", f"0 {gid} 1")
+        mount(None, "/", None, MS_REC | MS_PRIVATE)
+        mount("tmpfs", "/run", "tmpfs")
+        os.makedirs("/run/netns")
+        _write("/proc/sys/net/ipv4/ip_forward", "1")
+    except OSError as error:
+        raise Unable(f"no private network namespace here ({error}); "
+                 "unprivileged user namespaces must be allowed, or the lab run as root") from error
+    _entered = True
+
+
+def all_ids():
+    """Whether other user ids than our own can be taken on."""
+    with open("/proc/self/uid_map") as file:
+        return any(int(line.split()[2]) > 1 for line in file)
+
+
+_here = threading.local()
+
+
+class Host:
+    """A network namespace; `with host:` runs the calling thread in it."""
+
+    def __init__(self, name):
+        self.name = name
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        try:
+            _call("unshare", CLONE_NEWNET)
+            self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+            self._settle()
+        finally:
+            _call("setns", home, CLONE_NEWNET)
+            os.close(home)
+
+    @staticmethod
+    def _settle():
+        """No duplicate address detection (addresses work at once), no reverse-path surprises from the machine."""
+        for key, value in (("ipv6/conf/default/accept_dad", "0"), ("ipv6/conf/all/accept_dad", "0"),
+                   ("ipv6/conf/default/accept_ra", "0"), ("ipv4/conf/all/rp_filter", "0"),
+                   ("ipv4/conf/default/rp_filter", "0"), ("ipv4/icmp_ratelimit", "0"),
+                   ("ipv6/icmp/ratelimit", "0"), ("ipv4/ping_group_range", "0 0")):
+            _write(f"/proc/sys/net/{key}", value)
+
+    @property
+    def path(self):
+        """A name that `ip link set ... netns` takes, for as long as this process lives."""
+        return f"/proc/{os.getpid()}/fd/{self.fd}"
+
+    def __enter__(self):
+        stack = _here.__dict__.setdefault("stack", [])
+        stack.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY))
+        _call("setns", self.fd, CLONE_NEWNET)
+        return self
+
+    def __exit__(self, *_):
+        home = _here.stack.pop()
+        _call("setns", home, CLONE_NEWNET)
+        os.close(home)
+
+    def run(self, *argv, check=True, stdin=None, timeout=60, **more):
+        """Runs a command on this host; what it printed, with .returncode, .stdout and .stderr as text."""
+        with self:
+            done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, **more)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{self.name}: {' '.join(argv)}: exit {done.returncode}\n{done.stderr}{done.stdout}")
+        return done
+
+    def ip(self, text, family=None):
+        """Feeds lines to `ip -batch`."""
+        lines = "\n".join(line.strip() for line in text.strip().splitlines())
+        return self.run("ip", *([family] if family else []), "-batch", "-", stdin=lines + "\n")
+
+    def nft(self, text):
+        return self.run("nft", "-f", "-", stdin=text)
+
+    def sysctl(self, key, value=None):
+        path = "/proc/sys/" + key.replace(".", "/")
+        with self:
+            if value is not None:
+                _write(path, str(value))
+            with open(path) as file:
+                return file.read().strip()
+
+    def close(self):
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
