@@ -49,14 +49,61 @@ UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
 SCHEMA := $(wildcard schema/policy.schema.json)
 
+FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] tests/*/*.[ch])
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+
+# Another make for another variant or after the set-up; parallel unless the caller has decided.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+# A text into the file of the target, which is left alone when it holds just that.
+keep = text='$(subst ','\'',$(strip $(1)))'; \
+	[ "$$text" = "$$(cat $@ 2>/dev/null)" ] || printf '%s\n' "$$text" >$@
+# Paths below the place of installation.
+into = $(addprefix $(DESTDIR)$(PREFIX)/,$(1))
+
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all unit help clean FORCE
+.PHONY: all unit demo check lint golden bench format install uninstall help clean FORCE
 
 all: $(OUT)/tpc ## build the program
 
-$(OUT)/tpc: $(OBJECTS) $(OUT)/flags
+demo: ## show on this machine what a policy does to packets; installs what is missing
+	@sh packaging/setup demo
+	@$(SUBMAKE) all
+	@TPC=$(abspath $(BUILD))/tpc $(PYTHON) tests/lab/demo.py
+
+check: ## all tests; installs what is missing, ends in the count of passed, failed and skipped
+	@sh packaging/setup check
+	@$(SUBMAKE) all unit
+	@$(SUBMAKE) VARIANT=san all unit
+	@$(PYTHON) tests/run --build $(BUILD) $(SUITES)
+
+lint: all unit ## the rules of the house: includes, lengths, style
+	@$(PYTHON) tests/run --build $(BUILD) lint
+
+golden: all ## write anew what the golden policies are expected to compile to
+	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/golden.py --update $(CASES)
+
+bench: all ## time and memory of a compilation, against their bounds
+	@$(PYTHON) tests/bench/run --tpc $(BUILD)/tpc
+
+unit: $(UNIT) ## build the unit tests
+
+format: ## lay out the C files (or FILES) in the project's style
+	$(CLANG_FORMAT) -i $(FILES)
+
+install: all ## copy the program and its data below PREFIX (/usr/local)
+	install -d $(call into,bin share/tpc share/doc/tpc/examples)
+	install -m 755 $(OUT)/tpc $(call into,bin/tpc)
+	install -m 644 schema/policy.schema.json $(call into,share/tpc/)
+	install -m 644 README.md LICENSE $(call into,share/doc/tpc/)
+	cp -R examples/. $(call into,share/doc/tpc/examples/)
+
+uninstall: ## remove what install has copied
+	rm -f $(call into,bin/tpc)
+	rm -rf $(call into,share/tpc share/doc/tpc)
+
+$(OUT)/tpc: $(OBJECTS) $(OUT)/flags $(OUT)/objects
 	@echo '  LD $@'
 	$(Q)$(CC) $(link_flags) -o $@ $(OBJECTS) $(module_libs)
 
@@ -81,15 +128,17 @@ $(OUT)/schema.c: $(SCHEMA) Makefile
 		sed -e 's/[[:space:]]*$$//' -e 's/[[:space:]][[:space:]]*/\\/g' -e 's/.*/"&"/'; \
 	  echo ';'; echo 'const size_t schema_size = sizeof(schema_text) - 1;'; } >$@
 
+# Changes when a source comes or goes, and then the program is linked anew.
+$(OUT)/objects: FORCE
+	@mkdir -p $(@D)
+	@$(call keep,$(OBJECTS))
+
 # Changes only when the compiler or its flags do, and then everything is compiled anew.
 $(OUT)/flags: FORCE
 	@mkdir -p $(@D)
 	@$(PKG_CONFIG) --exists --print-errors $(MODULES) || \
 		{ echo 'libraries are missing; install them with: sh packaging/setup build' >&2; exit 1; }
-	@printf '%s\n' '$(CC) $(subst ','\'',$(compile_flags)) : $(link_flags) $(module_libs)' >$@.new
-	@if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
-
-unit: $(UNIT) ## build the unit tests
+	@$(call keep,$(CC) $(compile_flags) : $(link_flags) $(module_libs))
 
 $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OBJECTS) $(OUT)/flags
 	@mkdir -p $(@D)
@@ -98,8 +147,8 @@ $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OBJECTS) $(OUT)/flags
 		$(module_libs) $(unit_libs)
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1:\2/p' Makefile | \
-		awk -F: '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
+		while read -r target does; do printf '  make %-10s %s\n' "$$target" "$$does"; done
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

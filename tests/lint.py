@@ -1,0 +1,341 @@
+#!/usr/bin/python3
+"""lint: what the compiler proper cannot check about our own source.
+
+In go the files of the repository and the objects of the release build ($BUILD), out come TAP lines, a
+rule each, with every place that breaks it. The rules are those of the house: which folder may
+include which, how long a file and a function may be, no default where a switch is over an enum of
+ours, no state outside a function, nothing public that nobody uses, nothing unfinished.
+"""
+import collections
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+
+from tap import Tap
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
+CLANG_FORMAT = 14  # another version lays things out in another way
+FILE_LINES, FILE_LINES_MOST, FUNCTION_LINES = 500, 600, 80
+
+# Which folder of compiler/ may include which; main.c and cmd/ may include all.
+SEES = {
+	"base": {"base"},
+	"addr": {"base", "addr"},
+	"yaml": {"base", "addr", "yaml"},
+	"ir": {"base", "addr", "ir"},
+	"match": {"base", "addr", "yaml", "ir", "match"},
+	"lang": {"base", "addr", "yaml", "ir", "match", "lang"},
+	"opt": {"base", "addr", "ir", "opt"},
+	"emit": {"base", "addr", "ir", "emit"},
+	"live": {"base", "addr", "ir", "emit", "live"},
+}
+# Libraries, each behind one wall.
+LIBRARIES = {"yaml.h": "yaml", "nftables/": "live", "libmnl/": "live"}
+
+# Spelled in two halves, so that this file does not find itself.
+UNFINISHED = re.compile(
+	"|".join((r"\bTO" r"DO\b", r"\bFIX" r"ME\b", r"\bXX" r"X\b", r"\bfor " r"now\b",
+		r"place" r"holder", r"\bnot (yet )?imple" r"mented")), re.IGNORECASE)
+
+
+def tracked():
+	"""Every file of the project, without what is built."""
+	listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+		cwd=ROOT, capture_output=True, check=False)
+	if listed.returncode == 0:
+		names = [name for name in listed.stdout.decode().split("\0") if name]
+		return sorted({ROOT / name for name in names if (ROOT / name).is_file()})
+	return sorted(path for path in ROOT.rglob("*")
+		if path.is_file() and not {"build", ".git", "__pycache__"} & set(path.parts))
+
+
+def blank(match):
+	"""The text of a comment or a literal as spaces: lines and columns stay."""
+	return re.sub(r"[^\n]", " ", match.group(0))
+
+
+class File:
+	"""A C file: its text, and `code`, the text without comments and without what is in quotes."""
+
+	def __init__(self, path):
+		self.path = path
+		self.name = str(path.relative_to(ROOT))
+		self.text = path.read_text(encoding="utf-8")
+		self.lines = self.text.splitlines()
+		plain = re.sub(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])+'", blank,
+			self.text, flags=re.DOTALL)
+		self.code = plain
+		parts = path.relative_to(ROOT).parts
+		self.folder = parts[1] if len(parts) > 2 else ""
+
+	def line_of(self, offset):
+		return self.text.count("\n", 0, offset) + 1
+
+	def at(self, line, text):
+		return f"{self.name}:{line}: {text}"
+
+
+def functions(file):
+	"""(name, first line, number of lines) of every function, its braces included."""
+	begin = name = None
+	code = file.code.splitlines()
+	for number, line in enumerate(code, 1):
+		if line == "{" and number > 1:
+			head = "\n".join(code[max(0, number - 12):number - 1])
+			found = re.search(r"(\w+)\((?:[^;{}]*)\)[^;{}()]*$", head)
+			begin, name = (number, found.group(1)) if found else (None, None)
+		elif line == "}" and begin:
+			yield name, begin, number - begin + 1
+			begin = None
+
+
+def check_includes(files):
+	for file in files:
+		for found in re.finditer(r'^#include ([<"])([^>"]+)[>"]', file.text, re.MULTILINE):
+			line, target = file.line_of(found.start()), found.group(2)
+			if found.group(1) == "<":
+				for library, owner in LIBRARIES.items():
+					if target.startswith(library) and file.folder != owner:
+						yield file.at(line, f"only {owner}/ includes <{target}>")
+			elif not (ROOT / "compiler" / target).exists():
+				yield file.at(line, f"no compiler/{target}: paths are relative to compiler/")
+			elif file.folder in SEES and target.split("/")[0] not in SEES[file.folder]:
+				yield file.at(line, f"{file.folder}/ may not see {target}")
+			elif file.folder not in SEES and file.folder not in ("", "cmd"):
+				yield file.at(line, f"no rule in tests/lint.py says what {file.folder}/ may see")
+
+
+def check_file_lines(files):
+	for file in files:
+		if len(file.lines) > FILE_LINES_MOST:
+			yield f"{file.name}: {len(file.lines)} lines, {FILE_LINES_MOST} at most"
+
+
+def check_function_lines(files):
+	for file in files:
+		for name, begin, length in functions(file):
+			if length > FUNCTION_LINES:
+				yield file.at(begin, f"{name}: {length} lines, {FUNCTION_LINES} at most")
+
+
+def enumerators(files):
+	"""The members of every enum that has a name."""
+	names = set()
+	for file in files:
+		for body in re.findall(r"\benum \w+\s*\{([^}]*)\}", file.code):
+			names |= set(re.findall(r"(?:^|,)\s*([A-Za-z_]\w*)", body))
+	return names
+
+
+def switch_bodies(code):
+	"""(offset, body) of every switch; a nested one is blanked in the outer's body."""
+	for found in re.finditer(r"\bswitch\s*\(", code):
+		begin = code.find("{", found.end())
+		depth, end = 0, begin
+		for end in range(begin, len(code)):
+			depth += {"{": 1, "}": -1}.get(code[end], 0)
+			if depth == 0:
+				break
+		body = code[begin + 1:end]
+		yield found.start(), re.sub(r"\bswitch\s*\([^{]*\{.*\}", blank, body, flags=re.DOTALL)
+
+
+def check_switches(files):
+	ours = enumerators(files)
+	for file in files:
+		for offset, body in switch_bodies(file.code):
+			labels = set(re.findall(r"\bcase (\w+)", body))
+			if re.search(r"\bdefault\s*:", body) and labels & ours:
+				yield file.at(file.line_of(offset), "a switch over an enum of ours has a default")
+
+
+def check_typedefs(files):
+	for file in files:
+		for found in re.finditer(r"\btypedef (struct|enum|union)\b", file.code):
+			yield file.at(file.line_of(found.start()), "a typedef hides what it is")
+
+
+def check_openings(files):
+	for file in files:
+		opening = re.match(r"/\*\n(.*?)\n \*/\n", file.text, re.DOTALL)
+		length = opening.group(1).count("\n") + 1 if opening else 0
+		if not opening or length > 12:
+			yield file.at(1, "a file opens with a comment of a few lines: what goes in, what comes "
+				"out, what always holds")
+
+
+def check_guards(files):
+	for file in files:
+		if file.path.suffix == ".h":
+			name = file.path.relative_to(ROOT / "compiler").as_posix()
+			guard = "TPC_" + re.sub(r"\W", "_", name).upper()
+			if f"#ifndef {guard}\n#define {guard}\n" not in file.text:
+				yield file.at(1, f"the include guard is {guard}")
+
+
+def check_codes(files):
+	text = "\n".join(file.code for file in files if file.path.suffix == ".c")
+	definitions = (ROOT / "compiler/base/codes.def").read_text(encoding="utf-8")
+	for name in re.findall(r"^DIAG_CODE\((\w+),", definitions, re.MULTILINE):
+		if not re.search(rf"\bDIAG_{name}\b", text):
+			yield f"compiler/base/codes.def: {name}: nothing reports it"
+
+
+def check_unfinished(paths):
+	for path in paths:
+		name = str(path.relative_to(ROOT))
+		if name.startswith("golden/") or name == "LICENSE":
+			continue
+		try:
+			text = path.read_text(encoding="utf-8")
+		except UnicodeDecodeError:
+			continue
+		for number, line in enumerate(text.splitlines(), 1):
+			if UNFINISHED.search(line):
+				yield f"{name}:{number}: unfinished by its own word: {line.strip()[:80]}"
+
+
+def check_white_space(paths):
+	for path in paths:
+		name = str(path.relative_to(ROOT))
+		if path.suffix not in (".c", ".h", ".def", ".py", ".sh", ".md", ".yml") and \
+				name not in ("Makefile", "packaging/setup", ".ci/run", "tests/run"):
+			continue
+		text = path.read_text(encoding="utf-8")
+		for number, line in enumerate(text.splitlines(), 1):
+			if line != line.rstrip():
+				yield f"{name}:{number}: white space at the end of the line"
+		if text and not text.endswith("\n"):
+			yield f"{name}: no newline at the end"
+
+
+# ---- from the objects ----
+
+
+def objects(folder):
+	return sorted((BUILD / "obj" / folder).rglob("*.o"))
+
+
+def symbols(paths):
+	"""{name: kind letter} for each object, by `nm`."""
+	tables = {}
+	for path in paths:
+		listed = subprocess.run(["nm", path], capture_output=True, text=True, check=True)
+		rows = [line.split() for line in listed.stdout.splitlines()]
+		tables[path] = {row[-1]: row[-2] for row in rows}
+	return tables
+
+
+def source_of(path):
+	return path.relative_to(BUILD / "obj").with_suffix(".c")
+
+
+def check_state(tables):
+	"""Sections that can be written to; read-only tables with addresses in them are .data.rel.ro."""
+	for path in tables:
+		listed = subprocess.run(["objdump", "-t", path], capture_output=True, text=True, check=True)
+		for line in listed.stdout.splitlines():
+			found = re.search(r"\s(\.(?:data|bss|tdata|tbss)\S*)\t([0-9a-f]+)\s+(\S+)$", line)
+			if found and int(found.group(2), 16) and not found.group(1).startswith(".data.rel.ro"):
+				yield f"{source_of(path)}: {found.group(3)} can be written to"
+
+
+def check_public(tables, users):
+	wanted = set()
+	for table in list(tables.values()) + list(users.values()):
+		wanted |= {name for name, kind in table.items() if kind == "U"}
+	for path, table in tables.items():
+		for name, kind in table.items():
+			if kind in "TDBR" and name not in wanted and name != "main":
+				yield f"{source_of(path)}: {name} is public and used nowhere else"
+			if kind in "TDBR" and re.match(r"(yaml|nft|mnl)_", name):
+				yield f"{source_of(path)}: {name} looks like a library's"
+
+
+# ---- other programs ----
+
+
+def clang_format():
+	"""The program in the one version that we use, or None and what there is instead."""
+	found = "no clang-format is here"
+	for name in (f"clang-format-{CLANG_FORMAT}", "clang-format"):
+		if shutil.which(name):
+			said = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
+			if re.search(rf"version {CLANG_FORMAT}\.", said.stdout):
+				return name, ""
+			found = said.stdout.strip()
+	return None, f"it takes clang-format {CLANG_FORMAT}; {found}"
+
+
+def lint_format(tap, files):
+	program, why = clang_format()
+	if not program:
+		tap.skip("the C style", why)
+		return
+	done = subprocess.run([program, "--dry-run", "-Werror", *(file.path for file in files)],
+		capture_output=True, text=True, check=False)
+	found = collections.Counter(re.findall(r"^(\S+?):\d+:\d+: error", done.stderr, re.MULTILINE))
+	places = [f"{name}: {count} places; `make format FILES={name}` mends them"
+		for name, count in sorted(found.items())]
+	if done.returncode and not places:
+		places = done.stderr.splitlines()
+	tap.check("the C style", [place.replace(f"{ROOT}/", "") for place in places])
+
+
+def lint_shell(tap, paths):
+	scripts = [path for path in paths
+		if path.stat().st_size and path.read_bytes()[:40].startswith((b"#!/bin/sh", b"#!/usr/bin/env bash"))]
+	if not shutil.which("shellcheck"):
+		tap.skip("shell scripts", "no shellcheck is here")
+		return
+	done = subprocess.run(["shellcheck", "-f", "gcc", "-S", "warning", *scripts],
+		capture_output=True, text=True, check=False)
+	tap.check("shell scripts", (done.stdout + done.stderr).replace(f"{ROOT}/", ""))
+
+
+def note(files):
+	for file in files:
+		if FILE_LINES < len(file.lines) <= FILE_LINES_MOST:
+			print(f"# note: {file.name} has {len(file.lines)} lines; {FILE_LINES} is the aim")
+	lengths = [length for file in files for _, _, length in functions(file)]
+	if lengths:
+		print(f"# note: {len(lengths)} functions, the median has {statistics.median(lengths):g} lines")
+
+
+def main():
+	paths = tracked()
+	compiler = [File(path) for path in paths
+		if path.suffix in (".c", ".h") and path.is_relative_to(ROOT / "compiler")]
+	every = compiler + [File(path) for path in paths
+		if path.suffix in (".c", ".h") and path.is_relative_to(ROOT / "tests")]
+	tap = Tap()
+	lint_format(tap, every)
+	lint_shell(tap, paths)
+	tap.check("who may include whom", list(check_includes(compiler)))
+	tap.check("the length of files", list(check_file_lines(every)))
+	tap.check("the length of functions", list(check_function_lines(every)))
+	tap.check("no default over our enums", list(check_switches(compiler)))
+	tap.check("no typedef of a struct", list(check_typedefs(compiler)))
+	tap.check("files say what they do", list(check_openings(compiler)))
+	tap.check("include guards", list(check_guards(compiler)))
+	tap.check("every code is reported somewhere", list(check_codes(compiler)))
+	tap.check("nothing unfinished", list(check_unfinished(paths)))
+	tap.check("white space", list(check_white_space(paths)))
+	tables = symbols(objects("compiler"))
+	if tables:
+		tap.check("no state outside functions", list(check_state(tables)))
+		tap.check("nothing public that nobody uses",
+			list(check_public(tables, symbols(objects("tests")))))
+	else:
+		tap.fail("objects to look at", f"none below {BUILD}/obj: run `make` first")
+	note(compiler)
+	return tap.done()
+
+
+if __name__ == "__main__":
+	sys.exit(main())
