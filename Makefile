@@ -44,7 +44,7 @@ compile_flags = -std=gnu11 -D_GNU_SOURCE -DTPC_VERSION='"$(VERSION)"' -Icompiler
 link_flags = $(SANITIZE) $(CFLAGS) $(LDFLAGS)
 
 SOURCES := $(sort $(wildcard compiler/*.c compiler/*/*.c))
-OBJECTS := $(SOURCES:%.c=$(OUT)/obj/%.o) $(OUT)/obj/schema.o
+OBJECTS := $(SOURCES:%.c=$(OUT)/obj/%.o) $(OUT)/obj/schema.o $(OUT)/obj/script.o
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
 SCHEMA := $(wildcard schema/policy.schema.json)
@@ -112,21 +112,24 @@ $(OUT)/obj/%.o: %.c $(OUT)/flags
 	@echo '  CC $<'
 	$(Q)$(CC) $(compile_flags) -MMD -MP -c -o $@ $<
 
-$(OUT)/obj/schema.o: $(OUT)/schema.c $(OUT)/flags
+# Files that the program carries: NAME_text and NAME_size, every byte an octal escape.
+$(OUT)/schema.c: $(SCHEMA)
+$(OUT)/script.c: compiler/emit/script.sh
+
+$(OUT)/obj/schema.o $(OUT)/obj/script.o: $(OUT)/obj/%.o: $(OUT)/%.c $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo '  CC $<'
 	$(Q)$(CC) $(compile_flags) -MMD -MP -c -o $@ $<
 
-# The schema as a C string, every byte an octal escape.
-$(OUT)/schema.c: $(SCHEMA) Makefile
+$(OUT)/schema.c $(OUT)/script.c: $(OUT)/%.c: Makefile
 	@mkdir -p $(@D)
 	@echo '  GEN $@'
-	$(Q){ echo '#include <stddef.h>'; echo 'extern const char schema_text[];'; \
-	  echo 'extern const size_t schema_size;'; \
-	  echo 'const char schema_text[] = ""'; \
-	  cat $(SCHEMA) </dev/null | od -An -v -to1 | \
+	$(Q){ echo '#include <stddef.h>'; echo 'extern const char $*_text[];'; \
+	  echo 'extern const size_t $*_size;'; \
+	  echo 'const char $*_text[] = ""'; \
+	  cat $(filter-out Makefile,$^) </dev/null | od -An -v -to1 | \
 		sed -e 's/[[:space:]]*$$//' -e 's/[[:space:]][[:space:]]*/\\/g' -e 's/.*/"&"/'; \
-	  echo ';'; echo 'const size_t schema_size = sizeof(schema_text) - 1;'; } >$@
+	  echo ';'; echo 'const size_t $*_size = sizeof($*_text) - 1;'; } >$@
 
 # Changes when a source comes or goes, and then the program is linked anew.
 $(OUT)/objects: FORCE
