@@ -47,7 +47,6 @@ SOURCES := $(sort $(wildcard compiler/*.c compiler/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(OUT)/obj/%.o) $(OUT)/obj/schema.o $(OUT)/obj/script.o
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
-SCHEMA := $(wildcard schema/policy.schema.json)
 
 FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] tests/*/*.[ch])
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
@@ -84,8 +83,8 @@ lint: all unit ## the rules of the house: includes, lengths, style
 golden: all ## write anew what the golden policies are expected to compile to
 	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/golden.py --update $(CASES)
 
-bench: all ## time and memory of a compilation, against their bounds
-	@$(PYTHON) tests/bench/run --tpc $(BUILD)/tpc
+bench: all $(OUT)/bench/timer ## time and memory of a compilation, against their bounds
+	@$(PYTHON) tests/bench/run --tpc $(OUT)/tpc --timer $(OUT)/bench/timer
 
 unit: $(UNIT) ## build the unit tests
 
@@ -113,7 +112,7 @@ $(OUT)/obj/%.o: %.c $(OUT)/flags
 	$(Q)$(CC) $(compile_flags) -MMD -MP -c -o $@ $<
 
 # Files that the program carries: NAME_text and NAME_size, every byte an octal escape.
-$(OUT)/schema.c: $(SCHEMA)
+$(OUT)/schema.c: schema/policy.schema.json
 $(OUT)/script.c: compiler/emit/script.sh
 
 $(OUT)/obj/schema.o $(OUT)/obj/script.o: $(OUT)/obj/%.o: $(OUT)/%.c $(OUT)/flags
@@ -127,7 +126,7 @@ $(OUT)/schema.c $(OUT)/script.c: $(OUT)/%.c: Makefile
 	$(Q){ echo '#include <stddef.h>'; echo 'extern const char $*_text[];'; \
 	  echo 'extern const size_t $*_size;'; \
 	  echo 'const char $*_text[] = ""'; \
-	  cat $(filter-out Makefile,$^) </dev/null | od -An -v -to1 | \
+	  od -An -v -to1 $(filter-out Makefile,$^) | \
 		sed -e 's/[[:space:]]*$$//' -e 's/[[:space:]][[:space:]]*/\\/g' -e 's/.*/"&"/'; \
 	  echo ';'; echo 'const size_t $*_size = sizeof($*_text) - 1;'; } >$@
 
@@ -148,6 +147,11 @@ $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OBJECTS) $(OUT)/flags
 	@echo '  LD $@'
 	$(Q)$(CC) $(link_flags) -o $@ $< $(filter-out $(OUT)/obj/compiler/main.o,$(OBJECTS)) \
 		$(module_libs) $(unit_libs)
+
+$(OUT)/bench/timer: $(OUT)/obj/tests/bench/timer.o $(OUT)/flags
+	@mkdir -p $(@D)
+	@echo '  LD $@'
+	$(Q)$(CC) $(link_flags) -o $@ $<
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
