@@ -1,0 +1,86 @@
+/*
+ * elements: sets as nft text. In goes a canonical set, out come its elements in ascending order, several a line, each as a prefix
+ * where it is one and as first-last where not. One pass over the set.
+ */
+#include "emit/elements.h"
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "ir/ir.h"
+
+/* A line is full when the next element might not fit into 100 columns. */
+enum { LINE = 100, TAB = 8 };
+
+static const char *type_name(enum ir_set_type type)
+{
+	switch (type) {
+	case IR_SET_IPV4:
+		return "ipv4_addr";
+	case IR_SET_IPV6:
+		return "ipv6_addr";
+	case IR_SET_PORT:
+		return "inet_service";
+	}
+	return "";
+}
+
+void elements_declare(const struct ir_set *set, struct buf *out)
+{
+	buf_printf(out, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n\t}\n", set->name, type_name(set->type));
+}
+
+static void put_port(struct interval ports, struct buf *out)
+{
+	buf_printf(out, "%u", (unsigned int)ports.first);
+	if (ports.first != ports.last)
+		buf_printf(out, "-%u", (unsigned int)ports.last);
+}
+
+static void put_element(enum ir_set_type type, struct interval element, struct buf *out)
+{
+	switch (type) {
+	case IR_SET_IPV4:
+		addr_put_interval(out, ADDR_IPV4, element);
+		return;
+	case IR_SET_IPV6:
+		addr_put_interval(out, ADDR_IPV6, element);
+		return;
+	case IR_SET_PORT:
+		put_port(element, out);
+		return;
+	}
+}
+
+/* The widest element so far decides when a line is full, so that no element has to be written twice. */
+static void put_elements(const struct ir_set *set, struct buf *out)
+{
+	size_t line = out->length, widest = 0;
+
+	buf_putc(out, '\t');
+	for (size_t i = 0; i < set->elements.count; i++) {
+		size_t before, width;
+
+		if (i && TAB + out->length - line + widest + 2 > LINE) {
+			buf_puts(out, ",\n\t");
+			line = out->length;
+		} else if (i) {
+			buf_puts(out, ", ");
+		}
+		before = out->length;
+		put_element(set->type, set->elements.items[i], out);
+		width = out->length - before;
+		widest = width > widest ? width : widest;
+	}
+	buf_putc(out, '\n');
+}
+
+void elements_fill(const struct ir_set *set, const char *table, struct buf *out)
+{
+	buf_printf(out, "flush set inet %s %s\n", table, set->name);
+	if (set->elements.count == 0)
+		return;
+	buf_printf(out, "add element inet %s %s {\n", table, set->name);
+	put_elements(set, out);
+	buf_puts(out, "}\n");
+}

@@ -1,0 +1,15 @@
+/*
+ * elements: the declaration and the contents of sets in nft's words.
+ */
+#ifndef TPC_EMIT_ELEMENTS_H
+#define TPC_EMIT_ELEMENTS_H
+
+struct buf;
+struct ir_set;
+
+/* The set's declaration inside `table inet X { }`, indented by a tab. */
+void elements_declare(const struct ir_set *set, struct buf *out);
+/* Statements that make the set hold exactly its elements, whatever it held before; not inside a table block. */
+void elements_fill(const struct ir_set *set, const char *table, struct buf *out);
+
+#endif

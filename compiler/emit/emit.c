@@ -1,0 +1,37 @@
+/*
+ * emit: the table of outputs. A new output is a file in this folder and a line here.
+ */
+#include "emit/emit.h"
+
+#include <string.h>
+
+#include "emit/ipbatch.h"
+#include "emit/json.h"
+#include "emit/nft.h"
+#include "emit/sh.h"
+#include "emit/sysctl.h"
+
+static const struct emit_output outputs[] = {
+	{ "nft", ".nft", 0644, NULL, emit_nft_put },
+	{ "ip", ".ip.batch", 0644, NULL, ipbatch_put_ipv4 },
+	{ "ip6", ".ip6.batch", 0644, ipbatch_needs_ipv6, ipbatch_put_ipv6 },
+	{ "sh", ".sh", 0755, NULL, emit_sh_put },
+	{ "sysctl", ".sysctl.conf", 0644, emit_sysctl_is_needed, emit_sysctl_put },
+	{ "json", ".json", 0644, NULL, emit_json_put },
+};
+
+enum { OUTPUTS = sizeof(outputs) / sizeof(outputs[0]) };
+
+const struct emit_output *emit_outputs(size_t *count)
+{
+	*count = OUTPUTS;
+	return outputs;
+}
+
+const struct emit_output *emit_find(const char *kind)
+{
+	for (size_t i = 0; i < OUTPUTS; i++)
+		if (!strcmp(outputs[i].kind, kind))
+			return &outputs[i];
+	return NULL;
+}

@@ -1,0 +1,42 @@
+/*
+ * emit: the text back ends. In goes a finished ir, out comes the text of one output file; nothing is read, nothing is written.
+ * The same ir gives the same bytes.
+ */
+#ifndef TPC_EMIT_EMIT_H
+#define TPC_EMIT_EMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct buf;
+struct ir;
+
+/* What an output may say of where it came from. */
+struct emit_job {
+	const struct ir *ir;
+	const char *policy; /* the policy's file name without folders: "policy.yaml" */
+	const char *stem;   /* the same without its ending: outputs are STEM.nft, STEM.ip.batch ... */
+};
+
+struct emit_output {
+	const char *kind;   /* --emit's word: nft, ip, ip6, sh, sysctl, json */
+	const char *suffix; /* ".nft", ".ip.batch", ".ip6.batch", ".sh", ".sysctl.conf", ".json" */
+	mode_t mode;
+	bool (*is_needed)(const struct ir *ir); /* NULL: always written */
+	void (*put)(const struct emit_job *job, struct buf *out);
+};
+
+/* All outputs, in the order they are written; *count receives how many. */
+const struct emit_output *emit_outputs(size_t *count);
+const struct emit_output *emit_find(const char *kind);
+
+/*
+ * Pieces of the nft file, for the live engine. Names of sets are ir_set.name.
+ * fill: the table and the sets with i's bit set in `wanted` (NULL: all), created and filled; no rules.
+ * flip: every chain declared, all rules flushed and written anew, in one transaction; sets must be there.
+ */
+void emit_nft_fill(const struct ir *ir, const bool *wanted, struct buf *out);
+void emit_nft_flip(const struct emit_job *job, struct buf *out);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * ipbatch: the files for `ip -batch` and `ip -6 -batch`.
+ *
+ * In goes a finished ir, out come lines of one address family: first the routes, then the ip rules that lead to them, so that no packet is
+ * sent to a table that is still empty. Everything carries the policy's rtnetlink protocol number, by which it is known to be ours.
+ */
+#include "emit/ipbatch.h"
+
+#include <inttypes.h>
+
+#include "base/buf.h"
+#include "emit/emit.h"
+#include "emit/overview.h"
+#include "emit/text.h"
+#include "ir/ir.h"
+
+static const char *route_type(enum ir_route_type type)
+{
+	switch (type) {
+	case IR_ROUTE_UNICAST:
+		return "";
+	case IR_ROUTE_LOCAL:
+		return "local ";
+	case IR_ROUTE_BLACKHOLE:
+		return "blackhole ";
+	case IR_ROUTE_UNREACHABLE:
+		return "unreachable ";
+	case IR_ROUTE_PROHIBIT:
+		return "prohibit ";
+	case IR_ROUTE_THROW:
+		return "throw ";
+	}
+	return "";
+}
+
+static void put_hop(const struct ir_nexthop *hop, struct buf *out)
+{
+	char text[ADDR_TEXT];
+
+	if (hop->has_via)
+		buf_printf(out, " via %s", addr_format(hop->via, text));
+	if (hop->dev)
+		buf_printf(out, " dev %s", hop->dev);
+}
+
+/* A single hop stands in the route's own words, several come last, each behind `nexthop`. */
+static void put_hops(const struct ir_route *route, struct buf *out)
+{
+	if (route->hop_count == 1) {
+		if (route->hops[0].onlink)
+			buf_puts(out, " onlink");
+		return;
+	}
+	for (size_t i = 0; i < route->hop_count; i++) {
+		buf_puts(out, " nexthop");
+		put_hop(&route->hops[i], out);
+		buf_printf(out, " weight %u", route->hops[i].weight);
+		if (route->hops[i].onlink)
+			buf_puts(out, " onlink");
+	}
+}
+
+void ipbatch_put_route(const struct ir_route *route, uint32_t protocol, struct buf *out)
+{
+	char text[ADDR_TEXT];
+
+	buf_puts(out, route_type(route->type));
+	buf_puts(out, route->to.length ? addr_format_prefix(route->to, text) : "default");
+	if (route->hop_count == 1)
+		put_hop(&route->hops[0], out);
+	buf_printf(out, " table %" PRIu32 " protocol %" PRIu32, route->table, protocol);
+	if (route->has_src)
+		buf_printf(out, " src %s", addr_format(route->src, text));
+	if (route->metric)
+		buf_printf(out, " metric %" PRIu32, route->metric);
+	if (route->mtu)
+		buf_printf(out, " mtu %" PRIu32, route->mtu);
+	put_hops(route, out);
+}
+
+static void put_action(const struct ir_ip_rule *rule, struct buf *out)
+{
+	switch (rule->action) {
+	case IR_RULE_LOOKUP:
+		if (rule->table == IR_TABLE_MAIN)
+			buf_puts(out, " lookup main");
+		else
+			buf_printf(out, " lookup %" PRIu32, rule->table);
+		return;
+	case IR_RULE_UNREACHABLE:
+		buf_puts(out, " unreachable");
+		return;
+	case IR_RULE_PROHIBIT:
+		buf_puts(out, " prohibit");
+		return;
+	case IR_RULE_BLACKHOLE:
+		buf_puts(out, " blackhole");
+		return;
+	}
+}
+
+void ipbatch_put_rule(const struct ir_ip_rule *rule, uint32_t protocol, struct buf *out)
+{
+	buf_printf(out, "fwmark 0x%" PRIx32 "/0x%" PRIx32, rule->mark, rule->mask);
+	put_action(rule, out);
+	if (rule->suppress_default)
+		buf_puts(out, " suppress_prefixlength 0");
+	buf_printf(out, " priority %" PRIu32 " protocol %" PRIu32, rule->priority, protocol);
+}
+
+static void put_origin(struct span origin, struct span *before, struct buf *out)
+{
+	if (!origin.source || (before->source == origin.source && before->begin == origin.begin))
+		return;
+	*before = origin;
+	buf_puts(out, "# ");
+	text_put_place(out, origin);
+	buf_putc(out, '\n');
+}
+
+static void put_routes(const struct ir *ir, enum addr_family family, struct buf *out)
+{
+	struct span before = { 0 };
+
+	for (size_t i = 0; i < ir->route_count; i++) {
+		if (ir->routes[i].family != family)
+			continue;
+		put_origin(ir->routes[i].origin, &before, out);
+		buf_puts(out, "route replace ");
+		ipbatch_put_route(&ir->routes[i], ir->protocol, out);
+		buf_putc(out, '\n');
+	}
+}
+
+static void put_rules(const struct ir *ir, enum addr_family family, struct buf *out)
+{
+	struct span before = { 0 };
+
+	for (size_t i = 0; i < ir->ip_rule_count; i++) {
+		if (ir->ip_rules[i].family != family)
+			continue;
+		put_origin(ir->ip_rules[i].origin, &before, out);
+		buf_puts(out, "rule add ");
+		ipbatch_put_rule(&ir->ip_rules[i], ir->protocol, out);
+		buf_putc(out, '\n');
+	}
+}
+
+static void put_lines(const struct ir *ir, enum addr_family family, struct buf *out)
+{
+	overview_put(ir, out);
+	buf_putc(out, '\n');
+	put_routes(ir, family, out);
+	put_rules(ir, family, out);
+}
+
+void ipbatch_put_ipv4(const struct emit_job *job, struct buf *out)
+{
+	overview_put_origin(job, ".ip.batch", out);
+	buf_puts(out, "# Load it once with `ip -batch`: routes can be loaded again, ip rules cannot.\n#\n");
+	put_lines(job->ir, ADDR_IPV4, out);
+}
+
+void ipbatch_put_ipv6(const struct emit_job *job, struct buf *out)
+{
+	overview_put_origin(job, ".ip6.batch", out);
+	buf_puts(out, "# Load it once with `ip -6 -batch`: routes can be loaded again, ip rules cannot.\n#\n");
+	put_lines(job->ir, ADDR_IPV6, out);
+}
+
+bool ipbatch_needs_ipv6(const struct ir *ir)
+{
+	for (size_t i = 0; i < ir->ip_rule_count; i++)
+		if (ir->ip_rules[i].family == ADDR_IPV6)
+			return true;
+	for (size_t i = 0; i < ir->route_count; i++)
+		if (ir->routes[i].family == ADDR_IPV6)
+			return true;
+	return false;
+}

@@ -1,0 +1,166 @@
+/*
+ * nft: a policy as one nft transaction.
+ *
+ * In goes a finished ir, out comes text that can be loaded into a host that has never seen the policy and into one that has an earlier
+ * version of it. Only our own table is named. Sets are flushed and filled, chains declared if need be, all rules replaced; named
+ * counters, which are objects of the table, keep counting. The two halves, sets and rules, also stand for themselves: the live engine
+ * fills first and flips then.
+ */
+#include "emit/nft.h"
+
+#include "base/buf.h"
+#include "emit/about.h"
+#include "emit/elements.h"
+#include "emit/emit.h"
+#include "emit/overview.h"
+#include "emit/statement.h"
+#include "emit/text.h"
+#include "ir/ir.h"
+
+static const char *hook_name(enum ir_hook hook)
+{
+	switch (hook) {
+	case IR_HOOK_NONE:
+		return "";
+	case IR_HOOK_PREROUTING:
+		return "prerouting";
+	case IR_HOOK_INPUT:
+		return "input";
+	case IR_HOOK_FORWARD:
+		return "forward";
+	case IR_HOOK_OUTPUT:
+		return "output";
+	case IR_HOOK_POSTROUTING:
+		return "postrouting";
+	}
+	return "";
+}
+
+static const char *type_name(enum ir_chain_type type)
+{
+	switch (type) {
+	case IR_CHAIN_FILTER:
+		return "filter";
+	case IR_CHAIN_ROUTE:
+		return "route";
+	case IR_CHAIN_NAT:
+		return "nat";
+	}
+	return "";
+}
+
+void emit_nft_fill(const struct ir *ir, const bool *wanted, struct buf *out)
+{
+	buf_printf(out, "table inet %s {\n", ir->table);
+	for (size_t i = 0; i < ir->set_count; i++)
+		if (!wanted || wanted[i])
+			elements_declare(&ir->sets[i], out);
+	buf_puts(out, "}\n");
+	for (size_t i = 0; i < ir->set_count; i++)
+		if (!wanted || wanted[i])
+			elements_fill(&ir->sets[i], ir->table, out);
+}
+
+static void declare_chain(const struct ir_chain *chain, struct buf *out)
+{
+	buf_printf(out, "\tchain %s {\n", chain->name);
+	if (chain->hook != IR_HOOK_NONE)
+		buf_printf(out, "\t\ttype %s hook %s priority %d; policy accept;\n", type_name(chain->type),
+			   hook_name(chain->hook), chain->priority);
+	buf_puts(out, "\t}\n");
+}
+
+static void declare_rest(const struct ir *ir, struct buf *out)
+{
+	buf_printf(out, "table inet %s {\n", ir->table);
+	for (size_t i = 0; i < ir->counter_count; i++)
+		buf_printf(out, "\tcounter %s {\n\t}\n", ir->counters[i]);
+	buf_puts(out, "\tchain " ABOUT_CHAIN " {\n\t}\n");
+	for (size_t i = 0; i < ir->chain_count; i++)
+		declare_chain(&ir->chains[i], out);
+	buf_puts(out, "}\n");
+}
+
+/* "# policy.yaml:6 remark" where the author's line is another than the rule's before, or a remark is given. */
+static void put_rule_comment(const struct ir_rule *rule, const struct ir_rule *before, struct buf *out)
+{
+	bool is_new = rule->origin.source && (!before || before->origin.source != rule->origin.source ||
+					      before->origin.begin != rule->origin.begin);
+
+	if (!is_new && !rule->remark)
+		return;
+	buf_puts(out, "\t\t#");
+	if (is_new) {
+		buf_putc(out, ' ');
+		text_put_place(out, rule->origin);
+	}
+	if (rule->remark) {
+		buf_putc(out, ' ');
+		text_put_comment(out, rule->remark);
+	}
+	buf_putc(out, '\n');
+}
+
+static void put_rule(const struct ir_rule *rule, struct buf *out)
+{
+	const char *gap = "\t\t";
+
+	for (size_t i = 0; i < rule->match_count; i++) {
+		buf_puts(out, gap);
+		rule->matches[i].ops->print(&rule->matches[i], out);
+		gap = " ";
+	}
+	for (size_t i = 0; i < rule->statement_count; i++) {
+		buf_puts(out, gap);
+		statement_put(&rule->statements[i], out);
+		gap = " ";
+	}
+	buf_putc(out, '\n');
+}
+
+static void put_chain(const struct ir_chain *chain, struct buf *out)
+{
+	if (chain->remark) {
+		buf_puts(out, "\t# ");
+		text_put_comment(out, chain->remark);
+		buf_putc(out, '\n');
+	}
+	buf_printf(out, "\tchain %s {\n", chain->name);
+	for (size_t i = 0; i < chain->rule_count; i++) {
+		put_rule_comment(&chain->rules[i], i ? &chain->rules[i - 1] : NULL, out);
+		put_rule(&chain->rules[i], out);
+	}
+	buf_puts(out, "\t}\n");
+}
+
+void emit_nft_flip(const struct emit_job *job, struct buf *out)
+{
+	const struct ir *ir = job->ir;
+
+	declare_rest(ir, out);
+	buf_printf(out, "flush table inet %s\n", ir->table);
+	buf_printf(out, "table inet %s {\n", ir->table);
+	buf_puts(out, "\t# Nothing jumps here: the comments say what was loaded.\n\tchain " ABOUT_CHAIN " {\n");
+	about_put(ir, out);
+	buf_puts(out, "\t}\n");
+	for (size_t i = 0; i < ir->chain_count; i++) {
+		if (ir->chains[i].rule_count == 0)
+			continue;
+		buf_putc(out, '\n');
+		put_chain(&ir->chains[i], out);
+	}
+	buf_puts(out, "}\n");
+}
+
+void emit_nft_put(const struct emit_job *job, struct buf *out)
+{
+	overview_put_origin(job, ".nft", out);
+	buf_puts(out, "# Load it with `nft -f`, as often as you like; the routes and ip rules come from ");
+	text_put_comment(out, job->stem);
+	buf_puts(out, ".ip.batch.\n# Nothing here touches a table of anybody else.\n#\n");
+	overview_put(job->ir, out);
+	buf_puts(out, "\n# ---- sets ----\n");
+	emit_nft_fill(job->ir, NULL, out);
+	buf_puts(out, "\n# ---- rules ----\n");
+	emit_nft_flip(job, out);
+}

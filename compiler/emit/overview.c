@@ -1,0 +1,79 @@
+/*
+ * overview: the head of the text outputs. In goes a finished ir, out come '#' lines that say where the file came from and which marks, ip
+ * rule priorities and routing tables the policy has.
+ */
+#include "emit/overview.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "emit/emit.h"
+#include "emit/text.h"
+#include "ir/ir.h"
+
+void overview_put_origin(const struct emit_job *job, const char *suffix, struct buf *out)
+{
+	buf_puts(out, "# ");
+	text_put_comment(out, job->stem);
+	buf_printf(out, "%s: written by tpc from ", suffix);
+	text_put_comment(out, job->policy);
+	buf_puts(out, "; change that and compile again, not this file.\n");
+}
+
+void overview_put_way(const struct ir_class *way, struct buf *out)
+{
+	switch (way->kind) {
+	case IR_CLASS_PROXY:
+		buf_printf(out, "%s port %u", way->listener_mode, way->port);
+		return;
+	case IR_CLASS_ROUTE:
+		buf_puts(out, "the table's routes");
+		return;
+	case IR_CLASS_MARK:
+		buf_puts(out, "only the mark");
+		return;
+	case IR_CLASS_REPLY:
+		buf_puts(out, "answers of connections that came in that way");
+		return;
+	}
+}
+
+static void put_number(uint32_t number, struct buf *out)
+{
+	char text[16] = "-";
+
+	if (number)
+		snprintf(text, sizeof(text), "%" PRIu32, number);
+	buf_printf(out, "  %-7s", text);
+}
+
+static void put_class(const struct ir_class *class, struct buf *out)
+{
+	size_t start = out->length;
+
+	buf_puts(out, "#   ");
+	text_put_comment(out, class->name);
+	for (size_t width = out->length - start; width < 20; width++)
+		buf_putc(out, ' ');
+	buf_printf(out, "  0x%08" PRIx32 "/0x%08" PRIx32, class->mark, class->mask);
+	put_number(class->priority, out);
+	put_number(class->table, out);
+	buf_puts(out, "  ");
+	overview_put_way(class, out);
+	buf_putc(out, '\n');
+}
+
+void overview_put(const struct ir *ir, struct buf *out)
+{
+	buf_puts(out, "# What it takes of the host's numbers:\n");
+	if (ir->class_count)
+		buf_puts(out, "#   name              mark/mask              ip rule  table    goes to\n");
+	for (size_t i = 0; i < ir->class_count; i++)
+		put_class(&ir->classes[i], out);
+	buf_printf(out, "#   nft table inet %s", ir->table);
+	if (ir->ip_rule_count || ir->route_count)
+		buf_printf(out, "; ip rules and routes carry protocol %" PRIu32, ir->protocol);
+	buf_putc(out, '\n');
+}

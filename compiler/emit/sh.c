@@ -1,0 +1,178 @@
+/*
+ * sh: the policy as a POSIX shell script.
+ *
+ * In goes a finished ir, out come shell variables, three functions that name every route, ip rule and sysctl, and behind them the part that
+ * is the same for every policy, script.sh. Every word that a policy could have a say in is quoted.
+ */
+#include "emit/sh.h"
+
+#include <inttypes.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "emit/about.h"
+#include "emit/emit.h"
+#include "emit/ipbatch.h"
+#include "emit/overview.h"
+#include "emit/text.h"
+#include "ir/ir.h"
+
+/* script.sh, from the build. */
+extern const char script_text[];
+extern const size_t script_size;
+
+/* The metric that the kernel gives an IPv6 route without one: IP6_RT_PRIO_USER, linux/ipv6_route.h. */
+enum { IPV6_METRIC = 1024 };
+
+static unsigned int family_number(enum addr_family family)
+{
+	return family == ADDR_IPV4 ? 4 : 6;
+}
+
+static const char *sysctl_policy(enum ir_sysctl_policy policy)
+{
+	switch (policy) {
+	case IR_SYSCTL_SET:
+		return "set";
+	case IR_SYSCTL_CHECK:
+		return "check";
+	case IR_SYSCTL_IGNORE:
+		return "ignore";
+	}
+	return "";
+}
+
+static void put_head(const struct emit_job *job, struct buf *out)
+{
+	buf_puts(out, "#!/bin/sh\n");
+	overview_put_origin(job, ".sh", out);
+	buf_puts(out, "#\n#   up      puts the policy into force; again and again if you like\n"
+		      "#   down    takes all of it away and puts sysctls back\n"
+		      "#   status  shows what is there and what is missing (exit status 5)\n#\n");
+	overview_put(job->ir, out);
+	buf_putc(out, '\n');
+}
+
+static void put_tables(const struct ir *ir, struct buf *out)
+{
+	struct arena *arena = arena_new();
+	size_t count;
+	const uint32_t *ids = about_tables(arena, ir, &count);
+
+	buf_puts(out, "tables='");
+	for (size_t i = 0; i < count; i++)
+		buf_printf(out, "%s%" PRIu32, i ? " " : "", ids[i]);
+	buf_puts(out, "'\n");
+	arena_free(arena);
+}
+
+static void put_variables(const struct emit_job *job, struct buf *out)
+{
+	const struct ir *ir = job->ir;
+
+	buf_puts(out, "stem=");
+	text_put_shell(out, job->stem);
+	buf_printf(out, "\ntable=%s\ndigest=%016" PRIx64 "\nprotocol=%" PRIu32 "\nfirst=%" PRIu32 "\nlast=%" PRIu32 "\n",
+		   ir->table, ir->digest, ir->protocol, ir->priority_first, ir->priority_last);
+	buf_printf(out, "sysctl_policy=%s\n", sysctl_policy(ir->sysctl_policy));
+	put_tables(ir, out);
+	buf_puts(out, "sets='");
+	for (size_t i = 0; i < ir->set_count; i++)
+		buf_printf(out, "%s%s", i ? " " : "", ir->sets[i].name);
+	buf_puts(out, "'\n");
+}
+
+/* How `ip route` shows the destination, and the metric the route will have. */
+static void put_route_key(const struct ir_route *route, struct buf *out)
+{
+	char text[ADDR_TEXT];
+	uint32_t metric = route->metric;
+
+	if (metric == 0 && route->family == ADDR_IPV6)
+		metric = IPV6_METRIC;
+	if (route->to.length == 0)
+		buf_puts(out, "default");
+	else if (route->to.length == addr_width(route->family))
+		buf_puts(out, addr_format(route->to.addr, text));
+	else
+		buf_puts(out, addr_format_prefix(route->to, text));
+	buf_printf(out, " %" PRIu32, metric);
+}
+
+static void put_routes(const struct ir *ir, struct buf *out)
+{
+	buf_puts(out, "\n# family, table, destination and metric, and the words for ip\neach_route() {\n\t:\n");
+	for (size_t i = 0; i < ir->route_count; i++) {
+		const struct ir_route *route = &ir->routes[i];
+
+		buf_printf(out, "\t\"$1\" %u %" PRIu32 " '", family_number(route->family), route->table);
+		put_route_key(route, out);
+		buf_puts(out, "' ");
+		ipbatch_put_route(route, ir->protocol, out);
+		buf_putc(out, '\n');
+	}
+	buf_puts(out, "}\n");
+}
+
+static const char *action_name(enum ir_rule_action action)
+{
+	switch (action) {
+	case IR_RULE_LOOKUP:
+		return "lookup";
+	case IR_RULE_UNREACHABLE:
+		return "unreachable";
+	case IR_RULE_PROHIBIT:
+		return "prohibit";
+	case IR_RULE_BLACKHOLE:
+		return "blackhole";
+	}
+	return "";
+}
+
+static void put_rule_key(const struct ir_ip_rule *rule, struct buf *out)
+{
+	buf_printf(out, "%" PRIu32 " 0x%" PRIx32 "/0x%" PRIx32, rule->priority, rule->mark, rule->mask);
+	if (rule->action == IR_RULE_LOOKUP)
+		buf_printf(out, " %" PRIu32, rule->table);
+	else
+		buf_printf(out, " %s", action_name(rule->action));
+	buf_puts(out, rule->suppress_default ? " 0" : " -");
+}
+
+static void put_rules(const struct ir *ir, struct buf *out)
+{
+	buf_puts(out, "\n# family, what tells the rule from others, and the words for ip\neach_rule() {\n\t:\n");
+	for (size_t i = 0; i < ir->ip_rule_count; i++) {
+		buf_printf(out, "\t\"$1\" %u '", family_number(ir->ip_rules[i].family));
+		put_rule_key(&ir->ip_rules[i], out);
+		buf_puts(out, "' ");
+		ipbatch_put_rule(&ir->ip_rules[i], ir->protocol, out);
+		buf_putc(out, '\n');
+	}
+	buf_puts(out, "}\n");
+}
+
+static void put_sysctls(const struct ir *ir, struct buf *out)
+{
+	buf_puts(out, "\neach_sysctl() {\n\t:\n");
+	for (size_t i = 0; i < ir->sysctl_count; i++) {
+		buf_puts(out, "\t# ");
+		text_put_comment(out, ir->sysctls[i].why);
+		buf_puts(out, "\n\t\"$1\" ");
+		text_put_shell(out, ir->sysctls[i].key);
+		buf_putc(out, ' ');
+		text_put_shell(out, ir->sysctls[i].value);
+		buf_putc(out, '\n');
+	}
+	buf_puts(out, "}\n");
+}
+
+void emit_sh_put(const struct emit_job *job, struct buf *out)
+{
+	put_head(job, out);
+	put_variables(job, out);
+	put_routes(job->ir, out);
+	put_rules(job->ir, out);
+	put_sysctls(job->ir, out);
+	buf_add(out, script_text, script_size);
+}

@@ -1,0 +1,21 @@
+/*
+ * text: words of a policy inside somebody else's syntax. Whatever a name holds, it stays a name: it ends no comment, no string and no
+ * shell word.
+ */
+#ifndef TPC_EMIT_TEXT_H
+#define TPC_EMIT_TEXT_H
+
+#include "base/source.h"
+
+struct buf;
+
+/* Inside a '#' comment: control characters, which could end the line, become '?'. */
+void text_put_comment(struct buf *out, const char *text);
+/* The inside of an nft string: nft has no escapes there, so quotes, '$' (a variable) and control characters become '?'. */
+void text_put_nft_string(struct buf *out, const char *text);
+/* One word of a POSIX shell, in single quotes. */
+void text_put_shell(struct buf *out, const char *text);
+/* "policy.yaml:6", the file without its folder. The span has a source. */
+void text_put_place(struct buf *out, struct span where);
+
+#endif
