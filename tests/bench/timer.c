@@ -3,9 +3,9 @@
  *
  *   timer RUNS COMMAND [ARGUMENT...]
  *
- * Runs the command RUNS times, one after another, and prints the median and the shortest wall time in
- * microseconds and the largest resident set in KiB. What the command prints on standard output is
- * thrown away; a run that does not exit with 0 ends the measurement with that status.
+ * Runs the command RUNS times, one after another, and prints the median and the shortest wall time
+ * in microseconds and the largest resident set in KiB. What the command prints on standard output
+ * is thrown away; a run that does not exit with 0 ends the measurement with that status.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -67,7 +67,8 @@ int main(int argc, char **argv)
 	int runs = argc > 2 ? atoi(argv[1]) : 0;
 
 	if (runs < 1 || runs > RUNS_MOST) {
-		fprintf(stderr, "usage: timer RUNS COMMAND [ARGUMENT...] (1 to %d runs)\n", RUNS_MOST);
+		fprintf(stderr, "usage: timer RUNS COMMAND [ARGUMENT...] (1 to %d runs)\n",
+			RUNS_MOST);
 		return 2;
 	}
 	for (int i = 0; i < runs; i++) {
