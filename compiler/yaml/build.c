@@ -1,0 +1,524 @@
+/*
+ * build: runs libyaml over a text and makes a tree of its events.
+ *
+ * In comes a text that encoding_check has passed, out comes a tree with spans. Where libyaml gives
+ * up at an IPv6 address with a colon at its edge, the address is reported, covered with letters in
+ * a copy of the text (of the same length, so that places stay) and the text is read again: one run
+ * finds all of them, and everything else too. Depth is limited at the events, as libyaml reads
+ * ahead by a kilobyte at most. Memory is the arena's; libyaml's own goes before the return.
+ */
+#include "yaml/build.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include <yaml.h>
+
+#include "base/arena.h"
+#include "base/utf8.h"
+#include "yaml/colon.h"
+#include "yaml/encoding.h"
+#include "yaml/mistake.h"
+
+enum { BUILD_REPORTS = 100 };
+
+/* How many bytes may be read again to find one more address: it bounds the time that a large file
+ * takes. */
+#define BUILD_AGAIN (256u << 20)
+
+enum outcome { OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_AGAIN };
+
+struct span build_span(const struct build *build, size_t begin, size_t end)
+{
+	return (struct span){ build->source, (uint32_t)begin,
+			      (uint32_t)(end < begin ? begin : end) };
+}
+
+struct diag_record *build_report(struct build *build, enum diag_code code, struct span span,
+				 const char *format, ...)
+{
+	struct diag_record *record;
+	const char *text;
+	va_list args;
+
+	if (++build->reports >= BUILD_REPORTS)
+		build->stopped = true;
+	if (build->event <= build->quiet)
+		return NULL;
+	va_start(args, format);
+	text = arena_vprintf(build->arena, format, args);
+	va_end(args);
+	record = diag_add(build->diag, code, span, "%s", text);
+	if (build->stopped)
+		diag_help(record, "these are %d errors; what comes behind them was not looked at",
+			  BUILD_REPORTS);
+	return record;
+}
+
+/* The byte of a libyaml mark. Marks come nearly in order, so walking from the last one is cheap. */
+static size_t offset_of(struct build *build, yaml_mark_t mark)
+{
+	const char *text = build->text;
+	size_t size = build->source->size;
+	size_t at = build->char_offset, index = build->char_index;
+
+	for (; index < mark.index && at < size; index++) {
+		at++;
+		while (at < size && !utf8_begins(text[at]))
+			at++;
+	}
+	for (; index > mark.index; index--) {
+		at--;
+		while (!utf8_begins(text[at]))
+			at--;
+	}
+	build->char_offset = at;
+	build->char_index = index;
+	return at;
+}
+
+/* ---- addresses with a colon at their edge ---- */
+
+static const char *colon_edge(const char *text)
+{
+	return text[0] == ':'   ? "begins with a colon"
+	       : text[0] == '[' ? "has brackets and colons"
+				: "ends with a colon";
+}
+
+static void report_colon(const struct build *build, size_t begin, size_t end)
+{
+	const char *text = build->source->text + begin;
+	const char *shown = node_excerpt(build->arena, text, end - begin);
+	struct diag_record *record =
+		diag_add(build->diag, DIAG_yaml_colon_address, build_span(build, begin, end),
+			 "the address %s %s, which YAML reads as its own", shown, colon_edge(text));
+
+	diag_help(record, "put it in quotes: \"%s\"", shown);
+}
+
+/* Covers an address with letters for the next run. */
+static void repair(struct build *build, size_t begin, size_t end)
+{
+	if (!build->repaired)
+		build->repaired =
+			arena_strndup(build->arena, build->source->text, build->source->size);
+	memset(build->repaired + begin, 'x', end - begin);
+	build->text = build->repaired;
+	build->repairs++;
+}
+
+/* Is it an address that made libyaml give up at `at`? */
+static bool find_colon(const struct build *build, const char *problem, size_t at, size_t *begin,
+		       size_t *end)
+{
+	static const char *const problems[] = { "found unexpected ':'",
+						"did not find expected node content",
+						"mapping values are not allowed in this context",
+						"did not find expected ',' or" };
+	size_t size = build->source->size;
+
+	if (colon_find_bracketed(build->text, size, at, begin, end))
+		return true;
+	for (size_t i = 0; i < sizeof(problems) / sizeof(problems[0]); i++)
+		if (!strncmp(problem, problems[i], strlen(problems[i])))
+			return colon_find(build->text, size, at, begin, end);
+	return false;
+}
+
+/* `- fd00::` and `[fd00:: ]` are mappings of "fd00:" to nothing. Is this entry one? */
+static bool is_colon_entry(struct build *build, const struct build_frame *frame,
+			   const struct node *value)
+{
+	size_t begin = frame->key_span.begin, end = frame->key_span.end;
+
+	if (frame->key_quoted || value->kind != NODE_SCALAR || value->quoted || value->length)
+		return false;
+	return end < build->source->size && build->text[end] == ':' &&
+	       colon_is_address(build->text + begin, end + 1 - begin);
+}
+
+/* The entry that is an address; a mapping of nothing else becomes the address, see collapse. */
+static void take_colon_entry(struct build *build, struct build_frame *frame)
+{
+	size_t begin = frame->key_span.begin, end = frame->key_span.end + 1;
+
+	if (++build->reports >= BUILD_REPORTS)
+		build->stopped = true;
+	if (build->event > build->quiet)
+		report_colon(build, begin, end);
+	frame->node.text = arena_strndup(build->arena, build->text + begin, end - begin);
+	frame->node.length = end - begin;
+}
+
+/* ---- nodes ---- */
+
+static void take_key(struct build *build, struct build_frame *frame, const struct node *node)
+{
+	frame->has_key = true;
+	frame->drop = !node || node->kind != NODE_SCALAR;
+	frame->merge = false;
+	if (!node)
+		return;
+	if (frame->drop) {
+		struct diag_record *record = build_report(build, DIAG_wrong_type, node->span,
+							  "a key is one word, not %s",
+							  node_describe(node));
+		if (record)
+			diag_help(record, "write `key: value`");
+		return;
+	}
+	frame->key = node->text;
+	frame->key_span = node->span;
+	frame->key_quoted = node->quoted;
+	frame->merge = !node->quoted && !strcmp(node->text, "<<");
+	if (frame->merge)
+		feature_merge_key(build, node->span);
+}
+
+static void take_value(struct build *build, struct build_frame *frame, const struct node *node)
+{
+	struct node_entry *entry;
+
+	frame->has_key = false;
+	if (frame->drop || !node)
+		return;
+	if (frame->merge) {
+		frame->merged = *node;
+		return;
+	}
+	if (is_colon_entry(build, frame, node))
+		take_colon_entry(build, frame);
+	entry = arena_append(build->arena, frame->node.entries, frame->node.count);
+	entry->key = frame->key;
+	entry->key_span = frame->key_span;
+	entry->value = *node;
+}
+
+/* Puts a finished node where it belongs. NULL: what stood there is refused and has no meaning. */
+static void attach(struct build *build, const struct node *node)
+{
+	struct build_frame *frame = build->depth ? &build->frames[build->depth - 1] : NULL;
+
+	build->nodes++;
+	if (!frame) {
+		build->has_root = node != NULL;
+		if (node)
+			build->root = *node;
+	} else if (frame->node.kind == NODE_LIST) {
+		if (node)
+			*arena_append(build->arena, frame->node.items, frame->node.count) = *node;
+	} else if (frame->has_key) {
+		take_value(build, frame, node);
+	} else {
+		take_key(build, frame, node);
+	}
+	/* Block collections end where their last part does: libyaml's mark is at the next token. */
+	if (frame && node && node->span.end > frame->node.span.end)
+		frame->node.span.end = node->span.end;
+}
+
+/* ---- scalars ---- */
+
+static void check_size(struct build *build, const struct node *node)
+{
+	struct diag_record *record;
+
+	if (node->length <= NODE_SCALAR_LIMIT)
+		return;
+	record = build_report(build, DIAG_yaml_scalar_size, node->span, "a value of %zu bytes",
+			      node->length);
+	if (record)
+		diag_help(record,
+			  "a value has at most %d bytes; a long list of addresses belongs in a file: "
+			  "`{file: NAME}`",
+			  NODE_SCALAR_LIMIT);
+}
+
+/* Escapes can write what encoding_check has refused in plain sight. Takes it out of `text`. */
+static void check_escapes(struct build *build, const struct node *node, char *text)
+{
+	size_t length;
+
+	for (size_t at = 0; at < node->length; at += length) {
+		struct diag_record *record;
+		uint32_t c = 0;
+
+		length = utf8_decode(text + at, node->length - at, &c);
+		if (!encoding_refuses(c))
+			continue;
+		record = build_report(build, DIAG_encoding, node->span,
+				      "U+%04X is %s, also when it is written as an escape",
+				      (unsigned int)c, encoding_refuses(c));
+		if (record)
+			diag_help(record, "remove the escape");
+		memset(text + at, '?', length);
+	}
+}
+
+/* Was the text covered by repair()? Then the source has the words. */
+static bool was_repaired(const struct build *build, const struct node *node)
+{
+	size_t begin = node->span.begin, length = node->span.end - begin;
+
+	return build->repaired && length == node->length &&
+	       memcmp(build->repaired + begin, build->source->text + begin, length);
+}
+
+/* A '|' or '>' scalar ends behind its last line, and libyaml's mark may be behind comments. */
+static size_t trim(const struct build *build, size_t begin, size_t end)
+{
+	while (end > begin && strchr(" \t\r\n", build->text[end - 1]))
+		end--;
+	return end;
+}
+
+static void on_scalar(struct build *build, const yaml_event_t *event)
+{
+	size_t end = offset_of(build, event->end_mark);
+	size_t begin = offset_of(build, event->start_mark);
+	const char *anchor = (const char *)event->data.scalar.anchor;
+	size_t nodes = build->nodes;
+	struct node node = { .kind = NODE_SCALAR, .length = event->data.scalar.length };
+	char *text;
+
+	begin = feature_properties(build, begin, end, anchor != NULL,
+				   event->data.scalar.tag != NULL);
+	node.span = build_span(build, begin, trim(build, begin, end));
+	node.quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+	text = arena_strndup(build->arena,
+			     was_repaired(build, &node) ? build->source->text + begin
+							: (const char *)event->data.scalar.value,
+			     node.length);
+	check_size(build, &node);
+	if (node.quoted)
+		check_escapes(build, &node, text);
+	node.text = text;
+	attach(build, &node);
+	if (anchor)
+		feature_remember(build, anchor, &node, build->nodes - nodes);
+}
+
+static void on_alias(struct build *build, const yaml_event_t *event)
+{
+	size_t begin = offset_of(build, event->start_mark);
+	size_t end = offset_of(build, event->end_mark);
+	struct node node;
+	bool found = feature_alias(build, build_span(build, begin, end),
+				   (const char *)event->data.alias.anchor, &node);
+
+	attach(build, found ? &node : NULL);
+}
+
+/* ---- lists and mappings ---- */
+
+static void refuse_depth(struct build *build, size_t begin)
+{
+	struct diag_record *record = build_report(build, DIAG_yaml_depth,
+						  build_span(build, begin, begin + 1),
+						  "this is nested deeper than %d", NODE_DEPTH);
+
+	if (record)
+		diag_help(record, "no policy needs that: is there a bracket too many?");
+	build->stopped = true;
+}
+
+static void on_start(struct build *build, const yaml_event_t *event)
+{
+	bool is_map = event->type == YAML_MAPPING_START_EVENT;
+	const char *anchor = (const char *)(is_map ? event->data.mapping_start.anchor
+						   : event->data.sequence_start.anchor);
+	bool has_tag = (is_map ? event->data.mapping_start.tag : event->data.sequence_start.tag) !=
+		       NULL;
+	bool is_flow = is_map ? event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
+			      : event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
+	size_t begin = offset_of(build, event->start_mark);
+	size_t end = offset_of(build, event->end_mark);
+	struct build_frame *frame;
+
+	begin = feature_properties(build, begin, end, anchor != NULL, has_tag);
+	if (build->depth == NODE_DEPTH) {
+		refuse_depth(build, begin);
+		return;
+	}
+	frame = &build->frames[build->depth++];
+	*frame = (struct build_frame){ .nodes_before = build->nodes };
+	frame->node.kind = is_map ? NODE_MAP : NODE_LIST;
+	frame->node.span = build_span(build, begin, begin + 1);
+	/* "[a: b]" holds a mapping that has no braces of its own */
+	frame->flow = is_flow && build->text[begin] == (is_map ? '{' : '[');
+	if (anchor)
+		frame->anchor = arena_strdup(build->arena, anchor);
+}
+
+/* A mapping that is an address and nothing else is the address; see take_colon_entry. */
+static void collapse(struct node *node)
+{
+	if (node->kind != NODE_MAP || !node->text)
+		return;
+	if (node->count == 1) {
+		node->kind = NODE_SCALAR;
+		node->entries = NULL;
+		node->count = 0;
+		node->span.end = node->span.begin + (uint32_t)node->length;
+	} else {
+		node->text = NULL;
+		node->length = 0;
+	}
+}
+
+static void on_end(struct build *build, const yaml_event_t *event)
+{
+	struct build_frame *frame = &build->frames[--build->depth];
+	struct node *node = &frame->node;
+
+	if (frame->flow)
+		node->span.end = (uint32_t)offset_of(build, event->end_mark);
+	if (node->kind == NODE_MAP) {
+		twice_check(build, node);
+		feature_merge(build, node, &frame->merged);
+		collapse(node);
+	}
+	attach(build, node);
+	if (frame->anchor)
+		feature_remember(build, frame->anchor, node, build->nodes - frame->nodes_before);
+}
+
+/* ---- the run ---- */
+
+static void on_document(struct build *build, const yaml_event_t *event)
+{
+	size_t begin = offset_of(build, event->start_mark);
+	size_t end = offset_of(build, event->end_mark);
+
+	if (build->has_root) {
+		feature_document(build, begin, end);
+		build->stopped = true;
+		return;
+	}
+	feature_directives(build, begin, end);
+}
+
+static void on_event(struct build *build, const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_DOCUMENT_START_EVENT:
+		on_document(build, event);
+		break;
+	case YAML_ALIAS_EVENT:
+		on_alias(build, event);
+		break;
+	case YAML_SCALAR_EVENT:
+		on_scalar(build, event);
+		break;
+	case YAML_SEQUENCE_START_EVENT:
+	case YAML_MAPPING_START_EVENT:
+		on_start(build, event);
+		break;
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		on_end(build, event);
+		break;
+	case YAML_NO_EVENT:
+	case YAML_STREAM_START_EVENT:
+	case YAML_STREAM_END_EVENT:
+	case YAML_DOCUMENT_END_EVENT:
+		break;
+	}
+}
+
+static bool innermost_bracket(const struct build *build, uint32_t *begin)
+{
+	for (unsigned int i = build->depth; i-- > 0;) {
+		if (build->frames[i].flow) {
+			*begin = build->frames[i].node.span.begin;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool may_repeat(const struct build *build)
+{
+	return build->repairs < BUILD_REPORTS &&
+	       build->repairs * (uint64_t)build->source->size < BUILD_AGAIN;
+}
+
+static enum outcome on_failure(struct build *build, const yaml_parser_t *parser)
+{
+	const char *problem = parser->problem ? parser->problem : "there is no memory left";
+	size_t at = offset_of(build, parser->problem_mark);
+	size_t begin, end;
+	struct mistake mistake = { .arena = build->arena,
+				   .diag = build->diag,
+				   .source = build->source,
+				   .problem = problem,
+				   .context = parser->context,
+				   .at = (uint32_t)at,
+				   .from = (uint32_t)at };
+
+	if (find_colon(build, problem, at, &begin, &end)) {
+		report_colon(build, begin, end);
+		repair(build, begin, end);
+		return may_repeat(build) ? OUTCOME_AGAIN : OUTCOME_FAILED;
+	}
+	if (parser->context)
+		mistake.from = (uint32_t)offset_of(build, parser->context_mark);
+	mistake.has_opener = innermost_bracket(build, &mistake.opener);
+	mistake_report(&mistake);
+	return OUTCOME_FAILED;
+}
+
+static enum outcome run(struct build *build)
+{
+	enum outcome outcome = OUTCOME_DONE;
+	bool is_over = false;
+	yaml_parser_t parser;
+	yaml_event_t event;
+
+	if (!yaml_parser_initialize(&parser))
+		return OUTCOME_FAILED;
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)build->text,
+				     build->source->size);
+	while (!is_over && !build->stopped) {
+		if (!yaml_parser_parse(&parser, &event)) {
+			outcome = on_failure(build, &parser);
+			break;
+		}
+		build->event++;
+		on_event(build, &event);
+		is_over = event.type == YAML_STREAM_END_EVENT;
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	return outcome;
+}
+
+/* Back to the beginning, with what the runs so far have found out. */
+static void rewind_build(struct build *build)
+{
+	struct build fresh = { .arena = build->arena,
+			       .diag = build->diag,
+			       .source = build->source,
+			       .text = build->text,
+			       .repaired = build->repaired,
+			       .repairs = build->repairs };
+
+	fresh.quiet = build->event > build->quiet ? build->event : build->quiet;
+	*build = fresh;
+}
+
+struct node *build_document(struct arena *arena, struct diag *diag, const struct source *source)
+{
+	struct build *build = arena_new_of(arena, struct build);
+	enum outcome outcome;
+
+	*build = (struct build){
+		.arena = arena, .diag = diag, .source = source, .text = source->text
+	};
+	while ((outcome = run(build)) == OUTCOME_AGAIN)
+		rewind_build(build);
+	return outcome == OUTCOME_DONE && build->depth == 0 && build->has_root ? &build->root
+									       : NULL;
+}
