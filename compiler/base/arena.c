@@ -1,8 +1,9 @@
 /*
- * arena: a list of zeroed chunks. Small requests are cut from the newest chunk, large ones get a chunk of their own, so
- * that the pages of a large array that nobody touches cost nothing.
+ * arena: a list of zeroed chunks. Small requests are cut from the newest chunk, large ones get a
+ * chunk of their own, so that the pages of a large array that nobody touches cost nothing.
  *
- * Always true: `used` is a multiple of ARENA_ALIGN; bytes behind `used` of the newest chunk are zero.
+ * Always true: `used` is a multiple of ARENA_ALIGN; bytes behind `used` of the newest chunk are
+ * zero.
  */
 #include "base/arena.h"
 
@@ -28,7 +29,9 @@ struct arena {
 
 _Noreturn void arena_exhausted(size_t wanted)
 {
-	fprintf(stderr, "tpc: error: this machine has no memory left (%zu more bytes were needed)\n", wanted);
+	fprintf(stderr,
+		"tpc: error: this machine has no memory left (%zu more bytes were needed)\n",
+		wanted);
 	exit(3);
 }
 

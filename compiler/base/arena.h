@@ -1,8 +1,9 @@
 /*
- * arena: the memory of one compilation. Everything a policy turns into lives here and is freed at once.
+ * arena: the memory of one compilation. Everything a policy turns into lives here and is freed at
+ * once.
  *
- * Memory comes back zeroed and aligned for any type. Nothing returns NULL: a machine without memory ends the
- * program with a message, because no half-built policy may go on.
+ * Memory comes back zeroed and aligned for any type. Nothing returns NULL: a machine without memory
+ * ends the program with a message, because no half-built policy may go on.
  */
 #ifndef TPC_BASE_ARENA_H
 #define TPC_BASE_ARENA_H
@@ -17,7 +18,8 @@ void arena_free(struct arena *arena);
 void *arena_alloc(struct arena *arena, size_t size);
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t length);
-char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_printf(struct arena *arena, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *arena, const char *format, va_list args);
 /* 0, 1, 2 ...: one more with every call. Numbers the sources of a compilation. */
 unsigned int arena_serial(struct arena *arena);
@@ -25,15 +27,16 @@ unsigned int arena_serial(struct arena *arena);
 _Noreturn void arena_exhausted(size_t wanted);
 
 /*
- * Room for one more item of `size` bytes behind `count` items: returns the array, moved when its room, which is
- * always the next power of two (8 at least), is used up. The old place stays valid until the arena goes.
+ * Room for one more item of `size` bytes behind `count` items: returns the array, moved when its
+ * room, which is always the next power of two (8 at least), is used up. The old place stays valid
+ * until the arena goes.
  */
 void *arena_room(struct arena *arena, void *items, size_t count, size_t size);
 
 #define arena_new_of(arena, type) ((type *)arena_alloc(arena, sizeof(type)))
 
 /* Appends a zeroed item to the array `items` of `count` items and gives its address. */
-#define arena_append(arena, items, count)                                                \
+#define arena_append(arena, items, count) \
 	((items) = arena_room(arena, items, count, sizeof(*(items))), &(items)[(count)++])
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * buf: text that grows. The room doubles, so that a text of n bytes costs O(n); a NUL always follows the text.
+ * buf: text that grows. The room doubles, so that a text of n bytes costs O(n); a NUL always
+ * follows the text.
  */
 #include "base/buf.h"
 
@@ -71,7 +72,10 @@ void buf_printf(struct buf *buf, const char *format, ...)
 /* \u escapes are UTF-16: two of them for what lies above U+FFFF. */
 static void buf_json_escape(struct buf *buf, uint32_t code)
 {
-	const char *short_form = code == '\n' ? "\\n" : code == '\t' ? "\\t" : code == '\r' ? "\\r" : NULL;
+	const char *short_form = code == '\n'   ? "\\n"
+				 : code == '\t' ? "\\t"
+				 : code == '\r' ? "\\r"
+						: NULL;
 
 	if (short_form)
 		buf_puts(buf, short_form);
@@ -110,5 +114,5 @@ const char *buf_text(const struct buf *buf)
 void buf_free(struct buf *buf)
 {
 	free(buf->text);
-	*buf = (struct buf){0};
+	*buf = (struct buf){ 0 };
 }

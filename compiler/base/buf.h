@@ -1,6 +1,7 @@
 /*
- * buf: text that grows. What goes in is bytes, what comes out is one block that always ends in a NUL that is not
- * counted. A buffer owns its memory: buf_free. A zeroed struct buf is an empty buffer.
+ * buf: text that grows. What goes in is bytes, what comes out is one block that always ends in a
+ * NUL that is not counted. A buffer owns its memory: buf_free. A zeroed struct buf is an empty
+ * buffer.
  */
 #ifndef TPC_BASE_BUF_H
 #define TPC_BASE_BUF_H
@@ -17,7 +18,8 @@ void buf_add(struct buf *buf, const char *text, size_t length);
 void buf_puts(struct buf *buf, const char *text);
 void buf_putc(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The text as the inside of a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD. */
+/* The text as the inside of a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD.
+ */
 void buf_json_string(struct buf *buf, const char *text, size_t length);
 /* The text, "" for an empty buffer. Stays the buffer's. */
 const char *buf_text(const struct buf *buf);

@@ -1,8 +1,9 @@
 /*
- * diag: records of what is wrong, collected in the order of discovery and sorted when they are shown; diag_show.c prints them.
+ * diag: records of what is wrong, collected in the order of discovery and sorted when they are
+ * shown; diag_show.c prints them.
  *
- * Always true: texts are complete when diag_add, diag_also and diag_help return; everything is the arena's; showing
- * changes nothing.
+ * Always true: texts are complete when diag_add, diag_also and diag_help return; everything is the
+ * arena's; showing changes nothing.
  */
 #include "base/diag.h"
 
@@ -22,25 +23,30 @@ struct diag {
 
 enum { DIAG_NAME_ROOM = 32 };
 
-/* Character i of a code's name, with '-' for '_': the names are spelt out by the compiler, so that they are constants. */
+/* Character i of a code's name, with '-' for '_': the names are spelt out by the compiler, so that
+ * they are constants. */
 #define DIAG_AT(name, i) ((i) < sizeof(name) ? (name)[(i) < sizeof(name) ? (i) : 0] : '\0')
 #define DIAG_LETTER(name, i) (DIAG_AT(name, i) == '_' ? '-' : DIAG_AT(name, i))
-#define DIAG_FOUR(name, i)                                                                         \
-	DIAG_LETTER(name, i), DIAG_LETTER(name, (i) + 1), DIAG_LETTER(name, (i) + 2), DIAG_LETTER(name, (i) + 3)
-#define DIAG_SIXTEEN(name, i)                                                                      \
-	DIAG_FOUR(name, i), DIAG_FOUR(name, (i) + 4), DIAG_FOUR(name, (i) + 8), DIAG_FOUR(name, (i) + 12)
+#define DIAG_FOUR(name, i)                                                            \
+	DIAG_LETTER(name, i), DIAG_LETTER(name, (i) + 1), DIAG_LETTER(name, (i) + 2), \
+		DIAG_LETTER(name, (i) + 3)
+#define DIAG_SIXTEEN(name, i)                                                   \
+	DIAG_FOUR(name, i), DIAG_FOUR(name, (i) + 4), DIAG_FOUR(name, (i) + 8), \
+		DIAG_FOUR(name, (i) + 12)
 
 static const struct {
 	char name[DIAG_NAME_ROOM];
 	const char *about;
 	enum diag_severity severity;
 } diag_codes[] = {
-#define DIAG_CODE(name, severity, about) {{DIAG_SIXTEEN(#name, 0), DIAG_SIXTEEN(#name, 16)}, about, severity},
+#define DIAG_CODE(name, severity, about) \
+	{ { DIAG_SIXTEEN(#name, 0), DIAG_SIXTEEN(#name, 16) }, about, severity },
 #include "base/codes.def"
 #undef DIAG_CODE
 };
 
-#define DIAG_CODE(name, severity, about) static_assert(sizeof(#name) <= DIAG_NAME_ROOM, "the name is too long");
+#define DIAG_CODE(name, severity, about) \
+	static_assert(sizeof(#name) <= DIAG_NAME_ROOM, "the name is too long");
 #include "base/codes.def"
 #undef DIAG_CODE
 
@@ -52,7 +58,8 @@ struct diag *diag_new(struct arena *arena)
 	return diag;
 }
 
-struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span where, const char *format, ...)
+struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span where,
+			     const char *format, ...)
 {
 	struct diag_record *record = arena_new_of(diag->arena, struct diag_record);
 	va_list args;
@@ -86,7 +93,8 @@ void diag_help(struct diag_record *record, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	*arena_append(record->arena, record->helps, record->help_count) = arena_vprintf(record->arena, format, args);
+	*arena_append(record->arena, record->helps, record->help_count) =
+		arena_vprintf(record->arena, format, args);
 	va_end(args);
 }
 

@@ -1,8 +1,8 @@
 /*
  * diag: what is wrong with a policy, collected, sorted by place and shown at the end.
  *
- * Phases add records and go on; only the verb that ran them renders. A record has a stable code from codes.def, a text,
- * a main place, more places, and help lines that say what to write instead.
+ * Phases add records and go on; only the verb that ran them renders. A record has a stable code
+ * from codes.def, a text, a main place, more places, and help lines that say what to write instead.
  */
 #ifndef TPC_BASE_DIAG_H
 #define TPC_BASE_DIAG_H
@@ -17,7 +17,8 @@ struct buf;
 struct diag;
 struct diag_record;
 
-/* The codes, in codes.def: DIAG_CODE(name, severity, "what it is about"). Shown as name with '-' for '_'. */
+/* The codes, in codes.def: DIAG_CODE(name, severity, "what it is about"). Shown as name with '-'
+ * for '_'. */
 enum diag_code {
 #define DIAG_CODE(name, severity, about) DIAG_##name,
 #include "base/codes.def"
@@ -34,13 +35,14 @@ struct diag_style {
 
 struct diag *diag_new(struct arena *arena);
 /* Adds a record; its severity is the code's. A span without a source shows no line. */
-struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span where, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span where,
+			     const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* A second place that matters: "first given here". */
 void diag_also(struct diag_record *record, struct span where, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* How to mend it; may be called again for a second line. */
-void diag_help(struct diag_record *record, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void diag_help(struct diag_record *record, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 size_t diag_error_count(const struct diag *diag);
 size_t diag_warning_count(const struct diag *diag);

@@ -1,8 +1,9 @@
 /*
  * diag_show: one record as text with its line and a caret, or as a line of JSON.
  *
- * Whatever a policy holds, what comes out is valid UTF-8 without control characters other than line feeds, tabs and our own
- * colours: anything else is shown as \xNN or \uNNNN, as wide in the line of carets as it is above.
+ * Whatever a policy holds, what comes out is valid UTF-8 without control characters other than line
+ * feeds, tabs and our own colours: anything else is shown as \xNN or \uNNNN, as wide in the line of
+ * carets as it is above.
  */
 #include <string.h>
 
@@ -11,8 +12,8 @@
 #include "base/utf8.h"
 
 /*
- * Lines longer than DIAG_WIDEST characters are cut to DIAG_WINDOW, with DIAG_BEFORE of them before the span. DIAG_BYTES
- * bounds what is no text at all and has no characters to count.
+ * Lines longer than DIAG_WIDEST characters are cut to DIAG_WINDOW, with DIAG_BEFORE of them before
+ * the span. DIAG_BYTES bounds what is no text at all and has no characters to count.
  */
 enum { DIAG_WIDEST = 160, DIAG_WINDOW = 140, DIAG_BEFORE = 50, DIAG_BYTES = 4 * DIAG_WIDEST };
 /* How much of a broken line is shown before the span. */
@@ -22,7 +23,7 @@ struct diag_paint {
 	const char *place, *error, *warning, *note, *help, *end;
 };
 
-static const struct diag_paint diag_plain = {"", "", "", "", "", ""};
+static const struct diag_paint diag_plain = { "", "", "", "", "", "" };
 static const struct diag_paint diag_colored = {
 	.place = "\x1b[1m",
 	.error = "\x1b[1;31m",
@@ -38,7 +39,8 @@ struct diag_excerpt {
 	bool cut_before, cut_behind;
 };
 
-/* Writes the next character, made visible if need be; *width receives its width. Returns the bytes it took. */
+/* Writes the next character, made visible if need be; *width receives its width. Returns the bytes
+ * it took. */
 static size_t diag_put_character(struct buf *out, const char *text, size_t length, size_t *width)
 {
 	size_t before = out->length, size;
@@ -70,7 +72,8 @@ static void diag_put_text(struct buf *out, const char *text)
 static size_t diag_line_end(const struct source *source, size_t offset, size_t *begin)
 {
 	size_t length;
-	const char *line = source_line(source, source_place(source, (uint32_t)offset).line, &length);
+	const char *line =
+		source_line(source, source_place(source, (uint32_t)offset).line, &length);
 
 	*begin = (size_t)(line - source->text);
 	return *begin + length;
@@ -92,7 +95,8 @@ static void diag_cut(const struct source *source, struct diag_excerpt *part)
 		start = column > DIAG_BEFORE ? column - DIAG_BEFORE : 0;
 		start = diag_least(start, total - DIAG_WINDOW);
 		part->first = source_walk(source, (uint32_t)line, (ptrdiff_t)start);
-		part->last = source_walk(source, (uint32_t)line, (ptrdiff_t)diag_least(start + DIAG_WINDOW, total));
+		part->last = source_walk(source, (uint32_t)line,
+					 (ptrdiff_t)diag_least(start + DIAG_WINDOW, total));
 	}
 	if (part->begin - part->first > DIAG_BYTES)
 		part->first = part->begin - DIAG_BYTES_BEFORE;
@@ -114,8 +118,10 @@ static struct diag_excerpt diag_excerpt(struct span where)
 	return part;
 }
 
-/* The shown line goes to `line`, what stands below it to `carets`: tabs stay tabs, so that both line up. */
-static void diag_put_both(const struct source *source, const struct diag_excerpt *part, struct buf *line, struct buf *carets)
+/* The shown line goes to `line`, what stands below it to `carets`: tabs stay tabs, so that both
+ * line up. */
+static void diag_put_both(const struct source *source, const struct diag_excerpt *part,
+			  struct buf *line, struct buf *carets)
 {
 	size_t at = part->first, width;
 
@@ -141,7 +147,7 @@ static void diag_put_excerpt(struct span where, struct buf *out, const char *pai
 {
 	struct diag_excerpt part = diag_excerpt(where);
 	unsigned int number = source_place(where.source, where.begin).line;
-	struct buf line = {0}, carets = {0};
+	struct buf line = { 0 }, carets = { 0 };
 	size_t margin = out->length;
 
 	if (part.cut_before) {
@@ -228,7 +234,8 @@ void diag_show_json(const struct diag_record *record, struct buf *out)
 	bool is_error = diag_code_severity(record->code) == SEVERITY_ERROR;
 	size_t i;
 
-	buf_printf(out, "{\"severity\":\"%s\",\"code\":\"%s\",", is_error ? "error" : "warning", diag_code_name(record->code));
+	buf_printf(out, "{\"severity\":\"%s\",\"code\":\"%s\",", is_error ? "error" : "warning",
+		   diag_code_name(record->code));
 	diag_put_json_place(record->where, out);
 	buf_puts(out, ",\"message\":");
 	diag_put_json_text(out, record->text);

@@ -1,8 +1,9 @@
 /*
  * source: a text, and the way between bytes and places in it.
  *
- * In come bytes, out comes a struct source with its tables. Finding a place costs a binary search and a look at no more
- * than a kilobyte, however long the lines are: a policy may be one line of 64 MB.
+ * In come bytes, out comes a struct source with its tables. Finding a place costs a binary search
+ * and a look at no more than a kilobyte, however long the lines are: a policy may be one line of 64
+ * MB.
  */
 #include "base/source.h"
 
@@ -30,12 +31,14 @@ static void source_index_blocks(struct arena *arena, struct source *source)
 
 	for (i = 1; i < blocks; i++) {
 		end = i * SOURCE_BLOCK < source->size ? i * SOURCE_BLOCK : source->size;
-		inside[i] = inside[i - 1] + source_inside(source->text, (i - 1) * SOURCE_BLOCK, end);
+		inside[i] =
+			inside[i - 1] + source_inside(source->text, (i - 1) * SOURCE_BLOCK, end);
 	}
 	source->inside = inside;
 }
 
-/* Where the next line begins, by line feeds alone: what editors, compilers and grep count. Beyond the text when none does. */
+/* Where the next line begins, by line feeds alone: what editors, compilers and grep count. Beyond
+ * the text when none does. */
 static size_t source_next_line(const struct source *source, size_t at)
 {
 	const char *feed = memchr(source->text + at, '\n', source->size - at);
@@ -43,7 +46,8 @@ static size_t source_next_line(const struct source *source, size_t at)
 	return feed ? (size_t)(feed - source->text) + 1 : SIZE_MAX;
 }
 
-/* The bytes of a line break of YAML 1.1 (CR, LF, CRLF, NEL, LS, PS) at `text`, which ends in a NUL; 0 when there is none. */
+/* The bytes of a line break of YAML 1.1 (CR, LF, CRLF, NEL, LS, PS) at `text`, which ends in a NUL;
+ * 0 when there is none. */
 static size_t source_break_size(const char *text)
 {
 	switch ((unsigned char)text[0]) {
@@ -54,7 +58,8 @@ static size_t source_break_size(const char *text)
 	case 0xc2:
 		return (unsigned char)text[1] == 0x85 ? 2 : 0;
 	case 0xe2:
-		return !strncmp(text + 1, "\x80\xa8", 2) || !strncmp(text + 1, "\x80\xa9", 2) ? 3 : 0;
+		return !strncmp(text + 1, "\x80\xa8", 2) || !strncmp(text + 1, "\x80\xa9", 2) ? 3
+											      : 0;
 	default:
 		return 0;
 	}
@@ -71,7 +76,8 @@ static size_t source_next_break(const struct source *source, size_t at)
 
 /* The table of where lines begin, by either idea of a line. */
 static uint32_t *source_index_lines(struct arena *arena, const struct source *source,
-				    size_t (*next)(const struct source *source, size_t at), size_t *count)
+				    size_t (*next)(const struct source *source, size_t at),
+				    size_t *count)
 {
 	uint32_t *lines;
 	size_t at;
@@ -86,7 +92,8 @@ static uint32_t *source_index_lines(struct arena *arena, const struct source *so
 	return lines;
 }
 
-/* Are there line breaks that only YAML takes for such? Nearly every file has none, so look for what is quick to find. */
+/* Are there line breaks that only YAML takes for such? Nearly every file has none, so look for what
+ * is quick to find. */
 static bool source_has_odd_breaks(const struct source *source)
 {
 	const char *end = source->text + source->size, *at = source->text;
@@ -113,7 +120,8 @@ struct source *source_wrap(struct arena *arena, const char *name, const char *te
 	source->breaks = source->lines;
 	source->break_count = source->line_count;
 	if (source_has_odd_breaks(source))
-		source->breaks = source_index_lines(arena, source, source_next_break, &source->break_count);
+		source->breaks =
+			source_index_lines(arena, source, source_next_break, &source->break_count);
 	source_index_blocks(arena, source);
 	return source;
 }

@@ -1,8 +1,9 @@
 /*
  * source: a text that a person wrote, and places in it.
  *
- * In comes a file (or standard input, or bytes), out comes its text, NUL-terminated, and the line and column of any
- * byte. A span is a half-open range of bytes in one source; a span without a source is "no place".
+ * In comes a file (or standard input, or bytes), out comes its text, NUL-terminated, and the line
+ * and column of any byte. A span is a half-open range of bytes in one source; a span without a
+ * source is "no place".
  */
 #ifndef TPC_BASE_SOURCE_H
 #define TPC_BASE_SOURCE_H
@@ -18,12 +19,15 @@ struct source {
 	const char *name; /* as the user named it: what messages show; "-" is shown as "<stdin>" */
 	const char *text; /* `size` bytes and a NUL; may hold any byte */
 	size_t size;
-	unsigned int order; /* sources are numbered in the order they were opened: messages sort by it */
+	unsigned int order; /* sources are numbered in the order they were opened: messages sort by
+			       it */
 	uint32_t *lines;    /* offset of the first byte of each line */
 	size_t line_count;
-	uint32_t *breaks; /* the same by YAML's idea of a line's end; `lines` itself when both agree */
+	uint32_t *breaks; /* the same by YAML's idea of a line's end; `lines` itself when both agree
+			   */
 	size_t break_count;
-	uint32_t *inside; /* how many bytes before byte k * 1024 continue a character: makes columns cheap */
+	uint32_t *inside; /* how many bytes before byte k * 1024 continue a character: makes columns
+			     cheap */
 };
 
 struct span {
@@ -39,9 +43,9 @@ struct place {
 #define SOURCE_LIMIT (64u << 20)
 
 /*
- * Reads a file whole; "-" is standard input. Directories, files over `limit` bytes and whatever the system refuses are
- * errors at `wanted_by` (the place that names the file, may be without a source), with the system's reason in words.
- * Returns NULL then.
+ * Reads a file whole; "-" is standard input. Directories, files over `limit` bytes and whatever the
+ * system refuses are errors at `wanted_by` (the place that names the file, may be without a
+ * source), with the system's reason in words. Returns NULL then.
  */
 struct source *source_read(struct arena *arena, struct diag *diag, const char *path, size_t limit,
 			   struct span wanted_by);
@@ -51,9 +55,11 @@ struct source *source_from(struct arena *arena, const char *name, const char *te
 struct source *source_wrap(struct arena *arena, const char *name, const char *text, size_t size);
 
 struct place source_place(const struct source *source, uint32_t offset);
-/* The byte offset of line `line` (from 0), character `column` (from 0): what libyaml's marks count. */
+/* The byte offset of line `line` (from 0), character `column` (from 0): what libyaml's marks count.
+ */
 uint32_t source_offset(const struct source *source, size_t line, size_t column);
-/* The byte where the character begins that is `characters` behind (or before) the one at offset; stops at both ends. */
+/* The byte where the character begins that is `characters` behind (or before) the one at offset;
+ * stops at both ends. */
 uint32_t source_walk(const struct source *source, uint32_t offset, ptrdiff_t characters);
 /* One line without its end; `line` from 1. */
 const char *source_line(const struct source *source, unsigned int line, size_t *length);

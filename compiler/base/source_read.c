@@ -1,6 +1,6 @@
 /*
- * source_read: a file into a source. In comes a path, out comes its text or one error that says what the system
- * refused, in words, and what to do about it. Nothing is kept open.
+ * source_read: a file into a source. In comes a path, out comes its text or one error that says
+ * what the system refused, in words, and what to do about it. Nothing is kept open.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -27,13 +27,15 @@ struct source_job {
 
 static struct diag_record *source_read_refuse(const struct source_job *job, const char *reason)
 {
-	return diag_add(job->diag, DIAG_file_unreadable, job->wanted_by, "cannot read \"%s\": %s", job->name, reason);
+	return diag_add(job->diag, DIAG_file_unreadable, job->wanted_by, "cannot read \"%s\": %s",
+			job->name, reason);
 }
 
 static void source_read_refuse_size(const struct source_job *job)
 {
-	diag_add(job->diag, DIAG_file_too_large, job->wanted_by, "\"%s\" is larger than %zu MiB, the most that is read",
-		 job->name, job->limit >> 20);
+	diag_add(job->diag, DIAG_file_too_large, job->wanted_by,
+		 "\"%s\" is larger than %zu MiB, the most that is read", job->name,
+		 job->limit >> 20);
 }
 
 static int source_read_compare(const void *a, const void *b)
@@ -41,7 +43,8 @@ static int source_read_compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The names of the files in a folder, sorted, because the order in which a folder is read is nobody's. */
+/* The names of the files in a folder, sorted, because the order in which a folder is read is
+ * nobody's. */
 static char **source_read_folder(struct arena *arena, DIR *folder, size_t *count)
 {
 	struct dirent *entry;
@@ -57,11 +60,13 @@ static char **source_read_folder(struct arena *arena, DIR *folder, size_t *count
 	return names;
 }
 
-/* For a file that is not there: the one that may have been meant, or the folder that is not there either. */
+/* For a file that is not there: the one that may have been meant, or the folder that is not there
+ * either. */
 static void source_read_help_missing(const struct source_job *job, struct diag_record *record)
 {
 	const char *slash = strrchr(job->path, '/');
-	const char *prefix = arena_strndup(job->arena, job->path, slash ? (size_t)(slash - job->path) + 1 : 0);
+	const char *prefix =
+		arena_strndup(job->arena, job->path, slash ? (size_t)(slash - job->path) + 1 : 0);
 	DIR *folder = opendir(slash ? prefix : ".");
 	const char *nearest;
 	char **names;
@@ -86,7 +91,8 @@ static const char *source_read_permission(const struct source_job *job)
 
 	if (stat(job->path, &info))
 		return "you may not read it: one of the folders on the way to it is closed to you";
-	return arena_printf(job->arena, "you may not read it: it belongs to user %u, with mode %04o",
+	return arena_printf(job->arena,
+			    "you may not read it: it belongs to user %u, with mode %04o",
 			    (unsigned int)info.st_uid, (unsigned int)info.st_mode & 07777);
 }
 
@@ -99,7 +105,8 @@ static void source_read_refuse_errno(const struct source_job *job, int error)
 	else if (error == EISDIR)
 		diag_help(source_read_refuse(job, "it is a directory"), "name a file inside it");
 	else if (error == ENOTDIR)
-		source_read_refuse(job, "a part of the path before the last is a file, not a folder");
+		source_read_refuse(job,
+				   "a part of the path before the last is a file, not a folder");
 	else
 		source_read_refuse(job, strerror(error));
 }

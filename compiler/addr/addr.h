@@ -1,0 +1,85 @@
+/*
+ * addr: IPv4 and IPv6 addresses, prefixes and ranges as text and as numbers, and sets of both
+ * families.
+ */
+#ifndef TPC_ADDR_ADDR_H
+#define TPC_ADDR_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr/interval.h"
+
+struct arena;
+struct buf;
+
+enum addr_family { ADDR_IPV4, ADDR_IPV6 };
+enum { ADDR_FAMILIES = 2 };
+
+struct addr {
+	enum addr_family family;
+	addr_bits bits; /* host order; IPv4 in the low 32 bits */
+};
+
+struct addr_prefix {
+	struct addr addr;    /* bits behind the length are zero */
+	unsigned int length; /* 0..32, 0..128 */
+};
+
+struct addr_range {
+	enum addr_family family;
+	addr_bits first, last;
+};
+
+/* Addresses of both families. Indexed by enum addr_family. */
+struct addr_set {
+	struct interval_set family[ADDR_FAMILIES];
+};
+
+/*
+ * The parsers take exactly `length` bytes, never look past them and never ask a resolver. IPv4 is
+ * four decimal numbers (no octal, no leading zeros), IPv6 is RFC 4291 text without a zone. On
+ * failure they return false and *why says in words what is wrong and what would be right ("host
+ * bits are set; write 10.0.0.0/8"; the text may live in the arena).
+ */
+bool addr_parse(struct arena *arena, const char *text, size_t length, struct addr *out,
+		const char **why);
+/* With or without "/length"; no length means one address. Host bits that are set are an error that
+ * names the prefix. */
+bool addr_parse_prefix(struct arena *arena, const char *text, size_t length,
+		       struct addr_prefix *out, const char **why);
+/* An address, a prefix, or a range first-last. */
+bool addr_parse_range(struct arena *arena, const char *text, size_t length, struct addr_range *out,
+		      const char **why);
+/* Does this look like an attempt at an address (so that a message should speak of addresses and not
+ * of names)? */
+bool addr_looks_like(const char *text, size_t length);
+
+/* Text as inet_ntop gives it: canonical RFC 5952 for IPv6. `out` has room for ADDR_TEXT bytes. */
+enum { ADDR_TEXT = 64 };
+const char *addr_format(struct addr addr, char out[ADDR_TEXT]);
+const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT]);
+unsigned int addr_width(enum addr_family family); /* 32 or 128 */
+addr_bits addr_last(enum addr_family family);     /* the highest address */
+/* The interval as one prefix, if it is one. */
+bool addr_interval_is_prefix(enum addr_family family, struct interval interval,
+			     struct addr_prefix *out);
+/* An interval in nft's words: address, prefix, or first-last. */
+void addr_put_interval(struct buf *buf, enum addr_family family, struct interval interval);
+/*
+ * The fewest prefixes that cover the interval exactly, one call each: starts at *next, which is
+ * moved behind the prefix. All is covered once *next - 1 == last (behind the highest IPv6 address
+ * comes 0: do not compare with <=).
+ */
+struct addr_prefix addr_next_prefix(enum addr_family family, addr_bits *next, addr_bits last);
+
+void addr_set_add(struct arena *arena, struct addr_set *set, struct addr_range range);
+void addr_set_normalise(struct addr_set *set);
+struct addr_set addr_set_union(struct arena *arena, const struct addr_set *a,
+			       const struct addr_set *b);
+struct addr_set addr_set_subtract(struct arena *arena, const struct addr_set *a,
+				  const struct addr_set *b);
+bool addr_set_is_empty(const struct addr_set *set);
+
+#endif

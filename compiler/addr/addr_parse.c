@@ -1,0 +1,417 @@
+/*
+ * addr_parse: addresses, prefixes and ranges out of text. In come exactly `length` bytes, out comes
+ * a number, or the reason why there is none, written for the person who wrote the text. Reasons are
+ * only built when something is wrong: the good lines of a long list cost no memory.
+ */
+#include "addr/addr.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+
+enum { ADDR_GROUPS = 8 };
+
+struct addr_text {
+	struct arena *arena;
+	const char *text;
+	size_t length;
+	const char **why;
+};
+
+/* A part of the text with the same place for a reason. */
+static struct addr_text addr_part(const struct addr_text *whole, size_t begin, size_t end)
+{
+	return (struct addr_text){ whole->arena, whole->text + begin, end - begin, whole->why };
+}
+
+static bool addr_fail(const struct addr_text *in, const char *why)
+{
+	*in->why = why;
+	return false;
+}
+
+/* A byte that has no place where it stands; what is not printable is shown by the diagnostics. */
+static bool addr_fail_byte(const struct addr_text *in, size_t at, const char *what)
+{
+	size_t size = 1;
+
+	if (at >= in->length)
+		return addr_fail(in, arena_printf(in->arena, "the %s is cut short", what));
+	while (at + size < in->length && ((unsigned char)in->text[at + size] & 0xc0) == 0x80)
+		size++;
+	return addr_fail(in, arena_printf(in->arena, "\"%.*s\" has no place in an %s", (int)size,
+					  in->text + at, what));
+}
+
+static bool addr_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static int addr_hex(char c)
+{
+	if (addr_is_digit(c))
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Where the first `wanted` is, or the length. */
+static size_t addr_find(const struct addr_text *in, char wanted)
+{
+	const char *found = in->length ? memchr(in->text, wanted, in->length) : NULL;
+
+	return found ? (size_t)(found - in->text) : in->length;
+}
+
+/* One number of a dotted quad at *at, which is moved behind it. */
+static bool addr_parse_octet(const struct addr_text *in, size_t *at, unsigned int *out)
+{
+	size_t begin = *at;
+	unsigned int value = 0;
+
+	for (; *at < in->length && addr_is_digit(in->text[*at]); ++*at) {
+		value = value * 10 + (unsigned int)(in->text[*at] - '0');
+		if (value > 255)
+			return addr_fail(in, "a number of an IPv4 address is at most 255");
+	}
+	if (*at == begin)
+		return addr_fail_byte(in, *at, "IPv4 address");
+	if (in->text[begin] == '0' && *at - begin > 1)
+		return addr_fail(in,
+				 arena_printf(in->arena,
+					      "leading zeros have two meanings: write %u", value));
+	*out = value;
+	return true;
+}
+
+static bool addr_parse_ipv4(const struct addr_text *in, addr_bits *out)
+{
+	unsigned int octet = 0, i;
+	uint32_t bits = 0;
+	size_t at = 0;
+
+	for (i = 0; i < 4; i++) {
+		if (i) {
+			if (at == in->length)
+				return addr_fail(in,
+						 "an IPv4 address has four numbers, like 192.0.2.1");
+			if (in->text[at++] != '.')
+				return addr_fail_byte(in, at - 1, "IPv4 address");
+		}
+		if (!addr_parse_octet(in, &at, &octet))
+			return false;
+		bits = bits << 8 | octet;
+	}
+	if (at < in->length && in->text[at] == '.')
+		return addr_fail(in, "an IPv4 address has four numbers, not more");
+	if (at < in->length)
+		return addr_fail_byte(in, at, "IPv4 address");
+	*out = bits;
+	return true;
+}
+
+/* An IPv6 address as it is read: groups so far, and how many of them stand before "::". */
+struct addr_groups {
+	uint16_t value[ADDR_GROUPS];
+	unsigned int count, gap;
+	bool has_gap;
+};
+
+/* The groups as a number; those behind the gap move to the end. */
+static addr_bits addr_join_groups(const struct addr_groups *groups)
+{
+	unsigned int missing = ADDR_GROUPS - groups->count, i;
+	addr_bits bits = 0;
+
+	for (i = 0; i < groups->count; i++) {
+		unsigned int place = groups->has_gap && i >= groups->gap ? i + missing : i;
+
+		bits |= (addr_bits)groups->value[i] << (112 - 16 * place);
+	}
+	return bits;
+}
+
+static bool addr_push_group(const struct addr_text *in, struct addr_groups *groups,
+			    unsigned int value)
+{
+	if (groups->count == ADDR_GROUPS)
+		return addr_fail(in, "an IPv6 address has at most eight groups");
+	groups->value[groups->count++] = (uint16_t)value;
+	return true;
+}
+
+/* An IPv4 address at the end stands for the last two groups. */
+static bool addr_push_ipv4(const struct addr_text *in, struct addr_groups *groups)
+{
+	addr_bits bits;
+
+	if (!addr_parse_ipv4(in, &bits))
+		return false;
+	return addr_push_group(in, groups, (unsigned int)(bits >> 16)) &&
+	       addr_push_group(in, groups, (unsigned int)bits & 0xffff);
+}
+
+/* One group at *at, which is moved behind it. *done when it was an IPv4 address, which ends the
+ * text. */
+static bool addr_parse_group(const struct addr_text *in, size_t *at, struct addr_groups *groups,
+			     bool *done)
+{
+	size_t begin = *at;
+	unsigned int value = 0;
+	struct addr_text rest;
+
+	while (*at < in->length && *at - begin < 4 && addr_hex(in->text[*at]) >= 0)
+		value = value << 4 | (unsigned int)addr_hex(in->text[(*at)++]);
+	if (*at < in->length && in->text[*at] == '.') {
+		rest = addr_part(in, begin, in->length);
+		*done = true;
+		return addr_push_ipv4(&rest, groups);
+	}
+	if (*at == begin)
+		return addr_fail_byte(in, *at, "IPv6 address");
+	if (*at < in->length && addr_hex(in->text[*at]) >= 0)
+		return addr_fail(in, "a group of an IPv6 address has at most four digits");
+	return addr_push_group(in, groups, value);
+}
+
+/* The colon or colons between groups at *at. */
+static bool addr_parse_colons(const struct addr_text *in, size_t *at, struct addr_groups *groups)
+{
+	if (in->text[*at] != ':')
+		return addr_fail_byte(in, *at, "IPv6 address");
+	++*at;
+	if (*at == in->length)
+		return addr_fail(in, "a single colon cannot end an IPv6 address");
+	if (in->text[*at] != ':') {
+		if (*at == 1)
+			return addr_fail(in, "a single colon cannot begin an IPv6 address");
+		return true;
+	}
+	++*at;
+	if (groups->has_gap)
+		return addr_fail(in, "\"::\" may stand only once in an IPv6 address");
+	groups->has_gap = true;
+	groups->gap = groups->count;
+	return true;
+}
+
+static bool addr_parse_ipv6(const struct addr_text *in, addr_bits *out)
+{
+	struct addr_groups groups = { .count = 0 };
+	bool done = false;
+	size_t at = 0;
+
+	if (addr_find(in, '%') < in->length)
+		return addr_fail(in,
+				 "IPv6 zones (%eth0) have no meaning here: write the address without it");
+	while (at < in->length && !done) {
+		if ((at || in->text[0] == ':') && !addr_parse_colons(in, &at, &groups))
+			return false;
+		if (at < in->length && !addr_parse_group(in, &at, &groups, &done))
+			return false;
+	}
+	if (groups.count < ADDR_GROUPS && !groups.has_gap)
+		return addr_fail(in,
+				 "an IPv6 address has eight groups, or \"::\" for those that are zero");
+	if (groups.count == ADDR_GROUPS && groups.has_gap)
+		return addr_fail(in, "there are eight groups already: \"::\" stands for none");
+	*out = addr_join_groups(&groups);
+	return true;
+}
+
+/* What is wrong with a text that has neither the dots nor the colons of an address. */
+static bool addr_fail_shapeless(const struct addr_text *in)
+{
+	size_t i;
+
+	if (!in->length)
+		return addr_fail(in, "an address is missing");
+	for (i = 0; i < in->length && addr_is_digit(in->text[i]); i++)
+		;
+	if (i == in->length)
+		return addr_fail(in, "an IPv4 address has four numbers, like 192.0.2.1");
+	return addr_fail(in, "this is no address: write 192.0.2.1 or 2001:db8::1");
+}
+
+static bool addr_parse_text(const struct addr_text *in, struct addr *out)
+{
+	if (in->length && in->text[0] == '[')
+		return addr_fail(in, "an address stands here without brackets");
+	if (addr_find(in, ':') < in->length) {
+		out->family = ADDR_IPV6;
+		return addr_parse_ipv6(in, &out->bits);
+	}
+	if (addr_find(in, '.') == in->length)
+		return addr_fail_shapeless(in);
+	out->family = ADDR_IPV4;
+	return addr_parse_ipv4(in, &out->bits);
+}
+
+/* The ones of a netmask, or -1 when the text is none: 255.255.255.0 is 24. */
+static int addr_netmask_length(const struct addr_text *in)
+{
+	const char *unused;
+	struct addr_text quiet = { in->arena, in->text, in->length, &unused };
+	addr_bits bits;
+	uint32_t host;
+
+	if (addr_find(in, '.') == in->length || !addr_parse_ipv4(&quiet, &bits))
+		return -1;
+	host = ~(uint32_t)bits;
+	return host & (host + 1) ? -1 : host ? __builtin_clz(host) : 32;
+}
+
+static bool addr_parse_length(const struct addr_text *in, unsigned int width, unsigned int *out)
+{
+	unsigned int value = 0;
+	int ones = width == 32 ? addr_netmask_length(in) : -1;
+	size_t i;
+
+	if (ones >= 0)
+		return addr_fail(in, arena_printf(in->arena, "write the length of the netmask: /%d",
+						  ones));
+	for (i = 0; i < in->length && i < 4 && addr_is_digit(in->text[i]); i++)
+		value = value * 10 + (unsigned int)(in->text[i] - '0');
+	if (!i || i < in->length || value > width)
+		return addr_fail(in,
+				 arena_printf(in->arena,
+					      "the length of an %s prefix is a number from 0 to %u",
+					      width == 32 ? "IPv4" : "IPv6", width));
+	if (in->text[0] == '0' && in->length > 1)
+		return addr_fail(in,
+				 arena_printf(in->arena,
+					      "the length is written without leading zeros: /%u",
+					      value));
+	*out = value;
+	return true;
+}
+
+/* The bits behind a prefix's length, as ones. */
+static addr_bits addr_host_bits(enum addr_family family, unsigned int length)
+{
+	return length < addr_width(family) ? addr_last(family) >> length : 0;
+}
+
+static bool addr_fail_host_bits(const struct addr_text *in, struct addr_prefix prefix)
+{
+	char text[ADDR_TEXT];
+
+	prefix.addr.bits &= ~addr_host_bits(prefix.addr.family, prefix.length);
+	return addr_fail(in, arena_printf(in->arena, "host bits are set: write %s",
+					  addr_format_prefix(prefix, text)));
+}
+
+static bool addr_parse_prefix_text(const struct addr_text *in, struct addr_prefix *out)
+{
+	size_t slash = addr_find(in, '/');
+	struct addr_text addr = addr_part(in, 0, slash), length;
+
+	if (!addr_parse_text(&addr, &out->addr))
+		return false;
+	out->length = addr_width(out->addr.family);
+	if (slash == in->length)
+		return true;
+	length = addr_part(in, slash + 1, in->length);
+	if (!addr_parse_length(&length, out->length, &out->length))
+		return false;
+	if (out->addr.bits & addr_host_bits(out->addr.family, out->length))
+		return addr_fail_host_bits(in, *out);
+	return true;
+}
+
+/* "10.0.0.1-9" says its end by the last number alone. */
+static bool addr_fail_short_end(const struct addr_text *in, struct addr first, unsigned int last)
+{
+	char text[2][ADDR_TEXT];
+	struct addr end = { first.family, (first.bits & ~(addr_bits)0xff) | last };
+
+	return addr_fail(in, arena_printf(in->arena,
+					  "the end of a range is an address too: write %s-%s",
+					  addr_format(first, text[0]), addr_format(end, text[1])));
+}
+
+static bool addr_parse_range_end(const struct addr_text *in, size_t dash, struct addr first,
+				 struct addr *last)
+{
+	struct addr_text end = addr_part(in, dash + 1, in->length);
+	unsigned int octet = 0;
+	size_t at = 0;
+
+	if (first.family == ADDR_IPV4 && addr_find(&end, '.') == end.length &&
+	    addr_find(&end, ':') == end.length) {
+		if (addr_parse_octet(&end, &at, &octet) && at == end.length)
+			return addr_fail_short_end(in, first, octet);
+	}
+	return addr_parse_text(&end, last);
+}
+
+static bool addr_parse_ends(const struct addr_text *in, size_t dash, struct addr_range *out)
+{
+	struct addr_text begin = addr_part(in, 0, dash);
+	struct addr first, last;
+	char text[2][ADDR_TEXT];
+
+	if (addr_find(in, '/') < in->length)
+		return addr_fail(in, "a range goes from one address to another, without a \"/\"");
+	if (!addr_parse_text(&begin, &first) || !addr_parse_range_end(in, dash, first, &last))
+		return false;
+	if (first.family != last.family)
+		return addr_fail(in, "both ends of a range are IPv4, or both are IPv6");
+	if (first.bits > last.bits)
+		return addr_fail(in, arena_printf(in->arena,
+						  "the range ends before it begins: write %s-%s",
+						  addr_format(last, text[0]),
+						  addr_format(first, text[1])));
+	*out = (struct addr_range){ first.family, first.bits, last.bits };
+	return true;
+}
+
+bool addr_parse(struct arena *arena, const char *text, size_t length, struct addr *out,
+		const char **why)
+{
+	struct addr_text in = { arena, text, length, why };
+
+	if (addr_find(&in, '/') < length)
+		return addr_fail(&in, "one address stands here, without a \"/\"");
+	return addr_parse_text(&in, out);
+}
+
+bool addr_parse_prefix(struct arena *arena, const char *text, size_t length,
+		       struct addr_prefix *out, const char **why)
+{
+	struct addr_text in = { arena, text, length, why };
+
+	return addr_parse_prefix_text(&in, out);
+}
+
+bool addr_parse_range(struct arena *arena, const char *text, size_t length, struct addr_range *out,
+		      const char **why)
+{
+	struct addr_text in = { arena, text, length, why };
+	size_t dash = addr_find(&in, '-');
+	struct addr_prefix prefix;
+
+	if (dash < length)
+		return addr_parse_ends(&in, dash, out);
+	if (!addr_parse_prefix_text(&in, &prefix))
+		return false;
+	out->family = prefix.addr.family;
+	out->first = prefix.addr.bits;
+	out->last = prefix.addr.bits | addr_host_bits(prefix.addr.family, prefix.length);
+	return true;
+}
+
+bool addr_looks_like(const char *text, size_t length)
+{
+	size_t i;
+
+	if (!length)
+		return false;
+	if (addr_is_digit(text[0]) || text[0] == ':' || text[0] == '[')
+		return true;
+	for (i = 0; i < length && addr_hex(text[i]) >= 0; i++)
+		;
+	return i < length && text[i] == ':';
+}
