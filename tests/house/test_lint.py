@@ -1,0 +1,115 @@
+"""tests/lint.py, shown one breach of each rule: every one must be found, and a clean file must pass."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from tap import Tap  # noqa: E402
+
+HEAD = "/*\n * x: a thing.\n */\n"
+MAIN = HEAD + "int main(void)\n{\n\treturn 0;\n}\n"
+ENUM = HEAD + """#ifndef TPC_BASE_COLOR_H
+#define TPC_BASE_COLOR_H
+enum color { RED, GREEN };
+int color_of(enum color color);
+#endif
+"""
+SWITCH = HEAD + """#include "base/color.h"
+int color_of(enum color color)
+{
+	switch (color) {
+	case RED:
+		return 1;
+	default:
+		return 0;
+	}
+}
+"""
+# The rule that must find it, the file, its text.
+BREACHES = (
+	("who may include whom", "compiler/base/a.c", HEAD + '#include "emit/emit.h"\n'),
+	("who may include whom", "compiler/base/a.c", HEAD + "#include <yaml.h>\n"),
+	("who may include whom", "compiler/emit/a.c", HEAD + "#include <libmnl/libmnl.h>\n"),
+	("who may include whom", "compiler/emit/a.c", HEAD + '#include "lang/ast.h"\n'),
+	("who may include whom", "compiler/emit/a.c", HEAD + '#include "nosuch.h"\n'),
+	("who may include whom", "compiler/new/a.c", HEAD + '#include "emit/emit.h"\n'),
+	("the length of files", "compiler/base/a.c", HEAD + "\n" * 600),
+	("the length of functions", "compiler/base/a.c",
+		HEAD + "static int long_one(int a,\n\t\t    int b)\n{\n" + "\ta++;\n" * 80 + "}\n"),
+	("no default over our enums", "compiler/base/color.c", SWITCH),
+	("no typedef of a struct", "compiler/base/a.c", HEAD + "typedef struct a b;\n"),
+	("files say what they do", "compiler/base/a.c", "int a;\n"),
+	("include guards", "compiler/base/a.h", HEAD + "#ifndef A_H\n#define A_H\n#endif\n"),
+	("every code is reported somewhere", "compiler/base/codes.def",
+		'DIAG_CODE(lost, SEVERITY_ERROR, "x")\n'),
+	("nothing unfinished", "compiler/base/a.c", HEAD + "/* TO" "DO: more */\n"),
+	("nothing unfinished", "README.md", "# x\nThis is a place" "holder.\n"),
+	("white space", "README.md", "# x \n"),
+	("white space", "README.md", "# x"),
+	("no state outside functions", "compiler/base/a.c", HEAD + "int a_count;\n"),
+	("no state outside functions", "compiler/base/a.c",
+		HEAD + "int *a(void);\nint *a(void)\n{\n\tstatic int n = 3;\n\treturn &n;\n}\n"),
+	("nothing public that nobody uses", "compiler/base/a.c",
+		HEAD + "int a(void);\nint a(void)\n{\n\treturn 1;\n}\n"),
+	("nothing public that nobody uses", "compiler/base/a.c",
+		HEAD + "int nft_a(void);\nint nft_a(void)\n{\n\treturn 1;\n}\n"),
+	("shell scripts", "tests/a.sh", "#!/bin/sh\necho $undefined[0]; cd $(foo) `\n"),
+	("the C style", "compiler/base/a.c", HEAD + "int  a (void) ;\n"),
+)
+
+
+def project(folder):
+	"""The smallest project that breaks no rule."""
+	root = pathlib.Path(folder)
+	for path, text in (("compiler/main.c", MAIN), ("compiler/base/color.h", ENUM),
+			("compiler/emit/emit.h", HEAD + "#ifndef TPC_EMIT_EMIT_H\n#define TPC_EMIT_EMIT_H\n#endif\n"),
+			("compiler/base/codes.def", ""), ("tests/a.sh", "#!/bin/sh\ntrue\n"), ("README.md", "# x\n")):
+		(root / path).parent.mkdir(parents=True, exist_ok=True)
+		(root / path).write_text(text, encoding="utf-8")
+	for name in ("tests/lint.py", "tests/tap.py", ".clang-format"):
+		shutil.copy(ROOT / name, root / name)
+	return root
+
+
+def lint(root):
+	"""Builds what can be built, and lints: {rule: state} and what was said."""
+	for source in sorted((root / "compiler").rglob("*.c")):
+		target = root / "build" / "obj" / source.relative_to(root).with_suffix(".o")
+		target.parent.mkdir(parents=True, exist_ok=True)
+		subprocess.run(["cc", "-fPIE", "-Icompiler", "-c", "-o", target, source], cwd=root,
+			capture_output=True, check=False)
+	done = subprocess.run([sys.executable, root / "tests" / "lint.py"], cwd=root, text=True,
+		env=dict(os.environ, BUILD=str(root / "build")), capture_output=True, check=False)
+	states = {}
+	for line in done.stdout.splitlines():
+		state, found, rule = line.partition(" - ")
+		if found:
+			states[rule.partition(" # SKIP")[0]] = "skip" if "# SKIP" in rule else state[:2]
+	return states, done.stdout + done.stderr
+
+
+def main():
+	tap = Tap()
+	with tempfile.TemporaryDirectory(prefix="lint-") as folder:
+		states, said = lint(project(folder))
+	tap.check("a clean project passes", "" if "no" not in states.values() else said)
+	for number, (rule, path, text) in enumerate(BREACHES, 1):
+		with tempfile.TemporaryDirectory(prefix="lint-") as folder:
+			root = project(folder)
+			(root / path).parent.mkdir(parents=True, exist_ok=True)
+			(root / path).write_text(text, encoding="utf-8")
+			states, said = lint(root)
+		name = f"breach {number} of: {rule}"
+		if states.get(rule) == "skip":
+			tap.skip(name, "that rule is skipped here")
+		else:
+			tap.check(name, "" if states.get(rule) == "no" else said)
+	return tap.done()
+
+
+if __name__ == "__main__":
+	sys.exit(main())

@@ -1,0 +1,129 @@
+"""packaging/setup on machines that do not exist: an empty one, with one fake package manager each."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from tap import Tap  # noqa: E402
+
+SETUP = ROOT / "packaging" / "setup"
+MANAGERS = {
+	"apt-get": ["apt-get update", "apt-get install -y --no-install-recommends gcc libc6-dev",
+		"libyaml-dev", "libnftables-dev", "libmnl-dev", "libcmocka-dev", "iproute2",
+		"python3-jsonschema", "python3-yaml"],
+	"dnf": ["dnf install -y gcc", "pkgconfig(libnftables)", "iproute ", "python3-jsonschema"],
+	"apk": ["apk add --no-cache gcc musl-dev linux-headers", "nftables-dev", "py3-jsonschema"],
+	"pacman": ["pacman -Sy --needed --noconfirm gcc", "libyaml", "python-jsonschema"],
+	"zypper": ["zypper --non-interactive install gcc", "pkgconfig(yaml-0.1)", "iproute2"],
+}
+
+
+class Machine:
+	"""A folder that is all of PATH; what its package manager and sudo are asked is written down."""
+
+	def __init__(self, folder, uid):
+		self.folder = pathlib.Path(folder)
+		self.log = self.folder / "log"
+		for tool in ("sh", "sed", "cat", "env", "dirname"):
+			(self.folder / tool).symlink_to(shutil.which(tool))
+		self.tool("id", f"echo {uid}")
+
+	def tool(self, name, script):
+		path = self.folder / name
+		path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+		path.chmod(0o755)
+
+	def manager(self, name, script="exit 0"):
+		self.tool(name, f'echo "{name} $*" >>{self.log}\n{script}')
+
+	def run(self, purpose, *arguments):
+		environment = {"PATH": str(self.folder), "SYSROOT": "/nonexistent",
+			"PYTHON": "/nonexistent/python3"}
+		done = subprocess.run([self.folder / "sh", SETUP, purpose, *arguments], env=environment,
+			capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+		asked = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+		return done.returncode, done.stdout + done.stderr, asked
+
+
+def lacking(text, wanted):
+	return [f"not there: {word}\n{text}" for word in wanted if word not in text]
+
+
+
+def test_managers(tap):
+	for manager, wanted in MANAGERS.items():
+		with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+			machine = Machine(folder, 0)
+			machine.manager(manager)
+			status, said, asked = machine.run("check")
+		problems = lacking(asked, wanted)
+		if status != 1 or "still missing" not in said:
+			problems.append(f"nothing was installed, and it was not seen: {status}\n{said}")
+		tap.check(f"{manager} is asked for its own packages", problems)
+
+
+def test_purposes(tap):
+	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+		machine = Machine(folder, 0)
+		machine.manager("apt-get")
+		_, build, _ = machine.run("build", "--dry-run")
+		_, demo, asked = machine.run("demo", "--dry-run")
+	problems = [word for word in ("cmocka", " nftables", "python3") if word in build]
+	problems += [word for word in ("cmocka", "jsonschema") if word in demo]
+	tap.check("what is only for tests is not asked for to build or to show", problems)
+	tap.check("a dry run installs nothing", asked)
+
+
+def test_rights(tap):
+	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+		machine = Machine(folder, 1000)
+		machine.manager("apt-get")
+		status, said, asked = machine.run("check")
+		problems = lacking(said, ["neither sudo nor doas", "    apt-get update",
+			"apt-get install -y"])
+		if status != 1 or asked:
+			problems.append(f"status {status}, ran: {asked}")
+		tap.check("without rights it says what to run", problems)
+		machine.tool("sudo", f'echo "sudo $*" >>{machine.log}\nshift\nexec "$@"')
+		_, _, asked = machine.run("check")
+		tap.check("with sudo it asks sudo, and not for a password where nobody is",
+			lacking(asked, ["sudo -n apt-get update", "sudo -n env", "apt-get install"]))
+
+
+def test_failures(tap):
+	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+		machine = Machine(folder, 0)
+		status, said, _ = machine.run("check")
+		problems = lacking(said, ["none of apt, dnf, apk, pacman and zypper", "compiler", "libmnl"])
+		tap.check("no package manager", problems + ([] if status == 1 else [f"status {status}"]))
+		machine.manager("apt-get", "exit 100")
+		status, said, _ = machine.run("check")
+		problems = lacking(said, ["installing failed", "    apt-get update"])
+		tap.check("a manager that fails", problems + ([] if status == 1 else [f"status {status}"]))
+		status, said, _ = machine.run("everything")
+		tap.check("an unknown purpose", "" if status == 2 else f"status {status}: {said}")
+
+
+def test_here(tap):
+	"""This machine runs the tests, so it has everything."""
+	environment = dict(os.environ, PATH="/nonexistent-first:" + os.environ["PATH"])
+	done = subprocess.run(["sh", SETUP, "check"], env=environment, capture_output=True, text=True,
+		check=False)
+	said = done.stdout + done.stderr
+	tap.check("nothing to do, nothing said", "" if done.returncode == 0 and not said else
+		f"{done.returncode}: {said}")
+
+
+def main():
+	tap = Tap()
+	for test in (test_managers, test_purposes, test_rights, test_failures, test_here):
+		test(tap)
+	return tap.done()
+
+
+if __name__ == "__main__":
+	sys.exit(main())
