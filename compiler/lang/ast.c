@@ -1,0 +1,55 @@
+/*
+ * ast: finding what a policy defines by its name.
+ */
+#include "lang/ast.h"
+
+#include <string.h>
+
+const char *ast_mode_name(enum ast_mode mode)
+{
+	static const char *const names[] = { "tproxy", "redirect", "dnat" };
+
+	return names[mode];
+}
+
+#define FIND(items, count)                                    \
+	do {                                                  \
+		for (size_t i = 0; i < (count); i++)          \
+			if (!strcmp((items)[i].name, name))   \
+				return &(items)[i];           \
+		return NULL;                                  \
+	} while (0)
+
+struct ast_set *ast_set_find(struct ast_policy *policy, const char *name)
+{
+	FIND(policy->sets, policy->set_count);
+}
+
+struct ast_listener *ast_listener_find(struct ast_policy *policy, const char *name)
+{
+	FIND(policy->listeners, policy->listener_count);
+}
+
+struct ast_table *ast_table_find(struct ast_policy *policy, const char *name)
+{
+	FIND(policy->tables, policy->table_count);
+}
+
+const struct ast_group *ast_group_find(const struct ast_policy *policy, const char *name)
+{
+	FIND(policy->groups, policy->group_count);
+}
+
+struct match_condition *ast_condition(const struct ast_rule *rule, const char *key)
+{
+	for (size_t i = 0; i < rule->condition_count; i++)
+		if (!strcmp(rule->conditions[i]->key, key))
+			return rule->conditions[i];
+	return NULL;
+}
+
+bool ast_is_last_resort(const char *target)
+{
+	return !strcmp(target, "main") || !strcmp(target, "unreachable") || !strcmp(target, "prohibit") ||
+	       !strcmp(target, "blackhole");
+}

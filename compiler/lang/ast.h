@@ -1,0 +1,234 @@
+/*
+ * ast: what the author wrote, decoded and with places, before anything is known to be legal or to have a number.
+ *
+ * Spans without a source stand for keys that were not given. All memory is the compilation's arena's.
+ */
+#ifndef TPC_LANG_AST_H
+#define TPC_LANG_AST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr/addr.h"
+#include "base/source.h"
+#include "ir/ir.h"
+#include "match/match.h"
+
+/* ---- settings ---- */
+
+enum ast_ipv6 { IPV6_ON, IPV6_OFF, IPV6_BLOCK };
+
+struct ast_settings {
+	int64_t mark_mask, priority, protocol, hook_priority;
+	uint32_t table_first, table_last;
+	int ipv6;    /* enum ast_ipv6 */
+	int sysctls; /* enum ir_sysctl_policy */
+	struct span mark_mask_span, priority_span, table_span;
+};
+
+/* ---- interfaces and sets ---- */
+
+struct ast_group {
+	const char *name;
+	struct span span;
+	const char **members;
+	size_t member_count;
+};
+
+enum ast_set_kind { SET_LITERAL, SET_REFERENCE, SET_FILE, SET_LIST, SET_DIFFERENCE };
+
+struct ast_set_expression {
+	enum ast_set_kind kind;
+	struct span span;
+	struct addr_range range;           /* SET_LITERAL */
+	const char *text;                  /* the name, or the file's path ready to open */
+	struct ast_set_expression *items;  /* SET_LIST; SET_DIFFERENCE: what is included */
+	size_t count;
+	struct ast_set_expression *without; /* SET_DIFFERENCE: what is taken away */
+	size_t without_count;
+};
+
+enum ast_progress { PROGRESS_NONE, PROGRESS_BUSY, PROGRESS_DONE };
+
+struct ast_set {
+	const char *name;
+	struct span span;
+	struct ast_set_expression expression;
+	enum ast_progress progress;
+	struct addr_set contents; /* once resolved */
+	bool used;
+	const struct ir_set *lowered[ADDR_FAMILIES]; /* once a rule has asked for it */
+};
+
+/* ---- marks ---- */
+
+struct ast_mark {
+	bool given;
+	uint32_t value, mask;
+	struct span span;
+};
+
+/* ---- listeners ---- */
+
+enum ast_mode { MODE_TPROXY, MODE_REDIRECT, MODE_DNAT };
+enum ast_failure { FAILURE_REJECT, FAILURE_DROP, FAILURE_DIRECT };
+enum ast_protocols { TAKES_TCP = 1, TAKES_UDP = 2 };
+
+/* How the traffic of a listener's own process is known. */
+struct ast_identity {
+	bool given;
+	bool by_mark;
+	unsigned int selector; /* IDENTITY_USER, _GROUP, _CGROUP */
+	const char *text;
+	struct ast_mark mark;
+	struct span span;
+};
+
+struct ast_listener {
+	const char *name;
+	struct span span;
+	enum ast_mode mode;
+	struct span mode_span;
+	uint16_t port;
+	bool has[ADDR_FAMILIES]; /* takes this family */
+	struct addr addr[ADDR_FAMILIES];
+	unsigned int protocols; /* of enum ast_protocols; 0: the mode's default */
+	struct ast_identity runs_as;
+	int on_failure; /* enum ast_failure */
+	struct span on_failure_span;
+	bool spoofs_client, masquerade;
+	struct span spoofs_client_span, masquerade_span;
+	struct ast_mark mark;
+	int64_t table; /* 0: allocated */
+	struct span table_span;
+	bool used, used_locally;
+};
+
+/* ---- tables ---- */
+
+enum ast_fallback { FALLBACK_MAIN, FALLBACK_UNREACHABLE, FALLBACK_PROHIBIT, FALLBACK_BLACKHOLE };
+
+/* Up to one address a family. */
+struct ast_addresses {
+	bool has[ADDR_FAMILIES];
+	struct addr addr[ADDR_FAMILIES];
+	struct span span;
+};
+
+struct ast_hop {
+	struct span span;
+	struct ast_addresses via;
+	const char *dev;
+	int64_t weight; /* 0: not given */
+	bool onlink;
+};
+
+struct ast_route {
+	struct span span;
+	bool is_default; /* `to` is not given or "default" */
+	struct addr_prefix to;
+	struct span to_span;
+	int type; /* enum ir_route_type */
+	struct ast_hop *hops;
+	size_t hop_count;
+	struct ast_hop hop; /* via, dev and onlink of the route itself */
+	struct ast_addresses src;
+	int64_t metric, mtu;
+};
+
+struct ast_table {
+	const char *name;
+	struct span span;
+	struct ast_route shorthand;
+	bool has_shorthand;
+	struct ast_route *routes;
+	size_t route_count;
+	int fallback; /* enum ast_fallback */
+	bool prefer_main, masquerade, strict;
+	struct span prefer_main_span, masquerade_span, strict_span;
+	struct ast_addresses snat;
+	int64_t clamp_mss; /* -1: no; 0: the route's MTU; else bytes */
+	int64_t id, priority;
+	struct span id_span, priority_span;
+	struct ast_mark mark;
+	bool used;
+};
+
+/* ---- rules ---- */
+
+enum ast_action { THEN_DIRECT, THEN_DROP, THEN_REJECT, THEN_PROXY, THEN_ROUTE, THEN_MARK, THEN_CONTINUE };
+
+struct ast_target {
+	const char *name; /* of a table, or main, unreachable, prohibit, blackhole */
+	struct span span;
+};
+
+struct ast_then {
+	enum ast_action action;
+	struct span span;
+	enum ir_reject reject;
+	const char *listener_name;
+	struct span name_span;
+	struct ast_listener *listener; /* once resolved */
+	struct ast_target *targets;
+	size_t target_count;
+	struct ast_mark mark;
+};
+
+struct ast_rule {
+	struct span span;
+	size_t number; /* from 1, in the order of all files */
+	int scope;     /* enum ir_scope; 0: not given */
+	struct span scope_span;
+	struct match_condition **conditions;
+	size_t condition_count;
+	struct ast_then *then;
+	const char *log;
+	bool count;
+	const char *name;
+	/* once checked */
+	enum ir_scope scopes;
+	struct interval_set protocols; /* empty: all */
+	bool families[ADDR_FAMILIES];
+	unsigned int specials;
+};
+
+struct ast_expectation {
+	struct span span;
+	struct ir_packet packet;
+	struct ast_then *then;
+};
+
+struct ast_policy {
+	const struct source *source;
+	struct span span;
+	int64_t version;
+	const char *name;
+	struct ast_settings settings;
+	struct ast_group *groups;
+	size_t group_count;
+	struct ast_set *sets;
+	size_t set_count;
+	struct ast_listener *listeners;
+	size_t listener_count;
+	struct ast_table *tables;
+	size_t table_count;
+	struct ast_rule *rules;
+	size_t rule_count;
+	struct ast_then *default_forward, *default_local; /* NULL: direct */
+	struct ast_expectation *expectations;
+	size_t expectation_count;
+};
+
+const char *ast_mode_name(enum ast_mode mode);
+struct ast_set *ast_set_find(struct ast_policy *policy, const char *name);
+struct ast_listener *ast_listener_find(struct ast_policy *policy, const char *name);
+struct ast_table *ast_table_find(struct ast_policy *policy, const char *name);
+const struct ast_group *ast_group_find(const struct ast_policy *policy, const char *name);
+/* The rule's condition under a key, or NULL. */
+struct match_condition *ast_condition(const struct ast_rule *rule, const char *key);
+/* Is this a target of a route that is no table? */
+bool ast_is_last_resort(const char *target);
+
+#endif

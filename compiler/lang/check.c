@@ -1,0 +1,253 @@
+/*
+ * check: names, scopes, protocols and families of every rule; what defines nothing that is used.
+ */
+#include "lang/check.h"
+
+#include <string.h>
+
+#include "addr/builtin.h"
+#include "base/arena.h"
+#include "base/diag.h"
+#include "lang/sets.h"
+#include "match/kinds.h"
+
+struct checking {
+	struct arena *arena;
+	struct diag *diag;
+	struct ast_policy *policy;
+};
+
+/* ---- names ---- */
+
+static bool resolve_references(struct checking *checking, struct match_condition *condition)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < condition->reference_count; i++) {
+		const struct match_reference *reference = &condition->references[i];
+		struct ast_set *set = ast_set_find(checking->policy, reference->name);
+		struct addr_set built_in = { 0 };
+
+		if (set)
+			set->used = true;
+		else if (!builtin_find(checking->arena, reference->name, &built_in))
+			good = sets_unknown(checking->arena, checking->diag, checking->policy, reference->name,
+					    reference->span);
+	}
+	return good;
+}
+
+/* A group's name wins over an interface's. */
+static void expand_groups(struct checking *checking, struct match_condition *condition)
+{
+	const char **names = NULL;
+	size_t count = 0;
+
+	if (!condition->kind->names_interfaces)
+		return;
+	for (size_t i = 0; i < condition->name_count; i++) {
+		const struct ast_group *group = ast_group_find(checking->policy, condition->names[i]);
+		const char **members = group ? group->members : &condition->names[i];
+
+		for (size_t k = 0; k < (group ? group->member_count : 1); k++)
+			*arena_append(checking->arena, names, count) = members[k];
+	}
+	condition->names = names;
+	condition->name_count = count;
+}
+
+/* ---- scope ---- */
+
+static bool check_scope(struct checking *checking, struct ast_rule *rule)
+{
+	bool good = true, local = false;
+
+	for (size_t i = 0; i < rule->condition_count; i++)
+		local |= rule->conditions[i]->kind->implies_local;
+	rule->scopes = rule->scope ? (enum ir_scope)rule->scope : local ? SCOPE_LOCAL : SCOPE_FORWARD;
+	for (size_t i = 0; i < rule->condition_count; i++) {
+		const struct match_condition *condition = rule->conditions[i];
+		const struct match_kind *kind = condition->kind;
+		struct diag_record *record;
+
+		if (!kind->scopes || !(rule->scopes & ~kind->scopes))
+			continue;
+		good = false;
+		record = diag_add(checking->diag, DIAG_impossible, condition->span, "`%s` cannot work here: %s",
+				  condition->key, kind->elsewhere);
+		if (rule->scope_span.source)
+			diag_also(record, rule->scope_span, "the scope is given here");
+		diag_help(record, "write a rule of its own with `scope: %s`", kind->scopes == SCOPE_LOCAL ? "local" : "forward");
+	}
+	return good;
+}
+
+/* ---- protocols ---- */
+
+static void set_protocols(struct arena *arena, struct interval_set *set, const unsigned int *numbers, size_t count)
+{
+	*set = (struct interval_set){ 0 };
+	for (size_t i = 0; i < count; i++)
+		interval_add(arena, set, numbers[i], numbers[i]);
+	interval_normalise(set);
+}
+
+static bool check_protocols(struct checking *checking, struct ast_rule *rule)
+{
+	static const unsigned int with_ports[] = { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP };
+	const struct match_condition *proto = ast_condition(rule, "proto");
+	const struct match_condition *port = ast_condition(rule, "port");
+	struct interval_set ports, all = { 0 };
+
+	if (!port)
+		port = ast_condition(rule, "sport");
+	if (proto) {
+		interval_add(checking->arena, &all, 0, 255);
+		rule->protocols = proto->negated ? interval_subtract(checking->arena, &all, &proto->values) : proto->values;
+	}
+	if (!port)
+		return true;
+	set_protocols(checking->arena, &ports, with_ports, proto ? 3 : 2);
+	if (!proto || proto->negated) {
+		rule->protocols = proto ? interval_intersect(checking->arena, &rule->protocols, &ports) : ports;
+	} else if (!interval_covers(&ports, &rule->protocols)) {
+		diag_help(diag_add(checking->diag, DIAG_impossible, port->span, "`%s` with a protocol that has no ports",
+				   port->key),
+			  "ports belong to tcp, udp and sctp: remove the port, or the other protocols");
+		return false;
+	}
+	return true;
+}
+
+/* ---- families ---- */
+
+static bool check_families(struct checking *checking, struct ast_rule *rule)
+{
+	const struct match_condition *family = ast_condition(rule, "family");
+
+	for (int i = 0; i < ADDR_FAMILIES; i++)
+		rule->families[i] = !family || interval_contains(&family->values, (addr_bits)i) != family->negated;
+	if (checking->policy->settings.ipv6 == IPV6_OFF)
+		rule->families[ADDR_IPV6] = false;
+	if (rule->families[ADDR_IPV4] || rule->families[ADDR_IPV6])
+		return true;
+	diag_help(diag_add(checking->diag, DIAG_impossible, family ? family->span : rule->span,
+			   "no packet is of this family"),
+		  checking->policy->settings.ipv6 == IPV6_OFF ? "`settings: {ipv6: off}` leaves IPv6 alone"
+							      : "remove `family`, or name one");
+	return false;
+}
+
+/* ---- destinations that rules leave alone ---- */
+
+static void warn_of_special(struct checking *checking, const struct match_condition *to)
+{
+	static const struct {
+		const char *name;
+		enum match_special special;
+	} kinds[] = { { "multicast", SPECIAL_MULTICAST }, { "link-local", SPECIAL_LINK_LOCAL }, { "loopback", SPECIAL_LOCAL } };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct addr_set special = { 0 };
+
+		if (to->specials & kinds[i].special)
+			continue;
+		builtin_find(checking->arena, kinds[i].name, &special);
+		for (int family = 0; family < ADDR_FAMILIES; family++) {
+			const struct interval_set *asked = &to->addresses.family[family];
+			const char *word = kinds[i].special == SPECIAL_LOCAL ? "local" : kinds[i].name;
+
+			if (!asked->count || !interval_covers(&special.family[family], asked))
+				continue;
+			diag_help(diag_add(checking->diag, DIAG_host_stays_host, to->span,
+					   "%s addresses are left alone by rules that do not name them", kinds[i].name),
+				  "add `%s` to `to` if this rule is really about them", word);
+		}
+	}
+}
+
+static void check_specials(struct checking *checking, struct ast_rule *rule)
+{
+	const struct match_condition *to = ast_condition(rule, "to");
+
+	if (!to)
+		return;
+	rule->specials = to->negated ? 0 : to->specials;
+	if (!to->negated)
+		warn_of_special(checking, to);
+}
+
+/* ---- rules ---- */
+
+static bool check_rule(struct checking *checking, struct ast_rule *rule)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < rule->condition_count; i++) {
+		good &= resolve_references(checking, rule->conditions[i]);
+		expand_groups(checking, rule->conditions[i]);
+	}
+	good &= check_scope(checking, rule);
+	good &= check_protocols(checking, rule);
+	good &= check_families(checking, rule);
+	check_specials(checking, rule);
+	return good && check_then(checking->arena, checking->diag, checking->policy, rule);
+}
+
+/* A default is a rule without conditions. */
+static bool check_default(struct checking *checking, struct ast_then *then, enum ir_scope scope)
+{
+	struct ast_rule rule = { .then = then, .scopes = scope, .span = then ? then->span : (struct span){ 0 } };
+
+	return !then || (check_families(checking, &rule) &&
+			 check_then(checking->arena, checking->diag, checking->policy, &rule));
+}
+
+static bool check_expectations(struct checking *checking)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < checking->policy->expectation_count; i++) {
+		struct ast_expectation *expectation = &checking->policy->expectations[i];
+		struct ast_then *then = expectation->then;
+
+		if (then->action == THEN_PROXY && !ast_listener_find(checking->policy, then->listener_name)) {
+			struct ast_rule rule = { .then = then, .scopes = SCOPE_FORWARD, .families = { true, true } };
+
+			good &= check_then(checking->arena, checking->diag, checking->policy, &rule);
+		}
+	}
+	return good;
+}
+
+static void warn_of_unused(struct checking *checking)
+{
+	struct ast_policy *policy = checking->policy;
+
+	for (size_t i = 0; i < policy->set_count; i++)
+		if (!policy->sets[i].used)
+			diag_add(checking->diag, DIAG_unused, policy->sets[i].span, "no rule uses the set \"%s\"",
+				 policy->sets[i].name);
+	for (size_t i = 0; i < policy->listener_count; i++)
+		if (!policy->listeners[i].used)
+			diag_add(checking->diag, DIAG_unused, policy->listeners[i].span, "no rule uses the listener \"%s\"",
+				 policy->listeners[i].name);
+}
+
+bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+{
+	struct checking checking = { arena, diag, policy };
+	bool good = sets_resolve(arena, diag, policy);
+
+	for (size_t i = 0; i < policy->listener_count; i++)
+		good &= check_listener(diag, &policy->listeners[i]);
+	for (size_t i = 0; i < policy->table_count; i++)
+		good &= check_table(diag, &policy->tables[i]);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		good &= check_rule(&checking, &policy->rules[i]);
+	good &= check_default(&checking, policy->default_forward, SCOPE_FORWARD);
+	good &= check_default(&checking, policy->default_local, SCOPE_LOCAL);
+	good &= check_expectations(&checking);
+	warn_of_unused(&checking);
+	return good;
+}

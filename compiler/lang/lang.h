@@ -1,0 +1,24 @@
+/*
+ * lang: from a policy file to the ir, with every error on the way.
+ */
+#ifndef TPC_LANG_LANG_H
+#define TPC_LANG_LANG_H
+
+struct arena;
+struct buf;
+struct diag;
+struct ir;
+
+/*
+ * Reads the policy (path, or "-" for standard input) and all that it includes, checks it, lowers it, and evaluates its expectations.
+ * Errors and warnings are added to diag. Returns NULL when there was an error in reading or checking.
+ */
+struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path);
+
+/*
+ * The language's own field tables as text, one line a key: "rule to", "listener tproxy", "rule time later". For the check that the
+ * schema and the compiler say the same.
+ */
+void lang_put_fields(struct buf *out);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * read_expect: `expect`: packets, and what the policy must do with them.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "lang/read.h"
+#include "match/kinds.h"
+
+/* A packet's keys are read as a rule's conditions, then each is asked for its one value. */
+struct packet_parts {
+	struct ast_rule as_rule;
+	const char *in, *out, *user, *group;
+	int scope;
+};
+
+static const char *const scope_words[] = { "forward", "local", NULL };
+
+static bool read_part(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+{
+	struct ast_rule *rule = target;
+	struct match_condition *condition;
+
+	if (value->kind != NODE_SCALAR && field->more != &match_mark) {
+		diag_add(decode->diag, DIAG_wrong_type, value->span, "a packet has one `%s`, not %s", field->key,
+			 node_describe(value));
+		return false;
+	}
+	condition = match_read(decode, field->more, value);
+	if (!condition)
+		return false;
+	*arena_append(decode->arena, rule->conditions, rule->condition_count) = condition;
+	return true;
+}
+
+#define TEXT(key_) { .key = #key_, .read = decode_text, .offset = offsetof(struct packet_parts, key_) }
+
+static const struct decode_field packet_fields[] = {
+	{ .key = "scope", .read = decode_choice, .offset = offsetof(struct packet_parts, scope), .choices = scope_words },
+	TEXT(in),
+	TEXT(out),
+	TEXT(user),
+	TEXT(group),
+#define PART(key_, kind, selector_)                                                                  \
+	{ .key = #key_, .read = read_part, .more = &(const struct match_key){ #key_, &match_##kind, selector_ } }
+	PART(from, address, ADDRESS_FROM),
+	PART(to, address, ADDRESS_TO),
+	PART(family, family, 0),
+	PART(proto, protocol, 0),
+	PART(sport, port, PORT_SOURCE),
+	PART(port, port, PORT_DESTINATION),
+	PART(mark, mark, MARK_PACKET),
+	PART(state, state, 0),
+};
+
+const struct decode_table read_packet_table = { "packet", packet_fields, sizeof(packet_fields) / sizeof(packet_fields[0]) };
+
+struct expect_parts {
+	const struct node *packet;
+	struct ast_then *then;
+};
+
+static const struct decode_field expect_fields[] = {
+	{ .key = "packet", .read = decode_node, .offset = offsetof(struct expect_parts, packet), .required = true },
+	{ .key = "then", .read = read_then_field, .offset = offsetof(struct expect_parts, then), .required = true },
+};
+
+const struct decode_table read_expect_table = { "expect", expect_fields, 2 };
+
+static addr_bits first_value(const struct ast_rule *rule, const char *key, addr_bits otherwise)
+{
+	const struct match_condition *condition = ast_condition(rule, key);
+
+	return condition && condition->values.count ? condition->values.items[0].first : otherwise;
+}
+
+/* One address out of a `from` or `to`; its family is the packet's. */
+static bool take_address(struct decode *decode, const struct ast_rule *rule, const char *key, struct ir_packet *packet,
+			 addr_bits *out, bool *is_known)
+{
+	const struct match_condition *condition = ast_condition(rule, key);
+
+	if (!condition)
+		return true;
+	if (condition->specials & (SPECIAL_LOCAL | SPECIAL_BROADCAST)) {
+		packet->to_local = condition->specials & SPECIAL_LOCAL;
+		packet->to_broadcast = condition->specials & SPECIAL_BROADCAST;
+		return true;
+	}
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		const struct interval_set *set = &condition->addresses.family[family];
+
+		if (set->count != 1 || set->items[0].first != set->items[0].last)
+			continue;
+		if (*is_known && packet->family != (enum addr_family)family) {
+			diag_help(diag_add(decode->diag, DIAG_bad_address, condition->span,
+					   "`from` and `to` are of different families"),
+				  "a packet is IPv4 or IPv6");
+			return false;
+		}
+		*is_known = true;
+		packet->family = (enum addr_family)family;
+		*out = set->items[0].first;
+		return true;
+	}
+	diag_help(diag_add(decode->diag, DIAG_bad_address, condition->span, "a packet has one address here"),
+		  "write an address such as 203.0.113.8%s", strcmp(key, "to") ? "" : ", or local");
+	return false;
+}
+
+static bool make_packet(struct decode *decode, const struct packet_parts *parts, struct ir_packet *packet)
+{
+	const struct ast_rule *rule = &parts->as_rule;
+	const struct match_condition *state = ast_condition(rule, "state");
+	bool is_known = ast_condition(rule, "family") != NULL, good;
+
+	*packet = (struct ir_packet){
+		.scope = parts->scope || parts->user || parts->group ? SCOPE_LOCAL : SCOPE_FORWARD,
+		.in = parts->in ? parts->in : "",
+		.out = parts->out ? parts->out : "",
+		.user = parts->user,
+		.group = parts->group,
+		.family = (enum addr_family)first_value(rule, "family", ADDR_IPV4),
+		.protocol = (unsigned int)first_value(rule, "proto", 0),
+		.source_port = (unsigned int)first_value(rule, "sport", 0),
+		.port = (unsigned int)first_value(rule, "port", 0),
+		.mark = (uint32_t)first_value(rule, "mark", 0),
+		.state = state ? (enum ir_state)state->mask : STATE_NEW,
+	};
+	good = take_address(decode, rule, "from", packet, &packet->from, &is_known);
+	good &= take_address(decode, rule, "to", packet, &packet->to, &is_known);
+	if (packet->port && !packet->protocol)
+		packet->protocol = PROTOCOL_TCP;
+	return good;
+}
+
+static bool read_expectation(struct decode *decode, const struct node *node, struct ast_expectation *expectation)
+{
+	struct expect_parts parts = { 0 };
+	struct packet_parts packet = { 0 };
+
+	expectation->span = node->span;
+	if (!decode_map(decode, &read_expect_table, node, &parts))
+		return false;
+	expectation->then = parts.then;
+	if (!decode_map(decode, &read_packet_table, parts.packet, &packet) ||
+	    !make_packet(decode, &packet, &expectation->packet))
+		return false;
+	if (parts.then->action != THEN_CONTINUE)
+		return true;
+	diag_help(diag_add(decode->diag, DIAG_impossible, parts.then->span, "no packet ends at `continue`"),
+		  "say what the rule that decides does, or `direct`");
+	return false;
+}
+
+bool read_expectations(struct decode *decode, const struct node *node, struct ast_policy *policy)
+{
+	bool good = true;
+
+	if (node->kind != NODE_LIST) {
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, node->span, "`expect` is a list"),
+			  "write each expectation behind a dash: - {packet: {...}, then: direct}");
+		return false;
+	}
+	for (size_t i = 0; i < node->count; i++)
+		good &= read_expectation(decode, &node->items[i],
+					 arena_append(decode->arena, policy->expectations, policy->expectation_count));
+	return good;
+}

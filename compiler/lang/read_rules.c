@@ -1,0 +1,99 @@
+/*
+ * read_rules: `rules`: conditions, what to do, and side effects.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "lang/read.h"
+#include "match/kinds.h"
+
+static const char *const scope_words[] = { "forward", "local", "both", NULL };
+
+/* A rule's log prefix: nft's NF_LOG_PREFIXLEN is 128 with its NUL; its text goes into kernel messages. */
+enum { LOG_LENGTH = 64, NAME_LENGTH = 64 };
+
+static bool read_condition(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+{
+	struct ast_rule *rule = target;
+	struct match_condition *condition = match_read(decode, field->more, value);
+
+	if (!condition)
+		return false;
+	*arena_append(decode->arena, rule->conditions, rule->condition_count) = condition;
+	return true;
+}
+
+static bool read_scope(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+{
+	struct ast_rule *rule = target;
+	int choice = 0;
+
+	if (!decode_choice(decode, field, value, &choice))
+		return false;
+	rule->scope = choice + 1;
+	return true;
+}
+
+/* Text that ends up in nft between quotes: printable ASCII without quote and backslash. */
+static bool read_printable(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+{
+	if (!decode_text(decode, field, value, target))
+		return false;
+	for (const char *c = value->text; *c; c++) {
+		if (*c >= ' ' && *c < 0x7f && *c != '"' && *c != '\\' && *c != '$')
+			continue;
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` holds a character that it cannot", field->key),
+			  "use printable ASCII without quotes, backslashes and dollar signs");
+		return false;
+	}
+	if (value->length <= (size_t)field->most)
+		return true;
+	diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` is longer than %d characters", field->key, (int)field->most);
+	return false;
+}
+
+static const struct decode_field rule_fields[] = {
+	{ .key = "scope", .read = read_scope, .choices = scope_words },
+#define MATCH(key_, kind, selector_)                                                                     \
+	{ .key = #key_,                                                                                    \
+	  .read = read_condition,                                                                          \
+	  .more = &(const struct match_key){ #key_, &match_##kind, selector_ } },
+#include "match/match.def"
+#undef MATCH
+	{ .key = "then", .read = read_then_field, .offset = offsetof(struct ast_rule, then), .required = true },
+	{ .key = "log", .read = read_printable, .offset = offsetof(struct ast_rule, log), .most = LOG_LENGTH },
+	{ .key = "count", .read = decode_bool, .offset = offsetof(struct ast_rule, count) },
+	{ .key = "name", .read = read_printable, .offset = offsetof(struct ast_rule, name), .most = NAME_LENGTH },
+	{ .key = "mac" },
+	{ .key = "cgroup" },
+	{ .key = "dscp" },
+	{ .key = "time" },
+	{ .key = "app" },
+	{ .key = "payload" },
+	{ .key = "length" },
+	{ .key = "ttl" },
+	{ .key = "limit" },
+};
+
+const struct decode_table read_rule_table = { "rule", rule_fields, sizeof(rule_fields) / sizeof(rule_fields[0]) };
+
+bool read_rules(struct decode *decode, const struct node *node, struct ast_policy *policy)
+{
+	bool good = true;
+
+	if (node->kind != NODE_LIST) {
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, node->span, "`rules` is a list"),
+			  "write each rule behind a dash: - {to: SET, then: {proxy: NAME}}");
+		return false;
+	}
+	for (size_t i = 0; i < node->count; i++) {
+		struct ast_rule *rule = arena_append(decode->arena, policy->rules, policy->rule_count);
+
+		rule->span = node->items[i].span;
+		rule->number = i + 1;
+		good &= decode_map(decode, &read_rule_table, &node->items[i], rule);
+		rule->scope_span = node->items[i].kind == NODE_MAP ? read_key_span(&node->items[i], "scope")
+								   : (struct span){ 0 };
+	}
+	return good;
+}

@@ -1,0 +1,107 @@
+/*
+ * read_then: what a rule does with a packet.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "lang/read.h"
+
+static const char *const reject_words[] = { "tcp-reset", "port-unreachable", "admin-prohibited", "no-route", NULL };
+static const char *const action_words[] = { "direct", "drop", "reject", "continue" };
+static const enum ast_action word_actions[] = { THEN_DIRECT, THEN_DROP, THEN_REJECT, THEN_CONTINUE };
+
+static bool read_proxy(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+{
+	struct ast_then *then = target;
+
+	then->action = THEN_PROXY;
+	then->name_span = value->span;
+	return decode_name(decode, field, value, &then->listener_name);
+}
+
+static bool read_route(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+{
+	struct ast_then *then = target;
+	const struct node *items = value->kind == NODE_LIST ? value->items : value;
+	size_t count = value->kind == NODE_LIST ? value->count : 1;
+	bool good = true;
+
+	then->action = THEN_ROUTE;
+	then->name_span = value->span;
+	if (!count) {
+		diag_add(decode->diag, DIAG_bad_value, value->span, "`route` needs a table");
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct ast_target *one = arena_append(decode->arena, then->targets, then->target_count);
+
+		one->span = items[i].span;
+		good &= decode_name(decode, field, &items[i], &one->name);
+	}
+	return good;
+}
+
+static bool read_then_mark(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+{
+	struct ast_then *then = target;
+
+	then->action = THEN_MARK;
+	return read_mark_field(decode, field, value, &then->mark);
+}
+
+static bool read_reject(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+{
+	struct ast_then *then = target;
+	int choice = 0;
+
+	then->action = THEN_REJECT;
+	if (!decode_choice(decode, field, value, &choice))
+		return false;
+	then->reject = (enum ir_reject)(REJECT_TCP_RESET + choice);
+	return true;
+}
+
+static const struct decode_field then_fields[] = {
+	{ .key = "proxy", .read = read_proxy }, { .key = "route", .read = read_route },
+	{ .key = "mark", .read = read_then_mark },   { .key = "reject", .read = read_reject, .choices = reject_words },
+	{ .key = "balance" },                   { .key = "by" },
+};
+
+const struct decode_table read_then_table = { "then", then_fields, sizeof(then_fields) / sizeof(then_fields[0]) };
+
+static bool read_word(struct decode *decode, const struct node *value, struct ast_then *then)
+{
+	size_t count = sizeof(action_words) / sizeof(action_words[0]);
+	const struct decode_field *field;
+	struct diag_record *record;
+
+	for (size_t i = 0; i < count; i++) {
+		then->action = word_actions[i];
+		if (!strcmp(value->text, action_words[i]))
+			return true;
+	}
+	field = decode_find(&read_then_table, value->text);
+	if (field && field->read) {
+		record = diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` needs to know more", field->key);
+		diag_help(record, "write `then: {%s: ...}`", field->key);
+		return false;
+	}
+	decode_unknown(decode, DIAG_bad_value, value->span, "action", value->text, action_words, count);
+	return false;
+}
+
+struct ast_then *read_then(struct decode *decode, const struct node *value)
+{
+	struct ast_then *then = arena_new_of(decode->arena, struct ast_then);
+
+	then->span = value->span;
+	if (value->kind == NODE_SCALAR)
+		return read_word(decode, value, then) ? then : NULL;
+	if (!decode_map(decode, &read_then_table, value, then))
+		return NULL;
+	if (value->count == 1)
+		return then;
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "a rule does exactly one thing"),
+		  "write one of direct, drop, reject, continue, {proxy: L}, {route: T}, {mark: M}");
+	return NULL;
+}

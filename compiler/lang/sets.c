@@ -1,0 +1,143 @@
+/*
+ * sets: what is in a set: literals, files, other sets, and algebra, computed once for each set.
+ */
+#include "lang/sets.h"
+
+#include <string.h>
+
+#include "addr/builtin.h"
+#include "addr/listfile.h"
+#include "base/arena.h"
+#include "base/diag.h"
+#include "yaml/decode.h"
+
+struct resolving {
+	struct arena *arena;
+	struct diag *diag;
+	struct ast_policy *policy;
+};
+
+static bool resolve(struct resolving *resolving, const struct ast_set_expression *expression, struct addr_set *out);
+
+static void add_all(struct arena *arena, struct addr_set *into, const struct addr_set *from)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++)
+		for (size_t i = 0; i < from->family[family].count; i++) {
+			struct interval item = from->family[family].items[i];
+
+			interval_add(arena, &into->family[family], item.first, item.last);
+		}
+}
+
+bool sets_unknown(struct arena *arena, struct diag *diag, const struct ast_policy *policy, const char *name,
+		  struct span span)
+{
+	struct decode decode = { .arena = arena, .diag = diag };
+	const char **candidates = NULL;
+	size_t count = 0, built_in;
+	const char *const *names = builtin_names(&built_in);
+
+	for (size_t i = 0; i < policy->set_count; i++)
+		*arena_append(arena, candidates, count) = policy->sets[i].name;
+	for (size_t i = 0; i < built_in; i++)
+		*arena_append(arena, candidates, count) = names[i];
+	decode_unknown(&decode, DIAG_unknown_name, span, "set", name, candidates, count);
+	return false;
+}
+
+static bool resolve_set(struct resolving *resolving, struct ast_set *set, struct span wanted_by)
+{
+	struct diag_record *record;
+	bool good;
+
+	if (set->progress == PROGRESS_BUSY) {
+		record = diag_add(resolving->diag, DIAG_set_cycle, wanted_by, "the set \"%s\" contains itself", set->name);
+		diag_also(record, set->span, "defined here");
+		diag_help(record, "remove one of the names on the way round");
+		return false;
+	}
+	if (set->progress == PROGRESS_DONE)
+		return true;
+	set->progress = PROGRESS_BUSY;
+	good = resolve(resolving, &set->expression, &set->contents);
+	addr_set_normalise(&set->contents);
+	set->progress = PROGRESS_DONE;
+	return good;
+}
+
+static bool resolve_name(struct resolving *resolving, const struct ast_set_expression *expression, struct addr_set *out)
+{
+	struct ast_set *set = ast_set_find(resolving->policy, expression->text);
+	struct addr_set built_in = { 0 };
+
+	if (!strcmp(expression->text, "local") || !strcmp(expression->text, "broadcast")) {
+		diag_help(diag_add(resolving->diag, DIAG_impossible, expression->span,
+				   "what \"%s\" means is known only when a packet arrives", expression->text),
+			  "name it in the `to` of a rule");
+		return false;
+	}
+	if (set) {
+		set->used = true;
+		if (!resolve_set(resolving, set, expression->span))
+			return false;
+		add_all(resolving->arena, out, &set->contents);
+		return true;
+	}
+	if (!builtin_find(resolving->arena, expression->text, &built_in))
+		return sets_unknown(resolving->arena, resolving->diag, resolving->policy, expression->text,
+				    expression->span);
+	add_all(resolving->arena, out, &built_in);
+	return true;
+}
+
+static bool resolve_all(struct resolving *resolving, const struct ast_set_expression *items, size_t count,
+			struct addr_set *out)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < count; i++)
+		good &= resolve(resolving, &items[i], out);
+	return good;
+}
+
+static bool resolve_difference(struct resolving *resolving, const struct ast_set_expression *expression,
+			       struct addr_set *out)
+{
+	struct addr_set with = { 0 }, without = { 0 }, rest;
+	bool good = resolve_all(resolving, expression->items, expression->count, &with);
+
+	good &= resolve_all(resolving, expression->without, expression->without_count, &without);
+	addr_set_normalise(&with);
+	addr_set_normalise(&without);
+	rest = addr_set_subtract(resolving->arena, &with, &without);
+	add_all(resolving->arena, out, &rest);
+	return good;
+}
+
+static bool resolve(struct resolving *resolving, const struct ast_set_expression *expression, struct addr_set *out)
+{
+	switch (expression->kind) {
+	case SET_LITERAL:
+		addr_set_add(resolving->arena, out, expression->range);
+		return true;
+	case SET_REFERENCE:
+		return resolve_name(resolving, expression, out);
+	case SET_FILE:
+		return listfile_read(resolving->arena, resolving->diag, expression->text, expression->span, out);
+	case SET_LIST:
+		return resolve_all(resolving, expression->items, expression->count, out);
+	case SET_DIFFERENCE:
+		return resolve_difference(resolving, expression, out);
+	}
+	return false;
+}
+
+bool sets_resolve(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+{
+	struct resolving resolving = { arena, diag, policy };
+	bool good = true;
+
+	for (size_t i = 0; i < policy->set_count; i++)
+		good &= resolve_set(&resolving, &policy->sets[i], policy->sets[i].span);
+	return good;
+}

@@ -1,0 +1,274 @@
+/*
+ * address: `from` and `to`: set names, addresses, prefixes, ranges, addresses under a bit mask, and the destinations that are decided when
+ * the packet arrives.
+ *
+ * Packets to this host, to broadcast, multicast and link-local addresses meet only rules that name them, so they have a chain of their own
+ * (context->specials), where of a `to` only those names are asked for; in the other chain those names match nothing.
+ */
+#include <string.h>
+
+#include "addr/builtin.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "match/kinds.h"
+
+static const struct {
+	const char *name;
+	enum match_special special;
+} specials[] = {
+	{ "local", SPECIAL_LOCAL },
+	{ "broadcast", SPECIAL_BROADCAST },
+	{ "multicast", SPECIAL_MULTICAST },
+	{ "link-local", SPECIAL_LINK_LOCAL },
+};
+
+enum { SPECIALS = sizeof(specials) / sizeof(specials[0]) };
+
+/* ---- reading ---- */
+
+static bool bad_address(struct decode *decode, const struct node *value, const char *why)
+{
+	diag_help(diag_add(decode->diag, DIAG_bad_address, value->span, "\"%s\" is no address, prefix or range", value->text),
+		  "%s", why);
+	return false;
+}
+
+static bool read_masked(struct decode *decode, const struct node *value, const char *slash,
+			struct match_condition *condition)
+{
+	struct addr bits, mask;
+	const char *why;
+	struct match_masked *masked;
+
+	if (!addr_parse(decode->arena, value->text, (size_t)(slash - value->text), &bits, &why) ||
+	    !addr_parse(decode->arena, slash + 1, strlen(slash + 1), &mask, &why))
+		return bad_address(decode, value, why);
+	if (bits.family != mask.family || (bits.bits & ~mask.bits))
+		return bad_address(decode, value, "behind the slash stands a mask of the same family that covers all bits set before it");
+	masked = arena_append(decode->arena, condition->masked, condition->masked_count);
+	*masked = (struct match_masked){ bits.family, bits.bits, mask.bits };
+	return true;
+}
+
+static bool read_literal(struct decode *decode, const struct node *value, struct match_condition *condition)
+{
+	const char *slash = strchr(value->text, '/');
+	struct addr_range range;
+	const char *why;
+
+	if (slash && strpbrk(slash, ":."))
+		return read_masked(decode, value, slash, condition);
+	if (!addr_parse_range(decode->arena, value->text, value->length, &range, &why))
+		return bad_address(decode, value, why);
+	addr_set_add(decode->arena, &condition->addresses, range);
+	return true;
+}
+
+static bool read_special(struct decode *decode, const struct node *value, struct match_condition *condition, bool *is_one)
+{
+	for (size_t i = 0; i < SPECIALS; i++) {
+		if (strcmp(specials[i].name, value->text))
+			continue;
+		*is_one = condition->selector == ADDRESS_TO || specials[i].special <= SPECIAL_BROADCAST;
+		if (condition->selector == ADDRESS_TO) {
+			condition->specials |= specials[i].special;
+			return true;
+		}
+		if (!*is_one)
+			return true;
+		diag_help(diag_add(decode->diag, DIAG_impossible, value->span, "`from: %s` is known only of destinations",
+				   value->text),
+			  "use `scope: local` for what this host sends");
+		return false;
+	}
+	return true;
+}
+
+static bool read_address(struct decode *decode, const struct node *value, struct match_condition *condition)
+{
+	struct match_reference *reference;
+	bool is_special = false;
+
+	if (value->kind != NODE_SCALAR) {
+		diag_add(decode->diag, DIAG_wrong_type, value->span,
+			 "`%s` takes addresses, prefixes, ranges and names of sets, not %s", condition->key, node_describe(value));
+		return false;
+	}
+	if (!read_special(decode, value, condition, &is_special))
+		return false;
+	if (is_special)
+		return true;
+	if (addr_looks_like(value->text, value->length))
+		return read_literal(decode, value, condition);
+	if (!decode_is_name(value->text))
+		return bad_address(decode, value, "write an address, a prefix, a range first-last, or the name of a set");
+	reference = arena_append(decode->arena, condition->references, condition->reference_count);
+	*reference = (struct match_reference){ value->text, value->span };
+	return true;
+}
+
+/* ---- in the ir ---- */
+
+static void print_address(const struct ir_match *match, struct buf *out)
+{
+	char text[ADDR_TEXT];
+
+	buf_printf(out, "%s %s", match->family == ADDR_IPV4 ? "ip" : "ip6",
+		   match->selector == ADDRESS_FROM ? "saddr" : "daddr");
+	if (match->bits) {
+		buf_printf(out, " & %s", addr_format((struct addr){ match->family, match->bits }, text));
+		buf_puts(out, match->negated ? "" : " ==");
+	}
+	buf_puts(out, match->negated ? " != " : " ");
+	if (match->set)
+		buf_printf(out, "@%s", match->set->name);
+	else
+		addr_put_interval(out, match->family, match->values.items[0]);
+}
+
+static bool address_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	addr_bits value = match->selector == ADDRESS_FROM ? packet->from : packet->to;
+
+	if (match->family != packet->family)
+		return false;
+	if (match->set)
+		return interval_contains(&match->set->elements, value) != match->negated;
+	return match_values_hold(match, match->bits ? value & match->bits : value);
+}
+
+static const struct ir_match_ops address_ops = { "address", print_address, address_holds, true };
+
+struct ir_match address_match(struct arena *arena, unsigned int selector, struct addr_prefix prefix)
+{
+	struct ir_match match = { .ops = &address_ops, .selector = selector, .family = prefix.addr.family };
+	addr_bits rest = prefix.length ? addr_last(prefix.addr.family) >> prefix.length : addr_last(prefix.addr.family);
+
+	interval_add(arena, &match.values, prefix.addr.bits, prefix.addr.bits | rest);
+	return match;
+}
+
+/* ---- lowering ---- */
+
+static struct addr_prefix special_prefix(enum match_special special, enum addr_family family)
+{
+	/* RFC 5771, RFC 4291 section 2.7; RFC 3927, RFC 4291 section 2.5.6 */
+	struct addr_prefix multicast[] = { { { ADDR_IPV4, 0xe0000000u }, 4 },
+					   { { ADDR_IPV6, (addr_bits)0xff00 << 112 }, 8 } };
+	struct addr_prefix link_local[] = { { { ADDR_IPV4, 0xa9fe0000u }, 16 },
+					    { { ADDR_IPV6, (addr_bits)0xfe80 << 112 }, 10 } };
+
+	return special == SPECIAL_MULTICAST ? multicast[family] : link_local[family];
+}
+
+static void lower_specials(const struct match_condition *condition, struct match_context *context,
+			   struct match_alternatives *out)
+{
+	for (size_t i = 0; i < SPECIALS; i++) {
+		enum match_special special = specials[i].special;
+		struct ir_match *match;
+
+		if (!(condition->specials & special) || condition->negated)
+			continue;
+		match = match_append(context, match_alternative(context, out), &address_ops);
+		if (special == SPECIAL_LOCAL || special == SPECIAL_BROADCAST)
+			*match = fib_match(special == SPECIAL_LOCAL ? FIB_LOCAL : FIB_BROADCAST);
+		else
+			*match = address_match(context->arena, condition->selector,
+					       special_prefix(special, context->family));
+	}
+}
+
+/* Where the matches of one more value go: beside the others when negated, into an alternative of their own otherwise. */
+static struct match_alternative *place(const struct match_condition *condition, struct match_context *context,
+				       struct match_alternatives *out)
+{
+	return condition->negated ? &out->items[0] : match_alternative(context, out);
+}
+
+static struct ir_match *append(const struct match_condition *condition, struct match_context *context,
+			       struct match_alternatives *out)
+{
+	struct ir_match *match = match_append(context, place(condition, context, out), &address_ops);
+
+	match->selector = condition->selector;
+	match->negated = condition->negated;
+	match->family = context->family;
+	return match;
+}
+
+/* False: the condition as a whole can hold for no packet of this family. */
+static bool lower_extent(const struct match_condition *condition, struct match_context *context, enum match_extent extent,
+			 const struct ir_set *set, struct match_alternatives *out)
+{
+	if (extent == EXTENT_SOME)
+		append(condition, context, out)->set = set;
+	else if (extent == EXTENT_ALL && !condition->negated)
+		place(condition, context, out);
+	return !(extent == EXTENT_ALL && condition->negated);
+}
+
+static bool lower_literals(const struct match_condition *condition, struct match_context *context,
+			   struct match_alternatives *out)
+{
+	const struct interval_set *all = &condition->addresses.family[context->family];
+	const char *base;
+
+	if (!all->count)
+		return true;
+	if (all->items[0].first == 0 && all->items[0].last == addr_last(context->family))
+		return lower_extent(condition, context, EXTENT_ALL, NULL, out);
+	if (all->count == 1) {
+		append(condition, context, out)->values = *all;
+		return true;
+	}
+	base = arena_printf(context->arena, "%s.%s_%s", context->rule, condition->key,
+			    context->family == ADDR_IPV4 ? "v4" : "v6");
+	append(condition, context, out)->set = context->make_set(
+		context, base, context->family == ADDR_IPV4 ? IR_SET_IPV4 : IR_SET_IPV6, all);
+	return true;
+}
+
+static void lower_masked(const struct match_condition *condition, struct match_context *context,
+			 struct match_alternatives *out)
+{
+	for (size_t i = 0; i < condition->masked_count; i++) {
+		struct ir_match *match;
+
+		if (condition->masked[i].family != context->family)
+			continue;
+		match = append(condition, context, out);
+		match->bits = condition->masked[i].mask;
+		interval_add(context->arena, &match->values, condition->masked[i].bits, condition->masked[i].bits);
+	}
+}
+
+static void lower_address(const struct match_condition *condition, struct match_context *context,
+			  struct match_alternatives *out)
+{
+	bool possible = true;
+
+	if (context->specials && condition->selector == ADDRESS_TO) {
+		lower_specials(condition, context, out);
+		return;
+	}
+	if (condition->negated)
+		match_alternative(context, out);
+	for (size_t i = 0; i < condition->reference_count; i++) {
+		const struct ir_set *set = NULL;
+		enum match_extent extent = context->named_set(context, condition->references[i].name, &set);
+
+		possible &= lower_extent(condition, context, extent, set, out);
+	}
+	possible &= lower_literals(condition, context, out);
+	lower_masked(condition, context, out);
+	if (!possible)
+		out->count = 0;
+}
+
+const struct match_kind match_address = {
+	.noun = "an address or set",
+	.read = read_address,
+	.lower = lower_address,
+	.by_family = true,
+};

@@ -1,0 +1,91 @@
+/*
+ * connection: matches that no key stands for and the guarantees need: the reply direction, the kind of destination, sockets on this host.
+ */
+#include "base/buf.h"
+#include "match/kinds.h"
+
+static void print_direction(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "ct direction reply");
+}
+
+/* The packets that are evaluated are a connection's own. */
+static bool direction_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	(void)match, (void)packet;
+	return false;
+}
+
+static const struct ir_match_ops direction_ops = { "direction", print_direction, direction_holds };
+
+struct ir_match direction_match(void)
+{
+	return (struct ir_match){ .ops = &direction_ops };
+}
+
+static void print_fib(const struct ir_match *match, struct buf *out)
+{
+	static const char *const types[] = { "local", "broadcast", "{ local, broadcast, anycast }" };
+
+	buf_printf(out, "fib daddr type %s", types[match->selector]);
+}
+
+static bool fib_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	return (match->selector != FIB_BROADCAST && packet->to_local) ||
+	       (match->selector != FIB_LOCAL && packet->to_broadcast);
+}
+
+static const struct ir_match_ops fib_ops = { "fib", print_fib, fib_holds };
+
+struct ir_match fib_match(unsigned int selector)
+{
+	return (struct ir_match){ .ops = &fib_ops, .selector = selector };
+}
+
+/* Without `wildcard` new connections to a listener on the wildcard address are missed. */
+static void print_socket(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "socket transparent 1 socket wildcard 0");
+}
+
+static bool socket_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	(void)match, (void)packet;
+	return false;
+}
+
+static const struct ir_match_ops socket_ops = { "socket", print_socket, socket_holds };
+
+struct ir_match socket_match(void)
+{
+	return (struct ir_match){ .ops = &socket_ops };
+}
+
+static void print_undirected(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "ct status & dnat == 0");
+}
+
+static const struct ir_match_ops undirected_ops = { "undirected", print_undirected, socket_holds };
+
+struct ir_match undirected_match(void)
+{
+	return (struct ir_match){ .ops = &undirected_ops };
+}
+
+static void print_syn(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "tcp flags syn / syn,rst");
+}
+
+static const struct ir_match_ops syn_ops = { "syn", print_syn, socket_holds };
+
+struct ir_match syn_match(void)
+{
+	return (struct ir_match){ .ops = &syn_ops };
+}

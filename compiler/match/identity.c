@@ -1,0 +1,124 @@
+/*
+ * identity: the user, group or cgroup of the local process that sends.
+ *
+ * Names stay names: they are resolved where the policy is loaded. Only sockets of processes have an owner, so what is forwarded never
+ * matches, and neither do the last packets of a connection whose process has closed it: a rule with an identity keeps its way per connection.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "match/kinds.h"
+
+/* The most that names may have: LOGIN_NAME_MAX of useradd(8) is 32. */
+enum { NAME_MOST = 32 };
+
+static bool is_account_name(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (!length || length > NAME_MOST || !strchr("abcdefghijklmnopqrstuvwxyz_", text[0]))
+		return false;
+	return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == length;
+}
+
+static bool read_identity(struct decode *decode, const struct node *value, struct match_condition *condition)
+{
+	const char *what = condition->selector == IDENTITY_GROUP ? "group" : "user";
+	uint64_t first, last;
+
+	if (match_read_range(value, UINT32_MAX - 1, &first, &last)) {
+		interval_add(decode->arena, &condition->values, first, last);
+		return true;
+	}
+	if (value->kind == NODE_SCALAR && is_account_name(value->text)) {
+		*arena_append(decode->arena, condition->names, condition->name_count) = value->text;
+		return true;
+	}
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no %s", what),
+		  "write a %s's name, its number, or a range of numbers such as \"1000-1999\"", what);
+	return false;
+}
+
+static unsigned int path_depth(const char *path)
+{
+	unsigned int depth = 1;
+
+	for (const char *c = path; *c; c++)
+		depth += *c == '/';
+	return depth;
+}
+
+static void print_identity(const struct ir_match *match, struct buf *out)
+{
+	if (match->selector == IDENTITY_CGROUP) {
+		buf_printf(out, "socket cgroupv2 level %u \"%s\"", path_depth(match->names[0]), match->names[0]);
+		return;
+	}
+	buf_puts(out, match->selector == IDENTITY_GROUP ? "meta skgid" : "meta skuid");
+	if (match->name_count)
+		buf_printf(out, " %s\"%s\"", match->negated ? "!= " : "", match->names[0]);
+	else
+		match_put_values(match, out, NULL);
+}
+
+/* A name and a number are only the same account where the policy is loaded: here they are the same when written the same. */
+static bool identity_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	const char *sender = match->selector == IDENTITY_USER ? packet->user : packet->group;
+	char *end;
+	unsigned long number;
+
+	if (!sender || match->selector == IDENTITY_CGROUP)
+		return false;
+	if (match->name_count)
+		return !strcmp(match->names[0], sender) != match->negated;
+	number = strtoul(sender, &end, 10);
+	return *end ? match->negated : match_values_hold(match, number);
+}
+
+static const struct ir_match_ops identity_ops = { "identity", print_identity, identity_holds };
+
+/* A name stands alone: two names in one anonymous set might be one account, which nft refuses. */
+static void lower_identity(const struct match_condition *condition, struct match_context *context,
+			   struct match_alternatives *out)
+{
+	struct match_alternative *all;
+
+	match_lower_values(condition, context, &identity_ops, out);
+	if (condition->negated && !out->count)
+		match_alternative(context, out);
+	all = condition->negated ? &out->items[0] : NULL;
+	for (size_t i = 0; i < condition->name_count; i++) {
+		struct ir_match *match = match_append(context, all ? all : match_alternative(context, out), &identity_ops);
+
+		match->selector = condition->selector;
+		match->negated = condition->negated;
+		*arena_append(context->arena, match->names, match->name_count) = condition->names[i];
+	}
+}
+
+struct ir_match identity_match(struct arena *arena, unsigned int selector, const char *name)
+{
+	struct ir_match match = { .ops = &identity_ops, .selector = selector };
+	char *end;
+	unsigned long number = strtoul(name, &end, 10);
+
+	if (selector != IDENTITY_CGROUP && *name && !*end)
+		interval_add(arena, &match.values, number, number);
+	else
+		*arena_append(arena, match.names, match.name_count) = name;
+	return match;
+}
+
+const struct match_kind match_identity = {
+	.noun = "a user or group",
+	.read = read_identity,
+	.lower = lower_identity,
+	.scopes = SCOPE_LOCAL,
+	.elsewhere = "packets that are forwarded have no owner on this host",
+	.implies_local = true,
+	.may_change = true,
+	.names_identity = true,
+};

@@ -1,0 +1,138 @@
+/*
+ * interface: `in` and `out`, the interfaces a packet comes by and would leave by.
+ *
+ * Names, not indices, because an interface may not exist yet when the rules load. A trailing '*' is a pattern. `out` is the way the main
+ * table would send the packet: in output nft knows it, for what arrives the kernel's fib is asked.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "match/kinds.h"
+
+/* IFNAMSIZ - 1, linux/if.h */
+enum { NAME_MAX_LENGTH = 15 };
+
+static bool is_interface_name(const char *text)
+{
+	size_t length = strlen(text);
+	const char *star = strchr(text, '*');
+
+	if (!length || length > NAME_MAX_LENGTH || !strcmp(text, ".") || !strcmp(text, ".."))
+		return false;
+	for (const char *c = text; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f || strchr("/:\"'\\{}[](),;$`&|<>!#", *c))
+			return false;
+	return !star || (star > text && !star[1]);
+}
+
+static bool read_interface(struct decode *decode, const struct node *value, struct match_condition *condition)
+{
+	struct diag_record *record;
+
+	if (value->kind == NODE_SCALAR && is_interface_name(value->text)) {
+		*arena_append(decode->arena, condition->names, condition->name_count) = value->text;
+		return true;
+	}
+	record = diag_add(decode->diag, DIAG_bad_value, value->span, "this is no interface name");
+	diag_help(record, "an interface has up to 15 characters, such as eth0; a group is defined under `interfaces`; "
+			  "ppp* stands for all that begin with ppp");
+	return false;
+}
+
+static const char *nft_word(unsigned int selector)
+{
+	static const char *const words[] = { "iifname", "oifname", "fib daddr oifname" };
+
+	return words[selector];
+}
+
+static void print_interface(const struct ir_match *match, struct buf *out)
+{
+	buf_printf(out, "%s %s", nft_word(match->selector), match->negated ? "!= " : "");
+	if (match->name_count > 1)
+		buf_puts(out, "{ ");
+	for (size_t i = 0; i < match->name_count; i++)
+		buf_printf(out, "%s\"%s\"", i ? ", " : "", match->names[i]);
+	if (match->name_count > 1)
+		buf_puts(out, " }");
+}
+
+static bool name_fits(const char *pattern, const char *name)
+{
+	size_t length = strlen(pattern);
+
+	if (length && pattern[length - 1] == '*')
+		return !strncmp(pattern, name, length - 1);
+	return !strcmp(pattern, name);
+}
+
+static bool interface_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	const char *name = match->selector == INTERFACE_IN ? packet->in : packet->out;
+
+	for (size_t i = 0; i < match->name_count; i++)
+		if (name_fits(match->names[i], name))
+			return !match->negated;
+	return match->negated;
+}
+
+static const struct ir_match_ops interface_ops = { "interface", print_interface, interface_holds };
+
+static bool is_pattern(const char *name)
+{
+	return strchr(name, '*') != NULL;
+}
+
+static unsigned int selector_of(const struct match_condition *condition, const struct match_context *context)
+{
+	if (condition->selector == INTERFACE_OUT && context->scope == SCOPE_FORWARD)
+		return INTERFACE_OUT_FIB;
+	return condition->selector;
+}
+
+/* Plain names share one match; a pattern in an anonymous set would make it an interval set. */
+static void lower_interface(const struct match_condition *condition, struct match_context *context,
+			    struct match_alternatives *out)
+{
+	struct match_alternative *all = condition->negated ? match_alternative(context, out) : NULL;
+	unsigned int selector = selector_of(condition, context);
+	const char **plain = NULL;
+	size_t plain_count = 0;
+
+	for (size_t i = 0; i < condition->name_count; i++) {
+		if (!is_pattern(condition->names[i])) {
+			*arena_append(context->arena, plain, plain_count) = condition->names[i];
+			continue;
+		}
+		*match_append(context, all ? all : match_alternative(context, out), &interface_ops) =
+			interface_match(selector, &condition->names[i], 1, condition->negated);
+	}
+	if (plain_count)
+		*match_append(context, all ? all : match_alternative(context, out), &interface_ops) =
+			interface_match(selector, plain, plain_count, condition->negated);
+}
+
+struct ir_match interface_match(unsigned int selector, const char **names, size_t count, bool negated)
+{
+	return (struct ir_match){
+		.ops = &interface_ops, .selector = selector, .names = names, .name_count = count, .negated = negated
+	};
+}
+
+const struct match_kind match_interface = {
+	.noun = "an interface",
+	.read = read_interface,
+	.lower = lower_interface,
+	.scopes = SCOPE_FORWARD,
+	.elsewhere = "what this host sends has not come by an interface",
+	.names_interfaces = true,
+};
+
+const struct match_kind match_interface_out = {
+	.noun = "an interface",
+	.read = read_interface,
+	.lower = lower_interface,
+	.may_change = true,
+	.names_interfaces = true,
+};

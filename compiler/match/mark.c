@@ -1,0 +1,108 @@
+/*
+ * mark: a mark that somebody else put on the packet; and the marks of packets and connections that the lowering itself compares.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "match/kinds.h"
+
+static bool bad_mark(struct decode *decode, const struct node *value)
+{
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no mark"),
+		  "write a number from 0 to 0xffffffff, or {value: V, mask: M}; bits of V outside M would never match");
+	return false;
+}
+
+static bool part(const struct node *map, const char *key, uint32_t *out)
+{
+	struct node_entry *entry = node_find(map, key);
+	int64_t number;
+
+	if (!entry || !decode_parse_integer(&entry->value, &number) || number < 0 || number > UINT32_MAX)
+		return false;
+	*out = (uint32_t)number;
+	return true;
+}
+
+/* All values of one condition share a mask; nft compares under one. */
+static bool add_mark(struct decode *decode, const struct node *value, struct match_condition *condition, uint32_t mark,
+		     uint32_t mask)
+{
+	if (condition->values.count && condition->mask != mask) {
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "marks with different masks in one list"),
+			  "write a rule for each mask");
+		return false;
+	}
+	condition->mask = mask;
+	interval_add(decode->arena, &condition->values, mark, mark);
+	return true;
+}
+
+static bool read_mark(struct decode *decode, const struct node *value, struct match_condition *condition)
+{
+	uint32_t mark, mask = UINT32_MAX;
+	int64_t number;
+
+	if (value->kind == NODE_MAP) {
+		if (value->count != 2 || !part(value, "value", &mark) || !part(value, "mask", &mask) || mark & ~mask)
+			return bad_mark(decode, value);
+		return add_mark(decode, value, condition, mark, mask);
+	}
+	if (value->kind != NODE_SCALAR || !decode_parse_integer(value, &number) || number < 0 || number > UINT32_MAX)
+		return bad_mark(decode, value);
+	return add_mark(decode, value, condition, (uint32_t)number, mask);
+}
+
+static void put_mark(struct buf *out, uint64_t mark)
+{
+	buf_printf(out, "0x%08llx", (unsigned long long)mark);
+}
+
+static void print_mark(const struct ir_match *match, struct buf *out)
+{
+	buf_puts(out, match->selector == MARK_CONNECTION ? "ct mark" : "meta mark");
+	if (match->mask == UINT32_MAX) {
+		match_put_values(match, out, put_mark);
+		return;
+	}
+	buf_printf(out, " & 0x%08x", match->mask);
+	if (match->values.count == 1 && !match->negated)
+		buf_puts(out, " ==");
+	match_put_values(match, out, put_mark);
+}
+
+static bool mark_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	uint32_t mark = match->selector == MARK_CONNECTION ? packet->ct_mark : packet->mark;
+
+	return match_values_hold(match, mark & match->mask);
+}
+
+static const struct ir_match_ops mark_ops = { "mark", print_mark, mark_holds };
+
+/* Neighbouring numbers were merged into ranges when the condition was read: here every mark stands for itself. */
+static void lower_mark(const struct match_condition *condition, struct match_context *context,
+		       struct match_alternatives *out)
+{
+	match_lower_values(condition, context, &mark_ops, out);
+	for (size_t i = 0; i < out->count; i++)
+		for (size_t k = 0; k < out->items[i].count; k++)
+			out->items[i].items[k].mask = condition->mask;
+}
+
+struct ir_match mark_match(struct arena *arena, unsigned int selector, uint32_t value, uint32_t mask)
+{
+	struct ir_match match = { .ops = &mark_ops, .selector = selector, .mask = mask };
+
+	interval_add(arena, &match.values, value, value);
+	return match;
+}
+
+const struct match_kind match_mark = {
+	.noun = "a mark",
+	.read = read_mark,
+	.lower = lower_mark,
+	.may_change = true,
+	.names_identity = true,
+};

@@ -1,0 +1,178 @@
+/*
+ * match: what all kinds of match share: reading {not: ...} and lists, alternatives, and numbers as nft text.
+ */
+#include "match/match.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "match/kinds.h"
+
+const struct match_key match_keys[] = {
+#define MATCH(key, kind, selector) { #key, &match_##kind, selector },
+#include "match/match.def"
+#undef MATCH
+};
+
+const size_t match_key_count = sizeof(match_keys) / sizeof(match_keys[0]);
+
+static bool read_values(struct decode *decode, const struct node *value, struct match_condition *condition)
+{
+	bool good = true;
+
+	if (value->kind != NODE_LIST)
+		return condition->kind->read(decode, value, condition);
+	if (!value->count) {
+		struct diag_record *record = diag_add(decode->diag, DIAG_bad_value, value->span,
+						      "`%s` is an empty list", condition->key);
+
+		diag_help(record, "an empty list matches nothing; leave `%s` out to match everything", condition->key);
+		return false;
+	}
+	for (size_t i = 0; i < value->count; i++)
+		good &= condition->kind->read(decode, &value->items[i], condition);
+	return good;
+}
+
+/* The value inside {not: value}, or NULL after an error. */
+static const struct node *negated_value(struct decode *decode, const struct node *value, const char *key)
+{
+	struct diag_record *record;
+
+	if (value->count == 1 && !strcmp(value->entries[0].key, "not") && value->entries[0].value.kind != NODE_MAP)
+		return &value->entries[0].value;
+	record = diag_add(decode->diag, DIAG_wrong_type, value->span, "`%s` takes a value, a list of values, or {not: ...}",
+			  key);
+	diag_help(record, "write `%s: {not: VALUE}` for everything but VALUE", key);
+	return NULL;
+}
+
+static bool takes_mappings(const struct match_kind *kind)
+{
+	return kind == &match_mark;
+}
+
+struct match_condition *match_read(struct decode *decode, const struct match_key *key, const struct node *value)
+{
+	struct match_condition *condition = arena_new_of(decode->arena, struct match_condition);
+
+	*condition = (struct match_condition){
+		.kind = key->kind, .key = key->key, .span = value->span, .selector = key->selector
+	};
+	if (value->kind == NODE_MAP && (node_find(value, "not") || !takes_mappings(key->kind))) {
+		value = negated_value(decode, value, key->key);
+		condition->negated = true;
+	}
+	if (!value || !read_values(decode, value, condition))
+		return NULL;
+	interval_normalise(&condition->values);
+	addr_set_normalise(&condition->addresses);
+	return condition;
+}
+
+bool match_may_change(const struct match_condition *condition)
+{
+	return condition->kind->may_change;
+}
+
+struct match_alternative *match_alternative(struct match_context *context, struct match_alternatives *out)
+{
+	return arena_append(context->arena, out->items, out->count);
+}
+
+struct ir_match *match_append(struct match_context *context, struct match_alternative *alternative,
+			      const struct ir_match_ops *ops)
+{
+	struct ir_match *match = arena_append(context->arena, alternative->items, alternative->count);
+
+	match->ops = ops;
+	return match;
+}
+
+static void append_values(const struct match_condition *condition, struct match_context *context,
+			  const struct ir_match_ops *ops, const struct interval_set *values,
+			  struct match_alternative *alternative)
+{
+	struct ir_match *match = match_append(context, alternative, ops);
+
+	match->selector = condition->selector;
+	match->negated = condition->negated;
+	match->values = *values;
+}
+
+/*
+ * nft would make an anonymous interval set of a list with ranges, and those are not atomic with the rules that use them: ranges stand
+ * alone, and only single numbers share a match.
+ */
+void match_lower_values(const struct match_condition *condition, struct match_context *context,
+			const struct ir_match_ops *ops, struct match_alternatives *out)
+{
+	struct match_alternative *all = condition->negated ? match_alternative(context, out) : NULL;
+	struct interval_set singles = { 0 };
+
+	for (size_t i = 0; i < condition->values.count; i++) {
+		struct interval value = condition->values.items[i];
+		struct interval_set range = { 0 };
+
+		if (value.last - value.first < 2) {
+			for (addr_bits n = value.first; n <= value.last; n++)
+				interval_add(context->arena, &singles, n, n);
+			continue;
+		}
+		interval_add(context->arena, &range, value.first, value.last);
+		append_values(condition, context, ops, &range, all ? all : match_alternative(context, out));
+	}
+	if (singles.count)
+		append_values(condition, context, ops, &singles, all ? all : match_alternative(context, out));
+}
+
+bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, uint64_t *last)
+{
+	const char *text = value->text;
+	char *end;
+
+	if (value->kind != NODE_SCALAR || text[0] < '0' || text[0] > '9')
+		return false;
+	*first = *last = strtoull(text, &end, 10);
+	if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+		*last = strtoull(end + 1, &end, 10);
+	return !*end && *first <= *last && *last <= most && value->length <= 21;
+}
+
+static void put_number(struct buf *out, uint64_t value)
+{
+	buf_printf(out, "%llu", (unsigned long long)value);
+}
+
+void match_put_values(const struct ir_match *match, struct buf *out, void (*put)(struct buf *out, uint64_t value))
+{
+	const struct interval_set *values = &match->values;
+
+	if (!put)
+		put = put_number;
+	buf_puts(out, match->negated ? " != " : " ");
+	if (values->count > 1)
+		buf_puts(out, "{ ");
+	for (size_t i = 0; i < values->count; i++) {
+		if (i)
+			buf_puts(out, ", ");
+		put(out, (uint64_t)values->items[i].first);
+		if (values->items[i].last != values->items[i].first) {
+			buf_putc(out, '-');
+			put(out, (uint64_t)values->items[i].last);
+		}
+	}
+	if (values->count > 1)
+		buf_puts(out, " }");
+}
+
+bool match_values_hold(const struct ir_match *match, addr_bits value)
+{
+	bool inside = false;
+
+	for (size_t i = 0; i < match->values.count && !inside; i++)
+		inside = value >= match->values.items[i].first && value <= match->values.items[i].last;
+	return inside != match->negated;
+}

@@ -1,0 +1,140 @@
+/*
+ * port: source and destination ports of the protocols that have them, by number, range or service name.
+ *
+ * The service names are a table of ours, so that a policy means the same on every machine. Sources: IANA service name registry.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "match/kinds.h"
+
+static const struct {
+	const char *name;
+	uint16_t port;
+} services[] = {
+	{ "bgp", 179 },       { "dhcp", 67 },        { "dhcpv6", 547 },   { "dns", 53 },       { "domain", 53 },
+	{ "dns-tls", 853 },   { "domain-s", 853 },   { "ftp", 21 },       { "ftp-data", 20 },  { "git", 9418 },
+	{ "http", 80 },       { "http-alt", 8080 },  { "https", 443 },    { "imap", 143 },     { "imaps", 993 },
+	{ "ipp", 631 },       { "irc", 6667 },       { "ircs", 6697 },    { "isakmp", 500 },   { "kerberos", 88 },
+	{ "l2tp", 1701 },     { "ldap", 389 },       { "ldaps", 636 },    { "mdns", 5353 },    { "mqtt", 1883 },
+	{ "mqtts", 8883 },    { "mysql", 3306 },     { "nfs", 2049 },     { "ntp", 123 },      { "openvpn", 1194 },
+	{ "pop3", 110 },      { "pop3s", 995 },      { "postgresql", 5432 }, { "pptp", 1723 }, { "quic", 443 },
+	{ "rdp", 3389 },      { "redis", 6379 },     { "rsync", 873 },    { "rtsp", 554 },     { "sip", 5060 },
+	{ "sips", 5061 },     { "smb", 445 },        { "smtp", 25 },      { "smtps", 465 },    { "snmp", 161 },
+	{ "snmptrap", 162 },  { "socks", 1080 },     { "ssdp", 1900 },    { "ssh", 22 },       { "stun", 3478 },
+	{ "submission", 587 }, { "submissions", 465 }, { "syslog", 514 }, { "telnet", 23 },    { "tftp", 69 },
+	{ "vnc", 5900 },      { "vxlan", 4789 },     { "wireguard", 51820 }, { "xmpp", 5222 },
+};
+
+enum { SERVICES = sizeof(services) / sizeof(services[0]), PORT_MOST = 65535 };
+
+static bool service_port(const char *name, uint64_t *port)
+{
+	for (size_t i = 0; i < SERVICES; i++) {
+		if (strcmp(services[i].name, name))
+			continue;
+		*port = services[i].port;
+		return true;
+	}
+	return false;
+}
+
+static bool unknown_port(struct decode *decode, const struct node *value)
+{
+	const char *candidates[SERVICES];
+	struct diag_record *record;
+
+	if (value->kind == NODE_SCALAR && value->text[0] >= 'a' && value->text[0] <= 'z') {
+		for (size_t i = 0; i < SERVICES; i++)
+			candidates[i] = services[i].name;
+		decode_unknown(decode, DIAG_bad_value, value->span, "service", value->text, candidates, SERVICES);
+		return false;
+	}
+	record = diag_add(decode->diag, DIAG_bad_value, value->span, "this is no port");
+	diag_help(record, "write a number from 1 to 65535, a range such as \"1000-2000\", or a service name such as https");
+	return false;
+}
+
+static bool read_port(struct decode *decode, const struct node *value, struct match_condition *condition)
+{
+	uint64_t first, last;
+
+	if (value->kind == NODE_SCALAR && service_port(value->text, &first))
+		last = first;
+	else if (!match_read_range(value, PORT_MOST, &first, &last) || !last)
+		return unknown_port(decode, value);
+	interval_add(decode->arena, &condition->values, first, last);
+	return true;
+}
+
+/* With one protocol its own word, with several the transport header's. */
+static void print_port(const struct ir_match *match, struct buf *out)
+{
+	const char *protocol = protocol_name((unsigned int)match->bits);
+
+	buf_printf(out, "%s %s", protocol ? protocol : "th", match->selector == PORT_SOURCE ? "sport" : "dport");
+	if (match->set)
+		buf_printf(out, " %s@%s", match->negated ? "!= " : "", match->set->name);
+	else
+		match_put_values(match, out, NULL);
+}
+
+static bool port_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	unsigned int port = match->selector == PORT_SOURCE ? packet->source_port : packet->port;
+
+	if (match->bits && packet->protocol != match->bits)
+		return false;
+	if (match->set)
+		return interval_contains(&match->set->elements, port) != match->negated;
+	return match_values_hold(match, port);
+}
+
+static const struct ir_match_ops port_ops = { "port", print_port, port_holds };
+
+static const struct ir_set *port_set(const struct match_condition *condition, struct match_context *context)
+{
+	const char *base = arena_printf(context->arena, "%s.%s", context->rule, condition->key);
+
+	return context->make_set(context, base, IR_SET_PORT, &condition->values);
+}
+
+static bool is_single(const struct interval_set *values)
+{
+	for (size_t i = 0; i < values->count; i++)
+		if (values->items[i].first != values->items[i].last)
+			return false;
+	return true;
+}
+
+/* One number, one range or several single numbers stand in the rule; a mixture becomes a named set. */
+static void lower_port(const struct match_condition *condition, struct match_context *context,
+		       struct match_alternatives *out)
+{
+	const struct interval_set *protocols = context->protocols;
+	struct ir_match *match = match_append(context, match_alternative(context, out), &port_ops);
+
+	match->selector = condition->selector;
+	match->negated = condition->negated;
+	if (protocols->count == 1 && protocols->items[0].first == protocols->items[0].last)
+		match->bits = protocols->items[0].first;
+	if (condition->values.count == 1 || is_single(&condition->values))
+		match->values = condition->values;
+	else
+		match->set = port_set(condition, context);
+}
+
+struct ir_match port_match(struct arena *arena, unsigned int selector, uint16_t port)
+{
+	struct ir_match match = { .ops = &port_ops, .selector = selector };
+
+	interval_add(arena, &match.values, port, port);
+	return match;
+}
+
+const struct match_kind match_port = {
+	.noun = "a port",
+	.read = read_port,
+	.lower = lower_port,
+};
