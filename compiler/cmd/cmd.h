@@ -1,7 +1,7 @@
 /*
  * cmd: what every verb of the command has in common.
  *
- * A verb is one struct cmd_verb in a file of its own, named in main.c's table. From it come the parsing of the command line, --help
+ * A verb is one struct cmd_verb, verb_NAME, in a file of its own, declared in verbs.h and listed in main.c's table. From it come the parsing of the command line, --help
  * and the usage line, so that they cannot part. A verb's run function gets a call that is already checked (known options, values that
  * are among the choices, the right number of arguments), prints, and gives the exit status.
  */
@@ -77,7 +77,7 @@ int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char *
  * status is CMD_POLICY_WRONG then. The ir is the call's arena's.
  */
 struct ir *cmd_compile_policy(const struct cmd_call *call, const char *path);
-/* Shows diagnostics that a verb collected itself, in the call's format, on standard error. Warnings are left out when quiet. */
+/* Shows diagnostics that a verb collected itself, in the call's format, on standard error. */
 void cmd_show_diag(const struct cmd_call *call, const struct diag *diag);
 
 /* "tpc: error: ..." on standard error. */

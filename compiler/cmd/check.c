@@ -1,0 +1,97 @@
+/*
+ * check: `tpc check POLICY...` says everything that is wrong with policies, and nothing else happens.
+ *
+ * In go policies, out come their errors and warnings, the verdicts of their own expectations among them, and a line for each that is good.
+ * With --format json all of it is on standard output, an object a line.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "cmd/verbs.h"
+#include "ir/ir.h"
+#include "lang/lang.h"
+
+static void put_count(size_t count, const char *noun, struct buf *out)
+{
+	buf_printf(out, "%zu %s%s", count, noun, count == 1 ? "" : "s");
+}
+
+static void put_text(const char *name, const struct ir *ir, struct buf *out)
+{
+	buf_printf(out, "%s: ok (", name);
+	put_count(ir->policy_rules, "rule", out);
+	buf_puts(out, ", ");
+	put_count(ir->set_count, "set", out);
+	buf_puts(out, ", ");
+	put_count(ir->expectation_count, "expectation", out);
+	buf_puts(out, ")\n");
+}
+
+static void put_json(const char *name, const struct ir *ir, const struct diag *diag, struct buf *out)
+{
+	buf_puts(out, "{\"policy\": ");
+	buf_json_string(out, name, strlen(name));
+	buf_printf(out, ", \"ok\": %s, \"errors\": %zu, \"warnings\": %zu", ir ? "true" : "false", diag_error_count(diag),
+		   diag_warning_count(diag));
+	if (ir)
+		buf_printf(out, ", \"rules\": %zu, \"sets\": %zu, \"expectations\": %zu", ir->policy_rules, ir->set_count,
+			   ir->expectation_count);
+	buf_puts(out, "}\n");
+}
+
+static enum cmd_status show(const struct cmd_call *call, const char *name, const struct ir *ir, const struct diag *diag)
+{
+	struct buf out = { 0 };
+	enum cmd_status status;
+
+	if (call->format == CMD_JSON) {
+		diag_render(diag, &out, (struct diag_style){ .json = true });
+		put_json(name, ir, diag, &out);
+	} else {
+		cmd_show_diag(call, diag);
+		if (ir && !call->quiet)
+			put_text(name, ir, &out);
+	}
+	status = cmd_print(&out);
+	buf_free(&out);
+	return status;
+}
+
+static enum cmd_status check_policy(const struct cmd_call *call, const char *path)
+{
+	struct arena *arena = arena_new();
+	struct diag *diag = diag_new(arena);
+	const struct ir *ir = lang_compile(arena, diag, path);
+	bool is_good = ir && diag_error_count(diag) == 0;
+	enum cmd_status status = show(call, strcmp(path, "-") ? path : "<stdin>", is_good ? ir : NULL, diag);
+
+	arena_free(arena);
+	if (status != CMD_DONE)
+		return status;
+	return is_good ? CMD_DONE : CMD_POLICY_WRONG;
+}
+
+static enum cmd_status run(struct cmd_call *call)
+{
+	enum cmd_status worst = CMD_DONE;
+
+	for (size_t i = 0; i < call->arg_count; i++) {
+		enum cmd_status status = check_policy(call, call->args[i]);
+
+		worst = status > worst ? status : worst;
+	}
+	return worst;
+}
+
+const struct cmd_verb verb_check = {
+	.name = "check",
+	.usage = "POLICY...",
+	.summary = "show everything that is wrong with policies",
+	.detail = "Reads the policies, checks them, and tries the expectations they carry (`expect`). Nothing is written, and\n"
+		  "neither root nor anything of the kernel is needed.",
+	.least_args = 1,
+	.most_args = CMD_ANY_NUMBER,
+	.run = run,
+};

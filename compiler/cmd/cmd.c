@@ -1,0 +1,284 @@
+/*
+ * cmd: the frame around the verbs: finding the verb, reading its options, showing what is wrong.
+ *
+ * In go main's arguments and its table of verbs, out comes an exit status. This is, with the verbs, the only place that prints.
+ */
+#include "cmd/cmd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/suggest.h"
+#include "cmd/help.h"
+#include "cmd/options.h"
+#include "lang/lang.h"
+
+#ifndef TPC_VERSION
+#error "TPC_VERSION comes from the Makefile"
+#endif
+
+/* Everything, whatever it takes. False with errno when the system refuses. */
+static bool write_whole(int fd, const struct buf *text)
+{
+	for (size_t done = 0; done < text->length;) {
+		ssize_t count = write(fd, text->text + done, text->length - done);
+
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return false;
+		done += (size_t)count;
+	}
+	return true;
+}
+
+enum cmd_status cmd_print(const struct buf *text)
+{
+	if (write_whole(STDOUT_FILENO, text))
+		return CMD_DONE;
+	if (errno != EPIPE)
+		cmd_error("cannot write to standard output: %s", strerror(errno));
+	return CMD_SYSTEM_REFUSED;
+}
+
+/* Messages are one write each, so that lines of several programs do not mix; nobody can be told when it fails. */
+static void print_error(struct buf *text)
+{
+	if (!write_whole(STDERR_FILENO, text))
+		errno = 0;
+	buf_free(text);
+}
+
+static void put_formatted(struct buf *out, const char *format, va_list args)
+{
+	struct arena *arena = arena_new();
+
+	buf_puts(out, arena_vprintf(arena, format, args));
+	arena_free(arena);
+}
+
+void cmd_error(const char *format, ...)
+{
+	struct buf text = { 0 };
+	va_list args;
+
+	buf_puts(&text, "tpc: error: ");
+	va_start(args, format);
+	put_formatted(&text, format, args);
+	va_end(args);
+	buf_putc(&text, '\n');
+	print_error(&text);
+}
+
+void cmd_note(const struct cmd_call *call, const char *format, ...)
+{
+	struct buf text = { 0 };
+	va_list args;
+
+	if (call->quiet)
+		return;
+	va_start(args, format);
+	put_formatted(&text, format, args);
+	va_end(args);
+	buf_putc(&text, '\n');
+	print_error(&text);
+}
+
+enum cmd_status cmd_usage_error(const struct cmd_verb *verb, const char *format, ...)
+{
+	struct buf text = { 0 };
+	va_list args;
+
+	buf_printf(&text, "tpc %s: ", verb->name);
+	va_start(args, format);
+	put_formatted(&text, format, args);
+	va_end(args);
+	buf_putc(&text, '\n');
+	help_put_usage(verb, &text);
+	buf_printf(&text, "`tpc %s --help` says more\n", verb->name);
+	print_error(&text);
+	return CMD_USAGE_WRONG;
+}
+
+void cmd_show_diag(const struct cmd_call *call, const struct diag *diag)
+{
+	struct diag_style style = { .color = call->color_err, .json = call->format == CMD_JSON };
+	struct buf text = { 0 };
+
+	diag_render(diag, &text, style);
+	print_error(&text);
+}
+
+struct ir *cmd_compile_policy(const struct cmd_call *call, const char *path)
+{
+	struct diag *diag = diag_new(call->arena);
+	struct ir *ir = lang_compile(call->arena, diag, path);
+
+	cmd_show_diag(call, diag);
+	return diag_error_count(diag) ? NULL : ir;
+}
+
+/* https://no-color.org: any value that is not empty means no colours unless they are asked for. */
+static bool wants_color(const char *option, int fd)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	if (option && !strcmp(option, "always"))
+		return true;
+	if (option && !strcmp(option, "never"))
+		return false;
+	return isatty(fd) && !(no_color && *no_color);
+}
+
+static enum cmd_status check_arguments(const struct cmd_verb *verb, const struct options *options)
+{
+	if (options->arg_count < verb->least_args)
+		return cmd_usage_error(verb, "an argument is missing");
+	if (options->arg_count > verb->most_args)
+		return cmd_usage_error(verb, "one argument too many: \"%s\"", options->args[verb->most_args]);
+	return CMD_DONE;
+}
+
+static enum cmd_status print_version(void)
+{
+	struct buf text = { 0 };
+	enum cmd_status status;
+
+	buf_puts(&text, "tpc " TPC_VERSION "\n");
+	status = cmd_print(&text);
+	buf_free(&text);
+	return status;
+}
+
+static enum cmd_status print_verb_help(const struct cmd_verb *verb)
+{
+	struct buf text = { 0 };
+	enum cmd_status status;
+
+	help_put_verb(verb, &text);
+	status = cmd_print(&text);
+	buf_free(&text);
+	return status;
+}
+
+static enum cmd_status run_verb(struct arena *arena, const struct cmd_verb *verb, char **words, size_t count)
+{
+	struct options options;
+	const char *wrong = options_parse(arena, verb, words, count, &options);
+	struct cmd_call call = { .verb = verb, .arena = arena };
+	enum cmd_status status;
+
+	if (options.globals[OPTION_HELP])
+		return print_verb_help(verb);
+	if (wrong)
+		return cmd_usage_error(verb, "%s", wrong);
+	if (options.globals[OPTION_VERSION])
+		return print_version();
+	status = check_arguments(verb, &options);
+	if (status != CMD_DONE)
+		return status;
+	call.args = options.args;
+	call.arg_count = options.arg_count;
+	call.values = options.values;
+	call.format = options.globals[OPTION_FORMAT] && !strcmp(options.globals[OPTION_FORMAT], "json") ? CMD_JSON : CMD_TEXT;
+	call.quiet = options.globals[OPTION_QUIET] != NULL;
+	call.verbose = options.globals[OPTION_VERBOSE] != NULL;
+	call.color_out = wants_color(options.globals[OPTION_COLOR], STDOUT_FILENO);
+	call.color_err = wants_color(options.globals[OPTION_COLOR], STDERR_FILENO);
+	return verb->run(&call);
+}
+
+static const struct cmd_verb *find_verb(const struct cmd_verb *const *verbs, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(verbs[i]->name, name))
+			return verbs[i];
+	return NULL;
+}
+
+static enum cmd_status refuse_verb(const struct cmd_verb *const *verbs, size_t count, const char *word)
+{
+	const char **names = calloc(count, sizeof(*names));
+	const char *nearest = NULL;
+
+	for (size_t i = 0; names && i < count; i++)
+		names[i] = verbs[i]->name;
+	if (names)
+		nearest = suggest_nearest(word, names, count);
+	if (nearest)
+		cmd_error("no verb \"%s\"; did you mean `tpc %s`?", word, nearest);
+	else
+		cmd_error("no verb \"%s\"; `tpc --help` lists them", word);
+	free(names);
+	return CMD_USAGE_WRONG;
+}
+
+static enum cmd_status print_all_help(const struct cmd_verb *const *verbs, size_t count, bool was_asked)
+{
+	struct buf text = { 0 };
+	enum cmd_status status = CMD_USAGE_WRONG;
+
+	help_put_all(verbs, count, &text);
+	if (!was_asked) {
+		print_error(&text);
+		return status;
+	}
+	status = cmd_print(&text);
+	buf_free(&text);
+	return status;
+}
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help");
+}
+
+/* `tpc help VERB` is `tpc VERB --help`. */
+static enum cmd_status help(const struct cmd_verb *const *verbs, size_t count, const char *word)
+{
+	const struct cmd_verb *verb = word ? find_verb(verbs, count, word) : NULL;
+
+	if (!word)
+		return print_all_help(verbs, count, true);
+	if (!verb || !verb->run)
+		return refuse_verb(verbs, count, word);
+	return print_verb_help(verb);
+}
+
+int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char **argv)
+{
+	const struct cmd_verb *verb;
+	struct arena *arena;
+	enum cmd_status status;
+
+	/* A reader that goes away must not end a verb in the middle of a change. */
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2)
+		return print_all_help(verbs, count, false);
+	if (is_help(argv[1]))
+		return help(verbs, count, argc > 2 ? argv[2] : NULL);
+	if (!strcmp(argv[1], "--version"))
+		return print_version();
+	verb = find_verb(verbs, count, argv[1]);
+	if (argv[1][0] == '-') {
+		cmd_error("options come behind the verb: `tpc VERB %s`", argv[1]);
+		return CMD_USAGE_WRONG;
+	}
+	if (!verb)
+		return refuse_verb(verbs, count, argv[1]);
+	if (!verb->run) {
+		cmd_error("tpc %s is not there yet", verb->name);
+		return CMD_USAGE_WRONG;
+	}
+	arena = arena_new();
+	status = run_verb(arena, verb, argv + 2, (size_t)argc - 2);
+	arena_free(arena);
+	return status;
+}

@@ -1,0 +1,19 @@
+/*
+ * help: what --help shows, from the same tables that the command line is read by.
+ */
+#ifndef TPC_CMD_HELP_H
+#define TPC_CMD_HELP_H
+
+#include <stddef.h>
+
+struct buf;
+struct cmd_verb;
+
+/* `tpc --help`: all verbs that are there. */
+void help_put_all(const struct cmd_verb *const *verbs, size_t count, struct buf *out);
+/* `tpc VERB --help`. */
+void help_put_verb(const struct cmd_verb *verb, struct buf *out);
+/* "usage: tpc VERB ..." */
+void help_put_usage(const struct cmd_verb *verb, struct buf *out);
+
+#endif
