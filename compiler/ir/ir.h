@@ -104,6 +104,7 @@ struct ir_rule {
 	struct ir_statement *statements;
 	size_t statement_count;
 	struct span origin;  /* the author's rule; no source for rules that stand for a guarantee */
+	bool decides;        /* carries the author's verdict, not only a side effect */
 	const char *remark;  /* printed as a comment line above, or NULL */
 };
 
