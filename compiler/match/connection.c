@@ -17,7 +17,7 @@ static bool direction_holds(const struct ir_match *match, const struct ir_packet
 	return false;
 }
 
-static const struct ir_match_ops direction_ops = { "direction", print_direction, direction_holds };
+static const struct ir_match_ops direction_ops = { "direction", print_direction, direction_holds, false };
 
 struct ir_match direction_match(void)
 {
@@ -37,7 +37,7 @@ static bool fib_holds(const struct ir_match *match, const struct ir_packet *pack
 	       (match->selector != FIB_LOCAL && packet->to_broadcast);
 }
 
-static const struct ir_match_ops fib_ops = { "fib", print_fib, fib_holds };
+static const struct ir_match_ops fib_ops = { "fib", print_fib, fib_holds, false };
 
 struct ir_match fib_match(unsigned int selector)
 {
@@ -57,7 +57,7 @@ static bool socket_holds(const struct ir_match *match, const struct ir_packet *p
 	return false;
 }
 
-static const struct ir_match_ops socket_ops = { "socket", print_socket, socket_holds };
+static const struct ir_match_ops socket_ops = { "socket", print_socket, socket_holds, false };
 
 struct ir_match socket_match(void)
 {
@@ -70,7 +70,7 @@ static void print_undirected(const struct ir_match *match, struct buf *out)
 	buf_puts(out, "ct status & dnat == 0");
 }
 
-static const struct ir_match_ops undirected_ops = { "undirected", print_undirected, socket_holds };
+static const struct ir_match_ops undirected_ops = { "undirected", print_undirected, socket_holds, false };
 
 struct ir_match undirected_match(void)
 {
@@ -83,7 +83,7 @@ static void print_syn(const struct ir_match *match, struct buf *out)
 	buf_puts(out, "tcp flags syn / syn,rst");
 }
 
-static const struct ir_match_ops syn_ops = { "syn", print_syn, socket_holds };
+static const struct ir_match_ops syn_ops = { "syn", print_syn, socket_holds, false };
 
 struct ir_match syn_match(void)
 {

@@ -77,7 +77,7 @@ static bool interface_holds(const struct ir_match *match, const struct ir_packet
 	return match->negated;
 }
 
-static const struct ir_match_ops interface_ops = { "interface", print_interface, interface_holds };
+static const struct ir_match_ops interface_ops = { "interface", print_interface, interface_holds, false };
 
 static bool is_pattern(const char *name)
 {

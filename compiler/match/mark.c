@@ -79,7 +79,7 @@ static bool mark_holds(const struct ir_match *match, const struct ir_packet *pac
 	return match_values_hold(match, mark & match->mask);
 }
 
-static const struct ir_match_ops mark_ops = { "mark", print_mark, mark_holds };
+static const struct ir_match_ops mark_ops = { "mark", print_mark, mark_holds, false };
 
 /* Neighbouring numbers were merged into ranges when the condition was read: here every mark stands for itself. */
 static void lower_mark(const struct match_condition *condition, struct match_context *context,

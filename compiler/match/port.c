@@ -91,7 +91,7 @@ static bool port_holds(const struct ir_match *match, const struct ir_packet *pac
 	return match_values_hold(match, port);
 }
 
-static const struct ir_match_ops port_ops = { "port", print_port, port_holds };
+static const struct ir_match_ops port_ops = { "port", print_port, port_holds, false };
 
 static const struct ir_set *port_set(const struct match_condition *condition, struct match_context *context)
 {
