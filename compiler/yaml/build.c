@@ -16,15 +16,8 @@
 
 #include "base/arena.h"
 #include "base/utf8.h"
-#include "yaml/colon.h"
 #include "yaml/encoding.h"
 #include "yaml/mistake.h"
-
-enum { BUILD_REPORTS = 100 };
-
-/* How many bytes may be read again to find one more address: it bounds the time that a large file
- * takes. */
-#define BUILD_AGAIN (256u << 20)
 
 enum outcome { OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_AGAIN };
 
@@ -34,6 +27,13 @@ struct span build_span(const struct build *build, size_t begin, size_t end)
 			      (uint32_t)(end < begin ? begin : end) };
 }
 
+bool build_counts(struct build *build)
+{
+	if (++build->reports >= BUILD_REPORTS)
+		build->stopped = true;
+	return build->event > build->quiet;
+}
+
 struct diag_record *build_report(struct build *build, enum diag_code code, struct span span,
 				 const char *format, ...)
 {
@@ -41,9 +41,7 @@ struct diag_record *build_report(struct build *build, enum diag_code code, struc
 	const char *text;
 	va_list args;
 
-	if (++build->reports >= BUILD_REPORTS)
-		build->stopped = true;
-	if (build->event <= build->quiet)
+	if (!build_counts(build))
 		return NULL;
 	va_start(args, format);
 	text = arena_vprintf(build->arena, format, args);
@@ -75,80 +73,6 @@ static size_t offset_of(struct build *build, yaml_mark_t mark)
 	build->char_offset = at;
 	build->char_index = index;
 	return at;
-}
-
-/* ---- addresses with a colon at their edge ---- */
-
-static const char *colon_edge(const char *text)
-{
-	return text[0] == ':'   ? "begins with a colon"
-	       : text[0] == '[' ? "has brackets and colons"
-				: "ends with a colon";
-}
-
-static void report_colon(const struct build *build, size_t begin, size_t end)
-{
-	const char *text = build->source->text + begin;
-	const char *shown = node_excerpt(build->arena, text, end - begin);
-	struct diag_record *record =
-		diag_add(build->diag, DIAG_yaml_colon_address, build_span(build, begin, end),
-			 "the address %s %s, which YAML reads as its own", shown, colon_edge(text));
-
-	diag_help(record, "put it in quotes: \"%s\"", shown);
-}
-
-/* Covers an address with letters for the next run. */
-static void repair(struct build *build, size_t begin, size_t end)
-{
-	if (!build->repaired)
-		build->repaired =
-			arena_strndup(build->arena, build->source->text, build->source->size);
-	memset(build->repaired + begin, 'x', end - begin);
-	build->text = build->repaired;
-	build->repairs++;
-}
-
-/* Is it an address that made libyaml give up at `at`? */
-static bool find_colon(const struct build *build, const char *problem, size_t at, size_t *begin,
-		       size_t *end)
-{
-	static const char *const problems[] = { "found unexpected ':'",
-						"did not find expected node content",
-						"mapping values are not allowed in this context",
-						"did not find expected ',' or" };
-	size_t size = build->source->size;
-
-	if (colon_find_bracketed(build->text, size, at, begin, end))
-		return true;
-	for (size_t i = 0; i < sizeof(problems) / sizeof(problems[0]); i++)
-		if (!strncmp(problem, problems[i], strlen(problems[i])))
-			return colon_find(build->text, size, at, begin, end);
-	return false;
-}
-
-/* `- fd00::` and `[fd00:: ]` are mappings of "fd00:" to nothing. Is this entry one? */
-static bool is_colon_entry(struct build *build, const struct build_frame *frame,
-			   const struct node *value)
-{
-	size_t begin = frame->key_span.begin, end = frame->key_span.end;
-
-	if (frame->key_quoted || value->kind != NODE_SCALAR || value->quoted || value->length)
-		return false;
-	return end < build->source->size && build->text[end] == ':' &&
-	       colon_is_address(build->text + begin, end + 1 - begin);
-}
-
-/* The entry that is an address; a mapping of nothing else becomes the address, see collapse. */
-static void take_colon_entry(struct build *build, struct build_frame *frame)
-{
-	size_t begin = frame->key_span.begin, end = frame->key_span.end + 1;
-
-	if (++build->reports >= BUILD_REPORTS)
-		build->stopped = true;
-	if (build->event > build->quiet)
-		report_colon(build, begin, end);
-	frame->node.text = arena_strndup(build->arena, build->text + begin, end - begin);
-	frame->node.length = end - begin;
 }
 
 /* ---- nodes ---- */
@@ -187,8 +111,7 @@ static void take_value(struct build *build, struct build_frame *frame, const str
 		frame->merged = *node;
 		return;
 	}
-	if (is_colon_entry(build, frame, node))
-		take_colon_entry(build, frame);
+	repair_entry(build, frame, node);
 	entry = arena_append(build->arena, frame->node.entries, frame->node.count);
 	entry->key = frame->key;
 	entry->key_span = frame->key_span;
@@ -256,15 +179,6 @@ static void check_escapes(struct build *build, const struct node *node, char *te
 	}
 }
 
-/* Was the text covered by repair()? Then the source has the words. */
-static bool was_repaired(const struct build *build, const struct node *node)
-{
-	size_t begin = node->span.begin, length = node->span.end - begin;
-
-	return build->repaired && length == node->length &&
-	       memcmp(build->repaired + begin, build->source->text + begin, length);
-}
-
 /* A '|' or '>' scalar ends behind its last line, and libyaml's mark may be behind comments. */
 static size_t trim(const struct build *build, size_t begin, size_t end)
 {
@@ -287,8 +201,9 @@ static void on_scalar(struct build *build, const yaml_event_t *event)
 	node.span = build_span(build, begin, trim(build, begin, end));
 	node.quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
 	text = arena_strndup(build->arena,
-			     was_repaired(build, &node) ? build->source->text + begin
-							: (const char *)event->data.scalar.value,
+			     repair_is_covered(build, &node)
+				     ? build->source->text + begin
+				     : (const char *)event->data.scalar.value,
 			     node.length);
 	check_size(build, &node);
 	if (node.quoted)
@@ -351,22 +266,6 @@ static void on_start(struct build *build, const yaml_event_t *event)
 		frame->anchor = arena_strdup(build->arena, anchor);
 }
 
-/* A mapping that is an address and nothing else is the address; see take_colon_entry. */
-static void collapse(struct node *node)
-{
-	if (node->kind != NODE_MAP || !node->text)
-		return;
-	if (node->count == 1) {
-		node->kind = NODE_SCALAR;
-		node->entries = NULL;
-		node->count = 0;
-		node->span.end = node->span.begin + (uint32_t)node->length;
-	} else {
-		node->text = NULL;
-		node->length = 0;
-	}
-}
-
 static void on_end(struct build *build, const yaml_event_t *event)
 {
 	struct build_frame *frame = &build->frames[--build->depth];
@@ -377,7 +276,7 @@ static void on_end(struct build *build, const yaml_event_t *event)
 	if (node->kind == NODE_MAP) {
 		twice_check(build, node);
 		feature_merge(build, node, &frame->merged);
-		collapse(node);
+		repair_collapse(node);
 	}
 	attach(build, node);
 	if (frame->anchor)
@@ -438,12 +337,6 @@ static bool innermost_bracket(const struct build *build, uint32_t *begin)
 	return false;
 }
 
-static bool may_repeat(const struct build *build)
-{
-	return build->repairs < BUILD_REPORTS &&
-	       build->repairs * (uint64_t)build->source->size < BUILD_AGAIN;
-}
-
 static enum outcome on_failure(struct build *build, const yaml_parser_t *parser)
 {
 	const char *problem = parser->problem ? parser->problem : "there is no memory left";
@@ -457,10 +350,9 @@ static enum outcome on_failure(struct build *build, const yaml_parser_t *parser)
 				   .at = (uint32_t)at,
 				   .from = (uint32_t)at };
 
-	if (find_colon(build, problem, at, &begin, &end)) {
-		report_colon(build, begin, end);
-		repair(build, begin, end);
-		return may_repeat(build) ? OUTCOME_AGAIN : OUTCOME_FAILED;
+	if (repair_find(build, problem, at, &begin, &end)) {
+		repair_cover(build, begin, end);
+		return repair_may_repeat(build) ? OUTCOME_AGAIN : OUTCOME_FAILED;
 	}
 	if (parser->context)
 		mistake.from = (uint32_t)offset_of(build, parser->context_mark);

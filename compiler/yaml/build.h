@@ -8,6 +8,9 @@
 #include "base/diag.h"
 #include "yaml/node.h"
 
+/* After so many errors of this layer a text is not looked at further. */
+enum { BUILD_REPORTS = 100 };
+
 /* A list or mapping whose end is not there yet. */
 struct build_frame {
 	struct node node;
@@ -58,6 +61,8 @@ struct node *build_document(struct arena *arena, struct diag *diag, const struct
 /* Adds an error, or returns NULL when an earlier run has. */
 struct diag_record *build_report(struct build *build, enum diag_code code, struct span span,
 				 const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Counts an error that is about to be added; false when an earlier run has added it. */
+bool build_counts(struct build *build);
 /* A span of the source from byte offsets. */
 struct span build_span(const struct build *build, size_t begin, size_t end);
 
@@ -87,5 +92,24 @@ void feature_merge(struct build *build, struct node *map, const struct node *mer
  * goes.
  */
 void twice_check(struct build *build, struct node *map);
+
+/*
+ * Addresses with a colon at their edge. Find: did one make libyaml give up at `at`, with these
+ * words? Cover: reports it and puts letters in its place for the next run, in which it is covered:
+ * the text is the source's then.
+ */
+bool repair_find(const struct build *build, const char *problem, size_t at, size_t *begin,
+		 size_t *end);
+void repair_cover(struct build *build, size_t begin, size_t end);
+bool repair_is_covered(const struct build *build, const struct node *node);
+/* Is another run worth its time? */
+bool repair_may_repeat(const struct build *build);
+/*
+ * `- fd00::` and `[fd00:: ]` are mappings of "fd00:" to nothing. Entry: is the frame's key with
+ * this value one? Then it is reported, and a mapping that is over and held nothing else collapses
+ * into the address.
+ */
+void repair_entry(struct build *build, struct build_frame *frame, const struct node *value);
+void repair_collapse(struct node *map);
 
 #endif

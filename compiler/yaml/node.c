@@ -26,21 +26,20 @@ static bool is_null(const struct node *node)
 	return false;
 }
 
+static void refuse_empty(struct diag *diag, const struct source *source)
+{
+	struct span begin = { source, 0, 0 };
+
+	diag_help(diag_add(diag, DIAG_wrong_type, begin, "the policy is empty"), "%s", begins_with);
+}
+
 static void refuse_root(struct diag *diag, const struct node *root)
 {
-	struct diag_record *record;
-	const char *colon = root->kind == NODE_SCALAR && !root->quoted ? strchr(root->text, ':')
-								       : NULL;
+	struct diag_record *record = diag_add(diag, DIAG_wrong_type, root->span,
+					      "a policy is a mapping (`key: value` lines), not %s",
+					      node_describe(root));
 
-	if (is_null(root)) {
-		diag_help(diag_add(diag, DIAG_wrong_type, root->span, "the policy is empty"), "%s",
-			  begins_with);
-		return;
-	}
-	record = diag_add(diag, DIAG_wrong_type, root->span,
-			  "a policy is a mapping (`key: value` lines), not %s",
-			  node_describe(root));
-	if (colon && colon[1])
+	if (root->kind == NODE_SCALAR && !root->quoted && strchr(root->text, ':'))
 		diag_help(record, "write a space behind every colon: `key: value`");
 	diag_help(record, "%s", begins_with);
 }
@@ -55,12 +54,10 @@ struct node *node_parse(struct arena *arena, struct diag *diag, const struct sou
 	root = build_document(arena, diag, source);
 	if (root && root->kind == NODE_MAP)
 		return root;
-	if (root)
+	if (root ? is_null(root) : diag_error_count(diag) == errors)
+		refuse_empty(diag, source);
+	else if (root)
 		refuse_root(diag, root);
-	else if (diag_error_count(diag) == errors)
-		diag_help(diag_add(diag, DIAG_wrong_type, (struct span){ source, 0, 0 },
-				   "the policy is empty"),
-			  "%s", begins_with);
 	return NULL;
 }
 
