@@ -1,0 +1,35 @@
+/*
+ * folder: where we remember, per network namespace, what was applied: one file a policy, and a
+ * lock.
+ *
+ * $TPC_RUN_DIR, else /run/tpc, else $XDG_RUNTIME_DIR/tpc, else /tmp/tpc-UID; in it a folder named
+ * after the network namespace (its inode, and the cookie that no other namespace gets until the
+ * next boot). Folders are ours alone (0700): one that belongs to somebody else, or that others may
+ * write to, is refused.
+ */
+#ifndef TPC_LIVE_FOLDER_H
+#define TPC_LIVE_FOLDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+
+struct folder {
+	const char *base; /* the folder that holds those of all namespaces */
+	const char *path; /* this namespace's */
+	int lock;         /* -1: not held */
+};
+
+/*
+ * Opens the folder. With `make`, creates it if need be and takes the lock, waiting some seconds for
+ * another run; on failure *why says what stands in the way. Without, finds the folder only: path is
+ * NULL when there is none, and that is no failure.
+ */
+bool folder_open(struct arena *arena, struct folder *folder, bool make, const char **why);
+/* Gives the lock back, and takes the folder away when nothing but the lock is in it. */
+void folder_close(struct arena *arena, struct folder *folder);
+/* The names of the files in it, sorted; the lock is none of them. */
+const char **folder_list(struct arena *arena, const struct folder *folder, size_t *count);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * loader: nft text into the kernel, by libnftables.
+ *
+ * libnftables may crash on tables that newer tools wrote, so it works in a child process, which
+ * cannot take the lock or the rest of an apply with it.
+ */
+#ifndef TPC_LIVE_LOADER_H
+#define TPC_LIVE_LOADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+struct buf;
+
+enum loader_how {
+	LOADER_RUN,   /* one transaction */
+	LOADER_CHECK, /* asks the kernel, changes nothing */
+};
+
+struct loader_error {
+	unsigned int line; /* of the text, from 1; 0: not known */
+	const char *text;  /* libnftables' or the system's words, without a place; in the arena */
+};
+
+/*
+ * Loads the text as one transaction. On failure nothing has changed, and *error says why and, as
+ * far as libnftables can tell, in which line. `lock` is a file descriptor that the child must not
+ * keep, or -1.
+ */
+bool loader_run(struct arena *arena, const struct buf *text, enum loader_how how, int lock,
+		struct loader_error *error);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * netlink: requests to the kernel and their answers.
+ *
+ * A request is one message that is acknowledged, a dump, or a batch of nftables messages that the
+ * kernel takes as a whole or not at all. An error is the kernel's own sentence (the extended ack)
+ * where it gives one, else the errno in words.
+ */
+#ifndef TPC_LIVE_NETLINK_H
+#define TPC_LIVE_NETLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libmnl/libmnl.h>
+
+struct netlink_error {
+	int code; /* an errno, 0 for none */
+	char text[200];
+};
+
+struct netlink {
+	struct mnl_socket *socket; /* NULL: not open */
+	uint32_t sequence;
+	char *answer; /* room for one datagram of answers */
+};
+
+typedef void netlink_each_fn(const struct nlmsghdr *message, void *user);
+
+/* `bus` is NETLINK_ROUTE or NETLINK_NETFILTER. netlink_close takes a zeroed or failed one as well.
+ */
+bool netlink_open(struct netlink *netlink, int bus, struct netlink_error *error);
+void netlink_close(struct netlink *netlink);
+
+/*
+ * Sends the request (type and flags are set; NLM_F_REQUEST and the ack are added) and calls `each`
+ * (may be NULL) for every answer. A dump that was cut by a change gives EINTR: forget what came and
+ * ask again.
+ */
+bool netlink_ask(struct netlink *netlink, struct nlmsghdr *request, netlink_each_fn *each,
+		 void *user, struct netlink_error *error);
+
+/* Reads an ack, or a dump's end, which may carry an error; true when it stands for success. */
+bool netlink_take_error(const struct nlmsghdr *message, struct netlink_error *error);
+
+/* A request in `room`, which has NETLINK_REQUEST bytes. */
+enum { NETLINK_REQUEST = 16384 };
+struct nlmsghdr *netlink_new(char *room, uint16_t type, uint16_t flags);
+
+/* ---- nftables ---- */
+
+/* A request to nftables (`type` is one of NFT_MSG_) for the family inet. */
+struct nlmsghdr *netlink_nft(char *room, uint16_t type, uint16_t flags);
+
+/* Messages that take effect together. Grows as needed; freed by netlink_batch_free. */
+struct netlink_batch {
+	char *bytes;
+	size_t length, room;
+	size_t messages; /* without the frame */
+};
+
+/* Begins a message; attributes are added with mnl_attr_put*, at most `most` bytes, and
+ * netlink_batch_end closes it. */
+struct nlmsghdr *netlink_batch_begin(struct netlink_batch *batch, uint16_t type, uint16_t flags,
+				     size_t most);
+void netlink_batch_end(struct netlink_batch *batch, struct nlmsghdr *message);
+/* Sends and empties the batch; one without messages is nothing. The error is that of the first
+ * message that was refused. */
+bool netlink_batch_commit(struct netlink *netlink, struct netlink_batch *batch,
+			  struct netlink_error *error);
+void netlink_batch_free(struct netlink_batch *batch);
+/* How many bytes of messages one batch may hold on this socket, as large as our rights allow. */
+size_t netlink_batch_limit(struct netlink *netlink);
+
+#endif

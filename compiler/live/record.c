@@ -1,0 +1,190 @@
+/*
+ * record: writes the file that record.h tells of. Everything that could hold a tab or a line end is
+ * escaped as %XX, so a line is always one fact.
+ */
+#include "live/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/file.h"
+#include "emit/about.h"
+#include "live/folder.h"
+
+static void put_escaped(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == '%' || *text == 0x7f)
+			buf_printf(out, "%%%02x", (unsigned char)*text);
+		else
+			buf_putc(out, *text);
+	}
+}
+
+static void put_claim(struct buf *out, const struct record_claim *claim)
+{
+	buf_printf(out, "claim\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t", claim->protocol,
+		   claim->priority_first, claim->priority_last);
+	for (size_t i = 0; i < claim->table_count; i++)
+		buf_printf(out, "%s%" PRIu32, i ? "," : "", claim->tables[i]);
+	buf_putc(out, '\n');
+}
+
+static void put_sysctl(struct buf *out, const struct record_sysctl *sysctl)
+{
+	buf_printf(out, "sysctl\t%s\t", sysctl->key);
+	put_escaped(out, sysctl->value);
+	buf_putc(out, '\t');
+	put_escaped(out, sysctl->old ? sysctl->old : "-");
+	buf_putc(out, '\n');
+}
+
+static void put_class(struct buf *out, const struct ir_class *class)
+{
+	buf_printf(out,
+		   "class\t%d\t%s\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%s\t%u\n",
+		   (int)class->kind, class->name, class->mark, class->mask, class->table,
+		   class->priority, class->listener_mode ? class->listener_mode : "-", class->port);
+}
+
+static void put_listener(struct buf *out, const struct ir_listener *listener)
+{
+	char text[ADDR_TEXT];
+
+	buf_printf(out, "listener\t%s\t%s\t%u\t%d\t%d\t%d", listener->name, listener->mode,
+		   listener->port, listener->tcp, listener->udp, listener->on_this_host);
+	for (size_t i = 0; i < ADDR_FAMILIES; i++)
+		buf_printf(out, "\t%s",
+			   listener->has[i] ? addr_format(listener->addr[i], text) : "-");
+	buf_putc(out, '\n');
+}
+
+static void put_rule(struct buf *out, const struct ir_ip_rule *rule)
+{
+	buf_printf(out, "rule\t%d\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%d\t%" PRIu32 "\t%d\n",
+		   (int)rule->family, rule->priority, rule->mark, rule->mask, (int)rule->action,
+		   rule->table, rule->suppress_default);
+}
+
+/* The hops follow in one field each: via,dev,weight,onlink. */
+static void put_route(struct buf *out, const struct ir_route *route)
+{
+	char text[ADDR_TEXT];
+
+	buf_printf(out, "route\t%d\t%" PRIu32 "\t%d\t", (int)route->family, route->table,
+		   (int)route->type);
+	buf_printf(out, "%s\t%" PRIu32 "\t%" PRIu32 "\t", addr_format_prefix(route->to, text),
+		   route->metric, route->mtu);
+	buf_puts(out, route->has_src ? addr_format(route->src, text) : "-");
+	for (size_t i = 0; i < route->hop_count; i++) {
+		const struct ir_nexthop *hop = &route->hops[i];
+
+		buf_printf(out, "\t%s,", hop->has_via ? addr_format(hop->via, text) : "-");
+		buf_printf(out, "%u,%d,", hop->weight, hop->onlink);
+		put_escaped(out, hop->dev ? hop->dev : "");
+	}
+	buf_putc(out, '\n');
+}
+
+static void put_record(struct buf *out, const struct record *record, const char *boot)
+{
+	buf_printf(out, "tpc-record\t1\t%s\n", boot);
+	buf_printf(out, "policy\t%s\t%" PRId64 "\t%" PRIx64 "\t%d\t%d\t%d\t", record->name,
+		   record->since, record->digest, record->is_complete,
+		   record->needs_forwarding[ADDR_IPV4], record->needs_forwarding[ADDR_IPV6]);
+	put_escaped(out, record->policy);
+	buf_putc(out, '\n');
+	for (size_t i = 0; i < record->claim_count; i++)
+		put_claim(out, &record->claims[i]);
+	for (size_t i = 0; i < record->sysctl_count; i++)
+		put_sysctl(out, &record->sysctls[i]);
+	for (size_t i = 0; i < record->class_count; i++)
+		put_class(out, &record->classes[i]);
+	for (size_t i = 0; i < record->listener_count; i++)
+		put_listener(out, &record->listeners[i]);
+	for (size_t i = 0; i < record->ip_rule_count; i++)
+		put_rule(out, &record->ip_rules[i]);
+	for (size_t i = 0; i < record->route_count; i++)
+		put_route(out, &record->routes[i]);
+}
+
+bool record_write(struct arena *arena, const struct folder *folder, const struct record *record,
+		  const char **why)
+{
+	struct file_output output = { .name = record->name, .mode = 0600 };
+	const char *none[] = { NULL };
+	struct buf out = { 0 };
+	bool done;
+
+	put_record(&out, record, record_boot(arena));
+	output.text = buf_text(&out);
+	output.length = out.length;
+	done = file_write_all(arena, folder->path, &output, 1, none, why);
+	buf_free(&out);
+	return done;
+}
+
+void record_remove(struct arena *arena, const struct folder *folder, const char *name)
+{
+	if (folder->path)
+		unlink(arena_printf(arena, "%s/%s", folder->path, name));
+}
+
+const char *record_boot(struct arena *arena)
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char line[64] = "-";
+
+	if (file) {
+		if (!fgets(line, sizeof(line), file))
+			line[0] = '-';
+		fclose(file);
+	}
+	return arena_strndup(arena, line, strcspn(line, "\n"));
+}
+
+struct record *record_of(struct arena *arena, const struct ir *ir, const char *policy)
+{
+	struct record *record = arena_new_of(arena, struct record);
+	struct record_claim *claim = arena_append(arena, record->claims, record->claim_count);
+
+	record->name = ir->name;
+	record->policy = policy;
+	record->since = (int64_t)time(NULL);
+	record->digest = ir->digest;
+	record->is_complete = true;
+	memcpy(record->needs_forwarding, ir->needs_forwarding, sizeof(record->needs_forwarding));
+	claim->protocol = ir->protocol;
+	claim->priority_first = ir->priority_first;
+	claim->priority_last = ir->priority_last;
+	claim->tables = about_tables(arena, ir, &claim->table_count);
+	record->classes = ir->classes;
+	record->class_count = ir->class_count;
+	record->listeners = ir->listeners;
+	record->listener_count = ir->listener_count;
+	record->ip_rules = ir->ip_rules;
+	record->ip_rule_count = ir->ip_rule_count;
+	record->routes = ir->routes;
+	record->route_count = ir->route_count;
+	for (size_t i = 0; i < ir->sysctl_count && ir->sysctl_policy == IR_SYSCTL_SET; i++) {
+		struct record_sysctl *sysctl =
+			arena_append(arena, record->sysctls, record->sysctl_count);
+
+		sysctl->key = ir->sysctls[i].key;
+		sysctl->value = ir->sysctls[i].value;
+	}
+	return record;
+}
+
+struct record_sysctl *record_find_sysctl(const struct record *record, const char *key)
+{
+	for (size_t i = 0; record && i < record->sysctl_count; i++)
+		if (strcmp(record->sysctls[i].key, key) == 0)
+			return &record->sysctls[i];
+	return NULL;
+}

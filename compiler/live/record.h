@@ -1,0 +1,70 @@
+/*
+ * record: what we remember of an applied policy, in a file of the run folder named after it.
+ *
+ * One line a fact, its fields apart by tabs. It holds what the kernel cannot tell (which file,
+ * since when, what sysctls were before) and what should be there (ip rules, routes, listeners), so
+ * that status can say what is missing and remove needs no policy. A file of another boot, or of
+ * another format, is as good as none.
+ */
+#ifndef TPC_LIVE_RECORD_H
+#define TPC_LIVE_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ir/ir.h"
+
+struct arena;
+struct folder;
+
+/* Numbers of the host that a policy has taken: what carries them is its own. */
+struct record_claim {
+	uint32_t protocol;
+	uint32_t priority_first, priority_last;
+	uint32_t *tables;
+	size_t table_count;
+};
+
+struct record_sysctl {
+	const char *key;
+	const char *value; /* what the policy asks for */
+	const char *old;   /* what was there before we wrote it; NULL when we did not */
+};
+
+struct record {
+	const char *name;
+	const char *policy; /* the policy's file, an absolute path or "<stdin>" */
+	int64_t since;      /* seconds of the epoch */
+	uint64_t digest;
+	bool is_complete; /* false: the apply that wrote it did not come to its end */
+	bool needs_forwarding[ADDR_FAMILIES];
+	struct record_claim *claims; /* several while an apply is under way: the old one and the new
+					one */
+	size_t claim_count;
+	struct record_sysctl *sysctls;
+	size_t sysctl_count;
+	struct ir_class *classes;
+	size_t class_count;
+	struct ir_listener *listeners;
+	size_t listener_count;
+	struct ir_ip_rule *ip_rules;
+	size_t ip_rule_count;
+	struct ir_route *routes;
+	size_t route_count;
+};
+
+/* The record of a policy, or NULL when there is none that can be used. */
+struct record *record_read(struct arena *arena, const struct folder *folder, const char *name);
+bool record_write(struct arena *arena, const struct folder *folder, const struct record *record,
+		  const char **why);
+/* Gone afterwards, whether it was there or not. */
+void record_remove(struct arena *arena, const struct folder *folder, const char *name);
+/* What an ir will have taken and set once it is applied; the sysctls are without their old values.
+ */
+struct record *record_of(struct arena *arena, const struct ir *ir, const char *policy);
+struct record_sysctl *record_find_sysctl(const struct record *record, const char *key);
+/* This boot's name, by which records of an earlier one are told. */
+const char *record_boot(struct arena *arena);
+
+#endif

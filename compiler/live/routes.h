@@ -1,0 +1,51 @@
+/*
+ * routes: routes of numbered tables, read from and written to the kernel by rtnetlink.
+ *
+ * Only whole tables are read, never all routes of the host. What was read keeps apart what a policy
+ * can ask for (an ir_route) and whatever else a route carries.
+ */
+#ifndef TPC_LIVE_ROUTES_H
+#define TPC_LIVE_ROUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ir/ir.h"
+
+struct arena;
+struct buf;
+struct netlink;
+struct netlink_error;
+
+struct routes_seen {
+	struct ir_route route;
+	uint32_t protocol;
+	bool is_other;    /* carries something that no route of ours has */
+	const char *text; /* "default via 192.0.2.1 dev eth0 table 100" */
+};
+
+struct routes_list {
+	struct routes_seen *items;
+	size_t count;
+};
+
+/* Appends the routes of one table of one family; a table that is not there has none. */
+bool routes_observe(struct arena *arena, struct netlink *netlink, enum addr_family family,
+		    uint32_t table, struct routes_list *list, struct netlink_error *error);
+/* `replace` takes the place of the route with the same destination and metric; without it, one that
+ * is there is EEXIST. */
+bool routes_add(struct netlink *netlink, const struct ir_route *route, uint32_t protocol,
+		bool replace, struct netlink_error *error);
+bool routes_remove(struct netlink *netlink, const struct ir_route *route, uint32_t protocol,
+		   struct netlink_error *error);
+/* Same family, table, destination and metric: the kernel holds one of them at most. */
+bool routes_same_place(const struct ir_route *a, const struct ir_route *b);
+/* Is what the kernel holds what was wished for? A device that was not wished for is the kernel's to
+ * find. */
+bool routes_fulfil(const struct ir_route *held, const struct ir_route *wished);
+/* "ip -4 route VERB ...": the command that does the same. */
+void routes_put_command(struct buf *out, const char *verb, const struct ir_route *route,
+			uint32_t protocol);
+
+#endif

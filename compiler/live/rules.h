@@ -1,0 +1,47 @@
+/*
+ * rules: ip rules, read from and written to the kernel by rtnetlink, for both families.
+ *
+ * What was read keeps apart what a policy can ask for (an ir_ip_rule) and whatever else the rule
+ * carries, so that somebody else's rule is never taken for one of ours.
+ */
+#ifndef TPC_LIVE_RULES_H
+#define TPC_LIVE_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ir/ir.h"
+
+struct arena;
+struct buf;
+struct netlink;
+struct netlink_error;
+
+struct rules_seen {
+	struct ir_ip_rule rule;
+	uint32_t protocol; /* rtnetlink's, of who added it */
+	bool is_other;    /* has a selector, a negation or an action that no policy of ours gives */
+	const char *text; /* "32765: from all fwmark 0x64 lookup 100" */
+};
+
+struct rules_list {
+	struct rules_seen *items;
+	size_t count;
+};
+
+/* Appends every rule of the family. */
+bool rules_observe(struct arena *arena, struct netlink *netlink, enum addr_family family,
+		   struct rules_list *list, struct netlink_error *error);
+/* A rule that is there already is an error (EEXIST), and so is one that is not there when it is
+ * removed (ENOENT). */
+bool rules_add(struct netlink *netlink, const struct ir_ip_rule *rule, uint32_t protocol,
+	       struct netlink_error *error);
+bool rules_remove(struct netlink *netlink, const struct ir_ip_rule *rule, uint32_t protocol,
+		  struct netlink_error *error);
+bool rules_equal(const struct ir_ip_rule *a, const struct ir_ip_rule *b);
+/* "ip -4 rule add fwmark ...": the command that does the same. */
+void rules_put_command(struct buf *out, const char *verb, const struct ir_ip_rule *rule,
+		       uint32_t protocol);
+
+#endif

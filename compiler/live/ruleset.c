@@ -1,0 +1,345 @@
+/*
+ * ruleset: our nft tables as the kernel has them. In go dumps, out comes one struct a table, seen
+ * at one generation of the rules: when something changes in between, everything is read again.
+ */
+#include "live/ruleset.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "base/arena.h"
+#include "live/netlink.h"
+
+/* NFTA_SET_COUNT of Linux 6.16, which older headers lack. */
+enum { SET_COUNT = 20 };
+/* Most attributes that any of the messages here has. */
+enum { ATTRIBUTES = 32, ATTEMPTS = 20 };
+
+struct reader {
+	struct arena *arena;
+	struct ruleset_table *table;
+	const char **names;
+	size_t name_count;
+	uint32_t generation;
+};
+
+static bool read_attributes(const struct nlmsghdr *message, uint16_t type,
+			    const struct nlattr **out)
+{
+	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attribute;
+
+	memset(out, 0, ATTRIBUTES * sizeof(*out));
+	if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | type) ||
+	    header->nfgen_family != NFPROTO_INET)
+		return false;
+	mnl_attr_for_each(attribute, message, sizeof(*header))
+		if (mnl_attr_get_type(attribute) < ATTRIBUTES)
+			out[mnl_attr_get_type(attribute)] = attribute;
+	return true;
+}
+
+static void read_nested(const struct nlattr *nest, const struct nlattr **out)
+{
+	const struct nlattr *attribute;
+
+	memset(out, 0, ATTRIBUTES * sizeof(*out));
+	mnl_attr_for_each_nested(attribute, nest)
+		if (mnl_attr_get_type(attribute) < ATTRIBUTES)
+			out[mnl_attr_get_type(attribute)] = attribute;
+}
+
+static bool is_text(const struct nlattr *attribute, const char *text)
+{
+	return attribute && strcmp(mnl_attr_get_str(attribute), text) == 0;
+}
+
+/* ---- tables ---- */
+
+static void read_name(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attributes[ATTRIBUTES];
+	struct reader *reader = user;
+	const char *name;
+
+	if (!read_attributes(message, NFT_MSG_NEWTABLE, attributes) || !attributes[NFTA_TABLE_NAME])
+		return;
+	name = mnl_attr_get_str(attributes[NFTA_TABLE_NAME]);
+	if (reader->table && strcmp(name, reader->table->name) == 0) {
+		reader->table->exists = true;
+		reader->table->is_asleep = attributes[NFTA_TABLE_FLAGS] &&
+					   ntohl(mnl_attr_get_u32(attributes[NFTA_TABLE_FLAGS])) &
+						   NFT_TABLE_F_DORMANT;
+	}
+	if (strcmp(name, "tpc") == 0 || strncmp(name, "tpc_", 4) == 0)
+		*arena_append(reader->arena, reader->names, reader->name_count) =
+			arena_strdup(reader->arena, name);
+}
+
+static bool read_names(struct netlink *netlink, struct reader *reader, struct netlink_error *error)
+{
+	char room[NETLINK_REQUEST];
+
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		reader->name_count = 0;
+		if (netlink_ask(netlink, netlink_nft(room, NFT_MSG_GETTABLE, NLM_F_DUMP), read_name,
+				reader, error))
+			return true;
+		if (error->code != EINTR)
+			break;
+	}
+	return false;
+}
+
+bool ruleset_names(struct arena *arena, struct netlink *netlink, const char ***names, size_t *count,
+		   struct netlink_error *error)
+{
+	struct reader reader = { .arena = arena };
+	bool done = read_names(netlink, &reader, error);
+
+	*names = reader.names;
+	*count = reader.name_count;
+	return done;
+}
+
+/* ---- what is in a table ---- */
+
+static void read_hook(struct ruleset_chain *chain, const struct nlattr *nest)
+{
+	static const enum ir_hook hooks[] = {
+		[NF_INET_PRE_ROUTING] = IR_HOOK_PREROUTING,   [NF_INET_LOCAL_IN] = IR_HOOK_INPUT,
+		[NF_INET_FORWARD] = IR_HOOK_FORWARD,          [NF_INET_LOCAL_OUT] = IR_HOOK_OUTPUT,
+		[NF_INET_POST_ROUTING] = IR_HOOK_POSTROUTING,
+	};
+	const struct nlattr *inner[ATTRIBUTES];
+	uint32_t number;
+
+	read_nested(nest, inner);
+	if (!inner[NFTA_HOOK_HOOKNUM] || !inner[NFTA_HOOK_PRIORITY])
+		return;
+	number = ntohl(mnl_attr_get_u32(inner[NFTA_HOOK_HOOKNUM]));
+	chain->priority = (int)ntohl(mnl_attr_get_u32(inner[NFTA_HOOK_PRIORITY]));
+	if (number < sizeof(hooks) / sizeof(hooks[0]))
+		chain->hook = hooks[number];
+	else
+		chain->is_other = true;
+}
+
+static void read_chain(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attributes[ATTRIBUTES], *type;
+	struct reader *reader = user;
+	struct ruleset_chain *chain;
+
+	if (!read_attributes(message, NFT_MSG_NEWCHAIN, attributes) ||
+	    !attributes[NFTA_CHAIN_NAME] ||
+	    !is_text(attributes[NFTA_CHAIN_TABLE], reader->table->name))
+		return;
+	chain = arena_append(reader->arena, reader->table->chains, reader->table->chain_count);
+	chain->name = arena_strdup(reader->arena, mnl_attr_get_str(attributes[NFTA_CHAIN_NAME]));
+	if (!attributes[NFTA_CHAIN_HOOK])
+		return;
+	read_hook(chain, attributes[NFTA_CHAIN_HOOK]);
+	type = attributes[NFTA_CHAIN_TYPE];
+	if (is_text(type, "nat"))
+		chain->type = IR_CHAIN_NAT;
+	else if (is_text(type, "route"))
+		chain->type = IR_CHAIN_ROUTE;
+	else if (is_text(type, "filter"))
+		chain->type = IR_CHAIN_FILTER;
+	else
+		chain->is_other = true;
+}
+
+static void read_set(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attributes[ATTRIBUTES];
+	struct reader *reader = user;
+	struct ruleset_set *set;
+
+	if (!read_attributes(message, NFT_MSG_NEWSET, attributes) || !attributes[NFTA_SET_NAME] ||
+	    !is_text(attributes[NFTA_SET_TABLE], reader->table->name))
+		return;
+	if (attributes[NFTA_SET_FLAGS] &&
+	    ntohl(mnl_attr_get_u32(attributes[NFTA_SET_FLAGS])) & NFT_SET_ANONYMOUS)
+		return;
+	set = arena_append(reader->arena, reader->table->sets, reader->table->set_count);
+	set->name = arena_strdup(reader->arena, mnl_attr_get_str(attributes[NFTA_SET_NAME]));
+	if (attributes[SET_COUNT]) {
+		set->has_count = true;
+		set->count = ntohl(mnl_attr_get_u32(attributes[SET_COUNT]));
+	}
+}
+
+static void read_counter(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attributes[ATTRIBUTES], *inner[ATTRIBUTES];
+	struct reader *reader = user;
+	struct ruleset_counter *counter;
+
+	if (!read_attributes(message, NFT_MSG_NEWOBJ, attributes) || !attributes[NFTA_OBJ_NAME] ||
+	    !is_text(attributes[NFTA_OBJ_TABLE], reader->table->name) ||
+	    !attributes[NFTA_OBJ_TYPE] ||
+	    ntohl(mnl_attr_get_u32(attributes[NFTA_OBJ_TYPE])) != NFT_OBJECT_COUNTER ||
+	    !attributes[NFTA_OBJ_DATA])
+		return;
+	counter =
+		arena_append(reader->arena, reader->table->counters, reader->table->counter_count);
+	counter->name = arena_strdup(reader->arena, mnl_attr_get_str(attributes[NFTA_OBJ_NAME]));
+	read_nested(attributes[NFTA_OBJ_DATA], inner);
+	if (inner[NFTA_COUNTER_PACKETS])
+		counter->packets = be64toh(mnl_attr_get_u64(inner[NFTA_COUNTER_PACKETS]));
+	if (inner[NFTA_COUNTER_BYTES])
+		counter->bytes = be64toh(mnl_attr_get_u64(inner[NFTA_COUNTER_BYTES]));
+}
+
+/* A rule's comment is a type-length-value in its user data; type 0 (NFTNL_UDATA_RULE_COMMENT) is
+ * the comment, with its NUL. */
+static void read_comment(struct reader *reader, const struct nlattr *data)
+{
+	const uint8_t *bytes = mnl_attr_get_payload(data);
+	size_t left = mnl_attr_get_payload_len(data);
+
+	while (left >= 2 && left - 2 >= bytes[1]) {
+		if (bytes[0] == 0 && bytes[1] > 0) {
+			const char *text =
+				arena_strndup(reader->arena, (const char *)bytes + 2, bytes[1]);
+			struct about_line line;
+
+			if (about_parse(text, &line))
+				*arena_append(reader->arena, reader->table->about,
+					      reader->table->about_count) = line;
+		}
+		left -= 2u + bytes[1];
+		bytes += 2 + bytes[1];
+	}
+}
+
+static void read_rule(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attributes[ATTRIBUTES];
+	struct reader *reader = user;
+	const char *name;
+
+	if (!read_attributes(message, NFT_MSG_NEWRULE, attributes) ||
+	    !attributes[NFTA_RULE_CHAIN] ||
+	    !is_text(attributes[NFTA_RULE_TABLE], reader->table->name))
+		return;
+	name = mnl_attr_get_str(attributes[NFTA_RULE_CHAIN]);
+	for (size_t i = 0; i < reader->table->chain_count; i++)
+		if (strcmp(reader->table->chains[i].name, name) == 0)
+			reader->table->chains[i].rule_count++;
+	if (strcmp(name, ABOUT_CHAIN) == 0 && attributes[NFTA_RULE_USERDATA])
+		read_comment(reader, attributes[NFTA_RULE_USERDATA]);
+}
+
+static void read_generation(const struct nlmsghdr *message, void *user)
+{
+	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
+	struct reader *reader = user;
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, message, sizeof(*header))
+		if (mnl_attr_get_type(attribute) == NFTA_GEN_ID)
+			reader->generation = ntohl(mnl_attr_get_u32(attribute));
+}
+
+bool ruleset_generation(struct netlink *netlink, uint32_t *out, struct netlink_error *error)
+{
+	struct reader reader = { 0 };
+	char room[NETLINK_REQUEST];
+
+	if (!netlink_ask(netlink, netlink_nft(room, NFT_MSG_GETGEN, 0), read_generation, &reader,
+			 error))
+		return false;
+	*out = reader.generation;
+	return true;
+}
+
+static bool read_part(struct netlink *netlink, struct reader *reader, uint16_t type,
+		      uint16_t table_attribute, netlink_each_fn *each, struct netlink_error *error)
+{
+	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_nft(room, type, NLM_F_DUMP);
+
+	/* Chains are always dumped from all tables; their policy does not know the filter. */
+	if (type != NFT_MSG_GETCHAIN)
+		mnl_attr_put_strz(request, table_attribute, reader->table->name);
+	return netlink_ask(netlink, request, each, reader, error);
+}
+
+static bool read_table(struct netlink *netlink, struct reader *reader, struct netlink_error *error)
+{
+	return read_part(netlink, reader, NFT_MSG_GETCHAIN, NFTA_CHAIN_TABLE, read_chain, error) &&
+	       read_part(netlink, reader, NFT_MSG_GETSET, NFTA_SET_TABLE, read_set, error) &&
+	       read_part(netlink, reader, NFT_MSG_GETOBJ, NFTA_OBJ_TABLE, read_counter, error) &&
+	       read_part(netlink, reader, NFT_MSG_GETRULE, NFTA_RULE_TABLE, read_rule, error);
+}
+
+bool ruleset_observe(struct arena *arena, struct netlink *netlink, const char *name,
+		     struct ruleset_table *out, struct netlink_error *error)
+{
+	struct reader reader = { .arena = arena, .table = out };
+	uint32_t before, after;
+
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		memset(out, 0, sizeof(*out));
+		out->name = name;
+		if (!ruleset_generation(netlink, &before, error) ||
+		    !read_names(netlink, &reader, error))
+			return false;
+		if (!out->exists)
+			return true;
+		/* A table that goes away between the questions is ENOENT in the middle. */
+		if (!read_table(netlink, &reader, error) && error->code != EINTR &&
+		    error->code != ENOENT)
+			return false;
+		if (!ruleset_generation(netlink, &after, error))
+			return false;
+		if (before == after)
+			return true;
+	}
+	error->code = EBUSY;
+	snprintf(error->text, sizeof(error->text), "nft rules change faster than they can be read");
+	return false;
+}
+
+/* ---- finding ---- */
+
+const struct ruleset_chain *ruleset_chain_find(const struct ruleset_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->chain_count; i++)
+		if (strcmp(table->chains[i].name, name) == 0)
+			return &table->chains[i];
+	return NULL;
+}
+
+const struct ruleset_set *ruleset_set_find(const struct ruleset_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->set_count; i++)
+		if (strcmp(table->sets[i].name, name) == 0)
+			return &table->sets[i];
+	return NULL;
+}
+
+const struct about_line *ruleset_about(const struct ruleset_table *table, enum about_kind kind)
+{
+	for (size_t i = 0; i < table->about_count; i++)
+		if (table->about[i].kind == kind)
+			return &table->about[i];
+	return NULL;
+}
+
+bool ruleset_is_readable(const struct ruleset_table *table)
+{
+	const struct about_line *policy = ruleset_about(table, ABOUT_POLICY);
+
+	return policy && policy->version == ABOUT_VERSION && ruleset_about(table, ABOUT_ROUTING);
+}

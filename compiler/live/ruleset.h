@@ -1,0 +1,70 @@
+/*
+ * ruleset: what the kernel holds of our nft tables, read by netlink.
+ *
+ * Names, hooks, how many rules a chain has, and the comments in which a table says what it is
+ * (emit/about.h). Elements of sets are never read: a dump of a big set takes the kernel minutes.
+ */
+#ifndef TPC_LIVE_RULESET_H
+#define TPC_LIVE_RULESET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "emit/about.h"
+#include "ir/ir.h"
+
+struct arena;
+struct netlink;
+struct netlink_error;
+
+struct ruleset_chain {
+	const char *name;
+	enum ir_hook hook;
+	enum ir_chain_type type; /* of a chain with a hook */
+	int priority;
+	bool is_other; /* a hook or type that no chain of ours has */
+	size_t rule_count;
+};
+
+struct ruleset_set {
+	const char *name;
+	bool has_count; /* since Linux 6.16 the kernel says how many elements there are */
+	uint32_t count;
+};
+
+struct ruleset_counter {
+	const char *name;
+	uint64_t packets, bytes;
+};
+
+struct ruleset_table {
+	const char *name;
+	bool exists;
+	bool is_asleep; /* its chains are there but see no packets (flag dormant) */
+	struct ruleset_chain *chains;
+	size_t chain_count;
+	struct ruleset_set *sets; /* without anonymous ones */
+	size_t set_count;
+	struct ruleset_counter *counters;
+	size_t counter_count;
+	struct about_line *about; /* what it says of itself, in order */
+	size_t about_count;
+};
+
+/* The names of the tables of family inet that are ours by name: "tpc" and "tpc_...". */
+bool ruleset_names(struct arena *arena, struct netlink *netlink, const char ***names, size_t *count,
+		   struct netlink_error *error);
+bool ruleset_observe(struct arena *arena, struct netlink *netlink, const char *name,
+		     struct ruleset_table *out, struct netlink_error *error);
+/* The number that the kernel raises with every change of any nft rule. */
+bool ruleset_generation(struct netlink *netlink, uint32_t *out, struct netlink_error *error);
+
+const struct ruleset_chain *ruleset_chain_find(const struct ruleset_table *table, const char *name);
+const struct ruleset_set *ruleset_set_find(const struct ruleset_table *table, const char *name);
+/* The first line of a kind, or NULL. */
+const struct about_line *ruleset_about(const struct ruleset_table *table, enum about_kind kind);
+/* Is the table one of a policy of ours, in words that this version understands? */
+bool ruleset_is_readable(const struct ruleset_table *table);
+
+#endif
