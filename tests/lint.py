@@ -164,7 +164,7 @@ def check_openings(files):
 	for file in files:
 		opening = re.match(r"/\*\n(.*?)\n \*/\n", file.text, re.DOTALL)
 		length = opening.group(1).count("\n") + 1 if opening else 0
-		if not opening or length > 12:
+		if not opening or length > 14:
 			yield file.at(1, "a file opens with a comment of a few lines: what goes in, what comes "
 				"out, what always holds")
 
