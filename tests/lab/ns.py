@@ -36,6 +36,10 @@ def mount(source, target, kind, flags=0):
     _call("mount", source and source.encode(), target.encode(), kind and kind.encode(), flags, None)
 
 
+def umount(target):
+    _call("umount2", target.encode(), 2)  # MNT_DETACH
+
+
 def enter():
     """Moves this process into private namespaces: all user ids when it is root, else only one."""
     global _entered

@@ -18,7 +18,8 @@ import time
 from dataclasses import dataclass
 
 IP_RECVERR, IPV6_RECVERR = 11, 25
-IP_TRANSPARENT, IPV6_TRANSPARENT, IPV6_FREEBIND = 19, 75, 78
+IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
+IP_FREEBIND, IPV6_FREEBIND = 15, 78
 IP_ORIGDSTADDR, IPV6_ORIGDSTADDR = 20, 74
 SO_ORIGINAL_DST = IP6T_SO_ORIGINAL_DST = 80
 SO_MARK = 36
@@ -146,6 +147,8 @@ def ask(host, proto, address, port, timeout=3.0, source=None, identity=NOBODY_SP
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
         if source:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(*((socket.IPPROTO_IPV6, IPV6_FREEBIND) if family == socket.AF_INET6
+                              else (socket.IPPROTO_IP, IP_FREEBIND)), 1)
             sock.bind(source if isinstance(source, tuple) else (source, 0))
         sock.connect((address, port))
         sock.sendall(say)

@@ -1,0 +1,484 @@
+"""What holds whatever the policy: no loops, the host stays a host, replies follow, the first packet decides, dead means closed."""
+
+import contextlib
+import os
+import socket
+
+import ns
+import probe
+from lab import CLIENT, FOREIGN, PLAIN, ROUTER, UPLINKS, Network
+from ns import all_ids
+from policy import Policy
+from suite import Skip, answered, case, nothing, require, same, silent, told
+
+FAMILIES = (4, 6)
+BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
+
+
+def everything(listener, default="direct"):
+    """The hungriest policy: all TCP and UDP, forwarded and local, to one listener."""
+    return f"""version: 1
+listeners:
+  proxy: {listener}
+rules:
+  - {{scope: both, proto: [tcp, udp], then: {{proxy: proxy}}}}
+default: {default}
+"""
+
+
+# ---- loops ----
+
+GROUP = "/sys/fs/cgroup/tpc-lab"
+
+
+@contextlib.contextmanager
+def control_group():
+    """A control group of our own, on a hierarchy where nft looks for one (/sys/fs/cgroup)."""
+    try:
+        ns.mount("none", "/sys/fs/cgroup", "cgroup2")
+    except OSError as error:
+        raise Skip(f"no cgroup v2 hierarchy can be mounted here ({error.strerror})") from error
+    try:
+        try:
+            os.mkdir(GROUP)
+        except OSError as error:
+            raise Skip(f"no control group can be made here ({error.strerror})") from error
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.rmdir(GROUP)
+        ns.umount("/sys/fs/cgroup")
+
+
+def _no_loop(mode, runs_as, identity):
+    with Network() as net:
+        text = f"{{{mode}: 12345, protocols: [tcp, udp], runs_as: {runs_as}}}"
+        Policy(net, everything(text)).up()
+        addresses = ("127.0.0.1", "::1") if mode == "tproxy" else ("0.0.0.0", "::")
+        listener = net.listener(mode=mode, addresses=addresses, identity=identity, onward=True)
+        for count, (host, (proto, version)) in enumerate(((h, b) for h in (net.client, net.router) for b in BOTH), 1):
+            outcome = answered(probe.ask(host, proto, FOREIGN[version], 443), "proxy")
+            if mode == "tproxy" or proto == "tcp":  # a redirected datagram does not say where it was going
+                assert "and origin answers" in outcome.text, f"the proxy's own way out: {outcome}"
+            same(len(listener.seen), count, f"connections the proxy saw ({listener.seen[-2:]})")
+
+
+def _loop_case(mode, form, runs_as, identity, ids):
+    @case(f"no loops: {mode}, the proxy known by its {form}")
+    def _():
+        require(not ids or all_ids(), "other user ids cannot be taken on here; run the lab as root")
+        if form == "control group":
+            require(all_ids(), "a control group of one's own needs root; run the lab as root")
+            with control_group():
+                _no_loop(mode, runs_as, identity)
+        else:
+            _no_loop(mode, runs_as, identity)
+
+
+for _mode in ("tproxy", "redirect"):
+    _loop_case(_mode, "user", "{user: 1001}", probe.Identity(user=1001), True)
+    _loop_case(_mode, "group", "{group: 77}", probe.Identity(user=1005, group=77), True)
+    _loop_case(_mode, "mark", "{mark: 0xff}", probe.Identity(mark=0xff), False)
+    _loop_case(_mode, "control group", "{cgroup: tpc-lab}", probe.Identity(cgroup=GROUP), True)
+
+
+@case("no loops: a connection straight to the listener's port does not come back to the proxy")
+def _straight():
+    with Network() as net:
+        Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}")).up()
+        listener = net.listener(addresses=("0.0.0.0", "::"), onward=True)
+        for version in FAMILIES:
+            for proto in "tcp", "udp":
+                told(probe.ask(net.client, proto, ROUTER[version], 12345, timeout=0.4), "refused", "reset")
+        same(listener.seen, [], "what the proxy saw")
+
+
+@case("no loops: two proxies in a chain, each meets only its own identity's exception")
+def _chain():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    with Network() as net:
+        Policy(net, """version: 1
+listeners:
+  one: {tproxy: 12345, runs_as: {user: 1001}}
+  two: {tproxy: 12346, runs_as: {user: 1002}}
+rules:
+  - {user: 1001, proto: tcp, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: two}}
+  - {proto: tcp, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: one}}
+""").up()
+        one = net.listener(12345, identity=probe.Identity(user=1001), onward=True, protocols=("tcp",))
+        two = net.listener(12346, identity=probe.Identity(user=1002), onward=True, protocols=("tcp",))
+        for count, version in enumerate(FAMILIES, 1):
+            outcome = answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy")
+            same(outcome.text.count("Intercepted"), 2, f"proxies on the way ({outcome})")
+            assert "origin answers" in outcome.text, str(outcome)
+            same((len(one.seen), len(two.seen)), (count, count), "what the two saw")
+
+
+# ---- dead listeners ----
+
+def _dead(on_failure):
+    @case(f"dead listener: on_failure {on_failure}: forwarded TCP and UDP, both families")
+    def _():
+        with Network() as net:
+            Policy(net, everything(f"{{tproxy: 12345, runs_as: {{user: 1001}}, on_failure: {on_failure}}}")).up()
+            origin = net.sniff()
+            listener = net.listener()
+            for proto, version in BOTH:
+                answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy")
+            nothing(origin)
+            listener.close()
+            for proto, version in BOTH:
+                outcome = probe.ask(net.client, proto, FOREIGN[version], 443, timeout=0.4)
+                if on_failure == "direct":
+                    answered(outcome, "origin", peer=CLIENT[version])
+                    origin.packets()
+                else:
+                    (told if on_failure == "reject" else silent)(outcome)
+                    nothing(origin)
+            listener = net.listener()
+            answered(probe.ask(net.client, "tcp", FOREIGN[4], 443), "proxy")
+    return _
+
+
+for _kind in ("reject", "drop", "direct"):
+    _dead(_kind)
+
+
+@case("dead listener: bound to one address only, the other family stays closed")
+def _half():
+    with Network() as net:
+        Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}")).up()
+        origin = net.sniff()
+        net.listener(addresses=("127.0.0.1",))
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 443), "proxy")
+        for proto in "tcp", "udp":
+            told(probe.ask(net.client, proto, FOREIGN[6], 443, timeout=0.4))
+        nothing(origin)
+
+
+@case("dead listener: redirect with on_failure drop answers nobody, serves when it is there")
+def _redirect_drop():
+    with Network() as net:
+        Policy(net, everything("{redirect: 12345, protocols: [tcp, udp], runs_as: {user: 1001}, on_failure: drop}")).up()
+        for host in net.client, net.router:
+            for proto, version in BOTH:
+                silent(probe.ask(host, proto, FOREIGN[version], 443, timeout=0.15))
+        net.listener(mode="redirect", addresses=("0.0.0.0", "::"))
+        for host in net.client, net.router:
+            for proto, version in BOTH:
+                answered(probe.ask(host, proto, FOREIGN[version], 443), "proxy")
+
+
+@case("dead listener: an established connection's packets do not get out after the proxy died")
+def _dies():
+    with Network() as net:
+        Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}")).up()
+        origin = net.sniff()
+        with net.router:
+            server = socket.socket()
+            server.setsockopt(socket.IPPROTO_IP, probe.IP_TRANSPARENT, 1)
+            server.bind(("127.0.0.1", 12345))
+            server.listen()
+        with net.client:
+            client = socket.create_connection((FOREIGN[4], 80), timeout=2)
+        child, _ = server.accept()
+        client.sendall(b"one")
+        same(child.recv(10), b"one", "what the proxy read")
+        server.close()
+        child.close()
+        with contextlib.suppress(OSError):
+            for _ in range(5):
+                client.sendall(b"into the void")
+        client.close()
+        nothing(origin)
+
+
+@case("spoofs_client: answers to the client's address reach the proxy's socket, both legs")
+def _spoof():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    with Network() as net:
+        Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}, spoofs_client: true}")).up()
+        net.listener(identity=probe.Identity(user=1001), onward=True, spoof=True)
+        for proto, version in BOTH:
+            outcome = answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy")
+            shown = f"[{CLIENT[6]}]" if version == 6 else CLIENT[4]
+            assert f"and origin answers {shown}:" in outcome.text, f"the origin did not see the client: {outcome}"
+
+
+# ---- the host stays a host ----
+
+@case("host: its own services answer under a policy that takes everything")
+def _services():
+    with Network() as net:
+        net.echo(net.router, (22, 53), (53,))
+        Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}", default="drop")).up()
+        for version in FAMILIES:
+            for address in ROUTER[version], UPLINKS["wan0"][1][version]:
+                answered(probe.ask(net.client, "tcp", address, 22), "router", peer=CLIENT[version])
+                answered(probe.ask(net.client, "udp", address, 53), "router", peer=CLIENT[version])
+            answered(probe.ask(net.origin, "tcp", UPLINKS["wan0"][1][version], 22), "router")
+            answered(probe.ask(net.router, "tcp", {4: "127.0.0.1", 6: "::1"}[version], 22), "router")
+            answered(probe.ask(net.router, "udp", ROUTER[version], 53), "router")
+
+
+@case("host: an open session to the router survives a policy that comes, changes and goes")
+def _session():
+    with Network() as net:
+        with net.router:
+            server = socket.create_server(("0.0.0.0", 22))
+        with net.client:
+            client = socket.create_connection((ROUTER[4], 22), timeout=2)
+        child, _ = server.accept()
+
+        def still_there():
+            client.sendall(b"x")
+            child.settimeout(1)
+            same(child.recv(1), b"x", "the session's byte")
+        with server, client, child:
+            still_there()
+            policy = Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}", default="drop")).up()
+            still_there()
+            Policy(net, "version: 1\nrules: [{scope: both, then: reject}]\n").up()
+            still_there()
+            policy.down()
+            still_there()
+
+
+def _cast(net, address, port, device="eth0"):
+    """One datagram from the client to a broadcast or multicast address; did the router's socket get it?"""
+    family = probe.family_of(address)
+    with net.router:
+        receiver = socket.socket(family, socket.SOCK_DGRAM)
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        receiver.bind(("", port))
+        if address.startswith("ff"):
+            index = socket.if_nametoindex("lan0")
+            receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
+                                socket.inet_pton(family, address) + index.to_bytes(4, "little"))
+        elif address.startswith("224"):
+            receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                                socket.inet_aton(address) + socket.inet_aton(ROUTER[4]))
+    with net.client, receiver, socket.socket(family, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        receiver.settimeout(1)
+        sender.sendto(b"anyone?", (address, port))
+        try:
+            return receiver.recv(100) == b"anyone?"
+        except TimeoutError:
+            return False
+
+
+@case("host: broadcast, multicast and link-local are left alone: DHCP, mDNS, neighbour discovery")
+def _casts():
+    with Network() as net:
+        everywhere = [("255.255.255.255", 67), ("10.10.10.255", 137), ("224.0.0.251", 5353), ("ff02::fb", 5353), ("ff02::1", 547)]
+        for address, port in everywhere:
+            assert _cast(net, address, port), f"{address}:{port} does not even arrive without a policy"
+        Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}", default="drop")).up()
+        listener = net.listener()
+        for address, port in everywhere:
+            assert _cast(net, address, port), f"{address}:{port} did not arrive"
+        net.router.run("ip", "neigh", "flush", "all")
+        net.client.run("ip", "neigh", "flush", "all")
+        for version in FAMILIES:
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy")
+        same(len(listener.seen), 2, f"what the proxy saw ({listener.seen})")
+
+
+@case("host: a rule that names multicast does take it")
+def _named():
+    with Network() as net:
+        Policy(net, "version: 1\nrules: [{in: lan0, to: multicast, proto: udp, port: 5353, then: drop}]\n").up()
+        assert not _cast(net, "224.0.0.251", 5353), "224.0.0.251 arrived"
+        assert not _cast(net, "ff02::fb", 5353), "ff02::fb arrived"
+        assert _cast(net, "255.255.255.255", 67), "broadcast did not arrive"
+
+
+@case("host: ping and what a proxy cannot take go on as before")
+def _ping():
+    with Network() as net:
+        Policy(net, """version: 1
+listeners: {proxy: {tproxy: 12345}}
+rules: [{to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: proxy}}]
+""").up()
+        net.listener()
+        origin = net.sniff()
+        for version in FAMILIES:
+            assert _ping_once(net.client, FOREIGN[version]), f"no echo from {FOREIGN[version]}"
+            protocols = {packet[0] for packet in origin.packets()}
+            same(protocols, {1 if version == 4 else 58}, "protocols that reached the origin")
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy")
+
+
+def _ping_once(host, address):
+    family = probe.family_of(address)
+    protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
+    with host:
+        sock = socket.socket(family, socket.SOCK_DGRAM, protocol)
+    with sock:
+        sock.settimeout(1)
+        sock.sendto(bytes([128 if family == socket.AF_INET6 else 8, 0, 0, 0, 0, 1, 0, 1]) + b"hello", (address, 0))
+        try:
+            sock.recv(100)
+            return True
+        except TimeoutError:
+            return False
+
+
+# ---- what is not meant is not captured ----
+
+@case("bypass: destinations before the proxy rule go direct, with the client's address")
+def _bypass():
+    with Network(foreign=("198.51.100.0/24",)) as net:
+        Policy(net, """version: 1
+sets:
+  home: [203.0.113.200, 203.0.113.208-203.0.113.211, "2001:db8:113:1::/64", 198.51.100.0/24]
+listeners: {proxy: {tproxy: 12345, runs_as: {user: 1001}}}
+rules:
+  - {scope: both, to: [home, private], then: direct}
+  - {scope: both, from: 10.10.10.77, then: direct}
+  - {scope: both, proto: [tcp, udp], then: {proxy: proxy}}
+""").up()
+        listener = net.listener()
+        for address in ("203.0.113.200", "203.0.113.208", "203.0.113.211", "2001:db8:113:1::5", "198.51.100.9"):
+            for proto in "tcp", "udp":
+                answered(probe.ask(net.client, proto, address, 443), "origin")
+                answered(probe.ask(net.router, proto, address, 443), "origin")
+        same(listener.seen, [], "what the proxy saw")
+        for address in ("203.0.113.199", "203.0.113.201", "203.0.113.207", "203.0.113.212", "2001:db8:113:2::5"):
+            answered(probe.ask(net.client, "tcp", address, 443), "proxy")
+        net.client.ip("address add 10.10.10.77/24 dev eth0")
+        answered(probe.ask(net.client, "tcp", "203.0.113.8", 443, source="10.10.10.77"), "origin", peer="10.10.10.77")
+
+
+@case("bypass: not, lists, ranges and ports match what they say and nothing beside")
+def _conditions():
+    with Network() as net:
+        Policy(net, """version: 1
+sets:
+  a: [203.0.113.0/25, "2001:db8:113::/64"]
+rules:
+  - {to: {not: a}, proto: tcp, port: 8080, then: reject}
+  - {to: a, proto: tcp, port: [22, "5000-6000"], then: reject}
+  - {to: a, proto: udp, sport: "40000-40010", then: reject}
+  - {in: {not: lan0}, to: a, proto: tcp, port: 443, then: reject}
+  - {from: {not: [10.10.10.0/24, "fd00:10::/64"]}, proto: tcp, port: 853, then: reject}
+""").up()
+        def refused(address, port, proto="tcp", **how):
+            return probe.ask(net.client, proto, address, port, **how).kind == "refused"
+        for near, far in (("203.0.113.8", "203.0.113.200"), ("2001:db8:113::8", "2001:db8:113:5::8")):
+            wanted = {(near, 8080): False, (far, 8080): True, (near, 22): True, (far, 22): False, (near, 5228): True,
+                      (near, 443): False, (near, 853): False, (near, 53): False}
+            for (address, port), no in wanted.items():
+                same(refused(address, port), no, f"{address} port {port} refused")
+            source = CLIENT[6 if ":" in near else 4]
+            same(refused(near, 53, "udp", source=(source, 40005)), True, f"{near} from port 40005 refused")
+            same(refused(near, 53, "udp", source=(source, 40011)), False, f"{near} from port 40011 refused")
+
+
+# ---- the first packet decides ----
+
+@case("first packet: a connection keeps its way when a state rule would say otherwise later")
+def _keeps():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        Policy(net, """version: 1
+tables: {mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}}
+rules:
+  - {in: lan0, state: new, then: {route: mobile}}
+""").up()
+        origin = net.sniff()
+        for proto, version in BOTH:
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile", peer=UPLINKS["wan1"][1][version])
+        nothing(origin)
+
+
+@case("first packet: a drop rule above still cuts a running connection")
+def _cuts():
+    with Network() as net:
+        with net.origin:
+            server = socket.create_server(("0.0.0.0", 7777))
+        Policy(net, "version: 1\nrules: [{state: new, then: direct}]\n").up()
+        with net.client:
+            client = socket.create_connection((FOREIGN[4], 7777), timeout=2)
+        child, _ = server.accept()
+        with server, client, child:
+            client.sendall(b"1")
+            child.settimeout(1)
+            same(child.recv(1), b"1", "before the rule")
+            Policy(net, f"""version: 1
+rules:
+  - {{to: {FOREIGN[4]}, proto: tcp, port: 7777, then: drop}}
+  - {{state: new, then: direct}}
+""").up()
+            client.sendall(b"2")
+            child.settimeout(0.4)
+            try:
+                got = child.recv(1)
+            except TimeoutError:
+                got = b""
+            same(got, b"", "after the rule")
+
+
+@case("marks: only our bits are written; somebody else's bits in the mark come through")
+def _bits():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        net.router.nft("""table inet theirs {
+    chain before {
+        type filter hook prerouting priority -200; policy accept;
+        iifname "lan0" meta mark set 0x00080001
+    }
+    chain after {
+        type filter hook postrouting priority 0; policy accept;
+        oifname "wan1" meta mark & 0x80ffffff == 0x00080001 counter accept
+        oifname "wan1" counter drop
+    }
+}""")
+        Policy(net, """version: 1
+tables: {mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}}
+rules: [{in: lan0, then: {route: mobile}}]
+""").up()
+        for proto, version in BOTH:
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile")
+
+
+@case("ipv6: block rejects what a v4-only policy would let escape, off leaves it alone")
+def _ipv6():
+    for value in "block", "off":
+        with Network() as net:
+            Policy(net, f"""version: 1
+settings: {{ipv6: "{value}"}}
+listeners: {{proxy: {{tproxy: 12345}}}}
+rules: [{{to: 203.0.113.0/24, proto: [tcp, udp], then: {{proxy: proxy}}}}]
+""").up()
+            net.listener()
+            net.echo(net.router, (22,))
+            answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "proxy")
+            outcome = probe.ask(net.client, "tcp", FOREIGN[6], 80, timeout=0.5)
+            if value == "block":
+                told(outcome, "refused", "prohibited", "unreachable")
+                answered(probe.ask(net.client, "tcp", ROUTER[6], 22), "router")
+            else:
+                answered(outcome, "origin")
+            answered(probe.ask(net.client, "tcp", PLAIN[4], 80), "origin")
+
+
+@case("sysctls: src_valid_mark and reverse-path filtering do not kill the proxy")
+def _sysctls():
+    with Network() as net:
+        net.router.sysctl("net.ipv4.conf.all.src_valid_mark", 1)
+        for name in ("all", "lan0", "wan0", "default"):
+            net.router.sysctl(f"net.ipv4.conf.{name}.rp_filter", 1)
+        before = _filters(net)
+        policy = Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}")).up()
+        net.listener()
+        for host in net.client, net.router:
+            for proto in "tcp", "udp":
+                answered(probe.ask(host, proto, FOREIGN[4], 443, timeout=1), "proxy")
+        policy.down()
+        same(_filters(net), before, "the sysctls after remove")
+
+
+def _filters(net):
+    keys = [f"net.ipv4.conf.{name}.{key}" for name in ("all", "lan0", "wan0", "lo") for key in ("rp_filter", "src_valid_mark")]
+    return {key: net.router.sysctl(key) for key in keys}

@@ -1,0 +1,245 @@
+"""
+Loading: by hand, by script and by the program end in the same kernel state; a second time changes nothing; taking away leaves the host
+as it was; and what belongs to others stands untouched all the while.
+"""
+
+import probe
+from lab import Network
+from policy import ROOT, WAYS, Policy, different, generation, kernel, ruleset
+from suite import case, same
+
+EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml"))
+ALL_UPLINKS = ("wan0", "wan1", "wg0", "wg1")
+
+# Somebody else's: a firewall with counters, maps and NAT, rules and routes with marks, an own use of our default table ids' neighbourhood.
+OTHERS_NFT = """
+table inet filter {
+    set blocked {
+        type ipv4_addr
+        flags interval
+        elements = { 203.0.113.66, 198.51.100.128/25 }
+    }
+    chain input {
+        type filter hook input priority 0; policy accept;
+        ct state established,related accept
+        ip saddr @blocked counter drop
+    }
+    chain forward {
+        type filter hook forward priority 0; policy accept;
+        meta mark & 0x00ff0000 == 0x00080000 counter accept
+    }
+}
+table ip nat {
+    chain prerouting {
+        type nat hook prerouting priority -100; policy accept;
+        iifname "wan0" tcp dport 8080 dnat to 10.10.10.9:80
+    }
+    chain postrouting {
+        type nat hook postrouting priority 100; policy accept;
+        oifname "nowhere0" masquerade
+    }
+}
+table inet tpc_theirs {
+    chain mine {
+    }
+}
+"""
+OTHERS_RULES = """rule add priority 100 fwmark 0x80000/0xff0000 lookup 52 protocol 3
+rule add priority 9999 from 10.77.0.0/16 lookup 53
+rule add priority 10001 fwmark 0x40/0x40 lookup 53
+rule add priority 30000 to 203.0.113.99 prohibit"""
+OTHERS_ROUTES = {4: """route add default via 192.0.2.1 table 52 proto static
+route add unreachable 203.0.113.99/32 table 53 metric 5
+route add 203.0.113.96/28 via 192.0.2.1 proto 116""", 6: """route add default via 2001:db8:1::1 table 52 proto static
+route add unreachable 2001:db8:113::99/128 table 53 metric 5"""}
+
+
+def others(net):
+    """Other software's rules, settled in before the policy comes."""
+    net.router.nft(OTHERS_NFT)
+    for version in 4, 6:
+        rules = OTHERS_RULES if version == 4 else OTHERS_RULES.replace("10.77.0.0/16", "fd00:77::/32").replace(
+            "203.0.113.99", "2001:db8:113::99")
+        net.router.ip(rules + "\n" + OTHERS_ROUTES[version], f"-{version}")
+
+
+# Every kind of thing a policy can leave in a kernel.
+BROAD = """version: 1
+sets:
+  foreign: [203.0.113.0/24, "2001:db8:113::/48", 198.51.100.77-198.51.100.99]
+  home: {include: [private], exclude: [10.1.0.0/16]}
+listeners:
+  one: {tproxy: 12345, runs_as: {user: 1001}, spoofs_client: true}
+  two: {redirect: 12346, runs_as: {user: 1001}, on_failure: drop}
+  three: {dnat: ["10.10.10.9:12347", "[fd00:10::9]:12347"], masquerade: true}
+tables:
+  vpn: {dev: wg0, fallback: unreachable, masquerade: true, clamp_mss: true, strict: true, prefer_main: true}
+  mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}
+  lab: {routes: [{to: 10.0.0.0/8, via: 192.0.2.1}, {to: default, dev: wg1, metric: 20}, {to: 10.66.0.0/16, type: blackhole}]}
+  multi: {routes: [{to: default, nexthops: [{via: 192.0.2.1, dev: wan0, weight: 3}, {via: 198.51.100.1, dev: wan1}]}]}
+rules:
+  - {name: never, to: 203.0.113.66, then: drop}
+  - {to: home, then: direct}
+  - {scope: both, to: foreign, proto: tcp, port: [80, 443, "8000-8100"], then: {proxy: one}}
+  - {to: foreign, proto: tcp, port: 8443, then: {proxy: two}}
+  - {to: foreign, proto: udp, port: 53, then: {proxy: three}}
+  - {user: [1002, "2000-2999"], then: {route: [vpn, mobile, unreachable]}}
+  - {in: lan0, from: 10.10.10.64/26, then: {route: mobile}}
+  - {mark: {value: 0x80000, mask: 0xff0000}, then: {route: lab}}
+  - {in: "lan*", proto: icmp, then: {route: multi}}
+  - {from: 10.10.10.0/30, port: 25, then: reject}
+  - {from: 10.10.10.4/30, state: new, then: {mark: 0x7}}
+default: {forward: direct, local: direct}
+"""
+
+
+def subject(net, name):
+    return Policy(net, BROAD if name == "everything at once" else ROOT / "examples" / name / "policy.yaml")
+
+
+def policy_name(name):
+    """The name that `remove` wants, for a policy that has one."""
+    if name == "everything at once":
+        return None
+    lines = (ROOT / "examples" / name / "policy.yaml").read_text().splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("name:")), None)
+
+
+def world():
+    return Network(uplinks=ALL_UPLINKS, server=True)
+
+
+def _alike(name):
+    @case(f"loading: {name}: three ways, one kernel state, and it comes off again")
+    def _():
+        states = {}
+        for way in WAYS:
+            with world() as net:
+                others(net)
+                bare = kernel(net.router)
+                policy = subject(net, name).up(way)
+                states[way] = kernel(net.router)
+                assert different(bare, states[way]), f"loading by {way} changed nothing"
+                policy.down(way, policy_name(name))
+                left = different(bare, kernel(net.router))
+                assert not left, f"loaded by {way} and removed, this is left or gone:\n" + "\n".join(left)
+        for way in WAYS[1:]:
+            lines = different(states["hand"], states[way])
+            assert not lines, f"by hand (-) and by {way} (+):\n" + "\n".join(lines)
+
+
+def _again(name):
+    @case(f"loading: {name}: a second time changes nothing")
+    def _():
+        for way in ("sh", "apply"):
+            with world() as net:
+                policy = subject(net, name).up(way)
+                state, number = kernel(net.router), generation(net.router)
+                policy.up(way)
+                lines = different(state, kernel(net.router))
+                assert not lines, f"after {way} again:\n" + "\n".join(lines)
+                if way == "apply":
+                    same(generation(net.router), number, "the ruleset's generation after the second apply")
+
+
+for _name in (*EXAMPLES, "everything at once"):
+    _alike(_name)
+    _again(_name)
+
+
+@case("loading: the nft file by hand, again and again, stays the same")
+def _reload():
+    with world() as net:
+        policy = subject(net, "everything at once").up("hand")
+        state = kernel(net.router)
+        for _ in range(3):
+            net.router.run("nft", "-f", str(policy.file(".nft")))
+        lines = different(state, kernel(net.router))
+        assert not lines, "\n".join(lines)
+
+
+@case("loading: from one policy to another and back, nothing is left of the first")
+def _there_and_back():
+    with world() as net:
+        others(net)
+        bare = kernel(net.router)
+        first = subject(net, "everything at once").up()
+        state = kernel(net.router)
+        small = Policy(net, "version: 1\nrules:\n  - {to: 203.0.113.5, then: drop}\n").up()
+        middle = kernel(net.router)
+        assert different(state, middle), "the second policy changed nothing"
+        for table in net.router.run("ip", "rule").stdout.splitlines():
+            assert "10000:" not in table.split()[:1], f"an ip rule of the first policy is left: {table}"
+        first.up()
+        lines = different(state, kernel(net.router))
+        assert not lines, "\n".join(lines)
+        small.down()
+        lines = different(bare, kernel(net.router))
+        assert not lines, "\n".join(lines)
+
+
+@case("loading: two policies of different names live side by side and come off alone")
+def _side_by_side():
+    with world() as net:
+        one = Policy(net, """version: 1
+name: one
+listeners: {a: {tproxy: 12345}}
+rules: [{to: 203.0.113.1, then: {proxy: a}}]
+""", name="one")
+        two = Policy(net, """version: 1
+name: two
+settings: {mark_mask: 0xff00, table_ids: "7300-7310", priority: 11000, protocol: 118}
+listeners: {b: {tproxy: 12346}}
+rules: [{to: 203.0.113.2, then: {proxy: b}}]
+""", name="two")
+        bare = kernel(net.router)
+        one.up()
+        alone = kernel(net.router)
+        two.up()
+        one.up()
+        two.down(name="two")
+        lines = different(alone, kernel(net.router))
+        assert not lines, "\n".join(lines)
+        one.down(name="one")
+        lines = different(bare, kernel(net.router))
+        assert not lines, "\n".join(lines)
+
+
+@case("loading: counters and elements of other tables survive apply and remove")
+def _others_count():
+    with world() as net:
+        others(net)
+        net.router.nft("table inet filter { chain forward { ip daddr 192.0.2.1 counter\n } }")
+        probe.ask(net.client, "tcp", "192.0.2.1", 80)
+        before = ruleset(net.router, keep_counts=True)
+        policy = subject(net, "everything at once").up()
+        policy.down()
+        same(ruleset(net.router, keep_counts=True), before, "the ruleset with its counts")
+
+
+@case("loading: apply refuses to overwrite a route or a rule of somebody else")
+def _taken():
+    with world() as net:
+        net.router.ip("route add default via 192.0.2.1 table 100")
+        bare = kernel(net.router)
+        policy = Policy(net, """version: 1
+listeners: {a: {tproxy: 12345, mark: 100, table: 100}}
+rules: [{to: 203.0.113.1, then: {proxy: a}}]
+""")
+        done = policy.tpc("apply", str(policy.path), check=False)
+        same(done.returncode, 3, f"the exit status ({done.stderr})")
+        lines = different(bare, kernel(net.router))
+        assert not lines, "\n".join(lines)
+
+
+@case("loading: a policy that is wrong changes nothing")
+def _wrong():
+    with world() as net:
+        Policy(net, "version: 1\nrules: [{to: 203.0.113.1, then: drop}]\n").up()
+        state, number = kernel(net.router), generation(net.router)
+        bad = Policy(net, "version: 1\nrules: [{to: nowhere, then: drop}]\n")
+        done = bad.tpc("apply", str(bad.path), check=False)
+        same(done.returncode, 1, "the exit status")
+        same(generation(net.router), number, "the ruleset's generation")
+        lines = different(state, kernel(net.router))
+        assert not lines, "\n".join(lines)

@@ -1,0 +1,242 @@
+"""Uplinks: fail-over, kill switches, replies by the way the request came, masquerade, what main keeps."""
+
+import socket
+
+import probe
+from lab import CLIENT, FOREIGN, PLAIN, UPLINKS, Network
+from ns import all_ids
+from policy import Policy
+from suite import answered, case, nothing, require, same, told
+
+TABLES = """version: 1
+tables:
+  fibre: {via: [192.0.2.1, "2001:db8:1::1"], dev: wan0, masquerade: true}
+  mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}
+  vpn: {dev: wg0, masquerade: true, fallback: unreachable}
+"""
+BOTH = ("tcp", 4), ("udp", 4), ("tcp", 6), ("udp", 6)
+GONE = ("unreachable", "silence", "prohibited", "refused")
+
+
+def world(*more):
+    return Network(uplinks=("wan0", "wan1", "wg0", *more), server=True)
+
+
+def all_ask(net, host, who, peer=None, **how):
+    for proto, version in BOTH:
+        seen = peer and UPLINKS[peer][1][version]
+        answered(probe.ask(host, proto, FOREIGN[version], 443, **how), who, peer=seen)
+
+
+def all_fail(host, *kinds, **how):
+    for proto, version in BOTH:
+        outcome = probe.ask(host, proto, FOREIGN[version], 443, timeout=0.25, **how)
+        assert outcome.kind in (kinds or GONE), f"{proto} over IPv{version}: {outcome}"
+
+
+@case("uplinks: an ordered list: the first table that has a way, then the next, then unreachable")
+def _ordered():
+    with world() as net:
+        Policy(net, TABLES + "rules: [{in: lan0, then: {route: [vpn, mobile, unreachable]}}]\n").up()
+        watch = net.sniff("origin")
+        all_ask(net, net.client, "vpn", "wg0")
+        net.router.ip("link set wg0 down")
+        all_ask(net, net.client, "mobile", "wan1")
+        net.router.ip("link set wan1 down")
+        told(probe.ask(net.client, "tcp", FOREIGN[4], 443), "unreachable")
+        told(probe.ask(net.client, "udp", FOREIGN[4], 443), "unreachable")
+        told(probe.ask(net.client, "udp", FOREIGN[6], 443), "unreachable")
+        all_fail(net.client)
+        nothing(watch)
+
+
+@case("uplinks: fallback main takes the usual way when the table has none")
+def _main():
+    with world() as net:
+        Policy(net, TABLES + "rules: [{in: lan0, then: {route: mobile}}]\n").up()
+        all_ask(net, net.client, "mobile", "wan1")
+        net.router.ip("link set wan1 down")
+        all_ask(net, net.client, "origin")
+
+
+@case("uplinks: what leaves by a table is masqueraded as that uplink, also the host's own")
+def _own():
+    with world() as net:
+        Policy(net, TABLES + "rules: [{scope: both, to: [203.0.113.0/24, '2001:db8:113::/48'], then: {route: mobile}}]\n").up()
+        all_ask(net, net.client, "mobile", "wan1")
+        all_ask(net, net.router, "mobile", "wan1")
+        for version in 4, 6:
+            answered(probe.ask(net.router, "tcp", PLAIN[version], 80), "origin")
+
+
+@case("uplinks: prefer_main keeps connected networks on their links, replaces only the default")
+def _prefer():
+    for prefer, who in (("true", "origin"), ("false", "vpn")):
+        with Network(uplinks=("wan0", "wg0"), foreign=("192.0.2.0/24", "2001:db8:1::/64")) as net:
+            for version, prefix in ((4, "192.0.2.0/24"), (6, "2001:db8:1::/64")):
+                net.origin.ip(f"route del local {prefix} dev lo", f"-{version}")
+            Policy(net, f"""version: 1
+tables: {{vpn: {{dev: wg0, fallback: unreachable, prefer_main: {prefer}}}}}
+rules: [{{in: lan0, then: {{route: vpn}}}}]
+""").up()
+            for version in 4, 6:
+                answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "vpn")
+                answered(probe.ask(net.client, "tcp", PLAIN[version], 80), who)
+
+
+def _inbound(net, device):
+    """A host beyond `device` calls the router itself, and a server behind it that somebody else's rules forward to."""
+    name, ours, _ = UPLINKS[device]
+    for version in 4, 6:
+        far = FOREIGN[version]
+        for proto, port in (("tcp", 22), ("udp", 123)):
+            answered(probe.ask(net.hosts[name], proto, ours[version], port, source=far, timeout=1), "router", peer=far)
+        for proto in "tcp", "udp":
+            answered(probe.ask(net.hosts[name], proto, ours[version], 8080, source=far, timeout=1), "server", peer=far)
+
+
+FORWARDS = """table inet forwards {
+    chain prerouting {
+        type nat hook prerouting priority -100; policy accept;
+        fib daddr type local meta nfproto ipv4 tcp dport 8080 dnat ip to 10.10.10.9:80
+        fib daddr type local meta nfproto ipv6 tcp dport 8080 dnat ip6 to [fd00:10::9]:80
+        fib daddr type local meta nfproto ipv4 udp dport 8080 dnat ip to 10.10.10.9:80
+        fib daddr type local meta nfproto ipv6 udp dport 8080 dnat ip6 to [fd00:10::9]:80
+    }
+}"""
+
+
+@case("uplinks: answers leave by the uplink that the request came in on, the host's and a forwarded server's")
+def _replies():
+    with world() as net:
+        net.router.nft(FORWARDS)
+        net.echo(net.router, (22,), (123,))
+        net.echo(net.server, (80,), (80,))
+        Policy(net, TABLES + "rules: [{in: lan0, then: {route: [vpn, unreachable]}}]\n").up()
+        for device in "wan0", "wan1":
+            _inbound(net, device)
+        all_ask(net, net.client, "vpn", "wg0")
+
+
+@case("uplinks: replies of a port-forwarded server get out past a proxy for everything")
+def _replies_past_proxy():
+    with world() as net:
+        net.router.nft(FORWARDS)
+        net.echo(net.router, (22,), (123,))
+        net.echo(net.server, (80,), (80,))
+        Policy(net, "version: 1\nlisteners: {p: {tproxy: 12345, runs_as: {user: 1001}}}\n"
+                    "rules: [{scope: both, proto: [tcp, udp], then: {proxy: p}}]\ndefault: drop\n").up()
+        _inbound(net, "wan0")
+
+
+KILL = TABLES.replace("fallback: unreachable", "fallback: unreachable, strict: true") + """rules:
+  - {in: lan0, then: {route: vpn}}
+  - {user: 1001, then: {route: vpn}}
+"""
+
+
+@case("uplinks: the kill switch holds in both families: link down, up, deleted, made again")
+def _kill():
+    with world() as net:
+        policy = Policy(net, KILL).up()
+        watches = [net.sniff("origin"), net.sniff("mobile")]
+        user = probe.Identity(user=1001) if all_ids() else None
+        senders = [(net.client, {})] + ([(net.router, {"identity": user})] if user else [])
+
+        def all_quiet():
+            for host, how in senders:
+                all_fail(host, **how)
+            for watch in watches:
+                nothing(watch, "a clear uplink")
+
+        for host, how in senders:
+            all_ask(net, host, "vpn", "wg0", **how)
+        net.router.ip("link set wg0 down")
+        all_quiet()
+        net.router.ip("link set wg0 up")
+        all_quiet()  # the routes went with the link and are not back yet: closed, not open
+        policy.up()
+        for host, how in senders:
+            all_ask(net, host, "vpn", "wg0", **how)
+        net.router.ip("link delete wg0")
+        all_quiet()
+        net.connect("wg0")
+        policy.up()
+        for host, how in senders:
+            all_ask(net, host, "vpn", "wg0", **how)
+
+
+@case("uplinks: strict refuses what routing would send by another interface")
+def _strict():
+    with world() as net:
+        Policy(net, """version: 1
+tables: {vpn: {dev: wg0, strict: true, fallback: main}}
+rules: [{scope: both, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {route: vpn}}]
+""").up()
+        watch = net.sniff("origin")
+        all_ask(net, net.client, "vpn")
+        net.router.ip("link set wg0 down")
+        all_fail(net.client, "refused", "unreachable", "prohibited")
+        all_fail(net.router)
+        nothing(watch)
+
+
+@case("uplinks: an established connection keeps its uplink's source address")
+def _established():
+    with world() as net:
+        Policy(net, TABLES + "rules: [{in: lan0, then: {route: mobile}}]\n").up()
+        watch = net.sniff("mobile")
+        all_ask(net, net.client, "mobile", "wan1")
+        sources = {packet[1] for packet in watch.packets() if packet[0] in (6, 17)}
+        same(sources, set(UPLINKS["wan1"][1].values()), "source addresses that the uplink saw")
+
+
+@case("uplinks: clamp_mss lowers what TCP announces to the tunnel's size")
+def _clamp():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        net.router.ip("link set wg0 mtu 1300")
+        Policy(net, "version: 1\ntables: {vpn: {dev: wg0, clamp_mss: true}}\nrules: [{in: lan0, then: {route: vpn}}]\n").up()
+        for version, size in ((4, 1260), (6, 1240)):
+            announced = _announced(net, version)
+            same(announced, size, f"the announced segment size over IPv{version}")
+
+
+def _announced(net, version):
+    """The other end's view: TCP_MAXSEG of the accepted connection is what the peer announced, less the time stamps' 12 bytes."""
+    host = net.hosts["vpn"]
+    with host:
+        family = (socket.AF_INET, socket.AF_INET6)[version == 6]
+        server = socket.socket(family, socket.SOCK_STREAM)
+        server.bind(("", 7777))
+        server.listen(1)
+        server.settimeout(2)
+    with net.client:
+        client = socket.socket(family, socket.SOCK_STREAM)
+    with server, client:
+        client.settimeout(2)
+        client.connect((FOREIGN[version], 7777))
+        with server.accept()[0] as child:
+            return child.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) + 12
+
+
+@case("uplinks: snat gives the address that the table names")
+def _snat():
+    with world() as net:
+        net.mobile.ip("route add 198.51.100.50 via 198.51.100.2")
+        Policy(net, """version: 1
+tables: {mobile: {via: 198.51.100.1, dev: wan1, snat: 198.51.100.50}}
+rules: [{in: lan0, family: ipv4, then: {route: mobile}}]
+""").up()
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "mobile", peer="198.51.100.50")
+
+
+@case("uplinks: one user's traffic by the tunnel, everybody else's as always")
+def _user():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    with world() as net:
+        Policy(net, TABLES + "rules: [{user: 1001, then: {route: vpn}}, {group: 77, then: {route: mobile}}]\n").up()
+        all_ask(net, net.router, "vpn", "wg0", identity=probe.Identity(user=1001))
+        all_ask(net, net.router, "mobile", "wan1", identity=probe.Identity(user=1002, group=77))
+        all_ask(net, net.router, "origin", "wan0", identity=probe.Identity(user=1002))
+        all_ask(net, net.client, "origin")
+        same(probe.ask(net.client, "tcp", FOREIGN[4], 80).peer_address, CLIENT[4], "the client's address")

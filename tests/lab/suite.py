@@ -1,0 +1,53 @@
+"""The suite: a register of cases, and the words they check with.
+
+A case is a function without arguments that raises AssertionError (or whatever else went wrong) when it fails, and Skip when
+this machine cannot try it. Cases register with @case("group: what must hold").
+"""
+
+CASES = []
+
+
+class Skip(Exception):
+    """The case cannot be tried here; the text says why."""
+
+
+def case(name):
+    def register(function):
+        assert name not in [other for other, _ in CASES], f"two cases are called {name!r}"
+        CASES.append((name, function))
+        return function
+    return register
+
+
+def require(condition, why):
+    if not condition:
+        raise Skip(why)
+
+
+def same(found, wanted, what):
+    assert found == wanted, f"{what}: {found!r}, and not {wanted!r}"
+
+
+def answered(outcome, who, peer=None, dest=None):
+    """The probe was answered by `who` (a host's name, or "proxy"), who saw this peer address and this destination."""
+    assert outcome.kind == "answer", f"no answer from {who}: {outcome}"
+    assert outcome.who == who, f"not answered by {who}: {outcome}"
+    assert peer in (None, outcome.peer, outcome.peer_address), f"not from {peer}: {outcome}"
+    assert dest in (None, outcome.dest), f"not for {dest}: {outcome}"
+    return outcome
+
+
+def told(outcome, *kinds, within=1.0):
+    """The client learned at once that there is no way."""
+    kinds = kinds or ("refused",)
+    assert outcome.kind in kinds, f"not {' or '.join(kinds)}: {outcome}"
+    assert outcome.took < within, f"not at once: {outcome}"
+
+
+def silent(outcome):
+    assert outcome.kind in ("silence", "prohibited"), f"not silence: {outcome}"
+
+
+def nothing(sniffer, where="the origin"):
+    packets = sniffer.packets()
+    assert not packets, f"{len(packets)} packets reached {where}, first {packets[0]}"
