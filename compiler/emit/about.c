@@ -1,7 +1,9 @@
 /*
- * about: writes and reads the comments by which our nft table says what it holds (the format is in about.h).
+ * about: writes and reads the comments by which our nft table says what it holds (the format is in
+ * about.h).
  *
- * In goes a finished ir, out come rules; in goes a comment, out comes what it said. What about_put writes, about_parse reads back.
+ * In goes a finished ir, out come rules; in goes a comment, out comes what it said. What about_put
+ * writes, about_parse reads back.
  */
 #include "emit/about.h"
 
@@ -64,17 +66,19 @@ void about_put(const struct ir *ir, struct buf *out)
 {
 	char line[2 * ABOUT_NAME + 64];
 
-	snprintf(line, sizeof(line), "tpc %d %s digest=%016" PRIx64, ABOUT_VERSION, ir->name, ir->digest);
+	snprintf(line, sizeof(line), "tpc %d %s digest=%016" PRIx64, ABOUT_VERSION, ir->name,
+		 ir->digest);
 	put_line(out, line);
-	snprintf(line, sizeof(line), "protocol=%" PRIu32 " priority=%" PRIu32 "-%" PRIu32 " mask=0x%08" PRIx32,
+	snprintf(line, sizeof(line),
+		 "protocol=%" PRIu32 " priority=%" PRIu32 "-%" PRIu32 " mask=0x%08" PRIx32,
 		 ir->protocol, ir->priority_first, ir->priority_last, ir->mark_mask);
 	put_line(out, line);
 	put_tables(ir, out);
 	for (size_t i = 0; i < ir->set_count; i++) {
 		const struct ir_set *set = &ir->sets[i];
 
-		snprintf(line, sizeof(line), "set=%s name=%s contents=%016" PRIx64, set->base, set->name,
-			 about_contents(&set->elements));
+		snprintf(line, sizeof(line), "set=%s name=%s contents=%016" PRIx64, set->base,
+			 set->name, about_contents(&set->elements));
 		put_line(out, line);
 	}
 }
@@ -90,7 +94,8 @@ static bool parse_policy(const char *comment, struct about_line *out)
 	int end = 0;
 
 	out->kind = ABOUT_POLICY;
-	return sscanf(comment, "tpc %u %99s digest=%" SCNx64 "%n", &out->version, out->name, &out->digest, &end) == 3 &&
+	return sscanf(comment, "tpc %u %99s digest=%" SCNx64 "%n", &out->version, out->name,
+		      &out->digest, &end) == 3 &&
 	       is_whole(comment, end);
 }
 
@@ -99,8 +104,10 @@ static bool parse_routing(const char *comment, struct about_line *out)
 	int end = 0;
 
 	out->kind = ABOUT_ROUTING;
-	return sscanf(comment, "protocol=%" SCNu32 " priority=%" SCNu32 "-%" SCNu32 " mask=%" SCNx32 "%n",
-		      &out->protocol, &out->priority_first, &out->priority_last, &out->mask, &end) == 4 &&
+	return sscanf(comment,
+		      "protocol=%" SCNu32 " priority=%" SCNu32 "-%" SCNu32 " mask=%" SCNx32 "%n",
+		      &out->protocol, &out->priority_first, &out->priority_last, &out->mask,
+		      &end) == 4 &&
 	       is_whole(comment, end);
 }
 
@@ -109,7 +116,8 @@ static bool parse_table(const char *comment, struct about_line *out)
 	int end = 0;
 
 	out->kind = ABOUT_TABLE;
-	return sscanf(comment, "table=%" SCNu32 "%n", &out->table, &end) == 1 && is_whole(comment, end);
+	return sscanf(comment, "table=%" SCNu32 "%n", &out->table, &end) == 1 &&
+	       is_whole(comment, end);
 }
 
 static bool parse_set(const char *comment, struct about_line *out)
@@ -117,14 +125,16 @@ static bool parse_set(const char *comment, struct about_line *out)
 	int end = 0;
 
 	out->kind = ABOUT_SET;
-	return sscanf(comment, "set=%99s name=%99s contents=%" SCNx64 "%n", out->base, out->name, &out->digest, &end) == 3 &&
+	return sscanf(comment, "set=%99s name=%99s contents=%" SCNx64 "%n", out->base, out->name,
+		      &out->digest, &end) == 3 &&
 	       is_whole(comment, end);
 }
 
 bool about_parse(const char *comment, struct about_line *out)
 {
-	static bool (*const parsers[])(const char *, struct about_line *) = { parse_policy, parse_routing, parse_table,
-									      parse_set };
+	static bool (*const parsers[])(const char *,
+				       struct about_line *) = { parse_policy, parse_routing,
+								parse_table, parse_set };
 
 	for (size_t i = 0; i < sizeof(parsers) / sizeof(parsers[0]); i++) {
 		memset(out, 0, sizeof(*out));

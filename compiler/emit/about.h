@@ -1,14 +1,18 @@
 /*
- * about: what our nft table says about itself, so that a later run can tell what is there without dumping sets.
+ * about: what our nft table says about itself, so that a later run can tell what is there without
+ * dumping sets.
  *
- * A chain without a hook holds rules that do nothing but carry a comment. emit writes them, the live engine reads them back:
+ * A chain without a hook holds rules that do nothing but carry a comment. emit writes them, the
+ * live engine reads them back:
  *
  *   tpc 1 NAME digest=0123456789abcdef                  the policy, once, first
  *   protocol=116 priority=10000-10005 mask=0x7f000000   its block of the host's numbers, once
  *   table=100                                           a routing table of its own, one line each
- *   set=BASE name=NAME contents=0123456789abcdef        a set and the digest of its elements, one line each
+ *   set=BASE name=NAME contents=0123456789abcdef        a set and the digest of its elements, one
+ * line each
  *
- * Every comment is shorter than nft's limit of 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN) for names that the language allows.
+ * Every comment is shorter than nft's limit of 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN) for names
+ * that the language allows.
  */
 #ifndef TPC_EMIT_ABOUT_H
 #define TPC_EMIT_ABOUT_H
@@ -24,7 +28,8 @@ struct ir;
 
 /* The chain's name ("policy" is a word of nft's own). */
 #define ABOUT_CHAIN "about"
-/* Raised when the lines change their meaning; a reader that finds another number leaves the table alone. */
+/* Raised when the lines change their meaning; a reader that finds another number leaves the table
+ * alone. */
 enum { ABOUT_VERSION = 1 };
 /* Room for any name in a line, NUL included. */
 enum { ABOUT_NAME = 100 };
@@ -33,12 +38,12 @@ enum about_kind { ABOUT_POLICY, ABOUT_ROUTING, ABOUT_TABLE, ABOUT_SET };
 
 struct about_line {
 	enum about_kind kind;
-	unsigned int version;   /* ABOUT_POLICY */
-	char name[ABOUT_NAME];  /* ABOUT_POLICY: the policy's; ABOUT_SET: the set's in nft */
-	char base[ABOUT_NAME];  /* ABOUT_SET */
-	uint64_t digest;        /* ABOUT_POLICY, ABOUT_SET */
+	unsigned int version;  /* ABOUT_POLICY */
+	char name[ABOUT_NAME]; /* ABOUT_POLICY: the policy's; ABOUT_SET: the set's in nft */
+	char base[ABOUT_NAME]; /* ABOUT_SET */
+	uint64_t digest;       /* ABOUT_POLICY, ABOUT_SET */
 	uint32_t protocol, priority_first, priority_last, mask; /* ABOUT_ROUTING */
-	uint32_t table;         /* ABOUT_TABLE */
+	uint32_t table;                                         /* ABOUT_TABLE */
 };
 
 /* The rules of the chain, one a line, indented by two tabs. */

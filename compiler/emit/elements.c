@@ -1,6 +1,7 @@
 /*
- * elements: sets as nft text. In goes a canonical set, out come its elements in ascending order, several a line, each as a prefix
- * where it is one and as first-last where not. One pass over the set.
+ * elements: sets as nft text. In goes a canonical set, out come its elements in ascending order,
+ * several a line, each as a prefix where it is one and as first-last where not. One pass over the
+ * set.
  */
 #include "emit/elements.h"
 
@@ -27,7 +28,8 @@ static const char *type_name(enum ir_set_type type)
 
 void elements_declare(const struct ir_set *set, struct buf *out)
 {
-	buf_printf(out, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n\t}\n", set->name, type_name(set->type));
+	buf_printf(out, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n\t}\n", set->name,
+		   type_name(set->type));
 }
 
 static void put_port(struct interval ports, struct buf *out)
@@ -52,7 +54,8 @@ static void put_element(enum ir_set_type type, struct interval element, struct b
 	}
 }
 
-/* The widest element so far decides when a line is full, so that no element has to be written twice. */
+/* The widest element so far decides when a line is full, so that no element has to be written
+ * twice. */
 static void put_elements(const struct ir_set *set, struct buf *out)
 {
 	size_t line = out->length, widest = 0;

@@ -1,6 +1,6 @@
 /*
- * emit: the text back ends. In goes a finished ir, out comes the text of one output file; nothing is read, nothing is written.
- * The same ir gives the same bytes.
+ * emit: the text back ends. In goes a finished ir, out comes the text of one output file; nothing
+ * is read, nothing is written. The same ir gives the same bytes.
  */
 #ifndef TPC_EMIT_EMIT_H
 #define TPC_EMIT_EMIT_H
@@ -16,7 +16,7 @@ struct ir;
 struct emit_job {
 	const struct ir *ir;
 	const char *policy; /* the policy's file name without folders: "policy.yaml" */
-	const char *stem;   /* the same without its ending: outputs are STEM.nft, STEM.ip.batch ... */
+	const char *stem; /* the same without its ending: outputs are STEM.nft, STEM.ip.batch ... */
 };
 
 struct emit_output {
@@ -33,8 +33,9 @@ const struct emit_output *emit_find(const char *kind);
 
 /*
  * Pieces of the nft file, for the live engine. Names of sets are ir_set.name.
- * fill: the table and the sets with i's bit set in `wanted` (NULL: all), created and filled; no rules.
- * flip: every chain declared, all rules flushed and written anew, in one transaction; sets must be there.
+ * fill: the table and the sets with i's bit set in `wanted` (NULL: all), created and filled; no
+ * rules. flip: every chain declared, all rules flushed and written anew, in one transaction; sets
+ * must be there.
  */
 void emit_nft_fill(const struct ir *ir, const bool *wanted, struct buf *out);
 void emit_nft_flip(const struct emit_job *job, struct buf *out);

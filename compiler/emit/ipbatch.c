@@ -1,8 +1,9 @@
 /*
  * ipbatch: the files for `ip -batch` and `ip -6 -batch`.
  *
- * In goes a finished ir, out come lines of one address family: first the routes, then the ip rules that lead to them, so that no packet is
- * sent to a table that is still empty. Everything carries the policy's rtnetlink protocol number, by which it is known to be ours.
+ * In goes a finished ir, out come lines of one address family: first the routes, then the ip rules
+ * that lead to them, so that no packet is sent to a table that is still empty. Everything carries
+ * the policy's rtnetlink protocol number, by which it is known to be ours.
  */
 #include "emit/ipbatch.h"
 
@@ -39,8 +40,10 @@ static void put_hop(const struct ir_nexthop *hop, struct buf *out)
 
 	if (hop->has_via)
 		buf_printf(out, " via %s", addr_format(hop->via, text));
-	if (hop->dev)
-		buf_printf(out, " dev %s", hop->dev);
+	if (hop->dev) {
+		buf_puts(out, " dev ");
+		text_put_word(out, hop->dev);
+	}
 }
 
 /* A single hop stands in the route's own words, several come last, each behind `nexthop`. */
@@ -157,14 +160,16 @@ static void put_lines(const struct ir *ir, enum addr_family family, struct buf *
 void ipbatch_put_ipv4(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".ip.batch", out);
-	buf_puts(out, "# Load it once with `ip -batch`: routes can be loaded again, ip rules cannot.\n#\n");
+	buf_puts(out,
+		 "# Load it once with `ip -batch`: routes can be loaded again, ip rules cannot.\n#\n");
 	put_lines(job->ir, ADDR_IPV4, out);
 }
 
 void ipbatch_put_ipv6(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".ip6.batch", out);
-	buf_puts(out, "# Load it once with `ip -6 -batch`: routes can be loaded again, ip rules cannot.\n#\n");
+	buf_puts(out,
+		 "# Load it once with `ip -6 -batch`: routes can be loaded again, ip rules cannot.\n#\n");
 	put_lines(job->ir, ADDR_IPV6, out);
 }
 

@@ -18,7 +18,10 @@ void ipbatch_put_ipv4(const struct emit_job *job, struct buf *out);
 void ipbatch_put_ipv6(const struct emit_job *job, struct buf *out);
 bool ipbatch_needs_ipv6(const struct ir *ir);
 
-/* One route behind `ip route VERB`, one rule behind `ip rule add` or `ip rule del`. Interface names are not quoted for a shell. */
+/*
+ * One route behind `ip route VERB`, one rule behind `ip rule add` or `ip rule del`; quoted as a
+ * shell needs it, too.
+ */
 void ipbatch_put_route(const struct ir_route *route, uint32_t protocol, struct buf *out);
 void ipbatch_put_rule(const struct ir_ip_rule *rule, uint32_t protocol, struct buf *out);
 

@@ -1,7 +1,9 @@
 /*
- * json: marks, routing tables, ip rule priorities, set names and listeners of a policy as one JSON object.
+ * json: marks, routing tables, ip rule priorities, set names and listeners of a policy as one JSON
+ * object.
  *
- * In goes a finished ir, out comes an object with an item a line. Numbers are decimal; what a thing does not have is null.
+ * In goes a finished ir, out comes an object with an item a line. Numbers are decimal; what a thing
+ * does not have is null.
  */
 #include "emit/json.h"
 
@@ -116,7 +118,8 @@ static void put_set(const struct ir_set *set, struct buf *out)
 	put_string(set->base, out);
 	buf_puts(out, ", \"nft\": ");
 	put_string(set->name, out);
-	buf_printf(out, ", \"type\": \"%s\", \"intervals\": %zu}", set_type(set->type), set->elements.count);
+	buf_printf(out, ", \"type\": \"%s\", \"intervals\": %zu}", set_type(set->type),
+		   set->elements.count);
 }
 
 static void put_listener(const struct ir_listener *listener, struct buf *out)
@@ -136,9 +139,9 @@ static void put_listener(const struct ir_listener *listener, struct buf *out)
 		put_string(addr_format(listener->addr[i], text), out);
 		gap = ", ";
 	}
-	buf_printf(out, "], \"protocols\": [%s%s%s], \"on_this_host\": %s}", listener->tcp ? "\"tcp\"" : "",
-		   listener->tcp && listener->udp ? ", " : "", listener->udp ? "\"udp\"" : "",
-		   listener->on_this_host ? "true" : "false");
+	buf_printf(out, "], \"protocols\": [%s%s%s], \"on_this_host\": %s}",
+		   listener->tcp ? "\"tcp\"" : "", listener->tcp && listener->udp ? ", " : "",
+		   listener->udp ? "\"udp\"" : "", listener->on_this_host ? "true" : "false");
 }
 
 static void put_head(const struct emit_job *job, struct buf *out)
@@ -152,20 +155,21 @@ static void put_head(const struct emit_job *job, struct buf *out)
 	buf_printf(out, ",\n  \"digest\": \"%016" PRIx64 "\"", ir->digest);
 	buf_puts(out, ",\n  \"nft_table\": {\"family\": \"inet\", \"name\": ");
 	put_string(ir->table, out);
-	buf_printf(out, "},\n  \"protocol\": %" PRIu32 ",\n  \"mark_mask\": %" PRIu32, ir->protocol, ir->mark_mask);
-	buf_printf(out, ",\n  \"priorities\": {\"first\": %" PRIu32 ", \"last\": %" PRIu32 "}", ir->priority_first,
-		   ir->priority_last);
+	buf_printf(out, "},\n  \"protocol\": %" PRIu32 ",\n  \"mark_mask\": %" PRIu32, ir->protocol,
+		   ir->mark_mask);
+	buf_printf(out, ",\n  \"priorities\": {\"first\": %" PRIu32 ", \"last\": %" PRIu32 "}",
+		   ir->priority_first, ir->priority_last);
 }
 
 /* One list of the ir: a key, and every item by its own function. */
-#define PUT_LIST(key, items, count, put)                                                            \
-	do {                                                                                        \
-		buf_puts(out, ",\n  \"" key "\": [");                                               \
-		for (size_t i = 0; i < (count); i++) {                                              \
-			put_item(i, out);                                                           \
-			put(&(items)[i], out);                                                      \
-		}                                                                                   \
-		put_list_end(count, out);                                                           \
+#define PUT_LIST(key, items, count, put)               \
+	do {                                           \
+		buf_puts(out, ",\n  \"" key "\": [");  \
+		for (size_t i = 0; i < (count); i++) { \
+			put_item(i, out);              \
+			put(&(items)[i], out);         \
+		}                                      \
+		put_list_end(count, out);              \
 	} while (0)
 
 static void put_counter(const char *const *counter, struct buf *out)

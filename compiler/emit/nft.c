@@ -1,10 +1,11 @@
 /*
  * nft: a policy as one nft transaction.
  *
- * In goes a finished ir, out comes text that can be loaded into a host that has never seen the policy and into one that has an earlier
- * version of it. Only our own table is named. Sets are flushed and filled, chains declared if need be, all rules replaced; named
- * counters, which are objects of the table, keep counting. The two halves, sets and rules, also stand for themselves: the live engine
- * fills first and flips then.
+ * In goes a finished ir, out comes text that can be loaded into a host that has never seen the
+ * policy and into one that has an earlier version of it. Only our own table is named. Sets are
+ * flushed and filled, chains declared if need be, all rules replaced; named counters, which are
+ * objects of the table, keep counting. The two halves, sets and rules, also stand for themselves:
+ * the live engine fills first and flips then.
  */
 #include "emit/nft.h"
 
@@ -65,8 +66,8 @@ static void declare_chain(const struct ir_chain *chain, struct buf *out)
 {
 	buf_printf(out, "\tchain %s {\n", chain->name);
 	if (chain->hook != IR_HOOK_NONE)
-		buf_printf(out, "\t\ttype %s hook %s priority %d; policy accept;\n", type_name(chain->type),
-			   hook_name(chain->hook), chain->priority);
+		buf_printf(out, "\t\ttype %s hook %s priority %d; policy accept;\n",
+			   type_name(chain->type), hook_name(chain->hook), chain->priority);
 	buf_puts(out, "\t}\n");
 }
 
@@ -81,11 +82,14 @@ static void declare_rest(const struct ir *ir, struct buf *out)
 	buf_puts(out, "}\n");
 }
 
-/* "# policy.yaml:6 remark" where the author's line is another than the rule's before, or a remark is given. */
-static void put_rule_comment(const struct ir_rule *rule, const struct ir_rule *before, struct buf *out)
+/* "# policy.yaml:6 remark" where the author's line is another than the rule's before, or a remark
+ * is given. */
+static void put_rule_comment(const struct ir_rule *rule, const struct ir_rule *before,
+			     struct buf *out)
 {
-	bool is_new = rule->origin.source && (!before || before->origin.source != rule->origin.source ||
-					      before->origin.begin != rule->origin.begin);
+	bool is_new = rule->origin.source &&
+		      (!before || before->origin.source != rule->origin.source ||
+		       before->origin.begin != rule->origin.begin);
 
 	if (!is_new && !rule->remark)
 		return;
@@ -140,7 +144,9 @@ void emit_nft_flip(const struct emit_job *job, struct buf *out)
 	declare_rest(ir, out);
 	buf_printf(out, "flush table inet %s\n", ir->table);
 	buf_printf(out, "table inet %s {\n", ir->table);
-	buf_puts(out, "\t# Nothing jumps here: the comments say what was loaded.\n\tchain " ABOUT_CHAIN " {\n");
+	buf_puts(out,
+		 "\t# Nothing jumps here: the comments say what was loaded.\n\tchain " ABOUT_CHAIN
+		 " {\n");
 	about_put(ir, out);
 	buf_puts(out, "\t}\n");
 	for (size_t i = 0; i < ir->chain_count; i++) {
@@ -155,7 +161,8 @@ void emit_nft_flip(const struct emit_job *job, struct buf *out)
 void emit_nft_put(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".nft", out);
-	buf_puts(out, "# Load it with `nft -f`, as often as you like; the routes and ip rules come from ");
+	buf_puts(out,
+		 "# Load it with `nft -f`, as often as you like; the routes and ip rules come from ");
 	text_put_comment(out, job->stem);
 	buf_puts(out, ".ip.batch.\n# Nothing here touches a table of anybody else.\n#\n");
 	overview_put(job->ir, out);

@@ -1,6 +1,6 @@
 /*
- * overview: the head of the text outputs. In goes a finished ir, out come '#' lines that say where the file came from and which marks, ip
- * rule priorities and routing tables the policy has.
+ * overview: the head of the text outputs. In goes a finished ir, out come '#' lines that say where
+ * the file came from and which marks, ip rule priorities and routing tables the policy has.
  */
 #include "emit/overview.h"
 
@@ -69,7 +69,8 @@ void overview_put(const struct ir *ir, struct buf *out)
 {
 	buf_puts(out, "# What it takes of the host's numbers:\n");
 	if (ir->class_count)
-		buf_puts(out, "#   name              mark/mask              ip rule  table    goes to\n");
+		buf_puts(out,
+			 "#   name              mark/mask              ip rule  table    goes to\n");
 	for (size_t i = 0; i < ir->class_count; i++)
 		put_class(&ir->classes[i], out);
 	buf_printf(out, "#   nft table inet %s", ir->table);

@@ -182,12 +182,24 @@ check_tools() {
 	answer=$(nft list tables 2>&1) || refuse "this needs root (the capability CAP_NET_ADMIN); nft says: $answer"
 }
 
+# Does sysctl $1 matter on this host? $3 is strict for a reverse path filter, of which the greater of the interface's and that of all counts:
+# only 1 drops what it should not.
+is_concerned() {
+	[ "$3" = strict ] || return 0
+	own=$(sysctl -n "$1" 2>/dev/null) || return 1
+	all=$(sysctl -n net.ipv4.conf.all.rp_filter 2>/dev/null) || all=0
+	[ "$own" -gt "$all" ] || own=$all
+	[ "$own" = 1 ]
+}
+
 remember_sysctl() {
+	is_concerned "$@" || return 0
 	current=$(sysctl -n "$1" 2>/dev/null) || return 0
 	[ "$current" = "$2" ] || remembered "$1" >/dev/null || old_sysctls=$old_sysctls$newline$1=$current
 }
 
 set_sysctl() {
+	is_concerned "$@" || return 0
 	current=$(sysctl -n "$1" 2>/dev/null) || {
 		say "warning: sysctl $1 is not there; the policy wants it to be $2"
 		return 0
@@ -197,6 +209,7 @@ set_sysctl() {
 }
 
 check_sysctl() {
+	is_concerned "$@" || return 0
 	current=$(sysctl -n "$1" 2>/dev/null) || current=missing
 	[ "$current" = "$2" ] || say "warning: sysctl $1 is $current; the policy needs it to be $2"
 }
@@ -441,6 +454,7 @@ report_rule() {
 }
 
 report_sysctl() {
+	is_concerned "$@" || return 0
 	current=$(sysctl -n "$1" 2>/dev/null) || current=missing
 	there=no
 	[ "$current" = "$2" ] && there=yes

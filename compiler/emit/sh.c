@@ -1,8 +1,9 @@
 /*
  * sh: the policy as a POSIX shell script.
  *
- * In goes a finished ir, out come shell variables, three functions that name every route, ip rule and sysctl, and behind them the part that
- * is the same for every policy, script.sh. Every word that a policy could have a say in is quoted.
+ * In goes a finished ir, out come shell variables, three functions that name every route, ip rule
+ * and sysctl, and behind them the part that is the same for every policy, script.sh. Every word
+ * that a policy could have a say in is quoted.
  */
 #include "emit/sh.h"
 
@@ -21,7 +22,8 @@
 extern const char script_text[];
 extern const size_t script_size;
 
-/* The metric that the kernel gives an IPv6 route without one: IP6_RT_PRIO_USER, linux/ipv6_route.h. */
+/* The metric that the kernel gives an IPv6 route without one: IP6_RT_PRIO_USER, linux/ipv6_route.h.
+ */
 enum { IPV6_METRIC = 1024 };
 
 static unsigned int family_number(enum addr_family family)
@@ -72,7 +74,9 @@ static void put_variables(const struct emit_job *job, struct buf *out)
 
 	buf_puts(out, "stem=");
 	text_put_shell(out, job->stem);
-	buf_printf(out, "\ntable=%s\ndigest=%016" PRIx64 "\nprotocol=%" PRIu32 "\nfirst=%" PRIu32 "\nlast=%" PRIu32 "\n",
+	buf_printf(out,
+		   "\ntable=%s\ndigest=%016" PRIx64 "\nprotocol=%" PRIu32 "\nfirst=%" PRIu32
+		   "\nlast=%" PRIu32 "\n",
 		   ir->table, ir->digest, ir->protocol, ir->priority_first, ir->priority_last);
 	buf_printf(out, "sysctl_policy=%s\n", sysctl_policy(ir->sysctl_policy));
 	put_tables(ir, out);
@@ -101,11 +105,13 @@ static void put_route_key(const struct ir_route *route, struct buf *out)
 
 static void put_routes(const struct ir *ir, struct buf *out)
 {
-	buf_puts(out, "\n# family, table, destination and metric, and the words for ip\neach_route() {\n\t:\n");
+	buf_puts(out,
+		 "\n# family, table, destination and metric, and the words for ip\neach_route() {\n\t:\n");
 	for (size_t i = 0; i < ir->route_count; i++) {
 		const struct ir_route *route = &ir->routes[i];
 
-		buf_printf(out, "\t\"$1\" %u %" PRIu32 " '", family_number(route->family), route->table);
+		buf_printf(out, "\t\"$1\" %u %" PRIu32 " '", family_number(route->family),
+			   route->table);
 		put_route_key(route, out);
 		buf_puts(out, "' ");
 		ipbatch_put_route(route, ir->protocol, out);
@@ -131,7 +137,8 @@ static const char *action_name(enum ir_rule_action action)
 
 static void put_rule_key(const struct ir_ip_rule *rule, struct buf *out)
 {
-	buf_printf(out, "%" PRIu32 " 0x%" PRIx32 "/0x%" PRIx32, rule->priority, rule->mark, rule->mask);
+	buf_printf(out, "%" PRIu32 " 0x%" PRIx32 "/0x%" PRIx32, rule->priority, rule->mark,
+		   rule->mask);
 	if (rule->action == IR_RULE_LOOKUP)
 		buf_printf(out, " %" PRIu32, rule->table);
 	else
@@ -141,7 +148,8 @@ static void put_rule_key(const struct ir_ip_rule *rule, struct buf *out)
 
 static void put_rules(const struct ir *ir, struct buf *out)
 {
-	buf_puts(out, "\n# family, what tells the rule from others, and the words for ip\neach_rule() {\n\t:\n");
+	buf_puts(out,
+		 "\n# family, what tells the rule from others, and the words for ip\neach_rule() {\n\t:\n");
 	for (size_t i = 0; i < ir->ip_rule_count; i++) {
 		buf_printf(out, "\t\"$1\" %u '", family_number(ir->ip_rules[i].family));
 		put_rule_key(&ir->ip_rules[i], out);
@@ -154,7 +162,8 @@ static void put_rules(const struct ir *ir, struct buf *out)
 
 static void put_sysctls(const struct ir *ir, struct buf *out)
 {
-	buf_puts(out, "\neach_sysctl() {\n\t:\n");
+	buf_puts(out,
+		 "\n# key, value, and whether only a strict reverse path filter has to change\neach_sysctl() {\n\t:\n");
 	for (size_t i = 0; i < ir->sysctl_count; i++) {
 		buf_puts(out, "\t# ");
 		text_put_comment(out, ir->sysctls[i].why);
@@ -162,7 +171,7 @@ static void put_sysctls(const struct ir *ir, struct buf *out)
 		text_put_shell(out, ir->sysctls[i].key);
 		buf_putc(out, ' ');
 		text_put_shell(out, ir->sysctls[i].value);
-		buf_putc(out, '\n');
+		buf_puts(out, ir->sysctls[i].only_if_strict ? " strict\n" : " always\n");
 	}
 	buf_puts(out, "}\n");
 }

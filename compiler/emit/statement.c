@@ -1,7 +1,8 @@
 /*
  * statement: nft rule statements as text that nft 1.0.6 and everything later reads.
  *
- * In goes a statement of a finished ir, out come its words. Marks are always written whole, as eight hexadecimal digits.
+ * In goes a statement of a finished ir, out come its words. Marks are always written whole, as
+ * eight hexadecimal digits.
  */
 #include "emit/statement.h"
 
@@ -19,7 +20,8 @@ static void put_mark(const char *which, uint32_t value, uint32_t mask, struct bu
 	if (mask == UINT32_MAX)
 		buf_printf(out, "%s set 0x%08" PRIx32, which, value);
 	else
-		buf_printf(out, "%s set %s & 0x%08" PRIx32 " | 0x%08" PRIx32, which, which, ~mask, value);
+		buf_printf(out, "%s set %s & 0x%08" PRIx32 " | 0x%08" PRIx32, which, which, ~mask,
+			   value);
 }
 
 /* "ip to 192.0.2.1" and ":port": an inet chain has to be told the family. */

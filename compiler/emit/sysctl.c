@@ -1,5 +1,6 @@
 /*
- * sysctl: the settings that the policy needs, each with the reason above it. In goes a finished ir, out come lines KEY = VALUE.
+ * sysctl: the settings that the policy needs, each with the reason above it. In goes a finished ir,
+ * out come lines KEY = VALUE.
  */
 #include "emit/sysctl.h"
 
@@ -31,6 +32,9 @@ void emit_sysctl_put(const struct emit_job *job, struct buf *out)
 	buf_puts(out, "# Load it with `sysctl -p`.\n");
 	for (size_t i = 0; i < job->ir->sysctl_count; i++) {
 		put_reason(&job->ir->sysctls[i], out);
+		if (job->ir->sysctls[i].only_if_strict)
+			buf_puts(out,
+				 "# Only where it, or the one of `all`, is 1: a host that filters nothing need not begin to.\n# ");
 		text_put_comment(out, job->ir->sysctls[i].key);
 		buf_puts(out, " = ");
 		text_put_comment(out, job->ir->sysctls[i].value);

@@ -37,6 +37,17 @@ void text_put_shell(struct buf *out, const char *text)
 	buf_putc(out, '\'');
 }
 
+void text_put_word(struct buf *out, const char *text)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:@+,/";
+
+	if (*text && text[strspn(text, plain)] == '\0')
+		buf_puts(out, text);
+	else
+		text_put_shell(out, text);
+}
+
 void text_put_place(struct buf *out, struct span where)
 {
 	const char *slash = strrchr(where.source->name, '/');
