@@ -1,6 +1,7 @@
 
-# From here on the same for every policy. Above: stem, table, protocol, digest, first, last, tables, and the functions each_route,
-# each_rule, each_sysctl, which call the function they are given once for every route, ip rule and sysctl of the policy.
+# From here on the same for every policy. Above are its numbers and names, and the functions each_route,
+# each_rule and each_sysctl, which call the function they are given once for every route, ip rule and
+# sysctl of the policy.
 
 set -uf
 umask 077
@@ -59,7 +60,8 @@ has_family() {
 present_rules() {
 	ip -N "-$1" rule show | while read -r priority words; do
 		priority=${priority%:}
-		[ "$priority" -ge "$first" ] && [ "$priority" -le "$last" ] || continue
+		[ "$priority" -ge "$first" ] || continue
+		[ "$priority" -le "$last" ] || continue
 		# shellcheck disable=SC2086 # the words of the line
 		set -- $words
 		mark='' action='' suppress=- owner=''
@@ -380,10 +382,11 @@ up() {
 	write_state || refuse "cannot write $state, where \`down\` looks for what to put back; name another folder in TPC_RUN"
 	[ "$sysctl_policy" != set ] || each_sysctl set_sysctl
 	[ "$sysctl_policy" != check ] || each_sysctl check_sysctl
+	# Rules without their routes, and marks without their rules, would send packets the wrong way.
 	each_route put_route
+	finish
 	each_rule put_rule
 	fill_new_sets
-	# Marks without the ip rules that they are for would send packets the wrong way.
 	finish
 	answer=$(nft -f "$nft_file" 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
 	finish

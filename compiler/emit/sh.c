@@ -78,7 +78,7 @@ static void put_variables(const struct emit_job *job, struct buf *out)
 		   "\ntable=%s\ndigest=%016" PRIx64 "\nprotocol=%" PRIu32 "\nfirst=%" PRIu32
 		   "\nlast=%" PRIu32 "\n",
 		   ir->table, ir->digest, ir->protocol, ir->priority_first, ir->priority_last);
-	buf_printf(out, "sysctl_policy=%s\n", sysctl_policy(ir->sysctl_policy));
+	buf_printf(out, "sysctl_policy='%s'\n", sysctl_policy(ir->sysctl_policy));
 	put_tables(ir, out);
 	buf_puts(out, "sets='");
 	for (size_t i = 0; i < ir->set_count; i++)
