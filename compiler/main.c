@@ -3,22 +3,16 @@
  */
 #include "cmd/verbs.h"
 
-#define LATER(verb) &(const struct cmd_verb){ .name = verb }
+#define LATER(verb)              \
+	&(const struct cmd_verb) \
+	{                        \
+		.name = verb     \
+	}
 
 static const struct cmd_verb *const verbs[] = {
-	&verb_compile,
-	&verb_check,
-	&verb_schema,
-	LATER("apply"),
-	LATER("status"),
-	LATER("remove"),
-	LATER("plan"),
-	LATER("confirm"),
-	LATER("rollback"),
-	LATER("explain"),
-	LATER("doctor"),
-	LATER("graph"),
-	LATER("watch"),
+	&verb_compile,   &verb_check,    &verb_schema,     LATER("apply"),    LATER("status"),
+	LATER("remove"), LATER("plan"),  LATER("confirm"), LATER("rollback"), LATER("explain"),
+	LATER("doctor"), LATER("graph"), LATER("watch"),
 };
 
 int main(int argc, char **argv)

@@ -1,8 +1,10 @@
 /*
- * check: `tpc check POLICY...` says everything that is wrong with policies, and nothing else happens.
+ * check: `tpc check POLICY...` says everything that is wrong with policies, and nothing else
+ * happens.
  *
- * In go policies, out come their errors and warnings, the verdicts of their own expectations among them, and a line for each that is good.
- * With --format json all of it is on standard output, an object a line.
+ * In go policies, out come their errors and warnings, the verdicts of their own expectations among
+ * them, and a line for each that is good. With --format json all of it is on standard output, an
+ * object a line.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -29,19 +31,21 @@ static void put_text(const char *name, const struct ir *ir, struct buf *out)
 	buf_puts(out, ")\n");
 }
 
-static void put_json(const char *name, const struct ir *ir, const struct diag *diag, struct buf *out)
+static void put_json(const char *name, const struct ir *ir, const struct diag *diag,
+		     struct buf *out)
 {
 	buf_puts(out, "{\"policy\": ");
 	buf_json_string(out, name, strlen(name));
-	buf_printf(out, ", \"ok\": %s, \"errors\": %zu, \"warnings\": %zu", ir ? "true" : "false", diag_error_count(diag),
-		   diag_warning_count(diag));
+	buf_printf(out, ", \"ok\": %s, \"errors\": %zu, \"warnings\": %zu", ir ? "true" : "false",
+		   diag_error_count(diag), diag_warning_count(diag));
 	if (ir)
-		buf_printf(out, ", \"rules\": %zu, \"sets\": %zu, \"expectations\": %zu", ir->policy_rules, ir->set_count,
-			   ir->expectation_count);
+		buf_printf(out, ", \"rules\": %zu, \"sets\": %zu, \"expectations\": %zu",
+			   ir->policy_rules, ir->set_count, ir->expectation_count);
 	buf_puts(out, "}\n");
 }
 
-static enum cmd_status show(const struct cmd_call *call, const char *name, const struct ir *ir, const struct diag *diag)
+static enum cmd_status show(const struct cmd_call *call, const char *name, const struct ir *ir,
+			    const struct diag *diag)
 {
 	struct buf out = { 0 };
 	enum cmd_status status;
@@ -65,7 +69,8 @@ static enum cmd_status check_policy(const struct cmd_call *call, const char *pat
 	struct diag *diag = diag_new(arena);
 	const struct ir *ir = lang_compile(arena, diag, path);
 	bool is_good = ir && diag_error_count(diag) == 0;
-	enum cmd_status status = show(call, strcmp(path, "-") ? path : "<stdin>", is_good ? ir : NULL, diag);
+	enum cmd_status status =
+		show(call, strcmp(path, "-") ? path : "<stdin>", is_good ? ir : NULL, diag);
 
 	arena_free(arena);
 	if (status != CMD_DONE)
@@ -89,8 +94,9 @@ const struct cmd_verb verb_check = {
 	.name = "check",
 	.usage = "POLICY...",
 	.summary = "show everything that is wrong with policies",
-	.detail = "Reads the policies, checks them, and tries the expectations they carry (`expect`). Nothing is written, and\n"
-		  "neither root nor anything of the kernel is needed.",
+	.detail =
+		"Reads the policies, checks them, and tries the expectations they carry (`expect`). Nothing is written, and\n"
+		"neither root nor anything of the kernel is needed.",
 	.least_args = 1,
 	.most_args = CMD_ANY_NUMBER,
 	.run = run,

@@ -1,7 +1,8 @@
 /*
  * cmd: the frame around the verbs: finding the verb, reading its options, showing what is wrong.
  *
- * In go main's arguments and its table of verbs, out comes an exit status. This is, with the verbs, the only place that prints.
+ * In go main's arguments and its table of verbs, out comes an exit status. This is, with the verbs,
+ * the only place that prints.
  */
 #include "cmd/cmd.h"
 
@@ -48,7 +49,8 @@ enum cmd_status cmd_print(const struct buf *text)
 	return CMD_SYSTEM_REFUSED;
 }
 
-/* Messages are one write each, so that lines of several programs do not mix; nobody can be told when it fails. */
+/* Messages are one write each, so that lines of several programs do not mix; nobody can be told
+ * when it fails. */
 static void print_error(struct buf *text)
 {
 	if (!write_whole(STDERR_FILENO, text))
@@ -142,7 +144,8 @@ static enum cmd_status check_arguments(const struct cmd_verb *verb, const struct
 	if (options->arg_count < verb->least_args)
 		return cmd_usage_error(verb, "an argument is missing");
 	if (options->arg_count > verb->most_args)
-		return cmd_usage_error(verb, "one argument too many: \"%s\"", options->args[verb->most_args]);
+		return cmd_usage_error(verb, "one argument too many: \"%s\"",
+				       options->args[verb->most_args]);
 	return CMD_DONE;
 }
 
@@ -168,7 +171,8 @@ static enum cmd_status print_verb_help(const struct cmd_verb *verb)
 	return status;
 }
 
-static enum cmd_status run_verb(struct arena *arena, const struct cmd_verb *verb, char **words, size_t count)
+static enum cmd_status run_verb(struct arena *arena, const struct cmd_verb *verb, char **words,
+				size_t count)
 {
 	struct options options;
 	const char *wrong = options_parse(arena, verb, words, count, &options);
@@ -187,7 +191,10 @@ static enum cmd_status run_verb(struct arena *arena, const struct cmd_verb *verb
 	call.args = options.args;
 	call.arg_count = options.arg_count;
 	call.values = options.values;
-	call.format = options.globals[OPTION_FORMAT] && !strcmp(options.globals[OPTION_FORMAT], "json") ? CMD_JSON : CMD_TEXT;
+	call.format = options.globals[OPTION_FORMAT] &&
+				      !strcmp(options.globals[OPTION_FORMAT], "json")
+			      ? CMD_JSON
+			      : CMD_TEXT;
 	call.quiet = options.globals[OPTION_QUIET] != NULL;
 	call.verbose = options.globals[OPTION_VERBOSE] != NULL;
 	call.color_out = wants_color(options.globals[OPTION_COLOR], STDOUT_FILENO);
@@ -195,7 +202,8 @@ static enum cmd_status run_verb(struct arena *arena, const struct cmd_verb *verb
 	return verb->run(&call);
 }
 
-static const struct cmd_verb *find_verb(const struct cmd_verb *const *verbs, size_t count, const char *name)
+static const struct cmd_verb *find_verb(const struct cmd_verb *const *verbs, size_t count,
+					const char *name)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!strcmp(verbs[i]->name, name))
@@ -203,7 +211,8 @@ static const struct cmd_verb *find_verb(const struct cmd_verb *const *verbs, siz
 	return NULL;
 }
 
-static enum cmd_status refuse_verb(const struct cmd_verb *const *verbs, size_t count, const char *word)
+static enum cmd_status refuse_verb(const struct cmd_verb *const *verbs, size_t count,
+				   const char *word)
 {
 	const char **names = calloc(count, sizeof(*names));
 	const char *nearest = NULL;
@@ -220,7 +229,8 @@ static enum cmd_status refuse_verb(const struct cmd_verb *const *verbs, size_t c
 	return CMD_USAGE_WRONG;
 }
 
-static enum cmd_status print_all_help(const struct cmd_verb *const *verbs, size_t count, bool was_asked)
+static enum cmd_status print_all_help(const struct cmd_verb *const *verbs, size_t count,
+				      bool was_asked)
 {
 	struct buf text = { 0 };
 	enum cmd_status status = CMD_USAGE_WRONG;

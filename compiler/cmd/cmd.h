@@ -1,9 +1,11 @@
 /*
  * cmd: what every verb of the command has in common.
  *
- * A verb is one struct cmd_verb, verb_NAME, in a file of its own, declared in verbs.h and listed in main.c's table. From it come the parsing of the command line, --help
- * and the usage line, so that they cannot part. A verb's run function gets a call that is already checked (known options, values that
- * are among the choices, the right number of arguments), prints, and gives the exit status.
+ * A verb is one struct cmd_verb, verb_NAME, in a file of its own, declared in verbs.h and listed in
+ * main.c's table. From it come the parsing of the command line, --help and the usage line, so that
+ * they cannot part. A verb's run function gets a call that is already checked (known options,
+ * values that are among the choices, the right number of arguments), prints, and gives the exit
+ * status.
  */
 #ifndef TPC_CMD_CMD_H
 #define TPC_CMD_CMD_H
@@ -29,10 +31,10 @@ enum cmd_status {
 enum cmd_format { CMD_TEXT, CMD_JSON };
 
 struct cmd_option {
-	const char *name;           /* without its dashes: "output" */
-	char letter;                /* 'o', or 0 for none */
-	const char *value;          /* what stands for the value in --help: "DIR"; NULL for a flag */
-	const char *help;           /* one line, small first letter, no full stop */
+	const char *name;  /* without its dashes: "output" */
+	char letter;       /* 'o', or 0 for none */
+	const char *value; /* what stands for the value in --help: "DIR"; NULL for a flag */
+	const char *help;  /* one line, small first letter, no full stop */
 	const char *const *choices; /* the only values, NULL-terminated; NULL: any */
 	bool hidden;                /* not shown in --help */
 };
@@ -45,9 +47,11 @@ struct cmd_verb {
 	const char *summary; /* one line, small first letter, no full stop */
 	const char *detail;  /* further paragraphs for --help, or NULL */
 	size_t least_args, most_args;
-	const struct cmd_option *options; /* the verb's own; those for all verbs come by themselves */
+	const struct cmd_option *options; /* the verb's own; those for all verbs come by themselves
+					   */
 	size_t option_count;
-	enum cmd_status (*run)(struct cmd_call *call); /* NULL: a verb that is not there yet; refused by name */
+	enum cmd_status (*run)(struct cmd_call *call); /* NULL: a verb that is not there yet;
+							  refused by name */
 };
 
 enum { CMD_ANY_NUMBER = 0xffff }; /* most_args of a verb that takes a list */
@@ -57,7 +61,8 @@ struct cmd_call {
 	struct arena *arena; /* freed when the verb is done */
 	const char **args;
 	size_t arg_count;
-	const char **values; /* by the option's index in verb->options: its last value, "" for a flag, NULL when not given */
+	const char **values; /* by the option's index in verb->options: its last value, "" for a
+				flag, NULL when not given */
 	enum cmd_format format;
 	bool quiet, verbose;
 	bool color_out, color_err; /* decided from --color, NO_COLOR and what the streams are */
@@ -73,8 +78,9 @@ static inline bool cmd_given(const struct cmd_call *call, size_t option)
 int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char **argv);
 
 /*
- * Compiles the policy and shows its errors and warnings on standard error (in the call's format). NULL when there was an error; the exit
- * status is CMD_POLICY_WRONG then. The ir is the call's arena's.
+ * Compiles the policy and shows its errors and warnings on standard error (in the call's format).
+ * NULL when there was an error; the exit status is CMD_POLICY_WRONG then. The ir is the call's
+ * arena's.
  */
 struct ir *cmd_compile_policy(const struct cmd_call *call, const char *path);
 /* Shows diagnostics that a verb collected itself, in the call's format, on standard error. */
@@ -83,13 +89,15 @@ void cmd_show_diag(const struct cmd_call *call, const struct diag *diag);
 /* "tpc: error: ..." on standard error. */
 void cmd_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A line on standard error, unless -q was given. */
-void cmd_note(const struct cmd_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The message, the verb's usage line, and where there is more. Always CMD_USAGE_WRONG, so that a verb can return it. */
+void cmd_note(const struct cmd_call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The message, the verb's usage line, and where there is more. Always CMD_USAGE_WRONG, so that a
+ * verb can return it. */
 enum cmd_status cmd_usage_error(const struct cmd_verb *verb, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /*
- * Writes the whole text to standard output. What could not be written (a full disk) is an error message and CMD_SYSTEM_REFUSED; a
- * reader that went away is CMD_SYSTEM_REFUSED without a message.
+ * Writes the whole text to standard output. What could not be written (a full disk) is an error
+ * message and CMD_SYSTEM_REFUSED; a reader that went away is CMD_SYSTEM_REFUSED without a message.
  */
 enum cmd_status cmd_print(const struct buf *text);
 

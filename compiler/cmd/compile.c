@@ -1,8 +1,10 @@
 /*
- * compile: `tpc compile POLICY` writes a policy's outputs into a folder, prints one of them, or shows what would change.
+ * compile: `tpc compile POLICY` writes a policy's outputs into a folder, prints one of them, or
+ * shows what would change.
  *
- * In goes a policy, out come files of one stem that all appear or none; outputs that an earlier compile wrote and this one does not are taken
- * away. Without -o nothing is written but standard output.
+ * In goes a policy, out come files of one stem that all appear or none; outputs that an earlier
+ * compile wrote and this one does not are taken away. Without -o nothing is written but standard
+ * output.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,12 +22,16 @@
 enum { COMPILE_OUTPUT, COMPILE_EMIT, COMPILE_CHECK };
 
 static const struct cmd_option options[] = {
-	[COMPILE_OUTPUT] = { "output", 'o', "DIR", "the folder for the outputs, made if need be", NULL, false },
-	[COMPILE_EMIT] = { "emit", 0, "KIND", "print one output: nft, ip, ip6, sh, sysctl or json", NULL, false },
-	[COMPILE_CHECK] = { "check", 0, NULL, "write nothing, show the difference to what is in DIR", NULL, false },
+	[COMPILE_OUTPUT] = { "output", 'o', "DIR", "the folder for the outputs, made if need be",
+			     NULL, false },
+	[COMPILE_EMIT] = { "emit", 0, "KIND", "print one output: nft, ip, ip6, sh, sysctl or json",
+			   NULL, false },
+	[COMPILE_CHECK] = { "check", 0, NULL,
+			    "write nothing, show the difference to what is in DIR", NULL, false },
 };
 
-/* The outputs of one policy: those that are needed, with their texts, and the names of those that are not. */
+/* The outputs of one policy: those that are needed, with their texts, and the names of those that
+ * are not. */
 struct plan {
 	const char *folder;
 	struct file_output *outputs;
@@ -95,7 +101,8 @@ static const char *path_of(struct arena *arena, const struct plan *plan, const c
 	return arena_printf(arena, "%s%s%s", plan->folder, has_slash ? "" : "/", name);
 }
 
-/* A policy may be called policy.json and lie in the folder of its outputs. NULL, or the output that would overwrite it. */
+/* A policy may be called policy.json and lie in the folder of its outputs. NULL, or the output that
+ * would overwrite it. */
 static const char *overwritten(struct arena *arena, const struct plan *plan, const char *policy)
 {
 	struct stat source, target;
@@ -105,7 +112,8 @@ static const char *overwritten(struct arena *arena, const struct plan *plan, con
 	for (size_t i = 0; i < plan->count; i++) {
 		const char *path = path_of(arena, plan, plan->outputs[i].name);
 
-		if (!stat(path, &target) && target.st_dev == source.st_dev && target.st_ino == source.st_ino)
+		if (!stat(path, &target) && target.st_dev == source.st_dev &&
+		    target.st_ino == source.st_ino)
 			return path;
 	}
 	return NULL;
@@ -137,15 +145,16 @@ static enum found read_old(const char *path, struct buf *out)
 	return good ? FOUND : FOUND_TROUBLE;
 }
 
-/* Adds the difference between a file and what it should hold; NULL for a file that should not be. False when it cannot be read. */
+/* Adds the difference between a file and what it should hold; NULL for a file that should not be.
+ * False when it cannot be read. */
 static bool add_difference(const char *path, const struct file_output *wanted, struct buf *out)
 {
 	struct buf old = { 0 };
 	enum found found = read_old(path, &old);
 
 	if (wanted && found != FOUND_TROUBLE)
-		file_diff(out, found == FOUND ? path : "/dev/null", buf_text(&old), old.length, path, wanted->text,
-			  wanted->length);
+		file_diff(out, found == FOUND ? path : "/dev/null", buf_text(&old), old.length,
+			  path, wanted->text, wanted->length);
 	else if (found == FOUND)
 		file_diff(out, path, buf_text(&old), old.length, "/dev/null", "", 0);
 	buf_free(&old);
@@ -159,26 +168,32 @@ static enum cmd_status show_differences(const struct cmd_call *call, const struc
 	bool is_readable = true;
 
 	for (size_t i = 0; i < plan->count; i++)
-		is_readable &= add_difference(path_of(call->arena, plan, plan->outputs[i].name), &plan->outputs[i], &out);
+		is_readable &= add_difference(path_of(call->arena, plan, plan->outputs[i].name),
+					      &plan->outputs[i], &out);
 	for (size_t i = 0; plan->stale[i]; i++)
-		is_readable &= add_difference(path_of(call->arena, plan, plan->stale[i]), NULL, &out);
+		is_readable &=
+			add_difference(path_of(call->arena, plan, plan->stale[i]), NULL, &out);
 	if (out.length)
-		status = call->quiet || cmd_print(&out) == CMD_DONE ? CMD_DIFFERENCE : CMD_SYSTEM_REFUSED;
+		status = call->quiet || cmd_print(&out) == CMD_DONE ? CMD_DIFFERENCE
+								    : CMD_SYSTEM_REFUSED;
 	buf_free(&out);
 	return is_readable ? status : CMD_SYSTEM_REFUSED;
 }
 
 /* ---- writing ---- */
 
-static void put_text_summary(const struct cmd_call *call, const struct plan *plan, const struct ir *ir, struct buf *out)
+static void put_text_summary(const struct cmd_call *call, const struct plan *plan,
+			     const struct ir *ir, struct buf *out)
 {
 	for (size_t i = 0; i < plan->count; i++)
-		buf_printf(out, "%s%s", i ? ", " : "", path_of(call->arena, plan, plan->outputs[i].name));
-	buf_printf(out, ": %zu rule%s, %zu set%s\n", ir->policy_rules, ir->policy_rules == 1 ? "" : "s", ir->set_count,
-		   ir->set_count == 1 ? "" : "s");
+		buf_printf(out, "%s%s", i ? ", " : "",
+			   path_of(call->arena, plan, plan->outputs[i].name));
+	buf_printf(out, ": %zu rule%s, %zu set%s\n", ir->policy_rules,
+		   ir->policy_rules == 1 ? "" : "s", ir->set_count, ir->set_count == 1 ? "" : "s");
 }
 
-static void put_json_summary(const struct cmd_call *call, const struct plan *plan, const struct ir *ir, struct buf *out)
+static void put_json_summary(const struct cmd_call *call, const struct plan *plan,
+			     const struct ir *ir, struct buf *out)
 {
 	buf_puts(out, "{\"files\": [");
 	for (size_t i = 0; i < plan->count; i++) {
@@ -190,13 +205,15 @@ static void put_json_summary(const struct cmd_call *call, const struct plan *pla
 	buf_printf(out, "], \"rules\": %zu, \"sets\": %zu}\n", ir->policy_rules, ir->set_count);
 }
 
-static enum cmd_status write_outputs(const struct cmd_call *call, const struct plan *plan, const struct ir *ir)
+static enum cmd_status write_outputs(const struct cmd_call *call, const struct plan *plan,
+				     const struct ir *ir)
 {
 	struct buf out = { 0 };
 	enum cmd_status status = CMD_DONE;
 	const char *why = NULL;
 
-	if (!file_write_all(call->arena, plan->folder, plan->outputs, plan->count, plan->stale, &why)) {
+	if (!file_write_all(call->arena, plan->folder, plan->outputs, plan->count, plan->stale,
+			    &why)) {
 		cmd_error("%s; no file was changed", why);
 		return CMD_SYSTEM_REFUSED;
 	}
@@ -237,8 +254,9 @@ static enum cmd_status unknown_kind(const struct cmd_call *call, const char *wor
 	}
 	nearest = suggest_nearest(word, kinds, count);
 	if (nearest)
-		return cmd_usage_error(call->verb, "no output \"%s\"; did you mean `--emit %s`? There are %s", word, nearest,
-				       list);
+		return cmd_usage_error(call->verb,
+				       "no output \"%s\"; did you mean `--emit %s`? There are %s",
+				       word, nearest, list);
 	return cmd_usage_error(call->verb, "no output \"%s\"; there are %s", word, list);
 }
 
@@ -247,11 +265,15 @@ static enum cmd_status check_call(const struct cmd_call *call)
 	const char *kind = call->values[COMPILE_EMIT], *folder = call->values[COMPILE_OUTPUT];
 
 	if (kind && (folder || cmd_given(call, COMPILE_CHECK)))
-		return cmd_usage_error(call->verb, "--emit prints to standard output; leave out -o and --check");
+		return cmd_usage_error(call->verb,
+				       "--emit prints to standard output; leave out -o and --check");
 	if (!kind && !folder)
-		return cmd_usage_error(call->verb, "say where the outputs go: `-o DIR` writes all of them, `--emit nft` prints one");
+		return cmd_usage_error(
+			call->verb,
+			"say where the outputs go: `-o DIR` writes all of them, `--emit nft` prints one");
 	if (folder && !*folder)
-		return cmd_usage_error(call->verb, "-o needs the name of a folder; `-o .` is this one");
+		return cmd_usage_error(call->verb,
+				       "-o needs the name of a folder; `-o .` is this one");
 	if (kind && !emit_find(kind))
 		return unknown_kind(call, kind);
 	return CMD_DONE;
@@ -278,7 +300,8 @@ static enum cmd_status run(struct cmd_call *call)
 		return show_differences(call, &plan);
 	target = overwritten(call->arena, &plan, call->args[0]);
 	if (target)
-		return cmd_usage_error(call->verb, "the output %s would overwrite the policy itself; choose another folder",
+		return cmd_usage_error(call->verb,
+				       "the output %s would overwrite the policy itself; choose another folder",
 				       target);
 	return write_outputs(call, &plan, ir);
 }
@@ -287,10 +310,11 @@ const struct cmd_verb verb_compile = {
 	.name = "compile",
 	.usage = "POLICY -o DIR | POLICY --emit KIND",
 	.summary = "write the files that put a policy into force",
-	.detail = "For policy.yaml these are policy.nft for `nft -f`, policy.ip.batch and policy.ip6.batch for `ip -batch`\n"
-		  "and `ip -6 -batch`, policy.sh, which does everything, policy.sysctl.conf, and policy.json, which says what\n"
-		  "was allocated. An error in the policy leaves the folder as it was. With --check nothing is written: what\n"
-		  "would change is shown as a unified diff, and the exit status is 5 if anything would.",
+	.detail =
+		"For policy.yaml these are policy.nft for `nft -f`, policy.ip.batch and policy.ip6.batch for `ip -batch`\n"
+		"and `ip -6 -batch`, policy.sh, which does everything, policy.sysctl.conf, and policy.json, which says what\n"
+		"was allocated. An error in the policy leaves the folder as it was. With --check nothing is written: what\n"
+		"would change is shown as a unified diff, and the exit status is 5 if anything would.",
 	.least_args = 1,
 	.most_args = 1,
 	.options = options,

@@ -1,5 +1,6 @@
 /*
- * help: the tables of verbs and options as text for a person. Nothing is said here that the tables do not say.
+ * help: the tables of verbs and options as text for a person. Nothing is said here that the tables
+ * do not say.
  */
 #include "cmd/help.h"
 
@@ -40,8 +41,9 @@ static void put_globals(struct buf *out)
 
 static void put_statuses(struct buf *out)
 {
-	buf_puts(out, "\nExit status: 0 done; 1 the policy is wrong; 2 wrong usage; 3 the system refused and nothing\n"
-		      "changed; 4 the system is in doubt (the message says what to run); 5 a difference was found.\n");
+	buf_puts(out,
+		 "\nExit status: 0 done; 1 the policy is wrong; 2 wrong usage; 3 the system refused and nothing\n"
+		 "changed; 4 the system is in doubt (the message says what to run); 5 a difference was found.\n");
 }
 
 void help_put_verb(const struct cmd_verb *verb, struct buf *out)
@@ -60,12 +62,14 @@ void help_put_verb(const struct cmd_verb *verb, struct buf *out)
 
 void help_put_all(const struct cmd_verb *const *verbs, size_t count, struct buf *out)
 {
-	buf_puts(out, "usage: tpc VERB [OPTION]... [ARGUMENT]...\n\n"
-		      "Compiles a traffic policy to nftables rules, ip rules and routes, and applies it.\n\nVerbs:\n");
+	buf_puts(out,
+		 "usage: tpc VERB [OPTION]... [ARGUMENT]...\n\n"
+		 "Compiles a traffic policy to nftables rules, ip rules and routes, and applies it.\n\nVerbs:\n");
 	for (size_t i = 0; i < count; i++)
 		if (verbs[i]->run)
 			buf_printf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
 	put_globals(out);
 	put_statuses(out);
-	buf_puts(out, "\n`tpc VERB --help` says more about a verb. A policy may be `-`, standard input.\n");
+	buf_puts(out,
+		 "\n`tpc VERB --help` says more about a verb. A policy may be `-`, standard input.\n");
 }

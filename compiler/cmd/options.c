@@ -1,8 +1,9 @@
 /*
  * options: command line words into values and arguments.
  *
- * In goes a verb's table and the words, out come the values of its options by their index and the arguments in their order. The first
- * thing that is wrong ends it, with a message that names the word and, where one is near, the option that was meant.
+ * In goes a verb's table and the words, out come the values of its options by their index and the
+ * arguments in their order. The first thing that is wrong ends it, with a message that names the
+ * word and, where one is near, the option that was meant.
  */
 #include "cmd/options.h"
 
@@ -15,7 +16,8 @@ static const char *const formats[] = { "text", "json", NULL };
 static const char *const colors[] = { "auto", "always", "never", NULL };
 
 const struct cmd_option option_globals[OPTION_GLOBALS] = {
-	[OPTION_FORMAT] = { "format", 0, "text|json", "for people or for programs", formats, false },
+	[OPTION_FORMAT] = { "format", 0, "text|json", "for people or for programs", formats,
+			    false },
 	[OPTION_COLOR] = { "color", 0, "auto|always|never", "colours in messages", colors, false },
 	[OPTION_QUIET] = { "quiet", 'q', NULL, "no message when all is well", NULL, false },
 	[OPTION_VERBOSE] = { "verbose", 'v', NULL, "say more", NULL, false },
@@ -46,7 +48,8 @@ static struct found find_long(const struct reader *reader, const char *name, siz
 			return (struct found){ option, &reader->out->values[i] };
 	}
 	for (size_t i = 0; i < OPTION_GLOBALS; i++)
-		if (strlen(option_globals[i].name) == length && !strncmp(option_globals[i].name, name, length))
+		if (strlen(option_globals[i].name) == length &&
+		    !strncmp(option_globals[i].name, name, length))
 			return (struct found){ &option_globals[i], &reader->out->globals[i] };
 	return (struct found){ NULL, NULL };
 }
@@ -69,15 +72,17 @@ static const char *unknown_long(const struct reader *reader, const char *name)
 	const char *nearest;
 
 	for (size_t i = 0; i < count; i++)
-		names[i] = i < OPTION_GLOBALS ? option_globals[i].name :
-						reader->verb->options[i - OPTION_GLOBALS].name;
+		names[i] = i < OPTION_GLOBALS ? option_globals[i].name
+					      : reader->verb->options[i - OPTION_GLOBALS].name;
 	nearest = suggest_nearest(name, names, count);
 	if (nearest)
-		return arena_printf(reader->arena, "no option --%s; did you mean --%s?", name, nearest);
+		return arena_printf(reader->arena, "no option --%s; did you mean --%s?", name,
+				    nearest);
 	return arena_printf(reader->arena, "no option --%s", name);
 }
 
-static const char *check_choice(const struct reader *reader, const struct cmd_option *option, const char *value)
+static const char *check_choice(const struct reader *reader, const struct cmd_option *option,
+				const char *value)
 {
 	const char *list = "";
 
@@ -86,9 +91,11 @@ static const char *check_choice(const struct reader *reader, const struct cmd_op
 	for (size_t i = 0; option->choices[i]; i++) {
 		if (!strcmp(option->choices[i], value))
 			return NULL;
-		list = arena_printf(reader->arena, "%s%s%s", list, i ? ", " : "", option->choices[i]);
+		list = arena_printf(reader->arena, "%s%s%s", list, i ? ", " : "",
+				    option->choices[i]);
 	}
-	return arena_printf(reader->arena, "--%s takes one of %s, not \"%s\"", option->name, list, value);
+	return arena_printf(reader->arena, "--%s takes one of %s, not \"%s\"", option->name, list,
+			    value);
 }
 
 /* `value` is what stood in the same word, or NULL: then the next word is the value. */
@@ -104,7 +111,8 @@ static const char *take(struct reader *reader, struct found found, const char *v
 	}
 	if (!value) {
 		if (reader->next == reader->count)
-			return arena_printf(reader->arena, "--%s needs a value: %s", option->name, option->value);
+			return arena_printf(reader->arena, "--%s needs a value: %s", option->name,
+					    option->value);
 		value = reader->words[reader->next++];
 	}
 	*found.value = value;
@@ -139,8 +147,8 @@ static const char *read_letters(struct reader *reader, const char *letters)
 	return NULL;
 }
 
-const char *options_parse(struct arena *arena, const struct cmd_verb *verb, char **words, size_t count,
-			  struct options *out)
+const char *options_parse(struct arena *arena, const struct cmd_verb *verb, char **words,
+			  size_t count, struct options *out)
 {
 	struct reader reader = { arena, verb, out, words, count, 0 };
 	const char *wrong = NULL;

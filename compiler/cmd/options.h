@@ -30,10 +30,11 @@ struct options {
 };
 
 /*
- * Reads `count` words: options, before, between or behind arguments, in all the usual forms (--name VALUE, --name=VALUE, -n VALUE, -nVALUE,
- * -qv); `--` ends them, `-` is an argument. Everything lives in the arena. NULL, or what is wrong in words.
+ * Reads `count` words: options, before, between or behind arguments, in all the usual forms (--name
+ * VALUE, --name=VALUE, -n VALUE, -nVALUE, -qv); `--` ends them, `-` is an argument. Everything
+ * lives in the arena. NULL, or what is wrong in words.
  */
-const char *options_parse(struct arena *arena, const struct cmd_verb *verb, char **words, size_t count,
-			  struct options *out);
+const char *options_parse(struct arena *arena, const struct cmd_verb *verb, char **words,
+			  size_t count, struct options *out);
 
 #endif

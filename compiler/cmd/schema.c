@@ -1,6 +1,6 @@
 /*
- * schema: `tpc schema` prints the JSON Schema of a policy, which the program carries. With --fields, for the test that compares the two,
- * the keys that the compiler itself reads.
+ * schema: `tpc schema` prints the JSON Schema of a policy, which the program carries. With
+ * --fields, for the test that compares the two, the keys that the compiler itself reads.
  */
 #include "base/buf.h"
 #include "cmd/verbs.h"
@@ -13,7 +13,8 @@ extern const size_t schema_size;
 enum { SCHEMA_FIELDS };
 
 static const struct cmd_option options[] = {
-	[SCHEMA_FIELDS] = { "fields", 0, NULL, "the keys that the compiler reads, a line each", NULL, true },
+	[SCHEMA_FIELDS] = { "fields", 0, NULL, "the keys that the compiler reads, a line each",
+			    NULL, true },
 };
 
 static enum cmd_status run(struct cmd_call *call)
@@ -34,7 +35,8 @@ const struct cmd_verb verb_schema = {
 	.name = "schema",
 	.usage = "",
 	.summary = "print the JSON Schema of a policy",
-	.detail = "For editors that complete and check while one writes, and for other validators (JSON Schema 2020-12).",
+	.detail =
+		"For editors that complete and check while one writes, and for other validators (JSON Schema 2020-12).",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.run = run,
