@@ -1,7 +1,7 @@
 
-# From here on the same for every policy. Above are its numbers and names, and the functions each_route,
-# each_rule and each_sysctl, which call the function they are given once for every route, ip rule and
-# sysctl of the policy.
+# From here on the same for every policy. Above are its numbers and names, and the functions
+# each_route, each_rule and each_sysctl, which call the function they are given once for every
+# route, ip rule and sysctl of the policy.
 
 set -uf
 umask 077
@@ -15,8 +15,6 @@ case $0 in
 *) here=./ ;;
 esac
 nft_file=$here$stem.nft
-state_folder=${TPC_RUN:-/run/tpc}
-state=$state_folder/$table.sh.state
 families='4 6'
 [ -d /proc/sys/net/ipv6 ] || families=4
 failures=0
@@ -55,8 +53,8 @@ has_family() {
 
 # ---- what the kernel has ----
 
-# Our ip rules of family $1, a line each: PRIORITY MARK/MASK ACTION SUPPRESS. Only what carries our protocol, lies inside our priorities and
-# has no other key than ours have.
+# Our ip rules of family $1, a line each: PRIORITY MARK/MASK ACTION SUPPRESS. Only what carries our
+# protocol, lies inside our priorities and has no other key than ours have.
 present_rules() {
 	ip -N "-$1" rule show | while read -r priority words; do
 		priority=${priority%:}
@@ -133,9 +131,30 @@ present_sets() {
 
 old_tables=''
 old_sysctls=''
+state=''
+
+# The folders to try, a line each, and the name of the file, which belongs to one network namespace.
+state_folders() {
+	if [ "${TPC_RUN_DIR-}" ]; then
+		printf '%s\n' "$TPC_RUN_DIR"
+	else
+		printf '%s\n' /run/tpc ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR/tpc"}
+	fi
+}
+
+state_name() {
+	namespace=$(readlink /proc/self/ns/net 2>/dev/null) || namespace=net
+	namespace=${namespace##*\[}
+	printf '%s-%s.sh\n' "${namespace%]}" "$table"
+}
 
 read_state() {
-	[ -r "$state" ] || return 0
+	while IFS= read -r folder; do
+		[ ! -r "$folder/$(state_name)" ] || state=$folder/$(state_name)
+	done <<END
+$(state_folders)
+END
+	[ "$state" ] || return 0
 	while IFS= read -r line; do
 		case $line in
 		"table "*[!0-9]* | "table ") ;;
@@ -145,18 +164,35 @@ read_state() {
 	done <"$state"
 }
 
-# False when the folder cannot be written.
-write_state() {
-	mkdir -p "$state_folder" && {
-		for number in $tables $old_tables; do
-			printf 'table %s\n' "$number"
-		done
-		while IFS= read -r line; do
-			[ -z "$line" ] || printf 'sysctl %s\n' "$line"
-		done <<END
+state_text() {
+	for number in $tables $old_tables; do
+		printf 'table %s\n' "$number"
+	done
+	while IFS= read -r line; do
+		[ -z "$line" ] || printf 'sysctl %s\n' "$line"
+	done <<END
 $old_sysctls
 END
-	} >"$state.new" && mv -f "$state.new" "$state"
+}
+
+# Writes it whole or not at all, where it was, or else into the first folder that takes it.
+write_state() {
+	while IFS= read -r folder; do
+		state=$folder/$(state_name)
+		if mkdir -p "$folder" 2>/dev/null && state_text 2>/dev/null >"$state.new"; then
+			mv -f "$state.new" "$state" && return 0
+		fi
+	done <<END
+$([ -z "$state" ] || printf '%s\n' "${state%/*}"; state_folders)
+END
+	return 1
+}
+
+drop_state() {
+	[ "$state" ] || return 0
+	rm -f "$state"
+	[ "${TPC_RUN_DIR-}" ] || rmdir "${state%/*}" 2>/dev/null
+	state=''
 }
 
 # The remembered value of sysctl $1; false when there is none.
@@ -181,11 +217,12 @@ check_tools() {
 		command -v "$tool" >/dev/null 2>&1 ||
 			refuse "$tool is not installed (packages: iproute2 for ip, nftables for nft, procps for sysctl)"
 	done
-	answer=$(nft list tables 2>&1) || refuse "this needs root (the capability CAP_NET_ADMIN); nft says: $answer"
+	answer=$(nft list tables 2>&1) ||
+		refuse "this needs root (the capability CAP_NET_ADMIN); nft says: $answer"
 }
 
-# Does sysctl $1 matter on this host? $3 is strict for a reverse path filter, of which the greater of the interface's and that of all counts:
-# only 1 drops what it should not.
+# Does sysctl $1 matter on this host? $3 is strict for a reverse path filter: the greater of the
+# interface's and that of all counts, and only 1 drops what it should not.
 is_concerned() {
 	[ "$3" = strict ] || return 0
 	own=$(sysctl -n "$1" 2>/dev/null) || return 1
@@ -225,7 +262,10 @@ put_route() {
 	is_line_of "$key" "$(present_routes "$family" "$number")" && verb=replace
 	answer=$(ip "-$family" route "$verb" "$@" 2>&1) && return 0
 	case $answer in
-	*'File exists'*) trouble "table $number has a route to ${key% *} that is not ours; give the policy's table another id" ;;
+	*'File exists'*)
+		trouble "table $number has a route to ${key% *} that is not ours;" \
+			"give the policy's table another id"
+		;;
 	*) say "warning: ip -$family route $verb $*: $answer" ;;
 	esac
 }
@@ -269,8 +309,8 @@ text_of_sets() {
 	done <"$nft_file"
 }
 
-# A packet could meet a new rule before the contents of a new set when both come in one transaction; so where rules are in force
-# already, new sets come first.
+# A packet could meet a new rule before the contents of a new set when both come in one transaction;
+# so where rules are in force already, new sets come first.
 fill_new_sets() {
 	table_is_there || return 0
 	present=$(present_sets)
@@ -289,8 +329,8 @@ delete_rule() {
 	*) set -- lookup "$action" ;;
 	esac
 	[ "$suppress" = - ] || set -- "$@" suppress_prefixlength "$suppress"
-	answer=$(ip "-$family" rule del priority "$priority" fwmark "$mark" "$@" protocol "$protocol" 2>&1) ||
-		trouble "ip -$family rule del priority $priority fwmark $mark $* protocol $protocol: $answer"
+	set -- priority "$priority" fwmark "$mark" "$@" protocol "$protocol"
+	answer=$(ip "-$family" rule del "$@" 2>&1) || trouble "ip -$family rule del $*: $answer"
 }
 
 # Takes away our ip rules that are not among the lines FAMILY KEY of $1.
@@ -313,8 +353,8 @@ delete_route() {
 	answer=$(ip "-$family" route del "$@" 2>&1) || trouble "ip -$family route del $*: $answer"
 }
 
-# Takes away our routes, of our tables and of those that an earlier version of the policy had, that are not among the lines FAMILY TABLE
-# KEY of $1.
+# Takes away our routes, of our tables and of those that an earlier version of the policy had, that
+# are not among the lines FAMILY TABLE KEY of $1.
 delete_routes_except() {
 	for family in $families; do
 		for number in $tables $old_tables; do
@@ -364,7 +404,8 @@ want_sysctl() {
 
 finish() {
 	[ "$failures" -gt 0 ] || return 0
-	say "$failures of the steps failed; mend what is named above and run \`up\` again, or \`down\` to take everything away"
+	say "$failures of the steps failed; mend what is named above and run \`up\` again," \
+		"or \`down\` to take everything away"
 	exit 4
 }
 
@@ -379,7 +420,9 @@ up() {
 		each_sysctl want_sysctl
 		each_sysctl remember_sysctl
 	fi
-	write_state || refuse "cannot write $state, where \`down\` looks for what to put back; name another folder in TPC_RUN"
+	write_state ||
+		refuse "cannot write $state, where \`down\` looks for what to put back;" \
+			"name another folder in TPC_RUN_DIR"
 	[ "$sysctl_policy" != set ] || each_sysctl set_sysctl
 	[ "$sysctl_policy" != check ] || each_sysctl check_sysctl
 	# Rules without their routes, and marks without their rules, would send packets the wrong way.
@@ -423,7 +466,7 @@ down() {
 	each_sysctl want_sysctl
 	each_sysctl restore_sysctl
 	drop_sysctls_except "$wanted_sysctls"
-	[ "$failures" -gt 0 ] || rm -f "$state"
+	[ "$failures" -gt 0 ] || drop_state
 	finish
 }
 
