@@ -142,7 +142,8 @@ static bool wants_color(const char *option, int fd)
 static enum cmd_status check_arguments(const struct cmd_verb *verb, const struct options *options)
 {
 	if (options->arg_count < verb->least_args)
-		return cmd_usage_error(verb, "an argument is missing");
+		return cmd_usage_error(verb, "%.*s is missing", (int)strcspn(verb->usage, " ."),
+				       verb->usage);
 	if (options->arg_count > verb->most_args)
 		return cmd_usage_error(verb, "one argument too many: \"%s\"",
 				       options->args[verb->most_args]);
