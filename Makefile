@@ -142,11 +142,15 @@ $(OUT)/flags: FORCE
 		{ echo 'libraries are missing; install them with: sh packaging/setup build' >&2; exit 1; }
 	@$(call keep,$(CC) $(compile_flags) : $(link_flags) $(module_libs))
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OBJECTS) $(OUT)/flags
+# Everything but main, so that a test takes what it needs.
+$(OUT)/all.a: $(filter-out %/compiler/main.o,$(OBJECTS)) $(OUT)/objects
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
+
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/all.a $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo '  LD $@'
-	$(Q)$(CC) $(link_flags) -o $@ $< $(filter-out $(OUT)/obj/compiler/main.o,$(OBJECTS)) \
-		$(module_libs) $(unit_libs)
+	$(Q)$(CC) $(link_flags) -o $@ $< $(OUT)/all.a $(module_libs) $(unit_libs)
 
 $(OUT)/bench/timer: $(OUT)/obj/tests/bench/timer.o $(OUT)/flags
 	@mkdir -p $(@D)
