@@ -1,4 +1,7 @@
-"""What holds whatever the policy: no loops, the host stays a host, replies follow, the first packet decides, dead means closed."""
+"""
+What holds whatever the policy: no loops, the host stays a host, replies follow, the first packet
+decides, dead means closed.
+"""
 
 import contextlib
 import os
@@ -245,7 +248,10 @@ def _session():
 
 
 def _cast(net, address, port, device="eth0"):
-    """One datagram from the client to a broadcast or multicast address; did the router's socket get it?"""
+    """
+    One datagram from the client to a broadcast or multicast address; did the router's socket get
+    it?
+    """
     family = probe.family_of(address)
     with net.router:
         receiver = socket.socket(family, socket.SOCK_DGRAM)

@@ -1,6 +1,7 @@
 """
-Loading: by hand, by script and by the program end in the same kernel state; a second time changes nothing; taking away leaves the host
-as it was; and what belongs to others stands untouched all the while.
+Loading: by hand, by script and by the program end in the same kernel state; a second time changes
+nothing; taking away leaves the host as it was; and what belongs to others stands untouched all the
+while.
 """
 
 import probe
@@ -11,7 +12,8 @@ from suite import case, same
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml"))
 ALL_UPLINKS = ("wan0", "wan1", "wg0", "wg1")
 
-# Somebody else's: a firewall with counters, maps and NAT, rules and routes with marks, an own use of our default table ids' neighbourhood.
+# Somebody else's: a firewall with counters, maps and NAT, rules and routes with marks, an own use
+# of our default table ids' neighbourhood.
 OTHERS_NFT = """
 table inet filter {
     set blocked {

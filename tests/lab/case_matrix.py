@@ -1,7 +1,7 @@
 """
-The matrix: what every action does with TCP and UDP, in both families, for forwarded and for local traffic. Each cell is a policy of
-one rule, which takes exactly that cell; what is next to the cell (the other protocol, family, scope, another destination)
-must go its usual way.
+The matrix: what every action does with TCP and UDP, in both families, for forwarded and for local
+traffic. Each cell is a policy of one rule, which takes exactly that cell; what is next to the cell
+(the other protocol, family, scope, another destination) must go its usual way.
 """
 
 import probe
@@ -83,8 +83,8 @@ def proxied(cell, host, keeps_peer, dest):
 
 def dead(cell):
     """
-    A local IPv4 datagram cannot be answered by the kernel: the ICMP message would come from the foreign address, which it refuses
-    to send from. The sender waits; nothing leaves all the same.
+    A local IPv4 datagram cannot be answered by the kernel: the ICMP message would come from the
+    foreign address, which it refuses to send from. The sender waits; nothing leaves all the same.
     """
     if (cell.mode, cell.proto, cell.version, cell.scope) == ("tproxy", "udp", 4, "local"):
         return ("silence",)
@@ -103,7 +103,9 @@ def redirect(cell):
 
 
 def dnat(cell):
-    """The other host sees its own address, and the router's instead of the client's (masquerade)."""
+    """
+    The other host sees its own address, and the router's instead of the client's (masquerade).
+    """
     proxied(cell, cell.net.server, False, {4: "10.10.10.9:12345", 6: "[fd00:10::9]:12345"}[cell.version])
 
 

@@ -1,14 +1,18 @@
 """
-The seed: mark 100, ip rule, table 100, and a local proxy, whole. Three ways to reach the proxy stand side by side, with what each
-keeps and what each loses.
+The seed: mark 100, ip rule, table 100, and a local proxy, whole. Three ways to reach the proxy
+stand side by side, with what each keeps and what each loses.
 """
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import probe
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, UPLINKS, Network
 from ns import all_ids
-from policy import ROOT, WAYS, Policy
+from policy import ROOT, TPC, WAYS, Policy
 from suite import answered, case, nothing, require, same, told
 
 SEED = """version: 1
@@ -174,3 +178,46 @@ rules:
         listeners[12346].close()
         told(probe.ask(net.client, "udp", "203.0.113.77", 53))
         answered(probe.ask(net.client, "tcp", "203.0.113.77", 443), "proxy")
+
+
+@case("seed lab: the containers' own scripts, in namespaces of the addresses that compose.yaml gives")
+def _compose():
+    folder = ROOT / "examples" / "seed-lab"
+    wanted = _compose_file(folder / "compose.yaml")
+    with Network(uplinks=("wan0",)) as net:
+        copy = os.path.join(net.directory, "lab")
+        shutil.copytree(folder, copy)
+        environment = {"PATH": os.environ["PATH"], "TPC": TPC, "PYTHON": sys.executable, **wanted}
+        with net.router:
+            router = subprocess.Popen(["sh", f"{copy}/router.sh"], env=environment, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True)
+        try:
+            net.client.run("ip", "route", "del", "default")
+            said = net.client.run("sh", f"{copy}/client.sh", env=environment, timeout=20, check=False)
+            same(said.returncode, 0, f"the client's exit status ({said.stderr})")
+            begin, end = "Intercepted connection from 10.10.10.2:", " destined for 203.0.113.8:80\n"
+            assert said.stdout.startswith(begin) and said.stdout.endswith(end), f"the client said {said.stdout!r}"
+            same(router.stdout.readline(), said.stdout, "what the router said")
+        finally:
+            router.kill()
+            router.wait()
+            router.stdout.close()
+
+
+def _compose_file(path):
+    """
+    The compose file is YAML, and asks for what the lab in namespaces has; the client's environment.
+    """
+    try:
+        import yaml
+    except ImportError:
+        require(False, "python3-yaml is not installed")
+    lab = yaml.safe_load(path.read_text())
+    services = lab["services"]
+    same(sorted(services), ["client", "router"], "the services")
+    same(services["router"]["networks"]["lan"]["ipv4_address"], ROUTER[4], "the router's address")
+    same(services["client"]["networks"]["lan"]["ipv4_address"], CLIENT[4], "the client's address")
+    for service in services.values():
+        assert os.path.exists(path.parent / os.path.basename(service["command"][-1])), f"no {service['command'][-1]}"
+        assert os.path.exists(path.parents[2] / service["build"]["dockerfile"]), "no Dockerfile"
+    return services["client"]["environment"]

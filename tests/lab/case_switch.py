@@ -1,6 +1,7 @@
 """
-Changing a policy while packets pass: a bounded flood from the client (and from a user of the router), while two policies take turns.
-Both close the clear way, each in its own manner, so not one packet may come out there at any instant.
+Changing a policy while packets pass: a bounded flood from the client (and from a user of the
+router), while two policies take turns. Both close the clear way, each in its own manner, so not one
+packet may come out there at any instant.
 """
 
 import socket
@@ -15,7 +16,10 @@ TURNS = 12
 
 
 class Flood:
-    """Datagrams from many source ports (each a new connection), a few thousand a second, until stopped."""
+    """
+    Datagrams from many source ports (each a new connection), a few thousand a second, until
+    stopped.
+    """
 
     def __init__(self, host, identity=probe.NOBODY_SPECIAL, ports=40):
         self.stopping, self.sent = threading.Event(), 0

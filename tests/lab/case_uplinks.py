@@ -1,4 +1,6 @@
-"""Uplinks: fail-over, kill switches, replies by the way the request came, masquerade, what main keeps."""
+"""
+Uplinks: fail-over, kill switches, replies by the way the request came, masquerade, what main keeps.
+"""
 
 import socket
 
@@ -85,7 +87,10 @@ rules: [{{in: lan0, then: {{route: vpn}}}}]
 
 
 def _inbound(net, device):
-    """A host beyond `device` calls the router itself, and a server behind it that somebody else's rules forward to."""
+    """
+    A host beyond `device` calls the router itself, and a server behind it that somebody else's
+    rules forward to.
+    """
     name, ours, _ = UPLINKS[device]
     for version in 4, 6:
         far = FOREIGN[version]
@@ -202,7 +207,10 @@ def _clamp():
 
 
 def _announced(net, version):
-    """The other end's view: TCP_MAXSEG of the accepted connection is what the peer announced, less the time stamps' 12 bytes."""
+    """
+    The other end's view: TCP_MAXSEG of the accepted connection is what the peer announced, less the
+    time stamps' 12 bytes.
+    """
     host = net.hosts["vpn"]
     with host:
         family = (socket.AF_INET, socket.AF_INET6)[version == 6]

@@ -5,11 +5,13 @@ The lab: client - router - origin, and what a test may add to it.
     server 10.10.10.9, fd00:10::9 ---/ (one wire)    \\-- wan1 mobile 198.51.100.1, 2001:db8:2::1
                                                       \\- wg0, wg1: tunnels to vpn, vpn2
 
-Every host beyond the router answers for all of 203.0.113.0/24 and 2001:db8:113::/48, so who answers tells which way a packet
-went. All addresses are private or for documentation. A network is made in some 30 ms and gone when it is closed.
+Every host beyond the router answers for all of 203.0.113.0/24 and 2001:db8:113::/48, so who answers
+tells which way a packet went. All addresses are private or for documentation. A network is made in
+some 30 ms and gone when it is closed.
 """
 
 import os
+import shutil
 import tempfile
 
 import ns
@@ -31,11 +33,21 @@ TCP_PORTS = (22, 53, 80, 443, 853, 5228, 8080)
 UDP_PORTS = (53, 123, 443, 5000)
 
 
+def _forget_runs():
+    """
+    Every network is a fresh machine: what a program left in /run (ours alone, see ns.enter) goes.
+    """
+    for name in os.listdir("/run"):
+        if name != "netns":
+            shutil.rmtree(f"/run/{name}", ignore_errors=True)
+
+
 class Network:
     """The hosts of one test. `with Network(...) as net:`"""
 
     def __init__(self, uplinks=("wan0",), server=False, foreign=()):
         self.closers, self.hosts = [], {}
+        _forget_runs()
         self.directory = tempfile.mkdtemp(prefix="tpc-lab-")
         self.router, self.client = self._host("router"), self._host("client")
         self.server = self._host("server") if server else None
@@ -92,8 +104,9 @@ class Network:
 
     def connect(self, device):
         """
-        Makes an uplink's link (again). A tunnel has no neighbours to look for, as wireguard has none: on a device that is told
-        not to ask, the kernel sends to the device's own link address, so both ends get the same one.
+        Makes an uplink's link (again). A tunnel has no neighbours to look for, as wireguard has
+        none: on a device that is told not to ask, the kernel sends to the device's own link
+        address, so both ends get the same one.
         """
         name, ours, theirs = UPLINKS[device]
         tunnel = "address 02:00:00:00:00:99 arp off" if device.startswith("wg") else ""
@@ -128,6 +141,4 @@ class Network:
         self.closers = []
         for host in self.hosts.values():
             host.close()
-        for name in os.listdir(self.directory):
-            os.unlink(os.path.join(self.directory, name))
-        os.rmdir(self.directory)
+        shutil.rmtree(self.directory)

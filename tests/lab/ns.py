@@ -1,8 +1,9 @@
 """Network namespaces, without ip-netns and without root.
 
-In: nothing. Out: a process in namespaces of its own (enter), and hosts, each a network namespace that is held by one
-file descriptor. Any thread may step into a host (`with host:`), so one process can open sockets on all hosts of a network.
-Always true: after enter() nothing that is done here can reach the machine's own network, mounts or /run.
+In: nothing. Out: a process in namespaces of its own (enter), and hosts, each a network namespace
+that is held by one file descriptor. Any thread may step into a host (`with host:`), so one process
+can open sockets on all hosts of a network. Always true: after enter() nothing that is done here can
+reach the machine's own network, mounts or /run.
 """
 
 import ctypes
@@ -91,7 +92,10 @@ class Host:
 
     @staticmethod
     def _settle():
-        """No duplicate address detection (addresses work at once), no reverse-path surprises from the machine."""
+        """
+        No duplicate address detection (addresses work at once), no reverse-path surprises from the
+        machine.
+        """
         for key, value in (("ipv6/conf/default/accept_dad", "0"), ("ipv6/conf/all/accept_dad", "0"),
                    ("ipv6/conf/default/accept_ra", "0"), ("ipv4/conf/all/rp_filter", "0"),
                    ("ipv4/conf/default/rp_filter", "0"), ("ipv4/icmp_ratelimit", "0"),
@@ -115,7 +119,9 @@ class Host:
         os.close(home)
 
     def run(self, *argv, check=True, stdin=None, timeout=60, **more):
-        """Runs a command on this host; what it printed, with .returncode, .stdout and .stderr as text."""
+        """
+        Runs a command on this host; what it printed, with .returncode, .stdout and .stderr as text.
+        """
         with self:
             done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, **more)
         if check and done.returncode != 0:

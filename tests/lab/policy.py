@@ -1,7 +1,8 @@
-"""Policies on a router of the lab: compiled, loaded in each of the three ways, taken away; and what the kernel then holds.
+"""Policies on a router of the lab: compiled, loaded in each of the three ways, taken away; and what
+the kernel then holds.
 
-The ways: "hand" feeds the compiled files to nft and ip, "sh" runs the compiled script, "apply" runs the program. Afterwards
-kernel() is the same for all three.
+The ways: "hand" feeds the compiled files to nft and ip, "sh" runs the compiled script, "apply" runs
+the program. Afterwards kernel() is the same for all three.
 """
 
 import json
@@ -84,7 +85,9 @@ def _json(host, *argv):
 
 
 def kernel(host):
-    """What the kernel holds of rules and routes, in an order that does not depend on how it got there."""
+    """
+    What the kernel holds of rules and routes, in an order that does not depend on how it got there.
+    """
     return {"nft": ruleset(host),
             **{f"ip -{v} rule": _json(host, "ip", f"-{v}", "-j", "-d", "rule") for v in (4, 6)},
             **{f"ip -{v} route": sorted(_json(host, "ip", f"-{v}", "-j", "-d", "route", "show", "table", "all"), key=str)
@@ -128,7 +131,9 @@ def different(one, other):
 
 
 def generation(host):
-    """The ruleset's generation, a number that every change to any table makes larger (NFT_MSG_GETGEN)."""
+    """
+    The ruleset's generation, a number that every change to any table makes larger (NFT_MSG_GETGEN).
+    """
     with host:
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)  # NETLINK_NETFILTER
     with sock:

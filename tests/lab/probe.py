@@ -1,8 +1,9 @@
 """Probes and listeners: real sockets on the hosts of a network.
 
-A probe is a client that connects, or sends a datagram, and says what came of it (Outcome). An Echo is an ordinary host that answers
-everyone and says who asked whom. A Listener is a local proxy: it waits for what TPROXY, REDIRECT or DNAT bring it and says
-where the connection was meant to go. All servers of a process share one thread.
+A probe is a client that connects, or sends a datagram, and says what came of it (Outcome). An Echo
+is an ordinary host that answers everyone and says who asked whom. A Listener is a local proxy: it
+waits for what TPROXY, REDIRECT or DNAT bring it and says where the connection was meant to go. All
+servers of a process share one thread.
 """
 
 import contextlib
@@ -55,7 +56,10 @@ class Identity:
 
     @contextlib.contextmanager
     def assumed(self):
-        """The kernel notes the thread's file system ids in a socket; a thread may change its own alone."""
+        """
+        The kernel notes the thread's file system ids in a socket; a thread may change its own
+        alone.
+        """
         for call, value in ((SYS_SETFSGID, self.group), (SYS_SETFSUID, self.user)):
             _libc.syscall(call, value)
             if _libc.syscall(call, -1) != value:
@@ -79,7 +83,10 @@ class Identity:
 
 
 def _open_in_cgroup(path, family, kind):
-    """A socket belongs to the control group of the process that made it: a child makes it and hands it back."""
+    """
+    A socket belongs to the control group of the process that made it: a child makes it and hands it
+    back.
+    """
     here, there = socket.socketpair()
     child = os.fork()
     if child == 0:
@@ -318,8 +325,9 @@ def _answer_from(address):
 
 class Listener(Server):
     """
-    A local proxy: `Intercepted connection from PEER destined for DEST`. mode is tproxy, redirect or dnat. With onward it then
-    connects to DEST itself, as its own identity (and, with spoof, from the client's address), and passes the answer on.
+    A local proxy: `Intercepted connection from PEER destined for DEST`. mode is tproxy, redirect or
+    dnat. With onward it then connects to DEST itself, as its own identity (and, with spoof, from
+    the client's address), and passes the answer on.
     """
 
     def __init__(self, host, port, mode="tproxy", protocols=("tcp", "udp"), addresses=("127.0.0.1", "::1"),
@@ -416,7 +424,10 @@ def _datagram_destination(ancillary):
 # ---- who watches ----
 
 class Sniffer:
-    """Every IP packet that comes in by one interface of a host, neighbour discovery and router chatter left out."""
+    """
+    Every IP packet that comes in by one interface of a host, neighbour discovery and router chatter
+    left out.
+    """
 
     def __init__(self, host, device):
         with host:
@@ -426,7 +437,10 @@ class Sniffer:
         self.sock.setblocking(False)
 
     def packets(self):
-        """What came since the last call: (protocol number, source, destination, source port, port, TCP flags)."""
+        """
+        What came since the last call: (protocol number, source, destination, source port, port, TCP
+        flags).
+        """
         found = []
         while True:
             try:

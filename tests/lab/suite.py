@@ -1,7 +1,8 @@
 """The suite: a register of cases, and the words they check with.
 
-A case is a function without arguments that raises AssertionError (or whatever else went wrong) when it fails, and Skip when
-this machine cannot try it. Cases register with @case("group: what must hold").
+A case is a function without arguments that raises AssertionError (or whatever else went wrong) when
+it fails, and Skip when this machine cannot try it. Cases register with @case("group: what must
+hold").
 """
 
 CASES = []
@@ -29,7 +30,10 @@ def same(found, wanted, what):
 
 
 def answered(outcome, who, peer=None, dest=None):
-    """The probe was answered by `who` (a host's name, or "proxy"), who saw this peer address and this destination."""
+    """
+    The probe was answered by `who` (a host's name, or "proxy"), who saw this peer address and this
+    destination.
+    """
     assert outcome.kind == "answer", f"no answer from {who}: {outcome}"
     assert outcome.who == who, f"not answered by {who}: {outcome}"
     assert peer in (None, outcome.peer, outcome.peer_address), f"not from {peer}: {outcome}"
