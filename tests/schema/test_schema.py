@@ -151,6 +151,19 @@ def check_fields(tap, schema):
 		tap.check(f"every key of {table} is described", bare)
 
 
+def check_reference(tap, schema):
+	"""The reference for people has every key, and every code that a message can carry."""
+	with open(os.path.join(ROOT, "schema", "reference.md"), encoding="utf-8") as file:
+		text = file.read()
+	with open(os.path.join(ROOT, "compiler", "base", "codes.def"), encoding="utf-8") as file:
+		codes = re.findall(r"^DIAG_CODE\((\w+),", file.read(), re.MULTILINE)
+	keys = {key for body in schema["$defs"].values() for key in body.get("properties", {})}
+	tap.check("the reference has every key",
+		[key for key in sorted(keys) if not re.search(r"`%s`|[{ ]%s[:,} ]" % (key, key), text)])
+	tap.check("the reference has every code",
+		[code for code in codes if f"| `{code.replace('_', '-')}` |" not in text])
+
+
 def check_printed(tap):
 	printed = subprocess.run([TPC, "schema"], stdout=subprocess.PIPE, check=False).stdout
 	with open(SCHEMA, "rb") as file:
@@ -169,6 +182,7 @@ def main():
 	check_bad(tap, validator)
 	check_pieces(tap, validator)
 	check_fields(tap, schema)
+	check_reference(tap, schema)
 	check_printed(tap)
 	return tap.done()
 
