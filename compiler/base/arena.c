@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ARENA_CHUNK = 64 * 1024, ARENA_LARGE = ARENA_CHUNK / 4, ARENA_ALIGN = alignof(max_align_t) };
 enum { ARENA_ROOM_LEAST = 8 };
@@ -32,7 +33,7 @@ _Noreturn void arena_exhausted(size_t wanted)
 	fprintf(stderr,
 		"tpc: error: this machine has no memory left (%zu more bytes were needed)\n",
 		wanted);
-	exit(3);
+	_exit(3); /* at once: nothing half-built may be flushed on the way out */
 }
 
 static struct arena_chunk *arena_chunk_new(size_t room)
