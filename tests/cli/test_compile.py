@@ -1,0 +1,244 @@
+#!/usr/bin/python3
+"""tpc compile: what it writes, what it prints, what it leaves alone."""
+import json
+import os
+import stat
+import sys
+
+from cli import SEED, TPC, WRONG, case, expect, main
+
+KINDS = {"nft": ".nft", "ip": ".ip.batch", "ip6": ".ip6.batch", "sh": ".sh", "sysctl": ".sysctl.conf",
+	"json": ".json"}
+# IPv4 alone: no second batch.
+IPV4 = SEED.replace("version: 1\n", "version: 1\nsettings: {ipv6: off}\n")
+
+
+@case("writes the files of the policy's name, and says which")
+def writes(shop):
+	shop.write("policy.yaml", SEED)
+	done = shop.tpc("compile", "policy.yaml", "-o", "out")
+	problems = expect(done, 0, ["out/policy.nft, out/policy.ip.batch", ": 1 rule, 1 set"], None)
+	files = shop.listing("out")
+	for name in ("policy.nft", "policy.ip.batch", "policy.ip6.batch", "policy.sh", "policy.json"):
+		if not files.get(name):
+			problems.append(f"{name} is missing or empty")
+		if f"out/{name}" not in done.out:
+			problems.append(f"{name} is not named")
+	for name in files:
+		mode = stat.S_IMODE((shop.folder / "out" / name).stat().st_mode)
+		if mode != (0o755 if name.endswith(".sh") else 0o644):
+			problems.append(f"{name} has mode {mode:o}")
+	return problems
+
+
+@case("the folder is made, with its parents; -q says nothing; again is the same")
+def parents(shop):
+	shop.write("policy.yaml", SEED)
+	problems = expect(shop.tpc("compile", "-q", "policy.yaml", "-o", "a/b/c/"), 0, None, None)
+	first = shop.listing("a/b/c")
+	problems += expect(shop.tpc("compile", "policy.yaml", "-o", "a/b/c"), 0)
+	if not first or shop.listing("a/b/c") != first:
+		problems.append(f"{list(first)}: not the same again")
+	return problems
+
+
+@case("the outputs do not depend on the folder the policy is named from")
+def from_elsewhere(shop):
+	shop.write("sub/policy.yaml", SEED)
+	shop.tpc("compile", "sub/policy.yaml", "-o", "one")
+	shop.tpc("compile", shop.folder / "sub" / "policy.yaml", "-o", "two")
+	same = shop.listing("one") == shop.listing("two") != {}
+	return [] if same else ["they differ"]
+
+
+@case("an error in the policy: nothing is written, what was there stays")
+def wrong(shop):
+	shop.write("policy.yaml", SEED)
+	shop.tpc("compile", "policy.yaml", "-o", "out")
+	before = shop.listing("out")
+	shop.write("policy.yaml", WRONG)
+	problems = expect(shop.tpc("compile", "policy.yaml", "-o", "out"), 1, None,
+		['policy.yaml:7:', 'error:', '[unknown-name]', 'did you mean "proxy"?'])
+	problems += expect(shop.tpc("compile", "policy.yaml", "-o", "new"), 1, None)
+	problems += expect(shop.tpc("compile", "policy.yaml", "--emit", "nft"), 1, None)
+	if shop.listing("out") != before or (shop.folder / "new").exists():
+		problems.append("files were touched")
+	return problems
+
+
+@case("a policy that is not there")
+def missing(shop):
+	return expect(shop.tpc("compile", "nothing.yaml", "-o", "out"), 1, None,
+		["nothing.yaml", "[file-unreadable]"]) + (["out is there"] if (shop.folder / "out").exists() else [])
+
+
+@case("outputs that are no longer needed go, other files stay")
+def stale(shop):
+	shop.write("policy.yaml", SEED)
+	shop.write("out/other.ip6.batch", "somebody's")
+	shop.tpc("compile", "policy.yaml", "-o", "out")
+	problems = [] if "policy.ip6.batch" in shop.listing("out") else ["no IPv6 batch to begin with"]
+	shop.write("policy.yaml", IPV4)
+	problems += expect(shop.tpc("compile", "policy.yaml", "-o", "out"), 0)
+	files = shop.listing("out")
+	if "policy.ip6.batch" in files or "other.ip6.batch" not in files:
+		problems.append(f"there are {list(files)}")
+	return problems
+
+
+@case("standard input is a policy called policy")
+def standard_input(shop):
+	problems = expect(shop.tpc("compile", "-", "-o", "out", stdin=SEED.encode()), 0, "out/policy.nft")
+	return problems + ([] if "policy.nft" in shop.listing("out") else ["no policy.nft"])
+
+
+@case("--emit prints what -o writes, for every kind that the help names")
+def emit(shop):
+	shop.write("policy.yaml", SEED)
+	shop.tpc("compile", "policy.yaml", "-o", "out")
+	usage = shop.tpc("compile", "--help").out
+	problems = []
+	for kind, suffix in KINDS.items():
+		if f" {kind}" not in usage:
+			problems.append(f"the help does not name {kind}")
+		done = shop.tpc("compile", "policy.yaml", "--emit", kind)
+		problems += expect(done, 0, (), None)
+		path = shop.folder / "out" / f"policy{suffix}"
+		if path.exists() and done.out != path.read_text(encoding="utf-8"):
+			problems.append(f"{kind}: not what is in the file")
+	return problems
+
+
+@case("neither -o nor --emit, or both: the message names them")
+def neither(shop):
+	shop.write("policy.yaml", SEED)
+	problems = expect(shop.tpc("compile", "policy.yaml"), 2, None, ["-o DIR", "--emit nft", "usage:"])
+	problems += expect(shop.tpc("compile", "policy.yaml", "--check"), 2, None, "-o DIR")
+	problems += expect(shop.tpc("compile", "policy.yaml", "--emit", "nft", "-o", "x"), 2, None, "leave out -o")
+	problems += expect(shop.tpc("compile", "policy.yaml", "-o", ""), 2, None, "name of a folder")
+	return problems + expect(shop.tpc("compile", "policy.yaml", "--emit", "nt"), 2, None,
+		["did you mean `--emit nft`?", "ip6"])
+
+
+@case("--check: nothing to say, then a diff with status 5, and nothing is written")
+def check(shop):
+	shop.write("policy.yaml", SEED)
+	shop.tpc("compile", "policy.yaml", "-o", "out")
+	problems = expect(shop.tpc("compile", "--check", "policy.yaml", "-o", "out"), 0, None, None)
+	shop.write("policy.yaml", SEED.replace("198.51.100.7", "198.51.100.8"))
+	before = shop.listing("out")
+	problems += expect(shop.tpc("compile", "--check", "policy.yaml", "-o", "out"), 5,
+		["--- out/policy.nft\n+++ out/policy.nft\n@@ ", "\n-\t198.51.100.7", "\n+\t198.51.100.8"], None)
+	problems += expect(shop.tpc("compile", "-q", "--check", "policy.yaml", "-o", "out"), 5, None, None)
+	if shop.listing("out") != before:
+		problems.append("it wrote")
+	return problems
+
+
+@case("--check: files that are missing and files that are too many")
+def check_missing(shop):
+	shop.write("policy.yaml", SEED)
+	problems = expect(shop.tpc("compile", "--check", "policy.yaml", "-o", "out"), 5,
+		["--- /dev/null\n+++ out/policy.nft\n"], None)
+	if (shop.folder / "out").exists():
+		problems.append("the folder was made")
+	shop.tpc("compile", "policy.yaml", "-o", "out")
+	shop.write("policy.yaml", IPV4)
+	return problems + expect(shop.tpc("compile", "--check", "policy.yaml", "-o", "out"), 5,
+		"--- out/policy.ip6.batch\n+++ /dev/null\n", None)
+
+
+@case("--check: a file that cannot be read is no difference")
+def check_unreadable(shop):
+	shop.write("policy.yaml", SEED)
+	shop.tpc("compile", "policy.yaml", "-o", "out")
+	(shop.folder / "out" / "policy.nft").unlink()
+	(shop.folder / "out" / "policy.nft").mkdir()
+	return expect(shop.tpc("compile", "--check", "policy.yaml", "-o", "out"), 3, (), "cannot read out/policy.nft")
+
+
+@case("an output never overwrites the policy itself")
+def itself(shop):
+	shop.write("policy.json", json.dumps({"version": 1, "sets": {"a": ["203.0.113.1"]},
+		"rules": [{"to": "a", "then": "drop"}]}))
+	before = shop.listing()
+	problems = expect(shop.tpc("compile", "policy.json", "-o", "."), 2, None, "would overwrite the policy itself")
+	if shop.listing() != before:
+		problems.append("files were touched")
+	return problems + expect(shop.tpc("compile", "policy.json", "-o", "out"), 0)
+
+
+@case("a folder that cannot be: status 3 and no file changed")
+def no_folder(shop):
+	shop.write("policy.yaml", SEED)
+	shop.write("file", "not a folder")
+	problems = expect(shop.tpc("compile", "policy.yaml", "-o", "file"), 3, None, ["tpc: error:", "file"])
+	return problems + expect(shop.tpc("compile", "policy.yaml", "-o", "/proc/none"), 3, None,
+		"no file was changed")
+
+
+@case("a full disk: status 3, the files of before are whole, nothing else is left")
+def full_disk(shop):
+	shop.write("policy.yaml", SEED)
+	shop.write("list", "".join(f"10.{i >> 8}.{i & 255}.0/28\n" for i in range(9000)))
+	shop.write("big.yaml", SEED.replace("[203.0.113.0/24, 198.51.100.7]", "[{file: list}]"))
+	script = r"""
+mkdir out && mount -t tmpfs -o size=64k none out
+"$0" compile -q policy.yaml -o out || exit 9
+mv big.yaml policy.yaml
+sha256sum out/* >before
+"$0" compile policy.yaml -o out
+echo "status $?"
+sha256sum out/* | cmp - before && echo unchanged
+"""
+	done = shop.run("unshare", "-Urm", "sh", "-c", script, TPC)
+	return expect(done, 0, ["status 3", "unchanged"], "No space left on device")
+
+
+@case("--format json: the summary as an object, errors as an object a line")
+def as_json(shop):
+	shop.write("policy.yaml", SEED)
+	done = shop.tpc("compile", "--format", "json", "policy.yaml", "-o", "out")
+	problems = expect(done, 0, (), None)
+	summary = json.loads(done.out)
+	if summary["rules"] != 1 or "out/policy.nft" not in summary["files"]:
+		problems.append(done.out)
+	shop.write("policy.yaml", WRONG)
+	done = shop.tpc("compile", "--format", "json", "policy.yaml", "-o", "out")
+	error = json.loads(done.err.splitlines()[0])
+	if done.status != 1 or error["code"] != "unknown-name" or error["line"] != 7:
+		problems.append(str(done))
+	return problems
+
+
+@case("warnings are shown and fail nothing, also with -q")
+def warnings(shop):
+	shop.write("policy.yaml", SEED.replace("sets:\n", "sets:\n  idle: [192.0.2.1]\n"))
+	return expect(shop.tpc("compile", "-q", "policy.yaml", "-o", "out"), 0, None, ["warning:", "[unused]"])
+
+
+@case("the name of a policy file becomes syntax nowhere")
+def hostile_name(shop):
+	name = "a'b $(touch gone) `touch gone`\ntable ip x {}\n.yaml"
+	shop.write(name, SEED)
+	problems = expect(shop.tpc("compile", "-q", name, "-o", "out"), 0, None)
+	script = r"""
+set -e
+cd out
+for file in *.nft; do nft -f "$file"; done
+nft list tables
+for file in *.ip.batch; do ip -batch "$file"; done
+for file in *.sh; do sh "$file" status >/dev/null || [ $? = 5 ]; done
+"""
+	done = shop.run("unshare", "-Urnm", "sh", "-c", script)
+	problems += expect(done, 0)
+	if done.out != "table inet tpc\n":
+		problems.append(f"loaded were {done.out}")
+	if any(path.name == "gone" for path in shop.folder.rglob("*")):
+		problems.append("a command in the name was run")
+	return problems
+
+
+if __name__ == "__main__":
+	os.umask(0o022)
+	sys.exit(main())
