@@ -326,6 +326,25 @@ static void on_event(struct build *build, const yaml_event_t *event)
 	}
 }
 
+/* What a run keeps track of that only looks for more addresses to repair. */
+static void on_probe(struct build *build, const yaml_event_t *event)
+{
+	bool is_start = event->type == YAML_SEQUENCE_START_EVENT ||
+			event->type == YAML_MAPPING_START_EVENT;
+	bool is_end = event->type == YAML_SEQUENCE_END_EVENT ||
+		      event->type == YAML_MAPPING_END_EVENT;
+
+	build->stopped = is_start && build->depth == NODE_DEPTH;
+	if (event->type == YAML_DOCUMENT_END_EVENT)
+		build->has_root = true;
+	if (event->type == YAML_DOCUMENT_START_EVENT && build->has_root)
+		build->stopped = true;
+	if (is_start && !build->stopped)
+		build->depth++;
+	if (is_end)
+		build->depth--;
+}
+
 static bool innermost_bracket(const struct build *build, uint32_t *begin)
 {
 	for (unsigned int i = build->depth; i-- > 0;) {
@@ -354,6 +373,8 @@ static enum outcome on_failure(struct build *build, const yaml_parser_t *parser)
 		repair_cover(build, begin, end);
 		return repair_may_repeat(build) ? OUTCOME_AGAIN : OUTCOME_FAILED;
 	}
+	if (build->probing)
+		return OUTCOME_DONE; /* it comes again in the run that builds */
 	if (parser->context)
 		mistake.from = (uint32_t)offset_of(build, parser->context_mark);
 	mistake.has_opener = innermost_bracket(build, &mistake.opener);
@@ -379,7 +400,7 @@ static enum outcome run(struct build *build)
 			break;
 		}
 		build->event++;
-		on_event(build, &event);
+		(build->probing ? on_probe : on_event)(build, &event);
 		is_over = event.type == YAML_STREAM_END_EVENT;
 		yaml_event_delete(&event);
 	}
@@ -388,19 +409,24 @@ static enum outcome run(struct build *build)
 }
 
 /* Back to the beginning, with what the runs so far have found out. */
-static void rewind_build(struct build *build)
+static void restart(struct build *build, bool probing)
 {
 	struct build fresh = { .arena = build->arena,
 			       .diag = build->diag,
 			       .source = build->source,
 			       .text = build->text,
 			       .repaired = build->repaired,
-			       .repairs = build->repairs };
+			       .repairs = build->repairs,
+			       .quiet = build->quiet,
+			       .probing = probing };
 
-	fresh.quiet = build->event > build->quiet ? build->event : build->quiet;
 	*build = fresh;
 }
 
+/*
+ * One run when all is well. Otherwise runs that build nothing until there is no more address to
+ * repair, and a last one that builds, and is quiet of what the first has reported.
+ */
 struct node *build_document(struct arena *arena, struct diag *diag, const struct source *source)
 {
 	struct build *build = arena_new_of(arena, struct build);
@@ -409,8 +435,17 @@ struct node *build_document(struct arena *arena, struct diag *diag, const struct
 	*build = (struct build){
 		.arena = arena, .diag = diag, .source = source, .text = source->text
 	};
-	while ((outcome = run(build)) == OUTCOME_AGAIN)
-		rewind_build(build);
+	outcome = run(build);
+	if (outcome == OUTCOME_AGAIN) {
+		build->quiet = build->event;
+		do {
+			restart(build, true);
+		} while ((outcome = run(build)) == OUTCOME_AGAIN);
+		if (outcome == OUTCOME_DONE) {
+			restart(build, false);
+			outcome = run(build);
+		}
+	}
 	return outcome == OUTCOME_DONE && build->depth == 0 && build->has_root ? &build->root
 									       : NULL;
 }

@@ -1,6 +1,7 @@
 /*
  * build: from libyaml's events to a tree. The state that its files share: build.c (events),
- * feature.c (what YAML has and a policy has not), twice.c (keys given twice).
+ * feature.c (what YAML has and a policy has not), repair.c (addresses with a colon at their edge),
+ * twice.c (keys given twice).
  */
 #ifndef TPC_YAML_BUILD_H
 #define TPC_YAML_BUILD_H
@@ -41,6 +42,7 @@ struct build {
 			     length */
 	char *repaired;
 	unsigned int repairs;
+	bool probing;                   /* this run only looks for more to repair */
 	size_t char_index, char_offset; /* libyaml counts characters: the last one that was looked
 					   up, and its byte */
 	size_t event;                   /* the number of the present event, from 1 */
