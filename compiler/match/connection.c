@@ -77,6 +77,20 @@ struct ir_match undirected_match(void)
 	return (struct ir_match){ .ops = &undirected_ops };
 }
 
+/* Half-open connections are no full sockets and have no `wildcard`: ask only of packets in state new. */
+static void print_listening(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "socket wildcard { 0, 1 }");
+}
+
+static const struct ir_match_ops listening_ops = { "listening", print_listening, socket_holds, false };
+
+struct ir_match listening_match(void)
+{
+	return (struct ir_match){ .ops = &listening_ops };
+}
+
 static void print_syn(const struct ir_match *match, struct buf *out)
 {
 	(void)match;

@@ -36,6 +36,8 @@ struct ir_match direction_match(void);
 struct ir_match socket_match(void);
 /* ct status dnat, negated: the packet was not redirected. */
 struct ir_match undirected_match(void);
+/* Some socket on this host takes the packet: only sure of first packets. */
+struct ir_match listening_match(void);
 /* The first packet of a TCP connection, in each direction. */
 struct ir_match syn_match(void);
 

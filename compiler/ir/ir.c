@@ -1,0 +1,97 @@
+/*
+ * ir: finding, naming and verifying what a policy asks of the kernel.
+ */
+#include "ir/ir.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name)
+{
+	for (size_t i = 0; i < ir->chain_count; i++)
+		if (!strcmp(ir->chains[i].name, name))
+			return &ir->chains[i];
+	return NULL;
+}
+
+/* ---- verification ---- */
+
+static const char *verify_statement(struct arena *arena, const struct ir *ir, const struct ir_chain *chain,
+				    const struct ir_statement *statement)
+{
+	bool goes = statement->op == IR_GOTO || statement->op == IR_JUMP;
+
+	if (goes && !ir_chain_find(ir, statement->chain))
+		return arena_printf(arena, "chain %s leads to %s, which is not there", chain->name, statement->chain);
+	for (size_t i = 0; i < statement->case_count; i++) {
+		const char *to = statement->cases[i].chain;
+
+		if (to && !ir_chain_find(ir, to))
+			return arena_printf(arena, "chain %s dispatches to %s, which is not there", chain->name, to);
+		for (size_t k = 0; k < i; k++)
+			if (statement->cases[k].value == statement->cases[i].value)
+				return arena_printf(arena, "chain %s dispatches 0x%08x twice", chain->name,
+						    statement->cases[i].value);
+	}
+	return NULL;
+}
+
+static bool owns_set(const struct ir *ir, const struct ir_set *set)
+{
+	for (size_t i = 0; i < ir->set_count; i++)
+		if (!strcmp(ir->sets[i].base, set->base))
+			return true;
+	return false;
+}
+
+static const char *verify_chain(struct arena *arena, const struct ir *ir, const struct ir_chain *chain)
+{
+	const char *broken = NULL;
+
+	for (size_t i = 0; i < chain->rule_count && !broken; i++) {
+		const struct ir_rule *rule = &chain->rules[i];
+
+		for (size_t k = 0; k < rule->match_count; k++)
+			if (rule->matches[k].set && !owns_set(ir, rule->matches[k].set))
+				return arena_printf(arena, "chain %s asks for the set %s, which is not there", chain->name,
+						    rule->matches[k].set->base);
+		for (size_t k = 0; k < rule->statement_count && !broken; k++)
+			broken = verify_statement(arena, ir, chain, &rule->statements[k]);
+	}
+	return broken;
+}
+
+static const char *verify_set(struct arena *arena, const struct ir_set *set)
+{
+	for (size_t i = 1; i < set->elements.count; i++)
+		if (set->elements.items[i].first <= set->elements.items[i - 1].last + 1)
+			return arena_printf(arena, "the set %s is not canonical", set->base);
+	return NULL;
+}
+
+static const char *verify_ip_rules(struct arena *arena, const struct ir *ir)
+{
+	for (size_t i = 0; i < ir->ip_rule_count; i++) {
+		const struct ir_ip_rule *rule = &ir->ip_rules[i];
+
+		if (!rule->mark || rule->mark & ~rule->mask)
+			return arena_printf(arena, "ip rule %u has a mark that would match everything or nothing",
+					    rule->priority);
+		if (i && rule->priority < rule[-1].priority)
+			return arena_printf(arena, "ip rule %u is out of order", rule->priority);
+	}
+	return NULL;
+}
+
+const char *ir_verify(struct arena *arena, const struct ir *ir)
+{
+	const char *broken = verify_ip_rules(arena, ir);
+
+	for (size_t i = 0; i < ir->set_count && !broken; i++)
+		broken = verify_set(arena, &ir->sets[i]);
+	for (size_t i = 0; i < ir->chain_count && !broken; i++)
+		broken = verify_chain(arena, ir, &ir->chains[i]);
+	return broken;
+}

@@ -1,0 +1,97 @@
+/*
+ * expect: what the policy says of a packet against what its ir does with it.
+ */
+#include "lang/expect.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "ir/evaluate.h"
+
+static const char *way_words(struct arena *arena, const struct ir_class *way)
+{
+	switch (way->kind) {
+	case IR_CLASS_PROXY:
+		return arena_printf(arena, "{proxy: %s}", way->name);
+	case IR_CLASS_ROUTE:
+		return arena_printf(arena, "{route: %s}", way->name);
+	case IR_CLASS_MARK:
+		return arena_printf(arena, "{mark: %s}", way->name);
+	case IR_CLASS_REPLY:
+		return "an answer";
+	}
+	return "";
+}
+
+static const char *outcome_words(struct arena *arena, const struct ir_outcome *outcome)
+{
+	switch (outcome->verdict) {
+	case VERDICT_DROP:
+		return "drop";
+	case VERDICT_REJECT:
+		return "reject";
+	case VERDICT_ACCEPT:
+		return outcome->way ? way_words(arena, outcome->way) : "direct";
+	}
+	return "";
+}
+
+static bool is_way(const struct ir_outcome *outcome, enum ir_class_kind kind, const char *name)
+{
+	return outcome->verdict == VERDICT_ACCEPT && outcome->way && outcome->way->kind == kind &&
+	       !strcmp(outcome->way->name, name);
+}
+
+static const char *route_name(struct arena *arena, const struct ast_then *then)
+{
+	const char *name = then->targets[0].name;
+
+	for (size_t i = 1; i < then->target_count; i++)
+		name = arena_printf(arena, "%s.%s", name, then->targets[i].name);
+	return name;
+}
+
+static bool is_mark(const struct ir_outcome *outcome, const struct ast_mark *mark)
+{
+	return outcome->verdict == VERDICT_ACCEPT && (outcome->mark & mark->mask) == mark->value;
+}
+
+static bool holds(struct arena *arena, const struct ast_then *then, const struct ir_outcome *outcome)
+{
+	switch (then->action) {
+	case THEN_DIRECT:
+		return outcome->verdict == VERDICT_ACCEPT && !outcome->way;
+	case THEN_DROP:
+		return outcome->verdict == VERDICT_DROP;
+	case THEN_REJECT:
+		return outcome->verdict == VERDICT_REJECT;
+	case THEN_PROXY:
+		return is_way(outcome, IR_CLASS_PROXY, then->listener_name);
+	case THEN_ROUTE:
+		return is_way(outcome, IR_CLASS_ROUTE, route_name(arena, then));
+	case THEN_MARK:
+		return is_mark(outcome, &then->mark);
+	case THEN_CONTINUE:
+		return false;
+	}
+	return false;
+}
+
+void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *policy, const struct ir *ir)
+{
+	for (size_t i = 0; i < policy->expectation_count; i++) {
+		const struct ast_expectation *expectation = &policy->expectations[i];
+		struct ir_outcome outcome = ir_evaluate(ir, &expectation->packet);
+		struct diag_record *record;
+
+		if (holds(arena, expectation->then, &outcome))
+			continue;
+		record = diag_add(diag, DIAG_expect_failed, expectation->span, "this packet ends otherwise: %s",
+				  outcome_words(arena, &outcome));
+		if (outcome.decided)
+			diag_also(record, outcome.decided->origin, "this rule takes it");
+		diag_help(record, outcome.decided ? "change that rule, put one before it, or change the expectation"
+						  : "no rule takes it: add one, or change the expectation");
+	}
+}

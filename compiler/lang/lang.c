@@ -1,0 +1,34 @@
+/*
+ * lang: the phases of reading a policy, one after the other.
+ */
+#include "lang/lang.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/diag.h"
+#include "ir/ir.h"
+#include "lang/check.h"
+#include "lang/expect.h"
+#include "lang/lower.h"
+#include "lang/read.h"
+
+struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path)
+{
+	struct ast_policy *policy = read_policy(arena, diag, path);
+	const char *broken;
+	struct ir *ir;
+
+	if (!policy || !check_policy(arena, diag, policy))
+		return NULL;
+	ir = lower_policy(arena, diag, policy);
+	if (!ir)
+		return NULL;
+	broken = ir_verify(arena, ir);
+	if (broken) {
+		fprintf(stderr, "tpc: a defect of tpc, not of the policy: %s\n", broken);
+		abort();
+	}
+	expect_check(arena, diag, policy, ir);
+	return diag_error_count(diag) ? NULL : ir;
+}

@@ -1,0 +1,170 @@
+/*
+ * lower: the order in which a checked policy becomes ir, and what the ir says of it beside the kernel's objects.
+ */
+#include "lang/lower.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "match/kinds.h"
+
+static void describe_class(struct lower *lower, const struct lower_class *way)
+{
+	static const uint32_t no_table;
+	struct ir *ir = lower->ir;
+
+	*arena_append(lower->arena, ir->classes, ir->class_count) = (struct ir_class){
+		.kind = way->kind,
+		.name = way->name,
+		.mark = way->mark,
+		.mask = way->mask,
+		.table = way->table ? way->table : way->table_count == 1 ? (uint32_t)way->tables[0]->id : no_table,
+		.priority = way->priority,
+		.listener_mode = way->listener ? ast_mode_name(way->listener->mode) : NULL,
+		.port = way->listener ? way->listener->port : 0,
+		.origin = way->origin,
+	};
+}
+
+static bool stays_here(const struct ast_listener *listener)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct addr addr = listener->addr[family];
+
+		if (listener->mode == MODE_DNAT && listener->has[family] &&
+		    !(family == ADDR_IPV4 ? addr.bits >> 24 == 127 : addr.bits == 1))
+			return false;
+	}
+	return true;
+}
+
+static void describe_listener(struct lower *lower, const struct lower_class *way)
+{
+	struct ast_listener *listener = way->listener;
+	struct ir_listener *out = arena_append(lower->arena, lower->ir->listeners, lower->ir->listener_count);
+
+	*out = (struct ir_listener){
+		.name = listener->name,
+		.mode = ast_mode_name(listener->mode),
+		.port = listener->port,
+		.tcp = listener->protocols & TAKES_TCP,
+		.udp = listener->protocols & TAKES_UDP,
+		.on_this_host = stays_here(listener),
+		.origin = listener->span,
+	};
+	memcpy(out->addr, listener->addr, sizeof(out->addr));
+	memcpy(out->has, way->families, sizeof(out->has));
+}
+
+/* ---- names of accounts ---- */
+
+static void add_name(struct lower *lower, const char ***names, size_t *count, const char *name)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (!strcmp((*names)[i], name))
+			return;
+	*arena_append(lower->arena, *names, *count) = name;
+}
+
+static void add_account(struct lower *lower, unsigned int selector, const char *name)
+{
+	struct ir *ir = lower->ir;
+
+	if (name[0] >= '0' && name[0] <= '9')
+		return;
+	if (selector == IDENTITY_USER)
+		add_name(lower, &ir->users, &ir->user_count, name);
+	else if (selector == IDENTITY_GROUP)
+		add_name(lower, &ir->groups, &ir->group_count, name);
+}
+
+static void describe_accounts(struct lower *lower)
+{
+	struct ast_policy *policy = lower->policy;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		for (size_t k = 0; k < policy->rules[i].condition_count; k++) {
+			const struct match_condition *condition = policy->rules[i].conditions[k];
+
+			for (size_t n = 0; condition->kind == &match_identity && n < condition->name_count; n++)
+				add_account(lower, condition->selector, condition->names[n]);
+		}
+	for (size_t i = 0; i < policy->listener_count; i++) {
+		const struct ast_identity *identity = &policy->listeners[i].runs_as;
+
+		if (identity->given && !identity->by_mark && policy->listeners[i].used)
+			add_account(lower, identity->selector, identity->text);
+	}
+}
+
+static void describe(struct lower *lower)
+{
+	struct ir *ir = lower->ir;
+
+	ir->mark_mask = (uint32_t)lower->policy->settings.mark_mask;
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+
+		if (!lower_is_used(way))
+			continue;
+		ir->mark_mask |= way->mask;
+		describe_class(lower, way);
+		if (way->listener)
+			describe_listener(lower, way);
+		for (int family = 0; family < ADDR_FAMILIES; family++)
+			ir->needs_forwarding[family] |= way->kind == IR_CLASS_ROUTE && way->forward && way->families[family];
+	}
+	describe_accounts(lower);
+}
+
+/* ---- surprises ---- */
+
+static void warn_of_ipv6(struct lower *lower)
+{
+	struct diag_record *record;
+
+	if (lower->policy->settings.ipv6 != IPV6_ON || !lower->captures[ADDR_IPV4] || lower->captures[ADDR_IPV6])
+		return;
+	record = diag_add(lower->diag, DIAG_ipv6_uncovered, lower->first_capture,
+			  "this policy is about IPv4 alone: IPv6 to the same services goes its usual way");
+	diag_help(record, "name IPv6 destinations too, or say what is meant: `settings: {ipv6: block}` refuses IPv6, "
+			  "`settings: {ipv6: off}` leaves it alone");
+}
+
+/* ---- the whole ---- */
+
+static struct ir *new_ir(struct arena *arena, const struct ast_policy *policy)
+{
+	struct ir *ir = arena_new_of(arena, struct ir);
+
+	ir->name = policy->name;
+	ir->table = strcmp(policy->name, "tpc") ? arena_printf(arena, "tpc_%s", policy->name) : "tpc";
+	ir->protocol = (uint32_t)policy->settings.protocol;
+	ir->sysctl_policy = (enum ir_sysctl_policy)policy->settings.sysctls;
+	return ir;
+}
+
+struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+{
+	struct lower lower = { .arena = arena, .diag = diag, .policy = policy, .ir = new_ir(arena, policy) };
+
+	if (!lower_classes(&lower))
+		return NULL;
+	lower_plan_state(&lower);
+	lower_hooks(&lower);
+	if (!lower_routing(&lower))
+		return NULL;
+	lower_way_chains(&lower);
+	lower_translation(&lower);
+	lower_locks(&lower);
+	if (lower.failed)
+		return NULL;
+	describe(&lower);
+	warn_of_ipv6(&lower);
+	lower_finish(&lower);
+	lower.ir->policy_rules = policy->rule_count;
+	lower.ir->expectation_count = policy->expectation_count;
+	lower.ir->digest = ir_digest(lower.ir);
+	return lower.ir;
+}

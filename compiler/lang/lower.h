@@ -1,0 +1,183 @@
+/*
+ * lower: from a checked policy to the ir. The parts share one struct lower; each file builds one kind of thing.
+ *
+ *   lower_class.c   the ways a packet can take, and their numbers: marks, table ids, priorities
+ *   lower_build.c   chains, rules and sets under construction
+ *   lower_rule.c    one rule of the author's as nft rules
+ *   lower_state.c   connections that keep their way: values of the connection's mark
+ *   lower_hook.c    the base chains prerouting and output, where the guarantees stand around the author's rules
+ *   lower_way.c     the chains that send a packet each way
+ *   lower_nat.c     address translation by mark
+ *   lower_lock.c    locks behind the marks, so that what went wrong before does not get out
+ *   lower_route.c   ip rules, routes, sysctls
+ */
+#ifndef TPC_LANG_LOWER_H
+#define TPC_LANG_LOWER_H
+
+#include "lang/ast.h"
+
+struct arena;
+struct diag;
+
+/* A way that packets can take: what its mark means. */
+struct lower_class {
+	enum ir_class_kind kind;
+	const char *name;  /* of the listener, the table, the tables joined by '.', or the mark */
+	const char *chain; /* sets the mark, and hands to the proxy: for what arrives */
+	const char *local_chain; /* the same for what this host sends */
+	uint32_t mark, mask;
+	bool families[ADDR_FAMILIES]; /* packets of this family are sent this way */
+	bool forward, local;          /* traffic of this scope is */
+	struct ast_listener *listener;
+	struct ast_table **tables; /* in the order they are tried */
+	size_t table_count;
+	int fallback; /* enum ast_fallback: behind the last table */
+	uint32_t table; /* a proxy's own */
+	uint32_t priority; /* of its first ip rule; 0: none */
+	struct span origin;
+};
+
+/* A row of rules in one chain, and how far its drops and rejects have got: see lower_state.c. */
+struct lower_walk {
+	enum ir_scope scope;
+	const char *name;
+	struct ir_chain *chain;
+	bool specials; /* packets to this host, broadcast, multicast, link-local */
+	bool stateful;
+	size_t cuts;
+};
+
+/* A way together with the drops and rejects above the rule that chose it. */
+struct lower_way {
+	enum ir_scope scope;
+	const char *target; /* chain; NULL: the main table */
+	const char *cuts;   /* chain; NULL: none */
+};
+
+struct lower_value {
+	size_t origin, way; /* both from 1; 0: none */
+	uint32_t value;
+};
+
+/* An uplink: connections that come in by a table's interfaces are answered by that table. */
+struct lower_uplink {
+	struct ast_table *table;
+	const char **devs;
+	size_t dev_count;
+	struct lower_class *reply;
+};
+
+struct lower {
+	struct arena *arena;
+	struct diag *diag;
+	struct ast_policy *policy;
+	struct ir *ir;
+	struct lower_class **classes;
+	size_t class_count;
+	struct lower_uplink *uplinks;
+	size_t uplink_count;
+	struct ir_chain **chains;
+	size_t chain_count;
+	struct ir_set **sets;
+	size_t set_count;
+	struct lower_way *ways;
+	size_t way_count;
+	struct lower_value *values;
+	size_t value_count;
+	bool stateful[2];             /* forward, local */
+	bool captures[ADDR_FAMILIES]; /* some rule does something else than direct with this family */
+	struct span first_capture;
+	bool failed;
+};
+
+/* The whole of it. NULL when there was an error. */
+struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+
+/* ---- lower_class.c ---- */
+
+/* Gives every listener, table and bare mark its numbers. False when there is no room or two are the same. */
+bool lower_classes(struct lower *lower);
+/* The way that an action chooses (proxy, route, mark). */
+struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then);
+/* The nth value, from 1, that fits into the bits of a mask; 0 when there is none. */
+uint32_t lower_mask_value(uint32_t mask, uint32_t n);
+
+/* ---- lower_build.c ---- */
+
+struct ir_chain *lower_chain(struct lower *lower, const char *name, const char *remark);
+struct ir_chain *lower_base_chain(struct lower *lower, const char *name, enum ir_chain_type type, enum ir_hook hook,
+				  int priority, const char *remark);
+struct ir_chain *lower_find_chain(struct lower *lower, const char *name);
+/* The rule stays in place until the next one is added to its chain. */
+struct ir_rule *lower_rule(struct lower *lower, struct ir_chain *chain, struct span origin, const char *remark);
+void lower_match(struct lower *lower, struct ir_rule *rule, struct ir_match match);
+void lower_do(struct lower *lower, struct ir_rule *rule, struct ir_statement statement);
+void lower_op(struct lower *lower, struct ir_rule *rule, enum ir_op op);
+void lower_goto(struct lower *lower, struct ir_rule *rule, const char *chain);
+void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
+/* "The packet carries this way's mark." */
+void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct lower_class *way);
+/* The set under this name, made if need be. */
+const struct ir_set *lower_set(struct lower *lower, const char *base, enum ir_set_type type,
+			       const struct interval_set *elements, struct span origin);
+/* The chain that rejects as fits the protocol. */
+const char *lower_refuse(struct lower *lower);
+void lower_finish(struct lower *lower);
+
+/* ---- lower_rule.c ---- */
+
+/* The author's rule at the end of the walk. */
+void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
+/* Does a later packet of a connection perhaps fit where the first did not, or the other way round? */
+bool lower_may_change(const struct ast_rule *rule);
+
+/* ---- lower_state.c ---- */
+
+/* Which scopes need state, from rules and listeners. */
+void lower_plan_state(struct lower *lower);
+/* The value of a connection's mark that says: came by this uplink (0: none), goes this way (0: undecided). */
+uint32_t lower_value(struct lower *lower, size_t origin, size_t way);
+/*
+ * A chain that keeps the way to `target` (NULL: the main table) for the connection, and hands its first packet to `first`, which is the
+ * target itself unless a listener is to be tried (NULL: accepts).
+ */
+const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target, const char *first);
+/* Writes the value of a way into the connection's mark, for each uplink it may have come by. */
+void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk, size_t way);
+/* The number of the way, from 1. */
+size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char *target);
+/* Adds the rule just lowered to the drops and rejects that later ways are cut by. */
+void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
+/* Where packets of connections that have decided leave the base chain: its cases come last, so it is filled here. */
+void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);
+/* Replies of connections that came in by an uplink. */
+void lower_fill_replies(struct lower *lower, struct ir_chain *chain);
+
+/* ---- lower_hook.c ---- */
+
+/* The author's rules and the guarantees around them: prerouting, output, and what they go to. */
+void lower_hooks(struct lower *lower);
+
+/* ---- lower_way.c ---- */
+
+/* The chains that send a packet each way. */
+void lower_way_chains(struct lower *lower);
+/* A chain that tries a listener with `on_failure: direct` for a first packet, and lets it go where none waits. */
+const char *lower_try(struct lower *lower, const struct lower_walk *walk, const struct lower_class *way);
+/* tcp, udp or both, as a listener takes them. */
+struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener);
+
+/* ---- lower_nat.c, lower_lock.c, lower_route.c, lower.c ---- */
+
+/* Address translation by mark: redirect and dnat listeners, masquerade and snat. */
+void lower_translation(struct lower *lower);
+/* What stands behind the marks: packets that were not translated, strict tables, sizes of segments, listeners that are gone. */
+void lower_locks(struct lower *lower);
+/* ip rules, routes and sysctls. False after an error. */
+bool lower_routing(struct lower *lower);
+/* Is the way used by packets of any family? */
+bool lower_is_used(const struct lower_class *way);
+/* Interfaces by which the tables of a way leave; *complete is false when one of them names none. */
+const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count, bool *complete);
+
+#endif

@@ -1,0 +1,343 @@
+/*
+ * lower_class: the ways that packets can take, and the numbers that stand for them.
+ *
+ * Numbers the author gave are checked against each other; the others are given out in the order of declaration (listeners, then tables,
+ * whether a rule uses them or not, then what rules ask for beside them), so that a definition at the end changes no earlier number.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "lang/check.h"
+#include "lang/lower.h"
+
+/* A number that the author gave, with what it is for. */
+struct given {
+	const char *name;
+	uint32_t value, mask;
+	struct span span;
+};
+
+struct givens {
+	struct given *items;
+	size_t count;
+};
+
+/* ---- masks ---- */
+
+uint32_t lower_mask_value(uint32_t mask, uint32_t n)
+{
+	uint32_t value = 0;
+
+	for (int bit = 0; bit < 32; bit++) {
+		if (!(mask >> bit & 1))
+			continue;
+		value |= (n & 1) << bit;
+		n >>= 1;
+	}
+	return n ? 0 : value;
+}
+
+/* Could one packet's mark mean both? Marks in separate bits are written separately. */
+static bool overlaps(uint32_t value, uint32_t mask, const struct given *given)
+{
+	uint32_t shared = mask & given->mask;
+
+	return shared && !((value ^ given->value) & shared);
+}
+
+/* ---- numbers that were given ---- */
+
+static void add_given(struct lower *lower, struct givens *givens, const char *what, const char *name, uint32_t value,
+		      uint32_t mask, struct span span)
+{
+	for (size_t i = 0; i < givens->count; i++) {
+		struct diag_record *record;
+
+		if (!overlaps(value, mask, &givens->items[i]))
+			continue;
+		lower->failed = true;
+		record = diag_add(lower->diag, DIAG_number_conflict, span, "%s 0x%x of \"%s\" is the one of \"%s\" too", what,
+				  value, name, givens->items[i].name);
+		diag_also(record, givens->items[i].span, "given here");
+		diag_help(record, "give one of them another number, or leave it out");
+		return;
+	}
+	*arena_append(lower->arena, givens->items, givens->count) = (struct given){ name, value, mask, span };
+}
+
+static struct givens given_marks(struct lower *lower)
+{
+	struct ast_policy *policy = lower->policy;
+	struct givens givens = { 0 };
+
+	for (size_t i = 0; i < policy->listener_count; i++) {
+		struct ast_listener *listener = &policy->listeners[i];
+
+		if (listener->mark.given)
+			add_given(lower, &givens, "the mark", listener->name, listener->mark.value, listener->mark.mask,
+				  listener->mark.span);
+	}
+	for (size_t i = 0; i < policy->table_count; i++) {
+		struct ast_table *table = &policy->tables[i];
+
+		if (table->mark.given)
+			add_given(lower, &givens, "the mark", table->name, table->mark.value, table->mark.mask,
+				  table->mark.span);
+	}
+	for (size_t i = 0; i < policy->listener_count; i++) {
+		struct ast_identity *runs_as = &policy->listeners[i].runs_as;
+
+		if (runs_as->by_mark)
+			add_given(lower, &givens, "the mark", arena_printf(lower->arena, "%s's runs_as", policy->listeners[i].name),
+				  runs_as->mark.value, runs_as->mark.mask, runs_as->mark.span);
+	}
+	return givens;
+}
+
+/* A bare mark may be the one of a listener or table on purpose; but no mark that is given out may be the same. */
+static void add_bare_mark(struct lower *lower, struct givens *givens, const struct ast_then *then)
+{
+	if (then && then->action == THEN_MARK)
+		*arena_append(lower->arena, givens->items, givens->count) =
+			(struct given){ "mark", then->mark.value, then->mark.mask, then->mark.span };
+}
+
+static struct givens given_tables(struct lower *lower)
+{
+	struct ast_policy *policy = lower->policy;
+	struct givens givens = { 0 };
+
+	for (size_t i = 0; i < policy->listener_count; i++)
+		if (policy->listeners[i].table)
+			add_given(lower, &givens, "the table", policy->listeners[i].name, (uint32_t)policy->listeners[i].table,
+				  UINT32_MAX, policy->listeners[i].table_span);
+	for (size_t i = 0; i < policy->table_count; i++)
+		if (policy->tables[i].id)
+			add_given(lower, &givens, "the table", policy->tables[i].name, (uint32_t)policy->tables[i].id,
+				  UINT32_MAX, policy->tables[i].id_span);
+	for (size_t i = 0; i < givens.count; i++) {
+		if (givens.items[i].value < 253 || givens.items[i].value > 255)
+			continue;
+		lower->failed = true;
+		diag_help(diag_add(lower->diag, DIAG_number_conflict, givens.items[i].span, "table %u is one of the kernel's own",
+				   givens.items[i].value),
+			  "253, 254 and 255 are default, main and local: take another number");
+	}
+	return givens;
+}
+
+/* ---- numbers that are given out ---- */
+
+struct numbers {
+	struct lower *lower;
+	struct givens marks, tables;
+	uint32_t next_mark, next_table;
+};
+
+static uint32_t next_mark(struct numbers *numbers, struct span span)
+{
+	uint32_t mask = (uint32_t)numbers->lower->policy->settings.mark_mask, value;
+	bool taken = true;
+
+	while (taken && (value = lower_mask_value(mask, ++numbers->next_mark))) {
+		taken = false;
+		for (size_t i = 0; i < numbers->marks.count; i++)
+			taken |= overlaps(value, mask, &numbers->marks.items[i]);
+	}
+	if (value)
+		return value;
+	if (!numbers->lower->failed)
+		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span, "there is no mark left in 0x%08x", mask),
+			  "widen `settings: {mark_mask: ...}`; every listener and table needs a mark, and 0 is none");
+	numbers->lower->failed = true;
+	return mask;
+}
+
+static uint32_t next_table(struct numbers *numbers, struct span span)
+{
+	struct ast_settings *settings = &numbers->lower->policy->settings;
+
+	while (numbers->next_table <= settings->table_last) {
+		uint32_t id = numbers->next_table++;
+		bool taken = false;
+
+		for (size_t i = 0; i < numbers->tables.count; i++)
+			taken |= numbers->tables.items[i].value == id;
+		if (!taken)
+			return id;
+	}
+	if (!numbers->lower->failed)
+		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span, "there is no table id left in %u-%u",
+				   settings->table_first, settings->table_last),
+			  "widen `settings: {table_ids: ...}`");
+	numbers->lower->failed = true;
+	return settings->table_last;
+}
+
+static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind kind, const char *name,
+				     const struct ast_mark *mark, struct span origin)
+{
+	struct lower *lower = numbers->lower;
+	struct lower_class *way = arena_new_of(lower->arena, struct lower_class);
+	static const char *const prefixes[] = { "proxy", "route", "mark", "reply" };
+
+	*way = (struct lower_class){ .kind = kind, .name = name, .origin = origin };
+	way->mark = mark && mark->given ? mark->value : next_mark(numbers, origin);
+	way->mask = mark && mark->given ? mark->mask : (uint32_t)lower->policy->settings.mark_mask;
+	way->chain = way->local_chain = arena_printf(lower->arena, "%s_%s", prefixes[kind], name);
+	*arena_append(lower->arena, lower->classes, lower->class_count) = way;
+	return way;
+}
+
+static void add_listener(struct numbers *numbers, struct ast_listener *listener)
+{
+	struct lower_class *way = add_class(numbers, IR_CLASS_PROXY, listener->name, &listener->mark, listener->span);
+
+	way->listener = listener;
+	if (listener->mode != MODE_TPROXY)
+		return;
+	way->table = listener->table ? (uint32_t)listener->table : next_table(numbers, listener->span);
+	way->fallback = FALLBACK_UNREACHABLE;
+	way->local_chain = arena_printf(numbers->lower->arena, "local_proxy_%s", listener->name);
+}
+
+static void add_table(struct numbers *numbers, struct ast_table *table)
+{
+	struct lower_class *way = add_class(numbers, IR_CLASS_ROUTE, table->name, &table->mark, table->span);
+
+	if (!table->id)
+		table->id = next_table(numbers, table->span);
+	*arena_append(numbers->lower->arena, way->tables, way->table_count) = table;
+	way->fallback = table->fallback;
+}
+
+/* ---- ways that rules ask for beside those of listeners and tables ---- */
+
+static const char *route_name(struct lower *lower, const struct ast_then *then)
+{
+	const char *name = then->targets[0].name;
+
+	for (size_t i = 1; i < then->target_count; i++)
+		name = arena_printf(lower->arena, "%s.%s", name, then->targets[i].name);
+	return name;
+}
+
+static const char *mark_name(struct lower *lower, const struct ast_mark *mark)
+{
+	if (mark->mask == UINT32_MAX)
+		return arena_printf(lower->arena, "0x%08x", mark->value);
+	return arena_printf(lower->arena, "0x%08x.0x%08x", mark->value, mark->mask);
+}
+
+struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then)
+{
+	enum ir_class_kind kind = then->action == THEN_PROXY ? IR_CLASS_PROXY
+				  : then->action == THEN_ROUTE ? IR_CLASS_ROUTE
+							       : IR_CLASS_MARK;
+	const char *name = kind == IR_CLASS_PROXY   ? then->listener_name
+			   : kind == IR_CLASS_ROUTE ? route_name(lower, then)
+						    : mark_name(lower, &then->mark);
+
+	for (size_t i = 0; i < lower->class_count; i++)
+		if (lower->classes[i]->kind == kind && !strcmp(lower->classes[i]->name, name))
+			return lower->classes[i];
+	return NULL;
+}
+
+static int fallback_of(const struct ast_target *target, const struct ast_table *table)
+{
+	if (table)
+		return table->fallback;
+	return !strcmp(target->name, "unreachable") ? FALLBACK_UNREACHABLE
+	       : !strcmp(target->name, "prohibit")  ? FALLBACK_PROHIBIT
+	       : !strcmp(target->name, "blackhole") ? FALLBACK_BLACKHOLE
+						    : FALLBACK_MAIN;
+}
+
+static void add_row(struct numbers *numbers, const struct ast_then *then)
+{
+	struct lower *lower = numbers->lower;
+	struct lower_class *way = add_class(numbers, IR_CLASS_ROUTE, route_name(lower, then), NULL, then->span);
+
+	for (size_t i = 0; i < then->target_count; i++) {
+		struct ast_table *table = ast_table_find(lower->policy, then->targets[i].name);
+
+		way->fallback = fallback_of(&then->targets[i], table);
+		if (table)
+			*arena_append(lower->arena, way->tables, way->table_count) = table;
+	}
+}
+
+static void add_wanted(struct numbers *numbers, const struct ast_then *then)
+{
+	if (!then || lower_class_of(numbers->lower, then))
+		return;
+	if (then->action == THEN_ROUTE)
+		add_row(numbers, then);
+	else if (then->action == THEN_MARK)
+		add_class(numbers, IR_CLASS_MARK, mark_name(numbers->lower, &then->mark), &then->mark, then->span);
+}
+
+/* A table with a default route by an interface is an uplink; the first that names an interface has it. */
+static void add_uplink(struct numbers *numbers, struct ast_table *table)
+{
+	struct lower *lower = numbers->lower;
+	struct lower_uplink uplink = { .table = table };
+	const char **devs;
+	size_t count;
+	bool complete;
+
+	devs = check_table_devs(lower->arena, table, &count, &complete);
+	for (size_t i = 0; i < count; i++) {
+		bool taken = false;
+
+		for (size_t u = 0; u < lower->uplink_count; u++)
+			for (size_t k = 0; k < lower->uplinks[u].dev_count; k++)
+				taken |= !strcmp(lower->uplinks[u].devs[k], devs[i]);
+		if (!taken)
+			*arena_append(lower->arena, uplink.devs, uplink.dev_count) = devs[i];
+	}
+	if (!uplink.dev_count)
+		return;
+	uplink.reply = add_class(numbers, IR_CLASS_REPLY, table->name, NULL, table->span);
+	uplink.reply->forward = uplink.reply->local = true;
+	*arena_append(lower->arena, uplink.reply->tables, uplink.reply->table_count) = table;
+	uplink.reply->fallback = table->fallback;
+	*arena_append(lower->arena, lower->uplinks, lower->uplink_count) = uplink;
+}
+
+static bool has_default_route(const struct ast_table *table)
+{
+	if (table->has_shorthand)
+		return true;
+	for (size_t i = 0; i < table->route_count; i++)
+		if (table->routes[i].is_default && table->routes[i].type == IR_ROUTE_UNICAST)
+			return true;
+	return false;
+}
+
+bool lower_classes(struct lower *lower)
+{
+	struct ast_policy *policy = lower->policy;
+	struct numbers numbers = { .lower = lower, .next_table = policy->settings.table_first };
+
+	numbers.marks = given_marks(lower);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		add_bare_mark(lower, &numbers.marks, policy->rules[i].then);
+	add_bare_mark(lower, &numbers.marks, policy->default_forward);
+	add_bare_mark(lower, &numbers.marks, policy->default_local);
+	numbers.tables = given_tables(lower);
+	for (size_t i = 0; i < policy->listener_count; i++)
+		add_listener(&numbers, &policy->listeners[i]);
+	for (size_t i = 0; i < policy->table_count; i++)
+		add_table(&numbers, &policy->tables[i]);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		add_wanted(&numbers, policy->rules[i].then);
+	add_wanted(&numbers, policy->default_forward);
+	add_wanted(&numbers, policy->default_local);
+	for (size_t i = 0; i < policy->table_count; i++)
+		if (has_default_route(&policy->tables[i]))
+			add_uplink(&numbers, &policy->tables[i]);
+	return !lower->failed;
+}

@@ -1,0 +1,144 @@
+/*
+ * lower_lock: what stands behind the marks, so that a packet that went wrong before does not get out: packets of a listener that were not
+ * translated (connections older than the policy), packets of a strict table at another interface. Beside them the sizes of TCP segments, and
+ * listeners whose absence is to be met with silence.
+ *
+ * What is forwarded can be rejected; what this host sends is known by its new interface only in postrouting, where nft can only drop.
+ */
+#include "base/arena.h"
+#include "base/diag.h"
+#include "lang/lower.h"
+#include "match/kinds.h"
+
+enum { PRIORITY_MANGLE = -150 };
+
+static const struct span nowhere;
+
+static struct ir_chain *forward_chain(struct lower *lower)
+{
+	return lower_base_chain(lower, "forward", IR_CHAIN_FILTER, IR_HOOK_FORWARD, PRIORITY_MANGLE,
+				"what is about to be forwarded");
+}
+
+static struct ir_chain *postrouting_chain(struct lower *lower)
+{
+	return lower_base_chain(lower, "postrouting", IR_CHAIN_FILTER, IR_HOOK_POSTROUTING, PRIORITY_MANGLE,
+				"what is about to leave");
+}
+
+static struct ir_rule *add(struct lower *lower, struct ir_chain *chain, const struct lower_class *way, const char *remark)
+{
+	struct ir_rule *rule = lower_rule(lower, chain, nowhere, remark);
+
+	lower_match_class(lower, rule, way);
+	return rule;
+}
+
+static void lock_translation(struct lower *lower, const struct lower_class *way)
+{
+	struct ir_rule *rule;
+
+	if (way->forward) {
+		rule = add(lower, forward_chain(lower), way, "not translated, so not on its way to the listener");
+		lower_match(lower, rule, undirected_match());
+		lower_goto(lower, rule, lower_refuse(lower));
+	}
+	if (way->local) {
+		rule = add(lower, postrouting_chain(lower), way, "not translated, so not on its way to the listener");
+		lower_match(lower, rule, undirected_match());
+		lower_op(lower, rule, IR_DROP);
+	}
+}
+
+static void lock_silence(struct lower *lower, const struct lower_class *way)
+{
+	struct ir_chain *chain = lower_base_chain(lower, "input", IR_CHAIN_FILTER, IR_HOOK_INPUT, PRIORITY_MANGLE,
+						  "what this host takes in");
+	struct ir_rule *rule = add(lower, chain, way, "no listener: silence");
+
+	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
+	lower_match(lower, rule, listening_match());
+	lower_op(lower, rule, IR_ACCEPT);
+	rule = add(lower, chain, way, NULL);
+	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
+	lower_op(lower, rule, IR_DROP);
+}
+
+static bool is_strict(const struct lower_class *way)
+{
+	for (size_t i = 0; i < way->table_count; i++)
+		if (way->tables[i]->strict)
+			return true;
+	return false;
+}
+
+static void lock_interfaces(struct lower *lower, const struct lower_class *way)
+{
+	size_t count;
+	bool complete;
+	const char **devs = lower_devs(lower, way, &count, &complete);
+	struct ir_rule *rule;
+
+	if (!complete) {
+		lower->failed = true;
+		diag_help(diag_add(lower->diag, DIAG_impossible, way->origin,
+				   "a strict table beside one whose interface is not known"),
+			  "give every route of these tables its `dev`");
+		return;
+	}
+	rule = add(lower, forward_chain(lower), way, "strict: by no other interface");
+	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, true));
+	lower_goto(lower, rule, lower_refuse(lower));
+	if (!way->local)
+		return;
+	rule = add(lower, postrouting_chain(lower), way, "strict: by no other interface");
+	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, true));
+	lower_op(lower, rule, IR_DROP);
+}
+
+static void clamp(struct lower *lower, struct ir_rule *rule, int64_t bytes)
+{
+	lower_match(lower, rule, syn_match());
+	lower_do(lower, rule, (struct ir_statement){ .op = IR_CLAMP_MSS, .value = (uint32_t)bytes });
+}
+
+/* In both directions where the size is given: what comes back by the interface says how large our own segments may be. */
+static void clamp_segments(struct lower *lower, const struct lower_class *way, struct ast_table *table)
+{
+	struct lower_class one = { .tables = &table, .table_count = 1 };
+	size_t count;
+	bool complete;
+	const char **devs = lower_devs(lower, &one, &count, &complete);
+	struct ir_rule *rule = add(lower, postrouting_chain(lower), way, "segments that fit the way");
+
+	if (count && complete)
+		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
+	clamp(lower, rule, table->clamp_mss);
+	if (!count || !complete || !table->clamp_mss)
+		return;
+	rule = lower_rule(lower, forward_chain(lower), nowhere, "segments that fit the way back");
+	lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
+	clamp(lower, rule, table->clamp_mss);
+}
+
+void lower_locks(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+
+		if (!lower_is_used(way))
+			continue;
+		if (way->listener && way->listener->mode != MODE_TPROXY) {
+			lock_translation(lower, way);
+			if (way->listener->on_failure == FAILURE_DROP)
+				lock_silence(lower, way);
+		}
+		if (way->kind != IR_CLASS_ROUTE)
+			continue;
+		if (is_strict(way))
+			lock_interfaces(lower, way);
+		for (size_t k = 0; k < way->table_count; k++)
+			if (way->tables[k]->clamp_mss >= 0)
+				clamp_segments(lower, way, way->tables[k]);
+	}
+}

@@ -1,0 +1,138 @@
+/*
+ * lower_nat: address translation by mark: redirect and dnat listeners on the way in, masquerade and snat on the way out.
+ *
+ * The marks are set at the policy's hook priority, before these chains; ours stand just before the priorities that other tables use,
+ * because only the first translation of a connection counts.
+ */
+#include "base/arena.h"
+#include "lang/check.h"
+#include "lang/lower.h"
+#include "match/kinds.h"
+
+/* NF_IP_PRI_NAT_DST is -100, NF_IP_PRI_NAT_SRC is 100: linux/netfilter_ipv4.h */
+enum { PRIORITY_DSTNAT = -105, PRIORITY_SRCNAT = 95 };
+
+static const struct span nowhere;
+
+bool lower_is_used(const struct lower_class *way)
+{
+	return way->families[ADDR_IPV4] || way->families[ADDR_IPV6];
+}
+
+const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count, bool *complete)
+{
+	const char **devs = NULL;
+
+	*count = 0;
+	*complete = true;
+	for (size_t i = 0; i < way->table_count; i++) {
+		size_t few;
+		bool all;
+		const char **more = check_table_devs(lower->arena, way->tables[i], &few, &all);
+
+		*complete &= all;
+		for (size_t k = 0; k < few; k++)
+			*arena_append(lower->arena, devs, *count) = more[k];
+	}
+	return devs;
+}
+
+/* ---- listeners ---- */
+
+static struct ir_rule *translate(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	struct ir_rule *rule = lower_rule(lower, chain, nowhere, NULL);
+
+	lower_match_class(lower, rule, way);
+	return rule;
+}
+
+static void redirect(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	struct ir_rule *rule = translate(lower, chain, way);
+
+	lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
+	lower_do(lower, rule, (struct ir_statement){ .op = IR_REDIRECT, .port = way->listener->port });
+}
+
+static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_rule *rule;
+
+		if (!way->families[family])
+			continue;
+		rule = translate(lower, chain, way);
+		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
+		lower_do(lower, rule,
+			 (struct ir_statement){
+				 .op = IR_DNAT, .addr = way->listener->addr[family], .port = way->listener->port });
+	}
+}
+
+static void to_listener(struct lower *lower, const struct lower_class *way, bool local)
+{
+	struct ir_chain *chain = lower_base_chain(lower, local ? "dstnat_local" : "dstnat", IR_CHAIN_NAT,
+						  local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_DSTNAT,
+						  "first packets of connections to listeners that translate");
+
+	if (way->listener->mode == MODE_REDIRECT)
+		redirect(lower, chain, way);
+	else
+		dnat(lower, chain, way);
+}
+
+/* ---- source addresses ---- */
+
+static struct ir_chain *srcnat(struct lower *lower)
+{
+	return lower_base_chain(lower, "srcnat", IR_CHAIN_NAT, IR_HOOK_POSTROUTING, PRIORITY_SRCNAT,
+				"source addresses of what leaves by a table");
+}
+
+static struct ir_rule *leaving(struct lower *lower, const struct lower_class *way, const struct ast_table *table)
+{
+	struct ir_rule *rule = translate(lower, srcnat(lower), way);
+	size_t count;
+	bool complete;
+	const char **devs = check_table_devs(lower->arena, table, &count, &complete);
+
+	if (count && complete)
+		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
+	return rule;
+}
+
+static void from_table(struct lower *lower, const struct lower_class *way, const struct ast_table *table)
+{
+	if (table->masquerade)
+		lower_op(lower, leaving(lower, way, table), IR_MASQUERADE);
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_rule *rule;
+
+		if (!table->snat.has[family] || !way->families[family])
+			continue;
+		rule = leaving(lower, way, table);
+		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_do(lower, rule, (struct ir_statement){ .op = IR_SNAT, .addr = table->snat.addr[family] });
+	}
+}
+
+void lower_translation(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+		bool translates = way->listener && way->listener->mode != MODE_TPROXY;
+
+		if (!lower_is_used(way))
+			continue;
+		if (translates && way->forward)
+			to_listener(lower, way, false);
+		if (translates && way->local)
+			to_listener(lower, way, true);
+		if (way->listener && way->listener->masquerade)
+			lower_op(lower, translate(lower, srcnat(lower), way), IR_MASQUERADE);
+		for (size_t k = 0; way->kind == IR_CLASS_ROUTE && k < way->table_count; k++)
+			from_table(lower, way, way->tables[k]);
+	}
+}

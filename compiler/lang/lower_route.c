@@ -1,0 +1,377 @@
+/*
+ * lower_route: ip rules that read the marks, the private tables they lead to, and the sysctls that would stand in the way.
+ *
+ * Behind every lookup stands what happens when the table has no usable route, as an ip rule of its own: routes vanish with their
+ * interfaces, rules do not.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "lang/lower.h"
+
+/* One below the main table's rule. */
+enum { PRIORITY_MOST = 32765 };
+
+/* ---- ip rules ---- */
+
+struct step {
+	enum ir_rule_action action;
+	uint32_t table;
+	bool suppress_default;
+};
+
+struct steps {
+	struct step *items;
+	size_t count;
+};
+
+static void add_step(struct lower *lower, struct steps *steps, struct step step)
+{
+	*arena_append(lower->arena, steps->items, steps->count) = step;
+}
+
+static struct steps steps_of(struct lower *lower, const struct lower_class *way)
+{
+	static const enum ir_rule_action last[] = { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE, IR_RULE_PROHIBIT,
+						    IR_RULE_BLACKHOLE };
+	struct steps steps = { 0 };
+
+	if (way->table)
+		add_step(lower, &steps, (struct step){ IR_RULE_LOOKUP, way->table, false });
+	for (size_t i = 0; i < way->table_count; i++) {
+		if (way->tables[i]->prefer_main || way->kind == IR_CLASS_REPLY)
+			add_step(lower, &steps, (struct step){ IR_RULE_LOOKUP, IR_TABLE_MAIN, true });
+		add_step(lower, &steps, (struct step){ IR_RULE_LOOKUP, (uint32_t)way->tables[i]->id, false });
+	}
+	if (steps.count && way->fallback != FALLBACK_MAIN)
+		add_step(lower, &steps, (struct step){ last[way->fallback], 0, false });
+	return steps;
+}
+
+/* The priority that the author gave to the table, for the way that is just this table. */
+static const struct ast_table *given_priority(const struct lower_class *way)
+{
+	if (way->kind != IR_CLASS_ROUTE || way->table_count != 1 || strcmp(way->name, way->tables[0]->name))
+		return NULL;
+	return way->tables[0]->priority ? way->tables[0] : NULL;
+}
+
+/* Moves `first` behind every block of given priorities that the next `count` would run into. */
+static uint32_t free_block(struct lower *lower, uint32_t first, size_t count)
+{
+	bool moved = true;
+
+	while (moved) {
+		moved = false;
+		for (size_t i = 0; i < lower->class_count; i++) {
+			const struct ast_table *table = given_priority(lower->classes[i]);
+			size_t length = table ? steps_of(lower, lower->classes[i]).count : 0;
+
+			if (!table || !lower_is_used(lower->classes[i]) || first + count <= (size_t)table->priority ||
+			    (size_t)table->priority + length <= first)
+				continue;
+			first = (uint32_t)(table->priority + (int64_t)length);
+			moved = true;
+		}
+	}
+	return first;
+}
+
+static void put_steps(struct lower *lower, struct lower_class *way, const struct steps *steps)
+{
+	for (size_t i = 0; i < steps->count; i++)
+		for (int family = 0; family < ADDR_FAMILIES; family++) {
+			if (!way->families[family])
+				continue;
+			*arena_append(lower->arena, lower->ir->ip_rules, lower->ir->ip_rule_count) = (struct ir_ip_rule){
+				.family = (enum addr_family)family,
+				.priority = way->priority + (uint32_t)i,
+				.mark = way->mark,
+				.mask = way->mask,
+				.action = steps->items[i].action,
+				.table = steps->items[i].table,
+				.suppress_default = steps->items[i].suppress_default,
+				.origin = way->origin,
+			};
+		}
+}
+
+static void no_room(struct lower *lower, struct span span)
+{
+	if (!lower->failed)
+		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, span, "ip rule priorities would go beyond %d", PRIORITY_MOST),
+			  "begin lower: `settings: {priority: N}`; the main table's own rule stands at 32766");
+	lower->failed = true;
+}
+
+static void lower_ip_rules(struct lower *lower)
+{
+	uint32_t next = (uint32_t)lower->policy->settings.priority;
+
+	for (size_t i = 0; i < lower->class_count; i++) {
+		struct lower_class *way = lower->classes[i];
+		struct steps steps = steps_of(lower, way);
+		const struct ast_table *given = given_priority(way);
+
+		if (!steps.count || !lower_is_used(way))
+			continue;
+		way->priority = given ? (uint32_t)given->priority : free_block(lower, next, steps.count);
+		if (!given)
+			next = way->priority + (uint32_t)steps.count;
+		if (way->priority + steps.count > PRIORITY_MOST + 1)
+			no_room(lower, given ? given->priority_span : way->origin);
+		put_steps(lower, way, &steps);
+	}
+}
+
+/* Given priorities may run into each other; what is given out never does. */
+static void check_priorities(struct lower *lower)
+{
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 1; i < ir->ip_rule_count; i++) {
+		struct ir_ip_rule *a = &ir->ip_rules[i - 1], *b = &ir->ip_rules[i];
+		struct diag_record *record;
+
+		if (a->priority != b->priority || (a->mark == b->mark && a->mask == b->mask))
+			continue;
+		lower->failed = true;
+		record = diag_add(lower->diag, DIAG_number_conflict, b->origin, "ip rule priority %u is wanted twice", b->priority);
+		diag_also(record, a->origin, "here too");
+		diag_help(record, "leave room: a table needs a priority for each lookup and one for its fallback");
+	}
+}
+
+static void sort_ip_rules(struct ir *ir)
+{
+	for (size_t i = 1; i < ir->ip_rule_count; i++) {
+		struct ir_ip_rule rule = ir->ip_rules[i];
+		size_t k = i;
+
+		for (; k && ir->ip_rules[k - 1].priority > rule.priority; k--)
+			ir->ip_rules[k] = ir->ip_rules[k - 1];
+		ir->ip_rules[k] = rule;
+	}
+	ir->priority_first = ir->ip_rule_count ? ir->ip_rules[0].priority : 0;
+	ir->priority_last = ir->ip_rule_count ? ir->ip_rules[ir->ip_rule_count - 1].priority : 0;
+}
+
+/* ---- routes ---- */
+
+static struct ir_route *add_route(struct lower *lower)
+{
+	return arena_append(lower->arena, lower->ir->routes, lower->ir->route_count);
+}
+
+static void proxy_routes(struct lower *lower, const struct lower_class *way)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_route *route;
+
+		if (!way->families[family])
+			continue;
+		route = add_route(lower);
+		*route = (struct ir_route){
+			.family = (enum addr_family)family,
+			.table = way->table,
+			.type = IR_ROUTE_LOCAL,
+			.to = { { (enum addr_family)family, 0 }, 0 },
+			.origin = way->origin,
+		};
+		*arena_append(lower->arena, route->hops, route->hop_count) = (struct ir_nexthop){ .dev = "lo", .weight = 1 };
+	}
+}
+
+/* False: this next hop is of the other family. */
+static bool lower_hop(struct lower *lower, const struct ast_hop *hop, enum addr_family family, struct ir_route *route)
+{
+	if (hop->via.span.source && !hop->via.has[family])
+		return false;
+	*arena_append(lower->arena, route->hops, route->hop_count) = (struct ir_nexthop){
+		.has_via = hop->via.has[family],
+		.via = hop->via.addr[family],
+		.dev = hop->dev,
+		.weight = hop->weight ? (unsigned int)hop->weight : 1,
+		.onlink = hop->onlink,
+	};
+	return true;
+}
+
+static bool lower_hops(struct lower *lower, const struct ast_route *route, enum addr_family family, struct ir_route *out)
+{
+	if (route->type != IR_ROUTE_UNICAST && route->type != IR_ROUTE_LOCAL)
+		return true;
+	if (!route->hop_count)
+		return lower_hop(lower, &route->hop, family, out);
+	for (size_t i = 0; i < route->hop_count; i++)
+		if (!lower_hop(lower, &route->hops[i], family, out))
+			return false;
+	return true;
+}
+
+/* The route in one family. False when it is not of this family. */
+static bool lower_route(struct lower *lower, const struct ast_table *table, const struct ast_route *route,
+			enum addr_family family, struct ir_route *out)
+{
+	if (!route->is_default && route->to.addr.family != family)
+		return false;
+	*out = (struct ir_route){
+		.family = family,
+		.table = (uint32_t)table->id,
+		.type = (enum ir_route_type)route->type,
+		.to = route->is_default ? (struct addr_prefix){ { family, 0 }, 0 } : route->to,
+		.has_src = route->src.has[family],
+		.src = route->src.addr[family],
+		.metric = (uint32_t)route->metric,
+		.mtu = (uint32_t)route->mtu,
+		.origin = route->span,
+	};
+	return lower_hops(lower, route, family, out);
+}
+
+static void table_route(struct lower *lower, const struct ast_table *table, const struct ast_route *route,
+			const bool families[ADDR_FAMILIES], bool found[ADDR_FAMILIES])
+{
+	bool any = false;
+
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_route out;
+
+		if (!lower_route(lower, table, route, (enum addr_family)family, &out))
+			continue;
+		any = true;
+		if (!families[family])
+			continue;
+		found[family] = true;
+		*add_route(lower) = out;
+	}
+	if (any)
+		return;
+	lower->failed = true;
+	diag_help(diag_add(lower->diag, DIAG_bad_address, route->span, "the destination and the next hops are of different families"),
+		  "IPv4 goes by IPv4 next hops, IPv6 by IPv6 ones: write a route for each");
+}
+
+static void warn_of_gap(struct lower *lower, const struct ast_table *table)
+{
+	struct diag_record *record;
+
+	if (table->fallback != FALLBACK_MAIN)
+		return;
+	record = diag_add(lower->diag, DIAG_ipv6_uncovered, table->span,
+			  "the table \"%s\" has no IPv6 route, so IPv6 that rules send there leaves by the main table", table->name);
+	diag_help(record, "add an IPv6 `via`, `fallback: unreachable`, or `family: ipv4` to the rules");
+}
+
+static void table_routes(struct lower *lower, const struct ast_table *table, const bool families[ADDR_FAMILIES], bool routed)
+{
+	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
+	size_t count = table->has_shorthand ? 1 : table->route_count;
+	bool found[ADDR_FAMILIES] = { false, false };
+
+	for (size_t i = 0; i < count; i++)
+		table_route(lower, table, &routes[i], families, found);
+	if (routed && families[ADDR_IPV6] && !found[ADDR_IPV6] && found[ADDR_IPV4])
+		warn_of_gap(lower, table);
+}
+
+/* Families in which a table has a way out at all: those its uplink answers in. */
+static void reply_families(struct lower *lower, struct lower_class *way)
+{
+	const struct ast_table *table = way->tables[0];
+	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
+	size_t count = table->has_shorthand ? 1 : table->route_count;
+
+	for (int family = 0; family < ADDR_FAMILIES; family++)
+		for (size_t i = 0; i < count; i++) {
+			struct ir_route out;
+
+			if (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_OFF)
+				continue;
+			way->families[family] |= routes[i].is_default && routes[i].type == IR_ROUTE_UNICAST &&
+						 lower_route(lower, table, &routes[i], (enum addr_family)family, &out);
+		}
+}
+
+static void lower_tables(struct lower *lower)
+{
+	for (size_t t = 0; t < lower->policy->table_count; t++) {
+		const struct ast_table *table = &lower->policy->tables[t];
+		bool families[ADDR_FAMILIES] = { false, false }, routed = false;
+
+		for (size_t i = 0; i < lower->class_count; i++) {
+			const struct lower_class *way = lower->classes[i];
+
+			for (size_t k = 0; k < way->table_count; k++) {
+				if (way->tables[k] != table)
+					continue;
+				families[ADDR_IPV4] |= way->families[ADDR_IPV4];
+				families[ADDR_IPV6] |= way->families[ADDR_IPV6];
+				routed |= way->kind == IR_CLASS_ROUTE && way->families[ADDR_IPV6];
+			}
+		}
+		table_routes(lower, table, families, routed);
+	}
+}
+
+/* ---- sysctls ---- */
+
+static void add_sysctl(struct lower *lower, const char *key, const char *value, const char *why, bool only_if_strict,
+		       struct span origin)
+{
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 0; i < ir->sysctl_count; i++)
+		if (!strcmp(ir->sysctls[i].key, key))
+			return;
+	*arena_append(lower->arena, ir->sysctls, ir->sysctl_count) =
+		(struct ir_sysctl){ key, value, why, only_if_strict, origin };
+}
+
+/* In a sysctl's name an interface's dots are slashes. */
+static const char *sysctl_name(struct lower *lower, const char *dev)
+{
+	char *name = arena_strdup(lower->arena, dev);
+
+	for (char *c = name; *c; c++)
+		if (*c == '.')
+			*c = '/';
+	return name;
+}
+
+static void lower_sysctls(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+		size_t count;
+		bool complete;
+		const char **devs = lower_devs(lower, way, &count, &complete);
+
+		if (!way->families[ADDR_IPV4])
+			continue;
+		if (way->table && way->forward)
+			add_sysctl(lower, "net.ipv4.conf.all.src_valid_mark", "0",
+				   "with 1 and a reverse-path filter the kernel drops what goes to a transparent proxy", false,
+				   way->origin);
+		for (size_t k = 0; k < count; k++)
+			add_sysctl(lower, arena_printf(lower->arena, "net.ipv4.conf.%s.rp_filter", sysctl_name(lower, devs[k])),
+				   "2", "a strict reverse-path filter drops answers from a way that is not the main table's", true,
+				   way->origin);
+	}
+}
+
+bool lower_routing(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->uplink_count; i++)
+		reply_families(lower, lower->uplinks[i].reply);
+	lower_ip_rules(lower);
+	sort_ip_rules(lower->ir);
+	check_priorities(lower);
+	for (size_t i = 0; i < lower->class_count; i++)
+		if (lower->classes[i]->table && lower_is_used(lower->classes[i]))
+			proxy_routes(lower, lower->classes[i]);
+	lower_tables(lower);
+	lower_sysctls(lower);
+	return !lower->failed;
+}

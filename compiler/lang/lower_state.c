@@ -1,0 +1,223 @@
+/*
+ * lower_state: the first packet decides the way.
+ *
+ * Where a rule could answer otherwise for a later packet (its state, a mark, an owner that is gone), the way that the first packet got is
+ * written into our bits of the connection's mark, and later packets follow it without meeting the rules again. A value stands for a pair:
+ * the uplink the connection came in by (replies leave there), and the way it goes. Drops and rejects above the rule that decided
+ * are still looked at: a way that was chosen below some of them goes through a chain of those ("cuts") first.
+ *
+ * Scopes whose rules are about addresses and ports alone keep no state.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "lang/lower.h"
+#include "match/kinds.h"
+
+bool lower_may_change(const struct ast_rule *rule)
+{
+	for (size_t i = 0; i < rule->condition_count; i++)
+		if (match_may_change(rule->conditions[i]))
+			return true;
+	return false;
+}
+
+static bool lets_go(const struct ast_then *then)
+{
+	return then && then->action == THEN_PROXY && then->listener->on_failure == FAILURE_DIRECT;
+}
+
+/* A listener that is known by its owner loses it with the last packets of a connection that it has closed. */
+static bool has_mortal_owner(const struct ast_listener *listener)
+{
+	return listener->used_locally && listener->runs_as.given && !listener->runs_as.by_mark;
+}
+
+void lower_plan_state(struct lower *lower)
+{
+	struct ast_policy *policy = lower->policy;
+
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct ast_rule *rule = &policy->rules[i];
+		bool changes = lower_may_change(rule) || lets_go(rule->then);
+
+		lower->stateful[0] |= changes && (rule->scopes & SCOPE_FORWARD);
+		lower->stateful[1] |= changes && (rule->scopes & SCOPE_LOCAL);
+	}
+	lower->stateful[0] |= lets_go(policy->default_forward);
+	for (size_t i = 0; i < policy->listener_count; i++)
+		lower->stateful[1] |= has_mortal_owner(&policy->listeners[i]);
+}
+
+/* ---- values ---- */
+
+uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
+{
+	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
+	struct lower_value *value;
+
+	for (size_t i = 0; i < lower->value_count; i++)
+		if (lower->values[i].origin == origin && lower->values[i].way == way)
+			return lower->values[i].value;
+	value = arena_append(lower->arena, lower->values, lower->value_count);
+	*value = (struct lower_value){ origin, way, lower_mask_value(mask, (uint32_t)lower->value_count) };
+	if (value->value)
+		return value->value;
+	value->value = mask;
+	if (!lower->failed)
+		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, lower->policy->settings.mark_mask_span,
+				   "there is no room in 0x%08x for the ways that connections keep", mask),
+			  "widen `settings: {mark_mask: ...}`, or use fewer rules that look at state, marks and users");
+	lower->failed = true;
+	return mask;
+}
+
+static const char *cuts_name(struct lower *lower, const struct lower_walk *walk, size_t cuts)
+{
+	return arena_printf(lower->arena, "cuts_%s.%zu", walk->name, cuts);
+}
+
+static bool same(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char *target)
+{
+	const char *cuts = walk->cuts ? cuts_name(lower, walk, walk->cuts) : NULL;
+	struct lower_way *way;
+
+	for (size_t i = 0; i < lower->way_count; i++) {
+		way = &lower->ways[i];
+		if (way->scope == walk->scope && same(way->target, target) && same(way->cuts, cuts))
+			return i + 1;
+	}
+	way = arena_append(lower->arena, lower->ways, lower->way_count);
+	*way = (struct lower_way){ walk->scope, target, cuts };
+	return lower->way_count;
+}
+
+/* ---- deciding ---- */
+
+static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
+{
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_SET_CT_MARK,
+					.value = value,
+					.mask = (uint32_t)lower->policy->settings.mark_mask });
+}
+
+void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk, size_t way)
+{
+	size_t uplinks = walk->scope == SCOPE_FORWARD ? lower->uplink_count : 0;
+
+	set_value(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), lower_value(lower, 0, way));
+	for (size_t i = 0; i < uplinks; i++) {
+		struct lower_uplink *uplink = &lower->uplinks[i];
+		struct ir_rule *rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+
+		lower_match(lower, rule, interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
+		set_value(lower, rule, lower_value(lower, i + 1, way));
+	}
+}
+
+const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target, const char *first)
+{
+	size_t way = lower_way(lower, walk, target);
+	const char *name = arena_printf(lower->arena, "decide_%s.%zu", first ? first : "direct", way);
+	struct ir_chain *chain = lower_find_chain(lower, name);
+	struct ir_rule *rule;
+
+	if (chain)
+		return chain->name;
+	chain = lower_chain(lower, name, "the first packet decides for the whole connection");
+	lower_keep(lower, chain, walk, way);
+	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+	if (first)
+		lower_goto(lower, rule, first);
+	else
+		lower_op(lower, rule, IR_ACCEPT);
+	return name;
+}
+
+/* ---- cutting ---- */
+
+void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
+{
+	struct lower_walk cut = *walk;
+	cut.chain = lower_chain(lower, cuts_name(lower, walk, walk->cuts + 1), "drops and rejects that still cut kept connections");
+	if (walk->cuts)
+		lower_do(lower, lower_rule(lower, cut.chain, (struct span){ 0 }, NULL),
+			 (struct ir_statement){ .op = IR_JUMP, .chain = cuts_name(lower, walk, walk->cuts) });
+	lower_author_rule(lower, &cut, rule);
+	walk->cuts++;
+}
+
+/* ---- following ---- */
+
+static void add_case(struct lower *lower, struct ir_statement *dispatch, uint32_t value, const char *chain)
+{
+	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) = (struct ir_case){ value, chain };
+}
+
+/* The chain that a kept connection's packets go to; NULL accepts. */
+static const char *keep_chain(struct lower *lower, size_t number)
+{
+	const struct lower_way *way = &lower->ways[number - 1];
+	struct ir_chain *chain;
+	struct ir_rule *rule;
+	const char *name;
+
+	if (!way->cuts)
+		return way->target;
+	name = arena_printf(lower->arena, "keep_%s.%zu", way->target ? way->target : "direct", number);
+	chain = lower_find_chain(lower, name);
+	if (chain)
+		return chain->name;
+	chain = lower_chain(lower, name, NULL);
+	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = way->cuts });
+	if (way->target)
+		lower_goto(lower, rule, way->target);
+	else
+		lower_op(lower, rule, IR_ACCEPT);
+	return name;
+}
+
+static void add_dispatch(struct lower *lower, struct ir_chain *chain, struct ir_statement dispatch, const char *remark)
+{
+	if (dispatch.case_count)
+		lower_do(lower, lower_rule(lower, chain, (struct span){ 0 }, remark), dispatch);
+}
+
+static struct ir_statement new_dispatch(struct lower *lower)
+{
+	return (struct ir_statement){ .op = IR_DISPATCH,
+				      .on_ct = true,
+				      .mask = (uint32_t)lower->policy->settings.mark_mask };
+}
+
+void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope)
+{
+	struct ir_statement dispatch = new_dispatch(lower);
+
+	for (size_t i = 0; i < lower->value_count; i++) {
+		struct lower_value value = lower->values[i];
+
+		if (value.way && lower->ways[value.way - 1].scope == scope)
+			add_case(lower, &dispatch, value.value, keep_chain(lower, value.way));
+	}
+	add_dispatch(lower, chain, dispatch, "a connection keeps the way its first packet got");
+}
+
+void lower_fill_replies(struct lower *lower, struct ir_chain *chain)
+{
+	struct ir_statement dispatch = new_dispatch(lower);
+
+	for (size_t i = 0; i < lower->value_count; i++)
+		if (lower->values[i].origin)
+			add_case(lower, &dispatch, lower->values[i].value,
+				 lower->uplinks[lower->values[i].origin - 1].reply->chain);
+	add_dispatch(lower, chain, dispatch, "answers leave by the uplink that the request came in by");
+}

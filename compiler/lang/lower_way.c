@@ -1,0 +1,115 @@
+/*
+ * lower_way: the chains that send a packet each way.
+ *
+ * The mark comes first: with it, a packet whose listener is gone is routed to this host and not out in the clear.
+ */
+#include "base/arena.h"
+#include "lang/lower.h"
+#include "match/kinds.h"
+
+struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener)
+{
+	struct interval_set protocols = { 0 };
+
+	if (listener->protocols & TAKES_TCP)
+		interval_add(lower->arena, &protocols, PROTOCOL_TCP, PROTOCOL_TCP);
+	if (listener->protocols & TAKES_UDP)
+		interval_add(lower->arena, &protocols, PROTOCOL_UDP, PROTOCOL_UDP);
+	return protocol_match(&protocols);
+}
+
+static void set_mark(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	lower_set_mark(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), way->mark, way->mask);
+}
+
+static void hand_over(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_rule *rule;
+
+		if (!way->families[family])
+			continue;
+		rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
+		lower_do(lower, rule,
+			 (struct ir_statement){ .op = IR_TPROXY,
+						.addr = way->listener->addr[family],
+						.port = way->listener->port });
+		lower_op(lower, rule, IR_ACCEPT);
+	}
+}
+
+/* Errors about a kept connection belong to the proxy's socket, which is on this host. */
+static void take_errors(struct lower *lower, struct ir_chain *chain)
+{
+	struct interval_set icmp = { 0 };
+	struct ir_rule *rule;
+
+	if (!lower->stateful[0] && !lower->stateful[1])
+		return;
+	interval_add(lower->arena, &icmp, PROTOCOL_ICMP, PROTOCOL_ICMP);
+	interval_add(lower->arena, &icmp, PROTOCOL_ICMPV6, PROTOCOL_ICMPV6);
+	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+	lower_match(lower, rule, protocol_match(&icmp));
+	lower_op(lower, rule, IR_ACCEPT);
+}
+
+static void proxy_chain(struct lower *lower, const struct lower_class *way)
+{
+	struct ir_chain *chain = lower_chain(lower, way->chain, NULL);
+	struct ir_rule *rule;
+
+	set_mark(lower, chain, way);
+	hand_over(lower, chain, way);
+	take_errors(lower, chain);
+	rule = lower_rule(lower, chain, (struct span){ 0 }, "no listener");
+	if (way->listener->on_failure == FAILURE_DROP)
+		lower_op(lower, rule, IR_DROP);
+	else
+		lower_goto(lower, rule, lower_refuse(lower));
+}
+
+const char *lower_try(struct lower *lower, const struct lower_walk *walk, const struct lower_class *way)
+{
+	size_t direct = lower_way(lower, walk, NULL);
+	const char *name = arena_printf(lower->arena, "try_%s.%zu", way->name, direct);
+	struct ir_chain *chain = lower_find_chain(lower, name);
+	struct ir_rule *rule;
+
+	if (chain)
+		return name;
+	chain = lower_chain(lower, name, NULL);
+	set_mark(lower, chain, way);
+	hand_over(lower, chain, way);
+	lower_keep(lower, chain, walk, direct);
+	rule = lower_rule(lower, chain, (struct span){ 0 }, "no listener: the connection goes its usual way");
+	lower_set_mark(lower, rule, 0, way->mask);
+	lower_op(lower, rule, IR_ACCEPT);
+	return name;
+}
+
+/* The mark says all; routing or translation does the rest. */
+static void mark_chain(struct lower *lower, const struct lower_class *way, const char *name)
+{
+	struct ir_chain *chain = lower_chain(lower, name, NULL);
+
+	set_mark(lower, chain, way);
+	lower_op(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), IR_ACCEPT);
+}
+
+void lower_way_chains(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+		bool hands_over = way->listener && way->listener->mode == MODE_TPROXY;
+
+		if (!lower_is_used(way))
+			continue;
+		if (hands_over)
+			proxy_chain(lower, way);
+		if (!hands_over || way->local)
+			mark_chain(lower, way, way->local_chain);
+	}
+}
