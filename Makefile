@@ -69,7 +69,7 @@ all: $(OUT)/tpc ## build the program
 demo: ## show on this machine what a policy does to packets; installs what is missing
 	@sh packaging/setup demo
 	@$(SUBMAKE) all
-	@TPC=$(abspath $(BUILD))/tpc $(PYTHON) tests/lab/demo.py
+	@TPC=$(abspath $(BUILD))/tpc $(PYTHON) tests/lab/demo
 
 check: ## all tests; installs what is missing, ends in the count of passed, failed and skipped
 	@sh packaging/setup check

@@ -5,7 +5,7 @@
 
 A case is a folder below golden/ with a policy.yaml (and whatever it names) and a folder expected/:
 the output files, and `stderr` where anything is said. Cases below golden/errors/ must exit 1 and
-write nothing. A case may have a script `prepare`, which makes files that no one wants in a
+write nothing; where one succeeds, standard output is not looked at. A case may have a script `prepare`, which makes files that no one wants in a
 repository; the case then runs in a copy of its folder. Every case is compiled twice, the second time
 from another folder, in another locale and time zone, by the san build where there is one. What it
 compiles to is loaded in namespaces of its own: the .nft twice by nft, the batches by ip.
@@ -63,7 +63,7 @@ class Case:
 			files = {path.name: path.read_bytes() for path in out.iterdir()}
 		if files.pop("other.txt", None) != KEPT:
 			files["other.txt"] = b"(a file that was there before was changed or removed)\n"
-		if done.stdout:
+		if done.stdout and self.must_fail:
 			files["(standard output)"] = done.stdout
 		return Compiled(done.returncode, done.stderr, files)
 
