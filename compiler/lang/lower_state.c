@@ -178,6 +178,7 @@ static const char *keep_chain(struct lower *lower, size_t number)
 	chain = lower_chain(lower, name, NULL);
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
 	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = way->cuts });
+	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
 	if (way->target)
 		lower_goto(lower, rule, way->target);
 	else
