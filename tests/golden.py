@@ -4,11 +4,13 @@
     tests/golden.py [--update] [CASE...]
 
 A case is a folder below golden/ with a policy.yaml (and whatever it names) and a folder expected/:
-the output files, and `stderr` where anything is said. Cases below golden/errors/ must exit 1 and
-write nothing; where one succeeds, standard output is not looked at. A case may have a script `prepare`, which makes files that no one wants in a
-repository; the case then runs in a copy of its folder. Every case is compiled twice, the second time
-from another folder, in another locale and time zone, by the san build where there is one. What it
-compiles to is loaded in namespaces of its own: the .nft twice by nft, the batches by ip.
+the output files, and `stderr` where anything is said. Cases below golden/errors/ must exit 1, print
+nothing on standard output and write nothing. A case may have a script `prepare`, which makes files
+that no one wants in a repository; the case then runs in a copy of its folder. Every case is compiled
+twice, the second time from another folder, in another locale and time zone, by the san build where
+there is one. What it compiles to is loaded in namespaces of its own: the .nft twice by nft, the
+batches by ip.
+
 --update writes what is expected anew. TPC and BUILD name the program and the build folder.
 """
 import concurrent.futures
