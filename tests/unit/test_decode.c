@@ -288,11 +288,11 @@ static void test_long(void **state)
 	(void)state;
 	buf_puts(&text, "{port: 1, any: ");
 	for (int i = 0; i < 3000; i++)
-		buf_puts(&text, "x");
+		buf_puts(&text, "q");
 	buf_puts(&text, "}");
 	decoding_open(&d, buf_text(&text));
 	assert_true(d.shown.length < 1000);
-	assert_non_null(strstr(buf_text(&d.shown), "xxx...\" [wrong-type]"));
+	assert_non_null(strstr(buf_text(&d.shown), "qqq...\" [wrong-type]"));
 	decoding_close(&d);
 	buf_free(&text);
 }
