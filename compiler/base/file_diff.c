@@ -47,7 +47,7 @@ static struct diff_line diff_line_at(const char *text, size_t rest)
 
 static struct diff_text diff_split(struct arena *arena, const char *text, size_t length)
 {
-	struct diff_text split = { NULL, 0 };
+	struct diff_text split = { arena_alloc(arena, 0), 0 };
 	struct diff_line line;
 	size_t at;
 

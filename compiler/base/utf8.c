@@ -44,7 +44,7 @@ bool utf8_is_hidden(uint32_t code)
 	       (code >= 0x200b && code <= 0x200f) || /* zero-width characters and direction marks */
 	       (code >= 0x2028 && code <= 0x202e) || /* line and paragraph separators, embeddings,
 							overrides */
-	       (code >= 0x2060 && code <= 0x206f) ||
-	       code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb) ||
-	       (code >= 0xe0000 && code <= 0xe007f); /* tags */
+	       (code >= 0x2060 && code <= 0x206f) || code == 0xfeff ||
+	       (code >= 0xfff9 && code <= 0xfffb) || (code >= 0xe0000 && code <= 0xe007f); /* tags
+											    */
 }
