@@ -19,6 +19,12 @@
 #include "yaml/encoding.h"
 #include "yaml/mistake.h"
 
+/*
+ * How much deeper than NODE_DEPTH reading goes on, to look at what is behind: each level makes
+ * libyaml slower, and a hundred thousand take it half a minute.
+ */
+enum { BUILD_BURIED = 200 };
+
 enum outcome { OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_AGAIN };
 
 struct span build_span(const struct build *build, size_t begin, size_t end)
@@ -235,7 +241,7 @@ static void refuse_depth(struct build *build, size_t begin)
 
 	if (record)
 		diag_help(record, "no policy needs that: is there a bracket too many?");
-	build->stopped = true;
+	build->buried = 1;
 }
 
 static void on_start(struct build *build, const yaml_event_t *event)
@@ -298,8 +304,32 @@ static void on_document(struct build *build, const yaml_event_t *event)
 	feature_directives(build, begin, end);
 }
 
+static bool is_start(const yaml_event_t *event)
+{
+	return event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT;
+}
+
+static bool is_end(const yaml_event_t *event)
+{
+	return event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT;
+}
+
+/* Inside of what is too deep; the value that holds it has no meaning. */
+static void on_buried(struct build *build, const yaml_event_t *event)
+{
+	build->buried += is_start(event);
+	build->buried -= is_end(event);
+	if (!build->buried)
+		attach(build, NULL);
+	build->stopped |= build->buried > BUILD_BURIED;
+}
+
 static void on_event(struct build *build, const yaml_event_t *event)
 {
+	if (build->buried) {
+		on_buried(build, event);
+		return;
+	}
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		on_document(build, event);
@@ -329,20 +359,13 @@ static void on_event(struct build *build, const yaml_event_t *event)
 /* What a run keeps track of that only looks for more addresses to repair. */
 static void on_probe(struct build *build, const yaml_event_t *event)
 {
-	bool is_start = event->type == YAML_SEQUENCE_START_EVENT ||
-			event->type == YAML_MAPPING_START_EVENT;
-	bool is_end = event->type == YAML_SEQUENCE_END_EVENT ||
-		      event->type == YAML_MAPPING_END_EVENT;
-
-	build->stopped = is_start && build->depth == NODE_DEPTH;
+	build->depth += is_start(event);
+	build->depth -= is_end(event);
 	if (event->type == YAML_DOCUMENT_END_EVENT)
 		build->has_root = true;
 	if (event->type == YAML_DOCUMENT_START_EVENT && build->has_root)
 		build->stopped = true;
-	if (is_start && !build->stopped)
-		build->depth++;
-	if (is_end)
-		build->depth--;
+	build->stopped |= build->depth > NODE_DEPTH + BUILD_BURIED;
 }
 
 static bool innermost_bracket(const struct build *build, uint32_t *begin)

@@ -48,9 +48,10 @@ struct build {
 	size_t event;                   /* the number of the present event, from 1 */
 	size_t quiet; /* the events up to this one have been reported on in an earlier run */
 	unsigned int reports;
-	bool stopped; /* too many errors, too deep, or a second document */
+	bool stopped; /* too many errors, far too deep, or a second document */
 	struct build_frame frames[NODE_DEPTH];
 	unsigned int depth;
+	unsigned int buried; /* how many levels of what is too deep are open */
 	struct build_anchor *anchors;
 	size_t anchor_count;
 	size_t nodes, borrowed; /* attached so far; of these, by aliases */

@@ -313,12 +313,15 @@ static void test_depth(void **state)
 	reading_close(&r);
 	text.length = 0;
 	buf_puts(&text, "a: ");
-	put_times(&text, "[", NODE_DEPTH);
-	put_times(&text, "]", NODE_DEPTH);
+	put_times(&text, "[", NODE_DEPTH + 5);
+	put_times(&text, "]", NODE_DEPTH + 5);
+	buf_puts(&text, "\na: c\nd: e\n");
 	reading_open(&r, text.text, text.length);
-	assert_int_equal(diag_error_count(r.diag), 1);
+	assert_int_equal(diag_error_count(r.diag), 2);
 	assert_true(is_shown(buf_text(&r.shown), "1:35 yaml-depth deeper than 32"));
-	assert_null(r.root);
+	assert_true(is_shown(buf_text(&r.shown), "2:1 duplicate-key \"a\""));
+	assert_non_null(r.root);
+	assert_string_equal(at(r.root, "d")->text, "e");
 	reading_close(&r);
 	buf_free(&text);
 }

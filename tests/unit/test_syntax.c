@@ -45,7 +45,8 @@ static void test_colon_all(void **state)
 	       "3:8 yaml-colon-address ::", "3:16 yaml-colon-address ::/0",
 	       "4:1 duplicate-key \"e\"");
 	ERRORS("a: [::1]\nb: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\n", NULL,
-	       "1:5 yaml-colon-address ::1", "2:35 yaml-depth deeper");
+	       "1:5 yaml-colon-address ::1", "2:35 yaml-depth deeper",
+	       "2:34 yaml-syntax not closed");
 	ERRORS("a: [::1]\n---\nb: [::2]\n", NULL, "1:5 yaml-colon-address ::1",
 	       "2:1 yaml-feature document");
 	ERRORS("a: [::1]\nb: [c\n", NULL, "1:5 yaml-colon-address ::1",
