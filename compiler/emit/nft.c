@@ -105,19 +105,29 @@ static void put_rule_comment(const struct ir_rule *rule, const struct ir_rule *b
 	buf_putc(out, '\n');
 }
 
+static void put_matches(const struct ir_rule *rule, struct buf *out)
+{
+	for (size_t i = 0; i < rule->match_count; i++) {
+		buf_puts(out, i ? " " : "\t\t");
+		rule->matches[i].ops->print(&rule->matches[i], out);
+	}
+}
+
+/* In nft a jump ends its rule: what follows it in ours is a second rule with the same matches. */
 static void put_rule(const struct ir_rule *rule, struct buf *out)
 {
-	const char *gap = "\t\t";
+	bool is_begun = rule->match_count > 0;
 
-	for (size_t i = 0; i < rule->match_count; i++) {
-		buf_puts(out, gap);
-		rule->matches[i].ops->print(&rule->matches[i], out);
-		gap = " ";
-	}
+	put_matches(rule, out);
 	for (size_t i = 0; i < rule->statement_count; i++) {
-		buf_puts(out, gap);
+		buf_puts(out, is_begun ? " " : "\t\t");
+		is_begun = true;
 		statement_put(&rule->statements[i], out);
-		gap = " ";
+		if (rule->statements[i].op == IR_JUMP && i + 1 < rule->statement_count) {
+			buf_putc(out, '\n');
+			put_matches(rule, out);
+			is_begun = rule->match_count > 0;
+		}
 	}
 	buf_putc(out, '\n');
 }

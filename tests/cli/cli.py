@@ -20,7 +20,7 @@ PLAIN = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/"}
 
 SEED = """version: 1
 sets:
-  foreign: [203.0.113.0/24, 198.51.100.7]
+  foreign: [203.0.113.0/24, 198.51.100.7, "2001:db8:113::/48"]
 listeners:
   proxy: {tproxy: 12345, mark: 100, table: 100}
 rules:

@@ -16,7 +16,7 @@ def good(shop):
 	shop.write("a.yaml", SEED)
 	shop.write("b.yaml", EXPECT)
 	problems = expect(shop.tpc("check", "a.yaml", "b.yaml"), 0,
-		["a.yaml: ok (1 rule, 1 set, 0 expectations)\n", "b.yaml: ok (1 rule, 1 set, 2 expectations)\n"])
+		["a.yaml: ok (1 rule, 2 sets, 0 expectations)\n", "b.yaml: ok (1 rule, 2 sets, 2 expectations)\n"])
 	return problems + expect(shop.tpc("check", "-q", "a.yaml"), 0, None)
 
 
@@ -32,8 +32,9 @@ def bad(shop):
 
 @case("all errors of a policy in one run")
 def all_errors(shop):
-	shop.write("a.yaml", WRONG.replace("to: foreign", "to: nowhere").replace("203.0.113.0", "203.0.113.1"))
-	return expect(shop.tpc("check", "a.yaml"), 1, None, ["a.yaml:3:", 'nowhere', 'prxy'])
+	text = WRONG.replace("to: foreign", "to: nowhere, port: 99999").replace("tproxy: 12345", "tproxi: 12345")
+	shop.write("a.yaml", text.replace("203.0.113.0", "203.0.113.1"))
+	return expect(shop.tpc("check", "a.yaml"), 1, None, ["a.yaml:3:", "a.yaml:5:", "a.yaml:7:", "99999"])
 
 
 @case("an expectation that fails shows which rule took the packet")
