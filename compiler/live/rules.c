@@ -164,9 +164,9 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 		seen->rule.table = number_of(attributes[FRA_TABLE], header->table);
 	if (attributes[FRA_PROTOCOL])
 		seen->protocol = mnl_attr_get_u8(attributes[FRA_PROTOCOL]);
-	seen->is_other |= !ir_action(header->action, &seen->rule.action) ||
-			  (header->flags & FIB_RULE_INVERT) || header->tos ||
-			  (suppress != 0 && suppress != UINT32_MAX);
+	seen->is_negated = header->flags & FIB_RULE_INVERT;
+	seen->is_other |= !ir_action(header->action, &seen->rule.action) || seen->is_negated ||
+			  header->tos || (suppress != 0 && suppress != UINT32_MAX);
 	seen->text = describe(reader, seen, header, attributes);
 }
 

@@ -22,6 +22,7 @@ struct rules_seen {
 	struct ir_ip_rule rule;
 	uint32_t protocol; /* rtnetlink's, of who added it */
 	bool is_other;    /* has a selector, a negation or an action that no policy of ours gives */
+	bool is_negated;  /* `ip rule add not ...` */
 	const char *text; /* "32765: from all fwmark 0x64 lookup 100" */
 };
 

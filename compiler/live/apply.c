@@ -1,0 +1,195 @@
+/*
+ * apply: the frame of an apply: opens, looks, decides, lets the steps be done, and remembers (see
+ * apply.h).
+ *
+ * Before the first change the record says what both policies have taken, so that after a crash at
+ * any point the next apply or remove knows every number that may be ours.
+ */
+#include "live/apply.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "ir/ir.h"
+#include "live/apply_state.h"
+#include "live/checks.h"
+#include "live/report.h"
+
+/* The path that still means the same file from anywhere. */
+static const char *absolute(struct arena *arena, const char *path)
+{
+	char *real = strcmp(path, "-") == 0 ? NULL : realpath(path, NULL);
+	const char *copy;
+
+	if (!real)
+		return strcmp(path, "-") == 0 ? "<stdin>" : path;
+	copy = arena_strdup(arena, real);
+	free(real);
+	return copy;
+}
+
+static bool look(struct apply *apply)
+{
+	struct netlink_error error;
+	const char *why;
+
+	if (!observe_open(&apply->kernel, &error))
+		return observe_refused(apply->report, &error);
+	if (!folder_open(apply->arena, &apply->folder, !apply->job->dry_run, &why)) {
+		report_add(apply->report, REPORT_REFUSED,
+			   "there is no folder to remember in what was applied: %s", why);
+		return false;
+	}
+	apply->before = record_read(apply->arena, &apply->folder, apply->ir->name);
+	apply->after =
+		record_of(apply->arena, apply->ir, absolute(apply->arena, apply->job->policy));
+	if (!observe_host(apply->arena, &apply->kernel, apply->ir->table, apply->before,
+			  apply->after->claims, &apply->observed, &error))
+		return observe_refused(apply->report, &error);
+	return true;
+}
+
+/* Is there anything against it? Everything that is, is said. */
+static bool is_possible(struct apply *apply)
+{
+	bool good = checks_conflicts(apply->job->diag, apply->ir, &apply->observed);
+
+	return checks_accounts(apply->job->diag, apply->ir) && good;
+}
+
+static bool has_changes(const struct apply *apply)
+{
+	return !diff_is_empty(&apply->diff) || apply->setting_count || apply->old_setting_count;
+}
+
+/* Records that both policies' numbers may be ours from now on. */
+static bool write_journal(struct apply *apply, const char **why)
+{
+	struct record journal = *apply->after;
+
+	journal.is_complete = false;
+	journal.claims = NULL;
+	journal.claim_count = 0;
+	for (size_t i = 0; i < apply->observed.claim_count; i++)
+		*arena_append(apply->arena, journal.claims, journal.claim_count) =
+			apply->observed.claims[i];
+	for (size_t i = 0; i < apply->cover_count; i++) {
+		struct record_claim *claim =
+			arena_append(apply->arena, journal.claims, journal.claim_count);
+
+		claim->protocol = apply->ir->protocol;
+		claim->priority_first = claim->priority_last = apply->covers[i].priority;
+	}
+	/* What is to be given back later must not be forgotten now. */
+	for (size_t i = 0; i < apply->old_setting_count; i++)
+		*arena_append(apply->arena, journal.sysctls, journal.sysctl_count) =
+			*apply->old_settings[i];
+	return record_write(apply->arena, &apply->folder, &journal, why);
+}
+
+static void restore_record(struct apply *apply)
+{
+	const char *why;
+
+	if (!apply->before)
+		record_remove(apply->arena, &apply->folder, apply->ir->name);
+	else if (!record_write(apply->arena, &apply->folder, apply->before, &why))
+		report_add(apply->report, REPORT_WARNING, "%s", why);
+}
+
+static void write_record(struct apply *apply)
+{
+	const struct record *before = apply->before;
+	const char *why;
+
+	if (before && before->is_complete && before->digest == apply->ir->digest)
+		apply->after->since = before->since;
+	if (!record_write(apply->arena, &apply->folder, apply->after, &why))
+		report_add(apply->report, REPORT_WARNING,
+			   "the policy is applied, but status and remove will know less of it: %s",
+			   why);
+}
+
+static bool was_changed(const struct apply_counts *counts)
+{
+	return counts->sysctls || counts->new_routes || counts->old_routes || counts->new_rules ||
+	       counts->old_rules || counts->new_sets || counts->old_sets || counts->flip;
+}
+
+static enum apply_outcome change(struct apply *apply)
+{
+	const char *why;
+
+	if (!write_journal(apply, &why)) {
+		report_add(apply->report, REPORT_REFUSED,
+			   "what is about to change cannot be remembered: %s", why);
+		return APPLY_REFUSED;
+	}
+	if (!apply_build(apply)) {
+		if (!undo_run(&apply->undo, &apply->kernel, apply->report))
+			return APPLY_IN_DOUBT;
+		restore_record(apply);
+		return APPLY_REFUSED;
+	}
+	if (!apply_clean(apply))
+		return APPLY_IN_DOUBT;
+	write_record(apply);
+	return was_changed(apply->counts) ? APPLY_DONE : APPLY_UNCHANGED;
+}
+
+static enum apply_outcome decide(struct apply *apply)
+{
+	if (!look(apply) || !is_possible(apply))
+		return APPLY_REFUSED;
+	diff_make(apply->arena, apply->ir, &apply->observed, &apply->diff);
+	apply_find_settings(apply);
+	apply_find_covers(apply);
+	checks_surroundings(apply->arena, apply->report, apply->ir, &apply->diff);
+	if (!apply_check_rules(apply))
+		return APPLY_REFUSED;
+	if (apply->job->dry_run) {
+		apply_describe(apply);
+		return has_changes(apply) ? APPLY_DONE : APPLY_UNCHANGED;
+	}
+	if (has_changes(apply))
+		return change(apply);
+	write_record(apply);
+	return APPLY_UNCHANGED;
+}
+
+/* Signals that ask for an end wait until everything is done or taken back. */
+static void hold_signals(sigset_t *before)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&held, signals[i]);
+	sigprocmask(SIG_BLOCK, &held, before);
+}
+
+enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts *counts)
+{
+	struct apply apply = { .job = job,
+			       .arena = job->arena,
+			       .report = job->report,
+			       .ir = job->ir,
+			       .counts = counts };
+	enum apply_outcome outcome;
+	sigset_t signals;
+
+	memset(counts, 0, sizeof(*counts));
+	apply.folder.lock = -1;
+	apply.undo.arena = job->arena;
+	apply.undo.table = job->ir->table;
+	hold_signals(&signals);
+	outcome = decide(&apply);
+	folder_close(job->arena, &apply.folder);
+	observe_close(&apply.kernel);
+	sigprocmask(SIG_SETMASK, &signals, NULL);
+	return outcome;
+}

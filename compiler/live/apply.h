@@ -1,0 +1,48 @@
+/*
+ * apply: makes the kernel hold a policy.
+ *
+ * New sysctls, routes and ip rules come first, then new sets are filled, then all rules are flipped
+ * in one transaction, and only then does what is old go. So a packet meets the old policy or the
+ * new one, and whatever it is marked with, the way for that mark is there. A failure before the
+ * flip takes everything back.
+ */
+#ifndef TPC_LIVE_APPLY_H
+#define TPC_LIVE_APPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+struct diag;
+struct ir;
+struct report;
+
+struct apply_job {
+	struct arena *arena;
+	struct diag *diag;     /* what is wrong at a place in the policy */
+	struct report *report; /* everything else, and what was done */
+	struct ir *ir;         /* names of sets may change */
+	const char *policy; /* the policy's path, for the record */
+	bool dry_run;       /* find out what would be done, change nothing */
+};
+
+enum apply_outcome {
+	APPLY_UNCHANGED, /* everything was there */
+	APPLY_DONE,      /* or, in a dry run, something is to be done */
+	APPLY_REFUSED,   /* nothing has changed */
+	APPLY_IN_DOUBT,  /* the report says what to run */
+};
+
+/* How much was done, or would be. */
+struct apply_counts {
+	size_t sysctls;
+	size_t new_routes, old_routes;
+	size_t new_rules, old_rules; /* ip rules */
+	size_t new_sets, elements, old_sets;
+	const char *flip; /* why the nft rules were written anew, or NULL */
+	size_t nft_rules; /* how many they are */
+};
+
+enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts *counts);
+
+#endif

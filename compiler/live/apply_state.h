@@ -1,0 +1,70 @@
+/*
+ * apply_state: what the parts of an apply share, from the first look to the last step.
+ */
+#ifndef TPC_LIVE_APPLY_STATE_H
+#define TPC_LIVE_APPLY_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "live/apply.h"
+#include "live/diff.h"
+#include "live/folder.h"
+#include "live/observe.h"
+#include "live/record.h"
+#include "live/undo.h"
+
+struct apply_setting {
+	const struct ir_sysctl *wish;
+	const char *before;
+};
+
+struct apply {
+	const struct apply_job *job;
+	struct arena *arena;
+	struct report *report;
+	struct ir *ir;
+	struct kernel kernel;
+	struct folder folder;
+	struct record *before; /* of the last apply, or NULL */
+	struct record *after;
+	struct observed observed;
+	struct diff diff;
+	struct apply_setting *settings; /* to be written */
+	size_t setting_count;
+	const struct record_sysctl **old_settings; /* to be given back */
+	size_t old_setting_count;
+	struct ir_ip_rule *covers; /* ip rules that stand only while marks change their meaning */
+	size_t cover_count;
+	struct undo undo;
+	struct apply_counts *counts;
+};
+
+/* ---- apply_cover ---- */
+
+/*
+ * Marks that mean another way in the new policy than in the old one: while both are half there,
+ * packets with such a mark are dropped, so that none leaves by the other's way.
+ */
+void apply_find_covers(struct apply *apply);
+
+/* ---- apply_settings ---- */
+
+/* Which sysctls are to be written and given back; fills in the record's old values; warns of those
+ * that are only to be checked. */
+void apply_find_settings(struct apply *apply);
+bool apply_write_settings(struct apply *apply);
+bool apply_give_settings_back(struct apply *apply);
+
+/* ---- apply_steps ---- */
+
+/* Would the kernel take the rules? If not, the report says which one it refuses. */
+bool apply_check_rules(struct apply *apply);
+/* Everything up to the flip, and the flip. On false the caller undoes. */
+bool apply_build(struct apply *apply);
+/* Everything behind it: what is old goes. On false the report has doubts. */
+bool apply_clean(struct apply *apply);
+/* The same as lines of the report and as counts, without doing it. */
+void apply_describe(struct apply *apply);
+
+#endif

@@ -1,0 +1,394 @@
+/*
+ * apply_steps: the changes themselves, in the order that keeps packets from going astray (see
+ * apply.h). Every change before the flip is noted for undo first.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "emit/emit.h"
+#include "ir/ir.h"
+#include "live/apply_state.h"
+#include "live/blame.h"
+#include "live/loader.h"
+#include "live/report.h"
+#include "live/sets.h"
+
+static const char *route_words(struct apply *apply, const char *verb, const struct ir_route *route,
+			       uint32_t protocol)
+{
+	struct buf out = { 0 };
+	const char *words;
+
+	routes_put_command(&out, verb, route, protocol);
+	words = arena_strdup(apply->arena, buf_text(&out));
+	buf_free(&out);
+	return words;
+}
+
+static const char *rule_words(struct apply *apply, const char *verb, const struct ir_ip_rule *rule,
+			      uint32_t protocol)
+{
+	struct buf out = { 0 };
+	const char *words;
+
+	rules_put_command(&out, verb, rule, protocol);
+	words = arena_strdup(apply->arena, buf_text(&out));
+	buf_free(&out);
+	return words;
+}
+
+/* ---- texts ---- */
+
+/* The new sets without their elements, which go by netlink. */
+static void put_declarations(struct apply *apply, struct buf *out)
+{
+	struct ir shadow = *apply->ir;
+
+	shadow.sets = arena_alloc(apply->arena, (shadow.set_count + 1) * sizeof(*shadow.sets));
+	for (size_t i = 0; i < shadow.set_count; i++) {
+		shadow.sets[i] = apply->ir->sets[i];
+		shadow.sets[i].elements = (struct interval_set){ 0 };
+	}
+	emit_nft_fill(&shadow, apply->diff.fill, out);
+}
+
+static void put_flip(struct apply *apply, struct buf *out)
+{
+	struct emit_job job = { .ir = apply->ir };
+	const char *table = apply->ir->table;
+
+	if (apply->diff.old_chain_count)
+		buf_printf(out, "flush table inet %s\n", table);
+	for (size_t i = 0; i < apply->diff.old_chain_count; i++)
+		buf_printf(out, "delete chain inet %s %s\n", table, apply->diff.old_chains[i]);
+	emit_nft_flip(&job, out);
+}
+
+bool apply_check_rules(struct apply *apply)
+{
+	struct loader_error error;
+	struct buf text = { 0 };
+	bool good = true;
+
+	if (apply->diff.flip) {
+		for (size_t i = 0; i < apply->diff.stale_set_count; i++)
+			buf_printf(&text, "delete set inet %s %s\n", apply->ir->table,
+				   apply->diff.stale_sets[i]);
+		put_declarations(apply, &text);
+		put_flip(apply, &text);
+		good = loader_run(apply->arena, &text, LOADER_CHECK, apply->folder.lock, &error);
+		if (!good)
+			blame_text(apply->arena, apply->report, apply->ir, &text, &error);
+	}
+	buf_free(&text);
+	return good;
+}
+
+/* ---- before the flip ---- */
+
+static bool add_rule(struct apply *apply, const struct ir_ip_rule *rule)
+{
+	const char *words = rule_words(apply, "add", rule, apply->ir->protocol);
+	struct netlink_error error;
+	struct undo_step *step;
+
+	if (!rules_add(&apply->kernel.route, rule, apply->ir->protocol, &error)) {
+		report_add(apply->report, REPORT_REFUSED, "the kernel refuses `%s`: %s", words,
+			   error.text)
+			->where = rule->origin;
+		return false;
+	}
+	step = undo_add(&apply->undo, UNDO_NEW_RULE);
+	step->rule = rule;
+	step->protocol = apply->ir->protocol;
+	report_add(apply->report, REPORT_STEP, "%s", words);
+	return true;
+}
+
+/* A way that cannot be taken now, because of its link; the table's fallback holds meanwhile. */
+static bool is_about_link(const struct ir_route *route, int code)
+{
+	if (route->type != IR_ROUTE_UNICAST)
+		return false;
+	return code == ENODEV || code == ENETDOWN || code == ENETUNREACH || code == EHOSTUNREACH ||
+	       (code == EINVAL && route->has_src);
+}
+
+static bool put_route(struct apply *apply, const struct diff_route *put)
+{
+	const char *words = route_words(apply, put->before ? "replace" : "add", put->route,
+					apply->ir->protocol);
+	struct netlink_error error;
+	struct undo_step *step;
+
+	if (!routes_add(&apply->kernel.route, put->route, apply->ir->protocol, put->before != NULL,
+			&error)) {
+		bool is_soft = is_about_link(put->route, error.code);
+
+		report_add(apply->report, is_soft ? REPORT_WARNING : REPORT_REFUSED,
+			   "the kernel refuses `%s`: %s%s", words, error.text,
+			   is_soft ? "; the route is left out, apply again when its link is up"
+				   : "")
+			->where = put->route->origin;
+		if (is_soft && put->before)
+			*arena_append(apply->arena, apply->diff.old_routes,
+				      apply->diff.old_route_count) = put->before;
+		return is_soft;
+	}
+	step = undo_add(&apply->undo, put->before ? UNDO_CHANGED_ROUTE : UNDO_NEW_ROUTE);
+	step->route = put->route;
+	step->protocol = apply->ir->protocol;
+	step->before = put->before ? &put->before->route : NULL;
+	step->protocol_before = put->before ? put->before->protocol : 0;
+	report_add(apply->report, REPORT_STEP, "%s", words);
+	apply->counts->new_routes++;
+	return true;
+}
+
+static bool put_routing(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->cover_count; i++)
+		if (!add_rule(apply, &apply->covers[i]))
+			return false;
+	for (size_t i = 0; i < apply->diff.new_route_count; i++)
+		if (!put_route(apply, &apply->diff.new_routes[i]))
+			return false;
+	for (size_t i = 0; i < apply->diff.new_rule_count; i++) {
+		if (!add_rule(apply, apply->diff.new_rules[i]))
+			return false;
+		apply->counts->new_rules++;
+	}
+	return true;
+}
+
+static bool refuse(struct apply *apply, const char *what, const char *why)
+{
+	report_add(apply->report, REPORT_REFUSED, "%s: %s", what, why);
+	return false;
+}
+
+static bool declare_sets(struct apply *apply)
+{
+	struct loader_error error;
+	struct buf text = { 0 };
+	bool done;
+
+	put_declarations(apply, &text);
+	done = loader_run(apply->arena, &text, LOADER_RUN, apply->folder.lock, &error);
+	if (!done)
+		blame_text(apply->arena, apply->report, apply->ir, &text, &error);
+	buf_free(&text);
+	if (!done)
+		return false;
+	if (!apply->observed.table.exists) {
+		undo_add(&apply->undo, UNDO_NEW_TABLE);
+		return true;
+	}
+	for (size_t i = 0; i < apply->ir->set_count; i++)
+		if (apply->diff.fill[i])
+			undo_add(&apply->undo, UNDO_NEW_SET)->key = apply->ir->sets[i].name;
+	return true;
+}
+
+static bool fill_sets(struct apply *apply)
+{
+	struct netlink_error error;
+
+	if (!sets_remove(&apply->kernel.nft, apply->ir->table, apply->diff.stale_sets,
+			 apply->diff.stale_set_count, &error))
+		return refuse(apply, "sets that no rule uses cannot be removed", error.text);
+	if (!apply->diff.fill_count)
+		return true;
+	if (!declare_sets(apply))
+		return false;
+	for (size_t i = 0; i < apply->ir->set_count; i++) {
+		const struct ir_set *set = &apply->ir->sets[i];
+
+		if (!apply->diff.fill[i])
+			continue;
+		if (!sets_fill(&apply->kernel.nft, apply->ir->table, set, &error))
+			return refuse(apply,
+				      arena_printf(apply->arena, "the set %s cannot be filled",
+						   set->name),
+				      error.text);
+		report_add(apply->report, REPORT_STEP, "set %s: %zu elements", set->name,
+			   set->elements.count);
+		apply->counts->new_sets++;
+		apply->counts->elements += set->elements.count;
+	}
+	return true;
+}
+
+static size_t count_rules(const struct ir *ir)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < ir->chain_count; i++)
+		count += ir->chains[i].rule_count;
+	return count;
+}
+
+static bool flip(struct apply *apply)
+{
+	struct loader_error error;
+	struct buf text = { 0 };
+	bool done;
+
+	if (!apply->diff.flip)
+		return true;
+	put_flip(apply, &text);
+	done = loader_run(apply->arena, &text, LOADER_RUN, apply->folder.lock, &error);
+	if (!done)
+		blame_text(apply->arena, apply->report, apply->ir, &text, &error);
+	buf_free(&text);
+	if (!done)
+		return false;
+	apply->counts->flip = apply->diff.flip;
+	apply->counts->nft_rules = count_rules(apply->ir);
+	report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)", apply->ir->table,
+		   apply->counts->nft_rules, apply->diff.flip);
+	return true;
+}
+
+bool apply_build(struct apply *apply)
+{
+	return apply_write_settings(apply) && put_routing(apply) && fill_sets(apply) && flip(apply);
+}
+
+/* ---- behind the flip ---- */
+
+static void doubt(struct apply *apply, const char *command, const char *why)
+{
+	report_add(apply->report, REPORT_DOUBT,
+		   "the new policy is in force, but something old could not be removed: %s", why)
+		->command = command;
+}
+
+static bool remove_rule(struct apply *apply, const struct ir_ip_rule *rule, uint32_t protocol)
+{
+	const char *words = rule_words(apply, "del", rule, protocol);
+	struct netlink_error error;
+
+	if (!rules_remove(&apply->kernel.route, rule, protocol, &error) && error.code != ENOENT) {
+		doubt(apply, words, error.text);
+		return false;
+	}
+	report_add(apply->report, REPORT_STEP, "%s", words);
+	return true;
+}
+
+static bool remove_route(struct apply *apply, const struct routes_seen *seen)
+{
+	const char *words = route_words(apply, "del", &seen->route, seen->protocol);
+	struct netlink_error error;
+
+	if (!routes_remove(&apply->kernel.route, &seen->route, seen->protocol, &error) &&
+	    error.code != ESRCH && error.code != ENODEV) {
+		doubt(apply, words, error.text);
+		return false;
+	}
+	report_add(apply->report, REPORT_STEP, "%s", words);
+	apply->counts->old_routes++;
+	return true;
+}
+
+static bool remove_sets(struct apply *apply)
+{
+	struct netlink_error error;
+	const char *table = apply->ir->table;
+	bool done = true;
+
+	if (!sets_remove(&apply->kernel.nft, table, apply->diff.old_sets, apply->diff.old_set_count,
+			 &error)) {
+		doubt(apply,
+		      arena_printf(apply->arena, "nft delete set inet %s %s", table,
+				   apply->diff.old_sets[0]),
+		      error.text);
+		done = false;
+	} else {
+		apply->counts->old_sets = apply->diff.old_set_count + apply->diff.stale_set_count;
+	}
+	if (!sets_remove_counters(&apply->kernel.nft, table, apply->diff.old_counters,
+				  apply->diff.old_counter_count, &error)) {
+		doubt(apply,
+		      arena_printf(apply->arena, "nft delete counter inet %s %s", table,
+				   apply->diff.old_counters[0]),
+		      error.text);
+		done = false;
+	}
+	return done;
+}
+
+bool apply_clean(struct apply *apply)
+{
+	bool done = remove_sets(apply);
+
+	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
+		const struct rules_seen *seen = apply->diff.old_rules[i];
+
+		if (remove_rule(apply, &seen->rule, seen->protocol))
+			apply->counts->old_rules++;
+		else
+			done = false;
+	}
+	for (size_t i = 0; i < apply->diff.old_route_count; i++)
+		done &= remove_route(apply, apply->diff.old_routes[i]);
+	for (size_t i = 0; i < apply->cover_count; i++)
+		done &= remove_rule(apply, &apply->covers[i], apply->ir->protocol);
+	return apply_give_settings_back(apply) && done;
+}
+
+/* ---- only said ---- */
+
+static void describe_routing(struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+
+	for (size_t i = 0; i < diff->new_route_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   route_words(apply, diff->new_routes[i].before ? "replace" : "add",
+				       diff->new_routes[i].route, apply->ir->protocol));
+	for (size_t i = 0; i < diff->new_rule_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   rule_words(apply, "add", diff->new_rules[i], apply->ir->protocol));
+	for (size_t i = 0; i < diff->old_rule_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   rule_words(apply, "del", &diff->old_rules[i]->rule,
+				      diff->old_rules[i]->protocol));
+	for (size_t i = 0; i < diff->old_route_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   route_words(apply, "del", &diff->old_routes[i]->route,
+				       diff->old_routes[i]->protocol));
+}
+
+void apply_describe(struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+	struct apply_counts *counts = apply->counts;
+
+	for (size_t i = 0; i < apply->setting_count; i++)
+		report_add(apply->report, REPORT_STEP, "sysctl %s = %s (is %s)",
+			   apply->settings[i].wish->key, apply->settings[i].wish->value,
+			   apply->settings[i].before);
+	describe_routing(apply);
+	for (size_t i = 0; i < apply->ir->set_count; i++)
+		if (diff->fill[i])
+			report_add(apply->report, REPORT_STEP, "set %s: %zu elements",
+				   apply->ir->sets[i].name, apply->ir->sets[i].elements.count);
+	if (diff->flip)
+		report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)",
+			   apply->ir->table, count_rules(apply->ir), diff->flip);
+	counts->sysctls = apply->setting_count + apply->old_setting_count;
+	counts->new_routes = diff->new_route_count;
+	counts->old_routes = diff->old_route_count;
+	counts->new_rules = diff->new_rule_count;
+	counts->old_rules = diff->old_rule_count;
+	counts->new_sets = diff->fill_count;
+	counts->elements = diff->element_count;
+	counts->old_sets = diff->old_set_count + diff->stale_set_count;
+	counts->flip = diff->flip;
+	counts->nft_rules = diff->flip ? count_rules(apply->ir) : 0;
+}

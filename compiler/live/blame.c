@@ -1,0 +1,137 @@
+/*
+ * blame: finds the rule behind a line of nft text, and asks the kernel which of the features in it
+ * is missing.
+ *
+ * The text is emit_nft_flip's: behind the line that flushes the table each chain is a block, and in
+ * it each line that is no comment is the next of the chain's rules.
+ */
+#include "live/blame.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "ir/ir.h"
+#include "live/loader.h"
+#include "live/report.h"
+
+struct feature {
+	const char *word; /* in a rule's text */
+	const char *what, *module, *option;
+	const char *type, *hook, *rule; /* the smallest chain that needs it */
+};
+
+static const struct feature features[] = {
+	{ "tproxy ", "tproxy", "nft_tproxy", "CONFIG_NFT_TPROXY", "filter", "prerouting",
+	  "meta l4proto tcp tproxy ip to :1" },
+	{ "socket ", "socket matches", "nft_socket", "CONFIG_NFT_SOCKET", "filter", "prerouting",
+	  "socket transparent 1" },
+	{ "fib ", "fib lookups", "nft_fib_inet", "CONFIG_NFT_FIB_INET", "filter", "prerouting",
+	  "fib daddr type local" },
+	{ "ct ", "connection tracking in rules", "nft_ct", "CONFIG_NFT_CT", "filter", "prerouting",
+	  "ct mark 1" },
+	{ "redirect ", "redirect", "nft_redir", "CONFIG_NFT_REDIR", "nat", "prerouting",
+	  "meta l4proto tcp redirect to :1\n" },
+	{ "masquerade", "masquerade", "nft_masq", "CONFIG_NFT_MASQ", "nat", "postrouting",
+	  "masquerade" },
+	{ "dnat ", "address translation", "nft_nat", "CONFIG_NFT_NAT", "nat", "prerouting",
+	  "dnat ip to 192.0.2.1" },
+	{ "snat ", "address translation", "nft_nat", "CONFIG_NFT_NAT", "nat", "postrouting",
+	  "snat ip to 192.0.2.1" },
+	{ "type nat ", "address translation", "nft_chain_nat", "CONFIG_NF_NAT", "nat", "prerouting",
+	  "accept" },
+	{ "type route ", "chains of type route", "nf_tables", "CONFIG_NF_TABLES_INET", "route",
+	  "output", "accept" },
+	{ "reject", "reject", "nft_reject_inet", "CONFIG_NFT_REJECT_INET", "filter", "input",
+	  "reject" },
+	{ "log ", "log", "nft_log", "CONFIG_NFT_LOG", "filter", "prerouting", "log prefix \"x\"" },
+};
+
+/* ---- which rule ---- */
+
+/* Moves *text behind its first line, which comes back without its end. */
+static const char *next_line(struct arena *arena, const char **text)
+{
+	size_t length = strcspn(*text, "\n");
+	const char *line = arena_strndup(arena, *text, length);
+
+	*text += length + ((*text)[length] == '\n');
+	return line;
+}
+
+/* The words of a line, from 1, and the ir's rule that stands in it, or NULL. */
+static const char *find_line(struct arena *arena, const struct ir *ir, const char *text,
+			     unsigned int line, const struct ir_rule **rule)
+{
+	const struct ir_chain *chain = NULL;
+	const char *words = "";
+	bool is_rules = false;
+	size_t next = 0;
+
+	*rule = NULL;
+	for (unsigned int i = 0; i < line && *text; i++) {
+		char name[128];
+
+		words = next_line(arena, &text);
+		*rule = NULL;
+		is_rules |= strncmp(words, "flush table ", 12) == 0;
+		if (sscanf(words, "\tchain %127s {", name) == 1) {
+			chain = is_rules ? ir_chain_find(ir, name) : NULL;
+			next = 0;
+		} else if (chain && strncmp(words, "\t\t", 2) == 0 && words[2] != '#' &&
+			   strncmp(words, "\t\ttype ", 7) != 0 && next < chain->rule_count) {
+			*rule = &chain->rules[next++];
+		}
+	}
+	return words;
+}
+
+/* ---- which feature ---- */
+
+static bool is_missing(struct arena *arena, const struct feature *feature)
+{
+	struct loader_error error;
+	struct buf text = { 0 };
+	bool works;
+
+	buf_printf(&text,
+		   "table inet tpc_probe {\n\tchain probe {\n\t\ttype %s hook %s priority 0\n\t\t%s\n\t}\n}\n",
+		   feature->type, feature->hook, feature->rule);
+	works = loader_run(arena, &text, LOADER_CHECK, -1, &error);
+	buf_free(&text);
+	return !works;
+}
+
+static const struct feature *missing_feature(struct arena *arena, const char *words)
+{
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		if (strstr(words, features[i].word) && is_missing(arena, &features[i]))
+			return &features[i];
+	return NULL;
+}
+
+void blame_text(struct arena *arena, struct report *report, const struct ir *ir,
+		const struct buf *text, const struct loader_error *error)
+{
+	const struct ir_rule *rule;
+	const char *words = find_line(arena, ir, buf_text(text), error->line, &rule);
+	const struct feature *feature = missing_feature(arena, words);
+	struct report_line *line;
+
+	words += strspn(words, "\t ");
+	if (feature) {
+		line = report_add(report, REPORT_REFUSED,
+				  "this kernel has no %s (module %s, %s), which this needs: %s",
+				  feature->what, feature->module, feature->option, words);
+		line->command = arena_printf(arena, "modprobe %s", feature->module);
+	} else if (*words) {
+		line = report_add(report, REPORT_REFUSED, "nft refuses the rule `%s`: %s", words,
+				  error->text);
+	} else {
+		line = report_add(report, REPORT_REFUSED, "nft refuses the rules: %s", error->text);
+	}
+	if (rule)
+		line->where = rule->origin;
+}

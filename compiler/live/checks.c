@@ -1,0 +1,301 @@
+/*
+ * checks: compares what a policy wants to take with what others have (see checks.h). Nothing is
+ * changed; everything that is found is said in one run.
+ */
+#include "live/checks.h"
+
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "ir/ir.h"
+#include "live/diff.h"
+#include "live/observe.h"
+#include "live/report.h"
+#include "live/settings.h"
+
+/* ---- numbers ---- */
+
+static struct span rule_origin(const struct ir *ir, uint32_t priority)
+{
+	struct span none = { 0 };
+
+	for (size_t i = 0; i < ir->ip_rule_count; i++)
+		if (ir->ip_rules[i].priority == priority)
+			return ir->ip_rules[i].origin;
+	return ir->ip_rule_count ? ir->ip_rules[0].origin : none;
+}
+
+static bool uses_family(const struct ir *ir, enum addr_family family)
+{
+	for (size_t i = 0; i < ir->ip_rule_count; i++)
+		if (ir->ip_rules[i].family == family)
+			return true;
+	return false;
+}
+
+static void check_priority(struct diag *diag, const struct ir *ir, const struct observed *observed,
+			   const struct rules_seen *seen)
+{
+	const struct observe_other *owner = observe_priority_owner(observed, seen->rule.priority);
+	uint32_t priority = seen->rule.priority;
+	struct diag_record *record;
+
+	if (priority < ir->priority_first || priority > ir->priority_last ||
+	    !uses_family(ir, seen->rule.family))
+		return;
+	if (owner)
+		record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, priority),
+				  "the ip rule priority %" PRIu32 " is taken by the policy %s",
+				  priority, owner->name);
+	else
+		record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, priority),
+				  "the ip rule priorities %" PRIu32 "-%" PRIu32
+				  " are needed, and somebody else's IPv%c rule is among them: %s",
+				  ir->priority_first, ir->priority_last,
+				  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
+	diag_help(record,
+		  "write `settings: {priority: N}` with room for %" PRIu32 " rules from N on",
+		  ir->priority_last - ir->priority_first + 1);
+}
+
+/*
+ * Do the two marks share bits in a way that one could be taken for the other? Fields that overlap
+ * in part always can; where one of them is the whole word, only equal values in the bits of both.
+ */
+static bool marks_collide(uint32_t value, uint32_t mask, uint32_t other_value, uint32_t other_mask)
+{
+	if (!(mask & other_mask) || !other_mask)
+		return false;
+	if (mask != UINT32_MAX && other_mask != UINT32_MAX)
+		return true;
+	return ((value ^ other_value) & mask & other_mask) == 0;
+}
+
+static void check_mark(struct diag *diag, const struct ir *ir, const struct rules_seen *seen)
+{
+	for (size_t i = 0; i < ir->class_count; i++) {
+		const struct ir_class *class = &ir->classes[i];
+		struct diag_record *record;
+
+		/* A bare mark is set for whoever waits for it. */
+		if (class->kind == IR_CLASS_MARK ||
+		    !marks_collide(class->mark, class->mask, seen->rule.mark, seen->rule.mask))
+			continue;
+		record = diag_add(diag, DIAG_number_conflict, class->origin,
+				  "the mark of %s, 0x%" PRIx32 "/0x%" PRIx32
+				  ", has bits that somebody else's IPv%c rule asks for: %s",
+				  class->name, class->mark, class->mask,
+				  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
+		diag_help(record,
+			  "write `settings: {mark_mask: ...}` with bits that are free, or give this one another mark");
+		return;
+	}
+}
+
+static struct span table_origin(const struct ir *ir, uint32_t table)
+{
+	struct span none = { 0 };
+
+	for (size_t i = 0; i < ir->class_count; i++)
+		if (ir->classes[i].table == table)
+			return ir->classes[i].origin;
+	for (size_t i = 0; i < ir->route_count; i++)
+		if (ir->routes[i].table == table)
+			return ir->routes[i].origin;
+	return none;
+}
+
+static bool wants_table(const struct ir *ir, uint32_t table)
+{
+	for (size_t i = 0; i < ir->route_count; i++)
+		if (ir->routes[i].table == table)
+			return true;
+	return false;
+}
+
+static void check_route(struct diag *diag, const struct ir *ir, const struct observed *observed,
+			const struct routes_seen *seen)
+{
+	const struct observe_other *owner = observe_table_owner(observed, seen->route.table);
+	struct span where = table_origin(ir, seen->route.table);
+	struct diag_record *record;
+
+	if (!wants_table(ir, seen->route.table) || observe_owns_route(observed, seen))
+		return;
+	if (owner)
+		record = diag_add(diag, DIAG_number_conflict, where,
+				  "the routing table %" PRIu32 " is taken by the policy %s",
+				  seen->route.table, owner->name);
+	else
+		record = diag_add(diag, DIAG_number_conflict, where,
+				  "the routing table %" PRIu32
+				  " holds somebody else's IPv%c route: %s",
+				  seen->route.table, seen->route.family == ADDR_IPV6 ? '6' : '4',
+				  seen->text);
+	diag_help(record, "give this another table id, or write `settings: {table_ids: ...}`");
+}
+
+/* What another policy of ours has taken, whether its rules are there at the moment or not. */
+static void check_other(struct diag *diag, const struct ir *ir, const struct observe_other *other)
+{
+	struct span where = rule_origin(ir, ir->priority_first);
+	bool both_partial = ir->mark_mask != UINT32_MAX && other->mask != UINT32_MAX;
+
+	if (both_partial && ir->mark_mask & other->mask)
+		diag_help(diag_add(diag, DIAG_number_conflict, where,
+				   "the mark bits 0x%08" PRIx32
+				   " are taken by the policy %s, and this one wants 0x%08" PRIx32,
+				   other->mask, other->name, ir->mark_mask),
+			  "write `settings: {mark_mask: ...}` with bits that the other policy leaves");
+	if (ir->ip_rule_count && other->claim.priority_first &&
+	    ir->priority_first <= other->claim.priority_last &&
+	    ir->priority_last >= other->claim.priority_first)
+		diag_help(diag_add(diag, DIAG_number_conflict, where,
+				   "the ip rule priorities %" PRIu32 "-%" PRIu32
+				   " are taken by the policy %s, and this one wants %" PRIu32
+				   "-%" PRIu32,
+				   other->claim.priority_first, other->claim.priority_last,
+				   other->name, ir->priority_first, ir->priority_last),
+			  "write `settings: {priority: %" PRIu32 "}`",
+			  other->claim.priority_last + 1);
+	for (size_t i = 0; i < other->claim.table_count; i++)
+		if (wants_table(ir, other->claim.tables[i]))
+			diag_help(diag_add(diag, DIAG_number_conflict,
+					   table_origin(ir, other->claim.tables[i]),
+					   "the routing table %" PRIu32
+					   " is taken by the policy %s",
+					   other->claim.tables[i], other->name),
+				  "give this another table id, or write `settings: {table_ids: ...}`");
+}
+
+bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed)
+{
+	size_t before = diag_error_count(diag);
+
+	for (size_t i = 0; i < observed->other_count; i++)
+		check_other(diag, ir, &observed->others[i]);
+	for (size_t i = 0; i < observed->rules.count; i++) {
+		const struct rules_seen *seen = &observed->rules.items[i];
+
+		if (observe_owns_rule(observed, seen))
+			continue;
+		check_priority(diag, ir, observed, seen);
+		/* A negated mark is no mark to be mistaken for; another policy of ours was looked
+		 * at already. */
+		if (!seen->is_negated && !observe_priority_owner(observed, seen->rule.priority))
+			check_mark(diag, ir, seen);
+	}
+	for (size_t i = 0; i < observed->routes.count; i++)
+		check_route(diag, ir, observed, &observed->routes.items[i]);
+	return diag_error_count(diag) == before;
+}
+
+/* ---- accounts ---- */
+
+static bool names_account(const struct ir_rule *rule, const char *name)
+{
+	for (size_t i = 0; i < rule->match_count; i++)
+		for (size_t k = 0; k < rule->matches[i].name_count; k++)
+			if (strcmp(rule->matches[i].names[k], name) == 0)
+				return true;
+	return false;
+}
+
+/* The author's rule that names the account; names of interfaces may be the same, so it is the first
+ * with a place. */
+static struct span account_origin(const struct ir *ir, const char *name)
+{
+	struct span none = { 0 };
+
+	for (size_t i = 0; i < ir->chain_count; i++)
+		for (size_t k = 0; k < ir->chains[i].rule_count; k++)
+			if (ir->chains[i].rules[k].origin.source &&
+			    names_account(&ir->chains[i].rules[k], name))
+				return ir->chains[i].rules[k].origin;
+	return none;
+}
+
+static void missing_account(struct diag *diag, const struct ir *ir, const char *what,
+			    const char *name, const char *command)
+{
+	struct diag_record *record = diag_add(diag, DIAG_unknown_name, account_origin(ir, name),
+					      "there is no %s \"%s\" on this host", what, name);
+
+	diag_help(record, "make it (%s %s), or write one that is there, or its number", command,
+		  name);
+}
+
+bool checks_accounts(struct diag *diag, const struct ir *ir)
+{
+	size_t before = diag_error_count(diag);
+
+	for (size_t i = 0; i < ir->user_count; i++)
+		if (!getpwnam(ir->users[i]))
+			missing_account(diag, ir, "user", ir->users[i], "useradd --system");
+	for (size_t i = 0; i < ir->group_count; i++)
+		if (!getgrnam(ir->groups[i]))
+			missing_account(diag, ir, "group", ir->groups[i], "groupadd --system");
+	return diag_error_count(diag) == before;
+}
+
+/* ---- surroundings ---- */
+
+static bool is_on(struct arena *arena, const char *key)
+{
+	const char *value = settings_read(arena, key);
+
+	return value && strcmp(value, "0") != 0;
+}
+
+static void check_forwarding(struct arena *arena, struct report *report, const struct ir *ir)
+{
+	static const char *const keys[] = {
+		[ADDR_IPV4] = "net.ipv4.ip_forward", [ADDR_IPV6] = "net.ipv6.conf.all.forwarding"
+	};
+
+	for (int i = 0; i < ADDR_FAMILIES; i++)
+		if (ir->needs_forwarding[i] && settings_read(arena, keys[i]) &&
+		    !is_on(arena, keys[i]))
+			report_add(report, REPORT_WARNING,
+				   "this host does not forward IPv%c, so the policy's rules for forwarded traffic see none",
+				   i == ADDR_IPV6 ? '6' : '4')
+				->command = i == ADDR_IPV6
+						    ? "sysctl -w net.ipv6.conf.all.forwarding=1"
+						    : "sysctl -w net.ipv4.ip_forward=1";
+}
+
+static bool has_tproxy(const struct ir *ir)
+{
+	for (size_t i = 0; i < ir->listener_count; i++)
+		if (strcmp(ir->listeners[i].mode, "tproxy") == 0)
+			return true;
+	return false;
+}
+
+static void check_bridges(struct arena *arena, struct report *report, const struct ir *ir)
+{
+	if (has_tproxy(ir) && is_on(arena, "net.bridge.bridge-nf-call-iptables"))
+		report_add(report, REPORT_WARNING,
+			   "bridged packets pass through the IP hooks (br_netfilter, which Docker loads), where tproxy loses them")
+			->command =
+			"sysctl -w net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0";
+}
+
+void checks_surroundings(struct arena *arena, struct report *report, const struct ir *ir,
+			 const struct diff *diff)
+{
+	check_forwarding(arena, report, ir);
+	check_bridges(arena, report, ir);
+	for (size_t i = 0; i < diff->lost_route_count; i++) {
+		const struct ir_route *route = diff->lost_routes[i];
+
+		report_add(report, REPORT_WARNING,
+			   "there is no interface %s, so its routes in table %" PRIu32
+			   " are left out; apply again when it is there",
+			   diff_lost_device(route), route->table)
+			->where = route->origin;
+	}
+}

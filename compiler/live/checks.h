@@ -1,0 +1,28 @@
+/*
+ * checks: what stands in the way of a policy on this host, found before anything is changed.
+ *
+ * Numbers in use by others and accounts that do not exist are errors at their place in the policy.
+ * What keeps packets from going the policy's way but is not ours to change is a warning with the
+ * command that mends it.
+ */
+#ifndef TPC_LIVE_CHECKS_H
+#define TPC_LIVE_CHECKS_H
+
+#include <stdbool.h>
+
+struct arena;
+struct diag;
+struct diff;
+struct ir;
+struct observed;
+struct report;
+
+/* False when there is a conflict; all of them are added. */
+bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed);
+/* False when a user or a group of the policy does not exist here. */
+bool checks_accounts(struct diag *diag, const struct ir *ir);
+/* Forwarding, bridges, interfaces that are not there. */
+void checks_surroundings(struct arena *arena, struct report *report, const struct ir *ir,
+			 const struct diff *diff);
+
+#endif

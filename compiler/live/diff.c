@@ -1,0 +1,296 @@
+/*
+ * diff: compares an ir with what was observed, part by part. What is ours and not wished for any
+ * more is old, what is wished for and not there is new; what is somebody else's is in neither.
+ */
+#include "live/diff.h"
+
+#include <net/if.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "emit/about.h"
+#include "live/observe.h"
+
+/* ---- routing ---- */
+
+static void diff_rules(struct arena *arena, const struct ir *ir, const struct observed *observed,
+		       struct diff *out)
+{
+	bool *held = arena_alloc(arena, (ir->ip_rule_count + 1) * sizeof(*held));
+
+	for (size_t i = 0; i < observed->rules.count; i++) {
+		const struct rules_seen *seen = &observed->rules.items[i];
+		bool is_wished = false;
+
+		if (!observe_owns_rule(observed, seen))
+			continue;
+		for (size_t k = 0; k < ir->ip_rule_count && !is_wished; k++) {
+			is_wished = !held[k] && seen->protocol == ir->protocol &&
+				    rules_equal(&seen->rule, &ir->ip_rules[k]);
+			held[k] |= is_wished;
+		}
+		if (!is_wished)
+			*arena_append(arena, out->old_rules, out->old_rule_count) = seen;
+	}
+	for (size_t k = 0; k < ir->ip_rule_count; k++)
+		if (!held[k])
+			*arena_append(arena, out->new_rules, out->new_rule_count) =
+				&ir->ip_rules[k];
+}
+
+const char *diff_lost_device(const struct ir_route *route)
+{
+	for (size_t i = 0; i < route->hop_count; i++)
+		if (route->hops[i].dev && !if_nametoindex(route->hops[i].dev))
+			return route->hops[i].dev;
+	return NULL;
+}
+
+static const struct ir_route *wished_in_place(const struct ir *ir, const struct ir_route *held)
+{
+	for (size_t i = 0; i < ir->route_count; i++)
+		if (routes_same_place(held, &ir->routes[i]))
+			return &ir->routes[i];
+	return NULL;
+}
+
+static void diff_route(struct arena *arena, const struct ir *ir, const struct observed *observed,
+		       const struct ir_route *route, struct diff *out)
+{
+	struct diff_route *put;
+	const struct routes_seen *before = NULL;
+
+	for (size_t i = 0; i < observed->routes.count; i++) {
+		const struct routes_seen *seen = &observed->routes.items[i];
+
+		if (observe_owns_route(observed, seen) && routes_same_place(&seen->route, route))
+			before = seen;
+	}
+	if (before && before->protocol == ir->protocol && routes_fulfil(&before->route, route))
+		return;
+	if (diff_lost_device(route)) {
+		*arena_append(arena, out->lost_routes, out->lost_route_count) = route;
+		return;
+	}
+	put = arena_append(arena, out->new_routes, out->new_route_count);
+	put->route = route;
+	put->before = before;
+}
+
+static void diff_routes(struct arena *arena, const struct ir *ir, const struct observed *observed,
+			struct diff *out)
+{
+	for (size_t i = 0; i < ir->route_count; i++)
+		diff_route(arena, ir, observed, &ir->routes[i], out);
+	for (size_t i = 0; i < observed->routes.count; i++) {
+		const struct routes_seen *seen = &observed->routes.items[i];
+		const struct ir_route *wished = wished_in_place(ir, &seen->route);
+
+		/* One in whose place a route is wished for that cannot be had now leads somewhere
+		 * else: it goes, too. */
+		if (observe_owns_route(observed, seen) && (!wished || diff_lost_device(wished)))
+			*arena_append(arena, out->old_routes, out->old_route_count) = seen;
+	}
+}
+
+/* ---- sets ---- */
+
+static const struct about_line *about_set(const struct ruleset_table *table, const char *base,
+					  const char *name)
+{
+	for (size_t i = 0; i < table->about_count; i++) {
+		const struct about_line *line = &table->about[i];
+
+		if (line->kind == ABOUT_SET && (!base || strcmp(line->base, base) == 0) &&
+		    (!name || strcmp(line->name, name) == 0))
+			return line;
+	}
+	return NULL;
+}
+
+/* Does the kernel hold the set's elements under the name that the table tells of? */
+static const struct ruleset_set *find_held(const struct ruleset_table *table,
+					   const struct ir_set *set)
+{
+	const struct about_line *line = about_set(table, set->base, NULL);
+	const struct ruleset_set *held = line ? ruleset_set_find(table, line->name) : NULL;
+
+	if (!held || line->digest != about_contents(&set->elements))
+		return NULL;
+	return !held->has_count || held->count == set->elements.count ? held : NULL;
+}
+
+static bool is_name_taken(const struct ir *ir, const struct ruleset_table *table,
+			  const struct diff *diff, const struct ir_set *set, const char *name)
+{
+	for (size_t i = 0; i < ir->set_count; i++)
+		if (&ir->sets[i] != set &&
+		    (strcmp(ir->sets[i].base, name) == 0 || strcmp(ir->sets[i].name, name) == 0))
+			return true;
+	for (size_t i = 0; i < diff->stale_set_count; i++)
+		if (strcmp(diff->stale_sets[i], name) == 0)
+			return false;
+	return ruleset_set_find(table, name) != NULL;
+}
+
+static const char *free_name(struct arena *arena, const struct ir *ir,
+			     const struct ruleset_table *table, const struct diff *diff,
+			     const struct ir_set *set)
+{
+	const char *name = set->base;
+
+	for (unsigned int i = 2; is_name_taken(ir, table, diff, set, name); i++)
+		name = arena_printf(arena, "%s.%u", set->base, i);
+	return name;
+}
+
+/* Can it be told which sets are in use: does the table say, or has it no rules at all? */
+static bool knows_uses(const struct ruleset_table *table)
+{
+	if (ruleset_is_readable(table))
+		return true;
+	for (size_t i = 0; i < table->chain_count; i++)
+		if (table->chains[i].rule_count)
+			return false;
+	return true;
+}
+
+static void diff_sets(struct arena *arena, struct ir *ir, const struct ruleset_table *table,
+		      struct diff *out)
+{
+	bool *keep = arena_alloc(arena, (table->set_count + 1) * sizeof(*keep)),
+	     knows = knows_uses(table);
+
+	out->fill = arena_alloc(arena, (ir->set_count + 1) * sizeof(*out->fill));
+	for (size_t i = 0; i < ir->set_count; i++) {
+		const struct ruleset_set *held = find_held(table, &ir->sets[i]);
+
+		out->fill[i] = !held;
+		ir->sets[i].name = held ? held->name : ir->sets[i].base;
+		if (held)
+			keep[held - table->sets] = true;
+	}
+	for (size_t i = 0; i < table->set_count; i++) {
+		if (keep[i])
+			continue;
+		if (knows && !about_set(table, NULL, table->sets[i].name))
+			*arena_append(arena, out->stale_sets, out->stale_set_count) =
+				table->sets[i].name;
+		else
+			*arena_append(arena, out->old_sets, out->old_set_count) =
+				table->sets[i].name;
+	}
+	for (size_t i = 0; i < ir->set_count; i++) {
+		if (!out->fill[i])
+			continue;
+		ir->sets[i].name = free_name(arena, ir, table, out, &ir->sets[i]);
+		out->fill_count++;
+		out->element_count += ir->sets[i].elements.count;
+	}
+}
+
+/* ---- chains ---- */
+
+static bool is_like(const struct ruleset_chain *held, const struct ir_chain *chain)
+{
+	if (held->is_other || held->hook != chain->hook)
+		return false;
+	return chain->hook == IR_HOOK_NONE ||
+	       (held->type == chain->type && held->priority == chain->priority);
+}
+
+static void diff_chains(struct arena *arena, const struct ir *ir, const struct ruleset_table *table,
+			struct diff *out)
+{
+	for (size_t i = 0; i < table->chain_count; i++) {
+		const struct ruleset_chain *held = &table->chains[i];
+		const struct ir_chain *chain = ir_chain_find(ir, held->name);
+
+		if (strcmp(held->name, ABOUT_CHAIN) == 0 && held->hook == IR_HOOK_NONE &&
+		    !held->is_other)
+			continue;
+		if (!chain || !is_like(held, chain))
+			*arena_append(arena, out->old_chains, out->old_chain_count) = held->name;
+	}
+}
+
+static bool is_counter_wished(const struct ir *ir, const char *name)
+{
+	for (size_t i = 0; i < ir->counter_count; i++)
+		if (strcmp(ir->counters[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool has_counter(const struct ruleset_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->counter_count; i++)
+		if (strcmp(table->counters[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The first chain that does not hold as many rules as it should, in words, or NULL. */
+static const char *wrong_chain(struct arena *arena, const struct ir *ir,
+			       const struct ruleset_table *table)
+{
+	for (size_t i = 0; i < ir->chain_count; i++) {
+		const struct ir_chain *chain = &ir->chains[i];
+		const struct ruleset_chain *held = ruleset_chain_find(table, chain->name);
+
+		if (!held)
+			return arena_printf(arena, "the chain %s is missing", chain->name);
+		if (held->rule_count != chain->rule_count)
+			return arena_printf(arena, "the chain %s holds %zu rules instead of %zu",
+					    chain->name, held->rule_count, chain->rule_count);
+	}
+	return NULL;
+}
+
+/* Why the rules have to be written anew, or NULL. */
+static const char *why_flip(struct arena *arena, const struct ir *ir,
+			    const struct ruleset_table *table, const struct diff *diff)
+{
+	const struct about_line *policy = ruleset_about(table, ABOUT_POLICY);
+
+	if (!table->exists)
+		return arena_printf(arena, "there is no table inet %s", ir->table);
+	if (!ruleset_is_readable(table))
+		return arena_printf(arena, "the table inet %s does not say what it holds",
+				    ir->table);
+	if (policy->digest != ir->digest)
+		return "the policy is another one";
+	if (table->is_asleep)
+		return arena_printf(arena, "the table inet %s is dormant", ir->table);
+	if (diff->fill_count)
+		return "a set is missing or was changed";
+	if (diff->old_chain_count)
+		return arena_printf(arena, "the chain %s is not as it should be",
+				    diff->old_chains[0]);
+	for (size_t i = 0; i < ir->counter_count; i++)
+		if (!has_counter(table, ir->counters[i]))
+			return arena_printf(arena, "the counter %s is missing", ir->counters[i]);
+	return wrong_chain(arena, ir, table);
+}
+
+void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
+	       struct diff *out)
+{
+	memset(out, 0, sizeof(*out));
+	diff_rules(arena, ir, observed, out);
+	diff_routes(arena, ir, observed, out);
+	diff_sets(arena, ir, &observed->table, out);
+	diff_chains(arena, ir, &observed->table, out);
+	for (size_t i = 0; i < observed->table.counter_count; i++)
+		if (!is_counter_wished(ir, observed->table.counters[i].name))
+			*arena_append(arena, out->old_counters, out->old_counter_count) =
+				observed->table.counters[i].name;
+	out->flip = why_flip(arena, ir, &observed->table, out);
+}
+
+bool diff_is_empty(const struct diff *diff)
+{
+	return !diff->new_rule_count && !diff->old_rule_count && !diff->new_route_count &&
+	       !diff->old_route_count && !diff->fill_count && !diff->stale_set_count &&
+	       !diff->old_set_count && !diff->old_counter_count && !diff->flip;
+}

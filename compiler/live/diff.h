@@ -1,0 +1,56 @@
+/*
+ * diff: what has to be done so that the kernel holds a policy, and nothing more.
+ *
+ * Nothing is changed here but ir_set.name: a set whose contents are in the kernel already takes the
+ * name it has there, and one whose contents are new takes a name that is free, its base if that is.
+ */
+#ifndef TPC_LIVE_DIFF_H
+#define TPC_LIVE_DIFF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ir/ir.h"
+
+struct arena;
+struct observed;
+struct routes_seen;
+struct rules_seen;
+
+struct diff_route {
+	const struct ir_route *route;
+	const struct routes_seen *before; /* ours, in the same place, to be replaced; or NULL */
+};
+
+struct diff {
+	const struct ir_ip_rule **new_rules;
+	size_t new_rule_count;
+	const struct rules_seen **old_rules;
+	size_t old_rule_count;
+	struct diff_route *new_routes;
+	size_t new_route_count;
+	const struct ir_route **lost_routes; /* by an interface that is not there */
+	size_t lost_route_count;
+	const struct routes_seen **old_routes;
+	size_t old_route_count;
+	bool *fill; /* by the set's index in the ir */
+	size_t fill_count, element_count;
+	const char **stale_sets; /* in use by nobody: removed first, so that their names are free */
+	size_t stale_set_count;
+	const char **old_sets; /* in use until the rules are flipped */
+	size_t old_set_count;
+	const char **old_chains; /* removed when the rules are flipped, or made anew there with
+				    another hook */
+	size_t old_chain_count;
+	const char **old_counters;
+	size_t old_counter_count;
+	const char *flip; /* why the rules are written anew, or NULL */
+};
+
+void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
+	       struct diff *out);
+bool diff_is_empty(const struct diff *diff);
+/* The interface that the route goes by and that is not there, or NULL. */
+const char *diff_lost_device(const struct ir_route *route);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * handback: gives one setting back (see handback.h). In go what we wrote and what was there before;
+ * nothing is written that would undo somebody else's change.
+ */
+#include "live/handback.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "live/folder.h"
+#include "live/record.h"
+#include "live/report.h"
+#include "live/settings.h"
+
+/* Gives the memory of the old value to another policy that needs the setting; true when there is
+ * one. */
+static bool hand_over(struct arena *arena, const struct folder *folder, const char *policy,
+		      const struct record_sysctl *setting)
+{
+	size_t count;
+	const char **names = folder_list(arena, folder, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct record *other =
+			strcmp(names[i], policy) == 0 ? NULL : record_read(arena, folder, names[i]);
+		struct record_sysctl *theirs = record_find_sysctl(other, setting->key);
+		const char *why;
+
+		if (!theirs || (theirs->old && strcmp(theirs->old, setting->value) != 0))
+			continue;
+		theirs->old = setting->old;
+		return record_write(arena, folder, other, &why);
+	}
+	return false;
+}
+
+bool handback_setting(struct arena *arena, const struct folder *folder, const char *policy,
+		      const struct record_sysctl *setting, struct report *report)
+{
+	const char *now = settings_read(arena, setting->key);
+
+	if (!setting->old || !now || strcmp(now, setting->old) == 0 ||
+	    hand_over(arena, folder, policy, setting))
+		return true;
+	if (strcmp(now, setting->value) != 0) {
+		report_add(report, REPORT_WARNING,
+			   "somebody has set %s to %s since, so it stays (it was %s before the policy)",
+			   setting->key, now, setting->old);
+		return true;
+	}
+	if (settings_write(arena, setting->key, setting->old)) {
+		report_add(report, REPORT_STEP, "sysctl %s = %s, as it was", setting->key,
+			   setting->old);
+		return true;
+	}
+	report_add(report, REPORT_DOUBT, "%s cannot be set back to %s: %s", setting->key,
+		   setting->old, strerror(errno))
+		->command = arena_printf(arena, "sysctl -w %s=%s", setting->key, setting->old);
+	return false;
+}

@@ -1,0 +1,196 @@
+/*
+ * remove: the reverse of an apply (see remove.h). Once the rules are gone nothing is undone any
+ * more: what cannot be removed is said, with the command that does it, and the rest is removed all
+ * the same.
+ */
+#include "live/remove.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "live/folder.h"
+#include "live/handback.h"
+#include "live/observe.h"
+#include "live/report.h"
+#include "live/sets.h"
+
+struct removal {
+	struct arena *arena;
+	struct report *report;
+	const char *name;
+	struct kernel kernel;
+	struct folder folder;
+	struct record *record;
+	struct observed observed;
+};
+
+static void doubt(struct removal *removal, const struct buf *command, const char *why)
+{
+	report_add(removal->report, REPORT_DOUBT,
+		   "the policy's rules are gone, but not all of the rest: %s", why)
+		->command = arena_strdup(removal->arena, buf_text(command));
+}
+
+/* True when there is nothing left of it; what the system refused is said, and the command that does
+ * it. */
+static bool settle(struct removal *removal, struct buf *command, bool done,
+		   const struct netlink_error *error)
+{
+	bool is_gone = done || error->code == ENOENT || error->code == ESRCH ||
+		       error->code == ENODEV;
+
+	if (is_gone)
+		report_add(removal->report, REPORT_STEP, "%s", buf_text(command));
+	else
+		doubt(removal, command, error->text);
+	buf_free(command);
+	return is_gone;
+}
+
+static bool remove_routing(struct removal *removal)
+{
+	const struct observed *observed = &removal->observed;
+	struct netlink_error error;
+	bool done = true;
+
+	for (size_t i = 0; i < observed->rules.count; i++) {
+		const struct rules_seen *seen = &observed->rules.items[i];
+		struct buf command = { 0 };
+
+		if (!observe_owns_rule(observed, seen))
+			continue;
+		rules_put_command(&command, "del", &seen->rule, seen->protocol);
+		done &= settle(removal, &command,
+			       rules_remove(&removal->kernel.route, &seen->rule, seen->protocol,
+					    &error),
+			       &error);
+	}
+	for (size_t i = 0; i < observed->routes.count; i++) {
+		const struct routes_seen *seen = &observed->routes.items[i];
+		struct buf command = { 0 };
+
+		if (!observe_owns_route(observed, seen))
+			continue;
+		routes_put_command(&command, "del", &seen->route, seen->protocol);
+		done &= settle(removal, &command,
+			       routes_remove(&removal->kernel.route, &seen->route, seen->protocol,
+					     &error),
+			       &error);
+	}
+	return done;
+}
+
+static bool give_settings_back(struct removal *removal)
+{
+	bool done = true;
+
+	for (size_t i = 0; removal->record && i < removal->record->sysctl_count; i++)
+		done &= handback_setting(removal->arena, &removal->folder, removal->name,
+					 &removal->record->sysctls[i], removal->report);
+	return done;
+}
+
+static bool owns_routing(const struct observed *observed)
+{
+	for (size_t i = 0; i < observed->rules.count; i++)
+		if (observe_owns_rule(observed, &observed->rules.items[i]))
+			return true;
+	for (size_t i = 0; i < observed->routes.count; i++)
+		if (observe_owns_route(observed, &observed->routes.items[i]))
+			return true;
+	return false;
+}
+
+static bool remove_table(struct removal *removal)
+{
+	const char *table = removal->observed.table.name;
+	struct netlink_error error;
+
+	if (!removal->observed.table.exists)
+		return true;
+	if (!sets_remove_table(&removal->kernel.nft, table, &error) && error.code != ENOENT) {
+		report_add(removal->report, REPORT_REFUSED,
+			   "the nft table inet %s cannot be removed: %s", table, error.text);
+		return false;
+	}
+	report_add(removal->report, REPORT_STEP, "nft delete table inet %s", table);
+	if (!removal->observed.claim_count)
+		report_add(removal->report, REPORT_WARNING,
+			   "the table inet %s did not say which ip rules and routes belong to it; look for them",
+			   table)
+			->command = "ip rule; ip -6 rule";
+	return true;
+}
+
+static enum apply_outcome take_away(struct removal *removal)
+{
+	struct netlink_error error;
+	const char *why;
+	bool done;
+
+	if (!observe_open(&removal->kernel, &error)) {
+		observe_refused(removal->report, &error);
+		return APPLY_REFUSED;
+	}
+	if (!folder_open(removal->arena, &removal->folder, true, &why)) {
+		report_add(removal->report, REPORT_REFUSED,
+			   "what was applied cannot be looked up: %s", why);
+		return APPLY_REFUSED;
+	}
+	removal->record = record_read(removal->arena, &removal->folder, removal->name);
+	if (!observe_host(removal->arena, &removal->kernel,
+			  observe_table_name(removal->arena, removal->name), removal->record, NULL,
+			  &removal->observed, &error)) {
+		observe_refused(removal->report, &error);
+		return APPLY_REFUSED;
+	}
+	if (!removal->observed.table.exists && !removal->record &&
+	    !owns_routing(&removal->observed))
+		return APPLY_UNCHANGED;
+	if (!remove_table(removal))
+		return APPLY_REFUSED;
+	done = remove_routing(removal);
+	done &= give_settings_back(removal);
+	if (!done)
+		return APPLY_IN_DOUBT;
+	record_remove(removal->arena, &removal->folder, removal->name);
+	return APPLY_DONE;
+}
+
+enum apply_outcome remove_policy(struct arena *arena, struct report *report, const char *name)
+{
+	struct removal removal = {
+		.arena = arena, .report = report, .name = name, .folder.lock = -1
+	};
+	enum apply_outcome outcome;
+	sigset_t held, before;
+
+	sigfillset(&held);
+	sigprocmask(SIG_BLOCK, &held, &before);
+	outcome = take_away(&removal);
+	folder_close(arena, &removal.folder);
+	observe_close(&removal.kernel);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return outcome;
+}
+
+bool remove_candidates(struct arena *arena, struct report *report, const char ***names,
+		       size_t *count)
+{
+	struct netlink_error error;
+	struct kernel kernel;
+	struct folder folder;
+	const char *why;
+	bool done;
+
+	*count = 0;
+	if (!observe_open(&kernel, &error))
+		return observe_refused(report, &error);
+	folder_open(arena, &folder, false, &why);
+	done = observe_policies(arena, &kernel, &folder, names, count, &error);
+	observe_close(&kernel);
+	return done || observe_refused(report, &error);
+}

@@ -1,0 +1,80 @@
+/*
+ * sockets: reads /proc/net/{tcp,tcp6,udp,udp6}. An address there is words of 32 bits in the
+ * machine's order, each printed as one hexadecimal number (tcp4_seq_show and tcp6_seq_show in the
+ * kernel).
+ */
+#include "live/sockets.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ir/ir.h"
+
+/* TCP_LISTEN of include/net/tcp_states.h; an unconnected UDP socket shows as TCP_CLOSE, 7. */
+enum { STATE_LISTEN = 10, STATE_UNCONNECTED = 7 };
+
+struct socket_line {
+	addr_bits addr;
+	unsigned int port, state;
+	bool is_ipv6;
+};
+
+/* "  0: 0100007F:3039 00000000:0000 0A ..." */
+static bool parse_line(const char *line, struct socket_line *out)
+{
+	char addr[33];
+	size_t length;
+
+	if (sscanf(line, " %*u: %32[0-9A-F]:%X %*[0-9A-F]:%*X %X", addr, &out->port, &out->state) !=
+	    3)
+		return false;
+	length = strlen(addr);
+	out->is_ipv6 = length == 32;
+	out->addr = 0;
+	for (size_t i = 0; i < length; i += 8) {
+		unsigned int word;
+
+		if (sscanf(addr + i, "%8X", &word) != 1)
+			return false;
+		out->addr = out->addr << 32 | ntohl(word);
+	}
+	return length == 8 || length == 32;
+}
+
+/* Would the socket take packets for the address? Sockets of the other family do when they are bound
+ * to any address. */
+static bool takes(const struct socket_line *line, enum addr_family family, addr_bits addr)
+{
+	static const addr_bits mapped = (addr_bits)0xffff << 32; /* ::ffff:0:0/96, RFC 4291 */
+
+	if (line->is_ipv6 == (family == ADDR_IPV6))
+		return line->addr == 0 || line->addr == addr;
+	return line->is_ipv6 && (line->addr == 0 || line->addr == (mapped | addr));
+}
+
+static bool search(const char *path, const struct ir_listener *listener, enum addr_family family,
+		   unsigned int state)
+{
+	FILE *file = fopen(path, "re");
+	struct socket_line line;
+	char text[512];
+	bool found = false;
+
+	if (!file)
+		return false;
+	while (!found && fgets(text, sizeof(text), file))
+		found = parse_line(text, &line) && line.port == listener->port &&
+			line.state == state && takes(&line, family, listener->addr[family].bits);
+	fclose(file);
+	return found;
+}
+
+bool sockets_has_listener(const struct ir_listener *listener, enum addr_family family, bool udp)
+{
+	unsigned int state = udp ? STATE_UNCONNECTED : STATE_LISTEN;
+
+	return (family == ADDR_IPV4 &&
+		search(udp ? "/proc/net/udp" : "/proc/net/tcp", listener, family, state)) ||
+	       search(udp ? "/proc/net/udp6" : "/proc/net/tcp6", listener, family, state);
+}

@@ -1,0 +1,266 @@
+/*
+ * status: compares what the records say with what there is (see status.h). In go the kernel's
+ * answers and the records, out come the policies and sentences about what is missing.
+ */
+#include "live/status.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "live/diff.h"
+#include "live/folder.h"
+#include "live/report.h"
+#include "live/settings.h"
+#include "live/sockets.h"
+
+static const char *apply_command(struct arena *arena, const struct status_policy *policy)
+{
+	if (!policy->record || !policy->record->policy || policy->record->policy[0] != '/')
+		return NULL;
+	return arena_printf(arena, "tpc apply %s", policy->record->policy);
+}
+
+static struct report_line *complain(struct arena *arena, struct status_policy *policy,
+				    const char *text)
+{
+	struct report_line *line = report_add(policy->problems, REPORT_WARNING, "%s", text);
+
+	line->command = apply_command(arena, policy);
+	return line;
+}
+
+static void check_table(struct arena *arena, struct status_policy *policy)
+{
+	const struct ruleset_table *table = &policy->observed.table;
+	const struct about_line *about = ruleset_about(table, ABOUT_POLICY);
+
+	if (!table->exists)
+		complain(arena, policy,
+			 arena_printf(arena, "the nft table inet %s is gone", table->name));
+	else if (!ruleset_is_readable(table))
+		complain(arena, policy,
+			 arena_printf(arena, "the nft table inet %s does not say what it holds",
+				      table->name));
+	else if (table->is_asleep)
+		complain(arena, policy,
+			 arena_printf(arena, "the nft table inet %s is dormant", table->name));
+	else if (policy->record && about->digest != policy->record->digest)
+		complain(arena, policy,
+			 "the nft rules are not those of the last apply; somebody has loaded others");
+	if (policy->record && !policy->record->is_complete)
+		complain(arena, policy, "the last apply did not come to its end");
+}
+
+/* ---- with a record: what should be there ---- */
+
+static bool has_rule(const struct observed *observed, const struct ir_ip_rule *rule)
+{
+	for (size_t i = 0; i < observed->rules.count; i++)
+		if (observe_owns_rule(observed, &observed->rules.items[i]) &&
+		    rules_equal(&observed->rules.items[i].rule, rule))
+			return true;
+	return false;
+}
+
+static bool has_route(const struct observed *observed, const struct ir_route *route)
+{
+	for (size_t i = 0; i < observed->routes.count; i++)
+		if (observe_owns_route(observed, &observed->routes.items[i]) &&
+		    routes_fulfil(&observed->routes.items[i].route, route))
+			return true;
+	return false;
+}
+
+static const char *text_of(struct arena *arena, struct buf *command)
+{
+	const char *text = arena_strdup(arena, buf_text(command));
+
+	buf_free(command);
+	return text;
+}
+
+static void check_rule(struct arena *arena, struct status_policy *policy,
+		       const struct ir_ip_rule *rule)
+{
+	struct buf command = { 0 };
+
+	if (has_rule(&policy->observed, rule))
+		return;
+	rules_put_command(&command, "add", rule, policy->record->claims[0].protocol);
+	complain(arena, policy,
+		 arena_printf(arena, "the IPv%c rule %" PRIu32 " is missing",
+			      rule->family == ADDR_IPV6 ? '6' : '4', rule->priority))
+		->command = text_of(arena, &command);
+}
+
+static void check_route(struct arena *arena, struct status_policy *policy,
+			const struct ir_route *route)
+{
+	const char *device = diff_lost_device(route);
+	struct buf command = { 0 };
+	char to[ADDR_TEXT];
+
+	if (has_route(&policy->observed, route))
+		return;
+	addr_format_prefix(route->to, to);
+	if (device) {
+		complain(arena, policy,
+			 arena_printf(arena,
+				      "there is no interface %s, so table %" PRIu32
+				      " has no route to %s",
+				      device, route->table, to));
+		return;
+	}
+	routes_put_command(&command, "add", route, policy->record->claims[0].protocol);
+	complain(arena, policy,
+		 arena_printf(arena,
+			      "table %" PRIu32
+			      " has no route to %s; the link was down, or somebody has removed it",
+			      route->table, to))
+		->command = text_of(arena, &command);
+}
+
+static void check_listener(struct status_policy *policy, const struct ir_listener *listener,
+			   enum addr_family family, bool udp)
+{
+	char addr[ADDR_TEXT];
+
+	if (!listener->on_this_host || !listener->has[family] ||
+	    !(udp ? listener->udp : listener->tcp) || sockets_has_listener(listener, family, udp))
+		return;
+	report_add(policy->problems, REPORT_WARNING,
+		   "nobody waits at %s %s port %u: the listener %s is down", udp ? "udp" : "tcp",
+		   addr_format(listener->addr[family], addr), listener->port, listener->name);
+}
+
+static void check_setting(struct arena *arena, struct status_policy *policy,
+			  const struct record_sysctl *setting)
+{
+	const char *now = settings_read(arena, setting->key);
+
+	if (now && strcmp(now, setting->value) == 0)
+		return;
+	complain(arena, policy,
+		 arena_printf(arena, "%s is %s and should be %s", setting->key,
+			      now ? now : "not there", setting->value))
+		->command = arena_printf(arena, "sysctl -w %s=%s", setting->key, setting->value);
+}
+
+static void check_forwarding(struct arena *arena, struct status_policy *policy)
+{
+	static const char *const keys[] = {
+		[ADDR_IPV4] = "net.ipv4.ip_forward", [ADDR_IPV6] = "net.ipv6.conf.all.forwarding"
+	};
+
+	for (int i = 0; i < ADDR_FAMILIES; i++) {
+		const char *now = settings_read(arena, keys[i]);
+
+		if (policy->record->needs_forwarding[i] && now && strcmp(now, "0") == 0)
+			complain(arena, policy,
+				 arena_printf(arena, "this host does not forward IPv%c",
+					      i == ADDR_IPV6 ? '6' : '4'))
+				->command = arena_printf(arena, "sysctl -w %s=1", keys[i]);
+	}
+}
+
+static void check_record(struct arena *arena, struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+
+	for (size_t i = 0; i < record->ip_rule_count; i++)
+		check_rule(arena, policy, &record->ip_rules[i]);
+	for (size_t i = 0; i < record->route_count; i++)
+		check_route(arena, policy, &record->routes[i]);
+	for (size_t i = 0; i < record->listener_count; i++)
+		for (int k = 0; k < 2 * ADDR_FAMILIES; k++)
+			check_listener(policy, &record->listeners[i], (enum addr_family)(k / 2),
+				       k % 2);
+	for (size_t i = 0; i < record->sysctl_count; i++)
+		check_setting(arena, policy, &record->sysctls[i]);
+	check_forwarding(arena, policy);
+}
+
+/* ---- without: only whether there is anything at all ---- */
+
+static bool has_any_route(const struct observed *observed, uint32_t table)
+{
+	for (size_t i = 0; i < observed->routes.count; i++)
+		if (observed->routes.items[i].route.table == table)
+			return true;
+	return false;
+}
+
+static void check_claim(struct arena *arena, struct status_policy *policy,
+			const struct record_claim *claim)
+{
+	bool has_rules = false;
+
+	for (size_t i = 0; i < policy->observed.rules.count; i++)
+		has_rules |= observe_owns_rule(&policy->observed, &policy->observed.rules.items[i]);
+	if (claim->table_count && !has_rules)
+		complain(arena, policy,
+			 arena_printf(arena,
+				      "none of its ip rules (%" PRIu32 "-%" PRIu32 ") is there",
+				      claim->priority_first, claim->priority_last));
+	for (size_t i = 0; i < claim->table_count; i++)
+		if (!has_any_route(&policy->observed, claim->tables[i]))
+			complain(arena, policy,
+				 arena_printf(arena, "its routing table %" PRIu32 " is empty",
+					      claim->tables[i]));
+}
+
+static bool read_policy(struct arena *arena, struct kernel *kernel, const struct folder *folder,
+			const char *name, struct status_policy *out, struct netlink_error *error)
+{
+	out->name = name;
+	out->record = record_read(arena, folder, name);
+	out->problems = arena_new_of(arena, struct report);
+	out->problems->arena = arena;
+	if (!observe_host(arena, kernel, observe_table_name(arena, name), out->record, NULL,
+			  &out->observed, error))
+		return false;
+	check_table(arena, out);
+	if (out->record && out->record->claim_count)
+		check_record(arena, out);
+	else if (out->observed.claim_count)
+		check_claim(arena, out, &out->observed.claims[0]);
+	return true;
+}
+
+static bool read_all(struct arena *arena, struct kernel *kernel, const struct folder *folder,
+		     const char *only, struct status *out, struct netlink_error *error)
+{
+	const char **names;
+	size_t count;
+
+	if (!observe_policies(arena, kernel, folder, &names, &count, error))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (only && strcmp(only, names[i]) != 0)
+			continue;
+		if (!read_policy(arena, kernel, folder, names[i],
+				 arena_append(arena, out->policies, out->count), error))
+			return false;
+	}
+	return true;
+}
+
+bool status_read(struct arena *arena, struct report *report, const char *only, struct status *out)
+{
+	struct netlink_error error;
+	struct kernel kernel;
+	struct folder folder;
+	const char *why;
+	bool done;
+
+	memset(out, 0, sizeof(*out));
+	if (!observe_open(&kernel, &error))
+		return observe_refused(report, &error);
+	folder_open(arena, &folder, false, &why);
+	out->folder = folder.path;
+	done = read_all(arena, &kernel, &folder, only, out, &error);
+	observe_close(&kernel);
+	return done || observe_refused(report, &error);
+}

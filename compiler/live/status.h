@@ -1,0 +1,32 @@
+/*
+ * status: what is applied on this host, and what of it does not hold. Reads only.
+ */
+#ifndef TPC_LIVE_STATUS_H
+#define TPC_LIVE_STATUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "live/observe.h"
+
+struct arena;
+struct report;
+
+struct status_policy {
+	const char *name;
+	const struct record *record; /* NULL: it was loaded by hand, or its record is gone */
+	struct observed observed;
+	struct report *problems; /* warnings: what does not hold, and the command that mends it */
+};
+
+struct status {
+	const char *folder;             /* where records are, NULL when there are none */
+	struct status_policy *policies; /* by name */
+	size_t count;
+};
+
+/* All policies, or the one of this name. False with a line in the report when the system cannot be
+ * asked. */
+bool status_read(struct arena *arena, struct report *report, const char *only, struct status *out);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * undo: takes changes back in reverse order. One that fails does not keep the others from being
+ * taken back.
+ */
+#include "live/undo.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "live/observe.h"
+#include "live/report.h"
+#include "live/sets.h"
+#include "live/settings.h"
+
+struct undo_step *undo_add(struct undo *undo, enum undo_kind kind)
+{
+	struct undo_step *step = arena_append(undo->arena, undo->steps, undo->count);
+
+	step->kind = kind;
+	return step;
+}
+
+static bool take_back(struct undo *undo, const struct undo_step *step, struct kernel *kernel,
+		      struct netlink_error *error)
+{
+	switch (step->kind) {
+	case UNDO_SETTING:
+		return settings_write(undo->arena, step->key, step->value);
+	case UNDO_NEW_ROUTE:
+		/* A route whose link went down meanwhile is gone already. */
+		return routes_remove(&kernel->route, step->route, step->protocol, error) ||
+		       error->code == ESRCH || error->code == ENODEV;
+	case UNDO_CHANGED_ROUTE:
+		return routes_add(&kernel->route, step->before, step->protocol_before, true, error);
+	case UNDO_NEW_RULE:
+		return rules_remove(&kernel->route, step->rule, step->protocol, error) ||
+		       error->code == ENOENT;
+	case UNDO_NEW_TABLE:
+		return sets_remove_table(&kernel->nft, undo->table, error) || error->code == ENOENT;
+	case UNDO_NEW_SET:
+		return sets_remove(&kernel->nft, undo->table, &step->key, 1, error) ||
+		       error->code == ENOENT;
+	}
+	return true;
+}
+
+static void put_command(struct buf *out, const struct undo *undo, const struct undo_step *step)
+{
+	switch (step->kind) {
+	case UNDO_SETTING:
+		buf_printf(out, "sysctl -w %s=%s", step->key, step->value);
+		return;
+	case UNDO_NEW_ROUTE:
+		routes_put_command(out, "del", step->route, step->protocol);
+		return;
+	case UNDO_CHANGED_ROUTE:
+		routes_put_command(out, "replace", step->before, step->protocol_before);
+		return;
+	case UNDO_NEW_RULE:
+		rules_put_command(out, "del", step->rule, step->protocol);
+		return;
+	case UNDO_NEW_TABLE:
+		buf_printf(out, "nft delete table inet %s", undo->table);
+		return;
+	case UNDO_NEW_SET:
+		buf_printf(out, "nft delete set inet %s %s", undo->table, step->key);
+		return;
+	}
+}
+
+bool undo_run(struct undo *undo, struct kernel *kernel, struct report *report)
+{
+	bool done = true;
+
+	while (undo->count > 0) {
+		const struct undo_step *step = &undo->steps[--undo->count];
+		struct netlink_error error = { 0 };
+		struct buf command = { 0 };
+
+		if (take_back(undo, step, kernel, &error))
+			continue;
+		done = false;
+		put_command(&command, undo, step);
+		report_add(report, REPORT_DOUBT, "a change could not be taken back: %s",
+			   error.code ? error.text : strerror(errno))
+			->command = arena_strdup(undo->arena, buf_text(&command));
+		buf_free(&command);
+	}
+	return done;
+}
