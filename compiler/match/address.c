@@ -142,7 +142,8 @@ static const struct ir_match_ops address_ops = { "address", print_address, addre
 struct ir_match address_match(struct arena *arena, unsigned int selector, struct addr_prefix prefix)
 {
 	struct ir_match match = { .ops = &address_ops, .selector = selector, .family = prefix.addr.family };
-	addr_bits rest = prefix.length ? addr_last(prefix.addr.family) >> prefix.length : addr_last(prefix.addr.family);
+	bool is_one = prefix.length == addr_width(prefix.addr.family); /* a shift by the whole width has no meaning */
+	addr_bits rest = is_one ? 0 : addr_last(prefix.addr.family) >> prefix.length;
 
 	interval_add(arena, &match.values, prefix.addr.bits, prefix.addr.bits | rest);
 	return match;
