@@ -92,8 +92,10 @@ static uint32_t *source_index_lines(struct arena *arena, const struct source *so
 	return lines;
 }
 
-/* Are there line breaks that only YAML takes for such? Nearly every file has none, so look for what
- * is quick to find. */
+/*
+ * Are there line breaks that only YAML takes for such? Nearly every file has none, and most have
+ * not even a character of several bytes: so look for what is quick to find.
+ */
 static bool source_has_odd_breaks(const struct source *source)
 {
 	const char *end = source->text + source->size, *at = source->text;
@@ -102,6 +104,8 @@ static bool source_has_odd_breaks(const struct source *source)
 		if (*++at != '\n')
 			return true;
 	}
+	if (!source->inside[source->size / SOURCE_BLOCK + 1])
+		return false;
 	return memmem(source->text, source->size, "\xc2\x85", 2) ||
 	       memmem(source->text, source->size, "\xe2\x80\xa8", 3) ||
 	       memmem(source->text, source->size, "\xe2\x80\xa9", 3);
@@ -116,13 +120,13 @@ struct source *source_wrap(struct arena *arena, const char *name, const char *te
 	source->text = text + mark;
 	source->size = size - mark;
 	source->order = arena_serial(arena);
+	source_index_blocks(arena, source);
 	source->lines = source_index_lines(arena, source, source_next_line, &source->line_count);
 	source->breaks = source->lines;
 	source->break_count = source->line_count;
 	if (source_has_odd_breaks(source))
 		source->breaks =
 			source_index_lines(arena, source, source_next_break, &source->break_count);
-	source_index_blocks(arena, source);
 	return source;
 }
 
