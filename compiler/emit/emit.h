@@ -11,6 +11,7 @@
 
 struct buf;
 struct ir;
+struct ir_rule;
 
 /* What an output may say of where it came from. */
 struct emit_job {
@@ -39,5 +40,7 @@ const struct emit_output *emit_find(const char *kind);
  */
 void emit_nft_fill(const struct ir *ir, const bool *wanted, struct buf *out);
 void emit_nft_flip(const struct emit_job *job, struct buf *out);
+/* How many rules of nft, each on a line of its own, a rule of the ir becomes: a jump ends one. */
+size_t emit_nft_rule_count(const struct ir_rule *rule);
 
 #endif

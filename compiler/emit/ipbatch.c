@@ -161,7 +161,8 @@ void ipbatch_put_ipv4(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".ip.batch", out);
 	buf_puts(out,
-		 "# Load it once with `ip -batch`: routes can be loaded again, ip rules cannot.\n#\n");
+		 "# Load it once with `ip -batch`: routes can be loaded again, ip rules cannot. With -force it\n"
+		 "# goes on where an interface is missing.\n#\n");
 	put_lines(job->ir, ADDR_IPV4, out);
 }
 
@@ -169,7 +170,8 @@ void ipbatch_put_ipv6(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".ip6.batch", out);
 	buf_puts(out,
-		 "# Load it once with `ip -6 -batch`: routes can be loaded again, ip rules cannot.\n#\n");
+		 "# Load it once with `ip -6 -batch`: routes can be loaded again, ip rules cannot. With -force it\n"
+		 "# goes on where an interface is missing.\n#\n");
 	put_lines(job->ir, ADDR_IPV6, out);
 }
 

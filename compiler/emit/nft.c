@@ -113,7 +113,21 @@ static void put_matches(const struct ir_rule *rule, struct buf *out)
 	}
 }
 
-/* In nft a jump ends its rule: what follows it in ours is a second rule with the same matches. */
+/* In nft a jump ends its rule: what follows it in ours is another rule with the same matches. */
+static bool ends_rule(const struct ir_rule *rule, size_t index)
+{
+	return rule->statements[index].op == IR_JUMP && index + 1 < rule->statement_count;
+}
+
+size_t emit_nft_rule_count(const struct ir_rule *rule)
+{
+	size_t count = 1;
+
+	for (size_t i = 0; i < rule->statement_count; i++)
+		count += ends_rule(rule, i);
+	return count;
+}
+
 static void put_rule(const struct ir_rule *rule, struct buf *out)
 {
 	bool is_begun = rule->match_count > 0;
@@ -123,11 +137,11 @@ static void put_rule(const struct ir_rule *rule, struct buf *out)
 		buf_puts(out, is_begun ? " " : "\t\t");
 		is_begun = true;
 		statement_put(&rule->statements[i], out);
-		if (rule->statements[i].op == IR_JUMP && i + 1 < rule->statement_count) {
-			buf_putc(out, '\n');
-			put_matches(rule, out);
-			is_begun = rule->match_count > 0;
-		}
+		if (!ends_rule(rule, i))
+			continue;
+		buf_putc(out, '\n');
+		put_matches(rule, out);
+		is_begun = rule->match_count > 0;
 	}
 	buf_putc(out, '\n');
 }
