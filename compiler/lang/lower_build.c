@@ -135,12 +135,35 @@ static void point_to_place(struct lower *lower, struct ir_match *match)
 	}
 }
 
+static bool has_gateway(const struct ir_route *route)
+{
+	for (size_t i = 0; i < route->hop_count; i++)
+		if (route->hops[i].has_via)
+			return true;
+	return false;
+}
+
+/* The kernel looks for a gateway in the route's own table first: the routes that lead to gateways come before those through them. */
+static void order_routes(struct lower *lower)
+{
+	struct ir *ir = lower->ir;
+	struct ir_route *ordered = arena_alloc(lower->arena, (ir->route_count + 1) * sizeof(*ordered));
+	size_t count = 0;
+
+	for (int through = 0; through <= 1; through++)
+		for (size_t i = 0; i < ir->route_count; i++)
+			if (has_gateway(&ir->routes[i]) == (through == 1))
+				ordered[count++] = ir->routes[i];
+	ir->routes = ordered;
+}
+
 /* Base chains in the order a packet meets them, then the others as they were made. */
 void lower_finish(struct lower *lower)
 {
 	struct ir *ir = lower->ir;
 
 	place_sets(lower);
+	order_routes(lower);
 	for (size_t i = 0; i < lower->chain_count; i++)
 		for (size_t k = 0; k < lower->chains[i]->rule_count; k++)
 			for (size_t m = 0; m < lower->chains[i]->rules[k].match_count; m++)
