@@ -227,7 +227,7 @@ static size_t count_rules(const struct ir *ir)
 	size_t count = 0;
 
 	for (size_t i = 0; i < ir->chain_count; i++)
-		count += ir->chains[i].rule_count;
+		count += diff_rule_count(&ir->chains[i]);
 	return count;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "emit/emit.h"
 #include "ir/ir.h"
 #include "live/loader.h"
 #include "live/report.h"
@@ -61,6 +62,25 @@ static const char *next_line(struct arena *arena, const char **text)
 	return line;
 }
 
+/* The chain's rule that its n-th line of nft text, from 0, belongs to, or NULL. */
+static const struct ir_rule *rule_of_line(const struct ir_chain *chain, size_t n)
+{
+	for (size_t i = 0; i < chain->rule_count; i++) {
+		size_t lines = emit_nft_rule_count(&chain->rules[i]);
+
+		if (n < lines)
+			return &chain->rules[i];
+		n -= lines;
+	}
+	return NULL;
+}
+
+static bool is_rule(const char *words)
+{
+	return strncmp(words, "\t\t", 2) == 0 && words[2] != '#' &&
+	       strncmp(words, "\t\ttype ", 7) != 0;
+}
+
 /* The words of a line, from 1, and the ir's rule that stands in it, or NULL. */
 static const char *find_line(struct arena *arena, const struct ir *ir, const char *text,
 			     unsigned int line, const struct ir_rule **rule)
@@ -80,9 +100,8 @@ static const char *find_line(struct arena *arena, const struct ir *ir, const cha
 		if (sscanf(words, "\tchain %127s {", name) == 1) {
 			chain = is_rules ? ir_chain_find(ir, name) : NULL;
 			next = 0;
-		} else if (chain && strncmp(words, "\t\t", 2) == 0 && words[2] != '#' &&
-			   strncmp(words, "\t\ttype ", 7) != 0 && next < chain->rule_count) {
-			*rule = &chain->rules[next++];
+		} else if (chain && is_rule(words)) {
+			*rule = rule_of_line(chain, next++);
 		}
 	}
 	return words;

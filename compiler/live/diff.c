@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "emit/about.h"
+#include "emit/emit.h"
 #include "live/observe.h"
 
 /* ---- routing ---- */
@@ -230,6 +231,15 @@ static bool has_counter(const struct ruleset_table *table, const char *name)
 	return false;
 }
 
+size_t diff_rule_count(const struct ir_chain *chain)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < chain->rule_count; i++)
+		count += emit_nft_rule_count(&chain->rules[i]);
+	return count;
+}
+
 /* The first chain that does not hold as many rules as it should, in words, or NULL. */
 static const char *wrong_chain(struct arena *arena, const struct ir *ir,
 			       const struct ruleset_table *table)
@@ -240,9 +250,9 @@ static const char *wrong_chain(struct arena *arena, const struct ir *ir,
 
 		if (!held)
 			return arena_printf(arena, "the chain %s is missing", chain->name);
-		if (held->rule_count != chain->rule_count)
+		if (held->rule_count != diff_rule_count(chain))
 			return arena_printf(arena, "the chain %s holds %zu rules instead of %zu",
-					    chain->name, held->rule_count, chain->rule_count);
+					    chain->name, held->rule_count, diff_rule_count(chain));
 	}
 	return NULL;
 }

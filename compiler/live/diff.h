@@ -49,6 +49,8 @@ struct diff {
 
 void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
 	       struct diff *out);
+/* How many nft rules the chain has in the kernel. */
+size_t diff_rule_count(const struct ir_chain *chain);
 bool diff_is_empty(const struct diff *diff);
 /* The interface that the route goes by and that is not there, or NULL. */
 const char *diff_lost_device(const struct ir_route *route);

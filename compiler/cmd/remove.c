@@ -1,0 +1,139 @@
+/*
+ * remove: `tpc remove [NAME]` takes everything of a policy off this host, without the policy's
+ * file.
+ *
+ * Without a name the only policy there is goes; where there are several, they are named and nothing
+ * is done. Removing what is not there is no failure.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "cmd/show.h"
+#include "cmd/verbs.h"
+#include "live/remove.h"
+#include "yaml/decode.h"
+
+static enum cmd_status status_of(enum apply_outcome outcome)
+{
+	switch (outcome) {
+	case APPLY_UNCHANGED:
+	case APPLY_DONE:
+		return CMD_DONE;
+	case APPLY_REFUSED:
+		return CMD_SYSTEM_REFUSED;
+	case APPLY_IN_DOUBT:
+		return CMD_IN_DOUBT;
+	}
+	return CMD_IN_DOUBT;
+}
+
+static const char *outcome_word(enum apply_outcome outcome)
+{
+	switch (outcome) {
+	case APPLY_UNCHANGED:
+		return "nothing-there";
+	case APPLY_DONE:
+		return "removed";
+	case APPLY_REFUSED:
+		return "refused";
+	case APPLY_IN_DOUBT:
+		return "in-doubt";
+	}
+	return "";
+}
+
+static void put_json(const struct report *report, const char *name, enum apply_outcome outcome,
+		     struct buf *out)
+{
+	buf_putc(out, '{');
+	show_json_text(out, "policy", name);
+	buf_putc(out, ',');
+	show_json_text(out, "outcome", outcome_word(outcome));
+	buf_puts(out, ",\"steps\":");
+	show_json(out, report, REPORT_STEP);
+	buf_puts(out, ",\"warnings\":");
+	show_json(out, report, REPORT_WARNING);
+	buf_puts(out, ",\"errors\":");
+	show_json(out, report, outcome == APPLY_IN_DOUBT ? REPORT_DOUBT : REPORT_REFUSED);
+	buf_puts(out, "}\n");
+}
+
+static void put_text(const struct cmd_call *call, const struct report *report, const char *name,
+		     enum apply_outcome outcome, struct buf *out)
+{
+	if (outcome == APPLY_UNCHANGED)
+		buf_printf(out, "%s: nothing is applied\n", name ? name : "tpc");
+	else if (outcome == APPLY_DONE)
+		buf_printf(out, "%s: removed\n", name);
+	for (size_t i = 0; call->verbose && i < report->count; i++)
+		if (report->lines[i].kind == REPORT_STEP)
+			buf_printf(out, "  %s\n", report->lines[i].text);
+}
+
+static enum cmd_status show(const struct cmd_call *call, const struct report *report,
+			    const char *name, enum apply_outcome outcome)
+{
+	enum cmd_status status = status_of(outcome), printed = CMD_DONE;
+	struct buf out = { 0 };
+
+	if (call->format == CMD_JSON) {
+		put_json(report, name, outcome, &out);
+	} else {
+		show_problems(call, report);
+		if (!call->quiet)
+			put_text(call, report, name, outcome, &out);
+	}
+	if (out.length)
+		printed = cmd_print(&out);
+	buf_free(&out);
+	return status != CMD_DONE ? status : printed;
+}
+
+static enum cmd_status ask_which(const struct cmd_call *call, const char *const *names,
+				 size_t count)
+{
+	struct buf list = { 0 };
+	enum cmd_status status;
+
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+	status = cmd_usage_error(call->verb, "several policies are applied; name one of them: %s",
+				 buf_text(&list));
+	buf_free(&list);
+	return status;
+}
+
+static enum cmd_status run(struct cmd_call *call)
+{
+	struct report report = { .arena = call->arena };
+	const char *name = call->arg_count ? call->args[0] : NULL, **names;
+	size_t count;
+
+	if (name && !decode_is_name(name))
+		return cmd_usage_error(call->verb,
+				       "\"%s\" is no policy's name; `tpc status` shows what is applied",
+				       name);
+	if (!name) {
+		if (!remove_candidates(call->arena, &report, &names, &count))
+			return show(call, &report, NULL, APPLY_REFUSED);
+		if (count == 0)
+			return show(call, &report, NULL, APPLY_UNCHANGED);
+		if (count > 1)
+			return ask_which(call, names, count);
+		name = names[0];
+	}
+	return show(call, &report, name, remove_policy(call->arena, &report, name));
+}
+
+const struct cmd_verb verb_remove = {
+	.name = "remove",
+	.usage = "[NAME]",
+	.summary = "take everything of a policy off this host",
+	.detail =
+		"The nft rules go first, then ip rules, routes, and the sysctls that the policy had changed. The policy's file is not\n"
+		"needed: what belongs to it is known from its nft table and from what apply remembered. NAME may be left out where\n"
+		"only one policy is applied.",
+	.most_args = 1,
+	.run = run,
+};

@@ -1,0 +1,98 @@
+/*
+ * show: in goes a report, out come lines of text or JSON. What a person can run is on a line of its
+ * own, so that it can be copied.
+ */
+#include "cmd/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/source.h"
+
+static const char *word_for(enum report_kind kind)
+{
+	switch (kind) {
+	case REPORT_REFUSED:
+	case REPORT_DOUBT:
+		return "error";
+	case REPORT_WARNING:
+		return "warning";
+	case REPORT_STEP:
+		return "note";
+	}
+	return "";
+}
+
+void show_line(struct buf *out, const struct report_line *line, const char *indent)
+{
+	buf_puts(out, indent);
+	if (line->where.source) {
+		struct place place = source_place(line->where.source, line->where.begin);
+
+		buf_printf(out, "%s:%u:%u: ", line->where.source->name, place.line, place.column);
+	} else if (!*indent) {
+		buf_puts(out, "tpc: ");
+	}
+	buf_printf(out, "%s: %s\n", word_for(line->kind), line->text);
+	if (line->command)
+		buf_printf(out, "%s  run: %s\n", indent, line->command);
+}
+
+void show_problems(const struct cmd_call *call, const struct report *report)
+{
+	struct buf out = { 0 };
+
+	for (size_t i = 0; i < report->count; i++) {
+		enum report_kind kind = report->lines[i].kind;
+
+		if (kind != REPORT_STEP && !(kind == REPORT_WARNING && call->quiet))
+			show_line(&out, &report->lines[i], "");
+	}
+	fputs(buf_text(&out), stderr);
+	buf_free(&out);
+}
+
+void show_json_text(struct buf *out, const char *key, const char *text)
+{
+	buf_printf(out, "\"%s\":", key);
+	if (text)
+		buf_json_string(out, text, strlen(text));
+	else
+		buf_puts(out, "null");
+}
+
+static void put_object(struct buf *out, const struct report_line *line)
+{
+	buf_putc(out, '{');
+	show_json_text(out, "text", line->text);
+	buf_putc(out, ',');
+	show_json_text(out, "file", line->where.source ? line->where.source->name : NULL);
+	if (line->where.source)
+		buf_printf(out, ",\"line\":%u,",
+			   source_place(line->where.source, line->where.begin).line);
+	else
+		buf_puts(out, ",\"line\":null,");
+	show_json_text(out, "command", line->command);
+	buf_putc(out, '}');
+}
+
+void show_json(struct buf *out, const struct report *report, enum report_kind kind)
+{
+	const char *gap = "";
+
+	buf_putc(out, '[');
+	for (size_t i = 0; i < report->count; i++) {
+		const struct report_line *line = &report->lines[i];
+
+		if (line->kind != kind)
+			continue;
+		buf_puts(out, gap);
+		if (kind == REPORT_STEP)
+			buf_json_string(out, line->text, strlen(line->text));
+		else
+			put_object(out, line);
+		gap = ",";
+	}
+	buf_putc(out, ']');
+}

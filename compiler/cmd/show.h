@@ -1,0 +1,20 @@
+/*
+ * show: reports of the live engine for people and for programs.
+ */
+#ifndef TPC_CMD_SHOW_H
+#define TPC_CMD_SHOW_H
+
+#include "cmd/cmd.h"
+#include "live/report.h"
+
+/* Refusals and doubts, and warnings unless -q was given, on standard error. */
+void show_problems(const struct cmd_call *call, const struct report *report);
+/* "warning: text" and the command below it, after `indent`. */
+void show_line(struct buf *out, const struct report_line *line, const char *indent);
+/* The lines of a kind as a JSON list: strings for steps, else objects with text, file, line and
+ * command. */
+void show_json(struct buf *out, const struct report *report, enum report_kind kind);
+/* "key": "text" or null. */
+void show_json_text(struct buf *out, const char *key, const char *text);
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * status: `tpc status [NAME]` shows what is applied, its counters, and what of it does not hold.
+ * Reads only.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "cmd/show.h"
+#include "cmd/verbs.h"
+#include "emit/overview.h"
+#include "live/status.h"
+
+static void put_since(int64_t since, struct buf *out)
+{
+	time_t seconds = (time_t)since;
+	char text[64] = "";
+	struct tm local;
+
+	if (localtime_r(&seconds, &local))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &local);
+	buf_puts(out, text);
+}
+
+static size_t count_rules(const struct ruleset_table *table)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < table->chain_count; i++)
+		if (strcmp(table->chains[i].name, ABOUT_CHAIN) != 0)
+			count += table->chains[i].rule_count;
+	return count;
+}
+
+/* ---- text ---- */
+
+static void put_class(const struct ir_class *class, struct buf *out)
+{
+	buf_printf(out, "  way:      %-20s mark 0x%08" PRIx32 "/0x%08" PRIx32, class->name,
+		   class->mark, class->mask);
+	if (class->priority)
+		buf_printf(out, "  ip rule %" PRIu32, class->priority);
+	if (class->table)
+		buf_printf(out, "  table %" PRIu32, class->table);
+	buf_puts(out, "  ");
+	overview_put_way(class, out);
+	buf_putc(out, '\n');
+}
+
+static void put_claim(const struct record_claim *claim, struct buf *out)
+{
+	buf_printf(out, "  routing:  ip rules %" PRIu32 "-%" PRIu32 ", protocol %" PRIu32,
+		   claim->priority_first, claim->priority_last, claim->protocol);
+	for (size_t i = 0; i < claim->table_count; i++)
+		buf_printf(out, "%s%" PRIu32, i ? ", " : ", tables ", claim->tables[i]);
+	buf_putc(out, '\n');
+}
+
+static void put_policy(const struct status_policy *policy, struct buf *out)
+{
+	const struct ruleset_table *table = &policy->observed.table;
+	const struct record *record = policy->record;
+
+	buf_printf(out, "%s\n  applied:  ", policy->name);
+	if (record) {
+		put_since(record->since, out);
+		buf_printf(out, " from %s\n", record->policy);
+	} else {
+		buf_puts(out, "by hand, or by somebody whose notes cannot be read\n");
+	}
+	buf_printf(out, "  nft:      table inet %s, ", table->name);
+	if (table->exists)
+		buf_printf(out, "%zu rules, %zu sets\n", count_rules(table), table->set_count);
+	else
+		buf_puts(out, "which is not there\n");
+	if (policy->observed.claim_count)
+		put_claim(&policy->observed.claims[0], out);
+	for (size_t i = 0; record && i < record->class_count; i++)
+		put_class(&record->classes[i], out);
+	for (size_t i = 0; i < table->counter_count; i++)
+		buf_printf(out, "  counter:  %-20s %" PRIu64 " packets, %" PRIu64 " bytes\n",
+			   table->counters[i].name, table->counters[i].packets,
+			   table->counters[i].bytes);
+	for (size_t i = 0; i < policy->problems->count; i++)
+		show_line(out, &policy->problems->lines[i], "  ");
+	if (!policy->problems->count)
+		buf_puts(out, "  everything holds\n");
+}
+
+static void put_text(const struct cmd_call *call, const struct status *status, struct buf *out)
+{
+	if (!status->count)
+		buf_puts(out, "nothing is applied\n");
+	for (size_t i = 0; i < status->count; i++) {
+		if (i)
+			buf_putc(out, '\n');
+		put_policy(&status->policies[i], out);
+	}
+	if (call->verbose && status->folder)
+		buf_printf(out, "notes are kept in %s\n", status->folder);
+}
+
+/* ---- json ---- */
+
+static void put_json_classes(const struct record *record, struct buf *out)
+{
+	buf_puts(out, "\"classes\":[");
+	for (size_t i = 0; record && i < record->class_count; i++) {
+		const struct ir_class *class = &record->classes[i];
+
+		buf_puts(out, i ? ",{" : "{");
+		show_json_text(out, "name", class->name);
+		buf_printf(out,
+			   ",\"mark\":%" PRIu32 ",\"mask\":%" PRIu32 ",\"priority\":%" PRIu32
+			   ",\"table\":%" PRIu32 ",",
+			   class->mark, class->mask, class->priority, class->table);
+		show_json_text(out, "listener", class->listener_mode);
+		buf_printf(out, ",\"port\":%u}", class->port);
+	}
+	buf_puts(out, "],");
+}
+
+static void put_json_counters(const struct ruleset_table *table, struct buf *out)
+{
+	buf_puts(out, "\"counters\":[");
+	for (size_t i = 0; i < table->counter_count; i++) {
+		buf_puts(out, i ? ",{" : "{");
+		show_json_text(out, "name", table->counters[i].name);
+		buf_printf(out, ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
+			   table->counters[i].packets, table->counters[i].bytes);
+	}
+	buf_puts(out, "],");
+}
+
+static void put_json_claim(const struct observed *observed, struct buf *out)
+{
+	const struct record_claim *claim = observed->claim_count ? &observed->claims[0] : NULL;
+
+	if (claim)
+		buf_printf(out, "\"protocol\":%" PRIu32 ",\"priority\":[%" PRIu32 ",%" PRIu32 "],",
+			   claim->protocol, claim->priority_first, claim->priority_last);
+	buf_puts(out, "\"tables\":[");
+	for (size_t i = 0; claim && i < claim->table_count; i++)
+		buf_printf(out, "%s%" PRIu32, i ? "," : "", claim->tables[i]);
+	buf_puts(out, "],");
+}
+
+static void put_json_policy(const struct status_policy *policy, struct buf *out)
+{
+	const struct ruleset_table *table = &policy->observed.table;
+
+	buf_putc(out, '{');
+	show_json_text(out, "name", policy->name);
+	buf_putc(out, ',');
+	show_json_text(out, "file", policy->record ? policy->record->policy : NULL);
+	if (policy->record)
+		buf_printf(out, ",\"since\":%" PRId64 ",", policy->record->since);
+	else
+		buf_puts(out, ",\"since\":null,");
+	show_json_text(out, "nft_table", table->exists ? table->name : NULL);
+	buf_printf(out, ",\"nft_rules\":%zu,\"sets\":%zu,", count_rules(table), table->set_count);
+	put_json_claim(&policy->observed, out);
+	put_json_classes(policy->record, out);
+	put_json_counters(table, out);
+	buf_puts(out, "\"problems\":");
+	show_json(out, policy->problems, REPORT_WARNING);
+	buf_putc(out, '}');
+}
+
+static void put_json(const struct status *status, struct buf *out)
+{
+	buf_puts(out, "{\"policies\":[");
+	for (size_t i = 0; i < status->count; i++) {
+		if (i)
+			buf_putc(out, ',');
+		put_json_policy(&status->policies[i], out);
+	}
+	buf_puts(out, "],");
+	show_json_text(out, "notes", status->folder);
+	buf_puts(out, "}\n");
+}
+
+static enum cmd_status run(struct cmd_call *call)
+{
+	struct report report = { .arena = call->arena };
+	struct status status;
+	struct buf out = { 0 };
+	enum cmd_status printed;
+
+	if (!status_read(call->arena, &report, call->arg_count ? call->args[0] : NULL, &status)) {
+		show_problems(call, &report);
+		return CMD_SYSTEM_REFUSED;
+	}
+	if (call->format == CMD_JSON)
+		put_json(&status, &out);
+	else
+		put_text(call, &status, &out);
+	printed = cmd_print(&out);
+	buf_free(&out);
+	return printed;
+}
+
+const struct cmd_verb verb_status = {
+	.name = "status",
+	.usage = "[NAME]",
+	.summary = "what is applied on this host, and what of it does not hold",
+	.detail =
+		"For each policy: the file it came from and since when, marks, ip rules and tables, counters, and every ip rule, route,\n"
+		"listener and sysctl that is not as it should be, with the command that mends it. Needs CAP_NET_ADMIN.",
+	.most_args = 1,
+	.run = run,
+};
