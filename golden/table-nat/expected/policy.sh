@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=d7b3131e669376a4
+digest=51deda63c79f326c
 protocol=116
 first=10000
 last=10008
@@ -30,9 +30,9 @@ each_route() {
 	:
 	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
 	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
-	"$1" 4 7101 'default 0' default via 192.0.2.1 dev eth1 table 7101 protocol 116
 	"$1" 4 7102 'default 0' default dev eth2 table 7102 protocol 116
 	"$1" 6 7102 'default 1024' default dev eth2 table 7102 protocol 116
+	"$1" 4 7101 'default 0' default via 192.0.2.1 dev eth1 table 7101 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=799a2e5beae8c68c
+digest=d6c148475d6e5bbc
 protocol=116
 first=10000
 last=10002
@@ -24,15 +24,15 @@ sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 '10.0.0.0/8 0' 10.0.0.0/8 via 10.1.0.1 table 7100 protocol 116
 	"$1" 4 7100 '10.9.0.0/16 0' unreachable 10.9.0.0/16 table 7100 protocol 116
 	"$1" 4 7100 '10.8.0.0/16 0' prohibit 10.8.0.0/16 table 7100 protocol 116
 	"$1" 4 7100 '10.7.0.0/16 5' blackhole 10.7.0.0/16 table 7100 protocol 116 metric 5
 	"$1" 4 7100 '10.6.0.0/16 0' throw 10.6.0.0/16 table 7100 protocol 116
 	"$1" 4 7100 '10.5.0.1 0' local 10.5.0.1 dev lo table 7100 protocol 116
-	"$1" 6 7100 '2001:db8:5::/48 1024' 2001:db8:5::/48 via 2001:db8::1 dev eth1 table 7100 protocol 116 mtu 1280
 	"$1" 4 7100 'default 20' default dev tun0 table 7100 protocol 116 metric 20
 	"$1" 6 7100 'default 20' default dev tun0 table 7100 protocol 116 metric 20
+	"$1" 4 7100 '10.0.0.0/8 0' 10.0.0.0/8 via 10.1.0.1 table 7100 protocol 116
+	"$1" 6 7100 '2001:db8:5::/48 1024' 2001:db8:5::/48 via 2001:db8::1 dev eth1 table 7100 protocol 116 mtu 1280
 }
 
 # family, what tells the rule from others, and the words for ip
