@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "emit/text.h"
 #include "ir/ir.h"
 
 /* A line is full when the next element might not fit into 100 columns. */
@@ -80,6 +81,11 @@ static void put_elements(const struct ir_set *set, struct buf *out)
 
 void elements_fill(const struct ir_set *set, const char *table, struct buf *out)
 {
+	if (set->origin.source) {
+		buf_puts(out, "# ");
+		text_put_place(out, set->origin);
+		buf_putc(out, '\n');
+	}
 	buf_printf(out, "flush set inet %s %s\n", table, set->name);
 	if (set->elements.count == 0)
 		return;

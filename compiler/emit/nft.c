@@ -9,6 +9,8 @@
  */
 #include "emit/nft.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "emit/about.h"
 #include "emit/elements.h"
@@ -82,19 +84,25 @@ static void declare_rest(const struct ir *ir, struct buf *out)
 	buf_puts(out, "}\n");
 }
 
-/* "# policy.yaml:6 remark" where the author's line is another than the rule's before, or a remark
- * is given. */
+static bool is_same_remark(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+/* "# policy.yaml:6 remark", where it is another than that of the rule before. */
 static void put_rule_comment(const struct ir_rule *rule, const struct ir_rule *before,
 			     struct buf *out)
 {
-	bool is_new = rule->origin.source &&
-		      (!before || before->origin.source != rule->origin.source ||
-		       before->origin.begin != rule->origin.begin);
+	bool is_new_place = rule->origin.source &&
+			    (!before || before->origin.source != rule->origin.source ||
+			     before->origin.begin != rule->origin.begin);
+	bool is_new_remark = rule->remark &&
+			     (!before || !is_same_remark(rule->remark, before->remark));
 
-	if (!is_new && !rule->remark)
+	if (!is_new_place && !is_new_remark)
 		return;
 	buf_puts(out, "\t\t#");
-	if (is_new) {
+	if (is_new_place) {
 		buf_putc(out, ' ');
 		text_put_place(out, rule->origin);
 	}
@@ -182,16 +190,27 @@ void emit_nft_flip(const struct emit_job *job, struct buf *out)
 	buf_puts(out, "}\n");
 }
 
-void emit_nft_put(const struct emit_job *job, struct buf *out)
+static void put_head(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".nft", out);
 	buf_puts(out,
-		 "# Load it with `nft -f`, as often as you like; the routes and ip rules come from ");
-	text_put_comment(out, job->stem);
-	buf_puts(out, ".ip.batch.\n# Nothing here touches a table of anybody else.\n#\n");
+		 "# Load it with `nft -f`, as often as you like; it touches no table of anybody else.\n");
+	if (job->ir->ip_rule_count) {
+		buf_puts(out, "# The routes and ip rules that belong to it are in ");
+		text_put_comment(out, job->stem);
+		buf_puts(out, ".ip.batch.\n");
+	}
+	buf_puts(out, "#\n");
 	overview_put(job->ir, out);
-	buf_puts(out, "\n# ---- sets ----\n");
-	emit_nft_fill(job->ir, NULL, out);
+}
+
+void emit_nft_put(const struct emit_job *job, struct buf *out)
+{
+	put_head(job, out);
+	if (job->ir->set_count) {
+		buf_puts(out, "\n# ---- sets ----\n");
+		emit_nft_fill(job->ir, NULL, out);
+	}
 	buf_puts(out, "\n# ---- rules ----\n");
 	emit_nft_flip(job, out);
 }

@@ -182,7 +182,7 @@ static const char *counted(struct lower *lower, const struct lower_walk *walk, c
 	if (chain)
 		return chain->name;
 	chain = lower_chain(lower, name, NULL);
-	count = lower_rule(lower, chain, rule->span, NULL);
+	count = lower_rule(lower, chain, rule->span, rule->name);
 	lower_do(lower, count, (struct ir_statement){ .op = IR_COUNT, .name = counter_name(lower, rule) });
 	if (target)
 		lower_goto(lower, count, target);
@@ -254,14 +254,14 @@ static void put_rule(struct lowering *lowering, struct lower_walk *walk, const s
 	struct ir_rule *out;
 
 	if (rule->log && decides_way(rule->then->action)) {
-		out = lower_rule(lower, walk->chain, rule->span, NULL);
+		out = lower_rule(lower, walk->chain, rule->span, rule->name);
 		for (size_t i = 0; i < alternative->count; i++)
 			lower_match(lower, out, alternative->items[i]);
 		if (!ast_condition(rule, "state"))
 			lower_match(lower, out, state_match(lower->arena, STATE_NEW));
 		lower_do(lower, out, (struct ir_statement){ .op = IR_LOG, .name = rule->log });
 	}
-	out = lower_rule(lower, walk->chain, rule->span, NULL);
+	out = lower_rule(lower, walk->chain, rule->span, rule->name);
 	for (size_t i = 0; i < alternative->count; i++)
 		lower_match(lower, out, alternative->items[i]);
 	act(lower, walk, rule, out);
