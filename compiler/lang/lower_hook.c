@@ -84,6 +84,17 @@ static void leave_host(struct lower *lower, struct ir_chain *chain, const char *
 		}
 }
 
+static void leave_discovery(struct lower *lower, struct ir_chain *chain)
+{
+	struct ir_rule *rule;
+
+	if (lower->policy->settings.ipv6 == IPV6_OFF)
+		return;
+	rule = add(lower, chain, "neighbour discovery goes to unicast addresses too");
+	lower_match(lower, rule, discovery_match());
+	lower_op(lower, rule, IR_ACCEPT);
+}
+
 /* ---- the author's rules ---- */
 
 static void walk_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
@@ -91,7 +102,7 @@ static void walk_rule(struct lower *lower, struct lower_walk *walk, const struct
 	enum ast_action action = rule->then->action;
 
 	lower_author_rule(lower, walk, rule);
-	if (walk->stateful && (action == THEN_DROP || action == THEN_REJECT) && lower_may_change(rule))
+	if (walk->stateful && (action == THEN_DROP || action == THEN_REJECT))
 		lower_cut(lower, walk, rule);
 }
 
@@ -401,6 +412,8 @@ static void output(struct lower *lower, const struct body *body)
 	leave_ipv6(lower, chain);
 	replies(lower, chain);
 	lower_fill_keep(lower, chain, SCOPE_LOCAL);
+	if (body->needed)
+		leave_discovery(lower, chain);
 	leave_own(lower, chain);
 	put_body(lower, chain, body);
 }

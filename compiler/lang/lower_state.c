@@ -52,25 +52,63 @@ void lower_plan_state(struct lower *lower)
 
 /* ---- values ---- */
 
-uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
+/* FNV-1a, 32 bits (Fowler, Noll, Vo). */
+static uint32_t hash(uint32_t seed, const char *text)
+{
+	uint32_t value = seed;
+
+	for (const char *c = text; *c; c++)
+		value = (value ^ (unsigned char)*c) * 0x01000193u;
+	return value;
+}
+
+static bool is_taken(const struct lower *lower, uint32_t value)
+{
+	for (size_t i = 0; i < lower->value_count; i++)
+		if (lower->values[i].value == value)
+			return true;
+	return false;
+}
+
+/*
+ * Connections outlive the policy that wrote their value, so a value is drawn from the names it stands for and not from their order: under
+ * the next policy it means the same, or, mostly, nothing.
+ */
+static uint32_t draw_value(struct lower *lower, size_t origin, size_t way)
 {
 	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
-	struct lower_value *value;
+	uint32_t room = (uint32_t)((1ull << __builtin_popcount(mask)) - 1);
+	uint32_t start = hash(0x811c9dc5u, origin ? lower->uplinks[origin - 1].table->name : ""), value;
+
+	if (way) {
+		start = hash(start, lower->ways[way - 1].scope == SCOPE_LOCAL ? "/local/" : "/forward/");
+		start = hash(start, lower->ways[way - 1].target ? lower->ways[way - 1].target : "");
+	}
+	for (uint32_t i = 0; i < room; i++) {
+		value = lower_mask_value(mask, (start + i) % room + 1);
+		if (!is_taken(lower, value))
+			return value;
+	}
+	return 0;
+}
+
+uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
+{
+	uint32_t value;
 
 	for (size_t i = 0; i < lower->value_count; i++)
 		if (lower->values[i].origin == origin && lower->values[i].way == way)
 			return lower->values[i].value;
-	value = arena_append(lower->arena, lower->values, lower->value_count);
-	*value = (struct lower_value){ origin, way, lower_mask_value(mask, (uint32_t)lower->value_count) };
-	if (value->value)
-		return value->value;
-	value->value = mask;
-	if (!lower->failed)
+	value = draw_value(lower, origin, way);
+	if (!value && !lower->failed) {
 		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, lower->policy->settings.mark_mask_span,
-				   "there is no room in 0x%08x for the ways that connections keep", mask),
+				   "there is no room in 0x%08x for the ways that connections keep",
+				   (unsigned int)lower->policy->settings.mark_mask),
 			  "widen `settings: {mark_mask: ...}`, or use fewer rules that look at state, marks and users");
-	lower->failed = true;
-	return mask;
+		lower->failed = true;
+	}
+	*arena_append(lower->arena, lower->values, lower->value_count) = (struct lower_value){ origin, way, value };
+	return value;
 }
 
 static const char *cuts_name(struct lower *lower, const struct lower_walk *walk, size_t cuts)

@@ -91,6 +91,21 @@ struct ir_match listening_match(void)
 	return (struct ir_match){ .ops = &listening_ops };
 }
 
+/* RFC 4861: some of these go to unicast addresses, and connection tracking does not follow them. */
+static void print_discovery(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, "
+		      "nd-redirect }");
+}
+
+static const struct ir_match_ops discovery_ops = { "discovery", print_discovery, socket_holds, false };
+
+struct ir_match discovery_match(void)
+{
+	return (struct ir_match){ .ops = &discovery_ops };
+}
+
 static void print_syn(const struct ir_match *match, struct buf *out)
 {
 	(void)match;

@@ -38,6 +38,8 @@ struct ir_match socket_match(void);
 struct ir_match undirected_match(void);
 /* Some socket on this host takes the packet: only sure of first packets. */
 struct ir_match listening_match(void);
+/* IPv6 neighbour discovery, without which no other IPv6 packet leaves. */
+struct ir_match discovery_match(void);
 /* The first packet of a TCP connection, in each direction. */
 struct ir_match syn_match(void);
 
