@@ -80,11 +80,8 @@ def _two():
             answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile", peer=UPLINKS["wan1"][1][version])
         net.router.ip("link set wan1 down")
         told(probe.ask(net.client, "tcp", FOREIGN[4], 443), "unreachable")
-        net.router.ip("link set wan0 up\nlink set wan1 up")
-        for version in FAMILIES:
-            net.router.ip(f"route replace default via {UPLINKS['wan0'][2][version]} dev wan0", f"-{version}")
-        net.router.ip(f"address replace {UPLINKS['wan0'][1][6]}/64 dev wan0 nodad\n"
-                      f"address replace {UPLINKS['wan1'][1][6]}/64 dev wan1 nodad")
+        net.link_up("wan0")
+        net.link_up("wan1")
         policy.up()
         for proto, version in BOTH:
             answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin")
@@ -156,7 +153,7 @@ def _another():
 def _beside():
     with Network(uplinks=("wan0", "wan1")) as net:
         net.router.nft("""table inet theirs {
-    chain mark {
+    chain marks {
         type filter hook prerouting priority -200; policy accept;
         iifname "lan0" udp dport 123 meta mark set 0x80000
     }

@@ -123,7 +123,10 @@ def _dead(on_failure):
     @case(f"dead listener: on_failure {on_failure}: forwarded TCP and UDP, both families")
     def _():
         with Network() as net:
-            Policy(net, everything(f"{{tproxy: 12345, runs_as: {{user: 1001}}, on_failure: {on_failure}}}")).up()
+            Policy(net, f"""version: 1
+listeners: {{proxy: {{tproxy: 12345, on_failure: {on_failure}}}}}
+rules: [{{proto: [tcp, udp], then: {{proxy: proxy}}}}]
+""").up()
             origin = net.sniff()
             listener = net.listener()
             for proto, version in BOTH:
@@ -140,7 +143,6 @@ def _dead(on_failure):
                     nothing(origin)
             listener = net.listener()
             answered(probe.ask(net.client, "tcp", FOREIGN[4], 443), "proxy")
-    return _
 
 
 for _kind in ("reject", "drop", "direct"):
@@ -437,7 +439,7 @@ def _bits():
     chain after {
         type filter hook postrouting priority 0; policy accept;
         oifname "wan1" meta mark & 0x80ffffff == 0x00080001 counter accept
-        oifname "wan1" counter drop
+        oifname "wan1" meta l4proto { tcp, udp } counter drop
     }
 }""")
         Policy(net, """version: 1

@@ -6,7 +6,7 @@ while.
 
 import probe
 from lab import Network
-from policy import ROOT, WAYS, Policy, different, generation, kernel, ruleset
+from policy import ROOT, TPC, WAYS, Policy, different, generation, kernel, ruleset
 from suite import case, same
 
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml"))
@@ -41,14 +41,15 @@ table ip nat {
         oifname "nowhere0" masquerade
     }
 }
-table inet tpc_theirs {
+table inet theirs {
     chain mine {
     }
 }
 """
 OTHERS_RULES = """rule add priority 100 fwmark 0x80000/0xff0000 lookup 52 protocol 3
 rule add priority 9999 from 10.77.0.0/16 lookup 53
-rule add priority 10001 fwmark 0x40/0x40 lookup 53
+rule add priority 9998 fwmark 0x10000/0x10000 lookup 53
+rule add priority 19999 fwmark 0x20000/0x20000 lookup 53
 rule add priority 30000 to 203.0.113.99 prohibit"""
 OTHERS_ROUTES = {4: """route add default via 192.0.2.1 table 52 proto static
 route add unreachable 203.0.113.99/32 table 53 metric 5
@@ -75,8 +76,8 @@ listeners:
   two: {redirect: 12346, runs_as: {user: 1001}, on_failure: drop}
   three: {dnat: ["10.10.10.9:12347", "[fd00:10::9]:12347"], masquerade: true}
 tables:
-  vpn: {dev: wg0, fallback: unreachable, masquerade: true, clamp_mss: true, strict: true, prefer_main: true}
-  mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}
+  vpn: {dev: wg0, fallback: unreachable, masquerade: true, clamp_mss: true, strict: true}
+  mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true, prefer_main: true}
   lab: {routes: [{to: 10.0.0.0/8, via: 192.0.2.1}, {to: default, dev: wg1, metric: 20}, {to: 10.66.0.0/16, type: blackhole}]}
   multi: {routes: [{to: default, nexthops: [{via: 192.0.2.1, dev: wan0, weight: 3}, {via: 198.51.100.1, dev: wan1}]}]}
 rules:
@@ -211,7 +212,7 @@ rules: [{to: 203.0.113.2, then: {proxy: b}}]
 def _others_count():
     with world() as net:
         others(net)
-        net.router.nft("table inet filter { chain forward { ip daddr 192.0.2.1 counter\n } }")
+        net.router.nft("add rule inet filter forward ip daddr 192.0.2.1 counter")
         probe.ask(net.client, "tcp", "192.0.2.1", 80)
         before = ruleset(net.router, keep_counts=True)
         policy = subject(net, "everything at once").up()
@@ -219,19 +220,33 @@ def _others_count():
         same(ruleset(net.router, keep_counts=True), before, "the ruleset with its counts")
 
 
-@case("loading: apply refuses to overwrite a route or a rule of somebody else")
-def _taken():
-    with world() as net:
-        net.router.ip("route add default via 192.0.2.1 table 100")
-        bare = kernel(net.router)
-        policy = Policy(net, """version: 1
+TAKEN = {
+    "a route in the table": "route add default via 192.0.2.1 table 100",
+    "an ip rule among the priorities": "rule add priority 10001 from 10.77.0.0/16 lookup 53",
+    "the same ip rule, not tagged as ours": "rule add priority 10000 fwmark 0x64 lookup 100",
+}
+
+
+def _taken(way, what, line):
+    @case(f"loading: {way} refuses where somebody else has {what}")
+    def _():
+        with world() as net:
+            net.router.ip(line)
+            bare = kernel(net.router)
+            policy = Policy(net, """version: 1
 listeners: {a: {tproxy: 12345, mark: 100, table: 100}}
 rules: [{to: 203.0.113.1, then: {proxy: a}}]
-""")
-        done = policy.tpc("apply", str(policy.path), check=False)
-        same(done.returncode, 3, f"the exit status ({done.stderr})")
-        lines = different(bare, kernel(net.router))
-        assert not lines, "\n".join(lines)
+""").compile()
+            argv = [TPC, "apply", str(policy.path)] if way == "apply" else ["sh", str(policy.file(".sh")), "up"]
+            done = net.router.run(*argv, check=False)
+            same(done.returncode, 3, f"the exit status ({done.stderr})")
+            lines = different(bare, kernel(net.router))
+            assert not lines, "\n".join(lines)
+
+
+for _way in ("sh", "apply"):
+    for _what, _line in TAKEN.items():
+        _taken(_way, _what, _line)
 
 
 @case("loading: a policy that is wrong changes nothing")

@@ -129,7 +129,7 @@ def drop(cell):
 
 def reject(cell):
     cell.others_go_direct()
-    told(cell.ask(timeout=0.4))
+    told(cell.ask(timeout=0.4), "refused", "prohibited")  # a local datagram: send() itself says no
     nothing(cell.origin)
 
 

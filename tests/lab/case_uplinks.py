@@ -158,7 +158,7 @@ def _kill():
             all_ask(net, host, "vpn", "wg0", **how)
         net.router.ip("link set wg0 down")
         all_quiet()
-        net.router.ip("link set wg0 up")
+        net.link_up("wg0")
         all_quiet()  # the routes went with the link and are not back yet: closed, not open
         policy.up()
         for host, how in senders:
@@ -215,6 +215,7 @@ def _announced(net, version):
     with host:
         family = (socket.AF_INET, socket.AF_INET6)[version == 6]
         server = socket.socket(family, socket.SOCK_STREAM)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind(("", 7777))
         server.listen(1)
         server.settimeout(2)

@@ -33,6 +33,11 @@ TCP_PORTS = (22, 53, 80, 443, 853, 5228, 8080)
 UDP_PORTS = (53, 123, 443, 5000)
 
 
+def mac(number):
+    """A link address: always the same ones, so that two networks are the same to the last route."""
+    return f"address 02:00:00:00:00:{number:02x}"
+
+
 def _forget_runs():
     """
     Every network is a fresh machine: what a program left in /run (ours alone, see ns.enter) goes.
@@ -77,11 +82,12 @@ class Network:
         if self.server:
             switch = self._host("switch")
             switch.ip("link add br0 type bridge\nlink set br0 up\n" + "".join(
-                f"link add {name} type veth peer name {device} netns {host.path}\nlink set {name} master br0 up\n"
-                for name, host, device in [("router", self.router, "lan0"), ("client", self.client, "eth0"),
-                               ("server", self.server, "eth0")]))
+                f"link add {name} type veth peer name {device} {mac(number)} netns {host.path}\nlink set {name} master br0 up\n"
+                for number, (name, host, device) in enumerate([
+                    ("router", self.router, "lan0"), ("client", self.client, "eth0"),
+                               ("server", self.server, "eth0")], 1)))
         else:
-            lines.append(f"link add lan0 type veth peer name eth0 netns {self.client.path}")
+            lines.append(f"link add lan0 {mac(1)} type veth peer name eth0 netns {self.client.path}")
         lines += ["link set lan0 up", f"address add {ROUTER[4]}/24 dev lan0", f"address add {ROUTER[6]}/64 dev lan0 nodad"]
         self.router.ip("\n".join(lines))
         for _, host, address in members:
@@ -109,8 +115,10 @@ class Network:
         address, so both ends get the same one.
         """
         name, ours, theirs = UPLINKS[device]
-        tunnel = "address 02:00:00:00:00:99 arp off" if device.startswith("wg") else ""
-        self.router.ip(f"""link add {device} {tunnel} type veth peer name eth0 {tunnel} netns {self.hosts[name].path}
+        number = 9 + list(UPLINKS).index(device)
+        tunnel = device.startswith("wg")
+        there = mac(number) if tunnel else ""
+        self.router.ip(f"""link add {device} {mac(number)} type veth peer name eth0 {there} netns {self.hosts[name].path}
                            link set {device} {'arp off' if tunnel else ''} up
                            address add {ours[4]}/24 dev {device}
                            address add {ours[6]}/64 dev {device} nodad""")
@@ -120,6 +128,17 @@ class Network:
                                 address add {theirs[6]}/64 dev eth0 nodad
                                 route add default via {ours[4]}
                                 route add default via {ours[6]}""")
+
+    def link_up(self, device):
+        """
+        Sets a link up again, with the IPv6 address and the default routes that the kernel took away when it went
+        down. The routes of a policy stay away.
+        """
+        _, ours, theirs = UPLINKS[device]
+        self.router.ip(f"link set {device} up\naddress replace {ours[6]}/64 dev {device} nodad")
+        if device == "wan0":
+            for version in 4, 6:
+                self.router.ip(f"route replace default via {theirs[version]} dev wan0", f"-{version}")
 
     def add(self, thing):
         """Closes `thing` with the network."""

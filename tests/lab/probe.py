@@ -93,7 +93,8 @@ def _open_in_cgroup(path, family, kind):
         try:
             with open(os.path.join(path, "cgroup.procs"), "w") as file:
                 file.write("0")
-            socket.send_fds(there, [b"x"], [socket.socket(family, kind).fileno()])
+            sock = socket.socket(family, kind)
+            socket.send_fds(there, [b"x"], [sock.fileno()])
         finally:
             os._exit(0)
     there.close()
