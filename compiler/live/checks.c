@@ -195,33 +195,58 @@ bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct obser
 
 /* ---- accounts ---- */
 
-static bool names_account(const struct ir_rule *rule, const char *name)
+/* The name where it stands as a word of its own, or NULL. */
+static const char *find_word(const char *text, const char *name)
 {
-	for (size_t i = 0; i < rule->match_count; i++)
-		for (size_t k = 0; k < rule->matches[i].name_count; k++)
-			if (strcmp(rule->matches[i].names[k], name) == 0)
-				return true;
-	return false;
+	static const char inside[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+	size_t length = strlen(name);
+
+	for (const char *at = strstr(text, name); at; at = strstr(at + 1, name)) {
+		bool begins = at == text || !strchr(inside, at[-1]);
+
+		if (begins && (!at[length] || !strchr(inside, at[length])))
+			return at;
+	}
+	return NULL;
 }
 
-/* The author's rule that names the account; names of interfaces may be the same, so it is the first
- * with a place. */
-static struct span account_origin(const struct ir *ir, const char *name)
+/* Where the text says the name, looked for behind the first `KEY`; what follows that may be a list.
+ */
+static bool find_in(const struct source *source, const char *key, const char *name,
+		    struct span *where)
 {
-	struct span none = { 0 };
+	const char *from = source ? find_word(source->text, key) : NULL;
+	const char *at = from ? find_word(from, name) : NULL;
 
+	if (!at)
+		return false;
+	where->source = source;
+	where->begin = (uint32_t)(at - source->text);
+	where->end = where->begin + (uint32_t)strlen(name);
+	return true;
+}
+
+/* The account's place: in the text of a file that a listener, a table or a rule came from. */
+static struct span account_origin(const struct ir *ir, const char *key, const char *name)
+{
+	struct span where = { 0 };
+
+	for (size_t i = 0; i < ir->class_count; i++)
+		if (find_in(ir->classes[i].origin.source, key, name, &where))
+			return where;
 	for (size_t i = 0; i < ir->chain_count; i++)
 		for (size_t k = 0; k < ir->chains[i].rule_count; k++)
-			if (ir->chains[i].rules[k].origin.source &&
-			    names_account(&ir->chains[i].rules[k], name))
-				return ir->chains[i].rules[k].origin;
-	return none;
+			if (find_in(ir->chains[i].rules[k].origin.source, key, name, &where))
+				return where;
+	return where;
 }
 
 static void missing_account(struct diag *diag, const struct ir *ir, const char *what,
 			    const char *name, const char *command)
 {
-	struct diag_record *record = diag_add(diag, DIAG_unknown_name, account_origin(ir, name),
+	struct diag_record *record = diag_add(diag, DIAG_unknown_name,
+					      account_origin(ir, what, name),
 					      "there is no %s \"%s\" on this host", what, name);
 
 	diag_help(record, "make it (%s %s), or write one that is there, or its number", command,

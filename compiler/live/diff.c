@@ -109,6 +109,26 @@ static const struct about_line *about_set(const struct ruleset_table *table, con
 	return NULL;
 }
 
+/*
+ * Is the number of elements the kernel tells of that of the set? It keeps both ends of an interval
+ * (but none behind the highest value), and an end at zero when nothing begins there; what it tells
+ * is half of that, as userspace would count, or all.
+ */
+static bool is_count_right(const struct ir_set *set, uint32_t count)
+{
+	static const unsigned int bits[] = {
+		[IR_SET_IPV4] = 32, [IR_SET_IPV6] = 128, [IR_SET_PORT] = 16
+	};
+	size_t items = set->elements.count, kept = 2 * items;
+	addr_bits highest = ~(addr_bits)0 >> (128 - bits[set->type]);
+
+	if (items) {
+		kept += set->elements.items[0].first != 0;
+		kept -= set->elements.items[items - 1].last == highest;
+	}
+	return count == items || count == kept || count == kept / 2;
+}
+
 /* Does the kernel hold the set's elements under the name that the table tells of? */
 static const struct ruleset_set *find_held(const struct ruleset_table *table,
 					   const struct ir_set *set)
@@ -118,7 +138,7 @@ static const struct ruleset_set *find_held(const struct ruleset_table *table,
 
 	if (!held || line->digest != about_contents(&set->elements))
 		return NULL;
-	return !held->has_count || held->count == set->elements.count ? held : NULL;
+	return !held->has_count || is_count_right(set, held->count) ? held : NULL;
 }
 
 static bool is_name_taken(const struct ir *ir, const struct ruleset_table *table,
