@@ -1,0 +1,270 @@
+#!/usr/bin/python3
+"""policy.sh in network namespaces of its own: up, down and status, and what they leave alone."""
+import os
+import re
+import shutil
+import sys
+
+from cli import case, expect, main
+
+POLICY = """version: 1
+sets:
+  foreign: [203.0.113.0/24, "2001:db8:113::/48"]
+listeners:
+  proxy: {tproxy: 12345}
+tables:
+  vpn: {dev: tun0, fallback: unreachable}
+rules:
+  - {to: foreign, proto: tcp, then: {proxy: proxy}}
+  - {in: lan0, then: {route: vpn}}
+"""
+
+# What every script here begins with: links, and shell functions.
+BEGIN = r"""
+set -u
+export TPC_RUN_DIR="$PWD/run"
+for link in lo lan0 tun0; do
+	[ $link = lo ] || ip link add $link type veth peer name peer-$link
+	ip link set $link up
+done
+sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv4.conf.all.src_valid_mark=1
+show() {
+	nft list ruleset
+	for family in 4 6; do
+		echo "-- rules $family"; ip -$family rule
+		echo "-- routes $family"; ip -$family route show table all | grep -v fe80 | grep -v ff00
+	done
+	sysctl net.ipv4.conf.all.src_valid_mark
+}
+verb() { "${SHELL_TO_TEST-sh}" out/policy.sh "$@"; }
+"""
+
+
+def compiled(shop, policy=POLICY):
+	shop.write("policy.yaml", policy)
+	done = shop.tpc("compile", "-q", "policy.yaml", "-o", "out")
+	if done.status:
+		raise RuntimeError(str(done))
+
+
+def inside(shop, script, **more):
+	return shop.run("unshare", "-Urnm", "sh", "-c", BEGIN + script, **more)
+
+
+@case("up, up again, status, down, down again: everything there once, then nothing left; in every shell")
+def whole_way(shop):
+	compiled(shop)
+	problems = []
+	for shell in filter(shutil.which, ("sh", "dash", "bash", "busybox")):
+		done = inside(shop, r"""
+show >before
+verb up || echo "up: $?"
+show >first
+verb up || echo "again: $?"
+show >second
+verb status >status || echo "status: $?"
+verb down || echo "down: $?"
+show >after
+verb down || echo "down again: $?"
+cmp first second; cmp before after; ! cmp -s before first || echo "up did nothing"
+! grep MISSING status
+ls run
+""", environment={"SHELL_TO_TEST": "busybox sh" if shell == "busybox" else shell})
+		problems += [f"{shell}:", *wrong] if (wrong := expect(done, 0, None, None)) else []
+	return problems
+
+
+@case("status: before up all is missing, later just what somebody took away")
+def status(shop):
+	compiled(shop)
+	done = inside(shop, r"""
+verb status; echo "status $?"
+verb up
+echo "-- up"
+verb status; echo "status $?"
+ip -6 rule del priority 10001
+ip route flush table 7101
+verb status; echo "status $?"
+nft flush table inet tpc
+verb status; echo "status $?"
+""")
+	problems = expect(done, 0, ["MISSING  nft table inet tpc", "MISSING  ip -4 rule fwmark"], None)
+	before, after = done.out.split("-- up\n")
+	if "ok " in before or "status 5" not in before:
+		problems.append("before up")
+	parts = re.split(r"status (\d)\n", after)
+	missing = [re.findall(r"MISSING  (.*)", part) for part in parts[::2]]
+	if parts[1::2] != ["0", "5", "5"] or missing[0] or len(missing[1]) != 2 or len(missing[2]) != 3:
+		problems.append(f"after up: {parts[1::2]} {missing}")
+	return problems + [str(done)] if problems else []
+
+
+@case("rules of ours that are no longer wanted go; what is not ours stays, whatever it looks like")
+def strangers(shop):
+	compiled(shop)
+	done = inside(shop, r"""
+nft add table inet other; nft add table ip tpc
+ip rule add fwmark 0x77/0xff lookup 300 priority 10001 protocol 99
+ip rule add fwmark 0x77/0xff lookup 300 priority 9999 protocol 116
+ip rule add from 192.0.2.1 fwmark 0x77/0xff lookup 300 priority 10002 protocol 116
+ip route add 192.0.2.0/24 dev tun0 table 7101 protocol 99
+show >before
+ip rule add fwmark 0x78/0xff lookup 300 priority 10002 protocol 116
+ip rule add fwmark 0x78/0xff priority 10003 protocol 116 prohibit
+ip route add unreachable 192.0.2.0/24 table 7101 protocol 116 metric 7
+verb up || echo "up: $?"
+ip rule | grep 0x78
+ip route show table 7101 | grep 'metric 7'
+verb down || echo "down: $?"
+show | diff before -
+""")
+	return expect(done, 0, None, None)
+
+
+@case("a policy that changed: the old routes, rules and sysctls go, new sets are there before their rules")
+def changed(shop):
+	compiled(shop)
+	script = r"""
+show >nothing
+verb up || echo "up: $?"
+[ "$(sysctl -n net.ipv4.conf.all.src_valid_mark)" = 0 ] || echo "the sysctl was not set"
+mv out old; mv new out
+nft monitor >monitor 2>&1 &
+monitor=$!
+sleep 0.5
+verb up || echo "up: $?"
+sleep 0.5
+kill $monitor
+verb status >/dev/null || echo "status: $?"
+show >second
+grep -c 'add element' monitor
+grep -n 'element.*more_v4' monitor | head -1 | sed 's/:.*//' >filled
+grep -n 'add rule' monitor | head -1 | sed 's/:.*//' >ruled
+[ "$(cat filled)" -lt "$(cat ruled)" ] || echo "rules first"
+ip rule | grep -c 7100
+sysctl -n net.ipv4.conf.all.src_valid_mark
+verb down || echo "down: $?"
+show | diff nothing -
+"""
+	shutil.move(shop.folder / "out", shop.folder / "first")
+	text = POLICY.replace("sets:\n", "sets:\n  more: [192.0.2.0/24, 198.51.100.0/24]\n")
+	text = text.replace("  - {to: foreign, proto: tcp, then: {proxy: proxy}}\n",
+		"  - {to: more, then: {route: vpn}}\n").replace("version: 1\n",
+		"version: 1\nsettings: {table_ids: \"7200-7210\", sysctls: ignore}\n")
+	compiled(shop, text)
+	shutil.move(shop.folder / "out", shop.folder / "new")
+	shutil.move(shop.folder / "first", shop.folder / "out")
+	done = inside(shop, script)
+	problems = expect(done, 0, (), None)
+	lines = done.out.split()
+	# Elements were added; no rule leads to the old table; the sysctl is back at what it was.
+	if len(lines) != 3 or lines[0] == "0" or lines[1:] != ["0", "1"]:
+		problems.append(str(done))
+	return problems
+
+
+@case("an interface that is missing is a warning, the rest is there, the fallback holds")
+def no_interface(shop):
+	compiled(shop)
+	done = inside(shop, r"""
+ip link del tun0
+verb up; echo "up $?"
+ip rule | grep unreachable | wc -l
+verb status | grep MISSING
+nft list tables
+verb down; echo "down $?"
+""")
+	return expect(done, 0, ["up 0", "\n3\n", "MISSING  ip -4 route default dev tun0", "table inet tpc\n", "down 0"],
+		['warning: ip -4 route add default dev tun0', 'Cannot find device "tun0"'])
+
+
+@case("a route of somebody else in our table is not overwritten, and no packet is marked")
+def no_overwriting(shop):
+	compiled(shop)
+	done = inside(shop, r"""
+ip route add default dev lan0 table 7101 protocol 99
+verb up; echo "up $?"
+nft list tables; ip rule | grep 'proto 116'
+ip route show table 7101 | sed 's/ linkdown//'
+verb down; echo "down $?"
+ip route show table 7101 | sed 's/ linkdown//'
+""")
+	route = "default dev lan0 proto openr scope link \n"
+	return expect(done, 0, [f"up 4\n{route}down 0\n{route}"], "table 7101 has a route to default that is not ours")
+
+
+@case("a file that nft refuses: status 3, nothing changed")
+def refused(shop):
+	compiled(shop, POLICY.replace("rules:\n", "rules:\n  - {user: nobody-here, then: drop}\n"))
+	done = inside(shop, r"""
+show >before
+verb up; echo "up $?"
+show | diff before -
+[ ! -e run ] || echo "notes were left"
+""")
+	return expect(done, 0, "up 3\n", ["User does not exist", "nobody-here", "nothing was changed"])
+
+
+@case("a sysctl that somebody has changed since is left alone")
+def sysctl_left(shop):
+	compiled(shop)
+	done = inside(shop, r"""
+verb up
+sysctl -qw net.ipv4.conf.all.src_valid_mark=1
+verb status | grep MISSING
+verb down; echo "down $?"
+sysctl -n net.ipv4.conf.all.src_valid_mark
+""")
+	return expect(done, 0, ["MISSING  sysctl net.ipv4.conf.all.src_valid_mark = 0\ndown 0\n1\n"], "left alone")
+
+
+@case("without the right to change anything: says which, status 3")
+def no_right(shop):
+	compiled(shop)
+	done = shop.run("unshare", "-U", "sh", "out/policy.sh", "up")
+	return expect(done, 3, None, ["CAP_NET_ADMIN", "nothing was changed"])
+
+
+@case("without a tool: says which, status 3")
+def no_tool(shop):
+	compiled(shop)
+	(shop.folder / "bin").mkdir()
+	for tool in ("sh", "ip", "sysctl", "mkdir", "rm", "mv", "readlink", "rmdir"):
+		os.symlink(shutil.which(tool, path="/usr/sbin:/sbin:/usr/bin:/bin"), shop.folder / "bin" / tool)
+	done = shop.run("/bin/sh", "out/policy.sh", "up", environment={"PATH": str(shop.folder / "bin")})
+	return expect(done, 3, None, ["nft is not installed", "nftables", "nothing was changed"])
+
+
+@case("without its sibling: says which, status 3")
+def no_sibling(shop):
+	compiled(shop)
+	(shop.folder / "out" / "policy.nft").unlink()
+	return expect(inside(shop, "verb up"), 3, None, ["out/policy.nft is missing"])
+
+
+@case("from any folder, and from one with a name that needs quotes")
+def any_folder(shop):
+	compiled(shop)
+	shutil.move(shop.folder / "out", shop.folder / "a b' $(touch gone)")
+	done = inside(shop, r"""
+cd /
+"$OLDPWD/a b' \$(touch gone)/policy.sh" up; echo "up $?"
+cd "$OLDPWD/a b' \$(touch gone)"
+sh policy.sh status >/dev/null; echo "status $?"
+ls
+""")
+	problems = expect(done, 0, ["up 0\nstatus 0\n"], None)
+	return problems + (["a command in the name was run"] if "gone\n" in done.out else [])
+
+
+@case("wrong usage: status 2")
+def usage(shop):
+	compiled(shop)
+	problems = []
+	for words in ([], ["start"], ["up", "down"]):
+		problems += expect(shop.run("sh", "out/policy.sh", *words), 2, None, "usage: sh out/policy.sh up|down|status")
+	return problems
+
+
+if __name__ == "__main__":
+	sys.exit(main())
