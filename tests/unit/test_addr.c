@@ -1,5 +1,5 @@
 /*
- * Unit tests of addr/addr, addr/addr_parse and addr/builtin: texts and numbers, each way, against
+ * Unit tests of addr/addr and addr/addr_parse: texts and numbers, each way, against
  * tables, against the C library where it means the same, and against the rule that every prefix of
  * a cover obeys.
  */
@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "addr/addr.h"
-#include "addr/builtin.h"
 #include "base/arena.h"
 #include "base/buf.h"
 
@@ -103,6 +102,7 @@ static void bad_addresses(void **state)
 		{ "10.0.0.256", "a number of an IPv4 address is at most 255" },
 		{ "99999999999999999999.0.0.1", "a number of an IPv4 address is at most 255" },
 		{ "10.0.0.", "the IPv4 address is cut short" },
+		{ "1x.0.0.1", "\"x\" has no place in an IPv4 address" },
 		{ "10..0.1", "\".\" has no place in an IPv4 address" },
 		{ ".10.0.0.1", "\".\" has no place in an IPv4 address" },
 		{ "10.0.0.1 ", "\" \" has no place in an IPv4 address" },
@@ -466,120 +466,6 @@ static void what_looks_like_an_address(void **state)
 		assert_false(addr_looks_like(no[i], strlen(no[i])));
 }
 
-static bool is_in(struct arena *arena, const struct addr_set *set, const char *text)
-{
-	struct addr addr;
-	const char *why;
-
-	assert_true(parse(arena, text, &addr, &why));
-	return interval_contains(&set->family[addr.family], addr.bits);
-}
-
-static void check_builtin(struct arena *arena, const char *name, const char *const *in,
-			  const char *const *out)
-{
-	struct addr_set set;
-
-	assert_true(builtin_find(arena, name, &set));
-	for (; *in; in++) {
-		if (!is_in(arena, &set, *in))
-			fail_msg("%s is not in %s", *in, name);
-	}
-	for (; *out; out++) {
-		if (is_in(arena, &set, *out))
-			fail_msg("%s is in %s", *out, name);
-	}
-}
-
-static void builtin_sets(void **state)
-{
-	static const char *const nothing[] = { NULL };
-	static const char *const all[] = { "0.0.0.0", "255.255.255.255", "::",
-					   "ffff::",  "8.8.8.8",         NULL };
-	static const char *const private[] = {
-		"10.255.255.255", "172.16.0.0", "172.31.255.255", "192.168.0.1", "fc00::",
-		"fdff::1",        NULL
-	};
-	static const char *const not_private[] = { "9.255.255.255", "172.15.255.255", "172.32.0.0",
-						   "100.64.0.1",    "192.169.0.0",    "fe00::",
-						   "fe80::1",       "127.0.0.1",      NULL };
-	static const char *const loopback[] = { "127.0.0.1", "127.255.255.255", "::1", NULL };
-	static const char *const not_loopback[] = { "128.0.0.0", "::", "::2", NULL };
-	static const char *const link_local[] = { "169.254.0.0", "169.254.169.254", "fe80::1",
-						  "febf::1", NULL };
-	static const char *const not_link_local[] = { "169.255.0.0", "fec0::", "fe7f::", NULL };
-	static const char *const multicast[] = { "224.0.0.1", "239.255.255.255", "ff02::1", NULL };
-	static const char *const not_multicast[] = { "240.0.0.0", "223.255.255.255", "fe80::1",
-						     NULL };
-	static const char *const bogons[] = { "0.0.0.0",
-					      "10.1.1.1",
-					      "100.64.0.1",
-					      "100.127.255.255",
-					      "127.0.0.1",
-					      "169.254.1.1",
-					      "172.20.0.1",
-					      "192.0.0.1",
-					      "192.0.2.1",
-					      "192.88.99.1",
-					      "192.168.1.1",
-					      "198.18.0.1",
-					      "198.19.255.255",
-					      "198.51.100.7",
-					      "203.0.113.8",
-					      "224.0.0.1",
-					      "240.0.0.1",
-					      "255.255.255.255",
-					      "::",
-					      "::1",
-					      "::ffff:1.2.3.4",
-					      "64:ff9b:1::1",
-					      "100::1",
-					      "2001::1",
-					      "2001:2::1",
-					      "2001:10::1",
-					      "2001:db8::1",
-					      "2002:102:304::1",
-					      "3fff:fff::1",
-					      "5f00::1",
-					      "fc00::1",
-					      "fe80::1",
-					      "fec0::1",
-					      "ff02::1",
-					      "4000::",
-					      "fe00::1",
-					      NULL };
-	static const char *const not_bogons[] = { "1.1.1.1",         "8.8.8.8",
-						  "100.63.255.255",  "100.128.0.0",
-						  "172.32.0.0",      "192.0.0.9",
-						  "192.0.0.10",      "192.0.1.1",
-						  "192.31.196.1",    "192.52.193.1",
-						  "192.175.48.1",    "198.20.0.0",
-						  "223.255.255.255", "64:ff9b::808:808",
-						  "2001:1::1",       "2001:1::3",
-						  "2001:3::1",       "2001:4:112::1",
-						  "2001:20::1",      "2001:30::1",
-						  "2001:200::1",     "2001:4860:4860::8888",
-						  "2003::1",         "2606:4700::1111",
-						  "2620:4f:8000::1", "3ffe::1",
-						  "2a00:1450::1",    NULL };
-	const char *const *names;
-	struct addr_set set;
-	size_t count, i;
-
-	check_builtin(*state, "any", all, nothing);
-	check_builtin(*state, "private", private, not_private);
-	check_builtin(*state, "loopback", loopback, not_loopback);
-	check_builtin(*state, "link-local", link_local, not_link_local);
-	check_builtin(*state, "multicast", multicast, not_multicast);
-	check_builtin(*state, "bogons", bogons, not_bogons);
-	assert_false(builtin_find(*state, "local", &set));
-	assert_false(builtin_find(*state, "", &set));
-	names = builtin_names(&count);
-	assert_int_equal(count, 6);
-	for (i = 0; i < count; i++)
-		assert_true(builtin_find(*state, names[i], &set));
-}
-
 static void sets_of_both_families(void **state)
 {
 	struct addr_set a = { .family = { { NULL, 0 } } }, b = a, made;
@@ -617,7 +503,6 @@ int main(void)
 		cmocka_unit_test(covers_are_exact),
 		cmocka_unit_test(intervals_that_are_no_prefix),
 		cmocka_unit_test(what_looks_like_an_address),
-		cmocka_unit_test_setup_teardown(builtin_sets, make, drop),
 		cmocka_unit_test_setup_teardown(sets_of_both_families, make, drop),
 	};
 

@@ -127,6 +127,7 @@ static void what_counts_as_an_entry(void **state)
 		   "192.0.2.1\n",
 		   "192.0.2.1");
 	check_good(*state, " \t192.0.2.1 \t\n", "192.0.2.1");
+	check_good(*state, "\v192.0.2.1\f\v\f\n", "192.0.2.1");
 	check_good(*state, "192.0.2.1 some remark\n192.0.2.3\tCN\n", "192.0.2.1 192.0.2.3");
 	check_good(*state, "192.0.2.1#remark\n192.0.2.3;remark\n192.0.2.5 # remark\n",
 		   "192.0.2.1 192.0.2.3 192.0.2.5");

@@ -118,8 +118,9 @@ static void utf8_is_strict(void **state)
 		{ "\xf4\x90\x80\x80", 4, 0, 0 }, /* above U+10FFFF */
 		{ "\xf5\x80\x80\x80", 4, 0, 0 },
 		{ "\xff", 1, 0, 0 },
-		{ "\xc2", 1, 0, 0 },     /* cut short */
-		{ "\xe2\x82", 2, 0, 0 }, /* cut short */
+		{ "\x84\x80\x80\x80", 4, 0, 0 }, /* continues nothing, though long enough */
+		{ "\xc2", 1, 0, 0 },             /* cut short */
+		{ "\xe2\x82", 2, 0, 0 },         /* cut short */
 		{ "\xe2\x82z", 3, 0, 0 },
 	};
 	uint32_t code;
@@ -135,9 +136,12 @@ static void utf8_is_strict(void **state)
 
 static void hidden_characters(void **state)
 {
-	static const uint32_t hidden[] = { 0,      0x1b,   '\n',   0x7f,   0x9b,   0xad,
-					   0x200b, 0x200f, 0x2028, 0x202e, 0x2066, 0xfeff };
-	static const uint32_t shown[] = { ' ', '~', 0xa0, 0xe9, 0x4e2d, 0x1f600, 0x2010 };
+	static const uint32_t hidden[] = { 0,      0x1b,   '\n',   0x7f,   0x9b,    0xad,
+					   0x200b, 0x200f, 0x2028, 0x202e, 0x2060,  0x206f,
+					   0xfeff, 0x1f,   0xfff9, 0xfffb, 0xe0001, 0xe007f };
+	static const uint32_t shown[] = { ' ',     '~',    0xa0,   0xe9,   0x4e2d,
+					  0x1f600, 0x2010, 0x200a, 0x2027, 0x202f,
+					  0x205f,  0x2070, 0xfff8, 0xfffc, 0xe0080 };
 	size_t i;
 
 	(void)state;
@@ -184,10 +188,13 @@ static void suggests_what_is_near(void **state)
 static void suggests_the_nearest_and_the_first(void **state)
 {
 	static const char *const words[] = { "interfaces", "interface", "interfact" };
+	static const char *const half_swapped[] = { "ca" }, *const gone[] = { "x" };
 
 	(void)state;
 	assert_string_equal(suggest_nearest("interfac", words, 3), "interface");
 	assert_string_equal(suggest_nearest("interfacess", words, 3), "interfaces");
+	assert_null(suggest_nearest("ab", half_swapped, 1));
+	assert_null(suggest_nearest("yx", gone, 1));
 }
 
 int main(void)
