@@ -223,11 +223,12 @@ def objects(folder):
 
 def symbols(paths):
 	"""{name: kind letter} for each object, by `nm`."""
-	tables = {}
-	for path in paths:
-		listed = subprocess.run(["nm", path], capture_output=True, text=True, check=True)
-		rows = [line.split() for line in listed.stdout.splitlines()]
-		tables[path] = {row[-1]: row[-2] for row in rows}
+	tables = {path: {} for path in paths}
+	if paths:
+		listed = subprocess.run(["nm", "-A", *paths], capture_output=True, text=True, check=True)
+		for line in listed.stdout.splitlines():
+			path, _, row = line.partition(":")
+			tables[pathlib.Path(path)][row.split()[-1]] = row.split()[-2]
 	return tables
 
 
@@ -237,12 +238,15 @@ def source_of(path):
 
 def check_state(tables):
 	"""Sections that can be written to; read-only tables with addresses in them are .data.rel.ro."""
-	for path in tables:
-		listed = subprocess.run(["objdump", "-t", path], capture_output=True, text=True, check=True)
-		for line in listed.stdout.splitlines():
-			found = re.search(r"\s(\.(?:data|bss|tdata|tbss)\S*)\t([0-9a-f]+)\s+(\S+)$", line)
-			if found and int(found.group(2), 16) and not found.group(1).startswith(".data.rel.ro"):
-				yield f"{source_of(path)}: {found.group(3)} can be written to"
+	listed = subprocess.run(["objdump", "-t", *tables], capture_output=True, text=True, check=True)
+	path = None
+	for line in listed.stdout.splitlines():
+		head = re.match(r"(\S+\.o):\s+file format", line)
+		found = re.search(r"\s(\.(?:data|bss|tdata|tbss)\S*)\t([0-9a-f]+)\s+(\S+)$", line)
+		if head:
+			path = pathlib.Path(head.group(1))
+		elif found and int(found.group(2), 16) and not found.group(1).startswith(".data.rel.ro"):
+			yield f"{source_of(path)}: {found.group(3)} can be written to"
 
 
 def check_public(tables, users):
