@@ -11,6 +11,11 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+bool addr_is_loopback(struct addr addr)
+{
+	return addr.family == ADDR_IPV4 ? addr.bits >> 24 == 127 : addr.bits == 1;
+}
+
 unsigned int addr_width(enum addr_family family)
 {
 	return family == ADDR_IPV4 ? 32 : 128;

@@ -88,6 +88,7 @@ struct ast_identity {
 struct ast_listener {
 	const char *name;
 	struct span span;
+	bool broken; /* could not be read whole: names it, and nothing more is asked of it */
 	enum ast_mode mode;
 	struct span mode_span;
 	uint16_t port;
@@ -140,6 +141,7 @@ struct ast_route {
 struct ast_table {
 	const char *name;
 	struct span span;
+	bool broken; /* as a listener's */
 	struct ast_route shorthand;
 	bool has_shorthand;
 	struct ast_route *routes;
@@ -178,6 +180,7 @@ struct ast_then {
 
 struct ast_rule {
 	struct span span;
+	bool broken;   /* could not be read whole: only its names are looked up */
 	size_t number; /* from 1, in the order of all files */
 	int scope;     /* enum ir_scope; 0: not given */
 	struct span scope_span;
@@ -196,14 +199,13 @@ struct ast_rule {
 
 struct ast_expectation {
 	struct span span;
+	bool broken; /* could not be read whole */
 	struct ir_packet packet;
 	struct ast_then *then;
 };
 
 struct ast_policy {
-	const struct source *source;
-	struct span span;
-	int64_t version;
+	bool whole; /* every file could be read, so that a name that is not defined is really not */
 	const char *name;
 	struct ast_settings settings;
 	struct ast_group *groups;

@@ -187,6 +187,8 @@ static bool check_rule(struct checking *checking, struct ast_rule *rule)
 		good &= resolve_references(checking, rule->conditions[i]);
 		expand_groups(checking, rule->conditions[i]);
 	}
+	if (rule->broken)
+		return rule->then && check_names(checking->arena, checking->diag, checking->policy, rule->then);
 	good &= check_scope(checking, rule);
 	good &= check_protocols(checking, rule);
 	good &= check_families(checking, rule);
@@ -208,14 +210,10 @@ static bool check_expectations(struct checking *checking)
 	bool good = true;
 
 	for (size_t i = 0; i < checking->policy->expectation_count; i++) {
-		struct ast_expectation *expectation = &checking->policy->expectations[i];
-		struct ast_then *then = expectation->then;
+		const struct ast_expectation *expectation = &checking->policy->expectations[i];
 
-		if (then->action == THEN_PROXY && !ast_listener_find(checking->policy, then->listener_name)) {
-			struct ast_rule rule = { .then = then, .scopes = SCOPE_FORWARD, .families = { true, true } };
-
-			good &= check_then(checking->arena, checking->diag, checking->policy, &rule);
-		}
+		if (!expectation->broken)
+			good &= check_names(checking->arena, checking->diag, checking->policy, expectation->then);
 	}
 	return good;
 }
@@ -232,22 +230,32 @@ static void warn_of_unused(struct checking *checking)
 		if (!policy->listeners[i].used)
 			diag_add(checking->diag, DIAG_unused, policy->listeners[i].span, "no rule uses the listener \"%s\"",
 				 policy->listeners[i].name);
+	for (size_t i = 0; i < policy->table_count; i++)
+		if (!policy->tables[i].used)
+			diag_help(diag_add(checking->diag, DIAG_unused, policy->tables[i].span, "no rule uses the table \"%s\"",
+					   policy->tables[i].name),
+				  "it only answers what comes in by its interfaces; send something there with {route: %s}",
+				  policy->tables[i].name);
 }
 
 bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
 	struct checking checking = { arena, diag, policy };
-	bool good = sets_resolve(arena, diag, policy);
+	bool was_read = !diag_error_count(diag), good;
 
+	if (!policy->whole)
+		return false;
+	good = sets_resolve(arena, diag, policy);
 	for (size_t i = 0; i < policy->listener_count; i++)
-		good &= check_listener(diag, &policy->listeners[i]);
+		good &= policy->listeners[i].broken || check_listener(diag, &policy->listeners[i]);
 	for (size_t i = 0; i < policy->table_count; i++)
-		good &= check_table(diag, &policy->tables[i]);
+		good &= policy->tables[i].broken || check_table(diag, &policy->tables[i]);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		good &= check_rule(&checking, &policy->rules[i]);
 	good &= check_default(&checking, policy->default_forward, SCOPE_FORWARD);
 	good &= check_default(&checking, policy->default_local, SCOPE_LOCAL);
 	good &= check_expectations(&checking);
-	warn_of_unused(&checking);
-	return good;
+	if (was_read)
+		warn_of_unused(&checking);
+	return good && was_read;
 }

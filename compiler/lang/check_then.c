@@ -17,15 +17,10 @@ static bool refuse(struct diag *diag, struct span span, const char *text, const 
 	return false;
 }
 
-static bool is_loopback(struct addr addr)
-{
-	return addr.family == ADDR_IPV4 ? addr.bits >> 24 == 127 : addr.bits == 1;
-}
-
 static bool dnat_stays_here(const struct ast_listener *listener)
 {
 	for (int i = 0; i < ADDR_FAMILIES; i++)
-		if (listener->has[i] && !is_loopback(listener->addr[i]))
+		if (listener->has[i] && !addr_is_loopback(listener->addr[i]))
 			return false;
 	return true;
 }
@@ -197,7 +192,7 @@ static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule, co
 static bool check_forward_proxy(struct diag *diag, const struct ast_rule *rule, const struct ast_listener *listener)
 {
 	for (int i = 0; i < ADDR_FAMILIES; i++) {
-		if (listener->mode != MODE_DNAT || !listener->has[i] || !rule->families[i] || !is_loopback(listener->addr[i]))
+		if (listener->mode != MODE_DNAT || !listener->has[i] || !rule->families[i] || !addr_is_loopback(listener->addr[i]))
 			continue;
 		return refuse(diag, listener->mode_span,
 			      "the kernel drops what comes by an interface and goes to a loopback address",
@@ -206,14 +201,13 @@ static bool check_forward_proxy(struct diag *diag, const struct ast_rule *rule, 
 	return true;
 }
 
-static bool check_proxy(struct arena *arena, struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
+static bool check_proxy(struct arena *arena, struct diag *diag, struct ast_rule *rule)
 {
 	struct ast_then *then = rule->then;
 	bool good;
 
-	if (!find_listener(arena, diag, policy, then))
-		return false;
-	then->listener->used = true;
+	if (then->listener->broken)
+		return true;
 	then->listener->used_locally |= (rule->scopes & SCOPE_LOCAL) != 0;
 	good = narrow_protocols(arena, diag, rule, then->listener);
 	good &= narrow_families(diag, rule, then->listener);
@@ -248,7 +242,7 @@ static void warn_of_source(struct diag *diag, const struct ast_rule *rule, const
 	diag_help(record, "add `masquerade: true` to the table, unless the other end knows that address");
 }
 
-static bool check_route(struct arena *arena, struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
+static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
 {
 	struct ast_then *then = rule->then;
 	bool good = true;
@@ -258,10 +252,7 @@ static bool check_route(struct arena *arena, struct diag *diag, struct ast_polic
 		struct ast_table *table = ast_table_find(policy, target->name);
 
 		if (table) {
-			table->used = true;
 			warn_of_source(diag, rule, table);
-		} else if (!ast_is_last_resort(target->name)) {
-			good = unknown_table(arena, diag, policy, target);
 		} else if (i + 1 < then->target_count || !i) {
 			good = refuse(diag, target->span, i + 1 < then->target_count ? "nothing behind this would ever be tried"
 										     : "this is no table",
@@ -298,8 +289,30 @@ static bool check_continue(struct diag *diag, const struct ast_rule *rule)
 	return refuse(diag, rule->then->span, "a rule that continues and leaves no trace does nothing", "add `log` or `count`");
 }
 
+bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *policy, struct ast_then *then)
+{
+	bool good = true;
+
+	if (then->action == THEN_PROXY) {
+		good = find_listener(arena, diag, policy, then);
+		if (good)
+			then->listener->used = true;
+	}
+	for (size_t i = 0; then->action == THEN_ROUTE && i < then->target_count; i++) {
+		struct ast_table *table = ast_table_find(policy, then->targets[i].name);
+
+		if (table)
+			table->used = true;
+		else if (!ast_is_last_resort(then->targets[i].name))
+			good = unknown_table(arena, diag, policy, &then->targets[i]);
+	}
+	return good;
+}
+
 bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
 {
+	if (!check_names(arena, diag, policy, rule->then))
+		return false;
 	switch (rule->then->action) {
 	case THEN_DIRECT:
 	case THEN_DROP:
@@ -308,9 +321,9 @@ bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *polic
 	case THEN_REJECT:
 		return check_reject(diag, rule);
 	case THEN_PROXY:
-		return check_proxy(arena, diag, policy, rule);
+		return check_proxy(arena, diag, rule);
 	case THEN_ROUTE:
-		return check_route(arena, diag, policy, rule);
+		return check_route(diag, policy, rule);
 	case THEN_CONTINUE:
 		return check_continue(diag, rule);
 	}

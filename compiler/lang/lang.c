@@ -19,7 +19,7 @@ struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path
 	const char *broken;
 	struct ir *ir;
 
-	if (!policy || !check_policy(arena, diag, policy))
+	if (!check_policy(arena, diag, policy))
 		return NULL;
 	ir = lower_policy(arena, diag, policy);
 	if (!ir)

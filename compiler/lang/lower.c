@@ -30,10 +30,8 @@ static void describe_class(struct lower *lower, const struct lower_class *way)
 static bool stays_here(const struct ast_listener *listener)
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		struct addr addr = listener->addr[family];
-
 		if (listener->mode == MODE_DNAT && listener->has[family] &&
-		    !(family == ADDR_IPV4 ? addr.bits >> 24 == 127 : addr.bits == 1))
+		    !addr_is_loopback(listener->addr[family]))
 			return false;
 	}
 	return true;
@@ -149,12 +147,10 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 {
 	struct lower lower = { .arena = arena, .diag = diag, .policy = policy, .ir = new_ir(arena, policy) };
 
-	if (!lower_classes(&lower))
-		return NULL;
+	lower_classes(&lower);
 	lower_plan_state(&lower);
 	lower_hooks(&lower);
-	if (!lower_routing(&lower))
-		return NULL;
+	lower_routing(&lower);
 	lower_way_chains(&lower);
 	lower_translation(&lower);
 	lower_locks(&lower);

@@ -95,8 +95,8 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 
 /* ---- lower_class.c ---- */
 
-/* Gives every listener, table and bare mark its numbers. False when there is no room or two are the same. */
-bool lower_classes(struct lower *lower);
+/* Gives every listener, table and bare mark its numbers. No room, or two that are the same, are errors. */
+void lower_classes(struct lower *lower);
 /* The way that an action chooses (proxy, route, mark). */
 struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then);
 /* The nth value, from 1, that fits into the bits of a mask; 0 when there is none. */
@@ -173,8 +173,8 @@ struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_l
 void lower_translation(struct lower *lower);
 /* What stands behind the marks: packets that were not translated, strict tables, sizes of segments, listeners that are gone. */
 void lower_locks(struct lower *lower);
-/* ip rules, routes and sysctls. False after an error. */
-bool lower_routing(struct lower *lower);
+/* ip rules, routes and sysctls. */
+void lower_routing(struct lower *lower);
 /* Is the way used by packets of any family? */
 bool lower_is_used(const struct lower_class *way);
 /* Interfaces by which the tables of a way leave; *complete is false when one of them names none. */

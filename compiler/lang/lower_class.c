@@ -57,8 +57,8 @@ static void add_given(struct lower *lower, struct givens *givens, const char *wh
 		if (!overlaps(value, mask, &givens->items[i]))
 			continue;
 		lower->failed = true;
-		record = diag_add(lower->diag, DIAG_number_conflict, span, "%s 0x%x of \"%s\" is the one of \"%s\" too", what,
-				  value, name, givens->items[i].name);
+		record = diag_add(lower->diag, DIAG_number_conflict, span, "%s of \"%s\" is the one of \"%s\" too", what, name,
+				  givens->items[i].name);
 		diag_also(record, givens->items[i].span, "given here");
 		diag_help(record, "give one of them another number, or leave it out");
 		return;
@@ -317,7 +317,7 @@ static bool has_default_route(const struct ast_table *table)
 	return false;
 }
 
-bool lower_classes(struct lower *lower)
+void lower_classes(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;
 	struct numbers numbers = { .lower = lower, .next_table = policy->settings.table_first };
@@ -339,5 +339,4 @@ bool lower_classes(struct lower *lower)
 	for (size_t i = 0; i < policy->table_count; i++)
 		if (has_default_route(&policy->tables[i]))
 			add_uplink(&numbers, &policy->tables[i]);
-	return !lower->failed;
 }

@@ -367,7 +367,8 @@ static void leave_remote_listeners(struct lower *lower, struct ir_chain *chain)
 			struct addr_prefix prefix = { listener->addr[family], addr_width((enum addr_family)family) };
 			struct ir_rule *rule;
 
-			if (!listener->used || listener->mode != MODE_DNAT || !listener->has[family])
+			if (!listener->used || listener->mode != MODE_DNAT || !listener->has[family] ||
+			    addr_is_loopback(listener->addr[family]))
 				continue;
 			rule = add(lower, chain, remark);
 			lower_match(lower, rule, address_match(lower->arena, ADDRESS_FROM, prefix));

@@ -361,7 +361,7 @@ static void lower_sysctls(struct lower *lower)
 	}
 }
 
-bool lower_routing(struct lower *lower)
+void lower_routing(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->uplink_count; i++)
 		reply_families(lower, lower->uplinks[i].reply);
@@ -373,5 +373,4 @@ bool lower_routing(struct lower *lower)
 			proxy_routes(lower, lower->classes[i]);
 	lower_tables(lower);
 	lower_sysctls(lower);
-	return !lower->failed;
 }

@@ -20,6 +20,7 @@ struct lowering {
 	struct lower *lower;
 	const struct ast_rule *rule;
 	bool empty; /* a set without an address was asked for */
+	bool too_many; /* more combinations than a rule may have */
 };
 
 /* ---- what the matches ask for ---- */
@@ -69,12 +70,14 @@ static void copy_matches(struct match_context *context, struct match_alternative
 		*arena_append(context->arena, into->items, into->count) = from->items[i];
 }
 
-static struct match_alternatives multiply(struct match_context *context, const struct match_alternatives *a,
+static struct match_alternatives multiply(struct lowering *lowering, const struct match_alternatives *a,
 					  const struct match_alternatives *b)
 {
+	struct match_context *context = &lowering->context;
 	struct match_alternatives product = { 0 };
 
-	for (size_t i = 0; i < a->count && a->count * b->count <= RULES_MOST; i++)
+	lowering->too_many |= a->count * b->count > RULES_MOST;
+	for (size_t i = 0; i < a->count && !lowering->too_many; i++)
 		for (size_t k = 0; k < b->count; k++) {
 			struct match_alternative *both = match_alternative(context, &product);
 
@@ -87,11 +90,14 @@ static struct match_alternatives multiply(struct match_context *context, const s
 /* The rule's protocols as a match, unless a port says the one protocol already, or the rule is about all. */
 static void lower_protocols(struct lowering *lowering, struct match_alternatives *out)
 {
+	const struct match_condition *written = ast_condition(lowering->rule, "proto");
 	const struct interval_set *protocols = &lowering->rule->protocols;
 	struct match_condition condition = { .kind = &match_protocol, .values = *protocols };
 	bool one = protocols->count == 1 && protocols->items[0].first == protocols->items[0].last;
 	bool has_port = ast_condition(lowering->rule, "port") || ast_condition(lowering->rule, "sport");
 
+	if (written && written->negated && !has_port && lowering->rule->then->action != THEN_PROXY)
+		condition = *written;
 	if (!protocols->count || (one && has_port && protocol_name((unsigned int)protocols->items[0].first)))
 		match_alternative(&lowering->context, out);
 	else
@@ -115,7 +121,7 @@ static struct match_alternatives lower_conditions(struct lowering *lowering)
 			condition->kind->lower(condition, context, &alternatives);
 		else
 			continue;
-		product = multiply(context, &product, &alternatives);
+		product = multiply(lowering, &product, &alternatives);
 	}
 	return product;
 }
@@ -327,7 +333,7 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 		if (each[family].count)
 			note_use(lower, walk, rule, (enum addr_family)family);
 	}
-	if (total > RULES_MOST) {
+	if (total > RULES_MOST || lowering.too_many) {
 		lower->failed = true;
 		diag_help(diag_add(lower->diag, DIAG_too_complex, rule->span, "this rule would become more than %d nft rules",
 				   RULES_MOST),

@@ -58,7 +58,7 @@ struct reading {
 	struct parts merged;
 	const struct source **open; /* the files that are being read, for cycles */
 	size_t open_count;
-	bool good;
+	bool whole; /* no file is missing from the merged parts */
 };
 
 static void merge_map(struct reading *reading, const struct node **into, const struct node *part)
@@ -85,7 +85,6 @@ static void merge_map(struct reading *reading, const struct node **into, const s
 			sum->entries[sum->count++] = part->entries[i];
 			continue;
 		}
-		reading->good = false;
 		record = diag_add(diag, DIAG_duplicate_key, part->entries[i].key_span,
 				  "\"%s\" is defined in two files", part->entries[i].key);
 		diag_also(record, twin->key_span, "the other one");
@@ -125,7 +124,6 @@ static void merge_single(struct reading *reading, const struct node **into, cons
 		*into = part;
 		return;
 	}
-	reading->good = false;
 	record = diag_add(reading->decode.diag, DIAG_duplicate_key, part->span, "`%s` is given in two files", key);
 	diag_also(record, (*into)->span, "the other one");
 	diag_help(record, "keep one of them");
@@ -140,7 +138,6 @@ static void check_version(struct reading *reading, const struct node *root, cons
 		return;
 	if (!version && !is_first)
 		return;
-	reading->good = false;
 	if (!version)
 		diag_help(diag_add(diag, DIAG_missing_key, (struct span){ root->span.source, root->span.begin, root->span.begin },
 				   "the policy does not say which version of the language it is written in"),
@@ -159,7 +156,6 @@ static void read_includes(struct reading *reading, const struct source *source, 
 	if (!include)
 		return;
 	if (include->kind != NODE_LIST) {
-		reading->good = false;
 		diag_help(diag_add(decode->diag, DIAG_wrong_type, include->span, "`include` is a list of file names"),
 			  "write `include: [FILE]`");
 		return;
@@ -171,7 +167,6 @@ static void read_includes(struct reading *reading, const struct source *source, 
 			read_file(reading, read_relative_path(decode->arena, source, name->text), name->span);
 			continue;
 		}
-		reading->good = false;
 		diag_add(decode->diag, DIAG_wrong_type, name->span, "a file name belongs here, not %s", node_describe(name));
 	}
 }
@@ -214,18 +209,13 @@ static void read_file(struct reading *reading, const char *path, struct span wan
 	struct parts parts = { 0 };
 	struct node *root;
 
-	if (is_open(reading, path, wanted_by)) {
-		reading->good = false;
+	if (is_open(reading, path, wanted_by))
 		return;
-	}
 	source = source_read(decode->arena, decode->diag, path, SOURCE_LIMIT, wanted_by);
 	root = source ? node_parse(decode->arena, decode->diag, source) : NULL;
-	if (!root) {
-		reading->good = false;
-		return;
-	}
-	reading->good &= decode_map(decode, &read_policy_table, root, &parts);
-	if (root->kind != NODE_MAP)
+	if (!root || root->kind != NODE_MAP)
+		reading->whole = false;
+	if (!root || !(decode_map(decode, &read_policy_table, root, &parts) || root->kind == NODE_MAP))
 		return;
 	check_version(reading, root, parts.version, !wanted_by.source);
 	*arena_append(decode->arena, reading->open, reading->open_count) = source;
@@ -282,32 +272,31 @@ static const struct node *or_empty(const struct node *node, const struct node *e
 	return node ? node : empty;
 }
 
-static bool decode_parts(struct decode *decode, const struct parts *parts, struct ast_policy *policy)
+static void decode_parts(struct decode *decode, const struct parts *parts, struct ast_policy *policy)
 {
 	static const struct node no_map = { .kind = NODE_MAP }, no_list = { .kind = NODE_LIST };
-	bool good = true;
 
 	policy->name = "tpc";
 	if (parts->name)
-		good &= read_name(decode, parts->name, policy);
-	good &= read_settings(decode, or_empty(parts->settings, &no_map), &policy->settings);
-	good &= read_groups(decode, or_empty(parts->interfaces, &no_map), policy);
-	good &= read_sets(decode, or_empty(parts->sets, &no_map), policy);
-	good &= read_listeners(decode, or_empty(parts->listeners, &no_map), policy);
-	good &= read_tables(decode, or_empty(parts->tables, &no_map), policy);
-	good &= read_rules(decode, or_empty(parts->rules, &no_list), policy);
+		read_name(decode, parts->name, policy);
+	read_settings(decode, or_empty(parts->settings, &no_map), &policy->settings);
+	read_groups(decode, or_empty(parts->interfaces, &no_map), policy);
+	read_sets(decode, or_empty(parts->sets, &no_map), policy);
+	read_listeners(decode, or_empty(parts->listeners, &no_map), policy);
+	read_tables(decode, or_empty(parts->tables, &no_map), policy);
+	read_rules(decode, or_empty(parts->rules, &no_list), policy);
 	if (parts->otherwise)
-		good &= read_default(decode, parts->otherwise, policy);
-	good &= read_expectations(decode, or_empty(parts->expect, &no_list), policy);
-	return good;
+		read_default(decode, parts->otherwise, policy);
+	read_expectations(decode, or_empty(parts->expect, &no_list), policy);
 }
 
 struct ast_policy *read_policy(struct arena *arena, struct diag *diag, const char *path)
 {
-	struct reading reading = { .decode = { .arena = arena, .diag = diag }, .good = true };
+	struct reading reading = { .decode = { .arena = arena, .diag = diag }, .whole = true };
 	struct ast_policy *policy = arena_new_of(arena, struct ast_policy);
 
 	read_file(&reading, path, (struct span){ 0 });
-	reading.good &= decode_parts(&reading.decode, &reading.merged, policy);
-	return reading.good && !diag_error_count(diag) ? policy : NULL;
+	decode_parts(&reading.decode, &reading.merged, policy);
+	policy->whole = reading.whole;
+	return policy;
 }

@@ -9,7 +9,10 @@
 #include "lang/ast.h"
 #include "yaml/decode.h"
 
-/* The policy with all that it includes, decoded. NULL when its top level cannot be looked at. */
+/*
+ * The policy with all that it includes, decoded as far as that goes: what could not be read whole is marked broken, so that the rest can
+ * still be checked. The errors are in diag.
+ */
 struct ast_policy *read_policy(struct arena *arena, struct diag *diag, const char *path);
 
 bool read_settings(struct decode *decode, const struct node *node, struct ast_settings *settings);

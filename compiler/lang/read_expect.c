@@ -162,8 +162,12 @@ bool read_expectations(struct decode *decode, const struct node *node, struct as
 			  "write each expectation behind a dash: - {packet: {...}, then: direct}");
 		return false;
 	}
-	for (size_t i = 0; i < node->count; i++)
-		good &= read_expectation(decode, &node->items[i],
-					 arena_append(decode->arena, policy->expectations, policy->expectation_count));
+	for (size_t i = 0; i < node->count; i++) {
+		struct ast_expectation *expectation =
+			arena_append(decode->arena, policy->expectations, policy->expectation_count);
+
+		expectation->broken = !read_expectation(decode, &node->items[i], expectation);
+		good &= !expectation->broken;
+	}
 	return good;
 }

@@ -246,6 +246,7 @@ static bool read_listener(struct decode *decode, const struct node_entry *entry,
 
 	listener->name = entry->key;
 	listener->span = entry->key_span;
+	listener->broken = true;
 	good &= decode_map(decode, &read_listener_table, &entry->value, listener);
 	if (entry->value.kind != NODE_MAP)
 		return false;
@@ -260,6 +261,7 @@ static bool read_listener(struct decode *decode, const struct node_entry *entry,
 		diag_help(diag_add(decode->diag, DIAG_missing_key, entry->key_span, "the listener \"%s\" has no port", entry->key),
 			  "write {tproxy: PORT}, {redirect: PORT} or {dnat: \"ADDRESS:PORT\"}");
 	}
+	listener->broken = !good;
 	return good;
 }
 

@@ -10,7 +10,7 @@
 static const char *const scope_words[] = { "forward", "local", "both", NULL };
 
 /* A rule's log prefix: nft's NF_LOG_PREFIXLEN is 128 with its NUL; its text goes into kernel messages. */
-enum { LOG_LENGTH = 64, NAME_LENGTH = 64 };
+enum { LOG_LENGTH = 64, NAME_LENGTH = 128 };
 
 static bool read_condition(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
 {
@@ -32,6 +32,17 @@ static bool read_scope(struct decode *decode, const struct decode_field *field, 
 		return false;
 	rule->scope = choice + 1;
 	return true;
+}
+
+/* Text for a comment: one line, in any script. */
+static bool read_title(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+{
+	if (!decode_text(decode, field, value, target))
+		return false;
+	if (value->length <= (size_t)field->most)
+		return true;
+	diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` is longer than %d bytes", field->key, (int)field->most);
+	return false;
 }
 
 /* Text that ends up in nft between quotes: printable ASCII without quote and backslash. */
@@ -63,7 +74,7 @@ static const struct decode_field rule_fields[] = {
 	{ .key = "then", .read = read_then_field, .offset = offsetof(struct ast_rule, then), .required = true },
 	{ .key = "log", .read = read_printable, .offset = offsetof(struct ast_rule, log), .most = LOG_LENGTH },
 	{ .key = "count", .read = decode_bool, .offset = offsetof(struct ast_rule, count) },
-	{ .key = "name", .read = read_printable, .offset = offsetof(struct ast_rule, name), .most = NAME_LENGTH },
+	{ .key = "name", .read = read_title, .offset = offsetof(struct ast_rule, name), .most = NAME_LENGTH },
 	{ .key = "mac" },
 	{ .key = "cgroup" },
 	{ .key = "dscp" },
@@ -91,7 +102,8 @@ bool read_rules(struct decode *decode, const struct node *node, struct ast_polic
 
 		rule->span = node->items[i].span;
 		rule->number = i + 1;
-		good &= decode_map(decode, &read_rule_table, &node->items[i], rule);
+		rule->broken = !decode_map(decode, &read_rule_table, &node->items[i], rule);
+		good &= !rule->broken;
 		rule->scope_span = node->items[i].kind == NODE_MAP ? read_key_span(&node->items[i], "scope")
 								   : (struct span){ 0 };
 	}

@@ -205,7 +205,7 @@ static bool read_table(struct decode *decode, const struct node_entry *entry, st
 {
 	bool good = read_definition_name(decode, entry, "table");
 
-	*table = (struct ast_table){ .name = entry->key, .span = entry->key_span, .clamp_mss = -1 };
+	*table = (struct ast_table){ .name = entry->key, .span = entry->key_span, .broken = true, .clamp_mss = -1 };
 	if (good && (ast_is_last_resort(entry->key) || !strcmp(entry->key, "main"))) {
 		good = false;
 		diag_help(diag_add(decode->diag, DIAG_reserved_name, entry->key_span,
@@ -222,7 +222,8 @@ static bool read_table(struct decode *decode, const struct node_entry *entry, st
 	table->strict_span = read_key_span(&entry->value, "strict");
 	table->id_span = read_key_span(&entry->value, "id");
 	table->priority_span = read_key_span(&entry->value, "priority");
-	return good && check_table(decode, entry, table);
+	table->broken = !(good && check_table(decode, entry, table));
+	return !table->broken;
 }
 
 bool read_tables(struct decode *decode, const struct node *node, struct ast_policy *policy)

@@ -90,6 +90,13 @@ static bool read_word(struct decode *decode, const struct node *value, struct as
 	return false;
 }
 
+static void not_one(struct decode *decode, const struct node *value)
+{
+	diag_help(diag_add(decode->diag, value->kind == NODE_LIST ? DIAG_wrong_type : DIAG_bad_value, value->span,
+			   "a rule does exactly one thing"),
+		  "write one of direct, drop, reject, continue, {proxy: L}, {route: T}, {mark: M}");
+}
+
 struct ast_then *read_then(struct decode *decode, const struct node *value)
 {
 	struct ast_then *then = arena_new_of(decode->arena, struct ast_then);
@@ -97,11 +104,13 @@ struct ast_then *read_then(struct decode *decode, const struct node *value)
 	then->span = value->span;
 	if (value->kind == NODE_SCALAR)
 		return read_word(decode, value, then) ? then : NULL;
+	if (value->kind == NODE_LIST) {
+		not_one(decode, value);
+		return NULL;
+	}
 	if (!decode_map(decode, &read_then_table, value, then))
 		return NULL;
-	if (value->count == 1)
-		return then;
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "a rule does exactly one thing"),
-		  "write one of direct, drop, reject, continue, {proxy: L}, {route: T}, {mark: M}");
-	return NULL;
+	if (value->count != 1)
+		not_one(decode, value);
+	return value->count == 1 ? then : NULL;
 }

@@ -128,6 +128,12 @@ void match_lower_values(const struct match_condition *condition, struct match_co
 		append_values(condition, context, ops, &singles, all ? all : match_alternative(context, out));
 }
 
+/* Decimal, or hexadecimal behind 0x; never octal. */
+static uint64_t number(const char *text, char **end)
+{
+	return strtoull(text, end, text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10);
+}
+
 bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, uint64_t *last)
 {
 	const char *text = value->text;
@@ -135,9 +141,9 @@ bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, 
 
 	if (value->kind != NODE_SCALAR || text[0] < '0' || text[0] > '9')
 		return false;
-	*first = *last = strtoull(text, &end, 10);
+	*first = *last = number(text, &end);
 	if (*end == '-' && end[1] >= '0' && end[1] <= '9')
-		*last = strtoull(end + 1, &end, 10);
+		*last = number(end + 1, &end);
 	return !*end && *first <= *last && *last <= most && value->length <= 21;
 }
 
