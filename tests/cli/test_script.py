@@ -138,9 +138,8 @@ kill $monitor
 verb status >/dev/null || echo "status: $?"
 show >second
 grep -c 'add element' monitor
-grep -n 'element.*more_v4' monitor | head -1 | sed 's/:.*//' >filled
-grep -n 'add rule' monitor | head -1 | sed 's/:.*//' >ruled
-[ "$(cat filled)" -lt "$(cat ruled)" ] || echo "rules first"
+# The elements, the end of their transaction, and only then rules.
+sed -n '/element.*more_v4/,/add rule/p' monitor | grep -q 'new generation' || echo "in one go"
 ip rule | grep -c 7100
 sysctl -n net.ipv4.conf.all.src_valid_mark
 verb down || echo "down: $?"
