@@ -147,7 +147,8 @@ static enum apply_outcome decide(struct apply *apply)
 	diff_make(apply->arena, apply->ir, &apply->observed, &apply->diff);
 	apply_find_settings(apply);
 	apply_find_covers(apply);
-	checks_surroundings(apply->arena, apply->report, apply->ir, &apply->diff);
+	checks_surroundings(apply->arena, &apply->kernel.route, apply->report, apply->ir,
+			    &apply->diff);
 	if (!apply_check_rules(apply))
 		return APPLY_REFUSED;
 	if (apply->job->dry_run) {

@@ -22,8 +22,8 @@ struct apply_job {
 	struct diag *diag;     /* what is wrong at a place in the policy */
 	struct report *report; /* everything else, and what was done */
 	struct ir *ir;         /* names of sets may change */
-	const char *policy; /* the policy's path, for the record */
-	bool dry_run;       /* find out what would be done, change nothing */
+	const char *policy;    /* the policy's path, for the record */
+	bool dry_run;          /* find out what would be done, change nothing */
 };
 
 enum apply_outcome {

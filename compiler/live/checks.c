@@ -12,6 +12,7 @@
 #include "base/diag.h"
 #include "ir/ir.h"
 #include "live/diff.h"
+#include "live/links.h"
 #include "live/observe.h"
 #include "live/report.h"
 #include "live/settings.h"
@@ -300,20 +301,22 @@ static bool has_tproxy(const struct ir *ir)
 	return false;
 }
 
-static void check_bridges(struct arena *arena, struct report *report, const struct ir *ir)
+static void check_bridges(struct arena *arena, struct netlink *netlink, struct report *report,
+			  const struct ir *ir)
 {
-	if (has_tproxy(ir) && is_on(arena, "net.bridge.bridge-nf-call-iptables"))
+	if (has_tproxy(ir) && is_on(arena, "net.bridge.bridge-nf-call-iptables") &&
+	    links_has_kind(netlink, "bridge"))
 		report_add(report, REPORT_WARNING,
 			   "bridged packets pass through the IP hooks (br_netfilter, which Docker loads), where tproxy loses them")
 			->command =
 			"sysctl -w net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0";
 }
 
-void checks_surroundings(struct arena *arena, struct report *report, const struct ir *ir,
-			 const struct diff *diff)
+void checks_surroundings(struct arena *arena, struct netlink *netlink, struct report *report,
+			 const struct ir *ir, const struct diff *diff)
 {
 	check_forwarding(arena, report, ir);
-	check_bridges(arena, report, ir);
+	check_bridges(arena, netlink, report, ir);
 	for (size_t i = 0; i < diff->lost_route_count; i++) {
 		const struct ir_route *route = diff->lost_routes[i];
 

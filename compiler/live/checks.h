@@ -14,6 +14,7 @@ struct arena;
 struct diag;
 struct diff;
 struct ir;
+struct netlink;
 struct observed;
 struct report;
 
@@ -21,8 +22,8 @@ struct report;
 bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed);
 /* False when a user or a group of the policy does not exist here. */
 bool checks_accounts(struct diag *diag, const struct ir *ir);
-/* Forwarding, bridges, interfaces that are not there. */
-void checks_surroundings(struct arena *arena, struct report *report, const struct ir *ir,
-			 const struct diff *diff);
+/* Forwarding, bridges, interfaces that are not there; `netlink` is rtnetlink's. */
+void checks_surroundings(struct arena *arena, struct netlink *netlink, struct report *report,
+			 const struct ir *ir, const struct diff *diff);
 
 #endif

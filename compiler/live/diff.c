@@ -111,7 +111,7 @@ static const struct about_line *about_set(const struct ruleset_table *table, con
 
 /*
  * Is the number of elements the kernel tells of that of the set? It keeps both ends of an interval
- * (but none behind the highest value), and an end at zero when nothing begins there; what it tells
+ * (but none behind the highest value) and, from some ways of loading, an end at zero; what it tells
  * is half of that, as userspace would count, or all.
  */
 static bool is_count_right(const struct ir_set *set, uint32_t count)
@@ -119,14 +119,13 @@ static bool is_count_right(const struct ir_set *set, uint32_t count)
 	static const unsigned int bits[] = {
 		[IR_SET_IPV4] = 32, [IR_SET_IPV6] = 128, [IR_SET_PORT] = 16
 	};
-	size_t items = set->elements.count, kept = 2 * items;
 	addr_bits highest = ~(addr_bits)0 >> (128 - bits[set->type]);
+	size_t items = set->elements.count, kept = 2 * items;
 
-	if (items) {
-		kept += set->elements.items[0].first != 0;
-		kept -= set->elements.items[items - 1].last == highest;
-	}
-	return count == items || count == kept || count == kept / 2;
+	if (items && set->elements.items[items - 1].last == highest)
+		kept--;
+	return count == items || count == kept || count == kept + 1 || count == kept / 2 ||
+	       count == (kept + 1) / 2;
 }
 
 /* Does the kernel hold the set's elements under the name that the table tells of? */
