@@ -27,6 +27,7 @@ struct file_step {
 	const char *name;
 	const struct file_output *output; /* NULL: the file is removed */
 	const char *temporary;            /* NULL while there is none */
+	int fd;                           /* of the temporary file while it is written, else -1 */
 	bool placed, replaced;            /* replaced: the old file is at the temporary name */
 };
 
@@ -155,8 +156,11 @@ static bool file_write_bytes(int fd, const char *text, size_t length)
 	return true;
 }
 
-/* A name beside the file that nothing has yet, with a file made there if `fd` asks for one. */
-static bool file_take_name(struct file_job *job, struct file_step *step, int *fd)
+/*
+ * A name beside the file that nothing has yet: where the new file is written, which is made at
+ * once, or where the old one goes.
+ */
+static bool file_take_name(struct file_job *job, struct file_step *step)
 {
 	struct stat info;
 	unsigned int i;
@@ -165,13 +169,14 @@ static bool file_take_name(struct file_job *job, struct file_step *step, int *fd
 		const char *name =
 			arena_printf(job->arena, ".%s.tpc-%ld-%u", step->name, (long)getpid(), i);
 
-		if (fd)
-			*fd = openat(job->dir, name,
-				     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (step->output)
+			step->fd = openat(job->dir, name,
+					  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+					  0600);
 		else
 			errno = fstatat(job->dir, name, &info, AT_SYMLINK_NOFOLLOW) ? errno
 										    : EEXIST;
-		if (fd ? *fd >= 0 : errno == ENOENT) {
+		if (step->output ? step->fd >= 0 : errno == ENOENT) {
 			step->temporary = name;
 			return true;
 		}
@@ -184,18 +189,28 @@ static bool file_take_name(struct file_job *job, struct file_step *step, int *fd
 static bool file_write_temporary(struct file_job *job, struct file_step *step)
 {
 	const struct file_output *output = step->output;
-	bool done;
-	int fd;
 
-	if (!file_take_name(job, step, &fd))
+	if (!file_take_name(job, step))
 		return false;
-	done = file_write_bytes(fd, output->text, output->length) && !fchmod(fd, output->mode) &&
-	       !fsync(fd);
-	if (!done)
-		file_fail_errno(job, step->name);
-	if (close(fd) && done)
+	return (file_write_bytes(step->fd, output->text, output->length) &&
+		!fchmod(step->fd, output->mode)) ||
+	       file_fail_errno(job, step->name);
+}
+
+/*
+ * Syncs and closes what was written. A step of its own: once all is written, the first sync carries
+ * most of it to the disk for all of them.
+ */
+static bool file_sync(struct file_job *job, struct file_step *step)
+{
+	int fd = step->fd;
+
+	if (fd < 0)
+		return true;
+	if (fsync(fd))
 		return file_fail_errno(job, step->name);
-	return done;
+	step->fd = -1;
+	return !close(fd) || file_fail_errno(job, step->name);
 }
 
 /* Everything that can be done before the first visible change. */
@@ -207,7 +222,7 @@ static bool file_prepare(struct file_job *job, struct file_step *step)
 	if (!exists && errno != ENOENT)
 		return file_fail_errno(job, step->name);
 	if (!step->output) /* a folder of that name is nobody's output */
-		return !exists || S_ISDIR(info.st_mode) || file_take_name(job, step, NULL);
+		return !exists || S_ISDIR(info.st_mode) || file_take_name(job, step);
 	if (exists && S_ISDIR(info.st_mode))
 		return file_fail(job, step->name, "a folder of that name is in the way");
 	return file_is_same(job, step->output) || file_write_temporary(job, step);
@@ -268,6 +283,14 @@ static bool file_sync_folder(const struct file_job *job)
 	return false;
 }
 
+static void file_clean(const struct file_job *job, const struct file_step *step)
+{
+	if (step->fd >= 0)
+		close(step->fd);
+	if (step->temporary)
+		unlinkat(job->dir, step->temporary, 0);
+}
+
 static bool file_run(struct file_job *job)
 {
 	bool done = true;
@@ -276,14 +299,14 @@ static bool file_run(struct file_job *job)
 	for (i = 0; i < job->count && done; i++)
 		done = file_prepare(job, &job->steps[i]);
 	for (i = 0; i < job->count && done; i++)
+		done = file_sync(job, &job->steps[i]);
+	for (i = 0; i < job->count && done; i++)
 		done = file_place(job, &job->steps[i]);
 	done = done && file_sync_folder(job);
 	for (i = job->count; i-- && !done;)
 		file_undo(job, &job->steps[i]);
-	for (i = 0; i < job->count; i++) {
-		if (job->steps[i].temporary)
-			unlinkat(job->dir, job->steps[i].temporary, 0);
-	}
+	for (i = 0; i < job->count; i++)
+		file_clean(job, &job->steps[i]);
 	return done;
 }
 
@@ -293,12 +316,13 @@ static void file_plan(struct file_job *job, const struct file_output *outputs, s
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		*arena_append(job->arena, job->steps, job->count) =
-			(struct file_step){ .name = outputs[i].name, .output = &outputs[i] };
+		*arena_append(job->arena, job->steps, job->count) = (struct file_step){
+			.name = outputs[i].name, .output = &outputs[i], .fd = -1
+		};
 	}
 	for (; stale && *stale; stale++)
 		*arena_append(job->arena, job->steps, job->count) =
-			(struct file_step){ .name = *stale };
+			(struct file_step){ .name = *stale, .fd = -1 };
 }
 
 bool file_write_all(struct arena *arena, const char *folder, const struct file_output *outputs,

@@ -1,9 +1,11 @@
 /*
  * suggest: "did you mean". Distances are counted with insertions, deletions, replacements and
- * swapped neighbours as one step each; upper and lower case are the same letter.
+ * swapped neighbours as one step each; upper and lower case are the same letter. Of candidates that
+ * are equally near, one as long as the word comes first, then the first of them.
  */
 #include "base/suggest.h"
 
+#include <stdint.h>
 #include <string.h>
 
 enum { SUGGEST_LONGEST = 64 };
@@ -46,27 +48,35 @@ static size_t suggest_distance(const char *a, size_t a_length, const char *b, si
 	return above[b_length];
 }
 
+/* How near a candidate is: twice the distance, and one more if it is not as long as the word. */
+static size_t suggest_rank(const char *word, size_t length, const char *candidate, size_t most)
+{
+	size_t other = strlen(candidate), distance;
+	size_t apart = other > length ? other - length : length - other;
+
+	if (other > SUGGEST_LONGEST || apart > most)
+		return SIZE_MAX;
+	distance = suggest_distance(word, length, candidate, other);
+	/* A word of which nothing is left is not near. */
+	if (distance > most || distance >= length || distance >= other)
+		return SIZE_MAX;
+	return 2 * distance + (apart != 0);
+}
+
 const char *suggest_nearest(const char *word, const char *const *candidates, size_t count)
 {
-	size_t length = strlen(word), best = length / 3 > 1 ? length / 3 : 1, i;
+	size_t length = strlen(word), most = length / 3 > 1 ? length / 3 : 1, best = SIZE_MAX, i;
 	const char *nearest = NULL;
 
 	if (length > SUGGEST_LONGEST)
 		return NULL;
 	for (i = 0; i < count; i++) {
-		size_t other = strlen(candidates[i]), distance;
+		size_t rank = suggest_rank(word, length, candidates[i], most);
 
-		/* Lengths that differ by more than the best distance cannot be near; neither is a
-		 * word of which nothing is left. */
-		if (other > SUGGEST_LONGEST ||
-		    (other > length ? other - length : length - other) > best)
-			continue;
-		distance = suggest_distance(word, length, candidates[i], other);
-		if (distance > best || distance >= length || distance >= other ||
-		    (nearest && distance == best))
-			continue;
-		nearest = candidates[i];
-		best = distance;
+		if (rank < best) {
+			nearest = candidates[i];
+			best = rank;
+		}
 	}
 	return nearest;
 }

@@ -189,10 +189,12 @@ static void suggests_the_nearest_and_the_first(void **state)
 {
 	static const char *const words[] = { "interfaces", "interface", "interfact" };
 	static const char *const half_swapped[] = { "ca" }, *const gone[] = { "x" };
+	static const char *const lengths[] = { "bad", "badl" };
 
 	(void)state;
 	assert_string_equal(suggest_nearest("interfac", words, 3), "interface");
 	assert_string_equal(suggest_nearest("interfacess", words, 3), "interfaces");
+	assert_string_equal(suggest_nearest("bald", lengths, 2), "badl");
 	assert_null(suggest_nearest("ab", half_swapped, 1));
 	assert_null(suggest_nearest("yx", gone, 1));
 }
