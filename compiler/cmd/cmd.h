@@ -45,7 +45,7 @@ struct cmd_verb {
 	const char *name;
 	const char *usage;   /* behind "tpc NAME ": "POLICY [-o DIR]" */
 	const char *summary; /* one line, small first letter, no full stop */
-	const char *detail;  /* further paragraphs for --help, or NULL */
+	const char *detail;  /* more for --help, which wraps it, or NULL */
 	size_t least_args, most_args;
 	const struct cmd_option *options; /* the verb's own; those for all verbs come by themselves
 					   */

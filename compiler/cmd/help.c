@@ -4,10 +4,13 @@
  */
 #include "cmd/help.h"
 
-#include "base/arena.h"
+#include <string.h>
+
 #include "base/buf.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+
+enum { WIDTH = 90 };
 
 void help_put_usage(const struct cmd_verb *verb, struct buf *out)
 {
@@ -46,12 +49,38 @@ static void put_statuses(struct buf *out)
 		 "changed; 4 the system is in doubt (the message says what to run); 5 a difference was found.\n");
 }
 
+/* Lines of at most WIDTH columns (the text is ASCII); line ends of the table's own are mere spaces.
+ */
+static void put_wrapped(const char *text, struct buf *out)
+{
+	size_t column = 0;
+
+	while (*text) {
+		size_t length = strcspn(text, " \n");
+
+		if (column && column + 1 + length > WIDTH) {
+			buf_putc(out, '\n');
+			column = 0;
+		} else if (column) {
+			buf_putc(out, ' ');
+			column++;
+		}
+		buf_add(out, text, length);
+		column += length;
+		text += length;
+		text += strspn(text, " \n");
+	}
+	buf_putc(out, '\n');
+}
+
 void help_put_verb(const struct cmd_verb *verb, struct buf *out)
 {
 	help_put_usage(verb, out);
 	buf_printf(out, "\ntpc %s: %s.\n", verb->name, verb->summary);
-	if (verb->detail)
-		buf_printf(out, "\n%s\n", verb->detail);
+	if (verb->detail) {
+		buf_putc(out, '\n');
+		put_wrapped(verb->detail, out);
+	}
 	if (verb->option_count)
 		buf_puts(out, "\nOptions:\n");
 	for (size_t i = 0; i < verb->option_count; i++)
