@@ -60,7 +60,7 @@ bool addr_looks_like(const char *text, size_t length);
 enum { ADDR_TEXT = 64 };
 const char *addr_format(struct addr addr, char out[ADDR_TEXT]);
 const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT]);
-bool addr_is_loopback(struct addr addr); /* 127.0.0.0/8, ::1 */
+bool addr_is_loopback(struct addr addr);          /* 127.0.0.0/8, ::1 */
 unsigned int addr_width(enum addr_family family); /* 32 or 128 */
 addr_bits addr_last(enum addr_family family);     /* the highest address */
 /* The interval as one prefix, if it is one. */

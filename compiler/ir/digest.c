@@ -1,8 +1,8 @@
 /*
  * digest: one number for everything a policy puts into the kernel.
  *
- * FNV-1a, 64 bits (Fowler, Noll, Vo), over the fields that the kernel will hold; places, remarks and suffixes of set names are left out.
- * Matches are digested as the text they print.
+ * FNV-1a, 64 bits (Fowler, Noll, Vo), over the fields that the kernel will hold; places, remarks
+ * and suffixes of set names are left out. Matches are digested as the text they print.
  */
 #include <string.h>
 

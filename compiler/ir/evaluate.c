@@ -37,12 +37,14 @@ static enum step jump(struct walk *walk, const char *name)
 
 static enum step dispatch(struct walk *walk, const struct ir_statement *statement)
 {
-	uint32_t mark = (statement->on_ct ? walk->packet.ct_mark : walk->packet.mark) & statement->mask;
+	uint32_t mark = (statement->on_ct ? walk->packet.ct_mark : walk->packet.mark) &
+			statement->mask;
 
 	for (size_t i = 0; i < statement->case_count; i++) {
 		if (statement->cases[i].value != mark)
 			continue;
-		return statement->cases[i].chain ? go(walk, statement->cases[i].chain) : end(walk, VERDICT_ACCEPT);
+		return statement->cases[i].chain ? go(walk, statement->cases[i].chain)
+						 : end(walk, VERDICT_ACCEPT);
 	}
 	return STEP_NEXT;
 }
@@ -129,7 +131,8 @@ struct ir_outcome ir_evaluate(const struct ir *ir, const struct ir_packet *packe
 {
 	struct walk walk = { .ir = ir, .packet = *packet };
 
-	walk_chain(&walk, ir_chain_find(ir, packet->scope == SCOPE_LOCAL ? "output" : "prerouting"));
+	walk_chain(&walk,
+		   ir_chain_find(ir, packet->scope == SCOPE_LOCAL ? "output" : "prerouting"));
 	walk.outcome.mark = walk.packet.mark;
 	walk.outcome.way = class_of(&walk);
 	return walk.outcome;

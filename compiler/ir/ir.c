@@ -18,22 +18,25 @@ const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name)
 
 /* ---- verification ---- */
 
-static const char *verify_statement(struct arena *arena, const struct ir *ir, const struct ir_chain *chain,
+static const char *verify_statement(struct arena *arena, const struct ir *ir,
+				    const struct ir_chain *chain,
 				    const struct ir_statement *statement)
 {
 	bool goes = statement->op == IR_GOTO || statement->op == IR_JUMP;
 
 	if (goes && !ir_chain_find(ir, statement->chain))
-		return arena_printf(arena, "chain %s leads to %s, which is not there", chain->name, statement->chain);
+		return arena_printf(arena, "chain %s leads to %s, which is not there", chain->name,
+				    statement->chain);
 	for (size_t i = 0; i < statement->case_count; i++) {
 		const char *to = statement->cases[i].chain;
 
 		if (to && !ir_chain_find(ir, to))
-			return arena_printf(arena, "chain %s dispatches to %s, which is not there", chain->name, to);
+			return arena_printf(arena, "chain %s dispatches to %s, which is not there",
+					    chain->name, to);
 		for (size_t k = 0; k < i; k++)
 			if (statement->cases[k].value == statement->cases[i].value)
-				return arena_printf(arena, "chain %s dispatches 0x%08x twice", chain->name,
-						    statement->cases[i].value);
+				return arena_printf(arena, "chain %s dispatches 0x%08x twice",
+						    chain->name, statement->cases[i].value);
 	}
 	return NULL;
 }
@@ -46,7 +49,8 @@ static bool owns_set(const struct ir *ir, const struct ir_set *set)
 	return false;
 }
 
-static const char *verify_chain(struct arena *arena, const struct ir *ir, const struct ir_chain *chain)
+static const char *verify_chain(struct arena *arena, const struct ir *ir,
+				const struct ir_chain *chain)
 {
 	const char *broken = NULL;
 
@@ -55,8 +59,9 @@ static const char *verify_chain(struct arena *arena, const struct ir *ir, const 
 
 		for (size_t k = 0; k < rule->match_count; k++)
 			if (rule->matches[k].set && !owns_set(ir, rule->matches[k].set))
-				return arena_printf(arena, "chain %s asks for the set %s, which is not there", chain->name,
-						    rule->matches[k].set->base);
+				return arena_printf(arena,
+						    "chain %s asks for the set %s, which is not there",
+						    chain->name, rule->matches[k].set->base);
 		for (size_t k = 0; k < rule->statement_count && !broken; k++)
 			broken = verify_statement(arena, ir, chain, &rule->statements[k]);
 	}
@@ -77,7 +82,8 @@ static const char *verify_ip_rules(struct arena *arena, const struct ir *ir)
 		const struct ir_ip_rule *rule = &ir->ip_rules[i];
 
 		if (!rule->mark || rule->mark & ~rule->mask)
-			return arena_printf(arena, "ip rule %u has a mark that would match everything or nothing",
+			return arena_printf(arena,
+					    "ip rule %u has a mark that would match everything or nothing",
 					    rule->priority);
 		if (i && rule->priority < rule[-1].priority)
 			return arena_printf(arena, "ip rule %u is out of order", rule->priority);

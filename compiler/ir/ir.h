@@ -1,9 +1,11 @@
 /*
- * ir: what a policy asks of the kernel: sets, chains, nft rules, ip rules, routes and sysctls, each with the place in the policy it
- * came from. The text back ends print it, the live engine makes the kernel equal to it, the evaluator runs packets through it.
+ * ir: what a policy asks of the kernel: sets, chains, nft rules, ip rules, routes and sysctls, each
+ * with the place in the policy it came from. The text back ends print it, the live engine makes the
+ * kernel equal to it, the evaluator runs packets through it.
  *
- * Always true of a finished ir (ir_verify): every name that is referred to exists; sets are canonical; base chains carry a hook;
- * ip rules are in the order of their priorities; nothing depends on time, locale or machine. All memory is the arena's.
+ * Always true of a finished ir (ir_verify): every name that is referred to exists; sets are
+ * canonical; base chains carry a hook; ip rules are in the order of their priorities; nothing
+ * depends on time, locale or machine. All memory is the arena's.
  */
 #ifndef TPC_IR_IR_H
 #define TPC_IR_IR_H
@@ -24,7 +26,8 @@ enum ir_set_type { IR_SET_IPV4, IR_SET_IPV6, IR_SET_PORT };
 
 struct ir_set {
 	const char *base; /* "foreign_v4", "rule3.to_v6", "rule2.port": the same for ever */
-	const char *name; /* in nft: the base, or the base and a suffix where the live engine replaces a set without a gap */
+	const char *name; /* in nft: the base, or the base and a suffix where the live engine
+			     replaces a set without a gap */
 	enum ir_set_type type;
 	struct interval_set elements;
 	struct span origin;
@@ -46,19 +49,27 @@ struct ir_match_ops {
 struct ir_match {
 	const struct ir_match_ops *ops;
 	bool negated;
-	enum addr_family family;  /* where the match is about addresses */
-	const struct ir_set *set; /* membership, or NULL for the values below */
+	enum addr_family family;    /* where the match is about addresses */
+	const struct ir_set *set;   /* membership, or NULL for the values below */
 	struct interval_set values; /* numbers: one, or a list of single ones; ranges only alone */
-	const char **names; /* interfaces (a trailing '*' is a pattern and stands alone), users, groups, paths */
+	const char *const *names;   /* interfaces (a trailing '*' is a pattern and stands alone),
+				       users, groups, paths */
 	size_t name_count;
-	uint32_t mask; /* marks */
-	addr_bits bits; /* address bit masks */
-	unsigned int selector; /* which field, in the kind's own numbering (source or destination, in or out) */
+	uint32_t mask;         /* marks */
+	addr_bits bits;        /* address bit masks */
+	unsigned int selector; /* which field, in the kind's own numbering (source or destination,
+				  in or out) */
 };
 
 /* ---- nft rules ---- */
 
-enum ir_reject { REJECT_DEFAULT, REJECT_TCP_RESET, REJECT_PORT_UNREACHABLE, REJECT_ADMIN_PROHIBITED, REJECT_NO_ROUTE };
+enum ir_reject {
+	REJECT_DEFAULT,
+	REJECT_TCP_RESET,
+	REJECT_PORT_UNREACHABLE,
+	REJECT_ADMIN_PROHIBITED,
+	REJECT_NO_ROUTE
+};
 
 enum ir_op {
 	IR_SET_MARK,    /* value, mask: meta mark = meta mark & ~mask | value */
@@ -67,17 +78,18 @@ enum ir_op {
 	IR_REDIRECT,    /* port */
 	IR_DNAT,        /* addr, port */
 	IR_MASQUERADE,
-	IR_SNAT,        /* addr */
-	IR_CLAMP_MSS,   /* value: bytes, 0 for the route's MTU */
-	IR_COUNT,       /* name: a named counter */
-	IR_LOG,         /* name: the prefix */
+	IR_SNAT,      /* addr */
+	IR_CLAMP_MSS, /* value: bytes, 0 for the route's MTU */
+	IR_COUNT,     /* name: a named counter */
+	IR_LOG,       /* name: the prefix */
 	IR_ACCEPT,
 	IR_DROP,
-	IR_REJECT,      /* reject */
-	IR_GOTO,        /* chain */
-	IR_JUMP,        /* chain */
+	IR_REJECT, /* reject */
+	IR_GOTO,   /* chain */
+	IR_JUMP,   /* chain */
 	IR_RETURN,
-	IR_DISPATCH,    /* on_ct, mask, cases: a verdict map over the packet's or the connection's mark */
+	IR_DISPATCH, /* on_ct, mask, cases: a verdict map over the packet's or the connection's mark
+		      */
 };
 
 struct ir_case {
@@ -103,12 +115,19 @@ struct ir_rule {
 	size_t match_count;
 	struct ir_statement *statements;
 	size_t statement_count;
-	struct span origin;  /* the author's rule; no source for rules that stand for a guarantee */
-	bool decides;        /* carries the author's verdict, not only a side effect */
-	const char *remark;  /* printed as a comment line above, or NULL */
+	struct span origin; /* the author's rule; no source for rules that stand for a guarantee */
+	bool decides;       /* carries the author's verdict, not only a side effect */
+	const char *remark; /* printed as a comment line above, or NULL */
 };
 
-enum ir_hook { IR_HOOK_NONE, IR_HOOK_PREROUTING, IR_HOOK_INPUT, IR_HOOK_FORWARD, IR_HOOK_OUTPUT, IR_HOOK_POSTROUTING };
+enum ir_hook {
+	IR_HOOK_NONE,
+	IR_HOOK_PREROUTING,
+	IR_HOOK_INPUT,
+	IR_HOOK_FORWARD,
+	IR_HOOK_OUTPUT,
+	IR_HOOK_POSTROUTING
+};
 enum ir_chain_type { IR_CHAIN_FILTER, IR_CHAIN_ROUTE, IR_CHAIN_NAT };
 
 struct ir_chain {
@@ -132,17 +151,24 @@ struct ir_ip_rule {
 	uint32_t priority;
 	uint32_t mark, mask;
 	enum ir_rule_action action;
-	uint32_t table; /* IR_RULE_LOOKUP only */
+	uint32_t table;        /* IR_RULE_LOOKUP only */
 	bool suppress_default; /* suppress_prefixlength 0 */
 	struct span origin;
 };
 
-enum ir_route_type { IR_ROUTE_UNICAST, IR_ROUTE_LOCAL, IR_ROUTE_BLACKHOLE, IR_ROUTE_UNREACHABLE, IR_ROUTE_PROHIBIT, IR_ROUTE_THROW };
+enum ir_route_type {
+	IR_ROUTE_UNICAST,
+	IR_ROUTE_LOCAL,
+	IR_ROUTE_BLACKHOLE,
+	IR_ROUTE_UNREACHABLE,
+	IR_ROUTE_PROHIBIT,
+	IR_ROUTE_THROW
+};
 
 struct ir_nexthop {
 	bool has_via;
 	struct addr via;
-	const char *dev; /* or NULL */
+	const char *dev;     /* or NULL */
 	unsigned int weight; /* 1..256; 1 unless it is one of several */
 	bool onlink;
 };
@@ -152,7 +178,8 @@ struct ir_route {
 	uint32_t table;
 	enum ir_route_type type;
 	struct addr_prefix to;
-	struct ir_nexthop *hops; /* none for blackhole and the like; one, or several for multipath */
+	struct ir_nexthop *hops; /* none for blackhole and the like; one, or several for multipath
+				  */
 	size_t hop_count;
 	bool has_src;
 	struct addr src;
@@ -161,12 +188,13 @@ struct ir_route {
 };
 
 struct ir_sysctl {
-	const char *key;   /* dotted, interface names with dots as slashes: "net.ipv4.conf.eth0/100.rp_filter" */
+	const char *key; /* dotted, interface names with dots as slashes:
+			    "net.ipv4.conf.eth0/100.rp_filter" */
 	const char *value;
 	const char *why;
 	/*
-	 * A reverse-path filter, "2": to be written only where the effective filter (the greater of conf.all and this one) is strict, 1.
-	 * A host that filters nothing must not begin to.
+	 * A reverse-path filter, "2": to be written only where the effective filter (the greater of
+	 * conf.all and this one) is strict, 1. A host that filters nothing must not begin to.
 	 */
 	bool only_if_strict;
 	struct span origin;
@@ -179,10 +207,11 @@ enum ir_class_kind { IR_CLASS_PROXY, IR_CLASS_ROUTE, IR_CLASS_MARK, IR_CLASS_REP
 /* A way a packet can take: what its mark means. */
 struct ir_class {
 	enum ir_class_kind kind;
-	const char *name;  /* the listener's or the table's, or tables' joined by '+'; the mark's text for a bare mark */
+	const char *name; /* the listener's or the table's, or tables' joined by '+'; the mark's
+			     text for a bare mark */
 	uint32_t mark, mask;
-	uint32_t table;    /* 0: none of its own */
-	uint32_t priority; /* of its first ip rule, 0: none */
+	uint32_t table;            /* 0: none of its own */
+	uint32_t priority;         /* of its first ip rule, 0: none */
 	const char *listener_mode; /* "tproxy", "redirect", "dnat" or NULL */
 	uint16_t port;
 	struct span origin;
@@ -203,13 +232,14 @@ struct ir_listener {
 };
 
 struct ir {
-	uint64_t digest;   /* ir_digest's, kept in the kernel beside the rules */
-	const char *name;  /* the policy's */
-	const char *table; /* "tpc" or "tpc_NAME", family inet */
-	uint32_t protocol; /* rtnetlink protocol number of our rules and routes */
-	uint32_t mark_mask; /* every bit of a packet's or a connection's mark that the policy may write */
+	uint64_t digest;    /* ir_digest's, kept in the kernel beside the rules */
+	const char *name;   /* the policy's */
+	const char *table;  /* "tpc" or "tpc_NAME", family inet */
+	uint32_t protocol;  /* rtnetlink protocol number of our rules and routes */
+	uint32_t mark_mask; /* every bit of a packet's or a connection's mark that the policy may
+			       write */
 	uint32_t priority_first, priority_last; /* the block of ip rule priorities */
-	bool needs_forwarding[ADDR_FAMILIES]; /* rules send forwarded traffic out by a table */
+	bool needs_forwarding[ADDR_FAMILIES];   /* rules send forwarded traffic out by a table */
 	enum ir_sysctl_policy sysctl_policy;
 	struct ir_set *sets;
 	size_t set_count;
@@ -236,12 +266,13 @@ struct ir {
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name);
 
 /*
- * Names the contents: FNV-1a over everything the kernel will hold (sets, chains, ip rules, routes, not places or remarks). Equal
- * digests mean nothing to do.
+ * Names the contents: FNV-1a over everything the kernel will hold (sets, chains, ip rules, routes,
+ * not places or remarks). Equal digests mean nothing to do.
  */
 uint64_t ir_digest(const struct ir *ir);
 
-/* Checks what is "always true" above. NULL, or what is broken in words (a defect of ours, never of a policy). */
+/* Checks what is "always true" above. NULL, or what is broken in words (a defect of ours, never of
+ * a policy). */
 const char *ir_verify(struct arena *arena, const struct ir *ir);
 
 #endif

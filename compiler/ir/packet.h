@@ -1,5 +1,6 @@
 /*
- * packet: what a rule can know of one packet. Written by expectations (and by whoever asks where a packet goes), read by the matches.
+ * packet: what a rule can know of one packet. Written by expectations (and by whoever asks where a
+ * packet goes), read by the matches.
  */
 #ifndef TPC_IR_PACKET_H
 #define TPC_IR_PACKET_H
@@ -14,15 +15,15 @@ enum ir_scope { SCOPE_FORWARD = 1, SCOPE_LOCAL = 2, SCOPE_BOTH = 3 };
 enum ir_state { STATE_NEW = 1, STATE_ESTABLISHED = 2, STATE_RELATED = 4, STATE_INVALID = 8 };
 
 struct ir_packet {
-	enum ir_scope scope; /* one of forward and local */
+	enum ir_scope scope;  /* one of forward and local */
 	const char *in, *out; /* interface names, "" when not known */
 	enum addr_family family;
 	addr_bits from, to;
-	bool to_local, to_broadcast; /* what the kernel's fib would say of the destination */
-	unsigned int protocol; /* IP protocol number; 0 when not known */
+	bool to_local, to_broadcast;    /* what the kernel's fib would say of the destination */
+	unsigned int protocol;          /* IP protocol number; 0 when not known */
 	unsigned int source_port, port; /* 0 when not known */
 	const char *user, *group; /* name or number of the sending process, NULL when not known */
-	uint32_t mark; /* what the packet brought */
+	uint32_t mark;            /* what the packet brought */
 	uint32_t ct_mark;
 	enum ir_state state;
 };

@@ -12,12 +12,12 @@ const char *ast_mode_name(enum ast_mode mode)
 	return names[mode];
 }
 
-#define FIND(items, count)                                    \
-	do {                                                  \
-		for (size_t i = 0; i < (count); i++)          \
-			if (!strcmp((items)[i].name, name))   \
-				return &(items)[i];           \
-		return NULL;                                  \
+#define FIND(items, count)                                  \
+	do {                                                \
+		for (size_t i = 0; i < (count); i++)        \
+			if (!strcmp((items)[i].name, name)) \
+				return &(items)[i];         \
+		return NULL;                                \
 	} while (0)
 
 struct ast_set *ast_set_find(struct ast_policy *policy, const char *name)
@@ -50,6 +50,6 @@ struct match_condition *ast_condition(const struct ast_rule *rule, const char *k
 
 bool ast_is_last_resort(const char *target)
 {
-	return !strcmp(target, "main") || !strcmp(target, "unreachable") || !strcmp(target, "prohibit") ||
-	       !strcmp(target, "blackhole");
+	return !strcmp(target, "main") || !strcmp(target, "unreachable") ||
+	       !strcmp(target, "prohibit") || !strcmp(target, "blackhole");
 }

@@ -1,7 +1,9 @@
 /*
- * ast: what the author wrote, decoded and with places, before anything is known to be legal or to have a number.
+ * ast: what the author wrote, decoded and with places, before anything is known to be legal or to
+ * have a number.
  *
- * Spans without a source stand for keys that were not given. All memory is the compilation's arena's.
+ * Spans without a source stand for keys that were not given. All memory is the compilation's
+ * arena's.
  */
 #ifndef TPC_LANG_AST_H
 #define TPC_LANG_AST_H
@@ -41,9 +43,9 @@ enum ast_set_kind { SET_LITERAL, SET_REFERENCE, SET_FILE, SET_LIST, SET_DIFFEREN
 struct ast_set_expression {
 	enum ast_set_kind kind;
 	struct span span;
-	struct addr_range range;           /* SET_LITERAL */
-	const char *text;                  /* the name, or the file's path ready to open */
-	struct ast_set_expression *items;  /* SET_LIST; SET_DIFFERENCE: what is included */
+	struct addr_range range;          /* SET_LITERAL */
+	const char *text;                 /* the name, or the file's path ready to open */
+	struct ast_set_expression *items; /* SET_LIST; SET_DIFFERENCE: what is included */
 	size_t count;
 	struct ast_set_expression *without; /* SET_DIFFERENCE: what is taken away */
 	size_t without_count;
@@ -159,7 +161,15 @@ struct ast_table {
 
 /* ---- rules ---- */
 
-enum ast_action { THEN_DIRECT, THEN_DROP, THEN_REJECT, THEN_PROXY, THEN_ROUTE, THEN_MARK, THEN_CONTINUE };
+enum ast_action {
+	THEN_DIRECT,
+	THEN_DROP,
+	THEN_REJECT,
+	THEN_PROXY,
+	THEN_ROUTE,
+	THEN_MARK,
+	THEN_CONTINUE
+};
 
 struct ast_target {
 	const char *name; /* of a table, or main, unreachable, prohibit, blackhole */

@@ -31,8 +31,8 @@ static bool resolve_references(struct checking *checking, struct match_condition
 		if (set)
 			set->used = true;
 		else if (!builtin_find(checking->arena, reference->name, &built_in))
-			good = sets_unknown(checking->arena, checking->diag, checking->policy, reference->name,
-					    reference->span);
+			good = sets_unknown(checking->arena, checking->diag, checking->policy,
+					    reference->name, reference->span);
 	}
 	return good;
 }
@@ -46,7 +46,8 @@ static void expand_groups(struct checking *checking, struct match_condition *con
 	if (!condition->kind->names_interfaces)
 		return;
 	for (size_t i = 0; i < condition->name_count; i++) {
-		const struct ast_group *group = ast_group_find(checking->policy, condition->names[i]);
+		const struct ast_group *group =
+			ast_group_find(checking->policy, condition->names[i]);
 		const char **members = group ? group->members : &condition->names[i];
 
 		for (size_t k = 0; k < (group ? group->member_count : 1); k++)
@@ -64,7 +65,9 @@ static bool check_scope(struct checking *checking, struct ast_rule *rule)
 
 	for (size_t i = 0; i < rule->condition_count; i++)
 		local |= rule->conditions[i]->kind->implies_local;
-	rule->scopes = rule->scope ? (enum ir_scope)rule->scope : local ? SCOPE_LOCAL : SCOPE_FORWARD;
+	rule->scopes = rule->scope ? (enum ir_scope)rule->scope
+		       : local     ? SCOPE_LOCAL
+				   : SCOPE_FORWARD;
 	for (size_t i = 0; i < rule->condition_count; i++) {
 		const struct match_condition *condition = rule->conditions[i];
 		const struct match_kind *kind = condition->kind;
@@ -73,18 +76,20 @@ static bool check_scope(struct checking *checking, struct ast_rule *rule)
 		if (!kind->scopes || !(rule->scopes & ~kind->scopes))
 			continue;
 		good = false;
-		record = diag_add(checking->diag, DIAG_impossible, condition->span, "`%s` cannot work here: %s",
-				  condition->key, kind->elsewhere);
+		record = diag_add(checking->diag, DIAG_impossible, condition->span,
+				  "`%s` cannot work here: %s", condition->key, kind->elsewhere);
 		if (rule->scope_span.source)
 			diag_also(record, rule->scope_span, "the scope is given here");
-		diag_help(record, "write a rule of its own with `scope: %s`", kind->scopes == SCOPE_LOCAL ? "local" : "forward");
+		diag_help(record, "write a rule of its own with `scope: %s`",
+			  kind->scopes == SCOPE_LOCAL ? "local" : "forward");
 	}
 	return good;
 }
 
 /* ---- protocols ---- */
 
-static void set_protocols(struct arena *arena, struct interval_set *set, const unsigned int *numbers, size_t count)
+static void set_protocols(struct arena *arena, struct interval_set *set,
+			  const unsigned int *numbers, size_t count)
 {
 	*set = (struct interval_set){ 0 };
 	for (size_t i = 0; i < count; i++)
@@ -103,16 +108,20 @@ static bool check_protocols(struct checking *checking, struct ast_rule *rule)
 		port = ast_condition(rule, "sport");
 	if (proto) {
 		interval_add(checking->arena, &all, 0, 255);
-		rule->protocols = proto->negated ? interval_subtract(checking->arena, &all, &proto->values) : proto->values;
+		rule->protocols = proto->negated
+					  ? interval_subtract(checking->arena, &all, &proto->values)
+					  : proto->values;
 	}
 	if (!port)
 		return true;
 	set_protocols(checking->arena, &ports, with_ports, proto ? 3 : 2);
 	if (!proto || proto->negated) {
-		rule->protocols = proto ? interval_intersect(checking->arena, &rule->protocols, &ports) : ports;
+		rule->protocols =
+			proto ? interval_intersect(checking->arena, &rule->protocols, &ports)
+			      : ports;
 	} else if (!interval_covers(&ports, &rule->protocols)) {
-		diag_help(diag_add(checking->diag, DIAG_impossible, port->span, "`%s` with a protocol that has no ports",
-				   port->key),
+		diag_help(diag_add(checking->diag, DIAG_impossible, port->span,
+				   "`%s` with a protocol that has no ports", port->key),
 			  "ports belong to tcp, udp and sctp: remove the port, or the other protocols");
 		return false;
 	}
@@ -126,15 +135,17 @@ static bool check_families(struct checking *checking, struct ast_rule *rule)
 	const struct match_condition *family = ast_condition(rule, "family");
 
 	for (int i = 0; i < ADDR_FAMILIES; i++)
-		rule->families[i] = !family || interval_contains(&family->values, (addr_bits)i) != family->negated;
+		rule->families[i] = !family || interval_contains(&family->values, (addr_bits)i) !=
+						       family->negated;
 	if (checking->policy->settings.ipv6 == IPV6_OFF)
 		rule->families[ADDR_IPV6] = false;
 	if (rule->families[ADDR_IPV4] || rule->families[ADDR_IPV6])
 		return true;
 	diag_help(diag_add(checking->diag, DIAG_impossible, family ? family->span : rule->span,
 			   "no packet is of this family"),
-		  checking->policy->settings.ipv6 == IPV6_OFF ? "`settings: {ipv6: off}` leaves IPv6 alone"
-							      : "remove `family`, or name one");
+		  checking->policy->settings.ipv6 == IPV6_OFF
+			  ? "`settings: {ipv6: off}` leaves IPv6 alone"
+			  : "remove `family`, or name one");
 	return false;
 }
 
@@ -145,7 +156,9 @@ static void warn_of_special(struct checking *checking, const struct match_condit
 	static const struct {
 		const char *name;
 		enum match_special special;
-	} kinds[] = { { "multicast", SPECIAL_MULTICAST }, { "link-local", SPECIAL_LINK_LOCAL }, { "loopback", SPECIAL_LOCAL } };
+	} kinds[] = { { "multicast", SPECIAL_MULTICAST },
+		      { "link-local", SPECIAL_LINK_LOCAL },
+		      { "loopback", SPECIAL_LOCAL } };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct addr_set special = { 0 };
@@ -155,12 +168,14 @@ static void warn_of_special(struct checking *checking, const struct match_condit
 		builtin_find(checking->arena, kinds[i].name, &special);
 		for (int family = 0; family < ADDR_FAMILIES; family++) {
 			const struct interval_set *asked = &to->addresses.family[family];
-			const char *word = kinds[i].special == SPECIAL_LOCAL ? "local" : kinds[i].name;
+			const char *word = kinds[i].special == SPECIAL_LOCAL ? "local"
+									     : kinds[i].name;
 
 			if (!asked->count || !interval_covers(&special.family[family], asked))
 				continue;
 			diag_help(diag_add(checking->diag, DIAG_host_stays_host, to->span,
-					   "%s addresses are left alone by rules that do not name them", kinds[i].name),
+					   "%s addresses are left alone by rules that do not name them",
+					   kinds[i].name),
 				  "add `%s` to `to` if this rule is really about them", word);
 		}
 	}
@@ -188,7 +203,8 @@ static bool check_rule(struct checking *checking, struct ast_rule *rule)
 		expand_groups(checking, rule->conditions[i]);
 	}
 	if (rule->broken)
-		return rule->then && check_names(checking->arena, checking->diag, checking->policy, rule->then);
+		return rule->then &&
+		       check_names(checking->arena, checking->diag, checking->policy, rule->then);
 	good &= check_scope(checking, rule);
 	good &= check_protocols(checking, rule);
 	good &= check_families(checking, rule);
@@ -199,7 +215,9 @@ static bool check_rule(struct checking *checking, struct ast_rule *rule)
 /* A default is a rule without conditions. */
 static bool check_default(struct checking *checking, struct ast_then *then, enum ir_scope scope)
 {
-	struct ast_rule rule = { .then = then, .scopes = scope, .span = then ? then->span : (struct span){ 0 } };
+	struct ast_rule rule = { .then = then,
+				 .scopes = scope,
+				 .span = then ? then->span : (struct span){ 0 } };
 
 	return !then || (check_families(checking, &rule) &&
 			 check_then(checking->arena, checking->diag, checking->policy, &rule));
@@ -213,7 +231,8 @@ static bool check_expectations(struct checking *checking)
 		const struct ast_expectation *expectation = &checking->policy->expectations[i];
 
 		if (!expectation->broken)
-			good &= check_names(checking->arena, checking->diag, checking->policy, expectation->then);
+			good &= check_names(checking->arena, checking->diag, checking->policy,
+					    expectation->then);
 	}
 	return good;
 }
@@ -224,16 +243,16 @@ static void warn_of_unused(struct checking *checking)
 
 	for (size_t i = 0; i < policy->set_count; i++)
 		if (!policy->sets[i].used)
-			diag_add(checking->diag, DIAG_unused, policy->sets[i].span, "no rule uses the set \"%s\"",
-				 policy->sets[i].name);
+			diag_add(checking->diag, DIAG_unused, policy->sets[i].span,
+				 "no rule uses the set \"%s\"", policy->sets[i].name);
 	for (size_t i = 0; i < policy->listener_count; i++)
 		if (!policy->listeners[i].used)
-			diag_add(checking->diag, DIAG_unused, policy->listeners[i].span, "no rule uses the listener \"%s\"",
-				 policy->listeners[i].name);
+			diag_add(checking->diag, DIAG_unused, policy->listeners[i].span,
+				 "no rule uses the listener \"%s\"", policy->listeners[i].name);
 	for (size_t i = 0; i < policy->table_count; i++)
 		if (!policy->tables[i].used)
-			diag_help(diag_add(checking->diag, DIAG_unused, policy->tables[i].span, "no rule uses the table \"%s\"",
-					   policy->tables[i].name),
+			diag_help(diag_add(checking->diag, DIAG_unused, policy->tables[i].span,
+					   "no rule uses the table \"%s\"", policy->tables[i].name),
 				  "it only answers what comes in by its interfaces; send something there with {route: %s}",
 				  policy->tables[i].name);
 }

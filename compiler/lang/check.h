@@ -1,8 +1,9 @@
 /*
  * check: what a policy means, and whether it can work, before any number is given out.
  *
- * Names are resolved into what they name (of a definition that could not be read whole nothing more is asked); groups become their interfaces; every rule gets its scopes, protocols and families. What
- * cannot work is an error with the reason, what may surprise a warning.
+ * Names are resolved into what they name (of a definition that could not be read whole nothing more
+ * is asked); groups become their interfaces; every rule gets its scopes, protocols and families.
+ * What cannot work is an error with the reason, what may surprise a warning.
  */
 #ifndef TPC_LANG_CHECK_H
 #define TPC_LANG_CHECK_H
@@ -12,13 +13,17 @@
 bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 
 /* Do the listener and the tables of an action exist? Marks them as used; the errors are added. */
-bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *policy, struct ast_then *then);
-/* check_then.c: the actions of rules and defaults. `rule` has its scopes, protocols so far (empty: all) and families. */
-bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy, struct ast_rule *rule);
+bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		 struct ast_then *then);
+/* check_then.c: the actions of rules and defaults. `rule` has its scopes, protocols so far (empty:
+ * all) and families. */
+bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		struct ast_rule *rule);
 /* What is wrong with a listener or a table itself. */
 bool check_listener(struct diag *diag, const struct ast_listener *listener);
 bool check_table(struct diag *diag, const struct ast_table *table);
 /* The interfaces of a table's routes; *complete is false when a route names none. */
-const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count, bool *complete);
+const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count,
+			      bool *complete);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * check_then: whether an action can do what its rule asks: listeners and what they take, tables and their order, kinds of reject.
+ * check_then: whether an action can do what its rule asks: listeners and what they take, tables and
+ * their order, kinds of reject.
  */
 #include <string.h>
 
@@ -34,7 +35,8 @@ static bool check_failure(struct diag *diag, const struct ast_listener *listener
 			      "a redirected packet has lost its way back when its listener turns out to be gone",
 			      "use tproxy for `on_failure: direct`, or leave it at reject");
 	if (listener->mode == MODE_DNAT && !dnat_stays_here(listener))
-		return refuse(diag, listener->on_failure_span, "whether a listener on another host waits is not known here",
+		return refuse(diag, listener->on_failure_span,
+			      "whether a listener on another host waits is not known here",
 			      "remove `on_failure`: that host answers for itself");
 	return true;
 }
@@ -44,18 +46,22 @@ bool check_listener(struct diag *diag, const struct ast_listener *listener)
 	bool good = check_failure(diag, listener);
 
 	if (listener->spoofs_client && listener->mode != MODE_TPROXY)
-		good = refuse(diag, listener->spoofs_client_span, "only a transparent socket can connect with a client's address",
+		good = refuse(diag, listener->spoofs_client_span,
+			      "only a transparent socket can connect with a client's address",
 			      "use tproxy, or remove `spoofs_client`");
 	if (listener->masquerade && listener->mode != MODE_DNAT)
-		good = refuse(diag, listener->masquerade_span, "`masquerade` is for a dnat listener on another host",
+		good = refuse(diag, listener->masquerade_span,
+			      "`masquerade` is for a dnat listener on another host",
 			      "remove it: this host answers the client by itself");
 	if (listener->table && listener->mode != MODE_TPROXY)
-		good = refuse(diag, listener->table_span, "a redirected packet needs no routing table of its own",
+		good = refuse(diag, listener->table_span,
+			      "a redirected packet needs no routing table of its own",
 			      "remove `table`");
 	return good;
 }
 
-static void add_dev(struct arena *arena, const char ***devs, size_t *count, bool *complete, const char *dev)
+static void add_dev(struct arena *arena, const char ***devs, size_t *count, bool *complete,
+		    const char *dev)
 {
 	if (!dev) {
 		*complete = false;
@@ -67,7 +73,8 @@ static void add_dev(struct arena *arena, const char ***devs, size_t *count, bool
 	*arena_append(arena, *devs, *count) = dev;
 }
 
-const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count, bool *complete)
+const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count,
+			      bool *complete)
 {
 	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
 	size_t route_count = table->has_shorthand ? 1 : table->route_count;
@@ -97,23 +104,26 @@ bool check_table(struct diag *diag, const struct ast_table *table)
 	if (!table->strict)
 		return true;
 	for (size_t i = 0; i < route_count; i++) {
-		complete &= routes[i].hop_count || routes[i].hop.dev || routes[i].type != IR_ROUTE_UNICAST;
+		complete &= routes[i].hop_count || routes[i].hop.dev ||
+			    routes[i].type != IR_ROUTE_UNICAST;
 		for (size_t k = 0; k < routes[i].hop_count; k++)
 			complete &= routes[i].hops[k].dev != NULL;
 	}
 	if (!complete)
-		return refuse(diag, table->strict_span, "`strict` needs to know by which interface this table leaves",
+		return refuse(diag, table->strict_span,
+			      "`strict` needs to know by which interface this table leaves",
 			      "give every route its `dev`");
 	if (table->prefer_main)
-		return refuse(diag, table->strict_span, "`strict` refuses what `prefer_main` sends by the main table",
+		return refuse(diag, table->strict_span,
+			      "`strict` refuses what `prefer_main` sends by the main table",
 			      "keep one of them");
 	return true;
 }
 
 /* ---- proxies ---- */
 
-static bool unknown(struct arena *arena, struct diag *diag, struct span span, const char *what, const char *name,
-		    const char *const *candidates, size_t count)
+static bool unknown(struct arena *arena, struct diag *diag, struct span span, const char *what,
+		    const char *name, const char *const *candidates, size_t count)
 {
 	struct decode decode = { .arena = arena, .diag = diag };
 
@@ -121,7 +131,8 @@ static bool unknown(struct arena *arena, struct diag *diag, struct span span, co
 	return false;
 }
 
-static bool find_listener(struct arena *arena, struct diag *diag, struct ast_policy *policy, struct ast_then *then)
+static bool find_listener(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+			  struct ast_then *then)
 {
 	const char **candidates = NULL;
 	size_t count = 0;
@@ -131,16 +142,21 @@ static bool find_listener(struct arena *arena, struct diag *diag, struct ast_pol
 		return true;
 	for (size_t i = 0; i < policy->listener_count; i++)
 		*arena_append(arena, candidates, count) = policy->listeners[i].name;
-	return unknown(arena, diag, then->name_span, "listener", then->listener_name, candidates, count);
+	return unknown(arena, diag, then->name_span, "listener", then->listener_name, candidates,
+		       count);
 }
 
-/* Narrows the rule's protocols to what the listener takes; a protocol that the rule names and the listener does not take is an error. */
-static bool narrow_protocols(struct arena *arena, struct diag *diag, struct ast_rule *rule, const struct ast_listener *listener)
+/* Narrows the rule's protocols to what the listener takes; a protocol that the rule names and the
+ * listener does not take is an error. */
+static bool narrow_protocols(struct arena *arena, struct diag *diag, struct ast_rule *rule,
+			     const struct ast_listener *listener)
 {
 	const struct match_condition *proto = ast_condition(rule, "proto");
 	struct interval_set takes = { 0 }, rest;
 	struct diag_record *record;
-	const char *words = listener->protocols == TAKES_TCP ? "tcp" : listener->protocols == TAKES_UDP ? "udp" : "tcp and udp";
+	const char *words = listener->protocols == TAKES_TCP   ? "tcp"
+			    : listener->protocols == TAKES_UDP ? "udp"
+							       : "tcp and udp";
 
 	if (listener->protocols & TAKES_TCP)
 		interval_add(arena, &takes, PROTOCOL_TCP, PROTOCOL_TCP);
@@ -151,28 +167,34 @@ static bool narrow_protocols(struct arena *arena, struct diag *diag, struct ast_
 		rule->protocols = rest;
 		return true;
 	}
-	record = diag_add(diag, DIAG_wrong_protocol, proto ? proto->span : rule->span, "the listener \"%s\" takes %s",
-			  listener->name, words);
-	diag_also(record, listener->mode_span, "it is a %s listener", ast_mode_name(listener->mode));
+	record = diag_add(diag, DIAG_wrong_protocol, proto ? proto->span : rule->span,
+			  "the listener \"%s\" takes %s", listener->name, words);
+	diag_also(record, listener->mode_span, "it is a %s listener",
+		  ast_mode_name(listener->mode));
 	if (listener->mode == MODE_REDIRECT && listener->protocols == TAKES_TCP)
-		diag_help(record, "give the listener `protocols: [tcp, udp]` if its program can do without the original destination "
-				  "of UDP, or use tproxy");
+		diag_help(record,
+			  "give the listener `protocols: [tcp, udp]` if its program can do without the original destination "
+			  "of UDP, or use tproxy");
 	else
-		diag_help(record, "narrow the rule to `proto: %s`", listener->protocols == TAKES_UDP ? "udp" : "tcp");
+		diag_help(record, "narrow the rule to `proto: %s`",
+			  listener->protocols == TAKES_UDP ? "udp" : "tcp");
 	return false;
 }
 
-static bool narrow_families(struct diag *diag, struct ast_rule *rule, const struct ast_listener *listener)
+static bool narrow_families(struct diag *diag, struct ast_rule *rule,
+			    const struct ast_listener *listener)
 {
 	for (int i = 0; i < ADDR_FAMILIES; i++)
 		rule->families[i] &= listener->has[i];
 	if (rule->families[ADDR_IPV4] || rule->families[ADDR_IPV6])
 		return true;
-	return refuse(diag, rule->then->name_span, "the listener has no address of this rule's family",
+	return refuse(diag, rule->then->name_span,
+		      "the listener has no address of this rule's family",
 		      "give it an address of that family, or remove `family`");
 }
 
-static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule, const struct ast_listener *listener)
+static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule,
+			      const struct ast_listener *listener)
 {
 	struct diag_record *record;
 
@@ -183,16 +205,20 @@ static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule, co
 	if (listener->runs_as.given)
 		return true;
 	record = diag_add(diag, DIAG_needs_runs_as, rule->then->span,
-			  "the listener \"%s\" would be sent what it sends itself, round and round", listener->name);
+			  "the listener \"%s\" would be sent what it sends itself, round and round",
+			  listener->name);
 	diag_also(record, listener->span, "nothing here tells its own traffic from the rest");
-	diag_help(record, "add `runs_as: {user: U}`, {group: G}, {mark: M} or {cgroup: PATH} to the listener");
+	diag_help(record,
+		  "add `runs_as: {user: U}`, {group: G}, {mark: M} or {cgroup: PATH} to the listener");
 	return false;
 }
 
-static bool check_forward_proxy(struct diag *diag, const struct ast_rule *rule, const struct ast_listener *listener)
+static bool check_forward_proxy(struct diag *diag, const struct ast_rule *rule,
+				const struct ast_listener *listener)
 {
 	for (int i = 0; i < ADDR_FAMILIES; i++) {
-		if (listener->mode != MODE_DNAT || !listener->has[i] || !rule->families[i] || !addr_is_loopback(listener->addr[i]))
+		if (listener->mode != MODE_DNAT || !listener->has[i] || !rule->families[i] ||
+		    !addr_is_loopback(listener->addr[i]))
 			continue;
 		return refuse(diag, listener->mode_span,
 			      "the kernel drops what comes by an interface and goes to a loopback address",
@@ -220,7 +246,8 @@ static bool check_proxy(struct arena *arena, struct diag *diag, struct ast_rule 
 
 /* ---- routes ---- */
 
-static bool unknown_table(struct arena *arena, struct diag *diag, struct ast_policy *policy, const struct ast_target *target)
+static bool unknown_table(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+			  const struct ast_target *target)
 {
 	const char **candidates = NULL;
 	size_t count = 0;
@@ -230,7 +257,8 @@ static bool unknown_table(struct arena *arena, struct diag *diag, struct ast_pol
 	return unknown(arena, diag, target->span, "table", target->name, candidates, count);
 }
 
-static void warn_of_source(struct diag *diag, const struct ast_rule *rule, const struct ast_table *table)
+static void warn_of_source(struct diag *diag, const struct ast_rule *rule,
+			   const struct ast_table *table)
 {
 	struct diag_record *record;
 
@@ -239,7 +267,8 @@ static void warn_of_source(struct diag *diag, const struct ast_rule *rule, const
 	record = diag_add(diag, DIAG_needs_masquerade, rule->then->name_span,
 			  "the host's own packets keep the source address of their old way out");
 	diag_also(record, table->span, "the table \"%s\" does not change it", table->name);
-	diag_help(record, "add `masquerade: true` to the table, unless the other end knows that address");
+	diag_help(record,
+		  "add `masquerade: true` to the table, unless the other end knows that address");
 }
 
 static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
@@ -254,15 +283,19 @@ static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast
 		if (table) {
 			warn_of_source(diag, rule, table);
 		} else if (i + 1 < then->target_count || !i) {
-			good = refuse(diag, target->span, i + 1 < then->target_count ? "nothing behind this would ever be tried"
-										     : "this is no table",
+			good = refuse(diag, target->span,
+				      i + 1 < then->target_count
+					      ? "nothing behind this would ever be tried"
+					      : "this is no table",
 				      i + 1 < then->target_count
 					      ? "put it last"
 					      : "use `drop`, `reject` or `direct`, or name a table before it");
 		}
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(then->targets[k].name, target->name))
-				good = refuse(diag, target->span, "the same table twice in a row of tables", "remove one of them");
+				good = refuse(diag, target->span,
+					      "the same table twice in a row of tables",
+					      "remove one of them");
 	}
 	if (rule->specials == SPECIAL_LOCAL)
 		good = refuse(diag, then->span, "what goes to this host does not leave by a table",
@@ -277,19 +310,24 @@ static bool check_reject(struct diag *diag, const struct ast_rule *rule)
 	const struct interval_set *protocols = &rule->protocols;
 
 	if (rule->then->reject != REJECT_TCP_RESET ||
-	    (protocols->count == 1 && protocols->items[0].first == PROTOCOL_TCP && protocols->items[0].last == PROTOCOL_TCP))
+	    (protocols->count == 1 && protocols->items[0].first == PROTOCOL_TCP &&
+	     protocols->items[0].last == PROTOCOL_TCP))
 		return true;
-	return refuse(diag, rule->then->span, "only TCP can be reset", "add `proto: tcp`, or write `reject`, which does what fits");
+	return refuse(diag, rule->then->span, "only TCP can be reset",
+		      "add `proto: tcp`, or write `reject`, which does what fits");
 }
 
 static bool check_continue(struct diag *diag, const struct ast_rule *rule)
 {
 	if (rule->log || rule->count)
 		return true;
-	return refuse(diag, rule->then->span, "a rule that continues and leaves no trace does nothing", "add `log` or `count`");
+	return refuse(diag, rule->then->span,
+		      "a rule that continues and leaves no trace does nothing",
+		      "add `log` or `count`");
 }
 
-bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *policy, struct ast_then *then)
+bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		 struct ast_then *then)
 {
 	bool good = true;
 
@@ -309,7 +347,8 @@ bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *poli
 	return good;
 }
 
-bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
+bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		struct ast_rule *rule)
 {
 	if (!check_names(arena, diag, policy, rule->then))
 		return false;

@@ -57,7 +57,8 @@ static bool is_mark(const struct ir_outcome *outcome, const struct ast_mark *mar
 	return outcome->verdict == VERDICT_ACCEPT && (outcome->mark & mark->mask) == mark->value;
 }
 
-static bool holds(struct arena *arena, const struct ast_then *then, const struct ir_outcome *outcome)
+static bool holds(struct arena *arena, const struct ast_then *then,
+		  const struct ir_outcome *outcome)
 {
 	switch (then->action) {
 	case THEN_DIRECT:
@@ -78,7 +79,8 @@ static bool holds(struct arena *arena, const struct ast_then *then, const struct
 	return false;
 }
 
-void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *policy, const struct ir *ir)
+void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		  const struct ir *ir)
 {
 	for (size_t i = 0; i < policy->expectation_count; i++) {
 		const struct ast_expectation *expectation = &policy->expectations[i];
@@ -87,11 +89,13 @@ void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *pol
 
 		if (holds(arena, expectation->then, &outcome))
 			continue;
-		record = diag_add(diag, DIAG_expect_failed, expectation->span, "this packet ends otherwise: %s",
-				  outcome_words(arena, &outcome));
+		record = diag_add(diag, DIAG_expect_failed, expectation->span,
+				  "this packet ends otherwise: %s", outcome_words(arena, &outcome));
 		if (outcome.decided)
 			diag_also(record, outcome.decided->origin, "this rule takes it");
-		diag_help(record, outcome.decided ? "change that rule, put one before it, or change the expectation"
-						  : "no rule takes it: add one, or change the expectation");
+		diag_help(record,
+			  outcome.decided
+				  ? "change that rule, put one before it, or change the expectation"
+				  : "no rule takes it: add one, or change the expectation");
 	}
 }

@@ -6,7 +6,9 @@
 
 #include "lang/ast.h"
 
-/* Sends every expected packet through the ir; each that does not end as expected is an error that names the rule that took it. */
-void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *policy, const struct ir *ir);
+/* Sends every expected packet through the ir; each that does not end as expected is an error that
+ * names the rule that took it. */
+void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		  const struct ir *ir);
 
 #endif

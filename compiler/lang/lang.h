@@ -10,14 +10,15 @@ struct diag;
 struct ir;
 
 /*
- * Reads the policy (path, or "-" for standard input) and all that it includes, checks it, lowers it, and evaluates its expectations.
- * Errors and warnings are added to diag. Returns NULL when there was an error in reading or checking.
+ * Reads the policy (path, or "-" for standard input) and all that it includes, checks it, lowers
+ * it, and evaluates its expectations. Errors and warnings are added to diag. Returns NULL when
+ * there was an error in reading or checking.
  */
 struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path);
 
 /*
- * The language's own field tables as text, one line a key: "rule to", "listener tproxy", "rule time later". For the check that the
- * schema and the compiler say the same.
+ * The language's own field tables as text, one line a key: "rule to", "listener tproxy", "rule time
+ * later". For the check that the schema and the compiler say the same.
  */
 void lang_put_fields(struct buf *out);
 

@@ -1,5 +1,6 @@
 /*
- * lower: the order in which a checked policy becomes ir, and what the ir says of it beside the kernel's objects.
+ * lower: the order in which a checked policy becomes ir, and what the ir says of it beside the
+ * kernel's objects.
  */
 #include "lang/lower.h"
 
@@ -19,7 +20,9 @@ static void describe_class(struct lower *lower, const struct lower_class *way)
 		.name = way->name,
 		.mark = way->mark,
 		.mask = way->mask,
-		.table = way->table ? way->table : way->table_count == 1 ? (uint32_t)way->tables[0]->id : no_table,
+		.table = way->table              ? way->table
+			 : way->table_count == 1 ? (uint32_t)way->tables[0]->id
+						 : no_table,
 		.priority = way->priority,
 		.listener_mode = way->listener ? ast_mode_name(way->listener->mode) : NULL,
 		.port = way->listener ? way->listener->port : 0,
@@ -40,7 +43,8 @@ static bool stays_here(const struct ast_listener *listener)
 static void describe_listener(struct lower *lower, const struct lower_class *way)
 {
 	struct ast_listener *listener = way->listener;
-	struct ir_listener *out = arena_append(lower->arena, lower->ir->listeners, lower->ir->listener_count);
+	struct ir_listener *out =
+		arena_append(lower->arena, lower->ir->listeners, lower->ir->listener_count);
 
 	*out = (struct ir_listener){
 		.name = listener->name,
@@ -85,7 +89,8 @@ static void describe_accounts(struct lower *lower)
 		for (size_t k = 0; k < policy->rules[i].condition_count; k++) {
 			const struct match_condition *condition = policy->rules[i].conditions[k];
 
-			for (size_t n = 0; condition->kind == &match_identity && n < condition->name_count; n++)
+			for (size_t n = 0;
+			     condition->kind == &match_identity && n < condition->name_count; n++)
 				add_account(lower, condition->selector, condition->names[n]);
 		}
 	for (size_t i = 0; i < policy->listener_count; i++) {
@@ -111,7 +116,8 @@ static void describe(struct lower *lower)
 		if (way->listener)
 			describe_listener(lower, way);
 		for (int family = 0; family < ADDR_FAMILIES; family++)
-			ir->needs_forwarding[family] |= way->kind == IR_CLASS_ROUTE && way->forward && way->families[family];
+			ir->needs_forwarding[family] |= way->kind == IR_CLASS_ROUTE &&
+							way->forward && way->families[family];
 	}
 	describe_accounts(lower);
 }
@@ -122,12 +128,15 @@ static void warn_of_ipv6(struct lower *lower)
 {
 	struct diag_record *record;
 
-	if (lower->policy->settings.ipv6 != IPV6_ON || !lower->captures[ADDR_IPV4] || lower->captures[ADDR_IPV6])
+	if (lower->policy->settings.ipv6 != IPV6_ON || !lower->captures[ADDR_IPV4] ||
+	    lower->captures[ADDR_IPV6])
 		return;
-	record = diag_add(lower->diag, DIAG_ipv6_uncovered, lower->first_capture,
-			  "this policy is about IPv4 alone: IPv6 to the same services goes its usual way");
-	diag_help(record, "name IPv6 destinations too, or say what is meant: `settings: {ipv6: block}` refuses IPv6, "
-			  "`settings: {ipv6: off}` leaves it alone");
+	record =
+		diag_add(lower->diag, DIAG_ipv6_uncovered, lower->first_capture,
+			 "this policy is about IPv4 alone: IPv6 to the same services goes its usual way");
+	diag_help(record,
+		  "name IPv6 destinations too, or say what is meant: `settings: {ipv6: block}` refuses IPv6, "
+		  "`settings: {ipv6: off}` leaves it alone");
 }
 
 /* ---- the whole ---- */
@@ -137,7 +146,8 @@ static struct ir *new_ir(struct arena *arena, const struct ast_policy *policy)
 	struct ir *ir = arena_new_of(arena, struct ir);
 
 	ir->name = policy->name;
-	ir->table = strcmp(policy->name, "tpc") ? arena_printf(arena, "tpc_%s", policy->name) : "tpc";
+	ir->table = strcmp(policy->name, "tpc") ? arena_printf(arena, "tpc_%s", policy->name)
+						: "tpc";
 	ir->protocol = (uint32_t)policy->settings.protocol;
 	ir->sysctl_policy = (enum ir_sysctl_policy)policy->settings.sysctls;
 	return ir;
@@ -145,7 +155,9 @@ static struct ir *new_ir(struct arena *arena, const struct ast_policy *policy)
 
 struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
-	struct lower lower = { .arena = arena, .diag = diag, .policy = policy, .ir = new_ir(arena, policy) };
+	struct lower lower = {
+		.arena = arena, .diag = diag, .policy = policy, .ir = new_ir(arena, policy)
+	};
 
 	lower_classes(&lower);
 	lower_plan_state(&lower);

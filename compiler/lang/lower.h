@@ -1,15 +1,15 @@
 /*
- * lower: from a checked policy to the ir. The parts share one struct lower; each file builds one kind of thing.
+ * lower: from a checked policy to the ir. The parts share one struct lower; each file builds one
+ * kind of thing.
  *
  *   lower_class.c   the ways a packet can take, and their numbers: marks, table ids, priorities
  *   lower_build.c   chains, rules and sets under construction
  *   lower_rule.c    one rule of the author's as nft rules
  *   lower_state.c   connections that keep their way: values of the connection's mark
- *   lower_hook.c    the base chains prerouting and output, where the guarantees stand around the author's rules
- *   lower_way.c     the chains that send a packet each way
- *   lower_nat.c     address translation by mark
- *   lower_lock.c    locks behind the marks, so that what went wrong before does not get out
- *   lower_route.c   ip rules, routes, sysctls
+ *   lower_hook.c    the base chains prerouting and output, where the guarantees stand around the
+ * author's rules lower_way.c     the chains that send a packet each way lower_nat.c     address
+ * translation by mark lower_lock.c    locks behind the marks, so that what went wrong before does
+ * not get out lower_route.c   ip rules, routes, sysctls
  */
 #ifndef TPC_LANG_LOWER_H
 #define TPC_LANG_LOWER_H
@@ -31,8 +31,8 @@ struct lower_class {
 	struct ast_listener *listener;
 	struct ast_table **tables; /* in the order they are tried */
 	size_t table_count;
-	int fallback; /* enum ast_fallback: behind the last table */
-	uint32_t table; /* a proxy's own */
+	int fallback;      /* enum ast_fallback: behind the last table */
+	uint32_t table;    /* a proxy's own */
 	uint32_t priority; /* of its first ip rule; 0: none */
 	struct span origin;
 };
@@ -85,7 +85,8 @@ struct lower {
 	struct lower_value *values;
 	size_t value_count;
 	bool stateful[2];             /* forward, local */
-	bool captures[ADDR_FAMILIES]; /* some rule does something else than direct with this family */
+	bool captures[ADDR_FAMILIES]; /* some rule does something else than direct with this family
+				       */
 	struct span first_capture;
 	bool failed;
 };
@@ -95,7 +96,8 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 
 /* ---- lower_class.c ---- */
 
-/* Gives every listener, table and bare mark its numbers. No room, or two that are the same, are errors. */
+/* Gives every listener, table and bare mark its numbers. No room, or two that are the same, are
+ * errors. */
 void lower_classes(struct lower *lower);
 /* The way that an action chooses (proxy, route, mark). */
 struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then);
@@ -105,11 +107,12 @@ uint32_t lower_mask_value(uint32_t mask, uint32_t n);
 /* ---- lower_build.c ---- */
 
 struct ir_chain *lower_chain(struct lower *lower, const char *name, const char *remark);
-struct ir_chain *lower_base_chain(struct lower *lower, const char *name, enum ir_chain_type type, enum ir_hook hook,
-				  int priority, const char *remark);
+struct ir_chain *lower_base_chain(struct lower *lower, const char *name, enum ir_chain_type type,
+				  enum ir_hook hook, int priority, const char *remark);
 struct ir_chain *lower_find_chain(struct lower *lower, const char *name);
 /* The rule stays in place until the next one is added to its chain. */
-struct ir_rule *lower_rule(struct lower *lower, struct ir_chain *chain, struct span origin, const char *remark);
+struct ir_rule *lower_rule(struct lower *lower, struct ir_chain *chain, struct span origin,
+			   const char *remark);
 void lower_match(struct lower *lower, struct ir_rule *rule, struct ir_match match);
 void lower_do(struct lower *lower, struct ir_rule *rule, struct ir_statement statement);
 void lower_op(struct lower *lower, struct ir_rule *rule, enum ir_op op);
@@ -128,27 +131,30 @@ void lower_finish(struct lower *lower);
 
 /* The author's rule at the end of the walk. */
 void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
-/* Does a later packet of a connection perhaps fit where the first did not, or the other way round? */
-bool lower_may_change(const struct ast_rule *rule);
 
 /* ---- lower_state.c ---- */
 
 /* Which scopes need state, from rules and listeners. */
 void lower_plan_state(struct lower *lower);
-/* The value of a connection's mark that says: came by this uplink (0: none), goes this way (0: undecided). */
+/* The value of a connection's mark that says: came by this uplink (0: none), goes this way (0:
+ * undecided). */
 uint32_t lower_value(struct lower *lower, size_t origin, size_t way);
 /*
- * A chain that keeps the way to `target` (NULL: the main table) for the connection, and hands its first packet to `first`, which is the
- * target itself unless a listener is to be tried (NULL: accepts).
+ * A chain that keeps the way to `target` (NULL: the main table) for the connection, and hands its
+ * first packet to `first`, which is the target itself unless a listener is to be tried (NULL:
+ * accepts).
  */
-const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target, const char *first);
+const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target,
+			 const char *first);
 /* Writes the value of a way into the connection's mark, for each uplink it may have come by. */
-void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk, size_t way);
+void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
+		size_t way);
 /* The number of the way, from 1. */
 size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char *target);
 /* Adds the rule just lowered to the drops and rejects that later ways are cut by. */
 void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
-/* Where packets of connections that have decided leave the base chain: its cases come last, so it is filled here. */
+/* Where packets of connections that have decided leave the base chain: its cases come last, so it
+ * is filled here. */
 void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);
 /* Replies of connections that came in by an uplink. */
 void lower_fill_replies(struct lower *lower, struct ir_chain *chain);
@@ -162,8 +168,10 @@ void lower_hooks(struct lower *lower);
 
 /* The chains that send a packet each way. */
 void lower_way_chains(struct lower *lower);
-/* A chain that tries a listener with `on_failure: direct` for a first packet, and lets it go where none waits. */
-const char *lower_try(struct lower *lower, const struct lower_walk *walk, const struct lower_class *way);
+/* A chain that tries a listener with `on_failure: direct` for a first packet, and lets it go where
+ * none waits. */
+const char *lower_try(struct lower *lower, const struct lower_walk *walk,
+		      const struct lower_class *way);
 /* tcp, udp or both, as a listener takes them. */
 struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener);
 
@@ -171,13 +179,15 @@ struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_l
 
 /* Address translation by mark: redirect and dnat listeners, masquerade and snat. */
 void lower_translation(struct lower *lower);
-/* What stands behind the marks: packets that were not translated, strict tables, sizes of segments, listeners that are gone. */
+/* What stands behind the marks: packets that were not translated, strict tables, sizes of segments,
+ * listeners that are gone. */
 void lower_locks(struct lower *lower);
 /* ip rules, routes and sysctls. */
 void lower_routing(struct lower *lower);
 /* Is the way used by packets of any family? */
 bool lower_is_used(const struct lower_class *way);
 /* Interfaces by which the tables of a way leave; *complete is false when one of them names none. */
-const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count, bool *complete);
+const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count,
+			bool *complete);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * lower_build: chains, rules and sets under construction, and how they become the arrays of the ir.
  *
- * Chains and sets are separate objects while they grow, so that pointers to them stay good; lower_finish lays them side by side and
- * points the matches at the places they have come to.
+ * Chains and sets are separate objects while they grow, so that pointers to them stay good;
+ * lower_finish lays them side by side and points the matches at the places they have come to.
  */
 #include <string.h>
 
@@ -28,8 +28,8 @@ struct ir_chain *lower_chain(struct lower *lower, const char *name, const char *
 	return chain;
 }
 
-struct ir_chain *lower_base_chain(struct lower *lower, const char *name, enum ir_chain_type type, enum ir_hook hook,
-				  int priority, const char *remark)
+struct ir_chain *lower_base_chain(struct lower *lower, const char *name, enum ir_chain_type type,
+				  enum ir_hook hook, int priority, const char *remark)
 {
 	struct ir_chain *chain = lower_find_chain(lower, name);
 
@@ -42,7 +42,8 @@ struct ir_chain *lower_base_chain(struct lower *lower, const char *name, enum ir
 	return chain;
 }
 
-struct ir_rule *lower_rule(struct lower *lower, struct ir_chain *chain, struct span origin, const char *remark)
+struct ir_rule *lower_rule(struct lower *lower, struct ir_chain *chain, struct span origin,
+			   const char *remark)
 {
 	struct ir_rule *rule = arena_append(lower->arena, chain->rules, chain->rule_count);
 
@@ -73,7 +74,8 @@ void lower_goto(struct lower *lower, struct ir_rule *rule, const char *chain)
 
 void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask)
 {
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_SET_MARK, .value = value, .mask = mask });
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_SET_MARK, .value = value, .mask = mask });
 }
 
 void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct lower_class *way)
@@ -90,7 +92,9 @@ const struct ir_set *lower_set(struct lower *lower, const char *base, enum ir_se
 		if (!strcmp(lower->sets[i]->base, base))
 			return lower->sets[i];
 	set = arena_new_of(lower->arena, struct ir_set);
-	*set = (struct ir_set){ .base = base, .name = base, .type = type, .elements = *elements, .origin = origin };
+	*set = (struct ir_set){
+		.base = base, .name = base, .type = type, .elements = *elements, .origin = origin
+	};
 	*arena_append(lower->arena, lower->sets, lower->set_count) = set;
 	return set;
 }
@@ -109,7 +113,8 @@ const char *lower_refuse(struct lower *lower)
 	lower_match(lower, rule, protocol_match(&tcp));
 	lower_do(lower, rule, (struct ir_statement){ .op = IR_REJECT, .reject = REJECT_TCP_RESET });
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_REJECT, .reject = REJECT_PORT_UNREACHABLE });
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_REJECT, .reject = REJECT_PORT_UNREACHABLE });
 	return chain->name;
 }
 
@@ -143,11 +148,13 @@ static bool has_gateway(const struct ir_route *route)
 	return false;
 }
 
-/* The kernel looks for a gateway in the route's own table first: the routes that lead to gateways come before those through them. */
+/* The kernel looks for a gateway in the route's own table first: the routes that lead to gateways
+ * come before those through them. */
 static void order_routes(struct lower *lower)
 {
 	struct ir *ir = lower->ir;
-	struct ir_route *ordered = arena_alloc(lower->arena, (ir->route_count + 1) * sizeof(*ordered));
+	struct ir_route *ordered =
+		arena_alloc(lower->arena, (ir->route_count + 1) * sizeof(*ordered));
 	size_t count = 0;
 
 	for (int through = 0; through <= 1; through++)
@@ -171,5 +178,6 @@ void lower_finish(struct lower *lower)
 	for (int base = 1; base >= 0; base--)
 		for (size_t i = 0; i < lower->chain_count; i++)
 			if ((lower->chains[i]->hook != IR_HOOK_NONE) == base)
-				*arena_append(lower->arena, ir->chains, ir->chain_count) = *lower->chains[i];
+				*arena_append(lower->arena, ir->chains, ir->chain_count) =
+					*lower->chains[i];
 }

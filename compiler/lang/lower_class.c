@@ -1,8 +1,9 @@
 /*
  * lower_class: the ways that packets can take, and the numbers that stand for them.
  *
- * Numbers the author gave are checked against each other; the others are given out in the order of declaration (listeners, then tables,
- * whether a rule uses them or not, then what rules ask for beside them), so that a definition at the end changes no earlier number.
+ * Numbers the author gave are checked against each other; the others are given out in the order of
+ * declaration (listeners, then tables, whether a rule uses them or not, then what rules ask for
+ * beside them), so that a definition at the end changes no earlier number.
  */
 #include <string.h>
 
@@ -48,8 +49,8 @@ static bool overlaps(uint32_t value, uint32_t mask, const struct given *given)
 
 /* ---- numbers that were given ---- */
 
-static void add_given(struct lower *lower, struct givens *givens, const char *what, const char *name, uint32_t value,
-		      uint32_t mask, struct span span)
+static void add_given(struct lower *lower, struct givens *givens, const char *what,
+		      const char *name, uint32_t value, uint32_t mask, struct span span)
 {
 	for (size_t i = 0; i < givens->count; i++) {
 		struct diag_record *record;
@@ -57,13 +58,15 @@ static void add_given(struct lower *lower, struct givens *givens, const char *wh
 		if (!overlaps(value, mask, &givens->items[i]))
 			continue;
 		lower->failed = true;
-		record = diag_add(lower->diag, DIAG_number_conflict, span, "%s of \"%s\" is the one of \"%s\" too", what, name,
+		record = diag_add(lower->diag, DIAG_number_conflict, span,
+				  "%s of \"%s\" is the one of \"%s\" too", what, name,
 				  givens->items[i].name);
 		diag_also(record, givens->items[i].span, "given here");
 		diag_help(record, "give one of them another number, or leave it out");
 		return;
 	}
-	*arena_append(lower->arena, givens->items, givens->count) = (struct given){ name, value, mask, span };
+	*arena_append(lower->arena, givens->items, givens->count) =
+		(struct given){ name, value, mask, span };
 }
 
 static struct givens given_marks(struct lower *lower)
@@ -75,32 +78,36 @@ static struct givens given_marks(struct lower *lower)
 		struct ast_listener *listener = &policy->listeners[i];
 
 		if (listener->mark.given)
-			add_given(lower, &givens, "the mark", listener->name, listener->mark.value, listener->mark.mask,
-				  listener->mark.span);
+			add_given(lower, &givens, "the mark", listener->name, listener->mark.value,
+				  listener->mark.mask, listener->mark.span);
 	}
 	for (size_t i = 0; i < policy->table_count; i++) {
 		struct ast_table *table = &policy->tables[i];
 
 		if (table->mark.given)
-			add_given(lower, &givens, "the mark", table->name, table->mark.value, table->mark.mask,
-				  table->mark.span);
+			add_given(lower, &givens, "the mark", table->name, table->mark.value,
+				  table->mark.mask, table->mark.span);
 	}
 	for (size_t i = 0; i < policy->listener_count; i++) {
 		struct ast_identity *runs_as = &policy->listeners[i].runs_as;
 
 		if (runs_as->by_mark)
-			add_given(lower, &givens, "the mark", arena_printf(lower->arena, "%s's runs_as", policy->listeners[i].name),
+			add_given(lower, &givens, "the mark",
+				  arena_printf(lower->arena, "%s's runs_as",
+					       policy->listeners[i].name),
 				  runs_as->mark.value, runs_as->mark.mask, runs_as->mark.span);
 	}
 	return givens;
 }
 
-/* A bare mark may be the one of a listener or table on purpose; but no mark that is given out may be the same. */
+/* A bare mark may be the one of a listener or table on purpose; but no mark that is given out may
+ * be the same. */
 static void add_bare_mark(struct lower *lower, struct givens *givens, const struct ast_then *then)
 {
 	if (then && then->action == THEN_MARK)
 		*arena_append(lower->arena, givens->items, givens->count) =
-			(struct given){ "mark", then->mark.value, then->mark.mask, then->mark.span };
+			(struct given){ "mark", then->mark.value, then->mark.mask,
+					then->mark.span };
 }
 
 static struct givens given_tables(struct lower *lower)
@@ -110,18 +117,20 @@ static struct givens given_tables(struct lower *lower)
 
 	for (size_t i = 0; i < policy->listener_count; i++)
 		if (policy->listeners[i].table)
-			add_given(lower, &givens, "the table", policy->listeners[i].name, (uint32_t)policy->listeners[i].table,
-				  UINT32_MAX, policy->listeners[i].table_span);
+			add_given(lower, &givens, "the table", policy->listeners[i].name,
+				  (uint32_t)policy->listeners[i].table, UINT32_MAX,
+				  policy->listeners[i].table_span);
 	for (size_t i = 0; i < policy->table_count; i++)
 		if (policy->tables[i].id)
-			add_given(lower, &givens, "the table", policy->tables[i].name, (uint32_t)policy->tables[i].id,
-				  UINT32_MAX, policy->tables[i].id_span);
+			add_given(lower, &givens, "the table", policy->tables[i].name,
+				  (uint32_t)policy->tables[i].id, UINT32_MAX,
+				  policy->tables[i].id_span);
 	for (size_t i = 0; i < givens.count; i++) {
 		if (givens.items[i].value < 253 || givens.items[i].value > 255)
 			continue;
 		lower->failed = true;
-		diag_help(diag_add(lower->diag, DIAG_number_conflict, givens.items[i].span, "table %u is one of the kernel's own",
-				   givens.items[i].value),
+		diag_help(diag_add(lower->diag, DIAG_number_conflict, givens.items[i].span,
+				   "table %u is one of the kernel's own", givens.items[i].value),
 			  "253, 254 and 255 are default, main and local: take another number");
 	}
 	return givens;
@@ -148,7 +157,8 @@ static uint32_t next_mark(struct numbers *numbers, struct span span)
 	if (value)
 		return value;
 	if (!numbers->lower->failed)
-		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span, "there is no mark left in 0x%08x", mask),
+		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span,
+				   "there is no mark left in 0x%08x", mask),
 			  "widen `settings: {mark_mask: ...}`; every listener and table needs a mark, and 0 is none");
 	numbers->lower->failed = true;
 	return mask;
@@ -168,15 +178,17 @@ static uint32_t next_table(struct numbers *numbers, struct span span)
 			return id;
 	}
 	if (!numbers->lower->failed)
-		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span, "there is no table id left in %u-%u",
-				   settings->table_first, settings->table_last),
+		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span,
+				   "there is no table id left in %u-%u", settings->table_first,
+				   settings->table_last),
 			  "widen `settings: {table_ids: ...}`");
 	numbers->lower->failed = true;
 	return settings->table_last;
 }
 
-static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind kind, const char *name,
-				     const struct ast_mark *mark, struct span origin)
+static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind kind,
+				     const char *name, const struct ast_mark *mark,
+				     struct span origin)
 {
 	struct lower *lower = numbers->lower;
 	struct lower_class *way = arena_new_of(lower->arena, struct lower_class);
@@ -192,19 +204,22 @@ static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind
 
 static void add_listener(struct numbers *numbers, struct ast_listener *listener)
 {
-	struct lower_class *way = add_class(numbers, IR_CLASS_PROXY, listener->name, &listener->mark, listener->span);
+	struct lower_class *way =
+		add_class(numbers, IR_CLASS_PROXY, listener->name, &listener->mark, listener->span);
 
 	way->listener = listener;
 	if (listener->mode != MODE_TPROXY)
 		return;
-	way->table = listener->table ? (uint32_t)listener->table : next_table(numbers, listener->span);
+	way->table = listener->table ? (uint32_t)listener->table
+				     : next_table(numbers, listener->span);
 	way->fallback = FALLBACK_UNREACHABLE;
 	way->local_chain = arena_printf(numbers->lower->arena, "local_proxy_%s", listener->name);
 }
 
 static void add_table(struct numbers *numbers, struct ast_table *table)
 {
-	struct lower_class *way = add_class(numbers, IR_CLASS_ROUTE, table->name, &table->mark, table->span);
+	struct lower_class *way =
+		add_class(numbers, IR_CLASS_ROUTE, table->name, &table->mark, table->span);
 
 	if (!table->id)
 		table->id = next_table(numbers, table->span);
@@ -232,7 +247,7 @@ static const char *mark_name(struct lower *lower, const struct ast_mark *mark)
 
 struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then)
 {
-	enum ir_class_kind kind = then->action == THEN_PROXY ? IR_CLASS_PROXY
+	enum ir_class_kind kind = then->action == THEN_PROXY   ? IR_CLASS_PROXY
 				  : then->action == THEN_ROUTE ? IR_CLASS_ROUTE
 							       : IR_CLASS_MARK;
 	const char *name = kind == IR_CLASS_PROXY   ? then->listener_name
@@ -258,7 +273,8 @@ static int fallback_of(const struct ast_target *target, const struct ast_table *
 static void add_row(struct numbers *numbers, const struct ast_then *then)
 {
 	struct lower *lower = numbers->lower;
-	struct lower_class *way = add_class(numbers, IR_CLASS_ROUTE, route_name(lower, then), NULL, then->span);
+	struct lower_class *way =
+		add_class(numbers, IR_CLASS_ROUTE, route_name(lower, then), NULL, then->span);
 
 	for (size_t i = 0; i < then->target_count; i++) {
 		struct ast_table *table = ast_table_find(lower->policy, then->targets[i].name);
@@ -276,10 +292,12 @@ static void add_wanted(struct numbers *numbers, const struct ast_then *then)
 	if (then->action == THEN_ROUTE)
 		add_row(numbers, then);
 	else if (then->action == THEN_MARK)
-		add_class(numbers, IR_CLASS_MARK, mark_name(numbers->lower, &then->mark), &then->mark, then->span);
+		add_class(numbers, IR_CLASS_MARK, mark_name(numbers->lower, &then->mark),
+			  &then->mark, then->span);
 }
 
-/* A table with a default route by an interface is an uplink; the first that names an interface has it. */
+/* A table with a default route by an interface is an uplink; the first that names an interface has
+ * it. */
 static void add_uplink(struct numbers *numbers, struct ast_table *table)
 {
 	struct lower *lower = numbers->lower;

@@ -1,7 +1,8 @@
 /*
- * lower_hook: the base chains prerouting (what arrives) and output (what this host sends), where the guarantees stand around the author's
- * rules. The order in each is the order of the guarantees: replies first, then connections that have their way, then what is left
- * alone, then the rules, then the default.
+ * lower_hook: the base chains prerouting (what arrives) and output (what this host sends), where
+ * the guarantees stand around the author's rules. The order in each is the order of the guarantees:
+ * replies first, then connections that have their way, then what is left alone, then the rules,
+ * then the default.
  */
 #include <string.h>
 
@@ -12,9 +13,10 @@
 
 static const struct span nowhere;
 
-static const char *loopback[] = { "lo" };
+static const char *const loopback[] = { "lo" };
 
-/* The author's rules of one scope: lowered first, put into the base chain when its head is there. */
+/* The author's rules of one scope: lowered first, put into the base chain when its head is there.
+ */
 struct body {
 	struct lower_walk rules, host;
 	const struct ast_then *otherwise;
@@ -61,7 +63,8 @@ static void replies(struct lower *lower, struct ir_chain *chain)
 	lower_op(lower, add(lower, back, NULL), IR_ACCEPT);
 }
 
-/* Destinations that rules leave alone go to `chain`, where the rules that name them are, or are accepted. */
+/* Destinations that rules leave alone go to `chain`, where the rules that name them are, or are
+ * accepted. */
 static void leave_host(struct lower *lower, struct ir_chain *chain, const char *host)
 {
 	static const char *const prefixes[] = { "multicast", "link-local" };
@@ -77,7 +80,8 @@ static void leave_host(struct lower *lower, struct ir_chain *chain, const char *
 			if (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_OFF)
 				continue;
 			builtin_find(lower->arena, prefixes[i], &set);
-			addr_interval_is_prefix((enum addr_family)family, set.family[family].items[0], &prefix);
+			addr_interval_is_prefix((enum addr_family)family,
+						set.family[family].items[0], &prefix);
 			rule = add(lower, chain, NULL);
 			lower_match(lower, rule, address_match(lower->arena, ADDRESS_TO, prefix));
 			finish_rule(lower, rule, host);
@@ -106,7 +110,8 @@ static void walk_rule(struct lower *lower, struct lower_walk *walk, const struct
 		lower_cut(lower, walk, rule);
 }
 
-/* IPv6 that a policy about IPv4 would let go: refused, unless the default does something with it. */
+/* IPv6 that a policy about IPv4 would let go: refused, unless the default does something with it.
+ */
 static void block_ipv6(struct lower *lower, const struct body *body)
 {
 	struct ir_rule *rule;
@@ -118,9 +123,12 @@ static void block_ipv6(struct lower *lower, const struct body *body)
 	lower_goto(lower, rule, lower_refuse(lower));
 }
 
-static struct ast_rule default_rule(struct lower *lower, const struct ast_then *then, enum ir_scope scope)
+static struct ast_rule default_rule(struct lower *lower, const struct ast_then *then,
+				    enum ir_scope scope)
 {
-	struct ast_rule rule = { .span = then->span, .then = (struct ast_then *)then, .scopes = scope };
+	struct ast_rule rule = { .span = then->span,
+				 .then = (struct ast_then *)then,
+				 .scopes = scope };
 
 	rule.families[ADDR_IPV4] = true;
 	rule.families[ADDR_IPV6] = lower->policy->settings.ipv6 != IPV6_OFF;
@@ -159,17 +167,21 @@ static struct body lower_body(struct lower *lower, enum ir_scope scope)
 {
 	static const struct ast_then direct = { .action = THEN_DIRECT };
 	struct ast_policy *policy = lower->policy;
-	const struct ast_then *given = scope == SCOPE_LOCAL ? policy->default_local : policy->default_forward;
+	const struct ast_then *given = scope == SCOPE_LOCAL ? policy->default_local
+							    : policy->default_forward;
 	const char *name = scope == SCOPE_LOCAL ? "local" : "forward";
 	struct body body = { .otherwise = given ? given : &direct };
 
-	body.rules = (struct lower_walk){ .scope = scope, .name = name, .stateful = lower->stateful[scope == SCOPE_LOCAL] };
+	body.rules = (struct lower_walk){ .scope = scope,
+					  .name = name,
+					  .stateful = lower->stateful[scope == SCOPE_LOCAL] };
 	body.host = body.rules;
 	body.host.name = arena_printf(lower->arena, "host_%s", name);
 	body.host.specials = true;
 	body.rules.chain = arena_new_of(lower->arena, struct ir_chain);
 	if (has_specials(lower, scope))
-		body.host.chain = lower_chain(lower, body.host.name, "only rules that name these destinations");
+		body.host.chain = lower_chain(lower, body.host.name,
+					      "only rules that name these destinations");
 	body.needed = given && given->action != THEN_DIRECT;
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		struct ast_rule *rule = &policy->rules[i];
@@ -194,7 +206,8 @@ static void put_body(struct lower *lower, struct ir_chain *chain, const struct b
 		return;
 	leave_host(lower, chain, body->host.chain ? body->host.chain->name : NULL);
 	for (size_t i = 0; i < body->rules.chain->rule_count; i++)
-		*arena_append(lower->arena, chain->rules, chain->rule_count) = body->rules.chain->rules[i];
+		*arena_append(lower->arena, chain->rules, chain->rule_count) =
+			body->rules.chain->rules[i];
 }
 
 /* ---- listeners' own traffic ---- */
@@ -204,7 +217,8 @@ static struct ir_match identity_of(struct lower *lower, const struct ast_listene
 	const struct ast_identity *identity = &listener->runs_as;
 
 	if (identity->by_mark)
-		return mark_match(lower->arena, MARK_PACKET, identity->mark.value, identity->mark.mask);
+		return mark_match(lower->arena, MARK_PACKET, identity->mark.value,
+				  identity->mark.mask);
 	return identity_match(lower->arena, identity->selector, identity->text);
 }
 
@@ -226,11 +240,13 @@ static bool is_for_own(const struct ast_rule *rule, const struct ast_listener *l
 		return false;
 	for (size_t i = 0; i < rule->condition_count; i++)
 		names |= rule->conditions[i]->kind->names_identity;
-	return names && !(rule->then->action == THEN_PROXY && same_identity(&rule->then->listener->runs_as, &listener->runs_as));
+	return names && !(rule->then->action == THEN_PROXY &&
+			  same_identity(&rule->then->listener->runs_as, &listener->runs_as));
 }
 
 /* A connection straight to the listener's port, which would take it for one more to be proxied. */
-static void refuse_straight(struct lower *lower, struct ir_chain *chain, const struct ast_listener *listener, const char *remark)
+static void refuse_straight(struct lower *lower, struct ir_chain *chain,
+			    const struct ast_listener *listener, const char *remark)
 {
 	struct ir_rule *rule = add(lower, chain, remark);
 
@@ -242,11 +258,14 @@ static void refuse_straight(struct lower *lower, struct ir_chain *chain, const s
 
 static void own_chain(struct lower *lower, const struct ast_listener *listener, const char *name)
 {
-	struct lower_walk walk = { .scope = SCOPE_LOCAL, .name = name, .stateful = lower->stateful[1] };
+	struct lower_walk walk = { .scope = SCOPE_LOCAL,
+				   .name = name,
+				   .stateful = lower->stateful[1] };
 	static const struct ast_then direct = { .action = THEN_DIRECT };
 	struct ast_rule rest = default_rule(lower, &direct, SCOPE_LOCAL);
 
-	walk.chain = lower_chain(lower, name, "only rules that name an identity, so that nothing loops");
+	walk.chain =
+		lower_chain(lower, name, "only rules that name an identity, so that nothing loops");
 	refuse_straight(lower, walk.chain, listener, NULL);
 	leave_host(lower, walk.chain, NULL);
 	for (size_t i = 0; i < lower->policy->rule_count; i++)
@@ -307,7 +326,8 @@ static void take_back(struct lower *lower, struct ir_chain *chain)
 	}
 }
 
-/* Both legs of a proxy that connects with its client's address: a transparent socket here is the end of what comes for it. */
+/* Both legs of a proxy that connects with its client's address: a transparent socket here is the
+ * end of what comes for it. */
 static void take_spoofed(struct lower *lower, struct ir_chain *chain)
 {
 	for (size_t i = 0; i < lower->class_count; i++) {
@@ -345,13 +365,16 @@ static void note_uplinks(struct lower *lower, struct ir_chain *chain)
 
 	for (size_t i = 0; i < lower->uplink_count; i++) {
 		const struct lower_uplink *uplink = &lower->uplinks[i];
-		struct ir_rule *rule = add(lower, chain, i ? NULL : "by which uplink a connection came in");
+		struct ir_rule *rule =
+			add(lower, chain, i ? NULL : "by which uplink a connection came in");
 
-		lower_match(lower, rule, interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
+		lower_match(lower, rule,
+			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
 		lower_match(lower, rule, mark_match(lower->arena, MARK_CONNECTION, 0, mask));
 		lower_do(lower, rule,
-			 (struct ir_statement){
-				 .op = IR_SET_CT_MARK, .value = lower_value(lower, i + 1, 0), .mask = mask });
+			 (struct ir_statement){ .op = IR_SET_CT_MARK,
+						.value = lower_value(lower, i + 1, 0),
+						.mask = mask });
 	}
 }
 
@@ -364,11 +387,12 @@ static void leave_remote_listeners(struct lower *lower, struct ir_chain *chain)
 		const struct ast_listener *listener = &lower->policy->listeners[i];
 
 		for (int family = 0; family < ADDR_FAMILIES; family++) {
-			struct addr_prefix prefix = { listener->addr[family], addr_width((enum addr_family)family) };
+			struct addr_prefix prefix = { listener->addr[family],
+						      addr_width((enum addr_family)family) };
 			struct ir_rule *rule;
 
-			if (!listener->used || listener->mode != MODE_DNAT || !listener->has[family] ||
-			    addr_is_loopback(listener->addr[family]))
+			if (!listener->used || listener->mode != MODE_DNAT ||
+			    !listener->has[family] || addr_is_loopback(listener->addr[family]))
 				continue;
 			rule = add(lower, chain, remark);
 			lower_match(lower, rule, address_match(lower->arena, ADDRESS_FROM, prefix));
@@ -388,8 +412,9 @@ static void leave_loopback(struct lower *lower, struct ir_chain *chain)
 
 static void prerouting(struct lower *lower, const struct body *body)
 {
-	struct ir_chain *chain = lower_base_chain(lower, "prerouting", IR_CHAIN_FILTER, IR_HOOK_PREROUTING,
-						  (int)lower->policy->settings.hook_priority, "what arrives");
+	struct ir_chain *chain =
+		lower_base_chain(lower, "prerouting", IR_CHAIN_FILTER, IR_HOOK_PREROUTING,
+				 (int)lower->policy->settings.hook_priority, "what arrives");
 
 	leave_ipv6(lower, chain);
 	take_back(lower, chain);
@@ -408,7 +433,8 @@ static void prerouting(struct lower *lower, const struct body *body)
 static void output(struct lower *lower, const struct body *body)
 {
 	struct ir_chain *chain = lower_base_chain(lower, "output", IR_CHAIN_ROUTE, IR_HOOK_OUTPUT,
-						  (int)lower->policy->settings.hook_priority, "what this host sends");
+						  (int)lower->policy->settings.hook_priority,
+						  "what this host sends");
 
 	leave_ipv6(lower, chain);
 	replies(lower, chain);
@@ -430,7 +456,8 @@ static bool has_own(const struct lower *lower)
 static bool has_local_tproxy(const struct lower *lower)
 {
 	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower->classes[i]->local && lower->classes[i]->listener && lower->classes[i]->listener->mode == MODE_TPROXY)
+		if (lower->classes[i]->local && lower->classes[i]->listener &&
+		    lower->classes[i]->listener->mode == MODE_TPROXY)
 			return true;
 	return false;
 }

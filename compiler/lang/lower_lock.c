@@ -1,9 +1,11 @@
 /*
- * lower_lock: what stands behind the marks, so that a packet that went wrong before does not get out: packets of a listener that were not
- * translated (connections older than the policy), packets of a strict table at another interface. Beside them the sizes of TCP segments, and
- * listeners whose absence is to be met with silence.
+ * lower_lock: what stands behind the marks, so that a packet that went wrong before does not get
+ * out: packets of a listener that were not translated (connections older than the policy), packets
+ * of a strict table at another interface. Beside them the sizes of TCP segments, and listeners
+ * whose absence is to be met with silence.
  *
- * What is forwarded can be rejected; what this host sends is known by its new interface only in postrouting, where nft can only drop.
+ * What is forwarded can be rejected; what this host sends is known by its new interface only in
+ * postrouting, where nft can only drop.
  */
 #include "base/arena.h"
 #include "base/diag.h"
@@ -22,11 +24,12 @@ static struct ir_chain *forward_chain(struct lower *lower)
 
 static struct ir_chain *postrouting_chain(struct lower *lower)
 {
-	return lower_base_chain(lower, "postrouting", IR_CHAIN_FILTER, IR_HOOK_POSTROUTING, PRIORITY_MANGLE,
-				"what is about to leave");
+	return lower_base_chain(lower, "postrouting", IR_CHAIN_FILTER, IR_HOOK_POSTROUTING,
+				PRIORITY_MANGLE, "what is about to leave");
 }
 
-static struct ir_rule *add(struct lower *lower, struct ir_chain *chain, const struct lower_class *way, const char *remark)
+static struct ir_rule *add(struct lower *lower, struct ir_chain *chain,
+			   const struct lower_class *way, const char *remark)
 {
 	struct ir_rule *rule = lower_rule(lower, chain, nowhere, remark);
 
@@ -39,12 +42,14 @@ static void lock_translation(struct lower *lower, const struct lower_class *way)
 	struct ir_rule *rule;
 
 	if (way->forward) {
-		rule = add(lower, forward_chain(lower), way, "not translated, so not on its way to the listener");
+		rule = add(lower, forward_chain(lower), way,
+			   "not translated, so not on its way to the listener");
 		lower_match(lower, rule, undirected_match());
 		lower_goto(lower, rule, lower_refuse(lower));
 	}
 	if (way->local) {
-		rule = add(lower, postrouting_chain(lower), way, "not translated, so not on its way to the listener");
+		rule = add(lower, postrouting_chain(lower), way,
+			   "not translated, so not on its way to the listener");
 		lower_match(lower, rule, undirected_match());
 		lower_op(lower, rule, IR_DROP);
 	}
@@ -52,8 +57,8 @@ static void lock_translation(struct lower *lower, const struct lower_class *way)
 
 static void lock_silence(struct lower *lower, const struct lower_class *way)
 {
-	struct ir_chain *chain = lower_base_chain(lower, "input", IR_CHAIN_FILTER, IR_HOOK_INPUT, PRIORITY_MANGLE,
-						  "what this host takes in");
+	struct ir_chain *chain = lower_base_chain(lower, "input", IR_CHAIN_FILTER, IR_HOOK_INPUT,
+						  PRIORITY_MANGLE, "what this host takes in");
 	struct ir_rule *rule = add(lower, chain, way, "no listener: silence");
 
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
@@ -99,17 +104,21 @@ static void lock_interfaces(struct lower *lower, const struct lower_class *way)
 static void clamp(struct lower *lower, struct ir_rule *rule, int64_t bytes)
 {
 	lower_match(lower, rule, syn_match());
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_CLAMP_MSS, .value = (uint32_t)bytes });
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_CLAMP_MSS, .value = (uint32_t)bytes });
 }
 
-/* In both directions where the size is given: what comes back by the interface says how large our own segments may be. */
-static void clamp_segments(struct lower *lower, const struct lower_class *way, struct ast_table *table)
+/* In both directions where the size is given: what comes back by the interface says how large our
+ * own segments may be. */
+static void clamp_segments(struct lower *lower, const struct lower_class *way,
+			   struct ast_table *table)
 {
 	struct lower_class one = { .tables = &table, .table_count = 1 };
 	size_t count;
 	bool complete;
 	const char **devs = lower_devs(lower, &one, &count, &complete);
-	struct ir_rule *rule = add(lower, postrouting_chain(lower), way, "segments that fit the way");
+	struct ir_rule *rule =
+		add(lower, postrouting_chain(lower), way, "segments that fit the way");
 
 	if (count && complete)
 		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));

@@ -1,8 +1,9 @@
 /*
- * lower_nat: address translation by mark: redirect and dnat listeners on the way in, masquerade and snat on the way out.
+ * lower_nat: address translation by mark: redirect and dnat listeners on the way in, masquerade and
+ * snat on the way out.
  *
- * The marks are set at the policy's hook priority, before these chains; ours stand just before the priorities that other tables use,
- * because only the first translation of a connection counts.
+ * The marks are set at the policy's hook priority, before these chains; ours stand just before the
+ * priorities that other tables use, because only the first translation of a connection counts.
  */
 #include "base/arena.h"
 #include "lang/check.h"
@@ -19,7 +20,8 @@ bool lower_is_used(const struct lower_class *way)
 	return way->families[ADDR_IPV4] || way->families[ADDR_IPV6];
 }
 
-const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count, bool *complete)
+const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count,
+			bool *complete)
 {
 	const char **devs = NULL;
 
@@ -39,7 +41,8 @@ const char **lower_devs(struct lower *lower, const struct lower_class *way, size
 
 /* ---- listeners ---- */
 
-static struct ir_rule *translate(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+static struct ir_rule *translate(struct lower *lower, struct ir_chain *chain,
+				 const struct lower_class *way)
 {
 	struct ir_rule *rule = lower_rule(lower, chain, nowhere, NULL);
 
@@ -52,7 +55,8 @@ static void redirect(struct lower *lower, struct ir_chain *chain, const struct l
 	struct ir_rule *rule = translate(lower, chain, way);
 
 	lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_REDIRECT, .port = way->listener->port });
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_REDIRECT, .port = way->listener->port });
 }
 
 static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
@@ -66,16 +70,18 @@ static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
 		lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
 		lower_do(lower, rule,
-			 (struct ir_statement){
-				 .op = IR_DNAT, .addr = way->listener->addr[family], .port = way->listener->port });
+			 (struct ir_statement){ .op = IR_DNAT,
+						.addr = way->listener->addr[family],
+						.port = way->listener->port });
 	}
 }
 
 static void to_listener(struct lower *lower, const struct lower_class *way, bool local)
 {
-	struct ir_chain *chain = lower_base_chain(lower, local ? "dstnat_local" : "dstnat", IR_CHAIN_NAT,
-						  local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_DSTNAT,
-						  "first packets of connections to listeners that translate");
+	struct ir_chain *chain =
+		lower_base_chain(lower, local ? "dstnat_local" : "dstnat", IR_CHAIN_NAT,
+				 local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_DSTNAT,
+				 "first packets of connections to listeners that translate");
 
 	if (way->listener->mode == MODE_REDIRECT)
 		redirect(lower, chain, way);
@@ -91,7 +97,8 @@ static struct ir_chain *srcnat(struct lower *lower)
 				"source addresses of what leaves by a table");
 }
 
-static struct ir_rule *leaving(struct lower *lower, const struct lower_class *way, const struct ast_table *table)
+static struct ir_rule *leaving(struct lower *lower, const struct lower_class *way,
+			       const struct ast_table *table)
 {
 	struct ir_rule *rule = translate(lower, srcnat(lower), way);
 	size_t count;
@@ -103,7 +110,8 @@ static struct ir_rule *leaving(struct lower *lower, const struct lower_class *wa
 	return rule;
 }
 
-static void from_table(struct lower *lower, const struct lower_class *way, const struct ast_table *table)
+static void from_table(struct lower *lower, const struct lower_class *way,
+		       const struct ast_table *table)
 {
 	if (table->masquerade)
 		lower_op(lower, leaving(lower, way, table), IR_MASQUERADE);
@@ -114,7 +122,8 @@ static void from_table(struct lower *lower, const struct lower_class *way, const
 			continue;
 		rule = leaving(lower, way, table);
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
-		lower_do(lower, rule, (struct ir_statement){ .op = IR_SNAT, .addr = table->snat.addr[family] });
+		lower_do(lower, rule,
+			 (struct ir_statement){ .op = IR_SNAT, .addr = table->snat.addr[family] });
 	}
 }
 

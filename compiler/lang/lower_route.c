@@ -1,8 +1,9 @@
 /*
- * lower_route: ip rules that read the marks, the private tables they lead to, and the sysctls that would stand in the way.
+ * lower_route: ip rules that read the marks, the private tables they lead to, and the sysctls that
+ * would stand in the way.
  *
- * Behind every lookup stands what happens when the table has no usable route, as an ip rule of its own: routes vanish with their
- * interfaces, rules do not.
+ * Behind every lookup stands what happens when the table has no usable route, as an ip rule of its
+ * own: routes vanish with their interfaces, rules do not.
  */
 #include <string.h>
 
@@ -33,16 +34,18 @@ static void add_step(struct lower *lower, struct steps *steps, struct step step)
 
 static struct steps steps_of(struct lower *lower, const struct lower_class *way)
 {
-	static const enum ir_rule_action last[] = { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE, IR_RULE_PROHIBIT,
-						    IR_RULE_BLACKHOLE };
+	static const enum ir_rule_action last[] = { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE,
+						    IR_RULE_PROHIBIT, IR_RULE_BLACKHOLE };
 	struct steps steps = { 0 };
 
 	if (way->table)
 		add_step(lower, &steps, (struct step){ IR_RULE_LOOKUP, way->table, false });
 	for (size_t i = 0; i < way->table_count; i++) {
 		if (way->tables[i]->prefer_main || way->kind == IR_CLASS_REPLY)
-			add_step(lower, &steps, (struct step){ IR_RULE_LOOKUP, IR_TABLE_MAIN, true });
-		add_step(lower, &steps, (struct step){ IR_RULE_LOOKUP, (uint32_t)way->tables[i]->id, false });
+			add_step(lower, &steps,
+				 (struct step){ IR_RULE_LOOKUP, IR_TABLE_MAIN, true });
+		add_step(lower, &steps,
+			 (struct step){ IR_RULE_LOOKUP, (uint32_t)way->tables[i]->id, false });
 	}
 	if (steps.count && way->fallback != FALLBACK_MAIN)
 		add_step(lower, &steps, (struct step){ last[way->fallback], 0, false });
@@ -52,7 +55,8 @@ static struct steps steps_of(struct lower *lower, const struct lower_class *way)
 /* The priority that the author gave to the table, for the way that is just this table. */
 static const struct ast_table *given_priority(const struct lower_class *way)
 {
-	if (way->kind != IR_CLASS_ROUTE || way->table_count != 1 || strcmp(way->name, way->tables[0]->name))
+	if (way->kind != IR_CLASS_ROUTE || way->table_count != 1 ||
+	    strcmp(way->name, way->tables[0]->name))
 		return NULL;
 	return way->tables[0]->priority ? way->tables[0] : NULL;
 }
@@ -68,7 +72,8 @@ static uint32_t free_block(struct lower *lower, uint32_t first, size_t count)
 			const struct ast_table *table = given_priority(lower->classes[i]);
 			size_t length = table ? steps_of(lower, lower->classes[i]).count : 0;
 
-			if (!table || !lower_is_used(lower->classes[i]) || first + count <= (size_t)table->priority ||
+			if (!table || !lower_is_used(lower->classes[i]) ||
+			    first + count <= (size_t)table->priority ||
 			    (size_t)table->priority + length <= first)
 				continue;
 			first = (uint32_t)(table->priority + (int64_t)length);
@@ -84,23 +89,25 @@ static void put_steps(struct lower *lower, struct lower_class *way, const struct
 		for (int family = 0; family < ADDR_FAMILIES; family++) {
 			if (!way->families[family])
 				continue;
-			*arena_append(lower->arena, lower->ir->ip_rules, lower->ir->ip_rule_count) = (struct ir_ip_rule){
-				.family = (enum addr_family)family,
-				.priority = way->priority + (uint32_t)i,
-				.mark = way->mark,
-				.mask = way->mask,
-				.action = steps->items[i].action,
-				.table = steps->items[i].table,
-				.suppress_default = steps->items[i].suppress_default,
-				.origin = way->origin,
-			};
+			*arena_append(lower->arena, lower->ir->ip_rules, lower->ir->ip_rule_count) =
+				(struct ir_ip_rule){
+					.family = (enum addr_family)family,
+					.priority = way->priority + (uint32_t)i,
+					.mark = way->mark,
+					.mask = way->mask,
+					.action = steps->items[i].action,
+					.table = steps->items[i].table,
+					.suppress_default = steps->items[i].suppress_default,
+					.origin = way->origin,
+				};
 		}
 }
 
 static void no_room(struct lower *lower, struct span span)
 {
 	if (!lower->failed)
-		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, span, "ip rule priorities would go beyond %d", PRIORITY_MOST),
+		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, span,
+				   "ip rule priorities would go beyond %d", PRIORITY_MOST),
 			  "begin lower: `settings: {priority: N}`; the main table's own rule stands at 32766");
 	lower->failed = true;
 }
@@ -116,7 +123,8 @@ static void lower_ip_rules(struct lower *lower)
 
 		if (!steps.count || !lower_is_used(way))
 			continue;
-		way->priority = given ? (uint32_t)given->priority : free_block(lower, next, steps.count);
+		way->priority = given ? (uint32_t)given->priority
+				      : free_block(lower, next, steps.count);
 		if (!given)
 			next = way->priority + (uint32_t)steps.count;
 		if (way->priority + steps.count > PRIORITY_MOST + 1)
@@ -137,9 +145,11 @@ static void check_priorities(struct lower *lower)
 		if (a->priority != b->priority || (a->mark == b->mark && a->mask == b->mask))
 			continue;
 		lower->failed = true;
-		record = diag_add(lower->diag, DIAG_number_conflict, b->origin, "ip rule priority %u is wanted twice", b->priority);
+		record = diag_add(lower->diag, DIAG_number_conflict, b->origin,
+				  "ip rule priority %u is wanted twice", b->priority);
 		diag_also(record, a->origin, "here too");
-		diag_help(record, "leave room: a table needs a priority for each lookup and one for its fallback");
+		diag_help(record,
+			  "leave room: a table needs a priority for each lookup and one for its fallback");
 	}
 }
 
@@ -179,12 +189,14 @@ static void proxy_routes(struct lower *lower, const struct lower_class *way)
 			.to = { { (enum addr_family)family, 0 }, 0 },
 			.origin = way->origin,
 		};
-		*arena_append(lower->arena, route->hops, route->hop_count) = (struct ir_nexthop){ .dev = "lo", .weight = 1 };
+		*arena_append(lower->arena, route->hops, route->hop_count) =
+			(struct ir_nexthop){ .dev = "lo", .weight = 1 };
 	}
 }
 
 /* False: this next hop is of the other family. */
-static bool lower_hop(struct lower *lower, const struct ast_hop *hop, enum addr_family family, struct ir_route *route)
+static bool lower_hop(struct lower *lower, const struct ast_hop *hop, enum addr_family family,
+		      struct ir_route *route)
 {
 	if (hop->via.span.source && !hop->via.has[family])
 		return false;
@@ -198,7 +210,8 @@ static bool lower_hop(struct lower *lower, const struct ast_hop *hop, enum addr_
 	return true;
 }
 
-static bool lower_hops(struct lower *lower, const struct ast_route *route, enum addr_family family, struct ir_route *out)
+static bool lower_hops(struct lower *lower, const struct ast_route *route, enum addr_family family,
+		       struct ir_route *out)
 {
 	if (route->type != IR_ROUTE_UNICAST && route->type != IR_ROUTE_LOCAL)
 		return true;
@@ -211,8 +224,9 @@ static bool lower_hops(struct lower *lower, const struct ast_route *route, enum 
 }
 
 /* The route in one family. False when it is not of this family. */
-static bool lower_route(struct lower *lower, const struct ast_table *table, const struct ast_route *route,
-			enum addr_family family, struct ir_route *out)
+static bool lower_route(struct lower *lower, const struct ast_table *table,
+			const struct ast_route *route, enum addr_family family,
+			struct ir_route *out)
 {
 	if (!route->is_default && route->to.addr.family != family)
 		return false;
@@ -230,8 +244,9 @@ static bool lower_route(struct lower *lower, const struct ast_table *table, cons
 	return lower_hops(lower, route, family, out);
 }
 
-static void table_route(struct lower *lower, const struct ast_table *table, const struct ast_route *route,
-			const bool families[ADDR_FAMILIES], bool found[ADDR_FAMILIES])
+static void table_route(struct lower *lower, const struct ast_table *table,
+			const struct ast_route *route, const bool families[ADDR_FAMILIES],
+			bool found[ADDR_FAMILIES])
 {
 	bool any = false;
 
@@ -249,7 +264,8 @@ static void table_route(struct lower *lower, const struct ast_table *table, cons
 	if (any)
 		return;
 	lower->failed = true;
-	diag_help(diag_add(lower->diag, DIAG_bad_address, route->span, "the destination and the next hops are of different families"),
+	diag_help(diag_add(lower->diag, DIAG_bad_address, route->span,
+			   "the destination and the next hops are of different families"),
 		  "IPv4 goes by IPv4 next hops, IPv6 by IPv6 ones: write a route for each");
 }
 
@@ -259,12 +275,16 @@ static void warn_of_gap(struct lower *lower, const struct ast_table *table)
 
 	if (table->fallback != FALLBACK_MAIN)
 		return;
-	record = diag_add(lower->diag, DIAG_ipv6_uncovered, table->span,
-			  "the table \"%s\" has no IPv6 route, so IPv6 that rules send there leaves by the main table", table->name);
-	diag_help(record, "add an IPv6 `via`, `fallback: unreachable`, or `family: ipv4` to the rules");
+	record =
+		diag_add(lower->diag, DIAG_ipv6_uncovered, table->span,
+			 "the table \"%s\" has no IPv6 route, so IPv6 that rules send there leaves by the main table",
+			 table->name);
+	diag_help(record,
+		  "add an IPv6 `via`, `fallback: unreachable`, or `family: ipv4` to the rules");
 }
 
-static void table_routes(struct lower *lower, const struct ast_table *table, const bool families[ADDR_FAMILIES], bool routed)
+static void table_routes(struct lower *lower, const struct ast_table *table,
+			 const bool families[ADDR_FAMILIES], bool routed)
 {
 	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
 	size_t count = table->has_shorthand ? 1 : table->route_count;
@@ -289,8 +309,10 @@ static void reply_families(struct lower *lower, struct lower_class *way)
 
 			if (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_OFF)
 				continue;
-			way->families[family] |= routes[i].is_default && routes[i].type == IR_ROUTE_UNICAST &&
-						 lower_route(lower, table, &routes[i], (enum addr_family)family, &out);
+			way->families[family] |= routes[i].is_default &&
+						 routes[i].type == IR_ROUTE_UNICAST &&
+						 lower_route(lower, table, &routes[i],
+							     (enum addr_family)family, &out);
 		}
 }
 
@@ -317,8 +339,8 @@ static void lower_tables(struct lower *lower)
 
 /* ---- sysctls ---- */
 
-static void add_sysctl(struct lower *lower, const char *key, const char *value, const char *why, bool only_if_strict,
-		       struct span origin)
+static void add_sysctl(struct lower *lower, const char *key, const char *value, const char *why,
+		       bool only_if_strict, struct span origin)
 {
 	struct ir *ir = lower->ir;
 
@@ -352,12 +374,15 @@ static void lower_sysctls(struct lower *lower)
 			continue;
 		if (way->table && way->forward)
 			add_sysctl(lower, "net.ipv4.conf.all.src_valid_mark", "0",
-				   "with 1 and a reverse-path filter the kernel drops what goes to a transparent proxy", false,
-				   way->origin);
+				   "with 1 and a reverse-path filter the kernel drops what goes to a transparent proxy",
+				   false, way->origin);
 		for (size_t k = 0; k < count; k++)
-			add_sysctl(lower, arena_printf(lower->arena, "net.ipv4.conf.%s.rp_filter", sysctl_name(lower, devs[k])),
-				   "2", "a strict reverse-path filter drops answers from a way that is not the main table's", true,
-				   way->origin);
+			add_sysctl(lower,
+				   arena_printf(lower->arena, "net.ipv4.conf.%s.rp_filter",
+						sysctl_name(lower, devs[k])),
+				   "2",
+				   "a strict reverse-path filter drops answers from a way that is not the main table's",
+				   true, way->origin);
 	}
 }
 

@@ -1,8 +1,9 @@
 /*
  * lower_rule: one rule of the author's as nft rules.
  *
- * Every condition gives alternatives for a family; the rule is their product, one nft rule for each combination. Where both families come
- * out alike and nothing in them is about addresses, one nft rule serves both.
+ * Every condition gives alternatives for a family; the rule is their product, one nft rule for each
+ * combination. Where both families come out alike and nothing in them is about addresses, one nft
+ * rule serves both.
  */
 #include <string.h>
 
@@ -19,7 +20,7 @@ struct lowering {
 	struct match_context context;
 	struct lower *lower;
 	const struct ast_rule *rule;
-	bool empty; /* a set without an address was asked for */
+	bool empty;    /* a set without an address was asked for */
 	bool too_many; /* more combinations than a rule may have */
 };
 
@@ -29,10 +30,12 @@ static enum match_extent extent_of(const struct interval_set *set, enum addr_fam
 {
 	if (!set->count)
 		return EXTENT_EMPTY;
-	return !set->items[0].first && set->items[0].last == addr_last(family) ? EXTENT_ALL : EXTENT_SOME;
+	return !set->items[0].first && set->items[0].last == addr_last(family) ? EXTENT_ALL
+									       : EXTENT_SOME;
 }
 
-static enum match_extent named_set(struct match_context *context, const char *name, const struct ir_set **out)
+static enum match_extent named_set(struct match_context *context, const char *name,
+				   const struct ir_set **out)
 {
 	struct lowering *lowering = context->user;
 	struct lower *lower = lowering->lower;
@@ -48,14 +51,15 @@ static enum match_extent named_set(struct match_context *context, const char *na
 	lowering->empty |= set && addr_set_is_empty(&set->contents);
 	if (extent == EXTENT_SOME)
 		*out = lower_set(lower,
-				 arena_printf(lower->arena, "%s_%s", name, context->family == ADDR_IPV4 ? "v4" : "v6"),
+				 arena_printf(lower->arena, "%s_%s", name,
+					      context->family == ADDR_IPV4 ? "v4" : "v6"),
 				 context->family == ADDR_IPV4 ? IR_SET_IPV4 : IR_SET_IPV6, contents,
 				 set ? set->span : (struct span){ 0 });
 	return extent;
 }
 
-static const struct ir_set *make_set(struct match_context *context, const char *base, enum ir_set_type type,
-				     const struct interval_set *elements)
+static const struct ir_set *make_set(struct match_context *context, const char *base,
+				     enum ir_set_type type, const struct interval_set *elements)
 {
 	struct lowering *lowering = context->user;
 
@@ -64,13 +68,15 @@ static const struct ir_set *make_set(struct match_context *context, const char *
 
 /* ---- products ---- */
 
-static void copy_matches(struct match_context *context, struct match_alternative *into, const struct match_alternative *from)
+static void copy_matches(struct match_context *context, struct match_alternative *into,
+			 const struct match_alternative *from)
 {
 	for (size_t i = 0; i < from->count; i++)
 		*arena_append(context->arena, into->items, into->count) = from->items[i];
 }
 
-static struct match_alternatives multiply(struct lowering *lowering, const struct match_alternatives *a,
+static struct match_alternatives multiply(struct lowering *lowering,
+					  const struct match_alternatives *a,
 					  const struct match_alternatives *b)
 {
 	struct match_context *context = &lowering->context;
@@ -87,21 +93,25 @@ static struct match_alternatives multiply(struct lowering *lowering, const struc
 	return product;
 }
 
-/* The rule's protocols as a match, unless a port says the one protocol already, or the rule is about all. */
+/* The rule's protocols as a match, unless a port says the one protocol already, or the rule is
+ * about all. */
 static void lower_protocols(struct lowering *lowering, struct match_alternatives *out)
 {
 	const struct match_condition *written = ast_condition(lowering->rule, "proto");
 	const struct interval_set *protocols = &lowering->rule->protocols;
 	struct match_condition condition = { .kind = &match_protocol, .values = *protocols };
 	bool one = protocols->count == 1 && protocols->items[0].first == protocols->items[0].last;
-	bool has_port = ast_condition(lowering->rule, "port") || ast_condition(lowering->rule, "sport");
+	bool has_port = ast_condition(lowering->rule, "port") ||
+			ast_condition(lowering->rule, "sport");
 
 	if (written && written->negated && !has_port && lowering->rule->then->action != THEN_PROXY)
 		condition = *written;
-	if (!protocols->count || (one && has_port && protocol_name((unsigned int)protocols->items[0].first)))
+	if (!protocols->count ||
+	    (one && has_port && protocol_name((unsigned int)protocols->items[0].first)))
 		match_alternative(&lowering->context, out);
 	else
-		match_lower_values(&condition, &lowering->context, protocol_match(protocols).ops, out);
+		match_lower_values(&condition, &lowering->context, protocol_match(protocols).ops,
+				   out);
 }
 
 /* In the order of match.def, whatever order the author wrote the keys in. */
@@ -112,7 +122,8 @@ static struct match_alternatives lower_conditions(struct lowering *lowering)
 
 	match_alternative(context, &product);
 	for (size_t i = 0; i < match_key_count; i++) {
-		struct match_condition *condition = ast_condition(lowering->rule, match_keys[i].key);
+		struct match_condition *condition =
+			ast_condition(lowering->rule, match_keys[i].key);
 		struct match_alternatives alternatives = { 0 };
 
 		if (match_keys[i].kind == &match_protocol)
@@ -140,19 +151,22 @@ static bool are_alike(const struct match_alternatives *a, const struct match_alt
 	if (a->count != b->count || !a->count)
 		return false;
 	for (size_t i = 0; i < a->count; i++)
-		if (is_by_family(&a->items[i]) || is_by_family(&b->items[i]) || a->items[i].count != b->items[i].count)
+		if (is_by_family(&a->items[i]) || is_by_family(&b->items[i]) ||
+		    a->items[i].count != b->items[i].count)
 			return false;
 	return true;
 }
 
-static void pin_family(struct lowering *lowering, struct match_alternatives *alternatives, enum addr_family family)
+static void pin_family(struct lowering *lowering, struct match_alternatives *alternatives,
+		       enum addr_family family)
 {
 	for (size_t i = 0; i < alternatives->count; i++) {
 		struct match_alternative pinned = { 0 };
 
 		if (is_by_family(&alternatives->items[i]))
 			continue;
-		*arena_append(lowering->lower->arena, pinned.items, pinned.count) = family_match(lowering->lower->arena, family);
+		*arena_append(lowering->lower->arena, pinned.items, pinned.count) =
+			family_match(lowering->lower->arena, family);
 		copy_matches(&lowering->context, &pinned, &alternatives->items[i]);
 		alternatives->items[i] = pinned;
 	}
@@ -174,11 +188,14 @@ static const char *counter_name(struct lower *lower, const struct ast_rule *rule
 
 static bool decides_way(enum ast_action action)
 {
-	return action == THEN_DIRECT || action == THEN_PROXY || action == THEN_ROUTE || action == THEN_MARK;
+	return action == THEN_DIRECT || action == THEN_PROXY || action == THEN_ROUTE ||
+	       action == THEN_MARK;
 }
 
-/* Where packets of a kept connection are counted too, the counter stands before the way, in a chain of its own. */
-static const char *counted(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule, const char *target)
+/* Where packets of a kept connection are counted too, the counter stands before the way, in a chain
+ * of its own. */
+static const char *counted(struct lower *lower, const struct lower_walk *walk,
+			   const struct ast_rule *rule, const char *target)
 {
 	const char *name = arena_printf(lower->arena, "count_rule%zu%s", rule->number,
 					walk->scope == SCOPE_LOCAL ? "_local" : "");
@@ -189,7 +206,8 @@ static const char *counted(struct lower *lower, const struct lower_walk *walk, c
 		return chain->name;
 	chain = lower_chain(lower, name, NULL);
 	count = lower_rule(lower, chain, rule->span, rule->name);
-	lower_do(lower, count, (struct ir_statement){ .op = IR_COUNT, .name = counter_name(lower, rule) });
+	lower_do(lower, count,
+		 (struct ir_statement){ .op = IR_COUNT, .name = counter_name(lower, rule) });
 	if (target)
 		lower_goto(lower, count, target);
 	else
@@ -197,7 +215,8 @@ static const char *counted(struct lower *lower, const struct lower_walk *walk, c
 	return name;
 }
 
-static const char *target_of(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule)
+static const char *target_of(struct lower *lower, const struct lower_walk *walk,
+			     const struct ast_rule *rule)
 {
 	struct lower_class *way;
 
@@ -212,14 +231,19 @@ static bool lets_go(const struct ast_then *then)
 	return then->action == THEN_PROXY && then->listener->on_failure == FAILURE_DIRECT;
 }
 
-static void decide(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule, struct ir_rule *out)
+static void decide(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+		   struct ir_rule *out)
 {
 	const char *target = target_of(lower, walk, rule), *first;
 
 	if (rule->count && (!walk->stateful || lets_go(rule->then)))
-		lower_do(lower, out, (struct ir_statement){ .op = IR_COUNT, .name = counter_name(lower, rule) });
+		lower_do(lower, out,
+			 (struct ir_statement){ .op = IR_COUNT,
+						.name = counter_name(lower, rule) });
 	if (walk->stateful) {
-		first = lets_go(rule->then) ? lower_try(lower, walk, lower_class_of(lower, rule->then)) : NULL;
+		first = lets_go(rule->then)
+				? lower_try(lower, walk, lower_class_of(lower, rule->then))
+				: NULL;
 		if (rule->count)
 			target = counted(lower, walk, rule, target);
 		target = lower_decide(lower, walk, target, first ? first : target);
@@ -230,7 +254,8 @@ static void decide(struct lower *lower, struct lower_walk *walk, const struct as
 		lower_op(lower, out, IR_ACCEPT);
 }
 
-static void act(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule, struct ir_rule *out)
+static void act(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+		struct ir_rule *out)
 {
 	enum ast_action action = rule->then->action;
 
@@ -242,18 +267,22 @@ static void act(struct lower *lower, struct lower_walk *walk, const struct ast_r
 	if (rule->log)
 		lower_do(lower, out, (struct ir_statement){ .op = IR_LOG, .name = rule->log });
 	if (rule->count)
-		lower_do(lower, out, (struct ir_statement){ .op = IR_COUNT, .name = counter_name(lower, rule) });
+		lower_do(lower, out,
+			 (struct ir_statement){ .op = IR_COUNT,
+						.name = counter_name(lower, rule) });
 	if (action == THEN_DROP)
 		lower_op(lower, out, IR_DROP);
 	else if (action == THEN_REJECT && rule->then->reject == REJECT_DEFAULT)
 		lower_goto(lower, out, lower_refuse(lower));
 	else if (action == THEN_REJECT)
-		lower_do(lower, out, (struct ir_statement){ .op = IR_REJECT, .reject = rule->then->reject });
+		lower_do(lower, out,
+			 (struct ir_statement){ .op = IR_REJECT, .reject = rule->then->reject });
 }
 
 /* ---- nft rules ---- */
 
-static void put_rule(struct lowering *lowering, struct lower_walk *walk, const struct match_alternative *alternative)
+static void put_rule(struct lowering *lowering, struct lower_walk *walk,
+		     const struct match_alternative *alternative)
 {
 	struct lower *lower = lowering->lower;
 	const struct ast_rule *rule = lowering->rule;
@@ -273,7 +302,8 @@ static void put_rule(struct lowering *lowering, struct lower_walk *walk, const s
 	act(lower, walk, rule, out);
 }
 
-static void note_use(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule, enum addr_family family)
+static void note_use(struct lower *lower, const struct lower_walk *walk,
+		     const struct ast_rule *rule, enum addr_family family)
 {
 	struct lower_class *way;
 
@@ -290,7 +320,8 @@ static void note_use(struct lower *lower, const struct lower_walk *walk, const s
 	way->local |= walk->scope == SCOPE_LOCAL;
 }
 
-static void put_rules(struct lowering *lowering, struct lower_walk *walk, const struct match_alternatives *alternatives)
+static void put_rules(struct lowering *lowering, struct lower_walk *walk,
+		      const struct match_alternatives *alternatives)
 {
 	for (size_t i = 0; i < alternatives->count; i++)
 		put_rule(lowering, walk, &alternatives->items[i]);
@@ -305,7 +336,8 @@ static void warn_of_nothing(struct lowering *lowering)
 				   "this rule matches nothing: its set has no address"),
 			  "fill the set, or remove the rule");
 	else
-		diag_help(diag_add(lowering->lower->diag, DIAG_never_matches, rule->span, "no packet can fit this rule"),
+		diag_help(diag_add(lowering->lower->diag, DIAG_never_matches, rule->span,
+				   "no packet can fit this rule"),
 			  "its conditions exclude each other: look at the families and destinations they name");
 }
 
@@ -335,8 +367,8 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 	}
 	if (total > RULES_MOST || lowering.too_many) {
 		lower->failed = true;
-		diag_help(diag_add(lower->diag, DIAG_too_complex, rule->span, "this rule would become more than %d nft rules",
-				   RULES_MOST),
+		diag_help(diag_add(lower->diag, DIAG_too_complex, rule->span,
+				   "this rule would become more than %d nft rules", RULES_MOST),
 			  "put addresses into sets, and interfaces that belong together into one pattern");
 		return;
 	}

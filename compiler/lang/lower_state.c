@@ -1,10 +1,12 @@
 /*
  * lower_state: the first packet decides the way.
  *
- * Where a rule could answer otherwise for a later packet (its state, a mark, an owner that is gone), the way that the first packet got is
- * written into our bits of the connection's mark, and later packets follow it without meeting the rules again. A value stands for a pair:
- * the uplink the connection came in by (replies leave there), and the way it goes. Drops and rejects above the rule that decided
- * are still looked at: a way that was chosen below some of them goes through a chain of those ("cuts") first.
+ * Where a rule could answer otherwise for a later packet (its state, a mark, an owner that is
+ * gone), the way that the first packet got is written into our bits of the connection's mark, and
+ * later packets follow it without meeting the rules again. A value stands for a pair: the uplink
+ * the connection came in by (replies leave there), and the way it goes. Drops and rejects above the
+ * rule that decided are still looked at: a way that was chosen below some of them goes through a
+ * chain of those ("cuts") first.
  *
  * Scopes whose rules are about addresses and ports alone keep no state.
  */
@@ -15,7 +17,7 @@
 #include "lang/lower.h"
 #include "match/kinds.h"
 
-bool lower_may_change(const struct ast_rule *rule)
+static bool may_change(const struct ast_rule *rule)
 {
 	for (size_t i = 0; i < rule->condition_count; i++)
 		if (match_may_change(rule->conditions[i]))
@@ -28,7 +30,8 @@ static bool lets_go(const struct ast_then *then)
 	return then && then->action == THEN_PROXY && then->listener->on_failure == FAILURE_DIRECT;
 }
 
-/* A listener that is known by its owner loses it with the last packets of a connection that it has closed. */
+/* A listener that is known by its owner loses it with the last packets of a connection that it has
+ * closed. */
 static bool has_mortal_owner(const struct ast_listener *listener)
 {
 	return listener->used_locally && listener->runs_as.given && !listener->runs_as.by_mark;
@@ -40,7 +43,7 @@ void lower_plan_state(struct lower *lower)
 
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ast_rule *rule = &policy->rules[i];
-		bool changes = lower_may_change(rule) || lets_go(rule->then);
+		bool changes = may_change(rule) || lets_go(rule->then);
 
 		lower->stateful[0] |= changes && (rule->scopes & SCOPE_FORWARD);
 		lower->stateful[1] |= changes && (rule->scopes & SCOPE_LOCAL);
@@ -71,17 +74,20 @@ static bool is_taken(const struct lower *lower, uint32_t value)
 }
 
 /*
- * Connections outlive the policy that wrote their value, so a value is drawn from the names it stands for and not from their order: under
- * the next policy it means the same, or, mostly, nothing.
+ * Connections outlive the policy that wrote their value, so a value is drawn from the names it
+ * stands for and not from their order: under the next policy it means the same, or, mostly,
+ * nothing.
  */
 static uint32_t draw_value(struct lower *lower, size_t origin, size_t way)
 {
 	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
 	uint32_t room = (uint32_t)((1ull << __builtin_popcount(mask)) - 1);
-	uint32_t start = hash(0x811c9dc5u, origin ? lower->uplinks[origin - 1].table->name : ""), value;
+	uint32_t start = hash(0x811c9dc5u, origin ? lower->uplinks[origin - 1].table->name : ""),
+		 value;
 
 	if (way) {
-		start = hash(start, lower->ways[way - 1].scope == SCOPE_LOCAL ? "/local/" : "/forward/");
+		start = hash(start,
+			     lower->ways[way - 1].scope == SCOPE_LOCAL ? "/local/" : "/forward/");
 		start = hash(start, lower->ways[way - 1].target ? lower->ways[way - 1].target : "");
 	}
 	for (uint32_t i = 0; i < room; i++) {
@@ -101,13 +107,15 @@ uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
 			return lower->values[i].value;
 	value = draw_value(lower, origin, way);
 	if (!value && !lower->failed) {
-		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, lower->policy->settings.mark_mask_span,
+		diag_help(diag_add(lower->diag, DIAG_out_of_numbers,
+				   lower->policy->settings.mark_mask_span,
 				   "there is no room in 0x%08x for the ways that connections keep",
 				   (unsigned int)lower->policy->settings.mark_mask),
 			  "widen `settings: {mark_mask: ...}`, or use fewer rules that look at state, marks and users");
 		lower->failed = true;
 	}
-	*arena_append(lower->arena, lower->values, lower->value_count) = (struct lower_value){ origin, way, value };
+	*arena_append(lower->arena, lower->values, lower->value_count) =
+		(struct lower_value){ origin, way, value };
 	return value;
 }
 
@@ -146,24 +154,29 @@ static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
 					.mask = (uint32_t)lower->policy->settings.mark_mask });
 }
 
-void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk, size_t way)
+void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
+		size_t way)
 {
 	size_t uplinks = walk->scope == SCOPE_FORWARD ? lower->uplink_count : 0;
 
-	set_value(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), lower_value(lower, 0, way));
+	set_value(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL),
+		  lower_value(lower, 0, way));
 	for (size_t i = 0; i < uplinks; i++) {
 		struct lower_uplink *uplink = &lower->uplinks[i];
 		struct ir_rule *rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
 
-		lower_match(lower, rule, interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
+		lower_match(lower, rule,
+			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
 		set_value(lower, rule, lower_value(lower, i + 1, way));
 	}
 }
 
-const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target, const char *first)
+const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target,
+			 const char *first)
 {
 	size_t way = lower_way(lower, walk, target);
-	const char *name = arena_printf(lower->arena, "decide_%s.%zu", first ? first : "direct", way);
+	const char *name =
+		arena_printf(lower->arena, "decide_%s.%zu", first ? first : "direct", way);
 	struct ir_chain *chain = lower_find_chain(lower, name);
 	struct ir_rule *rule;
 
@@ -184,19 +197,23 @@ const char *lower_decide(struct lower *lower, const struct lower_walk *walk, con
 void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
 {
 	struct lower_walk cut = *walk;
-	cut.chain = lower_chain(lower, cuts_name(lower, walk, walk->cuts + 1), "drops and rejects that still cut kept connections");
+	cut.chain = lower_chain(lower, cuts_name(lower, walk, walk->cuts + 1),
+				"drops and rejects that still cut kept connections");
 	if (walk->cuts)
 		lower_do(lower, lower_rule(lower, cut.chain, (struct span){ 0 }, NULL),
-			 (struct ir_statement){ .op = IR_JUMP, .chain = cuts_name(lower, walk, walk->cuts) });
+			 (struct ir_statement){ .op = IR_JUMP,
+						.chain = cuts_name(lower, walk, walk->cuts) });
 	lower_author_rule(lower, &cut, rule);
 	walk->cuts++;
 }
 
 /* ---- following ---- */
 
-static void add_case(struct lower *lower, struct ir_statement *dispatch, uint32_t value, const char *chain)
+static void add_case(struct lower *lower, struct ir_statement *dispatch, uint32_t value,
+		     const char *chain)
 {
-	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) = (struct ir_case){ value, chain };
+	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
+		(struct ir_case){ value, chain };
 }
 
 /* The chain that a kept connection's packets go to; NULL accepts. */
@@ -209,7 +226,8 @@ static const char *keep_chain(struct lower *lower, size_t number)
 
 	if (!way->cuts)
 		return way->target;
-	name = arena_printf(lower->arena, "keep_%s.%zu", way->target ? way->target : "direct", number);
+	name = arena_printf(lower->arena, "keep_%s.%zu", way->target ? way->target : "direct",
+			    number);
 	chain = lower_find_chain(lower, name);
 	if (chain)
 		return chain->name;
@@ -224,7 +242,8 @@ static const char *keep_chain(struct lower *lower, size_t number)
 	return name;
 }
 
-static void add_dispatch(struct lower *lower, struct ir_chain *chain, struct ir_statement dispatch, const char *remark)
+static void add_dispatch(struct lower *lower, struct ir_chain *chain, struct ir_statement dispatch,
+			 const char *remark)
 {
 	if (dispatch.case_count)
 		lower_do(lower, lower_rule(lower, chain, (struct span){ 0 }, remark), dispatch);
@@ -258,5 +277,6 @@ void lower_fill_replies(struct lower *lower, struct ir_chain *chain)
 		if (lower->values[i].origin)
 			add_case(lower, &dispatch, lower->values[i].value,
 				 lower->uplinks[lower->values[i].origin - 1].reply->chain);
-	add_dispatch(lower, chain, dispatch, "answers leave by the uplink that the request came in by");
+	add_dispatch(lower, chain, dispatch,
+		     "answers leave by the uplink that the request came in by");
 }

@@ -1,7 +1,8 @@
 /*
  * lower_way: the chains that send a packet each way.
  *
- * The mark comes first: with it, a packet whose listener is gone is routed to this host and not out in the clear.
+ * The mark comes first: with it, a packet whose listener is gone is routed to this host and not out
+ * in the clear.
  */
 #include "base/arena.h"
 #include "lang/lower.h"
@@ -20,7 +21,8 @@ struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_l
 
 static void set_mark(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
 {
-	lower_set_mark(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), way->mark, way->mask);
+	lower_set_mark(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), way->mark,
+		       way->mask);
 }
 
 static void hand_over(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
@@ -71,7 +73,8 @@ static void proxy_chain(struct lower *lower, const struct lower_class *way)
 		lower_goto(lower, rule, lower_refuse(lower));
 }
 
-const char *lower_try(struct lower *lower, const struct lower_walk *walk, const struct lower_class *way)
+const char *lower_try(struct lower *lower, const struct lower_walk *walk,
+		      const struct lower_class *way)
 {
 	size_t direct = lower_way(lower, walk, NULL);
 	const char *name = arena_printf(lower->arena, "try_%s.%zu", way->name, direct);
@@ -84,7 +87,8 @@ const char *lower_try(struct lower *lower, const struct lower_walk *walk, const 
 	set_mark(lower, chain, way);
 	hand_over(lower, chain, way);
 	lower_keep(lower, chain, walk, direct);
-	rule = lower_rule(lower, chain, (struct span){ 0 }, "no listener: the connection goes its usual way");
+	rule = lower_rule(lower, chain, (struct span){ 0 },
+			  "no listener: the connection goes its usual way");
 	lower_set_mark(lower, rule, 0, way->mask);
 	lower_op(lower, rule, IR_ACCEPT);
 	return name;

@@ -1,8 +1,9 @@
 /*
  * read: a policy file and all that it includes, merged, then decoded part by part.
  *
- * Included files come before the file that includes them: mappings are merged by key (the same key twice is an error that shows both
- * places), lists are appended. A file's paths are relative to that file.
+ * Included files come before the file that includes them: mappings are merged by key (the same key
+ * twice is an error that shows both places), lists are appended. A file's paths are relative to
+ * that file.
  */
 #include "lang/read.h"
 
@@ -13,37 +14,55 @@
 #include "base/buf.h"
 #include "lang/lang.h"
 
-/* The parts of one file, or of all files merged; a part that is missing has no source in its span. */
+/* The parts of one file, or of all files merged; a part that is missing has no source in its span.
+ */
 struct parts {
-	const struct node *version, *name, *include, *settings, *interfaces, *sets, *listeners, *tables, *rules, *otherwise,
-		*expect;
+	const struct node *version, *name, *include, *settings, *interfaces, *sets, *listeners,
+		*tables, *rules, *otherwise, *expect;
 };
 
-#define PART(key_, member) { .key = key_, .read = decode_node, .offset = offsetof(struct parts, member) }
+#define PART(key_, member)                                                                 \
+	{                                                                                  \
+		.key = key_, .read = decode_node, .offset = offsetof(struct parts, member) \
+	}
 
 static const struct decode_field policy_fields[] = {
-	PART("version", version),     PART("name", name),           PART("include", include),
-	PART("settings", settings),   PART("interfaces", interfaces), PART("sets", sets),
-	PART("listeners", listeners), PART("tables", tables),       PART("rules", rules),
-	PART("default", otherwise),   PART("expect", expect),
+	PART("version", version),       PART("name", name),
+	PART("include", include),       PART("settings", settings),
+	PART("interfaces", interfaces), PART("sets", sets),
+	PART("listeners", listeners),   PART("tables", tables),
+	PART("rules", rules),           PART("default", otherwise),
+	PART("expect", expect),
 };
 
-const struct decode_table read_policy_table = { "policy", policy_fields,
-						sizeof(policy_fields) / sizeof(policy_fields[0]) };
-
-const struct decode_table *const read_tables_of_fields[] = {
-	&read_policy_table,  &read_settings_table, &read_set_table,  &read_listener_table, &read_tproxy_table,
-	&read_redirect_table, &read_runs_as_table, &read_mark_table, &read_table_table,    &read_route_table,
-	&read_nexthop_table, &read_rule_table,     &read_then_table, &read_default_table,  &read_expect_table,
-	&read_packet_table,
+static const struct decode_table policy_table = {
+	"policy", policy_fields, sizeof(policy_fields) / sizeof(policy_fields[0])
 };
 
-const size_t read_table_count = sizeof(read_tables_of_fields) / sizeof(read_tables_of_fields[0]);
+struct defaults {
+	struct ast_then *forward, *local;
+};
+
+static const struct decode_field default_fields[] = {
+	{ .key = "forward", .read = read_then_field, .offset = offsetof(struct defaults, forward) },
+	{ .key = "local", .read = read_then_field, .offset = offsetof(struct defaults, local) },
+};
+
+static const struct decode_table default_table = { "default", default_fields, 2 };
+
+static const struct decode_table *const tables[] = {
+	&policy_table,      &read_settings_table, &read_set_table,     &read_listener_table,
+	&read_tproxy_table, &read_redirect_table, &read_runs_as_table, &read_mark_table,
+	&read_table_table,  &read_route_table,    &read_nexthop_table, &read_rule_table,
+	&read_then_table,   &default_table,       &read_expect_table,  &read_packet_table,
+};
+
+static const size_t table_count = sizeof(tables) / sizeof(tables[0]);
 
 void lang_put_fields(struct buf *out)
 {
-	for (size_t i = 0; i < read_table_count; i++) {
-		const struct decode_table *table = read_tables_of_fields[i];
+	for (size_t i = 0; i < table_count; i++) {
+		const struct decode_table *table = tables[i];
 
 		for (size_t k = 0; k < table->count; k++)
 			buf_printf(out, "%s %s%s\n", table->what, table->fields[k].key,
@@ -74,7 +93,8 @@ static void merge_map(struct reading *reading, const struct node **into, const s
 	}
 	sum = arena_new_of(reading->decode.arena, struct node);
 	*sum = **into;
-	sum->entries = arena_alloc(reading->decode.arena, (sum->count + part->count) * sizeof(*sum->entries));
+	sum->entries = arena_alloc(reading->decode.arena,
+				   (sum->count + part->count) * sizeof(*sum->entries));
 	if ((*into)->count)
 		memcpy(sum->entries, (*into)->entries, (*into)->count * sizeof(*sum->entries));
 	for (size_t i = 0; i < part->count; i++) {
@@ -88,7 +108,8 @@ static void merge_map(struct reading *reading, const struct node **into, const s
 		record = diag_add(diag, DIAG_duplicate_key, part->entries[i].key_span,
 				  "\"%s\" is defined in two files", part->entries[i].key);
 		diag_also(record, twin->key_span, "the other one");
-		diag_help(record, "files are merged, and neither definition may win: rename or remove one");
+		diag_help(record,
+			  "files are merged, and neither definition may win: rename or remove one");
 	}
 	*into = sum;
 }
@@ -114,7 +135,8 @@ static void merge_list(struct reading *reading, const struct node **into, const 
 	*into = sum;
 }
 
-static void merge_single(struct reading *reading, const struct node **into, const struct node *part, const char *key)
+static void merge_single(struct reading *reading, const struct node **into, const struct node *part,
+			 const char *key)
 {
 	struct diag_record *record;
 
@@ -124,12 +146,14 @@ static void merge_single(struct reading *reading, const struct node **into, cons
 		*into = part;
 		return;
 	}
-	record = diag_add(reading->decode.diag, DIAG_duplicate_key, part->span, "`%s` is given in two files", key);
+	record = diag_add(reading->decode.diag, DIAG_duplicate_key, part->span,
+			  "`%s` is given in two files", key);
 	diag_also(record, (*into)->span, "the other one");
 	diag_help(record, "keep one of them");
 }
 
-static void check_version(struct reading *reading, const struct node *root, const struct node *version, bool is_first)
+static void check_version(struct reading *reading, const struct node *root,
+			  const struct node *version, bool is_first)
 {
 	struct diag *diag = reading->decode.diag;
 	int64_t number;
@@ -139,24 +163,29 @@ static void check_version(struct reading *reading, const struct node *root, cons
 	if (!version && !is_first)
 		return;
 	if (!version)
-		diag_help(diag_add(diag, DIAG_missing_key, (struct span){ root->span.source, root->span.begin, root->span.begin },
+		diag_help(diag_add(diag, DIAG_missing_key,
+				   (struct span){ root->span.source, root->span.begin,
+						  root->span.begin },
 				   "the policy does not say which version of the language it is written in"),
 			  "begin it with `version: 1`");
 	else
-		diag_help(diag_add(diag, DIAG_bad_value, version->span, "this version of the language does not exist"),
+		diag_help(diag_add(diag, DIAG_bad_value, version->span,
+				   "this version of the language does not exist"),
 			  "write `version: 1`");
 }
 
 static void read_file(struct reading *reading, const char *path, struct span wanted_by);
 
-static void read_includes(struct reading *reading, const struct source *source, const struct node *include)
+static void read_includes(struct reading *reading, const struct source *source,
+			  const struct node *include)
 {
 	struct decode *decode = &reading->decode;
 
 	if (!include)
 		return;
 	if (include->kind != NODE_LIST) {
-		diag_help(diag_add(decode->diag, DIAG_wrong_type, include->span, "`include` is a list of file names"),
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, include->span,
+				   "`include` is a list of file names"),
 			  "write `include: [FILE]`");
 		return;
 	}
@@ -164,10 +193,12 @@ static void read_includes(struct reading *reading, const struct source *source, 
 		const struct node *name = &include->items[i];
 
 		if (name->kind == NODE_SCALAR && name->length) {
-			read_file(reading, read_relative_path(decode->arena, source, name->text), name->span);
+			read_file(reading, read_relative_path(decode->arena, source, name->text),
+				  name->span);
 			continue;
 		}
-		diag_add(decode->diag, DIAG_wrong_type, name->span, "a file name belongs here, not %s", node_describe(name));
+		diag_add(decode->diag, DIAG_wrong_type, name->span,
+			 "a file name belongs here, not %s", node_describe(name));
 	}
 }
 
@@ -193,10 +224,12 @@ static bool is_open(struct reading *reading, const char *path, struct span wante
 	for (size_t i = 0; i < reading->open_count; i++) {
 		if (strcmp(reading->open[i]->name, path))
 			continue;
-		record = diag_add(reading->decode.diag, DIAG_include_cycle, wanted_by, "\"%s\" includes itself", path);
-		diag_help(record, i + 1 == reading->open_count
-					  ? "remove this line"
-					  : "it is included from a file that it includes; move what both need into a third");
+		record = diag_add(reading->decode.diag, DIAG_include_cycle, wanted_by,
+				  "\"%s\" includes itself", path);
+		diag_help(record,
+			  i + 1 == reading->open_count
+				  ? "remove this line"
+				  : "it is included from a file that it includes; move what both need into a third");
 		return true;
 	}
 	return false;
@@ -215,7 +248,7 @@ static void read_file(struct reading *reading, const char *path, struct span wan
 	root = source ? node_parse(decode->arena, decode->diag, source) : NULL;
 	if (!root || root->kind != NODE_MAP)
 		reading->whole = false;
-	if (!root || !(decode_map(decode, &read_policy_table, root, &parts) || root->kind == NODE_MAP))
+	if (!root || !(decode_map(decode, &policy_table, root, &parts) || root->kind == NODE_MAP))
 		return;
 	check_version(reading, root, parts.version, !wanted_by.source);
 	*arena_append(decode->arena, reading->open, reading->open_count) = source;
@@ -226,24 +259,13 @@ static void read_file(struct reading *reading, const char *path, struct span wan
 
 /* ---- decoding ---- */
 
-struct defaults {
-	struct ast_then *forward, *local;
-};
-
-static const struct decode_field default_fields[] = {
-	{ .key = "forward", .read = read_then_field, .offset = offsetof(struct defaults, forward) },
-	{ .key = "local", .read = read_then_field, .offset = offsetof(struct defaults, local) },
-};
-
-const struct decode_table read_default_table = { "default", default_fields, 2 };
-
 static bool read_default(struct decode *decode, const struct node *node, struct ast_policy *policy)
 {
 	struct defaults defaults = { 0 };
 	bool good = true;
 
 	if (node->kind == NODE_MAP && (node_find(node, "forward") || node_find(node, "local")))
-		good = decode_map(decode, &read_default_table, node, &defaults);
+		good = decode_map(decode, &default_table, node, &defaults);
 	else
 		good = (defaults.forward = read_then(decode, node)) != NULL;
 	policy->default_forward = defaults.forward;
@@ -254,7 +276,8 @@ static bool read_default(struct decode *decode, const struct node *node, struct 
 		if (!then || then->action != THEN_CONTINUE)
 			continue;
 		good = false;
-		diag_help(diag_add(decode->diag, DIAG_impossible, then->span, "nothing comes after the default"),
+		diag_help(diag_add(decode->diag, DIAG_impossible, then->span,
+				   "nothing comes after the default"),
 			  "write `default: direct` to leave the rest alone");
 	}
 	return good;
@@ -272,7 +295,8 @@ static const struct node *or_empty(const struct node *node, const struct node *e
 	return node ? node : empty;
 }
 
-static void decode_parts(struct decode *decode, const struct parts *parts, struct ast_policy *policy)
+static void decode_parts(struct decode *decode, const struct parts *parts,
+			 struct ast_policy *policy)
 {
 	static const struct node no_map = { .kind = NODE_MAP }, no_list = { .kind = NODE_LIST };
 

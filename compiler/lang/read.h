@@ -1,7 +1,8 @@
 /*
  * read: from YAML nodes to the ast, one file for each part of a policy.
  *
- * The readers below add every error they find and return false when there was one; what could be read is in the target all the same.
+ * The readers below add every error they find and return false when there was one; what could be
+ * read is in the target all the same.
  */
 #ifndef TPC_LANG_READ_H
 #define TPC_LANG_READ_H
@@ -10,8 +11,8 @@
 #include "yaml/decode.h"
 
 /*
- * The policy with all that it includes, decoded as far as that goes: what could not be read whole is marked broken, so that the rest can
- * still be checked. The errors are in diag.
+ * The policy with all that it includes, decoded as far as that goes: what could not be read whole
+ * is marked broken, so that the rest can still be checked. The errors are in diag.
  */
 struct ast_policy *read_policy(struct arena *arena, struct diag *diag, const char *path);
 
@@ -34,17 +35,16 @@ decode_fn read_then_field;      /* struct ast_then * */
 
 /* The key's span in a mapping, or a span without a source. */
 struct span read_key_span(const struct node *map, const char *key);
-/* Every entry of a mapping of definitions has a name; false when this one's is none, or reserved. */
+/* Every entry of a mapping of definitions has a name; false when this one's is none, or reserved.
+ */
 bool read_definition_name(struct decode *decode, const struct node_entry *entry, const char *what);
 /* The path that a file names, relative to that file's folder. */
 const char *read_relative_path(struct arena *arena, const struct source *source, const char *path);
 
-/* All field tables of the language. */
-extern const struct decode_table *const read_tables_of_fields[];
-extern const size_t read_table_count;
-
-extern const struct decode_table read_policy_table, read_settings_table, read_set_table, read_listener_table,
-	read_tproxy_table, read_redirect_table, read_runs_as_table, read_mark_table, read_table_table, read_route_table,
-	read_nexthop_table, read_rule_table, read_then_table, read_default_table, read_expect_table, read_packet_table;
+/* The field tables of the parts. */
+extern const struct decode_table read_settings_table, read_set_table, read_listener_table,
+	read_tproxy_table, read_redirect_table, read_runs_as_table, read_mark_table,
+	read_table_table, read_route_table, read_nexthop_table, read_rule_table, read_then_table,
+	read_expect_table, read_packet_table;
 
 #endif

@@ -16,14 +16,15 @@ struct packet_parts {
 
 static const char *const scope_words[] = { "forward", "local", NULL };
 
-static bool read_part(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_part(struct decode *decode, const struct decode_field *field,
+		      const struct node *value, void *target)
 {
 	struct ast_rule *rule = target;
 	struct match_condition *condition;
 
 	if (value->kind != NODE_SCALAR && field->more != &match_mark) {
-		diag_add(decode->diag, DIAG_wrong_type, value->span, "a packet has one `%s`, not %s", field->key,
-			 node_describe(value));
+		diag_add(decode->diag, DIAG_wrong_type, value->span,
+			 "a packet has one `%s`, not %s", field->key, node_describe(value));
 		return false;
 	}
 	condition = match_read(decode, field->more, value);
@@ -33,16 +34,27 @@ static bool read_part(struct decode *decode, const struct decode_field *field, c
 	return true;
 }
 
-#define TEXT(key_) { .key = #key_, .read = decode_text, .offset = offsetof(struct packet_parts, key_) }
+#define TEXT(key_)                                                                               \
+	{                                                                                        \
+		.key = #key_, .read = decode_text, .offset = offsetof(struct packet_parts, key_) \
+	}
 
 static const struct decode_field packet_fields[] = {
-	{ .key = "scope", .read = decode_choice, .offset = offsetof(struct packet_parts, scope), .choices = scope_words },
+	{ .key = "scope",
+	  .read = decode_choice,
+	  .offset = offsetof(struct packet_parts, scope),
+	  .choices = scope_words },
 	TEXT(in),
 	TEXT(out),
 	TEXT(user),
 	TEXT(group),
-#define PART(key_, kind, selector_)                                                                  \
-	{ .key = #key_, .read = read_part, .more = &(const struct match_key){ #key_, &match_##kind, selector_ } }
+#define PART(key_, kind, selector_)                                                \
+	{                                                                          \
+		.key = #key_, .read = read_part, .more = &(const struct match_key) \
+		{                                                                  \
+#key_, &match_##kind, selector_                            \
+		}                                                                  \
+	}
 	PART(from, address, ADDRESS_FROM),
 	PART(to, address, ADDRESS_TO),
 	PART(family, family, 0),
@@ -53,7 +65,8 @@ static const struct decode_field packet_fields[] = {
 	PART(state, state, 0),
 };
 
-const struct decode_table read_packet_table = { "packet", packet_fields, sizeof(packet_fields) / sizeof(packet_fields[0]) };
+const struct decode_table read_packet_table = { "packet", packet_fields,
+						sizeof(packet_fields) / sizeof(packet_fields[0]) };
 
 struct expect_parts {
 	const struct node *packet;
@@ -61,8 +74,14 @@ struct expect_parts {
 };
 
 static const struct decode_field expect_fields[] = {
-	{ .key = "packet", .read = decode_node, .offset = offsetof(struct expect_parts, packet), .required = true },
-	{ .key = "then", .read = read_then_field, .offset = offsetof(struct expect_parts, then), .required = true },
+	{ .key = "packet",
+	  .read = decode_node,
+	  .offset = offsetof(struct expect_parts, packet),
+	  .required = true },
+	{ .key = "then",
+	  .read = read_then_field,
+	  .offset = offsetof(struct expect_parts, then),
+	  .required = true },
 };
 
 const struct decode_table read_expect_table = { "expect", expect_fields, 2 };
@@ -75,8 +94,8 @@ static addr_bits first_value(const struct ast_rule *rule, const char *key, addr_
 }
 
 /* One address out of a `from` or `to`; its family is the packet's. */
-static bool take_address(struct decode *decode, const struct ast_rule *rule, const char *key, struct ir_packet *packet,
-			 addr_bits *out, bool *is_known)
+static bool take_address(struct decode *decode, const struct ast_rule *rule, const char *key,
+			 struct ir_packet *packet, addr_bits *out, bool *is_known)
 {
 	const struct match_condition *condition = ast_condition(rule, key);
 
@@ -103,12 +122,14 @@ static bool take_address(struct decode *decode, const struct ast_rule *rule, con
 		*out = set->items[0].first;
 		return true;
 	}
-	diag_help(diag_add(decode->diag, DIAG_bad_address, condition->span, "a packet has one address here"),
+	diag_help(diag_add(decode->diag, DIAG_bad_address, condition->span,
+			   "a packet has one address here"),
 		  "write an address such as 203.0.113.8%s", strcmp(key, "to") ? "" : ", or local");
 	return false;
 }
 
-static bool make_packet(struct decode *decode, const struct packet_parts *parts, struct ir_packet *packet)
+static bool make_packet(struct decode *decode, const struct packet_parts *parts,
+			struct ir_packet *packet)
 {
 	const struct ast_rule *rule = &parts->as_rule;
 	const struct match_condition *state = ast_condition(rule, "state");
@@ -134,7 +155,8 @@ static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 	return good;
 }
 
-static bool read_expectation(struct decode *decode, const struct node *node, struct ast_expectation *expectation)
+static bool read_expectation(struct decode *decode, const struct node *node,
+			     struct ast_expectation *expectation)
 {
 	struct expect_parts parts = { 0 };
 	struct packet_parts packet = { 0 };
@@ -148,7 +170,8 @@ static bool read_expectation(struct decode *decode, const struct node *node, str
 		return false;
 	if (parts.then->action != THEN_CONTINUE)
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_impossible, parts.then->span, "no packet ends at `continue`"),
+	diag_help(diag_add(decode->diag, DIAG_impossible, parts.then->span,
+			   "no packet ends at `continue`"),
 		  "say what the rule that decides does, or `direct`");
 	return false;
 }
@@ -163,8 +186,9 @@ bool read_expectations(struct decode *decode, const struct node *node, struct as
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++) {
-		struct ast_expectation *expectation =
-			arena_append(decode->arena, policy->expectations, policy->expectation_count);
+		struct ast_expectation *expectation = arena_append(decode->arena,
+								   policy->expectations,
+								   policy->expectation_count);
 
 		expectation->broken = !read_expectation(decode, &node->items[i], expectation);
 		good &= !expectation->broken;

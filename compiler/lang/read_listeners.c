@@ -15,15 +15,22 @@ struct port_parts {
 };
 
 static const struct decode_field tproxy_fields[] = {
-	{ .key = "port", .read = decode_integer, .offset = offsetof(struct port_parts, port), .required = true, .least = 1,
+	{ .key = "port",
+	  .read = decode_integer,
+	  .offset = offsetof(struct port_parts, port),
+	  .required = true,
+	  .least = 1,
 	  .most = 65535 },
-	{ .key = "address", .read = read_addresses_field, .offset = offsetof(struct port_parts, address) },
+	{ .key = "address",
+	  .read = read_addresses_field,
+	  .offset = offsetof(struct port_parts, address) },
 };
 
 const struct decode_table read_tproxy_table = { "tproxy", tproxy_fields, 2 };
 const struct decode_table read_redirect_table = { "redirect", tproxy_fields, 1 };
 
-static bool set_mode(struct decode *decode, struct ast_listener *listener, enum ast_mode mode, struct span span)
+static bool set_mode(struct decode *decode, struct ast_listener *listener, enum ast_mode mode,
+		     struct span span)
 {
 	struct diag_record *record;
 
@@ -34,20 +41,23 @@ static bool set_mode(struct decode *decode, struct ast_listener *listener, enum 
 	}
 	record = diag_add(decode->diag, DIAG_bad_value, span, "a listener is reached in one way");
 	diag_also(record, listener->mode_span, "the other one");
-	diag_help(record, "keep one of tproxy, redirect and dnat, and define a second listener for the other");
+	diag_help(record,
+		  "keep one of tproxy, redirect and dnat, and define a second listener for the other");
 	return false;
 }
 
-static bool read_port(struct decode *decode, const struct decode_table *table, const struct node *value,
-		      struct port_parts *parts)
+static bool read_port(struct decode *decode, const struct decode_table *table,
+		      const struct node *value, struct port_parts *parts)
 {
 	if (value->kind == NODE_MAP)
 		return decode_map(decode, table, value, parts);
 	return decode_integer(decode, &tproxy_fields[0], value, &parts->port);
 }
 
-/* Without an address: what is bound to every address is found at 127.0.0.1 and ::1, and so is what is bound only there. */
-static bool read_tproxy(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+/* Without an address: what is bound to every address is found at 127.0.0.1 and ::1, and so is what
+ * is bound only there. */
+static bool read_tproxy(struct decode *decode, const struct decode_field *field,
+			const struct node *value, void *target)
 {
 	struct port_parts parts = { 0 };
 	struct ast_listener *listener = target;
@@ -65,7 +75,8 @@ static bool read_tproxy(struct decode *decode, const struct decode_field *field,
 	return set_mode(decode, listener, MODE_TPROXY, value->span) && good;
 }
 
-static bool read_redirect(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_redirect(struct decode *decode, const struct decode_field *field,
+			  const struct node *value, void *target)
 {
 	struct port_parts parts = { 0 };
 	struct ast_listener *listener = target;
@@ -78,10 +89,12 @@ static bool read_redirect(struct decode *decode, const struct decode_field *fiel
 }
 
 /* "ADDR:PORT" or "[ADDR]:PORT" */
-static bool read_endpoint(struct decode *decode, const struct node *value, struct ast_listener *listener)
+static bool read_endpoint(struct decode *decode, const struct node *value,
+			  struct ast_listener *listener)
 {
 	const char *colon = value->kind == NODE_SCALAR ? strrchr(value->text, ':') : NULL;
-	const char *begin = value->text, *end = colon, *why = "write \"ADDRESS:PORT\", or \"[ADDRESS]:PORT\" for IPv6";
+	const char *begin = value->text, *end = colon,
+		   *why = "write \"ADDRESS:PORT\", or \"[ADDRESS]:PORT\" for IPv6";
 	struct node port = { .kind = NODE_SCALAR };
 	struct addr addr;
 	int64_t number = 0;
@@ -93,13 +106,17 @@ static bool read_endpoint(struct decode *decode, const struct node *value, struc
 			begin++, end--;
 	}
 	if (!colon || !decode_parse_integer(&port, &number) || number < 1 || number > 65535 ||
-	    !addr_parse(decode->arena, begin, (size_t)(end - begin), &addr, &(const char *){ NULL }) ||
+	    !addr_parse(decode->arena, begin, (size_t)(end - begin), &addr,
+			&(const char *){ NULL }) ||
 	    (addr.family == ADDR_IPV6) != (begin > value->text)) {
-		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span, "this is no address with a port"), "%s", why);
+		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
+				   "this is no address with a port"),
+			  "%s", why);
 		return false;
 	}
 	if (listener->has[addr.family] || (listener->port && listener->port != number)) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this does not go with the address before it"),
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "this does not go with the address before it"),
 			  "a dnat listener has one address a family, and one port");
 		return false;
 	}
@@ -109,7 +126,8 @@ static bool read_endpoint(struct decode *decode, const struct node *value, struc
 	return true;
 }
 
-static bool read_dnat(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_dnat(struct decode *decode, const struct decode_field *field,
+		      const struct node *value, void *target)
 {
 	struct ast_listener *listener = target;
 	const struct node *items = value->kind == NODE_LIST ? value->items : value;
@@ -122,7 +140,8 @@ static bool read_dnat(struct decode *decode, const struct decode_field *field, c
 	return good;
 }
 
-static bool read_protocols(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_protocols(struct decode *decode, const struct decode_field *field,
+			   const struct node *value, void *target)
 {
 	const struct node *items = value->kind == NODE_LIST ? value->items : value;
 	size_t count = value->kind == NODE_LIST ? value->count : 1;
@@ -135,11 +154,13 @@ static bool read_protocols(struct decode *decode, const struct decode_field *fie
 		else if (items[i].kind == NODE_SCALAR && !strcmp(items[i].text, "udp"))
 			*protocols |= TAKES_UDP;
 		else
-			diag_help(diag_add(decode->diag, DIAG_bad_value, items[i].span, "a listener takes tcp and udp"),
+			diag_help(diag_add(decode->diag, DIAG_bad_value, items[i].span,
+					   "a listener takes tcp and udp"),
 				  "write [tcp], [udp] or [tcp, udp]");
 	}
 	if (!count)
-		diag_add(decode->diag, DIAG_bad_value, value->span, "a listener that takes no protocol");
+		diag_add(decode->diag, DIAG_bad_value, value->span,
+			 "a listener that takes no protocol");
 	return *protocols != 0;
 }
 
@@ -169,34 +190,41 @@ static bool is_cgroup_path(const char *path)
 	return true;
 }
 
-static bool read_cgroup(struct decode *decode, const struct node *value, struct ast_identity *identity)
+static bool read_cgroup(struct decode *decode, const struct node *value,
+			struct ast_identity *identity)
 {
 	if (value->kind == NODE_SCALAR) {
 		identity->text = value->text + (value->text[0] == '/');
 		if (is_cgroup_path(identity->text))
 			return true;
 	}
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no path of a cgroup"),
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+			   "this is no path of a cgroup"),
 		  "write it as `systemctl status` shows it, such as system.slice/proxy.service");
 	return false;
 }
 
 /* One user or group; a rule's `user` reads the same words. */
-static bool read_account(struct decode *decode, const struct node *value, struct ast_identity *identity)
+static bool read_account(struct decode *decode, const struct node *value,
+			 struct ast_identity *identity)
 {
-	struct match_condition condition = { .kind = &match_identity, .selector = identity->selector };
+	struct match_condition condition = { .kind = &match_identity,
+					     .selector = identity->selector };
 
 	if (!match_identity.read(decode, value, &condition))
 		return false;
 	identity->text = value->text;
-	if (condition.name_count || condition.values.items[0].first == condition.values.items[0].last)
+	if (condition.name_count ||
+	    condition.values.items[0].first == condition.values.items[0].last)
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "a listener runs as one user, not a range"),
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+			   "a listener runs as one user, not a range"),
 		  "name the user");
 	return false;
 }
 
-static bool read_runs_as(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_runs_as(struct decode *decode, const struct decode_field *field,
+			 const struct node *value, void *target)
 {
 	struct ast_identity *identity = target;
 	struct identity_parts parts = { 0 };
@@ -207,13 +235,16 @@ static bool read_runs_as(struct decode *decode, const struct decode_field *field
 	if (!decode_map(decode, &read_runs_as_table, value, &parts))
 		return false;
 	if (value->count != 1) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "one thing tells a listener's own traffic"),
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "one thing tells a listener's own traffic"),
 			  "write {user: U}, {group: G}, {mark: M} or {cgroup: PATH}");
 		return false;
 	}
 	identity->by_mark = parts.mark.given;
 	identity->mark = parts.mark;
-	identity->selector = parts.user ? IDENTITY_USER : parts.group ? IDENTITY_GROUP : IDENTITY_CGROUP;
+	identity->selector = parts.user    ? IDENTITY_USER
+			     : parts.group ? IDENTITY_GROUP
+					   : IDENTITY_CGROUP;
 	account = parts.user ? parts.user : parts.group;
 	if (parts.cgroup)
 		return read_cgroup(decode, parts.cgroup, identity);
@@ -222,7 +253,8 @@ static bool read_runs_as(struct decode *decode, const struct decode_field *field
 
 /* ---- listeners ---- */
 
-#define LISTENER(key_, reader, member) .key = key_, .read = reader, .offset = offsetof(struct ast_listener, member)
+#define LISTENER(key_, reader, member) \
+	.key = key_, .read = reader, .offset = offsetof(struct ast_listener, member)
 
 static const struct decode_field listener_fields[] = {
 	{ .key = "tproxy", .read = read_tproxy },
@@ -237,10 +269,12 @@ static const struct decode_field listener_fields[] = {
 	{ LISTENER("table", decode_integer, table), .least = 1, .most = UINT32_MAX },
 };
 
-const struct decode_table read_listener_table = { "listener", listener_fields,
-						  sizeof(listener_fields) / sizeof(listener_fields[0]) };
+const struct decode_table read_listener_table = {
+	"listener", listener_fields, sizeof(listener_fields) / sizeof(listener_fields[0])
+};
 
-static bool read_listener(struct decode *decode, const struct node_entry *entry, struct ast_listener *listener)
+static bool read_listener(struct decode *decode, const struct node_entry *entry,
+			  struct ast_listener *listener)
 {
 	bool good = read_definition_name(decode, entry, "listener");
 
@@ -255,10 +289,12 @@ static bool read_listener(struct decode *decode, const struct node_entry *entry,
 	listener->masquerade_span = read_key_span(&entry->value, "masquerade");
 	listener->table_span = read_key_span(&entry->value, "table");
 	if (!listener->protocols)
-		listener->protocols = listener->mode == MODE_REDIRECT ? TAKES_TCP : TAKES_TCP | TAKES_UDP;
+		listener->protocols = listener->mode == MODE_REDIRECT ? TAKES_TCP
+								      : TAKES_TCP | TAKES_UDP;
 	if (good && !listener->mode_span.source) {
 		good = false;
-		diag_help(diag_add(decode->diag, DIAG_missing_key, entry->key_span, "the listener \"%s\" has no port", entry->key),
+		diag_help(diag_add(decode->diag, DIAG_missing_key, entry->key_span,
+				   "the listener \"%s\" has no port", entry->key),
 			  "write {tproxy: PORT}, {redirect: PORT} or {dnat: \"ADDRESS:PORT\"}");
 	}
 	listener->broken = !good;
@@ -270,11 +306,13 @@ bool read_listeners(struct decode *decode, const struct node *node, struct ast_p
 	bool good = true;
 
 	if (node->kind != NODE_MAP) {
-		diag_add(decode->diag, DIAG_wrong_type, node->span, "`listeners` gives names to proxies: {proxy: {tproxy: 12345}}");
+		diag_add(decode->diag, DIAG_wrong_type, node->span,
+			 "`listeners` gives names to proxies: {proxy: {tproxy: 12345}}");
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++)
 		good &= read_listener(decode, &node->entries[i],
-				      arena_append(decode->arena, policy->listeners, policy->listener_count));
+				      arena_append(decode->arena, policy->listeners,
+						   policy->listener_count));
 	return good;
 }

@@ -9,10 +9,12 @@
 
 static const char *const scope_words[] = { "forward", "local", "both", NULL };
 
-/* A rule's log prefix: nft's NF_LOG_PREFIXLEN is 128 with its NUL; its text goes into kernel messages. */
+/* A rule's log prefix: nft's NF_LOG_PREFIXLEN is 128 with its NUL; its text goes into kernel
+ * messages. */
 enum { LOG_LENGTH = 64, NAME_LENGTH = 128 };
 
-static bool read_condition(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_condition(struct decode *decode, const struct decode_field *field,
+			   const struct node *value, void *target)
 {
 	struct ast_rule *rule = target;
 	struct match_condition *condition = match_read(decode, field->more, value);
@@ -23,7 +25,8 @@ static bool read_condition(struct decode *decode, const struct decode_field *fie
 	return true;
 }
 
-static bool read_scope(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_scope(struct decode *decode, const struct decode_field *field,
+		       const struct node *value, void *target)
 {
 	struct ast_rule *rule = target;
 	int choice = 0;
@@ -35,46 +38,60 @@ static bool read_scope(struct decode *decode, const struct decode_field *field, 
 }
 
 /* Text for a comment: one line, in any script. */
-static bool read_title(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_title(struct decode *decode, const struct decode_field *field,
+		       const struct node *value, void *target)
 {
 	if (!decode_text(decode, field, value, target))
 		return false;
 	if (value->length <= (size_t)field->most)
 		return true;
-	diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` is longer than %d bytes", field->key, (int)field->most);
+	diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` is longer than %d bytes",
+		 field->key, (int)field->most);
 	return false;
 }
 
 /* Text that ends up in nft between quotes: printable ASCII without quote and backslash. */
-static bool read_printable(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_printable(struct decode *decode, const struct decode_field *field,
+			   const struct node *value, void *target)
 {
 	if (!decode_text(decode, field, value, target))
 		return false;
 	for (const char *c = value->text; *c; c++) {
 		if (*c >= ' ' && *c < 0x7f && *c != '"' && *c != '\\' && *c != '$')
 			continue;
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` holds a character that it cannot", field->key),
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "`%s` holds a character that it cannot", field->key),
 			  "use printable ASCII without quotes, backslashes and dollar signs");
 		return false;
 	}
 	if (value->length <= (size_t)field->most)
 		return true;
-	diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` is longer than %d characters", field->key, (int)field->most);
+	diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` is longer than %d characters",
+		 field->key, (int)field->most);
 	return false;
 }
 
 static const struct decode_field rule_fields[] = {
 	{ .key = "scope", .read = read_scope, .choices = scope_words },
-#define MATCH(key_, kind, selector_)                                                                     \
-	{ .key = #key_,                                                                                    \
-	  .read = read_condition,                                                                          \
+#define MATCH(key_, kind, selector_) \
+	{ .key = #key_,              \
+	  .read = read_condition,    \
 	  .more = &(const struct match_key){ #key_, &match_##kind, selector_ } },
 #include "match/match.def"
 #undef MATCH
-	{ .key = "then", .read = read_then_field, .offset = offsetof(struct ast_rule, then), .required = true },
-	{ .key = "log", .read = read_printable, .offset = offsetof(struct ast_rule, log), .most = LOG_LENGTH },
+	{ .key = "then",
+	  .read = read_then_field,
+	  .offset = offsetof(struct ast_rule, then),
+	  .required = true },
+	{ .key = "log",
+	  .read = read_printable,
+	  .offset = offsetof(struct ast_rule, log),
+	  .most = LOG_LENGTH },
 	{ .key = "count", .read = decode_bool, .offset = offsetof(struct ast_rule, count) },
-	{ .key = "name", .read = read_title, .offset = offsetof(struct ast_rule, name), .most = NAME_LENGTH },
+	{ .key = "name",
+	  .read = read_title,
+	  .offset = offsetof(struct ast_rule, name),
+	  .most = NAME_LENGTH },
 	{ .key = "mac" },
 	{ .key = "cgroup" },
 	{ .key = "dscp" },
@@ -86,7 +103,8 @@ static const struct decode_field rule_fields[] = {
 	{ .key = "limit" },
 };
 
-const struct decode_table read_rule_table = { "rule", rule_fields, sizeof(rule_fields) / sizeof(rule_fields[0]) };
+const struct decode_table read_rule_table = { "rule", rule_fields,
+					      sizeof(rule_fields) / sizeof(rule_fields[0]) };
 
 bool read_rules(struct decode *decode, const struct node *node, struct ast_policy *policy)
 {
@@ -98,14 +116,16 @@ bool read_rules(struct decode *decode, const struct node *node, struct ast_polic
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++) {
-		struct ast_rule *rule = arena_append(decode->arena, policy->rules, policy->rule_count);
+		struct ast_rule *rule =
+			arena_append(decode->arena, policy->rules, policy->rule_count);
 
 		rule->span = node->items[i].span;
 		rule->number = i + 1;
 		rule->broken = !decode_map(decode, &read_rule_table, &node->items[i], rule);
 		good &= !rule->broken;
-		rule->scope_span = node->items[i].kind == NODE_MAP ? read_key_span(&node->items[i], "scope")
-								   : (struct span){ 0 };
+		rule->scope_span = node->items[i].kind == NODE_MAP
+					   ? read_key_span(&node->items[i], "scope")
+					   : (struct span){ 0 };
 	}
 	return good;
 }

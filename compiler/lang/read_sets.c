@@ -25,11 +25,14 @@ static const struct decode_field set_fields[] = {
 	{ .key = "elements" },
 };
 
-const struct decode_table read_set_table = { "set", set_fields, sizeof(set_fields) / sizeof(set_fields[0]) };
+const struct decode_table read_set_table = { "set", set_fields,
+					     sizeof(set_fields) / sizeof(set_fields[0]) };
 
-static bool read_expression(struct decode *decode, const struct node *node, struct ast_set_expression *out);
+static bool read_expression(struct decode *decode, const struct node *node,
+			    struct ast_set_expression *out);
 
-static bool read_word(struct decode *decode, const struct node *node, struct ast_set_expression *out)
+static bool read_word(struct decode *decode, const struct node *node,
+		      struct ast_set_expression *out)
 {
 	const char *why;
 
@@ -37,8 +40,8 @@ static bool read_word(struct decode *decode, const struct node *node, struct ast
 		out->kind = SET_LITERAL;
 		if (addr_parse_range(decode->arena, node->text, node->length, &out->range, &why))
 			return true;
-		diag_help(diag_add(decode->diag, DIAG_bad_address, node->span, "\"%s\" is no address, prefix or range",
-				   node->text),
+		diag_help(diag_add(decode->diag, DIAG_bad_address, node->span,
+				   "\"%s\" is no address, prefix or range", node->text),
 			  "%s", why);
 		return false;
 	}
@@ -46,12 +49,14 @@ static bool read_word(struct decode *decode, const struct node *node, struct ast
 	out->text = node->text;
 	if (decode_is_name(node->text))
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_bad_address, node->span, "this is no address and no name of a set"),
+	diag_help(diag_add(decode->diag, DIAG_bad_address, node->span,
+			   "this is no address and no name of a set"),
 		  "write an address, a prefix, a range first-last, or the name of another set");
 	return false;
 }
 
-static bool read_items(struct decode *decode, const struct node *node, struct ast_set_expression **items, size_t *count)
+static bool read_items(struct decode *decode, const struct node *node,
+		       struct ast_set_expression **items, size_t *count)
 {
 	const struct node *nodes = node->kind == NODE_LIST ? node->items : node;
 	size_t node_count = node->kind == NODE_LIST ? node->count : 1;
@@ -66,19 +71,23 @@ static bool read_items(struct decode *decode, const struct node *node, struct as
 	return good;
 }
 
-static bool read_source(struct decode *decode, const struct node *node, struct ast_set_expression *out)
+static bool read_source(struct decode *decode, const struct node *node,
+			struct ast_set_expression *out)
 {
 	struct set_parts parts = { 0 };
 	bool good = decode_map(decode, &read_set_table, node, &parts);
 
 	if (good && (parts.file != NULL) == (parts.include != NULL)) {
-		diag_help(diag_add(decode->diag, parts.file ? DIAG_bad_value : DIAG_missing_key, node->span,
-				   parts.file ? "a set has one source" : "this set says nothing of what is in it"),
+		diag_help(diag_add(decode->diag, parts.file ? DIAG_bad_value : DIAG_missing_key,
+				   node->span,
+				   parts.file ? "a set has one source"
+					      : "this set says nothing of what is in it"),
 			  "write a list, {file: PATH}, or {include: [...], exclude: [...]}");
 		return false;
 	}
 	if (parts.file && parts.exclude) {
-		diag_help(diag_add(decode->diag, DIAG_impossible, parts.exclude->span, "`exclude` takes away from `include`"),
+		diag_help(diag_add(decode->diag, DIAG_impossible, parts.exclude->span,
+				   "`exclude` takes away from `include`"),
 			  "write {include: [{file: %s}], exclude: [...]}", parts.file);
 		return false;
 	}
@@ -95,7 +104,8 @@ static bool read_source(struct decode *decode, const struct node *node, struct a
 	return good;
 }
 
-static bool read_expression(struct decode *decode, const struct node *node, struct ast_set_expression *out)
+static bool read_expression(struct decode *decode, const struct node *node,
+			    struct ast_set_expression *out)
 {
 	out->span = node->span;
 	switch (node->kind) {
@@ -114,7 +124,8 @@ static bool is_built_in(struct decode *decode, const char *name)
 {
 	struct addr_set contents;
 
-	return !strcmp(name, "local") || !strcmp(name, "broadcast") || builtin_find(decode->arena, name, &contents);
+	return !strcmp(name, "local") || !strcmp(name, "broadcast") ||
+	       builtin_find(decode->arena, name, &contents);
 }
 
 static bool read_set(struct decode *decode, const struct node_entry *entry, struct ast_set *set)
@@ -125,11 +136,13 @@ static bool read_set(struct decode *decode, const struct node_entry *entry, stru
 	set->span = entry->key_span;
 	if (good && is_built_in(decode, entry->key)) {
 		good = false;
-		diag_help(diag_add(decode->diag, DIAG_reserved_name, entry->key_span, "the set \"%s\" is built in", entry->key),
+		diag_help(diag_add(decode->diag, DIAG_reserved_name, entry->key_span,
+				   "the set \"%s\" is built in", entry->key),
 			  "give yours another name");
 	}
 	if (entry->value.kind == NODE_SCALAR) {
-		diag_help(diag_add(decode->diag, DIAG_wrong_type, entry->value.span, "a set is a list, or a mapping with a source"),
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, entry->value.span,
+				   "a set is a list, or a mapping with a source"),
 			  "write [%s]", entry->value.text);
 		return false;
 	}
@@ -141,7 +154,8 @@ bool read_sets(struct decode *decode, const struct node *node, struct ast_policy
 	bool good = true;
 
 	if (node->kind != NODE_MAP) {
-		diag_add(decode->diag, DIAG_wrong_type, node->span, "`sets` gives names to lists of addresses: {office: [192.0.2.0/24]}");
+		diag_add(decode->diag, DIAG_wrong_type, node->span,
+			 "`sets` gives names to lists of addresses: {office: [192.0.2.0/24]}");
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++)

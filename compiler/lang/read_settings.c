@@ -10,31 +10,41 @@
 static const char *const ipv6_words[] = { "on", "off", "block", NULL };
 static const char *const sysctl_words[] = { "set", "check", "ignore", NULL };
 
-/* Clear of Tailscale (0xff0000), pbr, mwan3 (0x3f00), Kubernetes (0xc000), AWS (0x80) and Docker. */
-enum { DEFAULT_MARK_MASK = 0x7f000000, DEFAULT_TABLE_FIRST = 7100, DEFAULT_TABLE_LAST = 7199, DEFAULT_PRIORITY = 10000 };
+/* Clear of Tailscale (0xff0000), pbr, mwan3 (0x3f00), Kubernetes (0xc000), AWS (0x80) and Docker.
+ */
+enum {
+	DEFAULT_MARK_MASK = 0x7f000000,
+	DEFAULT_TABLE_FIRST = 7100,
+	DEFAULT_TABLE_LAST = 7199,
+	DEFAULT_PRIORITY = 10000
+};
 /* Unassigned in linux/rtnetlink.h and iproute2's rt_protos. */
 enum { DEFAULT_PROTOCOL = 116 };
-/* NF_IP_PRI_MANGLE; behind connection tracking (-200), before destination NAT (-100, ours at -105). linux/netfilter_ipv4.h */
+/* NF_IP_PRI_MANGLE; behind connection tracking (-200), before destination NAT (-100, ours at -105).
+ * linux/netfilter_ipv4.h */
 enum { DEFAULT_HOOK_PRIORITY = -150, HOOK_PRIORITY_LEAST = -199, HOOK_PRIORITY_MOST = -106 };
 
-static bool read_table_ids(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_table_ids(struct decode *decode, const struct decode_field *field,
+			   const struct node *value, void *target)
 {
 	struct ast_settings *settings = target;
 	uint64_t first, last;
 
 	(void)field;
-	if (match_read_range(value, UINT32_MAX, &first, &last) && first > 0 && (last < 253 || first > 255)) {
+	if (match_read_range(value, UINT32_MAX, &first, &last) && first > 0 &&
+	    (last < 253 || first > 255)) {
 		settings->table_first = (uint32_t)first;
 		settings->table_last = (uint32_t)last;
 		return true;
 	}
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no range of table ids"),
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+			   "this is no range of table ids"),
 		  "write FIRST-LAST, such as 7100-7199; 253, 254 and 255 are the kernel's own tables");
 	return false;
 }
 
-static bool read_hook_priority(struct decode *decode, const struct decode_field *field, const struct node *value,
-			       void *target)
+static bool read_hook_priority(struct decode *decode, const struct decode_field *field,
+			       const struct node *value, void *target)
 {
 	int64_t *priority = target;
 
@@ -43,15 +53,18 @@ static bool read_hook_priority(struct decode *decode, const struct decode_field 
 		*priority = DEFAULT_HOOK_PRIORITY;
 		return true;
 	}
-	if (decode_parse_integer(value, priority) && *priority >= HOOK_PRIORITY_LEAST && *priority <= HOOK_PRIORITY_MOST)
+	if (decode_parse_integer(value, priority) && *priority >= HOOK_PRIORITY_LEAST &&
+	    *priority <= HOOK_PRIORITY_MOST)
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "the rules cannot stand at this priority"),
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+			   "the rules cannot stand at this priority"),
 		  "write `mangle` or a number from %d to %d: behind connection tracking, which knows replies, and before NAT",
 		  HOOK_PRIORITY_LEAST, HOOK_PRIORITY_MOST);
 	return false;
 }
 
-#define SETTING(key_, reader, member) .key = key_, .read = reader, .offset = offsetof(struct ast_settings, member)
+#define SETTING(key_, reader, member) \
+	.key = key_, .read = reader, .offset = offsetof(struct ast_settings, member)
 
 static const struct decode_field settings_fields[] = {
 	{ SETTING("mark_mask", decode_integer, mark_mask), .least = 1, .most = UINT32_MAX },
@@ -63,8 +76,9 @@ static const struct decode_field settings_fields[] = {
 	{ SETTING("sysctls", decode_choice, sysctls), .choices = sysctl_words },
 };
 
-const struct decode_table read_settings_table = { "settings", settings_fields,
-						  sizeof(settings_fields) / sizeof(settings_fields[0]) };
+const struct decode_table read_settings_table = {
+	"settings", settings_fields, sizeof(settings_fields) / sizeof(settings_fields[0])
+};
 
 bool read_settings(struct decode *decode, const struct node *node, struct ast_settings *settings)
 {
@@ -91,14 +105,17 @@ bool read_groups(struct decode *decode, const struct node *node, struct ast_poli
 	bool good = true;
 
 	if (node->kind != NODE_MAP) {
-		diag_add(decode->diag, DIAG_wrong_type, node->span, "`interfaces` gives names to interfaces: {lan: [eth1, eth2]}");
+		diag_add(decode->diag, DIAG_wrong_type, node->span,
+			 "`interfaces` gives names to interfaces: {lan: [eth1, eth2]}");
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++) {
 		const struct node_entry *entry = &node->entries[i];
-		struct ast_group *group = arena_append(decode->arena, policy->groups, policy->group_count);
+		struct ast_group *group =
+			arena_append(decode->arena, policy->groups, policy->group_count);
 		struct match_condition members = { .kind = &match_interface, .key = entry->key };
-		const struct node *items = entry->value.kind == NODE_LIST ? entry->value.items : &entry->value;
+		const struct node *items = entry->value.kind == NODE_LIST ? entry->value.items
+									  : &entry->value;
 		size_t count = entry->value.kind == NODE_LIST ? entry->value.count : 1;
 
 		good &= read_definition_name(decode, entry, "group of interfaces");
@@ -106,9 +123,11 @@ bool read_groups(struct decode *decode, const struct node *node, struct ast_poli
 			good &= match_interface.read(decode, &items[k], &members);
 		if (!count) {
 			good = false;
-			diag_add(decode->diag, DIAG_bad_value, entry->value.span, "the group \"%s\" has no interface", entry->key);
+			diag_add(decode->diag, DIAG_bad_value, entry->value.span,
+				 "the group \"%s\" has no interface", entry->key);
 		}
-		*group = (struct ast_group){ entry->key, entry->key_span, members.names, members.name_count };
+		*group = (struct ast_group){ entry->key, entry->key_span, members.names,
+					     members.name_count };
 	}
 	return good;
 }

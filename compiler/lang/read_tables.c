@@ -1,20 +1,24 @@
 /*
- * read_tables: `tables`: other ways out, by a shorthand for one default route or by a list of routes.
+ * read_tables: `tables`: other ways out, by a shorthand for one default route or by a list of
+ * routes.
  */
 #include <string.h>
 
 #include "base/arena.h"
 #include "lang/read.h"
 
-static const char *const type_words[] = { "unicast", "local", "blackhole", "unreachable", "prohibit", "throw", NULL };
-static const char *const fallback_words[] = { "main", "unreachable", "prohibit", "blackhole", NULL };
+static const char *const type_words[] = { "unicast",  "local", "blackhole", "unreachable",
+					  "prohibit", "throw", NULL };
+static const char *const fallback_words[] = { "main", "unreachable", "prohibit", "blackhole",
+					      NULL };
 
 /* Smallest MTU of IPv4, RFC 791; the field's range is the kernel's. */
 enum { MTU_LEAST = 68, MTU_MOST = 65535, MSS_LEAST = 536, MSS_MOST = 9000, WEIGHT_MOST = 256 };
 
 /* ---- hops ---- */
 
-#define HOP(key_, reader, member) .key = key_, .read = reader, .offset = offsetof(struct ast_hop, member)
+#define HOP(key_, reader, member) \
+	.key = key_, .read = reader, .offset = offsetof(struct ast_hop, member)
 
 static const struct decode_field nexthop_fields[] = {
 	{ HOP("via", read_addresses_field, via) },
@@ -25,14 +29,16 @@ static const struct decode_field nexthop_fields[] = {
 
 const struct decode_table read_nexthop_table = { "nexthop", nexthop_fields, 4 };
 
-static bool read_hops(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_hops(struct decode *decode, const struct decode_field *field,
+		      const struct node *value, void *target)
 {
 	struct ast_route *route = target;
 	bool good = true;
 
 	(void)field;
 	if (value->kind != NODE_LIST || !value->count) {
-		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span, "`nexthops` is a list"),
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
+				   "`nexthops` is a list"),
 			  "write [{via: ADDRESS, dev: INTERFACE, weight: N}, ...]");
 		return false;
 	}
@@ -44,7 +50,8 @@ static bool read_hops(struct decode *decode, const struct decode_field *field, c
 		if (!good || hop->dev || hop->via.span.source)
 			continue;
 		good = false;
-		diag_help(diag_add(decode->diag, DIAG_missing_key, hop->span, "a next hop without `via` and `dev` leads nowhere"),
+		diag_help(diag_add(decode->diag, DIAG_missing_key, hop->span,
+				   "a next hop without `via` and `dev` leads nowhere"),
 			  "write {via: ADDRESS} or {dev: INTERFACE}");
 	}
 	return good;
@@ -52,7 +59,8 @@ static bool read_hops(struct decode *decode, const struct decode_field *field, c
 
 /* ---- routes ---- */
 
-static bool read_to(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_to(struct decode *decode, const struct decode_field *field,
+		    const struct node *value, void *target)
 {
 	struct ast_route *route = target;
 	const char *why = "write a prefix such as 10.0.0.0/8, or default";
@@ -65,11 +73,14 @@ static bool read_to(struct decode *decode, const struct decode_field *field, con
 	if (value->kind == NODE_SCALAR &&
 	    addr_parse_prefix(decode->arena, value->text, value->length, &route->to, &why))
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_bad_address, value->span, "this is no destination of a route"), "%s", why);
+	diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
+			   "this is no destination of a route"),
+		  "%s", why);
 	return false;
 }
 
-#define ROUTE(key_, reader, member) .key = key_, .read = reader, .offset = offsetof(struct ast_route, member)
+#define ROUTE(key_, reader, member) \
+	.key = key_, .read = reader, .offset = offsetof(struct ast_route, member)
 
 static const struct decode_field route_fields[] = {
 	{ .key = "to", .read = read_to },
@@ -83,7 +94,8 @@ static const struct decode_field route_fields[] = {
 	{ .key = "nexthops", .read = read_hops },
 };
 
-const struct decode_table read_route_table = { "route", route_fields, sizeof(route_fields) / sizeof(route_fields[0]) };
+const struct decode_table read_route_table = { "route", route_fields,
+					       sizeof(route_fields) / sizeof(route_fields[0]) };
 
 /* What is wrong with a route as a whole; families are looked at when it is lowered. */
 static bool check_route(struct decode *decode, const struct node *node, struct ast_route *route)
@@ -93,36 +105,42 @@ static bool check_route(struct decode *decode, const struct node *node, struct a
 	struct diag_record *record;
 
 	if (route->hop_count && leads_out) {
-		record = diag_add(decode->diag, DIAG_bad_value, node->span, "a route has `via` and `dev`, or `nexthops`");
+		record = diag_add(decode->diag, DIAG_bad_value, node->span,
+				  "a route has `via` and `dev`, or `nexthops`");
 		diag_help(record, "write all ways of this route under `nexthops`");
 		return false;
 	}
 	if (wants_hop && !leads_out && !route->hop_count) {
-		record = diag_add(decode->diag, DIAG_missing_key, node->span, "a route without `via` and `dev` leads nowhere");
+		record = diag_add(decode->diag, DIAG_missing_key, node->span,
+				  "a route without `via` and `dev` leads nowhere");
 		diag_help(record, "write {via: ADDRESS}, {dev: INTERFACE}, or {type: unreachable}");
 		return false;
 	}
 	if (!wants_hop && (leads_out || route->hop_count)) {
-		record = diag_add(decode->diag, DIAG_impossible, node->span, "a route of this type has no next hop");
+		record = diag_add(decode->diag, DIAG_impossible, node->span,
+				  "a route of this type has no next hop");
 		diag_help(record, "remove `via`, `dev` and `nexthops`, or the `type`");
 		return false;
 	}
 	return true;
 }
 
-static bool read_routes(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_routes(struct decode *decode, const struct decode_field *field,
+			const struct node *value, void *target)
 {
 	struct ast_table *table = target;
 	bool good = true;
 
 	(void)field;
 	if (value->kind != NODE_LIST) {
-		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span, "`routes` is a list"),
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
+				   "`routes` is a list"),
 			  "write [{to: default, via: ADDRESS}]");
 		return false;
 	}
 	for (size_t i = 0; i < value->count; i++) {
-		struct ast_route *route = arena_append(decode->arena, table->routes, table->route_count);
+		struct ast_route *route =
+			arena_append(decode->arena, table->routes, table->route_count);
 
 		*route = (struct ast_route){ .span = value->items[i].span, .is_default = true };
 		good &= decode_map(decode, &read_route_table, &value->items[i], route) &&
@@ -133,9 +151,12 @@ static bool read_routes(struct decode *decode, const struct decode_field *field,
 
 /* ---- tables ---- */
 
-static bool read_clamp(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_clamp(struct decode *decode, const struct decode_field *field,
+		       const struct node *value, void *target)
 {
-	static const struct decode_field bytes = { .key = "clamp_mss", .least = MSS_LEAST, .most = MSS_MOST };
+	static const struct decode_field bytes = { .key = "clamp_mss",
+						   .least = MSS_LEAST,
+						   .most = MSS_MOST };
 	int64_t *clamp = target;
 	bool automatic = false;
 	int64_t number;
@@ -149,7 +170,8 @@ static bool read_clamp(struct decode *decode, const struct decode_field *field, 
 	return true;
 }
 
-#define TABLE(key_, reader, member) .key = key_, .read = reader, .offset = offsetof(struct ast_table, member)
+#define TABLE(key_, reader, member) \
+	.key = key_, .read = reader, .offset = offsetof(struct ast_table, member)
 
 static const struct decode_field table_fields[] = {
 	{ TABLE("via", read_addresses_field, shorthand.hop.via) },
@@ -170,9 +192,11 @@ static const struct decode_field table_fields[] = {
 	{ TABLE("priority", decode_integer, priority), .least = 1, .most = 32765 },
 };
 
-const struct decode_table read_table_table = { "table", table_fields, sizeof(table_fields) / sizeof(table_fields[0]) };
+const struct decode_table read_table_table = { "table", table_fields,
+					       sizeof(table_fields) / sizeof(table_fields[0]) };
 
-static bool check_table(struct decode *decode, const struct node_entry *entry, struct ast_table *table)
+static bool check_table(struct decode *decode, const struct node_entry *entry,
+			struct ast_table *table)
 {
 	const struct node *node = &entry->value;
 	const char *keys[] = { "via", "dev", "src", "metric", "mtu", "onlink" };
@@ -189,27 +213,34 @@ static bool check_table(struct decode *decode, const struct node_entry *entry, s
 		return false;
 	}
 	if (!table->has_shorthand && !table->route_count) {
-		record = diag_add(decode->diag, DIAG_missing_key, entry->key_span, "the table \"%s\" has no route", entry->key);
+		record = diag_add(decode->diag, DIAG_missing_key, entry->key_span,
+				  "the table \"%s\" has no route", entry->key);
 		diag_help(record, "write {dev: INTERFACE}, {via: ADDRESS}, or {routes: [...]}");
 		return false;
 	}
 	if (table->masquerade && table->snat.span.source) {
-		record = diag_add(decode->diag, DIAG_bad_value, table->snat.span, "`snat` beside `masquerade`");
-		diag_help(record, "`masquerade` takes the interface's address, `snat` the one you give: keep one");
+		record = diag_add(decode->diag, DIAG_bad_value, table->snat.span,
+				  "`snat` beside `masquerade`");
+		diag_help(record,
+			  "`masquerade` takes the interface's address, `snat` the one you give: keep one");
 		return false;
 	}
 	return true;
 }
 
-static bool read_table(struct decode *decode, const struct node_entry *entry, struct ast_table *table)
+static bool read_table(struct decode *decode, const struct node_entry *entry,
+		       struct ast_table *table)
 {
 	bool good = read_definition_name(decode, entry, "table");
 
-	*table = (struct ast_table){ .name = entry->key, .span = entry->key_span, .broken = true, .clamp_mss = -1 };
+	*table = (struct ast_table){
+		.name = entry->key, .span = entry->key_span, .broken = true, .clamp_mss = -1
+	};
 	if (good && (ast_is_last_resort(entry->key) || !strcmp(entry->key, "main"))) {
 		good = false;
 		diag_help(diag_add(decode->diag, DIAG_reserved_name, entry->key_span,
-				   "\"%s\" already means something as the target of a route", entry->key),
+				   "\"%s\" already means something as the target of a route",
+				   entry->key),
 			  "give the table another name");
 	}
 	table->shorthand.is_default = true;
@@ -231,11 +262,13 @@ bool read_tables(struct decode *decode, const struct node *node, struct ast_poli
 	bool good = true;
 
 	if (node->kind != NODE_MAP) {
-		diag_add(decode->diag, DIAG_wrong_type, node->span, "`tables` gives names to ways out: {vpn: {dev: wg0}}");
+		diag_add(decode->diag, DIAG_wrong_type, node->span,
+			 "`tables` gives names to ways out: {vpn: {dev: wg0}}");
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++)
 		good &= read_table(decode, &node->entries[i],
-				   arena_append(decode->arena, policy->tables, policy->table_count));
+				   arena_append(decode->arena, policy->tables,
+						policy->table_count));
 	return good;
 }

@@ -6,11 +6,14 @@
 #include "base/arena.h"
 #include "lang/read.h"
 
-static const char *const reject_words[] = { "tcp-reset", "port-unreachable", "admin-prohibited", "no-route", NULL };
+static const char *const reject_words[] = { "tcp-reset", "port-unreachable", "admin-prohibited",
+					    "no-route", NULL };
 static const char *const action_words[] = { "direct", "drop", "reject", "continue" };
-static const enum ast_action word_actions[] = { THEN_DIRECT, THEN_DROP, THEN_REJECT, THEN_CONTINUE };
+static const enum ast_action word_actions[] = { THEN_DIRECT, THEN_DROP, THEN_REJECT,
+						THEN_CONTINUE };
 
-static bool read_proxy(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_proxy(struct decode *decode, const struct decode_field *field,
+		       const struct node *value, void *target)
 {
 	struct ast_then *then = target;
 
@@ -19,7 +22,8 @@ static bool read_proxy(struct decode *decode, const struct decode_field *field, 
 	return decode_name(decode, field, value, &then->listener_name);
 }
 
-static bool read_route(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_route(struct decode *decode, const struct decode_field *field,
+		       const struct node *value, void *target)
 {
 	struct ast_then *then = target;
 	const struct node *items = value->kind == NODE_LIST ? value->items : value;
@@ -33,7 +37,8 @@ static bool read_route(struct decode *decode, const struct decode_field *field, 
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
-		struct ast_target *one = arena_append(decode->arena, then->targets, then->target_count);
+		struct ast_target *one =
+			arena_append(decode->arena, then->targets, then->target_count);
 
 		one->span = items[i].span;
 		good &= decode_name(decode, field, &items[i], &one->name);
@@ -41,7 +46,8 @@ static bool read_route(struct decode *decode, const struct decode_field *field, 
 	return good;
 }
 
-static bool read_then_mark(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_then_mark(struct decode *decode, const struct decode_field *field,
+			   const struct node *value, void *target)
 {
 	struct ast_then *then = target;
 
@@ -49,7 +55,8 @@ static bool read_then_mark(struct decode *decode, const struct decode_field *fie
 	return read_mark_field(decode, field, value, &then->mark);
 }
 
-static bool read_reject(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+static bool read_reject(struct decode *decode, const struct decode_field *field,
+			const struct node *value, void *target)
 {
 	struct ast_then *then = target;
 	int choice = 0;
@@ -62,12 +69,16 @@ static bool read_reject(struct decode *decode, const struct decode_field *field,
 }
 
 static const struct decode_field then_fields[] = {
-	{ .key = "proxy", .read = read_proxy }, { .key = "route", .read = read_route },
-	{ .key = "mark", .read = read_then_mark },   { .key = "reject", .read = read_reject, .choices = reject_words },
-	{ .key = "balance" },                   { .key = "by" },
+	{ .key = "proxy", .read = read_proxy },
+	{ .key = "route", .read = read_route },
+	{ .key = "mark", .read = read_then_mark },
+	{ .key = "reject", .read = read_reject, .choices = reject_words },
+	{ .key = "balance" },
+	{ .key = "by" },
 };
 
-const struct decode_table read_then_table = { "then", then_fields, sizeof(then_fields) / sizeof(then_fields[0]) };
+const struct decode_table read_then_table = { "then", then_fields,
+					      sizeof(then_fields) / sizeof(then_fields[0]) };
 
 static bool read_word(struct decode *decode, const struct node *value, struct ast_then *then)
 {
@@ -82,17 +93,20 @@ static bool read_word(struct decode *decode, const struct node *value, struct as
 	}
 	field = decode_find(&read_then_table, value->text);
 	if (field && field->read) {
-		record = diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` needs to know more", field->key);
+		record = diag_add(decode->diag, DIAG_bad_value, value->span,
+				  "`%s` needs to know more", field->key);
 		diag_help(record, "write `then: {%s: ...}`", field->key);
 		return false;
 	}
-	decode_unknown(decode, DIAG_bad_value, value->span, "action", value->text, action_words, count);
+	decode_unknown(decode, DIAG_bad_value, value->span, "action", value->text, action_words,
+		       count);
 	return false;
 }
 
 static void not_one(struct decode *decode, const struct node *value)
 {
-	diag_help(diag_add(decode->diag, value->kind == NODE_LIST ? DIAG_wrong_type : DIAG_bad_value, value->span,
+	diag_help(diag_add(decode->diag,
+			   value->kind == NODE_LIST ? DIAG_wrong_type : DIAG_bad_value, value->span,
 			   "a rule does exactly one thing"),
 		  "write one of direct, drop, reject, continue, {proxy: L}, {route: T}, {mark: M}");
 }

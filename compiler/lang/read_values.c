@@ -1,5 +1,6 @@
 /*
- * read_values: the values that several parts of a policy share: marks, addresses, interface names, names of definitions, paths.
+ * read_values: the values that several parts of a policy share: marks, addresses, interface names,
+ * names of definitions, paths.
  */
 #include <string.h>
 
@@ -12,15 +13,24 @@ struct mark_parts {
 };
 
 static const struct decode_field mark_fields[] = {
-	{ .key = "value", .read = decode_integer, .offset = offsetof(struct mark_parts, value), .required = true, .least = 1,
+	{ .key = "value",
+	  .read = decode_integer,
+	  .offset = offsetof(struct mark_parts, value),
+	  .required = true,
+	  .least = 1,
 	  .most = UINT32_MAX },
-	{ .key = "mask", .read = decode_integer, .offset = offsetof(struct mark_parts, mask), .required = true, .least = 1,
+	{ .key = "mask",
+	  .read = decode_integer,
+	  .offset = offsetof(struct mark_parts, mask),
+	  .required = true,
+	  .least = 1,
 	  .most = UINT32_MAX },
 };
 
 const struct decode_table read_mark_table = { "mark", mark_fields, 2 };
 
-bool read_mark_field(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+bool read_mark_field(struct decode *decode, const struct decode_field *field,
+		     const struct node *value, void *target)
 {
 	static const struct decode_field number = { .key = "mark", .least = 1, .most = UINT32_MAX };
 	struct mark_parts parts = { .mask = UINT32_MAX };
@@ -31,7 +41,8 @@ bool read_mark_field(struct decode *decode, const struct decode_field *field, co
 				    : !decode_integer(decode, &number, value, &parts.value))
 		return false;
 	if (parts.value & ~parts.mask) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "the value has bits that its mask leaves out"),
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "the value has bits that its mask leaves out"),
 			  "write {value: 0x%x, mask: 0x%x}", (unsigned int)parts.value,
 			  (unsigned int)(parts.mask | parts.value));
 		return false;
@@ -40,19 +51,23 @@ bool read_mark_field(struct decode *decode, const struct decode_field *field, co
 	return true;
 }
 
-static bool add_address(struct decode *decode, const struct node *value, struct ast_addresses *addresses)
+static bool add_address(struct decode *decode, const struct node *value,
+			struct ast_addresses *addresses)
 {
 	struct addr addr;
 	const char *why = "write an address such as 192.0.2.1";
 	struct diag_record *record;
 
-	if (value->kind != NODE_SCALAR || !addr_parse(decode->arena, value->text, value->length, &addr, &why)) {
-		record = diag_add(decode->diag, DIAG_bad_address, value->span, "this is no address");
+	if (value->kind != NODE_SCALAR ||
+	    !addr_parse(decode->arena, value->text, value->length, &addr, &why)) {
+		record =
+			diag_add(decode->diag, DIAG_bad_address, value->span, "this is no address");
 		diag_help(record, "%s", why);
 		return false;
 	}
 	if (addresses->has[addr.family]) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "a second address of the same family"),
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "a second address of the same family"),
 			  "one IPv4 and one IPv6 address may stand here");
 		return false;
 	}
@@ -61,7 +76,8 @@ static bool add_address(struct decode *decode, const struct node *value, struct 
 	return true;
 }
 
-bool read_addresses_field(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+bool read_addresses_field(struct decode *decode, const struct decode_field *field,
+			  const struct node *value, void *target)
 {
 	struct ast_addresses *addresses = target;
 	bool good = true;
@@ -76,15 +92,16 @@ bool read_addresses_field(struct decode *decode, const struct decode_field *fiel
 }
 
 /* The same check as a rule's `in`, for one name that is no pattern. */
-bool read_interface_field(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+bool read_interface_field(struct decode *decode, const struct decode_field *field,
+			  const struct node *value, void *target)
 {
 	struct match_condition condition = { .kind = &match_interface, .key = field->key };
 
 	if (!match_interface.read(decode, value, &condition))
 		return false;
 	if (strchr(condition.names[0], '*')) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` takes one interface, not a pattern",
-				   field->key),
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "`%s` takes one interface, not a pattern", field->key),
 			  "name the interface");
 		return false;
 	}
@@ -92,7 +109,8 @@ bool read_interface_field(struct decode *decode, const struct decode_field *fiel
 	return true;
 }
 
-bool read_then_field(struct decode *decode, const struct decode_field *field, const struct node *value, void *target)
+bool read_then_field(struct decode *decode, const struct decode_field *field,
+		     const struct node *value, void *target)
 {
 	(void)field;
 	*(struct ast_then **)target = read_then(decode, value);
@@ -110,7 +128,8 @@ bool read_definition_name(struct decode *decode, const struct node_entry *entry,
 {
 	if (decode_is_name(entry->key))
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_bad_name, entry->key_span, "\"%s\" cannot be the name of a %s", entry->key, what),
+	diag_help(diag_add(decode->diag, DIAG_bad_name, entry->key_span,
+			   "\"%s\" cannot be the name of a %s", entry->key, what),
 		  "a name begins with a letter a-z; up to 30 letters, digits, '-' and '_' follow, all lower case");
 	return false;
 }

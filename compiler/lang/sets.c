@@ -17,7 +17,8 @@ struct resolving {
 	struct ast_policy *policy;
 };
 
-static bool resolve(struct resolving *resolving, const struct ast_set_expression *expression, struct addr_set *out);
+static bool resolve(struct resolving *resolving, const struct ast_set_expression *expression,
+		    struct addr_set *out);
 
 static void add_all(struct arena *arena, struct addr_set *into, const struct addr_set *from)
 {
@@ -29,8 +30,8 @@ static void add_all(struct arena *arena, struct addr_set *into, const struct add
 		}
 }
 
-bool sets_unknown(struct arena *arena, struct diag *diag, const struct ast_policy *policy, const char *name,
-		  struct span span)
+bool sets_unknown(struct arena *arena, struct diag *diag, const struct ast_policy *policy,
+		  const char *name, struct span span)
 {
 	struct decode decode = { .arena = arena, .diag = diag };
 	const char **candidates = NULL;
@@ -51,7 +52,8 @@ static bool resolve_set(struct resolving *resolving, struct ast_set *set, struct
 	bool good;
 
 	if (set->progress == PROGRESS_BUSY) {
-		record = diag_add(resolving->diag, DIAG_set_cycle, wanted_by, "the set \"%s\" contains itself", set->name);
+		record = diag_add(resolving->diag, DIAG_set_cycle, wanted_by,
+				  "the set \"%s\" contains itself", set->name);
 		diag_also(record, set->span, "defined here");
 		diag_help(record, "remove one of the names on the way round");
 		return false;
@@ -65,14 +67,16 @@ static bool resolve_set(struct resolving *resolving, struct ast_set *set, struct
 	return good;
 }
 
-static bool resolve_name(struct resolving *resolving, const struct ast_set_expression *expression, struct addr_set *out)
+static bool resolve_name(struct resolving *resolving, const struct ast_set_expression *expression,
+			 struct addr_set *out)
 {
 	struct ast_set *set = ast_set_find(resolving->policy, expression->text);
 	struct addr_set built_in = { 0 };
 
 	if (!strcmp(expression->text, "local") || !strcmp(expression->text, "broadcast")) {
 		diag_help(diag_add(resolving->diag, DIAG_impossible, expression->span,
-				   "what \"%s\" means is known only when a packet arrives", expression->text),
+				   "what \"%s\" means is known only when a packet arrives",
+				   expression->text),
 			  "name it in the `to` of a rule");
 		return false;
 	}
@@ -84,14 +88,14 @@ static bool resolve_name(struct resolving *resolving, const struct ast_set_expre
 		return true;
 	}
 	if (!builtin_find(resolving->arena, expression->text, &built_in))
-		return sets_unknown(resolving->arena, resolving->diag, resolving->policy, expression->text,
-				    expression->span);
+		return sets_unknown(resolving->arena, resolving->diag, resolving->policy,
+				    expression->text, expression->span);
 	add_all(resolving->arena, out, &built_in);
 	return true;
 }
 
-static bool resolve_all(struct resolving *resolving, const struct ast_set_expression *items, size_t count,
-			struct addr_set *out)
+static bool resolve_all(struct resolving *resolving, const struct ast_set_expression *items,
+			size_t count, struct addr_set *out)
 {
 	bool good = true;
 
@@ -100,8 +104,8 @@ static bool resolve_all(struct resolving *resolving, const struct ast_set_expres
 	return good;
 }
 
-static bool resolve_difference(struct resolving *resolving, const struct ast_set_expression *expression,
-			       struct addr_set *out)
+static bool resolve_difference(struct resolving *resolving,
+			       const struct ast_set_expression *expression, struct addr_set *out)
 {
 	struct addr_set with = { 0 }, without = { 0 }, rest;
 	bool good = resolve_all(resolving, expression->items, expression->count, &with);
@@ -114,7 +118,8 @@ static bool resolve_difference(struct resolving *resolving, const struct ast_set
 	return good;
 }
 
-static bool resolve(struct resolving *resolving, const struct ast_set_expression *expression, struct addr_set *out)
+static bool resolve(struct resolving *resolving, const struct ast_set_expression *expression,
+		    struct addr_set *out)
 {
 	switch (expression->kind) {
 	case SET_LITERAL:
@@ -123,7 +128,8 @@ static bool resolve(struct resolving *resolving, const struct ast_set_expression
 	case SET_REFERENCE:
 		return resolve_name(resolving, expression, out);
 	case SET_FILE:
-		return listfile_read(resolving->arena, resolving->diag, expression->text, expression->span, out);
+		return listfile_read(resolving->arena, resolving->diag, expression->text,
+				     expression->span, out);
 	case SET_LIST:
 		return resolve_all(resolving, expression->items, expression->count, out);
 	case SET_DIFFERENCE:

@@ -6,10 +6,11 @@
 
 #include "lang/ast.h"
 
-/* Computes ast_set.contents of every set, canonical; reads list files. False when there was an error. */
+/* Computes ast_set.contents of every set, canonical; reads list files. False when there was an
+ * error. */
 bool sets_resolve(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* The error for a name that no set has. Always false. */
-bool sets_unknown(struct arena *arena, struct diag *diag, const struct ast_policy *policy, const char *name,
-		  struct span span);
+bool sets_unknown(struct arena *arena, struct diag *diag, const struct ast_policy *policy,
+		  const char *name, struct span span);
 
 #endif

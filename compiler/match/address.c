@@ -1,9 +1,10 @@
 /*
- * address: `from` and `to`: set names, addresses, prefixes, ranges, addresses under a bit mask, and the destinations that are decided when
- * the packet arrives.
+ * address: `from` and `to`: set names, addresses, prefixes, ranges, addresses under a bit mask, and
+ * the destinations that are decided when the packet arrives.
  *
- * Packets to this host, to broadcast, multicast and link-local addresses meet only rules that name them, so they have a chain of their own
- * (context->specials), where of a `to` only those names are asked for; in the other chain those names match nothing.
+ * Packets to this host, to broadcast, multicast and link-local addresses meet only rules that name
+ * them, so they have a chain of their own (context->specials), where of a `to` only those names are
+ * asked for; in the other chain those names match nothing.
  */
 #include <string.h>
 
@@ -28,7 +29,8 @@ enum { SPECIALS = sizeof(specials) / sizeof(specials[0]) };
 
 static bool bad_address(struct decode *decode, const struct node *value, const char *why)
 {
-	diag_help(diag_add(decode->diag, DIAG_bad_address, value->span, "\"%s\" is no address, prefix or range", value->text),
+	diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
+			   "\"%s\" is no address, prefix or range", value->text),
 		  "%s", why);
 	return false;
 }
@@ -44,13 +46,16 @@ static bool read_masked(struct decode *decode, const struct node *value, const c
 	    !addr_parse(decode->arena, slash + 1, strlen(slash + 1), &mask, &why))
 		return bad_address(decode, value, why);
 	if (bits.family != mask.family || (bits.bits & ~mask.bits))
-		return bad_address(decode, value, "behind the slash stands a mask of the same family that covers all bits set before it");
+		return bad_address(
+			decode, value,
+			"behind the slash stands a mask of the same family that covers all bits set before it");
 	masked = arena_append(decode->arena, condition->masked, condition->masked_count);
 	*masked = (struct match_masked){ bits.family, bits.bits, mask.bits };
 	return true;
 }
 
-static bool read_literal(struct decode *decode, const struct node *value, struct match_condition *condition)
+static bool read_literal(struct decode *decode, const struct node *value,
+			 struct match_condition *condition)
 {
 	const char *slash = strchr(value->text, '/');
 	struct addr_range range;
@@ -64,34 +69,38 @@ static bool read_literal(struct decode *decode, const struct node *value, struct
 	return true;
 }
 
-static bool read_special(struct decode *decode, const struct node *value, struct match_condition *condition, bool *is_one)
+static bool read_special(struct decode *decode, const struct node *value,
+			 struct match_condition *condition, bool *is_one)
 {
 	for (size_t i = 0; i < SPECIALS; i++) {
 		if (strcmp(specials[i].name, value->text))
 			continue;
-		*is_one = condition->selector == ADDRESS_TO || specials[i].special <= SPECIAL_BROADCAST;
+		*is_one = condition->selector == ADDRESS_TO ||
+			  specials[i].special <= SPECIAL_BROADCAST;
 		if (condition->selector == ADDRESS_TO) {
 			condition->specials |= specials[i].special;
 			return true;
 		}
 		if (!*is_one)
 			return true;
-		diag_help(diag_add(decode->diag, DIAG_impossible, value->span, "`from: %s` is known only of destinations",
-				   value->text),
+		diag_help(diag_add(decode->diag, DIAG_impossible, value->span,
+				   "`from: %s` is known only of destinations", value->text),
 			  "use `scope: local` for what this host sends");
 		return false;
 	}
 	return true;
 }
 
-static bool read_address(struct decode *decode, const struct node *value, struct match_condition *condition)
+static bool read_address(struct decode *decode, const struct node *value,
+			 struct match_condition *condition)
 {
 	struct match_reference *reference;
 	bool is_special = false;
 
 	if (value->kind != NODE_SCALAR) {
 		diag_add(decode->diag, DIAG_wrong_type, value->span,
-			 "`%s` takes addresses, prefixes, ranges and names of sets, not %s", condition->key, node_describe(value));
+			 "`%s` takes addresses, prefixes, ranges and names of sets, not %s",
+			 condition->key, node_describe(value));
 		return false;
 	}
 	if (!read_special(decode, value, condition, &is_special))
@@ -101,7 +110,8 @@ static bool read_address(struct decode *decode, const struct node *value, struct
 	if (addr_looks_like(value->text, value->length))
 		return read_literal(decode, value, condition);
 	if (!decode_is_name(value->text))
-		return bad_address(decode, value, "write an address, a prefix, a range first-last, or the name of a set");
+		return bad_address(decode, value,
+				   "write an address, a prefix, a range first-last, or the name of a set");
 	reference = arena_append(decode->arena, condition->references, condition->reference_count);
 	*reference = (struct match_reference){ value->text, value->span };
 	return true;
@@ -116,7 +126,8 @@ static void print_address(const struct ir_match *match, struct buf *out)
 	buf_printf(out, "%s %s", match->family == ADDR_IPV4 ? "ip" : "ip6",
 		   match->selector == ADDRESS_FROM ? "saddr" : "daddr");
 	if (match->bits) {
-		buf_printf(out, " & %s", addr_format((struct addr){ match->family, match->bits }, text));
+		buf_printf(out, " & %s",
+			   addr_format((struct addr){ match->family, match->bits }, text));
 		buf_puts(out, match->negated ? "" : " ==");
 	}
 	buf_puts(out, match->negated ? " != " : " ");
@@ -141,8 +152,11 @@ static const struct ir_match_ops address_ops = { "address", print_address, addre
 
 struct ir_match address_match(struct arena *arena, unsigned int selector, struct addr_prefix prefix)
 {
-	struct ir_match match = { .ops = &address_ops, .selector = selector, .family = prefix.addr.family };
-	bool is_one = prefix.length == addr_width(prefix.addr.family); /* a shift by the whole width has no meaning */
+	struct ir_match match = { .ops = &address_ops,
+				  .selector = selector,
+				  .family = prefix.addr.family };
+	bool is_one = prefix.length == addr_width(prefix.addr.family); /* a shift by the whole width
+									  has no meaning */
 	addr_bits rest = is_one ? 0 : addr_last(prefix.addr.family) >> prefix.length;
 
 	interval_add(arena, &match.values, prefix.addr.bits, prefix.addr.bits | rest);
@@ -180,17 +194,20 @@ static void lower_specials(const struct match_condition *condition, struct match
 	}
 }
 
-/* Where the matches of one more value go: beside the others when negated, into an alternative of their own otherwise. */
-static struct match_alternative *place(const struct match_condition *condition, struct match_context *context,
+/* Where the matches of one more value go: beside the others when negated, into an alternative of
+ * their own otherwise. */
+static struct match_alternative *place(const struct match_condition *condition,
+				       struct match_context *context,
 				       struct match_alternatives *out)
 {
 	return condition->negated ? &out->items[0] : match_alternative(context, out);
 }
 
-static struct ir_match *append(const struct match_condition *condition, struct match_context *context,
-			       struct match_alternatives *out)
+static struct ir_match *append(const struct match_condition *condition,
+			       struct match_context *context, struct match_alternatives *out)
 {
-	struct ir_match *match = match_append(context, place(condition, context, out), &address_ops);
+	struct ir_match *match =
+		match_append(context, place(condition, context, out), &address_ops);
 
 	match->selector = condition->selector;
 	match->negated = condition->negated;
@@ -199,8 +216,9 @@ static struct ir_match *append(const struct match_condition *condition, struct m
 }
 
 /* False: the condition as a whole can hold for no packet of this family. */
-static bool lower_extent(const struct match_condition *condition, struct match_context *context, enum match_extent extent,
-			 const struct ir_set *set, struct match_alternatives *out)
+static bool lower_extent(const struct match_condition *condition, struct match_context *context,
+			 enum match_extent extent, const struct ir_set *set,
+			 struct match_alternatives *out)
 {
 	if (extent == EXTENT_SOME)
 		append(condition, context, out)->set = set;
@@ -225,8 +243,9 @@ static bool lower_literals(const struct match_condition *condition, struct match
 	}
 	base = arena_printf(context->arena, "%s.%s_%s", context->rule, condition->key,
 			    context->family == ADDR_IPV4 ? "v4" : "v6");
-	append(condition, context, out)->set = context->make_set(
-		context, base, context->family == ADDR_IPV4 ? IR_SET_IPV4 : IR_SET_IPV6, all);
+	append(condition, context, out)->set =
+		context->make_set(context, base,
+				  context->family == ADDR_IPV4 ? IR_SET_IPV4 : IR_SET_IPV6, all);
 	return true;
 }
 
@@ -240,7 +259,8 @@ static void lower_masked(const struct match_condition *condition, struct match_c
 			continue;
 		match = append(condition, context, out);
 		match->bits = condition->masked[i].mask;
-		interval_add(context->arena, &match->values, condition->masked[i].bits, condition->masked[i].bits);
+		interval_add(context->arena, &match->values, condition->masked[i].bits,
+			     condition->masked[i].bits);
 	}
 }
 
@@ -257,7 +277,8 @@ static void lower_address(const struct match_condition *condition, struct match_
 		match_alternative(context, out);
 	for (size_t i = 0; i < condition->reference_count; i++) {
 		const struct ir_set *set = NULL;
-		enum match_extent extent = context->named_set(context, condition->references[i].name, &set);
+		enum match_extent extent =
+			context->named_set(context, condition->references[i].name, &set);
 
 		possible &= lower_extent(condition, context, extent, set, out);
 	}

@@ -1,5 +1,6 @@
 /*
- * connection: matches that no key stands for and the guarantees need: the reply direction, the kind of destination, sockets on this host.
+ * connection: matches that no key stands for and the guarantees need: the reply direction, the kind
+ * of destination, sockets on this host.
  */
 #include "base/buf.h"
 #include "match/kinds.h"
@@ -17,7 +18,8 @@ static bool direction_holds(const struct ir_match *match, const struct ir_packet
 	return false;
 }
 
-static const struct ir_match_ops direction_ops = { "direction", print_direction, direction_holds, false };
+static const struct ir_match_ops direction_ops = { "direction", print_direction, direction_holds,
+						   false };
 
 struct ir_match direction_match(void)
 {
@@ -26,7 +28,8 @@ struct ir_match direction_match(void)
 
 static void print_fib(const struct ir_match *match, struct buf *out)
 {
-	static const char *const types[] = { "local", "broadcast", "{ local, broadcast, anycast }" };
+	static const char *const types[] = { "local", "broadcast",
+					     "{ local, broadcast, anycast }" };
 
 	buf_printf(out, "fib daddr type %s", types[match->selector]);
 }
@@ -70,21 +73,24 @@ static void print_undirected(const struct ir_match *match, struct buf *out)
 	buf_puts(out, "ct status & dnat == 0");
 }
 
-static const struct ir_match_ops undirected_ops = { "undirected", print_undirected, socket_holds, false };
+static const struct ir_match_ops undirected_ops = { "undirected", print_undirected, socket_holds,
+						    false };
 
 struct ir_match undirected_match(void)
 {
 	return (struct ir_match){ .ops = &undirected_ops };
 }
 
-/* Half-open connections are no full sockets and have no `wildcard`: ask only of packets in state new. */
+/* Half-open connections are no full sockets and have no `wildcard`: ask only of packets in state
+ * new. */
 static void print_listening(const struct ir_match *match, struct buf *out)
 {
 	(void)match;
 	buf_puts(out, "socket wildcard { 0, 1 }");
 }
 
-static const struct ir_match_ops listening_ops = { "listening", print_listening, socket_holds, false };
+static const struct ir_match_ops listening_ops = { "listening", print_listening, socket_holds,
+						   false };
 
 struct ir_match listening_match(void)
 {
@@ -95,11 +101,13 @@ struct ir_match listening_match(void)
 static void print_discovery(const struct ir_match *match, struct buf *out)
 {
 	(void)match;
-	buf_puts(out, "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, "
-		      "nd-redirect }");
+	buf_puts(out,
+		 "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, "
+		 "nd-redirect }");
 }
 
-static const struct ir_match_ops discovery_ops = { "discovery", print_discovery, socket_holds, false };
+static const struct ir_match_ops discovery_ops = { "discovery", print_discovery, socket_holds,
+						   false };
 
 struct ir_match discovery_match(void)
 {

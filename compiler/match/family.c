@@ -6,11 +6,13 @@
 #include "base/buf.h"
 #include "match/kinds.h"
 
-static bool read_family(struct decode *decode, const struct node *value, struct match_condition *condition)
+static bool read_family(struct decode *decode, const struct node *value,
+			struct match_condition *condition)
 {
 	addr_bits family;
 
-	if (value->kind == NODE_SCALAR && (!strcmp(value->text, "ipv4") || !strcmp(value->text, "ipv6"))) {
+	if (value->kind == NODE_SCALAR &&
+	    (!strcmp(value->text, "ipv4") || !strcmp(value->text, "ipv6"))) {
 		family = value->text[3] == '4' ? ADDR_IPV4 : ADDR_IPV6;
 		interval_add(decode->arena, &condition->values, family, family);
 		return true;
@@ -46,7 +48,8 @@ static void lower_family(const struct match_condition *condition, struct match_c
 	if (interval_contains(&condition->values, context->family) == condition->negated)
 		return;
 	alternative = match_alternative(context, out);
-	*match_append(context, alternative, &family_ops) = family_match(context->arena, context->family);
+	*match_append(context, alternative, &family_ops) =
+		family_match(context->arena, context->family);
 }
 
 const struct match_kind match_family = {

@@ -1,8 +1,9 @@
 /*
  * identity: the user, group or cgroup of the local process that sends.
  *
- * Names stay names: they are resolved where the policy is loaded. Only sockets of processes have an owner, so what is forwarded never
- * matches, and neither do the last packets of a connection whose process has closed it: a rule with an identity keeps its way per connection.
+ * Names stay names: they are resolved where the policy is loaded. Only sockets of processes have an
+ * owner, so what is forwarded never matches, and neither do the last packets of a connection whose
+ * process has closed it: a rule with an identity keeps its way per connection.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@ static bool is_account_name(const char *text)
 	return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == length;
 }
 
-static bool read_identity(struct decode *decode, const struct node *value, struct match_condition *condition)
+static bool read_identity(struct decode *decode, const struct node *value,
+			  struct match_condition *condition)
 {
 	const char *what = condition->selector == IDENTITY_GROUP ? "group" : "user";
 	uint64_t first, last;
@@ -37,7 +39,8 @@ static bool read_identity(struct decode *decode, const struct node *value, struc
 		return true;
 	}
 	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no %s", what),
-		  "write a %s's name, its number, or a range of numbers such as \"1000-1999\"", what);
+		  "write a %s's name, its number, or a range of numbers such as \"1000-1999\"",
+		  what);
 	return false;
 }
 
@@ -53,7 +56,8 @@ static unsigned int path_depth(const char *path)
 static void print_identity(const struct ir_match *match, struct buf *out)
 {
 	if (match->selector == IDENTITY_CGROUP) {
-		buf_printf(out, "socket cgroupv2 level %u \"%s\"", path_depth(match->names[0]), match->names[0]);
+		buf_printf(out, "socket cgroupv2 level %u \"%s\"", path_depth(match->names[0]),
+			   match->names[0]);
 		return;
 	}
 	buf_puts(out, match->selector == IDENTITY_GROUP ? "meta skgid" : "meta skuid");
@@ -63,7 +67,8 @@ static void print_identity(const struct ir_match *match, struct buf *out)
 		match_put_values(match, out, NULL);
 }
 
-/* A name and a number are only the same account where the policy is loaded: here they are the same when written the same. */
+/* A name and a number are only the same account where the policy is loaded: here they are the same
+ * when written the same. */
 static bool identity_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
 	const char *sender = match->selector == IDENTITY_USER ? packet->user : packet->group;
@@ -78,7 +83,8 @@ static bool identity_holds(const struct ir_match *match, const struct ir_packet 
 	return *end ? match->negated : match_values_hold(match, number);
 }
 
-static const struct ir_match_ops identity_ops = { "identity", print_identity, identity_holds, false };
+static const struct ir_match_ops identity_ops = { "identity", print_identity, identity_holds,
+						  false };
 
 /* A name stands alone: two names in one anonymous set might be one account, which nft refuses. */
 static void lower_identity(const struct match_condition *condition, struct match_context *context,
@@ -91,24 +97,29 @@ static void lower_identity(const struct match_condition *condition, struct match
 		match_alternative(context, out);
 	all = condition->negated ? &out->items[0] : NULL;
 	for (size_t i = 0; i < condition->name_count; i++) {
-		struct ir_match *match = match_append(context, all ? all : match_alternative(context, out), &identity_ops);
+		struct ir_match *match = match_append(context,
+						      all ? all : match_alternative(context, out),
+						      &identity_ops);
 
 		match->selector = condition->selector;
 		match->negated = condition->negated;
-		*arena_append(context->arena, match->names, match->name_count) = condition->names[i];
+		match->names = &condition->names[i];
+		match->name_count = 1;
 	}
 }
 
 struct ir_match identity_match(struct arena *arena, unsigned int selector, const char *name)
 {
 	struct ir_match match = { .ops = &identity_ops, .selector = selector };
+	const char **names = NULL;
 	char *end;
 	unsigned long number = strtoul(name, &end, 10);
 
 	if (selector != IDENTITY_CGROUP && *name && !*end)
 		interval_add(arena, &match.values, number, number);
 	else
-		*arena_append(arena, match.names, match.name_count) = name;
+		*arena_append(arena, names, match.name_count) = name;
+	match.names = names;
 	return match;
 }
 

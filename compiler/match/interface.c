@@ -1,8 +1,9 @@
 /*
  * interface: `in` and `out`, the interfaces a packet comes by and would leave by.
  *
- * Names, not indices, because an interface may not exist yet when the rules load. A trailing '*' is a pattern. `out` is the way the main
- * table would send the packet: in output nft knows it, for what arrives the kernel's fib is asked.
+ * Names, not indices, because an interface may not exist yet when the rules load. A trailing '*' is
+ * a pattern. `out` is the way the main table would send the packet: in output nft knows it, for
+ * what arrives the kernel's fib is asked.
  */
 #include <string.h>
 
@@ -26,7 +27,8 @@ static bool is_interface_name(const char *text)
 	return !star || (star > text && !star[1]);
 }
 
-static bool read_interface(struct decode *decode, const struct node *value, struct match_condition *condition)
+static bool read_interface(struct decode *decode, const struct node *value,
+			   struct match_condition *condition)
 {
 	struct diag_record *record;
 
@@ -35,8 +37,9 @@ static bool read_interface(struct decode *decode, const struct node *value, stru
 		return true;
 	}
 	record = diag_add(decode->diag, DIAG_bad_value, value->span, "this is no interface name");
-	diag_help(record, "an interface has up to 15 characters, such as eth0; a group is defined under `interfaces`; "
-			  "ppp* stands for all that begin with ppp");
+	diag_help(record,
+		  "an interface has up to 15 characters, such as eth0; a group is defined under `interfaces`; "
+		  "ppp* stands for all that begin with ppp");
 	return false;
 }
 
@@ -77,14 +80,16 @@ static bool interface_holds(const struct ir_match *match, const struct ir_packet
 	return match->negated;
 }
 
-static const struct ir_match_ops interface_ops = { "interface", print_interface, interface_holds, false };
+static const struct ir_match_ops interface_ops = { "interface", print_interface, interface_holds,
+						   false };
 
 static bool is_pattern(const char *name)
 {
 	return strchr(name, '*') != NULL;
 }
 
-static unsigned int selector_of(const struct match_condition *condition, const struct match_context *context)
+static unsigned int selector_of(const struct match_condition *condition,
+				const struct match_context *context)
 {
 	if (condition->selector == INTERFACE_OUT && context->scope == SCOPE_FORWARD)
 		return INTERFACE_OUT_FIB;
@@ -105,19 +110,24 @@ static void lower_interface(const struct match_condition *condition, struct matc
 			*arena_append(context->arena, plain, plain_count) = condition->names[i];
 			continue;
 		}
-		*match_append(context, all ? all : match_alternative(context, out), &interface_ops) =
+		*match_append(context, all ? all : match_alternative(context, out),
+			      &interface_ops) =
 			interface_match(selector, &condition->names[i], 1, condition->negated);
 	}
 	if (plain_count)
-		*match_append(context, all ? all : match_alternative(context, out), &interface_ops) =
+		*match_append(context, all ? all : match_alternative(context, out),
+			      &interface_ops) =
 			interface_match(selector, plain, plain_count, condition->negated);
 }
 
-struct ir_match interface_match(unsigned int selector, const char **names, size_t count, bool negated)
+struct ir_match interface_match(unsigned int selector, const char *const *names, size_t count,
+				bool negated)
 {
-	return (struct ir_match){
-		.ops = &interface_ops, .selector = selector, .names = names, .name_count = count, .negated = negated
-	};
+	return (struct ir_match){ .ops = &interface_ops,
+				  .selector = selector,
+				  .names = names,
+				  .name_count = count,
+				  .negated = negated };
 }
 
 const struct match_kind match_interface = {

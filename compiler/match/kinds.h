@@ -1,5 +1,6 @@
 /*
- * kinds: the selectors of the kinds, and the matches that the lowering itself needs and no key of a rule stands for.
+ * kinds: the selectors of the kinds, and the matches that the lowering itself needs and no key of a
+ * rule stands for.
  *
  * Each function fills a match for the ir; the caller appends it.
  */
@@ -15,16 +16,19 @@ enum { IDENTITY_USER, IDENTITY_GROUP, IDENTITY_CGROUP };
 enum { MARK_PACKET, MARK_CONNECTION };
 
 /* iifname / oifname among the names; patterns (trailing '*') only alone. */
-struct ir_match interface_match(unsigned int selector, const char **names, size_t count, bool negated);
+struct ir_match interface_match(unsigned int selector, const char *const *names, size_t count,
+				bool negated);
 struct ir_match family_match(struct arena *arena, enum addr_family family);
 /* The protocols; a set of one or more numbers. */
 struct ir_match protocol_match(const struct interval_set *protocols);
 struct ir_match port_match(struct arena *arena, unsigned int selector, uint16_t port);
 /* Source or destination inside one prefix. */
-struct ir_match address_match(struct arena *arena, unsigned int selector, struct addr_prefix prefix);
+struct ir_match address_match(struct arena *arena, unsigned int selector,
+			      struct addr_prefix prefix);
 struct ir_match identity_match(struct arena *arena, unsigned int selector, const char *name);
 /* The packet's or the connection's mark, under a mask, equals the value. */
-struct ir_match mark_match(struct arena *arena, unsigned int selector, uint32_t value, uint32_t mask);
+struct ir_match mark_match(struct arena *arena, unsigned int selector, uint32_t value,
+			   uint32_t mask);
 struct ir_match state_match(struct arena *arena, enum ir_state state);
 
 /* fib daddr type: an address that this host has; a broadcast address; or either, with anycast. */
@@ -44,8 +48,16 @@ struct ir_match discovery_match(void);
 struct ir_match syn_match(void);
 
 /* IP protocol numbers: IANA's registry. */
-enum { PROTOCOL_ICMP = 1, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, PROTOCOL_GRE = 47, PROTOCOL_ESP = 50, PROTOCOL_AH = 51,
-       PROTOCOL_ICMPV6 = 58, PROTOCOL_SCTP = 132 };
+enum {
+	PROTOCOL_ICMP = 1,
+	PROTOCOL_TCP = 6,
+	PROTOCOL_UDP = 17,
+	PROTOCOL_GRE = 47,
+	PROTOCOL_ESP = 50,
+	PROTOCOL_AH = 51,
+	PROTOCOL_ICMPV6 = 58,
+	PROTOCOL_SCTP = 132
+};
 
 /* "tcp" for 6; NULL for a number without a name of ours. */
 const char *protocol_name(unsigned int number);

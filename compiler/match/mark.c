@@ -1,5 +1,6 @@
 /*
- * mark: a mark that somebody else put on the packet; and the marks of packets and connections that the lowering itself compares.
+ * mark: a mark that somebody else put on the packet; and the marks of packets and connections that
+ * the lowering itself compares.
  */
 #include <string.h>
 
@@ -19,18 +20,20 @@ static bool part(const struct node *map, const char *key, uint32_t *out)
 	struct node_entry *entry = node_find(map, key);
 	int64_t number;
 
-	if (!entry || !decode_parse_integer(&entry->value, &number) || number < 0 || number > UINT32_MAX)
+	if (!entry || !decode_parse_integer(&entry->value, &number) || number < 0 ||
+	    number > UINT32_MAX)
 		return false;
 	*out = (uint32_t)number;
 	return true;
 }
 
 /* All values of one condition share a mask; nft compares under one. */
-static bool add_mark(struct decode *decode, const struct node *value, struct match_condition *condition, uint32_t mark,
-		     uint32_t mask)
+static bool add_mark(struct decode *decode, const struct node *value,
+		     struct match_condition *condition, uint32_t mark, uint32_t mask)
 {
 	if (condition->values.count && condition->mask != mask) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "marks with different masks in one list"),
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "marks with different masks in one list"),
 			  "write a rule for each mask");
 		return false;
 	}
@@ -39,17 +42,20 @@ static bool add_mark(struct decode *decode, const struct node *value, struct mat
 	return true;
 }
 
-static bool read_mark(struct decode *decode, const struct node *value, struct match_condition *condition)
+static bool read_mark(struct decode *decode, const struct node *value,
+		      struct match_condition *condition)
 {
 	uint32_t mark, mask = UINT32_MAX;
 	int64_t number;
 
 	if (value->kind == NODE_MAP) {
-		if (value->count != 2 || !part(value, "value", &mark) || !part(value, "mask", &mask) || mark & ~mask)
+		if (value->count != 2 || !part(value, "value", &mark) ||
+		    !part(value, "mask", &mask) || mark & ~mask)
 			return bad_mark(decode, value);
 		return add_mark(decode, value, condition, mark, mask);
 	}
-	if (value->kind != NODE_SCALAR || !decode_parse_integer(value, &number) || number < 0 || number > UINT32_MAX)
+	if (value->kind != NODE_SCALAR || !decode_parse_integer(value, &number) || number < 0 ||
+	    number > UINT32_MAX)
 		return bad_mark(decode, value);
 	return add_mark(decode, value, condition, (uint32_t)number, mask);
 }
@@ -81,7 +87,8 @@ static bool mark_holds(const struct ir_match *match, const struct ir_packet *pac
 
 static const struct ir_match_ops mark_ops = { "mark", print_mark, mark_holds, false };
 
-/* Neighbouring numbers were merged into ranges when the condition was read: here every mark stands for itself. */
+/* Neighbouring numbers were merged into ranges when the condition was read: here every mark stands
+ * for itself. */
 static void lower_mark(const struct match_condition *condition, struct match_context *context,
 		       struct match_alternatives *out)
 {
@@ -91,7 +98,8 @@ static void lower_mark(const struct match_condition *condition, struct match_con
 			out->items[i].items[k].mask = condition->mask;
 }
 
-struct ir_match mark_match(struct arena *arena, unsigned int selector, uint32_t value, uint32_t mask)
+struct ir_match mark_match(struct arena *arena, unsigned int selector, uint32_t value,
+			   uint32_t mask)
 {
 	struct ir_match match = { .ops = &mark_ops, .selector = selector, .mask = mask };
 

@@ -1,5 +1,6 @@
 /*
- * match: what all kinds of match share: reading {not: ...} and lists, alternatives, and numbers as nft text.
+ * match: what all kinds of match share: reading {not: ...} and lists, alternatives, and numbers as
+ * nft text.
  */
 #include "match/match.h"
 
@@ -18,7 +19,8 @@ const struct match_key match_keys[] = {
 
 const size_t match_key_count = sizeof(match_keys) / sizeof(match_keys[0]);
 
-static bool read_values(struct decode *decode, const struct node *value, struct match_condition *condition)
+static bool read_values(struct decode *decode, const struct node *value,
+			struct match_condition *condition)
 {
 	bool good = true;
 
@@ -28,7 +30,9 @@ static bool read_values(struct decode *decode, const struct node *value, struct 
 		struct diag_record *record = diag_add(decode->diag, DIAG_bad_value, value->span,
 						      "`%s` is an empty list", condition->key);
 
-		diag_help(record, "an empty list matches nothing; leave `%s` out to match everything", condition->key);
+		diag_help(record,
+			  "an empty list matches nothing; leave `%s` out to match everything",
+			  condition->key);
 		return false;
 	}
 	for (size_t i = 0; i < value->count; i++)
@@ -37,14 +41,16 @@ static bool read_values(struct decode *decode, const struct node *value, struct 
 }
 
 /* The value inside {not: value}, or NULL after an error. */
-static const struct node *negated_value(struct decode *decode, const struct node *value, const char *key)
+static const struct node *negated_value(struct decode *decode, const struct node *value,
+					const char *key)
 {
 	struct diag_record *record;
 
-	if (value->count == 1 && !strcmp(value->entries[0].key, "not") && value->entries[0].value.kind != NODE_MAP)
+	if (value->count == 1 && !strcmp(value->entries[0].key, "not") &&
+	    value->entries[0].value.kind != NODE_MAP)
 		return &value->entries[0].value;
-	record = diag_add(decode->diag, DIAG_wrong_type, value->span, "`%s` takes a value, a list of values, or {not: ...}",
-			  key);
+	record = diag_add(decode->diag, DIAG_wrong_type, value->span,
+			  "`%s` takes a value, a list of values, or {not: ...}", key);
 	diag_help(record, "write `%s: {not: VALUE}` for everything but VALUE", key);
 	return NULL;
 }
@@ -54,7 +60,8 @@ static bool takes_mappings(const struct match_kind *kind)
 	return kind == &match_mark;
 }
 
-struct match_condition *match_read(struct decode *decode, const struct match_key *key, const struct node *value)
+struct match_condition *match_read(struct decode *decode, const struct match_key *key,
+				   const struct node *value)
 {
 	struct match_condition *condition = arena_new_of(decode->arena, struct match_condition);
 
@@ -77,7 +84,8 @@ bool match_may_change(const struct match_condition *condition)
 	return condition->kind->may_change;
 }
 
-struct match_alternative *match_alternative(struct match_context *context, struct match_alternatives *out)
+struct match_alternative *match_alternative(struct match_context *context,
+					    struct match_alternatives *out)
 {
 	return arena_append(context->arena, out->items, out->count);
 }
@@ -85,7 +93,8 @@ struct match_alternative *match_alternative(struct match_context *context, struc
 struct ir_match *match_append(struct match_context *context, struct match_alternative *alternative,
 			      const struct ir_match_ops *ops)
 {
-	struct ir_match *match = arena_append(context->arena, alternative->items, alternative->count);
+	struct ir_match *match =
+		arena_append(context->arena, alternative->items, alternative->count);
 
 	match->ops = ops;
 	return match;
@@ -103,8 +112,8 @@ static void append_values(const struct match_condition *condition, struct match_
 }
 
 /*
- * nft would make an anonymous interval set of a list with ranges, and those are not atomic with the rules that use them: ranges stand
- * alone, and only single numbers share a match.
+ * nft would make an anonymous interval set of a list with ranges, and those are not atomic with the
+ * rules that use them: ranges stand alone, and only single numbers share a match.
  */
 void match_lower_values(const struct match_condition *condition, struct match_context *context,
 			const struct ir_match_ops *ops, struct match_alternatives *out)
@@ -122,10 +131,12 @@ void match_lower_values(const struct match_condition *condition, struct match_co
 			continue;
 		}
 		interval_add(context->arena, &range, value.first, value.last);
-		append_values(condition, context, ops, &range, all ? all : match_alternative(context, out));
+		append_values(condition, context, ops, &range,
+			      all ? all : match_alternative(context, out));
 	}
 	if (singles.count)
-		append_values(condition, context, ops, &singles, all ? all : match_alternative(context, out));
+		append_values(condition, context, ops, &singles,
+			      all ? all : match_alternative(context, out));
 }
 
 /* Decimal, or hexadecimal behind 0x; never octal. */
@@ -152,7 +163,8 @@ static void put_number(struct buf *out, uint64_t value)
 	buf_printf(out, "%llu", (unsigned long long)value);
 }
 
-void match_put_values(const struct ir_match *match, struct buf *out, void (*put)(struct buf *out, uint64_t value))
+void match_put_values(const struct ir_match *match, struct buf *out,
+		      void (*put)(struct buf *out, uint64_t value))
 {
 	const struct interval_set *values = &match->values;
 
@@ -179,6 +191,7 @@ bool match_values_hold(const struct ir_match *match, addr_bits value)
 	bool inside = false;
 
 	for (size_t i = 0; i < match->values.count && !inside; i++)
-		inside = value >= match->values.items[i].first && value <= match->values.items[i].last;
+		inside = value >= match->values.items[i].first &&
+			 value <= match->values.items[i].last;
 	return inside != match->negated;
 }

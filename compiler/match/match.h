@@ -1,11 +1,13 @@
 /*
  * match: what a rule can ask of a packet, one file a kind.
  *
- * A kind reads the values of its keys from the policy, says what can never work, turns a condition into ir matches, prints them as nft text
- * and evaluates them. match.def lists the keys. A condition holds when one of its values does, or, negated, when none does.
+ * A kind reads the values of its keys from the policy, says what can never work, turns a condition
+ * into ir matches, prints them as nft text and evaluates them. match.def lists the keys. A
+ * condition holds when one of its values does, or, negated, when none does.
  *
- * Lowering gives alternatives: a packet fits the condition when all matches of at least one alternative hold. No
- * alternative means that no packet of this family can fit; an alternative without matches means that all do.
+ * Lowering gives alternatives: a packet fits the condition when all matches of at least one
+ * alternative hold. No alternative means that no packet of this family can fit; an alternative
+ * without matches means that all do.
  */
 #ifndef TPC_MATCH_MATCH_H
 #define TPC_MATCH_MATCH_H
@@ -21,7 +23,8 @@
 
 struct match_kind;
 
-/* Destinations that are decided when the packet arrives, and those that rules leave alone unless they name them. */
+/* Destinations that are decided when the packet arrives, and those that rules leave alone unless
+ * they name them. */
 enum match_special {
 	SPECIAL_LOCAL = 1,
 	SPECIAL_BROADCAST = 2,
@@ -43,7 +46,7 @@ struct match_masked {
 struct match_condition {
 	const struct match_kind *kind;
 	const char *key;
-	struct span span; /* of the value */
+	struct span span;      /* of the value */
 	unsigned int selector; /* which of the kind's keys: see match.def */
 	bool negated;
 	struct interval_set values;
@@ -55,7 +58,7 @@ struct match_condition {
 	struct match_masked *masked;
 	size_t masked_count;
 	unsigned int specials; /* of enum match_special */
-	uint32_t mask; /* marks */
+	uint32_t mask;         /* marks */
 };
 
 /* How much of a family a named set holds, and under which nft set. */
@@ -65,12 +68,15 @@ enum match_extent { EXTENT_EMPTY, EXTENT_SOME, EXTENT_ALL };
 struct match_context {
 	struct arena *arena;
 	enum addr_family family;
-	enum ir_scope scope; /* forward or local */
+	enum ir_scope scope;                  /* forward or local */
 	const struct interval_set *protocols; /* the protocols that the rule is about; empty: all */
 	const char *rule; /* "rule3": the beginning of the names of sets that are made for it */
-	unsigned int specials; /* not 0: the packet goes to one of these destinations, and only they are asked for */
-	enum match_extent (*named_set)(struct match_context *context, const char *name, const struct ir_set **out);
-	const struct ir_set *(*make_set)(struct match_context *context, const char *base, enum ir_set_type type,
+	unsigned int specials; /* not 0: the packet goes to one of these destinations, and only they
+				  are asked for */
+	enum match_extent (*named_set)(struct match_context *context, const char *name,
+				       const struct ir_set **out);
+	const struct ir_set *(*make_set)(struct match_context *context, const char *base,
+					 enum ir_set_type type,
 					 const struct interval_set *elements);
 	void *user;
 };
@@ -88,14 +94,16 @@ struct match_alternatives {
 struct match_kind {
 	const char *noun; /* "an address or set": what a value is */
 	/* Reads one value into the condition; adds the error and returns false when it is none. */
-	bool (*read)(struct decode *decode, const struct node *value, struct match_condition *condition);
+	bool (*read)(struct decode *decode, const struct node *value,
+		     struct match_condition *condition);
 	void (*lower)(const struct match_condition *condition, struct match_context *context,
 		      struct match_alternatives *out);
-	enum ir_scope scopes; /* where it can work; 0: everywhere */
+	enum ir_scope scopes;  /* where it can work; 0: everywhere */
 	const char *elsewhere; /* why it cannot work in the other scope */
-	bool implies_local;    /* a rule with it is about the host's own traffic unless it says otherwise */
-	bool may_change;       /* a later packet of a connection may answer otherwise than the first */
-	bool by_family;        /* lowers differently in each family */
+	bool implies_local;    /* a rule with it is about the host's own traffic unless it says
+				  otherwise */
+	bool may_change; /* a later packet of a connection may answer otherwise than the first */
+	bool by_family;  /* lowers differently in each family */
 	bool names_interfaces; /* names are interfaces, so groups may stand for them */
 	bool names_identity;   /* tells who sends: what a listener's own traffic is looked at for */
 };
@@ -115,23 +123,28 @@ extern const struct match_key match_keys[];
 extern const size_t match_key_count;
 
 /* Reads a condition: a value, a list of values, or {not: one of these}. NULL after an error. */
-struct match_condition *match_read(struct decode *decode, const struct match_key *key, const struct node *value);
+struct match_condition *match_read(struct decode *decode, const struct match_key *key,
+				   const struct node *value);
 /* May a later packet of the same connection answer otherwise? */
 bool match_may_change(const struct match_condition *condition);
 
 /* ---- for the kinds ---- */
 
 /* Adds an empty alternative; matches are appended to it. */
-struct match_alternative *match_alternative(struct match_context *context, struct match_alternatives *out);
+struct match_alternative *match_alternative(struct match_context *context,
+					    struct match_alternatives *out);
 struct ir_match *match_append(struct match_context *context, struct match_alternative *alternative,
 			      const struct ir_match_ops *ops);
-/* Numbers that are not addresses: single ones as one match, ranges as alternatives (or as one match each when negated). */
+/* Numbers that are not addresses: single ones as one match, ranges as alternatives (or as one match
+ * each when negated). */
 void match_lower_values(const struct match_condition *condition, struct match_context *context,
 			const struct ir_match_ops *ops, struct match_alternatives *out);
 /* Reads a number or "a-b" within 0..most. False, without a message, when it is neither. */
 bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, uint64_t *last);
-/* The end of a match's text: [!=] value, or { a, b }. `put` prints one number; NULL prints decimal. */
-void match_put_values(const struct ir_match *match, struct buf *out, void (*put)(struct buf *out, uint64_t value));
+/* The end of a match's text: [!=] value, or { a, b }. `put` prints one number; NULL prints decimal.
+ */
+void match_put_values(const struct ir_match *match, struct buf *out,
+		      void (*put)(struct buf *out, uint64_t value));
 /* Does the number hold under the match's values and negation? */
 bool match_values_hold(const struct ir_match *match, addr_bits value);
 

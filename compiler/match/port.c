@@ -1,7 +1,9 @@
 /*
- * port: source and destination ports of the protocols that have them, by number, range or service name.
+ * port: source and destination ports of the protocols that have them, by number, range or service
+ * name.
  *
- * The service names are a table of ours, so that a policy means the same on every machine. Sources: IANA service name registry.
+ * The service names are a table of ours, so that a policy means the same on every machine. Sources:
+ * IANA service name registry.
  */
 #include <string.h>
 
@@ -13,18 +15,26 @@ static const struct {
 	const char *name;
 	uint16_t port;
 } services[] = {
-	{ "bgp", 179 },       { "dhcp", 67 },        { "dhcpv6", 547 },   { "dns", 53 },       { "domain", 53 },
-	{ "dns-tls", 853 },   { "domain-s", 853 },   { "ftp", 21 },       { "ftp-data", 20 },  { "git", 9418 },
-	{ "http", 80 },       { "http-alt", 8080 },  { "https", 443 },    { "imap", 143 },     { "imaps", 993 },
-	{ "ipp", 631 },       { "irc", 6667 },       { "ircs", 6697 },    { "isakmp", 500 },   { "kerberos", 88 },
-	{ "l2tp", 1701 },     { "ldap", 389 },       { "ldaps", 636 },    { "mdns", 5353 },    { "mqtt", 1883 },
-	{ "mqtts", 8883 },    { "mysql", 3306 },     { "nfs", 2049 },     { "ntp", 123 },      { "openvpn", 1194 },
-	{ "pop3", 110 },      { "pop3s", 995 },      { "postgresql", 5432 }, { "pptp", 1723 }, { "quic", 443 },
-	{ "rdp", 3389 },      { "redis", 6379 },     { "rsync", 873 },    { "rtsp", 554 },     { "sip", 5060 },
-	{ "sips", 5061 },     { "smb", 445 },        { "smtp", 25 },      { "smtps", 465 },    { "snmp", 161 },
-	{ "snmptrap", 162 },  { "socks", 1080 },     { "ssdp", 1900 },    { "ssh", 22 },       { "stun", 3478 },
-	{ "submission", 587 }, { "submissions", 465 }, { "syslog", 514 }, { "telnet", 23 },    { "tftp", 69 },
-	{ "vnc", 5900 },      { "vxlan", 4789 },     { "wireguard", 51820 }, { "xmpp", 5222 },
+	{ "bgp", 179 },         { "dhcp", 67 },     { "dhcpv6", 547 },
+	{ "dns", 53 },          { "domain", 53 },   { "dns-tls", 853 },
+	{ "domain-s", 853 },    { "ftp", 21 },      { "ftp-data", 20 },
+	{ "git", 9418 },        { "http", 80 },     { "http-alt", 8080 },
+	{ "https", 443 },       { "imap", 143 },    { "imaps", 993 },
+	{ "ipp", 631 },         { "irc", 6667 },    { "ircs", 6697 },
+	{ "isakmp", 500 },      { "kerberos", 88 }, { "l2tp", 1701 },
+	{ "ldap", 389 },        { "ldaps", 636 },   { "mdns", 5353 },
+	{ "mqtt", 1883 },       { "mqtts", 8883 },  { "mysql", 3306 },
+	{ "nfs", 2049 },        { "ntp", 123 },     { "openvpn", 1194 },
+	{ "pop3", 110 },        { "pop3s", 995 },   { "postgresql", 5432 },
+	{ "pptp", 1723 },       { "quic", 443 },    { "rdp", 3389 },
+	{ "redis", 6379 },      { "rsync", 873 },   { "rtsp", 554 },
+	{ "sip", 5060 },        { "sips", 5061 },   { "smb", 445 },
+	{ "smtp", 25 },         { "smtps", 465 },   { "snmp", 161 },
+	{ "snmptrap", 162 },    { "socks", 1080 },  { "ssdp", 1900 },
+	{ "ssh", 22 },          { "stun", 3478 },   { "submission", 587 },
+	{ "submissions", 465 }, { "syslog", 514 },  { "telnet", 23 },
+	{ "tftp", 69 },         { "vnc", 5900 },    { "vxlan", 4789 },
+	{ "wireguard", 51820 }, { "xmpp", 5222 },
 };
 
 enum { SERVICES = sizeof(services) / sizeof(services[0]), PORT_MOST = 65535 };
@@ -48,15 +58,18 @@ static bool unknown_port(struct decode *decode, const struct node *value)
 	if (value->kind == NODE_SCALAR && value->text[0] >= 'a' && value->text[0] <= 'z') {
 		for (size_t i = 0; i < SERVICES; i++)
 			candidates[i] = services[i].name;
-		decode_unknown(decode, DIAG_bad_value, value->span, "service", value->text, candidates, SERVICES);
+		decode_unknown(decode, DIAG_bad_value, value->span, "service", value->text,
+			       candidates, SERVICES);
 		return false;
 	}
 	record = diag_add(decode->diag, DIAG_bad_value, value->span, "this is no port");
-	diag_help(record, "write a number from 1 to 65535, a range such as \"1000-2000\", or a service name such as https");
+	diag_help(record,
+		  "write a number from 1 to 65535, a range such as \"1000-2000\", or a service name such as https");
 	return false;
 }
 
-static bool read_port(struct decode *decode, const struct node *value, struct match_condition *condition)
+static bool read_port(struct decode *decode, const struct node *value,
+		      struct match_condition *condition)
 {
 	uint64_t first, last;
 
@@ -73,7 +86,8 @@ static void print_port(const struct ir_match *match, struct buf *out)
 {
 	const char *protocol = protocol_name((unsigned int)match->bits);
 
-	buf_printf(out, "%s %s", protocol ? protocol : "th", match->selector == PORT_SOURCE ? "sport" : "dport");
+	buf_printf(out, "%s %s", protocol ? protocol : "th",
+		   match->selector == PORT_SOURCE ? "sport" : "dport");
 	if (match->set)
 		buf_printf(out, " %s@%s", match->negated ? "!= " : "", match->set->name);
 	else
@@ -93,7 +107,8 @@ static bool port_holds(const struct ir_match *match, const struct ir_packet *pac
 
 static const struct ir_match_ops port_ops = { "port", print_port, port_holds, false };
 
-static const struct ir_set *port_set(const struct match_condition *condition, struct match_context *context)
+static const struct ir_set *port_set(const struct match_condition *condition,
+				     struct match_context *context)
 {
 	const char *base = arena_printf(context->arena, "%s.%s", context->rule, condition->key);
 
@@ -108,7 +123,8 @@ static bool is_single(const struct interval_set *values)
 	return true;
 }
 
-/* One number, one range or several single numbers stand in the rule; a mixture becomes a named set. */
+/* One number, one range or several single numbers stand in the rule; a mixture becomes a named set.
+ */
 static void lower_port(const struct match_condition *condition, struct match_context *context,
 		       struct match_alternatives *out)
 {

@@ -1,7 +1,8 @@
 /*
  * protocol: the protocol above IP, by name or by IANA's number.
  *
- * The lowering makes one match of a rule's protocols as a whole, because ports and listeners narrow them too; this kind only reads.
+ * The lowering makes one match of a rule's protocols as a whole, because ports and listeners narrow
+ * them too; this kind only reads.
  */
 #include <string.h>
 
@@ -13,8 +14,9 @@ static const struct {
 	const char *name;
 	unsigned int number;
 } names[] = {
-	{ "tcp", PROTOCOL_TCP }, { "udp", PROTOCOL_UDP },       { "sctp", PROTOCOL_SCTP }, { "icmp", PROTOCOL_ICMP },
-	{ "esp", PROTOCOL_ESP }, { "icmpv6", PROTOCOL_ICMPV6 }, { "ah", PROTOCOL_AH },     { "gre", PROTOCOL_GRE },
+	{ "tcp", PROTOCOL_TCP },   { "udp", PROTOCOL_UDP }, { "sctp", PROTOCOL_SCTP },
+	{ "icmp", PROTOCOL_ICMP }, { "esp", PROTOCOL_ESP }, { "icmpv6", PROTOCOL_ICMPV6 },
+	{ "ah", PROTOCOL_AH },     { "gre", PROTOCOL_GRE },
 };
 
 enum { NAMES = sizeof(names) / sizeof(names[0]) };
@@ -40,7 +42,8 @@ static bool number_of(const struct node *value, uint64_t *number)
 	return match_read_range(value, 255, number, &last) && *number == last;
 }
 
-static bool read_protocol(struct decode *decode, const struct node *value, struct match_condition *condition)
+static bool read_protocol(struct decode *decode, const struct node *value,
+			  struct match_condition *condition)
 {
 	const char *candidates[NAMES];
 	uint64_t number;
@@ -51,8 +54,8 @@ static bool read_protocol(struct decode *decode, const struct node *value, struc
 	}
 	for (size_t i = 0; i < NAMES; i++)
 		candidates[i] = names[i].name;
-	decode_unknown(decode, DIAG_bad_value, value->span, "protocol", value->kind == NODE_SCALAR ? value->text : "",
-		       candidates, NAMES);
+	decode_unknown(decode, DIAG_bad_value, value->span, "protocol",
+		       value->kind == NODE_SCALAR ? value->text : "", candidates, NAMES);
 	return false;
 }
 
@@ -77,7 +80,8 @@ static bool protocol_holds(const struct ir_match *match, const struct ir_packet 
 	return match_values_hold(match, packet->protocol);
 }
 
-static const struct ir_match_ops protocol_ops = { "protocol", print_protocol, protocol_holds, false };
+static const struct ir_match_ops protocol_ops = { "protocol", print_protocol, protocol_holds,
+						  false };
 
 struct ir_match protocol_match(const struct interval_set *protocols)
 {

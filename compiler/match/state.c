@@ -9,13 +9,15 @@
 static const struct {
 	const char *name;
 	enum ir_state state;
-} names[] = {
-	{ "new", STATE_NEW }, { "established", STATE_ESTABLISHED }, { "related", STATE_RELATED }, { "invalid", STATE_INVALID }
-};
+} names[] = { { "new", STATE_NEW },
+	      { "established", STATE_ESTABLISHED },
+	      { "related", STATE_RELATED },
+	      { "invalid", STATE_INVALID } };
 
 enum { NAMES = sizeof(names) / sizeof(names[0]) };
 
-static bool read_state(struct decode *decode, const struct node *value, struct match_condition *condition)
+static bool read_state(struct decode *decode, const struct node *value,
+		       struct match_condition *condition)
 {
 	const char *candidates[NAMES];
 
@@ -59,7 +61,8 @@ struct ir_match state_match(struct arena *arena, enum ir_state state)
 	return (struct ir_match){ .ops = &state_ops, .mask = state };
 }
 
-/* `ct state != new,established` would compare the whole word; a negated list is the list of the others. */
+/* `ct state != new,established` would compare the whole word; a negated list is the list of the
+ * others. */
 static void lower_state(const struct match_condition *condition, struct match_context *context,
 			struct match_alternatives *out)
 {
