@@ -39,6 +39,7 @@ struct file_job {
 	size_t count;
 	char **made; /* folders that were not there before */
 	size_t made_count;
+	bool changed; /* a name in the folder stands for another file than before */
 	const char **why;
 };
 
@@ -250,6 +251,7 @@ static bool file_place(struct file_job *job, struct file_step *step)
 		step->placed = step->replaced = true;
 	else if (errno == ENOENT || errno == EINVAL || errno == ENOSYS)
 		step->placed = !renameat(job->dir, step->temporary, job->dir, step->name);
+	job->changed = job->changed || step->placed;
 	return step->placed || file_fail_errno(job, step->name);
 }
 
@@ -276,7 +278,7 @@ static void file_undo(struct file_job *job, struct file_step *step)
 /* Some file systems know no sync of a folder and say EINVAL. */
 static bool file_sync_folder(const struct file_job *job)
 {
-	if (!fsync(job->dir) || errno == EINVAL)
+	if (!job->changed || !fsync(job->dir) || errno == EINVAL)
 		return true;
 	*job->why = arena_printf(job->arena, "cannot write the folder \"%s\": %s", job->folder,
 				 file_reason(errno));
