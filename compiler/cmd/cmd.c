@@ -79,20 +79,6 @@ void cmd_error(const char *format, ...)
 	print_error(&text);
 }
 
-void cmd_note(const struct cmd_call *call, const char *format, ...)
-{
-	struct buf text = { 0 };
-	va_list args;
-
-	if (call->quiet)
-		return;
-	va_start(args, format);
-	put_formatted(&text, format, args);
-	va_end(args);
-	buf_putc(&text, '\n');
-	print_error(&text);
-}
-
 enum cmd_status cmd_usage_error(const struct cmd_verb *verb, const char *format, ...)
 {
 	struct buf text = { 0 };

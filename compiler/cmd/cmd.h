@@ -88,9 +88,6 @@ void cmd_show_diag(const struct cmd_call *call, const struct diag *diag);
 
 /* "tpc: error: ..." on standard error. */
 void cmd_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A line on standard error, unless -q was given. */
-void cmd_note(const struct cmd_call *call, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 /* The message, the verb's usage line, and where there is more. Always CMD_USAGE_WRONG, so that a
  * verb can return it. */
 enum cmd_status cmd_usage_error(const struct cmd_verb *verb, const char *format, ...)
