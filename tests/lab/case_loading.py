@@ -4,6 +4,8 @@ nothing; taking away leaves the host as it was; and what belongs to others stand
 while.
 """
 
+import json
+
 import probe
 from lab import Network
 from policy import ROOT, TPC, WAYS, Policy, different, generation, kernel, ruleset
@@ -227,26 +229,41 @@ TAKEN = {
 }
 
 
-def _taken(way, what, line):
-    @case(f"loading: {way} refuses where somebody else has {what}")
+SEED = """version: 1
+listeners: {a: {tproxy: 12345, mark: 100, table: 100}}
+rules: [{to: 203.0.113.1, then: {proxy: a}}]
+"""
+
+
+def _taken(what, line):
+    @case(f"loading: apply refuses where somebody else has {what}")
     def _():
         with world() as net:
             net.router.ip(line)
             bare = kernel(net.router)
-            policy = Policy(net, """version: 1
-listeners: {a: {tproxy: 12345, mark: 100, table: 100}}
-rules: [{to: 203.0.113.1, then: {proxy: a}}]
-""").compile()
-            argv = [TPC, "apply", str(policy.path)] if way == "apply" else ["sh", str(policy.file(".sh")), "up"]
-            done = net.router.run(*argv, check=False)
+            policy = Policy(net, SEED)
+            done = net.router.run(TPC, "apply", str(policy.path), check=False)
             same(done.returncode, 3, f"the exit status ({done.stderr})")
             lines = different(bare, kernel(net.router))
             assert not lines, "\n".join(lines)
 
+    @case(f"loading: the script up and down leaves {what} of somebody else standing")
+    def _():
+        with world() as net:
+            net.router.ip(line)
+            bare = kernel(net.router)
+            script = str(Policy(net, SEED).file(".sh"))
+            net.router.run("sh", script, "up", check=False)
+            there = json.dumps(kernel(net.router))
+            for item in ("192.0.2.1", "10.77.0.0", "0x64"):
+                assert item not in json.dumps(bare) or item in there, f"{item} is gone"
+            net.router.run("sh", script, "down")
+            lines = different(bare, kernel(net.router))
+            assert not lines, "\n".join(lines)
 
-for _way in ("sh", "apply"):
-    for _what, _line in TAKEN.items():
-        _taken(_way, _what, _line)
+
+for _what, _line in TAKEN.items():
+    _taken(_what, _line)
 
 
 @case("loading: a policy that is wrong changes nothing")

@@ -5,11 +5,13 @@ packet may come out there at any instant.
 """
 
 import socket
+import subprocess
 import threading
+import time
 
 import probe
 from lab import FOREIGN, Network
-from policy import Policy, different, kernel
+from policy import TPC, Policy, different, kernel
 from suite import case, same
 
 TURNS = 12
@@ -136,3 +138,26 @@ def _flows():
             while far.sent < 1000:
                 far.stopping.wait(0.02)
         assert len(watch.packets()) > 100, "the watch at the origin is blind"
+
+
+@case("switch: apply killed at any moment under a flood leaks nothing, and the next apply mends it")
+def _killed():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        policies = [Policy(net, CLOSED[name]).compile() for name in ("proxy", "tunnel")]
+        policies[0].up()
+        state = kernel(net.router)
+        policies[1].up()
+        watch = net.sniff("origin")
+        with Flood(net.client) as far:
+            for turn in range(16):
+                with net.router:
+                    running = subprocess.Popen([TPC, "apply", str(policies[turn % 2].path)], stdout=subprocess.DEVNULL,
+                                               stderr=subprocess.DEVNULL)
+                time.sleep(0.002 + 0.0025 * turn)
+                running.kill()
+                running.wait()
+            policies[0].up()
+        packets = watch.packets()
+        same(len(packets), 0, f"packets of {far.sent} that got out (first {packets[:1]})")
+        lines = different(state, kernel(net.router))
+        assert not lines, "after the last apply, which went through:\n" + "\n".join(lines)

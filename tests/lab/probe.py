@@ -469,5 +469,9 @@ def _dissect(ethertype, data):
             return None
     else:
         return None
-    ports = struct.unpack("!HH", data[head:head + 4]) if proto in (6, 17) else (0, 0)
+    ports = (0, 0)
+    if proto in (6, 17):
+        ports = struct.unpack("!HH", data[head:head + 4])
+    elif proto in (1, 58):  # of an ICMP message its type and code
+        ports = data[head], data[head + 1]
     return (proto, source, dest, *ports, data[head + 13] if proto == 6 else 0)

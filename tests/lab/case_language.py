@@ -1,0 +1,261 @@
+"""The language in the kernel: what conditions, groups, names, numbers and side effects come to, probed with packets."""
+
+import json
+import pwd
+
+import probe
+from lab import CLIENT, FOREIGN, PLAIN, UPLINKS, Network
+from ns import all_ids
+from policy import Policy
+from suite import answered, case, nothing, require, same, silent, told
+
+FAMILIES = (4, 6)
+BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
+
+
+@case("language: interface names, patterns and groups")
+def _interfaces():
+    with Network(uplinks=("wan0", "wan1", "wg0")) as net:
+        Policy(net, """version: 1
+interfaces:
+  inside: [lan0, "vlan*"]
+  clear: "wan*"
+tables: {mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}}
+rules:
+  - {in: inside, proto: tcp, port: 80, then: reject}
+  - {in: "la*", proto: tcp, port: 443, then: reject}
+  - {in: [wg0, wg1], proto: tcp, port: 22, then: reject}
+  - {in: {not: inside}, proto: tcp, port: 8080, then: reject}
+  - {out: clear, proto: tcp, port: 853, then: {route: mobile}}
+  - {out: wg0, proto: tcp, port: 5228, then: reject}
+""").up()
+        for version in FAMILIES:
+            for port in 80, 443:
+                told(probe.ask(net.client, "tcp", FOREIGN[version], port))
+            for port in 22, 8080, 5228:
+                answered(probe.ask(net.client, "tcp", FOREIGN[version], port), "origin")
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 853), "mobile")
+
+
+@case("language: an address with a bit mask")
+def _bits():
+    with Network() as net:
+        Policy(net, """version: 1
+rules:
+  - {to: "::8/::ffff", proto: tcp, port: 80, then: reject}
+""").up()
+        told(probe.ask(net.client, "tcp", "2001:db8:113::8", 80))
+        told(probe.ask(net.client, "tcp", "2001:db8:113:9::8", 80))
+        answered(probe.ask(net.client, "tcp", "2001:db8:113::9", 80), "origin")
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "origin")
+
+
+@case("language: sets by algebra, file and name hold what they should and nothing beside")
+def _sets():
+    with Network() as net:
+        Policy(net, """version: 1
+sets:
+  lab: [203.0.113.0/24, "2001:db8:113::/48"]
+  listed: {file: list.txt}
+  blocked: {include: [lab], exclude: [listed, 203.0.113.16-203.0.113.19]}
+rules: [{to: blocked, proto: tcp, then: reject}]
+""", files={"list.txt": "\ufeff# a list\r\n203.0.113.8 ; one\r\n\r\n203.0.113.32/30 trailing\r\n2001:db8:113:1::/64\r\n"}).up()
+        let_through = ("203.0.113.8", "203.0.113.16", "203.0.113.19", "203.0.113.32", "203.0.113.35", "2001:db8:113:1::1")
+        refused = ("203.0.113.7", "203.0.113.9", "203.0.113.15", "203.0.113.20", "203.0.113.31", "203.0.113.36",
+                   "2001:db8:113::1", "2001:db8:113:2::1")
+        for address in let_through:
+            answered(probe.ask(net.client, "tcp", address, 80), "origin")
+        for address in refused:
+            told(probe.ask(net.client, "tcp", address, 80))
+
+
+@case("language: a user's name is looked up where the policy is loaded")
+def _names():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    nobody = pwd.getpwnam("nobody").pw_uid
+    with Network() as net:
+        Policy(net, "version: 1\nrules: [{user: nobody, proto: tcp, then: reject}]\n").up()
+        told(probe.ask(net.router, "tcp", FOREIGN[4], 80, identity=probe.Identity(user=nobody)))
+        answered(probe.ask(net.router, "tcp", FOREIGN[4], 80), "origin")
+
+
+@case("language: user and group, ids, ranges and not")
+def _ids():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    with Network() as net:
+        Policy(net, """version: 1
+rules:
+  - {user: ["1000-1009", 1020], proto: tcp, port: 80, then: reject}
+  - {user: {not: 0}, group: 77, proto: tcp, port: 443, then: reject}
+""").up()
+        for user, group, port, no in ((1000, 0, 80, True), (1009, 0, 80, True), (1020, 0, 80, True), (999, 0, 80, False),
+                                      (1010, 0, 80, False), (0, 0, 80, False), (5, 77, 443, True), (0, 77, 443, False),
+                                      (5, 78, 443, False)):
+            outcome = probe.ask(net.router, "tcp", FOREIGN[4], port, identity=probe.Identity(user=user, group=group))
+            same(outcome.kind == "refused", no, f"user {user} group {group} port {port} refused")
+
+
+@case("language: somebody else's mark decides, and the connection keeps the way when only its first packet has it")
+def _marks():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        net.router.nft("""table inet theirs {
+    chain before {
+        type filter hook prerouting priority -200; policy accept;
+        iifname "lan0" ct state new th dport { 80, 53 } meta mark set 0x5
+    }
+}""")
+        Policy(net, """version: 1
+tables: {mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}}
+rules: [{in: lan0, mark: {value: 0x5, mask: 0xff}, then: {route: mobile}}]
+""").up()
+        origin = net.sniff()
+        for version in FAMILIES:
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "mobile")
+            answered(probe.ask(net.client, "udp", FOREIGN[version], 53), "mobile")
+        nothing(origin)
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 443), "origin")
+
+
+# What the client is sent, for TCP to each of these ports: a TCP reset, or (ICMP type, code) in either family.
+REJECTS = {80: ("tcp-reset", None), 443: ("port-unreachable", {4: (3, 3), 6: (1, 4)}),
+           8080: ("admin-prohibited", {4: (3, 13), 6: (1, 1)}), 853: ("no-route", {4: (3, 0), 6: (1, 0)})}
+
+
+@case("language: each kind of reject says what it says")
+def _rejects():
+    with Network() as net:
+        Policy(net, "version: 1\nrules:\n" + "".join(
+            f"  - {{proto: tcp, port: {port}, then: {{reject: {kind}}}}}\n" for port, (kind, _) in REJECTS.items())).up()
+        origin, heard = net.sniff(), net.sniff("client")
+        for version in FAMILIES:
+            for port, (kind, icmp) in REJECTS.items():
+                heard.packets()
+                probe.ask(net.client, "tcp", FOREIGN[version], port, timeout=0.1)
+                packets = heard.packets()
+                if icmp:
+                    found = [packet[3:5] for packet in packets if packet[0] in (1, 58)]
+                    assert icmp[version] in found, f"{kind} over IPv{version}: {packets}"
+                else:
+                    assert any(packet[5] & 4 for packet in packets), f"{kind} over IPv{version}: {packets}"
+        nothing(origin)
+
+
+@case("language: default for forwarded and for local traffic")
+def _default():
+    with Network() as net:
+        Policy(net, """version: 1
+rules: [{scope: both, proto: tcp, port: 443, then: direct}]
+default: {forward: reject, local: direct}
+""").up()
+        for version in FAMILIES:
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 443), "origin")
+            told(probe.ask(net.client, "tcp", FOREIGN[version], 80))
+            told(probe.ask(net.client, "udp", FOREIGN[version], 443))
+            answered(probe.ask(net.router, "tcp", FOREIGN[version], 80), "origin")
+
+
+@case("language: default may be a proxy, or a table")
+def _default_way():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        Policy(net, """version: 1
+listeners: {proxy: {tproxy: 12345}}
+rules: [{to: [192.0.2.0/24, "2001:db8:1::/64"], then: direct}]
+default: {forward: {proxy: proxy}, local: direct}
+""").up()
+        net.listener()
+        for proto, version in BOTH:
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy")
+            answered(probe.ask(net.client, proto, PLAIN[version], 443), "origin")
+            answered(probe.ask(net.router, proto, FOREIGN[version], 443), "origin")
+        Policy(net, """version: 1
+tables: {mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}}
+rules: [{to: [192.0.2.0/24, "2001:db8:1::/64"], then: direct}]
+default: {forward: {route: mobile}, local: direct}
+""").up()
+        for proto, version in BOTH:
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile")
+            answered(probe.ask(net.client, proto, PLAIN[version], 443), "origin", peer=CLIENT[version])
+
+
+@case("language: first match wins, and what a listener cannot take goes on to the next rules")
+def _order():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        Policy(net, """version: 1
+listeners: {web: {tproxy: 12345, protocols: [tcp]}}
+tables: {mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}}
+rules:
+  - {to: 203.0.113.1, then: direct}
+  - {to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: web}}
+  - {to: [203.0.113.0/24, "2001:db8:113::/48"], then: {route: mobile}}
+""").up()
+        net.listener(protocols=("tcp",))
+        answered(probe.ask(net.client, "tcp", "203.0.113.1", 80), "origin")
+        answered(probe.ask(net.client, "udp", "203.0.113.1", 53), "origin")
+        for version in FAMILIES:
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy")
+            answered(probe.ask(net.client, "udp", FOREIGN[version], 53), "mobile")
+
+
+@case("language: settings decide marks, tables, priorities and the tag")
+def _settings():
+    with Network() as net:
+        Policy(net, """version: 1
+name: office
+settings: {mark_mask: 0x00f00000, table_ids: "4000-4009", priority: 15000, protocol: 99}
+listeners: {one: {tproxy: 12345}, two: {tproxy: 12346}}
+rules:
+  - {to: 203.0.113.1, then: {proxy: one}}
+  - {to: 203.0.113.2, then: {proxy: two}}
+""").up()
+        rules = json.loads(net.router.run("ip", "-N", "-j", "-d", "rule").stdout)
+        ours = [rule for rule in rules if 15000 <= rule["priority"] < 16000]
+        assert ours, "no ip rule from 15000 on"
+        for rule in ours:
+            same(rule["fwmask"], "0xf00000", f"the mask of {rule}")
+            same(str(rule["protocol"]), "99", f"the tag of {rule}")
+        same({rule["table"] for rule in ours if "table" in rule}, {"4000", "4001"}, "tables")
+        tables = net.router.run("nft", "list", "tables").stdout
+        assert "table inet tpc_office" in tables, tables
+        net.listener(12345)
+        answered(probe.ask(net.client, "tcp", "203.0.113.1", 80), "proxy")
+        told(probe.ask(net.client, "tcp", "203.0.113.2", 80))
+
+
+@case("language: a table's routes: nets, a blackhole, a way on to the next table")
+def _routes():
+    with Network(uplinks=("wan0", "wan1", "wg0")) as net:
+        Policy(net, """version: 1
+tables:
+  mixed:
+    routes:
+      - {to: 203.0.113.0/25, dev: wg0}
+      - {to: 203.0.113.64/26, type: blackhole}
+      - {to: 203.0.113.192/26, type: throw}
+      - {to: 203.0.113.128/25, via: 198.51.100.1, dev: wan1}
+    fallback: main
+rules: [{in: lan0, family: ipv4, then: {route: mixed}}]
+""").up()
+        answered(probe.ask(net.client, "tcp", "203.0.113.1", 80), "vpn")
+        silent(probe.ask(net.client, "tcp", "203.0.113.65", 80, timeout=0.2))
+        answered(probe.ask(net.client, "tcp", "203.0.113.129", 80), "mobile")
+        answered(probe.ask(net.client, "tcp", "203.0.113.193", 80), "origin")
+        answered(probe.ask(net.client, "tcp", PLAIN[4], 80), "origin")
+
+
+@case("language: several next hops share connections")
+def _multipath():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        net.router.sysctl("net.ipv4.fib_multipath_hash_policy", 1)
+        Policy(net, """version: 1
+tables:
+  both:
+    routes: [{to: default, nexthops: [{via: 192.0.2.1, dev: wan0}, {via: 198.51.100.1, dev: wan1}]}]
+    masquerade: true
+rules: [{in: lan0, family: ipv4, then: {route: both}}]
+""").up()
+        seen = {}
+        for _ in range(40):
+            outcome = probe.ask(net.client, "tcp", FOREIGN[4], 80)
+            answered(outcome, outcome.who)
+            seen[outcome.who] = outcome.peer_address
+        same(seen, {"origin": UPLINKS["wan0"][1][4], "mobile": UPLINKS["wan1"][1][4]}, "who answered whom")
