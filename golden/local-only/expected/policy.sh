@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=344e8cabc63857e5
+digest=2333c07f680719c1
 protocol=116
 first=10000
 last=10001
@@ -95,13 +95,14 @@ has_family() {
 
 # ---- what the kernel has ----
 
-# Our ip rules of family $1, a line each: PRIORITY MARK/MASK ACTION SUPPRESS. Only what carries our
-# protocol, lies inside our priorities and has no other key than ours have.
+# Our ip rules of family $1, a line each: PRIORITY MARK/MASK ACTION SUPPRESS. Only what carries
+# protocol $2, lies between priorities $3 and $4 and has no other key than ours have.
 present_rules() {
+	protocol_wanted=$2 lowest=$3 highest=$4
 	ip -N "-$1" rule show | while read -r priority words; do
 		priority=${priority%:}
-		[ "$priority" -ge "$first" ] || continue
-		[ "$priority" -le "$last" ] || continue
+		[ "$priority" -ge "$lowest" ] || continue
+		[ "$priority" -le "$highest" ] || continue
 		# shellcheck disable=SC2086 # the words of the line
 		set -- $words
 		mark='' action='' suppress=- owner=''
@@ -122,7 +123,7 @@ present_rules() {
 			esac
 			shift
 		done
-		[ "$owner" = "$protocol" ] || continue
+		[ "$owner" = "$protocol_wanted" ] || continue
 		case $mark in
 		*/*) ;;
 		*) mark=$mark/0xffffffff ;;
@@ -132,9 +133,9 @@ present_rules() {
 	done
 }
 
-# Our routes of family $1 in table $2, a line each: DESTINATION METRIC.
+# Our routes of family $1 in table $2 with protocol $3, a line each: DESTINATION METRIC.
 present_routes() {
-	ip -N "-$1" route show table "$2" proto "$protocol" 2>/dev/null | while read -r line; do
+	ip -N "-$1" route show table "$2" proto "$3" 2>/dev/null | while read -r line; do
 		# shellcheck disable=SC2086 # the words of the line
 		set -- $line
 		case $1 in
@@ -169,8 +170,11 @@ present_sets() {
 	done
 }
 
-# ---- what has to be remembered for `down`: tables with our routes, and sysctls as they were ----
+# ---- what has to be remembered ----
 
+# Words PROTOCOL/FIRST/LAST and PROTOCOL/TABLE of earlier versions of the policy, and sysctls as
+# they were before us, a line KEY=VALUE each.
+old_blocks=''
 old_tables=''
 old_sysctls=''
 state=''
@@ -199,16 +203,23 @@ END
 	[ "$state" ] || return 0
 	while IFS= read -r line; do
 		case $line in
-		"table "*[!0-9]* | "table ") ;;
-		"table "*) old_tables="$old_tables ${line#table }" ;;
+		"block "*[!0-9/]* | "table "*[!0-9/]*) ;;
+		"block "*/*/*) old_blocks="$old_blocks ${line#block }" ;;
+		"table "*/*) old_tables="$old_tables ${line#table }" ;;
 		"sysctl "*=*) old_sysctls=$old_sysctls$newline${line#sysctl } ;;
 		esac
 	done <"$state"
 }
 
 state_text() {
-	for number in $tables $old_tables; do
-		printf 'table %s\n' "$number"
+	for block in $protocol/$first/$last $old_blocks; do
+		printf 'block %s\n' "$block"
+	done
+	for number in $tables; do
+		printf 'table %s/%s\n' "$protocol" "$number"
+	done
+	for pair in $old_tables; do
+		printf 'table %s\n' "$pair"
 	done
 	while IFS= read -r line; do
 		[ -z "$line" ] || printf 'sysctl %s\n' "$line"
@@ -301,7 +312,7 @@ put_route() {
 	shift 3
 	has_family "$family" || return 0
 	verb=add
-	is_line_of "$key" "$(present_routes "$family" "$number")" && verb=replace
+	is_line_of "$key" "$(present_routes "$family" "$number" "$protocol")" && verb=replace
 	answer=$(ip "-$family" route "$verb" "$@" 2>&1) && return 0
 	case $answer in
 	*'File exists'*)
@@ -364,49 +375,67 @@ fill_new_sets() {
 	answer=$(text_of_sets "$new" | nft -f - 2>&1) || trouble "nft refuses the new sets: $answer"
 }
 
+# FAMILY PROTOCOL PRIORITY MARK ACTION SUPPRESS
 delete_rule() {
-	family=$1 priority=$2 mark=$3 action=$4 suppress=$5
+	family=$1 owner=$2 priority=$3 mark=$4 action=$5 suppress=$6
 	case $action in
 	blackhole | unreachable | prohibit) set -- "$action" ;;
 	*) set -- lookup "$action" ;;
 	esac
 	[ "$suppress" = - ] || set -- "$@" suppress_prefixlength "$suppress"
-	set -- priority "$priority" fwmark "$mark" "$@" protocol "$protocol"
+	set -- priority "$priority" fwmark "$mark" "$@" protocol "$owner"
 	answer=$(ip "-$family" rule del "$@" 2>&1) || trouble "ip -$family rule del $*: $answer"
 }
 
-# Takes away our ip rules that are not among the lines FAMILY KEY of $1.
+# Takes away the ip rules of family $1 and block $2 that are not among the lines PROTOCOL FAMILY KEY
+# of $3.
+delete_rules_of() {
+	owner=${2%%/*} lowest=${2#*/}
+	while read -r priority mark action suppress; do
+		[ "$priority" ] || continue
+		is_line_of "$owner $1 $priority $mark $action $suppress" "$3" ||
+			delete_rule "$1" "$owner" "$priority" "$mark" "$action" "$suppress"
+	done <<END
+$(present_rules "$1" "$owner" "${lowest%/*}" "${lowest#*/}")
+END
+}
+
 delete_rules_except() {
 	for family in $families; do
-		while read -r priority mark action suppress; do
-			[ "$priority" ] || continue
-			is_line_of "$family $priority $mark $action $suppress" "$1" ||
-				delete_rule "$family" "$priority" "$mark" "$action" "$suppress"
-		done <<END
-$(present_rules "$family")
-END
+		for block in $protocol/$first/$last $old_blocks; do
+			delete_rules_of "$family" "$block" "$1"
+		done
 	done
 }
 
+# FAMILY PROTOCOL TABLE DESTINATION METRIC
 delete_route() {
-	family=$1 number=$2 destination=$3 metric=$4
-	set -- "$destination" table "$number" protocol "$protocol"
+	family=$1 metric=$5
+	set -- "$4" table "$3" protocol "$2"
 	[ "$metric" = 0 ] || set -- "$@" metric "$metric"
 	answer=$(ip "-$family" route del "$@" 2>&1) || trouble "ip -$family route del $*: $answer"
 }
 
-# Takes away our routes, of our tables and of those that an earlier version of the policy had, that
-# are not among the lines FAMILY TABLE KEY of $1.
+# Takes away the routes of family $1 in PROTOCOL/TABLE $2 that are not among the lines PROTOCOL
+# FAMILY TABLE KEY of $3.
+delete_routes_of() {
+	owner=${2%/*} number=${2#*/}
+	while read -r destination metric; do
+		[ "$destination" ] || continue
+		is_line_of "$owner $1 $number $destination $metric" "$3" ||
+			delete_route "$1" "$owner" "$number" "$destination" "$metric"
+	done <<END
+$(present_routes "$1" "$number" "$owner")
+END
+}
+
 delete_routes_except() {
 	for family in $families; do
-		for number in $tables $old_tables; do
-			while read -r destination metric; do
-				[ "$destination" ] || continue
-				is_line_of "$family $number $destination $metric" "$1" ||
-					delete_route "$family" "$number" "$destination" "$metric"
-			done <<END
-$(present_routes "$family" "$number")
-END
+		for number in $tables; do
+			delete_routes_of "$family" "$protocol/$number" "$1"
+		done
+		for pair in $old_tables; do
+			delete_routes_of "$family" "$pair" "$1"
 		done
 	done
 }
@@ -415,11 +444,11 @@ wanted_rules=''
 wanted_routes=''
 
 want_rule() {
-	wanted_rules=$wanted_rules$newline$1' '$2
+	wanted_rules="$wanted_rules$newline$protocol $1 $2"
 }
 
 want_route() {
-	wanted_routes=$wanted_routes$newline$1' '$2' '$3
+	wanted_routes="$wanted_routes$newline$protocol $1 $2 $3"
 }
 
 # Puts back what an earlier version of the policy had changed and this one does not.
@@ -454,7 +483,11 @@ finish() {
 up() {
 	[ -r "$nft_file" ] || refuse "$nft_file is missing; it belongs beside this script"
 	check_tools
-	answer=$(nft -c -f "$nft_file" 2>&1) || refuse "nft does not take $nft_file:$newline$answer"
+	answer=$(nft -c -f "$nft_file" 2>&1) || {
+		say "nft does not take $nft_file:$newline$answer"
+		! table_is_there || say "where settings.hook_priority has changed, run \`down\` first"
+		refuse 'the policy was not loaded'
+	}
 	read_state
 	each_route want_route
 	each_rule want_rule
@@ -478,6 +511,7 @@ up() {
 	delete_rules_except "$wanted_rules"
 	delete_routes_except "$wanted_routes"
 	drop_sysctls_except "$wanted_sysctls"
+	old_blocks=''
 	old_tables=''
 	write_state || trouble "cannot write $state"
 	finish
@@ -526,7 +560,7 @@ report() {
 report_route() {
 	has_family "$1" || return 0
 	there=no
-	is_line_of "$3" "$(present_routes "$1" "$2")" && there=yes
+	is_line_of "$3" "$(present_routes "$1" "$2" "$protocol")" && there=yes
 	family=$1
 	shift 3
 	report "$there" "ip -$family route $*"
@@ -535,7 +569,7 @@ report_route() {
 report_rule() {
 	has_family "$1" || return 0
 	there=no
-	is_line_of "$2" "$(present_rules "$1")" && there=yes
+	is_line_of "$2" "$(present_rules "$1" "$protocol" "$first" "$last")" && there=yes
 	family=$1
 	shift 2
 	report "$there" "ip -$family rule $*"
