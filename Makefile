@@ -31,6 +31,9 @@ else
 $(error VARIANT is release, debug or san, not "$(VARIANT)")
 endif
 
+# nft and ip are where an ordinary user's PATH does not lead.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 
