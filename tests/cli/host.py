@@ -1,0 +1,84 @@
+"""host: a network namespace of its own, to run commands in as root, without being root.
+
+	with Host(shop) as host:
+		host.run("ip", "link", "set", "lo", "up")
+
+Nothing that is done there reaches the machine: the namespaces (user, network, mounts) live as long as a
+process that the Host starts, and end with it.
+"""
+import json
+import os
+import subprocess
+
+NAMESPACES = ["--preserve-credentials", "-U", "-n", "-m"]
+
+
+class Host:
+	def __init__(self, shop):
+		self.shop = shop
+		self.holder = None
+		self.environment = {"TPC_RUN_DIR": str(shop.folder / "run")}
+
+	def __enter__(self):
+		self.holder = subprocess.Popen(["unshare", "-Urnm", "sh", "-c", "echo ready; exec sleep 600"],
+			stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+		if self.holder.stdout.readline() != b"ready\n":
+			raise RuntimeError("no network namespace here: unprivileged user namespaces must be allowed")
+		self.must("ip", "link", "set", "lo", "up")
+		self.must("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+		return self
+
+	def __exit__(self, *_):
+		self.holder.kill()
+		self.holder.wait()
+		self.holder.stdout.close()
+
+	def words(self, *command):
+		return ["nsenter", "-t", str(self.holder.pid), *NAMESPACES, f"--wd={self.shop.folder}",
+			*[str(word) for word in command]]
+
+	def run(self, *command, environment=None, **more):
+		return self.shop.run(*self.words(*command), environment={**self.environment, **(environment or {})}, **more)
+
+	def start(self, *command, **more):
+		"""A process that goes on beside the test; its output is a pipe."""
+		return subprocess.Popen(self.words(*command), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+			env={"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", "HOME": "/",
+				**self.environment}, **more)
+
+	def tpc(self, *words, **more):
+		from cli import TPC  # pylint: disable=import-outside-toplevel
+		return self.run(TPC, *words, **more)
+
+	def must(self, *command):
+		done = self.run(*command)
+		if done.status:
+			raise RuntimeError(f"{' '.join(str(word) for word in command)}: {done}")
+		return done.out
+
+	def link(self, *names):
+		"""Interfaces that are up, each with an address of its own."""
+		for number, name in enumerate(names):
+			self.must("ip", "link", "add", name, "type", "veth", "peer", "name", f"far{number}-{name}"[:15])
+			self.must("ip", "link", "set", f"far{number}-{name}"[:15], "up")
+			self.must("ip", "link", "set", name, "addrgenmode", "none")
+			self.must("ip", "link", "set", f"far{number}-{name}"[:15], "addrgenmode", "none")
+			self.must("ip", "link", "set", name, "up")
+			self.must("ip", "address", "add", f"192.0.{number + 2}.2/24", "dev", name)
+
+	def state(self):
+		"""All that a policy could leave: rules, routes, nft, sysctls. Equal states are equal texts."""
+		parts = [self.must("nft", "list", "ruleset")]
+		for version in "-4", "-6":
+			parts.append(self.must("ip", "-d", version, "rule"))
+			routes = self.must("ip", "-d", version, "route", "show", "table", "all")
+			parts.append("\n".join(sorted(routes.splitlines())))
+		parts.append(self.must("sh", "-c",
+			"cd /proc/sys/net/ipv4/conf; for f in */rp_filter */src_valid_mark; do echo $f $(cat $f); done"))
+		return "\n".join(parts)
+
+	def json(self, *words, status=0):
+		done = self.tpc(*words, "--format", "json")
+		if done.status != status:
+			raise RuntimeError(f"tpc {' '.join(words)}: {done}")
+		return json.loads(done.out)

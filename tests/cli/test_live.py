@@ -1,0 +1,679 @@
+#!/usr/bin/python3
+"""tpc apply, remove and status on a host of their own: what they change, leave alone, and say."""
+import fcntl
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from cli import ROOT, TPC, case, expect, main
+from host import Host
+
+SEED = """version: 1
+sets:
+  foreign: [203.0.113.0/24, 198.51.100.7, "2001:db8:113::/48"]
+listeners:
+  proxy: {tproxy: 12345, mark: 100, table: 100}
+rules:
+  - {to: foreign, proto: tcp, then: {proxy: proxy}}
+"""
+VPN = """version: 1
+tables:
+  vpn: {dev: wg0, fallback: unreachable, masquerade: true}
+rules:
+  - {to: 203.0.113.0/24, then: {route: vpn}}
+"""
+TWO = """version: 1
+sets:
+  near: [198.51.100.0/24]
+  far: [203.0.113.0/24]
+listeners:
+  one: {tproxy: 12345}
+tables:
+  vpn: {dev: wg0, fallback: unreachable}
+rules:
+  - {to: far, port: 443, then: {proxy: one}}
+  - {to: far, count: true, name: rest, then: {route: vpn}}
+  - {to: near, then: {route: vpn}}
+"""
+
+
+def live(name):
+	"""A case with a Host beside the Shop."""
+	def add(function):
+		@case(name)
+		def _(shop):
+			with Host(shop) as host:
+				return function(shop, host)
+		return function
+	return add
+
+
+def differs(before, after, what):
+	"""What differs, but for the order in which nft and ip tell it."""
+	if sorted(before.splitlines()) == sorted(after.splitlines()):
+		return []
+	gone = [f"- {line}" for line in before.splitlines() if line not in after.splitlines()]
+	new = [f"+ {line}" for line in after.splitlines() if line not in before.splitlines()]
+	return [what, *gone, *new]
+
+
+def changes(result):
+	"""The counts of an apply as one tuple: sysctls, routes +-, ip rules +-, sets +-, nft rules."""
+	return (result["sysctls"], result["routes"]["added"], result["routes"]["removed"],
+		result["ip_rules"]["added"], result["ip_rules"]["removed"], result["sets"]["filled"],
+		result["sets"]["removed"], result["nft_rules"] > 0)
+
+
+@live("apply, and remove: the host is as it was; what was done is said")
+def round_trip(shop, host):
+	shop.write("policy.yaml", SEED)
+	before = host.state()
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, ["tpc: applied", "sets: +2 with 3 elements", "ip rules: +4 -0",
+		"routes: +2 -0"], None)
+	during = host.state()
+	for line in ("fwmark 0x64 lookup 100 proto 116", "fwmark 0x64 unreachable proto 116", "local default dev lo table 100",
+			"tproxy ip to 127.0.0.1:12345", "203.0.113.0/24"):
+		if line not in during:
+			problems.append(f"after apply there is no {line!r}")
+	problems += expect(host.tpc("remove"), 0, "tpc: removed", None)
+	problems += differs(before, host.state(), "after remove:")
+	left = [str(path) for path in (shop.folder / "run").rglob("*")]
+	return problems + [f"left behind: {path}" for path in left]
+
+
+@live("a second apply changes nothing: nft and routing monitors stay silent")
+def idempotent(shop, host):
+	shop.write("policy.yaml", SEED)
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	monitors = [host.start("nft", "monitor"), host.start("ip", "monitor", "route", "rule")]
+	time.sleep(0.5)
+	state = host.state()
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "tpc: nothing to change\n", None)
+	time.sleep(0.3)
+	for monitor in monitors:
+		monitor.terminate()
+		said = monitor.communicate(timeout=10)[0].decode()
+		if said:
+			problems.append(f"a monitor saw: {said}")
+	return problems + differs(state, host.state(), "the second apply:")
+
+
+@live("apply with --dry-run says what it would do, changes nothing, and leaves no file")
+def dry_run(shop, host):
+	shop.write("policy.yaml", SEED)
+	before = host.state()
+	problems = expect(host.tpc("apply", "--dry-run", "policy.yaml"), 0,
+		["would change", "ip -4 rule add fwmark 0x64/0xffffffff lookup 100", "set foreign_v4: 2 elements"], None)
+	result = host.json("apply", "--dry-run", "policy.yaml")
+	if result["outcome"] != "would-change":
+		problems.append(f"outcome {result['outcome']}")
+	if (shop.folder / "run").exists():
+		problems.append("a run folder was made")
+	return problems + differs(before, host.state(), "the dry run:")
+
+
+@live("the JSON of an apply: counts, steps; -q says nothing; -v says every step")
+def outputs(shop, host):
+	shop.write("policy.yaml", SEED)
+	result = host.json("apply", "policy.yaml")
+	problems = []
+	if changes(result) != (0, 2, 0, 4, 0, 2, 0, True) or result["outcome"] != "applied" or len(result["steps"]) != 9:
+		problems.append(f"apply gave {result}")
+	if host.json("apply", "policy.yaml")["outcome"] != "unchanged":
+		problems.append("the second apply is not unchanged")
+	problems += expect(host.tpc("remove", "-v"), 0, ["nft delete table inet tpc", "ip -6 route del"], None)
+	problems += expect(host.tpc("apply", "-q", "policy.yaml"), 0, None, None)
+	return problems + expect(host.tpc("remove", "-q"), 0, None, None)
+
+
+DAMAGE = {
+	"an ip rule": ("ip rule del priority 10001", (0, 0, 0, 1, 0, 0, 0, False)),
+	"a route": ("ip -6 route del local default table 100", (0, 1, 0, 0, 0, 0, 0, False)),
+	"the rules of a chain": ("nft flush chain inet tpc prerouting", (0, 0, 0, 0, 0, 0, 0, True)),
+	"a set's elements": ("nft flush set inet tpc foreign_v4", (0, 0, 0, 0, 0, 1, 1, True)),
+	"the table": ("nft delete table inet tpc", (0, 0, 0, 0, 0, 2, 0, True)),
+	"everything of nft": ("nft flush ruleset", (0, 0, 0, 0, 0, 2, 0, True)),
+	"a route's kind": ("ip route replace unreachable default table 100 proto 116", (0, 1, 0, 0, 0, 0, 0, False)),
+	"nothing, the table sleeps": ("nft add table inet tpc { flags dormant; }", (0, 0, 0, 0, 0, 0, 0, True)),
+}
+
+
+def repair(what, command, wanted):
+	@live(f"repair: somebody took {what} away; apply mends that and no more")
+	def _(shop, host):
+		shop.write("policy.yaml", SEED)
+		host.tpc("apply", "policy.yaml")
+		state = host.state()
+		host.must(*(command.split() if "{" not in command else ["nft", command[4:]]))
+		if host.state() == state:
+			return "the damage was none"
+		problems = [] if host.json("status")["policies"][0]["problems"] or "chain" in command or "set" in command else [
+			"status sees nothing"]
+		result = host.json("apply", "policy.yaml")
+		if changes(result) != wanted:
+			problems.append(f"{changes(result)}, not {wanted}: {result['steps']}")
+		now = host.state().replace("foreign_v4.2", "foreign_v4")
+		return problems + differs(state, now, "repaired:")
+
+
+for _what, (_command, _wanted) in DAMAGE.items():
+	repair(_what, _command, _wanted)
+
+
+OTHERS = {
+	"a rule among the priorities": ("ip rule add priority 10001 from 10.77.0.0/16 lookup 53",
+		["somebody else's IPv4 rule", "10.77.0.0/16", "policy.yaml:5:", "settings: {priority"]),
+	"a rule for the same mark": ("ip rule add priority 77 fwmark 0x64 lookup 53", ["0x64", "policy.yaml:5:", "another mark"]),
+	"a route in the table": ("ip route add 203.0.113.0/24 dev lo table 100", ["table 100", "policy.yaml:5:", "table id"]),
+	"our own kind of rule, untagged": ("ip rule add priority 10000 fwmark 0x64 lookup 100", ["10000-10001"]),
+}
+
+
+def taken(what, command, words):
+	@live(f"conflict: {what} of somebody else: listed, refused with status 3, nothing changed")
+	def _(shop, host):
+		shop.write("policy.yaml", SEED)
+		host.must(*command.split())
+		before = host.state()
+		problems = expect(host.tpc("apply", "policy.yaml"), 3, None, [*words, "[number-conflict]", "nothing changed"])
+		return problems + differs(before, host.state(), "the refused apply:")
+
+
+for _what, (_command, _words) in OTHERS.items():
+	taken(_what, _command, _words)
+
+
+@live("others' rules beside the policy's are no conflict, and stand through apply and remove")
+def neighbours(shop, host):
+	shop.write("policy.yaml", SEED)
+	for command in ("rule add priority 9000 fwmark 0x80000/0xff0000 lookup 52", "rule add priority 9001 not fwmark 0xca6c lookup 51820",
+			"rule add priority 9999 from 10.1.0.0/16 lookup 7", "rule add priority 20000 fwmark 0x64/0xff lookup 9 protocol 116"):
+		if "0x64" not in command:
+			host.must("ip", *command.split())
+	host.must("ip", "route", "add", "default", "dev", "lo", "table", "7", "proto", "116")
+	host.must("nft", "add table inet filter { set s { type ipv4_addr; elements = { 192.0.2.1 }; }; "
+		"chain c { type filter hook input priority 0; ip saddr @s counter accept; }; }")
+	before = host.state()
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, "applied")
+	problems += expect(host.tpc("remove"), 0, "removed")
+	return problems + differs(before, host.state(), "after remove:")
+
+
+@live("two policies: numbers the other has are refused by its name; apart they live side by side")
+def two_policies(shop, host):
+	shop.write("policy.yaml", TWO.replace("version: 1", "version: 1\nname: one"))
+	shop.write("same.yaml", TWO.replace("version: 1", "version: 1\nname: two"))
+	shop.write("apart.yaml", TWO.replace("version: 1",
+		"version: 1\nname: two\nsettings: {priority: 11000, mark_mask: 0x00ff0000, table_ids: 7300-7309}"))
+	host.link("wg0")
+	before = host.state()
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	alone = host.state()
+	problems += expect(host.tpc("apply", "same.yaml"), 3, None, ["taken by the policy one", "mark bits", "priorities", "routing table"])
+	problems += differs(alone, host.state(), "the refused apply:")
+	problems += expect(host.tpc("apply", "apart.yaml"), 0, "two: applied")
+	problems += expect(host.tpc("status"), 0, ["one\n", "two\n"])
+	problems += expect(host.tpc("remove"), 2, None, "name one of them: one, two")
+	problems += expect(host.tpc("remove", "two"), 0, "two: removed")
+	problems += differs(alone, host.state(), "one, after two went:")
+	problems += expect(host.tpc("remove"), 0, "one: removed")
+	return problems + differs(before, host.state(), "after both went:")
+
+
+@live("an interface that is not there: a warning, everything else applied; it comes, apply adds its route")
+def missing_interface(shop, host):
+	shop.write("policy.yaml", VPN)
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, "applied", ["warning", "policy.yaml:3:", "no interface wg0"])
+	if "fwmark 0x1000000/0x7f000000 unreachable" not in host.state():
+		problems.append("the fallback is not there")
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change", "no interface wg0")
+	problems += expect(host.tpc("status"), 0, "no interface wg0")
+	host.link("wg0")
+	if changes(host.json("apply", "policy.yaml"))[1] < 1:
+		problems.append("no route was added")
+	if "default dev wg0 table 7100 proto 116" not in host.state():
+		problems.append("the route is not there")
+	problems += expect(host.tpc("status"), 0, "everything holds")
+	host.must("ip", "link", "set", "wg0", "down")
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, (), ["warning", "not up"])
+	return problems + expect(host.tpc("remove"), 0)
+
+
+@live("a changed set is filled under another name and the old one goes; unchanged ones are not touched")
+def changed_set(shop, host):
+	shop.write("policy.yaml", TWO)
+	host.link("wg0")
+	before = host.state()
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	first = host.state()
+	shop.write("policy.yaml", TWO.replace("203.0.113.0/24", "203.0.113.0/25"))
+	result = host.json("apply", "policy.yaml")
+	if changes(result) != (0, 0, 0, 0, 0, 1, 1, True):
+		problems.append(f"{changes(result)} {result['steps']}")
+	now = host.state()
+	if "@far_v4.2" not in now or "set far_v4 {" in now or "203.0.113.0/25" not in now or "@near_v4 " not in now:
+		problems.append("not the sets that should be there: " + "".join(re.findall(r"set .*\{", now)))
+	shop.write("policy.yaml", TWO)
+	problems += expect(host.tpc("apply", "policy.yaml"), 0)
+	problems += differs(first, host.state(), "back again:")
+	problems += expect(host.tpc("remove"), 0)
+	return problems + differs(before, host.state(), "after remove:")
+
+
+@live("counters keep counting through an apply that changes the policy")
+def counters(shop, host):
+	shop.write("policy.yaml", TWO.replace("rules:", "rules:\n  - {scope: local, to: 192.0.2.0/24, count: true, name: mine, then: direct}"))
+	host.link("wg0")
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	host.must("/usr/bin/python3", "-c", "import socket; s = socket.socket(type=socket.SOCK_DGRAM)\n"
+		"for i in range(5): s.sendto(b'x', ('192.0.2.99', 9))")
+	counts = host.json("status")["policies"][0]["counters"]
+	counted = [item["packets"] for item in counts if item["name"] == "rule1"]
+	if not counted or counted[0] < 5:
+		return f"the counter does not count: {counts}"
+	text = (shop.folder / "policy.yaml").read_text()
+	shop.write("policy.yaml", text.replace("203.0.113.0/24", "203.0.113.0/25"))
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "applied")
+	after = [item["packets"] for item in host.json("status")["policies"][0]["counters"] if item["name"] == "rule1"]
+	if not after or after[0] < counted[0]:
+		problems.append(f"it was {counted}, and is {after}")
+	return problems
+
+
+@live("a chain whose priority changed is made anew, in the same flip")
+def changed_hook(shop, host):
+	shop.write("policy.yaml", SEED)
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	shop.write("policy.yaml", SEED.replace("version: 1", "version: 1\nsettings: {hook_priority: -140}"))
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "applied")
+	if "hook prerouting priority mangle + 10" not in host.state() and "priority -140" not in host.state():
+		problems.append("the chain has not moved:\n" + host.must("nft", "list", "ruleset"))
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
+	return problems
+
+
+@live("from one policy to another that uses the same numbers otherwise: the mark is covered meanwhile, then clean")
+def covered(shop, host):
+	host.link("wg0", "wg1")
+	shop.write("policy.yaml", "version: 1\ntables:\n  vpn: {dev: wg0, fallback: unreachable}\n"
+		"rules:\n  - {to: 203.0.113.0/24, then: {route: vpn}}\n")
+	shop.write("other.yaml", "version: 1\ntables:\n  isp: {dev: wg1}\n  vpn: {dev: wg0, fallback: unreachable}\n"
+		"rules:\n  - {to: 203.0.113.0/24, then: {route: vpn}}\n  - {to: 198.51.100.0/24, then: {route: isp}}\n")
+	bare = host.state()
+	problems = expect(host.tpc("apply", "other.yaml"), 0)
+	fresh = host.state()
+	problems += expect(host.tpc("remove"), 0)
+	problems += expect(host.tpc("apply", "policy.yaml"), 0)
+	monitor = host.start("ip", "-4", "monitor", "rule", "route")
+	time.sleep(0.3)
+	problems += expect(host.tpc("apply", "other.yaml"), 0, "applied")
+	time.sleep(0.2)
+	monitor.terminate()
+	said = monitor.communicate(timeout=10)[0].decode().splitlines()
+	places = {}
+	for number, line in enumerate(said):
+		for key in ("blackhole", "dev wg1 table 7100"):
+			if key in line:
+				places.setdefault(("gone " if line.startswith("Deleted") else "") + key, number)
+	if not {"blackhole", "gone blackhole", "dev wg1 table 7100"} <= set(places) or not (
+			places["blackhole"] < places["dev wg1 table 7100"] < places["gone blackhole"]):
+		problems.append("the mark was not covered while its table changed hands:\n" + "\n".join(said))
+	problems += differs(fresh, host.state(), "against a fresh apply:")
+	problems += expect(host.tpc("remove"), 0)
+	return problems + differs(bare, host.state(), "after remove:")
+
+
+@live("a gateway that is only edited needs no cover: its route is replaced in place")
+def edited(shop, host):
+	host.link("eth1")
+	shop.write("policy.yaml", "version: 1\ntables:\n  isp: {via: 192.0.2.1, dev: eth1}\nrules:\n  - {to: 203.0.113.0/24, then: {route: isp}}\n")
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	text = (shop.folder / "policy.yaml").read_text()
+	shop.write("policy.yaml", text.replace("192.0.2.1,", "192.0.2.7,"))
+	done = host.tpc("apply", "-v", "policy.yaml")
+	problems += expect(done, 0, "ip -4 route replace default via 192.0.2.7")
+	if "blackhole" in done.out or "route del" in done.out:
+		problems.append(str(done))
+	return problems
+
+
+BROKEN = """version: 1
+listeners:
+  proxy: {tproxy: 12345}
+tables:
+  bad: {via: 192.0.2.255, dev: eth1}
+rules:
+  - {to: 198.51.100.0/24, then: {proxy: proxy}}
+  - {to: 203.0.113.0/24, then: {route: bad}}
+"""
+
+
+@live("an error half way: everything is taken back, status 3, and the policy's line is named")
+def taken_back(shop, host):
+	host.link("eth1")  # a broadcast address is no gateway: the kernel says so when half of the routes are there
+	shop.write("policy.yaml", BROKEN)
+	before = host.state()
+	problems = expect(host.tpc("apply", "policy.yaml"), 3, None, ["policy.yaml:5:", "192.0.2.255", "nothing changed"])
+	problems += differs(before, host.state(), "the failed apply:")
+	shop.write("good.yaml", BROKEN.replace("192.0.2.255,", "192.0.2.1,"))
+	problems += expect(host.tpc("apply", "good.yaml"), 0)
+	good = host.state()
+	shop.write("policy.yaml", BROKEN.replace("198.51.100.0/24", "198.51.100.0/25"))
+	problems += expect(host.tpc("apply", "policy.yaml"), 3, None, "nothing changed")
+	problems += differs(good, host.state(), "the failed second apply:")
+	return problems + expect(host.tpc("apply", "good.yaml"), 0, "nothing to change")
+
+
+SHIM = r"""
+#include <dlfcn.h>
+#include <string.h>
+#include <stdbool.h>
+#include <stdlib.h>
+struct nft_ctx;
+static bool dry;
+void nft_ctx_set_dry_run(struct nft_ctx *c, bool d)
+{
+	dry = d;
+	((void (*)(struct nft_ctx *, bool))dlsym(RTLD_NEXT, "nft_ctx_set_dry_run"))(c, d);
+}
+int nft_run_cmd_from_buffer(struct nft_ctx *c, const char *text)
+{
+	if (!dry && strstr(text, "flush table"))
+		return getenv("CRASH") ? (abort(), 1) : 1;
+	return ((int (*)(struct nft_ctx *, const char *))dlsym(RTLD_NEXT, "nft_run_cmd_from_buffer"))(c, text);
+}
+"""
+
+
+@live("the flip itself fails, or libnftables crashes in it: sets, rules and routes are taken back")
+def failed_flip(shop, host):
+	shop.write("shim.c", SHIM)
+	made = shop.run(os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", "shim.so", "shim.c")
+	if made.status:
+		return f"the shim cannot be built: {made}"
+	host.link("wg0")
+	shop.write("policy.yaml", TWO)
+	before = host.state()
+	problems = []
+	for more in ({}, {"CRASH": "1"}):
+		shim = {"LD_PRELOAD": str(shop.folder / "shim.so"), "ASAN_OPTIONS": "verify_asan_link_order=0", **more}
+		problems += expect(host.tpc("apply", "policy.yaml", environment=shim), 3, None, "nothing changed")
+		problems += differs(before, host.state(), f"the failed apply {more}:")
+	problems += expect(host.tpc("apply", "policy.yaml"), 0)
+	good = host.state()
+	shop.write("policy.yaml", TWO.replace("203.0.113.0/24", "203.0.113.0/25"))
+	problems += expect(host.tpc("apply", "policy.yaml", environment=shim), 3, None, "nothing changed")
+	return problems + differs(good, host.state(), "the failed second apply:")
+
+
+@live("killed at any moment: the next apply ends where a fresh one does, and remove leaves nothing")
+def killed(shop, host):
+	host.link("wg0")
+	shop.write("a.yaml", TWO)
+	shop.write("b.yaml", TWO.replace("203.0.113.0/24", "203.0.112.0/23").replace("one:", "aaa: {tproxy: 777}\n  one:").replace(
+		"rules:", "rules:\n  - {to: 192.0.2.77, then: {proxy: aaa}}"))
+	bare = host.state()
+	host.must(TPC, "apply", "-q", "b.yaml")
+	wanted = re.sub(r"(far_v4|near_v4)\.\d+", r"\1", host.state())
+	host.must(TPC, "remove", "-q")
+	problems = []
+	for turn in range(14):
+		if turn % 2:
+			host.must(TPC, "apply", "-q", "a.yaml")
+		process = host.start(TPC, "apply", "-q", "b.yaml", stderr=subprocess.DEVNULL)
+		time.sleep(0.004 + turn * 0.004)
+		process.kill()
+		process.communicate()
+		time.sleep(0.05)
+		if turn % 3 != 2:
+			problems += expect(host.tpc("apply", "b.yaml"), 0)
+			now = re.sub(r"(far_v4|near_v4)\.\d+", r"\1", host.state())
+			problems += differs(wanted, now, f"turn {turn}, applied again:")
+		problems += expect(host.tpc("remove"), 0)
+		problems += differs(bare, host.state(), f"turn {turn}, removed:")
+		if problems:
+			break
+	return problems
+
+
+@live("without CAP_NET_ADMIN: its name, what to do, status 3")
+def no_capability(shop, host):
+	shop.write("policy.yaml", SEED)
+	problems = []
+	for words in (["apply", "policy.yaml"], ["remove"], ["status"]):
+		done = host.run("setpriv", "--bounding-set", "-net_admin", TPC, *words)
+		problems += expect(done, 3, None, ["CAP_NET_ADMIN", "setcap"])
+	return problems
+
+
+@live("an account that does not exist: an error at its place, status 3")
+def no_account(shop, host):
+	shop.write("policy.yaml", SEED.replace("table: 100", "table: 100, runs_as: {user: nosuchuser}"))
+	before = host.state()
+	problems = expect(host.tpc("apply", "policy.yaml"), 3, None, ['no user "nosuchuser"', "policy.yaml:5:", "^^^^^^^^^^"])
+	return problems + differs(before, host.state(), "the refused apply:")
+
+
+@live("an error of the policy ends it with status 1 before anything is asked")
+def wrong(shop, host):
+	shop.write("policy.yaml", SEED.replace("{proxy: proxy}", "{proxy: prxy}"))
+	problems = expect(host.tpc("apply", "policy.yaml"), 1, None, ["policy.yaml:7:", "prxy"])
+	problems += expect(host.tpc("apply", "--confirm", "30", "policy.yaml"), 2, None, "--confirm is not there yet")
+	return problems + (["a run folder was made"] if (shop.folder / "run").exists() else [])
+
+
+@live("two at a time: one waits for the other, both succeed")
+def locked(shop, host):
+	host.link("wg0")
+	shop.write("policy.yaml", TWO)
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	lock = next((shop.folder / "run").rglob("lock"))
+	with open(lock, "r+", encoding="utf-8") as file:
+		fcntl.flock(file, fcntl.LOCK_EX)
+		timer = threading.Timer(0.7, lambda: fcntl.flock(file, fcntl.LOCK_UN))
+		timer.start()
+		began = time.monotonic()
+		problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
+		if time.monotonic() - began < 0.5:
+			problems.append("it did not wait")
+		timer.join()
+	many = [host.start(TPC, *(["apply", "policy.yaml"] if n % 2 else ["remove"]), stderr=subprocess.PIPE) for n in range(8)]
+	for process in many:
+		out, err = process.communicate(timeout=30)
+		if process.returncode:
+			problems.append(f"one of many: {process.returncode} {out} {err}")
+	return problems
+
+
+@live("a run folder that others can write to is not trusted")
+def folder_of_others(shop, host):
+	(shop.folder / "run").mkdir(mode=0o777)
+	os.chmod(shop.folder / "run", 0o777)
+	shop.write("policy.yaml", SEED)
+	before = host.state()
+	problems = expect(host.tpc("apply", "policy.yaml"), 3, None, "can be written by others")
+	return problems + differs(before, host.state(), "the refused apply:")
+
+
+@live("status: nothing applied; then file, marks, tables; a listener that is down, one that is up")
+def status(shop, host):
+	problems = expect(host.tpc("status"), 0, "nothing is applied\n", None)
+	if host.json("status")["policies"] != []:
+		problems.append("policies where there are none")
+	problems += expect(host.tpc("remove"), 0, "tpc: nothing is applied", None)
+	shop.write("policy.yaml", SEED.replace("tproxy: 12345", "tproxy: 12345, protocols: [tcp]"))
+	problems += expect(host.tpc("apply", "policy.yaml"), 0)
+	problems += expect(host.tpc("status"), 0, [str(shop.folder / "policy.yaml"), "0x00000064", "ip rule 10000", "table 100",
+		"nobody waits at tcp 127.0.0.1 port 12345"], None)
+	listener = host.start("/usr/bin/python3", "-c", "import socket, time\n"
+		"a = socket.create_server(('127.0.0.1', 12345)); b = socket.create_server(('::1', 12345), family=socket.AF_INET6)\n"
+		"print('up', flush=True); time.sleep(60)")
+	listener.stdout.readline()
+	problems += expect(host.tpc("status"), 0, "everything holds", None)
+	listener.kill()
+	listener.communicate()
+	policy = host.json("status")["policies"][0]
+	if policy["classes"][0]["mark"] != 100 or policy["tables"] != [100] or policy["nft_table"] != "tpc" or not policy["problems"]:
+		problems.append(json.dumps(policy))
+	host.must("ip", "rule", "del", "priority", "10000")
+	problems += expect(host.tpc("status"), 0, ["IPv4 rule 10000 is missing", "ip -4 rule add fwmark 0x64/0xffffffff lookup 100"])
+	return problems
+
+
+@live("what was loaded by hand: known to status, nothing to change for apply, removable, without notes")
+def by_hand(shop, host):
+	shop.write("policy.yaml", SEED)
+	before = host.state()
+	for keep in False, True:
+		shop.tpc("compile", "-q", "policy.yaml", "-o", "out")
+		host.must("ip", "-batch", "out/policy.ip.batch")
+		host.must("ip", "-6", "-batch", "out/policy.ip6.batch")
+		host.must("nft", "-f", "out/policy.nft")
+		by_hand_state = host.state()
+		problems = expect(host.tpc("status"), 0, ["by hand", "tables 100"])
+		if keep:
+			problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
+			problems += differs(by_hand_state, host.state(), "apply behind loading by hand:")
+		problems += expect(host.tpc("remove"), 0, "removed")
+		problems += differs(before, host.state(), "after remove:")
+		if problems:
+			return problems
+	return []
+
+
+@live("the nft table is gone, or the policy's file: remove takes the rest all the same")
+def leftovers(shop, host):
+	shop.write("policy.yaml", SEED)
+	before = host.state()
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	os.unlink(shop.folder / "policy.yaml")
+	host.must("nft", "delete", "table", "inet", "tpc")
+	problems += expect(host.tpc("status"), 0, "the nft table inet tpc is gone")
+	problems += expect(host.tpc("remove"), 0, "removed")
+	return problems + differs(before, host.state(), "after remove:")
+
+
+def sysctl(host, key, value=None):
+	if value is None:
+		return host.must("sysctl", "-n", key).strip()
+	return host.must("sysctl", "-qw", f"{key}={value}")
+
+
+@live("sysctls: set where they stand in the way, given back by remove, left where somebody changed them since")
+def sysctls(shop, host):
+	shop.write("policy.yaml", SEED)
+	key = "net.ipv4.conf.all.src_valid_mark"
+	sysctl(host, key, 1)
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, "sysctls: 1")
+	if sysctl(host, key) != "0":
+		problems.append("it was not set")
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
+	problems += expect(host.tpc("remove"), 0)
+	if sysctl(host, key) != "1":
+		problems.append("it was not given back")
+	host.tpc("apply", "policy.yaml")
+	sysctl(host, key, 1)
+	problems += expect(host.tpc("status"), 0, f"{key} is 1 and should be 0")
+	problems += expect(host.tpc("remove"), 0)
+	if sysctl(host, key) != "1":
+		problems.append("somebody's change was undone")
+	shop.write("policy.yaml", SEED.replace("version: 1", "version: 1\nsettings: {sysctls: check}"))
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, (), [f"{key} is 1 and should be 0", "sysctl -w"])
+	shop.write("policy.yaml", SEED.replace("version: 1", "version: 1\nsettings: {sysctls: ignore}"))
+	done = host.tpc("apply", "policy.yaml")
+	if "src_valid_mark" in done.err or sysctl(host, key) != "1":
+		problems.append("ignore does not ignore")
+	return problems
+
+
+@live("sysctls of two policies: the one that goes last gives back what was there before the first")
+def shared_sysctls(shop, host):
+	shop.write("a.yaml", SEED.replace("version: 1", "version: 1\nname: a"))
+	shop.write("b.yaml", SEED.replace("version: 1", "version: 1\nname: b\nsettings: {priority: 12000}").replace(
+		"mark: 100, table: 100", "mark: 200, table: 200"))
+	key = "net.ipv4.conf.all.src_valid_mark"
+	sysctl(host, key, 1)
+	problems = expect(host.tpc("apply", "a.yaml"), 0) + expect(host.tpc("apply", "b.yaml"), 0)
+	problems += expect(host.tpc("remove", "a"), 0)
+	if sysctl(host, key) != "0":
+		problems.append("taken from the policy that stays")
+	problems += expect(host.tpc("remove", "b"), 0)
+	if sysctl(host, key) != "1":
+		problems.append("not given back in the end")
+	return problems
+
+
+@live("a strict reverse-path filter is loosened; one that filters nothing stays as it is")
+def reverse_path(shop, host):
+	host.link("wg0")
+	shop.write("policy.yaml", VPN)
+	key = "net.ipv4.conf.wg0.rp_filter"
+	for everywhere, here, during in ((0, 0, "0"), (1, 0, "2"), (0, 1, "2"), (2, 0, "0")):
+		sysctl(host, "net.ipv4.conf.all.rp_filter", everywhere)
+		sysctl(host, key, here)
+		problems = expect(host.tpc("apply", "policy.yaml"), 0)
+		if sysctl(host, key) != during:
+			problems.append(f"all={everywhere}, wg0={here}: {sysctl(host, key)} and not {during}")
+		problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
+		problems += expect(host.tpc("remove"), 0)
+		if sysctl(host, key) != str(here):
+			problems.append(f"all={everywhere}, wg0={here}: left at {sysctl(host, key)}")
+		if problems:
+			return problems
+	return []
+
+
+@live("warnings with commands: no forwarding; a bridge under br_netfilter (where that is loaded)")
+def surroundings(shop, host):
+	host.link("wg0")
+	shop.write("policy.yaml", TWO)
+	sysctl(host, "net.ipv4.ip_forward", 0)
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, (), ["does not forward IPv4", "sysctl -w net.ipv4.ip_forward=1"])
+	problems += expect(host.tpc("status"), 0, ["does not forward IPv4"])
+	done = host.tpc("apply", "policy.yaml")
+	if "br_netfilter" in done.err:
+		problems.append("a warning of bridges without a bridge")
+	if host.run("sysctl", "-n", "net.bridge.bridge-nf-call-iptables").out.strip() == "1":
+		host.must("ip", "link", "add", "br0", "type", "bridge")
+		problems += expect(host.tpc("apply", "policy.yaml"), 0, (), ["br_netfilter", "sysctl -w net.bridge"])
+	return problems
+
+
+@live("a list of 100,000 prefixes goes in without being the host's root, and a second apply costs no fill")
+def big_list(shop, host):
+	lines = [f"{10 + (n >> 16)}.{n >> 8 & 255}.{n & 255}.0/25" for n in range(100000)]
+	shop.write("list.txt", "\n".join(lines) + "\n")
+	shop.write("policy.yaml", SEED.replace("[203", "[{file: list.txt}, 203"))
+	began = time.monotonic()
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, "100003 elements")
+	took = time.monotonic() - began
+	if took > 20:
+		problems.append(f"it took {took:.1f} s")
+	began = time.monotonic()
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
+	if time.monotonic() - began > 5:
+		problems.append("the second apply took as long as a first")
+	listed = host.must("nft", "list", "set", "inet", "tpc", "foreign_v4").count("/25")
+	if listed != 100000:
+		problems.append(f"{listed} of 100000 are there")
+	return problems + expect(host.tpc("remove"), 0)
+
+
+@live("a policy from standard input; names that are none are refused; one that is not there is no failure")
+def names(shop, host):
+	problems = expect(host.tpc("apply", "-", stdin=SEED.encode()), 0, "applied")
+	problems += expect(host.tpc("status"), 0, "from <stdin>")
+	problems += expect(host.tpc("remove", "../tpc"), 2, None, "no policy's name")
+	problems += expect(host.tpc("remove", "other"), 0, "other: nothing is applied", None)
+	problems += expect(host.tpc("status", "other"), 0, "nothing is applied")
+	return problems + expect(host.tpc("remove", "tpc"), 0, "tpc: removed", None)
+
+
+if __name__ == "__main__":
+	sys.exit(main())
