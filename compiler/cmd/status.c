@@ -4,7 +4,6 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -22,16 +21,6 @@ static void put_since(int64_t since, struct buf *out)
 	if (localtime_r(&seconds, &local))
 		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &local);
 	buf_puts(out, text);
-}
-
-static size_t count_rules(const struct ruleset_table *table)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < table->chain_count; i++)
-		if (strcmp(table->chains[i].name, ABOUT_CHAIN) != 0)
-			count += table->chains[i].rule_count;
-	return count;
 }
 
 /* ---- text ---- */
@@ -72,7 +61,8 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 	}
 	buf_printf(out, "  nft:      table inet %s, ", table->name);
 	if (table->exists)
-		buf_printf(out, "%zu rules, %zu sets\n", count_rules(table), table->set_count);
+		buf_printf(out, "%zu rules, %zu sets\n", ruleset_rule_count(table),
+			   table->set_count);
 	else
 		buf_puts(out, "which is not there\n");
 	if (policy->observed.claim_count)
@@ -160,7 +150,8 @@ static void put_json_policy(const struct status_policy *policy, struct buf *out)
 	else
 		buf_puts(out, ",\"since\":null,");
 	show_json_text(out, "nft_table", table->exists ? table->name : NULL);
-	buf_printf(out, ",\"nft_rules\":%zu,\"sets\":%zu,", count_rules(table), table->set_count);
+	buf_printf(out, ",\"nft_rules\":%zu,\"sets\":%zu,", ruleset_rule_count(table),
+		   table->set_count);
 	put_json_claim(&policy->observed, out);
 	put_json_classes(policy->record, out);
 	put_json_counters(table, out);

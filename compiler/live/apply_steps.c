@@ -222,15 +222,6 @@ static bool fill_sets(struct apply *apply)
 	return true;
 }
 
-static size_t count_rules(const struct ir *ir)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < ir->chain_count; i++)
-		count += diff_rule_count(&ir->chains[i]);
-	return count;
-}
-
 static bool flip(struct apply *apply)
 {
 	struct loader_error error;
@@ -247,7 +238,7 @@ static bool flip(struct apply *apply)
 	if (!done)
 		return false;
 	apply->counts->flip = apply->diff.flip;
-	apply->counts->nft_rules = count_rules(apply->ir);
+	apply->counts->nft_rules = apply->after->nft_rules;
 	report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)", apply->ir->table,
 		   apply->counts->nft_rules, apply->diff.flip);
 	return true;
@@ -380,7 +371,7 @@ void apply_describe(struct apply *apply)
 				   apply->ir->sets[i].name, apply->ir->sets[i].elements.count);
 	if (diff->flip)
 		report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)",
-			   apply->ir->table, count_rules(apply->ir), diff->flip);
+			   apply->ir->table, apply->after->nft_rules, diff->flip);
 	counts->sysctls = apply->setting_count + apply->old_setting_count;
 	counts->new_routes = diff->new_route_count;
 	counts->old_routes = diff->old_route_count;
@@ -390,5 +381,5 @@ void apply_describe(struct apply *apply)
 	counts->elements = diff->element_count;
 	counts->old_sets = diff->old_set_count + diff->stale_set_count;
 	counts->flip = diff->flip;
-	counts->nft_rules = diff->flip ? count_rules(apply->ir) : 0;
+	counts->nft_rules = diff->flip ? apply->after->nft_rules : 0;
 }

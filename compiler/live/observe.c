@@ -60,6 +60,11 @@ static void add_name(struct arena *arena, const char *name, const char ***names,
 	*arena_append(arena, *names, *count) = name;
 }
 
+static const char *policy_name(const char *table)
+{
+	return strncmp(table, "tpc_", 4) == 0 ? table + 4 : table;
+}
+
 bool observe_policies(struct arena *arena, struct kernel *kernel, const struct folder *folder,
 		      const char ***names, size_t *count, struct netlink_error *error)
 {
@@ -72,7 +77,7 @@ bool observe_policies(struct arena *arena, struct kernel *kernel, const struct f
 		return false;
 	files = folder_list(arena, folder, &file_count);
 	for (size_t i = 0; i < table_count; i++)
-		add_name(arena, observe_policy_name(tables[i]), names, count);
+		add_name(arena, policy_name(tables[i]), names, count);
 	for (size_t i = 0; i < file_count; i++)
 		if (record_read(arena, folder, files[i]))
 			add_name(arena, files[i], names, count);
@@ -84,27 +89,6 @@ bool observe_policies(struct arena *arena, struct kernel *kernel, const struct f
 const char *observe_table_name(struct arena *arena, const char *policy)
 {
 	return strcmp(policy, "tpc") == 0 ? "tpc" : arena_printf(arena, "tpc_%s", policy);
-}
-
-const char *observe_policy_name(const char *table)
-{
-	return strncmp(table, "tpc_", 4) == 0 ? table + 4 : table;
-}
-
-bool observe_claim(struct arena *arena, const struct ruleset_table *table, struct record_claim *out)
-{
-	const struct about_line *routing = ruleset_about(table, ABOUT_ROUTING);
-
-	memset(out, 0, sizeof(*out));
-	if (!routing || !ruleset_is_readable(table))
-		return false;
-	out->protocol = routing->protocol;
-	out->priority_first = routing->priority_first;
-	out->priority_last = routing->priority_last;
-	for (size_t i = 0; i < table->about_count; i++)
-		if (table->about[i].kind == ABOUT_TABLE)
-			*arena_append(arena, out->tables, out->table_count) = table->about[i].table;
-	return true;
 }
 
 static bool has_table(const struct record_claim *claim, uint32_t table)
@@ -120,12 +104,31 @@ static bool has_priority(const struct record_claim *claim, uint32_t priority)
 	return priority && priority >= claim->priority_first && priority <= claim->priority_last;
 }
 
+/* The numbers that the table tells of itself; false when it tells nothing that can be understood.
+ */
+static bool read_claim(struct arena *arena, const struct ruleset_table *table,
+		       struct record_claim *out)
+{
+	const struct about_line *routing = ruleset_about(table, ABOUT_ROUTING);
+
+	memset(out, 0, sizeof(*out));
+	if (!routing || !ruleset_is_readable(table))
+		return false;
+	out->protocol = routing->protocol;
+	out->priority_first = routing->priority_first;
+	out->priority_last = routing->priority_last;
+	for (size_t i = 0; i < table->about_count; i++)
+		if (table->about[i].kind == ABOUT_TABLE)
+			*arena_append(arena, out->tables, out->table_count) = table->about[i].table;
+	return true;
+}
+
 static void collect_claims(struct arena *arena, const struct record *record,
 			   const struct record_claim *wanted, struct observed *out)
 {
 	struct record_claim claim;
 
-	if (observe_claim(arena, &out->table, &claim))
+	if (read_claim(arena, &out->table, &claim))
 		*arena_append(arena, out->claims, out->claim_count) = claim;
 	for (size_t i = 0; record && i < record->claim_count; i++)
 		*arena_append(arena, out->claims, out->claim_count) = record->claims[i];
@@ -150,7 +153,7 @@ static bool observe_others(struct arena *arena, struct kernel *kernel, struct ob
 			continue;
 		if (!ruleset_observe(arena, &kernel->nft, names[i], &table, error))
 			return false;
-		if (!observe_claim(arena, &table, &claim))
+		if (!read_claim(arena, &table, &claim))
 			continue;
 		other = arena_append(arena, out->others, out->other_count);
 		other->name = arena_strdup(arena, ruleset_about(&table, ABOUT_POLICY)->name);

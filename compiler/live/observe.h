@@ -65,12 +65,7 @@ bool observe_owns_route(const struct observed *observed, const struct routes_see
 const struct observe_other *observe_priority_owner(const struct observed *observed,
 						   uint32_t priority);
 const struct observe_other *observe_table_owner(const struct observed *observed, uint32_t table);
-/* The numbers that a table of ours tells of itself; false when it tells nothing that can be
- * understood. */
-bool observe_claim(struct arena *arena, const struct ruleset_table *table,
-		   struct record_claim *out);
 /* "tpc_work" is the table of the policy "work". */
 const char *observe_table_name(struct arena *arena, const char *policy);
-const char *observe_policy_name(const char *table);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "emit/about.h"
+#include "live/diff.h"
 #include "live/folder.h"
 
 static void put_escaped(struct buf *out, const char *text)
@@ -94,9 +95,10 @@ static void put_route(struct buf *out, const struct ir_route *route)
 static void put_record(struct buf *out, const struct record *record, const char *boot)
 {
 	buf_printf(out, "tpc-record\t1\t%s\n", boot);
-	buf_printf(out, "policy\t%s\t%" PRId64 "\t%" PRIx64 "\t%d\t%d\t%d\t", record->name,
+	buf_printf(out, "policy\t%s\t%" PRId64 "\t%" PRIx64 "\t%d\t%d\t%d\t%zu\t", record->name,
 		   record->since, record->digest, record->is_complete,
-		   record->needs_forwarding[ADDR_IPV4], record->needs_forwarding[ADDR_IPV6]);
+		   record->needs_forwarding[ADDR_IPV4], record->needs_forwarding[ADDR_IPV6],
+		   record->nft_rules);
 	put_escaped(out, record->policy);
 	buf_putc(out, '\n');
 	for (size_t i = 0; i < record->claim_count; i++)
@@ -158,6 +160,8 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	record->since = (int64_t)time(NULL);
 	record->digest = ir->digest;
 	record->is_complete = true;
+	for (size_t i = 0; i < ir->chain_count; i++)
+		record->nft_rules += diff_rule_count(&ir->chains[i]);
 	memcpy(record->needs_forwarding, ir->needs_forwarding, sizeof(record->needs_forwarding));
 	claim->protocol = ir->protocol;
 	claim->priority_first = ir->priority_first;

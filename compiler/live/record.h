@@ -37,6 +37,7 @@ struct record {
 	const char *policy; /* the policy's file, an absolute path or "<stdin>" */
 	int64_t since;      /* seconds of the epoch */
 	uint64_t digest;
+	size_t nft_rules; /* how many, in all chains */
 	bool is_complete; /* false: the apply that wrote it did not come to its end */
 	bool needs_forwarding[ADDR_FAMILIES];
 	struct record_claim *claims; /* several while an apply is under way: the old one and the new

@@ -60,7 +60,8 @@ static void read_policy(struct record *record, const struct line *line)
 	record->is_complete = number(line, 4);
 	record->needs_forwarding[ADDR_IPV4] = number(line, 5);
 	record->needs_forwarding[ADDR_IPV6] = number(line, 6);
-	record->policy = text(line, 7);
+	record->nft_rules = number(line, 7);
+	record->policy = text(line, 8);
 }
 
 static void read_claim(struct record *record, const struct line *line)
@@ -171,7 +172,7 @@ static const struct kind {
 	size_t fields;
 	void (*read)(struct record *record, const struct line *line);
 } kinds[] = {
-	{ "policy", 8, read_policy },     { "claim", 5, read_claim },
+	{ "policy", 9, read_policy },     { "claim", 5, read_claim },
 	{ "sysctl", 4, read_sysctl },     { "class", 9, read_class },
 	{ "listener", 9, read_listener }, { "rule", 8, read_rule },
 	{ "route", 8, read_route },

@@ -27,12 +27,3 @@ struct report_line *report_add(struct report *report, enum report_kind kind, con
 	line->text = text;
 	return line;
 }
-
-size_t report_count(const struct report *report, enum report_kind kind)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < report->count; i++)
-		count += report->lines[i].kind == kind;
-	return count;
-}

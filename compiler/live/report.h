@@ -38,6 +38,5 @@ struct report {
 /* The line that was added, so that a command can be set. */
 struct report_line *report_add(struct report *report, enum report_kind kind, const char *format,
 			       ...) __attribute__((format(printf, 3, 4)));
-size_t report_count(const struct report *report, enum report_kind kind);
 
 #endif

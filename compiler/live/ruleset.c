@@ -329,6 +329,16 @@ const struct ruleset_set *ruleset_set_find(const struct ruleset_table *table, co
 	return NULL;
 }
 
+size_t ruleset_rule_count(const struct ruleset_table *table)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < table->chain_count; i++)
+		if (strcmp(table->chains[i].name, ABOUT_CHAIN) != 0)
+			count += table->chains[i].rule_count;
+	return count;
+}
+
 const struct about_line *ruleset_about(const struct ruleset_table *table, enum about_kind kind)
 {
 	for (size_t i = 0; i < table->about_count; i++)

@@ -62,6 +62,8 @@ bool ruleset_generation(struct netlink *netlink, uint32_t *out, struct netlink_e
 
 const struct ruleset_chain *ruleset_chain_find(const struct ruleset_table *table, const char *name);
 const struct ruleset_set *ruleset_set_find(const struct ruleset_table *table, const char *name);
+/* How many rules the table has, without those that only speak of it. */
+size_t ruleset_rule_count(const struct ruleset_table *table);
 /* The first line of a kind, or NULL. */
 const struct about_line *ruleset_about(const struct ruleset_table *table, enum about_kind kind);
 /* Is the table one of a policy of ours, in words that this version understands? */

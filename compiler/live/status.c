@@ -49,6 +49,11 @@ static void check_table(struct arena *arena, struct status_policy *policy)
 	else if (policy->record && about->digest != policy->record->digest)
 		complain(arena, policy,
 			 "the nft rules are not those of the last apply; somebody has loaded others");
+	else if (policy->record && ruleset_rule_count(table) != policy->record->nft_rules)
+		complain(arena, policy,
+			 arena_printf(arena, "the nft table inet %s holds %zu rules instead of %zu",
+				      table->name, ruleset_rule_count(table),
+				      policy->record->nft_rules));
 	if (policy->record && !policy->record->is_complete)
 		complain(arena, policy, "the last apply did not come to its end");
 }

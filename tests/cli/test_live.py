@@ -153,7 +153,7 @@ def repair(what, command, wanted):
 		host.must(*(command.split() if "{" not in command else ["nft", command[4:]]))
 		if host.state() == state:
 			return "the damage was none"
-		problems = [] if host.json("status")["policies"][0]["problems"] or "chain" in command or "set" in command else [
+		problems = [] if host.json("status")["policies"][0]["problems"] or "set" in command else [
 			"status sees nothing"]
 		result = host.json("apply", "policy.yaml")
 		if changes(result) != wanted:
