@@ -274,7 +274,7 @@ bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 	good &= check_default(&checking, policy->default_forward, SCOPE_FORWARD);
 	good &= check_default(&checking, policy->default_local, SCOPE_LOCAL);
 	good &= check_expectations(&checking);
-	if (was_read)
+	if (was_read && good)
 		warn_of_unused(&checking);
 	return good && was_read;
 }

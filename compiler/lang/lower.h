@@ -159,6 +159,33 @@ void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope 
 /* Replies of connections that came in by an uplink. */
 void lower_fill_replies(struct lower *lower, struct ir_chain *chain);
 
+/* ---- lower_walk.c ---- */
+
+/* A rule that stands for a guarantee and not for the author's words. */
+struct ir_rule *lower_guarantee(struct lower *lower, struct ir_chain *chain, const char *remark);
+/* Ends a rule: goes to the chain, or accepts where there is none (NULL). */
+void lower_end(struct lower *lower, struct ir_rule *rule, const char *chain);
+/* Destinations that rules leave alone go to `host`, where the rules that name them are; NULL
+ * accepts. */
+void lower_leave_host(struct lower *lower, struct ir_chain *chain, const char *host);
+/* Refuses a connection straight to the listener's port, which would be taken for one more to proxy.
+ */
+void lower_refuse_straight(struct lower *lower, struct ir_chain *chain,
+			   const struct ast_listener *listener, const char *remark);
+/* The author's rule at the end of the walk, and among what cuts kept connections if it drops. */
+void lower_walk_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
+/* A default as a rule without conditions. */
+struct ast_rule lower_default_rule(struct lower *lower, const struct ast_then *then,
+				   enum ir_scope scope);
+
+/* ---- lower_own.c ---- */
+
+/* Does any listener that is used have traffic of its own that can be told? */
+bool lower_has_own(const struct lower *lower);
+void lower_own_chains(struct lower *lower);
+/* Sends what the listeners themselves send to those chains. */
+void lower_leave_own(struct lower *lower, struct ir_chain *chain);
+
 /* ---- lower_hook.c ---- */
 
 /* The author's rules and the guarantees around them: prerouting, output, and what they go to. */

@@ -6,12 +6,9 @@
  */
 #include <string.h>
 
-#include "addr/builtin.h"
 #include "base/arena.h"
 #include "lang/lower.h"
 #include "match/kinds.h"
-
-static const struct span nowhere;
 
 static const char *const loopback[] = { "lo" };
 
@@ -25,67 +22,29 @@ struct body {
 
 /* ---- small rules ---- */
 
-static struct ir_rule *add(struct lower *lower, struct ir_chain *chain, const char *remark)
-{
-	return lower_rule(lower, chain, nowhere, remark);
-}
-
-static void finish_rule(struct lower *lower, struct ir_rule *rule, const char *chain)
-{
-	if (chain)
-		lower_goto(lower, rule, chain);
-	else
-		lower_op(lower, rule, IR_ACCEPT);
-}
-
 static void leave_ipv6(struct lower *lower, struct ir_chain *chain)
 {
 	struct ir_rule *rule;
 
 	if (lower->policy->settings.ipv6 != IPV6_OFF)
 		return;
-	rule = add(lower, chain, "IPv6 is left alone");
+	rule = lower_guarantee(lower, chain, "IPv6 is left alone");
 	lower_match(lower, rule, family_match(lower->arena, ADDR_IPV6));
 	lower_op(lower, rule, IR_ACCEPT);
 }
 
 static void replies(struct lower *lower, struct ir_chain *chain)
 {
-	struct ir_rule *rule = add(lower, chain, "replies never meet the rules");
+	struct ir_rule *rule = lower_guarantee(lower, chain, "replies never meet the rules");
 	struct ir_chain *back = lower_find_chain(lower, "replies");
 
 	lower_match(lower, rule, direction_match());
-	finish_rule(lower, rule, lower->uplink_count ? "replies" : NULL);
+	lower_end(lower, rule, lower->uplink_count ? "replies" : NULL);
 	if (!lower->uplink_count || back)
 		return;
 	back = lower_chain(lower, "replies", NULL);
 	lower_fill_replies(lower, back);
-	lower_op(lower, add(lower, back, NULL), IR_ACCEPT);
-}
-
-/* Destinations that rules leave alone go to `chain`, where the rules that name them are, or are
- * accepted. */
-static void leave_host(struct lower *lower, struct ir_chain *chain, const char *host)
-{
-	static const char *const prefixes[] = { "multicast", "link-local" };
-	struct ir_rule *rule = add(lower, chain, "the host stays a host");
-
-	lower_match(lower, rule, fib_match(FIB_HOST));
-	finish_rule(lower, rule, host);
-	for (int family = 0; family < ADDR_FAMILIES; family++)
-		for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-			struct addr_set set = { 0 };
-			struct addr_prefix prefix = { 0 };
-
-			if (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_OFF)
-				continue;
-			builtin_find(lower->arena, prefixes[i], &set);
-			addr_interval_is_prefix((enum addr_family)family,
-						set.family[family].items[0], &prefix);
-			rule = add(lower, chain, NULL);
-			lower_match(lower, rule, address_match(lower->arena, ADDRESS_TO, prefix));
-			finish_rule(lower, rule, host);
-		}
+	lower_op(lower, lower_guarantee(lower, back, NULL), IR_ACCEPT);
 }
 
 static void leave_discovery(struct lower *lower, struct ir_chain *chain)
@@ -94,21 +53,12 @@ static void leave_discovery(struct lower *lower, struct ir_chain *chain)
 
 	if (lower->policy->settings.ipv6 == IPV6_OFF)
 		return;
-	rule = add(lower, chain, "neighbour discovery goes to unicast addresses too");
+	rule = lower_guarantee(lower, chain, "neighbour discovery goes to unicast addresses too");
 	lower_match(lower, rule, discovery_match());
 	lower_op(lower, rule, IR_ACCEPT);
 }
 
 /* ---- the author's rules ---- */
-
-static void walk_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
-{
-	enum ast_action action = rule->then->action;
-
-	lower_author_rule(lower, walk, rule);
-	if (walk->stateful && (action == THEN_DROP || action == THEN_REJECT))
-		lower_cut(lower, walk, rule);
-}
 
 /* IPv6 that a policy about IPv4 would let go: refused, unless the default does something with it.
  */
@@ -118,31 +68,14 @@ static void block_ipv6(struct lower *lower, const struct body *body)
 
 	if (lower->policy->settings.ipv6 != IPV6_BLOCK || body->otherwise->action != THEN_DIRECT)
 		return;
-	rule = add(lower, body->rules.chain, "IPv6 that no rule has taken is refused");
+	rule = lower_guarantee(lower, body->rules.chain, "IPv6 that no rule has taken is refused");
 	lower_match(lower, rule, family_match(lower->arena, ADDR_IPV6));
 	lower_goto(lower, rule, lower_refuse(lower));
 }
 
-static struct ast_rule default_rule(struct lower *lower, const struct ast_then *then,
-				    enum ir_scope scope)
-{
-	struct ast_rule rule = { .span = then->span,
-				 .then = (struct ast_then *)then,
-				 .scopes = scope };
-
-	rule.families[ADDR_IPV4] = true;
-	rule.families[ADDR_IPV6] = lower->policy->settings.ipv6 != IPV6_OFF;
-	if (then->action == THEN_PROXY) {
-		rule.protocols = lower_listener_protocols(lower, then->listener).values;
-		for (int family = 0; family < ADDR_FAMILIES; family++)
-			rule.families[family] &= then->listener->has[family];
-	}
-	return rule;
-}
-
 static void walk_default(struct lower *lower, struct body *body)
 {
-	struct ast_rule rule = default_rule(lower, body->otherwise, body->rules.scope);
+	struct ast_rule rule = lower_default_rule(lower, body->otherwise, body->rules.scope);
 	static const struct ast_then direct = { .action = THEN_DIRECT };
 	bool is_direct = body->otherwise->action == THEN_DIRECT;
 
@@ -151,7 +84,7 @@ static void walk_default(struct lower *lower, struct body *body)
 		lower_author_rule(lower, &body->rules, &rule);
 	if (!body->rules.stateful)
 		return;
-	rule = default_rule(lower, &direct, body->rules.scope);
+	rule = lower_default_rule(lower, &direct, body->rules.scope);
 	lower_author_rule(lower, &body->rules, &rule);
 }
 
@@ -189,14 +122,14 @@ static struct body lower_body(struct lower *lower, enum ir_scope scope)
 		if (!(rule->scopes & scope))
 			continue;
 		body.needed = true;
-		walk_rule(lower, &body.rules, rule);
+		lower_walk_rule(lower, &body.rules, rule);
 		if (rule->specials)
-			walk_rule(lower, &body.host, rule);
+			lower_walk_rule(lower, &body.host, rule);
 	}
 	if (body.needed)
 		walk_default(lower, &body);
 	if (body.host.chain)
-		lower_op(lower, add(lower, body.host.chain, NULL), IR_ACCEPT);
+		lower_op(lower, lower_guarantee(lower, body.host.chain, NULL), IR_ACCEPT);
 	return body;
 }
 
@@ -204,106 +137,10 @@ static void put_body(struct lower *lower, struct ir_chain *chain, const struct b
 {
 	if (!body->needed)
 		return;
-	leave_host(lower, chain, body->host.chain ? body->host.chain->name : NULL);
+	lower_leave_host(lower, chain, body->host.chain ? body->host.chain->name : NULL);
 	for (size_t i = 0; i < body->rules.chain->rule_count; i++)
 		*arena_append(lower->arena, chain->rules, chain->rule_count) =
 			body->rules.chain->rules[i];
-}
-
-/* ---- listeners' own traffic ---- */
-
-static struct ir_match identity_of(struct lower *lower, const struct ast_listener *listener)
-{
-	const struct ast_identity *identity = &listener->runs_as;
-
-	if (identity->by_mark)
-		return mark_match(lower->arena, MARK_PACKET, identity->mark.value,
-				  identity->mark.mask);
-	return identity_match(lower->arena, identity->selector, identity->text);
-}
-
-static bool same_identity(const struct ast_identity *a, const struct ast_identity *b)
-{
-	if (!a->given || !b->given || a->by_mark != b->by_mark)
-		return false;
-	if (a->by_mark)
-		return a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;
-	return a->selector == b->selector && !strcmp(a->text, b->text);
-}
-
-/* Does the rule look at who sends, and not hand the listener what it sends itself? */
-static bool is_for_own(const struct ast_rule *rule, const struct ast_listener *listener)
-{
-	bool names = false;
-
-	if (!(rule->scopes & SCOPE_LOCAL))
-		return false;
-	for (size_t i = 0; i < rule->condition_count; i++)
-		names |= rule->conditions[i]->kind->names_identity;
-	return names && !(rule->then->action == THEN_PROXY &&
-			  same_identity(&rule->then->listener->runs_as, &listener->runs_as));
-}
-
-/* A connection straight to the listener's port, which would take it for one more to be proxied. */
-static void refuse_straight(struct lower *lower, struct ir_chain *chain,
-			    const struct ast_listener *listener, const char *remark)
-{
-	struct ir_rule *rule = add(lower, chain, remark);
-
-	lower_match(lower, rule, lower_listener_protocols(lower, listener));
-	lower_match(lower, rule, port_match(lower->arena, PORT_DESTINATION, listener->port));
-	lower_match(lower, rule, fib_match(FIB_LOCAL));
-	lower_goto(lower, rule, lower_refuse(lower));
-}
-
-static void own_chain(struct lower *lower, const struct ast_listener *listener, const char *name)
-{
-	struct lower_walk walk = { .scope = SCOPE_LOCAL,
-				   .name = name,
-				   .stateful = lower->stateful[1] };
-	static const struct ast_then direct = { .action = THEN_DIRECT };
-	struct ast_rule rest = default_rule(lower, &direct, SCOPE_LOCAL);
-
-	walk.chain =
-		lower_chain(lower, name, "only rules that name an identity, so that nothing loops");
-	refuse_straight(lower, walk.chain, listener, NULL);
-	leave_host(lower, walk.chain, NULL);
-	for (size_t i = 0; i < lower->policy->rule_count; i++)
-		if (is_for_own(&lower->policy->rules[i], listener))
-			walk_rule(lower, &walk, &lower->policy->rules[i]);
-	lower_author_rule(lower, &walk, &rest);
-}
-
-static const char *own_name(struct lower *lower, const struct ast_listener *listener)
-{
-	return arena_printf(lower->arena, "own_%s", listener->name);
-}
-
-static void own_chains(struct lower *lower)
-{
-	for (size_t i = 0; i < lower->policy->listener_count; i++) {
-		const struct ast_listener *listener = &lower->policy->listeners[i];
-
-		if (listener->used && listener->runs_as.given)
-			own_chain(lower, listener, own_name(lower, listener));
-	}
-}
-
-static void leave_own(struct lower *lower, struct ir_chain *chain)
-{
-	const char *remark = "what the listeners themselves send";
-
-	for (size_t i = 0; i < lower->policy->listener_count; i++) {
-		const struct ast_listener *listener = &lower->policy->listeners[i];
-		struct ir_rule *rule;
-
-		if (!listener->used || !listener->runs_as.given)
-			continue;
-		rule = add(lower, chain, remark);
-		lower_match(lower, rule, identity_of(lower, listener));
-		lower_goto(lower, rule, own_name(lower, listener));
-		remark = NULL;
-	}
 }
 
 /* ---- prerouting ---- */
@@ -318,7 +155,7 @@ static void take_back(struct lower *lower, struct ir_chain *chain)
 
 		if (!way->local || !way->listener || way->listener->mode != MODE_TPROXY)
 			continue;
-		rule = add(lower, chain, remark);
+		rule = lower_guarantee(lower, chain, remark);
 		lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
 		lower_match_class(lower, rule, way);
 		lower_goto(lower, rule, way->chain);
@@ -336,7 +173,8 @@ static void take_spoofed(struct lower *lower, struct ir_chain *chain)
 
 		if (!way->listener || !way->listener->spoofs_client || !lower_is_used(way))
 			continue;
-		rule = add(lower, chain, "answers to a client's address that a proxy has borrowed");
+		rule = lower_guarantee(lower, chain,
+				       "answers to a client's address that a proxy has borrowed");
 		lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
 		lower_match(lower, rule, socket_match());
 		lower_set_mark(lower, rule, way->mark, way->mask);
@@ -354,7 +192,7 @@ static void refuse_loops(struct lower *lower, struct ir_chain *chain)
 
 		if (!listener->used || listener->mode != MODE_TPROXY)
 			continue;
-		refuse_straight(lower, chain, listener, remark);
+		lower_refuse_straight(lower, chain, listener, remark);
 		remark = NULL;
 	}
 }
@@ -366,7 +204,8 @@ static void note_uplinks(struct lower *lower, struct ir_chain *chain)
 	for (size_t i = 0; i < lower->uplink_count; i++) {
 		const struct lower_uplink *uplink = &lower->uplinks[i];
 		struct ir_rule *rule =
-			add(lower, chain, i ? NULL : "by which uplink a connection came in");
+			lower_guarantee(lower, chain,
+					i ? NULL : "by which uplink a connection came in");
 
 		lower_match(lower, rule,
 			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
@@ -394,7 +233,7 @@ static void leave_remote_listeners(struct lower *lower, struct ir_chain *chain)
 			if (!listener->used || listener->mode != MODE_DNAT ||
 			    !listener->has[family] || addr_is_loopback(listener->addr[family]))
 				continue;
-			rule = add(lower, chain, remark);
+			rule = lower_guarantee(lower, chain, remark);
 			lower_match(lower, rule, address_match(lower->arena, ADDRESS_FROM, prefix));
 			lower_op(lower, rule, IR_ACCEPT);
 			remark = NULL;
@@ -404,7 +243,7 @@ static void leave_remote_listeners(struct lower *lower, struct ir_chain *chain)
 
 static void leave_loopback(struct lower *lower, struct ir_chain *chain)
 {
-	struct ir_rule *rule = add(lower, chain, NULL);
+	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
 
 	lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
 	lower_op(lower, rule, IR_ACCEPT);
@@ -441,16 +280,8 @@ static void output(struct lower *lower, const struct body *body)
 	lower_fill_keep(lower, chain, SCOPE_LOCAL);
 	if (body->needed)
 		leave_discovery(lower, chain);
-	leave_own(lower, chain);
+	lower_leave_own(lower, chain);
 	put_body(lower, chain, body);
-}
-
-static bool has_own(const struct lower *lower)
-{
-	for (size_t i = 0; i < lower->policy->listener_count; i++)
-		if (lower->policy->listeners[i].used && lower->policy->listeners[i].runs_as.given)
-			return true;
-	return false;
 }
 
 static bool has_local_tproxy(const struct lower *lower)
@@ -480,10 +311,10 @@ void lower_hooks(struct lower *lower)
 		lower_value(lower, i + 1, 0);
 	forward = lower_body(lower, SCOPE_FORWARD);
 	local = lower_body(lower, SCOPE_LOCAL);
-	own_chains(lower);
+	lower_own_chains(lower);
 	note_spoofed(lower);
 	if (forward.needed || lower->uplink_count || has_local_tproxy(lower))
 		prerouting(lower, &forward);
-	if (local.needed || lower->uplink_count || has_own(lower))
+	if (local.needed || lower->uplink_count || lower_has_own(lower))
 		output(lower, &local);
 }

@@ -210,6 +210,7 @@ static bool lower_hop(struct lower *lower, const struct ast_hop *hop, enum addr_
 	return true;
 }
 
+/* Several next hops by interface alone: the kernel takes that for IPv4 only. */
 static bool lower_hops(struct lower *lower, const struct ast_route *route, enum addr_family family,
 		       struct ir_route *out)
 {
@@ -218,7 +219,8 @@ static bool lower_hops(struct lower *lower, const struct ast_route *route, enum 
 	if (!route->hop_count)
 		return lower_hop(lower, &route->hop, family, out);
 	for (size_t i = 0; i < route->hop_count; i++)
-		if (!lower_hop(lower, &route->hops[i], family, out))
+		if ((family == ADDR_IPV6 && !route->hops[i].via.has[family]) ||
+		    !lower_hop(lower, &route->hops[i], family, out))
 			return false;
 	return true;
 }

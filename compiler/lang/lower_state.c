@@ -25,6 +25,13 @@ static bool may_change(const struct ast_rule *rule)
 	return false;
 }
 
+/* Drops and rejects are asked of every packet anyway. */
+static bool chooses_way(const struct ast_then *then)
+{
+	return then->action == THEN_DIRECT || then->action == THEN_PROXY ||
+	       then->action == THEN_ROUTE || then->action == THEN_MARK;
+}
+
 static bool lets_go(const struct ast_then *then)
 {
 	return then && then->action == THEN_PROXY && then->listener->on_failure == FAILURE_DIRECT;
@@ -43,7 +50,7 @@ void lower_plan_state(struct lower *lower)
 
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ast_rule *rule = &policy->rules[i];
-		bool changes = may_change(rule) || lets_go(rule->then);
+		bool changes = (chooses_way(rule->then) && may_change(rule)) || lets_go(rule->then);
 
 		lower->stateful[0] |= changes && (rule->scopes & SCOPE_FORWARD);
 		lower->stateful[1] |= changes && (rule->scopes & SCOPE_LOCAL);
