@@ -51,7 +51,8 @@ def tracked():
 		names = [name for name in listed.stdout.decode().split("\0") if name]
 		return sorted({ROOT / name for name in names if (ROOT / name).is_file()})
 	return sorted(path for path in ROOT.rglob("*")
-		if path.is_file() and not {"build", ".git", "__pycache__"} & set(path.parts))
+		if path.is_file() and not re.match(r"(build[^/]*|\.git|.*__pycache__)/",
+			path.relative_to(ROOT).as_posix()))
 
 
 def blank(match):
