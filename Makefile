@@ -107,7 +107,8 @@ uninstall: ## remove what install has copied
 
 $(OUT)/tpc: $(OBJECTS) $(OUT)/flags $(OUT)/objects
 	@echo '  LD $@'
-	$(Q)$(CC) $(link_flags) -o $@ $(OBJECTS) $(module_libs)
+	$(Q)$(CC) $(link_flags) -o $@.new $(OBJECTS) $(module_libs)
+	@mv $@.new $@
 
 $(OUT)/obj/%.o: %.c $(OUT)/flags
 	@mkdir -p $(@D)

@@ -9,7 +9,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 from tap import Tap  # noqa: E402
 
-BUILD = os.environ.get("BUILD", str(ROOT / "build"))
+# Named as the caller of make named it: another spelling would link the program anew under the other suites.
+BUILD = os.path.relpath(os.environ.get("BUILD", ROOT / "build"), ROOT)
 INSTALLED = ("bin/tpc", "share/tpc/policy.schema.json", "share/doc/tpc/LICENSE",
 	"share/doc/tpc/README.md", "share/doc/tpc/examples/seed-lab/policy.yaml")
 
