@@ -2,7 +2,7 @@
 # The client: its way out is the router; it connects to the foreign address and prints what it reads there.
 set -e
 ip route replace default via "${ROUTER:-10.10.10.1}"
-for try in 1 2 3 4 5 6 7 8 9 10; do
+for _ in 1 2 3 4 5 6 7 8 9 10; do
     if "${PYTHON:-python3}" -c '
 import socket, sys
 with socket.create_connection((sys.argv[1], 80), timeout=2) as connection:
