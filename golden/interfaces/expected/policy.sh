@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=00153dbe62af97f5
+digest=d2d1c0a8fa39f209
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=936e5870698d3c53
+digest=076640ce37cf8b28
 protocol=116
 first=0
 last=0
