@@ -184,7 +184,7 @@ rules:
 def _compose():
     folder = ROOT / "examples" / "seed-lab"
     wanted = _compose_file(folder / "compose.yaml")
-    with Network(uplinks=("wan0",)) as net:
+    with Network(uplinks=()) as net:
         copy = os.path.join(net.directory, "lab")
         shutil.copytree(folder, copy)
         environment = {"PATH": os.environ["PATH"], "TPC": TPC, "PYTHON": sys.executable, **wanted}

@@ -25,7 +25,8 @@ SERVER = {4: "10.10.10.9", 6: "fd00:10::9"}
 ROUTER = {4: "10.10.10.1", 6: "fd00:10::1"}
 UPLINKS = {  # device on the router -> the host behind it, the router's addresses there, the host's
     "wan0": ("origin", {4: "192.0.2.2", 6: "2001:db8:1::2"}, {4: "192.0.2.1", 6: "2001:db8:1::1"}),
-    "wan1": ("mobile", {4: "198.51.100.2", 6: "2001:db8:2::2"}, {4: "198.51.100.1", 6: "2001:db8:2::1"}),
+    "wan1": ("mobile", {4: "198.51.100.2", 6: "2001:db8:2::2"},
+             {4: "198.51.100.1", 6: "2001:db8:2::1"}),
     "wg0": ("vpn", {4: "10.99.0.2", 6: "fd00:99::2"}, {4: "10.99.0.1", 6: "fd00:99::1"}),
     "wg1": ("vpn2", {4: "10.98.0.2", 6: "fd00:98::2"}, {4: "10.98.0.1", 6: "fd00:98::1"}),
 }
@@ -59,8 +60,8 @@ class Network:
         self._lan()
         for device in uplinks:
             self._uplink(device, foreign)
-        for version in 4, 6:
-            self.router.ip(f"route add default via {UPLINKS['wan0'][2][version]} dev wan0", f"-{version}")
+        if "wan0" in uplinks:
+            self._default_routes()
         for key in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
             self.router.sysctl(f"net.{key}", 1)
 
@@ -77,20 +78,23 @@ class Network:
         return host
 
     def _lan(self):
-        members = [("client", self.client, CLIENT)] + ([("server", self.server, SERVER)] if self.server else [])
+        members = [(self.client, CLIENT)] + ([(self.server, SERVER)] if self.server else [])
         lines = ["link set lo up"]
         if self.server:
             switch = self._host("switch")
             switch.ip("link add br0 type bridge\nlink set br0 up\n" + "".join(
-                f"link add {name} type veth peer name {device} {mac(number)} netns {host.path}\nlink set {name} master br0 up\n"
+                f"link add {name} type veth peer name {device} {mac(number)} netns {host.path}\n"
+                f"link set {name} master br0 up\n"
                 for number, (name, host, device) in enumerate([
                     ("router", self.router, "lan0"), ("client", self.client, "eth0"),
                                ("server", self.server, "eth0")], 1)))
         else:
-            lines.append(f"link add lan0 {mac(1)} type veth peer name eth0 netns {self.client.path}")
-        lines += ["link set lan0 up", f"address add {ROUTER[4]}/24 dev lan0", f"address add {ROUTER[6]}/64 dev lan0 nodad"]
+            lines.append(
+                f"link add lan0 {mac(1)} type veth peer name eth0 netns {self.client.path}")
+        lines += ["link set lan0 up", f"address add {ROUTER[4]}/24 dev lan0",
+                  f"address add {ROUTER[6]}/64 dev lan0 nodad"]
         self.router.ip("\n".join(lines))
-        for _, host, address in members:
+        for host, address in members:
             host.ip(f"""link set lo up
                     link set eth0 up
                     address add {address[4]}/24 dev eth0
@@ -118,7 +122,8 @@ class Network:
         number = 9 + list(UPLINKS).index(device)
         tunnel = device.startswith("wg")
         there = mac(number) if tunnel else ""
-        self.router.ip(f"""link add {device} {mac(number)} type veth peer name eth0 {there} netns {self.hosts[name].path}
+        peer = f"eth0 {there} netns {self.hosts[name].path}"
+        self.router.ip(f"""link add {device} {mac(number)} type veth peer name {peer}
                            link set {device} {'arp off' if tunnel else ''} up
                            address add {ours[4]}/24 dev {device}
                            address add {ours[6]}/64 dev {device} nodad""")
@@ -131,14 +136,17 @@ class Network:
 
     def link_up(self, device):
         """
-        Sets a link up again, with the IPv6 address and the default routes that the kernel took away when it went
-        down. The routes of a policy stay away.
+        Sets a link up again, with the IPv6 address and the default routes that the kernel took away
+        when it went down. The routes of a policy stay away.
         """
-        _, ours, theirs = UPLINKS[device]
+        _, ours, _ = UPLINKS[device]
         self.router.ip(f"link set {device} up\naddress replace {ours[6]}/64 dev {device} nodad")
         if device == "wan0":
-            for version in 4, 6:
-                self.router.ip(f"route replace default via {theirs[version]} dev wan0", f"-{version}")
+            self._default_routes()
+
+    def _default_routes(self):
+        for version, gateway in UPLINKS["wan0"][2].items():
+            self.router.ip(f"route replace default via {gateway} dev wan0", f"-{version}")
 
     def add(self, thing):
         """Closes `thing` with the network."""

@@ -123,9 +123,11 @@ class Host:
         Runs a command on this host; what it printed, with .returncode, .stdout and .stderr as text.
         """
         with self:
-            done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, **more)
+            done = subprocess.run(argv, input=stdin, capture_output=True, text=True,
+                                  timeout=timeout, **more)
         if check and done.returncode != 0:
-            raise AssertionError(f"{self.name}: {' '.join(argv)}: exit {done.returncode}\n{done.stderr}{done.stdout}")
+            raise AssertionError(f"{self.name}: {' '.join(argv)}: exit {done.returncode}\n"
+                                 f"{done.stderr}{done.stdout}")
         return done
 
     def ip(self, text, family=None):
@@ -137,7 +139,8 @@ class Host:
         return self.run("nft", "-f", "-", stdin=text)
 
     def sysctl(self, key, value=None):
-        path = "/proc/sys/" + key.replace(".", "/")
+        """Reads, or writes; dots and slashes change places, as sysctl has it ("eth0/100")."""
+        path = "/proc/sys/" + key.translate(str.maketrans("./", "/."))
         with self:
             if value is not None:
                 _write(path, str(value))

@@ -10,7 +10,6 @@ import os
 import pathlib
 import socket
 import struct
-import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TPC = os.environ.get("TPC", str(ROOT / "build" / "tpc"))
@@ -61,7 +60,7 @@ class Policy:
             for line in settings.read_text().splitlines():
                 if "=" in line and not line.startswith("#"):
                     key, value = (word.strip() for word in line.split("=", 1))
-                    self.router.sysctl(key.replace("/", "\0").replace(".", "/").replace("\0", "."), value)
+                    self.router.sysctl(key, value)
         self.router.run("nft", "-f", str(self.file(".nft")))
 
     def _up_sh(self):
@@ -88,15 +87,19 @@ def kernel(host):
     """
     What the kernel holds of rules and routes, in an order that does not depend on how it got there.
     """
-    return {"nft": ruleset(host),
-            **{f"ip -{v} rule": _json(host, "ip", f"-{v}", "-j", "-d", "rule") for v in (4, 6)},
-            **{f"ip -{v} route": sorted(_json(host, "ip", f"-{v}", "-j", "-d", "route", "show", "table", "all"), key=str)
-               for v in (4, 6)}}
+    state = {"nft": ruleset(host)}
+    for version in 4, 6:
+        ip = ("ip", f"-{version}", "-j", "-d")
+        state[f"ip -{version} rule"] = _json(host, *ip, "rule")
+        state[f"ip -{version} route"] = sorted(
+            _json(host, *ip, "route", "show", "table", "all"), key=str)
+    return state
 
 
 def ruleset(host, keep_counts=False):
-    objects = [item for item in _json(host, "nft", "-j", "list", "ruleset").get("nftables", []) if "metainfo" not in item]
-    return sorted((_plain(item, keep_counts) for item in objects), key=_place)
+    objects = _json(host, "nft", "-j", "list", "ruleset")["nftables"]
+    return sorted((_plain(item, keep_counts) for item in objects if "metainfo" not in item),
+                  key=_place)
 
 
 def _plain(item, keep_counts):
@@ -124,7 +127,8 @@ def different(one, other):
     lines = []
     for part in one:
         for sign, left, right in (("-", one[part], other[part]), ("+", other[part], one[part])):
-            lines += [f"{part} {sign} {json.dumps(item)[:400]}" for item in left if item not in right]
+            lines += [f"{part} {sign} {json.dumps(item)[:400]}"
+                      for item in left if item not in right]
         if one[part] != other[part] and not any(line.startswith(part) for line in lines):
             lines.append(f"{part}: the same things in another order")
     return lines[:20]
@@ -148,5 +152,3 @@ def generation(host):
     raise AssertionError("the kernel names no ruleset generation")
 
 
-def compiles(path):
-    return subprocess.run([TPC, "check", str(path)], capture_output=True, text=True, check=False)

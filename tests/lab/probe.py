@@ -18,10 +18,10 @@ import threading
 import time
 from dataclasses import dataclass
 
-IP_RECVERR, IPV6_RECVERR = 11, 25
-IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
-IP_FREEBIND, IPV6_FREEBIND = 15, 78
-IP_ORIGDSTADDR, IPV6_ORIGDSTADDR = 20, 74
+# Socket options as (level, option) of IPv4 and of IPv6 (linux/in.h, linux/in6.h).
+OPTIONS = {name: ((socket.IPPROTO_IP, four), (socket.IPPROTO_IPV6, six)) for name, four, six in (
+    ("RECVERR", 11, 25), ("TRANSPARENT", 19, 75), ("FREEBIND", 15, 78), ("ORIGDSTADDR", 20, 74),
+    ("PKTINFO", 8, socket.IPV6_PKTINFO), ("RECVPKTINFO", 8, socket.IPV6_RECVPKTINFO))}
 SO_ORIGINAL_DST = IP6T_SO_ORIGINAL_DST = 80
 SO_MARK = 36
 SOCKETS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
@@ -32,6 +32,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def family_of(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def option(name, family):
+    return OPTIONS[name][family == socket.AF_INET6]
+
+
+def turn_on(sock, name):
+    sock.setsockopt(*option(name, sock.family), 1)
 
 
 def plain(address):
@@ -111,6 +119,10 @@ NOBODY_SPECIAL = Identity()
 
 # ---- clients ----
 
+SENTENCE = re.compile(
+    r"^(?:(\S+) answers|Intercepted connection from) (\S+?)(?: at | destined for )(\S+)")
+
+
 @dataclass
 class Outcome:
     """What came of a probe: kind is answer, reset, refused, unreachable, prohibited or silence."""
@@ -120,7 +132,7 @@ class Outcome:
     source: str = ""
 
     def _word(self, group):
-        found = re.search(r"^(?:(\S+) answers|Intercepted connection from) (\S+?)(?: at | destined for )(\S+)", self.text)
+        found = SENTENCE.search(self.text)
         return (found.group(group) or "proxy") if found else None
 
     who = property(lambda self: self._word(1))   # the host that answered, or "proxy"
@@ -132,15 +144,17 @@ class Outcome:
         return self.peer and self.peer.rsplit(":", 1)[0].strip("[]")
 
     def __str__(self):
-        return f"{self.kind}{': ' if self.text else ''}{self.text.strip()} after {self.took * 1000:.0f} ms"
+        said = f": {self.text.strip()}" if self.text else ""
+        return f"{self.kind}{said} after {self.took * 1000:.0f} ms"
 
 
-KINDS = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset", errno.EHOSTUNREACH: "unreachable",
-     errno.ENETUNREACH: "unreachable", errno.EACCES: "prohibited", errno.EPERM: "prohibited",
-     errno.ETIMEDOUT: "silence", errno.EINVAL: "prohibited", errno.EADDRNOTAVAIL: "unreachable"}
+KINDS = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset",
+         errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable",
+         errno.EACCES: "prohibited", errno.EPERM: "prohibited",
+         errno.ETIMEDOUT: "silence", errno.EINVAL: "prohibited", errno.EADDRNOTAVAIL: "unreachable"}
 
 
-def ask(host, proto, address, port, timeout=3.0, source=None, identity=NOBODY_SPECIAL, say=b"hello\n", device=None):
+def ask(host, proto, address, port, timeout=3.0, source=None, identity=NOBODY_SPECIAL):
     """Connects (or sends a datagram) from `host` and reads the answer."""
     family = family_of(address)
     sock = identity.open(host, family, SOCKETS[proto])
@@ -149,17 +163,13 @@ def ask(host, proto, address, port, timeout=3.0, source=None, identity=NOBODY_SP
     try:
         sock.settimeout(timeout)
         if proto == "udp":
-            level, option = ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))[family == socket.AF_INET6]
-            sock.setsockopt(level, option, 1)
-        if device:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+            turn_on(sock, "RECVERR")
         if source:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.setsockopt(*((socket.IPPROTO_IPV6, IPV6_FREEBIND) if family == socket.AF_INET6
-                              else (socket.IPPROTO_IP, IP_FREEBIND)), 1)
+            turn_on(sock, "FREEBIND")
             sock.bind(source if isinstance(source, tuple) else (source, 0))
         sock.connect((address, port))
-        sock.sendall(say)
+        sock.sendall(b"hello\n")
         outcome.source = place(sock.getsockname())
         outcome.text = _read(sock, proto)
         outcome.kind = "answer" if outcome.text else "closed"
@@ -233,9 +243,9 @@ class Server:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)  # answer from any address that was asked
-        for level, option in options:
-            sock.setsockopt(level, option, 1)
+            turn_on(sock, "FREEBIND")  # to answer from any address that was asked
+        for name in options:
+            turn_on(sock, name)
         sock.bind((address, port))
         if proto == "tcp":
             sock.listen(64)
@@ -280,14 +290,15 @@ def finish(sock, text):
 class Echo(Server):
     """An ordinary host: `HOST answers PEER at DEST` to everyone, on every port given."""
 
-    def __init__(self, host, tcp=(), udp=(), identity=NOBODY_SPECIAL, name=None, addresses=("0.0.0.0", "::")):
+    def __init__(self, host, tcp=(), udp=(), identity=NOBODY_SPECIAL, name=None,
+                 addresses=("0.0.0.0", "::")):
         super().__init__(host, identity)
         self.name, self.seen = name or host.name, []
         for address in addresses:
             for port in tcp:
                 self.listen("tcp", address, port)
             for port in udp:
-                self.listen("udp", address, port, [_pktinfo(address)])
+                self.listen("udp", address, port, ["RECVPKTINFO"])
 
     def _line(self, peer, dest):
         self.seen.append((place(peer), place(dest)))
@@ -303,25 +314,21 @@ class Echo(Server):
         sock.sendmsg([text.encode()], [_answer_from(dest)], 0, peer)
 
 
-def _pktinfo(address):
-    if family_of(address) == socket.AF_INET6:
-        return socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO
-    return socket.IPPROTO_IP, 8  # IP_PKTINFO
-
-
 def _addressed_to(ancillary):
     for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == 8:
+        if (level, kind) == OPTIONS["PKTINFO"][0]:
             return socket.inet_ntoa(data[8:12])
-        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+        if (level, kind) == OPTIONS["PKTINFO"][1]:
             return socket.inet_ntop(socket.AF_INET6, data[:16])
     raise OSError(errno.EINVAL, "no destination address with the datagram")
 
 
 def _answer_from(address):
-    if ":" in address:
-        return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, socket.inet_pton(socket.AF_INET6, address) + struct.pack("@I", 0)
-    return socket.IPPROTO_IP, 8, struct.pack("@I4s4s", 0, socket.inet_aton(address), b"\0" * 4)
+    family = family_of(address)
+    packed = socket.inet_pton(family, address)
+    if family == socket.AF_INET6:
+        return *option("PKTINFO", family), packed + struct.pack("@I", 0)
+    return *option("PKTINFO", family), struct.pack("@I4s4s", 0, packed, b"\0" * 4)
 
 
 class Listener(Server):
@@ -331,22 +338,19 @@ class Listener(Server):
     the client's address), and passes the answer on.
     """
 
-    def __init__(self, host, port, mode="tproxy", protocols=("tcp", "udp"), addresses=("127.0.0.1", "::1"),
-             identity=NOBODY_SPECIAL, onward=False, spoof=False):
+    def __init__(self, host, port, mode="tproxy", protocols=("tcp", "udp"),
+                 addresses=("127.0.0.1", "::1"), identity=NOBODY_SPECIAL, onward=False,
+                 spoof=False):
         super().__init__(host, identity)
         self.mode, self.onward, self.spoof, self.seen = mode, onward, spoof, []
         for address in addresses:
             for proto in protocols:
-                self.listen(proto, address, port, self._options(address, proto))
+                self.listen(proto, address, port, self._options(proto))
 
-    def _options(self, address, proto):
-        six = family_of(address) == socket.AF_INET6
-        transparent = [(socket.IPPROTO_IPV6, IPV6_TRANSPARENT) if six else (socket.IPPROTO_IP, IP_TRANSPARENT)]
+    def _options(self, proto):
         if self.mode != "tproxy":
-            return [_pktinfo(address)] if proto == "udp" else []
-        if proto == "udp":
-            transparent.append((socket.IPPROTO_IPV6, IPV6_ORIGDSTADDR) if six else (socket.IPPROTO_IP, IP_ORIGDSTADDR))
-        return transparent
+            return ["RECVPKTINFO"] if proto == "udp" else []
+        return ["TRANSPARENT", "ORIGDSTADDR"] if proto == "udp" else ["TRANSPARENT"]
 
     def _line(self, proto, peer, dest):
         self.seen.append((proto, place(peer), place(dest)))
@@ -357,10 +361,10 @@ class Listener(Server):
         if self.mode == "redirect":
             dest = original_destination(child)
         text = self._line("tcp", peer, dest)
-        if not self.onward:
+        if self.onward:
+            _aside(lambda: finish(child, text + self._fetch("tcp", peer, dest)))
+        else:
             finish(child, text)
-            return
-        threading.Thread(target=lambda: finish(child, text + self._fetch("tcp", peer, dest)), daemon=True).start()
 
     def _fetch(self, proto, peer, dest):
         if len(self.seen) > 20:
@@ -370,8 +374,7 @@ class Listener(Server):
             try:
                 sock.settimeout(2)
                 if self.spoof:
-                    sock.setsockopt(*((socket.IPPROTO_IPV6, IPV6_TRANSPARENT) if family == socket.AF_INET6
-                              else (socket.IPPROTO_IP, IP_TRANSPARENT)), 1)
+                    turn_on(sock, "TRANSPARENT")
                     sock.bind((peer[0], 0))
                 sock.connect(dest[:2])
                 sock.sendall(b"hello from the proxy\n")
@@ -389,7 +392,7 @@ class Listener(Server):
         dest = _datagram_destination(ancillary)
         text = self._line("udp", peer, dest)
         if self.onward:
-            threading.Thread(target=lambda: self._answer(peer, dest, text + self._fetch("udp", peer, dest)), daemon=True).start()
+            _aside(lambda: self._answer(peer, dest, text + self._fetch("udp", peer, dest)))
         else:
             self._answer(peer, dest, text)
 
@@ -398,10 +401,14 @@ class Listener(Server):
         family = family_of(dest[0])
         with self.identity.open(self.host, family, socket.SOCK_DGRAM) as back:
             back.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            back.setsockopt(*((socket.IPPROTO_IPV6, IPV6_TRANSPARENT) if family == socket.AF_INET6
-                      else (socket.IPPROTO_IP, IP_TRANSPARENT)), 1)
+            turn_on(back, "TRANSPARENT")
             back.bind(dest)
             back.sendto(text.encode(), peer)
+
+
+def _aside(work):
+    """A proxy's way onward takes time; the serving thread goes on meanwhile."""
+    threading.Thread(target=work, daemon=True).start()
 
 
 def original_destination(sock):
@@ -415,14 +422,17 @@ def original_destination(sock):
 
 def _datagram_destination(ancillary):
     for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == IP_ORIGDSTADDR:
+        if (level, kind) == OPTIONS["ORIGDSTADDR"][0]:
             return socket.inet_ntoa(data[4:8]), struct.unpack("!H", data[2:4])[0]
-        if level == socket.IPPROTO_IPV6 and kind == IPV6_ORIGDSTADDR:
+        if (level, kind) == OPTIONS["ORIGDSTADDR"][1]:
             return socket.inet_ntop(socket.AF_INET6, data[8:24]), struct.unpack("!H", data[2:4])[0]
     raise OSError(errno.EINVAL, "no original destination with the datagram")
 
 
 # ---- who watches ----
+
+CHATTER = (*range(130, 138), 143)  # ICMPv6: multicast listeners, routers, neighbours
+
 
 class Sniffer:
     """
@@ -464,8 +474,8 @@ def _dissect(ethertype, data):
             return None
     elif ethertype == 0x86DD:
         head, proto = 40, data[6]
-        source, dest = socket.inet_ntop(socket.AF_INET6, data[8:24]), socket.inet_ntop(socket.AF_INET6, data[24:40])
-        if proto in (0, socket.IPPROTO_ICMPV6) and (proto == 0 or data[40] in range(130, 138) or data[40] == 143):
+        source, dest = (socket.inet_ntop(socket.AF_INET6, data[at:at + 16]) for at in (8, 24))
+        if proto == 0 or proto == socket.IPPROTO_ICMPV6 and data[40] in CHATTER:
             return None
     else:
         return None
