@@ -89,6 +89,20 @@ bool apply_check_rules(struct apply *apply)
 
 /* ---- before the flip ---- */
 
+/* Codes of a kernel without IPv6, and of one where it is switched off for the device. */
+static bool is_about_ipv6(enum addr_family family, int code)
+{
+	return family == ADDR_IPV6 &&
+	       (code == EAFNOSUPPORT || code == EOPNOTSUPP || code == EACCES);
+}
+
+static void warn_of_ipv6(struct apply *apply)
+{
+	report_add(apply->report, REPORT_WARNING,
+		   "IPv6 is switched off here, so the policy's IPv6 routes are left out; "
+		   "`settings: {ipv6: off}` says that it is meant");
+}
+
 static bool add_rule(struct apply *apply, const struct ir_ip_rule *rule)
 {
 	const char *words = rule_words(apply, "add", rule, apply->ir->protocol);
@@ -96,6 +110,10 @@ static bool add_rule(struct apply *apply, const struct ir_ip_rule *rule)
 	struct undo_step *step;
 
 	if (!rules_add(&apply->kernel.route, rule, apply->ir->protocol, &error)) {
+		if (is_about_ipv6(rule->family, error.code)) {
+			warn_of_ipv6(apply);
+			return true;
+		}
 		report_add(apply->report, REPORT_REFUSED, "the kernel refuses `%s`: %s", words,
 			   error.text)
 			->where = rule->origin;
@@ -128,6 +146,11 @@ static bool put_route(struct apply *apply, const struct diff_route *put)
 			&error)) {
 		bool is_soft = is_about_link(put->route, error.code);
 
+		if (is_about_ipv6(put->route->family, error.code)) {
+			warn_of_ipv6(apply);
+			return true;
+		}
+
 		report_add(apply->report, is_soft ? REPORT_WARNING : REPORT_REFUSED,
 			   "the kernel refuses `%s`: %s%s", words, error.text,
 			   is_soft ? "; the route is left out, apply again when its link is up"
@@ -157,9 +180,11 @@ static bool put_routing(struct apply *apply)
 		if (!put_route(apply, &apply->diff.new_routes[i]))
 			return false;
 	for (size_t i = 0; i < apply->diff.new_rule_count; i++) {
+		size_t before = apply->undo.count;
+
 		if (!add_rule(apply, apply->diff.new_rules[i]))
 			return false;
-		apply->counts->new_rules++;
+		apply->counts->new_rules += apply->undo.count - before;
 	}
 	return true;
 }

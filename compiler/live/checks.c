@@ -283,8 +283,8 @@ static void check_forwarding(struct arena *arena, struct report *report, const s
 	};
 
 	for (int i = 0; i < ADDR_FAMILIES; i++)
-		if (ir->needs_forwarding[i] && settings_read(arena, keys[i]) &&
-		    !is_on(arena, keys[i]))
+		if (ir->needs_forwarding[i] && !is_on(arena, keys[i]) &&
+		    (i == ADDR_IPV4 || settings_has_ipv6(arena)))
 			report_add(report, REPORT_WARNING,
 				   "this host does not forward IPv%c, so the policy's rules for forwarded traffic see none",
 				   i == ADDR_IPV6 ? '6' : '4')

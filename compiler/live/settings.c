@@ -58,6 +58,13 @@ bool settings_write(struct arena *arena, const char *key, const char *value)
 	return length == (ssize_t)strlen(value);
 }
 
+bool settings_has_ipv6(struct arena *arena)
+{
+	const char *off = settings_read(arena, "net.ipv6.conf.all.disable_ipv6");
+
+	return off && strcmp(off, "0") == 0;
+}
+
 /*
  * The reverse-path filter that packets meet is the greater of conf.all's and the interface's
  * (Documentation/networking/ip-sysctl.rst); 1 is strict.

@@ -14,6 +14,8 @@ struct ir_sysctl;
 const char *settings_read(struct arena *arena, const char *key);
 /* False with errno set. */
 bool settings_write(struct arena *arena, const char *key, const char *value);
+/* Does this network namespace speak IPv6 at all? */
+bool settings_has_ipv6(struct arena *arena);
 /*
  * Is there something to do for this wish? False also when the setting is not there. *now receives
  * the value that it has, or NULL.

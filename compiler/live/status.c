@@ -107,7 +107,8 @@ static void check_route(struct arena *arena, struct status_policy *policy,
 	struct buf command = { 0 };
 	char to[ADDR_TEXT];
 
-	if (has_route(&policy->observed, route))
+	if (has_route(&policy->observed, route) ||
+	    (route->family == ADDR_IPV6 && !settings_has_ipv6(arena)))
 		return;
 	addr_format_prefix(route->to, to);
 	if (device) {
@@ -162,7 +163,8 @@ static void check_forwarding(struct arena *arena, struct status_policy *policy)
 	for (int i = 0; i < ADDR_FAMILIES; i++) {
 		const char *now = settings_read(arena, keys[i]);
 
-		if (policy->record->needs_forwarding[i] && now && strcmp(now, "0") == 0)
+		if (policy->record->needs_forwarding[i] && now && strcmp(now, "0") == 0 &&
+		    (i == ADDR_IPV4 || settings_has_ipv6(arena)))
 			complain(arena, policy,
 				 arena_printf(arena, "this host does not forward IPv%c",
 					      i == ADDR_IPV6 ? '6' : '4'))
@@ -179,7 +181,7 @@ static void check_record(struct arena *arena, struct status_policy *policy)
 	for (size_t i = 0; i < record->route_count; i++)
 		check_route(arena, policy, &record->routes[i]);
 	for (size_t i = 0; i < record->listener_count; i++)
-		for (int k = 0; k < 2 * ADDR_FAMILIES; k++)
+		for (int k = 0; k < (settings_has_ipv6(arena) ? 2 * ADDR_FAMILIES : 2); k++)
 			check_listener(policy, &record->listeners[i], (enum addr_family)(k / 2),
 				       k % 2);
 	for (size_t i = 0; i < record->sysctl_count; i++)

@@ -559,6 +559,22 @@ def leftovers(shop, host):
 	return problems + differs(before, host.state(), "after remove:")
 
 
+@live("a host with IPv6 switched off: one warning, IPv4 whole, IPv6 still refused by the ip rules")
+def without_ipv6(shop, host):
+	shop.write("policy.yaml", SEED)
+	sysctl(host, "net.ipv6.conf.all.disable_ipv6", 1)
+	before = host.state()
+	done = host.tpc("apply", "policy.yaml")
+	problems = expect(done, 0, ["applied", "ip rules: +4 -0", "routes: +1 -0"], "IPv6 is switched off")
+	if done.err.count("warning") != 1:
+		problems.append(str(done))
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
+	if "table 100" in host.tpc("status").out.replace("tables 100", "").replace("10000  table 100", ""):
+		problems.append("status asks for IPv6 routes")
+	problems += expect(host.tpc("remove"), 0)
+	return problems + differs(before, host.state(), "after remove:")
+
+
 def sysctl(host, key, value=None):
 	if value is None:
 		return host.must("sysctl", "-n", key).strip()
