@@ -15,9 +15,11 @@ DEMO = ROOT / "tests" / "lab" / "demo"
 
 
 def _run(**how):
-    done = subprocess.run([sys.executable, str(DEMO)], capture_output=True, text=True, timeout=30, check=False, **how)
+    done = subprocess.run([sys.executable, str(DEMO)], capture_output=True, text=True, timeout=30,
+                          check=False, **how)
     same(done.returncode, 0, f"the demo's exit status\n{done.stdout[-2000:]}{done.stderr}")
-    assert "Intercepted connection from 10.10.10.2:34316 destined for 203.0.113.8:80" in done.stdout, done.stdout
+    sentence = "Intercepted connection from 10.10.10.2:34316 destined for 203.0.113.8:80"
+    assert sentence in done.stdout, done.stdout
     assert "\033" not in done.stdout, "colours although nobody watches"
     return done
 
@@ -31,7 +33,8 @@ def _demo():
 def _unprivileged():
     require(all_ids(), "there is no other user to run it as")
     require(os.access(DEMO, os.R_OK), "the folder is closed to others")
-    probe = subprocess.run(["cat", str(DEMO)], user=65534, group=65534, extra_groups=[], capture_output=True, check=False)
+    probe = subprocess.run(["cat", str(DEMO)], user=65534, group=65534, extra_groups=[],
+                           capture_output=True, check=False)
     require(probe.returncode == 0, "this folder cannot be read by another user")
     _run(user=65534, group=65534, extra_groups=[], env={"PATH": os.environ["PATH"]} | (
         {"TPC": os.environ["TPC"]} if "TPC" in os.environ else {}))

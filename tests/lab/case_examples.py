@@ -20,7 +20,8 @@ def load(net, name):
     return Policy(net, ROOT / "examples" / name / "policy.yaml").up()
 
 
-@example("split-by-list", "listed and private go direct, the rest through the proxy, also the router's own")
+@example("split-by-list",
+         "listed and private go direct, the rest through the proxy, also the router's own")
 def _split():
     with Network() as net:
         load(net, "split-by-list")
@@ -46,9 +47,11 @@ def _kill():
         origin = net.sniff()
         for host in net.client, net.router:
             for proto, version in BOTH:
-                answered(probe.ask(host, proto, FOREIGN[version], 443), "vpn", peer=UPLINKS["wg0"][1][version])
+                answered(probe.ask(host, proto, FOREIGN[version], 443), "vpn",
+                         peer=UPLINKS["wg0"][1][version])
         nothing(origin)
-        for end in ("198.51.100.7", "2001:db8:100::7"):  # the tunnel's own packets take the clear way
+        for end in ("198.51.100.7",
+                    "2001:db8:100::7"):  # the tunnel's own packets take the clear way
             probe.ask(net.router, "udp", end, 51820, timeout=0.1)
             packets = origin.packets()
             assert packets and packets[0][2] == end, f"no packet to {end}: {packets}"
@@ -56,7 +59,8 @@ def _kill():
         for host in net.client, net.router:
             for proto, version in BOTH:
                 outcome = probe.ask(host, proto, FOREIGN[version], 443, timeout=0.25)
-                assert outcome.kind in ("unreachable", "refused", "prohibited", "silence"), str(outcome)
+                assert outcome.kind in ("unreachable", "refused", "prohibited",
+                                        "silence"), str(outcome)
         nothing(origin)
         answered(probe.ask(net.client, "tcp", ROUTER[4], 22), "router")
 
@@ -67,17 +71,20 @@ def _two():
         net.echo(net.router, (22,))
         policy = load(net, "two-uplinks")
         for proto, version in BOTH:
-            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin", peer=UPLINKS["wan0"][1][version])
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin",
+                     peer=UPLINKS["wan0"][1][version])
         net.echo(net.mobile, (873,), name="mobile")
         net.echo(net.origin, (873,), name="origin")
         for version in FAMILIES:
             answered(probe.ask(net.client, "tcp", FOREIGN[version], 873), "mobile")
             for device in "wan0", "wan1":
                 host = net.hosts[UPLINKS[device][0]]
-                answered(probe.ask(host, "tcp", UPLINKS[device][1][version], 22, source=FOREIGN[version], timeout=1), "router")
+                answered(probe.ask(host, "tcp", UPLINKS[device][1][version], 22,
+                                   source=FOREIGN[version], timeout=1), "router")
         net.router.ip("link set wan0 down")
         for proto, version in BOTH:
-            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile", peer=UPLINKS["wan1"][1][version])
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile",
+                     peer=UPLINKS["wan1"][1][version])
         net.router.ip("link set wan1 down")
         told(probe.ask(net.client, "tcp", FOREIGN[4], 443), "unreachable")
         net.link_up("wan0")
@@ -94,13 +101,17 @@ def _one_user():
         load(net, "vpn-for-one-user")
         user = probe.Identity(user=1001)
         for proto, version in BOTH:
-            answered(probe.ask(net.router, proto, FOREIGN[version], 443, identity=user), "vpn", peer=UPLINKS["wg0"][1][version])
-            answered(probe.ask(net.router, proto, FOREIGN[version], 443, identity=probe.Identity(user=1002)), "origin")
-            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin", peer=CLIENT[version])
+            answered(probe.ask(net.router, proto, FOREIGN[version], 443, identity=user), "vpn",
+                     peer=UPLINKS["wg0"][1][version])
+            answered(probe.ask(net.router, proto, FOREIGN[version], 443,
+                               identity=probe.Identity(user=1002)), "origin")
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin",
+                     peer=CLIENT[version])
         net.router.ip("link set wg0 down")
         origin = net.sniff()
         for proto, version in BOTH:
-            outcome = probe.ask(net.router, proto, FOREIGN[version], 443, identity=user, timeout=0.25)
+            outcome = probe.ask(net.router, proto, FOREIGN[version], 443, identity=user,
+                                timeout=0.25)
             assert outcome.kind in ("unreachable", "silence", "prohibited"), str(outcome)
         nothing(origin)
 
@@ -112,7 +123,8 @@ def _dns():
         resolver = net.listener(53, mode="redirect", addresses=("0.0.0.0", "::"))
         origin = net.sniff()
         for proto, version in BOTH:
-            answered(probe.ask(net.client, proto, FOREIGN[version], 53), "proxy", peer=CLIENT[version])
+            answered(probe.ask(net.client, proto, FOREIGN[version], 53), "proxy",
+                     peer=CLIENT[version])
         for version in FAMILIES:
             told(probe.ask(net.client, "tcp", FOREIGN[version], 853))
         nothing(origin)
@@ -132,7 +144,8 @@ def _mixed():
         origin = net.sniff()
         for proto, version in BOTH:
             shown = f"[{FOREIGN[6]}]" if version == 6 else FOREIGN[4]
-            outcome = answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy", dest=f"{shown}:443")
+            outcome = answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy",
+                               dest=f"{shown}:443")
             same(outcome.peer, outcome.source, "the client as the proxy saw it")
         nothing(origin)
         answered(probe.ask(net.client, "tcp", PLAIN[4], 443), "origin")
@@ -142,11 +155,14 @@ def _mixed():
 def _another():
     with Network(server=True) as net:
         load(net, "proxy-on-another-host")
-        net.listener(3128, host=net.server, mode="dnat", protocols=("tcp",), addresses=("0.0.0.0", "::"))
+        net.listener(3128, host=net.server, mode="dnat", protocols=("tcp",),
+                     addresses=("0.0.0.0", "::"))
         for version in FAMILIES:
-            answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy", peer=ROUTER[version])
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy",
+                     peer=ROUTER[version])
             answered(probe.ask(net.server, "tcp", FOREIGN[version], 80), "origin")
-            answered(probe.ask(net.client, "tcp", FOREIGN[version], 443), "origin", peer=CLIENT[version])
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 443), "origin",
+                     peer=CLIENT[version])
 
 
 @example("beside-other-software", "takes its own bits, leaves alone what the other program marked")
@@ -160,13 +176,16 @@ def _beside():
 }""")
         for version in FAMILIES:
             net.router.ip(f"rule add priority 500 fwmark 0x80000/0xff0000 lookup 50\n"
-                          f"route add default via {UPLINKS['wan1'][2][version]} table 50", f"-{version}")
+                          f"route add default via {UPLINKS['wan1'][2][version]} table 50",
+                          f"-{version}")
         load(net, "beside-other-software")
         net.listener(protocols=("tcp",))
         for version in FAMILIES:
             answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy")
-            answered(probe.ask(net.client, "udp", FOREIGN[version], 123), "mobile", peer=CLIENT[version])
-            answered(probe.ask(net.client, "udp", FOREIGN[version], 443), "origin", peer=UPLINKS["wan0"][1][version])
+            answered(probe.ask(net.client, "udp", FOREIGN[version], 123), "mobile",
+                     peer=CLIENT[version])
+            answered(probe.ask(net.client, "udp", FOREIGN[version], 443), "origin",
+                     peer=UPLINKS["wan0"][1][version])
 
 
 @case("example: each one that is shipped has a case here")

@@ -59,9 +59,11 @@ def _no_loop(mode, runs_as, identity):
         Policy(net, everything(text)).up()
         addresses = ("127.0.0.1", "::1") if mode == "tproxy" else ("0.0.0.0", "::")
         listener = net.listener(mode=mode, addresses=addresses, identity=identity, onward=True)
-        for count, (host, (proto, version)) in enumerate(((h, b) for h in (net.client, net.router) for b in BOTH), 1):
+        asked = [(host, *cell) for host in (net.client, net.router) for cell in BOTH]
+        for count, (host, proto, version) in enumerate(asked, 1):
             outcome = answered(probe.ask(host, proto, FOREIGN[version], 443), "proxy")
-            if mode == "tproxy" or proto == "tcp":  # a redirected datagram does not say where it was going
+            # A redirected datagram does not say where it was going.
+            if mode == "tproxy" or proto == "tcp":
                 assert "and origin answers" in outcome.text, f"the proxy's own way out: {outcome}"
             same(len(listener.seen), count, f"connections the proxy saw ({listener.seen[-2:]})")
 
@@ -92,7 +94,8 @@ def _straight():
         listener = net.listener(addresses=("0.0.0.0", "::"), onward=True)
         for version in FAMILIES:
             for proto in "tcp", "udp":
-                told(probe.ask(net.client, proto, ROUTER[version], 12345, timeout=0.4), "refused", "reset")
+                told(probe.ask(net.client, proto, ROUTER[version], 12345, timeout=0.4), "refused",
+                     "reset")
         same(listener.seen, [], "what the proxy saw")
 
 
@@ -108,8 +111,10 @@ rules:
   - {user: 1001, proto: tcp, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: two}}
   - {proto: tcp, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: one}}
 """).up()
-        one = net.listener(12345, identity=probe.Identity(user=1001), onward=True, protocols=("tcp",))
-        two = net.listener(12346, identity=probe.Identity(user=1002), onward=True, protocols=("tcp",))
+        one = net.listener(12345, identity=probe.Identity(user=1001), onward=True,
+                           protocols=("tcp",))
+        two = net.listener(12346, identity=probe.Identity(user=1002), onward=True,
+                           protocols=("tcp",))
         for count, version in enumerate(FAMILIES, 1):
             outcome = answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy")
             same(outcome.text.count("Intercepted"), 2, f"proxies on the way ({outcome})")
@@ -164,7 +169,8 @@ def _half():
 @case("dead listener: redirect with on_failure drop answers nobody, serves when it is there")
 def _redirect_drop():
     with Network() as net:
-        Policy(net, everything("{redirect: 12345, protocols: [tcp, udp], runs_as: {user: 1001}, on_failure: drop}")).up()
+        listener = "redirect: 12345, protocols: [tcp, udp], runs_as: {user: 1001}, on_failure: drop"
+        Policy(net, everything(f"{{{listener}}}")).up()
         for host in net.client, net.router:
             for proto, version in BOTH:
                 silent(probe.ask(host, proto, FOREIGN[version], 443, timeout=0.15))
@@ -206,7 +212,8 @@ def _spoof():
         for proto, version in BOTH:
             outcome = answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy")
             shown = f"[{CLIENT[6]}]" if version == 6 else CLIENT[4]
-            assert f"and origin answers {shown}:" in outcome.text, f"the origin did not see the client: {outcome}"
+            assert f"and origin answers {shown}:" in outcome.text, \
+                f"the origin did not see the client: {outcome}"
 
 
 # ---- the host stays a host ----
@@ -221,7 +228,8 @@ def _services():
                 answered(probe.ask(net.client, "tcp", address, 22), "router", peer=CLIENT[version])
                 answered(probe.ask(net.client, "udp", address, 53), "router", peer=CLIENT[version])
             answered(probe.ask(net.origin, "tcp", UPLINKS["wan0"][1][version], 22), "router")
-            answered(probe.ask(net.router, "tcp", {4: "127.0.0.1", 6: "::1"}[version], 22), "router")
+            answered(probe.ask(net.router, "tcp", {4: "127.0.0.1", 6: "::1"}[version], 22),
+                     "router")
             answered(probe.ask(net.router, "udp", ROUTER[version], 53), "router")
 
 
@@ -240,7 +248,9 @@ def _session():
             same(child.recv(1), b"x", "the session's byte")
         with server, client, child:
             still_there()
-            policy = Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}", default="drop")).up()
+            policy = Policy(net,
+                            everything("{tproxy: 12345, runs_as: {user: 1001}}",
+                                       default="drop")).up()
             still_there()
             Policy(net, "version: 1\nrules: [{scope: both, then: reject}]\n").up()
             still_there()
@@ -279,9 +289,10 @@ def _cast(net, address, port, device="eth0"):
 @case("host: broadcast, multicast and link-local are left alone: DHCP, mDNS, neighbour discovery")
 def _casts():
     with Network() as net:
-        everywhere = [("255.255.255.255", 67), ("10.10.10.255", 137), ("224.0.0.251", 5353), ("ff02::fb", 5353), ("ff02::1", 547)]
+        everywhere = [("255.255.255.255", 67), ("10.10.10.255", 137), ("224.0.0.251", 5353),
+                      ("ff02::fb", 5353), ("ff02::1", 547)]
         for address, port in everywhere:
-            assert _cast(net, address, port), f"{address}:{port} does not even arrive without a policy"
+            assert _cast(net, address, port), f"{address}:{port} is lost without a policy, too"
         Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}", default="drop")).up()
         listener = net.listener()
         for address, port in everywhere:
@@ -296,7 +307,9 @@ def _casts():
 @case("host: a rule that names multicast does take it")
 def _named():
     with Network() as net:
-        Policy(net, "version: 1\nrules: [{in: lan0, to: multicast, proto: udp, port: 5353, then: drop}]\n").up()
+        Policy(net, """version: 1
+rules: [{in: lan0, to: multicast, proto: udp, port: 5353, then: drop}]
+""").up()
         assert not _cast(net, "224.0.0.251", 5353), "224.0.0.251 arrived"
         assert not _cast(net, "ff02::fb", 5353), "ff02::fb arrived"
         assert _cast(net, "255.255.255.255", 67), "broadcast did not arrive"
@@ -325,7 +338,8 @@ def _ping_once(host, address):
         sock = socket.socket(family, socket.SOCK_DGRAM, protocol)
     with sock:
         sock.settimeout(1)
-        sock.sendto(bytes([128 if family == socket.AF_INET6 else 8, 0, 0, 0, 0, 1, 0, 1]) + b"hello", (address, 0))
+        echo_request = 128 if family == socket.AF_INET6 else 8
+        sock.sendto(bytes([echo_request, 0, 0, 0, 0, 1, 0, 1]) + b"hello", (address, 0))
         try:
             sock.recv(100)
             return True
@@ -348,15 +362,18 @@ rules:
   - {scope: both, proto: [tcp, udp], then: {proxy: proxy}}
 """).up()
         listener = net.listener()
-        for address in ("203.0.113.200", "203.0.113.208", "203.0.113.211", "2001:db8:113:1::5", "198.51.100.9"):
+        for address in ("203.0.113.200", "203.0.113.208", "203.0.113.211", "2001:db8:113:1::5",
+                        "198.51.100.9"):
             for proto in "tcp", "udp":
                 answered(probe.ask(net.client, proto, address, 443), "origin")
                 answered(probe.ask(net.router, proto, address, 443), "origin")
         same(listener.seen, [], "what the proxy saw")
-        for address in ("203.0.113.199", "203.0.113.201", "203.0.113.207", "203.0.113.212", "2001:db8:113:2::5"):
+        for address in ("203.0.113.199", "203.0.113.201", "203.0.113.207", "203.0.113.212",
+                        "2001:db8:113:2::5"):
             answered(probe.ask(net.client, "tcp", address, 443), "proxy")
         net.client.ip("address add 10.10.10.77/24 dev eth0")
-        answered(probe.ask(net.client, "tcp", "203.0.113.8", 443, source="10.10.10.77"), "origin", peer="10.10.10.77")
+        answered(probe.ask(net.client, "tcp", "203.0.113.8", 443, source="10.10.10.77"), "origin",
+                 peer="10.10.10.77")
 
 
 @case("bypass: not, lists, ranges and ports match what they say and nothing beside")
@@ -374,14 +391,18 @@ rules:
 """).up()
         def refused(address, port, proto="tcp", **how):
             return probe.ask(net.client, proto, address, port, **how).kind == "refused"
-        for near, far in (("203.0.113.8", "203.0.113.200"), ("2001:db8:113::8", "2001:db8:113:5::8")):
-            wanted = {(near, 8080): False, (far, 8080): True, (near, 22): True, (far, 22): False, (near, 5228): True,
+        for near, far in (("203.0.113.8", "203.0.113.200"),
+                          ("2001:db8:113::8", "2001:db8:113:5::8")):
+            wanted = {(near, 8080): False, (far, 8080): True, (near, 22): True, (far, 22): False,
+                      (near, 5228): True,
                       (near, 443): False, (near, 853): False, (near, 53): False}
             for (address, port), no in wanted.items():
                 same(refused(address, port), no, f"{address} port {port} refused")
             source = CLIENT[6 if ":" in near else 4]
-            same(refused(near, 53, "udp", source=(source, 40005)), True, f"{near} from port 40005 refused")
-            same(refused(near, 53, "udp", source=(source, 40011)), False, f"{near} from port 40011 refused")
+            same(refused(near, 53, "udp", source=(source, 40005)), True,
+                 f"{near} from port 40005 refused")
+            same(refused(near, 53, "udp", source=(source, 40011)), False,
+                 f"{near} from port 40011 refused")
 
 
 # ---- the first packet decides ----
@@ -396,7 +417,8 @@ rules:
 """).up()
         origin = net.sniff()
         for proto, version in BOTH:
-            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile", peer=UPLINKS["wan1"][1][version])
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile",
+                     peer=UPLINKS["wan1"][1][version])
         nothing(origin)
 
 
@@ -487,5 +509,6 @@ def _sysctls():
 
 
 def _filters(net):
-    keys = [f"net.ipv4.conf.{name}.{key}" for name in ("all", "lan0", "wan0", "lo") for key in ("rp_filter", "src_valid_mark")]
+    keys = [f"net.ipv4.conf.{name}.{key}" for name in ("all", "lan0", "wan0", "lo")
+            for key in ("rp_filter", "src_valid_mark")]
     return {key: net.router.sysctl(key) for key in keys}

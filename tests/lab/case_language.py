@@ -1,4 +1,4 @@
-"""The language in the kernel: what conditions, groups, names, numbers and side effects come to, probed with packets."""
+"""The language in the kernel: what conditions, groups, names and numbers come to, by packets."""
 
 import json
 import pwd
@@ -60,8 +60,10 @@ sets:
   blocked: {include: [lab], exclude: [listed, 203.0.113.16-203.0.113.19]}
 rules: [{to: blocked, proto: tcp, then: reject}]
 """, files={"list.txt": "\ufeff# a list\r\n203.0.113.8 ; one\r\n\r\n203.0.113.32/30 trailing\r\n2001:db8:113:1::/64\r\n"}).up()
-        let_through = ("203.0.113.8", "203.0.113.16", "203.0.113.19", "203.0.113.32", "203.0.113.35", "2001:db8:113:1::1")
-        refused = ("203.0.113.7", "203.0.113.9", "203.0.113.15", "203.0.113.20", "203.0.113.31", "203.0.113.36",
+        let_through = ("203.0.113.8", "203.0.113.16", "203.0.113.19", "203.0.113.32",
+                       "203.0.113.35", "2001:db8:113:1::1")
+        refused = ("203.0.113.7", "203.0.113.9", "203.0.113.15", "203.0.113.20", "203.0.113.31",
+                   "203.0.113.36",
                    "2001:db8:113::1", "2001:db8:113:2::1")
         for address in let_through:
             answered(probe.ask(net.client, "tcp", address, 80), "origin")
@@ -88,14 +90,17 @@ rules:
   - {user: ["1000-1009", 1020], proto: tcp, port: 80, then: reject}
   - {user: {not: 0}, group: 77, proto: tcp, port: 443, then: reject}
 """).up()
-        for user, group, port, no in ((1000, 0, 80, True), (1009, 0, 80, True), (1020, 0, 80, True), (999, 0, 80, False),
-                                      (1010, 0, 80, False), (0, 0, 80, False), (5, 77, 443, True), (0, 77, 443, False),
+        for user, group, port, no in ((1000, 0, 80, True), (1009, 0, 80, True), (1020, 0, 80, True),
+                                      (999, 0, 80, False),
+                                      (1010, 0, 80, False), (0, 0, 80, False), (5, 77, 443, True),
+                                      (0, 77, 443, False),
                                       (5, 78, 443, False)):
-            outcome = probe.ask(net.router, "tcp", FOREIGN[4], port, identity=probe.Identity(user=user, group=group))
+            outcome = probe.ask(net.router, "tcp", FOREIGN[4], port,
+                                identity=probe.Identity(user=user, group=group))
             same(outcome.kind == "refused", no, f"user {user} group {group} port {port} refused")
 
 
-@case("language: somebody else's mark decides, and the connection keeps the way when only its first packet has it")
+@case("language: somebody else's mark on the first packet decides, for the whole connection")
 def _marks():
     with Network(uplinks=("wan0", "wan1")) as net:
         net.router.nft("""table inet theirs {
@@ -116,16 +121,18 @@ rules: [{in: lan0, mark: {value: 0x5, mask: 0xff}, then: {route: mobile}}]
         answered(probe.ask(net.client, "tcp", FOREIGN[4], 443), "origin")
 
 
-# What the client is sent, for TCP to each of these ports: a TCP reset, or (ICMP type, code) in either family.
+# What the client is sent, for TCP to each of these ports: a reset, or (ICMP type, code) by family.
 REJECTS = {80: ("tcp-reset", None), 443: ("port-unreachable", {4: (3, 3), 6: (1, 4)}),
-           8080: ("admin-prohibited", {4: (3, 13), 6: (1, 1)}), 853: ("no-route", {4: (3, 0), 6: (1, 0)})}
+           8080: ("admin-prohibited", {4: (3, 13), 6: (1, 1)}),
+           853: ("no-route", {4: (3, 0), 6: (1, 0)})}
 
 
 @case("language: each kind of reject says what it says")
 def _rejects():
     with Network() as net:
         Policy(net, "version: 1\nrules:\n" + "".join(
-            f"  - {{proto: tcp, port: {port}, then: {{reject: {kind}}}}}\n" for port, (kind, _) in REJECTS.items())).up()
+            f"  - {{proto: tcp, port: {port}, then: {{reject: {kind}}}}}\n" for port,
+            (kind, _) in REJECTS.items())).up()
         origin, heard = net.sniff(), net.sniff("client")
         for version in FAMILIES:
             for port, (kind, icmp) in REJECTS.items():
@@ -136,7 +143,8 @@ def _rejects():
                     found = [packet[3:5] for packet in packets if packet[0] in (1, 58)]
                     assert icmp[version] in found, f"{kind} over IPv{version}: {packets}"
                 else:
-                    assert any(packet[5] & 4 for packet in packets), f"{kind} over IPv{version}: {packets}"
+                    assert any(packet[5] & 4
+                               for packet in packets), f"{kind} over IPv{version}: {packets}"
         nothing(origin)
 
 
@@ -174,7 +182,8 @@ default: {forward: {route: mobile}, local: direct}
 """).up()
         for proto, version in BOTH:
             answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile")
-            answered(probe.ask(net.client, proto, PLAIN[version], 443), "origin", peer=CLIENT[version])
+            answered(probe.ask(net.client, proto, PLAIN[version], 443), "origin",
+                     peer=CLIENT[version])
 
 
 @case("language: first match wins, and what a listener cannot take goes on to the next rules")
@@ -258,4 +267,5 @@ rules: [{in: lan0, family: ipv4, then: {route: both}}]
             outcome = probe.ask(net.client, "tcp", FOREIGN[4], 80)
             answered(outcome, outcome.who)
             seen[outcome.who] = outcome.peer_address
-        same(seen, {"origin": UPLINKS["wan0"][1][4], "mobile": UPLINKS["wan1"][1][4]}, "who answered whom")
+        same(seen, {"origin": UPLINKS["wan0"][1][4], "mobile": UPLINKS["wan1"][1][4]},
+             "who answered whom")

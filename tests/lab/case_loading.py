@@ -63,7 +63,8 @@ def others(net):
     """Other software's rules, settled in before the policy comes."""
     net.router.nft(OTHERS_NFT)
     for version in 4, 6:
-        rules = OTHERS_RULES if version == 4 else OTHERS_RULES.replace("10.77.0.0/16", "fd00:77::/32").replace(
+        rules = OTHERS_RULES if version == 4 else OTHERS_RULES.replace("10.77.0.0/16",
+                                                                       "fd00:77::/32").replace(
             "203.0.113.99", "2001:db8:113::99")
         net.router.ip(rules + "\n" + OTHERS_ROUTES[version], f"-{version}")
 
@@ -99,7 +100,8 @@ default: {forward: direct, local: direct}
 
 
 def subject(net, name):
-    return Policy(net, BROAD if name == "everything at once" else ROOT / "examples" / name / "policy.yaml")
+    return Policy(net, BROAD if name == "everything at once"
+                  else ROOT / "examples" / name / "policy.yaml")
 
 
 def policy_name(name):
@@ -127,7 +129,7 @@ def _alike(name):
                 assert different(bare, states[way]), f"loading by {way} changed nothing"
                 policy.down(way, policy_name(name))
                 left = different(bare, kernel(net.router))
-                assert not left, f"loaded by {way} and removed, this is left or gone:\n" + "\n".join(left)
+                assert not left, f"loaded by {way}, removed, left or gone:\n" + "\n".join(left)
         for way in WAYS[1:]:
             lines = different(states["hand"], states[way])
             assert not lines, f"by hand (-) and by {way} (+):\n" + "\n".join(lines)
@@ -144,7 +146,8 @@ def _again(name):
                 lines = different(state, kernel(net.router))
                 assert not lines, f"after {way} again:\n" + "\n".join(lines)
                 if way == "apply":
-                    same(generation(net.router), number, "the ruleset's generation after the second apply")
+                    same(generation(net.router), number,
+                         "the ruleset's generation after the second apply")
 
 
 for _name in (*EXAMPLES, "everything at once"):
@@ -174,7 +177,7 @@ def _there_and_back():
         middle = kernel(net.router)
         assert different(state, middle), "the second policy changed nothing"
         for table in net.router.run("ip", "rule").stdout.splitlines():
-            assert "10000:" not in table.split()[:1], f"an ip rule of the first policy is left: {table}"
+            assert "10000:" not in table.split()[:1], f"left of the first policy: {table}"
         first.up()
         lines = different(state, kernel(net.router))
         assert not lines, "\n".join(lines)

@@ -15,7 +15,8 @@ LISTENERS = {
     "redirect": "{redirect: 12345, protocols: [tcp, udp], runs_as: {user: 1001}}",
     "dnat": '{dnat: ["10.10.10.9:12345", "[fd00:10::9]:12345"], masquerade: true, runs_as: {user: 1001}}',
 }
-ACTIONS = {"route": "{route: mobile}", "drop": "drop", "reject": "reject", "direct": "direct", "mark": "{mark: 0x5}"}
+ACTIONS = {"route": "{route: mobile}", "drop": "drop", "reject": "reject", "direct": "direct",
+           "mark": "{mark: 0x5}"}
 
 
 class Cell:
@@ -74,7 +75,8 @@ def proxied(cell, host, keeps_peer, dest):
     addresses = ("127.0.0.1", "::1") if cell.mode == "tproxy" else ("0.0.0.0", "::")
     listener = cell.net.listener(12345, host=host, mode=cell.mode, addresses=addresses)
     outcome = answered(cell.ask(), "proxy", dest=dest)
-    same(outcome.peer == outcome.source, keeps_peer, f"the client's own address and port are seen ({outcome})")
+    same(outcome.peer == outcome.source, keeps_peer,
+         f"the client's own address and port are seen ({outcome})")
     nothing(cell.origin)
     listener.close()
     told(cell.ask(timeout=0.4), *dead(cell))
@@ -97,7 +99,8 @@ def tproxy(cell):
 
 def redirect(cell):
     """TCP can ask for the original destination; for UDP it is lost."""
-    lost = {"forward": {4: "10.10.10.1:12345", 6: "[fd00:10::1]:12345"}, "local": {4: "127.0.0.1:12345", 6: "[::1]:12345"}}
+    lost = {"forward": {4: "10.10.10.1:12345", 6: "[fd00:10::1]:12345"},
+            "local": {4: "127.0.0.1:12345", 6: "[::1]:12345"}}
     dest = meant(cell) if cell.proto == "tcp" else lost[cell.scope][cell.version]
     proxied(cell, cell.net.router, True, dest)
 
@@ -106,7 +109,8 @@ def dnat(cell):
     """
     The other host sees its own address, and the router's instead of the client's (masquerade).
     """
-    proxied(cell, cell.net.server, False, {4: "10.10.10.9:12345", 6: "[fd00:10::9]:12345"}[cell.version])
+    proxied(cell, cell.net.server, False,
+            {4: "10.10.10.9:12345", 6: "[fd00:10::9]:12345"}[cell.version])
 
 
 def route(cell):

@@ -51,9 +51,12 @@ def _chain():
         for version in 4, 6:
             rules = json.loads(net.router.run("ip", f"-{version}", "-j", "rule").stdout)
             ours = [rule for rule in rules if rule.get("table") == "100"]
-            same([int(rule["fwmark"], 16) for rule in ours], [100], f"fwmark of the IPv{version} rules to table 100")
-            routes = json.loads(net.router.run("ip", f"-{version}", "-j", "-d", "route", "show", "table", "100").stdout)
-            same([(r["type"], r["dst"], r["dev"]) for r in routes], [("local", "default", "lo")], f"IPv{version} table 100")
+            same([int(rule["fwmark"], 16) for rule in ours], [100],
+                 f"fwmark of the IPv{version} rules to table 100")
+            routes = json.loads(net.router.run("ip", f"-{version}", "-j", "-d", "route", "show",
+                                               "table", "100").stdout)
+            same([(r["type"], r["dst"], r["dev"]) for r in routes], [("local", "default", "lo")],
+                 f"IPv{version} table 100")
 
 
 @case("seed: the packet is untouched, in both families")
@@ -106,14 +109,18 @@ def _side_by_side():
         net.listener(12346, mode="redirect", addresses=("0.0.0.0", "::"))
         net.listener(12347, host=net.server, mode="dnat", addresses=("0.0.0.0", "::"))
         for version, net_part, here, there in ((4, "203.0.113.", ROUTER[4], "10.10.10.9"),
-                                               (6, "2001:db8:113::", f"[{ROUTER[6]}]", "[fd00:10::9]")):
+                                               (6, "2001:db8:113::", f"[{ROUTER[6]}]",
+                                                "[fd00:10::9]")):
             for proto in "tcp", "udp":
-                first, second, third = (answered(probe.ask(net.client, proto, f"{net_part}{n}", 443), "proxy")
+                first, second, third = (answered(probe.ask(net.client, proto, f"{net_part}{n}",
+                                                           443), "proxy")
                                         for n in (1, 2, 3))
-                same((first.peer, first.dest), (first.source, f"{_text(net_part + '1')}:443"), f"tproxy, {proto}")
+                same((first.peer, first.dest), (first.source, f"{_text(net_part + '1')}:443"),
+                     f"tproxy, {proto}")
                 kept = f"{_text(net_part + '2')}:443" if proto == "tcp" else f"{here}:12346"
                 same((second.peer, second.dest), (second.source, kept), f"redirect, {proto}")
-                same((third.peer_address, third.dest), (ROUTER[version], f"{there}:12347"), f"dnat, {proto}")
+                same((third.peer_address, third.dest), (ROUTER[version], f"{there}:12347"),
+                     f"dnat, {proto}")
         nothing(origin)
 
 
@@ -136,8 +143,10 @@ def _own():
         for version in 4, 6:
             for proto in "tcp", "udp":
                 outcome = answered(probe.ask(net.router, proto, FOREIGN[version], 443), "proxy")
-                same((outcome.peer, outcome.peer_address), (outcome.source, UPLINKS["wan0"][1][version]), "the peer")
-                answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy", peer=CLIENT[version])
+                same((outcome.peer, outcome.peer_address),
+                     (outcome.source, UPLINKS["wan0"][1][version]), "the peer")
+                answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy",
+                         peer=CLIENT[version])
                 nothing(origin)
                 answered(probe.ask(net.router, proto, PLAIN[version], 443), "origin")
                 origin.packets()
@@ -153,7 +162,7 @@ def _own_onward():
             for version in 4, 6:
                 for proto in "tcp", "udp":
                     outcome = answered(probe.ask(host, proto, FOREIGN[version], 443), "proxy")
-                    assert "and origin answers" in outcome.text, f"nothing came back from the origin: {outcome}"
+                    assert "and origin answers" in outcome.text, f"nothing came back: {outcome}"
         same(len(listener.seen), 8, "connections that the proxy saw")
 
 
@@ -173,14 +182,16 @@ rules:
         listeners = {port: net.listener(port) for port in (12345, 12346, 12347)}
         for proto in "tcp", "udp":
             for port, at in ((443, 12345), (53, 12346), (5000, 12347)):
-                outcome = answered(probe.ask(net.client, proto, "203.0.113.77", port), "proxy", dest=f"203.0.113.77:{port}")
-                same(listeners[at].seen[-1], (proto, outcome.source, f"203.0.113.77:{port}"), f"the listener at {at}")
+                outcome = answered(probe.ask(net.client, proto, "203.0.113.77", port), "proxy",
+                                   dest=f"203.0.113.77:{port}")
+                same(listeners[at].seen[-1], (proto, outcome.source, f"203.0.113.77:{port}"),
+                     f"the listener at {at}")
         listeners[12346].close()
         told(probe.ask(net.client, "udp", "203.0.113.77", 53))
         answered(probe.ask(net.client, "tcp", "203.0.113.77", 443), "proxy")
 
 
-@case("seed lab: the containers' own scripts, in namespaces of the addresses that compose.yaml gives")
+@case("seed lab: the containers' own scripts, in namespaces with the addresses of compose.yaml")
 def _compose():
     folder = ROOT / "examples" / "seed-lab"
     wanted = _compose_file(folder / "compose.yaml")
@@ -189,14 +200,17 @@ def _compose():
         shutil.copytree(folder, copy)
         environment = {"PATH": os.environ["PATH"], "TPC": TPC, "PYTHON": sys.executable, **wanted}
         with net.router:
-            router = subprocess.Popen(["sh", f"{copy}/router.sh"], env=environment, stdout=subprocess.PIPE,
+            router = subprocess.Popen(["sh", f"{copy}/router.sh"], env=environment,
+                                      stdout=subprocess.PIPE,
                                       stderr=subprocess.STDOUT, text=True)
         try:
             net.client.run("ip", "route", "del", "default")
-            said = net.client.run("sh", f"{copy}/client.sh", env=environment, timeout=20, check=False)
+            said = net.client.run("sh", f"{copy}/client.sh", env=environment, timeout=20,
+                                  check=False)
             same(said.returncode, 0, f"the client's exit status ({said.stderr})")
             begin, end = "Intercepted connection from 10.10.10.2:", " destined for 203.0.113.8:80\n"
-            assert said.stdout.startswith(begin) and said.stdout.endswith(end), f"the client said {said.stdout!r}"
+            assert said.stdout.startswith(begin), f"the client said {said.stdout!r}"
+            assert said.stdout.endswith(end), f"the client said {said.stdout!r}"
             lines = iter(router.stdout.readline, "")
             assert said.stdout in lines, "the router did not say the same"
         finally:
@@ -219,6 +233,7 @@ def _compose_file(path):
     same(services["router"]["networks"]["lan"]["ipv4_address"], ROUTER[4], "the router's address")
     same(services["client"]["networks"]["lan"]["ipv4_address"], CLIENT[4], "the client's address")
     for service in services.values():
-        assert os.path.exists(path.parent / os.path.basename(service["command"][-1])), f"no {service['command'][-1]}"
+        script = os.path.basename(service["command"][-1])
+        assert os.path.exists(path.parent / script), f"no {script}"
         assert os.path.exists(path.parents[2] / service["build"]["dockerfile"]), "no Dockerfile"
     return services["client"]["environment"]

@@ -53,7 +53,8 @@ class Flood:
             sock.close()
 
 
-PREFIXES = "\n".join(f"  - 203.{second}.0.0/17" for second in range(256) if second != 0) + '\n  - 203.0.113.0/24\n  - "2001:db8:113::/48"\n'
+PREFIXES = "\n".join(f"  - 203.{second}.0.0/17" for second in range(256)
+                     if second != 0) + '\n  - 203.0.113.0/24\n  - "2001:db8:113::/48"\n'
 
 CLOSED = {
     "proxy": """version: 1
@@ -94,8 +95,10 @@ def _switch(one, other, way="apply"):
                 for turn in range(TURNS):
                     policies[(turn + 1) % 2].up(way)
             packets = watch.packets()
-            assert far.sent > 500 and near.sent + far.sent > 1000, f"the flood was a trickle: {far.sent} and {near.sent}"
-            same(len(packets), 0, f"packets of {far.sent} + {near.sent} that got out (first {packets[:1]})")
+            assert far.sent > 500 and near.sent + far.sent > 1000, \
+                f"the flood was a trickle: {far.sent} and {near.sent}"
+            same(len(packets), 0,
+                 f"packets of {far.sent} + {near.sent} that got out (first {packets[:1]})")
             lines = different(state, kernel(net.router))
             assert not lines or TURNS % 2, "after as many turns there as back:\n" + "\n".join(lines)
 
@@ -151,7 +154,8 @@ def _killed():
         with Flood(net.client) as far:
             for turn in range(16):
                 with net.router:
-                    running = subprocess.Popen([TPC, "apply", str(policies[turn % 2].path)], stdout=subprocess.DEVNULL,
+                    running = subprocess.Popen([TPC, "apply", str(policies[turn % 2].path)],
+                                               stdout=subprocess.DEVNULL,
                                                stderr=subprocess.DEVNULL)
                 time.sleep(0.002 + 0.0025 * turn)
                 running.kill()

@@ -39,7 +39,8 @@ def all_fail(host, *kinds, **how):
 @case("uplinks: an ordered list: the first table that has a way, then the next, then unreachable")
 def _ordered():
     with world() as net:
-        Policy(net, TABLES + "rules: [{in: lan0, then: {route: [vpn, mobile, unreachable]}}]\n").up()
+        Policy(net,
+               TABLES + "rules: [{in: lan0, then: {route: [vpn, mobile, unreachable]}}]\n").up()
         watch = net.sniff("origin")
         all_ask(net, net.client, "vpn", "wg0")
         net.router.ip("link set wg0 down")
@@ -64,7 +65,8 @@ def _main():
 @case("uplinks: what leaves by a table is masqueraded as that uplink, also the host's own")
 def _own():
     with world() as net:
-        Policy(net, TABLES + "rules: [{scope: both, to: [203.0.113.0/24, '2001:db8:113::/48'], then: {route: mobile}}]\n").up()
+        Policy(net,
+               TABLES + "rules: [{scope: both, to: [203.0.113.0/24, '2001:db8:113::/48'], then: {route: mobile}}]\n").up()
         all_ask(net, net.client, "mobile", "wan1")
         all_ask(net, net.router, "mobile", "wan1")
         for version in 4, 6:
@@ -95,9 +97,11 @@ def _inbound(net, device):
     for version in 4, 6:
         far = FOREIGN[version]
         for proto, port in (("tcp", 22), ("udp", 123)):
-            answered(probe.ask(net.hosts[name], proto, ours[version], port, source=far, timeout=1), "router", peer=far)
+            answered(probe.ask(net.hosts[name], proto, ours[version], port, source=far, timeout=1),
+                     "router", peer=far)
         for proto in "tcp", "udp":
-            answered(probe.ask(net.hosts[name], proto, ours[version], 8080, source=far, timeout=1), "server", peer=far)
+            answered(probe.ask(net.hosts[name], proto, ours[version], 8080, source=far, timeout=1),
+                     "server", peer=far)
 
 
 FORWARDS = """table inet forwards {
@@ -111,7 +115,7 @@ FORWARDS = """table inet forwards {
 }"""
 
 
-@case("uplinks: answers leave by the uplink that the request came in on, the host's and a forwarded server's")
+@case("uplinks: answers leave by the uplink of the request, the host's and a forwarded server's")
 def _replies():
     with world() as net:
         net.router.nft(FORWARDS)
@@ -200,7 +204,8 @@ def _established():
 def _clamp():
     with Network(uplinks=("wan0", "wg0")) as net:
         net.router.ip("link set wg0 mtu 1300")
-        Policy(net, "version: 1\ntables: {vpn: {dev: wg0, clamp_mss: true}}\nrules: [{in: lan0, then: {route: vpn}}]\n").up()
+        Policy(net,
+               "version: 1\ntables: {vpn: {dev: wg0, clamp_mss: true}}\nrules: [{in: lan0, then: {route: vpn}}]\n").up()
         for version, size in ((4, 1260), (6, 1240)):
             announced = _announced(net, version)
             same(announced, size, f"the announced segment size over IPv{version}")
@@ -243,9 +248,11 @@ rules: [{in: lan0, family: ipv4, then: {route: mobile}}]
 def _user():
     require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
     with world() as net:
-        Policy(net, TABLES + "rules: [{user: 1001, then: {route: vpn}}, {group: 77, then: {route: mobile}}]\n").up()
+        Policy(net,
+               TABLES + "rules: [{user: 1001, then: {route: vpn}}, {group: 77, then: {route: mobile}}]\n").up()
         all_ask(net, net.router, "vpn", "wg0", identity=probe.Identity(user=1001))
         all_ask(net, net.router, "mobile", "wan1", identity=probe.Identity(user=1002, group=77))
         all_ask(net, net.router, "origin", "wan0", identity=probe.Identity(user=1002))
         all_ask(net, net.client, "origin")
-        same(probe.ask(net.client, "tcp", FOREIGN[4], 80).peer_address, CLIENT[4], "the client's address")
+        same(probe.ask(net.client, "tcp", FOREIGN[4], 80).peer_address, CLIENT[4],
+             "the client's address")
