@@ -186,6 +186,17 @@ static uint32_t next_table(struct numbers *numbers, struct span span)
 	return settings->table_last;
 }
 
+/* Chains have up to 255 characters, NFT_NAME_MAXLEN, and other words stand before and behind this
+ * one. */
+static const char *chain_part(struct lower *lower, const char *name)
+{
+	enum { MOST = 100 };
+
+	if (strlen(name) <= MOST)
+		return name;
+	return arena_printf(lower->arena, "%.*s.%zu", MOST, name, lower->class_count);
+}
+
 static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind kind,
 				     const char *name, const struct ast_mark *mark,
 				     struct span origin)
@@ -197,7 +208,8 @@ static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind
 	*way = (struct lower_class){ .kind = kind, .name = name, .origin = origin };
 	way->mark = mark && mark->given ? mark->value : next_mark(numbers, origin);
 	way->mask = mark && mark->given ? mark->mask : (uint32_t)lower->policy->settings.mark_mask;
-	way->chain = way->local_chain = arena_printf(lower->arena, "%s_%s", prefixes[kind], name);
+	way->chain = way->local_chain =
+		arena_printf(lower->arena, "%s_%s", prefixes[kind], chain_part(lower, name));
 	*arena_append(lower->arena, lower->classes, lower->class_count) = way;
 	return way;
 }

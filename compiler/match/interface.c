@@ -21,6 +21,9 @@ static bool is_interface_name(const char *text)
 
 	if (!length || length > NAME_MAX_LENGTH || !strcmp(text, ".") || !strcmp(text, ".."))
 		return false;
+	/* In sysctls these two mean every interface. */
+	if (!strcmp(text, "all") || !strcmp(text, "default"))
+		return false;
 	for (const char *c = text; *c; c++)
 		if (*c <= ' ' || *c >= 0x7f || strchr("/:\"'\\{}[](),;$`&|<>!#", *c))
 			return false;
