@@ -7,7 +7,7 @@ import socket
 import probe
 from lab import CLIENT, FOREIGN, PLAIN, UPLINKS, Network
 from ns import all_ids
-from policy import Policy
+from policy import WAYS, Policy
 from suite import answered, case, nothing, require, same, told
 
 TABLES = """version: 1
@@ -256,3 +256,41 @@ def _user():
         all_ask(net, net.client, "origin")
         same(probe.ask(net.client, "tcp", FOREIGN[4], 80).peer_address, CLIENT[4],
              "the client's address")
+
+
+def _missing(way, prepare):
+    @case(f"uplinks: loaded by {way}, the tunnel's link {prepare}: closed; open the next time")
+    def _():
+        with Network(uplinks=("wan0", "wg0")) as net:
+            net.router.ip("link delete wg0" if prepare == "missing" else "link set wg0 down")
+            watch = net.sniff("origin")
+            policy = Policy(net, """version: 1
+tables: {vpn: {dev: wg0, fallback: unreachable}}
+rules: [{in: lan0, then: {route: vpn}}]
+""")
+            if way == "hand":
+                _force(net, policy)
+            else:
+                policy.up(way)
+            all_fail(net.client)
+            nothing(watch)
+            (net.connect if prepare == "missing" else net.link_up)("wg0")
+            if way == "hand":
+                _force(net, policy)
+            else:
+                policy.up(way)
+            all_ask(net, net.client, "vpn")
+
+
+def _force(net, policy):
+    """What the batch files' own first lines say: `ip -force -batch` goes on behind a missing link."""
+    for suffix, family in ((".ip.batch", "-4"), (".ip6.batch", "-6")):
+        batch = policy.file(suffix)
+        assert "ip -force" in batch.read_text(), f"{batch.name} does not say how to go on"
+        net.router.run("ip", "-force", family, "-batch", str(batch), check=False)
+    net.router.run("nft", "-f", str(policy.file(".nft")))
+
+
+for _way in WAYS:
+    for _prepare in ("missing", "down"):
+        _missing(_way, _prepare)
