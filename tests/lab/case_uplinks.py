@@ -283,10 +283,10 @@ rules: [{in: lan0, then: {route: vpn}}]
 
 
 def _force(net, policy):
-    """What the batch files' own first lines say: `ip -force -batch` goes on behind a missing link."""
+    """What the batch files' own first lines say: with -force, ip goes on behind a missing link."""
     for suffix, family in ((".ip.batch", "-4"), (".ip6.batch", "-6")):
         batch = policy.file(suffix)
-        assert "ip -force" in batch.read_text(), f"{batch.name} does not say how to go on"
+        assert "With -force" in batch.read_text(), f"{batch.name} does not say how to go on"
         net.router.run("ip", "-force", family, "-batch", str(batch), check=False)
     net.router.run("nft", "-f", str(policy.file(".nft")))
 
