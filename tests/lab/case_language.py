@@ -269,3 +269,64 @@ rules: [{in: lan0, family: ipv4, then: {route: both}}]
             seen[outcome.who] = outcome.peer_address
         same(seen, {"origin": UPLINKS["wan0"][1][4], "mobile": UPLINKS["wan1"][1][4]},
              "who answered whom")
+
+
+@case("language: what the host sends, by the interface it would leave by, its source and its port")
+def _local():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        net.router.ip("route add 203.0.113.128/25 via 198.51.100.1 dev wan1")
+        net.router.ip("route add 2001:db8:113:8::/64 via 2001:db8:2::1 dev wan1", "-6")
+        Policy(net, """version: 1
+rules:
+  - {scope: local, out: wan1, proto: tcp, port: 80, then: reject}
+  - {scope: local, out: "wan*", proto: tcp, port: 443, then: reject}
+  - {scope: local, from: [192.0.2.0/24, "2001:db8:1::/64"], proto: tcp, port: 853, then: reject}
+  - {scope: local, proto: tcp, sport: 40001, then: reject}
+""").up()
+        far = {4: "203.0.113.200", 6: "2001:db8:113:8::1"}
+        for version in FAMILIES:
+            told(probe.ask(net.router, "tcp", far[version], 80))
+            answered(probe.ask(net.router, "tcp", FOREIGN[version], 80), "origin")
+            told(probe.ask(net.router, "tcp", FOREIGN[version], 443))
+            told(probe.ask(net.router, "tcp", FOREIGN[version], 853))
+            answered(probe.ask(net.router, "tcp", far[version], 853), "mobile")
+            source = UPLINKS["wan0"][1][version]
+            told(probe.ask(net.router, "tcp", FOREIGN[version], 22, source=(source, 40001)))
+            answered(probe.ask(net.router, "tcp", FOREIGN[version], 22, source=(source, 40002)),
+                     "origin")
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 853), "origin")
+
+
+def _many(count, skip=()):
+    """`count` prefixes that do not touch, from 203.0.0.0 on, in the order of a file that nobody sorted."""
+    numbers = [number for number in range(count) if number not in skip]
+    numbers.sort(key=lambda number: (number * 7919) % 65537)
+    return "".join(f"{100 + n // 16384}.{n // 64 % 256}.{n % 64 * 4}.0/23\n" for n in numbers)
+
+
+@case("language: a list of 20,000 prefixes, applied, changed by one line, applied again")
+def _long_list():
+    text = "version: 1\nsets: {many: {file: many.txt}}\nrules: [{to: many, proto: tcp, then: reject}]\n"
+    with Network(foreign=("100.0.0.0/7",)) as net:
+        policy = Policy(net, text, files={"many.txt": _many(20000)}).up()
+        inside = {0: "100.0.0.1", 77: "100.1.53.9", 16384: "101.0.1.255", 19999: "101.56.124.1"}
+        for address in inside.values():
+            told(probe.ask(net.client, "tcp", address, 80))
+        for address in ("100.0.2.0", "101.56.126.0", "101.56.128.0"):
+            answered(probe.ask(net.client, "tcp", address, 80), "origin")
+        (policy.folder / "many.txt").write_text(_many(20000, skip=(77,)))
+        policy.up()
+        answered(probe.ask(net.client, "tcp", inside[77], 80), "origin")
+        told(probe.ask(net.client, "tcp", inside[0], 80))
+
+
+@case("language: dnat of the host's own traffic to a proxy on its loopback")
+def _loopback():
+    with Network() as net:
+        Policy(net, """version: 1
+listeners: {p: {dnat: "127.0.0.1:12345", protocols: [tcp], runs_as: {mark: 0xff}}}
+rules: [{scope: local, family: ipv4, to: 203.0.113.0/24, proto: tcp, then: {proxy: p}}]
+""").up()
+        net.listener(mode="dnat", protocols=("tcp",), addresses=("127.0.0.1",))
+        answered(probe.ask(net.router, "tcp", FOREIGN[4], 80, timeout=1), "proxy")
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "origin", peer=CLIENT[4])

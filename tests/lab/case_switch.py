@@ -165,3 +165,28 @@ def _killed():
         same(len(packets), 0, f"packets of {far.sent} that got out (first {packets[:1]})")
         lines = different(state, kernel(net.router))
         assert not lines, "after the last apply, which went through:\n" + "\n".join(lines)
+
+
+@case("switch: two applies at the same moment: one after the other, and no mixture")
+def _at_once():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        policies = [Policy(net, CLOSED[name]).compile() for name in ("proxy", "tunnel")]
+        states = []
+        for policy in policies:
+            policy.up()
+            states.append(kernel(net.router))
+        watch = net.sniff("origin")
+        with Flood(net.client):
+            for _ in range(4):
+                with net.router:
+                    running = [subprocess.Popen([TPC, "apply", str(policy.path)],
+                                                stdout=subprocess.PIPE,
+                                                stderr=subprocess.STDOUT, text=True)
+                                                for policy in policies]
+                said = [process.communicate()[0] for process in running]
+                codes = {process.returncode for process in running}
+                assert 0 in codes and codes <= {0, 3}, f"exit statuses {codes}: {said}"
+                left = [different(state, kernel(net.router)) for state in states]
+                assert not all(left), "neither policy's state:\n" + "\n".join(left[0])
+        packets = watch.packets()
+        same(len(packets), 0, f"packets that got out (first {packets[:1]})")

@@ -14,9 +14,8 @@ import os
 import shutil
 import tempfile
 
-import ns
 import probe
-from ns import Host, Unable
+from ns import Host
 
 FOREIGN = {4: "203.0.113.8", 6: "2001:db8:113::8"}
 PLAIN = {4: "192.0.2.1", 6: "2001:db8:1::1"}

@@ -152,3 +152,12 @@ def generation(host):
     raise AssertionError("the kernel names no ruleset generation")
 
 
+def everything(listener, default="direct"):
+    """The hungriest policy: all TCP and UDP, forwarded and local, to one listener."""
+    return f"""version: 1
+listeners:
+  proxy: {listener}
+rules:
+  - {{scope: both, proto: [tcp, udp], then: {{proxy: proxy}}}}
+default: {default}
+"""

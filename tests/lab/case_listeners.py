@@ -1,0 +1,268 @@
+"""
+Listeners: nothing loops, a dead one means closed (or what its policy says), both legs of a spoofing
+proxy come home, and a connection keeps the proxy, or the direct way, that its first packet got.
+"""
+
+import contextlib
+import os
+import socket
+
+import ns
+import probe
+from lab import CLIENT, FOREIGN, ROUTER, Network
+from ns import all_ids
+from policy import Policy, everything
+from suite import Skip, answered, case, nothing, require, same, silent, told
+
+FAMILIES = (4, 6)
+BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
+
+
+# ---- loops ----
+
+GROUP = "/sys/fs/cgroup/tpc-lab"
+
+
+@contextlib.contextmanager
+def control_group():
+    """A control group of our own, on a hierarchy where nft looks for one (/sys/fs/cgroup)."""
+    try:
+        ns.mount("none", "/sys/fs/cgroup", "cgroup2")
+    except OSError as error:
+        raise Skip(f"no cgroup v2 hierarchy can be mounted here ({error.strerror})") from error
+    try:
+        try:
+            os.mkdir(GROUP)
+        except OSError as error:
+            raise Skip(f"no control group can be made here ({error.strerror})") from error
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.rmdir(GROUP)
+        ns.umount("/sys/fs/cgroup")
+
+
+def _no_loop(mode, runs_as, identity):
+    with Network() as net:
+        text = f"{{{mode}: 12345, protocols: [tcp, udp], runs_as: {runs_as}}}"
+        Policy(net, everything(text)).up()
+        addresses = ("127.0.0.1", "::1") if mode == "tproxy" else ("0.0.0.0", "::")
+        listener = net.listener(mode=mode, addresses=addresses, identity=identity, onward=True)
+        asked = [(host, *cell) for host in (net.client, net.router) for cell in BOTH]
+        for count, (host, proto, version) in enumerate(asked, 1):
+            outcome = answered(probe.ask(host, proto, FOREIGN[version], 443), "proxy")
+            # A redirected datagram does not say where it was going.
+            if mode == "tproxy" or proto == "tcp":
+                assert "and origin answers" in outcome.text, f"the proxy's own way out: {outcome}"
+            same(len(listener.seen), count, f"connections the proxy saw ({listener.seen[-2:]})")
+
+
+def _loop_case(mode, form, runs_as, identity, ids):
+    @case(f"no loops: {mode}, the proxy known by its {form}")
+    def _():
+        require(not ids or all_ids(), "other user ids cannot be taken on here; run the lab as root")
+        if form == "control group":
+            require(all_ids(), "a control group of one's own needs root; run the lab as root")
+            with control_group():
+                _no_loop(mode, runs_as, identity)
+        else:
+            _no_loop(mode, runs_as, identity)
+
+
+for _mode in ("tproxy", "redirect"):
+    _loop_case(_mode, "user", "{user: 1001}", probe.Identity(user=1001), True)
+    _loop_case(_mode, "group", "{group: 77}", probe.Identity(user=1005, group=77), True)
+    _loop_case(_mode, "mark", "{mark: 0xff}", probe.Identity(mark=0xff), False)
+    _loop_case(_mode, "control group", "{cgroup: tpc-lab}", probe.Identity(cgroup=GROUP), True)
+
+
+@case("no loops: a connection straight to the listener's port does not come back to the proxy")
+def _straight():
+    with Network() as net:
+        Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}")).up()
+        listener = net.listener(addresses=("0.0.0.0", "::"), onward=True)
+        for version in FAMILIES:
+            for proto in "tcp", "udp":
+                told(probe.ask(net.client, proto, ROUTER[version], 12345, timeout=0.4), "refused",
+                     "reset")
+        same(listener.seen, [], "what the proxy saw")
+
+
+@case("no loops: two proxies in a chain, each meets only its own identity's exception")
+def _chain():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    with Network() as net:
+        Policy(net, """version: 1
+listeners:
+  one: {tproxy: 12345, runs_as: {user: 1001}}
+  two: {tproxy: 12346, runs_as: {user: 1002}}
+rules:
+  - {user: 1001, proto: tcp, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: two}}
+  - {proto: tcp, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: one}}
+""").up()
+        one = net.listener(12345, identity=probe.Identity(user=1001), onward=True,
+                           protocols=("tcp",))
+        two = net.listener(12346, identity=probe.Identity(user=1002), onward=True,
+                           protocols=("tcp",))
+        for count, version in enumerate(FAMILIES, 1):
+            outcome = answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy")
+            same(outcome.text.count("Intercepted"), 2, f"proxies on the way ({outcome})")
+            assert "origin answers" in outcome.text, str(outcome)
+            same((len(one.seen), len(two.seen)), (count, count), "what the two saw")
+
+
+# ---- dead listeners ----
+
+def _dead(on_failure):
+    @case(f"dead listener: on_failure {on_failure}: forwarded TCP and UDP, both families")
+    def _():
+        with Network() as net:
+            Policy(net, f"""version: 1
+listeners: {{proxy: {{tproxy: 12345, on_failure: {on_failure}}}}}
+rules: [{{proto: [tcp, udp], then: {{proxy: proxy}}}}]
+""").up()
+            origin = net.sniff()
+            listener = net.listener()
+            for proto, version in BOTH:
+                answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy")
+            nothing(origin)
+            listener.close()
+            for proto, version in BOTH:
+                outcome = probe.ask(net.client, proto, FOREIGN[version], 443, timeout=0.4)
+                if on_failure == "direct":
+                    answered(outcome, "origin", peer=CLIENT[version])
+                    origin.packets()
+                else:
+                    (told if on_failure == "reject" else silent)(outcome)
+                    nothing(origin)
+            listener = net.listener()
+            answered(probe.ask(net.client, "tcp", FOREIGN[4], 443), "proxy")
+
+
+for _kind in ("reject", "drop", "direct"):
+    _dead(_kind)
+
+
+@case("dead listener: bound to one address only, the other family stays closed")
+def _half():
+    with Network() as net:
+        Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}")).up()
+        origin = net.sniff()
+        net.listener(addresses=("127.0.0.1",))
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 443), "proxy")
+        for proto in "tcp", "udp":
+            told(probe.ask(net.client, proto, FOREIGN[6], 443, timeout=0.4))
+        nothing(origin)
+
+
+@case("dead listener: redirect with on_failure drop answers nobody, serves when it is there")
+def _redirect_drop():
+    with Network() as net:
+        listener = "redirect: 12345, protocols: [tcp, udp], runs_as: {user: 1001}, on_failure: drop"
+        Policy(net, everything(f"{{{listener}}}")).up()
+        for host in net.client, net.router:
+            for proto, version in BOTH:
+                silent(probe.ask(host, proto, FOREIGN[version], 443, timeout=0.15))
+        net.listener(mode="redirect", addresses=("0.0.0.0", "::"))
+        for host in net.client, net.router:
+            for proto, version in BOTH:
+                answered(probe.ask(host, proto, FOREIGN[version], 443), "proxy")
+
+
+@case("dead listener: an established connection's packets do not get out after the proxy died")
+def _dies():
+    with Network() as net:
+        Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}")).up()
+        origin = net.sniff()
+        with net.router:
+            server = socket.socket()
+            probe.turn_on(server, "TRANSPARENT")
+            server.bind(("127.0.0.1", 12345))
+            server.listen()
+        with net.client:
+            client = socket.create_connection((FOREIGN[4], 80), timeout=2)
+        child, _ = server.accept()
+        client.sendall(b"one")
+        same(child.recv(10), b"one", "what the proxy read")
+        server.close()
+        child.close()
+        with contextlib.suppress(OSError):
+            for _ in range(5):
+                client.sendall(b"into the void")
+        client.close()
+        nothing(origin)
+
+
+@case("spoofs_client: answers to the client's address reach the proxy's socket, both legs")
+def _spoof():
+    with Network() as net:
+        Policy(net, everything("{tproxy: 12345, runs_as: {mark: 0xff}, spoofs_client: true}")).up()
+        net.listener(identity=probe.Identity(mark=0xff), onward=True, spoof=True)
+        for proto, version in BOTH:
+            outcome = answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy")
+            shown = f"[{CLIENT[6]}]" if version == 6 else CLIENT[4]
+            assert f"and origin answers {shown}:" in outcome.text, \
+                f"the origin did not see the client: {outcome}"
+
+
+# ---- on_failure direct, and what a connection keeps ----
+
+TRY = """version: 1
+listeners: {proxy: {tproxy: 12345, on_failure: direct}}
+rules: [{proto: [tcp, udp], then: {proxy: proxy}}]
+"""
+
+
+def _stream(net, family, port):
+    with net.client:
+        client = socket.create_connection((FOREIGN[family], port), timeout=2)
+    return client
+
+
+def _both_ways(one, other):
+    """A byte each way."""
+    for sender, receiver in ((one, other), (other, one)):
+        receiver.settimeout(1)
+        sender.sendall(b"x")
+        same(receiver.recv(1), b"x", "the byte")
+
+
+@case("first packet: let through while the proxy was dead, a connection stays direct when it is back")
+def _stays_direct():
+    for version in FAMILIES:
+        with Network() as net:
+            Policy(net, TRY).up()
+            with net.origin:
+                server = socket.create_server(("", 7777), family=probe.family_of(FOREIGN[version]))
+            client = _stream(net, version, 7777)
+            child, _ = server.accept()
+            with server, client, child:
+                _both_ways(client, child)
+                net.listener()
+                _both_ways(client, child)
+                answered(probe.ask(net.client, "tcp", FOREIGN[version], 443), "proxy")
+                _both_ways(client, child)
+
+
+@case("first packet: taken by the proxy, a connection does not go direct when the proxy dies")
+def _stays_proxied():
+    with Network() as net:
+        Policy(net, TRY).up()
+        with net.router:
+            server = socket.socket()
+            probe.turn_on(server, "TRANSPARENT")
+            server.bind(("127.0.0.1", 12345))
+            server.listen()
+        client = _stream(net, 4, 80)
+        child, _ = server.accept()
+        origin = net.sniff()
+        with client:
+            _both_ways(client, child)
+            server.close()
+            _both_ways(client, child)  # the proxy's connection outlives its listener
+            child.close()
+            with contextlib.suppress(OSError):
+                for _ in range(5):
+                    client.sendall(b"into the void")
+            nothing(origin)
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "origin")
