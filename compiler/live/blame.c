@@ -107,6 +107,60 @@ static const char *find_line(struct arena *arena, const struct ir *ir, const cha
 	return words;
 }
 
+static bool leads_to(const struct ir_rule *rule, const char *chain)
+{
+	for (size_t i = 0; i < rule->statement_count; i++) {
+		const struct ir_statement *statement = &rule->statements[i];
+
+		if (statement->chain && strcmp(statement->chain, chain) == 0)
+			return true;
+		for (size_t k = 0; k < statement->case_count; k++)
+			if (statement->cases[k].chain &&
+			    strcmp(statement->cases[k].chain, chain) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* The author's first rule that packets come by to this chain, not over more than `depth` others. */
+static const struct ir_rule *author_of(const struct ir *ir, const char *chain, unsigned int depth)
+{
+	for (size_t i = 0; i < ir->chain_count; i++) {
+		const struct ir_chain *from = &ir->chains[i];
+
+		for (size_t k = 0; k < from->rule_count; k++) {
+			const struct ir_rule *rule = &from->rules[k];
+
+			if (!leads_to(rule, chain))
+				continue;
+			if (!rule->origin.source && depth)
+				rule = author_of(ir, from->name, depth - 1);
+			if (rule && rule->origin.source)
+				return rule;
+		}
+	}
+	return NULL;
+}
+
+/* A rule that stands for a guarantee has no place of its own: it is there for the rules that lead
+ * to it. */
+static struct span origin_of(const struct ir *ir, const struct ir_rule *rule)
+{
+	struct span none = { 0 };
+
+	if (!rule || rule->origin.source)
+		return rule ? rule->origin : none;
+	for (size_t i = 0; i < ir->chain_count; i++) {
+		const struct ir_chain *chain = &ir->chains[i];
+
+		if (rule < chain->rules || rule >= chain->rules + chain->rule_count)
+			continue;
+		rule = author_of(ir, chain->name, 4);
+		return rule ? rule->origin : none;
+	}
+	return none;
+}
+
 /* ---- which feature ---- */
 
 static bool is_missing(struct arena *arena, const struct feature *feature)
@@ -151,6 +205,5 @@ void blame_text(struct arena *arena, struct report *report, const struct ir *ir,
 	} else {
 		line = report_add(report, REPORT_REFUSED, "nft refuses the rules: %s", error->text);
 	}
-	if (rule)
-		line->where = rule->origin;
+	line->where = origin_of(ir, rule);
 }

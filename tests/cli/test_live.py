@@ -412,6 +412,62 @@ def failed_flip(shop, host):
 	return problems + differs(good, host.state(), "the failed second apply:")
 
 
+WITHOUT = r"""
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+struct nft_ctx;
+static char words[256];
+static int fails(const char *text, const char *path)
+{
+	const char *at = strstr(text, getenv("WITHOUT"));
+	int line = 1;
+
+	for (const char *c = text; at && c < at; c++)
+		line += *c == '\n';
+	if (at)
+		snprintf(words, sizeof(words), "%s:%d:3-40: Error: Could not process rule: No such file or directory\n", path, line);
+	return at != NULL;
+}
+int nft_run_cmd_from_buffer(struct nft_ctx *c, const char *text)
+{
+	return fails(text, "internal:0") ||
+	       ((int (*)(struct nft_ctx *, const char *))dlsym(RTLD_NEXT, "nft_run_cmd_from_buffer"))(c, text);
+}
+int nft_run_cmd_from_filename(struct nft_ctx *c, const char *path)
+{
+	static char text[1 << 20];
+	FILE *file = fopen(path, "r");
+	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+	fclose(file);
+	return fails(text, path) ||
+	       ((int (*)(struct nft_ctx *, const char *))dlsym(RTLD_NEXT, "nft_run_cmd_from_filename"))(c, path);
+}
+const char *nft_ctx_get_error_buffer(struct nft_ctx *c)
+{
+	(void)c;
+	return words;
+}
+"""
+
+
+@live("a kernel without a feature (played by a library): which one, for which rule of the policy, status 3")
+def no_feature(shop, host):
+	shop.write("shim.c", WITHOUT)
+	made = shop.run(os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", "shim.so", "shim.c")
+	if made.status:
+		return f"the shim cannot be built: {made}"
+	shop.write("policy.yaml", SEED)
+	before = host.state()
+	problems = []
+	for without, words in (("tproxy ", ["this kernel has no tproxy", "nft_tproxy", "CONFIG_NFT_TPROXY", "policy.yaml:7:", "modprobe nft_tproxy"]),
+			("@foreign_v4 goto", ["nft refuses the rule", "@foreign_v4", "No such file or directory", "policy.yaml:7:"])):
+		shim = {"LD_PRELOAD": str(shop.folder / "shim.so"), "ASAN_OPTIONS": "verify_asan_link_order=0", "WITHOUT": without}
+		problems += expect(host.tpc("apply", "policy.yaml", environment=shim), 3, None, [*words, "nothing changed"])
+	return problems + differs(before, host.state(), "the refused apply:")
+
+
 @live("killed at any moment: the next apply ends where a fresh one does, and remove leaves nothing")
 def killed(shop, host):
 	host.link("wg0")
