@@ -55,8 +55,9 @@ static bool look(struct apply *apply)
 /* Is there anything against it? Everything that is, is said. */
 static bool is_possible(struct apply *apply)
 {
-	bool good = checks_conflicts(apply->job->diag, apply->ir, &apply->observed);
+	bool good = !observe_is_other_version(&apply->observed, apply->report);
 
+	good &= checks_conflicts(apply->job->diag, apply->ir, &apply->observed);
 	return checks_accounts(apply->job->diag, apply->ir) && good;
 }
 

@@ -91,6 +91,19 @@ const char *observe_table_name(struct arena *arena, const char *policy)
 	return strcmp(policy, "tpc") == 0 ? "tpc" : arena_printf(arena, "tpc_%s", policy);
 }
 
+bool observe_is_other_version(const struct observed *observed, struct report *report)
+{
+	const struct about_line *policy = ruleset_about(&observed->table, ABOUT_POLICY);
+
+	if (!policy || policy->version == ABOUT_VERSION)
+		return false;
+	report_add(report, REPORT_REFUSED,
+		   "the table inet %s was written by another version of tpc (format %u, this one knows %d); "
+		   "remove it with that version",
+		   observed->table.name, policy->version, ABOUT_VERSION);
+	return true;
+}
+
 static bool has_table(const struct record_claim *claim, uint32_t table)
 {
 	for (size_t i = 0; i < claim->table_count; i++)

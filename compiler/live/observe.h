@@ -61,6 +61,9 @@ bool observe_host(struct arena *arena, struct kernel *kernel, const char *table,
 		  struct observed *out, struct netlink_error *error);
 bool observe_owns_rule(const struct observed *observed, const struct rules_seen *seen);
 bool observe_owns_route(const struct observed *observed, const struct routes_seen *seen);
+/* True, with a line in the report, when another version of tpc wrote the table: what it says cannot
+ * be trusted to mean the same. */
+bool observe_is_other_version(const struct observed *observed, struct report *report);
 /* The other policy that has claimed the priority or the table, or NULL. */
 const struct observe_other *observe_priority_owner(const struct observed *observed,
 						   uint32_t priority);

@@ -557,6 +557,16 @@ def folder_of_others(shop, host):
 	return problems + differs(before, host.state(), "the refused apply:")
 
 
+@live("a table of another version of the format is left alone, by apply and by remove")
+def other_version(shop, host):
+	shop.write("policy.yaml", SEED)
+	host.must("nft", 'table inet tpc { chain about { return comment "tpc 2 tpc digest=0123456789abcdef"; }; }')
+	before = host.state()
+	problems = expect(host.tpc("apply", "policy.yaml"), 3, None, ["another version of tpc", "nothing changed"])
+	problems += expect(host.tpc("remove"), 3, None, "another version of tpc")
+	return problems + differs(before, host.state(), "the refused apply:")
+
+
 @live("status: nothing applied; then file, marks, tables; a listener that is down, one that is up")
 def status(shop, host):
 	problems = expect(host.tpc("status"), 0, "nothing is applied\n", None)
