@@ -298,7 +298,7 @@ rules:
 
 
 def _many(count, skip=()):
-    """`count` prefixes that do not touch, from 203.0.0.0 on, in the order of a file that nobody sorted."""
+    """`count` prefixes that do not touch, from 100.0.0.0 on, as in a file that nobody sorted."""
     numbers = [number for number in range(count) if number not in skip]
     numbers.sort(key=lambda number: (number * 7919) % 65537)
     return "".join(f"{100 + n // 16384}.{n // 64 % 256}.{n % 64 * 4}.0/23\n" for n in numbers)

@@ -20,25 +20,27 @@ BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
 
 # ---- loops ----
 
-GROUP = "/sys/fs/cgroup/tpc-lab"
-
-
 @contextlib.contextmanager
 def control_group():
-    """A control group of our own, on a hierarchy where nft looks for one (/sys/fs/cgroup)."""
+    """
+    A control group of this process' own, on a hierarchy where nft looks for one. Control groups are the
+    machine's, not the namespace's: the name has our process id.
+    """
+    name = f"tpc-lab-{os.getpid()}"
+    path = f"/sys/fs/cgroup/{name}"
     try:
         ns.mount("none", "/sys/fs/cgroup", "cgroup2")
     except OSError as error:
         raise Skip(f"no cgroup v2 hierarchy can be mounted here ({error.strerror})") from error
     try:
         try:
-            os.mkdir(GROUP)
+            os.mkdir(path)
         except OSError as error:
             raise Skip(f"no control group can be made here ({error.strerror})") from error
-        yield
+        yield name, path
     finally:
         with contextlib.suppress(OSError):
-            os.rmdir(GROUP)
+            os.rmdir(path)
         ns.umount("/sys/fs/cgroup")
 
 
@@ -63,8 +65,8 @@ def _loop_case(mode, form, runs_as, identity, ids):
         require(not ids or all_ids(), "other user ids cannot be taken on here; run the lab as root")
         if form == "control group":
             require(all_ids(), "a control group of one's own needs root; run the lab as root")
-            with control_group():
-                _no_loop(mode, runs_as, identity)
+            with control_group() as (name, path):
+                _no_loop(mode, f"{{cgroup: {name}}}", probe.Identity(cgroup=path))
         else:
             _no_loop(mode, runs_as, identity)
 
@@ -73,7 +75,7 @@ for _mode in ("tproxy", "redirect"):
     _loop_case(_mode, "user", "{user: 1001}", probe.Identity(user=1001), True)
     _loop_case(_mode, "group", "{group: 77}", probe.Identity(user=1005, group=77), True)
     _loop_case(_mode, "mark", "{mark: 0xff}", probe.Identity(mark=0xff), False)
-    _loop_case(_mode, "control group", "{cgroup: tpc-lab}", probe.Identity(cgroup=GROUP), True)
+    _loop_case(_mode, "control group", None, None, True)
 
 
 @case("no loops: a connection straight to the listener's port does not come back to the proxy")
