@@ -1,9 +1,11 @@
 /*
  * ipbatch: the files for `ip -batch` and `ip -6 -batch`.
  *
- * In goes a finished ir, out come lines of one address family: first the routes, then the ip rules
- * that lead to them, so that no packet is sent to a table that is still empty. Everything carries
- * the policy's rtnetlink protocol number, by which it is known to be ours.
+ * In goes a finished ir, out come lines of one address family: first the ip rules that refuse, then
+ * the routes, then the ip rules that lead to them. A batch stops at what ip cannot do (an interface
+ * that is missing): what it leaves behind then refuses, and lets nothing out by another way. And no
+ * packet is sent to a table that is still empty. Everything carries the policy's rtnetlink protocol
+ * number, by which it is known to be ours.
  */
 #include "emit/ipbatch.h"
 
@@ -121,28 +123,27 @@ static void put_origin(struct span origin, struct span *before, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-static void put_routes(const struct ir *ir, enum addr_family family, struct buf *out)
+static void put_routes(const struct ir *ir, enum addr_family family, struct span *before,
+		       struct buf *out)
 {
-	struct span before = { 0 };
-
 	for (size_t i = 0; i < ir->route_count; i++) {
 		if (ir->routes[i].family != family)
 			continue;
-		put_origin(ir->routes[i].origin, &before, out);
+		put_origin(ir->routes[i].origin, before, out);
 		buf_puts(out, "route replace ");
 		ipbatch_put_route(&ir->routes[i], ir->protocol, out);
 		buf_putc(out, '\n');
 	}
 }
 
-static void put_rules(const struct ir *ir, enum addr_family family, struct buf *out)
+static void put_rules(const struct ir *ir, enum addr_family family, bool refusing,
+		      struct span *before, struct buf *out)
 {
-	struct span before = { 0 };
-
 	for (size_t i = 0; i < ir->ip_rule_count; i++) {
-		if (ir->ip_rules[i].family != family)
+		if (ir->ip_rules[i].family != family ||
+		    (ir->ip_rules[i].action != IR_RULE_LOOKUP) != refusing)
 			continue;
-		put_origin(ir->ip_rules[i].origin, &before, out);
+		put_origin(ir->ip_rules[i].origin, before, out);
 		buf_puts(out, "rule add ");
 		ipbatch_put_rule(&ir->ip_rules[i], ir->protocol, out);
 		buf_putc(out, '\n');
@@ -151,10 +152,13 @@ static void put_rules(const struct ir *ir, enum addr_family family, struct buf *
 
 static void put_lines(const struct ir *ir, enum addr_family family, struct buf *out)
 {
+	struct span before = { 0 };
+
 	overview_put(ir, out);
 	buf_putc(out, '\n');
-	put_routes(ir, family, out);
-	put_rules(ir, family, out);
+	put_rules(ir, family, true, &before, out);
+	put_routes(ir, family, &before, out);
+	put_rules(ir, family, false, &before, out);
 }
 
 void ipbatch_put_ipv4(const struct emit_job *job, struct buf *out)
