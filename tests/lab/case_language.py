@@ -330,3 +330,26 @@ rules: [{scope: local, family: ipv4, to: 203.0.113.0/24, proto: tcp, then: {prox
         net.listener(mode="dnat", protocols=("tcp",), addresses=("127.0.0.1",))
         answered(probe.ask(net.router, "tcp", FOREIGN[4], 80, timeout=1), "proxy")
         answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "origin", peer=CLIENT[4])
+
+
+@case("language: counters count what matched, and go on counting through an apply")
+def _counters():
+    text = """version: 1
+rules:
+  - {name: web, to: [203.0.113.0/24, "2001:db8:113::/48"], proto: udp, port: 53, count: true, then: continue}
+  - {to: 203.0.113.9, then: reject}
+"""
+    with Network() as net:
+        Policy(net, text).up()
+        for version in FAMILIES:
+            answered(probe.ask(net.client, "udp", FOREIGN[version], 53), "origin")
+        same(_counts(net), [2], "packets counted")
+        Policy(net, text.replace("203.0.113.9", "203.0.113.10")).up()
+        answered(probe.ask(net.client, "udp", FOREIGN[4], 53), "origin")
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 53), "origin")
+        same(_counts(net), [3], "packets counted after another apply")
+
+
+def _counts(net):
+    listed = json.loads(net.router.run("nft", "-j", "list", "counters").stdout)["nftables"]
+    return [item["counter"]["packets"] for item in listed if "counter" in item]

@@ -268,26 +268,22 @@ def _missing(way, prepare):
 tables: {vpn: {dev: wg0, fallback: unreachable}}
 rules: [{in: lan0, then: {route: vpn}}]
 """)
-            if way == "hand":
-                _force(net, policy)
-            else:
-                policy.up(way)
-            all_fail(net.client)
-            nothing(watch)
+            for option in ("-4", "-force"):
+                _load(net, policy, way, option)
+                all_fail(net.client)
+                nothing(watch)
             (net.connect if prepare == "missing" else net.link_up)("wg0")
-            if way == "hand":
-                _force(net, policy)
-            else:
-                policy.up(way)
+            _load(net, policy, way, "-force")
             all_ask(net, net.client, "vpn")
 
 
-def _force(net, policy):
-    """What the batch files' own first lines say: with -force, ip goes on behind a missing link."""
+def _load(net, policy, way, option):
+    """By hand: ip stops at the missing link, or goes on with -force, as the batch file itself says."""
+    if way != "hand":
+        policy.up(way)
+        return
     for suffix, family in ((".ip.batch", "-4"), (".ip6.batch", "-6")):
-        batch = policy.file(suffix)
-        assert "With -force" in batch.read_text(), f"{batch.name} does not say how to go on"
-        net.router.run("ip", "-force", family, "-batch", str(batch), check=False)
+        net.router.run("ip", option, family, "-batch", str(policy.file(suffix)), check=False)
     net.router.run("nft", "-f", str(policy.file(".nft")))
 
 
