@@ -130,7 +130,7 @@ static void put_routes(const struct ir *ir, enum addr_family family, struct span
 		if (ir->routes[i].family != family)
 			continue;
 		put_origin(ir->routes[i].origin, before, out);
-		buf_puts(out, "route replace ");
+		buf_puts(out, "route add ");
 		ipbatch_put_route(&ir->routes[i], ir->protocol, out);
 		buf_putc(out, '\n');
 	}
@@ -165,8 +165,8 @@ void ipbatch_put_ipv4(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".ip.batch", out);
 	buf_puts(out,
-		 "# Load it once with `ip -batch`: routes can be loaded again, ip rules cannot. With -force it\n"
-		 "# goes on where an interface is missing.\n#\n");
+		 "# Load it once, with `ip -batch`: what is there already is refused, and never replaced.\n"
+		 "# With -force it goes on, also where an interface is missing.\n#\n");
 	put_lines(job->ir, ADDR_IPV4, out);
 }
 
@@ -174,8 +174,8 @@ void ipbatch_put_ipv6(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".ip6.batch", out);
 	buf_puts(out,
-		 "# Load it once with `ip -6 -batch`: routes can be loaded again, ip rules cannot. With -force it\n"
-		 "# goes on where an interface is missing.\n#\n");
+		 "# Load it once, with `ip -6 -batch`: what is there already is refused, and never replaced.\n"
+		 "# With -force it goes on, also where an interface is missing.\n#\n");
 	put_lines(job->ir, ADDR_IPV6, out);
 }
 

@@ -57,6 +57,8 @@ static const char *kind_name(enum ir_class_kind kind)
 		return "mark";
 	case IR_CLASS_REPLY:
 		return "reply";
+	case IR_CLASS_INBOUND:
+		return "inbound";
 	}
 	return "";
 }

@@ -202,7 +202,13 @@ struct ir_sysctl {
 
 /* ---- what was allocated ---- */
 
-enum ir_class_kind { IR_CLASS_PROXY, IR_CLASS_ROUTE, IR_CLASS_MARK, IR_CLASS_REPLY };
+enum ir_class_kind {
+	IR_CLASS_PROXY,
+	IR_CLASS_ROUTE,
+	IR_CLASS_MARK,
+	IR_CLASS_REPLY,
+	IR_CLASS_INBOUND
+};
 
 /* A way a packet can take: what its mark means. */
 struct ir_class {

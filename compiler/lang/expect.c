@@ -15,6 +15,7 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 	case IR_CLASS_PROXY:
 		return arena_printf(arena, "{proxy: %s}", way->name);
 	case IR_CLASS_ROUTE:
+	case IR_CLASS_INBOUND:
 		return arena_printf(arena, "{route: %s}", way->name);
 	case IR_CLASS_MARK:
 		return arena_printf(arena, "{mark: %s}", way->name);
@@ -39,7 +40,9 @@ static const char *outcome_words(struct arena *arena, const struct ir_outcome *o
 
 static bool is_way(const struct ir_outcome *outcome, enum ir_class_kind kind, const char *name)
 {
-	return outcome->verdict == VERDICT_ACCEPT && outcome->way && outcome->way->kind == kind &&
+	return outcome->verdict == VERDICT_ACCEPT && outcome->way &&
+	       (outcome->way->kind == kind ||
+		(kind == IR_CLASS_ROUTE && outcome->way->kind == IR_CLASS_INBOUND)) &&
 	       !strcmp(outcome->way->name, name);
 }
 

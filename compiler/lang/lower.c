@@ -50,8 +50,8 @@ static void describe_listener(struct lower *lower, const struct lower_class *way
 		.name = listener->name,
 		.mode = ast_mode_name(listener->mode),
 		.port = listener->port,
-		.tcp = listener->protocols & TAKES_TCP,
-		.udp = listener->protocols & TAKES_UDP,
+		.tcp = way->tcp && (listener->protocols & TAKES_TCP),
+		.udp = way->udp && (listener->protocols & TAKES_UDP),
 		.on_this_host = stays_here(listener),
 		.origin = listener->span,
 	};
@@ -116,8 +116,8 @@ static void describe(struct lower *lower)
 		if (way->listener)
 			describe_listener(lower, way);
 		for (int family = 0; family < ADDR_FAMILIES; family++)
-			ir->needs_forwarding[family] |= way->kind == IR_CLASS_ROUTE &&
-							way->forward && way->families[family];
+			ir->needs_forwarding[family] |= lower_leads_out(way) && way->forward &&
+							way->families[family];
 	}
 	describe_accounts(lower);
 }

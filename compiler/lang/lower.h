@@ -28,6 +28,14 @@ struct lower_class {
 	uint32_t mark, mask;
 	bool families[ADDR_FAMILIES]; /* packets of this family are sent this way */
 	bool forward, local;          /* traffic of this scope is */
+	bool tcp, udp;                /* rules send it packets of these protocols */
+	/*
+	 * A way by tables, for what came in by an uplink and meets a rule that names no interface:
+	 * what the main table knows more than a default route for is delivered there, and not sent
+	 * back out.
+	 */
+	struct lower_class *inbound;
+	const char *open_chain; /* chooses between the two */
 	struct ast_listener *listener;
 	struct ast_table **tables; /* in the order they are tried */
 	size_t table_count;
@@ -146,9 +154,12 @@ uint32_t lower_value(struct lower *lower, size_t origin, size_t way);
  */
 const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target,
 			 const char *first);
-/* Writes the value of a way into the connection's mark, for each uplink it may have come by. */
+/*
+ * Writes the value of a way into the connection's mark, for each uplink it may have come by; for
+ * its first packets only if asked.
+ */
 void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
-		size_t way);
+		size_t way, bool first_only);
 /* The number of the way, from 1. */
 size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char *target);
 /* Adds the rule just lowered to the drops and rejects that later ways are cut by. */
@@ -211,6 +222,8 @@ void lower_translation(struct lower *lower);
 void lower_locks(struct lower *lower);
 /* ip rules, routes and sysctls. */
 void lower_routing(struct lower *lower);
+/* Does the way lead out by tables? */
+bool lower_leads_out(const struct lower_class *way);
 /* Is the way used by packets of any family? */
 bool lower_is_used(const struct lower_class *way);
 /* Interfaces by which the tables of a way leave; *complete is false when one of them names none. */

@@ -100,6 +100,23 @@ static struct givens given_marks(struct lower *lower)
 	return givens;
 }
 
+/* Marks that somebody else sets, as rules ask for them: none that is given out may be the same. */
+static void add_asked_marks(struct lower *lower, struct givens *givens,
+			    const struct match_condition *condition)
+{
+	enum { MOST = 256 }; /* of a range: who names more means no single mark */
+
+	for (size_t i = 0; condition && i < condition->values.count; i++) {
+		struct interval marks = condition->values.items[i];
+
+		for (addr_bits mark = marks.first; mark <= marks.last && mark - marks.first < MOST;
+		     mark++)
+			*arena_append(lower->arena, givens->items, givens->count) =
+				(struct given){ "mark", (uint32_t)mark, condition->mask,
+						condition->span };
+	}
+}
+
 /* A bare mark may be the one of a listener or table on purpose; but no mark that is given out may
  * be the same. */
 static void add_bare_mark(struct lower *lower, struct givens *givens, const struct ast_then *then)
@@ -203,7 +220,7 @@ static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind
 {
 	struct lower *lower = numbers->lower;
 	struct lower_class *way = arena_new_of(lower->arena, struct lower_class);
-	static const char *const prefixes[] = { "proxy", "route", "mark", "reply" };
+	static const char *const prefixes[] = { "proxy", "route", "mark", "reply", "inbound" };
 
 	*way = (struct lower_class){ .kind = kind, .name = name, .origin = origin };
 	way->mark = mark && mark->given ? mark->value : next_mark(numbers, origin);
@@ -337,6 +354,43 @@ static void add_uplink(struct numbers *numbers, struct ast_table *table)
 	*arena_append(lower->arena, lower->uplinks, lower->uplink_count) = uplink;
 }
 
+/* A rule that names interfaces means them, uplinks too. */
+static bool is_open(const struct ast_rule *rule)
+{
+	const struct match_condition *in = ast_condition(rule, "in");
+
+	return (rule->scopes & SCOPE_FORWARD) && (!in || in->negated);
+}
+
+static bool wants_inbound(const struct lower_class *way)
+{
+	bool all_prefer_main = true;
+
+	for (size_t i = 0; i < way->table_count; i++) {
+		if (way->tables[i]->strict)
+			return false;
+		all_prefer_main &= way->tables[i]->prefer_main;
+	}
+	return !way->inbound && !all_prefer_main;
+}
+
+static void add_inbound(struct numbers *numbers, const struct ast_then *then)
+{
+	struct lower *lower = numbers->lower;
+	struct lower_class *way;
+
+	if (!lower->uplink_count || then->action != THEN_ROUTE)
+		return;
+	way = lower_class_of(lower, then);
+	if (!wants_inbound(way))
+		return;
+	way->inbound = add_class(numbers, IR_CLASS_INBOUND, way->name, NULL, way->origin);
+	way->inbound->tables = way->tables;
+	way->inbound->table_count = way->table_count;
+	way->inbound->fallback = way->fallback;
+	way->open_chain = arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
+}
+
 static bool has_default_route(const struct ast_table *table)
 {
 	if (table->has_shorthand)
@@ -354,6 +408,8 @@ void lower_classes(struct lower *lower)
 
 	numbers.marks = given_marks(lower);
 	for (size_t i = 0; i < policy->rule_count; i++)
+		add_asked_marks(lower, &numbers.marks, ast_condition(&policy->rules[i], "mark"));
+	for (size_t i = 0; i < policy->rule_count; i++)
 		add_bare_mark(lower, &numbers.marks, policy->rules[i].then);
 	add_bare_mark(lower, &numbers.marks, policy->default_forward);
 	add_bare_mark(lower, &numbers.marks, policy->default_local);
@@ -369,4 +425,9 @@ void lower_classes(struct lower *lower)
 	for (size_t i = 0; i < policy->table_count; i++)
 		if (has_default_route(&policy->tables[i]))
 			add_uplink(&numbers, &policy->tables[i]);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if (is_open(&policy->rules[i]))
+			add_inbound(&numbers, policy->rules[i].then);
+	if (policy->default_forward)
+		add_inbound(&numbers, policy->default_forward);
 }

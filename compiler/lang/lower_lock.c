@@ -108,8 +108,7 @@ static void clamp(struct lower *lower, struct ir_rule *rule, int64_t bytes)
 		 (struct ir_statement){ .op = IR_CLAMP_MSS, .value = (uint32_t)bytes });
 }
 
-/* In both directions where the size is given: what comes back by the interface says how large our
- * own segments may be. */
+/* What leaves by the table's interfaces, answers of connections that came in by them among it. */
 static void clamp_segments(struct lower *lower, const struct lower_class *way,
 			   struct ast_table *table)
 {
@@ -123,7 +122,19 @@ static void clamp_segments(struct lower *lower, const struct lower_class *way,
 	if (count && complete)
 		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
 	clamp(lower, rule, table->clamp_mss);
-	if (!count || !complete || !table->clamp_mss)
+}
+
+/* Where the size is given, what comes in by the interfaces says how large our own segments may be.
+ */
+static void clamp_back(struct lower *lower, struct ast_table *table)
+{
+	struct lower_class one = { .tables = &table, .table_count = 1 };
+	size_t count;
+	bool complete;
+	const char **devs = lower_devs(lower, &one, &count, &complete);
+	struct ir_rule *rule;
+
+	if (!count || !complete || table->clamp_mss <= 0)
 		return;
 	rule = lower_rule(lower, forward_chain(lower), nowhere, "segments that fit the way back");
 	lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
@@ -142,12 +153,12 @@ void lower_locks(struct lower *lower)
 			if (way->listener->on_failure == FAILURE_DROP)
 				lock_silence(lower, way);
 		}
-		if (way->kind != IR_CLASS_ROUTE)
-			continue;
-		if (is_strict(way))
+		if (way->kind == IR_CLASS_ROUTE && is_strict(way))
 			lock_interfaces(lower, way);
 		for (size_t k = 0; k < way->table_count; k++)
 			if (way->tables[k]->clamp_mss >= 0)
 				clamp_segments(lower, way, way->tables[k]);
 	}
+	for (size_t i = 0; i < lower->policy->table_count; i++)
+		clamp_back(lower, &lower->policy->tables[i]);
 }

@@ -15,6 +15,11 @@ enum { PRIORITY_DSTNAT = -105, PRIORITY_SRCNAT = 95 };
 
 static const struct span nowhere;
 
+bool lower_leads_out(const struct lower_class *way)
+{
+	return way->kind == IR_CLASS_ROUTE || way->kind == IR_CLASS_INBOUND;
+}
+
 bool lower_is_used(const struct lower_class *way)
 {
 	return way->families[ADDR_IPV4] || way->families[ADDR_IPV6];
@@ -141,7 +146,7 @@ void lower_translation(struct lower *lower)
 			to_listener(lower, way, true);
 		if (way->listener && way->listener->masquerade)
 			lower_op(lower, translate(lower, srcnat(lower), way), IR_MASQUERADE);
-		for (size_t k = 0; way->kind == IR_CLASS_ROUTE && k < way->table_count; k++)
+		for (size_t k = 0; lower_leads_out(way) && k < way->table_count; k++)
 			from_table(lower, way, way->tables[k]);
 	}
 }

@@ -41,7 +41,8 @@ static struct steps steps_of(struct lower *lower, const struct lower_class *way)
 	if (way->table)
 		add_step(lower, &steps, (struct step){ IR_RULE_LOOKUP, way->table, false });
 	for (size_t i = 0; i < way->table_count; i++) {
-		if (way->tables[i]->prefer_main || way->kind == IR_CLASS_REPLY)
+		if (way->tables[i]->prefer_main || way->kind == IR_CLASS_REPLY ||
+		    way->kind == IR_CLASS_INBOUND)
 			add_step(lower, &steps,
 				 (struct step){ IR_RULE_LOOKUP, IR_TABLE_MAIN, true });
 		add_step(lower, &steps,

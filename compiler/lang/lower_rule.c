@@ -215,6 +215,28 @@ static const char *counted(struct lower *lower, const struct lower_walk *walk,
 	return name;
 }
 
+/* Does the rule meet what comes in by an uplink without naming the interface? */
+static bool takes_uplinks(const struct lower_walk *walk, const struct ast_rule *rule,
+			  const struct lower_class *way)
+{
+	const struct match_condition *in = ast_condition(rule, "in");
+
+	return walk->scope == SCOPE_FORWARD && way->inbound && (!in || in->negated);
+}
+
+/*
+ * A rule about some protocols does not meet the ICMP errors about its connections, and they would
+ * leave by the main table: they follow the connection's mark.
+ */
+static bool leaves_errors(const struct ast_rule *rule)
+{
+	const struct ast_then *then = rule->then;
+
+	return rule->protocols.count &&
+	       (then->action == THEN_ROUTE || then->action == THEN_MARK ||
+		(then->action == THEN_PROXY && then->listener->mode == MODE_TPROXY));
+}
+
 static const char *target_of(struct lower *lower, const struct lower_walk *walk,
 			     const struct ast_rule *rule)
 {
@@ -223,6 +245,8 @@ static const char *target_of(struct lower *lower, const struct lower_walk *walk,
 	if (rule->then->action == THEN_DIRECT)
 		return NULL;
 	way = lower_class_of(lower, rule->then);
+	if (takes_uplinks(walk, rule, way))
+		return way->open_chain;
 	return walk->scope == SCOPE_LOCAL ? way->local_chain : way->chain;
 }
 
@@ -240,6 +264,8 @@ static void decide(struct lower *lower, struct lower_walk *walk, const struct as
 		lower_do(lower, out,
 			 (struct ir_statement){ .op = IR_COUNT,
 						.name = counter_name(lower, rule) });
+	if (!walk->stateful && leaves_errors(rule))
+		target = lower_decide(lower, walk, target, target);
 	if (walk->stateful) {
 		first = lets_go(rule->then)
 				? lower_try(lower, walk, lower_class_of(lower, rule->then))
@@ -318,6 +344,12 @@ static void note_use(struct lower *lower, const struct lower_walk *walk,
 	way->families[family] = true;
 	way->forward |= walk->scope == SCOPE_FORWARD;
 	way->local |= walk->scope == SCOPE_LOCAL;
+	way->tcp |= !rule->protocols.count || interval_contains(&rule->protocols, PROTOCOL_TCP);
+	way->udp |= !rule->protocols.count || interval_contains(&rule->protocols, PROTOCOL_UDP);
+	if (takes_uplinks(walk, rule, way)) {
+		way->inbound->families[family] = true;
+		way->inbound->forward = true;
+	}
 }
 
 static void put_rules(struct lowering *lowering, struct lower_walk *walk,

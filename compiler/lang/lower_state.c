@@ -161,16 +161,24 @@ static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
 					.mask = (uint32_t)lower->policy->settings.mark_mask });
 }
 
+static struct ir_rule *keep_rule(struct lower *lower, struct ir_chain *chain, bool first_only)
+{
+	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
+
+	if (first_only)
+		lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
+	return rule;
+}
+
 void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
-		size_t way)
+		size_t way, bool first_only)
 {
 	size_t uplinks = walk->scope == SCOPE_FORWARD ? lower->uplink_count : 0;
 
-	set_value(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL),
-		  lower_value(lower, 0, way));
+	set_value(lower, keep_rule(lower, chain, first_only), lower_value(lower, 0, way));
 	for (size_t i = 0; i < uplinks; i++) {
 		struct lower_uplink *uplink = &lower->uplinks[i];
-		struct ir_rule *rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+		struct ir_rule *rule = keep_rule(lower, chain, first_only);
 
 		lower_match(lower, rule,
 			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
@@ -189,8 +197,10 @@ const char *lower_decide(struct lower *lower, const struct lower_walk *walk, con
 
 	if (chain)
 		return chain->name;
-	chain = lower_chain(lower, name, "the first packet decides for the whole connection");
-	lower_keep(lower, chain, walk, way);
+	chain = lower_chain(lower, name,
+			    walk->stateful ? "the first packet decides for the whole connection"
+					   : "ICMP errors will follow their connection");
+	lower_keep(lower, chain, walk, way, !walk->stateful);
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
 	if (first)
 		lower_goto(lower, rule, first);
@@ -266,6 +276,7 @@ static struct ir_statement new_dispatch(struct lower *lower)
 void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope)
 {
 	struct ir_statement dispatch = new_dispatch(lower);
+	struct ir_rule *rule;
 
 	for (size_t i = 0; i < lower->value_count; i++) {
 		struct lower_value value = lower->values[i];
@@ -273,7 +284,17 @@ void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope 
 		if (value.way && lower->ways[value.way - 1].scope == scope)
 			add_case(lower, &dispatch, value.value, keep_chain(lower, value.way));
 	}
-	add_dispatch(lower, chain, dispatch, "a connection keeps the way its first packet got");
+	if (!dispatch.case_count)
+		return;
+	if (lower->stateful[scope == SCOPE_LOCAL]) {
+		add_dispatch(lower, chain, dispatch,
+			     "a connection keeps the way its first packet got");
+		return;
+	}
+	rule = lower_guarantee(lower, chain, "errors about a connection follow it");
+	lower_match(lower, rule, icmp_match(lower->arena));
+	lower_match(lower, rule, state_match(lower->arena, STATE_RELATED));
+	lower_do(lower, rule, dispatch);
 }
 
 void lower_fill_replies(struct lower *lower, struct ir_chain *chain)

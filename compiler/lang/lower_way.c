@@ -46,15 +46,12 @@ static void hand_over(struct lower *lower, struct ir_chain *chain, const struct 
 /* Errors about a kept connection belong to the proxy's socket, which is on this host. */
 static void take_errors(struct lower *lower, struct ir_chain *chain)
 {
-	struct interval_set icmp = { 0 };
 	struct ir_rule *rule;
 
-	if (!lower->stateful[0] && !lower->stateful[1])
+	if (!lower->way_count)
 		return;
-	interval_add(lower->arena, &icmp, PROTOCOL_ICMP, PROTOCOL_ICMP);
-	interval_add(lower->arena, &icmp, PROTOCOL_ICMPV6, PROTOCOL_ICMPV6);
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
-	lower_match(lower, rule, protocol_match(&icmp));
+	lower_match(lower, rule, icmp_match(lower->arena));
 	lower_op(lower, rule, IR_ACCEPT);
 }
 
@@ -86,7 +83,7 @@ const char *lower_try(struct lower *lower, const struct lower_walk *walk,
 	chain = lower_chain(lower, name, NULL);
 	set_mark(lower, chain, way);
 	hand_over(lower, chain, way);
-	lower_keep(lower, chain, walk, direct);
+	lower_keep(lower, chain, walk, direct, false);
 	rule = lower_rule(lower, chain, (struct span){ 0 },
 			  "no listener: the connection goes its usual way");
 	lower_set_mark(lower, rule, 0, way->mask);
@@ -103,6 +100,23 @@ static void mark_chain(struct lower *lower, const struct lower_class *way, const
 	lower_op(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), IR_ACCEPT);
 }
 
+/* What came in by an uplink is not sent back out while the main table knows where it belongs. */
+static void open_chain(struct lower *lower, const struct lower_class *way)
+{
+	struct ir_chain *chain = lower_chain(lower, way->open_chain, NULL);
+
+	for (size_t i = 0; i < lower->uplink_count; i++) {
+		const struct lower_uplink *uplink = &lower->uplinks[i];
+		struct ir_rule *rule =
+			lower_guarantee(lower, chain, i ? NULL : "what comes in by an uplink");
+
+		lower_match(lower, rule,
+			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
+		lower_goto(lower, rule, way->inbound->chain);
+	}
+	lower_goto(lower, lower_guarantee(lower, chain, NULL), way->chain);
+}
+
 void lower_way_chains(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->class_count; i++) {
@@ -115,5 +129,7 @@ void lower_way_chains(struct lower *lower)
 			proxy_chain(lower, way);
 		if (!hands_over || way->local)
 			mark_chain(lower, way, way->local_chain);
+		if (way->inbound && lower_is_used(way->inbound))
+			open_chain(lower, way);
 	}
 }

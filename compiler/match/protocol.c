@@ -88,6 +88,15 @@ struct ir_match protocol_match(const struct interval_set *protocols)
 	return (struct ir_match){ .ops = &protocol_ops, .values = *protocols };
 }
 
+struct ir_match icmp_match(struct arena *arena)
+{
+	struct interval_set icmp = { 0 };
+
+	interval_add(arena, &icmp, PROTOCOL_ICMP, PROTOCOL_ICMP);
+	interval_add(arena, &icmp, PROTOCOL_ICMPV6, PROTOCOL_ICMPV6);
+	return protocol_match(&icmp);
+}
+
 static void lower_protocol(const struct match_condition *condition, struct match_context *context,
 			   struct match_alternatives *out)
 {

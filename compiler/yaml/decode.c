@@ -271,7 +271,8 @@ bool decode_choice(struct decode *decode, const struct decode_field *field,
 	}
 	record = diag_add(decode->diag, DIAG_bad_value, value->span, "`%s` cannot be \"%s\"",
 			  field->key, excerpt(decode, value->text));
-	nearest = suggest_nearest(value->text, field->choices, count);
+	/* Of two letters every word is near every other: "no" is not meant for "on". */
+	nearest = value->length > 2 ? suggest_nearest(value->text, field->choices, count) : NULL;
 	if (nearest)
 		diag_help(record, "did you mean \"%s\"?", nearest);
 	diag_help(record, "it is one of: %s", join(decode, field->choices, count));

@@ -331,9 +331,10 @@ static void test_batches(void **state)
 	assert_true(ipbatch_needs_ipv6(ir));
 	assert_holds(&ipv4,
 		     "rule add fwmark 0x64/0xffffffff unreachable priority 10001 protocol 116\n"
-		     "route replace local default dev lo table 100 protocol 116\n"
+		     "# policy.yaml:3\n"
+		     "route add local default dev lo table 100 protocol 116\n"
 		     "rule add fwmark 0x64/0xffffffff lookup 100 priority 10000 protocol 116\n");
-	assert_holds(&ipv6, "route replace local default dev lo table 100 protocol 116\n");
+	assert_holds(&ipv6, "route add local default dev lo table 100 protocol 116\n");
 	for (size_t i = 0; i < ir->route_count; i++)
 		ir->routes[i].family = ADDR_IPV4;
 	for (size_t i = 0; i < ir->ip_rule_count; i++)
