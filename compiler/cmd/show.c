@@ -35,6 +35,8 @@ void show_line(struct buf *out, const struct report_line *line, const char *inde
 		buf_puts(out, "tpc: ");
 	}
 	buf_printf(out, "%s: %s\n", word_for(line->kind), line->text);
+	if (line->help)
+		buf_printf(out, "%s  help: %s\n", indent, line->help);
 	if (line->command)
 		buf_printf(out, "%s  run: %s\n", indent, line->command);
 }
@@ -73,6 +75,8 @@ static void put_object(struct buf *out, const struct report_line *line)
 			   source_place(line->where.source, line->where.begin).line);
 	else
 		buf_puts(out, ",\"line\":null,");
+	show_json_text(out, "help", line->help);
+	buf_putc(out, ',');
 	show_json_text(out, "command", line->command);
 	buf_putc(out, '}');
 }

@@ -17,6 +17,7 @@
 #include "live/apply_state.h"
 #include "live/checks.h"
 #include "live/report.h"
+#include "live/strangers.h"
 
 /* The path that still means the same file from anywhere. */
 static const char *absolute(struct arena *arena, const char *path)
@@ -141,6 +142,16 @@ static enum apply_outcome change(struct apply *apply)
 	return was_changed(apply->counts) ? APPLY_DONE : APPLY_UNCHANGED;
 }
 
+static void warn_of_strangers(const struct apply *apply)
+{
+	struct strangers_policy own = { .claim = &apply->after->claims[0],
+					.ip_rules = apply->ir->ip_rules,
+					.ip_rule_count = apply->ir->ip_rule_count };
+
+	if (apply->ir->ip_rule_count)
+		strangers_find(apply->report, &own, &apply->observed);
+}
+
 static enum apply_outcome decide(struct apply *apply)
 {
 	if (!look(apply) || !is_possible(apply))
@@ -150,6 +161,7 @@ static enum apply_outcome decide(struct apply *apply)
 	apply_find_covers(apply);
 	checks_surroundings(apply->arena, &apply->kernel.route, apply->report, apply->ir,
 			    &apply->diff);
+	warn_of_strangers(apply);
 	if (!apply_check_rules(apply))
 		return APPLY_REFUSED;
 	if (apply->job->dry_run) {

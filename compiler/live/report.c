@@ -27,3 +27,14 @@ struct report_line *report_add(struct report *report, enum report_kind kind, con
 	line->text = text;
 	return line;
 }
+
+const char *report_text(struct report *report, const char *format, ...)
+{
+	const char *text;
+	va_list args;
+
+	va_start(args, format);
+	text = arena_vprintf(report->arena, format, args);
+	va_end(args);
+	return text;
+}

@@ -26,6 +26,7 @@ struct report_line {
 	enum report_kind kind;
 	struct span where; /* in the policy, or no source */
 	const char *text;
+	const char *help; /* what to do about it, in words, or NULL */
 	const char *command;
 };
 
@@ -38,5 +39,9 @@ struct report {
 /* The line that was added, so that a command can be set. */
 struct report_line *report_add(struct report *report, enum report_kind kind, const char *format,
 			       ...) __attribute__((format(printf, 3, 4)));
+
+/* Text that lives as long as the report. */
+const char *report_text(struct report *report, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -73,17 +73,52 @@ static void put_prefix(struct buf *out, const char *word, enum addr_family famil
 }
 
 static void put_action(struct buf *out, const struct rules_seen *seen,
-		       const struct fib_rule_hdr *header)
+		       const struct fib_rule_hdr *header, bool is_vrf)
 {
 	static const char *const names[] = { "", "",          "goto",        "nop",     "",
 					     "", "blackhole", "unreachable", "prohibit" };
 
-	if (header->action == FR_ACT_TO_TBL)
+	if (is_vrf)
+		buf_puts(out, " lookup [l3mdev-table]");
+	else if (header->action == FR_ACT_TO_TBL)
 		buf_printf(out, " lookup %" PRIu32, seen->rule.table);
 	else if (header->action < sizeof(names) / sizeof(names[0]))
 		buf_printf(out, " %s", names[header->action]);
 	if (seen->rule.suppress_default)
 		buf_puts(out, " suppress_prefixlength 0");
+}
+
+static void put_ports(struct buf *out, const char *word, const struct nlattr *attribute)
+{
+	const struct fib_rule_port_range *range;
+
+	if (!attribute)
+		return;
+	range = mnl_attr_get_payload(attribute);
+	buf_printf(out, " %s %u", word, range->start);
+	if (range->end != range->start)
+		buf_printf(out, "-%u", range->end);
+}
+
+static void put_selectors(struct buf *out, const struct fib_rule_hdr *header,
+			  const struct nlattr *const *attributes)
+{
+	if (header->tos)
+		buf_printf(out, " tos 0x%02x", header->tos);
+	if (attributes[FRA_IIFNAME])
+		buf_printf(out, " iif %s", mnl_attr_get_str(attributes[FRA_IIFNAME]));
+	if (attributes[FRA_OIFNAME])
+		buf_printf(out, " oif %s", mnl_attr_get_str(attributes[FRA_OIFNAME]));
+	if (attributes[FRA_UID_RANGE]) {
+		const struct fib_rule_uid_range *range =
+			mnl_attr_get_payload(attributes[FRA_UID_RANGE]);
+
+		buf_printf(out, " uidrange %" PRIu32 "-%" PRIu32, range->start, range->end);
+	}
+	if (attributes[FRA_IP_PROTO])
+		buf_printf(out, " ipproto %u", mnl_attr_get_u8(attributes[FRA_IP_PROTO]));
+	put_ports(out, "sport", attributes[FRA_SPORT_RANGE]);
+	put_ports(out, "dport", attributes[FRA_DPORT_RANGE]);
 }
 
 /* The rule in the words of `ip rule`, as far as a person needs them to find it. */
@@ -105,11 +140,8 @@ static const char *describe(struct reader *reader, const struct rules_seen *seen
 	else if (seen->rule.mask)
 		buf_printf(&out, " fwmark 0x%" PRIx32 "/0x%" PRIx32, seen->rule.mark,
 			   seen->rule.mask);
-	if (attributes[FRA_IIFNAME])
-		buf_printf(&out, " iif %s", mnl_attr_get_str(attributes[FRA_IIFNAME]));
-	if (attributes[FRA_OIFNAME])
-		buf_printf(&out, " oif %s", mnl_attr_get_str(attributes[FRA_OIFNAME]));
-	put_action(&out, seen, header);
+	put_selectors(&out, header, attributes);
+	put_action(&out, seen, header, attributes[FRA_L3MDEV] != NULL);
 	text = arena_strdup(reader->arena, buf_text(&out));
 	buf_free(&out);
 	return text;
@@ -129,6 +161,19 @@ static bool is_ours_to_give(unsigned int type)
 		return true;
 	}
 	return false;
+}
+
+static bool has_selector(const struct fib_rule_hdr *header, const struct nlattr *const *attributes)
+{
+	static const unsigned int selectors[] = { FRA_SRC,         FRA_DST,        FRA_IIFNAME,
+						  FRA_OIFNAME,     FRA_FLOW,       FRA_TUN_ID,
+						  FRA_L3MDEV,      FRA_UID_RANGE,  FRA_IP_PROTO,
+						  FRA_SPORT_RANGE, FRA_DPORT_RANGE };
+
+	for (size_t i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++)
+		if (attributes[selectors[i]])
+			return true;
+	return header->tos != 0;
 }
 
 static uint32_t number_of(const struct nlattr *attribute, uint32_t otherwise)
@@ -164,6 +209,9 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 		seen->rule.table = number_of(attributes[FRA_TABLE], header->table);
 	if (attributes[FRA_PROTOCOL])
 		seen->protocol = mnl_attr_get_u8(attributes[FRA_PROTOCOL]);
+	seen->is_lookup = header->action == FR_ACT_TO_TBL;
+	seen->is_idle = header->action == FR_ACT_NOP;
+	seen->has_selector = has_selector(header, attributes);
 	seen->is_negated = header->flags & FIB_RULE_INVERT;
 	seen->is_other |= !ir_action(header->action, &seen->rule.action) || seen->is_negated ||
 			  header->tos || (suppress != 0 && suppress != UINT32_MAX);

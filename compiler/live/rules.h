@@ -21,9 +21,12 @@ struct netlink_error;
 struct rules_seen {
 	struct ir_ip_rule rule;
 	uint32_t protocol; /* rtnetlink's, of who added it */
-	bool is_other;    /* has a selector, a negation or an action that no policy of ours gives */
-	bool is_negated;  /* `ip rule add not ...` */
-	const char *text; /* "32765: from all fwmark 0x64 lookup 100" */
+	bool is_other;   /* has a selector, a negation or an action that no policy of ours gives */
+	bool is_negated; /* `ip rule add not ...` */
+	bool is_lookup;  /* in the table rule.table */
+	bool is_idle;    /* does nothing to any packet (nop) */
+	bool has_selector; /* something else than a mark */
+	const char *text;  /* "32765: from all fwmark 0x64 lookup 100" */
 };
 
 struct rules_list {

@@ -14,6 +14,7 @@
 #include "live/report.h"
 #include "live/settings.h"
 #include "live/sockets.h"
+#include "live/strangers.h"
 
 static const char *apply_command(struct arena *arena, const struct status_policy *policy)
 {
@@ -218,6 +219,27 @@ static void check_claim(struct arena *arena, struct status_policy *policy,
 					      claim->tables[i]));
 }
 
+/* What others have put before, among or behind what is the policy's. */
+static void check_strangers(struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+	const struct about_line *routing = ruleset_about(&policy->observed.table, ABOUT_ROUTING);
+	struct strangers_policy own = { .mark_mask = routing ? routing->mask : UINT32_MAX };
+
+	if (record && record->claim_count) {
+		own.claim = &record->claims[0];
+		own.ip_rules = record->ip_rules;
+		own.ip_rule_count = record->ip_rule_count;
+	} else if (policy->observed.claim_count) {
+		own.claim = &policy->observed.claims[0];
+	} else {
+		return;
+	}
+	if (!record || record->ip_rule_count)
+		strangers_find(policy->problems, &own, &policy->observed);
+	strangers_find_inside(policy->problems, &own, &policy->observed);
+}
+
 static bool read_policy(struct arena *arena, struct kernel *kernel, const struct folder *folder,
 			const char *name, struct status_policy *out, struct netlink_error *error)
 {
@@ -233,6 +255,7 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 		check_record(arena, out);
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
+	check_strangers(out);
 	return true;
 }
 

@@ -205,6 +205,88 @@ def neighbours(shop, host):
 	return problems + differs(before, host.state(), "after remove:")
 
 
+# What a rule in front of the policy's block says, and whether it can take what the policy has marked.
+FRONT = {
+	"-4 rule add priority 9990 from 10.0.0.0/8 lookup main": "9990: from 10.0.0.0/8 lookup 254",
+	"-4 rule add priority 9999 to 203.0.113.0/24 lookup 53": "9999: from all to 203.0.113.0/24 lookup 53",
+	"-6 rule add priority 50 iif eth1 lookup 53": "IPv6 rule at priority 50",
+	"-4 rule add priority 70 uidrange 0-0 lookup 53": "uidrange 0-0 lookup 53",
+	"-4 rule add priority 71 ipproto tcp dport 443 lookup 53": "ipproto 6 dport 443 lookup 53",
+	"-4 rule add priority 72 not fwmark 0xca6c lookup 53": "72: not from all fwmark 0xca6c lookup 53",
+	"-4 rule add priority 73 fwmark 0/0xff0000 lookup 53": "73: from all fwmark 0x0/0xff0000 lookup 53",
+	"-6 rule add priority 74 prohibit": "74: from all prohibit",
+	"-4 rule add priority 75 fwmark 0x80000/0xff0000 lookup 52": None,
+	"-4 rule add priority 76 fwmark 0xca6c lookup 52": None,
+	"-4 rule add priority 77 lookup local": None,
+	"-4 rule add priority 78 nop": None,
+	"-4 rule add priority 20000 from 10.0.0.0/8 lookup 53": None,
+}
+
+
+@live("others' rules in front of the policy's: apply and status warn of those that could take its packets, and of no other")
+def in_front(shop, host):
+	host.link("wg0")
+	shop.write("policy.yaml", VPN)
+	problems = []
+	for command, words in FRONT.items():
+		host.must("ip", *command.split())
+		before = host.state()
+		for when in "applied", "nothing to change":
+			done = host.tpc("apply", "policy.yaml")
+			problems += expect(done, 0, when, [words, "warning: somebody else's", "settings: {priority: "] if words else ())
+			if not words and "somebody else" in done.err:
+				problems.append(f"{command}: {done}")
+		told = [item["text"] + str(item["help"]) for item in host.json("status")["policies"][0]["problems"]]
+		if bool(words) != bool(told) or (words and (words not in told[0] or "remove that rule" not in told[0])):
+			problems.append(f"{command}: status says {told}")
+		problems += expect(host.tpc("remove"), 0)
+		problems += differs(before, host.state(), f"{command}: after remove:")
+		host.must("ip", *command.replace(" add ", " del ").split())
+	return problems
+
+
+@live("the priority that the warning names is one: with it nothing stands in front")
+def front_help(shop, host):
+	host.link("wg0")
+	host.must("ip", "rule", "add", "priority", "5000", "from", "10.0.0.0/8", "lookup", "53")
+	shop.write("policy.yaml", VPN)
+	said = host.tpc("apply", "policy.yaml").err
+	found = re.search(r"`(settings: \{priority: \d+\})`", said)
+	if not found:
+		return f"no such help: {said}"
+	shop.write("policy.yaml", VPN.replace("version: 1", "version: 1\n" + found.group(1)))
+	done = host.tpc("apply", "policy.yaml")
+	problems = expect(done, 0, "applied") + (["warned again", str(done)] if "somebody else" in done.err else [])
+	return problems + expect(host.tpc("status"), 0, "everything holds")
+
+
+@live("what others add after an apply: a rule among the policy's, one to its table, a route in it, one in front; status tells, by hand too")
+def added_since(shop, host):
+	host.link("wg0")
+	shop.write("policy.yaml", VPN)
+	commands = {
+		"rule add priority 10001 from 10.0.0.0/8 lookup 53": "among the policy's (10000-1000",
+		"rule add priority 12000 from 10.0.0.0/8 lookup 7100": "by the policy's table 7100: 12000: from 10.0.0.0/8",
+		"route add 192.0.2.128/25 dev lo table 7100": "table 7100 holds somebody else's IPv4 route: 192.0.2.128/25",
+		"rule add from 10.9.0.0/16 lookup 53": "can take packets that the policy has marked: 9999: from 10.9.0.0/16",
+		"-6 rule add priority 9000 from 2001:db8::/32 lookup 53": "stands before the policy's",
+	}
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	for notes in "notes", "no notes":
+		problems += expect(host.tpc("status"), 0, "everything holds")
+		for command, words in commands.items():
+			host.must("ip", *command.split())
+			done = host.tpc("status")
+			problems += expect(done, 0, words)
+			if done.out.count("warning") != 1:
+				problems.append(f"{notes}: {done}")
+			host.must("ip", *command.replace(" add ", " del ").split())
+		for path in (shop.folder / "run").rglob("tpc"):
+			path.unlink()
+	host.must("ip", "rule", "add", "priority", "12000", "from", "10.0.0.0/8", "lookup", "7100")
+	return problems + expect(host.tpc("apply", "policy.yaml"), 0, (), "by the policy's table 7100")
+
+
 @live("two policies: numbers the other has are refused by its name; apart they live side by side")
 def two_policies(shop, host):
 	shop.write("policy.yaml", TWO.replace("version: 1", "version: 1\nname: one"))
