@@ -1,0 +1,150 @@
+"""
+What belongs to a connection without being of its protocol, and what comes in unasked: ICMP errors about
+connections that were taken, and connections from outside under rules that name no interface.
+"""
+
+import socket
+import struct
+import time
+
+import probe
+from lab import CLIENT, FOREIGN, Network
+from policy import Policy
+from suite import answered, case, nothing, same
+
+ETH_IP = 0x0800
+IP_MTU, IP_TRANSPARENT = 14, 19  # linux/in.h
+TOO_BIG = (3, 4)  # ICMP type and code: fragmentation needed
+NEXT_MTU = 1200
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xFFFF)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+def too_big(packet):
+    """The answer of a router between client and proxy: the packet did not fit."""
+    body = packet[:28 + 8]
+    head = struct.pack("!BBHHH", *TOO_BIG, 0, 0, NEXT_MTU) + body
+    return head[:2] + struct.pack("!H", checksum(head)) + head[4:]
+
+
+def first_large(sniffer):
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        packet, where = sniffer.recvfrom(2000)
+        if where[2] != socket.PACKET_OUTGOING and packet[9] == socket.IPPROTO_TCP and len(packet) > 500:
+            return packet
+    raise AssertionError("the proxy sent nothing large")
+
+
+POLICIES = {
+    "addresses alone": "rules: [{to: 203.0.113.8, proto: tcp, then: {proxy: p}}]",
+    "a way that is kept": "rules: [{to: 203.0.113.8, proto: tcp, state: new, then: {proxy: p}}]",
+}
+
+
+def _errors(name, rules):
+    @case(f"errors: an ICMP error about a proxied connection reaches the proxy, not the origin: {name}")
+    def _():
+        with Network() as net:
+            Policy(net, f"version: 1\nlisteners: {{p: {{tproxy: 12345}}}}\n{rules}\n").up()
+            # The client takes no large segment, so that the proxy's stays unacknowledged.
+            net.client.nft("""table inet deaf {
+    chain input {
+        type filter hook input priority 0;
+        ip protocol tcp meta length > 500 drop
+    }
+}""")
+            with net.router:
+                listener = socket.socket()
+                listener.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+                listener.bind(("127.0.0.1", 12345))
+                listener.listen()
+            with net.client:
+                client = socket.create_connection((FOREIGN[4], 80), timeout=2)
+                raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+                sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_IP))
+                sniffer.settimeout(3)
+            with listener, client, raw, sniffer:
+                child, _ = listener.accept()
+                child.send(b"x" * 1400)
+                packet = first_large(sniffer)
+                watch = net.sniff("origin")
+                raw.sendto(too_big(packet), (FOREIGN[4], 0))
+                deadline = time.monotonic() + 2
+                while child.getsockopt(socket.SOL_IP, IP_MTU) != NEXT_MTU and time.monotonic() < deadline:
+                    time.sleep(0.02)
+                same(child.getsockopt(socket.SOL_IP, IP_MTU), NEXT_MTU, "the proxy's path MTU")
+                nothing(watch)
+                child.close()
+
+
+for _name, _rules in POLICIES.items():
+    _errors(_name, _rules)
+
+
+@case("errors: a port that a client has closed is not told to the origin of a proxied answer")
+def _closed_port():
+    with Network() as net:
+        Policy(net, """version: 1
+listeners: {p: {tproxy: 12345}}
+rules: [{to: ["203.0.113.8", "2001:db8:113::8"], proto: udp, then: {proxy: p}}]
+""").up()
+        watch = net.sniff("origin")
+        with net.router:
+            listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            listener.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+            listener.bind(("127.0.0.1", 12345))
+            answer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            answer.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+            answer.bind((FOREIGN[4], 53))
+        with net.client:
+            client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        client.sendto(b"question", (FOREIGN[4], 53))
+        listener.settimeout(2)
+        _, asker = listener.recvfrom(100)
+        client.close()
+        answer.sendto(b"answer", asker)
+        time.sleep(0.2)
+        listener.close()
+        answer.close()
+        nothing(watch)
+
+
+@case("inbound: a rule that names no interface does not send back what comes in by an uplink")
+def _inbound():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        Policy(net, """version: 1
+tables:
+  fibre: {via: [192.0.2.1, "2001:db8:1::1"], dev: wan0, masquerade: true}
+  mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}
+default: {forward: {route: [fibre, mobile, unreachable]}}
+""").up()
+        net.echo(net.client, tcp=(5000,), udp=(5000,))
+        for proto in "tcp", "udp":
+            answered(probe.ask(net.hosts["origin"], proto, CLIENT[6], 5000, timeout=2), "client")
+        # What the rule is there for still goes its way.
+        for proto, version in (("tcp", 4), ("udp", 6)):
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin")
+
+
+@case("marks: what somebody else marks with a value that the policy names is not taken for one of its ways")
+def _asked_mark():
+    with Network() as net:
+        net.router.nft("""table inet theirs {
+    chain before {
+        type filter hook prerouting priority -160;
+        iifname "lan0" meta l4proto udp meta mark set 0x01000000
+    }
+}""")
+        Policy(net, """version: 1
+listeners: {p: {tproxy: 12345}}
+rules:
+  - {mark: 0x01000000, then: direct}
+  - {in: lan0, proto: tcp, then: {proxy: p}}
+""").up()
+        for version in 4, 6:
+            answered(probe.ask(net.client, "udp", FOREIGN[version], 53), "origin")
