@@ -104,10 +104,10 @@ def strangers(shop):
 	compiled(shop)
 	done = inside(shop, r"""
 nft add table inet other; nft add table ip tpc
-ip rule add fwmark 0x77/0xff lookup 300 priority 10001 protocol 99
+ip rule add fwmark 0x77/0xff lookup 300 priority 20001 protocol 99
 ip rule add fwmark 0x77/0xff lookup 300 priority 9999 protocol 116
-ip rule add from 192.0.2.1 fwmark 0x77/0xff lookup 300 priority 10002 protocol 116
-ip route add 192.0.2.0/24 dev tun0 table 7101 protocol 99
+ip rule add from 192.0.2.1 fwmark 0x77/0xff lookup 300 priority 20002 protocol 116
+ip route add 192.0.2.0/24 dev tun0 table 7102 protocol 99
 show >before
 ip rule add fwmark 0x78/0xff lookup 300 priority 10002 protocol 116
 ip rule add fwmark 0x78/0xff priority 10003 protocol 116 prohibit
@@ -177,19 +177,56 @@ verb down; echo "down $?"
 		['warning: ip -4 route add default dev tun0', 'Cannot find device "tun0"'])
 
 
-@case("a route of somebody else in our table is not overwritten, and no packet is marked")
-def no_overwriting(shop):
+# What somebody else may have in our numbers, and what of it `up` says.
+TAKEN = {
+	"rule add priority 10001 from 192.0.2.1 lookup 300": ["priorities 10000-100", "IPv4  10001: from 192.0.2.1 lookup 300"],
+	"-6 rule add priority 10002 fwmark 0x77/0xff lookup 300 protocol 99": ["IPv6  10002: from all fwmark 0x77/0xff lookup 300 proto 99"],
+	"rule add priority 10000 from 192.0.2.1 fwmark 0x77/0xff lookup 300 protocol 116": ["IPv4  10000: from 192.0.2.1 fwmark 0x77/0xff"],
+	"rule add priority 10003 prohibit": ["IPv4  10003: from all"],
+	"route add default dev lan0 table 7101 protocol 99": ["IPv4  table 7101: default dev lan0 proto 99", "table_ids"],
+	"route add 198.51.100.0/24 dev lan0 table 7101": ["IPv4  table 7101: 198.51.100.0/24 dev lan0 proto 3"],
+	"-6 route add unreachable 2001:db8::/32 table 7100": ["IPv6  table 7100: unreachable 2001:db8::/32"],
+}
+
+
+@case("numbers that somebody else has taken: named, refused with status 3, nothing changed; in every shell")
+def taken(shop):
+	compiled(shop)
+	problems = []
+	for shell in filter(shutil.which, ("dash", "bash", "busybox")):
+		for command, words in TAKEN.items():
+			done = inside(shop, f"ip {command}" + r"""
+show >before
+verb up; echo "up $?"
+verb down; echo "down $?"
+show | diff before -
+[ ! -e run ] || echo "notes were left"
+""", environment={"SHELL_TO_TEST": "busybox sh" if shell == "busybox" else shell})
+			wrong = expect(done, 0, [], [*words, "settings: {", "nothing was changed"])
+			if done.out != "up 3\ndown 0\n":
+				wrong.append(str(done))
+			problems += [f"{shell}: {command}", *wrong] if wrong else []
+	return problems
+
+
+@case("an nft table of somebody else with our name: neither replaced by up nor removed by down; an empty one of ours is")
+def table_of_others(shop):
 	compiled(shop)
 	done = inside(shop, r"""
-ip route add default dev lan0 table 7101 protocol 99
+nft 'add table inet tpc { chain mine { type filter hook input priority 0; accept; }; }'
+show >before
 verb up; echo "up $?"
-nft list tables; ip rule | grep 'proto 116'
-ip route show table 7101 | sed 's/ linkdown//'
 verb down; echo "down $?"
-ip route show table 7101 | sed 's/ linkdown//'
+show | diff before -
+nft delete table inet tpc
+verb up
+nft flush table inet tpc
+verb up; echo "up $?"
+verb status | grep MISSING
+verb down; echo "down $?"
 """)
-	route = "default dev lan0 proto openr scope link \n"
-	return expect(done, 0, [f"up 4\n{route}down 0\n{route}"], "table 7101 has a route to default that is not ours")
+	problems = expect(done, 0, [], ["the nft table inet tpc is somebody else's", "nft delete table inet tpc", "another name", "nothing was changed"])
+	return problems + ([str(done)] if done.out != "up 3\ndown 3\nup 0\ndown 0\n" else [])
 
 
 @case("a file that nft refuses: status 3, nothing changed")
