@@ -59,11 +59,23 @@ static void put_json(const struct report *report, const char *name, enum apply_o
 	buf_puts(out, "}\n");
 }
 
+static void put_nothing(const struct cmd_call *call, const char *name, struct buf *out)
+{
+	struct report report = { .arena = call->arena };
+	const char **names;
+	size_t count = 0;
+
+	buf_printf(out, "%s: nothing is applied", name ? name : "tpc");
+	if (name && remove_candidates(call->arena, &report, &names, &count))
+		show_names(out, names, count);
+	buf_putc(out, '\n');
+}
+
 static void put_text(const struct cmd_call *call, const struct report *report, const char *name,
 		     enum apply_outcome outcome, struct buf *out)
 {
 	if (outcome == APPLY_UNCHANGED)
-		buf_printf(out, "%s: nothing is applied\n", name ? name : "tpc");
+		put_nothing(call, name, out);
 	else if (outcome == APPLY_DONE)
 		buf_printf(out, "%s: removed\n", name);
 	for (size_t i = 0; call->verbose && i < report->count; i++)

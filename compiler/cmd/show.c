@@ -55,6 +55,12 @@ void show_problems(const struct cmd_call *call, const struct report *report)
 	buf_free(&out);
 }
 
+void show_names(struct buf *out, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		buf_printf(out, "%s%s", i ? ", " : "; applied here: ", names[i]);
+}
+
 void show_json_text(struct buf *out, const char *key, const char *text)
 {
 	buf_printf(out, "\"%s\":", key);

@@ -81,8 +81,13 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 
 static void put_text(const struct cmd_call *call, const struct status *status, struct buf *out)
 {
-	if (!status->count)
-		buf_puts(out, "nothing is applied\n");
+	if (!status->count) {
+		if (call->arg_count)
+			buf_printf(out, "%s: ", call->args[0]);
+		buf_puts(out, "nothing is applied");
+		show_names(out, status->names, status->name_count);
+		buf_putc(out, '\n');
+	}
 	for (size_t i = 0; i < status->count; i++) {
 		if (i)
 			buf_putc(out, '\n');

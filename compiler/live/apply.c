@@ -58,6 +58,7 @@ static bool is_possible(struct apply *apply)
 {
 	bool good = !observe_is_other_version(&apply->observed, apply->report);
 
+	good &= !observe_is_strange_table(&apply->observed, apply->before, apply->report);
 	good &= checks_conflicts(apply->job->diag, apply->ir, &apply->observed);
 	return checks_accounts(apply->job->diag, apply->ir) && good;
 }

@@ -104,6 +104,24 @@ bool observe_is_other_version(const struct observed *observed, struct report *re
 	return true;
 }
 
+bool observe_is_strange_table(const struct observed *observed, const struct record *record,
+			      struct report *report)
+{
+	const struct ruleset_table *table = &observed->table;
+
+	if (!table->exists || record || ruleset_about(table, ABOUT_POLICY))
+		return false;
+	report_add(report, REPORT_REFUSED,
+		   "the nft table inet %s is somebody else's: it does not say that it is a policy's, and nothing is "
+		   "remembered of it",
+		   table->name)
+		->help =
+		report_text(report,
+			    "give the policy another `name:`, or remove that table yourself: nft delete table inet %s",
+			    table->name);
+	return true;
+}
+
 static bool has_table(const struct record_claim *claim, uint32_t table)
 {
 	for (size_t i = 0; i < claim->table_count; i++)

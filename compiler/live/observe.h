@@ -64,6 +64,10 @@ bool observe_owns_route(const struct observed *observed, const struct routes_see
 /* True, with a line in the report, when another version of tpc wrote the table: what it says cannot
  * be trusted to mean the same. */
 bool observe_is_other_version(const struct observed *observed, struct report *report);
+/* True, with a line in the report, when the table only has the name of one of ours: it says nothing
+ * of itself, and there is no record. */
+bool observe_is_strange_table(const struct observed *observed, const struct record *record,
+			      struct report *report);
 /* The other policy that has claimed the priority or the table, or NULL. */
 const struct observe_other *observe_priority_owner(const struct observed *observed,
 						   uint32_t priority);

@@ -150,7 +150,9 @@ static enum apply_outcome take_away(struct removal *removal)
 	if (!removal->observed.table.exists && !removal->record &&
 	    !owns_routing(&removal->observed))
 		return APPLY_UNCHANGED;
-	if (observe_is_other_version(&removal->observed, removal->report) || !remove_table(removal))
+	if (observe_is_other_version(&removal->observed, removal->report) ||
+	    observe_is_strange_table(&removal->observed, removal->record, removal->report) ||
+	    !remove_table(removal))
 		return APPLY_REFUSED;
 	done = remove_routing(removal);
 	done &= give_settings_back(removal);

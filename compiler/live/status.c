@@ -40,6 +40,11 @@ static void check_table(struct arena *arena, struct status_policy *policy)
 	if (!table->exists)
 		complain(arena, policy,
 			 arena_printf(arena, "the nft table inet %s is gone", table->name));
+	else if (!about && !policy->record)
+		complain(arena, policy,
+			 arena_printf(arena,
+				      "the nft table inet %s is somebody else's, no policy's",
+				      table->name));
 	else if (!ruleset_is_readable(table))
 		complain(arena, policy,
 			 arena_printf(arena, "the nft table inet %s does not say what it holds",
@@ -262,15 +267,12 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 static bool read_all(struct arena *arena, struct kernel *kernel, const struct folder *folder,
 		     const char *only, struct status *out, struct netlink_error *error)
 {
-	const char **names;
-	size_t count;
-
-	if (!observe_policies(arena, kernel, folder, &names, &count, error))
+	if (!observe_policies(arena, kernel, folder, &out->names, &out->name_count, error))
 		return false;
-	for (size_t i = 0; i < count; i++) {
-		if (only && strcmp(only, names[i]) != 0)
+	for (size_t i = 0; i < out->name_count; i++) {
+		if (only && strcmp(only, out->names[i]) != 0)
 			continue;
-		if (!read_policy(arena, kernel, folder, names[i],
+		if (!read_policy(arena, kernel, folder, out->names[i],
 				 arena_append(arena, out->policies, out->count), error))
 			return false;
 	}

@@ -23,6 +23,8 @@ struct status {
 	const char *folder;             /* where records are, NULL when there are none */
 	struct status_policy *policies; /* by name */
 	size_t count;
+	const char **names; /* of all that is applied, whatever was asked for */
+	size_t name_count;
 };
 
 /* All policies, or the one of this name. False with a line in the report when the system cannot be

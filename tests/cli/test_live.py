@@ -649,6 +649,27 @@ def other_version(shop, host):
 	return problems + differs(before, host.state(), "the refused apply:")
 
 
+@live("an nft table of somebody else with our name: neither replaced nor removed, status 3; without the notes ours is known by what it says")
+def table_of_others(shop, host):
+	shop.write("policy.yaml", SEED)
+	host.must("nft", "add table inet tpc { chain mine { type filter hook input priority 0; accept; }; }")
+	before = host.state()
+	words = ["the nft table inet tpc is somebody else's", "another `name:`", "nft delete table inet tpc"]
+	for command in ["apply", "policy.yaml"], ["apply", "--dry-run", "policy.yaml"], ["remove"], ["remove", "tpc"]:
+		problems = expect(host.tpc(*command), 3, None, words) + differs(before, host.state(), f"the refused {command}:")
+		if problems:
+			return problems
+	problems = expect(host.tpc("status"), 0, "somebody else's")
+	host.must("nft", "delete", "table", "inet", "tpc")
+	problems += expect(host.tpc("apply", "policy.yaml"), 0)
+	host.must("nft", "flush", "table", "inet", "tpc")
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "applied")
+	for path in (shop.folder / "run").rglob("tpc"):
+		path.unlink()
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
+	return problems + expect(host.tpc("remove"), 0, "tpc: removed")
+
+
 @live("status: nothing applied; then file, marks, tables; a listener that is down, one that is up")
 def status(shop, host):
 	problems = expect(host.tpc("status"), 0, "nothing is applied\n", None)
@@ -834,8 +855,8 @@ def names(shop, host):
 	problems = expect(host.tpc("apply", "-", stdin=SEED.encode()), 0, "applied")
 	problems += expect(host.tpc("status"), 0, "from <stdin>")
 	problems += expect(host.tpc("remove", "../tpc"), 2, None, "no policy's name")
-	problems += expect(host.tpc("remove", "other"), 0, "other: nothing is applied", None)
-	problems += expect(host.tpc("status", "other"), 0, "nothing is applied")
+	for verb in "remove", "status":
+		problems += expect(host.tpc(verb, "other"), 0, "other: nothing is applied; applied here: tpc\n", None)
 	return problems + expect(host.tpc("remove", "tpc"), 0, "tpc: removed", None)
 
 
