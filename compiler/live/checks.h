@@ -20,7 +20,7 @@ struct report;
 
 /* False when there is a conflict; all of them are added. */
 bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed);
-/* False when a user or a group of the policy does not exist here. */
+/* False when a user, a group or a cgroup of the policy does not exist here. */
 bool checks_accounts(struct diag *diag, const struct ir *ir);
 /* Forwarding, bridges, interfaces that are not there; `netlink` is rtnetlink's. */
 void checks_surroundings(struct arena *arena, struct netlink *netlink, struct report *report,

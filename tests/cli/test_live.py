@@ -598,6 +598,26 @@ def no_account(shop, host):
 	return problems + differs(before, host.state(), "the refused apply:")
 
 
+@live("a cgroup that does not exist: an error at its place, with what to do, status 3; one that does is taken")
+def no_cgroup(shop, host):
+	text = SEED.replace("rules:", "rules:\n  - {scope: local, to: foreign, proto: tcp, then: {proxy: proxy}}")
+	before = host.state()
+	for path in "nothere", "/system.slice/nothere.service":
+		shop.write("policy.yaml", text.replace("table: 100", f"table: 100, runs_as: {{cgroup: {path}}}"))
+		done = host.tpc("apply", "policy.yaml")
+		problems = expect(done, 3, None, [f'no cgroup "{path.strip("/")}"', "policy.yaml:5:", "^^^^^^^", "start its unit first"])
+		if problems or done.err.count("no cgroup") != 1:
+			return [*problems, str(done)]
+	problems = differs(before, host.state(), "the refused apply:")
+	there = next((entry.name for entry in os.scandir("/sys/fs/cgroup") if entry.is_dir()), None)
+	if there:
+		shop.write("policy.yaml", text.replace("table: 100", f"table: 100, runs_as: {{cgroup: {there}}}"))
+		done = host.tpc("apply", "policy.yaml")
+		if "no cgroup" in done.err:
+			problems.append(str(done))
+	return problems
+
+
 @live("an error of the policy ends it with status 1 before anything is asked")
 def wrong(shop, host):
 	shop.write("policy.yaml", SEED.replace("{proxy: proxy}", "{proxy: prxy}"))
