@@ -237,24 +237,102 @@ static bool check_expectations(struct checking *checking)
 	return good;
 }
 
-static void warn_of_unused(struct checking *checking)
+void check_unused(struct diag *diag, const struct ast_policy *policy)
 {
-	struct ast_policy *policy = checking->policy;
-
 	for (size_t i = 0; i < policy->set_count; i++)
 		if (!policy->sets[i].used)
-			diag_add(checking->diag, DIAG_unused, policy->sets[i].span,
+			diag_add(diag, DIAG_unused, policy->sets[i].span,
 				 "no rule uses the set \"%s\"", policy->sets[i].name);
 	for (size_t i = 0; i < policy->listener_count; i++)
 		if (!policy->listeners[i].used)
-			diag_add(checking->diag, DIAG_unused, policy->listeners[i].span,
+			diag_add(diag, DIAG_unused, policy->listeners[i].span,
 				 "no rule uses the listener \"%s\"", policy->listeners[i].name);
 	for (size_t i = 0; i < policy->table_count; i++)
 		if (!policy->tables[i].used)
-			diag_help(diag_add(checking->diag, DIAG_unused, policy->tables[i].span,
+			diag_help(diag_add(diag, DIAG_unused, policy->tables[i].span,
 					   "no rule uses the table \"%s\"", policy->tables[i].name),
 				  "it only answers what comes in by its interfaces; send something there with {route: %s}",
 				  policy->tables[i].name);
+}
+
+/* The whole of what a rule's scopes carry ends at a rule without conditions. */
+static bool ends_all(const struct ast_rule *rule, enum ir_scope scopes)
+{
+	return !rule->broken && !rule->condition_count && rule->then->action != THEN_CONTINUE &&
+	       rule->then->action != THEN_PROXY && (rule->scopes & scopes) == scopes;
+}
+
+static void warn_of_shadows(struct checking *checking)
+{
+	struct ast_policy *policy = checking->policy;
+
+	for (size_t i = 1; i < policy->rule_count; i++)
+		for (size_t k = 0; k < i; k++) {
+			struct diag_record *record;
+
+			if (policy->rules[i].broken || policy->rules[i].specials ||
+			    !ends_all(&policy->rules[k], policy->rules[i].scopes))
+				continue;
+			record = diag_add(checking->diag, DIAG_never_matches, policy->rules[i].span,
+					  "no packet gets as far as this rule");
+			diag_also(record, policy->rules[k].span,
+				  "this one has no condition and takes all");
+			diag_help(record, "put it before that rule, or remove it");
+			break;
+		}
+}
+
+/* Where one interface is wanted, a group's name is a mistake, unless the group holds an interface
+ * of that name. */
+static bool is_no_group(struct checking *checking, const char *name, struct span span)
+{
+	const struct ast_group *group = name ? ast_group_find(checking->policy, name) : NULL;
+	struct diag_record *record;
+
+	if (!group)
+		return true;
+	for (size_t i = 0; i < group->member_count; i++)
+		if (!strcmp(group->members[i], name))
+			return true;
+	record = diag_add(checking->diag, DIAG_impossible, span, "\"%s\" is a group of interfaces",
+			  name);
+	diag_also(record, group->span, "defined here");
+	diag_help(record, "name the interface itself");
+	return false;
+}
+
+static bool check_hop(struct checking *checking, const struct ast_hop *hop, struct span span)
+{
+	/* RFC 4291 section 2.5.6: fe80::/10 */
+	bool link_local = hop->via.has[ADDR_IPV6] && hop->via.addr[ADDR_IPV6].bits >> 118 == 0x3fa;
+	bool good = is_no_group(checking, hop->dev, span);
+
+	if (!link_local || hop->dev)
+		return good;
+	diag_help(diag_add(checking->diag, DIAG_impossible, hop->via.span,
+			   "a link-local gateway is known only together with its interface"),
+		  "add `dev: INTERFACE`");
+	return false;
+}
+
+static bool check_interfaces(struct checking *checking)
+{
+	struct ast_policy *policy = checking->policy;
+	bool good = true;
+
+	for (size_t i = 0; i < policy->table_count; i++) {
+		const struct ast_table *table = &policy->tables[i];
+
+		good &= check_hop(checking, &table->shorthand.hop, table->span);
+		for (size_t r = 0; r < table->route_count; r++) {
+			const struct ast_route *route = &table->routes[r];
+
+			good &= check_hop(checking, &route->hop, route->span);
+			for (size_t h = 0; h < route->hop_count; h++)
+				good &= check_hop(checking, &route->hops[h], route->hops[h].span);
+		}
+	}
+	return good;
 }
 
 bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy)
@@ -274,7 +352,8 @@ bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 	good &= check_default(&checking, policy->default_forward, SCOPE_FORWARD);
 	good &= check_default(&checking, policy->default_local, SCOPE_LOCAL);
 	good &= check_expectations(&checking);
+	good &= check_interfaces(&checking);
 	if (was_read && good)
-		warn_of_unused(&checking);
+		warn_of_shadows(&checking);
 	return good && was_read;
 }

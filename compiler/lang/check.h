@@ -10,6 +10,8 @@
 
 #include "lang/ast.h"
 
+/* What is defined and not used: for a policy without errors. */
+void check_unused(struct diag *diag, const struct ast_policy *policy);
 bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 
 /* Do the listener and the tables of an action exist? Marks them as used; the errors are added. */

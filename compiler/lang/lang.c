@@ -24,6 +24,7 @@ struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path
 	ir = lower_policy(arena, diag, policy);
 	if (!ir)
 		return NULL;
+	check_unused(diag, policy);
 	broken = ir_verify(arena, ir);
 	if (broken) {
 		fprintf(stderr, "tpc: a defect of tpc, not of the policy: %s\n", broken);

@@ -272,31 +272,69 @@ static void table_route(struct lower *lower, const struct ast_table *table,
 		  "IPv4 goes by IPv4 next hops, IPv6 by IPv6 ones: write a route for each");
 }
 
-static void warn_of_gap(struct lower *lower, const struct ast_table *table)
+static const char *const family_names[] = { "IPv4", "IPv6" };
+
+/* Packets of a family that a table has no route for: with a fallback they are told, without they
+ * leave. */
+static void warn_of_gap(struct lower *lower, const struct ast_table *table, enum addr_family family)
 {
 	struct diag_record *record;
 
 	if (table->fallback != FALLBACK_MAIN)
 		return;
 	record =
-		diag_add(lower->diag, DIAG_ipv6_uncovered, table->span,
-			 "the table \"%s\" has no IPv6 route, so IPv6 that rules send there leaves by the main table",
-			 table->name);
-	diag_help(record,
-		  "add an IPv6 `via`, `fallback: unreachable`, or `family: ipv4` to the rules");
+		diag_add(lower->diag,
+			 family == ADDR_IPV6 ? DIAG_ipv6_uncovered : DIAG_ipv4_uncovered,
+			 table->span,
+			 "the table \"%s\" has no %s route, so %s that rules send there leaves by the main table",
+			 table->name, family_names[family], family_names[family]);
+	diag_help(record, "add an %s `via`, `fallback: unreachable`, or `family: %s` to the rules",
+		  family_names[family], family == ADDR_IPV6 ? "ipv4" : "ipv6");
+}
+
+/* Does the table have any route of the family? */
+static bool has_family(struct lower *lower, const struct ast_table *table, enum addr_family family)
+{
+	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
+	size_t count = table->has_shorthand ? 1 : table->route_count;
+	struct ir_route out;
+
+	for (size_t i = 0; i < count; i++)
+		if (lower_route(lower, table, &routes[i], family, &out))
+			return true;
+	return false;
+}
+
+/* An address that no route of the table could use. */
+static void check_source(struct lower *lower, const struct ast_table *table,
+			 const struct ast_addresses *source, const char *key)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		if (!source->has[family] || has_family(lower, table, (enum addr_family)family))
+			continue;
+		lower->failed = true;
+		diag_help(diag_add(lower->diag, DIAG_impossible, source->span,
+				   "the table has no %s route that could use this `%s`",
+				   family_names[family], key),
+			  "give it an %s `via`, or an address of the other family",
+			  family_names[family]);
+	}
 }
 
 static void table_routes(struct lower *lower, const struct ast_table *table,
-			 const bool families[ADDR_FAMILIES], bool routed)
+			 const bool families[ADDR_FAMILIES], const bool routed[ADDR_FAMILIES])
 {
 	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
 	size_t count = table->has_shorthand ? 1 : table->route_count;
 	bool found[ADDR_FAMILIES] = { false, false };
 
+	check_source(lower, table, &table->snat, "snat");
+	check_source(lower, table, &table->shorthand.src, "src");
 	for (size_t i = 0; i < count; i++)
 		table_route(lower, table, &routes[i], families, found);
-	if (routed && families[ADDR_IPV6] && !found[ADDR_IPV6] && found[ADDR_IPV4])
-		warn_of_gap(lower, table);
+	for (int family = 0; family < ADDR_FAMILIES; family++)
+		if (routed[family] && !found[family])
+			warn_of_gap(lower, table, (enum addr_family)family);
 }
 
 /* Families in which a table has a way out at all: those its uplink answers in. */
@@ -323,7 +361,8 @@ static void lower_tables(struct lower *lower)
 {
 	for (size_t t = 0; t < lower->policy->table_count; t++) {
 		const struct ast_table *table = &lower->policy->tables[t];
-		bool families[ADDR_FAMILIES] = { false, false }, routed = false;
+		bool families[ADDR_FAMILIES] = { false, false };
+		bool routed[ADDR_FAMILIES] = { false, false };
 
 		for (size_t i = 0; i < lower->class_count; i++) {
 			const struct lower_class *way = lower->classes[i];
@@ -333,7 +372,9 @@ static void lower_tables(struct lower *lower)
 					continue;
 				families[ADDR_IPV4] |= way->families[ADDR_IPV4];
 				families[ADDR_IPV6] |= way->families[ADDR_IPV6];
-				routed |= way->kind == IR_CLASS_ROUTE && way->families[ADDR_IPV6];
+				for (int family = 0; family < ADDR_FAMILIES; family++)
+					routed[family] |= lower_leads_out(way) &&
+							  way->families[family];
 			}
 		}
 		table_routes(lower, table, families, routed);

@@ -72,11 +72,18 @@ void lang_put_fields(struct buf *out)
 
 /* ---- merging ---- */
 
+struct include {
+	const char *path;
+	struct span wanted_by;
+};
+
 struct reading {
 	struct decode decode;
 	struct parts merged;
 	const struct source **open; /* the files that are being read, for cycles */
 	size_t open_count;
+	struct include *seen; /* every file that was read, and where it was asked for */
+	size_t seen_count;
 	bool whole; /* no file is missing from the merged parts */
 };
 
@@ -235,6 +242,26 @@ static bool is_open(struct reading *reading, const char *path, struct span wante
 	return false;
 }
 
+/* The same definitions twice would be told one by one; that is the file's fault and not theirs. */
+static bool was_included(struct reading *reading, const char *path, struct span wanted_by)
+{
+	struct include *seen = reading->seen;
+	struct diag_record *record;
+
+	for (size_t i = 0; i < reading->seen_count; i++) {
+		if (strcmp(seen[i].path, path))
+			continue;
+		record = diag_add(reading->decode.diag, DIAG_duplicate_key, wanted_by,
+				  "\"%s\" is included twice", path);
+		diag_also(record, seen[i].wanted_by, "first here");
+		diag_help(record, "one include is enough, in whichever file: all files are merged");
+		return true;
+	}
+	*arena_append(reading->decode.arena, reading->seen, reading->seen_count) =
+		(struct include){ path, wanted_by };
+	return false;
+}
+
 static void read_file(struct reading *reading, const char *path, struct span wanted_by)
 {
 	struct decode *decode = &reading->decode;
@@ -242,7 +269,7 @@ static void read_file(struct reading *reading, const char *path, struct span wan
 	struct parts parts = { 0 };
 	struct node *root;
 
-	if (is_open(reading, path, wanted_by))
+	if (is_open(reading, path, wanted_by) || was_included(reading, path, wanted_by))
 		return;
 	source = source_read(decode->arena, decode->diag, path, SOURCE_LIMIT, wanted_by);
 	root = source ? node_parse(decode->arena, decode->diag, source) : NULL;

@@ -33,7 +33,9 @@ static bool read_route(struct decode *decode, const struct decode_field *field,
 	then->action = THEN_ROUTE;
 	then->name_span = value->span;
 	if (!count) {
-		diag_add(decode->diag, DIAG_bad_value, value->span, "`route` needs a table");
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "`route` needs a table"),
+			  "write {route: TABLE}, or several in the order they are tried");
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {

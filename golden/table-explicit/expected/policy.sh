@@ -10,14 +10,16 @@
 #   isp2              0x00020000/0xffffffff  9000     200      the table's routes
 #   isp3              0x00300000/0x0ff00000  10000    1000000  the table's routes
 #   isp2              0x01000000/0x7f000000  10001    200      answers of connections that came in that way
+#   isp2              0x02000000/0x7f000000  10004    200      the table's routes, for what comes in by an uplink
+#   isp3              0x03000000/0x7f000000  10007    1000000  the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=236af5ac60383f8d
+digest=d8bc73910a0469f4
 protocol=116
 first=9000
-last=10003
+last=10008
 sysctl_policy='set'
 tables='200 1000000'
 sets=''
@@ -38,6 +40,11 @@ each_rule() {
 	"$1" 4 '10001 0x1000000/0x7f000000 254 0' fwmark 0x1000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
 	"$1" 4 '10002 0x1000000/0x7f000000 200 -' fwmark 0x1000000/0x7f000000 lookup 200 priority 10002 protocol 116
 	"$1" 4 '10003 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10004 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 4 '10005 0x2000000/0x7f000000 200 -' fwmark 0x2000000/0x7f000000 lookup 200 priority 10005 protocol 116
+	"$1" 4 '10006 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10006 protocol 116
+	"$1" 4 '10007 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 4 '10008 0x3000000/0x7f000000 1000000 -' fwmark 0x3000000/0x7f000000 lookup 1000000 priority 10008 protocol 116
 }
 
 # key, value, and whether only a strict reverse path filter has to change
@@ -101,10 +108,11 @@ has_family() {
 
 # ---- what the kernel has ----
 
-# Our ip rules of family $1, a line each: PRIORITY MARK/MASK ACTION SUPPRESS. Only what carries
-# protocol $2, lies between priorities $3 and $4 and has no other key than ours have.
-present_rules() {
-	protocol_wanted=$2 lowest=$3 highest=$4
+# The ip rules of family $1 between priorities $2 and $3, a line each: OWNER PRIORITY MARK/MASK ACTION
+# SUPPRESS, and how ip shows it. OWNER is the protocol, or stranger where the rule has other keys
+# than ours have.
+rules_between() {
+	lowest=$2 highest=$3
 	ip -N "-$1" rule show | while read -r priority words; do
 		priority=${priority%:}
 		[ "$priority" -ge "$lowest" ] || continue
@@ -129,13 +137,23 @@ present_rules() {
 			esac
 			shift
 		done
-		[ "$owner" = "$protocol_wanted" ] || continue
 		case $mark in
 		*/*) ;;
 		*) mark=$mark/0xffffffff ;;
 		esac
 		[ "$action" != main ] || action=254
-		printf '%s %s %s %s\n' "$priority" "$mark" "$action" "$suppress"
+		printf '%s %s %s %s %s %s\n' "${owner:-0}" "$priority" "$mark" "${action:--}" "$suppress" \
+			"$priority: $words"
+	done
+}
+
+# Our ip rules of family $1, a line each: PRIORITY MARK/MASK ACTION SUPPRESS. Only what carries
+# protocol $2, lies between priorities $3 and $4 and has no other key than ours have.
+present_rules() {
+	protocol_wanted=$2
+	rules_between "$1" "$3" "$4" | while read -r owner priority mark action suppress words; do
+		[ "$owner" != "$protocol_wanted" ] ||
+			printf '%s %s %s %s\n' "$priority" "$mark" "$action" "$suppress"
 	done
 }
 
@@ -278,6 +296,86 @@ check_tools() {
 	done
 	answer=$(nft list tables 2>&1) ||
 		refuse "this needs root (the capability CAP_NET_ADMIN); nft says: $answer"
+}
+
+# Is an ip rule at priority $2 with owner $1 of this policy, as it is or as it was?
+is_our_rule() {
+	for block in $protocol/$first/$last $old_blocks; do
+		numbers=${block#*/}
+		[ "$1" != "${block%%/*}" ] || [ "$2" -lt "${numbers%/*}" ] || [ "$2" -gt "${numbers#*/}" ] ||
+			return 0
+	done
+	return 1
+}
+
+# Somebody else's ip rules among the priorities that are ours, a line each.
+strange_rules() {
+	[ "$first" != 0 ] || return 0
+	for family in $families; do
+		rules_between "$family" "$first" "$last" | while read -r owner priority mark action suppress words; do
+			is_our_rule "$owner" "$priority" || printf '  IPv%s  %s\n' "$family" "$words"
+		done
+	done
+}
+
+# Is a route of protocol $1 in table $2 of this policy, as it is or as it was?
+is_our_route() {
+	for pair in $protocol/$2 $old_tables; do
+		[ "$1/$2" != "$pair" ] || return 0
+	done
+	return 1
+}
+
+# Somebody else's routes in the tables that are ours, a line each.
+strange_routes() {
+	for family in $families; do
+		for number in $tables; do
+			ip -d -N "-$family" route show table "$number" 2>/dev/null | while read -r line; do
+				owner=${line#* proto }
+				case $line in
+				'1 '*) line=${line#1 } ;;
+				'6 '*) line="blackhole ${line#6 }" ;;
+				'7 '*) line="unreachable ${line#7 }" ;;
+				'8 '*) line="prohibit ${line#8 }" ;;
+				esac
+				case $line in
+				nexthop*) ;;
+				*' proto '*)
+					is_our_route "${owner%% *}" "$number" ||
+						printf '  IPv%s  table %s: %s\n' "$family" "$number" "$line"
+					;;
+				esac
+			done
+		done
+	done
+}
+
+# Numbers that somebody else has taken: his rules would take our packets, and we his.
+check_numbers() {
+	strangers=$(strange_rules)
+	[ -z "$strangers" ] || {
+		say "the ip rule priorities $first-$last are needed, and somebody else's rules are among them:"
+		printf '%s\n' "$strangers" >&2
+		refuse 'give the policy room elsewhere with "settings: {priority: N}", or remove those rules'
+	}
+	strangers=$(strange_routes)
+	[ -z "$strangers" ] || {
+		say "the routing tables $tables are needed, and somebody else's routes are in them:"
+		printf '%s\n' "$strangers" >&2
+		refuse 'give the tables other ids with "settings: {table_ids: ...}", or remove those routes'
+	}
+}
+
+# A table with our name that neither says that it is a policy's nor is one that we remember.
+check_table() {
+	table_is_there || return 0
+	[ -z "$state" ] || return 0
+	case $(nft list chain inet "$table" about 2>/dev/null) in
+	*'comment "tpc '*) return 0 ;;
+	esac
+	refuse "the nft table inet $table is somebody else's: it does not say that it is a policy's." \
+		'Give the policy another name (the key "name"),' \
+		"or remove that table yourself: nft delete table inet $table"
 }
 
 # Does sysctl $1 matter on this host? $3 is strict for a reverse path filter: the greater of the
@@ -489,12 +587,14 @@ finish() {
 up() {
 	[ -r "$nft_file" ] || refuse "$nft_file is missing; it belongs beside this script"
 	check_tools
+	read_state
+	check_table
+	check_numbers
 	answer=$(nft -c -f "$nft_file" 2>&1) || {
 		say "nft does not take $nft_file:$newline$answer"
 		! table_is_there || say "where settings.hook_priority has changed, run \`down\` first"
 		refuse 'the policy was not loaded'
 	}
-	read_state
 	each_route want_route
 	each_rule want_rule
 	if [ "$sysctl_policy" = set ]; then
@@ -538,6 +638,7 @@ restore_sysctl() {
 down() {
 	check_tools
 	read_state
+	check_table
 	if table_is_there; then
 		answer=$(nft delete table inet "$table" 2>&1) || trouble "nft delete table inet $table: $answer"
 		# As long as packets are marked, the ip rules stay.
