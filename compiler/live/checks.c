@@ -39,26 +39,19 @@ static bool uses_family(const struct ir *ir, enum addr_family family)
 	return false;
 }
 
-static void check_priority(struct diag *diag, const struct ir *ir, const struct observed *observed,
-			   const struct rules_seen *seen)
+static void check_priority(struct diag *diag, const struct ir *ir, const struct rules_seen *seen)
 {
-	const struct observe_other *owner = observe_priority_owner(observed, seen->rule.priority);
 	uint32_t priority = seen->rule.priority;
 	struct diag_record *record;
 
 	if (priority < ir->priority_first || priority > ir->priority_last ||
 	    !uses_family(ir, seen->rule.family))
 		return;
-	if (owner)
-		record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, priority),
-				  "the ip rule priority %" PRIu32 " is taken by the policy %s",
-				  priority, owner->name);
-	else
-		record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, priority),
-				  "the ip rule priorities %" PRIu32 "-%" PRIu32
-				  " are needed, and somebody else's IPv%c rule is among them: %s",
-				  ir->priority_first, ir->priority_last,
-				  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
+	record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, priority),
+			  "the ip rule priorities %" PRIu32 "-%" PRIu32
+			  " are needed, and somebody else's IPv%c rule is among them: %s",
+			  ir->priority_first, ir->priority_last,
+			  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
 	diag_help(record,
 		  "write `settings: {priority: N}` with room for %" PRIu32 " rules from N on",
 		  ir->priority_last - ir->priority_first + 1);
@@ -122,73 +115,189 @@ static bool wants_table(const struct ir *ir, uint32_t table)
 static void check_route(struct diag *diag, const struct ir *ir, const struct observed *observed,
 			const struct routes_seen *seen)
 {
-	const struct observe_other *owner = observe_table_owner(observed, seen->route.table);
-	struct span where = table_origin(ir, seen->route.table);
 	struct diag_record *record;
 
-	if (!wants_table(ir, seen->route.table) || observe_owns_route(observed, seen))
+	if (!wants_table(ir, seen->route.table) || observe_owns_route(observed, seen) ||
+	    observe_table_owner(observed, seen->route.table))
 		return;
-	if (owner)
-		record = diag_add(diag, DIAG_number_conflict, where,
-				  "the routing table %" PRIu32 " is taken by the policy %s",
-				  seen->route.table, owner->name);
-	else
-		record = diag_add(diag, DIAG_number_conflict, where,
-				  "the routing table %" PRIu32
-				  " holds somebody else's IPv%c route: %s",
-				  seen->route.table, seen->route.family == ADDR_IPV6 ? '6' : '4',
-				  seen->text);
+	record = diag_add(diag, DIAG_number_conflict, table_origin(ir, seen->route.table),
+			  "the routing table %" PRIu32 " holds somebody else's IPv%c route: %s",
+			  seen->route.table, seen->route.family == ADDR_IPV6 ? '6' : '4',
+			  seen->text);
 	diag_help(record, "give this another table id, or write `settings: {table_ids: ...}`");
 }
 
-/* What another policy of ours has taken, whether its rules are there at the moment or not. */
-static void check_other(struct diag *diag, const struct ir *ir, const struct observe_other *other)
-{
-	struct span where = rule_origin(ir, ir->priority_first);
-	bool both_partial = ir->mark_mask != UINT32_MAX && other->mask != UINT32_MAX;
+/* ---- numbers of other policies of ours ---- */
 
-	if (both_partial && ir->mark_mask & other->mask)
-		diag_help(diag_add(diag, DIAG_number_conflict, where,
-				   "the mark bits 0x%08" PRIx32
-				   " are taken by the policy %s, and this one wants 0x%08" PRIx32,
-				   other->mask, other->name, ir->mark_mask),
-			  "write `settings: {mark_mask: ...}` with bits that the other policy leaves");
-	if (ir->ip_rule_count && other->claim.priority_first &&
-	    ir->priority_first <= other->claim.priority_last &&
-	    ir->priority_last >= other->claim.priority_first)
-		diag_help(diag_add(diag, DIAG_number_conflict, where,
-				   "the ip rule priorities %" PRIu32 "-%" PRIu32
-				   " are taken by the policy %s, and this one wants %" PRIu32
-				   "-%" PRIu32,
-				   other->claim.priority_first, other->claim.priority_last,
-				   other->name, ir->priority_first, ir->priority_last),
-			  "write `settings: {priority: %" PRIu32 "}`",
-			  other->claim.priority_last + 1);
-	for (size_t i = 0; i < other->claim.table_count; i++)
-		if (wants_table(ir, other->claim.tables[i]))
-			diag_help(diag_add(diag, DIAG_number_conflict,
-					   table_origin(ir, other->claim.tables[i]),
-					   "the routing table %" PRIu32
-					   " is taken by the policy %s",
-					   other->claim.tables[i], other->name),
-				  "give this another table id, or write `settings: {table_ids: ...}`");
+/* The first of a block of priorities that nobody has anything in, or 0. */
+static uint32_t free_priority(const struct ir *ir, const struct observed *observed)
+{
+	uint32_t size = ir->priority_last - ir->priority_first + 1;
+
+	for (uint32_t first = 11000; first + size < 32000; first += 1000) {
+		bool is_free = true;
+
+		for (size_t i = 0; i < observed->other_count; i++)
+			is_free &= first > observed->others[i].claim.priority_last ||
+				   first + size <= observed->others[i].claim.priority_first;
+		for (size_t i = 0; i < observed->rules.count; i++)
+			is_free &= observed->rules.items[i].rule.priority < first ||
+				   observed->rules.items[i].rule.priority >= first + size;
+		if (is_free)
+			return first;
+	}
+	return 0;
+}
+
+static bool is_free_mask(const struct observed *observed, uint32_t mask)
+{
+	for (size_t i = 0; i < observed->other_count; i++)
+		if (observed->others[i].mask != UINT32_MAX && observed->others[i].mask & mask)
+			return false;
+	for (size_t i = 0; i < observed->rules.count; i++) {
+		const struct ir_ip_rule *rule = &observed->rules.items[i].rule;
+
+		if ((rule->mask == UINT32_MAX ? rule->mark : rule->mask) & mask)
+			return false;
+	}
+	return true;
+}
+
+/* As many bits as the default has, that nobody asks for, or 0. */
+static uint32_t free_mask(const struct observed *observed)
+{
+	static const uint32_t masks[] = { 0x007f0000, 0x00007f00, 0x7f000000, 0x0000007f };
+
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++)
+		if (is_free_mask(observed, masks[i]))
+			return masks[i];
+	return 0;
+}
+
+/* The first of a hundred table ids that no policy has, or 0. */
+static uint32_t free_tables(const struct observed *observed)
+{
+	for (uint32_t first = 7100; first < 10000; first += 100) {
+		bool is_free = true;
+
+		for (size_t i = 0; i < observed->other_count; i++)
+			for (size_t k = 0; k < observed->others[i].claim.table_count; k++)
+				is_free &= observed->others[i].claim.tables[k] / 100 != first / 100;
+		if (is_free)
+			return first;
+	}
+	return 0;
+}
+
+static void refuse_marks(struct diag *diag, const struct ir *ir, const struct observed *observed,
+			 const struct observe_other *other)
+{
+	uint32_t spare = free_mask(observed);
+	struct diag_record *record =
+		diag_add(diag, DIAG_number_conflict, rule_origin(ir, ir->priority_first),
+			 "the mark bits 0x%08" PRIx32
+			 " are taken by the policy %s, and this one wants 0x%08" PRIx32,
+			 other->mask, other->name, ir->mark_mask);
+
+	if (spare)
+		diag_help(record, "write `settings: {mark_mask: 0x%08" PRIx32 "}`", spare);
+	else
+		diag_help(record, "write `settings: {mark_mask: ...}` with bits that are free");
+}
+
+/* Two policies that both write part of the word must not share a bit; where one writes all of it,
+ * only what it writes can be mistaken. */
+static void check_other_marks(struct diag *diag, const struct ir *ir,
+			      const struct observed *observed, const struct observe_other *other)
+{
+	size_t before = diag_error_count(diag);
+
+	if (ir->mark_mask != UINT32_MAX && other->mask != UINT32_MAX) {
+		if (ir->mark_mask & other->mask)
+			refuse_marks(diag, ir, observed, other);
+		return;
+	}
+	for (size_t i = 0; i < observed->rules.count && diag_error_count(diag) == before; i++)
+		if (observe_priority_owner(observed, observed->rules.items[i].rule.priority) ==
+		    other)
+			check_mark(diag, ir, &observed->rules.items[i]);
+}
+
+static void check_other_priorities(struct diag *diag, const struct ir *ir,
+				   const struct observed *observed,
+				   const struct observe_other *other)
+{
+	const struct record_claim *claim = &other->claim;
+	uint32_t spare = free_priority(ir, observed);
+	struct diag_record *record;
+
+	if (!ir->ip_rule_count || !claim->priority_first ||
+	    ir->priority_first > claim->priority_last || ir->priority_last < claim->priority_first)
+		return;
+	record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, ir->priority_first),
+			  "the ip rule priorities %" PRIu32 "-%" PRIu32
+			  " are taken by the policy %s, and this one wants %" PRIu32 "-%" PRIu32,
+			  claim->priority_first, claim->priority_last, other->name,
+			  ir->priority_first, ir->priority_last);
+	if (spare)
+		diag_help(record, "write `settings: {priority: %" PRIu32 "}`", spare);
+	else
+		diag_help(record,
+			  "write `settings: {priority: N}` with room for %" PRIu32
+			  " rules from N on",
+			  ir->priority_last - ir->priority_first + 1);
+}
+
+static void check_other_tables(struct diag *diag, const struct ir *ir,
+			       const struct observed *observed, const struct observe_other *other)
+{
+	uint32_t spare = free_tables(observed), first = 0;
+	struct buf list = { 0 };
+	struct diag_record *record;
+
+	for (size_t i = 0; i < other->claim.table_count; i++) {
+		uint32_t table = other->claim.tables[i];
+
+		if (!wants_table(ir, table))
+			continue;
+		buf_printf(&list, "%s%" PRIu32, first ? ", " : "", table);
+		if (!first)
+			first = table;
+	}
+	if (first) {
+		record =
+			diag_add(diag, DIAG_number_conflict, table_origin(ir, first),
+				 "of the routing tables that this policy wants the policy %s has taken: %s",
+				 other->name, buf_text(&list));
+		if (spare)
+			diag_help(record, "write `settings: {table_ids: %" PRIu32 "-%" PRIu32 "}`",
+				  spare, spare + 99);
+		diag_help(record, "where the policy itself names a table id, write another");
+	}
+	buf_free(&list);
 }
 
 bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed)
 {
 	size_t before = diag_error_count(diag);
 
-	for (size_t i = 0; i < observed->other_count; i++)
-		check_other(diag, ir, &observed->others[i]);
+	for (size_t i = 0; i < observed->other_count; i++) {
+		const struct observe_other *other = &observed->others[i];
+
+		check_other_marks(diag, ir, observed, other);
+		check_other_priorities(diag, ir, observed, other);
+		check_other_tables(diag, ir, observed, other);
+	}
 	for (size_t i = 0; i < observed->rules.count; i++) {
 		const struct rules_seen *seen = &observed->rules.items[i];
 
-		if (observe_owns_rule(observed, seen))
+		/* Other policies of ours were looked at already. */
+		if (observe_owns_rule(observed, seen) ||
+		    observe_priority_owner(observed, seen->rule.priority))
 			continue;
-		check_priority(diag, ir, observed, seen);
-		/* A negated mark is no mark to be mistaken for; another policy of ours was looked
-		 * at already. */
-		if (!seen->is_negated && !observe_priority_owner(observed, seen->rule.priority))
+		check_priority(diag, ir, seen);
+		/* A negated mark is no mark to be mistaken for. */
+		if (!seen->is_negated)
 			check_mark(diag, ir, seen);
 	}
 	for (size_t i = 0; i < observed->routes.count; i++)

@@ -297,8 +297,16 @@ def two_policies(shop, host):
 	before = host.state()
 	problems = expect(host.tpc("apply", "policy.yaml"), 0)
 	alone = host.state()
-	problems += expect(host.tpc("apply", "same.yaml"), 3, None, ["taken by the policy one", "mark bits", "priorities", "routing table"])
+	problems += expect(host.tpc("apply", "same.yaml"), 3, None, ["taken by the policy one", "mark bits", "priorities", "routing tables"])
+	said = host.tpc("apply", "same.yaml").err
+	helps = re.findall(r"help: write `settings: \{(.*)\}`", said)
+	if said.count("[number-conflict]") != 3 or len(helps) != 3:
+		problems.append(f"not one error for marks, priorities and tables each: {said}")
 	problems += differs(alone, host.state(), "the refused apply:")
+	shop.write("same.yaml", TWO.replace("version: 1", f"version: 1\nname: two\nsettings: {{{', '.join(helps)}}}"))
+	problems += expect(host.tpc("apply", "same.yaml"), 0, "two: applied")
+	problems += expect(host.tpc("remove", "two"), 0)
+	problems += differs(alone, host.state(), "one, after two came as it was told and went:")
 	problems += expect(host.tpc("apply", "apart.yaml"), 0, "two: applied")
 	problems += expect(host.tpc("status"), 0, ["one\n", "two\n"])
 	problems += expect(host.tpc("remove"), 2, None, "name one of them: one, two")
@@ -795,6 +803,20 @@ def sysctls(shop, host):
 	if "src_valid_mark" in done.err or sysctl(host, key) != "1":
 		problems.append("ignore does not ignore")
 	return problems
+
+
+@live("two policies with the same whole mark: refused, though their priorities and tables differ")
+def same_mark(shop, host):
+	shop.write("a.yaml", SEED.replace("version: 1", "version: 1\nname: a"))
+	text = SEED.replace("version: 1", "version: 1\nname: b\nsettings: {priority: 12000}").replace("table: 100", "table: 200")
+	shop.write("b.yaml", text)
+	shop.write("c.yaml", text.replace("mark: 100", "mark: 200"))
+	problems = expect(host.tpc("apply", "a.yaml"), 0)
+	done = host.tpc("apply", "b.yaml")
+	problems += expect(done, 3, None, ["the mark of proxy, 0x64/0xffffffff", "another mark"])
+	if done.err.count("[number-conflict]") != 1:
+		problems.append(str(done))
+	return problems + expect(host.tpc("apply", "c.yaml"), 0, "b: applied")
 
 
 @live("sysctls of two policies: the one that goes last gives back what was there before the first")
