@@ -190,8 +190,9 @@ const char *lower_decide(struct lower *lower, const struct lower_walk *walk, con
 			 const char *first)
 {
 	size_t way = lower_way(lower, walk, target);
-	const char *name =
-		arena_printf(lower->arena, "decide_%s.%zu", first ? first : "direct", way);
+	const char *name = arena_printf(lower->arena, "%s_%s.%zu",
+					walk->stateful ? "decide" : "note",
+					first ? first : "direct", way);
 	struct ir_chain *chain = lower_find_chain(lower, name);
 	struct ir_rule *rule;
 

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc_block-style
-digest=848db12064cf6b47
+digest=e3f8f24335854f4f
 protocol=116
 first=10000
 last=10001

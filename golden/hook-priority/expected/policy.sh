@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=ae497f304d402ab0
+digest=2cdd14061391c650
 protocol=116
 first=10000
 last=10001

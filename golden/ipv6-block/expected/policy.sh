@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=6667bc8945bc1dba
+digest=8f847c2d31d8b33a
 protocol=116
 first=10000
 last=10001

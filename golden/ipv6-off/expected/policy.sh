@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=0bc23c284791a204
+digest=fd58f5a7986100d8
 protocol=116
 first=10000
 last=10003

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=49e15e528a49677b
+digest=621dceb63729cc4b
 protocol=116
 first=10000
 last=10010

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=cba715ab3c2b6f4c
+digest=b293fa505e1545e0
 protocol=116
 first=10000
 last=10001

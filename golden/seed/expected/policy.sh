@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=9a9dc3e664923a13
+digest=44d8260825434fd3
 protocol=116
 first=10000
 last=10001

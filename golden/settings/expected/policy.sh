@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=896e9cc8a17a50ce
+digest=6ae60357d5fb970e
 protocol=200
 first=500
 last=509

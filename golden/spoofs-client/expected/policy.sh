@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=a0555c0e1ad672f2
+digest=825cb4ba667ca96e
 protocol=116
 first=10000
 last=10003

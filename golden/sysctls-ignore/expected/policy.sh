@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=6d07dcbf14fd33c9
+digest=cd4cb02274fbae5d
 protocol=116
 first=10000
 last=10006

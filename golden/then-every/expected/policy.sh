@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=1a92802a332bae17
+digest=d1529340110ffd43
 protocol=116
 first=10000
 last=10006

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=2398786ec78a60a9
+digest=700d8b9712669b21
 protocol=116
 first=10000
 last=10005

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=e698f550a947a773
+digest=b67349d6c03e5827
 protocol=116
 first=10000
 last=10008
