@@ -59,12 +59,14 @@ static bool read_protocol(struct decode *decode, const struct node *value,
 	return false;
 }
 
+/* nft knows these names by itself; the others it would look up in /etc/protocols, which may not be
+ * there. */
 static void put_protocol(struct buf *out, uint64_t number)
 {
 	const char *name = protocol_name((unsigned int)number);
 
-	if (name)
-		buf_puts(out, number == PROTOCOL_ICMPV6 ? "ipv6-icmp" : name);
+	if (name && number != PROTOCOL_GRE)
+		buf_puts(out, name);
 	else
 		buf_printf(out, "%llu", (unsigned long long)number);
 }

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc_block-style
-digest=e3f8f24335854f4f
+digest=f53acaf243ef6b4d
 protocol=116
 first=10000
 last=10001

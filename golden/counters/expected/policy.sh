@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=b01f3f3f4fc8492d
+digest=173d40011f0e702f
 protocol=116
 first=10000
 last=10006

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=d7d40ca5def42979
+digest=74f813bb98acbb05
 protocol=116
 first=10000
 last=10001

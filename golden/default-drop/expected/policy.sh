@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=5e29a4cc9bd2e1e3
+digest=2e9d71eec3bb95b5
 protocol=116
 first=0
 last=0

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=0693cff0e9686231
+digest=975a4ce520130815
 protocol=116
 first=10000
 last=10014

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=2cdd14061391c650
+digest=f70bd7967ac3dcd8
 protocol=116
 first=10000
 last=10001

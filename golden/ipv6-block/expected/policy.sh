@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=8f847c2d31d8b33a
+digest=22cb5cf98d19dc6e
 protocol=116
 first=10000
 last=10001

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=fd58f5a7986100d8
+digest=6fad4bec003a467c
 protocol=116
 first=10000
 last=10003

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=f751c2f29916cd02
+digest=c53712818efddae4
 protocol=116
 first=10000
 last=10009

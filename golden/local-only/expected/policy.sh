@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=2333c07f680719c1
+digest=0c1c49caa3eb8c5d
 protocol=116
 first=10000
 last=10001

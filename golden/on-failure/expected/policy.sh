@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=7bcf4f352a58ea3b
+digest=0d8a5df321690961
 protocol=116
 first=10000
 last=10005

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=45bd1ccaf21509ac
+digest=f276bbe3a23a96f1
 protocol=116
 first=0
 last=0

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=621dceb63729cc4b
+digest=5c36a03ba75a3895
 protocol=116
 first=10000
 last=10010

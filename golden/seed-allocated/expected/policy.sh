@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=b293fa505e1545e0
+digest=38b9f49ffa8cb54a
 protocol=116
 first=10000
 last=10001

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=44d8260825434fd3
+digest=a17ea268b3275241
 protocol=116
 first=10000
 last=10001

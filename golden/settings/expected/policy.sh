@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=6ae60357d5fb970e
+digest=d82f5dcb76111ea0
 protocol=200
 first=500
 last=509

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=825cb4ba667ca96e
+digest=ab33536d4c58605e
 protocol=116
 first=10000
 last=10003

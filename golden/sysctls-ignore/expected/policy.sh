@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=cd4cb02274fbae5d
+digest=d96bab11d925fb5b
 protocol=116
 first=10000
 last=10006

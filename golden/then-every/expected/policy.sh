@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=d1529340110ffd43
+digest=908656942d84053d
 protocol=116
 first=10000
 last=10006

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=700d8b9712669b21
+digest=14080e5cba2da831
 protocol=116
 first=10000
 last=10005

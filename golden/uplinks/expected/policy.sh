@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=b67349d6c03e5827
+digest=0dbe277890f7a9cb
 protocol=116
 first=10000
 last=10008
