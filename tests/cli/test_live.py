@@ -211,7 +211,7 @@ FRONT = {
 	"-4 rule add priority 9999 to 203.0.113.0/24 lookup 53": "9999: from all to 203.0.113.0/24 lookup 53",
 	"-6 rule add priority 50 iif eth1 lookup 53": "IPv6 rule at priority 50",
 	"-4 rule add priority 70 uidrange 0-0 lookup 53": "uidrange 0-0 lookup 53",
-	"-4 rule add priority 71 ipproto tcp dport 443 lookup 53": "ipproto 6 dport 443 lookup 53",
+	"-4 rule add priority 71 ipproto 6 dport 443 lookup 53": "ipproto 6 dport 443 lookup 53",
 	"-4 rule add priority 72 not fwmark 0xca6c lookup 53": "72: not from all fwmark 0xca6c lookup 53",
 	"-4 rule add priority 73 fwmark 0/0xff0000 lookup 53": "73: from all fwmark 0x0/0xff0000 lookup 53",
 	"-6 rule add priority 74 prohibit": "74: from all prohibit",
