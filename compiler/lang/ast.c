@@ -1,9 +1,11 @@
 /*
- * ast: finding what a policy defines by its name.
+ * ast: finding what a policy defines by its name, and what several phases ask of it.
  */
 #include "lang/ast.h"
 
 #include <string.h>
+
+#include "base/arena.h"
 
 const char *ast_mode_name(enum ast_mode mode)
 {
@@ -52,4 +54,33 @@ bool ast_is_last_resort(const char *target)
 {
 	return !strcmp(target, "main") || !strcmp(target, "unreachable") ||
 	       !strcmp(target, "prohibit") || !strcmp(target, "blackhole");
+}
+
+bool ast_chooses_way(const struct ast_then *then)
+{
+	return then->action == THEN_DIRECT || then->action == THEN_PROXY ||
+	       then->action == THEN_ROUTE || then->action == THEN_MARK;
+}
+
+bool ast_lets_go(const struct ast_then *then)
+{
+	return then && then->action == THEN_PROXY && then->listener->on_failure == FAILURE_DIRECT;
+}
+
+const char *ast_route_name(struct arena *arena, const struct ast_then *then)
+{
+	const char *name = then->targets[0].name;
+
+	for (size_t i = 1; i < then->target_count; i++)
+		name = arena_printf(arena, "%s.%s", name, then->targets[i].name);
+	return name;
+}
+
+bool ast_stays_here(const struct ast_listener *listener)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++)
+		if (listener->mode == MODE_DNAT && listener->has[family] &&
+		    !addr_is_loopback(listener->addr[family]))
+			return false;
+	return true;
 }

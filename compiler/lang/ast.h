@@ -240,6 +240,15 @@ struct ast_table *ast_table_find(struct ast_policy *policy, const char *name);
 const struct ast_group *ast_group_find(const struct ast_policy *policy, const char *name);
 /* The rule's condition under a key, or NULL. */
 struct match_condition *ast_condition(const struct ast_rule *rule, const char *key);
+/* Direct, a proxy, a table or a mark: where the packet goes, and not whether. */
+bool ast_chooses_way(const struct ast_then *then);
+/* Does it hand to a listener that is passed by when nobody waits there? False for no action (NULL).
+ */
+bool ast_lets_go(const struct ast_then *then);
+/* The tables of a route joined by '.': the name of its way. */
+const char *ast_route_name(struct arena *arena, const struct ast_then *then);
+/* Does the listener wait on this host for sure? */
+bool ast_stays_here(const struct ast_listener *listener);
 /* Is this a target of a route that is no table? */
 bool ast_is_last_resort(const char *target);
 

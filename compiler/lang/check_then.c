@@ -18,14 +18,6 @@ static bool refuse(struct diag *diag, struct span span, const char *text, const 
 	return false;
 }
 
-static bool dnat_stays_here(const struct ast_listener *listener)
-{
-	for (int i = 0; i < ADDR_FAMILIES; i++)
-		if (listener->has[i] && !addr_is_loopback(listener->addr[i]))
-			return false;
-	return true;
-}
-
 static bool check_failure(struct diag *diag, const struct ast_listener *listener)
 {
 	if (listener->mode == MODE_TPROXY || listener->on_failure == FAILURE_REJECT)
@@ -34,7 +26,7 @@ static bool check_failure(struct diag *diag, const struct ast_listener *listener
 		return refuse(diag, listener->on_failure_span,
 			      "a redirected packet has lost its way back when its listener turns out to be gone",
 			      "use tproxy for `on_failure: direct`, or leave it at reject");
-	if (listener->mode == MODE_DNAT && !dnat_stays_here(listener))
+	if (listener->mode == MODE_DNAT && !ast_stays_here(listener))
 		return refuse(diag, listener->on_failure_span,
 			      "whether a listener on another host waits is not known here",
 			      "remove `on_failure`: that host answers for itself");

@@ -46,15 +46,6 @@ static bool is_way(const struct ir_outcome *outcome, enum ir_class_kind kind, co
 	       !strcmp(outcome->way->name, name);
 }
 
-static const char *route_name(struct arena *arena, const struct ast_then *then)
-{
-	const char *name = then->targets[0].name;
-
-	for (size_t i = 1; i < then->target_count; i++)
-		name = arena_printf(arena, "%s.%s", name, then->targets[i].name);
-	return name;
-}
-
 static bool is_mark(const struct ir_outcome *outcome, const struct ast_mark *mark)
 {
 	return outcome->verdict == VERDICT_ACCEPT && (outcome->mark & mark->mask) == mark->value;
@@ -73,7 +64,7 @@ static bool holds(struct arena *arena, const struct ast_then *then,
 	case THEN_PROXY:
 		return is_way(outcome, IR_CLASS_PROXY, then->listener_name);
 	case THEN_ROUTE:
-		return is_way(outcome, IR_CLASS_ROUTE, route_name(arena, then));
+		return is_way(outcome, IR_CLASS_ROUTE, ast_route_name(arena, then));
 	case THEN_MARK:
 		return is_mark(outcome, &then->mark);
 	case THEN_CONTINUE:

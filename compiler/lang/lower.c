@@ -30,16 +30,6 @@ static void describe_class(struct lower *lower, const struct lower_class *way)
 	};
 }
 
-static bool stays_here(const struct ast_listener *listener)
-{
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		if (listener->mode == MODE_DNAT && listener->has[family] &&
-		    !addr_is_loopback(listener->addr[family]))
-			return false;
-	}
-	return true;
-}
-
 static void describe_listener(struct lower *lower, const struct lower_class *way)
 {
 	struct ast_listener *listener = way->listener;
@@ -52,7 +42,7 @@ static void describe_listener(struct lower *lower, const struct lower_class *way
 		.port = listener->port,
 		.tcp = way->tcp && (listener->protocols & TAKES_TCP),
 		.udp = way->udp && (listener->protocols & TAKES_UDP),
-		.on_this_host = stays_here(listener),
+		.on_this_host = ast_stays_here(listener),
 		.origin = listener->span,
 	};
 	memcpy(out->addr, listener->addr, sizeof(out->addr));

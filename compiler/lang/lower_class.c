@@ -258,15 +258,6 @@ static void add_table(struct numbers *numbers, struct ast_table *table)
 
 /* ---- ways that rules ask for beside those of listeners and tables ---- */
 
-static const char *route_name(struct lower *lower, const struct ast_then *then)
-{
-	const char *name = then->targets[0].name;
-
-	for (size_t i = 1; i < then->target_count; i++)
-		name = arena_printf(lower->arena, "%s.%s", name, then->targets[i].name);
-	return name;
-}
-
 static const char *mark_name(struct lower *lower, const struct ast_mark *mark)
 {
 	if (mark->mask == UINT32_MAX)
@@ -280,7 +271,7 @@ struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *t
 				  : then->action == THEN_ROUTE ? IR_CLASS_ROUTE
 							       : IR_CLASS_MARK;
 	const char *name = kind == IR_CLASS_PROXY   ? then->listener_name
-			   : kind == IR_CLASS_ROUTE ? route_name(lower, then)
+			   : kind == IR_CLASS_ROUTE ? ast_route_name(lower->arena, then)
 						    : mark_name(lower, &then->mark);
 
 	for (size_t i = 0; i < lower->class_count; i++)
@@ -302,8 +293,8 @@ static int fallback_of(const struct ast_target *target, const struct ast_table *
 static void add_row(struct numbers *numbers, const struct ast_then *then)
 {
 	struct lower *lower = numbers->lower;
-	struct lower_class *way =
-		add_class(numbers, IR_CLASS_ROUTE, route_name(lower, then), NULL, then->span);
+	struct lower_class *way = add_class(numbers, IR_CLASS_ROUTE,
+					    ast_route_name(lower->arena, then), NULL, then->span);
 
 	for (size_t i = 0; i < then->target_count; i++) {
 		struct ast_table *table = ast_table_find(lower->policy, then->targets[i].name);

@@ -186,12 +186,6 @@ static const char *counter_name(struct lower *lower, const struct ast_rule *rule
 	return name;
 }
 
-static bool decides_way(enum ast_action action)
-{
-	return action == THEN_DIRECT || action == THEN_PROXY || action == THEN_ROUTE ||
-	       action == THEN_MARK;
-}
-
 /* Where packets of a kept connection are counted too, the counter stands before the way, in a chain
  * of its own. */
 static const char *counted(struct lower *lower, const struct lower_walk *walk,
@@ -250,24 +244,19 @@ static const char *target_of(struct lower *lower, const struct lower_walk *walk,
 	return walk->scope == SCOPE_LOCAL ? way->local_chain : way->chain;
 }
 
-static bool lets_go(const struct ast_then *then)
-{
-	return then->action == THEN_PROXY && then->listener->on_failure == FAILURE_DIRECT;
-}
-
 static void decide(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
 		   struct ir_rule *out)
 {
 	const char *target = target_of(lower, walk, rule), *first;
 
-	if (rule->count && (!walk->stateful || lets_go(rule->then)))
+	if (rule->count && (!walk->stateful || ast_lets_go(rule->then)))
 		lower_do(lower, out,
 			 (struct ir_statement){ .op = IR_COUNT,
 						.name = counter_name(lower, rule) });
 	if (!walk->stateful && leaves_errors(rule))
 		target = lower_decide(lower, walk, target, target);
 	if (walk->stateful) {
-		first = lets_go(rule->then)
+		first = ast_lets_go(rule->then)
 				? lower_try(lower, walk, lower_class_of(lower, rule->then))
 				: NULL;
 		if (rule->count)
@@ -286,7 +275,7 @@ static void act(struct lower *lower, struct lower_walk *walk, const struct ast_r
 	enum ast_action action = rule->then->action;
 
 	out->decides = action != THEN_CONTINUE;
-	if (decides_way(action)) {
+	if (ast_chooses_way(rule->then)) {
 		decide(lower, walk, rule, out);
 		return;
 	}
@@ -314,7 +303,7 @@ static void put_rule(struct lowering *lowering, struct lower_walk *walk,
 	const struct ast_rule *rule = lowering->rule;
 	struct ir_rule *out;
 
-	if (rule->log && decides_way(rule->then->action)) {
+	if (rule->log && ast_chooses_way(rule->then)) {
 		out = lower_rule(lower, walk->chain, rule->span, rule->name);
 		for (size_t i = 0; i < alternative->count; i++)
 			lower_match(lower, out, alternative->items[i]);
@@ -338,7 +327,7 @@ static void note_use(struct lower *lower, const struct lower_walk *walk,
 	if (!lower->first_capture.source)
 		lower->first_capture = rule->span;
 	lower->captures[family] = true;
-	if (!decides_way(rule->then->action))
+	if (!ast_chooses_way(rule->then))
 		return;
 	way = lower_class_of(lower, rule->then);
 	way->families[family] = true;

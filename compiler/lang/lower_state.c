@@ -25,18 +25,6 @@ static bool may_change(const struct ast_rule *rule)
 	return false;
 }
 
-/* Drops and rejects are asked of every packet anyway. */
-static bool chooses_way(const struct ast_then *then)
-{
-	return then->action == THEN_DIRECT || then->action == THEN_PROXY ||
-	       then->action == THEN_ROUTE || then->action == THEN_MARK;
-}
-
-static bool lets_go(const struct ast_then *then)
-{
-	return then && then->action == THEN_PROXY && then->listener->on_failure == FAILURE_DIRECT;
-}
-
 /* A listener that is known by its owner loses it with the last packets of a connection that it has
  * closed. */
 static bool has_mortal_owner(const struct ast_listener *listener)
@@ -44,18 +32,20 @@ static bool has_mortal_owner(const struct ast_listener *listener)
 	return listener->used_locally && listener->runs_as.given && !listener->runs_as.by_mark;
 }
 
+/* Drops and rejects may change their mind: they are asked of every packet anyway. */
 void lower_plan_state(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ast_rule *rule = &policy->rules[i];
-		bool changes = (chooses_way(rule->then) && may_change(rule)) || lets_go(rule->then);
+		bool changes = (ast_chooses_way(rule->then) && may_change(rule)) ||
+			       ast_lets_go(rule->then);
 
 		lower->stateful[0] |= changes && (rule->scopes & SCOPE_FORWARD);
 		lower->stateful[1] |= changes && (rule->scopes & SCOPE_LOCAL);
 	}
-	lower->stateful[0] |= lets_go(policy->default_forward);
+	lower->stateful[0] |= ast_lets_go(policy->default_forward);
 	for (size_t i = 0; i < policy->listener_count; i++)
 		lower->stateful[1] |= has_mortal_owner(&policy->listeners[i]);
 }
