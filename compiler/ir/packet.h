@@ -6,6 +6,7 @@
 #define TPC_IR_PACKET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "addr/addr.h"
@@ -26,6 +27,17 @@ struct ir_packet {
 	uint32_t mark;            /* what the packet brought */
 	uint32_t ct_mark;
 	enum ir_state state;
+	uint64_t mac;       /* of the sender, 48 bits; 0 when not known */
+	const char *cgroup; /* path below the root, without the first slash; NULL: not known */
+	unsigned int dscp;  /* 0..63 */
+	unsigned int length, ttl;     /* bytes with the IP header, hops left; 0 when not known */
+	const unsigned char *payload; /* behind the TCP or UDP header */
+	size_t payload_length;
+	/*
+	 * When the packet comes, as the clock on the wall of the host shows it: seconds since
+	 * 1970-01-01 00:00 of its local time. 0 when not known.
+	 */
+	int64_t time;
 };
 
 #endif

@@ -113,4 +113,5 @@ const struct match_kind match_mark = {
 	.lower = lower_mark,
 	.may_change = true,
 	.names_identity = true,
+	.takes_mappings = true,
 };

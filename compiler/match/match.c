@@ -42,22 +42,17 @@ static bool read_values(struct decode *decode, const struct node *value,
 
 /* The value inside {not: value}, or NULL after an error. */
 static const struct node *negated_value(struct decode *decode, const struct node *value,
-					const char *key)
+					const struct match_key *key)
 {
 	struct diag_record *record;
 
 	if (value->count == 1 && !strcmp(value->entries[0].key, "not") &&
-	    value->entries[0].value.kind != NODE_MAP)
+	    (value->entries[0].value.kind != NODE_MAP || key->kind->takes_mappings))
 		return &value->entries[0].value;
 	record = diag_add(decode->diag, DIAG_wrong_type, value->span,
-			  "`%s` takes a value, a list of values, or {not: ...}", key);
-	diag_help(record, "write `%s: {not: VALUE}` for everything but VALUE", key);
+			  "`%s` takes a value, a list of values, or {not: ...}", key->key);
+	diag_help(record, "write `%s: {not: VALUE}` for everything but VALUE", key->key);
 	return NULL;
-}
-
-static bool takes_mappings(const struct match_kind *kind)
-{
-	return kind == &match_mark;
 }
 
 struct match_condition *match_read(struct decode *decode, const struct match_key *key,
@@ -68,8 +63,8 @@ struct match_condition *match_read(struct decode *decode, const struct match_key
 	*condition = (struct match_condition){
 		.kind = key->kind, .key = key->key, .span = value->span, .selector = key->selector
 	};
-	if (value->kind == NODE_MAP && (node_find(value, "not") || !takes_mappings(key->kind))) {
-		value = negated_value(decode, value, key->key);
+	if (value->kind == NODE_MAP && (node_find(value, "not") || !key->kind->takes_mappings)) {
+		value = negated_value(decode, value, key);
 		condition->negated = true;
 	}
 	if (!value || !read_values(decode, value, condition))

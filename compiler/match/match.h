@@ -106,6 +106,7 @@ struct match_kind {
 	bool by_family;  /* lowers differently in each family */
 	bool names_interfaces; /* names are interfaces, so groups may stand for them */
 	bool names_identity;   /* tells who sends: what a listener's own traffic is looked at for */
+	bool takes_mappings;   /* a value may be a mapping of its own, beside {not: ...} */
 };
 
 #define MATCH(key, kind, selector) extern const struct match_kind match_##kind;
