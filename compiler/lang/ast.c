@@ -50,6 +50,22 @@ struct match_condition *ast_condition(const struct ast_rule *rule, const char *k
 	return NULL;
 }
 
+static bool is_dynamic(const struct ast_policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->set_count; i++)
+		if (!strcmp(policy->sets[i].name, name))
+			return policy->sets[i].dynamic;
+	return false;
+}
+
+bool ast_may_change(const struct ast_policy *policy, const struct match_condition *condition)
+{
+	for (size_t i = 0; i < condition->reference_count; i++)
+		if (is_dynamic(policy, condition->references[i].name))
+			return true;
+	return match_may_change(condition);
+}
+
 bool ast_is_last_resort(const char *target)
 {
 	return !strcmp(target, "main") || !strcmp(target, "unreachable") ||

@@ -58,7 +58,8 @@ struct ast_set {
 	struct span span;
 	struct ast_set_expression expression;
 	enum ast_progress progress;
-	struct addr_set contents; /* once resolved */
+	struct addr_set contents; /* once resolved; of a dynamic set what it begins with */
+	bool dynamic;             /* filled at run time: what it holds is not known here */
 	bool used;
 	const struct ir_set *lowered[ADDR_FAMILIES]; /* once a rule has asked for it */
 };
@@ -240,6 +241,9 @@ struct ast_table *ast_table_find(struct ast_policy *policy, const char *name);
 const struct ast_group *ast_group_find(const struct ast_policy *policy, const char *name);
 /* The rule's condition under a key, or NULL. */
 struct match_condition *ast_condition(const struct ast_rule *rule, const char *key);
+/* May a later packet of a connection answer the condition otherwise than the first: by its kind, or
+ * because a set that it names is filled at run time? */
+bool ast_may_change(const struct ast_policy *policy, const struct match_condition *condition);
 /* Direct, a proxy, a table or a mark: where the packet goes, and not whether. */
 bool ast_chooses_way(const struct ast_then *then);
 /* Does it hand to a listener that is passed by when nobody waits there? False for no action (NULL).
