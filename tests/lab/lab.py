@@ -50,8 +50,9 @@ def _forget_runs():
 class Network:
     """The hosts of one test. `with Network(...) as net:`"""
 
-    def __init__(self, uplinks=("wan0",), server=False, foreign=()):
+    def __init__(self, uplinks=("wan0",), server=False, foreign=(), tcp=TCP_PORTS, udp=UDP_PORTS):
         self.closers, self.hosts = [], {}
+        self.ports = tcp, udp  # where the hosts beyond the router echo
         _forget_runs()
         self.directory = tempfile.mkdtemp(prefix="tpc-lab-")
         self.router, self.client = self._host("router"), self._host("client")
@@ -109,7 +110,7 @@ class Network:
             "203.0.113.0/24", "2001:db8:113::/48", *foreign)))
         for key in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
             host.sysctl(f"net.{key}", 1)
-        self.add(probe.Echo(host, TCP_PORTS, UDP_PORTS))
+        self.add(probe.Echo(host, *self.ports))
 
     def connect(self, device):
         """

@@ -308,10 +308,15 @@ class Echo(Server):
         finish(child, self._line(peer, child.getsockname()))
 
     def on_datagram(self, sock):
-        _, ancillary, _, peer = sock.recvmsg(4096, 256)
+        data, ancillary, _, peer = sock.recvmsg(4096, 256)
         dest = _addressed_to(ancillary)
         text = self._line(peer, (dest, sock.getsockname()[1]))
-        sock.sendmsg([text.encode()], [_answer_from(dest)], 0, peer)
+        sock.sendmsg([self.datagram(data, text)], [_answer_from(dest)], 0, peer)
+
+    @staticmethod
+    def datagram(_, text):
+        """The answer to a datagram."""
+        return text.encode()
 
 
 def _addressed_to(ancillary):
