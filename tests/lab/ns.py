@@ -9,10 +9,14 @@ reach the machine's own network, mounts or /run.
 import ctypes
 import os
 import subprocess
+import tempfile
 import threading
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
-MS_REC, MS_PRIVATE = 0x4000, 1 << 18
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 1 << 18
+
+# Users and groups of the same name that the examples speak of, and packages would have made.
+ACCOUNTS = ("haproxy", "proxy", "redsocks", "nobody", "nogroup")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _entered = False
@@ -61,10 +65,30 @@ def enter():
         mount("tmpfs", "/run", "tmpfs")
         os.makedirs("/run/netns")
         _write("/proc/sys/net/ipv4/ip_forward", "1")
+        _add_accounts()
     except OSError as error:
         raise Unable(f"no private network namespace here ({error}); "
                  "unprivileged user namespaces must be allowed, or the lab run as root") from error
     _entered = True
+
+
+def _add_accounts():
+    """What this machine lacks of ACCOUNTS is there for this process and its children."""
+    for path, form in (("/etc/passwd", "{0}:x:{1}:{1}::/:/bin/false\n"),
+                       ("/etc/group", "{0}:x:{1}:\n")):
+        with open(path) as file:
+            text = file.read()
+        known = [line.split(":")[0] for line in text.splitlines()]
+        missing = [name for name in ACCOUNTS if name not in known]
+        if missing:
+            text += "" if text.endswith("\n") else "\n"
+            text += "".join(form.format(name, number)
+                            for number, name in enumerate(ACCOUNTS, 64100) if name in missing)
+            with tempfile.NamedTemporaryFile("w", dir="/run") as file:
+                file.write(text)
+                file.flush()
+                os.chmod(file.name, 0o644)
+                mount(file.name, path, None, MS_BIND)
 
 
 def all_ids():
