@@ -14,6 +14,8 @@
 
 /* Dispatches with more cases than this have one a line. */
 enum { CASES_ON_A_LINE = 3 };
+/* Any number, as long as it stays: a source keeps its uplink over reloads and reboots. */
+enum { HASH_SEED = 0x7c0 };
 
 static void put_mark(const char *which, uint32_t value, uint32_t mask, struct buf *out)
 {
@@ -94,6 +96,36 @@ static void put_dispatch(const struct ir_statement *statement, struct buf *out)
 	buf_puts(out, is_short ? " }" : "\n\t\t}");
 }
 
+static void put_choice(const struct ir_statement *statement, struct buf *out)
+{
+	const char *word = statement->addr.family == ADDR_IPV4 ? "ip" : "ip6";
+
+	switch (statement->by) {
+	case IR_BY_CONNECTION:
+		buf_printf(out, "numgen inc mod %" PRIu32, statement->value);
+		return;
+	case IR_BY_SOURCE:
+		buf_printf(out, "jhash %s saddr mod %" PRIu32 " seed 0x%x", word, statement->value,
+			   HASH_SEED);
+		return;
+	case IR_BY_SOURCE_DESTINATION:
+		buf_printf(out, "jhash %s saddr . %s daddr mod %" PRIu32 " seed 0x%x", word, word,
+			   statement->value, HASH_SEED);
+		return;
+	}
+}
+
+/* Single numbers, and no ranges: an interval map would not be atomic with its rule. */
+static void put_balance(const struct ir_statement *statement, struct buf *out)
+{
+	put_choice(statement, out);
+	buf_puts(out, " vmap {");
+	for (size_t i = 0; i < statement->case_count; i++)
+		buf_printf(out, "%s\n\t\t\t%" PRIu32 " : goto %s", i ? "," : "",
+			   statement->cases[i].value, statement->cases[i].chain);
+	buf_puts(out, "\n\t\t}");
+}
+
 static void put_string(const char *before, const char *text, struct buf *out)
 {
 	buf_printf(out, "%s \"", before);
@@ -154,6 +186,13 @@ void statement_put(const struct ir_statement *statement, struct buf *out)
 		return;
 	case IR_DISPATCH:
 		put_dispatch(statement, out);
+		return;
+	case IR_OVER:
+		buf_printf(out, "limit rate over %" PRIu32 "/%s", statement->value,
+			   statement->name);
+		return;
+	case IR_BALANCE:
+		put_balance(statement, out);
 		return;
 	}
 }

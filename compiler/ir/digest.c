@@ -56,6 +56,7 @@ static void add_statement(struct digest *digest, const struct ir_statement *stat
 	add_text(digest, statement->name);
 	add_text(digest, statement->chain);
 	add_number(digest, statement->reject);
+	add_number(digest, statement->by);
 	add_number(digest, statement->on_ct);
 	for (size_t i = 0; i < statement->case_count; i++) {
 		add_number(digest, statement->cases[i].value);

@@ -12,7 +12,8 @@ struct walk {
 	bool marked; /* a rule of ours has set the mark */
 };
 
-enum step { STEP_NEXT, STEP_RETURN, STEP_END };
+/* NEXT statement or rule; the rest of the rule is skipped (BREAK); back to who jumped (RETURN). */
+enum step { STEP_NEXT, STEP_BREAK, STEP_RETURN, STEP_END };
 
 static enum step walk_chain(struct walk *walk, const struct ir_chain *chain);
 
@@ -22,12 +23,12 @@ static enum step end(struct walk *walk, enum ir_verdict verdict)
 	return STEP_END;
 }
 
-/* A chain that was gone to: its end is the end of the base chain, which accepts. */
+/* A chain that was gone to: its end is the end of the chain that went there. */
 static enum step go(struct walk *walk, const char *name)
 {
 	enum step step = walk_chain(walk, ir_chain_find(walk->ir, name));
 
-	return step == STEP_END ? STEP_END : end(walk, VERDICT_ACCEPT);
+	return step == STEP_END ? STEP_END : STEP_RETURN;
 }
 
 static enum step jump(struct walk *walk, const char *name)
@@ -47,6 +48,14 @@ static enum step dispatch(struct walk *walk, const struct ir_statement *statemen
 						 : end(walk, VERDICT_ACCEPT);
 	}
 	return STEP_NEXT;
+}
+
+static enum step balance(struct walk *walk, const struct ir_statement *statement)
+{
+	if (statement->by != IR_BY_CONNECTION && statement->addr.family != walk->packet.family)
+		return STEP_BREAK;
+	walk->outcome.balanced = true;
+	return go(walk, statement->cases[0].chain);
 }
 
 static enum step apply(struct walk *walk, const struct ir_statement *statement)
@@ -82,6 +91,10 @@ static enum step apply(struct walk *walk, const struct ir_statement *statement)
 		return STEP_RETURN;
 	case IR_DISPATCH:
 		return dispatch(walk, statement);
+	case IR_OVER:
+		return STEP_BREAK;
+	case IR_BALANCE:
+		return balance(walk, statement);
 	}
 	return STEP_NEXT;
 }
@@ -104,7 +117,7 @@ static enum step walk_rule(struct walk *walk, const struct ir_rule *rule)
 		walk->outcome.decided = rule;
 	for (size_t i = 0; i < rule->statement_count && step == STEP_NEXT; i++)
 		step = apply(walk, &rule->statements[i]);
-	return step;
+	return step == STEP_BREAK ? STEP_NEXT : step;
 }
 
 static enum step walk_chain(struct walk *walk, const struct ir_chain *chain)

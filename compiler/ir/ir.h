@@ -46,6 +46,15 @@ struct ir_match_ops {
 	bool by_family; /* holds only for packets of match->family */
 };
 
+/* Bytes behind the TCP or UDP header: those at the offset, under the mask, equal the value. */
+struct ir_bytes {
+	unsigned int offset, length; /* in bytes, length at most IR_BYTES_MOST */
+	const unsigned char *value, *mask;
+};
+
+/* A register of nft compares so many at once. */
+enum { IR_BYTES_MOST = 16 };
+
 struct ir_match {
 	const struct ir_match_ops *ops;
 	bool negated;
@@ -59,6 +68,9 @@ struct ir_match {
 	addr_bits bits;        /* address bit masks */
 	unsigned int selector; /* which field, in the kind's own numbering (source or destination,
 				  in or out) */
+	bool tracked; /* asks what the packet's connection began with, and not the packet: for ICMP
+			 errors */
+	const struct ir_bytes *bytes;
 };
 
 /* ---- nft rules ---- */
@@ -90,7 +102,13 @@ enum ir_op {
 	IR_RETURN,
 	IR_DISPATCH, /* on_ct, mask, cases: a verdict map over the packet's or the connection's mark
 		      */
+	IR_OVER,     /* value, name: goes on with the rule only for what exceeds `value` packets a
+			`name` (second, minute, hour, day) */
+	IR_BALANCE,  /* by, value, cases: a verdict map over a number below `value`; for all choices
+			but IR_BY_CONNECTION only packets of addr.family */
 };
+
+enum ir_balance { IR_BY_CONNECTION, IR_BY_SOURCE, IR_BY_SOURCE_DESTINATION };
 
 struct ir_case {
 	uint32_t value;
@@ -105,6 +123,7 @@ struct ir_statement {
 	const char *name;
 	const char *chain;
 	enum ir_reject reject;
+	enum ir_balance by;
 	bool on_ct;
 	struct ir_case *cases;
 	size_t case_count;

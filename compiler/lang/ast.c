@@ -75,7 +75,8 @@ bool ast_is_last_resort(const char *target)
 bool ast_chooses_way(const struct ast_then *then)
 {
 	return then->action == THEN_DIRECT || then->action == THEN_PROXY ||
-	       then->action == THEN_ROUTE || then->action == THEN_MARK;
+	       then->action == THEN_ROUTE || then->action == THEN_BALANCE ||
+	       then->action == THEN_MARK;
 }
 
 bool ast_lets_go(const struct ast_then *then)

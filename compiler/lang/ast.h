@@ -168,6 +168,7 @@ enum ast_action {
 	THEN_REJECT,
 	THEN_PROXY,
 	THEN_ROUTE,
+	THEN_BALANCE,
 	THEN_MARK,
 	THEN_CONTINUE
 };
@@ -175,6 +176,7 @@ enum ast_action {
 struct ast_target {
 	const char *name; /* of a table, or main, unreachable, prohibit, blackhole */
 	struct span span;
+	int64_t weight; /* of THEN_BALANCE, from 1 */
 };
 
 struct ast_then {
@@ -186,7 +188,14 @@ struct ast_then {
 	struct ast_listener *listener; /* once resolved */
 	struct ast_target *targets;
 	size_t target_count;
+	int by; /* enum ir_balance */
 	struct ast_mark mark;
+};
+
+/* So many packets a unit: "second", "minute", "hour" or "day". */
+struct ast_limit {
+	uint32_t rate; /* 0: none given */
+	const char *unit;
 };
 
 struct ast_rule {
@@ -200,6 +209,7 @@ struct ast_rule {
 	struct ast_then *then;
 	const char *log;
 	bool count;
+	struct ast_limit limit;
 	const char *name;
 	/* once checked */
 	enum ir_scope scopes;
@@ -244,7 +254,7 @@ struct match_condition *ast_condition(const struct ast_rule *rule, const char *k
 /* May a later packet of a connection answer the condition otherwise than the first: by its kind, or
  * because a set that it names is filled at run time? */
 bool ast_may_change(const struct ast_policy *policy, const struct match_condition *condition);
-/* Direct, a proxy, a table or a mark: where the packet goes, and not whether. */
+/* Direct, a proxy, a table, one of several, or a mark: where the packet goes, and not whether. */
 bool ast_chooses_way(const struct ast_then *then);
 /* Does it hand to a listener that is passed by when nobody waits there? False for no action (NULL).
  */

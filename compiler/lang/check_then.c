@@ -280,6 +280,13 @@ static void warn_of_lan(struct diag *diag, const struct ast_rule *rule,
 		  "direct}` before this one");
 }
 
+static bool leaves_here(struct diag *diag, const struct ast_rule *rule)
+{
+	return rule->specials != SPECIAL_LOCAL ||
+	       refuse(diag, rule->then->span, "what goes to this host does not leave by a table",
+		      "remove the rule, or `local` from its `to`");
+}
+
 static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
 {
 	struct ast_then *then = rule->then;
@@ -307,10 +314,31 @@ static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast
 					      "the same table twice in a row of tables",
 					      "remove one of them");
 	}
-	if (rule->specials == SPECIAL_LOCAL)
-		good = refuse(diag, then->span, "what goes to this host does not leave by a table",
-			      "remove the rule, or `local` from its `to`");
-	return good;
+	return good && leaves_here(diag, rule);
+}
+
+static bool check_balance(struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
+{
+	struct ast_then *then = rule->then;
+	bool good = true;
+
+	for (size_t i = 0; i < then->target_count; i++) {
+		struct ast_target *target = &then->targets[i];
+		struct ast_table *table = ast_table_find(policy, target->name);
+
+		if (table) {
+			warn_of_source(diag, rule, table);
+			warn_of_lan(diag, rule, table);
+		} else if (strcmp(target->name, "main")) {
+			good = refuse(diag, target->span, "this is no way out",
+				      "balance between tables, or tables and `main`; what happens where a "
+				      "table has no route is its `fallback`");
+		}
+	}
+	if (then->target_count == 1)
+		good = refuse(diag, then->name_span, "one table is no choice",
+			      "name two or more, or write {route: TABLE}");
+	return good && leaves_here(diag, rule);
 }
 
 /* ---- the others ---- */
@@ -346,7 +374,7 @@ bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *poli
 		if (good)
 			then->listener->used = true;
 	}
-	for (size_t i = 0; then->action == THEN_ROUTE && i < then->target_count; i++) {
+	for (size_t i = 0; i < then->target_count; i++) {
 		struct ast_table *table = ast_table_find(policy, then->targets[i].name);
 
 		if (table)
@@ -373,6 +401,8 @@ bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *polic
 		return check_proxy(arena, diag, rule);
 	case THEN_ROUTE:
 		return check_route(diag, policy, rule);
+	case THEN_BALANCE:
+		return check_balance(diag, policy, rule);
 	case THEN_CONTINUE:
 		return check_continue(diag, rule);
 	}

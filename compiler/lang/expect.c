@@ -27,6 +27,8 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 
 static const char *outcome_words(struct arena *arena, const struct ir_outcome *outcome)
 {
+	if (outcome->balanced)
+		return "a balance";
 	switch (outcome->verdict) {
 	case VERDICT_DROP:
 		return "drop";
@@ -51,9 +53,42 @@ static bool is_mark(const struct ir_outcome *outcome, const struct ast_mark *mar
 	return outcome->verdict == VERDICT_ACCEPT && (outcome->mark & mark->mask) == mark->value;
 }
 
-static bool holds(struct arena *arena, const struct ast_then *then,
+static const struct ast_then *then_of(const struct ast_policy *policy, const struct ir_rule *rule)
+{
+	const struct ast_then *defaults[] = { policy->default_forward, policy->default_local };
+
+	for (size_t i = 0; rule && i < policy->rule_count; i++)
+		if (policy->rules[i].span.source == rule->origin.source &&
+		    policy->rules[i].span.begin == rule->origin.begin)
+			return policy->rules[i].then;
+	for (size_t i = 0; rule && i < 2; i++)
+		if (defaults[i] && defaults[i]->span.begin == rule->origin.begin)
+			return defaults[i];
+	return NULL;
+}
+
+/* The same tables with the same shares, in whatever order. */
+static bool is_balance(const struct ast_policy *policy, const struct ast_then *wanted,
+		       const struct ir_outcome *outcome)
+{
+	const struct ast_then *found = then_of(policy, outcome->decided);
+	size_t same = 0;
+
+	if (!outcome->balanced || !found || found->by != wanted->by ||
+	    found->target_count != wanted->target_count)
+		return false;
+	for (size_t i = 0; i < found->target_count; i++)
+		for (size_t k = 0; k < wanted->target_count; k++)
+			same += !strcmp(found->targets[i].name, wanted->targets[k].name) &&
+				found->targets[i].weight == wanted->targets[k].weight;
+	return same == found->target_count;
+}
+
+static bool holds(struct arena *arena, const struct ast_policy *policy, const struct ast_then *then,
 		  const struct ir_outcome *outcome)
 {
+	if (outcome->balanced || then->action == THEN_BALANCE)
+		return then->action == THEN_BALANCE && is_balance(policy, then, outcome);
 	switch (then->action) {
 	case THEN_DIRECT:
 		return outcome->verdict == VERDICT_ACCEPT && !outcome->way;
@@ -67,6 +102,7 @@ static bool holds(struct arena *arena, const struct ast_then *then,
 		return is_way(outcome, IR_CLASS_ROUTE, ast_route_name(arena, then));
 	case THEN_MARK:
 		return is_mark(outcome, &then->mark);
+	case THEN_BALANCE:
 	case THEN_CONTINUE:
 		return false;
 	}
@@ -81,7 +117,7 @@ void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *pol
 		struct ir_outcome outcome = ir_evaluate(ir, &expectation->packet);
 		struct diag_record *record;
 
-		if (holds(arena, expectation->then, &outcome))
+		if (holds(arena, policy, expectation->then, &outcome))
 			continue;
 		record = diag_add(diag, DIAG_expect_failed, expectation->span,
 				  "this packet ends otherwise: %s", outcome_words(arena, &outcome));

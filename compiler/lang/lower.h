@@ -5,6 +5,7 @@
  *   lower_class.c   the ways a packet can take, and their numbers: marks, table ids, priorities
  *   lower_build.c   chains, rules and sets under construction
  *   lower_rule.c    one rule of the author's as nft rules
+ *   lower_act.c     what such a rule does
  *   lower_state.c   connections that keep their way: values of the connection's mark
  *   lower_hook.c    the base chains prerouting and output, where the guarantees stand around the
  * author's rules lower_way.c     the chains that send a packet each way lower_nat.c     address
@@ -51,7 +52,9 @@ struct lower_walk {
 	const char *name;
 	struct ir_chain *chain;
 	bool specials; /* packets to this host, broadcast, multicast, link-local */
-	bool stateful;
+	bool errors;   /* ICMP errors about connections that keep no state */
+	bool keeps;    /* some rule of the row could change its mind: drops and rejects are noted */
+	bool stateful; /* from here on connections keep their way */
 	size_t cuts;
 };
 
@@ -92,7 +95,9 @@ struct lower {
 	size_t way_count;
 	struct lower_value *values;
 	size_t value_count;
-	bool stateful[2];             /* forward, local */
+	bool keeps[2];  /* some rule of this scope (forward, local) could change its mind */
+	bool mortal[2]; /* the first one stands before all others */
+	bool errors;    /* ICMP errors find their way without state */
 	bool captures[ADDR_FAMILIES]; /* some rule does something else than direct with this family
 				       */
 	struct span first_capture;
@@ -109,6 +114,8 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 void lower_classes(struct lower *lower);
 /* The way that an action chooses (proxy, route, mark). */
 struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then);
+/* The way by one table; NULL for `main`. */
+struct lower_class *lower_table_class(struct lower *lower, const char *table);
 /* The nth value, from 1, that fits into the bits of a mask; 0 when there is none. */
 uint32_t lower_mask_value(uint32_t mask, uint32_t n);
 
@@ -140,10 +147,28 @@ void lower_finish(struct lower *lower);
 /* The author's rule at the end of the walk. */
 void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
 
+/* ---- lower_act.c ---- */
+
+/* What the author's rule does, at the end of an ir rule. */
+void lower_act(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+	       struct ir_rule *out);
+/* Notes that packets of the family are sent where the rule says. */
+void lower_note_use(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule,
+		    enum addr_family family);
+/*
+ * A rule about some protocols does not meet the ICMP errors about its connections, and they would
+ * leave by the main table.
+ */
+bool lower_leaves_errors(const struct ast_rule *rule);
+
 /* ---- lower_state.c ---- */
 
-/* Which scopes need state, from rules and listeners. */
+/* Which rules could change their mind, and so which scopes need state. */
 void lower_plan_state(struct lower *lower);
+/* Could a later packet of a connection be answered otherwise than the first? */
+bool lower_changes(const struct lower *lower, const struct ast_rule *rule);
+/* A row of rules of the scope, without a chain yet. */
+struct lower_walk lower_new_walk(struct lower *lower, enum ir_scope scope, const char *name);
 /* The value of a connection's mark that says: came by this uplink (0: none), goes this way (0:
  * undecided). */
 uint32_t lower_value(struct lower *lower, size_t origin, size_t way);
@@ -154,12 +179,9 @@ uint32_t lower_value(struct lower *lower, size_t origin, size_t way);
  */
 const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target,
 			 const char *first);
-/*
- * Writes the value of a way into the connection's mark, for each uplink it may have come by; for
- * its first packets only if asked.
- */
+/* Writes the value of a way into the connection's mark, for each uplink it may have come by. */
 void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
-		size_t way, bool first_only);
+		size_t way);
 /* The number of the way, from 1. */
 size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char *target);
 /* Adds the rule just lowered to the drops and rejects that later ways are cut by. */

@@ -280,6 +280,15 @@ struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *t
 	return NULL;
 }
 
+struct lower_class *lower_table_class(struct lower *lower, const char *table)
+{
+	for (size_t i = 0; i < lower->class_count; i++)
+		if (lower->classes[i]->kind == IR_CLASS_ROUTE &&
+		    !strcmp(lower->classes[i]->name, table))
+			return lower->classes[i];
+	return NULL;
+}
+
 static int fallback_of(const struct ast_target *target, const struct ast_table *table)
 {
 	if (table)
@@ -365,21 +374,25 @@ static bool wants_inbound(const struct lower_class *way)
 	return !way->inbound && !all_prefer_main;
 }
 
-static void add_inbound(struct numbers *numbers, const struct ast_then *then)
+static void add_inbound_way(struct numbers *numbers, struct lower_class *way)
 {
 	struct lower *lower = numbers->lower;
-	struct lower_class *way;
 
-	if (!lower->uplink_count || then->action != THEN_ROUTE)
-		return;
-	way = lower_class_of(lower, then);
-	if (!wants_inbound(way))
+	if (!lower->uplink_count || !way || !wants_inbound(way))
 		return;
 	way->inbound = add_class(numbers, IR_CLASS_INBOUND, way->name, NULL, way->origin);
 	way->inbound->tables = way->tables;
 	way->inbound->table_count = way->table_count;
 	way->inbound->fallback = way->fallback;
 	way->open_chain = arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
+}
+
+static void add_inbound(struct numbers *numbers, const struct ast_then *then)
+{
+	if (then->action == THEN_ROUTE)
+		add_inbound_way(numbers, lower_class_of(numbers->lower, then));
+	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++)
+		add_inbound_way(numbers, lower_table_class(numbers->lower, then->targets[i].name));
 }
 
 static bool has_default_route(const struct ast_table *table)

@@ -16,6 +16,7 @@ static const char *const loopback[] = { "lo" };
  */
 struct body {
 	struct lower_walk rules, host;
+	struct lower_walk errors; /* the rules that keep no state, as ICMP errors meet them */
 	const struct ast_then *otherwise;
 	bool needed;
 };
@@ -73,6 +74,56 @@ static void block_ipv6(struct lower *lower, const struct body *body)
 	lower_goto(lower, rule, lower_refuse(lower));
 }
 
+/* Does one of the rules that keep no state? */
+static bool leaves_errors(const struct lower *lower, enum ir_scope scope)
+{
+	const struct ast_policy *policy = lower->policy;
+	const struct ast_then *otherwise = scope == SCOPE_LOCAL ? policy->default_local
+								: policy->default_forward;
+
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		if (!(policy->rules[i].scopes & scope))
+			continue;
+		if (lower_changes(lower, &policy->rules[i]))
+			return false;
+		if (lower_leaves_errors(&policy->rules[i]))
+			return true;
+	}
+	return otherwise && otherwise->action == THEN_PROXY &&
+	       otherwise->listener->mode == MODE_TPROXY;
+}
+
+/* Rules that keep no state are asked for ICMP errors as for the packets that the errors are about.
+ */
+static void walk_errors(struct lower *lower, struct body *body, const struct ast_rule *rule)
+{
+	if (body->rules.stateful || rule->then->action == THEN_CONTINUE ||
+	    !leaves_errors(lower, body->rules.scope))
+		return;
+	if (!body->errors.chain) {
+		body->errors =
+			lower_new_walk(lower, body->rules.scope,
+				       arena_printf(lower->arena, "errors_%s", body->rules.name));
+		body->errors.errors = true;
+		body->errors.chain = lower_chain(lower, body->errors.name,
+						 "ICMP errors go where their connection goes");
+		lower->errors = true;
+	}
+	lower_author_rule(lower, &body->errors, rule);
+}
+
+static void follow_errors(struct lower *lower, struct ir_chain *chain, const struct body *body)
+{
+	struct ir_rule *rule;
+
+	if (!body->errors.chain)
+		return;
+	rule = lower_guarantee(lower, chain, "errors about a connection follow it");
+	lower_match(lower, rule, icmp_match(lower->arena));
+	lower_match(lower, rule, state_match(lower->arena, STATE_RELATED));
+	lower_goto(lower, rule, body->errors.chain->name);
+}
+
 static void walk_default(struct lower *lower, struct body *body)
 {
 	struct ast_rule rule = lower_default_rule(lower, body->otherwise, body->rules.scope);
@@ -80,8 +131,11 @@ static void walk_default(struct lower *lower, struct body *body)
 	bool is_direct = body->otherwise->action == THEN_DIRECT;
 
 	block_ipv6(lower, body);
+	body->rules.stateful |= lower_changes(lower, &rule);
 	if (!is_direct)
 		lower_author_rule(lower, &body->rules, &rule);
+	if (!is_direct)
+		walk_errors(lower, body, &rule);
 	if (!body->rules.stateful)
 		return;
 	rule = lower_default_rule(lower, &direct, body->rules.scope);
@@ -105,11 +159,8 @@ static struct body lower_body(struct lower *lower, enum ir_scope scope)
 	const char *name = scope == SCOPE_LOCAL ? "local" : "forward";
 	struct body body = { .otherwise = given ? given : &direct };
 
-	body.rules = (struct lower_walk){ .scope = scope,
-					  .name = name,
-					  .stateful = lower->stateful[scope == SCOPE_LOCAL] };
-	body.host = body.rules;
-	body.host.name = arena_printf(lower->arena, "host_%s", name);
+	body.rules = lower_new_walk(lower, scope, name);
+	body.host = lower_new_walk(lower, scope, arena_printf(lower->arena, "host_%s", name));
 	body.host.specials = true;
 	body.rules.chain = arena_new_of(lower->arena, struct ir_chain);
 	if (has_specials(lower, scope))
@@ -123,6 +174,7 @@ static struct body lower_body(struct lower *lower, enum ir_scope scope)
 			continue;
 		body.needed = true;
 		lower_walk_rule(lower, &body.rules, rule);
+		walk_errors(lower, &body, rule);
 		if (rule->specials)
 			lower_walk_rule(lower, &body.host, rule);
 	}
@@ -138,6 +190,7 @@ static void put_body(struct lower *lower, struct ir_chain *chain, const struct b
 	if (!body->needed)
 		return;
 	lower_leave_host(lower, chain, body->host.chain ? body->host.chain->name : NULL);
+	follow_errors(lower, chain, body);
 	for (size_t i = 0; i < body->rules.chain->rule_count; i++)
 		*arena_append(lower->arena, chain->rules, chain->rule_count) =
 			body->rules.chain->rules[i];

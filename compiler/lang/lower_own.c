@@ -42,9 +42,7 @@ static bool is_for_own(const struct ast_rule *rule, const struct ast_listener *l
 
 static void own_chain(struct lower *lower, const struct ast_listener *listener, const char *name)
 {
-	struct lower_walk walk = { .scope = SCOPE_LOCAL,
-				   .name = name,
-				   .stateful = lower->stateful[1] };
+	struct lower_walk walk = lower_new_walk(lower, SCOPE_LOCAL, name);
 	static const struct ast_then direct = { .action = THEN_DIRECT };
 	struct ast_rule rest = lower_default_rule(lower, &direct, SCOPE_LOCAL);
 

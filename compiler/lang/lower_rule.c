@@ -16,10 +16,20 @@
 /* More nft rules than this from one rule is a policy that should be written with sets. */
 enum { RULES_MOST = 1000 };
 
+/* A condition with this many alternatives gets a chain of its own. */
+enum { APART_LEAST = 16, APARTS_MOST = 8 };
+
+struct apart {
+	const char *key;
+	struct match_alternatives alternatives;
+};
+
 struct lowering {
 	struct match_context context;
 	struct lower *lower;
 	const struct ast_rule *rule;
+	struct apart aparts[APARTS_MOST]; /* the same in both families */
+	size_t apart_count;
 	bool empty;    /* a set without an address was asked for */
 	bool too_many; /* more combinations than a rule may have */
 };
@@ -104,6 +114,8 @@ static void lower_protocols(struct lowering *lowering, struct match_alternatives
 	bool has_port = ast_condition(lowering->rule, "port") ||
 			ast_condition(lowering->rule, "sport");
 
+	if (lowering->context.tracked)
+		has_port = false;
 	if (written && written->negated && !has_port && lowering->rule->then->action != THEN_PROXY)
 		condition = *written;
 	if (!protocols->count ||
@@ -112,6 +124,22 @@ static void lower_protocols(struct lowering *lowering, struct match_alternatives
 	else
 		match_lower_values(&condition, &lowering->context, protocol_match(protocols).ops,
 				   out);
+	for (size_t i = 0; i < out->count; i++)
+		for (size_t k = 0; k < out->items[i].count; k++)
+			out->items[i].items[k].tracked = lowering->context.tracked;
+}
+
+/* True: the condition is not multiplied with the others. */
+static bool set_apart(struct lowering *lowering, const struct match_condition *condition,
+		      const struct match_alternatives *alternatives)
+{
+	if (!alternatives->none_of &&
+	    (alternatives->count < APART_LEAST || !condition || condition->kind->by_family))
+		return false;
+	if (lowering->apart_count == APARTS_MOST)
+		return false;
+	lowering->aparts[lowering->apart_count++] = (struct apart){ condition->key, *alternatives };
+	return true;
 }
 
 /* In the order of match.def, whatever order the author wrote the keys in. */
@@ -120,6 +148,7 @@ static struct match_alternatives lower_conditions(struct lowering *lowering)
 	struct match_context *context = &lowering->context;
 	struct match_alternatives product = { 0 };
 
+	lowering->apart_count = 0;
 	match_alternative(context, &product);
 	for (size_t i = 0; i < match_key_count; i++) {
 		struct match_condition *condition =
@@ -132,7 +161,8 @@ static struct match_alternatives lower_conditions(struct lowering *lowering)
 			condition->kind->lower(condition, context, &alternatives);
 		else
 			continue;
-		product = multiply(lowering, &product, &alternatives);
+		if (!set_apart(lowering, condition, &alternatives))
+			product = multiply(lowering, &product, &alternatives);
 	}
 	return product;
 }
@@ -172,180 +202,114 @@ static void pin_family(struct lowering *lowering, struct match_alternatives *alt
 	}
 }
 
-/* ---- what the rule does ---- */
+/* ---- nft rules ---- */
 
-static const char *counter_name(struct lower *lower, const struct ast_rule *rule)
+static struct ir_rule *add_rule(struct lowering *lowering, struct ir_chain *chain,
+				const struct match_alternative *alternative)
 {
-	const char *name = arena_printf(lower->arena, "rule%zu", rule->number);
-	struct ir *ir = lower->ir;
+	const struct ast_rule *rule = lowering->rule;
+	struct ir_rule *out = lower_rule(lowering->lower, chain, rule->span, rule->name);
 
-	for (size_t i = 0; i < ir->counter_count; i++)
-		if (!strcmp(ir->counters[i], name))
-			return ir->counters[i];
-	*arena_append(lower->arena, ir->counters, ir->counter_count) = name;
-	return name;
+	for (size_t i = 0; alternative && i < alternative->count; i++)
+		lower_match(lowering->lower, out, alternative->items[i]);
+	return out;
 }
 
-/* Where packets of a kept connection are counted too, the counter stands before the way, in a chain
- * of its own. */
-static const char *counted(struct lower *lower, const struct lower_walk *walk,
-			   const struct ast_rule *rule, const char *target)
+/* What the rule does, for packets that fit the alternative (NULL: all that come so far). */
+static void put_action(struct lowering *lowering, struct lower_walk *walk, struct ir_chain *chain,
+		       const struct match_alternative *alternative)
 {
-	const char *name = arena_printf(lower->arena, "count_rule%zu%s", rule->number,
-					walk->scope == SCOPE_LOCAL ? "_local" : "");
+	struct lower *lower = lowering->lower;
+	const struct ast_rule *rule = lowering->rule;
+
+	if (rule->log && ast_chooses_way(rule->then) && !walk->errors) {
+		struct ir_rule *log = add_rule(lowering, chain, alternative);
+
+		if (!ast_condition(rule, "state"))
+			lower_match(lower, log, state_match(lower->arena, STATE_NEW));
+		lower_do(lower, log, (struct ir_statement){ .op = IR_LOG, .name = rule->log });
+	}
+	lower_act(lower, walk, rule, add_rule(lowering, chain, alternative));
+}
+
+/*
+ * Where a rule counts its packets, or has a condition with many alternatives, what it does stands
+ * in a chain of its own: one limit for all, and what exceeds it goes on with the next rule.
+ */
+static const char *then_chain(struct lowering *lowering, struct lower_walk *walk)
+{
+	struct lower *lower = lowering->lower;
+	const struct ast_limit *limit = &lowering->rule->limit;
+	const char *name =
+		arena_printf(lower->arena, "then_%s_%s", lowering->context.rule, walk->name);
 	struct ir_chain *chain = lower_find_chain(lower, name);
-	struct ir_rule *count;
 
 	if (chain)
 		return chain->name;
 	chain = lower_chain(lower, name, NULL);
-	count = lower_rule(lower, chain, rule->span, rule->name);
-	lower_do(lower, count,
-		 (struct ir_statement){ .op = IR_COUNT, .name = counter_name(lower, rule) });
-	if (target)
-		lower_goto(lower, count, target);
-	else
-		lower_op(lower, count, IR_ACCEPT);
+	if (limit->rate) {
+		struct ir_rule *over = add_rule(lowering, chain, NULL);
+
+		lower_do(lower, over,
+			 (struct ir_statement){
+				 .op = IR_OVER, .value = limit->rate, .name = limit->unit });
+		lower_op(lower, over, IR_RETURN);
+	}
+	put_action(lowering, walk, chain, NULL);
 	return name;
 }
 
-/* Does the rule meet what comes in by an uplink without naming the interface? */
-static bool takes_uplinks(const struct lower_walk *walk, const struct ast_rule *rule,
-			  const struct lower_class *way)
-{
-	const struct match_condition *in = ast_condition(rule, "in");
-
-	return walk->scope == SCOPE_FORWARD && way->inbound && (!in || in->negated);
-}
-
-/*
- * A rule about some protocols does not meet the ICMP errors about its connections, and they would
- * leave by the main table: they follow the connection's mark.
- */
-static bool leaves_errors(const struct ast_rule *rule)
-{
-	const struct ast_then *then = rule->then;
-
-	return rule->protocols.count &&
-	       (then->action == THEN_ROUTE || then->action == THEN_MARK ||
-		(then->action == THEN_PROXY && then->listener->mode == MODE_TPROXY));
-}
-
-static const char *target_of(struct lower *lower, const struct lower_walk *walk,
-			     const struct ast_rule *rule)
-{
-	struct lower_class *way;
-
-	if (rule->then->action == THEN_DIRECT)
-		return NULL;
-	way = lower_class_of(lower, rule->then);
-	if (takes_uplinks(walk, rule, way))
-		return way->open_chain;
-	return walk->scope == SCOPE_LOCAL ? way->local_chain : way->chain;
-}
-
-static void decide(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
-		   struct ir_rule *out)
-{
-	const char *target = target_of(lower, walk, rule), *first;
-
-	if (rule->count && (!walk->stateful || ast_lets_go(rule->then)))
-		lower_do(lower, out,
-			 (struct ir_statement){ .op = IR_COUNT,
-						.name = counter_name(lower, rule) });
-	if (!walk->stateful && leaves_errors(rule))
-		target = lower_decide(lower, walk, target, target);
-	if (walk->stateful) {
-		first = ast_lets_go(rule->then)
-				? lower_try(lower, walk, lower_class_of(lower, rule->then))
-				: NULL;
-		if (rule->count)
-			target = counted(lower, walk, rule, target);
-		target = lower_decide(lower, walk, target, first ? first : target);
-	}
-	if (target)
-		lower_goto(lower, out, target);
-	else
-		lower_op(lower, out, IR_ACCEPT);
-}
-
-static void act(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
-		struct ir_rule *out)
-{
-	enum ast_action action = rule->then->action;
-
-	out->decides = action != THEN_CONTINUE;
-	if (ast_chooses_way(rule->then)) {
-		decide(lower, walk, rule, out);
-		return;
-	}
-	if (rule->log)
-		lower_do(lower, out, (struct ir_statement){ .op = IR_LOG, .name = rule->log });
-	if (rule->count)
-		lower_do(lower, out,
-			 (struct ir_statement){ .op = IR_COUNT,
-						.name = counter_name(lower, rule) });
-	if (action == THEN_DROP)
-		lower_op(lower, out, IR_DROP);
-	else if (action == THEN_REJECT && rule->then->reject == REJECT_DEFAULT)
-		lower_goto(lower, out, lower_refuse(lower));
-	else if (action == THEN_REJECT)
-		lower_do(lower, out,
-			 (struct ir_statement){ .op = IR_REJECT, .reject = rule->then->reject });
-}
-
-/* ---- nft rules ---- */
-
-static void put_rule(struct lowering *lowering, struct lower_walk *walk,
-		     const struct match_alternative *alternative)
+/* Packets that fit the condition go on to `next`, the others back to where they came from. */
+static const char *apart_chain(struct lowering *lowering, const struct lower_walk *walk,
+			       const struct apart *apart, const char *next)
 {
 	struct lower *lower = lowering->lower;
-	const struct ast_rule *rule = lowering->rule;
-	struct ir_rule *out;
+	const struct match_alternatives *all = &apart->alternatives;
+	const char *name = arena_printf(lower->arena, "%s.%s_%s", lowering->context.rule,
+					apart->key, walk->name);
+	struct ir_chain *chain = lower_find_chain(lower, name);
 
-	if (rule->log && ast_chooses_way(rule->then)) {
-		out = lower_rule(lower, walk->chain, rule->span, rule->name);
-		for (size_t i = 0; i < alternative->count; i++)
-			lower_match(lower, out, alternative->items[i]);
-		if (!ast_condition(rule, "state"))
-			lower_match(lower, out, state_match(lower->arena, STATE_NEW));
-		lower_do(lower, out, (struct ir_statement){ .op = IR_LOG, .name = rule->log });
+	if (chain)
+		return chain->name;
+	chain = lower_chain(lower, name, NULL);
+	for (size_t i = 0; i < all->count; i++) {
+		struct ir_rule *rule = add_rule(lowering, chain, &all->items[i]);
+
+		if (all->none_of)
+			lower_op(lower, rule, IR_RETURN);
+		else
+			lower_goto(lower, rule, next);
 	}
-	out = lower_rule(lower, walk->chain, rule->span, rule->name);
-	for (size_t i = 0; i < alternative->count; i++)
-		lower_match(lower, out, alternative->items[i]);
-	act(lower, walk, rule, out);
+	if (all->none_of)
+		lower_goto(lower, add_rule(lowering, chain, NULL), next);
+	return name;
 }
 
-static void note_use(struct lower *lower, const struct lower_walk *walk,
-		     const struct ast_rule *rule, enum addr_family family)
+/* The chain behind the rule's plain conditions; NULL where they are all there is. */
+static const char *chain_behind(struct lowering *lowering, struct lower_walk *walk)
 {
-	struct lower_class *way;
+	const char *chain = NULL;
 
-	if (rule->then->action == THEN_DIRECT || rule->then->action == THEN_CONTINUE)
-		return;
-	if (!lower->first_capture.source)
-		lower->first_capture = rule->span;
-	lower->captures[family] = true;
-	if (!ast_chooses_way(rule->then))
-		return;
-	way = lower_class_of(lower, rule->then);
-	way->families[family] = true;
-	way->forward |= walk->scope == SCOPE_FORWARD;
-	way->local |= walk->scope == SCOPE_LOCAL;
-	way->tcp |= !rule->protocols.count || interval_contains(&rule->protocols, PROTOCOL_TCP);
-	way->udp |= !rule->protocols.count || interval_contains(&rule->protocols, PROTOCOL_UDP);
-	if (takes_uplinks(walk, rule, way)) {
-		way->inbound->families[family] = true;
-		way->inbound->forward = true;
-	}
+	if (lowering->rule->limit.rate || lowering->apart_count)
+		chain = then_chain(lowering, walk);
+	for (size_t i = lowering->apart_count; i; i--)
+		chain = apart_chain(lowering, walk, &lowering->aparts[i - 1], chain);
+	return chain;
 }
 
 static void put_rules(struct lowering *lowering, struct lower_walk *walk,
 		      const struct match_alternatives *alternatives)
 {
-	for (size_t i = 0; i < alternatives->count; i++)
-		put_rule(lowering, walk, &alternatives->items[i]);
+	const char *behind = alternatives->count ? chain_behind(lowering, walk) : NULL;
+
+	for (size_t i = 0; i < alternatives->count; i++) {
+		if (!behind) {
+			put_action(lowering, walk, walk->chain, &alternatives->items[i]);
+			continue;
+		}
+		lower_do(lowering->lower, add_rule(lowering, walk->chain, &alternatives->items[i]),
+			 (struct ir_statement){ .op = IR_JUMP, .chain = behind });
+	}
 }
 
 static void warn_of_nothing(struct lowering *lowering)
@@ -374,6 +338,7 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 		.protocols = &rule->protocols,
 		.rule = arena_printf(lower->arena, "rule%zu", rule->number),
 		.specials = walk->specials ? rule->specials : 0,
+		.tracked = walk->errors && rule->protocols.count,
 		.named_set = named_set,
 		.make_set = make_set,
 		.user = &lowering,
@@ -384,7 +349,7 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 			each[family] = lower_conditions(&lowering);
 		total += each[family].count;
 		if (each[family].count)
-			note_use(lower, walk, rule, (enum addr_family)family);
+			lower_note_use(lower, walk, rule, (enum addr_family)family);
 	}
 	if (total > RULES_MOST || lowering.too_many) {
 		lower->failed = true;
@@ -393,8 +358,10 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 			  "put addresses into sets, and interfaces that belong together into one pattern");
 		return;
 	}
-	if (!total && !walk->specials && !rule->specials)
+	if (!total && !walk->specials && !walk->errors && !rule->specials)
 		warn_of_nothing(&lowering);
+	if (walk->errors && (lowering.apart_count || rule->limit.rate))
+		return;
 	if (are_alike(&each[ADDR_IPV4], &each[ADDR_IPV6])) {
 		put_rules(&lowering, walk, &each[ADDR_IPV4]);
 		return;

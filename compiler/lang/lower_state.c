@@ -1,14 +1,16 @@
 /*
  * lower_state: the first packet decides the way.
  *
- * Where a rule could answer otherwise for a later packet (its state, a mark, an owner that is
- * gone), the way that the first packet got is written into our bits of the connection's mark, and
- * later packets follow it without meeting the rules again. A value stands for a pair: the uplink
+ * Where a rule could answer otherwise for a later packet (a set that is filled at run time, the
+ * clock, a limit, a choice, an owner that is gone), the way that the first packet got is written
+ * into our bits of the connection's mark, and later packets follow it without meeting the rules
+ * again. A value stands for a pair: the uplink
  * the connection came in by (replies leave there), and the way it goes. Drops and rejects above the
  * rule that decided are still looked at: a way that was chosen below some of them goes through a
  * chain of those ("cuts") first.
  *
- * Scopes whose rules are about addresses and ports alone keep no state.
+ * Rules before the first such rule answer every packet of a connection alike, so they keep no
+ * state, and a policy about addresses and ports alone has none at all.
  */
 #include <string.h>
 
@@ -17,10 +19,10 @@
 #include "lang/lower.h"
 #include "match/kinds.h"
 
-static bool may_change(const struct ast_rule *rule)
+static bool may_change(const struct lower *lower, const struct ast_rule *rule)
 {
 	for (size_t i = 0; i < rule->condition_count; i++)
-		if (match_may_change(rule->conditions[i]))
+		if (ast_may_change(lower->policy, rule->conditions[i]))
 			return true;
 	return false;
 }
@@ -32,6 +34,17 @@ static bool has_mortal_owner(const struct ast_listener *listener)
 	return listener->used_locally && listener->runs_as.given && !listener->runs_as.by_mark;
 }
 
+bool lower_changes(const struct lower *lower, const struct ast_rule *rule)
+{
+	return (ast_chooses_way(rule->then) && (may_change(lower, rule) || rule->limit.rate)) ||
+	       rule->then->action == THEN_BALANCE || ast_lets_go(rule->then);
+}
+
+static bool default_changes(const struct ast_then *then)
+{
+	return then && (then->action == THEN_BALANCE || ast_lets_go(then));
+}
+
 /* Drops and rejects may change their mind: they are asked of every packet anyway. */
 void lower_plan_state(struct lower *lower)
 {
@@ -39,15 +52,25 @@ void lower_plan_state(struct lower *lower)
 
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ast_rule *rule = &policy->rules[i];
-		bool changes = (ast_chooses_way(rule->then) && may_change(rule)) ||
-			       ast_lets_go(rule->then);
 
-		lower->stateful[0] |= changes && (rule->scopes & SCOPE_FORWARD);
-		lower->stateful[1] |= changes && (rule->scopes & SCOPE_LOCAL);
+		lower->keeps[0] |= lower_changes(lower, rule) && (rule->scopes & SCOPE_FORWARD);
+		lower->keeps[1] |= lower_changes(lower, rule) && (rule->scopes & SCOPE_LOCAL);
 	}
-	lower->stateful[0] |= ast_lets_go(policy->default_forward);
+	lower->keeps[0] |= default_changes(policy->default_forward);
+	lower->keeps[1] |= default_changes(policy->default_local);
 	for (size_t i = 0; i < policy->listener_count; i++)
-		lower->stateful[1] |= has_mortal_owner(&policy->listeners[i]);
+		lower->mortal[1] |= has_mortal_owner(&policy->listeners[i]);
+	lower->keeps[1] |= lower->mortal[1];
+}
+
+struct lower_walk lower_new_walk(struct lower *lower, enum ir_scope scope, const char *name)
+{
+	bool local = scope == SCOPE_LOCAL;
+
+	return (struct lower_walk){ .scope = scope,
+				    .name = name,
+				    .keeps = lower->keeps[local],
+				    .stateful = lower->mortal[local] };
 }
 
 /* ---- values ---- */
@@ -151,24 +174,15 @@ static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
 					.mask = (uint32_t)lower->policy->settings.mark_mask });
 }
 
-static struct ir_rule *keep_rule(struct lower *lower, struct ir_chain *chain, bool first_only)
-{
-	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
-
-	if (first_only)
-		lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
-	return rule;
-}
-
 void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
-		size_t way, bool first_only)
+		size_t way)
 {
 	size_t uplinks = walk->scope == SCOPE_FORWARD ? lower->uplink_count : 0;
 
-	set_value(lower, keep_rule(lower, chain, first_only), lower_value(lower, 0, way));
+	set_value(lower, lower_guarantee(lower, chain, NULL), lower_value(lower, 0, way));
 	for (size_t i = 0; i < uplinks; i++) {
 		struct lower_uplink *uplink = &lower->uplinks[i];
-		struct ir_rule *rule = keep_rule(lower, chain, first_only);
+		struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
 
 		lower_match(lower, rule,
 			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
@@ -180,23 +194,17 @@ const char *lower_decide(struct lower *lower, const struct lower_walk *walk, con
 			 const char *first)
 {
 	size_t way = lower_way(lower, walk, target);
-	const char *name = arena_printf(lower->arena, "%s_%s.%zu",
-					walk->stateful ? "decide" : "note",
-					first ? first : "direct", way);
+	const char *name =
+		arena_printf(lower->arena, "decide_%s.%zu", first ? first : "direct", way);
 	struct ir_chain *chain = lower_find_chain(lower, name);
 	struct ir_rule *rule;
 
 	if (chain)
 		return chain->name;
-	chain = lower_chain(lower, name,
-			    walk->stateful ? "the first packet decides for the whole connection"
-					   : "ICMP errors will follow their connection");
-	lower_keep(lower, chain, walk, way, !walk->stateful);
+	chain = lower_chain(lower, name, "the first packet decides for the whole connection");
+	lower_keep(lower, chain, walk, way);
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
-	if (first)
-		lower_goto(lower, rule, first);
-	else
-		lower_op(lower, rule, IR_ACCEPT);
+	lower_end(lower, rule, first);
 	return name;
 }
 
@@ -243,10 +251,7 @@ static const char *keep_chain(struct lower *lower, size_t number)
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
 	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = way->cuts });
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
-	if (way->target)
-		lower_goto(lower, rule, way->target);
-	else
-		lower_op(lower, rule, IR_ACCEPT);
+	lower_end(lower, rule, way->target);
 	return name;
 }
 
@@ -267,7 +272,6 @@ static struct ir_statement new_dispatch(struct lower *lower)
 void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope)
 {
 	struct ir_statement dispatch = new_dispatch(lower);
-	struct ir_rule *rule;
 
 	for (size_t i = 0; i < lower->value_count; i++) {
 		struct lower_value value = lower->values[i];
@@ -275,17 +279,7 @@ void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope 
 		if (value.way && lower->ways[value.way - 1].scope == scope)
 			add_case(lower, &dispatch, value.value, keep_chain(lower, value.way));
 	}
-	if (!dispatch.case_count)
-		return;
-	if (lower->stateful[scope == SCOPE_LOCAL]) {
-		add_dispatch(lower, chain, dispatch,
-			     "a connection keeps the way its first packet got");
-		return;
-	}
-	rule = lower_guarantee(lower, chain, "errors about a connection follow it");
-	lower_match(lower, rule, icmp_match(lower->arena));
-	lower_match(lower, rule, state_match(lower->arena, STATE_RELATED));
-	lower_do(lower, rule, dispatch);
+	add_dispatch(lower, chain, dispatch, "a connection keeps the way its first packet got");
 }
 
 void lower_fill_replies(struct lower *lower, struct ir_chain *chain)

@@ -64,8 +64,9 @@ void lower_walk_rule(struct lower *lower, struct lower_walk *walk, const struct 
 {
 	enum ast_action action = rule->then->action;
 
+	walk->stateful |= walk->keeps && lower_changes(lower, rule);
 	lower_author_rule(lower, walk, rule);
-	if (walk->stateful && (action == THEN_DROP || action == THEN_REJECT))
+	if (walk->keeps && (action == THEN_DROP || action == THEN_REJECT))
 		lower_cut(lower, walk, rule);
 }
 

@@ -43,12 +43,12 @@ static void hand_over(struct lower *lower, struct ir_chain *chain, const struct 
 	}
 }
 
-/* Errors about a kept connection belong to the proxy's socket, which is on this host. */
+/* Errors about a proxied connection belong to the proxy's socket, which is on this host. */
 static void take_errors(struct lower *lower, struct ir_chain *chain)
 {
 	struct ir_rule *rule;
 
-	if (!lower->way_count)
+	if (!lower->way_count && !lower->errors)
 		return;
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
 	lower_match(lower, rule, icmp_match(lower->arena));
@@ -83,7 +83,7 @@ const char *lower_try(struct lower *lower, const struct lower_walk *walk,
 	chain = lower_chain(lower, name, NULL);
 	set_mark(lower, chain, way);
 	hand_over(lower, chain, way);
-	lower_keep(lower, chain, walk, direct, false);
+	lower_keep(lower, chain, walk, direct);
 	rule = lower_rule(lower, chain, (struct span){ 0 },
 			  "no listener: the connection goes its usual way");
 	lower_set_mark(lower, rule, 0, way->mask);

@@ -71,6 +71,35 @@ static bool read_printable(struct decode *decode, const struct decode_field *fie
 	return false;
 }
 
+/* nft keeps the rate in 64 bits of packets a second; nobody means more than this. */
+enum { RATE_MOST = 1000000000 };
+
+/* "10/second" */
+static bool read_limit(struct decode *decode, const struct decode_field *field,
+		       const struct node *value, void *target)
+{
+	static const char *const units[] = { "second", "minute", "hour", "day" };
+	struct ast_limit *limit = target;
+	const char *slash = value->kind == NODE_SCALAR ? strchr(value->text, '/') : NULL;
+	int64_t rate;
+
+	(void)field;
+	for (size_t i = 0; slash && i < sizeof(units) / sizeof(units[0]); i++) {
+		struct node number = { .kind = NODE_SCALAR };
+
+		number.length = (size_t)(slash - value->text);
+		number.text = arena_printf(decode->arena, "%.*s", (int)number.length, value->text);
+		if (strcmp(slash + 1, units[i]) || !decode_parse_integer(&number, &rate) ||
+		    rate < 1 || rate > RATE_MOST)
+			continue;
+		*limit = (struct ast_limit){ (uint32_t)rate, units[i] };
+		return true;
+	}
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no rate"),
+		  "write a number of packets and a unit, such as 10/second; the units are second, minute, hour and day");
+	return false;
+}
+
 static const struct decode_field rule_fields[] = {
 	{ .key = "scope", .read = read_scope, .choices = scope_words },
 #define MATCH(key_, kind, selector_) \
@@ -87,6 +116,7 @@ static const struct decode_field rule_fields[] = {
 	  .read = read_printable,
 	  .offset = offsetof(struct ast_rule, log),
 	  .most = LOG_LENGTH },
+	{ .key = "limit", .read = read_limit, .offset = offsetof(struct ast_rule, limit) },
 	{ .key = "count", .read = decode_bool, .offset = offsetof(struct ast_rule, count) },
 	{ .key = "name",
 	  .read = read_title,
@@ -100,7 +130,6 @@ static const struct decode_field rule_fields[] = {
 	{ .key = "payload" },
 	{ .key = "length" },
 	{ .key = "ttl" },
-	{ .key = "limit" },
 };
 
 const struct decode_table read_rule_table = { "rule", rule_fields,

@@ -8,6 +8,7 @@
 
 static const char *const reject_words[] = { "tcp-reset", "port-unreachable", "admin-prohibited",
 					    "no-route", NULL };
+static const char *const by_words[] = { "connection", "source", "source-destination", NULL };
 static const char *const action_words[] = { "direct", "drop", "reject", "continue" };
 static const enum ast_action word_actions[] = { THEN_DIRECT, THEN_DROP, THEN_REJECT,
 						THEN_CONTINUE };
@@ -70,13 +71,44 @@ static bool read_reject(struct decode *decode, const struct decode_field *field,
 	return true;
 }
 
+/* A table's share; nft gets a verdict map with as many entries as all shares together. */
+enum { WEIGHT_MOST = 1000 };
+
+static bool read_balance(struct decode *decode, const struct decode_field *field,
+			 const struct node *value, void *target)
+{
+	struct decode_field share = { .key = field->key, .least = 1, .most = WEIGHT_MOST };
+	struct ast_then *then = target;
+	bool good = value->kind == NODE_MAP && value->count;
+
+	then->action = THEN_BALANCE;
+	then->name_span = value->span;
+	if (!good)
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
+				   "`balance` gives each table its share"),
+			  "write {balance: {isp1: 3, isp2: 1}}");
+	for (size_t i = 0; good && i < value->count; i++) {
+		const struct node_entry *entry = &value->entries[i];
+		struct ast_target *one =
+			arena_append(decode->arena, then->targets, then->target_count);
+
+		*one = (struct ast_target){ .name = entry->key, .span = entry->key_span };
+		good &= read_definition_name(decode, entry, "table");
+		good &= decode_integer(decode, &share, &entry->value, &one->weight);
+	}
+	return good;
+}
+
 static const struct decode_field then_fields[] = {
 	{ .key = "proxy", .read = read_proxy },
 	{ .key = "route", .read = read_route },
 	{ .key = "mark", .read = read_then_mark },
 	{ .key = "reject", .read = read_reject, .choices = reject_words },
-	{ .key = "balance" },
-	{ .key = "by" },
+	{ .key = "balance", .read = read_balance },
+	{ .key = "by",
+	  .read = decode_choice,
+	  .offset = offsetof(struct ast_then, by),
+	  .choices = by_words },
 };
 
 const struct decode_table read_then_table = { "then", then_fields,
@@ -110,7 +142,7 @@ static void not_one(struct decode *decode, const struct node *value)
 	diag_help(diag_add(decode->diag,
 			   value->kind == NODE_LIST ? DIAG_wrong_type : DIAG_bad_value, value->span,
 			   "a rule does exactly one thing"),
-		  "write one of direct, drop, reject, continue, {proxy: L}, {route: T}, {mark: M}");
+		  "write one of direct, drop, reject, continue, {proxy: L}, {route: T}, {balance: {T: 3, U: 1}}, {mark: M}");
 }
 
 struct ast_then *read_then(struct decode *decode, const struct node *value)
@@ -126,7 +158,15 @@ struct ast_then *read_then(struct decode *decode, const struct node *value)
 	}
 	if (!decode_map(decode, &read_then_table, value, then))
 		return NULL;
-	if (value->count != 1)
+	if (node_find(value, "by") && !node_find(value, "balance")) {
+		diag_help(diag_add(decode->diag, DIAG_missing_key, read_key_span(value, "by"),
+				   "`by` says what a balance keeps together"),
+			  "write {balance: {isp1: 3, isp2: 1}, by: source}, or remove `by`");
+		return NULL;
+	}
+	if (value->count != 1 && !(value->count == 2 && node_find(value, "by"))) {
 		not_one(decode, value);
-	return value->count == 1 ? then : NULL;
+		return NULL;
+	}
+	return then;
 }

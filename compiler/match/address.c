@@ -123,7 +123,8 @@ static void print_address(const struct ir_match *match, struct buf *out)
 {
 	char text[ADDR_TEXT];
 
-	buf_printf(out, "%s %s", match->family == ADDR_IPV4 ? "ip" : "ip6",
+	buf_printf(out, "%s%s %s", match->tracked ? "ct original " : "",
+		   match->family == ADDR_IPV4 ? "ip" : "ip6",
 		   match->selector == ADDRESS_FROM ? "saddr" : "daddr");
 	if (match->bits) {
 		buf_printf(out, " & %s",
@@ -212,6 +213,7 @@ static struct ir_match *append(const struct match_condition *condition,
 	match->selector = condition->selector;
 	match->negated = condition->negated;
 	match->family = context->family;
+	match->tracked = context->tracked;
 	return match;
 }
 

@@ -73,6 +73,8 @@ struct match_context {
 	const char *rule; /* "rule3": the beginning of the names of sets that are made for it */
 	unsigned int specials; /* not 0: the packet goes to one of these destinations, and only they
 				  are asked for */
+	bool tracked; /* packets are ICMP errors: addresses, protocols and ports are those of the
+			 connection they are about */
 	enum match_extent (*named_set)(struct match_context *context, const char *name,
 				       const struct ir_set **out);
 	const struct ir_set *(*make_set)(struct match_context *context, const char *base,
@@ -89,6 +91,7 @@ struct match_alternative {
 struct match_alternatives {
 	struct match_alternative *items;
 	size_t count;
+	bool none_of; /* the packet fits when all matches hold of none of them */
 };
 
 struct match_kind {

@@ -107,6 +107,30 @@ static bool port_holds(const struct ir_match *match, const struct ir_packet *pac
 
 static const struct ir_match_ops port_ops = { "port", print_port, port_holds, false };
 
+/*
+ * Where an ICMP error quotes the ports of the packet it is about, in bits from its own header: that
+ * is 8 bytes long (RFC 792, RFC 4443), then comes a header of 20 or 40 bytes. The packet went the
+ * other way, so its source port is the connection's destination port.
+ */
+static void print_quoted(const struct ir_match *match, struct buf *out)
+{
+	unsigned int first = (8 + (match->family == ADDR_IPV4 ? 20 : 40)) * 8;
+
+	buf_printf(out, "@th,%u,16", first + (match->selector == PORT_SOURCE ? 16 : 0));
+	match_put_values(match, out, NULL);
+}
+
+static const struct ir_match_ops quoted_ops = { "quoted port", print_quoted, port_holds, true };
+
+static void lower_quoted(const struct match_condition *condition, struct match_context *context,
+			 struct match_alternatives *out)
+{
+	match_lower_values(condition, context, &quoted_ops, out);
+	for (size_t i = 0; i < out->count; i++)
+		for (size_t k = 0; k < out->items[i].count; k++)
+			out->items[i].items[k].family = context->family;
+}
+
 static const struct ir_set *port_set(const struct match_condition *condition,
 				     struct match_context *context)
 {
@@ -129,8 +153,13 @@ static void lower_port(const struct match_condition *condition, struct match_con
 		       struct match_alternatives *out)
 {
 	const struct interval_set *protocols = context->protocols;
-	struct ir_match *match = match_append(context, match_alternative(context, out), &port_ops);
+	struct ir_match *match;
 
+	if (context->tracked) {
+		lower_quoted(condition, context, out);
+		return;
+	}
+	match = match_append(context, match_alternative(context, out), &port_ops);
 	match->selector = condition->selector;
 	match->negated = condition->negated;
 	if (protocols->count == 1 && protocols->items[0].first == protocols->items[0].last)

@@ -73,7 +73,7 @@ static void put_protocol(struct buf *out, uint64_t number)
 
 static void print_protocol(const struct ir_match *match, struct buf *out)
 {
-	buf_puts(out, "meta l4proto");
+	buf_puts(out, match->tracked ? "ct protocol" : "meta l4proto");
 	match_put_values(match, out, put_protocol);
 }
 

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=1a2f0f4651ff34da
+digest=3d6319b49647307a
 protocol=116
 first=0
 last=0

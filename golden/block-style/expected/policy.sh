@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc_block-style
-digest=f53acaf243ef6b4d
+digest=b47d8fc65d609c79
 protocol=116
 first=10000
 last=10001

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=173d40011f0e702f
+digest=2a1bdc17cf77b42f
 protocol=116
 first=10000
 last=10006

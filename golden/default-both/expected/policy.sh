@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=74f813bb98acbb05
+digest=7d9df526776ca665
 protocol=116
 first=10000
 last=10001

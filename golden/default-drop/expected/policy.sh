@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=2e9d71eec3bb95b5
+digest=b5f1d95c0bca12f5
 protocol=116
 first=0
 last=0

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=f04de1258555317c
+digest=174b40968be83bdc
 protocol=116
 first=10000
 last=10007

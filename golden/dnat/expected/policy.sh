@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=5b24a27719241123
+digest=743d517862e061c3
 protocol=116
 first=0
 last=0

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=975a4ce520130815
+digest=f0b99b9f51015415
 protocol=116
 first=10000
 last=10014

@@ -26,7 +26,7 @@
 
 stem='policy'
 table=tpc
-digest=8638868eada69215
+digest=3c4ae6522fab28d5
 protocol=116
 first=10000
 last=10041

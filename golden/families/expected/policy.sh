@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=c62a51ba9334673c
+digest=6ed181e50110d27c
 protocol=116
 first=0
 last=0

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=f70bd7967ac3dcd8
+digest=52d4c61ecb88a5a9
 protocol=116
 first=10000
 last=10001

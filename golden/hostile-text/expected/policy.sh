@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=4417bf2c987d9889
+digest=ebfc69a46e607d69
 protocol=116
 first=0
 last=0

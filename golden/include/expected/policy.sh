@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=82651ed797932988
+digest=a0d3f201cee45688
 protocol=116
 first=10000
 last=10007

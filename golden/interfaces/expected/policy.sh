@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=d2d1c0a8fa39f209
+digest=f134530ba06d5009
 protocol=116
 first=0
 last=0

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=22cb5cf98d19dc6e
+digest=738df7ceebe7562a
 protocol=116
 first=10000
 last=10001

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=6fad4bec003a467c
+digest=f67d48d373529740
 protocol=116
 first=10000
 last=10003

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=c53712818efddae4
+digest=8e964a5b1621c284
 protocol=116
 first=10000
 last=10009

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=ce83f6fabcb38ae9
+digest=b8cac007ef4ae449
 protocol=116
 first=10000
 last=10007

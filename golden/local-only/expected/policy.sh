@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=0c1c49caa3eb8c5d
+digest=c84fe19fb84ab7dd
 protocol=116
 first=10000
 last=10001

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=1fe5f92330d78429
+digest=70158dbff3c081a9
 protocol=116
 first=0
 last=0

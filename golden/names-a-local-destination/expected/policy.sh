@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=91c839365246b354
+digest=17c99f6c17386b74
 protocol=116
 first=0
 last=0

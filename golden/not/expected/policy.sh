@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=076640ce37cf8b28
+digest=a0755c2b3d9b3628
 protocol=116
 first=0
 last=0

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=0d8a5df321690961
+digest=37326e73b5175253
 protocol=116
 first=10000
 last=10005

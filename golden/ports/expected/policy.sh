@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=639b8d823671f7ed
+digest=752f7263a4de26ed
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=f276bbe3a23a96f1
+digest=4a2ea8d8222d8451
 protocol=116
 first=0
 last=0

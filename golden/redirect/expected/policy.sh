@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=4a27f041b3552f1f
+digest=438b2b120216ee5f
 protocol=116
 first=0
 last=0

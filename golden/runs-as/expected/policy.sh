@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=5c36a03ba75a3895
+digest=fe3bf1e1c045ae48
 protocol=116
 first=10000
 last=10010

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=38b9f49ffa8cb54a
+digest=d0b58240332f12e6
 protocol=116
 first=10000
 last=10001

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=a17ea268b3275241
+digest=d5be93e68097e011
 protocol=116
 first=10000
 last=10001

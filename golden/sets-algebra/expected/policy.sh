@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=edaffc582a26fc44
+digest=5d71d0fbd0c23e04
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=197ba4d6b23274ce
+digest=e6b6342e00d1240e
 protocol=116
 first=0
 last=0

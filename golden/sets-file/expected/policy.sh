@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=6177b55fb361033e
+digest=3839f154d142771e
 protocol=116
 first=0
 last=0

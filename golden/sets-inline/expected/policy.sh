@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=d3e536f285aba23d
+digest=81198add4801997d
 protocol=116
 first=0
 last=0

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=d82f5dcb76111ea0
+digest=27e79bec6862e18c
 protocol=200
 first=500
 last=509

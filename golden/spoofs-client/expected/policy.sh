@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=ab33536d4c58605e
+digest=2e4192e7ecc36554
 protocol=116
 first=10000
 last=10003

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=943bb6fcf4495283
+digest=550f14dcf5186ce3
 protocol=116
 first=10000
 last=10007

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=d96bab11d925fb5b
+digest=c567d5d96001c90b
 protocol=116
 first=10000
 last=10006

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=d8bc73910a0469f4
+digest=e56cebbce79843d4
 protocol=116
 first=9000
 last=10008

@@ -23,7 +23,7 @@
 
 stem='policy'
 table=tpc
-digest=53098da8694c1387
+digest=894a57a2cca76ae7
 protocol=116
 first=10000
 last=10028

@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=4566bb0fd7ae6ffa
+digest=f9b29148e3cd23da
 protocol=116
 first=10000
 last=10014

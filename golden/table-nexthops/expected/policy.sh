@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=4aa38cbbeee85262
+digest=4cbcbc38975dc362
 protocol=116
 first=10000
 last=10002

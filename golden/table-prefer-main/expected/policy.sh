@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=bb57ca57228e9685
+digest=ab5a3581c1d19a45
 protocol=116
 first=10000
 last=10005

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=2839fbb6230e8bcb
+digest=0a8ca31dbed791eb
 protocol=116
 first=10000
 last=10004

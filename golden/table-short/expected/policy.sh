@@ -22,7 +22,7 @@
 
 stem='policy'
 table=tpc
-digest=50117cc96637ccf6
+digest=6643827c21c322f6
 protocol=116
 first=10000
 last=10017

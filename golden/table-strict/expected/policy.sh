@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=9c2bf2f1de0b28b3
+digest=9eaadeae803c0d13
 protocol=116
 first=10000
 last=10005

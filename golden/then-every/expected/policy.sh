@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=908656942d84053d
+digest=ac5bbcd840865320
 protocol=116
 first=10000
 last=10006

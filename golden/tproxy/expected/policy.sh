@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=14080e5cba2da831
+digest=3ad58460a3a0bfdc
 protocol=116
 first=10000
 last=10005

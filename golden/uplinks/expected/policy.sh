@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=0dbe277890f7a9cb
+digest=c02324ee58e78344
 protocol=116
 first=10000
 last=10008

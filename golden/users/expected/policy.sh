@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=7c70bd9cd503e2e9
+digest=e2c3dfda00852dc9
 protocol=116
 first=10000
 last=10004

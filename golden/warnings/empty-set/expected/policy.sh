@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=48edaa4942bbf088
+digest=918ed95f91659648
 protocol=116
 first=0
 last=0

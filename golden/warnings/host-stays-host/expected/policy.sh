@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=c2829574a9ddc4fa
+digest=9460a0a3283479da
 protocol=116
 first=0
 last=0

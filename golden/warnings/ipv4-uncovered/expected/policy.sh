@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=a0625faf4593f9c1
+digest=499bc24395ea6021
 protocol=116
 first=10000
 last=10002

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=e6f749ab3fa718ae
+digest=bc5713a389b34d0e
 protocol=116
 first=10000
 last=10004

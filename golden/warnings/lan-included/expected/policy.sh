@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=f52e67dd2c0e708b
+digest=750509991c828bab
 protocol=116
 first=10000
 last=10004

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=09434fcd2983f245
+digest=7f00e2f9f629b105
 protocol=116
 first=10000
 last=10004

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=fe7a7c2d94a319d5
+digest=448f74a74ce9f635
 protocol=116
 first=0
 last=0

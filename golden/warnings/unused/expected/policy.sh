@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=c9f0b49f01ec20f1
+digest=38669b6b3a0a1dd1
 protocol=116
 first=10000
 last=10001

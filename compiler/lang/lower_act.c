@@ -1,0 +1,252 @@
+/*
+ * lower_act: what an nft rule of the author's does: log, count, drop, refuse, or send a packet its
+ * way.
+ *
+ * In go a rule and the walk it stands in, out come the statements at the end of an ir rule whose
+ * matches are there already.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "lang/lower.h"
+#include "match/kinds.h"
+
+/* ---- counters ---- */
+
+static const char *counter_name(struct lower *lower, const struct ast_rule *rule)
+{
+	const char *name = arena_printf(lower->arena, "rule%zu", rule->number);
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 0; i < ir->counter_count; i++)
+		if (!strcmp(ir->counters[i], name))
+			return ir->counters[i];
+	*arena_append(lower->arena, ir->counters, ir->counter_count) = name;
+	return name;
+}
+
+static void count(struct lower *lower, const struct ast_rule *rule, struct ir_rule *out)
+{
+	lower_do(lower, out,
+		 (struct ir_statement){ .op = IR_COUNT, .name = counter_name(lower, rule) });
+}
+
+/* Where packets of a kept connection are counted too, the counter stands before the way, in a chain
+ * of its own for each way. */
+static const char *counted(struct lower *lower, const struct lower_walk *walk,
+			   const struct ast_rule *rule, const char *target)
+{
+	const char *which = rule->then->action == THEN_BALANCE && target
+				    ? arena_printf(lower->arena, ".%s", target)
+				    : "";
+	const char *name = arena_printf(lower->arena, "count_rule%zu%s%s", rule->number,
+					walk->scope == SCOPE_LOCAL ? "_local" : "", which);
+	struct ir_chain *chain = lower_find_chain(lower, name);
+	struct ir_rule *out;
+
+	if (chain)
+		return chain->name;
+	chain = lower_chain(lower, name, NULL);
+	out = lower_rule(lower, chain, rule->span, rule->name);
+	count(lower, rule, out);
+	lower_end(lower, out, target);
+	return name;
+}
+
+/* ---- ways ---- */
+
+/* Does the rule meet what comes in by an uplink without naming the interface? */
+static bool takes_uplinks(const struct lower_walk *walk, const struct ast_rule *rule,
+			  const struct lower_class *way)
+{
+	const struct match_condition *in = ast_condition(rule, "in");
+
+	return walk->scope == SCOPE_FORWARD && way->inbound && (!in || in->negated);
+}
+
+/* The chain of a way; NULL, the main table, for no way. */
+static const char *target_of(const struct lower_walk *walk, const struct ast_rule *rule,
+			     const struct lower_class *way)
+{
+	if (!way)
+		return NULL;
+	if (takes_uplinks(walk, rule, way))
+		return way->open_chain;
+	return walk->scope == SCOPE_LOCAL ? way->local_chain : way->chain;
+}
+
+bool lower_leaves_errors(const struct ast_rule *rule)
+{
+	const struct ast_then *then = rule->then;
+
+	return rule->protocols.count &&
+	       (then->action == THEN_ROUTE || then->action == THEN_MARK ||
+		(then->action == THEN_PROXY && then->listener->mode == MODE_TPROXY));
+}
+
+/* NULL for `direct`. */
+static struct lower_class *way_of(struct lower *lower, const struct ast_rule *rule)
+{
+	return rule->then->action == THEN_DIRECT ? NULL : lower_class_of(lower, rule->then);
+}
+
+static void decide(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+		   struct ir_rule *out)
+{
+	struct lower_class *way = way_of(lower, rule);
+	const char *target = target_of(walk, rule, way), *first = NULL;
+
+	if (rule->count && (!walk->stateful || ast_lets_go(rule->then)))
+		count(lower, rule, out);
+	if (walk->stateful) {
+		if (ast_lets_go(rule->then))
+			first = lower_try(lower, walk, way);
+		if (rule->count)
+			target = counted(lower, walk, rule, target);
+		target = lower_decide(lower, walk, target, first ? first : target);
+	}
+	lower_end(lower, out, target);
+}
+
+/* ICMP errors go where their connection goes; those about translated ones are translated with it.
+ */
+static void follow(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule,
+		   struct ir_rule *out)
+{
+	bool translates = rule->then->action == THEN_PROXY &&
+			  rule->then->listener->mode != MODE_TPROXY;
+
+	lower_end(lower, out, translates ? NULL : target_of(walk, rule, way_of(lower, rule)));
+}
+
+/* ---- one of several ---- */
+
+static int64_t common_divisor(const struct ast_then *then)
+{
+	int64_t divisor = 0;
+
+	for (size_t i = 0; i < then->target_count; i++) {
+		int64_t a = then->targets[i].weight;
+
+		while (divisor) {
+			int64_t rest = a % divisor;
+
+			a = divisor;
+			divisor = rest;
+		}
+		divisor = a;
+	}
+	return divisor;
+}
+
+/* Every number below the sum of the shares, with the chain of the table it stands for. */
+static struct ir_statement shares(struct lower *lower, struct lower_walk *walk,
+				  const struct ast_rule *rule)
+{
+	const struct ast_then *then = rule->then;
+	struct ir_statement out = { .op = IR_BALANCE, .by = (enum ir_balance)then->by };
+	int64_t divisor = common_divisor(then);
+
+	for (size_t i = 0; i < then->target_count; i++) {
+		const char *target =
+			target_of(walk, rule, lower_table_class(lower, then->targets[i].name));
+
+		if (rule->count)
+			target = counted(lower, walk, rule, target);
+		target = lower_decide(lower, walk, target, target);
+		for (int64_t k = 0; k < then->targets[i].weight / divisor; k++)
+			*arena_append(lower->arena, out.cases, out.case_count) =
+				(struct ir_case){ out.value++, target };
+	}
+	return out;
+}
+
+static const char *balance_chain(struct lower *lower, struct lower_walk *walk,
+				 const struct ast_rule *rule)
+{
+	struct ir_statement choice = shares(lower, walk, rule);
+	const char *name = arena_printf(lower->arena, "balance_rule%zu.%s", rule->number,
+					choice.cases[0].chain);
+	struct ir_chain *chain = lower_find_chain(lower, name);
+
+	if (chain)
+		return chain->name;
+	chain = lower_chain(lower, name, NULL);
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		if (!rule->families[family] || (choice.by == IR_BY_CONNECTION && chain->rule_count))
+			continue;
+		choice.addr.family = choice.by == IR_BY_CONNECTION ? ADDR_IPV4
+								   : (enum addr_family)family;
+		lower_do(lower, lower_rule(lower, chain, rule->span, NULL), choice);
+	}
+	return name;
+}
+
+/* ---- all of it ---- */
+
+void lower_act(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+	       struct ir_rule *out)
+{
+	enum ast_action action = rule->then->action;
+
+	out->decides = action != THEN_CONTINUE;
+	if (walk->errors && ast_chooses_way(rule->then)) {
+		follow(lower, walk, rule, out);
+		return;
+	}
+	if (action == THEN_BALANCE) {
+		lower_goto(lower, out, balance_chain(lower, walk, rule));
+		return;
+	}
+	if (ast_chooses_way(rule->then)) {
+		decide(lower, walk, rule, out);
+		return;
+	}
+	if (rule->log && !walk->errors)
+		lower_do(lower, out, (struct ir_statement){ .op = IR_LOG, .name = rule->log });
+	if (rule->count && !walk->errors)
+		count(lower, rule, out);
+	if (action == THEN_DROP)
+		lower_op(lower, out, IR_DROP);
+	else if (action == THEN_REJECT && rule->then->reject == REJECT_DEFAULT)
+		lower_goto(lower, out, lower_refuse(lower));
+	else if (action == THEN_REJECT)
+		lower_do(lower, out,
+			 (struct ir_statement){ .op = IR_REJECT, .reject = rule->then->reject });
+}
+
+/* ---- what follows from it ---- */
+
+static void note_way(const struct lower_walk *walk, const struct ast_rule *rule,
+		     enum addr_family family, struct lower_class *way)
+{
+	way->families[family] = true;
+	way->forward |= walk->scope == SCOPE_FORWARD;
+	way->local |= walk->scope == SCOPE_LOCAL;
+	way->tcp |= !rule->protocols.count || interval_contains(&rule->protocols, PROTOCOL_TCP);
+	way->udp |= !rule->protocols.count || interval_contains(&rule->protocols, PROTOCOL_UDP);
+	if (takes_uplinks(walk, rule, way)) {
+		way->inbound->families[family] = true;
+		way->inbound->forward = true;
+	}
+}
+
+void lower_note_use(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule,
+		    enum addr_family family)
+{
+	const struct ast_then *then = rule->then;
+
+	if (then->action == THEN_DIRECT || then->action == THEN_CONTINUE)
+		return;
+	if (!lower->first_capture.source)
+		lower->first_capture = rule->span;
+	lower->captures[family] = true;
+	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++) {
+		struct lower_class *way = lower_table_class(lower, then->targets[i].name);
+
+		if (way)
+			note_way(walk, rule, family, way);
+	}
+	if (then->action != THEN_BALANCE && ast_chooses_way(then))
+		note_way(walk, rule, family, lower_class_of(lower, then));
+}
