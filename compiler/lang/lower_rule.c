@@ -138,6 +138,7 @@ static bool set_apart(struct lowering *lowering, const struct match_condition *c
 		return false;
 	if (lowering->apart_count == APARTS_MOST)
 		return false;
+	lowering->too_many |= alternatives->count > RULES_MOST;
 	lowering->aparts[lowering->apart_count++] = (struct apart){ condition->key, *alternatives };
 	return true;
 }
