@@ -1,14 +1,23 @@
 """Every example, loaded as it is shipped and probed for what its first lines promise."""
 
+import grp
+import pwd
+
 import probe
-from lab import CLIENT, FOREIGN, PLAIN, ROUTER, UPLINKS, Network
+from lab import CLIENT, FOREIGN, PLAIN, ROUTER, SERVER, UPLINKS, Network
 from ns import all_ids
 from policy import ROOT, Policy
 from suite import CASES, answered, case, nothing, require, same, told
 
 FAMILIES = (4, 6)
 BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
+GONE = ("unreachable", "refused", "prohibited", "silence")
 PROBED = set()
+
+# What the examples name.
+HOME = {4: "203.0.113.200", 6: "2001:db8:abcd::8"}
+LAPTOP = {4: "10.10.10.20", 6: "fd00:10::20"}
+TUNNEL_END = {4: "198.51.100.7", 6: "2001:db8:100::7"}
 
 
 def example(name, what):
@@ -20,49 +29,135 @@ def load(net, name):
     return Policy(net, ROOT / "examples" / name / "policy.yaml").up()
 
 
+def all_fail(host, port=443, **how):
+    """No answer, in neither family, to TCP or to UDP."""
+    for proto, version in BOTH:
+        outcome = probe.ask(host, proto, FOREIGN[version], port, timeout=0.1, **how)
+        assert outcome.kind in GONE, f"{proto} over IPv{version}: {outcome}"
+
+
 @example("split-by-list",
          "listed and private go direct, the rest through the proxy, also the router's own")
 def _split():
-    with Network() as net:
+    with Network(foreign=("2001:db8:abcd::/48",)) as net:
         load(net, "split-by-list")
         listener = net.listener(onward=True, identity=probe.Identity(mark=0xff))
         for host in net.client, net.router:
             for proto, version in BOTH:
-                outcome = answered(probe.ask(host, proto, FOREIGN[version], 443), "proxy")
+                outcome = answered(probe.ask(host, proto, FOREIGN[version], 5000 if proto == "udp"
+                                             else 443), "proxy")
                 assert "and origin answers" in outcome.text, str(outcome)
-            answered(probe.ask(host, "tcp", "203.0.113.200", 443), "origin")
+                answered(probe.ask(host, proto, HOME[version], 443), "origin")
         same(len(listener.seen), 8, "connections through the proxy")
         listener.close()
         origin = net.sniff()
-        told(probe.ask(net.client, "tcp", FOREIGN[4], 443))
+        for host in net.client, net.router:
+            all_fail(host)
+            all_fail(host, 5000)
         nothing(origin)
-        answered(probe.ask(net.client, "tcp", "203.0.113.200", 443), "origin")
+        for proto, version in BOTH:
+            answered(probe.ask(net.client, proto, HOME[version], 443), "origin")
 
 
-@example("vpn-kill-switch", "everything by the tunnel or not at all")
+@example("split-by-list", "QUIC is refused for what would be proxied, and for nothing else")
+def _split_quic():
+    with Network(foreign=("2001:db8:abcd::/48",)) as net:
+        load(net, "split-by-list")
+        proxy_itself = probe.Identity(mark=0xff)
+        listener = net.listener(onward=True, identity=proxy_itself)
+        origin = net.sniff()
+        for version in FAMILIES:
+            told(probe.ask(net.client, "udp", FOREIGN[version], 443))
+            outcome = probe.ask(net.router, "udp", FOREIGN[version], 443, timeout=0.1)
+            assert outcome.kind in GONE, f"the router's own QUIC: {outcome}"
+            nothing(origin)
+            same(listener.seen, [], "what the proxy saw of QUIC")
+            for host in net.client, net.router:
+                answered(probe.ask(host, "udp", HOME[version], 443), "origin")
+            answered(probe.ask(net.router, "udp", FOREIGN[version], 443, identity=proxy_itself),
+                     "origin")
+            origin.packets()
+
+
+@example("split-by-list", "DNS is answered here; what the resolver and the proxy ask is not captured")
+def _split_dns():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    with Network(foreign=("2001:db8:abcd::/48",)) as net:
+        load(net, "split-by-list")
+        proxy = net.listener(onward=True, identity=probe.Identity(mark=0xff))
+        itself = probe.Identity(user=1053)
+        resolver = net.listener(53, mode="redirect", addresses=("0.0.0.0", "::"), identity=itself)
+        origin = net.sniff()
+        for proto, version in BOTH:
+            for host in net.client, net.router:
+                for address in FOREIGN[version], HOME[version]:
+                    answered(probe.ask(host, proto, address, 53), "proxy")
+            answered(probe.ask(net.client, proto, ROUTER[version], 53), "proxy")
+        nothing(origin)
+        same((len(resolver.seen), len(proxy.seen)), (20, 0), "questions to the resolver, to the proxy")
+        for proto, version in BOTH:
+            answered(probe.ask(net.router, proto, FOREIGN[version], 53,
+                               identity=probe.Identity(mark=0xff)), "origin")
+            answered(probe.ask(net.router, proto, HOME[version], 53, identity=itself), "origin")
+            outcome = answered(probe.ask(net.router, proto, FOREIGN[version], 53, identity=itself),
+                               "proxy")
+            assert "and origin answers" in outcome.text, str(outcome)
+        same((len(resolver.seen), len(proxy.seen)), (20, 4), "questions to the resolver, to the proxy")
+        resolver.close()
+        origin.packets()
+        for host in net.client, net.router:
+            all_fail(host, 53)
+        nothing(origin)
+
+
+@example("vpn-kill-switch", "everything by the tunnel or not at all; the tunnel's own packets always")
 def _kill():
     with Network(uplinks=("wan0", "wg0"), server=True) as net:
-        load(net, "vpn-kill-switch")
+        policy = load(net, "vpn-kill-switch")
         net.echo(net.router, (22,))
         origin = net.sniff()
-        for host in net.client, net.router:
-            for proto, version in BOTH:
-                answered(probe.ask(host, proto, FOREIGN[version], 443), "vpn",
-                         peer=UPLINKS["wg0"][1][version])
-        nothing(origin)
-        for end in ("198.51.100.7",
-                    "2001:db8:100::7"):  # the tunnel's own packets take the clear way
-            probe.ask(net.router, "udp", end, 51820, timeout=0.1)
-            packets = origin.packets()
-            assert packets and packets[0][2] == end, f"no packet to {end}: {packets}"
+
+        def through():
+            for host in net.client, net.router:
+                for proto, version in BOTH:
+                    answered(probe.ask(host, proto, FOREIGN[version], 443), "vpn",
+                             peer=UPLINKS["wg0"][1][version])
+            nothing(origin)
+
+        def closed():
+            for host in net.client, net.router:
+                all_fail(host)
+            nothing(origin)
+            for version, end in TUNNEL_END.items():
+                probe.ask(net.client, "udp", end, 51820, timeout=0.05)  # not the tunnel's: a client's
+                probe.ask(net.router, "tcp", end, 443, timeout=0.05)
+                nothing(origin)
+                _encrypted(net, origin, end, 51820)
+                _encrypted(net, origin, FOREIGN[version], 4500, identity=probe.Identity(mark=51820))
+                answered(probe.ask(net.client, "tcp", ROUTER[version], 22), "router")
+                answered(probe.ask(net.origin, "tcp", UPLINKS["wan0"][1][version], 22), "router")
+                origin.packets()
+
+        through()
+        for version, end in TUNNEL_END.items():
+            _encrypted(net, origin, end, 51820)
+            _encrypted(net, origin, FOREIGN[version], 4500, identity=probe.Identity(mark=51820))
+            origin.packets()
         net.router.ip("link set wg0 down")
-        for host in net.client, net.router:
-            for proto, version in BOTH:
-                outcome = probe.ask(host, proto, FOREIGN[version], 443, timeout=0.25)
-                assert outcome.kind in ("unreachable", "refused", "prohibited",
-                                        "silence"), str(outcome)
-        nothing(origin)
-        answered(probe.ask(net.client, "tcp", ROUTER[4], 22), "router")
+        closed()
+        net.router.ip("link delete wg0")
+        closed()
+        net.connect("wg0")
+        closed()  # the link alone is not enough: its routes are not back yet
+        policy.up()
+        through()
+
+
+def _encrypted(net, origin, address, port, **how):
+    """What the tunnel sends takes the clear way, whether or not anybody answers."""
+    probe.ask(net.router, "udp", address, port, timeout=0.05, **how)
+    packets = origin.packets()
+    assert packets and packets[0][2] == address, f"no packet to {address}: {packets}"
 
 
 @example("two-uplinks", "fibre, then mobile, then told so; answers by the way the question came")
@@ -116,23 +211,34 @@ def _one_user():
         nothing(origin)
 
 
-@example("forced-dns", "whoever is asked, this router's resolver answers; DNS over TLS is refused")
+@example("forced-dns", "whoever is asked, this router's resolver answers, but for two that may ask")
 def _dns():
-    with Network() as net:
+    with Network(server=True) as net:
         load(net, "forced-dns")
         resolver = net.listener(53, mode="redirect", addresses=("0.0.0.0", "::"))
         origin = net.sniff()
         for proto, version in BOTH:
             answered(probe.ask(net.client, proto, FOREIGN[version], 53), "proxy",
                      peer=CLIENT[version])
-        for version in FAMILIES:
-            told(probe.ask(net.client, "tcp", FOREIGN[version], 853))
+            told(probe.ask(net.client, proto, FOREIGN[version], 853))
         nothing(origin)
         same(len(resolver.seen), 4, "questions to the resolver")
+        net.echo(net.origin, (), (853,))
+        for version in FAMILIES:  # deprecated: only who binds to it sends from it
+            net.client.ip(f"address add {LAPTOP[version]} dev eth0 preferred_lft 0")
         for proto, version in BOTH:
+            for port in 53, 853:
+                answered(probe.ask(net.client, proto, FOREIGN[version], port,
+                                   source=LAPTOP[version]), "origin", peer=LAPTOP[version])
+                answered(probe.ask(net.server, proto, FOREIGN[version], port), "origin",
+                         peer=SERVER[version])
             answered(probe.ask(net.router, proto, FOREIGN[version], 53), "origin")
             answered(probe.ask(net.client, proto, ROUTER[version], 53), "proxy")
             answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin")
+        resolver.close()
+        origin.packets()
+        all_fail(net.client, 53)
+        nothing(origin)
 
 
 @example("redirect-and-tproxy", "TCP asks the kernel where it was going, UDP arrives untouched")
@@ -186,6 +292,57 @@ def _beside():
                      peer=CLIENT[version])
             answered(probe.ask(net.client, "udp", FOREIGN[version], 443), "origin",
                      peer=UPLINKS["wan0"][1][version])
+
+
+# ---- with the lab's listener in the place of the programs that tests/interop runs ----
+
+def through(net, host, version, seen, name="origin"):
+    """A connection by the proxy, which went on to where it was meant to go and was seen as `seen`."""
+    outcome = answered(probe.ask(host, "tcp", FOREIGN[version], 80), "proxy")
+    same(outcome.peer, outcome.source, "the client as the proxy saw it")
+    shown = "[{}]" if version == 6 else "{}"
+    wanted = f"and {name} answers {shown.format(seen[version])}:"
+    assert wanted in outcome.text and f"at {shown.format(FOREIGN[version])}:80" in outcome.text, \
+        f"not {wanted!r}: {outcome}"
+
+
+def proxied_by(net, identity, hosts, **how):
+    """Both families from all hosts by the proxy, other ports direct, nothing when it is gone."""
+    listener = net.listener(identity=identity, onward=True, protocols=("tcp",), **how)
+    for host in hosts:
+        for version in FAMILIES:
+            seen = CLIENT if how.get("spoof") and host is net.client else UPLINKS["wan0"][1]
+            through(net, host, version, seen)
+            answered(probe.ask(host, "tcp", FOREIGN[version], 8080), "origin")
+    same(len(listener.seen), 2 * len(hosts), "connections that the proxy took")
+    listener.close()
+    origin = net.sniff()
+    for host in hosts:
+        for version in FAMILIES:
+            told(probe.ask(host, "tcp", FOREIGN[version], 80), "refused")
+    nothing(origin)
+
+
+def account(name):
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    return probe.Identity(user=pwd.getpwnam(name).pw_uid)
+
+
+@example("with-haproxy", "web requests by the proxy that its user gives away, in its own name")
+def _haproxy():
+    identity = account("haproxy")
+    with Network() as net:
+        load(net, "with-haproxy")
+        proxied_by(net, identity, (net.client, net.router), port=3129)
+
+
+@example("with-haproxy-spoofing", "web requests by the proxy that its group gives away, as client")
+def _haproxy_spoofing():
+    account("haproxy")
+    with Network() as net:
+        load(net, "with-haproxy-spoofing")
+        identity = probe.Identity(group=grp.getgrnam("haproxy").gr_gid)
+        proxied_by(net, identity, (net.client, net.router), port=3129, spoof=True)
 
 
 @case("example: each one that is shipped has a case here")

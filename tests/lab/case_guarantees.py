@@ -123,26 +123,10 @@ rules: [{to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: proxy}}]
         net.listener()
         origin = net.sniff()
         for version in FAMILIES:
-            assert _ping_once(net.client, FOREIGN[version]), f"no echo from {FOREIGN[version]}"
+            assert probe.ping(net.client, FOREIGN[version]), f"no echo from {FOREIGN[version]}"
             protocols = {packet[0] for packet in origin.packets()}
             same(protocols, {1 if version == 4 else 58}, "protocols that reached the origin")
             answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy")
-
-
-def _ping_once(host, address):
-    family = probe.family_of(address)
-    protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
-    with host:
-        sock = socket.socket(family, socket.SOCK_DGRAM, protocol)
-    with sock:
-        sock.settimeout(1)
-        echo_request = 128 if family == socket.AF_INET6 else 8
-        sock.sendto(bytes([echo_request, 0, 0, 0, 0, 1, 0, 1]) + b"hello", (address, 0))
-        try:
-            sock.recv(100)
-            return True
-        except TimeoutError:
-            return False
 
 
 # ---- what is not meant is not captured ----

@@ -192,6 +192,22 @@ def _read(sock, proto):
     return text.decode()
 
 
+def ping(host, address, timeout=1.0):
+    """Whether an echo request is answered."""
+    family = family_of(address)
+    protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
+    with host:
+        sock = socket.socket(family, socket.SOCK_DGRAM, protocol)
+    with sock:
+        sock.settimeout(timeout)
+        echo_request = 128 if family == socket.AF_INET6 else 8
+        try:
+            sock.sendto(bytes([echo_request, 0, 0, 0, 0, 1, 0, 1]) + b"hello", (address, 0))
+            return bool(sock.recv(100))
+        except OSError:
+            return False
+
+
 # ---- the thread that serves ----
 
 class Engine:
