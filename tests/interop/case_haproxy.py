@@ -1,0 +1,49 @@
+"""HAProxy with a transparent bind: in its own name, and in its client's."""
+
+from lab import CLIENT, FOREIGN, PLAIN, UPLINKS
+from servers import curl, shown
+from suite import answered, case, same
+from trial import FAMILIES, Trial, needs
+
+PORT = 3129
+
+
+def haproxy(net):
+    return net.daemon(net.router, "haproxy", "-db", "-f", net.config("haproxy.cfg"),
+                      ports=[("tcp", PORT)])
+
+
+@case("HAProxy: where client and host were going it goes in its own name, once; dead, nothing does")
+def _plain():
+    needs("haproxy", "curl")
+    with Trial("with-haproxy") as net:
+        proxy = haproxy(net.up())
+        for host in net.client, net.router:
+            for version in FAMILIES:
+                for port in 80, 443:
+                    answered(curl(host, FOREIGN[version], port), "origin",
+                             peer=UPLINKS["wan0"][1][version], dest=shown(FOREIGN[version], port))
+        same(len(net.web["origin"].seen), 8, "requests at the origin")
+        for version in FAMILIES:
+            net.goes_direct(net.client, FOREIGN[version], 8080, version)
+        net.no_straight_way(PORT)
+        net.nothing_gets_past(proxy, (net.client, net.router))
+        net.goes_without_trace()
+
+
+@case("HAProxy: with `usesrc clientip` the origin sees the client, and its answers find HAProxy")
+def _spoofing():
+    needs("haproxy", "curl")
+    with Trial("with-haproxy-spoofing") as net:
+        proxy = haproxy(net.up())
+        for host, address in (net.client, CLIENT), (net.router, UPLINKS["wan0"][1]):
+            for version in FAMILIES:
+                outcome = answered(curl(host, FOREIGN[version]), "origin", peer=address[version],
+                                   dest=shown(FOREIGN[version], 80))
+                assert "by way of 1.1 haproxy" in outcome.text, str(outcome)
+        same(len(net.web["origin"].seen), 4, "requests at the origin")
+        for version in FAMILIES:
+            net.goes_direct(net.client, PLAIN[version], 443, version)
+        net.no_straight_way(PORT)
+        net.nothing_gets_past(proxy, (net.client, net.router))
+        net.goes_without_trace()

@@ -1,0 +1,88 @@
+"""Programs of the distribution, running on hosts of the lab.
+
+In: a host, a command line that stays in the foreground, the ports to wait for. Out: a Daemon, which
+is ready when it listens and gone, with all its children, when it is stopped. Always true: none
+outlives the process that started it, since each has a process namespace that ends with its parent.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+import ns
+
+# The thread that starts it is what `setpriv` means by parent: the worker's main thread.
+# The shell, the first process of its namespace, dies with `unshare`; a program that takes on another
+# user would lose that tie.
+WRAPPED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child",
+           "sh", "-c", '"$@" & wait $!', "sh")
+LISTEN, UNCONNECTED = "0A", "07"  # the states in /proc/net/tcp and udp (net/tcp_states.h)
+
+
+def private(*folders):
+    """
+    Folders that a program writes to are empty and ours in this process; (path, user) each.
+    """
+    for path, user in folders:
+        if os.path.isdir(path):
+            ns.mount("tmpfs", path, "tmpfs")
+            shutil.chown(path, user)
+
+
+class Daemon:
+    """`ports` are of the form ("tcp", 3129); both families if it says so in `versions`."""
+
+    def __init__(self, host, *command, ports, versions=(4, 6), user=None):
+        self.host, self.ports, self.versions = host, ports, versions
+        self.log = tempfile.NamedTemporaryFile("w+", prefix="tpc-interop-")
+        as_user = ("setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups") if user else ()
+        with host:
+            self.process = subprocess.Popen(
+                [*WRAPPED, *as_user, *command], stdin=subprocess.DEVNULL, stdout=self.log,
+                stderr=subprocess.STDOUT, cwd="/")
+        try:
+            self._wait(self.is_listening, "did not listen")
+        except AssertionError:
+            self.close()
+            raise
+
+    def _wait(self, condition, what):
+        end = time.monotonic() + 15
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"{self.process.args[len(WRAPPED):]} {what}:\n{self.said()}")
+            time.sleep(0.05)
+
+    def is_listening(self):
+        return all(port in self._open(proto, version)
+                   for proto, port in self.ports for version in self.versions)
+
+    def _open(self, proto, version):
+        """The ports that wait on this host, of IPv4 those that wait in IPv6 sockets too."""
+        state = LISTEN if proto == "tcp" else UNCONNECTED
+        with self.host:
+            lines = []
+            for suffix in ("6",) if version == 6 else ("", "6"):
+                text = pathlib.Path(f"/proc/thread-self/net/{proto}{suffix}").read_text()
+                lines += text.splitlines()[1:]
+        fields = [line.split() for line in lines]
+        return {int(field[1].rsplit(":", 1)[1], 16) for field in fields if field[3] == state}
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def close(self):
+        """The end of the first process of a process namespace is the end of all of them."""
+        if self.log.closed:
+            return
+        self.process.kill()
+        self.process.wait()
+        end = time.monotonic() + 5
+        while self.is_listening() and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not self.is_listening(), f"{self.process.args[len(WRAPPED):]} is still there"
+        self.log.close()

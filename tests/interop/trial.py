@@ -1,0 +1,85 @@
+"""A trial: an example's policy on the lab's router, its proxy beside it, and what every one must prove.
+
+In: the name of a folder in examples/. Out: a Network with HTTP and DNS servers beyond the router
+that say whom they saw. Always true: before the policy came, the router's rules and routes were
+noted, so that its going can be compared.
+"""
+
+import shutil
+
+import ns
+from daemons import Daemon
+from lab import CLIENT, FOREIGN, PLAIN, ROUTER, Network
+from policy import ROOT, Policy, different, kernel
+from servers import Names, Web, curl, shown
+from suite import answered, nothing, require, same, told
+
+FAMILIES = (4, 6)
+BEYOND = ("origin", "mobile")
+
+
+def needs(*programs):
+    """Skips the case where it cannot run."""
+    require(ns.all_ids(), "proxies take on users of their own: run this as root")
+    for program in programs:
+        require(shutil.which(program), f"{program} is not here; run packaging/setup interop")
+
+
+class Trial(Network):
+    """The lab's network, an HTTP and a DNS server on every host beyond the router, and a policy."""
+
+    def __init__(self, example, uplinks=("wan0",)):
+        super().__init__(uplinks, tcp=(), udp=())
+        self.folder = ROOT / "examples" / example
+        self.web, self.names = {}, {}
+        for name in BEYOND[:len(uplinks)]:
+            self.web[name] = self.add(Web(self.hosts[name]))
+            self.names[name] = self.add(Names(self.hosts[name]))
+        self.before = kernel(self.router)
+        self.policy = Policy(self, self.folder / "policy.yaml")
+
+    def up(self):
+        self.policy.up()
+        return self
+
+    def daemon(self, host, *command, **how):
+        return self.add(Daemon(host, *command, **how))
+
+    def config(self, name):
+        """The file that a user of the example copies."""
+        return str(self.folder / name)
+
+    def addresses(self, host, version):
+        """A host's own addresses."""
+        shown_by_ip = host.run("ip", f"-{version}", "-br", "address").stdout.split()
+        return [word.split("/")[0] for word in shown_by_ip if "/" in word]
+
+    def goes_direct(self, host, address, port, version):
+        """Nobody between the host and the origin, which sees the host's own address."""
+        outcome = answered(curl(host, address, port), "origin", dest=shown(address, port))
+        assert outcome.peer_address in self.addresses(host, version), str(outcome)
+        assert "by way of nobody" in outcome.text, str(outcome)
+
+    def nothing_gets_past(self, daemon, hosts, versions=FAMILIES, port=80):
+        """The proxy is dead: clients are told at once, and the far side hears nothing."""
+        daemon.close()
+        far = [self.sniff(name) for name in self.web]
+        for host in hosts:
+            for version in versions:
+                told(curl(host, FOREIGN[version], port), "refused", "reset")
+        for sniffer in far:
+            nothing(sniffer, "the far side")
+
+    def no_straight_way(self, port, versions=FAMILIES):
+        """A request to the listener's own port would make the proxy call itself."""
+        for version in versions:
+            for host in self.client, self.router:
+                told(curl(host, ROUTER[version], port), "refused", "reset")
+
+    def goes_without_trace(self, port=80):
+        """The policy is removed: rules and routes are as they were, and requests go direct again."""
+        self.policy.down()
+        same(different(self.before, kernel(self.router)), [], "what remove left behind")
+        for version in FAMILIES:
+            self.goes_direct(self.client, FOREIGN[version], port, version)
+            self.goes_direct(self.router, FOREIGN[version], port, version)
