@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import ns
+from suite import same
 
 # The thread that starts it is what `setpriv` means by parent: the worker's main thread.
 # The shell, the first process of its namespace, dies with `unshare`; a program that takes on another
@@ -30,6 +31,14 @@ def private(*folders):
         if os.path.isdir(path):
             ns.mount("tmpfs", path, "tmpfs")
             shutil.chown(path, user)
+
+
+def settled(read, wanted, what):
+    """What a program writes of itself in its own time."""
+    end = time.monotonic() + 5
+    while read() != wanted and time.monotonic() < end:
+        time.sleep(0.05)
+    same(read(), wanted, what)
 
 
 class Daemon:

@@ -345,6 +345,14 @@ def _haproxy_spoofing():
         proxied_by(net, identity, (net.client, net.router), port=3129, spoof=True)
 
 
+@example("with-squid", "web requests by the proxy that its user gives away, as client")
+def _squid():
+    identity = account("proxy")
+    with Network() as net:
+        load(net, "with-squid")
+        proxied_by(net, identity, (net.client, net.router), port=3129, spoof=True)
+
+
 @case("example: each one that is shipped has a case here")
 def _all():
     shipped = {path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml")}

@@ -1,0 +1,38 @@
+"""Squid with `http_port ... tproxy`: it fetches from its client's address."""
+
+import pathlib
+
+from daemons import private, settled
+from lab import CLIENT, FOREIGN, PLAIN, UPLINKS
+from servers import curl, shown
+from suite import answered, case, same
+from trial import FAMILIES, Trial, needs
+
+PORT = 3129
+LOG = pathlib.Path("/var/log/squid/access.log")
+
+
+def squid(net):
+    private(("/var/log/squid", "proxy"), ("/var/spool/squid", "proxy"))
+    return net.daemon(net.router, "squid", "-N", "-f", net.config("squid.conf"),
+                      ports=[("tcp", PORT)])
+
+
+@case("Squid: takes on its client's address, both legs; dead, nothing gets past it")
+def _tproxy():
+    needs("squid", "curl")
+    with Trial("with-squid") as net:
+        proxy = squid(net.up())
+        for host, address in (net.client, CLIENT), (net.router, UPLINKS["wan0"][1]):
+            for version in FAMILIES:
+                outcome = answered(curl(host, FOREIGN[version]), "origin", peer=address[version],
+                                   dest=shown(FOREIGN[version], 80))
+                assert "(squid/" in outcome.text, str(outcome)
+        same(len(net.web["origin"].seen), 4, "requests at the origin")
+        settled(lambda: LOG.read_text().count(" ORIGINAL_DST/"), 4,
+                "requests that Squid sent where the client was going")
+        for version in FAMILIES:
+            net.goes_direct(net.client, PLAIN[version], 443, version)
+        net.no_straight_way(PORT)
+        net.nothing_gets_past(proxy, (net.client, net.router))
+        net.goes_without_trace()
