@@ -134,11 +134,16 @@ def judge_elsewhere(case, work, first, second):
 
 # ---- loading ----
 
-# In: the folder with the outputs; $1... are lines of links, addresses and accounts to make first.
+# In: the folder with the outputs; beside them are lines of links, addresses and accounts to make first,
+# and the cgroups that nft looks up: it asks for the number of a folder, whatever file system it is on.
 LOAD = r"""
 set -e
 cd "$1"
 if [ -s passwd ]; then mount --bind passwd /etc/passwd; mount --bind group /etc/group; fi
+if [ -s cgroups ]; then
+	mount -t tmpfs none /sys/fs/cgroup
+	while read -r path; do mkdir -p "/sys/fs/cgroup/$path"; done <cgroups
+fi
 ip link set lo up
 ip -batch links
 for file in *.nft; do nft -f "$file"; nft -f "$file"; done
@@ -195,6 +200,12 @@ def accounts(text):
 	return result
 
 
+def cgroups(text):
+	"""The path of every cgroup that the rules name, a line each."""
+	named = re.findall(r'\bcgroupv2 level \d+ "/?([^"]+)"', text)
+	return "".join(path + "\n" for path in sorted(set(named)))
+
+
 def load(files):
 	"""Loads outputs into the kernel; what was said, or "" when nothing was."""
 	texts = {name: data.decode() for name, data in files.items()}
@@ -202,7 +213,7 @@ def load(files):
 		folder = pathlib.Path(scratch)
 		batches = "\n".join(text for name, text in texts.items() if name.endswith(".batch"))
 		rules = "\n".join(text for name, text in texts.items() if name.endswith(".nft"))
-		texts |= accounts(rules) | {"links": links(batches)}
+		texts |= accounts(rules) | {"links": links(batches), "cgroups": cgroups(rules)}
 		for name, text in texts.items():
 			(folder / name).write_text(text, encoding="utf-8")
 		done = subprocess.run(["unshare", "-Urnm", "sh", "-c", LOAD, "sh", folder], env=PLAIN,

@@ -256,6 +256,14 @@ struct ir_listener {
 	struct span origin;
 };
 
+/* A cgroup that must be there where the policy is loaded: the kernel keeps its number, not its
+ * path.
+ */
+struct ir_cgroup {
+	const char *path; /* below the root, without a slash before it */
+	struct span origin;
+};
+
 struct ir {
 	uint64_t digest;    /* ir_digest's, kept in the kernel beside the rules */
 	const char *name;   /* the policy's */
@@ -284,6 +292,8 @@ struct ir {
 	size_t listener_count;
 	const char **users, **groups; /* names that must exist where the policy is loaded */
 	size_t user_count, group_count;
+	struct ir_cgroup *cgroups; /* each once */
+	size_t cgroup_count;
 	size_t policy_rules, expectation_count; /* as the author wrote them: for messages */
 };
 

@@ -49,7 +49,7 @@ static void describe_listener(struct lower *lower, const struct lower_class *way
 	memcpy(out->has, way->families, sizeof(out->has));
 }
 
-/* ---- names of accounts ---- */
+/* ---- who must be there ---- */
 
 static void add_name(struct lower *lower, const char ***names, size_t *count, const char *name)
 {
@@ -71,22 +71,40 @@ static void add_account(struct lower *lower, unsigned int selector, const char *
 		add_name(lower, &ir->groups, &ir->group_count, name);
 }
 
-static void describe_accounts(struct lower *lower)
+static void add_cgroup(struct lower *lower, const char *path, struct span origin)
+{
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 0; i < ir->cgroup_count; i++)
+		if (!strcmp(ir->cgroups[i].path, path))
+			return;
+	*arena_append(lower->arena, ir->cgroups, ir->cgroup_count) =
+		(struct ir_cgroup){ path, origin };
+}
+
+static void add_names(struct lower *lower, const struct match_condition *condition)
+{
+	for (size_t i = 0; condition->kind == &match_identity && i < condition->name_count; i++)
+		add_account(lower, condition->selector, condition->names[i]);
+	for (size_t i = 0; i < condition->path_count; i++)
+		add_cgroup(lower, condition->paths[i].name, condition->paths[i].span);
+}
+
+static void describe_senders(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		for (size_t k = 0; k < policy->rules[i].condition_count; k++) {
-			const struct match_condition *condition = policy->rules[i].conditions[k];
-
-			for (size_t n = 0;
-			     condition->kind == &match_identity && n < condition->name_count; n++)
-				add_account(lower, condition->selector, condition->names[n]);
-		}
+		for (size_t k = 0; k < policy->rules[i].condition_count; k++)
+			add_names(lower, policy->rules[i].conditions[k]);
 	for (size_t i = 0; i < policy->listener_count; i++) {
 		const struct ast_identity *identity = &policy->listeners[i].runs_as;
 
-		if (identity->given && !identity->by_mark && policy->listeners[i].used)
+		if (!identity->given || identity->by_mark || !policy->listeners[i].used)
+			continue;
+		if (identity->selector == IDENTITY_CGROUP)
+			add_cgroup(lower, identity->text, identity->span);
+		else
 			add_account(lower, identity->selector, identity->text);
 	}
 }
@@ -109,7 +127,7 @@ static void describe(struct lower *lower)
 			ir->needs_forwarding[family] |= lower_leads_out(way) && way->forward &&
 							way->families[family];
 	}
-	describe_accounts(lower);
+	describe_senders(lower);
 }
 
 /* ---- surprises ---- */

@@ -15,6 +15,8 @@ static struct ir_match identity_of(struct lower *lower, const struct ast_listene
 	if (identity->by_mark)
 		return mark_match(lower->arena, MARK_PACKET, identity->mark.value,
 				  identity->mark.mask);
+	if (identity->selector == IDENTITY_CGROUP)
+		return cgroup_match(lower->arena, identity->text);
 	return identity_match(lower->arena, identity->selector, identity->text);
 }
 

@@ -143,6 +143,14 @@ static bool set_apart(struct lowering *lowering, const struct match_condition *c
 	return true;
 }
 
+static void add_beside(struct lowering *lowering, struct match_alternatives *product,
+		       struct ir_match match)
+{
+	for (size_t i = 0; i < product->count; i++)
+		*arena_append(lowering->lower->arena, product->items[i].items,
+			      product->items[i].count) = match;
+}
+
 /* In the order of match.def, whatever order the author wrote the keys in. */
 static struct match_alternatives lower_conditions(struct lowering *lowering)
 {
@@ -164,6 +172,8 @@ static struct match_alternatives lower_conditions(struct lowering *lowering)
 			continue;
 		if (!set_apart(lowering, condition, &alternatives))
 			product = multiply(lowering, &product, &alternatives);
+		else if (alternatives.beside)
+			add_beside(lowering, &product, *alternatives.beside);
 	}
 	return product;
 }

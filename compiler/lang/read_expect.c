@@ -16,6 +16,19 @@ struct packet_parts {
 
 static const char *const scope_words[] = { "forward", "local", NULL };
 
+/* Addresses are looked at when the packet is made. */
+static bool is_single(struct decode *decode, const struct match_condition *condition)
+{
+	const struct interval_set *values = &condition->values;
+
+	if (!values->count || values->items[0].first == values->items[0].last)
+		return true;
+	diag_help(diag_add(decode->diag, DIAG_wrong_type, condition->span,
+			   "a packet has one `%s`, not a range", condition->key),
+		  "write one value out of the range");
+	return false;
+}
+
 static bool read_part(struct decode *decode, const struct decode_field *field,
 		      const struct node *value, void *target)
 {
@@ -28,7 +41,7 @@ static bool read_part(struct decode *decode, const struct decode_field *field,
 		return false;
 	}
 	condition = match_read(decode, field->more, value);
-	if (!condition)
+	if (!condition || !is_single(decode, condition))
 		return false;
 	*arena_append(decode->arena, rule->conditions, rule->condition_count) = condition;
 	return true;
@@ -63,6 +76,11 @@ static const struct decode_field packet_fields[] = {
 	PART(port, port, PORT_DESTINATION),
 	PART(mark, mark, MARK_PACKET),
 	PART(state, state, 0),
+	PART(mac, mac, 0),
+	PART(dscp, dscp, 0),
+	PART(length, length, 0),
+	PART(ttl, ttl, 0),
+	PART(cgroup, cgroup, 0),
 };
 
 const struct decode_table read_packet_table = { "packet", packet_fields,
@@ -133,10 +151,12 @@ static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 {
 	const struct ast_rule *rule = &parts->as_rule;
 	const struct match_condition *state = ast_condition(rule, "state");
+	const struct match_condition *cgroup = ast_condition(rule, "cgroup");
+	bool sends = parts->user || parts->group || cgroup;
 	bool is_known = ast_condition(rule, "family") != NULL, good;
 
 	*packet = (struct ir_packet){
-		.scope = parts->scope || parts->user || parts->group ? SCOPE_LOCAL : SCOPE_FORWARD,
+		.scope = parts->scope || sends ? SCOPE_LOCAL : SCOPE_FORWARD,
 		.in = parts->in ? parts->in : "",
 		.out = parts->out ? parts->out : "",
 		.user = parts->user,
@@ -146,6 +166,11 @@ static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 		.source_port = (unsigned int)first_value(rule, "sport", 0),
 		.port = (unsigned int)first_value(rule, "port", 0),
 		.mark = (uint32_t)first_value(rule, "mark", 0),
+		.mac = (uint64_t)first_value(rule, "mac", 0),
+		.dscp = (unsigned int)first_value(rule, "dscp", 0),
+		.length = (unsigned int)first_value(rule, "length", 0),
+		.ttl = (unsigned int)first_value(rule, "ttl", 0),
+		.cgroup = cgroup ? cgroup->paths[0].name : NULL,
 		.state = state ? (enum ir_state)state->mask : STATE_NEW,
 	};
 	good = take_address(decode, rule, "from", packet, &packet->from, &is_known);

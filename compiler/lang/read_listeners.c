@@ -180,28 +180,12 @@ static const struct decode_field runs_as_fields[] = {
 
 const struct decode_table read_runs_as_table = { "runs_as", runs_as_fields, 4 };
 
-static bool is_cgroup_path(const char *path)
-{
-	if (!*path || strstr(path, "..") || strstr(path, "//") || path[strlen(path) - 1] == '/')
-		return false;
-	for (const char *c = path; *c; c++)
-		if (*c <= ' ' || *c >= 0x7f || strchr("\"'\\`$*?", *c))
-			return false;
-	return true;
-}
-
 static bool read_cgroup(struct decode *decode, const struct node *value,
 			struct ast_identity *identity)
 {
-	if (value->kind == NODE_SCALAR) {
-		identity->text = value->text + (value->text[0] == '/');
-		if (is_cgroup_path(identity->text))
-			return true;
-	}
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-			   "this is no path of a cgroup"),
-		  "write it as `systemctl status` shows it, such as system.slice/proxy.service");
-	return false;
+	identity->text = cgroup_read_path(decode, value);
+	identity->span = value->span;
+	return identity->text != NULL;
 }
 
 /* One user or group; a rule's `user` reads the same words. */

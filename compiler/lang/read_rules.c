@@ -122,14 +122,9 @@ static const struct decode_field rule_fields[] = {
 	  .read = read_title,
 	  .offset = offsetof(struct ast_rule, name),
 	  .most = NAME_LENGTH },
-	{ .key = "mac" },
-	{ .key = "cgroup" },
-	{ .key = "dscp" },
 	{ .key = "time" },
 	{ .key = "app" },
 	{ .key = "payload" },
-	{ .key = "length" },
-	{ .key = "ttl" },
 };
 
 const struct decode_table read_rule_table = { "rule", rule_fields,

@@ -6,9 +6,10 @@
 
 #include <grp.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <pwd.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/vfs.h>
 
 #include "base/buf.h"
 #include "base/diag.h"
@@ -365,53 +366,40 @@ static void missing_account(struct diag *diag, const struct ir *ir, const char *
 		  name);
 }
 
-/* nft looks the path up here, wherever else the hierarchy may be mounted. */
+/* nft looks paths up here, wherever else the hierarchy may be mounted. */
 #define CGROUPS "/sys/fs/cgroup/"
 
-static bool is_there(const char *path)
+/* Directories of cgroup v1 may be there, too, and their numbers mean nothing to the rules. */
+static bool is_cgroup(const char *path)
 {
 	struct buf full = { 0 };
+	struct statfs system;
 	bool found;
 
 	buf_printf(&full, CGROUPS "%s", path);
-	found = access(buf_text(&full), F_OK) == 0;
+	found = statfs(buf_text(&full), &system) == 0 && system.f_type == CGROUP2_SUPER_MAGIC;
 	buf_free(&full);
 	return found;
 }
 
-static void check_cgroup(struct diag *diag, const struct ir *ir, const char *path)
+static void check_cgroup(struct diag *diag, const struct ir_cgroup *cgroup)
 {
-	if (is_there(path))
-		return;
-	diag_help(diag_add(diag, DIAG_unknown_name, account_origin(ir, "cgroup", path),
-			   "there is no cgroup \"%s\" on this host (" CGROUPS "%s)", path, path),
-		  "the cgroup must exist when the policy is loaded; start its unit first");
-}
+	struct diag_record *record;
 
-/* A match for the cgroup of a process is told by its words: its kind is none of ours to know. */
-static bool is_about_cgroup(const struct ir_match *match)
-{
-	struct buf words = { 0 };
-	bool is;
-
-	if (!match->name_count || strcmp(match->ops->name, "identity") != 0)
-		return false;
-	match->ops->print(match, &words);
-	is = strncmp(buf_text(&words), "socket cgroupv2 ", 16) == 0;
-	buf_free(&words);
-	return is;
-}
-
-static void check_cgroups(struct diag *diag, const struct ir *ir)
-{
-	for (size_t i = 0; i < ir->chain_count; i++)
-		for (size_t k = 0; k < ir->chains[i].rule_count; k++) {
-			const struct ir_rule *rule = &ir->chains[i].rules[k];
-
-			for (size_t m = 0; m < rule->match_count; m++)
-				if (is_about_cgroup(&rule->matches[m]))
-					check_cgroup(diag, ir, rule->matches[m].names[0]);
-		}
+	if (!is_cgroup("")) {
+		record = diag_add(diag, DIAG_unknown_name, cgroup->origin,
+				  "this host has no cgroups of version 2 at " CGROUPS
+				  ", where nft looks for \"%s\"",
+				  cgroup->path);
+		diag_help(record,
+			  "start it with systemd.unified_cgroup_hierarchy=1, or tell the process by its user, group or mark");
+	} else if (!is_cgroup(cgroup->path)) {
+		record = diag_add(diag, DIAG_unknown_name, cgroup->origin,
+				  "there is no cgroup \"%s\" on this host (" CGROUPS "%s)",
+				  cgroup->path, cgroup->path);
+		diag_help(record,
+			  "the cgroup must exist when the policy is loaded; start its unit first");
+	}
 }
 
 bool checks_accounts(struct diag *diag, const struct ir *ir)
@@ -424,7 +412,8 @@ bool checks_accounts(struct diag *diag, const struct ir *ir)
 	for (size_t i = 0; i < ir->group_count; i++)
 		if (!getgrnam(ir->groups[i]))
 			missing_account(diag, ir, "group", ir->groups[i], "groupadd --system");
-	check_cgroups(diag, ir);
+	for (size_t i = 0; i < ir->cgroup_count; i++)
+		check_cgroup(diag, &ir->cgroups[i]);
 	return diag_error_count(diag) == before;
 }
 

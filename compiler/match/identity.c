@@ -1,5 +1,5 @@
 /*
- * identity: the user, group or cgroup of the local process that sends.
+ * identity: the user or group of the local process that sends.
  *
  * Names stay names: they are resolved where the policy is loaded. Only sockets of processes have an
  * owner, so what is forwarded never matches, and neither do the last packets of a connection whose
@@ -44,22 +44,8 @@ static bool read_identity(struct decode *decode, const struct node *value,
 	return false;
 }
 
-static unsigned int path_depth(const char *path)
-{
-	unsigned int depth = 1;
-
-	for (const char *c = path; *c; c++)
-		depth += *c == '/';
-	return depth;
-}
-
 static void print_identity(const struct ir_match *match, struct buf *out)
 {
-	if (match->selector == IDENTITY_CGROUP) {
-		buf_printf(out, "socket cgroupv2 level %u \"%s\"", path_depth(match->names[0]),
-			   match->names[0]);
-		return;
-	}
 	buf_puts(out, match->selector == IDENTITY_GROUP ? "meta skgid" : "meta skuid");
 	if (match->name_count)
 		buf_printf(out, " %s\"%s\"", match->negated ? "!= " : "", match->names[0]);
@@ -75,7 +61,7 @@ static bool identity_holds(const struct ir_match *match, const struct ir_packet 
 	char *end;
 	unsigned long number;
 
-	if (!sender || match->selector == IDENTITY_CGROUP)
+	if (!sender)
 		return false;
 	if (match->name_count)
 		return !strcmp(match->names[0], sender) != match->negated;
@@ -115,7 +101,7 @@ struct ir_match identity_match(struct arena *arena, unsigned int selector, const
 	char *end;
 	unsigned long number = strtoul(name, &end, 10);
 
-	if (selector != IDENTITY_CGROUP && *name && !*end)
+	if (*name && !*end)
 		interval_add(arena, &match.values, number, number);
 	else
 		*arena_append(arena, names, match.name_count) = name;

@@ -27,6 +27,11 @@ struct ir_match port_match(struct arena *arena, unsigned int selector, uint16_t 
 /* Source or destination inside one prefix. */
 struct ir_match address_match(struct arena *arena, unsigned int selector,
 			      struct addr_prefix prefix);
+/* The path of a cgroup below the root, as the kernel has it; NULL after an error. */
+const char *cgroup_read_path(struct decode *decode, const struct node *value);
+/* The sending process is in this cgroup or in one below it; "" is the root, where they all are. */
+struct ir_match cgroup_match(struct arena *arena, const char *path);
+/* User or group. */
 struct ir_match identity_match(struct arena *arena, unsigned int selector, const char *name);
 /* The packet's or the connection's mark, under a mask, equals the value. */
 struct ir_match mark_match(struct arena *arena, unsigned int selector, uint32_t value,

@@ -134,6 +134,21 @@ void match_lower_values(const struct match_condition *condition, struct match_co
 			      all ? all : match_alternative(context, out));
 }
 
+void match_lower_header(const struct match_condition *condition, struct match_context *context,
+			const struct ir_match_ops *ops, uint64_t least, uint64_t most,
+			struct match_alternatives *out)
+{
+	struct interval_set all = { 0 };
+
+	interval_add(context->arena, &all, least, most);
+	if (condition->negated && interval_covers(&condition->values, &all))
+		return;
+	match_lower_values(condition, context, ops, out);
+	for (size_t i = 0; i < out->count; i++)
+		for (size_t k = 0; k < out->items[i].count; k++)
+			out->items[i].items[k].family = context->family;
+}
+
 /* Decimal, or hexadecimal behind 0x; never octal. */
 static uint64_t number(const char *text, char **end)
 {

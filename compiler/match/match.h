@@ -54,6 +54,8 @@ struct match_condition {
 	size_t name_count;
 	struct match_reference *references; /* names of sets, not resolved */
 	size_t reference_count;
+	struct match_reference *paths; /* of cgroups */
+	size_t path_count;
 	struct addr_set addresses; /* written in the rule itself */
 	struct match_masked *masked;
 	size_t masked_count;
@@ -91,7 +93,8 @@ struct match_alternative {
 struct match_alternatives {
 	struct match_alternative *items;
 	size_t count;
-	bool none_of; /* the packet fits when all matches hold of none of them */
+	bool none_of;            /* the packet fits when all matches hold of none of them */
+	struct ir_match *beside; /* with none_of: must hold, too; or NULL */
 };
 
 struct match_kind {
@@ -143,6 +146,11 @@ struct ir_match *match_append(struct match_context *context, struct match_altern
  * each when negated). */
 void match_lower_values(const struct match_condition *condition, struct match_context *context,
 			const struct ir_match_ops *ops, struct match_alternatives *out);
+/* The same for a field of the IP header that has its own name in each family: nothing where the
+ * negated values are all of least..most. */
+void match_lower_header(const struct match_condition *condition, struct match_context *context,
+			const struct ir_match_ops *ops, uint64_t least, uint64_t most,
+			struct match_alternatives *out);
 /* Reads a number or "a-b" within 0..most. False, without a message, when it is neither. */
 bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, uint64_t *last);
 /* The end of a match's text: [!=] value, or { a, b }. `put` prints one number; NULL prints decimal.

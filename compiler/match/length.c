@@ -1,0 +1,67 @@
+/*
+ * length: the bytes of the whole packet with its IP header, a number or a range.
+ *
+ * It is the packet as netfilter holds it: fragments were put together before, and segments that the
+ * kernel or the network card has joined for speed count as one.
+ */
+#include "base/buf.h"
+#include "match/kinds.h"
+
+/* A header without options and without contents: RFC 791 section 3.1, RFC 8200 section 3. The field
+ * of 16 bits ends what a packet can be. */
+enum { LEAST_IPV4 = 20, LEAST_IPV6 = 40, LENGTH_MOST = 65535 };
+
+static bool read_length(struct decode *decode, const struct node *value,
+			struct match_condition *condition)
+{
+	uint64_t first, last;
+
+	if (!match_read_range(value, LENGTH_MOST, &first, &last)) {
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "this is no length of a packet"),
+			  "write a number of bytes up to 65535, or a range such as \"1000-1500\"; the IP header counts");
+		return false;
+	}
+	if (last < LEAST_IPV4) {
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "no packet is as short as this"),
+			  "the header counts: an IPv4 packet has at least 20 bytes, an IPv6 packet 40");
+		return false;
+	}
+	interval_add(decode->arena, &condition->values, first, last);
+	return true;
+}
+
+static void print_length(const struct ir_match *match, struct buf *out)
+{
+	buf_puts(out, "meta length");
+	match_put_values(match, out, NULL);
+}
+
+static bool length_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	return packet->length && match_values_hold(match, packet->length);
+}
+
+static const struct ir_match_ops length_ops = { "length", print_length, length_holds, false };
+
+static void lower_length(const struct match_condition *condition, struct match_context *context,
+			 struct match_alternatives *out)
+{
+	bool is_ipv6 = context->family == ADDR_IPV6;
+	const struct interval_set *values = &condition->values;
+	struct interval_set all = { 0 };
+
+	interval_add(context->arena, &all, is_ipv6 ? LEAST_IPV6 : LEAST_IPV4, LENGTH_MOST);
+	if (condition->negated ? interval_covers(values, &all)
+			       : values->items[values->count - 1].last < all.items[0].first)
+		return;
+	match_lower_values(condition, context, &length_ops, out);
+}
+
+const struct match_kind match_length = {
+	.noun = "a length",
+	.read = read_length,
+	.lower = lower_length,
+	.may_change = true,
+};

@@ -1,0 +1,132 @@
+/*
+ * mac: the link address of the neighbour that handed the packet over, one or a range FIRST-LAST.
+ *
+ * nft asks for it only of packets that came by an Ethernet link (it adds `meta iiftype ether`). A
+ * packet from a tunnel has no such address, so it is from none that a rule names: negated, that is
+ * an alternative of its own.
+ */
+#include <string.h>
+
+#include "base/buf.h"
+#include "match/kinds.h"
+
+/* Six bytes as two digits each, with a separator between them: linux/if_ether.h, ETH_ALEN. */
+enum { BYTES = 6, TEXT_LENGTH = 3 * BYTES - 1, BITS = 8 * BYTES };
+
+static int digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + 'a' - 'A' : c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+static bool parse_address(const char *text, uint64_t *address)
+{
+	if (text[2] != ':' && text[2] != '-')
+		return false;
+	*address = 0;
+	for (int i = 0; i < TEXT_LENGTH; i++) {
+		if (i % 3 == 2 ? text[i] != text[2] : digit(text[i]) < 0)
+			return false;
+		if (i % 3 != 2)
+			*address = *address << 4 | (unsigned int)digit(text[i]);
+	}
+	return true;
+}
+
+static bool parse(const struct node *value, uint64_t *first, uint64_t *last)
+{
+	if (value->kind != NODE_SCALAR || value->length < TEXT_LENGTH ||
+	    !parse_address(value->text, first))
+		return false;
+	*last = *first;
+	if (value->length == TEXT_LENGTH)
+		return true;
+	return value->length == 2 * TEXT_LENGTH + 1 && value->text[TEXT_LENGTH] == '-' &&
+	       parse_address(value->text + TEXT_LENGTH + 1, last) && *first <= *last;
+}
+
+/* IEEE 802-2014, 8.2.2: the lowest bit of the first byte makes it the address of a group. */
+static bool is_group(uint64_t address)
+{
+	return address >> (BITS - 8) & 1;
+}
+
+static bool read_mac(struct decode *decode, const struct node *value,
+		     struct match_condition *condition)
+{
+	uint64_t first, last;
+	struct diag_record *record;
+
+	if (!parse(value, &first, &last)) {
+		record = diag_add(decode->diag, DIAG_bad_value, value->span,
+				  "this is no MAC address");
+		diag_help(record,
+			  "write it as `ip neigh` shows it, such as 02:00:5e:10:00:01, or a range of two of them, "
+			  "FIRST-LAST");
+		return false;
+	}
+	if (!first || is_group(first) || is_group(last)) {
+		record = diag_add(decode->diag, DIAG_bad_value, value->span,
+				  "no packet has this MAC address as its source: it stands for %s",
+				  first ? "a group of receivers" : "no device");
+		diag_help(record,
+			  "write the device's own address, as `ip neigh` shows it; what goes to a group is "
+			  "`to: multicast` or `to: broadcast`");
+		return false;
+	}
+	interval_add(decode->arena, &condition->values, first, last);
+	return true;
+}
+
+static void put_address(struct buf *out, uint64_t address)
+{
+	for (int shift = BITS - 8; shift >= 0; shift -= 8)
+		buf_printf(out, "%02x%s", (unsigned int)(address >> shift & 0xff),
+			   shift ? ":" : "");
+}
+
+static void print_mac(const struct ir_match *match, struct buf *out)
+{
+	buf_puts(out, "ether saddr");
+	match_put_values(match, out, put_address);
+}
+
+static bool mac_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	return packet->mac && match_values_hold(match, packet->mac);
+}
+
+static const struct ir_match_ops mac_ops = { "mac", print_mac, mac_holds, false };
+
+static void print_link(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "meta iiftype != ether");
+}
+
+/* A packet whose link address is not known is taken for one that has none. */
+static bool link_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	(void)match;
+	return !packet->mac;
+}
+
+static const struct ir_match_ops link_ops = { "link", print_link, link_holds, false };
+
+static void lower_mac(const struct match_condition *condition, struct match_context *context,
+		      struct match_alternatives *out)
+{
+	match_lower_values(condition, context, &mac_ops, out);
+	if (condition->negated)
+		match_append(context, match_alternative(context, out), &link_ops);
+}
+
+const struct match_kind match_mac = {
+	.noun = "a MAC address",
+	.read = read_mac,
+	.lower = lower_mac,
+	.scopes = SCOPE_FORWARD,
+	.elsewhere = "what this host sends has not come from another device",
+};
