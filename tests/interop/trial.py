@@ -60,13 +60,18 @@ class Trial(Network):
         assert outcome.peer_address in self.addresses(host, version), str(outcome)
         assert "by way of nobody" in outcome.text, str(outcome)
 
-    def nothing_gets_past(self, daemon, hosts, versions=FAMILIES, port=80):
-        """The proxy is dead: clients are told at once, and the far side hears nothing."""
-        daemon.close()
+    def nothing_gets_past(self, *daemons, versions=FAMILIES, port=80, tried=lambda *_: None):
+        """
+        The proxy is dead: clients are told at once, and the far side hears nothing. `tried` tries
+        more, from a host in a family.
+        """
+        for daemon in daemons:
+            daemon.close()
         far = [self.sniff(name) for name in self.web]
-        for host in hosts:
+        for host in self.client, self.router:
             for version in versions:
                 told(curl(host, FOREIGN[version], port), "refused", "reset")
+                tried(host, version)
         for sniffer in far:
             nothing(sniffer, "the far side")
 

@@ -353,6 +353,26 @@ def _squid():
         proxied_by(net, identity, (net.client, net.router), port=3129, spoof=True)
 
 
+@example("with-shadowsocks", "TCP and UDP abroad by the proxy; its server and what is near, not")
+def _shadowsocks():
+    identity = account("nobody")
+    with Network(uplinks=("wan0", "wan1")) as net:
+        load(net, "with-shadowsocks")
+        listener = net.listener(1088, identity=identity, onward=True)
+        for host in net.client, net.router:
+            for proto, version in BOTH:
+                outcome = answered(probe.ask(host, proto, FOREIGN[version], 443), "proxy")
+                assert "and origin answers" in outcome.text, str(outcome)
+                answered(probe.ask(host, proto, PLAIN[version], 443), "origin")
+                answered(probe.ask(host, proto, UPLINKS["wan1"][2][version], 443), "mobile")
+        same(len(listener.seen), 8, "connections through the proxy")
+        listener.close()
+        origin = net.sniff()
+        for proto, version in BOTH:
+            told(probe.ask(net.client, proto, FOREIGN[version], 443))
+        nothing(origin)
+
+
 @case("example: each one that is shipped has a case here")
 def _all():
     shipped = {path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml")}
