@@ -126,9 +126,12 @@ static void lower_quoted(const struct match_condition *condition, struct match_c
 			 struct match_alternatives *out)
 {
 	match_lower_values(condition, context, &quoted_ops, out);
-	for (size_t i = 0; i < out->count; i++)
+	for (size_t i = 0; i < out->count; i++) {
 		for (size_t k = 0; k < out->items[i].count; k++)
 			out->items[i].items[k].family = context->family;
+		*match_append(context, &out->items[i], &quoted_ops) =
+			family_match(context->arena, context->family);
+	}
 }
 
 static const struct ir_set *port_set(const struct match_condition *condition,

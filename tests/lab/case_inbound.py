@@ -86,32 +86,71 @@ for _name, _rules in POLICIES.items():
     _errors(_name, _rules)
 
 
-@case("errors: a port that a client has closed is not told to the origin of a proxied answer")
-def _closed_port():
-    with Network() as net:
-        Policy(net, """version: 1
-listeners: {p: {tproxy: 12345}}
-rules: [{to: ["203.0.113.8", "2001:db8:113::8"], proto: udp, then: {proxy: p}}]
+def _transparent(version):
+    """A datagram socket that may have any address."""
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    probe.turn_on(sock, "TRANSPARENT")
+    sock.settimeout(2)
+    return sock
+
+
+def _close_before_the_answer(net, host, version, port, listen_at):
+    """The client asks and is gone when the answer comes: an ICMP error says so."""
+    with host:
+        listener, answer = _transparent(version), _transparent(version)
+    listener.bind(listen_at)
+    with net.client:
+        client = socket.socket(listener.family, socket.SOCK_DGRAM)
+    client.sendto(b"question", (FOREIGN[version], port))
+    _, asker = listener.recvfrom(100)
+    client.close()
+    if host is net.router:
+        answer.bind((FOREIGN[version], port))
+    (answer if host is net.router else listener).sendto(b"answer", asker)
+    time.sleep(0.2)
+    listener.close()
+    answer.close()
+
+
+def _complaints(watch):
+    return [packet for packet in watch.packets()
+            if packet[0] in (socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6)]
+
+
+CLOSED = {
+    "any port": "proto: udp",
+    "ports in a list": "proto: udp, port: [53, 1000-2000]",
+    "a port of the sender's, and all but one": "proto: udp, sport: 1024-65535, port: {not: 7000}",
+    "neither protocol nor port": "from: {not: 10.1.0.0/16}",
+}
+
+
+def _closed_port(name, condition):
+    @case(f"errors: a port that a client has closed is not told to the origin of a proxied answer: {name}")
+    def _():
+        with Network() as net:
+            Policy(net, f"""version: 1
+listeners: {{p: {{tproxy: 12345}}}}
+rules:
+  - {{to: [203.0.113.9, "2001:db8:113::9"], then: drop}}
+  - {{to: [203.0.113.0/24, "2001:db8:113::/48"], {condition}, then: {{proxy: p}}}}
 """).up()
-        watch = net.sniff("origin")
-        with net.router:
-            listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            listener.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
-            listener.bind(("127.0.0.1", 12345))
-            answer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            answer.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
-            answer.bind((FOREIGN[4], 53))
-        with net.client:
-            client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        client.sendto(b"question", (FOREIGN[4], 53))
-        listener.settimeout(2)
-        _, asker = listener.recvfrom(100)
-        client.close()
-        answer.sendto(b"answer", asker)
-        time.sleep(0.2)
-        listener.close()
-        answer.close()
-        nothing(watch)
+            watch = net.sniff("origin")
+            for version in 4, 6:
+                here = "::1" if version == 6 else "127.0.0.1"
+                _close_before_the_answer(net, net.router, version, 53, (here, 12345))
+                nothing(watch)
+                if "7000" not in condition and "port: [" not in condition:
+                    continue
+                # A connection that the rule does not take: its errors go their usual way.
+                every = "::" if version == 6 else "0.0.0.0"
+                _close_before_the_answer(net, net.origin, version, 7000, (every, 7000))
+                assert _complaints(watch), f"no ICMP error at the origin over IPv{version}"
+
+
+for _name, _condition in CLOSED.items():
+    _closed_port(_name, _condition)
 
 
 @case("inbound: a rule that names no interface does not send back what comes in by an uplink")

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=27e79bec6862e18c
+digest=2b69b94d69defdf6
 protocol=200
 first=500
 last=509

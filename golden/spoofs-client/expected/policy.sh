@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=2e4192e7ecc36554
+digest=50761863f69c6b80
 protocol=116
 first=10000
 last=10003

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=c02324ee58e78344
+digest=5ab0159a63d44744
 protocol=116
 first=10000
 last=10008

@@ -1,0 +1,240 @@
+"""Balance and limit: shares counted over thousands of flows, flows that never change side, buckets."""
+
+import collections
+import json
+import socket
+
+import probe
+from lab import FOREIGN, Network
+from policy import Policy
+from suite import case, same
+
+TABLES = """version: 1
+tables:
+  fibre: {via: [192.0.2.1, "2001:db8:1::1"], dev: wan0}
+  mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1}
+"""
+PORT, FLOWS = 7000, 10000
+# A source of its own for each flow; all of them are the client's.
+SOURCES = {4: "10.20.{}.{}", 6: "fd00:20::{:x}{:02x}"}
+
+
+def world(*more):
+    return Network(uplinks=("wan0", "wan1", *more))
+
+
+class Sides:
+    """Who got which flow: a sniffer at each far end, emptied often enough to lose nothing."""
+
+    def __init__(self, net, names=("origin", "mobile")):
+        self.watch = {name: net.sniff(name) for name in names}
+        self.of = collections.defaultdict(collections.Counter)
+
+    def look(self):
+        for name, sniffer in self.watch.items():
+            for _, source, target, source_port, port, _ in sniffer.packets():
+                if port == PORT:
+                    self.of[source, source_port, target][name] += 1
+
+    def shares(self):
+        """How many flows each side has; no flow may have been on two."""
+        self.look()
+        torn = [flow for flow, names in self.of.items() if len(names) != 1]
+        assert not torn, f"{len(torn)} flows changed sides, {torn[0]}: {self.of[torn[0]]}"
+        return collections.Counter(next(iter(names)) for names in self.of.values())
+
+
+def send(net, sides, version, flows):
+    """A datagram for each flow: (source address or "", source port, destination)."""
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    with net.client:
+        for number, (source, port, target) in enumerate(flows):
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                if source:
+                    probe.turn_on(sock, "FREEBIND")
+                sock.bind((source, port))
+                sock.sendto(b"x", (target, PORT))
+            if number % 2000 == 1999:
+                sides.look()
+
+
+def sinks(net):
+    """Takes the datagrams without a word: no ICMP errors come back."""
+    for host in (net.origin, net.mobile):
+        for family, every in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+            with host:
+                sock = net.add(socket.socket(family, socket.SOCK_DGRAM))
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((every, PORT))
+
+
+def is_share(found, whole, share, what):
+    """Within three parts in a hundred of the whole."""
+    assert abs(found - whole * share) <= whole * 0.03, f"{what}: {found} of {whole}"
+
+
+@case("balance: by connection: 10,000 flows a family in shares of 3 to 1, none changes side")
+def _connection():
+    for version in 4, 6:
+        with world() as net:
+            sinks(net)
+            Policy(net, TABLES + "rules: [{in: lan0, then: {balance: {fibre: 3, mobile: 1}}}]\n").up()
+            sides = Sides(net)
+            flows = [("", 20000 + number, FOREIGN[version]) for number in range(FLOWS)]
+            send(net, sides, version, flows)
+            send(net, sides, version, flows)
+            shares = sides.shares()
+            same(sum(shares.values()), FLOWS, f"flows over IPv{version}")
+            is_share(shares["origin"], FLOWS, 0.75, "fibre")
+            is_share(shares["mobile"], FLOWS, 0.25, "mobile")
+
+
+@case("balance: by source: 10,000 sources in shares of 3 to 1, all flows of a source on one side")
+def _source():
+    for version in 4, 6:
+        with world() as net:
+            sinks(net)
+            net.client.ip("route add local 10.20.0.0/16 dev lo")
+            net.client.ip("route add local fd00:20::/64 dev lo", "-6")
+            Policy(net, TABLES + """
+rules: [{in: lan0, then: {balance: {fibre: 3, mobile: 1}, by: source}}]
+""").up()
+            sides = Sides(net)
+            sources = [SOURCES[version].format(number >> 8, number & 255)
+                       for number in range(FLOWS)]
+            send(net, sides, version, [(source, 40000, FOREIGN[version]) for source in sources])
+            shares = sides.shares()
+            same(sum(shares.values()), FLOWS, f"sources over IPv{version}")
+            is_share(shares["origin"], FLOWS, 0.75, "fibre")
+            for port in range(40001, 40006):
+                send(net, sides, version, [(source, port, FOREIGN[version][:-1] + str(port % 10))
+                                           for source in sources[:200]])
+            sides.shares()
+            of_source = collections.defaultdict(set)
+            for (source, _, _), names in sides.of.items():
+                of_source[source] |= set(names)
+            torn = [source for source, names in of_source.items() if len(names) != 1]
+            assert not torn, f"{len(torn)} sources are on both sides"
+
+
+@case("balance: by source and destination: a pair stays on one side, a source uses both")
+def _pair():
+    for version in 4, 6:
+        with world() as net:
+            sinks(net)
+            Policy(net, TABLES + """
+rules: [{in: lan0, then: {balance: {fibre: 1, mobile: 1}, by: source-destination}}]
+""").up()
+            sides = Sides(net)
+            base = "203.0.113." if version == 4 else "2001:db8:113::"
+            flows = [("", 20000 + 100 * again + number, f"{base}{number + 1}")
+                     for again in range(5) for number in range(100)]
+            send(net, sides, version, flows)
+            sides.shares()
+            of_target = collections.defaultdict(set)
+            for (_, _, target), names in sides.of.items():
+                of_target[target] |= set(names)
+            same(len(of_target), 100, "destinations")
+            assert all(len(names) == 1 for names in of_target.values()), "a pair on both sides"
+            same(set().union(*of_target.values()), {"origin", "mobile"}, "sides that were used")
+
+
+@case("balance: another policy with other shares leaves the flows that run where they are")
+def _update():
+    with world() as net:
+        sinks(net)
+        rules = "rules: [{{in: lan0, then: {{balance: {{fibre: {}, mobile: {}}}}}}}]\n"
+        Policy(net, TABLES + rules.format(1, 1)).up()
+        sides = Sides(net)
+        flows = [("", 20000 + number, FOREIGN[4]) for number in range(400)]
+        send(net, sides, 4, flows)
+        same(sides.shares(), {"origin": 200, "mobile": 200}, "shares before")
+        Policy(net, TABLES + rules.format(9, 1)).up()
+        send(net, sides, 4, flows)
+        same(sides.shares(), {"origin": 200, "mobile": 200}, "the same flows afterwards")
+        send(net, sides, 4, [("", 30000 + number, FOREIGN[4]) for number in range(400)])
+        same(sides.shares(), {"origin": 560, "mobile": 240}, "with 400 new flows")
+
+
+@case("balance: a side that is down leaves its flows to its fallback; drops still cut, local too")
+def _down():
+    for fallback, kinds in (("main", ("answer",)), ("unreachable", ("unreachable", "answer"))):
+        with world() as net:
+            policy = TABLES.replace("dev: wan1", f"dev: wan1, masquerade: true, fallback: {fallback}")
+            Policy(net, policy.replace("dev: wan0", "dev: wan0, masquerade: true") + """
+rules:
+  - {scope: both, proto: tcp, port: 22, then: reject}
+  - {scope: both, to: [203.0.113.0/24, "2001:db8:113::/48"],
+     then: {balance: {fibre: 1, mobile: 1}}, count: true}
+""").up()
+            for host in net.client, net.router:
+                for version in 4, 6:
+                    who = {probe.ask(host, "tcp", FOREIGN[version], 443).who for _ in range(4)}
+                    same(who, {"origin", "mobile"}, f"sides of {host.name} over IPv{version}")
+                    same(probe.ask(host, "tcp", FOREIGN[version], 22).kind, "refused", "port 22")
+            net.router.ip("link set wan1 down")
+            for version in 4, 6:
+                outcomes = [probe.ask(net.client, "udp", FOREIGN[version], 443) for _ in range(4)]
+                same({outcome.kind for outcome in outcomes}, set(kinds), f"{fallback} IPv{version}")
+                same({o.who for o in outcomes if o.kind == "answer"}, {"origin"}, "who answers")
+            net.router.ip("link set wan0 down\nlink set wan0 up\nlink set wan1 up")
+
+
+@case("balance: `main` is a side too")
+def _main():
+    with world() as net:
+        Policy(net, TABLES + "rules: [{in: lan0, then: {balance: {mobile: 1, main: 1}}}]\n").up()
+        for version in 4, 6:
+            who = collections.Counter(
+                probe.ask(net.client, "udp", FOREIGN[version], 443).who for _ in range(8))
+            same(who, {"origin": 4, "mobile": 4}, f"IPv{version}")
+
+
+# ---- limit ----
+
+def burst(net, count, port=PORT):
+    for version in 4, 6:
+        family = socket.AF_INET6 if version == 6 else socket.AF_INET
+        with net.client, socket.socket(family, socket.SOCK_DGRAM) as sock:
+            for _ in range(count):
+                sock.sendto(b"x", (FOREIGN[version], port))
+
+
+@case("limit: a rule takes so many packets, both families together; the rest goes on")
+def _limit():
+    with world() as net:
+        sinks(net)
+        watch = net.sniff("origin")
+        Policy(net, f"""version: 1
+rules:
+  - {{proto: udp, port: {PORT}, then: drop, limit: 2/minute, count: true}}
+  - {{proto: udp, port: {PORT}, then: continue, count: true, limit: 3/hour}}
+""").up()
+        burst(net, 20)
+        dropped, counted = (counters(net)[name] for name in ("rule1", "rule2"))
+        assert 2 <= dropped <= 8, f"{dropped} packets were dropped"
+        assert 3 <= counted <= 8, f"{counted} packets were counted"
+        same(sum(port == PORT for *_, port, _ in watch.packets()), 40 - dropped, "packets that passed")
+
+
+def counters(net):
+    table = json.loads(net.router.run("nft", "-j", "list", "counters").stdout)["nftables"]
+    return {item["counter"]["name"]: item["counter"]["packets"] for item in table
+            if "counter" in item}
+
+
+@case("limit: a rule that chooses a way takes so many connections; those keep it, the others theirs")
+def _limited_way():
+    with world() as net:
+        sinks(net)
+        Policy(net, TABLES + f"""
+rules: [{{in: lan0, proto: udp, port: {PORT}, then: {{route: mobile}}, limit: 2/minute}}]
+""").up()
+        sides = Sides(net)
+        flows = [("", 20000 + number, FOREIGN[4]) for number in range(40)]
+        for _ in range(3):
+            send(net, sides, 4, flows)
+        shares = sides.shares()
+        assert 2 <= shares["mobile"] <= 8, f"{shares}"
+        same(shares["origin"], 40 - shares["mobile"], "flows on their usual way")
