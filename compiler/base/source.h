@@ -49,6 +49,12 @@ struct place {
  */
 struct source *source_read(struct arena *arena, struct diag *diag, const char *path, size_t limit,
 			   struct span wanted_by);
+/*
+ * For a file that a library reads by itself: is it there, a file and ours to read? If not, the
+ * error is at `wanted_by`, as source_read's.
+ */
+bool source_check_file(struct arena *arena, struct diag *diag, const char *path,
+		       struct span wanted_by);
 /* A source from bytes in memory, which are copied. */
 struct source *source_from(struct arena *arena, const char *name, const char *text, size_t size);
 /* The same from bytes that stay where they are: in the arena, with a NUL behind them. */

@@ -190,3 +190,25 @@ struct source *source_read(struct arena *arena, struct diag *diag, const char *p
 		close(fd);
 	return text ? source_wrap(arena, path, text, size) : NULL;
 }
+
+bool source_check_file(struct arena *arena, struct diag *diag, const char *path,
+		       struct span wanted_by)
+{
+	struct source_job job = {
+		.arena = arena, .diag = diag, .path = path, .name = path, .wanted_by = wanted_by
+	};
+	/* What is no file may have nobody at its other end. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat info;
+	bool good = fd >= 0 && !fstat(fd, &info);
+
+	if (!good)
+		source_read_refuse_errno(&job, errno);
+	else if (S_ISDIR(info.st_mode))
+		source_read_refuse_errno(&job, EISDIR);
+	else if (!S_ISREG(info.st_mode))
+		source_read_refuse(&job, "it is no ordinary file");
+	if (fd >= 0)
+		close(fd);
+	return good && S_ISREG(info.st_mode);
+}

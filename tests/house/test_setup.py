@@ -13,11 +13,13 @@ from tap import Tap  # noqa: E402
 SETUP = ROOT / "packaging" / "setup"
 MANAGERS = {
 	"apt-get": ["apt-get update", "apt-get install -y --no-install-recommends gcc libc6-dev",
-		"libyaml-dev", "libnftables-dev", "libmnl-dev", "libcmocka-dev", "iproute2",
-		"python3-jsonschema", "python3-yaml"],
-	"dnf": ["dnf install -y gcc", "pkgconfig(libnftables)", "iproute ", "python3-jsonschema"],
-	"apk": ["apk add --no-cache gcc musl-dev linux-headers", "nftables-dev", "py3-jsonschema"],
-	"pacman": ["pacman -Sy --needed --noconfirm gcc", "libyaml", "python-jsonschema"],
+		"libyaml-dev", "libnftables-dev", "libmnl-dev", "libmaxminddb-dev",
+		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml"],
+	"dnf": ["dnf install -y gcc", "pkgconfig(libnftables)", "pkgconfig(libmaxminddb)",
+		"iproute ", "python3-jsonschema"],
+	"apk": ["apk add --no-cache gcc musl-dev linux-headers", "nftables-dev", "libmaxminddb-dev",
+		"py3-jsonschema"],
+	"pacman": ["pacman -Sy --needed --noconfirm gcc", "libyaml", "libmaxminddb", "python-jsonschema"],
 	"zypper": ["zypper --non-interactive install gcc", "pkgconfig(yaml-0.1)", "iproute2"],
 }
 
