@@ -22,6 +22,7 @@ listeners:
   tcp6: {redirect: 1089, runs_as: {user: nobody}}
   udp6: {tproxy: 1089, protocols: [udp], runs_as: {user: nobody}}
 rules:
+  - {scope: both, to: local, proto: [tcp, udp], port: [1088, 1089], then: reject}
   - {scope: both, to: near, then: direct}
   - {scope: both, family: ipv4, proto: tcp, then: {proxy: tcp4}}
   - {scope: both, family: ipv4, proto: udp, then: {proxy: udp4}}
@@ -107,5 +108,7 @@ def _redirect():
         all_by_the_server(net)
         for version in FAMILIES:
             net.goes_direct(net.client, PLAIN[version], 80, version)
+        net.no_straight_way(1088, (4,))
+        net.no_straight_way(1089, (6,))
         net.nothing_gets_past(*proxies, tried=refused_or_silent)
         net.goes_without_trace()

@@ -1,6 +1,6 @@
 """Programs of the distribution, running on hosts of the lab.
 
-In: a host, a command line that stays in the foreground, the ports to wait for. Out: a Daemon, which
+In: a host, a command line, the ports to wait for. Out: a Daemon, which
 is ready when it listens and gone, with all its children, when it is stopped. Always true: none
 outlives the process that started it, since each has a process namespace that ends with its parent.
 """
@@ -18,9 +18,9 @@ from suite import same
 
 # The thread that starts it is what `setpriv` means by parent: the worker's main thread.
 # The shell, the first process of its namespace, dies with `unshare`; a program that takes on another
-# user would lose that tie.
+# user would lose that tie. It stays for those that go on in the background.
 WRAPPED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child",
-           "sh", "-c", '"$@" & wait $!', "sh")
+           "sh", "-c", '"$@" && exec sleep infinity', "sh")
 LISTEN, UNCONNECTED = "0A", "07"  # the states in /proc/net/tcp and udp (net/tcp_states.h)
 
 

@@ -373,6 +373,28 @@ def _shadowsocks():
         nothing(origin)
 
 
+@example("with-redsocks", "TCP in IPv4 by the proxy, in IPv6 refused, QUIC too; nobody straight to it")
+def _redsocks():
+    identity = account("redsocks")
+    with Network() as net:
+        load(net, "with-redsocks")
+        listener = net.listener(mode="redirect", protocols=("tcp",), addresses=("0.0.0.0",),
+                                identity=identity, onward=True)
+        for host, seen in (net.client, ROUTER), (net.router, UPLINKS["wan0"][1]):
+            through(net, host, 4, UPLINKS["wan0"][1])
+            told(probe.ask(host, "tcp", FOREIGN[6], 80))
+            told(probe.ask(host, "udp", FOREIGN[4], 443), "refused", "prohibited")
+            told(probe.ask(host, "tcp", seen[4], 12345))
+            answered(probe.ask(host, "tcp", PLAIN[4], 80), "origin")
+            answered(probe.ask(host, "udp", FOREIGN[4], 123), "origin")
+        same(len(listener.seen), 2, "connections that the proxy took")
+        listener.close()
+        origin = net.sniff()
+        for host in net.client, net.router:
+            told(probe.ask(host, "tcp", FOREIGN[4], 80))
+        nothing(origin)
+
+
 @case("example: each one that is shipped has a case here")
 def _all():
     shipped = {path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml")}
