@@ -28,8 +28,8 @@ def needs(*programs):
 class Trial(Network):
     """The lab's network, an HTTP and a DNS server on every host beyond the router, and a policy."""
 
-    def __init__(self, example, uplinks=("wan0",)):
-        super().__init__(uplinks, tcp=(), udp=())
+    def __init__(self, example, uplinks=("wan0",), **more):
+        super().__init__(uplinks, tcp=(), udp=(), **more)
         self.folder = ROOT / "examples" / example
         self.web, self.names = {}, {}
         for name in BEYOND[:len(uplinks)]:
