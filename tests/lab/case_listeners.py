@@ -4,45 +4,20 @@ proxy come home, and a connection keeps the proxy, or the direct way, that its f
 """
 
 import contextlib
-import os
 import socket
 
-import ns
 import probe
+from groups import control_group
 from lab import CLIENT, FOREIGN, ROUTER, Network
 from ns import all_ids
 from policy import Policy, everything
-from suite import Skip, answered, case, nothing, require, same, silent, told
+from suite import answered, case, nothing, require, same, silent, told
 
 FAMILIES = (4, 6)
 BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
 
 
 # ---- loops ----
-
-@contextlib.contextmanager
-def control_group():
-    """
-    A control group of this process' own, on a hierarchy where nft looks for one. Control groups are the
-    machine's, not the namespace's: the name has our process id.
-    """
-    name = f"tpc-lab-{os.getpid()}"
-    path = f"/sys/fs/cgroup/{name}"
-    try:
-        ns.mount("none", "/sys/fs/cgroup", "cgroup2")
-    except OSError as error:
-        raise Skip(f"no cgroup v2 hierarchy can be mounted here ({error.strerror})") from error
-    try:
-        try:
-            os.mkdir(path)
-        except OSError as error:
-            raise Skip(f"no control group can be made here ({error.strerror})") from error
-        yield name, path
-    finally:
-        with contextlib.suppress(OSError):
-            os.rmdir(path)
-        ns.umount("/sys/fs/cgroup")
-
 
 def _no_loop(mode, runs_as, identity):
     with Network() as net:

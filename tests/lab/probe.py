@@ -21,7 +21,7 @@ from dataclasses import dataclass
 # Socket options as (level, option) of IPv4 and of IPv6 (linux/in.h, linux/in6.h).
 OPTIONS = {name: ((socket.IPPROTO_IP, four), (socket.IPPROTO_IPV6, six)) for name, four, six in (
     ("RECVERR", 11, 25), ("TRANSPARENT", 19, 75), ("FREEBIND", 15, 78), ("ORIGDSTADDR", 20, 74),
-    ("PKTINFO", 8, socket.IPV6_PKTINFO), ("RECVPKTINFO", 8, socket.IPV6_RECVPKTINFO))}
+    ("TOS", 1, 67), ("TTL", 2, 16), ("PKTINFO", 8, socket.IPV6_PKTINFO), ("RECVPKTINFO", 8, socket.IPV6_RECVPKTINFO))}
 SO_ORIGINAL_DST = IP6T_SO_ORIGINAL_DST = 80
 SO_MARK = 36
 SOCKETS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
@@ -38,8 +38,8 @@ def option(name, family):
     return OPTIONS[name][family == socket.AF_INET6]
 
 
-def turn_on(sock, name):
-    sock.setsockopt(*option(name, sock.family), 1)
+def turn_on(sock, name, value=1):
+    sock.setsockopt(*option(name, sock.family), value)
 
 
 def plain(address):
@@ -154,14 +154,20 @@ KINDS = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset",
          errno.ETIMEDOUT: "silence", errno.EINVAL: "prohibited", errno.EADDRNOTAVAIL: "unreachable"}
 
 
-def ask(host, proto, address, port, timeout=3.0, source=None, identity=NOBODY_SPECIAL):
-    """Connects (or sends a datagram) from `host` and reads the answer."""
+def ask(host, proto, address, port, timeout=3.0, source=None, identity=NOBODY_SPECIAL,
+        data=b"hello\n", **fields):
+    """
+    Connects (or sends a datagram) from `host` and reads the answer. `fields` are the header's: TOS (the
+    whole byte), TTL.
+    """
     family = family_of(address)
     sock = identity.open(host, family, SOCKETS[proto])
     began = time.monotonic()
     outcome = Outcome("silence")
     try:
         sock.settimeout(timeout)
+        for name, value in fields.items():
+            turn_on(sock, name, value)
         if proto == "udp":
             turn_on(sock, "RECVERR")
         if source:
@@ -169,7 +175,7 @@ def ask(host, proto, address, port, timeout=3.0, source=None, identity=NOBODY_SP
             turn_on(sock, "FREEBIND")
             sock.bind(source if isinstance(source, tuple) else (source, 0))
         sock.connect((address, port))
-        sock.sendall(b"hello\n")
+        sock.sendall(data)
         outcome.source = place(sock.getsockname())
         outcome.text = _read(sock, proto)
         outcome.kind = "answer" if outcome.text else "closed"

@@ -1,0 +1,390 @@
+"""What a packet says of itself and who sends it: link address, class, length, hops, control group."""
+
+import contextlib
+import fcntl
+import os
+import pickle
+import select
+import socket
+import struct
+
+import probe
+from groups import control_group
+from lab import FOREIGN, Network
+from ns import all_ids
+from policy import Policy, different, kernel
+from suite import Skip, answered, case, require, same
+
+FAMILIES = (4, 6)
+BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
+WEIRD = r"we\x2dird@1.service"  # as systemd writes a '-' in the name of a unit
+MOBILE = '{via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}'
+
+
+def refused(host, proto, version, port, no, what, **how):
+    """
+    Whether the policy's reject took the probe is as it should be; otherwise the origin answers. A
+    datagram of the router's own that is rejected is not even sent: its process gets EPERM.
+    """
+    outcome = probe.ask(host, proto, FOREIGN[version], port, **how)
+    found = "refused" if outcome.kind in ("refused", "prohibited") else outcome.who
+    same(found, "refused" if no else "origin", f"{what}: {proto} port {port} over IPv{version}")
+
+
+# ---- mac ----
+
+def renamed(net, address):
+    """The client's link address becomes this one, and the router learns it."""
+    net.client.ip(f"link set eth0 address {address}")
+    net.router.ip("neigh flush dev lan0")
+
+
+@case("fields: mac, in each notation, lists, ranges and not")
+def _mac():
+    with Network() as net:
+        renamed(net, "02:00:5e:10:00:0a")
+        Policy(net, """version: 1
+rules:
+  - {mac: 02:00:5e:10:00:0a, proto: [tcp, udp], port: 53, then: reject}
+  - {mac: [02-00-5E-10-00-0A, 02:00:5e:10:00:77], proto: tcp, port: 80, then: reject}
+  - {mac: 02:00:5e:10:00:00-02:00:5e:10:00:0f, proto: tcp, port: 443, then: reject}
+  - {mac: {not: [02:00:5e:10:00:0b, 02:00:5e:10:00:0c]}, proto: tcp, port: 22, then: reject}
+  - {mac: {not: 02:00:5e:10:00:00-02:00:5e:10:00:0f}, proto: tcp, port: 853, then: reject}
+""").up()
+        for address, taken in (("02:00:5e:10:00:0a", (53, 80, 443, 22)),
+                               ("02:00:5e:10:00:0b", (443,)),
+                               ("02:00:5e:10:00:10", (22, 853))):
+            renamed(net, address)
+            for version in FAMILIES:
+                for port in 53, 80, 443, 22, 853:
+                    refused(net.client, "tcp", version, port, port in taken, address)
+                refused(net.client, "udp", version, 53, 53 in taken, address)
+
+
+@case("fields: mac as `ip neigh` prints it; the way is kept without state")
+def _pasted():
+    with Network(uplinks=("wan0", "wan1"), server=True) as net:
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "origin")
+        line = net.router.run("ip", "neigh", "show", "10.10.10.2", "dev", "lan0").stdout.split()
+        policy = Policy(net, f"""version: 1
+tables: {{mobile: {MOBILE}}}
+rules: [{{mac: {line[line.index("lladdr") + 1]}, then: {{route: mobile}}}}]
+""").up()
+        for proto, version in BOTH:
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile")
+            answered(probe.ask(net.server, proto, FOREIGN[version], 443), "origin")
+        text = policy.file(".nft").read_text()
+        assert "a connection keeps the way its first packet got" not in text, text
+
+
+class Tunnel:
+    """
+    A device without link addresses on the router, and who is behind it: 10.77.0.2 and fd00:77::2, who
+    sends datagrams and reads what comes back.
+    """
+    ADDRESS = {4: "10.77.0.2", 6: "fd00:77::2"}
+
+    def __init__(self, net):
+        try:
+            with net.router:  # TUNSETIFF: IFF_TUN | IFF_NO_PI
+                self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+                fcntl.ioctl(self.fd, 0x400454CA, struct.pack("16sH22x", b"tun0", 0x1001))
+        except OSError as error:
+            raise Skip(f"no tun device can be made here ({error.strerror})") from error
+        net.router.ip("""link set tun0 up
+                         address add 10.77.0.1/24 dev tun0
+                         address add fd00:77::1/64 dev tun0 nodad""")
+
+    def close(self):
+        os.close(self.fd)
+
+    def ask(self, version, port, timeout):
+        """The answer's text, or the ICMP type that came instead; None for silence."""
+        os.write(self.fd, datagram(version, self.ADDRESS[version], FOREIGN[version], port))
+        while select.select([self.fd], [], [], timeout)[0]:
+            packet = os.read(self.fd, 4096)
+            if packet[0] >> 4 != version:
+                continue
+            proto, data = (packet[9], packet[20:]) if version == 4 else (packet[6], packet[40:])
+            if proto == socket.IPPROTO_UDP:
+                return data[8:].decode()
+            if (proto, data[0]) in ((1, 3), (58, 1)):
+                return "unreachable"
+        return None
+
+
+def datagram(version, source, dest, port):
+    """A UDP datagram to `port` as bytes, with its sums."""
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    ends = socket.inet_pton(family, source) + socket.inet_pton(family, dest)
+    body = struct.pack("!HHHH", 40000, port, 14, 0) + b"hello\n"
+    body = body[:6] + checksum(ends + struct.pack("!HH", 17, len(body)) + body) + body[8:]
+    if version == 6:
+        return struct.pack("!IHBB", 6 << 28, len(body), 17, 64) + ends + body
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, 17, 0) + ends
+    return head[:10] + checksum(head) + head[12:] + body
+
+
+def checksum(data):
+    """RFC 1071."""
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return struct.pack("!H", ~total & 0xFFFF)
+
+
+@case("fields: mac: what comes by a tunnel is from no address, and so from none that a rule names")
+def _tunnel():
+    with Network() as net:
+        tunnel = net.add(Tunnel(net))
+        Policy(net, """version: 1
+rules:
+  - {mac: {not: [02:00:5e:10:00:0a, 02:00:5e:10:00:0b]}, proto: udp, port: 53, then: reject}
+  - {mac: 02:00:00:00:00:00-fe:ff:ff:ff:ff:ff, proto: udp, port: [123, 443], then: reject}
+""").up()
+        for version in FAMILIES:
+            same(tunnel.ask(version, 53, 1), "unreachable", f"a negated mac, over IPv{version}")
+            assert (tunnel.ask(version, 443, 1) or "").startswith("origin answers"), "any mac"
+            refused(net.client, "udp", version, 443, True, "the client has a mac")
+
+
+# ---- dscp ----
+
+@case("fields: dscp by name, number, range and not, whatever the congestion bits say")
+def _dscp():
+    with Network() as net:
+        Policy(net, """version: 1
+rules:
+  - {dscp: ef, proto: udp, port: 53, then: reject}
+  - {dscp: [10, "12-14", cs7], proto: udp, port: 123, then: reject}
+  - {dscp: {not: [be, le]}, proto: udp, port: 443, then: reject}
+  - {scope: local, dscp: {not: "8-63"}, proto: udp, port: 5000, then: reject}
+""").up()
+        for version in FAMILIES:
+            for congestion in range(4):
+                for dscp, port, no in ((46, 53, True), (45, 53, False), (47, 53, False),
+                                       (10, 123, True), (11, 123, False), (12, 123, True),
+                                       (13, 123, True), (14, 123, True), (15, 123, False),
+                                       (56, 123, True), (0, 443, False), (1, 443, False),
+                                       (2, 443, True), (63, 443, True), (0, 5000, False)):
+                    refused(net.client, "udp", version, port, no, dscp, TOS=dscp << 2 | congestion)
+            for dscp, no in ((0, True), (7, True), (8, False), (63, False)):
+                refused(net.router, "udp", version, 5000, no, dscp, TOS=dscp << 2)
+
+
+@case("fields: a way chosen by dscp, length or ttl is the first packet's for the whole connection")
+def _first():
+    rules = {"dscp: 46": ({"TOS": 46 << 2}, b"x", {"TOS": 0}, b"x"),
+             'length: "100-1000"': ({}, b"x" * 200, {}, b"x"),
+             "ttl: 9": ({"TTL": 9}, b"x", {"TTL": 64}, b"x")}
+    for rule, (before, first, after, later) in rules.items():
+        with Network(uplinks=("wan0", "wan1")) as net:
+            Policy(net, f"""version: 1
+tables: {{mobile: {MOBILE}}}
+rules: [{{{rule}, proto: udp, then: {{route: mobile}}}}]
+""").up()
+            for version in FAMILIES:
+                told_by = []
+                for order in ((before, first), (after, later)), ((after, later), (before, first)):
+                    told_by.append(conversation(net.client, version, order))
+                same(told_by, [["mobile", "mobile"], ["origin", "origin"]], f"{rule}, IPv{version}")
+
+
+def conversation(host, version, packets):
+    """Sends each of [(header fields, data)] on one socket; who answered each."""
+    with host:
+        sock = socket.socket(probe.family_of(FOREIGN[version]), socket.SOCK_DGRAM)
+    with sock:
+        sock.settimeout(2)
+        sock.connect((FOREIGN[version], 443))
+        answers = []
+        for fields, data in packets:
+            for name, value in fields.items():
+                probe.turn_on(sock, name, value)
+            sock.send(data)
+            answers.append(sock.recv(2048).decode().split()[0])
+        return answers
+
+
+# ---- length and ttl ----
+
+@case("fields: length counts the whole packet, header and all, in each family")
+def _length():
+    head = {4: 28, 6: 48}
+    with Network() as net:
+        Policy(net, """version: 1
+rules:
+  - {length: 200, proto: udp, port: 53, then: reject}
+  - {length: [100, "300-400"], proto: udp, port: 123, then: reject}
+  - {length: {not: "20-500"}, proto: udp, port: 443, then: reject}
+  - {length: {not: [20-149, 151-65535]}, scope: local, proto: udp, port: 5000, then: reject}
+""").up()
+        for version in FAMILIES:
+            for host, port, total, no in (
+                    (net.client, 53, 199, False), (net.client, 53, 200, True),
+                    (net.client, 53, 201, False), (net.client, 123, 100, True),
+                    (net.client, 123, 101, False), (net.client, 123, 299, False),
+                    (net.client, 123, 300, True), (net.client, 123, 400, True),
+                    (net.client, 123, 401, False), (net.client, 443, 500, False),
+                    (net.client, 443, 501, True), (net.client, 443, 1400, True),
+                    (net.router, 5000, 149, False), (net.router, 5000, 150, True),
+                    (net.router, 5000, 151, False), (net.client, 5000, 150, False)):
+                refused(host, "udp", version, port, no, total, data=b"x" * (total - head[version]))
+
+
+@case("fields: length of what came in fragments is that of the whole")
+def _fragments():
+    with Network() as net:
+        Policy(net, 'version: 1\nrules: [{length: "2500-65535", proto: udp, then: reject}]\n').up()
+        for version in FAMILIES:
+            refused(net.client, "udp", version, 443, True, "whole", data=b"x" * 3000)
+            refused(net.client, "udp", version, 443, False, "whole", data=b"x" * 2000)
+
+
+@case("fields: ttl is the hop limit in IPv6; numbers, ranges and not")
+def _ttl():
+    with Network() as net:
+        Policy(net, """version: 1
+rules:
+  - {ttl: 9, proto: [tcp, udp], port: 53, then: reject}
+  - {ttl: ["2-5", 255], proto: [tcp, udp], port: 443, then: reject}
+  - {ttl: {not: [64, 128]}, proto: udp, port: 123, then: reject}
+  - {scope: local, ttl: 33, proto: udp, port: 5000, then: reject}
+""").up()
+        for version in FAMILIES:
+            for ttl, port, no in ((8, 53, False), (9, 53, True), (10, 53, False), (5, 443, True),
+                                  (2, 443, True), (6, 443, False), (255, 443, True),
+                                  (254, 443, False)):
+                for proto in "tcp", "udp":
+                    refused(net.client, proto, version, port, no, ttl, TTL=ttl)
+            for ttl, no in ((64, False), (128, False), (63, True), (200, True)):
+                refused(net.client, "udp", version, 123, no, ttl, TTL=ttl)
+            for host, ttl, no in ((net.router, 33, True), (net.router, 34, False),
+                                  (net.client, 33, False)):
+                refused(host, "udp", version, 5000, no, ttl, TTL=ttl)
+
+
+# ---- cgroup ----
+
+@contextlib.contextmanager
+def groups(*below):
+    """A control group with others below it; their names from the root, and Identities in them."""
+    require(all_ids(), "a control group of one's own needs root; run the lab as root")
+    with control_group() as (name, path):
+        for part in below:
+            os.makedirs(f"{path}/{part}")
+        yield {part: f"{name}/{part}" if part else name for part in ("", *below)}, \
+            {part: probe.Identity(cgroup=f"{path}/{part}") for part in ("", *below)}
+
+
+@case("fields: cgroup: who is in it or below it, and not who is beside it or above")
+def _cgroup():
+    with groups("a/b/c", "a/bb", WEIRD) as (names, who), Network() as net:
+        who["a"] = probe.Identity(cgroup=who[""].cgroup + "a")
+        who["a/b"] = probe.Identity(cgroup=who[""].cgroup + "a/b")
+        who["/"] = probe.Identity(cgroup="/sys/fs/cgroup")
+        base = names[""]
+        Policy(net, f"""version: 1
+rules:
+  - {{cgroup: {base}/a/b, proto: [tcp, udp], port: 53, then: reject}}
+  - {{cgroup: [{base}/a, /{base}/a/b, '{names[WEIRD]}'], proto: tcp, port: 80, then: reject}}
+  - {{cgroup: {{not: {base}/a/b}}, proto: [tcp, udp], port: 443, then: reject}}
+  - {{cgroup: {{not: [{base}/a/b/c, {base}/a/bb]}}, proto: tcp, port: 22, count: true, then: reject}}
+""").up()
+        expected = {"a/b": (53, 80, 22), "a/b/c": (53, 80), "a": (80, 443, 22),
+                    "a/bb": (80, 443), WEIRD: (80, 443, 22), "": (443, 22),
+                    "/": (443, 22)}
+        for version in FAMILIES:
+            for name, taken in expected.items():
+                for port in 53, 80, 443, 22:
+                    refused(net.router, "tcp", version, port, port in taken, name,
+                            identity=who[name])
+                for port in 53, 443:
+                    refused(net.router, "udp", version, port, port in taken, name,
+                            identity=who[name])
+                refused(net.client, "tcp", version, 53, False, "forwarded")
+
+
+def moved(net, identity, version):
+    """A child opens a socket, moves into the group, and asks on that socket and on a new one."""
+    here, there = os.pipe()
+    child = os.fork()
+    if child == 0:
+        outcomes = []
+        with contextlib.suppress(Exception), net.router:
+            family = probe.family_of(FOREIGN[version])
+            with socket.socket(family, socket.SOCK_DGRAM) as early:
+                with open(f"{identity.cgroup}/cgroup.procs", "w") as file:
+                    file.write("0")
+                with socket.socket(family, socket.SOCK_DGRAM) as late:
+                    for sock in early, late:
+                        outcomes.append(answered_on(sock, version))
+        os.write(there, pickle.dumps(outcomes))
+        os._exit(0)
+    os.close(there)
+    with os.fdopen(here, "rb") as file:
+        outcomes = pickle.load(file)
+    os.waitpid(child, 0)
+    return outcomes
+
+
+def answered_on(sock, version):
+    sock.settimeout(2)
+    probe.turn_on(sock, "RECVERR")
+    try:
+        sock.connect((FOREIGN[version], 53))
+        sock.send(b"hello\n")
+        return sock.recv(2048).decode().split()[0]
+    except (ConnectionRefusedError, PermissionError):
+        return "refused"
+
+
+@case("fields: cgroup: a socket stays in the group that its process was in when it opened it")
+def _moved():
+    with groups("a") as (names, who), Network() as net:
+        Policy(net, f"version: 1\nrules: [{{cgroup: {names['a']}, proto: udp, then: reject}}]\n").up()
+        for version in FAMILIES:
+            same(moved(net, who["a"], version), ["origin", "refused"], "opened before, and after")
+
+
+@case("fields: cgroup: what a listener's group sends does not loop, nor what a group below it sends")
+def _own():
+    with groups("proxy/worker") as (names, who), Network() as net:
+        group = names[""] + "/proxy"
+        Policy(net, f"""version: 1
+listeners: {{p: {{tproxy: 12345, runs_as: {{cgroup: {group}}}}}}}
+rules: [{{scope: both, proto: [tcp, udp], then: {{proxy: p}}}}]
+""").up()
+        listener = net.listener(identity=who["proxy/worker"], onward=True)
+        for count, (proto, version) in enumerate(BOTH, 1):
+            outcome = answered(probe.ask(net.router, proto, FOREIGN[version], 443), "proxy")
+            assert "and origin answers" in outcome.text, f"the proxy's own way out: {outcome}"
+            same(len(listener.seen), count, "connections that the proxy saw")
+
+
+@case("fields: cgroup: one that is not there is said before anything changes, by apply and by the script")
+def _missing():
+    with groups() as (names, _), Network() as net:
+        text = f"""version: 1
+listeners: {{p: {{tproxy: 12345, runs_as: {{cgroup: {names['']}/gone}}}}}}
+rules:
+  - {{scope: both, proto: tcp, then: {{proxy: p}}}}
+  - {{cgroup: {{not: [{names['']}, {names['']}/lost]}}, then: drop}}
+"""
+        before = kernel(net.router)
+        policy = Policy(net, text)
+        done = policy.tpc("apply", str(policy.path), check=False)
+        same(done.returncode, 3, f"exit status of apply ({done.stderr})")
+        for line, name in (2, "gone"), (5, "lost"):
+            assert f"policy.yaml:{line}:" in done.stderr, done.stderr
+            assert f'there is no cgroup "{names[""]}/{name}" on this host' in done.stderr, done.stderr
+        script = str(policy.file(".sh"))
+        done = net.router.run("sh", script, "up", check=False)
+        same(done.returncode, 3, f"exit status of the script ({done.stderr})")
+        assert f"{names['']}/gone" in done.stderr and "nothing was changed" in done.stderr, done.stderr
+        same(different(before, kernel(net.router)), [], "what changed")
+        for name in "gone", "lost":
+            os.mkdir(f"/sys/fs/cgroup/{names['']}/{name}")
+        policy.up("sh")
+        policy.down("sh")
+        policy.up("apply")
