@@ -65,7 +65,7 @@ into = $(addprefix $(DESTDIR)$(PREFIX)/,$(1))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all unit demo check lint golden bench format install uninstall help clean FORCE
+.PHONY: all unit demo check interop lint golden bench format install uninstall help clean FORCE
 
 all: $(OUT)/tpc ## build the program
 
@@ -79,6 +79,11 @@ check: ## all tests; installs what is missing, ends in the count of passed, fail
 	@$(SUBMAKE) all unit
 	@$(SUBMAKE) VARIANT=san all unit
 	@$(PYTHON) tests/run --build $(BUILD) $(SUITES)
+
+interop: ## real proxies from the distribution's packages, in the lab; installs them, needs root
+	@sh packaging/setup interop
+	@$(SUBMAKE) all
+	@$(PYTHON) tests/run --build $(BUILD) interop
 
 lint: all unit ## the rules of the house: includes, lengths, style
 	@$(PYTHON) tests/run --build $(BUILD) lint

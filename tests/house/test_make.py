@@ -51,8 +51,8 @@ def test_install(tap):
 
 def test_help(tap):
 	said = make("help").stdout
-	tap.check("help names the targets", [target for target in ("all", "demo", "check", "golden",
-		"bench", "lint", "format", "install", "uninstall", "clean") if f"make {target} " not in said])
+	tap.check("help names the targets", [target for target in ("all", "demo", "check", "interop",
+		"golden", "bench", "lint", "format", "install", "uninstall", "clean") if f"make {target} " not in said])
 
 
 def test_variant(tap):

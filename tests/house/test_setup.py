@@ -78,6 +78,57 @@ def test_purposes(tap):
 	problems += [word for word in ("cmocka", "jsonschema") if word in demo]
 	tap.check("what is only for tests is not asked for to build or to show", problems)
 	tap.check("a dry run installs nothing", asked)
+	tap.check("the proxies are for interop alone", [word for word in ("haproxy", "squid")
+		if word in build + demo])
+
+
+def test_interop(tap):
+	wanted = {"apt-get": ["quietly apt-get install", " shadowsocks-libev", " dnsmasq-base",
+		" bind9-dnsutils"], "dnf": [" haproxy squid", " bind-utils"]}
+	for manager, names in wanted.items():
+		with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+			machine = Machine(folder, 0)
+			machine.manager(manager)
+			_, said, _ = machine.run("interop", "--dry-run")
+		tap.check(f"{manager}: proxies for interop", lacking(said, names) +
+			(["quietly, where nothing is started"] if manager == "dnf" and "quietly" in said else []))
+
+
+def test_quietly(tap):
+	"""A machine where apt starts and enables what it installs, and squid was enabled before."""
+	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+		machine = Machine(folder, 0)
+		policy = machine.folder / "usr" / "sbin" / "policy-rc.d"
+		policy.parent.mkdir(parents=True)
+		for tool in ("rm", "chmod"):
+			(machine.folder / tool).symlink_to(shutil.which(tool))
+		machine.tool("systemctl", f"""case $1:$3 in
+is-enabled:squid.service) exit 0 ;;
+is-enabled:haproxy.service) [ -e {folder}/installed ] ;;
+is-enabled:*) exit 1 ;;
+*) echo "systemctl $*" >>{machine.log} ;;
+esac""")
+		machine.tool("apt-get", f"{policy} haproxy start; echo $? >{folder}/installed; exit 7")
+		environment = {"PATH": str(machine.folder), "SYSROOT": folder}
+		command = [machine.folder / "sh", SETUP.parent / "quietly", "apt-get", "install"]
+
+		def run():
+			return subprocess.run(command, env=environment, capture_output=True, text=True,
+				check=False)
+		done = run()
+		forbidden = (machine.folder / "installed").read_text(encoding="utf-8")
+		asked = machine.log.read_text(encoding="utf-8")
+		tap.check("no service is started while packages are installed",
+			"" if forbidden == "101\n" else f"{forbidden}: {done.stderr}")
+		tap.check("what was not enabled before is not after",
+			"" if asked == "systemctl disable --quiet haproxy.service\n" else asked)
+		tap.check("the package manager's status is kept, and the ban lifted",
+			"" if done.returncode == 7 and not policy.exists() else f"{done}")
+		policy.write_text("#!/bin/sh\nexit 104\n", encoding="utf-8")
+		policy.chmod(0o755)
+		run()
+		tap.check("a ban of the machine's own is left alone", "" if policy.exists() and
+			"104" in policy.read_text(encoding="utf-8") else "it is gone")
 
 
 def test_rights(tap):
@@ -122,7 +173,8 @@ def test_here(tap):
 
 def main():
 	tap = Tap()
-	for test in (test_managers, test_purposes, test_rights, test_failures, test_here):
+	for test in (test_managers, test_purposes, test_interop, test_quietly, test_rights,
+			test_failures, test_here):
 		test(tap)
 	return tap.done()
 
