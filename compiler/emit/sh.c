@@ -68,6 +68,17 @@ static void put_tables(const struct ir *ir, struct buf *out)
 	arena_free(arena);
 }
 
+/* A path has no spaces in it. */
+static void put_cgroups(const struct ir *ir, struct buf *out)
+{
+	struct buf paths = { 0 };
+
+	for (size_t i = 0; i < ir->cgroup_count; i++)
+		buf_printf(&paths, "%s%s", i ? " " : "", ir->cgroups[i].path);
+	text_put_shell(out, buf_text(&paths));
+	buf_free(&paths);
+}
+
 static void put_variables(const struct emit_job *job, struct buf *out)
 {
 	const struct ir *ir = job->ir;
@@ -83,7 +94,9 @@ static void put_variables(const struct emit_job *job, struct buf *out)
 	buf_puts(out, "sets='");
 	for (size_t i = 0; i < ir->set_count; i++)
 		buf_printf(out, "%s%s", i ? " " : "", ir->sets[i].name);
-	buf_puts(out, "'\n");
+	buf_puts(out, "'\ncgroups=");
+	put_cgroups(ir, out);
+	buf_putc(out, '\n');
 }
 
 /* How `ip route` shows the destination, and the metric the route will have. */

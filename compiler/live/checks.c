@@ -6,14 +6,13 @@
 
 #include <grp.h>
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <pwd.h>
 #include <string.h>
-#include <sys/vfs.h>
 
 #include "base/buf.h"
 #include "base/diag.h"
 #include "ir/ir.h"
+#include "live/cgroups.h"
 #include "live/diff.h"
 #include "live/links.h"
 #include "live/observe.h"
@@ -366,42 +365,6 @@ static void missing_account(struct diag *diag, const struct ir *ir, const char *
 		  name);
 }
 
-/* nft looks paths up here, wherever else the hierarchy may be mounted. */
-#define CGROUPS "/sys/fs/cgroup/"
-
-/* Directories of cgroup v1 may be there, too, and their numbers mean nothing to the rules. */
-static bool is_cgroup(const char *path)
-{
-	struct buf full = { 0 };
-	struct statfs system;
-	bool found;
-
-	buf_printf(&full, CGROUPS "%s", path);
-	found = statfs(buf_text(&full), &system) == 0 && system.f_type == CGROUP2_SUPER_MAGIC;
-	buf_free(&full);
-	return found;
-}
-
-static void check_cgroup(struct diag *diag, const struct ir_cgroup *cgroup)
-{
-	struct diag_record *record;
-
-	if (!is_cgroup("")) {
-		record = diag_add(diag, DIAG_unknown_name, cgroup->origin,
-				  "this host has no cgroups of version 2 at " CGROUPS
-				  ", where nft looks for \"%s\"",
-				  cgroup->path);
-		diag_help(record,
-			  "start it with systemd.unified_cgroup_hierarchy=1, or tell the process by its user, group or mark");
-	} else if (!is_cgroup(cgroup->path)) {
-		record = diag_add(diag, DIAG_unknown_name, cgroup->origin,
-				  "there is no cgroup \"%s\" on this host (" CGROUPS "%s)",
-				  cgroup->path, cgroup->path);
-		diag_help(record,
-			  "the cgroup must exist when the policy is loaded; start its unit first");
-	}
-}
-
 bool checks_accounts(struct diag *diag, const struct ir *ir)
 {
 	size_t before = diag_error_count(diag);
@@ -412,8 +375,7 @@ bool checks_accounts(struct diag *diag, const struct ir *ir)
 	for (size_t i = 0; i < ir->group_count; i++)
 		if (!getgrnam(ir->groups[i]))
 			missing_account(diag, ir, "group", ir->groups[i], "groupadd --system");
-	for (size_t i = 0; i < ir->cgroup_count; i++)
-		check_cgroup(diag, &ir->cgroups[i]);
+	cgroups_check(diag, ir);
 	return diag_error_count(diag) == before;
 }
 

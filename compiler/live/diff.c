@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "emit/about.h"
 #include "emit/emit.h"
+#include "live/cgroups.h"
 #include "live/observe.h"
 
 /* ---- routing ---- */
@@ -281,6 +282,7 @@ static const char *why_flip(struct arena *arena, const struct ir *ir,
 			    const struct ruleset_table *table, const struct diff *diff)
 {
 	const struct about_line *policy = ruleset_about(table, ABOUT_POLICY);
+	const char *cgroup = cgroups_changed(ir, table->cgroups, table->cgroup_count);
 
 	if (!table->exists)
 		return arena_printf(arena, "there is no table inet %s", ir->table);
@@ -293,6 +295,8 @@ static const char *why_flip(struct arena *arena, const struct ir *ir,
 		return arena_printf(arena, "the table inet %s is dormant", ir->table);
 	if (diff->fill_count)
 		return "a set is missing or was changed";
+	if (cgroup)
+		return arena_printf(arena, "the cgroup %s was made anew", cgroup);
 	if (diff->old_chain_count)
 		return arena_printf(arena, "the chain %s is not as it should be",
 				    diff->old_chains[0]);

@@ -15,6 +15,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "base/arena.h"
+#include "live/cgroups.h"
 #include "live/netlink.h"
 
 /* NFTA_SET_COUNT of Linux 6.16, which older headers lack. */
@@ -236,6 +237,9 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 	for (size_t i = 0; i < reader->table->chain_count; i++)
 		if (strcmp(reader->table->chains[i].name, name) == 0)
 			reader->table->chains[i].rule_count++;
+	if (attributes[NFTA_RULE_EXPRESSIONS])
+		cgroups_read(reader->arena, attributes[NFTA_RULE_EXPRESSIONS],
+			     &reader->table->cgroups, &reader->table->cgroup_count);
 	if (strcmp(name, ABOUT_CHAIN) == 0 && attributes[NFTA_RULE_USERDATA])
 		read_comment(reader, attributes[NFTA_RULE_USERDATA]);
 }

@@ -48,6 +48,8 @@ struct ruleset_table {
 	size_t set_count;
 	struct ruleset_counter *counters;
 	size_t counter_count;
+	uint64_t *cgroups; /* numbers of those that rules ask for */
+	size_t cgroup_count;
 	struct about_line *about; /* what it says of itself, in order */
 	size_t about_count;
 };

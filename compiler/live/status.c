@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "live/cgroups.h"
 #include "live/diff.h"
 #include "live/folder.h"
 #include "live/report.h"
@@ -60,6 +61,12 @@ static void check_table(struct arena *arena, struct status_policy *policy)
 			 arena_printf(arena, "the nft table inet %s holds %zu rules instead of %zu",
 				      table->name, ruleset_rule_count(table),
 				      policy->record->nft_rules));
+	for (size_t i = 0; i < table->cgroup_count; i++)
+		if (cgroups_is_gone(table->cgroups[i])) {
+			complain(arena, policy,
+				 "a cgroup that the rules ask for was removed; one of the same name is another one");
+			break;
+		}
 	if (policy->record && !policy->record->is_complete)
 		complain(arena, policy, "the last apply did not come to its end");
 }

@@ -12,7 +12,7 @@ import probe
 from groups import control_group
 from lab import FOREIGN, Network
 from ns import all_ids
-from policy import Policy, different, kernel
+from policy import Policy, different, generation, kernel
 from suite import Skip, answered, case, require, same
 
 FAMILIES = (4, 6)
@@ -381,10 +381,30 @@ rules:
         script = str(policy.file(".sh"))
         done = net.router.run("sh", script, "up", check=False)
         same(done.returncode, 3, f"exit status of the script ({done.stderr})")
-        assert f"{names['']}/gone" in done.stderr and "nothing was changed" in done.stderr, done.stderr
+        lost = f"not among the cgroups of this host (below /sys/fs/cgroup): {names['']}/lost {names['']}/gone."
+        assert lost in done.stderr and "nothing was changed" in done.stderr, done.stderr
         same(different(before, kernel(net.router)), [], "what changed")
         for name in "gone", "lost":
             os.mkdir(f"/sys/fs/cgroup/{names['']}/{name}")
         policy.up("sh")
         policy.down("sh")
         policy.up("apply")
+
+
+@case("fields: cgroup: one that was made again is another one: status says so, and apply sees it")
+def _again():
+    with groups("a") as (names, who), Network() as net:
+        policy = Policy(net, f"version: 1\nrules: [{{cgroup: {names['a']}, then: reject}}]\n").up()
+        loaded = generation(net.router)
+        policy.up()
+        same(generation(net.router), loaded, "the generation after a second apply")
+        assert "everything holds" in policy.tpc("status").stdout
+        os.rmdir(who["a"].cgroup)
+        os.mkdir(who["a"].cgroup)
+        refused(net.router, "tcp", 4, 80, False, "the new group, the old rules", identity=who["a"])
+        assert "a cgroup that the rules ask for was removed" in policy.tpc("status").stdout
+        said = policy.tpc("apply", str(policy.path))
+        assert f"the cgroup {names['a']} was made anew" in said.stdout + said.stderr, said
+        assert "everything holds" in policy.tpc("status").stdout
+        for version in FAMILIES:
+            refused(net.router, "tcp", version, 80, True, "applied again", identity=who["a"])
