@@ -222,7 +222,7 @@ def main():
 	parser.add_argument("--type", default="Test-Country")
 	parser.add_argument("--no-aliases", action="store_true")
 	parser.add_argument("network", nargs="*")
-	given = parser.parse_args()
+	given = parser.parse_intermixed_args()
 	networks = [(prefix, record(given.layout, code))
 		for prefix, _, code in (word.rpartition("=") for word in given.network)]
 	given.out.write_bytes(database(networks, given.version, given.bits, given.type,

@@ -40,34 +40,43 @@ struct geoip_walk {
 
 /* ---- records ---- */
 
+/* A number of `count` bytes at *at, which moves behind it. */
+static bool geoip_read_number(const MMDB_s *mmdb, size_t *at, uint64_t count, uint64_t *number)
+{
+	if (*at > mmdb->data_section_size || count > mmdb->data_section_size - *at)
+		return false;
+	for (*number = 0; count; count--)
+		*number = *number << 8 | mmdb->data_section[(*at)++];
+	return true;
+}
+
 /*
  * The head of a value at *at (MaxMind DB 2.0, "Data Field Format"): its kind, and the bytes that
  * follow it or, of maps and lists, the values. *at moves behind the head.
  */
-static bool geoip_read_head(const MMDB_s *mmdb, size_t *at, unsigned int *kind, uint64_t *size)
+static bool geoip_read_head(const MMDB_s *mmdb, size_t *at, uint64_t *kind, uint64_t *size)
 {
 	static const uint32_t more_than[] = { 29, 285, 65821 };
-	const uint8_t *data = mmdb->data_section;
-	unsigned int control, more;
+	uint64_t control, more;
 
-	/* A head has five bytes at most. The marker of the metadata follows the data. */
-	if (*at >= mmdb->data_section_size)
+	if (!geoip_read_number(mmdb, at, 1, &control))
 		return false;
-	control = data[(*at)++];
 	*kind = control >> 5;
 	*size = control & 31;
 	if (*kind == MMDB_DATA_TYPE_POINTER) {
 		*size = (control >> 3 & 3) + 1;
 		return true;
 	}
-	if (*kind == MMDB_DATA_TYPE_EXTENDED)
-		*kind = 7u + data[(*at)++];
+	if (*kind == MMDB_DATA_TYPE_EXTENDED) {
+		if (!geoip_read_number(mmdb, at, 1, kind))
+			return false;
+		*kind += 7;
+	}
 	if (*size < 29)
 		return true;
-	more = (unsigned int)*size - 28;
-	*size = 0;
-	for (unsigned int i = 0; i < more; i++)
-		*size = *size << 8 | data[(*at)++];
+	more = *size - 28;
+	if (!geoip_read_number(mmdb, at, more, size))
+		return false;
 	*size += more_than[more - 1];
 	return true;
 }
@@ -79,8 +88,9 @@ static bool geoip_read_head(const MMDB_s *mmdb, size_t *at, unsigned int *kind, 
  */
 static bool geoip_is_shallow(struct geoip_walk *walk, size_t at)
 {
-	uint64_t left[GEOIP_NESTING] = { 1 }, size; /* values still to come on each level */
-	unsigned int depth = 0, kind;
+	uint64_t left[GEOIP_NESTING] = { 1 }; /* values still to come on each level */
+	uint64_t kind, size;
+	unsigned int depth = 0;
 
 	for (;;) {
 		while (!left[depth])
