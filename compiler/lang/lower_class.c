@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "lang/check.h"
 #include "lang/lower.h"
+#include "lang/lower_uplink.h"
 
 /* A number that the author gave, with what it is for. */
 struct given {
@@ -325,33 +326,59 @@ static void add_wanted(struct numbers *numbers, const struct ast_then *then)
 			  &then->mark, then->span);
 }
 
-/* A table with a default route by an interface is an uplink; the first that names an interface has
- * it. */
-static void add_uplink(struct numbers *numbers, struct ast_table *table)
+static bool has_uplink(const struct lower *lower, const char *dev)
+{
+	for (size_t u = 0; u < lower->uplink_count; u++)
+		for (size_t k = 0; k < lower->uplinks[u].dev_count; k++)
+			if (!strcmp(lower->uplinks[u].devs[k], dev))
+				return true;
+	return false;
+}
+
+static void add_uplink(struct numbers *numbers, struct ast_table *table, const char *dev)
 {
 	struct lower *lower = numbers->lower;
+	struct lower_uplink *last = lower->uplink_count ? &lower->uplinks[lower->uplink_count - 1]
+							: NULL;
 	struct lower_uplink uplink = { .table = table };
-	const char **devs;
-	size_t count;
-	bool complete;
 
-	devs = check_table_devs(lower->arena, table, &count, &complete);
-	for (size_t i = 0; i < count; i++) {
-		bool taken = false;
-
-		for (size_t u = 0; u < lower->uplink_count; u++)
-			for (size_t k = 0; k < lower->uplinks[u].dev_count; k++)
-				taken |= !strcmp(lower->uplinks[u].devs[k], devs[i]);
-		if (!taken)
-			*arena_append(lower->arena, uplink.devs, uplink.dev_count) = devs[i];
-	}
-	if (!uplink.dev_count)
+	if (last && last->table == table) {
+		*arena_append(lower->arena, last->devs, last->dev_count) = dev;
 		return;
+	}
+	*arena_append(lower->arena, uplink.devs, uplink.dev_count) = dev;
 	uplink.reply = add_class(numbers, IR_CLASS_REPLY, table->name, NULL, table->span);
 	uplink.reply->forward = uplink.reply->local = true;
 	*arena_append(lower->arena, uplink.reply->tables, uplink.reply->table_count) = table;
 	uplink.reply->fallback = table->fallback;
 	*arena_append(lower->arena, lower->uplinks, lower->uplink_count) = uplink;
+}
+
+/* A table with a default route by an interface is its uplink; the first one that has it. An
+ * interface that is nowhere the first choice gets a table of its own. */
+static void add_uplinks(struct numbers *numbers, bool leading)
+{
+	struct lower *lower = numbers->lower;
+	struct ast_policy *policy = lower->policy;
+
+	for (size_t i = 0; i < policy->table_count; i++) {
+		struct ast_table *table = &policy->tables[i], *only;
+		size_t count;
+		const char **devs = lower_uplink_devs(lower->arena, table, &count);
+
+		for (size_t k = 0; k < count; k++) {
+			if (has_uplink(lower, devs[k]) ||
+			    lower_uplink_leads(table, devs[k]) != leading)
+				continue;
+			if (leading) {
+				add_uplink(numbers, table, devs[k]);
+				continue;
+			}
+			only = lower_uplink_only(lower->arena, table, devs[k], k + 1);
+			only->id = next_table(numbers, table->span);
+			add_uplink(numbers, only, devs[k]);
+		}
+	}
 }
 
 /* A rule that names interfaces means them, uplinks too. */
@@ -395,16 +422,6 @@ static void add_inbound(struct numbers *numbers, const struct ast_then *then)
 		add_inbound_way(numbers, lower_table_class(numbers->lower, then->targets[i].name));
 }
 
-static bool has_default_route(const struct ast_table *table)
-{
-	if (table->has_shorthand)
-		return true;
-	for (size_t i = 0; i < table->route_count; i++)
-		if (table->routes[i].is_default && table->routes[i].type == IR_ROUTE_UNICAST)
-			return true;
-	return false;
-}
-
 void lower_classes(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;
@@ -426,9 +443,8 @@ void lower_classes(struct lower *lower)
 		add_wanted(&numbers, policy->rules[i].then);
 	add_wanted(&numbers, policy->default_forward);
 	add_wanted(&numbers, policy->default_local);
-	for (size_t i = 0; i < policy->table_count; i++)
-		if (has_default_route(&policy->tables[i]))
-			add_uplink(&numbers, &policy->tables[i]);
+	add_uplinks(&numbers, true);
+	add_uplinks(&numbers, false);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		if (is_open(&policy->rules[i]))
 			add_inbound(&numbers, policy->rules[i].then);

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "lang/lower.h"
+#include "lang/lower_uplink.h"
 
 /* One below the main table's rule. */
 enum { PRIORITY_MOST = 32765 };
@@ -343,6 +344,7 @@ static void reply_families(struct lower *lower, struct lower_class *way)
 	const struct ast_table *table = way->tables[0];
 	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
 	size_t count = table->has_shorthand ? 1 : table->route_count;
+	bool whole = lower_uplink_is_one(table);
 
 	for (int family = 0; family < ADDR_FAMILIES; family++)
 		for (size_t i = 0; i < count; i++) {
@@ -350,35 +352,43 @@ static void reply_families(struct lower *lower, struct lower_class *way)
 
 			if (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_OFF)
 				continue;
-			way->families[family] |= routes[i].is_default &&
+			way->families[family] |= (routes[i].is_default || !whole) &&
 						 routes[i].type == IR_ROUTE_UNICAST &&
 						 lower_route(lower, table, &routes[i],
 							     (enum addr_family)family, &out);
 		}
 }
 
+static void lower_table(struct lower *lower, const struct ast_table *table)
+{
+	bool families[ADDR_FAMILIES] = { false, false };
+	bool routed[ADDR_FAMILIES] = { false, false };
+
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+
+		for (size_t k = 0; k < way->table_count; k++) {
+			if (way->tables[k] != table)
+				continue;
+			families[ADDR_IPV4] |= way->families[ADDR_IPV4];
+			families[ADDR_IPV6] |= way->families[ADDR_IPV6];
+			for (int family = 0; family < ADDR_FAMILIES; family++)
+				routed[family] |= lower_leads_out(way) && way->families[family];
+		}
+	}
+	table_routes(lower, table, families, routed);
+}
+
+/* The author's tables, and those that uplinks have beside them. */
 static void lower_tables(struct lower *lower)
 {
-	for (size_t t = 0; t < lower->policy->table_count; t++) {
-		const struct ast_table *table = &lower->policy->tables[t];
-		bool families[ADDR_FAMILIES] = { false, false };
-		bool routed[ADDR_FAMILIES] = { false, false };
+	struct ast_policy *policy = lower->policy;
 
-		for (size_t i = 0; i < lower->class_count; i++) {
-			const struct lower_class *way = lower->classes[i];
-
-			for (size_t k = 0; k < way->table_count; k++) {
-				if (way->tables[k] != table)
-					continue;
-				families[ADDR_IPV4] |= way->families[ADDR_IPV4];
-				families[ADDR_IPV6] |= way->families[ADDR_IPV6];
-				for (int family = 0; family < ADDR_FAMILIES; family++)
-					routed[family] |= lower_leads_out(way) &&
-							  way->families[family];
-			}
-		}
-		table_routes(lower, table, families, routed);
-	}
+	for (size_t i = 0; i < policy->table_count; i++)
+		lower_table(lower, &policy->tables[i]);
+	for (size_t i = 0; i < lower->uplink_count; i++)
+		if (!ast_table_find(policy, lower->uplinks[i].table->name))
+			lower_table(lower, lower->uplinks[i].table);
 }
 
 /* ---- sysctls ---- */

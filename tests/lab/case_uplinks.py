@@ -127,6 +127,31 @@ def _replies():
         all_ask(net, net.client, "vpn", "wg0")
 
 
+SEVERAL = {
+    "that ranks them": """[{via: [192.0.2.1, "2001:db8:1::1"], dev: wan0, metric: 10},
+                      {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, metric: 20}]""",
+    "that shares among them": """[{nexthops: [{via: 192.0.2.1, dev: wan0, weight: 3}, {via: 198.51.100.1, dev: wan1}]},
+                      {nexthops: [{via: "2001:db8:1::1", dev: wan0}, {via: "2001:db8:2::1", dev: wan1}]}]"""}
+
+
+def _replies_of_several(form, routes):
+    @case(f"uplinks: answers leave by the uplink of the request where it is one table's, {form}")
+    def _():
+        with world() as net:
+            net.router.nft(FORWARDS)
+            net.echo(net.router, (22,), (123,))
+            net.echo(net.server, (80,), (80,))
+            Policy(net, f"version: 1\ntables: {{world: {{masquerade: true, routes: {routes}}}}}\n"
+                        "rules: [{in: lan0, then: {route: world}}]\n").up()
+            for _ in range(4):
+                for device in "wan0", "wan1":
+                    _inbound(net, device)
+
+
+for _form, _routes in SEVERAL.items():
+    _replies_of_several(_form, _routes)
+
+
 @case("uplinks: replies of a port-forwarded server get out past a proxy for everything")
 def _replies_past_proxy():
     with world() as net:

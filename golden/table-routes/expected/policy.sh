@@ -9,17 +9,18 @@
 #   name              mark/mask              ip rule  table    goes to
 #   lab               0x01000000/0x7f000000  10000    7100     the table's routes
 #   lab               0x02000000/0x7f000000  10001    7100     answers of connections that came in that way
-#   lab               0x03000000/0x7f000000  10003    7100     the table's routes, for what comes in by an uplink
+#   lab.1             0x03000000/0x7f000000  10003    7101     answers of connections that came in that way
+#   lab               0x04000000/0x7f000000  10005    7100     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=0a8ca31dbed791eb
+digest=0caccbf0d0b5a2d6
 protocol=116
 first=10000
-last=10004
+last=10006
 sysctl_policy='set'
-tables='7100'
+tables='7100 7101'
 sets=''
 
 # family, table, destination and metric, and the words for ip
@@ -34,6 +35,7 @@ each_route() {
 	"$1" 6 7100 'default 20' default dev tun0 table 7100 protocol 116 metric 20
 	"$1" 4 7100 '10.0.0.0/8 0' 10.0.0.0/8 via 10.1.0.1 table 7100 protocol 116
 	"$1" 6 7100 '2001:db8:5::/48 1024' 2001:db8:5::/48 via 2001:db8::1 dev eth1 table 7100 protocol 116 mtu 1280
+	"$1" 6 7101 '2001:db8:5::/48 1024' 2001:db8:5::/48 via 2001:db8::1 dev eth1 table 7101 protocol 116 mtu 1280
 }
 
 # family, what tells the rule from others, and the words for ip
@@ -45,10 +47,12 @@ each_rule() {
 	"$1" 6 '10001 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
 	"$1" 4 '10002 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10002 protocol 116
 	"$1" 6 '10002 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10002 protocol 116
-	"$1" 4 '10003 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
 	"$1" 6 '10003 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 4 '10004 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10004 protocol 116
-	"$1" 6 '10004 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10004 protocol 116
+	"$1" 6 '10004 0x3000000/0x7f000000 7101 -' fwmark 0x3000000/0x7f000000 lookup 7101 priority 10004 protocol 116
+	"$1" 4 '10005 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 6 '10005 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 4 '10006 0x4000000/0x7f000000 7100 -' fwmark 0x4000000/0x7f000000 lookup 7100 priority 10006 protocol 116
+	"$1" 6 '10006 0x4000000/0x7f000000 7100 -' fwmark 0x4000000/0x7f000000 lookup 7100 priority 10006 protocol 116
 }
 
 # key, value, and whether only a strict reverse path filter has to change

@@ -11,16 +11,17 @@
 #   two               0x02000000/0x7f000000  10001    7101     the table's routes
 #   vpn               0x03000000/0x7f000000  10002    7100     answers of connections that came in that way
 #   two               0x04000000/0x7f000000  10004    7101     answers of connections that came in that way
+#   two.2             0x05000000/0x7f000000  10006    7102     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=9eaadeae803c0d13
+digest=dcf49fcf4de1f924
 protocol=116
 first=10000
-last=10005
+last=10007
 sysctl_policy='set'
-tables='7100 7101'
+tables='7100 7101 7102'
 sets=''
 
 # family, table, destination and metric, and the words for ip
@@ -31,6 +32,7 @@ each_route() {
 	"$1" 4 7101 'default 0' default dev eth1 table 7101 protocol 116
 	"$1" 6 7101 'default 1024' default dev eth1 table 7101 protocol 116
 	"$1" 4 7101 '10.0.0.0/8 0' 10.0.0.0/8 dev eth2 table 7101 protocol 116
+	"$1" 4 7102 '10.0.0.0/8 0' 10.0.0.0/8 dev eth2 table 7102 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
@@ -47,6 +49,8 @@ each_rule() {
 	"$1" 6 '10004 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
 	"$1" 4 '10005 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10005 protocol 116
 	"$1" 6 '10005 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10005 protocol 116
+	"$1" 4 '10006 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 4 '10007 0x5000000/0x7f000000 7102 -' fwmark 0x5000000/0x7f000000 lookup 7102 priority 10007 protocol 116
 }
 
 # key, value, and whether only a strict reverse path filter has to change

@@ -1,0 +1,128 @@
+/*
+ * lower_uplink: which interfaces a table leaves by, and so which table answers what comes in by
+ * them.
+ *
+ * In go tables as the author wrote them. A table with a default route answers for the interface of
+ * that route. Where an interface is only second to another, shares connections with it, or has only
+ * some destinations, the table would send answers by the wrong one: it gets a table of its own,
+ * with the routes that leave by it.
+ */
+#include "lang/lower_uplink.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "ir/ir.h"
+
+static const struct ast_route *routes_of(const struct ast_table *table, size_t *count)
+{
+	*count = table->has_shorthand ? 1 : table->route_count;
+	return table->has_shorthand ? &table->shorthand : table->routes;
+}
+
+static bool leads_out(const struct ast_route *route)
+{
+	return route->is_default && route->type == IR_ROUTE_UNICAST;
+}
+
+static void add_dev(struct arena *arena, const char ***devs, size_t *count, const char *dev)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (!dev || !strcmp((*devs)[i], dev))
+			return;
+	if (dev)
+		*arena_append(arena, *devs, *count) = dev;
+}
+
+bool lower_uplink_is_one(const struct ast_table *table)
+{
+	size_t count;
+	const struct ast_route *routes = routes_of(table, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (leads_out(&routes[i]))
+			return true;
+	return false;
+}
+
+const char **lower_uplink_devs(struct arena *arena, const struct ast_table *table, size_t *count)
+{
+	size_t route_count;
+	const struct ast_route *routes = routes_of(table, &route_count);
+	const char **devs = NULL;
+
+	*count = 0;
+	if (!lower_uplink_is_one(table))
+		return NULL;
+	for (size_t i = 0; i < route_count; i++) {
+		if (routes[i].type != IR_ROUTE_UNICAST)
+			continue;
+		for (size_t k = 0; k < routes[i].hop_count; k++)
+			add_dev(arena, &devs, count, routes[i].hops[k].dev);
+		if (!routes[i].hop_count)
+			add_dev(arena, &devs, count, routes[i].hop.dev);
+	}
+	return devs;
+}
+
+bool lower_uplink_leads(const struct ast_table *table, const char *dev)
+{
+	size_t count;
+	const struct ast_route *routes = routes_of(table, &count);
+	const struct ast_route *by_dev = NULL;
+	int64_t least = INT64_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct ast_route *route = &routes[i];
+
+		if (!leads_out(route))
+			continue;
+		if (route->metric < least)
+			least = route->metric;
+		if (!route->hop_count && route->hop.dev && !strcmp(route->hop.dev, dev) &&
+		    (!by_dev || route->metric < by_dev->metric))
+			by_dev = route;
+	}
+	return by_dev && by_dev->metric == least;
+}
+
+static void add_route(struct arena *arena, struct ast_table *table, const struct ast_route *route,
+		      const struct ast_hop *hop)
+{
+	struct ast_route only = *route;
+
+	only.hop = *hop;
+	only.hops = NULL;
+	only.hop_count = 0;
+	*arena_append(arena, table->routes, table->route_count) = only;
+}
+
+struct ast_table *lower_uplink_only(struct arena *arena, const struct ast_table *table,
+				    const char *dev, size_t number)
+{
+	struct ast_table *only = arena_new_of(arena, struct ast_table);
+	size_t count;
+	const struct ast_route *routes = routes_of(table, &count);
+
+	*only = (struct ast_table){
+		.name = arena_printf(arena, "%s.%zu", table->name, number),
+		.span = table->span,
+		.fallback = table->fallback,
+		.clamp_mss = -1,
+		.used = true,
+	};
+	for (size_t i = 0; i < count; i++) {
+		const struct ast_route *route = &routes[i];
+
+		if (route->type != IR_ROUTE_UNICAST)
+			continue;
+		for (size_t k = 0; k < route->hop_count; k++)
+			if (route->hops[k].dev && !strcmp(route->hops[k].dev, dev))
+				add_route(arena, only, route, &route->hops[k]);
+		if (!route->hop_count && route->hop.dev && !strcmp(route->hop.dev, dev))
+			add_route(arena, only, route, &route->hop);
+	}
+	if (!lower_uplink_is_one(only))
+		only->fallback = FALLBACK_MAIN;
+	return only;
+}
