@@ -27,10 +27,41 @@ static const char *type_name(enum ir_set_type type)
 	return "";
 }
 
+/* As nft itself writes it: 1d2h3m4s. */
+static void put_duration(uint32_t seconds, struct buf *out)
+{
+	static const struct {
+		uint32_t seconds;
+		char unit;
+	} units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (seconds >= units[i].seconds)
+			buf_printf(out, "%u%c", (unsigned int)(seconds / units[i].seconds),
+				   units[i].unit);
+		seconds %= units[i].seconds;
+	}
+}
+
+/* The elements of a dynamic set may have times of their own, whether the set gives them one or not.
+ */
 void elements_declare(const struct ir_set *set, struct buf *out)
 {
-	buf_printf(out, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n\t}\n", set->name,
-		   type_name(set->type));
+	if (set->dynamic) {
+		buf_puts(out, "\t# ");
+		text_put_place(out, set->origin);
+		buf_puts(out, " filled at run time: what it holds stays\n");
+	}
+	buf_printf(out, "\tset %s {\n\t\ttype %s\n", set->name, type_name(set->type));
+	if (set->size)
+		buf_printf(out, "\t\tsize %u\n", (unsigned int)set->size);
+	buf_printf(out, "\t\tflags interval%s\n", set->dynamic ? ", timeout" : "");
+	if (set->timeout) {
+		buf_puts(out, "\t\ttimeout ");
+		put_duration(set->timeout, out);
+		buf_putc(out, '\n');
+	}
+	buf_puts(out, "\t}\n");
 }
 
 static void put_port(struct interval ports, struct buf *out)
@@ -81,12 +112,15 @@ static void put_elements(const struct ir_set *set, struct buf *out)
 
 void elements_fill(const struct ir_set *set, const char *table, struct buf *out)
 {
+	if (set->dynamic && !set->elements.count)
+		return;
 	if (set->origin.source) {
 		buf_puts(out, "# ");
 		text_put_place(out, set->origin);
 		buf_putc(out, '\n');
 	}
-	buf_printf(out, "flush set inet %s %s\n", table, set->name);
+	if (!set->dynamic)
+		buf_printf(out, "flush set inet %s %s\n", table, set->name);
 	if (set->elements.count == 0)
 		return;
 	buf_printf(out, "add element inet %s %s {\n", table, set->name);

@@ -9,8 +9,8 @@ struct ir_set;
 
 /* The set's declaration inside `table inet X { }`, indented by a tab. */
 void elements_declare(const struct ir_set *set, struct buf *out);
-/* Statements that make the set hold exactly its elements, whatever it held before; not inside a
- * table block. */
+/* Statements that make the set hold exactly its elements, whatever it held before; a dynamic one,
+ * them as well. Not inside a table block. */
 void elements_fill(const struct ir_set *set, const char *table, struct buf *out);
 
 #endif

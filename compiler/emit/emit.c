@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "emit/dnsmasq.h"
 #include "emit/ipbatch.h"
 #include "emit/json.h"
 #include "emit/nft.h"
@@ -17,6 +18,7 @@ static const struct emit_output outputs[] = {
 	{ "ip6", ".ip6.batch", 0644, ipbatch_needs_ipv6, ipbatch_put_ipv6 },
 	{ "sh", ".sh", 0755, NULL, emit_sh_put },
 	{ "sysctl", ".sysctl.conf", 0644, emit_sysctl_is_needed, emit_sysctl_put },
+	{ "dnsmasq", ".dnsmasq.conf", 0644, emit_dnsmasq_is_needed, emit_dnsmasq_put },
 	{ "json", ".json", 0644, NULL, emit_json_put },
 };
 

@@ -21,8 +21,8 @@ struct emit_job {
 };
 
 struct emit_output {
-	const char *kind;   /* --emit's word: nft, ip, ip6, sh, sysctl, json */
-	const char *suffix; /* ".nft", ".ip.batch", ".ip6.batch", ".sh", ".sysctl.conf", ".json" */
+	const char *kind;   /* --emit's word: nft, ip, ip6, sh, sysctl, dnsmasq, json */
+	const char *suffix; /* ".nft", ".ip.batch", ".ip6.batch", ".sh", ".sysctl.conf" ... */
 	mode_t mode;
 	bool (*is_needed)(const struct ir *ir); /* NULL: always written */
 	void (*put)(const struct emit_job *job, struct buf *out);

@@ -133,6 +133,8 @@ uint64_t ir_digest(const struct ir *ir)
 	for (size_t i = 0; i < ir->set_count; i++) {
 		add_text(&digest, ir->sets[i].base);
 		add_number(&digest, ir->sets[i].type);
+		if (ir->sets[i].dynamic)
+			add_number(&digest, (uint64_t)ir->sets[i].timeout << 32 | ir->sets[i].size);
 		digest.value = interval_digest(&ir->sets[i].elements, digest.value);
 	}
 	for (size_t i = 0; i < ir->counter_count; i++)

@@ -3,6 +3,7 @@
  */
 #include "ir/ir.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -14,6 +15,22 @@ const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name)
 		if (!strcmp(ir->chains[i].name, name))
 			return &ir->chains[i];
 	return NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+bool ir_set_resolves(const struct ir_set *set, const char *name)
+{
+	while (name) {
+		if (bsearch(&name, set->domains, set->domain_count, sizeof(name), compare_names))
+			return true;
+		name = strchr(name, '.');
+		name = name ? name + 1 : NULL;
+	}
+	return false;
 }
 
 /* ---- verification ---- */
@@ -73,6 +90,10 @@ static const char *verify_set(struct arena *arena, const struct ir_set *set)
 	for (size_t i = 1; i < set->elements.count; i++)
 		if (set->elements.items[i].first <= set->elements.items[i - 1].last + 1)
 			return arena_printf(arena, "the set %s is not canonical", set->base);
+	for (size_t i = 1; i < set->domain_count; i++)
+		if (strcmp(set->domains[i - 1], set->domains[i]) >= 0)
+			return arena_printf(arena, "the domains of the set %s are not sorted",
+					    set->base);
 	return NULL;
 }
 

@@ -29,8 +29,18 @@ struct ir_set {
 	const char *name; /* in nft: the base, or the base and a suffix where the live engine
 			     replaces a set without a gap */
 	enum ir_set_type type;
-	struct interval_set elements;
+	struct interval_set elements; /* of a dynamic set: what it begins with */
 	struct span origin;
+	/*
+	 * Filled at run time: its name in nft is the base for ever, since others write to it, and
+	 * whatever it holds stays there.
+	 */
+	bool dynamic;
+	uint32_t timeout; /* seconds until an element goes that is added without a time of its own;
+			     0: never */
+	uint32_t size;    /* the most elements; 0: any number */
+	const char *const *domains; /* names whose addresses a resolver adds, sorted, each once */
+	size_t domain_count;
 };
 
 /* ---- matches ---- */
@@ -299,6 +309,8 @@ struct ir {
 
 /* Finds by name; NULL when there is none. */
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name);
+/* Are addresses of this name added to the set: is it, or is it below, one of its domains? */
+bool ir_set_resolves(const struct ir_set *set, const char *name);
 
 /*
  * Names the contents: FNV-1a over everything the kernel will hold (sets, chains, ip rules, routes,

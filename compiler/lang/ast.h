@@ -60,6 +60,11 @@ struct ast_set {
 	enum ast_progress progress;
 	struct addr_set contents; /* once resolved; of a dynamic set what it begins with */
 	bool dynamic;             /* filled at run time: what it holds is not known here */
+	uint32_t timeout;         /* of a dynamic set, seconds; 0: none */
+	uint32_t size;            /* the most elements a family; 0: any number */
+	struct span size_span;
+	const char **domains; /* whose addresses a resolver adds: lower case, sorted, each once */
+	size_t domain_count;
 	bool used;
 	const struct ir_set *lowered[ADDR_FAMILIES]; /* once a rule has asked for it */
 };

@@ -167,6 +167,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 		.arena = arena, .diag = diag, .policy = policy, .ir = new_ir(arena, policy)
 	};
 
+	lower_dynamic_sets(&lower);
 	lower_classes(&lower);
 	lower_plan_state(&lower);
 	lower_hooks(&lower);

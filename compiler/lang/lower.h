@@ -142,6 +142,11 @@ const struct ir_set *lower_set(struct lower *lower, const char *base, enum ir_se
 const char *lower_refuse(struct lower *lower);
 void lower_finish(struct lower *lower);
 
+/* ---- lower_dynamic.c ---- */
+
+/* The sets that are filled at run time, in both families, whether a rule asks for them or not. */
+void lower_dynamic_sets(struct lower *lower);
+
 /* ---- lower_rule.c ---- */
 
 /* The author's rule at the end of the walk. */

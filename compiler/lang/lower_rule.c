@@ -57,8 +57,8 @@ static enum match_extent named_set(struct match_context *context, const char *na
 	if (!set)
 		builtin_find(lower->arena, name, &built_in);
 	contents = set ? &set->contents.family[context->family] : &built_in.family[context->family];
-	extent = extent_of(contents, context->family);
-	lowering->empty |= set && addr_set_is_empty(&set->contents);
+	extent = set && set->dynamic ? EXTENT_SOME : extent_of(contents, context->family);
+	lowering->empty |= set && !set->dynamic && addr_set_is_empty(&set->contents);
 	if (extent == EXTENT_SOME)
 		*out = lower_set(lower,
 				 arena_printf(lower->arena, "%s_%s", name,

@@ -23,6 +23,20 @@ bool read_listeners(struct decode *decode, const struct node *node, struct ast_p
 bool read_tables(struct decode *decode, const struct node *node, struct ast_policy *policy);
 bool read_rules(struct decode *decode, const struct node *node, struct ast_policy *policy);
 bool read_expectations(struct decode *decode, const struct node *node, struct ast_policy *policy);
+
+/* The keys of a set's mapping as they were written. */
+struct read_set_parts {
+	const char *file;
+	const struct node *include, *exclude;
+	const struct node *dynamic, *domains, *timeout, *size, *elements; /* read_dynamic.c */
+};
+
+/* An item of a set or a list of them, behind what is there already. */
+bool read_set_items(struct decode *decode, const struct node *node,
+		    struct ast_set_expression **items, size_t *count);
+/* Is it a mapping with a key of a set that is filled at run time? */
+bool read_is_dynamic(const struct node *node);
+bool read_dynamic_set(struct decode *decode, const struct node *node, struct ast_set *set);
 /* A `then` value. NULL after an error. */
 struct ast_then *read_then(struct decode *decode, const struct node *value);
 

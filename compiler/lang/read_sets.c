@@ -1,5 +1,6 @@
 /*
- * read_sets: `sets`: lists, files, and set algebra, as expressions that sets.c resolves.
+ * read_sets: `sets`: lists, files, and set algebra, as expressions that sets.c resolves. Sets that
+ * are filled at run time are read by read_dynamic.c.
  */
 #include <string.h>
 
@@ -7,22 +8,29 @@
 #include "base/arena.h"
 #include "lang/read.h"
 
-struct set_parts {
-	const char *file;
-	const struct node *include, *exclude;
-};
-
 static const struct decode_field set_fields[] = {
-	{ .key = "file", .read = decode_text, .offset = offsetof(struct set_parts, file) },
-	{ .key = "include", .read = decode_node, .offset = offsetof(struct set_parts, include) },
-	{ .key = "exclude", .read = decode_node, .offset = offsetof(struct set_parts, exclude) },
+	{ .key = "file", .read = decode_text, .offset = offsetof(struct read_set_parts, file) },
+	{ .key = "include",
+	  .read = decode_node,
+	  .offset = offsetof(struct read_set_parts, include) },
+	{ .key = "exclude",
+	  .read = decode_node,
+	  .offset = offsetof(struct read_set_parts, exclude) },
 	{ .key = "geoip" },
 	{ .key = "database" },
-	{ .key = "domains" },
-	{ .key = "dynamic" },
-	{ .key = "timeout" },
-	{ .key = "size" },
-	{ .key = "elements" },
+	{ .key = "domains",
+	  .read = decode_node,
+	  .offset = offsetof(struct read_set_parts, domains) },
+	{ .key = "dynamic",
+	  .read = decode_node,
+	  .offset = offsetof(struct read_set_parts, dynamic) },
+	{ .key = "timeout",
+	  .read = decode_node,
+	  .offset = offsetof(struct read_set_parts, timeout) },
+	{ .key = "size", .read = decode_node, .offset = offsetof(struct read_set_parts, size) },
+	{ .key = "elements",
+	  .read = decode_node,
+	  .offset = offsetof(struct read_set_parts, elements) },
 };
 
 const struct decode_table read_set_table = { "set", set_fields,
@@ -55,8 +63,8 @@ static bool read_word(struct decode *decode, const struct node *node,
 	return false;
 }
 
-static bool read_items(struct decode *decode, const struct node *node,
-		       struct ast_set_expression **items, size_t *count)
+bool read_set_items(struct decode *decode, const struct node *node,
+		    struct ast_set_expression **items, size_t *count)
 {
 	const struct node *nodes = node->kind == NODE_LIST ? node->items : node;
 	size_t node_count = node->kind == NODE_LIST ? node->count : 1;
@@ -74,9 +82,16 @@ static bool read_items(struct decode *decode, const struct node *node,
 static bool read_source(struct decode *decode, const struct node *node,
 			struct ast_set_expression *out)
 {
-	struct set_parts parts = { 0 };
-	bool good = decode_map(decode, &read_set_table, node, &parts);
+	struct read_set_parts parts = { 0 };
+	bool good;
 
+	if (read_is_dynamic(node)) {
+		diag_help(diag_add(decode->diag, DIAG_impossible, node->span,
+				   "a set that is filled at run time cannot be a part of another one"),
+			  "give it a name of its own in `sets`, and name it in a rule's from or to beside the others");
+		return false;
+	}
+	good = decode_map(decode, &read_set_table, node, &parts);
 	if (good && (parts.file != NULL) == (parts.include != NULL)) {
 		diag_help(diag_add(decode->diag, parts.file ? DIAG_bad_value : DIAG_missing_key,
 				   node->span,
@@ -98,9 +113,9 @@ static bool read_source(struct decode *decode, const struct node *node,
 	}
 	out->kind = SET_DIFFERENCE;
 	if (parts.include)
-		good &= read_items(decode, parts.include, &out->items, &out->count);
+		good &= read_set_items(decode, parts.include, &out->items, &out->count);
 	if (parts.exclude)
-		good &= read_items(decode, parts.exclude, &out->without, &out->without_count);
+		good &= read_set_items(decode, parts.exclude, &out->without, &out->without_count);
 	return good;
 }
 
@@ -115,7 +130,7 @@ static bool read_expression(struct decode *decode, const struct node *node,
 		return read_source(decode, node, out);
 	case NODE_LIST:
 		out->kind = SET_LIST;
-		return read_items(decode, node, &out->items, &out->count);
+		return read_set_items(decode, node, &out->items, &out->count);
 	}
 	return false;
 }
@@ -146,6 +161,8 @@ static bool read_set(struct decode *decode, const struct node_entry *entry, stru
 			  "write [%s]", entry->value.text);
 		return false;
 	}
+	if (read_is_dynamic(&entry->value))
+		return read_dynamic_set(decode, &entry->value, set) && good;
 	return read_expression(decode, &entry->value, &set->expression) && good;
 }
 

@@ -67,6 +67,19 @@ static bool resolve_set(struct resolving *resolving, struct ast_set *set, struct
 	return good;
 }
 
+static struct diag_record *refuse_dynamic(struct resolving *resolving,
+					  const struct ast_set_expression *expression)
+{
+	struct diag_record *record =
+		diag_add(resolving->diag, DIAG_impossible, expression->span,
+			 "what \"%s\" holds is known only at run time, so nothing can be computed from it",
+			 expression->text);
+
+	diag_help(record, "name it in a rule's from or to beside the others: `to: [%s, ...]`",
+		  expression->text);
+	return record;
+}
+
 static bool resolve_name(struct resolving *resolving, const struct ast_set_expression *expression,
 			 struct addr_set *out)
 {
@@ -78,6 +91,11 @@ static bool resolve_name(struct resolving *resolving, const struct ast_set_expre
 				   "what \"%s\" means is known only when a packet arrives",
 				   expression->text),
 			  "name it in the `to` of a rule");
+		return false;
+	}
+	if (set && set->dynamic) {
+		set->used = true;
+		diag_also(refuse_dynamic(resolving, expression), set->span, "defined here");
 		return false;
 	}
 	if (set) {
@@ -138,12 +156,32 @@ static bool resolve(struct resolving *resolving, const struct ast_set_expression
 	return false;
 }
 
+/* Do the elements that a dynamic set begins with fit into its size? */
+static bool has_room(struct diag *diag, const struct ast_set *set)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		size_t count = set->contents.family[family].count;
+
+		if (!set->size || count <= set->size)
+			continue;
+		diag_help(diag_add(diag, DIAG_bad_value, set->size_span,
+				   "the set \"%s\" begins with %zu %s elements and may have only %u",
+				   set->name, count, family == ADDR_IPV4 ? "IPv4" : "IPv6",
+				   (unsigned int)set->size),
+			  "write a `size` with room for what is added at run time, too");
+		return false;
+	}
+	return true;
+}
+
 bool sets_resolve(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
 	struct resolving resolving = { arena, diag, policy };
 	bool good = true;
 
-	for (size_t i = 0; i < policy->set_count; i++)
+	for (size_t i = 0; i < policy->set_count; i++) {
 		good &= resolve_set(&resolving, &policy->sets[i], policy->sets[i].span);
+		good &= has_room(diag, &policy->sets[i]);
+	}
 	return good;
 }

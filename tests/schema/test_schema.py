@@ -40,6 +40,7 @@ BEYOND = {
 	"set-cycle": "names given elsewhere in the document",
 	"impossible.routes": "the family and the group behind a value",
 	"impossible.source": "the family of an address",
+	"impossible.dynamic": "the set behind a name",
 	"wrong-protocol": "the listener behind a name",
 	"needs-runs-as": "the listener behind a name",
 	"number-conflict": "two places at once",

@@ -1,0 +1,72 @@
+/*
+ * lower_dynamic: sets that are filled at run time.
+ *
+ * Their names in nft are an interface that resolvers and scripts write to, so both families are
+ * always there. Everything else asks for them by name, like any other set.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "lang/lower.h"
+
+/* dnsmasq obeys one line for a name, and the line names all sets: it reads no longer ones (see
+ * emit/dnsmasq.h). */
+enum { LINE_MOST = 1023 };
+
+static void lower_dynamic_set(struct lower *lower, const struct ast_set *set,
+			      enum addr_family family)
+{
+	bool is_ipv4 = family == ADDR_IPV4;
+	bool is_resolved = is_ipv4 || lower->policy->settings.ipv6 != IPV6_OFF;
+	struct ir_set *out = arena_new_of(lower->arena, struct ir_set);
+
+	out->base = arena_printf(lower->arena, "%s_%s", set->name, is_ipv4 ? "v4" : "v6");
+	out->name = out->base;
+	out->type = is_ipv4 ? IR_SET_IPV4 : IR_SET_IPV6;
+	out->elements = set->contents.family[family];
+	out->origin = set->span;
+	out->dynamic = true;
+	out->timeout = set->timeout;
+	out->size = set->size;
+	out->domains = set->domains;
+	out->domain_count = is_resolved ? set->domain_count : 0;
+	*arena_append(lower->arena, lower->sets, lower->set_count) = out;
+}
+
+/* Has the line for the domain room for all sets that it is in? */
+static bool fits(struct lower *lower, const char *domain)
+{
+	size_t length = strlen("nftset=//") + strlen(domain);
+
+	for (size_t i = 0; i < lower->set_count; i++)
+		if (ir_set_resolves(lower->sets[i], domain))
+			length += strlen("4#inet##,") + strlen(lower->ir->table) +
+				  strlen(lower->sets[i]->base);
+	return length <= LINE_MOST;
+}
+
+static void check_domains(struct lower *lower, const struct ast_set *set)
+{
+	for (size_t i = 0; i < set->domain_count; i++) {
+		if (fits(lower, set->domains[i]))
+			continue;
+		lower->failed = true;
+		diag_help(diag_add(lower->diag, DIAG_too_complex, set->span,
+				   "the domain %s is in more sets than a line of dnsmasq can name",
+				   set->domains[i]),
+			  "put it into one set, and name that set in the rules");
+		return;
+	}
+}
+
+void lower_dynamic_sets(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->policy->set_count; i++)
+		for (int family = 0; family < ADDR_FAMILIES; family++)
+			if (lower->policy->sets[i].dynamic)
+				lower_dynamic_set(lower, &lower->policy->sets[i],
+						  (enum addr_family)family);
+	for (size_t i = 0; i < lower->policy->set_count; i++)
+		check_domains(lower, &lower->policy->sets[i]);
+}

@@ -1,0 +1,282 @@
+/*
+ * read_dynamic: sets that are filled at run time: `dynamic` and `domains`, and what may stand
+ * beside them.
+ *
+ * Out come a dynamic ast_set and, as its expression, the elements that it begins with. Domains are
+ * names that DNS can have, in lower case, sorted, each once; the names below them need no mention.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "lang/read.h"
+
+enum {
+	SIZE_MOST = INT32_MAX, /* the kernel keeps both ends of an interval: twice as many in 32
+				* bits
+				*/
+	TIMEOUT_MOST = 3650 * 86400,
+	DOMAIN_MOST = 253, /* characters without the last dot; RFC 1035 section 2.3.4 has octets */
+	LABEL_MOST = 63,
+};
+
+static const char *const dynamic_keys[] = { "dynamic", "domains", "timeout", "size", "elements" };
+
+bool read_is_dynamic(const struct node *node)
+{
+	for (size_t i = 0; i < sizeof(dynamic_keys) / sizeof(dynamic_keys[0]); i++)
+		if (node->kind == NODE_MAP && node_find(node, dynamic_keys[i]))
+			return true;
+	return false;
+}
+
+/* ---- durations ---- */
+
+/* "1d2h30m5s": each unit once at most, the larger ones first. 0 when it is none. */
+static uint64_t parse_duration(const char *text)
+{
+	static const struct {
+		char unit;
+		uint64_t seconds;
+	} units[] = { { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t digits = strspn(text, "0123456789");
+		uint64_t number = 0;
+
+		if (!digits || digits > 9 || text[digits] != units[i].unit)
+			continue;
+		for (size_t k = 0; k < digits; k++)
+			number = number * 10 + (uint64_t)(text[k] - '0');
+		sum += number * units[i].seconds;
+		text += digits + 1;
+	}
+	return *text ? 0 : sum;
+}
+
+static bool read_timeout(struct decode *decode, const struct node *node, struct ast_set *set)
+{
+	static const struct decode_field field = { .key = "timeout" };
+	struct diag_record *record;
+	const char *text = NULL;
+	uint64_t seconds;
+
+	if (!decode_text(decode, &field, node, &text))
+		return false;
+	seconds = parse_duration(text);
+	set->timeout = (uint32_t)seconds;
+	if (seconds && seconds <= TIMEOUT_MOST)
+		return true;
+	record = diag_add(decode->diag, DIAG_bad_value, node->span,
+			  "`timeout` takes a duration from 1s to 3650d, not \"%s\"", text);
+	if (text[0] && strspn(text, "0123456789") == node->length && text[0] != '0')
+		diag_help(record, "write %ss for seconds, %sm for minutes", text, text);
+	else
+		diag_help(record,
+			  "write 30s, 10m, 1h, 7d, or a sum such as 1h30m; without `timeout` elements stay until "
+			  "somebody removes them");
+	return false;
+}
+
+static bool read_size(struct decode *decode, const struct node *node, struct ast_set *set)
+{
+	static const struct decode_field field = { .key = "size", .least = 1, .most = SIZE_MOST };
+	int64_t size = 0;
+	bool good = decode_integer(decode, &field, node, &size);
+
+	set->size = (uint32_t)size;
+	set->size_span = node->span;
+	return good;
+}
+
+/* ---- domains ---- */
+
+static bool is_label(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", text[i]))
+			return false;
+	return length && length <= LABEL_MOST && text[0] != '-' && text[length - 1] != '-';
+}
+
+/* A last label of digits is an address, or a mistake (RFC 3696 section 2). */
+static bool is_domain(const char *text)
+{
+	size_t length;
+
+	if (strlen(text) > DOMAIN_MOST)
+		return false;
+	for (;; text += length + 1) {
+		length = strcspn(text, ".");
+		if (!is_label(text, length))
+			return false;
+		if (!text[length])
+			return strspn(text, "0123456789") < length;
+	}
+}
+
+static bool has_other_letters(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text >= 0x80)
+			return true;
+	return false;
+}
+
+/* The host's name inside a URL or behind a pattern's beginning, or NULL. */
+static const char *name_inside(struct arena *arena, const char *text)
+{
+	const char *from = strstr(text, "//");
+	const char *name;
+
+	from = from ? from + 2 : text;
+	from += strspn(from, "*.");
+	name = arena_strndup(arena, from, strcspn(from, "/:"));
+	return is_domain(name) ? name : NULL;
+}
+
+static bool refuse_domain(struct decode *decode, const struct node *node, const char *text)
+{
+	struct diag_record *record =
+		diag_add(decode->diag, DIAG_bad_value, node->span, "\"%s\" is no name of a domain",
+			 node_excerpt(decode->arena, node->text, node->length));
+	const char *name = name_inside(decode->arena, text), *why;
+	struct addr_range range;
+
+	if (addr_parse_range(decode->arena, text, strlen(text), &range, &why))
+		diag_help(record, "addresses stand in `elements`: {domains: [...], elements: [%s]}",
+			  text);
+	else if (has_other_letters(text))
+		diag_help(record,
+			  "write the name as DNS has it, in its xn-- form: `idn2 NAME` prints it");
+	else if (name && (text[0] == '*' || text[0] == '.'))
+		diag_help(record, "write %s; the names below it are included by themselves", name);
+	else if (name)
+		diag_help(record, "write the name alone: %s", name);
+	else
+		diag_help(record,
+			  "a name is labels of letters, digits, '-' and '_' with dots between them, up to 63 "
+			  "characters in each and 253 in all");
+	return false;
+}
+
+static bool read_domain(struct decode *decode, const struct node *node, struct ast_set *set)
+{
+	static const struct decode_field field = { .key = "domains" };
+	const char *written = NULL;
+	char *text;
+	size_t length;
+
+	if (!decode_text(decode, &field, node, &written))
+		return false;
+	text = arena_strdup(decode->arena, written);
+	length = strlen(text);
+	for (size_t i = 0; i < length; i++)
+		if (text[i] >= 'A' && text[i] <= 'Z')
+			text[i] += 'a' - 'A';
+	if (length > 1 && text[length - 1] == '.')
+		text[length - 1] = '\0';
+	if (!is_domain(text))
+		return refuse_domain(decode, node, text);
+	*arena_append(decode->arena, set->domains, set->domain_count) = text;
+	return true;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void sort_domains(struct ast_set *set)
+{
+	size_t count = 0;
+
+	qsort(set->domains, set->domain_count, sizeof(*set->domains), compare_names);
+	for (size_t i = 0; i < set->domain_count; i++)
+		if (!count || strcmp(set->domains[count - 1], set->domains[i]) != 0)
+			set->domains[count++] = set->domains[i];
+	set->domain_count = count;
+}
+
+static bool read_domains(struct decode *decode, const struct node *node, struct ast_set *set)
+{
+	bool good = true;
+
+	if (node->kind != NODE_LIST)
+		return read_domain(decode, node, set);
+	if (!node->count) {
+		diag_help(diag_add(decode->diag, DIAG_bad_value, node->span,
+				   "`domains` is an empty list"),
+			  "name at least one domain, or write `dynamic: true` for a set that others fill");
+		return false;
+	}
+	for (size_t i = 0; i < node->count; i++)
+		good &= read_domain(decode, &node->items[i], set);
+	sort_domains(set);
+	return good;
+}
+
+/* ---- the set ---- */
+
+static bool read_dynamic(struct decode *decode, const struct node *node)
+{
+	static const struct decode_field field = { .key = "dynamic" };
+	bool dynamic = true;
+
+	if (!decode_bool(decode, &field, node, &dynamic))
+		return false;
+	if (dynamic)
+		return true;
+	diag_help(diag_add(decode->diag, DIAG_bad_value, node->span, "`dynamic` can only be true"),
+		  "leave it out: a set is not dynamic unless it says so");
+	return false;
+}
+
+/* What the parts must be beside one another. */
+static bool check_parts(struct decode *decode, const struct node *node,
+			const struct read_set_parts *parts)
+{
+	static const char *const sources[] = { "file", "include", "exclude", "geoip", "database" };
+	bool good = true;
+
+	if (!parts->dynamic && !parts->domains) {
+		diag_help(diag_add(decode->diag, DIAG_impossible, node->span,
+				   "`timeout`, `size` and `elements` are about sets that are filled at run time"),
+			  "add `dynamic: true` or `domains: [...]`; a set that never changes is a list of what it holds");
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		if (!node_find(node, sources[i]))
+			continue;
+		good = false;
+		diag_help(diag_add(decode->diag, DIAG_impossible, read_key_span(node, sources[i]),
+				   "a set that is filled at run time has no `%s`", sources[i]),
+			  "what it begins with stands in `elements`, which takes all that a list may hold: "
+			  "`elements: [{...}]`");
+	}
+	return good;
+}
+
+bool read_dynamic_set(struct decode *decode, const struct node *node, struct ast_set *set)
+{
+	struct read_set_parts parts = { 0 };
+	bool good = decode_map(decode, &read_set_table, node, &parts) &&
+		    check_parts(decode, node, &parts);
+
+	set->dynamic = true;
+	set->expression.kind = SET_LIST;
+	set->expression.span = node->span;
+	if (parts.dynamic)
+		good &= read_dynamic(decode, parts.dynamic);
+	if (parts.domains)
+		good &= read_domains(decode, parts.domains, set);
+	if (parts.timeout)
+		good &= read_timeout(decode, parts.timeout, set);
+	if (parts.size)
+		good &= read_size(decode, parts.size, set);
+	if (parts.elements)
+		good &= read_set_items(decode, parts.elements, &set->expression.items,
+				       &set->expression.count);
+	return good;
+}
