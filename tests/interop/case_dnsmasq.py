@@ -53,7 +53,7 @@ def nobody_else_answers(net, resolver, hosts):
     nothing(origin)
 
 
-@case("dnsmasq: answers the LAN, whoever is asked, and asks its own upstream; dead, nobody else does")
+@case("dnsmasq: answers the LAN, whoever is asked, by its own upstream; dead, nobody else does")
 def _forced():
     needs("dnsmasq", "dig")
     with Trial("forced-dns", server=True) as net:

@@ -27,6 +27,7 @@ def _plain():
         for version in FAMILIES:
             net.goes_direct(net.client, FOREIGN[version], 8080, version)
         net.no_straight_way(PORT)
+        net.carries_much()
         net.nothing_gets_past(proxy)
         net.goes_without_trace()
 
@@ -45,5 +46,6 @@ def _spoofing():
         for version in FAMILIES:
             net.goes_direct(net.client, PLAIN[version], 443, version)
         net.no_straight_way(PORT)
+        net.carries_much()
         net.nothing_gets_past(proxy)
         net.goes_without_trace()

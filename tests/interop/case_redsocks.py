@@ -32,5 +32,6 @@ def _redirect():
             net.goes_direct(net.client, PLAIN[version], 80, version)
             net.goes_direct(net.router, PLAIN[version], 80, version)
         net.no_straight_way(PORT, (4,))
+        net.carries_much((4,))
         net.nothing_gets_past(proxy, versions=(4,))
         net.goes_without_trace()

@@ -84,8 +84,10 @@ def _tproxy():
         for version in FAMILIES:
             net.goes_direct(net.client, PLAIN[version], 80, version)
             net.goes_direct(net.router, PLAIN[version], 80, version)
+            net.goes_direct(net.router, FOREIGN[version], 80, version, user="nobody")
             told(dig(net.client, ROUTER[version], "-p", str(PORT)), "refused")
         net.no_straight_way(PORT)
+        net.carries_much()
         net.nothing_gets_past(*proxies, tried=refused_or_silent)
         net.goes_without_trace()
 
@@ -110,5 +112,6 @@ def _redirect():
             net.goes_direct(net.client, PLAIN[version], 80, version)
         net.no_straight_way(1088, (4,))
         net.no_straight_way(1089, (6,))
+        net.carries_much()
         net.nothing_gets_past(*proxies, tried=refused_or_silent)
         net.goes_without_trace()

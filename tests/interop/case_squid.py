@@ -34,5 +34,6 @@ def _tproxy():
         for version in FAMILIES:
             net.goes_direct(net.client, PLAIN[version], 443, version)
         net.no_straight_way(PORT)
+        net.carries_much()
         net.nothing_gets_past(proxy)
         net.goes_without_trace()

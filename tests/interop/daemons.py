@@ -1,8 +1,8 @@
 """Programs of the distribution, running on hosts of the lab.
 
-In: a host, a command line, the ports to wait for. Out: a Daemon, which
-is ready when it listens and gone, with all its children, when it is stopped. Always true: none
-outlives the process that started it, since each has a process namespace that ends with its parent.
+In: a host, a command line, the ports to wait for. Out: a Daemon, which is ready when it listens and
+gone, with all its children, when it is closed. Always true: none outlives the process that started
+it, since each has a process namespace that ends with its parent.
 """
 
 import os
@@ -16,11 +16,12 @@ import time
 import ns
 from suite import same
 
-# The thread that starts it is what `setpriv` means by parent: the worker's main thread.
-# The shell, the first process of its namespace, dies with `unshare`; a program that takes on another
-# user would lose that tie. It stays for those that go on in the background.
+# `setpriv` ties `unshare` to the thread that starts it, the worker's main thread, and so on. The
+# shell, the first process of its namespace, is there because a program that takes on another user
+# loses that tie; it stays for those that go on in the background.
 WRAPPED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child",
            "sh", "-c", '"$@" && exec sleep infinity', "sh")
+GROUP = "nogroup"  # of programs that are started as another user
 LISTEN, UNCONNECTED = "0A", "07"  # the states in /proc/net/tcp and udp (net/tcp_states.h)
 
 
@@ -43,12 +44,13 @@ def settled(read, wanted, what):
 
 
 class Daemon:
-    """`ports` are of the form ("tcp", 3129); both families if it says so in `versions`."""
+    """It waits on `ports`, ("tcp", 3129) each, of `versions` of IP; `user` starts it, if not root."""
 
     def __init__(self, host, *command, ports, versions=(4, 6), user=None):
         self.host, self.ports, self.versions = host, ports, versions
-        self.log = tempfile.NamedTemporaryFile("w+", prefix="tpc-interop-")
-        as_user = ("setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups") if user else ()
+        self.log = tempfile.NamedTemporaryFile("w", prefix="tpc-interop-")
+        as_user = ("setpriv", "--reuid", user, "--regid", GROUP, "--clear-groups") if user else ()
+        self.what = " ".join(command)
         with host:
             self.process = subprocess.Popen(
                 [*WRAPPED, *as_user, *command], stdin=subprocess.DEVNULL, stdout=self.log,
@@ -63,7 +65,7 @@ class Daemon:
         end = time.monotonic() + 15
         while not condition():
             if self.process.poll() is not None or time.monotonic() > end:
-                raise AssertionError(f"{self.process.args[len(WRAPPED):]} {what}:\n{self.said()}")
+                raise AssertionError(f"{self.what}: it {what}:\n{self.said()}")
             time.sleep(0.05)
 
     def is_listening(self):
@@ -82,8 +84,7 @@ class Daemon:
         return {int(field[1].rsplit(":", 1)[1], 16) for field in fields if field[3] == state}
 
     def said(self):
-        self.log.seek(0)
-        return self.log.read()
+        return pathlib.Path(self.log.name).read_text()  # the program's own place in it stays
 
     def close(self):
         """
@@ -94,7 +95,7 @@ class Daemon:
             return
         own = self.process.pid
         if self.process.poll() is None:
-            for first in pathlib.Path(f"/proc/{own}/task/{own}/children").read_text().split():
-                os.kill(int(first), signal.SIGKILL)
+            first = pathlib.Path(f"/proc/{own}/task/{own}/children").read_text()
+            os.kill(int(first or own), signal.SIGKILL)
         self.process.wait()
         self.log.close()

@@ -24,6 +24,8 @@ def shown(address, port):
 
 # ---- an HTTP server ----
 
+MUCH = "0123456789abcde\n" * 65536  # what /much is: a connection of many packets both ways
+
 class _Answer(http.server.BaseHTTPRequestHandler):
     """The sentence, and by which proxies the request came."""
     protocol_version = "HTTP/1.1"
@@ -32,7 +34,8 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         peer, dest = place(self.client_address), place(self.connection.getsockname())
         self.server.seen.append((peer, dest))
         via = self.headers.get("Via", "nobody")
-        body = f"{self.server.label} answers {peer} at {dest} by way of {via}\n".encode()
+        said = f"{self.server.label} answers {peer} at {dest} by way of {via}\n"
+        body = (MUCH if self.path == "/much" else said).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
@@ -118,13 +121,13 @@ class Names(probe.Echo):
 CURL_KINDS = {0: "answer", 7: "refused", 28: "silence", 52: "closed", 56: "reset"}
 
 
-def curl(host, address, port=80, user=None, timeout=5):
+def curl(host, address, port=80, user=None, timeout=5, page=""):
     """One request of curl for a page of an address."""
     as_user = ("setpriv", "--reuid", user, "--clear-groups") if user else ()
     began = time.monotonic()
     done = host.run(*as_user, "curl", "--silent", "--show-error", "--fail", "--globoff",
                     "--noproxy", "*", "--max-time", str(timeout),
-                    f"http://{shown(address, port)}/", check=False)
+                    f"http://{shown(address, port)}/{page}", check=False)
     kind = CURL_KINDS.get(done.returncode, f"error {done.returncode}")
     return Outcome(kind, done.stdout if kind == "answer" else done.stderr,
                    time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""A trial: an example's policy on the lab's router, its proxy beside it, and what every one must prove.
+"""A trial: an example's policy on the lab's router, its proxy beside it, and what each must prove.
 
 In: the name of a folder in examples/. Out: a Network with HTTP and DNS servers beyond the router
 that say whom they saw. Always true: before the policy came, the router's rules and routes were
@@ -11,7 +11,7 @@ import ns
 from daemons import Daemon
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, Network
 from policy import ROOT, Policy, different, kernel
-from servers import Names, Web, curl, shown
+from servers import MUCH, Names, Web, curl, shown
 from suite import answered, nothing, require, same, told
 
 FAMILIES = (4, 6)
@@ -54,11 +54,17 @@ class Trial(Network):
         shown_by_ip = host.run("ip", f"-{version}", "-br", "address").stdout.split()
         return [word.split("/")[0] for word in shown_by_ip if "/" in word]
 
-    def goes_direct(self, host, address, port, version):
+    def goes_direct(self, host, address, port, version, user=None):
         """Nobody between the host and the origin, which sees the host's own address."""
-        outcome = answered(curl(host, address, port), "origin", dest=shown(address, port))
+        outcome = answered(curl(host, address, port, user), "origin", dest=shown(address, port))
         assert outcome.peer_address in self.addresses(host, version), str(outcome)
         assert "by way of nobody" in outcome.text, str(outcome)
+
+    def carries_much(self, versions=FAMILIES):
+        """Not only a connection's first packets arrive."""
+        for version in versions:
+            outcome = curl(self.client, FOREIGN[version], page="much")
+            assert outcome.text == MUCH, f"{len(outcome.text)} bytes of {len(MUCH)}, {outcome.kind}"
 
     def nothing_gets_past(self, *daemons, versions=FAMILIES, port=80, tried=lambda *_: None):
         """
@@ -82,7 +88,7 @@ class Trial(Network):
                 told(curl(host, ROUTER[version], port), "refused", "reset")
 
     def goes_without_trace(self, port=80):
-        """The policy is removed: rules and routes are as they were, and requests go direct again."""
+        """The policy is removed: rules and routes are as they were, requests go direct."""
         self.policy.down()
         same(different(self.before, kernel(self.router)), [], "what remove left behind")
         for version in FAMILIES:
