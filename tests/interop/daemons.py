@@ -44,7 +44,7 @@ def settled(read, wanted, what):
 
 
 class Daemon:
-    """It waits on `ports`, ("tcp", 3129) each, of `versions` of IP; `user` starts it, if not root."""
+    """Waits on `ports`, ("tcp", 3129) each, of these `versions`; `user` starts it, or root."""
 
     def __init__(self, host, *command, ports, versions=(4, 6), user=None):
         self.host, self.ports, self.versions = host, ports, versions

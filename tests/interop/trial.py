@@ -9,7 +9,7 @@ import shutil
 
 import ns
 from daemons import Daemon
-from lab import CLIENT, FOREIGN, PLAIN, ROUTER, Network
+from lab import FOREIGN, ROUTER, Network
 from policy import ROOT, Policy, different, kernel
 from servers import MUCH, Names, Web, curl, shown
 from suite import answered, nothing, require, same, told
