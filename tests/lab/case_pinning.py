@@ -1,0 +1,103 @@
+"""Rules that could change their mind: the first packet decides for the whole connection; what drops still cuts."""
+
+import probe
+from lab import CLIENT, FOREIGN, Network
+from policy import Policy
+from suite import answered, case, nothing, same, told
+
+FAMILIES = (4, 6)
+HOT = """version: 1
+sets: {hot: {dynamic: true}, cut: {dynamic: true, elements: [203.0.113.77, "2001:db8:113::77"]}}
+listeners: {p: {tproxy: 12345}}
+tables: {mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}}
+rules:
+  - {to: cut, then: reject}
+"""
+
+
+def element(net, verb, version, name="hot"):
+    net.router.run("nft", verb, "element", "inet", "tpc", f"{name}_v{version}", "{", FOREIGN[version], "}")
+
+
+def flow(net, version, port):
+    """One flow of the client's: the same ports each time."""
+    return probe.ask(net.client, "udp", FOREIGN[version], 5000, source=(CLIENT[version], port))
+
+
+def _kept(name, rule, inside):
+    @case(f"pinning: a set that is filled and emptied moves new connections only: {name}")
+    def _():
+        with Network(uplinks=("wan0", "wan1")) as net:
+            Policy(net, f"{HOT}  - {{in: lan0, to: hot, then: {rule}}}\n").up()
+            net.listener()
+            for version in FAMILIES:
+                answered(flow(net, version, 20000), "origin")
+                element(net, "add", version)
+                answered(flow(net, version, 20001), inside)
+                answered(flow(net, version, 20000), "origin")
+                element(net, "delete", version)
+                answered(flow(net, version, 20001), inside)
+                answered(flow(net, version, 20000), "origin")
+                answered(flow(net, version, 20002), "origin")
+
+
+_kept("a proxy", "{proxy: p}", "proxy")
+_kept("a table", "{route: mobile}", "mobile")
+
+
+@case("pinning: a drop above, by a set that is filled later, cuts the connections below it")
+def _cut():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        Policy(net, HOT + "  - {in: lan0, to: hot, then: {route: mobile}}\n").up()
+        for version in FAMILIES:
+            element(net, "add", version)
+            answered(flow(net, version, 20001), "mobile")
+            element(net, "add", version, "cut")
+            told(flow(net, version, 20001))
+            element(net, "delete", version, "cut")
+            answered(flow(net, version, 20001), "mobile")
+
+
+def tracked(net):
+    """The connections' marks, in our bits, by the port the client asked from."""
+    marks = {}
+    with net.router, open("/proc/thread-self/net/nf_conntrack") as file:
+        for line in file:
+            words = dict(word.split("=", 1) for word in reversed(line.split()) if "=" in word)
+            marks[int(words.get("sport", 0))] = int(words.get("mark", 0)) & 0x7F000000
+    return marks
+
+
+@case("pinning: rules above the first that could change its mind write nothing into the connection's mark")
+def _prefix():
+    with Network() as net:
+        Policy(net, """version: 1
+sets: {hot: {dynamic: true}}
+listeners: {p: {tproxy: 12345}}
+rules:
+  - {to: [203.0.113.0/25, "2001:db8:113::/64"], proto: udp, port: 5000, then: {proxy: p}}
+  - {to: hot, proto: udp, then: {proxy: p}}
+""").up()
+        net.listener()
+        for version, later in ((4, "203.0.113.200"), (6, "2001:db8:113:1::1")):
+            answered(flow(net, version, 20000), "proxy")
+            answered(probe.ask(net.client, "udp", later, 5000, source=(CLIENT[version], 20001)), "origin")
+            marks = tracked(net)
+            same(marks[20000], 0, "the mark of a connection that needs none")
+            assert marks[20001], "a connection that may change its mind has no mark"
+
+
+@case("pinning: a connection does not leave by another way when its uplink goes, whatever the set says by then")
+def _dead():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        Policy(net, HOT.replace("masquerade: true}", "fallback: unreachable}")
+               + "  - {in: lan0, to: hot, then: {route: mobile}}\n").up()
+        watch = net.sniff("origin")
+        for version in FAMILIES:
+            element(net, "add", version)
+            answered(flow(net, version, 20001), "mobile")
+        net.router.ip("link set wan1 down")
+        for version in FAMILIES:
+            element(net, "delete", version)
+            told(flow(net, version, 20001), "unreachable")
+        nothing(watch)
