@@ -144,7 +144,7 @@ static bool check_families(struct checking *checking, struct ast_rule *rule)
 	diag_help(diag_add(checking->diag, DIAG_impossible, family ? family->span : rule->span,
 			   "no packet is of this family"),
 		  checking->policy->settings.ipv6 == IPV6_OFF
-			  ? "`settings: {ipv6: off}` leaves IPv6 alone"
+			  ? "the policy leaves IPv6 alone: remove the rule, or `ipv6: off` from the settings"
 			  : "remove `family`, or name one");
 	return false;
 }
@@ -208,6 +208,7 @@ static bool check_rule(struct checking *checking, struct ast_rule *rule)
 	good &= check_scope(checking, rule);
 	good &= check_protocols(checking, rule);
 	good &= check_families(checking, rule);
+	good &= check_conflicts(checking->diag, checking->policy, rule);
 	check_specials(checking, rule);
 	return good && check_then(checking->arena, checking->diag, checking->policy, rule);
 }

@@ -334,7 +334,8 @@ static void warn_of_nothing(struct lowering *lowering)
 	else
 		diag_help(diag_add(lowering->lower->diag, DIAG_never_matches, rule->span,
 				   "no packet can fit this rule"),
-			  "its conditions exclude each other: look at the families and destinations they name");
+			  "its conditions exclude each other, or one of them all there is: look at the families and "
+			  "destinations that they name, and at what stands behind `not`");
 }
 
 void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)

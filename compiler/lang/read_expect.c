@@ -10,8 +10,9 @@
 /* A packet's keys are read as a rule's conditions, then each is asked for its one value. */
 struct packet_parts {
 	struct ast_rule as_rule;
+	struct span span;
 	const char *in, *out, *user, *group;
-	int scope;
+	int scope; /* index of scope_words; -1: not given */
 };
 
 static const char *const scope_words[] = { "forward", "local", NULL };
@@ -146,6 +147,22 @@ static bool take_address(struct decode *decode, const struct ast_rule *rule, con
 	return false;
 }
 
+/* Does it come by an interface, or from a process on this host? Not both. */
+static bool check_sides(struct decode *decode, const struct packet_parts *parts, bool sends)
+{
+	const struct ast_rule *rule = &parts->as_rule;
+	const struct match_condition *mac = ast_condition(rule, "mac");
+	bool arrives = parts->scope == 0 || parts->in || mac;
+
+	if (!arrives || !(sends || parts->scope > 0))
+		return true;
+	diag_help(diag_add(decode->diag, DIAG_impossible, parts->span,
+			   "this packet would both arrive by an interface and be sent by this host"),
+		  "`in`, `mac` and `scope: forward` are for what arrives; `user`, `group`, `cgroup` and `scope: "
+		  "local` for what this host sends");
+	return false;
+}
+
 static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 			struct ir_packet *packet)
 {
@@ -156,7 +173,7 @@ static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 	bool is_known = ast_condition(rule, "family") != NULL, good;
 
 	*packet = (struct ir_packet){
-		.scope = parts->scope || sends ? SCOPE_LOCAL : SCOPE_FORWARD,
+		.scope = parts->scope > 0 || sends ? SCOPE_LOCAL : SCOPE_FORWARD,
 		.in = parts->in ? parts->in : "",
 		.out = parts->out ? parts->out : "",
 		.user = parts->user,
@@ -173,7 +190,8 @@ static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 		.cgroup = cgroup ? cgroup->paths[0].name : NULL,
 		.state = state ? (enum ir_state)state->mask : STATE_NEW,
 	};
-	good = take_address(decode, rule, "from", packet, &packet->from, &is_known);
+	good = check_sides(decode, parts, sends);
+	good &= take_address(decode, rule, "from", packet, &packet->from, &is_known);
 	good &= take_address(decode, rule, "to", packet, &packet->to, &is_known);
 	if (packet->port && !packet->protocol)
 		packet->protocol = PROTOCOL_TCP;
@@ -184,12 +202,13 @@ static bool read_expectation(struct decode *decode, const struct node *node,
 			     struct ast_expectation *expectation)
 {
 	struct expect_parts parts = { 0 };
-	struct packet_parts packet = { 0 };
+	struct packet_parts packet = { .scope = -1 };
 
 	expectation->span = node->span;
 	if (!decode_map(decode, &read_expect_table, node, &parts))
 		return false;
 	expectation->then = parts.then;
+	packet.span = parts.packet->span;
 	if (!decode_map(decode, &read_packet_table, parts.packet, &packet) ||
 	    !make_packet(decode, &packet, &expectation->packet))
 		return false;

@@ -69,6 +69,19 @@ static bool read_literal(struct decode *decode, const struct node *value,
 	return true;
 }
 
+static void refuse_source(struct decode *decode, const struct node *value,
+			  enum match_special special)
+{
+	if (special == SPECIAL_MULTICAST)
+		diag_help(diag_add(decode->diag, DIAG_impossible, value->span,
+				   "a multicast address is the source of no packet"),
+			  "write `to: multicast` for what goes to one");
+	else
+		diag_help(diag_add(decode->diag, DIAG_impossible, value->span,
+				   "`from: %s` is known only of destinations", value->text),
+			  "use `scope: local` for what this host sends");
+}
+
 static bool read_special(struct decode *decode, const struct node *value,
 			 struct match_condition *condition, bool *is_one)
 {
@@ -76,16 +89,14 @@ static bool read_special(struct decode *decode, const struct node *value,
 		if (strcmp(specials[i].name, value->text))
 			continue;
 		*is_one = condition->selector == ADDRESS_TO ||
-			  specials[i].special <= SPECIAL_BROADCAST;
+			  specials[i].special <= SPECIAL_MULTICAST;
 		if (condition->selector == ADDRESS_TO) {
 			condition->specials |= specials[i].special;
 			return true;
 		}
 		if (!*is_one)
 			return true;
-		diag_help(diag_add(decode->diag, DIAG_impossible, value->span,
-				   "`from: %s` is known only of destinations", value->text),
-			  "use `scope: local` for what this host sends");
+		refuse_source(decode, value, specials[i].special);
 		return false;
 	}
 	return true;

@@ -38,6 +38,8 @@ BEYOND = {
 	"include-cycle": "another file",
 	"unknown-name": "names given elsewhere in the document",
 	"set-cycle": "names given elsewhere in the document",
+	"impossible.families": "the family of an address",
+	"impossible.family-off": "two places at once",
 	"impossible.routes": "the family and the group behind a value",
 	"impossible.source": "the family of an address",
 	"impossible.dynamic": "the set behind a name",
@@ -169,6 +171,13 @@ def check_reference(tap, schema):
 		[code for code in codes if f"| `{code.replace('_', '-')}` |" not in text])
 
 
+def check_countries(tap, schema):
+	with open(os.path.join(ROOT, "compiler", "addr", "country.c"), encoding="utf-8") as file:
+		codes = re.findall(r'^\t\{ "([A-Z]{2})", "[A-Z]{3}", ', file.read(), re.MULTILINE)
+	same = codes and codes == schema["$defs"]["country"]["enum"]
+	tap.check("the compiler and the schema know the same countries", "" if same else "they do not")
+
+
 def check_printed(tap):
 	printed = subprocess.run([TPC, "schema"], stdout=subprocess.PIPE, check=False).stdout
 	with open(SCHEMA, "rb") as file:
@@ -188,6 +197,7 @@ def main():
 	check_pieces(tap, validator)
 	check_fields(tap, schema)
 	check_reference(tap, schema)
+	check_countries(tap, schema)
 	check_printed(tap)
 	return tap.done()
 

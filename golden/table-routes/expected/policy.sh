@@ -22,6 +22,7 @@ last=10006
 sysctl_policy='set'
 tables='7100 7101'
 sets=''
+cgroups=''
 
 # family, table, destination and metric, and the words for ip
 each_route() {
@@ -376,6 +377,19 @@ check_numbers() {
 	}
 }
 
+# nft looks cgroups up when it loads the rules.
+check_cgroups() {
+	[ "$cgroups" ] || return 0
+	[ -e /sys/fs/cgroup/cgroup.controllers ] ||
+		refuse "this host has no cgroups of version 2 at /sys/fs/cgroup, where nft looks for: $cgroups"
+	lost=''
+	for path in $cgroups; do
+		[ -d "/sys/fs/cgroup/$path" ] || lost="$lost $path"
+	done
+	[ -z "$lost" ] || refuse "not among the cgroups of this host (below /sys/fs/cgroup):$lost." \
+		'They must exist when the policy is loaded; start their units first'
+}
+
 # A table with our name that neither says that it is a policy's nor is one that we remember.
 check_table() {
 	table_is_there || return 0
@@ -600,6 +614,7 @@ up() {
 	read_state
 	check_table
 	check_numbers
+	check_cgroups
 	answer=$(nft -c -f "$nft_file" 2>&1) || {
 		say "nft does not take $nft_file:$newline$answer"
 		! table_is_there || say "where settings.hook_priority has changed, run \`down\` first"

@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=448f74a74ce9f635
+digest=48802d2235a031fe
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets=''
+sets='old_v4 new_v6'
 cgroups=''
 
 # family, table, destination and metric, and the words for ip
