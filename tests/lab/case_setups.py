@@ -4,11 +4,16 @@ shipped; and what must not happen there: no leak, no loop, no lockout, and what 
 stays as it is.
 """
 
+import difflib
+import pathlib
+import re
+
 import probe
 from case_examples import BOTH, FAMILIES, GONE, all_fail, example, load
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, SERVER, UPLINKS, Network
 from ns import all_ids
-from suite import answered, nothing, require, same, told
+from policy import Policy
+from suite import answered, nothing, require, same, silent, told
 
 # A machine in the LAN that the world may reach by an address of its own: no rule is about it.
 PUBLIC = "2001:db8:77::80"
@@ -80,3 +85,293 @@ def _by_user():
 def _by_mark():
     same(_gateway("tproxy-gateway-by-mark", 7893, probe.Identity(mark=255)), [False, False],
          "pings answered")
+
+
+# ---- who uses which uplink ----
+
+GUEST = {4: "10.10.20.2", 6: "fd00:20::2"}
+
+
+def _segment(net, name, device, addresses, bridge=None):
+    """Another network of the router's, with one host in it; on a bridge of the router's, if named."""
+    host = net._host(name)  # closed with the network
+    router = {version: address[:-1] + "1" for version, address in addresses.items()}
+    net.router.ip(f"link add {device} type veth peer name eth0 netns {host.path}")
+    if bridge:
+        net.router.ip(f"link set {device} master {bridge} up")
+    else:
+        net.router.ip(f"link set {device} up\naddress add {router[4]}/24 dev {device}\n"
+                      f"address add {router[6]}/64 dev {device} nodad")
+    host.ip(f"""link set lo up
+                link set eth0 up
+                address add {addresses[4]}/24 dev eth0
+                address add {addresses[6]}/64 dev eth0 nodad
+                route add default via {router[4]}
+                route add default via {router[6]}""")
+    return host
+
+
+@example("uplinks-per-device", "the LAN, guests and a device have a way each, and no other")
+def _per_device():
+    with Network(uplinks=("wan0", "wan1", "wg0"), server=True) as net:
+        guest = _segment(net, "guest", "guest0", GUEST)
+        policy = load(net, "uplinks-per-device")
+        net.echo(net.router, (22,))
+        net.echo(net.server, (80,))
+        ways = {net.client: "wan0", guest: "wan1", net.server: "wg0"}
+
+        def each_by_its_own(without=None):
+            for host, device in ways.items():
+                for proto, version in BOTH if device != without else ():
+                    answered(probe.ask(host, proto, FOREIGN[version], 443), UPLINKS[device][0],
+                             peer=UPLINKS[device][1][version])
+                answered(probe.ask(host, "tcp", ROUTER[4], 22), "router")
+
+        each_by_its_own()
+        for version in FAMILIES:
+            answered(probe.ask(net.client, "tcp", SERVER[version], 80), "server")
+            told(probe.ask(guest, "tcp", SERVER[version], 80))
+            for device in "wan0", "wan1":
+                host = net.hosts[UPLINKS[device][0]]
+                answered(probe.ask(host, "tcp", UPLINKS[device][1][version], 22,
+                                   source=FOREIGN[version]), "router")
+        watches = {device: net.sniff(UPLINKS[device][0]) for device in ways.values()}
+        for host, device in ways.items():
+            net.router.ip(f"link set {device} down")
+            each_by_its_own(without=device)
+            for other in watches:
+                watches[other].packets()
+            all_fail(host)
+            for other, watch in watches.items():
+                nothing(watch, other)
+            net.link_up(device)
+            policy.up()
+        each_by_its_own()
+
+
+@example("uplinks-per-device", "strict holds where somebody else's routing rules say otherwise")
+def _strict():
+    with Network(uplinks=("wan0", "wan1", "wg0"), server=True) as net:
+        guest = _segment(net, "guest", "guest0", GUEST)
+        load(net, "uplinks-per-device")
+        for version in FAMILIES:
+            net.router.ip("rule add priority 50 iif guest0 lookup main", f"-{version}")
+        origin = net.sniff()
+        for proto, version in BOTH:
+            told(probe.ask(guest, proto, FOREIGN[version], 443))
+        nothing(origin)
+
+
+@example("uplinks-shared", "3 to 1 over both; a link that goes down leaves all to the other")
+def _shared():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        policy = load(net, "uplinks-shared")
+        net.echo(net.router, (22,))
+        for proto, version in BOTH:
+            who = [probe.ask(net.client, proto, FOREIGN[version], 443).who for _ in range(40)]
+            same(set(who), {"origin", "mobile"}, "who answered")
+            assert 22 <= who.count("origin") <= 38, f"{who.count('origin')} of 40 by the first"
+        _answers_by_the_same(net)
+        for down, left in (("wan0", "wan1"), ("wan1", "wan0")):
+            net.router.ip(f"link set {down} down")
+            for proto, version in BOTH * 4:
+                answered(probe.ask(net.client, proto, FOREIGN[version], 443), UPLINKS[left][0],
+                         peer=UPLINKS[left][1][version])
+            net.link_up(down)
+            policy.up()
+        _answers_by_the_same(net)
+
+
+def _answers_by_the_same(net):
+    for device in "wan0", "wan1":
+        for version in FAMILIES:
+            answered(probe.ask(net.hosts[UPLINKS[device][0]], "tcp", UPLINKS[device][1][version], 22,
+                               source=FOREIGN[version], timeout=1), "router", peer=FOREIGN[version])
+
+
+# ---- beside Docker and firewalld ----
+
+CONTAINERS = {"container": {4: "172.17.0.2", 6: "fd00:172::2"},
+              "other": {4: "172.17.0.3", 6: "fd00:172::3"}}
+OTHERS = pathlib.Path(__file__).parent / "others"
+FIREWALLD = (OTHERS / "firewalld.nft").read_text()
+LOOSE, STRICT = "fib saddr . mark oif missing drop", "fib saddr . mark . iif oif missing drop"
+
+
+def _listing(host, *options):
+    """What nft shows of others' tables, line by line, with the handles of all that is in them."""
+    tables = host.run("nft", "list", "tables").stdout.splitlines()
+    return [line for table in tables if table.split()[-1] != "tpc"
+            for line in host.run("nft", *options, "-a", "list", *table.split()).stdout.splitlines()]
+
+
+def _counts(host):
+    return [int(number) for line in _listing(host)
+            for number in re.findall(r"packets (\d+) bytes", line)]
+
+
+class _Others:
+    """
+    Somebody else's rule set on the router. Each step must leave it as it was, byte for byte and
+    handle for handle; counts go on and are never set back.
+    """
+
+    def __init__(self, net, text):
+        self.net = net
+        net.router.nft(text)
+        self.shape = _listing(net.router, "-s")
+
+    def step(self, work):
+        before = _counts(self.net.router)
+        result = work()
+        changed = list(difflib.unified_diff(self.shape, _listing(self.net.router, "-s"), n=0))
+        assert not changed, "others' rules are not what they were:\n" + "\n".join(changed[:20])
+        after = _counts(self.net.router)
+        assert all(old <= new for old, new in zip(before, after)), f"counts: {before}, then {after}"
+        return result
+
+
+def _comes_and_goes(net, name, others, before, during, after_update):
+    """Up, changed, and down again; what others have stays as it is all the while."""
+    before()
+    policy = others.step(lambda: load(net, name))
+    during()
+    text = policy.path.read_text()
+    rules = text.index("\nrules:\n") + len("\nrules:\n")
+    extra = "  - {name: no telnet, in: lan0, proto: tcp, port: telnet, then: reject}\n"
+    changed = Policy(net, text[:rules] + extra + text[rules:])
+    others.step(changed.up)
+    during()
+    after_update()
+    others.step(changed.down)
+    before()
+
+
+@example("beside-docker", "published ports work, containers go as the policy says, Docker's rules stay")
+def _docker():
+    with Network(uplinks=("wan0", "wg0"), server=True) as net:
+        net.router.ip("link add docker0 type bridge\nlink set docker0 up\n"
+                      "address add 172.17.0.1/16 dev docker0\n"
+                      "address add fd00:172::1/64 dev docker0 nodad")
+        for number, (name, addresses) in enumerate(CONTAINERS.items()):
+            _segment(net, name, f"veth{number}", addresses, bridge="docker0")
+        net.echo(net.container, (80, 9000), (53,))
+        net.echo(net.other, (80,))
+        net.echo(net.router, (22,))
+        others = _Others(net, (OTHERS / "docker.nft").read_text())
+        proxy = net.listener(mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))
+        for key in "iptables", "ip6tables":  # as Docker sets them for some of its networks
+            net.router.sysctl(f"net.bridge.bridge-nf-call-{key}", 1)
+        origin, vpn = net.sniff(), net.sniff("vpn")
+
+        def published():
+            for version in FAMILIES:
+                far, ours = FOREIGN[version], UPLINKS["wan0"][1][version]
+                answered(probe.ask(net.origin, "tcp", ours, 8080, source=far), "container", peer=far)
+                answered(probe.ask(net.client, "tcp", ROUTER[version], 8080), "container",
+                         peer=CLIENT[version])
+                answered(probe.ask(net.router, "tcp", ours, 8080), "container")
+                answered(probe.ask(net.router, "tcp", CONTAINERS["container"][version], 9000),
+                         "container")
+                answered(probe.ask(net.other, "tcp", CONTAINERS["container"][version], 9000),
+                         "container", peer=CONTAINERS["other"][version])
+                told(probe.ask(net.origin, "tcp", ours, 9000, source=far))  # is not published
+                answered(probe.ask(net.origin, "tcp", ours, 22, source=far), "router", peer=far)
+            for proto, version in BOTH:
+                answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin",
+                         peer=CLIENT[version])
+
+        def bare():
+            published()
+            for version in FAMILIES:
+                answered(probe.ask(net.container, "tcp", FOREIGN[version], 80), "origin",
+                         peer=UPLINKS["wan0"][1][version])
+
+        def governed():
+            published()
+            origin.packets()
+            for version in FAMILIES:
+                for port in 80, 443:
+                    outcome = answered(probe.ask(net.container, "tcp", FOREIGN[version], port), "proxy")
+                    same(outcome.peer_address, CONTAINERS["container"][version], "whom the proxy saw")
+                for proto, port in (("tcp", 5228), ("udp", 443), ("udp", 53)):
+                    answered(probe.ask(net.container, proto, FOREIGN[version], port), "vpn",
+                             peer=UPLINKS["wg0"][1][version])
+            nothing(origin)
+
+        def closed():
+            net.router.ip("link set wg0 down")
+            proxy.close()
+            vpn.packets()
+            for proto, version in BOTH:
+                for port in 80, 5228:
+                    outcome = probe.ask(net.container, proto, FOREIGN[version], port, timeout=0.1)
+                    assert outcome.kind in GONE, f"{proto} over IPv{version}: {outcome}"
+            nothing(origin)
+            published()
+
+        _comes_and_goes(net, "beside-docker", others, bare, governed, closed)
+
+
+@example("beside-firewalld", "its zones, forwards and rejects hold, the LAN goes as the policy says")
+def _firewalld():
+    with Network(uplinks=("wan0", "wg0"), server=True) as net:
+        net.echo(net.router, (22, 8443))
+        net.echo(net.server, (80,))
+        others = _Others(net, FIREWALLD)
+        proxy = net.listener(mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))
+        origin = net.sniff()
+
+        def zones():
+            for version in FAMILIES:
+                far, ours = FOREIGN[version], UPLINKS["wan0"][1][version]
+                answered(probe.ask(net.origin, "tcp", ours, 22, source=far), "router", peer=far)
+                answered(probe.ask(net.origin, "tcp", ours, 8080, source=far), "server", peer=far)
+                answered(probe.ask(net.client, "tcp", ROUTER[version], 22), "router")
+                answered(probe.ask(net.router, "tcp", FOREIGN[version], 443), "origin")
+                for host, address in (net.origin, ours), (net.client, ROUTER[version]):
+                    for port in 8443, 12345:  # open for nobody, whoever listens there
+                        outcome = probe.ask(host, "tcp", address, port, timeout=0.05)
+                        assert outcome.kind in GONE, f"port {port} at {address}: {outcome}"
+
+        def bare():
+            zones()
+            for proto, version in BOTH:
+                answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin")
+
+        def governed():
+            zones()
+            origin.packets()
+            for version in FAMILIES:
+                for port in 80, 443:
+                    answered(probe.ask(net.client, "tcp", FOREIGN[version], port), "proxy",
+                             peer=CLIENT[version])
+                for proto, port in (("tcp", 5228), ("udp", 443)):
+                    answered(probe.ask(net.client, proto, FOREIGN[version], port), "vpn",
+                             peer=UPLINKS["wg0"][1][version])
+            nothing(origin)
+
+        def closed():
+            net.router.ip("link set wg0 down")
+            proxy.close()
+            all_fail(net.client)
+            all_fail(net.client, 5228)
+            nothing(origin)
+            zones()
+
+        _comes_and_goes(net, "beside-firewalld", others, bare, governed, closed)
+
+
+@example("beside-firewalld", "with IPv6_rpfilter at its default, IPv6 by the tunnel is lost and not leaked")
+def _firewalld_strict():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        assert LOOSE in FIREWALLD
+        net.router.nft(FIREWALLD.replace(LOOSE, STRICT))
+        load(net, "beside-firewalld")
+        net.listener(mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))
+        origin = net.sniff()
+        for version in FAMILIES:
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 443), "proxy")
+        answered(probe.ask(net.client, "udp", FOREIGN[4], 443), "vpn")
+        silent(probe.ask(net.client, "udp", FOREIGN[6], 443, timeout=0.1))
+        nothing(origin)
