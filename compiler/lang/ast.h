@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "addr/addr.h"
+#include "addr/country.h"
 #include "base/source.h"
 #include "ir/ir.h"
 #include "match/match.h"
@@ -38,13 +39,21 @@ struct ast_group {
 	size_t member_count;
 };
 
-enum ast_set_kind { SET_LITERAL, SET_REFERENCE, SET_FILE, SET_LIST, SET_DIFFERENCE };
+enum ast_set_kind { SET_LITERAL, SET_REFERENCE, SET_FILE, SET_GEOIP, SET_LIST, SET_DIFFERENCE };
+
+struct ast_country {
+	int number; /* of addr/country.h */
+	struct span span;
+};
 
 struct ast_set_expression {
 	enum ast_set_kind kind;
 	struct span span;
 	struct addr_range range;          /* SET_LITERAL */
 	const char *text;                 /* the name, or the file's path ready to open */
+	struct span text_span;            /* SET_GEOIP: where the database is named */
+	struct ast_country *countries;    /* SET_GEOIP */
+	size_t country_count;
 	struct ast_set_expression *items; /* SET_LIST; SET_DIFFERENCE: what is included */
 	size_t count;
 	struct ast_set_expression *without; /* SET_DIFFERENCE: what is taken away */

@@ -28,6 +28,7 @@ bool read_expectations(struct decode *decode, const struct node *node, struct as
 struct read_set_parts {
 	const char *file;
 	const struct node *include, *exclude;
+	const struct node *geoip, *database; /* read_geoip.c */
 	const struct node *dynamic, *domains, *timeout, *size, *elements; /* read_dynamic.c */
 };
 
@@ -37,6 +38,9 @@ bool read_set_items(struct decode *decode, const struct node *node,
 /* Is it a mapping with a key of a set that is filled at run time? */
 bool read_is_dynamic(const struct node *node);
 bool read_dynamic_set(struct decode *decode, const struct node *node, struct ast_set *set);
+/* A set's `geoip` and `database`; either may be missing (NULL), but not both. */
+bool read_geoip(struct decode *decode, const struct node *codes, const struct node *database,
+		struct ast_set_expression *out);
 /* A `then` value. NULL after an error. */
 struct ast_then *read_then(struct decode *decode, const struct node *value);
 

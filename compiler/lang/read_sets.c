@@ -16,8 +16,10 @@ static const struct decode_field set_fields[] = {
 	{ .key = "exclude",
 	  .read = decode_node,
 	  .offset = offsetof(struct read_set_parts, exclude) },
-	{ .key = "geoip" },
-	{ .key = "database" },
+	{ .key = "geoip", .read = decode_node, .offset = offsetof(struct read_set_parts, geoip) },
+	{ .key = "database",
+	  .read = decode_node,
+	  .offset = offsetof(struct read_set_parts, database) },
 	{ .key = "domains",
 	  .read = decode_node,
 	  .offset = offsetof(struct read_set_parts, domains) },
@@ -79,6 +81,30 @@ bool read_set_items(struct decode *decode, const struct node *node,
 	return good;
 }
 
+static bool has_one_source(struct decode *decode, const struct node *node,
+			   const struct read_set_parts *parts)
+{
+	bool geoip = parts->geoip || parts->database;
+	int sources = !!parts->file + !!parts->include + geoip;
+
+	if (sources != 1) {
+		diag_help(diag_add(decode->diag, sources ? DIAG_bad_value : DIAG_missing_key,
+				   node->span,
+				   sources ? "a set has one source"
+					   : "this set says nothing of what is in it"),
+			  "write a list, {file: PATH}, {geoip: [CN], database: PATH}, or {include: [...], exclude: [...]}");
+		return false;
+	}
+	if (parts->exclude && !parts->include) {
+		diag_help(diag_add(decode->diag, DIAG_impossible, parts->exclude->span,
+				   "`exclude` takes away from `include`"),
+			  "write {include: [{%s%s}], exclude: [...]}",
+			  geoip ? "geoip: ..., database: ..." : "file: ", geoip ? "" : parts->file);
+		return false;
+	}
+	return true;
+}
+
 static bool read_source(struct decode *decode, const struct node *node,
 			struct ast_set_expression *out)
 {
@@ -92,20 +118,11 @@ static bool read_source(struct decode *decode, const struct node *node,
 		return false;
 	}
 	good = decode_map(decode, &read_set_table, node, &parts);
-	if (good && (parts.file != NULL) == (parts.include != NULL)) {
-		diag_help(diag_add(decode->diag, parts.file ? DIAG_bad_value : DIAG_missing_key,
-				   node->span,
-				   parts.file ? "a set has one source"
-					      : "this set says nothing of what is in it"),
-			  "write a list, {file: PATH}, or {include: [...], exclude: [...]}");
+	if (good && !has_one_source(decode, node, &parts))
 		return false;
-	}
-	if (parts.file && parts.exclude) {
-		diag_help(diag_add(decode->diag, DIAG_impossible, parts.exclude->span,
-				   "`exclude` takes away from `include`"),
-			  "write {include: [{file: %s}], exclude: [...]}", parts.file);
-		return false;
-	}
+	if (parts.geoip || parts.database)
+		return (good || (parts.geoip && parts.database)) &&
+		       read_geoip(decode, parts.geoip, parts.database, out) && good;
 	if (parts.file) {
 		out->kind = SET_FILE;
 		out->text = read_relative_path(decode->arena, node->span.source, parts.file);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "addr/builtin.h"
+#include "addr/geoip.h"
 #include "addr/listfile.h"
 #include "base/arena.h"
 #include "base/diag.h"
@@ -15,6 +16,7 @@ struct resolving {
 	struct arena *arena;
 	struct diag *diag;
 	struct ast_policy *policy;
+	struct geoip geoip;
 };
 
 static bool resolve(struct resolving *resolving, const struct ast_set_expression *expression,
@@ -112,6 +114,30 @@ static bool resolve_name(struct resolving *resolving, const struct ast_set_expre
 	return true;
 }
 
+static bool resolve_geoip(struct resolving *resolving, const struct ast_set_expression *expression,
+			  struct addr_set *out)
+{
+	const struct geoip_database *database = geoip_read(&resolving->geoip, resolving->arena,
+							   resolving->diag, expression->text,
+							   expression->text_span);
+	bool good = database != NULL;
+
+	for (size_t i = 0; database && i < expression->country_count; i++) {
+		struct ast_country country = expression->countries[i];
+		const struct addr_set *networks = &database->countries[country.number];
+
+		add_all(resolving->arena, out, networks);
+		if (!addr_set_is_empty(networks))
+			continue;
+		good = false;
+		diag_help(diag_add(resolving->diag, DIAG_geoip_database, country.span,
+				   "\"%s\" has no network of %s (%s)", database->path,
+				   country_name(country.number), country_code(country.number)),
+			  "leave the country out, or use another database");
+	}
+	return good;
+}
+
 static bool resolve_all(struct resolving *resolving, const struct ast_set_expression *items,
 			size_t count, struct addr_set *out)
 {
@@ -148,6 +174,8 @@ static bool resolve(struct resolving *resolving, const struct ast_set_expression
 	case SET_FILE:
 		return listfile_read(resolving->arena, resolving->diag, expression->text,
 				     expression->span, out);
+	case SET_GEOIP:
+		return resolve_geoip(resolving, expression, out);
 	case SET_LIST:
 		return resolve_all(resolving, expression->items, expression->count, out);
 	case SET_DIFFERENCE:
@@ -176,7 +204,7 @@ static bool has_room(struct diag *diag, const struct ast_set *set)
 
 bool sets_resolve(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
-	struct resolving resolving = { arena, diag, policy };
+	struct resolving resolving = { .arena = arena, .diag = diag, .policy = policy };
 	bool good = true;
 
 	for (size_t i = 0; i < policy->set_count; i++) {
