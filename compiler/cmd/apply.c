@@ -73,6 +73,7 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 	buf_puts(out, "}\n");
 }
 
+/* What others may rely on, settings of the host, is named even here. */
 static void put_summary(const struct apply_job *job, const struct apply_counts *counts,
 			struct buf *out)
 {
@@ -88,13 +89,7 @@ static void put_summary(const struct apply_job *job, const struct apply_counts *
 		buf_printf(out, "  routes: +%zu -%zu\n", counts->new_routes, counts->old_routes);
 	if (counts->sysctls)
 		buf_printf(out, "  sysctls: %zu\n", counts->sysctls);
-}
-
-static void put_steps(const struct report *report, struct buf *out)
-{
-	for (size_t i = 0; i < report->count; i++)
-		if (report->lines[i].kind == REPORT_STEP)
-			buf_printf(out, "  %s\n", report->lines[i].text);
+	show_steps(out, job->report, "sysctl ");
 }
 
 static void put_text(const struct cmd_call *call, const struct apply_job *job,
@@ -104,11 +99,11 @@ static void put_text(const struct cmd_call *call, const struct apply_job *job,
 		buf_printf(out, "%s: nothing to change\n", job->ir->name);
 	} else if (outcome == APPLY_DONE && job->dry_run) {
 		buf_printf(out, "%s: would change\n", job->ir->name);
-		put_steps(job->report, out);
+		show_steps(out, job->report, "");
 	} else if (outcome == APPLY_DONE) {
 		buf_printf(out, "%s: applied\n", job->ir->name);
 		if (call->verbose)
-			put_steps(job->report, out);
+			show_steps(out, job->report, "");
 		else
 			put_summary(job, counts, out);
 	}

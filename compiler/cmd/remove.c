@@ -78,9 +78,7 @@ static void put_text(const struct cmd_call *call, const struct report *report, c
 		put_nothing(call, name, out);
 	else if (outcome == APPLY_DONE)
 		buf_printf(out, "%s: removed\n", name);
-	for (size_t i = 0; call->verbose && i < report->count; i++)
-		if (report->lines[i].kind == REPORT_STEP)
-			buf_printf(out, "  %s\n", report->lines[i].text);
+	show_steps(out, report, call->verbose ? "" : "sysctl ");
 }
 
 static enum cmd_status show(const struct cmd_call *call, const struct report *report,

@@ -55,6 +55,14 @@ void show_problems(const struct cmd_call *call, const struct report *report)
 	buf_free(&out);
 }
 
+void show_steps(struct buf *out, const struct report *report, const char *begin)
+{
+	for (size_t i = 0; i < report->count; i++)
+		if (report->lines[i].kind == REPORT_STEP &&
+		    strncmp(report->lines[i].text, begin, strlen(begin)) == 0)
+			buf_printf(out, "  %s\n", report->lines[i].text);
+}
+
 void show_names(struct buf *out, const char *const *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++)

@@ -14,6 +14,8 @@ void show_line(struct buf *out, const struct report_line *line, const char *inde
 /* The lines of a kind as a JSON list: strings for steps, else objects with text, file, line and
  * command. */
 void show_json(struct buf *out, const struct report *report, enum report_kind kind);
+/* The steps that begin so, a line each. */
+void show_steps(struct buf *out, const struct report *report, const char *begin);
 /* "; applied here: a, b", or nothing where there is nothing. */
 void show_names(struct buf *out, const char *const *names, size_t count);
 /* "key": "text" or null. */

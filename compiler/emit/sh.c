@@ -173,19 +173,52 @@ static void put_rules(const struct ir *ir, struct buf *out)
 	buf_puts(out, "}\n");
 }
 
+/* The word for script.sh. */
+static const char *sysctl_when(enum ir_sysctl_when when)
+{
+	switch (when) {
+	case IR_SYSCTL_ALWAYS:
+		return "always";
+	case IR_SYSCTL_IF_ELSEWHERE:
+		return "elsewhere";
+	case IR_SYSCTL_UNLESS_ALL:
+		return "unless-all";
+	case IR_SYSCTL_IF_STRICT:
+		return "strict";
+	case IR_SYSCTL_IF_MARKED:
+		return "marked";
+	case IR_SYSCTL_IF_BRIDGE:
+		return "bridge";
+	case IR_SYSCTL_IF_ADVERTISED:
+		return "advertised";
+	}
+	return "";
+}
+
+static void put_sysctl(const struct ir_sysctl *sysctl, struct buf *out)
+{
+	char text[ADDR_TEXT];
+
+	buf_puts(out, "\t\"$1\" ");
+	text_put_shell(out, sysctl->key);
+	buf_putc(out, ' ');
+	text_put_shell(out, sysctl->value);
+	buf_printf(out, " %s %s ", sysctl_when(sysctl->when),
+		   sysctl->has_via ? addr_format(sysctl->via, text) : "-");
+	text_put_shell(out, sysctl->why);
+	for (size_t i = 0; i < sysctl->dev_count; i++) {
+		buf_putc(out, ' ');
+		text_put_shell(out, sysctl->devs[i]);
+	}
+	buf_putc(out, '\n');
+}
+
 static void put_sysctls(const struct ir *ir, struct buf *out)
 {
 	buf_puts(out,
-		 "\n# key, value, and whether only a strict reverse path filter has to change\neach_sysctl() {\n\t:\n");
-	for (size_t i = 0; i < ir->sysctl_count; i++) {
-		buf_puts(out, "\t# ");
-		text_put_comment(out, ir->sysctls[i].why);
-		buf_puts(out, "\n\t\"$1\" ");
-		text_put_shell(out, ir->sysctls[i].key);
-		buf_putc(out, ' ');
-		text_put_shell(out, ir->sysctls[i].value);
-		buf_puts(out, ir->sysctls[i].only_if_strict ? " strict\n" : " always\n");
-	}
+		 "\n# key, value, when it matters, the address it is about, why, and interfaces\neach_sysctl() {\n\t:\n");
+	for (size_t i = 0; i < ir->sysctl_count; i++)
+		put_sysctl(&ir->sysctls[i], out);
 	buf_puts(out, "}\n");
 }
 

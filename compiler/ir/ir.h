@@ -216,16 +216,42 @@ struct ir_route {
 	struct span origin;
 };
 
+/*
+ * When a setting has to change is seen where the policy is loaded. The first is the strongest: two
+ * wishes for one key become the one that comes first here.
+ */
+enum ir_sysctl_when {
+	IR_SYSCTL_ALWAYS,
+	/* Where the address (`via`) is not this host's own: a listener there needs forwarding. */
+	IR_SYSCTL_IF_ELSEWHERE,
+	/* Not where conf.all's has the value: the kernel takes either. */
+	IR_SYSCTL_UNLESS_ALL,
+	/*
+	 * A reverse-path filter, "2": only where the effective filter (the greater of conf.all's
+	 * and this one) is strict, 1. A host that filters nothing must not begin to.
+	 */
+	IR_SYSCTL_IF_STRICT,
+	/* The same, and only where the filter looks at marks (src_valid_mark, conf.all's or this
+	   one's). */
+	IR_SYSCTL_IF_MARKED,
+	/* Where one of the interfaces is a bridge. */
+	IR_SYSCTL_IF_BRIDGE,
+	/* accept_ra, "2": where it is 1, routes have come by router advertisements, and the host
+	 * does not forward IPv6 yet. */
+	IR_SYSCTL_IF_ADVERTISED,
+};
+
 struct ir_sysctl {
 	const char *key; /* dotted, interface names with dots as slashes:
-			    "net.ipv4.conf.eth0/100.rp_filter" */
+			    "net.ipv4.conf.eth0/100.rp_filter"; '*' for an interface: each of `devs`
+			  */
 	const char *value;
-	const char *why;
-	/*
-	 * A reverse-path filter, "2": to be written only where the effective filter (the greater of
-	 * conf.all and this one) is strict, 1. A host that filters nothing must not begin to.
-	 */
-	bool only_if_strict;
+	const char *why; /* the feature that needs it, and what happens without */
+	enum ir_sysctl_when when;
+	const char **devs; /* names or patterns; none: every interface there is */
+	size_t dev_count;
+	bool has_via; /* '*' in the key: the interface towards this address */
+	struct addr via;
 	struct span origin;
 };
 
@@ -282,7 +308,6 @@ struct ir {
 	uint32_t mark_mask; /* every bit of a packet's or a connection's mark that the policy may
 			       write */
 	uint32_t priority_first, priority_last; /* the block of ip rule priorities */
-	bool needs_forwarding[ADDR_FAMILIES];   /* rules send forwarded traffic out by a table */
 	enum ir_sysctl_policy sysctl_policy;
 	struct ir_set *sets;
 	size_t set_count;

@@ -205,17 +205,37 @@ static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule,
 	return false;
 }
 
+/* Does the rule say by which interfaces its packets come, each by its name? */
+static bool names_interfaces(const struct ast_rule *rule)
+{
+	const struct match_condition *in = ast_condition(rule, "in");
+
+	for (size_t i = 0; in && i < in->name_count; i++)
+		if (strchr(in->names[i], '*'))
+			return false;
+	return in && !in->negated;
+}
+
+/* A listener on a loopback address: for IPv4 the kernel can be told, for an interface, to let it
+ * have what comes in there. */
 static bool check_forward_proxy(struct diag *diag, const struct ast_rule *rule,
 				const struct ast_listener *listener)
 {
-	for (int i = 0; i < ADDR_FAMILIES; i++) {
-		if (listener->mode != MODE_DNAT || !listener->has[i] || !rule->families[i] ||
-		    !addr_is_loopback(listener->addr[i]))
-			continue;
-		return refuse(diag, listener->mode_span,
-			      "the kernel drops what comes by an interface and goes to a loopback address",
-			      "use {redirect: PORT}, or an address of this host in the client's network");
-	}
+	static const char text[] =
+		"the kernel drops what comes by an interface and goes to a loopback address";
+
+	if (listener->mode != MODE_DNAT)
+		return true;
+	if (listener->has[ADDR_IPV6] && rule->families[ADDR_IPV6] &&
+	    addr_is_loopback(listener->addr[ADDR_IPV6]))
+		return refuse(diag, listener->mode_span, text,
+			      "IPv6 has no setting that lets it through: use {redirect: PORT}, or an address of this "
+			      "host in the clients' network");
+	if (listener->has[ADDR_IPV4] && rule->families[ADDR_IPV4] &&
+	    addr_is_loopback(listener->addr[ADDR_IPV4]) && !names_interfaces(rule))
+		return refuse(diag, rule->then->name_span, text,
+			      "name the interface in the rule, such as `in: eth1` (no pattern), and it is let through "
+			      "there; or use {redirect: PORT}");
 	return true;
 }
 

@@ -123,9 +123,6 @@ static void describe(struct lower *lower)
 		describe_class(lower, way);
 		if (way->listener)
 			describe_listener(lower, way);
-		for (int family = 0; family < ADDR_FAMILIES; family++)
-			ir->needs_forwarding[family] |= lower_leads_out(way) && way->forward &&
-							way->families[family];
 	}
 	describe_senders(lower);
 }
@@ -172,6 +169,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	lower_plan_state(&lower);
 	lower_hooks(&lower);
 	lower_routing(&lower);
+	lower_sysctls(&lower);
 	lower_way_chains(&lower);
 	lower_translation(&lower);
 	lower_locks(&lower);

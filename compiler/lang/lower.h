@@ -6,11 +6,12 @@
  *   lower_build.c   chains, rules and sets under construction
  *   lower_rule.c    one rule of the author's as nft rules
  *   lower_act.c     what such a rule does
+ *   lower_sysctl.c  kernel settings that the ways need
  *   lower_state.c   connections that keep their way: values of the connection's mark
  *   lower_hook.c    the base chains prerouting and output, where the guarantees stand around the
  * author's rules lower_way.c     the chains that send a packet each way lower_nat.c     address
  * translation by mark lower_lock.c    locks behind the marks, so that what went wrong before does
- * not get out lower_route.c   ip rules, routes, sysctls
+ * not get out lower_route.c   ip rules and routes
  */
 #ifndef TPC_LANG_LOWER_H
 #define TPC_LANG_LOWER_H
@@ -247,7 +248,7 @@ void lower_translation(struct lower *lower);
 /* What stands behind the marks: packets that were not translated, strict tables, sizes of segments,
  * listeners that are gone. */
 void lower_locks(struct lower *lower);
-/* ip rules, routes and sysctls. */
+/* ip rules and routes. */
 void lower_routing(struct lower *lower);
 /* Does the way lead out by tables? */
 bool lower_leads_out(const struct lower_class *way);
@@ -256,5 +257,12 @@ bool lower_is_used(const struct lower_class *way);
 /* Interfaces by which the tables of a way leave; *complete is false when one of them names none. */
 const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count,
 			bool *complete);
+
+/* ---- lower_sysctl.c ---- */
+
+/* Kernel settings, once it is known which ways are used. */
+void lower_sysctls(struct lower *lower);
+/* The interfaces by which packets come that go to a listener on a loopback address. */
+const char **lower_loopback_devs(struct lower *lower, size_t *count);
 
 #endif

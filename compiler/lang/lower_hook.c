@@ -302,12 +302,37 @@ static void leave_loopback(struct lower *lower, struct ir_chain *chain)
 	lower_op(lower, rule, IR_ACCEPT);
 }
 
+/*
+ * Where a listener waits on a loopback address the kernel lets such addresses in by the interface
+ * (route_localnet). What is translated to them comes with another one and is not met here; all that
+ * asks for them by itself would reach what is for this host alone (CVE-2020-8558).
+ */
+static void guard_loopback(struct lower *lower, struct ir_chain *chain)
+{
+	static const struct addr_prefix prefix = { { ADDR_IPV4, (addr_bits)127 << 24 }, 8 };
+	size_t count;
+	const char **devs = lower_loopback_devs(lower, &count);
+
+	for (unsigned int selector = ADDRESS_FROM; count && selector <= ADDRESS_TO; selector++) {
+		struct ir_rule *rule =
+			lower_guarantee(lower, chain,
+					selector == ADDRESS_FROM
+						? "loopback addresses are this host's own"
+						: NULL);
+
+		lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
+		lower_match(lower, rule, address_match(lower->arena, selector, prefix));
+		lower_op(lower, rule, IR_DROP);
+	}
+}
+
 static void prerouting(struct lower *lower, const struct body *body)
 {
 	struct ir_chain *chain =
 		lower_base_chain(lower, "prerouting", IR_CHAIN_FILTER, IR_HOOK_PREROUTING,
 				 (int)lower->policy->settings.hook_priority, "what arrives");
 
+	guard_loopback(lower, chain);
 	leave_ipv6(lower, chain);
 	take_back(lower, chain);
 	take_spoofed(lower, chain);

@@ -1,6 +1,5 @@
 /*
- * lower_route: ip rules that read the marks, the private tables they lead to, and the sysctls that
- * would stand in the way.
+ * lower_route: ip rules that read the marks, and the private tables they lead to.
  *
  * Behind every lookup stands what happens when the table has no usable route, as an ip rule of its
  * own: routes vanish with their interfaces, rules do not.
@@ -391,55 +390,6 @@ static void lower_tables(struct lower *lower)
 			lower_table(lower, lower->uplinks[i].table);
 }
 
-/* ---- sysctls ---- */
-
-static void add_sysctl(struct lower *lower, const char *key, const char *value, const char *why,
-		       bool only_if_strict, struct span origin)
-{
-	struct ir *ir = lower->ir;
-
-	for (size_t i = 0; i < ir->sysctl_count; i++)
-		if (!strcmp(ir->sysctls[i].key, key))
-			return;
-	*arena_append(lower->arena, ir->sysctls, ir->sysctl_count) =
-		(struct ir_sysctl){ key, value, why, only_if_strict, origin };
-}
-
-/* In a sysctl's name an interface's dots are slashes. */
-static const char *sysctl_name(struct lower *lower, const char *dev)
-{
-	char *name = arena_strdup(lower->arena, dev);
-
-	for (char *c = name; *c; c++)
-		if (*c == '.')
-			*c = '/';
-	return name;
-}
-
-static void lower_sysctls(struct lower *lower)
-{
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
-		size_t count;
-		bool complete;
-		const char **devs = lower_devs(lower, way, &count, &complete);
-
-		if (!way->families[ADDR_IPV4])
-			continue;
-		if (way->table && way->forward)
-			add_sysctl(lower, "net.ipv4.conf.all.src_valid_mark", "0",
-				   "with 1 and a reverse-path filter the kernel drops what goes to a transparent proxy",
-				   false, way->origin);
-		for (size_t k = 0; k < count; k++)
-			add_sysctl(lower,
-				   arena_printf(lower->arena, "net.ipv4.conf.%s.rp_filter",
-						sysctl_name(lower, devs[k])),
-				   "2",
-				   "a strict reverse-path filter drops answers from a way that is not the main table's",
-				   true, way->origin);
-	}
-}
-
 void lower_routing(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->uplink_count; i++)
@@ -451,5 +401,4 @@ void lower_routing(struct lower *lower)
 		if (lower->classes[i]->table && lower_is_used(lower->classes[i]))
 			proxy_routes(lower, lower->classes[i]);
 	lower_tables(lower);
-	lower_sysctls(lower);
 }

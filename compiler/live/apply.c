@@ -15,6 +15,7 @@
 #include "base/diag.h"
 #include "ir/ir.h"
 #include "live/apply_state.h"
+#include "live/beside.h"
 #include "live/checks.h"
 #include "live/report.h"
 #include "live/strangers.h"
@@ -90,6 +91,8 @@ static bool write_journal(struct apply *apply, const char **why)
 	for (size_t i = 0; i < apply->old_setting_count; i++)
 		*arena_append(apply->arena, journal.sysctls, journal.sysctl_count) =
 			*apply->old_settings[i];
+	for (size_t i = 0; i < apply->old_setting_count; i++)
+		beside_copy(apply->arena, apply->before, &journal, apply->old_settings[i]->key);
 	return record_write(apply->arena, &apply->folder, &journal, why);
 }
 
@@ -160,8 +163,7 @@ static enum apply_outcome decide(struct apply *apply)
 	diff_make(apply->arena, apply->ir, &apply->observed, &apply->diff);
 	apply_find_settings(apply);
 	apply_find_covers(apply);
-	checks_surroundings(apply->arena, &apply->kernel.route, apply->report, apply->ir,
-			    &apply->diff);
+	checks_surroundings(apply->report, &apply->diff);
 	warn_of_strangers(apply);
 	if (!apply_check_rules(apply))
 		return APPLY_REFUSED;

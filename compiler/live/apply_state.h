@@ -16,6 +16,7 @@
 
 struct apply_setting {
 	const struct ir_sysctl *wish;
+	const char *key; /* of one interface, where the wish is for several */
 	const char *before;
 };
 
@@ -50,11 +51,13 @@ void apply_find_covers(struct apply *apply);
 
 /* ---- apply_settings ---- */
 
-/* Which sysctls are to be written and given back; fills in the record's old values; warns of those
- * that are only to be checked. */
+/* Which sysctls are to be written and given back; fills in the record's; warns of those that are
+ * only to be checked, and of those of interfaces that are not there. */
 void apply_find_settings(struct apply *apply);
-bool apply_write_settings(struct apply *apply);
-bool apply_give_settings_back(struct apply *apply);
+/* Those that only the policy's rules make safe, or the others. What cannot be written is a warning.
+ */
+void apply_write_settings(struct apply *apply, bool guarded);
+bool apply_give_settings_back(struct apply *apply, bool guarded);
 
 /* ---- apply_steps ---- */
 

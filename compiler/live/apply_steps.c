@@ -271,7 +271,12 @@ static bool flip(struct apply *apply)
 
 bool apply_build(struct apply *apply)
 {
-	return apply_write_settings(apply) && put_routing(apply) && fill_sets(apply) && flip(apply);
+	apply_write_settings(apply, false);
+	if (!put_routing(apply) || !fill_sets(apply) || !apply_give_settings_back(apply, true) ||
+	    !flip(apply))
+		return false;
+	apply_write_settings(apply, true);
+	return true;
 }
 
 /* ---- behind the flip ---- */
@@ -354,7 +359,7 @@ bool apply_clean(struct apply *apply)
 		done &= remove_route(apply, apply->diff.old_routes[i]);
 	for (size_t i = 0; i < apply->cover_count; i++)
 		done &= remove_rule(apply, &apply->covers[i], apply->ir->protocol);
-	return apply_give_settings_back(apply) && done;
+	return apply_give_settings_back(apply, false) && done;
 }
 
 /* ---- only said ---- */
@@ -386,9 +391,12 @@ void apply_describe(struct apply *apply)
 	struct apply_counts *counts = apply->counts;
 
 	for (size_t i = 0; i < apply->setting_count; i++)
-		report_add(apply->report, REPORT_STEP, "sysctl %s = %s (is %s)",
-			   apply->settings[i].wish->key, apply->settings[i].wish->value,
-			   apply->settings[i].before);
+		report_add(apply->report, REPORT_STEP, "sysctl %s = %s (is %s): %s",
+			   apply->settings[i].key, apply->settings[i].wish->value,
+			   apply->settings[i].before, apply->settings[i].wish->why);
+	for (size_t i = 0; i < apply->old_setting_count; i++)
+		report_add(apply->report, REPORT_STEP, "sysctl %s = %s, as it was",
+			   apply->old_settings[i]->key, apply->old_settings[i]->old);
 	describe_routing(apply);
 	for (size_t i = 0; i < apply->ir->set_count; i++)
 		if (diff->fill[i])

@@ -14,10 +14,8 @@
 #include "ir/ir.h"
 #include "live/cgroups.h"
 #include "live/diff.h"
-#include "live/links.h"
 #include "live/observe.h"
 #include "live/report.h"
-#include "live/settings.h"
 
 /* ---- numbers ---- */
 
@@ -381,54 +379,8 @@ bool checks_accounts(struct diag *diag, const struct ir *ir)
 
 /* ---- surroundings ---- */
 
-static bool is_on(struct arena *arena, const char *key)
+void checks_surroundings(struct report *report, const struct diff *diff)
 {
-	const char *value = settings_read(arena, key);
-
-	return value && strcmp(value, "0") != 0;
-}
-
-static void check_forwarding(struct arena *arena, struct report *report, const struct ir *ir)
-{
-	static const char *const keys[] = {
-		[ADDR_IPV4] = "net.ipv4.ip_forward", [ADDR_IPV6] = "net.ipv6.conf.all.forwarding"
-	};
-
-	for (int i = 0; i < ADDR_FAMILIES; i++)
-		if (ir->needs_forwarding[i] && !is_on(arena, keys[i]) &&
-		    (i == ADDR_IPV4 || settings_has_ipv6(arena)))
-			report_add(report, REPORT_WARNING,
-				   "this host does not forward IPv%c, so the policy's rules for forwarded traffic see none",
-				   i == ADDR_IPV6 ? '6' : '4')
-				->command = i == ADDR_IPV6
-						    ? "sysctl -w net.ipv6.conf.all.forwarding=1"
-						    : "sysctl -w net.ipv4.ip_forward=1";
-}
-
-static bool has_tproxy(const struct ir *ir)
-{
-	for (size_t i = 0; i < ir->listener_count; i++)
-		if (strcmp(ir->listeners[i].mode, "tproxy") == 0)
-			return true;
-	return false;
-}
-
-static void check_bridges(struct arena *arena, struct netlink *netlink, struct report *report,
-			  const struct ir *ir)
-{
-	if (has_tproxy(ir) && is_on(arena, "net.bridge.bridge-nf-call-iptables") &&
-	    links_has_kind(netlink, "bridge"))
-		report_add(report, REPORT_WARNING,
-			   "bridged packets pass through the IP hooks (br_netfilter, which Docker loads), where tproxy loses them")
-			->command =
-			"sysctl -w net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0";
-}
-
-void checks_surroundings(struct arena *arena, struct netlink *netlink, struct report *report,
-			 const struct ir *ir, const struct diff *diff)
-{
-	check_forwarding(arena, report, ir);
-	check_bridges(arena, netlink, report, ir);
 	for (size_t i = 0; i < diff->lost_route_count; i++) {
 		const struct ir_route *route = diff->lost_routes[i];
 

@@ -10,11 +10,9 @@
 
 #include <stdbool.h>
 
-struct arena;
 struct diag;
 struct diff;
 struct ir;
-struct netlink;
 struct observed;
 struct report;
 
@@ -22,8 +20,7 @@ struct report;
 bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed);
 /* False when a user, a group or a cgroup of the policy does not exist here. */
 bool checks_accounts(struct diag *diag, const struct ir *ir);
-/* Forwarding, bridges, interfaces that are not there; `netlink` is rtnetlink's. */
-void checks_surroundings(struct arena *arena, struct netlink *netlink, struct report *report,
-			 const struct ir *ir, const struct diff *diff);
+/* Interfaces that are not there. */
+void checks_surroundings(struct report *report, const struct diff *diff);
 
 #endif

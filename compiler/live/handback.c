@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "live/beside.h"
 #include "live/folder.h"
 #include "live/record.h"
 #include "live/report.h"
@@ -15,33 +16,43 @@
 
 /* Gives the memory of the old value to another policy that needs the setting; true when there is
  * one. */
-static bool hand_over(struct arena *arena, const struct folder *folder, const char *policy,
+static bool hand_over(struct arena *arena, const struct folder *folder, const struct record *record,
 		      const struct record_sysctl *setting)
 {
 	size_t count;
 	const char **names = folder_list(arena, folder, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		struct record *other =
-			strcmp(names[i], policy) == 0 ? NULL : record_read(arena, folder, names[i]);
+		struct record *other = strcmp(names[i], record->name) == 0
+					       ? NULL
+					       : record_read(arena, folder, names[i]);
 		struct record_sysctl *theirs = record_find_sysctl(other, setting->key);
 		const char *why;
 
 		if (!theirs || (theirs->old && strcmp(theirs->old, setting->value) != 0))
 			continue;
 		theirs->old = setting->old;
+		beside_copy(arena, record, other, setting->key);
 		return record_write(arena, folder, other, &why);
 	}
 	return false;
 }
 
-bool handback_setting(struct arena *arena, const struct folder *folder, const char *policy,
+bool handback_is_guarded(const char *key)
+{
+	static const char end[] = ".route_localnet";
+	size_t length = strlen(key);
+
+	return length >= sizeof(end) && strcmp(key + length - (sizeof(end) - 1), end) == 0;
+}
+
+bool handback_setting(struct arena *arena, const struct folder *folder, const struct record *record,
 		      const struct record_sysctl *setting, struct report *report)
 {
 	const char *now = settings_read(arena, setting->key);
 
 	if (!setting->old || !now || strcmp(now, setting->old) == 0 ||
-	    hand_over(arena, folder, policy, setting))
+	    hand_over(arena, folder, record, setting))
 		return true;
 	if (strcmp(now, setting->value) != 0) {
 		report_add(report, REPORT_WARNING,
@@ -49,7 +60,7 @@ bool handback_setting(struct arena *arena, const struct folder *folder, const ch
 			   setting->key, now, setting->old);
 		return true;
 	}
-	if (settings_write(arena, setting->key, setting->old)) {
+	if (beside_restore(arena, record, setting->key, setting->old)) {
 		report_add(report, REPORT_STEP, "sysctl %s = %s, as it was", setting->key,
 			   setting->old);
 		return true;

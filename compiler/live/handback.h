@@ -8,15 +8,19 @@
 
 struct arena;
 struct folder;
+struct record;
 struct record_sysctl;
 struct report;
 
 /*
- * Writes the old value, unless somebody has changed the setting since, or another policy of ours
- * asks for it too: that one's record then takes the old value over. False, with a line in the
- * report, when the system refuses.
+ * Writes the old value of one of the record's settings, unless somebody has changed the setting
+ * since, or another policy of ours asks for it too: that one's record then takes the old value
+ * over. False, with a line in the report, when the system refuses.
  */
-bool handback_setting(struct arena *arena, const struct folder *folder, const char *policy,
+bool handback_setting(struct arena *arena, const struct folder *folder, const struct record *record,
 		      const struct record_sysctl *setting, struct report *report);
+/* Is it one that only the policy's rules make safe? It is opened behind them and closed before they
+ * go. */
+bool handback_is_guarded(const char *key);
 
 #endif

@@ -1,45 +1,148 @@
 /*
- * links: asks rtnetlink for all interfaces and looks at their kinds (IFLA_INFO_KIND), which only
- * virtual ones have.
+ * links: asks rtnetlink for interfaces and their kinds (IFLA_INFO_KIND), which only virtual ones
+ * have, and for the route to an address. Nothing found and no answer are the same here.
  */
 #include "live/links.h"
 
+#include <net/if.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include <arpa/inet.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
+#include "base/arena.h"
 #include "live/netlink.h"
+#include "live/routes.h"
 
 struct search {
+	struct arena *arena;
 	const char *kind;
-	bool found;
+	const char **names;
+	size_t count;
 };
+
+static bool is_of_kind(const struct nlattr *info, const char *kind)
+{
+	const struct nlattr *inner;
+
+	mnl_attr_for_each_nested(inner, info)
+		if (mnl_attr_get_type(inner) == IFLA_INFO_KIND)
+			return strcmp(mnl_attr_get_str(inner), kind) == 0;
+	return false;
+}
 
 static void look(const struct nlmsghdr *message, void *user)
 {
 	struct search *search = user;
-	const struct nlattr *attribute, *inner;
+	const struct nlattr *attribute, *name = NULL, *info = NULL;
 
 	if (message->nlmsg_type != RTM_NEWLINK)
 		return;
 	mnl_attr_for_each(attribute, message, sizeof(struct ifinfomsg)) {
-		if (mnl_attr_get_type(attribute) != IFLA_LINKINFO)
-			continue;
-		mnl_attr_for_each_nested(inner, attribute)
-			if (mnl_attr_get_type(inner) == IFLA_INFO_KIND)
-				search->found |= strcmp(mnl_attr_get_str(inner), search->kind) == 0;
+		if (mnl_attr_get_type(attribute) == IFLA_IFNAME)
+			name = attribute;
+		else if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)
+			info = attribute;
 	}
+	if (name && info && is_of_kind(info, search->kind))
+		*arena_append(search->arena, search->names, search->count) =
+			arena_strdup(search->arena, mnl_attr_get_str(name));
 }
 
-bool links_has_kind(struct netlink *netlink, const char *kind)
+const char **links_of_kind(struct arena *arena, struct netlink *netlink, const char *kind,
+			   size_t *count)
 {
-	struct search search = { .kind = kind };
+	struct search search = { .arena = arena, .kind = kind };
 	struct netlink_error error;
 	char room[NETLINK_REQUEST];
 	struct nlmsghdr *request = netlink_new(room, RTM_GETLINK, NLM_F_DUMP);
 
 	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
 	netlink_ask(netlink, request, look, &search, &error);
-	return search.found;
+	*count = search.count;
+	return search.names;
+}
+
+/* ---- routes ---- */
+
+static void add_name(struct arena *arena, const char ***names, size_t *count, const char *name)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (strcmp((*names)[i], name) == 0)
+			return;
+	*arena_append(arena, *names, *count) = name;
+}
+
+const char **links_advertised(struct arena *arena, struct netlink *netlink, size_t *count)
+{
+	struct routes_list list = { 0 };
+	struct netlink_error error;
+	const char **names = NULL;
+
+	*count = 0;
+	if (!routes_observe(arena, netlink, ADDR_IPV6, IR_TABLE_MAIN, &list, &error))
+		return NULL;
+	for (size_t i = 0; i < list.count; i++)
+		for (size_t k = 0; list.items[i].is_advertised && k < list.items[i].route.hop_count;
+		     k++)
+			if (list.items[i].route.hops[k].dev)
+				add_name(arena, &names, count, list.items[i].route.hops[k].dev);
+	return names;
+}
+
+struct way {
+	bool is_local;
+	unsigned int device; /* 0: none */
+};
+
+static void take_way(const struct nlmsghdr *message, void *user)
+{
+	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attribute;
+	struct way *way = user;
+
+	if (message->nlmsg_type != RTM_NEWROUTE)
+		return;
+	way->is_local = header->rtm_type == RTN_LOCAL;
+	mnl_attr_for_each(attribute, message, sizeof(*header))
+		if (mnl_attr_get_type(attribute) == RTA_OIF)
+			way->device = mnl_attr_get_u32(attribute);
+}
+
+static struct way ask_way(struct netlink *netlink, struct addr to)
+{
+	int family = to.family == ADDR_IPV6 ? AF_INET6 : AF_INET;
+	struct way way = { false, 0 };
+	struct netlink_error error;
+	struct nlmsghdr *request;
+	struct rtmsg *header;
+	char room[NETLINK_REQUEST], text[ADDR_TEXT];
+	unsigned char bytes[16];
+
+	if (inet_pton(family, addr_format(to, text), bytes) != 1)
+		return way;
+	request = netlink_new(room, RTM_GETROUTE, 0);
+	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	header->rtm_family = (unsigned char)family;
+	header->rtm_dst_len = (unsigned char)addr_width(to.family);
+	mnl_attr_put(request, RTA_DST, addr_width(to.family) / 8, bytes);
+	netlink_ask(netlink, request, take_way, &way, &error);
+	return way;
+}
+
+const char *links_towards(struct arena *arena, struct netlink *netlink, struct addr to)
+{
+	struct way way = ask_way(netlink, to);
+	char name[IF_NAMESIZE];
+
+	if (!way.device || way.is_local || !if_indextoname(way.device, name))
+		return NULL;
+	return arena_strdup(arena, name);
+}
+
+bool links_has_address(struct netlink *netlink, struct addr address)
+{
+	return ask_way(netlink, address).is_local;
 }

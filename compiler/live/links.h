@@ -1,15 +1,28 @@
 /*
- * links: what kinds of interfaces this network namespace has.
+ * links: what this network namespace's interfaces are, and which of them leads where.
  */
 #ifndef TPC_LIVE_LINKS_H
 #define TPC_LIVE_LINKS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
+#include "addr/addr.h"
+
+struct arena;
 struct netlink;
 
-/* Is there an interface of this kind, in the kernel's words: "bridge", "wireguard"? False also when
- * the kernel does not say. */
-bool links_has_kind(struct netlink *netlink, const char *kind);
+/* The interfaces of this kind, in the kernel's words: "bridge", "wireguard". None also when the
+ * kernel does not say. */
+const char **links_of_kind(struct arena *arena, struct netlink *netlink, const char *kind,
+			   size_t *count);
+
+/* Interfaces that IPv6 routes go by which routers have advertised. */
+const char **links_advertised(struct arena *arena, struct netlink *netlink, size_t *count);
+
+/* The interface by which an unmarked packet of this host goes to the address, or NULL. */
+const char *links_towards(struct arena *arena, struct netlink *netlink, struct addr to);
+/* Is the address this host's own? */
+bool links_has_address(struct netlink *netlink, struct addr address);
 
 #endif

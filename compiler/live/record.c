@@ -45,6 +45,21 @@ static void put_sysctl(struct buf *out, const struct record_sysctl *sysctl)
 	buf_putc(out, '\n');
 }
 
+/* The interfaces follow in one field each. */
+static void put_wish(struct buf *out, const struct ir_sysctl *wish)
+{
+	char text[ADDR_TEXT];
+
+	buf_printf(out, "wish\t%s\t%s\t%d\t%s\t", wish->key, wish->value, (int)wish->when,
+		   wish->has_via ? addr_format(wish->via, text) : "-");
+	put_escaped(out, wish->why);
+	for (size_t i = 0; i < wish->dev_count; i++) {
+		buf_putc(out, '\t');
+		put_escaped(out, wish->devs[i]);
+	}
+	buf_putc(out, '\n');
+}
+
 static void put_class(struct buf *out, const struct ir_class *class)
 {
 	buf_printf(out,
@@ -94,17 +109,20 @@ static void put_route(struct buf *out, const struct ir_route *route)
 
 static void put_record(struct buf *out, const struct record *record, const char *boot)
 {
-	buf_printf(out, "tpc-record\t1\t%s\n", boot);
-	buf_printf(out, "policy\t%s\t%" PRId64 "\t%" PRIx64 "\t%d\t%d\t%d\t%zu\t", record->name,
-		   record->since, record->digest, record->is_complete,
-		   record->needs_forwarding[ADDR_IPV4], record->needs_forwarding[ADDR_IPV6],
-		   record->nft_rules);
+	buf_printf(out, "tpc-record\t2\t%s\n", boot);
+	buf_printf(out, "policy\t%s\t%" PRId64 "\t%" PRIx64 "\t%d\t%zu\t", record->name,
+		   record->since, record->digest, record->is_complete, record->nft_rules);
 	put_escaped(out, record->policy);
 	buf_putc(out, '\n');
 	for (size_t i = 0; i < record->claim_count; i++)
 		put_claim(out, &record->claims[i]);
 	for (size_t i = 0; i < record->sysctl_count; i++)
 		put_sysctl(out, &record->sysctls[i]);
+	for (size_t i = 0; i < record->beside_count; i++)
+		buf_printf(out, "beside\t%s\t%s\n", record->besides[i].with,
+			   record->besides[i].key);
+	for (size_t i = 0; i < record->wish_count; i++)
+		put_wish(out, &record->wishes[i]);
 	for (size_t i = 0; i < record->class_count; i++)
 		put_class(out, &record->classes[i]);
 	for (size_t i = 0; i < record->listener_count; i++)
@@ -162,7 +180,6 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	record->is_complete = true;
 	for (size_t i = 0; i < ir->chain_count; i++)
 		record->nft_rules += diff_rule_count(&ir->chains[i]);
-	memcpy(record->needs_forwarding, ir->needs_forwarding, sizeof(record->needs_forwarding));
 	claim->protocol = ir->protocol;
 	claim->priority_first = ir->priority_first;
 	claim->priority_last = ir->priority_last;
@@ -175,12 +192,9 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	record->ip_rule_count = ir->ip_rule_count;
 	record->routes = ir->routes;
 	record->route_count = ir->route_count;
-	for (size_t i = 0; i < ir->sysctl_count && ir->sysctl_policy == IR_SYSCTL_SET; i++) {
-		struct record_sysctl *sysctl =
-			arena_append(arena, record->sysctls, record->sysctl_count);
-
-		sysctl->key = ir->sysctls[i].key;
-		sysctl->value = ir->sysctls[i].value;
+	if (ir->sysctl_policy != IR_SYSCTL_IGNORE) {
+		record->wishes = ir->sysctls;
+		record->wish_count = ir->sysctl_count;
 	}
 	return record;
 }

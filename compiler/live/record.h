@@ -32,19 +32,29 @@ struct record_sysctl {
 	const char *old;   /* what was there before we wrote it; NULL when we did not */
 };
 
+/* A setting that the kernel changes when another one is given back, and that is to stay. */
+struct record_beside {
+	const char *with; /* the key of the other */
+	const char *key;
+};
+
 struct record {
 	const char *name;
 	const char *policy; /* the policy's file, an absolute path or "<stdin>" */
 	int64_t since;      /* seconds of the epoch */
 	uint64_t digest;
-	size_t nft_rules; /* how many, in all chains */
-	bool is_complete; /* false: the apply that wrote it did not come to its end */
-	bool needs_forwarding[ADDR_FAMILIES];
+	size_t nft_rules;            /* how many, in all chains */
+	bool is_complete;            /* false: the apply that wrote it did not come to its end */
 	struct record_claim *claims; /* several while an apply is under way: the old one and the new
 					one */
 	size_t claim_count;
 	struct record_sysctl *sysctls;
 	size_t sysctl_count;
+	struct record_beside *besides;
+	size_t beside_count;
+	struct ir_sysctl *wishes; /* what the policy asks of settings, to be set or only looked at
+				   */
+	size_t wish_count;
 	struct ir_class *classes;
 	size_t class_count;
 	struct ir_listener *listeners;
@@ -61,8 +71,7 @@ bool record_write(struct arena *arena, const struct folder *folder, const struct
 		  const char **why);
 /* Gone afterwards, whether it was there or not. */
 void record_remove(struct arena *arena, const struct folder *folder, const char *name);
-/* What an ir will have taken and set once it is applied; the sysctls are without their old values.
- */
+/* What an ir will have taken once it is applied; which sysctls it changes is not known here. */
 struct record *record_of(struct arena *arena, const struct ir *ir, const char *policy);
 struct record_sysctl *record_find_sysctl(const struct record *record, const char *key);
 /* This boot's name, by which records of an earlier one are told. */

@@ -58,10 +58,8 @@ static void read_policy(struct record *record, const struct line *line)
 	record->since = strtoll(line->fields[2], NULL, 10);
 	record->digest = strtoull(line->fields[3], NULL, 16);
 	record->is_complete = number(line, 4);
-	record->needs_forwarding[ADDR_IPV4] = number(line, 5);
-	record->needs_forwarding[ADDR_IPV6] = number(line, 6);
-	record->nft_rules = number(line, 7);
-	record->policy = text(line, 8);
+	record->nft_rules = number(line, 5);
+	record->policy = text(line, 6);
 }
 
 static void read_claim(struct record *record, const struct line *line)
@@ -87,6 +85,28 @@ static void read_sysctl(struct record *record, const struct line *line)
 	sysctl->key = line->fields[1];
 	sysctl->value = text(line, 2);
 	sysctl->old = text(line, 3);
+}
+
+static void read_beside(struct record *record, const struct line *line)
+{
+	struct record_beside *beside =
+		arena_append(line->arena, record->besides, record->beside_count);
+
+	beside->with = line->fields[1];
+	beside->key = line->fields[2];
+}
+
+static void read_wish(struct record *record, const struct line *line)
+{
+	struct ir_sysctl *wish = arena_append(line->arena, record->wishes, record->wish_count);
+
+	wish->key = line->fields[1];
+	wish->value = line->fields[2];
+	wish->when = (enum ir_sysctl_when)number(line, 3);
+	wish->has_via = address(line, line->fields[4], &wish->via);
+	wish->why = text(line, 5);
+	for (size_t i = 6; i < line->count; i++)
+		*arena_append(line->arena, wish->devs, wish->dev_count) = text(line, i);
 }
 
 static void read_class(struct record *record, const struct line *line)
@@ -172,10 +192,9 @@ static const struct kind {
 	size_t fields;
 	void (*read)(struct record *record, const struct line *line);
 } kinds[] = {
-	{ "policy", 9, read_policy },     { "claim", 5, read_claim },
-	{ "sysctl", 4, read_sysctl },     { "class", 9, read_class },
-	{ "listener", 9, read_listener }, { "rule", 8, read_rule },
-	{ "route", 8, read_route },
+	{ "policy", 7, read_policy },     { "claim", 5, read_claim }, { "sysctl", 4, read_sysctl },
+	{ "beside", 3, read_beside },     { "wish", 6, read_wish },   { "class", 9, read_class },
+	{ "listener", 9, read_listener }, { "rule", 8, read_rule },   { "route", 8, read_route },
 };
 
 static struct line split(struct arena *arena, char *from)
@@ -200,7 +219,7 @@ static void read_line(struct arena *arena, struct record *record, const char *fr
 struct record *record_read(struct arena *arena, const struct folder *folder, const char *name)
 {
 	struct record *record = arena_new_of(arena, struct record);
-	const char *head = arena_printf(arena, "tpc-record\t1\t%s", record_boot(arena));
+	const char *head = arena_printf(arena, "tpc-record\t2\t%s", record_boot(arena));
 	FILE *file = folder->path ? fopen(arena_printf(arena, "%s/%s", folder->path, name), "re")
 				  : NULL;
 	char *line = NULL;

@@ -83,13 +83,16 @@ static bool remove_routing(struct removal *removal)
 	return done;
 }
 
-static bool give_settings_back(struct removal *removal)
+/* As they were written, backwards. */
+static bool give_settings_back(struct removal *removal, bool guarded)
 {
+	const struct record *record = removal->record;
 	bool done = true;
 
-	for (size_t i = 0; removal->record && i < removal->record->sysctl_count; i++)
-		done &= handback_setting(removal->arena, &removal->folder, removal->name,
-					 &removal->record->sysctls[i], removal->report);
+	for (size_t i = record ? record->sysctl_count : 0; i > 0; i--)
+		if (handback_is_guarded(record->sysctls[i - 1].key) == guarded)
+			done &= handback_setting(removal->arena, &removal->folder, record,
+						 &record->sysctls[i - 1], removal->report);
 	return done;
 }
 
@@ -151,11 +154,13 @@ static enum apply_outcome take_away(struct removal *removal)
 	    !owns_routing(&removal->observed))
 		return APPLY_UNCHANGED;
 	if (observe_is_other_version(&removal->observed, removal->report) ||
-	    observe_is_strange_table(&removal->observed, removal->record, removal->report) ||
-	    !remove_table(removal))
+	    observe_is_strange_table(&removal->observed, removal->record, removal->report))
 		return APPLY_REFUSED;
-	done = remove_routing(removal);
-	done &= give_settings_back(removal);
+	done = give_settings_back(removal, true);
+	if (!remove_table(removal))
+		return APPLY_REFUSED;
+	done &= remove_routing(removal);
+	done &= give_settings_back(removal, false);
 	if (!done)
 		return APPLY_IN_DOUBT;
 	record_remove(removal->arena, &removal->folder, removal->name);

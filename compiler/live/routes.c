@@ -160,6 +160,16 @@ static bool is_ours_to_give(unsigned int type)
 	return false;
 }
 
+/* The kernel's own routes end some time only if they come from a prefix that a router advertises.
+ */
+static bool is_advertised(const struct rtmsg *header, const struct nlattr *cache)
+{
+	const struct rta_cacheinfo *info = cache ? mnl_attr_get_payload(cache) : NULL;
+
+	return header->rtm_protocol == RTPROT_RA ||
+	       (header->rtm_protocol == RTPROT_KERNEL && info && info->rta_expires);
+}
+
 static void read_hops(struct reader *reader, struct ir_route *route, const struct rtmsg *header,
 		      const struct nlattr *const *attributes)
 {
@@ -228,6 +238,7 @@ static void read_route(const struct nlmsghdr *message, void *user)
 	if (attributes[RTA_METRICS])
 		read_metrics(&seen, attributes[RTA_METRICS]);
 	read_hops(reader, route, header, attributes);
+	seen.is_advertised = is_advertised(header, attributes[RTA_CACHEINFO]);
 	seen.text = describe(reader->arena, &seen);
 	*arena_append(reader->arena, reader->list->items, reader->list->count) = seen;
 }

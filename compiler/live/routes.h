@@ -21,8 +21,9 @@ struct netlink_error;
 struct routes_seen {
 	struct ir_route route;
 	uint32_t protocol;
-	bool is_other;    /* carries something that no route of ours has */
-	const char *text; /* "default via 192.0.2.1 dev eth0 table 100" */
+	bool is_other;      /* carries something that no route of ours has */
+	bool is_advertised; /* a router has told of it (IPv6) */
+	const char *text;   /* "default via 192.0.2.1 dev eth0 table 100" */
 };
 
 struct routes_list {

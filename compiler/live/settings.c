@@ -4,6 +4,7 @@
  */
 #include "live/settings.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "ir/ir.h"
 
 enum { VALUE_MOST = 4096 };
 
@@ -65,22 +65,67 @@ bool settings_has_ipv6(struct arena *arena)
 	return off && strcmp(off, "0") == 0;
 }
 
-/*
- * The reverse-path filter that packets meet is the greater of conf.all's and the interface's
- * (Documentation/networking/ip-sysctl.rst); 1 is strict.
- */
-static bool is_strict(struct arena *arena, const char *now)
-{
-	const char *all = settings_read(arena, "net.ipv4.conf.all.rp_filter");
-	int here = atoi(now), everywhere = all ? atoi(all) : 0;
+/* ---- settings of interfaces ---- */
 
-	return (here > everywhere ? here : everywhere) == 1;
+/* "net.ipv4.conf." of all that begin so, or NULL. */
+static const char *behind_conf(const char *key)
+{
+	const char *conf = strstr(key, ".conf.");
+
+	return conf ? conf + strlen(".conf.") : NULL;
 }
 
-bool settings_is_open(struct arena *arena, const struct ir_sysctl *wish, const char **now)
+static int compare_names(const void *a, const void *b)
 {
-	*now = settings_read(arena, wish->key);
-	if (!*now || strcmp(*now, wish->value) == 0)
-		return false;
-	return !wish->only_if_strict || is_strict(arena, *now);
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **settings_interfaces(struct arena *arena, const char *pattern, size_t *count)
+{
+	const char *begin = behind_conf(pattern), **names = NULL;
+	DIR *stream = begin ? opendir(path_of(arena, arena_strndup(arena, pattern,
+								   (size_t)(begin - pattern) - 1)))
+			    : NULL;
+	struct dirent *entry;
+
+	*count = 0;
+	if (!stream)
+		return NULL;
+	while ((entry = readdir(stream)))
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "all") != 0 &&
+		    strcmp(entry->d_name, "default") != 0)
+			*arena_append(arena, names, *count) = arena_strdup(arena, entry->d_name);
+	closedir(stream);
+	if (*count)
+		qsort(names, *count, sizeof(*names), compare_names);
+	return names;
+}
+
+static char *exchange(struct arena *arena, const char *text, char from, char to)
+{
+	char *copy = arena_strdup(arena, text);
+
+	for (char *c = copy; *c; c++)
+		if (*c == from)
+			*c = to;
+	return copy;
+}
+
+const char *settings_key(struct arena *arena, const char *pattern, const char *interface)
+{
+	const char *star = strchr(pattern, '*');
+
+	return arena_printf(arena, "%.*s%s%s", (int)(star - pattern), pattern,
+			    exchange(arena, interface, '.', '/'), star + 1);
+}
+
+const char *settings_interface(struct arena *arena, const char *key, const char **pattern)
+{
+	const char *begin = behind_conf(key), *end = strrchr(key, '.');
+
+	if (!begin || end < begin)
+		return NULL;
+	if (pattern)
+		*pattern = arena_printf(arena, "%.*s*%s", (int)(begin - key), key, end);
+	return exchange(arena, arena_strndup(arena, begin, (size_t)(end - begin)), '/', '.');
 }

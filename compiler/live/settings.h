@@ -6,9 +6,9 @@
 #define TPC_LIVE_SETTINGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct arena;
-struct ir_sysctl;
 
 /* The value without its line end, or NULL when there is no such setting. */
 const char *settings_read(struct arena *arena, const char *key);
@@ -16,10 +16,15 @@ const char *settings_read(struct arena *arena, const char *key);
 bool settings_write(struct arena *arena, const char *key, const char *value);
 /* Does this network namespace speak IPv6 at all? */
 bool settings_has_ipv6(struct arena *arena);
+
 /*
- * Is there something to do for this wish? False also when the setting is not there. *now receives
- * the value that it has, or NULL.
+ * Of "net.ipv4.conf.*.rp_filter": the interfaces that have such a setting, by name, without `all`
+ * and `default`; and the key for one of them.
  */
-bool settings_is_open(struct arena *arena, const struct ir_sysctl *wish, const char **now);
+const char **settings_interfaces(struct arena *arena, const char *pattern, size_t *count);
+const char *settings_key(struct arena *arena, const char *pattern, const char *interface);
+/* The interface in such a key, `all` and `default` too; NULL when the key is about none. *pattern
+ * (may be NULL) receives the key with '*' in its place. */
+const char *settings_interface(struct arena *arena, const char *key, const char **pattern);
 
 #endif

@@ -12,6 +12,7 @@
 #include "live/cgroups.h"
 #include "live/diff.h"
 #include "live/folder.h"
+#include "live/needs.h"
 #include "live/report.h"
 #include "live/settings.h"
 #include "live/sockets.h"
@@ -154,38 +155,31 @@ static void check_listener(struct status_policy *policy, const struct ir_listene
 		   addr_format(listener->addr[family], addr), listener->port, listener->name);
 }
 
-static void check_setting(struct arena *arena, struct status_policy *policy,
-			  const struct record_sysctl *setting)
+static void check_settings(struct arena *arena, struct netlink *netlink,
+			   struct status_policy *policy)
 {
-	const char *now = settings_read(arena, setting->key);
+	const struct record *record = policy->record;
+	struct needs needs = needs_find(arena, netlink, record->wishes, record->wish_count, record);
 
-	if (now && strcmp(now, setting->value) == 0)
-		return;
-	complain(arena, policy,
-		 arena_printf(arena, "%s is %s and should be %s", setting->key,
-			      now ? now : "not there", setting->value))
-		->command = arena_printf(arena, "sysctl -w %s=%s", setting->key, setting->value);
-}
+	for (size_t i = 0; i < needs.count; i++) {
+		const struct needs_setting *need = &needs.items[i];
+		const char *value = need->wish->value;
 
-static void check_forwarding(struct arena *arena, struct status_policy *policy)
-{
-	static const char *const keys[] = {
-		[ADDR_IPV4] = "net.ipv4.ip_forward", [ADDR_IPV6] = "net.ipv6.conf.all.forwarding"
-	};
-
-	for (int i = 0; i < ADDR_FAMILIES; i++) {
-		const char *now = settings_read(arena, keys[i]);
-
-		if (policy->record->needs_forwarding[i] && now && strcmp(now, "0") == 0 &&
-		    (i == ADDR_IPV4 || settings_has_ipv6(arena)))
+		if (need->absent)
 			complain(arena, policy,
-				 arena_printf(arena, "this host does not forward IPv%c",
-					      i == ADDR_IPV6 ? '6' : '4'))
-				->command = arena_printf(arena, "sysctl -w %s=1", keys[i]);
+				 arena_printf(arena,
+					      "there is no interface %s, so %s is not %s: %s",
+					      need->absent, need->key, value, need->wish->why));
+		else if (need->is_open)
+			complain(arena, policy,
+				 arena_printf(arena, "%s is %s and should be %s: %s", need->key,
+					      need->now, value, need->wish->why))
+				->command =
+				arena_printf(arena, "sysctl -w %s=%s", need->key, value);
 	}
 }
 
-static void check_record(struct arena *arena, struct status_policy *policy)
+static void check_record(struct arena *arena, struct netlink *netlink, struct status_policy *policy)
 {
 	const struct record *record = policy->record;
 
@@ -197,9 +191,7 @@ static void check_record(struct arena *arena, struct status_policy *policy)
 		for (int k = 0; k < (settings_has_ipv6(arena) ? 2 * ADDR_FAMILIES : 2); k++)
 			check_listener(policy, &record->listeners[i], (enum addr_family)(k / 2),
 				       k % 2);
-	for (size_t i = 0; i < record->sysctl_count; i++)
-		check_setting(arena, policy, &record->sysctls[i]);
-	check_forwarding(arena, policy);
+	check_settings(arena, netlink, policy);
 }
 
 /* ---- without: only whether there is anything at all ---- */
@@ -264,7 +256,7 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 		return false;
 	check_table(arena, out);
 	if (out->record && out->record->claim_count)
-		check_record(arena, out);
+		check_record(arena, &kernel->route, out);
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
 	check_strangers(out);

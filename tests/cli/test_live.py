@@ -858,20 +858,57 @@ def reverse_path(shop, host):
 	return []
 
 
-@live("warnings with commands: no forwarding; a bridge under br_netfilter (where that is loaded)")
-def surroundings(shop, host):
-	host.link("wg0")
-	shop.write("policy.yaml", TWO)
-	sysctl(host, "net.ipv4.ip_forward", 0)
-	problems = expect(host.tpc("apply", "policy.yaml"), 0, (), ["does not forward IPv4", "sysctl -w net.ipv4.ip_forward=1"])
-	problems += expect(host.tpc("status"), 0, ["does not forward IPv4"])
+@live("forwarding: named and switched on, only named with check, given back by remove with what hangs on it")
+def forwarding(shop, host):
+	host.link("wg0", "lan0")
+	keys = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"]
+	for key in keys:
+		sysctl(host, key, 0)
+	# The kernel would put these back with it, each another way.
+	for key, value in (("net.ipv4.conf.all.accept_redirects", 0), ("net.ipv4.conf.lan0.forwarding", 1),
+			("net.ipv6.conf.lan0.forwarding", 1)):
+		sysctl(host, key, value)
+	before = host.must("sh", "-c", "sysctl -a 2>/dev/null | grep -E 'ipv[46].conf.*(forwarding|accept_redirects)|ip_forward '")
+	text = TWO.replace("near: [198", 'near: ["2001:db8::/32", 198')
+	shop.write("policy.yaml", text.replace("version: 1", "version: 1\nsettings: {sysctls: check}"))
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, (), [f"{key} is 0 and should be 1: the table vpn" for key in keys])
+	problems += expect(host.tpc("status"), 0, [f"{key} is 0 and should be 1: the table vpn" for key in keys])
+	shop.write("policy.yaml", text.replace("version: 1", "version: 1\nsettings: {sysctls: ignore}"))
 	done = host.tpc("apply", "policy.yaml")
-	if "br_netfilter" in done.err:
-		problems.append("a warning of bridges without a bridge")
-	if host.run("sysctl", "-n", "net.bridge.bridge-nf-call-iptables").out.strip() == "1":
-		host.must("ip", "link", "add", "br0", "type", "bridge")
-		problems += expect(host.tpc("apply", "policy.yaml"), 0, (), ["br_netfilter", "sysctl -w net.bridge"])
-	return problems
+	if "forwarding" in done.err or [sysctl(host, key) for key in keys] != ["0", "0"]:
+		problems.append(f"ignored: {done}")
+	if "should be" in host.tpc("status").out:
+		problems.append("status does not ignore them")
+	shop.write("policy.yaml", text)
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, [f"sysctl {key} = 1 (was 0): the table vpn" for key in keys])
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
+	if "should be" in host.tpc("status").out:
+		problems.append("status says that something does not hold")
+	problems += expect(host.tpc("remove"), 0, [f"sysctl {key} = 0, as it was" for key in keys])
+	after = host.must("sh", "-c", "sysctl -a 2>/dev/null | grep -E 'ipv[46].conf.*(forwarding|accept_redirects)|ip_forward '")
+	return problems + differs(before, after, "after remove:")
+
+
+@live("bridges: what br_netfilter does is switched off only where the policy listens on a bridge")
+def bridges(shop, host):
+	key = "net.bridge.bridge-nf-call-iptables"
+	shop.write("policy.yaml", SEED.replace("{to: f", "{in: [lan0, br9], to: f"))
+	if host.run("sysctl", "-n", key).status:  # no br_netfilter, so nothing to do
+		done = host.tpc("apply", "policy.yaml")
+		return expect(done, 0) + ([str(done)] if "bridge" in done.out + done.err else [])
+	sysctl(host, key, 1)
+	for bridge, during in (("br1", "1"), ("br9", "0")):
+		host.must("ip", "link", "add", bridge, "type", "bridge")
+		problems = expect(host.tpc("apply", "policy.yaml"), 0, (), () if during == "0" else None)
+		if sysctl(host, key) != during:
+			problems.append(f"{bridge}: {sysctl(host, key)}")
+		problems += expect(host.tpc("remove"), 0)
+		if sysctl(host, key) != "1":
+			problems.append(f"{bridge}: not given back")
+		if problems:
+			return problems
+	shop.write("policy.yaml", SEED)
+	return expect(host.tpc("apply", "policy.yaml"), 0, f"sysctl {key} = 0 (was 1)")
 
 
 @live("a list of 100,000 prefixes goes in without being the host's root, and a second apply costs no fill")

@@ -246,12 +246,12 @@ def sysctl_left(shop):
 	compiled(shop)
 	done = inside(shop, r"""
 verb up
-sysctl -qw net.ipv4.conf.all.src_valid_mark=1
+sysctl -qw net.ipv4.conf.all.src_valid_mark=2
 verb status | grep MISSING
 verb down; echo "down $?"
 sysctl -n net.ipv4.conf.all.src_valid_mark
 """)
-	return expect(done, 0, ["MISSING  sysctl net.ipv4.conf.all.src_valid_mark = 0\ndown 0\n1\n"], "left alone")
+	return expect(done, 0, ["MISSING  sysctl net.ipv4.conf.all.src_valid_mark = 0\ndown 0\n2\n"], "left alone")
 
 
 @case("without the right to change anything: says which, status 3")

@@ -29,7 +29,7 @@ each_rule() {
 	:
 }
 
-# key, value, and whether only a strict reverse path filter has to change
+# key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
 }
@@ -176,11 +176,15 @@ present_sets() {
 
 # ---- what has to be remembered ----
 
-# Words PROTOCOL/FIRST/LAST and PROTOCOL/TABLE of earlier versions of the policy, and sysctls as
-# they were before us, a line KEY=VALUE each.
+# Words PROTOCOL/FIRST/LAST and PROTOCOL/TABLE of earlier versions of the policy; sysctls that were
+# changed, a line KEY NEW OLD each, the last one first; and what has to stay when a sysctl is given
+# back, a line KEY OTHER each.
 old_blocks=''
 old_tables=''
 old_sysctls=''
+besides=''
+boot=''
+read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id
 state=''
 
 # The folders to try, a line each, and the name of the file, which belongs to one network namespace.
@@ -198,9 +202,14 @@ state_name() {
 	printf '%s-%s.sh\n' "${namespace%]}" "$table"
 }
 
+# Notes of another boot are about what is gone.
+is_of_this_boot() {
+	[ -r "$1" ] && read -r line <"$1" && [ "$line" = "boot $boot" ]
+}
+
 read_state() {
 	while IFS= read -r folder; do
-		[ ! -r "$folder/$(state_name)" ] || state=$folder/$(state_name)
+		! is_of_this_boot "$folder/$(state_name)" || state=$folder/$(state_name)
 	done <<END
 $(state_folders)
 END
@@ -210,12 +219,14 @@ END
 		"block "*[!0-9/]* | "table "*[!0-9/]*) ;;
 		"block "*/*/*) old_blocks="$old_blocks ${line#block }" ;;
 		"table "*/*) old_tables="$old_tables ${line#table }" ;;
-		"sysctl "*=*) old_sysctls=$old_sysctls$newline${line#sysctl } ;;
+		"sysctl "*) old_sysctls=$old_sysctls${line#sysctl }$newline ;;
+		"beside "*) besides=$besides${line#beside }$newline ;;
 		esac
 	done <"$state"
 }
 
 state_text() {
+	printf 'boot %s\n' "$boot"
 	for block in $protocol/$first/$last $old_blocks; do
 		printf 'block %s\n' "$block"
 	done
@@ -229,6 +240,11 @@ state_text() {
 		[ -z "$line" ] || printf 'sysctl %s\n' "$line"
 	done <<END
 $old_sysctls
+END
+	while IFS= read -r line; do
+		[ -z "$line" ] || printf 'beside %s\n' "$line"
+	done <<END
+$besides
 END
 }
 
@@ -252,19 +268,303 @@ drop_state() {
 	state=''
 }
 
-# The remembered value of sysctl $1; false when there is none.
+# ---- kernel settings ----
+
+# Have we changed sysctl $1?
 remembered() {
-	while IFS= read -r line; do
-		case $line in
-		"$1="*)
-			printf '%s\n' "${line#*=}"
-			return 0
-			;;
+	case $newline$old_sysctls in
+	*"$newline$1 "*) return 0 ;;
+	esac
+	return 1
+}
+
+# The value of sysctl $1; false when there is none.
+value_of() {
+	sysctl -n "$1" 2>/dev/null
+}
+
+# Puts $3 in the place of every $2 of $1.
+exchanged() {
+	rest=$1 done=''
+	while :; do
+		case $rest in
+		*"$2"*) done=$done${rest%%"$2"*}$3 rest=${rest#*"$2"} ;;
+		*) break ;;
 		esac
+	done
+	printf '%s\n' "$done$rest"
+}
+
+# The key of interface $2 for the pattern $1, which has a '*' for it.
+key_for() {
+	printf '%s%s%s\n' "${1%%\**}" "$(exchanged "$2" . /)" "${1#*\*}"
+}
+
+# Is the setting $1 on for interface $2? The kernel takes the greater of its own and that of all.
+# $3 is the number that counts.
+is_effective() {
+	own=$(value_of "$(key_for "$1" "$2")") || own=0
+	all=$(value_of "$(key_for "$1" all)") || all=0
+	[ "$own" -gt "$all" ] || own=$all
+	[ "$own" = "$3" ]
+}
+
+# Is $1 one of the names and patterns that follow? Without any, it is.
+is_meant() {
+	name=$1
+	shift
+	[ $# -gt 0 ] || return 0
+	for pattern; do
+		# shellcheck disable=SC2254 # a pattern
+		case $name in
+		$pattern) return 0 ;;
+		esac
+	done
+	return 1
+}
+
+# The word behind `dev` in a line of ip.
+device_in() {
+	line=${1#* dev }
+	[ "$line" = "$1" ] || printf '%s\n' "${line%% *}"
+}
+
+route_to() {
+	case $1 in
+	*:*) ip -6 route get "$1" 2>/dev/null ;;
+	*) ip -4 route get "$1" 2>/dev/null ;;
+	esac
+}
+
+has_bridge() {
+	ip -o link show type bridge 2>/dev/null | while read -r _ name _; do
+		name=${name%:}
+		! is_meant "${name%%@*}" "$@" || echo yes
+	done
+}
+
+# The interfaces of IPv6 routes that routers have advertised, a line each.
+advertised() {
+	ip -6 route show 2>/dev/null | while read -r line; do
+		case $line in
+		*' proto ra '* | *' proto kernel '*' expires '*) device_in "$line" ;;
+		esac
+	done
+}
+
+# Does a sysctl matter that has another value? PATTERN INTERFACE VALUE WHEN VIA DEVICE...
+matters() {
+	case $4 in
+	always) return 0 ;;
+	elsewhere)
+		case $(route_to "$5") in
+		local*) return 1 ;;
+		esac
+		return 0
+		;;
+	unless-all) [ "$(value_of "$(key_for "$1" all)")" != "$3" ] ;;
+	strict) is_effective "$1" "$2" 1 ;;
+	marked) is_effective "$1" "$2" 1 && is_effective 'net.ipv4.conf.*.src_valid_mark' "$2" 1 ;;
+	bridge)
+		shift 5
+		[ "$(has_bridge "$@")" ]
+		;;
+	advertised) [ "$(value_of "$(key_for "$1" "$2")")" = 1 ] ;;
+	esac
+}
+
+# Calls $need with KEY VALUE WHY for a sysctl that matters here, or that we have set already. KEY
+# PATTERN INTERFACE VALUE WHEN VIA WHY DEVICE...
+weigh() {
+	key=$1 pattern=$2 interface=$3 value=$4 when=$5 via=$6 why=$7
+	shift 7
+	if [ "$interface" ] && [ "$interface" != all ] && [ ! -d "/proc/sys/net/ipv4/conf/$interface" ]; then
+		[ "$(value_of "$(key_for "$pattern" default)")" = "$value" ] ||
+			! matters "$pattern" default "$value" "$when" "$via" "$@" ||
+			"$absent" "$key" "$value" "$interface"
+		return 0
+	fi
+	current=$(value_of "$key") || return 0
+	if [ "$current" = "$value" ]; then
+		[ "$several" = no ] || remembered "$key" || return 0
+	else
+		matters "$pattern" "$interface" "$value" "$when" "$via" "$@" || return 0
+	fi
+	"$need" "$key" "$value" "$why"
+}
+
+# The interfaces that a sysctl with '*' stands for, a line each. PATTERN WHEN VIA DEVICE...
+interfaces_of() {
+	if [ "$3" != - ]; then
+		case $(route_to "$3") in
+		local*) ;;
+		*) device_in "$(route_to "$3")" ;;
+		esac
+	elif [ "$2" = advertised ]; then
+		if remembered net.ipv6.conf.all.forwarding ||
+			[ "$(value_of net.ipv6.conf.all.forwarding)" = 0 ]; then
+			advertised
+		fi
+	else
+		folder=/proc/sys/$(exchanged "${1%%.\**}" . /)
+		shift 3
+		# shellcheck disable=SC2012 # names of interfaces
+		ls "$folder" 2>/dev/null | while read -r interface; do
+			[ "$interface" = all ] || [ "$interface" = default ] ||
+				! is_meant "$interface" "$@" || printf '%s\n' "$interface"
+		done
+	fi
+}
+
+# KEY VALUE WHEN VIA WHY DEVICE..., as each_sysctl has them
+weigh_sysctl() {
+	asked=$1 wish=$2 condition=$3 address=$4 reason=$5
+	shift 5
+	[ "${asked#net.ipv6.}" = "$asked" ] || has_family 6 || return 0
+	several=no
+	case $asked in
+	*'*'*)
+		several=yes
+		while IFS= read -r device; do
+			[ -z "$device" ] ||
+				weigh "$(key_for "$asked" "$device")" "$asked" "$device" "$wish" \
+					"$condition" "$address" "$reason" "$@"
+		done <<END
+$(interfaces_of "$asked" "$condition" "$address" "$@")
+END
+		;;
+	*.conf.*)
+		device=${asked#*.conf.} device=${device%.*}
+		weigh "$asked" "${asked%%.conf.*}.conf.*.${asked##*.}" "$(exchanged "$device" / .)" \
+			"$wish" "$condition" "$address" "$reason" "$@"
+		;;
+	*) weigh "$asked" '' '' "$wish" "$condition" "$address" "$reason" "$@" ;;
+	esac
+}
+
+# Calls $1 with KEY VALUE WHY for every sysctl that matters on this host, and $2 with KEY VALUE
+# INTERFACE for one whose interface is not there yet.
+each_need() {
+	need=$1 absent=${2-:}
+	each_sysctl weigh_sysctl
+}
+
+# Sysctl $1 resets others when it is given back: those stay as they are, if the kernel would change
+# them.
+note_besides() {
+	case $1 in
+	net.ipv4.ip_forward)
+		[ "$(value_of net.ipv4.conf.all.accept_redirects)" != 0 ] ||
+			besides="$besides$1 net.ipv4.conf.all.accept_redirects$newline"
+		note_interfaces "$1" 'net.ipv4.conf.*.forwarding'
+		;;
+	net.ipv6.conf.all.forwarding) note_interfaces "$1" 'net.ipv6.conf.*.forwarding' ;;
+	esac
+}
+
+note_interfaces() {
+	while IFS= read -r device; do
+		[ "$(value_of "$(key_for "$2" "$device")")" != 1 ] ||
+			besides="$besides$1 $(key_for "$2" "$device")$newline"
+	done <<END
+default
+$(interfaces_of "$2" always -)
+END
+}
+
+remember_sysctl() {
+	remembered "$1" && return 0
+	current=$(value_of "$1") || return 0
+	[ "$current" != "$2" ] || return 0
+	note_besides "$1"
+	old_sysctls="$1 $2 $current$newline$old_sysctls"
+}
+
+# Is sysctl $1 one that only the rules make safe?
+is_guarded() {
+	case $1 in
+	*.route_localnet) return 0 ;;
+	esac
+	return 1
+}
+
+guarded=no
+keeps_routes=yes
+
+# What stands in the way is dropped by the kernel and goes nowhere else: the rest of the policy is
+# better than none of it.
+set_sysctl() {
+	if is_guarded "$1"; then
+		[ "$guarded" = yes ] || return 0
+	else
+		[ "$guarded" = no ] || return 0
+	fi
+	current=$(value_of "$1") || return 0
+	[ "$current" != "$2" ] || return 0
+	if [ "$1$keeps_routes" = net.ipv6.conf.all.forwardingno ]; then
+		say "warning: sysctl $1 stays $current: the host would lose the routes that routers have told it"
+		return 0
+	fi
+	answer=$(sysctl -w "$1=$2" 2>&1) && [ "$(value_of "$1")" = "$2" ] && return 0
+	case $1 in
+	*.accept_ra) keeps_routes=no ;;
+	esac
+	say "warning: sysctl $1 cannot be set to $2 (it is $current): $answer; $3"
+}
+
+say_absent() {
+	say "warning: there is no interface $3 yet, so the sysctl $1 is not set to $2; run \`up\` again when it is there"
+}
+
+check_sysctl() {
+	current=$(value_of "$1") || return 0
+	[ "$current" = "$2" ] || say "warning: sysctl $1 is $current and should be $2: $3"
+}
+
+# KEY NEW OLD
+give_back() {
+	current=$(value_of "$1") || return 0
+	[ "$current" != "$3" ] || return 0
+	if [ "$current" != "$2" ]; then
+		say "sysctl $1 is $current by now, which is not what this script had set; left alone"
+		return 0
+	fi
+	kept=''
+	while read -r with other; do
+		[ "$with" != "$1" ] || kept="$kept$other=$(value_of "$other")$newline"
+	done <<END
+$besides
+END
+	answer=$(sysctl -w "$1=$3" 2>&1) || trouble "sysctl $1 cannot be put back to $3: $answer"
+	while IFS= read -r pair; do
+		[ -z "$pair" ] || sysctl -qw "$pair" 2>/dev/null
+	done <<END
+$kept
+END
+}
+
+# Gives back those that are not among the lines of $1, of the guarded ones or the others.
+give_back_except() {
+	left=''
+	while read -r key new old; do
+		[ "$key" ] || continue
+		is=no
+		! is_guarded "$key" || is=yes
+		if is_line_of "$key" "$1" || [ "$is" != "$guarded" ]; then
+			left="$left$key $new $old$newline"
+		else
+			give_back "$key" "$new" "$old"
+		fi
 	done <<END
 $old_sysctls
 END
-	return 1
+	old_sysctls=$left
+}
+
+wanted_sysctls=''
+
+want_sysctl() {
+	wanted_sysctls=$wanted_sysctls$newline$1
 }
 
 # ---- up ----
@@ -369,38 +669,6 @@ check_table() {
 	refuse "the nft table inet $table is somebody else's: it does not say that it is a policy's." \
 		'Give the policy another name (the key "name"),' \
 		"or remove that table yourself: nft delete table inet $table"
-}
-
-# Does sysctl $1 matter on this host? $3 is strict for a reverse path filter: the greater of the
-# interface's and that of all counts, and only 1 drops what it should not.
-is_concerned() {
-	[ "$3" = strict ] || return 0
-	own=$(sysctl -n "$1" 2>/dev/null) || return 1
-	all=$(sysctl -n net.ipv4.conf.all.rp_filter 2>/dev/null) || all=0
-	[ "$own" -gt "$all" ] || own=$all
-	[ "$own" = 1 ]
-}
-
-remember_sysctl() {
-	is_concerned "$@" || return 0
-	current=$(sysctl -n "$1" 2>/dev/null) || return 0
-	[ "$current" = "$2" ] || remembered "$1" >/dev/null || old_sysctls=$old_sysctls$newline$1=$current
-}
-
-set_sysctl() {
-	is_concerned "$@" || return 0
-	current=$(sysctl -n "$1" 2>/dev/null) || {
-		say "warning: sysctl $1 is not there; the policy wants it to be $2"
-		return 0
-	}
-	[ "$current" = "$2" ] && return 0
-	answer=$(sysctl -w "$1=$2" 2>&1) || trouble "sysctl $1 cannot be set to $2: $answer"
-}
-
-check_sysctl() {
-	is_concerned "$@" || return 0
-	current=$(sysctl -n "$1" 2>/dev/null) || current=missing
-	[ "$current" = "$2" ] || say "warning: sysctl $1 is $current; the policy needs it to be $2"
 }
 
 # FAMILY TABLE KEY and the words for ip
@@ -548,28 +816,6 @@ want_route() {
 	wanted_routes="$wanted_routes$newline$protocol $1 $2 $3"
 }
 
-# Puts back what an earlier version of the policy had changed and this one does not.
-drop_sysctls_except() {
-	kept=''
-	while IFS= read -r line; do
-		[ "$line" ] || continue
-		if is_line_of "${line%%=*}" "$1"; then
-			kept=$kept$newline$line
-		else
-			answer=$(sysctl -w "$line" 2>&1) || say "warning: sysctl $line cannot be put back: $answer"
-		fi
-	done <<END
-$old_sysctls
-END
-	old_sysctls=$kept
-}
-
-wanted_sysctls=''
-
-want_sysctl() {
-	wanted_sysctls=$wanted_sysctls$newline$1
-}
-
 finish() {
 	[ "$failures" -gt 0 ] || return 0
 	say "$failures of the steps failed; mend what is named above and run \`up\` again," \
@@ -592,25 +838,29 @@ up() {
 	each_route want_route
 	each_rule want_rule
 	if [ "$sysctl_policy" = set ]; then
-		each_sysctl want_sysctl
-		each_sysctl remember_sysctl
+		each_need want_sysctl
+		each_need remember_sysctl
 	fi
 	write_state ||
 		refuse "cannot write $state, where \`down\` looks for what to put back;" \
 			"name another folder in TPC_RUN_DIR"
-	[ "$sysctl_policy" != set ] || each_sysctl set_sysctl
-	[ "$sysctl_policy" != check ] || each_sysctl check_sysctl
+	[ "$sysctl_policy" != set ] || each_need set_sysctl say_absent
+	[ "$sysctl_policy" != check ] || each_need check_sysctl say_absent
 	# Rules without their routes, and marks without their rules, would send packets the wrong way.
 	each_route put_route
 	finish
 	each_rule put_rule
 	fill_new_sets
 	finish
+	guarded=yes
+	give_back_except "$wanted_sysctls"
 	answer=$(nft -f "$nft_file" 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
 	finish
+	[ "$sysctl_policy" != set ] || each_need set_sysctl
+	guarded=no
 	delete_rules_except "$wanted_rules"
 	delete_routes_except "$wanted_routes"
-	drop_sysctls_except "$wanted_sysctls"
+	give_back_except "$wanted_sysctls"
 	old_blocks=''
 	old_tables=''
 	write_state || trouble "cannot write $state"
@@ -619,20 +869,13 @@ up() {
 
 # ---- down ----
 
-restore_sysctl() {
-	current=$(sysctl -n "$1" 2>/dev/null) || return 0
-	old=$(remembered "$1") || return 0
-	if [ "$current" != "$2" ]; then
-		say "sysctl $1 is $current by now, which is not what this script had set; left alone"
-		return 0
-	fi
-	answer=$(sysctl -w "$1=$old" 2>&1) || trouble "sysctl $1 cannot be put back to $old: $answer"
-}
-
 down() {
 	check_tools
 	read_state
 	check_table
+	guarded=yes
+	give_back_except ''
+	guarded=no
 	if table_is_there; then
 		answer=$(nft delete table inet "$table" 2>&1) || trouble "nft delete table inet $table: $answer"
 		# As long as packets are marked, the ip rules stay.
@@ -640,9 +883,7 @@ down() {
 	fi
 	delete_rules_except ''
 	delete_routes_except ''
-	each_sysctl want_sysctl
-	each_sysctl restore_sysctl
-	drop_sysctls_except "$wanted_sysctls"
+	give_back_except ''
 	[ "$failures" -gt 0 ] || drop_state
 	finish
 }
@@ -677,11 +918,13 @@ report_rule() {
 }
 
 report_sysctl() {
-	is_concerned "$@" || return 0
-	current=$(sysctl -n "$1" 2>/dev/null) || current=missing
 	there=no
-	[ "$current" = "$2" ] && there=yes
+	[ "$(value_of "$1")" != "$2" ] || there=yes
 	report "$there" "sysctl $1 = $2"
+}
+
+report_absent() {
+	report no "sysctl $1 = $2 (there is no interface $3)"
 }
 
 status() {
@@ -695,7 +938,7 @@ status() {
 	report "$there" "nft table inet $table, as $stem.nft has it"
 	each_rule report_rule
 	each_route report_route
-	[ "$sysctl_policy" = ignore ] || each_sysctl report_sysctl
+	[ "$sysctl_policy" = ignore ] || each_need report_sysctl report_absent
 	[ "$missing" = 0 ] || exit 5
 }
 

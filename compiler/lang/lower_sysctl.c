@@ -1,0 +1,399 @@
+/*
+ * lower_sysctl: the kernel settings that the policy's ways need.
+ *
+ * In go the ways with their families, scopes and interfaces, out come wishes: a key, a value, when
+ * it matters (seen where the policy is loaded), and the reason. What each feature needs is one row
+ * of the table below. A setting comes behind those that must be there before it.
+ */
+#include <string.h>
+
+#include "addr/addr.h"
+#include "base/arena.h"
+#include "lang/lower.h"
+
+enum need {
+	NEED_FORWARD_IPV4,
+	NEED_FORWARD_IPV6,
+	NEED_REMOTE_IPV4,
+	NEED_REMOTE_IPV6,
+	NEED_ADVERTISED,
+	NEED_LOOSE,
+	NEED_LOOSE_MARKED,
+	NEED_UNMARKED,
+	NEED_UNMARKED_HERE,
+	NEED_LOCALNET,
+	NEED_UNBRIDGED_IPV4,
+	NEED_UNBRIDGED_IPV6,
+};
+
+/* A '%' in a key stands for an interface; in a reason %s is the name of the listener or the table.
+ */
+static const struct feature {
+	const char *key, *value;
+	enum ir_sysctl_when when;
+	const char *why;
+} features[] = {
+	[NEED_FORWARD_IPV4] = {
+		"net.ipv4.ip_forward", "1", IR_SYSCTL_ALWAYS,
+		"the table %s takes forwarded packets, and without this the host forwards no IPv4",
+	},
+	[NEED_FORWARD_IPV6] = {
+		"net.ipv6.conf.all.forwarding", "1", IR_SYSCTL_ALWAYS,
+		"the table %s takes forwarded packets, and without this the host forwards no IPv6",
+	},
+	[NEED_REMOTE_IPV4] = {
+		"net.ipv4.ip_forward", "1", IR_SYSCTL_IF_ELSEWHERE,
+		"the listener %s is on another host, and without this nothing is forwarded there",
+	},
+	[NEED_REMOTE_IPV6] = {
+		"net.ipv6.conf.all.forwarding", "1", IR_SYSCTL_IF_ELSEWHERE,
+		"the listener %s is on another host, and without this nothing is forwarded there",
+	},
+	[NEED_ADVERTISED] = {
+		"net.ipv6.conf.%.accept_ra", "2", IR_SYSCTL_IF_ADVERTISED,
+		"%s needs IPv6 forwarding, and a host that forwards forgets the routes that routers "
+		"advertise, its default route among them, unless this is 2",
+	},
+	[NEED_LOOSE] = {
+		"net.ipv4.conf.%.rp_filter", "2", IR_SYSCTL_IF_STRICT,
+		"the table %s leaves by this interface, and a strict reverse-path filter drops the "
+		"answers, because the main table does not",
+	},
+	[NEED_LOOSE_MARKED] = {
+		"net.ipv4.conf.%.rp_filter", "2", IR_SYSCTL_IF_MARKED,
+		"the table %s takes packets that come in here, and a strict reverse-path filter that "
+		"looks at marks (src_valid_mark) drops them",
+	},
+	[NEED_UNMARKED] = {
+		"net.ipv4.conf.all.src_valid_mark", "0", IR_SYSCTL_ALWAYS,
+		"the listener %s takes what comes from outside by tproxy, and with 1 the kernel looks for "
+		"the way back by the mark, finds this host, and drops the packet",
+	},
+	[NEED_UNMARKED_HERE] = {
+		"net.ipv4.conf.%.src_valid_mark", "0", IR_SYSCTL_ALWAYS,
+		"the listener %s takes what comes from outside by tproxy, and the kernel drops it where an "
+		"interface's own is 1",
+	},
+	[NEED_LOCALNET] = {
+		"net.ipv4.conf.%.route_localnet", "1", IR_SYSCTL_UNLESS_ALL,
+		"the listener %s waits on a loopback address for what comes in here, and with 0 the kernel "
+		"drops that; the policy's rules keep everything else off loopback addresses",
+	},
+	[NEED_UNBRIDGED_IPV4] = {
+		"net.bridge.bridge-nf-call-iptables", "0", IR_SYSCTL_IF_BRIDGE,
+		"the listener %s takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) "
+		"what comes by a bridge loses its listener; rules of others for packets within one "
+		"bridge, such as between containers, need 1",
+	},
+	[NEED_UNBRIDGED_IPV6] = {
+		"net.bridge.bridge-nf-call-ip6tables", "0", IR_SYSCTL_IF_BRIDGE,
+		"the listener %s takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) "
+		"what comes by a bridge loses its listener; rules of others for packets within one "
+		"bridge, such as between containers, need 1",
+	},
+};
+
+/* Interfaces that packets come in by; none: any. */
+struct sources {
+	const char **devs;
+	size_t count;
+};
+
+/* ---- wishes ---- */
+
+/* In a sysctl's name an interface's dots are slashes. */
+static const char *key_of(struct lower *lower, const struct feature *feature, const char *dev)
+{
+	const char *place = strchr(feature->key, '%');
+	char *name;
+
+	if (!place)
+		return feature->key;
+	name = arena_strdup(lower->arena, dev);
+	for (char *c = name; *c; c++)
+		if (*c == '.')
+			*c = '/';
+	return arena_printf(lower->arena, "%.*s%s%s", (int)(place - feature->key), feature->key,
+			    name, place + 1);
+}
+
+static const char *why_of(struct lower *lower, const struct feature *feature,
+			  const struct lower_class *way)
+{
+	const char *place = strstr(feature->why, "%s");
+
+	return arena_printf(lower->arena, "%.*s%s%s", (int)(place - feature->why), feature->why,
+			    way->name, place + 2);
+}
+
+static void add_dev(struct lower *lower, struct ir_sysctl *sysctl, const char *dev)
+{
+	for (size_t i = 0; i < sysctl->dev_count; i++)
+		if (!strcmp(sysctl->devs[i], dev))
+			return;
+	*arena_append(lower->arena, sysctl->devs, sysctl->dev_count) = dev;
+}
+
+/* Two wishes for one key: the stronger one, for the interfaces of both. */
+static void join(struct lower *lower, struct ir_sysctl *held, const struct ir_sysctl *more)
+{
+	bool any = !held->dev_count || !more->dev_count;
+
+	if (more->when < held->when) {
+		held->when = more->when;
+		held->has_via = more->has_via;
+		held->via = more->via;
+		held->why = more->why;
+		held->origin = more->origin;
+	}
+	for (size_t i = 0; !any && i < more->dev_count; i++)
+		add_dev(lower, held, more->devs[i]);
+	if (any)
+		held->dev_count = 0;
+}
+
+static bool is_same_place(const struct ir_sysctl *a, const struct ir_sysctl *b)
+{
+	bool same_via = a->has_via == b->has_via && a->via.bits == b->via.bits;
+
+	if (strcmp(a->key, b->key))
+		return false;
+	return strchr(a->key, '*') ? a->when == b->when && same_via
+				   : a->when != b->when || same_via;
+}
+
+static void add(struct lower *lower, const struct ir_sysctl *wish)
+{
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 0; i < ir->sysctl_count; i++)
+		if (is_same_place(&ir->sysctls[i], wish)) {
+			join(lower, &ir->sysctls[i], wish);
+			return;
+		}
+	*arena_append(lower->arena, ir->sysctls, ir->sysctl_count) = *wish;
+}
+
+static struct ir_sysctl wish(struct lower *lower, enum need need, const struct lower_class *way,
+			     const char *dev)
+{
+	const struct feature *feature = &features[need];
+
+	return (struct ir_sysctl){ .key = key_of(lower, feature, dev ? dev : "*"),
+				   .value = feature->value,
+				   .why = why_of(lower, feature, way),
+				   .when = feature->when,
+				   .origin = way->origin };
+}
+
+static void need(struct lower *lower, enum need what, const struct lower_class *way)
+{
+	struct ir_sysctl one = wish(lower, what, way, NULL);
+
+	add(lower, &one);
+}
+
+static void need_at(struct lower *lower, enum need what, const struct lower_class *way,
+		    const char *dev)
+{
+	struct ir_sysctl one = wish(lower, what, way, dev);
+
+	add(lower, &one);
+}
+
+static void need_from(struct lower *lower, enum need what, const struct lower_class *way,
+		      const struct sources *from)
+{
+	struct ir_sysctl one = wish(lower, what, way, NULL);
+
+	for (size_t i = 0; i < from->count; i++)
+		add_dev(lower, &one, from->devs[i]);
+	add(lower, &one);
+}
+
+static void need_towards(struct lower *lower, enum need what, const struct lower_class *way,
+			 struct addr via)
+{
+	struct ir_sysctl one = wish(lower, what, way, NULL);
+
+	one.has_via = true;
+	one.via = via;
+	add(lower, &one);
+}
+
+/* ---- where packets come in ---- */
+
+static bool leads_to(struct lower *lower, const struct ast_then *then,
+		     const struct lower_class *way)
+{
+	const struct lower_class *chosen;
+
+	if (!then)
+		return false;
+	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++) {
+		chosen = lower_table_class(lower, then->targets[i].name);
+		if (chosen && (chosen == way || chosen->inbound == way))
+			return true;
+	}
+	if (then->action != THEN_PROXY && then->action != THEN_ROUTE)
+		return false;
+	chosen = lower_class_of(lower, then);
+	return chosen == way || (chosen && chosen->inbound == way);
+}
+
+/* By which interfaces do the packets come that rules send this way? */
+static struct sources sources_of(struct lower *lower, const struct lower_class *way)
+{
+	static const struct sources any;
+	const struct ast_policy *policy = lower->policy;
+	struct ir_sysctl found = { 0 };
+
+	if (leads_to(lower, policy->default_forward, way))
+		return any;
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct ast_rule *rule = &policy->rules[i];
+		const struct match_condition *in = ast_condition(rule, "in");
+
+		if (!(rule->scopes & SCOPE_FORWARD) || !leads_to(lower, rule->then, way))
+			continue;
+		if (!in || in->negated)
+			return any;
+		for (size_t k = 0; k < in->name_count; k++)
+			add_dev(lower, &found, in->names[k]);
+	}
+	return (struct sources){ found.devs, found.dev_count };
+}
+
+/* ---- features ---- */
+
+static void forwarding(struct lower *lower, const struct lower_class *way)
+{
+	if (way->families[ADDR_IPV4])
+		need(lower, NEED_FORWARD_IPV4, way);
+	if (!way->families[ADDR_IPV6])
+		return;
+	need(lower, NEED_ADVERTISED, way);
+	need(lower, NEED_FORWARD_IPV6, way);
+}
+
+static void remote_listener(struct lower *lower, const struct lower_class *way)
+{
+	const struct ast_listener *listener = way->listener;
+	const struct addr *addr = listener->addr;
+
+	if (way->families[ADDR_IPV4] && !addr_is_loopback(addr[ADDR_IPV4]))
+		need_towards(lower, NEED_REMOTE_IPV4, way, addr[ADDR_IPV4]);
+	if (!way->families[ADDR_IPV6] || addr_is_loopback(addr[ADDR_IPV6]))
+		return;
+	need(lower, NEED_ADVERTISED, way);
+	need_towards(lower, NEED_REMOTE_IPV6, way, addr[ADDR_IPV6]);
+}
+
+static bool takes_loopback(const struct lower_class *way)
+{
+	return way->listener && way->listener->mode == MODE_DNAT && way->forward &&
+	       way->families[ADDR_IPV4] && addr_is_loopback(way->listener->addr[ADDR_IPV4]);
+}
+
+static void local_listener(struct lower *lower, const struct lower_class *way)
+{
+	struct sources from = sources_of(lower, way);
+
+	for (size_t i = 0; i < from.count; i++)
+		need_at(lower, NEED_LOCALNET, way, from.devs[i]);
+}
+
+static void transparent_listener(struct lower *lower, const struct lower_class *way)
+{
+	static const struct sources any;
+	struct sources from = sources_of(lower, way);
+	bool answers = way->listener->spoofs_client;
+
+	/* Answers to a borrowed address come in by any uplink. */
+	if (way->families[ADDR_IPV4] && (way->forward || answers)) {
+		need(lower, NEED_UNMARKED, way);
+		need_from(lower, NEED_UNMARKED_HERE, way, answers ? &any : &from);
+	}
+	if (!way->forward)
+		return;
+	if (way->families[ADDR_IPV4])
+		need_from(lower, NEED_UNBRIDGED_IPV4, way, &from);
+	if (way->families[ADDR_IPV6])
+		need_from(lower, NEED_UNBRIDGED_IPV6, way, &from);
+}
+
+static void loose_hop(struct lower *lower, const struct lower_class *way, const struct ast_hop *hop)
+{
+	if (hop->via.span.source && !hop->via.has[ADDR_IPV4])
+		return;
+	if (hop->dev)
+		need_at(lower, NEED_LOOSE, way, hop->dev);
+	else if (hop->via.has[ADDR_IPV4])
+		need_towards(lower, NEED_LOOSE, way, hop->via.addr[ADDR_IPV4]);
+}
+
+/* Answers come in by where the tables lead out. */
+static void loose_table(struct lower *lower, const struct lower_class *way,
+			const struct ast_table *table)
+{
+	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
+	size_t count = table->has_shorthand ? 1 : table->route_count;
+
+	for (size_t i = 0; i < count; i++) {
+		if (routes[i].type != IR_ROUTE_UNICAST)
+			continue;
+		for (size_t k = 0; k < routes[i].hop_count; k++)
+			loose_hop(lower, way, &routes[i].hops[k]);
+		if (!routes[i].hop_count)
+			loose_hop(lower, way, &routes[i].hop);
+	}
+}
+
+static void tables(struct lower *lower, const struct lower_class *way)
+{
+	struct sources from;
+
+	for (size_t i = 0; way->families[ADDR_IPV4] && i < way->table_count; i++)
+		loose_table(lower, way, way->tables[i]);
+	if (!lower_leads_out(way) || !way->forward)
+		return;
+	forwarding(lower, way);
+	if (!way->families[ADDR_IPV4])
+		return;
+	from = sources_of(lower, way);
+	need_from(lower, NEED_LOOSE_MARKED, way, &from);
+}
+
+void lower_sysctls(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+
+		if (!lower_is_used(way))
+			continue;
+		tables(lower, way);
+		if (way->listener && way->listener->mode == MODE_TPROXY)
+			transparent_listener(lower, way);
+		if (way->listener && way->listener->mode == MODE_DNAT && way->forward)
+			remote_listener(lower, way);
+		if (takes_loopback(way))
+			local_listener(lower, way);
+	}
+}
+
+const char **lower_loopback_devs(struct lower *lower, size_t *count)
+{
+	struct ir_sysctl found = { 0 };
+
+	for (size_t i = 0; i < lower->class_count; i++) {
+		struct sources from;
+
+		if (!takes_loopback(lower->classes[i]))
+			continue;
+		from = sources_of(lower, lower->classes[i]);
+		for (size_t k = 0; k < from.count; k++)
+			add_dev(lower, &found, from.devs[k]);
+	}
+	*count = found.dev_count;
+	return found.devs;
+}

@@ -1,0 +1,218 @@
+/*
+ * needs: asks the host when a wish matters (see needs.h and enum ir_sysctl_when).
+ */
+#include "live/needs.h"
+
+#include <fnmatch.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "ir/ir.h"
+#include "live/links.h"
+#include "live/record.h"
+#include "live/settings.h"
+
+struct look {
+	struct arena *arena;
+	struct netlink *netlink;
+	const struct record *before;
+	struct needs found;
+};
+
+static struct needs_setting *find(const struct look *look, const char *key)
+{
+	for (size_t i = 0; i < look->found.count; i++)
+		if (strcmp(look->found.items[i].key, key) == 0)
+			return &look->found.items[i];
+	return NULL;
+}
+
+/* What the setting will be when those that were found so far are as wished. */
+static const char *value_of(const struct look *look, const char *key)
+{
+	const struct needs_setting *earlier = find(look, key);
+
+	return earlier && earlier->is_open ? earlier->wish->value : settings_read(look->arena, key);
+}
+
+static int number_of(const struct look *look, const char *pattern, const char *interface)
+{
+	const char *value = value_of(look, settings_key(look->arena, pattern, interface));
+
+	return value ? atoi(value) : 0;
+}
+
+/* Of some settings packets meet the greater of conf.all's and the interface's
+ * (Documentation/networking/ip-sysctl.rst). */
+static int effective(const struct look *look, const char *pattern, const char *interface)
+{
+	int all = number_of(look, pattern, "all"), own = number_of(look, pattern, interface);
+
+	return own > all ? own : all;
+}
+
+static bool is_meant(const struct ir_sysctl *wish, const char *interface)
+{
+	for (size_t i = 0; i < wish->dev_count; i++)
+		if (fnmatch(wish->devs[i], interface, FNM_NOESCAPE) == 0)
+			return true;
+	return !wish->dev_count;
+}
+
+static bool has_bridge(const struct look *look, const struct ir_sysctl *wish)
+{
+	size_t count;
+	const char **names = links_of_kind(look->arena, look->netlink, "bridge", &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (is_meant(wish, names[i]))
+			return true;
+	return false;
+}
+
+/* Does the wish matter for a setting that has another value? `interface` may be `default`. */
+static bool matters(const struct look *look, const struct ir_sysctl *wish, const char *pattern,
+		    const char *interface)
+{
+	switch (wish->when) {
+	case IR_SYSCTL_ALWAYS:
+	case IR_SYSCTL_IF_ADVERTISED:
+		return true;
+	case IR_SYSCTL_IF_ELSEWHERE:
+		return !links_has_address(look->netlink, wish->via);
+	case IR_SYSCTL_UNLESS_ALL:
+		return number_of(look, pattern, "all") != atoi(wish->value);
+	case IR_SYSCTL_IF_STRICT:
+		return effective(look, pattern, interface) == 1;
+	case IR_SYSCTL_IF_MARKED:
+		return effective(look, pattern, interface) == 1 &&
+		       effective(look, "net.ipv4.conf.*.src_valid_mark", interface) == 1;
+	case IR_SYSCTL_IF_BRIDGE:
+		return has_bridge(look, wish);
+	}
+	return false;
+}
+
+static struct needs_setting consider(const struct look *look, const struct ir_sysctl *wish,
+				     const char *key)
+{
+	struct needs_setting setting = { .wish = wish, .key = key };
+	const char *pattern = NULL, *interface = settings_interface(look->arena, key, &pattern);
+	bool is_absent = interface && strcmp(interface, "all") != 0 && !if_nametoindex(interface);
+	const char *now = is_absent ? settings_read(look->arena,
+						    settings_key(look->arena, pattern, "default"))
+				    : settings_read(look->arena, key);
+	bool is_open = now && strcmp(now, wish->value) != 0 &&
+		       matters(look, wish, pattern, is_absent ? "default" : interface);
+
+	if (strncmp(key, "net.ipv6.", strlen("net.ipv6.")) == 0 && !settings_has_ipv6(look->arena))
+		return setting;
+	if (is_absent) {
+		setting.absent = is_open ? interface : NULL;
+		return setting;
+	}
+	setting.now = now;
+	setting.is_open = is_open;
+	return setting;
+}
+
+static void add(struct look *look, const struct needs_setting *setting)
+{
+	struct needs_setting *earlier = find(look, setting->key);
+
+	if (!earlier)
+		*arena_append(look->arena, look->found.items, look->found.count) = *setting;
+	else if (setting->is_open && !earlier->is_open)
+		*earlier = *setting;
+}
+
+/* ---- wishes for several interfaces ---- */
+
+static void add_for(struct look *look, const struct ir_sysctl *wish, const char *interface)
+{
+	struct needs_setting setting =
+		consider(look, wish, settings_key(look->arena, wish->key, interface));
+
+	if (setting.is_open)
+		add(look, &setting);
+}
+
+/* What the policy has changed for this wish already stays changed, and known. */
+static void add_held(struct look *look, const struct ir_sysctl *wish)
+{
+	for (size_t i = 0; look->before && i < look->before->sysctl_count; i++) {
+		const struct record_sysctl *held = &look->before->sysctls[i];
+		const char *pattern = NULL;
+		struct needs_setting setting = { .wish = wish, .key = held->key };
+
+		if (!held->old || !settings_interface(look->arena, held->key, &pattern) ||
+		    strcmp(pattern, wish->key) != 0 || strcmp(held->value, wish->value) != 0)
+			continue;
+		setting.now = settings_read(look->arena, held->key);
+		if (setting.now && strcmp(setting.now, wish->value) == 0)
+			add(look, &setting);
+	}
+}
+
+/* Is IPv6 forwarding about to be switched on, or was it by us? */
+static bool begins_to_forward(const struct look *look, const struct ir_sysctl *wishes, size_t count)
+{
+	const struct record_sysctl *held = record_find_sysctl(look->before, NEEDS_FORWARDING_IPV6);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(wishes[i].key, NEEDS_FORWARDING_IPV6) == 0 &&
+		    consider(look, &wishes[i], NEEDS_FORWARDING_IPV6).is_open)
+			return true;
+	return held && held->old;
+}
+
+static void add_advertised(struct look *look, const struct ir_sysctl *wish)
+{
+	size_t count;
+	const char **names = links_advertised(look->arena, look->netlink, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (number_of(look, wish->key, names[i]) == 1)
+			add_for(look, wish, names[i]);
+}
+
+static void add_each(struct look *look, const struct ir_sysctl *wish)
+{
+	size_t count;
+	const char **names = settings_interfaces(look->arena, wish->key, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (is_meant(wish, names[i]))
+			add_for(look, wish, names[i]);
+}
+
+struct needs needs_find(struct arena *arena, struct netlink *netlink,
+			const struct ir_sysctl *wishes, size_t count, const struct record *before)
+{
+	struct look look = { .arena = arena, .netlink = netlink, .before = before };
+
+	for (size_t i = 0; i < count; i++) {
+		const struct ir_sysctl *wish = &wishes[i];
+
+		if (!strchr(wish->key, '*')) {
+			struct needs_setting setting = consider(&look, wish, wish->key);
+
+			add(&look, &setting);
+			continue;
+		}
+		if (wish->has_via) {
+			const char *interface = links_towards(arena, netlink, wish->via);
+
+			if (interface)
+				add_for(&look, wish, interface);
+		} else if (wish->when != IR_SYSCTL_IF_ADVERTISED) {
+			add_each(&look, wish);
+		} else if (begins_to_forward(&look, wishes, count)) {
+			add_advertised(&look, wish);
+		}
+		add_held(&look, wish);
+	}
+	return look.found;
+}
