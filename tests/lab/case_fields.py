@@ -24,9 +24,13 @@ MOBILE = '{via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}'
 def refused(host, proto, version, port, no, what, **how):
     """
     Whether the policy's reject took the probe is as it should be; otherwise the origin answers. A
-    datagram of the router's own that is rejected is not even sent: its process gets EPERM.
+    datagram of the router's own that is rejected is not even sent: its process gets EPERM. The kernel
+    sends so many ICMP errors a second, and no more; so one that is missed is asked for again.
     """
-    outcome = probe.ask(host, proto, FOREIGN[version], port, **how)
+    for _ in range(4):
+        outcome = probe.ask(host, proto, FOREIGN[version], port, timeout=0.5, **how)
+        if outcome.kind != "silence":
+            break
     found = "refused" if outcome.kind in ("refused", "prohibited") else outcome.who
     same(found, "refused" if no else "origin", f"{what}: {proto} port {port} over IPv{version}")
 
