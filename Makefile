@@ -47,7 +47,7 @@ compile_flags = -std=gnu11 -D_GNU_SOURCE -DTPC_VERSION='"$(VERSION)"' -Icompiler
 link_flags = $(SANITIZE) $(CFLAGS) $(LDFLAGS)
 
 SOURCES := $(sort $(wildcard compiler/*.c compiler/*/*.c))
-OBJECTS := $(SOURCES:%.c=$(OUT)/obj/%.o) $(OUT)/obj/schema.o $(OUT)/obj/script.o
+OBJECTS := $(SOURCES:%.c=$(OUT)/obj/%.o) $(OUT)/obj/schema.o $(OUT)/obj/script.o $(OUT)/obj/clock.o
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
 
@@ -123,13 +123,14 @@ $(OUT)/obj/%.o: %.c $(OUT)/flags
 # Files that the program carries: NAME_text and NAME_size, every byte an octal escape.
 $(OUT)/schema.c: schema/policy.schema.json
 $(OUT)/script.c: compiler/emit/script.sh
+$(OUT)/clock.c: compiler/emit/clock.sh
 
-$(OUT)/obj/schema.o $(OUT)/obj/script.o: $(OUT)/obj/%.o: $(OUT)/%.c $(OUT)/flags
+$(OUT)/obj/schema.o $(OUT)/obj/script.o $(OUT)/obj/clock.o: $(OUT)/obj/%.o: $(OUT)/%.c $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo '  CC $<'
 	$(Q)$(CC) $(compile_flags) -MMD -MP -c -o $@ $<
 
-$(OUT)/schema.c $(OUT)/script.c: $(OUT)/%.c: Makefile
+$(OUT)/schema.c $(OUT)/script.c $(OUT)/clock.c: $(OUT)/%.c: Makefile
 	@mkdir -p $(@D)
 	@echo '  GEN $@'
 	$(Q){ echo '#include <stddef.h>'; echo 'extern const char $*_text[];'; \

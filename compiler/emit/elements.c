@@ -6,6 +6,7 @@
 #include "emit/elements.h"
 
 #include <stdbool.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "emit/text.h"
@@ -14,15 +15,17 @@
 /* A line is full when the next element might not fit into 100 columns. */
 enum { LINE = 100, TAB = 8 };
 
-static const char *type_name(enum ir_set_type type)
+static const char *type_words(enum ir_set_type type)
 {
 	switch (type) {
 	case IR_SET_IPV4:
-		return "ipv4_addr";
+		return "type ipv4_addr";
 	case IR_SET_IPV6:
-		return "ipv6_addr";
+		return "type ipv6_addr";
 	case IR_SET_PORT:
-		return "inet_service";
+		return "type inet_service";
+	case IR_SET_TIME:
+		return "typeof meta time";
 	}
 	return "";
 }
@@ -52,7 +55,7 @@ void elements_declare(const struct ir_set *set, struct buf *out)
 		text_put_place(out, set->origin);
 		buf_puts(out, " filled at run time: what it holds stays\n");
 	}
-	buf_printf(out, "\tset %s {\n\t\ttype %s\n", set->name, type_name(set->type));
+	buf_printf(out, "\tset %s {\n\t\t%s\n", set->name, type_words(set->type));
 	if (set->size)
 		buf_printf(out, "\t\tsize %u\n", (unsigned int)set->size);
 	buf_printf(out, "\t\tflags interval%s\n", set->dynamic ? ", timeout" : "");
@@ -71,6 +74,28 @@ static void put_port(struct interval ports, struct buf *out)
 		buf_printf(out, "-%u", (unsigned int)ports.last);
 }
 
+static void put_moment(addr_bits seconds, struct buf *out)
+{
+	time_t moment = (time_t)seconds;
+	struct tm local;
+
+	/* The seconds are local time already. */
+	gmtime_r(&moment, &local);
+	buf_printf(out, "\"%04d-%02d-%02d %02d:%02d:%02d\"", local.tm_year + 1900, local.tm_mon + 1,
+		   local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec);
+}
+
+/*
+ * nft takes this for local time, too, and counts in nanoseconds: the second behind the last is the
+ * end.
+ */
+static void put_window(struct interval window, struct buf *out)
+{
+	put_moment(window.first, out);
+	buf_putc(out, '-');
+	put_moment(window.last + 1, out);
+}
+
 static void put_element(enum ir_set_type type, struct interval element, struct buf *out)
 {
 	switch (type) {
@@ -82,6 +107,9 @@ static void put_element(enum ir_set_type type, struct interval element, struct b
 		return;
 	case IR_SET_PORT:
 		put_port(element, out);
+		return;
+	case IR_SET_TIME:
+		put_window(element, out);
 		return;
 	}
 }

@@ -110,6 +110,8 @@ static const char *set_type(enum ir_set_type type)
 		return "ipv6";
 	case IR_SET_PORT:
 		return "port";
+	case IR_SET_TIME:
+		return "time";
 	}
 	return "";
 }

@@ -190,6 +190,22 @@ void emit_nft_flip(const struct emit_job *job, struct buf *out)
 	buf_puts(out, "}\n");
 }
 
+static void put_zone_notes(const struct emit_job *job, struct buf *out)
+{
+	size_t times = 0;
+
+	for (size_t i = 0; i < job->ir->set_count; i++)
+		times += job->ir->sets[i].type == IR_SET_TIME;
+	if (!times)
+		return;
+	buf_puts(out,
+		 "# Times are local ones, in the zone that TZ names where it is set, else /etc/localtime. What begins or\n"
+		 "# ends within hours of a daylight-saving change nft moves by too much or too little, and a window as\n"
+		 "# short as that it may refuse: `tpc apply` and ");
+	text_put_comment(out, job->stem);
+	buf_puts(out, ".sh get all of it right.\n");
+}
+
 static void put_head(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".nft", out);
@@ -200,6 +216,7 @@ static void put_head(const struct emit_job *job, struct buf *out)
 		text_put_comment(out, job->stem);
 		buf_puts(out, ".ip.batch.\n");
 	}
+	put_zone_notes(job, out);
 	buf_puts(out, "#\n");
 	overview_put(job->ir, out);
 }

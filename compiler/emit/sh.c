@@ -18,9 +18,9 @@
 #include "emit/text.h"
 #include "ir/ir.h"
 
-/* script.sh, from the build. */
-extern const char script_text[];
-extern const size_t script_size;
+/* script.sh and clock.sh, from the build. */
+extern const char script_text[], clock_text[];
+extern const size_t script_size, clock_size;
 
 /* The metric that the kernel gives an IPv6 route without one: IP6_RT_PRIO_USER, linux/ipv6_route.h.
  */
@@ -97,6 +97,32 @@ static void put_variables(const struct emit_job *job, struct buf *out)
 	buf_puts(out, "'\ncgroups=");
 	put_cgroups(ir, out);
 	buf_putc(out, '\n');
+}
+
+/* Which sets are windows of time, and what a script with some needs beside: the first and the last
+ * second of them, and the part that knows the zone. */
+static void put_times(const struct ir *ir, struct buf *out)
+{
+	addr_bits first = ~(addr_bits)0, last = 0;
+
+	buf_puts(out, "time_sets='");
+	for (size_t i = 0; i < ir->set_count; i++) {
+		const struct interval_set *windows = &ir->sets[i].elements;
+
+		if (ir->sets[i].type != IR_SET_TIME)
+			continue;
+		buf_printf(out, "%s%s", last ? " " : "", ir->sets[i].name);
+		if (windows->items[0].first < first)
+			first = windows->items[0].first;
+		if (windows->items[windows->count - 1].last > last)
+			last = windows->items[windows->count - 1].last;
+	}
+	buf_puts(out, "'\n");
+	if (!last)
+		return;
+	buf_printf(out, "time_first=%" PRIu64 "\ntime_last=%" PRIu64 "\n", (uint64_t)first,
+		   (uint64_t)last);
+	buf_add(out, clock_text, clock_size);
 }
 
 /* How `ip route` shows the destination, and the metric the route will have. */
@@ -226,6 +252,7 @@ void emit_sh_put(const struct emit_job *job, struct buf *out)
 {
 	put_head(job, out);
 	put_variables(job, out);
+	put_times(job->ir, out);
 	put_routes(job->ir, out);
 	put_rules(job->ir, out);
 	put_sysctls(job->ir, out);

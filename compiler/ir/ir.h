@@ -22,7 +22,12 @@ struct buf;
 
 /* ---- sets ---- */
 
-enum ir_set_type { IR_SET_IPV4, IR_SET_IPV6, IR_SET_PORT };
+/*
+ * Elements are addresses, ports, or moments: seconds since 1970-01-01 00:00 of the local time of
+ * whatever host will load them. Before the live engine does that, it makes them what the kernel
+ * compares, nanoseconds of UTC.
+ */
+enum ir_set_type { IR_SET_IPV4, IR_SET_IPV6, IR_SET_PORT, IR_SET_TIME };
 
 struct ir_set {
 	const char *base; /* "foreign_v4", "rule3.to_v6", "rule2.port": the same for ever */

@@ -72,8 +72,15 @@ static const struct ir_set *make_set(struct match_context *context, const char *
 				     enum ir_set_type type, const struct interval_set *elements)
 {
 	struct lowering *lowering = context->user;
+	struct lower *lower = lowering->lower;
 
-	return lower_set(lowering->lower, base, type, elements, lowering->rule->span);
+	/* Windows of time are many, and the same for many rules. */
+	for (size_t i = 0; type == IR_SET_TIME && i < lower->set_count; i++)
+		if (lower->sets[i]->type == type &&
+		    interval_covers(&lower->sets[i]->elements, elements) &&
+		    interval_covers(elements, &lower->sets[i]->elements))
+			return lower->sets[i];
+	return lower_set(lower, base, type, elements, lowering->rule->span);
 }
 
 /* ---- products ---- */

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "lang/lang.h"
+#include "match/kinds.h"
 
 /* The parts of one file, or of all files merged; a part that is missing has no source in its span.
  */
@@ -55,6 +56,7 @@ static const struct decode_table *const tables[] = {
 	&read_tproxy_table, &read_redirect_table, &read_runs_as_table, &read_mark_table,
 	&read_table_table,  &read_route_table,    &read_nexthop_table, &read_rule_table,
 	&read_then_table,   &default_table,       &read_expect_table,  &read_packet_table,
+	&time_table,
 };
 
 static const size_t table_count = sizeof(tables) / sizeof(tables[0]);

@@ -13,6 +13,7 @@ struct packet_parts {
 	struct span span;
 	const char *in, *out, *user, *group;
 	int scope; /* index of scope_words; -1: not given */
+	int64_t time;
 };
 
 static const char *const scope_words[] = { "forward", "local", NULL };
@@ -46,6 +47,13 @@ static bool read_part(struct decode *decode, const struct decode_field *field,
 		return false;
 	*arena_append(decode->arena, rule->conditions, rule->condition_count) = condition;
 	return true;
+}
+
+static bool read_time(struct decode *decode, const struct decode_field *field,
+		      const struct node *value, void *target)
+{
+	(void)field;
+	return time_read_moment(decode, value, target);
 }
 
 #define TEXT(key_)                                                                               \
@@ -82,6 +90,7 @@ static const struct decode_field packet_fields[] = {
 	PART(length, length, 0),
 	PART(ttl, ttl, 0),
 	PART(cgroup, cgroup, 0),
+	{ .key = "time", .read = read_time, .offset = offsetof(struct packet_parts, time) },
 };
 
 const struct decode_table read_packet_table = { "packet", packet_fields,
@@ -188,6 +197,7 @@ static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 		.length = (unsigned int)first_value(rule, "length", 0),
 		.ttl = (unsigned int)first_value(rule, "ttl", 0),
 		.cgroup = cgroup ? cgroup->paths[0].name : NULL,
+		.time = parts->time,
 		.state = state ? (enum ir_state)state->mask : STATE_NEW,
 	};
 	good = check_sides(decode, parts, sends);

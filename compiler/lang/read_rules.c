@@ -122,7 +122,6 @@ static const struct decode_field rule_fields[] = {
 	  .read = read_title,
 	  .offset = offsetof(struct ast_rule, name),
 	  .most = NAME_LENGTH },
-	{ .key = "time" },
 	{ .key = "app" },
 	{ .key = "payload" },
 };

@@ -19,6 +19,7 @@
 #include "live/checks.h"
 #include "live/report.h"
 #include "live/strangers.h"
+#include "live/zone.h"
 
 /* The path that still means the same file from anywhere. */
 static const char *absolute(struct arena *arena, const char *path)
@@ -203,6 +204,7 @@ enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts
 	apply.folder.lock = -1;
 	apply.undo.arena = job->arena;
 	apply.undo.table = job->ir->table;
+	zone_localise(job->arena, job->report, job->ir);
 	hold_signals(&signals);
 	outcome = decide(&apply);
 	folder_close(job->arena, &apply.folder);

@@ -118,7 +118,7 @@ static const struct about_line *about_set(const struct ruleset_table *table, con
 static bool is_count_right(const struct ir_set *set, uint32_t count)
 {
 	static const unsigned int bits[] = {
-		[IR_SET_IPV4] = 32, [IR_SET_IPV6] = 128, [IR_SET_PORT] = 16
+		[IR_SET_IPV4] = 32, [IR_SET_IPV6] = 128, [IR_SET_PORT] = 16, [IR_SET_TIME] = 64
 	};
 	addr_bits highest = ~(addr_bits)0 >> (128 - bits[set->type]);
 	size_t items = set->elements.count, kept = 2 * items;

@@ -30,6 +30,8 @@ static unsigned int key_bits(enum ir_set_type type)
 		return 128;
 	case IR_SET_PORT:
 		return 16;
+	case IR_SET_TIME:
+		return 64;
 	}
 	return 0;
 }

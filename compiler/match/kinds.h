@@ -66,6 +66,11 @@ enum {
 	PROTOCOL_SCTP = 132
 };
 
+/* The keys of `time`. */
+extern const struct decode_table time_table;
+/* "2026-12-24 22:30" as local seconds; adds the error and returns false when it is none. */
+bool time_read_moment(struct decode *decode, const struct node *value, int64_t *out);
+
 /* "tcp" for 6; NULL for a number without a name of ours. */
 const char *protocol_name(unsigned int number);
 

@@ -43,6 +43,7 @@ BEYOND = {
 	"impossible.routes": "the family and the group behind a value",
 	"impossible.source": "the family of an address",
 	"impossible.dynamic": "the set behind a name",
+	"impossible.time": "a calendar",
 	"wrong-protocol": "the listener behind a name",
 	"needs-runs-as": "the listener behind a name",
 	"number-conflict": "two places at once",

@@ -22,6 +22,7 @@ sysctl_policy='set'
 tables='7100 7101 7102'
 sets=''
 cgroups=''
+time_sets=''
 
 # family, table, destination and metric, and the words for ip
 each_route() {
@@ -723,7 +724,17 @@ put_rule() {
 	esac
 }
 
-# The part of the nft file that makes and fills the sets that are lines of $1.
+# Loads the nft file, or with -c only asks whether it could be. Windows of time are loaded in another
+# form than they have there (see above).
+load_nft() {
+	if [ "$time_sets" ]; then
+		print_policy | nft "$@" -f -
+	else
+		nft "$@" -f "$nft_file"
+	fi
+}
+
+# The part of the nft text that comes in which makes and fills the sets that are lines of $1.
 text_of_sets() {
 	copy=no
 	while IFS= read -r line; do
@@ -747,7 +758,15 @@ text_of_sets() {
 			;;
 		*) printf '%s\n' "$line" ;;
 		esac
-	done <"$nft_file"
+	done
+}
+
+new_sets_text() {
+	if [ "$time_sets" ]; then
+		print_policy | text_of_sets "$1"
+	else
+		text_of_sets "$1" <"$nft_file"
+	fi
 }
 
 # A packet could meet a new rule before the contents of a new set when both come in one transaction;
@@ -760,7 +779,7 @@ fill_new_sets() {
 		is_line_of "$name" "$present" || new=$new$newline$name
 	done
 	[ "$new" ] || return 0
-	answer=$(text_of_sets "$new" | nft -f - 2>&1) || trouble "nft refuses the new sets: $answer"
+	answer=$(new_sets_text "$new" | nft -f - 2>&1) || trouble "nft refuses the new sets: $answer"
 }
 
 # FAMILY PROTOCOL PRIORITY MARK ACTION SUPPRESS
@@ -853,7 +872,8 @@ up() {
 	check_table
 	check_numbers
 	check_cgroups
-	answer=$(nft -c -f "$nft_file" 2>&1) || {
+	[ -z "$time_sets" ] || read_windows
+	answer=$(load_nft -c 2>&1) || {
 		say "nft does not take $nft_file:$newline$answer"
 		! table_is_there || say "where settings.hook_priority has changed, run \`down\` first"
 		refuse 'the policy was not loaded'
@@ -877,7 +897,7 @@ up() {
 	finish
 	guarded=yes
 	give_back_except "$wanted_sysctls"
-	answer=$(nft -f "$nft_file" 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
+	answer=$(load_nft 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
 	finish
 	[ "$sysctl_policy" != set ] || each_need set_sysctl
 	guarded=no
