@@ -199,7 +199,7 @@ def _one_user():
             answered(probe.ask(net.router, proto, FOREIGN[version], 443, identity=user), "vpn",
                      peer=UPLINKS["wg0"][1][version])
             answered(probe.ask(net.router, proto, FOREIGN[version], 443,
-                               identity=probe.Identity(user=1002)), "origin")
+                               identity=probe.Identity(user=1003)), "origin")
             answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin",
                      peer=CLIENT[version])
         net.router.ip("link set wg0 down")

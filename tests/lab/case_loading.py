@@ -4,9 +4,11 @@ nothing; taking away leaves the host as it was; and what belongs to others stand
 while.
 """
 
+import contextlib
 import json
 
 import probe
+from groups import slices
 from lab import Network
 from policy import ROOT, TPC, WAYS, Policy, different, generation, kernel, ruleset
 from suite import case, same
@@ -99,9 +101,17 @@ default: {forward: direct, local: direct}
 """
 
 
-def subject(net, name):
-    return Policy(net, BROAD if name == "everything at once"
-                  else ROOT / "examples" / name / "policy.yaml")
+@contextlib.contextmanager
+def subject(name):
+    """A policy as Policy takes it; the control groups that it names are there meanwhile."""
+    path = ROOT / "examples" / name / "policy.yaml"
+    if name == "everything at once":
+        yield BROAD
+    elif "cgroup:" in path.read_text():
+        with slices(path.read_text()) as (text, _):
+            yield text
+    else:
+        yield path
 
 
 def policy_name(name):
@@ -121,10 +131,10 @@ def _alike(name):
     def _():
         states = {}
         for way in WAYS:
-            with world() as net:
+            with subject(name) as text, world() as net:
                 others(net)
                 bare = kernel(net.router)
-                policy = subject(net, name).up(way)
+                policy = Policy(net, text).up(way)
                 states[way] = kernel(net.router)
                 assert different(bare, states[way]), f"loading by {way} changed nothing"
                 policy.down(way, policy_name(name))
@@ -139,8 +149,8 @@ def _again(name):
     @case(f"loading: {name}: a second time changes nothing")
     def _():
         for way in ("sh", "apply"):
-            with world() as net:
-                policy = subject(net, name).up(way)
+            with subject(name) as text, world() as net:
+                policy = Policy(net, text).up(way)
                 state, number = kernel(net.router), generation(net.router)
                 policy.up(way)
                 lines = different(state, kernel(net.router))
@@ -158,7 +168,7 @@ for _name in (*EXAMPLES, "everything at once"):
 @case("loading: the nft file by hand, again and again, stays the same")
 def _reload():
     with world() as net:
-        policy = subject(net, "everything at once").up("hand")
+        policy = Policy(net, BROAD).up("hand")
         state = kernel(net.router)
         for _ in range(3):
             net.router.run("nft", "-f", str(policy.file(".nft")))
@@ -171,7 +181,7 @@ def _there_and_back():
     with world() as net:
         others(net)
         bare = kernel(net.router)
-        first = subject(net, "everything at once").up()
+        first = Policy(net, BROAD).up()
         state = kernel(net.router)
         small = Policy(net, "version: 1\nrules:\n  - {to: 203.0.113.5, then: drop}\n").up()
         middle = kernel(net.router)
@@ -220,7 +230,7 @@ def _others_count():
         net.router.nft("add rule inet filter forward ip daddr 192.0.2.1 counter")
         probe.ask(net.client, "tcp", "192.0.2.1", 80)
         before = ruleset(net.router, keep_counts=True)
-        policy = subject(net, "everything at once").up()
+        policy = Policy(net, BROAD).up()
         policy.down()
         same(ruleset(net.router, keep_counts=True), before, "the ruleset with its counts")
 

@@ -9,10 +9,11 @@ import pathlib
 import re
 
 import probe
-from case_examples import BOTH, FAMILIES, GONE, all_fail, example, load
+from case_examples import BOTH, FAMILIES, GONE, HOME, all_fail, example, load
+from groups import slices
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, SERVER, UPLINKS, Network
 from ns import all_ids
-from policy import Policy
+from policy import ROOT, Policy
 from suite import answered, nothing, require, same, silent, told
 
 # A machine in the LAN that the world may reach by an address of its own: no rule is about it.
@@ -115,6 +116,7 @@ def _segment(net, name, device, addresses, bridge=None):
 def _per_device():
     with Network(uplinks=("wan0", "wan1", "wg0"), server=True) as net:
         guest = _segment(net, "guest", "guest0", GUEST)
+        net.server.ip("link set eth0 address 02:00:5e:10:00:09")
         policy = load(net, "uplinks-per-device")
         net.echo(net.router, (22,))
         net.echo(net.server, (80,))
@@ -187,6 +189,156 @@ def _answers_by_the_same(net):
         for version in FAMILIES:
             answered(probe.ask(net.hosts[UPLINKS[device][0]], "tcp", UPLINKS[device][1][version], 22,
                                source=FOREIGN[version], timeout=1), "router", peer=FOREIGN[version])
+
+
+@example("dscp-and-ports", "voice by the quick line, bulk never by it, the rest by the cheap one while it is up")
+def _dscp():
+    voice = [("udp", 5000, 46), ("udp", 5000, 44), ("tcp", 443, 40), ("udp", 5060, 0), ("tcp", 5061, 0)]
+    bulk = [("tcp", 443, 1), ("udp", 443, 8), ("tcp", 873, 0)]
+    rest = [("tcp", 443, 0), ("udp", 443, 0), ("tcp", 443, 18), ("udp", 873, 0)]
+    with Network(uplinks=("wan0", "wan1")) as net:
+        policy = load(net, "dscp-and-ports")
+        for name in "origin", "mobile":
+            net.echo(net.hosts[name], (873, 5061), (873, 5060))
+
+        def all_by(kind, device):
+            for version in FAMILIES:
+                for proto, port, dscp in kind:
+                    answered(probe.ask(net.client, proto, FOREIGN[version], port, TOS=dscp << 2),
+                             UPLINKS[device][0], peer=UPLINKS[device][1][version])
+
+        def down(device):
+            net.router.ip(f"link set {device} down")
+
+        def back(device):
+            net.link_up(device)
+            policy.up()
+
+        all_by(voice, "wan0")
+        all_by(bulk + rest, "wan1")
+        down("wan0")
+        all_by(voice + bulk + rest, "wan1")
+        back("wan0")
+        down("wan1")
+        all_by(voice + rest, "wan0")
+        origin = net.sniff()
+        for version in FAMILIES:
+            for proto, port, dscp in bulk:
+                outcome = probe.ask(net.client, proto, FOREIGN[version], port, timeout=0.05,
+                                    TOS=dscp << 2)
+                assert outcome.kind in GONE, str(outcome)
+        nothing(origin)
+        back("wan1")
+        all_by(bulk, "wan1")
+
+
+# ---- by whom, by name ----
+
+@example("split-by-domain", "what dnsmasq adds goes by the tunnel, the rest does not; DNS comes here")
+def _by_domain():
+    with Network(uplinks=("wan0", "wg0"), foreign=("2001:db8:abcd::/48",)) as net:
+        policy = load(net, "split-by-domain")
+        resolver = net.listener(53, mode="redirect", addresses=("0.0.0.0", "::"))
+        origin = net.sniff()
+
+        def all_by(who):
+            for proto, version in BOTH:
+                answered(probe.ask(net.client, proto, FOREIGN[version], 443), who)
+                answered(probe.ask(net.client, proto, HOME[version], 443), "origin")
+                answered(probe.ask(net.router, proto, FOREIGN[version], 443), "origin")
+
+        for proto, version in BOTH:
+            answered(probe.ask(net.client, proto, FOREIGN[version], 53), "proxy")
+            told(probe.ask(net.client, proto, FOREIGN[version], 853))
+        nothing(origin)
+        all_by("origin")
+        lines = policy.compile().file(".dnsmasq.conf").read_text().splitlines()
+        sets = re.findall(r"[46]#(\w+)#(\w+)#(\w+)", next(
+            line for line in lines if line.startswith("nftset=") and "/video.example/" in line))
+        for (family, table, name), version in zip(sets, FAMILIES):  # as dnsmasq would
+            net.router.run("nft", "add", "element", family, table, name, "{", FOREIGN[version], "}")
+        same(len(sets), 2, "sets that dnsmasq is told to fill")
+        all_by("vpn")
+        policy.up()
+        all_by("vpn")  # what the set has learned survives
+        net.router.ip("link set wg0 down")
+        origin.packets()
+        all_fail(net.client)
+        nothing(origin)
+        resolver.close()
+        all_fail(net.client, 53)
+        nothing(origin)
+
+
+@example("vpn-for-one-user", "DNS of that user by a resolver of its own and the tunnel, local one or not")
+def _user_dns():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    with Network(uplinks=("wan0", "wg0")) as net:
+        load(net, "vpn-for-one-user")
+        net.echo(net.router, (53, 631), (53,), name="machine")  # what everybody asks
+        itself, user = probe.Identity(user=1002), probe.Identity(user=1001)
+        own = net.listener(5353, mode="redirect", addresses=("127.0.0.1", "::1"), identity=itself)
+        origin = net.sniff()
+        for proto, version in BOTH:
+            loopback = {4: "127.0.0.1", 6: "::1"}[version]
+            for address in FOREIGN[version], ROUTER[version], loopback:
+                answered(probe.ask(net.router, proto, address, 53, identity=user), "proxy")
+            answered(probe.ask(net.router, proto, loopback, 53), "machine")
+            answered(probe.ask(net.router, proto, ROUTER[version], 53,
+                               identity=probe.Identity(user=1003)), "machine")
+            answered(probe.ask(net.router, proto, FOREIGN[version], 53, identity=itself), "vpn",
+                     peer=UPLINKS["wg0"][1][version])
+            answered(probe.ask(net.router, "tcp", loopback, 631, identity=user), "machine")
+        nothing(origin)
+        net.router.ip("link set wg0 down")
+        own.close()
+        for identity in user, itself:
+            all_fail(net.router, 53, identity=identity)
+        nothing(origin)
+
+
+@example("listeners-per-cgroup", "each slice by its own listener or nowhere, the others as always")
+def _cgroups():
+    text = (ROOT / "examples" / "listeners-per-cgroup" / "policy.yaml").read_text()
+    with slices(text) as (policy, paths), Network(server=True) as net:
+        Policy(net, policy).up()
+        work, private, proxies = (probe.Identity(cgroup=paths[f"{name}.slice"])
+                                  for name in ("work", "private", "proxies"))
+        net.echo(net.server, (443,), (443,))
+        net.echo(net.router, (), (53,), name="machine")
+        office = net.listener(12345, identity=proxies, onward=True)
+        hidden = net.listener(9040, mode="redirect", protocols=("tcp",), identity=proxies,
+                              addresses=("127.0.0.1", "::1"), onward=True)
+        names = net.listener(9053, mode="redirect", identity=proxies, addresses=("127.0.0.1", "::1"))
+        origin = net.sniff()
+        for proto, version in BOTH:
+            outcome = answered(probe.ask(net.router, proto, FOREIGN[version], 443, identity=work),
+                               "proxy")
+            assert "and origin answers" in outcome.text, str(outcome)
+            for address in FOREIGN[version], ROUTER[version], SERVER[version]:
+                answered(probe.ask(net.router, proto, address, 53, identity=private), "proxy")
+            for identity in work, private:
+                answered(probe.ask(net.router, proto, SERVER[version], 443, identity=identity),
+                         "server")
+            for host, how in (net.router, {}), (net.router, {"identity": proxies}), (net.client, {}):
+                answered(probe.ask(host, proto, FOREIGN[version], 443, **how), "origin")
+        for version in FAMILIES:
+            outcome = answered(probe.ask(net.router, "tcp", FOREIGN[version], 443, identity=private),
+                               "proxy")
+            assert "and origin answers" in outcome.text, str(outcome)
+            answered(probe.ask(net.router, "udp", ROUTER[version], 53, identity=work), "machine")
+        same((len(office.seen), len(hidden.seen), len(names.seen)), (4, 2, 12), "what each has seen")
+        origin.packets()
+        for version in FAMILIES:
+            outcome = probe.ask(net.router, "udp", FOREIGN[version], 443, identity=private,
+                                timeout=0.1)
+            assert outcome.kind in GONE, str(outcome)
+        for listener in office, hidden, names:
+            listener.close()
+        for identity in work, private:
+            all_fail(net.router, identity=identity)
+        all_fail(net.router, 53, identity=private)
+        nothing(origin)
 
 
 # ---- beside Docker and firewalld ----

@@ -6,9 +6,10 @@ are the machine's, not the namespace's: the name has our process id, and all of 
 
 import contextlib
 import os
+import re
 
 import ns
-from suite import Skip
+from suite import Skip, require
 
 
 @contextlib.contextmanager
@@ -30,3 +31,18 @@ def control_group():
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
         ns.umount("/sys/fs/cgroup")
+
+
+@contextlib.contextmanager
+def slices(text):
+    """
+    A policy's text whose slices are there, and where: each work.slice that it names is one below a
+    control group of this process' own, and is named so.
+    """
+    require(ns.all_ids(), "a control group of one's own needs root; run the lab as root")
+    names = set(re.findall(r"\b[a-z]+\.slice\b", text))
+    with control_group() as (above, path):
+        for name in names:
+            os.mkdir(f"{path}/{name}")
+        yield re.sub(r"\b([a-z]+\.slice)\b", rf"{above}/\1", text), \
+            {name: f"{path}/{name}" for name in names}
