@@ -205,7 +205,7 @@ def check_white_space(paths):
 	for path in paths:
 		name = str(path.relative_to(ROOT))
 		if path.suffix not in (".c", ".h", ".def", ".py", ".sh", ".md", ".yml") and \
-				name not in ("Makefile", "packaging/setup", ".ci/run", "tests/run"):
+				name not in ("Makefile", "packaging/setup", "packaging/countries", ".ci/run", "tests/run"):
 			continue
 		text = path.read_text(encoding="utf-8")
 		for number, line in enumerate(text.splitlines(), 1):

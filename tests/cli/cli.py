@@ -1,7 +1,8 @@
 """cli: running the command as a user does.
 
 A suite of this folder is a file of functions, each marked with @case("what it shows"); each gets a Shop,
-a folder of its own with the program at hand, and returns what is wrong as a list of texts (none: good).
+a folder of its own with the program at hand, and returns what is wrong as a list of texts (none: good),
+or raises Skip.
 """
 import os
 import pathlib
@@ -29,6 +30,10 @@ rules:
 WRONG = SEED.replace("proxy: proxy}", "proxy: prxy}")
 
 CASES = []
+
+
+class Skip(Exception):
+	"""What the case needs is not on this machine; the text says what."""
 
 
 class Done:
@@ -100,6 +105,9 @@ def main():
 		with tempfile.TemporaryDirectory(prefix="cli-") as folder:
 			try:
 				problems = function(Shop(folder))
+			except Skip as why:
+				tap.skip(name, why)
+				continue
 			except Exception:  # pylint: disable=broad-except
 				problems = [traceback.format_exc()]
 		tap.check(name, problems)

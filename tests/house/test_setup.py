@@ -11,6 +11,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from tap import Tap  # noqa: E402
 
 SETUP = ROOT / "packaging" / "setup"
+COUNTRIES = ROOT / "packaging" / "countries"
 MANAGERS = {
 	"apt-get": ["apt-get update", "apt-get install -y --no-install-recommends gcc libc6-dev",
 		"libyaml-dev", "libnftables-dev", "libmnl-dev", "libmaxminddb-dev",
@@ -161,11 +162,81 @@ def test_failures(tap):
 		tap.check("an unknown purpose", "" if status == 2 else f"status {status}: {said}")
 
 
+# What npm does: makes the packages that it is asked for.
+NPM = """
+while [ "$1" != --prefix ]; do shift; done
+folder=$2
+for word in "$@"; do
+	case $word in
+	@*/*@*)
+		mkdir -p "$folder/node_modules/${word%@*}"
+		echo "  \\"version\\": \\"${word##*@}\\"," >"$folder/node_modules/${word%@*}/package.json"
+		;;
+	esac
+done
+"""
+
+
+class Fetching(Machine):
+	"""A machine that fetches the database of countries into data/."""
+
+	def __init__(self, folder):
+		super().__init__(folder, 0)
+		for tool in ("find", "mkdir", "rm", "timeout"):
+			(self.folder / tool).symlink_to(shutil.which(tool))
+		self.data = self.folder / "data"
+
+	def fetch(self):
+		"""The status, what was said, what npm and the package manager were asked since last time."""
+		self.log.unlink(missing_ok=True)
+		done = subprocess.run([self.folder / "sh", COUNTRIES, self.data],
+			env={"PATH": str(self.folder), "SYSROOT": "/nonexistent"}, capture_output=True,
+			text=True, stdin=subprocess.DEVNULL, check=False)
+		asked = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+		return done.returncode, done.stdout + done.stderr, asked
+
+
+def test_countries(tap):
+	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+		machine = Fetching(folder)
+		machine.manager("npm", NPM)
+		status, said, asked = machine.fetch()
+		problems = lacking(asked, [f"--prefix {machine.data}", "--ignore-scripts",
+			"geo-whois-asn-country-mmdb@", "geo-whois-asn-country@"])
+		tap.check("a database of countries comes from npm", problems if not status else said)
+		tap.check("once", "".join(map(str, machine.fetch())).removeprefix("0"))
+	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+		machine = Fetching(folder)
+		machine.manager("npm", "echo npm ERR! code ENOTFOUND\nexit 1")
+		status, said, _ = machine.fetch()
+		problems = lacking(said, ["will be skipped: npm could not fetch it: code ENOTFOUND"])
+		problems += [] if status == 0 else [f"status {status}"]
+		problems += lacking((machine.data / "why").read_text(encoding="utf-8"), ["ENOTFOUND"])
+		tap.check("a machine without the registry goes on, and the reason is kept", problems)
+		tap.check("and does not try again at once", "".join(map(str, machine.fetch())).removeprefix("0"))
+		os.utime(machine.data / "why", (0, 0))
+		machine.manager("npm", NPM)
+		status, said, asked = machine.fetch()
+		problems = lacking(asked, ["npm install"]) + [path for path in ["why"]
+			if (machine.data / path).exists()]
+		tap.check("but later it does", problems)
+	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+		machine = Fetching(folder)
+		machine.manager("apt-get")
+		status, said, asked = machine.fetch()
+		problems = lacking(asked, ["apt-get install -y --no-install-recommends npm"])
+		problems += lacking(said, ["will be skipped: npm is not here"])
+		tap.check("npm comes from the package manager", problems if status == 0 else f"status {status}")
+
+
 def test_here(tap):
-	"""This machine runs the tests, so it has everything."""
+	"""This machine runs the tests, so it has everything, or has just tried."""
 	environment = dict(os.environ, PATH="/nonexistent-first:" + os.environ["PATH"])
-	done = subprocess.run(["sh", SETUP, "check"], env=environment, capture_output=True, text=True,
-		check=False)
+	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+		(pathlib.Path(folder) / "data").mkdir()
+		(pathlib.Path(folder) / "data" / "why").touch()
+		done = subprocess.run(["sh", SETUP, "check"], env=dict(environment, BUILD=folder),
+			capture_output=True, text=True, check=False)
 	said = done.stdout + done.stderr
 	tap.check("nothing to do, nothing said", "" if done.returncode == 0 and not said else
 		f"{done.returncode}: {said}")
@@ -174,7 +245,7 @@ def test_here(tap):
 def main():
 	tap = Tap()
 	for test in (test_managers, test_purposes, test_interop, test_quietly, test_rights,
-			test_failures, test_here):
+			test_failures, test_countries, test_here):
 		test(tap)
 	return tap.done()
 
