@@ -68,7 +68,10 @@ static void add_sets(struct arena *arena, struct ir *ir, const struct source *so
 {
 	struct ir_set *set = arena_append(arena, ir->sets, ir->set_count);
 
-	*set = (struct ir_set){ "foreign_v4", "foreign_v4", IR_SET_IPV4, { 0 }, at_line(source, 2) };
+	*set = (struct ir_set){ .base = "foreign_v4",
+				.name = "foreign_v4",
+				.type = IR_SET_IPV4,
+				.origin = at_line(source, 2) };
 	interval_add(arena, &set->elements, 0x08080808, 0x08080808);
 	interval_add(arena, &set->elements, 0xcb007100, 0xcb0071ff);
 	interval_add(arena, &set->elements, 0xcb007205, 0xcb007209);
@@ -219,7 +222,7 @@ static void test_nft_halves(void **state)
 static void test_long_set(void **state)
 {
 	struct arena *arena = arena_new();
-	struct ir_set set = { "x_v6", "x_v6", IR_SET_IPV6, { 0 }, { 0 } };
+	struct ir_set set = { .base = "x_v6", .name = "x_v6", .type = IR_SET_IPV6 };
 	addr_bits base = (addr_bits)0x20010db8 << 96;
 	struct buf out = { 0 };
 
@@ -236,7 +239,7 @@ static void test_long_set(void **state)
 
 static void test_empty_set_is_flushed(void **state)
 {
-	struct ir_set set = { "x_v4", "x_v4~2", IR_SET_IPV4, { 0 }, { 0 } };
+	struct ir_set set = { .base = "x_v4", .name = "x_v4~2", .type = IR_SET_IPV4 };
 	struct buf out = { 0 };
 
 	(void)state;
@@ -248,7 +251,7 @@ static void test_empty_set_is_flushed(void **state)
 static void test_port_set(void **state)
 {
 	struct arena *arena = arena_new();
-	struct ir_set set = { "r.port", "r.port", IR_SET_PORT, { 0 }, { 0 } };
+	struct ir_set set = { .base = "r.port", .name = "r.port", .type = IR_SET_PORT };
 	struct buf out = { 0 };
 
 	(void)state;
