@@ -21,10 +21,9 @@ bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *poli
  * all) and families. */
 bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		struct ast_rule *rule);
-/* check_conflict.c: conditions that exclude each other or what the action can do. `rule` as above.
- */
-bool check_conflicts(struct diag *diag, const struct ast_policy *policy,
-		     const struct ast_rule *rule);
+/* check_conflict.c: conditions that exclude each other or what the action can do. `rule` as above;
+ * its families become those that its addresses leave. */
+bool check_conflicts(struct diag *diag, const struct ast_policy *policy, struct ast_rule *rule);
 /* What is wrong with a listener or a table itself. */
 bool check_listener(struct diag *diag, const struct ast_listener *listener);
 bool check_table(struct diag *diag, const struct ast_table *table);

@@ -52,8 +52,19 @@ static const struct match_condition *excluder(const struct ast_rule *rule, enum 
 	return NULL;
 }
 
+/* A family that the addresses leave out is none of the rule's. */
+static void narrow_families(struct ast_rule *rule)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		const struct match_condition *condition =
+			excluder(rule, (enum addr_family)family);
+
+		rule->families[family] &= !condition || !strcmp(condition->key, "proto");
+	}
+}
+
 static bool check_families(struct diag *diag, const struct ast_policy *policy,
-			   const struct ast_rule *rule)
+			   struct ast_rule *rule)
 {
 	const struct match_condition *not4 = excluder(rule, ADDR_IPV4);
 	const struct match_condition *not6 = excluder(rule, ADDR_IPV6);
@@ -65,8 +76,10 @@ static bool check_families(struct diag *diag, const struct ast_policy *policy,
 	if (not4 && !not6 && policy->settings.ipv6 == IPV6_OFF)
 		return refuse(diag, not4->span, "this is about IPv6, which the policy leaves alone",
 			      "remove the rule, or `ipv6: off` from the settings");
-	if (!not4 || !not6 || not4 == not6)
+	if (!not4 || !not6 || not4 == not6) {
+		narrow_families(rule);
 		return true;
+	}
 	record = diag_add(diag, DIAG_impossible, not6->span,
 			  "`%s` is about IPv4 here, and `%s` about IPv6: no packet is both",
 			  not6->key, not4->key);
@@ -151,8 +164,7 @@ static bool check_places(struct diag *diag, const struct ast_rule *rule)
 	return good;
 }
 
-bool check_conflicts(struct diag *diag, const struct ast_policy *policy,
-		     const struct ast_rule *rule)
+bool check_conflicts(struct diag *diag, const struct ast_policy *policy, struct ast_rule *rule)
 {
 	bool good = check_families(diag, policy, rule);
 

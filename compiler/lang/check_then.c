@@ -182,7 +182,7 @@ static bool narrow_families(struct diag *diag, struct ast_rule *rule,
 		return true;
 	return refuse(diag, rule->then->name_span,
 		      "the listener has no address of this rule's family",
-		      "give it an address of that family, or remove `family`");
+		      "give it an address of that family, or narrow the rule to the other one");
 }
 
 static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule,
