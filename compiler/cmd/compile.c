@@ -24,8 +24,9 @@ enum { COMPILE_OUTPUT, COMPILE_EMIT, COMPILE_CHECK };
 static const struct cmd_option options[] = {
 	[COMPILE_OUTPUT] = { "output", 'o', "DIR", "the folder for the outputs, made if need be",
 			     NULL, false },
-	[COMPILE_EMIT] = { "emit", 0, "KIND", "print one output: nft, ip, ip6, sh, sysctl, dnsmasq or json",
-			   NULL, false },
+	[COMPILE_EMIT] = { "emit", 0, "KIND",
+			   "print one output: nft, ip, ip6, sh, sysctl, dnsmasq or json", NULL,
+			   false },
 	[COMPILE_CHECK] = { "check", 0, NULL,
 			    "write nothing, show the difference to what is in DIR", NULL, false },
 };

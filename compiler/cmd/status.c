@@ -47,6 +47,23 @@ static void put_claim(const struct record_claim *claim, struct buf *out)
 	buf_putc(out, '\n');
 }
 
+/* Only sets that are filled at run time: what the others hold is the policy's. */
+static void put_sets(const struct ruleset_table *table, struct buf *out)
+{
+	for (size_t i = 0; i < table->set_count; i++) {
+		const struct ruleset_set *set = &table->sets[i];
+
+		if (!set->is_dynamic)
+			continue;
+		buf_printf(out, "  set:      %-20s filled at run time", set->name);
+		if (set->has_count)
+			buf_printf(out, ", %" PRIu32 " elements", set->count);
+		if (set->size)
+			buf_printf(out, " of at most %" PRIu32, set->size);
+		buf_putc(out, '\n');
+	}
+}
+
 static void put_policy(const struct status_policy *policy, struct buf *out)
 {
 	const struct ruleset_table *table = &policy->observed.table;
@@ -69,6 +86,7 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 		put_claim(&policy->observed.claims[0], out);
 	for (size_t i = 0; record && i < record->class_count; i++)
 		put_class(&record->classes[i], out);
+	put_sets(table, out);
 	for (size_t i = 0; i < table->counter_count; i++)
 		buf_printf(out, "  counter:  %-20s %" PRIu64 " packets, %" PRIu64 " bytes\n",
 			   table->counters[i].name, table->counters[i].packets,
@@ -129,6 +147,25 @@ static void put_json_counters(const struct ruleset_table *table, struct buf *out
 	buf_puts(out, "],");
 }
 
+static void put_json_sets(const struct ruleset_table *table, struct buf *out)
+{
+	const char *gap = "";
+
+	buf_puts(out, "\"dynamic_sets\":[");
+	for (size_t i = 0; i < table->set_count; i++) {
+		if (!table->sets[i].is_dynamic)
+			continue;
+		buf_printf(out, "%s{", gap);
+		gap = ",";
+		show_json_text(out, "name", table->sets[i].name);
+		if (table->sets[i].has_count)
+			buf_printf(out, ",\"elements\":%" PRIu32 "}", table->sets[i].count);
+		else
+			buf_puts(out, ",\"elements\":null}");
+	}
+	buf_puts(out, "],");
+}
+
 static void put_json_claim(const struct observed *observed, struct buf *out)
 {
 	const struct record_claim *claim = observed->claim_count ? &observed->claims[0] : NULL;
@@ -159,6 +196,7 @@ static void put_json_policy(const struct status_policy *policy, struct buf *out)
 		   table->set_count);
 	put_json_claim(&policy->observed, out);
 	put_json_classes(policy->record, out);
+	put_json_sets(table, out);
 	put_json_counters(table, out);
 	buf_puts(out, "\"problems\":");
 	show_json(out, policy->problems, REPORT_WARNING);

@@ -122,8 +122,15 @@ static void put_set(const struct ir_set *set, struct buf *out)
 	put_string(set->base, out);
 	buf_puts(out, ", \"nft\": ");
 	put_string(set->name, out);
-	buf_printf(out, ", \"type\": \"%s\", \"intervals\": %zu}", set_type(set->type),
+	buf_printf(out, ", \"type\": \"%s\", \"intervals\": %zu", set_type(set->type),
 		   set->elements.count);
+	if (set->dynamic) {
+		buf_puts(out, ", \"dynamic\": true, \"timeout\": ");
+		put_number_or_null(set->timeout, out);
+		buf_puts(out, ", \"size\": ");
+		put_number_or_null(set->size, out);
+	}
+	buf_putc(out, '}');
 }
 
 static void put_listener(const struct ir_listener *listener, struct buf *out)

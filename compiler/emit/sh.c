@@ -79,6 +79,21 @@ static void put_cgroups(const struct ir *ir, struct buf *out)
 	buf_free(&paths);
 }
 
+/* The names of all sets, or of those that are filled at run time. */
+static void put_sets(const struct ir *ir, bool only_dynamic, struct buf *out)
+{
+	const char *gap = "";
+
+	buf_puts(out, only_dynamic ? "dynamic_sets='" : "sets='");
+	for (size_t i = 0; i < ir->set_count; i++) {
+		if (only_dynamic && !ir->sets[i].dynamic)
+			continue;
+		buf_printf(out, "%s%s", gap, ir->sets[i].name);
+		gap = " ";
+	}
+	buf_puts(out, "'\n");
+}
+
 static void put_variables(const struct emit_job *job, struct buf *out)
 {
 	const struct ir *ir = job->ir;
@@ -91,10 +106,9 @@ static void put_variables(const struct emit_job *job, struct buf *out)
 		   ir->table, ir->digest, ir->protocol, ir->priority_first, ir->priority_last);
 	buf_printf(out, "sysctl_policy='%s'\n", sysctl_policy(ir->sysctl_policy));
 	put_tables(ir, out);
-	buf_puts(out, "sets='");
-	for (size_t i = 0; i < ir->set_count; i++)
-		buf_printf(out, "%s%s", i ? " " : "", ir->sets[i].name);
-	buf_puts(out, "'\ncgroups=");
+	put_sets(ir, false, out);
+	put_sets(ir, true, out);
+	buf_puts(out, "cgroups=");
 	put_cgroups(ir, out);
 	buf_putc(out, '\n');
 }

@@ -49,10 +49,10 @@ struct ast_country {
 struct ast_set_expression {
 	enum ast_set_kind kind;
 	struct span span;
-	struct addr_range range;          /* SET_LITERAL */
-	const char *text;                 /* the name, or the file's path ready to open */
-	struct span text_span;            /* SET_GEOIP: where the database is named */
-	struct ast_country *countries;    /* SET_GEOIP */
+	struct addr_range range;       /* SET_LITERAL */
+	const char *text;              /* the name, or the file's path ready to open */
+	struct span text_span;         /* SET_GEOIP: where the database is named */
+	struct ast_country *countries; /* SET_GEOIP */
 	size_t country_count;
 	struct ast_set_expression *items; /* SET_LIST; SET_DIFFERENCE: what is included */
 	size_t count;

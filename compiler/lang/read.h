@@ -28,7 +28,7 @@ bool read_expectations(struct decode *decode, const struct node *node, struct as
 struct read_set_parts {
 	const char *file;
 	const struct node *include, *exclude;
-	const struct node *geoip, *database; /* read_geoip.c */
+	const struct node *geoip, *database;                              /* read_geoip.c */
 	const struct node *dynamic, *domains, *timeout, *size, *elements; /* read_dynamic.c */
 };
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "live/apply.h"
+#include "live/contents.h"
 #include "live/diff.h"
 #include "live/folder.h"
 #include "live/observe.h"
@@ -59,10 +60,22 @@ void apply_find_settings(struct apply *apply);
 void apply_write_settings(struct apply *apply, bool guarded);
 bool apply_give_settings_back(struct apply *apply, bool guarded);
 
+/* ---- apply_dynamic ---- */
+
+/* Before the flip, for sets that are filled at run time: what a stand-in for the ir's set holds. */
+bool apply_stand_in(struct apply *apply, const struct diff_carry *carry, struct contents *out);
+/* And what sets that stay as they are begin with, where they do not hold it. */
+bool apply_top_up(struct apply *apply);
+/* Behind the flip: the sets themselves instead of their stand-ins. On false the report has doubts.
+ */
+bool apply_settle_sets(struct apply *apply);
+
 /* ---- apply_steps ---- */
 
 /* Would the kernel take the rules? If not, the report says which one it refuses. */
 bool apply_check_rules(struct apply *apply);
+/* Writes the rules anew, with the sets' names in the ir. */
+bool apply_flip(struct apply *apply);
 /* Everything up to the flip, and the flip. On false the caller undoes. */
 bool apply_build(struct apply *apply);
 /* Everything behind it: what is old goes. On false the report has doubts. */

@@ -218,6 +218,45 @@ static bool declare_sets(struct apply *apply)
 	return true;
 }
 
+static const struct diff_carry *carry_of(const struct apply *apply, size_t set)
+{
+	for (size_t i = 0; i < apply->diff.carry_count; i++)
+		if (apply->diff.carries[i].set == set)
+			return &apply->diff.carries[i];
+	return NULL;
+}
+
+/* The kernel's word for a set that is full, ENFILE, speaks of files. */
+static const char *why_not_filled(const struct netlink_error *error)
+{
+	return error->code == ENFILE ? "it holds more than the `size` that it is to have"
+				     : error->text;
+}
+
+static bool fill_set(struct apply *apply, size_t index)
+{
+	const struct ir_set *set = &apply->ir->sets[index];
+	const struct diff_carry *carry = carry_of(apply, index);
+	struct sets_change change = { .table = apply->ir->table,
+				      .name = set->name,
+				      .type = set->type,
+				      .contents.ranges = set->elements,
+				      .is_first = true };
+	struct netlink_error error;
+
+	if (carry && !apply_stand_in(apply, carry, &change.contents))
+		return false;
+	if (!sets_change(&apply->kernel.nft, &change, &error))
+		return refuse(apply,
+			      arena_printf(apply->arena, "the set %s cannot be filled", set->base),
+			      why_not_filled(&error));
+	report_add(apply->report, REPORT_STEP, "set %s: %zu elements", set->name,
+		   change.contents.ranges.count);
+	apply->counts->new_sets++;
+	apply->counts->elements += change.contents.ranges.count;
+	return true;
+}
+
 static bool fill_sets(struct apply *apply)
 {
 	struct netlink_error error;
@@ -229,32 +268,18 @@ static bool fill_sets(struct apply *apply)
 		return true;
 	if (!declare_sets(apply))
 		return false;
-	for (size_t i = 0; i < apply->ir->set_count; i++) {
-		const struct ir_set *set = &apply->ir->sets[i];
-
-		if (!apply->diff.fill[i])
-			continue;
-		if (!sets_fill(&apply->kernel.nft, apply->ir->table, set, &error))
-			return refuse(apply,
-				      arena_printf(apply->arena, "the set %s cannot be filled",
-						   set->name),
-				      error.text);
-		report_add(apply->report, REPORT_STEP, "set %s: %zu elements", set->name,
-			   set->elements.count);
-		apply->counts->new_sets++;
-		apply->counts->elements += set->elements.count;
-	}
+	for (size_t i = 0; i < apply->ir->set_count; i++)
+		if (apply->diff.fill[i] && !fill_set(apply, i))
+			return false;
 	return true;
 }
 
-static bool flip(struct apply *apply)
+bool apply_flip(struct apply *apply)
 {
 	struct loader_error error;
 	struct buf text = { 0 };
 	bool done;
 
-	if (!apply->diff.flip)
-		return true;
 	put_flip(apply, &text);
 	done = loader_run(apply->arena, &text, LOADER_RUN, apply->folder.lock, &error);
 	if (!done)
@@ -272,8 +297,9 @@ static bool flip(struct apply *apply)
 bool apply_build(struct apply *apply)
 {
 	apply_write_settings(apply, false);
-	if (!put_routing(apply) || !fill_sets(apply) || !apply_give_settings_back(apply, true) ||
-	    !flip(apply))
+	if (!put_routing(apply) || !fill_sets(apply) || !apply_give_settings_back(apply, true))
+		return false;
+	if (apply->diff.flip && !(apply_top_up(apply) && apply_flip(apply)))
 		return false;
 	apply_write_settings(apply, true);
 	return true;
@@ -345,7 +371,7 @@ static bool remove_sets(struct apply *apply)
 
 bool apply_clean(struct apply *apply)
 {
-	bool done = remove_sets(apply);
+	bool done = apply_settle_sets(apply) && remove_sets(apply);
 
 	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
 		const struct rules_seen *seen = apply->diff.old_rules[i];
@@ -399,7 +425,10 @@ void apply_describe(struct apply *apply)
 			   apply->old_settings[i]->key, apply->old_settings[i]->old);
 	describe_routing(apply);
 	for (size_t i = 0; i < apply->ir->set_count; i++)
-		if (diff->fill[i])
+		if (carry_of(apply, i))
+			report_add(apply->report, REPORT_STEP,
+				   "set %s: made anew with what it holds", apply->ir->sets[i].base);
+		else if (diff->fill[i])
 			report_add(apply->report, REPORT_STEP, "set %s: %zu elements",
 				   apply->ir->sets[i].name, apply->ir->sets[i].elements.count);
 	if (diff->flip)

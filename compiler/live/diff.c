@@ -11,6 +11,7 @@
 #include "emit/about.h"
 #include "emit/emit.h"
 #include "live/cgroups.h"
+#include "live/contents.h"
 #include "live/observe.h"
 
 /* ---- routing ---- */
@@ -117,10 +118,7 @@ static const struct about_line *about_set(const struct ruleset_table *table, con
  */
 static bool is_count_right(const struct ir_set *set, uint32_t count)
 {
-	static const unsigned int bits[] = {
-		[IR_SET_IPV4] = 32, [IR_SET_IPV6] = 128, [IR_SET_PORT] = 16, [IR_SET_TIME] = 64
-	};
-	addr_bits highest = ~(addr_bits)0 >> (128 - bits[set->type]);
+	addr_bits highest = ~(addr_bits)0 >> (128 - contents_bits(set->type));
 	size_t items = set->elements.count, kept = 2 * items;
 
 	if (items && set->elements.items[items - 1].last == highest)
@@ -136,7 +134,7 @@ static const struct ruleset_set *find_held(const struct ruleset_table *table,
 	const struct about_line *line = about_set(table, set->base, NULL);
 	const struct ruleset_set *held = line ? ruleset_set_find(table, line->name) : NULL;
 
-	if (!held || line->digest != about_contents(&set->elements))
+	if (!held || held->is_dynamic || line->digest != about_contents(&set->elements))
 		return NULL;
 	return !held->has_count || is_count_right(set, held->count) ? held : NULL;
 }
@@ -176,6 +174,26 @@ static bool knows_uses(const struct ruleset_table *table)
 	return true;
 }
 
+/*
+ * A set that is filled at run time keeps its name and what it holds. One that was declared
+ * otherwise cannot be altered: it is carried over.
+ */
+static const struct ruleset_set *diff_dynamic(struct arena *arena, struct ir *ir, size_t index,
+					      const struct ruleset_table *table, struct diff *out)
+{
+	const struct ir_set *set = &ir->sets[index];
+	const struct ruleset_set *held = ruleset_set_find(table, set->base);
+
+	out->fill[index] = !held || !held->is_dynamic || held->bits != contents_bits(set->type) ||
+			   held->timeout != (uint64_t)set->timeout * 1000 ||
+			   held->size != set->size;
+	if (held && out->fill[index])
+		*arena_append(arena, out->carries, out->carry_count) = (struct diff_carry){
+			index, held->is_dynamic && held->bits == contents_bits(set->type)
+		};
+	return held;
+}
+
 static void diff_sets(struct arena *arena, struct ir *ir, const struct ruleset_table *table,
 		      struct diff *out)
 {
@@ -184,9 +202,14 @@ static void diff_sets(struct arena *arena, struct ir *ir, const struct ruleset_t
 
 	out->fill = arena_alloc(arena, (ir->set_count + 1) * sizeof(*out->fill));
 	for (size_t i = 0; i < ir->set_count; i++) {
-		const struct ruleset_set *held = find_held(table, &ir->sets[i]);
+		const struct ruleset_set *held;
 
-		out->fill[i] = !held;
+		if (ir->sets[i].dynamic) {
+			held = diff_dynamic(arena, ir, i, table, out);
+		} else {
+			held = find_held(table, &ir->sets[i]);
+			out->fill[i] = !held;
+		}
 		ir->sets[i].name = held ? held->name : ir->sets[i].base;
 		if (held)
 			keep[held - table->sets] = true;
@@ -277,6 +300,15 @@ static const char *wrong_chain(struct arena *arena, const struct ir *ir,
 	return NULL;
 }
 
+/* A set that the rules know under another name than it has now: an apply was cut off. */
+static const struct ir_set *misnamed_set(const struct ir *ir, const struct ruleset_table *table)
+{
+	for (size_t i = 0; i < ir->set_count; i++)
+		if (!about_set(table, ir->sets[i].base, ir->sets[i].name))
+			return &ir->sets[i];
+	return NULL;
+}
+
 /* Why the rules have to be written anew, or NULL. */
 static const char *why_flip(struct arena *arena, const struct ir *ir,
 			    const struct ruleset_table *table, const struct diff *diff)
@@ -297,6 +329,9 @@ static const char *why_flip(struct arena *arena, const struct ir *ir,
 		return "a set is missing or was changed";
 	if (cgroup)
 		return arena_printf(arena, "the cgroup %s was made anew", cgroup);
+	if (misnamed_set(ir, table))
+		return arena_printf(arena, "the rules ask for a stand-in of the set %s",
+				    misnamed_set(ir, table)->base);
 	if (diff->old_chain_count)
 		return arena_printf(arena, "the chain %s is not as it should be",
 				    diff->old_chains[0]);

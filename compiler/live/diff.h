@@ -22,6 +22,15 @@ struct diff_route {
 	const struct routes_seen *before; /* ours, in the same place, to be replaced; or NULL */
 };
 
+/*
+ * A set that is filled at run time and was declared otherwise: under its name in the ir a stand-in
+ * is filled before the flip, and afterwards the set is made anew under its base.
+ */
+struct diff_carry {
+	size_t set;       /* index in the ir */
+	bool has_history; /* what it holds is kept */
+};
+
 struct diff {
 	const struct ir_ip_rule **new_rules;
 	size_t new_rule_count;
@@ -35,6 +44,8 @@ struct diff {
 	size_t old_route_count;
 	bool *fill; /* by the set's index in the ir */
 	size_t fill_count, element_count;
+	struct diff_carry *carries; /* for some of `fill` */
+	size_t carry_count;
 	const char **stale_sets; /* in use by nobody: removed first, so that their names are free */
 	size_t stale_set_count;
 	const char **old_sets; /* in use until the rules are flipped */

@@ -56,7 +56,9 @@ struct nlmsghdr *netlink_nft(char *room, uint16_t type, uint16_t flags);
 struct netlink_batch {
 	char *bytes;
 	size_t length, room;
-	size_t messages; /* without the frame */
+	size_t messages;     /* without the frame */
+	uint32_t generation; /* set before the first message: taken only if the ruleset is still of
+				this generation, else ERESTART; 0: whatever it is */
 };
 
 /* Begins a message; attributes are added with mnl_attr_put*, at most `most` bytes, and

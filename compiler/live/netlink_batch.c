@@ -70,8 +70,12 @@ struct nlmsghdr *netlink_batch_begin(struct netlink_batch *batch, uint16_t type,
 {
 	struct nlmsghdr *message;
 
-	if (!batch->messages)
-		end(batch, begin(batch, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, 0));
+	if (!batch->messages) {
+		message = begin(batch, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, 0);
+		if (batch->generation)
+			mnl_attr_put_u32(message, NFNL_BATCH_GENID, htonl(batch->generation));
+		end(batch, message);
+	}
 	message = begin(batch, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), NFPROTO_INET, 0, most);
 	message->nlmsg_flags |= flags;
 	return message;

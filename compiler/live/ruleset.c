@@ -159,6 +159,25 @@ static void read_chain(const struct nlmsghdr *message, void *user)
 		chain->is_other = true;
 }
 
+static uint32_t number_in(const struct nlattr *attribute)
+{
+	return attribute ? ntohl(mnl_attr_get_u32(attribute)) : 0;
+}
+
+static void read_declaration(struct ruleset_set *set, const struct nlattr **attributes)
+{
+	const struct nlattr *inner[ATTRIBUTES];
+
+	set->is_dynamic = number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_TIMEOUT;
+	set->bits = 8 * number_in(attributes[NFTA_SET_KEY_LEN]);
+	if (attributes[NFTA_SET_TIMEOUT])
+		set->timeout = be64toh(mnl_attr_get_u64(attributes[NFTA_SET_TIMEOUT]));
+	if (!attributes[NFTA_SET_DESC])
+		return;
+	read_nested(attributes[NFTA_SET_DESC], inner);
+	set->size = number_in(inner[NFTA_SET_DESC_SIZE]);
+}
+
 static void read_set(const struct nlmsghdr *message, void *user)
 {
 	const struct nlattr *attributes[ATTRIBUTES];
@@ -168,8 +187,7 @@ static void read_set(const struct nlmsghdr *message, void *user)
 	if (!read_attributes(message, NFT_MSG_NEWSET, attributes) || !attributes[NFTA_SET_NAME] ||
 	    !is_text(attributes[NFTA_SET_TABLE], reader->table->name))
 		return;
-	if (attributes[NFTA_SET_FLAGS] &&
-	    ntohl(mnl_attr_get_u32(attributes[NFTA_SET_FLAGS])) & NFT_SET_ANONYMOUS)
+	if (number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_ANONYMOUS)
 		return;
 	set = arena_append(reader->arena, reader->table->sets, reader->table->set_count);
 	set->name = arena_strdup(reader->arena, mnl_attr_get_str(attributes[NFTA_SET_NAME]));
@@ -177,6 +195,7 @@ static void read_set(const struct nlmsghdr *message, void *user)
 		set->has_count = true;
 		set->count = ntohl(mnl_attr_get_u32(attributes[SET_COUNT]));
 	}
+	read_declaration(set, attributes);
 }
 
 static void read_counter(const struct nlmsghdr *message, void *user)

@@ -31,6 +31,10 @@ struct ruleset_set {
 	const char *name;
 	bool has_count; /* since Linux 6.16 the kernel says how many elements there are */
 	uint32_t count;
+	bool is_dynamic;   /* its elements may have times: filled at run time */
+	unsigned int bits; /* of a value */
+	uint64_t timeout;  /* milliseconds; 0: none */
+	uint32_t size;     /* 0: any number */
 };
 
 struct ruleset_counter {

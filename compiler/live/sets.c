@@ -3,40 +3,37 @@
  *
  * An interval set holds the first value of each interval and, with a flag, the value behind its
  * last one; nft adds an end at zero when nothing begins there, and so do we, so that both leave the
- * same set. Both ends of an interval travel in one transaction.
+ * same set. Both ends of an interval travel in one transaction. Times belong to the first of them.
  */
 #include "live/sets.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 
-#include "ir/ir.h"
 #include "live/netlink.h"
 
 /*
- * The elements of one message are one attribute, whose length has 16 bits; an element takes 44
- * bytes at most (four headers of 4 bytes, a key of 16, flags of 4, and padding).
+ * The elements of one message are one attribute, whose length has 16 bits; an element takes 60
+ * bytes at most (six headers of 4 bytes, a key of 16, flags of 4 or two times of 8).
  */
-enum { MESSAGE_MOST = 48 << 10, NAMES_MOST = 640, ELEMENT_MOST = 48 };
+enum { MESSAGE_MOST = 48 << 10, NAMES_MOST = 640, ELEMENT_MOST = 64 };
 
-static unsigned int key_bits(enum ir_set_type type)
+static void put_time(struct nlmsghdr *message, struct contents_time time)
 {
-	switch (type) {
-	case IR_SET_IPV4:
-		return 32;
-	case IR_SET_IPV6:
-		return 128;
-	case IR_SET_PORT:
-		return 16;
-	case IR_SET_TIME:
-		return 64;
-	}
-	return 0;
+	uint64_t timeout = time.timeout == CONTENTS_FOR_EVER ? 0 : time.timeout;
+
+	if (time.timeout)
+		mnl_attr_put_u64(message, NFTA_SET_ELEM_TIMEOUT, htobe64(timeout));
+	if (time.left)
+		mnl_attr_put_u64(message, NFTA_SET_ELEM_EXPIRATION, htobe64(time.left));
 }
 
-static void put_element(struct nlmsghdr *message, unsigned int bits, addr_bits key, bool is_end)
+static void put_edge(struct nlmsghdr *message, unsigned int bits, addr_bits key, bool is_end,
+		     struct contents_time time)
 {
 	struct nlattr *element = mnl_attr_nest_start(message, NFTA_LIST_ELEM), *nest;
 	uint8_t bytes[16];
@@ -45,58 +42,140 @@ static void put_element(struct nlmsghdr *message, unsigned int bits, addr_bits k
 		bytes[i - 1] = (uint8_t)key;
 	if (is_end)
 		mnl_attr_put_u32(message, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_INTERVAL_END));
+	put_time(message, time);
 	nest = mnl_attr_nest_start(message, NFTA_SET_ELEM_KEY);
 	mnl_attr_put(message, NFTA_DATA_VALUE, bits / 8, bytes);
 	mnl_attr_nest_end(message, nest);
 	mnl_attr_nest_end(message, element);
 }
 
-static void put_interval(struct nlmsghdr *message, unsigned int bits, struct interval interval)
+static void put_interval(struct nlmsghdr *message, unsigned int bits, struct interval interval,
+			 struct contents_time time)
 {
-	addr_bits highest = bits == 128 ? ~(addr_bits)0 : ((addr_bits)1 << bits) - 1;
+	addr_bits highest = ~(addr_bits)0 >> (128 - bits);
 
-	put_element(message, bits, interval.first, false);
+	put_edge(message, bits, interval.first, false, time);
 	if (interval.last != highest)
-		put_element(message, bits, interval.last + 1, true);
+		put_edge(message, bits, interval.last + 1, true, (struct contents_time){ 0 });
 }
 
 /* One message with elements from *next on; *next moves behind the last that found room. */
-static void put_message(struct netlink_batch *batch, const char *table, const struct ir_set *set,
-			size_t *next)
+static void put_message(struct netlink_batch *batch, const struct sets_change *change, size_t *next)
 {
-	unsigned int bits = key_bits(set->type);
-	struct nlmsghdr *message = netlink_batch_begin(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE,
-						       MESSAGE_MOST + NAMES_MOST);
+	const struct contents_time none = { 0 };
+	const struct contents *contents = &change->contents;
+	unsigned int bits = contents_bits(change->type);
+	struct nlmsghdr *message =
+		netlink_batch_begin(batch,
+				    change->is_removal ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
+				    change->is_removal ? 0 : NLM_F_CREATE,
+				    MESSAGE_MOST + NAMES_MOST);
 	struct nlattr *list;
 	uint32_t limit;
 
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, table);
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set->name);
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, change->table);
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, change->name);
 	list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
 	limit = message->nlmsg_len + MESSAGE_MOST - 3 * ELEMENT_MOST;
-	if (*next == 0 && set->elements.items[0].first != 0)
-		put_element(message, bits, 0, true);
-	while (*next < set->elements.count && message->nlmsg_len < limit)
-		put_interval(message, bits, set->elements.items[(*next)++]);
+	if (change->is_first && *next == 0 && contents->ranges.items[0].first != 0)
+		put_edge(message, bits, 0, true, none);
+	for (; *next < contents->ranges.count && message->nlmsg_len < limit; ++*next)
+		put_interval(message, bits, contents->ranges.items[*next],
+			     contents->times ? contents->times[*next] : none);
 	mnl_attr_nest_end(message, list);
 	netlink_batch_end(batch, message);
 }
 
-bool sets_fill(struct netlink *netlink, const char *table, const struct ir_set *set,
-	       struct netlink_error *error)
+/* What one more message may take. */
+static size_t message_most(const struct sets_change *change, size_t next)
 {
-	size_t limit = netlink_batch_limit(netlink), next = 0;
-	struct netlink_batch batch = { 0 };
+	size_t left = (change->contents.ranges.count - next) * 2 * ELEMENT_MOST + 2 * NAMES_MOST;
+
+	return left < MESSAGE_MOST ? left : MESSAGE_MOST;
+}
+
+/* `batch` may hold messages already, which go with the first elements. */
+static bool put_contents(struct netlink *netlink, struct netlink_batch *batch,
+			 const struct sets_change *change, struct netlink_error *error)
+{
+	size_t limit = netlink_batch_limit(netlink), next = 0,
+	       count = change->contents.ranges.count;
 	bool done = true;
 
-	while (done && next < set->elements.count) {
-		do
-			put_message(&batch, table, set, &next);
-		while (next < set->elements.count && batch.length + MESSAGE_MOST < limit);
-		done = netlink_batch_commit(netlink, &batch, error);
-	}
-	netlink_batch_free(&batch);
+	do {
+		while (next < count &&
+		       (!batch->messages || batch->length + message_most(change, next) < limit))
+			put_message(batch, change, &next);
+		done = netlink_batch_commit(netlink, batch, error);
+		batch->generation = 0;
+	} while (done && next < count);
+	netlink_batch_free(batch);
 	return done;
+}
+
+bool sets_change(struct netlink *netlink, const struct sets_change *change,
+		 struct netlink_error *error)
+{
+	struct netlink_batch batch = { .generation = change->generation };
+
+	return put_contents(netlink, &batch, change, error);
+}
+
+/* The declaration of `like`, which is there, under another name. */
+struct declaration {
+	struct netlink_batch *batch;
+	const char *table, *name;
+};
+
+static void put_declaration(const struct nlmsghdr *answer, void *user)
+{
+	static const uint16_t kept[] = { NFTA_SET_FLAGS,       NFTA_SET_KEY_TYPE, NFTA_SET_KEY_LEN,
+					 NFTA_SET_POLICY,      NFTA_SET_DESC,     NFTA_SET_TIMEOUT,
+					 NFTA_SET_GC_INTERVAL, NFTA_SET_USERDATA };
+	struct declaration *declaration = user;
+	const struct nlattr *attribute;
+	struct nlmsghdr *message;
+
+	if (answer->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET))
+		return;
+	message = netlink_batch_begin(declaration->batch, NFT_MSG_NEWSET, NLM_F_CREATE,
+				      answer->nlmsg_len + NAMES_MOST);
+	mnl_attr_put_strz(message, NFTA_SET_TABLE, declaration->table);
+	mnl_attr_put_strz(message, NFTA_SET_NAME, declaration->name);
+	mnl_attr_put_u32(message, NFTA_SET_ID, htonl(1));
+	mnl_attr_for_each(attribute, answer, sizeof(struct nfgenmsg))
+		for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+			if (mnl_attr_get_type(attribute) == kept[i])
+				mnl_attr_put(message, attribute->nla_type,
+					     mnl_attr_get_payload_len(attribute),
+					     mnl_attr_get_payload(attribute));
+	netlink_batch_end(declaration->batch, message);
+}
+
+static void put_removal(struct netlink_batch *batch, const char *table, const char *name)
+{
+	struct nlmsghdr *message = netlink_batch_begin(batch, NFT_MSG_DELSET, 0, NAMES_MOST);
+
+	mnl_attr_put_strz(message, NFTA_SET_TABLE, table);
+	mnl_attr_put_strz(message, NFTA_SET_NAME, name);
+	netlink_batch_end(batch, message);
+}
+
+bool sets_replace(struct netlink *netlink, const struct sets_change *change, const char *like,
+		  struct netlink_error *error)
+{
+	struct netlink_batch batch = { .generation = change->generation };
+	struct declaration declaration = { &batch, change->table, change->name };
+	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_nft(room, NFT_MSG_GETSET, 0);
+
+	mnl_attr_put_strz(request, NFTA_SET_TABLE, change->table);
+	mnl_attr_put_strz(request, NFTA_SET_NAME, like);
+	put_removal(&batch, change->table, change->name);
+	if (netlink_ask(netlink, request, put_declaration, &declaration, error))
+		return put_contents(netlink, &batch, change, error);
+	netlink_batch_free(&batch);
+	return false;
 }
 
 bool sets_remove(struct netlink *netlink, const char *table, const char *const *names, size_t count,
@@ -105,14 +184,8 @@ bool sets_remove(struct netlink *netlink, const char *table, const char *const *
 	struct netlink_batch batch = { 0 };
 	bool done;
 
-	for (size_t i = 0; i < count; i++) {
-		struct nlmsghdr *message =
-			netlink_batch_begin(&batch, NFT_MSG_DELSET, 0, NAMES_MOST);
-
-		mnl_attr_put_strz(message, NFTA_SET_TABLE, table);
-		mnl_attr_put_strz(message, NFTA_SET_NAME, names[i]);
-		netlink_batch_end(&batch, message);
-	}
+	for (size_t i = 0; i < count; i++)
+		put_removal(&batch, table, names[i]);
 	done = netlink_batch_commit(netlink, &batch, error);
 	netlink_batch_free(&batch);
 	return done;

@@ -2,8 +2,8 @@
  * sets: elements into sets, and sets, counters and tables out of the kernel, by netlink.
  *
  * Text is no road for a million elements, so sets are declared by nft text and filled here, in as
- * many transactions as our rights to socket memory ask for. That is only right for sets that no
- * rule uses yet.
+ * many transactions as our rights to socket memory ask for. A set that rules use gets only what it
+ * may have beside what it holds.
  */
 #ifndef TPC_LIVE_SETS_H
 #define TPC_LIVE_SETS_H
@@ -11,13 +11,31 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct ir_set;
+#include "live/contents.h"
+
 struct netlink;
 struct netlink_error;
 
-/* Fills a set that is there, empty, and not in use. */
-bool sets_fill(struct netlink *netlink, const char *table, const struct ir_set *set,
-	       struct netlink_error *error);
+/* Elements for a set, or to be taken out of it. */
+struct sets_change {
+	const char *table, *name;
+	enum ir_set_type type;
+	struct contents contents;
+	bool is_first; /* the set is empty */
+	bool is_removal;
+	uint32_t generation; /* not 0: only if no nft rule or set has changed since; else ERESTART
+			      */
+};
+
+bool sets_change(struct netlink *netlink, const struct sets_change *change,
+		 struct netlink_error *error);
+/*
+ * Makes a set that no rule uses anew in one transaction: with the declaration of another one,
+ * `like`, which is there, and with the change's contents (with as many of them as fit into one
+ * transaction, the rest follows).
+ */
+bool sets_replace(struct netlink *netlink, const struct sets_change *change, const char *like,
+		  struct netlink_error *error);
 /* All or none of them; one that a rule still uses is EBUSY. */
 bool sets_remove(struct netlink *netlink, const char *table, const char *const *names, size_t count,
 		 struct netlink_error *error);

@@ -42,6 +42,9 @@ static bool take_back(struct undo *undo, const struct undo_step *step, struct ke
 	case UNDO_NEW_SET:
 		return sets_remove(&kernel->nft, undo->table, &step->key, 1, error) ||
 		       error->code == ENOENT;
+	case UNDO_ELEMENTS:
+		/* What has run out or was taken out meanwhile is gone already. */
+		return sets_change(&kernel->nft, step->elements, error) || error->code == ENOENT;
 	}
 	return true;
 }
@@ -66,6 +69,9 @@ static void put_command(struct buf *out, const struct undo *undo, const struct u
 		return;
 	case UNDO_NEW_SET:
 		buf_printf(out, "nft delete set inet %s %s", undo->table, step->key);
+		return;
+	case UNDO_ELEMENTS:
+		buf_printf(out, "nft list set inet %s %s", undo->table, step->elements->name);
 		return;
 	}
 }

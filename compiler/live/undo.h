@@ -13,6 +13,7 @@ struct ir_ip_rule;
 struct ir_route;
 struct kernel;
 struct report;
+struct sets_change;
 
 enum undo_kind {
 	UNDO_SETTING,       /* key had value */
@@ -21,6 +22,7 @@ enum undo_kind {
 	UNDO_NEW_RULE,      /* rule was added */
 	UNDO_NEW_TABLE,     /* the nft table was made */
 	UNDO_NEW_SET,       /* key: a set of the nft table */
+	UNDO_ELEMENTS,      /* elements were added to a set: what takes them out */
 };
 
 struct undo_step {
@@ -28,6 +30,7 @@ struct undo_step {
 	const char *key, *value;
 	const struct ir_route *route, *before;
 	const struct ir_ip_rule *rule;
+	const struct sets_change *elements;
 	uint32_t protocol, protocol_before;
 };
 

@@ -20,6 +20,7 @@ last=10004
 sysctl_policy='set'
 tables='7100'
 sets=''
+dynamic_sets=''
 cgroups=''
 time_sets=''
 
@@ -717,14 +718,54 @@ put_rule() {
 	esac
 }
 
-# Loads the nft file, or with -c only asks whether it could be. Windows of time are loaded in another
-# form than they have there (see above).
-load_nft() {
+# Sets that are filled at run time and are there already, a line each: what they hold stays.
+kept_sets=''
+
+find_kept_sets() {
+	[ "$dynamic_sets" ] && table_is_there || return 0
+	present=$(present_sets)
+	for name in $dynamic_sets; do
+		! is_line_of "$name" "$present" || kept_sets=$kept_sets$newline$name
+	done
+}
+
+# The nft file; windows of time are loaded in another form than they have there (see above).
+policy_text() {
 	if [ "$time_sets" ]; then
-		print_policy | nft "$@" -f -
+		print_policy
 	else
-		nft "$@" -f "$nft_file"
+		cat "$nft_file"
 	fi
+}
+
+# Loads the nft file, or with -c only asks whether it could be. What kept sets begin with is left
+# out: an element that overlaps what is there would be refused, and all the rest with it.
+load_nft() {
+	[ "$time_sets$kept_sets" ] || {
+		nft "$@" -f "$nft_file"
+		return
+	}
+	edits=''
+	for name in $kept_sets; do
+		edits="$edits$newline/^add element inet $table $name {\$/,/^}\$/d"
+	done
+	policy_text | sed "$edits" | nft "$@" -f -
+}
+
+# Adds what the kept set $1 begins with, as far as it can be added to what is there.
+add_elements() {
+	elements=$(sed -n "/^add element inet $table $1 {\$/,/^}\$/p" "$nft_file")
+	[ "$elements" ] || return 0
+	! printf '%s\n' "$elements" | nft -f - 2>/dev/null || return 0
+	for element in $(printf '%s\n' "$elements" | sed -e 1d -e '$d' -e 's/,//g'); do
+		answer=$(nft add element inet "$table" "$1" "{ $element }" 2>&1) && continue
+		case $answer in
+		*overlaps* | *'File exists'* | *'not empty'*)
+			say "warning: $element was not added to the set $1, where something overlaps it"
+			;;
+		*) trouble "the set $1 does not take $element: $answer" ;;
+		esac
+	done
 }
 
 # The part of the nft text that comes in which makes and fills the sets that are lines of $1.
@@ -754,14 +795,6 @@ text_of_sets() {
 	done
 }
 
-new_sets_text() {
-	if [ "$time_sets" ]; then
-		print_policy | text_of_sets "$1"
-	else
-		text_of_sets "$1" <"$nft_file"
-	fi
-}
-
 # A packet could meet a new rule before the contents of a new set when both come in one transaction;
 # so where rules are in force already, new sets come first.
 fill_new_sets() {
@@ -772,7 +805,7 @@ fill_new_sets() {
 		is_line_of "$name" "$present" || new=$new$newline$name
 	done
 	[ "$new" ] || return 0
-	answer=$(new_sets_text "$new" | nft -f - 2>&1) || trouble "nft refuses the new sets: $answer"
+	answer=$(policy_text | text_of_sets "$new" | nft -f - 2>&1) || trouble "nft refuses the new sets: $answer"
 }
 
 # FAMILY PROTOCOL PRIORITY MARK ACTION SUPPRESS
@@ -866,9 +899,11 @@ up() {
 	check_numbers
 	check_cgroups
 	[ -z "$time_sets" ] || read_windows
+	find_kept_sets
 	answer=$(load_nft -c 2>&1) || {
 		say "nft does not take $nft_file:$newline$answer"
-		! table_is_there || say "where settings.hook_priority has changed, run \`down\` first"
+		! table_is_there || say "where settings.hook_priority has changed, or whether a set is filled at" \
+			"run time, run \`down\` first"
 		refuse 'the policy was not loaded'
 	}
 	each_route want_route
@@ -887,6 +922,9 @@ up() {
 	finish
 	each_rule put_rule
 	fill_new_sets
+	for name in $kept_sets; do
+		add_elements "$name"
+	done
 	finish
 	guarded=yes
 	give_back_except "$wanted_sysctls"

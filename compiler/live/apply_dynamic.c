@@ -1,0 +1,178 @@
+/*
+ * apply_dynamic: sets that are filled at run time, whose contents survive.
+ *
+ * The kernel cannot alter a set, nor fill one in the same instant as rules begin to use it. A set
+ * that is declared otherwise than before is therefore replaced in steps, each of which leaves
+ * packets a set to look into: a stand-in gets its contents; the rules are flipped to the stand-in;
+ * the set itself, which nobody uses now, is made anew; the rules are flipped back. Others may write
+ * to the set all the while: it is read and made anew within one generation of the ruleset, or
+ * again.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "live/apply_state.h"
+#include "live/report.h"
+#include "live/sets.h"
+
+enum { ATTEMPTS = 100 };
+
+/* What a set holds, as the set of the ir is to hold it; `now` says as of which generation. */
+static bool read_history(struct apply *apply, const struct diff_carry *carry, struct contents *out,
+			 uint32_t *now, struct netlink_error *error)
+{
+	const struct ir_set *set = &apply->ir->sets[carry->set];
+	struct contents held = { 0 };
+	struct interval_set missing;
+
+	if (!ruleset_generation(&apply->kernel.nft, now, error))
+		return false;
+	if (carry->has_history && !contents_read(apply->arena, &apply->kernel.nft, apply->ir->table,
+						 set->base, set->type, &held, error))
+		return false;
+	missing = contents_missing(apply->arena, &held, &set->elements);
+	*out = contents_carry(apply->arena, &held, &missing, (uint64_t)set->timeout * 1000);
+	return true;
+}
+
+bool apply_stand_in(struct apply *apply, const struct diff_carry *carry, struct contents *out)
+{
+	struct netlink_error error;
+	uint32_t now;
+
+	if (read_history(apply, carry, out, &now, &error))
+		return true;
+	report_add(apply->report, REPORT_REFUSED, "the set %s cannot be read: %s",
+		   apply->ir->sets[carry->set].base, error.text);
+	return false;
+}
+
+/* ---- sets that stay ---- */
+
+/* Adds what is missing, as a change that undo can take back. */
+static bool add_missing(struct apply *apply, const struct ir_set *set, struct sets_change *change,
+			struct netlink_error *error)
+{
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		struct contents held;
+
+		if (!ruleset_generation(&apply->kernel.nft, &change->generation, error) ||
+		    !contents_read(apply->arena, &apply->kernel.nft, change->table, change->name,
+				   change->type, &held, error))
+			return false;
+		change->contents.ranges = contents_missing(apply->arena, &held, &set->elements);
+		change->is_first = !held.ranges.count;
+		if (!change->contents.ranges.count ||
+		    sets_change(&apply->kernel.nft, change, error))
+			return true;
+		if (error->code != ERESTART)
+			return false;
+	}
+	return false;
+}
+
+static bool top_up(struct apply *apply, const struct ir_set *set)
+{
+	struct sets_change *change = arena_new_of(apply->arena, struct sets_change);
+	struct netlink_error error;
+
+	*change = (struct sets_change){ .table = apply->ir->table,
+					.name = set->name,
+					.type = set->type };
+	if (!add_missing(apply, set, change, &error)) {
+		report_add(apply->report, REPORT_REFUSED,
+			   "the set %s does not take what it begins with: %s", set->base,
+			   error.code == ENFILE ? "it is full" : error.text)
+			->where = set->origin;
+		return false;
+	}
+	if (!change->contents.ranges.count)
+		return true;
+	change->is_first = false;
+	change->is_removal = true;
+	change->generation = 0;
+	undo_add(&apply->undo, UNDO_ELEMENTS)->elements = change;
+	report_add(apply->report, REPORT_STEP, "set %s: %zu elements added", set->base,
+		   change->contents.ranges.count);
+	return true;
+}
+
+bool apply_top_up(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->ir->set_count; i++) {
+		const struct ir_set *set = &apply->ir->sets[i];
+
+		if (set->dynamic && set->elements.count && !apply->diff.fill[i] &&
+		    !top_up(apply, set))
+			return false;
+	}
+	return true;
+}
+
+/* ---- sets that are made anew ---- */
+
+static bool make_anew(struct apply *apply, const struct diff_carry *carry,
+		      struct netlink_error *error)
+{
+	struct ir_set *set = &apply->ir->sets[carry->set];
+	struct sets_change change = {
+		.table = apply->ir->table, .name = set->base, .type = set->type, .is_first = true
+	};
+
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		if (!read_history(apply, carry, &change.contents, &change.generation, error))
+			return false;
+		if (sets_replace(&apply->kernel.nft, &change, set->name, error)) {
+			report_add(apply->report, REPORT_STEP,
+				   "set %s: made anew with %zu elements", set->base,
+				   change.contents.ranges.count);
+			return true;
+		}
+		if (error->code != ERESTART)
+			return false;
+	}
+	return false;
+}
+
+static const char *apply_again(struct apply *apply)
+{
+	return arena_printf(apply->arena, "tpc apply %s", apply->after->policy);
+}
+
+static bool doubt(struct apply *apply, const char *what, const char *why)
+{
+	report_add(apply->report, REPORT_DOUBT,
+		   "the new policy is in force, but %s: %s; its rules ask a copy until the next apply",
+		   what, why)
+		->command = apply_again(apply);
+	return false;
+}
+
+bool apply_settle_sets(struct apply *apply)
+{
+	struct diff *diff = &apply->diff;
+	struct netlink_error error;
+
+	for (size_t i = 0; i < diff->carry_count; i++) {
+		struct ir_set *set = &apply->ir->sets[diff->carries[i].set];
+
+		if (!make_anew(apply, &diff->carries[i], &error))
+			return doubt(apply,
+				     arena_printf(apply->arena, "the set %s is still the old one",
+						  set->base),
+				     error.text);
+	}
+	if (!diff->carry_count)
+		return true;
+	diff->old_chain_count = 0; /* the first flip has removed them */
+	for (size_t i = 0; i < diff->carry_count; i++) {
+		struct ir_set *set = &apply->ir->sets[diff->carries[i].set];
+
+		*arena_append(apply->arena, diff->old_sets, diff->old_set_count) = set->name;
+		set->name = set->base;
+	}
+	return apply_flip(apply) ||
+	       doubt(apply, "its sets were made anew and the rules could not be written again",
+		     "see above");
+}

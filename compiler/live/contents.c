@@ -1,0 +1,192 @@
+/*
+ * contents: reads a set's elements by netlink and puts their ends together to intervals.
+ */
+#include "live/contents.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "base/arena.h"
+#include "live/netlink.h"
+
+enum { ATTRIBUTES = 32, ATTEMPTS = 20 };
+
+/* The first value of an interval, or the value behind its last one. */
+struct edge {
+	addr_bits key;
+	bool is_end;
+	struct contents_time time;
+};
+
+struct reading {
+	struct arena *arena;
+	struct edge *edges;
+	size_t count;
+};
+
+unsigned int contents_bits(enum ir_set_type type)
+{
+	switch (type) {
+	case IR_SET_IPV4:
+		return 32;
+	case IR_SET_IPV6:
+		return 128;
+	case IR_SET_PORT:
+		return 16;
+	case IR_SET_TIME:
+		return 64;
+	}
+	return 0;
+}
+
+static void read_nested(const struct nlattr *nest, const struct nlattr **out)
+{
+	const struct nlattr *attribute;
+
+	memset(out, 0, ATTRIBUTES * sizeof(*out));
+	mnl_attr_for_each_nested(attribute, nest)
+		if (mnl_attr_get_type(attribute) < ATTRIBUTES)
+			out[mnl_attr_get_type(attribute)] = attribute;
+}
+
+static uint64_t number_of(const struct nlattr *attribute)
+{
+	return attribute ? be64toh(mnl_attr_get_u64(attribute)) : 0;
+}
+
+static void read_edge(struct reading *reading, const struct nlattr *element)
+{
+	const struct nlattr *attributes[ATTRIBUTES], *key[ATTRIBUTES];
+	const uint8_t *bytes;
+	struct edge *edge;
+
+	read_nested(element, attributes);
+	if (!attributes[NFTA_SET_ELEM_KEY])
+		return;
+	read_nested(attributes[NFTA_SET_ELEM_KEY], key);
+	if (!key[NFTA_DATA_VALUE])
+		return;
+	edge = arena_append(reading->arena, reading->edges, reading->count);
+	bytes = mnl_attr_get_payload(key[NFTA_DATA_VALUE]);
+	for (size_t i = 0; i < mnl_attr_get_payload_len(key[NFTA_DATA_VALUE]); i++)
+		edge->key = edge->key << 8 | bytes[i];
+	edge->is_end = attributes[NFTA_SET_ELEM_FLAGS] &&
+		       ntohl(mnl_attr_get_u32(attributes[NFTA_SET_ELEM_FLAGS])) &
+			       NFT_SET_ELEM_INTERVAL_END;
+	edge->time.left = number_of(attributes[NFTA_SET_ELEM_EXPIRATION]);
+	edge->time.timeout = number_of(attributes[NFTA_SET_ELEM_TIMEOUT]);
+	if (attributes[NFTA_SET_ELEM_TIMEOUT] && !edge->time.timeout)
+		edge->time.timeout = CONTENTS_FOR_EVER;
+}
+
+static void read_elements(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attribute, *element;
+
+	if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM))
+		return;
+	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(attribute) == NFTA_SET_ELEM_LIST_ELEMENTS)
+			mnl_attr_for_each_nested(element, attribute)
+				read_edge(user, element);
+}
+
+static int compare_edges(const void *a, const void *b)
+{
+	const struct edge *left = a, *right = b;
+
+	if (left->key != right->key)
+		return left->key < right->key ? -1 : 1;
+	return right->is_end - left->is_end;
+}
+
+/* An interval ends before the next edge, whether that is its own end or another's beginning. */
+static void join(struct reading *reading, addr_bits highest, struct contents *out)
+{
+	struct contents_time *times =
+		arena_alloc(reading->arena, (reading->count + 1) * sizeof(*times));
+
+	qsort(reading->edges, reading->count, sizeof(*reading->edges), compare_edges);
+	for (size_t i = 0; i < reading->count; i++) {
+		const struct edge *edge = &reading->edges[i];
+
+		if (edge->is_end)
+			continue;
+		times[out->ranges.count] = edge->time;
+		interval_add(reading->arena, &out->ranges, edge->key,
+			     i + 1 < reading->count ? edge[1].key - 1 : highest);
+	}
+	out->times = times;
+}
+
+bool contents_read(struct arena *arena, struct netlink *netlink, const char *table,
+		   const char *name, enum ir_set_type type, struct contents *out,
+		   struct netlink_error *error)
+{
+	struct reading reading = { .arena = arena };
+	char room[NETLINK_REQUEST];
+	bool done = false;
+
+	memset(out, 0, sizeof(*out));
+	for (int attempt = 0; attempt < ATTEMPTS && !done; attempt++) {
+		struct nlmsghdr *request = netlink_nft(room, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+
+		mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
+		mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, name);
+		reading.count = 0;
+		done = netlink_ask(netlink, request, read_elements, &reading, error);
+		if (!done && error->code != EINTR)
+			return false;
+	}
+	join(&reading, ~(addr_bits)0 >> (128 - contents_bits(type)), out);
+	return done;
+}
+
+struct interval_set contents_missing(struct arena *arena, const struct contents *held,
+				     const struct interval_set *wished)
+{
+	struct interval_set covered = { 0 };
+
+	for (size_t i = 0; i < held->ranges.count; i++)
+		interval_add(arena, &covered, held->ranges.items[i].first,
+			     held->ranges.items[i].last);
+	interval_normalise(&covered);
+	return interval_subtract(arena, wished, &covered);
+}
+
+/* The kernel takes no more time left than the element's timeout, which is the set's unless it has
+ * one. */
+static struct contents_time carry_time(struct contents_time held, uint64_t timeout)
+{
+	struct contents_time time = { held.timeout, held.left };
+
+	if (!held.left && held.timeout != CONTENTS_FOR_EVER)
+		time.timeout = 0;
+	else if (held.timeout < held.left && (!timeout || held.left > timeout))
+		time.timeout = held.left;
+	return time;
+}
+
+struct contents contents_carry(struct arena *arena, const struct contents *held,
+			       const struct interval_set *more, uint64_t timeout)
+{
+	size_t count = held->ranges.count + more->count;
+	struct contents_time *times = arena_alloc(arena, (count + 1) * sizeof(*times));
+	struct contents out = { .times = times };
+
+	for (size_t i = 0; i < held->ranges.count; i++) {
+		times[out.ranges.count] = carry_time(held->times[i], timeout);
+		interval_add(arena, &out.ranges, held->ranges.items[i].first,
+			     held->ranges.items[i].last);
+	}
+	for (size_t i = 0; i < more->count; i++)
+		interval_add(arena, &out.ranges, more->items[i].first, more->items[i].last);
+	return out;
+}

@@ -1,0 +1,50 @@
+/*
+ * contents: what an interval set in the kernel holds: intervals, and the time that each has left.
+ *
+ * Reading them is for sets that are filled at run time, which nobody knows otherwise. The kernel's
+ * dump of a big set is slow: it is read only when a set has to be made anew or is added to.
+ */
+#ifndef TPC_LIVE_CONTENTS_H
+#define TPC_LIVE_CONTENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr/interval.h"
+#include "ir/ir.h"
+
+struct arena;
+struct netlink;
+struct netlink_error;
+
+/* Milliseconds. Both 0: the set's own timeout counts, from now on. */
+struct contents_time {
+	uint64_t timeout, left;
+};
+
+/* A timeout of an element that stays although the set gives its elements a time. */
+#define CONTENTS_FOR_EVER UINT64_MAX
+
+struct contents {
+	struct interval_set ranges;
+	const struct contents_time *times; /* as many as ranges; NULL: all are 0 */
+};
+
+/* The width of the set's values in the kernel. */
+unsigned int contents_bits(enum ir_set_type type);
+/* ENOENT where there is no such set. */
+bool contents_read(struct arena *arena, struct netlink *netlink, const char *table,
+		   const char *name, enum ir_set_type type, struct contents *out,
+		   struct netlink_error *error);
+/* The parts of `wished` that are not held. */
+struct interval_set contents_missing(struct arena *arena, const struct contents *held,
+				     const struct interval_set *wished);
+/*
+ * What was held, for a set that gives its elements `timeout` milliseconds (0: for ever): each keeps
+ * the time it has left, and what had none gets the set's; and `more`, which is disjoint from it.
+ */
+struct contents contents_carry(struct arena *arena, const struct contents *held,
+			       const struct interval_set *more, uint64_t timeout);
+
+#endif
