@@ -56,8 +56,7 @@ static const struct match_condition *excluder(const struct ast_rule *rule, enum 
 static void narrow_families(struct ast_rule *rule)
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		const struct match_condition *condition =
-			excluder(rule, (enum addr_family)family);
+		const struct match_condition *condition = excluder(rule, (enum addr_family)family);
 
 		rule->families[family] &= !condition || !strcmp(condition->key, "proto");
 	}
