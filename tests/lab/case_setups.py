@@ -4,10 +4,15 @@ shipped; and what must not happen there: no leak, no loop, no lockout, and what 
 stays as it is.
 """
 
+import contextlib
 import difflib
 import pathlib
 import re
+import socket
+import time
+from datetime import datetime, timezone
 
+import clock
 import probe
 from case_examples import BOTH, FAMILIES, GONE, HOME, all_fail, example, load
 from groups import slices
@@ -294,6 +299,65 @@ def _user_dns():
         own.close()
         for identity in user, itself:
             all_fail(net.router, 53, identity=identity)
+        nothing(origin)
+
+
+def _hours():
+    """Times of this day, whether it is night then, and when the night begins."""
+    today = datetime.now(timezone.utc).weekday()
+    late, was_late = today in (4, 5), (today - 1) % 7 in (4, 5)
+    return (("12:00:00", False), ("03:00:00", True), ("07:00:00", was_late), ("21:00:00", False),
+            ("22:00:00", not late), ("23:45:00", True)), "23:29:59" if late else "21:29:59"
+
+
+@example("no-internet-at-night", "two devices and no other, by the hours of the day that it is")
+def _night():
+    with Network(server=True) as net:
+        net.echo(net.router, (22,))
+        net.echo(net.server, (443,))
+        for wall, night in _hours()[0]:
+            with clock.host_zone(clock.showing(wall)):
+                policy = load(net, "no-internet-at-night")
+            for number in 1, 2, 77:
+                net.client.ip(f"link set eth0 address 02:00:5e:10:00:{number:02}")
+                net.router.ip("neigh flush dev lan0")
+                for proto, version in BOTH:
+                    outcome = probe.ask(net.client, proto, FOREIGN[version], 443)
+                    if night and number != 77:
+                        told(outcome)
+                    else:
+                        answered(outcome, "origin")
+                answered(probe.ask(net.client, "tcp", ROUTER[4], 22), "router")
+            policy.down()
+
+
+@example("no-internet-at-night", "what runs when the night begins is cut")
+def _night_falls():
+    with Network() as net, contextlib.ExitStack() as stack:
+        net.client.ip("link set eth0 address 02:00:5e:10:00:01")
+        net.router.ip("neigh flush dev lan0")
+        with clock.host_zone(clock.showing(_hours()[1])):
+            load(net, "no-internet-at-night")
+        pairs = []
+        for version in FAMILIES:
+            with net.origin:
+                server = stack.enter_context(socket.create_server(
+                    ("", 7777), family=probe.family_of(FOREIGN[version])))
+            with net.client:
+                client = stack.enter_context(
+                    socket.create_connection((FOREIGN[version], 7777), timeout=2))
+            pairs.append((client, stack.enter_context(server.accept()[0])))
+            client.sendall(b"by day")
+        time.sleep(1.6)  # a second and what the zone's offset, in whole ones, may be late
+        origin = net.sniff()
+        for client, child in pairs:
+            same(child.recv(10), b"by day", "what the origin has read")
+            client.sendall(b"by night")
+            try:
+                client.recv(1)
+                raise AssertionError("the connection lives on")
+            except ConnectionResetError:
+                pass
         nothing(origin)
 
 
