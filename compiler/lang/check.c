@@ -86,48 +86,6 @@ static bool check_scope(struct checking *checking, struct ast_rule *rule)
 	return good;
 }
 
-/* ---- protocols ---- */
-
-static void set_protocols(struct arena *arena, struct interval_set *set,
-			  const unsigned int *numbers, size_t count)
-{
-	*set = (struct interval_set){ 0 };
-	for (size_t i = 0; i < count; i++)
-		interval_add(arena, set, numbers[i], numbers[i]);
-	interval_normalise(set);
-}
-
-static bool check_protocols(struct checking *checking, struct ast_rule *rule)
-{
-	static const unsigned int with_ports[] = { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP };
-	const struct match_condition *proto = ast_condition(rule, "proto");
-	const struct match_condition *port = ast_condition(rule, "port");
-	struct interval_set ports, all = { 0 };
-
-	if (!port)
-		port = ast_condition(rule, "sport");
-	if (proto) {
-		interval_add(checking->arena, &all, 0, 255);
-		rule->protocols = proto->negated
-					  ? interval_subtract(checking->arena, &all, &proto->values)
-					  : proto->values;
-	}
-	if (!port)
-		return true;
-	set_protocols(checking->arena, &ports, with_ports, proto ? 3 : 2);
-	if (!proto || proto->negated) {
-		rule->protocols =
-			proto ? interval_intersect(checking->arena, &rule->protocols, &ports)
-			      : ports;
-	} else if (!interval_covers(&ports, &rule->protocols)) {
-		diag_help(diag_add(checking->diag, DIAG_impossible, port->span,
-				   "`%s` with a protocol that has no ports", port->key),
-			  "ports belong to tcp, udp and sctp: remove the port, or the other protocols");
-		return false;
-	}
-	return true;
-}
-
 /* ---- families ---- */
 
 static bool check_families(struct checking *checking, struct ast_rule *rule)
@@ -206,7 +164,7 @@ static bool check_rule(struct checking *checking, struct ast_rule *rule)
 		return rule->then &&
 		       check_names(checking->arena, checking->diag, checking->policy, rule->then);
 	good &= check_scope(checking, rule);
-	good &= check_protocols(checking, rule);
+	good &= check_protocols(checking->arena, checking->diag, rule);
 	good &= check_families(checking, rule);
 	good &= check_conflicts(checking->diag, checking->policy, rule);
 	check_specials(checking, rule);

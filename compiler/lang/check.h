@@ -21,6 +21,10 @@ bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *poli
  * all) and families. */
 bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		struct ast_rule *rule);
+/* check_protocol.c: gives the rule the protocols that it and its conditions are about. */
+bool check_protocols(struct arena *arena, struct diag *diag, struct ast_rule *rule);
+/* Whether what packets carry can decide what the rule's action does. Its protocols are known. */
+bool check_data(struct diag *diag, const struct ast_rule *rule);
 /* check_conflict.c: conditions that exclude each other or what the action can do. `rule` as above;
  * its families become those that its addresses leave. */
 bool check_conflicts(struct diag *diag, const struct ast_policy *policy, struct ast_rule *rule);

@@ -405,11 +405,9 @@ bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *poli
 	return good;
 }
 
-bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy,
-		struct ast_rule *rule)
+static bool check_action(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+			 struct ast_rule *rule)
 {
-	if (!check_names(arena, diag, policy, rule->then))
-		return false;
 	switch (rule->then->action) {
 	case THEN_DIRECT:
 	case THEN_DROP:
@@ -427,4 +425,11 @@ bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *polic
 		return check_continue(diag, rule);
 	}
 	return false;
+}
+
+bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		struct ast_rule *rule)
+{
+	return check_names(arena, diag, policy, rule->then) &&
+	       check_action(arena, diag, policy, rule) && check_data(diag, rule);
 }

@@ -17,8 +17,8 @@ struct ir;
 struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path);
 
 /*
- * The language's own field tables as text, one line a key: "rule to", "listener tproxy", "rule time
- * later". For the check that the schema and the compiler say the same.
+ * The language's own field tables as text, one line a key: "rule to", "listener tproxy". For the
+ * check that the schema and the compiler say the same.
  */
 void lang_put_fields(struct buf *out);
 

@@ -110,6 +110,15 @@ static struct match_alternatives multiply(struct lowering *lowering,
 	return product;
 }
 
+/* Is the rule about less than its `proto` says? */
+static bool is_narrowed(const struct ast_rule *rule)
+{
+	for (size_t i = 0; i < rule->condition_count; i++)
+		if (rule->conditions[i]->kind->protocols)
+			return true;
+	return rule->then->action == THEN_PROXY;
+}
+
 /* The rule's protocols as a match, unless a port says the one protocol already, or the rule is
  * about all. */
 static void lower_protocols(struct lowering *lowering, struct match_alternatives *out)
@@ -123,7 +132,7 @@ static void lower_protocols(struct lowering *lowering, struct match_alternatives
 
 	if (lowering->context.tracked)
 		has_port = false;
-	if (written && written->negated && !has_port && lowering->rule->then->action != THEN_PROXY)
+	if (written && written->negated && !is_narrowed(lowering->rule))
 		condition = *written;
 	if (!protocols->count ||
 	    (one && has_port && protocol_name((unsigned int)protocols->items[0].first)))
@@ -277,6 +286,36 @@ static const char *then_chain(struct lowering *lowering, struct lower_walk *walk
 	return name;
 }
 
+/*
+ * Alternatives that look further and further into a packet: short ones, such as TCP's bare
+ * acknowledgements, leave them by their length. IPv4's header has 20 bytes at least (RFC 791),
+ * TCP's 20 (RFC 9293), UDP's 8 (RFC 768).
+ */
+enum { GATE_EVERY = 16, IP_LEAST = 20, TCP_LEAST = 20, UDP_LEAST = 8 };
+
+static void put_gate(struct lowering *lowering, struct ir_chain *chain, const char *next,
+		     const struct match_alternatives *all, size_t from, unsigned int *passed)
+{
+	unsigned int header =
+		interval_contains(&lowering->rule->protocols, PROTOCOL_UDP) ? UDP_LEAST : TCP_LEAST;
+	unsigned int least = all->items[from].least;
+	struct ir_rule *out;
+
+	for (size_t i = from; i < all->count; i++)
+		if (all->items[i].least < least)
+			least = all->items[i].least;
+	if (least <= *passed)
+		return;
+	*passed = least;
+	out = add_rule(lowering, chain, NULL);
+	lower_match(lowering->lower, out,
+		    shorter_match(lowering->lower->arena, IP_LEAST + header + least));
+	if (all->none_of)
+		lower_goto(lowering->lower, out, next);
+	else
+		lower_op(lowering->lower, out, IR_RETURN);
+}
+
 /* Packets that fit the condition go on to `next`, the others back to where they came from. */
 static const char *apart_chain(struct lowering *lowering, const struct lower_walk *walk,
 			       const struct apart *apart, const char *next)
@@ -286,13 +325,17 @@ static const char *apart_chain(struct lowering *lowering, const struct lower_wal
 	const char *name = arena_printf(lower->arena, "%s.%s_%s", lowering->context.rule,
 					apart->key, walk->name);
 	struct ir_chain *chain = lower_find_chain(lower, name);
+	unsigned int passed = 0;
 
 	if (chain)
 		return chain->name;
 	chain = lower_chain(lower, name, NULL);
 	for (size_t i = 0; i < all->count; i++) {
-		struct ir_rule *rule = add_rule(lowering, chain, &all->items[i]);
+		struct ir_rule *rule;
 
+		if (i % GATE_EVERY == 0)
+			put_gate(lowering, chain, next, all, i, &passed);
+		rule = add_rule(lowering, chain, &all->items[i]);
 		if (all->none_of)
 			lower_op(lower, rule, IR_RETURN);
 		else
@@ -374,7 +417,10 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 		lower->failed = true;
 		diag_help(diag_add(lower->diag, DIAG_too_complex, rule->span,
 				   "this rule would become more than %d nft rules", RULES_MOST),
-			  "put addresses into sets, and interfaces that belong together into one pattern");
+			  ast_condition(rule, "payload")
+				  ? "every place where a text may stand is one: narrow `within`, or give the texts "
+				    "rules of their own"
+				  : "put addresses into sets, and interfaces that belong together into one pattern");
 		return;
 	}
 	if (!total && !walk->specials && !walk->errors && !rule->specials)

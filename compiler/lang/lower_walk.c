@@ -60,13 +60,22 @@ void lower_refuse_straight(struct lower *lower, struct ir_chain *chain,
 	lower_goto(lower, rule, lower_refuse(lower));
 }
 
-void lower_walk_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
+/* Of kept connections too: what drops, what rejects, and what notes the data that packets carry. */
+static bool meets_every_packet(const struct ast_rule *rule)
 {
 	enum ast_action action = rule->then->action;
 
+	for (size_t i = 0; action == THEN_CONTINUE && i < rule->condition_count; i++)
+		if (rule->conditions[i]->kind->reads_data)
+			return true;
+	return action == THEN_DROP || action == THEN_REJECT;
+}
+
+void lower_walk_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
+{
 	walk->stateful |= walk->keeps && lower_changes(lower, rule);
 	lower_author_rule(lower, walk, rule);
-	if (walk->keeps && (action == THEN_DROP || action == THEN_REJECT))
+	if (walk->keeps && meets_every_packet(rule))
 		lower_cut(lower, walk, rule);
 }
 

@@ -56,7 +56,7 @@ static const struct decode_table *const tables[] = {
 	&read_tproxy_table, &read_redirect_table, &read_runs_as_table, &read_mark_table,
 	&read_table_table,  &read_route_table,    &read_nexthop_table, &read_rule_table,
 	&read_then_table,   &default_table,       &read_expect_table,  &read_packet_table,
-	&time_table,
+	&payload_table,     &time_table,
 };
 
 static const size_t table_count = sizeof(tables) / sizeof(tables[0]);
@@ -67,8 +67,7 @@ void lang_put_fields(struct buf *out)
 		const struct decode_table *table = tables[i];
 
 		for (size_t k = 0; k < table->count; k++)
-			buf_printf(out, "%s %s%s\n", table->what, table->fields[k].key,
-				   table->fields[k].read ? "" : " later");
+			buf_printf(out, "%s %s\n", table->what, table->fields[k].key);
 	}
 }
 

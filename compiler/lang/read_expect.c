@@ -12,6 +12,7 @@ struct packet_parts {
 	struct ast_rule as_rule;
 	struct span span;
 	const char *in, *out, *user, *group;
+	const struct node *payload;
 	int scope; /* index of scope_words; -1: not given */
 	int64_t time;
 };
@@ -47,6 +48,19 @@ static bool read_part(struct decode *decode, const struct decode_field *field,
 		return false;
 	*arena_append(decode->arena, rule->conditions, rule->condition_count) = condition;
 	return true;
+}
+
+/* Up to what an Ethernet frame has room for. */
+static bool read_payload(struct decode *decode, const struct decode_field *field,
+			 const struct node *value, void *target)
+{
+	if (value->kind == NODE_SCALAR && value->length <= (size_t)field->most)
+		return decode_node(decode, field, value, target);
+	diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
+			   "a packet carries up to %d bytes of text, not %s", (int)field->most,
+			   value->kind == NODE_SCALAR ? "more" : node_describe(value)),
+		  "write `payload: \"TEXT\"`: what stands behind the TCP or UDP header");
+	return false;
 }
 
 static bool read_time(struct decode *decode, const struct decode_field *field,
@@ -90,6 +104,11 @@ static const struct decode_field packet_fields[] = {
 	PART(length, length, 0),
 	PART(ttl, ttl, 0),
 	PART(cgroup, cgroup, 0),
+	PART(app, app, 0),
+	{ .key = "payload",
+	  .read = read_payload,
+	  .offset = offsetof(struct packet_parts, payload),
+	  .most = 1400 },
 	{ .key = "time", .read = read_time, .offset = offsetof(struct packet_parts, time) },
 };
 
@@ -156,6 +175,56 @@ static bool take_address(struct decode *decode, const struct ast_rule *rule, con
 	return false;
 }
 
+/* The app's first signature over the packet's protocol, with zeros for what it leaves open. */
+static bool take_app(struct decode *decode, const struct match_condition *app,
+		     struct ir_packet *packet)
+{
+	const struct app_signature *signature;
+	unsigned char *payload;
+
+	for (size_t i = 0; (signature = app_signature(i)); i++)
+		if (interval_contains(&app->values, signature->app) &&
+		    (!packet->protocol || packet->protocol == signature->protocol))
+			break;
+	if (!signature) {
+		diag_help(diag_add(decode->diag, DIAG_impossible, app->span,
+				   "no packet of this protocol is of this app"),
+			  "remove `proto`, or name another");
+		return false;
+	}
+	packet->payload_length = signature->bytes.offset + signature->bytes.length;
+	if (packet->payload_length < signature->least)
+		packet->payload_length = signature->least;
+	payload = arena_alloc(decode->arena, packet->payload_length);
+	memcpy(payload + signature->bytes.offset, signature->bytes.value, signature->bytes.length);
+	packet->payload = payload;
+	packet->protocol = signature->protocol;
+	return true;
+}
+
+/* What it carries: an app's first bytes, or text, or nothing. */
+static bool take_payload(struct decode *decode, const struct packet_parts *parts,
+			 struct ir_packet *packet)
+{
+	const struct match_condition *app = ast_condition(&parts->as_rule, "app");
+
+	if (app && parts->payload) {
+		diag_help(diag_add(decode->diag, DIAG_impossible, parts->payload->span,
+				   "a packet carries one thing"),
+			  "say what it carries by `app` or by `payload`, not by both");
+		return false;
+	}
+	if (app)
+		return take_app(decode, app, packet);
+	if (!parts->payload)
+		return true;
+	packet->payload = (const unsigned char *)parts->payload->text;
+	packet->payload_length = parts->payload->length;
+	if (!packet->protocol)
+		packet->protocol = PROTOCOL_TCP;
+	return true;
+}
+
 /* Does it come by an interface, or from a process on this host? Not both. */
 static bool check_sides(struct decode *decode, const struct packet_parts *parts, bool sends)
 {
@@ -203,6 +272,7 @@ static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 	good = check_sides(decode, parts, sends);
 	good &= take_address(decode, rule, "from", packet, &packet->from, &is_known);
 	good &= take_address(decode, rule, "to", packet, &packet->to, &is_known);
+	good &= take_payload(decode, parts, packet);
 	if (packet->port && !packet->protocol)
 		packet->protocol = PROTOCOL_TCP;
 	return good;

@@ -122,8 +122,6 @@ static const struct decode_field rule_fields[] = {
 	  .read = read_title,
 	  .offset = offsetof(struct ast_rule, name),
 	  .most = NAME_LENGTH },
-	{ .key = "app" },
-	{ .key = "payload" },
 };
 
 const struct decode_table read_rule_table = { "rule", rule_fields,

@@ -38,6 +38,24 @@ struct ir_match mark_match(struct arena *arena, unsigned int selector, uint32_t 
 			   uint32_t mask);
 struct ir_match state_match(struct arena *arena, enum ir_state state);
 
+/* Adds what holds only for packets that carry these bytes, however many they are. */
+void bytes_append(struct match_context *context, struct match_alternative *alternative,
+		  const struct ir_bytes *bytes);
+/* The packet has less than so many bytes, its IP header counted. */
+struct ir_match shorter_match(struct arena *arena, unsigned int length);
+/* The keys of a value of `payload`. */
+extern const struct decode_table payload_table;
+
+/* How packets of an app (by its number among a condition's values) begin over a protocol. */
+struct app_signature {
+	unsigned int app, protocol;
+	struct ir_bytes bytes;
+	unsigned int least; /* so many bytes such a datagram carries; 0: as many as are compared */
+};
+
+/* The nth of them all; NULL behind the last. */
+const struct app_signature *app_signature(size_t nth);
+
 /* fib daddr type: an address that this host has; a broadcast address; or either, with anycast. */
 enum { FIB_LOCAL, FIB_BROADCAST, FIB_HOST };
 struct ir_match fib_match(unsigned int selector);

@@ -45,6 +45,26 @@ static bool length_holds(const struct ir_match *match, const struct ir_packet *p
 
 static const struct ir_match_ops length_ops = { "length", print_length, length_holds, false };
 
+static void print_shorter(const struct ir_match *match, struct buf *out)
+{
+	buf_printf(out, "meta length < %u", (unsigned int)match->values.items[0].first);
+}
+
+static bool shorter_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	return packet->length && packet->length < match->values.items[0].first;
+}
+
+static const struct ir_match_ops shorter_ops = { "shorter", print_shorter, shorter_holds, false };
+
+struct ir_match shorter_match(struct arena *arena, unsigned int length)
+{
+	struct ir_match match = { .ops = &shorter_ops };
+
+	interval_add(arena, &match.values, length, length);
+	return match;
+}
+
 static void lower_length(const struct match_condition *condition, struct match_context *context,
 			 struct match_alternatives *out)
 {

@@ -43,6 +43,12 @@ struct match_masked {
 	addr_bits bits, mask;
 };
 
+/* Bytes that a packet carries, at their offset or anywhere up to the offset `last`. */
+struct match_needle {
+	struct ir_bytes bytes;
+	unsigned int last;
+};
+
 struct match_condition {
 	const struct match_kind *kind;
 	const char *key;
@@ -61,6 +67,8 @@ struct match_condition {
 	size_t masked_count;
 	unsigned int specials; /* of enum match_special */
 	uint32_t mask;         /* marks */
+	struct match_needle *needles;
+	size_t needle_count;
 };
 
 /* How much of a family a named set holds, and under which nft set. */
@@ -88,6 +96,8 @@ struct match_context {
 struct match_alternative {
 	struct ir_match *items;
 	size_t count;
+	unsigned int least; /* so many bytes a packet that fits carries behind its TCP or UDP
+			       header, if not more */
 };
 
 struct match_alternatives {
@@ -104,6 +114,13 @@ struct match_kind {
 		     struct match_condition *condition);
 	void (*lower)(const struct match_condition *condition, struct match_context *context,
 		      struct match_alternatives *out);
+	/*
+	 * The protocols whose packets can fit the nth value, added to `out`, and what all others
+	 * are like ("has no ports"); NULL behind the last value. `named`: the rule names its
+	 * protocols. A kind without this function is about all protocols.
+	 */
+	const char *(*protocols)(const struct match_condition *condition, struct arena *arena,
+				 size_t nth, bool named, struct interval_set *out);
 	enum ir_scope scopes;  /* where it can work; 0: everywhere */
 	const char *elsewhere; /* why it cannot work in the other scope */
 	bool implies_local;    /* a rule with it is about the host's own traffic unless it says
@@ -113,6 +130,7 @@ struct match_kind {
 	bool names_interfaces; /* names are interfaces, so groups may stand for them */
 	bool names_identity;   /* tells who sends: what a listener's own traffic is looked at for */
 	bool takes_mappings;   /* a value may be a mapping of its own, beside {not: ...} */
+	bool reads_data; /* asks what packets carry, and the first ones of TCP carry nothing */
 };
 
 #define MATCH(key, kind, selector) extern const struct match_kind match_##kind;

@@ -173,6 +173,20 @@ static void lower_port(const struct match_condition *condition, struct match_con
 		match->set = port_set(condition, context);
 }
 
+/* SCTP has ports too, but a rule that names no protocol does not mean it. */
+static const char *port_protocols(const struct match_condition *condition, struct arena *arena,
+				  size_t nth, bool named, struct interval_set *out)
+{
+	(void)condition;
+	if (nth)
+		return NULL;
+	interval_add(arena, out, PROTOCOL_TCP, PROTOCOL_TCP);
+	interval_add(arena, out, PROTOCOL_UDP, PROTOCOL_UDP);
+	if (named)
+		interval_add(arena, out, PROTOCOL_SCTP, PROTOCOL_SCTP);
+	return "has no ports";
+}
+
 struct ir_match port_match(struct arena *arena, unsigned int selector, uint16_t port)
 {
 	struct ir_match match = { .ops = &port_ops, .selector = selector };
@@ -185,4 +199,5 @@ const struct match_kind match_port = {
 	.noun = "a port",
 	.read = read_port,
 	.lower = lower_port,
+	.protocols = port_protocols,
 };

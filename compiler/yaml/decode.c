@@ -118,18 +118,6 @@ static void refuse_key(struct decode *decode, const struct decode_table *table,
 			       keys_of(decode, table), table->count);
 }
 
-static bool refuse_later(struct decode *decode, const struct node_entry *entry)
-{
-	struct diag_record *record =
-		diag_add(decode->diag, DIAG_not_yet, entry->key_span,
-			 "`%s` is part of the policy "
-			 "language, but this version of tpc does not have it yet",
-			 entry->key);
-
-	diag_help(record, "remove it, or use a later version");
-	return false;
-}
-
 static bool decode_entry(struct decode *decode, const struct decode_table *table,
 			 const struct node_entry *entry, void *target)
 {
@@ -139,8 +127,6 @@ static bool decode_entry(struct decode *decode, const struct decode_table *table
 		refuse_key(decode, table, entry);
 		return false;
 	}
-	if (!field->read)
-		return refuse_later(decode, entry);
 	return field->read(decode, field, &entry->value, (char *)target + field->offset);
 }
 

@@ -3,8 +3,7 @@
  *
  * A table of fields says for every key of a mapping how its value is read and where it goes. From
  * the same tables come the errors (unknown key, with the nearest known one; wrong kind of value;
- * missing key), the keys that are not there yet and are refused by name, and the list that the
- * schema is checked against.
+ * missing key) and the list that the schema is checked against.
  */
 #ifndef TPC_YAML_DECODE_H
 #define TPC_YAML_DECODE_H
@@ -32,8 +31,7 @@ typedef bool decode_fn(struct decode *decode, const struct decode_field *field,
 
 struct decode_field {
 	const char *key;
-	decode_fn *read; /* NULL: a key of the language that this version does not have; refused by
-			    name */
+	decode_fn *read;
 	size_t offset;
 	bool required;
 	int64_t least, most;        /* decode_integer's bounds, both included; both 0: none */

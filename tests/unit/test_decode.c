@@ -42,7 +42,6 @@ static const struct decode_field fields[] = {
 	{ FIELD("any", decode_integer, any) },
 	{ FIELD("mode", decode_choice, mode), .choices = modes },
 	{ FIELD("node", decode_node, node) },
-	{ .key = "time" },
 };
 
 static const struct decode_table table = { "thing", fields, sizeof(fields) / sizeof(fields[0]) };
@@ -123,17 +122,15 @@ static void test_values(void **state)
 static void test_all_errors(void **state)
 {
 	(void)state;
-	ERRORS("txet: a\nname: A\nflag: yes\nmark: 0\nmode: dorp\ntime: now\nzzzzzz: 1\n", 8,
+	ERRORS("txet: a\nname: A\nflag: yes\nmark: 0\nmode: dorp\nzzzzzz: 1\n", 7,
 	       "p:1:1: error: \"txet\" is no key of `thing` [unknown-key]",
 	       "did you mean \"text\"?", "p:1:1: error: `thing` lacks the key `port` [missing-key]",
 	       "p:2:7: error: \"A\" is no name [bad-name]",
 	       "p:3:7: error: `flag` takes true or false, not \"yes\" [wrong-type]",
 	       "p:4:7: error: `mark` cannot be 0 [bad-value]",
 	       "p:5:7: error: `mode` cannot be \"dorp\" [bad-value]", "did you mean \"drop\"?",
-	       "p:6:1: error: `time` is part of the policy language, but this version of tpc "
-	       "does not have it yet [not-yet]",
-	       "p:7:1: error: \"zzzzzz\" is no key of `thing` [unknown-key]",
-	       "there is: text, name, flag, port, mark, any, mode, node, time");
+	       "p:6:1: error: \"zzzzzz\" is no key of `thing` [unknown-key]",
+	       "there is: text, name, flag, port, mark, any, mode, node");
 }
 
 static void test_keys(void **state)

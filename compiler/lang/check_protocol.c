@@ -1,0 +1,144 @@
+/*
+ * check_protocol: the protocols that a rule is about, and what the data of their packets can
+ * decide.
+ *
+ * A rule is about the protocols it names, narrowed to those whose packets can fit its conditions.
+ * Where one that it names can fit none of a condition's values, or a value none of them, that is an
+ * error.
+ */
+#include "base/arena.h"
+#include "base/diag.h"
+#include "lang/check.h"
+#include "match/kinds.h"
+
+enum { PROTOCOL_MOST = 255 };
+
+/* "tcp, udp and sctp" */
+static const char *words(struct arena *arena, const struct interval_set *protocols)
+{
+	const char *text = "", *next = NULL;
+
+	for (unsigned int number = 0; number <= PROTOCOL_MOST; number++) {
+		if (!interval_contains(protocols, number))
+			continue;
+		if (next)
+			text = arena_printf(arena, *text ? "%s, %s" : "%s%s", text, next);
+		next = protocol_name(number);
+	}
+	return arena_printf(arena, *text ? "%s and %s" : "%s%s", text, next);
+}
+
+static bool refuse_protocol(struct arena *arena, struct diag *diag,
+			    const struct match_condition *condition, const char *others,
+			    const struct interval_set *protocols)
+{
+	diag_help(diag_add(diag, DIAG_impossible, condition->span, "`%s` with a protocol that %s",
+			   condition->key, others),
+		  "this is for %s: remove it, or the other protocols", words(arena, protocols));
+	return false;
+}
+
+static struct interval_set shared_with(struct arena *arena, const struct ast_rule *rule,
+				       const struct interval_set *protocols)
+{
+	return rule->protocols.count ? interval_intersect(arena, &rule->protocols, protocols)
+				     : *protocols;
+}
+
+static bool narrow(struct arena *arena, struct diag *diag, struct ast_rule *rule,
+		   const struct match_condition *condition)
+{
+	const struct match_condition *proto = ast_condition(rule, "proto");
+	struct interval_set all = { 0 };
+	const char *others, *first = NULL;
+
+	for (size_t i = 0;; i++) {
+		struct interval_set one = { 0 };
+
+		others = condition->kind->protocols(condition, arena, i, proto != NULL, &one);
+		if (!others)
+			break;
+		first = first ? first : others;
+		interval_normalise(&one);
+		if (!shared_with(arena, rule, &one).count)
+			return refuse_protocol(arena, diag, condition, others, &one);
+		for (size_t k = 0; k < one.count; k++)
+			interval_add(arena, &all, one.items[k].first, one.items[k].last);
+	}
+	interval_normalise(&all);
+	if (proto && !proto->negated && !interval_covers(&all, &rule->protocols))
+		return refuse_protocol(arena, diag, condition, first, &all);
+	rule->protocols = shared_with(arena, rule, &all);
+	return true;
+}
+
+bool check_protocols(struct arena *arena, struct diag *diag, struct ast_rule *rule)
+{
+	const struct match_condition *proto = ast_condition(rule, "proto");
+	struct interval_set all = { 0 };
+
+	if (proto) {
+		interval_add(arena, &all, 0, PROTOCOL_MOST);
+		rule->protocols = proto->negated ? interval_subtract(arena, &all, &proto->values)
+						 : proto->values;
+	}
+	for (size_t i = 0; i < rule->condition_count; i++)
+		if (rule->conditions[i]->kind->protocols &&
+		    !narrow(arena, diag, rule, rule->conditions[i]))
+			return false;
+	return true;
+}
+
+/* ---- what packets carry ---- */
+
+static bool refuse_way(struct diag *diag, const struct ast_rule *rule,
+		       const struct match_condition *condition)
+{
+	struct diag_record *record = diag_add(diag, DIAG_impossible, condition->span,
+					      "`%s` cannot choose the way of a TCP connection",
+					      condition->key);
+
+	diag_also(record, rule->then->span, "its first packet, which decides, carries no data yet");
+	if (interval_contains(&rule->protocols, PROTOCOL_UDP))
+		diag_help(record,
+			  "add `proto: udp`: there the first datagram decides, by what it carries");
+	diag_help(record,
+		  "choose a way by `port` and `to`; `drop` and `reject` look at every packet");
+	return false;
+}
+
+/* With a length the packets without data may be out of question. */
+static bool refuse_all(struct diag *diag, const struct ast_rule *rule,
+		       const struct match_condition *condition)
+{
+	struct diag_record *record;
+
+	if (!condition->negated || ast_condition(rule, "length"))
+		return true;
+	record = diag_add(diag, DIAG_impossible, condition->span,
+			  "this refuses every TCP connection");
+	diag_also(record, rule->then->span,
+		  "its first packets carry no data, so they are none of what is excepted");
+	diag_help(record, "say what to refuse, without `not`%s",
+		  interval_contains(&rule->protocols, PROTOCOL_UDP) ? ", or add `proto: udp`" : "");
+	return false;
+}
+
+bool check_data(struct diag *diag, const struct ast_rule *rule)
+{
+	enum ast_action action = rule->then->action;
+	bool good = true;
+
+	for (size_t i = 0; i < rule->condition_count; i++) {
+		const struct match_condition *condition = rule->conditions[i];
+
+		if (!condition->kind->reads_data ||
+		    !interval_contains(&rule->protocols, PROTOCOL_TCP))
+			continue;
+		if (ast_chooses_way(rule->then))
+			good = refuse_way(diag, rule, condition);
+		else if (action == THEN_DROP || action == THEN_REJECT)
+			good &= refuse_all(diag, rule, condition);
+	}
+	return good;
+}
