@@ -358,18 +358,39 @@ static const char *chain_behind(struct lowering *lowering, struct lower_walk *wa
 	return chain;
 }
 
+/*
+ * A rule that goes on may have alternatives that fit the same packet, and means it once: its
+ * alternatives stand in a chain of their own, and the first that fits leaves it.
+ */
+static struct ir_chain *once_chain(struct lowering *lowering, const struct lower_walk *walk)
+{
+	struct lower *lower = lowering->lower;
+	const char *name =
+		arena_printf(lower->arena, "once_%s_%s", lowering->context.rule, walk->name);
+
+	if (lower_find_chain(lower, name)) /* the other family's */
+		name = arena_printf(lower->arena, "%s.v6", name);
+	lower_do(lower, add_rule(lowering, walk->chain, NULL),
+		 (struct ir_statement){ .op = IR_JUMP, .chain = name });
+	return lower_chain(lower, name, NULL);
+}
+
 static void put_rules(struct lowering *lowering, struct lower_walk *walk,
 		      const struct match_alternatives *alternatives)
 {
+	bool once = lowering->rule->then->action == THEN_CONTINUE && alternatives->count > 1;
+	struct ir_chain *chain = once ? once_chain(lowering, walk) : walk->chain;
 	const char *behind = alternatives->count ? chain_behind(lowering, walk) : NULL;
 
+	if (once && !behind)
+		behind = then_chain(lowering, walk);
 	for (size_t i = 0; i < alternatives->count; i++) {
 		if (!behind) {
-			put_action(lowering, walk, walk->chain, &alternatives->items[i]);
+			put_action(lowering, walk, chain, &alternatives->items[i]);
 			continue;
 		}
-		lower_do(lowering->lower, add_rule(lowering, walk->chain, &alternatives->items[i]),
-			 (struct ir_statement){ .op = IR_JUMP, .chain = behind });
+		lower_do(lowering->lower, add_rule(lowering, chain, &alternatives->items[i]),
+			 (struct ir_statement){ .op = once ? IR_GOTO : IR_JUMP, .chain = behind });
 	}
 }
 

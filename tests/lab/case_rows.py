@@ -1,5 +1,6 @@
 """The language's small rows: files that are one, priorities of the hook, a table's numbers, sources and sizes, log lines."""
 
+import json
 import os
 import re
 import socket
@@ -118,6 +119,20 @@ rules:
         for port, refused in ((80, 6), (443, 4)):
             told(probe.ask(net.client, "tcp", FOREIGN[refused], port))
             answered(probe.ask(net.client, "tcp", FOREIGN[10 - refused], port), "origin")
+
+
+@case("language: a packet that fits a rule in several ways is counted once")
+def _once():
+    with Network() as net:
+        Policy(net, """version: 1
+sets: {near: [203.0.113.0/24, "2001:db8:113::/48"]}
+rules:
+  - {in: [lan0, "la*"], to: [near, 203.0.113.8, "2001:db8:113::8"], proto: udp, count: true, then: continue}
+""").up()
+        for version in FAMILIES:
+            answered(probe.ask(net.client, "udp", FOREIGN[version], 53), "origin")
+        listed = json.loads(net.router.run("nft", "-j", "list", "counters").stdout)["nftables"]
+        same([item["counter"]["packets"] for item in listed if "counter" in item], [2], "packets counted")
 
 
 # ---- log ----
