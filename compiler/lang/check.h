@@ -28,7 +28,9 @@ bool check_data(struct diag *diag, const struct ast_rule *rule);
 /* check_conflict.c: conditions that exclude each other or what the action can do. `rule` as above;
  * its families become those that its addresses leave. */
 bool check_conflicts(struct diag *diag, const struct ast_policy *policy, struct ast_rule *rule);
-/* What is wrong with a listener or a table itself. */
+/* Adds the error `impossible` with its help; false. */
+bool check_refuse(struct diag *diag, struct span span, const char *text, const char *help);
+/* check_way.c: what is wrong with a listener or a table itself. */
 bool check_listener(struct diag *diag, const struct ast_listener *listener);
 bool check_table(struct diag *diag, const struct ast_table *table);
 /* The interfaces of a table's routes; *complete is false when a route names none. */

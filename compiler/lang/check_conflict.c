@@ -10,12 +10,6 @@
 #include "lang/check.h"
 #include "match/kinds.h"
 
-static bool refuse(struct diag *diag, struct span span, const char *text, const char *help)
-{
-	diag_help(diag_add(diag, DIAG_impossible, span, "%s", text), "%s", help);
-	return false;
-}
-
 /* ---- families ---- */
 
 static bool is_only(const struct interval_set *set, unsigned int value)
@@ -73,8 +67,9 @@ static bool check_families(struct diag *diag, const struct ast_policy *policy,
 	if (!rule->families[ADDR_IPV4] && !rule->families[ADDR_IPV6])
 		return true;
 	if (not4 && !not6 && policy->settings.ipv6 == IPV6_OFF)
-		return refuse(diag, not4->span, "this is about IPv6, which the policy leaves alone",
-			      "remove the rule, or `ipv6: off` from the settings");
+		return check_refuse(diag, not4->span,
+				    "this is about IPv6, which the policy leaves alone",
+				    "remove the rule, or `ipv6: off` from the settings");
 	if (!not4 || !not6 || not4 == not6) {
 		narrow_families(rule);
 		return true;
@@ -111,18 +106,19 @@ static bool check_state(struct diag *diag, const struct ast_rule *rule)
 		return true;
 	wanted = state->negated ? all & ~state->mask : state->mask;
 	if (!wanted)
-		return refuse(diag, state->span, "every packet is in one of these states",
-			      "remove `state`, or leave one of them out");
+		return check_refuse(diag, state->span, "every packet is in one of these states",
+				    "remove `state`, or leave one of them out");
 	if (!needs_first(action) || (wanted & (STATE_NEW | STATE_RELATED)))
 		return true;
 	if (wanted & STATE_ESTABLISHED)
-		return refuse(diag, state->span,
-			      "a connection keeps the way of its first packet, which is never established",
-			      "write `state: new`, or leave `state` out: the packets that follow go the same way");
+		return check_refuse(
+			diag, state->span,
+			"a connection keeps the way of its first packet, which is never established",
+			"write `state: new`, or leave `state` out: the packets that follow go the same way");
 	return action == THEN_MARK ||
-	       refuse(diag, state->span,
-		      "an invalid packet belongs to no connection that could be sent a way",
-		      "use `drop`, `reject` or `direct`");
+	       check_refuse(diag, state->span,
+			    "an invalid packet belongs to no connection that could be sent a way",
+			    "use `drop`, `reject` or `direct`");
 }
 
 /* ---- interfaces and destinations ---- */
@@ -150,16 +146,17 @@ static bool check_places(struct diag *diag, const struct ast_rule *rule)
 	bool good = true;
 
 	if (is_loopback(in))
-		good = refuse(diag, in->span, "what comes by lo was sent by this host itself",
-			      "use `scope: local` to meet it as it is sent");
+		good = check_refuse(diag, in->span, "what comes by lo was sent by this host itself",
+				    "use `scope: local` to meet it as it is sent");
 	if (out && !out->negated && !is_loopback(out) && goes_only(rule, SPECIAL_LOCAL))
-		good = refuse(diag, out->span, "what goes to this host leaves by no interface",
-			      "remove `out`, or `local` from `to`");
+		good = check_refuse(diag, out->span,
+				    "what goes to this host leaves by no interface",
+				    "remove `out`, or `local` from `to`");
 	if ((action == THEN_ROUTE || action == THEN_BALANCE) && (rule->scopes & SCOPE_FORWARD) &&
 	    goes_only(rule, SPECIAL_BROADCAST))
-		good = refuse(diag, rule->then->span,
-			      "a broadcast never leaves the network that it was sent in",
-			      "remove the rule, or use `drop` or `direct`");
+		good = check_refuse(diag, rule->then->span,
+				    "a broadcast never leaves the network that it was sent in",
+				    "remove the rule, or use `drop` or `direct`");
 	return good;
 }
 

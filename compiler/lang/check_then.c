@@ -1,6 +1,6 @@
 /*
- * check_then: whether an action can do what its rule asks: listeners and what they take, tables and
- * their order, kinds of reject.
+ * check_then: whether an action can do what its rule asks: what listeners take, the order of
+ * tables, kinds of reject.
  */
 #include <string.h>
 
@@ -9,108 +9,6 @@
 #include "lang/check.h"
 #include "match/kinds.h"
 #include "yaml/decode.h"
-
-/* ---- listeners and tables themselves ---- */
-
-static bool refuse(struct diag *diag, struct span span, const char *text, const char *help)
-{
-	diag_help(diag_add(diag, DIAG_impossible, span, "%s", text), "%s", help);
-	return false;
-}
-
-static bool check_failure(struct diag *diag, const struct ast_listener *listener)
-{
-	if (listener->mode == MODE_TPROXY || listener->on_failure == FAILURE_REJECT)
-		return true;
-	if (listener->on_failure == FAILURE_DIRECT)
-		return refuse(diag, listener->on_failure_span,
-			      "a redirected packet has lost its way back when its listener turns out to be gone",
-			      "use tproxy for `on_failure: direct`, or leave it at reject");
-	if (listener->mode == MODE_DNAT && !ast_stays_here(listener))
-		return refuse(diag, listener->on_failure_span,
-			      "whether a listener on another host waits is not known here",
-			      "remove `on_failure`: that host answers for itself");
-	return true;
-}
-
-bool check_listener(struct diag *diag, const struct ast_listener *listener)
-{
-	bool good = check_failure(diag, listener);
-
-	if (listener->spoofs_client && listener->mode != MODE_TPROXY)
-		good = refuse(diag, listener->spoofs_client_span,
-			      "only a transparent socket can connect with a client's address",
-			      "use tproxy, or remove `spoofs_client`");
-	if (listener->masquerade && listener->mode != MODE_DNAT)
-		good = refuse(diag, listener->masquerade_span,
-			      "`masquerade` is for a dnat listener on another host",
-			      "remove it: this host answers the client by itself");
-	if (listener->table && listener->mode != MODE_TPROXY)
-		good = refuse(diag, listener->table_span,
-			      "a redirected packet needs no routing table of its own",
-			      "remove `table`");
-	return good;
-}
-
-static void add_dev(struct arena *arena, const char ***devs, size_t *count, bool *complete,
-		    const char *dev)
-{
-	if (!dev) {
-		*complete = false;
-		return;
-	}
-	for (size_t i = 0; i < *count; i++)
-		if (!strcmp((*devs)[i], dev))
-			return;
-	*arena_append(arena, *devs, *count) = dev;
-}
-
-const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count,
-			      bool *complete)
-{
-	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
-	size_t route_count = table->has_shorthand ? 1 : table->route_count;
-	const char **devs = NULL;
-
-	*count = 0;
-	*complete = true;
-	for (size_t i = 0; i < route_count; i++) {
-		const struct ast_route *route = &routes[i];
-
-		if (route->type != IR_ROUTE_UNICAST)
-			continue;
-		for (size_t k = 0; k < route->hop_count; k++)
-			add_dev(arena, &devs, count, complete, route->hops[k].dev);
-		if (!route->hop_count)
-			add_dev(arena, &devs, count, complete, route->hop.dev);
-	}
-	return devs;
-}
-
-bool check_table(struct diag *diag, const struct ast_table *table)
-{
-	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
-	size_t route_count = table->has_shorthand ? 1 : table->route_count;
-	bool complete = true;
-
-	if (!table->strict)
-		return true;
-	for (size_t i = 0; i < route_count; i++) {
-		complete &= routes[i].hop_count || routes[i].hop.dev ||
-			    routes[i].type != IR_ROUTE_UNICAST;
-		for (size_t k = 0; k < routes[i].hop_count; k++)
-			complete &= routes[i].hops[k].dev != NULL;
-	}
-	if (!complete)
-		return refuse(diag, table->strict_span,
-			      "`strict` needs to know by which interface this table leaves",
-			      "give every route its `dev`");
-	if (table->prefer_main)
-		return refuse(diag, table->strict_span,
-			      "`strict` refuses what `prefer_main` sends by the main table",
-			      "keep one of them");
-	return true;
-}
 
 /* ---- proxies ---- */
 
@@ -180,9 +78,9 @@ static bool narrow_families(struct diag *diag, struct ast_rule *rule,
 		rule->families[i] &= listener->has[i];
 	if (rule->families[ADDR_IPV4] || rule->families[ADDR_IPV6])
 		return true;
-	return refuse(diag, rule->then->name_span,
-		      "the listener has no address of this rule's family",
-		      "give it an address of that family, or narrow the rule to the other one");
+	return check_refuse(diag, rule->then->name_span,
+			    "the listener has no address of this rule's family",
+			    "give it an address of that family, or narrow the rule to the other one");
 }
 
 static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule,
@@ -191,9 +89,9 @@ static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule,
 	struct diag_record *record;
 
 	if (listener->on_failure == FAILURE_DIRECT)
-		return refuse(diag, listener->on_failure_span,
-			      "the host's own packets cannot be let go again when their listener is gone",
-			      "leave `on_failure` at reject for a listener of local traffic");
+		return check_refuse(diag, listener->on_failure_span,
+				    "the host's own packets cannot be let go again when their listener is gone",
+				    "leave `on_failure` at reject for a listener of local traffic");
 	if (listener->runs_as.given)
 		return true;
 	record = diag_add(diag, DIAG_needs_runs_as, rule->then->span,
@@ -228,14 +126,14 @@ static bool check_forward_proxy(struct diag *diag, const struct ast_rule *rule,
 		return true;
 	if (listener->has[ADDR_IPV6] && rule->families[ADDR_IPV6] &&
 	    addr_is_loopback(listener->addr[ADDR_IPV6]))
-		return refuse(diag, listener->mode_span, text,
-			      "IPv6 has no setting that lets it through: use {redirect: PORT}, or an address of this "
-			      "host in the clients' network");
+		return check_refuse(diag, listener->mode_span, text,
+				    "IPv6 has no setting that lets it through: use {redirect: PORT}, or an address of this "
+				    "host in the clients' network");
 	if (listener->has[ADDR_IPV4] && rule->families[ADDR_IPV4] &&
 	    addr_is_loopback(listener->addr[ADDR_IPV4]) && !names_interfaces(rule))
-		return refuse(diag, rule->then->name_span, text,
-			      "name the interface in the rule, such as `in: eth1` (no pattern), and it is let through "
-			      "there; or use {redirect: PORT}");
+		return check_refuse(diag, rule->then->name_span, text,
+				    "name the interface in the rule, such as `in: eth1` (no pattern), and it is let through "
+				    "there; or use {redirect: PORT}");
 	return true;
 }
 
@@ -303,8 +201,9 @@ static void warn_of_lan(struct diag *diag, const struct ast_rule *rule,
 static bool leaves_here(struct diag *diag, const struct ast_rule *rule)
 {
 	return rule->specials != SPECIAL_LOCAL ||
-	       refuse(diag, rule->then->span, "what goes to this host does not leave by a table",
-		      "remove the rule, or `local` from its `to`");
+	       check_refuse(diag, rule->then->span,
+			    "what goes to this host does not leave by a table",
+			    "remove the rule, or `local` from its `to`");
 }
 
 static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
@@ -320,19 +219,20 @@ static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast
 			warn_of_source(diag, rule, table);
 			warn_of_lan(diag, rule, table);
 		} else if (i + 1 < then->target_count || !i) {
-			good = refuse(diag, target->span,
-				      i + 1 < then->target_count
-					      ? "nothing behind this would ever be tried"
-					      : "this is no table",
-				      i + 1 < then->target_count
-					      ? "put it last"
-					      : "use `drop`, `reject` or `direct`, or name a table before it");
+			good = check_refuse(
+				diag, target->span,
+				i + 1 < then->target_count
+					? "nothing behind this would ever be tried"
+					: "this is no table",
+				i + 1 < then->target_count
+					? "put it last"
+					: "use `drop`, `reject` or `direct`, or name a table before it");
 		}
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(then->targets[k].name, target->name))
-				good = refuse(diag, target->span,
-					      "the same table twice in a row of tables",
-					      "remove one of them");
+				good = check_refuse(diag, target->span,
+						    "the same table twice in a row of tables",
+						    "remove one of them");
 	}
 	return good && leaves_here(diag, rule);
 }
@@ -350,14 +250,14 @@ static bool check_balance(struct diag *diag, struct ast_policy *policy, struct a
 			warn_of_source(diag, rule, table);
 			warn_of_lan(diag, rule, table);
 		} else if (strcmp(target->name, "main")) {
-			good = refuse(diag, target->span, "this is no way out",
-				      "balance between tables, or tables and `main`; what happens where a "
-				      "table has no route is its `fallback`");
+			good = check_refuse(diag, target->span, "this is no way out",
+					    "balance between tables, or tables and `main`; what happens where a "
+					    "table has no route is its `fallback`");
 		}
 	}
 	if (then->target_count == 1)
-		good = refuse(diag, then->name_span, "one table is no choice",
-			      "name two or more, or write {route: TABLE}");
+		good = check_refuse(diag, then->name_span, "one table is no choice",
+				    "name two or more, or write {route: TABLE}");
 	return good && leaves_here(diag, rule);
 }
 
@@ -371,17 +271,17 @@ static bool check_reject(struct diag *diag, const struct ast_rule *rule)
 	    (protocols->count == 1 && protocols->items[0].first == PROTOCOL_TCP &&
 	     protocols->items[0].last == PROTOCOL_TCP))
 		return true;
-	return refuse(diag, rule->then->span, "only TCP can be reset",
-		      "add `proto: tcp`, or write `reject`, which does what fits");
+	return check_refuse(diag, rule->then->span, "only TCP can be reset",
+			    "add `proto: tcp`, or write `reject`, which does what fits");
 }
 
 static bool check_continue(struct diag *diag, const struct ast_rule *rule)
 {
 	if (rule->log || rule->count)
 		return true;
-	return refuse(diag, rule->then->span,
-		      "a rule that continues and leaves no trace does nothing",
-		      "add `log` or `count`");
+	return check_refuse(diag, rule->then->span,
+			    "a rule that continues and leaves no trace does nothing",
+			    "add `log` or `count`");
 }
 
 bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *policy,

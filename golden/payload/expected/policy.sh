@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=862e476107574318
+digest=e5c184b4f9237ade
 protocol=116
 first=10000
 last=10001

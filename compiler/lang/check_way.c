@@ -1,0 +1,158 @@
+/*
+ * check_way: what is wrong with a listener or a table itself, whatever rules send there.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "lang/check.h"
+
+/* ---- listeners ---- */
+
+static bool check_failure(struct diag *diag, const struct ast_listener *listener)
+{
+	if (listener->mode == MODE_TPROXY || listener->on_failure == FAILURE_REJECT)
+		return true;
+	if (listener->on_failure == FAILURE_DIRECT)
+		return check_refuse(diag, listener->on_failure_span,
+				    "a redirected packet has lost its way back when its listener turns out to be gone",
+				    "use tproxy for `on_failure: direct`, or leave it at reject");
+	if (listener->mode == MODE_DNAT && !ast_stays_here(listener))
+		return check_refuse(diag, listener->on_failure_span,
+				    "whether a listener on another host waits is not known here",
+				    "remove `on_failure`: that host answers for itself");
+	return true;
+}
+
+bool check_listener(struct diag *diag, const struct ast_listener *listener)
+{
+	bool good = check_failure(diag, listener);
+
+	if (listener->spoofs_client && listener->mode != MODE_TPROXY)
+		good = check_refuse(diag, listener->spoofs_client_span,
+				    "only a transparent socket can connect with a client's address",
+				    "use tproxy, or remove `spoofs_client`");
+	if (listener->masquerade && listener->mode != MODE_DNAT)
+		good = check_refuse(diag, listener->masquerade_span,
+				    "`masquerade` is for a dnat listener on another host",
+				    "remove it: this host answers the client by itself");
+	if (listener->table && listener->mode != MODE_TPROXY)
+		good = check_refuse(diag, listener->table_span,
+				    "a redirected packet needs no routing table of its own",
+				    "remove `table`");
+	return good;
+}
+
+static void add_dev(struct arena *arena, const char ***devs, size_t *count, bool *complete,
+		    const char *dev)
+{
+	if (!dev) {
+		*complete = false;
+		return;
+	}
+	for (size_t i = 0; i < *count; i++)
+		if (!strcmp((*devs)[i], dev))
+			return;
+	*arena_append(arena, *devs, *count) = dev;
+}
+
+const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count,
+			      bool *complete)
+{
+	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
+	size_t route_count = table->has_shorthand ? 1 : table->route_count;
+	const char **devs = NULL;
+
+	*count = 0;
+	*complete = true;
+	for (size_t i = 0; i < route_count; i++) {
+		const struct ast_route *route = &routes[i];
+
+		if (route->type != IR_ROUTE_UNICAST)
+			continue;
+		for (size_t k = 0; k < route->hop_count; k++)
+			add_dev(arena, &devs, count, complete, route->hops[k].dev);
+		if (!route->hop_count)
+			add_dev(arena, &devs, count, complete, route->hop.dev);
+	}
+	return devs;
+}
+
+/* ---- tables ---- */
+
+static bool is_in(const struct ast_route *route, enum addr_family family)
+{
+	if (!route->is_default)
+		return route->to.addr.family == family;
+	return !route->hop.via.span.source || route->hop.via.has[family];
+}
+
+static bool is_same_place(const struct ast_route *a, const struct ast_route *b)
+{
+	if (a->is_default != b->is_default)
+		return false;
+	if (!a->is_default)
+		return a->to.addr.family == b->to.addr.family &&
+		       a->to.addr.bits == b->to.addr.bits && a->to.length == b->to.length;
+	return (is_in(a, ADDR_IPV4) && is_in(b, ADDR_IPV4)) ||
+	       (is_in(a, ADDR_IPV6) && is_in(b, ADDR_IPV6));
+}
+
+/* A route without a metric is the first in IPv4, where it has 0, and late in IPv6, where it has
+ * 1024: IP6_RT_PRIO_USER, linux/ipv6_route.h. */
+static bool check_order(struct diag *diag, const struct ast_route *first,
+			const struct ast_route *second)
+{
+	struct diag_record *record;
+
+	if (!is_same_place(first, second) ||
+	    (first->metric && second->metric && first->metric != second->metric))
+		return true;
+	record = diag_add(diag, DIAG_impossible, second->span,
+			  "two routes to one place, and nothing says which comes first");
+	diag_also(record, first->span, "the other one");
+	diag_help(record,
+		  "give each a `metric` (the smallest is tried first), or share the connections between them in one "
+		  "route with `nexthops`");
+	return false;
+}
+
+static bool check_routes(struct diag *diag, const struct ast_table *table)
+{
+	bool good = true;
+
+	for (size_t i = 1; i < table->route_count; i++)
+		for (size_t k = 0; k < i; k++)
+			good &= check_order(diag, &table->routes[k], &table->routes[i]);
+	return good;
+}
+
+static bool check_strict(struct diag *diag, const struct ast_table *table)
+{
+	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
+	size_t route_count = table->has_shorthand ? 1 : table->route_count;
+	bool complete = true;
+
+	if (!table->strict)
+		return true;
+	for (size_t i = 0; i < route_count; i++) {
+		complete &= routes[i].hop_count || routes[i].hop.dev ||
+			    routes[i].type != IR_ROUTE_UNICAST;
+		for (size_t k = 0; k < routes[i].hop_count; k++)
+			complete &= routes[i].hops[k].dev != NULL;
+	}
+	if (!complete)
+		return check_refuse(diag, table->strict_span,
+				    "`strict` needs to know by which interface this table leaves",
+				    "give every route its `dev`");
+	if (table->prefer_main)
+		return check_refuse(diag, table->strict_span,
+				    "`strict` refuses what `prefer_main` sends by the main table",
+				    "keep one of them");
+	return true;
+}
+
+bool check_table(struct diag *diag, const struct ast_table *table)
+{
+	return check_routes(diag, table) & check_strict(diag, table);
+}
