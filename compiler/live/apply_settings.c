@@ -13,6 +13,7 @@
 #include "live/apply_state.h"
 #include "live/beside.h"
 #include "live/handback.h"
+#include "live/links.h"
 #include "live/needs.h"
 #include "live/report.h"
 #include "live/settings.h"
@@ -75,6 +76,19 @@ static void find_setting(struct apply *apply, const struct needs_setting *need)
 	setting->before = need->now;
 }
 
+/* What will be learned later cannot be known now. */
+static void warn_of_routers(struct apply *apply, const struct needs_setting *need)
+{
+	if (!need->is_open || strcmp(need->key, NEEDS_FORWARDING_IPV6) != 0 ||
+	    links_has_default_ipv6(apply->arena, &apply->kernel.route))
+		return;
+	report_add(apply->report, REPORT_WARNING,
+		   "this host has no IPv6 default route yet, and once it forwards IPv6 it learns none from "
+		   "routers but by interfaces whose accept_ra is 2")
+		->command =
+		"sysctl -w net.ipv6.conf.UPLINK.accept_ra=2  # where a router advertises one";
+}
+
 static void find_old_settings(struct apply *apply)
 {
 	for (size_t i = 0; apply->before && i < apply->before->sysctl_count; i++) {
@@ -99,9 +113,10 @@ void apply_find_settings(struct apply *apply)
 
 		if (need->absent)
 			warn_of_absent(apply, need);
-		else if (ir->sysctl_policy == IR_SYSCTL_SET)
+		else if (ir->sysctl_policy == IR_SYSCTL_SET) {
 			find_setting(apply, need);
-		else if (need->is_open)
+			warn_of_routers(apply, need);
+		} else if (need->is_open)
 			warn_of(apply, need);
 	}
 	find_old_settings(apply);

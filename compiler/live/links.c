@@ -92,6 +92,19 @@ const char **links_advertised(struct arena *arena, struct netlink *netlink, size
 	return names;
 }
 
+bool links_has_default_ipv6(struct arena *arena, struct netlink *netlink)
+{
+	struct routes_list list = { 0 };
+	struct netlink_error error;
+
+	if (!routes_observe(arena, netlink, ADDR_IPV6, IR_TABLE_MAIN, &list, &error))
+		return false;
+	for (size_t i = 0; i < list.count; i++)
+		if (!list.items[i].route.to.length)
+			return true;
+	return false;
+}
+
 struct way {
 	bool is_local;
 	unsigned int device; /* 0: none */

@@ -20,6 +20,9 @@ const char **links_of_kind(struct arena *arena, struct netlink *netlink, const c
 /* Interfaces that IPv6 routes go by which routers have advertised. */
 const char **links_advertised(struct arena *arena, struct netlink *netlink, size_t *count);
 
+/* Does the main table have a default route for IPv6? */
+bool links_has_default_ipv6(struct arena *arena, struct netlink *netlink);
+
 /* The interface by which an unmarked packet of this host goes to the address, or NULL. */
 const char *links_towards(struct arena *arena, struct netlink *netlink, struct addr to);
 /* Is the address this host's own? */

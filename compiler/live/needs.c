@@ -18,6 +18,7 @@ struct look {
 	struct arena *arena;
 	struct netlink *netlink;
 	const struct record *before;
+	const struct record_sysctl *as_was; /* seen as if we had not changed it */
 	struct needs found;
 };
 
@@ -34,6 +35,8 @@ static const char *value_of(const struct look *look, const char *key)
 {
 	const struct needs_setting *earlier = find(look, key);
 
+	if (look->as_was && strcmp(look->as_was->key, key) == 0)
+		return look->as_was->old;
 	return earlier && earlier->is_open ? earlier->wish->value : settings_read(look->arena, key);
 }
 
@@ -101,9 +104,8 @@ static struct needs_setting consider(const struct look *look, const struct ir_sy
 	struct needs_setting setting = { .wish = wish, .key = key };
 	const char *pattern = NULL, *interface = settings_interface(look->arena, key, &pattern);
 	bool is_absent = interface && strcmp(interface, "all") != 0 && !if_nametoindex(interface);
-	const char *now = is_absent ? settings_read(look->arena,
-						    settings_key(look->arena, pattern, "default"))
-				    : settings_read(look->arena, key);
+	const char *now =
+		value_of(look, is_absent ? settings_key(look->arena, pattern, "default") : key);
 	bool is_open = now && strcmp(now, wish->value) != 0 &&
 		       matters(look, wish, pattern, is_absent ? "default" : interface);
 
@@ -139,20 +141,26 @@ static void add_for(struct look *look, const struct ir_sysctl *wish, const char 
 		add(look, &setting);
 }
 
-/* What the policy has changed for this wish already stays changed, and known. */
+/* What the policy has changed for this wish already, and would change again, stays. */
 static void add_held(struct look *look, const struct ir_sysctl *wish)
 {
 	for (size_t i = 0; look->before && i < look->before->sysctl_count; i++) {
 		const struct record_sysctl *held = &look->before->sysctls[i];
-		const char *pattern = NULL;
-		struct needs_setting setting = { .wish = wish, .key = held->key };
+		const char *pattern = NULL, *now = settings_read(look->arena, held->key);
+		const char *interface = settings_interface(look->arena, held->key, &pattern);
+		struct needs_setting setting;
 
-		if (!held->old || !settings_interface(look->arena, held->key, &pattern) ||
-		    strcmp(pattern, wish->key) != 0 || strcmp(held->value, wish->value) != 0)
+		if (!held->old || !interface || strcmp(pattern, wish->key) != 0 ||
+		    !is_meant(wish, interface) || !now || strcmp(now, wish->value) != 0)
 			continue;
-		setting.now = settings_read(look->arena, held->key);
-		if (setting.now && strcmp(setting.now, wish->value) == 0)
-			add(look, &setting);
+		look->as_was = held;
+		setting = consider(look, wish, held->key);
+		look->as_was = NULL;
+		if (!setting.is_open)
+			continue;
+		setting.now = now;
+		setting.is_open = false;
+		add(look, &setting);
 	}
 }
 
@@ -176,6 +184,7 @@ static void add_advertised(struct look *look, const struct ir_sysctl *wish)
 	for (size_t i = 0; i < count; i++)
 		if (number_of(look, wish->key, names[i]) == 1)
 			add_for(look, wish, names[i]);
+	add_held(look, wish);
 }
 
 static void add_each(struct look *look, const struct ir_sysctl *wish)
@@ -186,6 +195,21 @@ static void add_each(struct look *look, const struct ir_sysctl *wish)
 	for (size_t i = 0; i < count; i++)
 		if (is_meant(wish, names[i]))
 			add_for(look, wish, names[i]);
+	add_held(look, wish);
+}
+
+static void add_towards(struct look *look, const struct ir_sysctl *wish)
+{
+	const char *interface = links_towards(look->arena, look->netlink, wish->via);
+	struct ir_sysctl *one = arena_new_of(look->arena, struct ir_sysctl);
+
+	if (!interface)
+		return;
+	*one = *wish;
+	one->devs = NULL;
+	one->dev_count = 0;
+	*arena_append(look->arena, one->devs, one->dev_count) = interface;
+	add_each(look, one);
 }
 
 struct needs needs_find(struct arena *arena, struct netlink *netlink,
@@ -202,17 +226,12 @@ struct needs needs_find(struct arena *arena, struct netlink *netlink,
 			add(&look, &setting);
 			continue;
 		}
-		if (wish->has_via) {
-			const char *interface = links_towards(arena, netlink, wish->via);
-
-			if (interface)
-				add_for(&look, wish, interface);
-		} else if (wish->when != IR_SYSCTL_IF_ADVERTISED) {
+		if (wish->has_via)
+			add_towards(&look, wish);
+		else if (wish->when != IR_SYSCTL_IF_ADVERTISED)
 			add_each(&look, wish);
-		} else if (begins_to_forward(&look, wishes, count)) {
+		else if (begins_to_forward(&look, wishes, count))
 			add_advertised(&look, wish);
-		}
-		add_held(&look, wish);
 	}
 	return look.found;
 }

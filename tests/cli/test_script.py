@@ -28,6 +28,7 @@ for link in lo lan0 tun0; do
 	ip link set $link up
 done
 sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv4.conf.all.src_valid_mark=1
+sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 show() {
 	nft list ruleset
 	for family in 4 6; do
@@ -78,7 +79,9 @@ ls run
 def status(shop):
 	compiled(shop)
 	done = inside(shop, r"""
+sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 verb status; echo "status $?"
+sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 verb up
 echo "-- up"
 verb status; echo "status $?"

@@ -319,8 +319,25 @@ remembered() {
 	return 1
 }
 
+# What sysctl $1 was before us; nothing when it is not we who changed it.
+value_before() {
+	while read -r key _ old; do
+		[ "$key" != "$1" ] || printf '%s\n' "$old"
+	done <<END
+$old_sysctls
+END
+}
+
+# What weigh asks about is seen as if we had not changed this sysctl.
+as_was=''
+was=''
+
 # The value of sysctl $1; false when there is none.
 value_of() {
+	if [ "$1" = "$as_was" ]; then
+		printf '%s\n' "$was"
+		return 0
+	fi
 	sysctl -n "$1" 2>/dev/null
 }
 
@@ -426,8 +443,15 @@ weigh() {
 		return 0
 	fi
 	current=$(value_of "$key") || return 0
-	if [ "$current" = "$value" ]; then
-		[ "$several" = no ] || remembered "$key" || return 0
+	if [ "$current" = "$value" ] && [ "$several" = no ]; then
+		:
+	elif [ "$current" = "$value" ]; then
+		was=$(value_before "$key")
+		[ "$was" ] || return 0
+		as_was=$key
+		matters "$pattern" "$interface" "$value" "$when" "$via" "$@" || key=''
+		as_was=''
+		[ "$key" ] || return 0
 	else
 		matters "$pattern" "$interface" "$value" "$when" "$via" "$@" || return 0
 	fi
@@ -546,6 +570,9 @@ set_sysctl() {
 		say "warning: sysctl $1 stays $current: the host would lose the routes that routers have told it"
 		return 0
 	fi
+	[ "$1" != net.ipv6.conf.all.forwarding ] || [ "$(ip -6 route show default 2>/dev/null)" ] ||
+		say 'warning: this host has no IPv6 default route yet, and once it forwards IPv6 it learns none from' \
+			'routers but by interfaces whose accept_ra is 2 (net.ipv6.conf.INTERFACE.accept_ra)'
 	answer=$(sysctl -w "$1=$2" 2>&1) && [ "$(value_of "$1")" = "$2" ] && return 0
 	case $1 in
 	*.accept_ra) keeps_routes=no ;;
