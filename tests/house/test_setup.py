@@ -15,9 +15,9 @@ COUNTRIES = ROOT / "packaging" / "countries"
 MANAGERS = {
 	"apt-get": ["apt-get update", "apt-get install -y --no-install-recommends gcc libc6-dev",
 		"libyaml-dev", "libnftables-dev", "libmnl-dev", "libmaxminddb-dev",
-		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml"],
+		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml", "dnsmasq-base"],
 	"dnf": ["dnf install -y gcc", "pkgconfig(libnftables)", "pkgconfig(libmaxminddb)",
-		"iproute ", "python3-jsonschema"],
+		"iproute ", "python3-jsonschema", " dnsmasq"],
 	"apk": ["apk add --no-cache gcc musl-dev linux-headers", "nftables-dev", "libmaxminddb-dev",
 		"py3-jsonschema"],
 	"pacman": ["pacman -Sy --needed --noconfirm gcc", "libyaml", "libmaxminddb", "python-jsonschema"],
@@ -76,7 +76,7 @@ def test_purposes(tap):
 		_, build, _ = machine.run("build", "--dry-run")
 		_, demo, asked = machine.run("demo", "--dry-run")
 	problems = [word for word in ("cmocka", " nftables", "python3") if word in build]
-	problems += [word for word in ("cmocka", "jsonschema") if word in demo]
+	problems += [word for word in ("cmocka", "jsonschema", "dnsmasq") if word in build + demo]
 	tap.check("what is only for tests is not asked for to build or to show", problems)
 	tap.check("a dry run installs nothing", asked)
 	tap.check("the proxies are for interop alone", [word for word in ("haproxy", "squid")
