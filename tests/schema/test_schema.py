@@ -41,6 +41,7 @@ BEYOND = {
 	"impossible.families": "the family of an address",
 	"impossible.family-off": "two places at once",
 	"impossible.listener": "the listener behind a name",
+	"impossible.loopback": "the listener behind a name",
 	"impossible.routes": "the family and the group behind a value",
 	"impossible.source": "the family of an address",
 	"impossible.dynamic": "the set behind a name",
