@@ -313,7 +313,8 @@ const struct cmd_verb verb_compile = {
 	.summary = "write the files that put a policy into force",
 	.detail =
 		"For policy.yaml these are policy.nft for `nft -f`, policy.ip.batch and policy.ip6.batch for `ip -batch`\n"
-		"and `ip -6 -batch`, policy.sh, which does everything, policy.sysctl.conf, and policy.json, which says what\n"
+		"and `ip -6 -batch`, policy.sh, which does everything, policy.sysctl.conf,\n"
+		"policy.dnsmasq.conf for dnsmasq where sets have domains, and policy.json, which says what\n"
 		"was allocated. An error in the policy leaves the folder as it was. With --check nothing is written: what\n"
 		"would change is shown as a unified diff, and the exit status is 5 if anything would.",
 	.least_args = 1,

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "emit/about.h"
+#include "emit/dnsmasq.h"
 #include "emit/emit.h"
 #include "emit/ipbatch.h"
 #include "emit/overview.h"
@@ -50,7 +51,13 @@ static void put_head(const struct emit_job *job, struct buf *out)
 	overview_put_origin(job, ".sh", out);
 	buf_puts(out, "#\n#   up      puts the policy into force; again and again if you like\n"
 		      "#   down    takes all of it away and puts sysctls back\n"
-		      "#   status  shows what is there and what is missing (exit status 5)\n#\n");
+		      "#   status  shows what is there and what is missing (exit status 5)\n");
+	if (emit_dnsmasq_is_needed(job->ir)) {
+		buf_puts(out, "#\n# dnsmasq has to read ");
+		text_put_comment(out, job->stem);
+		buf_puts(out, ".dnsmasq.conf, which says how: it fills the sets with domains.\n");
+	}
+	buf_puts(out, "#\n");
 	overview_put(job->ir, out);
 	buf_putc(out, '\n');
 }

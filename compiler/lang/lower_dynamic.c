@@ -46,7 +46,8 @@ static bool fits(struct lower *lower, const char *domain)
 	return length <= LINE_MOST;
 }
 
-static void check_domains(struct lower *lower, const struct ast_set *set)
+/* One error is enough: the same names are in the other sets. */
+static bool check_domains(struct lower *lower, const struct ast_set *set)
 {
 	for (size_t i = 0; i < set->domain_count; i++) {
 		if (fits(lower, set->domains[i]))
@@ -56,8 +57,9 @@ static void check_domains(struct lower *lower, const struct ast_set *set)
 				   "the domain %s is in more sets than a line of dnsmasq can name",
 				   set->domains[i]),
 			  "put it into one set, and name that set in the rules");
-		return;
+		return false;
 	}
+	return true;
 }
 
 void lower_dynamic_sets(struct lower *lower)
@@ -68,5 +70,6 @@ void lower_dynamic_sets(struct lower *lower)
 				lower_dynamic_set(lower, &lower->policy->sets[i],
 						  (enum addr_family)family);
 	for (size_t i = 0; i < lower->policy->set_count; i++)
-		check_domains(lower, &lower->policy->sets[i]);
+		if (!check_domains(lower, &lower->policy->sets[i]))
+			return;
 }

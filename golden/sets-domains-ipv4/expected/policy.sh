@@ -5,6 +5,8 @@
 #   down    takes all of it away and puts sysctls back
 #   status  shows what is there and what is missing (exit status 5)
 #
+# dnsmasq has to read policy.dnsmasq.conf, which says how: it fills the sets with domains.
+#
 # What it takes of the host's numbers:
 #   nft table inet tpc
 
