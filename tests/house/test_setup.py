@@ -15,13 +15,14 @@ COUNTRIES = ROOT / "packaging" / "countries"
 MANAGERS = {
 	"apt-get": ["apt-get update", "apt-get install -y --no-install-recommends gcc libc6-dev",
 		"libyaml-dev", "libnftables-dev", "libmnl-dev", "libmaxminddb-dev",
-		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml", "dnsmasq-base"],
+		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml", "dnsmasq-base", "curl",
+		"bind9-dnsutils", "openssh-client", "openssl"],
 	"dnf": ["dnf install -y gcc", "pkgconfig(libnftables)", "pkgconfig(libmaxminddb)",
 		"iproute ", "python3-jsonschema", " dnsmasq"],
 	"apk": ["apk add --no-cache gcc musl-dev linux-headers", "nftables-dev", "libmaxminddb-dev",
 		"py3-jsonschema"],
 	"pacman": ["pacman -Sy --needed --noconfirm gcc", "libyaml", "libmaxminddb", "python-jsonschema"],
-	"zypper": ["zypper --non-interactive install gcc", "pkgconfig(yaml-0.1)", "iproute2"],
+	"zypper": ["openssh-clients", "zypper --non-interactive install gcc", "pkgconfig(yaml-0.1)", "iproute2"],
 }
 
 

@@ -1,12 +1,14 @@
-"""Servers behind the proxies and clients in front of them.
+"""Servers that real clients can talk to, and those clients.
 
-A Web and a Names are what real clients can talk to: an HTTP server, and a DNS server that answers
+A Web is an HTTP server, with TLS where it is given a certificate; a Names is a DNS server that answers
 every TXT question. Both say the lab's sentence, `HOST answers PEER at DESTINATION`. curl() and
 dig() ask as those programs do and give back the lab's Outcome.
 """
 
 import http.server
+import os
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -30,6 +32,10 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     """The sentence, and by which proxies the request came."""
     protocol_version = "HTTP/1.1"
 
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+
     def do_GET(self):
         peer, dest = place(self.client_address), place(self.connection.getsockname())
         self.server.seen.append((peer, dest))
@@ -47,15 +53,29 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Web:
-    """HTTP on some ports of a host, on all its addresses."""
+def certificate(host, folder):
+    """A new certificate for nobody in particular, with its key, in one file."""
+    path = os.path.join(folder, "certificate.pem")
+    host.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+             "-nodes", "-keyout", path, "-out", path + ".crt", "-subj", "/CN=lab", "-days", "2")
+    with open(path + ".crt") as made, open(path, "a") as file:
+        file.write(made.read())
+    return path
 
-    def __init__(self, host, ports=(80, 443, 8080)):
+
+class Web:
+    """HTTP, or HTTPS with a certificate, on some ports of a host, on all its addresses."""
+
+    def __init__(self, host, ports=(80, 443, 8080), tls=None):
         self.servers, self.seen = [], []
         for port in ports:
             for version in FAMILIES:
                 server = self._listen(host, port, version)
                 server.seen, server.label = self.seen, host.name
+                if tls:
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    context.load_cert_chain(tls)
+                    server.socket = context.wrap_socket(server.socket, server_side=True)
                 threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
                 self.servers.append(server)
 
@@ -118,16 +138,17 @@ class Names(probe.Echo):
 
 # ---- clients ----
 
-CURL_KINDS = {0: "answer", 7: "refused", 28: "silence", 52: "closed", 56: "reset"}
+CURL_KINDS = {0: "answer", 7: "refused", 28: "silence", 52: "closed", 55: "reset",
+              56: "reset"}
 
 
-def curl(host, address, port=80, user=None, timeout=5, page=""):
-    """One request of curl for a page of an address."""
+def curl(host, address, port=80, user=None, timeout=5, page="", scheme="http", options=()):
+    """One request of curl for a page of an address, with more of its `options`."""
     as_user = ("setpriv", "--reuid", user, "--clear-groups") if user else ()
     began = time.monotonic()
     done = host.run(*as_user, "curl", "--silent", "--show-error", "--fail", "--globoff",
-                    "--noproxy", "*", "--max-time", str(timeout),
-                    f"http://{shown(address, port)}/{page}", check=False)
+                    "--noproxy", "*", "--max-time", str(timeout), *options,
+                    f"{scheme}://{shown(address, port)}/{page}", check=False)
     kind = CURL_KINDS.get(done.returncode, f"error {done.returncode}")
     return Outcome(kind, done.stdout if kind == "answer" else done.stderr,
                    time.monotonic() - began)
