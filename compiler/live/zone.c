@@ -123,10 +123,11 @@ static void localise(struct arena *arena, const struct zone *zone, struct interv
 		int64_t begin = first_moment(zone, (int64_t)windows->items[i].first);
 		int64_t end = last_moment(zone, (int64_t)windows->items[i].last + 1);
 
-		/* A window inside a skipped hour never opens. */
+		/* A window inside a skipped hour never opens. nft, which reads whole seconds, has
+		 * the instant of the end in the window; so have we. */
 		if (begin < end)
 			interval_add(arena, &moments, (addr_bits)(begin * NANOSECONDS),
-				     (addr_bits)(end * NANOSECONDS) - 1);
+				     (addr_bits)(end * NANOSECONDS));
 	}
 	interval_normalise(&moments);
 	*windows = moments;

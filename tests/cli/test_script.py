@@ -165,6 +165,65 @@ show | diff nothing -
 	return problems
 
 
+TIMED = """version: 1
+rules:
+  - {in: lan0, time: {days: sun, hours: "01:30-06:30"}, then: drop}
+"""
+
+
+@case("windows of time: moments, the same in every shell; new ones are there before the rules that ask for them")
+def timed(shop):
+	problems, found = [], set()
+	for shell in filter(shutil.which, ("dash", "bash", "busybox")):
+		compiled(shop)
+		shutil.rmtree(shop.folder / "old", ignore_errors=True)
+		shutil.move(shop.folder / "out", shop.folder / "old")
+		compiled(shop, TIMED)
+		done = inside(shop, r"""
+mkdir -p etc
+mount -t tmpfs tmpfs etc
+cp -a /etc/. etc 2>/dev/null
+rm -f etc/localtime
+cp /usr/share/zoneinfo/America/New_York etc/localtime
+mount --bind etc /etc
+mv out new; mv old out
+verb up || echo "up: $?"
+mv out old; mv new out
+nft monitor >monitor 2>&1 &
+monitor=$!
+sleep 0.5
+TZ=Asia/Tokyo verb up || echo "timed: $?"
+sleep 0.5
+kill $monitor
+sed -n '/element.*rule1.time/,/add rule/p' monitor | grep -q 'new generation' || echo "in one go"
+TZ=UTC nft list set inet tpc rule1.time | grep -o '"2026-0[13]-.*"'
+verb status >/dev/null || echo "status: $?"
+verb down || echo "down: $?"
+""", environment={"SHELL_TO_TEST": "busybox sh" if shell == "busybox" else shell})
+		problems += [f"{shell}:", str(done)] if expect(done, 0) else []
+		found.add(done.out)
+	# Before the change of March 8th, over it, and behind it.
+	for window in ('"2026-03-01 06:30:00"-"2026-03-01 11:30:00"', '"2026-03-08 06:30:00"-"2026-03-08 10:30:00"',
+			'"2026-03-15 05:30:00"-"2026-03-15 10:30:00"'):
+		problems += [f"{window} is not there"] if window not in str(found) else []
+	words = {word for text in found for word in re.findall(r"[a-z].*", text)}
+	return problems + [f"{len(found)} answers: {found}"] * (len(found) != 1) + sorted(words)
+
+
+@case("windows of time: a date that tells no local time is named before anything is changed")
+def dateless(shop):
+	compiled(shop, TIMED)
+	shop.write("bin/date", "#!/bin/sh\nexit 1\n").chmod(0o755)
+	done = inside(shop, r"""
+show >before
+PATH=$PWD/bin:$PATH verb up; echo "up $?"
+show | diff before -
+! [ -e run ] || echo "something was remembered"
+""")
+	return expect(done, 0, "up 3\n", ["date -d @0", "nothing was changed"]) + (
+		[str(done)] if done.out != "up 3\n" else [])
+
+
 @case("an interface that is missing is a warning, the rest is there, the fallback holds")
 def no_interface(shop):
 	compiled(shop)

@@ -15,7 +15,7 @@ COUNTRIES = ROOT / "packaging" / "countries"
 MANAGERS = {
 	"apt-get": ["apt-get update", "apt-get install -y --no-install-recommends gcc libc6-dev",
 		"libyaml-dev", "libnftables-dev", "libmnl-dev", "libmaxminddb-dev",
-		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml", "dnsmasq-base", "curl",
+		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml", "tzdata", "dnsmasq-base", "curl",
 		"bind9-dnsutils", "openssh-client", "openssl"],
 	"dnf": ["dnf install -y gcc", "pkgconfig(libnftables)", "pkgconfig(libmaxminddb)",
 		"iproute ", "python3-jsonschema", " dnsmasq"],

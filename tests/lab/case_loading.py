@@ -10,9 +10,8 @@ import json
 import probe
 from groups import slices
 from lab import Network
-from ns import all_ids
 from policy import ROOT, TPC, WAYS, Policy, different, generation, kernel, ruleset
-from suite import case, require, same
+from suite import case, same
 
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml"))
 ALL_UPLINKS = ("wan0", "wan1", "wg0", "wg1")
@@ -106,19 +105,10 @@ def shipped(name):
     return ROOT / "examples" / name / "policy.yaml"
 
 
-def is_timed(name):
-    """
-    Windows of time end a nanosecond later by nft's words than by the program. And they are many:
-    nft alone takes that much only from the machine's root.
-    """
-    return name != "everything at once" and "time:" in shipped(name).read_text()
-
-
 @contextlib.contextmanager
 def subject(name):
     """A policy as Policy takes it; the control groups that it names are there meanwhile."""
     path = shipped(name)
-    require(not is_timed(name) or all_ids(), "long lists by nft need root; run the lab as root")
     if name == "everything at once":
         yield BROAD
     elif "cgroup:" in path.read_text():
@@ -154,10 +144,9 @@ def _alike(name):
                 policy.down(way, policy_name(name))
                 left = different(bare, kernel(net.router))
                 assert not left, f"loaded by {way}, removed, left or gone:\n" + "\n".join(left)
-        first, *ways = WAYS[2:] if is_timed(name) else WAYS
-        for way in ways:
-            lines = different(states[first], states[way])
-            assert not lines, f"by {first} (-) and by {way} (+):\n" + "\n".join(lines)
+        for way in WAYS[1:]:
+            lines = different(states["hand"], states[way])
+            assert not lines, f"by hand (-) and by {way} (+):\n" + "\n".join(lines)
 
 
 def _again(name):

@@ -45,70 +45,75 @@ def made(*stretches, footer=""):
             + head(len(changes), len(offsets), len(names)) + body + f"\n{footer}\n".encode())
 
 
-def showing(wall, footer=""):
-    """A zone without changes whose clock shows `wall` ("23:59:57" or a datetime) now."""
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
-    if isinstance(wall, str):
-        hour, minute, second = map(int, wall.split(":"))
-        wall = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
-    return made(round((wall - now).total_seconds()), footer=footer)
+def showing(wall, moment=None):
+    """A zone without changes whose clock shows "23:10:00" at a moment (now), on that day in UTC."""
+    moment = int(time.time()) if moment is None else moment
+    hour, minute, second = map(int, wall.split(":"))
+    return made(hour * 3600 + minute * 60 + second - moment % 86400)
 
 
 @contextlib.contextmanager
 def host_zone(contents):
     """The host's zone is this one, whatever the machine has."""
-    if not os.path.exists(LOCALTIME):
+    if os.path.islink(LOCALTIME) or not os.path.exists(LOCALTIME):
         _own_etc()
-    with tempfile.NamedTemporaryFile(dir="/run") as file:
+    with tempfile.NamedTemporaryFile() as file:
         file.write(contents)
         file.flush()
         os.chmod(file.name, 0o644)
         mount(file.name, LOCALTIME, None, MS_BIND)
-    try:
-        time.tzset()
-        yield
-    finally:
-        umount(LOCALTIME)
-        time.tzset()
+        try:
+            yield
+        finally:
+            umount(LOCALTIME)
 
 
 def _own_etc():
-    """A copy of /etc in which the file can be."""
-    folder = tempfile.mkdtemp(dir="/run")
-    subprocess.run(["cp", "-a", "/etc/.", folder], check=False, stderr=subprocess.DEVNULL)
-    pathlib.Path(folder, "localtime").write_bytes(made(0))
-    mount(folder, "/etc", None, MS_BIND)
+    """
+    A copy of /etc in which the file is one: behind a link it is one of the database's, which is to
+    stay as it is.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        mount("tmpfs", folder, "tmpfs")
+        subprocess.run(["cp", "-a", "/etc/.", folder], check=False, stderr=subprocess.DEVNULL)
+        pathlib.Path(folder, "localtime").unlink(missing_ok=True)
+        pathlib.Path(folder, "localtime").write_bytes(made(0))
+        mount(folder, "/etc", None, MS_BIND)
+        umount(folder)
 
 
 # ---- what should be there ----
+
+def hours(day, begin, end):
+    """A window of a policy that opens on the day: naive local begin and end."""
+    begin, end = (timedelta(hours=int(text[:2]), minutes=int(text[3:])) for text in (begin, end))
+    return day + begin, day + end + (timedelta(days=1) if end < begin else timedelta())
+
 
 def offset(where, moment):
     return int(datetime.fromtimestamp(moment, where).utcoffset().total_seconds())
 
 
 def moments(where, wall):
-    """
-    When the clock shows `wall` (a naive datetime): the first moment at which it shows that or more,
-    and the first from which on it does for good.
-    """
+    """The first and the last moment at which the clock shows `wall`; of a skipped time, the jump."""
     early, late = (int(wall.replace(tzinfo=where, fold=fold).timestamp()) for fold in (0, 1))
     if early <= late:  # once, or twice
         return early, late
-    low, high = late - 1, early  # never: the jump lies between
+    low, high = late - 1, early
     while high - low > 1:
         middle = (low + high) // 2
         if offset(where, middle) == offset(where, early):
             high = middle
         else:
             low = middle
-    return high, high
+    return high, high - 1
 
 
 def windows(where, openings):
     """Openings (begin, end) in naive local time, ascending, as seconds of UTC."""
     out = []
     for begin, end in openings:
-        first, last = moments(where, begin)[0], moments(where, end)[1]
+        first, last = moments(where, begin)[0], moments(where, end - timedelta(seconds=1))[1] + 1
         if first >= last:
             continue
         if out and first <= out[-1][1]:

@@ -8,8 +8,12 @@ the program. Afterwards kernel() is the same for all three.
 import json
 import os
 import pathlib
+import re
 import socket
 import struct
+
+from ns import all_ids
+from suite import Skip
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TPC = os.environ.get("TPC", str(ROOT / "build" / "tpc"))
@@ -48,7 +52,12 @@ class Policy:
         return found[0] if found else None
 
     def up(self, way="apply"):
-        getattr(self, f"_up_{way}")()
+        try:
+            getattr(self, f"_up_{way}")()
+        except AssertionError as error:
+            if "Message too long" in str(error) and not all_ids():
+                raise Skip("nft as an ordinary user has no room for this many elements") from error
+            raise
         return self
 
     def _up_hand(self):
@@ -98,8 +107,17 @@ def kernel(host):
 
 def ruleset(host, keep_counts=False):
     objects = _json(host, "nft", "-j", "list", "ruleset")["nftables"]
+    if any(item.get("set", {}).get("type") == "time" for item in objects):
+        _forget_digests(objects)
     return sorted((_plain(item, keep_counts) for item in objects if "metainfo" not in item),
                   key=_place)
+
+
+def _forget_digests(objects):
+    """Windows of time are named by what was loaded: nft gets local time, the kernel from the program UTC."""
+    for item in objects:
+        if comment := item.get("rule", {}).get("comment"):
+            item["rule"]["comment"] = re.sub("(digest|contents)=[0-9a-f]{16}", r"\1=", comment)
 
 
 def _plain(item, keep_counts):
