@@ -80,11 +80,16 @@ const char **check_table_devs(struct arena *arena, const struct ast_table *table
 
 /* ---- tables ---- */
 
+/* Several next hops by interface alone are an IPv4 route: see lower_route.c. */
 static bool is_in(const struct ast_route *route, enum addr_family family)
 {
+	const struct ast_hop *hop = route->hop_count ? &route->hops[0] : &route->hop;
+
 	if (!route->is_default)
 		return route->to.addr.family == family;
-	return !route->hop.via.span.source || route->hop.via.has[family];
+	if (!hop->via.span.source)
+		return !route->hop_count || family == ADDR_IPV4;
+	return hop->via.has[family];
 }
 
 static bool is_same_place(const struct ast_route *a, const struct ast_route *b)

@@ -3,6 +3,8 @@ What holds whatever the policy: the host stays a host, what is not meant is not 
 packet decides, only our own bits are written.
 """
 
+import errno
+import json
 import socket
 
 import probe
@@ -111,6 +113,62 @@ rules: [{in: lan0, to: multicast, proto: udp, port: 5353, then: drop}]
         assert not _cast(net, "224.0.0.251", 5353), "224.0.0.251 arrived"
         assert not _cast(net, "ff02::fb", 5353), "ff02::fb arrived"
         assert _cast(net, "255.255.255.255", 67), "broadcast did not arrive"
+
+
+@case("host: rules that name local, broadcast or link-local take just those")
+def _each_named():
+    with Network() as net:
+        link_local = json.loads(net.router.run("ip", "-6", "-j", "address", "show", "dev", "lan0", "scope", "link").stdout)
+        address, = [info["local"] for link in link_local for info in link.get("addr_info", ()) if "local" in info]
+        net.echo(net.router, tcp=(7001, 7002), name="router")
+        net.router.ip("address add 169.254.7.1/16 dev lan0")
+        net.client.ip("address add 169.254.7.2/16 dev eth0")
+        Policy(net, """version: 1
+rules:
+  - {in: lan0, to: local, proto: tcp, port: 7001, then: reject}
+  - {in: lan0, to: broadcast, proto: udp, port: 67, then: drop}
+  - {in: lan0, to: link-local, proto: tcp, port: 7002, then: reject}
+  - {in: lan0, proto: tcp, port: [7001, 7002], then: drop}
+""").up()
+        for version in FAMILIES:
+            told(probe.ask(net.client, "tcp", ROUTER[version], 7001))
+            answered(probe.ask(net.client, "tcp", ROUTER[version], 7002), "router")
+        told(probe.ask(net.client, "tcp", "169.254.7.1", 7002))
+        with net.client, socket.socket(socket.AF_INET6) as sock:
+            sock.settimeout(2)
+            same(sock.connect_ex((address, 7002, 0, socket.if_nametoindex("eth0"))), errno.ECONNREFUSED,
+                 "the answer of a link-local address")
+        assert not _cast(net, "255.255.255.255", 67), "the broadcast arrived"
+        assert not _cast(net, "10.10.10.255", 67), "the network's broadcast arrived"
+        assert _cast(net, "10.10.10.255", 137), "a broadcast to another port did not arrive"
+        assert _cast(net, "224.0.0.251", 67), "multicast did not arrive"
+
+
+@case("marks: a value under a mask is asked for, and set, and nothing beside it")
+def _masked():
+    with Network() as net:
+        net.router.nft("""table inet theirs {
+    chain before {
+        type filter hook prerouting priority -160;
+        iifname "lan0" tcp dport 80 meta mark set 0x25
+        iifname "lan0" tcp dport 443 meta mark set 0x26
+        iifname "lan0" tcp dport 853 meta mark set 0xf0f
+    }
+    chain after {
+        type filter hook forward priority 0;
+        meta mark 0x30f reject with tcp reset
+    }
+}""")
+        Policy(net, """version: 1
+rules:
+  - {mark: {value: 0x5, mask: 0xf}, proto: tcp, then: reject}
+  - {proto: tcp, port: 853, then: {mark: {value: 0x300, mask: 0xf00}}}
+""").up()
+        for version in FAMILIES:
+            told(probe.ask(net.client, "tcp", FOREIGN[version], 80))
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 443), "origin")
+            told(probe.ask(net.client, "tcp", FOREIGN[version], 853))
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 22), "origin")
 
 
 @case("host: ping and what a proxy cannot take go on as before")

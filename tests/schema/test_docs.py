@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests"))
 from tap import Tap  # pylint: disable=wrong-import-position
 
 TPC = os.path.abspath(os.environ.get("TPC", os.path.join(ROOT, "build", "tpc")))
-PAGES = ["README.md", "schema/reference.md", "docs/how-it-works.md"]
+PAGES = ["README.md", "schema/reference.md", "schema/coverage.md", "docs/how-it-works.md"]
 BLOCK = re.compile(r"(?:^<!-- from (\S+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

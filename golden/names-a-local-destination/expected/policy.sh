@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=17c99f6c17386b74
+digest=a6ff1555b776d92a
 protocol=116
 first=0
 last=0
