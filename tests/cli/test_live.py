@@ -889,6 +889,23 @@ def forwarding(shop, host):
 	return problems + differs(before, after, "after remove:")
 
 
+@live("sysctls that were changed before a reboot: the notes are void, and nothing is given back")
+def rebooted(shop, host):
+	shop.write("policy.yaml", SEED)
+	key = "net.ipv4.conf.all.src_valid_mark"
+	sysctl(host, key, 1)
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, f"sysctl {key} = 0 (was 1)")
+	for path in (shop.folder / "run").glob("*/tpc"):
+		lines = path.read_text().splitlines(keepends=True)
+		if not lines[0].startswith("tpc-record\t"):
+			problems.append(f"no boot in {lines[0]}")
+		path.write_text("".join([lines[0].rsplit("\t", 1)[0] + "\tanother\n", *lines[1:]]))
+	problems += expect(host.tpc("remove"), 0, "removed")
+	if sysctl(host, key) != "0":
+		problems.append("an older boot's value was given back")
+	return problems
+
+
 @live("bridges: what br_netfilter does is switched off only where the policy listens on a bridge")
 def bridges(shop, host):
 	key = "net.bridge.bridge-nf-call-iptables"

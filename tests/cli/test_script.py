@@ -316,6 +316,19 @@ sysctl -n net.ipv4.conf.all.src_valid_mark
 	return expect(done, 0, ["MISSING  sysctl net.ipv4.conf.all.src_valid_mark = 0\ndown 0\n2\n"], "left alone")
 
 
+@case("notes of another boot are void: their sysctls are not put back")
+def rebooted(shop):
+	compiled(shop)
+	done = inside(shop, r"""
+verb up
+grep -c "^boot $(cat /proc/sys/kernel/random/boot_id)$" run/*
+sed -i 's/^boot .*/boot another/' run/*
+verb down; echo "down $?"
+sysctl -n net.ipv4.conf.all.src_valid_mark
+""")
+	return expect(done, 0, "1\ndown 0\n0\n", None)
+
+
 @case("without the right to change anything: says which, status 3")
 def no_right(shop):
 	compiled(shop)
