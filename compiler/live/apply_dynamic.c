@@ -26,10 +26,9 @@ static bool read_history(struct apply *apply, const struct diff_carry *carry, st
 	struct contents held = { 0 };
 	struct interval_set missing;
 
-	if (!ruleset_generation(&apply->kernel.nft, now, error))
-		return false;
+	*now = 0;
 	if (carry->has_history && !contents_read(apply->arena, &apply->kernel.nft, apply->ir->table,
-						 set->base, set->type, &held, error))
+						 set->base, set->type, &held, now, error))
 		return false;
 	missing = contents_missing(apply->arena, &held, &set->elements);
 	*out = contents_carry(apply->arena, &held, &missing, (uint64_t)set->timeout * 1000);
@@ -57,9 +56,8 @@ static bool add_missing(struct apply *apply, const struct ir_set *set, struct se
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 		struct contents held;
 
-		if (!ruleset_generation(&apply->kernel.nft, &change->generation, error) ||
-		    !contents_read(apply->arena, &apply->kernel.nft, change->table, change->name,
-				   change->type, &held, error))
+		if (!contents_read(apply->arena, &apply->kernel.nft, change->table, change->name,
+				   change->type, &held, &change->generation, error))
 			return false;
 		change->contents.ranges = contents_missing(apply->arena, &held, &set->elements);
 		change->is_first = !held.ranges.count;

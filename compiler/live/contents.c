@@ -15,8 +15,9 @@
 
 #include "base/arena.h"
 #include "live/netlink.h"
+#include "live/ruleset.h"
 
-enum { ATTRIBUTES = 32, ATTEMPTS = 20 };
+enum { ATTRIBUTES = 32, ATTEMPTS = 200 };
 
 /* The first value of an interval, or the value behind its last one. */
 struct edge {
@@ -126,23 +127,32 @@ static void join(struct reading *reading, addr_bits highest, struct contents *ou
 	out->times = times;
 }
 
+static bool read_once(struct reading *reading, struct netlink *netlink, const char *table,
+		      const char *name, uint32_t *generation, struct netlink_error *error)
+{
+	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_nft(room, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+
+	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, name);
+	reading->count = 0;
+	return ruleset_generation(netlink, generation, error) &&
+	       netlink_settled(netlink, *generation, error) &&
+	       netlink_ask(netlink, request, read_elements, reading, error) &&
+	       netlink_settled(netlink, *generation, error);
+}
+
 bool contents_read(struct arena *arena, struct netlink *netlink, const char *table,
 		   const char *name, enum ir_set_type type, struct contents *out,
-		   struct netlink_error *error)
+		   uint32_t *generation, struct netlink_error *error)
 {
 	struct reading reading = { .arena = arena };
-	char room[NETLINK_REQUEST];
 	bool done = false;
 
 	memset(out, 0, sizeof(*out));
 	for (int attempt = 0; attempt < ATTEMPTS && !done; attempt++) {
-		struct nlmsghdr *request = netlink_nft(room, NFT_MSG_GETSETELEM, NLM_F_DUMP);
-
-		mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
-		mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, name);
-		reading.count = 0;
-		done = netlink_ask(netlink, request, read_elements, &reading, error);
-		if (!done && error->code != EINTR)
+		done = read_once(&reading, netlink, table, name, generation, error);
+		if (!done && error->code != EINTR && error->code != ERESTART)
 			return false;
 	}
 	join(&reading, ~(addr_bits)0 >> (128 - contents_bits(type)), out);

@@ -33,10 +33,13 @@ struct contents {
 
 /* The width of the set's values in the kernel. */
 unsigned int contents_bits(enum ir_set_type type);
-/* ENOENT where there is no such set. */
+/*
+ * What the set holds at one generation of the ruleset, which *generation receives: read again while
+ * others write. ENOENT where there is no such set.
+ */
 bool contents_read(struct arena *arena, struct netlink *netlink, const char *table,
 		   const char *name, enum ir_set_type type, struct contents *out,
-		   struct netlink_error *error);
+		   uint32_t *generation, struct netlink_error *error);
 /* The parts of `wished` that are not held. */
 struct interval_set contents_missing(struct arena *arena, const struct contents *held,
 				     const struct interval_set *wished);

@@ -70,6 +70,12 @@ void netlink_batch_end(struct netlink_batch *batch, struct nlmsghdr *message);
  * message that was refused. */
 bool netlink_batch_commit(struct netlink *netlink, struct netlink_batch *batch,
 			  struct netlink_error *error);
+/*
+ * Is the ruleset of this generation, and no transaction under way? The generation is raised before
+ * the elements of a transaction are all there, so what is read at one that has settled, and still
+ * is it afterwards, is whole. If not: ERESTART.
+ */
+bool netlink_settled(struct netlink *netlink, uint32_t generation, struct netlink_error *error);
 void netlink_batch_free(struct netlink_batch *batch);
 /* How many bytes of messages one batch may hold on this socket, as large as our rights allow. */
 size_t netlink_batch_limit(struct netlink *netlink);

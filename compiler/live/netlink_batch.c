@@ -65,17 +65,23 @@ static void end(struct netlink_batch *batch, const struct nlmsghdr *message)
 	batch->length += MNL_ALIGN(message->nlmsg_len);
 }
 
+static void open_frame(struct netlink_batch *batch)
+{
+	struct nlmsghdr *message =
+		begin(batch, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, 0);
+
+	if (batch->generation)
+		mnl_attr_put_u32(message, NFNL_BATCH_GENID, htonl(batch->generation));
+	end(batch, message);
+}
+
 struct nlmsghdr *netlink_batch_begin(struct netlink_batch *batch, uint16_t type, uint16_t flags,
 				     size_t most)
 {
 	struct nlmsghdr *message;
 
-	if (!batch->messages) {
-		message = begin(batch, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, 0);
-		if (batch->generation)
-			mnl_attr_put_u32(message, NFNL_BATCH_GENID, htonl(batch->generation));
-		end(batch, message);
-	}
+	if (!batch->messages)
+		open_frame(batch);
 	message = begin(batch, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), NFPROTO_INET, 0, most);
 	message->nlmsg_flags |= flags;
 	return message;
@@ -121,12 +127,10 @@ static void read_answers(struct netlink *netlink, struct netlink_error *error)
 	}
 }
 
-bool netlink_batch_commit(struct netlink *netlink, struct netlink_batch *batch,
-			  struct netlink_error *error)
+static bool send_frame(struct netlink *netlink, struct netlink_batch *batch,
+		       struct netlink_error *error)
 {
 	error->code = 0;
-	if (!batch->messages)
-		return true;
 	end(batch, begin(batch, NFNL_MSG_BATCH_END, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, 0));
 	number(batch, &netlink->sequence);
 	if (mnl_socket_sendto(netlink->socket, batch->bytes, batch->length) < 0) {
@@ -138,6 +142,25 @@ bool netlink_batch_commit(struct netlink *netlink, struct netlink_batch *batch,
 	batch->length = 0;
 	batch->messages = 0;
 	return !error->code;
+}
+
+bool netlink_batch_commit(struct netlink *netlink, struct netlink_batch *batch,
+			  struct netlink_error *error)
+{
+	error->code = 0;
+	return !batch->messages || send_frame(netlink, batch, error);
+}
+
+/* An empty transaction, which waits for its turn as all do. */
+bool netlink_settled(struct netlink *netlink, uint32_t generation, struct netlink_error *error)
+{
+	struct netlink_batch batch = { .generation = generation };
+	bool settled;
+
+	open_frame(&batch);
+	settled = send_frame(netlink, &batch, error);
+	netlink_batch_free(&batch);
+	return settled;
 }
 
 void netlink_batch_free(struct netlink_batch *batch)

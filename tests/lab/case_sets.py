@@ -499,28 +499,31 @@ rules: [{{in: lan0, to: seen, then: reject}}]
                 told(new(net, version))
 
 
-class Writer:
-    """Adds one element after the other, as a resolver does, until it is stopped."""
+class Writers:
+    """Three that add one element after the other, as resolvers do, until they are stopped."""
 
     def __init__(self, net):
         self.net, self.stopping, self.added = net, threading.Event(), []
-        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.threads = [threading.Thread(target=self._run, args=(network,), daemon=True)
+                        for network in (16, 17, 18)]
 
-    def _run(self):
+    def _run(self, network):
         number = 0
         while not self.stopping.is_set() and number < 60000:
-            element = f"198.18.{number // 250}.{number % 250}"
+            element = f"198.{network}.{number // 250}.{number % 250}"
             number += 2  # no two side by side, so that each stays one
             if change(self.net, "add", "seen", 4, element, check=False).returncode == 0:
                 self.added.append(element)
 
     def __enter__(self):
-        self.thread.start()
+        for thread in self.threads:
+            thread.start()
         return self
 
     def __exit__(self, *_):
         self.stopping.set()
-        self.thread.join()
+        for thread in self.threads:
+            thread.join()
 
 
 def _wall(more):
@@ -534,8 +537,8 @@ def _flood():
         policies = [Policy(net, _wall(more)) for more in (", timeout: 1h", ", timeout: 2h")]
         policies[0].up()
         watch = net.sniff("origin")
-        with Flood(net.client) as far, Writer(net) as writer:
-            for turn in range(10):
+        with Flood(net.client) as far, Writers(net) as writer:
+            for turn in range(16):
                 policies[(turn + 1) % 2].up()
         packets = watch.packets()
         assert far.sent > 500 and len(writer.added) > 5, f"a trickle: {far.sent}, {writer.added}"
