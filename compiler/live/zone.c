@@ -151,6 +151,20 @@ static bool find_span(const struct ir *ir, int64_t *first, int64_t *last)
 	return *first <= *last;
 }
 
+/* Whose last window has closed, by dates of the author's or at the end of all windows, never opens.
+ */
+static void warn_of_past(struct report *report, const struct ir_set *set)
+{
+	const struct interval_set *moments = &set->elements;
+
+	if (moments->count && (int64_t)(moments->items[moments->count - 1].last /
+					(addr_bits)NANOSECONDS) >= time(NULL))
+		return;
+	report_add(report, REPORT_WARNING,
+		   "the last window of this `time` has closed: none opens any more")
+		->where = set->origin;
+}
+
 static void warn_of_clock(struct report *report)
 {
 	time_t now = time(NULL);
@@ -174,7 +188,9 @@ void zone_localise(struct arena *arena, struct report *report, struct ir *ir)
 	/* Local time and UTC are never two days apart. */
 	read_zone(arena, &zone, first - 2 * SAMPLE, last + 2 * SAMPLE);
 	for (size_t i = 0; i < ir->set_count; i++)
-		if (ir->sets[i].type == IR_SET_TIME)
+		if (ir->sets[i].type == IR_SET_TIME) {
 			localise(arena, &zone, &ir->sets[i].elements);
+			warn_of_past(report, &ir->sets[i]);
+		}
 	ir->digest = ir_digest(ir);
 }

@@ -15,8 +15,8 @@ struct report;
 
 /*
  * Makes the ir's sets of local seconds sets of nanoseconds since 1970-01-01 00:00 UTC, and names
- * its contents anew: another zone is another policy. Warns of a clock outside the years that sets
- * are for.
+ * its contents anew: another zone is another policy. Warns of a clock that was never set, and of
+ * sets whose windows have all closed.
  */
 void zone_localise(struct arena *arena, struct report *report, struct ir *ir);
 

@@ -60,7 +60,7 @@ static int make(void **state)
 	fixture->ir.table = "tpc";
 	fixture->ir.sets = &fixture->set;
 	fixture->ir.set_count = 1;
-	now = 1800000000;
+	now = 1770000000;
 	*state = fixture;
 	return 0;
 }
@@ -164,6 +164,28 @@ static void test_set_clock(void **state)
 	assert_int_equal(fixture->report.count, 0);
 }
 
+static void test_past(void **state)
+{
+	struct fixture *fixture = *state;
+
+	add(fixture, at(SPRING, 0, 0), at(SPRING, 0, 30));
+	add(fixture, at(SPRING, 4, 0), at(SPRING, 4, 30));
+	now = SPRING + 5401;
+	zone_localise(fixture->arena, &fixture->report, &fixture->ir);
+	assert_int_equal(fixture->report.count, 1);
+	assert_non_null(strstr(fixture->report.lines[0].text, "has closed"));
+}
+
+static void test_almost_past(void **state)
+{
+	struct fixture *fixture = *state;
+
+	add(fixture, at(SPRING, 4, 0), at(SPRING, 4, 30));
+	now = SPRING + 5399;
+	zone_localise(fixture->arena, &fixture->report, &fixture->ir);
+	assert_int_equal(fixture->report.count, 0);
+}
+
 /* Other sets stay, and so does the name of the contents where there are no windows. */
 static void test_no_windows(void **state)
 {
@@ -188,6 +210,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_two_in_repeated, make, drop),
 		cmocka_unit_test_setup_teardown(test_unset_clock, make, drop),
 		cmocka_unit_test_setup_teardown(test_set_clock, make, drop),
+		cmocka_unit_test_setup_teardown(test_past, make, drop),
+		cmocka_unit_test_setup_teardown(test_almost_past, make, drop),
 		cmocka_unit_test_setup_teardown(test_no_windows, make, drop),
 	};
 
