@@ -151,8 +151,7 @@ static bool find_span(const struct ir *ir, int64_t *first, int64_t *last)
 	return *first <= *last;
 }
 
-/* Whose last window has closed, by dates of the author's or at the end of all windows, never opens.
- */
+/* By dates of the author's, or because the years that windows are worked out for are over. */
 static void warn_of_past(struct report *report, const struct ir_set *set)
 {
 	const struct interval_set *moments = &set->elements;
