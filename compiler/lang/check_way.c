@@ -159,5 +159,7 @@ static bool check_strict(struct diag *diag, const struct ast_table *table)
 
 bool check_table(struct diag *diag, const struct ast_table *table)
 {
-	return check_routes(diag, table) & check_strict(diag, table);
+	bool good = check_routes(diag, table);
+
+	return check_strict(diag, table) && good;
 }

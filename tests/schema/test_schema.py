@@ -38,6 +38,7 @@ BEYOND = {
 	"include-cycle": "another file",
 	"unknown-name": "names given elsewhere in the document",
 	"set-cycle": "names given elsewhere in the document",
+	"impossible.route-order": "two routes side by side",
 	"impossible.families": "the family of an address",
 	"impossible.family-off": "two places at once",
 	"impossible.listener": "the listener behind a name",
