@@ -37,20 +37,6 @@ static const char *outcome_word(enum apply_outcome outcome, bool is_dry)
 	return "";
 }
 
-static enum cmd_status status_of(enum apply_outcome outcome)
-{
-	switch (outcome) {
-	case APPLY_UNCHANGED:
-	case APPLY_DONE:
-		return CMD_DONE;
-	case APPLY_REFUSED:
-		return CMD_SYSTEM_REFUSED;
-	case APPLY_IN_DOUBT:
-		return CMD_IN_DOUBT;
-	}
-	return CMD_IN_DOUBT;
-}
-
 static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 		     const struct apply_counts *counts, struct buf *out)
 {
@@ -66,11 +52,7 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 		   counts->new_sets, counts->elements, counts->old_sets);
 	buf_printf(out, ",\"nft_rules\":%zu,\"steps\":", counts->nft_rules);
 	show_json(out, job->report, REPORT_STEP);
-	buf_puts(out, ",\"warnings\":");
-	show_json(out, job->report, REPORT_WARNING);
-	buf_puts(out, ",\"errors\":");
-	show_json(out, job->report, outcome == APPLY_IN_DOUBT ? REPORT_DOUBT : REPORT_REFUSED);
-	buf_puts(out, "}\n");
+	show_json_end(out, job->report, outcome);
 }
 
 /* What others may rely on, settings of the host, is named even here. */
@@ -120,7 +102,7 @@ static void tell_outcome(enum apply_outcome outcome)
 static enum cmd_status show(const struct cmd_call *call, const struct apply_job *job,
 			    enum apply_outcome outcome, const struct apply_counts *counts)
 {
-	enum cmd_status status = status_of(outcome), printed = CMD_DONE;
+	enum cmd_status status = show_status(outcome), printed = CMD_DONE;
 	struct buf out = { 0 };
 
 	cmd_show_diag(call, job->diag);

@@ -14,20 +14,6 @@
 #include "live/remove.h"
 #include "yaml/decode.h"
 
-static enum cmd_status status_of(enum apply_outcome outcome)
-{
-	switch (outcome) {
-	case APPLY_UNCHANGED:
-	case APPLY_DONE:
-		return CMD_DONE;
-	case APPLY_REFUSED:
-		return CMD_SYSTEM_REFUSED;
-	case APPLY_IN_DOUBT:
-		return CMD_IN_DOUBT;
-	}
-	return CMD_IN_DOUBT;
-}
-
 static const char *outcome_word(enum apply_outcome outcome)
 {
 	switch (outcome) {
@@ -52,11 +38,7 @@ static void put_json(const struct report *report, const char *name, enum apply_o
 	show_json_text(out, "outcome", outcome_word(outcome));
 	buf_puts(out, ",\"steps\":");
 	show_json(out, report, REPORT_STEP);
-	buf_puts(out, ",\"warnings\":");
-	show_json(out, report, REPORT_WARNING);
-	buf_puts(out, ",\"errors\":");
-	show_json(out, report, outcome == APPLY_IN_DOUBT ? REPORT_DOUBT : REPORT_REFUSED);
-	buf_puts(out, "}\n");
+	show_json_end(out, report, outcome);
 }
 
 static void put_nothing(const struct cmd_call *call, const char *name, struct buf *out)
@@ -84,7 +66,7 @@ static void put_text(const struct cmd_call *call, const struct report *report, c
 static enum cmd_status show(const struct cmd_call *call, const struct report *report,
 			    const char *name, enum apply_outcome outcome)
 {
-	enum cmd_status status = status_of(outcome), printed = CMD_DONE;
+	enum cmd_status status = show_status(outcome), printed = CMD_DONE;
 	struct buf out = { 0 };
 
 	if (call->format == CMD_JSON) {

@@ -114,3 +114,26 @@ void show_json(struct buf *out, const struct report *report, enum report_kind ki
 	}
 	buf_putc(out, ']');
 }
+
+enum cmd_status show_status(enum apply_outcome outcome)
+{
+	switch (outcome) {
+	case APPLY_UNCHANGED:
+	case APPLY_DONE:
+		return CMD_DONE;
+	case APPLY_REFUSED:
+		return CMD_SYSTEM_REFUSED;
+	case APPLY_IN_DOUBT:
+		return CMD_IN_DOUBT;
+	}
+	return CMD_IN_DOUBT;
+}
+
+void show_json_end(struct buf *out, const struct report *report, enum apply_outcome outcome)
+{
+	buf_puts(out, ",\"warnings\":");
+	show_json(out, report, REPORT_WARNING);
+	buf_puts(out, ",\"errors\":");
+	show_json(out, report, outcome == APPLY_IN_DOUBT ? REPORT_DOUBT : REPORT_REFUSED);
+	buf_puts(out, "}\n");
+}

@@ -5,6 +5,7 @@
 #define TPC_CMD_SHOW_H
 
 #include "cmd/cmd.h"
+#include "live/apply.h"
 #include "live/report.h"
 
 /* Refusals and doubts, and warnings unless -q was given, on standard error. */
@@ -14,6 +15,10 @@ void show_line(struct buf *out, const struct report_line *line, const char *inde
 /* The lines of a kind as a JSON list: strings for steps, else objects with text, file, line and
  * command. */
 void show_json(struct buf *out, const struct report *report, enum report_kind kind);
+/* The exit status that says it. */
+enum cmd_status show_status(enum apply_outcome outcome);
+/* The end of an object about what was done: its warnings and errors. */
+void show_json_end(struct buf *out, const struct report *report, enum apply_outcome outcome);
 /* The steps that begin so, a line each. */
 void show_steps(struct buf *out, const struct report *report, const char *begin);
 /* "; applied here: a, b", or nothing where there is nothing. */

@@ -85,23 +85,13 @@ void ipbatch_put_route(const struct ir_route *route, uint32_t protocol, struct b
 
 static void put_action(const struct ir_ip_rule *rule, struct buf *out)
 {
-	switch (rule->action) {
-	case IR_RULE_LOOKUP:
-		if (rule->table == IR_TABLE_MAIN)
-			buf_puts(out, " lookup main");
-		else
-			buf_printf(out, " lookup %" PRIu32, rule->table);
+	buf_printf(out, " %s", ir_action_name(rule->action));
+	if (rule->action != IR_RULE_LOOKUP)
 		return;
-	case IR_RULE_UNREACHABLE:
-		buf_puts(out, " unreachable");
-		return;
-	case IR_RULE_PROHIBIT:
-		buf_puts(out, " prohibit");
-		return;
-	case IR_RULE_BLACKHOLE:
-		buf_puts(out, " blackhole");
-		return;
-	}
+	if (rule->table == IR_TABLE_MAIN)
+		buf_puts(out, " main");
+	else
+		buf_printf(out, " %" PRIu32, rule->table);
 }
 
 void ipbatch_put_rule(const struct ir_ip_rule *rule, uint32_t protocol, struct buf *out)

@@ -76,27 +76,12 @@ static void put_class(const struct ir_class *class, struct buf *out)
 	buf_putc(out, '}');
 }
 
-static const char *action_name(enum ir_rule_action action)
-{
-	switch (action) {
-	case IR_RULE_LOOKUP:
-		return "lookup";
-	case IR_RULE_UNREACHABLE:
-		return "unreachable";
-	case IR_RULE_PROHIBIT:
-		return "prohibit";
-	case IR_RULE_BLACKHOLE:
-		return "blackhole";
-	}
-	return "";
-}
-
 static void put_ip_rule(const struct ir_ip_rule *rule, struct buf *out)
 {
 	buf_printf(out, "{\"family\": \"%s\", \"priority\": %" PRIu32 ", \"mark\": ",
 		   rule->family == ADDR_IPV4 ? "ipv4" : "ipv6", rule->priority);
 	put_mark(rule->mark, rule->mask, out);
-	buf_printf(out, ", \"action\": \"%s\", \"table\": ", action_name(rule->action));
+	buf_printf(out, ", \"action\": \"%s\", \"table\": ", ir_action_name(rule->action));
 	put_number_or_null(rule->action == IR_RULE_LOOKUP ? rule->table : 0, out);
 	buf_printf(out, ", \"suppress_default\": %s}", rule->suppress_default ? "true" : "false");
 }

@@ -180,21 +180,6 @@ static void put_routes(const struct ir *ir, struct buf *out)
 	buf_puts(out, "}\n");
 }
 
-static const char *action_name(enum ir_rule_action action)
-{
-	switch (action) {
-	case IR_RULE_LOOKUP:
-		return "lookup";
-	case IR_RULE_UNREACHABLE:
-		return "unreachable";
-	case IR_RULE_PROHIBIT:
-		return "prohibit";
-	case IR_RULE_BLACKHOLE:
-		return "blackhole";
-	}
-	return "";
-}
-
 static void put_rule_key(const struct ir_ip_rule *rule, struct buf *out)
 {
 	buf_printf(out, "%" PRIu32 " 0x%" PRIx32 "/0x%" PRIx32, rule->priority, rule->mark,
@@ -202,7 +187,7 @@ static void put_rule_key(const struct ir_ip_rule *rule, struct buf *out)
 	if (rule->action == IR_RULE_LOOKUP)
 		buf_printf(out, " %" PRIu32, rule->table);
 	else
-		buf_printf(out, " %s", action_name(rule->action));
+		buf_printf(out, " %s", ir_action_name(rule->action));
 	buf_puts(out, rule->suppress_default ? " 0" : " -");
 }
 

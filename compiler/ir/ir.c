@@ -35,6 +35,21 @@ bool ir_set_resolves(const struct ir_set *set, const char *name)
 
 /* ---- verification ---- */
 
+const char *ir_action_name(enum ir_rule_action action)
+{
+	switch (action) {
+	case IR_RULE_LOOKUP:
+		return "lookup";
+	case IR_RULE_UNREACHABLE:
+		return "unreachable";
+	case IR_RULE_PROHIBIT:
+		return "prohibit";
+	case IR_RULE_BLACKHOLE:
+		return "blackhole";
+	}
+	return "";
+}
+
 static const char *verify_statement(struct arena *arena, const struct ir *ir,
 				    const struct ir_chain *chain,
 				    const struct ir_statement *statement)

@@ -337,6 +337,8 @@ struct ir {
 	size_t policy_rules, expectation_count; /* as the author wrote them: for messages */
 };
 
+/* "lookup", "unreachable" ...: ip's words. */
+const char *ir_action_name(enum ir_rule_action action);
 /* Finds by name; NULL when there is none. */
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name);
 /* Are addresses of this name added to the set: is it, or is it below, one of its domains? */

@@ -206,6 +206,20 @@ static bool leaves_here(struct diag *diag, const struct ast_rule *rule)
 			    "remove the rule, or `local` from its `to`");
 }
 
+/* Warnings of what sending the host's own packets by a table means. False: the target is no table.
+ */
+static bool is_table(struct diag *diag, struct ast_policy *policy, const struct ast_rule *rule,
+		     const struct ast_target *target)
+{
+	struct ast_table *table = ast_table_find(policy, target->name);
+
+	if (!table)
+		return false;
+	warn_of_source(diag, rule, table);
+	warn_of_lan(diag, rule, table);
+	return true;
+}
+
 static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
 {
 	struct ast_then *then = rule->then;
@@ -213,21 +227,14 @@ static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast
 
 	for (size_t i = 0; i < then->target_count; i++) {
 		struct ast_target *target = &then->targets[i];
-		struct ast_table *table = ast_table_find(policy, target->name);
 
-		if (table) {
-			warn_of_source(diag, rule, table);
-			warn_of_lan(diag, rule, table);
-		} else if (i + 1 < then->target_count || !i) {
-			good = check_refuse(
-				diag, target->span,
-				i + 1 < then->target_count
-					? "nothing behind this would ever be tried"
-					: "this is no table",
-				i + 1 < then->target_count
-					? "put it last"
-					: "use `drop`, `reject` or `direct`, or name a table before it");
-		}
+		if (!is_table(diag, policy, rule, target) && i + 1 < then->target_count)
+			good = check_refuse(diag, target->span,
+					    "nothing behind this would ever be tried",
+					    "put it last");
+		else if (!i && ast_is_last_resort(target->name))
+			good = check_refuse(diag, target->span, "this is no table",
+					    "use `drop`, `reject` or `direct`, or name a table before it");
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(then->targets[k].name, target->name))
 				good = check_refuse(diag, target->span,
@@ -242,19 +249,12 @@ static bool check_balance(struct diag *diag, struct ast_policy *policy, struct a
 	struct ast_then *then = rule->then;
 	bool good = true;
 
-	for (size_t i = 0; i < then->target_count; i++) {
-		struct ast_target *target = &then->targets[i];
-		struct ast_table *table = ast_table_find(policy, target->name);
-
-		if (table) {
-			warn_of_source(diag, rule, table);
-			warn_of_lan(diag, rule, table);
-		} else if (strcmp(target->name, "main")) {
-			good = check_refuse(diag, target->span, "this is no way out",
-					    "balance between tables, or tables and `main`; what happens where a "
-					    "table has no route is its `fallback`");
-		}
-	}
+	for (size_t i = 0; i < then->target_count; i++)
+		if (!is_table(diag, policy, rule, &then->targets[i]) &&
+		    strcmp(then->targets[i].name, "main"))
+			good = check_refuse(diag, then->targets[i].span, "this is no way out",
+					    "balance between tables, or tables and `main`; what happens where a table has no route is "
+					    "its `fallback`");
 	if (then->target_count == 1)
 		good = check_refuse(diag, then->name_span, "one table is no choice",
 				    "name two or more, or write {route: TABLE}");

@@ -17,7 +17,7 @@
 #include "live/netlink.h"
 #include "live/ruleset.h"
 
-enum { ATTRIBUTES = 32, ATTEMPTS = 200 };
+enum { ATTEMPTS = 200 };
 
 /* The first value of an interval, or the value behind its last one. */
 struct edge {
@@ -47,16 +47,6 @@ unsigned int contents_bits(enum ir_set_type type)
 	return 0;
 }
 
-static void read_nested(const struct nlattr *nest, const struct nlattr **out)
-{
-	const struct nlattr *attribute;
-
-	memset(out, 0, ATTRIBUTES * sizeof(*out));
-	mnl_attr_for_each_nested(attribute, nest)
-		if (mnl_attr_get_type(attribute) < ATTRIBUTES)
-			out[mnl_attr_get_type(attribute)] = attribute;
-}
-
 static uint64_t number_of(const struct nlattr *attribute)
 {
 	return attribute ? be64toh(mnl_attr_get_u64(attribute)) : 0;
@@ -64,14 +54,14 @@ static uint64_t number_of(const struct nlattr *attribute)
 
 static void read_edge(struct reading *reading, const struct nlattr *element)
 {
-	const struct nlattr *attributes[ATTRIBUTES], *key[ATTRIBUTES];
+	const struct nlattr *attributes[NETLINK_ATTRIBUTES], *key[NETLINK_ATTRIBUTES];
 	const uint8_t *bytes;
 	struct edge *edge;
 
-	read_nested(element, attributes);
+	netlink_read_nested(element, attributes);
 	if (!attributes[NFTA_SET_ELEM_KEY])
 		return;
-	read_nested(attributes[NFTA_SET_ELEM_KEY], key);
+	netlink_read_nested(attributes[NFTA_SET_ELEM_KEY], key);
 	if (!key[NFTA_DATA_VALUE])
 		return;
 	edge = arena_append(reading->arena, reading->edges, reading->count);

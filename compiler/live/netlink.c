@@ -177,3 +177,13 @@ bool netlink_ask(struct netlink *netlink, struct nlmsghdr *request, netlink_each
 		set_error(error, EINTR);
 	return !error->code;
 }
+
+void netlink_read_nested(const struct nlattr *nest, const struct nlattr *out[NETLINK_ATTRIBUTES])
+{
+	const struct nlattr *attribute;
+
+	memset(out, 0, NETLINK_ATTRIBUTES * sizeof(*out));
+	mnl_attr_for_each_nested(attribute, nest)
+		if (mnl_attr_get_type(attribute) < NETLINK_ATTRIBUTES)
+			out[mnl_attr_get_type(attribute)] = attribute;
+}

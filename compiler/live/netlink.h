@@ -25,6 +25,7 @@ struct netlink {
 	char *answer; /* room for one datagram of answers */
 };
 
+struct nlattr;
 typedef void netlink_each_fn(const struct nlmsghdr *message, void *user);
 
 /* `bus` is NETLINK_ROUTE or NETLINK_NETFILTER. netlink_close takes a zeroed or failed one as well.
@@ -51,6 +52,11 @@ struct nlmsghdr *netlink_new(char *room, uint16_t type, uint16_t flags);
 
 /* A request to nftables (`type` is one of NFT_MSG_) for the family inet. */
 struct nlmsghdr *netlink_nft(char *room, uint16_t type, uint16_t flags);
+
+/* The attributes of nftables' objects, by their numbers; what has a larger one is left out. */
+enum { NETLINK_ATTRIBUTES = 32 };
+/* Those inside one attribute; NULL for what is not there. */
+void netlink_read_nested(const struct nlattr *nest, const struct nlattr *out[NETLINK_ATTRIBUTES]);
 
 /* Messages that take effect together. Grows as needed; freed by netlink_batch_free. */
 struct netlink_batch {

@@ -21,7 +21,7 @@
 /* NFTA_SET_COUNT of Linux 6.16, which older headers lack. */
 enum { SET_COUNT = 20 };
 /* Most attributes that any of the messages here has. */
-enum { ATTRIBUTES = 32, ATTEMPTS = 20 };
+enum { ATTEMPTS = 20 };
 
 struct reader {
 	struct arena *arena;
@@ -37,24 +37,14 @@ static bool read_attributes(const struct nlmsghdr *message, uint16_t type,
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attribute;
 
-	memset(out, 0, ATTRIBUTES * sizeof(*out));
+	memset(out, 0, NETLINK_ATTRIBUTES * sizeof(*out));
 	if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | type) ||
 	    header->nfgen_family != NFPROTO_INET)
 		return false;
 	mnl_attr_for_each(attribute, message, sizeof(*header))
-		if (mnl_attr_get_type(attribute) < ATTRIBUTES)
+		if (mnl_attr_get_type(attribute) < NETLINK_ATTRIBUTES)
 			out[mnl_attr_get_type(attribute)] = attribute;
 	return true;
-}
-
-static void read_nested(const struct nlattr *nest, const struct nlattr **out)
-{
-	const struct nlattr *attribute;
-
-	memset(out, 0, ATTRIBUTES * sizeof(*out));
-	mnl_attr_for_each_nested(attribute, nest)
-		if (mnl_attr_get_type(attribute) < ATTRIBUTES)
-			out[mnl_attr_get_type(attribute)] = attribute;
 }
 
 static bool is_text(const struct nlattr *attribute, const char *text)
@@ -66,7 +56,7 @@ static bool is_text(const struct nlattr *attribute, const char *text)
 
 static void read_name(const struct nlmsghdr *message, void *user)
 {
-	const struct nlattr *attributes[ATTRIBUTES];
+	const struct nlattr *attributes[NETLINK_ATTRIBUTES];
 	struct reader *reader = user;
 	const char *name;
 
@@ -119,10 +109,10 @@ static void read_hook(struct ruleset_chain *chain, const struct nlattr *nest)
 		[NF_INET_FORWARD] = IR_HOOK_FORWARD,          [NF_INET_LOCAL_OUT] = IR_HOOK_OUTPUT,
 		[NF_INET_POST_ROUTING] = IR_HOOK_POSTROUTING,
 	};
-	const struct nlattr *inner[ATTRIBUTES];
+	const struct nlattr *inner[NETLINK_ATTRIBUTES];
 	uint32_t number;
 
-	read_nested(nest, inner);
+	netlink_read_nested(nest, inner);
 	if (!inner[NFTA_HOOK_HOOKNUM] || !inner[NFTA_HOOK_PRIORITY])
 		return;
 	number = ntohl(mnl_attr_get_u32(inner[NFTA_HOOK_HOOKNUM]));
@@ -135,7 +125,7 @@ static void read_hook(struct ruleset_chain *chain, const struct nlattr *nest)
 
 static void read_chain(const struct nlmsghdr *message, void *user)
 {
-	const struct nlattr *attributes[ATTRIBUTES], *type;
+	const struct nlattr *attributes[NETLINK_ATTRIBUTES], *type;
 	struct reader *reader = user;
 	struct ruleset_chain *chain;
 
@@ -166,7 +156,7 @@ static uint32_t number_in(const struct nlattr *attribute)
 
 static void read_declaration(struct ruleset_set *set, const struct nlattr **attributes)
 {
-	const struct nlattr *inner[ATTRIBUTES];
+	const struct nlattr *inner[NETLINK_ATTRIBUTES];
 
 	set->is_dynamic = number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_TIMEOUT;
 	set->bits = 8 * number_in(attributes[NFTA_SET_KEY_LEN]);
@@ -174,13 +164,13 @@ static void read_declaration(struct ruleset_set *set, const struct nlattr **attr
 		set->timeout = be64toh(mnl_attr_get_u64(attributes[NFTA_SET_TIMEOUT]));
 	if (!attributes[NFTA_SET_DESC])
 		return;
-	read_nested(attributes[NFTA_SET_DESC], inner);
+	netlink_read_nested(attributes[NFTA_SET_DESC], inner);
 	set->size = number_in(inner[NFTA_SET_DESC_SIZE]);
 }
 
 static void read_set(const struct nlmsghdr *message, void *user)
 {
-	const struct nlattr *attributes[ATTRIBUTES];
+	const struct nlattr *attributes[NETLINK_ATTRIBUTES];
 	struct reader *reader = user;
 	struct ruleset_set *set;
 
@@ -200,7 +190,7 @@ static void read_set(const struct nlmsghdr *message, void *user)
 
 static void read_counter(const struct nlmsghdr *message, void *user)
 {
-	const struct nlattr *attributes[ATTRIBUTES], *inner[ATTRIBUTES];
+	const struct nlattr *attributes[NETLINK_ATTRIBUTES], *inner[NETLINK_ATTRIBUTES];
 	struct reader *reader = user;
 	struct ruleset_counter *counter;
 
@@ -213,7 +203,7 @@ static void read_counter(const struct nlmsghdr *message, void *user)
 	counter =
 		arena_append(reader->arena, reader->table->counters, reader->table->counter_count);
 	counter->name = arena_strdup(reader->arena, mnl_attr_get_str(attributes[NFTA_OBJ_NAME]));
-	read_nested(attributes[NFTA_OBJ_DATA], inner);
+	netlink_read_nested(attributes[NFTA_OBJ_DATA], inner);
 	if (inner[NFTA_COUNTER_PACKETS])
 		counter->packets = be64toh(mnl_attr_get_u64(inner[NFTA_COUNTER_PACKETS]));
 	if (inner[NFTA_COUNTER_BYTES])
@@ -244,7 +234,7 @@ static void read_comment(struct reader *reader, const struct nlattr *data)
 
 static void read_rule(const struct nlmsghdr *message, void *user)
 {
-	const struct nlattr *attributes[ATTRIBUTES];
+	const struct nlattr *attributes[NETLINK_ATTRIBUTES];
 	struct reader *reader = user;
 	const char *name;
 
