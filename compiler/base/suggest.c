@@ -1,14 +1,85 @@
 /*
- * suggest: "did you mean". Distances are counted with insertions, deletions, replacements and
- * swapped neighbours as one step each; upper and lower case are the same letter. Of candidates that
- * are equally near, one as long as the word comes first, then the first of them.
+ * suggest: "did you mean". What other programs call the same thing comes first. Distances are
+ * counted with insertions, deletions, replacements and swapped neighbours as one step each; upper
+ * and lower case are the same letter. Of candidates that are equally near, one as long as the word
+ * comes first, then the first of them.
  */
 #include "base/suggest.h"
 
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 enum { SUGGEST_LONGEST = 64 };
+
+/* What nft, ip, iptables and other programs call it, and plain English does: no typing error leads
+ * from one to the other. */
+static const struct {
+	const char *theirs, *ours;
+} suggest_others[] = {
+	{ "dport", "port" },
+	{ "dst_port", "port" },
+	{ "daddr", "to" },
+	{ "dst", "to" },
+	{ "dest", "to" },
+	{ "destination", "to" },
+	{ "saddr", "from" },
+	{ "src", "from" },
+	{ "source", "from" },
+	{ "src_port", "sport" },
+	{ "iif", "in" },
+	{ "iifname", "in" },
+	{ "interface", "in" },
+	{ "interface", "dev" },
+	{ "device", "dev" },
+	{ "iface", "dev" },
+	{ "oif", "out" },
+	{ "oifname", "out" },
+	{ "protocol", "proto" },
+	{ "l4proto", "proto" },
+	{ "uid", "user" },
+	{ "skuid", "user" },
+	{ "gid", "group" },
+	{ "skgid", "group" },
+	{ "fwmark", "mark" },
+	{ "ctstate", "state" },
+	{ "tos", "dscp" },
+	{ "hoplimit", "ttl" },
+	{ "ether", "mac" },
+	{ "comment", "name" },
+	{ "counter", "count" },
+	{ "rate", "limit" },
+	{ "action", "then" },
+	{ "verdict", "then" },
+	{ "target", "then" },
+	{ "do", "then" },
+	{ "accept", "direct" },
+	{ "allow", "direct" },
+	{ "pass", "direct" },
+	{ "return", "direct" },
+	{ "bypass", "direct" },
+	{ "deny", "drop" },
+	{ "block", "drop" },
+	{ "blackhole", "drop" },
+	{ "refuse", "reject" },
+	{ "gateway", "via" },
+	{ "gw", "via" },
+	{ "nexthop", "via" },
+	{ "https", "tls" },
+	{ "ssl", "tls" },
+	{ "http3", "quic" },
+	{ "h3", "quic" },
+	{ "torrent", "bittorrent" },
+	{ "keyword", "contains" },
+	{ "weekdays", "days" },
+	{ "monday", "mon" },
+	{ "tuesday", "tue" },
+	{ "wednesday", "wed" },
+	{ "thursday", "thu" },
+	{ "friday", "fri" },
+	{ "saturday", "sat" },
+	{ "sunday", "sun" },
+};
 
 static char suggest_fold(char c)
 {
@@ -63,13 +134,25 @@ static size_t suggest_rank(const char *word, size_t length, const char *candidat
 	return 2 * distance + (apart != 0);
 }
 
+static const char *suggest_same(const char *word, const char *const *candidates, size_t count)
+{
+	for (size_t i = 0; i < sizeof(suggest_others) / sizeof(suggest_others[0]); i++) {
+		if (strcasecmp(suggest_others[i].theirs, word))
+			continue;
+		for (size_t k = 0; k < count; k++)
+			if (!strcmp(candidates[k], suggest_others[i].ours))
+				return candidates[k];
+	}
+	return NULL;
+}
+
 const char *suggest_nearest(const char *word, const char *const *candidates, size_t count)
 {
 	size_t length = strlen(word), most = length / 3 > 1 ? length / 3 : 1, best = SIZE_MAX, i;
-	const char *nearest = NULL;
+	const char *nearest = suggest_same(word, candidates, count);
 
-	if (length > SUGGEST_LONGEST)
-		return NULL;
+	if (length > SUGGEST_LONGEST || nearest)
+		return nearest;
 	for (i = 0; i < count; i++) {
 		size_t rank = suggest_rank(word, length, candidates[i], most);
 

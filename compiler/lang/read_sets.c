@@ -59,6 +59,7 @@ static bool read_word(struct decode *decode, const struct node *node,
 	out->text = node->text;
 	if (decode_is_name(node->text))
 		return true;
+	out->kind = SET_LIST; /* of nothing: that name has been spoken of */
 	diag_help(diag_add(decode->diag, DIAG_bad_address, node->span,
 			   "this is no address and no name of a set"),
 		  "write an address, a prefix, a range first-last, or the name of another set");

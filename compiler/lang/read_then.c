@@ -145,6 +145,22 @@ static void not_one(struct decode *decode, const struct node *value)
 		  "write one of direct, drop, reject, continue, {proxy: L}, {route: T}, {balance: {T: 3, U: 1}}, {mark: M}");
 }
 
+/* {drop: true} */
+static bool refuse_word(struct decode *decode, const struct node *value)
+{
+	for (size_t i = 0; i < sizeof(action_words) / sizeof(action_words[0]); i++) {
+		const struct node_entry *entry = node_find(value, action_words[i]);
+
+		if (!entry || decode_find(&read_then_table, action_words[i]))
+			continue;
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, entry->key_span,
+				   "`%s` stands for itself", action_words[i]),
+			  "write `then: %s`", action_words[i]);
+		return true;
+	}
+	return false;
+}
+
 struct ast_then *read_then(struct decode *decode, const struct node *value)
 {
 	struct ast_then *then = arena_new_of(decode->arena, struct ast_then);
@@ -156,7 +172,7 @@ struct ast_then *read_then(struct decode *decode, const struct node *value)
 		not_one(decode, value);
 		return NULL;
 	}
-	if (!decode_map(decode, &read_then_table, value, then))
+	if (refuse_word(decode, value) || !decode_map(decode, &read_then_table, value, then))
 		return NULL;
 	if (node_find(value, "by") && !node_find(value, "balance")) {
 		diag_help(diag_add(decode->diag, DIAG_missing_key, read_key_span(value, "by"),
