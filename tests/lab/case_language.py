@@ -268,8 +268,10 @@ rules: [{in: lan0, then: {route: both}}]
         for version in FAMILIES:
             seen = {}
             count = {"origin": 0, "mobile": 0}
-            for _ in range(150):
-                outcome = probe.ask(net.client, "udp", FOREIGN[version], 443)
+            for number in range(150):
+                # Never a port again: the kernel hashes by socket here, and drops what then changes its link.
+                outcome = probe.ask(net.client, "udp", FOREIGN[version], 443,
+                                    source=(CLIENT[version], 20000 + number))
                 answered(outcome, outcome.who)
                 seen[outcome.who] = outcome.peer_address
                 count[outcome.who] += 1
