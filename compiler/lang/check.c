@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "lang/sets.h"
 #include "match/kinds.h"
+#include "yaml/decode.h"
 
 struct checking {
 	struct arena *arena;
@@ -43,24 +44,44 @@ static bool resolve_references(struct checking *checking, struct match_condition
 	return good;
 }
 
+static bool unknown_group(struct checking *checking, const struct match_condition *condition,
+			  const char *name)
+{
+	struct decode decode = { .arena = checking->arena, .diag = checking->diag };
+	const char **candidates = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < checking->policy->group_count; i++)
+		*arena_append(checking->arena, candidates, count) =
+			checking->policy->groups[i].name;
+	decode_unknown(&decode, DIAG_unknown_name, condition->span,
+		       "group of interfaces (and an interface has up to 15 characters)", name,
+		       candidates, count);
+	return false;
+}
+
 /* A group's name wins over an interface's. */
-static void expand_groups(struct checking *checking, struct match_condition *condition)
+static bool expand_groups(struct checking *checking, struct match_condition *condition)
 {
 	const char **names = NULL;
 	size_t count = 0;
+	bool good = true;
 
 	if (!condition->kind->names_interfaces)
-		return;
+		return true;
 	for (size_t i = 0; i < condition->name_count; i++) {
 		const struct ast_group *group =
 			ast_group_find(checking->policy, condition->names[i]);
 		const char **members = group ? group->members : &condition->names[i];
 
+		if (!group && strlen(condition->names[i]) > INTERFACE_LENGTH)
+			good = unknown_group(checking, condition, condition->names[i]);
 		for (size_t k = 0; k < (group ? group->member_count : 1); k++)
 			*arena_append(checking->arena, names, count) = members[k];
 	}
 	condition->names = names;
 	condition->name_count = count;
+	return good;
 }
 
 /* ---- scope ---- */
@@ -164,7 +185,7 @@ static bool check_rule(struct checking *checking, struct ast_rule *rule)
 
 	for (size_t i = 0; i < rule->condition_count; i++) {
 		good &= resolve_references(checking, rule->conditions[i]);
-		expand_groups(checking, rule->conditions[i]);
+		good &= expand_groups(checking, rule->conditions[i]);
 	}
 	if (rule->broken)
 		return rule->then &&

@@ -102,6 +102,7 @@ struct lower {
 	bool captures[ADDR_FAMILIES]; /* some rule does something else than direct with this family
 				       */
 	struct span first_capture;
+	struct span rule; /* of the author's, that is being lowered */
 	bool failed;
 };
 

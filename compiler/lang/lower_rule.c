@@ -415,6 +415,7 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 	struct match_alternatives each[ADDR_FAMILIES] = { 0 };
 	size_t total = 0;
 
+	lower->rule = rule->span;
 	lowering.context = (struct match_context){
 		.arena = lower->arena,
 		.scope = walk->scope,

@@ -118,6 +118,24 @@ static uint32_t draw_value(struct lower *lower, size_t origin, size_t way)
 	return 0;
 }
 
+static void no_room(struct lower *lower)
+{
+	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
+	struct diag_record *record;
+
+	if (lower->failed)
+		return;
+	lower->failed = true;
+	record = diag_add(lower->diag, DIAG_out_of_numbers, lower->rule,
+			  "there is no value left in 0x%08x for the ways that connections keep",
+			  mask);
+	if (lower->policy->settings.mark_mask_span.source)
+		diag_also(record, lower->policy->settings.mark_mask_span, "the mask");
+	diag_help(record,
+		  "widen `settings: {mark_mask: ...}`: each way (and each again below every rule that drops or rejects) "
+		  "needs a value for itself and one for each uplink; put rules that drop above all others, or join them");
+}
+
 uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
 {
 	uint32_t value;
@@ -126,14 +144,8 @@ uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
 		if (lower->values[i].origin == origin && lower->values[i].way == way)
 			return lower->values[i].value;
 	value = draw_value(lower, origin, way);
-	if (!value && !lower->failed) {
-		diag_help(diag_add(lower->diag, DIAG_out_of_numbers,
-				   lower->policy->settings.mark_mask_span,
-				   "there is no room in 0x%08x for the ways that connections keep",
-				   (unsigned int)lower->policy->settings.mark_mask),
-			  "widen `settings: {mark_mask: ...}`, or use fewer rules that look at state, marks and users");
-		lower->failed = true;
-	}
+	if (!value)
+		no_room(lower);
 	*arena_append(lower->arena, lower->values, lower->value_count) =
 		(struct lower_value){ origin, way, value };
 	return value;

@@ -96,7 +96,8 @@ static bool read_limit(struct decode *decode, const struct decode_field *field,
 		return true;
 	}
 	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no rate"),
-		  "write a number of packets and a unit, such as 10/second; the units are second, minute, hour and day");
+		  "write a number of packets, at most %d, and a unit, such as 10/second; the units are second, minute, hour and day",
+		  RATE_MOST);
 	return false;
 }
 

@@ -11,15 +11,12 @@
 #include "base/buf.h"
 #include "match/kinds.h"
 
-/* IFNAMSIZ - 1, linux/if.h */
-enum { NAME_MAX_LENGTH = 15 };
-
 static bool is_interface_name(const char *text)
 {
 	size_t length = strlen(text);
 	const char *star = strchr(text, '*');
 
-	if (!length || length > NAME_MAX_LENGTH || !strcmp(text, ".") || !strcmp(text, ".."))
+	if (!length || length > INTERFACE_LENGTH || !strcmp(text, ".") || !strcmp(text, ".."))
 		return false;
 	/* In sysctls these two mean every interface. */
 	if (!strcmp(text, "all") || !strcmp(text, "default"))
@@ -35,7 +32,9 @@ static bool read_interface(struct decode *decode, const struct node *value,
 {
 	struct diag_record *record;
 
-	if (value->kind == NODE_SCALAR && is_interface_name(value->text)) {
+	if (value->kind == NODE_SCALAR &&
+	    (is_interface_name(value->text) ||
+	     (condition->may_be_group && decode_is_name(value->text)))) {
 		*arena_append(decode->arena, condition->names, condition->name_count) = value->text;
 		return true;
 	}

@@ -60,9 +60,11 @@ struct match_condition *match_read(struct decode *decode, const struct match_key
 {
 	struct match_condition *condition = arena_new_of(decode->arena, struct match_condition);
 
-	*condition = (struct match_condition){
-		.kind = key->kind, .key = key->key, .span = value->span, .selector = key->selector
-	};
+	*condition = (struct match_condition){ .kind = key->kind,
+					       .key = key->key,
+					       .span = value->span,
+					       .selector = key->selector,
+					       .may_be_group = key->kind->names_interfaces };
 	if (value->kind == NODE_MAP && (node_find(value, "not") || !key->kind->takes_mappings)) {
 		value = negated_value(decode, value, key);
 		condition->negated = true;

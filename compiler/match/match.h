@@ -55,6 +55,7 @@ struct match_condition {
 	struct span span;      /* of the value */
 	unsigned int selector; /* which of the kind's keys: see match.def */
 	bool negated;
+	bool may_be_group; /* a name of an interface may be a group's, which is longer */
 	struct interval_set values;
 	const char **names;
 	size_t name_count;
