@@ -62,8 +62,18 @@ struct lower_walk {
 /* A way together with the drops and rejects above the rule that chose it. */
 struct lower_way {
 	enum ir_scope scope;
-	const char *target; /* chain; NULL: the main table */
-	const char *cuts;   /* chain; NULL: none */
+	const char *target;    /* chain; NULL: the main table */
+	struct lower_row *row; /* NULL where nothing above it drops */
+	size_t cuts;           /* so many of the row's */
+};
+
+/* What drops and rejects in a row of rules, in order: each an unnamed chain with the nft rules of
+ * one rule. */
+struct lower_row {
+	enum ir_scope scope;
+	const char *name; /* of the walk */
+	struct ir_chain **cuts;
+	size_t cut_count;
 };
 
 struct lower_value {
@@ -92,6 +102,8 @@ struct lower {
 	size_t chain_count;
 	struct ir_set **sets;
 	size_t set_count;
+	struct lower_row **rows;
+	size_t row_count;
 	struct lower_way *ways;
 	size_t way_count;
 	struct lower_value *values;

@@ -7,7 +7,7 @@
  * again. A value stands for a pair: the uplink
  * the connection came in by (replies leave there), and the way it goes. Drops and rejects above the
  * rule that decided are still looked at: a way that was chosen below some of them goes through a
- * chain of those ("cuts") first.
+ * chain of those first ("kept").
  *
  * Rules before the first such rule answer every packet of a connection alike, so they keep no
  * state, and a policy about addresses and ports alone has none at all.
@@ -151,9 +151,18 @@ uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
 	return value;
 }
 
-static const char *cuts_name(struct lower *lower, const struct lower_walk *walk, size_t cuts)
+static struct lower_row *row_of(struct lower *lower, const struct lower_walk *walk)
 {
-	return arena_printf(lower->arena, "cuts_%s.%zu", walk->name, cuts);
+	struct lower_row *row;
+
+	for (size_t i = 0; i < lower->row_count; i++)
+		if (!strcmp(lower->rows[i]->name, walk->name))
+			return lower->rows[i];
+	row = arena_new_of(lower->arena, struct lower_row);
+	row->scope = walk->scope;
+	row->name = walk->name;
+	*arena_append(lower->arena, lower->rows, lower->row_count) = row;
+	return row;
 }
 
 static bool same(const char *a, const char *b)
@@ -163,16 +172,17 @@ static bool same(const char *a, const char *b)
 
 size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char *target)
 {
-	const char *cuts = walk->cuts ? cuts_name(lower, walk, walk->cuts) : NULL;
+	struct lower_row *row = walk->cuts ? row_of(lower, walk) : NULL;
 	struct lower_way *way;
 
 	for (size_t i = 0; i < lower->way_count; i++) {
 		way = &lower->ways[i];
-		if (way->scope == walk->scope && same(way->target, target) && same(way->cuts, cuts))
+		if (way->scope == walk->scope && same(way->target, target) && way->row == row &&
+		    way->cuts == walk->cuts)
 			return i + 1;
 	}
 	way = arena_append(lower->arena, lower->ways, lower->way_count);
-	*way = (struct lower_way){ walk->scope, target, cuts };
+	*way = (struct lower_way){ walk->scope, target, row, walk->cuts };
 	return lower->way_count;
 }
 
@@ -224,14 +234,12 @@ const char *lower_decide(struct lower *lower, const struct lower_walk *walk, con
 
 void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
 {
+	struct lower_row *row = row_of(lower, walk);
 	struct lower_walk cut = *walk;
-	cut.chain = lower_chain(lower, cuts_name(lower, walk, walk->cuts + 1),
-				"drops and rejects that still cut kept connections");
-	if (walk->cuts)
-		lower_do(lower, lower_rule(lower, cut.chain, (struct span){ 0 }, NULL),
-			 (struct ir_statement){ .op = IR_JUMP,
-						.chain = cuts_name(lower, walk, walk->cuts) });
+
+	cut.chain = arena_new_of(lower->arena, struct ir_chain);
 	lower_author_rule(lower, &cut, rule);
+	*arena_append(lower->arena, row->cuts, row->cut_count) = cut.chain;
 	walk->cuts++;
 }
 
@@ -242,29 +250,6 @@ static void add_case(struct lower *lower, struct ir_statement *dispatch, uint32_
 {
 	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
 		(struct ir_case){ value, chain };
-}
-
-/* The chain that a kept connection's packets go to; NULL accepts. */
-static const char *keep_chain(struct lower *lower, size_t number)
-{
-	const struct lower_way *way = &lower->ways[number - 1];
-	struct ir_chain *chain;
-	struct ir_rule *rule;
-	const char *name;
-
-	if (!way->cuts)
-		return way->target;
-	name = arena_printf(lower->arena, "keep_%s.%zu", way->target ? way->target : "direct",
-			    number);
-	chain = lower_find_chain(lower, name);
-	if (chain)
-		return chain->name;
-	chain = lower_chain(lower, name, NULL);
-	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = way->cuts });
-	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
-	lower_end(lower, rule, way->target);
-	return name;
 }
 
 static void add_dispatch(struct lower *lower, struct ir_chain *chain, struct ir_statement dispatch,
@@ -281,17 +266,63 @@ static struct ir_statement new_dispatch(struct lower *lower)
 				      .mask = (uint32_t)lower->policy->settings.mark_mask };
 }
 
+static const char *kept_name(struct lower *lower, const struct lower_row *row)
+{
+	return arena_printf(lower->arena, "kept_%s", row->name);
+}
+
+/* The values of ways below just so many drops of the row. */
+static struct ir_statement below(struct lower *lower, const struct lower_row *row, size_t cuts)
+{
+	struct ir_statement dispatch = new_dispatch(lower);
+
+	for (size_t i = 0; i < lower->value_count; i++) {
+		struct lower_value value = lower->values[i];
+		const struct lower_way *way = value.way ? &lower->ways[value.way - 1] : NULL;
+
+		if (way && way->row == row && way->cuts == cuts)
+			add_case(lower, &dispatch, value.value, way->target);
+	}
+	return dispatch;
+}
+
+/* Every drop once, and behind it the ways that were chosen below it and above the next. */
+static void fill_row(struct lower *lower, const struct lower_row *row)
+{
+	struct ir_chain *chain = NULL;
+	size_t last = 0;
+
+	for (size_t i = 0; i < lower->way_count; i++)
+		if (lower->ways[i].row == row && lower->ways[i].cuts > last)
+			last = lower->ways[i].cuts;
+	if (last)
+		chain = lower_chain(
+			lower, kept_name(lower, row),
+			"kept connections meet what drops and rejects above the rule that decided");
+	for (size_t i = 0; i < last; i++) {
+		for (size_t k = 0; k < row->cuts[i]->rule_count; k++)
+			*arena_append(lower->arena, chain->rules, chain->rule_count) =
+				row->cuts[i]->rules[k];
+		add_dispatch(lower, chain, below(lower, row, i + 1), NULL);
+	}
+}
+
 void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope)
 {
 	struct ir_statement dispatch = new_dispatch(lower);
 
 	for (size_t i = 0; i < lower->value_count; i++) {
 		struct lower_value value = lower->values[i];
+		const struct lower_way *way = value.way ? &lower->ways[value.way - 1] : NULL;
 
-		if (value.way && lower->ways[value.way - 1].scope == scope)
-			add_case(lower, &dispatch, value.value, keep_chain(lower, value.way));
+		if (way && way->scope == scope)
+			add_case(lower, &dispatch, value.value,
+				 way->row ? kept_name(lower, way->row) : way->target);
 	}
 	add_dispatch(lower, chain, dispatch, "a connection keeps the way its first packet got");
+	for (size_t i = 0; i < lower->row_count; i++)
+		if (lower->rows[i]->scope == scope)
+			fill_row(lower, lower->rows[i]);
 }
 
 void lower_fill_replies(struct lower *lower, struct ir_chain *chain)

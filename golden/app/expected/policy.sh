@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=bd225e7c8d61c827
+digest=e5bb42aee6c4d946
 protocol=116
 first=10000
 last=10006

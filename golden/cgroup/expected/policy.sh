@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=bb31cd2ffe70ace6
+digest=9b475ea26bbb8b74
 protocol=116
 first=10000
 last=10004

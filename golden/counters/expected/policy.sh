@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=a764005f8f8f0a9c
+digest=40c6c9797b4a6fda
 protocol=116
 first=10000
 last=10006

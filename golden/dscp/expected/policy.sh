@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=4acb9b44becf017d
+digest=bc3b8ac0c43dd1c5
 protocol=116
 first=10000
 last=10004

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=60f3c7f2a1b251fe
+digest=a7f2d0c872ed276c
 protocol=116
 first=10000
 last=10014

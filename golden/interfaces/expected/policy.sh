@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=f134530ba06d5009
+digest=89b7209acb66c710
 protocol=116
 first=0
 last=0

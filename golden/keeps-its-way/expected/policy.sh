@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=08c548df8d274a7d
+digest=886771b8c35844e9
 protocol=116
 first=10000
 last=10009

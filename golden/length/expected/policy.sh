@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=ebb6b53ec1632338
+digest=91f59ba717623ce3
 protocol=116
 first=10000
 last=10004

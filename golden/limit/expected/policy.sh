@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=784356cded1937f2
+digest=0569007b2999482c
 protocol=116
 first=10000
 last=10001

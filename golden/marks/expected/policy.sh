@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=70158dbff3c081a9
+digest=a16549083bd1326c
 protocol=116
 first=0
 last=0

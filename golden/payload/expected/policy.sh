@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=e5c184b4f9237ade
+digest=c0180220036ebe3f
 protocol=116
 first=10000
 last=10001

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=229ec40e314b9749
+digest=7804609804cbe1a7
 protocol=116
 first=10000
 last=10010

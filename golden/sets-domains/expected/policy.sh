@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_homes
-digest=127d6c6045f88a31
+digest=057f55d64916e2df
 protocol=116
 first=10000
 last=10007

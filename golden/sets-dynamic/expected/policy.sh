@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=b582f5b00d4deec5
+digest=dc828f0ef4394f9a
 protocol=116
 first=0
 last=0

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=0ea33423abce1203
+digest=6942df8d2699edfc
 protocol=116
 first=10000
 last=10007

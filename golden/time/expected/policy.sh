@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=05a40cff40a9c40b
+digest=09ec1181a7e9388a
 protocol=116
 first=10000
 last=10009

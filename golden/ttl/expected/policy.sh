@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=f212ba257d06ae3f
+digest=a2cd973044e0b431
 protocol=116
 first=10000
 last=10004

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=e2c3dfda00852dc9
+digest=1a0716d181da8047
 protocol=116
 first=10000
 last=10004
