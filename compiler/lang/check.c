@@ -244,8 +244,9 @@ void check_unused(struct diag *diag, const struct ast_policy *policy)
 /* The whole of what a rule's scopes carry ends at a rule without conditions. */
 static bool ends_all(const struct ast_rule *rule, enum ir_scope scopes)
 {
-	return !rule->broken && !rule->condition_count && rule->then->action != THEN_CONTINUE &&
-	       rule->then->action != THEN_PROXY && (rule->scopes & scopes) == scopes;
+	return !rule->broken && !rule->condition_count && !rule->limit.rate &&
+	       rule->then->action != THEN_CONTINUE && rule->then->action != THEN_PROXY &&
+	       (rule->scopes & scopes) == scopes;
 }
 
 static void warn_of_shadows(struct checking *checking)

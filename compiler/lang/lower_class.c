@@ -310,6 +310,7 @@ static void add_row(struct numbers *numbers, const struct ast_then *then)
 		struct ast_table *table = ast_table_find(lower->policy, then->targets[i].name);
 
 		way->fallback = fallback_of(&then->targets[i], table);
+		way->names_main = !table && way->fallback == FALLBACK_MAIN;
 		if (table)
 			*arena_append(lower->arena, way->tables, way->table_count) = table;
 	}
@@ -411,6 +412,7 @@ static void add_inbound_way(struct numbers *numbers, struct lower_class *way)
 	way->inbound->tables = way->tables;
 	way->inbound->table_count = way->table_count;
 	way->inbound->fallback = way->fallback;
+	way->inbound->names_main = way->names_main;
 	way->open_chain = arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
 }
 

@@ -20,6 +20,7 @@ struct step {
 	enum ir_rule_action action;
 	uint32_t table;
 	bool suppress_default;
+	bool ipv6_only;
 };
 
 struct steps {
@@ -32,6 +33,19 @@ static void add_step(struct lower *lower, struct steps *steps, struct step step)
 	*arena_append(lower->arena, steps->items, steps->count) = step;
 }
 
+static bool has_family(struct lower *lower, const struct ast_table *table, enum addr_family family);
+
+/* Tables without IPv6 would let it go on to the main table, which is what `block` is against. */
+static bool blocks_ipv6(struct lower *lower, const struct lower_class *way)
+{
+	if (lower->policy->settings.ipv6 != IPV6_BLOCK || way->names_main)
+		return false;
+	for (size_t i = 0; i < way->table_count; i++)
+		if (has_family(lower, way->tables[i], ADDR_IPV6))
+			return false;
+	return way->table_count > 0;
+}
+
 static struct steps steps_of(struct lower *lower, const struct lower_class *way)
 {
 	static const enum ir_rule_action last[] = { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE,
@@ -39,17 +53,21 @@ static struct steps steps_of(struct lower *lower, const struct lower_class *way)
 	struct steps steps = { 0 };
 
 	if (way->table)
-		add_step(lower, &steps, (struct step){ IR_RULE_LOOKUP, way->table, false });
+		add_step(lower, &steps, (struct step){ IR_RULE_LOOKUP, .table = way->table });
 	for (size_t i = 0; i < way->table_count; i++) {
 		if (way->tables[i]->prefer_main || way->kind == IR_CLASS_REPLY ||
 		    way->kind == IR_CLASS_INBOUND)
 			add_step(lower, &steps,
-				 (struct step){ IR_RULE_LOOKUP, IR_TABLE_MAIN, true });
+				 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_MAIN,
+						.suppress_default = true });
 		add_step(lower, &steps,
-			 (struct step){ IR_RULE_LOOKUP, (uint32_t)way->tables[i]->id, false });
+			 (struct step){ IR_RULE_LOOKUP, .table = (uint32_t)way->tables[i]->id });
 	}
 	if (steps.count && way->fallback != FALLBACK_MAIN)
-		add_step(lower, &steps, (struct step){ last[way->fallback], 0, false });
+		add_step(lower, &steps, (struct step){ .action = last[way->fallback] });
+	else if (blocks_ipv6(lower, way))
+		add_step(lower, &steps,
+			 (struct step){ .action = IR_RULE_UNREACHABLE, .ipv6_only = true });
 	return steps;
 }
 
@@ -88,7 +106,8 @@ static void put_steps(struct lower *lower, struct lower_class *way, const struct
 {
 	for (size_t i = 0; i < steps->count; i++)
 		for (int family = 0; family < ADDR_FAMILIES; family++) {
-			if (!way->families[family])
+			if (!way->families[family] ||
+			    (steps->items[i].ipv6_only && family != ADDR_IPV6))
 				continue;
 			*arena_append(lower->arena, lower->ir->ip_rules, lower->ir->ip_rule_count) =
 				(struct ir_ip_rule){
@@ -280,7 +299,8 @@ static void warn_of_gap(struct lower *lower, const struct ast_table *table, enum
 {
 	struct diag_record *record;
 
-	if (table->fallback != FALLBACK_MAIN)
+	if (table->fallback != FALLBACK_MAIN ||
+	    (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_BLOCK))
 		return;
 	record =
 		diag_add(lower->diag,

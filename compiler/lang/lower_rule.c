@@ -267,8 +267,9 @@ static const char *then_chain(struct lowering *lowering, struct lower_walk *walk
 {
 	struct lower *lower = lowering->lower;
 	const struct ast_limit *limit = &lowering->rule->limit;
-	const char *name =
-		arena_printf(lower->arena, "then_%s_%s", lowering->context.rule, walk->name);
+	bool sends = ast_chooses_way(lowering->rule->then);
+	const char *name = arena_printf(lower->arena, "then_%s%s%s", lowering->context.rule,
+					sends ? "_" : "", sends ? walk->name : "");
 	struct ir_chain *chain = lower_find_chain(lower, name);
 
 	if (chain)

@@ -332,6 +332,25 @@ rules: [{{to: 203.0.113.0/24, proto: [tcp, udp], then: {{proxy: proxy}}}}]
             answered(probe.ask(net.client, "tcp", PLAIN[4], 80), "origin")
 
 
+@case("ipv6: block rejects what rules send by tables without IPv6, unless the list names main")
+def _ipv6_tables():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        Policy(net, """version: 1
+settings: {ipv6: block}
+tables: {mobile: {via: 198.51.100.1, dev: wan1, masquerade: true}}
+rules:
+  - {scope: both, to: any, proto: [tcp, udp], port: 443, then: {route: mobile}}
+  - {in: lan0, to: any, proto: [tcp, udp], port: 53, then: {route: [mobile, main]}}
+""").up()
+        watch = net.sniff("origin")
+        for proto in "tcp", "udp":
+            answered(probe.ask(net.client, proto, FOREIGN[4], 443), "mobile")
+            for host in net.client, net.router:
+                told(probe.ask(host, proto, FOREIGN[6], 443, timeout=0.9), "unreachable", "silence")
+        nothing(watch)
+        answered(probe.ask(net.client, "udp", FOREIGN[6], 53), "origin")
+
+
 @case("sysctls: src_valid_mark and reverse-path filtering do not kill the proxy")
 def _sysctls():
     with Network() as net:

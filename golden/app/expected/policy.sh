@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=e5bb42aee6c4d946
+digest=49098808c3cfa0fc
 protocol=116
 first=10000
 last=10006

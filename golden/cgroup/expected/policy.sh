@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=9b475ea26bbb8b74
+digest=68a16a701ad8ae6d
 protocol=116
 first=10000
 last=10004

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=03c9ae11692b266f
+digest=b11c9ddad26036c9
 protocol=116
 first=0
 last=0

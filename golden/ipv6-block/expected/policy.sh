@@ -8,16 +8,19 @@
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
 #   proxy             0x01000000/0x7f000000  10000    7100     tproxy port 12345
+#   vpn               0x02000000/0x7f000000  10002    7101     the table's routes
+#   vpn.main          0x03000000/0x7f000000  10004    7101     the table's routes
+#   vpn               0x04000000/0x7f000000  10005    7101     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=4bdcfcf757b5b113
+digest=df3757eace37c54d
 protocol=116
 first=10000
-last=10001
+last=10006
 sysctl_policy='set'
-tables='7100'
+tables='7100 7101'
 sets='foreign_v4'
 dynamic_sets=''
 cgroups=''
@@ -27,6 +30,7 @@ time_sets=''
 each_route() {
 	:
 	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
+	"$1" 4 7101 'default 0' default via 10.99.0.1 dev wg0 table 7101 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
@@ -34,6 +38,13 @@ each_rule() {
 	:
 	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
 	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
+	"$1" 6 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
+	"$1" 6 '10003 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10004 0x3000000/0x7f000000 7101 -' fwmark 0x3000000/0x7f000000 lookup 7101 priority 10004 protocol 116
+	"$1" 6 '10004 0x3000000/0x7f000000 7101 -' fwmark 0x3000000/0x7f000000 lookup 7101 priority 10004 protocol 116
+	"$1" 4 '10005 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 4 '10006 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10006 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
@@ -42,6 +53,11 @@ each_sysctl() {
 	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' always - 'the listener proxy takes what comes from outside by tproxy, and with 1 the kernel looks for the way back by the mark, finds this host, and drops the packet'
 	"$1" 'net.ipv4.conf.*.src_valid_mark' '0' always - 'the listener proxy takes what comes from outside by tproxy, and the kernel drops it where an interface'\''s own is 1'
 	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '2' strict - 'the table vpn leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv4.ip_forward' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
+	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'vpn needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
+	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv6'
+	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table vpn takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them' 'lan0'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=0569007b2999482c
+digest=4c575dce4d420b02
 protocol=116
 first=10000
 last=10001

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=c0180220036ebe3f
+digest=7c87af9e35fe0e8b
 protocol=116
 first=10000
 last=10001
