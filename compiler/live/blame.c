@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -199,6 +200,12 @@ void blame_text(struct arena *arena, struct report *report, const struct ir *ir,
 				  "this kernel has no %s (module %s, %s), which this needs: %s",
 				  feature->what, feature->module, feature->option, words);
 		line->command = arena_printf(arena, "modprobe %s", feature->module);
+	} else if (strstr(error->text, strerror(EMSGSIZE))) {
+		line = report_add(report, REPORT_REFUSED,
+				  "the rules are more than one transaction may hold here: user ids of a container's own give no right "
+				  "to large socket buffers");
+		line->command =
+			"sysctl -w net.core.wmem_default=16777216   # on the machine itself";
 	} else if (*words) {
 		line = report_add(report, REPORT_REFUSED, "nft refuses the rule `%s`: %s", words,
 				  error->text);

@@ -913,8 +913,12 @@ up() {
 	find_kept_sets
 	answer=$(load_nft -c 2>&1) || {
 		say "nft does not take $nft_file:$newline$answer"
-		! table_is_there || say "where settings.hook_priority has changed, or whether a set is filled at" \
-			"run time, run \`down\` first"
+		case $answer in
+		*'Message too long'*) say "that is more than one transaction may hold without the right to large" \
+			"socket buffers (see net.core.wmem_default)" ;;
+		*) ! table_is_there || say "where settings.hook_priority has changed, or whether a set is filled at" \
+			"run time, run \`down\` first" ;;
+		esac
 		refuse 'the policy was not loaded'
 	}
 	each_route want_route
