@@ -94,7 +94,10 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 	for (size_t i = 0; i < policy->problems->count; i++)
 		show_line(out, &policy->problems->lines[i], "  ");
 	if (!policy->problems->count)
-		buf_puts(out, "  everything holds\n");
+		buf_puts(out,
+			 record ? "  everything holds\n"
+				: "  rules and routes hold; which listeners and kernel settings they need, only "
+				  "`tpc apply` notes: see policy.json and policy.sysctl.conf\n");
 }
 
 static void put_text(const struct cmd_call *call, const struct status *status, struct buf *out)
