@@ -101,3 +101,25 @@ def _dead():
             element(net, "delete", version)
             told(flow(net, version, 20001), "unreachable")
         nothing(watch)
+
+
+@case("pinning: forty drops and ways by turns: each way is cut by the drops above it and by no other")
+def _many():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        rules = "".join(
+            f"  - {{proto: udp, port: {6000 + number}, then: reject}}\n"
+            f"  - {{in: lan0, to: hot, proto: udp, sport: {20000 + number}, then: {{route: mobile}}}}\n"
+            for number in range(40))
+        Policy(net, HOT.replace("{to: cut, then: reject}", "{to: cut, proto: udp, sport: 20039, then: reject}")
+               .replace("rules:", "settings: {mark_mask: 0x7ff00000}\nrules:") + rules).up()
+        for version in FAMILIES:
+            element(net, "add", version)
+            for port in 20000, 20039:
+                answered(flow(net, version, port), "mobile")
+            element(net, "delete", version)
+            for port in 20000, 20039:
+                answered(flow(net, version, port), "mobile")
+            told(probe.ask(net.client, "udp", FOREIGN[version], 6039, source=(CLIENT[version], 20001)))
+            element(net, "add", version, "cut")
+            told(flow(net, version, 20039))
+            answered(flow(net, version, 20000), "mobile")
