@@ -61,7 +61,12 @@ static bool narrow_protocols(struct arena *arena, struct diag *diag, struct ast_
 			  "the listener \"%s\" takes %s", listener->name, words);
 	diag_also(record, listener->mode_span, "it is a %s listener",
 		  ast_mode_name(listener->mode));
-	if (listener->mode == MODE_REDIRECT && listener->protocols == TAKES_TCP)
+	if (rule->protocols.count && !interval_contains(&rule->protocols, PROTOCOL_TCP) &&
+	    !interval_contains(&rule->protocols, PROTOCOL_UDP))
+		diag_help(record,
+			  "a proxy is handed tcp and udp and nothing else: send this protocol out by a table, leave it direct, or "
+			  "refuse it");
+	else if (listener->mode == MODE_REDIRECT && listener->protocols == TAKES_TCP)
 		diag_help(record,
 			  "give the listener `protocols: [tcp, udp]` if its program can do without the original destination "
 			  "of UDP, or use tproxy");

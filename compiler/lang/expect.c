@@ -25,10 +25,36 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 	return "";
 }
 
-static const char *outcome_words(struct arena *arena, const struct ir_outcome *outcome)
+static const struct ast_then *then_of(const struct ast_policy *policy, const struct ir_rule *rule)
+{
+	const struct ast_then *defaults[] = { policy->default_forward, policy->default_local };
+
+	for (size_t i = 0; rule && i < policy->rule_count; i++)
+		if (policy->rules[i].span.source == rule->origin.source &&
+		    policy->rules[i].span.begin == rule->origin.begin)
+			return policy->rules[i].then;
+	for (size_t i = 0; rule && i < 2; i++)
+		if (defaults[i] && defaults[i]->span.begin == rule->origin.begin)
+			return defaults[i];
+	return NULL;
+}
+
+static const char *balance_words(struct arena *arena, const struct ast_then *then)
+{
+	static const char *const by[] = { "", ", by: source", ", by: source-destination" };
+	const char *shares = "";
+
+	for (size_t i = 0; then && i < then->target_count; i++)
+		shares = arena_printf(arena, "%s%s%s: %lld", shares, i ? ", " : "",
+				      then->targets[i].name, (long long)then->targets[i].weight);
+	return then ? arena_printf(arena, "{balance: {%s}%s}", shares, by[then->by]) : "a balance";
+}
+
+static const char *outcome_words(struct arena *arena, const struct ast_policy *policy,
+				 const struct ir_outcome *outcome)
 {
 	if (outcome->balanced)
-		return "a balance";
+		return balance_words(arena, then_of(policy, outcome->decided));
 	switch (outcome->verdict) {
 	case VERDICT_DROP:
 		return "drop";
@@ -51,20 +77,6 @@ static bool is_way(const struct ir_outcome *outcome, enum ir_class_kind kind, co
 static bool is_mark(const struct ir_outcome *outcome, const struct ast_mark *mark)
 {
 	return outcome->verdict == VERDICT_ACCEPT && (outcome->mark & mark->mask) == mark->value;
-}
-
-static const struct ast_then *then_of(const struct ast_policy *policy, const struct ir_rule *rule)
-{
-	const struct ast_then *defaults[] = { policy->default_forward, policy->default_local };
-
-	for (size_t i = 0; rule && i < policy->rule_count; i++)
-		if (policy->rules[i].span.source == rule->origin.source &&
-		    policy->rules[i].span.begin == rule->origin.begin)
-			return policy->rules[i].then;
-	for (size_t i = 0; rule && i < 2; i++)
-		if (defaults[i] && defaults[i]->span.begin == rule->origin.begin)
-			return defaults[i];
-	return NULL;
 }
 
 /* The same tables with the same shares, in whatever order. */
@@ -120,7 +132,8 @@ void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *pol
 		if (holds(arena, policy, expectation->then, &outcome))
 			continue;
 		record = diag_add(diag, DIAG_expect_failed, expectation->span,
-				  "this packet ends otherwise: %s", outcome_words(arena, &outcome));
+				  "this packet ends otherwise: %s",
+				  outcome_words(arena, policy, &outcome));
 		if (outcome.decided)
 			diag_also(record, outcome.decided->origin, "this rule takes it");
 		diag_help(record,

@@ -120,6 +120,12 @@ static bool read_word(struct decode *decode, const struct node *value, struct as
 	const struct decode_field *field;
 	struct diag_record *record;
 
+	if (!value->length) {
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+				   "the rule does not say what it does"),
+			  "write `then: direct`, drop, reject, continue, {proxy: L}, {route: T}, {balance: {T: 3, U: 1}} or {mark: M}");
+		return false;
+	}
 	for (size_t i = 0; i < count; i++) {
 		then->action = word_actions[i];
 		if (!strcmp(value->text, action_words[i]))

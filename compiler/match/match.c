@@ -151,9 +151,13 @@ void match_lower_header(const struct match_condition *condition, struct match_co
 			out->items[i].items[k].family = context->family;
 }
 
-/* Decimal, or hexadecimal behind 0x; never octal. */
+/* Decimal, or hexadecimal behind 0x; a leading zero has two meanings, and is none. */
 static uint64_t number(const char *text, char **end)
 {
+	if (text[0] == '0' && text[1] >= '0' && text[1] <= '9') {
+		*end = (char *)text;
+		return 0;
+	}
 	return strtoull(text, end, text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10);
 }
 
