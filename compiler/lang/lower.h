@@ -2,16 +2,21 @@
  * lower: from a checked policy to the ir. The parts share one struct lower; each file builds one
  * kind of thing.
  *
- *   lower_class.c   the ways a packet can take, and their numbers: marks, table ids, priorities
- *   lower_build.c   chains, rules and sets under construction
- *   lower_rule.c    one rule of the author's as nft rules
- *   lower_act.c     what such a rule does
- *   lower_sysctl.c  kernel settings that the ways need
- *   lower_state.c   connections that keep their way: values of the connection's mark
- *   lower_hook.c    the base chains prerouting and output, where the guarantees stand around the
- * author's rules lower_way.c     the chains that send a packet each way lower_nat.c     address
- * translation by mark lower_lock.c    locks behind the marks, so that what went wrong before does
- * not get out lower_route.c   ip rules and routes
+ *   lower_class.c    the ways a packet can take, and their numbers
+ *   lower_uplink.c   which interfaces a table leaves by, and so answers
+ *   lower_build.c    chains, rules and sets under construction
+ *   lower_rule.c     one rule of the author's as nft rules
+ *   lower_act.c      what such a rule does
+ *   lower_state.c    connections that keep their way
+ *   lower_walk.c     rows of rules, and the small ones that each needs
+ *   lower_own.c      what the listeners themselves send
+ *   lower_hook.c     prerouting and output, with the guarantees
+ *   lower_way.c      the chains that send a packet each way
+ *   lower_nat.c      address translation by mark
+ *   lower_lock.c     locks behind the marks
+ *   lower_route.c    ip rules and routes
+ *   lower_sysctl.c   kernel settings that the ways need
+ *   lower_dynamic.c  sets that are filled at run time
  */
 #ifndef TPC_LANG_LOWER_H
 #define TPC_LANG_LOWER_H
