@@ -1,22 +1,11 @@
 /*
  * lower: from a checked policy to the ir. The parts share one struct lower; each file builds one
- * kind of thing.
+ * kind of thing, and is named in the sections below.
  *
- *   lower_class.c    the ways a packet can take, and their numbers
- *   lower_uplink.c   which interfaces a table leaves by, and so answers
- *   lower_build.c    chains, rules and sets under construction
- *   lower_rule.c     one rule of the author's as nft rules
- *   lower_act.c      what such a rule does
- *   lower_state.c    connections that keep their way
- *   lower_walk.c     rows of rules, and the small ones that each needs
- *   lower_own.c      what the listeners themselves send
- *   lower_hook.c     prerouting and output, with the guarantees
- *   lower_way.c      the chains that send a packet each way
- *   lower_nat.c      address translation by mark
- *   lower_lock.c     locks behind the marks
- *   lower_route.c    ip rules and routes
- *   lower_sysctl.c   kernel settings that the ways need
- *   lower_dynamic.c  sets that are filled at run time
+ * Ways and their numbers come first (lower_class.c), then which rules keep state (lower_state.c),
+ * then the author's rules between the guarantees (lower_hook.c, rule by rule in lower_rule.c and
+ * lower_act.c), then ip rules and routes (lower_route.c), and last the chains that the ways, their
+ * translation and their locks are (lower_way.c, lower_nat.c, lower_lock.c).
  */
 #ifndef TPC_LANG_LOWER_H
 #define TPC_LANG_LOWER_H

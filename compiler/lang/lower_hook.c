@@ -250,6 +250,54 @@ static void refuse_loops(struct lower *lower, struct ir_chain *chain)
 	}
 }
 
+/* Is the listener's own port one that a rule is about, so that whoever asks there may mean it? */
+static bool is_asked_for(const struct lower *lower, const struct ast_listener *listener)
+{
+	for (size_t i = 0; i < lower->policy->rule_count; i++) {
+		const struct ast_rule *rule = &lower->policy->rules[i];
+		const struct match_condition *port = ast_condition(rule, "port");
+		bool names = port && !port->negated &&
+			     interval_contains(&port->values, listener->port);
+
+		if ((rule->specials & SPECIAL_LOCAL) && (!port || names))
+			return true;
+		if (names && rule->then->action == THEN_PROXY && rule->then->listener == listener)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What comes by an interface and goes straight to a redirect listener would have it connect to
+ * itself, maybe by way of another host, where nothing tells its traffic from anybody's.
+ */
+static bool is_guarded(const struct lower *lower, const struct ast_listener *listener)
+{
+	return listener->used && listener->mode == MODE_REDIRECT && !is_asked_for(lower, listener);
+}
+
+static bool has_guarded(const struct lower *lower)
+{
+	for (size_t i = 0; i < lower->policy->listener_count; i++)
+		if (is_guarded(lower, &lower->policy->listeners[i]))
+			return true;
+	return false;
+}
+
+static void refuse_straight(struct lower *lower, struct ir_chain *chain)
+{
+	const char *remark = "nothing that was not redirected goes to a listener's port";
+
+	for (size_t i = 0; i < lower->policy->listener_count; i++) {
+		const struct ast_listener *listener = &lower->policy->listeners[i];
+
+		if (!is_guarded(lower, listener))
+			continue;
+		lower_refuse_straight(lower, chain, listener, remark);
+		remark = NULL;
+	}
+}
+
 static void note_uplinks(struct lower *lower, struct ir_chain *chain)
 {
 	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
@@ -339,6 +387,7 @@ static void prerouting(struct lower *lower, const struct body *body)
 	replies(lower, chain);
 	refuse_loops(lower, chain);
 	leave_loopback(lower, chain);
+	refuse_straight(lower, chain);
 	note_uplinks(lower, chain);
 	leave_remote_listeners(lower, chain);
 	lower_fill_keep(lower, chain, SCOPE_FORWARD);
@@ -391,7 +440,7 @@ void lower_hooks(struct lower *lower)
 	local = lower_body(lower, SCOPE_LOCAL);
 	lower_own_chains(lower);
 	note_spoofed(lower);
-	if (forward.needed || lower->uplink_count || has_local_tproxy(lower))
+	if (forward.needed || lower->uplink_count || has_local_tproxy(lower) || has_guarded(lower))
 		prerouting(lower, &forward);
 	if (local.needed || lower->uplink_count || lower_has_own(lower))
 		output(lower, &local);

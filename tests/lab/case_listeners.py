@@ -65,6 +65,31 @@ def _straight():
         same(listener.seen, [], "what the proxy saw")
 
 
+@case("no loops: straight to a redirect listener's port nobody gets, unless a rule is about that port")
+def _straight_redirect():
+    rule = "{in: lan0, proto: tcp, port: 80, then: {proxy: p}}"
+    local = "{scope: local, proto: tcp, port: 80, then: {proxy: p}}"
+    asked = "{in: lan0, proto: tcp, port: [80, 12345], then: {proxy: p}}"
+    meant = "{to: local, proto: tcp, port: 12345, then: direct}"
+    for rules, reached in ((rule, False), (local, False), (asked, True), (f"{meant}, {rule}", True)):
+        with Network() as net:
+            Policy(net, f"""version: 1
+listeners: {{p: {{redirect: 12345, runs_as: {{mark: 0xff}}}}}}
+rules: [{rules}]
+""").up()
+            listener = net.listener(mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))
+            for version in FAMILIES:
+                straight = probe.ask(net.client, "tcp", ROUTER[version], 12345, timeout=1)
+                if reached:
+                    assert listener.seen, f"{rules}: not reached over IPv{version}: {straight}"
+                else:
+                    told(straight)
+                listener.seen.clear()
+                if rules != local:
+                    answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy")
+                listener.seen.clear()
+
+
 @case("no loops: two proxies in a chain, each meets only its own identity's exception")
 def _chain():
     require(all_ids(), "other user ids cannot be taken on here; run the lab as root")

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=bcdaef02eda87f26
+digest=f62f8bebd1e62466
 protocol=116
 first=10000
 last=10001

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=4ba5a1bab7970d5e
+digest=66c190e6b7c2368d
 protocol=116
 first=10000
 last=10005

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=438b2b120216ee5f
+digest=5396a0cb8b345b96
 protocol=116
 first=0
 last=0

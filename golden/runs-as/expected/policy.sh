@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=7804609804cbe1a7
+digest=3d89125b10e4b251
 protocol=116
 first=10000
 last=10010

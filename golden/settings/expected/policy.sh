@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=54b29907e3f2584f
+digest=307bef5f28d8639a
 protocol=200
 first=500
 last=509
