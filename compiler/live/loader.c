@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +56,25 @@ static int run_as_file(struct nft_ctx *context, const struct buf *text)
 	return nft_run_cmd_from_filename(context, path);
 }
 
+/*
+ * Without the right to force it (in a container with user ids of its own) libnftables' socket keeps
+ * the buffer it came with, and larger transactions are refused: it gets what everybody may have.
+ * The socket is libnftables' own, so it is looked for among ours.
+ */
+static void widen_buffers(void)
+{
+	enum { FDS = 64, ROOM = 64 << 20 };
+	int domain, room = ROOM;
+
+	for (int fd = 0; fd < FDS; fd++) {
+		socklen_t length = sizeof(domain);
+
+		if (!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) &&
+		    domain == AF_NETLINK)
+			setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	}
+}
+
 static _Noreturn void be_child(const struct buf *text, bool is_dry, bool as_file, int answer)
 {
 	struct nft_ctx *context;
@@ -67,6 +87,7 @@ static _Noreturn void be_child(const struct buf *text, bool is_dry, bool as_file
 		nft_ctx_buffer_error(context);
 		nft_ctx_buffer_output(context);
 		nft_ctx_set_dry_run(context, is_dry);
+		widen_buffers();
 		result = (as_file ? run_as_file(context, text)
 				  : nft_run_cmd_from_buffer(context, buf_text(text)))
 				 ? '1'

@@ -17,6 +17,7 @@ import time
 import probe
 from case_switch import Flood
 from lab import FOREIGN, ROUTER, Network
+from ns import all_ids
 from policy import TPC, WAYS, Policy
 from suite import answered, case, nothing, require, same, told
 
@@ -72,6 +73,7 @@ class Dnsmasq:
     """A dnsmasq on `host` with these options and no others of this machine."""
 
     def __init__(self, host, port, *options):
+        require(all_ids(), "dnsmasq changes its group, and other ids cannot be taken on here; run the lab as root")
         with host:
             self.process = subprocess.Popen(
                 ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", f"--port={port}",
