@@ -204,8 +204,7 @@ void blame_text(struct arena *arena, struct report *report, const struct ir *ir,
 		line = report_add(report, REPORT_REFUSED,
 				  "the rules are more than one transaction may hold here: user ids of a container's own give no right "
 				  "to large socket buffers");
-		line->command =
-			"sysctl -w net.core.wmem_max=16777216   # on the machine itself";
+		line->command = "sysctl -w net.core.wmem_max=16777216   # on the machine itself";
 	} else if (*words) {
 		line = report_add(report, REPORT_REFUSED, "nft refuses the rule `%s`: %s", words,
 				  error->text);
