@@ -100,7 +100,7 @@ static bool is_said_above(const struct domains *domains, const struct domain *do
 /* Lines for all domains with the sets of the first, as long as dnsmasq reads them. */
 static void put_lines(struct domains *domains, const char *sets, struct buf *out)
 {
-	size_t begin = 0, most = EMIT_DNSMASQ_LINE - strlen(sets);
+	size_t begin = 0, most = IR_RESOLVER_LINE - strlen(sets);
 	bool is_open = false;
 
 	for (size_t i = 0; i < domains->count; i++) {

@@ -10,10 +10,6 @@ struct buf;
 struct emit_job;
 struct ir;
 
-/* The longest line that dnsmasq reads whole, the end of the line not counted: MAXDNAME, 1025, in
- * its src/dns-protocol.h is the room it reads a line into. */
-enum { EMIT_DNSMASQ_LINE = 1023 };
-
 void emit_dnsmasq_put(const struct emit_job *job, struct buf *out);
 bool emit_dnsmasq_is_needed(const struct ir *ir);
 

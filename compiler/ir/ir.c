@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/names.h"
 #include "base/buf.h"
 
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name)
@@ -17,23 +18,16 @@ const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name)
 	return NULL;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 bool ir_set_resolves(const struct ir_set *set, const char *name)
 {
 	while (name) {
-		if (bsearch(&name, set->domains, set->domain_count, sizeof(name), compare_names))
+		if (bsearch(&name, set->domains, set->domain_count, sizeof(name), names_compare))
 			return true;
 		name = strchr(name, '.');
 		name = name ? name + 1 : NULL;
 	}
 	return false;
 }
-
-/* ---- verification ---- */
 
 const char *ir_action_name(enum ir_rule_action action)
 {
@@ -49,6 +43,8 @@ const char *ir_action_name(enum ir_rule_action action)
 	}
 	return "";
 }
+
+/* ---- verification ---- */
 
 static const char *verify_statement(struct arena *arena, const struct ir *ir,
 				    const struct ir_chain *chain,

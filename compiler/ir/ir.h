@@ -48,6 +48,10 @@ struct ir_set {
 	size_t domain_count;
 };
 
+/* The longest line that dnsmasq reads whole, the end of the line not counted: MAXDNAME, 1025, in
+ * its src/dns-protocol.h is the room it reads a line into. */
+enum { IR_RESOLVER_LINE = 1023 };
+
 /* ---- matches ---- */
 
 struct ir_match;

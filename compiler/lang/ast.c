@@ -50,19 +50,27 @@ struct match_condition *ast_condition(const struct ast_rule *rule, const char *k
 	return NULL;
 }
 
-static bool is_dynamic(const struct ast_policy *policy, const char *name)
+const struct ast_route *ast_table_routes(const struct ast_table *table, size_t *count)
 {
-	for (size_t i = 0; i < policy->set_count; i++)
-		if (!strcmp(policy->sets[i].name, name))
-			return policy->sets[i].dynamic;
-	return false;
+	*count = table->has_shorthand ? 1 : table->route_count;
+	return table->has_shorthand ? &table->shorthand : table->routes;
 }
 
-bool ast_may_change(const struct ast_policy *policy, const struct match_condition *condition)
+bool ast_names_source(const struct ast_rule *rule)
 {
-	for (size_t i = 0; i < condition->reference_count; i++)
-		if (is_dynamic(policy, condition->references[i].name))
+	const struct match_condition *in = ast_condition(rule, "in");
+
+	return in && !in->negated;
+}
+
+bool ast_may_change(struct ast_policy *policy, const struct match_condition *condition)
+{
+	for (size_t i = 0; i < condition->reference_count; i++) {
+		const struct ast_set *set = ast_set_find(policy, condition->references[i].name);
+
+		if (set && set->dynamic)
 			return true;
+	}
 	return match_may_change(condition);
 }
 

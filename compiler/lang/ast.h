@@ -75,7 +75,6 @@ struct ast_set {
 	const char **domains; /* whose addresses a resolver adds: lower case, sorted, each once */
 	size_t domain_count;
 	bool used;
-	const struct ir_set *lowered[ADDR_FAMILIES]; /* once a rule has asked for it */
 };
 
 /* ---- marks ---- */
@@ -265,9 +264,13 @@ struct ast_table *ast_table_find(struct ast_policy *policy, const char *name);
 const struct ast_group *ast_group_find(const struct ast_policy *policy, const char *name);
 /* The rule's condition under a key, or NULL. */
 struct match_condition *ast_condition(const struct ast_rule *rule, const char *key);
+/* Its routes, whether they were written one by one or in short. */
+const struct ast_route *ast_table_routes(const struct ast_table *table, size_t *count);
+/* Does the rule name the interfaces that its packets come by, and not just others? */
+bool ast_names_source(const struct ast_rule *rule);
 /* May a later packet of a connection answer the condition otherwise than the first: by its kind, or
  * because a set that it names is filled at run time? */
-bool ast_may_change(const struct ast_policy *policy, const struct match_condition *condition);
+bool ast_may_change(struct ast_policy *policy, const struct match_condition *condition);
 /* Direct, a proxy, a table, one of several, or a mark: where the packet goes, and not whether. */
 bool ast_chooses_way(const struct ast_then *then);
 /* Does it hand to a listener that is passed by when nobody waits there? False for no action (NULL).

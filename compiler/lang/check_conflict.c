@@ -90,10 +90,9 @@ static bool check_families(struct diag *diag, const struct ast_policy *policy,
 
 /* Does the action need the first packet of a connection? What goes direct may be in the middle of
  * one that is older than the policy. */
-static bool needs_first(enum ast_action action)
+static bool needs_first(const struct ast_then *then)
 {
-	return action == THEN_PROXY || action == THEN_ROUTE || action == THEN_BALANCE ||
-	       action == THEN_MARK;
+	return ast_chooses_way(then) && then->action != THEN_DIRECT;
 }
 
 static bool check_state(struct diag *diag, const struct ast_rule *rule)
@@ -108,7 +107,7 @@ static bool check_state(struct diag *diag, const struct ast_rule *rule)
 	if (!wanted)
 		return check_refuse(diag, state->span, "every packet is in one of these states",
 				    "remove `state`, or leave one of them out");
-	if (!needs_first(action) || (wanted & (STATE_NEW | STATE_RELATED)))
+	if (!needs_first(rule->then) || (wanted & (STATE_NEW | STATE_RELATED)))
 		return true;
 	if (wanted & STATE_ESTABLISHED)
 		return check_refuse(

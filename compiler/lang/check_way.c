@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/names.h"
 #include "lang/check.h"
 
 /* ---- listeners ---- */
@@ -50,17 +51,14 @@ static void add_dev(struct arena *arena, const char ***devs, size_t *count, bool
 		*complete = false;
 		return;
 	}
-	for (size_t i = 0; i < *count; i++)
-		if (!strcmp((*devs)[i], dev))
-			return;
-	*arena_append(arena, *devs, *count) = dev;
+	names_add(arena, devs, count, dev);
 }
 
 const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count,
 			      bool *complete)
 {
-	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
-	size_t route_count = table->has_shorthand ? 1 : table->route_count;
+	size_t route_count;
+	const struct ast_route *routes = ast_table_routes(table, &route_count);
 	const char **devs = NULL;
 
 	*count = 0;
@@ -134,8 +132,8 @@ static bool check_routes(struct diag *diag, const struct ast_table *table)
 
 static bool check_strict(struct diag *diag, const struct ast_table *table)
 {
-	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
-	size_t route_count = table->has_shorthand ? 1 : table->route_count;
+	size_t route_count;
+	const struct ast_route *routes = ast_table_routes(table, &route_count);
 	bool complete = true;
 
 	if (!table->strict)

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/names.h"
 #include "match/kinds.h"
 
 static void describe_class(struct lower *lower, const struct lower_class *way)
@@ -51,14 +52,6 @@ static void describe_listener(struct lower *lower, const struct lower_class *way
 
 /* ---- who must be there ---- */
 
-static void add_name(struct lower *lower, const char ***names, size_t *count, const char *name)
-{
-	for (size_t i = 0; i < *count; i++)
-		if (!strcmp((*names)[i], name))
-			return;
-	*arena_append(lower->arena, *names, *count) = name;
-}
-
 static void add_account(struct lower *lower, unsigned int selector, const char *name)
 {
 	struct ir *ir = lower->ir;
@@ -66,9 +59,9 @@ static void add_account(struct lower *lower, unsigned int selector, const char *
 	if (name[0] >= '0' && name[0] <= '9')
 		return;
 	if (selector == IDENTITY_USER)
-		add_name(lower, &ir->users, &ir->user_count, name);
+		names_add(lower->arena, &ir->users, &ir->user_count, name);
 	else if (selector == IDENTITY_GROUP)
-		add_name(lower, &ir->groups, &ir->group_count, name);
+		names_add(lower->arena, &ir->groups, &ir->group_count, name);
 }
 
 static void add_cgroup(struct lower *lower, const char *path, struct span origin)

@@ -59,9 +59,7 @@ static const char *counted(struct lower *lower, const struct lower_walk *walk,
 static bool takes_uplinks(const struct lower_walk *walk, const struct ast_rule *rule,
 			  const struct lower_class *way)
 {
-	const struct match_condition *in = ast_condition(rule, "in");
-
-	return walk->scope == SCOPE_FORWARD && way->inbound && (!in || in->negated);
+	return walk->scope == SCOPE_FORWARD && way->inbound && !ast_names_source(rule);
 }
 
 /* The chain of a way; NULL, the main table, for no way. */

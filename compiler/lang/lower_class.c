@@ -385,9 +385,7 @@ static void add_uplinks(struct numbers *numbers, bool leading)
 /* A rule that names interfaces means them, uplinks too. */
 static bool is_open(const struct ast_rule *rule)
 {
-	const struct match_condition *in = ast_condition(rule, "in");
-
-	return (rule->scopes & SCOPE_FORWARD) && (!in || in->negated);
+	return (rule->scopes & SCOPE_FORWARD) && !ast_names_source(rule);
 }
 
 static bool wants_inbound(const struct lower_class *way)

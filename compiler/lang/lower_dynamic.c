@@ -10,10 +10,6 @@
 #include "base/diag.h"
 #include "lang/lower.h"
 
-/* dnsmasq obeys one line for a name, and the line names all sets: it reads no longer ones (see
- * emit/dnsmasq.h). */
-enum { LINE_MOST = 1023 };
-
 static void lower_dynamic_set(struct lower *lower, const struct ast_set *set,
 			      enum addr_family family)
 {
@@ -34,7 +30,7 @@ static void lower_dynamic_set(struct lower *lower, const struct ast_set *set,
 	*arena_append(lower->arena, lower->sets, lower->set_count) = out;
 }
 
-/* Has the line for the domain room for all sets that it is in? */
+/* dnsmasq obeys one line for a name: has it room for all sets that the name is in? */
 static bool fits(struct lower *lower, const char *domain)
 {
 	size_t length = strlen("nftset=//") + strlen(domain);
@@ -43,7 +39,7 @@ static bool fits(struct lower *lower, const char *domain)
 		if (ir_set_resolves(lower->sets[i], domain))
 			length += strlen("4#inet##,") + strlen(lower->ir->table) +
 				  strlen(lower->sets[i]->base);
-	return length <= LINE_MOST;
+	return length <= IR_RESOLVER_LINE;
 }
 
 /* One error is enough: the same names are in the other sets. */

@@ -74,42 +74,41 @@ static void block_ipv6(struct lower *lower, const struct body *body)
 	lower_goto(lower, rule, lower_refuse(lower));
 }
 
-/* Does one of the rules that keep no state? */
-static bool leaves_errors(const struct lower *lower, enum ir_scope scope)
+/* Does one of the rules that keep no state leave ICMP errors behind? */
+static bool leaves_errors(struct lower *lower, const struct body *body)
 {
+	struct ast_rule otherwise = lower_default_rule(lower, body->otherwise, body->rules.scope);
 	const struct ast_policy *policy = lower->policy;
-	const struct ast_then *otherwise = scope == SCOPE_LOCAL ? policy->default_local
-								: policy->default_forward;
 
 	for (size_t i = 0; i < policy->rule_count; i++) {
-		if (!(policy->rules[i].scopes & scope))
+		if (!(policy->rules[i].scopes & body->rules.scope))
 			continue;
 		if (lower_changes(lower, &policy->rules[i]))
 			return false;
 		if (lower_leaves_errors(&policy->rules[i]))
 			return true;
 	}
-	return otherwise && otherwise->action == THEN_PROXY &&
-	       otherwise->listener->mode == MODE_TPROXY;
+	return lower_leaves_errors(&otherwise);
 }
 
 /* Rules that keep no state are asked for ICMP errors as for the packets that the errors are about.
  */
+static void begin_errors(struct lower *lower, struct body *body)
+{
+	if (body->rules.stateful || !leaves_errors(lower, body))
+		return;
+	body->errors = lower_new_walk(lower, body->rules.scope,
+				      arena_printf(lower->arena, "errors_%s", body->rules.name));
+	body->errors.errors = true;
+	body->errors.chain =
+		lower_chain(lower, body->errors.name, "ICMP errors go where their connection goes");
+	lower->errors = true;
+}
+
 static void walk_errors(struct lower *lower, struct body *body, const struct ast_rule *rule)
 {
-	if (body->rules.stateful || rule->then->action == THEN_CONTINUE ||
-	    !leaves_errors(lower, body->rules.scope))
-		return;
-	if (!body->errors.chain) {
-		body->errors =
-			lower_new_walk(lower, body->rules.scope,
-				       arena_printf(lower->arena, "errors_%s", body->rules.name));
-		body->errors.errors = true;
-		body->errors.chain = lower_chain(lower, body->errors.name,
-						 "ICMP errors go where their connection goes");
-		lower->errors = true;
-	}
-	lower_author_rule(lower, &body->errors, rule);
+	if (body->errors.chain && !body->rules.stateful && rule->then->action != THEN_CONTINUE)
+		lower_author_rule(lower, &body->errors, rule);
 }
 
 static void follow_errors(struct lower *lower, struct ir_chain *chain, const struct body *body)
@@ -167,6 +166,7 @@ static struct body lower_body(struct lower *lower, enum ir_scope scope)
 		body.host.chain = lower_chain(lower, body.host.name,
 					      "only rules that name these destinations");
 	body.needed = given && given->action != THEN_DIRECT;
+	begin_errors(lower, &body);
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		struct ast_rule *rule = &policy->rules[i];
 

@@ -315,8 +315,8 @@ static void warn_of_gap(struct lower *lower, const struct ast_table *table, enum
 /* Does the table have any route of the family? */
 static bool has_family(struct lower *lower, const struct ast_table *table, enum addr_family family)
 {
-	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
-	size_t count = table->has_shorthand ? 1 : table->route_count;
+	size_t count;
+	const struct ast_route *routes = ast_table_routes(table, &count);
 	struct ir_route out;
 
 	for (size_t i = 0; i < count; i++)
@@ -344,8 +344,8 @@ static void check_source(struct lower *lower, const struct ast_table *table,
 static void table_routes(struct lower *lower, const struct ast_table *table,
 			 const bool families[ADDR_FAMILIES], const bool routed[ADDR_FAMILIES])
 {
-	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
-	size_t count = table->has_shorthand ? 1 : table->route_count;
+	size_t count;
+	const struct ast_route *routes = ast_table_routes(table, &count);
 	bool found[ADDR_FAMILIES] = { false, false };
 
 	check_source(lower, table, &table->snat, "snat");
@@ -361,8 +361,8 @@ static void table_routes(struct lower *lower, const struct ast_table *table,
 static void reply_families(struct lower *lower, struct lower_class *way)
 {
 	const struct ast_table *table = way->tables[0];
-	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
-	size_t count = table->has_shorthand ? 1 : table->route_count;
+	size_t count;
+	const struct ast_route *routes = ast_table_routes(table, &count);
 	bool whole = lower_uplink_is_one(table);
 
 	for (int family = 0; family < ADDR_FAMILIES; family++)

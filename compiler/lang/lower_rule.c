@@ -17,7 +17,7 @@
 enum { RULES_MOST = 1000 };
 
 /* A condition with this many alternatives gets a chain of its own. */
-enum { APART_LEAST = 16, APARTS_MOST = 8 };
+enum { APART_LEAST = 16 };
 
 struct apart {
 	const char *key;
@@ -28,7 +28,7 @@ struct lowering {
 	struct match_context context;
 	struct lower *lower;
 	const struct ast_rule *rule;
-	struct apart aparts[APARTS_MOST]; /* the same in both families */
+	struct apart *aparts; /* the same in both families */
 	size_t apart_count;
 	bool empty;    /* a set without an address was asked for */
 	bool too_many; /* more combinations than a rule may have */
@@ -152,10 +152,9 @@ static bool set_apart(struct lowering *lowering, const struct match_condition *c
 	if (!alternatives->none_of &&
 	    (alternatives->count < APART_LEAST || !condition || condition->kind->by_family))
 		return false;
-	if (lowering->apart_count == APARTS_MOST)
-		return false;
 	lowering->too_many |= alternatives->count > RULES_MOST;
-	lowering->aparts[lowering->apart_count++] = (struct apart){ condition->key, *alternatives };
+	*arena_append(lowering->lower->arena, lowering->aparts, lowering->apart_count) =
+		(struct apart){ condition->key, *alternatives };
 	return true;
 }
 
@@ -173,6 +172,7 @@ static struct match_alternatives lower_conditions(struct lowering *lowering)
 	struct match_context *context = &lowering->context;
 	struct match_alternatives product = { 0 };
 
+	lowering->aparts = NULL;
 	lowering->apart_count = 0;
 	match_alternative(context, &product);
 	for (size_t i = 0; i < match_key_count; i++) {

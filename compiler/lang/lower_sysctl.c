@@ -9,6 +9,7 @@
 
 #include "addr/addr.h"
 #include "base/arena.h"
+#include "base/names.h"
 #include "lang/lower.h"
 
 enum need {
@@ -126,14 +127,6 @@ static const char *why_of(struct lower *lower, const struct feature *feature,
 			    way->name, place + 2);
 }
 
-static void add_dev(struct lower *lower, struct ir_sysctl *sysctl, const char *dev)
-{
-	for (size_t i = 0; i < sysctl->dev_count; i++)
-		if (!strcmp(sysctl->devs[i], dev))
-			return;
-	*arena_append(lower->arena, sysctl->devs, sysctl->dev_count) = dev;
-}
-
 /* Two wishes for one key: the stronger one, for the interfaces of both. */
 static void join(struct lower *lower, struct ir_sysctl *held, const struct ir_sysctl *more)
 {
@@ -147,7 +140,7 @@ static void join(struct lower *lower, struct ir_sysctl *held, const struct ir_sy
 		held->origin = more->origin;
 	}
 	for (size_t i = 0; !any && i < more->dev_count; i++)
-		add_dev(lower, held, more->devs[i]);
+		names_add(lower->arena, &held->devs, &held->dev_count, more->devs[i]);
 	if (any)
 		held->dev_count = 0;
 }
@@ -207,7 +200,7 @@ static void need_from(struct lower *lower, enum need what, const struct lower_cl
 	struct ir_sysctl one = wish(lower, what, way, NULL);
 
 	for (size_t i = 0; i < from->count; i++)
-		add_dev(lower, &one, from->devs[i]);
+		names_add(lower->arena, &one.devs, &one.dev_count, from->devs[i]);
 	add(lower, &one);
 }
 
@@ -256,10 +249,10 @@ static struct sources sources_of(struct lower *lower, const struct lower_class *
 
 		if (!(rule->scopes & SCOPE_FORWARD) || !leads_to(lower, rule->then, way))
 			continue;
-		if (!in || in->negated)
+		if (!ast_names_source(rule))
 			return any;
 		for (size_t k = 0; k < in->name_count; k++)
-			add_dev(lower, &found, in->names[k]);
+			names_add(lower->arena, &found.devs, &found.dev_count, in->names[k]);
 	}
 	return (struct sources){ found.devs, found.dev_count };
 }
@@ -336,8 +329,8 @@ static void loose_hop(struct lower *lower, const struct lower_class *way, const 
 static void loose_table(struct lower *lower, const struct lower_class *way,
 			const struct ast_table *table)
 {
-	const struct ast_route *routes = table->has_shorthand ? &table->shorthand : table->routes;
-	size_t count = table->has_shorthand ? 1 : table->route_count;
+	size_t count;
+	const struct ast_route *routes = ast_table_routes(table, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		if (routes[i].type != IR_ROUTE_UNICAST)
@@ -392,7 +385,7 @@ const char **lower_loopback_devs(struct lower *lower, size_t *count)
 			continue;
 		from = sources_of(lower, lower->classes[i]);
 		for (size_t k = 0; k < from.count; k++)
-			add_dev(lower, &found, from.devs[k]);
+			names_add(lower->arena, &found.devs, &found.dev_count, from.devs[k]);
 	}
 	*count = found.dev_count;
 	return found.devs;

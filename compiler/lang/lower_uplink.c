@@ -12,13 +12,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/names.h"
 #include "ir/ir.h"
-
-static const struct ast_route *routes_of(const struct ast_table *table, size_t *count)
-{
-	*count = table->has_shorthand ? 1 : table->route_count;
-	return table->has_shorthand ? &table->shorthand : table->routes;
-}
 
 static bool leads_out(const struct ast_route *route)
 {
@@ -27,17 +22,14 @@ static bool leads_out(const struct ast_route *route)
 
 static void add_dev(struct arena *arena, const char ***devs, size_t *count, const char *dev)
 {
-	for (size_t i = 0; i < *count; i++)
-		if (!dev || !strcmp((*devs)[i], dev))
-			return;
 	if (dev)
-		*arena_append(arena, *devs, *count) = dev;
+		names_add(arena, devs, count, dev);
 }
 
 bool lower_uplink_is_one(const struct ast_table *table)
 {
 	size_t count;
-	const struct ast_route *routes = routes_of(table, &count);
+	const struct ast_route *routes = ast_table_routes(table, &count);
 
 	for (size_t i = 0; i < count; i++)
 		if (leads_out(&routes[i]))
@@ -48,7 +40,7 @@ bool lower_uplink_is_one(const struct ast_table *table)
 const char **lower_uplink_devs(struct arena *arena, const struct ast_table *table, size_t *count)
 {
 	size_t route_count;
-	const struct ast_route *routes = routes_of(table, &route_count);
+	const struct ast_route *routes = ast_table_routes(table, &route_count);
 	const char **devs = NULL;
 
 	*count = 0;
@@ -68,7 +60,7 @@ const char **lower_uplink_devs(struct arena *arena, const struct ast_table *tabl
 bool lower_uplink_leads(const struct ast_table *table, const char *dev)
 {
 	size_t count;
-	const struct ast_route *routes = routes_of(table, &count);
+	const struct ast_route *routes = ast_table_routes(table, &count);
 	const struct ast_route *by_dev = NULL;
 	int64_t least = INT64_MAX;
 
@@ -102,7 +94,7 @@ struct ast_table *lower_uplink_only(struct arena *arena, const struct ast_table 
 {
 	struct ast_table *only = arena_new_of(arena, struct ast_table);
 	size_t count;
-	const struct ast_route *routes = routes_of(table, &count);
+	const struct ast_route *routes = ast_table_routes(table, &count);
 
 	*only = (struct ast_table){
 		.name = arena_printf(arena, "%s.%zu", table->name, number),

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/names.h"
 #include "lang/read.h"
 
 enum {
@@ -183,16 +184,11 @@ static bool read_domain(struct decode *decode, const struct node *node, struct a
 	return true;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void sort_domains(struct ast_set *set)
 {
 	size_t count = 0;
 
-	qsort(set->domains, set->domain_count, sizeof(*set->domains), compare_names);
+	qsort(set->domains, set->domain_count, sizeof(*set->domains), names_compare);
 	for (size_t i = 0; i < set->domain_count; i++)
 		if (!count || strcmp(set->domains[count - 1], set->domains[i]) != 0)
 			set->domains[count++] = set->domains[i];

@@ -195,18 +195,24 @@ static bool refuse(struct apply *apply, const char *what, const char *why)
 	return false;
 }
 
-static bool declare_sets(struct apply *apply)
+/* Loads the text; what nft has against it is told by the policy's lines. */
+static bool run_text(struct apply *apply, void (*put)(struct apply *apply, struct buf *out))
 {
 	struct loader_error error;
 	struct buf text = { 0 };
 	bool done;
 
-	put_declarations(apply, &text);
+	put(apply, &text);
 	done = loader_run(apply->arena, &text, LOADER_RUN, apply->folder.lock, &error);
 	if (!done)
 		blame_text(apply->arena, apply->report, apply->ir, &text, &error);
 	buf_free(&text);
-	if (!done)
+	return done;
+}
+
+static bool declare_sets(struct apply *apply)
+{
+	if (!run_text(apply, put_declarations))
 		return false;
 	if (!apply->observed.table.exists) {
 		undo_add(&apply->undo, UNDO_NEW_TABLE);
@@ -276,16 +282,7 @@ static bool fill_sets(struct apply *apply)
 
 bool apply_flip(struct apply *apply)
 {
-	struct loader_error error;
-	struct buf text = { 0 };
-	bool done;
-
-	put_flip(apply, &text);
-	done = loader_run(apply->arena, &text, LOADER_RUN, apply->folder.lock, &error);
-	if (!done)
-		blame_text(apply->arena, apply->report, apply->ir, &text, &error);
-	buf_free(&text);
-	if (!done)
+	if (!run_text(apply, put_flip))
 		return false;
 	apply->counts->flip = apply->diff.flip;
 	apply->counts->nft_rules = apply->after->nft_rules;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/names.h"
 
 /* SO_NETNS_COOKIE of Linux 5.14 (include/uapi/asm-generic/socket.h), which older headers lack. */
 enum { NETNS_COOKIE = 71 };
@@ -189,11 +190,6 @@ void folder_close(struct arena *arena, struct folder *folder)
 	folder->lock = -1;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 const char **folder_list(struct arena *arena, const struct folder *folder, size_t *count)
 {
 	DIR *stream = folder->path ? opendir(folder->path) : NULL;
@@ -208,6 +204,6 @@ const char **folder_list(struct arena *arena, const struct folder *folder, size_
 			*arena_append(arena, names, *count) = arena_strdup(arena, entry->d_name);
 	closedir(stream);
 	if (*count)
-		qsort(names, *count, sizeof(*names), compare_names);
+		qsort(names, *count, sizeof(*names), names_compare);
 	return names;
 }

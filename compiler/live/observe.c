@@ -11,6 +11,7 @@
 #include <linux/netlink.h>
 
 #include "base/arena.h"
+#include "base/names.h"
 #include "live/folder.h"
 #include "live/report.h"
 
@@ -47,11 +48,6 @@ bool observe_refused(struct report *report, const struct netlink_error *error)
 	return false;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void add_name(struct arena *arena, const char *name, const char ***names, size_t *count)
 {
 	for (size_t i = 0; i < *count; i++)
@@ -82,7 +78,7 @@ bool observe_policies(struct arena *arena, struct kernel *kernel, const struct f
 		if (record_read(arena, folder, files[i]))
 			add_name(arena, files[i], names, count);
 	if (*count)
-		qsort(*names, *count, sizeof(**names), compare_names);
+		qsort(*names, *count, sizeof(**names), names_compare);
 	return true;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/names.h"
 
 enum { VALUE_MOST = 4096 };
 
@@ -75,11 +76,6 @@ static const char *behind_conf(const char *key)
 	return conf ? conf + strlen(".conf.") : NULL;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 const char **settings_interfaces(struct arena *arena, const char *pattern, size_t *count)
 {
 	const char *begin = behind_conf(pattern), **names = NULL;
@@ -97,7 +93,7 @@ const char **settings_interfaces(struct arena *arena, const char *pattern, size_
 			*arena_append(arena, names, *count) = arena_strdup(arena, entry->d_name);
 	closedir(stream);
 	if (*count)
-		qsort(names, *count, sizeof(*names), compare_names);
+		qsort(names, *count, sizeof(*names), names_compare);
 	return names;
 }
 
