@@ -1,6 +1,6 @@
 """HAProxy with a transparent bind: in its own name, and in its client's."""
 
-from lab import CLIENT, FOREIGN, PLAIN, UPLINKS
+from lab import FOREIGN, PLAIN, UPLINKS
 from servers import curl, shown
 from suite import answered, case, same
 from trial import FAMILIES, Trial, needs
@@ -37,12 +37,7 @@ def _spoofing():
     needs("haproxy", "curl")
     with Trial("with-haproxy-spoofing") as net:
         proxy = haproxy(net.up())
-        for host, address in (net.client, CLIENT), (net.router, UPLINKS["wan0"][1]):
-            for version in FAMILIES:
-                outcome = answered(curl(host, FOREIGN[version]), "origin", peer=address[version],
-                                   dest=shown(FOREIGN[version], 80))
-                assert "by way of 1.1 haproxy" in outcome.text, str(outcome)
-        same(len(net.web["origin"].seen), 4, "requests at the origin")
+        net.goes_as_client("by way of 1.1 haproxy")
         for version in FAMILIES:
             net.goes_direct(net.client, PLAIN[version], 443, version)
         net.no_straight_way(PORT)

@@ -3,9 +3,8 @@
 import pathlib
 
 from daemons import private, settled
-from lab import CLIENT, FOREIGN, PLAIN, UPLINKS
-from servers import curl, shown
-from suite import answered, case, same
+from lab import PLAIN
+from suite import case
 from trial import FAMILIES, Trial, needs
 
 PORT = 3129
@@ -23,12 +22,7 @@ def _tproxy():
     needs("squid", "curl")
     with Trial("with-squid") as net:
         proxy = squid(net.up())
-        for host, address in (net.client, CLIENT), (net.router, UPLINKS["wan0"][1]):
-            for version in FAMILIES:
-                outcome = answered(curl(host, FOREIGN[version]), "origin", peer=address[version],
-                                   dest=shown(FOREIGN[version], 80))
-                assert "(squid/" in outcome.text, str(outcome)
-        same(len(net.web["origin"].seen), 4, "requests at the origin")
+        net.goes_as_client("(squid/")
         settled(lambda: LOG.read_text().count(" ORIGINAL_DST/"), 4,
                 "requests that Squid sent where the client was going")
         for version in FAMILIES:

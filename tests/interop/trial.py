@@ -9,7 +9,7 @@ import shutil
 
 import ns
 from daemons import Daemon
-from lab import FOREIGN, ROUTER, Network
+from lab import CLIENT, FOREIGN, ROUTER, UPLINKS, Network
 from policy import ROOT, Policy, different, kernel
 from servers import MUCH, Names, Web, curl, shown
 from suite import answered, nothing, require, same, told
@@ -59,6 +59,15 @@ class Trial(Network):
         outcome = answered(curl(host, address, port, user), "origin", dest=shown(address, port))
         assert outcome.peer_address in self.addresses(host, version), str(outcome)
         assert "by way of nobody" in outcome.text, str(outcome)
+
+    def goes_as_client(self, word):
+        """By the proxy, which leaves its word in the request; the origin sees who asked, once each."""
+        for host, address in (self.client, CLIENT), (self.router, UPLINKS["wan0"][1]):
+            for version in FAMILIES:
+                outcome = answered(curl(host, FOREIGN[version]), "origin", peer=address[version],
+                                   dest=shown(FOREIGN[version], 80))
+                assert word in outcome.text, str(outcome)
+        same(len(self.web["origin"].seen), 4, "requests at the origin")
 
     def carries_much(self, versions=FAMILIES):
         """Not only a connection's first packets arrive."""

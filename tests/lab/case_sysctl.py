@@ -82,20 +82,26 @@ def tell(net, text, way, broken):
     return said
 
 
+def probes(net, who):
+    """Nobody answers; and: `who` does."""
+    def broken():
+        for proto, version in BOTH:
+            outcome = probe.ask(net.client, proto, FOREIGN[version], 443, timeout=0.3)
+            assert outcome.kind != "answer", outcome
+
+    def works():
+        for proto, version in BOTH:
+            answered(probe.ask(net.client, proto, FOREIGN[version], 443), who)
+    return broken, works
+
+
 # ---- forwarding ----
 
 @case("sysctls: forwarding is switched on for a table, in each family, by apply and by the script")
 def _forwarding():
     for way in "apply", "sh":
         with Network(uplinks=("wan0", "wg0")) as net:
-            def broken():
-                for proto, version in BOTH:
-                    outcome = probe.ask(net.client, proto, FOREIGN[version], 443, timeout=0.3)
-                    assert outcome.kind != "answer", outcome
-
-            def works():
-                for proto, version in BOTH:
-                    answered(probe.ask(net.client, proto, FOREIGN[version], 443), "vpn")
+            broken, works = probes(net, "vpn")
             whole_way(net, VPN, OFF, {key: 1 for key in OFF}, broken, works, way)
 
 
@@ -439,14 +445,7 @@ rules: [{in: lan0, proto: [tcp, udp], then: {proxy: proxy}}]
             net.listener()
             bridge(net)
 
-            def broken():
-                for proto, version in BOTH:
-                    outcome = probe.ask(net.client, proto, FOREIGN[version], 443, timeout=0.3)
-                    assert outcome.kind != "answer", outcome
-
-            def works():
-                for proto, version in BOTH:
-                    answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy")
+            broken, works = probes(net, "proxy")
             for name in "br0", '"br*"', "[wan0, br0]":
                 whole_way(net, text.replace("lan0", name), keys, {key: 0 for key in keys}, broken,
                           works, way)
