@@ -90,6 +90,7 @@ struct ir_match {
 	bool tracked; /* asks what the packet's connection began with, and not the packet: for ICMP
 			 errors */
 	const struct ir_bytes *bytes;
+	struct span origin; /* the author's condition; no source where the match stands for none */
 };
 
 /* ---- nft rules ---- */

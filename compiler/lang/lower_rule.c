@@ -166,6 +166,16 @@ static void add_beside(struct lowering *lowering, struct match_alternatives *pro
 			      product->items[i].count) = match;
 }
 
+/* Says of the matches from which condition they come. */
+static void note_origin(const struct match_condition *condition, struct match_alternatives *out)
+{
+	for (size_t i = 0; i < out->count; i++)
+		for (size_t k = 0; k < out->items[i].count; k++)
+			out->items[i].items[k].origin = condition->span;
+	if (out->beside)
+		out->beside->origin = condition->span;
+}
+
 /* In the order of match.def, whatever order the author wrote the keys in. */
 static struct match_alternatives lower_conditions(struct lowering *lowering)
 {
@@ -186,6 +196,8 @@ static struct match_alternatives lower_conditions(struct lowering *lowering)
 			condition->kind->lower(condition, context, &alternatives);
 		else
 			continue;
+		if (condition)
+			note_origin(condition, &alternatives);
 		if (!set_apart(lowering, condition, &alternatives))
 			product = multiply(lowering, &product, &alternatives);
 		else if (alternatives.beside)
