@@ -1,0 +1,248 @@
+/*
+ * overlay: a sweep over the edges of all sets at once; see overlay.h.
+ *
+ * A heap gives the next edge, a bit field says which sets are open between two edges. A list is
+ * known by a 128-bit sum of random numbers, one a set, so that a list met before costs one look
+ * into a table.
+ */
+#include "addr/overlay.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+
+enum { WORD = 64 };
+
+/* One set on its way through the sweep. */
+struct cursor {
+	const struct interval_set *set;
+	size_t next; /* interval */
+	bool open;   /* inside of it: its next edge is its end */
+	uint32_t index;
+};
+
+struct print {
+	uint64_t a, b;
+};
+
+struct sweep {
+	struct arena *arena;
+	struct cursor *cursors;
+	struct cursor **heap;
+	size_t heap_count;
+	uint64_t *active;
+	const bool *ends;
+	size_t words, room, entries, most;
+	struct print *prints; /* of the lists, by number */
+	size_t print_count;
+	size_t *table; /* of lists, by print: number + 1 */
+	size_t table_size;
+	struct overlay *out;
+	bool keeps_atoms;
+};
+
+/* splitmix64, Steele, Lea and Flood: one number after the other of a seed that is ours. */
+static uint64_t mix(uint64_t value)
+{
+	value += 0x9e3779b97f4a7c15u;
+	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9u;
+	value = (value ^ value >> 27) * 0x94d049bb133111ebu;
+	return value ^ value >> 31;
+}
+
+/* ---- edges ---- */
+
+/* The first address behind the edge; an end at the very last address has none and is met by nobody.
+ */
+static addr_bits edge(const struct cursor *cursor)
+{
+	const struct interval *interval = &cursor->set->items[cursor->next];
+
+	return cursor->open ? interval->last + 1 : interval->first;
+}
+
+static bool has_edge(const struct cursor *cursor)
+{
+	return cursor->next < cursor->set->count &&
+	       !(cursor->open && cursor->set->items[cursor->next].last == (addr_bits)-1);
+}
+
+static void sink(struct sweep *sweep, size_t at)
+{
+	struct cursor **heap = sweep->heap, *moved = heap[at];
+	addr_bits key = edge(moved);
+
+	for (size_t child; (child = 2 * at + 1) < sweep->heap_count; at = child) {
+		if (child + 1 < sweep->heap_count && edge(heap[child + 1]) < edge(heap[child]))
+			child++;
+		if (key <= edge(heap[child]))
+			break;
+		heap[at] = heap[child];
+	}
+	heap[at] = moved;
+}
+
+/* Goes over the edge of the set at the top. */
+static void pass(struct sweep *sweep)
+{
+	struct cursor *cursor = sweep->heap[0];
+
+	sweep->active[cursor->index / WORD] ^= 1ull << cursor->index % WORD;
+	cursor->next += cursor->open;
+	cursor->open = !cursor->open;
+	if (!has_edge(cursor))
+		sweep->heap[0] = sweep->heap[--sweep->heap_count];
+	if (sweep->heap_count)
+		sink(sweep, 0);
+}
+
+/* ---- lists ---- */
+
+/* Adds each open set to the print, up to the first that ends a list, and writes them down. */
+static size_t gather(const struct sweep *sweep, struct print *print, uint32_t *into)
+{
+	size_t count = 0;
+
+	for (size_t w = 0; w < sweep->words; w++)
+		for (uint64_t word = sweep->active[w]; word; word &= word - 1) {
+			uint32_t index = (uint32_t)(w * WORD + (size_t)__builtin_ctzll(word));
+
+			print->a += mix(2 * (uint64_t)index);
+			print->b += mix(2 * (uint64_t)index + 1);
+			if (into)
+				into[count] = index;
+			count++;
+			if (sweep->ends && sweep->ends[index])
+				return count;
+		}
+	return count;
+}
+
+static size_t *slot(const struct sweep *sweep, struct print print)
+{
+	for (size_t i = print.a;; i++) {
+		size_t *entry = &sweep->table[i & (sweep->table_size - 1)];
+
+		if (!*entry || !memcmp(&sweep->prints[*entry - 1], &print, sizeof(print)))
+			return entry;
+	}
+}
+
+static void grow_table(struct sweep *sweep)
+{
+	if (sweep->print_count * 2 < sweep->table_size)
+		return;
+	sweep->table_size = sweep->table_size ? sweep->table_size * 4 : 64;
+	sweep->table = arena_alloc(sweep->arena, sweep->table_size * sizeof(*sweep->table));
+	for (size_t i = 0; i < sweep->print_count; i++)
+		*slot(sweep, sweep->prints[i]) = i + 1;
+}
+
+static size_t intern(struct sweep *sweep, struct print print, size_t count, struct interval first)
+{
+	struct overlay *out = sweep->out;
+	struct overlay_list *list;
+	size_t *entry;
+
+	grow_table(sweep);
+	entry = slot(sweep, print);
+	if (*entry)
+		return *entry - 1;
+	sweep->entries += count;
+	*arena_append(sweep->arena, sweep->prints, sweep->print_count) = print;
+	*entry = sweep->print_count;
+	list = arena_append(sweep->arena, out->lists, out->list_count);
+	list->sets = arena_alloc(sweep->arena, count * sizeof(*list->sets));
+	list->first = first;
+	list->count = gather(sweep, &print, list->sets);
+	return *entry - 1;
+}
+
+/* ---- atoms ---- */
+
+static void add_atom(struct sweep *sweep, addr_bits first, addr_bits last)
+{
+	struct overlay *out = sweep->out;
+	struct print print = { 0 };
+	size_t count = gather(sweep, &print, NULL), list;
+	struct overlay_atom *before = out->atom_count ? &out->atoms[out->atom_count - 1] : NULL;
+
+	if (!count)
+		return;
+	list = intern(sweep, print, count, (struct interval){ first, last });
+	if (!sweep->keeps_atoms)
+		return;
+	if (before && before->list == list && before->span.last + 1 == first)
+		before->span.last = last;
+	else
+		*arena_append(sweep->arena, out->atoms, out->atom_count) =
+			(struct overlay_atom){ { first, last }, list };
+}
+
+static bool run(struct sweep *sweep)
+{
+	while (sweep->heap_count) {
+		addr_bits at = edge(sweep->heap[0]);
+
+		while (sweep->heap_count && edge(sweep->heap[0]) == at)
+			pass(sweep);
+		add_atom(sweep, at, sweep->heap_count ? edge(sweep->heap[0]) - 1 : (addr_bits)-1);
+		if (sweep->entries > sweep->most)
+			return false;
+	}
+	return true;
+}
+
+static bool make(struct sweep sweep, const struct interval_set *const *sets, size_t count)
+{
+	struct arena *arena = sweep.arena;
+
+	*sweep.out = (struct overlay){ 0 };
+	sweep.words = (count + WORD - 1) / WORD;
+	sweep.cursors = arena_alloc(arena, count * sizeof(*sweep.cursors) + 1);
+	sweep.heap = arena_alloc(arena, count * sizeof(struct cursor *) + 1);
+	sweep.active = arena_alloc(arena, sweep.words * sizeof(*sweep.active) + 1);
+	for (size_t i = 0; i < count; i++) {
+		sweep.cursors[i] = (struct cursor){ .set = sets[i], .index = (uint32_t)i };
+		if (sets[i]->count)
+			sweep.heap[sweep.heap_count++] = &sweep.cursors[i];
+	}
+	for (size_t i = sweep.heap_count / 2; i--;)
+		sink(&sweep, i);
+	return run(&sweep);
+}
+
+bool overlay_make(struct arena *arena, const struct interval_set *const *sets, const bool *ends,
+		  size_t count, size_t most, struct overlay *out)
+{
+	return make((struct sweep){ .arena = arena,
+				    .ends = ends,
+				    .most = most,
+				    .out = out,
+				    .keeps_atoms = true },
+		    sets, count);
+}
+
+bool overlay_make_lists(struct arena *arena, const struct interval_set *const *sets,
+			const bool *ends, size_t count, size_t most, struct overlay *out)
+{
+	return make((struct sweep){ .arena = arena, .ends = ends, .most = most, .out = out }, sets,
+		    count);
+}
+
+const struct overlay_list *overlay_find(const struct overlay *overlay, addr_bits value)
+{
+	size_t low = 0, high = overlay->atom_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (overlay->atoms[middle].span.last < value)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == overlay->atom_count || overlay->atoms[low].span.first > value)
+		return NULL;
+	return &overlay->lists[overlay->atoms[low].list];
+}
