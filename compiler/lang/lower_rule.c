@@ -170,10 +170,14 @@ static void add_beside(struct lowering *lowering, struct match_alternatives *pro
 static void note_origin(const struct match_condition *condition, struct match_alternatives *out)
 {
 	for (size_t i = 0; i < out->count; i++)
-		for (size_t k = 0; k < out->items[i].count; k++)
+		for (size_t k = 0; k < out->items[i].count; k++) {
 			out->items[i].items[k].origin = condition->span;
-	if (out->beside)
+			out->items[i].items[k].key = condition->key;
+		}
+	if (out->beside) {
 		out->beside->origin = condition->span;
+		out->beside->key = condition->key;
+	}
 }
 
 /* In the order of match.def, whatever order the author wrote the keys in. */
@@ -249,6 +253,7 @@ static struct ir_rule *add_rule(struct lowering *lowering, struct ir_chain *chai
 	const struct ast_rule *rule = lowering->rule;
 	struct ir_rule *out = lower_rule(lowering->lower, chain, rule->span, rule->name);
 
+	out->otherwise = !rule->number;
 	for (size_t i = 0; alternative && i < alternative->count; i++)
 		lower_match(lowering->lower, out, alternative->items[i]);
 	return out;
