@@ -14,12 +14,13 @@
 #include "ir/ir.h"
 #include "live/apply.h"
 
-enum { APPLY_DRY_RUN, APPLY_CONFIRM };
+enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_LEVEL };
 
 static const struct cmd_option options[] = {
 	[APPLY_DRY_RUN] = { "dry-run", 'n', NULL, "show what would be done, and change nothing",
 			    NULL, false },
 	[APPLY_CONFIRM] = { "confirm", 0, "SECONDS", "a key of a later version", NULL, true },
+	[APPLY_LEVEL] = CMD_LEVEL_OPTION,
 };
 
 static const char *outcome_word(enum apply_outcome outcome, bool is_dry)
@@ -132,6 +133,7 @@ static enum cmd_status run(struct cmd_call *call)
 	job.ir = cmd_compile_policy(call, job.policy);
 	if (!job.ir)
 		return CMD_POLICY_WRONG;
+	job.ir = cmd_optimise(call, job.ir, APPLY_LEVEL);
 	job.diag = diag_new(call->arena);
 	job.dry_run = cmd_given(call, APPLY_DRY_RUN);
 	outcome = apply_policy(&job, &counts);

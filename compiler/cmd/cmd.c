@@ -20,6 +20,7 @@
 #include "cmd/help.h"
 #include "cmd/options.h"
 #include "lang/lang.h"
+#include "opt/opt.h"
 
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
@@ -111,6 +112,15 @@ struct ir *cmd_compile_policy(const struct cmd_call *call, const char *path)
 
 	cmd_show_diag(call, diag);
 	return diag_error_count(diag) ? NULL : ir;
+}
+
+const char *const cmd_levels[] = { "0", "1", NULL };
+
+struct ir *cmd_optimise(const struct cmd_call *call, const struct ir *ir, size_t option)
+{
+	const char *level = call->values[option];
+
+	return opt_run(call->arena, ir, level ? level[0] - '0' : OPT_DEFAULT);
 }
 
 /* https://no-color.org: any value that is not empty means no colours unless they are asked for. */

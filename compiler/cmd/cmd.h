@@ -54,6 +54,17 @@ struct cmd_verb {
 							  refused by name */
 };
 
+extern const char *const cmd_levels[];
+
+/* For a verb's options. */
+#define CMD_LEVEL_OPTION                                                                 \
+	{                                                                                \
+		"optimize", 'O', "0|1",                                                  \
+			"0: an nft rule for each of the policy's, for a reader; 1, the " \
+			"default: maps",                                                 \
+			cmd_levels, false                                                \
+	}
+
 enum { CMD_ANY_NUMBER = 0xffff }; /* most_args of a verb that takes a list */
 
 struct cmd_call {
@@ -83,6 +94,9 @@ int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char *
  * arena's.
  */
 struct ir *cmd_compile_policy(const struct cmd_call *call, const char *path);
+/* The ir at the level that the call's option says, which is one of CMD_LEVEL_OPTION's: its own
+ * copy. */
+struct ir *cmd_optimise(const struct cmd_call *call, const struct ir *ir, size_t option);
 /* Shows diagnostics that a verb collected itself, in the call's format, on standard error. */
 void cmd_show_diag(const struct cmd_call *call, const struct diag *diag);
 

@@ -19,7 +19,7 @@
 #include "emit/emit.h"
 #include "ir/ir.h"
 
-enum { COMPILE_OUTPUT, COMPILE_EMIT, COMPILE_CHECK };
+enum { COMPILE_OUTPUT, COMPILE_EMIT, COMPILE_CHECK, COMPILE_LEVEL };
 
 static const struct cmd_option options[] = {
 	[COMPILE_OUTPUT] = { "output", 'o', "DIR", "the folder for the outputs, made if need be",
@@ -29,6 +29,7 @@ static const struct cmd_option options[] = {
 			   false },
 	[COMPILE_CHECK] = { "check", 0, NULL,
 			    "write nothing, show the difference to what is in DIR", NULL, false },
+	[COMPILE_LEVEL] = CMD_LEVEL_OPTION,
 };
 
 /* The outputs of one policy: those that are needed, with their texts, and the names of those that
@@ -293,6 +294,7 @@ static enum cmd_status run(struct cmd_call *call)
 	ir = cmd_compile_policy(call, call->args[0]);
 	if (!ir)
 		return CMD_POLICY_WRONG;
+	ir = cmd_optimise(call, ir, COMPILE_LEVEL);
 	job = make_job(call->arena, ir, call->args[0]);
 	if (cmd_given(call, COMPILE_EMIT))
 		return print_output(&job, emit_find(call->values[COMPILE_EMIT]));

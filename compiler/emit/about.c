@@ -19,9 +19,9 @@
 /* FNV-1a's 64 bit offset basis (draft-eastlake-fnv). */
 static const uint64_t CONTENTS_SEED = 0xcbf29ce484222325u;
 
-uint64_t about_contents(const struct interval_set *elements)
+uint64_t about_contents(const struct ir_set *set)
 {
-	return interval_digest(elements, CONTENTS_SEED);
+	return ir_set_digest(set, CONTENTS_SEED);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -78,7 +78,7 @@ void about_put(const struct ir *ir, struct buf *out)
 		const struct ir_set *set = &ir->sets[i];
 
 		snprintf(line, sizeof(line), "set=%s name=%s contents=%016" PRIx64, set->base,
-			 set->name, about_contents(&set->elements));
+			 set->name, about_contents(set));
 		put_line(out, line);
 	}
 }

@@ -25,6 +25,7 @@ struct arena;
 struct buf;
 struct interval_set;
 struct ir;
+struct ir_set;
 
 /* The chain's name ("policy" is a word of nft's own). */
 #define ABOUT_CHAIN "about"
@@ -50,8 +51,8 @@ struct about_line {
 void about_put(const struct ir *ir, struct buf *out);
 /* Reads one comment; false for one that is none of ours. */
 bool about_parse(const char *comment, struct about_line *out);
-/* The digest that names a set's elements. */
-uint64_t about_contents(const struct interval_set *elements);
+/* The digest that names what a set holds, and, of a map, where it leads. */
+uint64_t about_contents(const struct ir_set *set);
 /* The routing tables that hold routes of ours, ascending, each once; in the arena. */
 uint32_t *about_tables(struct arena *arena, const struct ir *ir, size_t *count);
 

@@ -48,8 +48,18 @@ static void put_duration(uint32_t seconds, struct buf *out)
 
 /* The elements of a dynamic set may have times of their own, whether the set gives them one or not.
  */
+static void declare_map(const struct ir_set *map, struct buf *out)
+{
+	buf_printf(out, "\tmap %s {\n\t\t%s : verdict\n\t\tflags interval\n\t}\n", map->name,
+		   type_words(map->type));
+}
+
 void elements_declare(const struct ir_set *set, struct buf *out)
 {
+	if (set->targets) {
+		declare_map(set, out);
+		return;
+	}
 	if (set->dynamic) {
 		buf_puts(out, "\t# ");
 		text_put_place(out, set->origin);
@@ -96,7 +106,7 @@ static void put_window(struct interval window, struct buf *out)
 	put_moment(window.last + 1, out);
 }
 
-static void put_element(enum ir_set_type type, struct interval element, struct buf *out)
+static void put_value(enum ir_set_type type, struct interval element, struct buf *out)
 {
 	switch (type) {
 	case IR_SET_IPV4:
@@ -112,6 +122,33 @@ static void put_element(enum ir_set_type type, struct interval element, struct b
 		put_window(element, out);
 		return;
 	}
+}
+
+void elements_put_target(const struct ir_target *target, struct buf *out)
+{
+	switch (target->verdict) {
+	case TARGET_ACCEPT:
+		buf_puts(out, "accept");
+		return;
+	case TARGET_DROP:
+		buf_puts(out, "drop");
+		return;
+	case TARGET_GOTO:
+		buf_printf(out, "goto %s", target->chain);
+		return;
+	case TARGET_JUMP:
+		buf_printf(out, "jump %s", target->chain);
+		return;
+	}
+}
+
+static void put_element(const struct ir_set *set, size_t i, struct buf *out)
+{
+	put_value(set->type, set->elements.items[i], out);
+	if (!set->targets)
+		return;
+	buf_puts(out, " : ");
+	elements_put_target(&set->targets[set->leads[i]], out);
 }
 
 /* The widest element so far decides when a line is full, so that no element has to be written
@@ -131,7 +168,7 @@ static void put_elements(const struct ir_set *set, struct buf *out)
 			buf_puts(out, ", ");
 		}
 		before = out->length;
-		put_element(set->type, set->elements.items[i], out);
+		put_element(set, i, out);
 		width = out->length - before;
 		widest = width > widest ? width : widest;
 	}
@@ -148,7 +185,8 @@ void elements_fill(const struct ir_set *set, const char *table, struct buf *out)
 		buf_putc(out, '\n');
 	}
 	if (!set->dynamic)
-		buf_printf(out, "flush set inet %s %s\n", table, set->name);
+		buf_printf(out, "flush %s inet %s %s\n", set->targets ? "map" : "set", table,
+			   set->name);
 	if (set->elements.count == 0)
 		return;
 	buf_printf(out, "add element inet %s %s {\n", table, set->name);

@@ -32,6 +32,10 @@ struct emit_output {
 const struct emit_output *emit_outputs(size_t *count);
 const struct emit_output *emit_find(const char *kind);
 
+/* Does a map among the wanted sets (NULL: all) lead to the chain? Then the chain is declared with
+ * it. */
+bool emit_nft_leads_to(const struct ir *ir, const bool *wanted, const char *chain);
+
 /*
  * Pieces of the nft file, for the live engine. Names of sets are ir_set.name.
  * fill: the table and the sets with i's bit set in `wanted` (NULL: all), created and filled; no

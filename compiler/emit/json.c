@@ -109,6 +109,8 @@ static void put_set(const struct ir_set *set, struct buf *out)
 	put_string(set->name, out);
 	buf_printf(out, ", \"type\": \"%s\", \"intervals\": %zu", set_type(set->type),
 		   set->elements.count);
+	if (set->targets)
+		buf_puts(out, ", \"map\": true");
 	if (set->dynamic) {
 		buf_puts(out, ", \"dynamic\": true, \"timeout\": ");
 		put_number_or_null(set->timeout, out);

@@ -52,9 +52,28 @@ static const char *type_name(enum ir_chain_type type)
 	return "";
 }
 
+bool emit_nft_leads_to(const struct ir *ir, const bool *wanted, const char *chain)
+{
+	for (size_t i = 0; i < ir->set_count; i++)
+		for (size_t k = 0; k < ir->sets[i].target_count && (!wanted || wanted[i]); k++)
+			if (ir->sets[i].targets[k].chain &&
+			    !strcmp(ir->sets[i].targets[k].chain, chain))
+				return true;
+	return false;
+}
+
+/* What a map leads to has to be there before it is filled. */
+static void declare_targets(const struct ir *ir, const bool *wanted, struct buf *out)
+{
+	for (size_t i = 0; i < ir->chain_count; i++)
+		if (emit_nft_leads_to(ir, wanted, ir->chains[i].name))
+			buf_printf(out, "\tchain %s {\n\t}\n", ir->chains[i].name);
+}
+
 void emit_nft_fill(const struct ir *ir, const bool *wanted, struct buf *out)
 {
 	buf_printf(out, "table inet %s {\n", ir->table);
+	declare_targets(ir, wanted, out);
 	for (size_t i = 0; i < ir->set_count; i++)
 		if (!wanted || wanted[i])
 			elements_declare(&ir->sets[i], out);

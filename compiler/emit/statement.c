@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "base/buf.h"
+#include "emit/elements.h"
 #include "emit/text.h"
 #include "ir/ir.h"
 
@@ -133,6 +134,26 @@ static void put_string(const char *before, const char *text, struct buf *out)
 	buf_putc(out, '"');
 }
 
+static void put_lookup(const struct ir_statement *statement, struct buf *out)
+{
+	const struct ir_set *map = statement->map;
+	const struct ir_key *key = statement->key->ops->key;
+
+	key->print(statement->key, out);
+	if (map->name) {
+		buf_printf(out, " vmap @%s", map->name);
+		return;
+	}
+	buf_puts(out, " vmap {");
+	for (size_t i = 0; i < map->elements.count; i++) {
+		buf_puts(out, i ? ",\n\t\t\t" : "\n\t\t\t");
+		key->put(out, map->elements.items[i].first);
+		buf_puts(out, " : ");
+		elements_put_target(&map->targets[map->leads[i]], out);
+	}
+	buf_puts(out, "\n\t\t}");
+}
+
 void statement_put(const struct ir_statement *statement, struct buf *out)
 {
 	switch (statement->op) {
@@ -190,6 +211,9 @@ void statement_put(const struct ir_statement *statement, struct buf *out)
 	case IR_OVER:
 		buf_printf(out, "limit rate over %" PRIu32 "/%s", statement->value,
 			   statement->name);
+		return;
+	case IR_LOOKUP:
+		put_lookup(statement, out);
 		return;
 	case IR_BALANCE:
 		put_balance(statement, out);

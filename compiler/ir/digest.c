@@ -47,6 +47,32 @@ static void add_addr(struct digest *digest, struct addr addr)
 	add_number(digest, (uint64_t)addr.bits);
 }
 
+uint64_t ir_set_digest(const struct ir_set *set, uint64_t seed)
+{
+	struct digest digest = { .value = interval_digest(&set->elements, seed) };
+
+	for (size_t i = 0; i < set->target_count; i++) {
+		add_number(&digest, set->targets[i].verdict);
+		add_text(&digest, set->targets[i].chain);
+	}
+	for (size_t i = 0; set->targets && i < set->elements.count; i++)
+		add_number(&digest, set->leads[i]);
+	return digest.value;
+}
+
+/* The fields of a rule's own map, or the name of one that is a set. */
+static void add_lookup(struct digest *digest, const struct ir_statement *statement)
+{
+	const struct ir_set *map = statement->map;
+
+	digest->scratch.length = 0;
+	statement->key->ops->key->print(statement->key, &digest->scratch);
+	add_text(digest, buf_text(&digest->scratch));
+	add_text(digest, map->base);
+	if (!map->base)
+		digest->value = ir_set_digest(map, digest->value);
+}
+
 static void add_statement(struct digest *digest, const struct ir_statement *statement)
 {
 	add_number(digest, statement->op);
@@ -62,6 +88,8 @@ static void add_statement(struct digest *digest, const struct ir_statement *stat
 		add_number(digest, statement->cases[i].value);
 		add_text(digest, statement->cases[i].chain);
 	}
+	if (statement->op == IR_LOOKUP)
+		add_lookup(digest, statement);
 }
 
 /* A set's name in a match may carry a suffix: its base and the print of the rest stand for it. */
@@ -135,7 +163,7 @@ uint64_t ir_digest(const struct ir *ir)
 		add_number(&digest, ir->sets[i].type);
 		if (ir->sets[i].dynamic)
 			add_number(&digest, (uint64_t)ir->sets[i].timeout << 32 | ir->sets[i].size);
-		digest.value = interval_digest(&ir->sets[i].elements, digest.value);
+		digest.value = ir_set_digest(&ir->sets[i], digest.value);
 	}
 	for (size_t i = 0; i < ir->counter_count; i++)
 		add_text(&digest, ir->counters[i]);

@@ -50,6 +50,29 @@ static enum step dispatch(struct walk *walk, const struct ir_statement *statemen
 	return STEP_NEXT;
 }
 
+static enum step lookup(struct walk *walk, const struct ir_statement *statement)
+{
+	const struct ir_match *key = statement->key;
+	const struct ir_target *target = NULL;
+	addr_bits value;
+
+	if (key->ops->key->value(key, &walk->packet, &value))
+		target = ir_map_find(statement->map, value);
+	if (!target)
+		return STEP_BREAK;
+	switch (target->verdict) {
+	case TARGET_ACCEPT:
+		return end(walk, VERDICT_ACCEPT);
+	case TARGET_DROP:
+		return end(walk, VERDICT_DROP);
+	case TARGET_GOTO:
+		return go(walk, target->chain);
+	case TARGET_JUMP:
+		return jump(walk, target->chain);
+	}
+	return STEP_BREAK;
+}
+
 static enum step balance(struct walk *walk, const struct ir_statement *statement)
 {
 	if (statement->by != IR_BY_CONNECTION && statement->addr.family != walk->packet.family)
@@ -93,6 +116,8 @@ static enum step apply(struct walk *walk, const struct ir_statement *statement)
 		return dispatch(walk, statement);
 	case IR_OVER:
 		return STEP_BREAK;
+	case IR_LOOKUP:
+		return lookup(walk, statement);
 	case IR_BALANCE:
 		return balance(walk, statement);
 	}

@@ -29,6 +29,52 @@ bool ir_set_resolves(const struct ir_set *set, const char *name)
 	return false;
 }
 
+/* ---- fields and maps ---- */
+
+enum { NAME_BYTES = IR_INTERFACE_TEXT - 1 };
+
+addr_bits ir_interface_number(const char *name)
+{
+	addr_bits number = 0;
+
+	for (size_t i = 0; i < NAME_BYTES; i++) {
+		number = number << 8 | (unsigned char)*name;
+		name += *name != 0;
+	}
+	return number;
+}
+
+const char *ir_interface_name(addr_bits number, char text[static IR_INTERFACE_TEXT])
+{
+	for (size_t i = 0; i < NAME_BYTES; i++)
+		text[i] = (char)(number >> 8 * (NAME_BYTES - 1 - i));
+	text[NAME_BYTES] = 0;
+	return text;
+}
+
+bool ir_match_same_key(const struct ir_match *a, const struct ir_match *b)
+{
+	return a->ops == b->ops && a->family == b->family && a->selector == b->selector &&
+	       a->mask == b->mask && a->tracked == b->tracked;
+}
+
+const struct ir_target *ir_map_find(const struct ir_set *map, addr_bits value)
+{
+	size_t low = 0, high = map->elements.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (map->elements.items[middle].last < value)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == map->elements.count || map->elements.items[low].first > value)
+		return NULL;
+	return &map->targets[map->leads[low]];
+}
+
 const char *ir_action_name(enum ir_rule_action action)
 {
 	switch (action) {
@@ -55,6 +101,13 @@ static const char *verify_statement(struct arena *arena, const struct ir *ir,
 	if (goes && !ir_chain_find(ir, statement->chain))
 		return arena_printf(arena, "chain %s leads to %s, which is not there", chain->name,
 				    statement->chain);
+	for (size_t i = 0; statement->op == IR_LOOKUP && i < statement->map->target_count; i++) {
+		const char *to = statement->map->targets[i].chain;
+
+		if (to && !ir_chain_find(ir, to))
+			return arena_printf(arena, "the map %s leads to %s, which is not there",
+					    statement->map->base, to);
+	}
 	for (size_t i = 0; i < statement->case_count; i++) {
 		const char *to = statement->cases[i].chain;
 
@@ -90,16 +143,33 @@ static const char *verify_chain(struct arena *arena, const struct ir *ir,
 				return arena_printf(arena,
 						    "chain %s asks for the set %s, which is not there",
 						    chain->name, rule->matches[k].set->base);
-		for (size_t k = 0; k < rule->statement_count && !broken; k++)
+		for (size_t k = 0; k < rule->statement_count && !broken; k++) {
+			const struct ir_set *map = rule->statements[k].map;
+
+			if (map && map->name && !owns_set(ir, map))
+				return arena_printf(arena,
+						    "chain %s looks into the map %s, which is not there",
+						    chain->name, map->base);
 			broken = verify_statement(arena, ir, chain, &rule->statements[k]);
+		}
 	}
 	return broken;
+}
+
+/* Neighbours may touch in a map, where they lead elsewhere. */
+static bool is_apart(const struct ir_set *set, size_t i)
+{
+	addr_bits end = set->elements.items[i - 1].last, next = set->elements.items[i].first;
+
+	if (set->targets)
+		return next > end && (next > end + 1 || set->leads[i] != set->leads[i - 1]);
+	return next > end + 1;
 }
 
 static const char *verify_set(struct arena *arena, const struct ir_set *set)
 {
 	for (size_t i = 1; i < set->elements.count; i++)
-		if (set->elements.items[i].first <= set->elements.items[i - 1].last + 1)
+		if (!is_apart(set, i))
 			return arena_printf(arena, "the set %s is not canonical", set->base);
 	for (size_t i = 1; i < set->domain_count; i++)
 		if (strcmp(set->domains[i - 1], set->domains[i]) >= 0)

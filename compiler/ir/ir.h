@@ -29,6 +29,14 @@ struct buf;
  */
 enum ir_set_type { IR_SET_IPV4, IR_SET_IPV6, IR_SET_PORT, IR_SET_TIME };
 
+enum ir_target_verdict { TARGET_ACCEPT, TARGET_DROP, TARGET_GOTO, TARGET_JUMP };
+
+/* What an element of a verdict map leads to. */
+struct ir_target {
+	enum ir_target_verdict verdict;
+	const char *chain; /* of the last two */
+};
+
 struct ir_set {
 	const char *base; /* "foreign_v4", "rule3.to_v6", "rule2.port": the same for ever */
 	const char *name; /* in nft: the base, or the base and a suffix where the live engine
@@ -46,6 +54,13 @@ struct ir_set {
 	uint32_t size;    /* the most elements; 0: any number */
 	const char *const *domains; /* names whose addresses a resolver adds, sorted, each once */
 	size_t domain_count;
+	/*
+	 * A verdict map, where there are targets: its elements are sorted and disjoint, but
+	 * neighbours that lead elsewhere stay two.
+	 */
+	const struct ir_target *targets;
+	size_t target_count;
+	const uint32_t *leads; /* the number of each element's target */
 };
 
 /* The longest line that dnsmasq reads whole, the end of the line not counted: MAXDNAME, 1025, in
@@ -56,13 +71,37 @@ enum { IR_RESOLVER_LINE = 1023 };
 
 struct ir_match;
 
+/*
+ * A field of the packet that matches of a kind look up, so that several rules which ask for it can
+ * become one verdict map. Two matches are about the same field when ir_match_same_key says so.
+ */
+struct ir_key {
+	/* Of a map by the field that this match looks up. NULL: such a map has single values, and
+	 * is the rule's own. */
+	enum ir_set_type (*type)(const struct ir_match *match);
+	/* One of those single values as nft writes it. */
+	void (*put)(struct buf *out, addr_bits value);
+	/* The values that the match holds for; `out` may be NULL, to ask only. False where they are
+	 * no set of values of the field. */
+	bool (*members)(struct arena *arena, const struct ir_match *match,
+			struct interval_set *out);
+	/* The field as nft words. */
+	void (*print)(const struct ir_match *match, struct buf *out);
+	/* What the packet has there. False: not known, or nothing. */
+	bool (*value)(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out);
+	/* What the match asks beside the value, as another match. False where that is all. NULL:
+	 * it always is. */
+	bool (*rest)(struct arena *arena, const struct ir_match *match, struct ir_match *out);
+};
+
 /* What a kind of match can do once it is in the ir; the kinds live in match/. */
 struct ir_match_ops {
 	const char *name;
 	/* The match as nft words, without spaces around it. */
 	void (*print)(const struct ir_match *match, struct buf *out);
 	bool (*holds)(const struct ir_match *match, const struct ir_packet *packet);
-	bool by_family; /* holds only for packets of match->family */
+	bool by_family;           /* holds only for packets of match->family */
+	const struct ir_key *key; /* NULL: not to be looked up */
 };
 
 /* Bytes behind the TCP or UDP header: those at the offset, under the mask, equal the value. */
@@ -125,6 +164,7 @@ enum ir_op {
 		      */
 	IR_OVER,     /* value, name: goes on with the rule only for what exceeds `value` packets a
 			`name` (second, minute, hour, day) */
+	IR_LOOKUP,   /* key, map: what the packet's value of the field leads to, if anything */
 	IR_BALANCE,  /* by, value, cases: a verdict map over a number below `value`; for all choices
 			but IR_BY_CONNECTION only packets of addr.family */
 };
@@ -148,6 +188,9 @@ struct ir_statement {
 	bool on_ct;
 	struct ir_case *cases;
 	size_t case_count;
+	const struct ir_match *key;
+	const struct ir_set *map; /* one of the ir's sets; of a key with single values, the rule's
+				     own, without a name */
 };
 
 struct ir_rule {
@@ -346,6 +389,16 @@ struct ir {
 
 /* "lookup", "unreachable" ...: ip's words. */
 const char *ir_action_name(enum ir_rule_action action);
+enum { IR_INTERFACE_TEXT = 17 };
+
+/* An interface's name as the kernel compares it: 16 bytes (IFNAMSIZ), filled up with zeros, as one
+ * number, and back. */
+addr_bits ir_interface_number(const char *name);
+const char *ir_interface_name(addr_bits number, char text[static IR_INTERFACE_TEXT]);
+/* Do both look up the same field of a packet? */
+bool ir_match_same_key(const struct ir_match *a, const struct ir_match *b);
+/* Where the value leads; NULL: nowhere. */
+const struct ir_target *ir_map_find(const struct ir_set *map, addr_bits value);
 /* Finds by name; NULL when there is none. */
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name);
 /* Are addresses of this name added to the set: is it, or is it below, one of its domains? */
@@ -356,6 +409,8 @@ bool ir_set_resolves(const struct ir_set *set, const char *name);
  * not places or remarks). Equal digests mean nothing to do.
  */
 uint64_t ir_digest(const struct ir *ir);
+/* Names what a set holds, and, of a map, where it leads. The seed is interval_digest's. */
+uint64_t ir_set_digest(const struct ir_set *set, uint64_t seed);
 
 /* Checks what is "always true" above. NULL, or what is broken in words (a defect of ours, never of
  * a policy). */

@@ -67,6 +67,11 @@ static void put_flip(struct apply *apply, struct buf *out)
 	emit_nft_flip(&job, out);
 }
 
+static const char *word_of(const struct apply *apply, const char *set)
+{
+	return ruleset_set_word(ruleset_set_find(&apply->observed.table, set));
+}
+
 bool apply_check_rules(struct apply *apply)
 {
 	struct loader_error error;
@@ -75,7 +80,8 @@ bool apply_check_rules(struct apply *apply)
 
 	if (apply->diff.flip) {
 		for (size_t i = 0; i < apply->diff.stale_set_count; i++)
-			buf_printf(&text, "delete set inet %s %s\n", apply->ir->table,
+			buf_printf(&text, "delete %s inet %s %s\n",
+				   word_of(apply, apply->diff.stale_sets[i]), apply->ir->table,
 				   apply->diff.stale_sets[i]);
 		put_declarations(apply, &text);
 		put_flip(apply, &text);
@@ -210,6 +216,18 @@ static bool run_text(struct apply *apply, void (*put)(struct apply *apply, struc
 	return done;
 }
 
+/* A map that is filled before the flip leads to chains, which are declared with it, empty. */
+static void note_new_chains(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->ir->chain_count; i++) {
+		const char *name = apply->ir->chains[i].name;
+
+		if (!ruleset_chain_find(&apply->observed.table, name) &&
+		    emit_nft_leads_to(apply->ir, apply->diff.fill, name))
+			undo_add(&apply->undo, UNDO_NEW_CHAIN)->key = name;
+	}
+}
+
 static bool declare_sets(struct apply *apply)
 {
 	if (!run_text(apply, put_declarations))
@@ -218,9 +236,16 @@ static bool declare_sets(struct apply *apply)
 		undo_add(&apply->undo, UNDO_NEW_TABLE);
 		return true;
 	}
-	for (size_t i = 0; i < apply->ir->set_count; i++)
-		if (apply->diff.fill[i])
-			undo_add(&apply->undo, UNDO_NEW_SET)->key = apply->ir->sets[i].name;
+	note_new_chains(apply);
+	for (size_t i = 0; i < apply->ir->set_count; i++) {
+		struct undo_step *step;
+
+		if (!apply->diff.fill[i])
+			continue;
+		step = undo_add(&apply->undo, UNDO_NEW_SET);
+		step->key = apply->ir->sets[i].name;
+		step->value = apply->ir->sets[i].targets ? "map" : "set";
+	}
 	return true;
 }
 
@@ -247,6 +272,7 @@ static bool fill_set(struct apply *apply, size_t index)
 				      .name = set->name,
 				      .type = set->type,
 				      .contents.ranges = set->elements,
+				      .map = set->targets ? set : NULL,
 				      .is_first = true };
 	struct netlink_error error;
 
@@ -348,12 +374,21 @@ static bool remove_sets(struct apply *apply)
 	if (!sets_remove(&apply->kernel.nft, table, apply->diff.old_sets, apply->diff.old_set_count,
 			 &error)) {
 		doubt(apply,
-		      arena_printf(apply->arena, "nft delete set inet %s %s", table,
+		      arena_printf(apply->arena, "nft delete %s inet %s %s",
+				   word_of(apply, apply->diff.old_sets[0]), table,
 				   apply->diff.old_sets[0]),
 		      error.text);
 		done = false;
 	} else {
 		apply->counts->old_sets = apply->diff.old_set_count + apply->diff.stale_set_count;
+	}
+	if (!sets_remove_chains(&apply->kernel.nft, table, apply->diff.idle_chains,
+				apply->diff.idle_chain_count, &error)) {
+		doubt(apply,
+		      arena_printf(apply->arena, "nft delete chain inet %s %s", table,
+				   apply->diff.idle_chains[0]),
+		      error.text);
+		done = false;
 	}
 	if (!sets_remove_counters(&apply->kernel.nft, table, apply->diff.old_counters,
 				  apply->diff.old_counter_count, &error)) {

@@ -134,7 +134,7 @@ static const struct ruleset_set *find_held(const struct ruleset_table *table,
 	const struct about_line *line = about_set(table, set->base, NULL);
 	const struct ruleset_set *held = line ? ruleset_set_find(table, line->name) : NULL;
 
-	if (!held || held->is_dynamic || line->digest != about_contents(&set->elements))
+	if (!held || held->is_dynamic || line->digest != about_contents(set))
 		return NULL;
 	return !held->has_count || is_count_right(set, held->count) ? held : NULL;
 }
@@ -253,8 +253,14 @@ static void diff_chains(struct arena *arena, const struct ir *ir, const struct r
 		if (strcmp(held->name, ABOUT_CHAIN) == 0 && held->hook == IR_HOOK_NONE &&
 		    !held->is_other)
 			continue;
-		if (!chain || !is_like(held, chain))
-			*arena_append(arena, out->old_chains, out->old_chain_count) = held->name;
+		if (chain && is_like(held, chain))
+			continue;
+		if (!chain && held->hook == IR_HOOK_NONE && !held->is_other) {
+			*arena_append(arena, out->idle_chains, out->idle_chain_count) = held->name;
+			out->busy_chain = held->rule_count ? held->name : out->busy_chain;
+			continue;
+		}
+		*arena_append(arena, out->old_chains, out->old_chain_count) = held->name;
 	}
 }
 
@@ -332,9 +338,9 @@ static const char *why_flip(struct arena *arena, const struct ir *ir,
 	if (misnamed_set(ir, table))
 		return arena_printf(arena, "the rules ask for a stand-in of the set %s",
 				    misnamed_set(ir, table)->base);
-	if (diff->old_chain_count)
+	if (diff->old_chain_count || diff->busy_chain)
 		return arena_printf(arena, "the chain %s is not as it should be",
-				    diff->old_chains[0]);
+				    diff->busy_chain ? diff->busy_chain : diff->old_chains[0]);
 	for (size_t i = 0; i < ir->counter_count; i++)
 		if (!has_counter(table, ir->counters[i]))
 			return arena_printf(arena, "the counter %s is missing", ir->counters[i]);
@@ -360,5 +366,6 @@ bool diff_is_empty(const struct diff *diff)
 {
 	return !diff->new_rule_count && !diff->old_rule_count && !diff->new_route_count &&
 	       !diff->old_route_count && !diff->fill_count && !diff->stale_set_count &&
-	       !diff->old_set_count && !diff->old_counter_count && !diff->flip;
+	       !diff->old_set_count && !diff->idle_chain_count && !diff->old_counter_count &&
+	       !diff->flip;
 }

@@ -50,9 +50,13 @@ struct diff {
 	size_t stale_set_count;
 	const char **old_sets; /* in use until the rules are flipped */
 	size_t old_set_count;
-	const char **old_chains; /* removed when the rules are flipped, or made anew there with
-				    another hook */
+	const char **old_chains; /* with hooks: removed when the rules are flipped, or made anew
+				    there with another hook */
 	size_t old_chain_count;
+	const char **idle_chains; /* without: removed behind the flip and behind old sets, since old
+				     maps lead to them */
+	size_t idle_chain_count;
+	const char *busy_chain; /* one of those that holds rules, or NULL */
 	const char **old_counters;
 	size_t old_counter_count;
 	const char *flip; /* why the rules are written anew, or NULL */

@@ -158,6 +158,7 @@ static void read_declaration(struct ruleset_set *set, const struct nlattr **attr
 {
 	const struct nlattr *inner[NETLINK_ATTRIBUTES];
 
+	set->is_map = number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_MAP;
 	set->is_dynamic = number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_TIMEOUT;
 	set->bits = 8 * number_in(attributes[NFTA_SET_KEY_LEN]);
 	if (attributes[NFTA_SET_TIMEOUT])
@@ -340,6 +341,11 @@ const struct ruleset_set *ruleset_set_find(const struct ruleset_table *table, co
 		if (strcmp(table->sets[i].name, name) == 0)
 			return &table->sets[i];
 	return NULL;
+}
+
+const char *ruleset_set_word(const struct ruleset_set *set)
+{
+	return set && set->is_map ? "map" : "set";
 }
 
 size_t ruleset_rule_count(const struct ruleset_table *table)

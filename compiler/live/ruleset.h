@@ -31,6 +31,7 @@ struct ruleset_set {
 	const char *name;
 	bool has_count; /* since Linux 6.16 the kernel says how many elements there are */
 	uint32_t count;
+	bool is_map;
 	bool is_dynamic;   /* its elements may have times: filled at run time */
 	unsigned int bits; /* of a value */
 	uint64_t timeout;  /* milliseconds; 0: none */
@@ -68,6 +69,8 @@ bool ruleset_generation(struct netlink *netlink, uint32_t *out, struct netlink_e
 
 const struct ruleset_chain *ruleset_chain_find(const struct ruleset_table *table, const char *name);
 const struct ruleset_set *ruleset_set_find(const struct ruleset_table *table, const char *name);
+/* "set" or "map": nft's word for one that is there, or is to be (NULL is a set). */
+const char *ruleset_set_word(const struct ruleset_set *set);
 /* How many rules the table has, without those that only speak of it. */
 size_t ruleset_rule_count(const struct ruleset_table *table);
 /* The first line of a kind, or NULL. */

@@ -18,9 +18,43 @@
 
 /*
  * The elements of one message are one attribute, whose length has 16 bits; an element takes 60
- * bytes at most (six headers of 4 bytes, a key of 16, flags of 4 or two times of 8).
+ * bytes at most (six headers of 4 bytes, a key of 16, flags of 4 or two times of 8), and a verdict
+ * 24 and its chain's name more (NFT_NAME_MAXLEN, 256).
  */
-enum { MESSAGE_MOST = 48 << 10, NAMES_MOST = 640, ELEMENT_MOST = 64 };
+enum { MESSAGE_MOST = 48 << 10, NAMES_MOST = 640, ELEMENT_MOST = 64, VERDICT_MOST = 280 };
+
+static size_t element_most(const struct sets_change *change)
+{
+	return change->map ? ELEMENT_MOST + VERDICT_MOST : ELEMENT_MOST;
+}
+
+/* linux/netfilter.h, linux/netfilter/nf_tables.h */
+static uint32_t verdict_code(enum ir_target_verdict verdict)
+{
+	switch (verdict) {
+	case TARGET_ACCEPT:
+		return NF_ACCEPT;
+	case TARGET_DROP:
+		return NF_DROP;
+	case TARGET_GOTO:
+		return (uint32_t)NFT_GOTO;
+	case TARGET_JUMP:
+		return (uint32_t)NFT_JUMP;
+	}
+	return NF_DROP;
+}
+
+static void put_verdict(struct nlmsghdr *message, const struct ir_target *target)
+{
+	struct nlattr *data = mnl_attr_nest_start(message, NFTA_SET_ELEM_DATA);
+	struct nlattr *verdict = mnl_attr_nest_start(message, NFTA_DATA_VERDICT);
+
+	mnl_attr_put_u32(message, NFTA_VERDICT_CODE, htonl(verdict_code(target->verdict)));
+	if (target->chain)
+		mnl_attr_put_strz(message, NFTA_VERDICT_CHAIN, target->chain);
+	mnl_attr_nest_end(message, verdict);
+	mnl_attr_nest_end(message, data);
+}
 
 static void put_time(struct nlmsghdr *message, struct contents_time time)
 {
@@ -32,8 +66,9 @@ static void put_time(struct nlmsghdr *message, struct contents_time time)
 		mnl_attr_put_u64(message, NFTA_SET_ELEM_EXPIRATION, htobe64(time.left));
 }
 
+/* `target`: NULL for an end, and in a plain set. */
 static void put_edge(struct nlmsghdr *message, unsigned int bits, addr_bits key, bool is_end,
-		     struct contents_time time)
+		     struct contents_time time, const struct ir_target *target)
 {
 	struct nlattr *element = mnl_attr_nest_start(message, NFTA_LIST_ELEM), *nest;
 	uint8_t bytes[16];
@@ -46,17 +81,24 @@ static void put_edge(struct nlmsghdr *message, unsigned int bits, addr_bits key,
 	nest = mnl_attr_nest_start(message, NFTA_SET_ELEM_KEY);
 	mnl_attr_put(message, NFTA_DATA_VALUE, bits / 8, bytes);
 	mnl_attr_nest_end(message, nest);
+	if (target)
+		put_verdict(message, target);
 	mnl_attr_nest_end(message, element);
 }
 
-static void put_interval(struct nlmsghdr *message, unsigned int bits, struct interval interval,
-			 struct contents_time time)
+static void put_interval(struct nlmsghdr *message, const struct sets_change *change, size_t index)
 {
+	const struct contents_time none = { 0 };
+	const struct ir_set *map = change->map;
+	struct interval interval = change->contents.ranges.items[index];
+	unsigned int bits = contents_bits(change->type);
 	addr_bits highest = ~(addr_bits)0 >> (128 - bits);
 
-	put_edge(message, bits, interval.first, false, time);
+	put_edge(message, bits, interval.first, false,
+		 change->contents.times ? change->contents.times[index] : none,
+		 map ? &map->targets[map->leads[index]] : NULL);
 	if (interval.last != highest)
-		put_edge(message, bits, interval.last + 1, true, (struct contents_time){ 0 });
+		put_edge(message, bits, interval.last + 1, true, none, NULL);
 }
 
 /* One message with elements from *next on; *next moves behind the last that found room. */
@@ -76,12 +118,11 @@ static void put_message(struct netlink_batch *batch, const struct sets_change *c
 	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, change->table);
 	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, change->name);
 	list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
-	limit = message->nlmsg_len + MESSAGE_MOST - 3 * ELEMENT_MOST;
+	limit = message->nlmsg_len + MESSAGE_MOST - 3 * (uint32_t)element_most(change);
 	if (change->is_first && *next == 0 && contents->ranges.items[0].first != 0)
-		put_edge(message, bits, 0, true, none);
+		put_edge(message, bits, 0, true, none, NULL);
 	for (; *next < contents->ranges.count && message->nlmsg_len < limit; ++*next)
-		put_interval(message, bits, contents->ranges.items[*next],
-			     contents->times ? contents->times[*next] : none);
+		put_interval(message, change, *next);
 	mnl_attr_nest_end(message, list);
 	netlink_batch_end(batch, message);
 }
@@ -89,7 +130,8 @@ static void put_message(struct netlink_batch *batch, const struct sets_change *c
 /* What one more message may take. */
 static size_t message_most(const struct sets_change *change, size_t next)
 {
-	size_t left = (change->contents.ranges.count - next) * 2 * ELEMENT_MOST + 2 * NAMES_MOST;
+	size_t left =
+		(change->contents.ranges.count - next) * 2 * element_most(change) + 2 * NAMES_MOST;
 
 	return left < MESSAGE_MOST ? left : MESSAGE_MOST;
 }
@@ -186,6 +228,25 @@ bool sets_remove(struct netlink *netlink, const char *table, const char *const *
 
 	for (size_t i = 0; i < count; i++)
 		put_removal(&batch, table, names[i]);
+	done = netlink_batch_commit(netlink, &batch, error);
+	netlink_batch_free(&batch);
+	return done;
+}
+
+bool sets_remove_chains(struct netlink *netlink, const char *table, const char *const *names,
+			size_t count, struct netlink_error *error)
+{
+	struct netlink_batch batch = { 0 };
+	bool done;
+
+	for (size_t i = 0; i < count; i++) {
+		struct nlmsghdr *message =
+			netlink_batch_begin(&batch, NFT_MSG_DELCHAIN, NLM_F_NONREC, NAMES_MOST);
+
+		mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, table);
+		mnl_attr_put_strz(message, NFTA_CHAIN_NAME, names[i]);
+		netlink_batch_end(&batch, message);
+	}
 	done = netlink_batch_commit(netlink, &batch, error);
 	netlink_batch_free(&batch);
 	return done;

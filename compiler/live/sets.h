@@ -21,7 +21,8 @@ struct sets_change {
 	const char *table, *name;
 	enum ir_set_type type;
 	struct contents contents;
-	bool is_first; /* the set is empty */
+	const struct ir_set *map; /* a verdict map, whose elements the contents are; or NULL */
+	bool is_first;            /* the set is empty */
 	bool is_removal;
 	uint32_t generation; /* not 0: only if no nft rule or set has changed since; else ERESTART
 			      */
@@ -39,6 +40,9 @@ bool sets_replace(struct netlink *netlink, const struct sets_change *change, con
 /* All or none of them; one that a rule still uses is EBUSY. */
 bool sets_remove(struct netlink *netlink, const char *table, const char *const *names, size_t count,
 		 struct netlink_error *error);
+/* All or none of them; one that holds rules, or that anything leads to, is EBUSY. */
+bool sets_remove_chains(struct netlink *netlink, const char *table, const char *const *names,
+			size_t count, struct netlink_error *error);
 bool sets_remove_counters(struct netlink *netlink, const char *table, const char *const *names,
 			  size_t count, struct netlink_error *error);
 bool sets_remove_table(struct netlink *netlink, const char *table, struct netlink_error *error);

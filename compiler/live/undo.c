@@ -39,6 +39,9 @@ static bool take_back(struct undo *undo, const struct undo_step *step, struct ke
 		       error->code == ENOENT;
 	case UNDO_NEW_TABLE:
 		return sets_remove_table(&kernel->nft, undo->table, error) || error->code == ENOENT;
+	case UNDO_NEW_CHAIN:
+		return sets_remove_chains(&kernel->nft, undo->table, &step->key, 1, error) ||
+		       error->code == ENOENT;
 	case UNDO_NEW_SET:
 		return sets_remove(&kernel->nft, undo->table, &step->key, 1, error) ||
 		       error->code == ENOENT;
@@ -67,8 +70,11 @@ static void put_command(struct buf *out, const struct undo *undo, const struct u
 	case UNDO_NEW_TABLE:
 		buf_printf(out, "nft delete table inet %s", undo->table);
 		return;
+	case UNDO_NEW_CHAIN:
+		buf_printf(out, "nft delete chain inet %s %s", undo->table, step->key);
+		return;
 	case UNDO_NEW_SET:
-		buf_printf(out, "nft delete set inet %s %s", undo->table, step->key);
+		buf_printf(out, "nft delete %s inet %s %s", step->value, undo->table, step->key);
 		return;
 	case UNDO_ELEMENTS:
 		buf_printf(out, "nft list set inet %s %s", undo->table, step->elements->name);

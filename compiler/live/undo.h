@@ -21,7 +21,8 @@ enum undo_kind {
 	UNDO_CHANGED_ROUTE, /* route took the place of before */
 	UNDO_NEW_RULE,      /* rule was added */
 	UNDO_NEW_TABLE,     /* the nft table was made */
-	UNDO_NEW_SET,       /* key: a set of the nft table */
+	UNDO_NEW_CHAIN,     /* key: a chain of the nft table, without rules */
+	UNDO_NEW_SET,       /* key: a set of the nft table; value: "set" or "map" */
 	UNDO_ELEMENTS,      /* elements were added to a set: what takes them out */
 };
 

@@ -130,13 +130,18 @@ static bool read_address(struct decode *decode, const struct node *value,
 
 /* ---- in the ir ---- */
 
+static void print_field(const struct ir_match *match, struct buf *out)
+{
+	buf_printf(out, "%s%s %s", match->tracked ? "ct original " : "",
+		   match->family == ADDR_IPV4 ? "ip" : "ip6",
+		   match->selector == ADDRESS_FROM ? "saddr" : "daddr");
+}
+
 static void print_address(const struct ir_match *match, struct buf *out)
 {
 	char text[ADDR_TEXT];
 
-	buf_printf(out, "%s%s %s", match->tracked ? "ct original " : "",
-		   match->family == ADDR_IPV4 ? "ip" : "ip6",
-		   match->selector == ADDRESS_FROM ? "saddr" : "daddr");
+	print_field(match, out);
 	if (match->bits) {
 		buf_printf(out, " & %s",
 			   addr_format((struct addr){ match->family, match->bits }, text));
@@ -160,7 +165,38 @@ static bool address_holds(const struct ir_match *match, const struct ir_packet *
 	return match_values_hold(match, match->bits ? value & match->bits : value);
 }
 
-static const struct ir_match_ops address_ops = { "address", print_address, address_holds, true };
+static enum ir_set_type field_type(const struct ir_match *match)
+{
+	return match->family == ADDR_IPV4 ? IR_SET_IPV4 : IR_SET_IPV6;
+}
+
+/* What a set that is filled at run time holds is not known. */
+static bool address_members(struct arena *arena, const struct ir_match *match,
+			    struct interval_set *out)
+{
+	if (match->bits || (match->set && match->set->dynamic))
+		return false;
+	if (out)
+		*out = match_members(arena, match, addr_last(match->family));
+	return true;
+}
+
+static bool address_value(const struct ir_match *match, const struct ir_packet *packet,
+			  addr_bits *out)
+{
+	*out = match->selector == ADDRESS_FROM ? packet->from : packet->to;
+	return match->family == packet->family;
+}
+
+static const struct ir_key address_key = {
+	.type = field_type,
+	.members = address_members,
+	.print = print_field,
+	.value = address_value,
+};
+
+static const struct ir_match_ops address_ops = { "address", print_address, address_holds, true,
+						 &address_key };
 
 struct ir_match address_match(struct arena *arena, unsigned int selector, struct addr_prefix prefix)
 {

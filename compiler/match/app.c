@@ -153,8 +153,8 @@ static bool datagram_holds(const struct ir_match *match, const struct ir_packet 
 	       match_values_hold(match, packet->payload_length + UDP_HEADER);
 }
 
-static const struct ir_match_ops datagram_ops = { "datagram", print_datagram, datagram_holds,
-						  false };
+static const struct ir_match_ops datagram_ops = { "datagram", print_datagram, datagram_holds, false,
+						  NULL };
 
 /* ---- signatures ---- */
 

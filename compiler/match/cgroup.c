@@ -110,7 +110,7 @@ static bool cgroup_holds(const struct ir_match *match, const struct ir_packet *p
 	return packet->cgroup && is_below(packet->cgroup, match->names[0]);
 }
 
-static const struct ir_match_ops cgroup_ops = { "cgroup", print_cgroup, cgroup_holds, false };
+static const struct ir_match_ops cgroup_ops = { "cgroup", print_cgroup, cgroup_holds, false, NULL };
 
 /* Is the path inside another one of the list, so that it says nothing of its own? */
 static bool is_covered(const struct match_condition *condition, size_t index)

@@ -19,7 +19,7 @@ static bool direction_holds(const struct ir_match *match, const struct ir_packet
 }
 
 static const struct ir_match_ops direction_ops = { "direction", print_direction, direction_holds,
-						   false };
+						   false, NULL };
 
 struct ir_match direction_match(void)
 {
@@ -40,7 +40,7 @@ static bool fib_holds(const struct ir_match *match, const struct ir_packet *pack
 	       (match->selector != FIB_LOCAL && packet->to_broadcast);
 }
 
-static const struct ir_match_ops fib_ops = { "fib", print_fib, fib_holds, false };
+static const struct ir_match_ops fib_ops = { "fib", print_fib, fib_holds, false, NULL };
 
 struct ir_match fib_match(unsigned int selector)
 {
@@ -60,7 +60,7 @@ static bool socket_holds(const struct ir_match *match, const struct ir_packet *p
 	return false;
 }
 
-static const struct ir_match_ops socket_ops = { "socket", print_socket, socket_holds, false };
+static const struct ir_match_ops socket_ops = { "socket", print_socket, socket_holds, false, NULL };
 
 struct ir_match socket_match(void)
 {
@@ -74,7 +74,7 @@ static void print_undirected(const struct ir_match *match, struct buf *out)
 }
 
 static const struct ir_match_ops undirected_ops = { "undirected", print_undirected, socket_holds,
-						    false };
+						    false, NULL };
 
 struct ir_match undirected_match(void)
 {
@@ -90,7 +90,7 @@ static void print_listening(const struct ir_match *match, struct buf *out)
 }
 
 static const struct ir_match_ops listening_ops = { "listening", print_listening, socket_holds,
-						   false };
+						   false, NULL };
 
 struct ir_match listening_match(void)
 {
@@ -107,7 +107,7 @@ static void print_discovery(const struct ir_match *match, struct buf *out)
 }
 
 static const struct ir_match_ops discovery_ops = { "discovery", print_discovery, socket_holds,
-						   false };
+						   false, NULL };
 
 struct ir_match discovery_match(void)
 {
@@ -120,7 +120,7 @@ static void print_syn(const struct ir_match *match, struct buf *out)
 	buf_puts(out, "tcp flags syn / syn,rst");
 }
 
-static const struct ir_match_ops syn_ops = { "syn", print_syn, socket_holds, false };
+static const struct ir_match_ops syn_ops = { "syn", print_syn, socket_holds, false, NULL };
 
 struct ir_match syn_match(void)
 {

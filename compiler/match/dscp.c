@@ -99,7 +99,7 @@ static bool dscp_holds(const struct ir_match *match, const struct ir_packet *pac
 	return match->family == packet->family && match_values_hold(match, packet->dscp);
 }
 
-static const struct ir_match_ops dscp_ops = { "dscp", print_dscp, dscp_holds, true };
+static const struct ir_match_ops dscp_ops = { "dscp", print_dscp, dscp_holds, true, NULL };
 
 static void lower_dscp(const struct match_condition *condition, struct match_context *context,
 		       struct match_alternatives *out)

@@ -32,7 +32,7 @@ static bool family_holds(const struct ir_match *match, const struct ir_packet *p
 	return match->family == packet->family;
 }
 
-static const struct ir_match_ops family_ops = { "family", print_family, family_holds, true };
+static const struct ir_match_ops family_ops = { "family", print_family, family_holds, true, NULL };
 
 struct ir_match family_match(struct arena *arena, enum addr_family family)
 {

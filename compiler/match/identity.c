@@ -69,8 +69,8 @@ static bool identity_holds(const struct ir_match *match, const struct ir_packet 
 	return *end ? match->negated : match_values_hold(match, number);
 }
 
-static const struct ir_match_ops identity_ops = { "identity", print_identity, identity_holds,
-						  false };
+static const struct ir_match_ops identity_ops = { "identity", print_identity, identity_holds, false,
+						  NULL };
 
 /* A name stands alone: two names in one anonymous set might be one account, which nft refuses. */
 static void lower_identity(const struct match_condition *condition, struct match_context *context,

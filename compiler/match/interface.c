@@ -82,13 +82,56 @@ static bool interface_holds(const struct ir_match *match, const struct ir_packet
 	return match->negated;
 }
 
-static const struct ir_match_ops interface_ops = { "interface", print_interface, interface_holds,
-						   false };
-
 static bool is_pattern(const char *name)
 {
 	return strchr(name, '*') != NULL;
 }
+
+static void put_single(struct buf *out, addr_bits number)
+{
+	char text[IR_INTERFACE_TEXT];
+
+	buf_printf(out, "\"%s\"", ir_interface_name(number, text));
+}
+
+static bool name_members(struct arena *arena, const struct ir_match *match,
+			 struct interval_set *out)
+{
+	if (match->negated)
+		return false;
+	for (size_t i = 0; i < match->name_count; i++)
+		if (is_pattern(match->names[i]))
+			return false;
+	for (size_t i = 0; out && i < match->name_count; i++) {
+		addr_bits number = ir_interface_number(match->names[i]);
+
+		interval_add(arena, out, number, number);
+	}
+	if (out)
+		interval_normalise(out);
+	return true;
+}
+
+static void print_field(const struct ir_match *match, struct buf *out)
+{
+	buf_puts(out, nft_word(match->selector));
+}
+
+static bool name_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
+{
+	*out = ir_interface_number(match->selector == INTERFACE_IN ? packet->in : packet->out);
+	return true;
+}
+
+static const struct ir_key interface_key = {
+	.put = put_single,
+	.members = name_members,
+	.print = print_field,
+	.value = name_value,
+};
+
+static const struct ir_match_ops interface_ops = { "interface", print_interface, interface_holds,
+						   false, &interface_key };
 
 static unsigned int selector_of(const struct match_condition *condition,
 				const struct match_context *context)

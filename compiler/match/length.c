@@ -43,7 +43,7 @@ static bool length_holds(const struct ir_match *match, const struct ir_packet *p
 	return packet->length && match_values_hold(match, packet->length);
 }
 
-static const struct ir_match_ops length_ops = { "length", print_length, length_holds, false };
+static const struct ir_match_ops length_ops = { "length", print_length, length_holds, false, NULL };
 
 static void print_shorter(const struct ir_match *match, struct buf *out)
 {
@@ -55,7 +55,8 @@ static bool shorter_holds(const struct ir_match *match, const struct ir_packet *
 	return packet->length && packet->length < match->values.items[0].first;
 }
 
-static const struct ir_match_ops shorter_ops = { "shorter", print_shorter, shorter_holds, false };
+static const struct ir_match_ops shorter_ops = { "shorter", print_shorter, shorter_holds, false,
+						 NULL };
 
 struct ir_match shorter_match(struct arena *arena, unsigned int length)
 {

@@ -98,7 +98,32 @@ static bool mac_holds(const struct ir_match *match, const struct ir_packet *pack
 	return packet->mac && match_values_hold(match, packet->mac);
 }
 
-static const struct ir_match_ops mac_ops = { "mac", print_mac, mac_holds, false };
+static void put_single(struct buf *out, addr_bits address)
+{
+	put_address(out, (uint64_t)address);
+}
+
+static void print_field(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "ether saddr");
+}
+
+static bool mac_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
+{
+	(void)match;
+	*out = packet->mac;
+	return packet->mac;
+}
+
+static const struct ir_key mac_key = {
+	.put = put_single,
+	.members = match_single_members,
+	.print = print_field,
+	.value = mac_value,
+};
+
+static const struct ir_match_ops mac_ops = { "mac", print_mac, mac_holds, false, &mac_key };
 
 static void print_link(const struct ir_match *match, struct buf *out)
 {
@@ -113,7 +138,7 @@ static bool link_holds(const struct ir_match *match, const struct ir_packet *pac
 	return !packet->mac;
 }
 
-static const struct ir_match_ops link_ops = { "link", print_link, link_holds, false };
+static const struct ir_match_ops link_ops = { "link", print_link, link_holds, false, NULL };
 
 static void lower_mac(const struct match_condition *condition, struct match_context *context,
 		      struct match_alternatives *out)

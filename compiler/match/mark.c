@@ -65,15 +65,17 @@ static void put_mark(struct buf *out, uint64_t mark)
 	buf_printf(out, "0x%08llx", (unsigned long long)mark);
 }
 
-static void print_mark(const struct ir_match *match, struct buf *out)
+static void print_field(const struct ir_match *match, struct buf *out)
 {
 	buf_puts(out, match->selector == MARK_CONNECTION ? "ct mark" : "meta mark");
-	if (match->mask == UINT32_MAX) {
-		match_put_values(match, out, put_mark);
-		return;
-	}
-	buf_printf(out, " & 0x%08x", match->mask);
-	if (match->values.count == 1 && !match->negated)
+	if (match->mask != UINT32_MAX)
+		buf_printf(out, " & 0x%08x", match->mask);
+}
+
+static void print_mark(const struct ir_match *match, struct buf *out)
+{
+	print_field(match, out);
+	if (match->mask != UINT32_MAX && match->values.count == 1 && !match->negated)
 		buf_puts(out, " ==");
 	match_put_values(match, out, put_mark);
 }
@@ -85,7 +87,25 @@ static bool mark_holds(const struct ir_match *match, const struct ir_packet *pac
 	return match_values_hold(match, mark & match->mask);
 }
 
-static const struct ir_match_ops mark_ops = { "mark", print_mark, mark_holds, false };
+static void put_single(struct buf *out, addr_bits mark)
+{
+	put_mark(out, (uint64_t)mark);
+}
+
+static bool mark_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
+{
+	*out = match->mask & (match->selector == MARK_CONNECTION ? packet->ct_mark : packet->mark);
+	return true;
+}
+
+static const struct ir_key mark_key = {
+	.put = put_single,
+	.members = match_single_members,
+	.print = print_field,
+	.value = mark_value,
+};
+
+static const struct ir_match_ops mark_ops = { "mark", print_mark, mark_holds, false, &mark_key };
 
 /* Neighbouring numbers were merged into ranges when the condition was read: here every mark stands
  * for itself. */

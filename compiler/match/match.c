@@ -211,3 +211,34 @@ bool match_values_hold(const struct ir_match *match, addr_bits value)
 			 value <= match->values.items[i].last;
 	return inside != match->negated;
 }
+
+struct interval_set match_members(struct arena *arena, const struct ir_match *match,
+				  addr_bits highest)
+{
+	struct interval_set all = { 0 }, own = { 0 };
+
+	if (match->set)
+		own = match->set->elements;
+	for (size_t i = 0; i < match->values.count; i++)
+		interval_add(arena, &own, match->values.items[i].first,
+			     match->values.items[i].last);
+	if (!match->set)
+		interval_normalise(&own);
+	if (!match->negated)
+		return own;
+	interval_add(arena, &all, 0, highest);
+	return interval_subtract(arena, &all, &own);
+}
+
+bool match_single_members(struct arena *arena, const struct ir_match *match,
+			  struct interval_set *out)
+{
+	if (match->negated)
+		return false;
+	for (size_t i = 0; i < match->values.count; i++)
+		if (match->values.items[i].first != match->values.items[i].last)
+			return false;
+	if (out)
+		*out = match_members(arena, match, 0);
+	return true;
+}

@@ -176,6 +176,13 @@ bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, 
  */
 void match_put_values(const struct ir_match *match, struct buf *out,
 		      void (*put)(struct buf *out, uint64_t value));
+/* The members of a key: the values of the match, or of its set, or, negated, all others up to the
+ * highest. */
+struct interval_set match_members(struct arena *arena, const struct ir_match *match,
+				  addr_bits highest);
+/* For fields whose maps have single values: false where the match has ranges, or is negated. */
+bool match_single_members(struct arena *arena, const struct ir_match *match,
+			  struct interval_set *out);
 /* Does the number hold under the match's values and negation? */
 bool match_values_hold(const struct ir_match *match, addr_bits value);
 

@@ -105,7 +105,52 @@ static bool port_holds(const struct ir_match *match, const struct ir_packet *pac
 	return match_values_hold(match, port);
 }
 
-static const struct ir_match_ops port_ops = { "port", print_port, port_holds, false };
+static enum ir_set_type port_type(const struct ir_match *match)
+{
+	(void)match;
+	return IR_SET_PORT;
+}
+
+static bool port_members(struct arena *arena, const struct ir_match *match,
+			 struct interval_set *out)
+{
+	if (out)
+		*out = match_members(arena, match, PORT_MOST);
+	return true;
+}
+
+/* The transport header's, whatever the protocol: the rest asks for that. */
+static void print_field(const struct ir_match *match, struct buf *out)
+{
+	buf_puts(out, match->selector == PORT_SOURCE ? "th sport" : "th dport");
+}
+
+static bool port_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
+{
+	*out = match->selector == PORT_SOURCE ? packet->source_port : packet->port;
+	return true;
+}
+
+static bool port_rest(struct arena *arena, const struct ir_match *match, struct ir_match *out)
+{
+	struct interval_set protocol = { 0 };
+
+	if (!match->bits)
+		return false;
+	interval_add(arena, &protocol, match->bits, match->bits);
+	*out = protocol_match(&protocol);
+	return true;
+}
+
+static const struct ir_key port_key = {
+	.type = port_type,
+	.members = port_members,
+	.print = print_field,
+	.value = port_value,
+	.rest = port_rest,
+};
+
+static const struct ir_match_ops port_ops = { "port", print_port, port_holds, false, &port_key };
 
 /*
  * Where an ICMP error quotes the ports of the packet it is about, in bits from its own header: that
@@ -120,7 +165,8 @@ static void print_quoted(const struct ir_match *match, struct buf *out)
 	match_put_values(match, out, NULL);
 }
 
-static const struct ir_match_ops quoted_ops = { "quoted port", print_quoted, port_holds, true };
+static const struct ir_match_ops quoted_ops = { "quoted port", print_quoted, port_holds, true,
+						NULL };
 
 static void lower_quoted(const struct match_condition *condition, struct match_context *context,
 			 struct match_alternatives *out)

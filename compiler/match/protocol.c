@@ -82,8 +82,8 @@ static bool protocol_holds(const struct ir_match *match, const struct ir_packet 
 	return match_values_hold(match, packet->protocol);
 }
 
-static const struct ir_match_ops protocol_ops = { "protocol", print_protocol, protocol_holds,
-						  false };
+static const struct ir_match_ops protocol_ops = { "protocol", print_protocol, protocol_holds, false,
+						  NULL };
 
 struct ir_match protocol_match(const struct interval_set *protocols)
 {

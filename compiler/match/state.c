@@ -53,7 +53,7 @@ static bool state_holds(const struct ir_match *match, const struct ir_packet *pa
 	return ((match->mask & packet->state) != 0) != match->negated;
 }
 
-static const struct ir_match_ops state_ops = { "state", print_state, state_holds, false };
+static const struct ir_match_ops state_ops = { "state", print_state, state_holds, false, NULL };
 
 struct ir_match state_match(struct arena *arena, enum ir_state state)
 {

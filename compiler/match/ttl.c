@@ -35,7 +35,7 @@ static bool ttl_holds(const struct ir_match *match, const struct ir_packet *pack
 	       match_values_hold(match, packet->ttl);
 }
 
-static const struct ir_match_ops ttl_ops = { "ttl", print_ttl, ttl_holds, true };
+static const struct ir_match_ops ttl_ops = { "ttl", print_ttl, ttl_holds, true, NULL };
 
 static void lower_ttl(const struct match_condition *condition, struct match_context *context,
 		      struct match_alternatives *out)

@@ -426,7 +426,7 @@ static void test_about(void **state)
 	assert_int_equal(lines[1].mask, 0x7f000000);
 	assert_int_equal(lines[2].table, 100);
 	assert_string_equal(lines[3].base, ir->sets[0].base);
-	assert_true(lines[3].digest == about_contents(&ir->sets[0].elements));
+	assert_true(lines[3].digest == about_contents(&ir->sets[0]));
 	buf_free(&out);
 	arena_free(arena);
 }

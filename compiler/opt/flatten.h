@@ -1,0 +1,23 @@
+/*
+ * flatten: runs of rules that differ in one field become one verdict map, so that a packet costs
+ * the same however many rules there are.
+ */
+#ifndef TPC_OPT_FLATTEN_H
+#define TPC_OPT_FLATTEN_H
+
+#include "ir/ir.h"
+
+/* Chains and sets while they grow; pointers to them stay good. */
+struct flatten {
+	struct arena *arena;
+	struct ir_chain **chains;
+	size_t chain_count;
+	struct ir_set **maps;
+	size_t map_count;
+	unsigned int number; /* of the last map */
+};
+
+/* Flattens the chain in place; chains that this makes are added behind the others. */
+void flatten_chain(struct flatten *flatten, struct ir_chain *chain);
+
+#endif
