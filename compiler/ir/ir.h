@@ -193,6 +193,7 @@ struct ir_ip_rule {
 	uint32_t mark, mask;
 	enum ir_rule_action action;
 	uint32_t table;        /* IR_RULE_LOOKUP only */
+	const char *name;      /* the table's in the policy, the listener's, or "main" */
 	bool suppress_default; /* suppress_prefixlength 0 */
 	struct span origin;
 };

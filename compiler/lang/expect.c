@@ -53,7 +53,7 @@ static const char *balance_words(struct arena *arena, const struct ast_then *the
 static const char *outcome_words(struct arena *arena, const struct ast_policy *policy,
 				 const struct ir_outcome *outcome)
 {
-	if (outcome->balanced)
+	if (outcome->choice)
 		return balance_words(arena, then_of(policy, outcome->decided));
 	switch (outcome->verdict) {
 	case VERDICT_DROP:
@@ -86,7 +86,7 @@ static bool is_balance(const struct ast_policy *policy, const struct ast_then *w
 	const struct ast_then *found = then_of(policy, outcome->decided);
 	size_t same = 0;
 
-	if (!outcome->balanced || !found || found->by != wanted->by ||
+	if (!outcome->choice || !found || found->by != wanted->by ||
 	    found->target_count != wanted->target_count)
 		return false;
 	for (size_t i = 0; i < found->target_count; i++)
@@ -99,7 +99,7 @@ static bool is_balance(const struct ast_policy *policy, const struct ast_then *w
 static bool holds(struct arena *arena, const struct ast_policy *policy, const struct ast_then *then,
 		  const struct ir_outcome *outcome)
 {
-	if (outcome->balanced || then->action == THEN_BALANCE)
+	if (outcome->choice || then->action == THEN_BALANCE)
 		return then->action == THEN_BALANCE && is_balance(policy, then, outcome);
 	switch (then->action) {
 	case THEN_DIRECT:
@@ -124,9 +124,11 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		  const struct ir *ir)
 {
+	const struct ir_walker *walker = ir_walker(arena, ir);
+
 	for (size_t i = 0; i < policy->expectation_count; i++) {
 		const struct ast_expectation *expectation = &policy->expectations[i];
-		struct ir_outcome outcome = ir_evaluate(ir, &expectation->packet);
+		struct ir_outcome outcome = ir_walk(walker, &expectation->packet, NULL);
 		struct diag_record *record;
 
 		if (holds(arena, policy, expectation->then, &outcome))

@@ -278,19 +278,24 @@ static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 	return good;
 }
 
+bool read_packet(struct decode *decode, const struct node *node, struct ir_packet *out)
+{
+	struct packet_parts parts = { .scope = -1, .span = node->span };
+
+	return decode_map(decode, &read_packet_table, node, &parts) &&
+	       make_packet(decode, &parts, out);
+}
+
 static bool read_expectation(struct decode *decode, const struct node *node,
 			     struct ast_expectation *expectation)
 {
 	struct expect_parts parts = { 0 };
-	struct packet_parts packet = { .scope = -1 };
 
 	expectation->span = node->span;
 	if (!decode_map(decode, &read_expect_table, node, &parts))
 		return false;
 	expectation->then = parts.then;
-	packet.span = parts.packet->span;
-	if (!decode_map(decode, &read_packet_table, parts.packet, &packet) ||
-	    !make_packet(decode, &packet, &expectation->packet))
+	if (!read_packet(decode, parts.packet, &expectation->packet))
 		return false;
 	if (parts.then->action != THEN_CONTINUE)
 		return true;

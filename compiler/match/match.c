@@ -211,3 +211,16 @@ bool match_values_hold(const struct ir_match *match, addr_bits value)
 			 value <= match->values.items[i].last;
 	return inside != match->negated;
 }
+
+const struct interval *match_element(const struct ir_match *match, addr_bits value)
+{
+	const struct interval_set *all = match->set ? &match->set->elements : &match->values;
+
+	return interval_find(all, value);
+}
+
+bool match_put_element(const struct ir_match *match, const struct ir_packet *packet,
+		       struct buf *out)
+{
+	return address_put_element(match, packet, out) || port_put_element(match, packet, out);
+}
