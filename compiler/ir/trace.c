@@ -68,10 +68,10 @@ struct trace *trace_new(struct arena *arena, const struct ir *ir)
 	if (count)
 		qsort(all, count, sizeof(*all), compare_origins);
 	for (size_t i = 0; i < count; i++) {
+		struct trace_rule rule = { .number = trace->rule_count, .sample = all[i].rule };
+
 		if (!i || compare_origins(&all[i - 1], &all[i]))
-			*arena_append(arena, trace->rules, trace->rule_count) =
-				(struct trace_rule){ .number = trace->rule_count,
-						     .sample = all[i].rule };
+			*arena_append(arena, trace->rules, trace->rule_count) = rule;
 		*all[i].number = (uint32_t)trace->rule_count;
 	}
 	trace->seen = arena_alloc(arena, (trace->rule_count + 1) * sizeof(*trace->seen));
