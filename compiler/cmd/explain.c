@@ -20,8 +20,9 @@ static const struct cmd_option options[] = {
 
 /* Answers are printed in pieces of this size. */
 enum { PIECE = 1 << 18 };
-/* The memory of so many packets is given back at once. */
-enum { PACKETS_AT_ONCE = 256 };
+/* The memory of so many packets is given back at once: few, so that the next ones get it again
+ * before it goes back to the system. */
+enum { PACKETS_AT_ONCE = 16 };
 /* Of a batch: places in it are 32 bits wide. */
 #define BATCH_LIMIT ((size_t)1 << 31)
 

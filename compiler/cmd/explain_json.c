@@ -34,11 +34,12 @@ static const char *keep(struct arena *arena, struct buf *text)
 static struct explain_text *text_of(struct explain *explain, const struct trace_rule *rule)
 {
 	struct explain_text *text = explain->texts[rule->number];
-	struct explain_place place = explain_place(rule);
+	struct explain_place place;
 	struct buf out = { 0 };
 
 	if (text)
 		return text;
+	place = explain_place(rule);
 	text = arena_new_of(explain->arena, struct explain_text);
 	show_json_text(&out, "file", place.file);
 	buf_printf(&out, ",\"line\":%u,", place.line);

@@ -22,8 +22,13 @@ bool packet_check_text(struct diag *diag, const struct source *source, uint32_t 
 {
 	for (uint32_t at = begin; at < end;) {
 		uint32_t code = 0;
-		size_t size = utf8_decode(source->text + at, end - at, &code);
+		size_t size;
 
+		if (source->text[at] >= ' ' && source->text[at] <= '~') {
+			at++;
+			continue;
+		}
+		size = utf8_decode(source->text + at, end - at, &code);
 		if (size && (!utf8_is_hidden(code) || is_blank(source->text[at]))) {
 			at += (uint32_t)size;
 			continue;
