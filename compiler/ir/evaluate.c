@@ -170,6 +170,11 @@ static size_t count_held(const struct ir_rule *rule, const struct ir_packet *pac
 	return held;
 }
 
+bool ir_rule_takes(const struct ir_rule *rule, const struct ir_packet *packet)
+{
+	return count_held(rule, packet) == rule->match_count;
+}
+
 static enum step walk_rule(struct walk *walk, const struct ir_chain *chain,
 			   const struct ir_rule *rule)
 {

@@ -45,5 +45,7 @@ struct ir_outcome ir_walk(const struct ir_walker *walker, const struct ir_packet
 /* The way of the packets that a choice sends to its nth case. */
 const struct ir_class *ir_walk_case(const struct ir_walker *walker, const struct ir_packet *packet,
 				    const struct ir_statement *choice, size_t nth);
+/* Do all matches of the rule hold? */
+bool ir_rule_takes(const struct ir_rule *rule, const struct ir_packet *packet);
 
 #endif

@@ -168,3 +168,18 @@ const char *trace_guarantee(const struct trace *trace)
 	}
 	return NULL;
 }
+
+bool trace_fits_behind(const struct trace *trace, const struct ir_packet *packet,
+		       struct span origin)
+{
+	const struct ir_chain *chain = trace->outcome.base;
+
+	for (size_t i = trace->outcome.last + 1; chain && i < chain->rule_count; i++) {
+		const struct ir_rule *rule = &chain->rules[i];
+
+		if (rule->decides && rule->origin.source == origin.source &&
+		    rule->origin.begin == origin.begin && ir_rule_takes(rule, packet))
+			return true;
+	}
+	return false;
+}

@@ -56,5 +56,9 @@ const struct trace_rule *trace_packet(struct trace *trace, const struct ir_packe
  * above it in the ir; NULL when the rules came to their end.
  */
 const char *trace_guarantee(const struct trace *trace);
+/* Would the author's rule with this origin take the packet, if none before it did? It stands behind
+ * the rule that ended the walk. */
+bool trace_fits_behind(const struct trace *trace, const struct ir_packet *packet,
+		       struct span origin);
 
 #endif
