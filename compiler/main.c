@@ -10,8 +10,8 @@
 	}
 
 static const struct cmd_verb *const verbs[] = {
-	&verb_compile,   &verb_check,    &verb_schema,     &verb_apply,       &verb_status,
-	&verb_remove,    LATER("plan"),  LATER("confirm"), LATER("rollback"), LATER("explain"),
+	&verb_compile,   &verb_check,    &verb_schema,   &verb_apply,      &verb_status,
+	&verb_remove,    &verb_explain,  LATER("plan"),  LATER("confirm"), LATER("rollback"),
 	LATER("doctor"), LATER("graph"), LATER("watch"),
 };
 

@@ -204,7 +204,7 @@ struct interval_set interval_subtract(struct arena *arena, const struct interval
 }
 
 /* The first interval that does not end before the value, or the count. */
-static size_t interval_find(const struct interval_set *set, addr_bits value)
+static size_t interval_seek(const struct interval_set *set, addr_bits value)
 {
 	size_t low = 0, high = set->count, middle;
 
@@ -218,11 +218,16 @@ static size_t interval_find(const struct interval_set *set, addr_bits value)
 	return low;
 }
 
+const struct interval *interval_find(const struct interval_set *set, addr_bits value)
+{
+	size_t at = interval_seek(set, value);
+
+	return at < set->count && set->items[at].first <= value ? &set->items[at] : NULL;
+}
+
 bool interval_contains(const struct interval_set *set, addr_bits value)
 {
-	size_t at = interval_find(set, value);
-
-	return at < set->count && set->items[at].first <= value;
+	return interval_find(set, value) != NULL;
 }
 
 bool interval_covers(const struct interval_set *a, const struct interval_set *b)
@@ -230,7 +235,7 @@ bool interval_covers(const struct interval_set *a, const struct interval_set *b)
 	size_t i, at;
 
 	for (i = 0; i < b->count; i++) {
-		at = interval_find(a, b->items[i].first);
+		at = interval_seek(a, b->items[i].first);
 		if (at == a->count || a->items[at].first > b->items[i].first ||
 		    a->items[at].last < b->items[i].last)
 			return false;

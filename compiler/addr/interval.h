@@ -40,6 +40,8 @@ struct interval_set interval_subtract(struct arena *arena, const struct interval
 struct interval_set interval_intersect(struct arena *arena, const struct interval_set *a,
 				       const struct interval_set *b);
 bool interval_contains(const struct interval_set *set, addr_bits value);
+/* The interval that holds the value, or NULL. */
+const struct interval *interval_find(const struct interval_set *set, addr_bits value);
 /* Is every member of b one of a? */
 bool interval_covers(const struct interval_set *a, const struct interval_set *b);
 /*

@@ -1,19 +1,71 @@
 /*
  * evaluate: the walk of one packet through the chains; see evaluate.h.
+ *
+ * Chains are found by their names, so the names are sorted once for all packets.
  */
 #include "ir/evaluate.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-struct walk {
+#include "base/arena.h"
+
+struct ir_walker {
 	const struct ir *ir;
+	const struct ir_chain **chains; /* by name */
+	const struct ir_chain *prerouting, *output;
+};
+
+struct walk {
+	const struct ir_walker *walker;
 	struct ir_packet packet;
 	struct ir_outcome outcome;
-	bool marked; /* a rule of ours has set the mark */
+	struct ir_watch *watch;
+	size_t depth;
+	size_t choice; /* which case a choice gives */
+	bool marked;   /* a rule of ours has set the mark */
 };
 
 /* NEXT statement or rule; the rest of the rule is skipped (BREAK); back to who jumped (RETURN). */
 enum step { STEP_NEXT, STEP_BREAK, STEP_RETURN, STEP_END };
+
+static int compare_chains(const void *a, const void *b)
+{
+	return strcmp((*(const struct ir_chain *const *)a)->name,
+		      (*(const struct ir_chain *const *)b)->name);
+}
+
+const struct ir_walker *ir_walker(struct arena *arena, const struct ir *ir)
+{
+	struct ir_walker *walker = arena_new_of(arena, struct ir_walker);
+
+	walker->ir = ir;
+	walker->chains = arena_alloc(arena, (ir->chain_count + 1) * sizeof(*walker->chains));
+	for (size_t i = 0; i < ir->chain_count; i++)
+		walker->chains[i] = &ir->chains[i];
+	qsort(walker->chains, ir->chain_count, sizeof(*walker->chains), compare_chains);
+	walker->prerouting = ir_chain_find(ir, "prerouting");
+	walker->output = ir_chain_find(ir, "output");
+	return walker;
+}
+
+static const struct ir_chain *find_chain(const struct ir_walker *walker, const char *name)
+{
+	size_t low = 0, high = walker->ir->chain_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(name, walker->chains[middle]->name);
+
+		if (!order)
+			return walker->chains[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
 
 static enum step walk_chain(struct walk *walk, const struct ir_chain *chain);
 
@@ -23,17 +75,25 @@ static enum step end(struct walk *walk, enum ir_verdict verdict)
 	return STEP_END;
 }
 
+static enum step enter(struct walk *walk, const char *name)
+{
+	enum step step;
+
+	walk->depth++;
+	step = walk_chain(walk, find_chain(walk->walker, name));
+	walk->depth--;
+	return step;
+}
+
 /* A chain that was gone to: its end is the end of the chain that went there. */
 static enum step go(struct walk *walk, const char *name)
 {
-	enum step step = walk_chain(walk, ir_chain_find(walk->ir, name));
-
-	return step == STEP_END ? STEP_END : STEP_RETURN;
+	return enter(walk, name) == STEP_END ? STEP_END : STEP_RETURN;
 }
 
 static enum step jump(struct walk *walk, const char *name)
 {
-	return walk_chain(walk, ir_chain_find(walk->ir, name)) == STEP_END ? STEP_END : STEP_NEXT;
+	return enter(walk, name) == STEP_END ? STEP_END : STEP_NEXT;
 }
 
 static enum step dispatch(struct walk *walk, const struct ir_statement *statement)
@@ -77,8 +137,8 @@ static enum step balance(struct walk *walk, const struct ir_statement *statement
 {
 	if (statement->by != IR_BY_CONNECTION && statement->addr.family != walk->packet.family)
 		return STEP_BREAK;
-	walk->outcome.balanced = true;
-	return go(walk, statement->cases[0].chain);
+	walk->outcome.choice = statement;
+	return go(walk, statement->cases[walk->choice].chain);
 }
 
 static enum step apply(struct walk *walk, const struct ir_statement *statement)
@@ -124,19 +184,32 @@ static enum step apply(struct walk *walk, const struct ir_statement *statement)
 	return STEP_NEXT;
 }
 
-static bool takes(const struct ir_rule *rule, const struct ir_packet *packet)
+/* How many of the rule's matches hold before the first that does not. */
+static size_t count_held(const struct ir_rule *rule, const struct ir_packet *packet)
 {
-	for (size_t i = 0; i < rule->match_count; i++)
-		if (!rule->matches[i].ops->holds(&rule->matches[i], packet))
-			return false;
-	return true;
+	size_t held = 0;
+
+	while (held < rule->match_count &&
+	       rule->matches[held].ops->holds(&rule->matches[held], packet))
+		held++;
+	return held;
 }
 
-static enum step walk_rule(struct walk *walk, const struct ir_rule *rule)
+bool ir_rule_takes(const struct ir_rule *rule, const struct ir_packet *packet)
 {
+	return count_held(rule, packet) == rule->match_count;
+}
+
+static enum step walk_rule(struct walk *walk, const struct ir_chain *chain,
+			   const struct ir_rule *rule)
+{
+	size_t held = count_held(rule, &walk->packet);
 	enum step step = STEP_NEXT;
 
-	if (!takes(rule, &walk->packet))
+	if (walk->watch)
+		walk->watch->rule(walk->watch, (size_t)(chain - walk->walker->ir->chains), rule,
+				  held, walk->depth);
+	if (held < rule->match_count)
 		return STEP_NEXT;
 	if (rule->origin.source && rule->decides)
 		walk->outcome.decided = rule;
@@ -148,16 +221,24 @@ static enum step walk_rule(struct walk *walk, const struct ir_rule *rule)
 static enum step walk_chain(struct walk *walk, const struct ir_chain *chain)
 {
 	enum step step = STEP_NEXT;
+	size_t i = 0;
 
-	for (size_t i = 0; chain && i < chain->rule_count && step == STEP_NEXT; i++)
-		step = walk_rule(walk, &chain->rules[i]);
+	for (; chain && i < chain->rule_count; i++) {
+		step = walk_rule(walk, chain, &chain->rules[i]);
+		if (step != STEP_NEXT)
+			break;
+	}
+	if (!walk->depth)
+		walk->outcome.last = i;
 	return step;
 }
 
 static const struct ir_class *class_of(const struct walk *walk)
 {
-	for (size_t i = 0; walk->marked && i < walk->ir->class_count; i++) {
-		const struct ir_class *way = &walk->ir->classes[i];
+	const struct ir *ir = walk->walker->ir;
+
+	for (size_t i = 0; walk->marked && i < ir->class_count; i++) {
+		const struct ir_class *way = &ir->classes[i];
 
 		if ((walk->packet.mark & way->mask) == way->mark)
 			return way;
@@ -165,13 +246,31 @@ static const struct ir_class *class_of(const struct walk *walk)
 	return NULL;
 }
 
-struct ir_outcome ir_evaluate(const struct ir *ir, const struct ir_packet *packet)
+static struct ir_outcome run(struct walk *walk)
 {
-	struct walk walk = { .ir = ir, .packet = *packet };
+	const struct ir_walker *walker = walk->walker;
 
-	walk_chain(&walk,
-		   ir_chain_find(ir, packet->scope == SCOPE_LOCAL ? "output" : "prerouting"));
-	walk.outcome.mark = walk.packet.mark;
-	walk.outcome.way = class_of(&walk);
-	return walk.outcome;
+	walk->outcome.base = walk->packet.scope == SCOPE_LOCAL ? walker->output
+							       : walker->prerouting;
+	walk_chain(walk, walk->outcome.base);
+	walk->outcome.mark = walk->packet.mark;
+	walk->outcome.way = class_of(walk);
+	return walk->outcome;
+}
+
+struct ir_outcome ir_walk(const struct ir_walker *walker, const struct ir_packet *packet,
+			  struct ir_watch *watch)
+{
+	struct walk walk = { .walker = walker, .packet = *packet, .watch = watch };
+
+	return run(&walk);
+}
+
+const struct ir_class *ir_walk_case(const struct ir_walker *walker, const struct ir_packet *packet,
+				    const struct ir_statement *choice, size_t nth)
+{
+	struct walk walk = { .walker = walker, .packet = *packet };
+
+	walk.choice = nth < choice->case_count ? nth : 0;
+	return run(&walk).way;
 }

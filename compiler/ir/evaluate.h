@@ -11,17 +11,41 @@
 
 #include "ir/ir.h"
 
+struct arena;
+
 enum ir_verdict { VERDICT_ACCEPT, VERDICT_DROP, VERDICT_REJECT };
 
 struct ir_outcome {
 	enum ir_verdict verdict;
-	uint32_t mark;                 /* the packet's mark at the end */
-	const struct ir_class *way;    /* what that mark means, NULL for the main table */
-	const struct ir_rule *decided; /* the last rule of the author's that took the packet, or
-					  NULL */
-	bool balanced;                 /* the way is one of several that a weighted choice gives */
+	uint32_t mark;                     /* the packet's mark at the end */
+	const struct ir_class *way;        /* what that mark means, NULL for the main table */
+	const struct ir_rule *decided;     /* the last rule of the author's that took the packet, or
+					      NULL */
+	const struct ir_statement *choice; /* the weighted choice that gives the way: `way` and
+					      `mark` are then those of its first case; or NULL */
+	const struct ir_chain *base;       /* where the walk began; NULL: no rules for this scope */
+	size_t last; /* the rule of it that ended the walk; its rule_count: none did */
 };
 
-struct ir_outcome ir_evaluate(const struct ir *ir, const struct ir_packet *packet);
+/* Told of every rule that the walk comes to. */
+struct ir_watch {
+	/* The rule stands in ir->chains[chain], `depth` steps from the base chain; its first `held`
+	 * matches hold: all of them in a rule that takes the packet. */
+	void (*rule)(struct ir_watch *watch, size_t chain, const struct ir_rule *rule, size_t held,
+		     size_t depth);
+};
+
+/* An ir made ready for many packets. It lives in the arena and reads the ir. */
+struct ir_walker;
+const struct ir_walker *ir_walker(struct arena *arena, const struct ir *ir);
+
+/* `watch` may be NULL. */
+struct ir_outcome ir_walk(const struct ir_walker *walker, const struct ir_packet *packet,
+			  struct ir_watch *watch);
+/* The way of the packets that a choice sends to its nth case. */
+const struct ir_class *ir_walk_case(const struct ir_walker *walker, const struct ir_packet *packet,
+				    const struct ir_statement *choice, size_t nth);
+/* Do all matches of the rule hold? */
+bool ir_rule_takes(const struct ir_rule *rule, const struct ir_packet *packet);
 
 #endif

@@ -60,19 +60,9 @@ bool ir_match_same_key(const struct ir_match *a, const struct ir_match *b)
 
 const struct ir_target *ir_map_find(const struct ir_set *map, addr_bits value)
 {
-	size_t low = 0, high = map->elements.count;
+	const struct interval *found = interval_find(&map->elements, value);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (map->elements.items[middle].last < value)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == map->elements.count || map->elements.items[low].first > value)
-		return NULL;
-	return &map->targets[map->leads[low]];
+	return found ? &map->targets[map->leads[found - map->elements.items]] : NULL;
 }
 
 const char *ir_action_name(enum ir_rule_action action)

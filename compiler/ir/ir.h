@@ -236,6 +236,7 @@ struct ir_ip_rule {
 	uint32_t mark, mask;
 	enum ir_rule_action action;
 	uint32_t table;        /* IR_RULE_LOOKUP only */
+	const char *name;      /* the table's in the policy, the listener's, or "main" */
 	bool suppress_default; /* suppress_prefixlength 0 */
 	struct span origin;
 };
@@ -355,6 +356,79 @@ struct ir_cgroup {
 	struct span origin;
 };
 
+/* ---- what the author wrote ---- */
+
+/* A routing table of the policy's that some way leads to. */
+struct ir_table {
+	const char *name;
+	uint32_t id;
+	bool masquerade, strict;
+	bool has_snat[ADDR_FAMILIES];
+	struct addr snat[ADDR_FAMILIES];
+	int64_t clamp_mss; /* -1: no; 0: the route's MTU; else bytes */
+	struct span origin;
+};
+
+/* A group of interfaces; rules may name it instead of its members. */
+struct ir_group {
+	const char *name;
+	const char *const *members;
+	size_t member_count;
+	struct span origin;
+};
+
+/* Of a condition so many values are told, and of a value so many bytes: the rest is in the file. */
+enum { IR_AUTHORED_VALUES = 6, IR_AUTHORED_BYTES = 48 };
+
+/* A condition of a rule, in one line of text without control characters: "to foreign". */
+struct ir_authored_condition {
+	const char *key;  /* "to" */
+	const char *text; /* "to foreign or private", "not port 53", "tcp" */
+	bool negated;
+	/* Of `in` and `out`, interfaces and groups as they were written; else none. */
+	const char **names;
+	size_t name_count;
+	struct span origin;
+};
+
+enum ir_authored_then {
+	IR_THEN_DIRECT,
+	IR_THEN_DROP,
+	IR_THEN_REJECT,
+	IR_THEN_PROXY,
+	IR_THEN_ROUTE,
+	IR_THEN_BALANCE,
+	IR_THEN_MARK,
+	IR_THEN_CONTINUE
+};
+
+/* What a rule sends to: one, or of a balance several. */
+struct ir_authored_target {
+	const struct ir_class *way; /* NULL: the main table, or a way that nothing can take */
+	const char *name;           /* the listener's or the table's; of a row of tables the way's;
+				       a mark's text */
+	uint32_t weight;            /* of a balance, else 0 */
+};
+
+/* One of the author's rules, or a default: with number 0, and without a place where none is given.
+ */
+struct ir_authored {
+	size_t number; /* from 1, in the order of all files */
+	struct span origin;
+	const char *name; /* or NULL */
+	enum ir_scope scopes;
+	struct ir_authored_condition *conditions; /* in the author's order */
+	size_t condition_count;
+	const char *text; /* of all conditions: "to foreign, tcp, port 443"; "" without any */
+	enum ir_authored_then then;
+	const char *then_text; /* "proxy px", "route vpn, else unreachable" */
+	struct ir_authored_target *targets;
+	size_t target_count;
+	const char *log;   /* the prefix, or NULL */
+	const char *limit; /* "10/second", or NULL */
+	bool count;
+};
+
 struct ir {
 	uint64_t digest;    /* ir_digest's, kept in the kernel beside the rules */
 	const char *name;   /* the policy's */
@@ -385,6 +459,14 @@ struct ir {
 	struct ir_cgroup *cgroups; /* each once */
 	size_t cgroup_count;
 	size_t policy_rules, expectation_count; /* as the author wrote them: for messages */
+	/* For whoever shows the policy in its author's words; no part of the digest. */
+	struct ir_authored *authored;
+	size_t authored_count;
+	struct ir_authored default_forward, default_local;
+	struct ir_table *tables;
+	size_t table_count;
+	struct ir_group *interface_groups;
+	size_t interface_group_count;
 };
 
 /* "lookup", "unreachable" ...: ip's words. */

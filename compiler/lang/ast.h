@@ -219,6 +219,8 @@ struct ast_rule {
 	struct span scope_span;
 	struct match_condition **conditions;
 	size_t condition_count;
+	const struct node **written; /* each condition's value as it stands in the file */
+	size_t written_count;
 	struct ast_then *then;
 	const char *log;
 	bool count;

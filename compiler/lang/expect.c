@@ -7,7 +7,9 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
-#include "ir/evaluate.h"
+#include "ir/trace.h"
+
+/* ---- words ---- */
 
 static const char *way_words(struct arena *arena, const struct ir_class *way)
 {
@@ -25,18 +27,15 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 	return "";
 }
 
-static const struct ast_then *then_of(const struct ast_policy *policy, const struct ir_rule *rule)
+static const char *route_words(struct arena *arena, const struct ast_then *then)
 {
-	const struct ast_then *defaults[] = { policy->default_forward, policy->default_local };
+	const char *names = then->targets[0].name;
 
-	for (size_t i = 0; rule && i < policy->rule_count; i++)
-		if (policy->rules[i].span.source == rule->origin.source &&
-		    policy->rules[i].span.begin == rule->origin.begin)
-			return policy->rules[i].then;
-	for (size_t i = 0; rule && i < 2; i++)
-		if (defaults[i] && defaults[i]->span.begin == rule->origin.begin)
-			return defaults[i];
-	return NULL;
+	if (then->target_count == 1)
+		return arena_printf(arena, "{route: %s}", names);
+	for (size_t i = 1; i < then->target_count; i++)
+		names = arena_printf(arena, "%s, %s", names, then->targets[i].name);
+	return arena_printf(arena, "{route: [%s]}", names);
 }
 
 static const char *balance_words(struct arena *arena, const struct ast_then *then)
@@ -44,17 +43,72 @@ static const char *balance_words(struct arena *arena, const struct ast_then *the
 	static const char *const by[] = { "", ", by: source", ", by: source-destination" };
 	const char *shares = "";
 
-	for (size_t i = 0; then && i < then->target_count; i++)
+	for (size_t i = 0; i < then->target_count; i++)
 		shares = arena_printf(arena, "%s%s%s: %lld", shares, i ? ", " : "",
 				      then->targets[i].name, (long long)then->targets[i].weight);
-	return then ? arena_printf(arena, "{balance: {%s}%s}", shares, by[then->by]) : "a balance";
+	return arena_printf(arena, "{balance: {%s}%s}", shares, by[then->by]);
+}
+
+static const char *mark_words(struct arena *arena, const struct ast_mark *mark)
+{
+	if (mark->mask == UINT32_MAX)
+		return arena_printf(arena, "{mark: 0x%x}", mark->value);
+	return arena_printf(arena, "{mark: {value: 0x%x, mask: 0x%x}}", mark->value, mark->mask);
+}
+
+static const char *then_words(struct arena *arena, const struct ast_then *then)
+{
+	switch (then->action) {
+	case THEN_DIRECT:
+		return "direct";
+	case THEN_DROP:
+		return "drop";
+	case THEN_REJECT:
+		return "reject";
+	case THEN_PROXY:
+		return arena_printf(arena, "{proxy: %s}", then->listener_name);
+	case THEN_ROUTE:
+		return route_words(arena, then);
+	case THEN_BALANCE:
+		return balance_words(arena, then);
+	case THEN_MARK:
+		return mark_words(arena, &then->mark);
+	case THEN_CONTINUE:
+		return "continue";
+	}
+	return "";
+}
+
+static const struct ast_rule *rule_at(const struct ast_policy *policy, struct span origin)
+{
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if (policy->rules[i].span.source == origin.source &&
+		    policy->rules[i].span.begin == origin.begin)
+			return &policy->rules[i];
+	return NULL;
+}
+
+static const struct ast_then *then_of(const struct ast_policy *policy, const struct ir_rule *rule)
+{
+	const struct ast_then *defaults[] = { policy->default_forward, policy->default_local };
+	const struct ast_rule *found = rule ? rule_at(policy, rule->origin) : NULL;
+
+	if (found)
+		return found->then;
+	for (size_t i = 0; rule && i < 2; i++)
+		if (defaults[i] && defaults[i]->span.source == rule->origin.source &&
+		    defaults[i]->span.begin == rule->origin.begin)
+			return defaults[i];
+	return NULL;
 }
 
 static const char *outcome_words(struct arena *arena, const struct ast_policy *policy,
 				 const struct ir_outcome *outcome)
 {
-	if (outcome->balanced)
-		return balance_words(arena, then_of(policy, outcome->decided));
+	const struct ast_then *then = then_of(policy, outcome->decided);
+
+	if (then)
+		return then_words(arena, then);
 	switch (outcome->verdict) {
 	case VERDICT_DROP:
 		return "drop";
@@ -65,6 +119,8 @@ static const char *outcome_words(struct arena *arena, const struct ast_policy *p
 	}
 	return "";
 }
+
+/* ---- does it hold ---- */
 
 static bool is_way(const struct ir_outcome *outcome, enum ir_class_kind kind, const char *name)
 {
@@ -80,14 +136,11 @@ static bool is_mark(const struct ir_outcome *outcome, const struct ast_mark *mar
 }
 
 /* The same tables with the same shares, in whatever order. */
-static bool is_balance(const struct ast_policy *policy, const struct ast_then *wanted,
-		       const struct ir_outcome *outcome)
+static bool are_shares(const struct ast_then *found, const struct ast_then *wanted)
 {
-	const struct ast_then *found = then_of(policy, outcome->decided);
 	size_t same = 0;
 
-	if (!outcome->balanced || !found || found->by != wanted->by ||
-	    found->target_count != wanted->target_count)
+	if (found->by != wanted->by || found->target_count != wanted->target_count)
 		return false;
 	for (size_t i = 0; i < found->target_count; i++)
 		for (size_t k = 0; k < wanted->target_count; k++)
@@ -96,10 +149,18 @@ static bool is_balance(const struct ast_policy *policy, const struct ast_then *w
 	return same == found->target_count;
 }
 
+static bool is_balance(const struct ast_policy *policy, const struct ast_then *wanted,
+		       const struct ir_outcome *outcome)
+{
+	const struct ast_then *found = then_of(policy, outcome->decided);
+
+	return outcome->choice && found && are_shares(found, wanted);
+}
+
 static bool holds(struct arena *arena, const struct ast_policy *policy, const struct ast_then *then,
 		  const struct ir_outcome *outcome)
 {
-	if (outcome->balanced || then->action == THEN_BALANCE)
+	if (outcome->choice || then->action == THEN_BALANCE)
 		return then->action == THEN_BALANCE && is_balance(policy, then, outcome);
 	switch (then->action) {
 	case THEN_DIRECT:
@@ -121,24 +182,111 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 	return false;
 }
 
+/* ---- who is to blame ---- */
+
+static bool is_same(struct arena *arena, const struct ast_then *a, const struct ast_then *b)
+{
+	if (a->action != b->action)
+		return false;
+	switch (a->action) {
+	case THEN_DIRECT:
+	case THEN_DROP:
+	case THEN_REJECT:
+	case THEN_CONTINUE:
+		return true;
+	case THEN_PROXY:
+		return !strcmp(a->listener_name, b->listener_name);
+	case THEN_ROUTE:
+		return !strcmp(ast_route_name(arena, a), ast_route_name(arena, b));
+	case THEN_BALANCE:
+		return are_shares(a, b);
+	case THEN_MARK:
+		return a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;
+	}
+	return false;
+}
+
+/* Of the rules that would do what is expected, the first one that the packet came to: what of it
+ * did not hold. */
+static void add_missed(struct arena *arena, struct diag_record *record,
+		       const struct ast_policy *policy, const struct ast_then *wanted,
+		       const struct trace *trace)
+{
+	for (size_t i = 0; i < trace->seen_count; i++) {
+		const struct trace_rule *rule = &trace->rules[trace->seen[i]];
+		const struct ast_rule *author = rule_at(policy, rule->sample->origin);
+
+		if (!author || rule->took || !is_same(arena, author->then, wanted))
+			continue;
+		if (rule->failed && rule->failed->origin.source)
+			diag_also(record, rule->failed->origin,
+				  "this rule would do it, but its `%s` does not hold",
+				  rule->failed->key);
+		else
+			diag_also(record, rule->sample->origin,
+				  "this rule would do it, but is about other packets");
+		return;
+	}
+}
+
+/* Of the rules behind the one that took the packet, the first that does what is expected of it. */
+static void add_behind(struct arena *arena, struct diag_record *record,
+		       const struct ast_policy *policy, const struct ast_expectation *expectation,
+		       const struct trace *trace)
+{
+	const struct ast_then *wanted = expectation->then;
+
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct ast_rule *rule = &policy->rules[i];
+
+		if (!is_same(arena, rule->then, wanted) ||
+		    !trace_fits_behind(trace, &expectation->packet, rule->span))
+			continue;
+		diag_also(record, rule->span, "this rule would do it, but stands behind");
+		return;
+	}
+}
+
+static void add_help(struct diag_record *record, const struct trace *trace)
+{
+	const char *guarantee = trace_guarantee(trace);
+
+	if (trace->outcome.decided)
+		diag_help(record, "change that rule, put one before it, or change the expectation");
+	else if (guarantee)
+		diag_help(record, "no rule is asked (%s): change the expectation", guarantee);
+	else
+		diag_help(record, "no rule takes it: add one, or change the expectation");
+}
+
+static void blame(struct arena *arena, struct diag *diag, const struct ast_policy *policy,
+		  const struct ast_expectation *expectation, const struct trace *trace)
+{
+	const struct ir_outcome *outcome = &trace->outcome;
+	struct diag_record *record = diag_add(diag, DIAG_expect_failed, expectation->span,
+					      "this packet ends otherwise: expected %s, got %s",
+					      then_words(arena, expectation->then),
+					      outcome_words(arena, policy, outcome));
+
+	if (outcome->decided)
+		diag_also(record, outcome->decided->origin, "this %s takes it",
+			  outcome->decided->otherwise ? "default" : "rule");
+	add_missed(arena, record, policy, expectation->then, trace);
+	if (outcome->decided)
+		add_behind(arena, record, policy, expectation, trace);
+	add_help(record, trace);
+}
+
 void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		  const struct ir *ir)
 {
+	struct trace *trace = policy->expectation_count ? trace_new(arena, ir) : NULL;
+
 	for (size_t i = 0; i < policy->expectation_count; i++) {
 		const struct ast_expectation *expectation = &policy->expectations[i];
-		struct ir_outcome outcome = ir_evaluate(ir, &expectation->packet);
-		struct diag_record *record;
 
-		if (holds(arena, policy, expectation->then, &outcome))
-			continue;
-		record = diag_add(diag, DIAG_expect_failed, expectation->span,
-				  "this packet ends otherwise: %s",
-				  outcome_words(arena, policy, &outcome));
-		if (outcome.decided)
-			diag_also(record, outcome.decided->origin, "this rule takes it");
-		diag_help(record,
-			  outcome.decided
-				  ? "change that rule, put one before it, or change the expectation"
-				  : "no rule takes it: add one, or change the expectation");
+		trace_packet(trace, &expectation->packet);
+		if (!holds(arena, policy, expectation->then, &trace->outcome))
+			blame(arena, diag, policy, expectation, trace);
 	}
 }

@@ -169,6 +169,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	if (lower.failed)
 		return NULL;
 	describe(&lower);
+	lower_authored(&lower);
 	warn_of_ipv6(&lower);
 	lower_finish(&lower);
 	lower.ir->policy_rules = policy->rule_count;

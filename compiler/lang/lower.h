@@ -266,6 +266,12 @@ bool lower_is_used(const struct lower_class *way);
 const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count,
 			bool *complete);
 
+/* ---- lower_authored.c ---- */
+
+/* The author's rules, defaults, tables and groups of interfaces in words, once the ways are
+ * described. */
+void lower_authored(struct lower *lower);
+
 /* ---- lower_sysctl.c ---- */
 
 /* Kernel settings, once it is known which ways are used. */

@@ -344,7 +344,7 @@ static void leave_remote_listeners(struct lower *lower, struct ir_chain *chain)
 
 static void leave_loopback(struct lower *lower, struct ir_chain *chain)
 {
-	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
+	struct ir_rule *rule = lower_guarantee(lower, chain, "what this host sends to itself");
 
 	lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
 	lower_op(lower, rule, IR_ACCEPT);

@@ -21,6 +21,7 @@ struct step {
 	uint32_t table;
 	bool suppress_default;
 	bool ipv6_only;
+	const char *name;
 };
 
 struct steps {
@@ -53,15 +54,17 @@ static struct steps steps_of(struct lower *lower, const struct lower_class *way)
 	struct steps steps = { 0 };
 
 	if (way->table)
-		add_step(lower, &steps, (struct step){ IR_RULE_LOOKUP, .table = way->table });
+		add_step(lower, &steps,
+			 (struct step){ IR_RULE_LOOKUP, .table = way->table, .name = way->name });
 	for (size_t i = 0; i < way->table_count; i++) {
 		if (way->tables[i]->prefer_main || way->kind == IR_CLASS_REPLY ||
 		    way->kind == IR_CLASS_INBOUND)
 			add_step(lower, &steps,
 				 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_MAIN,
-						.suppress_default = true });
+						.suppress_default = true, .name = "main" });
 		add_step(lower, &steps,
-			 (struct step){ IR_RULE_LOOKUP, .table = (uint32_t)way->tables[i]->id });
+			 (struct step){ IR_RULE_LOOKUP, .table = (uint32_t)way->tables[i]->id,
+					.name = way->tables[i]->name });
 	}
 	if (steps.count && way->fallback != FALLBACK_MAIN)
 		add_step(lower, &steps, (struct step){ .action = last[way->fallback] });
@@ -117,6 +120,7 @@ static void put_steps(struct lower *lower, struct lower_class *way, const struct
 					.mask = way->mask,
 					.action = steps->items[i].action,
 					.table = steps->items[i].table,
+					.name = steps->items[i].name,
 					.suppress_default = steps->items[i].suppress_default,
 					.origin = way->origin,
 				};

@@ -440,7 +440,7 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 		.protocols = &rule->protocols,
 		.rule = arena_printf(lower->arena, "rule%zu", rule->number),
 		.specials = walk->specials ? rule->specials : 0,
-		.tracked = walk->errors && rule->protocols.count,
+		.tracked = walk->errors,
 		.named_set = named_set,
 		.make_set = make_set,
 		.user = &lowering,

@@ -24,6 +24,9 @@ bool read_tables(struct decode *decode, const struct node *node, struct ast_poli
 bool read_rules(struct decode *decode, const struct node *node, struct ast_policy *policy);
 bool read_expectations(struct decode *decode, const struct node *node, struct ast_policy *policy);
 
+/* A packet out of the mapping of its keys. */
+bool read_packet(struct decode *decode, const struct node *node, struct ir_packet *out);
+
 /* The keys of a set's mapping as they were written. */
 struct read_set_parts {
 	const char *file;

@@ -140,6 +140,15 @@ static addr_bits first_value(const struct ast_rule *rule, const char *key, addr_
 	return condition && condition->values.count ? condition->values.items[0].first : otherwise;
 }
 
+/* Of these the kernel knows on every host what they are; the rest has to be said. */
+static void note_destination(struct ir_packet *packet)
+{
+	bool is_ipv4 = packet->family == ADDR_IPV4;
+
+	packet->to_local = addr_is_loopback((struct addr){ packet->family, packet->to });
+	packet->to_broadcast = is_ipv4 && (!packet->to || packet->to == addr_last(ADDR_IPV4));
+}
+
 /* One address out of a `from` or `to`; its family is the packet's. */
 static bool take_address(struct decode *decode, const struct ast_rule *rule, const char *key,
 			 struct ir_packet *packet, addr_bits *out, bool *is_known)
@@ -167,6 +176,8 @@ static bool take_address(struct decode *decode, const struct ast_rule *rule, con
 		*is_known = true;
 		packet->family = (enum addr_family)family;
 		*out = set->items[0].first;
+		if (out == &packet->to)
+			note_destination(packet);
 		return true;
 	}
 	diag_help(diag_add(decode->diag, DIAG_bad_address, condition->span,
@@ -278,19 +289,24 @@ static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 	return good;
 }
 
+bool read_packet(struct decode *decode, const struct node *node, struct ir_packet *out)
+{
+	struct packet_parts parts = { .scope = -1, .span = node->span };
+
+	return decode_map(decode, &read_packet_table, node, &parts) &&
+	       make_packet(decode, &parts, out);
+}
+
 static bool read_expectation(struct decode *decode, const struct node *node,
 			     struct ast_expectation *expectation)
 {
 	struct expect_parts parts = { 0 };
-	struct packet_parts packet = { .scope = -1 };
 
 	expectation->span = node->span;
 	if (!decode_map(decode, &read_expect_table, node, &parts))
 		return false;
 	expectation->then = parts.then;
-	packet.span = parts.packet->span;
-	if (!decode_map(decode, &read_packet_table, parts.packet, &packet) ||
-	    !make_packet(decode, &packet, &expectation->packet))
+	if (!read_packet(decode, parts.packet, &expectation->packet))
 		return false;
 	if (parts.then->action != THEN_CONTINUE)
 		return true;

@@ -22,6 +22,7 @@ static bool read_condition(struct decode *decode, const struct decode_field *fie
 	if (!condition)
 		return false;
 	*arena_append(decode->arena, rule->conditions, rule->condition_count) = condition;
+	*arena_append(decode->arena, rule->written, rule->written_count) = value;
 	return true;
 }
 

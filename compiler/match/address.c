@@ -198,6 +198,21 @@ static const struct ir_key address_key = {
 static const struct ir_match_ops address_ops = { "address", print_address, address_holds, true,
 						 &address_key };
 
+bool address_put_element(const struct ir_match *match, const struct ir_packet *packet,
+			 struct buf *out)
+{
+	addr_bits value = match->selector == ADDRESS_FROM ? packet->from : packet->to;
+	const struct interval *element;
+
+	if (match->ops != &address_ops || match->negated || match->bits ||
+	    match->family != packet->family)
+		return false;
+	element = match_element(match, value);
+	if (element)
+		addr_put_interval(out, match->family, *element);
+	return element != NULL;
+}
+
 struct ir_match address_match(struct arena *arena, unsigned int selector, struct addr_prefix prefix)
 {
 	struct ir_match match = { .ops = &address_ops,

@@ -29,6 +29,11 @@ struct ir_match port_match(struct arena *arena, unsigned int selector, uint16_t 
 /* Source or destination inside one prefix. */
 struct ir_match address_match(struct arena *arena, unsigned int selector,
 			      struct addr_prefix prefix);
+/* match_put_element for these two. */
+bool address_put_element(const struct ir_match *match, const struct ir_packet *packet,
+			 struct buf *out);
+bool port_put_element(const struct ir_match *match, const struct ir_packet *packet,
+		      struct buf *out);
 /* The path of a cgroup below the root, as the kernel has it; NULL after an error. */
 const char *cgroup_read_path(struct decode *decode, const struct node *value);
 /* The sending process is in this cgroup or in one below it; "" is the root, where they all are. */

@@ -242,3 +242,16 @@ bool match_single_members(struct arena *arena, const struct ir_match *match,
 		*out = match_members(arena, match, 0);
 	return true;
 }
+
+const struct interval *match_element(const struct ir_match *match, addr_bits value)
+{
+	const struct interval_set *all = match->set ? &match->set->elements : &match->values;
+
+	return interval_find(all, value);
+}
+
+bool match_put_element(const struct ir_match *match, const struct ir_packet *packet,
+		       struct buf *out)
+{
+	return address_put_element(match, packet, out) || port_put_element(match, packet, out);
+}

@@ -154,6 +154,13 @@ struct match_condition *match_read(struct decode *decode, const struct match_key
 /* May a later packet of the same connection answer otherwise? */
 bool match_may_change(const struct match_condition *condition);
 
+/*
+ * Which element of the match's set, or which of its values, the packet's own lies in: as text.
+ * False where the match is about nothing that has elements, or the packet lies in none.
+ */
+bool match_put_element(const struct ir_match *match, const struct ir_packet *packet,
+		       struct buf *out);
+
 /* ---- for the kinds ---- */
 
 /* Adds an empty alternative; matches are appended to it. */
@@ -183,6 +190,8 @@ struct interval_set match_members(struct arena *arena, const struct ir_match *ma
 /* For fields whose maps have single values: false where the match has ranges, or is negated. */
 bool match_single_members(struct arena *arena, const struct ir_match *match,
 			  struct interval_set *out);
+/* The interval of the match's set or values that holds the number, or NULL. */
+const struct interval *match_element(const struct ir_match *match, addr_bits value);
 /* Does the number hold under the match's values and negation? */
 bool match_values_hold(const struct ir_match *match, addr_bits value);
 

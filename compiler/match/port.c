@@ -152,6 +152,22 @@ static const struct ir_key port_key = {
 
 static const struct ir_match_ops port_ops = { "port", print_port, port_holds, false, &port_key };
 
+bool port_put_element(const struct ir_match *match, const struct ir_packet *packet, struct buf *out)
+{
+	const struct interval *element;
+
+	if (match->ops != &port_ops || match->negated)
+		return false;
+	element = match_element(match, match->selector == PORT_SOURCE ? packet->source_port
+								      : packet->port);
+	if (!element)
+		return false;
+	buf_printf(out, "%u", (unsigned int)element->first);
+	if (element->first != element->last)
+		buf_printf(out, "-%u", (unsigned int)element->last);
+	return true;
+}
+
 /*
  * Where an ICMP error quotes the ports of the packet it is about, in bits from its own header: that
  * is 8 bytes long (RFC 792, RFC 4443), then comes a header of 20 or 40 bytes. The packet went the

@@ -14,13 +14,13 @@
 
 stem='policy'
 table=tpc
-digest=68a16a701ad8ae6d
+digest=99b1ae15872d0fc9
 protocol=116
 first=10000
 last=10004
 sysctl_policy='set'
 tables='7100 7101'
-sets=''
+sets='map1.th_dport'
 dynamic_sets=''
 cgroups='vpn.slice vpn.slice/app.service user.slice/user-1000.slice/app\x2dmail.scope system.slice/quiet.service system.slice/backup.service machine.slice open.slice system.slice/proxy.service'
 time_sets=''
@@ -181,16 +181,19 @@ table_is_there() {
 	is_line_of "table inet $table" "$(nft list tables inet)"
 }
 
-# The names of the sets of our table, a line each. Does not read their contents.
+# The names of the sets and maps of our table, a line each. Does not read their contents.
 present_sets() {
 	inside=no
-	nft -t list sets inet | while read -r word name rest; do
+	{
+		nft -t list sets inet
+		nft -t list maps inet
+	} | while read -r word name rest; do
 		case $word in
 		table)
 			inside=no
 			[ "$name $rest" != "inet $table {" ] || inside=yes
 			;;
-		set) [ "$inside" = no ] || printf '%s\n' "$name" ;;
+		set | map) [ "$inside" = no ] || printf '%s\n' "$name" ;;
 		esac
 	done
 }
@@ -804,14 +807,16 @@ text_of_sets() {
 	while IFS= read -r line; do
 		case $line in
 		'# ---- rules ----') return 0 ;;
-		"${tab}set "* | "add element inet $table "*)
+		"${tab}set "* | "${tab}map "* | "add element inet $table "*)
 			name=${line% \{}
 			is_line_of "${name##* }" "$1" && copy=yes
 			;;
+		# What maps lead to.
+		"${tab}chain "*) copy=yes ;;
 		esac
 		[ "$copy" = yes ] || continue
 		case $line in
-		"${tab}set "*) printf 'table inet %s {\n%s\n' "$table" "$line" ;;
+		"${tab}set "* | "${tab}map "* | "${tab}chain "*) printf 'table inet %s {\n%s\n' "$table" "$line" ;;
 		"$tab}")
 			printf '%s\n}\n' "$line"
 			copy=no

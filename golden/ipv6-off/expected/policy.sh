@@ -177,16 +177,19 @@ table_is_there() {
 	is_line_of "table inet $table" "$(nft list tables inet)"
 }
 
-# The names of the sets of our table, a line each. Does not read their contents.
+# The names of the sets and maps of our table, a line each. Does not read their contents.
 present_sets() {
 	inside=no
-	nft -t list sets inet | while read -r word name rest; do
+	{
+		nft -t list sets inet
+		nft -t list maps inet
+	} | while read -r word name rest; do
 		case $word in
 		table)
 			inside=no
 			[ "$name $rest" != "inet $table {" ] || inside=yes
 			;;
-		set) [ "$inside" = no ] || printf '%s\n' "$name" ;;
+		set | map) [ "$inside" = no ] || printf '%s\n' "$name" ;;
 		esac
 	done
 }
@@ -800,14 +803,16 @@ text_of_sets() {
 	while IFS= read -r line; do
 		case $line in
 		'# ---- rules ----') return 0 ;;
-		"${tab}set "* | "add element inet $table "*)
+		"${tab}set "* | "${tab}map "* | "add element inet $table "*)
 			name=${line% \{}
 			is_line_of "${name##* }" "$1" && copy=yes
 			;;
+		# What maps lead to.
+		"${tab}chain "*) copy=yes ;;
 		esac
 		[ "$copy" = yes ] || continue
 		case $line in
-		"${tab}set "*) printf 'table inet %s {\n%s\n' "$table" "$line" ;;
+		"${tab}set "* | "${tab}map "* | "${tab}chain "*) printf 'table inet %s {\n%s\n' "$table" "$line" ;;
 		"$tab}")
 			printf '%s\n}\n' "$line"
 			copy=no

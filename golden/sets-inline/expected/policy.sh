@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=81198add4801997d
+digest=792e73eadb40258e
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='hosts_v4 hosts_v6 nets_v4 ranges_v4 nets_v6 ranges_v6 all_of_them_v4 all_of_them_v6 upper_v4 upper_v6 rule6.to_v4'
+sets='hosts_v4 hosts_v6 nets_v4 ranges_v4 nets_v6 ranges_v6 all_of_them_v4 all_of_them_v6 upper_v6 map1.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''
@@ -162,16 +162,19 @@ table_is_there() {
 	is_line_of "table inet $table" "$(nft list tables inet)"
 }
 
-# The names of the sets of our table, a line each. Does not read their contents.
+# The names of the sets and maps of our table, a line each. Does not read their contents.
 present_sets() {
 	inside=no
-	nft -t list sets inet | while read -r word name rest; do
+	{
+		nft -t list sets inet
+		nft -t list maps inet
+	} | while read -r word name rest; do
 		case $word in
 		table)
 			inside=no
 			[ "$name $rest" != "inet $table {" ] || inside=yes
 			;;
-		set) [ "$inside" = no ] || printf '%s\n' "$name" ;;
+		set | map) [ "$inside" = no ] || printf '%s\n' "$name" ;;
 		esac
 	done
 }
@@ -785,14 +788,16 @@ text_of_sets() {
 	while IFS= read -r line; do
 		case $line in
 		'# ---- rules ----') return 0 ;;
-		"${tab}set "* | "add element inet $table "*)
+		"${tab}set "* | "${tab}map "* | "add element inet $table "*)
 			name=${line% \{}
 			is_line_of "${name##* }" "$1" && copy=yes
 			;;
+		# What maps lead to.
+		"${tab}chain "*) copy=yes ;;
 		esac
 		[ "$copy" = yes ] || continue
 		case $line in
-		"${tab}set "*) printf 'table inet %s {\n%s\n' "$table" "$line" ;;
+		"${tab}set "* | "${tab}map "* | "${tab}chain "*) printf 'table inet %s {\n%s\n' "$table" "$line" ;;
 		"$tab}")
 			printf '%s\n}\n' "$line"
 			copy=no

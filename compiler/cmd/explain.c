@@ -1,0 +1,229 @@
+/*
+ * explain: `tpc explain POLICY KEY=VALUE...` says what a policy does with a packet, and why.
+ *
+ * In go a policy and packets, one in the words of the command line or many in the lines of a file,
+ * out comes an answer for each. Neither root nor the kernel is asked.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "cmd/explain_answer.h"
+#include "cmd/verbs.h"
+#include "lang/packet.h"
+
+enum { EXPLAIN_BATCH };
+
+static const struct cmd_option options[] = {
+	[EXPLAIN_BATCH] = { "batch", 0, "FILE", "a packet a line; `-` is standard input", NULL,
+			    false },
+};
+
+/* Answers are printed in pieces of this size. */
+enum { PIECE = 1 << 18 };
+/* The memory of so many packets is given back at once: few, so that the next ones get it again
+ * before it goes back to the system. */
+enum { PACKETS_AT_ONCE = 16 };
+/* Of a batch: places in it are 32 bits wide. */
+#define BATCH_LIMIT ((size_t)1 << 31)
+
+/* ---- one packet ---- */
+
+/* The words as they would be typed, and where each stands among them. */
+static const struct source *join_words(const struct cmd_call *call, struct packet_word **words,
+				       size_t *count)
+{
+	struct buf text = { 0 };
+	const struct source *source;
+
+	for (size_t i = 1; i < call->arg_count; i++) {
+		struct packet_word *word = arena_append(call->arena, *words, *count);
+
+		if (i > 1)
+			buf_putc(&text, ' ');
+		word->text = call->args[i];
+		word->begin = (uint32_t)text.length;
+		buf_puts(&text, call->args[i]);
+		word->end = (uint32_t)text.length;
+	}
+	source = source_from(call->arena, "command line", buf_text(&text), text.length);
+	buf_free(&text);
+	return source;
+}
+
+static enum cmd_status answer_one(const struct cmd_call *call, struct explain *explain,
+				  const struct ir_packet *packet)
+{
+	struct buf out = { 0 }, element = { 0 };
+	struct explain_answer answer = explain_packet(explain, packet, &element);
+	enum cmd_status status;
+
+	if (call->format == CMD_JSON) {
+		explain_put_json(explain, &answer, 0, NULL, &out);
+		buf_putc(&out, '\n');
+	} else {
+		explain_put_words(explain, &answer, &out);
+	}
+	status = cmd_print(&out);
+	buf_free(&out);
+	buf_free(&element);
+	return status;
+}
+
+/* Words that are wrong are told before the policy is read: they are what was typed just now. */
+static bool read_words(const struct cmd_call *call, struct ir_packet *packet)
+{
+	struct diag *diag = diag_new(call->arena);
+	struct packet_word *words = NULL;
+	size_t count = 0;
+	const struct source *source = join_words(call, &words, &count);
+	bool good = packet_check_text(diag, source, 0, (uint32_t)source->size) &&
+		    packet_read(call->arena, diag, source, words, count, packet);
+
+	cmd_show_diag(call, diag);
+	return good;
+}
+
+/* ---- many ---- */
+
+struct batch {
+	const struct cmd_call *call;
+	struct explain *explain;
+	struct diag *diag;
+	const struct source *source;
+	struct arena *arena; /* of the packets that were read last */
+	struct buf out, element;
+	enum cmd_status status;
+};
+
+static void answer_line(struct batch *batch, const struct ir_packet *packet, unsigned int line)
+{
+	struct explain_answer answer = explain_packet(batch->explain, packet, &batch->element);
+
+	if (batch->call->format == CMD_JSON) {
+		explain_put_json(batch->explain, &answer, line, NULL, &batch->out);
+		buf_putc(&batch->out, '\n');
+	} else {
+		explain_put_line(batch->explain, &answer, line, &batch->out);
+	}
+}
+
+static void print_piece(struct batch *batch, size_t least)
+{
+	if (batch->out.length <= least || batch->status == CMD_SYSTEM_REFUSED)
+		return;
+	if (cmd_print(&batch->out) != CMD_DONE)
+		batch->status = CMD_SYSTEM_REFUSED;
+	batch->out.length = 0;
+}
+
+static void read_line(struct batch *batch, size_t line)
+{
+	const struct source *source = batch->source;
+	uint32_t begin = source->lines[line];
+	uint32_t end = line + 1 < source->line_count ? source->lines[line + 1] - 1
+						     : (uint32_t)source->size;
+	struct packet_word *words = NULL;
+	struct ir_packet packet;
+	size_t count = 0;
+
+	if (!packet_split(batch->arena, batch->diag, source, begin, end, &words, &count)) {
+		batch->status = CMD_POLICY_WRONG;
+		return;
+	}
+	if (!count)
+		return;
+	if (packet_read(batch->arena, batch->diag, source, words, count, &packet))
+		answer_line(batch, &packet, (unsigned int)line + 1);
+	else
+		batch->status = CMD_POLICY_WRONG;
+}
+
+static void read_lines(struct batch *batch)
+{
+	for (size_t line = 0; line < batch->source->line_count; line++) {
+		if (line % PACKETS_AT_ONCE == 0) {
+			arena_free(batch->arena);
+			batch->arena = arena_new();
+		}
+		read_line(batch, line);
+		print_piece(batch, PIECE);
+		if (batch->status == CMD_SYSTEM_REFUSED)
+			break;
+	}
+	print_piece(batch, 0);
+	arena_free(batch->arena);
+}
+
+static enum cmd_status answer_batch(const struct cmd_call *call, struct explain *explain)
+{
+	struct batch batch = { .call = call, .explain = explain, .diag = diag_new(call->arena) };
+
+	batch.source = source_read(call->arena, batch.diag, call->values[EXPLAIN_BATCH],
+				   BATCH_LIMIT, (struct span){ 0 });
+	if (batch.source)
+		read_lines(&batch);
+	else
+		batch.status = CMD_POLICY_WRONG;
+	cmd_show_diag(call, batch.diag);
+	buf_free(&batch.out);
+	buf_free(&batch.element);
+	return batch.status;
+}
+
+/* ---- the call ---- */
+
+static enum cmd_status check_call(const struct cmd_call *call)
+{
+	const char *batch = call->values[EXPLAIN_BATCH];
+
+	if (batch && call->arg_count > 1)
+		return cmd_usage_error(call->verb,
+				       "--batch reads packets from a file; leave out \"%s\"",
+				       call->args[1]);
+	if (batch && !strcmp(batch, "-") && !strcmp(call->args[0], "-"))
+		return cmd_usage_error(
+			call->verb,
+			"policy and packets cannot both come from standard input: name a file for one");
+	if (!batch && call->arg_count < 2)
+		return cmd_usage_error(
+			call->verb,
+			"say which packet: in=lan0 to=203.0.113.8 proto=tcp port=443, or --batch FILE");
+	return CMD_DONE;
+}
+
+static enum cmd_status run(struct cmd_call *call)
+{
+	bool batch = cmd_given(call, EXPLAIN_BATCH);
+	enum cmd_status status = check_call(call);
+	struct ir_packet packet;
+	struct explain explain;
+	struct ir *ir;
+
+	if (status != CMD_DONE)
+		return status;
+	if (!batch && !read_words(call, &packet))
+		return CMD_POLICY_WRONG;
+	ir = cmd_compile_policy(call, call->args[0]);
+	if (!ir)
+		return CMD_POLICY_WRONG;
+	explain = explain_new(call->arena, ir, NULL);
+	return batch ? answer_batch(call, &explain) : answer_one(call, &explain, &packet);
+}
+
+const struct cmd_verb verb_explain = {
+	.name = "explain",
+	.usage = "POLICY KEY=VALUE... | POLICY --batch FILE",
+	.summary = "what a policy does with a packet, and why",
+	.detail =
+		"A packet has the keys of `expect`: in, out, from, to, proto, port, sport, family, scope, user, group, cgroup,\n"
+		"mac, mark, state, dscp, length, ttl, app, payload, time. The answer names the rule that takes it, the set\n"
+		"and the element that it is found in, the mark, ip rule, table, route and listener it gets, and for every\n"
+		"rule before that one the first condition that does not hold. A batch has a packet a line (blank lines\n"
+		"and what stands behind `#` are left out) and gets an answer a line. Neither root nor anything of the\n"
+		"kernel is needed.",
+	.least_args = 1,
+	.most_args = CMD_ANY_NUMBER,
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+	.run = run,
+};

@@ -1,0 +1,217 @@
+/*
+ * explain_answer: from the walk of a packet to what a person asks of it.
+ */
+#include "cmd/explain_answer.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "match/match.h"
+
+struct explain explain_new(struct arena *arena, const struct ir *plain, const struct ir *optimised)
+{
+	struct explain explain = { .arena = arena, .ir = optimised ? optimised : plain };
+
+	explain.trace = trace_new(arena, plain);
+	if (optimised)
+		explain.walker = ir_walker(arena, optimised);
+	explain.texts =
+		arena_alloc(arena, (explain.trace->rule_count + 1) * sizeof(*explain.texts));
+	return explain;
+}
+
+/* ---- verdicts ---- */
+
+static const char *way_verdict(const struct ir_class *way)
+{
+	switch (way->kind) {
+	case IR_CLASS_PROXY:
+		return "proxy";
+	case IR_CLASS_ROUTE:
+	case IR_CLASS_REPLY:
+	case IR_CLASS_INBOUND:
+		return "route";
+	case IR_CLASS_MARK:
+		return "mark";
+	}
+	return "";
+}
+
+static const char *verdict_of(const struct ir_outcome *outcome)
+{
+	switch (outcome->verdict) {
+	case VERDICT_DROP:
+		return "drop";
+	case VERDICT_REJECT:
+		return "reject";
+	case VERDICT_ACCEPT:
+		if (outcome->choice)
+			return "balance";
+		return outcome->way ? way_verdict(outcome->way) : "direct";
+	}
+	return "";
+}
+
+static const struct ir_listener *listener_of(const struct ir *ir, const struct ir_class *way)
+{
+	for (size_t i = 0; way->kind == IR_CLASS_PROXY && i < ir->listener_count; i++)
+		if (!strcmp(ir->listeners[i].name, way->name))
+			return &ir->listeners[i];
+	return NULL;
+}
+
+static void add_share(struct arena *arena, struct explain_shares *shares, const char *table)
+{
+	for (size_t i = 0; i < shares->count; i++)
+		if (!strcmp(shares->items[i].table, table)) {
+			shares->items[i].count++;
+			return;
+		}
+	*arena_append(arena, shares->items, shares->count) = (struct explain_share){ table, 1 };
+}
+
+static const struct explain_shares *shares_of(struct explain *explain,
+					      const struct explain_answer *answer)
+{
+	const struct ir_statement *choice = answer->outcome.choice;
+	const struct ir_walker *walker = explain->walker ? explain->walker : explain->trace->walker;
+	struct explain_shares *shares = explain->shares;
+
+	while (shares && shares->choice != choice)
+		shares = shares->next;
+	if (shares)
+		return shares;
+	shares = arena_new_of(explain->arena, struct explain_shares);
+	*shares = (struct explain_shares){ .choice = choice, .next = explain->shares };
+	for (size_t i = 0; i < choice->case_count; i++) {
+		const struct ir_class *way = ir_walk_case(walker, answer->packet, choice, i);
+
+		add_share(explain->arena, shares, way ? way->name : "main");
+	}
+	explain->shares = shares;
+	return shares;
+}
+
+static void find_way(struct explain *explain, struct explain_answer *answer)
+{
+	const struct ir_outcome *outcome = &answer->outcome;
+
+	if (outcome->verdict == VERDICT_ACCEPT && outcome->choice)
+		answer->shares = shares_of(explain, answer);
+	if (outcome->verdict != VERDICT_ACCEPT || outcome->choice || !outcome->way)
+		return;
+	answer->way = outcome->way;
+	if (answer->way->kind != IR_CLASS_MARK)
+		answer->target = answer->way->name;
+	answer->listener = listener_of(explain->ir, answer->way);
+	answer->lookup = lookup_route(explain->ir, answer->packet->family, outcome->mark,
+				      answer->packet->to);
+}
+
+/* ---- reasons ---- */
+
+static void find_rule(const struct explain *explain, const struct trace_rule *decided,
+		      struct explain_answer *answer)
+{
+	if (decided && !decided->sample->otherwise) {
+		answer->rule = decided;
+		return;
+	}
+	answer->otherwise = decided;
+	answer->reason = trace_guarantee(explain->trace);
+	if (!explain->trace->outcome.base)
+		answer->reason = answer->packet->scope == SCOPE_LOCAL
+					 ? "the policy has no rules for what this host sends"
+					 : "the policy has no rules for what arrives";
+	else if (!answer->reason)
+		answer->reason = "no rule takes it: the default";
+}
+
+static void find_element(const struct explain *explain, struct explain_answer *answer)
+{
+	const struct trace *trace = explain->trace;
+
+	answer->element->length = 0;
+	for (size_t i = trace->step_count; answer->rule && i; i--) {
+		const struct ir_rule *rule = trace->steps[i - 1].rule;
+
+		if (trace->steps[i - 1].number != answer->rule->number)
+			continue;
+		/* Destinations stand behind sources, and both behind ports. */
+		for (size_t k = rule->match_count; k; k--) {
+			const struct ir_match *match = &rule->matches[k - 1];
+
+			if (!match_put_element(match, answer->packet, answer->element))
+				continue;
+			answer->set = match->set;
+			return;
+		}
+	}
+}
+
+struct explain_answer explain_packet(struct explain *explain, const struct ir_packet *packet,
+				     struct buf *element)
+{
+	struct explain_answer answer = { .packet = packet, .element = element };
+	const struct trace_rule *decided = trace_packet(explain->trace, packet);
+
+	answer.outcome = explain->walker ? ir_walk(explain->walker, packet, NULL)
+					 : explain->trace->outcome;
+	answer.verdict = verdict_of(&answer.outcome);
+	find_way(explain, &answer);
+	find_rule(explain, decided, &answer);
+	find_element(explain, &answer);
+	return answer;
+}
+
+/* ---- words ---- */
+
+struct explain_place explain_place(const struct trace_rule *rule)
+{
+	struct span where = rule->sample->origin;
+
+	return (struct explain_place){ where.source->name,
+				       source_place(where.source, where.begin).line,
+				       rule->sample->otherwise ? NULL : rule->sample->remark };
+}
+
+/* Blanks and line ends become one space; what is long is cut. */
+static void put_source(struct span where, struct buf *out)
+{
+	enum { MOST = 120 };
+	const char *text = where.source->text;
+	bool blank = false;
+
+	for (uint32_t at = where.begin; at < where.end; at++) {
+		if (strchr(" \t\r\n", text[at])) {
+			blank = true;
+			continue;
+		}
+		if (out->length >= MOST && ((unsigned char)text[at] & 0xc0) != 0x80) {
+			buf_puts(out, " ...");
+			return;
+		}
+		if (blank)
+			buf_putc(out, ' ');
+		blank = false;
+		buf_putc(out, text[at]);
+	}
+}
+
+const char *explain_condition(struct arena *arena, const struct ir_match *match)
+{
+	struct buf text = { 0 };
+	const char *out;
+
+	if (!match)
+		return NULL;
+	if (match->origin.source) {
+		buf_printf(&text, "%s: ", match->key);
+		put_source(match->origin, &text);
+	} else {
+		match->ops->print(match, &text);
+	}
+	out = arena_strndup(arena, buf_text(&text), text.length);
+	buf_free(&text);
+	return out;
+}

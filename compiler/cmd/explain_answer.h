@@ -1,0 +1,86 @@
+/*
+ * explain_answer: what becomes of one packet, ready to be told.
+ *
+ * The outcome (verdict, mark, routing, listener) is the optimised ir's; the rule, and what failed
+ * before it, are found in the ir that has a rule for every rule of the policy.
+ */
+#ifndef TPC_CMD_EXPLAIN_ANSWER_H
+#define TPC_CMD_EXPLAIN_ANSWER_H
+
+#include "base/buf.h"
+#include "ir/lookup.h"
+#include "ir/trace.h"
+
+struct explain_text;
+
+/* How many of a choice's packets get which table. */
+struct explain_share {
+	const char *table;
+	size_t count;
+};
+
+struct explain_shares {
+	const struct ir_statement *choice;
+	struct explain_share *items;
+	size_t count;
+	struct explain_shares *next;
+};
+
+/* Made once for a policy. */
+struct explain {
+	struct arena *arena;
+	const struct ir *ir;            /* what is carried out */
+	const struct ir_walker *walker; /* of it; NULL where it is the plain one */
+	struct trace *trace;            /* of the plain one */
+	struct explain_text **texts;    /* of the trace's rules: what was said of them before */
+	struct explain_shares *shares;  /* of the choices that came up */
+};
+
+struct explain_answer {
+	const struct ir_packet *packet;
+	struct ir_outcome outcome;
+	const char *verdict;                /* direct, proxy, route, balance, mark, drop, reject */
+	const char *target;                 /* the listener's or the table's name, or NULL */
+	const struct trace_rule *rule;      /* NULL for the default */
+	const struct trace_rule *otherwise; /* the default as a rule, or NULL */
+	const char *reason;                 /* without a rule: why, in words */
+	const struct ir_class *way;         /* whose mark the packet gets, or NULL */
+	struct lookup lookup;               /* of a packet with a way */
+	const struct ir_listener *listener;
+	const struct ir_set *set;            /* that the rule found the packet in, or NULL */
+	const struct explain_shares *shares; /* of verdict balance, else NULL */
+	struct buf *element; /* its element, or the rule's own address or port; empty: none */
+};
+
+/* `optimised` may be NULL. */
+struct explain explain_new(struct arena *arena, const struct ir *plain, const struct ir *optimised);
+/* `element` is emptied and filled. The answer is good until the next packet. */
+struct explain_answer explain_packet(struct explain *explain, const struct ir_packet *packet,
+				     struct buf *element);
+
+/* ---- words ---- */
+
+/* "policy.yaml", 7 and "name" of a rule; NULL for no name. */
+struct explain_place {
+	const char *file;
+	unsigned int line;
+	const char *name;
+};
+struct explain_place explain_place(const struct trace_rule *rule);
+/* The condition as the author wrote it, "to: foreign", in one line; a condition that follows from
+ * another one as nft has it. NULL where there is none. */
+const char *explain_condition(struct arena *arena, const struct ir_match *match);
+
+/* ---- explain_json.c, explain_words.c ---- */
+
+/* One object, without a line's end; `line` is the packet's in a batch, 0 for none. `extra` is text
+ * in front of its end, or NULL. */
+void explain_put_json(struct explain *explain, const struct explain_answer *answer,
+		      unsigned int line, const char *extra, struct buf *out);
+void explain_put_words(struct explain *explain, const struct explain_answer *answer,
+		       struct buf *out);
+/* One line of a batch. */
+void explain_put_line(struct explain *explain, const struct explain_answer *answer,
+		      unsigned int line, struct buf *out);
+
+#endif

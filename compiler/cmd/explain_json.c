@@ -1,0 +1,213 @@
+/*
+ * explain_json: an answer as one JSON object in a line.
+ *
+ * What was said of a rule, and of a condition of it that failed, is kept: a batch says it again and
+ * again.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "cmd/explain_answer.h"
+#include "cmd/show.h"
+#include "emit/ipbatch.h"
+
+struct kept_condition {
+	const struct ir_match *match;
+	const char *text;
+	struct kept_condition *next;
+};
+
+struct explain_text {
+	const char *place; /* "file":...,"line":...,"name":... */
+	struct kept_condition *conditions;
+};
+
+static const char *keep(struct arena *arena, struct buf *text)
+{
+	const char *kept = arena_strndup(arena, buf_text(text), text->length);
+
+	buf_free(text);
+	return kept;
+}
+
+static struct explain_text *text_of(struct explain *explain, const struct trace_rule *rule)
+{
+	struct explain_text *text = explain->texts[rule->number];
+	struct explain_place place;
+	struct buf out = { 0 };
+
+	if (text)
+		return text;
+	place = explain_place(rule);
+	text = arena_new_of(explain->arena, struct explain_text);
+	show_json_text(&out, "file", place.file);
+	buf_printf(&out, ",\"line\":%u,", place.line);
+	show_json_text(&out, "name", place.name);
+	text->place = keep(explain->arena, &out);
+	explain->texts[rule->number] = text;
+	return text;
+}
+
+static const char *condition_of(struct explain *explain, struct explain_text *text,
+				const struct ir_match *match)
+{
+	struct kept_condition *kept = text->conditions;
+	struct buf out = { 0 };
+
+	while (kept && kept->match != match)
+		kept = kept->next;
+	if (kept)
+		return kept->text;
+	kept = arena_new_of(explain->arena, struct kept_condition);
+	show_json_text(&out, "condition", explain_condition(explain->arena, match));
+	*kept = (struct kept_condition){ match, keep(explain->arena, &out), text->conditions };
+	text->conditions = kept;
+	return kept->text;
+}
+
+/* ---- pieces ---- */
+
+static void put_rule(struct explain *explain, const struct trace_rule *rule, struct buf *out)
+{
+	buf_puts(out, ",\"rule\":");
+	if (!rule) {
+		buf_puts(out, "null");
+		return;
+	}
+	buf_putc(out, '{');
+	buf_puts(out, text_of(explain, rule)->place);
+	buf_putc(out, '}');
+}
+
+/* The rules before the one that took the packet: those it did not fit, or those it passed. */
+static void put_rules(struct explain *explain, const struct explain_answer *answer, bool took,
+		      const char *key, struct buf *out)
+{
+	const struct trace *trace = explain->trace;
+	const char *gap = "";
+
+	buf_printf(out, ",\"%s\":[", key);
+	for (size_t i = 0; i < trace->seen_count; i++) {
+		const struct trace_rule *rule = &trace->rules[trace->seen[i]];
+		struct explain_text *text;
+
+		if (rule == answer->rule || rule->sample->otherwise || rule->took != took)
+			continue;
+		text = text_of(explain, rule);
+		buf_puts(out, gap);
+		buf_putc(out, '{');
+		buf_puts(out, text->place);
+		if (!took) {
+			buf_putc(out, ',');
+			buf_puts(out, condition_of(explain, text, rule->failed));
+		}
+		buf_putc(out, '}');
+		gap = ",";
+	}
+	buf_putc(out, ']');
+}
+
+static void put_mark(const struct explain_answer *answer, struct buf *out)
+{
+	if (answer->way)
+		buf_printf(out, ",\"mark\":{\"value\":%" PRIu32 ",\"mask\":%" PRIu32 "}",
+			   answer->way->mark, answer->way->mask);
+	else
+		buf_puts(out, ",\"mark\":null");
+}
+
+static void put_routing(const struct explain *explain, const struct explain_answer *answer,
+			struct buf *out)
+{
+	const struct ir_ip_rule *rule = answer->lookup.rule;
+
+	if (!rule) {
+		buf_puts(out, ",\"table\":null,\"ip_rule\":null,\"route\":null");
+		return;
+	}
+	buf_puts(out, ",\"table\":");
+	if (rule->action == IR_RULE_LOOKUP) {
+		buf_putc(out, '{');
+		show_json_text(out, "name", rule->name);
+		buf_printf(out, ",\"id\":%" PRIu32 "}", rule->table);
+	} else {
+		buf_puts(out, "null");
+	}
+	buf_printf(out, ",\"ip_rule\":%" PRIu32 ",\"route\":", rule->priority);
+	if (answer->lookup.route) {
+		struct buf route = { 0 };
+
+		ipbatch_put_route(answer->lookup.route, explain->ir->protocol, &route);
+		buf_json_string(out, buf_text(&route), route.length);
+		buf_free(&route);
+	} else if (rule->action != IR_RULE_LOOKUP) {
+		buf_printf(out, "\"%s\"", ir_action_name(rule->action));
+	} else {
+		buf_puts(out, "null");
+	}
+}
+
+static void put_listener(const struct explain_answer *answer, struct buf *out)
+{
+	const struct ir_listener *listener = answer->listener;
+	char text[ADDR_TEXT];
+
+	buf_puts(out, ",\"listener\":");
+	if (!listener) {
+		buf_puts(out, "null");
+		return;
+	}
+	buf_putc(out, '{');
+	show_json_text(out, "mode", listener->mode);
+	buf_putc(out, ',');
+	show_json_text(out, "address",
+		       listener->has[answer->packet->family]
+			       ? addr_format(listener->addr[answer->packet->family], text)
+			       : NULL);
+	buf_printf(out, ",\"port\":%u}", listener->port);
+}
+
+static void put_balance(const struct explain_answer *answer, struct buf *out)
+{
+	static const char *const by[] = { "connection", "source", "source-destination" };
+	const struct explain_shares *shares = answer->shares;
+
+	if (!shares) {
+		buf_puts(out, ",\"balance\":null");
+		return;
+	}
+	buf_printf(out, ",\"balance\":{\"by\":\"%s\",\"shares\":[", by[shares->choice->by]);
+	for (size_t i = 0; i < shares->count; i++) {
+		buf_puts(out, i ? ",{" : "{");
+		show_json_text(out, "table", shares->items[i].table);
+		buf_printf(out, ",\"share\":%zu}", shares->items[i].count);
+	}
+	buf_puts(out, "]}");
+}
+
+void explain_put_json(struct explain *explain, const struct explain_answer *answer,
+		      unsigned int line, const char *extra, struct buf *out)
+{
+	buf_putc(out, '{');
+	if (line)
+		buf_printf(out, "\"line\":%u,", line);
+	buf_printf(out, "\"verdict\":\"%s\",", answer->verdict);
+	show_json_text(out, "target", answer->target);
+	put_rule(explain, answer->rule, out);
+	buf_putc(out, ',');
+	show_json_text(out, "reason", answer->reason);
+	put_mark(answer, out);
+	put_routing(explain, answer, out);
+	put_listener(answer, out);
+	put_balance(answer, out);
+	buf_putc(out, ',');
+	show_json_text(out, "set", answer->set ? answer->set->base : NULL);
+	buf_putc(out, ',');
+	show_json_text(out, "element", answer->element->length ? buf_text(answer->element) : NULL);
+	put_rules(explain, answer, false, "failed", out);
+	put_rules(explain, answer, true, "passed", out);
+	if (extra)
+		buf_puts(out, extra);
+	buf_putc(out, '}');
+}

@@ -1,0 +1,180 @@
+/*
+ * explain_words: an answer for a person: what becomes of the packet, by which rule, and why no rule
+ * before it.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "cmd/explain_answer.h"
+#include "emit/ipbatch.h"
+
+static void put_shares(const struct explain_shares *shares, struct buf *out)
+{
+	buf_puts(out, "{balance: {");
+	for (size_t i = 0; i < shares->count; i++)
+		buf_printf(out, "%s%s: %zu", i ? ", " : "", shares->items[i].table,
+			   shares->items[i].count);
+	buf_puts(out, "}}");
+}
+
+/* As the policy's language has it: {proxy: p}. */
+static void put_verdict(const struct explain_answer *answer, struct buf *out)
+{
+	if (answer->shares)
+		put_shares(answer->shares, out);
+	else if (answer->target)
+		buf_printf(out, "{%s: %s}", answer->verdict, answer->target);
+	else if (answer->way)
+		buf_printf(out, "{mark: %s}", answer->way->name);
+	else
+		buf_puts(out, answer->verdict);
+}
+
+static void put_place(const struct trace_rule *rule, struct buf *out)
+{
+	struct explain_place place = explain_place(rule);
+
+	buf_printf(out, "%s:%u", place.file, place.line);
+	if (place.name)
+		buf_printf(out, " \"%s\"", place.name);
+}
+
+static void put_reason(const struct explain_answer *answer, struct buf *out)
+{
+	if (answer->rule) {
+		put_place(answer->rule, out);
+		return;
+	}
+	buf_puts(out, answer->reason);
+	if (!answer->otherwise)
+		return;
+	buf_puts(out, ", ");
+	put_place(answer->otherwise, out);
+}
+
+/* ---- where it goes ---- */
+
+static void put_routing(const struct explain *explain, const struct explain_answer *answer,
+			struct buf *out)
+{
+	const struct lookup *lookup = &answer->lookup;
+	const struct ir_ip_rule *rule = lookup->rule;
+
+	if (lookup->after_main)
+		buf_puts(out,
+			 "  first     the main table's routes but its default, which only the host knows\n");
+	if (!rule) {
+		buf_puts(out, "  table     main, whose routes only the host knows\n");
+		return;
+	}
+	buf_printf(out, "  ip rule   %" PRIu32 ", %s\n", rule->priority,
+		   ir_action_name(rule->action));
+	if (rule->action != IR_RULE_LOOKUP)
+		return;
+	buf_printf(out, "  table     %s (%" PRIu32 ")%s\n", rule->name, rule->table,
+		   lookup->route ? "" : ", whose routes only the host knows");
+	if (!lookup->route)
+		return;
+	buf_puts(out, "  route     ");
+	ipbatch_put_route(lookup->route, explain->ir->protocol, out);
+	buf_putc(out, '\n');
+}
+
+static void put_listener(const struct explain_answer *answer, struct buf *out)
+{
+	const struct ir_listener *listener = answer->listener;
+	enum addr_family family = answer->packet->family;
+	char text[ADDR_TEXT];
+
+	buf_printf(out, "  listener  %s, ", listener->mode);
+	if (listener->has[family])
+		buf_printf(out, family == ADDR_IPV6 ? "[%s]:" : "%s:",
+			   addr_format(listener->addr[family], text));
+	else
+		buf_puts(out, "port ");
+	buf_printf(out, "%u\n", listener->port);
+}
+
+static void put_way(const struct explain *explain, const struct explain_answer *answer,
+		    struct buf *out)
+{
+	const struct ir_class *way = answer->way;
+
+	buf_printf(out, "  mark      0x%08" PRIx32 "/0x%08" PRIx32 "\n", way->mark, way->mask);
+	if (way->priority)
+		put_routing(explain, answer, out);
+	if (answer->listener)
+		put_listener(answer, out);
+}
+
+/* ---- why ---- */
+
+static void put_element(const struct explain_answer *answer, struct buf *out)
+{
+	if (!answer->element->length)
+		return;
+	if (answer->set)
+		buf_printf(out, "  set       %s, by its element %s\n", answer->set->base,
+			   buf_text(answer->element));
+	else
+		buf_printf(out, "  found in  %s\n", buf_text(answer->element));
+}
+
+static void put_failed(struct explain *explain, const struct trace_rule *rule, struct buf *out)
+{
+	struct arena *arena = explain->arena;
+	const char *condition = explain_condition(arena, rule->failed);
+
+	buf_puts(out, "  ");
+	put_place(rule, out);
+	if (rule->took)
+		buf_puts(out, "  fits, and goes on");
+	else if (condition && !rule->failed->origin.source)
+		buf_printf(out, "  asks for more than is written: %s", condition);
+	else if (condition)
+		buf_printf(out, "  %s", condition);
+	buf_putc(out, '\n');
+}
+
+static void put_before(struct explain *explain, const struct explain_answer *answer,
+		       struct buf *out)
+{
+	const struct trace *trace = explain->trace;
+	const char *head = answer->rule ? "rules before it, and what of them did not hold:\n"
+					: "rules, and what of them did not hold:\n";
+
+	for (size_t i = 0; i < trace->seen_count; i++) {
+		const struct trace_rule *rule = &trace->rules[trace->seen[i]];
+
+		if (rule == answer->rule || rule->sample->otherwise)
+			continue;
+		buf_puts(out, head);
+		head = "";
+		put_failed(explain, rule, out);
+	}
+}
+
+void explain_put_words(struct explain *explain, const struct explain_answer *answer,
+		       struct buf *out)
+{
+	put_verdict(answer, out);
+	buf_puts(out, answer->rule ? "\n  rule      " : "\n  because   ");
+	put_reason(answer, out);
+	buf_putc(out, '\n');
+	put_element(answer, out);
+	if (answer->way)
+		put_way(explain, answer, out);
+	put_before(explain, answer, out);
+}
+
+void explain_put_line(struct explain *explain, const struct explain_answer *answer,
+		      unsigned int line, struct buf *out)
+{
+	(void)explain;
+	buf_printf(out, "%u: ", line);
+	put_verdict(answer, out);
+	buf_puts(out, "  ");
+	put_reason(answer, out);
+	buf_putc(out, '\n');
+}

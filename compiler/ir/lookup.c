@@ -1,0 +1,60 @@
+/*
+ * lookup: ip rules by priority, routes by the longest prefix; see lookup.h.
+ */
+#include "ir/lookup.h"
+
+static bool covers(const struct ir_route *route, addr_bits to)
+{
+	unsigned int width = addr_width(route->to.addr.family);
+
+	/* A shift by the whole width has no meaning. */
+	if (!route->to.length)
+		return true;
+	return (route->to.addr.bits ^ to) >> (width - route->to.length) == 0;
+}
+
+static bool is_better(const struct ir_route *a, const struct ir_route *b)
+{
+	return !b || a->to.length > b->to.length ||
+	       (a->to.length == b->to.length && a->metric < b->metric);
+}
+
+static const struct ir_route *find_route(const struct ir *ir, enum addr_family family,
+					 uint32_t table, addr_bits to)
+{
+	const struct ir_route *best = NULL;
+
+	for (size_t i = 0; i < ir->route_count; i++) {
+		const struct ir_route *route = &ir->routes[i];
+
+		if (route->family == family && route->table == table && covers(route, to) &&
+		    is_better(route, best))
+			best = route;
+	}
+	return best && best->type != IR_ROUTE_THROW ? best : NULL;
+}
+
+struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_t mark,
+			   addr_bits to)
+{
+	struct lookup found = { 0 };
+
+	for (size_t i = 0; i < ir->ip_rule_count; i++) {
+		const struct ir_ip_rule *rule = &ir->ip_rules[i];
+
+		if (rule->family != family || (mark & rule->mask) != rule->mark)
+			continue;
+		if (rule->action == IR_RULE_LOOKUP && rule->table == IR_TABLE_MAIN &&
+		    rule->suppress_default) {
+			found.after_main = true;
+			continue;
+		}
+		if (rule->action == IR_RULE_LOOKUP && rule->table != IR_TABLE_MAIN)
+			found.route = find_route(ir, family, rule->table, to);
+		if (rule->action == IR_RULE_LOOKUP && rule->table != IR_TABLE_MAIN && !found.route)
+			continue;
+		found.rule = rule;
+		return found;
+	}
+	return found;
+}
