@@ -110,10 +110,11 @@ static void find_way(struct explain *explain, struct explain_answer *answer)
 
 /* ---- reasons ---- */
 
-static void find_rule(const struct explain *explain, const struct trace_rule *decided,
-		      struct explain_answer *answer)
+static void find_rule(const struct explain *explain, struct explain_answer *answer)
 {
-	if (decided && !decided->sample->otherwise) {
+	const struct trace_rule *decided = explain->trace->decided;
+
+	if (decided && !decided->is_default) {
 		answer->rule = decided;
 		return;
 	}
@@ -135,7 +136,7 @@ static void find_element(const struct explain *explain, struct explain_answer *a
 	for (size_t i = trace->step_count; answer->rule && i; i--) {
 		const struct ir_rule *rule = trace->steps[i - 1].rule;
 
-		if (trace->steps[i - 1].number != answer->rule->number)
+		if (trace->steps[i - 1].of != answer->rule)
 			continue;
 		/* Destinations stand behind sources, and both behind ports. */
 		for (size_t k = rule->match_count; k; k--) {
@@ -153,26 +154,36 @@ struct explain_answer explain_packet(struct explain *explain, const struct ir_pa
 				     struct buf *element)
 {
 	struct explain_answer answer = { .packet = packet, .element = element };
-	const struct trace_rule *decided = trace_packet(explain->trace, packet);
 
+	trace_packet(explain->trace, packet);
 	answer.outcome = explain->walker ? ir_walk(explain->walker, packet, NULL)
 					 : explain->trace->outcome;
 	answer.verdict = verdict_of(&answer.outcome);
 	find_way(explain, &answer);
-	find_rule(explain, decided, &answer);
+	find_rule(explain, &answer);
 	find_element(explain, &answer);
 	return answer;
 }
 
 /* ---- words ---- */
 
-struct explain_place explain_place(const struct trace_rule *rule)
+bool explain_is_before(const struct explain *explain, const struct explain_answer *answer,
+		       const struct trace_rule *rule)
 {
-	struct span where = rule->sample->origin;
+	if (rule->is_default || rule == answer->rule)
+		return false;
+	if (answer->rule && rule > answer->rule)
+		return false;
+	if (trace_came_to(explain->trace, rule))
+		return true;
+	/* What a guarantee ends is asked of no rule, or of those alone that name what it is. */
+	return !trace_guarantee(explain->trace) &&
+	       (!rule->lowered || !(rule->author->scopes & answer->packet->scope));
+}
 
-	return (struct explain_place){ where.source->name,
-				       source_place(where.source, where.begin).line,
-				       rule->sample->otherwise ? NULL : rule->sample->remark };
+bool explain_passed(const struct explain *explain, const struct trace_rule *rule)
+{
+	return trace_came_to(explain->trace, rule) && rule->took;
 }
 
 /* Blanks and line ends become one space; what is long is cut. */
@@ -198,11 +209,17 @@ static void put_source(struct span where, struct buf *out)
 	}
 }
 
-const char *explain_condition(struct arena *arena, const struct ir_match *match)
+const char *explain_condition(const struct explain *explain, const struct trace_rule *rule)
 {
+	const struct ir_match *match = rule->failed;
 	struct buf text = { 0 };
 	const char *out;
 
+	if (!trace_came_to(explain->trace, rule)) {
+		if (!rule->lowered)
+			return NULL;
+		return rule->author->scopes == SCOPE_LOCAL ? "scope: local" : "scope: forward";
+	}
 	if (!match)
 		return NULL;
 	if (match->origin.source) {
@@ -211,7 +228,7 @@ const char *explain_condition(struct arena *arena, const struct ir_match *match)
 	} else {
 		match->ops->print(match, &text);
 	}
-	out = arena_strndup(arena, buf_text(&text), text.length);
+	out = arena_strndup(explain->arena, buf_text(&text), text.length);
 	buf_free(&text);
 	return out;
 }

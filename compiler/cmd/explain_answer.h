@@ -60,16 +60,17 @@ struct explain_answer explain_packet(struct explain *explain, const struct ir_pa
 
 /* ---- words ---- */
 
-/* "policy.yaml", 7 and "name" of a rule; NULL for no name. */
-struct explain_place {
-	const char *file;
-	unsigned int line;
-	const char *name;
-};
-struct explain_place explain_place(const struct trace_rule *rule);
-/* The condition as the author wrote it, "to: foreign", in one line; a condition that follows from
- * another one as nft has it. NULL where there is none. */
-const char *explain_condition(struct arena *arena, const struct ir_match *match);
+/* Is the rule one that the packet was not for, or that it passed on its way? */
+bool explain_is_before(const struct explain *explain, const struct explain_answer *answer,
+		       const struct trace_rule *rule);
+/* Did it take the packet, only to go on? */
+bool explain_passed(const struct explain *explain, const struct trace_rule *rule);
+/*
+ * What of the rule did not hold, in one line: the condition as the author wrote it, "to: foreign";
+ * "scope: local"; what follows from another condition as nft has it. NULL where no packet can fit
+ * the rule at all.
+ */
+const char *explain_condition(const struct explain *explain, const struct trace_rule *rule);
 
 /* ---- explain_json.c, explain_words.c ---- */
 

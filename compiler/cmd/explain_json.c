@@ -33,25 +33,24 @@ static const char *keep(struct arena *arena, struct buf *text)
 
 static struct explain_text *text_of(struct explain *explain, const struct trace_rule *rule)
 {
-	struct explain_text *text = explain->texts[rule->number];
-	struct explain_place place;
+	struct explain_text **text = &explain->texts[rule - explain->trace->rules];
+	struct span where = rule->author->origin;
 	struct buf out = { 0 };
 
-	if (text)
-		return text;
-	place = explain_place(rule);
-	text = arena_new_of(explain->arena, struct explain_text);
-	show_json_text(&out, "file", place.file);
-	buf_printf(&out, ",\"line\":%u,", place.line);
-	show_json_text(&out, "name", place.name);
-	text->place = keep(explain->arena, &out);
-	explain->texts[rule->number] = text;
-	return text;
+	if (*text)
+		return *text;
+	*text = arena_new_of(explain->arena, struct explain_text);
+	show_json_text(&out, "file", where.source->name);
+	buf_printf(&out, ",\"line\":%u,", source_place(where.source, where.begin).line);
+	show_json_text(&out, "name", rule->author->name);
+	(*text)->place = keep(explain->arena, &out);
+	return *text;
 }
 
 static const char *condition_of(struct explain *explain, struct explain_text *text,
-				const struct ir_match *match)
+				const struct trace_rule *rule)
 {
+	const struct ir_match *match = trace_came_to(explain->trace, rule) ? rule->failed : NULL;
 	struct kept_condition *kept = text->conditions;
 	struct buf out = { 0 };
 
@@ -60,7 +59,7 @@ static const char *condition_of(struct explain *explain, struct explain_text *te
 	if (kept)
 		return kept->text;
 	kept = arena_new_of(explain->arena, struct kept_condition);
-	show_json_text(&out, "condition", explain_condition(explain->arena, match));
+	show_json_text(&out, "condition", explain_condition(explain, rule));
 	*kept = (struct kept_condition){ match, keep(explain->arena, &out), text->conditions };
 	text->conditions = kept;
 	return kept->text;
@@ -88,11 +87,12 @@ static void put_rules(struct explain *explain, const struct explain_answer *answ
 	const char *gap = "";
 
 	buf_printf(out, ",\"%s\":[", key);
-	for (size_t i = 0; i < trace->seen_count; i++) {
-		const struct trace_rule *rule = &trace->rules[trace->seen[i]];
+	for (size_t i = 0; i < trace->rule_count; i++) {
+		const struct trace_rule *rule = &trace->rules[i];
 		struct explain_text *text;
 
-		if (rule == answer->rule || rule->sample->otherwise || rule->took != took)
+		if (!explain_is_before(explain, answer, rule) ||
+		    explain_passed(explain, rule) != took)
 			continue;
 		text = text_of(explain, rule);
 		buf_puts(out, gap);
@@ -100,7 +100,7 @@ static void put_rules(struct explain *explain, const struct explain_answer *answ
 		buf_puts(out, text->place);
 		if (!took) {
 			buf_putc(out, ',');
-			buf_puts(out, condition_of(explain, text, rule->failed));
+			buf_puts(out, condition_of(explain, text, rule));
 		}
 		buf_putc(out, '}');
 		gap = ",";

@@ -33,11 +33,11 @@ static void put_verdict(const struct explain_answer *answer, struct buf *out)
 
 static void put_place(const struct trace_rule *rule, struct buf *out)
 {
-	struct explain_place place = explain_place(rule);
+	struct span where = rule->author->origin;
 
-	buf_printf(out, "%s:%u", place.file, place.line);
-	if (place.name)
-		buf_printf(out, " \"%s\"", place.name);
+	buf_printf(out, "%s:%u", where.source->name, source_place(where.source, where.begin).line);
+	if (rule->author->name)
+		buf_printf(out, " \"%s\"", rule->author->name);
 }
 
 static void put_reason(const struct explain_answer *answer, struct buf *out)
@@ -123,18 +123,12 @@ static void put_element(const struct explain_answer *answer, struct buf *out)
 
 static void put_failed(struct explain *explain, const struct trace_rule *rule, struct buf *out)
 {
-	struct arena *arena = explain->arena;
-	const char *condition = explain_condition(arena, rule->failed);
+	bool passed = explain_passed(explain, rule);
+	const char *condition = passed ? "fits, and goes on" : explain_condition(explain, rule);
 
 	buf_puts(out, "  ");
 	put_place(rule, out);
-	if (rule->took)
-		buf_puts(out, "  fits, and goes on");
-	else if (condition && !rule->failed->origin.source)
-		buf_printf(out, "  asks for more than is written: %s", condition);
-	else if (condition)
-		buf_printf(out, "  %s", condition);
-	buf_putc(out, '\n');
+	buf_printf(out, "  %s\n", condition ? condition : "no packet can fit it");
 }
 
 static void put_before(struct explain *explain, const struct explain_answer *answer,
@@ -144,10 +138,10 @@ static void put_before(struct explain *explain, const struct explain_answer *ans
 	const char *head = answer->rule ? "rules before it, and what of them did not hold:\n"
 					: "rules, and what of them did not hold:\n";
 
-	for (size_t i = 0; i < trace->seen_count; i++) {
-		const struct trace_rule *rule = &trace->rules[trace->seen[i]];
+	for (size_t i = 0; i < trace->rule_count; i++) {
+		const struct trace_rule *rule = &trace->rules[i];
 
-		if (rule == answer->rule || rule->sample->otherwise)
+		if (!explain_is_before(explain, answer, rule))
 			continue;
 		buf_puts(out, head);
 		head = "";

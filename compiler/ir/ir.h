@@ -200,7 +200,6 @@ struct ir_rule {
 	size_t statement_count;
 	struct span origin; /* the author's rule; no source for rules that stand for a guarantee */
 	bool decides;       /* carries the author's verdict, not only a side effect */
-	bool otherwise;     /* the origin is the policy's default, and no rule */
 	const char *remark; /* printed as a comment line above, or NULL */
 };
 

@@ -1,8 +1,7 @@
 /*
  * trace: the rules of an ir, gathered under the author's they come from; see trace.h.
  *
- * In go places: two rules of the ir are the same rule of the author's when their origins begin at
- * the same byte of the same file.
+ * A rule of the ir belongs to the author's that begins at the same byte of the same file.
  */
 #include "ir/trace.h"
 
@@ -16,39 +15,68 @@ enum { DEPTH_WEIGHT = 1000 };
 
 /* ---- gathering ---- */
 
-struct authored {
-	const struct ir_rule *rule;
-	uint32_t *number;
-};
-
-static int compare_origins(const void *a, const void *b)
+static int compare_spans(const struct span *a, const struct span *b)
 {
-	const struct span *x = &((const struct authored *)a)->rule->origin;
-	const struct span *y = &((const struct authored *)b)->rule->origin;
-
-	if (x->source != y->source)
-		return x->source->order < y->source->order ? -1 : 1;
-	return x->begin < y->begin ? -1 : x->begin > y->begin;
+	if (a->source != b->source)
+		return (uintptr_t)a->source < (uintptr_t)b->source ? -1 : 1;
+	return a->begin < b->begin ? -1 : a->begin > b->begin;
 }
 
-static struct authored *list_authored(struct arena *arena, struct trace *trace, size_t *count)
+static int compare_rules(const void *a, const void *b)
+{
+	return compare_spans(&(*(struct trace_rule *const *)a)->author->origin,
+			     &(*(struct trace_rule *const *)b)->author->origin);
+}
+
+static int compare_origin(const void *origin, const void *rule)
+{
+	return compare_spans(origin, &(*(struct trace_rule *const *)rule)->author->origin);
+}
+
+static void list_rules(struct arena *arena, struct trace *trace)
 {
 	const struct ir *ir = trace->ir;
-	struct authored *all = NULL;
+	const struct ir_authored *defaults[] = { &ir->default_forward, &ir->default_local };
 
-	*count = 0;
-	for (size_t i = 0; i < ir->chain_count; i++) {
-		const struct ir_chain *chain = &ir->chains[i];
+	trace->rules = arena_alloc(arena, (ir->authored_count + 2) * sizeof(*trace->rules));
+	for (size_t i = 0; i < ir->authored_count; i++)
+		trace->rules[trace->rule_count++].author = &ir->authored[i];
+	for (size_t i = 0; i < 2; i++)
+		if (defaults[i]->origin.source)
+			trace->rules[trace->rule_count++] =
+				(struct trace_rule){ .author = defaults[i], .is_default = true };
+}
 
-		trace->numbers[i] =
-			arena_alloc(arena, (chain->rule_count + 1) * sizeof(**trace->numbers));
-		for (size_t k = 0; k < chain->rule_count; k++)
-			if (chain->rules[k].origin.source)
-				*arena_append(arena, all, *count) =
-					(struct authored){ &chain->rules[k],
-							   &trace->numbers[i][k] };
+/* The author's rules by their places. */
+static struct trace_rule **sort_rules(struct arena *arena, const struct trace *trace)
+{
+	struct trace_rule **sorted =
+		arena_alloc(arena, (trace->rule_count + 1) * sizeof(struct trace_rule *));
+
+	for (size_t i = 0; i < trace->rule_count; i++)
+		sorted[i] = &trace->rules[i];
+	qsort(sorted, trace->rule_count, sizeof(*sorted), compare_rules);
+	return sorted;
+}
+
+static void gather(struct arena *arena, struct trace *trace, size_t chain,
+		   struct trace_rule *const *sorted)
+{
+	const struct ir_chain *from = &trace->ir->chains[chain];
+	struct trace_rule **out = arena_alloc(arena, (from->rule_count + 1) * sizeof(*out));
+
+	for (size_t i = 0; i < from->rule_count; i++) {
+		const struct span *origin = &from->rules[i].origin;
+		struct trace_rule *const *found =
+			origin->source ? bsearch(origin, sorted, trace->rule_count, sizeof(*sorted),
+						 compare_origin)
+				       : NULL;
+
+		out[i] = found ? *found : NULL;
+		if (found)
+			(*found)->lowered = true;
 	}
-	return all;
+	trace->rules_of[chain] = out;
 }
 
 static void rule_seen(struct ir_watch *watch, size_t chain, const struct ir_rule *rule, size_t held,
@@ -57,39 +85,33 @@ static void rule_seen(struct ir_watch *watch, size_t chain, const struct ir_rule
 struct trace *trace_new(struct arena *arena, const struct ir *ir)
 {
 	struct trace *trace = arena_new_of(arena, struct trace);
-	struct authored *all;
-	size_t count;
+	struct trace_rule **sorted;
 
 	trace->watch.rule = rule_seen;
 	trace->ir = ir;
 	trace->walker = ir_walker(arena, ir);
-	trace->numbers = arena_alloc(arena, (ir->chain_count + 1) * sizeof(*trace->numbers));
-	all = list_authored(arena, trace, &count);
-	if (count)
-		qsort(all, count, sizeof(*all), compare_origins);
-	for (size_t i = 0; i < count; i++) {
-		struct trace_rule rule = { .number = trace->rule_count, .sample = all[i].rule };
-
-		if (!i || compare_origins(&all[i - 1], &all[i]))
-			*arena_append(arena, trace->rules, trace->rule_count) = rule;
-		*all[i].number = (uint32_t)trace->rule_count;
-	}
-	trace->seen = arena_alloc(arena, (trace->rule_count + 1) * sizeof(*trace->seen));
-	trace->is_seen = arena_alloc(arena, (trace->rule_count + 1) * sizeof(*trace->is_seen));
+	trace->rules_of = arena_alloc(arena, (ir->chain_count + 1) * sizeof(*trace->rules_of));
+	list_rules(arena, trace);
+	sorted = sort_rules(arena, trace);
+	for (size_t i = 0; i < ir->chain_count; i++)
+		gather(arena, trace, i, sorted);
 	return trace;
 }
 
 /* ---- watching ---- */
 
+bool trace_came_to(const struct trace *trace, const struct trace_rule *rule)
+{
+	return rule->packet == trace->packet;
+}
+
 static struct trace_rule *rule_of(struct trace *trace, size_t chain, const struct ir_rule *rule)
 {
-	uint32_t number = trace->numbers[chain][rule - trace->ir->chains[chain].rules];
-	struct trace_rule *found = number ? &trace->rules[number - 1] : NULL;
+	struct trace_rule *found = trace->rules_of[chain][rule - trace->ir->chains[chain].rules];
 
-	if (!found || trace->is_seen[found->number])
+	if (!found || trace_came_to(trace, found))
 		return found;
-	trace->is_seen[found->number] = true;
-	trace->seen[trace->seen_count++] = found->number;
+	found->packet = trace->packet;
 	found->took = false;
 	found->failed = NULL;
 	found->reach = 0;
@@ -111,42 +133,41 @@ static bool goes_back(const struct ir_rule *rule)
 	return rule->statement_count && rule->statements[rule->statement_count - 1].op == IR_RETURN;
 }
 
+static void note_taken(struct trace *trace, struct trace_rule *found, const struct ir_rule *rule)
+{
+	if (rule->decides)
+		trace->decided = found;
+	if (trace->step_count < TRACE_STEPS)
+		trace->steps[trace->step_count++] = (struct trace_step){ rule, found };
+}
+
 static void rule_seen(struct ir_watch *watch, size_t chain, const struct ir_rule *rule, size_t held,
 		      size_t depth)
 {
 	struct trace *trace = (struct trace *)watch;
 	struct trace_rule *found = rule_of(trace, chain, rule);
-	size_t reach = depth * DEPTH_WEIGHT + held + 1;
-	bool takes = held == rule->match_count;
+	bool takes = held == rule->match_count, back = takes && goes_back(rule);
+	size_t reach = depth * DEPTH_WEIGHT + (takes && !back ? DEPTH_WEIGHT - 1 : held + 1);
 
 	if (!found)
 		return;
-	if (takes && rule->decides)
-		trace->decided = found;
-	if (takes && trace->step_count < TRACE_STEPS)
-		trace->steps[trace->step_count++] = (struct trace_step){ rule, found->number };
-	if (takes && !goes_back(rule))
-		reach = depth * DEPTH_WEIGHT + DEPTH_WEIGHT - 1;
+	if (takes)
+		note_taken(trace, found, rule);
 	if (reach <= found->reach)
 		return;
 	found->reach = reach;
-	found->took = takes && !goes_back(rule);
-	if (takes)
-		found->failed = goes_back(rule) ? condition_of(&trace->ir->chains[chain], rule)
-						: NULL;
-	else
-		found->failed = &rule->matches[held];
+	found->took = takes && !back;
+	found->failed = back    ? condition_of(&trace->ir->chains[chain], rule)
+			: takes ? NULL
+				: &rule->matches[held];
 }
 
-const struct trace_rule *trace_packet(struct trace *trace, const struct ir_packet *packet)
+void trace_packet(struct trace *trace, const struct ir_packet *packet)
 {
-	for (size_t i = 0; i < trace->seen_count; i++)
-		trace->is_seen[trace->seen[i]] = false;
-	trace->seen_count = 0;
+	trace->packet++;
 	trace->step_count = 0;
 	trace->decided = NULL;
 	trace->outcome = ir_walk(trace->walker, packet, &trace->watch);
-	return trace->decided;
 }
 
 /* ---- guarantees ---- */
@@ -156,7 +177,7 @@ const char *trace_guarantee(const struct trace *trace)
 {
 	const struct ir_chain *chain = trace->outcome.base;
 
-	if (!chain || trace->outcome.last >= chain->rule_count)
+	if (trace->decided || !chain || trace->outcome.last >= chain->rule_count)
 		return NULL;
 	for (size_t i = trace->outcome.last + 1; i; i--) {
 		const struct ir_rule *rule = &chain->rules[i - 1];
@@ -170,16 +191,14 @@ const char *trace_guarantee(const struct trace *trace)
 }
 
 bool trace_fits_behind(const struct trace *trace, const struct ir_packet *packet,
-		       struct span origin)
+		       const struct trace_rule *rule)
 {
 	const struct ir_chain *chain = trace->outcome.base;
+	size_t number = chain ? (size_t)(chain - trace->ir->chains) : 0;
 
-	for (size_t i = trace->outcome.last + 1; chain && i < chain->rule_count; i++) {
-		const struct ir_rule *rule = &chain->rules[i];
-
-		if (rule->decides && rule->origin.source == origin.source &&
-		    rule->origin.begin == origin.begin && ir_rule_takes(rule, packet))
+	for (size_t i = trace->outcome.last + 1; chain && i < chain->rule_count; i++)
+		if (trace->rules_of[number][i] == rule && chain->rules[i].decides &&
+		    ir_rule_takes(&chain->rules[i], packet))
 			return true;
-	}
 	return false;
 }

@@ -206,43 +206,26 @@ static bool is_same(struct arena *arena, const struct ast_then *a, const struct 
 	return false;
 }
 
-/* Of the rules that would do what is expected, the first one that the packet came to: what of it
- * did not hold. */
-static void add_missed(struct arena *arena, struct diag_record *record,
-		       const struct ast_policy *policy, const struct ast_then *wanted,
-		       const struct trace *trace)
+/* Of the rules that do what is expected, the first one that the packet came to, and what of it did
+ * not hold; or the one that it would have come to later. */
+static void add_meant(struct arena *arena, struct diag_record *record,
+		      const struct ast_policy *policy, const struct ast_expectation *expectation,
+		      const struct trace *trace)
 {
-	for (size_t i = 0; i < trace->seen_count; i++) {
-		const struct trace_rule *rule = &trace->rules[trace->seen[i]];
-		const struct ast_rule *author = rule_at(policy, rule->sample->origin);
-
-		if (!author || rule->took || !is_same(arena, author->then, wanted))
-			continue;
-		if (rule->failed && rule->failed->origin.source)
-			diag_also(record, rule->failed->origin,
-				  "this rule would do it, but its `%s` does not hold",
-				  rule->failed->key);
-		else
-			diag_also(record, rule->sample->origin,
-				  "this rule would do it, but is about other packets");
-		return;
-	}
-}
-
-/* Of the rules behind the one that took the packet, the first that does what is expected of it. */
-static void add_behind(struct arena *arena, struct diag_record *record,
-		       const struct ast_policy *policy, const struct ast_expectation *expectation,
-		       const struct trace *trace)
-{
-	const struct ast_then *wanted = expectation->then;
-
 	for (size_t i = 0; i < policy->rule_count; i++) {
-		const struct ast_rule *rule = &policy->rules[i];
+		const struct trace_rule *rule = &trace->rules[i];
 
-		if (!is_same(arena, rule->then, wanted) ||
-		    !trace_fits_behind(trace, &expectation->packet, rule->span))
+		if (!is_same(arena, policy->rules[i].then, expectation->then))
 			continue;
-		diag_also(record, rule->span, "this rule would do it, but stands behind");
+		if (trace_fits_behind(trace, &expectation->packet, rule)) {
+			diag_also(record, rule->author->origin,
+				  "this rule would do it, but stands behind");
+			return;
+		}
+		if (!trace_came_to(trace, rule) || !rule->failed || !rule->failed->origin.source)
+			continue;
+		diag_also(record, rule->failed->origin,
+			  "this rule would do it, but its `%s` does not hold", rule->failed->key);
 		return;
 	}
 }
@@ -268,12 +251,10 @@ static void blame(struct arena *arena, struct diag *diag, const struct ast_polic
 					      then_words(arena, expectation->then),
 					      outcome_words(arena, policy, outcome));
 
-	if (outcome->decided)
-		diag_also(record, outcome->decided->origin, "this %s takes it",
-			  outcome->decided->otherwise ? "default" : "rule");
-	add_missed(arena, record, policy, expectation->then, trace);
-	if (outcome->decided)
-		add_behind(arena, record, policy, expectation, trace);
+	if (trace->decided)
+		diag_also(record, trace->decided->author->origin, "this %s takes it",
+			  trace->decided->is_default ? "default" : "rule");
+	add_meant(arena, record, policy, expectation, trace);
 	add_help(record, trace);
 }
 

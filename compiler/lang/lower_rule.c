@@ -253,7 +253,6 @@ static struct ir_rule *add_rule(struct lowering *lowering, struct ir_chain *chai
 	const struct ast_rule *rule = lowering->rule;
 	struct ir_rule *out = lower_rule(lowering->lower, chain, rule->span, rule->name);
 
-	out->otherwise = !rule->number;
 	for (size_t i = 0; alternative && i < alternative->count; i++)
 		lower_match(lowering->lower, out, alternative->items[i]);
 	return out;
