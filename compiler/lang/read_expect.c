@@ -176,8 +176,12 @@ static bool take_address(struct decode *decode, const struct ast_rule *rule, con
 		*is_known = true;
 		packet->family = (enum addr_family)family;
 		*out = set->items[0].first;
-		if (out == &packet->to)
-			note_destination(packet);
+		if (out == &packet->from) {
+			packet->has_from = true;
+			return true;
+		}
+		packet->has_to = true;
+		note_destination(packet);
 		return true;
 	}
 	diag_help(diag_add(decode->diag, DIAG_bad_address, condition->span,

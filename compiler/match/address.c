@@ -158,7 +158,8 @@ static bool address_holds(const struct ir_match *match, const struct ir_packet *
 {
 	addr_bits value = match->selector == ADDRESS_FROM ? packet->from : packet->to;
 
-	if (match->family != packet->family)
+	if (match->family != packet->family ||
+	    !(match->selector == ADDRESS_FROM ? packet->has_from : packet->has_to))
 		return false;
 	if (match->set)
 		return interval_contains(&match->set->elements, value) != match->negated;

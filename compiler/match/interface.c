@@ -76,6 +76,8 @@ static bool interface_holds(const struct ir_match *match, const struct ir_packet
 {
 	const char *name = match->selector == INTERFACE_IN ? packet->in : packet->out;
 
+	if (!*name)
+		return false;
 	for (size_t i = 0; i < match->name_count; i++)
 		if (name_fits(match->names[i], name))
 			return !match->negated;

@@ -98,7 +98,7 @@ static bool port_holds(const struct ir_match *match, const struct ir_packet *pac
 {
 	unsigned int port = match->selector == PORT_SOURCE ? packet->source_port : packet->port;
 
-	if (match->bits && packet->protocol != match->bits)
+	if (!port || (match->bits && packet->protocol != match->bits))
 		return false;
 	if (match->set)
 		return interval_contains(&match->set->elements, port) != match->negated;

@@ -79,7 +79,7 @@ static void print_protocol(const struct ir_match *match, struct buf *out)
 
 static bool protocol_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	return match_values_hold(match, packet->protocol);
+	return packet->protocol && match_values_hold(match, packet->protocol);
 }
 
 static const struct ir_match_ops protocol_ops = { "protocol", print_protocol, protocol_holds, false,
