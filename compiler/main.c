@@ -10,9 +10,9 @@
 	}
 
 static const struct cmd_verb *const verbs[] = {
-	&verb_compile,   &verb_check,    &verb_schema,   &verb_apply,      &verb_status,
-	&verb_remove,    &verb_explain,  LATER("plan"),  LATER("confirm"), LATER("rollback"),
-	LATER("doctor"), LATER("graph"), LATER("watch"),
+	&verb_compile,   &verb_check,   &verb_schema,   &verb_apply,      &verb_status,
+	&verb_remove,    &verb_explain, LATER("plan"),  LATER("confirm"), LATER("rollback"),
+	LATER("doctor"), &verb_graph,   LATER("watch"),
 };
 
 int main(int argc, char **argv)

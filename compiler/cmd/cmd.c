@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -121,6 +122,15 @@ struct ir *cmd_optimise(const struct cmd_call *call, const struct ir *ir, size_t
 	const char *level = call->values[option];
 
 	return opt_run(call->arena, ir, level ? level[0] - '0' : OPT_DEFAULT);
+}
+
+bool cmd_is_same_file(const char *one, const char *other)
+{
+	struct stat first, second;
+
+	return strcmp(one, "-") && strcmp(other, "-") && !stat(one, &first) &&
+	       !stat(other, &second) && first.st_dev == second.st_dev &&
+	       first.st_ino == second.st_ino;
 }
 
 /* https://no-color.org: any value that is not empty means no colours unless they are asked for. */

@@ -100,6 +100,9 @@ struct ir *cmd_optimise(const struct cmd_call *call, const struct ir *ir, size_t
 /* Shows diagnostics that a verb collected itself, in the call's format, on standard error. */
 void cmd_show_diag(const struct cmd_call *call, const struct diag *diag);
 
+/* Do two names stand for one file? Standard input, "-", is none. */
+bool cmd_is_same_file(const char *one, const char *other);
+
 /* "tpc: error: ..." on standard error. */
 void cmd_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The message, the verb's usage line, and where there is more. Always CMD_USAGE_WRONG, so that a

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -40,29 +39,6 @@ struct plan {
 	size_t count;
 	const char **stale; /* NULL-terminated */
 };
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static struct emit_job make_job(struct arena *arena, const struct ir *ir, const char *path)
-{
-	struct emit_job job = { .ir = ir, .policy = base_name(path) };
-	const char *dot = strrchr(job.policy, '.');
-
-	if (!strcmp(path, "-")) {
-		job.policy = "standard input";
-		job.stem = "policy";
-	} else if (dot && dot != job.policy) {
-		job.stem = arena_strndup(arena, job.policy, (size_t)(dot - job.policy));
-	} else {
-		job.stem = job.policy;
-	}
-	return job;
-}
 
 static void add_output(struct arena *arena, struct plan *plan, const struct emit_job *job,
 		       const struct emit_output *output)
@@ -107,15 +83,10 @@ static const char *path_of(struct arena *arena, const struct plan *plan, const c
  * would overwrite it. */
 static const char *overwritten(struct arena *arena, const struct plan *plan, const char *policy)
 {
-	struct stat source, target;
-
-	if (!strcmp(policy, "-") || stat(policy, &source))
-		return NULL;
 	for (size_t i = 0; i < plan->count; i++) {
 		const char *path = path_of(arena, plan, plan->outputs[i].name);
 
-		if (!stat(path, &target) && target.st_dev == source.st_dev &&
-		    target.st_ino == source.st_ino)
+		if (cmd_is_same_file(path, policy))
 			return path;
 	}
 	return NULL;
@@ -295,7 +266,7 @@ static enum cmd_status run(struct cmd_call *call)
 	if (!ir)
 		return CMD_POLICY_WRONG;
 	ir = cmd_optimise(call, ir, COMPILE_LEVEL);
-	job = make_job(call->arena, ir, call->args[0]);
+	job = emit_job_of(call->arena, ir, call->args[0]);
 	if (cmd_given(call, COMPILE_EMIT))
 		return print_output(&job, emit_find(call->values[COMPILE_EMIT]));
 	plan = make_plan(call->arena, &job, call->values[COMPILE_OUTPUT]);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "emit/dnsmasq.h"
 #include "emit/ipbatch.h"
 #include "emit/json.h"
@@ -23,6 +24,23 @@ static const struct emit_output outputs[] = {
 };
 
 enum { OUTPUTS = sizeof(outputs) / sizeof(outputs[0]) };
+
+struct emit_job emit_job_of(struct arena *arena, const struct ir *ir, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct emit_job job = { .ir = ir, .policy = slash ? slash + 1 : path };
+	const char *dot = strrchr(job.policy, '.');
+
+	if (!strcmp(path, "-")) {
+		job.policy = "standard input";
+		job.stem = "policy";
+	} else if (dot && dot != job.policy) {
+		job.stem = arena_strndup(arena, job.policy, (size_t)(dot - job.policy));
+	} else {
+		job.stem = job.policy;
+	}
+	return job;
+}
 
 const struct emit_output *emit_outputs(size_t *count)
 {

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct arena;
 struct buf;
 struct ir;
 struct ir_rule;
@@ -28,6 +29,8 @@ struct emit_output {
 	void (*put)(const struct emit_job *job, struct buf *out);
 };
 
+/* The job of a policy that was read from this path ("-": standard input). */
+struct emit_job emit_job_of(struct arena *arena, const struct ir *ir, const char *path);
 /* All outputs, in the order they are written; *count receives how many. */
 const struct emit_output *emit_outputs(size_t *count);
 const struct emit_output *emit_find(const char *kind);

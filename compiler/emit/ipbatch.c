@@ -73,7 +73,8 @@ void ipbatch_put_route(const struct ir_route *route, uint32_t protocol, struct b
 	buf_puts(out, route->to.length ? addr_format_prefix(route->to, text) : "default");
 	if (route->hop_count == 1)
 		put_hop(&route->hops[0], out);
-	buf_printf(out, " table %" PRIu32 " protocol %" PRIu32, route->table, protocol);
+	if (protocol)
+		buf_printf(out, " table %" PRIu32 " protocol %" PRIu32, route->table, protocol);
 	if (route->has_src)
 		buf_printf(out, " src %s", addr_format(route->src, text));
 	if (route->metric)

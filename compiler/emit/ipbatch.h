@@ -20,7 +20,8 @@ bool ipbatch_needs_ipv6(const struct ir *ir);
 
 /*
  * One route behind `ip route VERB`, one rule behind `ip rule add` or `ip rule del`; quoted as a
- * shell needs it, too.
+ * shell needs it, too. With protocol 0 the route comes without its table and protocol, for a
+ * person.
  */
 void ipbatch_put_route(const struct ir_route *route, uint32_t protocol, struct buf *out);
 void ipbatch_put_rule(const struct ir_ip_rule *rule, uint32_t protocol, struct buf *out);

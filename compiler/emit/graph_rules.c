@@ -1,0 +1,115 @@
+/*
+ * graph_rules: the author's rules as rows of the picture, and where their traffic enters.
+ *
+ * In go the ir and a graph that has its boxes, out come the graph's two lists: a rule about both
+ * scopes stands in both, under the same number, so that each list can be read from top to bottom.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "emit/graph_model.h"
+#include "ir/ir.h"
+
+struct building {
+	struct arena *arena;
+	const struct ir *ir;
+	struct graph *graph;
+};
+
+static const char *notes_of(struct arena *arena, const struct ir_authored *rule)
+{
+	const char *log = rule->log ? "logged" : "", *count = rule->count ? "counted" : "";
+
+	return arena_printf(arena, "%s%s%s%s%s%s", rule->limit ? "at most " : "",
+			    rule->limit ? rule->limit : "",
+			    rule->limit && (*log || *count) ? ", " : "", log,
+			    *log && *count ? ", " : "", count);
+}
+
+static void add_row(struct building *building, struct graph_list *list,
+		    const struct ir_authored *rule)
+{
+	struct graph_row *row = arena_append(building->arena, list->rows, list->row_count);
+
+	row->rule = rule;
+	row->notes = notes_of(building->arena, rule);
+	row->conditions = *rule->text ? rule->text : list->row_count > 1 ? "all else" : "all of it";
+	for (size_t i = 0; i < rule->target_count; i++) {
+		const struct ir_class *way = rule->targets[i].way;
+		struct graph_target target = { .weight = rule->targets[i].weight };
+		enum graph_kind kind = !way                          ? GRAPH_MARK
+				       : way->kind == IR_CLASS_PROXY ? GRAPH_PROXY
+				       : way->kind == IR_CLASS_ROUTE ? GRAPH_ROUTE
+								     : GRAPH_MARK;
+
+		if (way && graph_find(building->graph, kind, graph_mark(way->mark, way->mask),
+				      &target.box))
+			*arena_append(building->arena, row->targets, row->target_count) = target;
+	}
+}
+
+/* An interface as it is named, or a group with what is in it. */
+static const char *entry_text(struct building *building, const char *name)
+{
+	const struct ir *ir = building->ir;
+
+	for (size_t i = 0; i < ir->interface_group_count; i++) {
+		const struct ir_group *group = &ir->interface_groups[i];
+		const char *text = arena_printf(building->arena, "%s: ", name);
+
+		for (size_t k = 0; k < group->member_count; k++)
+			text = arena_printf(building->arena, "%s%s%s", text, k ? ", " : "",
+					    group->members[k]);
+		if (!strcmp(group->name, name))
+			return text;
+	}
+	return name;
+}
+
+static void add_line(struct building *building, struct graph_list *list, const char *text)
+{
+	for (size_t i = 0; i < list->entry_count; i++)
+		if (!strcmp(list->entries[i], text))
+			return;
+	*arena_append(building->arena, list->entries, list->entry_count) = text;
+}
+
+static void add_entries(struct building *building, struct graph_list *list,
+			const struct ir_authored *rule)
+{
+	for (size_t i = 0; i < rule->condition_count; i++) {
+		const struct ir_authored_condition *condition = &rule->conditions[i];
+
+		for (size_t k = 0; k < condition->name_count; k++)
+			if (!strcmp(condition->key, "in"))
+				add_line(building, list, entry_text(building, condition->names[k]));
+	}
+}
+
+static void add_list(struct building *building, struct graph_list *list, enum ir_scope scope,
+		     const struct ir_authored *last)
+{
+	const struct ir *ir = building->ir;
+
+	for (size_t i = 0; i < ir->authored_count; i++) {
+		if (!(ir->authored[i].scopes & scope))
+			continue;
+		add_row(building, list, &ir->authored[i]);
+		add_entries(building, list, &ir->authored[i]);
+	}
+	add_row(building, list, last);
+}
+
+void graph_add_rules(struct arena *arena, const struct ir *ir, struct graph *graph)
+{
+	struct building building = { arena, ir, graph };
+	struct graph_list *through = &graph->lists[0], *own = &graph->lists[1];
+
+	*through = (struct graph_list){ .title = "What passes through", .entry = "from a network" };
+	add_list(&building, through, SCOPE_FORWARD, &ir->default_forward);
+	add_line(&building, through,
+		 through->entry_count ? "any other interface" : "any interface");
+	*own = (struct graph_list){ .title = "What this host sends", .entry = "from this host" };
+	add_list(&building, own, SCOPE_LOCAL, &ir->default_local);
+	add_line(&building, own, "its own programs");
+}
