@@ -154,12 +154,20 @@ static void print_address(const struct ir_match *match, struct buf *out)
 		addr_put_interval(out, match->family, match->values.items[0]);
 }
 
+static bool address_value(const struct ir_match *match, const struct ir_packet *packet,
+			  addr_bits *out)
+{
+	bool is_source = match->selector == ADDRESS_FROM;
+
+	*out = is_source ? packet->from : packet->to;
+	return match->family == packet->family && (is_source ? packet->has_from : packet->has_to);
+}
+
 static bool address_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	addr_bits value = match->selector == ADDRESS_FROM ? packet->from : packet->to;
+	addr_bits value;
 
-	if (match->family != packet->family ||
-	    !(match->selector == ADDRESS_FROM ? packet->has_from : packet->has_to))
+	if (!address_value(match, packet, &value))
 		return false;
 	if (match->set)
 		return interval_contains(&match->set->elements, value) != match->negated;
@@ -180,13 +188,6 @@ static bool address_members(struct arena *arena, const struct ir_match *match,
 	if (out)
 		*out = match_members(arena, match, addr_last(match->family));
 	return true;
-}
-
-static bool address_value(const struct ir_match *match, const struct ir_packet *packet,
-			  addr_bits *out)
-{
-	*out = match->selector == ADDRESS_FROM ? packet->from : packet->to;
-	return match->family == packet->family;
 }
 
 static const struct ir_key address_key = {

@@ -128,7 +128,7 @@ static void print_field(const struct ir_match *match, struct buf *out)
 static bool port_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
 {
 	*out = match->selector == PORT_SOURCE ? packet->source_port : packet->port;
-	return true;
+	return *out;
 }
 
 static bool port_rest(struct arena *arena, const struct ir_match *match, struct ir_match *out)

@@ -26,7 +26,7 @@ static bool same_rule(const struct ir_rule *a, const struct ir_rule *b)
 {
 	if (a->origin.source != b->origin.source || a->origin.begin != b->origin.begin ||
 	    a->statement_count != b->statement_count ||
-	    !!run_same_words(a->matches, a->match_count, b->matches, b->match_count))
+	    !run_same_words(a->matches, a->match_count, b->matches, b->match_count))
 		return false;
 	for (size_t i = 0; i < a->statement_count; i++)
 		if (!same_statement(&a->statements[i], &b->statements[i]))

@@ -109,29 +109,6 @@ static const struct ir_match *match_of(const struct ir_rule *rule, const struct 
 	return NULL;
 }
 
-/* What the rule asks beside the values of the field, as matches; how many. */
-static size_t put_rest(struct flatten *flatten, const struct ir_rule *rule,
-		       const struct ir_match *match, struct ir_match *out)
-{
-	const struct ir_key *key = match->ops->key;
-	struct ir_match rest;
-	size_t count = 0;
-
-	if (key->rest && key->rest(flatten->arena, match, &rest))
-		out[count++] = rest;
-	for (size_t i = 0; i < rule->match_count; i++)
-		if (&rule->matches[i] != match)
-			out[count++] = rule->matches[i];
-	return count;
-}
-
-/* A mark that a rule of the run may write cannot be looked up for all of them at once. */
-static bool may_join(const struct flatten *flatten, const struct ir_rule *rule,
-		     const struct ir_match *key)
-{
-	return may_move_all(flatten, rule) && (!key->mask || ends_packet(rule));
-}
-
 bool run_same_words(const struct ir_match *a, size_t a_count, const struct ir_match *b,
 		    size_t b_count)
 {
@@ -147,6 +124,33 @@ bool run_same_words(const struct ir_match *a, size_t a_count, const struct ir_ma
 	buf_free(&left);
 	buf_free(&right);
 	return same;
+}
+
+/* What the rule asks beside the values of the field, as matches; how many. */
+static size_t put_rest(struct flatten *flatten, const struct ir_rule *rule,
+		       const struct ir_match *match, struct ir_match *out)
+{
+	const struct ir_key *key = match->ops->key;
+	struct ir_match rest;
+	size_t count = 0;
+
+	for (size_t i = 0; i < rule->match_count; i++)
+		if (&rule->matches[i] != match)
+			out[count++] = rule->matches[i];
+	if (!key->rest || !key->rest(flatten->arena, match, &rest))
+		return count;
+	for (size_t i = 0; i < count; i++)
+		if (run_same_words(&out[i], 1, &rest, 1))
+			return count;
+	out[count++] = rest;
+	return count;
+}
+
+/* A mark that a rule of the run may write cannot be looked up for all of them at once. */
+static bool may_join(const struct flatten *flatten, const struct ir_rule *rule,
+		     const struct ir_match *key)
+{
+	return may_move_all(flatten, rule) && (!key->mask || ends_packet(rule));
 }
 
 static size_t run_length(struct flatten *flatten, const struct ir_rule **rules, size_t count,

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=2f0b7fa86115f552
+digest=845e4a29e5f2bcb2
 protocol=116
 first=10000
 last=10006

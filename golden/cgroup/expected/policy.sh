@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=99b1ae15872d0fc9
+digest=8e4f09e9d1c3ba2f
 protocol=116
 first=10000
 last=10004

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=d6e71e533ac5604b
+digest=ebf8aa305b7bc16b
 protocol=116
 first=10000
 last=10001

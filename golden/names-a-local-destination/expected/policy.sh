@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=6fba5918d6c7ce7a
+digest=580cb301558ce10a
 protocol=116
 first=0
 last=0

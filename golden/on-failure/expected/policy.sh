@@ -16,13 +16,13 @@
 
 stem='policy'
 table=tpc
-digest=da1f142a5064a69a
+digest=487c2fc75d347b57
 protocol=116
 first=10000
 last=10005
 sysctl_policy='set'
 tables='7100 7101 7102'
-sets='map1.ip_daddr map2.ip_daddr map3.ip6_daddr map4.ip6_daddr map5.ct_original_ip_daddr map6.ct_original_ip6_daddr'
+sets='map1.ip_daddr map2.ip_daddr map3.ip6_daddr map4.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

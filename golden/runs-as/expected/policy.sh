@@ -18,13 +18,13 @@
 
 stem='policy'
 table=tpc
-digest=918af50635e58f37
+digest=0cbc3eaf60bdf39c
 protocol=116
 first=10000
 last=10010
 sysctl_policy='set'
 tables='7100 7101 7102 7103 7104'
-sets='map1.ip_daddr map2.ip_daddr map3.ct_original_ip_daddr'
+sets='map1.ip_daddr map2.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=4bfb0de9960dc8a2
+digest=b9d5978fa0f3a862
 protocol=116
 first=0
 last=0

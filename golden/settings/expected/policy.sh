@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=3457f058c3a83725
+digest=1bb475a43399973b
 protocol=200
 first=500
 last=509

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=61718bb07ff2a7c8
+digest=eff28c6caefdaad0
 protocol=116
 first=10000
 last=10009

@@ -14,13 +14,13 @@
 
 stem='policy'
 table=tpc
-digest=b37ab86b4babc021
+digest=10635f09ea309ebd
 protocol=116
 first=10000
 last=10005
 sysctl_policy='set'
 tables='7100 7101 7102'
-sets='map1.ip_daddr map2.ip6_daddr map3.ct_original_ip_daddr map4.ct_original_ip6_daddr'
+sets='map1.ip_daddr map2.ip6_daddr map3.ct_original_ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''
