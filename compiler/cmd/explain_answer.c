@@ -209,9 +209,23 @@ static void put_source(struct span where, struct buf *out)
 	}
 }
 
-const char *explain_condition(const struct explain *explain, const struct trace_rule *rule)
+const struct ir_authored_condition *explain_blamed(const struct explain *explain,
+						   const struct explain_answer *answer,
+						   const struct trace_rule *rule)
 {
-	const struct ir_match *match = rule->failed;
+	const struct ir_match *match = trace_came_to(explain->trace, rule) ? rule->failed : NULL;
+	const char *key = match && match->key ? match_blamed_key(match, answer->packet) : NULL;
+
+	for (size_t i = 0; key && i < rule->author->condition_count; i++)
+		if (!strcmp(rule->author->conditions[i].key, key))
+			return &rule->author->conditions[i];
+	return NULL;
+}
+
+const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
+			      const struct trace_rule *rule)
+{
+	const struct ir_authored_condition *blamed = explain_blamed(explain, answer, rule);
 	struct buf text = { 0 };
 	const char *out;
 
@@ -220,13 +234,13 @@ const char *explain_condition(const struct explain *explain, const struct trace_
 			return NULL;
 		return rule->author->scopes == SCOPE_LOCAL ? "scope: local" : "scope: forward";
 	}
-	if (!match)
+	if (!rule->failed)
 		return NULL;
-	if (match->origin.source) {
-		buf_printf(&text, "%s: ", match->key);
-		put_source(match->origin, &text);
+	if (blamed) {
+		buf_printf(&text, "%s: ", blamed->key);
+		put_source(blamed->origin, &text);
 	} else {
-		match->ops->print(match, &text);
+		rule->failed->ops->print(rule->failed, &text);
 	}
 	out = arena_strndup(explain->arena, buf_text(&text), text.length);
 	buf_free(&text);
