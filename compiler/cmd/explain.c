@@ -9,7 +9,6 @@
 #include "base/arena.h"
 #include "cmd/explain_answer.h"
 #include "cmd/verbs.h"
-#include "lang/lang.h"
 #include "lang/packet.h"
 
 enum { EXPLAIN_BATCH };
@@ -173,17 +172,6 @@ static enum cmd_status answer_batch(const struct cmd_call *call, struct explain 
 
 /* ---- the call ---- */
 
-/* What is odd in the policy is `check`'s to say: here only what keeps it from being asked. */
-static struct ir *compile(const struct cmd_call *call)
-{
-	struct diag *diag = diag_new(call->arena);
-	struct ir *ir = lang_compile(call->arena, diag, call->args[0]);
-
-	if (!ir || call->verbose)
-		cmd_show_diag(call, diag);
-	return ir;
-}
-
 static enum cmd_status check_call(const struct cmd_call *call)
 {
 	const char *batch = call->values[EXPLAIN_BATCH];
@@ -215,7 +203,7 @@ static enum cmd_status run(struct cmd_call *call)
 		return status;
 	if (!batch && !read_words(call, &packet))
 		return CMD_POLICY_WRONG;
-	ir = compile(call);
+	ir = cmd_compile_policy(call, call->args[0]);
 	if (!ir)
 		return CMD_POLICY_WRONG;
 	explain = explain_new(call->arena, ir, NULL);

@@ -209,23 +209,9 @@ static void put_source(struct span where, struct buf *out)
 	}
 }
 
-const struct ir_authored_condition *explain_blamed(const struct explain *explain,
-						   const struct explain_answer *answer,
-						   const struct trace_rule *rule)
+const char *explain_condition(const struct explain *explain, const struct trace_rule *rule)
 {
-	const struct ir_match *match = trace_came_to(explain->trace, rule) ? rule->failed : NULL;
-	const char *key = match && match->key ? match_blamed_key(match, answer->packet) : NULL;
-
-	for (size_t i = 0; key && i < rule->author->condition_count; i++)
-		if (!strcmp(rule->author->conditions[i].key, key))
-			return &rule->author->conditions[i];
-	return NULL;
-}
-
-const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
-			      const struct trace_rule *rule)
-{
-	const struct ir_authored_condition *blamed = explain_blamed(explain, answer, rule);
+	const struct ir_match *match = rule->failed;
 	struct buf text = { 0 };
 	const char *out;
 
@@ -234,13 +220,13 @@ const char *explain_condition(const struct explain *explain, const struct explai
 			return NULL;
 		return rule->author->scopes == SCOPE_LOCAL ? "scope: local" : "scope: forward";
 	}
-	if (!rule->failed)
+	if (!match)
 		return NULL;
-	if (blamed) {
-		buf_printf(&text, "%s: ", blamed->key);
-		put_source(blamed->origin, &text);
+	if (match->origin.source) {
+		buf_printf(&text, "%s: ", match->key);
+		put_source(match->origin, &text);
 	} else {
-		rule->failed->ops->print(rule->failed, &text);
+		match->ops->print(match, &text);
 	}
 	out = arena_strndup(explain->arena, buf_text(&text), text.length);
 	buf_free(&text);

@@ -70,12 +70,7 @@ bool explain_passed(const struct explain *explain, const struct trace_rule *rule
  * "scope: local"; what follows from another condition as nft has it. NULL where no packet can fit
  * the rule at all.
  */
-const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
-			      const struct trace_rule *rule);
-/* The author's condition that it is, or NULL. */
-const struct ir_authored_condition *explain_blamed(const struct explain *explain,
-						   const struct explain_answer *answer,
-						   const struct trace_rule *rule);
+const char *explain_condition(const struct explain *explain, const struct trace_rule *rule);
 
 /* ---- explain_json.c, explain_words.c ---- */
 

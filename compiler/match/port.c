@@ -152,11 +152,6 @@ static const struct ir_key port_key = {
 
 static const struct ir_match_ops port_ops = { "port", print_port, port_holds, false, &port_key };
 
-bool port_lacks_protocol(const struct ir_match *match, const struct ir_packet *packet)
-{
-	return match->ops == &port_ops && match->bits && packet->protocol != match->bits;
-}
-
 bool port_put_element(const struct ir_match *match, const struct ir_packet *packet, struct buf *out)
 {
 	const struct interval *element;
