@@ -186,7 +186,8 @@ static const char *senders_of(struct arena *arena, const struct graph *graph, si
 		return "";
 	if (!*own)
 		return arena_printf(arena, "rules: %s", through);
-	return arena_printf(arena, *through ? "rules: %s; this host's: %s" : "%sthis host's rules: %s",
+	return arena_printf(arena,
+			    *through ? "rules: %s; this host's: %s" : "%sthis host's rules: %s",
 			    through, own);
 }
 
@@ -248,7 +249,7 @@ static void put_arrows(const struct graph *graph, struct buf *out)
 		const struct graph_arrow *arrow = &graph->arrows[i];
 		size_t colour = graph_is_way(&graph->boxes[arrow->from]) ? arrow->from : arrow->to;
 
-		buf_printf(out, "  box%zu -> box%zu [%s", arrow->from, arrow->to,
+		buf_printf(out, "  box%zu:e -> box%zu:w [%s", arrow->from, arrow->to,
 			   graph_is_way(&graph->boxes[colour]) ? arrow_style(graph, colour)
 							       : "color=\"#000000\"");
 		if (arrow->label)

@@ -4,7 +4,6 @@
  * In go the ir and a graph that has its boxes, out come the graph's two lists: a rule about both
  * scopes stands in both, under the same number, so that each list can be read from top to bottom.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -34,7 +33,9 @@ static void add_row(struct building *building, struct graph_list *list,
 
 	row->rule = rule;
 	row->notes = notes_of(building->arena, rule);
-	row->conditions = *rule->text ? rule->text : list->row_count > 1 ? "all else" : "everything";
+	row->conditions = *rule->text           ? rule->text
+			  : list->row_count > 1 ? "all else"
+						: "everything";
 	for (size_t i = 0; i < rule->target_count; i++) {
 		const struct ir_class *way = rule->targets[i].way;
 		struct graph_target target = { .weight = rule->targets[i].weight };
@@ -117,20 +118,23 @@ void graph_add_rules(struct arena *arena, const struct ir *ir, struct graph *gra
 
 /* ---- who sends by a way ---- */
 
-static const struct graph_target *target_of(const struct graph_row *row, size_t box)
+static bool sends_by(const struct graph_row *row, size_t box)
 {
 	for (size_t i = 0; i < row->target_count; i++)
 		if (row->targets[i].box == box)
-			return &row->targets[i];
-	return NULL;
+			return true;
+	return false;
 }
 
-/* Do two rows send to the box, and to it alone? */
-static bool is_run(const struct graph_row *row, const struct graph_row *next, size_t box)
+/* How many rules from this one on have numbers that follow each other, and all send by the box. */
+static size_t run_length(const struct graph_list *list, size_t first, size_t box)
 {
-	return row->rule->number && next->rule->number == row->rule->number + 1 &&
-	       target_of(next, box) && !target_of(row, box)->weight &&
-	       !target_of(next, box)->weight;
+	size_t count = 1;
+
+	while (first + count < list->row_count && sends_by(&list->rows[first + count], box) &&
+	       list->rows[first + count].rule->number == list->rows[first].rule->number + count)
+		count++;
+	return count;
 }
 
 const char *graph_senders(struct arena *arena, const struct graph_list *list, size_t box)
@@ -138,23 +142,17 @@ const char *graph_senders(struct arena *arena, const struct graph_list *list, si
 	const char *text = "";
 
 	for (size_t i = 0; i < list->row_count; i++) {
-		const struct graph_row *row = &list->rows[i];
-		const struct graph_target *target = target_of(row, box);
-		size_t last = i;
+		size_t number = list->rows[i].rule->number, count;
 
-		if (!target)
+		if (!sends_by(&list->rows[i], box))
 			continue;
-		while (last + 1 < list->row_count &&
-		       is_run(&list->rows[last], &list->rows[last + 1], box))
-			last++;
+		count = run_length(list, i, box);
 		text = arena_printf(arena, "%s%s", text, *text ? ", " : "");
-		text = row->rule->number ? arena_printf(arena, "%s%zu", text, row->rule->number)
-					 : arena_printf(arena, "%sdefault", text);
-		if (last > i)
-			text = arena_printf(arena, "%s-%zu", text, list->rows[last].rule->number);
-		if (target->weight)
-			text = arena_printf(arena, "%s weight %" PRIu32, text, target->weight);
-		i = last;
+		text = number ? arena_printf(arena, "%s%zu", text, number)
+			      : arena_printf(arena, "%sdefault", text);
+		if (count > 1)
+			text = arena_printf(arena, "%s-%zu", text, number + count - 1);
+		i += count - 1;
 	}
 	return text;
 }
