@@ -185,8 +185,10 @@ static bool address_members(struct arena *arena, const struct ir_match *match,
 static bool address_value(const struct ir_match *match, const struct ir_packet *packet,
 			  addr_bits *out)
 {
+	bool is_known = match->selector == ADDRESS_FROM ? packet->has_from : packet->has_to;
+
 	*out = match->selector == ADDRESS_FROM ? packet->from : packet->to;
-	return match->family == packet->family;
+	return is_known && match->family == packet->family;
 }
 
 static const struct ir_key address_key = {
