@@ -162,7 +162,9 @@ static void put_question(struct asking *asking, struct nlmsghdr *request)
 
 	header->rtm_family = packet->family == ADDR_IPV6 ? AF_INET6 : AF_INET;
 	header->rtm_dst_len = (uint8_t)width;
-	header->rtm_flags = RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH;
+	/* IPv6 says the table unasked, and takes the other flag for a mistake. */
+	header->rtm_flags = packet->family == ADDR_IPV6 ? RTM_F_FIB_MATCH
+							: RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH;
 	put_address(request, RTA_DST, packet->family, packet->to);
 	if (with_source) {
 		header->rtm_src_len = (uint8_t)width;
