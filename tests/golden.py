@@ -5,11 +5,12 @@
 
 A case is a folder below golden/ with a policy.yaml (and whatever it names) and a folder expected/:
 the output files, and `stderr` where anything is said. Cases below golden/errors/ must exit 1, print
-nothing on standard output and write nothing. A case may have a script `prepare`, which makes files
-that no one wants in a repository; the case then runs in a copy of its folder. Every case is compiled
-twice, the second time from another folder, in another locale and time zone, by the san build where
-there is one. What it compiles to is loaded in namespaces of its own: the .nft twice by nft, the
-batches by ip.
+nothing on standard output and write nothing; those below golden/notes/ are compiled with -v. A case
+may have a script `prepare`, which makes files that no one wants in a repository; the case then runs in
+a copy of its folder. Every case is compiled twice, the second time from another folder, in another
+locale and time zone, by the san build where there is one; a case whose expected/ holds a picture,
+policy.dot or policy.mmd, is drawn, too. What it compiles to is loaded in namespaces of its own: the
+.nft twice by nft, the batches by ip.
 
 --update writes what is expected anew. TPC and BUILD name the program and the build folder.
 """
@@ -33,6 +34,7 @@ SAN = BUILD.resolve() / "san" / "tpc"
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 PLAIN = {"PATH": PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/", "LANG": "C.UTF-8"}
 ELSEWHERE = {"PATH": PATH, "LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "LANG": "de_DE"}
+PICTURES = {"policy.dot", "policy.mmd"}
 KEPT = b"written by somebody before\n"
 
 
@@ -51,6 +53,7 @@ class Case:
 		self.name = str(folder.relative_to(GOLDEN))
 		self.expected = folder / "expected"
 		self.must_fail = self.name.startswith("errors/")
+		self.options = ["-v"] if self.name.startswith("notes/") else []
 
 	def compile(self, program, work, environment, elsewhere):
 		"""Compiles in `work`; an output folder that already holds something must keep it."""
@@ -59,8 +62,12 @@ class Case:
 			out.mkdir()
 			(out / "other.txt").write_bytes(KEPT)
 			policy = str(work / "policy.yaml") if elsewhere else "policy.yaml"
-			done = subprocess.run([program, "compile", policy, "-o", out], env=environment,
-					cwd="/" if elsewhere else work, capture_output=True,
+			done = subprocess.run([program, "compile", policy, "-o", out, *self.options],
+					env=environment, cwd="/" if elsewhere else work, capture_output=True,
+					stdin=subprocess.DEVNULL, timeout=60, check=False)
+			for name in sorted(PICTURES & self.wanted().keys()):
+				subprocess.run([program, "graph", "-q", policy, "-o", out / name],
+					env=environment, cwd="/" if elsewhere else work, capture_output=True,
 					stdin=subprocess.DEVNULL, timeout=60, check=False)
 			files = {path.name: path.read_bytes() for path in out.iterdir()}
 		if files.pop("other.txt", None) != KEPT:
@@ -275,7 +282,7 @@ def codes():
 	"""(folder, code) of every diagnostic."""
 	text = (ROOT / "compiler/base/codes.def").read_text(encoding="utf-8")
 	for name, severity in re.findall(r"^DIAG_CODE\((\w+), SEVERITY_(\w+)", text, re.MULTILINE):
-		yield "errors" if severity == "ERROR" else "warnings", name.replace("_", "-")
+		yield f"{severity.lower()}s", name.replace("_", "-")
 
 
 def judge_code(folder, code):

@@ -15,12 +15,6 @@
 #include "base/arena.h"
 #include "base/diag_record.h"
 
-struct diag {
-	struct arena *arena;
-	struct diag_record **records;
-	size_t count, errors;
-};
-
 enum { DIAG_NAME_ROOM = 32 };
 
 /* Character i of a code's name, with '-' for '_': the names are spelt out by the compiler, so that
@@ -58,6 +52,35 @@ struct diag *diag_new(struct arena *arena)
 	return diag;
 }
 
+void diag_wish(struct diag *diag, bool strict, enum diag_notes notes)
+{
+	diag->strict = strict;
+	diag->notes = notes;
+}
+
+bool diag_wants(const struct diag *diag, enum diag_notes notes)
+{
+	return notes <= diag->notes;
+}
+
+/* Where the record goes: what is allowed is kept apart. */
+static void diag_place(struct diag *diag, struct diag_record *record)
+{
+	enum diag_severity severity = diag_code_severity(record->code);
+
+	if (severity != SEVERITY_ERROR && diag_is_allowed(diag, record->code, record->where)) {
+		*arena_append(diag->arena, diag->silenced, diag->silenced_count) = record;
+		return;
+	}
+	if (severity == SEVERITY_WARNING && diag->strict)
+		severity = SEVERITY_ERROR;
+	record->severity = severity;
+	diag->errors += severity == SEVERITY_ERROR;
+	diag->warnings += severity == SEVERITY_WARNING;
+	record->index = diag->count;
+	*arena_append(diag->arena, diag->records, diag->count) = record;
+}
+
 struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span where,
 			     const char *format, ...)
 {
@@ -67,13 +90,10 @@ struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span
 	record->arena = diag->arena;
 	record->code = code;
 	record->where = where;
-	record->index = diag->count;
 	va_start(args, format);
 	record->text = arena_vprintf(diag->arena, format, args);
 	va_end(args);
-	*arena_append(diag->arena, diag->records, diag->count) = record;
-	if (diag_code_severity(code) == SEVERITY_ERROR)
-		diag->errors++;
+	diag_place(diag, record);
 	return record;
 }
 
@@ -105,7 +125,7 @@ size_t diag_error_count(const struct diag *diag)
 
 size_t diag_warning_count(const struct diag *diag)
 {
-	return diag->count - diag->errors;
+	return diag->warnings;
 }
 
 const char *diag_code_name(enum diag_code code)
@@ -166,20 +186,20 @@ static int diag_by_place(const void *a, const void *b)
 	return order ? order : diag_order((*left)->index, (*right)->index);
 }
 
-/* The records in the order to show them, the first of each that is there several times. */
-static size_t diag_sort(const struct diag *diag, const struct diag_record **sorted)
+size_t diag_sort(const struct diag_record *const *records, size_t count,
+		 const struct diag_record **sorted)
 {
-	size_t count = 0, i;
+	size_t kept = 0, i;
 
-	for (i = 0; i < diag->count; i++)
-		sorted[i] = diag->records[i];
-	qsort(sorted, diag->count, sizeof(*sorted), diag_by_contents);
-	for (i = 0; i < diag->count; i++) {
-		if (!count || diag_compare_contents(sorted[count - 1], sorted[i]))
-			sorted[count++] = sorted[i];
+	for (i = 0; i < count; i++)
+		sorted[i] = records[i];
+	qsort(sorted, count, sizeof(*sorted), diag_by_contents);
+	for (i = 0; i < count; i++) {
+		if (!kept || diag_compare_contents(sorted[kept - 1], sorted[i]))
+			sorted[kept++] = sorted[i];
 	}
-	qsort(sorted, count, sizeof(*sorted), diag_by_place);
-	return count;
+	qsort(sorted, kept, sizeof(*sorted), diag_by_place);
+	return kept;
 }
 
 void diag_render(const struct diag *diag, struct buf *out, struct diag_style style)
@@ -190,7 +210,7 @@ void diag_render(const struct diag *diag, struct buf *out, struct diag_style sty
 	if (!diag->count)
 		return;
 	sorted = arena_alloc(diag->arena, diag->count * sizeof(*sorted));
-	count = diag_sort(diag, sorted);
+	count = diag_sort((const struct diag_record *const *)diag->records, diag->count, sorted);
 	for (i = 0; i < count; i++) {
 		if (style.json)
 			diag_show_json(sorted[i], out);

@@ -26,7 +26,10 @@ enum diag_code {
 	DIAG_CODE_COUNT
 };
 
-enum diag_severity { SEVERITY_ERROR, SEVERITY_WARNING };
+enum diag_severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE };
+
+/* How much is said that is no fault: nothing, what may surprise, all. */
+enum diag_notes { NOTES_NONE, NOTES_SOME, NOTES_ALL };
 
 struct diag_style {
 	bool color;
@@ -34,6 +37,9 @@ struct diag_style {
 };
 
 struct diag *diag_new(struct arena *arena);
+/* Before anything is added: warnings count as errors (`strict`), and how many notes are wanted. */
+void diag_wish(struct diag *diag, bool strict, enum diag_notes notes);
+bool diag_wants(const struct diag *diag, enum diag_notes notes);
 /* Adds a record; its severity is the code's. A span without a source shows no line. */
 struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span where,
 			     const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -49,6 +55,18 @@ size_t diag_warning_count(const struct diag *diag);
 const char *diag_code_name(enum diag_code code);
 const char *diag_code_about(enum diag_code code);
 enum diag_severity diag_code_severity(enum diag_code code);
+
+/*
+ * A comment `# allow: CODE, CODE why not` at the end of a line silences the warnings and notes of
+ * these codes whose main place is in that line. diag_read_allows finds them in a file of a policy,
+ * before anything is added about it; diag_judge_allows, once all is added, warns of those that
+ * silence nothing.
+ */
+void diag_read_allows(struct diag *diag, const struct source *source);
+void diag_judge_allows(struct diag *diag);
+/* What they have silenced: "2 silenced (policy.yaml:7 unused, policy.yaml:9 covered-rule)", or a
+ * list of JSON objects; nothing, or an empty list, where that is none. */
+void diag_put_silenced(const struct diag *diag, struct buf *out, bool json);
 
 /*
  * All records, sorted by source, then place, then order of discovery; equal ones once:

@@ -179,15 +179,22 @@ static void diag_put_place(struct span where, struct buf *out, const struct diag
 	buf_printf(out, "%s ", paint->end);
 }
 
+static const char *diag_severity_word(enum diag_severity severity)
+{
+	static const char *const words[] = { "error", "warning", "note" };
+
+	return words[severity];
+}
+
 void diag_show_text(const struct diag_record *record, struct buf *out, bool color)
 {
 	const struct diag_paint *paint = color ? &diag_colored : &diag_plain;
-	bool is_error = diag_code_severity(record->code) == SEVERITY_ERROR;
-	const char *severity = is_error ? paint->error : paint->warning;
+	const char *const severities[] = { paint->error, paint->warning, paint->note };
+	const char *severity = severities[record->severity];
 	size_t i;
 
 	diag_put_place(record->where, out, paint);
-	buf_printf(out, "%s%s:%s ", severity, is_error ? "error" : "warning", paint->end);
+	buf_printf(out, "%s%s:%s ", severity, diag_severity_word(record->severity), paint->end);
 	diag_put_text(out, record->text);
 	buf_printf(out, " [%s]\n", diag_code_name(record->code));
 	if (record->where.source)
@@ -231,11 +238,10 @@ static void diag_put_json_place(struct span where, struct buf *out)
 
 void diag_show_json(const struct diag_record *record, struct buf *out)
 {
-	bool is_error = diag_code_severity(record->code) == SEVERITY_ERROR;
 	size_t i;
 
-	buf_printf(out, "{\"severity\":\"%s\",\"code\":\"%s\",", is_error ? "error" : "warning",
-		   diag_code_name(record->code));
+	buf_printf(out, "{\"severity\":\"%s\",\"code\":\"%s\",",
+		   diag_severity_word(record->severity), diag_code_name(record->code));
 	diag_put_json_place(record->where, out);
 	buf_puts(out, ",\"message\":");
 	diag_put_json_text(out, record->text);

@@ -14,13 +14,14 @@
 #include "ir/ir.h"
 #include "live/apply.h"
 
-enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_LEVEL };
+enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_LEVEL, APPLY_STRICT };
 
 static const struct cmd_option options[] = {
 	[APPLY_DRY_RUN] = { "dry-run", 'n', NULL, "show what would be done, and change nothing",
 			    NULL, false },
 	[APPLY_CONFIRM] = { "confirm", 0, "SECONDS", "a key of a later version", NULL, true },
 	[APPLY_LEVEL] = CMD_LEVEL_OPTION,
+	[APPLY_STRICT] = { "strict", 0, NULL, "take every warning for an error", NULL, false },
 };
 
 static const char *outcome_word(enum apply_outcome outcome, bool is_dry)
@@ -130,6 +131,7 @@ static enum cmd_status run(struct cmd_call *call)
 
 	if (cmd_given(call, APPLY_CONFIRM))
 		return cmd_usage_error(call->verb, "--confirm is not there yet");
+	call->strict = cmd_given(call, APPLY_STRICT);
 	job.ir = cmd_compile_policy(call, job.policy);
 	if (!job.ir)
 		return CMD_POLICY_WRONG;

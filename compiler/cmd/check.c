@@ -15,19 +15,33 @@
 #include "ir/ir.h"
 #include "lang/lang.h"
 
+enum { CHECK_STRICT };
+
+static const struct cmd_option options[] = {
+	[CHECK_STRICT] = { "strict", 0, NULL, "take every warning for an error", NULL, false },
+};
+
 static void put_count(size_t count, const char *noun, struct buf *out)
 {
 	buf_printf(out, "%zu %s%s", count, noun, count == 1 ? "" : "s");
 }
 
-static void put_text(const char *name, const struct ir *ir, struct buf *out)
+static void put_text(const char *name, const struct ir *ir, const struct diag *diag,
+		     struct buf *out)
 {
+	size_t before;
+
 	buf_printf(out, "%s: ok (", name);
 	put_count(ir->policy_rules, "rule", out);
 	buf_puts(out, ", ");
 	put_count(ir->set_count, "set", out);
 	buf_puts(out, ", ");
 	put_count(ir->expectation_count, "expectation", out);
+	buf_puts(out, "; ");
+	before = out->length;
+	diag_put_silenced(diag, out, false);
+	if (out->length == before)
+		out->length -= strlen("; ");
 	buf_puts(out, ")\n");
 }
 
@@ -41,6 +55,8 @@ static void put_json(const char *name, const struct ir *ir, const struct diag *d
 	if (ir)
 		buf_printf(out, ", \"rules\": %zu, \"sets\": %zu, \"expectations\": %zu",
 			   ir->policy_rules, ir->set_count, ir->expectation_count);
+	buf_puts(out, ", \"silenced\": ");
+	diag_put_silenced(diag, out, true);
 	buf_puts(out, "}\n");
 }
 
@@ -56,7 +72,7 @@ static enum cmd_status show(const struct cmd_call *call, const char *name, const
 	} else {
 		cmd_show_diag(call, diag);
 		if (ir && !call->quiet)
-			put_text(name, ir, &out);
+			put_text(name, ir, diag, &out);
 	}
 	status = cmd_print(&out);
 	buf_free(&out);
@@ -67,11 +83,14 @@ static enum cmd_status check_policy(const struct cmd_call *call, const char *pat
 {
 	struct arena *arena = arena_new();
 	struct diag *diag = diag_new(arena);
-	const struct ir *ir = lang_compile(arena, diag, path);
-	bool is_good = ir && diag_error_count(diag) == 0;
-	enum cmd_status status =
-		show(call, strcmp(path, "-") ? path : "<stdin>", is_good ? ir : NULL, diag);
+	const struct ir *ir;
+	enum cmd_status status;
+	bool is_good;
 
+	diag_wish(diag, cmd_given(call, CHECK_STRICT), call->verbose ? NOTES_ALL : NOTES_SOME);
+	ir = lang_compile(arena, diag, path);
+	is_good = ir && diag_error_count(diag) == 0;
+	status = show(call, strcmp(path, "-") ? path : "<stdin>", is_good ? ir : NULL, diag);
 	arena_free(arena);
 	if (status != CMD_DONE)
 		return status;
@@ -99,5 +118,7 @@ const struct cmd_verb verb_check = {
 		"neither root nor anything of the kernel is needed.",
 	.least_args = 1,
 	.most_args = CMD_ANY_NUMBER,
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
 	.run = run,
 };

@@ -109,8 +109,10 @@ void cmd_show_diag(const struct cmd_call *call, const struct diag *diag)
 struct ir *cmd_compile_policy(const struct cmd_call *call, const char *path)
 {
 	struct diag *diag = diag_new(call->arena);
-	struct ir *ir = lang_compile(call->arena, diag, path);
+	struct ir *ir;
 
+	diag_wish(diag, call->strict, call->verbose ? NOTES_ALL : NOTES_NONE);
+	ir = lang_compile(call->arena, diag, path);
 	cmd_show_diag(call, diag);
 	return diag_error_count(diag) ? NULL : ir;
 }

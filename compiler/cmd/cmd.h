@@ -76,6 +76,7 @@ struct cmd_call {
 				flag, NULL when not given */
 	enum cmd_format format;
 	bool quiet, verbose;
+	bool strict;               /* warnings of a policy are errors */
 	bool color_out, color_err; /* decided from --color, NO_COLOR and what the streams are */
 };
 

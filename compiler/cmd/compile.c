@@ -18,7 +18,7 @@
 #include "emit/emit.h"
 #include "ir/ir.h"
 
-enum { COMPILE_OUTPUT, COMPILE_EMIT, COMPILE_CHECK, COMPILE_LEVEL };
+enum { COMPILE_OUTPUT, COMPILE_EMIT, COMPILE_CHECK, COMPILE_LEVEL, COMPILE_STRICT };
 
 static const struct cmd_option options[] = {
 	[COMPILE_OUTPUT] = { "output", 'o', "DIR", "the folder for the outputs, made if need be",
@@ -29,6 +29,7 @@ static const struct cmd_option options[] = {
 	[COMPILE_CHECK] = { "check", 0, NULL,
 			    "write nothing, show the difference to what is in DIR", NULL, false },
 	[COMPILE_LEVEL] = CMD_LEVEL_OPTION,
+	[COMPILE_STRICT] = { "strict", 0, NULL, "take every warning for an error", NULL, false },
 };
 
 /* The outputs of one policy: those that are needed, with their texts, and the names of those that
@@ -262,6 +263,7 @@ static enum cmd_status run(struct cmd_call *call)
 
 	if (status != CMD_DONE)
 		return status;
+	call->strict = cmd_given(call, COMPILE_STRICT);
 	ir = cmd_compile_policy(call, call->args[0]);
 	if (!ir)
 		return CMD_POLICY_WRONG;

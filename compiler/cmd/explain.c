@@ -9,13 +9,17 @@
 #include "base/arena.h"
 #include "cmd/explain_answer.h"
 #include "cmd/verbs.h"
+#include "lang/lang.h"
 #include "lang/packet.h"
 
-enum { EXPLAIN_BATCH };
+enum { EXPLAIN_BATCH, EXPLAIN_LIVE, EXPLAIN_LEVEL };
 
 static const struct cmd_option options[] = {
 	[EXPLAIN_BATCH] = { "batch", 0, "FILE", "a packet a line; `-` is standard input", NULL,
 			    false },
+	[EXPLAIN_LIVE] = { "live", 0, NULL, "ask this host too; exit 5 where it differs", NULL,
+			   false },
+	[EXPLAIN_LEVEL] = CMD_LEVEL_OPTION,
 };
 
 /* Answers are printed in pieces of this size. */
@@ -53,20 +57,25 @@ static const struct source *join_words(const struct cmd_call *call, struct packe
 static enum cmd_status answer_one(const struct cmd_call *call, struct explain *explain,
 				  const struct ir_packet *packet)
 {
-	struct buf out = { 0 }, element = { 0 };
+	struct buf out = { 0 }, element = { 0 }, live = { 0 };
 	struct explain_answer answer = explain_packet(explain, packet, &element);
-	enum cmd_status status;
+	enum cmd_status status = CMD_DONE, printed = CMD_DONE;
 
+	if (cmd_given(call, EXPLAIN_LIVE))
+		status = explain_ask(call, explain, &answer, &live);
 	if (call->format == CMD_JSON) {
-		explain_put_json(explain, &answer, 0, NULL, &out);
+		explain_put_json(explain, &answer, 0, buf_text(&live), &out);
 		buf_putc(&out, '\n');
 	} else {
 		explain_put_words(explain, &answer, &out);
+		buf_puts(&out, buf_text(&live));
 	}
-	status = cmd_print(&out);
+	if (status != CMD_SYSTEM_REFUSED)
+		printed = cmd_print(&out);
 	buf_free(&out);
 	buf_free(&element);
-	return status;
+	buf_free(&live);
+	return printed == CMD_DONE ? status : printed;
 }
 
 /* Words that are wrong are told before the policy is read: they are what was typed just now. */
@@ -172,6 +181,17 @@ static enum cmd_status answer_batch(const struct cmd_call *call, struct explain 
 
 /* ---- the call ---- */
 
+/* What is odd in the policy is `check`'s to say: here only what keeps it from being asked. */
+static struct ir *compile(const struct cmd_call *call)
+{
+	struct diag *diag = diag_new(call->arena);
+	struct ir *ir = lang_compile(call->arena, diag, call->args[0]);
+
+	if (!ir || call->verbose)
+		cmd_show_diag(call, diag);
+	return ir;
+}
+
 static enum cmd_status check_call(const struct cmd_call *call)
 {
 	const char *batch = call->values[EXPLAIN_BATCH];
@@ -180,6 +200,9 @@ static enum cmd_status check_call(const struct cmd_call *call)
 		return cmd_usage_error(call->verb,
 				       "--batch reads packets from a file; leave out \"%s\"",
 				       call->args[1]);
+	if (batch && cmd_given(call, EXPLAIN_LIVE))
+		return cmd_usage_error(call->verb,
+				       "--live asks about one packet; leave out --batch");
 	if (batch && !strcmp(batch, "-") && !strcmp(call->args[0], "-"))
 		return cmd_usage_error(
 			call->verb,
@@ -203,10 +226,10 @@ static enum cmd_status run(struct cmd_call *call)
 		return status;
 	if (!batch && !read_words(call, &packet))
 		return CMD_POLICY_WRONG;
-	ir = cmd_compile_policy(call, call->args[0]);
+	ir = compile(call);
 	if (!ir)
 		return CMD_POLICY_WRONG;
-	explain = explain_new(call->arena, ir, NULL);
+	explain = explain_new(call->arena, ir, cmd_optimise(call, ir, EXPLAIN_LEVEL));
 	return batch ? answer_batch(call, &explain) : answer_one(call, &explain, &packet);
 }
 
@@ -220,7 +243,8 @@ const struct cmd_verb verb_explain = {
 		"and the element that it is found in, the mark, ip rule, table, route and listener it gets, and for every\n"
 		"rule before that one the first condition that does not hold. A batch has a packet a line (blank lines\n"
 		"and what stands behind `#` are left out) and gets an answer a line. Neither root nor anything of the\n"
-		"kernel is needed.",
+		"kernel is needed, but for --live: that asks this host whether this policy is applied, which route the\n"
+		"packet gets with its mark, and whether the listener waits.",
 	.least_args = 1,
 	.most_args = CMD_ANY_NUMBER,
 	.options = options,

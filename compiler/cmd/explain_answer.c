@@ -10,11 +10,10 @@
 
 struct explain explain_new(struct arena *arena, const struct ir *plain, const struct ir *optimised)
 {
-	struct explain explain = { .arena = arena, .ir = optimised ? optimised : plain };
+	struct explain explain = { .arena = arena, .ir = optimised };
 
 	explain.trace = trace_new(arena, plain);
-	if (optimised)
-		explain.walker = ir_walker(arena, optimised);
+	explain.walker = ir_walker(arena, optimised);
 	explain.texts =
 		arena_alloc(arena, (explain.trace->rule_count + 1) * sizeof(*explain.texts));
 	return explain;
@@ -74,7 +73,6 @@ static const struct explain_shares *shares_of(struct explain *explain,
 					      const struct explain_answer *answer)
 {
 	const struct ir_statement *choice = answer->outcome.choice;
-	const struct ir_walker *walker = explain->walker ? explain->walker : explain->trace->walker;
 	struct explain_shares *shares = explain->shares;
 
 	while (shares && shares->choice != choice)
@@ -84,7 +82,8 @@ static const struct explain_shares *shares_of(struct explain *explain,
 	shares = arena_new_of(explain->arena, struct explain_shares);
 	*shares = (struct explain_shares){ .choice = choice, .next = explain->shares };
 	for (size_t i = 0; i < choice->case_count; i++) {
-		const struct ir_class *way = ir_walk_case(walker, answer->packet, choice, i);
+		const struct ir_class *way =
+			ir_walk_case(explain->walker, answer->packet, choice, i);
 
 		add_share(explain->arena, shares, way ? way->name : "main");
 	}
@@ -156,8 +155,7 @@ struct explain_answer explain_packet(struct explain *explain, const struct ir_pa
 	struct explain_answer answer = { .packet = packet, .element = element };
 
 	trace_packet(explain->trace, packet);
-	answer.outcome = explain->walker ? ir_walk(explain->walker, packet, NULL)
-					 : explain->trace->outcome;
+	answer.outcome = ir_walk(explain->walker, packet, NULL);
 	answer.verdict = verdict_of(&answer.outcome);
 	find_way(explain, &answer);
 	find_rule(explain, &answer);
@@ -209,9 +207,23 @@ static void put_source(struct span where, struct buf *out)
 	}
 }
 
-const char *explain_condition(const struct explain *explain, const struct trace_rule *rule)
+const struct ir_authored_condition *explain_blamed(const struct explain *explain,
+						   const struct explain_answer *answer,
+						   const struct trace_rule *rule)
 {
-	const struct ir_match *match = rule->failed;
+	const struct ir_match *match = trace_came_to(explain->trace, rule) ? rule->failed : NULL;
+	const char *key = match && match->key ? match_blamed_key(match, answer->packet) : NULL;
+
+	for (size_t i = 0; key && i < rule->author->condition_count; i++)
+		if (!strcmp(rule->author->conditions[i].key, key))
+			return &rule->author->conditions[i];
+	return NULL;
+}
+
+const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
+			      const struct trace_rule *rule)
+{
+	const struct ir_authored_condition *blamed = explain_blamed(explain, answer, rule);
 	struct buf text = { 0 };
 	const char *out;
 
@@ -220,13 +232,13 @@ const char *explain_condition(const struct explain *explain, const struct trace_
 			return NULL;
 		return rule->author->scopes == SCOPE_LOCAL ? "scope: local" : "scope: forward";
 	}
-	if (!match)
+	if (!rule->failed)
 		return NULL;
-	if (match->origin.source) {
-		buf_printf(&text, "%s: ", match->key);
-		put_source(match->origin, &text);
+	if (blamed) {
+		buf_printf(&text, "%s: ", blamed->key);
+		put_source(blamed->origin, &text);
 	} else {
-		match->ops->print(match, &text);
+		rule->failed->ops->print(rule->failed, &text);
 	}
 	out = arena_strndup(explain->arena, buf_text(&text), text.length);
 	buf_free(&text);

@@ -8,6 +8,7 @@
 #define TPC_CMD_EXPLAIN_ANSWER_H
 
 #include "base/buf.h"
+#include "cmd/cmd.h"
 #include "ir/lookup.h"
 #include "ir/trace.h"
 
@@ -30,7 +31,7 @@ struct explain_shares {
 struct explain {
 	struct arena *arena;
 	const struct ir *ir;            /* what is carried out */
-	const struct ir_walker *walker; /* of it; NULL where it is the plain one */
+	const struct ir_walker *walker; /* of it */
 	struct trace *trace;            /* of the plain one */
 	struct explain_text **texts;    /* of the trace's rules: what was said of them before */
 	struct explain_shares *shares;  /* of the choices that came up */
@@ -52,7 +53,6 @@ struct explain_answer {
 	struct buf *element; /* its element, or the rule's own address or port; empty: none */
 };
 
-/* `optimised` may be NULL. */
 struct explain explain_new(struct arena *arena, const struct ir *plain, const struct ir *optimised);
 /* `element` is emptied and filled. The answer is good until the next packet. */
 struct explain_answer explain_packet(struct explain *explain, const struct ir_packet *packet,
@@ -70,9 +70,14 @@ bool explain_passed(const struct explain *explain, const struct trace_rule *rule
  * "scope: local"; what follows from another condition as nft has it. NULL where no packet can fit
  * the rule at all.
  */
-const char *explain_condition(const struct explain *explain, const struct trace_rule *rule);
+const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
+			      const struct trace_rule *rule);
+/* The author's condition that it is, or NULL. */
+const struct ir_authored_condition *explain_blamed(const struct explain *explain,
+						   const struct explain_answer *answer,
+						   const struct trace_rule *rule);
 
-/* ---- explain_json.c, explain_words.c ---- */
+/* ---- explain_json.c, explain_words.c, explain_live.c ---- */
 
 /* One object, without a line's end; `line` is the packet's in a batch, 0 for none. `extra` is text
  * in front of its end, or NULL. */
@@ -83,5 +88,9 @@ void explain_put_words(struct explain *explain, const struct explain_answer *ans
 /* One line of a batch. */
 void explain_put_line(struct explain *explain, const struct explain_answer *answer,
 		      unsigned int line, struct buf *out);
+/* What this host says of the packet: text, or the member "live" of the JSON object, for the end of
+ * the answer. CMD_DIFFERENCE when it differs; when it cannot be asked, that was said. */
+enum cmd_status explain_ask(const struct cmd_call *call, const struct explain *explain,
+			    const struct explain_answer *answer, struct buf *out);
 
 #endif

@@ -14,6 +14,7 @@
 
 struct kept_condition {
 	const struct ir_match *match;
+	const struct ir_authored_condition *blamed;
 	const char *text;
 	struct kept_condition *next;
 };
@@ -47,20 +48,22 @@ static struct explain_text *text_of(struct explain *explain, const struct trace_
 	return *text;
 }
 
-static const char *condition_of(struct explain *explain, struct explain_text *text,
-				const struct trace_rule *rule)
+static const char *condition_of(struct explain *explain, const struct explain_answer *answer,
+				struct explain_text *text, const struct trace_rule *rule)
 {
+	const struct ir_authored_condition *blamed = explain_blamed(explain, answer, rule);
 	const struct ir_match *match = trace_came_to(explain->trace, rule) ? rule->failed : NULL;
 	struct kept_condition *kept = text->conditions;
 	struct buf out = { 0 };
 
-	while (kept && kept->match != match)
+	while (kept && (kept->match != match || kept->blamed != blamed))
 		kept = kept->next;
 	if (kept)
 		return kept->text;
 	kept = arena_new_of(explain->arena, struct kept_condition);
-	show_json_text(&out, "condition", explain_condition(explain, rule));
-	*kept = (struct kept_condition){ match, keep(explain->arena, &out), text->conditions };
+	show_json_text(&out, "condition", explain_condition(explain, answer, rule));
+	*kept = (struct kept_condition){ match, blamed, keep(explain->arena, &out),
+					 text->conditions };
 	text->conditions = kept;
 	return kept->text;
 }
@@ -100,7 +103,7 @@ static void put_rules(struct explain *explain, const struct explain_answer *answ
 		buf_puts(out, text->place);
 		if (!took) {
 			buf_putc(out, ',');
-			buf_puts(out, condition_of(explain, text, rule));
+			buf_puts(out, condition_of(explain, answer, text, rule));
 		}
 		buf_putc(out, '}');
 		gap = ",";

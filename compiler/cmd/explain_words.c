@@ -121,10 +121,12 @@ static void put_element(const struct explain_answer *answer, struct buf *out)
 		buf_printf(out, "  found in  %s\n", buf_text(answer->element));
 }
 
-static void put_failed(struct explain *explain, const struct trace_rule *rule, struct buf *out)
+static void put_failed(const struct explain *explain, const struct explain_answer *answer,
+		       const struct trace_rule *rule, struct buf *out)
 {
 	bool passed = explain_passed(explain, rule);
-	const char *condition = passed ? "fits, and goes on" : explain_condition(explain, rule);
+	const char *condition = passed ? "fits, and goes on"
+				       : explain_condition(explain, answer, rule);
 
 	buf_puts(out, "  ");
 	put_place(rule, out);
@@ -145,7 +147,7 @@ static void put_before(struct explain *explain, const struct explain_answer *ans
 			continue;
 		buf_puts(out, head);
 		head = "";
-		put_failed(explain, rule, out);
+		put_failed(explain, answer, rule, out);
 	}
 }
 

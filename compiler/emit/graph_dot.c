@@ -102,7 +102,7 @@ static bool refuses(enum ir_authored_then then)
 
 static void put_number(const struct ir_authored *rule, struct buf *out)
 {
-	buf_puts(out, "    <TR><TD VALIGN=\"TOP\">");
+	buf_puts(out, "    <TR><TD VALIGN=\"TOP\" WIDTH=\"44\">");
 	if (rule->number)
 		buf_printf(out, "%zu", rule->number);
 	else
@@ -117,12 +117,13 @@ static void put_row(const struct graph_row *row, size_t index, struct buf *out)
 	struct lines then = { .out = out, .is_first = true };
 
 	put_number(rule, out);
-	buf_puts(out, "<TD ALIGN=\"LEFT\" BALIGN=\"LEFT\">");
+	buf_puts(out, "<TD ALIGN=\"LEFT\" BALIGN=\"LEFT\" WIDTH=\"260\">");
 	if (rule->name)
 		put_text(&label, rule->name, ROW_WIDTH, "<B>", "</B>");
 	put_text(&label, row->conditions, ROW_WIDTH, "", "");
 	put_text(&label, row->notes, ROW_WIDTH, "<I>", "</I>");
-	buf_printf(out, "</TD><TD PORT=\"r%zu\" ALIGN=\"LEFT\" BALIGN=\"LEFT\" BGCOLOR=\"%s\">",
+	buf_printf(out,
+		   "</TD><TD PORT=\"r%zu\" ALIGN=\"LEFT\" BALIGN=\"LEFT\" WIDTH=\"110\" BGCOLOR=\"%s\">",
 		   index, then_style(rule->then));
 	if (refuses(rule->then))
 		put_text(&then, rule->then_text, THEN_WIDTH, "<FONT COLOR=\"#ffffff\">", "</FONT>");
@@ -135,7 +136,8 @@ static void put_list(const struct graph_list *list, size_t index, struct buf *ou
 {
 	struct lines entry = { .out = out, .is_first = true };
 
-	buf_printf(out, "  entry%zu [shape=cds, style=filled, fillcolor=\"#eeeeee\", label=<",
+	buf_printf(out,
+		   "  entry%zu [shape=box, style=\"filled,rounded\", fillcolor=\"#eeeeee\", label=<",
 		   index);
 	put_text(&entry, list->entry, BOX_WIDTH, "<B>", "</B>");
 	for (size_t i = 0; i < list->entry_count; i++)
@@ -149,7 +151,8 @@ static void put_list(const struct graph_list *list, size_t index, struct buf *ou
 		   index, list->title);
 	for (size_t i = 0; i < list->row_count; i++)
 		put_row(&list->rows[i], i, out);
-	buf_printf(out, "    </TABLE>>];\n  entry%zu -> list%zu:top:w;\n", index, index);
+	buf_printf(out, "    </TABLE>>];\n  entry%zu:e -> list%zu:top:w [weight=100];\n", index,
+		   index);
 }
 
 /* ---- boxes and arrows ---- */
@@ -168,49 +171,72 @@ static const char *box_style(enum graph_kind kind)
 	case GRAPH_LISTENER:
 		return "shape=box, style=\"rounded,bold\"";
 	case GRAPH_LINK:
-		return "shape=cds, style=filled, fillcolor=\"#eeeeee\"";
+		return "shape=box, style=\"filled,rounded\", fillcolor=\"#eeeeee\"";
 	}
 	return "";
 }
 
-static void put_box(const struct graph_box *box, size_t index, struct buf *out)
+/* The rules by their numbers, for where there are too many arrows to follow one. */
+static const char *senders_of(struct arena *arena, const struct graph *graph, size_t box)
 {
+	const char *through = graph_senders(arena, &graph->lists[0], box);
+	const char *own = graph_senders(arena, &graph->lists[1], box);
+
+	if (!*through && !*own)
+		return "";
+	if (!*own)
+		return arena_printf(arena, "rules: %s", through);
+	return arena_printf(arena,
+			    *through ? "rules: %s; this host's: %s" : "%sthis host's rules: %s",
+			    through, own);
+}
+
+static void put_box(struct arena *arena, const struct graph *graph, size_t index, struct buf *out)
+{
+	const struct graph_box *box = &graph->boxes[index];
 	struct lines lines = { .out = out, .is_first = true };
 
 	buf_printf(out, "  box%zu [%s, label=<", index, box_style(box->kind));
 	put_text(&lines, box->title, BOX_WIDTH, "<B>", "</B>");
 	for (size_t i = 0; i < box->line_count; i++)
 		put_text(&lines, box->lines[i], BOX_WIDTH, "", "");
+	put_text(&lines, senders_of(arena, graph, index), BOX_WIDTH, "<I>", "</I>");
 	end_text(&lines);
 	buf_puts(out, ">];\n");
 }
 
 /* Arrows of different ways differ in colour and style: dark colours that colour-blind people can
  * tell, too (Okabe and Ito). */
-static const char *arrow_style(size_t box)
+static const char *arrow_style(const struct graph *graph, size_t box)
 {
 	static const char *const styles[] = {
 		"color=\"#0072b2\"",
-		"color=\"#d55e00\", style=dashed",
+		"color=\"#d55e00\", style=dashed, penwidth=1.3",
 		"color=\"#009e73\", style=bold",
-		"color=\"#7a4b94\", style=dotted",
+		"color=\"#7a4b94\", style=dotted, penwidth=1.8",
 		"color=\"#000000\"",
-		"color=\"#b8860b\", style=dashed",
+		"color=\"#b8860b\", style=dashed, penwidth=1.3",
 		"color=\"#56748a\", style=bold",
-		"color=\"#a23b5b\", style=dotted",
+		"color=\"#a23b5b\", style=dotted, penwidth=1.8",
 	};
 
-	return styles[box % (sizeof(styles) / sizeof(styles[0]))];
+	size_t ways = 0;
+
+	for (size_t i = 0; i < box; i++)
+		ways += graph_is_way(&graph->boxes[i]);
+	return styles[ways % (sizeof(styles) / sizeof(styles[0]))];
 }
 
-static void put_targets(const struct graph_list *list, size_t index, struct buf *out)
+static void put_targets(const struct graph *graph, size_t index, struct buf *out)
 {
+	const struct graph_list *list = &graph->lists[index];
+
 	for (size_t i = 0; i < list->row_count; i++)
 		for (size_t k = 0; k < list->rows[i].target_count; k++) {
 			const struct graph_target *target = &list->rows[i].targets[k];
 
 			buf_printf(out, "  list%zu:r%zu:e -> box%zu:w [%s", index, i, target->box,
-				   arrow_style(target->box));
+				   arrow_style(graph, target->box));
 			if (target->weight)
 				buf_printf(out, ", label=\"%" PRIu32 "\"", target->weight);
 			buf_puts(out, "];\n");
@@ -223,8 +249,8 @@ static void put_arrows(const struct graph *graph, struct buf *out)
 		const struct graph_arrow *arrow = &graph->arrows[i];
 		size_t colour = graph_is_way(&graph->boxes[arrow->from]) ? arrow->from : arrow->to;
 
-		buf_printf(out, "  box%zu -> box%zu [%s", arrow->from, arrow->to,
-			   graph_is_way(&graph->boxes[colour]) ? arrow_style(colour)
+		buf_printf(out, "  box%zu:e -> box%zu:w [%s", arrow->from, arrow->to,
+			   graph_is_way(&graph->boxes[colour]) ? arrow_style(graph, colour)
 							       : "color=\"#000000\"");
 		if (arrow->label)
 			buf_printf(out, ", label=\"%s\"", arrow->label);
@@ -253,32 +279,48 @@ static bool is_link(const struct graph_box *box)
 	return box->kind == GRAPH_LINK;
 }
 
+/* Between columns, in inches: many arrows need room to part. */
+static const char *room_for(const struct graph *graph)
+{
+	size_t arrows = 0;
+
+	for (size_t list = 0; list < 2; list++)
+		for (size_t i = 0; i < graph->lists[list].row_count; i++)
+			arrows += graph->lists[list].rows[i].target_count;
+	return arrows > 24 ? "2" : arrows > 8 ? "1.4" : "0.9";
+}
+
 void graph_put_dot(const struct emit_job *job, struct buf *out)
 {
 	struct arena *arena = arena_new();
 	struct graph graph = graph_build(arena, job->ir);
 	struct lines title = { .out = out, .is_first = true };
 
-	buf_puts(out, "digraph policy {\n"
-		      "  graph [rankdir=LR, ranksep=\"0.9\", nodesep=\"0.25\", labelloc=t, "
-		      "labeljust=l, charset=\"UTF-8\",\n"
-		      "    fontname=\"Helvetica,Arial,sans-serif\", fontsize=16, label=<");
+	buf_printf(out,
+		   "digraph policy {\n"
+		   "  graph [rankdir=LR, ranksep=\"%s\", nodesep=\"0.25\", labelloc=t, labeljust=l,\n",
+		   room_for(&graph));
+	buf_puts(out,
+		 "    charset=\"UTF-8\", fontname=\"Helvetica,Arial,sans-serif\", fontsize=16, label=<");
 	put_text(&title, arena_printf(arena, "policy %s, from %s", job->ir->name, job->policy),
 		 2 * ROW_WIDTH, "<B>", "</B>");
 	end_text(&title);
 	buf_puts(out,
 		 ">];\n"
-		 "  node [fontname=\"Helvetica,Arial,sans-serif\", fontsize=11];\n"
+		 "  node [fontname=\"Helvetica,Arial,sans-serif\", fontsize=11, margin=\"0.15,0.08\"];\n"
 		 "  edge [fontname=\"Helvetica,Arial,sans-serif\", fontsize=10, arrowsize=0.7];\n");
 	for (size_t i = 0; i < 2; i++)
 		put_list(&graph.lists[i], i, out);
+	/* What passes through stands above. */
+	buf_puts(out, "  { rank=same; entry0 -> entry1 [style=invis]; }\n"
+		      "  { rank=same; list0 -> list1 [style=invis]; }\n");
 	for (size_t i = 0; i < graph.box_count; i++)
-		put_box(&graph.boxes[i], i, out);
+		put_box(arena, &graph, i, out);
 	put_column(&graph, graph_is_way, out);
 	put_column(&graph, is_behind_way, out);
 	put_column(&graph, is_link, out);
 	for (size_t i = 0; i < 2; i++)
-		put_targets(&graph.lists[i], i, out);
+		put_targets(&graph, i, out);
 	put_arrows(&graph, out);
 	buf_puts(out, "}\n");
 	arena_free(arena);

@@ -6,7 +6,6 @@
  * carry the numbers of the rules. Identifiers are ours; of texts every character that could mean
  * anything to Mermaid, Markdown or HTML is written as its number.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -99,54 +98,11 @@ static void put_list(struct arena *arena, const struct graph_list *list, size_t 
 
 /* ---- arrows ---- */
 
-static const struct graph_target *target_of(const struct graph_row *row, size_t box)
-{
-	for (size_t i = 0; i < row->target_count; i++)
-		if (row->targets[i].box == box)
-			return &row->targets[i];
-	return NULL;
-}
-
-/* Do two rows send to the box, and to it alone? */
-static bool is_run(const struct graph_row *row, const struct graph_row *next, size_t box)
-{
-	return row->rule->number && next->rule->number == row->rule->number + 1 &&
-	       target_of(next, box) && !target_of(row, box)->weight &&
-	       !target_of(next, box)->weight;
-}
-
-/* The rules of the list that send to the box: "1, 3-5, default". */
-static const char *senders(struct arena *arena, const struct graph_list *list, size_t box)
-{
-	const char *text = "";
-
-	for (size_t i = 0; i < list->row_count; i++) {
-		const struct graph_row *row = &list->rows[i];
-		const struct graph_target *target = target_of(row, box);
-		size_t last = i;
-
-		if (!target)
-			continue;
-		while (last + 1 < list->row_count &&
-		       is_run(&list->rows[last], &list->rows[last + 1], box))
-			last++;
-		text = arena_printf(arena, "%s%s", text, *text ? ", " : "");
-		text = row->rule->number ? arena_printf(arena, "%s%zu", text, row->rule->number)
-					 : arena_printf(arena, "%sdefault", text);
-		if (last > i)
-			text = arena_printf(arena, "%s-%zu", text, list->rows[last].rule->number);
-		if (target->weight)
-			text = arena_printf(arena, "%s weight %" PRIu32, text, target->weight);
-		i = last;
-	}
-	return text;
-}
-
 static void put_arrows(struct arena *arena, const struct graph *graph, struct buf *out)
 {
 	for (size_t list = 0; list < 2; list++)
 		for (size_t box = 0; box < graph->box_count; box++) {
-			const char *label = senders(arena, &graph->lists[list], box);
+			const char *label = graph_senders(arena, &graph->lists[list], box);
 
 			if (*label)
 				buf_printf(out, "  list%zu -- \"%s\" --> box%zu\n", list, label,

@@ -259,6 +259,9 @@ static void add_steps(struct building *building, size_t box, const struct ir_cla
 			add_arrow(building, box, to,
 				  arena_printf(building->arena, "%zu", ++tables));
 	}
+	/* Their order is only worth a word where there is one. */
+	if (tables == 1)
+		building->graph.arrows[building->graph.arrow_count - 1].label = NULL;
 	if (last && last->action == IR_RULE_LOOKUP && class->kind == IR_CLASS_ROUTE)
 		add_line(building, box, "then the main table");
 }

@@ -72,7 +72,11 @@ bool graph_find(const struct graph *graph, enum graph_kind kind, uint64_t number
 /* The number of a way's box. */
 uint64_t graph_mark(uint32_t mark, uint32_t mask);
 
-/* graph_rules.c: fills the lists, once the boxes are there. */
+/* ---- graph_rules.c ---- */
+
+/* The rules of the list that send by the box: "1, 3-5, default"; "" for none. */
+const char *graph_senders(struct arena *arena, const struct graph_list *list, size_t box);
+/* Fills the lists, once the boxes are there. */
 void graph_add_rules(struct arena *arena, const struct ir *ir, struct graph *graph);
 
 #endif

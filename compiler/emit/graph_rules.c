@@ -33,7 +33,9 @@ static void add_row(struct building *building, struct graph_list *list,
 
 	row->rule = rule;
 	row->notes = notes_of(building->arena, rule);
-	row->conditions = *rule->text ? rule->text : list->row_count > 1 ? "all else" : "all of it";
+	row->conditions = *rule->text           ? rule->text
+			  : list->row_count > 1 ? "all else"
+						: "everything";
 	for (size_t i = 0; i < rule->target_count; i++) {
 		const struct ir_class *way = rule->targets[i].way;
 		struct graph_target target = { .weight = rule->targets[i].weight };
@@ -112,4 +114,45 @@ void graph_add_rules(struct arena *arena, const struct ir *ir, struct graph *gra
 	*own = (struct graph_list){ .title = "What this host sends", .entry = "from this host" };
 	add_list(&building, own, SCOPE_LOCAL, &ir->default_local);
 	add_line(&building, own, "its own programs");
+}
+
+/* ---- who sends by a way ---- */
+
+static bool sends_by(const struct graph_row *row, size_t box)
+{
+	for (size_t i = 0; i < row->target_count; i++)
+		if (row->targets[i].box == box)
+			return true;
+	return false;
+}
+
+/* How many rules from this one on have numbers that follow each other, and all send by the box. */
+static size_t run_length(const struct graph_list *list, size_t first, size_t box)
+{
+	size_t count = 1;
+
+	while (first + count < list->row_count && sends_by(&list->rows[first + count], box) &&
+	       list->rows[first + count].rule->number == list->rows[first].rule->number + count)
+		count++;
+	return count;
+}
+
+const char *graph_senders(struct arena *arena, const struct graph_list *list, size_t box)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < list->row_count; i++) {
+		size_t number = list->rows[i].rule->number, count;
+
+		if (!sends_by(&list->rows[i], box))
+			continue;
+		count = run_length(list, i, box);
+		text = arena_printf(arena, "%s%s", text, *text ? ", " : "");
+		text = number ? arena_printf(arena, "%s%zu", text, number)
+			      : arena_printf(arena, "%sdefault", text);
+		if (count > 1)
+			text = arena_printf(arena, "%s-%zu", text, number + count - 1);
+		i += count - 1;
+	}
+	return text;
 }

@@ -241,34 +241,6 @@ void check_unused(struct diag *diag, const struct ast_policy *policy)
 				  policy->tables[i].name);
 }
 
-/* The whole of what a rule's scopes carry ends at a rule without conditions. */
-static bool ends_all(const struct ast_rule *rule, enum ir_scope scopes)
-{
-	return !rule->broken && !rule->condition_count && !rule->limit.rate &&
-	       rule->then->action != THEN_CONTINUE && rule->then->action != THEN_PROXY &&
-	       (rule->scopes & scopes) == scopes;
-}
-
-static void warn_of_shadows(struct checking *checking)
-{
-	struct ast_policy *policy = checking->policy;
-
-	for (size_t i = 1; i < policy->rule_count; i++)
-		for (size_t k = 0; k < i; k++) {
-			struct diag_record *record;
-
-			if (policy->rules[i].broken || policy->rules[i].specials ||
-			    !ends_all(&policy->rules[k], policy->rules[i].scopes))
-				continue;
-			record = diag_add(checking->diag, DIAG_never_matches, policy->rules[i].span,
-					  "no packet gets as far as this rule");
-			diag_also(record, policy->rules[k].span,
-				  "this one has no condition and takes all");
-			diag_help(record, "put it before that rule, or remove it");
-			break;
-		}
-}
-
 /* Where one interface is wanted, a group's name is a mistake, unless the group holds an interface
  * of that name. */
 static bool is_no_group(struct checking *checking, const char *name, struct span span)
@@ -340,7 +312,5 @@ bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 	good &= check_default(&checking, policy->default_local, SCOPE_LOCAL);
 	good &= check_expectations(&checking);
 	good &= check_interfaces(&checking);
-	if (was_read && good)
-		warn_of_shadows(&checking);
 	return good && was_read;
 }

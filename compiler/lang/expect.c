@@ -206,6 +206,15 @@ static bool is_same(struct arena *arena, const struct ast_then *a, const struct 
 	return false;
 }
 
+/* The condition that kept the rule from taking the packet, or NULL. */
+static const struct match_condition *
+blamed(const struct ast_rule *rule, const struct trace_rule *traced, const struct ir_packet *packet)
+{
+	const struct ir_match *failed = traced->failed;
+
+	return failed && failed->key ? ast_condition(rule, match_blamed_key(failed, packet)) : NULL;
+}
+
 /* Of the rules that do what is expected, the first one that the packet came to, and what of it did
  * not hold; or the one that it would have come to later. */
 static void add_meant(struct arena *arena, struct diag_record *record,
@@ -214,6 +223,7 @@ static void add_meant(struct arena *arena, struct diag_record *record,
 {
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct trace_rule *rule = &trace->rules[i];
+		const struct match_condition *condition;
 
 		if (!is_same(arena, policy->rules[i].then, expectation->then))
 			continue;
@@ -222,10 +232,13 @@ static void add_meant(struct arena *arena, struct diag_record *record,
 				  "this rule would do it, but stands behind");
 			return;
 		}
-		if (!trace_came_to(trace, rule) || !rule->failed || !rule->failed->origin.source)
+		if (!trace_came_to(trace, rule))
 			continue;
-		diag_also(record, rule->failed->origin,
-			  "this rule would do it, but its `%s` does not hold", rule->failed->key);
+		condition = blamed(&policy->rules[i], rule, &expectation->packet);
+		if (!condition)
+			continue;
+		diag_also(record, condition->span,
+			  "this rule would do it, but its `%s` does not hold", condition->key);
 		return;
 	}
 }

@@ -11,6 +11,7 @@
 #include "lang/check.h"
 #include "lang/expect.h"
 #include "lang/lower.h"
+#include "lang/prove.h"
 #include "lang/read.h"
 
 struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path)
@@ -31,5 +32,7 @@ struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path
 		abort();
 	}
 	expect_check(arena, diag, policy, ir);
+	prove_policy(arena, diag, policy, ir);
+	diag_judge_allows(diag);
 	return diag_error_count(diag) ? NULL : ir;
 }

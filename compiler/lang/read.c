@@ -273,6 +273,8 @@ static void read_file(struct reading *reading, const char *path, struct span wan
 	if (is_open(reading, path, wanted_by) || was_included(reading, path, wanted_by))
 		return;
 	source = source_read(decode->arena, decode->diag, path, SOURCE_LIMIT, wanted_by);
+	if (source)
+		diag_read_allows(decode->diag, source);
 	root = source ? node_parse(decode->arena, decode->diag, source) : NULL;
 	if (!root || root->kind != NODE_MAP)
 		reading->whole = false;

@@ -35,7 +35,7 @@ struct reader {
 	struct arena *arena;
 	struct routes_list *list;
 	enum addr_family family;
-	uint32_t table;
+	uint32_t table; /* 0: any */
 };
 
 static bool read_type(uint8_t type, enum ir_route_type *out)
@@ -221,7 +221,7 @@ static void read_route(const struct nlmsghdr *message, void *user)
 	route->family = reader->family;
 	route->table = attributes[RTA_TABLE] ? mnl_attr_get_u32(attributes[RTA_TABLE])
 					     : header->rtm_table;
-	if (route->table != reader->table)
+	if (reader->table && route->table != reader->table)
 		return;
 	seen.is_other |= !read_type(header->rtm_type, &route->type) || header->rtm_tos ||
 			 header->rtm_src_len;
@@ -264,6 +264,14 @@ bool routes_observe(struct arena *arena, struct netlink *netlink, enum addr_fami
 	}
 	/* No such table, or a kernel without IPv6: no routes. */
 	return error->code == ENOENT || error->code == EAFNOSUPPORT || error->code == EOPNOTSUPP;
+}
+
+bool routes_ask(struct arena *arena, struct netlink *netlink, struct nlmsghdr *request,
+		enum addr_family family, struct routes_list *list, struct netlink_error *error)
+{
+	struct reader reader = { .arena = arena, .list = list, .family = family };
+
+	return netlink_ask(netlink, request, read_route, &reader, error);
 }
 
 /* ---- changing ---- */

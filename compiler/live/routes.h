@@ -17,6 +17,7 @@ struct arena;
 struct buf;
 struct netlink;
 struct netlink_error;
+struct nlmsghdr;
 
 struct routes_seen {
 	struct ir_route route;
@@ -34,6 +35,9 @@ struct routes_list {
 /* Appends the routes of one table of one family; a table that is not there has none. */
 bool routes_observe(struct arena *arena, struct netlink *netlink, enum addr_family family,
 		    uint32_t table, struct routes_list *list, struct netlink_error *error);
+/* Appends the route that answers a request of the caller's (RTM_GETROUTE with RTM_F_FIB_MATCH). */
+bool routes_ask(struct arena *arena, struct netlink *netlink, struct nlmsghdr *request,
+		enum addr_family family, struct routes_list *list, struct netlink_error *error);
 /* `replace` takes the place of the route with the same destination and metric; without it, one that
  * is there is EEXIST. */
 bool routes_add(struct netlink *netlink, const struct ir_route *route, uint32_t protocol,

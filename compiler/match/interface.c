@@ -121,8 +121,10 @@ static void print_field(const struct ir_match *match, struct buf *out)
 
 static bool name_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
 {
-	*out = ir_interface_number(match->selector == INTERFACE_IN ? packet->in : packet->out);
-	return true;
+	const char *name = match->selector == INTERFACE_IN ? packet->in : packet->out;
+
+	*out = ir_interface_number(name);
+	return *name != '\0';
 }
 
 static const struct ir_key interface_key = {

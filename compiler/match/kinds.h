@@ -34,6 +34,8 @@ bool address_put_element(const struct ir_match *match, const struct ir_packet *p
 			 struct buf *out);
 bool port_put_element(const struct ir_match *match, const struct ir_packet *packet,
 		      struct buf *out);
+/* Is it a port of another protocol than the packet's? */
+bool port_lacks_protocol(const struct ir_match *match, const struct ir_packet *packet);
 /* The path of a cgroup below the root, as the kernel has it; NULL after an error. */
 const char *cgroup_read_path(struct decode *decode, const struct node *value);
 /* The sending process is in this cgroup or in one below it; "" is the root, where they all are. */

@@ -250,6 +250,11 @@ const struct interval *match_element(const struct ir_match *match, addr_bits val
 	return interval_find(all, value);
 }
 
+const char *match_blamed_key(const struct ir_match *match, const struct ir_packet *packet)
+{
+	return port_lacks_protocol(match, packet) ? "proto" : match->key;
+}
+
 bool match_put_element(const struct ir_match *match, const struct ir_packet *packet,
 		       struct buf *out)
 {

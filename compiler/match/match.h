@@ -161,6 +161,10 @@ bool match_may_change(const struct match_condition *condition);
 bool match_put_element(const struct ir_match *match, const struct ir_packet *packet,
 		       struct buf *out);
 
+/* Which key is to blame that the match does not hold: its own, or `proto`, where it asks for the
+ * protocol as well. NULL for a match that no key stands for. */
+const char *match_blamed_key(const struct ir_match *match, const struct ir_packet *packet);
+
 /* ---- for the kinds ---- */
 
 /* Adds an empty alternative; matches are appended to it. */

@@ -128,7 +128,7 @@ static void print_field(const struct ir_match *match, struct buf *out)
 static bool port_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
 {
 	*out = match->selector == PORT_SOURCE ? packet->source_port : packet->port;
-	return *out;
+	return *out != 0;
 }
 
 static bool port_rest(struct arena *arena, const struct ir_match *match, struct ir_match *out)
@@ -151,6 +151,11 @@ static const struct ir_key port_key = {
 };
 
 static const struct ir_match_ops port_ops = { "port", print_port, port_holds, false, &port_key };
+
+bool port_lacks_protocol(const struct ir_match *match, const struct ir_packet *packet)
+{
+	return match->ops == &port_ops && match->bits && packet->protocol != match->bits;
+}
 
 bool port_put_element(const struct ir_match *match, const struct ir_packet *packet, struct buf *out)
 {

@@ -16,11 +16,11 @@ MANAGERS = {
 	"apt-get": ["apt-get update", "apt-get install -y --no-install-recommends gcc libc6-dev",
 		"libyaml-dev", "libnftables-dev", "libmnl-dev", "libmaxminddb-dev",
 		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml", "tzdata", "dnsmasq-base", "curl",
-		"bind9-dnsutils", "openssh-client", "openssl"],
+		"bind9-dnsutils", "openssh-client", "openssl", "graphviz"],
 	"dnf": ["dnf install -y gcc", "pkgconfig(libnftables)", "pkgconfig(libmaxminddb)",
 		"iproute ", "python3-jsonschema", " dnsmasq"],
 	"apk": ["apk add --no-cache gcc musl-dev linux-headers", "nftables-dev", "libmaxminddb-dev",
-		"py3-jsonschema"],
+		"py3-jsonschema", "graphviz font-dejavu"],
 	"pacman": ["pacman -Sy --needed --noconfirm gcc", "libyaml", "libmaxminddb", "python-jsonschema"],
 	"zypper": ["openssh-clients", "zypper --non-interactive install gcc", "pkgconfig(yaml-0.1)", "iproute2"],
 }
@@ -77,7 +77,7 @@ def test_purposes(tap):
 		_, build, _ = machine.run("build", "--dry-run")
 		_, demo, asked = machine.run("demo", "--dry-run")
 	problems = [word for word in ("cmocka", " nftables", "python3") if word in build]
-	problems += [word for word in ("cmocka", "jsonschema", "dnsmasq") if word in build + demo]
+	problems += [word for word in ("cmocka", "jsonschema", "dnsmasq", "graphviz") if word in build + demo]
 	tap.check("what is only for tests is not asked for to build or to show", problems)
 	tap.check("a dry run installs nothing", asked)
 	tap.check("the proxies are for interop alone", [word for word in ("haproxy", "squid")

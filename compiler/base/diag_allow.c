@@ -1,0 +1,224 @@
+/*
+ * diag_allow: comments in a policy that allow what would be warned of in their line.
+ *
+ * In go the files of a policy, out come the codes that their `# allow:` comments name, each with
+ * its place. A comment is what YAML takes for one: a '#' at the beginning of a line or behind white
+ * space, outside of quotes. Errors cannot be allowed.
+ */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/diag_record.h"
+#include "base/suggest.h"
+
+static const char allow_word[] = "allow:";
+
+static enum diag_code code_named(const char *name, size_t length)
+{
+	for (int code = 0; code < DIAG_CODE_COUNT; code++) {
+		const char *other = diag_code_name((enum diag_code)code);
+
+		if (strlen(other) == length && !strncmp(other, name, length))
+			return (enum diag_code)code;
+	}
+	return DIAG_CODE_COUNT;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_of_code(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+static size_t skip_blanks(const struct source *source, size_t at)
+{
+	while (at < source->size && is_blank(source->text[at]))
+		at++;
+	return at;
+}
+
+/* Codes with commas between them; what follows without one is the reason. */
+static void read_codes(struct diag *diag, const struct source *source, size_t at)
+{
+	bool more = true;
+
+	while (more) {
+		size_t begin = at = skip_blanks(source, at);
+
+		while (at < source->size && is_of_code(source->text[at]))
+			at++;
+		if (at > begin)
+			*arena_append(diag->arena, diag->allows, diag->allow_count) =
+				(struct diag_allow){
+					.span = { source, (uint32_t)begin, (uint32_t)at },
+					.line = source_place(source, (uint32_t)begin).line,
+					.code = code_named(source->text + begin, at - begin),
+				};
+		at = skip_blanks(source, at);
+		more = at < source->size && source->text[at] == ',';
+		at++;
+	}
+}
+
+/* A comment whose '#' is at `at`. Returns where its line ends. */
+static size_t read_comment(struct diag *diag, const struct source *source, size_t at)
+{
+	const char *end = memchr(source->text + at, '\n', source->size - at);
+	size_t word = skip_blanks(source, at + 1);
+
+	if (source->size - word > strlen(allow_word) &&
+	    !strncmp(source->text + word, allow_word, strlen(allow_word)))
+		read_codes(diag, source, word + strlen(allow_word));
+	return end ? (size_t)(end - source->text) : source->size;
+}
+
+/* Behind the quote that ends a text in quotes. */
+static size_t skip_quoted(const struct source *source, size_t at)
+{
+	char quote = source->text[at++];
+
+	for (; at < source->size; at++) {
+		if (quote == '"' && source->text[at] == '\\')
+			at++;
+		else if (source->text[at] == quote)
+			return at + 1;
+	}
+	return source->size;
+}
+
+void diag_read_allows(struct diag *diag, const struct source *source)
+{
+	char before = '\n';
+
+	if (!memmem(source->text, source->size, allow_word, strlen(allow_word)))
+		return;
+	for (size_t at = 0; at < source->size;) {
+		char c = source->text[at];
+		bool begins = isspace((unsigned char)before) || strchr("[{,:", before);
+
+		if ((c == '"' || c == '\'') && begins)
+			at = skip_quoted(source, at);
+		else if (c == '#' && isspace((unsigned char)before))
+			at = read_comment(diag, source, at);
+		else
+			at++;
+		before = at ? source->text[at - 1] : '\n';
+	}
+}
+
+bool diag_is_allowed(struct diag *diag, enum diag_code code, struct span where)
+{
+	unsigned int line;
+	bool is_allowed = false;
+
+	if (!where.source || !diag->allow_count)
+		return false;
+	line = source_place(where.source, where.begin).line;
+	for (size_t i = 0; i < diag->allow_count; i++) {
+		struct diag_allow *allow = &diag->allows[i];
+
+		if (allow->code != code || allow->line != line ||
+		    allow->span.source != where.source)
+			continue;
+		allow->is_used = is_allowed = true;
+	}
+	return is_allowed;
+}
+
+/* ---- what they are worth ---- */
+
+static void judge_unknown(struct diag *diag, const struct diag_allow *allow)
+{
+	const char *names[DIAG_CODE_COUNT], *nearest;
+	size_t length = allow->span.end - allow->span.begin, count = 0;
+	const char *word =
+		arena_strndup(diag->arena, allow->span.source->text + allow->span.begin, length);
+	struct diag_record *record;
+
+	for (int code = 0; code < DIAG_CODE_COUNT; code++)
+		if (diag_code_severity((enum diag_code)code) != SEVERITY_ERROR)
+			names[count++] = diag_code_name((enum diag_code)code);
+	record = diag_add(diag, DIAG_unneeded_allow, allow->span, "no warning has the code \"%s\"",
+			  word);
+	nearest = suggest_nearest(word, names, count);
+	if (nearest)
+		diag_help(record, "did you mean \"%s\"?", nearest);
+	else
+		diag_help(record, "the code of a warning stands in brackets at its end");
+}
+
+static void judge(struct diag *diag, const struct diag_allow *allow)
+{
+	const char *name;
+
+	if (allow->code == DIAG_CODE_COUNT) {
+		judge_unknown(diag, allow);
+		return;
+	}
+	name = diag_code_name(allow->code);
+	if (diag_code_severity(allow->code) == SEVERITY_ERROR)
+		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
+				   "\"%s\" is an error, which nothing allows", name),
+			  "mend what it says, and remove this");
+	else
+		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
+				   "nothing in this line is warned of as \"%s\"", name),
+			  "remove it, or put it at the end of the line that the warning names");
+}
+
+void diag_judge_allows(struct diag *diag)
+{
+	for (size_t i = 0; i < diag->allow_count; i++) {
+		const struct diag_allow *allow = &diag->allows[i];
+		bool was_looked_at = allow->code == DIAG_CODE_COUNT ||
+				     diag_code_severity(allow->code) != SEVERITY_NOTE ||
+				     diag_wants(diag, NOTES_ALL);
+
+		if (!allow->is_used && was_looked_at && allow->code != DIAG_unneeded_allow)
+			judge(diag, allow);
+	}
+}
+
+static void put_text(const struct diag_record *record, struct buf *out)
+{
+	buf_printf(out, "%s:%u %s", record->where.source->name,
+		   source_place(record->where.source, record->where.begin).line,
+		   diag_code_name(record->code));
+}
+
+static void put_json(const struct diag_record *record, struct buf *out)
+{
+	const struct source *source = record->where.source;
+
+	buf_puts(out, "{\"file\": ");
+	buf_json_string(out, source->name, strlen(source->name));
+	buf_printf(out, ", \"line\": %u, \"code\": \"%s\"}",
+		   source_place(source, record->where.begin).line, diag_code_name(record->code));
+}
+
+void diag_put_silenced(const struct diag *diag, struct buf *out, bool json)
+{
+	const struct diag_record **sorted =
+		arena_alloc(diag->arena, (diag->silenced_count + 1) * sizeof(*sorted));
+	size_t count = diag_sort((const struct diag_record *const *)diag->silenced,
+				 diag->silenced_count, sorted);
+
+	if (json)
+		buf_putc(out, '[');
+	else if (count)
+		buf_printf(out, "%zu silenced (", count);
+	for (size_t i = 0; i < count; i++) {
+		buf_puts(out, i ? ", " : "");
+		(json ? put_json : put_text)(sorted[i], out);
+	}
+	if (json)
+		buf_putc(out, ']');
+	else if (count)
+		buf_putc(out, ')');
+}

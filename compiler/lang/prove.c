@@ -1,0 +1,12 @@
+/*
+ * prove: the proofs one after the other; see prove.h.
+ */
+#include "lang/prove.h"
+
+void prove_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		  const struct ir *ir)
+{
+	(void)arena;
+	(void)ir;
+	prove_cover(diag, policy);
+}

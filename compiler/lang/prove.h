@@ -1,0 +1,27 @@
+/*
+ * prove: what can be shown of a policy as a whole, once it is known to be legal.
+ *
+ * Each proof adds warnings or notes with every place that matters, and changes nothing. What a
+ * proof says is true of every packet; where one would take too long, it says nothing.
+ */
+#ifndef TPC_LANG_PROVE_H
+#define TPC_LANG_PROVE_H
+
+#include "lang/ast.h"
+
+struct prove_row;
+
+/* All of them. */
+void prove_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		  const struct ir *ir);
+
+/* prove_cover.c: rules, and a default, that no packet gets as far as. */
+void prove_cover(struct diag *diag, struct ast_policy *policy);
+/* prove_order.c: destinations in two sets where the order of two rules decides. */
+void prove_order(struct diag *diag, struct ast_policy *policy, const struct prove_row *row);
+/* prove_tunnel.c: tunnels whose own packets would be sent into them. */
+void prove_tunnels(struct diag *diag, struct ast_policy *policy, const struct ir *ir);
+/* prove_number.c: marks, tables and priorities that other programs are known to use. */
+void prove_numbers(struct diag *diag, struct ast_policy *policy, const struct ir *ir);
+
+#endif

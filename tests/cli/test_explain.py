@@ -1,0 +1,244 @@
+#!/usr/bin/python3
+"""tpc explain: which rule takes a packet, where it goes, and what of the rules before did not hold."""
+import json
+import random
+import sys
+
+from cli import SEED, WRONG, case, expect, main
+
+POLICY = """version: 1
+sets:
+  far: [203.0.113.0/24, 198.51.100.7, "2001:db8:113::/48"]
+listeners:
+  proxy: {tproxy: 12345, mark: 100, table: 100, runs_as: {user: proxyd}}
+  near: {redirect: 3128}
+tables:
+  vpn: {dev: wg0, fallback: unreachable, id: 200, mark: 0x200, priority: 11000, masquerade: true}
+  isp: {routes: [{to: 203.0.113.128/25, via: 192.0.2.1, dev: eth1}, {to: 203.0.113.0/24, dev: eth2}], prefer_main: true}
+rules:
+  - {name: guests, in: guest0, then: {reject: admin-prohibited}}
+  - {count: true, proto: udp, then: continue}
+  - {user: backup, then: {route: vpn}}
+  - {from: 10.0.0.0/8, to: far, proto: tcp,
+     port: [80, "440-449"], then: {proxy: proxy}}
+  - {to: far, proto: udp, then: {route: vpn}}
+  - {to: 203.0.113.0/24, proto: icmp, then: {route: isp}}
+  - {proto: tcp, port: 8080, then: {proxy: near}}
+  - {in: lan1, then: {balance: {vpn: 3, isp: 1}, by: source}}
+  - {in: lan2, then: {mark: {value: 0x10, mask: 0xf0}}}
+  - {in: lan3, then: drop}
+default: {local: {route: vpn}}
+"""
+WEB = ("in=lan0", "from=10.1.2.3", "to=203.0.113.9", "proto=tcp", "port=443")
+
+
+def ask(shop, *words, policy=POLICY):
+	"""The answer as an object, and what was wrong with the run."""
+	shop.write("policy.yaml", policy)
+	done = shop.tpc("explain", "policy.yaml", *words, "--format", "json")
+	problems = expect(done, 0, (), None)
+	return (json.loads(done.out) if not problems else {}), problems
+
+
+def differs(answer, **wanted):
+	return [f"{key} is {answer.get(key)!r}, not {value!r}" for key, value in wanted.items() if answer.get(key) != value]
+
+
+def failed(answer):
+	return [(item["line"], item["condition"]) for item in answer.get("failed", [])]
+
+
+@case("a packet for a proxy: rule, set, element, mark, ip rule, table, route, listener")
+def proxied(shop):
+	answer, problems = ask(shop, *WEB)
+	return problems + differs(answer, verdict="proxy", target="proxy", reason=None,
+		rule={"file": "policy.yaml", "line": 14, "name": None}, mark={"value": 100, "mask": 0xffffffff},
+		table={"name": "proxy", "id": 100}, ip_rule=10000, route="local default dev lo table 100 protocol 116",
+		listener={"mode": "tproxy", "address": "127.0.0.1", "port": 12345}, set="far_v4",
+		element="203.0.113.0/24", passed=[], balance=None)
+
+
+@case("the same in IPv6, of which an element is its own")
+def proxied_six(shop):
+	answer, problems = ask(shop, "in=lan0", "to=2001:db8:113::9", "proto=udp", "port=443")
+	return problems + differs(answer, verdict="route", target="vpn", set="far_v6", element="2001:db8:113::/48",
+		table={"name": "vpn", "id": 200}, ip_rule=11000, route="default dev wg0 table 200 protocol 116",
+		listener=None)
+
+
+@case("every rule before it, with the first condition that failed; those that went on apart")
+def before(shop):
+	answer, problems = ask(shop, "in=lan0", "from=10.1.2.3", "to=203.0.113.9", "proto=udp", "port=443")
+	problems += differs(answer, verdict="route", rule={"file": "policy.yaml", "line": 16, "name": None},
+		passed=[{"file": "policy.yaml", "line": 12, "name": None}])
+	found, wanted = failed(answer), [(11, "in: guest0"), (13, "scope: local"), (14, "proto: tcp")]
+	if found != wanted:
+		problems.append(f"failed are {found}, not {wanted}")
+	if answer["failed"][0]["name"] != "guests":
+		problems.append("the rule's name is missing")
+	return problems
+
+
+@case("of a rule that is many in nft the one counts that got furthest")
+def furthest(shop):
+	answer, problems = ask(shop, "in=lan0", "from=10.1.2.3", "to=203.0.113.9", "proto=tcp", "port=450")
+	found = dict(failed(answer)).get(14)
+	if found != 'port: [80, "440-449"]':
+		problems.append(f"it is {found}")
+	answer, more = ask(shop, "in=lan0", "from=11.1.2.3", "to=203.0.113.9", "proto=tcp", "port=80")
+	found = dict(failed(answer)).get(14)
+	return problems + more + ([] if found == "from: 10.0.0.0/8" else [f"it is {found}"])
+
+
+@case("what drops and rejects has neither mark nor table")
+def refused(shop):
+	answer, problems = ask(shop, "in=guest0", "to=192.0.2.9")
+	problems += differs(answer, verdict="reject", target=None, mark=None, table=None, ip_rule=None, route=None,
+		rule={"file": "policy.yaml", "line": 11, "name": "guests"}, failed=[])
+	answer, more = ask(shop, "in=lan3", "to=192.0.2.9")
+	return problems + more + differs(answer, verdict="drop", mark=None, set=None, element=None)
+
+
+@case("the longest prefix of the table's routes; main before it is said to be unknown")
+def routes(shop):
+	answer, problems = ask(shop, "to=203.0.113.200", "proto=icmp")
+	problems += differs(answer, verdict="route", target="isp",
+		route="203.0.113.128/25 via 192.0.2.1 dev eth1 table 7100 protocol 116", set=None, element="203.0.113.0/24")
+	answer, more = ask(shop, "to=203.0.113.100", "proto=icmp")
+	problems += more + differs(answer, route="203.0.113.0/24 dev eth2 table 7100 protocol 116")
+	return problems + expect(shop.tpc("explain", "policy.yaml", "to=203.0.113.100", "proto=icmp"), 0,
+		["{route: isp}", "only the host knows", "dev eth2"], None)
+
+
+@case("a redirect listener, a weighted choice, a bare mark")
+def others(shop):
+	answer, problems = ask(shop, "in=lan9", "to=192.0.2.9", "port=8080")
+	problems += differs(answer, verdict="proxy", target="near", table=None, ip_rule=None, route=None)
+	if answer.get("listener", {}).get("mode") != "redirect" or answer["listener"]["port"] != 3128:
+		problems.append(f"the listener is {answer.get('listener')}")
+	answer, more = ask(shop, "in=lan1", "to=192.0.2.9")
+	problems += more + differs(answer, verdict="balance", target=None, mark=None, balance={"by": "source",
+		"shares": [{"table": "vpn", "share": 3}, {"table": "isp", "share": 1}]})
+	answer, more = ask(shop, "in=lan2", "to=192.0.2.9", "mark=5")
+	return problems + more + differs(answer, verdict="mark", target=None, mark={"value": 0x10, "mask": 0xf0},
+		table=None)
+
+
+@case("the default and the guarantees are named as reasons, without a rule")
+def reasons(shop):
+	answer, problems = ask(shop, "in=lan0", "to=192.0.2.9")
+	problems += differs(answer, verdict="direct", rule=None, reason="no rule takes it: the default", mark=None)
+	if len(failed(answer)) != 10:
+		problems.append(f"failed are {failed(answer)}")
+	for words, verdict, reason in (
+			(("in=lan3", "to=local"), "direct", "the host stays a host"),
+			(("in=lan3", "to=127.0.0.1"), "direct", "the host stays a host"),
+			(("in=lan3", "to=255.255.255.255"), "direct", "the host stays a host"),
+			(("in=lan3", "to=ff02::fb"), "direct", "the host stays a host"),
+			(("in=lo", "to=192.0.2.9"), "direct", "what this host sends to itself"),
+			(("in=lan3", "to=local", "port=12345"), "reject", "a connection straight to a listener would loop"),
+			(("user=proxyd", "to=203.0.113.9", "port=80"), "direct", "what the listeners themselves send"),
+			(("scope=local", "to=203.0.113.9", "port=22"), "route", "no rule takes it: the default")):
+		answer, more = ask(shop, *words)
+		problems += more + [f"{words}: {text}" for text in differs(answer, verdict=verdict, rule=None, reason=reason)]
+	answer, more = ask(shop, "scope=local", "to=203.0.113.9", policy=SEED)
+	return problems + more + differs(answer, verdict="direct", rule=None,
+		reason="the policy has no rules for what this host sends")
+
+
+@case("for a person: the answer and the reasons, a line each")
+def words_of(shop):
+	shop.write("policy.yaml", POLICY)
+	problems = expect(shop.tpc("explain", "policy.yaml", *WEB), 0, ["{proxy: proxy}\n", "policy.yaml:14\n",
+		"far_v4, by its element 203.0.113.0/24", "0x00000064/0xffffffff", "10000", "proxy (100)",
+		"tproxy, 127.0.0.1:12345", 'policy.yaml:11 "guests"  in: guest0\n'], None)
+	return problems + expect(shop.tpc("explain", "policy.yaml", "in=lan0", "proto=udp", "to=192.0.2.1"), 0,
+		["direct\n", "no rule takes it: the default", "policy.yaml:12  fits, and goes on\n"], None)
+
+
+@case("every wrong word has its place; keys are suggested; nothing is answered")
+def wrong_words(shop):
+	shop.write("policy.yaml", POLICY)
+	done = shop.tpc("explain", "policy.yaml", "too=1.2.3.4", "port=", "lan0", "in=a", "in=b", "to=10.0.0.0/8")
+	problems = expect(done, 1, None, ["command line:1:1: error", 'did you mean "to"?', "`port` has no value",
+		'here is no "="', "`in` is given twice", "command line:1:13:", "command line:1:19:", "command line:1:29:"])
+	problems += expect(shop.tpc("explain", "policy.yaml", "to=10.0.0.0/8"), 1, None,
+		["to=10.0.0.0/8\n    |    ^^^^^^^^^^", "one address"])
+	problems += expect(shop.tpc("explain", "policy.yaml", "port=80-90"), 1, None, "not a range")
+	problems += expect(shop.tpc("explain", "policy.yaml", "in=lan0", "user=x"), 1, None, "both arrive")
+	return problems + expect(shop.tpc("explain", "policy.yaml", "to:1.2.3.4"), 1, None, "where the \":\" is")
+
+
+@case("values with spaces, apps, times")
+def values(shop):
+	policy = SEED + """  - {proto: tcp, payload: {contains: a word}, then: drop}
+  - {proto: udp, app: quic, then: reject}
+  - {time: {hours: "22:00-23:00"}, then: {proxy: proxy}}
+"""
+	answer, problems = ask(shop, "to=192.0.2.1", "payload=this is a word", policy=policy)
+	problems += differs(answer, verdict="drop")
+	answer, more = ask(shop, "to=192.0.2.1", "app=quic", policy=policy)
+	problems += more + differs(answer, verdict="reject")
+	if failed(answer)[1][1] != "proto: tcp":
+		problems.append(f"failed are {failed(answer)}")
+	answer, more = ask(shop, "to=192.0.2.1", "proto=udp", "time=2026-12-24 22:30", policy=policy)
+	return problems + more + differs(answer, verdict="proxy", target="proxy")
+
+
+@case("a batch: an answer a line in order, comments and blank lines left out")
+def batch(shop):
+	shop.write("policy.yaml", POLICY)
+	text = "# packets\n\n" + " ".join(WEB) + "\r\nin=guest0\tto=1.2.3.4 # a guest\n  to='192.0.2.9' payload=\"a b\"\nto=::1"
+	shop.write("packets", text)
+	done = shop.tpc("explain", "policy.yaml", "--batch", "packets", "--format", "json")
+	problems = expect(done, 0, (), None)
+	found = [(item["line"], item["verdict"]) for item in map(json.loads, done.out.splitlines())]
+	if found != [(3, "proxy"), (4, "reject"), (5, "direct"), (6, "direct")]:
+		problems.append(f"the answers are {found}")
+	done = shop.tpc("explain", "policy.yaml", "--batch", "-", stdin=text.encode())
+	return problems + expect(done, 0, "3: {proxy: proxy}  policy.yaml:14\n4: reject  policy.yaml:11 \"guests\"\n"
+		"5: direct  no rule takes it: the default\n6: direct  the host stays a host\n", None)
+
+
+@case("a batch's errors: all of them with file, line and column, the other lines answered, status 1")
+def wrong_batch(shop):
+	shop.write("policy.yaml", POLICY)
+	(shop.folder / "packets").write_bytes(b"to=1.2.3.4\nto=nobody\nfrm=1.2.3.4\nto=1.2.3.4 payload='x\n\xff\nto=\x01\nto=5.6.7.8\n")
+	done = shop.tpc("explain", "policy.yaml", "--batch", "packets")
+	return expect(done, 1, ["1: direct", "7: direct"], ["packets:2:4: error", "packets:3:1: error", 'mean "from"?',
+		"packets:4:12: error", "a quote that nothing ends", "packets:5:1: error", "packets:6:4: error"])
+
+
+@case("a batch says of each packet what it says of it alone")
+def same(shop):
+	shop.write("policy.yaml", POLICY)
+	chance = random.Random(7)
+	lines = [" ".join((f"in={chance.choice(['lan0', 'lan1', 'lan2', 'lan3', 'guest0'])}", f"from=10.0.0.{chance.randrange(256)}",
+		f"to={chance.choice(['203.0.113', '198.51.100', '192.0.2'])}.{chance.randrange(256)}",
+		f"proto={chance.choice(['tcp', 'udp', 'icmp'])}")) for _ in range(40)]
+	done = shop.tpc("explain", "policy.yaml", "--batch", "-", "--format", "json", stdin="\n".join(lines).encode())
+	problems = expect(done, 0, (), None)
+	for line, text in zip(lines, done.out.splitlines()):
+		alone, more = ask(shop, *line.split())
+		problems += more
+		together = json.loads(text)
+		together.pop("line")
+		if together != alone:
+			problems.append(f"{line}: {together}, alone {alone}")
+	return problems
+
+
+@case("wrong usage, wrong policies, files that are not there")
+def usage(shop):
+	shop.write("policy.yaml", POLICY)
+	shop.write("wrong.yaml", WRONG)
+	problems = expect(shop.tpc("explain", "policy.yaml"), 2, None, "say which packet")
+	problems += expect(shop.tpc("explain"), 2, None, "POLICY is missing")
+	problems += expect(shop.tpc("explain", "policy.yaml", "--batch", "x", "to=1.2.3.4"), 2, None, "leave out")
+	problems += expect(shop.tpc("explain", "-", "--batch", "-", stdin=b""), 2, None, "standard input")
+	problems += expect(shop.tpc("explain", "wrong.yaml", "to=1.2.3.4"), 1, None, ["wrong.yaml:7:", 'mean "proxy"?'])
+	return problems + expect(shop.tpc("explain", "policy.yaml", "--batch", "none"), 1, None, "no such file")
+
+
+if __name__ == "__main__":
+	sys.exit(main())

@@ -1,0 +1,161 @@
+"""
+Explain, asked of the host as well (`--live`): the kernel's own lookup of a packet agrees with what the
+policy says of it; and what has gone wrong on the host is named.
+"""
+
+import json
+
+import probe
+from lab import CLIENT, Network
+from policy import TPC, Policy
+from suite import answered, case, same
+
+FAR = {4: "203.0.113.8", 6: "2001:db8:113::8"}
+NEAR = {4: "198.51.100.66", 6: "2001:db8:2::66"}
+POLICY = """version: 1
+sets:
+  far: [203.0.113.0/24, "2001:db8:113::/48"]
+listeners:
+  proxy: {tproxy: 12345, runs_as: {user: 1001}}
+  near: {redirect: 3128, runs_as: {user: 1001}}
+tables:
+  vpn: {dev: wg0, fallback: unreachable, masquerade: true}
+  isp: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true, prefer_main: true}
+rules:
+  - {scope: both, to: far, proto: tcp, port: 80, then: {proxy: proxy}}
+  - {to: far, proto: tcp, port: 8080, then: {proxy: near}}
+  - {to: far, proto: tcp, port: 25, then: drop}
+  - {to: far, proto: udp, then: {route: vpn}}
+  - {to: far, proto: [icmp, icmpv6], then: {route: isp}}
+"""
+
+
+def world():
+    return Network(uplinks=("wan0", "wan1", "wg0"))
+
+
+def explain(policy, *words, status=0):
+    """The answer, and what is said of this host."""
+    done = policy.router.run(*command(policy, *words, "--format", "json"), check=False)
+    same(done.returncode, status, f"{' '.join(words)}: exit status; {done.stdout}{done.stderr}")
+    answer = json.loads(done.stdout)
+    return answer, answer["live"]
+
+
+def command(policy, *words):
+    return [TPC, "explain", str(policy.path), "--live", *words]
+
+
+def packet(version, *words):
+    return ["in=lan0", f"from={CLIENT[version]}", f"to={FAR[version]}", *words]
+
+
+def complaints(live):
+    return " | ".join(problem["text"] for problem in live["problems"])
+
+
+@case("explain: --live: policy and kernel agree about every kind of way, in both families")
+def _agrees():
+    with world() as net:
+        policy = Policy(net, POLICY).up()
+        net.listener()
+        net.listener(3128, mode="redirect", addresses=("0.0.0.0", "::"))
+        for version in 4, 6:
+            for words, verdict, table in (
+                    (("proto=tcp", "port=80"), "proxy", "proxy"),
+                    (("proto=tcp", "port=8080"), "proxy", None),
+                    (("proto=tcp", "port=25"), "drop", None),
+                    (("proto=udp", "port=53"), "route", "vpn"),
+                    (("proto=icmp" if version == 4 else "proto=icmpv6",), "route", "isp"),
+                    (("proto=tcp", "port=22"), "direct", None)):
+                answer, live = explain(policy, *packet(version, *words))
+                same((answer["verdict"], (answer["table"] or {}).get("name")), (verdict, table), words)
+                assert live["applied"] and not live["problems"], f"{words}: {complaints(live)}"
+                if table:
+                    # IPv6 routes that name no metric get one from the kernel.
+                    assert live["route"].startswith(answer["route"]), (live["route"], answer["route"])
+                elif verdict == "direct":
+                    assert "dev wan0 table 254" in live["route"], live["route"]
+                else:
+                    same(live["route"], None, f"a route for {words}")
+            answer, live = explain(policy, "scope=local", f"to={FAR[version]}", "proto=tcp", "port=80")
+            same((answer["verdict"], live["problems"]), ("proxy", []), "what this host sends")
+            done = policy.router.run(*command(policy, *packet(version, "proto=udp")))
+            assert "the kernel agrees" in done.stdout, done.stdout
+        # What it says is what happens.
+        answered(probe.ask(net.client, "tcp", FAR[4], 80), "proxy")
+
+
+@case("explain: --live: a table without its route, in each family")
+def _lost_route():
+    with world() as net:
+        policy = Policy(net, POLICY).up()
+        for version in 4, 6:
+            answer, live = explain(policy, *packet(version, "proto=udp"))
+            policy.router.run("ip", f"-{version}", "route", "del", "default", "table",
+                              str(answer["table"]["id"]))
+            answer, live = explain(policy, *packet(version, "proto=udp"), status=5)
+            assert "has lost its route" in complaints(live), complaints(live)
+            assert "no route for it (unreachable)" in complaints(live), complaints(live)
+            same((live["route"], live["refusal"]), (None, "unreachable"), "the kernel's answer")
+            mend = next(problem["command"] for problem in live["problems"] if problem["command"])
+            policy.router.run("sh", "-c", mend)
+            explain(policy, *packet(version, "proto=udp"))
+
+
+@case("explain: --live: an ip rule that is gone, so that the packet would leave by the main table")
+def _lost_rule():
+    with world() as net:
+        policy = Policy(net, POLICY).up()
+        for version in 4, 6:
+            answer, _ = explain(policy, *packet(version, "proto=udp"))
+            for priority in answer["ip_rule"], answer["ip_rule"] + 1:
+                policy.router.run("ip", f"-{version}", "rule", "del", "priority", str(priority))
+            _, live = explain(policy, *packet(version, "proto=udp"), status=5)
+            assert f"rule {answer['ip_rule']} is missing" in complaints(live), complaints(live)
+            assert "table 254" in live["route"], live["route"]
+            assert "the policy's way is" in complaints(live), complaints(live)
+
+
+@case("explain: --live: nobody waits where the packet is handed to")
+def _no_listener():
+    with world() as net:
+        policy = Policy(net, POLICY).up()
+        for version in 4, 6:
+            _, live = explain(policy, *packet(version, "proto=tcp", "port=80"), status=5)
+            same(len(live["problems"]), 1, complaints(live))
+            assert "the listener proxy is down" in complaints(live), complaints(live)
+        net.listener()
+        for version in 4, 6:
+            explain(policy, *packet(version, "proto=tcp", "port=80"))
+
+
+@case("explain: --live: main's own networks come first where the table says so")
+def _main_first():
+    with world() as net:
+        policy = Policy(net, POLICY.replace("to: far, proto: [icmp", "proto: [icmp")).up()
+        for version in 4, 6:
+            words = packet(version, "proto=icmp" if version == 4 else "proto=icmpv6")
+            words[2] = f"to={NEAR[version]}"
+            _, live = explain(policy, *words)
+            assert "table 254" in live["route"], live["route"]
+
+
+@case("explain: --live: not applied, another policy, no such interface, no rights")
+def _not_this():
+    with world() as net:
+        policy = Policy(net, POLICY)
+        _, live = explain(policy, *packet(4, "proto=tcp", "port=25"), status=5)
+        assert not live["applied"] and "not applied here" in complaints(live), complaints(live)
+        same(live["problems"][0]["command"], f"tpc apply {policy.path}", "what to run")
+        policy.up()
+        explain(policy, *packet(4, "proto=tcp", "port=25"))
+        other = Policy(net, POLICY.replace("port: 25", "port: 26"))
+        _, live = explain(other, *packet(4, "proto=tcp", "port=26"), status=5)
+        assert not live["applied"] and "another policy" in complaints(live), complaints(live)
+        _, live = explain(policy, "in=lan7", f"to={FAR[4]}", "proto=udp", status=5)
+        assert "there is no interface lan7" in complaints(live), complaints(live)
+        done = policy.router.run("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin",
+                                 *command(policy, f"to={FAR[4]}"), check=False)
+        same(done.returncode, 3, f"without rights: {done.stdout}{done.stderr}")
+        assert "CAP_NET_ADMIN" in done.stderr, done.stderr
