@@ -1,0 +1,382 @@
+#!/usr/bin/python3
+"""tpc graph: what the picture says, that nothing of a policy becomes syntax, what is written and when."""
+import json
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+from cli import PATH, PLAIN, ROOT, SEED, TPC, WRONG, Skip, case, expect, main
+
+BOTH = """version: 1
+name: office
+interfaces: {lan: [eth1, eth2]}
+sets:
+  foreign: [203.0.113.0/24, "2001:db8:113::/48"]
+listeners:
+  px: {tproxy: 12345, runs_as: {user: "1042"}}
+tables:
+  vpn: {dev: wg0, fallback: unreachable, masquerade: true}
+  isp: {via: [192.0.2.1, "2001:db8::1"], dev: wan0}
+rules:
+  - {name: first, in: lan, to: {not: foreign}, proto: tcp, port: [80, 443], then: {proxy: px}}
+  - {name: second, scope: both, to: foreign, then: {route: [vpn, isp]}}
+  - {name: third, scope: local, user: "1000", log: "seen ", count: true, limit: 10/second, then: continue}
+  - {name: fourth, scope: both, proto: udp, then: {balance: {vpn: 3, isp: 1}, by: source}}
+default: {forward: reject, local: direct}
+"""
+
+# What would be syntax of dot, of its HTML-like labels, of SVG, of Mermaid, Markdown or HTML, if it were let.
+HOSTILE = [
+	"<script>alert(1)</script>", "</TD></TR></TABLE>>]; evil [label=x", '"]:::x', "a & b &amp; &lt;b&gt; &#60;",
+	"}; evil -> evil; {", "\\N \\G \\l \\\\", "--> evil", "end", "%%{init: {}}%%", "#quot; #35;",
+	"`code` **bold** _it_ [a](javascript:alert)", "<!-- <![CDATA[ ]]> -->", "'\"'\"", "1. list", "- list", "$HOME %s%n",
+]
+SVG_TAGS = {"svg", "g", "title", "polygon", "path", "text", "polyline", "ellipse"}
+
+
+def policies():
+	"""Every policy of ours that compiles as it lies there."""
+	found = [*ROOT.glob("examples/*/policy.yaml"), *ROOT.glob("golden/*/policy.yaml"),
+		*ROOT.glob("golden/warnings/*/policy.yaml"), *ROOT.glob("golden/notes/*/policy.yaml")]
+	return sorted(path for path in found if not (path.parent / "prepare").exists())
+
+
+def need_dot():
+	if not shutil.which("dot", path=PATH):
+		raise Skip("no Graphviz: packaging/setup check installs it")
+
+
+def drawn(text):
+	"""What dot makes of it, as XML, or a problem as text; complaints of dot's are one."""
+	done = subprocess.run(["dot", "-Tsvg"], input=text.encode(), capture_output=True, env=PLAIN, timeout=60,
+		check=False)
+	said = [line for line in done.stderr.decode().splitlines() if "font" not in line.lower()]
+	if done.returncode or said:
+		return f"dot: status {done.returncode}: {said}"
+	try:
+		return ElementTree.fromstring(done.stdout)
+	except ElementTree.ParseError as error:
+		return f"no XML: {error}"
+
+
+def tags(root):
+	return {element.tag.rpartition("}")[2] for element in root.iter()}
+
+
+def words(root):
+	"""All that a reader of the picture sees, its lines joined."""
+	return " ".join(element.text or "" for element in root.iter() if element.tag.endswith("}text"))
+
+
+LABEL = r'"(?:[^"\\#&<>{}|`*%]|#\d+;|<br/>)*"'
+MERMAID = re.compile("|".join((r"  entry[01]\(\[" + LABEL + r"\]\):::link", r"  list[01]\[" + LABEL + r"\]:::list",
+	r"  box\d+\[" + LABEL + r"\]:::(?:proxy|route|mark|table|listener|link)", r"  entry([01]) --> list\1",
+	r'  (?:list[01]|box\d+) (?:-- "[0-9a-z, -]+" )?--> box\d+', r"  classDef [a-z]+ [a-z0-9#:,-]+")))
+
+
+def mermaid_problems(text):
+	"""Lines that are none of those that a flowchart of ours has, and arrows to nowhere."""
+	lines = text.splitlines()
+	problems = [f"no line of ours: {line}" for line in lines[2:] if not MERMAID.fullmatch(line)]
+	if lines[1:2] != ["flowchart LR"]:
+		problems.append("no flowchart")
+	boxes = set(re.findall(r"^  (\w+)[\[(]", text, re.MULTILINE))
+	problems += [f"an arrow to {name}, which is not there"
+		for name in re.findall(r"--> (\w+)$", text, re.MULTILINE) if name not in boxes]
+	return problems
+
+
+def mermaid_words(text):
+	return re.sub(r"#(\d+);", lambda found: chr(int(found.group(1))), text.replace("<br/>", " "))
+
+
+@case("every example and golden policy: dot takes the text, the picture is XML, and every mark, priority and table is in it")
+def all_of_them(shop):
+	need_dot()
+	problems = []
+	for path in policies():
+		name = path.relative_to(ROOT)
+		text, said = shop.tpc("graph", path), shop.tpc("compile", path, "--emit", "json")
+		root = drawn(text.out)
+		if text.status or said.status or isinstance(root, str):
+			problems.append(f"{name}: {text.status} {said.status} {root}")
+			continue
+		seen = words(root)
+		wanted = set()
+		for way in json.loads(said.out)["ways"]:
+			wanted.add(f"0x{way['mark']['value']:x}/0x{way['mark']['mask']:x}")
+			if way["ip_rule"]:
+				wanted.add(f"ip rule {way['ip_rule']}")
+		problems += [f"{name}: {word} is not in the picture" for word in sorted(wanted) if word not in seen]
+		problems += [f"{name}: <{tag}>" for tag in sorted(tags(root) - SVG_TAGS)]
+	return problems if len(policies()) > 80 else ["where are the policies?"]
+
+
+@case("every example and golden policy as a flowchart: only lines of ours, arrows between what is there")
+def all_flowcharts(shop):
+	problems = []
+	for path in policies():
+		done = shop.tpc("graph", path, "--emit", "mermaid")
+		problems += [f"{path.relative_to(ROOT)}: {problem}"
+			for problem in ([str(done)] if done.status else mermaid_problems(done.out))]
+	return problems
+
+
+def rows(text, number):
+	"""The rows of a list: number, words and action, without markup."""
+	part = text.partition(f"list{number} [shape")[2].partition("</TABLE>>];")[0]
+	return [tuple(re.sub(r"<[^>]*>", " ", cell).split() for cell in re.findall(r"<TD[^>]*>(.*?)</TD>", line))
+		for line in part.splitlines() if 'PORT="r' in line]
+
+
+def said(row):
+	return [" ".join(cell) for cell in row]
+
+
+@case("the rules of each scope in their order, with what they ask for and do, and the default last")
+def the_rules(shop):
+	shop.write("policy.yaml", BOTH)
+	text = shop.tpc("graph", "policy.yaml").out
+	wanted = [[
+		["1", "first in lan, not to foreign, tcp, port 80 or 443", "proxy px"],
+		["2", "second to foreign", "route vpn, else isp"],
+		["4", "fourth udp", "balance vpn 3 : isp 1 by source"],
+		["default", "all else", "reject"],
+	], [
+		["2", "second to foreign", "route vpn, else isp"],
+		["3", "third user 1000 at most 10/second, logged, counted", "continue"],
+		["4", "fourth udp", "balance vpn 3 : isp 1 by source"],
+		["default", "all else", "direct"],
+	]]
+	found = [[said(row) for row in rows(text, number)] for number in (0, 1)]
+	return [f"{found}, not {wanted}"] if found != wanted else []
+
+
+def arrows(text):
+	"""The arrows as pairs of titles: of a row what it says first."""
+	titles = {name: title for name, title in re.findall(r"^  (box\d+) \[.*?label=<<B>(.*?)</B>", text, re.MULTILINE)}
+	for number in (0, 1):
+		titles |= {f"list{number}:r{index}": f"{number}:{said(row)[0]}" for index, row in enumerate(rows(text, number))}
+	found = re.findall(r"^  (\w+(?::r\d+)?):e -> (box\d+):w \[(.*)\];$", text, re.MULTILINE)
+	return sorted((titles[one], titles[other], *re.findall(r'label="(\d+)"', more)) for one, other, more in found)
+
+
+@case("arrows: from each rule to its way, from there to tables in their order, listeners and links")
+def the_arrows(shop):
+	shop.write("policy.yaml", BOTH)
+	found = arrows(shop.tpc("graph", "policy.yaml").out)
+	row = "route vpn, else isp"
+	wanted = sorted([("0:1", "proxy px"), ("0:2", row), ("1:2", row), ("proxy px", "listener px"),
+		("0:4", "route vpn", "3"), ("0:4", "route isp", "1"), ("1:4", "route vpn", "3"), ("1:4", "route isp", "1"),
+		(row, "table vpn", "1"), (row, "table isp", "2"), ("route vpn", "table vpn"), ("route isp", "table isp"),
+		("table vpn", "wg0"), ("table isp", "wan0")])
+	return [f"{found}, not {wanted}"] if found != wanted else []
+
+
+@case("the flowchart says the same: rules, who sends where, what stands behind")
+def the_flowchart(shop):
+	shop.write("policy.yaml", BOTH)
+	text = shop.tpc("graph", "policy.yaml", "--emit", "mermaid").out
+	plain = mermaid_words(text)
+	titles = dict(re.findall(r"^  (box\d+)\[\"(.*?)(?:<br/>|\"\])", text, re.MULTILINE))
+	found = {(one, mermaid_words(titles[other])): more for one, more, other in
+		re.findall(r'^  (list\d) -- "(.*)" --> (box\d+)$', text, re.MULTILINE)}
+	wanted = {("list0", "proxy px"): "1", ("list0", "route vpn, else isp"): "2", ("list1", "route vpn, else isp"): "2",
+		("list0", "route vpn"): "4", ("list0", "route isp"): "4", ("list1", "route vpn"): "4",
+		("list1", "route isp"): "4"}
+	lines = ["1: first: in lan, not to foreign, tcp, port 80 or 443 → proxy px", "3: third: user 1000 → continue (at most",
+		"default: all else → reject", "lan: eth1, eth2", "tproxy to 127.0.0.1:12345, [::1]:12345", "masquerade"]
+	return mermaid_problems(text) + [f"{line} is missing in {plain}" for line in lines if line not in plain] + (
+		[f"{found}, not {wanted}"] if found != wanted else [])
+
+
+def hostile_policy(names):
+	rules = "".join("  - {to: 192.0.2.%d, name: %s, payload: {contains: %s}, proto: udp, then: drop}\n"
+		% (number, json.dumps(name), json.dumps(name)) for number, name in enumerate(names, 1))
+	return "version: 1\nsettings: {ipv6: off}\nrules:\n" + rules
+
+
+@case("hostile names and keywords stay text, in the SVG and in the flowchart")
+def hostile(shop):
+	need_dot()
+	name = 'a"<b>&]; evil.yaml'
+	shop.write(name, hostile_policy(HOSTILE))
+	text = shop.tpc("graph", name)
+	root = drawn(text.out)
+	if text.status or isinstance(root, str):
+		return [f"{text} {root}"]
+	problems = [f"<{tag}>" for tag in sorted(tags(root) - SVG_TAGS)]
+	seen = " ".join(words(root).split())
+	flowchart = shop.tpc("graph", name, "--emit", "mermaid").out
+	plain = " ".join(mermaid_words(flowchart).split())
+	for wanted in [*HOSTILE, name]:
+		wanted = " ".join(wanted.split())
+		problems += [f"{wanted} is not in the picture: {seen}"] if wanted not in seen else []
+		problems += [f"{wanted} is not in {plain}"] if wanted not in plain and wanted != name else []
+	titles = {element.text for element in root.iter() if element.tag.endswith("}title")}
+	problems += [f"a node {title}" for title in titles if not re.fullmatch(r"policy|[a-z]+\d(:\w+)*(->\w+(:\w+)*)?", title)]
+	return problems + mermaid_problems(flowchart)
+
+
+@case("characters that hide or turn text are shown as '?', control characters by their escapes")
+def hidden(shop):
+	need_dot()
+	shop.write("policy.yaml", hostile_policy(["a\u202eb\u200bc", "x\ty\n"]).replace('name: "x\\ty\\n", ', ""))
+	text = shop.tpc("graph", "policy.yaml").out
+	root = drawn(text)
+	problems = [root] if isinstance(root, str) else []
+	problems += [f"{wanted} is not in {text}" for wanted in ("<B>a?b?c</B>", "contains &quot;x\\ty\\n&quot;")
+		if wanted not in text]
+	return problems + [f"{code!r} is there" for code in "\u202e\u200b\t" if code in text]
+
+
+@case("long names and long lists: lines are broken, the rest of a list is counted")
+def long_ones(shop):
+	name, word = "a name of many words " * 5, "w" * 128
+	shop.write("policy.yaml", "version: 1\nsettings: {ipv6: off}\nrules:\n"
+		f"  - {{name: {name}, to: [{', '.join(f'192.0.2.{n}' for n in range(200))}], then: drop}}\n"
+		f"  - {{name: {word}, in: eth0, proto: udp, payload: {{contains: {'k' * 60}}}, then: drop}}\n")
+	text = shop.tpc("graph", "policy.yaml").out
+	lines = re.split(r"<[^>]*>|\n", text)
+	problems = [f"a line of {len(line)}: {line}" for line in lines if len(line) > 70 and "=" not in line]
+	cells = " ".join(" ".join(said(row)) for row in rows(text, 0))
+	for wanted in (" ".join(name.split()), "192.0.2.5 or 194 more", "k" * 48 + "..."):
+		if wanted not in cells:
+			problems.append(f"{wanted} is not in {cells}")
+	return problems + ([] if word in cells.replace(" ", "") else [f"{word} is cut: {cells}"])
+
+
+def large_policy():
+	text = ["version: 1", "settings: {mark_mask: 0x7fffff00}", "listeners: {px: {tproxy: 12345}}", "tables:"]
+	text += [f"  way{n}: {{dev: wan{n}, masquerade: true}}" for n in range(10)]
+	text.append("rules:")
+	for n in range(60):
+		then = ("direct", "{proxy: px}", f"{{route: way{n % 10}}}", f"{{route: [way{n % 7}, way{n % 9 + 1 - (n % 7 == n % 9 + 1)}]}}",
+			f"{{balance: {{way{n % 5}: 2, way{5 + n % 5}: 1}}}}")[n % 5]
+		text.append(f"  - {{name: rule of number {n + 1}, in: lan{n % 3}, to: [198.51.100.{n}, '2001:db8::{n + 1}'], then: {then}}}")
+	return "\n".join(text) + "\n"
+
+
+@case("sixty rules and ten tables: all rules in order, every way names its rules, and dot takes it")
+def large(shop):
+	need_dot()
+	shop.write("policy.yaml", large_policy())
+	text = shop.tpc("graph", "policy.yaml").out
+	root = drawn(text)
+	problems = [root] if isinstance(root, str) else []
+	numbers = [said(row)[0] for row in rows(text, 0)]
+	if numbers != [str(n) for n in range(1, 61)] + ["default"]:
+		problems.append(f"the order is {numbers}")
+	px = re.search(r"<B>proxy px</B>.*rules: (.*)</I>", text)
+	if not px or re.sub(r"<[^>]*>", " ", px.group(1)).replace("  ", " ").replace("  ", " ") != ", ".join(str(n) for n in range(2, 61, 5)):
+		problems.append(f"px is sent to by {px}")
+	return problems + mermaid_problems(shop.tpc("graph", "policy.yaml", "--emit", "mermaid").out)
+
+
+@case("the same bytes in any locale, time zone and folder; standard input as well")
+def deterministic(shop):
+	shop.write("sub/policy.yaml", BOTH)
+	one = shop.tpc("graph", "sub/policy.yaml")
+	two = shop.tpc("graph", shop.folder / "sub" / "policy.yaml",
+		environment={"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati"})
+	three = shop.tpc("graph", "-", stdin=BOTH.encode())
+	problems = expect(one, 0, "digraph policy {") + expect(three, 0, "policy office, from standard input")
+	return problems + ([] if one.out == two.out else ["they differ"])
+
+
+@case("-o: the name's end says what is drawn, --emit says it louder; the folder is made; -q is quiet")
+def outputs(shop):
+	need_dot()
+	shop.write("policy.yaml", SEED)
+	problems = []
+	begins = {"a.dot": b"digraph", "a.gv": b"digraph", "a.mmd": b"%%{init", "a.mermaid": b"%%{init", "a.svg": b"<?xml",
+		"a.png": b"\x89PNG"}
+	for name, begin in begins.items():
+		problems += expect(shop.tpc("graph", "policy.yaml", "-o", f"new/folder/{name}"), 0, f"{name}: 1 rule\n", ())
+		if not (shop.folder / "new/folder" / name).read_bytes().startswith(begin):
+			problems.append(f"{name} is something else")
+	problems += expect(shop.tpc("graph", "policy.yaml", "-q", "-o", "b.svg", "--emit", "dot"), 0, None)
+	problems += expect(shop.tpc("graph", "policy.yaml", "--format", "json", "-o", "b.dot"), 0, '{"files": ["b.dot"], "rules": 1}')
+	if not (shop.folder / "b.svg").read_bytes().startswith(b"digraph"):
+		problems.append("--emit was not heard")
+	problems += expect(shop.tpc("graph", "policy.yaml", "--emit", "svg"), 0, ["<?xml", "</svg>"])
+	return problems
+
+
+@case("wrong usage says what to write: an end that says nothing, a kind that is none, the policy itself, a folder")
+def usage(shop):
+	shop.write("policy.dot", SEED)
+	problems = expect(shop.tpc("graph", "policy.dot", "-o", "picture"), 2, None, ["end it in .svg", "--emit"])
+	problems += expect(shop.tpc("graph", "policy.dot", "--emit", "jpeg"), 2, None, "dot, mermaid, svg, png")
+	problems += expect(shop.tpc("graph", "policy.dot", "-o", "policy.dot"), 2, None, "the policy itself")
+	problems += expect(shop.tpc("graph", "policy.dot", "-o", "new/"), 2, None, "name of a file")
+	problems += expect(shop.tpc("graph"), 2, None, "POLICY is missing")
+	files = shop.listing()
+	return problems + ([] if files == {"policy.dot": SEED.encode()} else [f"there is {list(files)}"])
+
+
+def untouched(shop, done, status, err):
+	"""The call failed, and neither the old picture nor anything beside it has changed."""
+	problems = expect(done, status, None, err)
+	files = shop.listing("out")
+	return problems + ([] if files == {"old.svg": b"old\n"} else [f"there is {list(files)}"])
+
+
+@case("without dot: exit 3 with the package's name, nothing written; text kinds need none")
+def without_dot(shop):
+	shop.write("policy.yaml", SEED)
+	shop.write("out/old.svg", "old\n")
+	nowhere = {"PATH": str(shop.folder / "empty")}
+	problems = []
+	for more in (["-o", "out/old.svg"], ["-o", "out/new.png"], ["--emit", "svg"]):
+		problems += untouched(shop, shop.tpc("graph", "policy.yaml", *more, environment=nowhere), 3,
+			["install the package graphviz", "--emit mermaid"])
+	problems += expect(shop.tpc("graph", "policy.yaml", environment=nowhere), 0, "digraph")
+	return problems + expect(shop.tpc("graph", "policy.yaml", "-o", "a.mmd", environment=nowhere), 0)
+
+
+@case("a dot that fails, is ended, draws nothing or does not read: exit 3, what it said, nothing written")
+def dot_fails(shop):
+	shop.write("policy.yaml", SEED)
+	shop.write("out/old.svg", "old\n")
+	problems = []
+	for script, word in (("echo '<svg>'; echo 'no such thing' >&2; echo more >&2; exit 1", "dot failed: no such thing;"),
+			("echo '<svg>'; kill -9 $$", "signal 9"), ("exit 0", "dot failed;"), ("head -c 200000 /dev/zero >&2; exit 7", "dot failed")):
+		shop.write("bin/dot", f"#!/bin/sh\n{script}\n").chmod(0o755)
+		problems += untouched(shop, shop.tpc("graph", "policy.yaml", "-o", "out/old.svg",
+			environment={"PATH": f"{shop.folder}/bin:{PATH}"}), 3, word)
+	return problems
+
+
+@case("dot is called with arguments and no shell, and gets all of a large text while it draws")
+def dot_call(shop):
+	shop.write("policy.yaml", large_policy())
+	shop.write("bin/dot", '#!/bin/sh\nprintf "%s" "$#:$*:" >args\nhead -c 3000000 /dev/zero\ncat >text\n').chmod(0o755)
+	done = shop.tpc("graph", "policy.yaml", "-o", "a.svg", environment={"PATH": f"{shop.folder}/bin:{PATH}"})
+	problems = expect(done, 0, "a.svg: 60 rules")
+	files = shop.listing()
+	if files.get("args") != b"1:-Tsvg:" or files.get("text", b"").decode() != shop.tpc("graph", "policy.yaml").out:
+		problems.append(f"it was called otherwise: {files.get('args')}")
+	return problems + ([] if len(files.get("a.svg", b"")) == 3000000 else ["not all it drew was written"])
+
+
+@case("a wrong policy: its errors, exit 1, nothing written")
+def wrong(shop):
+	shop.write("policy.yaml", WRONG)
+	shop.write("out/old.svg", "old\n")
+	return untouched(shop, shop.tpc("graph", "policy.yaml", "-o", "out/old.svg"), 1, 'did you mean "proxy"?')
+
+
+@case("a place where nothing can be written: exit 3, said so")
+def refused(shop):
+	shop.write("policy.yaml", SEED)
+	shop.write("file", "")
+	done = shop.tpc("graph", "policy.yaml", "-o", "file/a.dot")
+	full = shop.run("sh", "-c", f"{TPC} graph policy.yaml >/dev/full")
+	return expect(done, 3, None, "nothing was written") + expect(full, 3, None, "standard output")
+
+
+if __name__ == "__main__":
+	sys.exit(main())
