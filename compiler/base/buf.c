@@ -85,6 +85,17 @@ static void buf_json_escape(struct buf *buf, uint32_t code)
 		buf_printf(buf, "\\u%04x", code);
 }
 
+/* How much of the text stands for itself in a string. */
+static size_t plain_length(const char *text, size_t length)
+{
+	size_t at = 0;
+
+	while (at < length && text[at] >= ' ' && text[at] <= '~' && text[at] != '"' &&
+	       text[at] != '\\')
+		at++;
+	return at;
+}
+
 void buf_json_string(struct buf *buf, const char *text, size_t length)
 {
 	size_t at = 0, size;
@@ -92,6 +103,11 @@ void buf_json_string(struct buf *buf, const char *text, size_t length)
 
 	buf_putc(buf, '"');
 	while (at < length) {
+		size = plain_length(text + at, length - at);
+		buf_add(buf, text + at, size);
+		at += size;
+		if (at == length)
+			break;
 		size = utf8_decode(text + at, length - at, &code);
 		if (!size)
 			buf_puts(buf, "\xef\xbf\xbd");

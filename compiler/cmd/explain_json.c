@@ -4,7 +4,6 @@
  * What was said of a rule, and of a condition of it that failed, is kept: a batch says it again and
  * again.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -70,6 +69,28 @@ static const char *condition_of(struct explain *explain, const struct explain_an
 
 /* ---- pieces ---- */
 
+/* What stands in every answer goes without a format: a batch has many. */
+static void put_number(const char *key, uint32_t number, struct buf *out)
+{
+	char text[12], *at = text + sizeof(text);
+
+	buf_puts(out, key);
+	do
+		*--at = (char)('0' + number % 10);
+	while (number /= 10);
+	buf_add(out, at, (size_t)(text + sizeof(text) - at));
+}
+
+/* The key with its quotes and colon. */
+static void put_text(const char *key, const char *text, struct buf *out)
+{
+	buf_puts(out, key);
+	if (text)
+		buf_json_string(out, text, strlen(text));
+	else
+		buf_puts(out, "null");
+}
+
 static void put_rule(struct explain *explain, const struct trace_rule *rule, struct buf *out)
 {
 	buf_puts(out, ",\"rule\":");
@@ -89,7 +110,7 @@ static void put_rules(struct explain *explain, const struct explain_answer *answ
 	const struct trace *trace = explain->trace;
 	const char *gap = "";
 
-	buf_printf(out, ",\"%s\":[", key);
+	buf_puts(out, key);
 	for (size_t i = 0; i < trace->rule_count; i++) {
 		const struct trace_rule *rule = &trace->rules[i];
 		struct explain_text *text;
@@ -113,11 +134,13 @@ static void put_rules(struct explain *explain, const struct explain_answer *answ
 
 static void put_mark(const struct explain_answer *answer, struct buf *out)
 {
-	if (answer->way)
-		buf_printf(out, ",\"mark\":{\"value\":%" PRIu32 ",\"mask\":%" PRIu32 "}",
-			   answer->way->mark, answer->way->mask);
-	else
+	if (!answer->way) {
 		buf_puts(out, ",\"mark\":null");
+		return;
+	}
+	put_number(",\"mark\":{\"value\":", answer->way->mark, out);
+	put_number(",\"mask\":", answer->way->mask, out);
+	buf_putc(out, '}');
 }
 
 static void put_routing(const struct explain *explain, const struct explain_answer *answer,
@@ -132,12 +155,14 @@ static void put_routing(const struct explain *explain, const struct explain_answ
 	buf_puts(out, ",\"table\":");
 	if (rule->action == IR_RULE_LOOKUP) {
 		buf_putc(out, '{');
-		show_json_text(out, "name", rule->name);
-		buf_printf(out, ",\"id\":%" PRIu32 "}", rule->table);
+		put_text("\"name\":", rule->name, out);
+		put_number(",\"id\":", rule->table, out);
+		buf_putc(out, '}');
 	} else {
 		buf_puts(out, "null");
 	}
-	buf_printf(out, ",\"ip_rule\":%" PRIu32 ",\"route\":", rule->priority);
+	put_number(",\"ip_rule\":", rule->priority, out);
+	buf_puts(out, ",\"route\":");
 	if (answer->lookup.route) {
 		struct buf route = { 0 };
 
@@ -162,13 +187,15 @@ static void put_listener(const struct explain_answer *answer, struct buf *out)
 		return;
 	}
 	buf_putc(out, '{');
-	show_json_text(out, "mode", listener->mode);
+	put_text("\"mode\":", listener->mode, out);
 	buf_putc(out, ',');
-	show_json_text(out, "address",
-		       listener->has[answer->packet->family]
-			       ? addr_format(listener->addr[answer->packet->family], text)
-			       : NULL);
-	buf_printf(out, ",\"port\":%u}", listener->port);
+	put_text("\"address\":",
+		 listener->has[answer->packet->family]
+			 ? addr_format(listener->addr[answer->packet->family], text)
+			 : NULL,
+		 out);
+	put_number(",\"port\":", listener->port, out);
+	buf_putc(out, '}');
 }
 
 static void put_balance(const struct explain_answer *answer, struct buf *out)
@@ -183,7 +210,7 @@ static void put_balance(const struct explain_answer *answer, struct buf *out)
 	buf_printf(out, ",\"balance\":{\"by\":\"%s\",\"shares\":[", by[shares->choice->by]);
 	for (size_t i = 0; i < shares->count; i++) {
 		buf_puts(out, i ? ",{" : "{");
-		show_json_text(out, "table", shares->items[i].table);
+		put_text("\"table\":", shares->items[i].table, out);
 		buf_printf(out, ",\"share\":%zu}", shares->items[i].count);
 	}
 	buf_puts(out, "]}");
@@ -193,23 +220,26 @@ void explain_put_json(struct explain *explain, const struct explain_answer *answ
 		      unsigned int line, const char *extra, struct buf *out)
 {
 	buf_putc(out, '{');
-	if (line)
-		buf_printf(out, "\"line\":%u,", line);
-	buf_printf(out, "\"verdict\":\"%s\",", answer->verdict);
-	show_json_text(out, "target", answer->target);
+	if (line) {
+		put_number("\"line\":", line, out);
+		buf_putc(out, ',');
+	}
+	put_text("\"verdict\":", answer->verdict, out);
+	buf_putc(out, ',');
+	put_text("\"target\":", answer->target, out);
 	put_rule(explain, answer->rule, out);
 	buf_putc(out, ',');
-	show_json_text(out, "reason", answer->reason);
+	put_text("\"reason\":", answer->reason, out);
 	put_mark(answer, out);
 	put_routing(explain, answer, out);
 	put_listener(answer, out);
 	put_balance(answer, out);
 	buf_putc(out, ',');
-	show_json_text(out, "set", answer->set ? answer->set->base : NULL);
+	put_text("\"set\":", answer->set ? answer->set->base : NULL, out);
 	buf_putc(out, ',');
-	show_json_text(out, "element", answer->element->length ? buf_text(answer->element) : NULL);
-	put_rules(explain, answer, false, "failed", out);
-	put_rules(explain, answer, true, "passed", out);
+	put_text("\"element\":", answer->element->length ? buf_text(answer->element) : NULL, out);
+	put_rules(explain, answer, false, ",\"failed\":[", out);
+	put_rules(explain, answer, true, ",\"passed\":[", out);
 	if (extra)
 		buf_puts(out, extra);
 	buf_putc(out, '}');

@@ -45,7 +45,7 @@ const struct ast_group *ast_group_find(const struct ast_policy *policy, const ch
 struct match_condition *ast_condition(const struct ast_rule *rule, const char *key)
 {
 	for (size_t i = 0; i < rule->condition_count; i++)
-		if (!strcmp(rule->conditions[i]->key, key))
+		if (*rule->conditions[i]->key == *key && !strcmp(rule->conditions[i]->key, key))
 			return rule->conditions[i];
 	return NULL;
 }

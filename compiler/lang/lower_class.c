@@ -367,6 +367,8 @@ static void add_uplinks(struct numbers *numbers, bool leading)
 		size_t count;
 		const char **devs = lower_uplink_devs(lower->arena, table, &count);
 
+		if (policy->settings.ipv6 == IPV6_OFF && !lower_uplink_has_ipv4(table))
+			continue;
 		for (size_t k = 0; k < count; k++) {
 			if (has_uplink(lower, devs[k]) ||
 			    lower_uplink_leads(table, devs[k]) != leading)

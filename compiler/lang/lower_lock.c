@@ -37,22 +37,24 @@ static struct ir_rule *add(struct lower *lower, struct ir_chain *chain,
 	return rule;
 }
 
-static void lock_translation(struct lower *lower, const struct lower_class *way)
+/* Whether its connection was not translated, or it has none that could be. */
+static void lock_untranslated(struct lower *lower, const struct lower_class *way, bool local,
+			      struct ir_match untranslated)
 {
-	struct ir_rule *rule;
+	struct ir_rule *rule = add(lower, local ? postrouting_chain(lower) : forward_chain(lower),
+				   way, "not translated, so not on its way to the listener");
 
-	if (way->forward) {
-		rule = add(lower, forward_chain(lower), way,
-			   "not translated, so not on its way to the listener");
-		lower_match(lower, rule, undirected_match());
-		lower_goto(lower, rule, lower_refuse(lower));
-	}
-	if (way->local) {
-		rule = add(lower, postrouting_chain(lower), way,
-			   "not translated, so not on its way to the listener");
-		lower_match(lower, rule, undirected_match());
+	lower_match(lower, rule, untranslated);
+	if (local)
 		lower_op(lower, rule, IR_DROP);
-	}
+	else
+		lower_goto(lower, rule, lower_refuse(lower));
+}
+
+static void lock_translation(struct lower *lower, const struct lower_class *way, bool local)
+{
+	lock_untranslated(lower, way, local, undirected_match());
+	lock_untranslated(lower, way, local, unconnected_match());
 }
 
 static void lock_silence(struct lower *lower, const struct lower_class *way)
@@ -149,7 +151,10 @@ void lower_locks(struct lower *lower)
 		if (!lower_is_used(way))
 			continue;
 		if (way->listener && way->listener->mode != MODE_TPROXY) {
-			lock_translation(lower, way);
+			if (way->forward)
+				lock_translation(lower, way, false);
+			if (way->local)
+				lock_translation(lower, way, true);
 			if (way->listener->on_failure == FAILURE_DROP)
 				lock_silence(lower, way);
 		}

@@ -102,6 +102,16 @@ static struct ir_chain *srcnat(struct lower *lower)
 				"source addresses of what leaves by a table");
 }
 
+/* A table of blackholes and the like sends nothing out, so nothing that leaves has left by it. */
+static bool leads_nowhere(struct lower *lower, const struct ast_table *table)
+{
+	size_t count;
+	bool complete;
+
+	check_table_devs(lower->arena, table, &count, &complete);
+	return !count && complete;
+}
+
 static struct ir_rule *leaving(struct lower *lower, const struct lower_class *way,
 			       const struct ast_table *table)
 {
@@ -118,6 +128,8 @@ static struct ir_rule *leaving(struct lower *lower, const struct lower_class *wa
 static void from_table(struct lower *lower, const struct lower_class *way,
 		       const struct ast_table *table)
 {
+	if (leads_nowhere(lower, table))
+		return;
 	if (table->masquerade)
 		lower_op(lower, leaving(lower, way, table), IR_MASQUERADE);
 	for (int family = 0; family < ADDR_FAMILIES; family++) {

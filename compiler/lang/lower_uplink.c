@@ -37,6 +37,21 @@ bool lower_uplink_is_one(const struct ast_table *table)
 	return false;
 }
 
+bool lower_uplink_has_ipv4(const struct ast_table *table)
+{
+	size_t count;
+	const struct ast_route *routes = ast_table_routes(table, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct ast_hop *hop = routes[i].hop_count ? &routes[i].hops[0]
+								: &routes[i].hop;
+
+		if (leads_out(&routes[i]) && (!hop->via.span.source || hop->via.has[ADDR_IPV4]))
+			return true;
+	}
+	return false;
+}
+
 const char **lower_uplink_devs(struct arena *arena, const struct ast_table *table, size_t *count)
 {
 	size_t route_count;

@@ -12,6 +12,9 @@ struct arena;
 /* Has the table a default route? */
 bool lower_uplink_is_one(const struct ast_table *table);
 
+/* And one for IPv4? */
+bool lower_uplink_has_ipv4(const struct ast_table *table);
+
 /* The interfaces that a table with a default route leaves by, each once. */
 const char **lower_uplink_devs(struct arena *arena, const struct ast_table *table, size_t *count);
 

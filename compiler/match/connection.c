@@ -81,6 +81,21 @@ struct ir_match undirected_match(void)
 	return (struct ir_match){ .ops = &undirected_ops };
 }
 
+/* `ct status` knows nothing of a packet without a connection, and holds for none, negated or not. */
+static void print_unconnected(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "ct state invalid,untracked");
+}
+
+static const struct ir_match_ops unconnected_ops = { "unconnected", print_unconnected, socket_holds,
+						     false, NULL };
+
+struct ir_match unconnected_match(void)
+{
+	return (struct ir_match){ .ops = &unconnected_ops };
+}
+
 /* Half-open connections are no full sockets and have no `wildcard`: ask only of packets in state
  * new. */
 static void print_listening(const struct ir_match *match, struct buf *out)

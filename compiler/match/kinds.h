@@ -72,8 +72,10 @@ struct ir_match fib_match(unsigned int selector);
 struct ir_match direction_match(void);
 /* A transparent socket on this host waits for, or holds, this connection. */
 struct ir_match socket_match(void);
-/* ct status dnat, negated: the packet was not redirected. */
+/* ct status dnat, negated: the packet's connection was not redirected. */
 struct ir_match undirected_match(void);
+/* The packet is of no connection, so that nothing can redirect it. */
+struct ir_match unconnected_match(void);
 /* Some socket on this host takes the packet: only sure of first packets. */
 struct ir_match listening_match(void);
 /* IPv6 neighbour discovery, without which no other IPv6 packet leaves. */

@@ -19,7 +19,7 @@ enum { DECODE_LISTED = 48 };
 const struct decode_field *decode_find(const struct decode_table *table, const char *key)
 {
 	for (size_t i = 0; i < table->count; i++)
-		if (!strcmp(table->fields[i].key, key))
+		if (*table->fields[i].key == *key && !strcmp(table->fields[i].key, key))
 			return &table->fields[i];
 	return NULL;
 }

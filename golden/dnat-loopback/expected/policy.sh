@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=6562634fc0fd5688
+digest=ec20b05d0a70e941
 protocol=116
 first=0
 last=0

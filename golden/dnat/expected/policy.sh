@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=907b7b971af51f47
+digest=6f39a97d1aa35a9f
 protocol=116
 first=0
 last=0

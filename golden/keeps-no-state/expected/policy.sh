@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=ebf8aa305b7bc16b
+digest=4bd4b8dd35c4df88
 protocol=116
 first=10000
 last=10001

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=580cb301558ce10a
+digest=9946cf780000f0fe
 protocol=116
 first=0
 last=0

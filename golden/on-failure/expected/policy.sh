@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=487c2fc75d347b57
+digest=71de23b2a14be1a4
 protocol=116
 first=10000
 last=10005

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=5396a0cb8b345b96
+digest=c154850f6df70aaa
 protocol=116
 first=0
 last=0

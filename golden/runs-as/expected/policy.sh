@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=0cbc3eaf60bdf39c
+digest=e12107d09d71c8a1
 protocol=116
 first=10000
 last=10010

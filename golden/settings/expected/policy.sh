@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=1bb475a43399973b
+digest=fea3196d2a0524e7
 protocol=200
 first=500
 last=509
