@@ -176,21 +176,6 @@ static const char *box_style(enum graph_kind kind)
 	return "";
 }
 
-/* The rules by their numbers, for where there are too many arrows to follow one. */
-static const char *senders_of(struct arena *arena, const struct graph *graph, size_t box)
-{
-	const char *through = graph_senders(arena, &graph->lists[0], box);
-	const char *own = graph_senders(arena, &graph->lists[1], box);
-
-	if (!*through && !*own)
-		return "";
-	if (!*own)
-		return arena_printf(arena, "rules: %s", through);
-	return arena_printf(arena,
-			    *through ? "rules: %s; this host's: %s" : "%sthis host's rules: %s",
-			    through, own);
-}
-
 static void put_box(struct arena *arena, const struct graph *graph, size_t index, struct buf *out)
 {
 	const struct graph_box *box = &graph->boxes[index];
@@ -200,7 +185,7 @@ static void put_box(struct arena *arena, const struct graph *graph, size_t index
 	put_text(&lines, box->title, BOX_WIDTH, "<B>", "</B>");
 	for (size_t i = 0; i < box->line_count; i++)
 		put_text(&lines, box->lines[i], BOX_WIDTH, "", "");
-	put_text(&lines, senders_of(arena, graph, index), BOX_WIDTH, "<I>", "</I>");
+	put_text(&lines, graph_senders(arena, graph, index), BOX_WIDTH, "<I>", "</I>");
 	end_text(&lines);
 	buf_puts(out, ">];\n");
 }

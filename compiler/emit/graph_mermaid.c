@@ -2,9 +2,9 @@
  * graph_mermaid: the picture as a Mermaid flowchart, which wikis draw by themselves.
  *
  * In goes a finished ir, out comes a flowchart from left to right. A list of rules is one node with
- * a line a rule, since Mermaid would order nodes of their own as it likes; the arrows that leave it
- * carry the numbers of the rules. Identifiers are ours; of texts every character that could mean
- * anything to Mermaid, Markdown or HTML is written as its number.
+ * a line a rule, since Mermaid would order nodes of their own as it likes; a way names the rules
+ * that send by it. Identifiers are ours; of texts every character that could mean anything to
+ * Mermaid, Markdown or HTML is written as its number.
  */
 #include <string.h>
 
@@ -51,8 +51,9 @@ static void put_line(const char *line, void *user)
 	lines->begin = lines->later;
 }
 
-static void put_box(const struct graph_box *box, size_t index, struct buf *out)
+static void put_box(struct arena *arena, const struct graph *graph, size_t index, struct buf *out)
 {
+	const struct graph_box *box = &graph->boxes[index];
 	static const char *const classes[] = {
 		"proxy", "route", "mark", "table", "listener", "link"
 	};
@@ -62,6 +63,7 @@ static void put_box(const struct graph_box *box, size_t index, struct buf *out)
 	graph_wrap(box->title, BOX_WIDTH, put_line, &lines);
 	for (size_t i = 0; i < box->line_count; i++)
 		graph_wrap(box->lines[i], BOX_WIDTH, put_line, &lines);
+	graph_wrap(graph_senders(arena, graph, index), BOX_WIDTH, put_line, &lines);
 	buf_printf(out, "\"]:::%s\n", classes[box->kind]);
 }
 
@@ -98,16 +100,42 @@ static void put_list(struct arena *arena, const struct graph_list *list, size_t 
 
 /* ---- arrows ---- */
 
-static void put_arrows(struct arena *arena, const struct graph *graph, struct buf *out)
+/* Does any rule of the list send by the box? */
+static bool sends(const struct graph_list *list, size_t box)
+{
+	for (size_t i = 0; i < list->row_count; i++)
+		for (size_t k = 0; k < list->rows[i].target_count; k++)
+			if (list->rows[i].targets[k].box == box)
+				return true;
+	return false;
+}
+
+static bool is_led_to(const struct graph *graph, size_t box)
+{
+	for (size_t i = 0; i < graph->arrow_count; i++)
+		if (graph->arrows[i].to == box)
+			return true;
+	return false;
+}
+
+/* A table that only answers is moved from the first column to where the others are. */
+static void put_aside(const struct graph *graph, struct buf *out)
+{
+	size_t way = 0;
+
+	while (way < graph->box_count && !graph_is_way(&graph->boxes[way]))
+		way++;
+	for (size_t i = 0; way < graph->box_count && i < graph->box_count; i++)
+		if (graph->boxes[i].kind == GRAPH_TABLE && !is_led_to(graph, i))
+			buf_printf(out, "  box%zu ~~~ box%zu\n", way, i);
+}
+
+static void put_arrows(const struct graph *graph, struct buf *out)
 {
 	for (size_t list = 0; list < 2; list++)
-		for (size_t box = 0; box < graph->box_count; box++) {
-			const char *label = graph_senders(arena, &graph->lists[list], box);
-
-			if (*label)
-				buf_printf(out, "  list%zu -- \"%s\" --> box%zu\n", list, label,
-					   box);
-		}
+		for (size_t box = 0; box < graph->box_count; box++)
+			if (sends(&graph->lists[list], box))
+				buf_printf(out, "  list%zu --> box%zu\n", list, box);
 	for (size_t i = 0; i < graph->arrow_count; i++) {
 		const struct graph_arrow *arrow = &graph->arrows[i];
 
@@ -129,8 +157,9 @@ void graph_put_mermaid(const struct emit_job *job, struct buf *out)
 	for (size_t i = 0; i < 2; i++)
 		put_list(arena, &graph.lists[i], i, out);
 	for (size_t i = 0; i < graph.box_count; i++)
-		put_box(&graph.boxes[i], i, out);
-	put_arrows(arena, &graph, out);
+		put_box(arena, &graph, i, out);
+	put_arrows(&graph, out);
+	put_aside(&graph, out);
 	buf_puts(out,
 		 "  classDef list fill:#ffffff,stroke:#333333,color:#000000,text-align:left\n"
 		 "  classDef proxy fill:#cfe2f3,stroke:#333333,color:#000000\n"

@@ -74,8 +74,9 @@ uint64_t graph_mark(uint32_t mark, uint32_t mask);
 
 /* ---- graph_rules.c ---- */
 
-/* The rules of the list that send by the box: "1, 3-5, default"; "" for none. */
-const char *graph_senders(struct arena *arena, const struct graph_list *list, size_t box);
+/* The rules that send by the box, by their numbers, for where there are too many arrows to follow
+ * one: "rules: 1, 3-5; this host's: 2, default"; "" for none. */
+const char *graph_senders(struct arena *arena, const struct graph *graph, size_t box);
 /* Fills the lists, once the boxes are there. */
 void graph_add_rules(struct arena *arena, const struct ir *ir, struct graph *graph);
 

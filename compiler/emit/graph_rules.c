@@ -137,7 +137,7 @@ static size_t run_length(const struct graph_list *list, size_t first, size_t box
 	return count;
 }
 
-const char *graph_senders(struct arena *arena, const struct graph_list *list, size_t box)
+static const char *senders(struct arena *arena, const struct graph_list *list, size_t box)
 {
 	const char *text = "";
 
@@ -155,4 +155,18 @@ const char *graph_senders(struct arena *arena, const struct graph_list *list, si
 		i += count - 1;
 	}
 	return text;
+}
+
+const char *graph_senders(struct arena *arena, const struct graph *graph, size_t box)
+{
+	const char *through = senders(arena, &graph->lists[0], box);
+	const char *own = senders(arena, &graph->lists[1], box);
+
+	if (!*through && !*own)
+		return "";
+	if (!*own)
+		return arena_printf(arena, "rules: %s", through);
+	if (!*through)
+		return arena_printf(arena, "this host's rules: %s", own);
+	return arena_printf(arena, "rules: %s; this host's: %s", through, own);
 }

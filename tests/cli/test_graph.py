@@ -73,7 +73,7 @@ def words(root):
 LABEL = r'"(?:[^"\\#&<>{}|`*%]|#\d+;|<br/>)*"'
 MERMAID = re.compile("|".join((r"  entry[01]\(\[" + LABEL + r"\]\):::link", r"  list[01]\[" + LABEL + r"\]:::list",
 	r"  box\d+\[" + LABEL + r"\]:::(?:proxy|route|mark|table|listener|link)", r"  entry([01]) --> list\1",
-	r'  (?:list[01]|box\d+) (?:-- "[0-9a-z, -]+" )?--> box\d+', r"  classDef [a-z]+ [a-z0-9#:,-]+")))
+	r"  list[01] --> box\d+", r'  box\d+ (?:-- "\d+" )?--> box\d+', r"  box\d+ ~~~ box\d+", r"  classDef [a-z]+ [a-z0-9#:,-]+")))
 
 
 def mermaid_problems(text):
@@ -181,15 +181,22 @@ def the_flowchart(shop):
 	text = shop.tpc("graph", "policy.yaml", "--emit", "mermaid").out
 	plain = mermaid_words(text)
 	titles = dict(re.findall(r"^  (box\d+)\[\"(.*?)(?:<br/>|\"\])", text, re.MULTILINE))
-	found = {(one, mermaid_words(titles[other])): more for one, more, other in
-		re.findall(r'^  (list\d) -- "(.*)" --> (box\d+)$', text, re.MULTILINE)}
-	wanted = {("list0", "proxy px"): "1", ("list0", "route vpn, else isp"): "2", ("list1", "route vpn, else isp"): "2",
-		("list0", "route vpn"): "4", ("list0", "route isp"): "4", ("list1", "route vpn"): "4",
-		("list1", "route isp"): "4"}
+	found = sorted((one, mermaid_words(titles[other])) for one, other in
+		re.findall(r"^  (list\d) --> (box\d+)$", text, re.MULTILINE))
+	wanted = sorted([("list0", "proxy px"), ("list0", "route vpn, else isp"), ("list1", "route vpn, else isp"),
+		("list0", "route vpn"), ("list0", "route isp"), ("list1", "route vpn"), ("list1", "route isp")])
 	lines = ["1: first: in lan, not to foreign, tcp, port 80 or 443 → proxy px", "3: third: user 1000 → continue (at most",
-		"default: all else → reject", "lan: eth1, eth2", "tproxy to 127.0.0.1:12345, [::1]:12345", "masquerade"]
+		"default: all else → reject", "lan: eth1, eth2", "rules: 2; this host's: 2", "tproxy to 127.0.0.1:12345, [::1]:12345", "masquerade"]
 	return mermaid_problems(text) + [f"{line} is missing in {plain}" for line in lines if line not in plain] + (
 		[f"{found}, not {wanted}"] if found != wanted else [])
+
+
+@case("a way names its rules, those that follow each other as a run")
+def runs(shop):
+	rules = "".join(f"  - {{to: [192.0.2.{n}], then: {'drop' if n in (4, 6) else '{mark: 5}'}}}\n" for n in range(1, 10))
+	shop.write("policy.yaml", f"version: 1\nsettings: {{ipv6: off}}\nrules:\n{rules}default: {{forward: {{mark: 5}}}}\n")
+	problems = expect(shop.tpc("graph", "policy.yaml"), 0, "<I>rules: 1-3, 5, 7-9, default</I>")
+	return problems + expect(shop.tpc("graph", "policy.yaml", "--emit", "mermaid"), 0, "<br/>rules: 1-3, 5, 7-9, default\"]")
 
 
 def hostile_policy(names):
@@ -249,8 +256,9 @@ def long_ones(shop):
 
 
 def large_policy():
+	"""The last table is no rule's, and answers all the same."""
 	text = ["version: 1", "settings: {mark_mask: 0x7fffff00}", "listeners: {px: {tproxy: 12345}}", "tables:"]
-	text += [f"  way{n}: {{dev: wan{n}, masquerade: true}}" for n in range(10)]
+	text += [f"  way{n}: {{dev: wan{n}, masquerade: true}}" for n in range(11)]
 	text.append("rules:")
 	for n in range(60):
 		then = ("direct", "{proxy: px}", f"{{route: way{n % 10}}}", f"{{route: [way{n % 7}, way{n % 9 + 1 - (n % 7 == n % 9 + 1)}]}}",
@@ -272,7 +280,10 @@ def large(shop):
 	px = re.search(r"<B>proxy px</B>.*rules: (.*)</I>", text)
 	if not px or re.sub(r"<[^>]*>", " ", px.group(1)).replace("  ", " ").replace("  ", " ") != ", ".join(str(n) for n in range(2, 61, 5)):
 		problems.append(f"px is sent to by {px}")
-	return problems + mermaid_problems(shop.tpc("graph", "policy.yaml", "--emit", "mermaid").out)
+	flowchart = shop.tpc("graph", "policy.yaml", "--emit", "mermaid").out
+	if not re.search(r"  box\d+ ~~~ box\d+\n", flowchart):
+		problems.append("the table that only answers stands where it likes")
+	return problems + mermaid_problems(flowchart)
 
 
 @case("the same bytes in any locale, time zone and folder; standard input as well")
