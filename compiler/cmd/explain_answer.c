@@ -165,6 +165,13 @@ struct explain_answer explain_packet(struct explain *explain, const struct ir_pa
 
 /* ---- words ---- */
 
+bool explain_has_address(const struct explain_answer *answer)
+{
+	enum addr_family family = answer->packet->family;
+
+	return answer->listener->has[family] && answer->listener->addr[family].bits;
+}
+
 bool explain_is_before(const struct explain *explain, const struct explain_answer *answer,
 		       const struct trace_rule *rule)
 {

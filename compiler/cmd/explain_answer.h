@@ -60,6 +60,9 @@ struct explain_answer explain_packet(struct explain *explain, const struct ir_pa
 
 /* ---- words ---- */
 
+/* Is the packet handed to an address of the listener's? Not where it is redirected: then the
+ * address is that of the interface. */
+bool explain_has_address(const struct explain_answer *answer);
 /* Is the rule one that the packet was not for, or that it passed on its way? */
 bool explain_is_before(const struct explain *explain, const struct explain_answer *answer,
 		       const struct trace_rule *rule);

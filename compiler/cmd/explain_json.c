@@ -190,7 +190,7 @@ static void put_listener(const struct explain_answer *answer, struct buf *out)
 	put_text("\"mode\":", listener->mode, out);
 	buf_putc(out, ',');
 	put_text("\"address\":",
-		 listener->has[answer->packet->family]
+		 explain_has_address(answer)
 			 ? addr_format(listener->addr[answer->packet->family], text)
 			 : NULL,
 		 out);

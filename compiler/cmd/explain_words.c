@@ -18,17 +18,40 @@ static void put_shares(const struct explain_shares *shares, struct buf *out)
 	buf_puts(out, "}}");
 }
 
+/* Several tables are joined by dots, which no name has. */
+static void put_target(const char *target, struct buf *out)
+{
+	bool several = strchr(target, '.') != NULL;
+
+	buf_puts(out, several ? "[" : "");
+	for (; *target; target++)
+		buf_puts(out, *target == '.' ? ", " : (char[]){ *target, '\0' });
+	buf_puts(out, several ? "]" : "");
+}
+
+static void put_mark(const struct ir_class *way, struct buf *out)
+{
+	if (way->mask == UINT32_MAX)
+		buf_printf(out, "{mark: 0x%" PRIx32 "}", way->mark);
+	else
+		buf_printf(out, "{mark: {value: 0x%" PRIx32 ", mask: 0x%" PRIx32 "}}", way->mark,
+			   way->mask);
+}
+
 /* As the policy's language has it: {proxy: p}. */
 static void put_verdict(const struct explain_answer *answer, struct buf *out)
 {
 	if (answer->shares)
 		put_shares(answer->shares, out);
-	else if (answer->target)
-		buf_printf(out, "{%s: %s}", answer->verdict, answer->target);
-	else if (answer->way)
-		buf_printf(out, "{mark: %s}", answer->way->name);
-	else
+	else if (!answer->way)
 		buf_puts(out, answer->verdict);
+	else if (!answer->target)
+		put_mark(answer->way, out);
+	else {
+		buf_printf(out, "{%s: ", answer->verdict);
+		put_target(answer->target, out);
+		buf_putc(out, '}');
+	}
 }
 
 static void put_place(const struct trace_rule *rule, struct buf *out)
@@ -88,7 +111,7 @@ static void put_listener(const struct explain_answer *answer, struct buf *out)
 	char text[ADDR_TEXT];
 
 	buf_printf(out, "  listener  %s, ", listener->mode);
-	if (listener->has[family])
+	if (explain_has_address(answer))
 		buf_printf(out, family == ADDR_IPV6 ? "[%s]:" : "%s:",
 			   addr_format(listener->addr[family], text));
 	else

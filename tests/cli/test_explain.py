@@ -114,14 +114,14 @@ def routes(shop):
 def others(shop):
 	answer, problems = ask(shop, "in=lan9", "to=192.0.2.9", "port=8080")
 	problems += differs(answer, verdict="proxy", target="near", table=None, ip_rule=None, route=None)
-	if answer.get("listener", {}).get("mode") != "redirect" or answer["listener"]["port"] != 3128:
-		problems.append(f"the listener is {answer.get('listener')}")
+	problems += differs(answer, listener={"mode": "redirect", "address": None, "port": 3128})
 	answer, more = ask(shop, "in=lan1", "to=192.0.2.9")
 	problems += more + differs(answer, verdict="balance", target=None, mark=None, balance={"by": "source",
 		"shares": [{"table": "vpn", "share": 3}, {"table": "isp", "share": 1}]})
 	answer, more = ask(shop, "in=lan2", "to=192.0.2.9", "mark=5")
-	return problems + more + differs(answer, verdict="mark", target=None, mark={"value": 0x10, "mask": 0xf0},
-		table=None)
+	problems += more + differs(answer, verdict="mark", target=None, mark={"value": 0x10, "mask": 0xf0}, table=None)
+	return problems + expect(shop.tpc("explain", "policy.yaml", "in=lan2", "to=192.0.2.9"), 0,
+		"{mark: {value: 0x10, mask: 0xf0}}\n", None)
 
 
 @case("the default and the guarantees are named as reasons, without a rule")
@@ -209,13 +209,56 @@ def wrong_batch(shop):
 		"packets:4:12: error", "a quote that nothing ends", "packets:5:1: error", "packets:6:4: error"])
 
 
+def packets(count):
+	chance = random.Random(7)
+	return [" ".join((f"in={chance.choice(['lan0', 'lan1', 'lan2', 'lan3', 'guest0'])}", f"from=10.0.0.{chance.randrange(256)}",
+		f"to={chance.choice(['203.0.113', '198.51.100', '192.0.2'])}.{chance.randrange(256)}",
+		f"proto={chance.choice(['tcp', 'udp', 'icmp'])}")) for _ in range(count)]
+
+
+@case("-O0 and -O1 give the same answers")
+def levels(shop):
+	shop.write("policy.yaml", POLICY)
+	text = "\n".join(packets(500)).encode()
+	plain = shop.tpc("explain", "policy.yaml", "--batch", "-", "--format", "json", "-O0", stdin=text)
+	flat = shop.tpc("explain", "policy.yaml", "--batch", "-", "--format", "json", "-O1", stdin=text)
+	problems = expect(plain, 0, (), None) + expect(flat, 0, (), None)
+	if plain.out.count("\n") != 500 or plain.out != flat.out:
+		problems.append("they differ")
+	return problems
+
+
+ROUTES = """version: 1
+tables:
+  a: {routes: [{to: 203.0.113.0/24, type: throw}, {dev: wg0, metric: 20}, {dev: wg1, metric: 10}]}
+  b: {routes: [{to: 203.0.113.0/25, type: blackhole}, {to: 203.0.113.7, dev: wg2}, {to: 192.0.2.0/24, dev: wg3}]}
+rules:
+  - {proto: tcp, then: {route: [a, b, prohibit]}}
+  - {proto: udp, then: {route: [b, main]}}
+"""
+
+
+@case("routing: metrics, throw, the next table of a row, what stands behind the last one")
+def rows(shop):
+	problems = []
+	for words, table, ip_rule, route in (
+			(("to=192.0.2.1", "proto=tcp"), "a", 10000, "default dev wg1 table 7100 protocol 116 metric 10"),
+			(("to=203.0.113.1", "proto=tcp"), "b", 10001, "blackhole 203.0.113.0/25 table 7101 protocol 116"),
+			(("to=203.0.113.7", "proto=tcp"), "b", 10001, "203.0.113.7 dev wg2 table 7101 protocol 116"),
+			(("to=203.0.113.200", "proto=tcp"), None, 10002, "prohibit"),
+			(("to=198.51.100.1", "proto=udp"), None, None, None)):
+		answer, more = ask(shop, *words, policy=ROUTES)
+		problems += more + [f"{words}: {text}" for text in differs(answer, verdict="route", ip_rule=ip_rule, route=route)]
+		if (answer["table"] or {}).get("name") != table:
+			problems.append(f"{words}: the table is {answer['table']}")
+	return problems + expect(shop.tpc("explain", "policy.yaml", "to=198.51.100.1", "proto=udp"), 0,
+		["{route: [b, main]}", "main, whose routes only the host knows"], None)
+
+
 @case("a batch says of each packet what it says of it alone")
 def same(shop):
 	shop.write("policy.yaml", POLICY)
-	chance = random.Random(7)
-	lines = [" ".join((f"in={chance.choice(['lan0', 'lan1', 'lan2', 'lan3', 'guest0'])}", f"from=10.0.0.{chance.randrange(256)}",
-		f"to={chance.choice(['203.0.113', '198.51.100', '192.0.2'])}.{chance.randrange(256)}",
-		f"proto={chance.choice(['tcp', 'udp', 'icmp'])}")) for _ in range(40)]
+	lines = packets(40)
 	done = shop.tpc("explain", "policy.yaml", "--batch", "-", "--format", "json", stdin="\n".join(lines).encode())
 	problems = expect(done, 0, (), None)
 	for line, text in zip(lines, done.out.splitlines()):
