@@ -59,9 +59,7 @@ extern const char *const cmd_levels[];
 /* For a verb's options. */
 #define CMD_LEVEL_OPTION                                                                 \
 	{                                                                                \
-		"optimize", 'O', "0|1",                                                  \
-			"0: an nft rule for each of the policy's, for a reader; 1, the " \
-			"default: maps",                                                 \
+		"optimize", 'O', "0|1", "0: a rule for each rule; 1, the default: maps", \
 			cmd_levels, false                                                \
 	}
 

@@ -108,12 +108,8 @@ static void add_match(struct digest *digest, const struct ir_match *match)
 	add_text(digest, buf_text(&digest->scratch));
 }
 
-static void add_chain(struct digest *digest, const struct ir_chain *chain)
+static void add_rules(struct digest *digest, const struct ir_chain *chain)
 {
-	add_text(digest, chain->name);
-	add_number(digest, chain->hook);
-	add_number(digest, chain->type);
-	add_number(digest, (uint64_t)chain->priority);
 	for (size_t i = 0; i < chain->rule_count; i++) {
 		const struct ir_rule *rule = &chain->rules[i];
 
@@ -123,6 +119,24 @@ static void add_chain(struct digest *digest, const struct ir_chain *chain)
 		for (size_t k = 0; k < rule->statement_count; k++)
 			add_statement(digest, &rule->statements[k]);
 	}
+}
+
+static void add_chain(struct digest *digest, const struct ir_chain *chain)
+{
+	add_text(digest, chain->name);
+	add_number(digest, chain->hook);
+	add_number(digest, chain->type);
+	add_number(digest, (uint64_t)chain->priority);
+	add_rules(digest, chain);
+}
+
+uint64_t ir_rules_digest(const struct ir_chain *chain, uint64_t seed)
+{
+	struct digest digest = { .value = FNV_START ^ seed };
+
+	add_rules(&digest, chain);
+	buf_free(&digest.scratch);
+	return digest.value;
 }
 
 static void add_ip_rule(struct digest *digest, const struct ir_ip_rule *rule)

@@ -83,39 +83,55 @@ static void put_lookup(struct flatten *flatten, struct result *out, const struct
 
 /* Makes a map of the run, or of as much of its beginning as fits. How many rules it takes in; 0:
  * none. */
+static bool fold_run(struct flatten *flatten, struct result *out, const struct ir_rule **rules,
+		     size_t count, const struct ir_match *key)
+{
+	struct run run = run_make(flatten, rules, count, key);
+	const struct interval_set **sets =
+		arena_alloc(flatten->scratch, count * sizeof(struct interval_set *));
+	struct overlay overlay;
+
+	if (run.elements > count * ELEMENTS_A_RULE)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		sets[i] = &run.members[i];
+	if (!overlay_make(flatten->scratch, sets, run.ends, count, LISTS * count + LISTS_MORE,
+			  &overlay))
+		return false;
+	put_lookup(flatten, out, &run, map_make(flatten, &run, &overlay));
+	return true;
+}
+
 static size_t fold(struct flatten *flatten, struct result *out, const struct ir_rule **rules,
 		   size_t count, const struct ir_match *key)
 {
-	for (; count_origins(rules, count) >= RUN_LEAST; count /= 2) {
-		struct run run = run_make(flatten, rules, count, key);
-		const struct interval_set **sets =
-			arena_alloc(flatten->arena, count * sizeof(struct interval_set *));
-		struct overlay overlay;
+	bool done = false;
 
-		if (run.elements > count * ELEMENTS_A_RULE)
-			continue;
-		for (size_t i = 0; i < count; i++)
-			sets[i] = &run.members[i];
-		if (!overlay_make(flatten->arena, sets, run.ends, count, LISTS * count + LISTS_MORE,
-				  &overlay))
-			continue;
-		put_lookup(flatten, out, &run, map_make(flatten, &run, &overlay));
-		return count;
+	while (!done && count_origins(rules, count) >= RUN_LEAST) {
+		flatten->scratch = arena_new();
+		done = fold_run(flatten, out, rules, count, key);
+		arena_free(flatten->scratch);
+		count = done ? count : count / 2;
 	}
-	return 0;
+	return done ? count : 0;
 }
 
+/* Where a long run did not fit into a map, the next attempt begins with twice what did. */
 static struct result flatten_row(struct flatten *flatten, const struct row *row)
 {
 	struct result out = { 0 };
+	size_t most = row->count;
 
 	for (size_t i = 0; i < row->count;) {
 		const struct ir_match *key = NULL;
 		size_t length = run_longest(flatten, row->rules + i, row->count - i, &key);
-		size_t folded = length ? fold(flatten, &out, row->rules + i, length, key) : 0;
+		size_t begin = length < most ? length : most;
+		size_t folded = length ? fold(flatten, &out, row->rules + i, begin, key) : 0;
 
 		if (!folded)
 			copy_rule(flatten, &out, row->rules[i]);
+		else
+			most = 2 * folded;
 		i += folded ? folded : 1;
 	}
 	return out;

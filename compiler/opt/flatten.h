@@ -7,14 +7,22 @@
 
 #include "ir/ir.h"
 
+/* A chain that maps lead to, and what stands in it as one number. */
+struct flatten_list {
+	const char *chain;
+	uint64_t digest;
+};
+
 /* Chains and sets while they grow; pointers to them stay good. */
 struct flatten {
-	struct arena *arena;
+	struct arena *arena, *scratch; /* the second: for one attempt at one run */
 	struct ir_chain **chains;
 	size_t chain_count;
 	struct ir_set **maps;
 	size_t map_count;
 	unsigned int number; /* of the last map */
+	struct flatten_list *lists;
+	size_t list_count;
 };
 
 /* Flattens the chain in place; chains that this makes are added behind the others. */

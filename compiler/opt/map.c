@@ -8,60 +8,36 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-static bool same_statement(const struct ir_statement *a, const struct ir_statement *b)
+/* One that another map leads to is shared only when it stands for the same rules of the policy, so
+ * that its comments stay true. */
+static uint64_t digest_of(const struct ir_chain *chain)
 {
-	const char *names[] = { a->name, b->name, a->chain, b->chain };
+	uint64_t digest = ir_rules_digest(chain, 0);
 
-	for (size_t i = 0; i < 4; i += 2)
-		if (names[i] != names[i + 1] &&
-		    (!names[i] || !names[i + 1] || strcmp(names[i], names[i + 1]) != 0))
-			return false;
-	return a->op == b->op && a->value == b->value && a->mask == b->mask &&
-	       a->reject == b->reject;
-}
-
-/* Those of the same place in the policy with the same words; a chain that other maps lead to is
- * shared only then, so that its comments stay true. */
-static bool same_rule(const struct ir_rule *a, const struct ir_rule *b)
-{
-	if (a->origin.source != b->origin.source || a->origin.begin != b->origin.begin ||
-	    a->statement_count != b->statement_count ||
-	    !run_same_words(a->matches, a->match_count, b->matches, b->match_count))
-		return false;
-	for (size_t i = 0; i < a->statement_count; i++)
-		if (!same_statement(&a->statements[i], &b->statements[i]))
-			return false;
-	return true;
-}
-
-static bool same_rules(const struct ir_chain *a, const struct ir_chain *b)
-{
-	if (a->rule_count != b->rule_count)
-		return false;
-	for (size_t i = 0; i < a->rule_count; i++)
-		if (!same_rule(&a->rules[i], &b->rules[i]))
-			return false;
-	return true;
+	for (size_t i = 0; i < chain->rule_count; i++)
+		digest = digest * 31 + chain->rules[i].origin.begin;
+	return digest;
 }
 
 static const char *list_chain(struct flatten *flatten, const struct run *run,
 			      const struct overlay_list *list, size_t first_list)
 {
-	struct ir_chain chain = { 0 }, *out;
+	struct ir_chain *chain = arena_new_of(flatten->arena, struct ir_chain);
+	uint64_t digest;
 
 	for (size_t i = 0; i < list->count; i++)
-		*arena_append(flatten->arena, chain.rules, chain.rule_count) =
-			run_rest(flatten, run, list->sets[i]);
-	for (size_t i = 0; i < flatten->chain_count; i++)
-		if (!strncmp(flatten->chains[i]->name, "map", 3) &&
-		    same_rules(flatten->chains[i], &chain))
-			return flatten->chains[i]->name;
-	chain.name = arena_printf(flatten->arena, "map%u.list%zu", flatten->number,
-				  flatten->chain_count - first_list + 1);
-	out = arena_new_of(flatten->arena, struct ir_chain);
-	*out = chain;
-	*arena_append(flatten->arena, flatten->chains, flatten->chain_count) = out;
-	return out->name;
+		*arena_append(flatten->arena, chain->rules, chain->rule_count) =
+			run_rest(flatten, flatten->arena, run, list->sets[i]);
+	digest = digest_of(chain);
+	for (size_t i = 0; i < flatten->list_count; i++)
+		if (flatten->lists[i].digest == digest)
+			return flatten->lists[i].chain;
+	chain->name = arena_printf(flatten->arena, "map%u.list%zu", flatten->number,
+				   flatten->list_count - first_list + 1);
+	*arena_append(flatten->arena, flatten->lists, flatten->list_count) =
+		(struct flatten_list){ chain->name, digest };
+	*arena_append(flatten->arena, flatten->chains, flatten->chain_count) = chain;
+	return chain->name;
 }
 
 static struct ir_target target_of(struct flatten *flatten, const struct run *run,
@@ -164,7 +140,7 @@ const struct ir_set *map_make(struct flatten *flatten, const struct run *run,
 			      const struct overlay *overlay)
 {
 	const struct ir_key *key = run->key->ops->key;
-	size_t first_list = flatten->chain_count;
+	size_t first_list = flatten->list_count;
 	struct ir_set map = { 0 };
 	uint32_t *leads = arena_alloc(flatten->arena, (overlay->list_count + 1) * sizeof(*leads));
 

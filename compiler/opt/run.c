@@ -213,23 +213,25 @@ struct run run_make(struct flatten *flatten, const struct ir_rule **rules, size_
 	struct run run = { .rules = rules, .count = count, .key = key };
 
 	find_common(flatten, &run);
-	run.members = arena_alloc(flatten->arena, count * sizeof(*run.members));
-	run.ends = arena_alloc(flatten->arena, count * sizeof(*run.ends));
+	run.members = arena_alloc(flatten->scratch, count * sizeof(*run.members));
+	run.ends = arena_alloc(flatten->scratch, count * sizeof(*run.ends));
 	for (size_t i = 0; i < count; i++) {
 		const struct ir_match *match = match_of(rules[i], key);
 
-		match->ops->key->members(flatten->arena, match, &run.members[i]);
+		match->ops->key->members(flatten->scratch, match, &run.members[i]);
 		run.elements += run.members[i].count;
-		run.ends[i] = ends_packet(rules[i]) && !run_rest(flatten, &run, i).match_count;
+		run.ends[i] = ends_packet(rules[i]) &&
+			      !run_rest(flatten, flatten->scratch, &run, i).match_count;
 	}
 	return run;
 }
 
-struct ir_rule run_rest(struct flatten *flatten, const struct run *run, size_t index)
+struct ir_rule run_rest(struct flatten *flatten, struct arena *arena, const struct run *run,
+			size_t index)
 {
 	struct ir_rule rule = *run->rules[index];
 
-	rule.matches = arena_alloc(flatten->arena, (rule.match_count + 1) * sizeof(*rule.matches));
+	rule.matches = arena_alloc(arena, (rule.match_count + 1) * sizeof(*rule.matches));
 	rule.match_count = 0;
 	if (!run->common)
 		rule.match_count = put_rest(flatten, run->rules[index],

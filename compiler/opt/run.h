@@ -27,8 +27,10 @@ size_t run_longest(struct flatten *flatten, const struct ir_rule **rules, size_t
 		   const struct ir_match **key);
 struct run run_make(struct flatten *flatten, const struct ir_rule **rules, size_t count,
 		    const struct ir_match *key);
-/* A copy of the run's rule that asks only what neither the field nor the common matches say. */
-struct ir_rule run_rest(struct flatten *flatten, const struct run *run, size_t index);
+/* A copy, in the arena, of the run's rule that asks only what neither the field nor the common
+ * matches say. */
+struct ir_rule run_rest(struct flatten *flatten, struct arena *arena, const struct run *run,
+			size_t index);
 /* Do both print the same matches? */
 bool run_same_words(const struct ir_match *a, size_t a_count, const struct ir_match *b,
 		    size_t b_count);
