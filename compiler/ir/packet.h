@@ -20,7 +20,7 @@ struct ir_packet {
 	const char *in, *out; /* interface names, "" when not known */
 	enum addr_family family;
 	addr_bits from, to;
-	bool has_from, has_to;         /* they are known */
+	bool has_from, has_to;          /* they are known */
 	bool to_local, to_broadcast;    /* what the kernel's fib would say of the destination */
 	unsigned int protocol;          /* IP protocol number; 0 when not known */
 	unsigned int source_port, port; /* 0 when not known */
