@@ -91,8 +91,9 @@ lint: all unit ## the rules of the house: includes, lengths, style
 golden: all ## write anew what the golden policies are expected to compile to
 	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/golden.py --update $(CASES)
 
-bench: all $(OUT)/bench/timer ## time and memory of a compilation, against their bounds
-	@$(PYTHON) tests/bench/run --tpc $(OUT)/tpc --timer $(OUT)/bench/timer
+bench: all $(OUT)/bench/timer $(OUT)/bench/flood ## time and memory of tpc, and of packets in its rules, against their bounds
+	@$(PYTHON) tests/bench/run --tpc $(OUT)/tpc --timer $(OUT)/bench/timer \
+		--flood $(OUT)/bench/flood
 
 unit: $(UNIT) ## build the unit tests
 
@@ -162,7 +163,7 @@ $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/all.a $(OUT)/flags
 	@echo '  LD $@'
 	$(Q)$(CC) $(link_flags) -o $@ $< $(OUT)/all.a $(module_libs) $(unit_libs)
 
-$(OUT)/bench/timer: $(OUT)/obj/tests/bench/timer.o $(OUT)/flags
+$(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo '  LD $@'
 	$(Q)$(CC) $(link_flags) -o $@ $<
