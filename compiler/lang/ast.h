@@ -154,6 +154,11 @@ struct ast_route {
 	int64_t metric, mtu;
 };
 
+struct ast_endpoint {
+	struct addr addr;
+	struct span span;
+};
+
 struct ast_table {
 	const char *name;
 	struct span span;
@@ -165,6 +170,8 @@ struct ast_table {
 	int fallback; /* enum ast_fallback */
 	bool prefer_main, masquerade, strict;
 	struct span prefer_main_span, masquerade_span, strict_span;
+	struct ast_endpoint *endpoints; /* where a tunnel's own packets go */
+	size_t endpoint_count;
 	struct ast_addresses snat;
 	int64_t clamp_mss; /* -1: no; 0: the route's MTU; else bytes */
 	int64_t id, priority;

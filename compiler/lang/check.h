@@ -33,6 +33,8 @@ bool check_refuse(struct diag *diag, struct span span, const char *text, const c
 /* check_way.c: what is wrong with a listener or a table itself. */
 bool check_listener(struct diag *diag, const struct ast_listener *listener);
 bool check_table(struct diag *diag, const struct ast_table *table);
+/* Is the route one of the family? */
+bool check_route_in(const struct ast_route *route, enum addr_family family);
 /* The interfaces of a table's routes; *complete is false when a route names none. */
 const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count,
 			      bool *complete);

@@ -79,7 +79,7 @@ const char **check_table_devs(struct arena *arena, const struct ast_table *table
 /* ---- tables ---- */
 
 /* Several next hops by interface alone are an IPv4 route: see lower_route.c. */
-static bool is_in(const struct ast_route *route, enum addr_family family)
+bool check_route_in(const struct ast_route *route, enum addr_family family)
 {
 	const struct ast_hop *hop = route->hop_count ? &route->hops[0] : &route->hop;
 
@@ -97,8 +97,8 @@ static bool is_same_place(const struct ast_route *a, const struct ast_route *b)
 	if (!a->is_default)
 		return a->to.addr.family == b->to.addr.family &&
 		       a->to.addr.bits == b->to.addr.bits && a->to.length == b->to.length;
-	return (is_in(a, ADDR_IPV4) && is_in(b, ADDR_IPV4)) ||
-	       (is_in(a, ADDR_IPV6) && is_in(b, ADDR_IPV6));
+	return (check_route_in(a, ADDR_IPV4) && check_route_in(b, ADDR_IPV4)) ||
+	       (check_route_in(a, ADDR_IPV6) && check_route_in(b, ADDR_IPV6));
 }
 
 /* A route without a metric is the first in IPv4, where it has 0, and late in IPv6, where it has

@@ -271,8 +271,7 @@ static bool lower_route(struct lower *lower, const struct ast_table *table,
 }
 
 static void table_route(struct lower *lower, const struct ast_table *table,
-			const struct ast_route *route, const bool families[ADDR_FAMILIES],
-			bool found[ADDR_FAMILIES])
+			const struct ast_route *route, const bool families[ADDR_FAMILIES])
 {
 	bool any = false;
 
@@ -284,7 +283,6 @@ static void table_route(struct lower *lower, const struct ast_table *table,
 		any = true;
 		if (!families[family])
 			continue;
-		found[family] = true;
 		*add_route(lower) = out;
 	}
 	if (any)
@@ -296,25 +294,6 @@ static void table_route(struct lower *lower, const struct ast_table *table,
 }
 
 static const char *const family_names[] = { "IPv4", "IPv6" };
-
-/* Packets of a family that a table has no route for: with a fallback they are told, without they
- * leave. */
-static void warn_of_gap(struct lower *lower, const struct ast_table *table, enum addr_family family)
-{
-	struct diag_record *record;
-
-	if (table->fallback != FALLBACK_MAIN ||
-	    (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_BLOCK))
-		return;
-	record =
-		diag_add(lower->diag,
-			 family == ADDR_IPV6 ? DIAG_ipv6_uncovered : DIAG_ipv4_uncovered,
-			 table->span,
-			 "the table \"%s\" has no %s route, so %s that rules send there leaves by the main table",
-			 table->name, family_names[family], family_names[family]);
-	diag_help(record, "add an %s `via`, `fallback: unreachable`, or `family: %s` to the rules",
-		  family_names[family], family == ADDR_IPV6 ? "ipv4" : "ipv6");
-}
 
 /* Does the table have any route of the family? */
 static bool has_family(struct lower *lower, const struct ast_table *table, enum addr_family family)
@@ -346,19 +325,15 @@ static void check_source(struct lower *lower, const struct ast_table *table,
 }
 
 static void table_routes(struct lower *lower, const struct ast_table *table,
-			 const bool families[ADDR_FAMILIES], const bool routed[ADDR_FAMILIES])
+			 const bool families[ADDR_FAMILIES])
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
-	bool found[ADDR_FAMILIES] = { false, false };
 
 	check_source(lower, table, &table->snat, "snat");
 	check_source(lower, table, &table->shorthand.src, "src");
 	for (size_t i = 0; i < count; i++)
-		table_route(lower, table, &routes[i], families, found);
-	for (int family = 0; family < ADDR_FAMILIES; family++)
-		if (routed[family] && !found[family])
-			warn_of_gap(lower, table, (enum addr_family)family);
+		table_route(lower, table, &routes[i], families);
 }
 
 /* Families in which a table has a way out at all: those its uplink answers in. */
@@ -385,7 +360,6 @@ static void reply_families(struct lower *lower, struct lower_class *way)
 static void lower_table(struct lower *lower, const struct ast_table *table)
 {
 	bool families[ADDR_FAMILIES] = { false, false };
-	bool routed[ADDR_FAMILIES] = { false, false };
 
 	for (size_t i = 0; i < lower->class_count; i++) {
 		const struct lower_class *way = lower->classes[i];
@@ -395,11 +369,9 @@ static void lower_table(struct lower *lower, const struct ast_table *table)
 				continue;
 			families[ADDR_IPV4] |= way->families[ADDR_IPV4];
 			families[ADDR_IPV6] |= way->families[ADDR_IPV6];
-			for (int family = 0; family < ADDR_FAMILIES; family++)
-				routed[family] |= lower_leads_out(way) && way->families[family];
 		}
 	}
-	table_routes(lower, table, families, routed);
+	table_routes(lower, table, families);
 }
 
 /* The author's tables, and those that uplinks have beside them. */

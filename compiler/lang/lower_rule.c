@@ -30,8 +30,8 @@ struct lowering {
 	const struct ast_rule *rule;
 	struct apart *aparts; /* the same in both families */
 	size_t apart_count;
-	bool empty;    /* a set without an address was asked for */
-	bool too_many; /* more combinations than a rule may have */
+	const struct ast_set *empty; /* a set without an address was asked for */
+	bool too_many;               /* more combinations than a rule may have */
 };
 
 /* ---- what the matches ask for ---- */
@@ -58,7 +58,8 @@ static enum match_extent named_set(struct match_context *context, const char *na
 		builtin_find(lower->arena, name, &built_in);
 	contents = set ? &set->contents.family[context->family] : &built_in.family[context->family];
 	extent = set && set->dynamic ? EXTENT_SOME : extent_of(contents, context->family);
-	lowering->empty |= set && !set->dynamic && addr_set_is_empty(&set->contents);
+	if (set && !set->dynamic && addr_set_is_empty(&set->contents))
+		lowering->empty = set;
 	if (extent == EXTENT_SOME)
 		*out = lower_set(lower,
 				 arena_printf(lower->arena, "%s_%s", name,
@@ -414,16 +415,21 @@ static void put_rules(struct lowering *lowering, struct lower_walk *walk,
 static void warn_of_nothing(struct lowering *lowering)
 {
 	const struct ast_rule *rule = lowering->rule;
+	struct diag_record *record;
 
-	if (lowering->empty)
-		diag_help(diag_add(lowering->lower->diag, DIAG_empty_set, rule->span,
-				   "this rule matches nothing: its set has no address"),
-			  "fill the set, or remove the rule");
-	else
+	if (lowering->empty) {
+		record = diag_add(lowering->lower->diag, DIAG_empty_set, rule->span,
+				  "this rule matches nothing: its set has no address");
+		diag_also(record, lowering->empty->span,
+			  lowering->empty->expression.without_count ? "nothing is left of this one"
+								    : "this one is empty");
+		diag_help(record, "fill the set, or remove the rule");
+	} else {
 		diag_help(diag_add(lowering->lower->diag, DIAG_never_matches, rule->span,
 				   "no packet can fit this rule"),
 			  "its conditions exclude each other, or one of them all there is: look at the families and "
 			  "destinations that they name, and at what stands behind `not`");
+	}
 }
 
 void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)

@@ -6,7 +6,7 @@
 void prove_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		  const struct ir *ir)
 {
-	(void)arena;
-	(void)ir;
 	prove_cover(diag, policy);
+	prove_tunnels(arena, diag, policy, ir);
+	prove_numbers(arena, diag, policy, ir);
 }

@@ -15,13 +15,18 @@ struct prove_row;
 void prove_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		  const struct ir *ir);
 
-/* prove_cover.c: rules, and a default, that no packet gets as far as. */
+/* prove_cover.c: rules, and a default, that no packet gets as far as; and what else is seen of the
+ * rows of boxes. */
 void prove_cover(struct diag *diag, struct ast_policy *policy);
 /* prove_order.c: destinations in two sets where the order of two rules decides. */
 void prove_order(struct diag *diag, struct ast_policy *policy, const struct prove_row *row);
+/* prove_leak.c: tables that let a family go. */
+void prove_leaks(struct diag *diag, const struct prove_row *row);
 /* prove_tunnel.c: tunnels whose own packets would be sent into them. */
-void prove_tunnels(struct diag *diag, struct ast_policy *policy, const struct ir *ir);
+void prove_tunnels(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		   const struct ir *ir);
 /* prove_number.c: marks, tables and priorities that other programs are known to use. */
-void prove_numbers(struct diag *diag, struct ast_policy *policy, const struct ir *ir);
+void prove_numbers(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		   const struct ir *ir);
 
 #endif

@@ -423,6 +423,7 @@ void prove_cover(struct diag *diag, struct ast_policy *policy)
 		prove_fill(&rows[i], shared);
 		covering.row = &rows[i];
 		judge_row(&covering);
+		prove_leaks(diag, &rows[i]);
 		if (!rows[i].host)
 			prove_order(diag, policy, &rows[i]);
 	}

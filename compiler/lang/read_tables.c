@@ -170,6 +170,36 @@ static bool read_clamp(struct decode *decode, const struct decode_field *field,
 	return true;
 }
 
+static bool read_endpoint(struct decode *decode, const struct node *value, struct ast_table *table)
+{
+	const char *why = "write the address that the tunnel is set up with, or a list of them";
+	struct addr addr;
+
+	if (value->kind != NODE_SCALAR ||
+	    !addr_parse(decode->arena, value->text, value->length, &addr, &why)) {
+		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
+				   "this is no address of a tunnel's other end"),
+			  "%s", why);
+		return false;
+	}
+	*arena_append(decode->arena, table->endpoints, table->endpoint_count) =
+		(struct ast_endpoint){ addr, value->span };
+	return true;
+}
+
+static bool read_endpoints(struct decode *decode, const struct decode_field *field,
+			   const struct node *value, void *target)
+{
+	bool good = true;
+
+	(void)field;
+	if (value->kind != NODE_LIST)
+		return read_endpoint(decode, value, target);
+	for (size_t i = 0; i < value->count; i++)
+		good &= read_endpoint(decode, &value->items[i], target);
+	return good;
+}
+
 #define TABLE(key_, reader, member) \
 	.key = key_, .read = reader, .offset = offsetof(struct ast_table, member)
 
@@ -181,6 +211,7 @@ static const struct decode_field table_fields[] = {
 	{ TABLE("mtu", decode_integer, shorthand.mtu), .least = MTU_LEAST, .most = MTU_MOST },
 	{ TABLE("onlink", decode_bool, shorthand.hop.onlink) },
 	{ .key = "routes", .read = read_routes },
+	{ .key = "endpoint", .read = read_endpoints },
 	{ TABLE("fallback", decode_choice, fallback), .choices = fallback_words },
 	{ TABLE("prefer_main", decode_bool, prefer_main) },
 	{ TABLE("masquerade", decode_bool, masquerade) },

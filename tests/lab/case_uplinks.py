@@ -163,7 +163,7 @@ def _replies_past_proxy():
         _inbound(net, "wan0")
 
 
-KILL = TABLES.replace("fallback: unreachable", "fallback: unreachable, strict: true") + """rules:
+KILL = TABLES.replace("fallback: unreachable", "fallback: unreachable, strict: true, endpoint: 192.0.2.77") + """rules:
   - {in: lan0, then: {route: vpn}}
   - {user: 1001, then: {route: vpn}}
 """
