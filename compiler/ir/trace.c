@@ -149,7 +149,8 @@ static void rule_seen(struct ir_watch *watch, size_t chain, const struct ir_rule
 	bool takes = held == rule->match_count, back = takes && goes_back(rule);
 	size_t reach = depth * DEPTH_WEIGHT + (takes && !back ? DEPTH_WEIGHT - 1 : held + 1);
 
-	if (!found)
+	/* What would have led back and did not is no condition that failed. */
+	if (!found || (!takes && goes_back(rule)))
 		return;
 	if (takes)
 		note_taken(trace, found, rule);

@@ -90,6 +90,31 @@ def furthest(shop):
 	return problems + more + ([] if found == "from: 10.0.0.0/8" else [f"it is {found}"])
 
 
+@case("conditions of many alternatives, and of both families: which of them failed")
+def alternatives(shop):
+	policy = SEED + """  - {from: [10.0.0.0/8, "fd00::/8"], to: foreign, then: drop}
+  - {proto: tcp, payload: {contains: secret, within: 64}, then: drop}
+  - {proto: udp, port: 53, payload: {not: {contains: secret, within: 64}}, then: drop}
+  - {port: 22, to: foreign, payload: {starts_with: SSH}, then: drop}
+"""
+	problems = []
+	for words, line, condition in (
+			(("from=10.0.0.1", "to=192.0.2.1"), 8, "to: foreign"),
+			(("from=fd00::1", "to=2001:db8::1"), 8, "to: foreign"),
+			(("from=192.0.2.1", "to=203.0.113.1", "proto=udp"), 8, 'from: [10.0.0.0/8, "fd00::/8"]'),
+			(("to=192.0.2.1", "proto=tcp"), 9, "payload: {contains: secret, within: 64}"),
+			(("to=192.0.2.1", "payload=something else that has no such word in it at all"), 9,
+				"payload: {contains: secret, within: 64}"),
+			(("to=192.0.2.1", "proto=udp", "port=53", "payload=is it secret?"), 10,
+				"payload: {not: {contains: secret, within: 64}}"),
+			(("to=203.0.113.1", "proto=udp", "port=22", "payload=HTTP"), 11, "payload: {starts_with: SSH}"),
+			(("to=192.0.2.1", "proto=udp", "port=22", "payload=SSH"), 11, "to: foreign")):
+		answer, more = ask(shop, *words, policy=policy)
+		found = dict(failed(answer)).get(line)
+		problems += more + ([] if found == condition else [f"{words}: {found!r}, not {condition!r}"])
+	return problems
+
+
 @case("what drops and rejects has neither mark nor table")
 def refused(shop):
 	answer, problems = ask(shop, "in=guest0", "to=192.0.2.9")
