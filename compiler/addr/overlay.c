@@ -21,6 +21,12 @@ struct cursor {
 	uint32_t index;
 };
 
+/* A set with an edge before it, and where that is. */
+struct entry {
+	addr_bits edge;
+	struct cursor *cursor;
+};
+
 struct print {
 	uint64_t a, b;
 };
@@ -28,9 +34,11 @@ struct print {
 struct sweep {
 	struct arena *arena;
 	struct cursor *cursors;
-	struct cursor **heap;
+	struct entry *heap;
 	size_t heap_count;
 	uint64_t *active;
+	struct print print; /* of all open sets */
+	size_t open_count;
 	const bool *ends;
 	size_t words, room, entries, most;
 	struct print *prints; /* of the lists, by number */
@@ -48,6 +56,11 @@ static uint64_t mix(uint64_t value)
 	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9u;
 	value = (value ^ value >> 27) * 0x94d049bb133111ebu;
 	return value ^ value >> 31;
+}
+
+static struct print print_of(uint32_t index)
+{
+	return (struct print){ mix(2 * (uint64_t)index), mix(2 * (uint64_t)index + 1) };
 }
 
 /* ---- edges ---- */
@@ -69,13 +82,12 @@ static bool has_edge(const struct cursor *cursor)
 
 static void sink(struct sweep *sweep, size_t at)
 {
-	struct cursor **heap = sweep->heap, *moved = heap[at];
-	addr_bits key = edge(moved);
+	struct entry *heap = sweep->heap, moved = heap[at];
 
 	for (size_t child; (child = 2 * at + 1) < sweep->heap_count; at = child) {
-		if (child + 1 < sweep->heap_count && edge(heap[child + 1]) < edge(heap[child]))
+		if (child + 1 < sweep->heap_count && heap[child + 1].edge < heap[child].edge)
 			child++;
-		if (key <= edge(heap[child]))
+		if (moved.edge <= heap[child].edge)
 			break;
 		heap[at] = heap[child];
 	}
@@ -85,12 +97,18 @@ static void sink(struct sweep *sweep, size_t at)
 /* Goes over the edge of the set at the top. */
 static void pass(struct sweep *sweep)
 {
-	struct cursor *cursor = sweep->heap[0];
+	struct cursor *cursor = sweep->heap[0].cursor;
+	struct print print = print_of(cursor->index);
 
 	sweep->active[cursor->index / WORD] ^= 1ull << cursor->index % WORD;
+	sweep->print.a += cursor->open ? -print.a : print.a;
+	sweep->print.b += cursor->open ? -print.b : print.b;
+	sweep->open_count += cursor->open ? -1ul : 1ul;
 	cursor->next += cursor->open;
 	cursor->open = !cursor->open;
-	if (!has_edge(cursor))
+	if (has_edge(cursor))
+		sweep->heap[0].edge = edge(cursor);
+	else
 		sweep->heap[0] = sweep->heap[--sweep->heap_count];
 	if (sweep->heap_count)
 		sink(sweep, 0);
@@ -106,9 +124,10 @@ static size_t gather(const struct sweep *sweep, struct print *print, uint32_t *i
 	for (size_t w = 0; w < sweep->words; w++)
 		for (uint64_t word = sweep->active[w]; word; word &= word - 1) {
 			uint32_t index = (uint32_t)(w * WORD + (size_t)__builtin_ctzll(word));
+			struct print one = print_of(index);
 
-			print->a += mix(2 * (uint64_t)index);
-			print->b += mix(2 * (uint64_t)index + 1);
+			print->a += one.a;
+			print->b += one.b;
 			if (into)
 				into[count] = index;
 			count++;
@@ -163,12 +182,16 @@ static size_t intern(struct sweep *sweep, struct print print, size_t count, stru
 static void add_atom(struct sweep *sweep, addr_bits first, addr_bits last)
 {
 	struct overlay *out = sweep->out;
-	struct print print = { 0 };
-	size_t count = gather(sweep, &print, NULL), list;
+	struct print print = sweep->print;
+	size_t count = sweep->open_count, list;
 	struct overlay_atom *before = out->atom_count ? &out->atoms[out->atom_count - 1] : NULL;
 
 	if (!count)
 		return;
+	if (sweep->ends) {
+		print = (struct print){ 0 };
+		count = gather(sweep, &print, NULL);
+	}
 	list = intern(sweep, print, count, (struct interval){ first, last });
 	if (!sweep->keeps_atoms)
 		return;
@@ -182,11 +205,11 @@ static void add_atom(struct sweep *sweep, addr_bits first, addr_bits last)
 static bool run(struct sweep *sweep)
 {
 	while (sweep->heap_count) {
-		addr_bits at = edge(sweep->heap[0]);
+		addr_bits at = sweep->heap[0].edge;
 
-		while (sweep->heap_count && edge(sweep->heap[0]) == at)
+		while (sweep->heap_count && sweep->heap[0].edge == at)
 			pass(sweep);
-		add_atom(sweep, at, sweep->heap_count ? edge(sweep->heap[0]) - 1 : (addr_bits)-1);
+		add_atom(sweep, at, sweep->heap_count ? sweep->heap[0].edge - 1 : (addr_bits)-1);
 		if (sweep->entries > sweep->most)
 			return false;
 	}
@@ -200,12 +223,13 @@ static bool make(struct sweep sweep, const struct interval_set *const *sets, siz
 	*sweep.out = (struct overlay){ 0 };
 	sweep.words = (count + WORD - 1) / WORD;
 	sweep.cursors = arena_alloc(arena, count * sizeof(*sweep.cursors) + 1);
-	sweep.heap = arena_alloc(arena, count * sizeof(struct cursor *) + 1);
+	sweep.heap = arena_alloc(arena, count * sizeof(*sweep.heap) + 1);
 	sweep.active = arena_alloc(arena, sweep.words * sizeof(*sweep.active) + 1);
 	for (size_t i = 0; i < count; i++) {
 		sweep.cursors[i] = (struct cursor){ .set = sets[i], .index = (uint32_t)i };
 		if (sets[i]->count)
-			sweep.heap[sweep.heap_count++] = &sweep.cursors[i];
+			sweep.heap[sweep.heap_count++] =
+				(struct entry){ edge(&sweep.cursors[i]), &sweep.cursors[i] };
 	}
 	for (size_t i = sweep.heap_count / 2; i--;)
 		sink(&sweep, i);

@@ -18,6 +18,8 @@
 enum { STEPS_MOST = 4000000, LIST_CUTS_MOST = 2000 };
 /* Rules that are named as those which cover; more than that are not even made fewer. */
 enum { SHOWN_MOST = 4, USED_MOST = 24 };
+/* Of each family the usual destinations and those that rules must name. */
+enum { ROWS = 2 * ADDR_FAMILIES };
 
 /* What is known of a rule. */
 struct fate {
@@ -388,13 +390,14 @@ static void tell(struct diag *diag, const struct ast_policy *policy,
 }
 
 static void tell_all(struct covering *covering, struct diag *diag, struct ast_policy *policy,
-		     const struct prove_row *rows, size_t row_count)
+		     const struct prove_row *rows, size_t row_count, bool *unreached)
 {
 	covering->steps = 0;
 	for (size_t i = 0; i < covering->fate_count; i++) {
 		const struct fate *fate = &covering->fates[i];
 
-		if (!fate->present || fate->reached || !fate->used)
+		unreached[i] = fate->present && !fate->reached && fate->used;
+		if (!unreached[i])
 			continue;
 		make_fewer(covering, rows, row_count, i);
 		if (i < policy->rule_count)
@@ -410,12 +413,13 @@ void prove_cover(struct diag *diag, struct ast_policy *policy)
 {
 	struct arena *arena = arena_new();
 	struct prove_shared *shared = prove_share(arena, policy);
-	struct prove_row rows[ADDR_FAMILIES * 2];
+	struct prove_row rows[ROWS];
 	struct covering covering = { .arena = arena, .fate_count = policy->rule_count + 2 };
+	bool *unreached;
 
 	covering.words = covering.fate_count / 64 + 1;
 	covering.fates = arena_alloc(arena, covering.fate_count * sizeof(*covering.fates));
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ROWS; i++) {
 		rows[i] = (struct prove_row){ .arena = arena,
 					      .policy = policy,
 					      .family = (enum addr_family)(i / 2),
@@ -424,9 +428,9 @@ void prove_cover(struct diag *diag, struct ast_policy *policy)
 		covering.row = &rows[i];
 		judge_row(&covering);
 		prove_leaks(diag, &rows[i]);
-		if (!rows[i].host)
-			prove_order(diag, policy, &rows[i]);
 	}
-	tell_all(&covering, diag, policy, rows, sizeof(rows) / sizeof(rows[0]));
+	unreached = arena_alloc(arena, covering.fate_count);
+	tell_all(&covering, diag, policy, rows, ROWS, unreached);
+	prove_order(diag, policy, rows, ROWS, unreached);
 	arena_free(arena);
 }
