@@ -39,8 +39,9 @@ struct apply_counts {
 	size_t new_routes, old_routes;
 	size_t new_rules, old_rules; /* ip rules */
 	size_t new_sets, elements, old_sets;
-	const char *flip; /* why the nft rules were written anew, or NULL */
-	size_t nft_rules; /* how many they are */
+	size_t updated_sets, added, removed; /* sets in place, and their elements */
+	const char *flip;                    /* why the nft rules were written anew, or NULL */
+	size_t nft_rules;                    /* how many they are */
 };
 
 enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts *counts);
