@@ -63,6 +63,11 @@ extern const char *const cmd_levels[];
 			cmd_levels, false                                                       \
 	}
 
+#define CMD_STRICT_OPTION                                                         \
+	{                                                                         \
+		"strict", 0, NULL, "take every warning for an error", NULL, false \
+	}
+
 enum { CMD_ANY_NUMBER = 0xffff }; /* most_args of a verb that takes a list */
 
 struct cmd_call {

@@ -18,6 +18,7 @@
 #include "live/archive.h"
 #include "live/beside.h"
 #include "live/checks.h"
+#include "live/plan.h"
 #include "live/report.h"
 #include "live/strangers.h"
 #include "live/zone.h"
@@ -197,6 +198,8 @@ static enum apply_outcome decide(struct apply *apply)
 		return APPLY_REFUSED;
 	if (apply->job->dry_run) {
 		apply_describe(apply);
+		if (apply->job->plan)
+			plan_make(apply, apply->job->plan);
 		return has_changes(apply) ? APPLY_DONE : APPLY_UNCHANGED;
 	}
 	if (has_changes(apply))

@@ -15,6 +15,7 @@
 struct arena;
 struct diag;
 struct ir;
+struct plan;
 struct report;
 
 struct apply_job {
@@ -23,6 +24,7 @@ struct apply_job {
 	struct report *report; /* everything else, and what was done */
 	struct ir *ir;         /* names of sets may change */
 	const char *policy;    /* the policy's path, for the record */
+	struct plan *plan;     /* what a dry run would change, thing by thing; or NULL */
 	bool dry_run;          /* find out what would be done, change nothing */
 };
 

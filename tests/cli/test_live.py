@@ -12,7 +12,7 @@ import threading
 import time
 
 from cli import ROOT, TPC, case, expect, main
-from host import Host
+from hosted import differs, live
 
 SEED = """version: 1
 sets:
@@ -41,26 +41,6 @@ rules:
   - {to: far, count: true, name: rest, then: {route: vpn}}
   - {to: near, then: {route: vpn}}
 """
-
-
-def live(name):
-	"""A case with a Host beside the Shop."""
-	def add(function):
-		@case(name)
-		def _(shop):
-			with Host(shop) as host:
-				return function(shop, host)
-		return function
-	return add
-
-
-def differs(before, after, what):
-	"""What differs, but for the order in which nft and ip tell it."""
-	if sorted(before.splitlines()) == sorted(after.splitlines()):
-		return []
-	gone = [f"- {line}" for line in before.splitlines() if line not in after.splitlines()]
-	new = [f"+ {line}" for line in after.splitlines() if line not in before.splitlines()]
-	return [what, *gone, *new]
 
 
 def changes(result):

@@ -112,7 +112,7 @@ class Expecting:
         if packet.place:
             # A connection straight to a listener's port that the policy does not mind.
             many = packet.local and packet.place == "broadcast"
-            return [Outcome(passed=True, delivered=None if many else True, sent=None if many else "", mark=mark,
+            return [Outcome(passed=None if many else True, delivered=None if many else True, sent=None if many else "", mark=mark,
                             listener=None, told=None)]
         if packets.is_odd(packet.family, packet.to):
             return [Outcome(passed=None if packet.local else True, delivered=None, sent=None, mark=mark, told=None)]

@@ -167,7 +167,7 @@ def words(packet, now):
 
 class Loader:
     def __init__(self, router):
-        self.router, self.undo, self.applied = router, {4: "", 6: ""}, False
+        self.router, self.undo, self.applied, self.dynamic = router, {4: "", 6: ""}, False, False
 
     def load(self, compiled, by_hand=True, alter=None):
         """`alter` changes the nft text on its way: for the test's own test."""
@@ -193,8 +193,11 @@ class Loader:
             raise Broken(f"ip -{family} -batch: exit {done.returncode}\n{done.stderr[:3000]}")
 
     def _apply(self, compiled):
-        if any(self.undo.values()):
+        # What a dynamic set holds outlives an apply, as it must.
+        if any(self.undo.values()) or self.dynamic:
             self.clear()
+        self.dynamic = any("dynamic" in body for body in compiled.policy.body["sets"].values()
+                           if isinstance(body, dict))
         level = [compiled.level] if compiled.level else []
         done = tpc("apply", compiled.path, "-q", *level, host=self.router)
         self.applied = True

@@ -332,7 +332,7 @@ class Maker:
             packet.sport = draw.between(1, 65535) if packet.protocol in (wire.ICMP, wire.ICMPV6) else 0
         if packet.protocol != wire.TCP:
             packet.flags = wire.SYN
-        if packet.app and (packet.app, packet.protocol) not in values.FIRST_WORDS:
+        if packet.app and values.FIRST_WORDS.get((packet.app, packet.protocol)) != packet.payload:
             return None
         if packet.protocol == wire.SCTP:
             packet.payload = b""  # behind its first chunk there would be a broken one
