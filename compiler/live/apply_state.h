@@ -12,6 +12,7 @@
 #include "live/diff.h"
 #include "live/folder.h"
 #include "live/observe.h"
+#include "live/pending.h"
 #include "live/record.h"
 #include "live/undo.h"
 
@@ -30,6 +31,7 @@ struct apply {
 	struct folder folder;
 	struct record *before; /* of the last apply, or NULL */
 	struct record *after;
+	struct pending pending; /* of the watchdog, once it is armed */
 	struct observed observed;
 	struct diff diff;
 	struct apply_setting *settings; /* to be written */

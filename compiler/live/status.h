@@ -10,12 +10,14 @@
 #include "live/observe.h"
 
 struct arena;
+struct pending;
 struct report;
 
 struct status_policy {
 	const char *name;
 	const struct record *record; /* NULL: it was loaded by hand, or its record is gone */
 	struct observed observed;
+	const struct pending *pending; /* its last apply waits for a confirmation; or NULL */
 	struct report *problems; /* warnings: what does not hold, and the command that mends it */
 };
 

@@ -92,7 +92,7 @@ struct watch {
 	pid_t parent;
 	bool is_alone; /* whoever applies is done, or gone */
 	bool is_late;
-	struct order order;
+	struct order armed; /* by this order */
 	struct pending self;
 };
 
@@ -137,46 +137,44 @@ static void set_timer(struct watch *watch, int64_t moment)
 }
 
 /* False: the other end is closed. */
-static bool take_order(struct watch *watch)
+static bool take_order(const struct watch *watch, struct order *out)
 {
-	struct order order;
 	ssize_t length;
 
 	do
-		length = recv(watch->socket, &order, sizeof(order), 0);
+		length = recv(watch->socket, out, sizeof(*out), 0);
 	while (length < 0 && errno == EINTR);
-	if (length != sizeof(order))
-		return false;
-	watch->order = order;
-	return true;
+	return length == sizeof(*out);
 }
 
 /* Ends the process when it is never armed. */
 static void wait_for_arms(struct watch *watch)
 {
-	if (!take_order(watch) || watch->order.kind != ORDER_ARM)
+	struct order *order = &watch->armed;
+
+	if (!take_order(watch, order) || order->kind != ORDER_ARM)
 		_exit(0);
 	watch->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
 	if (watch->timer < 0)
 		_exit(1);
-	set_timer(watch, watch->order.deadline);
-	watch->self = (struct pending){ getpid(), start_of(getpid()), watch->order.deadline, NULL };
+	set_timer(watch, order->deadline);
+	watch->self = (struct pending){ getpid(), start_of(getpid()), order->deadline, NULL };
 	if (send(watch->socket, &watch->self, sizeof(watch->self), MSG_NOSIGNAL) < 0)
 		_exit(1);
 }
 
 static void hear(struct watch *watch)
 {
-	if (!take_order(watch)) {
-		watch->is_alone = true;
-		return;
-	}
-	if (watch->order.kind == ORDER_LEAVE)
-		_exit(0);
+	struct order order;
+
 	watch->is_alone = true;
-	watch->self.deadline = watch->order.deadline;
+	if (!take_order(watch, &order))
+		return;
+	if (order.kind == ORDER_LEAVE)
+		_exit(0);
+	watch->self.deadline = order.deadline;
 	watch->is_late = false;
-	set_timer(watch, watch->order.deadline);
+	set_timer(watch, order.deadline);
 }
 
 /* An apply that is still at work gets some more time; one that hangs would hold the lock for good.
@@ -245,14 +243,14 @@ static void take_back(struct watch *watch)
 		struct report report = { .arena = arena };
 		struct rollback rollback = { .arena = arena,
 					     .report = &report,
-					     .policy = watch->order.policy,
+					     .policy = watch->armed.policy,
 					     .overdue = &watch->self };
 
 		if (i > 0)
 			sleep(PAUSE_SECONDS);
 		outcome = rollback_run(&rollback);
 		if (i == 0 || outcome == APPLY_DONE)
-			tell(watch->order.policy, outcome, &rollback);
+			tell(watch->armed.policy, outcome, &rollback);
 		if (outcome == APPLY_REFUSED || outcome == APPLY_IN_DOUBT)
 			rollback_note_failure(&rollback, reason(&report));
 		arena_free(arena);
