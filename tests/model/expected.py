@@ -133,9 +133,8 @@ class Expecting:
         if any("strict" in table for _, table in tables) and not any(dev in _devs(table) for _, table in tables):
             return Outcome(passed=None if packet.local else True, told=("",) if packet.local else refusal(packet, routing=self.routing))
         source = packet.source
-        if packet.flags == wire.SYN and any(
-                "masquerade" in table and dev in _devs(table) for _, table in tables):
-            source = wire.number(world.LINKS[dev][packet.family][0])
+        if packet.flags == wire.SYN:
+            source = next((new for _, table in tables if (new := _translated(packet, table, dev))), source)
         return Outcome(passed=True, sent=dev, mark=mark, source=source, to=to)
 
     # ---- to a listener ----
@@ -200,6 +199,18 @@ def _heard(packet, name, routing):
 
 def _tables_of(target, body):
     return [name for name in (target or "").split(".") if name in body["tables"]]
+
+
+def _translated(packet, table, dev):
+    """The source of what leaves by the table's interface, where the table changes it."""
+    if dev not in _devs(table):
+        return None
+    if "masquerade" in table:
+        return wire.number(world.LINKS[dev][packet.family][0])
+    addresses = table.get("snat", [])
+    numbers = [wire.number(text) for text in ([addresses] if isinstance(addresses, str) else addresses)
+               if (":" in text) == (packet.family == 6)]
+    return numbers[0] if numbers else None
 
 
 def _devs(table):
