@@ -110,6 +110,11 @@ static addr_bits addr_ones(unsigned int count)
 	return count < 128 ? ((addr_bits)1 << count) - 1 : ~(addr_bits)0;
 }
 
+addr_bits addr_host_bits(enum addr_family family, unsigned int length)
+{
+	return addr_ones(addr_width(family) - length);
+}
+
 bool addr_interval_is_prefix(enum addr_family family, struct interval interval,
 			     struct addr_prefix *out)
 {

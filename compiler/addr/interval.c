@@ -56,6 +56,139 @@ static void interval_push(struct interval_set *set, addr_bits first, addr_bits l
 	set->items[set->count++] = (struct interval){ first, last };
 }
 
+/* ---- sorting ---- */
+
+/*
+ * What is sorted is words: a key of 32 bits above, and what goes with it below. An IPv4 interval is
+ * its own word; for wider ones the keys are 32 bits of `first` after the other, the lowest ones
+ * first, and what goes with them is the interval's number.
+ */
+enum { WORD_KEY = 32, WORD_DIGIT = 8, WORD_DIGITS = WORD_KEY / WORD_DIGIT };
+enum { WORD_VALUES = 1 << WORD_DIGIT };
+
+struct interval_words {
+	uint64_t *words, *spare; /* both of `count`; what is sorted is in `words` */
+	size_t count;
+};
+
+static struct interval_words interval_words_new(size_t count)
+{
+	struct interval_words all = { .count = count };
+	size_t size;
+
+	if (count > UINT32_MAX || __builtin_mul_overflow(count, sizeof(*all.words), &size))
+		arena_exhausted(SIZE_MAX);
+	all.words = malloc(size);
+	all.spare = malloc(size);
+	if (!all.words || !all.spare)
+		arena_exhausted(size);
+	return all;
+}
+
+static void interval_words_free(struct interval_words *all)
+{
+	free(all->words);
+	free(all->spare);
+}
+
+static unsigned int interval_digit(uint64_t word, unsigned int digit)
+{
+	return word >> (WORD_KEY + digit * WORD_DIGIT) & (WORD_VALUES - 1);
+}
+
+/* One pass of a radix sort; `place` says how many words there are of each value. */
+static void interval_sort_digit(struct interval_words *all, unsigned int digit,
+				uint32_t place[WORD_VALUES])
+{
+	uint64_t *from = all->words, *to = all->spare;
+	uint32_t sum = 0, here;
+	size_t i;
+
+	for (i = 0; i < WORD_VALUES; i++) {
+		here = place[i];
+		place[i] = sum;
+		sum += here;
+	}
+	for (i = 0; i < all->count; i++)
+		to[place[interval_digit(from[i], digit)]++] = from[i];
+	all->words = to;
+	all->spare = from;
+}
+
+/* Sorts by the keys; words of the same key stay in order. Digits in which no two differ need no
+ * pass. */
+static void interval_sort_words(struct interval_words *all)
+{
+	uint32_t places[WORD_DIGITS][WORD_VALUES] = { { 0 } };
+	unsigned int digit;
+	size_t i;
+
+	for (i = 0; i < all->count; i++) {
+		for (digit = 0; digit < WORD_DIGITS; digit++)
+			places[digit][interval_digit(all->words[i], digit)]++;
+	}
+	for (digit = 0; digit < WORD_DIGITS; digit++) {
+		if (places[digit][interval_digit(all->words[0], digit)] < all->count)
+			interval_sort_digit(all, digit, places[digit]);
+	}
+}
+
+static void interval_merge_narrow(struct interval_set *set)
+{
+	struct interval_words all = interval_words_new(set->count);
+	size_t i;
+
+	for (i = 0; i < all.count; i++)
+		all.words[i] = (uint64_t)set->items[i].first << WORD_KEY |
+			       (uint64_t)set->items[i].last;
+	interval_sort_words(&all);
+	set->count = 0;
+	for (i = 0; i < all.count; i++)
+		interval_push(set, all.words[i] >> WORD_KEY, (uint32_t)all.words[i]);
+	interval_words_free(&all);
+}
+
+/* `varied` has the bits in which any two of `first` differ. */
+static void interval_merge_wide(struct interval_set *set, addr_bits varied)
+{
+	struct interval_words all = interval_words_new(set->count);
+	struct interval *items = malloc(set->count * sizeof(*items));
+	unsigned int shift;
+	size_t i;
+
+	if (!items)
+		arena_exhausted(set->count * sizeof(*items));
+	memcpy(items, set->items, set->count * sizeof(*items));
+	for (i = 0; i < all.count; i++)
+		all.words[i] = i;
+	for (shift = 0; shift < 8 * sizeof(varied); shift += WORD_KEY) {
+		if (!(uint32_t)(varied >> shift))
+			continue;
+		for (i = 0; i < all.count; i++) {
+			uint32_t number = (uint32_t)all.words[i];
+
+			all.words[i] = (uint64_t)(items[number].first >> shift) << WORD_KEY |
+				       number;
+		}
+		interval_sort_words(&all);
+	}
+	set->count = 0;
+	for (i = 0; i < all.count; i++)
+		interval_push(set, items[(uint32_t)all.words[i]].first,
+			      items[(uint32_t)all.words[i]].last);
+	free(items);
+	interval_words_free(&all);
+}
+
+static void interval_merge_sorted(struct interval_set *set)
+{
+	size_t count = set->count, i;
+
+	set->count = 0;
+	for (i = 0; i < count; i++)
+		interval_push(set, set->items[i].first, set->items[i].last);
+}
+
 static void interval_sort_few(struct interval *items, size_t count)
 {
 	size_t i, j;
@@ -69,75 +202,34 @@ static void interval_sort_few(struct interval *items, size_t count)
 	}
 }
 
-/* One pass of a radix sort: by the byte of `first` that starts at bit `shift`. */
-static void interval_sort_byte(const struct interval *from, struct interval *to, size_t count,
-			       unsigned int shift)
+void interval_normalise(struct interval_set *set)
 {
-	size_t place[256] = { 0 }, i, sum = 0;
-
-	for (i = 0; i < count; i++)
-		place[(unsigned char)(from[i].first >> shift)]++;
-	for (i = 0; i < 256; i++) {
-		size_t here = place[i];
-
-		place[i] = sum;
-		sum += here;
-	}
-	for (i = 0; i < count; i++)
-		to[place[(unsigned char)(from[i].first >> shift)]++] = from[i];
-}
-
-/* Sorts by `first`; bytes in which no two differ need no pass, so IPv4 takes four at most. */
-static void interval_sort_many(struct interval *items, size_t count)
-{
-	struct interval *spare = malloc(count * sizeof(*spare)), *from = items, *to = spare, *swap;
-	addr_bits varied = 0;
-	unsigned int shift;
-	size_t i;
-
-	if (!spare)
-		arena_exhausted(count * sizeof(*spare));
-	for (i = 1; i < count; i++)
-		varied |= items[i].first ^ items[0].first;
-	for (shift = 0; shift < 128; shift += 8) {
-		if (!(unsigned char)(varied >> shift))
-			continue;
-		interval_sort_byte(from, to, count, shift);
-		swap = from;
-		from = to;
-		to = swap;
-	}
-	if (from != items)
-		memcpy(items, from, count * sizeof(*items));
-	free(spare);
-}
-
-static bool interval_is_sorted(const struct interval_set *set)
-{
+	bool is_sorted = true, is_canonical = true;
+	addr_bits varied = 0, highest = 0;
 	size_t i;
 
 	for (i = 1; i < set->count; i++) {
-		if (set->items[i].first < set->items[i - 1].first)
-			return false;
+		const struct interval *here = &set->items[i];
+
+		is_sorted &= here->first >= here[-1].first;
+		/* Behind the highest number comes 0, and no interval. */
+		is_canonical &= here->first > here[-1].last && here->first != here[-1].last + 1;
+		varied |= here->first ^ here[-1].first;
+		highest |= here->last | here[-1].last;
 	}
-	return true;
+	if (is_canonical)
+		return;
+	if (!is_sorted && set->count <= INTERVAL_FEW)
+		interval_sort_few(set->items, set->count);
+	if (is_sorted || set->count <= INTERVAL_FEW)
+		interval_merge_sorted(set);
+	else if (highest >> WORD_KEY)
+		interval_merge_wide(set, varied);
+	else
+		interval_merge_narrow(set);
 }
 
-void interval_normalise(struct interval_set *set)
-{
-	struct interval_set merged = { .items = set->items };
-	size_t i;
-
-	if (!interval_is_sorted(set)) {
-		if (set->count <= INTERVAL_FEW)
-			interval_sort_few(set->items, set->count);
-		else
-			interval_sort_many(set->items, set->count);
-	}
-	for (i = 0; i < set->count; i++)
-		interval_push(&merged, set->items[i].first, set->items[i].last);
-	set->count = merged.count;
-}
+/* ---- algebra ---- */
 
 struct interval_set interval_union(struct arena *arena, const struct interval_set *a,
 				   const struct interval_set *b)
@@ -243,22 +335,25 @@ bool interval_covers(const struct interval_set *a, const struct interval_set *b)
 	return true;
 }
 
-#define INTERVAL_PRIME 0x100000001b3u
+/* ---- digest ---- */
+
+#define PRIME 0x100000001b3u
+#define PRIME_2 (PRIME * PRIME)
+#define PRIME_4 (PRIME_2 * PRIME_2)
+#define PRIME_8 (PRIME_4 * PRIME_4)
 
 /* The bytes of the number, lowest first, whatever the machine's own order. */
 static uint64_t interval_hash(uint64_t hash, addr_bits number)
 {
-	static const uint64_t prime_to_4 =
-		INTERVAL_PRIME * INTERVAL_PRIME * INTERVAL_PRIME * INTERVAL_PRIME;
 	unsigned int i;
 
-	for (i = 0; i < 4; i++, number >>= 8)
-		hash = (hash ^ (unsigned char)number) * INTERVAL_PRIME;
+	for (i = 0; i < 3; i++, number >>= 8)
+		hash = (hash ^ (unsigned char)number) * PRIME;
 	/* A zero byte only multiplies, so the twelve of an IPv4 address can do it at once. */
-	if (!number)
-		return hash * (prime_to_4 * prime_to_4 * prime_to_4);
+	if (number <= UINT8_MAX)
+		return (hash ^ (unsigned char)number) * (PRIME * PRIME_4 * PRIME_8);
 	for (; i < sizeof(number); i++, number >>= 8)
-		hash = (hash ^ (unsigned char)number) * INTERVAL_PRIME;
+		hash = (hash ^ (unsigned char)number) * PRIME;
 	return hash;
 }
 
