@@ -71,6 +71,16 @@ struct interval_words {
 	size_t count;
 };
 
+/* Memory until the end of a sort. */
+static void *interval_scratch(size_t size)
+{
+	void *bytes = malloc(size);
+
+	if (!bytes)
+		arena_exhausted(size);
+	return bytes;
+}
+
 static struct interval_words interval_words_new(size_t count)
 {
 	struct interval_words all = { .count = count };
@@ -78,10 +88,8 @@ static struct interval_words interval_words_new(size_t count)
 
 	if (count > UINT32_MAX || __builtin_mul_overflow(count, sizeof(*all.words), &size))
 		arena_exhausted(SIZE_MAX);
-	all.words = malloc(size);
-	all.spare = malloc(size);
-	if (!all.words || !all.spare)
-		arena_exhausted(size);
+	all.words = interval_scratch(size);
+	all.spare = interval_scratch(size);
 	return all;
 }
 
@@ -152,12 +160,10 @@ static void interval_merge_narrow(struct interval_set *set)
 static void interval_merge_wide(struct interval_set *set, addr_bits varied)
 {
 	struct interval_words all = interval_words_new(set->count);
-	struct interval *items = malloc(set->count * sizeof(*items));
+	struct interval *items = interval_scratch(set->count * sizeof(*items));
 	unsigned int shift;
 	size_t i;
 
-	if (!items)
-		arena_exhausted(set->count * sizeof(*items));
 	memcpy(items, set->items, set->count * sizeof(*items));
 	for (i = 0; i < all.count; i++)
 		all.words[i] = i;
@@ -231,6 +237,25 @@ void interval_normalise(struct interval_set *set)
 
 /* ---- algebra ---- */
 
+size_t interval_seek(const struct interval_set *set, size_t from, addr_bits value)
+{
+	size_t low = from, high = from, step = 1, middle;
+
+	while (high < set->count && set->items[high].last < value) {
+		low = high + 1;
+		high += step < set->count - high ? step : set->count - high;
+		step *= 2;
+	}
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (set->items[middle].last < value)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 struct interval_set interval_union(struct arena *arena, const struct interval_set *a,
 				   const struct interval_set *b)
 {
@@ -268,51 +293,44 @@ struct interval_set interval_intersect(struct arena *arena, const struct interva
 	return common;
 }
 
+/* What b leaves of one interval of a; `j` is the first of b that does not end before it. */
+static void interval_push_rest(struct interval_set *rest, struct interval whole,
+			       const struct interval_set *b, size_t j)
+{
+	for (; j < b->count && b->items[j].first <= whole.last; j++) {
+		if (b->items[j].first > whole.first)
+			interval_push(rest, whole.first, b->items[j].first - 1);
+		if (b->items[j].last >= whole.last)
+			return;
+		whole.first = b->items[j].last + 1;
+	}
+	interval_push(rest, whole.first, whole.last);
+}
+
 struct interval_set interval_subtract(struct arena *arena, const struct interval_set *a,
 				      const struct interval_set *b)
 {
 	struct interval_set rest = { .items = interval_room(arena, a->count + b->count) };
-	size_t i, j = 0;
+	size_t i = 0, j = 0, next;
 
-	for (i = 0; i < a->count; i++) {
-		addr_bits first = a->items[i].first, last = a->items[i].last;
-		bool is_gone = false;
-
-		/* What b ends before this interval begins, it ends before all later ones. */
-		while (j < b->count && b->items[j].last < first)
-			j++;
-		for (; j < b->count && b->items[j].first <= last; j++) {
-			if (b->items[j].first > first)
-				interval_push(&rest, first, b->items[j].first - 1);
-			is_gone = b->items[j].last >= last;
-			if (is_gone)
-				break;
-			first = b->items[j].last + 1;
+	while (i < a->count) {
+		j = interval_seek(b, j, a->items[i].first);
+		/* What a has before b goes on stays as it is. */
+		next = j < b->count ? interval_seek(a, i, b->items[j].first) : a->count;
+		if (next == i) {
+			interval_push_rest(&rest, a->items[i++], b, j);
+			continue;
 		}
-		if (!is_gone)
-			interval_push(&rest, first, last);
+		memcpy(rest.items + rest.count, a->items + i, (next - i) * sizeof(*a->items));
+		rest.count += next - i;
+		i = next;
 	}
 	return rest;
 }
 
-/* The first interval that does not end before the value, or the count. */
-static size_t interval_seek(const struct interval_set *set, addr_bits value)
-{
-	size_t low = 0, high = set->count, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (set->items[middle].last < value)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 const struct interval *interval_find(const struct interval_set *set, addr_bits value)
 {
-	size_t at = interval_seek(set, value);
+	size_t at = interval_seek(set, 0, value);
 
 	return at < set->count && set->items[at].first <= value ? &set->items[at] : NULL;
 }
@@ -324,10 +342,10 @@ bool interval_contains(const struct interval_set *set, addr_bits value)
 
 bool interval_covers(const struct interval_set *a, const struct interval_set *b)
 {
-	size_t i, at;
+	size_t i, at = 0;
 
 	for (i = 0; i < b->count; i++) {
-		at = interval_seek(a, b->items[i].first);
+		at = interval_seek(a, at, b->items[i].first);
 		if (at == a->count || a->items[at].first > b->items[i].first ||
 		    a->items[at].last < b->items[i].last)
 			return false;

@@ -82,6 +82,15 @@ static void sink(struct sweep *sweep, size_t at)
 	heap[at] = moved;
 }
 
+/* The set at the top has moved on: it finds its new place, or leaves. */
+static void settle(struct sweep *sweep)
+{
+	if (!has_edge(sweep->heap[0]))
+		sweep->heap[0] = sweep->heap[--sweep->heap_count];
+	if (sweep->heap_count)
+		sink(sweep, 0);
+}
+
 /* Goes over the edge of the set at the top. */
 static void pass(struct sweep *sweep)
 {
@@ -90,10 +99,7 @@ static void pass(struct sweep *sweep)
 	sweep->active[cursor->index / WORD] ^= 1ull << cursor->index % WORD;
 	cursor->next += cursor->open;
 	cursor->open = !cursor->open;
-	if (!has_edge(cursor))
-		sweep->heap[0] = sweep->heap[--sweep->heap_count];
-	if (sweep->heap_count)
-		sink(sweep, 0);
+	settle(sweep);
 }
 
 /* ---- lists ---- */
@@ -179,16 +185,60 @@ static void add_atom(struct sweep *sweep, addr_bits first, addr_bits last)
 			(struct overlay_atom){ { first, last }, list };
 }
 
+/* The nearest edge of any set but the one at the top; *has is false when there is none. */
+static addr_bits other_edge(const struct sweep *sweep, bool *has)
+{
+	struct cursor **heap = sweep->heap;
+
+	*has = sweep->heap_count > 1;
+	if (sweep->heap_count > 2 && edge(heap[2]) < edge(heap[1]))
+		return edge(heap[2]);
+	return *has ? edge(heap[1]) : 0;
+}
+
+/*
+ * Until another set has an edge, the one at the top only shows the two lists again that it has just
+ * shown, itself open and itself closed. It goes there at once: a list of a million against a few
+ * others costs next to nothing.
+ */
+static void skip(struct sweep *sweep)
+{
+	struct cursor *cursor = sweep->heap[0];
+	bool has_other, was_open = cursor->open;
+	addr_bits until = other_edge(sweep, &has_other);
+
+	if (edge(cursor) >= until && has_other)
+		return;
+	cursor->next = has_other ? interval_seek(cursor->set, cursor->next, until - 1)
+				 : cursor->set->count;
+	cursor->open = cursor->next < cursor->set->count &&
+		       cursor->set->items[cursor->next].first < until;
+	if (cursor->open != was_open)
+		sweep->active[cursor->index / WORD] ^= 1ull << cursor->index % WORD;
+	settle(sweep);
+}
+
 static bool run(struct sweep *sweep)
 {
-	while (sweep->heap_count) {
-		addr_bits at = edge(sweep->heap[0]);
+	const struct cursor *before = NULL;
+	unsigned int alone = 0; /* how many edges of one set went by with none of another */
 
-		while (sweep->heap_count && edge(sweep->heap[0]) == at)
+	while (sweep->heap_count) {
+		const struct cursor *top = sweep->heap[0];
+		addr_bits at = edge(top);
+
+		alone = top == before ? alone + 1 : 1;
+		before = top;
+		pass(sweep);
+		while (sweep->heap_count && edge(sweep->heap[0]) == at) {
 			pass(sweep);
+			alone = 0;
+		}
 		add_atom(sweep, at, sweep->heap_count ? edge(sweep->heap[0]) - 1 : (addr_bits)-1);
 		if (sweep->entries > sweep->most)
 			return false;
+		if (!sweep->keeps_atoms && alone >= 2 && sweep->heap_count && sweep->heap[0] == top)
+			skip(sweep);
 	}
 	return true;
 }
