@@ -54,6 +54,10 @@ UNIT := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
 FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] tests/*/*.[ch])
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
+# Of `make model`: a seed gives the same policies and packets every time.
+SEED ?= 1
+N ?= 1000
+
 # Another make for another variant or after the set-up; parallel unless the caller has decided.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 # A text into the file of the target, which is left alone when it holds just that.
@@ -65,7 +69,7 @@ into = $(addprefix $(DESTDIR)$(PREFIX)/,$(1))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all unit demo check interop lint golden bench format install uninstall help clean FORCE
+.PHONY: all unit demo check model interop lint golden bench format install uninstall help clean FORCE
 
 all: $(OUT)/tpc ## build the program
 
@@ -79,6 +83,11 @@ check: ## all tests; installs what is missing, ends in the count of passed, fail
 	@$(SUBMAKE) all unit
 	@$(SUBMAKE) VARIANT=san all unit
 	@$(PYTHON) tests/run --build $(BUILD) $(SUITES)
+
+model: ## random policies and packets, in the model and in the kernel: SEED=..., N=... policies
+	@sh packaging/setup check
+	@$(SUBMAKE) all
+	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N)
 
 interop: ## real proxies from the distribution's packages, in the lab; installs them, needs root
 	@sh packaging/setup interop

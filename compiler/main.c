@@ -11,7 +11,7 @@
 
 static const struct cmd_verb *const verbs[] = {
 	&verb_compile,   &verb_check,   &verb_schema,   &verb_apply,      &verb_status,
-	&verb_remove,    &verb_explain, LATER("plan"),  LATER("confirm"), LATER("rollback"),
+	&verb_remove,    &verb_explain, &verb_plan,     LATER("confirm"), LATER("rollback"),
 	LATER("doctor"), &verb_graph,   LATER("watch"),
 };
 

@@ -21,6 +21,12 @@ struct cursor {
 	uint32_t index;
 };
 
+/* A set with an edge before it, and where that is. */
+struct entry {
+	addr_bits edge;
+	struct cursor *cursor;
+};
+
 struct print {
 	uint64_t a, b;
 };
@@ -28,9 +34,11 @@ struct print {
 struct sweep {
 	struct arena *arena;
 	struct cursor *cursors;
-	struct cursor **heap;
+	struct entry *heap;
 	size_t heap_count;
 	uint64_t *active;
+	struct print print; /* of all open sets */
+	size_t open_count;
 	const bool *ends;
 	size_t words, room, entries, most;
 	struct print *prints; /* of the lists, by number */
@@ -48,6 +56,11 @@ static uint64_t mix(uint64_t value)
 	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9u;
 	value = (value ^ value >> 27) * 0x94d049bb133111ebu;
 	return value ^ value >> 31;
+}
+
+static struct print print_of(uint32_t index)
+{
+	return (struct print){ mix(2 * (uint64_t)index), mix(2 * (uint64_t)index + 1) };
 }
 
 /* ---- edges ---- */
@@ -69,13 +82,12 @@ static bool has_edge(const struct cursor *cursor)
 
 static void sink(struct sweep *sweep, size_t at)
 {
-	struct cursor **heap = sweep->heap, *moved = heap[at];
-	addr_bits key = edge(moved);
+	struct entry *heap = sweep->heap, moved = heap[at];
 
 	for (size_t child; (child = 2 * at + 1) < sweep->heap_count; at = child) {
-		if (child + 1 < sweep->heap_count && edge(heap[child + 1]) < edge(heap[child]))
+		if (child + 1 < sweep->heap_count && heap[child + 1].edge < heap[child].edge)
 			child++;
-		if (key <= edge(heap[child]))
+		if (moved.edge <= heap[child].edge)
 			break;
 		heap[at] = heap[child];
 	}
@@ -85,20 +97,35 @@ static void sink(struct sweep *sweep, size_t at)
 /* The set at the top has moved on: it finds its new place, or leaves. */
 static void settle(struct sweep *sweep)
 {
-	if (!has_edge(sweep->heap[0]))
-		sweep->heap[0] = sweep->heap[--sweep->heap_count];
+	struct entry *top = &sweep->heap[0];
+
+	if (has_edge(top->cursor))
+		top->edge = edge(top->cursor);
+	else
+		*top = sweep->heap[--sweep->heap_count];
 	if (sweep->heap_count)
 		sink(sweep, 0);
+}
+
+/* Opens or closes a set. */
+static void turn(struct sweep *sweep, struct cursor *cursor)
+{
+	struct print print = print_of(cursor->index);
+
+	sweep->active[cursor->index / WORD] ^= 1ull << cursor->index % WORD;
+	sweep->print.a += cursor->open ? -print.a : print.a;
+	sweep->print.b += cursor->open ? -print.b : print.b;
+	sweep->open_count += cursor->open ? -1ul : 1ul;
+	cursor->open = !cursor->open;
 }
 
 /* Goes over the edge of the set at the top. */
 static void pass(struct sweep *sweep)
 {
-	struct cursor *cursor = sweep->heap[0];
+	struct cursor *cursor = sweep->heap[0].cursor;
 
-	sweep->active[cursor->index / WORD] ^= 1ull << cursor->index % WORD;
 	cursor->next += cursor->open;
-	cursor->open = !cursor->open;
+	turn(sweep, cursor);
 	settle(sweep);
 }
 
@@ -112,9 +139,10 @@ static size_t gather(const struct sweep *sweep, struct print *print, uint32_t *i
 	for (size_t w = 0; w < sweep->words; w++)
 		for (uint64_t word = sweep->active[w]; word; word &= word - 1) {
 			uint32_t index = (uint32_t)(w * WORD + (size_t)__builtin_ctzll(word));
+			struct print one = print_of(index);
 
-			print->a += mix(2 * (uint64_t)index);
-			print->b += mix(2 * (uint64_t)index + 1);
+			print->a += one.a;
+			print->b += one.b;
 			if (into)
 				into[count] = index;
 			count++;
@@ -169,12 +197,16 @@ static size_t intern(struct sweep *sweep, struct print print, size_t count, stru
 static void add_atom(struct sweep *sweep, addr_bits first, addr_bits last)
 {
 	struct overlay *out = sweep->out;
-	struct print print = { 0 };
-	size_t count = gather(sweep, &print, NULL), list;
+	struct print print = sweep->print;
+	size_t count = sweep->open_count, list;
 	struct overlay_atom *before = out->atom_count ? &out->atoms[out->atom_count - 1] : NULL;
 
 	if (!count)
 		return;
+	if (sweep->ends) {
+		print = (struct print){ 0 };
+		count = gather(sweep, &print, NULL);
+	}
 	list = intern(sweep, print, count, (struct interval){ first, last });
 	if (!sweep->keeps_atoms)
 		return;
@@ -185,60 +217,49 @@ static void add_atom(struct sweep *sweep, addr_bits first, addr_bits last)
 			(struct overlay_atom){ { first, last }, list };
 }
 
-/* The nearest edge of any set but the one at the top; *has is false when there is none. */
-static addr_bits other_edge(const struct sweep *sweep, bool *has)
-{
-	struct cursor **heap = sweep->heap;
-
-	*has = sweep->heap_count > 1;
-	if (sweep->heap_count > 2 && edge(heap[2]) < edge(heap[1]))
-		return edge(heap[2]);
-	return *has ? edge(heap[1]) : 0;
-}
-
 /*
  * Until another set has an edge, the one at the top only shows the two lists again that it has just
  * shown, itself open and itself closed. It goes there at once: a list of a million against a few
  * others costs next to nothing.
  */
-static void skip(struct sweep *sweep)
+static void leap(struct sweep *sweep)
 {
-	struct cursor *cursor = sweep->heap[0];
-	bool has_other, was_open = cursor->open;
-	addr_bits until = other_edge(sweep, &has_other);
+	const struct entry *heap = sweep->heap;
+	struct cursor *cursor = heap[0].cursor;
+	size_t nearest = sweep->heap_count > 2 && heap[2].edge < heap[1].edge ? 2 : 1;
+	addr_bits until;
 
-	if (edge(cursor) >= until && has_other)
+	/* What has nothing beside it up to the last address may as well go step by step. */
+	if (sweep->heap_count < 2 || heap[0].edge == heap[nearest].edge)
 		return;
-	cursor->next = has_other ? interval_seek(cursor->set, cursor->next, until - 1)
-				 : cursor->set->count;
-	cursor->open = cursor->next < cursor->set->count &&
-		       cursor->set->items[cursor->next].first < until;
-	if (cursor->open != was_open)
-		sweep->active[cursor->index / WORD] ^= 1ull << cursor->index % WORD;
+	until = heap[nearest].edge;
+	cursor->next = interval_seek(cursor->set, cursor->next, until - 1);
+	if (cursor->open !=
+	    (cursor->next < cursor->set->count && cursor->set->items[cursor->next].first < until))
+		turn(sweep, cursor);
 	settle(sweep);
 }
 
 static bool run(struct sweep *sweep)
 {
 	const struct cursor *before = NULL;
-	unsigned int alone = 0; /* how many edges of one set went by with none of another */
+	unsigned int alone = 0; /* so many edges of `before`, and none of another set */
 
 	while (sweep->heap_count) {
-		const struct cursor *top = sweep->heap[0];
-		addr_bits at = edge(top);
+		const struct cursor *top = sweep->heap[0].cursor;
+		addr_bits at = sweep->heap[0].edge;
 
 		alone = top == before ? alone + 1 : 1;
 		before = top;
 		pass(sweep);
-		while (sweep->heap_count && edge(sweep->heap[0]) == at) {
+		for (; sweep->heap_count && sweep->heap[0].edge == at; alone = 0)
 			pass(sweep);
-			alone = 0;
-		}
-		add_atom(sweep, at, sweep->heap_count ? edge(sweep->heap[0]) - 1 : (addr_bits)-1);
+		add_atom(sweep, at, sweep->heap_count ? sweep->heap[0].edge - 1 : (addr_bits)-1);
 		if (sweep->entries > sweep->most)
 			return false;
-		if (!sweep->keeps_atoms && alone >= 2 && sweep->heap_count && sweep->heap[0] == top)
-			skip(sweep);
+		if (!sweep->keeps_atoms && alone >= 2 && sweep->heap_count &&
+		    sweep->heap[0].cursor == top)
+			leap(sweep);
 	}
 	return true;
 }
@@ -250,12 +271,13 @@ static bool make(struct sweep sweep, const struct interval_set *const *sets, siz
 	*sweep.out = (struct overlay){ 0 };
 	sweep.words = (count + WORD - 1) / WORD;
 	sweep.cursors = arena_alloc(arena, count * sizeof(*sweep.cursors) + 1);
-	sweep.heap = arena_alloc(arena, count * sizeof(struct cursor *) + 1);
+	sweep.heap = arena_alloc(arena, count * sizeof(*sweep.heap) + 1);
 	sweep.active = arena_alloc(arena, sweep.words * sizeof(*sweep.active) + 1);
 	for (size_t i = 0; i < count; i++) {
 		sweep.cursors[i] = (struct cursor){ .set = sets[i], .index = (uint32_t)i };
 		if (sets[i]->count)
-			sweep.heap[sweep.heap_count++] = &sweep.cursors[i];
+			sweep.heap[sweep.heap_count++] =
+				(struct entry){ edge(&sweep.cursors[i]), &sweep.cursors[i] };
 	}
 	for (size_t i = sweep.heap_count / 2; i--;)
 		sink(&sweep, i);

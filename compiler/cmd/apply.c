@@ -21,7 +21,7 @@ static const struct cmd_option options[] = {
 			    NULL, false },
 	[APPLY_CONFIRM] = { "confirm", 0, "SECONDS", "a key of a later version", NULL, true },
 	[APPLY_LEVEL] = CMD_LEVEL_OPTION,
-	[APPLY_STRICT] = { "strict", 0, NULL, "take every warning for an error", NULL, false },
+	[APPLY_STRICT] = CMD_STRICT_OPTION,
 };
 
 static const char *outcome_word(enum apply_outcome outcome, bool is_dry)
@@ -50,8 +50,10 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 		   counts->sysctls, counts->new_routes, counts->old_routes);
 	buf_printf(out, ",\"ip_rules\":{\"added\":%zu,\"removed\":%zu}", counts->new_rules,
 		   counts->old_rules);
-	buf_printf(out, ",\"sets\":{\"filled\":%zu,\"elements\":%zu,\"removed\":%zu}",
+	buf_printf(out, ",\"sets\":{\"filled\":%zu,\"elements\":%zu,\"removed\":%zu",
 		   counts->new_sets, counts->elements, counts->old_sets);
+	buf_printf(out, ",\"in_place\":%zu,\"added\":%zu,\"taken_out\":%zu}", counts->updated_sets,
+		   counts->added, counts->removed);
 	buf_printf(out, ",\"nft_rules\":%zu,\"steps\":", counts->nft_rules);
 	show_json(out, job->report, REPORT_STEP);
 	show_json_end(out, job->report, outcome);
@@ -64,6 +66,9 @@ static void put_summary(const struct apply_job *job, const struct apply_counts *
 	if (counts->flip)
 		buf_printf(out, "  nft table inet %s: %zu rules (%s)\n", job->ir->table,
 			   counts->nft_rules, counts->flip);
+	if (counts->updated_sets)
+		buf_printf(out, "  sets in place: %zu, with +%zu -%zu elements\n",
+			   counts->updated_sets, counts->added, counts->removed);
 	if (counts->new_sets || counts->old_sets)
 		buf_printf(out, "  sets: +%zu with %zu elements, -%zu\n", counts->new_sets,
 			   counts->elements, counts->old_sets);

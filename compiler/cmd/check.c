@@ -18,7 +18,7 @@
 enum { CHECK_STRICT };
 
 static const struct cmd_option options[] = {
-	[CHECK_STRICT] = { "strict", 0, NULL, "take every warning for an error", NULL, false },
+	[CHECK_STRICT] = CMD_STRICT_OPTION,
 };
 
 static void put_count(size_t count, const char *noun, struct buf *out)

@@ -57,10 +57,15 @@ struct cmd_verb {
 extern const char *const cmd_levels[];
 
 /* For a verb's options. */
-#define CMD_LEVEL_OPTION                                                                 \
-	{                                                                                \
-		"optimize", 'O', "0|1", "0: a rule for each rule; 1, the default: maps", \
-			cmd_levels, false                                                \
+#define CMD_LEVEL_OPTION                                                                        \
+	{                                                                                       \
+		"optimize", 'O', "0|1", "1, the default: rows of rules as maps; 0: one by one", \
+			cmd_levels, false                                                       \
+	}
+
+#define CMD_STRICT_OPTION                                                         \
+	{                                                                         \
+		"strict", 0, NULL, "take every warning for an error", NULL, false \
 	}
 
 enum { CMD_ANY_NUMBER = 0xffff }; /* most_args of a verb that takes a list */

@@ -29,7 +29,7 @@ static const struct cmd_option options[] = {
 	[COMPILE_CHECK] = { "check", 0, NULL,
 			    "write nothing, show the difference to what is in DIR", NULL, false },
 	[COMPILE_LEVEL] = CMD_LEVEL_OPTION,
-	[COMPILE_STRICT] = { "strict", 0, NULL, "take every warning for an error", NULL, false },
+	[COMPILE_STRICT] = CMD_STRICT_OPTION,
 };
 
 /* The outputs of one policy: those that are needed, with their texts, and the names of those that

@@ -181,11 +181,12 @@ static enum cmd_status answer_batch(const struct cmd_call *call, struct explain 
 
 /* ---- the call ---- */
 
-/* What is odd in the policy is `check`'s to say: here only what keeps it from being asked. */
+/* What is odd in the policy, and whether it does what it expects of itself, is `check`'s to say:
+ * here only what keeps it from being asked. */
 static struct ir *compile(const struct cmd_call *call)
 {
 	struct diag *diag = diag_new(call->arena);
-	struct ir *ir = lang_compile(call->arena, diag, call->args[0]);
+	struct ir *ir = lang_lower(call->arena, diag, call->args[0]);
 
 	if (!ir || call->verbose)
 		cmd_show_diag(call, diag);

@@ -62,25 +62,35 @@ static void put_tables(const struct ir *ir, struct buf *out)
 	arena_free(arena);
 }
 
+void about_put_policy(const struct ir *ir, struct buf *out)
+{
+	buf_printf(out, "tpc %d %s digest=%016" PRIx64, ABOUT_VERSION, ir->name, ir->digest);
+}
+
+void about_put_set(const struct ir_set *set, struct buf *out)
+{
+	buf_printf(out, "set=%s name=%s contents=%016" PRIx64, set->base, set->name,
+		   about_contents(set));
+}
+
 void about_put(const struct ir *ir, struct buf *out)
 {
-	char line[2 * ABOUT_NAME + 64];
+	struct buf line = { 0 };
 
-	snprintf(line, sizeof(line), "tpc %d %s digest=%016" PRIx64, ABOUT_VERSION, ir->name,
-		 ir->digest);
-	put_line(out, line);
-	snprintf(line, sizeof(line),
-		 "protocol=%" PRIu32 " priority=%" PRIu32 "-%" PRIu32 " mask=0x%08" PRIx32,
-		 ir->protocol, ir->priority_first, ir->priority_last, ir->mark_mask);
-	put_line(out, line);
+	about_put_policy(ir, &line);
+	put_line(out, buf_text(&line));
+	line.length = 0;
+	buf_printf(&line,
+		   "protocol=%" PRIu32 " priority=%" PRIu32 "-%" PRIu32 " mask=0x%08" PRIx32,
+		   ir->protocol, ir->priority_first, ir->priority_last, ir->mark_mask);
+	put_line(out, buf_text(&line));
 	put_tables(ir, out);
 	for (size_t i = 0; i < ir->set_count; i++) {
-		const struct ir_set *set = &ir->sets[i];
-
-		snprintf(line, sizeof(line), "set=%s name=%s contents=%016" PRIx64, set->base,
-			 set->name, about_contents(set));
-		put_line(out, line);
+		line.length = 0;
+		about_put_set(&ir->sets[i], &line);
+		put_line(out, buf_text(&line));
 	}
+	buf_free(&line);
 }
 
 /* Did sscanf read the whole line? `end` is where %n stopped, 0 when it never came that far. */

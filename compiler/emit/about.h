@@ -39,6 +39,7 @@ enum about_kind { ABOUT_POLICY, ABOUT_ROUTING, ABOUT_TABLE, ABOUT_SET };
 
 struct about_line {
 	enum about_kind kind;
+	uint64_t handle;       /* of the rule in the kernel that it was read from */
 	unsigned int version;  /* ABOUT_POLICY */
 	char name[ABOUT_NAME]; /* ABOUT_POLICY: the policy's; ABOUT_SET: the set's in nft */
 	char base[ABOUT_NAME]; /* ABOUT_SET */
@@ -49,6 +50,9 @@ struct about_line {
 
 /* The rules of the chain, one a line, indented by two tabs. */
 void about_put(const struct ir *ir, struct buf *out);
+/* The text of the line of the policy, and of that of a set. */
+void about_put_policy(const struct ir *ir, struct buf *out);
+void about_put_set(const struct ir_set *set, struct buf *out);
 /* Reads one comment; false for one that is none of ours. */
 bool about_parse(const char *comment, struct about_line *out);
 /* The digest that names what a set holds, and, of a map, where it leads. */

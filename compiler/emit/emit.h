@@ -47,6 +47,8 @@ bool emit_nft_leads_to(const struct ir *ir, const bool *wanted, const char *chai
  */
 void emit_nft_fill(const struct ir *ir, const bool *wanted, struct buf *out);
 void emit_nft_flip(const struct emit_job *job, struct buf *out);
+/* One rule of the ir, indented by two tabs, without the comment above it. */
+void emit_nft_put_rule(const struct ir_rule *rule, struct buf *out);
 /* How many rules of nft, each on a line of its own, a rule of the ir becomes: a jump ends one. */
 size_t emit_nft_rule_count(const struct ir_rule *rule);
 

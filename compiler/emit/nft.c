@@ -155,7 +155,7 @@ size_t emit_nft_rule_count(const struct ir_rule *rule)
 	return count;
 }
 
-static void put_rule(const struct ir_rule *rule, struct buf *out)
+void emit_nft_put_rule(const struct ir_rule *rule, struct buf *out)
 {
 	bool is_begun = rule->match_count > 0;
 
@@ -183,7 +183,7 @@ static void put_chain(const struct ir_chain *chain, struct buf *out)
 	buf_printf(out, "\tchain %s {\n", chain->name);
 	for (size_t i = 0; i < chain->rule_count; i++) {
 		put_rule_comment(&chain->rules[i], i ? &chain->rules[i - 1] : NULL, out);
-		put_rule(&chain->rules[i], out);
+		emit_nft_put_rule(&chain->rules[i], out);
 	}
 	buf_puts(out, "\t}\n");
 }

@@ -166,7 +166,7 @@ static void add_route(struct digest *digest, const struct ir_route *route)
 	}
 }
 
-uint64_t ir_digest(const struct ir *ir)
+static uint64_t digest_of(const struct ir *ir, bool with_contents)
 {
 	struct digest digest = { .value = FNV_START };
 
@@ -177,7 +177,8 @@ uint64_t ir_digest(const struct ir *ir)
 		add_number(&digest, ir->sets[i].type);
 		if (ir->sets[i].dynamic)
 			add_number(&digest, (uint64_t)ir->sets[i].timeout << 32 | ir->sets[i].size);
-		digest.value = ir_set_digest(&ir->sets[i], digest.value);
+		if (with_contents)
+			digest.value = ir_set_digest(&ir->sets[i], digest.value);
 	}
 	for (size_t i = 0; i < ir->counter_count; i++)
 		add_text(&digest, ir->counters[i]);
@@ -193,4 +194,14 @@ uint64_t ir_digest(const struct ir *ir)
 	}
 	buf_free(&digest.scratch);
 	return digest.value;
+}
+
+uint64_t ir_digest(const struct ir *ir)
+{
+	return digest_of(ir, true);
+}
+
+uint64_t ir_shape(const struct ir *ir)
+{
+	return digest_of(ir, false);
 }

@@ -490,6 +490,8 @@ bool ir_set_resolves(const struct ir_set *set, const char *name);
  * not places or remarks). Equal digests mean nothing to do.
  */
 uint64_t ir_digest(const struct ir *ir);
+/* The same without what sets hold: equal shapes differ in that alone. */
+uint64_t ir_shape(const struct ir *ir);
 /* The same of a chain's rules. */
 uint64_t ir_rules_digest(const struct ir_chain *chain, uint64_t seed);
 /* Names what a set holds, and, of a map, where it leads. The seed is interval_digest's. */

@@ -88,11 +88,25 @@ static bool narrow_families(struct diag *diag, struct ast_rule *rule,
 			    "give it an address of that family, or narrow the rule to the other one");
 }
 
+/* A mark does not turn back what this host sends to many at once: it leaves by its own interface. */
+static bool comes_back(struct diag *diag, const struct ast_rule *rule,
+		       const struct ast_listener *listener)
+{
+	if (listener->mode != MODE_TPROXY ||
+	    !(rule->specials & (SPECIAL_BROADCAST | SPECIAL_MULTICAST)))
+		return true;
+	return check_refuse(diag, rule->then->span,
+			    "what this host sends to many at once goes to no tproxy listener",
+			    "take `broadcast` and `multicast` out of `to`, or say `scope: forward`");
+}
+
 static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule,
 			      const struct ast_listener *listener)
 {
 	struct diag_record *record;
 
+	if (!comes_back(diag, rule, listener))
+		return false;
 	if (listener->on_failure == FAILURE_DIRECT)
 		return check_refuse(diag, listener->on_failure_span,
 				    "the host's own packets cannot be let go again when their listener is gone",

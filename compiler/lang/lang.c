@@ -14,23 +14,43 @@
 #include "lang/prove.h"
 #include "lang/read.h"
 
-struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path)
+/* *policy receives what the ir was made of. */
+static struct ir *lower(struct arena *arena, struct diag *diag, const char *path,
+			struct ast_policy **policy)
 {
-	struct ast_policy *policy = read_policy(arena, diag, path);
 	const char *broken;
 	struct ir *ir;
 
-	if (!check_policy(arena, diag, policy))
+	*policy = read_policy(arena, diag, path);
+	if (!check_policy(arena, diag, *policy))
 		return NULL;
-	ir = lower_policy(arena, diag, policy);
+	ir = lower_policy(arena, diag, *policy);
 	if (!ir)
 		return NULL;
-	check_unused(diag, policy);
+	check_unused(diag, *policy);
 	broken = ir_verify(arena, ir);
 	if (broken) {
 		fprintf(stderr, "tpc: a defect of tpc, not of the policy: %s\n", broken);
 		abort();
 	}
+	return ir;
+}
+
+struct ir *lang_lower(struct arena *arena, struct diag *diag, const char *path)
+{
+	struct ast_policy *policy;
+	struct ir *ir = lower(arena, diag, path, &policy);
+
+	return diag_error_count(diag) ? NULL : ir;
+}
+
+struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path)
+{
+	struct ast_policy *policy;
+	struct ir *ir = lower(arena, diag, path, &policy);
+
+	if (!ir)
+		return NULL;
 	expect_check(arena, diag, policy, ir);
 	prove_policy(arena, diag, policy, ir);
 	diag_judge_allows(diag);

@@ -15,6 +15,9 @@ struct ir;
  * there was an error in reading or checking.
  */
 struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path);
+/* The same without its expectations, and without looking for what may surprise in its rules: for
+ * who asks what the policy does, also where that is not what was expected. */
+struct ir *lang_lower(struct arena *arena, struct diag *diag, const char *path);
 
 /*
  * The language's own field tables as text, one line a key: "rule to", "listener tproxy". For the

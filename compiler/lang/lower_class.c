@@ -343,6 +343,8 @@ static void add_uplink(struct numbers *numbers, struct ast_table *table, const c
 							: NULL;
 	struct lower_uplink uplink = { .table = table };
 
+	if (lower->policy->settings.ipv6 == IPV6_OFF && !lower_uplink_has_ipv4(table))
+		return;
 	if (last && last->table == table) {
 		*arena_append(lower->arena, last->devs, last->dev_count) = dev;
 		return;
@@ -367,8 +369,6 @@ static void add_uplinks(struct numbers *numbers, bool leading)
 		size_t count;
 		const char **devs = lower_uplink_devs(lower->arena, table, &count);
 
-		if (policy->settings.ipv6 == IPV6_OFF && !lower_uplink_has_ipv4(table))
-			continue;
 		for (size_t k = 0; k < count; k++) {
 			if (has_uplink(lower, devs[k]) ||
 			    lower_uplink_leads(table, devs[k]) != leading)

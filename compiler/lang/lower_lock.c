@@ -79,12 +79,22 @@ static bool is_strict(const struct lower_class *way)
 	return false;
 }
 
+/* Where the tables lead nowhere, every interface is another one. */
+static struct ir_rule *elsewhere(struct lower *lower, struct ir_chain *chain,
+				 const struct lower_class *way, const char **devs, size_t count)
+{
+	struct ir_rule *rule = add(lower, chain, way, "strict: by no other interface");
+
+	if (count)
+		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, true));
+	return rule;
+}
+
 static void lock_interfaces(struct lower *lower, const struct lower_class *way)
 {
 	size_t count;
 	bool complete;
 	const char **devs = lower_devs(lower, way, &count, &complete);
-	struct ir_rule *rule;
 
 	if (!complete) {
 		lower->failed = true;
@@ -93,14 +103,11 @@ static void lock_interfaces(struct lower *lower, const struct lower_class *way)
 			  "give every route of these tables its `dev`");
 		return;
 	}
-	rule = add(lower, forward_chain(lower), way, "strict: by no other interface");
-	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, true));
-	lower_goto(lower, rule, lower_refuse(lower));
-	if (!way->local)
-		return;
-	rule = add(lower, postrouting_chain(lower), way, "strict: by no other interface");
-	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, true));
-	lower_op(lower, rule, IR_DROP);
+	lower_goto(lower, elsewhere(lower, forward_chain(lower), way, devs, count),
+		   lower_refuse(lower));
+	if (way->local)
+		lower_op(lower, elsewhere(lower, postrouting_chain(lower), way, devs, count),
+			 IR_DROP);
 }
 
 static void clamp(struct lower *lower, struct ir_rule *rule, int64_t bytes)

@@ -37,18 +37,25 @@ bool lower_uplink_is_one(const struct ast_table *table)
 	return false;
 }
 
+static bool is_ipv4(const struct ast_route *route)
+{
+	const struct ast_hop *hop = route->hop_count ? &route->hops[0] : &route->hop;
+
+	if (!route->is_default)
+		return route->to.addr.family == ADDR_IPV4;
+	return !hop->via.span.source || hop->via.has[ADDR_IPV4];
+}
+
 bool lower_uplink_has_ipv4(const struct ast_table *table)
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
+	bool whole = lower_uplink_is_one(table);
 
-	for (size_t i = 0; i < count; i++) {
-		const struct ast_hop *hop = routes[i].hop_count ? &routes[i].hops[0]
-								: &routes[i].hop;
-
-		if (leads_out(&routes[i]) && (!hop->via.span.source || hop->via.has[ADDR_IPV4]))
+	for (size_t i = 0; i < count; i++)
+		if (routes[i].type == IR_ROUTE_UNICAST && (routes[i].is_default || !whole) &&
+		    is_ipv4(&routes[i]))
 			return true;
-	}
 	return false;
 }
 

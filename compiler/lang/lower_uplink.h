@@ -12,7 +12,7 @@ struct arena;
 /* Has the table a default route? */
 bool lower_uplink_is_one(const struct ast_table *table);
 
-/* And one for IPv4? */
+/* Does it answer in IPv4: by a default route, or, where it has none, by any? */
 bool lower_uplink_has_ipv4(const struct ast_table *table);
 
 /* The interfaces that a table with a default route leaves by, each once. */

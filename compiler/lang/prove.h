@@ -18,8 +18,10 @@ void prove_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 /* prove_cover.c: rules, and a default, that no packet gets as far as; and what else is seen of the
  * rows of boxes. */
 void prove_cover(struct diag *diag, struct ast_policy *policy);
-/* prove_order.c: destinations in two sets where the order of two rules decides. */
-void prove_order(struct diag *diag, struct ast_policy *policy, const struct prove_row *row);
+/* prove_order.c: destinations in two sets where the order of two rules decides. `unreached`
+ * says of each rule and default, in order, that no packet gets there. */
+void prove_order(struct diag *diag, struct ast_policy *policy, const struct prove_row *rows,
+		 size_t row_count, const bool *unreached);
 /* prove_leak.c: tables that let a family go. */
 void prove_leaks(struct diag *diag, const struct prove_row *row);
 /* prove_tunnel.c: tunnels whose own packets would be sent into them. */

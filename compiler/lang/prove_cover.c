@@ -8,6 +8,7 @@
  * until nothing is left. All is bounded: a rule that would take too long is taken for reachable.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/diag.h"
@@ -15,9 +16,11 @@
 #include "lang/prove_row.h"
 
 /* Steps that a policy, and a rule at one list of sets, may cost. */
-enum { STEPS_MOST = 4000000, LIST_CUTS_MOST = 2000 };
+enum { STEPS_MOST = 4000000, LIST_CUTS_MOST = 2000, SCRATCH_USES = 256 };
 /* Rules that are named as those which cover; more than that are not even made fewer. */
 enum { SHOWN_MOST = 4, USED_MOST = 24 };
+/* Of each family the usual destinations and those that rules must name. */
+enum { ROWS = 2 * ADDR_FAMILIES };
 
 /* What is known of a rule. */
 struct fate {
@@ -27,94 +30,45 @@ struct fate {
 };
 
 struct covering {
-	struct arena *arena; /* of all proofs */
-	struct arena *scratch;
+	struct arena *arena;   /* of all proofs */
+	struct arena *scratch; /* of the contexts */
+	struct arena *pieces;  /* of what is cut off one box */
+	size_t scratch_uses;
 	const struct prove_row *row;
 	struct fate *fates;
 	size_t fate_count, words;
+	bool *settled; /* boxes of the row that are known to be covered */
 	size_t steps, cuts;
 };
 
 /* The boxes that destinations of one list meet, in order. */
 struct context {
 	const struct prove_box **boxes;
+	const struct prove_box **covers; /* room for as many */
 	size_t count;
 };
 
 /* ---- one box against others ---- */
 
-static bool share(const struct interval_set *a, const struct interval_set *b)
-{
-	size_t i = 0, j = 0;
-
-	if (!a || !b)
-		return true;
-	while (i < a->count && j < b->count) {
-		if (a->items[i].last < b->items[j].first)
-			i++;
-		else if (b->items[j].last < a->items[i].first)
-			j++;
-		else
-			return true;
-	}
-	return false;
-}
-
-bool prove_meet(const struct prove_box *a, const struct prove_box *b)
-{
-	for (int side = 0; side < SIDES; side++)
-		if (!share(a->sides[side], b->sides[side]))
-			return false;
-	return true;
-}
-
-static bool has_terms(const struct prove_box *box, const struct prove_box *wanted_by)
-{
-	size_t i = 0;
-
-	for (size_t k = 0; k < wanted_by->term_count; k++) {
-		while (i < box->term_count && box->terms[i] < wanted_by->terms[k])
-			i++;
-		if (i == box->term_count || box->terms[i] != wanted_by->terms[k])
-			return false;
-	}
-	return true;
-}
-
-/* May the first take from the second? Connections that have their way do not meet rules that choose
- * one, and listeners' own traffic meets only rules that name an identity. */
-static bool may_cover(const struct prove_box *before, const struct prove_box *box)
-{
-	return before->covers && before->order < box->order && !(box->cuts && before->fickle) &&
-	       !(box->own && !before->for_own) && has_terms(box, before);
-}
-
 static const struct interval_set *all_of(struct covering *covering, int side)
 {
-	struct interval_set *all = arena_new_of(covering->scratch, struct interval_set);
+	struct interval_set *all = arena_new_of(covering->pieces, struct interval_set);
 
-	interval_add(covering->scratch, all, side == SIDE_TTL, covering->row->last[side]);
+	interval_add(covering->pieces, all, side == SIDE_TTL, covering->row->last[side]);
 	return all;
 }
 
-/* Is the first all of the second? */
-static bool holds(struct covering *covering, int side, const struct interval_set *a,
-		  const struct interval_set *b)
-{
-	return !a || interval_covers(a, b ? b : all_of(covering, side));
-}
-
-/* What is left of one side, in the scratch arena. */
+/* What is left of one side. */
 static const struct interval_set *cut(struct covering *covering, int side,
 				      const struct interval_set *from,
 				      const struct interval_set *what, bool keep)
 {
-	struct interval_set *rest = arena_new_of(covering->scratch, struct interval_set);
+	struct interval_set *rest = arena_new_of(covering->pieces, struct interval_set);
 
-	covering->cuts++;
 	if (!from)
 		from = all_of(covering, side);
-	*rest = (keep ? interval_intersect : interval_subtract)(covering->scratch, from, what);
+	covering->cuts += 1 + (from->count + what->count) / 16;
+	*rest = (keep ? interval_intersect : interval_subtract)(covering->pieces, from, what);
 	return rest;
 }
 
@@ -135,7 +89,7 @@ static bool take_all(struct covering *covering, struct prove_box rest,
 		const struct interval_set *taken = covers[next]->sides[side];
 		struct prove_box outside = rest;
 
-		if (holds(covering, side, taken, rest.sides[side]))
+		if (prove_holds_side(covering->row, side, taken, rest.sides[side]))
 			continue;
 		outside.sides[side] = cut(covering, side, rest.sides[side], taken, false);
 		if (!take_all(covering, outside, covers + next + 1, count - next - 1,
@@ -160,7 +114,7 @@ static size_t find_covers(struct covering *covering, const struct context *conte
 		covering->steps++;
 		if (among && !(among[before->order / 64] >> before->order % 64 & 1))
 			continue;
-		if (may_cover(before, box) && prove_meet(before, box))
+		if (prove_may_cover(before, box) && prove_meet(before, box))
 			covers[count++] = before;
 	}
 	return count;
@@ -173,25 +127,51 @@ static void use(struct covering *covering, struct fate *fate, size_t order)
 	fate->used[order / 64] |= (uint64_t)1 << order % 64;
 }
 
-/* Is the nth box of the context covered there? Notes by whom, unless only `among` is asked. */
-static bool is_covered(struct covering *covering, const struct context *context, size_t nth,
-		       const uint64_t *among)
+/* Memory for what is forgotten at once; a new arena now and then, for one gives nothing back. */
+static void renew(struct covering *covering)
 {
-	const struct prove_box *box = context->boxes[nth], **covers;
-	bool *used, good;
-	size_t count;
-
+	if (covering->scratch && covering->scratch_uses++ < SCRATCH_USES)
+		return;
+	if (covering->scratch)
+		arena_free(covering->scratch);
 	covering->scratch = arena_new();
+	covering->scratch_uses = 0;
+}
+
+/* One of them that takes all of the box by itself, or NULL. */
+static const struct prove_box *find_single(const struct covering *covering,
+					   const struct prove_box *box,
+					   const struct prove_box *const *covers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (prove_holds(covering->row, covers[i], box))
+			return covers[i];
+	return NULL;
+}
+
+/* Is the nth box of the context covered there, by the rules of `among` (NULL: all)? Notes by whom
+ * in `fate`, unless that is NULL. */
+static bool is_covered(struct covering *covering, const struct context *context, size_t nth,
+		       const uint64_t *among, struct fate *fate)
+{
+	const struct prove_box *box = context->boxes[nth], *single;
+	size_t count = find_covers(covering, context, nth, among, context->covers);
+	bool *used, good;
+
+	single = find_single(covering, box, context->covers, count);
+	if (single && fate)
+		use(covering, fate, single->order);
+	if (single || !count)
+		return single != NULL;
 	covering->cuts = 0;
-	covers = arena_alloc(covering->scratch, (nth + 1) * sizeof(struct prove_box *));
-	used = arena_alloc(covering->scratch, nth + 1);
-	count = find_covers(covering, context, nth, among, covers);
-	good = take_all(covering, *box, covers, count, used);
-	for (size_t i = 0; good && !among && i < count; i++)
+	covering->pieces = arena_new();
+	used = arena_alloc(covering->pieces, count);
+	good = take_all(covering, *box, context->covers, count, used);
+	for (size_t i = 0; good && fate && i < count; i++)
 		if (used[i])
-			use(covering, &covering->fates[box->order], covers[i]->order);
+			use(covering, fate, context->covers[i]->order);
 	covering->steps += covering->cuts;
-	arena_free(covering->scratch);
+	arena_free(covering->pieces);
 	return good;
 }
 
@@ -204,13 +184,15 @@ static int by_number(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static struct context make_context(struct covering *covering, struct arena *arena,
-				   const struct overlay_list *list)
+static struct context make_context(struct covering *covering, const struct overlay_list *list)
 {
+	struct arena *arena;
 	const struct prove_row *row = covering->row;
 	struct context context = { 0 };
 	size_t *found = NULL, count = 0;
 
+	renew(covering);
+	arena = covering->scratch;
 	for (size_t i = 0; i < list->count; i++)
 		for (size_t k = 0; k < row->box_counts[list->sets[i]]; k++)
 			*arena_append(arena, found, count) = row->boxes_of[list->sets[i]][k];
@@ -218,6 +200,7 @@ static struct context make_context(struct covering *covering, struct arena *aren
 		qsort(found, count, sizeof(*found), by_number);
 	covering->steps += count;
 	context.boxes = arena_alloc(arena, (count + 1) * sizeof(struct prove_box *));
+	context.covers = arena_alloc(arena, (count + 1) * sizeof(struct prove_box *));
 	for (size_t i = 0; i < count; i++)
 		context.boxes[context.count++] = &covering->row->boxes[found[i]];
 	return context;
@@ -234,7 +217,42 @@ static bool takes_everything(const struct prove_box *box)
 
 static bool is_open(const struct covering *covering, const struct prove_box *box)
 {
-	return box->covered && !covering->fates[box->order].reached;
+	return box->covered && !covering->settled[box - covering->row->boxes] &&
+	       !covering->fates[box->order].reached;
+}
+
+/* All destinations of the second are the first's, as far as that is plain. */
+static bool has_destinations(const struct prove_row *row, size_t a, size_t b)
+{
+	const struct interval_set *set = &row->to_sets.items[a];
+	const struct interval_set *all = &row->to_sets.items[row->to_sets.count - 1];
+
+	return a == b || (set->count == all->count &&
+			  !memcmp(set->items, all->items, all->count * sizeof(*all->items)));
+}
+
+/* What a single rule takes whole, wherever it goes, is settled without a look at the lists. */
+static void settle_plain(struct covering *covering)
+{
+	const struct prove_row *row = covering->row;
+
+	for (size_t i = 0; i < row->box_count; i++) {
+		const struct prove_box *box = &row->boxes[i];
+
+		for (size_t k = 0; box->covered && k < i && !covering->settled[i]; k++) {
+			const struct prove_box *before = &row->boxes[k];
+
+			if (covering->steps++ > STEPS_MOST / 4)
+				return;
+			if (!prove_may_cover(before, box) ||
+			    !prove_holds(covering->row, before, box) ||
+			    !has_destinations(row, before->to, box->to))
+				continue;
+			covering->settled[i] = true;
+			covering->fates[box->order].present = true;
+			use(covering, &covering->fates[box->order], before->order);
+		}
+	}
 }
 
 static void judge_context(struct covering *covering, const struct context *context)
@@ -247,9 +265,9 @@ static void judge_context(struct covering *covering, const struct context *conte
 
 		if (is_open(covering, box)) {
 			fate->present = true;
-			if (end && may_cover(end, box))
+			if (end && prove_may_cover(end, box))
 				use(covering, fate, end->order);
-			else if (!is_covered(covering, context, i, NULL))
+			else if (!is_covered(covering, context, i, NULL, fate))
 				fate->reached = true;
 		}
 		if (!end && takes_everything(box))
@@ -270,22 +288,28 @@ static bool has_open(struct covering *covering, const struct overlay_list *list)
 	return false;
 }
 
+/* What is not known to be covered by now is taken for reachable. */
 static void give_up(struct covering *covering)
 {
-	for (size_t i = 0; i < covering->fate_count; i++)
-		covering->fates[i].reached = true;
+	const struct prove_row *row = covering->row;
+
+	for (size_t i = 0; i < row->box_count; i++)
+		if (is_open(covering, &row->boxes[i]))
+			covering->fates[row->boxes[i].order].reached = true;
 }
 
 static void judge_row(struct covering *covering)
 {
 	const struct prove_row *row = covering->row;
 
+	covering->steps = 0;
+	covering->settled = arena_alloc(covering->arena, row->box_count + 1);
 	if (!row->complete) {
 		give_up(covering);
 		return;
 	}
+	settle_plain(covering);
 	for (size_t i = 0; i < row->to.list_count; i++) {
-		struct arena *arena;
 		struct context context;
 
 		covering->steps += row->to.lists[i].count;
@@ -295,31 +319,44 @@ static void judge_row(struct covering *covering)
 			give_up(covering);
 			return;
 		}
-		arena = arena_new();
-		context = make_context(covering, arena, &row->to.lists[i]);
+		context = make_context(covering, &row->to.lists[i]);
 		judge_context(covering, &context);
-		arena_free(arena);
 	}
 }
 
 /* ---- who covers ---- */
 
-/* Is the rule still covered everywhere by these alone? */
-static bool is_covered_among(struct covering *covering, size_t order, const uint64_t *among)
+/* Is the nth box of the row, which is of a rule that is covered, so by these alone? */
+static bool is_box_covered(struct covering *covering, size_t nth, const uint64_t *among,
+			   struct fate *fate)
 {
 	const struct prove_row *row = covering->row;
-	bool good = true;
+	const struct prove_box *box = &row->boxes[nth];
 
-	for (size_t i = 0; good && i < row->to.list_count; i++) {
-		struct arena *arena = arena_new();
-		struct context context = make_context(covering, arena, &row->to.lists[i]);
+	for (size_t i = 0; i < row->list_counts[box->to]; i++) {
+		struct context context =
+			make_context(covering, &row->to.lists[row->lists_of[box->to][i]]);
+		size_t k = 0;
 
-		for (size_t k = 0; good && k < context.count; k++)
-			if (context.boxes[k]->order == order && context.boxes[k]->covered)
-				good = is_covered(covering, &context, k, among);
-		arena_free(arena);
+		while (context.boxes[k] != box)
+			k++;
+		if (covering->steps > STEPS_MOST || !is_covered(covering, &context, k, among, fate))
+			return false;
 	}
-	return good && covering->steps < 2 * STEPS_MOST;
+	return true;
+}
+
+static bool is_covered_among(struct covering *covering, const struct prove_row *rows, size_t order,
+			     const uint64_t *among, struct fate *fate)
+{
+	for (size_t r = 0; r < ROWS; r++) {
+		covering->row = &rows[r];
+		for (size_t i = 0; i < rows[r].box_count; i++)
+			if (rows[r].boxes[i].order == order && rows[r].boxes[i].covered &&
+			    !is_box_covered(covering, i, among, fate))
+				return false;
+	}
+	return true;
 }
 
 static size_t count_used(const struct covering *covering, const uint64_t *used)
@@ -331,24 +368,58 @@ static size_t count_used(const struct covering *covering, const uint64_t *used)
 	return count;
 }
 
-/* Leaves out each rule that the others can do without. */
-static void make_fewer(struct covering *covering, const struct prove_row *rows, size_t row_count,
-		       size_t order)
+/* Is there one that covers all by itself? Then it is the only one to name. */
+static bool find_one(struct covering *covering, const struct prove_row *rows, size_t order)
 {
 	uint64_t *used = covering->fates[order].used;
+	uint64_t *one = arena_alloc(covering->arena, covering->words * sizeof(*one));
+	bool is_only = count_used(covering, used) == 1;
 
 	for (size_t i = 0; i < order; i++) {
-		bool good = true;
+		if (!(used[i / 64] >> i % 64 & 1) || !covering->fates[i].reached)
+			continue;
+		if (is_only)
+			return true;
+		one[i / 64] = (uint64_t)1 << i % 64;
+		if (is_covered_among(covering, rows, order, one, NULL)) {
+			covering->fates[order].used = one;
+			return true;
+		}
+		one[i / 64] = 0;
+	}
+	return false;
+}
 
-		if (!(used[i / 64] >> i % 64 & 1) || count_used(covering, used) > USED_MOST ||
-		    count_used(covering, used) < 2)
+/* What rules cover that nobody gets to, others cover as well. */
+static void leave_out_unreached(struct covering *covering, const struct prove_row *rows,
+				size_t order)
+{
+	uint64_t *reached = arena_alloc(covering->arena, covering->words * sizeof(*reached));
+	struct fate fate = { 0 };
+
+	for (size_t i = 0; i < covering->fate_count; i++)
+		if (covering->fates[i].reached)
+			reached[i / 64] |= (uint64_t)1 << i % 64;
+	if (is_covered_among(covering, rows, order, reached, &fate) && fate.used)
+		covering->fates[order].used = fate.used;
+}
+
+/* Leaves out each rule that the others can do without. */
+static void make_fewer(struct covering *covering, const struct prove_row *rows, size_t order)
+{
+	uint64_t *used;
+
+	if (find_one(covering, rows, order))
+		return;
+	leave_out_unreached(covering, rows, order);
+	used = covering->fates[order].used;
+	if (find_one(covering, rows, order) || count_used(covering, used) > USED_MOST)
+		return;
+	for (size_t i = 0; i < order; i++) {
+		if (!(used[i / 64] >> i % 64 & 1))
 			continue;
 		used[i / 64] ^= (uint64_t)1 << i % 64;
-		for (size_t r = 0; good && r < row_count; r++) {
-			covering->row = &rows[r];
-			good = is_covered_among(covering, order, used);
-		}
-		if (!good)
+		if (!is_covered_among(covering, rows, order, used, NULL))
 			used[i / 64] ^= (uint64_t)1 << i % 64;
 	}
 }
@@ -388,15 +459,18 @@ static void tell(struct diag *diag, const struct ast_policy *policy,
 }
 
 static void tell_all(struct covering *covering, struct diag *diag, struct ast_policy *policy,
-		     const struct prove_row *rows, size_t row_count)
+		     struct prove_row *rows, bool *unreached)
 {
 	covering->steps = 0;
 	for (size_t i = 0; i < covering->fate_count; i++) {
 		const struct fate *fate = &covering->fates[i];
 
-		if (!fate->present || fate->reached || !fate->used)
+		unreached[i] = fate->present && !fate->reached && fate->used;
+		if (!unreached[i])
 			continue;
-		make_fewer(covering, rows, row_count, i);
+		for (size_t r = 0; r < ROWS; r++)
+			prove_index(&rows[r]);
+		make_fewer(covering, rows, i);
 		if (i < policy->rule_count)
 			tell(diag, policy, covering, i, policy->rules[i].span);
 		else if (i == policy->rule_count)
@@ -410,12 +484,13 @@ void prove_cover(struct diag *diag, struct ast_policy *policy)
 {
 	struct arena *arena = arena_new();
 	struct prove_shared *shared = prove_share(arena, policy);
-	struct prove_row rows[ADDR_FAMILIES * 2];
+	struct prove_row rows[ROWS];
 	struct covering covering = { .arena = arena, .fate_count = policy->rule_count + 2 };
+	bool *unreached;
 
 	covering.words = covering.fate_count / 64 + 1;
 	covering.fates = arena_alloc(arena, covering.fate_count * sizeof(*covering.fates));
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ROWS; i++) {
 		rows[i] = (struct prove_row){ .arena = arena,
 					      .policy = policy,
 					      .family = (enum addr_family)(i / 2),
@@ -424,9 +499,11 @@ void prove_cover(struct diag *diag, struct ast_policy *policy)
 		covering.row = &rows[i];
 		judge_row(&covering);
 		prove_leaks(diag, &rows[i]);
-		if (!rows[i].host)
-			prove_order(diag, policy, &rows[i]);
 	}
-	tell_all(&covering, diag, policy, rows, sizeof(rows) / sizeof(rows[0]));
+	unreached = arena_alloc(arena, covering.fate_count);
+	tell_all(&covering, diag, policy, rows, unreached);
+	prove_order(diag, policy, rows, ROWS, unreached);
+	if (covering.scratch)
+		arena_free(covering.scratch);
 	arena_free(arena);
 }

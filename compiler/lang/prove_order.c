@@ -13,7 +13,7 @@
 #include "lang/prove.h"
 #include "lang/prove_row.h"
 
-enum { NOTES_MOST = 20, PAIRS_MOST = 1 << 24, SETS_MOST = 4096 };
+enum { NOTES_MOST = 20, PAIRS_MOST = 1 << 24, SETS_MOST = 4096, RULES_MOST = 8192 };
 
 struct ordering {
 	struct arena *arena;
@@ -26,6 +26,8 @@ struct ordering {
 	size_t set_count;
 	uint32_t *lists_of, *lists_of_both; /* how many lists hold the set, or both */
 	uint32_t *first_of_both;            /* the first list that does */
+	const bool *unreached; /* by the order of rules: what nobody gets to competes with nobody */
+	uint64_t *seen;        /* pairs of rules that were told of, in either family */
 	size_t shown, more;
 	struct span more_span;
 };
@@ -125,14 +127,27 @@ static bool same_action(const struct ast_then *a, const struct ast_then *b)
 }
 
 /* Does the order of the two decide something? The first is before the second. */
-static bool compete(const struct prove_box *first, const struct prove_box *second)
+static bool compete(const struct ordering *ordering, const struct prove_box *first,
+		    const struct prove_box *second)
 {
-	return first->covered && second->covered && first->rule->then->action != THEN_CONTINUE &&
+	return !ordering->unreached[first->order] && !ordering->unreached[second->order] &&
+	       first->covered && second->covered && first->rule->then->action != THEN_CONTINUE &&
 	       second->rule->then->action != THEN_CONTINUE && !first->rule->limit.rate &&
 	       !same_action(first->rule->then, second->rule->then) && prove_meet(first, second);
 }
 
 /* ---- notes ---- */
+
+static bool was_told(struct ordering *ordering, size_t first, size_t second)
+{
+	size_t bit = ordering->row->boxes[first].order * ordering->policy->rule_count +
+		     ordering->row->boxes[second].order;
+	uint64_t *word = &ordering->seen[bit / 64], mask = (uint64_t)1 << bit % 64;
+	bool was_seen = (*word & mask) != 0;
+
+	*word |= mask;
+	return was_seen;
+}
 
 static void tell(struct ordering *ordering, size_t first, size_t second, struct interval example,
 		 bool is_inside)
@@ -143,6 +158,8 @@ static void tell(struct ordering *ordering, size_t first, size_t second, struct 
 	struct diag_record *record;
 	char text[ADDR_TEXT];
 
+	if (was_told(ordering, first, second))
+		return;
 	if (ordering->shown == NOTES_MOST) {
 		ordering->more++;
 		ordering->more_span = to->span;
@@ -178,7 +195,7 @@ static void compare_rules(struct ordering *ordering, size_t a, size_t b, struct 
 				second = row->boxes_of[a][i];
 			}
 			if (ordering->named[first] && ordering->named[second] &&
-			    compete(&row->boxes[first], &row->boxes[second]))
+			    compete(ordering, &row->boxes[first], &row->boxes[second]))
 				tell(ordering, first, second, example, is_inside);
 		}
 }
@@ -195,20 +212,36 @@ static void compare_sets(struct ordering *ordering, size_t a, size_t b)
 		      ordering->row->to.lists[ordering->first_of_both[at]].first, is_inside);
 }
 
-void prove_order(struct diag *diag, struct ast_policy *policy, const struct prove_row *row)
+static void order_row(struct ordering *ordering)
 {
-	struct ordering ordering = {
-		.arena = row->arena, .diag = diag, .policy = policy, .row = row
-	};
+	ordering->set_count = 0;
+	ordering->sets = NULL;
+	choose_sets(ordering);
+	if (!count_pairs(ordering))
+		return;
+	for (size_t a = 0; a < ordering->set_count; a++)
+		for (size_t b = a + 1; b < ordering->set_count; b++)
+			compare_sets(ordering, a, b);
+}
 
-	if (!row->complete || !diag_wants(diag, NOTES_SOME))
+void prove_order(struct diag *diag, struct ast_policy *policy, const struct prove_row *rows,
+		 size_t row_count, const bool *unreached)
+{
+	struct ordering ordering = { .arena = rows[0].arena,
+				     .diag = diag,
+				     .policy = policy,
+				     .unreached = unreached };
+
+	if (!diag_wants(diag, NOTES_SOME) || policy->rule_count > RULES_MOST)
 		return;
-	choose_sets(&ordering);
-	if (!count_pairs(&ordering))
-		return;
-	for (size_t a = 0; a < ordering.set_count; a++)
-		for (size_t b = a + 1; b < ordering.set_count; b++)
-			compare_sets(&ordering, a, b);
+	ordering.seen = arena_alloc(ordering.arena,
+				    (policy->rule_count * policy->rule_count / 64 + 1) *
+					    sizeof(*ordering.seen));
+	for (size_t i = 0; i < row_count; i++) {
+		ordering.row = &rows[i];
+		if (rows[i].complete && !rows[i].host)
+			order_row(&ordering);
+	}
 	if (ordering.more)
 		diag_add(diag, DIAG_two_sets, ordering.more_span,
 			 "%zu more pairs of rules have destinations in common", ordering.more);

@@ -7,6 +7,7 @@
 
 #include "addr/builtin.h"
 #include "base/arena.h"
+#include "lang/prove_share.h"
 #include "match/kinds.h"
 
 /* As in lower_rule.c: rules with a condition of this many alternatives leave ICMP errors to those
@@ -15,17 +16,8 @@ enum { APART_LEAST = 16 };
 
 /* Which entries of lists an overlay may have before it is given up. */
 enum { ENTRIES_MOST = 1 << 22 };
-
-struct prove_shared {
-	struct arena *arena;
-	struct ast_policy *policy;
-	const char **names; /* of interfaces, one for each kind that rules can tell */
-	size_t name_count;
-	const struct match_condition **terms; /* distinct ones */
-	size_t term_count;
-	uint32_t mark_mask; /* marks under other masks are terms */
-	bool has_own;       /* some listener's own traffic is told from the rest */
-};
+/* Sets that would have to be put together of more intervals than this are not looked into. */
+enum { COPIED_MOST = 1 << 20 };
 
 struct filling {
 	struct prove_row *row;
@@ -37,136 +29,12 @@ struct filling {
 	bool empty;
 };
 
-/* ---- what all rows share ---- */
-
-static bool is_pattern(const char *name)
-{
-	return name[strlen(name) - 1] == '*';
-}
-
-/* An interface that is named nowhere stands for all such; a pattern has one of its own. */
-static void add_kind(struct prove_shared *shared, const char *name)
-{
-	if (is_pattern(name))
-		name = arena_printf(shared->arena, "%.*s\x01", (int)strlen(name) - 1, name);
-	for (size_t i = 0; i < shared->name_count; i++)
-		if (!strcmp(shared->names[i], name))
-			return;
-	*arena_append(shared->arena, shared->names, shared->name_count) = name;
-}
-
-static bool fits(const char *pattern, const char *name)
-{
-	if (is_pattern(pattern))
-		return !strncmp(pattern, name, strlen(pattern) - 1);
-	return !strcmp(pattern, name);
-}
-
-static void share_condition(struct prove_shared *shared, const struct match_condition *condition)
-{
-	if (condition->kind->names_interfaces)
-		for (size_t i = 0; i < condition->name_count; i++)
-			add_kind(shared, condition->names[i]);
-	if (!strcmp(condition->key, "mark") && !shared->mark_mask)
-		shared->mark_mask = condition->mask;
-}
-
-struct prove_shared *prove_share(struct arena *arena, struct ast_policy *policy)
-{
-	struct prove_shared *shared = arena_new_of(arena, struct prove_shared);
-
-	*shared = (struct prove_shared){ .arena = arena, .policy = policy };
-	add_kind(shared, "*");
-	for (size_t i = 0; i < policy->rule_count; i++)
-		for (size_t k = 0; k < policy->rules[i].condition_count; k++)
-			share_condition(shared, policy->rules[i].conditions[k]);
-	for (size_t i = 0; i < policy->listener_count; i++)
-		shared->has_own |= policy->listeners[i].used && policy->listeners[i].runs_as.given;
-	return shared;
-}
-
 /* ---- terms ---- */
-
-static bool same_references(const struct match_reference *a, const struct match_reference *b,
-			    size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(a[i].name, b[i].name))
-			return false;
-	return true;
-}
-
-static bool same_names(const struct match_condition *a, const struct match_condition *b)
-{
-	if (a->name_count != b->name_count || a->reference_count != b->reference_count ||
-	    a->path_count != b->path_count)
-		return false;
-	for (size_t i = 0; i < a->name_count; i++)
-		if (strcmp(a->names[i], b->names[i]))
-			return false;
-	return same_references(a->references, b->references, a->reference_count) &&
-	       same_references(a->paths, b->paths, a->path_count);
-}
-
-static bool same_numbers(const struct interval_set *a, const struct interval_set *b)
-{
-	return a->count == b->count &&
-	       (!a->count || !memcmp(a->items, b->items, a->count * sizeof(*a->items)));
-}
-
-static bool same_needles(const struct match_condition *a, const struct match_condition *b)
-{
-	if (a->needle_count != b->needle_count)
-		return false;
-	for (size_t i = 0; i < a->needle_count; i++) {
-		const struct match_needle *x = &a->needles[i], *y = &b->needles[i];
-
-		if (x->last != y->last || x->bytes.offset != y->bytes.offset ||
-		    x->bytes.length != y->bytes.length ||
-		    memcmp(x->bytes.value, y->bytes.value, x->bytes.length) ||
-		    !x->bytes.mask != !y->bytes.mask ||
-		    (x->bytes.mask && memcmp(x->bytes.mask, y->bytes.mask, x->bytes.length)))
-			return false;
-	}
-	return true;
-}
-
-static bool same_masked(const struct match_condition *a, const struct match_condition *b)
-{
-	if (a->masked_count != b->masked_count)
-		return false;
-	for (size_t i = 0; i < a->masked_count; i++)
-		if (a->masked[i].family != b->masked[i].family ||
-		    a->masked[i].bits != b->masked[i].bits ||
-		    a->masked[i].mask != b->masked[i].mask)
-			return false;
-	return true;
-}
-
-/* Written the same, so that every packet answers both the same. */
-static bool same_condition(const struct match_condition *a, const struct match_condition *b)
-{
-	return a->kind == b->kind && a->selector == b->selector && a->negated == b->negated &&
-	       a->specials == b->specials && a->mask == b->mask && same_names(a, b) &&
-	       same_numbers(&a->values, &b->values) &&
-	       same_numbers(&a->addresses.family[ADDR_IPV4], &b->addresses.family[ADDR_IPV4]) &&
-	       same_numbers(&a->addresses.family[ADDR_IPV6], &b->addresses.family[ADDR_IPV6]) &&
-	       same_masked(a, b) && same_needles(a, b);
-}
-
-static size_t term_of(struct prove_shared *shared, const struct match_condition *condition)
-{
-	for (size_t i = 0; i < shared->term_count; i++)
-		if (same_condition(shared->terms[i], condition))
-			return i;
-	*arena_append(shared->arena, shared->terms, shared->term_count) = condition;
-	return shared->term_count - 1;
-}
 
 static void add_term(struct filling *filling, const struct match_condition *condition)
 {
 	struct prove_box *box = filling->box;
-	size_t term = term_of(filling->shared, condition), at;
+	size_t term = prove_term(filling->shared, condition), at;
 
 	*arena_append(filling->row->arena, box->terms, box->term_count) = term;
 	for (at = box->term_count - 1; at && box->terms[at - 1] > term; at--)
@@ -182,66 +50,6 @@ static struct interval_set whole(struct arena *arena, enum addr_family family)
 
 	interval_add(arena, &all, 0, addr_last(family));
 	return all;
-}
-
-static size_t set_number(struct prove_row *row, struct prove_sets *sets, struct interval_set set)
-{
-	for (size_t i = 0; i < sets->count; i++)
-		if (sets->items[i].items == set.items || same_numbers(&sets->items[i], &set))
-			return i;
-	*arena_append(row->arena, sets->items, sets->count) = set;
-	return sets->count - 1;
-}
-
-/* What the condition names of a family; *open is set where that is not all it may hold. */
-static struct interval_set known_part(struct filling *filling,
-				      const struct match_condition *condition, bool *open)
-{
-	struct arena *arena = filling->row->arena;
-	enum addr_family family = filling->row->family;
-	struct interval_set known = condition->addresses.family[family];
-
-	for (size_t i = 0; i < condition->reference_count; i++) {
-		const struct ast_set *set =
-			ast_set_find(filling->row->policy, condition->references[i].name);
-		struct addr_set built_in = { 0 };
-
-		if (set && set->dynamic) {
-			*open = true;
-			continue;
-		}
-		if (!set)
-			builtin_find(arena, condition->references[i].name, &built_in);
-		if (!known.count)
-			known = set ? set->contents.family[family] : built_in.family[family];
-		else
-			known = interval_union(arena, &known,
-					       set ? &set->contents.family[family]
-						   : &built_in.family[family]);
-	}
-	for (size_t i = 0; i < condition->masked_count; i++)
-		*open |= condition->masked[i].family == family;
-	return known;
-}
-
-/* The bound of what the condition holds that the box asks for. */
-static struct interval_set bound(struct filling *filling, const struct match_condition *condition)
-{
-	struct arena *arena = filling->row->arena;
-	struct interval_set all = whole(arena, filling->row->family), none = { 0 }, known;
-	bool open = false;
-
-	known = known_part(filling, condition, &open);
-	if (condition->negated)
-		known = interval_subtract(arena, &all, &known);
-	if (!open)
-		return known;
-	filling->exact = false;
-	if (filling->upper)
-		add_term(filling, condition);
-	if (condition->negated)
-		return filling->upper ? known : none;
-	return filling->upper ? all : known;
 }
 
 static bool touches(const struct interval_set *set, const struct interval_set *few)
@@ -261,6 +69,100 @@ static bool touches(const struct interval_set *set, const struct interval_set *f
 			return true;
 	}
 	return false;
+}
+
+static size_t add_set(struct prove_row *row, struct prove_sets *sets, struct interval_set set,
+		      const struct interval *origin)
+{
+	size_t count = sets->count;
+
+	*arena_append(row->arena, sets->origins, count) = origin;
+	*arena_append(row->arena, sets->items, sets->count) = set;
+	return sets->count - 1;
+}
+
+/* The number of a set without what is to be left out of it. */
+static size_t set_number(struct prove_row *row, struct prove_sets *sets, struct interval_set set,
+			 const struct interval_set *without)
+{
+	const struct interval *origin = set.items;
+
+	for (size_t i = 0; i < sets->count; i++)
+		if (sets->origins[i] == origin)
+			return i;
+	if (touches(&set, without)) {
+		row->copied += set.count;
+		set = interval_subtract(row->arena, &set, without);
+	}
+	for (size_t i = 0; i < sets->count; i++)
+		if (prove_same_numbers(&sets->items[i], &set))
+			return i;
+	return add_set(row, sets, set, origin);
+}
+
+/* One more part of what a condition names. False: all of it together would be too much. */
+static bool join(struct prove_row *row, struct interval_set *known, const struct interval_set *more)
+{
+	if (!known->count || !more->count) {
+		*known = known->count ? *known : *more;
+		return true;
+	}
+	row->copied += known->count + more->count;
+	if (row->copied > COPIED_MOST)
+		return false;
+	*known = interval_union(row->arena, known, more);
+	return true;
+}
+
+/* What the condition names of a family; *open is set where that is not all it may hold. */
+static struct interval_set known_part(struct filling *filling,
+				      const struct match_condition *condition, bool *open)
+{
+	struct prove_row *row = filling->row;
+	struct interval_set known = condition->addresses.family[row->family];
+
+	for (size_t i = 0; i < condition->reference_count; i++) {
+		const struct ast_set *set =
+			ast_set_find(row->policy, condition->references[i].name);
+		struct addr_set built_in = { 0 };
+
+		if (!set)
+			builtin_find(row->arena, condition->references[i].name, &built_in);
+		/* what a set at run time begins with may go */
+		*open |= (set && set->dynamic) || !join(row, &known,
+							set ? &set->contents.family[row->family]
+							    : &built_in.family[row->family]);
+	}
+	for (size_t i = 0; i < condition->masked_count; i++)
+		*open |= condition->masked[i].family == row->family;
+	return known;
+}
+
+/* The bound of what the condition holds that the box asks for. */
+static struct interval_set bound(struct filling *filling, const struct match_condition *condition)
+{
+	struct prove_row *row = filling->row;
+	struct interval_set all = whole(row->arena, row->family), none = { 0 }, known;
+	bool open = false;
+
+	known = known_part(filling, condition, &open);
+	if (condition->negated && known.count) {
+		row->copied += known.count;
+		if (row->copied > COPIED_MOST)
+			open = true;
+		known = row->copied > COPIED_MOST ? all
+						  : interval_subtract(row->arena, &all, &known);
+	} else if (condition->negated) {
+		known = all;
+	}
+	if (!open)
+		return known;
+	filling->exact = false;
+	if (filling->upper)
+		add_term(filling, condition);
+	if (condition->negated)
+		return filling->upper ? known : none;
+	return filling->upper ? all : known;
 }
 
 /* Destinations that only rules meet which name them: multicast and link-local addresses. */
@@ -287,18 +189,16 @@ static struct interval_set special_numbers(struct arena *arena, unsigned int spe
 static void fill_to(struct filling *filling, const struct match_condition *condition)
 {
 	struct prove_row *row = filling->row;
-	struct interval_set to = { 0 }, stay;
+	struct interval_set to, stay = { 0 };
 
 	if (row->host) {
 		to = special_numbers(row->arena, filling->box->rule->specials);
 	} else {
 		stay = staying(row->arena, row->family);
 		to = condition ? bound(filling, condition) : whole(row->arena, row->family);
-		if (touches(&to, &stay))
-			to = interval_subtract(row->arena, &to, &stay);
 	}
-	filling->empty |= !to.count;
-	filling->box->to = set_number(row, &row->to_sets, to);
+	filling->box->to = set_number(row, &row->to_sets, to, &stay);
+	filling->empty |= !row->to_sets.items[filling->box->to].count;
 }
 
 static void fill_from(struct filling *filling, const struct match_condition *condition)
@@ -306,9 +206,10 @@ static void fill_from(struct filling *filling, const struct match_condition *con
 	struct prove_row *row = filling->row;
 	struct interval_set from = condition ? bound(filling, condition)
 					     : whole(row->arena, row->family);
+	static const struct interval_set nothing;
 
 	filling->empty |= !from.count;
-	filling->box->from = set_number(row, &row->from_sets, from);
+	filling->box->from = set_number(row, &row->from_sets, from, &nothing);
 }
 
 /* ---- the other sides ---- */
@@ -365,7 +266,7 @@ static void fill_interfaces(struct filling *filling, const struct match_conditio
 		bool named = false;
 
 		for (size_t k = 0; k < condition->name_count && !named; k++)
-			named = fits(condition->names[k], shared->names[i]);
+			named = prove_fits(condition->names[k], shared->names[i]);
 		if (named != condition->negated)
 			interval_add(filling->row->arena, &set, i, i);
 	}
@@ -506,7 +407,7 @@ static bool lay(struct prove_row *row, struct prove_sets *sets, struct interval_
 	const struct interval_set **pointers;
 	bool good;
 
-	*arena_append(row->arena, sets->items, sets->count) = all;
+	add_set(row, sets, all, all.items);
 	pointers = arena_alloc(row->arena, sets->count * sizeof(struct interval_set *));
 	for (size_t i = 0; i < sets->count; i++)
 		pointers[i] = &sets->items[i];
@@ -574,6 +475,21 @@ static void index_boxes(struct prove_row *row)
 
 		*arena_append(row->arena, row->boxes_of[to], row->box_counts[to]) = i;
 	}
+}
+
+void prove_index(struct prove_row *row)
+{
+	if (row->lists_of || !row->complete)
+		return;
+	row->lists_of = arena_alloc(row->arena, row->to_sets.count * sizeof(uint32_t *));
+	row->list_counts = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t));
+	for (size_t i = 0; i < row->to.list_count; i++)
+		for (size_t k = 0; k < row->to.lists[i].count; k++) {
+			uint32_t set = row->to.lists[i].sets[k];
+
+			*arena_append(row->arena, row->lists_of[set], row->list_counts[set]) =
+				(uint32_t)i;
+		}
 }
 
 void prove_fill(struct prove_row *row, struct prove_shared *shared)

@@ -47,6 +47,7 @@ struct prove_box {
 /* Distinct sets; the last is the whole of what there is. */
 struct prove_sets {
 	struct interval_set *items;
+	const struct interval **origins; /* what each was before anything was taken out of it */
 	size_t count;
 };
 
@@ -61,8 +62,11 @@ struct prove_row {
 	size_t box_count;
 	size_t **boxes_of; /* of each set of destinations: numbers of boxes, ascending */
 	size_t *box_counts;
-	struct overlay to;    /* which sets hold a destination: lists only */
+	struct overlay to;   /* which sets hold a destination: lists only */
+	uint32_t **lists_of; /* of each set: the lists that have it; once prove_index was asked */
+	size_t *list_counts;
 	uint64_t last[SIDES]; /* of the numbers that a side may have */
+	size_t copied;        /* intervals of sets that had to be put together */
 	bool complete;        /* the overlay is there */
 };
 
@@ -70,8 +74,18 @@ struct prove_row {
 struct prove_shared;
 struct prove_shared *prove_share(struct arena *arena, struct ast_policy *policy);
 void prove_fill(struct prove_row *row, struct prove_shared *shared);
+void prove_index(struct prove_row *row);
 
-/* prove_cover.c, for prove_order.c: do the boxes share a packet, destinations aside? */
+/* ---- prove_box.c ---- */
+
+/* Do the boxes share a packet, destinations and terms aside? */
 bool prove_meet(const struct prove_box *a, const struct prove_box *b);
+/* May the first take from the second? Connections that have their way do not meet rules that choose
+ * one, and listeners' own traffic meets only rules that name an identity. */
+bool prove_may_cover(const struct prove_box *before, const struct prove_box *box);
+/* Is the first all of the second, on one side, or on all? NULL is all there is. */
+bool prove_holds_side(const struct prove_row *row, int side, const struct interval_set *a,
+		      const struct interval_set *b);
+bool prove_holds(const struct prove_row *row, const struct prove_box *a, const struct prove_box *b);
 
 #endif

@@ -56,25 +56,35 @@ static bool lets_go(const struct ast_rule *rule, const struct ast_table *table)
 		action == THEN_MARK);
 }
 
-/* What the condition names of a family, whatever it holds at run time. */
-static struct interval_set
-contents(struct tunnels *tunnels, const struct match_condition *condition, enum addr_family family)
+/* What the nth part of a condition names of a family, and begins with; NULL behind the last. */
+static const struct interval_set *part(struct tunnels *tunnels,
+				       const struct match_condition *condition,
+				       enum addr_family family, size_t nth)
 {
-	struct interval_set all = { 0 }, named = condition->addresses.family[family];
+	const struct ast_set *set;
+	struct addr_set *built_in;
 
-	for (size_t i = 0; i < condition->reference_count; i++) {
-		const char *name = condition->references[i].name;
-		const struct ast_set *set = ast_set_find(tunnels->policy, name);
-		struct addr_set built_in = { 0 };
+	if (!nth)
+		return &condition->addresses.family[family];
+	if (nth > condition->reference_count)
+		return NULL;
+	set = ast_set_find(tunnels->policy, condition->references[nth - 1].name);
+	if (set)
+		return &set->contents.family[family];
+	built_in = arena_new_of(tunnels->arena, struct addr_set);
+	builtin_find(tunnels->arena, condition->references[nth - 1].name, built_in);
+	return &built_in->family[family];
+}
 
-		if (!set)
-			builtin_find(tunnels->arena, name, &built_in);
-		named = interval_union(tunnels->arena, &named,
-				       set ? &set->contents.family[family]
-					   : &built_in.family[family]);
-	}
-	interval_add(tunnels->arena, &all, 0, addr_last(family));
-	return condition->negated ? interval_subtract(tunnels->arena, &all, &named) : named;
+static bool names_address(struct tunnels *tunnels, const struct match_condition *condition,
+			  struct addr addr)
+{
+	const struct interval_set *set;
+
+	for (size_t i = 0; (set = part(tunnels, condition, addr.family, i)); i++)
+		if (interval_contains(set, addr.bits))
+			return !condition->negated;
+	return condition->negated;
 }
 
 /* ---- endpoints that are given ---- */
@@ -84,15 +94,13 @@ static bool may_take(struct tunnels *tunnels, const struct ast_rule *rule, struc
 		     unsigned int protocol)
 {
 	const struct match_condition *to = ast_condition(rule, "to");
-	struct interval_set named;
 
 	if (!rule->families[addr.family] ||
 	    (rule->protocols.count && !interval_contains(&rule->protocols, protocol)))
 		return false;
 	if (!to)
 		return rule->condition_count > 0;
-	named = contents(tunnels, to, addr.family);
-	return interval_contains(&named, addr.bits);
+	return names_address(tunnels, to, addr);
 }
 
 static bool is_excepted(struct tunnels *tunnels, size_t before, const struct ast_table *table,
@@ -203,28 +211,38 @@ static const char *tunnel_dev(struct tunnels *tunnels, const struct ast_table *t
 	return NULL;
 }
 
-static bool is_public(struct tunnels *tunnels, const struct interval_set *set,
-		      enum addr_family family)
+/* Does the condition name addresses of the world outside? */
+static bool names_public(struct tunnels *tunnels, const struct match_condition *condition,
+			 enum addr_family family)
 {
 	static const char *const inner[] = { "private", "loopback", "link-local", "multicast" };
-	struct interval_set rest = *set;
+	const struct interval_set *set;
+	struct addr_set own = { 0 };
 
 	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++) {
 		struct addr_set built_in = { 0 };
 
 		builtin_find(tunnels->arena, inner[i], &built_in);
-		rest = interval_subtract(tunnels->arena, &rest, &built_in.family[family]);
+		own = addr_set_union(tunnels->arena, &own, &built_in);
 	}
-	return rest.count > 0;
+	for (size_t i = 0; (set = part(tunnels, condition, family, i)); i++)
+		if (!interval_covers(&own.family[family], set))
+			return true;
+	return condition->negated;
 }
 
 /* A tunnel's end may be anywhere: is that a good part (a 64th) of all addresses? */
-static bool is_wide(const struct interval_set *set, enum addr_family family)
+static bool is_wide(struct tunnels *tunnels, const struct match_condition *condition,
+		    enum addr_family family)
 {
+	const struct interval_set *set;
 	addr_bits sum = 0;
 
-	for (size_t i = 0; i < set->count; i++)
-		sum += (set->items[i].last - set->items[i].first) / 64;
+	for (size_t i = 0; (set = part(tunnels, condition, family, i)); i++)
+		for (size_t k = 0; k < set->count; k++)
+			sum += (set->items[k].last - set->items[k].first) / 64;
+	if (condition->negated)
+		return sum < addr_last(family) / 64 - addr_last(family) / 64 / 64;
 	return sum >= addr_last(family) / 64 / 64;
 }
 
@@ -241,12 +259,9 @@ static bool is_broad(struct tunnels *tunnels, const struct ast_rule *rule)
 	}
 	if (rule->protocols.count && !interval_contains(&rule->protocols, PROTOCOL_UDP))
 		return false;
-	for (int family = 0; to && family < ADDR_FAMILIES; family++) {
-		struct interval_set named = contents(tunnels, to, (enum addr_family)family);
-
-		if (rule->families[family] && is_wide(&named, (enum addr_family)family))
+	for (int family = 0; to && family < ADDR_FAMILIES; family++)
+		if (rule->families[family] && is_wide(tunnels, to, (enum addr_family)family))
 			return true;
-	}
 	return !to;
 }
 
@@ -262,12 +277,9 @@ static bool excepts(struct tunnels *tunnels, const struct ast_rule *rule,
 		return true;
 	if (rule->then->action != THEN_DIRECT)
 		return false;
-	for (int family = 0; to && family < ADDR_FAMILIES; family++) {
-		struct interval_set named = contents(tunnels, to, (enum addr_family)family);
-
-		if (is_public(tunnels, &named, (enum addr_family)family))
+	for (int family = 0; to && family < ADDR_FAMILIES; family++)
+		if (names_public(tunnels, to, (enum addr_family)family))
 			return true;
-	}
 	return !to && (ast_condition(rule, "port") || ast_condition(rule, "sport"));
 }
 

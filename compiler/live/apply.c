@@ -15,8 +15,10 @@
 #include "base/diag.h"
 #include "ir/ir.h"
 #include "live/apply_state.h"
+#include "live/archive.h"
 #include "live/beside.h"
 #include "live/checks.h"
+#include "live/plan.h"
 #include "live/report.h"
 #include "live/strangers.h"
 #include "live/zone.h"
@@ -120,10 +122,24 @@ static void write_record(struct apply *apply)
 			   why);
 }
 
+/* What was applied before is what a rollback goes back to. */
+static void write_archive(struct apply *apply)
+{
+	struct archive archive = { apply->ir, apply->after->policy, ir_shape(apply->ir) };
+	const char *why, *file = archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED);
+
+	archive_keep(apply->arena, &apply->folder, apply->ir->name);
+	if (!archive_write(apply->arena, &apply->folder, file, &archive, &why))
+		report_add(apply->report, REPORT_WARNING,
+			   "the policy is applied, but it cannot be remembered for a rollback: %s",
+			   why);
+}
+
 static bool was_changed(const struct apply_counts *counts)
 {
 	return counts->sysctls || counts->new_routes || counts->old_routes || counts->new_rules ||
-	       counts->old_rules || counts->new_sets || counts->old_sets || counts->flip;
+	       counts->old_rules || counts->new_sets || counts->old_sets || counts->updated_sets ||
+	       counts->flip;
 }
 
 static enum apply_outcome change(struct apply *apply)
@@ -144,6 +160,7 @@ static enum apply_outcome change(struct apply *apply)
 	if (!apply_clean(apply))
 		return APPLY_IN_DOUBT;
 	write_record(apply);
+	write_archive(apply);
 	return was_changed(apply->counts) ? APPLY_DONE : APPLY_UNCHANGED;
 }
 
@@ -157,11 +174,22 @@ static void warn_of_strangers(const struct apply *apply)
 		strangers_find(apply->report, &own, &apply->observed);
 }
 
+/* What the last apply left, where it can be of use: nothing is read when nothing has changed. */
+static const struct archive *read_applied(const struct apply *apply)
+{
+	const struct about_line *policy = ruleset_about(&apply->observed.table, ABOUT_POLICY);
+
+	if (!policy || policy->digest == apply->ir->digest)
+		return NULL;
+	return archive_read(apply->arena, &apply->folder,
+			    archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED));
+}
+
 static enum apply_outcome decide(struct apply *apply)
 {
 	if (!look(apply) || !is_possible(apply))
 		return APPLY_REFUSED;
-	diff_make(apply->arena, apply->ir, &apply->observed, &apply->diff);
+	diff_make(apply->arena, apply->ir, &apply->observed, read_applied(apply), &apply->diff);
 	apply_find_settings(apply);
 	apply_find_covers(apply);
 	checks_surroundings(apply->report, &apply->diff);
@@ -170,6 +198,8 @@ static enum apply_outcome decide(struct apply *apply)
 		return APPLY_REFUSED;
 	if (apply->job->dry_run) {
 		apply_describe(apply);
+		if (apply->job->plan)
+			plan_make(apply, apply->job->plan);
 		return has_changes(apply) ? APPLY_DONE : APPLY_UNCHANGED;
 	}
 	if (has_changes(apply))

@@ -15,6 +15,7 @@
 struct arena;
 struct diag;
 struct ir;
+struct plan;
 struct report;
 
 struct apply_job {
@@ -23,6 +24,7 @@ struct apply_job {
 	struct report *report; /* everything else, and what was done */
 	struct ir *ir;         /* names of sets may change */
 	const char *policy;    /* the policy's path, for the record */
+	struct plan *plan;     /* what a dry run would change, thing by thing; or NULL */
 	bool dry_run;          /* find out what would be done, change nothing */
 };
 
@@ -39,8 +41,9 @@ struct apply_counts {
 	size_t new_routes, old_routes;
 	size_t new_rules, old_rules; /* ip rules */
 	size_t new_sets, elements, old_sets;
-	const char *flip; /* why the nft rules were written anew, or NULL */
-	size_t nft_rules; /* how many they are */
+	size_t updated_sets, added, removed; /* sets in place, and their elements */
+	const char *flip;                    /* why the nft rules were written anew, or NULL */
+	size_t nft_rules;                    /* how many they are */
 };
 
 enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts *counts);

@@ -8,10 +8,13 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "emit/about.h"
 #include "emit/emit.h"
 #include "ir/ir.h"
 #include "live/apply_state.h"
 #include "live/blame.h"
+#include "live/comments.h"
+#include "live/delta.h"
 #include "live/loader.h"
 #include "live/report.h"
 #include "live/sets.h"
@@ -195,6 +198,24 @@ static bool put_routing(struct apply *apply)
 	return true;
 }
 
+static const char *update_words(struct apply *apply, const struct delta *delta)
+{
+	return arena_printf(apply->arena, "set %s: +%zu -%zu elements",
+			    apply->ir->sets[delta->set].name, delta->added.elements.count,
+			    delta->removed.elements.count);
+}
+
+static void count_updates(struct apply *apply)
+{
+	struct apply_counts *counts = apply->counts;
+
+	counts->updated_sets = apply->diff.update_count;
+	for (size_t i = 0; i < apply->diff.update_count; i++) {
+		counts->added += apply->diff.updates[i].added.elements.count;
+		counts->removed += apply->diff.updates[i].removed.elements.count;
+	}
+}
+
 static bool refuse(struct apply *apply, const char *what, const char *why)
 {
 	report_add(apply->report, REPORT_REFUSED, "%s: %s", what, why);
@@ -317,12 +338,81 @@ bool apply_flip(struct apply *apply)
 	return true;
 }
 
+/* ---- sets in place ---- */
+
+static struct sets_change change_of(const struct apply *apply, const struct delta *delta,
+				    const struct ir_set *part, bool is_removal)
+{
+	const struct ir_set *set = &apply->ir->sets[delta->set];
+
+	return (struct sets_change){ .table = apply->ir->table,
+				     .name = set->name,
+				     .type = set->type,
+				     .contents.ranges = part->elements,
+				     .map = part->targets && !is_removal ? part : NULL,
+				     .is_removal = is_removal };
+}
+
+/* What the table says of itself goes with the sets. */
+static void put_comments(struct apply *apply, struct netlink_batch *batch)
+{
+	const struct ruleset_table *table = &apply->observed.table;
+	struct buf text = { 0 };
+
+	about_put_policy(apply->ir, &text);
+	comments_replace(batch, table->name, ruleset_about(table, ABOUT_POLICY)->handle,
+			 buf_text(&text));
+	for (size_t i = 0; i < table->about_count; i++)
+		for (size_t k = 0; k < apply->diff.update_count; k++) {
+			const struct ir_set *set = &apply->ir->sets[apply->diff.updates[k].set];
+
+			if (table->about[i].kind != ABOUT_SET ||
+			    strcmp(table->about[i].base, set->base) != 0)
+				continue;
+			text.length = 0;
+			about_put_set(set, &text);
+			comments_replace(batch, table->name, table->about[i].handle,
+					 buf_text(&text));
+		}
+	buf_free(&text);
+}
+
+static bool update_sets(struct apply *apply)
+{
+	struct netlink_batch batch = { 0 };
+	struct netlink_error error;
+	bool done;
+
+	for (size_t i = 0; i < apply->diff.update_count; i++) {
+		const struct delta *delta = &apply->diff.updates[i];
+		struct sets_change less = change_of(apply, delta, &delta->removed, true),
+				   more = change_of(apply, delta, &delta->added, false);
+
+		sets_put(&batch, &less);
+		sets_put(&batch, &more);
+	}
+	if (apply->diff.update_count)
+		put_comments(apply, &batch);
+	netlink_batch_limit(&apply->kernel.nft);
+	done = netlink_batch_commit(&apply->kernel.nft, &batch, &error);
+	netlink_batch_free(&batch);
+	if (!done)
+		return refuse(apply, "sets cannot be changed in place", error.text);
+	for (size_t i = 0; i < apply->diff.update_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   update_words(apply, &apply->diff.updates[i]));
+	count_updates(apply);
+	return true;
+}
+
 bool apply_build(struct apply *apply)
 {
 	apply_write_settings(apply, false);
 	if (!put_routing(apply) || !fill_sets(apply) || !apply_give_settings_back(apply, true))
 		return false;
 	if (apply->diff.flip && !(apply_top_up(apply) && apply_flip(apply)))
+		return false;
+	if (!update_sets(apply))
 		return false;
 	apply_write_settings(apply, true);
 	return true;
@@ -463,6 +553,10 @@ void apply_describe(struct apply *apply)
 		else if (diff->fill[i])
 			report_add(apply->report, REPORT_STEP, "set %s: %zu elements",
 				   apply->ir->sets[i].name, apply->ir->sets[i].elements.count);
+	for (size_t i = 0; i < diff->update_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   update_words(apply, &diff->updates[i]));
+	count_updates(apply);
 	if (diff->flip)
 		report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)",
 			   apply->ir->table, apply->after->nft_rules, diff->flip);

@@ -10,8 +10,10 @@
 #include "base/arena.h"
 #include "emit/about.h"
 #include "emit/emit.h"
+#include "live/archive.h"
 #include "live/cgroups.h"
 #include "live/contents.h"
+#include "live/delta.h"
 #include "live/observe.h"
 
 /* ---- routing ---- */
@@ -139,6 +141,74 @@ static const struct ruleset_set *find_held(const struct ruleset_table *table,
 	return !held->has_count || is_count_right(set, held->count) ? held : NULL;
 }
 
+/* ---- sets that change in place ---- */
+
+/* One transaction holds so many intervals on any socket that may be widened; more is filled anew.
+ */
+enum { UPDATE_MOST = 1 << 16 };
+
+static const struct ir_set *set_of(const struct ir *ir, const char *base)
+{
+	for (size_t i = 0; i < ir->set_count; i++)
+		if (strcmp(ir->sets[i].base, base) == 0)
+			return &ir->sets[i];
+	return NULL;
+}
+
+/* The kernel's set under the name that the table tells of, where it still holds what was applied.
+ */
+static const struct ruleset_set *find_applied(const struct ruleset_table *table,
+					      const struct archive *applied,
+					      const struct ir_set *set)
+{
+	const struct ir_set *before = set_of(applied->ir, set->base);
+
+	return before && !before->dynamic ? find_held(table, before) : NULL;
+}
+
+static bool add_update(struct arena *arena, struct ir *ir, size_t index,
+		       const struct ruleset_table *table, const struct archive *applied,
+		       struct diff *out)
+{
+	const struct ir_set *set = &ir->sets[index];
+	struct delta delta;
+
+	if (!find_applied(table, applied, set) ||
+	    !delta_make(arena, set_of(applied->ir, set->base), set, UPDATE_MOST, &delta))
+		return false;
+	delta.set = index;
+	*arena_append(arena, out->updates, out->update_count) = delta;
+	return true;
+}
+
+/* Where only contents differ from what was applied, and little of them, nothing is made anew. */
+static void find_updates(struct arena *arena, struct ir *ir, const struct ruleset_table *table,
+			 const struct archive *applied, struct diff *out)
+{
+	const struct about_line *policy = ruleset_about(table, ABOUT_POLICY);
+	bool good = applied && ruleset_is_readable(table) &&
+		    policy->digest == applied->ir->digest && applied->shape == ir_shape(ir);
+
+	for (size_t i = 0; i < ir->set_count && good; i++)
+		if (!ir->sets[i].dynamic && !find_held(table, &ir->sets[i]))
+			good = add_update(arena, ir, i, table, applied, out);
+	if (!good)
+		out->update_count = 0;
+}
+
+static const struct ruleset_set *find_updated(const struct ruleset_table *table,
+					      const struct archive *applied,
+					      const struct ir_set *set, const struct ir *ir,
+					      const struct diff *diff)
+{
+	for (size_t i = 0; i < diff->update_count; i++)
+		if (&ir->sets[diff->updates[i].set] == set)
+			return find_applied(table, applied, set);
+	return NULL;
+}
+
+/* ---- sets that are filled ---- */
+
 static bool is_name_taken(const struct ir *ir, const struct ruleset_table *table,
 			  const struct diff *diff, const struct ir_set *set, const char *name)
 {
@@ -195,7 +265,7 @@ static const struct ruleset_set *diff_dynamic(struct arena *arena, struct ir *ir
 }
 
 static void diff_sets(struct arena *arena, struct ir *ir, const struct ruleset_table *table,
-		      struct diff *out)
+		      const struct archive *applied, struct diff *out)
 {
 	bool *keep = arena_alloc(arena, (table->set_count + 1) * sizeof(*keep)),
 	     knows = knows_uses(table);
@@ -208,6 +278,8 @@ static void diff_sets(struct arena *arena, struct ir *ir, const struct ruleset_t
 			held = diff_dynamic(arena, ir, i, table, out);
 		} else {
 			held = find_held(table, &ir->sets[i]);
+			if (!held)
+				held = find_updated(table, applied, &ir->sets[i], ir, out);
 			out->fill[i] = !held;
 		}
 		ir->sets[i].name = held ? held->name : ir->sets[i].base;
@@ -327,7 +399,7 @@ static const char *why_flip(struct arena *arena, const struct ir *ir,
 	if (!ruleset_is_readable(table))
 		return arena_printf(arena, "the table inet %s does not say what it holds",
 				    ir->table);
-	if (policy->digest != ir->digest)
+	if (policy->digest != ir->digest && !diff->update_count)
 		return "the policy is another one";
 	if (table->is_asleep)
 		return arena_printf(arena, "the table inet %s is dormant", ir->table);
@@ -347,13 +419,14 @@ static const char *why_flip(struct arena *arena, const struct ir *ir,
 	return wrong_chain(arena, ir, table);
 }
 
-void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
-	       struct diff *out)
+static void diff_with(struct arena *arena, struct ir *ir, const struct observed *observed,
+		      const struct archive *applied, struct diff *out)
 {
 	memset(out, 0, sizeof(*out));
 	diff_rules(arena, ir, observed, out);
 	diff_routes(arena, ir, observed, out);
-	diff_sets(arena, ir, &observed->table, out);
+	find_updates(arena, ir, &observed->table, applied, out);
+	diff_sets(arena, ir, &observed->table, applied, out);
 	diff_chains(arena, ir, &observed->table, out);
 	for (size_t i = 0; i < observed->table.counter_count; i++)
 		if (!is_counter_wished(ir, observed->table.counters[i].name))
@@ -362,10 +435,19 @@ void diff_make(struct arena *arena, struct ir *ir, const struct observed *observ
 	out->flip = why_flip(arena, ir, &observed->table, out);
 }
 
+/* Rules that have to be written anyway would not change in the same instant as sets in place. */
+void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
+	       const struct archive *applied, struct diff *out)
+{
+	diff_with(arena, ir, observed, applied, out);
+	if (out->update_count && out->flip)
+		diff_with(arena, ir, observed, NULL, out);
+}
+
 bool diff_is_empty(const struct diff *diff)
 {
 	return !diff->new_rule_count && !diff->old_rule_count && !diff->new_route_count &&
 	       !diff->old_route_count && !diff->fill_count && !diff->stale_set_count &&
 	       !diff->old_set_count && !diff->idle_chain_count && !diff->old_counter_count &&
-	       !diff->flip;
+	       !diff->update_count && !diff->flip;
 }

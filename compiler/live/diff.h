@@ -12,7 +12,9 @@
 
 #include "ir/ir.h"
 
+struct archive;
 struct arena;
+struct delta;
 struct observed;
 struct routes_seen;
 struct rules_seen;
@@ -44,6 +46,8 @@ struct diff {
 	size_t old_route_count;
 	bool *fill; /* by the set's index in the ir */
 	size_t fill_count, element_count;
+	struct delta *updates; /* sets that change in place, and nothing else of the table does */
+	size_t update_count;
 	struct diff_carry *carries; /* for some of `fill` */
 	size_t carry_count;
 	const char **stale_sets; /* in use by nobody: removed first, so that their names are free */
@@ -62,8 +66,9 @@ struct diff {
 	const char *flip; /* why the rules are written anew, or NULL */
 };
 
+/* `applied`: what the last apply left, or NULL. */
 void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
-	       struct diff *out);
+	       const struct archive *applied, struct diff *out);
 /* How many nft rules the chain has in the kernel. */
 size_t diff_rule_count(const struct ir_chain *chain);
 bool diff_is_empty(const struct diff *diff);

@@ -200,7 +200,7 @@ const char **folder_list(struct arena *arena, const struct folder *folder, size_
 	if (!stream)
 		return NULL;
 	while ((entry = readdir(stream)))
-		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "lock") != 0)
+		if (!strchr(entry->d_name, '.') && strcmp(entry->d_name, "lock") != 0)
 			*arena_append(arena, names, *count) = arena_strdup(arena, entry->d_name);
 	closedir(stream);
 	if (*count)

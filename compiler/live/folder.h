@@ -29,7 +29,8 @@ struct folder {
 bool folder_open(struct arena *arena, struct folder *folder, bool make, const char **why);
 /* Gives the lock back, and takes the folder away when nothing but the lock is in it. */
 void folder_close(struct arena *arena, struct folder *folder);
-/* The names of the files in it, sorted; the lock is none of them. */
+/* The names of the policies that it has files of, sorted. Files beside a policy's own have its
+ * name with a dot and a word behind it. */
 const char **folder_list(struct arena *arena, const struct folder *folder, size_t *count);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "live/archive.h"
 #include "live/folder.h"
 #include "live/handback.h"
 #include "live/observe.h"
@@ -164,6 +165,7 @@ static enum apply_outcome take_away(struct removal *removal)
 	if (!done)
 		return APPLY_IN_DOUBT;
 	record_remove(removal->arena, &removal->folder, removal->name);
+	archive_remove(removal->arena, &removal->folder, removal->name);
 	return APPLY_DONE;
 }
 

@@ -213,7 +213,7 @@ static void read_counter(const struct nlmsghdr *message, void *user)
 
 /* A rule's comment is a type-length-value in its user data; type 0 (NFTNL_UDATA_RULE_COMMENT) is
  * the comment, with its NUL. */
-static void read_comment(struct reader *reader, const struct nlattr *data)
+static void read_comment(struct reader *reader, const struct nlattr *data, uint64_t handle)
 {
 	const uint8_t *bytes = mnl_attr_get_payload(data);
 	size_t left = mnl_attr_get_payload_len(data);
@@ -224,9 +224,11 @@ static void read_comment(struct reader *reader, const struct nlattr *data)
 				arena_strndup(reader->arena, (const char *)bytes + 2, bytes[1]);
 			struct about_line line;
 
-			if (about_parse(text, &line))
-				*arena_append(reader->arena, reader->table->about,
-					      reader->table->about_count) = line;
+			if (!about_parse(text, &line))
+				return;
+			line.handle = handle;
+			*arena_append(reader->arena, reader->table->about,
+				      reader->table->about_count) = line;
 		}
 		left -= 2u + bytes[1];
 		bytes += 2 + bytes[1];
@@ -250,8 +252,10 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 	if (attributes[NFTA_RULE_EXPRESSIONS])
 		cgroups_read(reader->arena, attributes[NFTA_RULE_EXPRESSIONS],
 			     &reader->table->cgroups, &reader->table->cgroup_count);
-	if (strcmp(name, ABOUT_CHAIN) == 0 && attributes[NFTA_RULE_USERDATA])
-		read_comment(reader, attributes[NFTA_RULE_USERDATA]);
+	if (strcmp(name, ABOUT_CHAIN) == 0 && attributes[NFTA_RULE_USERDATA] &&
+	    attributes[NFTA_RULE_HANDLE])
+		read_comment(reader, attributes[NFTA_RULE_USERDATA],
+			     be64toh(mnl_attr_get_u64(attributes[NFTA_RULE_HANDLE])));
 }
 
 static void read_generation(const struct nlmsghdr *message, void *user)

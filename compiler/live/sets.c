@@ -155,6 +155,12 @@ static bool put_contents(struct netlink *netlink, struct netlink_batch *batch,
 	return done;
 }
 
+void sets_put(struct netlink_batch *batch, const struct sets_change *change)
+{
+	for (size_t next = 0; next < change->contents.ranges.count;)
+		put_message(batch, change, &next);
+}
+
 bool sets_change(struct netlink *netlink, const struct sets_change *change,
 		 struct netlink_error *error)
 {

@@ -14,6 +14,7 @@
 #include "live/contents.h"
 
 struct netlink;
+struct netlink_batch;
 struct netlink_error;
 
 /* Elements for a set, or to be taken out of it. */
@@ -30,6 +31,8 @@ struct sets_change {
 
 bool sets_change(struct netlink *netlink, const struct sets_change *change,
 		 struct netlink_error *error);
+/* Adds the change's messages, all of them, to the batch. */
+void sets_put(struct netlink_batch *batch, const struct sets_change *change);
 /*
  * Makes a set that no rule uses anew in one transaction: with the declaration of another one,
  * `like`, which is there, and with the change's contents (with as many of them as fit into one

@@ -81,7 +81,8 @@ struct ir_match undirected_match(void)
 	return (struct ir_match){ .ops = &undirected_ops };
 }
 
-/* `ct status` knows nothing of a packet without a connection, and holds for none, negated or not. */
+/* `ct status` knows nothing of a packet without a connection, and holds for none, negated or not.
+ */
 static void print_unconnected(const struct ir_match *match, struct buf *out)
 {
 	(void)match;

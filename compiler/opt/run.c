@@ -109,8 +109,9 @@ static const struct ir_match *match_of(const struct ir_rule *rule, const struct 
 	return NULL;
 }
 
-bool run_same_words(const struct ir_match *a, size_t a_count, const struct ir_match *b,
-		    size_t b_count)
+/* Do both print the same? */
+static bool same_words(const struct ir_match *a, size_t a_count, const struct ir_match *b,
+		       size_t b_count)
 {
 	struct buf left = { 0 }, right = { 0 };
 	bool same = a_count == b_count;
@@ -140,7 +141,7 @@ static size_t put_rest(struct flatten *flatten, const struct ir_rule *rule,
 	if (!key->rest || !key->rest(flatten->arena, match, &rest))
 		return count;
 	for (size_t i = 0; i < count; i++)
-		if (run_same_words(&out[i], 1, &rest, 1))
+		if (same_words(&out[i], 1, &rest, 1))
 			return count;
 	out[count++] = rest;
 	return count;
@@ -198,7 +199,7 @@ static void find_common(struct flatten *flatten, struct run *run)
 								     1) * sizeof(*rest));
 		size_t rest_count = put_rest(flatten, run->rules[i], match, rest);
 
-		if (i && !run_same_words(common, count, rest, rest_count))
+		if (i && !same_words(common, count, rest, rest_count))
 			return;
 		common = rest;
 		count = rest_count;

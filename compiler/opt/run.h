@@ -31,8 +31,4 @@ struct run run_make(struct flatten *flatten, const struct ir_rule **rules, size_
  * matches say. */
 struct ir_rule run_rest(struct flatten *flatten, struct arena *arena, const struct run *run,
 			size_t index);
-/* Do both print the same matches? */
-bool run_same_words(const struct ir_match *a, size_t a_count, const struct ir_match *b,
-		    size_t b_count);
-
 #endif

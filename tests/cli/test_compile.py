@@ -110,6 +110,29 @@ def emit(shop):
 	return problems
 
 
+FLAT = """version: 1
+settings: {ipv6: off}
+sets: {near: [198.51.100.0/24], far: [203.0.113.0/24]}
+rules:
+  - {to: near, then: drop}
+  - {to: far, then: reject}
+"""
+
+
+@case("-O0 leaves an nft rule for each of the policy's, -O1, the default, a map; other levels are refused")
+def levels(shop):
+	shop.write("policy.yaml", FLAT)
+	problems = expect(shop.tpc("compile", "-O0", "policy.yaml", "--emit", "nft"), 0,
+		["ip daddr @near_v4 drop", "ip daddr @far_v4 goto refuse"], None)
+	for level in (), ("-O1",), ("--optimize", "1"):
+		done = shop.tpc("compile", *level, "policy.yaml", "--emit", "nft")
+		problems += expect(done, 0, ["ip daddr vmap @map1.ip_daddr", "198.51.100.0/24 : drop",
+			"203.0.113.0/24 : goto refuse"], None)
+		if "near_v4" in done.out:
+			problems.append("a set that no rule asks for is there")
+	return problems + expect(shop.tpc("compile", "-O2", "policy.yaml", "--emit", "nft"), 2, None, "0, 1")
+
+
 @case("neither -o nor --emit, or both: the message names them")
 def neither(shop):
 	shop.write("policy.yaml", SEED)

@@ -296,6 +296,13 @@ def same(shop):
 	return problems
 
 
+@case("a policy that does not do what it expects can be asked why")
+def unexpected(shop):
+	policy = SEED + "expect:\n  - {packet: {to: 192.0.2.1, proto: tcp}, then: drop}\n"
+	answer, problems = ask(shop, "to=192.0.2.1", "proto=tcp", policy=policy)
+	return problems + differs(answer, verdict="direct") + expect(shop.tpc("check", "policy.yaml"), 1, None, "expect-failed")
+
+
 @case("wrong usage, wrong policies, files that are not there")
 def usage(shop):
 	shop.write("policy.yaml", POLICY)

@@ -12,7 +12,7 @@ import threading
 import time
 
 from cli import ROOT, TPC, case, expect, main
-from host import Host
+from hosted import differs, live
 
 SEED = """version: 1
 sets:
@@ -41,26 +41,6 @@ rules:
   - {to: far, count: true, name: rest, then: {route: vpn}}
   - {to: near, then: {route: vpn}}
 """
-
-
-def live(name):
-	"""A case with a Host beside the Shop."""
-	def add(function):
-		@case(name)
-		def _(shop):
-			with Host(shop) as host:
-				return function(shop, host)
-		return function
-	return add
-
-
-def differs(before, after, what):
-	"""What differs, but for the order in which nft and ip tell it."""
-	if sorted(before.splitlines()) == sorted(after.splitlines()):
-		return []
-	gone = [f"- {line}" for line in before.splitlines() if line not in after.splitlines()]
-	new = [f"+ {line}" for line in after.splitlines() if line not in before.splitlines()]
-	return [what, *gone, *new]
 
 
 def changes(result):
@@ -342,7 +322,7 @@ def changed_set(shop, host):
 	before = host.state()
 	problems = expect(host.tpc("apply", "-O0", "policy.yaml"), 0)
 	first = host.state()
-	shop.write("policy.yaml", TWO.replace("203.0.113.0/24", "203.0.113.0/25"))
+	shop.write("policy.yaml", TWO.replace("203.0.113.0/24", "203.0.113.0/25").replace("443", "444"))
 	result = host.json("apply", "-O0", "policy.yaml")
 	if changes(result) != (0, 0, 0, 0, 0, 1, 1, True):
 		problems.append(f"{changes(result)} {result['steps']}")
@@ -354,6 +334,41 @@ def changed_set(shop, host):
 	problems += differs(first, host.state(), "back again:")
 	problems += expect(host.tpc("remove"), 0)
 	return problems + differs(before, host.state(), "after remove:")
+
+
+@live("sets that change alone change in place: the rules stay, and a second time there is nothing to do")
+def in_place(shop, host):
+	host.link("wg0")
+	problems = []
+	for level in "-O0", "-O1":
+		shop.write("policy.yaml", TWO)
+		problems += expect(host.tpc("apply", level, "policy.yaml"), 0)
+		first = host.state()
+		handles = host.must("nft", "-a", "list", "chain", "inet", "tpc", "prerouting")
+		shop.write("policy.yaml", TWO.replace("203.0.113.0/24", "203.0.113.0/25, 192.0.2.7"))
+		result = host.json("apply", level, "policy.yaml")
+		if changes(result) != (0, 0, 0, 0, 0, 0, 0, False) or result["sets"]["in_place"] < 1 or not result["sets"]["added"]:
+			problems.append(f"{level}: {changes(result)} {result['sets']} {result['steps']}")
+		if host.must("nft", "-a", "list", "chain", "inet", "tpc", "prerouting") != handles:
+			problems.append(f"{level}: the rules were written anew")
+		now = host.state()
+		if "203.0.113.0/24" in now or "203.0.113.0/25" not in now or "192.0.2.7" not in now:
+			problems.append(f"{level}: not what the set should hold")
+		problems += expect(host.tpc("apply", level, "policy.yaml"), 0, "nothing to change")
+		fresh = host.state()
+		problems += expect(host.tpc("remove"), 0)
+		problems += expect(host.tpc("apply", level, "policy.yaml"), 0)
+		problems += differs(fresh, host.state(), f"{level}: in place, beside filled anew:")
+		shop.write("policy.yaml", TWO)
+		problems += expect(host.tpc("apply", level, "policy.yaml"), 0, "sets in place")
+		problems += differs(first, host.state(), f"{level}: back again:")
+		host.must("nft", "add", "element", "inet", "tpc", "far_v4", "{ 198.18.0.1, 198.18.0.3, 198.18.0.5, 198.18.0.7 }") if level == "-O0" else None
+		shop.write("policy.yaml", TWO.replace("203.0.113.0/24", "203.0.113.0/26"))
+		problems += expect(host.tpc("apply", level, "policy.yaml"), 0)
+		if "198.18.0.1" in host.state():
+			problems.append(f"{level}: what somebody else put into the set is still there")
+		problems += expect(host.tpc("remove"), 0)
+	return problems
 
 
 @live("counters keep counting through an apply that changes the policy")
@@ -497,7 +512,7 @@ def failed_flip(shop, host):
 		problems += differs(before, host.state(), f"the failed apply {more}:")
 	problems += expect(host.tpc("apply", "policy.yaml"), 0)
 	good = host.state()
-	shop.write("policy.yaml", TWO.replace("203.0.113.0/24", "203.0.113.0/25"))
+	shop.write("policy.yaml", TWO.replace("203.0.113.0/24", "203.0.113.0/25").replace("443", "444"))
 	problems += expect(host.tpc("apply", "policy.yaml", environment=shim), 3, None, "nothing changed")
 	problems += differs(good, host.state(), "the failed second apply:")
 	# Maps that are filled before the flip lead to chains that were not there.

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=845e4a29e5f2bcb2
+digest=12344dac9f1fbfbc
 protocol=116
 first=10000
 last=10006

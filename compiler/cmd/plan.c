@@ -1,0 +1,276 @@
+/*
+ * plan: `tpc plan POLICY` shows what `apply` would change on this host, and changes nothing.
+ *
+ * In goes a policy, out come lines with + - ~ in the order of their kinds, or JSON; exit 5 when
+ * there is anything.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "addr/addr.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "base/file.h"
+#include "cmd/show.h"
+#include "cmd/verbs.h"
+#include "ir/ir.h"
+#include "live/plan.h"
+
+enum { PLAN_LEVEL, PLAN_STRICT };
+
+static const struct cmd_option options[] = {
+	[PLAN_LEVEL] = CMD_LEVEL_OPTION,
+	[PLAN_STRICT] = CMD_STRICT_OPTION,
+};
+
+static const char *const section_names[] = {
+	[PLAN_SETS] = "sets",
+	[PLAN_NFT] = "nft",
+	[PLAN_IP_RULES] = "ip rules",
+	[PLAN_ROUTES] = "routes",
+	[PLAN_SETTINGS] = "kernel settings",
+};
+
+static const char *const section_keys[] = {
+	[PLAN_SETS] = "set",     [PLAN_NFT] = "nft",         [PLAN_IP_RULES] = "ip_rule",
+	[PLAN_ROUTES] = "route", [PLAN_SETTINGS] = "sysctl",
+};
+
+static const struct {
+	char sign;
+	const char *word, *color;
+} signs[] = {
+	[PLAN_ADD] = { '+', "add", "\33[32m" },
+	[PLAN_CHANGE] = { '~', "change", "\33[33m" },
+	[PLAN_REMOVE] = { '-', "remove", "\33[31m" },
+};
+
+/* ---- elements ---- */
+
+static void put_element(const struct ir_set *set, size_t i, struct buf *out)
+{
+	struct interval element = set->elements.items[i];
+
+	switch (set->type) {
+	case IR_SET_IPV4:
+	case IR_SET_IPV6:
+		addr_put_interval(out, set->type == IR_SET_IPV4 ? ADDR_IPV4 : ADDR_IPV6, element);
+		return;
+	case IR_SET_PORT:
+	case IR_SET_TIME:
+		buf_printf(out, "%" PRIu64, (uint64_t)element.first);
+		if (element.first != element.last)
+			buf_printf(out, "-%" PRIu64, (uint64_t)element.last);
+		return;
+	}
+}
+
+static size_t count_of(const struct ir_set *set)
+{
+	return set ? set->elements.count : 0;
+}
+
+/* ---- text ---- */
+
+static void put_colored(const struct cmd_call *call, enum plan_sign sign, const char *text,
+			struct buf *out)
+{
+	buf_printf(out, "%s%c %s%s", call->color_out ? signs[sign].color : "", signs[sign].sign,
+		   text, call->color_out ? "\33[0m" : "");
+}
+
+static void put_elements(const struct cmd_call *call, const struct ir_set *set, enum plan_sign sign,
+			 struct buf *out)
+{
+	struct buf text = { 0 };
+
+	for (size_t i = 0; i < count_of(set); i++) {
+		text.length = 0;
+		put_element(set, i, &text);
+		buf_puts(out, "        ");
+		put_colored(call, sign, buf_text(&text), out);
+		buf_putc(out, '\n');
+	}
+	buf_free(&text);
+}
+
+static void put_item(const struct cmd_call *call, const struct plan_item *item, struct buf *out)
+{
+	buf_puts(out, "    ");
+	put_colored(call, item->sign, item->text, out);
+	if (count_of(item->added))
+		buf_printf(out, "  +%zu", count_of(item->added));
+	if (count_of(item->removed))
+		buf_printf(out, "  -%zu", count_of(item->removed));
+	if (count_of(item->added) || count_of(item->removed))
+		buf_puts(out, " elements");
+	if (item->why)
+		buf_printf(out, "  (%s)", item->why);
+	buf_putc(out, '\n');
+	if (!call->verbose)
+		return;
+	put_elements(call, item->removed, PLAN_REMOVE, out);
+	put_elements(call, item->added, PLAN_ADD, out);
+}
+
+/* How the rules differ, where -v asks for it and what was applied is known. */
+static void put_rules(const struct cmd_call *call, const struct plan *plan, struct buf *out)
+{
+	struct buf diff = { 0 };
+	const char *line;
+
+	if (!call->verbose || !plan->new_rules || !plan->old_rules)
+		return;
+	file_diff(&diff, "applied", plan->old_rules, strlen(plan->old_rules), "planned",
+		  plan->new_rules, strlen(plan->new_rules));
+	for (line = buf_text(&diff); *line;) {
+		size_t length = strcspn(line, "\n");
+		enum plan_sign sign = *line == '+' ? PLAN_ADD : PLAN_REMOVE;
+		bool colored = call->color_out && (*line == '+' || *line == '-');
+
+		buf_puts(out, colored ? signs[sign].color : "");
+		buf_puts(out, "        ");
+		buf_add(out, line, length);
+		buf_puts(out, colored ? "\33[0m\n" : "\n");
+		line += length + (line[length] == '\n');
+	}
+	buf_free(&diff);
+}
+
+static void put_sum(const struct plan *plan, struct buf *out)
+{
+	size_t counts[] = { 0, 0, 0 };
+
+	for (size_t i = 0; i < plan->count; i++)
+		counts[plan->items[i].sign]++;
+	buf_printf(out, "to add: %zu, to change: %zu, to remove: %zu\n", counts[PLAN_ADD],
+		   counts[PLAN_CHANGE], counts[PLAN_REMOVE]);
+}
+
+static void put_text(const struct cmd_call *call, const struct ir *ir, const struct plan *plan,
+		     struct buf *out)
+{
+	if (!plan->count) {
+		buf_printf(out, "%s: nothing to change\n", ir->name);
+		return;
+	}
+	buf_printf(out, "%s: apply would change this host\n", ir->name);
+	for (size_t i = 0; i < plan->count; i++) {
+		enum plan_section section = plan->items[i].section;
+
+		if (!i || plan->items[i - 1].section != section)
+			buf_printf(out, "  %s\n", section_names[section]);
+		put_item(call, &plan->items[i], out);
+		if (section == PLAN_NFT &&
+		    (i + 1 == plan->count || plan->items[i + 1].section != section))
+			put_rules(call, plan, out);
+	}
+	put_sum(plan, out);
+}
+
+/* ---- JSON ---- */
+
+static void put_json_elements(const char *key, const struct ir_set *set, bool all, struct buf *out)
+{
+	struct buf text = { 0 };
+
+	buf_printf(out, ",\"%s\":%zu", key, count_of(set));
+	if (!all || !set)
+		return;
+	buf_printf(out, ",\"%s_elements\":[", key);
+	for (size_t i = 0; i < count_of(set); i++) {
+		text.length = 0;
+		put_element(set, i, &text);
+		buf_printf(out, "%s\"%s\"", i ? "," : "", buf_text(&text));
+	}
+	buf_putc(out, ']');
+	buf_free(&text);
+}
+
+static void put_json(const struct cmd_call *call, const struct apply_job *job,
+		     enum apply_outcome outcome, struct buf *out)
+{
+	const struct plan *plan = job->plan;
+
+	buf_putc(out, '{');
+	show_json_text(out, "policy", job->ir->name);
+	buf_puts(out, ",\"changes\":[");
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_item *item = &plan->items[i];
+
+		buf_printf(out, "%s{\"kind\":\"%s\",\"action\":\"%s\",", i ? "," : "",
+			   section_keys[item->section], signs[item->sign].word);
+		show_json_text(out, "what", item->text);
+		buf_putc(out, ',');
+		show_json_text(out, "why", item->why);
+		if (item->section == PLAN_SETS) {
+			put_json_elements("added", item->added, call->verbose, out);
+			put_json_elements("removed", item->removed, call->verbose, out);
+		}
+		buf_putc(out, '}');
+	}
+	buf_putc(out, ']');
+	show_json_end(out, job->report, outcome);
+}
+
+/* ---- the call ---- */
+
+static enum cmd_status show(const struct cmd_call *call, const struct apply_job *job,
+			    enum apply_outcome outcome)
+{
+	enum cmd_status status = show_status(outcome), printed;
+	struct buf out = { 0 };
+
+	if (outcome == APPLY_DONE)
+		status = CMD_DIFFERENCE;
+	cmd_show_diag(call, job->diag);
+	if (call->format == CMD_JSON) {
+		put_json(call, job, outcome, &out);
+	} else {
+		show_problems(call, job->report);
+		if (outcome == APPLY_REFUSED)
+			cmd_error("apply would be refused");
+		else if (!call->quiet)
+			put_text(call, job->ir, job->plan, &out);
+	}
+	printed = cmd_print(&out);
+	buf_free(&out);
+	return status != CMD_DONE ? status : printed;
+}
+
+static enum cmd_status run(struct cmd_call *call)
+{
+	struct report report = { .arena = call->arena };
+	struct plan plan = { 0 };
+	struct apply_job job = { .arena = call->arena,
+				 .report = &report,
+				 .policy = call->args[0],
+				 .plan = &plan,
+				 .dry_run = true };
+	struct apply_counts counts;
+	const struct ir *ir;
+
+	call->strict = cmd_given(call, PLAN_STRICT);
+	ir = cmd_compile_policy(call, job.policy);
+	if (!ir)
+		return CMD_POLICY_WRONG;
+	job.ir = cmd_optimise(call, ir, PLAN_LEVEL);
+	job.diag = diag_new(call->arena);
+	return show(call, &job, apply_policy(&job, &counts));
+}
+
+const struct cmd_verb verb_plan = {
+	.name = "plan",
+	.usage = "POLICY",
+	.summary = "show what apply would change on this host",
+	.detail =
+		"Compares the policy with the kernel and with what the last apply left, and changes nothing. -v shows the\n"
+		"elements of sets that come and go, and how the nft rules differ. The exit status is 5 if there is anything\n"
+		"to do, 0 if not. Needs CAP_NET_ADMIN.",
+	.least_args = 1,
+	.most_args = 1,
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+	.run = run,
+};

@@ -1,0 +1,459 @@
+/*
+ * archive: writes and reads the file. Every thing has one function that goes over its fields; in
+ * one direction it writes them, in the other it fills them in, so the two cannot part.
+ */
+#include "live/archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/file.h"
+#include "emit/emit.h"
+#include "ir/ir.h"
+#include "live/folder.h"
+#include "live/record.h"
+
+#ifndef TPC_VERSION
+#error "TPC_VERSION comes from the Makefile"
+#endif
+
+/* Texts and arrays beyond this are no archive of ours. */
+enum { LONGEST = 1 << 28 };
+
+static const char MAGIC[] = "tpc-archive 1 " TPC_VERSION;
+
+/* Where the writing or reading has got to. */
+struct tape {
+	struct arena *arena;
+	struct buf *out; /* writing; NULL: reading */
+	const unsigned char *bytes;
+	size_t left;
+	bool broken;
+	struct ir *ir;
+};
+
+/* ---- plain values ---- */
+
+static void bytes(struct tape *tape, void *value, size_t size)
+{
+	if (tape->out) {
+		buf_add(tape->out, value, size);
+		return;
+	}
+	tape->broken |= tape->left < size;
+	if (tape->broken) {
+		memset(value, 0, size);
+		return;
+	}
+	memcpy(value, tape->bytes, size);
+	tape->bytes += size;
+	tape->left -= size;
+}
+
+/* A field of any integer type, in this host's own order. */
+#define FIELD(tape, field) bytes(tape, &(field), sizeof(field))
+
+static size_t count_of(struct tape *tape, size_t count)
+{
+	FIELD(tape, count);
+	if (count > LONGEST)
+		tape->broken = true;
+	return tape->broken ? 0 : count;
+}
+
+static void text(struct tape *tape, const char **value)
+{
+	size_t length = count_of(tape, *value ? strlen(*value) + 1 : 0);
+	char *copy = (char *)*value;
+
+	if (!tape->out)
+		copy = length ? arena_alloc(tape->arena, length + 1) : NULL;
+	if (length)
+		bytes(tape, copy, length);
+	if (copy && !tape->out)
+		copy[length] = 0;
+	*value = copy;
+}
+
+static void texts(struct tape *tape, const char ***items, size_t *count)
+{
+	*count = count_of(tape, *count);
+	if (!tape->out)
+		*items = arena_alloc(tape->arena, (*count + 1) * sizeof(char *));
+	for (size_t i = 0; i < *count && !tape->broken; i++)
+		text(tape, &(*items)[i]);
+}
+
+/* An array of things, each by its own function. */
+#define ITEMS(tape, items, count, each)                                                         \
+	do {                                                                                    \
+		(count) = count_of(tape, count);                                                \
+		if (!(tape)->out)                                                               \
+			(items) = arena_alloc((tape)->arena, ((count) + 1) * sizeof(*(items))); \
+		for (size_t at_ = 0; at_ < (count) && !(tape)->broken; at_++)                   \
+			each(tape, &(items)[at_]);                                              \
+	} while (0)
+
+/* ---- sets ---- */
+
+static void narrow(struct tape *tape, struct interval *interval)
+{
+	uint32_t ends[] = { (uint32_t)interval->first, (uint32_t)interval->last };
+
+	bytes(tape, ends, sizeof(ends));
+	*interval = (struct interval){ ends[0], ends[1] };
+}
+
+static void elements(struct tape *tape, struct ir_set *set)
+{
+	bool is_narrow = set->type == IR_SET_IPV4 || set->type == IR_SET_PORT;
+	struct interval_set *all = &set->elements;
+
+	all->count = count_of(tape, all->count);
+	if (!tape->out)
+		all->items = arena_alloc(tape->arena, (all->count + 1) * sizeof(*all->items));
+	for (size_t i = 0; i < all->count && is_narrow; i++)
+		narrow(tape, &all->items[i]);
+	if (!is_narrow && all->count)
+		bytes(tape, all->items, all->count * sizeof(*all->items));
+}
+
+static void target(struct tape *tape, struct ir_target *item)
+{
+	FIELD(tape, item->verdict);
+	text(tape, &item->chain);
+}
+
+static void set(struct tape *tape, struct ir_set *item)
+{
+	struct ir_target *targets = (struct ir_target *)item->targets;
+	uint32_t *leads = (uint32_t *)item->leads;
+
+	text(tape, &item->base);
+	text(tape, &item->name);
+	FIELD(tape, item->type);
+	elements(tape, item);
+	FIELD(tape, item->dynamic);
+	FIELD(tape, item->timeout);
+	FIELD(tape, item->size);
+	ITEMS(tape, targets, item->target_count, target);
+	if (!item->target_count)
+		return;
+	if (!tape->out)
+		leads = arena_alloc(tape->arena, (item->elements.count + 1) * sizeof(*leads));
+	bytes(tape, leads, item->elements.count * sizeof(*leads));
+	for (size_t i = 0; i < item->elements.count; i++)
+		tape->broken |= leads[i] >= item->target_count;
+	item->targets = targets;
+	item->leads = leads;
+}
+
+/* ---- rules ---- */
+
+/*
+ * A line of nft text is kept as pieces that end where a set is named, so that the set's name of the
+ * day can be put there: each piece is a match of a kind that only prints.
+ */
+static void print_piece(const struct ir_match *match, struct buf *out)
+{
+	buf_puts(out, match->names[0]);
+	if (match->set)
+		buf_puts(out, match->set->name);
+}
+
+static const struct ir_match_ops piece_ops = { "text", print_piece, NULL, false, NULL };
+
+enum { NAME_BEGIN = 1, NAME_END = 2 };
+
+static void add_piece(struct tape *tape, struct ir_rule *rule, const char *words, size_t length,
+		      const struct ir_set *named)
+{
+	struct ir_match *piece = arena_append(tape->arena, rule->matches, rule->match_count);
+	const char **names = arena_alloc(tape->arena, sizeof(*names));
+
+	names[0] = arena_strndup(tape->arena, words, length);
+	*piece = (struct ir_match){
+		.ops = &piece_ops, .names = names, .name_count = 1, .set = named
+	};
+}
+
+/* From "ip daddr @" NAME_BEGIN "3" NAME_END " drop". */
+static void cut_line(struct tape *tape, struct ir_rule *rule, const char *line)
+{
+	const char *end;
+
+	while ((end = strchr(line, NAME_BEGIN))) {
+		char *behind;
+		unsigned long index = strtoul(end + 1, &behind, 10);
+
+		tape->broken |= index >= tape->ir->set_count || *behind != NAME_END;
+		if (tape->broken)
+			return;
+		add_piece(tape, rule, line, (size_t)(end - line), &tape->ir->sets[index]);
+		line = behind + 1;
+		line += *line == ' ';
+	}
+	if (*line)
+		add_piece(tape, rule, line, strlen(line), NULL);
+}
+
+/* The chain's rules in nft's words, a line each. */
+static void lines(struct tape *tape, struct ir_chain *chain)
+{
+	struct buf out = { 0 };
+	const char *all, *next;
+
+	for (size_t i = 0; tape->out && i < chain->rule_count; i++)
+		emit_nft_put_rule(&chain->rules[i], &out);
+	all = buf_text(&out);
+	text(tape, &all);
+	if (!tape->out) {
+		chain->rule_count = 0;
+		for (; all && *all && !tape->broken; all = next) {
+			const char *line = all;
+
+			next = strchrnul(all, '\n');
+			line = arena_strndup(tape->arena, line, (size_t)(next - line));
+			next += *next == '\n';
+			cut_line(tape, arena_append(tape->arena, chain->rules, chain->rule_count),
+				 line + strspn(line, "\t"));
+		}
+	}
+	buf_free(&out);
+}
+
+static void chain(struct tape *tape, struct ir_chain *item)
+{
+	text(tape, &item->name);
+	FIELD(tape, item->hook);
+	FIELD(tape, item->type);
+	FIELD(tape, item->priority);
+	lines(tape, item);
+}
+
+/* ---- routing and the rest ---- */
+
+static void ip_rule(struct tape *tape, struct ir_ip_rule *item)
+{
+	FIELD(tape, item->family);
+	FIELD(tape, item->priority);
+	FIELD(tape, item->mark);
+	FIELD(tape, item->mask);
+	FIELD(tape, item->action);
+	FIELD(tape, item->table);
+	FIELD(tape, item->suppress_default);
+}
+
+static void nexthop(struct tape *tape, struct ir_nexthop *item)
+{
+	FIELD(tape, item->has_via);
+	FIELD(tape, item->via);
+	text(tape, &item->dev);
+	FIELD(tape, item->weight);
+	FIELD(tape, item->onlink);
+}
+
+static void route(struct tape *tape, struct ir_route *item)
+{
+	FIELD(tape, item->family);
+	FIELD(tape, item->table);
+	FIELD(tape, item->type);
+	FIELD(tape, item->to);
+	ITEMS(tape, item->hops, item->hop_count, nexthop);
+	FIELD(tape, item->has_src);
+	FIELD(tape, item->src);
+	FIELD(tape, item->metric);
+	FIELD(tape, item->mtu);
+}
+
+static void sysctl(struct tape *tape, struct ir_sysctl *item)
+{
+	text(tape, &item->key);
+	text(tape, &item->value);
+	text(tape, &item->why);
+	FIELD(tape, item->when);
+	texts(tape, &item->devs, &item->dev_count);
+	FIELD(tape, item->has_via);
+	FIELD(tape, item->via);
+}
+
+static void class(struct tape *tape, struct ir_class *item)
+{
+	FIELD(tape, item->kind);
+	text(tape, &item->name);
+	FIELD(tape, item->mark);
+	FIELD(tape, item->mask);
+	FIELD(tape, item->table);
+	FIELD(tape, item->priority);
+	text(tape, &item->listener_mode);
+	FIELD(tape, item->port);
+}
+
+static void listener(struct tape *tape, struct ir_listener *item)
+{
+	text(tape, &item->name);
+	text(tape, &item->mode);
+	FIELD(tape, item->addr);
+	FIELD(tape, item->has);
+	FIELD(tape, item->port);
+	FIELD(tape, item->tcp);
+	FIELD(tape, item->udp);
+	FIELD(tape, item->on_this_host);
+}
+
+static void cgroup(struct tape *tape, struct ir_cgroup *item)
+{
+	text(tape, &item->path);
+}
+
+static void policy(struct tape *tape, struct ir *ir)
+{
+	FIELD(tape, ir->digest);
+	text(tape, &ir->name);
+	text(tape, &ir->table);
+	FIELD(tape, ir->protocol);
+	FIELD(tape, ir->mark_mask);
+	FIELD(tape, ir->priority_first);
+	FIELD(tape, ir->priority_last);
+	FIELD(tape, ir->sysctl_policy);
+	ITEMS(tape, ir->sets, ir->set_count, set);
+	ITEMS(tape, ir->chains, ir->chain_count, chain);
+	texts(tape, &ir->counters, &ir->counter_count);
+	ITEMS(tape, ir->ip_rules, ir->ip_rule_count, ip_rule);
+	ITEMS(tape, ir->routes, ir->route_count, route);
+	ITEMS(tape, ir->sysctls, ir->sysctl_count, sysctl);
+	ITEMS(tape, ir->classes, ir->class_count, class);
+	ITEMS(tape, ir->listeners, ir->listener_count, listener);
+	texts(tape, &ir->users, &ir->user_count);
+	texts(tape, &ir->groups, &ir->group_count);
+	ITEMS(tape, ir->cgroups, ir->cgroup_count, cgroup);
+	FIELD(tape, ir->policy_rules);
+}
+
+/* True: the file begins as one of this boot and version does, or now does. */
+static bool head(struct tape *tape, struct archive *archive)
+{
+	const char *magic = MAGIC, *boot = record_boot(tape->arena);
+	const char *found[] = { magic, boot };
+
+	text(tape, &found[0]);
+	text(tape, &found[1]);
+	if (!found[0] || !found[1] || strcmp(found[0], magic) != 0 || strcmp(found[1], boot) != 0)
+		return false;
+	text(tape, &archive->policy);
+	FIELD(tape, archive->shape);
+	return !tape->broken;
+}
+
+/* ---- files ---- */
+
+const char *archive_file(struct arena *arena, const char *policy, enum archive_kind kind)
+{
+	static const char *const words[] = { "applied", "previous" };
+
+	return arena_printf(arena, "%s.%s", policy, words[kind]);
+}
+
+static const char *path_of(struct arena *arena, const struct folder *folder, const char *policy,
+			   enum archive_kind kind)
+{
+	return arena_printf(arena, "%s/%s", folder->path, archive_file(arena, policy, kind));
+}
+
+void archive_keep(struct arena *arena, const struct folder *folder, const char *policy)
+{
+	const char *previous = path_of(arena, folder, policy, ARCHIVE_PREVIOUS);
+
+	if (rename(path_of(arena, folder, policy, ARCHIVE_APPLIED), previous) < 0)
+		unlink(previous);
+}
+
+void archive_remove(struct arena *arena, const struct folder *folder, const char *policy)
+{
+	if (!folder->path)
+		return;
+	unlink(path_of(arena, folder, policy, ARCHIVE_APPLIED));
+	unlink(path_of(arena, folder, policy, ARCHIVE_PREVIOUS));
+}
+
+/* Rules name sets by their places in the ir while they are written. */
+static struct ir *with_places(struct arena *arena, const struct ir *ir, const char ***names)
+{
+	struct ir *copy = arena_new_of(arena, struct ir);
+
+	*copy = *ir;
+	*names = arena_alloc(arena, (ir->set_count + 1) * sizeof(char *));
+	for (size_t i = 0; i < ir->set_count; i++) {
+		(*names)[i] = ir->sets[i].name;
+		ir->sets[i].name = arena_printf(arena, "%c%zu%c", NAME_BEGIN, i, NAME_END);
+	}
+	return copy;
+}
+
+bool archive_write(struct arena *arena, const struct folder *folder, const char *file,
+		   const struct archive *archive, const char **why)
+{
+	struct file_output output = { .name = file, .mode = 0600 };
+	const char *none[] = { NULL }, **names;
+	struct buf out = { 0 };
+	struct archive copy = *archive;
+	struct tape tape = { .arena = arena, .out = &out };
+	bool done;
+
+	copy.ir = with_places(arena, archive->ir, &names);
+	head(&tape, &copy);
+	policy(&tape, copy.ir);
+	for (size_t i = 0; i < archive->ir->set_count; i++)
+		archive->ir->sets[i].name = names[i];
+	output.text = buf_text(&out);
+	output.length = out.length;
+	done = file_write_all(arena, folder->path, &output, 1, none, why);
+	buf_free(&out);
+	return done;
+}
+
+static struct archive *read_bytes(struct arena *arena, const void *start, size_t length)
+{
+	struct archive *archive = arena_new_of(arena, struct archive);
+	struct tape tape = { .arena = arena, .bytes = start, .left = length };
+
+	tape.ir = archive->ir = arena_new_of(arena, struct ir);
+	if (!head(&tape, archive))
+		return NULL;
+	policy(&tape, archive->ir);
+	for (size_t i = 0; i < archive->ir->set_count; i++)
+		archive->ir->sets[i].name = archive->ir->sets[i].base;
+	return tape.broken || tape.left ? NULL : archive;
+}
+
+struct archive *archive_read(struct arena *arena, const struct folder *folder, const char *file)
+{
+	struct archive *archive = NULL;
+	struct stat status;
+	void *start;
+	int fd;
+
+	if (!folder->path)
+		return NULL;
+	fd = open(arena_printf(arena, "%s/%s", folder->path, file),
+		  O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return NULL;
+	if (!fstat(fd, &status) && status.st_size > 0) {
+		start = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (start != MAP_FAILED) {
+			archive = read_bytes(arena, start, (size_t)status.st_size);
+			munmap(start, (size_t)status.st_size);
+		}
+	}
+	close(fd);
+	return archive;
+}

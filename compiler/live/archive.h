@@ -1,0 +1,43 @@
+/*
+ * archive: a policy as it was applied, in a file of the run folder: what its sets hold, its rules
+ * as nft has them, its ip rules, routes and settings.
+ *
+ * It is what a later apply compares the contents of sets with, since the kernel's own dump of a big
+ * set takes minutes, and what a rollback goes back to, whatever has become of the policy's file. An
+ * archive of another boot, of another version or cut short is as good as none.
+ */
+#ifndef TPC_LIVE_ARCHIVE_H
+#define TPC_LIVE_ARCHIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct arena;
+struct folder;
+struct ir;
+
+struct archive {
+	struct ir *ir;      /* its rules are text: to be loaded and counted, not to be evaluated */
+	const char *policy; /* the policy's path, for the record */
+	uint64_t shape;     /* ir_shape's */
+};
+
+/* Which of a policy's archives. */
+enum archive_kind {
+	ARCHIVE_APPLIED,  /* what the last apply left */
+	ARCHIVE_PREVIOUS, /* what was there before */
+};
+
+/* The file's name in the folder. */
+const char *archive_file(struct arena *arena, const char *policy, enum archive_kind kind);
+/* What was applied becomes the previous one; where nothing was, there is none. */
+void archive_keep(struct arena *arena, const struct folder *folder, const char *policy);
+/* Both are gone afterwards. */
+void archive_remove(struct arena *arena, const struct folder *folder, const char *policy);
+/* Whole or not at all. */
+bool archive_write(struct arena *arena, const struct folder *folder, const char *file,
+		   const struct archive *archive, const char **why);
+/* NULL when there is none that can be used. */
+struct archive *archive_read(struct arena *arena, const struct folder *folder, const char *file);
+
+#endif

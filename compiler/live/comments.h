@@ -1,0 +1,16 @@
+/*
+ * comments: rules that do nothing but carry a comment, by netlink: what our table says of itself
+ * (emit/about.h) can change in the same transaction as its sets.
+ */
+#ifndef TPC_LIVE_COMMENTS_H
+#define TPC_LIVE_COMMENTS_H
+
+#include <stdint.h>
+
+struct netlink_batch;
+
+/* The rule of this handle in the chain ABOUT_CHAIN, with another text (shorter than 128 bytes). */
+void comments_replace(struct netlink_batch *batch, const char *table, uint64_t handle,
+		      const char *text);
+
+#endif

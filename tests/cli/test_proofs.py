@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+"""What is proved of a policy, taken for errors with --strict, and allowed by comments in its lines."""
+import json
+import sys
+
+from cli import case, expect, main
+
+# Line 10 is covered by lines 8 and 9 together; the sets of lines 8 and 9 share an address.
+TWO = """\
+version: 1
+sets:
+  left: [192.0.2.0/25, 198.51.100.1, "2001:db8::/33"]
+  right: [192.0.2.128/25, 198.51.100.1, "2001:db8:8000::/33"]
+  inner: [192.0.2.1, "2001:db8::1"]
+  outer: [192.0.0.0/16, 198.51.0.0/16, "2001:db8::/31"]
+rules:
+  - {to: left, then: drop}
+  - {to: right, then: reject}
+  - {to: [192.0.2.0/24, "2001:db8::/32"], port: 80, then: direct}
+  - {in: lan0, to: inner, then: direct}
+  - {to: outer, then: direct}
+"""
+COVERED = "policy.yaml:10:5: warning: no packet gets as far as this rule [covered-rule]"
+
+
+def allow(text, line, comment):
+	"""The text with a comment at the end of a line, counted from 1."""
+	lines = text.splitlines()
+	lines[line - 1] += f" {comment}"
+	return "\n".join(lines) + "\n"
+
+
+@case("a rule that two others cover together: a warning with all three places, exit 0")
+def covered(shop):
+	shop.write("policy.yaml", TWO)
+	return expect(shop.tpc("check", "policy.yaml"), 0, "policy.yaml: ok (",
+		[COVERED, "policy.yaml:8:5: note: this one takes a part", "policy.yaml:9:5: note: ",
+		"policy.yaml:11:5: warning"])
+
+
+@case("notes: check shows those that may surprise, -v all, compile none unless asked")
+def notes(shop):
+	shop.write("policy.yaml", TWO)
+	partly = 'policy.yaml:9:10: note: 198.51.100.1 is in "right" and in "left", whose rule comes first and wins [two-sets]'
+	inside = 'note: 192.0.2.0 is in "outer" and in "left"'
+	problems = expect(shop.tpc("check", "policy.yaml"), 0, (), [partly])
+	for words, wanted, unwanted in ((["check"], partly, inside),
+			(["compile", "--emit", "ip"], COVERED, "[two-sets]"),
+			(["compile", "-v", "--emit", "ip"], partly, "nothing")):
+		done = shop.tpc(*words, "policy.yaml")
+		problems += expect(done, 0, (), [wanted])
+		if unwanted in done.err:
+			problems.append(f"{words} says {unwanted}")
+	if inside not in shop.tpc("check", "-v", "policy.yaml").err:
+		problems.append("-v does not show sets that lie inside others")
+	return problems
+
+
+@case("--strict: warnings are errors, notes are not; nothing is written")
+def strict(shop):
+	shop.write("policy.yaml", TWO)
+	shop.write("good.yaml", "version: 1\nsets: {a: [192.0.2.0/25, '2001:db8::1'], b: [192.0.2.1-192.0.2.200]}\n"
+		"rules:\n  - {to: a, then: drop}\n  - {to: b, then: reject}\n")
+	before = shop.listing()
+	problems = expect(shop.tpc("check", "--strict", "policy.yaml"), 1, (), "policy.yaml:10:5: error: no packet")
+	problems += expect(shop.tpc("compile", "--strict", "policy.yaml", "-o", "out"), 1, (), "error: no packet")
+	problems += expect(shop.tpc("apply", "--strict", "--dry-run", "policy.yaml"), 1, (), "error: no packet")
+	problems += expect(shop.tpc("check", "--strict", "good.yaml"), 0, "good.yaml: ok", "[two-sets]")
+	return problems + ([] if shop.listing() == before else ["files were written"])
+
+
+@case("a comment allows one code in its line, and check says so")
+def allowed(shop):
+	text = allow(allow(TWO, 10, "# allow: covered-rule"), 11, "# allow: unused, covered-rule  since the move")
+	shop.write("policy.yaml", text)
+	done = shop.tpc("check", "policy.yaml")
+	problems = expect(done, 0, "2 silenced (policy.yaml:10 covered-rule, policy.yaml:11 covered-rule)",
+		['policy.yaml:11:50: warning: nothing in this line is warned of as "unused" [unneeded-allow]'])
+	if "[covered-rule]" in done.err:
+		problems.append("a rule is reported all the same")
+	shop.write("policy.yaml", text.replace("unused, ", ""))
+	return problems + expect(shop.tpc("check", "--strict", "policy.yaml"), 0, "2 silenced")
+
+
+@case("a comment elsewhere, in quotes, or of another code, allows nothing")
+def not_allowed(shop):
+	problems = []
+	for line, comment in ((9, "# allow: covered-rule"), (10, "# allow: unused"), (10, "# allowed: covered-rule"),
+			(10, "#nothing # allow : covered-rule")):
+		shop.write("policy.yaml", allow(TWO, line, comment))
+		problems += expect(shop.tpc("check", "policy.yaml"), 0, "ok (", [COVERED])
+	shop.write("policy.yaml", TWO.replace("port: 80,", 'port: 80, name: "x # allow: covered-rule",'))
+	return problems + expect(shop.tpc("check", "policy.yaml"), 0, "ok (", [COVERED])
+
+
+@case("an unknown code is told with what was meant; an error is not allowed")
+def wrong_codes(shop):
+	shop.write("policy.yaml", allow(TWO, 10, "# allow: coverd-rule"))
+	problems = expect(shop.tpc("check", "policy.yaml"), 0, "ok (",
+		['no warning has the code "coverd-rule" [unneeded-allow]', 'did you mean "covered-rule"?'])
+	shop.write("policy.yaml", allow(TWO.replace("to: left,", "to: lift,"), 8, "# allow: unknown-name"))
+	return problems + expect(shop.tpc("check", "policy.yaml"), 1, (), "[unknown-name]")
+
+
+@case("a note is allowed, too, and not missed by who does not look for it")
+def allowed_note(shop):
+	shop.write("policy.yaml", allow(TWO, 9, "# allow: two-sets"))
+	done = shop.tpc("check", "policy.yaml")
+	problems = expect(done, 0, "policy.yaml:9 two-sets", COVERED)
+	if "[two-sets]" in done.err or "unneeded-allow" in done.err:
+		problems.append(f"it says {done.err}")
+	done = shop.tpc("compile", "--emit", "ip", "policy.yaml")
+	return problems + (["compile takes it for unneeded"] if "unneeded-allow" in done.err else [])
+
+
+@case("included files have their own lines")
+def included(shop):
+	head, rules = TWO.split("rules:\n")
+	shop.write("policy.yaml", head + "include: [more.yaml]\nrules:\n  - {to: 203.0.113.1, family: ipv4, then: drop}\n")
+	shop.write("more.yaml", "rules:\n" + allow(rules, 3, "# allow: covered-rule"))
+	return expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (more.yaml:4 covered-rule)", "more.yaml:5:5: warning")
+
+
+@case("--format json: severities, and what is silenced where")
+def as_json(shop):
+	shop.write("policy.yaml", allow(TWO, 10, "# allow: covered-rule"))
+	done = shop.tpc("check", "--format", "json", "policy.yaml")
+	problems = expect(done, 0, (), None)
+	objects = [json.loads(line) for line in done.out.splitlines()]
+	verdict = [item for item in objects if "policy" in item][0]
+	found = sorted({(item["severity"], item["code"], item["line"]) for item in objects if "code" in item})
+	if verdict["silenced"] != [{"file": "policy.yaml", "line": 10, "code": "covered-rule"}]:
+		problems.append(f"silenced: {verdict['silenced']}")
+	if verdict["warnings"] != 1 or verdict["errors"]:
+		problems.append(f"it counts {verdict}")
+	if found != [("note", "two-sets", 9), ("warning", "covered-rule", 11)]:
+		problems.append(f"it says {found}")
+	return problems
+
+
+if __name__ == "__main__":
+	sys.exit(main())

@@ -1,0 +1,205 @@
+"""expected: what the kernel must be seen to do with a packet of which `tpc explain` has said what it
+says.
+
+In go the answer of explain, the packet, the policy and its routing; out come Outcomes, of which one
+must be seen: several only where the policy itself leaves it to chance. What explain cannot know (the
+router's main table, whether somebody listens, whether the packet may make another hop) is added here.
+"""
+
+from dataclasses import dataclass
+
+import packets
+import wire
+import world
+
+PORT_UNREACHABLE = {4: (3, 3), 6: (1, 4)}
+REJECTS = {"port-unreachable": PORT_UNREACHABLE, "admin-prohibited": {4: (3, 13), 6: (1, 1)},
+           "no-route": {4: (3, 0), 6: (1, 0)}}
+# A route's word, and an ip rule's ("no network", where a route says "no host").
+REFUSED_ROUTE = {"unreachable": {4: (3, 1), 6: (1, 0)}, "rule unreachable": {4: (3, 0), 6: (1, 0)},
+                 "rule prohibit": {4: (3, 13), 6: (1, 1)}, "prohibit": {4: (3, 13), 6: (1, 1)}}
+TTL_EXCEEDED = {4: (11, 0), 6: (3, 0)}
+
+
+@dataclass
+class Outcome:
+    """What is not None must be seen so."""
+    passed: bool = None
+    delivered: bool = False
+    sent: str = ""
+    mark: int = None
+    listener: str = ""
+    told: tuple = ()     # one of these, or silence where "" is among them; None: anything
+    source: int = None   # of what leaves
+    to: tuple = None     # its destination and port
+
+    def misses(self, answer):
+        """What is otherwise, as names of fields."""
+        wrong = [name for name in ("passed", "delivered", "sent") if getattr(self, name) is not None
+                 and getattr(self, name) != getattr(answer, name)]
+        if self.mark is not None and answer.passed and self.mark != answer.mark:
+            wrong.append("mark")
+        if self.listener is not None and self.listener != answer.listener:
+            wrong.append("listener")
+        if self.told is not None and not (answer.told <= set(self.told) and (
+                answer.told or not self.told or "" in self.told)):
+            wrong.append("told")
+        if answer.leaving and self.source is not None and self.source != answer.leaving.source:
+            wrong.append("source")
+        if answer.leaving and self.to is not None and self.to != (answer.leaving.to, answer.leaving.port):
+            wrong.append("to")
+        return wrong
+
+
+def refusal(packet, kind="default", routing=None):
+    """What a sender is told by `reject`; nobody is told of what went to many."""
+    silent = packet.place == "broadcast" or packets.is_odd(packet.family, packet.to)
+    # What belongs to no connection, belongs to none in the error about it either: rules about what
+    # the router itself sends may drop that.
+    silent |= packet.flags != wire.SYN
+    # It comes by an uplink whose table refuses its way back.
+    silent |= bool(routing) and not packet.local and routing.refuses(packet.family, packet.source)
+    silent |= packet.local and (packet.family, packet.source) not in packets.OWN
+    if kind == "tcp-reset" or (kind == "default" and packet.protocol == wire.TCP):
+        told = ("tcp-reset",)
+    else:
+        told = (REJECTS[kind if kind != "default" else "port-unreachable"][packet.family],)
+    return told + (("",) if silent else ())
+
+
+class Expecting:
+    def __init__(self, policy, compiled):
+        self.policy, self.body = policy, policy.body
+        self.routing, self.ways, self.entries = compiled.routing, compiled.ways, compiled.entries
+
+    def outcomes(self, packet, said):
+        verdict = said["verdict"]
+        if verdict == "drop":
+            return [Outcome(passed=False)]
+        if verdict == "reject":
+            return [Outcome(passed=False, told=refusal(packet, self._reject_kind(said), self.routing))]
+        if verdict == "proxy":
+            return [self._proxy(packet, said)]
+        if verdict == "balance":
+            return [outcome for share in said["balance"]["shares"]
+                    for outcome in self._share(packet, share["table"])]
+        mark = said["mark"]
+        if not mark:
+            return self._out(packet, packet.mark, None)
+        return self._out(packet, packet.mark & ~mark["mask"] | mark["value"], said["target"])
+
+    def _reject_kind(self, said):
+        if not said["rule"]:
+            then = self.body.get("default")
+            if isinstance(then, dict):
+                then = then.get("local" if said["local"] else "forward", then)
+            if said["reason"] != "no rule takes it: the default":
+                then = "reject"
+        else:
+            section, index = self.entries[said["rule"]["line"]]
+            then = self.body[section][index]["then"]
+        return then["reject"] if isinstance(then, dict) and "reject" in then else "default"
+
+    def _share(self, packet, table):
+        if table == "main":
+            return self._out(packet, packet.mark, None)
+        return [outcome for mark, mask in self.ways.get(table, ())
+                for outcome in self._out(packet, packet.mark & ~mask | mark, table)]
+
+    # ---- out by a route ----
+
+    def _out(self, packet, mark, target):
+        if packet.place:
+            # A connection straight to a listener's port that the policy does not mind.
+            many = packet.local and packet.place == "broadcast"
+            return [Outcome(passed=None if many else True, delivered=None if many else True, sent=None if many else "", mark=mark,
+                            listener=None, told=None)]
+        if packets.is_odd(packet.family, packet.to):
+            return [Outcome(passed=None if packet.local else True, delivered=None, sent=None, mark=mark, told=None)]
+        way = self.routing.lookup(packet.family, mark, packet.to)
+        if not way.devs:
+            told = () if way.kind.endswith("blackhole") or packet.local else (REFUSED_ROUTE[way.kind][packet.family],)
+            if told and packet.family == 4:
+                told += ("",)  # IPv4 tells a sender that only a few times a second
+            return [Outcome(passed=not packet.local, mark=None if packet.local else mark, told=told)]
+        if way.kind == "local":
+            return [Outcome(passed=True, delivered=True, mark=mark)]
+        return [self._leave(packet, mark, target, dev) for dev in way.devs]
+
+    def _leave(self, packet, mark, target, dev, to=None):
+        if packet.ttl < 2 and not packet.local:
+            return Outcome(passed=True, mark=mark, told=(TTL_EXCEEDED[packet.family],))
+        tables = [(name, self.body["tables"][name]) for name in _tables_of(target, self.body)]
+        if any("strict" in table for _, table in tables) and not any(dev in _devs(table) for _, table in tables):
+            return Outcome(passed=None if packet.local else True, told=("",) if packet.local else refusal(packet, routing=self.routing))
+        source = packet.source
+        if packet.flags == wire.SYN and any(
+                "masquerade" in table and dev in _devs(table) for _, table in tables):
+            source = wire.number(world.LINKS[dev][packet.family][0])
+        return Outcome(passed=True, sent=dev, mark=mark, source=source, to=to)
+
+    # ---- to a listener ----
+
+    def _proxy(self, packet, said):
+        name, mark = said["target"], said["mark"]
+        if packets.is_odd(packet.family, packet.to):
+            return Outcome(passed=None, delivered=None, sent=None, told=None, listener=None)
+        listener, alive = self.body["listeners"][name], self.policy.alive[name]
+        mark = packet.mark & ~mark["mask"] | mark["value"]
+        on_failure = listener.get("on_failure", "reject")
+        if said["listener"]["mode"] == "tproxy":
+            if alive:
+                return Outcome(passed=True, delivered=True, mark=mark, listener=_heard(packet, name))
+            if on_failure == "direct" and not packet.local:
+                return self._out(packet, packet.mark, None)[0]
+            if packet.local:
+                return Outcome(told=refusal(packet, routing=self.routing) + ("",))
+            return Outcome(passed=False, told=() if on_failure == "drop" else refusal(packet, routing=self.routing))
+        if packet.flags != wire.SYN:
+            return self._untranslated(packet, mark)
+        address, port = said["listener"]["address"], said["listener"]["port"]
+        if said["listener"]["mode"] == "dnat" and (packet.family, wire.number(address)) not in packets.OWN:
+            dev = packets.main_route(packet.family, wire.number(address))[0]
+            outcome = self._leave(packet, mark, None, dev, (wire.number(address), port))
+            if listener.get("masquerade"):
+                outcome.source = wire.number(world.LINKS[dev][packet.family][0])
+            return outcome
+        if alive:
+            # Under the router's own address nobody knows whose datagram it is.
+            heard = None if listener.get("masquerade") else _heard(packet, name)
+            return Outcome(passed=True, delivered=True, mark=mark, listener=heard)
+        if on_failure == "drop":
+            return Outcome(passed=True, mark=mark)
+        return Outcome(passed=True, delivered=True, mark=mark, told=refusal(packet, routing=self.routing))
+
+    def _untranslated(self, packet, mark):
+        """No connection, so no translation: refused before it leaves."""
+        if packet.place:
+            return Outcome(passed=True, delivered=True, mark=mark, listener=None, told=None)
+        if packets.is_odd(packet.family, packet.to):
+            return Outcome(passed=None, delivered=None, sent=None, told=None)
+        if packet.local:
+            return Outcome(passed=None)
+        if packet.ttl < 2:
+            return Outcome(passed=True, mark=mark, told=(TTL_EXCEEDED[packet.family],))
+        return Outcome(passed=True, mark=mark, told=refusal(packet, routing=self.routing))
+
+
+def _heard(packet, name):
+    """
+    A listener takes no connection from a segment that opens none, or by a broadcast, and cannot answer
+    from a loopback address what the router has sent under a foreign one.
+    """
+    if packet.place == "broadcast" or (packet.local and (packet.family, packet.source) not in packets.OWN):
+        return None
+    return name if packet.protocol == wire.UDP or packet.flags == wire.SYN else ""
+
+
+def _tables_of(target, body):
+    return [name for name in (target or "").split(".") if name in body["tables"]]
+
+
+def _devs(table):
+    routes = table.get("routes", [table])
+    return {hop["dev"] for route in routes for hop in route.get("nexthops", [route]) if "dev" in hop
+            and route.get("type", "unicast") == "unicast"}
