@@ -66,40 +66,15 @@ static void interval_push(struct interval_set *set, addr_bits first, addr_bits l
 enum { WORD_KEY = 32, WORD_DIGIT = 8, WORD_DIGITS = WORD_KEY / WORD_DIGIT };
 enum { WORD_VALUES = 1 << WORD_DIGIT };
 
+/* Words stand where intervals were, and will be. */
+typedef uint64_t __attribute__((may_alias)) interval_word;
+
 struct interval_words {
-	uint64_t *words, *spare; /* both of `count`; what is sorted is in `words` */
+	interval_word *words, *spare; /* both of `count`; what is sorted is in `words` */
 	size_t count;
 };
 
-/* Memory until the end of a sort. */
-static void *interval_scratch(size_t size)
-{
-	void *bytes = malloc(size);
-
-	if (!bytes)
-		arena_exhausted(size);
-	return bytes;
-}
-
-static struct interval_words interval_words_new(size_t count)
-{
-	struct interval_words all = { .count = count };
-	size_t size;
-
-	if (count > UINT32_MAX || __builtin_mul_overflow(count, sizeof(*all.words), &size))
-		arena_exhausted(SIZE_MAX);
-	all.words = interval_scratch(size);
-	all.spare = interval_scratch(size);
-	return all;
-}
-
-static void interval_words_free(struct interval_words *all)
-{
-	free(all->words);
-	free(all->spare);
-}
-
-static unsigned int interval_digit(uint64_t word, unsigned int digit)
+static unsigned int interval_digit(interval_word word, unsigned int digit)
 {
 	return word >> (WORD_KEY + digit * WORD_DIGIT) & (WORD_VALUES - 1);
 }
@@ -108,7 +83,7 @@ static unsigned int interval_digit(uint64_t word, unsigned int digit)
 static void interval_sort_digit(struct interval_words *all, unsigned int digit,
 				uint32_t place[WORD_VALUES])
 {
-	uint64_t *from = all->words, *to = all->spare;
+	interval_word *from = all->words, *to = all->spare;
 	uint32_t sum = 0, here;
 	size_t i;
 
@@ -141,49 +116,69 @@ static void interval_sort_words(struct interval_words *all)
 	}
 }
 
+/*
+ * IPv4. An interval has the room of four words, so that the intervals' own memory is enough: the
+ * words go into its last quarter, the spare ones before them. Neither there nor on the way back
+ * does anything overtake what is still to be read.
+ */
 static void interval_merge_narrow(struct interval_set *set)
 {
-	struct interval_words all = interval_words_new(set->count);
+	interval_word *last_quarter = (interval_word *)set->items + 3 * set->count;
+	struct interval_words all = { last_quarter, last_quarter - set->count, set->count };
 	size_t i;
 
-	for (i = 0; i < all.count; i++)
+	for (i = all.count; i--;)
 		all.words[i] = (uint64_t)set->items[i].first << WORD_KEY |
 			       (uint64_t)set->items[i].last;
 	interval_sort_words(&all);
+	if (all.words != last_quarter)
+		memcpy(last_quarter, all.words, all.count * sizeof(*all.words));
 	set->count = 0;
 	for (i = 0; i < all.count; i++)
-		interval_push(set, all.words[i] >> WORD_KEY, (uint32_t)all.words[i]);
-	interval_words_free(&all);
+		interval_push(set, last_quarter[i] >> WORD_KEY, (uint32_t)last_quarter[i]);
+}
+
+/* Memory until the end of a sort. */
+static void *interval_scratch(size_t count, size_t size)
+{
+	void *bytes = count > UINT32_MAX ? NULL : malloc(count * size);
+
+	if (!bytes)
+		arena_exhausted(count * size);
+	return bytes;
 }
 
 /* `varied` has the bits in which any two of `first` differ. */
 static void interval_merge_wide(struct interval_set *set, addr_bits varied)
 {
-	struct interval_words all = interval_words_new(set->count);
-	struct interval *items = interval_scratch(set->count * sizeof(*items));
+	size_t count = set->count, i;
+	struct interval *items = interval_scratch(count, sizeof(*items));
+	interval_word *scratch = interval_scratch(count, 2 * sizeof(*scratch));
+	struct interval_words all = { scratch, scratch + count, count };
 	unsigned int shift;
-	size_t i;
 
-	memcpy(items, set->items, set->count * sizeof(*items));
-	for (i = 0; i < all.count; i++)
+	memcpy(items, set->items, count * sizeof(*items));
+	for (i = 0; i < count; i++)
 		all.words[i] = i;
 	for (shift = 0; shift < 8 * sizeof(varied); shift += WORD_KEY) {
 		if (!(uint32_t)(varied >> shift))
 			continue;
-		for (i = 0; i < all.count; i++) {
+		for (i = 0; i < count; i++) {
 			uint32_t number = (uint32_t)all.words[i];
+			uint32_t key = (uint32_t)(items[number].first >> shift);
 
-			all.words[i] = (uint64_t)(items[number].first >> shift) << WORD_KEY |
-				       number;
+			all.words[i] = (uint64_t)key << WORD_KEY | number;
 		}
 		interval_sort_words(&all);
 	}
 	set->count = 0;
-	for (i = 0; i < all.count; i++)
-		interval_push(set, items[(uint32_t)all.words[i]].first,
-			      items[(uint32_t)all.words[i]].last);
+	for (i = 0; i < count; i++) {
+		const struct interval *next = &items[(uint32_t)all.words[i]];
+
+		interval_push(set, next->first, next->last);
+	}
+	free(scratch);
 	free(items);
-	interval_words_free(&all);
 }
 
 static void interval_merge_sorted(struct interval_set *set)
