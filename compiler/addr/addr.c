@@ -173,6 +173,16 @@ static addr_bits addr_ones(unsigned int count)
 	return count < 128 ? ((addr_bits)1 << count) - 1 : ~(addr_bits)0;
 }
 
+/* How many bits a number takes. */
+static unsigned int addr_bit_length(addr_bits bits)
+{
+	uint64_t high = (uint64_t)(bits >> 64), low = (uint64_t)bits;
+
+	if (high)
+		return 128 - (unsigned int)__builtin_clzll(high);
+	return low ? 64 - (unsigned int)__builtin_clzll(low) : 0;
+}
+
 addr_bits addr_host_bits(enum addr_family family, unsigned int length)
 {
 	return addr_ones(addr_width(family) - length);
@@ -181,12 +191,15 @@ addr_bits addr_host_bits(enum addr_family family, unsigned int length)
 bool addr_interval_is_prefix(enum addr_family family, struct interval interval,
 			     struct addr_prefix *out)
 {
-	addr_bits differing = interval.first ^ interval.last;
-	unsigned int width = addr_width(family), host = addr_zero_bits(~differing, width);
+	addr_bits host = interval.first ^ interval.last;
 
-	if (addr_ones(host) != differing || (interval.first & differing))
+	/* Ones at the low end and nothing else, where the first address has zeros. */
+	if ((host & (host + 1)) || (interval.first & host))
 		return false;
-	*out = (struct addr_prefix){ .addr = { family, interval.first }, .length = width - host };
+	*out = (struct addr_prefix){
+		.addr = { family, interval.first },
+		.length = addr_width(family) - addr_bit_length(host),
+	};
 	return true;
 }
 

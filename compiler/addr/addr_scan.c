@@ -33,23 +33,26 @@ static unsigned int scan_others(const char *text)
 	return (unsigned int)(others * 0x0102040810204080u >> 56);
 }
 
-/* The number of `length` digits at text; above 255 when that is no way to write one of an IPv4
- * address. */
-static unsigned int scan_octet(const char *text, unsigned int length)
+/* The number of `length` digits at text. *wrong is not 0 behind one that is no part of an address, or
+ * not the way to write it. */
+static unsigned int scan_octet(const char *text, unsigned int length, unsigned int *wrong)
 {
-	static const unsigned int least[] = { 256, 0, 10, 100 };
-	uint32_t bytes;
+	static const unsigned char least[] = { 0, 0, 10, 100 };
+	uint32_t digits;
 	unsigned int value;
 
-	memcpy(&bytes, text, sizeof(bytes));
+	memcpy(&digits, text, sizeof(digits));
 	/* The last digit moves to the top, and what follows it out. */
-	bytes = (le32toh(bytes) ^ (uint32_t)EACH_BYTE * '0') << (32 - 8 * length) % 32;
-	value = (bytes >> 24) + (bytes >> 16 & 0xff) * 10 + (bytes >> 8 & 0xff) * 100;
-	return length > 3 || value < least[length % 4] ? 256 : value;
+	digits = (le32toh(digits) ^ (uint32_t)EACH_BYTE * '0') << (32 - 8 * length) % 32;
+	value = (digits >> 24) + (digits >> 16 & 0xff) * 10 + (digits >> 8 & 0xff) * 100;
+	*wrong |= (unsigned int)(length - 1 > 2) | (value > 255) | (value < least[length % 4]);
+	return value & 0xff;
 }
 
-/* Returns the byte behind the address, or NULL. All branches but the last go one way in a list:
- * guessing the length of each number wrong would cost more than reading it. */
+/*
+ * Returns the byte behind the address, or NULL. Nothing here branches on what is in the text: to
+ * guess the length of a number wrong, as one must, costs more than to read it.
+ */
 static const char *scan_ipv4(const char *text, const char *end, addr_bits *out)
 {
 	unsigned int others, at = 0, stop = 0, wrong = 0, i;
@@ -58,14 +61,12 @@ static const char *scan_ipv4(const char *text, const char *end, addr_bits *out)
 	if (end - text < SCAN_ROOM_IPV4)
 		return NULL;
 	others = scan_others(text) | scan_others(text + 8) << 8 | 0xf0000;
+#pragma GCC unroll 4
 	for (i = 0; i < 4; i++, at = stop + 1) {
-		unsigned int octet;
-
 		stop = (unsigned int)__builtin_ctz(others);
 		others &= others - 1;
-		octet = scan_octet(text + at, stop - at);
-		wrong |= octet >> 8 | (i < 3 && text[stop] != '.');
-		bits = bits << 8 | (octet & 0xff);
+		bits = bits << 8 | scan_octet(text + at, stop - at, &wrong);
+		wrong |= (unsigned int)(i < 3) & (text[stop] != '.');
 	}
 	*out = bits;
 	return wrong ? NULL : text + stop;

@@ -148,18 +148,20 @@ static void *interval_scratch(size_t count, size_t size)
 	return bytes;
 }
 
-/* `varied` has the bits in which any two of `first` differ. */
-static void interval_merge_wide(struct interval_set *set, addr_bits varied)
+static void interval_merge_wide(struct interval_set *set)
 {
 	size_t count = set->count, i;
 	struct interval *items = interval_scratch(count, sizeof(*items));
 	interval_word *scratch = interval_scratch(count, 2 * sizeof(*scratch));
 	struct interval_words all = { scratch, scratch + count, count };
+	addr_bits varied = 0; /* the bits in which any two of `first` differ */
 	unsigned int shift;
 
 	memcpy(items, set->items, count * sizeof(*items));
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		varied |= items[i].first ^ items[0].first;
 		all.words[i] = i;
+	}
 	for (shift = 0; shift < 8 * sizeof(varied); shift += WORD_KEY) {
 		if (!(uint32_t)(varied >> shift))
 			continue;
@@ -203,31 +205,52 @@ static void interval_sort_few(struct interval *items, size_t count)
 	}
 }
 
-void interval_normalise(struct interval_set *set)
+enum interval_order { INTERVAL_CANONICAL, INTERVAL_SORTED, INTERVAL_UNSORTED };
+
+static enum interval_order interval_order(const struct interval_set *set)
 {
-	bool is_sorted = true, is_canonical = true;
-	addr_bits varied = 0, highest = 0;
+	enum interval_order order = INTERVAL_CANONICAL;
 	size_t i;
 
 	for (i = 1; i < set->count; i++) {
-		const struct interval *here = &set->items[i];
+		const struct interval *before = &set->items[i - 1], *here = &set->items[i];
 
-		is_sorted &= here->first >= here[-1].first;
+		if (here->first < before->first)
+			return INTERVAL_UNSORTED;
 		/* Behind the highest number comes 0, and no interval. */
-		is_canonical &= here->first > here[-1].last && here->first != here[-1].last + 1;
-		varied |= here->first ^ here[-1].first;
-		highest |= here->last | here[-1].last;
+		if (here->first <= before->last || here->first == before->last + 1)
+			order = INTERVAL_SORTED;
 	}
-	if (is_canonical)
+	return order;
+}
+
+/* Is no number wider than a key? */
+static bool interval_is_narrow(const struct interval_set *set)
+{
+	addr_bits all = 0;
+	size_t i;
+
+	for (i = 0; i < set->count; i++)
+		all |= set->items[i].last;
+	return !(all >> WORD_KEY);
+}
+
+void interval_normalise(struct interval_set *set)
+{
+	enum interval_order order = interval_order(set);
+
+	if (order == INTERVAL_CANONICAL)
 		return;
-	if (!is_sorted && set->count <= INTERVAL_FEW)
+	if (order == INTERVAL_UNSORTED && set->count > INTERVAL_FEW) {
+		if (interval_is_narrow(set))
+			interval_merge_narrow(set);
+		else
+			interval_merge_wide(set);
+		return;
+	}
+	if (order == INTERVAL_UNSORTED)
 		interval_sort_few(set->items, set->count);
-	if (is_sorted || set->count <= INTERVAL_FEW)
-		interval_merge_sorted(set);
-	else if (highest >> WORD_KEY)
-		interval_merge_wide(set, varied);
-	else
-		interval_merge_narrow(set);
+	interval_merge_sorted(set);
 }
 
 /* ---- algebra ---- */
