@@ -51,12 +51,18 @@ class Outcome:
         return wrong
 
 
+def told_of(packet, error):
+    """
+    An error by the router's own doing. What belongs to no connection, belongs to none in the error about
+    it either: rules about what the router itself sends may take that.
+    """
+    return (error,) if packet.flags == wire.SYN else (error, "")
+
+
 def refusal(packet, kind="default", routing=None):
     """What a sender is told by `reject`; nobody is told of what went to many."""
     silent = packet.place == "broadcast" or packets.is_odd(packet.family, packet.to)
-    # What belongs to no connection, belongs to none in the error about it either: rules about what
-    # the router itself sends may drop that.
-    silent |= packet.flags != wire.SYN
+    silent |= packet.flags != wire.SYN  # see told_of
     # It comes by an uplink whose table refuses its way back.
     silent |= bool(routing) and not packet.local and routing.refuses(packet.family, packet.source)
     silent |= packet.local and (packet.family, packet.source) not in packets.OWN
@@ -118,7 +124,7 @@ class Expecting:
             return [Outcome(passed=None if packet.local else True, delivered=None, sent=None, mark=mark, told=None)]
         way = self.routing.lookup(packet.family, mark, packet.to)
         if not way.devs:
-            told = () if way.kind.endswith("blackhole") or packet.local else (REFUSED_ROUTE[way.kind][packet.family],)
+            told = () if way.kind.endswith("blackhole") or packet.local else told_of(packet, REFUSED_ROUTE[way.kind][packet.family])
             if told and packet.family == 4:
                 told += ("",)  # IPv4 tells a sender that only a few times a second
             return [Outcome(passed=not packet.local, mark=None if packet.local else mark, told=told)]
@@ -128,14 +134,13 @@ class Expecting:
 
     def _leave(self, packet, mark, target, dev, to=None):
         if packet.ttl < 2 and not packet.local:
-            return Outcome(passed=True, mark=mark, told=(TTL_EXCEEDED[packet.family],))
+            return Outcome(passed=True, mark=mark, told=told_of(packet, TTL_EXCEEDED[packet.family]))
         tables = [(name, self.body["tables"][name]) for name in _tables_of(target, self.body)]
         if any("strict" in table for _, table in tables) and not any(dev in _devs(table) for _, table in tables):
             return Outcome(passed=None if packet.local else True, told=("",) if packet.local else refusal(packet, routing=self.routing))
         source = packet.source
-        if packet.flags == wire.SYN and any(
-                "masquerade" in table and dev in _devs(table) for _, table in tables):
-            source = wire.number(world.LINKS[dev][packet.family][0])
+        if packet.flags == wire.SYN:
+            source = next((new for _, table in tables if (new := _translated(packet, table, dev))), source)
         return Outcome(passed=True, sent=dev, mark=mark, source=source, to=to)
 
     # ---- to a listener ----
@@ -149,7 +154,7 @@ class Expecting:
         on_failure = listener.get("on_failure", "reject")
         if said["listener"]["mode"] == "tproxy":
             if alive:
-                return Outcome(passed=True, delivered=True, mark=mark, listener=_heard(packet, name))
+                return Outcome(passed=True, delivered=True, mark=mark, listener=_heard(packet, name, self.routing))
             if on_failure == "direct" and not packet.local:
                 return self._out(packet, packet.mark, None)[0]
             if packet.local:
@@ -166,7 +171,7 @@ class Expecting:
             return outcome
         if alive:
             # Under the router's own address nobody knows whose datagram it is.
-            heard = None if listener.get("masquerade") else _heard(packet, name)
+            heard = None if listener.get("masquerade") else _heard(packet, name, self.routing)
             return Outcome(passed=True, delivered=True, mark=mark, listener=heard)
         if on_failure == "drop":
             return Outcome(passed=True, mark=mark)
@@ -181,15 +186,18 @@ class Expecting:
         if packet.local:
             return Outcome(passed=None)
         if packet.ttl < 2:
-            return Outcome(passed=True, mark=mark, told=(TTL_EXCEEDED[packet.family],))
+            return Outcome(passed=True, mark=mark, told=told_of(packet, TTL_EXCEEDED[packet.family]))
         return Outcome(passed=True, mark=mark, told=refusal(packet, routing=self.routing))
 
 
-def _heard(packet, name):
+def _heard(packet, name, routing):
     """
     A listener takes no connection from a segment that opens none, or by a broadcast, and cannot answer
-    from a loopback address what the router has sent under a foreign one.
+    from a loopback address what the router has sent under a foreign one, or by an uplink whose table
+    refuses the way back.
     """
+    if routing.refuses(packet.family, packet.source):
+        return None
     if packet.place == "broadcast" or (packet.local and (packet.family, packet.source) not in packets.OWN):
         return None
     return name if packet.protocol == wire.UDP or packet.flags == wire.SYN else ""
@@ -197,6 +205,18 @@ def _heard(packet, name):
 
 def _tables_of(target, body):
     return [name for name in (target or "").split(".") if name in body["tables"]]
+
+
+def _translated(packet, table, dev):
+    """The source of what leaves by the table's interface, where the table changes it."""
+    if dev not in _devs(table):
+        return None
+    if "masquerade" in table:
+        return wire.number(world.LINKS[dev][packet.family][0])
+    addresses = table.get("snat", [])
+    numbers = [wire.number(text) for text in ([addresses] if isinstance(addresses, str) else addresses)
+               if (":" in text) == (packet.family == 6)]
+    return numbers[0] if numbers else None
 
 
 def _devs(table):
