@@ -55,7 +55,8 @@ bool addr_parse_range(struct arena *arena, const char *text, size_t length, stru
 /*
  * The quick way through long lists: the address, prefix or range that the bytes from text up to end
  * begin with. Returns the byte behind it, or NULL for what is not plain, and that addr_parse_range
- * may still take. Says nothing of what stands behind: the caller looks whether a word can end there.
+ * may still take. Says nothing of what stands behind: the caller looks whether a word can end
+ * there.
  */
 const char *addr_scan_range(const char *text, const char *end, struct addr_range *out);
 /* Does this look like an attempt at an address (so that a message should speak of addresses and not

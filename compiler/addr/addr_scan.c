@@ -33,8 +33,8 @@ static unsigned int scan_others(const char *text)
 	return (unsigned int)(others * 0x0102040810204080u >> 56);
 }
 
-/* The number of `length` digits at text. *wrong is not 0 behind one that is no part of an address, or
- * not the way to write it. */
+/* The number of `length` digits at text. *wrong is not 0 behind one that is no part of an address,
+ * or not the way to write it. */
 static unsigned int scan_octet(const char *text, unsigned int length, unsigned int *wrong)
 {
 	static const unsigned char least[] = { 0, 0, 10, 100 };
