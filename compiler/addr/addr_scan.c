@@ -142,13 +142,16 @@ static const char *scan_addr(const char *text, const char *end, struct addr *out
 /* The digits of a prefix's length: at most three, and no zero before another. */
 static const char *scan_length(const char *at, unsigned int width, unsigned int *out)
 {
-	unsigned int value = (unsigned char)*at++ - (unsigned int)'0', digit, i;
+	const char *begin = at;
+	unsigned int value = 0, digit;
 
-	for (i = 1; i < 3 && value && (digit = (unsigned char)*at - (unsigned int)'0') <= 9;
-	     i++, at++)
+	while (at < begin + 3 && (value || at == begin) &&
+	       (digit = (unsigned char)*at - (unsigned int)'0') <= 9) {
 		value = value * 10 + digit;
+		at++;
+	}
 	*out = value;
-	return value <= width ? at : NULL;
+	return at > begin && value <= width ? at : NULL;
 }
 
 static const char *scan_prefix(const char *at, struct addr addr, struct addr_range *out)
