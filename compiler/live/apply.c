@@ -336,7 +336,8 @@ static enum apply_outcome decide(struct apply *apply)
 	apply_find_covers(apply);
 	checks_surroundings(apply->report, &apply->diff);
 	warn_of_strangers(apply);
-	if (!apply_check_rules(apply))
+	/* Rules that the kernel has had are not tried beforehand: whoever goes back is in a hurry. */
+	if (!apply->job->back && !apply_check_rules(apply))
 		return APPLY_REFUSED;
 	if (apply->job->dry_run) {
 		apply_describe(apply);
