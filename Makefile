@@ -54,7 +54,8 @@ UNIT := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
 FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] tests/*/*.[ch])
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
-# Of `make model`: a seed gives the same policies and packets every time.
+# Of `make model`: a seed gives the same policies and packets every time, but for windows of time, which
+# are around NOW (seconds since 1970; else the hour it is).
 SEED ?= 1
 N ?= 1000
 
@@ -87,7 +88,7 @@ check: ## all tests; installs what is missing, ends in the count of passed, fail
 model: ## random policies and packets, in the model and in the kernel: SEED=..., N=... policies
 	@sh packaging/setup check
 	@$(SUBMAKE) all
-	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N)
+	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N) $(if $(NOW),--now $(NOW))
 
 interop: ## real proxies from the distribution's packages, in the lab; installs them, needs root
 	@sh packaging/setup interop
