@@ -54,7 +54,8 @@ UNIT := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
 FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] tests/*/*.[ch])
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
-# Of `make model`: a seed gives the same policies and packets every time.
+# Of `make model`: a seed gives the same policies and packets every time, but for windows of time, which
+# are around NOW (seconds since 1970; else the hour it is).
 SEED ?= 1
 N ?= 1000
 
@@ -87,7 +88,7 @@ check: ## all tests; installs what is missing, ends in the count of passed, fail
 model: ## random policies and packets, in the model and in the kernel: SEED=..., N=... policies
 	@sh packaging/setup check
 	@$(SUBMAKE) all
-	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N)
+	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N) $(if $(NOW),--now $(NOW))
 
 interop: ## real proxies from the distribution's packages, in the lab; installs them, needs root
 	@sh packaging/setup interop
@@ -100,9 +101,9 @@ lint: all unit ## the rules of the house: includes, lengths, style
 golden: all ## write anew what the golden policies are expected to compile to
 	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/golden.py --update $(CASES)
 
-bench: all $(OUT)/bench/timer $(OUT)/bench/flood ## time and memory of tpc, and of packets in its rules, against their bounds
+bench: all $(OUT)/bench/timer $(OUT)/bench/flood $(OUT)/bench/floor ## time and memory of tpc, and of packets in its rules, against their bounds
 	@$(PYTHON) tests/bench/run --tpc $(OUT)/tpc --timer $(OUT)/bench/timer \
-		--flood $(OUT)/bench/flood
+		--flood $(OUT)/bench/flood --floor $(OUT)/bench/floor $(if $(LONG),--long) $(if $(ONLY),--only $(ONLY))
 
 unit: $(UNIT) ## build the unit tests
 
