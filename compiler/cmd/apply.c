@@ -25,9 +25,9 @@ enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_LEVEL, APPLY_STRICT };
 static const struct cmd_option options[] = {
 	[APPLY_DRY_RUN] = { "dry-run", 'n', NULL, "show what would be done, and change nothing",
 			    NULL, false },
-	[APPLY_CONFIRM] = { "confirm", 0, "SECONDS", 
-			    "go back by itself unless `tpc confirm` comes in time (1 to 86400)", NULL,
-			    false },
+	[APPLY_CONFIRM] = { "confirm", 0, "SECONDS",
+			    "go back by itself unless `tpc confirm` comes in time (1 to 86400)",
+			    NULL, false },
 	[APPLY_LEVEL] = CMD_LEVEL_OPTION,
 	[APPLY_STRICT] = CMD_STRICT_OPTION,
 };

@@ -77,9 +77,8 @@ static void put_turns(const struct status_policy *policy, struct buf *out)
 	if (record->returned && record->is_complete) {
 		buf_puts(out, "  back:     since ");
 		put_since(record->returned, out);
-		buf_puts(out, record->by_watchdog
-				      ? ", because a later apply was not confirmed\n"
-				      : ", by a rollback of a later apply\n");
+		buf_puts(out, record->by_watchdog ? ", because a later apply was not confirmed\n"
+						  : ", by a rollback of a later apply\n");
 	}
 }
 

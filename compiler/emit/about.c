@@ -159,10 +159,9 @@ static bool parse_kept(const char *comment, struct about_line *out)
 
 bool about_parse(const char *comment, struct about_line *out)
 {
-	static bool (*const parsers[])(const char *,
-				       struct about_line *) = { parse_policy, parse_routing,
-								parse_table, parse_set,
-								parse_kept };
+	static bool (*const parsers[])(const char *, struct about_line *) = {
+		parse_policy, parse_routing, parse_table, parse_set, parse_kept
+	};
 
 	for (size_t i = 0; i < sizeof(parsers) / sizeof(parsers[0]); i++) {
 		memset(out, 0, sizeof(*out));

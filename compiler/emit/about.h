@@ -43,7 +43,8 @@ struct about_line {
 	enum about_kind kind;
 	uint64_t handle;       /* of the rule in the kernel that it was read from */
 	unsigned int version;  /* ABOUT_POLICY */
-	char name[ABOUT_NAME]; /* ABOUT_POLICY: the policy's; ABOUT_SET, ABOUT_KEPT: the set's in nft
+	char name[ABOUT_NAME]; /* ABOUT_POLICY: the policy's; ABOUT_SET, ABOUT_KEPT: the set's in
+				* nft
 				*/
 	char base[ABOUT_NAME]; /* ABOUT_SET, ABOUT_KEPT */
 	uint64_t digest;       /* ABOUT_POLICY, ABOUT_SET, ABOUT_KEPT */

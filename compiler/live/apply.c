@@ -336,7 +336,8 @@ static enum apply_outcome decide(struct apply *apply)
 	apply_find_covers(apply);
 	checks_surroundings(apply->report, &apply->diff);
 	warn_of_strangers(apply);
-	/* Rules that the kernel has had are not tried beforehand: whoever goes back is in a hurry. */
+	/* Rules that the kernel has had are not tried beforehand: whoever goes back is in a hurry.
+	 */
 	if (!apply->job->back && !apply_check_rules(apply))
 		return APPLY_REFUSED;
 	if (apply->job->dry_run) {
@@ -356,8 +357,7 @@ static enum apply_outcome decide(struct apply *apply)
 /* Signals that ask for an end wait until everything is done or taken back. */
 static void hold_signals(sigset_t *before)
 {
-	static const int signals[] = { SIGINT,  SIGTERM, SIGHUP,
-					SIGQUIT, SIGPIPE, SIGTSTP };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP };
 	sigset_t held;
 
 	sigemptyset(&held);

@@ -82,9 +82,8 @@ static bool read_lines(struct arena *arena, FILE *file, struct pending *out)
 
 	if (!fgets(line, sizeof(line), file) || strcmp(line, head_of(arena)) != 0)
 		return false;
-	if (!fgets(line, sizeof(line), file) ||
-	    sscanf(line, "watchdog\t%jd\t%" SCNu64 "\t%" SCNd64, &pid, &out->started,
-		   &out->deadline) != 3)
+	if (!fgets(line, sizeof(line), file) || sscanf(line, "watchdog\t%jd\t%" SCNu64 "\t%" SCNd64,
+						       &pid, &out->started, &out->deadline) != 3)
 		return false;
 	out->pid = (pid_t)pid;
 	if (fgets(line, sizeof(line), file) && strncmp(line, "failure\t", 8) == 0)

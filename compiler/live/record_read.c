@@ -203,10 +203,12 @@ static const struct kind {
 	size_t fields;
 	void (*read)(struct record *record, const struct line *line);
 } kinds[] = {
-	{ "policy", 7, read_policy },     { "claim", 5, read_claim }, { "sysctl", 4, read_sysctl },
-	{ "beside", 3, read_beside },     { "wish", 6, read_wish },   { "class", 9, read_class },
-	{ "listener", 9, read_listener }, { "rule", 8, read_rule },   { "route", 8, read_route },
-	{ "ticket", 2, read_ticket },     { "returned", 3, read_returned },
+	{ "policy", 7, read_policy },     { "claim", 5, read_claim },
+	{ "sysctl", 4, read_sysctl },     { "beside", 3, read_beside },
+	{ "wish", 6, read_wish },         { "class", 9, read_class },
+	{ "listener", 9, read_listener }, { "rule", 8, read_rule },
+	{ "route", 8, read_route },       { "ticket", 2, read_ticket },
+	{ "returned", 3, read_returned },
 };
 
 static struct line split(struct arena *arena, char *from)

@@ -67,9 +67,9 @@ static bool is_archived(const struct rollback *rollback)
 {
 	uint64_t digest = 0;
 
-	switch (archive_look(
-		rollback->arena, &rollback->folder,
-		archive_file(rollback->arena, rollback->policy, ARCHIVE_APPLIED), &digest)) {
+	switch (archive_look(rollback->arena, &rollback->folder,
+			     archive_file(rollback->arena, rollback->policy, ARCHIVE_APPLIED),
+			     &digest)) {
 	case ARCHIVE_NONE: /* moved, and the new one not written yet */
 		return !rollback->record->returned;
 	case ARCHIVE_BROKEN:
@@ -148,8 +148,7 @@ static enum apply_outcome go_back(struct rollback *rollback)
 			   "what was applied before cannot be read (%s/%s): it was cut off or altered, or is of "
 			   "another version of tpc",
 			   rollback->folder.path, file)
-			->help =
-			"apply a policy that you trust, or take this one away: tpc remove";
+			->help = "apply a policy that you trust, or take this one away: tpc remove";
 		return APPLY_REFUSED;
 	}
 	rollback->file = archive->policy;
@@ -224,8 +223,8 @@ static bool is_confirmable(struct rollback *rollback)
 				   "%s waits for no confirmation any more: none came, and the apply was taken back %s",
 				   rollback->policy, moment(rollback->arena, record->returned));
 		else
-			report_add(rollback->report, REPORT_REFUSED,
-				   "%s waits for no confirmation", rollback->policy);
+			report_add(rollback->report, REPORT_REFUSED, "%s waits for no confirmation",
+				   rollback->policy);
 		return false;
 	}
 	if (record->is_complete)

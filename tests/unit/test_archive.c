@@ -277,8 +277,7 @@ static void test_pending(void **state)
 
 	assert_null(pending_read(fixture->arena, &fixture->folder, "work"));
 	pending.deadline = pending_deadline(5);
-	assert_true(
-		pending_write(fixture->arena, &fixture->folder, "work", &pending, &why));
+	assert_true(pending_write(fixture->arena, &fixture->folder, "work", &pending, &why));
 	seen = pending_read(fixture->arena, &fixture->folder, "work");
 	assert_non_null(seen);
 	assert_int_equal(seen->pid, 77);
@@ -302,8 +301,7 @@ static void test_pending_cut_off(void **state)
 	struct pending pending = { .pid = 77, .started = 1, .deadline = 99 };
 	const char *why;
 
-	assert_true(
-		pending_write(fixture->arena, &fixture->folder, "work", &pending, &why));
+	assert_true(pending_write(fixture->arena, &fixture->folder, "work", &pending, &why));
 	fixture->path = arena_printf(fixture->arena, "%s/work.pending", fixture->folder.path);
 	load(fixture);
 	for (size_t length = 0; length + 3 < fixture->length; length++) {
