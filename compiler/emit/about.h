@@ -8,10 +8,8 @@
  *   tpc 1 NAME digest=0123456789abcdef                  the policy, once, first
  *   protocol=116 priority=10000-10005 mask=0x7f000000   its block of the host's numbers, once
  *   table=100                                           a routing table of its own, one line each
- *   set=BASE name=NAME contents=0123456789abcdef        a set and the digest of its elements, one
- * line each
- *   kept=BASE name=NAME contents=0123456789abcdef       one that no rule uses any more, kept until
- * the apply that made it so is confirmed
+ *   set=BASE name=NAME contents=0123456789abcdef        a set and the digest of its elements
+ *   kept=BASE name=NAME contents=0123456789abcdef       one that waits, unused, for a rollback
  *
  * Every comment is shorter than nft's limit of 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN) for names
  * that the language allows.
