@@ -88,7 +88,8 @@ static bool narrow_families(struct diag *diag, struct ast_rule *rule,
 			    "give it an address of that family, or narrow the rule to the other one");
 }
 
-/* A mark does not turn back what this host sends to many at once: it leaves by its own interface. */
+/* A mark does not turn back what this host sends to many at once: it leaves by its own interface.
+ */
 static bool comes_back(struct diag *diag, const struct ast_rule *rule,
 		       const struct ast_listener *listener)
 {

@@ -142,7 +142,8 @@ static bool read_app(struct decode *decode, const struct node *value,
 
 /* ---- how long a datagram is ---- */
 
-/* By its place and not by name: nft takes a rule that asks for TCP or UDP before to be about TCP. */
+/* By its place and not by name: nft takes a rule that asks for TCP or UDP before to be about TCP.
+ */
 static void print_datagram(const struct ir_match *match, struct buf *out)
 {
 	buf_printf(out, "@th,32,16 >= %u", (unsigned int)match->values.items[0].first);

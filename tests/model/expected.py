@@ -149,7 +149,7 @@ class Expecting:
         on_failure = listener.get("on_failure", "reject")
         if said["listener"]["mode"] == "tproxy":
             if alive:
-                return Outcome(passed=True, delivered=True, mark=mark, listener=_heard(packet, name))
+                return Outcome(passed=True, delivered=True, mark=mark, listener=_heard(packet, name, self.routing))
             if on_failure == "direct" and not packet.local:
                 return self._out(packet, packet.mark, None)[0]
             if packet.local:
@@ -166,7 +166,7 @@ class Expecting:
             return outcome
         if alive:
             # Under the router's own address nobody knows whose datagram it is.
-            heard = None if listener.get("masquerade") else _heard(packet, name)
+            heard = None if listener.get("masquerade") else _heard(packet, name, self.routing)
             return Outcome(passed=True, delivered=True, mark=mark, listener=heard)
         if on_failure == "drop":
             return Outcome(passed=True, mark=mark)
@@ -185,11 +185,14 @@ class Expecting:
         return Outcome(passed=True, mark=mark, told=refusal(packet, routing=self.routing))
 
 
-def _heard(packet, name):
+def _heard(packet, name, routing):
     """
     A listener takes no connection from a segment that opens none, or by a broadcast, and cannot answer
-    from a loopback address what the router has sent under a foreign one.
+    from a loopback address what the router has sent under a foreign one, or by an uplink whose table
+    refuses the way back.
     """
+    if routing.refuses(packet.family, packet.source):
+        return None
     if packet.place == "broadcast" or (packet.local and (packet.family, packet.source) not in packets.OWN):
         return None
     return name if packet.protocol == wire.UDP or packet.flags == wire.SYN else ""

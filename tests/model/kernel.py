@@ -90,10 +90,9 @@ class Run:
             and (seen.protocol not in (wire.ICMP, wire.ICMPV6) or seen.flags in (8, 128))
 
     def _told(self, error, about):
-        i = self.by_flow.get((about.family, *about.flow))
-        if i is None and 0 < about.number <= len(self.packets):
-            i = about.number - 1
-        if i is not None:
+        """An error quotes the packet it is about, with its number: another packet's has another one."""
+        i = about.number - 1
+        if 0 <= i < len(self.packets) and about.protocol == self.packets[i].protocol:
             self.answers[i].told.add(error)
 
     def _answered(self, hook, seen):

@@ -47,6 +47,8 @@ class Maker:
             self.body["tables"][f"t{i}"] = self._table()
         for _ in range(self.draw.one((1, 2, 3, 4, 5, 6, 8, 12))):
             self.body["rules"].append(self._rule())
+        if self.draw.chance(0.3):
+            self._row()
         self._default()
         return self.policy
 
@@ -203,10 +205,19 @@ class Maker:
             return {"mark": draw.one((0x1, 0x55, 0x40000, {"value": 0x10, "mask": 0xF0}))}
         return action
 
-    def _rule(self):
+    def _row(self):
+        """Rules that look up the same field, which the optimiser makes one map of."""
+        draw = self.draw
+        key = draw.weighted({"to": 8, "from": 2, "port": 3, "sport": 1, "in": 2, "mark": 1.5, "mac": 1})
+        scope = "forward" if CONDITIONS[key][1] == "forward" else draw.one(("forward", "forward", "both", None))
+        for _ in range(draw.between(3, 14)):
+            self.body["rules"].append(self._rule(key, scope))
+
+    def _rule(self, key=None, scope=None):
+        """Any; or one with the key among its few conditions."""
         draw = self.draw
         action = draw.weighted(ACTIONS)
-        scope = draw.weighted({"forward": 55, "local": 27, "both": 18})
+        scope = scope or draw.weighted({"forward": 55, "local": 27, "both": 18})
         then = self._then(action)
         mode = None
         if action == "proxy":
@@ -214,11 +225,12 @@ class Maker:
             mode = next(key for key in ("tproxy", "redirect", "dnat") if key in listener)
             if scope != "forward" and "runs_as" not in listener:
                 scope = "forward"
-        rule = {}
+        rule = {key: self._condition(key)} if key and not (key in ("in", "mac") and scope != "forward") else {}
         table = {key: share for key, (share, where) in CONDITIONS.items()
                  if where in ("both", scope) and not (key in ("app", "payload") and action not in (
                      "drop", "reject", "continue", "proxy", "direct"))}
-        for _ in range(draw.one((0, 1, 1, 2, 2, 3, 4)) if len(self.body["rules"]) > 1 else draw.between(1, 3)):
+        more = draw.one((0, 1, 1, 2, 2, 3, 4)) if len(self.body["rules"]) > 1 else draw.between(1, 3)
+        for _ in range(draw.one((0, 0, 0, 1)) if rule else more):
             key = draw.weighted(table)
             if key not in rule and not (key == "cgroup" and not self.cgroups):
                 rule[key] = self._condition(key)

@@ -28,6 +28,7 @@ FRESH = 200  # policies that one pair of routers sees
 class Report:
     def __init__(self, order):
         self.order, self.packets, self.problems, self.unable = order, 0, [], ""
+        self.lacks = []  # what this user cannot try
         self.counts = counts.Counts()
 
 
@@ -52,6 +53,10 @@ class Bench:
 
     def run(self, order):
         report = Report(order)
+        if not self.settings.all_ids:
+            report.lacks.append("packets of other users and groups")
+        if not self.slice:
+            report.lacks.append("control groups")
         try:
             getattr(self, f"_{order[0]}")(order[1], report)
         except (load.Broken, load.Refused) as error:
