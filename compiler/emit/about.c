@@ -80,8 +80,7 @@ void about_put(const struct ir *ir, struct buf *out)
 	about_put_policy(ir, &line);
 	put_line(out, buf_text(&line));
 	line.length = 0;
-	buf_printf(&line,
-		   "protocol=%" PRIu32 " priority=%" PRIu32 "-%" PRIu32 " mask=0x%08" PRIx32,
+	buf_printf(&line, "protocol=%" PRIu32 " priority=%" PRIu32 "-%" PRIu32 " mask=0x%08" PRIx32,
 		   ir->protocol, ir->priority_first, ir->priority_last, ir->mark_mask);
 	put_line(out, buf_text(&line));
 	put_tables(ir, out);

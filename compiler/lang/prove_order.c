@@ -227,16 +227,14 @@ static void order_row(struct ordering *ordering)
 void prove_order(struct diag *diag, struct ast_policy *policy, const struct prove_row *rows,
 		 size_t row_count, const bool *unreached)
 {
-	struct ordering ordering = { .arena = rows[0].arena,
-				     .diag = diag,
-				     .policy = policy,
-				     .unreached = unreached };
+	struct ordering ordering = {
+		.arena = rows[0].arena, .diag = diag, .policy = policy, .unreached = unreached
+	};
 
 	if (!diag_wants(diag, NOTES_SOME) || policy->rule_count > RULES_MOST)
 		return;
-	ordering.seen = arena_alloc(ordering.arena,
-				    (policy->rule_count * policy->rule_count / 64 + 1) *
-					    sizeof(*ordering.seen));
+	ordering.seen = arena_alloc(ordering.arena, (policy->rule_count * policy->rule_count / 64 +
+						     1) * sizeof(*ordering.seen));
 	for (size_t i = 0; i < row_count; i++) {
 		ordering.row = &rows[i];
 		if (rows[i].complete && !rows[i].host)

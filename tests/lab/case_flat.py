@@ -159,3 +159,19 @@ def _switch():
         same(len(packets), 0, f"packets of {far.sent} + {near.sent} that got out (first {packets[:1]})")
         lines = different(state, kernel(net.router))
         assert not lines, "after as many turns there as back:\n" + "\n".join(lines)
+
+
+@case("flat: the nft files of two policies of maps fed in turns under a flood: nothing gets out")
+def _fed():
+    with Network() as net:
+        policies = [Policy(net, WALL % one) for one in (
+            ("198.51.100.0/24", "drop", "reject"), ("198.18.0.0/15", "reject", "drop"))]
+        policies[0].up("hand")
+        policies[1].compile()
+        watch = net.sniff("origin")
+        with Flood(net.client) as far, Flood(net.router) as near:
+            for turn in range(TURNS):
+                net.router.run("nft", "-f", str(policies[(turn + 1) % 2].file(".nft")))
+        assert far.sent > 100, f"the flood was a trickle: {far.sent} and {near.sent}"
+        packets = watch.packets()
+        same(len(packets), 0, f"packets of {far.sent} + {near.sent} that got out (first {packets[:1]})")

@@ -157,7 +157,7 @@ def _whose():
         policy.up()
         with clock.host_zone(tokyo):
             policy.up()
-            found = clock.elements(net.router, "tpc", "rule1.time.2")
+            found = clock.elements(net.router, "tpc", "rule1.time")
             same(found[0][0] // SECOND, windows[0][0][0] - 8 * 3600, "the first window in Tokyo")
             number = generation(net.router)
             policy.up()

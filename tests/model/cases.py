@@ -32,7 +32,7 @@ def save(folder, policy, lines, remark=""):
     text, _ = yamltext.text(policy.body)
     (folder / "policy.yaml").write_text("".join(f"# {line}\n" for line in remark.splitlines()) + text)
     for name, content in policy.files.items():
-        (folder / name).write_text(content)
+        load.write_file(folder / name, content)
     alive = [f"listener {name} {policy.alive[name] or 'nobody'}" for name in policy.body.get("listeners", {})]
     (folder / "packets").write_text("\n".join([*alive, *lines]) + "\n")
 
@@ -41,8 +41,8 @@ def read(folder):
     """The policy, the packets, and what each is said to become."""
     body = yamltext.read((folder / "policy.yaml").read_text())
     body = {**{name: {} for name in ("settings", "interfaces", "sets", "listeners", "tables")}, "rules": [], **body}
-    files = {path.name: path.read_text() for path in folder.glob("*.txt")}
-    policy = policies.Policy(body, files, {name: "" for name in body["listeners"]})
+    files = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.suffix in (".txt", ".mmdb")}
+    policy = policies.Policy(body, files, alive={name: "" for name in body["listeners"]})
     found, wants = [], []
     for line in (folder / "packets").read_text().splitlines():
         words = shlex.split(line, comments=True)

@@ -51,12 +51,18 @@ class Outcome:
         return wrong
 
 
+def told_of(packet, error):
+    """
+    An error by the router's own doing. What belongs to no connection, belongs to none in the error about
+    it either: rules about what the router itself sends may take that.
+    """
+    return (error,) if packet.flags == wire.SYN else (error, "")
+
+
 def refusal(packet, kind="default", routing=None):
     """What a sender is told by `reject`; nobody is told of what went to many."""
     silent = packet.place == "broadcast" or packets.is_odd(packet.family, packet.to)
-    # What belongs to no connection, belongs to none in the error about it either: rules about what
-    # the router itself sends may drop that.
-    silent |= packet.flags != wire.SYN
+    silent |= packet.flags != wire.SYN  # see told_of
     # It comes by an uplink whose table refuses its way back.
     silent |= bool(routing) and not packet.local and routing.refuses(packet.family, packet.source)
     silent |= packet.local and (packet.family, packet.source) not in packets.OWN
@@ -118,7 +124,7 @@ class Expecting:
             return [Outcome(passed=None if packet.local else True, delivered=None, sent=None, mark=mark, told=None)]
         way = self.routing.lookup(packet.family, mark, packet.to)
         if not way.devs:
-            told = () if way.kind.endswith("blackhole") or packet.local else (REFUSED_ROUTE[way.kind][packet.family],)
+            told = () if way.kind.endswith("blackhole") or packet.local else told_of(packet, REFUSED_ROUTE[way.kind][packet.family])
             if told and packet.family == 4:
                 told += ("",)  # IPv4 tells a sender that only a few times a second
             return [Outcome(passed=not packet.local, mark=None if packet.local else mark, told=told)]
@@ -128,14 +134,13 @@ class Expecting:
 
     def _leave(self, packet, mark, target, dev, to=None):
         if packet.ttl < 2 and not packet.local:
-            return Outcome(passed=True, mark=mark, told=(TTL_EXCEEDED[packet.family],))
+            return Outcome(passed=True, mark=mark, told=told_of(packet, TTL_EXCEEDED[packet.family]))
         tables = [(name, self.body["tables"][name]) for name in _tables_of(target, self.body)]
         if any("strict" in table for _, table in tables) and not any(dev in _devs(table) for _, table in tables):
             return Outcome(passed=None if packet.local else True, told=("",) if packet.local else refusal(packet, routing=self.routing))
         source = packet.source
-        if packet.flags == wire.SYN and any(
-                "masquerade" in table and dev in _devs(table) for _, table in tables):
-            source = wire.number(world.LINKS[dev][packet.family][0])
+        if packet.flags == wire.SYN:
+            source = next((new for _, table in tables if (new := _translated(packet, table, dev))), source)
         return Outcome(passed=True, sent=dev, mark=mark, source=source, to=to)
 
     # ---- to a listener ----
@@ -181,7 +186,7 @@ class Expecting:
         if packet.local:
             return Outcome(passed=None)
         if packet.ttl < 2:
-            return Outcome(passed=True, mark=mark, told=(TTL_EXCEEDED[packet.family],))
+            return Outcome(passed=True, mark=mark, told=told_of(packet, TTL_EXCEEDED[packet.family]))
         return Outcome(passed=True, mark=mark, told=refusal(packet, routing=self.routing))
 
 
@@ -200,6 +205,18 @@ def _heard(packet, name, routing):
 
 def _tables_of(target, body):
     return [name for name in (target or "").split(".") if name in body["tables"]]
+
+
+def _translated(packet, table, dev):
+    """The source of what leaves by the table's interface, where the table changes it."""
+    if dev not in _devs(table):
+        return None
+    if "masquerade" in table:
+        return wire.number(world.LINKS[dev][packet.family][0])
+    addresses = table.get("snat", [])
+    numbers = [wire.number(text) for text in ([addresses] if isinstance(addresses, str) else addresses)
+               if (":" in text) == (packet.family == 6)]
+    return numbers[0] if numbers else None
 
 
 def _devs(table):

@@ -46,6 +46,10 @@ def tpc(*arguments, host=None, **more):
     return done
 
 
+def write_file(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
 def levels():
     """The levels of optimisation that the program knows."""
     return ("-O0", "-O1") if "-O" in tpc("compile", "--help").stdout else ("",)
@@ -63,7 +67,7 @@ class Compiled:
         text, self.entries = yamltext.text(policy.body)
         self.path.write_text(self._here(text))
         for name, content in policy.files.items():
-            (self.folder / name).write_text(content)
+            write_file(self.folder / name, content)
         done = tpc("compile", self.path, "-o", self.out, "-q", *([level] if level else []))
         if done.returncode == 1:
             raise Refused(done.stderr)

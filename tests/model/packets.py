@@ -212,6 +212,8 @@ class Maker:
         if isinstance(item, dict):
             inside = draw.one([part for part in (item.get("include"), item.get("exclude"), item.get("elements"))
                                if part] or [[]])
+            if "geoip" in item:
+                inside = [prefix for prefix, _ in self.policy.places.get(item["database"], ())]
             if "file" in item:
                 inside = [line.split()[0] for line in self.policy.files[item["file"]].splitlines()]
             return self._point_of(_items(inside), family, depth + 1)

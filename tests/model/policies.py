@@ -7,6 +7,7 @@ out again by whoever loads it (see load.py), so only the most frequent mistakes 
 
 from dataclasses import dataclass, field
 
+import mmdb
 import values
 import world
 from values import Draw
@@ -26,7 +27,8 @@ ACTIONS = {"proxy": 34, "route": 24, "direct": 9, "drop": 8, "reject": 9, "mark"
 class Policy:
     body: dict
     files: dict = field(default_factory=dict)
-    alive: dict = field(default_factory=dict)  # listener: "loopback", "any" or "" (nobody waits)
+    places: dict = field(default_factory=dict)  # database: (prefix, country) of its networks
+    alive: dict = field(default_factory=dict)   # listener: "loopback", "any" or "" (nobody waits)
 
 
 class Maker:
@@ -94,7 +96,9 @@ class Maker:
         draw = self.draw
         names = [name for name, body in self.body["sets"].items()
                  if not (isinstance(body, dict) and "dynamic" in body)]
-        kind = draw.weighted({"list": 6, "algebra": 3, "dynamic": 1.5, "file": 1, "big": 1})
+        kind = draw.weighted({"list": 6, "algebra": 3, "dynamic": 1.5, "file": 1, "big": 1, "geoip": 1})
+        if kind == "geoip":
+            return self._countries(f"s{index}.mmdb")
         if kind == "algebra":
             include = "any" if draw.chance(0.4) else self._items(4, names)
             return {"include": include, "exclude": self._items(3, names)}
@@ -107,6 +111,16 @@ class Maker:
                 for _ in range(draw.between(1, 20)))
             return [{"file": f"s{index}.txt"}]
         return self._items(40 if kind == "big" else 5, names)
+
+    def _countries(self, name):
+        """Two countries in a database, of which the policy wants one or both."""
+        draw = self.draw
+        networks = [(element, draw.one(("AA", "BB"))) for element in
+                    (values.random_element(draw) for _ in range(draw.between(3, 12))) if "-" not in element]
+        networks += [("203.0.113.64/26", "AA"), ("2001:db8:113:64::/64", "BB")]
+        self.policy.files[name] = mmdb.database([(prefix, mmdb.record("flat", code)) for prefix, code in networks])
+        self.policy.places[name] = networks
+        return [{"geoip": draw.one(("AA", "BB", ["AA", "BB"])), "database": name}]
 
     def _listener(self, name, port):
         draw = self.draw
@@ -155,8 +169,10 @@ class Maker:
             body = {"routes": [{"nexthops": [{"dev": "wg0", "weight": 2}, {"dev": "wg1"}]}]}
         else:
             body = {"dev": dev}
+        if "masquerade" not in body and draw.chance(0.15):
+            body["snat"] = draw.one(("192.0.2.200", ["198.51.100.200", "2001:db8:2::200"], "2001:db8:1::200"))
         for key, share, choices in (("fallback", 0.5, ("main", "unreachable", "prohibit", "blackhole")),
-                                    ("prefer_main", 0.2, (True,)), ("masquerade", 0.3, (True,)),
+                                    ("prefer_main", 0.2, (True,)), ("masquerade", 0 if "snat" in body else 0.3, (True,)),
                                     ("strict", 0.1, (True,)), ("clamp_mss", 0.1, (True, 1300)),
                                     ("mark", 0.06, (0x600, 0x60000, {"value": 0x5000, "mask": 0xF000})),
                                     ("id", 0.05, (200, 1234))):

@@ -5,9 +5,9 @@ differ: rules, sets, listeners, tables, settings, then what stands inside them.
 """
 
 import copy
+from dataclasses import replace
 
 import load
-import policies
 
 MOST = 300  # tries
 
@@ -55,7 +55,7 @@ def shrunk(policy, differs):
         for path in list(_places(policy.body)):
             tries += 1
             try:
-                smaller = policies.Policy(_without(policy.body, path), policy.files, policy.alive)
+                smaller = replace(policy, body=_without(policy.body, path))
                 if differs(smaller):
                     policy, progress = smaller, True
                     break
