@@ -109,9 +109,9 @@ lint: all unit ## the rules of the house: includes, lengths, style
 golden: all ## write anew what the golden policies are expected to compile to
 	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/golden.py --update $(CASES)
 
-bench: all $(OUT)/bench/timer $(OUT)/bench/flood ## time and memory of tpc, and of packets in its rules, against their bounds
+bench: all $(OUT)/bench/timer $(OUT)/bench/flood $(OUT)/bench/floor ## time and memory of tpc, and of packets in its rules, against their bounds
 	@$(PYTHON) tests/bench/run --tpc $(OUT)/tpc --timer $(OUT)/bench/timer \
-		--flood $(OUT)/bench/flood
+		--flood $(OUT)/bench/flood --floor $(OUT)/bench/floor $(if $(LONG),--long) $(if $(ONLY),--only $(ONLY))
 
 unit: $(UNIT) ## build the unit tests
 

@@ -82,6 +82,18 @@ static bool read_port(struct decode *decode, const struct node *value,
 }
 
 /* With one protocol its own word, with several the transport header's. */
+/*
+ * nft makes one comparison of two neighbours in a packet that are asked for one value each (its
+ * payload_do_merge): `sport != 1 dport != 2` then holds for all but packets with both. It leaves
+ * ranges alone.
+ */
+static bool would_merge(const struct ir_match *match)
+{
+	return match->selector == PORT_SOURCE && match->negated && !match->set &&
+	       match->values.count == 1 &&
+	       match->values.items[0].first == match->values.items[0].last;
+}
+
 static void print_port(const struct ir_match *match, struct buf *out)
 {
 	const char *protocol = protocol_name((unsigned int)match->bits);
@@ -90,6 +102,9 @@ static void print_port(const struct ir_match *match, struct buf *out)
 		   match->selector == PORT_SOURCE ? "sport" : "dport");
 	if (match->set)
 		buf_printf(out, " %s@%s", match->negated ? "!= " : "", match->set->name);
+	else if (would_merge(match))
+		buf_printf(out, " != %u-%u", (unsigned int)match->values.items[0].first,
+			   (unsigned int)match->values.items[0].first);
 	else
 		match_put_values(match, out, NULL);
 }
