@@ -55,7 +55,8 @@ TORTURE := $(addprefix $(OUT)/torture/,flood killat fault.so)
 FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] tests/*/*.[ch])
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
-# Of `make model`: a seed gives the same policies and packets every time.
+# Of `make model`: a seed gives the same policies and packets every time, but for windows of time, which
+# are around NOW (seconds since 1970; else the hour it is).
 SEED ?= 1
 N ?= 1000
 
@@ -96,7 +97,7 @@ torture-tools: $(TORTURE)
 model: ## random policies and packets, in the model and in the kernel: SEED=..., N=... policies
 	@sh packaging/setup check
 	@$(SUBMAKE) all
-	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N)
+	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N) $(if $(NOW),--now $(NOW))
 
 interop: ## real proxies from the distribution's packages, in the lab; installs them, needs root
 	@sh packaging/setup interop

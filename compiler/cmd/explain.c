@@ -231,6 +231,7 @@ static enum cmd_status run(struct cmd_call *call)
 	if (!ir)
 		return CMD_POLICY_WRONG;
 	explain = explain_new(call->arena, ir, cmd_optimise(call, ir, EXPLAIN_LEVEL));
+	explain.level = cmd_level(call, EXPLAIN_LEVEL);
 	return batch ? answer_batch(call, &explain) : answer_one(call, &explain, &packet);
 }
 

@@ -31,6 +31,7 @@ struct explain_shares {
 struct explain {
 	struct arena *arena;
 	const struct ir *ir;            /* what is carried out */
+	int level;                      /* its optimisation */
 	const struct ir_walker *walker; /* of it */
 	struct trace *trace;            /* of the plain one */
 	struct explain_text **texts;    /* of the trace's rules: what was said of them before */
