@@ -88,7 +88,7 @@ bool apply_check_rules(struct apply *apply)
 				   apply->diff.stale_sets[i]);
 		put_declarations(apply, &text);
 		put_flip(apply, &text);
-		good = loader_run(apply->arena, &text, LOADER_CHECK, apply->folder.lock, &error);
+		good = loader_run(apply->arena, &apply->loader, &text, LOADER_CHECK, &error);
 		if (!good)
 			blame_text(apply->arena, apply->report, apply->ir, &text, &error);
 	}
@@ -230,7 +230,7 @@ static bool run_text(struct apply *apply, void (*put)(struct apply *apply, struc
 	bool done;
 
 	put(apply, &text);
-	done = loader_run(apply->arena, &text, LOADER_RUN, apply->folder.lock, &error);
+	done = loader_run(apply->arena, &apply->loader, &text, LOADER_RUN, &error);
 	if (!done)
 		blame_text(apply->arena, apply->report, apply->ir, &text, &error);
 	buf_free(&text);
@@ -493,8 +493,10 @@ static bool remove_sets(struct apply *apply)
 
 bool apply_clean(struct apply *apply)
 {
-	bool done = apply_settle_sets(apply) && remove_sets(apply);
+	bool done = apply_settle_sets(apply);
 
+	loader_dismiss(&apply->loader);
+	done = done && remove_sets(apply);
 	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
 		const struct rules_seen *seen = apply->diff.old_rules[i];
 
