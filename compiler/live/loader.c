@@ -217,7 +217,8 @@ void loader_close(struct loader *loader)
 	loader->child = 0;
 }
 
-/* Lets the child do it; `words` receives libnftables' complaints. */
+/* Lets the child do it; `words` receives libnftables' complaints. One that has failed may have
+ * answers of the kernel left unread: the next text gets a child of its own. */
 static bool ask(struct loader *loader, struct message head, const struct buf *text,
 		struct buf *words)
 {
@@ -227,11 +228,14 @@ static bool ask(struct loader *loader, struct message head, const struct buf *te
 		return false;
 	}
 	head.length = text->length;
-	if (send_message(loader->socket, head, buf_text(text)) &&
-	    receive_message(loader->socket, &head, words))
-		return head.kind == WORKED;
-	words->length = 0;
-	buf_puts(words, "libnftables crashed");
+	if (!send_message(loader->socket, head, buf_text(text)) ||
+	    !receive_message(loader->socket, &head, words)) {
+		words->length = 0;
+		buf_puts(words, "libnftables crashed");
+		head.kind = FAILED;
+	}
+	if (head.kind == WORKED)
+		return true;
 	loader_close(loader);
 	return false;
 }
@@ -267,4 +271,14 @@ bool loader_run(struct arena *arena, struct loader *loader, const struct buf *te
 	buf_free(&words);
 	buf_free(&placed);
 	return done;
+}
+
+int loader_code(const struct loader_error *error)
+{
+	static const int codes[] = { EINTR, EAGAIN, EBUSY, ENOBUFS, ENOMEM };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strstr(error->text, strerror(codes[i])))
+			return codes[i];
+	return 0;
 }

@@ -37,10 +37,13 @@ void loader_dismiss(struct loader *loader);
 /* It has ended. */
 void loader_close(struct loader *loader);
 /*
- * Loads the text as one transaction. On failure nothing has changed, and *error says why and, as
- * far as libnftables can tell, in which line.
+ * Loads the text as one transaction. On failure nothing has changed (but for the one case that the
+ * kernel's answer was lost), and *error says why and, as far as libnftables can tell, in which
+ * line.
  */
 bool loader_run(struct arena *arena, struct loader *loader, const struct buf *text,
 		enum loader_how how, struct loader_error *error);
+/* The errno behind libnftables' words, where it is one that may pass; else 0. */
+int loader_code(const struct loader_error *error);
 
 #endif
