@@ -280,5 +280,6 @@ int loader_code(const struct loader_error *error)
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (strstr(error->text, strerror(codes[i])))
 			return codes[i];
-	return 0;
+	/* libnftables met an answer to what an earlier text had asked; the next child has none. */
+	return strstr(error->text, strerror(EPROTO)) ? EAGAIN : 0;
 }
