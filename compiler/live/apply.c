@@ -84,6 +84,7 @@ static bool look(struct apply *apply)
 		return observe_refused(apply->report, &error);
 	if (!open_folder(apply))
 		return false;
+	apply->loader.lock = apply->folder.lock;
 	apply->before = record_read(apply->arena, &apply->folder, apply->ir->name);
 	if (!is_free(apply))
 		return false;
@@ -327,6 +328,28 @@ static const struct archive *read_applied(const struct apply *apply)
 			    archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED));
 }
 
+/* Sets of so many elements are filled in no time. */
+enum { FEW_ELEMENTS = 10000 };
+
+/*
+ * A rehearsal costs as much as the flip itself. It is done before anything that packets or others
+ * on this host would notice, or that takes long; the rest is taken back as if it had not been.
+ * Rules to go back to are ones that the kernel has had, and whoever goes back is in a hurry.
+ */
+static bool needs_rehearsal(const struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+	bool replaces_route = false;
+
+	for (size_t i = 0; i < diff->new_route_count; i++)
+		replaces_route |= diff->new_routes[i].before != NULL;
+	if (apply->job->back)
+		return false;
+	return apply->job->dry_run || apply->setting_count || apply->old_setting_count ||
+	       apply->cover_count || replaces_route || diff->carry_count ||
+	       diff->element_count > FEW_ELEMENTS;
+}
+
 static enum apply_outcome decide(struct apply *apply)
 {
 	if (!look(apply) || !is_possible(apply))
@@ -336,9 +359,9 @@ static enum apply_outcome decide(struct apply *apply)
 	apply_find_covers(apply);
 	checks_surroundings(apply->report, &apply->diff);
 	warn_of_strangers(apply);
-	/* Rules that the kernel has had are not tried beforehand: whoever goes back is in a hurry.
-	 */
-	if (!apply->job->back && !apply_check_rules(apply))
+	if (apply->diff.flip)
+		loader_open(&apply->loader);
+	if (needs_rehearsal(apply) && !apply_check_rules(apply))
 		return APPLY_REFUSED;
 	if (apply->job->dry_run) {
 		apply_describe(apply);
@@ -384,6 +407,7 @@ enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts
 		zone_localise(job->arena, job->report, job->ir);
 	hold_signals(&signals);
 	outcome = decide(&apply);
+	loader_close(&apply.loader);
 	if (!job->folder)
 		folder_close(job->arena, &apply.folder);
 	observe_close(&apply.kernel);
