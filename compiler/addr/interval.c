@@ -148,7 +148,7 @@ static void *interval_scratch(size_t count, size_t size)
 	return bytes;
 }
 
-/* Numbers in order lead all over the memory: what will be wanted soon is asked for now. */
+/* Numbers in order lead all over the memory: it takes a while to come from there. */
 static void interval_prefetch(const struct interval_words *all, size_t i,
 			      const struct interval *items)
 {
