@@ -50,11 +50,32 @@ static bool service_port(const char *name, uint64_t *port)
 	return false;
 }
 
+static bool several_ports(struct decode *decode, const struct node *value)
+{
+	struct buf list = { 0 };
+
+	for (const char *text = value->text; *text;) {
+		size_t length = strcspn(text, ", ");
+
+		if (length && list.length)
+			buf_puts(&list, ", ");
+		buf_add(&list, text, length);
+		text += length + (text[length] != '\0');
+	}
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+			   "this is no port, but several"),
+		  "write a list: [%s]", buf_text(&list));
+	buf_free(&list);
+	return false;
+}
+
 static bool unknown_port(struct decode *decode, const struct node *value)
 {
 	const char *candidates[SERVICES];
 	struct diag_record *record;
 
+	if (value->kind == NODE_SCALAR && strchr(value->text, ','))
+		return several_ports(decode, value);
 	if (value->kind == NODE_SCALAR && value->text[0] >= 'a' && value->text[0] <= 'z') {
 		for (size_t i = 0; i < SERVICES; i++)
 			candidates[i] = services[i].name;
