@@ -20,7 +20,7 @@
 
 enum { CONFIRM_MOST = 86400 }; /* seconds: a day */
 
-enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_LEVEL, APPLY_STRICT };
+enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_BESIDE, APPLY_LEVEL, APPLY_STRICT };
 
 static const struct cmd_option options[] = {
 	[APPLY_DRY_RUN] = { "dry-run", 'n', NULL, "show what would be done, and change nothing",
@@ -28,6 +28,7 @@ static const struct cmd_option options[] = {
 	[APPLY_CONFIRM] = { "confirm", 0, "SECONDS",
 			    "go back by itself unless `tpc confirm` comes in time (1 to 86400)",
 			    NULL, false },
+	[APPLY_BESIDE] = CMD_BESIDE_OPTION,
 	[APPLY_LEVEL] = CMD_LEVEL_OPTION,
 	[APPLY_STRICT] = CMD_STRICT_OPTION,
 };
@@ -203,6 +204,7 @@ static enum cmd_status run(struct cmd_call *call)
 
 	call->strict = cmd_given(call, APPLY_STRICT);
 	job.dry_run = cmd_given(call, APPLY_DRY_RUN);
+	job.beside = cmd_given(call, APPLY_BESIDE);
 	if (cmd_given(call, APPLY_CONFIRM)) {
 		status = guard(call, &watchdog);
 		if (status != CMD_DONE)

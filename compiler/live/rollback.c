@@ -124,6 +124,8 @@ static enum apply_outcome apply_archive(struct rollback *rollback, struct archiv
 				 .report = rollback->report,
 				 .ir = archive->ir,
 				 .policy = archive->policy,
+				 /* Whoever has come to stand beside it is no reason to stay. */
+				 .beside = true,
 				 .folder = &rollback->folder,
 				 .back = &back };
 	enum apply_outcome outcome = apply_policy(&job, &rollback->counts);
