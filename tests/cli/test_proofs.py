@@ -138,5 +138,88 @@ def as_json(shop):
 	return problems
 
 
+def told(shop, text, *words):
+	"""What check says of a policy: (line, code) of each."""
+	shop.write("policy.yaml", "version: 1\n" + text)
+	done = shop.tpc("check", "--format", "json", *words, "policy.yaml")
+	return [(item["line"], item["code"]) for item in map(json.loads, done.out.splitlines()) if "code" in item]
+
+
+def expect_told(shop, codes, cases, *words):
+	"""Of each policy (which begins in line 2) what is said under these codes, and nothing else of them."""
+	problems = []
+	for text, wanted in cases:
+		found = [item for item in told(shop, text, *words) if item[1] in codes.split()]
+		if found != wanted:
+			problems.append(f"{found}, not {wanted}, of\n{text}")
+	return problems
+
+
+OFFICE = """\
+tables: {office: {routes: [%s], endpoint: %s, masquerade: true, fallback: %s%s}}
+rules: [{scope: both, family: %s, then: {route: office}}]
+"""
+NARROW = "{to: 10.20.0.0/16, dev: wg0}"
+WIDE = "{to: default, dev: wg0}"
+ONE = "192.0.2.9"
+SIX = '"2001:db8::9"'
+
+
+@case("endpoint: only a route of the table into the tunnel's interface is a loop")
+def endpoint_routes(shop):
+	host = "{to: 192.0.2.9/32, via: 198.51.100.1, dev: wan0}"
+	error, quiet = [(2, "endpoint-inside")], []
+	def office(route, end=ONE, fallback="main", more="", family="ipv4"):
+		return OFFICE % (route, end, fallback, more, family)
+	main = ", prefer_main: true"
+	return expect_told(shop, "endpoint-inside tunnel-loop", [
+		(office(NARROW), quiet),
+		(office(NARROW, fallback="unreachable"), quiet),
+		(office(WIDE), error),
+		(office("{to: 192.0.2.0/24, dev: wg0}"), error),
+		(office(f"{WIDE}, {host}"), quiet),
+		(office(f"{WIDE}, {{to: 192.0.2.0/24, dev: wan0}}"), quiet),
+		(office(f"{WIDE}, {{to: 192.0.2.0/24, type: throw}}"), quiet),
+		(office(f"{WIDE}, {{to: 192.0.2.9/32, type: blackhole}}"), quiet),
+		(office(f"{{to: default, dev: office0}}, {host}"), quiet),
+		(office("{to: default, dev: office0}, {to: 10.0.0.0/8, dev: lan0}"), error),
+		(office(WIDE, more=main), [(2, "tunnel-loop")]),
+		(office(NARROW, more=main), quiet),
+		(office(f"{WIDE}, {host}", more=main), quiet),
+		(office(f"{WIDE}, {{to: 192.0.2.9/32, type: throw}}", more=main), quiet),
+		(office("{to: 0.0.0.0/0, dev: wg0}", SIX, "unreachable", main, "[ipv4, ipv6]"), quiet),
+		(office(WIDE, SIX, "unreachable", main, "[ipv4, ipv6]"), [(2, "tunnel-loop")]),
+	])
+
+
+@case("a tunnel without an endpoint is warned of where it has a wide route")
+def unknown_ends(shop):
+	rules = ", masquerade: true, prefer_main: true}}\nrules: [{scope: local, family: ipv4, then: {route: vpn}}]\n"
+	loop = [(3, "tunnel-loop")]
+	return expect_told(shop, "endpoint-inside tunnel-loop", [
+		("tables: {vpn: {dev: wg0" + rules, loop),
+		("tables: {vpn: {routes: [{to: 0.0.0.0/1, dev: wg0}, {to: 128.0.0.0/1, dev: wg0}]" + rules, loop),
+		("tables: {vpn: {routes: [{to: 10.20.0.0/16, dev: wg0}]" + rules, []),
+	])
+
+
+@case("tunnels behind another table, and by one another")
+def tunnels_in_rows(shop):
+	tables = "tables: {wan: {via: 198.51.100.1, dev: eth0, masquerade: true}, " \
+		"vpn: {dev: wg0, endpoint: 192.0.2.9, masquerade: true}}\n"
+	pair = "tables: {a: {dev: tuna0, endpoint: 192.0.2.9, masquerade: true}, " \
+		"b: {dev: tunb0, endpoint: 203.0.113.9, masquerade: true}}\nrules:\n"
+	row = "rules:\n%s  - {scope: both, family: ipv4, to: {not: private}, then: {route: [%s]}}\n"
+	to = "  - {scope: local, to: %s, then: {route: %s}}\n"
+	return expect_told(shop, "endpoint-inside tunnel-loop", [
+		(tables + row % ("", "wan, vpn, unreachable"), [(2, "tunnel-loop")]),
+		(tables + row % ("", "vpn, wan, unreachable"), [(2, "endpoint-inside")]),
+		(tables + row % ("  - {scope: local, to: 192.0.2.9, then: direct}\n", "wan, vpn, unreachable"), []),
+		(tables + row % ("  - {scope: local, to: 192.0.2.9, then: {route: wan}}\n", "vpn, wan"), []),
+		(pair + to % ("192.0.2.9", "b") + to % ("203.0.113.9", "a"), [(2, "tunnel-loop")]),
+		(pair + to % ("192.0.2.9", "b") + to % ("192.0.2.0/24", "a"), []),
+	])
+
+
 if __name__ == "__main__":
 	sys.exit(main())

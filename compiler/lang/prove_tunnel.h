@@ -1,0 +1,33 @@
+/*
+ * prove_tunnel: what the proofs about tunnels share: whether a rule names senders, what its `to`
+ * holds, and which interfaces are called like tunnels.
+ *
+ * Tunnels whose ends are not known are prove_tunnel.c's, those with an `endpoint`
+ * prove_endpoint.c's.
+ */
+#ifndef TPC_LANG_PROVE_TUNNEL_H
+#define TPC_LANG_PROVE_TUNNEL_H
+
+#include "lang/ast.h"
+
+struct ir_walker;
+
+struct tunnels {
+	struct arena *arena;
+	struct diag *diag;
+	struct ast_policy *policy;
+	const struct ir *ir;
+	const struct ir_walker *walker;
+};
+
+bool prove_names_identity(const struct ast_rule *rule);
+/* What the nth part of a condition names of a family, and begins with; NULL behind the last. */
+const struct interval_set *prove_part(struct tunnels *tunnels,
+				      const struct match_condition *condition,
+				      enum addr_family family, size_t nth);
+/* Is an interface of this name (NULL: none) usually a tunnel over IP? */
+bool prove_is_tunnel(const char *dev);
+/* The tables that name the ends of their tunnels. */
+void prove_endpoints(struct tunnels *tunnels);
+
+#endif
