@@ -72,9 +72,6 @@ const struct interval_set *prove_part(struct tunnels *tunnels,
 
 /* ---- tunnels by their names ---- */
 
-/* A prefix of this length is a 64th of all addresses: see is_wide. */
-enum { WIDE_LENGTH = 6 };
-
 /*
  * What tunnels over IP are usually called. Not ppp: most of these are PPPoE, which is no IP below.
  * Not tailscale: its packets bypass by a mark and an ip rule that comes before all of ours.
@@ -106,7 +103,7 @@ static const char *tunnel_dev(const struct ast_table *table)
 		const struct ast_route *route = &routes[i];
 
 		if (route->type != IR_ROUTE_UNICAST ||
-		    (!route->is_default && route->to.length > WIDE_LENGTH))
+		    (!route->is_default && route->to.length > PROVE_WIDE_LENGTH))
 			continue;
 		for (size_t k = 0; k < route->hop_count; k++)
 			if (prove_is_tunnel(route->hops[k].dev))
@@ -137,9 +134,8 @@ static bool names_public(struct tunnels *tunnels, const struct match_condition *
 	return condition->negated;
 }
 
-/* A tunnel's end may be anywhere: is that a good part (a 64th) of all addresses? */
-static bool is_wide(struct tunnels *tunnels, const struct match_condition *condition,
-		    enum addr_family family)
+bool prove_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
+		   enum addr_family family)
 {
 	const struct interval_set *set;
 	addr_bits sum = 0;
@@ -166,7 +162,7 @@ static bool is_broad(struct tunnels *tunnels, const struct ast_rule *rule)
 	if (rule->protocols.count && !interval_contains(&rule->protocols, PROTOCOL_UDP))
 		return false;
 	for (int family = 0; to && family < ADDR_FAMILIES; family++)
-		if (rule->families[family] && is_wide(tunnels, to, (enum addr_family)family))
+		if (rule->families[family] && prove_is_wide(tunnels, to, (enum addr_family)family))
 			return true;
 	return !to;
 }

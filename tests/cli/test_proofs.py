@@ -221,5 +221,73 @@ def tunnels_in_rows(shop):
 	])
 
 
+WAN = "tables: {wan: {via: [198.51.100.1, '2001:db8::1'], dev: eth0, masquerade: true%s}}\nrules:\n"
+
+
+@case("lan-included: rules before it, and the table, may except the host's networks")
+def lans(shop):
+	def policy(*rules, table=""):
+		return WAN % table + "".join(f"  - {{scope: local, {rule}}}\n" for rule in rules)
+	def at(line):
+		return [(line, "lan-included")]
+	wan = "then: {route: wan}"
+	private = "to: private, then: direct"
+	return expect_told(shop, "lan-included", [
+		(policy(wan), at(4)),
+		(policy(private, wan), []),
+		(policy("to: private, then: drop", wan), []),
+		(policy("to: 192.168.1.0/24, then: direct", wan), []),
+		(policy("to: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16], then: direct", wan), []),
+		(policy("to: 192.168.1.1, then: direct", wan), at(5)),
+		(policy("to: private, proto: udp, then: direct", wan), at(5)),
+		(policy("to: private, proto: tcp, then: direct", "proto: tcp, " + wan), []),
+		(policy("to: private, user: alice, then: direct", wan), at(5)),
+		(policy(wan, private), at(4)),
+		(policy("to: {not: 203.0.113.0/24}, " + wan), at(4)),
+		(policy("to: any, " + wan), at(4)),
+		(policy("to: {not: private}, " + wan), []),
+		(policy("to: private, " + wan), []),
+		(policy("to: 203.0.113.0/24, " + wan), []),
+		(policy("user: alice, " + wan), []),
+		(policy(wan, table=", prefer_main: true"), []),
+		("tables: {wg: {routes: [{to: 10.20.0.0/16, dev: wg0}], masquerade: true}}\nrules:\n  - {scope: local, "
+			"then: {route: wg}}\n", []),
+		(WAN % "" + "  - {scope: local, to: private, then: direct}\ndefault: {local: {route: wan}}\n", []),
+		(WAN % "" + "  - {to: private, then: direct}\ndefault: {local: {route: wan}}\n", at(5)),
+	])
+
+
+@case("ipv6-uncovered: a rule that captures IPv4 alone, whatever others are about")
+def families(shop):
+	head = "tables: {vpn: {dev: tun0, fallback: unreachable, endpoint: 192.0.2.9, masquerade: true}}\nrules:\n"
+	def policy(*rules, more=""):
+		return more + head + "".join(f"  - {{{rule}}}\n" for rule in rules)
+	def at(line):
+		return [(line, "ipv6-uncovered")]
+	vpn = "in: br0, from: 192.168.1.0/24, then: {route: vpn}"
+	problems = expect_told(shop, "ipv6-uncovered", [
+		(policy("in: br9, then: drop", vpn), at(5)),
+		(policy("in: br9, then: drop", vpn, vpn.replace("1.0", "2.0"), vpn.replace("1.0", "3.0")), at(5)),
+		(policy(vpn), at(4)),
+		(policy("in: br9, then: drop", "family: ipv4, " + vpn), []),
+		(policy("family: ipv4, " + vpn), []),
+		(policy(vpn, "in: br0, from: 'fd00::/64', then: {route: vpn}"), []),
+		(policy(vpn, "in: br0, family: ipv6, then: direct"), []),
+		(policy(vpn, "in: br0, then: reject"), []),
+		(policy(vpn, "in: 'br*', then: reject"), []),
+		(policy(vpn, "in: br0, to: 'any', port: 25, proto: tcp, then: reject"), at(4)),
+		(policy(vpn, "in: br9, then: drop", more="settings: {ipv6: block}\n"), []),
+		(policy(vpn, "in: br9, then: drop", more="settings: {ipv6: off}\n"), []),
+		(policy("in: br9, then: drop", "in: br0, to: 203.0.113.7, then: {route: vpn}"), []),
+		(policy("in: br9, then: drop", "in: br0, to: 203.0.113.7, then: drop"), []),
+		(policy("in: br9, then: drop", vpn) + "default: {forward: drop}\n", []),
+		(policy("scope: local, then: drop", vpn) + "default: {local: drop}\n", at(5)),
+	])
+	shop.write("policy.yaml", "version: 1\n" + policy("in: br9, then: drop", vpn, vpn.replace("1.0", "2.0"),
+		vpn.replace("1.0", "3.0")))
+	return problems + expect(shop.tpc("check", "policy.yaml"), 0, (),
+		["IPv6 of the same hosts goes its usual way", "so are this rule and 1 more"])
+
+
 if __name__ == "__main__":
 	sys.exit(main())
