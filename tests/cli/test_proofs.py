@@ -289,5 +289,49 @@ def families(shop):
 		["IPv6 of the same hosts goes its usual way", "so are this rule and 1 more"])
 
 
+@case("known-number: what is given out avoids them; what is given is looked at with its mask")
+def known_numbers(shop):
+	def table(more):
+		return f"tables: {{a: {{via: [192.0.2.1, '2001:db8::1'], dev: eth1, {more}}}}}\nrules:\n  - {{then: {{route: a}}}}\n"
+	many = "tables:\n" + "".join(f"  t{n}: {{via: 192.0.2.{n}, dev: eth{n}}}\n" for n in range(1, 31)) + "rules:\n" \
+		+ "".join(f"  - {{to: 203.0.113.{n}, then: {{route: t{n}}}}}\n" for n in range(1, 31))
+	at, none = [(2, "known-number")], []
+	problems = expect_told(shop, "known-number", [
+		(many, none),
+		(many.replace("dev: eth5}", "dev: eth5, id: 7120}"), [(7, "known-number")]),
+		(table("mark: {value: 0x0100, mask: 0xff00}"), at),
+		(table("mark: {value: 0x10000000, mask: 0x70000000}"), none),
+		(table("mark: 0x10000000"), none),
+		(table("id: 220"), at),
+		(table("priority: 220"), at),
+		(table("id: 221, priority: 221"), none),
+		("settings: {priority: 5209}\n" + table("metric: 5"), none),
+	])
+	shop.write("policy.yaml", "version: 1\n" + many)
+	out = shop.tpc("compile", "--emit", "ip", "policy.yaml").out
+	problems += [f"table {number} is {word}" for number, there, word in ((7120, False, "given out"),
+		(7121, True, "not given out")) if (f"table {number}" in out) != there]
+	shop.write("policy.yaml", "version: 1\nsettings: {table_ids: 7119-7120, mark_mask: 0xc000, priority: 5209}\n" + table("metric: 5"))
+	out = shop.tpc("compile", "--emit", "ip", "policy.yaml")
+	return problems + ([] if "0x4000" in out.out and "5271" in out.out else [f"known marks are not used at last: {out}"])
+
+
+@case("two-sets: built-in sets whose rule takes a part of a later one")
+def built_in_sets(shop):
+	def policy(first, second):
+		return "sets: {lists: [10.50.0.0/16, 203.0.113.0/24]}\ntables: {corp: {via: 192.0.2.1, dev: eth1}}\nrules:\n" \
+			f"  - {{in: br0, {first}}}\n  - {{in: br0, {second}}}\n"
+	private, corp = "to: private, then: direct", "to: lists, then: {route: corp}"
+	at, none = [(6, "two-sets")], []
+	return expect_told(shop, "two-sets", [
+		(policy(private, corp), at),
+		(policy("to: bogons, then: drop", corp.replace("lists", "[lists, 8.0.0.0/8]")), at),
+		(policy(corp, private), none),
+		(policy(private, "to: any, then: {route: corp}"), none),
+		(policy("to: bogons, then: drop", private), none),
+		(policy("to: {not: private}, then: direct", corp), none),
+	], "-v")
+
+
 if __name__ == "__main__":
 	sys.exit(main())
