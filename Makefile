@@ -50,11 +50,13 @@ SOURCES := $(sort $(wildcard compiler/*.c compiler/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(OUT)/obj/%.o) $(OUT)/obj/schema.o $(OUT)/obj/script.o $(OUT)/obj/clock.o
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
+TORTURE := $(addprefix $(OUT)/torture/,flood killat fault.so)
 
 FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] tests/*/*.[ch])
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
-# Of `make model`: a seed gives the same policies and packets every time.
+# Of `make model`: a seed gives the same policies and packets every time, but for windows of time, which
+# are around NOW (seconds since 1970; else the hour it is).
 SEED ?= 1
 N ?= 1000
 
@@ -69,7 +71,7 @@ into = $(addprefix $(DESTDIR)$(PREFIX)/,$(1))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all unit demo check model interop lint golden bench format install uninstall help clean FORCE
+.PHONY: all unit demo check torture torture-tools model interop lint golden bench format install uninstall help clean FORCE
 
 all: $(OUT)/tpc ## build the program
 
@@ -80,14 +82,22 @@ demo: ## show on this machine what a policy does to packets; installs what is mi
 
 check: ## all tests; installs what is missing, ends in the count of passed, failed and skipped
 	@sh packaging/setup check
-	@$(SUBMAKE) all unit
+	@$(SUBMAKE) all unit torture-tools
 	@$(SUBMAKE) VARIANT=san all unit
 	@$(PYTHON) tests/run --build $(BUILD) $(SUITES)
+
+torture: ## apply under floods, kill -9, failing messages and rivals, to the end (SEED=...)
+	@sh packaging/setup check
+	@$(SUBMAKE) all torture-tools
+	@TORTURE=long BUILD=$(BUILD) TPC=$(abspath $(BUILD))/tpc SEED="$(SEED)" \
+		sh tests/torture/run -v $(if $(CASES),-k "$(CASES)")
+
+torture-tools: $(TORTURE)
 
 model: ## random policies and packets, in the model and in the kernel: SEED=..., N=... policies
 	@sh packaging/setup check
 	@$(SUBMAKE) all
-	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N)
+	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N) $(if $(NOW),--now $(NOW))
 
 interop: ## real proxies from the distribution's packages, in the lab; installs them, needs root
 	@sh packaging/setup interop
@@ -100,9 +110,9 @@ lint: all unit ## the rules of the house: includes, lengths, style
 golden: all ## write anew what the golden policies are expected to compile to
 	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/golden.py --update $(CASES)
 
-bench: all $(OUT)/bench/timer $(OUT)/bench/flood ## time and memory of tpc, and of packets in its rules, against their bounds
+bench: all $(OUT)/bench/timer $(OUT)/bench/flood $(OUT)/bench/floor ## time and memory of tpc, and of packets in its rules, against their bounds
 	@$(PYTHON) tests/bench/run --tpc $(OUT)/tpc --timer $(OUT)/bench/timer \
-		--flood $(OUT)/bench/flood
+		--flood $(OUT)/bench/flood --floor $(OUT)/bench/floor $(if $(LONG),--long) $(if $(ONLY),--only $(ONLY))
 
 unit: $(UNIT) ## build the unit tests
 
@@ -176,6 +186,17 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo '  LD $@'
 	$(Q)$(CC) $(link_flags) -o $@ $<
+
+$(OUT)/torture/%: $(OUT)/obj/tests/torture/%.o $(OUT)/flags
+	@mkdir -p $(@D)
+	@echo '  LD $@'
+	$(Q)$(CC) $(link_flags) -o $@ $<
+
+# Preloaded into a program of whichever variant, so without sanitizers of its own.
+$(OUT)/torture/%.so: tests/torture/%.c $(OUT)/flags
+	@mkdir -p $(@D)
+	@echo '  LD $@'
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -shared -fPIC -o $@ $<
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | \

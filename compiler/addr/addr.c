@@ -26,16 +26,24 @@ addr_bits addr_last(enum addr_family family)
 	return family == ADDR_IPV4 ? (addr_bits)UINT32_MAX : ~(addr_bits)0;
 }
 
-/* A decimal number up to 255; returns the byte behind it. Lists have a million of these: printf
- * would take a second. */
+#define TEN(tens)                                                                                 \
+	tens "0", tens "1", tens "2", tens "3", tens "4", tens "5", tens "6", tens "7", tens "8", \
+		tens "9"
+
+/* The numbers of an IPv4 address, each to be copied whole: lists have a million of them. */
+static const char addr_numbers[256][4] = {
+	TEN(""),   TEN("1"),  TEN("2"),  TEN("3"),  TEN("4"),  TEN("5"),  TEN("6"),  TEN("7"),
+	TEN("8"),  TEN("9"),  TEN("10"), TEN("11"), TEN("12"), TEN("13"), TEN("14"), TEN("15"),
+	TEN("16"), TEN("17"), TEN("18"), TEN("19"), TEN("20"), TEN("21"), TEN("22"), TEN("23"),
+	TEN("24"), "250",     "251",     "252",     "253",     "254",     "255",
+};
+
+/* A decimal number up to 255; returns the byte behind it, from which on three may be overwritten.
+ */
 static char *addr_put_number(char *out, unsigned int number)
 {
-	if (number >= 100)
-		*out++ = (char)('0' + number / 100);
-	if (number >= 10)
-		*out++ = (char)('0' + number / 10 % 10);
-	*out++ = (char)('0' + number % 10);
-	return out;
+	memcpy(out, addr_numbers[number], sizeof(addr_numbers[number]));
+	return out + 1 + (number > 9) + (number > 99);
 }
 
 static char *addr_put_ipv4(char *out, uint32_t bits)
@@ -49,21 +57,76 @@ static char *addr_put_ipv4(char *out, uint32_t bits)
 	return out - 1;
 }
 
-/* Writes the text and a NUL; returns the place of the NUL. */
-static char *addr_put(char *out, struct addr addr)
+static char *addr_put_group(char *out, unsigned int group)
+{
+	int shift = group > 0xfff ? 12 : group > 0xff ? 8 : group > 0xf ? 4 : 0;
+
+	for (; shift >= 0; shift -= 4)
+		*out++ = "0123456789abcdef"[group >> shift & 15];
+	return out;
+}
+
+enum { ADDR_GROUPS = 8 };
+
+/* The first of the longest rows of zeros among the groups; *end is 0 when none has two. */
+static void addr_find_gap(const uint16_t groups[ADDR_GROUPS], unsigned int *begin,
+			  unsigned int *end)
+{
+	unsigned int i, first = 0;
+
+	*begin = *end = 0;
+	for (i = 0; i < ADDR_GROUPS; i++) {
+		if (groups[i])
+			first = i + 1;
+		else if (i > first && i + 1 - first > *end - *begin) {
+			*begin = first;
+			*end = i + 1;
+		}
+	}
+}
+
+static char *addr_put_groups(char *out, addr_bits bits)
+{
+	uint16_t groups[ADDR_GROUPS];
+	unsigned int begin, end, i;
+
+	for (i = 0; i < ADDR_GROUPS; i++)
+		groups[i] = (uint16_t)(bits >> (112 - 16 * i));
+	addr_find_gap(groups, &begin, &end);
+	for (i = 0; i < ADDR_GROUPS; i++) {
+		if (end && i == begin) {
+			*out++ = ':';
+			i = end;
+		}
+		if (i)
+			*out++ = ':';
+		if (i < ADDR_GROUPS)
+			out = addr_put_group(out, groups[i]);
+	}
+	return out;
+}
+
+/* What may hold an IPv4 address, which is then written as one, is the library's. */
+static char *addr_put_ipv6(char *out, addr_bits bits)
 {
 	unsigned char bytes[16];
 	unsigned int i;
 
-	if (addr.family == ADDR_IPV4) {
-		out = addr_put_ipv4(out, (uint32_t)addr.bits);
-		*out = '\0';
-		return out;
-	}
+	if (bits >> 48)
+		return addr_put_groups(out, bits);
 	for (i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (unsigned char)(addr.bits >> (120 - 8 * i));
+		bytes[i] = (unsigned char)(bits >> (120 - 8 * i));
 	inet_ntop(AF_INET6, bytes, out, INET6_ADDRSTRLEN);
 	return out + strlen(out);
+}
+
+/* Writes the text and a NUL; returns the place of the NUL. */
+static char *addr_put(char *out, struct addr addr)
+{
+	out = addr.family == ADDR_IPV4 ? addr_put_ipv4(out, (uint32_t)addr.bits)
+				       : addr_put_ipv6(out, addr.bits);
+	*out = '\0';
+	return out;
 }
 
 /* Behind the address, "/length" unless the prefix is one address. */
@@ -110,21 +173,39 @@ static addr_bits addr_ones(unsigned int count)
 	return count < 128 ? ((addr_bits)1 << count) - 1 : ~(addr_bits)0;
 }
 
+/* How many bits a number takes. */
+static unsigned int addr_bit_length(addr_bits bits)
+{
+	uint64_t high = (uint64_t)(bits >> 64), low = (uint64_t)bits;
+
+	if (high)
+		return 128 - (unsigned int)__builtin_clzll(high);
+	return low ? 64 - (unsigned int)__builtin_clzll(low) : 0;
+}
+
+addr_bits addr_host_bits(enum addr_family family, unsigned int length)
+{
+	return addr_ones(addr_width(family) - length);
+}
+
 bool addr_interval_is_prefix(enum addr_family family, struct interval interval,
 			     struct addr_prefix *out)
 {
-	addr_bits differing = interval.first ^ interval.last;
-	unsigned int width = addr_width(family), host = addr_zero_bits(~differing, width);
+	addr_bits host = interval.first ^ interval.last;
 
-	if (addr_ones(host) != differing || (interval.first & differing))
+	/* Ones at the low end and nothing else, where the first address has zeros. */
+	if ((host & (host + 1)) || (interval.first & host))
 		return false;
-	*out = (struct addr_prefix){ .addr = { family, interval.first }, .length = width - host };
+	*out = (struct addr_prefix){
+		.addr = { family, interval.first },
+		.length = addr_width(family) - addr_bit_length(host),
+	};
 	return true;
 }
 
 void addr_put_interval(struct buf *buf, enum addr_family family, struct interval interval)
 {
-	char text[2 * ADDR_TEXT], *end;
+	char *text = buf_room(buf, 2 * ADDR_TEXT), *end;
 	struct addr_prefix prefix;
 
 	if (addr_interval_is_prefix(family, interval, &prefix)) {
@@ -134,7 +215,7 @@ void addr_put_interval(struct buf *buf, enum addr_family family, struct interval
 		*end++ = '-';
 		end = addr_put(end, (struct addr){ family, interval.last });
 	}
-	buf_add(buf, text, (size_t)(end - text));
+	buf_end(buf, end);
 }
 
 struct addr_prefix addr_next_prefix(enum addr_family family, addr_bits *next, addr_bits last)

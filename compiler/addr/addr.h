@@ -52,6 +52,13 @@ bool addr_parse_prefix(struct arena *arena, const char *text, size_t length,
 /* An address, a prefix, or a range first-last. */
 bool addr_parse_range(struct arena *arena, const char *text, size_t length, struct addr_range *out,
 		      const char **why);
+/*
+ * The quick way through long lists: the address, prefix or range that the bytes from text up to end
+ * begin with. Returns the byte behind it, or NULL for what is not plain, and that addr_parse_range
+ * may still take. Says nothing of what stands behind: the caller looks whether a word can end
+ * there.
+ */
+const char *addr_scan_range(const char *text, const char *end, struct addr_range *out);
 /* Does this look like an attempt at an address (so that a message should speak of addresses and not
  * of names)? */
 bool addr_looks_like(const char *text, size_t length);
@@ -63,6 +70,8 @@ const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT]);
 bool addr_is_loopback(struct addr addr);          /* 127.0.0.0/8, ::1 */
 unsigned int addr_width(enum addr_family family); /* 32 or 128 */
 addr_bits addr_last(enum addr_family family);     /* the highest address */
+/* The bits behind a prefix's length, as ones. */
+addr_bits addr_host_bits(enum addr_family family, unsigned int length);
 /* The interval as one prefix, if it is one. */
 bool addr_interval_is_prefix(enum addr_family family, struct interval interval,
 			     struct addr_prefix *out);

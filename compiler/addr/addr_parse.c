@@ -288,12 +288,6 @@ static bool addr_parse_length(const struct addr_text *in, unsigned int width, un
 	return true;
 }
 
-/* The bits behind a prefix's length, as ones. */
-static addr_bits addr_host_bits(enum addr_family family, unsigned int length)
-{
-	return length < addr_width(family) ? addr_last(family) >> length : 0;
-}
-
 static bool addr_fail_host_bits(const struct addr_text *in, struct addr_prefix prefix)
 {
 	char text[ADDR_TEXT];

@@ -56,6 +56,142 @@ static void interval_push(struct interval_set *set, addr_bits first, addr_bits l
 	set->items[set->count++] = (struct interval){ first, last };
 }
 
+/* ---- sorting ---- */
+
+/*
+ * What is sorted is words: a key of 32 bits above, and what goes with it below. An IPv4 interval is
+ * its own word; for wider ones the keys are 32 bits of `first` after the other, the lowest ones
+ * first, and what goes with them is the interval's number.
+ */
+enum { WORD_KEY = 32, WORD_DIGIT = 8, WORD_DIGITS = WORD_KEY / WORD_DIGIT };
+enum { WORD_VALUES = 1 << WORD_DIGIT };
+
+/* Words stand where intervals were, and will be. */
+typedef uint64_t __attribute__((may_alias)) interval_word;
+
+struct interval_words {
+	interval_word *words, *spare; /* both of `count`; what is sorted is in `words` */
+	size_t count;
+};
+
+static unsigned int interval_digit(interval_word word, unsigned int digit)
+{
+	return word >> (WORD_KEY + digit * WORD_DIGIT) & (WORD_VALUES - 1);
+}
+
+/* One pass of a radix sort; `place` says how many words there are of each value. */
+static void interval_sort_digit(struct interval_words *all, unsigned int digit,
+				uint32_t place[WORD_VALUES])
+{
+	interval_word *from = all->words, *to = all->spare;
+	uint32_t sum = 0, here;
+	size_t i;
+
+	for (i = 0; i < WORD_VALUES; i++) {
+		here = place[i];
+		place[i] = sum;
+		sum += here;
+	}
+	for (i = 0; i < all->count; i++)
+		to[place[interval_digit(from[i], digit)]++] = from[i];
+	all->words = to;
+	all->spare = from;
+}
+
+/* Sorts by the keys; words of the same key stay in order. Digits in which no two differ need no
+ * pass. */
+static void interval_sort_words(struct interval_words *all)
+{
+	uint32_t places[WORD_DIGITS][WORD_VALUES] = { { 0 } };
+	unsigned int digit;
+	size_t i;
+
+	for (i = 0; i < all->count; i++) {
+		for (digit = 0; digit < WORD_DIGITS; digit++)
+			places[digit][interval_digit(all->words[i], digit)]++;
+	}
+	for (digit = 0; digit < WORD_DIGITS; digit++) {
+		if (places[digit][interval_digit(all->words[0], digit)] < all->count)
+			interval_sort_digit(all, digit, places[digit]);
+	}
+}
+
+/*
+ * IPv4. An interval has the room of four words, so that the intervals' own memory is enough: the
+ * words go into its last quarter, the spare ones before them. Neither there nor on the way back
+ * does anything overtake what is still to be read.
+ */
+static void interval_merge_narrow(struct interval_set *set)
+{
+	interval_word *last_quarter = (interval_word *)set->items + 3 * set->count;
+	struct interval_words all = { last_quarter, last_quarter - set->count, set->count };
+	size_t i;
+
+	for (i = all.count; i--;)
+		all.words[i] = (uint64_t)set->items[i].first << WORD_KEY |
+			       (uint64_t)set->items[i].last;
+	interval_sort_words(&all);
+	if (all.words != last_quarter)
+		memcpy(last_quarter, all.words, all.count * sizeof(*all.words));
+	set->count = 0;
+	for (i = 0; i < all.count; i++)
+		interval_push(set, last_quarter[i] >> WORD_KEY, (uint32_t)last_quarter[i]);
+}
+
+/* Memory until the end of a sort. */
+static void *interval_scratch(size_t count, size_t size)
+{
+	void *bytes = count > UINT32_MAX ? NULL : malloc(count * size);
+
+	if (!bytes)
+		arena_exhausted(count * size);
+	return bytes;
+}
+
+static void interval_merge_wide(struct interval_set *set)
+{
+	size_t count = set->count, i;
+	struct interval *items = interval_scratch(count, sizeof(*items));
+	interval_word *scratch = interval_scratch(count, 2 * sizeof(*scratch));
+	struct interval_words all = { scratch, scratch + count, count };
+	addr_bits varied = 0; /* the bits in which any two of `first` differ */
+	unsigned int shift;
+
+	memcpy(items, set->items, count * sizeof(*items));
+	for (i = 0; i < count; i++) {
+		varied |= items[i].first ^ items[0].first;
+		all.words[i] = i;
+	}
+	for (shift = 0; shift < 8 * sizeof(varied); shift += WORD_KEY) {
+		if (!(uint32_t)(varied >> shift))
+			continue;
+		for (i = 0; i < count; i++) {
+			uint32_t number = (uint32_t)all.words[i];
+			uint32_t key = (uint32_t)(items[number].first >> shift);
+
+			all.words[i] = (uint64_t)key << WORD_KEY | number;
+		}
+		interval_sort_words(&all);
+	}
+	set->count = 0;
+	for (i = 0; i < count; i++) {
+		const struct interval *next = &items[(uint32_t)all.words[i]];
+
+		interval_push(set, next->first, next->last);
+	}
+	free(scratch);
+	free(items);
+}
+
+static void interval_merge_sorted(struct interval_set *set)
+{
+	size_t count = set->count, i;
+
+	set->count = 0;
+	for (i = 0; i < count; i++)
+		interval_push(set, set->items[i].first, set->items[i].last);
+}
+
 static void interval_sort_few(struct interval *items, size_t count)
 {
 	size_t i, j;
@@ -69,74 +205,73 @@ static void interval_sort_few(struct interval *items, size_t count)
 	}
 }
 
-/* One pass of a radix sort: by the byte of `first` that starts at bit `shift`. */
-static void interval_sort_byte(const struct interval *from, struct interval *to, size_t count,
-			       unsigned int shift)
+enum interval_order { INTERVAL_CANONICAL, INTERVAL_SORTED, INTERVAL_UNSORTED };
+
+static enum interval_order interval_order(const struct interval_set *set)
 {
-	size_t place[256] = { 0 }, i, sum = 0;
-
-	for (i = 0; i < count; i++)
-		place[(unsigned char)(from[i].first >> shift)]++;
-	for (i = 0; i < 256; i++) {
-		size_t here = place[i];
-
-		place[i] = sum;
-		sum += here;
-	}
-	for (i = 0; i < count; i++)
-		to[place[(unsigned char)(from[i].first >> shift)]++] = from[i];
-}
-
-/* Sorts by `first`; bytes in which no two differ need no pass, so IPv4 takes four at most. */
-static void interval_sort_many(struct interval *items, size_t count)
-{
-	struct interval *spare = malloc(count * sizeof(*spare)), *from = items, *to = spare, *swap;
-	addr_bits varied = 0;
-	unsigned int shift;
-	size_t i;
-
-	if (!spare)
-		arena_exhausted(count * sizeof(*spare));
-	for (i = 1; i < count; i++)
-		varied |= items[i].first ^ items[0].first;
-	for (shift = 0; shift < 128; shift += 8) {
-		if (!(unsigned char)(varied >> shift))
-			continue;
-		interval_sort_byte(from, to, count, shift);
-		swap = from;
-		from = to;
-		to = swap;
-	}
-	if (from != items)
-		memcpy(items, from, count * sizeof(*items));
-	free(spare);
-}
-
-static bool interval_is_sorted(const struct interval_set *set)
-{
+	enum interval_order order = INTERVAL_CANONICAL;
 	size_t i;
 
 	for (i = 1; i < set->count; i++) {
-		if (set->items[i].first < set->items[i - 1].first)
-			return false;
+		const struct interval *before = &set->items[i - 1], *here = &set->items[i];
+
+		if (here->first < before->first)
+			return INTERVAL_UNSORTED;
+		/* Behind the highest number comes 0, and no interval. */
+		if (here->first <= before->last || here->first == before->last + 1)
+			order = INTERVAL_SORTED;
 	}
-	return true;
+	return order;
+}
+
+/* Is no number wider than a key? */
+static bool interval_is_narrow(const struct interval_set *set)
+{
+	addr_bits all = 0;
+	size_t i;
+
+	for (i = 0; i < set->count; i++)
+		all |= set->items[i].last;
+	return !(all >> WORD_KEY);
 }
 
 void interval_normalise(struct interval_set *set)
 {
-	struct interval_set merged = { .items = set->items };
-	size_t i;
+	enum interval_order order = interval_order(set);
 
-	if (!interval_is_sorted(set)) {
-		if (set->count <= INTERVAL_FEW)
-			interval_sort_few(set->items, set->count);
+	if (order == INTERVAL_CANONICAL)
+		return;
+	if (order == INTERVAL_UNSORTED && set->count > INTERVAL_FEW) {
+		if (interval_is_narrow(set))
+			interval_merge_narrow(set);
 		else
-			interval_sort_many(set->items, set->count);
+			interval_merge_wide(set);
+		return;
 	}
-	for (i = 0; i < set->count; i++)
-		interval_push(&merged, set->items[i].first, set->items[i].last);
-	set->count = merged.count;
+	if (order == INTERVAL_UNSORTED)
+		interval_sort_few(set->items, set->count);
+	interval_merge_sorted(set);
+}
+
+/* ---- algebra ---- */
+
+size_t interval_seek(const struct interval_set *set, size_t from, addr_bits value)
+{
+	size_t low = from, high = from, step = 1, middle;
+
+	while (high < set->count && set->items[high].last < value) {
+		low = high + 1;
+		high += step < set->count - high ? step : set->count - high;
+		step *= 2;
+	}
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (set->items[middle].last < value)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 struct interval_set interval_union(struct arena *arena, const struct interval_set *a,
@@ -176,51 +311,44 @@ struct interval_set interval_intersect(struct arena *arena, const struct interva
 	return common;
 }
 
+/* What b leaves of one interval of a; `j` is the first of b that does not end before it. */
+static void interval_push_rest(struct interval_set *rest, struct interval whole,
+			       const struct interval_set *b, size_t j)
+{
+	for (; j < b->count && b->items[j].first <= whole.last; j++) {
+		if (b->items[j].first > whole.first)
+			interval_push(rest, whole.first, b->items[j].first - 1);
+		if (b->items[j].last >= whole.last)
+			return;
+		whole.first = b->items[j].last + 1;
+	}
+	interval_push(rest, whole.first, whole.last);
+}
+
 struct interval_set interval_subtract(struct arena *arena, const struct interval_set *a,
 				      const struct interval_set *b)
 {
 	struct interval_set rest = { .items = interval_room(arena, a->count + b->count) };
-	size_t i, j = 0;
+	size_t i = 0, j = 0, next;
 
-	for (i = 0; i < a->count; i++) {
-		addr_bits first = a->items[i].first, last = a->items[i].last;
-		bool is_gone = false;
-
-		/* What b ends before this interval begins, it ends before all later ones. */
-		while (j < b->count && b->items[j].last < first)
-			j++;
-		for (; j < b->count && b->items[j].first <= last; j++) {
-			if (b->items[j].first > first)
-				interval_push(&rest, first, b->items[j].first - 1);
-			is_gone = b->items[j].last >= last;
-			if (is_gone)
-				break;
-			first = b->items[j].last + 1;
+	while (i < a->count) {
+		j = interval_seek(b, j, a->items[i].first);
+		/* What a has before b goes on stays as it is. */
+		next = j < b->count ? interval_seek(a, i, b->items[j].first) : a->count;
+		if (next == i) {
+			interval_push_rest(&rest, a->items[i++], b, j);
+			continue;
 		}
-		if (!is_gone)
-			interval_push(&rest, first, last);
+		memcpy(rest.items + rest.count, a->items + i, (next - i) * sizeof(*a->items));
+		rest.count += next - i;
+		i = next;
 	}
 	return rest;
 }
 
-/* The first interval that does not end before the value, or the count. */
-static size_t interval_seek(const struct interval_set *set, addr_bits value)
-{
-	size_t low = 0, high = set->count, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (set->items[middle].last < value)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 const struct interval *interval_find(const struct interval_set *set, addr_bits value)
 {
-	size_t at = interval_seek(set, value);
+	size_t at = interval_seek(set, 0, value);
 
 	return at < set->count && set->items[at].first <= value ? &set->items[at] : NULL;
 }
@@ -232,10 +360,10 @@ bool interval_contains(const struct interval_set *set, addr_bits value)
 
 bool interval_covers(const struct interval_set *a, const struct interval_set *b)
 {
-	size_t i, at;
+	size_t i, at = 0;
 
 	for (i = 0; i < b->count; i++) {
-		at = interval_seek(a, b->items[i].first);
+		at = interval_seek(a, at, b->items[i].first);
 		if (at == a->count || a->items[at].first > b->items[i].first ||
 		    a->items[at].last < b->items[i].last)
 			return false;
@@ -243,22 +371,25 @@ bool interval_covers(const struct interval_set *a, const struct interval_set *b)
 	return true;
 }
 
-#define INTERVAL_PRIME 0x100000001b3u
+/* ---- digest ---- */
+
+#define PRIME 0x100000001b3u
+#define PRIME_2 (PRIME * PRIME)
+#define PRIME_4 (PRIME_2 * PRIME_2)
+#define PRIME_8 (PRIME_4 * PRIME_4)
 
 /* The bytes of the number, lowest first, whatever the machine's own order. */
 static uint64_t interval_hash(uint64_t hash, addr_bits number)
 {
-	static const uint64_t prime_to_4 =
-		INTERVAL_PRIME * INTERVAL_PRIME * INTERVAL_PRIME * INTERVAL_PRIME;
 	unsigned int i;
 
-	for (i = 0; i < 4; i++, number >>= 8)
-		hash = (hash ^ (unsigned char)number) * INTERVAL_PRIME;
+	for (i = 0; i < 3; i++, number >>= 8)
+		hash = (hash ^ (unsigned char)number) * PRIME;
 	/* A zero byte only multiplies, so the twelve of an IPv4 address can do it at once. */
-	if (!number)
-		return hash * (prime_to_4 * prime_to_4 * prime_to_4);
+	if (number <= UINT8_MAX)
+		return (hash ^ (unsigned char)number) * (PRIME * PRIME_4 * PRIME_8);
 	for (; i < sizeof(number); i++, number >>= 8)
-		hash = (hash ^ (unsigned char)number) * INTERVAL_PRIME;
+		hash = (hash ^ (unsigned char)number) * PRIME;
 	return hash;
 }
 

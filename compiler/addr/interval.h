@@ -39,6 +39,9 @@ struct interval_set interval_subtract(struct arena *arena, const struct interval
 				      const struct interval_set *b);
 struct interval_set interval_intersect(struct arena *arena, const struct interval_set *a,
 				       const struct interval_set *b);
+/* The first interval from the nth on that does not end before the value, or the count. Costs the
+ * logarithm of how far that is. */
+size_t interval_seek(const struct interval_set *set, size_t n, addr_bits value);
 bool interval_contains(const struct interval_set *set, addr_bits value);
 /* The interval that holds the value, or NULL. */
 const struct interval *interval_find(const struct interval_set *set, addr_bits value);

@@ -1,21 +1,34 @@
 /*
- * listfile: a file of addresses, prefixes and ranges, one a line, into a set. A good line costs its
- * interval and nothing else; only bad lines cost memory for their messages.
+ * listfile: a file of addresses, prefixes and ranges, one a line, into a set.
+ *
+ * A list is read twice at most. First it goes by piece by piece, and a good line costs its interval
+ * and nothing else. A list with a line that is not good, or one that cannot go by in pieces, is
+ * then read whole, as a source that messages can point into.
  */
 #include "addr/listfile.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/diag.h"
 
-/* LISTFILE_SHOWN: how much of a bad word a message repeats. */
-enum { LISTFILE_ERRORS = 20, LISTFILE_SHOWN = 60, LISTFILE_ROOM_LEAST = 1024 };
+/* LISTFILE_SHOWN: how much of a bad word a message repeats. A piece stays in the processor's cache.
+ */
+enum { LISTFILE_ERRORS = 20, LISTFILE_SHOWN = 60, LISTFILE_PIECE = 128 * 1024 };
+
+/* What a line is hardly ever shorter than, its end included: how many a file may hold. */
+static const size_t listfile_least[ADDR_FAMILIES] = { sizeof("1.2.3.4"), sizeof("2001:db8::/32") };
 
 struct listfile {
 	struct arena *arena;
 	struct diag *diag;
-	const struct source *source;
+	const struct source *source; /* NULL while the list goes by in pieces */
+	size_t size;                 /* of the file */
 	struct span wanted_by;
 	struct addr_set *set;
 	size_t room[ADDR_FAMILIES]; /* intervals that still fit without asking */
@@ -34,29 +47,38 @@ static bool listfile_is_comment(char c)
 }
 
 /* A line ends at a line feed or a carriage return: old lists have the one without the other. */
-static size_t listfile_line_end(const struct source *source, size_t at)
+static bool listfile_is_end(char c)
 {
-	while (at < source->size && source->text[at] != '\n' && source->text[at] != '\r')
-		at++;
-	return at;
+	return c == '\n' || c == '\r';
 }
 
-static void listfile_refuse(struct listfile *list, size_t begin, size_t end, const char *why)
+static bool listfile_ends_word(char c)
 {
-	struct span where = { list->source, (uint32_t)begin, (uint32_t)end };
-	size_t shown = end - begin < LISTFILE_SHOWN ? end - begin : LISTFILE_SHOWN;
+	return listfile_is_end(c) || listfile_is_blank(c) || listfile_is_comment(c);
+}
+
+static void listfile_refuse(struct listfile *list, const char *begin, const char *end,
+			    const char *why)
+{
+	size_t length = (size_t)(end - begin);
+	size_t shown = length < LISTFILE_SHOWN ? length : LISTFILE_SHOWN;
 	struct diag_record *record;
+	struct span where;
 
 	list->errors++;
+	if (!list->source)
+		return;
+	where.source = list->source;
+	where.begin = (uint32_t)(begin - list->source->text);
+	where.end = where.begin + (uint32_t)length;
 	if (list->errors == LISTFILE_ERRORS + 1)
 		list->beyond = where;
 	if (list->errors > LISTFILE_ERRORS)
 		return;
-	while (shown && begin + shown < end &&
-	       ((unsigned char)list->source->text[begin + shown] & 0xc0) == 0x80)
+	while (shown && shown < length && ((unsigned char)begin[shown] & 0xc0) == 0x80)
 		shown--;
-	record = diag_add(list->diag, DIAG_list_entry, where, "\"%.*s%s\": %s", (int)shown,
-			  list->source->text + begin, begin + shown < end ? "..." : "", why);
+	record = diag_add(list->diag, DIAG_list_entry, where, "\"%.*s%s\": %s", (int)shown, begin,
+			  shown < length ? "..." : "", why);
 	if (list->errors == 1 && list->wanted_by.source)
 		diag_also(record, list->wanted_by, "the list is named here");
 }
@@ -76,10 +98,9 @@ static void listfile_add(struct listfile *list, struct addr_range range)
 	struct interval_set *set = &list->set->family[range.family];
 
 	if (!list->room[range.family]) {
-		size_t more = set->count > list->source->line_count ? set->count
-								    : list->source->line_count;
+		size_t lines = list->size / listfile_least[range.family] + 1;
 
-		list->room[range.family] = more > LISTFILE_ROOM_LEAST ? more : LISTFILE_ROOM_LEAST;
+		list->room[range.family] = set->count > lines ? set->count : lines;
 		interval_reserve(list->arena, set, list->room[range.family]);
 	}
 	list->room[range.family]--;
@@ -90,60 +111,154 @@ static void listfile_add(struct listfile *list, struct addr_range range)
  * "first - last" would be read as one address and a remark, and the rest of the range would be lost
  * without a word. Does an address follow a dash that stands alone?
  */
-static bool listfile_is_spaced_range(const struct listfile *list, size_t at, size_t end)
+static bool listfile_is_spaced_range(const struct listfile *list, const char *at, const char *end)
 {
-	const char *text = list->source->text, *why;
+	const char *word, *why;
 	struct addr addr;
-	size_t word;
 
-	while (at < end && listfile_is_blank(text[at]))
+	while (at < end && listfile_is_blank(*at))
 		at++;
-	if (at == end || text[at++] != '-')
+	if (at == end || *at++ != '-')
 		return false;
-	while (at < end && listfile_is_blank(text[at]))
+	while (at < end && listfile_is_blank(*at))
 		at++;
-	for (word = at; at < end && !listfile_is_blank(text[at]) && !listfile_is_comment(text[at]);
-	     at++)
+	for (word = at; at < end && !listfile_ends_word(*at); at++)
 		;
-	return addr_parse(list->arena, text + word, at - word, &addr, &why);
+	return addr_parse(list->arena, word, (size_t)(at - word), &addr, &why);
 }
 
-/* One line, from its first byte that is not blank. */
-static void listfile_read_line(struct listfile *list, size_t begin, size_t end)
+/* The word at *at, which is moved behind it, as a range. False when there is none, or a bad one. */
+static bool listfile_read_word(struct listfile *list, const char **at, const char *end,
+			       struct addr_range *range)
 {
-	const char *text = list->source->text, *why;
-	struct addr_range range;
-	size_t at = begin;
+	const char *begin = *at, *behind = addr_scan_range(begin, end, range), *why;
 
-	while (at < end && !listfile_is_blank(text[at]) && !listfile_is_comment(text[at]))
+	if (behind && listfile_ends_word(*behind)) {
+		*at = behind;
+		return true;
+	}
+	for (behind = begin; behind < end && !listfile_ends_word(*behind); behind++)
+		;
+	*at = behind;
+	if (behind == begin)
+		return false;
+	if (addr_parse_range(list->arena, begin, (size_t)(behind - begin), range, &why))
+		return true;
+	listfile_refuse(list, begin, behind, why);
+	return false;
+}
+
+/* One line; returns where the next one begins. */
+static const char *listfile_read_line(struct listfile *list, const char *at, const char *end)
+{
+	const char *begin, *behind;
+	struct addr_range range;
+	bool is_good;
+
+	while (at < end && listfile_is_blank(*at))
 		at++;
-	if (at == begin)
-		return;
-	if (!addr_parse_range(list->arena, text + begin, at - begin, &range, &why))
-		listfile_refuse(list, begin, at, why);
-	else if (at < end && listfile_is_spaced_range(list, at, end))
-		listfile_refuse(list, begin, end,
+	begin = at;
+	is_good = listfile_read_word(list, &at, end, &range);
+	for (behind = at; behind < end && !listfile_is_end(*behind); behind++)
+		;
+	if (is_good && at < behind && listfile_is_spaced_range(list, at, behind))
+		listfile_refuse(list, begin, behind,
 				"a range is one word: write first-last without spaces");
-	else
+	else if (is_good)
 		listfile_add(list, range);
+	return behind < end ? behind + 1 : end;
+}
+
+/* Whole lines. Without a source the first that is not good is the last. */
+static bool listfile_read_lines(struct listfile *list, const char *at, const char *end)
+{
+	while (at < end && (list->source || !list->errors))
+		at = listfile_read_line(list, at, end);
+	return !list->errors;
+}
+
+/* ---- the file ---- */
+
+/* As read, but interrupted by nothing. */
+static ssize_t listfile_get(int fd, char *into, size_t room)
+{
+	ssize_t got;
+
+	do
+		got = read(fd, into, room);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/* What is behind the last line feed of a piece waits for the next one; false also when that is all
+ * of it. */
+static bool listfile_read_pieces(struct listfile *list, int fd, char *piece)
+{
+	size_t kept = 0, read_so_far = 0;
+	const char *feed;
+	ssize_t got;
+
+	while ((got = listfile_get(fd, piece + kept, LISTFILE_PIECE - kept)) > 0) {
+		const char *end = piece + kept + got;
+
+		read_so_far += (size_t)got;
+		feed = memrchr(piece + kept, '\n', (size_t)got);
+		kept = (size_t)(end - piece);
+		if (read_so_far > LISTFILE_LIMIT || (!feed && kept == LISTFILE_PIECE))
+			return false;
+		if (!feed)
+			continue;
+		if (!listfile_read_lines(list, piece, feed + 1))
+			return false;
+		kept = (size_t)(end - feed) - 1;
+		memmove(piece, feed + 1, kept);
+	}
+	return !got && listfile_read_lines(list, piece, piece + kept);
+}
+
+/* Reads the list as it goes by; where that cannot be done, nothing is in the set, and nothing said.
+ */
+static bool listfile_read_passing(struct listfile *list, const char *path)
+{
+	size_t before[ADDR_FAMILIES];
+	struct stat info;
+	char *piece;
+	bool good;
+	int fd, f;
+
+	/* What is no file may not be there a second time. */
+	if (!strcmp(path, "-") || stat(path, &info) || !S_ISREG(info.st_mode))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	list->size = (size_t)info.st_size;
+	for (f = 0; f < ADDR_FAMILIES; f++)
+		before[f] = list->set->family[f].count;
+	piece = malloc(LISTFILE_PIECE);
+	good = piece && listfile_read_pieces(list, fd, piece);
+	free(piece);
+	close(fd);
+	for (f = 0; f < ADDR_FAMILIES && !good; f++) {
+		list->room[f] += list->set->family[f].count - before[f];
+		list->set->family[f].count = before[f];
+	}
+	list->errors = 0;
+	return good;
 }
 
 bool listfile_read(struct arena *arena, struct diag *diag, const char *path, struct span wanted_by,
 		   struct addr_set *set)
 {
 	struct listfile list = { .arena = arena, .diag = diag, .wanted_by = wanted_by, .set = set };
-	size_t at = 0, end;
 
+	if (listfile_read_passing(&list, path))
+		return true;
 	list.source = source_read(arena, diag, path, LISTFILE_LIMIT, wanted_by);
 	if (!list.source)
 		return false;
-	while (at < list.source->size) {
-		end = listfile_line_end(list.source, at);
-		while (at < end && listfile_is_blank(list.source->text[at]))
-			at++;
-		listfile_read_line(&list, at, end);
-		at = end + 1;
-	}
+	list.size = list.source->size;
+	listfile_read_lines(&list, list.source->text, list.source->text + list.size);
 	listfile_refuse_rest(&list);
 	return !list.errors;
 }

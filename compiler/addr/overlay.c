@@ -94,24 +94,39 @@ static void sink(struct sweep *sweep, size_t at)
 	heap[at] = moved;
 }
 
-/* Goes over the edge of the set at the top. */
-static void pass(struct sweep *sweep)
+/* The set at the top has moved on: it finds its new place, or leaves. */
+static void settle(struct sweep *sweep)
 {
-	struct cursor *cursor = sweep->heap[0].cursor;
+	struct entry *top = &sweep->heap[0];
+
+	if (has_edge(top->cursor))
+		top->edge = edge(top->cursor);
+	else
+		*top = sweep->heap[--sweep->heap_count];
+	if (sweep->heap_count)
+		sink(sweep, 0);
+}
+
+/* Opens or closes a set. */
+static void turn(struct sweep *sweep, struct cursor *cursor)
+{
 	struct print print = print_of(cursor->index);
 
 	sweep->active[cursor->index / WORD] ^= 1ull << cursor->index % WORD;
 	sweep->print.a += cursor->open ? -print.a : print.a;
 	sweep->print.b += cursor->open ? -print.b : print.b;
 	sweep->open_count += cursor->open ? -1ul : 1ul;
-	cursor->next += cursor->open;
 	cursor->open = !cursor->open;
-	if (has_edge(cursor))
-		sweep->heap[0].edge = edge(cursor);
-	else
-		sweep->heap[0] = sweep->heap[--sweep->heap_count];
-	if (sweep->heap_count)
-		sink(sweep, 0);
+}
+
+/* Goes over the edge of the set at the top. */
+static void pass(struct sweep *sweep)
+{
+	struct cursor *cursor = sweep->heap[0].cursor;
+
+	cursor->next += cursor->open;
+	turn(sweep, cursor);
+	settle(sweep);
 }
 
 /* ---- lists ---- */
@@ -202,16 +217,49 @@ static void add_atom(struct sweep *sweep, addr_bits first, addr_bits last)
 			(struct overlay_atom){ { first, last }, list };
 }
 
+/*
+ * Until another set has an edge, the one at the top only shows the two lists again that it has just
+ * shown, itself open and itself closed. It goes there at once: a list of a million against a few
+ * others costs next to nothing.
+ */
+static void leap(struct sweep *sweep)
+{
+	const struct entry *heap = sweep->heap;
+	struct cursor *cursor = heap[0].cursor;
+	size_t nearest = sweep->heap_count > 2 && heap[2].edge < heap[1].edge ? 2 : 1;
+	addr_bits until;
+
+	/* What has nothing beside it up to the last address may as well go step by step. */
+	if (sweep->heap_count < 2 || heap[0].edge == heap[nearest].edge)
+		return;
+	until = heap[nearest].edge;
+	cursor->next = interval_seek(cursor->set, cursor->next, until - 1);
+	if (cursor->open !=
+	    (cursor->next < cursor->set->count && cursor->set->items[cursor->next].first < until))
+		turn(sweep, cursor);
+	settle(sweep);
+}
+
 static bool run(struct sweep *sweep)
 {
+	const struct cursor *before = NULL;
+	unsigned int alone = 0; /* so many edges of `before`, and none of another set */
+
 	while (sweep->heap_count) {
+		const struct cursor *top = sweep->heap[0].cursor;
 		addr_bits at = sweep->heap[0].edge;
 
-		while (sweep->heap_count && sweep->heap[0].edge == at)
+		alone = top == before ? alone + 1 : 1;
+		before = top;
+		pass(sweep);
+		for (; sweep->heap_count && sweep->heap[0].edge == at; alone = 0)
 			pass(sweep);
 		add_atom(sweep, at, sweep->heap_count ? sweep->heap[0].edge - 1 : (addr_bits)-1);
 		if (sweep->entries > sweep->most)
 			return false;
+		if (!sweep->keeps_atoms && alone >= 2 && sweep->heap_count &&
+		    sweep->heap[0].cursor == top)
+			leap(sweep);
 	}
 	return true;
 }

@@ -30,6 +30,18 @@ static void buf_reserve(struct buf *buf, size_t more)
 	buf->room = room;
 }
 
+char *buf_room(struct buf *buf, size_t most)
+{
+	buf_reserve(buf, most);
+	return buf->text + buf->length;
+}
+
+void buf_end(struct buf *buf, char *end)
+{
+	*end = '\0';
+	buf->length = (size_t)(end - buf->text);
+}
+
 void buf_add(struct buf *buf, const char *text, size_t length)
 {
 	buf_reserve(buf, length);

@@ -14,6 +14,9 @@ struct buf {
 	size_t length, room;
 };
 
+/* Where `most` more bytes may be written; buf_end then says where they end. */
+char *buf_room(struct buf *buf, size_t most);
+void buf_end(struct buf *buf, char *end);
 void buf_add(struct buf *buf, const char *text, size_t length);
 void buf_puts(struct buf *buf, const char *text);
 void buf_putc(struct buf *buf, char c);

@@ -119,11 +119,16 @@ struct ir *cmd_compile_policy(const struct cmd_call *call, const char *path)
 
 const char *const cmd_levels[] = { "0", "1", NULL };
 
-struct ir *cmd_optimise(const struct cmd_call *call, const struct ir *ir, size_t option)
+int cmd_level(const struct cmd_call *call, size_t option)
 {
 	const char *level = call->values[option];
 
-	return opt_run(call->arena, ir, level ? level[0] - '0' : OPT_DEFAULT);
+	return level ? level[0] - '0' : OPT_DEFAULT;
+}
+
+struct ir *cmd_optimise(const struct cmd_call *call, const struct ir *ir, size_t option)
+{
+	return opt_run(call->arena, ir, cmd_level(call, option));
 }
 
 bool cmd_is_same_file(const char *one, const char *other)

@@ -101,6 +101,8 @@ struct ir *cmd_compile_policy(const struct cmd_call *call, const char *path);
 /* The ir at the level that the call's option says, which is one of CMD_LEVEL_OPTION's: its own
  * copy. */
 struct ir *cmd_optimise(const struct cmd_call *call, const struct ir *ir, size_t option);
+/* That level. */
+int cmd_level(const struct cmd_call *call, size_t option);
 /* Shows diagnostics that a verb collected itself, in the call's format, on standard error. */
 void cmd_show_diag(const struct cmd_call *call, const struct diag *diag);
 

@@ -37,6 +37,7 @@ static const struct cmd_option options[] = {
 struct plan {
 	const char *folder;
 	struct file_output *outputs;
+	struct buf *texts; /* of the outputs */
 	size_t count;
 	const char **stale; /* NULL-terminated */
 };
@@ -44,15 +45,14 @@ struct plan {
 static void add_output(struct arena *arena, struct plan *plan, const struct emit_job *job,
 		       const struct emit_output *output)
 {
-	struct file_output *file = &plan->outputs[plan->count++];
-	struct buf text = { 0 };
+	struct file_output *file = &plan->outputs[plan->count];
+	struct buf *text = &plan->texts[plan->count++];
 
-	output->put(job, &text);
+	output->put(job, text);
 	file->name = arena_printf(arena, "%s%s", job->stem, output->suffix);
-	file->text = arena_strndup(arena, buf_text(&text), text.length);
-	file->length = text.length;
+	file->text = buf_text(text);
+	file->length = text->length;
 	file->mode = output->mode;
-	buf_free(&text);
 }
 
 static struct plan make_plan(struct arena *arena, const struct emit_job *job, const char *folder)
@@ -62,6 +62,7 @@ static struct plan make_plan(struct arena *arena, const struct emit_job *job, co
 	struct plan plan = { .folder = folder };
 
 	plan.outputs = arena_alloc(arena, count * sizeof(*plan.outputs));
+	plan.texts = arena_alloc(arena, count * sizeof(*plan.texts));
 	plan.stale = arena_alloc(arena, (count + 1) * sizeof(*plan.stale));
 	for (size_t i = 0; i < count; i++) {
 		if (!all[i].is_needed || all[i].is_needed(job->ir))
@@ -70,6 +71,12 @@ static struct plan make_plan(struct arena *arena, const struct emit_job *job, co
 			plan.stale[stale++] = arena_printf(arena, "%s%s", job->stem, all[i].suffix);
 	}
 	return plan;
+}
+
+static void drop_plan(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		buf_free(&plan->texts[i]);
 }
 
 static const char *path_of(struct arena *arena, const struct plan *plan, const char *name)
@@ -253,10 +260,24 @@ static enum cmd_status check_call(const struct cmd_call *call)
 	return CMD_DONE;
 }
 
+static enum cmd_status carry_out(const struct cmd_call *call, const struct plan *plan,
+				 const struct ir *ir)
+{
+	const char *target;
+
+	if (cmd_given(call, COMPILE_CHECK))
+		return show_differences(call, plan);
+	target = overwritten(call->arena, plan, call->args[0]);
+	if (target)
+		return cmd_usage_error(call->verb,
+				       "the output %s would overwrite the policy itself; choose another folder",
+				       target);
+	return write_outputs(call, plan, ir);
+}
+
 static enum cmd_status run(struct cmd_call *call)
 {
 	enum cmd_status status = check_call(call);
-	const char *target;
 	struct ir *ir;
 	struct emit_job job;
 	struct plan plan;
@@ -272,14 +293,9 @@ static enum cmd_status run(struct cmd_call *call)
 	if (cmd_given(call, COMPILE_EMIT))
 		return print_output(&job, emit_find(call->values[COMPILE_EMIT]));
 	plan = make_plan(call->arena, &job, call->values[COMPILE_OUTPUT]);
-	if (cmd_given(call, COMPILE_CHECK))
-		return show_differences(call, &plan);
-	target = overwritten(call->arena, &plan, call->args[0]);
-	if (target)
-		return cmd_usage_error(call->verb,
-				       "the output %s would overwrite the policy itself; choose another folder",
-				       target);
-	return write_outputs(call, &plan, ir);
+	status = carry_out(call, &plan, ir);
+	drop_plan(&plan);
+	return status;
 }
 
 const struct cmd_verb verb_compile = {

@@ -78,15 +78,33 @@ static enum cmd_status answer_one(const struct cmd_call *call, struct explain *e
 	return printed == CMD_DONE ? status : printed;
 }
 
-/* Words that are wrong are told before the policy is read: they are what was typed just now. */
-static bool read_words(const struct cmd_call *call, struct ir_packet *packet)
+/* What was typed just now. */
+struct typed {
+	const struct source *source;
+	struct packet_word *words;
+	size_t count;
+	struct ir_packet packet;
+};
+
+/* Words that are wrong are told before the policy is read. */
+static bool read_words(const struct cmd_call *call, struct typed *typed)
 {
 	struct diag *diag = diag_new(call->arena);
-	struct packet_word *words = NULL;
-	size_t count = 0;
-	const struct source *source = join_words(call, &words, &count);
-	bool good = packet_check_text(diag, source, 0, (uint32_t)source->size) &&
-		    packet_read(call->arena, diag, source, words, count, packet);
+	bool good;
+
+	typed->source = join_words(call, &typed->words, &typed->count);
+	good = packet_check_text(diag, typed->source, 0, (uint32_t)typed->source->size) &&
+	       packet_read(call->arena, diag, typed->source, typed->words, typed->count,
+			   &typed->packet);
+	cmd_show_diag(call, diag);
+	return good;
+}
+
+static bool fits_policy(const struct cmd_call *call, const struct typed *typed, const struct ir *ir)
+{
+	struct diag *diag = diag_new(call->arena);
+	bool good = packet_check_groups(call->arena, diag, typed->source, typed->words,
+					typed->count, ir);
 
 	cmd_show_diag(call, diag);
 	return good;
@@ -141,7 +159,9 @@ static void read_line(struct batch *batch, size_t line)
 	}
 	if (!count)
 		return;
-	if (packet_read(batch->arena, batch->diag, source, words, count, &packet))
+	if (packet_read(batch->arena, batch->diag, source, words, count, &packet) &&
+	    packet_check_groups(batch->arena, batch->diag, source, words, count,
+				batch->explain->ir))
 		answer_line(batch, &packet, (unsigned int)line + 1);
 	else
 		batch->status = CMD_POLICY_WRONG;
@@ -219,19 +239,20 @@ static enum cmd_status run(struct cmd_call *call)
 {
 	bool batch = cmd_given(call, EXPLAIN_BATCH);
 	enum cmd_status status = check_call(call);
-	struct ir_packet packet;
+	struct typed typed = { 0 };
 	struct explain explain;
 	struct ir *ir;
 
 	if (status != CMD_DONE)
 		return status;
-	if (!batch && !read_words(call, &packet))
+	if (!batch && !read_words(call, &typed))
 		return CMD_POLICY_WRONG;
 	ir = compile(call);
-	if (!ir)
+	if (!ir || (!batch && !fits_policy(call, &typed, ir)))
 		return CMD_POLICY_WRONG;
 	explain = explain_new(call->arena, ir, cmd_optimise(call, ir, EXPLAIN_LEVEL));
-	return batch ? answer_batch(call, &explain) : answer_one(call, &explain, &packet);
+	explain.level = cmd_level(call, EXPLAIN_LEVEL);
+	return batch ? answer_batch(call, &explain) : answer_one(call, &explain, &typed.packet);
 }
 
 const struct cmd_verb verb_explain = {

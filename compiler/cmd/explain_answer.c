@@ -144,6 +144,7 @@ static void find_element(const struct explain *explain, struct explain_answer *a
 			if (!match_put_element(match, answer->packet, answer->element))
 				continue;
 			answer->set = match->set;
+			answer->found_by = match->key ? match->key : "";
 			return;
 		}
 	}

@@ -31,6 +31,7 @@ struct explain_shares {
 struct explain {
 	struct arena *arena;
 	const struct ir *ir;            /* what is carried out */
+	int level;                      /* its optimisation */
 	const struct ir_walker *walker; /* of it */
 	struct trace *trace;            /* of the plain one */
 	struct explain_text **texts;    /* of the trace's rules: what was said of them before */
@@ -48,6 +49,7 @@ struct explain_answer {
 	const struct ir_class *way;         /* whose mark the packet gets, or NULL */
 	struct lookup lookup;               /* of a packet with a way */
 	const struct ir_listener *listener;
+	const char *found_by;                /* the condition's key that found it, or "" */
 	const struct ir_set *set;            /* that the rule found the packet in, or NULL */
 	const struct explain_shares *shares; /* of verdict balance, else NULL */
 	struct buf *element; /* its element, or the rule's own address or port; empty: none */

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "cmd/explain_answer.h"
 #include "emit/ipbatch.h"
+#include "match/kinds.h"
 
 static void put_shares(const struct explain_shares *shares, struct buf *out)
 {
@@ -141,7 +142,7 @@ static void put_element(const struct explain_answer *answer, struct buf *out)
 		buf_printf(out, "  set       %s, by its element %s\n", answer->set->base,
 			   buf_text(answer->element));
 	else
-		buf_printf(out, "  found in  %s\n", buf_text(answer->element));
+		buf_printf(out, "  found in  %s %s\n", answer->found_by, buf_text(answer->element));
 }
 
 static void put_failed(const struct explain *explain, const struct explain_answer *answer,
@@ -153,7 +154,10 @@ static void put_failed(const struct explain *explain, const struct explain_answe
 
 	buf_puts(out, "  ");
 	put_place(rule, out);
-	buf_printf(out, "  %s\n", condition ? condition : "no packet can fit it");
+	buf_printf(out, "  %s", condition ? condition : "no packet can fit it");
+	if (condition && !passed && rule->failed && identity_is_guess(rule->failed, answer->packet))
+		buf_puts(out, "  (whose number a name is, only the host knows)");
+	buf_putc(out, '\n');
 }
 
 static void put_before(struct explain *explain, const struct explain_answer *answer,

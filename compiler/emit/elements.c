@@ -162,10 +162,10 @@ static void put_elements(const struct ir_set *set, struct buf *out)
 		size_t before, width;
 
 		if (i && TAB + out->length - line + widest + 2 > LINE) {
-			buf_puts(out, ",\n\t");
+			buf_add(out, ",\n\t", 3);
 			line = out->length;
 		} else if (i) {
-			buf_puts(out, ", ");
+			buf_add(out, ", ", 2);
 		}
 		before = out->length;
 		put_element(set, i, out);

@@ -8,6 +8,7 @@
 #include "addr/builtin.h"
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/suggest.h"
 #include "lang/sets.h"
 #include "match/kinds.h"
 #include "yaml/decode.h"
@@ -47,16 +48,22 @@ static bool resolve_references(struct checking *checking, struct match_condition
 static bool unknown_group(struct checking *checking, const struct match_condition *condition,
 			  const char *name)
 {
-	struct decode decode = { .arena = checking->arena, .diag = checking->diag };
-	const char **candidates = NULL;
+	const char **candidates = NULL, *nearest;
+	struct diag_record *record;
 	size_t count = 0;
 
 	for (size_t i = 0; i < checking->policy->group_count; i++)
 		*arena_append(checking->arena, candidates, count) =
 			checking->policy->groups[i].name;
-	decode_unknown(&decode, DIAG_unknown_name, condition->span,
-		       "group of interfaces (and an interface has up to 15 characters)", name,
-		       candidates, count);
+	nearest = suggest_nearest(name, candidates, count);
+	record = diag_add(checking->diag, DIAG_unknown_name, condition->span,
+			  "\"%s\" is neither an interface nor a group of interfaces", name);
+	if (nearest)
+		diag_help(record, "did you mean \"%s\"?", nearest);
+	else
+		diag_help(record,
+			  "an interface has a name of up to %d characters; a group is defined under `interfaces`",
+			  INTERFACE_LENGTH);
 	return false;
 }
 
@@ -209,6 +216,39 @@ static bool check_default(struct checking *checking, struct ast_then *then, enum
 			 check_then(checking->arena, checking->diag, checking->policy, &rule));
 }
 
+bool check_is_interface(struct arena *arena, struct diag *diag, const struct ir_group *group,
+			struct span span)
+{
+	const char *members = NULL;
+	struct diag_record *record;
+
+	for (size_t i = 0; i < group->member_count; i++) {
+		const char *member = group->members[i];
+
+		if (!strcmp(member, group->name))
+			return true;
+		members = members ? arena_printf(arena, "%s, %s", members, member) : member;
+	}
+	record = diag_add(diag, DIAG_impossible, span, "\"%s\" is a group of interfaces",
+			  group->name);
+	diag_also(record, group->origin, "defined here");
+	diag_help(record, "name the interface itself: %s",
+		  members ? members : "the group is empty");
+	return false;
+}
+
+static bool is_no_group(struct checking *checking, const char *name, struct span span)
+{
+	const struct ast_group *group = name ? ast_group_find(checking->policy, name) : NULL;
+	struct ir_group as_told;
+
+	if (!group)
+		return true;
+	as_told =
+		(struct ir_group){ group->name, group->members, group->member_count, group->span };
+	return check_is_interface(checking->arena, checking->diag, &as_told, span);
+}
+
 static bool check_expectations(struct checking *checking)
 {
 	bool good = true;
@@ -216,9 +256,12 @@ static bool check_expectations(struct checking *checking)
 	for (size_t i = 0; i < checking->policy->expectation_count; i++) {
 		const struct ast_expectation *expectation = &checking->policy->expectations[i];
 
-		if (!expectation->broken)
-			good &= check_names(checking->arena, checking->diag, checking->policy,
-					    expectation->then);
+		if (expectation->broken)
+			continue;
+		good &= check_names(checking->arena, checking->diag, checking->policy,
+				    expectation->then);
+		good &= is_no_group(checking, expectation->packet.in, expectation->span);
+		good &= is_no_group(checking, expectation->packet.out, expectation->span);
 	}
 	return good;
 }
@@ -239,25 +282,6 @@ void check_unused(struct diag *diag, const struct ast_policy *policy)
 					   "no rule uses the table \"%s\"", policy->tables[i].name),
 				  "it only answers what comes in by its interfaces; send something there with {route: %s}",
 				  policy->tables[i].name);
-}
-
-/* Where one interface is wanted, a group's name is a mistake, unless the group holds an interface
- * of that name. */
-static bool is_no_group(struct checking *checking, const char *name, struct span span)
-{
-	const struct ast_group *group = name ? ast_group_find(checking->policy, name) : NULL;
-	struct diag_record *record;
-
-	if (!group)
-		return true;
-	for (size_t i = 0; i < group->member_count; i++)
-		if (!strcmp(group->members[i], name))
-			return true;
-	record = diag_add(checking->diag, DIAG_impossible, span, "\"%s\" is a group of interfaces",
-			  name);
-	diag_also(record, group->span, "defined here");
-	diag_help(record, "name the interface itself");
-	return false;
 }
 
 static bool check_hop(struct checking *checking, const struct ast_hop *hop, struct span span)

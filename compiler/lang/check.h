@@ -10,6 +10,8 @@
 
 #include "lang/ast.h"
 
+struct ir_group;
+
 /* What is defined and not used: for a policy without errors. */
 void check_unused(struct diag *diag, const struct ast_policy *policy);
 bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy);
@@ -21,6 +23,10 @@ bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *poli
  * all) and families. */
 bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		struct ast_rule *rule);
+/* Where one interface is wanted, a group's name is a mistake, unless the group holds an interface
+ * of that name. */
+bool check_is_interface(struct arena *arena, struct diag *diag, const struct ir_group *group,
+			struct span span);
 /* check_protocol.c: gives the rule the protocols that it and its conditions are about. */
 bool check_protocols(struct arena *arena, struct diag *diag, struct ast_rule *rule);
 /* Whether what packets carry can decide what the rule's action does. Its protocols are known. */

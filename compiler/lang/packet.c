@@ -8,6 +8,8 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/utf8.h"
+#include "ir/ir.h"
+#include "lang/check.h"
 #include "lang/read.h"
 
 /* ---- words of a line ---- */
@@ -121,6 +123,27 @@ static bool refuse_twice(struct diag *diag, const struct node_entry *entry,
 	return false;
 }
 
+/* "time=2026-12-24 22:30" without quotes is two words: the moment is one of them no more. */
+static bool is_rest_of_moment(const struct node *map, const struct packet_word *word)
+{
+	const struct node_entry *before = map->count ? &map->entries[map->count - 1] : NULL;
+
+	return before && !strcmp(before->key, "time") && !strchr(before->value.text, ' ') &&
+	       strspn(word->text, "0123456789:") == strlen(word->text);
+}
+
+static bool refuse_moment(struct diag *diag, struct node *map, struct span where,
+			  const struct packet_word *word)
+{
+	const struct node_entry *before = &map->entries[--map->count];
+
+	where.begin = before->key_span.begin;
+	diag_help(diag_add(diag, DIAG_wrong_type, where, "this moment is in two words"),
+		  "put it in quotes: time=\"%s %s\"; in a shell: 'time=%s %s'", before->value.text,
+		  word->text, before->value.text, word->text);
+	return false;
+}
+
 static bool read_word(struct arena *arena, struct diag *diag, const struct source *source,
 		      const struct packet_word *word, struct node *map)
 {
@@ -128,6 +151,9 @@ static bool read_word(struct arena *arena, struct diag *diag, const struct sourc
 	size_t key = equals ? (size_t)(equals - word->text) : 0;
 	struct node_entry *entry = &map->entries[map->count];
 
+	if (!key && is_rest_of_moment(map, word))
+		return refuse_moment(diag, map, (struct span){ source, word->begin, word->end },
+				     word);
 	if (!key)
 		return refuse_word(diag, (struct span){ source, word->begin, word->end }, word);
 	entry->key = arena_strndup(arena, word->text, key);
@@ -160,4 +186,28 @@ bool packet_read(struct arena *arena, struct diag *diag, const struct source *so
 	for (size_t i = 0; i < count; i++)
 		good &= read_word(arena, diag, source, &words[i], &map);
 	return read_packet(&decode, &map, out) && good;
+}
+
+static size_t key_length(const char *word)
+{
+	return !strncmp(word, "in=", 3) ? 3 : !strncmp(word, "out=", 4) ? 4 : 0;
+}
+
+bool packet_check_groups(struct arena *arena, struct diag *diag, const struct source *source,
+			 const struct packet_word *words, size_t count, const struct ir *ir)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t key = key_length(words[i].text);
+
+		for (size_t k = 0; key && k < ir->interface_group_count; k++)
+			if (!strcmp(ir->interface_groups[k].name, words[i].text + key))
+				good &= check_is_interface(arena, diag, &ir->interface_groups[k],
+							   (struct span){ source,
+									  words[i].begin +
+										  (uint32_t)key,
+									  words[i].end });
+	}
+	return good;
 }

@@ -15,6 +15,7 @@
 
 struct arena;
 struct diag;
+struct ir;
 struct source;
 
 /* One word, KEY=VALUE without quotes, and where it stands. */
@@ -29,6 +30,10 @@ struct packet_word {
  */
 bool packet_read(struct arena *arena, struct diag *diag, const struct source *source,
 		 const struct packet_word *words, size_t count, struct ir_packet *out);
+/* Does every word that the packet was read from mean to the policy what it seems to: is what stands
+ * for an interface no group of them? The errors are added. */
+bool packet_check_groups(struct arena *arena, struct diag *diag, const struct source *source,
+			 const struct packet_word *words, size_t count, const struct ir *ir);
 /* Are these bytes plain text? One error if not. */
 bool packet_check_text(struct diag *diag, const struct source *source, uint32_t begin,
 		       uint32_t end);

@@ -52,52 +52,16 @@ static struct interval_set whole(struct arena *arena, enum addr_family family)
 	return all;
 }
 
-static bool touches(const struct interval_set *set, const struct interval_set *few)
+static size_t set_number(struct prove_row *row, struct prove_sets *sets, struct interval_set set)
 {
-	for (size_t i = 0; i < few->count; i++) {
-		size_t low = 0, high = set->count;
-
-		while (low < high) {
-			size_t middle = low + (high - low) / 2;
-
-			if (set->items[middle].last < few->items[i].first)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		if (low < set->count && set->items[low].first <= few->items[i].last)
-			return true;
-	}
-	return false;
-}
-
-static size_t add_set(struct prove_row *row, struct prove_sets *sets, struct interval_set set,
-		      const struct interval *origin)
-{
-	size_t count = sets->count;
-
-	*arena_append(row->arena, sets->origins, count) = origin;
-	*arena_append(row->arena, sets->items, sets->count) = set;
-	return sets->count - 1;
-}
-
-/* The number of a set without what is to be left out of it. */
-static size_t set_number(struct prove_row *row, struct prove_sets *sets, struct interval_set set,
-			 const struct interval_set *without)
-{
-	const struct interval *origin = set.items;
-
 	for (size_t i = 0; i < sets->count; i++)
-		if (sets->origins[i] == origin)
+		if (sets->items[i].items == set.items)
 			return i;
-	if (touches(&set, without)) {
-		row->copied += set.count;
-		set = interval_subtract(row->arena, &set, without);
-	}
 	for (size_t i = 0; i < sets->count; i++)
 		if (prove_same_numbers(&sets->items[i], &set))
 			return i;
-	return add_set(row, sets, set, origin);
+	*arena_append(row->arena, sets->items, sets->count) = set;
+	return sets->count - 1;
 }
 
 /* One more part of what a condition names. False: all of it together would be too much. */
@@ -197,8 +161,8 @@ static void fill_to(struct filling *filling, const struct match_condition *condi
 		stay = staying(row->arena, row->family);
 		to = condition ? bound(filling, condition) : whole(row->arena, row->family);
 	}
-	filling->box->to = set_number(row, &row->to_sets, to, &stay);
-	filling->empty |= !row->to_sets.items[filling->box->to].count;
+	filling->empty |= interval_covers(&stay, &to);
+	filling->box->to = set_number(row, &row->to_sets, to);
 }
 
 static void fill_from(struct filling *filling, const struct match_condition *condition)
@@ -206,10 +170,9 @@ static void fill_from(struct filling *filling, const struct match_condition *con
 	struct prove_row *row = filling->row;
 	struct interval_set from = condition ? bound(filling, condition)
 					     : whole(row->arena, row->family);
-	static const struct interval_set nothing;
 
 	filling->empty |= !from.count;
-	filling->box->from = set_number(row, &row->from_sets, from, &nothing);
+	filling->box->from = set_number(row, &row->from_sets, from);
 }
 
 /* ---- the other sides ---- */
@@ -401,18 +364,24 @@ static void add_default(struct filling *filling, const struct ast_then *then, en
 
 /* ---- sets become numbers ---- */
 
+/* The lists of what there is; the sets may hold more. */
 static bool lay(struct prove_row *row, struct prove_sets *sets, struct interval_set all,
 		struct overlay *out)
 {
 	const struct interval_set **pointers;
-	bool good;
+	size_t last = sets->count, kept = 0;
 
-	add_set(row, sets, all, all.items);
+	*arena_append(row->arena, sets->items, sets->count) = all;
 	pointers = arena_alloc(row->arena, sets->count * sizeof(struct interval_set *));
 	for (size_t i = 0; i < sets->count; i++)
 		pointers[i] = &sets->items[i];
-	good = overlay_make_lists(row->arena, pointers, NULL, sets->count, ENTRIES_MOST, out);
-	return good;
+	if (!overlay_make_lists(row->arena, pointers, NULL, sets->count, ENTRIES_MOST, out))
+		return false;
+	for (size_t i = 0; i < out->list_count; i++)
+		if (out->lists[i].sets[out->lists[i].count - 1] == last)
+			out->lists[kept++] = out->lists[i];
+	out->list_count = kept;
+	return true;
 }
 
 static void set_lasts(struct prove_row *row, size_t name_count)

@@ -44,10 +44,9 @@ struct prove_box {
 	bool fickle;          /* chooses a way, and may answer later packets otherwise */
 };
 
-/* Distinct sets; the last is the whole of what there is. */
+/* Distinct sets; the last is the whole of what there is, and others may hold more. */
 struct prove_sets {
 	struct interval_set *items;
-	const struct interval **origins; /* what each was before anything was taken out of it */
 	size_t count;
 };
 

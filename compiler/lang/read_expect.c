@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "lang/check.h"
 #include "lang/read.h"
 #include "match/kinds.h"
 
@@ -32,6 +33,13 @@ static bool is_single(struct decode *decode, const struct match_condition *condi
 	return false;
 }
 
+static bool field_is_port(const struct decode_field *field)
+{
+	const struct match_key *key = field->more;
+
+	return key->kind == &match_port;
+}
+
 static bool read_part(struct decode *decode, const struct decode_field *field,
 		      const struct node *value, void *target)
 {
@@ -41,6 +49,12 @@ static bool read_part(struct decode *decode, const struct decode_field *field,
 	if (value->kind != NODE_SCALAR && field->more != &match_mark) {
 		diag_add(decode->diag, DIAG_wrong_type, value->span,
 			 "a packet has one `%s`, not %s", field->key, node_describe(value));
+		return false;
+	}
+	if (field_is_port(field) && strchr(value->text, ',')) {
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
+				   "a packet has one `%s`, not several", field->key),
+			  "write one of them");
 		return false;
 	}
 	condition = match_read(decode, field->more, value);
@@ -63,6 +77,23 @@ static bool read_payload(struct decode *decode, const struct decode_field *field
 	return false;
 }
 
+/* One interface, whether the policy names it or not. */
+static bool read_interface(struct decode *decode, const struct decode_field *field,
+			   const struct node *value, void *target)
+{
+	if (!decode_text(decode, field, value, target))
+		return false;
+	/* A group has a name as long as its author likes: what it is, is said later. */
+	if (!strchr(value->text, '*') &&
+	    (interface_is_name(value->text) || decode_is_name(value->text)))
+		return true;
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+			   "\"%s\" is not the name of one interface", value->text),
+		  "a packet has one `%s`, such as eth0: patterns and groups are for rules",
+		  field->key);
+	return false;
+}
+
 static bool read_time(struct decode *decode, const struct decode_field *field,
 		      const struct node *value, void *target)
 {
@@ -80,8 +111,8 @@ static const struct decode_field packet_fields[] = {
 	  .read = decode_choice,
 	  .offset = offsetof(struct packet_parts, scope),
 	  .choices = scope_words },
-	TEXT(in),
-	TEXT(out),
+	{ .key = "in", .read = read_interface, .offset = offsetof(struct packet_parts, in) },
+	{ .key = "out", .read = read_interface, .offset = offsetof(struct packet_parts, out) },
 	TEXT(user),
 	TEXT(group),
 #define PART(key_, kind, selector_)                                                \
@@ -256,8 +287,7 @@ static bool check_sides(struct decode *decode, const struct packet_parts *parts,
 	return false;
 }
 
-static bool make_packet(struct decode *decode, const struct packet_parts *parts,
-			struct ir_packet *packet)
+static bool make_packet(struct decode *decode, struct packet_parts *parts, struct ir_packet *packet)
 {
 	const struct ast_rule *rule = &parts->as_rule;
 	const struct match_condition *state = ast_condition(rule, "state");
@@ -290,6 +320,9 @@ static bool make_packet(struct decode *decode, const struct packet_parts *parts,
 	good &= take_payload(decode, parts, packet);
 	if (packet->port && !packet->protocol)
 		packet->protocol = PROTOCOL_TCP;
+	/* What an app is over is asked above. */
+	if (ast_condition(rule, "proto") && !ast_condition(rule, "app"))
+		good &= check_protocols(decode->arena, decode->diag, &parts->as_rule);
 	return good;
 }
 

@@ -70,6 +70,18 @@ bool apply_top_up(struct apply *apply);
  */
 bool apply_settle_sets(struct apply *apply);
 
+/* ---- apply_text ---- */
+
+enum apply_text {
+	APPLY_TEXT_CHECK,   /* would the kernel take it? */
+	APPLY_TEXT_DECLARE, /* the sets that are to be filled */
+	APPLY_TEXT_FLIP,    /* the rules, and what the table says of itself */
+};
+
+/* Loads the text; what nft has against it is told by the policy's lines. */
+struct buf;
+bool apply_run_text(struct apply *apply, const struct buf *text, enum apply_text which);
+
 /* ---- apply_steps ---- */
 
 /* Would the kernel take the rules? If not, the report says which one it refuses. */

@@ -12,10 +12,8 @@
 #include "emit/emit.h"
 #include "ir/ir.h"
 #include "live/apply_state.h"
-#include "live/blame.h"
 #include "live/comments.h"
 #include "live/delta.h"
-#include "live/loader.h"
 #include "live/report.h"
 #include "live/sets.h"
 
@@ -77,7 +75,6 @@ static const char *word_of(const struct apply *apply, const char *set)
 
 bool apply_check_rules(struct apply *apply)
 {
-	struct loader_error error;
 	struct buf text = { 0 };
 	bool good = true;
 
@@ -88,9 +85,7 @@ bool apply_check_rules(struct apply *apply)
 				   apply->diff.stale_sets[i]);
 		put_declarations(apply, &text);
 		put_flip(apply, &text);
-		good = loader_run(apply->arena, &text, LOADER_CHECK, apply->folder.lock, &error);
-		if (!good)
-			blame_text(apply->arena, apply->report, apply->ir, &text, &error);
+		good = apply_run_text(apply, &text, APPLY_TEXT_CHECK);
 	}
 	buf_free(&text);
 	return good;
@@ -222,21 +217,6 @@ static bool refuse(struct apply *apply, const char *what, const char *why)
 	return false;
 }
 
-/* Loads the text; what nft has against it is told by the policy's lines. */
-static bool run_text(struct apply *apply, void (*put)(struct apply *apply, struct buf *out))
-{
-	struct loader_error error;
-	struct buf text = { 0 };
-	bool done;
-
-	put(apply, &text);
-	done = loader_run(apply->arena, &text, LOADER_RUN, apply->folder.lock, &error);
-	if (!done)
-		blame_text(apply->arena, apply->report, apply->ir, &text, &error);
-	buf_free(&text);
-	return done;
-}
-
 /* A map that is filled before the flip leads to chains, which are declared with it, empty. */
 static void note_new_chains(struct apply *apply)
 {
@@ -249,13 +229,12 @@ static void note_new_chains(struct apply *apply)
 	}
 }
 
-static bool declare_sets(struct apply *apply)
+/* Before they are made: it may be that they are, and no answer says so. */
+static void note_declarations(struct apply *apply)
 {
-	if (!run_text(apply, put_declarations))
-		return false;
 	if (!apply->observed.table.exists) {
 		undo_add(&apply->undo, UNDO_NEW_TABLE);
-		return true;
+		return;
 	}
 	note_new_chains(apply);
 	for (size_t i = 0; i < apply->ir->set_count; i++) {
@@ -267,7 +246,18 @@ static bool declare_sets(struct apply *apply)
 		step->key = apply->ir->sets[i].name;
 		step->value = apply->ir->sets[i].targets ? "map" : "set";
 	}
-	return true;
+}
+
+static bool declare_sets(struct apply *apply)
+{
+	struct buf text = { 0 };
+	bool done;
+
+	note_declarations(apply);
+	put_declarations(apply, &text);
+	done = apply_run_text(apply, &text, APPLY_TEXT_DECLARE);
+	buf_free(&text);
+	return done;
 }
 
 static const struct diff_carry *carry_of(const struct apply *apply, size_t set)
@@ -329,7 +319,13 @@ static bool fill_sets(struct apply *apply)
 
 bool apply_flip(struct apply *apply)
 {
-	if (!run_text(apply, put_flip))
+	struct buf text = { 0 };
+	bool done;
+
+	put_flip(apply, &text);
+	done = apply_run_text(apply, &text, APPLY_TEXT_FLIP);
+	buf_free(&text);
+	if (!done)
 		return false;
 	apply->counts->flip = apply->diff.flip;
 	apply->counts->nft_rules = apply->after->nft_rules;

@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "emit/ipbatch.h"
+#include "live/diff.h"
 #include "live/observe.h"
 #include "live/sockets.h"
 
@@ -45,6 +46,17 @@ static const char *keep(struct asking *asking, struct buf *text)
 
 /* ---- the policy ---- */
 
+static bool is_digest(struct asking *asking, uint64_t digest)
+{
+	const uint64_t *digests = asking->question->digests;
+	int level = 0;
+
+	while (level < ASK_LEVELS && digests[level] != digest)
+		level++;
+	asking->out->level = level;
+	return level < ASK_LEVELS;
+}
+
 static bool check_policy(struct asking *asking, struct netlink_error *error)
 {
 	const struct ask_question *question = asking->question;
@@ -58,7 +70,7 @@ static bool check_policy(struct asking *asking, struct netlink_error *error)
 	about = ruleset_about(&table, ABOUT_POLICY);
 	if (!table.exists)
 		text = "there is no nft table inet %s: the policy is not applied here";
-	else if (!about || about->digest != question->ir->digest)
+	else if (!about || !is_digest(asking, about->digest))
 		text = "the nft table inet %s holds another policy, or this one as it was before it was changed";
 	else if (table.is_asleep)
 		text = "the nft table inet %s is dormant: it sees no packets";
@@ -224,6 +236,7 @@ static bool check_held(struct asking *asking, const struct ir_route *wanted,
 {
 	struct routes_list list = { 0 };
 	struct buf command = { 0 };
+	const char *lost;
 
 	if (!routes_observe(asking->arena, &asking->kernel.route, wanted->family, wanted->table,
 			    &list, error))
@@ -231,6 +244,11 @@ static bool check_held(struct asking *asking, const struct ir_route *wanted,
 	for (size_t i = 0; i < list.count; i++)
 		if (routes_fulfil(&list.items[i].route, wanted))
 			return true;
+	lost = diff_lost_words(asking->arena, wanted);
+	if (lost) {
+		differ(asking, lost);
+		return true;
+	}
 	routes_put_command(&command, "add", wanted, asking->question->ir->protocol);
 	differ(asking,
 	       arena_printf(asking->arena, "table %" PRIu32 " has lost its route", wanted->table))
@@ -257,6 +275,7 @@ static bool compare_route(struct asking *asking, const struct routes_seen *found
 	if (!wanted) {
 		if (found && is_own_table(question->ir, found->route.table))
 			differ_route(asking, "main");
+		asking->out->lacks_route = !found;
 		return true;
 	}
 	if (!check_held(asking, wanted, error))
@@ -316,9 +335,10 @@ bool ask_host(struct arena *arena, struct report *report, const struct ask_quest
 
 	*out = (struct ask_answer){ .problems = arena_new_of(arena, struct report) };
 	out->problems->arena = arena;
-	good = good && check_policy(&asking, &error) && check_rule(&asking, &error) &&
-	       check_route(&asking, &error);
-	if (good)
+	good = good && check_policy(&asking, &error);
+	if (good && out->is_applied)
+		good = check_rule(&asking, &error) && check_route(&asking, &error);
+	if (good && out->is_applied)
 		check_listener(&asking);
 	observe_close(&asking.kernel);
 	return good || observe_refused(report, &error);

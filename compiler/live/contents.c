@@ -126,7 +126,7 @@ static bool read_once(struct reading *reading, struct netlink *netlink, const ch
 	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
 	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, name);
 	reading->count = 0;
-	return ruleset_generation(netlink, generation, error) &&
+	return netlink_generation(netlink, generation, error) &&
 	       netlink_settled(netlink, *generation, error) &&
 	       netlink_ask(netlink, request, read_elements, reading, error) &&
 	       netlink_settled(netlink, *generation, error);

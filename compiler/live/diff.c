@@ -4,6 +4,7 @@
  */
 #include "live/diff.h"
 
+#include <inttypes.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -49,6 +50,19 @@ const char *diff_lost_device(const struct ir_route *route)
 		if (route->hops[i].dev && !if_nametoindex(route->hops[i].dev))
 			return route->hops[i].dev;
 	return NULL;
+}
+
+const char *diff_lost_words(struct arena *arena, const struct ir_route *route)
+{
+	const char *device = diff_lost_device(route);
+	char to[ADDR_TEXT];
+
+	if (!device)
+		return NULL;
+	addr_format_prefix(route->to, to);
+	return arena_printf(arena,
+			    "there is no interface %s, so table %" PRIu32 " has no route to %s",
+			    device, route->table, to);
 }
 
 static const struct ir_route *wished_in_place(const struct ir *ir, const struct ir_route *held)

@@ -74,5 +74,7 @@ size_t diff_rule_count(const struct ir_chain *chain);
 bool diff_is_empty(const struct diff *diff);
 /* The interface that the route goes by and that is not there, or NULL. */
 const char *diff_lost_device(const struct ir_route *route);
+/* That, for a person; NULL where it is there. */
+const char *diff_lost_words(struct arena *arena, const struct ir_route *route);
 
 #endif

@@ -5,6 +5,7 @@
 #include "live/links.h"
 
 #include <net/if.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -57,10 +58,15 @@ const char **links_of_kind(struct arena *arena, struct netlink *netlink, const c
 	struct search search = { .arena = arena, .kind = kind };
 	struct netlink_error error;
 	char room[NETLINK_REQUEST];
-	struct nlmsghdr *request = netlink_new(room, RTM_GETLINK, NLM_F_DUMP);
 
-	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
-	netlink_ask(netlink, request, look, &search, &error);
+	for (int attempt = 0; attempt < 10; attempt++) {
+		struct nlmsghdr *request = netlink_new(room, RTM_GETLINK, NLM_F_DUMP);
+
+		mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
+		search.count = 0;
+		if (netlink_ask(netlink, request, look, &search, &error) || error.code != EINTR)
+			break;
+	}
 	*count = search.count;
 	return search.names;
 }

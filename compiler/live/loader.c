@@ -181,3 +181,13 @@ bool loader_run(struct arena *arena, const struct buf *text, enum loader_how how
 	buf_free(&placed);
 	return done;
 }
+
+int loader_code(const struct loader_error *error)
+{
+	static const int codes[] = { EINTR, EAGAIN, EBUSY, ENOBUFS, ENOMEM };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strstr(error->text, strerror(codes[i])))
+			return codes[i];
+	return 0;
+}

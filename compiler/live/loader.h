@@ -24,11 +24,14 @@ struct loader_error {
 };
 
 /*
- * Loads the text as one transaction. On failure nothing has changed, and *error says why and, as
- * far as libnftables can tell, in which line. `lock` is a file descriptor that the child must not
+ * Loads the text as one transaction. On failure nothing has changed (but for the one case that the
+ * kernel's answer was lost), and *error says why and, as far as libnftables can tell, in which
+ * line. `lock` is a file descriptor that the child must not
  * keep, or -1.
  */
 bool loader_run(struct arena *arena, const struct buf *text, enum loader_how how, int lock,
 		struct loader_error *error);
+/* The errno behind libnftables' words, where it is one that may pass; else 0. */
+int loader_code(const struct loader_error *error);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -19,7 +20,7 @@
 
 enum { ANSWER_ROOM = 1 << 16 };
 
-static void set_error(struct netlink_error *error, int code)
+void netlink_set_error(struct netlink_error *error, int code)
 {
 	error->code = code;
 	snprintf(error->text, sizeof(error->text), "%s", strerror(code));
@@ -35,7 +36,7 @@ bool netlink_open(struct netlink *netlink, int bus, struct netlink_error *error)
 	netlink->socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
 	if (!netlink->socket || !netlink->answer ||
 	    mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
-		set_error(error, errno);
+		netlink_set_error(error, errno);
 		netlink_close(netlink);
 		return false;
 	}
@@ -113,18 +114,47 @@ bool netlink_take_error(const struct nlmsghdr *message, struct netlink_error *er
 		if (!(message->nlmsg_flags & NLM_F_CAPPED))
 			skip += answer->msg.nlmsg_len - sizeof(struct nlmsghdr);
 	}
-	set_error(error, *code < 0 ? -*code : *code);
+	netlink_set_error(error, *code < 0 ? -*code : *code);
 	text = extended_text(message, skip);
 	if (text)
 		snprintf(error->text, sizeof(error->text), "%s", text);
 	return false;
 }
 
+/* ---- errors that may pass ---- */
+
+bool netlink_may_pass(int code)
+{
+	return code == EINTR || code == EAGAIN || code == EBUSY || code == ENOBUFS ||
+	       code == ENOMEM;
+}
+
+static bool pause_before(int attempt)
+{
+	enum { ATTEMPTS = 4, FIRST_MS = 1 };
+	struct timespec pause = { .tv_nsec = FIRST_MS * 1000000L };
+
+	if (attempt >= ATTEMPTS)
+		return false;
+	for (int i = 0; i < attempt; i++)
+		pause.tv_nsec *= 3;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+bool netlink_try_again(int code, int attempt)
+{
+	return netlink_may_pass(code) && pause_before(attempt);
+}
+
+/* ---- asking ---- */
+
 struct answers {
 	netlink_each_fn *each;
 	void *user;
 	struct netlink_error *error;
 	uint32_t sequence;
+	size_t count;
 	bool done, cut;
 };
 
@@ -142,40 +172,118 @@ static void take_answers(struct answers *answers, const char *bytes, ssize_t len
 			answers->done = true;
 		} else if (message->nlmsg_type >= NLMSG_MIN_TYPE && answers->each) {
 			answers->each(message, answers->user);
+			answers->count++;
 		}
 	}
+}
+
+/* What is left of answers is thrown away, so that a dump that was under way comes to its end. */
+static void drain(struct netlink *netlink)
+{
+	int fd = mnl_socket_get_fd(netlink->socket);
+
+	for (int failures = 0; failures < 3;)
+		if (recv(fd, netlink->answer, ANSWER_ROOM, MSG_DONTWAIT) < 0) {
+			if (errno == EAGAIN)
+				return;
+			failures++;
+		}
+}
+
+/* Reads until the request is answered. False: some of the answers were lost. */
+static bool receive(struct netlink *netlink, struct answers *answers)
+{
+	while (!answers->done) {
+		ssize_t length = mnl_socket_recvfrom(netlink->socket, netlink->answer, ANSWER_ROOM);
+
+		if (length >= 0) {
+			take_answers(answers, netlink->answer, length);
+		} else if (errno != EINTR) {
+			netlink_set_error(answers->error, errno);
+			drain(netlink);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Once. `is_lost`: it may have been done, and what came of it is not known. */
+static bool ask_once(struct netlink *netlink, struct nlmsghdr *request, struct answers *answers,
+		     bool *is_lost)
+{
+	bool is_dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+
+	answers->sequence = request->nlmsg_seq = ++netlink->sequence;
+	answers->done = answers->cut = false;
+	answers->error->code = 0;
+	if (mnl_socket_sendto(netlink->socket, request, request->nlmsg_len) < 0) {
+		netlink_set_error(answers->error, errno);
+		return false;
+	}
+	*is_lost |= !receive(netlink, answers);
+	/* Half a dump is none. */
+	if (is_dump && answers->count && (answers->error->code || answers->cut))
+		netlink_set_error(answers->error, EINTR);
+	return !answers->error->code && !answers->cut;
+}
+
+/* The kernel's words for a change that was made already. */
+static bool says_done(const struct nlmsghdr *request, int code)
+{
+	return request->nlmsg_flags & NLM_F_EXCL ? code == EEXIST : code == ENOENT || code == ESRCH;
 }
 
 bool netlink_ask(struct netlink *netlink, struct nlmsghdr *request, netlink_each_fn *each,
 		 void *user, struct netlink_error *error)
 {
-	struct answers answers = {
-		.each = each, .user = user, .error = error, .sequence = ++netlink->sequence
-	};
+	struct answers answers = { .each = each, .user = user, .error = error };
+	bool is_dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	bool was_lost = false;
 
-	error->code = 0;
-	request->nlmsg_seq = netlink->sequence;
-	request->nlmsg_flags |= NLM_F_REQUEST;
-	if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
-		request->nlmsg_flags |= NLM_F_ACK;
-	if (mnl_socket_sendto(netlink->socket, request, request->nlmsg_len) < 0) {
-		set_error(error, errno);
-		return false;
-	}
-	while (!answers.done) {
-		ssize_t length = mnl_socket_recvfrom(netlink->socket, netlink->answer, ANSWER_ROOM);
+	request->nlmsg_flags |= is_dump ? NLM_F_REQUEST : NLM_F_REQUEST | NLM_F_ACK;
+	for (int attempt = 0;; attempt++) {
+		bool is_repeated = was_lost;
 
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length < 0) {
-			set_error(error, errno);
-			return false;
+		if (ask_once(netlink, request, &answers, &was_lost))
+			return true;
+		if (answers.cut)
+			netlink_set_error(error, EINTR);
+		if (is_repeated && !each && says_done(request, error->code)) {
+			error->code = 0;
+			return true;
 		}
-		take_answers(&answers, netlink->answer, length);
+		if ((is_dump && answers.count) || !netlink_try_again(error->code, attempt))
+			return false;
 	}
-	if (!error->code && answers.cut)
-		set_error(error, EINTR);
-	return !error->code;
+}
+
+bool netlink_insist(struct netlink *netlink, struct nlmsghdr *request, struct netlink_error *error)
+{
+	for (int attempt = 0;; attempt++) {
+		if (netlink_ask(netlink, request, NULL, NULL, error))
+			return true;
+		if (error->code == ENOENT || error->code == ESRCH || error->code == ENODEV ||
+		    netlink_may_pass(error->code) || attempt == 2 || !pause_before(attempt))
+			return false;
+	}
+}
+
+static void read_generation(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attribute;
+	uint32_t *generation = user;
+
+	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(attribute) == NFTA_GEN_ID)
+			*generation = ntohl(mnl_attr_get_u32(attribute));
+}
+
+bool netlink_generation(struct netlink *netlink, uint32_t *out, struct netlink_error *error)
+{
+	char room[NETLINK_REQUEST];
+
+	return netlink_ask(netlink, netlink_nft(room, NFT_MSG_GETGEN, 0), read_generation, out,
+			   error);
 }
 
 void netlink_read_nested(const struct nlattr *nest, const struct nlattr *out[NETLINK_ATTRIBUTES])

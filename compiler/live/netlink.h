@@ -35,11 +35,26 @@ void netlink_close(struct netlink *netlink);
 
 /*
  * Sends the request (type and flags are set; NLM_F_REQUEST and the ack are added) and calls `each`
- * (may be NULL) for every answer. A dump that was cut by a change gives EINTR: forget what came and
- * ask again.
+ * (may be NULL) for every answer. A dump that was cut by a change, or has lost a part, gives EINTR:
+ * forget what came and ask again. An error that may pass is waited out, some times. Where an answer
+ * was lost the request is made again, and a change that then was made already is done; `each` of a
+ * request that is no dump may so be called twice with the same.
  */
 bool netlink_ask(struct netlink *netlink, struct nlmsghdr *request, netlink_each_fn *each,
 		 void *user, struct netlink_error *error);
+/* Makes a change that must not be left half way: asks again whatever the error, some times, but for
+ * those that say that there is nothing to be done: ENOENT, ESRCH, ENODEV. */
+bool netlink_insist(struct netlink *netlink, struct nlmsghdr *request, struct netlink_error *error);
+
+/*
+ * For errors that may pass: true, after a pause, when it is worth to try once more. `attempt`
+ * counts from 0, and the pauses together are 40 ms.
+ */
+bool netlink_try_again(int code, int attempt);
+/* Is it one of those? */
+bool netlink_may_pass(int code);
+/* Says again that an error was this one. */
+void netlink_set_error(struct netlink_error *error, int code);
 
 /* Reads an ack, or a dump's end, which may carry an error; true when it stands for success. */
 bool netlink_take_error(const struct nlmsghdr *message, struct netlink_error *error);
@@ -53,6 +68,9 @@ struct nlmsghdr *netlink_new(char *room, uint16_t type, uint16_t flags);
 /* A request to nftables (`type` is one of NFT_MSG_) for the family inet. */
 struct nlmsghdr *netlink_nft(char *room, uint16_t type, uint16_t flags);
 
+/* The ruleset's generation: the number that the kernel raises with every change of any nft rule. */
+bool netlink_generation(struct netlink *netlink, uint32_t *out, struct netlink_error *error);
+
 /* The attributes of nftables' objects, by their numbers; what has a larger one is left out. */
 enum { NETLINK_ATTRIBUTES = 32 };
 /* Those inside one attribute; NULL for what is not there. */
@@ -65,6 +83,7 @@ struct netlink_batch {
 	size_t messages;     /* without the frame */
 	uint32_t generation; /* set before the first message: taken only if the ruleset is still of
 				this generation, else ERESTART; 0: whatever it is */
+	bool insists;        /* as netlink_insist */
 };
 
 /* Begins a message; attributes are added with mnl_attr_put*, at most `most` bytes, and
@@ -73,7 +92,8 @@ struct nlmsghdr *netlink_batch_begin(struct netlink_batch *batch, uint16_t type,
 				     size_t most);
 void netlink_batch_end(struct netlink_batch *batch, struct nlmsghdr *message);
 /* Sends and empties the batch; one without messages is nothing. The error is that of the first
- * message that was refused. */
+ * message that was refused. What may pass is waited out; a batch whose answer was lost is looked
+ * for in the ruleset's generation, and sent again. */
 bool netlink_batch_commit(struct netlink *netlink, struct netlink_batch *batch,
 			  struct netlink_error *error);
 /*

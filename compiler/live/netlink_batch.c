@@ -93,9 +93,9 @@ void netlink_batch_end(struct netlink_batch *batch, struct nlmsghdr *message)
 	batch->messages++;
 }
 
-/* Numbers the messages and asks for an ack of the last one before the end of the batch: without
- * errors it is the only answer. */
-static void number(struct netlink_batch *batch, uint32_t *sequence)
+/* Numbers the messages and asks for an ack of the last one before the end of the batch, whose
+ * number comes back: without errors it is the only answer. */
+static uint32_t number(struct netlink_batch *batch, uint32_t *sequence)
 {
 	struct nlmsghdr *message = (void *)batch->bytes, *last = message;
 	int left = (int)batch->length;
@@ -106,38 +106,110 @@ static void number(struct netlink_batch *batch, uint32_t *sequence)
 			last = message;
 	}
 	last->nlmsg_flags |= NLM_F_ACK;
+	return last->nlmsg_seq;
 }
 
-static void read_answers(struct netlink *netlink, struct netlink_error *error)
+/* What came of a batch that was sent. */
+struct outcome {
+	uint32_t last; /* the sequence number of the message that is acknowledged */
+	bool is_acked, is_lost;
+};
+
+static void take_answer(const struct nlmsghdr *message, struct outcome *outcome,
+			struct netlink_error *error)
+{
+	if (message->nlmsg_type != NLMSG_ERROR)
+		return;
+	if (!error->code)
+		netlink_take_error(message, error);
+	outcome->is_acked |= message->nlmsg_seq == outcome->last;
+}
+
+static void read_answers(struct netlink *netlink, struct outcome *outcome,
+			 struct netlink_error *error)
 {
 	int fd = mnl_socket_get_fd(netlink->socket);
 
-	for (;;) {
+	for (int failures = 0; failures < 3;) {
 		ssize_t length = recv(fd, netlink->answer, ANSWER_ROOM, MSG_DONTWAIT);
 		const struct nlmsghdr *message = (const void *)netlink->answer;
 		int left = (int)length;
 
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length <= 0)
+		if (length < 0 && errno == EAGAIN)
 			break;
+		if (length < 0 && errno != EINTR) {
+			outcome->is_lost = true;
+			failures++;
+		}
 		for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
-			if (message->nlmsg_type == NLMSG_ERROR && !error->code)
-				netlink_take_error(message, error);
+			take_answer(message, outcome, error);
 	}
+}
+
+/*
+ * Once. True: it is known what came of it, good or bad. A frame without messages is acknowledged by
+ * newer kernels only (6.10).
+ */
+static bool send_once(struct netlink *netlink, struct netlink_batch *batch,
+		      struct netlink_error *error)
+{
+	struct outcome outcome = { .last = number(batch, &netlink->sequence) };
+
+	error->code = 0;
+	if (mnl_socket_sendto(netlink->socket, batch->bytes, batch->length) < 0) {
+		netlink_set_error(error, errno);
+		return true;
+	}
+	read_answers(netlink, &outcome, error);
+	if (error->code || outcome.is_acked || (!batch->messages && !outcome.is_lost))
+		return true;
+	netlink_set_error(error, ENOBUFS);
+	return false;
+}
+
+static bool is_nothing_left(const struct netlink_error *error)
+{
+	return error->code == ENOENT || error->code == ESRCH || error->code == EEXIST;
+}
+
+/*
+ * A batch whose answer was lost, while the ruleset has changed: it was very likely taken. Then it
+ * changes nothing when it is sent again, or meets that what it removes is gone, or that what it
+ * makes is there. One that is bound to a generation gives ERESTART, and its sender looks again.
+ */
+static void send_again(struct netlink *netlink, struct netlink_batch *batch, uint32_t generation,
+		       bool *was_taken, struct netlink_error *error)
+{
+	uint32_t now = generation;
+	struct netlink_error other;
+
+	if (netlink_generation(netlink, &now, &other))
+		*was_taken |= now != generation;
+	if (send_once(netlink, batch, error) && *was_taken && is_nothing_left(error))
+		error->code = 0;
 }
 
 static bool send_frame(struct netlink *netlink, struct netlink_batch *batch,
 		       struct netlink_error *error)
 {
-	error->code = 0;
+	uint32_t generation = 0;
+	bool was_taken = false, was_lost;
+
+	/* Where that is not to be had, 0: every answer is then another one. */
+	if (batch->messages)
+		netlink_generation(netlink, &generation, error);
 	end(batch, begin(batch, NFNL_MSG_BATCH_END, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, 0));
-	number(batch, &netlink->sequence);
-	if (mnl_socket_sendto(netlink->socket, batch->bytes, batch->length) < 0) {
-		error->code = errno;
-		snprintf(error->text, sizeof(error->text), "%s", strerror(error->code));
-	} else {
-		read_answers(netlink, error);
+	was_lost = !send_once(netlink, batch, error);
+	for (int attempt = 0; error->code; attempt++) {
+		bool is_worth = netlink_may_pass(error->code) ||
+				(batch->insists && !is_nothing_left(error) && attempt < 2);
+
+		if (!is_worth || !netlink_try_again(EAGAIN, attempt))
+			break;
+		if (was_lost)
+			send_again(netlink, batch, generation, &was_taken, error);
+		else
+			was_lost = !send_once(netlink, batch, error);
 	}
 	batch->length = 0;
 	batch->messages = 0;

@@ -22,7 +22,7 @@ bool observe_open(struct kernel *kernel, struct netlink_error *error)
 	memset(kernel, 0, sizeof(*kernel));
 	if (netlink_open(&kernel->route, NETLINK_ROUTE, error) &&
 	    netlink_open(&kernel->nft, NETLINK_NETFILTER, error) &&
-	    ruleset_generation(&kernel->nft, &generation, error))
+	    netlink_generation(&kernel->nft, &generation, error))
 		return true;
 	observe_close(kernel);
 	return false;

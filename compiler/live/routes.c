@@ -415,7 +415,8 @@ static bool change(struct netlink *netlink, uint16_t type, uint16_t flags,
 		mnl_attr_nest_end(request, nest);
 	}
 	put_hops(request, header, route);
-	return netlink_ask(netlink, request, NULL, NULL, error);
+	return type == RTM_DELROUTE ? netlink_insist(netlink, request, error)
+				    : netlink_ask(netlink, request, NULL, NULL, error);
 }
 
 bool routes_add(struct netlink *netlink, const struct ir_route *route, uint32_t protocol,

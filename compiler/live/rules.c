@@ -261,7 +261,8 @@ static bool change(struct netlink *netlink, uint16_t type, uint16_t flags,
 	if (rule->suppress_default)
 		mnl_attr_put_u32(request, FRA_SUPPRESS_PREFIXLEN, 0);
 	mnl_attr_put_u8(request, FRA_PROTOCOL, (uint8_t)protocol);
-	return netlink_ask(netlink, request, NULL, NULL, error);
+	return type == RTM_DELRULE ? netlink_insist(netlink, request, error)
+				   : netlink_ask(netlink, request, NULL, NULL, error);
 }
 
 bool rules_add(struct netlink *netlink, const struct ir_ip_rule *rule, uint32_t protocol,

@@ -28,7 +28,6 @@ struct reader {
 	struct ruleset_table *table;
 	const char **names;
 	size_t name_count;
-	uint32_t generation;
 };
 
 static bool read_attributes(const struct nlmsghdr *message, uint16_t type,
@@ -258,29 +257,6 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 			     be64toh(mnl_attr_get_u64(attributes[NFTA_RULE_HANDLE])));
 }
 
-static void read_generation(const struct nlmsghdr *message, void *user)
-{
-	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
-	struct reader *reader = user;
-	const struct nlattr *attribute;
-
-	mnl_attr_for_each(attribute, message, sizeof(*header))
-		if (mnl_attr_get_type(attribute) == NFTA_GEN_ID)
-			reader->generation = ntohl(mnl_attr_get_u32(attribute));
-}
-
-bool ruleset_generation(struct netlink *netlink, uint32_t *out, struct netlink_error *error)
-{
-	struct reader reader = { 0 };
-	char room[NETLINK_REQUEST];
-
-	if (!netlink_ask(netlink, netlink_nft(room, NFT_MSG_GETGEN, 0), read_generation, &reader,
-			 error))
-		return false;
-	*out = reader.generation;
-	return true;
-}
-
 static bool read_part(struct netlink *netlink, struct reader *reader, uint16_t type,
 		      uint16_t table_attribute, netlink_each_fn *each, struct netlink_error *error)
 {
@@ -306,22 +282,23 @@ bool ruleset_observe(struct arena *arena, struct netlink *netlink, const char *n
 {
 	struct reader reader = { .arena = arena, .table = out };
 	uint32_t before, after;
+	bool is_whole;
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 		memset(out, 0, sizeof(*out));
 		out->name = name;
-		if (!ruleset_generation(netlink, &before, error) ||
+		if (!netlink_generation(netlink, &before, error) ||
 		    !read_names(netlink, &reader, error))
 			return false;
 		if (!out->exists)
 			return true;
 		/* A table that goes away between the questions is ENOENT in the middle. */
-		if (!read_table(netlink, &reader, error) && error->code != EINTR &&
-		    error->code != ENOENT)
+		is_whole = read_table(netlink, &reader, error);
+		if (!is_whole && error->code != EINTR && error->code != ENOENT)
 			return false;
-		if (!ruleset_generation(netlink, &after, error))
+		if (!netlink_generation(netlink, &after, error))
 			return false;
-		if (before == after)
+		if (is_whole && before == after)
 			return true;
 	}
 	error->code = EBUSY;

@@ -64,8 +64,6 @@ bool ruleset_names(struct arena *arena, struct netlink *netlink, const char ***n
 		   struct netlink_error *error);
 bool ruleset_observe(struct arena *arena, struct netlink *netlink, const char *name,
 		     struct ruleset_table *out, struct netlink_error *error);
-/* The number that the kernel raises with every change of any nft rule. */
-bool ruleset_generation(struct netlink *netlink, uint32_t *out, struct netlink_error *error);
 
 const struct ruleset_chain *ruleset_chain_find(const struct ruleset_table *table, const char *name);
 const struct ruleset_set *ruleset_set_find(const struct ruleset_table *table, const char *name);

@@ -173,6 +173,7 @@ bool sets_change(struct netlink *netlink, const struct sets_change *change,
 struct declaration {
 	struct netlink_batch *batch;
 	const char *table, *name;
+	bool is_put; /* the answer may come twice */
 };
 
 static void put_declaration(const struct nlmsghdr *answer, void *user)
@@ -184,8 +185,10 @@ static void put_declaration(const struct nlmsghdr *answer, void *user)
 	const struct nlattr *attribute;
 	struct nlmsghdr *message;
 
-	if (answer->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET))
+	if (answer->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET) ||
+	    declaration->is_put)
 		return;
+	declaration->is_put = true;
 	message = netlink_batch_begin(declaration->batch, NFT_MSG_NEWSET, NLM_F_CREATE,
 				      answer->nlmsg_len + NAMES_MOST);
 	mnl_attr_put_strz(message, NFTA_SET_TABLE, declaration->table);
@@ -213,7 +216,7 @@ bool sets_replace(struct netlink *netlink, const struct sets_change *change, con
 		  struct netlink_error *error)
 {
 	struct netlink_batch batch = { .generation = change->generation };
-	struct declaration declaration = { &batch, change->table, change->name };
+	struct declaration declaration = { &batch, change->table, change->name, false };
 	char room[NETLINK_REQUEST];
 	struct nlmsghdr *request = netlink_nft(room, NFT_MSG_GETSET, 0);
 
@@ -229,7 +232,7 @@ bool sets_replace(struct netlink *netlink, const struct sets_change *change, con
 bool sets_remove(struct netlink *netlink, const char *table, const char *const *names, size_t count,
 		 struct netlink_error *error)
 {
-	struct netlink_batch batch = { 0 };
+	struct netlink_batch batch = { .insists = true };
 	bool done;
 
 	for (size_t i = 0; i < count; i++)
@@ -242,7 +245,7 @@ bool sets_remove(struct netlink *netlink, const char *table, const char *const *
 bool sets_remove_chains(struct netlink *netlink, const char *table, const char *const *names,
 			size_t count, struct netlink_error *error)
 {
-	struct netlink_batch batch = { 0 };
+	struct netlink_batch batch = { .insists = true };
 	bool done;
 
 	for (size_t i = 0; i < count; i++) {
@@ -261,7 +264,7 @@ bool sets_remove_chains(struct netlink *netlink, const char *table, const char *
 bool sets_remove_counters(struct netlink *netlink, const char *table, const char *const *names,
 			  size_t count, struct netlink_error *error)
 {
-	struct netlink_batch batch = { 0 };
+	struct netlink_batch batch = { .insists = true };
 	bool done;
 
 	for (size_t i = 0; i < count; i++) {
@@ -280,7 +283,7 @@ bool sets_remove_counters(struct netlink *netlink, const char *table, const char
 
 bool sets_remove_table(struct netlink *netlink, const char *table, struct netlink_error *error)
 {
-	struct netlink_batch batch = { 0 };
+	struct netlink_batch batch = { .insists = true };
 	struct nlmsghdr *message = netlink_batch_begin(&batch, NFT_MSG_DELTABLE, 0, NAMES_MOST);
 	bool done;
 

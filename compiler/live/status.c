@@ -117,22 +117,18 @@ static void check_rule(struct arena *arena, struct status_policy *policy,
 static void check_route(struct arena *arena, struct status_policy *policy,
 			const struct ir_route *route)
 {
-	const char *device = diff_lost_device(route);
+	const char *lost = diff_lost_words(arena, route);
 	struct buf command = { 0 };
 	char to[ADDR_TEXT];
 
 	if (has_route(&policy->observed, route) ||
 	    (route->family == ADDR_IPV6 && !settings_has_ipv6(arena)))
 		return;
-	addr_format_prefix(route->to, to);
-	if (device) {
-		complain(arena, policy,
-			 arena_printf(arena,
-				      "there is no interface %s, so table %" PRIu32
-				      " has no route to %s",
-				      device, route->table, to));
+	if (lost) {
+		complain(arena, policy, lost);
 		return;
 	}
+	addr_format_prefix(route->to, to);
 	routes_put_command(&command, "add", route, policy->record->claims[0].protocol);
 	complain(arena, policy,
 		 arena_printf(arena,

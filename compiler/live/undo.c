@@ -91,7 +91,7 @@ bool undo_run(struct undo *undo, struct kernel *kernel, struct report *report)
 		struct netlink_error error = { 0 };
 		struct buf command = { 0 };
 
-		if (take_back(undo, step, kernel, &error))
+		if (take_back(undo, step, kernel, &error) || take_back(undo, step, kernel, &error))
 			continue;
 		done = false;
 		put_command(&command, undo, step);

@@ -53,24 +53,52 @@ static void print_identity(const struct ir_match *match, struct buf *out)
 		match_put_values(match, out, NULL);
 }
 
+/* The number, where it is the same on every host: root, user or group, is 0. */
+static bool find_number(const char *account, unsigned long *number)
+{
+	char *end;
+
+	*number = strtoul(account, &end, 10);
+	return (*account && !*end) || !strcmp(account, "root");
+}
+
+static const char *sender_of(const struct ir_match *match, const struct ir_packet *packet)
+{
+	return match->selector == IDENTITY_USER ? packet->user : packet->group;
+}
+
 /* A name and a number are only the same account where the policy is loaded: here they are the same
  * when written the same. */
 static bool identity_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	const char *sender = match->selector == IDENTITY_USER ? packet->user : packet->group;
-	char *end;
-	unsigned long number;
+	const char *sender = sender_of(match, packet);
+	unsigned long number, wanted;
 
 	if (!sender)
 		return false;
-	if (match->name_count)
-		return !strcmp(match->names[0], sender) != match->negated;
-	number = strtoul(sender, &end, 10);
-	return *end ? match->negated : match_values_hold(match, number);
+	if (!match->name_count)
+		return find_number(sender, &number) ? match_values_hold(match, number)
+						    : match->negated;
+	if (find_number(sender, &number) && find_number(match->names[0], &wanted))
+		return (number == wanted) != match->negated;
+	return !strcmp(match->names[0], sender) != match->negated;
 }
 
 static const struct ir_match_ops identity_ops = { "identity", print_identity, identity_holds, false,
 						  NULL };
+
+bool identity_is_guess(const struct ir_match *match, const struct ir_packet *packet)
+{
+	const char *sender = match->ops == &identity_ops ? sender_of(match, packet) : NULL;
+	bool is_wanted_number, is_number;
+	unsigned long number;
+
+	if (!sender)
+		return false;
+	is_number = find_number(sender, &number);
+	is_wanted_number = !match->name_count || find_number(match->names[0], &number);
+	return is_number != is_wanted_number;
+}
 
 /* A name stands alone: two names in one anonymous set might be one account, which nft refuses. */
 static void lower_identity(const struct match_condition *condition, struct match_context *context,

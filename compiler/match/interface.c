@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "match/kinds.h"
 
-static bool is_interface_name(const char *text)
+bool interface_is_name(const char *text)
 {
 	size_t length = strlen(text);
 	const char *star = strchr(text, '*');
@@ -33,7 +33,7 @@ static bool read_interface(struct decode *decode, const struct node *value,
 	struct diag_record *record;
 
 	if (value->kind == NODE_SCALAR &&
-	    (is_interface_name(value->text) ||
+	    (interface_is_name(value->text) ||
 	     (condition->may_be_group && decode_is_name(value->text)))) {
 		*arena_append(decode->arena, condition->names, condition->name_count) = value->text;
 		return true;

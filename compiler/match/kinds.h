@@ -12,6 +12,8 @@
 enum { INTERFACE_IN, INTERFACE_OUT, INTERFACE_OUT_FIB };
 /* IFNAMSIZ - 1, linux/if.h */
 enum { INTERFACE_LENGTH = 15 };
+/* Is it the name of one interface, or a pattern of names? */
+bool interface_is_name(const char *text);
 enum { PORT_SOURCE, PORT_DESTINATION };
 enum { ADDRESS_FROM, ADDRESS_TO };
 enum { IDENTITY_USER, IDENTITY_GROUP, IDENTITY_CGROUP };
@@ -40,6 +42,9 @@ bool port_lacks_protocol(const struct ir_match *match, const struct ir_packet *p
 const char *cgroup_read_path(struct decode *decode, const struct node *value);
 /* The sending process is in this cgroup or in one below it; "" is the root, where they all are. */
 struct ir_match cgroup_match(struct arena *arena, const char *path);
+/* Does only a host's list of accounts know whether the sender is who the match asks for: the one a
+ * name, the other a number? */
+bool identity_is_guess(const struct ir_match *match, const struct ir_packet *packet);
 /* User or group. */
 struct ir_match identity_match(struct arena *arena, unsigned int selector, const char *name);
 /* The packet's or the connection's mark, under a mask, equals the value. */

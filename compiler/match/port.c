@@ -50,11 +50,32 @@ static bool service_port(const char *name, uint64_t *port)
 	return false;
 }
 
+static bool several_ports(struct decode *decode, const struct node *value)
+{
+	struct buf list = { 0 };
+
+	for (const char *text = value->text; *text;) {
+		size_t length = strcspn(text, ", ");
+
+		if (length && list.length)
+			buf_puts(&list, ", ");
+		buf_add(&list, text, length);
+		text += length + (text[length] != '\0');
+	}
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+			   "this is no port, but several"),
+		  "write a list: [%s]", buf_text(&list));
+	buf_free(&list);
+	return false;
+}
+
 static bool unknown_port(struct decode *decode, const struct node *value)
 {
 	const char *candidates[SERVICES];
 	struct diag_record *record;
 
+	if (value->kind == NODE_SCALAR && strchr(value->text, ','))
+		return several_ports(decode, value);
 	if (value->kind == NODE_SCALAR && value->text[0] >= 'a' && value->text[0] <= 'z') {
 		for (size_t i = 0; i < SERVICES; i++)
 			candidates[i] = services[i].name;
@@ -82,6 +103,18 @@ static bool read_port(struct decode *decode, const struct node *value,
 }
 
 /* With one protocol its own word, with several the transport header's. */
+/*
+ * nft makes one comparison of two neighbours in a packet that are asked for one value each (its
+ * payload_do_merge): `sport != 1 dport != 2` then holds for all but packets with both. It leaves
+ * ranges alone.
+ */
+static bool would_merge(const struct ir_match *match)
+{
+	return match->selector == PORT_SOURCE && match->negated && !match->set &&
+	       match->values.count == 1 &&
+	       match->values.items[0].first == match->values.items[0].last;
+}
+
 static void print_port(const struct ir_match *match, struct buf *out)
 {
 	const char *protocol = protocol_name((unsigned int)match->bits);
@@ -90,6 +123,9 @@ static void print_port(const struct ir_match *match, struct buf *out)
 		   match->selector == PORT_SOURCE ? "sport" : "dport");
 	if (match->set)
 		buf_printf(out, " %s@%s", match->negated ? "!= " : "", match->set->name);
+	else if (would_merge(match))
+		buf_printf(out, " != %u-%u", (unsigned int)match->values.items[0].first,
+			   (unsigned int)match->values.items[0].first);
 	else
 		match_put_values(match, out, NULL);
 }

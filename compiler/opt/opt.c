@@ -114,6 +114,8 @@ struct ir *opt_run(struct arena *arena, const struct ir *old, int level)
 	if (level >= OPT_FLAT)
 		flatten_all(&flatten);
 	lay_out(&flatten, old, ir);
-	ir->digest = ir_digest(ir);
+	/* Where nothing has changed, the digest has not: a long set takes its time. */
+	if (flatten.number)
+		ir->digest = ir_digest(ir);
 	return ir;
 }

@@ -253,6 +253,65 @@ def levels(shop):
 	return problems
 
 
+@case("one interface: a group's name, a pattern and a list are refused with what to write; names the policy does not know are not")
+def interfaces(shop):
+	policy = SEED.replace("sets:", 'interfaces: {lan: [br-lan, "vlan*"], eth9: [eth9, eth8]}\nsets:')
+	policy += "  - {in: lan, proto: udp, then: drop}\n  - {in: eth9, proto: udp, then: reject}\n"
+	shop.write("policy.yaml", policy)
+	problems = []
+	for words, said in (
+			(("in=lan", "proto=udp"), ['command line:1:4: error: "lan" is a group', "policy.yaml:2:", "br-lan, vlan*"]),
+			(("proto=udp", "out=lan"), ['command line:1:15: error: "lan" is a group']),
+			(("in=vlan*",), '"vlan*" is not the name of one interface'), (("in=a,b",), '"a,b" is not the name of one')):
+		problems += expect(shop.tpc("explain", "policy.yaml", *words), 1, None, said)
+	done = shop.tpc("explain", "policy.yaml", "--batch", "-", stdin=b"in=lan proto=udp\nin=vlan7 proto=udp\n")
+	problems += expect(done, 1, "2: drop", '<stdin>:1:4: error: "lan" is a group')
+	shop.write("tested.yaml", policy + "expect:\n  - {packet: {in: lan, proto: udp}, then: drop}\n")
+	problems += expect(shop.tpc("check", "tested.yaml"), 1, None, ['"lan" is a group', "br-lan, vlan*"])
+	for name, verdict in (("vlan7", "drop"), ("eth9", "reject"), ("unheard-of", "direct")):
+		answer, more = ask(shop, f"in={name}", "proto=udp", "to=192.0.2.1", policy=policy)
+		problems += more + differs(answer, verdict=verdict)
+	return problems
+
+
+@case("root is 0, as user and as group; of other names and numbers it is said that only the host knows")
+def accounts(shop):
+	policy = SEED + """  - {user: 0, proto: tcp, then: drop}
+  - {user: root, proto: udp, then: reject}
+  - {group: 0, proto: icmp, then: drop}
+  - {user: 1000, then: reject}
+  - {user: {not: root}, proto: sctp, then: drop}
+"""
+	problems = []
+	for words, verdict in ((("user=root", "proto=tcp"), "drop"), (("user=0", "proto=tcp"), "drop"),
+			(("user=root", "proto=udp"), "reject"), (("user=0", "proto=udp"), "reject"),
+			(("group=root", "proto=icmp"), "drop"), (("user=1000", "proto=tcp"), "reject"),
+			(("user=bob", "proto=tcp"), "direct"), (("user=0", "proto=sctp"), "direct"), (("user=bob", "proto=sctp"), "drop")):
+		answer, more = ask(shop, *words, "to=192.0.2.1", policy=policy)
+		problems += more + [f"{words}: {text}" for text in differs(answer, verdict=verdict)]
+	done = shop.tpc("explain", "policy.yaml", "user=bob", "to=192.0.2.1", "proto=tcp")
+	problems += expect(done, 0, "user: 1000  (whose number a name is, only the host knows)\n", None)
+	done = shop.tpc("explain", "policy.yaml", "user=1001", "to=192.0.2.1", "proto=tcp")
+	return problems + (["a number is no riddle"] if "only the host knows" in done.out else [])
+
+
+@case("what is wrong with a packet is said once, and with what to write")
+def said_once(shop):
+	shop.write("policy.yaml", POLICY)
+	problems = []
+	for words, said in (
+			(("time=2026-03-02", "22:30", "to=192.0.2.1"), ["1:1: error: this moment is in two words",
+				"'time=2026-03-02 22:30'"]),
+			(("proto=esp", "port=5"), ["`port` with a protocol that has no ports", "tcp, udp and sctp"]),
+			(("port=443,80",), "a packet has one `port`, not several")):
+		done = shop.tpc("explain", "policy.yaml", *words)
+		problems += expect(done, 1, None, said) + ([] if done.err.count("error:") == 1 else [f"not once: {done.err}"])
+	shop.write("ports.yaml", POLICY.replace("port: 8080", 'port: "443,80"'))
+	problems += expect(shop.tpc("check", "ports.yaml"), 1, None, "write a list: [443, 80]")
+	return problems + expect(shop.tpc("explain", "policy.yaml", "proto=tcp", "port=8080", "to=192.0.2.1"), 0,
+		"found in  port 8080\n", None)
+
+
 ROUTES = """version: 1
 tables:
   a: {routes: [{to: 203.0.113.0/24, type: throw}, {dev: wg0, metric: 20}, {dev: wg1, metric: 10}]}

@@ -147,6 +147,8 @@ def _not_this():
         policy = Policy(net, POLICY)
         _, live = explain(policy, *packet(4, "proto=tcp", "port=25"), status=5)
         assert not live["applied"] and "not applied here" in complaints(live), complaints(live)
+        _, live = explain(policy, *packet(4, "proto=udp"), status=5)
+        same(len(live["problems"]), 1, f"no more than that is said: {complaints(live)}")
         same(live["problems"][0]["command"], f"tpc apply {policy.path}", "what to run")
         policy.up()
         explain(policy, *packet(4, "proto=tcp", "port=25"))
@@ -159,3 +161,46 @@ def _not_this():
                                  *command(policy, f"to={FAR[4]}"), check=False)
         same(done.returncode, 3, f"without rights: {done.stdout}{done.stderr}")
         assert "CAP_NET_ADMIN" in done.stderr, done.stderr
+
+
+@case("explain: --live: an applied policy with windows of time is this very policy, with either level")
+def _time_and_level():
+    with world() as net:
+        text = POLICY.replace("port: 25,", "port: 25, time: {hours: \"08:00-20:00\"},").replace(
+            "  - {to: far, proto: udp,", "  - {to: far, proto: tcp, port: 26, then: drop}\n  - {to: far, proto: udp,")
+        policy = Policy(net, text)
+        words = packet(4, "proto=udp")
+        for applied in 1, 0:
+            same(policy.router.run(TPC, "apply", f"-O{applied}", str(policy.path), check=False).returncode, 0, "apply")
+            for asked in 0, 1:
+                _, live = explain(policy, *words, f"-O{asked}")
+                same((live["applied"], live["level"], live["problems"]), (True, applied, []), f"-O{asked}")
+                done = policy.router.run(*command(policy, *words, f"-O{asked}"))
+                assert (f"with -O{applied}" in done.stdout) == (asked != applied), done.stdout
+                assert "this very policy" in done.stdout, done.stdout
+
+
+@case("explain: --live: an interface that is not there is named, and no command that needs it")
+def _lost_link():
+    with world() as net:
+        policy = Policy(net, POLICY).up()
+        policy.router.run("ip", "link", "del", "wg0")
+        for version in 4, 6:
+            _, live = explain(policy, *packet(version, "proto=udp"), status=5)
+            assert "there is no interface wg0, so table" in complaints(live), complaints(live)
+            same([problem["command"] for problem in live["problems"]], [None, None], "commands")
+
+
+@case("explain: --live: what the policy leaves alone and the kernel has no route for is said to have none")
+def _no_route():
+    with world() as net:
+        policy = Policy(net, POLICY).up()
+        for version in 4, 6:
+            policy.router.run("ip", f"-{version}", "route", "flush", "default")
+            words = packet(version, "proto=tcp", "port=22")
+            answer, live = explain(policy, *words)
+            same((answer["verdict"], live["refusal"]), ("direct", "unreachable"), "the kernel's answer")
+            done = policy.router.run(*command(policy, *words))
+            assert "kernel has no route for it" in done.stdout and "agrees" not in done.stdout, done.stdout
+            done = policy.router.run(*command(policy, *packet(version, "proto=tcp", "port=25")))
+            assert "the kernel agrees" in done.stdout, done.stdout

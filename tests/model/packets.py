@@ -351,6 +351,8 @@ class Maker:
         if packet.local and not packet.cgroup and self.cgroups:
             packet.cgroup = draw.one(self.cgroups)
         packet.place = place(family, packet.to)
+        if is_odd(family, packet.to) and any("out" in rule for rule in self.body["rules"]):
+            return None  # the main table does not say by which interface it would leave
         packet.out = self.out_of(packet)
         return packet
 

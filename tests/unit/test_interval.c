@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -147,6 +148,114 @@ static void every_order_gives_the_same(void **state)
 	assert_memory_equal(up.items, mixed.items, 5000 * sizeof(*up.items));
 }
 
+static int by_first(const void *a, const void *b)
+{
+	const struct interval *x = a, *y = b;
+
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Sorted by the library, then merged one by one. */
+static struct interval_set merge_simply(struct arena *arena, const struct interval_set *set)
+{
+	struct interval_set merged = { NULL, 0 };
+	struct interval *items = arena_alloc(arena, set->count * sizeof(*items)), *top;
+	size_t i;
+
+	memcpy(items, set->items, set->count * sizeof(*items));
+	qsort(items, set->count, sizeof(*items), by_first);
+	for (i = 0; i < set->count; i++) {
+		top = merged.count ? &merged.items[merged.count - 1] : NULL;
+		if (!top || (top->last < items[i].first && top->last + 1 != items[i].first))
+			interval_add(arena, &merged, items[i].first, items[i].last);
+		else if (top->last < items[i].last)
+			top->last = items[i].last;
+	}
+	return merged;
+}
+
+/* Long lists whose numbers differ in some bits and not in others, up to both ends of the space. */
+static void long_lists_are_sorted_and_merged(void **state)
+{
+	static const unsigned int widths[] = { 8, 16, 24, 32, 33, 48, 64, 65, 96, 128 };
+	uint64_t seed = 4;
+	size_t i, j, k;
+
+	(void)state;
+	for (i = 0; i < 20 * sizeof(widths) / sizeof(widths[0]); i++) {
+		struct arena *arena = arena_new();
+		struct interval_set set = { NULL, 0 }, expected;
+		addr_bits most = highest >> (128 - widths[i / 20]), mask = 0;
+		size_t count = i % 20 ? 65 + draw(&seed, 3000) : 60000;
+
+		for (j = 0; j < 4; j++)
+			mask = mask << 32 | (draw(&seed, 3) ? 0xffffffff : draw(&seed, 1u << 31));
+		for (j = 0; j < count; j++) {
+			addr_bits first = 0, length = draw(&seed, 3) ? draw(&seed, 300) : 0;
+
+			for (k = 0; k < 8; k++)
+				first = first << 16 | draw(&seed, 0x10000);
+			first = draw(&seed, 500) ? first & mask & most : most;
+			length = length < most - first ? length : most - first;
+			interval_add(arena, &set, first, first + length);
+		}
+		expected = merge_simply(arena, &set);
+		interval_normalise(&set);
+		assert_int_equal(set.count, expected.count);
+		assert_memory_equal(set.items, expected.items, set.count * sizeof(*set.items));
+		arena_free(arena);
+	}
+}
+
+static uint64_t digest_simply(const struct interval_set *set, uint64_t seed)
+{
+	uint64_t hash = seed ^ 0xcbf29ce484222325u;
+	size_t i, n;
+
+	for (i = 0; i <= set->count; i++) {
+		addr_bits pair[2] = { set->count, 0 };
+
+		if (i < set->count)
+			memcpy(pair, &set->items[i], sizeof(pair));
+		for (n = 0; n < (i < set->count ? 32 : 16); n++)
+			hash = (hash ^ (unsigned char)(pair[n / 16] >> 8 * (n % 16))) *
+			       0x100000001b3u;
+	}
+	return hash;
+}
+
+static void digests_are_over_every_byte(void **state)
+{
+	uint64_t seed = 12;
+	size_t i, j;
+
+	for (i = 0; i < 2000; i++) {
+		struct interval_set set = { NULL, 0 };
+
+		for (j = draw(&seed, 5); j; j--) {
+			unsigned int shift = draw(&seed, 128), up = draw(&seed, 128);
+
+			interval_add(*state, &set, (highest >> shift) << up, highest >> shift);
+		}
+		assert_int_equal(interval_digest(&set, i), digest_simply(&set, i));
+	}
+}
+
+static void seeking_finds_the_first(void **state)
+{
+	struct interval_set set = { NULL, 0 };
+	size_t from, i, value;
+
+	for (i = 0; i < 40; i++)
+		interval_add(*state, &set, 10 * i, 10 * i + i % 5);
+	for (from = 0; from <= 40; from++)
+		for (value = 0; value < 410; value++) {
+			for (i = from; i < 40 && 10 * i + i % 5 < value; i++)
+				;
+			assert_int_equal(interval_seek(&set, from, value), i);
+		}
+}
+
 static void the_whole_space(void **state)
 {
 	struct interval_set all = { NULL, 0 }, one = { NULL, 0 }, none = { NULL, 0 }, made;
@@ -221,6 +330,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_algebra_is_that_of_sets),
 		cmocka_unit_test_setup_teardown(every_order_gives_the_same, make, drop),
+		cmocka_unit_test(long_lists_are_sorted_and_merged),
+		cmocka_unit_test_setup_teardown(digests_are_over_every_byte, make, drop),
+		cmocka_unit_test_setup_teardown(seeking_finds_the_first, make, drop),
 		cmocka_unit_test_setup_teardown(the_whole_space, make, drop),
 		cmocka_unit_test_setup_teardown(results_stand_alone, make, drop),
 		cmocka_unit_test_setup_teardown(reserving_keeps_what_is_there, make, drop),

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=62d236c24b8082b7
+digest=42ac2a49fab28a28
 protocol=116
 first=0
 last=0
