@@ -155,6 +155,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	lower_authored(&lower);
 	lower_finish(&lower);
 	lower.ir->policy_rules = policy->rule_count;
+	lower.ir->policy_sets = policy->set_count;
 	lower.ir->expectation_count = policy->expectation_count;
 	lower.ir->digest = ir_digest(lower.ir);
 	return lower.ir;

@@ -113,6 +113,43 @@ def allowed_note(shop):
 	return problems + (["compile takes it for unneeded"] if "unneeded-allow" in done.err else [])
 
 
+@case("a comment with a capital, or behind a note, allows as well; one in a line of its own is told where it belongs")
+def allowed_otherwise(shop):
+	problems = []
+	for comment in ("# Allow: covered-rule", "# my note; allow: covered-rule", "# we ALLOW: covered-rule until May"):
+		shop.write("policy.yaml", allow(TWO, 10, comment))
+		problems += expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (policy.yaml:10 covered-rule)", "11:5: warning")
+	shop.write("policy.yaml", allow(TWO, 10, "# we allow: all of that"))
+	done = shop.tpc("check", "policy.yaml")
+	problems += expect(done, 0, (), [COVERED]) + (["it reads prose"] if "unneeded-allow" in done.err else [])
+	lines = TWO.splitlines()
+	shop.write("policy.yaml", "\n".join(lines[:9] + ["  # allow: covered-rule"] + lines[9:]) + "\n")
+	return problems + expect(shop.tpc("check", "policy.yaml"), 0, (),
+		["policy.yaml:10:12: warning: nothing in this line", "it belongs at the end of the next line", "policy.yaml:11:5"])
+
+
+@case("errors come first: check says that more may be found, unless all was looked at")
+def errors_first(shop):
+	shop.write("policy.yaml", TWO.replace("to: left,", "to: lift,"))
+	more = "policy.yaml: errors come first: mend them, and more may be found"
+	problems = expect(shop.tpc("check", "policy.yaml"), 1, None, [more, "[unknown-name]"])
+	if "errors come first" in shop.tpc("check", "-q", "policy.yaml").err:
+		problems.append("-q says it, too")
+	shop.write("policy.yaml", TWO)
+	if "errors come first" in shop.tpc("check", "--strict", "policy.yaml").err:
+		problems.append("it is said where the proofs were made")
+	return problems
+
+
+@case("check and compile count the author's sets, at each -O")
+def counted(shop):
+	shop.write("policy.yaml", TWO)
+	problems = expect(shop.tpc("check", "policy.yaml"), 0, "ok (5 rules, 4 sets, 0 expectations)", ())
+	for level in ("-O0", "-O1"):
+		problems += expect(shop.tpc("compile", level, "policy.yaml", "-o", "out"), 0, "5 rules, 4 sets", ())
+	return problems
+
+
 @case("included files have their own lines")
 def included(shop):
 	head, rules = TWO.split("rules:\n")
