@@ -6,6 +6,7 @@
  * policy, needs no root.
  */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -86,8 +87,16 @@ static enum cmd_status write_picture(const struct cmd_call *call, const struct i
 				    .length = picture->length,
 				    .mode = 0644 };
 	struct buf summary = { 0 };
+	struct stat info;
 	enum cmd_status status = CMD_DONE;
 
+	/* A picture goes into a folder that is there: only outputs of a compile have one of their
+	 * own. */
+	if (stat(folder, &info) || !S_ISDIR(info.st_mode)) {
+		cmd_error("there is no folder \"%s\" to write %s into; nothing was written", folder,
+			  file.name);
+		return CMD_SYSTEM_REFUSED;
+	}
 	if (!file_write_all(call->arena, folder, &file, 1, (const char *const[]){ NULL }, &why)) {
 		cmd_error("%s; nothing was written", why);
 		return CMD_SYSTEM_REFUSED;

@@ -124,6 +124,10 @@ static void put_rules(const struct cmd_call *call, const struct plan *plan, stru
 		return;
 	file_diff(&diff, "applied", plan->old_rules, strlen(plan->old_rules), "planned",
 		  plan->new_rules, strlen(plan->new_rules));
+	if (!diff.length)
+		buf_puts(out,
+			 "        (the rules are those that were applied: somebody else has changed what is "
+			 "loaded, and they are written anew)\n");
 	for (line = buf_text(&diff); *line;) {
 		size_t length = strcspn(line, "\n");
 		enum plan_sign sign = *line == '+' ? PLAN_ADD : PLAN_REMOVE;

@@ -12,6 +12,12 @@
 #include "emit/overview.h"
 #include "live/status.h"
 
+enum { STATUS_DRIFT };
+
+static const struct cmd_option options[] = {
+	[STATUS_DRIFT] = { "drift", 0, NULL, "only what is not as it was applied", NULL, false },
+};
+
 static void put_since(int64_t since, struct buf *out)
 {
 	time_t seconds = (time_t)since;
@@ -40,8 +46,13 @@ static void put_class(const struct ir_class *class, struct buf *out)
 
 static void put_claim(const struct record_claim *claim, struct buf *out)
 {
-	buf_printf(out, "  routing:  ip rules %" PRIu32 "-%" PRIu32 ", protocol %" PRIu32,
-		   claim->priority_first, claim->priority_last, claim->protocol);
+	if (!claim->priority_first && !claim->table_count)
+		return;
+	buf_puts(out, "  routing:  ");
+	if (claim->priority_first)
+		buf_printf(out, "ip rules %" PRIu32 "-%" PRIu32 ", ", claim->priority_first,
+			   claim->priority_last);
+	buf_printf(out, "protocol %" PRIu32, claim->protocol);
 	for (size_t i = 0; i < claim->table_count; i++)
 		buf_printf(out, "%s%" PRIu32, i ? ", " : ", tables ", claim->tables[i]);
 	buf_putc(out, '\n');
@@ -64,6 +75,12 @@ static void put_sets(const struct ruleset_table *table, struct buf *out)
 	}
 }
 
+static void put_lines(const struct report *report, struct buf *out)
+{
+	for (size_t i = 0; i < report->count; i++)
+		show_line(out, &report->lines[i], "  ");
+}
+
 static void put_policy(const struct status_policy *policy, struct buf *out)
 {
 	const struct ruleset_table *table = &policy->observed.table;
@@ -78,8 +95,9 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 	}
 	buf_printf(out, "  nft:      table inet %s, ", table->name);
 	if (table->exists)
-		buf_printf(out, "%zu rules, %zu sets\n", ruleset_rule_count(table),
-			   table->set_count);
+		buf_printf(out, "%zu rule%s, %zu set%s\n", ruleset_rule_count(table),
+			   ruleset_rule_count(table) == 1 ? "" : "s", table->set_count,
+			   table->set_count == 1 ? "" : "s");
 	else
 		buf_puts(out, "which is not there\n");
 	if (policy->observed.claim_count)
@@ -91,13 +109,23 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 		buf_printf(out, "  counter:  %-20s %" PRIu64 " packets, %" PRIu64 " bytes\n",
 			   table->counters[i].name, table->counters[i].packets,
 			   table->counters[i].bytes);
-	for (size_t i = 0; i < policy->problems->count; i++)
-		show_line(out, &policy->problems->lines[i], "  ");
+	put_lines(policy->problems, out);
 	if (!policy->problems->count)
 		buf_puts(out,
 			 record ? "  everything holds\n"
 				: "  rules and routes hold; which listeners and kernel settings they need, only "
 				  "`tpc apply` notes: see policy.json and policy.sysctl.conf\n");
+}
+
+/* Only what differs: nothing where nothing does. */
+static void put_drift(const struct status *status, struct buf *out)
+{
+	for (size_t i = 0; i < status->count; i++) {
+		if (!status->policies[i].drift->count)
+			continue;
+		buf_printf(out, "%s\n", status->policies[i].name);
+		put_lines(status->policies[i].drift, out);
+	}
 }
 
 static void put_text(const struct cmd_call *call, const struct status *status, struct buf *out)
@@ -201,7 +229,7 @@ static void put_json_policy(const struct status_policy *policy, struct buf *out)
 	put_json_classes(policy->record, out);
 	put_json_sets(table, out);
 	put_json_counters(table, out);
-	buf_puts(out, "\"problems\":");
+	buf_printf(out, "\"drift\":%s,\"problems\":", policy->drift->count ? "true" : "false");
 	show_json(out, policy->problems, REPORT_WARNING);
 	buf_putc(out, '}');
 }
@@ -232,11 +260,18 @@ static enum cmd_status run(struct cmd_call *call)
 	}
 	if (call->format == CMD_JSON)
 		put_json(&status, &out);
+	else if (cmd_given(call, STATUS_DRIFT))
+		put_drift(&status, &out);
 	else
 		put_text(call, &status, &out);
 	printed = cmd_print(&out);
 	buf_free(&out);
-	return printed;
+	if (printed != CMD_DONE)
+		return printed;
+	for (size_t i = 0; i < status.count; i++)
+		if (status.policies[i].drift->count)
+			return CMD_DIFFERENCE;
+	return CMD_DONE;
 }
 
 const struct cmd_verb verb_status = {
@@ -245,7 +280,11 @@ const struct cmd_verb verb_status = {
 	.summary = "what is applied on this host, and what of it does not hold",
 	.detail =
 		"For each policy: the file it came from and since when, marks, ip rules and tables, counters, and every ip rule, route,\n"
-		"listener and sysctl that is not as it should be, with the command that mends it. Needs CAP_NET_ADMIN.",
+		"listener and sysctl that is not as it should be, with the command that mends it. The exit status is 5 when rules,\n"
+		"sets, ip rules, routes or sysctls are not as apply left them; a listener that is down, or what others have put\n"
+		"beside the policy, is only told. Needs CAP_NET_ADMIN.",
 	.most_args = 1,
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
 	.run = run,
 };

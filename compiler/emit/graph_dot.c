@@ -228,17 +228,33 @@ static void put_targets(const struct graph *graph, size_t index, struct buf *out
 		}
 }
 
+/* Arrows of a way begin in one point: the places in its order stand where they end, in its colour,
+ * in degrees off the arrow, so that those of several ways lie beside each other. */
+static int label_angle(const struct graph *graph, size_t index)
+{
+	static const int angles[] = { 25, -25, 60, -60 };
+	size_t before = 0;
+
+	for (size_t i = 0; i < index; i++)
+		before += graph->arrows[i].to == graph->arrows[index].to && graph->arrows[i].label;
+	return angles[before % (sizeof(angles) / sizeof(angles[0]))];
+}
+
 static void put_arrows(const struct graph *graph, struct buf *out)
 {
 	for (size_t i = 0; i < graph->arrow_count; i++) {
 		const struct graph_arrow *arrow = &graph->arrows[i];
 		size_t colour = graph_is_way(&graph->boxes[arrow->from]) ? arrow->from : arrow->to;
+		const char *style;
 
-		buf_printf(out, "  box%zu:e -> box%zu:w [%s", arrow->from, arrow->to,
-			   graph_is_way(&graph->boxes[colour]) ? arrow_style(graph, colour)
-							       : "color=\"#000000\"");
+		style = graph_is_way(&graph->boxes[colour]) ? arrow_style(graph, colour)
+							    : "color=\"#000000\"";
+		buf_printf(out, "  box%zu:e -> box%zu:w [%s", arrow->from, arrow->to, style);
 		if (arrow->label)
-			buf_printf(out, ", label=\"%s\"", arrow->label);
+			buf_printf(out,
+				   ", headlabel=\"%s\", labeldistance=2.2, labelangle=%d, labelfont%.*s",
+				   arrow->label, label_angle(graph, i), (int)strcspn(style, ","),
+				   style);
 		buf_puts(out, "];\n");
 	}
 }

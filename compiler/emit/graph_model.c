@@ -283,7 +283,7 @@ static void add_way(struct building *building, const struct ir_class *class)
 	struct arena *arena = building->arena;
 	unsigned int families = families_of(building->ir, class, 0);
 	const char *mark =
-		arena_printf(arena, "mark 0x%" PRIx32 "/0x%" PRIx32, class->mark, class->mask);
+		arena_printf(arena, "mark 0x%08" PRIx32 "/0x%08" PRIx32, class->mark, class->mask);
 	size_t box;
 
 	if (class->kind == IR_CLASS_PROXY)
@@ -302,8 +302,9 @@ static void add_way(struct building *building, const struct ir_class *class)
 /* "mark 0x1000000/0x7f000000, ip rule 10004" */
 static const char *numbers_of(struct building *building, const struct ir_class *class)
 {
-	return arena_printf(building->arena, "mark 0x%" PRIx32 "/0x%" PRIx32 ", ip rule %" PRIu32,
-			    class->mark, class->mask, class->priority);
+	return arena_printf(building->arena,
+			    "mark 0x%08" PRIx32 "/0x%08" PRIx32 ", ip rule %" PRIu32, class->mark,
+			    class->mask, class->priority);
 }
 
 /* What comes in by an uplink goes the same way by other numbers. */

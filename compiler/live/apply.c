@@ -48,6 +48,7 @@ static bool look(struct apply *apply)
 			   "there is no folder to remember in what was applied: %s", why);
 		return false;
 	}
+	apply->loader.lock = apply->folder.lock;
 	apply->before = record_read(apply->arena, &apply->folder, apply->ir->name);
 	apply->after =
 		record_of(apply->arena, apply->ir, absolute(apply->arena, apply->job->policy));
@@ -185,6 +186,25 @@ static const struct archive *read_applied(const struct apply *apply)
 			    archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED));
 }
 
+/* Sets of so many elements are filled in no time. */
+enum { FEW_ELEMENTS = 10000 };
+
+/*
+ * A rehearsal costs as much as the flip itself. It is done before anything that packets or others
+ * on this host would notice, or that takes long; the rest is taken back as if it had not been.
+ */
+static bool needs_rehearsal(const struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+	bool replaces_route = false;
+
+	for (size_t i = 0; i < diff->new_route_count; i++)
+		replaces_route |= diff->new_routes[i].before != NULL;
+	return apply->job->dry_run || apply->setting_count || apply->old_setting_count ||
+	       apply->cover_count || replaces_route || diff->carry_count ||
+	       diff->element_count > FEW_ELEMENTS;
+}
+
 static enum apply_outcome decide(struct apply *apply)
 {
 	if (!look(apply) || !is_possible(apply))
@@ -194,7 +214,9 @@ static enum apply_outcome decide(struct apply *apply)
 	apply_find_covers(apply);
 	checks_surroundings(apply->report, &apply->diff);
 	warn_of_strangers(apply);
-	if (!apply_check_rules(apply))
+	if (apply->diff.flip)
+		loader_open(&apply->loader);
+	if (needs_rehearsal(apply) && !apply_check_rules(apply))
 		return APPLY_REFUSED;
 	if (apply->job->dry_run) {
 		apply_describe(apply);
@@ -237,6 +259,7 @@ enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts
 	zone_localise(job->arena, job->report, job->ir);
 	hold_signals(&signals);
 	outcome = decide(&apply);
+	loader_close(&apply.loader);
 	folder_close(job->arena, &apply.folder);
 	observe_close(&apply.kernel);
 	sigprocmask(SIG_SETMASK, &signals, NULL);

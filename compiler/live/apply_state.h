@@ -11,6 +11,7 @@
 #include "live/contents.h"
 #include "live/diff.h"
 #include "live/folder.h"
+#include "live/loader.h"
 #include "live/observe.h"
 #include "live/record.h"
 #include "live/undo.h"
@@ -28,6 +29,7 @@ struct apply {
 	struct ir *ir;
 	struct kernel kernel;
 	struct folder folder;
+	struct loader loader;
 	struct record *before; /* of the last apply, or NULL */
 	struct record *after;
 	struct observed observed;

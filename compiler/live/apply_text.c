@@ -61,7 +61,7 @@ bool apply_run_text(struct apply *apply, const struct buf *text, enum apply_text
 	if (!netlink_generation(&apply->kernel.nft, &before, &refused))
 		return observe_refused(apply->report, &refused);
 	do {
-		if (loader_run(apply->arena, text, how, apply->folder.lock, &error) ||
+		if (loader_run(apply->arena, &apply->loader, text, how, &error) ||
 		    is_in_force(apply, which, before))
 			return true;
 	} while (netlink_try_again(loader_code(&error), attempt++));

@@ -166,6 +166,7 @@ static struct span origin_of(const struct ir *ir, const struct ir_rule *rule)
 
 static bool is_missing(struct arena *arena, const struct feature *feature)
 {
+	struct loader loader = { 0 };
 	struct loader_error error;
 	struct buf text = { 0 };
 	bool works;
@@ -173,7 +174,8 @@ static bool is_missing(struct arena *arena, const struct feature *feature)
 	buf_printf(&text,
 		   "table inet tpc_probe {\n\tchain probe {\n\t\ttype %s hook %s priority 0\n\t\t%s\n\t}\n}\n",
 		   feature->type, feature->hook, feature->rule);
-	works = loader_run(arena, &text, LOADER_CHECK, -1, &error);
+	works = loader_run(arena, &loader, &text, LOADER_CHECK, &error);
+	loader_close(&loader);
 	buf_free(&text);
 	return !works;
 }

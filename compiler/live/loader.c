@@ -1,6 +1,6 @@
 /*
- * loader: runs libnftables in a child. In goes text, back through a pipe come one byte (did it
- * work?) and libnftables' words.
+ * loader: runs libnftables in a child. Through a socket texts go in, and for each comes back
+ * whether it worked, and libnftables' words.
  *
  * A buffer is loaded with nft_run_cmd_from_buffer, which knows no lines; so after a failure the
  * same text is checked once more as a file in memory, for which libnftables says line and column.
@@ -8,7 +8,6 @@
 #include "live/loader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,27 +23,85 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-static void write_all(int fd, const char *text, size_t length)
-{
-	while (length > 0) {
-		ssize_t written = write(fd, text, length);
+/* What goes before a text, and before the words that come back. */
+struct message {
+	size_t length;
+	enum { RUN, CHECK, CHECK_AS_FILE, WORKED, FAILED } kind;
+};
 
-		if (written < 0 && errno == EINTR)
+static bool send_all(int fd, const void *from, size_t length)
+{
+	const char *bytes = from;
+
+	while (length > 0) {
+		ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
 			continue;
-		if (written <= 0)
-			return;
-		text += written;
-		length -= (size_t)written;
+		if (sent <= 0)
+			return false;
+		bytes += sent;
+		length -= (size_t)sent;
 	}
+	return true;
 }
+
+static bool receive_all(int fd, void *to, size_t length)
+{
+	char *bytes = to;
+
+	while (length > 0) {
+		ssize_t received = recv(fd, bytes, length, 0);
+
+		if (received < 0 && errno == EINTR)
+			continue;
+		if (received <= 0)
+			return false;
+		bytes += received;
+		length -= (size_t)received;
+	}
+	return true;
+}
+
+static bool send_message(int fd, struct message head, const char *text)
+{
+	return send_all(fd, &head, sizeof(head)) && send_all(fd, text, head.length);
+}
+
+/* False when the other side is gone. */
+static bool receive_message(int fd, struct message *head, struct buf *text)
+{
+	char bytes[4096];
+
+	if (!receive_all(fd, head, sizeof(*head)))
+		return false;
+	for (size_t left = head->length, part; left > 0; left -= part) {
+		part = left < sizeof(bytes) ? left : sizeof(bytes);
+		if (!receive_all(fd, bytes, part))
+			return false;
+		buf_add(text, bytes, part);
+	}
+	return true;
+}
+
+/* ---- the child ---- */
 
 /* The text as a file that only this process has; -1 when the system has none to give. */
 static int text_file(const struct buf *text)
 {
 	int fd = memfd_create("policy", MFD_CLOEXEC);
+	const char *from = buf_text(text);
 
-	if (fd >= 0)
-		write_all(fd, buf_text(text), text->length);
+	for (size_t left = text->length; fd >= 0 && left > 0;) {
+		ssize_t written = write(fd, from, left);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			break;
+		from += written;
+		left -= (size_t)written;
+	}
 	return fd;
 }
 
@@ -59,96 +116,128 @@ static int run_as_file(struct nft_ctx *context, const struct buf *text)
 /*
  * Without the right to force it (in a container with user ids of its own) libnftables' socket keeps
  * the buffer it came with, and larger transactions are refused: it gets what everybody may have.
- * The socket is libnftables' own, so it is looked for among ours.
+ * The socket is libnftables' own, so it is looked for, not far above the lowest number that was
+ * free before.
  */
-static void widen_buffers(void)
+static void widen_buffers(int lowest)
 {
-	enum { FDS = 64, ROOM = 64 << 20 };
+	enum { FAR = 16, ROOM = 64 << 20 };
 	int domain, room = ROOM;
 
-	for (int fd = 0; fd < FDS; fd++) {
+	for (int fd = lowest; fd < lowest + FAR; fd++) {
 		socklen_t length = sizeof(domain);
 
 		if (!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) &&
-		    domain == AF_NETLINK)
+		    domain == AF_NETLINK) {
 			setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+			return;
+		}
 	}
 }
 
-static _Noreturn void be_child(const struct buf *text, bool is_dry, bool as_file, int answer)
+static struct nft_ctx *open_context(void)
+{
+	int lowest = dup(STDERR_FILENO);
+	struct nft_ctx *context;
+
+	close(lowest);
+	context = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (!context)
+		return NULL;
+	nft_ctx_buffer_error(context);
+	nft_ctx_buffer_output(context);
+	widen_buffers(lowest < 0 ? 0 : lowest);
+	return context;
+}
+
+static _Noreturn void be_child(int socket)
 {
 	struct nft_ctx *context;
-	const char *words;
-	char result = '1';
+	struct message head;
+	struct buf text = { 0 };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	context = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (context) {
-		nft_ctx_buffer_error(context);
-		nft_ctx_buffer_output(context);
-		nft_ctx_set_dry_run(context, is_dry);
-		widen_buffers();
-		result = (as_file ? run_as_file(context, text)
-				  : nft_run_cmd_from_buffer(context, buf_text(text)))
-				 ? '1'
-				 : '0';
+	context = open_context();
+	while (context && receive_message(socket, &head, &text)) {
+		const char *words;
+
+		nft_ctx_set_dry_run(context, head.kind != RUN);
+		head.kind = (head.kind == CHECK_AS_FILE
+				     ? run_as_file(context, &text)
+				     : nft_run_cmd_from_buffer(context, buf_text(&text)))
+				    ? FAILED
+				    : WORKED;
+		words = nft_ctx_get_error_buffer(context);
+		head.length = words ? strlen(words) : 0;
+		if (!send_message(socket, head, words))
+			break;
+		text.length = 0;
 	}
-	words = context ? nft_ctx_get_error_buffer(context) : NULL;
-	write_all(answer, &result, 1);
-	if (words)
-		write_all(answer, words, strlen(words));
 	_exit(0);
 }
 
-static void read_answer(int fd, struct buf *out)
-{
-	char bytes[4096];
-	ssize_t length;
+/* ---- the parent ---- */
 
-	while ((length = read(fd, bytes, sizeof(bytes))) != 0) {
-		if (length < 0 && errno != EINTR)
-			return;
-		if (length > 0)
-			buf_add(out, bytes, (size_t)length);
+void loader_open(struct loader *loader)
+{
+	int ends[2];
+
+	if (loader->child || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return;
+	loader->child = fork();
+	if (loader->child == 0) {
+		close(ends[0]);
+		if (loader->lock > STDERR_FILENO)
+			close(loader->lock);
+		be_child(ends[1]);
+	}
+	close(ends[1]);
+	loader->socket = ends[0];
+	if (loader->child < 0) {
+		close(ends[0]);
+		loader->child = 0;
 	}
 }
 
-/* Runs the text in a child; `words` receives libnftables' complaints. */
-static bool run_in_child(const struct buf *text, bool is_dry, bool as_file, int lock,
-			 struct buf *words)
+void loader_dismiss(struct loader *loader)
 {
-	struct buf answer = { 0 };
-	bool done = false;
-	int ends[2], status;
-	pid_t child;
+	if (loader->child)
+		shutdown(loader->socket, SHUT_RDWR);
+}
 
-	if (pipe2(ends, O_CLOEXEC) < 0) {
-		buf_printf(words, "a pipe: %s", strerror(errno));
+void loader_close(struct loader *loader)
+{
+	int status;
+
+	if (!loader->child)
+		return;
+	close(loader->socket);
+	while (waitpid(loader->child, &status, 0) < 0 && errno == EINTR)
+		;
+	loader->child = 0;
+}
+
+/* Lets the child do it; `words` receives libnftables' complaints. One that has failed may have
+ * answers of the kernel left unread: the next text gets a child of its own. */
+static bool ask(struct loader *loader, struct message head, const struct buf *text,
+		struct buf *words)
+{
+	loader_open(loader);
+	if (!loader->child) {
+		buf_printf(words, "a child process: %s", strerror(errno));
 		return false;
 	}
-	child = fork();
-	if (child == 0) {
-		close(ends[0]);
-		if (lock >= 0)
-			close(lock);
-		be_child(text, is_dry, as_file, ends[1]);
+	head.length = text->length;
+	if (!send_message(loader->socket, head, buf_text(text)) ||
+	    !receive_message(loader->socket, &head, words)) {
+		words->length = 0;
+		buf_puts(words, "libnftables crashed");
+		head.kind = FAILED;
 	}
-	close(ends[1]);
-	if (child > 0) {
-		read_answer(ends[0], &answer);
-		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-			;
-		done = answer.length > 0 && answer.text[0] == '0';
-		if (answer.length > 0)
-			buf_add(words, answer.text + 1, answer.length - 1);
-		else
-			buf_puts(words, "libnftables crashed");
-	} else {
-		buf_printf(words, "a child process: %s", strerror(errno));
-	}
-	close(ends[0]);
-	buf_free(&answer);
-	return done;
+	if (head.kind == WORKED)
+		return true;
+	loader_close(loader);
+	return false;
 }
 
 /* From "/proc/self/fd/5:12:3-9: Error: words\n...": line 12 and the words, which end with their
@@ -165,16 +254,18 @@ static void read_words(struct arena *arena, const char *words, struct loader_err
 	error->text = length ? arena_strndup(arena, at, length) : "libnftables gives no reason";
 }
 
-bool loader_run(struct arena *arena, const struct buf *text, enum loader_how how, int lock,
-		struct loader_error *error)
+bool loader_run(struct arena *arena, struct loader *loader, const struct buf *text,
+		enum loader_how how, struct loader_error *error)
 {
+	struct message run = { .kind = how == LOADER_CHECK ? CHECK : RUN };
+	struct message check = { .kind = CHECK_AS_FILE };
 	struct buf words = { 0 }, placed = { 0 };
-	bool done = run_in_child(text, how == LOADER_CHECK, false, lock, &words);
+	bool done = ask(loader, run, text, &words);
 
 	memset(error, 0, sizeof(*error));
 	if (!done) {
 		read_words(arena, buf_text(&words), error);
-		if (!run_in_child(text, true, true, lock, &placed))
+		if (!ask(loader, check, text, &placed))
 			read_words(arena, buf_text(&placed), error);
 	}
 	buf_free(&words);
@@ -189,5 +280,6 @@ int loader_code(const struct loader_error *error)
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (strstr(error->text, strerror(codes[i])))
 			return codes[i];
-	return 0;
+	/* libnftables met an answer to what an earlier text had asked; the next child has none. */
+	return strstr(error->text, strerror(EPROTO)) ? EAGAIN : 0;
 }

@@ -23,14 +23,26 @@ struct loader_error {
 	const char *text;  /* libnftables' or the system's words, without a place; in the arena */
 };
 
+/* A child that waits for texts. All 0: none yet, loader_run brings one into being. */
+struct loader {
+	int socket;
+	int child; /* its process id */
+	int lock;  /* where it is not 0: a file descriptor that the child must not keep */
+};
+
+/* Lets the child get ready while we do something else. */
+void loader_open(struct loader *loader);
+/* No more texts: the child ends. */
+void loader_dismiss(struct loader *loader);
+/* It has ended. */
+void loader_close(struct loader *loader);
 /*
  * Loads the text as one transaction. On failure nothing has changed (but for the one case that the
  * kernel's answer was lost), and *error says why and, as far as libnftables can tell, in which
- * line. `lock` is a file descriptor that the child must not
- * keep, or -1.
+ * line.
  */
-bool loader_run(struct arena *arena, const struct buf *text, enum loader_how how, int lock,
-		struct loader_error *error);
+bool loader_run(struct arena *arena, struct loader *loader, const struct buf *text,
+		enum loader_how how, struct loader_error *error);
 /* The errno behind libnftables' words, where it is one that may pass; else 0. */
 int loader_code(const struct loader_error *error);
 

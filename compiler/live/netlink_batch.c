@@ -22,7 +22,7 @@
 enum {
 	ANSWER_ROOM = 1 << 16,
 	FRAME_ROOM = 64,
-	WISHED_BUFFER = 32 << 20,
+	WISHED_BUFFER = 128 << 20,
 	SMALLEST_LIMIT = 32 << 10
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "live/archive.h"
 #include "live/cgroups.h"
 #include "live/diff.h"
 #include "live/folder.h"
@@ -25,10 +26,11 @@ static const char *apply_command(struct arena *arena, const struct status_policy
 	return arena_printf(arena, "tpc apply %s", policy->record->policy);
 }
 
+/* Of what an apply has put there. */
 static struct report_line *complain(struct arena *arena, struct status_policy *policy,
 				    const char *text)
 {
-	struct report_line *line = report_add(policy->problems, REPORT_WARNING, "%s", text);
+	struct report_line *line = report_add(policy->drift, REPORT_WARNING, "%s", text);
 
 	line->command = apply_command(arena, policy);
 	return line;
@@ -43,10 +45,8 @@ static void check_table(struct arena *arena, struct status_policy *policy)
 		complain(arena, policy,
 			 arena_printf(arena, "the nft table inet %s is gone", table->name));
 	else if (!about && !policy->record)
-		complain(arena, policy,
-			 arena_printf(arena,
-				      "the nft table inet %s is somebody else's, no policy's",
-				      table->name));
+		report_add(policy->problems, REPORT_WARNING,
+			   "the nft table inet %s is somebody else's, no policy's", table->name);
 	else if (!ruleset_is_readable(table))
 		complain(arena, policy,
 			 arena_printf(arena, "the nft table inet %s does not say what it holds",
@@ -70,6 +70,26 @@ static void check_table(struct arena *arena, struct status_policy *policy)
 		}
 	if (policy->record && !policy->record->is_complete)
 		complain(arena, policy, "the last apply did not come to its end");
+}
+
+/* Chains, sets and counters, as an apply of the very same policy would look at them. */
+static void check_contents(struct arena *arena, const struct folder *folder,
+			   struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+	const struct archive *archive;
+	struct diff diff;
+
+	if (!record || policy->drift->count)
+		return;
+	archive = archive_read(arena, folder, archive_file(arena, policy->name, ARCHIVE_APPLIED));
+	if (!archive || archive->ir->digest != record->digest)
+		return;
+	diff_make(arena, archive->ir, &policy->observed, NULL, &diff);
+	if (diff.flip)
+		complain(arena, policy,
+			 arena_printf(arena, "the nft table inet %s is not as it was applied: %s",
+				      policy->observed.table.name, diff.flip));
 }
 
 /* ---- with a record: what should be there ---- */
@@ -151,6 +171,15 @@ static void check_listener(struct status_policy *policy, const struct ir_listene
 		   addr_format(listener->addr[family], addr), listener->port, listener->name);
 }
 
+/* By the policy's apply. */
+static bool was_set(const struct record *record, const char *key)
+{
+	for (size_t i = 0; i < record->sysctl_count; i++)
+		if (!strcmp(record->sysctls[i].key, key))
+			return true;
+	return false;
+}
+
 static void check_settings(struct arena *arena, struct netlink *netlink,
 			   struct status_policy *policy)
 {
@@ -162,14 +191,14 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 		const char *value = need->wish->value;
 
 		if (need->absent)
-			complain(arena, policy,
-				 arena_printf(arena,
-					      "there is no interface %s, so %s is not %s: %s",
-					      need->absent, need->key, value, need->wish->why));
+			report_add(policy->problems, REPORT_WARNING,
+				   "there is no interface %s, so %s is not %s: %s", need->absent,
+				   need->key, value, need->wish->why)
+				->command = apply_command(arena, policy);
 		else if (need->is_open)
-			complain(arena, policy,
-				 arena_printf(arena, "%s is %s and should be %s: %s", need->key,
-					      need->now, value, need->wish->why))
+			report_add(was_set(record, need->key) ? policy->drift : policy->problems,
+				   REPORT_WARNING, "%s is %s and should be %s: %s", need->key,
+				   need->now, value, need->wish->why)
 				->command =
 				arena_printf(arena, "sysctl -w %s=%s", need->key, value);
 	}
@@ -240,22 +269,41 @@ static void check_strangers(struct status_policy *policy)
 	strangers_find_inside(policy->problems, &own, &policy->observed);
 }
 
+/* Drift first. */
+static void join_problems(struct arena *arena, struct status_policy *policy)
+{
+	struct report *others = policy->problems;
+
+	policy->problems = arena_new_of(arena, struct report);
+	policy->problems->arena = arena;
+	for (int i = 0; i < 2; i++) {
+		const struct report *from = i ? others : policy->drift;
+
+		for (size_t k = 0; k < from->count; k++)
+			*arena_append(arena, policy->problems->lines, policy->problems->count) =
+				from->lines[k];
+	}
+}
+
 static bool read_policy(struct arena *arena, struct kernel *kernel, const struct folder *folder,
 			const char *name, struct status_policy *out, struct netlink_error *error)
 {
 	out->name = name;
 	out->record = record_read(arena, folder, name);
 	out->problems = arena_new_of(arena, struct report);
-	out->problems->arena = arena;
+	out->drift = arena_new_of(arena, struct report);
+	out->problems->arena = out->drift->arena = arena;
 	if (!observe_host(arena, kernel, observe_table_name(arena, name), out->record, NULL,
 			  &out->observed, error))
 		return false;
 	check_table(arena, out);
+	check_contents(arena, folder, out);
 	if (out->record && out->record->claim_count)
 		check_record(arena, &kernel->route, out);
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
 	check_strangers(out);
+	join_problems(arena, out);
 	return true;
 }
 

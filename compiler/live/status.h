@@ -16,7 +16,9 @@ struct status_policy {
 	const char *name;
 	const struct record *record; /* NULL: it was loaded by hand, or its record is gone */
 	struct observed observed;
-	struct report *problems; /* warnings: what does not hold, and the command that mends it */
+	/* Warnings, with the command that mends each: */
+	struct report *problems; /* all that does not hold */
+	struct report *drift;    /* of it: what apply has put there and is gone or changed */
 };
 
 struct status {

@@ -164,7 +164,8 @@ static size_t read_prefixes(char *text, uint64_t *out)
 
 		for (int i = 0; i < 4; i++, text++)
 			address = address << 8 | strtoul(text, &text, 10);
-		out[count++] = address << 32 | (uint32_t)(UINT64_MAX >> 32 >> strtoul(text, &text, 10));
+		out[count++] = address << 32 |
+			       (uint32_t)(UINT64_MAX >> 32 >> strtoul(text, &text, 10));
 		text += *text == '\n';
 	}
 	qsort(out, count, sizeof(*out), compare);

@@ -106,7 +106,7 @@ def all_of_them(shop):
 		seen = words(root)
 		wanted = set()
 		for way in json.loads(said.out)["ways"]:
-			wanted.add(f"0x{way['mark']['value']:x}/0x{way['mark']['mask']:x}")
+			wanted.add(f"0x{way['mark']['value']:08x}/0x{way['mark']['mask']:08x}")
 			if way["ip_rule"]:
 				wanted.add(f"ip rule {way['ip_rule']}")
 		problems += [f"{name}: {word} is not in the picture" for word in sorted(wanted) if word not in seen]
@@ -160,7 +160,7 @@ def arrows(text):
 	for number in (0, 1):
 		titles |= {f"list{number}:r{index}": f"{number}:{said(row)[0]}" for index, row in enumerate(rows(text, number))}
 	found = re.findall(r"^  (\w+(?::r\d+)?):e -> (box\d+):w \[(.*)\];$", text, re.MULTILINE)
-	return sorted((titles[one], titles[other], *re.findall(r'label="(\d+)"', more)) for one, other, more in found)
+	return sorted((titles[one], titles[other], *re.findall(r' (?:head)?label="(\d+)"', more)) for one, other, more in found)
 
 
 @case("arrows: from each rule to its way, from there to tables in their order, listeners and links")
@@ -297,11 +297,13 @@ def deterministic(shop):
 	return problems + ([] if one.out == two.out else ["they differ"])
 
 
-@case("-o: the name's end says what is drawn, --emit says it louder; the folder is made; -q is quiet")
+@case("-o: the name's end says what is drawn, --emit says it louder; no folder is made; -q is quiet")
 def outputs(shop):
 	need_dot()
 	shop.write("policy.yaml", SEED)
-	problems = []
+	problems = expect(shop.tpc("graph", "policy.yaml", "-o", "new/folder/a.svg"), 3, None, ['no folder "new/folder"', "nothing was written"])
+	problems += ["a folder was made"] if (shop.folder / "new").exists() else []
+	(shop.folder / "new/folder").mkdir(parents=True)
 	begins = {"a.dot": b"digraph", "a.gv": b"digraph", "a.mmd": b"%%{init", "a.mermaid": b"%%{init", "a.svg": b"<?xml",
 		"a.png": b"\x89PNG"}
 	for name, begin in begins.items():

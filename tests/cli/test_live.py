@@ -133,8 +133,7 @@ def repair(what, command, wanted):
 		host.must(*(command.split() if "{" not in command else ["nft", command[4:]]))
 		if host.state() == state:
 			return "the damage was none"
-		problems = [] if host.json("status")["policies"][0]["problems"] or "set" in command else [
-			"status sees nothing"]
+		problems = expect(host.tpc("status", "--drift"), 5, "warning: ", None)
 		result = host.json("apply", "policy.yaml")
 		if changes(result) != wanted:
 			problems.append(f"{changes(result)}, not {wanted}: {result['steps']}")
@@ -303,7 +302,7 @@ def missing_interface(shop, host):
 	if "fwmark 0x1000000/0x7f000000 unreachable" not in host.state():
 		problems.append("the fallback is not there")
 	problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change", "no interface wg0")
-	problems += expect(host.tpc("status"), 0, "no interface wg0")
+	problems += expect(host.tpc("status"), 5, "no interface wg0")
 	host.link("wg0")
 	if changes(host.json("apply", "policy.yaml"))[1] < 1:
 		problems.append("no route was added")
@@ -740,8 +739,29 @@ def status(shop, host):
 	policy = host.json("status")["policies"][0]
 	if policy["classes"][0]["mark"] != 100 or policy["tables"] != [100] or policy["nft_table"] != "tpc" or not policy["problems"]:
 		problems.append(json.dumps(policy))
+	problems += ["a listener is no drift"] if policy["drift"] else []
+	problems += expect(host.tpc("status"), 0, "the listener proxy is down") + expect(host.tpc("status", "--drift"), 0, None, None)
 	host.must("ip", "rule", "del", "priority", "10000")
-	problems += expect(host.tpc("status"), 0, ["IPv4 rule 10000 is missing", "ip -4 rule add fwmark 0x64/0xffffffff lookup 100"])
+	problems += expect(host.tpc("status"), 5, ["IPv4 rule 10000 is missing", "ip -4 rule add fwmark 0x64/0xffffffff lookup 100",
+		"the listener proxy is down"])
+	done = host.tpc("status", "--drift")
+	problems += expect(done, 5, "tpc\n  warning: the IPv4 rule 10000 is missing\n  ", None)
+	problems += ["more than drift is told"] if "listener" in done.out else []
+	return problems + ([] if host.json("status", status=5)["policies"][0]["drift"] is True else ["JSON has no drift"])
+
+
+@live("status: a rule that somebody added or replaced, a set that changed: exit 5; the plural, and the numbers, of a policy without ip rules")
+def drift(shop, host):
+	shop.write("policy.yaml", "version: 1\nsets: {far: [203.0.113.0/24]}\nrules: [{to: far, then: drop}]\n")
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	done = host.tpc("status")
+	problems += expect(done, 0, [" 1 set\n", "everything holds"], None)
+	if "0-0" in done.out:
+		problems.append(str(done))
+	for command in ("add rule inet tpc prerouting counter", "add element inet tpc far_v4 { 192.0.2.0/24, 198.51.100.0/24, 100.64.0.0/10 }"):
+		host.must("nft", command)
+		problems += expect(host.tpc("status"), 5, "warning: ", None)
+		problems += expect(host.tpc("apply", "policy.yaml"), 0) + expect(host.tpc("status"), 0, "everything holds", None)
 	return problems
 
 
@@ -773,7 +793,7 @@ def leftovers(shop, host):
 	problems = expect(host.tpc("apply", "policy.yaml"), 0)
 	os.unlink(shop.folder / "policy.yaml")
 	host.must("nft", "delete", "table", "inet", "tpc")
-	problems += expect(host.tpc("status"), 0, "the nft table inet tpc is gone")
+	problems += expect(host.tpc("status"), 5, "the nft table inet tpc is gone")
 	problems += expect(host.tpc("remove"), 0, "removed")
 	return problems + differs(before, host.state(), "after remove:")
 
@@ -814,7 +834,7 @@ def sysctls(shop, host):
 		problems.append("it was not given back")
 	host.tpc("apply", "policy.yaml")
 	sysctl(host, key, 1)
-	problems += expect(host.tpc("status"), 0, f"{key} is 1 and should be 0")
+	problems += expect(host.tpc("status"), 5, f"{key} is 1 and should be 0")
 	problems += expect(host.tpc("remove"), 0)
 	if sysctl(host, key) != "1":
 		problems.append("somebody's change was undone")

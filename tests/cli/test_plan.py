@@ -81,5 +81,18 @@ def refused(shop, host):
 	return problems + differs(before, host.state(), "refused plans:")
 
 
+@live("plan -v: rules that somebody else has changed are written anew, and are said to be those that were applied")
+def foreign(shop, host):
+	host.link("wg0")
+	shop.write("policy.yaml", FIRST)
+	host.tpc("apply", "policy.yaml")
+	host.must("nft", "add", "rule", "inet", "tpc", "prerouting", "counter")
+	problems = expect(host.tpc("plan", "-v", "policy.yaml"), 5, ["~ table inet tpc", "somebody else has changed what is loaded"], None)
+	host.tpc("apply", "policy.yaml")
+	shop.write("policy.yaml", FIRST.replace("then: {route: vpn}", "then: drop"))
+	done = host.tpc("plan", "-v", "policy.yaml")
+	return problems + ([f"said of another policy: {done}"] if "somebody else" in done.out else [])
+
+
 if __name__ == "__main__":
 	sys.exit(main())

@@ -75,7 +75,7 @@ def tell(net, text, way, broken):
         said = policy.tpc("apply", str(policy.path)).stderr
         same([line for line in said.splitlines() if "should be" in line and "warning" not in line],
              [], "what is not a warning")
-        status = policy.tpc("status").stdout
+        status = policy.tpc("status", check=False).stdout
         assert "should be" in status, f"status says nothing: {status}"
     broken()
     policy.down(way)
@@ -549,7 +549,7 @@ def _read_only():
                 assert f"{key} cannot be set to" in done.stderr, done.stderr
                 assert why in done.stderr, done.stderr
             if way == "apply":
-                assert f"{FORWARDING[4]} is 0 and should be 1" in policy.tpc("status").stdout
+                assert f"{FORWARDING[4]} is 0 and should be 1" in policy.tpc("status", check=False).stdout
             answered(probe.ask(net.client, "tcp", FOREIGN[6], 80), "proxy")
             policy.up(way)
             answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "proxy")
