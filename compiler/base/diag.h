@@ -60,10 +60,10 @@ const char *diag_code_about(enum diag_code code);
 enum diag_severity diag_code_severity(enum diag_code code);
 
 /*
- * A comment `# allow: CODE, CODE why not` at the end of a line, or `# why; allow: CODE`, silences the warnings and notes of
- * these codes whose main place is in that line. diag_read_allows finds them in a file of a policy,
- * before anything is added about it; diag_judge_allows, once all is added, warns of those that
- * silence nothing.
+ * A comment `# allow: CODE, CODE why not` at the end of a line, or `# why; allow: CODE`, silences
+ * the warnings and notes of these codes whose main place is in that line. diag_read_allows finds
+ * them in a file of a policy, before anything is added about it; diag_judge_allows, once all is
+ * added, warns of those that silence nothing.
  */
 void diag_read_allows(struct diag *diag, const struct source *source);
 void diag_judge_allows(struct diag *diag);
