@@ -465,7 +465,8 @@ struct ir {
 	size_t cgroup_count;
 	struct ir_kept *kept; /* while a confirmation is waited for; no part of the digest */
 	size_t kept_count;
-	size_t policy_rules, expectation_count; /* as the author wrote them: for messages */
+	size_t policy_rules, policy_sets, expectation_count; /* as the author wrote them: for
+								messages */
 	/* For whoever shows the policy in its author's words; no part of the digest. */
 	struct ir_authored *authored;
 	size_t authored_count;
