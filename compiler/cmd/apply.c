@@ -14,12 +14,13 @@
 #include "ir/ir.h"
 #include "live/apply.h"
 
-enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_LEVEL, APPLY_STRICT };
+enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_BESIDE, APPLY_LEVEL, APPLY_STRICT };
 
 static const struct cmd_option options[] = {
 	[APPLY_DRY_RUN] = { "dry-run", 'n', NULL, "show what would be done, and change nothing",
 			    NULL, false },
 	[APPLY_CONFIRM] = { "confirm", 0, "SECONDS", "a key of a later version", NULL, true },
+	[APPLY_BESIDE] = CMD_BESIDE_OPTION,
 	[APPLY_LEVEL] = CMD_LEVEL_OPTION,
 	[APPLY_STRICT] = CMD_STRICT_OPTION,
 };
@@ -143,6 +144,7 @@ static enum cmd_status run(struct cmd_call *call)
 	job.ir = cmd_optimise(call, job.ir, APPLY_LEVEL);
 	job.diag = diag_new(call->arena);
 	job.dry_run = cmd_given(call, APPLY_DRY_RUN);
+	job.beside = cmd_given(call, APPLY_BESIDE);
 	outcome = apply_policy(&job, &counts);
 	return show(call, &job, outcome, &counts);
 }

@@ -17,9 +17,10 @@
 #include "ir/ir.h"
 #include "live/plan.h"
 
-enum { PLAN_LEVEL, PLAN_STRICT };
+enum { PLAN_BESIDE, PLAN_LEVEL, PLAN_STRICT };
 
 static const struct cmd_option options[] = {
+	[PLAN_BESIDE] = CMD_BESIDE_OPTION,
 	[PLAN_LEVEL] = CMD_LEVEL_OPTION,
 	[PLAN_STRICT] = CMD_STRICT_OPTION,
 };
@@ -261,6 +262,7 @@ static enum cmd_status run(struct cmd_call *call)
 		return CMD_POLICY_WRONG;
 	job.ir = cmd_optimise(call, ir, PLAN_LEVEL);
 	job.diag = diag_new(call->arena);
+	job.beside = cmd_given(call, PLAN_BESIDE);
 	return show(call, &job, apply_policy(&job, &counts));
 }
 

@@ -64,7 +64,7 @@ static bool is_possible(struct apply *apply)
 	bool good = !observe_is_other_version(&apply->observed, apply->report);
 
 	good &= !observe_is_strange_table(&apply->observed, apply->before, apply->report);
-	good &= checks_conflicts(apply->job->diag, apply->ir, &apply->observed);
+	good &= checks_conflicts(apply->job->diag, apply->ir, &apply->observed, apply->job->beside);
 	return checks_accounts(apply->job->diag, apply->ir) && good;
 }
 
@@ -173,6 +173,8 @@ static void warn_of_strangers(const struct apply *apply)
 
 	if (apply->ir->ip_rule_count)
 		strangers_find(apply->report, &own, &apply->observed);
+	if (apply->job->beside)
+		strangers_find_inside(apply->report, &own, &apply->observed);
 }
 
 /* What the last apply left, where it can be of use: nothing is read when nothing has changed. */

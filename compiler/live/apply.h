@@ -26,6 +26,7 @@ struct apply_job {
 	const char *policy;    /* the policy's path, for the record */
 	struct plan *plan;     /* what a dry run would change, thing by thing; or NULL */
 	bool dry_run;          /* find out what would be done, change nothing */
+	bool beside;           /* ip rules and routes of others may stand among the policy's */
 };
 
 enum apply_outcome {

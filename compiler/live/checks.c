@@ -37,6 +37,47 @@ static bool uses_family(const struct ir *ir, enum addr_family family)
 	return false;
 }
 
+/*
+ * Do the two marks share bits in a way that one could be taken for the other? Fields that overlap
+ * in part always can; where one of them is the whole word, only equal values in the bits of both.
+ */
+static bool marks_collide(uint32_t value, uint32_t mask, uint32_t other_value, uint32_t other_mask)
+{
+	if (!(mask & other_mask) || !other_mask)
+		return false;
+	if (mask != UINT32_MAX && other_mask != UINT32_MAX)
+		return true;
+	return ((value ^ other_value) & mask & other_mask) == 0;
+}
+
+/* The way whose mark the rule could be about, or NULL. A negated mark is no mark to be mistaken
+ * for, and a bare one is set for whoever waits for it. */
+static const struct ir_class *class_of_mark(const struct ir *ir, const struct rules_seen *seen)
+{
+	for (size_t i = 0; i < ir->class_count && !seen->is_negated; i++)
+		if (ir->classes[i].kind != IR_CLASS_MARK &&
+		    marks_collide(ir->classes[i].mark, ir->classes[i].mask, seen->rule.mark,
+				  seen->rule.mask))
+			return &ir->classes[i];
+	return NULL;
+}
+
+static void check_mark(struct diag *diag, const struct ir *ir, const struct rules_seen *seen)
+{
+	const struct ir_class *class = class_of_mark(ir, seen);
+	struct diag_record *record;
+
+	if (!class)
+		return;
+	record = diag_add(diag, DIAG_number_conflict, class->origin,
+			  "the mark of %s, 0x%" PRIx32 "/0x%" PRIx32
+			  ", has bits that somebody else's IPv%c rule asks for: %s",
+			  class->name, class->mark, class->mask,
+			  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
+	diag_help(record,
+		  "write `settings: {mark_mask: ...}` with bits that are free, or give this one another mark");
+}
+
 static void check_priority(struct diag *diag, const struct ir *ir, const struct rules_seen *seen)
 {
 	uint32_t priority = seen->rule.priority;
@@ -53,40 +94,9 @@ static void check_priority(struct diag *diag, const struct ir *ir, const struct 
 	diag_help(record,
 		  "write `settings: {priority: N}` with room for %" PRIu32 " rules from N on",
 		  ir->priority_last - ir->priority_first + 1);
-}
-
-/*
- * Do the two marks share bits in a way that one could be taken for the other? Fields that overlap
- * in part always can; where one of them is the whole word, only equal values in the bits of both.
- */
-static bool marks_collide(uint32_t value, uint32_t mask, uint32_t other_value, uint32_t other_mask)
-{
-	if (!(mask & other_mask) || !other_mask)
-		return false;
-	if (mask != UINT32_MAX && other_mask != UINT32_MAX)
-		return true;
-	return ((value ^ other_value) & mask & other_mask) == 0;
-}
-
-static void check_mark(struct diag *diag, const struct ir *ir, const struct rules_seen *seen)
-{
-	for (size_t i = 0; i < ir->class_count; i++) {
-		const struct ir_class *class = &ir->classes[i];
-		struct diag_record *record;
-
-		/* A bare mark is set for whoever waits for it. */
-		if (class->kind == IR_CLASS_MARK ||
-		    !marks_collide(class->mark, class->mask, seen->rule.mark, seen->rule.mask))
-			continue;
-		record = diag_add(diag, DIAG_number_conflict, class->origin,
-				  "the mark of %s, 0x%" PRIx32 "/0x%" PRIx32
-				  ", has bits that somebody else's IPv%c rule asks for: %s",
-				  class->name, class->mark, class->mask,
-				  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
+	if (!class_of_mark(ir, seen))
 		diag_help(record,
-			  "write `settings: {mark_mask: ...}` with bits that are free, or give this one another mark");
-		return;
-	}
+			  "or leave it there, with --beside: it asks for no mark of the policy's");
 }
 
 static struct span table_origin(const struct ir *ir, uint32_t table)
@@ -110,19 +120,32 @@ static bool wants_table(const struct ir *ir, uint32_t table)
 	return false;
 }
 
+/* One of the policy's own would be written over it. */
+static bool is_in_the_way(const struct ir *ir, const struct routes_seen *seen)
+{
+	for (size_t i = 0; i < ir->route_count; i++)
+		if (routes_same_place(&ir->routes[i], &seen->route))
+			return true;
+	return false;
+}
+
 static void check_route(struct diag *diag, const struct ir *ir, const struct observed *observed,
-			const struct routes_seen *seen)
+			const struct routes_seen *seen, bool beside)
 {
 	struct diag_record *record;
 
 	if (!wants_table(ir, seen->route.table) || observe_owns_route(observed, seen) ||
-	    observe_table_owner(observed, seen->route.table))
+	    observe_table_owner(observed, seen->route.table) ||
+	    (beside && !is_in_the_way(ir, seen)))
 		return;
 	record = diag_add(diag, DIAG_number_conflict, table_origin(ir, seen->route.table),
 			  "the routing table %" PRIu32 " holds somebody else's IPv%c route: %s",
 			  seen->route.table, seen->route.family == ADDR_IPV6 ? '6' : '4',
 			  seen->text);
 	diag_help(record, "give this another table id, or write `settings: {table_ids: ...}`");
+	if (!is_in_the_way(ir, seen))
+		diag_help(record,
+			  "or leave it there, with --beside: the policy has no route in its place");
 }
 
 /* ---- numbers of other policies of ours ---- */
@@ -275,7 +298,8 @@ static void check_other_tables(struct diag *diag, const struct ir *ir,
 	buf_free(&list);
 }
 
-bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed)
+bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed,
+		      bool beside)
 {
 	size_t before = diag_error_count(diag);
 
@@ -293,13 +317,12 @@ bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct obser
 		if (observe_owns_rule(observed, seen) ||
 		    observe_priority_owner(observed, seen->rule.priority))
 			continue;
-		check_priority(diag, ir, seen);
-		/* A negated mark is no mark to be mistaken for. */
-		if (!seen->is_negated)
-			check_mark(diag, ir, seen);
+		if (!beside)
+			check_priority(diag, ir, seen);
+		check_mark(diag, ir, seen);
 	}
 	for (size_t i = 0; i < observed->routes.count; i++)
-		check_route(diag, ir, observed, &observed->routes.items[i]);
+		check_route(diag, ir, observed, &observed->routes.items[i], beside);
 	return diag_error_count(diag) == before;
 }
 

@@ -16,8 +16,13 @@ struct ir;
 struct observed;
 struct report;
 
-/* False when there is a conflict; all of them are added. */
-bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed);
+/*
+ * False when there is a conflict; all of them are added. `beside`: ip rules of others among the
+ * policy's priorities are none, nor are routes in its tables that stand in no place of its own.
+ * Marks are always one, and so is all that another policy of ours has.
+ */
+bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed,
+		      bool beside);
 /* False when a user, a group or a cgroup of the policy does not exist here. */
 bool checks_accounts(struct diag *diag, const struct ir *ir);
 /* Interfaces that are not there. */

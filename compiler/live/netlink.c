@@ -23,6 +23,7 @@ enum { ANSWER_ROOM = 1 << 16 };
 void netlink_set_error(struct netlink_error *error, int code)
 {
 	error->code = code;
+	error->offset = 0;
 	snprintf(error->text, sizeof(error->text), "%s", strerror(code));
 }
 
@@ -83,27 +84,29 @@ struct nlmsghdr *netlink_nft(char *room, uint16_t type, uint16_t flags)
 	return message;
 }
 
-/* The kernel's sentence behind an error's fixed part, or NULL. `skip` is the length of that part.
- */
-static const char *extended_text(const struct nlmsghdr *message, size_t skip)
+/* The kernel's sentence, and where in the message it stopped, behind an error's fixed part, which
+ * is `skip` bytes long. */
+static void read_extended(const struct nlmsghdr *message, size_t skip, struct netlink_error *error)
 {
-	const char *text = NULL;
 	const struct nlattr *attribute;
 
 	if (!(message->nlmsg_flags & NLM_F_ACK_TLVS))
-		return NULL;
-	mnl_attr_for_each(attribute, message, skip)
+		return;
+	mnl_attr_for_each(attribute, message, skip) {
 		if (mnl_attr_get_type(attribute) == NLMSGERR_ATTR_MSG &&
 		    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-			text = mnl_attr_get_str(attribute);
-	return text;
+			snprintf(error->text, sizeof(error->text), "%s",
+				 mnl_attr_get_str(attribute));
+		else if (mnl_attr_get_type(attribute) == NLMSGERR_ATTR_OFFS &&
+			 mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
+			error->offset = mnl_attr_get_u32(attribute);
+	}
 }
 
 bool netlink_take_error(const struct nlmsghdr *message, struct netlink_error *error)
 {
 	const int *code = mnl_nlmsg_get_payload(message);
 	size_t skip = sizeof(int);
-	const char *text;
 
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(int) || *code == 0)
 		return true;
@@ -115,9 +118,7 @@ bool netlink_take_error(const struct nlmsghdr *message, struct netlink_error *er
 			skip += answer->msg.nlmsg_len - sizeof(struct nlmsghdr);
 	}
 	netlink_set_error(error, *code < 0 ? -*code : *code);
-	text = extended_text(message, skip);
-	if (text)
-		snprintf(error->text, sizeof(error->text), "%s", text);
+	read_extended(message, skip, error);
 	return false;
 }
 

@@ -17,6 +17,7 @@
 struct netlink_error {
 	int code; /* an errno, 0 for none */
 	char text[200];
+	uint32_t offset; /* in the message, of what the kernel has against it; 0: not known */
 };
 
 struct netlink {

@@ -19,6 +19,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
+#include "live/element.h"
+
 enum {
 	ANSWER_ROOM = 1 << 16,
 	FRAME_ROOM = 64,
@@ -115,18 +117,34 @@ struct outcome {
 	bool is_acked, is_lost;
 };
 
-static void take_answer(const struct nlmsghdr *message, struct outcome *outcome,
-			struct netlink_error *error)
+static const struct nlmsghdr *find_message(const struct netlink_batch *batch, uint32_t sequence)
 {
+	const struct nlmsghdr *message = (const void *)batch->bytes;
+	int left = (int)batch->length;
+
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+		if (message->nlmsg_seq == sequence)
+			return message;
+	return NULL;
+}
+
+static void take_answer(const struct netlink_batch *batch, const struct nlmsghdr *message,
+			struct outcome *outcome, struct netlink_error *error)
+{
+	const struct nlmsghdr *refused;
+
 	if (message->nlmsg_type != NLMSG_ERROR)
 		return;
-	if (!error->code)
-		netlink_take_error(message, error);
+	if (!error->code && !netlink_take_error(message, error) && error->offset) {
+		refused = find_message(batch, message->nlmsg_seq);
+		if (refused && error->offset < refused->nlmsg_len)
+			element_blame(refused, error->offset, error);
+	}
 	outcome->is_acked |= message->nlmsg_seq == outcome->last;
 }
 
-static void read_answers(struct netlink *netlink, struct outcome *outcome,
-			 struct netlink_error *error)
+static void read_answers(struct netlink *netlink, const struct netlink_batch *batch,
+			 struct outcome *outcome, struct netlink_error *error)
 {
 	int fd = mnl_socket_get_fd(netlink->socket);
 
@@ -142,7 +160,7 @@ static void read_answers(struct netlink *netlink, struct outcome *outcome,
 			failures++;
 		}
 		for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
-			take_answer(message, outcome, error);
+			take_answer(batch, message, outcome, error);
 	}
 }
 
@@ -160,7 +178,7 @@ static bool send_once(struct netlink *netlink, struct netlink_batch *batch,
 		netlink_set_error(error, errno);
 		return true;
 	}
-	read_answers(netlink, &outcome, error);
+	read_answers(netlink, batch, &outcome, error);
 	if (error->code || outcome.is_acked || (!batch->messages && !outcome.is_lost))
 		return true;
 	netlink_set_error(error, ENOBUFS);

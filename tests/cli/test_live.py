@@ -168,6 +168,67 @@ for _what, (_command, _words) in OTHERS.items():
 	taken(_what, _command, _words)
 
 
+BESIDE = {
+	"a rule among the priorities": "rule add priority 10001 from 10.77.0.0/16 lookup 53",
+	"a rule that waits for others' marks": "rule add priority 10000 fwmark 0x80000/0xff0000 lookup 53",
+	"a route to elsewhere in the table": "route add 203.0.113.0/24 dev lo table 100",
+}
+# With SEED's numbers: what packets or the kernel would take for the policy's own.
+NEVER = {
+	"a rule for the same mark": "rule add priority 10001 fwmark 0x64 lookup 53",
+	"a route in the place of the policy's": "route add local default dev lo table 100",
+	"an nft table of its name": None,
+}
+
+
+def beside(what, command):
+	@live(f"--beside: {what}: refused without, warned of with it; it stands through apply, update and remove")
+	def _(shop, host):
+		shop.write("policy.yaml", SEED)
+		host.must("ip", *command.split())
+		before = host.state()
+		problems = expect(host.tpc("apply", "policy.yaml"), 3, None, ["[number-conflict]", "--beside"])
+		problems += expect(host.tpc("plan", "policy.yaml", "--beside"), 5)
+		problems += differs(before, host.state(), "refused, and planned:")
+		problems += expect(host.tpc("apply", "policy.yaml", "--beside"), 0, "applied", "warning: ")
+		problems += expect(host.tpc("apply", "policy.yaml", "--beside"), 0, "nothing to change")
+		shop.write("policy.yaml", SEED.replace("203.0.113.0/24", "203.0.113.0/25"))
+		problems += expect(host.tpc("apply", "policy.yaml", "--beside"), 0, "applied")
+		problems += expect(host.tpc("remove"), 0, "removed")
+		return problems + differs(before, host.state(), "after remove:")
+
+
+for _what, _command in BESIDE.items():
+	beside(_what, _command)
+
+
+def never(what, command):
+	@live(f"--beside: {what}: refused all the same")
+	def _(shop, host):
+		shop.write("policy.yaml", SEED)
+		host.must("ip", *command.split()) if command else host.must("nft", "add table inet tpc { chain c { }; }")
+		before = host.state()
+		problems = expect(host.tpc("apply", "policy.yaml", "--beside"), 3, None, "nothing changed")
+		return problems + differs(before, host.state(), "the refused apply:")
+
+
+for _what, _command in NEVER.items():
+	never(_what, _command)
+
+
+@live("--beside: another policy of ours with the same numbers is refused all the same")
+def never_ours(shop, host):
+	shop.write("a.yaml", SEED.replace("version: 1", "version: 1\nname: a"))
+	shop.write("b.yaml", SEED.replace("version: 1", "version: 1\nname: b"))
+	problems = expect(host.tpc("apply", "a.yaml"), 0)
+	before = host.state()
+	done = host.tpc("apply", "b.yaml", "--beside")
+	problems += expect(done, 3, None, ["[number-conflict]", "taken by the policy a", "nothing changed"])
+	if "--beside" in done.err:
+		problems.append(f"--beside is offered where it does not help: {done.err}")
+	return problems + differs(before, host.state(), "the refused apply:")
+
+
 @live("others' rules beside the policy's are no conflict, and stand through apply and remove")
 def neighbours(shop, host):
 	shop.write("policy.yaml", SEED)

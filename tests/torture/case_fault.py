@@ -5,7 +5,7 @@ back what it did. It says success only for the new state, "nothing changed" only
 
 import errno
 
-from policy import kernel
+from policy import Policy, kernel
 from suite import case, same
 from torture import (by_length, crossed, crossed_in_place, faulty, fresh, network, note, unlike,
                      ways)
@@ -131,6 +131,44 @@ def _link():
             note(f"a link gone at each of {len(numbers(sent))} messages: applied {applied} times")
 
 
+WALL = """version: 1
+sets: {x: [203.0.113.0/24, 198.51.100.7, "2001:db8:113::/48"]}
+rules: [{to: x, then: drop}]
+"""
+MEDDLING = {  # what somebody does to a set at that moment -> what the program says of it
+    "nft add element inet tpc x_v4 '{ 10.0.0.0/9 }'":
+        ("x_v4: 10.1.0.0-10.2.255.255: somebody else has put it, or a part of it, in",),
+    "nft flush set inet tpc x_v4": ("x_v4: 198.51.100.7: somebody else has taken it out",),
+}
+
+
+def _element(command, words):
+    @case(f"fault: `{command}` between the look and the change: set and element are named")
+    def _():
+        with network() as net:
+            one = Policy(net, WALL)
+            two = Policy(net, WALL.replace("198.51.100.7", "10.1.0.0-10.2.255.255"))
+            one.up()
+            _, sent, _ = faulty(net, "apply", str(two.path))
+            said = []
+            for number in range(1, sent + 1):
+                one.down().up()
+                done, _, _ = faulty(net, "apply", str(two.path), at=number, how="command",
+                                    command=command)
+                assert done.returncode in (0, 3), f"at message {number}: {done.stderr}"
+                if done.returncode:
+                    said.append(done.stderr)
+                two.up()
+                state = kernel(net.router)
+            assert said, "never refused"
+            for word in words:
+                assert any(word in text for text in said), f"no {word!r} in {said}"
+            two.down().up()
+            unlike(state, net.router, "the last one, applied again after the meddling, and fresh")
+
+
+for _command, _words in MEDDLING.items():
+    _element(_command, _words)
 for _name in PAIRS:
     for _how in HOWS:
         _errors(_name, _how)
