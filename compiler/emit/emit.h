@@ -43,10 +43,12 @@ bool emit_nft_leads_to(const struct ir *ir, const bool *wanted, const char *chai
  * Pieces of the nft file, for the live engine. Names of sets are ir_set.name.
  * fill: the table and the sets with i's bit set in `wanted` (NULL: all), created and filled; no
  * rules. flip: every chain declared, all rules flushed and written anew, in one transaction; sets
- * must be there.
+ * must be there. first: the same where the table has no rules yet, and refused where it has; what
+ * names a chain twice or flushes makes the kernel wait until no packet can be in the old rules.
  */
 void emit_nft_fill(const struct ir *ir, const bool *wanted, struct buf *out);
 void emit_nft_flip(const struct emit_job *job, struct buf *out);
+void emit_nft_first(const struct emit_job *job, struct buf *out);
 /* One rule of the ir, indented by two tabs, without the comment above it. */
 void emit_nft_put_rule(const struct ir_rule *rule, struct buf *out);
 /* How many rules of nft, each on a line of its own, a rule of the ir becomes: a jump ends one. */

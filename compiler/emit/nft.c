@@ -83,20 +83,30 @@ void emit_nft_fill(const struct ir *ir, const bool *wanted, struct buf *out)
 			elements_fill(&ir->sets[i], ir->table, out);
 }
 
-static void declare_chain(const struct ir_chain *chain, struct buf *out)
+static void put_hook(const struct ir_chain *chain, struct buf *out)
 {
-	buf_printf(out, "\tchain %s {\n", chain->name);
 	if (chain->hook != IR_HOOK_NONE)
 		buf_printf(out, "\t\ttype %s hook %s priority %d; policy accept;\n",
 			   type_name(chain->type), hook_name(chain->hook), chain->priority);
+}
+
+static void declare_chain(const struct ir_chain *chain, struct buf *out)
+{
+	buf_printf(out, "\tchain %s {\n", chain->name);
+	put_hook(chain, out);
 	buf_puts(out, "\t}\n");
+}
+
+static void declare_counters(const struct ir *ir, struct buf *out)
+{
+	for (size_t i = 0; i < ir->counter_count; i++)
+		buf_printf(out, "\tcounter %s {\n\t}\n", ir->counters[i]);
 }
 
 static void declare_rest(const struct ir *ir, struct buf *out)
 {
 	buf_printf(out, "table inet %s {\n", ir->table);
-	for (size_t i = 0; i < ir->counter_count; i++)
-		buf_printf(out, "\tcounter %s {\n\t}\n", ir->counters[i]);
+	declare_counters(ir, out);
 	buf_puts(out, "\tchain " ABOUT_CHAIN " {\n\t}\n");
 	for (size_t i = 0; i < ir->chain_count; i++)
 		declare_chain(&ir->chains[i], out);
@@ -173,7 +183,7 @@ void emit_nft_put_rule(const struct ir_rule *rule, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-static void put_chain(const struct ir_chain *chain, struct buf *out)
+static void put_chain(const struct ir_chain *chain, bool is_first, struct buf *out)
 {
 	if (chain->remark) {
 		buf_puts(out, "\t# ");
@@ -181,6 +191,8 @@ static void put_chain(const struct ir_chain *chain, struct buf *out)
 		buf_putc(out, '\n');
 	}
 	buf_printf(out, "\tchain %s {\n", chain->name);
+	if (is_first)
+		put_hook(chain, out);
 	for (size_t i = 0; i < chain->rule_count; i++) {
 		put_rule_comment(&chain->rules[i], i ? &chain->rules[i - 1] : NULL, out);
 		emit_nft_put_rule(&chain->rules[i], out);
@@ -204,8 +216,36 @@ void emit_nft_flip(const struct emit_job *job, struct buf *out)
 		if (ir->chains[i].rule_count == 0)
 			continue;
 		buf_putc(out, '\n');
-		put_chain(&ir->chains[i], out);
+		put_chain(&ir->chains[i], false, out);
 	}
+	buf_puts(out, "}\n");
+}
+
+/* That it is created says that it was not there. */
+static void create_about(const struct ir *ir, struct buf *out)
+{
+	struct buf rules = { 0 };
+
+	buf_printf(out, "add table inet %s\ncreate chain inet %s " ABOUT_CHAIN "\n", ir->table,
+		   ir->table);
+	about_put(ir, &rules);
+	for (const char *rule = buf_text(&rules); *rule; rule = strchrnul(rule, '\n') + 1) {
+		rule += strspn(rule, "\t");
+		buf_printf(out, "add rule inet %s " ABOUT_CHAIN " %.*s\n", ir->table,
+			   (int)strcspn(rule, "\n"), rule);
+	}
+	buf_free(&rules);
+}
+
+void emit_nft_first(const struct emit_job *job, struct buf *out)
+{
+	const struct ir *ir = job->ir;
+
+	create_about(ir, out);
+	buf_printf(out, "table inet %s {\n", ir->table);
+	declare_counters(ir, out);
+	for (size_t i = 0; i < ir->chain_count; i++)
+		put_chain(&ir->chains[i], true, out);
 	buf_puts(out, "}\n");
 }
 

@@ -356,6 +356,8 @@ static enum apply_outcome decide(struct apply *apply)
 {
 	if (!look(apply) || !is_possible(apply))
 		return APPLY_REFUSED;
+	if (!apply->observed.table.exists)
+		loader_open(&apply->loader);
 	diff_make(apply->arena, apply->ir, &apply->observed, read_applied(apply), &apply->diff);
 	apply_find_settings(apply);
 	apply_find_covers(apply);

@@ -65,7 +65,10 @@ static void put_flip(struct apply *apply, struct buf *out)
 		buf_printf(out, "flush table inet %s\n", table);
 	for (size_t i = 0; i < apply->diff.old_chain_count; i++)
 		buf_printf(out, "delete chain inet %s %s\n", table, apply->diff.old_chains[i]);
-	emit_nft_flip(&job, out);
+	if (apply->observed.table.exists)
+		emit_nft_flip(&job, out);
+	else
+		emit_nft_first(&job, out);
 }
 
 static const char *word_of(const struct apply *apply, const char *set)

@@ -88,7 +88,6 @@ static const char *find_line(struct arena *arena, const struct ir *ir, const cha
 {
 	const struct ir_chain *chain = NULL;
 	const char *words = "";
-	bool is_rules = false;
 	size_t next = 0;
 
 	*rule = NULL;
@@ -97,9 +96,8 @@ static const char *find_line(struct arena *arena, const struct ir *ir, const cha
 
 		words = next_line(arena, &text);
 		*rule = NULL;
-		is_rules |= strncmp(words, "flush table ", 12) == 0;
 		if (sscanf(words, "\tchain %127s {", name) == 1) {
-			chain = is_rules ? ir_chain_find(ir, name) : NULL;
+			chain = ir_chain_find(ir, name);
 			next = 0;
 		} else if (chain && is_rule(words)) {
 			*rule = rule_of_line(chain, next++);

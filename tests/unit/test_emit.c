@@ -196,6 +196,29 @@ static void test_nft(void **state)
 	arena_free(arena);
 }
 
+/* Where there is no table yet: nothing is flushed, and no chain is named twice. */
+static void test_nft_first(void **state)
+{
+	struct arena *arena = arena_new();
+	struct ir *ir = make_ir(arena);
+	struct emit_job job = { ir, "policy.yaml", "policy" };
+	struct buf first = { 0 };
+	const char *chain;
+
+	(void)state;
+	emit_nft_first(&job, &first);
+	assert_holds(&first, "add table inet tpc\ncreate chain inet tpc about\n"
+			     "add rule inet tpc about return comment \"tpc ");
+	assert_holds(&first, "\t\ttype filter hook prerouting priority -150; policy accept;\n");
+	assert_null(strstr(buf_text(&first), "flush"));
+	assert_null(strstr(buf_text(&first), "\tchain about"));
+	chain = strstr(buf_text(&first), "\tchain proxy_p {");
+	assert_non_null(chain);
+	assert_null(strstr(chain + 1, "\tchain proxy_p {"));
+	buf_free(&first);
+	arena_free(arena);
+}
+
 static void test_nft_halves(void **state)
 {
 	struct arena *arena = arena_new();
@@ -470,12 +493,19 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nft),          cmocka_unit_test(test_nft_halves),
-		cmocka_unit_test(test_long_set),     cmocka_unit_test(test_empty_set_is_flushed),
-		cmocka_unit_test(test_port_set),     cmocka_unit_test(test_statements),
-		cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_batches),
-		cmocka_unit_test(test_routes),       cmocka_unit_test(test_script),
-		cmocka_unit_test(test_about),        cmocka_unit_test(test_about_refuses),
+		cmocka_unit_test(test_nft),
+		cmocka_unit_test(test_nft_first),
+		cmocka_unit_test(test_nft_halves),
+		cmocka_unit_test(test_long_set),
+		cmocka_unit_test(test_empty_set_is_flushed),
+		cmocka_unit_test(test_port_set),
+		cmocka_unit_test(test_statements),
+		cmocka_unit_test(test_hostile_text),
+		cmocka_unit_test(test_batches),
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_script),
+		cmocka_unit_test(test_about),
+		cmocka_unit_test(test_about_refuses),
 		cmocka_unit_test(test_json),
 	};
 
