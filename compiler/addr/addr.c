@@ -121,35 +121,35 @@ static char *addr_put_ipv6(char *out, addr_bits bits)
 }
 
 /* Writes the text and a NUL; returns the place of the NUL. */
-static char *addr_put(char *out, struct addr addr)
+static char *addr_put(char *out, enum addr_family family, addr_bits bits)
 {
-	out = addr.family == ADDR_IPV4 ? addr_put_ipv4(out, (uint32_t)addr.bits)
-				       : addr_put_ipv6(out, addr.bits);
+	out = family == ADDR_IPV4 ? addr_put_ipv4(out, (uint32_t)bits) : addr_put_ipv6(out, bits);
 	*out = '\0';
 	return out;
 }
 
 /* Behind the address, "/length" unless the prefix is one address. */
-static char *addr_put_prefix(char *out, struct addr_prefix prefix)
+static char *addr_put_prefix(char *out, enum addr_family family, addr_bits bits,
+			     unsigned int length)
 {
-	out = addr_put(out, prefix.addr);
-	if (prefix.length == addr_width(prefix.addr.family))
+	out = addr_put(out, family, bits);
+	if (length == addr_width(family))
 		return out;
 	*out++ = '/';
-	out = addr_put_number(out, prefix.length);
+	out = addr_put_number(out, length);
 	*out = '\0';
 	return out;
 }
 
 const char *addr_format(struct addr addr, char out[ADDR_TEXT])
 {
-	addr_put(out, addr);
+	addr_put(out, addr.family, addr.bits);
 	return out;
 }
 
 const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT])
 {
-	addr_put_prefix(out, prefix);
+	addr_put_prefix(out, prefix.addr.family, prefix.addr.bits, prefix.length);
 	return out;
 }
 
@@ -188,34 +188,41 @@ addr_bits addr_host_bits(enum addr_family family, unsigned int length)
 	return addr_ones(addr_width(family) - length);
 }
 
+/* False, or the prefix's length. */
+static bool addr_find_length(enum addr_family family, addr_bits first, addr_bits last,
+			     unsigned int *length)
+{
+	addr_bits host = first ^ last;
+
+	/* Ones at the low end and nothing else, where the first address has zeros. */
+	*length = addr_width(family) - addr_bit_length(host);
+	return !(host & (host + 1)) && !(first & host);
+}
+
 bool addr_interval_is_prefix(enum addr_family family, struct interval interval,
 			     struct addr_prefix *out)
 {
-	addr_bits host = interval.first ^ interval.last;
+	unsigned int length;
 
-	/* Ones at the low end and nothing else, where the first address has zeros. */
-	if ((host & (host + 1)) || (interval.first & host))
+	if (!addr_find_length(family, interval.first, interval.last, &length))
 		return false;
-	*out = (struct addr_prefix){
-		.addr = { family, interval.first },
-		.length = addr_width(family) - addr_bit_length(host),
-	};
+	*out = (struct addr_prefix){ .addr = { family, interval.first }, .length = length };
 	return true;
 }
 
 void addr_put_interval(struct buf *buf, enum addr_family family, struct interval interval)
 {
-	char *text = buf_room(buf, 2 * ADDR_TEXT), *end;
-	struct addr_prefix prefix;
+	char *out = buf_room(buf, 2 * ADDR_TEXT);
+	unsigned int length;
 
-	if (addr_interval_is_prefix(family, interval, &prefix)) {
-		end = addr_put_prefix(text, prefix);
+	if (addr_find_length(family, interval.first, interval.last, &length)) {
+		out = addr_put_prefix(out, family, interval.first, length);
 	} else {
-		end = addr_put(text, (struct addr){ family, interval.first });
-		*end++ = '-';
-		end = addr_put(end, (struct addr){ family, interval.last });
+		out = addr_put(out, family, interval.first);
+		*out++ = '-';
+		out = addr_put(out, family, interval.last);
 	}
-	buf_end(buf, end);
+	buf_end(buf, out);
 }
 
 struct addr_prefix addr_next_prefix(enum addr_family family, addr_bits *next, addr_bits last)

@@ -457,7 +457,8 @@ struct ir {
 	size_t user_count, group_count;
 	struct ir_cgroup *cgroups; /* each once */
 	size_t cgroup_count;
-	size_t policy_rules, expectation_count; /* as the author wrote them: for messages */
+	size_t policy_rules, policy_sets, expectation_count; /* as the author wrote them: for
+								messages */
 	/* For whoever shows the policy in its author's words; no part of the digest. */
 	struct ir_authored *authored;
 	size_t authored_count;

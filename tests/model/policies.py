@@ -74,7 +74,7 @@ class Maker:
         if draw.chance(0.4):
             self.body["interfaces"]["lan"] = draw.one((["lan0"], ["lan0", "lan1"], "lan*", ["lan0", "wg*"]))
         if draw.chance(0.2):
-            self.body["interfaces"]["wan1"] = draw.one((["wan0", "wan1"], "wan0"))
+            self.body["interfaces"]["edge"] = draw.one((["wan0", "wan1"], "wan0"))
 
     def _items(self, most, names=()):
         """A list for a set: elements, sets before this one, built-in ones, algebra."""
