@@ -193,12 +193,18 @@ def strong(result, ends):
 
 
 def ways(net):
-    """Who answers for each watched address, from the client: the policy as packets see it."""
+    """
+    Who answers for each watched address, from the client: the policy as packets see it. Only who
+    is silent thrice is: a busy machine loses packets.
+    """
     found = {}
 
     def ask(key, address):
-        outcome = probe.ask(net.client, "udp", address, 53)
-        found[key] = outcome.who if outcome.kind == "answer" else outcome.kind
+        for _ in range(3):
+            outcome = probe.ask(net.client, "udp", address, 53, timeout=1.0)
+            found[key] = outcome.who if outcome.kind == "answer" else outcome.kind
+            if outcome.kind != "silence":
+                break
 
     threads = [threading.Thread(target=ask, args=item) for item in WATCHED.items()]
     for thread in threads:
