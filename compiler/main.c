@@ -10,8 +10,8 @@
 	}
 
 static const struct cmd_verb *const verbs[] = {
-	&verb_compile,   &verb_check,   &verb_schema,   &verb_apply,      &verb_status,
-	&verb_remove,    &verb_explain, &verb_plan,     LATER("confirm"), LATER("rollback"),
+	&verb_compile,   &verb_check,   &verb_schema,   &verb_apply,   &verb_status,
+	&verb_remove,    &verb_explain, &verb_plan,     &verb_confirm, &verb_rollback,
 	LATER("doctor"), &verb_graph,   LATER("watch"),
 };
 

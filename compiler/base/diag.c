@@ -63,6 +63,16 @@ bool diag_wants(const struct diag *diag, enum diag_notes notes)
 	return notes <= diag->notes;
 }
 
+void diag_cut_short(struct diag *diag)
+{
+	diag->is_cut_short = true;
+}
+
+bool diag_is_cut_short(const struct diag *diag)
+{
+	return diag->is_cut_short;
+}
+
 /* Where the record goes: what is allowed is kept apart. */
 static void diag_place(struct diag *diag, struct diag_record *record)
 {

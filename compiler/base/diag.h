@@ -52,15 +52,18 @@ void diag_help(struct diag_record *record, const char *format, ...)
 
 size_t diag_error_count(const struct diag *diag);
 size_t diag_warning_count(const struct diag *diag);
+/* Errors ended the work before all was looked at. */
+void diag_cut_short(struct diag *diag);
+bool diag_is_cut_short(const struct diag *diag);
 const char *diag_code_name(enum diag_code code);
 const char *diag_code_about(enum diag_code code);
 enum diag_severity diag_code_severity(enum diag_code code);
 
 /*
- * A comment `# allow: CODE, CODE why not` at the end of a line silences the warnings and notes of
- * these codes whose main place is in that line. diag_read_allows finds them in a file of a policy,
- * before anything is added about it; diag_judge_allows, once all is added, warns of those that
- * silence nothing.
+ * A comment `# allow: CODE, CODE why not` at the end of a line, or `# why; allow: CODE`, silences
+ * the warnings and notes of these codes whose main place is in that line. diag_read_allows finds
+ * them in a file of a policy, before anything is added about it; diag_judge_allows, once all is
+ * added, warns of those that silence nothing.
  */
 void diag_read_allows(struct diag *diag, const struct source *source);
 void diag_judge_allows(struct diag *diag);

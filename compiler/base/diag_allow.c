@@ -66,16 +66,42 @@ static void read_codes(struct diag *diag, const struct source *source, size_t at
 	}
 }
 
-/* A comment whose '#' is at `at`. Returns where its line ends. */
+static bool is_allow_word(const struct source *source, size_t at, size_t end)
+{
+	return end - at > strlen(allow_word) &&
+	       !strncasecmp(source->text + at, allow_word, strlen(allow_word));
+}
+
+/* Does the code of a warning stand there? */
+static bool is_code(const struct source *source, size_t at)
+{
+	size_t begin = at = skip_blanks(source, at);
+
+	while (at < source->size && is_of_code(source->text[at]))
+		at++;
+	return code_named(source->text + begin, at - begin) != DIAG_CODE_COUNT;
+}
+
+/* A comment whose '#' is at `at`. Returns where its line ends. The word stands at its beginning or
+ * behind a semicolon; elsewhere it is one of the reader's, unless a code comes behind it. */
 static size_t read_comment(struct diag *diag, const struct source *source, size_t at)
 {
-	const char *end = memchr(source->text + at, '\n', source->size - at);
-	size_t word = skip_blanks(source, at + 1);
+	const char *newline = memchr(source->text + at, '\n', source->size - at);
+	size_t end = newline ? (size_t)(newline - source->text) : source->size;
+	char before = ';';
 
-	if (source->size - word > strlen(allow_word) &&
-	    !strncmp(source->text + word, allow_word, strlen(allow_word)))
-		read_codes(diag, source, word + strlen(allow_word));
-	return end ? (size_t)(end - source->text) : source->size;
+	for (size_t word = at + 1; word < end; word++) {
+		char last = source->text[word - 1];
+
+		if (is_allow_word(source, word, end) && !isalnum((unsigned char)last) &&
+		    (before == ';' || is_code(source, word + strlen(allow_word)))) {
+			read_codes(diag, source, word + strlen(allow_word));
+			break;
+		}
+		if (!is_blank(source->text[word]))
+			before = source->text[word];
+	}
+	return end;
 }
 
 /* Behind the quote that ends a text in quotes. */
@@ -96,7 +122,8 @@ void diag_read_allows(struct diag *diag, const struct source *source)
 {
 	char before = '\n';
 
-	if (!memmem(source->text, source->size, allow_word, strlen(allow_word)))
+	if (!memmem(source->text, source->size, "llow:", 5) &&
+	    !memmem(source->text, source->size, "LLOW:", 5))
 		return;
 	for (size_t at = 0; at < source->size;) {
 		char c = source->text[at];
@@ -153,6 +180,16 @@ static void judge_unknown(struct diag *diag, const struct diag_allow *allow)
 		diag_help(record, "the code of a warning stands in brackets at its end");
 }
 
+/* Is the comment all there is in its line? */
+static bool stands_alone(const struct diag_allow *allow)
+{
+	size_t at = allow->span.begin;
+
+	while (at && allow->span.source->text[at - 1] != '\n')
+		at--;
+	return allow->span.source->text[skip_blanks(allow->span.source, at)] == '#';
+}
+
 static void judge(struct diag *diag, const struct diag_allow *allow)
 {
 	const char *name;
@@ -169,7 +206,9 @@ static void judge(struct diag *diag, const struct diag_allow *allow)
 	else
 		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
 				   "nothing in this line is warned of as \"%s\"", name),
-			  "remove it, or put it at the end of the line that the warning names");
+			  stands_alone(allow)
+				  ? "it belongs at the end of the next line, if that is the one to allow it in"
+				  : "remove it, or put it at the end of the line that the warning names");
 }
 
 void diag_judge_allows(struct diag *diag)

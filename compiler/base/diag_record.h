@@ -39,7 +39,7 @@ struct diag {
 	struct arena *arena;
 	struct diag_record **records;
 	size_t count, errors, warnings;
-	bool strict;
+	bool strict, is_cut_short;
 	enum diag_notes notes;
 	struct diag_allow *allows;
 	size_t allow_count;

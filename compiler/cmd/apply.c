@@ -4,7 +4,10 @@
  * In goes a policy, out come a few lines of what was done. Errors of the policy end it before the
  * kernel is asked anything; what the host has against it ends it before anything is changed.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -13,13 +16,18 @@
 #include "cmd/verbs.h"
 #include "ir/ir.h"
 #include "live/apply.h"
+#include "live/watchdog.h"
+
+enum { CONFIRM_MOST = 86400 }; /* seconds: a day */
 
 enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_BESIDE, APPLY_LEVEL, APPLY_STRICT };
 
 static const struct cmd_option options[] = {
 	[APPLY_DRY_RUN] = { "dry-run", 'n', NULL, "show what would be done, and change nothing",
 			    NULL, false },
-	[APPLY_CONFIRM] = { "confirm", 0, "SECONDS", "a key of a later version", NULL, true },
+	[APPLY_CONFIRM] = { "confirm", 0, "SECONDS",
+			    "go back by itself unless `tpc confirm` comes in time (1 to 86400)",
+			    NULL, false },
 	[APPLY_BESIDE] = CMD_BESIDE_OPTION,
 	[APPLY_LEVEL] = CMD_LEVEL_OPTION,
 	[APPLY_STRICT] = CMD_STRICT_OPTION,
@@ -57,6 +65,10 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 		   counts->added, counts->removed);
 	buf_printf(out, ",\"nft_rules\":%zu,\"steps\":", counts->nft_rules);
 	show_json(out, job->report, REPORT_STEP);
+	if (counts->waits)
+		buf_printf(out, ",\"confirm_within\":%u", counts->waits);
+	else
+		buf_puts(out, ",\"confirm_within\":null");
 	show_json_end(out, job->report, outcome);
 }
 
@@ -82,6 +94,16 @@ static void put_summary(const struct apply_job *job, const struct apply_counts *
 	show_steps(out, job->report, "sysctl ");
 }
 
+static void put_waiting(const struct apply_job *job, const struct apply_counts *counts,
+			struct buf *out)
+{
+	if (!counts->waits)
+		return;
+	buf_printf(out, "  taken back in %u s unless you run: tpc confirm %s\n", counts->waits,
+		   job->ir->name);
+	buf_printf(out, "  to go back at once: tpc rollback %s\n", job->ir->name);
+}
+
 static void put_text(const struct cmd_call *call, const struct apply_job *job,
 		     enum apply_outcome outcome, const struct apply_counts *counts, struct buf *out)
 {
@@ -96,15 +118,17 @@ static void put_text(const struct cmd_call *call, const struct apply_job *job,
 			show_steps(out, job->report, "");
 		else
 			put_summary(job, counts, out);
+		put_waiting(job, counts, out);
 	}
 }
 
-static void tell_outcome(enum apply_outcome outcome)
+static void tell_outcome(enum apply_outcome outcome, const struct apply_counts *counts)
 {
 	if (outcome == APPLY_REFUSED)
 		cmd_error("nothing changed");
 	else if (outcome == APPLY_IN_DOUBT)
-		cmd_error("the host is half way; run the commands above");
+		cmd_error("the host is half way; run the commands above%s",
+			  counts->waits ? ", or wait: it will go back by itself" : "");
 }
 
 static enum cmd_status show(const struct cmd_call *call, const struct apply_job *job,
@@ -118,7 +142,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 		put_json(job, outcome, counts, &out);
 	} else {
 		show_problems(call, job->report);
-		tell_outcome(outcome);
+		tell_outcome(outcome, counts);
 		if (!call->quiet)
 			put_text(call, job, outcome, counts, &out);
 	}
@@ -128,25 +152,68 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 	return status != CMD_DONE ? status : printed;
 }
 
+/* False: the number is none, or out of range. */
+static bool read_seconds(const struct cmd_call *call, unsigned int *out)
+{
+	const char *text = call->values[APPLY_CONFIRM];
+	unsigned long seconds;
+	char *end;
+
+	if (*text < '0' || *text > '9' || strlen(text) > 5)
+		return false;
+	seconds = strtoul(text, &end, 10);
+	*out = (unsigned int)seconds;
+	return !*end && seconds >= 1 && seconds <= CONFIRM_MOST;
+}
+
+/* Everything that needs memory comes later: the watchdog is a copy of this process as it is now. */
+static enum cmd_status guard(const struct cmd_call *call, struct watchdog *watchdog)
+{
+	unsigned int seconds;
+
+	if (!read_seconds(call, &seconds))
+		return cmd_usage_error(call->verb,
+				       "--confirm wants a number of seconds from 1 to %d, not \"%s\"",
+				       CONFIRM_MOST, call->values[APPLY_CONFIRM]);
+	if (watchdog_start(watchdog, seconds))
+		return CMD_DONE;
+	cmd_error("nobody could take it back in time: %s; nothing changed", strerror(errno));
+	return CMD_SYSTEM_REFUSED;
+}
+
+static enum cmd_status apply(struct cmd_call *call, struct apply_job *job)
+{
+	struct apply_counts counts;
+	enum apply_outcome outcome;
+
+	job->ir = cmd_compile_policy(call, job->policy);
+	if (!job->ir)
+		return CMD_POLICY_WRONG;
+	job->ir = cmd_optimise(call, job->ir, APPLY_LEVEL);
+	job->diag = diag_new(call->arena);
+	outcome = apply_policy(job, &counts);
+	return show(call, job, outcome, &counts);
+}
+
 static enum cmd_status run(struct cmd_call *call)
 {
 	struct report report = { .arena = call->arena };
 	struct apply_job job = { .arena = call->arena, .report = &report, .policy = call->args[0] };
-	struct apply_counts counts;
-	enum apply_outcome outcome;
+	struct watchdog watchdog = { 0 };
+	enum cmd_status status;
 
-	if (cmd_given(call, APPLY_CONFIRM))
-		return cmd_usage_error(call->verb, "--confirm is not there yet");
 	call->strict = cmd_given(call, APPLY_STRICT);
-	job.ir = cmd_compile_policy(call, job.policy);
-	if (!job.ir)
-		return CMD_POLICY_WRONG;
-	job.ir = cmd_optimise(call, job.ir, APPLY_LEVEL);
-	job.diag = diag_new(call->arena);
 	job.dry_run = cmd_given(call, APPLY_DRY_RUN);
 	job.beside = cmd_given(call, APPLY_BESIDE);
-	outcome = apply_policy(&job, &counts);
-	return show(call, &job, outcome, &counts);
+	if (cmd_given(call, APPLY_CONFIRM)) {
+		status = guard(call, &watchdog);
+		if (status != CMD_DONE)
+			return status;
+		job.watchdog = &watchdog;
+	}
+	status = apply(call, &job);
+	watchdog_dismiss(&watchdog);
+	return status;
 }
 
 const struct cmd_verb verb_apply = {
@@ -156,7 +223,8 @@ const struct cmd_verb verb_apply = {
 	.detail =
 		"Routes and ip rules come first, then sets, then all nft rules at once, and only then what is old goes: a packet\n"
 		"meets the old policy or the new one. Nothing changes when nothing changed, and what is not the policy's own is\n"
-		"never touched. Needs CAP_NET_ADMIN.",
+		"never touched. With --confirm the policy before comes back by itself when nobody says `tpc confirm` in time: also when\n"
+		"the session is cut off, the terminal closed, or this command killed half way. Needs CAP_NET_ADMIN.",
 	.least_args = 1,
 	.most_args = 1,
 	.options = options,

@@ -7,10 +7,12 @@
  * object a line.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/diag.h"
 #include "cmd/verbs.h"
 #include "ir/ir.h"
 #include "lang/lang.h"
@@ -34,7 +36,7 @@ static void put_text(const char *name, const struct ir *ir, const struct diag *d
 	buf_printf(out, "%s: ok (", name);
 	put_count(ir->policy_rules, "rule", out);
 	buf_puts(out, ", ");
-	put_count(ir->set_count, "set", out);
+	put_count(ir->policy_sets, "set", out);
 	buf_puts(out, ", ");
 	put_count(ir->expectation_count, "expectation", out);
 	buf_puts(out, "; ");
@@ -54,7 +56,7 @@ static void put_json(const char *name, const struct ir *ir, const struct diag *d
 		   diag_error_count(diag), diag_warning_count(diag));
 	if (ir)
 		buf_printf(out, ", \"rules\": %zu, \"sets\": %zu, \"expectations\": %zu",
-			   ir->policy_rules, ir->set_count, ir->expectation_count);
+			   ir->policy_rules, ir->policy_sets, ir->expectation_count);
 	buf_puts(out, ", \"silenced\": ");
 	diag_put_silenced(diag, out, true);
 	buf_puts(out, "}\n");
@@ -73,6 +75,9 @@ static enum cmd_status show(const struct cmd_call *call, const char *name, const
 		cmd_show_diag(call, diag);
 		if (ir && !call->quiet)
 			put_text(name, ir, diag, &out);
+		else if (!call->quiet && diag_is_cut_short(diag))
+			fprintf(stderr, "%s: errors come first: mend them, and more may be found\n",
+				name);
 	}
 	status = cmd_print(&out);
 	buf_free(&out);

@@ -170,7 +170,8 @@ static void put_text_summary(const struct cmd_call *call, const struct plan *pla
 		buf_printf(out, "%s%s", i ? ", " : "",
 			   path_of(call->arena, plan, plan->outputs[i].name));
 	buf_printf(out, ": %zu rule%s, %zu set%s\n", ir->policy_rules,
-		   ir->policy_rules == 1 ? "" : "s", ir->set_count, ir->set_count == 1 ? "" : "s");
+		   ir->policy_rules == 1 ? "" : "s", ir->policy_sets,
+		   ir->policy_sets == 1 ? "" : "s");
 }
 
 static void put_json_summary(const struct cmd_call *call, const struct plan *plan,
@@ -183,7 +184,7 @@ static void put_json_summary(const struct cmd_call *call, const struct plan *pla
 		buf_puts(out, i ? ", " : "");
 		buf_json_string(out, path, strlen(path));
 	}
-	buf_printf(out, "], \"rules\": %zu, \"sets\": %zu}\n", ir->policy_rules, ir->set_count);
+	buf_printf(out, "], \"rules\": %zu, \"sets\": %zu}\n", ir->policy_rules, ir->policy_sets);
 }
 
 static enum cmd_status write_outputs(const struct cmd_call *call, const struct plan *plan,

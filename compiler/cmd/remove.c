@@ -11,8 +11,8 @@
 #include "base/buf.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
+#include "cmd/which.h"
 #include "live/remove.h"
-#include "yaml/decode.h"
 
 static const char *outcome_word(enum apply_outcome outcome)
 {
@@ -82,40 +82,22 @@ static enum cmd_status show(const struct cmd_call *call, const struct report *re
 	return status != CMD_DONE ? status : printed;
 }
 
-static enum cmd_status ask_which(const struct cmd_call *call, const char *const *names,
-				 size_t count)
-{
-	struct buf list = { 0 };
-	enum cmd_status status;
-
-	for (size_t i = 0; i < count; i++)
-		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
-	status = cmd_usage_error(call->verb, "several policies are applied; name one of them: %s",
-				 buf_text(&list));
-	buf_free(&list);
-	return status;
-}
-
 static enum cmd_status run(struct cmd_call *call)
 {
 	struct report report = { .arena = call->arena };
-	const char *name = call->arg_count ? call->args[0] : NULL, **names;
-	size_t count;
+	const char *name;
 
-	if (name && !decode_is_name(name))
-		return cmd_usage_error(call->verb,
-				       "\"%s\" is no policy's name; `tpc status` shows what is applied",
-				       name);
-	if (!name) {
-		if (!remove_candidates(call->arena, &report, &names, &count))
-			return show(call, &report, NULL, APPLY_REFUSED);
-		if (count == 0)
-			return show(call, &report, NULL, APPLY_UNCHANGED);
-		if (count > 1)
-			return ask_which(call, names, count);
-		name = names[0];
+	switch (which_policy(call, &report, &name)) {
+	case WHICH_ONE:
+		return show(call, &report, name, remove_policy(call->arena, &report, name));
+	case WHICH_NONE:
+		return show(call, &report, NULL, APPLY_UNCHANGED);
+	case WHICH_UNKNOWN:
+		return show(call, &report, NULL, APPLY_REFUSED);
+	case WHICH_WRONG:
+		return CMD_USAGE_WRONG;
 	}
-	return show(call, &report, name, remove_policy(call->arena, &report, name));
+	return CMD_USAGE_WRONG;
 }
 
 const struct cmd_verb verb_remove = {

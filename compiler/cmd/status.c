@@ -10,6 +10,7 @@
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "emit/overview.h"
+#include "live/pending.h"
 #include "live/status.h"
 
 enum { STATUS_DRIFT };
@@ -75,6 +76,23 @@ static void put_sets(const struct ruleset_table *table, struct buf *out)
 	}
 }
 
+/* How it came to be what it is, where that was no apply that came to its end. */
+static void put_turns(const struct status_policy *policy, struct buf *out)
+{
+	const struct record *record = policy->record;
+
+	if (policy->pending)
+		buf_printf(out,
+			   "  waits:    %u s more for `tpc confirm %s`, then it is taken back\n",
+			   pending_left(policy->pending), policy->name);
+	if (record->returned && record->is_complete) {
+		buf_puts(out, "  back:     since ");
+		put_since(record->returned, out);
+		buf_puts(out, record->by_watchdog ? ", because a later apply was not confirmed\n"
+						  : ", by a rollback of a later apply\n");
+	}
+}
+
 static void put_lines(const struct report *report, struct buf *out)
 {
 	for (size_t i = 0; i < report->count; i++)
@@ -90,6 +108,7 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 	if (record) {
 		put_since(record->since, out);
 		buf_printf(out, " from %s\n", record->policy);
+		put_turns(policy, out);
 	} else {
 		buf_puts(out, "by hand, or by somebody whose notes cannot be read\n");
 	}
@@ -210,6 +229,21 @@ static void put_json_claim(const struct observed *observed, struct buf *out)
 	buf_puts(out, "],");
 }
 
+static void put_json_turns(const struct status_policy *policy, struct buf *out)
+{
+	const struct record *record = policy->record;
+
+	if (policy->pending)
+		buf_printf(out, "\"confirm_within\":%u,", pending_left(policy->pending));
+	else
+		buf_puts(out, "\"confirm_within\":null,");
+	if (record && record->is_complete && record->returned)
+		buf_printf(out, "\"returned\":%" PRId64 ",\"unconfirmed\":%s,", record->returned,
+			   record->by_watchdog ? "true" : "false");
+	else
+		buf_puts(out, "\"returned\":null,\"unconfirmed\":false,");
+}
+
 static void put_json_policy(const struct status_policy *policy, struct buf *out)
 {
 	const struct ruleset_table *table = &policy->observed.table;
@@ -222,6 +256,7 @@ static void put_json_policy(const struct status_policy *policy, struct buf *out)
 		buf_printf(out, ",\"since\":%" PRId64 ",", policy->record->since);
 	else
 		buf_puts(out, ",\"since\":null,");
+	put_json_turns(policy, out);
 	show_json_text(out, "nft_table", table->exists ? table->name : NULL);
 	buf_printf(out, ",\"nft_rules\":%zu,\"sets\":%zu,", ruleset_rule_count(table),
 		   table->set_count);

@@ -9,10 +9,12 @@
 extern const struct cmd_verb verb_apply;
 extern const struct cmd_verb verb_check;
 extern const struct cmd_verb verb_compile;
+extern const struct cmd_verb verb_confirm;
 extern const struct cmd_verb verb_explain;
 extern const struct cmd_verb verb_graph;
 extern const struct cmd_verb verb_plan;
 extern const struct cmd_verb verb_remove;
+extern const struct cmd_verb verb_rollback;
 extern const struct cmd_verb verb_schema;
 extern const struct cmd_verb verb_status;
 

@@ -89,6 +89,14 @@ void about_put(const struct ir *ir, struct buf *out)
 		about_put_set(&ir->sets[i], &line);
 		put_line(out, buf_text(&line));
 	}
+	for (size_t i = 0; i < ir->kept_count; i++) {
+		const struct ir_kept *kept = &ir->kept[i];
+
+		line.length = 0;
+		buf_printf(&line, "kept=%s name=%s contents=%016" PRIx64, kept->base, kept->name,
+			   kept->contents);
+		put_line(out, buf_text(&line));
+	}
 	buf_free(&line);
 }
 
@@ -139,11 +147,21 @@ static bool parse_set(const char *comment, struct about_line *out)
 	       is_whole(comment, end);
 }
 
+static bool parse_kept(const char *comment, struct about_line *out)
+{
+	int end = 0;
+
+	out->kind = ABOUT_KEPT;
+	return sscanf(comment, "kept=%99s name=%99s contents=%" SCNx64 "%n", out->base, out->name,
+		      &out->digest, &end) == 3 &&
+	       is_whole(comment, end);
+}
+
 bool about_parse(const char *comment, struct about_line *out)
 {
-	static bool (*const parsers[])(const char *,
-				       struct about_line *) = { parse_policy, parse_routing,
-								parse_table, parse_set };
+	static bool (*const parsers[])(const char *, struct about_line *) = {
+		parse_policy, parse_routing, parse_table, parse_set, parse_kept
+	};
 
 	for (size_t i = 0; i < sizeof(parsers) / sizeof(parsers[0]); i++) {
 		memset(out, 0, sizeof(*out));

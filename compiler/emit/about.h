@@ -8,8 +8,8 @@
  *   tpc 1 NAME digest=0123456789abcdef                  the policy, once, first
  *   protocol=116 priority=10000-10005 mask=0x7f000000   its block of the host's numbers, once
  *   table=100                                           a routing table of its own, one line each
- *   set=BASE name=NAME contents=0123456789abcdef        a set and the digest of its elements, one
- * line each
+ *   set=BASE name=NAME contents=0123456789abcdef        a set and the digest of its elements
+ *   kept=BASE name=NAME contents=0123456789abcdef       one that waits, unused, for a rollback
  *
  * Every comment is shorter than nft's limit of 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN) for names
  * that the language allows.
@@ -35,15 +35,17 @@ enum { ABOUT_VERSION = 1 };
 /* Room for any name in a line, NUL included. */
 enum { ABOUT_NAME = 100 };
 
-enum about_kind { ABOUT_POLICY, ABOUT_ROUTING, ABOUT_TABLE, ABOUT_SET };
+enum about_kind { ABOUT_POLICY, ABOUT_ROUTING, ABOUT_TABLE, ABOUT_SET, ABOUT_KEPT };
 
 struct about_line {
 	enum about_kind kind;
 	uint64_t handle;       /* of the rule in the kernel that it was read from */
 	unsigned int version;  /* ABOUT_POLICY */
-	char name[ABOUT_NAME]; /* ABOUT_POLICY: the policy's; ABOUT_SET: the set's in nft */
-	char base[ABOUT_NAME]; /* ABOUT_SET */
-	uint64_t digest;       /* ABOUT_POLICY, ABOUT_SET */
+	char name[ABOUT_NAME]; /* ABOUT_POLICY: the policy's; ABOUT_SET, ABOUT_KEPT: the set's in
+				* nft
+				*/
+	char base[ABOUT_NAME]; /* ABOUT_SET, ABOUT_KEPT */
+	uint64_t digest;       /* ABOUT_POLICY, ABOUT_SET, ABOUT_KEPT */
 	uint32_t protocol, priority_first, priority_last, mask; /* ABOUT_ROUTING */
 	uint32_t table;                                         /* ABOUT_TABLE */
 };

@@ -60,7 +60,7 @@ void elements_declare(const struct ir_set *set, struct buf *out)
 		declare_map(set, out);
 		return;
 	}
-	if (set->dynamic) {
+	if (set->dynamic && set->origin.source) {
 		buf_puts(out, "\t# ");
 		text_put_place(out, set->origin);
 		buf_puts(out, " filled at run time: what it holds stays\n");

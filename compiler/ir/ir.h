@@ -428,6 +428,12 @@ struct ir_authored {
 	bool count;
 };
 
+/* A set in the kernel that no rule uses: it waits for a rollback. */
+struct ir_kept {
+	const char *base, *name;
+	uint64_t contents; /* their digest */
+};
+
 struct ir {
 	uint64_t digest;    /* ir_digest's, kept in the kernel beside the rules */
 	const char *name;   /* the policy's */
@@ -457,7 +463,10 @@ struct ir {
 	size_t user_count, group_count;
 	struct ir_cgroup *cgroups; /* each once */
 	size_t cgroup_count;
-	size_t policy_rules, expectation_count; /* as the author wrote them: for messages */
+	struct ir_kept *kept; /* while a confirmation is waited for; no part of the digest */
+	size_t kept_count;
+	size_t policy_rules, policy_sets, expectation_count; /* as the author wrote them: for
+								messages */
 	/* For whoever shows the policy in its author's words; no part of the digest. */
 	struct ir_authored *authored;
 	size_t authored_count;

@@ -19,8 +19,8 @@ static bool is_better(const struct ir_route *a, const struct ir_route *b)
 	       (a->to.length == b->to.length && a->metric < b->metric);
 }
 
-static const struct ir_route *find_route(const struct ir *ir, enum addr_family family,
-					 uint32_t table, addr_bits to)
+const struct ir_route *lookup_in_table(const struct ir *ir, enum addr_family family, uint32_t table,
+				       addr_bits to)
 {
 	const struct ir_route *best = NULL;
 
@@ -50,7 +50,7 @@ struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_
 			continue;
 		}
 		if (rule->action == IR_RULE_LOOKUP && rule->table != IR_TABLE_MAIN)
-			found.route = find_route(ir, family, rule->table, to);
+			found.route = lookup_in_table(ir, family, rule->table, to);
 		if (rule->action == IR_RULE_LOOKUP && rule->table != IR_TABLE_MAIN && !found.route)
 			continue;
 		found.rule = rule;

@@ -201,23 +201,6 @@ static void warn_of_source(struct diag *diag, const struct ast_rule *rule,
 		  "add `masquerade: true` to the table, unless the other end knows that address");
 }
 
-/* What this host sends to networks it is connected to, too: nothing in the rule or the table
- * excepts it. */
-static void warn_of_lan(struct diag *diag, const struct ast_rule *rule,
-			const struct ast_table *table)
-{
-	struct diag_record *record;
-
-	if (!(rule->scopes & SCOPE_LOCAL) || rule->condition_count || table->prefer_main)
-		return;
-	record = diag_add(diag, DIAG_lan_included, rule->then->name_span,
-			  "this takes what the host sends to its own networks too");
-	diag_also(record, table->span, "the table \"%s\" does not except them", table->name);
-	diag_help(record,
-		  "add `prefer_main: true` to the table, or a rule `{scope: local, to: private, then: "
-		  "direct}` before this one");
-}
-
 static bool leaves_here(struct diag *diag, const struct ast_rule *rule)
 {
 	return rule->specials != SPECIAL_LOCAL ||
@@ -236,7 +219,6 @@ static bool is_table(struct diag *diag, struct ast_policy *policy, const struct 
 	if (!table)
 		return false;
 	warn_of_source(diag, rule, table);
-	warn_of_lan(diag, rule, table);
 	return true;
 }
 

@@ -49,8 +49,10 @@ struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path
 	struct ast_policy *policy;
 	struct ir *ir = lower(arena, diag, path, &policy);
 
-	if (!ir)
+	if (!ir) {
+		diag_cut_short(diag);
 		return NULL;
+	}
 	expect_check(arena, diag, policy, ir);
 	prove_policy(arena, diag, policy, ir);
 	diag_judge_allows(diag);

@@ -120,23 +120,6 @@ static void describe(struct lower *lower)
 	describe_senders(lower);
 }
 
-/* ---- surprises ---- */
-
-static void warn_of_ipv6(struct lower *lower)
-{
-	struct diag_record *record;
-
-	if (lower->policy->settings.ipv6 != IPV6_ON || !lower->captures[ADDR_IPV4] ||
-	    lower->captures[ADDR_IPV6])
-		return;
-	record =
-		diag_add(lower->diag, DIAG_ipv6_uncovered, lower->first_capture,
-			 "this policy is about IPv4 alone: IPv6 to the same services goes its usual way");
-	diag_help(record,
-		  "name IPv6 destinations too, or say what is meant: `settings: {ipv6: block}` refuses IPv6, "
-		  "`settings: {ipv6: off}` leaves it alone");
-}
-
 /* ---- the whole ---- */
 
 static struct ir *new_ir(struct arena *arena, const struct ast_policy *policy)
@@ -170,9 +153,9 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 		return NULL;
 	describe(&lower);
 	lower_authored(&lower);
-	warn_of_ipv6(&lower);
 	lower_finish(&lower);
 	lower.ir->policy_rules = policy->rule_count;
+	lower.ir->policy_sets = policy->set_count;
 	lower.ir->expectation_count = policy->expectation_count;
 	lower.ir->digest = ir_digest(lower.ir);
 	return lower.ir;

@@ -103,12 +103,9 @@ struct lower {
 	size_t way_count;
 	struct lower_value *values;
 	size_t value_count;
-	bool keeps[2];  /* some rule of this scope (forward, local) could change its mind */
-	bool mortal[2]; /* the first one stands before all others */
-	bool errors;    /* ICMP errors find their way without state */
-	bool captures[ADDR_FAMILIES]; /* some rule does something else than direct with this family
-				       */
-	struct span first_capture;
+	bool keeps[2];    /* some rule of this scope (forward, local) could change its mind */
+	bool mortal[2];   /* the first one stands before all others */
+	bool errors;      /* ICMP errors find their way without state */
 	struct span rule; /* of the author's, that is being lowered */
 	bool failed;
 };

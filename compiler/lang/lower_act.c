@@ -236,9 +236,6 @@ void lower_note_use(struct lower *lower, const struct lower_walk *walk, const st
 
 	if (then->action == THEN_DIRECT || then->action == THEN_CONTINUE)
 		return;
-	if (!lower->first_capture.source)
-		lower->first_capture = rule->span;
-	lower->captures[family] = true;
 	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++) {
 		struct lower_class *way = lower_table_class(lower, then->targets[i].name);
 

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "lang/check.h"
+#include "lang/known.h"
 #include "lang/lower.h"
 #include "lang/lower_uplink.h"
 
@@ -160,20 +161,42 @@ struct numbers {
 	struct lower *lower;
 	struct givens marks, tables;
 	uint32_t next_mark, next_table;
+	/* Once there are no others, those are given out that other programs are known to use. */
+	bool known_marks, known_tables;
 };
+
+/* A program that looks for any of its bits leaves none that are better than others. */
+static bool is_known_mark(uint32_t value, uint32_t mask)
+{
+	size_t count;
+	const struct known_mark *marks = known_marks(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (marks[i].value && known_takes(&marks[i], value, mask))
+			return true;
+	return false;
+}
+
+static bool is_free_mark(const struct numbers *numbers, uint32_t value, uint32_t mask)
+{
+	for (size_t i = 0; i < numbers->marks.count; i++)
+		if (overlaps(value, mask, &numbers->marks.items[i]))
+			return false;
+	return is_known_mark(value, mask) == numbers->known_marks;
+}
 
 static uint32_t next_mark(struct numbers *numbers, struct span span)
 {
 	uint32_t mask = (uint32_t)numbers->lower->policy->settings.mark_mask, value;
-	bool taken = true;
 
-	while (taken && (value = lower_mask_value(mask, ++numbers->next_mark))) {
-		taken = false;
-		for (size_t i = 0; i < numbers->marks.count; i++)
-			taken |= overlaps(value, mask, &numbers->marks.items[i]);
+	while ((value = lower_mask_value(mask, ++numbers->next_mark)))
+		if (is_free_mark(numbers, value, mask))
+			return value;
+	if (!numbers->known_marks) {
+		numbers->known_marks = true;
+		numbers->next_mark = 0;
+		return next_mark(numbers, span);
 	}
-	if (value)
-		return value;
 	if (!numbers->lower->failed)
 		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span,
 				   "there is no mark left in 0x%08x", mask),
@@ -182,18 +205,28 @@ static uint32_t next_mark(struct numbers *numbers, struct span span)
 	return mask;
 }
 
+static bool is_free_table(const struct numbers *numbers, uint32_t id)
+{
+	for (size_t i = 0; i < numbers->tables.count; i++)
+		if (numbers->tables.items[i].value == id)
+			return false;
+	return (known_table(id) != NULL) == numbers->known_tables;
+}
+
 static uint32_t next_table(struct numbers *numbers, struct span span)
 {
 	struct ast_settings *settings = &numbers->lower->policy->settings;
 
 	while (numbers->next_table <= settings->table_last) {
 		uint32_t id = numbers->next_table++;
-		bool taken = false;
 
-		for (size_t i = 0; i < numbers->tables.count; i++)
-			taken |= numbers->tables.items[i].value == id;
-		if (!taken)
+		if (is_free_table(numbers, id))
 			return id;
+	}
+	if (!numbers->known_tables) {
+		numbers->known_tables = true;
+		numbers->next_table = settings->table_first;
+		return next_table(numbers, span);
 	}
 	if (!numbers->lower->failed)
 		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span,

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "lang/known.h"
 #include "lang/lower.h"
 #include "lang/lower_uplink.h"
 
@@ -83,13 +84,30 @@ static const struct ast_table *given_priority(const struct lower_class *way)
 	return way->tables[0]->priority ? way->tables[0] : NULL;
 }
 
-/* Moves `first` behind every block of given priorities that the next `count` would run into. */
+/* Behind the last of `count` priorities that another program is known to use, if any are; but not
+ * so far that no room would be left. */
+static uint32_t behind_known(uint32_t first, size_t count)
+{
+	for (size_t i = count; i > 0; i--) {
+		const struct known_range *known = known_priority(first + (uint32_t)i - 1);
+
+		if (known && known->last + count <= PRIORITY_MOST)
+			return known->last + 1;
+	}
+	return first;
+}
+
+/* Moves `first` behind what is known of, and behind every block of given priorities that the next
+ * `count` would run into. */
 static uint32_t free_block(struct lower *lower, uint32_t first, size_t count)
 {
 	bool moved = true;
 
 	while (moved) {
-		moved = false;
+		uint32_t behind = behind_known(first, count);
+
+		moved = behind != first;
+		first = behind;
 		for (size_t i = 0; i < lower->class_count; i++) {
 			const struct ast_table *table = given_priority(lower->classes[i]);
 			size_t length = table ? steps_of(lower, lower->classes[i]).count : 0;

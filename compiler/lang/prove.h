@@ -24,6 +24,10 @@ void prove_order(struct diag *diag, struct ast_policy *policy, const struct prov
 		 size_t row_count, const bool *unreached);
 /* prove_leak.c: tables that let a family go. */
 void prove_leaks(struct diag *diag, const struct prove_row *row);
+/* prove_family.c: IPv6 that goes past rules about IPv4. */
+void prove_families(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+/* prove_lan.c: what the host sends to its own networks, sent away with the rest. */
+void prove_lans(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* prove_tunnel.c: tunnels whose own packets would be sent into them. */
 void prove_tunnels(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		   const struct ir *ir);

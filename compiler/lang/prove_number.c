@@ -2,51 +2,14 @@
  * prove_number: marks, routing tables and priorities of ip rules that other programs are known to
  * use, too.
  *
- * In go the numbers that the author gave and those that were given out, out come warnings that name
- * the programs of known.def. Numbers of this policy that collide with each other are found where
- * they are given out, in lower_class.c and lower_route.c.
+ * In go the numbers that the author gave, out come warnings that name the programs of known.def:
+ * numbers that are given out are none of these where there are others. Numbers of this policy that
+ * collide with each other are found where they are given out, in lower_class.c and lower_route.c.
  */
 #include "base/arena.h"
 #include "base/diag.h"
+#include "lang/known.h"
 #include "lang/prove.h"
-
-struct known_mark {
-	const char *program;
-	uint32_t value, mask;
-};
-
-struct known_range {
-	const char *program;
-	uint32_t first, last;
-};
-
-#define KNOWN_MARK(program, value, mask)
-#define KNOWN_TABLE(program, first, last)
-#define KNOWN_PRIORITY(program, first, last)
-
-#undef KNOWN_MARK
-#define KNOWN_MARK(program, value, mask) { program, value, mask },
-static const struct known_mark marks[] = {
-#include "lang/known.def"
-};
-#undef KNOWN_MARK
-#define KNOWN_MARK(program, value, mask)
-
-#undef KNOWN_TABLE
-#define KNOWN_TABLE(program, first, last) { program, first, last },
-static const struct known_range tables[] = {
-#include "lang/known.def"
-};
-#undef KNOWN_TABLE
-#define KNOWN_TABLE(program, first, last)
-
-#undef KNOWN_PRIORITY
-#define KNOWN_PRIORITY(program, first, last) { program, first, last },
-static const struct known_range priorities[] = {
-#include "lang/known.def"
-};
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct knowing {
 	struct arena *arena;
@@ -63,32 +26,41 @@ static const char *add_program(struct knowing *knowing, const char *list,
 			    known->program, known->mask == UINT32_MAX ? known->value : known->mask);
 }
 
-/* Would the program take a packet with this mark for one of its own? */
-static bool is_taken(uint32_t value, uint32_t mask, const struct known_mark *known)
+/* A mark under a mask of its own is written over all the bits of that mask. */
+static bool is_hit(const struct ast_mark *mark, const struct known_mark *known)
 {
-	if (known->mask & ~mask)
-		return false;
-	return known->value ? (value & known->mask) == known->value : (value & known->mask) != 0;
+	if (mark->mask != UINT32_MAX && known->mask != UINT32_MAX && (mark->mask & known->mask))
+		return true;
+	return known_takes(known, mark->value, mark->mask);
 }
 
 static void judge_mark(struct knowing *knowing, const char *name, const struct ast_mark *mark)
 {
 	const char *list = "", *last = NULL;
 	struct diag_record *record;
+	size_t count;
+	const struct known_mark *marks = known_marks(&count);
 
 	if (!mark->given)
 		return;
-	for (size_t i = 0; i < COUNT(marks); i++) {
-		if (marks[i].program == last || !is_taken(mark->value, mark->mask, &marks[i]))
+	for (size_t i = 0; i < count; i++) {
+		if (marks[i].program == last || !is_hit(mark, &marks[i]))
 			continue;
 		list = add_program(knowing, list, &marks[i]);
 		last = marks[i].program;
 	}
 	if (!*list)
 		return;
-	record = diag_add(knowing->diag, DIAG_known_number, mark->span,
-			  "the mark 0x%08x of \"%s\" means something to other programs, too: %s",
-			  mark->value, name, list);
+	if (mark->mask == UINT32_MAX)
+		record = diag_add(knowing->diag, DIAG_known_number, mark->span,
+				  "the mark 0x%08x of \"%s\" means something to other programs, "
+				  "too: %s",
+				  mark->value, name, list);
+	else
+		record = diag_add(knowing->diag, DIAG_known_number, mark->span,
+				  "the mark of \"%s\" is written over the bits 0x%08x, which other "
+				  "programs use, too: %s",
+				  name, mark->mask, list);
 	diag_help(record,
 		  "leave `mark` out, and one is given out of bits that none of them uses (0x7f000000); where they never "
 		  "run, write # allow: known-number behind it");
@@ -98,10 +70,12 @@ static void judge_mask(struct knowing *knowing, const struct ast_settings *setti
 {
 	const char *list = "", *last = NULL;
 	struct diag_record *record;
+	size_t count;
+	const struct known_mark *marks = known_marks(&count);
 
 	if (!settings->mark_mask_span.source)
 		return;
-	for (size_t i = 0; i < COUNT(marks); i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (marks[i].mask == UINT32_MAX || marks[i].program == last ||
 		    !(marks[i].mask & (uint32_t)settings->mark_mask))
 			continue;
@@ -119,22 +93,15 @@ static void judge_mask(struct knowing *knowing, const struct ast_settings *setti
 
 /* ---- tables and priorities ---- */
 
-static const char *program_of(const struct known_range *ranges, size_t count, uint32_t number)
-{
-	for (size_t i = 0; i < count; i++)
-		if (number >= ranges[i].first && number <= ranges[i].last)
-			return ranges[i].program;
-	return NULL;
-}
-
+/* What is given out is none of these, as long as there are others. */
 static void judge_table(struct knowing *knowing, uint32_t id, const char *name, struct span span)
 {
-	const char *program = program_of(tables, COUNT(tables), id);
+	const struct known_range *known = known_table(id);
 
-	if (program)
+	if (known && span.source)
 		diag_help(diag_add(knowing->diag, DIAG_known_number, span,
 				   "the routing table %u of \"%s\" is one that %s uses, too", id,
-				   name, program),
+				   name, known->program),
 			  "leave the number out, and one of 7100 to 7199 is given out (`table_ids` names other ones)");
 }
 
@@ -157,29 +124,23 @@ static void judge_priorities(struct knowing *knowing, const struct ast_policy *p
 
 	for (size_t i = 0; i < ir->ip_rule_count; i++) {
 		uint32_t priority = ir->ip_rules[i].priority;
-		const char *program = program_of(priorities, COUNT(priorities), priority);
+		const struct known_range *known = known_priority(priority);
 		struct span span = priority_span(policy, &ir->ip_rules[i]);
 
-		if (!program || (span.source == last.source && span.begin == last.begin))
+		if (!known || (span.source == last.source && span.begin == last.begin))
 			continue;
 		last = span;
 		diag_help(diag_add(knowing->diag, DIAG_known_number, span,
 				   "%u is a priority that ip rules of %s have, too", priority,
-				   program),
+				   known->program),
 			  "begin elsewhere: from 10000, the default, on nobody is known up to 29949");
 	}
 }
 
-/* A listener's own table, whether its author gave it a number or not. */
-static void judge_listener(struct knowing *knowing, const struct ast_listener *listener,
-			   const struct ir *ir)
+static void judge_listener(struct knowing *knowing, const struct ast_listener *listener)
 {
 	judge_mark(knowing, listener->name, &listener->mark);
-	for (size_t i = 0; i < ir->class_count; i++)
-		if (ir->classes[i].kind == IR_CLASS_PROXY && ir->classes[i].name == listener->name)
-			judge_table(knowing, ir->classes[i].table, listener->name,
-				    listener->table_span.source ? listener->table_span
-								: listener->span);
+	judge_table(knowing, (uint32_t)listener->table, listener->name, listener->table_span);
 }
 
 void prove_numbers(struct arena *arena, struct diag *diag, struct ast_policy *policy,
@@ -189,13 +150,12 @@ void prove_numbers(struct arena *arena, struct diag *diag, struct ast_policy *po
 
 	judge_mask(&knowing, &policy->settings);
 	for (size_t i = 0; i < policy->listener_count; i++)
-		judge_listener(&knowing, &policy->listeners[i], ir);
+		judge_listener(&knowing, &policy->listeners[i]);
 	for (size_t i = 0; i < policy->table_count; i++) {
 		const struct ast_table *table = &policy->tables[i];
 
 		judge_mark(&knowing, table->name, &table->mark);
-		judge_table(&knowing, (uint32_t)table->id, table->name,
-			    table->id_span.source ? table->id_span : table->span);
+		judge_table(&knowing, (uint32_t)table->id, table->name, table->id_span);
 	}
 	judge_priorities(&knowing, policy, ir);
 }

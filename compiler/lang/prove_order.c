@@ -15,14 +15,20 @@
 
 enum { NOTES_MOST = 20, PAIRS_MOST = 1 << 24, SETS_MOST = 4096, RULES_MOST = 8192 };
 
+/* The set that a rule names; NULL: none. */
+struct named {
+	const char *name;
+	bool is_built_in;
+};
+
 struct ordering {
 	struct arena *arena;
 	struct diag *diag;
 	struct ast_policy *policy;
 	const struct prove_row *row;
-	const struct ast_set **named; /* by the rule of each box; NULL: none */
-	size_t *numbers; /* of each set of the row among those that are compared, from 1 */
-	size_t *sets;    /* the other way round */
+	struct named *named; /* by the rule of each box */
+	size_t *numbers;     /* of each set of the row among those that are compared, from 1 */
+	size_t *sets;        /* the other way round */
 	size_t set_count;
 	uint32_t *lists_of, *lists_of_both; /* how many lists hold the set, or both */
 	uint32_t *first_of_both;            /* the first list that does */
@@ -32,29 +38,32 @@ struct ordering {
 	struct span more_span;
 };
 
-/* The first set that a rule's `to` names, if the policy defines it and knows what it holds. */
-static const struct ast_set *named_set(struct ast_policy *policy, const struct ast_rule *rule)
+/* The first set that a rule's `to` names, if it is known what it holds. */
+static struct named named_set(struct ast_policy *policy, const struct ast_rule *rule)
 {
 	const struct match_condition *to = ast_condition(rule, "to");
 	const struct ast_set *set;
 
 	if (!to || to->negated || !to->reference_count)
-		return NULL;
+		return (struct named){ 0 };
 	set = ast_set_find(policy, to->references[0].name);
-	return set && !set->dynamic ? set : NULL;
+	if (set && set->dynamic)
+		return (struct named){ 0 };
+	return (struct named){ to->references[0].name, !set };
 }
 
 static void choose_sets(struct ordering *ordering)
 {
 	const struct prove_row *row = ordering->row;
 
-	ordering->named = arena_alloc(ordering->arena, (row->box_count + 1) * sizeof(void *));
+	ordering->named =
+		arena_alloc(ordering->arena, (row->box_count + 1) * sizeof(*ordering->named));
 	ordering->numbers = arena_alloc(ordering->arena, row->to_sets.count * sizeof(size_t));
 	for (size_t i = 0; i < row->box_count && ordering->set_count < SETS_MOST; i++) {
 		const struct prove_box *box = &row->boxes[i];
 
 		ordering->named[i] = named_set(ordering->policy, box->rule);
-		if (ordering->numbers[box->to] || !ordering->named[i])
+		if (ordering->numbers[box->to] || !ordering->named[i].name)
 			continue;
 		*arena_append(ordering->arena, ordering->sets, ordering->set_count) = box->to;
 		ordering->numbers[box->to] = ordering->set_count;
@@ -154,7 +163,7 @@ static void tell(struct ordering *ordering, size_t first, size_t second, struct 
 {
 	const struct prove_box *boxes = ordering->row->boxes;
 	const struct match_condition *to = ast_condition(boxes[second].rule, "to");
-	const char *winner = ordering->named[first]->name, *loser = ordering->named[second]->name;
+	const char *winner = ordering->named[first].name, *loser = ordering->named[second].name;
 	struct diag_record *record;
 	char text[ADDR_TEXT];
 
@@ -180,6 +189,13 @@ static void tell(struct ordering *ordering, size_t first, size_t second, struct 
 			  loser, winner);
 }
 
+/* Who writes a built-in set behind one of his own means the rest of it; before, it may take what he
+ * has forgotten. */
+static bool are_compared(const struct named *first, const struct named *second)
+{
+	return first->name && second->name && !second->is_built_in;
+}
+
 /* The rules of two sets, each with each. */
 static void compare_rules(struct ordering *ordering, size_t a, size_t b, struct interval example,
 			  bool is_inside)
@@ -194,7 +210,7 @@ static void compare_rules(struct ordering *ordering, size_t a, size_t b, struct 
 				first = row->boxes_of[b][k];
 				second = row->boxes_of[a][i];
 			}
-			if (ordering->named[first] && ordering->named[second] &&
+			if (are_compared(&ordering->named[first], &ordering->named[second]) &&
 			    compete(ordering, &row->boxes[first], &row->boxes[second]))
 				tell(ordering, first, second, example, is_inside);
 		}

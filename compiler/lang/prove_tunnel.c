@@ -2,9 +2,10 @@
  * prove_tunnel: tunnels that would be sent their own encrypted packets, round and round.
  *
  * In go the tables with what is known of the tunnels behind them, and the rules about what this
- * host sends. Where a table names its tunnel's `endpoint`, packets to it are sent through the ir;
- * where it does not, its interface's name says that it is a tunnel. A rule before that lets the
- * tunnel's packets go elsewhere, by where they go or by who sends them, is taken to mean them.
+ * host sends. Where a table names its tunnel's `endpoint`, prove_endpoint.c sends packets to it
+ * through the ir; where it does not, its interface's name says that it is a tunnel. A rule before
+ * that lets the tunnel's packets go elsewhere, by where they go or by who sends them, is taken to
+ * mean them.
  */
 #include <string.h>
 
@@ -14,14 +15,8 @@
 #include "ir/evaluate.h"
 #include "lang/check.h"
 #include "lang/prove.h"
+#include "lang/prove_tunnel.h"
 #include "match/kinds.h"
-
-struct tunnels {
-	struct arena *arena;
-	struct diag *diag;
-	struct ast_policy *policy;
-	const struct ir_walker *walker;
-};
 
 /* ---- rules ---- */
 
@@ -38,7 +33,7 @@ static bool leads_to(const struct ast_then *then, const struct ast_table *table)
 	return false;
 }
 
-static bool names_identity(const struct ast_rule *rule)
+bool prove_names_identity(const struct ast_rule *rule)
 {
 	for (size_t i = 0; i < rule->condition_count; i++)
 		if (rule->conditions[i]->kind->names_identity)
@@ -56,10 +51,9 @@ static bool lets_go(const struct ast_rule *rule, const struct ast_table *table)
 		action == THEN_MARK);
 }
 
-/* What the nth part of a condition names of a family, and begins with; NULL behind the last. */
-static const struct interval_set *part(struct tunnels *tunnels,
-				       const struct match_condition *condition,
-				       enum addr_family family, size_t nth)
+const struct interval_set *prove_part(struct tunnels *tunnels,
+				      const struct match_condition *condition,
+				      enum addr_family family, size_t nth)
 {
 	const struct ast_set *set;
 	struct addr_set *built_in;
@@ -76,112 +70,6 @@ static const struct interval_set *part(struct tunnels *tunnels,
 	return &built_in->family[family];
 }
 
-static bool names_address(struct tunnels *tunnels, const struct match_condition *condition,
-			  struct addr addr)
-{
-	const struct interval_set *set;
-
-	for (size_t i = 0; (set = part(tunnels, condition, addr.family, i)); i++)
-		if (interval_contains(set, addr.bits))
-			return !condition->negated;
-	return condition->negated;
-}
-
-/* ---- endpoints that are given ---- */
-
-/* May the rule take packets of the protocol to the address, if what else it asks holds? */
-static bool may_take(struct tunnels *tunnels, const struct ast_rule *rule, struct addr addr,
-		     unsigned int protocol)
-{
-	const struct match_condition *to = ast_condition(rule, "to");
-
-	if (!rule->families[addr.family] ||
-	    (rule->protocols.count && !interval_contains(&rule->protocols, protocol)))
-		return false;
-	if (!to)
-		return rule->condition_count > 0;
-	return names_address(tunnels, to, addr);
-}
-
-static bool is_excepted(struct tunnels *tunnels, size_t before, const struct ast_table *table,
-			struct addr addr, unsigned int protocol)
-{
-	for (size_t i = 0; i < before; i++) {
-		const struct ast_rule *rule = &tunnels->policy->rules[i];
-
-		if (lets_go(rule, table) &&
-		    (names_identity(rule) || may_take(tunnels, rule, addr, protocol)))
-			return true;
-	}
-	return false;
-}
-
-/* The rule that stands there, or the number of rules for the default. */
-static size_t rule_at(const struct ast_policy *policy, struct span span)
-{
-	size_t i = 0;
-
-	while (i < policy->rule_count && (policy->rules[i].span.source != span.source ||
-					  policy->rules[i].span.begin != span.begin))
-		i++;
-	return i;
-}
-
-/* The action that sends what goes to the address back into the table's tunnel, or NULL. */
-static const struct ast_then *inside(struct tunnels *tunnels, const struct ast_table *table,
-				     struct addr addr, unsigned int protocol)
-{
-	struct ir_packet packet = { .scope = SCOPE_LOCAL,
-				    .in = "",
-				    .out = "",
-				    .family = addr.family,
-				    .to = addr.bits,
-				    .has_to = true,
-				    .protocol = protocol,
-				    .state = STATE_NEW };
-	struct ir_outcome outcome = ir_walk(tunnels->walker, &packet, NULL);
-	const struct ast_policy *policy = tunnels->policy;
-	const struct ast_then *then;
-	size_t rule;
-
-	if (!outcome.decided)
-		return NULL;
-	rule = rule_at(policy, outcome.decided->origin);
-	then = rule < policy->rule_count ? policy->rules[rule].then : policy->default_local;
-	if (!then || !leads_to(then, table) || is_excepted(tunnels, rule, table, addr, protocol))
-		return NULL;
-	return then;
-}
-
-static void judge_endpoint(struct tunnels *tunnels, const struct ast_table *table,
-			   const struct ast_endpoint *endpoint)
-{
-	static const unsigned int others[] = { PROTOCOL_TCP, PROTOCOL_ESP };
-	const struct ast_then *then = inside(tunnels, table, endpoint->addr, PROTOCOL_UDP);
-	struct diag_record *record;
-	bool always = !table->prefer_main;
-	char text[ADDR_TEXT];
-
-	if (!then)
-		return;
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		always &= inside(tunnels, table, endpoint->addr, others[i]) != NULL;
-	addr_format(endpoint->addr, text);
-	record = diag_add(tunnels->diag, always ? DIAG_endpoint_inside : DIAG_tunnel_loop,
-			  endpoint->span,
-			  "what the tunnel sends to %s would be sent into the tunnel \"%s\"%s",
-			  text, table->name,
-			  table->prefer_main ? ", unless the main table has a route for it" : "");
-	diag_also(record, then->name_span.source ? then->name_span : then->span, "%s is sent there",
-		  text);
-	diag_help(record, "put `{scope: local, to: %s%s%s, then: direct}` before that rule",
-		  endpoint->addr.family == ADDR_IPV6 ? "\"" : "", text,
-		  endpoint->addr.family == ADDR_IPV6 ? "\"" : "");
-	diag_help(record,
-		  "or except the tunnel's packets by the mark it gives them: {scope: local, mark: "
-		  "MARK, then: direct}");
-}
-
 /* ---- tunnels by their names ---- */
 
 /*
@@ -193,21 +81,36 @@ static const char *const tunnel_names[] = {
 	"vti", "ipsec", "xfrm", "l2tp", "pptp", "zt",   "nebula"
 };
 
-static const char *tunnel_dev(struct tunnels *tunnels, const struct ast_table *table)
+bool prove_is_tunnel(const char *dev)
+{
+	for (size_t k = 0; dev && k < sizeof(tunnel_names) / sizeof(tunnel_names[0]); k++) {
+		const char *rest = dev + strlen(tunnel_names[k]);
+
+		if (!strncmp(dev, tunnel_names[k], strlen(tunnel_names[k])) &&
+		    (!*rest || (*rest >= '0' && *rest <= '9') || *rest == '-'))
+			return true;
+	}
+	return false;
+}
+
+/* The table's tunnel, where a tunnel's end may be anywhere in what is sent there. */
+static const char *tunnel_dev(const struct ast_table *table)
 {
 	size_t count;
-	bool complete;
-	const char **devs = check_table_devs(tunnels->arena, table, &count, &complete);
+	const struct ast_route *routes = ast_table_routes(table, &count);
 
-	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; k < sizeof(tunnel_names) / sizeof(tunnel_names[0]); k++) {
-			const char *name = tunnel_names[k];
-			const char *rest = devs[i] + strlen(name);
+	for (size_t i = 0; i < count; i++) {
+		const struct ast_route *route = &routes[i];
 
-			if (!strncmp(devs[i], name, strlen(name)) &&
-			    (!*rest || (*rest >= '0' && *rest <= '9') || *rest == '-'))
-				return devs[i];
-		}
+		if (route->type != IR_ROUTE_UNICAST ||
+		    (!route->is_default && route->to.length > PROVE_WIDE_LENGTH))
+			continue;
+		for (size_t k = 0; k < route->hop_count; k++)
+			if (prove_is_tunnel(route->hops[k].dev))
+				return route->hops[k].dev;
+		if (prove_is_tunnel(route->hop.dev))
+			return route->hop.dev;
+	}
 	return NULL;
 }
 
@@ -225,20 +128,19 @@ static bool names_public(struct tunnels *tunnels, const struct match_condition *
 		builtin_find(tunnels->arena, inner[i], &built_in);
 		own = addr_set_union(tunnels->arena, &own, &built_in);
 	}
-	for (size_t i = 0; (set = part(tunnels, condition, family, i)); i++)
+	for (size_t i = 0; (set = prove_part(tunnels, condition, family, i)); i++)
 		if (!interval_covers(&own.family[family], set))
 			return true;
 	return condition->negated;
 }
 
-/* A tunnel's end may be anywhere: is that a good part (a 64th) of all addresses? */
-static bool is_wide(struct tunnels *tunnels, const struct match_condition *condition,
-		    enum addr_family family)
+bool prove_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
+		   enum addr_family family)
 {
 	const struct interval_set *set;
 	addr_bits sum = 0;
 
-	for (size_t i = 0; (set = part(tunnels, condition, family, i)); i++)
+	for (size_t i = 0; (set = prove_part(tunnels, condition, family, i)); i++)
 		for (size_t k = 0; k < set->count; k++)
 			sum += (set->items[k].last - set->items[k].first) / 64;
 	if (condition->negated)
@@ -260,7 +162,7 @@ static bool is_broad(struct tunnels *tunnels, const struct ast_rule *rule)
 	if (rule->protocols.count && !interval_contains(&rule->protocols, PROTOCOL_UDP))
 		return false;
 	for (int family = 0; to && family < ADDR_FAMILIES; family++)
-		if (rule->families[family] && is_wide(tunnels, to, (enum addr_family)family))
+		if (rule->families[family] && prove_is_wide(tunnels, to, (enum addr_family)family))
 			return true;
 	return !to;
 }
@@ -273,7 +175,7 @@ static bool excepts(struct tunnels *tunnels, const struct ast_rule *rule,
 
 	if (!lets_go(rule, table))
 		return false;
-	if (names_identity(rule))
+	if (prove_names_identity(rule))
 		return true;
 	if (rule->then->action != THEN_DIRECT)
 		return false;
@@ -303,7 +205,7 @@ static const struct ast_then *find_broad(struct tunnels *tunnels, const struct a
 
 static void judge_unknown(struct tunnels *tunnels, const struct ast_table *table)
 {
-	const char *dev = tunnel_dev(tunnels, table);
+	const char *dev = tunnel_dev(table);
 	const struct ast_then *then = dev ? find_broad(tunnels, table) : NULL;
 	struct diag_record *record;
 
@@ -326,15 +228,14 @@ static void judge_unknown(struct tunnels *tunnels, const struct ast_table *table
 void prove_tunnels(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		   const struct ir *ir)
 {
-	struct tunnels tunnels = { .arena = arena, .diag = diag, .policy = policy };
+	struct tunnels tunnels = { .arena = arena, .diag = diag, .policy = policy, .ir = ir };
 
 	tunnels.walker = ir_walker(arena, ir);
 	for (size_t i = 0; i < policy->table_count; i++) {
 		const struct ast_table *table = &policy->tables[i];
 
-		for (size_t k = 0; k < table->endpoint_count; k++)
-			judge_endpoint(&tunnels, table, &table->endpoints[k]);
 		if (!table->endpoint_count)
 			judge_unknown(&tunnels, table);
 	}
+	prove_endpoints(&tunnels);
 }

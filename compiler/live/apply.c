@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "base/diag.h"
@@ -18,9 +19,11 @@
 #include "live/archive.h"
 #include "live/beside.h"
 #include "live/checks.h"
+#include "live/kept.h"
 #include "live/plan.h"
 #include "live/report.h"
 #include "live/strangers.h"
+#include "live/watchdog.h"
 #include "live/zone.h"
 
 /* The path that still means the same file from anywhere. */
@@ -36,20 +39,55 @@ static const char *absolute(struct arena *arena, const char *path)
 	return copy;
 }
 
+/* An apply that waits for its confirmation is not to be covered by another one. */
+static bool is_free(struct apply *apply)
+{
+	const char *name = apply->ir->name;
+	struct pending *pending = pending_read(apply->arena, &apply->folder, name);
+
+	if (!pending || apply->job->back || apply->job->dry_run)
+		return true;
+	if (!pending_waits(apply->arena, pending, apply->before)) {
+		pending_remove(apply->arena, &apply->folder, name);
+		watchdog_end(pending);
+		return true;
+	}
+	report_add(apply->report, REPORT_REFUSED,
+		   "the last apply of %s waits for its confirmation, %u more seconds", name,
+		   pending_left(pending))
+		->help = report_text(apply->report,
+				     "keep it: `tpc confirm %s`; go back: `tpc rollback %s`", name,
+				     name);
+	return false;
+}
+
+static bool open_folder(struct apply *apply)
+{
+	const char *why;
+
+	if (apply->job->folder) {
+		apply->folder = *apply->job->folder;
+		return true;
+	}
+	if (folder_open(apply->arena, &apply->folder, !apply->job->dry_run, &why))
+		return true;
+	report_add(apply->report, REPORT_REFUSED,
+		   "there is no folder to remember in what was applied: %s", why);
+	return false;
+}
+
 static bool look(struct apply *apply)
 {
 	struct netlink_error error;
-	const char *why;
 
 	if (!observe_open(&apply->kernel, &error))
 		return observe_refused(apply->report, &error);
-	if (!folder_open(apply->arena, &apply->folder, !apply->job->dry_run, &why)) {
-		report_add(apply->report, REPORT_REFUSED,
-			   "there is no folder to remember in what was applied: %s", why);
+	if (!open_folder(apply))
 		return false;
-	}
 	apply->loader.lock = apply->folder.lock;
 	apply->before = record_read(apply->arena, &apply->folder, apply->ir->name);
+	if (!is_free(apply))
+		return false;
 	apply->after =
 		record_of(apply->arena, apply->ir, absolute(apply->arena, apply->job->policy));
 	if (!observe_host(apply->arena, &apply->kernel, apply->ir->table, apply->before,
@@ -73,12 +111,26 @@ static bool has_changes(const struct apply *apply)
 	return !diff_is_empty(&apply->diff) || apply->setting_count || apply->old_setting_count;
 }
 
+/* Is it the policy that is applied already, which somebody has damaged? */
+static bool is_repair(const struct apply *apply)
+{
+	const struct record *before = apply->before;
+
+	return !apply->job->back && before && before->is_complete &&
+	       before->digest == apply->ir->digest;
+}
+
 /* Records that both policies' numbers may be ours from now on. */
 static bool write_journal(struct apply *apply, const char **why)
 {
 	struct record journal = *apply->after;
 
 	journal.is_complete = false;
+	/* From either of these a rollback leads to this very policy. */
+	if (apply->job->back || is_repair(apply))
+		journal.returned = (int64_t)time(NULL);
+	if (apply->job->back && apply->before)
+		journal.ticket = apply->before->ticket;
 	journal.claims = NULL;
 	journal.claim_count = 0;
 	for (size_t i = 0; i < apply->observed.claim_count; i++)
@@ -115,8 +167,15 @@ static void write_record(struct apply *apply)
 	const struct record *before = apply->before;
 	const char *why;
 
-	if (before && before->is_complete && before->digest == apply->ir->digest)
+	if (is_repair(apply)) {
 		apply->after->since = before->since;
+		apply->after->returned = before->returned;
+		apply->after->by_watchdog = before->by_watchdog;
+	}
+	if (apply->job->back) {
+		apply->after->returned = (int64_t)time(NULL);
+		apply->after->by_watchdog = apply->job->back->by_watchdog;
+	}
 	if (!record_write(apply->arena, &apply->folder, apply->after, &why))
 		report_add(apply->report, REPORT_WARNING,
 			   "the policy is applied, but status and remove will know less of it: %s",
@@ -129,7 +188,15 @@ static void write_archive(struct apply *apply)
 	struct archive archive = { apply->ir, apply->after->policy, ir_shape(apply->ir) };
 	const char *why, *file = archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED);
 
-	archive_keep(apply->arena, &apply->folder, apply->ir->name);
+	if (apply->job->back) {
+		if (apply->job->back->from_previous)
+			archive_return(apply->arena, &apply->folder, apply->ir->name);
+		return;
+	}
+	if (!apply->before && !apply->observed.table.exists)
+		archive_remove(apply->arena, &apply->folder, apply->ir->name);
+	else if (!is_repair(apply))
+		archive_keep(apply->arena, &apply->folder, apply->ir->name);
 	if (!archive_write(apply->arena, &apply->folder, file, &archive, &why))
 		report_add(apply->report, REPORT_WARNING,
 			   "the policy is applied, but it cannot be remembered for a rollback: %s",
@@ -143,26 +210,101 @@ static bool was_changed(const struct apply_counts *counts)
 	       counts->flip;
 }
 
+/* ---- the watchdog ---- */
+
+static bool is_guarded(const struct apply *apply)
+{
+	return apply->job->watchdog && !is_repair(apply);
+}
+
+/* There is nothing to take back, or not any more. */
+static void disarm(struct apply *apply)
+{
+	if (!is_guarded(apply))
+		return;
+	pending_remove(apply->arena, &apply->folder, apply->ir->name);
+	watchdog_dismiss(apply->job->watchdog);
+	apply->after->ticket = NULL;
+}
+
+static bool arm(struct apply *apply)
+{
+	const char *why = "the watchdog does not answer";
+	uint64_t digest;
+
+	if (!is_guarded(apply))
+		return true;
+	if (!watchdog_arm(apply->job->watchdog, apply->ir->name, &apply->pending) ||
+	    !pending_write(apply->arena, &apply->folder, apply->ir->name, &apply->pending, &why)) {
+		report_add(apply->report, REPORT_REFUSED, "nobody could take it back in time: %s",
+			   why);
+		disarm(apply);
+		return false;
+	}
+	apply->after->ticket = pending_ticket(apply->arena, &apply->pending);
+	if (apply->observed.table.exists &&
+	    archive_look(apply->arena, &apply->folder,
+			 archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED),
+			 &digest) == ARCHIVE_NONE)
+		report_add(apply->report, REPORT_WARNING,
+			   "what is there now is in no archive (it was loaded by hand), so without a confirmation "
+			   "the policy will be taken away altogether");
+	kept_spare(apply);
+	return true;
+}
+
+/* The time to confirm begins now. */
+static void release(struct apply *apply)
+{
+	const char *why;
+
+	if (!is_guarded(apply))
+		return;
+	apply->pending.deadline = pending_deadline(apply->job->watchdog->seconds);
+	apply->counts->waits = apply->job->watchdog->seconds;
+	pending_write(apply->arena, &apply->folder, apply->ir->name, &apply->pending, &why);
+	watchdog_release(apply->job->watchdog, apply->pending.deadline);
+}
+
+/* ---- the change ---- */
+
+static enum apply_outcome give_up(struct apply *apply)
+{
+	if (!undo_run(&apply->undo, &apply->kernel, apply->report)) {
+		release(apply);
+		return APPLY_IN_DOUBT;
+	}
+	restore_record(apply);
+	disarm(apply);
+	return APPLY_REFUSED;
+}
+
 static enum apply_outcome change(struct apply *apply)
 {
 	const char *why;
 
+	if (!arm(apply))
+		return APPLY_REFUSED;
 	if (!write_journal(apply, &why)) {
 		report_add(apply->report, REPORT_REFUSED,
 			   "what is about to change cannot be remembered: %s", why);
+		disarm(apply);
 		return APPLY_REFUSED;
 	}
-	if (!apply_build(apply)) {
-		if (!undo_run(&apply->undo, &apply->kernel, apply->report))
-			return APPLY_IN_DOUBT;
-		restore_record(apply);
-		return APPLY_REFUSED;
-	}
-	if (!apply_clean(apply))
+	if (!apply_build(apply))
+		return give_up(apply);
+	if (!apply_clean(apply)) {
+		release(apply);
 		return APPLY_IN_DOUBT;
-	write_record(apply);
+	}
+	if (!was_changed(apply->counts))
+		disarm(apply);
 	write_archive(apply);
-	return was_changed(apply->counts) ? APPLY_DONE : APPLY_UNCHANGED;
+	write_record(apply);
+	if (!was_changed(apply->counts))
+		return APPLY_UNCHANGED;
+	release(apply);
+	return APPLY_DONE;
 }
 
 static void warn_of_strangers(const struct apply *apply)
@@ -194,6 +336,7 @@ enum { FEW_ELEMENTS = 10000 };
 /*
  * A rehearsal costs as much as the flip itself. It is done before anything that packets or others
  * on this host would notice, or that takes long; the rest is taken back as if it had not been.
+ * Rules to go back to are ones that the kernel has had, and whoever goes back is in a hurry.
  */
 static bool needs_rehearsal(const struct apply *apply)
 {
@@ -202,6 +345,8 @@ static bool needs_rehearsal(const struct apply *apply)
 
 	for (size_t i = 0; i < diff->new_route_count; i++)
 		replaces_route |= diff->new_routes[i].before != NULL;
+	if (apply->job->back)
+		return false;
 	return apply->job->dry_run || apply->setting_count || apply->old_setting_count ||
 	       apply->cover_count || replaces_route || diff->carry_count ||
 	       diff->element_count > FEW_ELEMENTS;
@@ -228,6 +373,8 @@ static enum apply_outcome decide(struct apply *apply)
 	}
 	if (has_changes(apply))
 		return change(apply);
+	if (apply->job->back)
+		write_archive(apply);
 	write_record(apply);
 	return APPLY_UNCHANGED;
 }
@@ -235,7 +382,7 @@ static enum apply_outcome decide(struct apply *apply)
 /* Signals that ask for an end wait until everything is done or taken back. */
 static void hold_signals(sigset_t *before)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP };
 	sigset_t held;
 
 	sigemptyset(&held);
@@ -258,11 +405,13 @@ enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts
 	apply.folder.lock = -1;
 	apply.undo.arena = job->arena;
 	apply.undo.table = job->ir->table;
-	zone_localise(job->arena, job->report, job->ir);
+	if (!job->back)
+		zone_localise(job->arena, job->report, job->ir);
 	hold_signals(&signals);
 	outcome = decide(&apply);
 	loader_close(&apply.loader);
-	folder_close(job->arena, &apply.folder);
+	if (!job->folder)
+		folder_close(job->arena, &apply.folder);
 	observe_close(&apply.kernel);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
 	return outcome;

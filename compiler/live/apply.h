@@ -14,9 +14,18 @@
 
 struct arena;
 struct diag;
+struct folder;
 struct ir;
 struct plan;
 struct report;
+struct watchdog;
+
+/* The policy comes from an archive, and its sets from there are what the kernel is to hold. */
+struct apply_return {
+	bool from_previous; /* from the archive of what was applied before, not of what was applied
+			     */
+	bool by_watchdog;
+};
 
 struct apply_job {
 	struct arena *arena;
@@ -27,6 +36,10 @@ struct apply_job {
 	struct plan *plan;     /* what a dry run would change, thing by thing; or NULL */
 	bool dry_run;          /* find out what would be done, change nothing */
 	bool beside;           /* ip rules and routes of others may stand among the policy's */
+	const struct folder *folder;     /* open and locked; NULL: it is opened here */
+	const struct apply_return *back; /* for a rollback; else NULL */
+	struct watchdog *watchdog;       /* asleep, armed before the first change; NULL: nothing is
+					    to be confirmed */
 };
 
 enum apply_outcome {
@@ -45,6 +58,7 @@ struct apply_counts {
 	size_t updated_sets, added, removed; /* sets in place, and their elements */
 	const char *flip;                    /* why the nft rules were written anew, or NULL */
 	size_t nft_rules;                    /* how many they are */
+	unsigned int waits;                  /* seconds, for a confirmation; 0: for none */
 };
 
 enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts *counts);

@@ -13,6 +13,7 @@
 #include "live/folder.h"
 #include "live/loader.h"
 #include "live/observe.h"
+#include "live/pending.h"
 #include "live/record.h"
 #include "live/undo.h"
 
@@ -32,6 +33,7 @@ struct apply {
 	struct loader loader;
 	struct record *before; /* of the last apply, or NULL */
 	struct record *after;
+	struct pending pending; /* of the watchdog, once it is armed */
 	struct observed observed;
 	struct diff diff;
 	struct apply_setting *settings; /* to be written */

@@ -25,10 +25,10 @@
 #error "TPC_VERSION comes from the Makefile"
 #endif
 
-/* Texts and arrays beyond this are no archive of ours. */
-enum { LONGEST = 1 << 28 };
+/* What archive_look reads: more than the head can be. */
+enum { HEAD_MOST = 8192 };
 
-static const char MAGIC[] = "tpc-archive 1 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 2 " TPC_VERSION;
 
 /* Where the writing or reading has got to. */
 struct tape {
@@ -64,7 +64,8 @@ static void bytes(struct tape *tape, void *value, size_t size)
 static size_t count_of(struct tape *tape, size_t count)
 {
 	FIELD(tape, count);
-	if (count > LONGEST)
+	/* Whatever is counted takes a byte at least. */
+	if (!tape->out && count > tape->left)
 		tape->broken = true;
 	return tape->broken ? 0 : count;
 }
@@ -338,50 +339,39 @@ static void policy(struct tape *tape, struct ir *ir)
 	FIELD(tape, ir->policy_rules);
 }
 
-/* True: the file begins as one of this boot and version does, or now does. */
-static bool head(struct tape *tape, struct archive *archive)
+/* Does the file begin as one of this boot and version does? When written, it does. */
+static enum archive_state head(struct tape *tape, struct archive *archive)
 {
 	const char *magic = MAGIC, *boot = record_boot(tape->arena);
 	const char *found[] = { magic, boot };
 
 	text(tape, &found[0]);
 	text(tape, &found[1]);
-	if (!found[0] || !found[1] || strcmp(found[0], magic) != 0 || strcmp(found[1], boot) != 0)
-		return false;
+	if (found[1] && strcmp(found[1], boot) != 0)
+		return ARCHIVE_NONE;
+	if (!found[0] || !found[1] || strcmp(found[0], magic) != 0)
+		return ARCHIVE_BROKEN;
 	text(tape, &archive->policy);
 	FIELD(tape, archive->shape);
-	return !tape->broken;
+	return tape->broken ? ARCHIVE_BROKEN : ARCHIVE_THERE;
 }
 
 /* ---- files ---- */
 
-const char *archive_file(struct arena *arena, const char *policy, enum archive_kind kind)
+/* Word by word, as FNV-1a goes byte by byte: what was cut off or altered is not read. */
+static uint64_t sum_of(const void *bytes, size_t length)
 {
-	static const char *const words[] = { "applied", "previous" };
+	const unsigned char *at = bytes;
+	uint64_t sum = 0xcbf29ce484222325u ^ length, word;
 
-	return arena_printf(arena, "%s.%s", policy, words[kind]);
-}
-
-static const char *path_of(struct arena *arena, const struct folder *folder, const char *policy,
-			   enum archive_kind kind)
-{
-	return arena_printf(arena, "%s/%s", folder->path, archive_file(arena, policy, kind));
-}
-
-void archive_keep(struct arena *arena, const struct folder *folder, const char *policy)
-{
-	const char *previous = path_of(arena, folder, policy, ARCHIVE_PREVIOUS);
-
-	if (rename(path_of(arena, folder, policy, ARCHIVE_APPLIED), previous) < 0)
-		unlink(previous);
-}
-
-void archive_remove(struct arena *arena, const struct folder *folder, const char *policy)
-{
-	if (!folder->path)
-		return;
-	unlink(path_of(arena, folder, policy, ARCHIVE_APPLIED));
-	unlink(path_of(arena, folder, policy, ARCHIVE_PREVIOUS));
+	for (; length >= sizeof(word); at += sizeof(word), length -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		sum = (sum ^ word) * 0x100000001b3u;
+		sum ^= sum >> 32;
+	}
+	word = 0;
+	memcpy(&word, at, length);
+	return (sum ^ word) * 0x100000001b3u;
 }
 
 /* Rules name sets by their places in the ir while they are written. */
@@ -406,6 +396,7 @@ bool archive_write(struct arena *arena, const struct folder *folder, const char 
 	struct buf out = { 0 };
 	struct archive copy = *archive;
 	struct tape tape = { .arena = arena, .out = &out };
+	uint64_t sum;
 	bool done;
 
 	copy.ir = with_places(arena, archive->ir, &names);
@@ -413,6 +404,8 @@ bool archive_write(struct arena *arena, const struct folder *folder, const char 
 	policy(&tape, copy.ir);
 	for (size_t i = 0; i < archive->ir->set_count; i++)
 		archive->ir->sets[i].name = names[i];
+	sum = sum_of(buf_text(&out), out.length);
+	buf_add(&out, (const char *)&sum, sizeof(sum));
 	output.text = buf_text(&out);
 	output.length = out.length;
 	done = file_write_all(arena, folder->path, &output, 1, none, why);
@@ -423,10 +416,17 @@ bool archive_write(struct arena *arena, const struct folder *folder, const char 
 static struct archive *read_bytes(struct arena *arena, const void *start, size_t length)
 {
 	struct archive *archive = arena_new_of(arena, struct archive);
-	struct tape tape = { .arena = arena, .bytes = start, .left = length };
+	struct tape tape = { .arena = arena, .bytes = start };
+	uint64_t sum;
 
+	if (length < sizeof(sum))
+		return NULL;
+	tape.left = length - sizeof(sum);
+	memcpy(&sum, tape.bytes + tape.left, sizeof(sum));
+	if (sum != sum_of(start, tape.left))
+		return NULL;
 	tape.ir = archive->ir = arena_new_of(arena, struct ir);
-	if (!head(&tape, archive))
+	if (head(&tape, archive) != ARCHIVE_THERE)
 		return NULL;
 	policy(&tape, archive->ir);
 	for (size_t i = 0; i < archive->ir->set_count; i++)
@@ -434,17 +434,43 @@ static struct archive *read_bytes(struct arena *arena, const void *start, size_t
 	return tape.broken || tape.left ? NULL : archive;
 }
 
+static int open_file(struct arena *arena, const struct folder *folder, const char *file)
+{
+	if (!folder->path)
+		return -1;
+	return open(arena_printf(arena, "%s/%s", folder->path, file),
+		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+enum archive_state archive_look(struct arena *arena, const struct folder *folder, const char *file,
+				uint64_t *digest)
+{
+	struct archive archive = { 0 };
+	struct tape tape = { .arena = arena, .bytes = arena_alloc(arena, HEAD_MOST) };
+	int fd = open_file(arena, folder, file);
+	enum archive_state state;
+	ssize_t length;
+
+	if (fd < 0)
+		return ARCHIVE_NONE;
+	length = read(fd, (char *)tape.bytes, HEAD_MOST);
+	close(fd);
+	if (length <= 0)
+		return ARCHIVE_BROKEN;
+	tape.left = (size_t)length;
+	state = head(&tape, &archive);
+	if (state == ARCHIVE_THERE)
+		FIELD(&tape, *digest);
+	return tape.broken ? ARCHIVE_BROKEN : state;
+}
+
 struct archive *archive_read(struct arena *arena, const struct folder *folder, const char *file)
 {
 	struct archive *archive = NULL;
 	struct stat status;
 	void *start;
-	int fd;
+	int fd = open_file(arena, folder, file);
 
-	if (!folder->path)
-		return NULL;
-	fd = open(arena_printf(arena, "%s/%s", folder->path, file),
-		  O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return NULL;
 	if (!fstat(fd, &status) && status.st_size > 0) {

@@ -30,8 +30,14 @@ enum archive_kind {
 
 /* The file's name in the folder. */
 const char *archive_file(struct arena *arena, const char *policy, enum archive_kind kind);
+/* Is there such a file, and of which policy (ir_digest's)? One of another boot is none. */
+enum archive_state { ARCHIVE_NONE, ARCHIVE_BROKEN, ARCHIVE_THERE };
+enum archive_state archive_look(struct arena *arena, const struct folder *folder, const char *file,
+				uint64_t *digest);
 /* What was applied becomes the previous one; where nothing was, there is none. */
 void archive_keep(struct arena *arena, const struct folder *folder, const char *policy);
+/* The previous one is what is applied; there is no previous one any more. */
+void archive_return(struct arena *arena, const struct folder *folder, const char *policy);
 /* Both are gone afterwards. */
 void archive_remove(struct arena *arena, const struct folder *folder, const char *policy);
 /* Whole or not at all. */

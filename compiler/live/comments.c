@@ -34,6 +34,16 @@ static void put_return(struct nlmsghdr *message)
 	mnl_attr_nest_end(message, list);
 }
 
+void comments_remove(struct netlink_batch *batch, const char *table, uint64_t handle)
+{
+	struct nlmsghdr *message = netlink_batch_begin(batch, NFT_MSG_DELRULE, 0, MESSAGE_MOST);
+
+	mnl_attr_put_strz(message, NFTA_RULE_TABLE, table);
+	mnl_attr_put_strz(message, NFTA_RULE_CHAIN, ABOUT_CHAIN);
+	mnl_attr_put_u64(message, NFTA_RULE_HANDLE, htobe64(handle));
+	netlink_batch_end(batch, message);
+}
+
 void comments_replace(struct netlink_batch *batch, const char *table, uint64_t handle,
 		      const char *text)
 {

@@ -143,16 +143,26 @@ static bool is_count_right(const struct ir_set *set, uint32_t count)
 	       count == (kept + 1) / 2;
 }
 
-/* Does the kernel hold the set's elements under the name that the table tells of? */
+/* Does the kernel hold the set's elements under the name that the table tells of, in use or kept?
+ */
 static const struct ruleset_set *find_held(const struct ruleset_table *table,
 					   const struct ir_set *set)
 {
-	const struct about_line *line = about_set(table, set->base, NULL);
-	const struct ruleset_set *held = line ? ruleset_set_find(table, line->name) : NULL;
+	uint64_t contents = about_contents(set);
 
-	if (!held || held->is_dynamic || line->digest != about_contents(set))
-		return NULL;
-	return !held->has_count || is_count_right(set, held->count) ? held : NULL;
+	for (size_t i = 0; i < table->about_count; i++) {
+		const struct about_line *line = &table->about[i];
+		const struct ruleset_set *held;
+
+		if ((line->kind != ABOUT_SET && line->kind != ABOUT_KEPT) ||
+		    line->digest != contents || strcmp(line->base, set->base) != 0)
+			continue;
+		held = ruleset_set_find(table, line->name);
+		if (held && !held->is_dynamic &&
+		    (!held->has_count || is_count_right(set, held->count)))
+			return held;
+	}
+	return NULL;
 }
 
 /* ---- sets that change in place ---- */

@@ -114,6 +114,11 @@ static void put_record(struct buf *out, const struct record *record, const char 
 		   record->since, record->digest, record->is_complete, record->nft_rules);
 	put_escaped(out, record->policy);
 	buf_putc(out, '\n');
+	if (record->ticket)
+		buf_printf(out, "ticket\t%s\n", record->ticket);
+	if (record->returned)
+		buf_printf(out, "returned\t%" PRId64 "\t%d\n", record->returned,
+			   record->by_watchdog);
 	for (size_t i = 0; i < record->claim_count; i++)
 		put_claim(out, &record->claims[i]);
 	for (size_t i = 0; i < record->sysctl_count; i++)

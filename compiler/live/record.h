@@ -43,8 +43,12 @@ struct record {
 	const char *policy; /* the policy's file, an absolute path or "<stdin>" */
 	int64_t since;      /* seconds of the epoch */
 	uint64_t digest;
-	size_t nft_rules;            /* how many, in all chains */
-	bool is_complete;            /* false: the apply that wrote it did not come to its end */
+	size_t nft_rules;   /* how many, in all chains */
+	bool is_complete;   /* false: the apply that wrote it did not come to its end */
+	const char *ticket; /* of the watchdog that takes it back unless it is confirmed, or
+			       NULL */
+	int64_t returned;   /* a rollback led here: when, seconds of the epoch; 0: none did */
+	bool by_watchdog;   /* and nobody asked for it: no confirmation came */
 	struct record_claim *claims; /* several while an apply is under way: the old one and the new
 					one */
 	size_t claim_count;

@@ -62,6 +62,17 @@ static void read_policy(struct record *record, const struct line *line)
 	record->policy = text(line, 6);
 }
 
+static void read_ticket(struct record *record, const struct line *line)
+{
+	record->ticket = line->fields[1];
+}
+
+static void read_returned(struct record *record, const struct line *line)
+{
+	record->returned = strtoll(line->fields[1], NULL, 10);
+	record->by_watchdog = number(line, 2);
+}
+
 static void read_claim(struct record *record, const struct line *line)
 {
 	struct record_claim *claim = arena_append(line->arena, record->claims, record->claim_count);
@@ -192,9 +203,12 @@ static const struct kind {
 	size_t fields;
 	void (*read)(struct record *record, const struct line *line);
 } kinds[] = {
-	{ "policy", 7, read_policy },     { "claim", 5, read_claim }, { "sysctl", 4, read_sysctl },
-	{ "beside", 3, read_beside },     { "wish", 6, read_wish },   { "class", 9, read_class },
-	{ "listener", 9, read_listener }, { "rule", 8, read_rule },   { "route", 8, read_route },
+	{ "policy", 7, read_policy },     { "claim", 5, read_claim },
+	{ "sysctl", 4, read_sysctl },     { "beside", 3, read_beside },
+	{ "wish", 6, read_wish },         { "class", 9, read_class },
+	{ "listener", 9, read_listener }, { "rule", 8, read_rule },
+	{ "route", 8, read_route },       { "ticket", 2, read_ticket },
+	{ "returned", 3, read_returned },
 };
 
 static struct line split(struct arena *arena, char *from)

@@ -15,8 +15,10 @@
 #include "live/folder.h"
 #include "live/handback.h"
 #include "live/observe.h"
+#include "live/pending.h"
 #include "live/report.h"
 #include "live/sets.h"
+#include "live/watchdog.h"
 
 struct removal {
 	struct arena *arena;
@@ -129,19 +131,26 @@ static bool remove_table(struct removal *removal)
 	return true;
 }
 
+/* What was applied goes first: files of a policy without its record would be those of none. */
+static void forget(struct removal *removal)
+{
+	const struct pending *pending =
+		pending_read(removal->arena, &removal->folder, removal->name);
+
+	archive_remove(removal->arena, &removal->folder, removal->name);
+	record_remove(removal->arena, &removal->folder, removal->name);
+	pending_remove(removal->arena, &removal->folder, removal->name);
+	if (pending)
+		watchdog_end(pending);
+}
+
 static enum apply_outcome take_away(struct removal *removal)
 {
 	struct netlink_error error;
-	const char *why;
 	bool done;
 
 	if (!observe_open(&removal->kernel, &error)) {
 		observe_refused(removal->report, &error);
-		return APPLY_REFUSED;
-	}
-	if (!folder_open(removal->arena, &removal->folder, true, &why)) {
-		report_add(removal->report, REPORT_REFUSED,
-			   "what was applied cannot be looked up: %s", why);
 		return APPLY_REFUSED;
 	}
 	removal->record = record_read(removal->arena, &removal->folder, removal->name);
@@ -164,15 +173,15 @@ static enum apply_outcome take_away(struct removal *removal)
 	done &= give_settings_back(removal, false);
 	if (!done)
 		return APPLY_IN_DOUBT;
-	record_remove(removal->arena, &removal->folder, removal->name);
-	archive_remove(removal->arena, &removal->folder, removal->name);
+	forget(removal);
 	return APPLY_DONE;
 }
 
-enum apply_outcome remove_policy(struct arena *arena, struct report *report, const char *name)
+enum apply_outcome remove_locked(struct arena *arena, struct report *report, const char *name,
+				 const struct folder *folder)
 {
 	struct removal removal = {
-		.arena = arena, .report = report, .name = name, .folder.lock = -1
+		.arena = arena, .report = report, .name = name, .folder = *folder
 	};
 	enum apply_outcome outcome;
 	sigset_t held, before;
@@ -180,9 +189,23 @@ enum apply_outcome remove_policy(struct arena *arena, struct report *report, con
 	sigfillset(&held);
 	sigprocmask(SIG_BLOCK, &held, &before);
 	outcome = take_away(&removal);
-	folder_close(arena, &removal.folder);
 	observe_close(&removal.kernel);
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	return outcome;
+}
+
+enum apply_outcome remove_policy(struct arena *arena, struct report *report, const char *name)
+{
+	enum apply_outcome outcome;
+	struct folder folder;
+	const char *why;
+
+	if (!folder_open(arena, &folder, true, &why)) {
+		report_add(report, REPORT_REFUSED, "what was applied cannot be looked up: %s", why);
+		return APPLY_REFUSED;
+	}
+	outcome = remove_locked(arena, report, name, &folder);
+	folder_close(arena, &folder);
 	return outcome;
 }
 

@@ -14,10 +14,12 @@
 #include "live/diff.h"
 #include "live/folder.h"
 #include "live/needs.h"
+#include "live/pending.h"
 #include "live/report.h"
 #include "live/settings.h"
 #include "live/sockets.h"
 #include "live/strangers.h"
+#include "live/watchdog.h"
 
 static const char *apply_command(struct arena *arena, const struct status_policy *policy)
 {
@@ -269,6 +271,28 @@ static void check_strangers(struct status_policy *policy)
 	strangers_find_inside(policy->problems, &own, &policy->observed);
 }
 
+/* What keeps an apply from being taken back by itself, where nobody confirms it. */
+static void check_pending(struct arena *arena, const struct folder *folder,
+			  struct status_policy *policy)
+{
+	const struct pending *pending = pending_read(arena, folder, policy->name);
+	const char *command = arena_printf(arena, "tpc rollback %s", policy->name);
+
+	if (!pending_waits(arena, pending, policy->record))
+		return;
+	policy->pending = pending;
+	if (pending->failure)
+		report_add(policy->problems, REPORT_WARNING,
+			   "no confirmation came, and the last apply could not be taken back: %s",
+			   pending->failure)
+			->command = command;
+	else if (!watchdog_lives(pending))
+		report_add(policy->problems, REPORT_WARNING,
+			   "the process that was to take the last apply back is gone: it stays until "
+			   "somebody confirms it or goes back")
+			->command = command;
+}
+
 /* Drift first. */
 static void join_problems(struct arena *arena, struct status_policy *policy)
 {
@@ -303,6 +327,7 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
 	check_strangers(out);
+	check_pending(arena, folder, out);
 	join_problems(arena, out);
 	return true;
 }

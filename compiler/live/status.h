@@ -10,12 +10,14 @@
 #include "live/observe.h"
 
 struct arena;
+struct pending;
 struct report;
 
 struct status_policy {
 	const char *name;
 	const struct record *record; /* NULL: it was loaded by hand, or its record is gone */
 	struct observed observed;
+	const struct pending *pending; /* its last apply waits for a confirmation; or NULL */
 	/* Warnings, with the command that mends each: */
 	struct report *problems; /* all that does not hold */
 	struct report *drift;    /* of it: what apply has put there and is gone or changed */

@@ -6,8 +6,8 @@ import sys
 
 from cli import SEED, TPC, WRONG, case, expect, main
 
-VERBS = ["compile", "check", "apply", "status", "remove", "explain", "plan", "graph", "schema"]
-LATER = ["confirm", "rollback", "doctor", "watch"]
+VERBS = ["compile", "check", "apply", "status", "remove", "explain", "plan", "graph", "schema", "confirm", "rollback"]
+LATER = ["doctor", "watch"]
 
 
 @case("without a verb: the usage, on standard error")

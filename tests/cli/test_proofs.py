@@ -113,6 +113,43 @@ def allowed_note(shop):
 	return problems + (["compile takes it for unneeded"] if "unneeded-allow" in done.err else [])
 
 
+@case("a comment with a capital, or behind a note, allows as well; one in a line of its own is told where it belongs")
+def allowed_otherwise(shop):
+	problems = []
+	for comment in ("# Allow: covered-rule", "# my note; allow: covered-rule", "# we ALLOW: covered-rule until May"):
+		shop.write("policy.yaml", allow(TWO, 10, comment))
+		problems += expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (policy.yaml:10 covered-rule)", "11:5: warning")
+	shop.write("policy.yaml", allow(TWO, 10, "# we allow: all of that"))
+	done = shop.tpc("check", "policy.yaml")
+	problems += expect(done, 0, (), [COVERED]) + (["it reads prose"] if "unneeded-allow" in done.err else [])
+	lines = TWO.splitlines()
+	shop.write("policy.yaml", "\n".join(lines[:9] + ["  # allow: covered-rule"] + lines[9:]) + "\n")
+	return problems + expect(shop.tpc("check", "policy.yaml"), 0, (),
+		["policy.yaml:10:12: warning: nothing in this line", "it belongs at the end of the next line", "policy.yaml:11:5"])
+
+
+@case("errors come first: check says that more may be found, unless all was looked at")
+def errors_first(shop):
+	shop.write("policy.yaml", TWO.replace("to: left,", "to: lift,"))
+	more = "policy.yaml: errors come first: mend them, and more may be found"
+	problems = expect(shop.tpc("check", "policy.yaml"), 1, None, [more, "[unknown-name]"])
+	if "errors come first" in shop.tpc("check", "-q", "policy.yaml").err:
+		problems.append("-q says it, too")
+	shop.write("policy.yaml", TWO)
+	if "errors come first" in shop.tpc("check", "--strict", "policy.yaml").err:
+		problems.append("it is said where the proofs were made")
+	return problems
+
+
+@case("check and compile count the author's sets, at each -O")
+def counted(shop):
+	shop.write("policy.yaml", TWO)
+	problems = expect(shop.tpc("check", "policy.yaml"), 0, "ok (5 rules, 4 sets, 0 expectations)", ())
+	for level in ("-O0", "-O1"):
+		problems += expect(shop.tpc("compile", level, "policy.yaml", "-o", "out"), 0, "5 rules, 4 sets", ())
+	return problems
+
+
 @case("included files have their own lines")
 def included(shop):
 	head, rules = TWO.split("rules:\n")
@@ -136,6 +173,201 @@ def as_json(shop):
 	if found != [("note", "two-sets", 9), ("warning", "covered-rule", 11)]:
 		problems.append(f"it says {found}")
 	return problems
+
+
+def told(shop, text, *words):
+	"""What check says of a policy: (line, code) of each."""
+	shop.write("policy.yaml", "version: 1\n" + text)
+	done = shop.tpc("check", "--format", "json", *words, "policy.yaml")
+	return [(item["line"], item["code"]) for item in map(json.loads, done.out.splitlines()) if "code" in item]
+
+
+def expect_told(shop, codes, cases, *words):
+	"""Of each policy (which begins in line 2) what is said under these codes, and nothing else of them."""
+	problems = []
+	for text, wanted in cases:
+		found = [item for item in told(shop, text, *words) if item[1] in codes.split()]
+		if found != wanted:
+			problems.append(f"{found}, not {wanted}, of\n{text}")
+	return problems
+
+
+OFFICE = """\
+tables: {office: {routes: [%s], endpoint: %s, masquerade: true, fallback: %s%s}}
+rules: [{scope: both, family: %s, then: {route: office}}]
+"""
+NARROW = "{to: 10.20.0.0/16, dev: wg0}"
+WIDE = "{to: default, dev: wg0}"
+ONE = "192.0.2.9"
+SIX = '"2001:db8::9"'
+
+
+@case("endpoint: only a route of the table into the tunnel's interface is a loop")
+def endpoint_routes(shop):
+	host = "{to: 192.0.2.9/32, via: 198.51.100.1, dev: wan0}"
+	error, quiet = [(2, "endpoint-inside")], []
+	def office(route, end=ONE, fallback="main", more="", family="ipv4"):
+		return OFFICE % (route, end, fallback, more, family)
+	main = ", prefer_main: true"
+	return expect_told(shop, "endpoint-inside tunnel-loop", [
+		(office(NARROW), quiet),
+		(office(NARROW, fallback="unreachable"), quiet),
+		(office(WIDE), error),
+		(office("{to: 192.0.2.0/24, dev: wg0}"), error),
+		(office(f"{WIDE}, {host}"), quiet),
+		(office(f"{WIDE}, {{to: 192.0.2.0/24, dev: wan0}}"), quiet),
+		(office(f"{WIDE}, {{to: 192.0.2.0/24, type: throw}}"), quiet),
+		(office(f"{WIDE}, {{to: 192.0.2.9/32, type: blackhole}}"), quiet),
+		(office(f"{{to: default, dev: office0}}, {host}"), quiet),
+		(office("{to: default, dev: office0}, {to: 10.0.0.0/8, dev: lan0}"), error),
+		(office(WIDE, more=main), [(2, "tunnel-loop")]),
+		(office(NARROW, more=main), quiet),
+		(office(f"{WIDE}, {host}", more=main), quiet),
+		(office(f"{WIDE}, {{to: 192.0.2.9/32, type: throw}}", more=main), quiet),
+		(office("{to: 0.0.0.0/0, dev: wg0}", SIX, "unreachable", main, "[ipv4, ipv6]"), quiet),
+		(office(WIDE, SIX, "unreachable", main, "[ipv4, ipv6]"), [(2, "tunnel-loop")]),
+	])
+
+
+@case("a tunnel without an endpoint is warned of where it has a wide route")
+def unknown_ends(shop):
+	rules = ", masquerade: true, prefer_main: true}}\nrules: [{scope: local, family: ipv4, then: {route: vpn}}]\n"
+	loop = [(3, "tunnel-loop")]
+	return expect_told(shop, "endpoint-inside tunnel-loop", [
+		("tables: {vpn: {dev: wg0" + rules, loop),
+		("tables: {vpn: {routes: [{to: 0.0.0.0/1, dev: wg0}, {to: 128.0.0.0/1, dev: wg0}]" + rules, loop),
+		("tables: {vpn: {routes: [{to: 10.20.0.0/16, dev: wg0}]" + rules, []),
+	])
+
+
+@case("tunnels behind another table, and by one another")
+def tunnels_in_rows(shop):
+	tables = "tables: {wan: {via: 198.51.100.1, dev: eth0, masquerade: true}, " \
+		"vpn: {dev: wg0, endpoint: 192.0.2.9, masquerade: true}}\n"
+	pair = "tables: {a: {dev: tuna0, endpoint: 192.0.2.9, masquerade: true}, " \
+		"b: {dev: tunb0, endpoint: 203.0.113.9, masquerade: true}}\nrules:\n"
+	row = "rules:\n%s  - {scope: both, family: ipv4, to: {not: private}, then: {route: [%s]}}\n"
+	to = "  - {scope: local, to: %s, then: {route: %s}}\n"
+	return expect_told(shop, "endpoint-inside tunnel-loop", [
+		(tables + row % ("", "wan, vpn, unreachable"), [(2, "tunnel-loop")]),
+		(tables + row % ("", "vpn, wan, unreachable"), [(2, "endpoint-inside")]),
+		(tables + row % ("  - {scope: local, to: 192.0.2.9, then: direct}\n", "wan, vpn, unreachable"), []),
+		(tables + row % ("  - {scope: local, to: 192.0.2.9, then: {route: wan}}\n", "vpn, wan"), []),
+		(pair + to % ("192.0.2.9", "b") + to % ("203.0.113.9", "a"), [(2, "tunnel-loop")]),
+		(pair + to % ("192.0.2.9", "b") + to % ("192.0.2.0/24", "a"), []),
+	])
+
+
+WAN = "tables: {wan: {via: [198.51.100.1, '2001:db8::1'], dev: eth0, masquerade: true%s}}\nrules:\n"
+
+
+@case("lan-included: rules before it, and the table, may except the host's networks")
+def lans(shop):
+	def policy(*rules, table=""):
+		return WAN % table + "".join(f"  - {{scope: local, {rule}}}\n" for rule in rules)
+	def at(line):
+		return [(line, "lan-included")]
+	wan = "then: {route: wan}"
+	private = "to: private, then: direct"
+	return expect_told(shop, "lan-included", [
+		(policy(wan), at(4)),
+		(policy(private, wan), []),
+		(policy("to: private, then: drop", wan), []),
+		(policy("to: 192.168.1.0/24, then: direct", wan), []),
+		(policy("to: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16], then: direct", wan), []),
+		(policy("to: 192.168.1.1, then: direct", wan), at(5)),
+		(policy("to: private, proto: udp, then: direct", wan), at(5)),
+		(policy("to: private, proto: tcp, then: direct", "proto: tcp, " + wan), []),
+		(policy("to: private, user: alice, then: direct", wan), at(5)),
+		(policy(wan, private), at(4)),
+		(policy("to: {not: 203.0.113.0/24}, " + wan), at(4)),
+		(policy("to: any, " + wan), at(4)),
+		(policy("to: {not: private}, " + wan), []),
+		(policy("to: private, " + wan), []),
+		(policy("to: 203.0.113.0/24, " + wan), []),
+		(policy("user: alice, " + wan), []),
+		(policy(wan, table=", prefer_main: true"), []),
+		("tables: {wg: {routes: [{to: 10.20.0.0/16, dev: wg0}], masquerade: true}}\nrules:\n  - {scope: local, "
+			"then: {route: wg}}\n", []),
+		(WAN % "" + "  - {scope: local, to: private, then: direct}\ndefault: {local: {route: wan}}\n", []),
+		(WAN % "" + "  - {to: private, then: direct}\ndefault: {local: {route: wan}}\n", at(5)),
+	])
+
+
+@case("ipv6-uncovered: a rule that captures IPv4 alone, whatever others are about")
+def families(shop):
+	head = "tables: {vpn: {dev: tun0, fallback: unreachable, endpoint: 192.0.2.9, masquerade: true}}\nrules:\n"
+	def policy(*rules, more=""):
+		return more + head + "".join(f"  - {{{rule}}}\n" for rule in rules)
+	def at(line):
+		return [(line, "ipv6-uncovered")]
+	vpn = "in: br0, from: 192.168.1.0/24, then: {route: vpn}"
+	problems = expect_told(shop, "ipv6-uncovered", [
+		(policy("in: br9, then: drop", vpn), at(5)),
+		(policy("in: br9, then: drop", vpn, vpn.replace("1.0", "2.0"), vpn.replace("1.0", "3.0")), at(5)),
+		(policy(vpn), at(4)),
+		(policy("in: br9, then: drop", "family: ipv4, " + vpn), []),
+		(policy("family: ipv4, " + vpn), []),
+		(policy(vpn, "in: br0, from: 'fd00::/64', then: {route: vpn}"), []),
+		(policy(vpn, "in: br0, family: ipv6, then: direct"), []),
+		(policy(vpn, "in: br0, then: reject"), []),
+		(policy(vpn, "in: 'br*', then: reject"), []),
+		(policy(vpn, "in: br0, to: 'any', port: 25, proto: tcp, then: reject"), at(4)),
+		(policy(vpn, "in: br9, then: drop", more="settings: {ipv6: block}\n"), []),
+		(policy(vpn, "in: br9, then: drop", more="settings: {ipv6: off}\n"), []),
+		(policy("in: br9, then: drop", "in: br0, to: 203.0.113.7, then: {route: vpn}"), []),
+		(policy("in: br9, then: drop", "in: br0, to: 203.0.113.7, then: drop"), []),
+		(policy("in: br9, then: drop", vpn) + "default: {forward: drop}\n", []),
+		(policy("scope: local, then: drop", vpn) + "default: {local: drop}\n", at(5)),
+	])
+	shop.write("policy.yaml", "version: 1\n" + policy("in: br9, then: drop", vpn, vpn.replace("1.0", "2.0"),
+		vpn.replace("1.0", "3.0")))
+	return problems + expect(shop.tpc("check", "policy.yaml"), 0, (),
+		["IPv6 of the same hosts goes its usual way", "so are this rule and 1 more"])
+
+
+@case("known-number: what is given out avoids them; what is given is looked at with its mask")
+def known_numbers(shop):
+	def table(more):
+		return f"tables: {{a: {{via: [192.0.2.1, '2001:db8::1'], dev: eth1, {more}}}}}\nrules:\n  - {{then: {{route: a}}}}\n"
+	many = "tables:\n" + "".join(f"  t{n}: {{via: 192.0.2.{n}, dev: eth{n}}}\n" for n in range(1, 31)) + "rules:\n" \
+		+ "".join(f"  - {{to: 203.0.113.{n}, then: {{route: t{n}}}}}\n" for n in range(1, 31))
+	at, none = [(2, "known-number")], []
+	problems = expect_told(shop, "known-number", [
+		(many, none),
+		(many.replace("dev: eth5}", "dev: eth5, id: 7120}"), [(7, "known-number")]),
+		(table("mark: {value: 0x0100, mask: 0xff00}"), at),
+		(table("mark: {value: 0x10000000, mask: 0x70000000}"), none),
+		(table("mark: 0x10000000"), none),
+		(table("id: 220"), at),
+		(table("priority: 220"), at),
+		(table("id: 221, priority: 221"), none),
+		("settings: {priority: 5209}\n" + table("metric: 5"), none),
+	])
+	shop.write("policy.yaml", "version: 1\n" + many)
+	out = shop.tpc("compile", "--emit", "ip", "policy.yaml").out
+	problems += [f"table {number} is {word}" for number, there, word in ((7120, False, "given out"),
+		(7121, True, "not given out")) if (f"table {number}" in out) != there]
+	shop.write("policy.yaml", "version: 1\nsettings: {table_ids: 7119-7120, mark_mask: 0xc000, priority: 5209}\n" + table("metric: 5"))
+	out = shop.tpc("compile", "--emit", "ip", "policy.yaml")
+	return problems + ([] if "0x4000" in out.out and "5271" in out.out else [f"known marks are not used at last: {out}"])
+
+
+@case("two-sets: built-in sets whose rule takes a part of a later one")
+def built_in_sets(shop):
+	def policy(first, second):
+		return "sets: {lists: [10.50.0.0/16, 203.0.113.0/24]}\ntables: {corp: {via: 192.0.2.1, dev: eth1}}\nrules:\n" \
+			f"  - {{in: br0, {first}}}\n  - {{in: br0, {second}}}\n"
+	private, corp = "to: private, then: direct", "to: lists, then: {route: corp}"
+	at, none = [(6, "two-sets")], []
+	return expect_told(shop, "two-sets", [
+		(policy(private, corp), at),
+		(policy("to: bogons, then: drop", corp.replace("lists", "[lists, 8.0.0.0/8]")), at),
+		(policy(corp, private), none),
+		(policy(private, "to: any, then: {route: corp}"), none),
+		(policy("to: bogons, then: drop", private), none),
+		(policy("to: {not: private}, then: direct", corp), none),
+	], "-v")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+/*
+ * confirm: `tpc confirm [NAME]` keeps what `tpc apply --confirm` applied.
+ *
+ * In goes the name of a policy, or none where only one waits; the watchdog ends, and what was kept
+ * of the policy before goes.
+ */
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "cmd/show.h"
+#include "cmd/verbs.h"
+#include "cmd/which.h"
+#include "live/rollback.h"
+
+static enum cmd_status show(const struct cmd_call *call, const struct report *report,
+			    const char *name, enum apply_outcome outcome)
+{
+	enum cmd_status status = show_status(outcome), printed = CMD_DONE;
+	struct buf out = { 0 };
+
+	if (call->format == CMD_JSON) {
+		buf_putc(&out, '{');
+		show_json_text(&out, "policy", name);
+		buf_putc(&out, ',');
+		show_json_text(&out, "outcome", outcome == APPLY_DONE ? "confirmed" : "refused");
+		show_json_end(&out, report, outcome);
+	} else {
+		show_problems(call, report);
+		if (!call->quiet && outcome == APPLY_DONE)
+			buf_printf(&out, "%s: confirmed, it stays\n", name);
+	}
+	if (out.length)
+		printed = cmd_print(&out);
+	buf_free(&out);
+	return status != CMD_DONE ? status : printed;
+}
+
+static enum cmd_status run(struct cmd_call *call)
+{
+	struct report report = { .arena = call->arena };
+	const char *name, **names;
+	size_t count;
+
+	names = rollback_pending(call->arena, &count);
+	switch (which_of(call, names, count, &name)) {
+	case WHICH_ONE:
+		return show(call, &report, name, rollback_confirm(call->arena, &report, name));
+	case WHICH_NONE:
+		report_add(&report, REPORT_REFUSED, "nothing waits for a confirmation")->help =
+			"`tpc status` shows what is applied, and whether an apply was taken back";
+		return show(call, &report, NULL, APPLY_REFUSED);
+	case WHICH_UNKNOWN:
+	case WHICH_WRONG:
+		break;
+	}
+	return CMD_USAGE_WRONG;
+}
+
+const struct cmd_verb verb_confirm = {
+	.name = "confirm",
+	.usage = "[NAME]",
+	.summary = "keep what `tpc apply --confirm` applied",
+	.detail =
+		"Ends the wait at once and takes away what was kept of the policy before. Status 3 when nothing waits, because the time\n"
+		"is over or nothing was applied with --confirm. NAME may be left out where only one policy waits. Needs CAP_NET_ADMIN.",
+	.most_args = 1,
+	.run = run,
+};

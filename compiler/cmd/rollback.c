@@ -1,0 +1,121 @@
+/*
+ * rollback: `tpc rollback [NAME]` goes back to what was there before the last apply, without any
+ * policy's file.
+ *
+ * Without a name the policy that waits for a confirmation is meant, or else the only one there is.
+ */
+#include "live/rollback.h"
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/diag.h"
+#include "cmd/show.h"
+#include "cmd/verbs.h"
+#include "cmd/which.h"
+
+static const char *outcome_word(const struct rollback *rollback, enum apply_outcome outcome)
+{
+	switch (outcome) {
+	case APPLY_UNCHANGED:
+		return "unchanged";
+	case APPLY_DONE:
+		return rollback->file ? "rolled-back" : "removed";
+	case APPLY_REFUSED:
+		return "refused";
+	case APPLY_IN_DOUBT:
+		return "in-doubt";
+	}
+	return "";
+}
+
+static void put_json(const struct rollback *rollback, enum apply_outcome outcome, struct buf *out)
+{
+	buf_putc(out, '{');
+	show_json_text(out, "policy", rollback->policy);
+	buf_putc(out, ',');
+	show_json_text(out, "outcome", outcome_word(rollback, outcome));
+	buf_putc(out, ',');
+	show_json_text(out, "file", outcome == APPLY_DONE ? rollback->file : NULL);
+	buf_puts(out, ",\"steps\":");
+	show_json(out, rollback->report, REPORT_STEP);
+	show_json_end(out, rollback->report, outcome);
+}
+
+static void put_text(const struct cmd_call *call, const struct rollback *rollback,
+		     enum apply_outcome outcome, struct buf *out)
+{
+	if (outcome == APPLY_UNCHANGED)
+		buf_printf(out, "%s: the last apply was cut off before it changed anything\n",
+			   rollback->policy);
+	else if (outcome == APPLY_DONE && rollback->file)
+		buf_printf(out, "%s: rolled back; what %s said is in force again\n",
+			   rollback->policy, rollback->file);
+	else if (outcome == APPLY_DONE)
+		buf_printf(out, "%s: rolled back; nothing was applied before, so it is removed\n",
+			   rollback->policy);
+	show_steps(out, rollback->report, call->verbose ? "" : "sysctl ");
+}
+
+static enum cmd_status show(const struct cmd_call *call, const struct rollback *rollback,
+			    enum apply_outcome outcome)
+{
+	enum cmd_status status = show_status(outcome), printed = CMD_DONE;
+	struct buf out = { 0 };
+
+	if (rollback->diag)
+		cmd_show_diag(call, rollback->diag);
+	if (call->format == CMD_JSON) {
+		put_json(rollback, outcome, &out);
+	} else {
+		show_problems(call, rollback->report);
+		if (!call->quiet)
+			put_text(call, rollback, outcome, &out);
+	}
+	if (out.length)
+		printed = cmd_print(&out);
+	buf_free(&out);
+	return status != CMD_DONE ? status : printed;
+}
+
+/* Where one policy waits for its confirmation, that is what somebody in a hurry means. */
+static enum which find_policy(const struct cmd_call *call, struct report *report, const char **name)
+{
+	size_t count;
+	const char **names = rollback_pending(call->arena, &count);
+
+	return count == 1 ? which_of(call, names, count, name) : which_policy(call, report, name);
+}
+
+static enum cmd_status run(struct cmd_call *call)
+{
+	struct report report = { .arena = call->arena };
+	struct rollback rollback = { .arena = call->arena, .report = &report };
+
+	switch (find_policy(call, &report, &rollback.policy)) {
+	case WHICH_ONE:
+		return show(call, &rollback, rollback_run(&rollback));
+	case WHICH_NONE:
+		report_add(&report, REPORT_REFUSED,
+			   "nothing is applied here, so there is nothing to go back to");
+		return show(call, &rollback, APPLY_REFUSED);
+	case WHICH_UNKNOWN:
+		return show(call, &rollback, APPLY_REFUSED);
+	case WHICH_WRONG:
+		return CMD_USAGE_WRONG;
+	}
+	return CMD_USAGE_WRONG;
+}
+
+const struct cmd_verb verb_rollback = {
+	.name = "rollback",
+	.usage = "[NAME]",
+	.summary = "go back to what was there before the last apply",
+	.detail =
+		"The policy before comes back as it was applied, whatever has become of its files, in an order that is as safe as that\n"
+		"of apply; where nothing was applied before, the policy is removed. An apply that was cut off is taken back, too. One\n"
+		"step back and no more: a second rollback says that there is nothing to go back to. NAME may be left out where only\n"
+		"one policy is applied, or only one waits for its confirmation. Needs CAP_NET_ADMIN.",
+	.most_args = 1,
+	.run = run,
+};

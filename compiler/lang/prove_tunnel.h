@@ -1,0 +1,38 @@
+/*
+ * prove_tunnel: what proofs about tables share that look at rules one by one: whether a rule names
+ * senders, what its `to` holds, and which interfaces are called like tunnels.
+ *
+ * Tunnels whose ends are not known are prove_tunnel.c's, those with an `endpoint`
+ * prove_endpoint.c's.
+ */
+#ifndef TPC_LANG_PROVE_TUNNEL_H
+#define TPC_LANG_PROVE_TUNNEL_H
+
+#include "lang/ast.h"
+
+struct ir_walker;
+
+struct tunnels {
+	struct arena *arena;
+	struct diag *diag;
+	struct ast_policy *policy;
+	const struct ir *ir;
+	const struct ir_walker *walker;
+};
+
+bool prove_names_identity(const struct ast_rule *rule);
+/* What the nth part of a condition names of a family, and begins with; NULL behind the last. */
+const struct interval_set *prove_part(struct tunnels *tunnels,
+				      const struct match_condition *condition,
+				      enum addr_family family, size_t nth);
+/* Is what the condition holds for a good part of all addresses, a 64th, as a prefix of this length?
+ * A tunnel's end, or anybody's, may be there. */
+enum { PROVE_WIDE_LENGTH = 6 };
+bool prove_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
+		   enum addr_family family);
+/* Is an interface of this name (NULL: none) usually a tunnel over IP? */
+bool prove_is_tunnel(const char *dev);
+/* The tables that name the ends of their tunnels. */
+void prove_endpoints(struct tunnels *tunnels);
+
+#endif

@@ -1,0 +1,289 @@
+/*
+ * rollback: finds out what was there before the last apply, from the record and the archives, and
+ * lets the engine of apply, or remove, do the rest (see rollback.h).
+ *
+ * Every step leaves files from which the next run finds the same way: a rollback that was cut off
+ * is finished by the next one.
+ */
+#include "live/rollback.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "ir/ir.h"
+#include "live/archive.h"
+#include "live/kept.h"
+#include "live/observe.h"
+#include "live/pending.h"
+#include "live/record.h"
+#include "live/remove.h"
+#include "live/report.h"
+#include "live/watchdog.h"
+
+static bool open_folder(struct rollback *rollback)
+{
+	const char *why;
+
+	if (!folder_open(rollback->arena, &rollback->folder, true, &why)) {
+		report_add(rollback->report, REPORT_REFUSED,
+			   "what was applied cannot be looked up: %s", why);
+		return false;
+	}
+	rollback->record = record_read(rollback->arena, &rollback->folder, rollback->policy);
+	rollback->pending = pending_read(rollback->arena, &rollback->folder, rollback->policy);
+	return true;
+}
+
+static bool is_waiting(const struct rollback *rollback)
+{
+	return pending_waits(rollback->arena, rollback->pending, rollback->record);
+}
+
+static void end_waiting(struct rollback *rollback)
+{
+	if (!rollback->pending)
+		return;
+	pending_remove(rollback->arena, &rollback->folder, rollback->policy);
+	watchdog_end(rollback->pending);
+}
+
+static const char *moment(struct arena *arena, int64_t since)
+{
+	time_t seconds = (time_t)since;
+	char text[64] = "";
+	struct tm local;
+
+	if (localtime_r(&seconds, &local))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local);
+	return arena_strdup(arena, text);
+}
+
+/* ---- what was there before ---- */
+
+/* A file that cannot be looked into is what was applied if the apply came to its end. */
+static bool is_archived(const struct rollback *rollback)
+{
+	uint64_t digest = 0;
+
+	switch (archive_look(rollback->arena, &rollback->folder,
+			     archive_file(rollback->arena, rollback->policy, ARCHIVE_APPLIED),
+			     &digest)) {
+	case ARCHIVE_NONE: /* moved, and the new one not written yet */
+		return !rollback->record->returned;
+	case ARCHIVE_BROKEN:
+		return rollback->record->is_complete;
+	case ARCHIVE_THERE:
+		return digest == rollback->record->digest;
+	}
+	return false;
+}
+
+/*
+ * An apply archives its policy as the last but one of its steps, so where that is not the record's,
+ * it is what was there before. The record of a rollback names the policy it leads to.
+ */
+static enum archive_kind find_target(const struct rollback *rollback)
+{
+	bool is_return = rollback->record->returned != 0;
+
+	return is_archived(rollback) == is_return ? ARCHIVE_APPLIED : ARCHIVE_PREVIOUS;
+}
+
+static bool is_possible(struct rollback *rollback)
+{
+	const struct record *record = rollback->record;
+
+	if (!record) {
+		report_add(rollback->report, REPORT_REFUSED,
+			   "nothing of %s was applied here, so there is nothing to go back to",
+			   rollback->policy);
+		return false;
+	}
+	if (!record->is_complete || !record->returned)
+		return true;
+	report_add(rollback->report, REPORT_REFUSED,
+		   "there is nothing to go back to: the last apply of %s was taken back %s%s",
+		   rollback->policy,
+		   record->by_watchdog ? "because nobody confirmed it, " : "already, ",
+		   moment(rollback->arena, record->returned))
+		->help = "`tpc apply` with the policy's file applies it again";
+	return false;
+}
+
+/* ---- going there ---- */
+
+static enum apply_outcome apply_archive(struct rollback *rollback, struct archive *archive,
+					enum archive_kind kind)
+{
+	struct apply_return back = { .from_previous = kind == ARCHIVE_PREVIOUS,
+				     .by_watchdog = rollback->overdue != NULL };
+	struct apply_job job = { .arena = rollback->arena,
+				 .diag = rollback->diag,
+				 .report = rollback->report,
+				 .ir = archive->ir,
+				 .policy = archive->policy,
+				 /* Whoever has come to stand beside it is no reason to stay. */
+				 .beside = true,
+				 .folder = &rollback->folder,
+				 .back = &back };
+	enum apply_outcome outcome = apply_policy(&job, &rollback->counts);
+
+	/* All was there already: it is in force, and that was asked for. */
+	return outcome == APPLY_UNCHANGED ? APPLY_DONE : outcome;
+}
+
+static enum apply_outcome go_back(struct rollback *rollback)
+{
+	enum archive_kind kind = find_target(rollback);
+	const char *file = archive_file(rollback->arena, rollback->policy, kind);
+	struct archive *archive;
+	uint64_t digest;
+
+	if (archive_look(rollback->arena, &rollback->folder, file, &digest) == ARCHIVE_NONE)
+		return remove_locked(rollback->arena, rollback->report, rollback->policy,
+				     &rollback->folder);
+	archive = archive_read(rollback->arena, &rollback->folder, file);
+	if (!archive) {
+		report_add(rollback->report, REPORT_REFUSED,
+			   "what was applied before cannot be read (%s/%s): it was cut off or altered, or is of "
+			   "another version of tpc",
+			   rollback->folder.path, file)
+			->help = "apply a policy that you trust, or take this one away: tpc remove";
+		return APPLY_REFUSED;
+	}
+	rollback->file = archive->policy;
+	return apply_archive(rollback, archive, kind);
+}
+
+/* The apply was ended before it had changed anything: what is in force is what was before. */
+static enum apply_outcome forget(struct rollback *rollback)
+{
+	end_waiting(rollback);
+	return APPLY_UNCHANGED;
+}
+
+static bool is_mine(const struct rollback *rollback)
+{
+	return rollback->pending && rollback->pending->pid == rollback->overdue->pid &&
+	       rollback->pending->started == rollback->overdue->started;
+}
+
+static enum apply_outcome decide(struct rollback *rollback)
+{
+	enum apply_outcome outcome;
+
+	if (rollback->overdue && !is_mine(rollback))
+		return APPLY_UNCHANGED;
+	if (rollback->pending && !is_waiting(rollback))
+		return forget(rollback);
+	if (!is_possible(rollback))
+		return APPLY_REFUSED;
+	outcome = go_back(rollback);
+	if (outcome == APPLY_DONE)
+		end_waiting(rollback);
+	return outcome;
+}
+
+enum apply_outcome rollback_run(struct rollback *rollback)
+{
+	enum apply_outcome outcome;
+
+	rollback->diag = diag_new(rollback->arena);
+	if (!open_folder(rollback))
+		return APPLY_REFUSED;
+	outcome = decide(rollback);
+	folder_close(rollback->arena, &rollback->folder);
+	return outcome;
+}
+
+void rollback_note_failure(struct rollback *rollback, const char *why)
+{
+	const char *reason;
+
+	if (!open_folder(rollback))
+		return;
+	if (is_mine(rollback)) {
+		rollback->pending->failure = why;
+		pending_write(rollback->arena, &rollback->folder, rollback->policy,
+			      rollback->pending, &reason);
+	}
+	folder_close(rollback->arena, &rollback->folder);
+}
+
+/* ---- confirming ---- */
+
+static bool is_confirmable(struct rollback *rollback)
+{
+	const struct record *record = rollback->record;
+
+	if (!is_waiting(rollback)) {
+		end_waiting(rollback);
+		if (record && record->returned && record->by_watchdog)
+			report_add(rollback->report, REPORT_REFUSED,
+				   "%s waits for no confirmation any more: none came, and the apply was taken back %s",
+				   rollback->policy, moment(rollback->arena, record->returned));
+		else
+			report_add(rollback->report, REPORT_REFUSED, "%s waits for no confirmation",
+				   rollback->policy);
+		return false;
+	}
+	if (record->is_complete)
+		return true;
+	report_add(rollback->report, REPORT_REFUSED,
+		   "the apply of %s did not come to its end, so it cannot be confirmed",
+		   rollback->policy)
+		->command = report_text(rollback->report, "tpc rollback %s", rollback->policy);
+	return false;
+}
+
+/* Without the file in the folder the watchdog does nothing, so that is where it is decided. */
+static enum apply_outcome confirm(struct rollback *rollback, struct kernel *kernel)
+{
+	const char *why;
+
+	if (!is_confirmable(rollback))
+		return APPLY_REFUSED;
+	end_waiting(rollback);
+	rollback->record->ticket = NULL;
+	if (!record_write(rollback->arena, &rollback->folder, rollback->record, &why))
+		report_add(rollback->report, REPORT_WARNING, "%s", why);
+	kept_clear(rollback->arena, rollback->report, kernel, &rollback->folder, rollback->record);
+	return APPLY_DONE;
+}
+
+enum apply_outcome rollback_confirm(struct arena *arena, struct report *report, const char *policy)
+{
+	struct rollback rollback = { .arena = arena, .report = report, .policy = policy };
+	enum apply_outcome outcome = APPLY_REFUSED;
+	struct netlink_error error;
+	struct kernel kernel;
+
+	if (!observe_open(&kernel, &error)) {
+		observe_refused(report, &error);
+		return APPLY_REFUSED;
+	}
+	if (open_folder(&rollback)) {
+		outcome = confirm(&rollback, &kernel);
+		folder_close(arena, &rollback.folder);
+	}
+	observe_close(&kernel);
+	return outcome;
+}
+
+const char **rollback_pending(struct arena *arena, size_t *count)
+{
+	const char **all, **names = NULL, *why;
+	struct folder folder;
+	size_t all_count;
+
+	*count = 0;
+	folder_open(arena, &folder, false, &why);
+	all = folder_list(arena, &folder, &all_count);
+	for (size_t i = 0; i < all_count; i++)
+		if (pending_waits(arena, pending_read(arena, &folder, all[i]),
+				  record_read(arena, &folder, all[i])))
+			*arena_append(arena, names, *count) = all[i];
+	return names;
+}

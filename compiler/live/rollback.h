@@ -1,0 +1,43 @@
+/*
+ * rollback: takes the last apply of a policy back, or confirms it. Neither needs the policy's file.
+ *
+ * Going back means the policy that was applied before, as its archive has it, or none, where there
+ * was none. It goes one step: what was gone back from is forgotten, and whoever goes back twice, or
+ * after the watchdog has done it, is told so instead of being led to what he fled from.
+ */
+#ifndef TPC_LIVE_ROLLBACK_H
+#define TPC_LIVE_ROLLBACK_H
+
+#include <stdbool.h>
+
+#include "live/apply.h"
+#include "live/folder.h"
+
+struct pending;
+struct record;
+
+struct rollback {
+	struct arena *arena;
+	struct report *report;
+	const char *policy;            /* its name */
+	const struct pending *overdue; /* a watchdog's own; NULL: somebody asked for it */
+
+	struct diag *diag; /* what stands against the policy before */
+	const char *file;  /* of the policy that is in force again; NULL: none is */
+	struct apply_counts counts;
+
+	struct folder folder;
+	struct record *record;
+	struct pending *pending;
+};
+
+/* Sets what is behind the first blank line. APPLY_UNCHANGED: the apply had not changed anything. */
+enum apply_outcome rollback_run(struct rollback *rollback);
+/* Keeps why a watchdog could not do it where `tpc status` finds it. */
+void rollback_note_failure(struct rollback *rollback, const char *why);
+/* What is applied stays. */
+enum apply_outcome rollback_confirm(struct arena *arena, struct report *report, const char *policy);
+/* The names of the policies that wait for a confirmation, sorted. */
+const char **rollback_pending(struct arena *arena, size_t *count);
+
+#endif

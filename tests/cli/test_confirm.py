@@ -1,0 +1,420 @@
+#!/usr/bin/python3
+"""tpc apply --confirm, confirm and rollback: what comes back by itself, when, and whatever becomes of who applied."""
+import os
+import pathlib
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+from cli import TPC, case, expect, main
+from hosted import differs, live
+
+# Two policies of one name that differ in everything; the second is large enough to be caught half way.
+ONE = """version: 1
+name: work
+sets:
+  foreign: [203.0.113.0/24, 198.51.100.7, "2001:db8:113::/48"]
+  learned: {dynamic: true, timeout: 1h}
+listeners:
+  proxy: {tproxy: 12345, mark: 100, table: 100}
+rules:
+  - {to: learned, then: drop}
+  - {to: foreign, proto: tcp, count: true, name: seen, then: {proxy: proxy}}
+"""
+MANY = "\n".join(f"    - 10.{n >> 7}.{(n & 127) * 2}.0/24\n    - \"2001:db8:{n:x}::/48\"" for n in range(6000))
+TWO = f"""version: 1
+name: work
+sets:
+  foreign:
+{MANY}
+tables:
+  vpn: {{id: 100, dev: lo, fallback: unreachable}}
+rules:
+  - {{to: foreign, then: {{route: vpn}}}}
+  - {{to: 192.0.2.1, then: drop}}
+"""
+LIMIT = 3.0  # seconds until it is back
+
+
+def write(shop):
+	shop.write("one.yaml", ONE)
+	shop.write("two.yaml", TWO.replace("    - ", "  - "))
+
+
+def files(shop):
+	return sorted(path.name for path in (shop.folder / "run").rglob("*") if path.is_file())
+
+
+def record(shop):
+	"""The record's first lines, or nothing."""
+	for path in (shop.folder / "run").glob("*/work"):
+		return path.read_text(encoding="utf-8")
+	return ""
+
+
+def wait(condition, limit=10.0):
+	until = time.monotonic() + limit
+	while time.monotonic() < until:
+		if condition():
+			return True
+		time.sleep(0.002)
+	return False
+
+
+def is_half_way(shop):
+	"""The journal is written, and the apply has not come to its end."""
+	lines = record(shop).splitlines()
+	return len(lines) > 2 and lines[1].split("\t")[4] == "0" and lines[2].startswith("ticket")
+
+
+def watchdogs(host):
+	"""The processes of this host that wait."""
+	space, found = os.readlink(f"/proc/{host.holder.pid}/ns/net"), []
+	for process in pathlib.Path("/proc").glob("[0-9]*"):
+		try:
+			if (process / "comm").read_text() == "tpc-watchdog\n" and os.readlink(process / "ns/net") == space:
+				found.append(int(process.name))
+		except OSError:
+			pass  # it has ended meanwhile
+	return found
+
+
+def returns(shop, host, before, began, limit=LIMIT):
+	"""What does not hold of: all is back in time, and nobody waits any more."""
+	problems = []
+	if not wait(lambda: "work.pending" not in files(shop) and not watchdogs(host), 8):
+		problems.append(f"still waiting: {files(shop)}, {watchdogs(host)}")
+	took = time.monotonic() - began
+	if took > limit:
+		problems.append(f"it took {took:.1f} s")
+	return problems + differs(before, host.state(), f"after {took:.1f} s:")
+
+
+def start(shop, host):
+	"""The first policy is applied; the state to come back to."""
+	write(shop)
+	host.must(TPC, "apply", "one.yaml")
+	host.must("nft", "add element inet tpc_work learned_v4 { 192.0.2.99 timeout 1d expires 1d }")
+	return steady(host.state())
+
+
+def steady(text):
+	"""Without the time that elements have left."""
+	return "\n".join(line for line in text.splitlines() if "192.0.2.99" not in line)
+
+
+def check(shop, host, before, began):
+	now = host.state
+	host.state = lambda: steady(now())
+	problems = returns(shop, host, before, began)
+	if "192.0.2.99" not in host.must("nft", "list set inet tpc_work learned_v4"):
+		problems.append("what was added at run time is gone")
+	return problems
+
+
+@live("a confirmation that never comes: the policy before is back in time, counters and dynamic sets with what they hold")
+def unconfirmed(shop, host):
+	before = start(shop, host)
+	problems = expect(host.tpc("apply", "--confirm", "2", "two.yaml"), 0,
+		["work: applied", "taken back in 2 s", "tpc confirm work", "tpc rollback work"], None)
+	began = time.monotonic()
+	if len(watchdogs(host)) != 1:
+		problems.append(f"watchdogs: {watchdogs(host)}")
+	told = host.json("status")["policies"][0]
+	if not told["confirm_within"] or told["problems"]:
+		problems.append(f"status: {told}")
+	problems += check(shop, host, before, began)
+	told = host.json("status")["policies"][0]
+	if not told["returned"] or not told["unconfirmed"] or not told["file"].endswith("one.yaml"):
+		problems.append(f"status afterwards: {told}")
+	problems += expect(host.tpc("status"), 0, "because a later apply was not confirmed")
+	return problems + expect(host.tpc("rollback"), 3, None, "nobody confirmed it")
+
+
+@live("a confirmation in time: it stays, the watchdog is gone at once, and so is what was kept")
+def confirmed(shop, host):
+	start(shop, host)
+	host.must(TPC, "apply", "two.yaml")
+	plain = host.must("nft", "list table inet tpc_work")
+	host.must(TPC, "apply", "one.yaml")
+	problems = expect(host.tpc("apply", "--confirm", "2", "two.yaml"), 0)
+	kept = host.must("nft", "list table inet tpc_work")
+	for word in "kept=foreign_v4", "kept=learned_v4", "counter rule2":
+		if word not in kept:
+			problems.append(f"no {word} while it waits")
+	problems += expect(host.tpc("confirm"), 0, "work: confirmed", None)
+	if watchdogs(host) or "work.pending" in files(shop):
+		problems.append("somebody still waits")
+	now = host.must("nft", "list table inet tpc_work")
+	time.sleep(2.2)
+	problems += differs(now, host.must("nft", "list table inet tpc_work"), "later:")
+	if sorted(now.replace(".2", "").split()) != sorted(plain.replace(".2", "").split()):
+		problems.append("confirmed is not what a plain apply leaves:")
+		problems += differs(plain, now, "confirmed:")
+	problems += expect(host.tpc("apply", "two.yaml"), 0, "nothing to change")
+	problems += expect(host.tpc("confirm"), 3, None, "nothing waits for a confirmation")
+	return problems + expect(host.tpc("confirm", "work"), 3, None, "work waits for no confirmation")
+
+
+# ---- in whatever way who applied ends ----
+
+def applying(host, *before, **more):
+	return subprocess.Popen([*host.words(*before, TPC, "apply", "--confirm", "2", "two.yaml")], stdin=subprocess.DEVNULL,
+		stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **host.environment}, **more)
+
+
+def signalled(name, number, half_way):
+	@live(f"--confirm 2, and who applies gets {name} {'half way' if half_way else 'behind it'}: back within three seconds")
+	def _(shop, host):
+		before = start(shop, host)
+		for _ in range(10):
+			process = applying(host, start_new_session=True)
+			if not wait(lambda: is_half_way(shop) if half_way else process.poll() is not None):
+				return "it was never half way"
+			began = time.monotonic()
+			if half_way:
+				process.send_signal(number)
+			process.wait()
+			for watchdog in watchdogs(host):
+				if number != signal.SIGKILL:
+					os.kill(watchdog, number)
+			if number != signal.SIGKILL or is_half_way(shop) or not half_way:
+				break
+			check(shop, host, before, began)
+		else:
+			return "it was faster than the signal, ten times"
+		if number != signal.SIGKILL:
+			began = time.monotonic()
+		return check(shop, host, before, began)
+
+
+for _name, _number in (("SIGHUP", signal.SIGHUP), ("SIGTERM", signal.SIGTERM), ("SIGKILL", signal.SIGKILL)):
+	for _half_way in (True, False):
+		signalled(_name, _number, _half_way)
+
+
+@live("--confirm 2 from a terminal that is closed: back within three seconds")
+def terminal(shop, host):
+	before = start(shop, host)
+	pid, master = pty.fork()
+	if pid == 0:
+		words = host.words("sh", "-c", f"{TPC} apply --confirm 2 two.yaml; exec sleep 30")
+		os.execvpe(words[0], words, {**os.environ, **host.environment})
+	problems = [] if wait(lambda: "work.pending" in files(shop) and not is_half_way(shop)) else ["never applied"]
+	time.sleep(0.2)
+	os.close(master)
+	began = time.monotonic()
+	os.waitpid(pid, 0)
+	return problems + check(shop, host, before, began)
+
+
+@live("--confirm 2, and the leader of the session is killed with all its processes: back within three seconds")
+def leader(shop, host):
+	before = start(shop, host)
+	shell = subprocess.Popen(host.words("sh", "-c", f"{TPC} apply --confirm 2 two.yaml; exec sleep 30"), start_new_session=True,
+		stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={**os.environ, **host.environment})
+	problems = [] if wait(lambda: "work.pending" in files(shop) and not is_half_way(shop)) else ["never applied"]
+	os.killpg(shell.pid, signal.SIGKILL)
+	began = time.monotonic()
+	shell.wait()
+	return problems + check(shop, host, before, began)
+
+
+@live("who waits holds nobody's pipe: a caller that reads to the end is not kept waiting")
+def pipes(shop, host):
+	write(shop)
+	began = time.monotonic()
+	problems = expect(host.tpc("apply", "--confirm", "30", "one.yaml"), 0)
+	if time.monotonic() - began > 10:
+		problems.append("the pipe stayed open")
+	held = host.run("sh", "-c", f"ls -l /proc/{watchdogs(host)[0]}/fd; cat /proc/{watchdogs(host)[0]}/status").out
+	if "pipe:" in held or str(shop.folder) in held:
+		problems.append(held)
+	host.must(TPC, "remove")
+	return problems + [f"still there: {pid}" for pid in watchdogs(host)]
+
+
+# ---- one after the other ----
+
+@live("while one waits, another apply is refused and says what to run; a dry run and status are not")
+def second(shop, host):
+	before = start(shop, host)
+	host.must(TPC, "apply", "--confirm", "60", "two.yaml")
+	state = steady(host.state())
+	problems = []
+	for words in (("apply", "one.yaml"), ("apply", "--confirm", "5", "one.yaml"), ("apply", "two.yaml")):
+		problems += expect(host.tpc(*words), 3, None, ["waits for its confirmation", "tpc confirm work", "tpc rollback work"])
+	problems += differs(state, steady(host.state()), "refused:")
+	problems += expect(host.tpc("apply", "--dry-run", "one.yaml"), 0, "would change")
+	if len(watchdogs(host)) != 1:
+		problems.append(f"watchdogs: {watchdogs(host)}")
+	problems += expect(host.tpc("rollback"), 0, ["work: rolled back", "one.yaml"], None)
+	return problems + check(shop, host, before, time.monotonic())
+
+
+@live("nothing to change, a wrong policy, a refused one: nobody waits, nothing is left")
+def nothing_to_confirm(shop, host):
+	start(shop, host)
+	shop.write("wrong.yaml", ONE.replace("drop", "dorp"))
+	shop.write("refused.yaml", ONE.replace("mark: 100, table: 100", "mark: 200, table: 200").replace("12345", "12346"))
+	host.must("ip", "rule", "add", "fwmark", "200", "lookup", "main")
+	problems = expect(host.tpc("apply", "--confirm", "5", "one.yaml"), 0, "nothing to change", None)
+	problems += expect(host.tpc("apply", "--confirm", "5", "wrong.yaml"), 1)
+	problems += expect(host.tpc("apply", "--confirm", "5", "refused.yaml"), 3, None, "nothing changed")
+	if watchdogs(host) or "work.pending" in files(shop):
+		problems.append("somebody waits")
+	host.must("nft", "flush", "chain", "inet", "tpc_work", "prerouting")
+	problems += expect(host.tpc("apply", "--confirm", "5", "one.yaml"), 0, "work: applied", None)
+	if watchdogs(host):
+		problems.append("a repair of what is applied waits for a confirmation")
+	return problems
+
+
+@live("--confirm takes 1 to 86400 seconds")
+def bounds(shop, host):
+	write(shop)
+	problems = []
+	for text in "0", "86401", "-1", "2s", "", "99999999999999999999", "+5", " 5":
+		problems += expect(host.tpc("apply", f"--confirm={text}", "one.yaml"), 2, None, "from 1 to 86400")
+	if (shop.folder / "run").exists():
+		problems.append("something was applied")
+	problems += expect(host.tpc("apply", "--confirm", "86400", "one.yaml"), 0, "taken back in 86400 s")
+	problems += expect(host.tpc("rollback"), 0, "nothing was applied before, so it is removed", None)
+	return problems + files(shop)
+
+
+@live("rollback without --confirm, without the files: the policy before, once; a second one has nothing to go back to")
+def twice(shop, host):
+	before = start(shop, host)
+	problems = expect(host.tpc("apply", "two.yaml"), 0)
+	for name in "one.yaml", "two.yaml":
+		(shop.folder / name).unlink()
+	result = host.json("rollback")
+	if result["outcome"] != "rolled-back" or not result["file"].endswith("one.yaml"):
+		problems.append(f"rollback: {result}")
+	now = steady(host.state())
+	problems += differs(before, now, "rolled back:")
+	problems += expect(host.tpc("rollback"), 3, None, ["nothing to go back to", "already"])
+	problems += expect(host.tpc("rollback", "other"), 3, None, "nothing of other was applied")
+	problems += differs(now, steady(host.state()), "the second rollback:")
+	write(shop)
+	problems += expect(host.tpc("apply", "one.yaml"), 0, "nothing to change")
+	problems += expect(host.tpc("rollback"), 3, None, "nothing to go back to")
+	problems += expect(host.tpc("apply", "two.yaml"), 0, "applied")
+	problems += expect(host.tpc("rollback"), 0, "rolled back")
+	return problems + expect(host.tpc("remove"), 0)
+
+
+@live("rollback of a first apply removes it; without any there is nothing to go back to")
+def first(shop, host):
+	write(shop)
+	before = host.state()
+	problems = expect(host.tpc("rollback"), 3, None, "nothing is applied here")
+	problems += expect(host.tpc("apply", "two.yaml"), 0)
+	problems += expect(host.tpc("rollback"), 0, "nothing was applied before", None)
+	problems += differs(before, host.state(), "rolled back:")
+	problems += expect(host.tpc("apply", "--confirm", "1", "one.yaml"), 0)
+	problems += returns(shop, host, before, time.monotonic())
+	return problems + [f"left behind: {name}" for name in files(shop)]
+
+
+@live("an apply that was killed half way is taken back by rollback")
+def crashed(shop, host):
+	before = start(shop, host)
+	for _ in range(10):
+		process = host.start(TPC, "apply", "two.yaml")
+		wait(lambda: "\t0\t" in "\n".join(record(shop).splitlines()[1:2]) or process.poll() is not None)
+		time.sleep(0.02)
+		process.kill()
+		process.communicate()
+		if "did not come to its end" in host.tpc("status").out:
+			break
+		host.must(TPC, "apply", "one.yaml")
+	else:
+		return "it was faster than the signal, ten times"
+	problems = expect(host.tpc("rollback"), 0, ["work: rolled back", "one.yaml"], None)
+	problems += check(shop, host, before, time.monotonic())
+	return problems + expect(host.tpc("apply", "one.yaml"), 0, "nothing to change")
+
+
+@live("remove while one waits does it, and nobody waits any more")
+def removed(shop, host):
+	write(shop)
+	before = host.state()
+	host.must(TPC, "apply", "one.yaml")
+	host.must(TPC, "apply", "--confirm", "30", "two.yaml")
+	problems = expect(host.tpc("remove"), 0, "work: removed", None)
+	if watchdogs(host):
+		problems.append("somebody still waits")
+	return problems + differs(before, host.state(), "removed:") + files(shop)
+
+
+@live("a watchdog that was killed: status says so, and confirm or rollback still decide")
+def killed(shop, host):
+	before = start(shop, host)
+	host.must(TPC, "apply", "--confirm", "2", "two.yaml")
+	os.kill(watchdogs(host)[0], signal.SIGKILL)
+	time.sleep(2.1)
+	problems = expect(host.tpc("status"), 0, ["is gone: it stays until", "run: tpc rollback work"])
+	problems += expect(host.tpc("apply", "one.yaml"), 3, None, "waits for its confirmation")
+	problems += expect(host.tpc("rollback"), 0, "rolled back")
+	return problems + check(shop, host, before, time.monotonic())
+
+
+@live("a watchdog that cannot do it: status says why, and a person can when the way is free")
+def stuck(shop, host):
+	before = start(shop, host)
+	host.must(TPC, "apply", "--confirm", "1", "two.yaml")
+	previous = next((shop.folder / "run").glob("*/work.previous"))
+	good = previous.read_bytes()
+	previous.write_bytes(good[:-9])
+	problems = [] if wait(lambda: "failure" in next((shop.folder / "run").glob("*/work.pending")).read_text(), 6) else ["no failure"]
+	problems += expect(host.tpc("status"), 0, ["could not be taken back", "cannot be read"])
+	problems += expect(host.tpc("rollback"), 3, None, ["cannot be read", "tpc remove"])
+	previous.write_bytes(good)
+	problems += expect(host.tpc("rollback"), 0, "rolled back")
+	return problems + check(shop, host, before, time.monotonic())
+
+
+@live("a rollback that was killed half way is finished by the next one")
+def cut_rollback(shop, host):
+	write(shop)
+	host.must(TPC, "apply", "two.yaml")
+	before = steady(host.state())
+	for _ in range(10):
+		host.must(TPC, "apply", "one.yaml")
+		process = host.start(TPC, "rollback")
+		wait(lambda: "\t0\t" in "\n".join(record(shop).splitlines()[1:2]) or process.poll() is not None)
+		time.sleep(0.02)
+		process.kill()
+		process.communicate()
+		if "did not come to its end" in host.tpc("status").out:
+			break
+		host.must(TPC, "apply", "two.yaml")
+	else:
+		return "it was faster than the signal, ten times"
+	problems = expect(host.tpc("rollback"), 0, ["work: rolled back", "two.yaml"], None)
+	now = steady(host.state())
+	problems += differs(before.replace(".2", ""), now.replace(".2", ""), "finished:")
+	return problems + expect(host.tpc("rollback"), 3, None, "nothing to go back to")
+
+
+@live("two policies: each waits by itself, and the one that waits is meant where no name is given")
+def both(shop, host):
+	write(shop)
+	shop.write("other.yaml", "version: 1\nname: other\nsettings: {mark_mask: 0xff00, priority: 20000}\nrules: [{to: 192.0.2.7, then: drop}]\n")
+	host.must(TPC, "apply", "one.yaml")
+	problems = expect(host.tpc("apply", "--confirm", "30", "other.yaml"), 0)
+	problems += expect(host.tpc("apply", "two.yaml"), 0)
+	problems += expect(host.tpc("rollback"), 0, "other: rolled back")
+	problems += expect(host.tpc("apply", "--confirm", "30", "other.yaml"), 0)
+	problems += expect(host.tpc("rollback", "work"), 0, "work: rolled back")
+	problems += expect(host.tpc("confirm"), 0, "other: confirmed")
+	problems += expect(host.tpc("rollback"), 2, None, "several policies are applied")
+	return problems + expect(host.tpc("confirm", "Other!"), 2, None, "no policy's name")
+
+
+if __name__ == "__main__":
+	sys.exit(main())

@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+"""What `tpc apply` asks of the kernel, message by message: nothing more than what there is to do."""
+import re
+import shutil
+import sys
+
+from cli import SEED, TPC, Skip, expect, main
+from hosted import live
+
+POLICY = SEED.replace('[203.0.113.0/24, 198.51.100.7, "2001:db8:113::/48"]', "{file: list.txt}")
+PREFIXES = 20000
+REQUEST = re.compile(r"nlmsg_type=(?:NFNL_SUBSYS_NFTABLES<<8\|)?(\w+)")
+CHANGE = re.compile(r"(NFT_MSG|RTM)_(NEW|DEL|SET|DESTROY)")
+
+
+def prefixes(first):
+	return "".join(f"{first + (at >> 15)}.{at >> 7 & 255}.{(at & 127) * 2}.0/24\n" for at in range(PREFIXES))
+
+
+def asked(host, *words):
+	"""What tpc said, and the types of the netlink messages that it and its children sent, in order."""
+	if not shutil.which("strace"):
+		raise Skip("there is no strace")
+	done = host.run("strace", "-f", "-qq", "-s", "4096", "-e", "trace=sendto,sendmsg", "-o", "trace", TPC, *words,
+		environment={"ASAN_OPTIONS": "detect_leaks=0"})
+	trace = (host.shop.folder / "trace").read_text(encoding="utf-8", errors="replace")
+	return done, REQUEST.findall(trace)
+
+
+def not_asked(types, *words):
+	return [f"{kind} was sent" for kind in types if any(word in kind for word in words)]
+
+
+@live("nothing has changed: no message that changes anything, and no set is read")
+def nothing(shop, host):
+	shop.write("policy.yaml", POLICY)
+	shop.write("list.txt", prefixes(11))
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	done, types = asked(host, "apply", "policy.yaml")
+	problems += expect(done, 0, "tpc: nothing to change\n")
+	if "NFT_MSG_GETSET" not in types or "RTM_GETRULE" not in types:
+		problems.append(f"the messages are not seen: {types}")
+	problems += [f"{kind} was sent" for kind in types if CHANGE.match(kind)]
+	return problems + not_asked(types, "SETELEM", "BATCH")
+
+
+@live("a few prefixes have changed: elements and what the table says of itself, no rule and no set besides")
+def few(shop, host):
+	shop.write("policy.yaml", POLICY)
+	shop.write("list.txt", prefixes(11))
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	shop.write("list.txt", prefixes(11).replace("11.7.", "19.7."))
+	done, types = asked(host, "apply", "policy.yaml")
+	problems += expect(done, 0, "sets in place: 1, with +128 -128 elements")
+	changes = [kind for kind in types if CHANGE.match(kind) or "SETELEM" in kind]
+	wished = ["NFT_MSG_DELSETELEM", "NFT_MSG_NEWSETELEM", "NFT_MSG_NEWRULE", "NFT_MSG_NEWRULE"]
+	if changes != wished:
+		problems.append(f"sent: {changes}, and not {wished}")
+	return problems
+
+
+@live("a rule has changed: the rules are written anew, and no set is read or filled")
+def rule(shop, host):
+	shop.write("policy.yaml", POLICY)
+	shop.write("list.txt", prefixes(11))
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, f"sets: +1 with {PREFIXES} elements")
+	shop.write("policy.yaml", POLICY.replace("proto: tcp,", "proto: tcp, port: 443,"))
+	done, types = asked(host, "apply", "policy.yaml")
+	problems += expect(done, 0, "the policy is another one")
+	if "sets:" in done.out:
+		problems.append(str(done))
+	if "NFT_MSG_NEWRULE" not in types:
+		problems.append(f"the messages are not seen: {types}")
+	return problems + not_asked(types, "GETSETELEM")
+
+
+if __name__ == "__main__":
+	sys.exit(main())

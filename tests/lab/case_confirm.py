@@ -1,0 +1,157 @@
+"""
+Going back by itself: packets say which policy is in force while a confirmation is waited for, after
+it has not come, and when it has.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import probe
+from case_switch import CLOSED, Flood
+from lab import FOREIGN, Network
+from policy import TPC, Policy, different, kernel
+from suite import answered, case, same, silent
+
+WALL = """version: 1
+name: edge
+sets: {learned: {dynamic: true}}
+rules:
+  - {scope: both, to: [203.0.113.0/24, "2001:db8:113::/48"], count: true, name: wall, then: drop}
+  - {to: learned, then: drop}
+"""
+OPEN = """version: 1
+name: edge
+rules: [{scope: both, to: [198.51.100.0/24, "2001:db8:51::/48"], then: drop}]
+"""
+SECONDS = 2
+LIMIT = 3.0
+
+
+def _ask(net, version, host="client"):
+    return probe.ask(getattr(net, host), "udp", FOREIGN[version], 53, timeout=0.3)
+
+
+def _closed(net):
+    for host in "client", "router":
+        for version in 4, 6:
+            silent(_ask(net, version, host))
+
+
+def _open(net):
+    for host in "client", "router":
+        for version in 4, 6:
+            answered(_ask(net, version, host), "origin")
+
+
+def _back_in_time(net, began):
+    """Both families are closed again before the time is over."""
+    while _ask(net, 4).kind == "answer" or _ask(net, 6).kind == "answer":
+        assert time.monotonic() - began < LIMIT, "still open after three seconds"
+        time.sleep(0.05)
+    _closed(net)
+
+
+def _counted(net):
+    done = net.router.run("nft", "-j", "list", "counters", "table", "inet", "tpc_edge")
+    return sum(item["counter"]["packets"] for item in json.loads(done.stdout)["nftables"]
+               if "counter" in item)
+
+
+def _apply(net, policy, *words):
+    with net.router:
+        return subprocess.Popen(words + (TPC, "apply", "--confirm", str(SECONDS), str(policy.path)),
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                start_new_session=True)
+
+
+def _ends(how, end):
+    @case(f"confirm: {how}: packets meet the policy before again within three seconds")
+    def _():
+        with Network() as net:
+            wall, gate = Policy(net, WALL).up(), Policy(net, OPEN)
+            net.router.nft("add element inet tpc_edge learned_v4 { 198.18.0.9 }")
+            _closed(net)
+            state, counted = kernel(net.router), _counted(net)
+            assert counted > 0, "the wall has counted nothing"
+            process = end(net, gate)
+            began = time.monotonic()
+            _open(net)
+            _back_in_time(net, began)
+            process.wait()
+            lines = different(state, kernel(net.router))
+            assert not lines, "after it went back:\n" + "\n".join(lines)
+            assert _counted(net) > counted, f"counted {_counted(net)} after {counted}"
+            wall.tpc("apply", str(wall.path))
+
+
+def _plainly(net, gate):
+    process = _apply(net, gate)
+    process.wait()
+    return process
+
+
+def _session(net, gate):
+    """The shell that ran it, and everything else of its session, is gone at once."""
+    with net.router:
+        shell = subprocess.Popen(["sh", "-c", f"{TPC} apply --confirm {SECONDS} {gate.path}; "
+                                              "echo done; exec sleep 60"],
+                                 stdout=subprocess.PIPE, start_new_session=True)
+    while shell.stdout.readline() not in (b"done\n", b""):
+        pass
+    os.killpg(shell.pid, signal.SIGKILL)
+    shell.stdout.close()
+    return shell
+
+
+for _how, _end in (("nobody confirms", _plainly), ("the session is killed", _session)):
+    _ends(_how, _end)
+
+
+@case("confirm: in time: packets go on to meet the new policy, in both families")
+def _confirmed():
+    with Network() as net:
+        Policy(net, WALL).up()
+        gate = Policy(net, OPEN)
+        _plainly(net, gate)
+        gate.tpc("confirm")
+        time.sleep(SECONDS + 0.5)
+        _open(net)
+        gate.tpc("rollback")
+        _closed(net)
+
+
+@case("confirm: an apply killed at any moment under a flood, and taken back by itself: nothing gets out")
+def _killed():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        policies = [Policy(net, CLOSED[name]) for name in ("proxy", "tunnel")]
+        policies[0].up()
+        state = kernel(net.router)
+        watch = net.sniff("origin")
+        with Flood(net.client) as far, Flood(net.router) as near:
+            for turn in range(4):
+                process = _apply(net, policies[1])
+                time.sleep(0.01 + 0.03 * turn)
+                process.kill()
+                process.wait()
+                time.sleep(SECONDS + 0.7)
+                lines = different(state, kernel(net.router))
+                assert not lines, f"turn {turn}: not as it was:\n" + "\n".join(lines)
+        same(len(watch.packets()), 0, f"packets of {far.sent} + {near.sent} that got out")
+
+
+@case("confirm: rollback and apply take turns under a flood: nothing gets out")
+def _turns():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        policies = [Policy(net, CLOSED[name]) for name in ("proxy", "tunnel")]
+        policies[0].up()
+        watch = net.sniff("origin")
+        with Flood(net.client) as far, Flood(net.router) as near:
+            for turn in range(8):
+                more = ("--confirm", "60") if turn % 2 else ()
+                policies[1].tpc("apply", *more, str(policies[1].path))
+                policies[1].tpc("rollback")
+        assert far.sent + near.sent > 1000, "the flood was a trickle"
+        same(len(watch.packets()), 0, f"packets of {far.sent} + {near.sent} that got out")

@@ -1,0 +1,327 @@
+/*
+ * Unit tests of live/archive and live/pending: what was written is read back, and a file that was
+ * cut off or altered at any place is refused, or at least harms nobody where its sum was forged.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "emit/emit.h"
+#include "ir/ir.h"
+#include "live/archive.h"
+#include "live/folder.h"
+#include "live/pending.h"
+#include "live/record.h"
+
+struct fixture {
+	struct arena *arena;
+	struct folder folder;
+	const char *path; /* of the archive */
+	char *bytes;
+	size_t length;
+};
+
+static void print_daddr(const struct ir_match *match, struct buf *out)
+{
+	buf_printf(out, "ip daddr @%s", match->set->name);
+}
+
+static const struct ir_match_ops daddr = { .name = "to", .print = print_daddr };
+
+static struct ir *make_ir(struct arena *arena)
+{
+	struct ir *ir = arena_new_of(arena, struct ir);
+	struct ir_set *set;
+	struct ir_target *targets;
+	uint32_t *leads;
+	struct ir_chain *chain;
+	struct ir_rule *rule;
+
+	ir->digest = 0x1234;
+	ir->name = "work";
+	ir->table = "tpc_work";
+	set = arena_append(arena, ir->sets, ir->set_count);
+	*set = (struct ir_set){ .base = "near_v4", .name = "near_v4.2", .type = IR_SET_IPV4 };
+	interval_add(arena, &set->elements, 0x0a000000, 0x0affffff);
+	set = arena_append(arena, ir->sets, ir->set_count);
+	*set = (struct ir_set){ .base = "map_v6", .name = "map_v6", .type = IR_SET_IPV6 };
+	interval_add(arena, &set->elements, 1, 2);
+	interval_add(arena, &set->elements, (addr_bits)1 << 100, (addr_bits)1 << 101);
+	targets = arena_alloc(arena, 2 * sizeof(*targets));
+	targets[0].chain = "to_one";
+	targets[1].chain = "to_two";
+	leads = arena_alloc(arena, 2 * sizeof(*leads));
+	leads[0] = 1;
+	set->targets = targets;
+	set->target_count = 2;
+	set->leads = leads;
+	chain = arena_append(arena, ir->chains, ir->chain_count);
+	chain->name = "prerouting";
+	chain->hook = IR_HOOK_PREROUTING;
+	rule = arena_append(arena, chain->rules, chain->rule_count);
+	*arena_append(arena, rule->matches, rule->match_count) =
+		(struct ir_match){ .ops = &daddr, .set = &ir->sets[0] };
+	*arena_append(arena, ir->counters, ir->counter_count) = "seen";
+	*arena_append(arena, ir->routes, ir->route_count) =
+		(struct ir_route){ .table = 100, .metric = 7 };
+	*arena_append(arena, ir->ip_rules, ir->ip_rule_count) = (struct ir_ip_rule){ .mark = 100 };
+	return ir;
+}
+
+static void load(struct fixture *fixture)
+{
+	FILE *file = fopen(fixture->path, "rb");
+
+	assert_non_null(file);
+	fixture->bytes = arena_alloc(fixture->arena, 1 << 16);
+	fixture->length = fread(fixture->bytes, 1, 1 << 16, file);
+	fclose(file);
+}
+
+static void save(const struct fixture *fixture, const char *bytes, size_t length)
+{
+	FILE *file = fopen(fixture->path, "wb");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, length, file), length);
+	fclose(file);
+}
+
+static int make(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	char folder[] = "/tmp/tpc-test-archive-XXXXXX";
+	const char *why;
+	struct archive archive = { .policy = "/etc/work.yaml", .shape = 99 };
+
+	fixture->arena = arena_new();
+	if (!mkdtemp(folder))
+		return -1;
+	fixture->folder.path = arena_strdup(fixture->arena, folder);
+	fixture->folder.lock = -1;
+	fixture->path = arena_printf(fixture->arena, "%s/work.applied", folder);
+	archive.ir = make_ir(fixture->arena);
+	if (!archive_write(fixture->arena, &fixture->folder, "work.applied", &archive, &why))
+		return -1;
+	load(fixture);
+	*state = fixture;
+	return 0;
+}
+
+static int drop(void **state)
+{
+	struct fixture *fixture = *state;
+
+	archive_remove(fixture->arena, &fixture->folder, "work");
+	pending_remove(fixture->arena, &fixture->folder, "work");
+	rmdir(fixture->folder.path);
+	arena_free(fixture->arena);
+	free(fixture);
+	return 0;
+}
+
+static struct archive *read_it(struct fixture *fixture)
+{
+	return archive_read(fixture->arena, &fixture->folder, "work.applied");
+}
+
+/* ---- archives ---- */
+
+static void test_round_trip(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct archive *archive = read_it(fixture);
+	struct buf text = { 0 };
+	uint64_t digest = 0;
+
+	assert_non_null(archive);
+	assert_string_equal(archive->policy, "/etc/work.yaml");
+	assert_int_equal(archive->shape, 99);
+	assert_int_equal(archive->ir->digest, 0x1234);
+	assert_int_equal(archive->ir->set_count, 2);
+	assert_string_equal(archive->ir->sets[0].name, "near_v4");
+	assert_true(archive->ir->sets[1].elements.items[1].last == (addr_bits)1 << 101);
+	assert_int_equal(archive->ir->sets[1].leads[0], 1);
+	assert_string_equal(archive->ir->sets[1].targets[1].chain, "to_two");
+	archive->ir->sets[0].name = "of_the_day";
+	emit_nft_put_rule(&archive->ir->chains[0].rules[0], &text);
+	assert_non_null(strstr(buf_text(&text), "ip daddr @of_the_day"));
+	buf_free(&text);
+	assert_int_equal(archive->ir->routes[0].metric, 7);
+	assert_string_equal(archive->ir->counters[0], "seen");
+	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.applied", &digest),
+			 ARCHIVE_THERE);
+	assert_int_equal(digest, 0x1234);
+}
+
+static void test_cut_off(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t digest;
+
+	for (size_t length = 0; length < fixture->length; length++) {
+		save(fixture, fixture->bytes, length);
+		assert_null(read_it(fixture));
+		archive_look(fixture->arena, &fixture->folder, "work.applied", &digest);
+	}
+	save(fixture, "", 0);
+	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.applied", &digest),
+			 ARCHIVE_BROKEN);
+}
+
+static void test_altered(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (size_t at = 0; at < fixture->length; at++) {
+		fixture->bytes[at] ^= 0x41;
+		save(fixture, fixture->bytes, fixture->length);
+		assert_null(read_it(fixture));
+		fixture->bytes[at] ^= 0x41;
+	}
+}
+
+/* The archive's own sum of all words, so that altered bytes come to be read at all. */
+static uint64_t sum_of(const char *at, size_t length)
+{
+	uint64_t sum = 0xcbf29ce484222325u ^ length, word;
+
+	for (; length >= sizeof(word); at += sizeof(word), length -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		sum = (sum ^ word) * 0x100000001b3u;
+		sum ^= sum >> 32;
+	}
+	word = 0;
+	memcpy(&word, at, length);
+	return (sum ^ word) * 0x100000001b3u;
+}
+
+static void save_with_sum(struct fixture *fixture)
+{
+	uint64_t sum = sum_of(fixture->bytes, fixture->length - sizeof(sum));
+
+	memcpy(fixture->bytes + fixture->length - sizeof(sum), &sum, sizeof(sum));
+	save(fixture, fixture->bytes, fixture->length);
+}
+
+static void test_forged(void **state)
+{
+	static const char values[] = { 0, 1, 2, 0x7f, (char)0x80, (char)0xff };
+	struct fixture *fixture = *state;
+	size_t refused = 0;
+
+	save_with_sum(fixture);
+	assert_non_null(read_it(fixture));
+	for (size_t at = 0; at + 8 < fixture->length; at++) {
+		char before = fixture->bytes[at];
+
+		for (size_t i = 0; i < sizeof(values); i++) {
+			fixture->bytes[at] = values[i];
+			save_with_sum(fixture);
+			refused += read_it(fixture) == NULL;
+		}
+		fixture->bytes[at] = before;
+	}
+	assert_true(refused > 100);
+}
+
+static void test_of_another_boot(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *boot = record_boot(fixture->arena);
+	char *at = memmem(fixture->bytes, fixture->length, boot, strlen(boot));
+	uint64_t digest;
+
+	assert_non_null(at);
+	at[0] = at[0] == '0' ? '1' : '0';
+	save_with_sum(fixture);
+	assert_null(read_it(fixture));
+	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.applied", &digest),
+			 ARCHIVE_NONE);
+}
+
+static void test_turns(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t digest;
+
+	archive_keep(fixture->arena, &fixture->folder, "work");
+	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.applied", &digest),
+			 ARCHIVE_NONE);
+	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.previous", &digest),
+			 ARCHIVE_THERE);
+	archive_return(fixture->arena, &fixture->folder, "work");
+	assert_non_null(read_it(fixture));
+	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.previous", &digest),
+			 ARCHIVE_NONE);
+}
+
+/* ---- what waits ---- */
+
+static void test_pending(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pending pending = { .pid = 77, .started = 1234567, .failure = "no way\nback" };
+	struct record record = { .name = "work" };
+	const struct pending *seen;
+	const char *why;
+
+	assert_null(pending_read(fixture->arena, &fixture->folder, "work"));
+	pending.deadline = pending_deadline(5);
+	assert_true(pending_write(fixture->arena, &fixture->folder, "work", &pending, &why));
+	seen = pending_read(fixture->arena, &fixture->folder, "work");
+	assert_non_null(seen);
+	assert_int_equal(seen->pid, 77);
+	assert_int_equal(seen->started, 1234567);
+	assert_true(seen->deadline == pending.deadline);
+	assert_string_equal(seen->failure, "no way");
+	assert_in_range(pending_left(seen), 4, 5);
+	assert_false(pending_waits(fixture->arena, seen, NULL));
+	assert_false(pending_waits(fixture->arena, seen, &record));
+	record.ticket = "77-1234568";
+	assert_false(pending_waits(fixture->arena, seen, &record));
+	record.ticket = "77-1234567";
+	assert_true(pending_waits(fixture->arena, seen, &record));
+	pending.deadline = 1;
+	assert_int_equal(pending_left(&pending), 0);
+}
+
+static void test_pending_cut_off(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pending pending = { .pid = 77, .started = 1, .deadline = 99 };
+	const char *why;
+
+	assert_true(pending_write(fixture->arena, &fixture->folder, "work", &pending, &why));
+	fixture->path = arena_printf(fixture->arena, "%s/work.pending", fixture->folder.path);
+	load(fixture);
+	for (size_t length = 0; length + 3 < fixture->length; length++) {
+		save(fixture, fixture->bytes, length);
+		assert_null(pending_read(fixture->arena, &fixture->folder, "work"));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_round_trip, make, drop),
+		cmocka_unit_test_setup_teardown(test_cut_off, make, drop),
+		cmocka_unit_test_setup_teardown(test_altered, make, drop),
+		cmocka_unit_test_setup_teardown(test_forged, make, drop),
+		cmocka_unit_test_setup_teardown(test_of_another_boot, make, drop),
+		cmocka_unit_test_setup_teardown(test_turns, make, drop),
+		cmocka_unit_test_setup_teardown(test_pending, make, drop),
+		cmocka_unit_test_setup_teardown(test_pending_cut_off, make, drop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
