@@ -63,8 +63,7 @@ static void interval_push(struct interval_set *set, addr_bits first, addr_bits l
  * its own word; for wider ones the keys are 32 bits of `first` after the other, the lowest ones
  * first, and what goes with them is the interval's number.
  */
-enum { WORD_KEY = 32, WORD_DIGIT = 8, WORD_DIGITS = WORD_KEY / WORD_DIGIT };
-enum { WORD_VALUES = 1 << WORD_DIGIT };
+enum { WORD_KEY = 32, WORD_DIGIT_MOST = 12 };
 
 /* Words stand where intervals were, and will be. */
 typedef uint64_t __attribute__((may_alias)) interval_word;
@@ -74,46 +73,40 @@ struct interval_words {
 	size_t count;
 };
 
-static unsigned int interval_digit(interval_word word, unsigned int digit)
+/* One pass of a radix sort: by the `width` bits from bit `shift` on. */
+static void interval_sort_digit(struct interval_words *all, unsigned int shift, unsigned int width)
 {
-	return word >> (WORD_KEY + digit * WORD_DIGIT) & (WORD_VALUES - 1);
-}
-
-/* One pass of a radix sort; `place` says how many words there are of each value. */
-static void interval_sort_digit(struct interval_words *all, unsigned int digit,
-				uint32_t place[WORD_VALUES])
-{
+	uint32_t place[1 << WORD_DIGIT_MOST] = { 0 }, mask = (1u << width) - 1, sum = 0, here;
 	interval_word *from = all->words, *to = all->spare;
-	uint32_t sum = 0, here;
 	size_t i;
 
-	for (i = 0; i < WORD_VALUES; i++) {
+	for (i = 0; i < all->count; i++)
+		place[from[i] >> shift & mask]++;
+	for (i = 0; i <= mask; i++) {
 		here = place[i];
 		place[i] = sum;
 		sum += here;
 	}
 	for (i = 0; i < all->count; i++)
-		to[place[interval_digit(from[i], digit)]++] = from[i];
+		to[place[from[i] >> shift & mask]++] = from[i];
 	all->words = to;
 	all->spare = from;
 }
 
-/* Sorts by the keys; words of the same key stay in order. Digits in which no two differ need no
- * pass. */
-static void interval_sort_words(struct interval_words *all)
+/* Sorts by the keys; words of the same key stay in order. `varied` has the bits in which any two
+ * keys differ: where the others stand needs no pass. */
+static void interval_sort_words(struct interval_words *all, uint32_t varied)
 {
-	uint32_t places[WORD_DIGITS][WORD_VALUES] = { { 0 } };
-	unsigned int digit;
-	size_t i;
+	unsigned int low, bits, passes, width;
 
-	for (i = 0; i < all->count; i++) {
-		for (digit = 0; digit < WORD_DIGITS; digit++)
-			places[digit][interval_digit(all->words[i], digit)]++;
-	}
-	for (digit = 0; digit < WORD_DIGITS; digit++) {
-		if (places[digit][interval_digit(all->words[0], digit)] < all->count)
-			interval_sort_digit(all, digit, places[digit]);
-	}
+	if (!varied)
+		return;
+	low = (unsigned int)__builtin_ctz(varied);
+	bits = WORD_KEY - (unsigned int)__builtin_clz(varied) - low;
+	passes = (bits + WORD_DIGIT_MOST - 1) / WORD_DIGIT_MOST;
+	width = (bits + passes - 1) / passes;
+	for (; passes; passes--, low += width)
+		interval_sort_digit(all, WORD_KEY + low, width);
 }
 
 /*
@@ -125,12 +118,16 @@ static void interval_merge_narrow(struct interval_set *set)
 {
 	interval_word *last_quarter = (interval_word *)set->items + 3 * set->count;
 	struct interval_words all = { last_quarter, last_quarter - set->count, set->count };
+	uint32_t varied = 0, first = (uint32_t)set->items[0].first;
 	size_t i;
 
-	for (i = all.count; i--;)
-		all.words[i] = (uint64_t)set->items[i].first << WORD_KEY |
-			       (uint64_t)set->items[i].last;
-	interval_sort_words(&all);
+	for (i = all.count; i--;) {
+		struct interval item = set->items[i];
+
+		varied |= (uint32_t)item.first ^ first;
+		all.words[i] = (uint64_t)item.first << WORD_KEY | (uint64_t)item.last;
+	}
+	interval_sort_words(&all, varied);
 	if (all.words != last_quarter)
 		memcpy(last_quarter, all.words, all.count * sizeof(*all.words));
 	set->count = 0;
@@ -173,16 +170,16 @@ static void interval_merge_wide(struct interval_set *set)
 		all.words[i] = i;
 	}
 	for (shift = 0; shift < 8 * sizeof(varied); shift += WORD_KEY) {
-		if (!(uint32_t)(varied >> shift))
-			continue;
-		for (i = 0; i < count; i++) {
+		uint32_t varied_here = (uint32_t)(varied >> shift);
+
+		for (i = 0; varied_here && i < count; i++) {
 			uint32_t number = (uint32_t)all.words[i];
 			uint32_t key = (uint32_t)(items[number].first >> shift);
 
 			interval_prefetch(&all, i, items);
 			all.words[i] = (uint64_t)key << WORD_KEY | number;
 		}
-		interval_sort_words(&all);
+		interval_sort_words(&all, varied_here);
 	}
 	set->count = 0;
 	for (i = 0; i < count; i++) {

@@ -4,6 +4,7 @@ back what it did. It says success only for the new state, "nothing changed" only
 """
 
 import errno
+import time
 
 from policy import Policy, kernel
 from suite import case, same
@@ -27,6 +28,13 @@ def judge(net, done, before, after, what):
         assert done.stderr.strip(), f"{what}: refused without a word"
     unlike(before if done.returncode else after, net.router, said)
     return done.returncode == 0
+
+
+def settle(is_so):
+    """Waits until it is so, two seconds at most."""
+    end = time.monotonic() + 2
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def numbers(count):
@@ -127,6 +135,7 @@ def _link():
                 net.connect("wg0")
                 policies[0].up()
                 policies[0].down()
+                settle(lambda: kernel(net.router) == bare)  # a new link's own routes come late
                 unlike(bare, net.router, f"{what}, mended, applied and removed")
             note(f"a link gone at each of {len(numbers(sent))} messages: applied {applied} times")
 

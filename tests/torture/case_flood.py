@@ -34,10 +34,10 @@ def _turns(kind, count):
                     assert in_place == (kind == "sets alone"), f"not what is to be tried: {said}"
             note(f"{kind}, {count} elements, {TURNS[count]} applies: {result['sent']} packets, "
                  f"{result['rate']} a second, astray: {sum(ends.astray().values())}")
-            strong(result, ends)
             same(ends.astray(), {}, f"packets astray of {result['sent']}")
             lines = different(one_name(states[1 - TURNS[count] % 2]), one_name(listed(net, count)))
             assert not lines, "after the last turn:\n" + "\n".join(lines)
+            strong(result, ends)
 
 
 for _kind in KINDS:
@@ -57,8 +57,8 @@ def _naive(way, count, turns, replace):
                     replace(net.router, str(policies[turn % 2].file(".nft")))
             astray = sum(ends.astray().values())
             note(f"control, {way}: {astray} of {result['sent']} packets astray")
-            strong(result, ends)
             assert astray, f"of {result['sent']} packets none came out at the wrong end"
+            strong(result, ends)
 
 
 def _delete(router, file):

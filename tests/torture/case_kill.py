@@ -1,5 +1,5 @@
 """
-kill -9 in the middle: of an apply, of an update of sets in place, of a remove; at every system call
+kill -9 in the middle: of an apply, of an update of sets in place, of a remove, of a rollback; at every system call
 of the program and its children, and at random instants. Afterwards packets of both families see the
 old policy or the new one, and the next apply makes the state that it makes on a fresh host.
 """
@@ -89,6 +89,22 @@ def _remove():
             note(f"remove: killed at {len(spread(calls))} of {calls} system calls")
 
 
+def _rollback():
+    @case("kill: rollback, killed at every system call")
+    def _():
+        with network() as net:
+            policies, states, seen = prepare(net, crossed)
+            policies[1].up()
+            _, calls, _ = killed_at(net, 0, "all", "rollback")
+            for number in spread(calls):
+                policies[0].up()
+                policies[1].up()
+                _, _, call = killed_at(net, number, "all", "rollback")
+                to = number % 2
+                whole(net, policies[to], states[to], seen, f"killed at call {number} ({call})")
+            note(f"rollback: killed at {len(spread(calls))} of {calls} system calls")
+
+
 def _instants():
     @case("kill: apply, update and remove, killed at random instants")
     def _():
@@ -117,4 +133,5 @@ for _name in PAIRS:
     _each_call(_name, "all")
 _each_call("apply", "child")
 _remove()
+_rollback()
 _instants()
