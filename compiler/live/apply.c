@@ -411,10 +411,10 @@ enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts
 		zone_localise(job->arena, job->report, job->ir);
 	hold_signals(&signals);
 	outcome = decide(&apply);
-	loader_close(&apply.loader);
 	if (!job->folder)
 		folder_close(job->arena, &apply.folder);
 	observe_close(&apply.kernel);
+	loader_leave(&apply.loader);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
 	return outcome;
 }

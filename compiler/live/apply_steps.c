@@ -492,10 +492,8 @@ static bool remove_sets(struct apply *apply)
 
 bool apply_clean(struct apply *apply)
 {
-	bool done = apply_settle_sets(apply);
+	bool done = apply_settle_sets(apply) && remove_sets(apply);
 
-	loader_dismiss(&apply->loader);
-	done = done && remove_sets(apply);
 	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
 		const struct rules_seen *seen = apply->diff.old_rules[i];
 

@@ -8,6 +8,7 @@
 #include "live/loader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +151,15 @@ static struct nft_ctx *open_context(void)
 	return context;
 }
 
+/* Whoever reads what we print is not to wait for the child. */
+static void leave_terminal(void)
+{
+	int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; nowhere >= 0 && fd <= STDERR_FILENO; fd++)
+		dup2(nowhere, fd);
+}
+
 static _Noreturn void be_child(int socket)
 {
 	struct nft_ctx *context;
@@ -157,6 +167,7 @@ static _Noreturn void be_child(int socket)
 	struct buf text = { 0 };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	leave_terminal();
 	context = open_context();
 	while (context && receive_message(socket, &head, &text)) {
 		const char *words;
@@ -199,12 +210,6 @@ void loader_open(struct loader *loader)
 	}
 }
 
-void loader_dismiss(struct loader *loader)
-{
-	if (loader->child)
-		shutdown(loader->socket, SHUT_RDWR);
-}
-
 void loader_close(struct loader *loader)
 {
 	int status;
@@ -214,6 +219,16 @@ void loader_close(struct loader *loader)
 	close(loader->socket);
 	while (waitpid(loader->child, &status, 0) < 0 && errno == EINTR)
 		;
+	loader->child = 0;
+}
+
+void loader_leave(struct loader *loader)
+{
+	if (!loader->child)
+		return;
+	close(loader->socket);
+	/* Where it is quick. Else it is init's, as we end, too. */
+	waitpid(loader->child, NULL, WNOHANG);
 	loader->child = 0;
 }
 

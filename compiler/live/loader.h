@@ -32,10 +32,14 @@ struct loader {
 
 /* Lets the child get ready while we do something else. */
 void loader_open(struct loader *loader);
-/* No more texts: the child ends. */
-void loader_dismiss(struct loader *loader);
-/* It has ended. */
+/* The child ends, and has ended. */
 void loader_close(struct loader *loader);
+/*
+ * The child ends by itself. Whoever closes an nftables socket last waits until the kernel has
+ * destroyed what was removed, a moment for each thousand elements: with sockets that were opened
+ * before the child, that is it and not we, where they are closed before this.
+ */
+void loader_leave(struct loader *loader);
 /*
  * Loads the text as one transaction. On failure nothing has changed (but for the one case that the
  * kernel's answer was lost), and *error says why and, as far as libnftables can tell, in which
