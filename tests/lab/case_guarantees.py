@@ -346,7 +346,7 @@ rules:
         for proto in "tcp", "udp":
             answered(probe.ask(net.client, proto, FOREIGN[4], 443), "mobile")
             for host in net.client, net.router:
-                told(probe.ask(host, proto, FOREIGN[6], 443, timeout=0.9), "unreachable", "silence")
+                told(probe.ask(host, proto, FOREIGN[6], 443, timeout=0.9), "unreachable", "silence", within=3.0)
         nothing(watch)
         answered(probe.ask(net.client, "udp", FOREIGN[6], 53), "origin")
 
