@@ -12,10 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { ARENA_CHUNK = 64 * 1024, ARENA_LARGE = ARENA_CHUNK / 4, ARENA_ALIGN = alignof(max_align_t) };
 enum { ARENA_ROOM_LEAST = 8 };
+/* From two huge pages on, one is in it wherever it begins. */
+enum { ARENA_PAGE = 4096, ARENA_HUGE = 4 * 1024 * 1024 };
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -36,6 +39,14 @@ _Noreturn void arena_exhausted(size_t wanted)
 	_exit(3); /* at once: nothing half-built may be flushed on the way out */
 }
 
+void arena_prefer_huge(void *memory, size_t size)
+{
+	size_t before = -(uintptr_t)memory % ARENA_PAGE; /* bytes of a page that others use, too */
+
+	if (size >= ARENA_HUGE)
+		madvise((char *)memory + before, size - before, MADV_HUGEPAGE);
+}
+
 static struct arena_chunk *arena_chunk_new(size_t room)
 {
 	struct arena_chunk *chunk;
@@ -45,6 +56,7 @@ static struct arena_chunk *arena_chunk_new(size_t room)
 	chunk = calloc(1, sizeof(*chunk) + room);
 	if (!chunk)
 		arena_exhausted(room);
+	arena_prefer_huge(chunk, sizeof(*chunk) + room);
 	return chunk;
 }
 

@@ -27,6 +27,13 @@ unsigned int arena_serial(struct arena *arena);
 _Noreturn void arena_exhausted(size_t wanted);
 
 /*
+ * Tells the kernel that this memory, where it is large, is best made of huge pages: a long list
+ * touches all of it, and one fault for each 4 KiB would cost as much as reading the list. Memory
+ * stays as it is, and so does everything where the kernel has no such pages.
+ */
+void arena_prefer_huge(void *memory, size_t size);
+
+/*
  * Room for one more item of `size` bytes behind `count` items: returns the array, moved when its
  * room, which is always the next power of two (8 at least), is used up. The old place stays valid
  * until the arena goes.

@@ -27,6 +27,7 @@ static void buf_reserve(struct buf *buf, size_t more)
 	buf->text = realloc(buf->text, room);
 	if (!buf->text)
 		arena_exhausted(room);
+	arena_prefer_huge(buf->text, room);
 	buf->room = room;
 }
 

@@ -16,14 +16,6 @@
 #include "base/buf.h"
 #include "ir/ir.h"
 
-/* FNV-1a's 64 bit offset basis (draft-eastlake-fnv). */
-static const uint64_t CONTENTS_SEED = 0xcbf29ce484222325u;
-
-uint64_t about_contents(const struct ir_set *set)
-{
-	return ir_set_digest(set, CONTENTS_SEED);
-}
-
 static int compare_ids(const void *a, const void *b)
 {
 	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
@@ -69,8 +61,7 @@ void about_put_policy(const struct ir *ir, struct buf *out)
 
 void about_put_set(const struct ir_set *set, struct buf *out)
 {
-	buf_printf(out, "set=%s name=%s contents=%016" PRIx64, set->base, set->name,
-		   about_contents(set));
+	buf_printf(out, "set=%s name=%s contents=%016" PRIx64, set->base, set->name, set->contents);
 }
 
 void about_put(const struct ir *ir, struct buf *out)

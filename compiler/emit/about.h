@@ -57,8 +57,6 @@ void about_put_policy(const struct ir *ir, struct buf *out);
 void about_put_set(const struct ir_set *set, struct buf *out);
 /* Reads one comment; false for one that is none of ours. */
 bool about_parse(const char *comment, struct about_line *out);
-/* The digest that names what a set holds, and, of a map, where it leads. */
-uint64_t about_contents(const struct ir_set *set);
 /* The routing tables that hold routes of ours, ascending, each once; in the arena. */
 uint32_t *about_tables(struct arena *arena, const struct ir *ir, size_t *count);
 

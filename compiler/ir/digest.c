@@ -166,6 +166,7 @@ static void add_route(struct digest *digest, const struct ir_route *route)
 	}
 }
 
+/* Of their contents, sets are digested by name, where that is asked for. */
 static uint64_t digest_of(const struct ir *ir, bool with_contents)
 {
 	struct digest digest = { .value = FNV_START };
@@ -178,7 +179,7 @@ static uint64_t digest_of(const struct ir *ir, bool with_contents)
 		if (ir->sets[i].dynamic)
 			add_number(&digest, (uint64_t)ir->sets[i].timeout << 32 | ir->sets[i].size);
 		if (with_contents)
-			digest.value = ir_set_digest(&ir->sets[i], digest.value);
+			add_number(&digest, ir->sets[i].contents);
 	}
 	for (size_t i = 0; i < ir->counter_count; i++)
 		add_text(&digest, ir->counters[i]);
@@ -196,8 +197,11 @@ static uint64_t digest_of(const struct ir *ir, bool with_contents)
 	return digest.value;
 }
 
-uint64_t ir_digest(const struct ir *ir)
+uint64_t ir_digest(struct ir *ir)
 {
+	for (size_t i = 0; i < ir->set_count; i++)
+		if (!ir->sets[i].contents)
+			ir->sets[i].contents = ir_set_digest(&ir->sets[i], 0);
 	return digest_of(ir, true);
 }
 

@@ -43,6 +43,9 @@ struct ir_set {
 			     replaces a set without a gap */
 	enum ir_set_type type;
 	struct interval_set elements; /* of a dynamic set: what it begins with */
+	/* Names the elements, and, of a map, where they lead: ir_set_digest's of seed 0, kept by
+	 * ir_digest, since a long set takes its time. 0: not known. */
+	uint64_t contents;
 	struct span origin;
 	/*
 	 * Filled at run time: its name in nft is the base for ever, since others write to it, and
@@ -496,9 +499,10 @@ bool ir_set_resolves(const struct ir_set *set, const char *name);
 
 /*
  * Names the contents: FNV-1a over everything the kernel will hold (sets, chains, ip rules, routes,
- * not places or remarks). Equal digests mean nothing to do.
+ * not places or remarks). Equal digests mean nothing to do. Sets whose contents have no name yet
+ * get it.
  */
-uint64_t ir_digest(const struct ir *ir);
+uint64_t ir_digest(struct ir *ir);
 /* The same without what sets hold: equal shapes differ in that alone. */
 uint64_t ir_shape(const struct ir *ir);
 /* The same of a chain's rules. */

@@ -28,7 +28,7 @@
 /* What archive_look reads: more than the head can be. */
 enum { HEAD_MOST = 8192 };
 
-static const char MAGIC[] = "tpc-archive 2 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 3 " TPC_VERSION;
 
 /* Where the writing or reading has got to. */
 struct tape {
@@ -142,6 +142,7 @@ static void set(struct tape *tape, struct ir_set *item)
 	text(tape, &item->name);
 	FIELD(tape, item->type);
 	elements(tape, item);
+	FIELD(tape, item->contents);
 	FIELD(tape, item->dynamic);
 	FIELD(tape, item->timeout);
 	FIELD(tape, item->size);

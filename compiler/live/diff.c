@@ -148,14 +148,12 @@ static bool is_count_right(const struct ir_set *set, uint32_t count)
 static const struct ruleset_set *find_held(const struct ruleset_table *table,
 					   const struct ir_set *set)
 {
-	uint64_t contents = about_contents(set);
-
 	for (size_t i = 0; i < table->about_count; i++) {
 		const struct about_line *line = &table->about[i];
 		const struct ruleset_set *held;
 
 		if ((line->kind != ABOUT_SET && line->kind != ABOUT_KEPT) ||
-		    line->digest != contents || strcmp(line->base, set->base) != 0)
+		    line->digest != set->contents || strcmp(line->base, set->base) != 0)
 			continue;
 		held = ruleset_set_find(table, line->name);
 		if (held && !held->is_dynamic &&

@@ -189,6 +189,7 @@ void zone_localise(struct arena *arena, struct report *report, struct ir *ir)
 	for (size_t i = 0; i < ir->set_count; i++)
 		if (ir->sets[i].type == IR_SET_TIME) {
 			localise(arena, &zone, &ir->sets[i].elements);
+			ir->sets[i].contents = 0;
 			warn_of_past(report, &ir->sets[i]);
 		}
 	ir->digest = ir_digest(ir);

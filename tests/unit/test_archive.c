@@ -50,7 +50,9 @@ static struct ir *make_ir(struct arena *arena)
 	ir->name = "work";
 	ir->table = "tpc_work";
 	set = arena_append(arena, ir->sets, ir->set_count);
-	*set = (struct ir_set){ .base = "near_v4", .name = "near_v4.2", .type = IR_SET_IPV4 };
+	*set = (struct ir_set){
+		.base = "near_v4", .name = "near_v4.2", .type = IR_SET_IPV4, .contents = 0x5678
+	};
 	interval_add(arena, &set->elements, 0x0a000000, 0x0affffff);
 	set = arena_append(arena, ir->sets, ir->set_count);
 	*set = (struct ir_set){ .base = "map_v6", .name = "map_v6", .type = IR_SET_IPV6 };
@@ -149,6 +151,7 @@ static void test_round_trip(void **state)
 	assert_int_equal(archive->ir->digest, 0x1234);
 	assert_int_equal(archive->ir->set_count, 2);
 	assert_string_equal(archive->ir->sets[0].name, "near_v4");
+	assert_int_equal(archive->ir->sets[0].contents, 0x5678);
 	assert_true(archive->ir->sets[1].elements.items[1].last == (addr_bits)1 << 101);
 	assert_int_equal(archive->ir->sets[1].leads[0], 1);
 	assert_string_equal(archive->ir->sets[1].targets[1].chain, "to_two");

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=12344dac9f1fbfbc
+digest=351307b25401ba81
 protocol=116
 first=10000
 last=10006

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc_block-style
-digest=d0f3708214c61ee4
+digest=3992c7022da5a475
 protocol=116
 first=10000
 last=10001

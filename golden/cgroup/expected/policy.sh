@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=8e4f09e9d1c3ba2f
+digest=e25b38c8e7a6c410
 protocol=116
 first=10000
 last=10004

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=b11c9ddad26036c9
+digest=5eea115962f48128
 protocol=116
 first=0
 last=0

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=a666f554d85e7ad6
+digest=9774a3fb4da3c21d
 protocol=116
 first=10000
 last=10006

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=ec20b05d0a70e941
+digest=bdd7799f9dfb2d6b
 protocol=116
 first=0
 last=0

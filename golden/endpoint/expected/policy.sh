@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=bc319eb7b474d727
+digest=338a92ae78471c67
 protocol=116
 first=10000
 last=10011

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=6e1d4600ca239340
+digest=b8cfbe2ebbdf4059
 protocol=116
 first=10000
 last=10014

@@ -26,7 +26,7 @@
 
 stem='policy'
 table=tpc
-digest=efa93b4376179872
+digest=698a551b18b1de2f
 protocol=116
 first=10000
 last=10041

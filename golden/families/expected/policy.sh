@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=6ed181e50110d27c
+digest=23f722e122b614a7
 protocol=116
 first=0
 last=0

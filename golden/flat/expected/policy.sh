@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=92ee70e50a82c8a1
+digest=2c503833ccb6b073
 protocol=116
 first=10000
 last=10012

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=0faee24c7262db9d
+digest=10b03784d562f588
 protocol=116
 first=0
 last=0

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=f08a04e3c0e28d05
+digest=4fdcbbbfac541e22
 protocol=116
 first=10000
 last=10007

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=b7abebb27c8cbc9d
+digest=6a94b7944c1bd018
 protocol=116
 first=10000
 last=10006

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=4bd4b8dd35c4df88
+digest=0df5d16e6e0786cf
 protocol=116
 first=10000
 last=10001

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=fdaf9a023d59f346
+digest=420fd8f4702f310b
 protocol=116
 first=10000
 last=10001

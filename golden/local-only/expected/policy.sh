@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=c84fe19fb84ab7dd
+digest=94802a56b052747f
 protocol=116
 first=10000
 last=10001

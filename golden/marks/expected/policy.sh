@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=b9c2e2134a421858
+digest=97d5b4e6c9fdac17
 protocol=116
 first=0
 last=0

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=9946cf780000f0fe
+digest=d6cd6d9082e5e755
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=42ac2a49fab28a28
+digest=10b3dbb29f892910
 protocol=116
 first=0
 last=0

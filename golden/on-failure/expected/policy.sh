@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=71de23b2a14be1a4
+digest=1948cc9945025bd3
 protocol=116
 first=10000
 last=10005

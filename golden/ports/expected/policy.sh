@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=03738ffa0328072f
+digest=2ee81f523b95c143
 protocol=116
 first=0
 last=0

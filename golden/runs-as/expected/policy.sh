@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=e12107d09d71c8a1
+digest=65a1eb57d2165c6c
 protocol=116
 first=10000
 last=10010

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=2c863498f3386b4f
+digest=6f3a308c7c408188
 protocol=116
 first=10000
 last=10001

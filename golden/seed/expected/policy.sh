@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=6fb787d8aa802470
+digest=329f263e33eeb1fd
 protocol=116
 first=10000
 last=10001

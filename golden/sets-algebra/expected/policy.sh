@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=5aa915482dc775f4
+digest=1479ecb2b8ec29e7
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=b9d5978fa0f3a862
+digest=18eb37f5955e9194
 protocol=116
 first=0
 last=0

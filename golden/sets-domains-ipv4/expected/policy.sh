@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=ba5b6ad8c8627d5f
+digest=7130357707d86e13
 protocol=116
 first=0
 last=0

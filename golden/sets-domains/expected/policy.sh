@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_homes
-digest=057f55d64916e2df
+digest=8a471c3592d7cf0f
 protocol=116
 first=10000
 last=10007

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=dc828f0ef4394f9a
+digest=2e84a508e970f53f
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=0cf4f08ab592a3c9
+digest=dfb6699bb12946b9
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=f6de8caf00323e7d
+digest=d10eba019cb9dd6c
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=792e73eadb40258e
+digest=34c95d9039f65dd5
 protocol=116
 first=0
 last=0

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=fea3196d2a0524e7
+digest=b92d486b51d13bd4
 protocol=200
 first=500
 last=509

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=d0e454efc0fe82ff
+digest=34d9e5a01816a63d
 protocol=116
 first=9000
 last=10008

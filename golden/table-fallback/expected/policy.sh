@@ -23,7 +23,7 @@
 
 stem='policy'
 table=tpc
-digest=7026bb649e4fde91
+digest=6c2e372a3291d831
 protocol=116
 first=10000
 last=10028

@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=052b85f06ce9a025
+digest=df0e7c30324312ca
 protocol=116
 first=10000
 last=10014

@@ -22,7 +22,7 @@
 
 stem='policy'
 table=tpc
-digest=a40ea6aef8ab4cb5
+digest=bbb7ed6beb9ca8c2
 protocol=116
 first=10000
 last=10017

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=c16fe1def81b4dbf
+digest=e2c6cb21a083691d
 protocol=116
 first=10000
 last=10006

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=eff28c6caefdaad0
+digest=ea44b319895d3f7f
 protocol=116
 first=10000
 last=10009

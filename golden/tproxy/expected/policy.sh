@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=10635f09ea309ebd
+digest=a9ff3206843c5c27
 protocol=116
 first=10000
 last=10005

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=26204787256debfc
+digest=116b550eaf1b1fbd
 protocol=116
 first=0
 last=0

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=bb3dee52dd393ae3
+digest=aa368989371a9018
 protocol=116
 first=10000
 last=10007

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=83b15f5ac07af006
+digest=2040f28f28bf9cfd
 protocol=116
 first=0
 last=0

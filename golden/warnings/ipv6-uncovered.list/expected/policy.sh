@@ -22,7 +22,7 @@
 
 stem='policy'
 table=tpc
-digest=918513318e3c65d6
+digest=acf5644dc4f73660
 protocol=116
 first=10000
 last=10023

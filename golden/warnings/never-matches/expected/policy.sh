@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=48802d2235a031fe
+digest=3a3beab255627978
 protocol=116
 first=0
 last=0

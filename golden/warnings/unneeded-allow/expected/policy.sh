@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=95daf35ff7f6fc8e
+digest=8854a3702e145f7b
 protocol=116
 first=0
 last=0
