@@ -20,7 +20,7 @@
 
 #include "base/arena.h"
 
-enum { FILE_NAMES = 100, FILE_COMPARED = 64 * 1024 };
+enum { FILE_NAMES = 100, FILE_COMPARED = 64 * 1024, FILE_PIECE = 2 * 1024 * 1024 };
 
 /* What happens to one name. */
 struct file_step {
@@ -141,16 +141,20 @@ static bool file_is_same(const struct file_job *job, const struct file_output *o
 	return !got && at == output->length;
 }
 
+/* In pieces, the disk at work on each while the next one is copied: the sync that follows waits for
+ * the last of them. */
 static bool file_write_bytes(int fd, const char *text, size_t length)
 {
 	ssize_t put;
 
 	while (length) {
-		put = write(fd, text, length);
+		put = write(fd, text, length < FILE_PIECE ? length : FILE_PIECE);
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put < 0)
 			return false;
+		if (put == FILE_PIECE)
+			sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 		text += put;
 		length -= (size_t)put;
 	}
