@@ -90,6 +90,22 @@ static size_t candidates(struct arena *arena, const char *out[CANDIDATES])
 	return count;
 }
 
+/*
+ * A run that leaves nothing takes its folders away, also just now, between our making one and
+ * looking at it: then we make it again. errno is ENOENT then.
+ */
+static bool make_both(struct arena *arena, const char *base, const char *path, const char **why)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		errno = 0;
+		if (make_private(arena, base, why) && make_private(arena, path, why))
+			return true;
+		if (errno != ENOENT)
+			return false;
+	}
+	return false;
+}
+
 static bool make_folder(struct arena *arena, struct folder *folder, const char *name,
 			const char **why)
 {
@@ -99,7 +115,7 @@ static bool make_folder(struct arena *arena, struct folder *folder, const char *
 	for (size_t i = 0; i < count; i++) {
 		const char *path = arena_printf(arena, "%s/%s", bases[i], name);
 
-		if (make_private(arena, bases[i], &last) && make_private(arena, path, &last)) {
+		if (make_both(arena, bases[i], path, &last)) {
 			folder->base = bases[i];
 			folder->path = path;
 			return true;
@@ -142,8 +158,11 @@ static bool take_lock(struct arena *arena, struct folder *folder, const char **w
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-		if (fd < 0 && errno == ENOENT && mkdir(folder->path, 0700) == 0)
+		if (fd < 0 && errno == ENOENT) {
+			if (!make_both(arena, folder->base, folder->path, why))
+				return false;
 			continue;
+		}
 		if (fd < 0) {
 			*why = arena_printf(arena, "%s: %s", path, strerror(errno));
 			return false;
