@@ -403,11 +403,14 @@ static void refuse(struct search *search, const struct marker *marker, const str
 static void warn_of_given(const struct search *search, const struct marker *marker,
 			  const struct own *own)
 {
-	report_add(search->job->report, REPORT_WARNING,
-		   "somebody else's nft rule gives %s, 0x%" PRIx32 "/0x%" PRIx32
-		   ", so that its packets go the same way: %s",
-		   own_name(search, own), own->value, own->mask, place(search, marker))
-		->help =
+	struct report_line *line =
+		report_add(search->job->report, REPORT_WARNING,
+			   "somebody else's nft rule gives %s, 0x%" PRIx32 "/0x%" PRIx32
+			   ", so that its packets go the same way: %s",
+			   own_name(search, own), own->value, own->mask, place(search, marker));
+
+	line->where = origin_of(search->job->ir, own);
+	line->help =
 		"remove that rule, or write `settings: {mark_mask: ...}` in the policy with bits that are free";
 }
 

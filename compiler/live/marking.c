@@ -178,6 +178,7 @@ const char *marking_text(struct arena *arena, const struct marking *marking)
 		return arena_printf(arena, "%s set %s or 0x%" PRIx32, mark, mark, marking->flip);
 	if (!marking->flip)
 		return arena_printf(arena, "%s set %s and 0x%" PRIx32, mark, mark, marking->keep);
-	return arena_printf(arena, "%s set %s and 0x%" PRIx32 " xor 0x%" PRIx32, mark, mark,
-			    marking->keep, marking->flip);
+	return arena_printf(arena, "%s set %s and 0x%" PRIx32 " %s 0x%" PRIx32, mark, mark,
+			    marking->keep, marking->keep & marking->flip ? "xor" : "or",
+			    marking->flip);
 }
