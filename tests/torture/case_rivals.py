@@ -11,12 +11,12 @@ from torture import (Ends, all_at_once, by_length, crossed, flood, fresh, networ
 
 TURNS = by_length(20, 500)
 WRITERS = 8
-# The writer's shell: two policies in turn. Prints each exit status that is neither 0 nor 3, each
-# refusal that is not the lock's, and how many there were.
-LOOP = """done=0 locked=0 words=$4
+# The writer's shell: two calls of the program in turn, each a verb and its object. Prints each exit status
+# that is neither 0 nor 3, each refusal that is not the lock's, and how many there were.
+LOOP = """done=0 locked=0 words=$6
 for turn in $(seq "$1"); do
-    "$TPC" apply "$2" >/dev/null 2>"$words"; status=$?
-    set -- "$1" "$3" "$2"
+    "$TPC" "$2" "$3" >/dev/null 2>"$words"; status=$?
+    set -- "$1" "$4" "$5" "$2" "$3"
     case $status in
     0) done=$((done + 1)) ;;
     3) locked=$((locked + 1)); grep -q "another tpc" "$words" || cat "$words" ;;
@@ -27,15 +27,18 @@ echo "end $done $locked"
 """
 
 
+def applies(pairs):
+    return [[("apply", str(policy.path)) for policy in pair] for pair in pairs]
+
+
 def write_at_once(net, pairs):
-    """Each pair of policies is one writer's, who ends with the second; (applied, locked out)."""
+    """Each pair of calls is one writer's, who ends with the second; (carried out, locked out)."""
     running = []
-    for number, (first, second) in enumerate(pairs):
-        words = first.folder / f"said-{number}"
+    for number, calls in enumerate(pairs):
+        words = f"{net.directory}/said-{number}"
         with net.router:
             running.append(subprocess.Popen(
-                ["sh", "-c", LOOP, "sh", str(TURNS), str(first.path), str(second.path),
-                 str(words)],
+                ["sh", "-c", LOOP, "sh", str(TURNS), *calls[0], *calls[1], words],
                 env={"TPC": TPC, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
                 stdout=subprocess.PIPE, text=True))
     counts = [0, 0]
@@ -43,7 +46,7 @@ def write_at_once(net, pairs):
         lines = process.communicate()[0].splitlines()
         assert lines and lines[-1].startswith("end ") and len(lines) == 1, "\n".join(lines)
         counts = [have + int(more) for have, more in zip(counts, lines[-1].split()[1:])]
-    same(sum(counts), TURNS * len(pairs), "applies that came to an end")
+    same(sum(counts), TURNS * len(pairs), "calls that came to an end")
     return counts
 
 
@@ -55,7 +58,7 @@ def _one_name():
         policies[0].up()
         ends = Ends(net)
         with flood(net) as result:
-            done, locked = write_at_once(net, [policies, policies[::-1]] * (WRITERS // 2))
+            done, locked = write_at_once(net, applies([policies, policies[::-1]] * (WRITERS // 2)))
         note(f"{WRITERS} writers of one name, {TURNS} times each: {done} applied, {locked} locked "
              f"out, {result['sent']} packets, astray: {sum(ends.astray().values())}")
         assert done, "nobody ever got through"
@@ -86,13 +89,28 @@ def _own_names():
         for _, second in pairs:
             second.up()
         state = kernel(net.router)
-        done, locked = write_at_once(net, pairs)
+        done, locked = write_at_once(net, applies(pairs))
         note(f"{WRITERS} writers of as many names, {TURNS} times each: {done} applied, {locked} "
              "locked out")
         if not locked:  # else one's last apply may be the one that was
             unlike(state, net.router, "after all of them")
         for number, (_, second) in enumerate(pairs):
             second.down(name=f"rival{number}")
+        unlike(bare, net.router, "all removed")
+
+
+@case("rivals: eight writers of different names that come and go: nothing stays, nobody is in the way")
+def _come_and_go():
+    with network() as net:
+        bare = kernel(net.router)
+        policies = [named(net, number, 3, "wg0") for number in range(WRITERS)]
+        done, locked = write_at_once(net, [
+            [("apply", str(policy.path)), ("remove", f"rival{number}")]
+            for number, policy in enumerate(policies)])
+        note(f"{WRITERS} writers apply and remove, {TURNS} calls each: {done} done, {locked} locked out")
+        if locked:  # else each has removed its own
+            for number, policy in enumerate(policies):
+                policy.down(name=f"rival{number}")
         unlike(bare, net.router, "all removed")
 
 
@@ -132,7 +150,7 @@ def theirs(net):
     return parts
 
 
-@case("rivals: fifty things of others: untouched, byte for byte, by apply, update and remove")
+@case("rivals: fifty things of others: untouched, byte for byte, by apply, update, rollback and remove")
 def _strangers():
     with network() as net:
         strangers(net)
@@ -143,5 +161,7 @@ def _strangers():
             for policy in policies:
                 policy.up()
                 same(theirs(net), before, f"theirs after an apply, turn {turn}")
+            net.router.run(TPC, "rollback")
+            same(theirs(net), before, f"theirs after a rollback, turn {turn}")
             policies[0].down()
             same(theirs(net), before, f"theirs after a remove, turn {turn}")
