@@ -63,6 +63,8 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 		   counts->new_sets, counts->elements, counts->old_sets);
 	buf_printf(out, ",\"in_place\":%zu,\"added\":%zu,\"taken_out\":%zu}", counts->updated_sets,
 		   counts->added, counts->removed);
+	buf_printf(out, ",\"chains\":{\"removed\":%zu},\"counters\":{\"removed\":%zu}",
+		   counts->old_chains, counts->old_counters);
 	buf_printf(out, ",\"nft_rules\":%zu,\"steps\":", counts->nft_rules);
 	show_json(out, job->report, REPORT_STEP);
 	if (counts->waits)
@@ -85,6 +87,10 @@ static void put_summary(const struct apply_job *job, const struct apply_counts *
 	if (counts->new_sets || counts->old_sets)
 		buf_printf(out, "  sets: +%zu with %zu elements, -%zu\n", counts->new_sets,
 			   counts->elements, counts->old_sets);
+	if (counts->old_chains)
+		buf_printf(out, "  chains: -%zu\n", counts->old_chains);
+	if (counts->old_counters)
+		buf_printf(out, "  counters: -%zu\n", counts->old_counters);
 	if (counts->new_rules || counts->old_rules)
 		buf_printf(out, "  ip rules: +%zu -%zu\n", counts->new_rules, counts->old_rules);
 	if (counts->new_routes || counts->old_routes)

@@ -136,9 +136,26 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 				  "`tpc apply` notes: see policy.json and policy.sysctl.conf\n");
 }
 
-/* Only what differs: nothing where nothing does. */
-static void put_drift(const struct status *status, struct buf *out)
+/* Is none of the name that was asked for applied? */
+static bool is_absent(const struct cmd_call *call, const struct status *status)
 {
+	return call->arg_count && !status->count;
+}
+
+static void put_nothing(const struct cmd_call *call, const struct status *status, struct buf *out)
+{
+	if (call->arg_count)
+		buf_printf(out, "%s: ", call->args[0]);
+	buf_puts(out, "nothing is applied");
+	show_names(out, status->names, status->name_count);
+	buf_putc(out, '\n');
+}
+
+/* Only what differs: nothing where nothing does. */
+static void put_drift(const struct cmd_call *call, const struct status *status, struct buf *out)
+{
+	if (is_absent(call, status))
+		put_nothing(call, status, out);
 	for (size_t i = 0; i < status->count; i++) {
 		if (!status->policies[i].drift->count)
 			continue;
@@ -149,13 +166,8 @@ static void put_drift(const struct status *status, struct buf *out)
 
 static void put_text(const struct cmd_call *call, const struct status *status, struct buf *out)
 {
-	if (!status->count) {
-		if (call->arg_count)
-			buf_printf(out, "%s: ", call->args[0]);
-		buf_puts(out, "nothing is applied");
-		show_names(out, status->names, status->name_count);
-		buf_putc(out, '\n');
-	}
+	if (!status->count)
+		put_nothing(call, status, out);
 	for (size_t i = 0; i < status->count; i++) {
 		if (i)
 			buf_putc(out, '\n');
@@ -296,7 +308,7 @@ static enum cmd_status run(struct cmd_call *call)
 	if (call->format == CMD_JSON)
 		put_json(&status, &out);
 	else if (cmd_given(call, STATUS_DRIFT))
-		put_drift(&status, &out);
+		put_drift(call, &status, &out);
 	else
 		put_text(call, &status, &out);
 	printed = cmd_print(&out);
@@ -306,7 +318,9 @@ static enum cmd_status run(struct cmd_call *call)
 	for (size_t i = 0; i < status.count; i++)
 		if (status.policies[i].drift->count)
 			return CMD_DIFFERENCE;
-	return CMD_DONE;
+	/* Who asks for its drift takes it that it is there. */
+	return cmd_given(call, STATUS_DRIFT) && is_absent(call, &status) ? CMD_DIFFERENCE
+									 : CMD_DONE;
 }
 
 const struct cmd_verb verb_status = {

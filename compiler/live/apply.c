@@ -223,7 +223,7 @@ static bool was_changed(const struct apply_counts *counts)
 {
 	return counts->sysctls || counts->new_routes || counts->old_routes || counts->new_rules ||
 	       counts->old_rules || counts->new_sets || counts->old_sets || counts->updated_sets ||
-	       counts->flip;
+	       counts->old_chains || counts->old_counters || counts->flip;
 }
 
 /* ---- the watchdog ---- */

@@ -56,6 +56,7 @@ struct apply_counts {
 	size_t new_rules, old_rules; /* ip rules */
 	size_t new_sets, elements, old_sets;
 	size_t updated_sets, added, removed; /* sets in place, and their elements */
+	size_t old_chains, old_counters;     /* where the rules stay */
 	const char *flip;                    /* why the nft rules were written anew, or NULL */
 	size_t nft_rules;                    /* how many they are */
 	unsigned int waits;                  /* seconds, for a confirmation; 0: for none */

@@ -454,6 +454,22 @@ static bool remove_route(struct apply *apply, const struct routes_seen *seen)
 	return true;
 }
 
+/* What of the table goes although its rules stay: no change of the policy's. */
+static void tell_rest(struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+
+	if (diff->flip)
+		return;
+	for (size_t i = 0; i < diff->idle_chain_count; i++)
+		report_add(apply->report, REPORT_STEP, "chain %s: removed", diff->idle_chains[i]);
+	for (size_t i = 0; i < diff->old_counter_count; i++)
+		report_add(apply->report, REPORT_STEP, "counter %s: removed",
+			   diff->old_counters[i]);
+	apply->counts->old_chains = diff->idle_chain_count;
+	apply->counts->old_counters = diff->old_counter_count;
+}
+
 static bool remove_sets(struct apply *apply)
 {
 	struct netlink_error error;
@@ -494,6 +510,7 @@ bool apply_clean(struct apply *apply)
 {
 	bool done = apply_settle_sets(apply) && remove_sets(apply);
 
+	tell_rest(apply);
 	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
 		const struct rules_seen *seen = apply->diff.old_rules[i];
 
@@ -559,6 +576,7 @@ void apply_describe(struct apply *apply)
 	if (diff->flip)
 		report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)",
 			   apply->ir->table, apply->after->nft_rules, diff->flip);
+	tell_rest(apply);
 	counts->sysctls = apply->setting_count + apply->old_setting_count;
 	counts->new_routes = diff->new_route_count;
 	counts->old_routes = diff->old_route_count;

@@ -112,6 +112,13 @@ static void diff_routes(struct arena *arena, const struct ir *ir, const struct o
 	}
 }
 
+void diff_routing(struct arena *arena, const struct ir *ir, const struct observed *observed,
+		  struct diff *out)
+{
+	diff_rules(arena, ir, observed, out);
+	diff_routes(arena, ir, observed, out);
+}
+
 /* ---- sets ---- */
 
 static const struct about_line *about_set(const struct ruleset_table *table, const char *base,
@@ -445,8 +452,7 @@ static void diff_with(struct arena *arena, struct ir *ir, const struct observed 
 		      const struct archive *applied, struct diff *out)
 {
 	memset(out, 0, sizeof(*out));
-	diff_rules(arena, ir, observed, out);
-	diff_routes(arena, ir, observed, out);
+	diff_routing(arena, ir, observed, out);
 	find_updates(arena, ir, &observed->table, applied, out);
 	diff_sets(arena, ir, &observed->table, applied, out);
 	diff_chains(arena, ir, &observed->table, out);

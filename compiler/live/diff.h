@@ -69,6 +69,10 @@ struct diff {
 /* `applied`: what the last apply left, or NULL. */
 void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
 	       const struct archive *applied, struct diff *out);
+/* Its part about ip rules and routes, into a diff that is empty: of the ir no more than those are
+ * asked, and its protocol number. */
+void diff_routing(struct arena *arena, const struct ir *ir, const struct observed *observed,
+		  struct diff *out);
 /* How many nft rules the chain has in the kernel. */
 size_t diff_rule_count(const struct ir_chain *chain);
 bool diff_is_empty(const struct diff *diff);

@@ -173,6 +173,10 @@ static void plan_rules(struct planning *planning)
 		if (planning->applied)
 			planning->out->old_rules = rules_text(planning, planning->applied->ir);
 	}
+	/* Written anew, the rules say which chains go. */
+	for (size_t i = 0; i < diff->idle_chain_count && !diff->flip; i++)
+		add(planning, PLAN_NFT, PLAN_REMOVE,
+		    arena_printf(apply->arena, "chain %s", diff->idle_chains[i]));
 	for (size_t i = 0; i < diff->old_counter_count; i++)
 		add(planning, PLAN_NFT, PLAN_REMOVE,
 		    arena_printf(apply->arena, "counter %s", diff->old_counters[i]));

@@ -74,7 +74,24 @@ static void check_table(struct arena *arena, struct status_policy *policy)
 		complain(arena, policy, "the last apply did not come to its end");
 }
 
-/* Chains, sets and counters, as an apply of the very same policy would look at them. */
+/* Of what an apply would take out of the table. */
+static void tell_more(struct arena *arena, struct status_policy *policy, const char *word,
+		      const char **names, size_t count)
+{
+	const struct ruleset_table *table = &policy->observed.table;
+
+	for (size_t i = 0; i < count; i++)
+		complain(arena, policy,
+			 arena_printf(arena,
+				      "the nft table inet %s holds the %s %s, which is not the policy's",
+				      table->name,
+				      word ? word
+					   : ruleset_set_word(ruleset_set_find(table, names[i])),
+				      names[i]));
+}
+
+/* Chains, sets and counters, as an apply of the very same policy would look at them. While a
+ * confirmation is waited for, those of the policy before are kept. */
 static void check_contents(struct arena *arena, const struct folder *folder,
 			   struct status_policy *policy)
 {
@@ -88,31 +105,19 @@ static void check_contents(struct arena *arena, const struct folder *folder,
 	if (!archive || archive->ir->digest != record->digest)
 		return;
 	diff_make(arena, archive->ir, &policy->observed, NULL, &diff);
-	if (diff.flip)
+	if (diff.flip) {
 		complain(arena, policy,
 			 arena_printf(arena, "the nft table inet %s is not as it was applied: %s",
 				      policy->observed.table.name, diff.flip));
+	} else if (!policy->pending) {
+		tell_more(arena, policy, NULL, diff.stale_sets, diff.stale_set_count);
+		tell_more(arena, policy, NULL, diff.old_sets, diff.old_set_count);
+		tell_more(arena, policy, "chain", diff.idle_chains, diff.idle_chain_count);
+		tell_more(arena, policy, "counter", diff.old_counters, diff.old_counter_count);
+	}
 }
 
-/* ---- with a record: what should be there ---- */
-
-static bool has_rule(const struct observed *observed, const struct ir_ip_rule *rule)
-{
-	for (size_t i = 0; i < observed->rules.count; i++)
-		if (observe_owns_rule(observed, &observed->rules.items[i]) &&
-		    rules_equal(&observed->rules.items[i].rule, rule))
-			return true;
-	return false;
-}
-
-static bool has_route(const struct observed *observed, const struct ir_route *route)
-{
-	for (size_t i = 0; i < observed->routes.count; i++)
-		if (observe_owns_route(observed, &observed->routes.items[i]) &&
-		    routes_fulfil(&observed->routes.items[i].route, route))
-			return true;
-	return false;
-}
+/* ---- with a record: what should be there, and nothing else ---- */
 
 static const char *text_of(struct arena *arena, struct buf *command)
 {
@@ -122,42 +127,84 @@ static const char *text_of(struct arena *arena, struct buf *command)
 	return text;
 }
 
-static void check_rule(struct arena *arena, struct status_policy *policy,
-		       const struct ir_ip_rule *rule)
+/* One that is missing, or is too much. */
+static void tell_rule(struct arena *arena, struct status_policy *policy,
+		      const struct ir_ip_rule *rule, const struct rules_seen *seen)
 {
+	uint32_t protocol = seen ? seen->protocol : policy->record->claims[0].protocol;
+	char digit = (seen ? seen->rule.family : rule->family) == ADDR_IPV6 ? '6' : '4';
 	struct buf command = { 0 };
 
-	if (has_rule(&policy->observed, rule))
-		return;
-	rules_put_command(&command, "add", rule, policy->record->claims[0].protocol);
+	rules_put_command(&command, seen ? "del" : "add", seen ? &seen->rule : rule, protocol);
 	complain(arena, policy,
-		 arena_printf(arena, "the IPv%c rule %" PRIu32 " is missing",
-			      rule->family == ADDR_IPV6 ? '6' : '4', rule->priority))
+		 seen ? arena_printf(arena,
+				     "an IPv%c rule carries the policy's number (protocol %" PRIu32
+				     ") and is not the policy's: %s",
+				     digit, protocol, seen->text)
+		      : arena_printf(arena, "the IPv%c rule %" PRIu32 " is missing", digit,
+				     rule->priority))
 		->command = text_of(arena, &command);
 }
 
-static void check_route(struct arena *arena, struct status_policy *policy,
-			const struct ir_route *route)
+static void tell_missing_route(struct arena *arena, struct status_policy *policy,
+			       const struct diff_route *put)
 {
-	const char *lost = diff_lost_words(arena, route);
+	const struct ir_route *route = put->route;
 	struct buf command = { 0 };
 	char to[ADDR_TEXT];
 
-	if (has_route(&policy->observed, route) ||
-	    (route->family == ADDR_IPV6 && !settings_has_ipv6(arena)))
-		return;
-	if (lost) {
-		complain(arena, policy, lost);
-		return;
-	}
 	addr_format_prefix(route->to, to);
-	routes_put_command(&command, "add", route, policy->record->claims[0].protocol);
+	routes_put_command(&command, put->before ? "replace" : "add", route,
+			   policy->record->claims[0].protocol);
 	complain(arena, policy,
 		 arena_printf(arena,
-			      "table %" PRIu32
-			      " has no route to %s; the link was down, or somebody has removed it",
+			      put->before
+				      ? "table %" PRIu32 " has another route to %s than was applied"
+				      : "table %" PRIu32
+					" has no route to %s; the link was down, or somebody has removed it",
 			      route->table, to))
 		->command = text_of(arena, &command);
+}
+
+static void tell_route_too_many(struct arena *arena, struct status_policy *policy,
+				const struct routes_seen *seen)
+{
+	struct buf command = { 0 };
+
+	routes_put_command(&command, "del", &seen->route, seen->protocol);
+	complain(arena, policy,
+		 arena_printf(arena,
+			      "a route in table %" PRIu32
+			      " carries the policy's number (protocol %" PRIu32
+			      ") and is not the policy's: %s",
+			      seen->route.table, seen->protocol, seen->text))
+		->command = text_of(arena, &command);
+}
+
+static void check_routing(struct arena *arena, struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+	struct ir wished = { .protocol = record->claims[0].protocol,
+			     .ip_rules = record->ip_rules,
+			     .ip_rule_count = record->ip_rule_count,
+			     .routes = record->routes,
+			     .route_count = record->route_count };
+	bool has_ipv6 = settings_has_ipv6(arena);
+	struct diff diff = { 0 };
+
+	diff_routing(arena, &wished, &policy->observed, &diff);
+	for (size_t i = 0; i < diff.new_rule_count; i++)
+		tell_rule(arena, policy, diff.new_rules[i], NULL);
+	for (size_t i = 0; i < diff.old_rule_count; i++)
+		tell_rule(arena, policy, NULL, diff.old_rules[i]);
+	for (size_t i = 0; i < diff.lost_route_count; i++)
+		if (has_ipv6 || diff.lost_routes[i]->family == ADDR_IPV4)
+			complain(arena, policy, diff_lost_words(arena, diff.lost_routes[i]));
+	for (size_t i = 0; i < diff.new_route_count; i++)
+		if (has_ipv6 || diff.new_routes[i].route->family == ADDR_IPV4)
+			tell_missing_route(arena, policy, &diff.new_routes[i]);
+	for (size_t i = 0; i < diff.old_route_count; i++)
+		tell_route_too_many(arena, policy, diff.old_routes[i]);
 }
 
 static void check_listener(struct status_policy *policy, const struct ir_listener *listener,
@@ -210,10 +257,7 @@ static void check_record(struct arena *arena, struct netlink *netlink, struct st
 {
 	const struct record *record = policy->record;
 
-	for (size_t i = 0; i < record->ip_rule_count; i++)
-		check_rule(arena, policy, &record->ip_rules[i]);
-	for (size_t i = 0; i < record->route_count; i++)
-		check_route(arena, policy, &record->routes[i]);
+	check_routing(arena, policy);
 	for (size_t i = 0; i < record->listener_count; i++)
 		for (int k = 0; k < (settings_has_ipv6(arena) ? 2 * ADDR_FAMILIES : 2); k++)
 			check_listener(policy, &record->listeners[i], (enum addr_family)(k / 2),
@@ -320,6 +364,7 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 	if (!observe_host(arena, kernel, observe_table_name(arena, name), out->record, NULL,
 			  &out->observed, error))
 		return false;
+	check_pending(arena, folder, out);
 	check_table(arena, out);
 	check_contents(arena, folder, out);
 	if (out->record && out->record->claim_count)
@@ -327,7 +372,6 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
 	check_strangers(out);
-	check_pending(arena, folder, out);
 	join_problems(arena, out);
 	return true;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """tpc status --drift: silent where all is as apply left it, and says what is not. What plan would do is drift,
 and apply mends it."""
+import json
 import sys
 
 from cli import ROOT, expect, main
@@ -84,6 +85,107 @@ def maps(shop, host):
 		problems += [f"only its indentation differs, {level}: {line}" for line in set(text) if text.count(line) > 1]
 		problems += expect(done, 5, "reject")
 	return problems
+
+
+VPN = """version: 1
+sets:
+  foreign: [203.0.113.0/24, "2001:db8:113::/48"]
+tables:
+  vpn: {dev: wg0, fallback: unreachable}
+rules:
+  - {to: foreign, then: {route: vpn}}
+"""
+
+
+def numbers(host):
+	"""What the policy has taken: its first priority, its table, its protocol number, a mark with its mask."""
+	policy = host.json("status")["policies"][0]
+	way = policy["classes"][0]
+	return {"priority": policy["priority"][0], "table": policy["tables"][0], "protocol": policy["protocol"],
+		"mark": f"{way['mark']:#x}/{way['mask']:#x}"}
+
+
+# What somebody does to an applied policy, what status says of it, and what plan does.
+STRAY = {
+	"-4 rule add fwmark {mark} lookup main priority {priority} protocol {protocol}": ("an IPv4 rule carries the policy's number", "- ip -4 rule del"),
+	"-6 rule add fwmark {mark} lookup main priority {priority} protocol {protocol}": ("an IPv6 rule carries the policy's number", "- ip -6 rule del"),
+	"-4 route add 1.0.0.0/8 dev wan0 table {table} protocol {protocol}": ("carries the policy's number", "- ip -4 route del 1.0.0.0/8"),
+	"-6 route add 2001:db8:1::/48 dev wan0 table {table} protocol {protocol}": ("carries the policy's number", "- ip -6 route del 2001:db8:1::/48"),
+	"-4 route replace default dev wan0 table {table} protocol {protocol}": ("has another route to 0.0.0.0/0", "~ ip -4 route replace default dev wg0"),
+	"-4 route del default dev wg0 table {table}": ("has no route to 0.0.0.0/0", "+ ip -4 route add default dev wg0"),
+}
+TOO_MANY = {
+	"add chain inet tpc foo": ("holds the chain foo", "- chain foo", "chains: -1", "chains"),
+	"add set inet tpc foo { type ipv4_addr; }": ("holds the set foo", "- set foo", "sets: +0 with 0 elements, -1", "sets"),
+	"add map inet tpc foo { type ipv4_addr : verdict; }": ("holds the map foo", "- map foo", "sets: +0 with 0 elements, -1", "sets"),
+	"add counter inet tpc foo": ("holds the counter foo", "- counter foo", "counters: -1", "counters"),
+}
+
+
+def drifted(host, status, plan, applied):
+	"""All three tell of it, and then it is gone."""
+	told = host.tpc("status")
+	problems = expect(host.tpc("status", "--drift"), 5, status) + expect(told, 5, status)
+	problems += expect(host.tpc("plan", "policy.yaml"), 5, plan)
+	done = host.tpc("apply", "policy.yaml")
+	problems += expect(done, 0, applied)
+	return problems + in_order(host, "policy.yaml", "mended")
+
+
+def stray(command, status, plan):
+	@live(f"drift: ip {command}: plan, status and apply agree")
+	def _(shop, host):
+		uplinks(host)
+		shop.write("policy.yaml", VPN)
+		problems = expect(host.tpc("apply", "policy.yaml"), 0)
+		before = host.state()
+		words = command.format(**numbers(host))
+		host.must("ip", *words.split())
+		problems += drifted(host, status, plan, "applied")
+		problems += differs(before, host.state(), "mended by apply:")
+		host.must("ip", *words.split())
+		line = next(item for item in host.json("status", status=5)["policies"][0]["problems"] if status in item["text"])
+		host.must(*line["command"].split())
+		return problems + differs(before, host.state(), f"mended by {line['command']}:")
+
+
+for _command, _words in STRAY.items():
+	stray(_command, *_words)
+
+
+def too_many(command, status, plan, applied, key):
+	@live(f"drift: nft {command}: plan and apply name it, and status does")
+	def _(shop, host):
+		uplinks(host)
+		shop.write("policy.yaml", VPN)
+		problems = expect(host.tpc("apply", "policy.yaml"), 0)
+		before = host.state()
+		host.must("nft", command)
+		changes = json.loads(host.tpc("plan", "--format", "json", "policy.yaml").out)["changes"]
+		if [item["what"] for item in changes] != [plan[2:]]:
+			problems.append(f"plan --format json: {changes}")
+		problems += expect(host.tpc("apply", "--dry-run", "policy.yaml"), 0, "would change")
+		problems += drifted(host, status, plan, applied)
+		host.must("nft", command)
+		result = host.json("apply", "policy.yaml")
+		if result["outcome"] != "applied" or result[key]["removed"] != 1:
+			problems.append(f"apply --format json: {result}")
+		return problems + differs(before, host.state(), "mended:")
+
+
+for _command, _words in TOO_MANY.items():
+	too_many(_command, *_words)
+
+
+@live("status NAME --drift of a policy that is not applied: says so, exit 5, as text and as JSON; with none named nothing is said")
+def absent(shop, host):
+	problems = expect(host.tpc("status", "--drift", "home"), 5, "home: nothing is applied", None)
+	problems += expect(host.tpc("status", "--drift", "--format", "json", "home"), 5, '"policies":[]', None)
+	problems += expect(host.tpc("status", "home"), 0, "home: nothing is applied", None)
+	problems += expect(host.tpc("status", "--drift"), 0, None, None)
+	shop.write("policy.yaml", MAPS)
+	problems += expect(host.tpc("apply", "policy.yaml"), 0)
+	return problems + expect(host.tpc("status", "--drift", "home"), 5, ["home: nothing is applied", "tpc"], None)
 
 
 if __name__ == "__main__":
