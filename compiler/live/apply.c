@@ -20,6 +20,7 @@
 #include "live/beside.h"
 #include "live/checks.h"
 #include "live/kept.h"
+#include "live/noted.h"
 #include "live/markers.h"
 #include "live/plan.h"
 #include "live/report.h"
@@ -178,7 +179,8 @@ static void restore_record(struct apply *apply)
 		report_add(apply->report, REPORT_WARNING, "%s", why);
 }
 
-static void write_record(struct apply *apply)
+/* `table`: what there is of it now. */
+static void write_record(struct apply *apply, const struct ruleset_table *table)
 {
 	const struct record *before = apply->before;
 	const char *why;
@@ -192,6 +194,7 @@ static void write_record(struct apply *apply)
 		apply->after->returned = (int64_t)time(NULL);
 		apply->after->by_watchdog = apply->job->back->by_watchdog;
 	}
+	noted_take(apply->arena, apply->after, table);
 	if (!record_write(apply->arena, &apply->folder, apply->after, &why))
 		report_add(apply->report, REPORT_WARNING,
 			   "the policy is applied, but status and remove will know less of it: %s",
@@ -217,6 +220,18 @@ static void write_archive(struct apply *apply)
 		report_add(apply->report, REPORT_WARNING,
 			   "the policy is applied, but it cannot be remembered for a rollback: %s",
 			   why);
+}
+
+/* The table as it has become; empty where it does not let itself be read. */
+static const struct ruleset_table *look_again(struct apply *apply)
+{
+	struct ruleset_table *now = arena_new_of(apply->arena, struct ruleset_table);
+	struct netlink_error error;
+
+	if (ruleset_observe(apply->arena, &apply->kernel.nft, apply->ir->table, now, &error))
+		return now;
+	memset(now, 0, sizeof(*now));
+	return now;
 }
 
 static bool was_changed(const struct apply_counts *counts)
@@ -316,7 +331,7 @@ static enum apply_outcome change(struct apply *apply)
 	if (!was_changed(apply->counts))
 		disarm(apply);
 	write_archive(apply);
-	write_record(apply);
+	write_record(apply, look_again(apply));
 	if (!was_changed(apply->counts))
 		return APPLY_UNCHANGED;
 	release(apply);
@@ -399,7 +414,7 @@ static enum apply_outcome decide(struct apply *apply)
 		return change(apply);
 	if (apply->job->back)
 		write_archive(apply);
-	write_record(apply);
+	write_record(apply, &apply->observed.table);
 	return APPLY_UNCHANGED;
 }
 

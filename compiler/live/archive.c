@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/sum.h"
 #include "emit/emit.h"
 #include "ir/ir.h"
 #include "live/folder.h"
@@ -377,22 +378,6 @@ static enum archive_state head(struct tape *tape, struct archive *archive)
 
 /* ---- files ---- */
 
-/* Word by word, as FNV-1a goes byte by byte: what was cut off or altered is not read. */
-static uint64_t sum_of(const void *bytes, size_t length)
-{
-	const unsigned char *at = bytes;
-	uint64_t sum = 0xcbf29ce484222325u ^ length, word;
-
-	for (; length >= sizeof(word); at += sizeof(word), length -= sizeof(word)) {
-		memcpy(&word, at, sizeof(word));
-		sum = (sum ^ word) * 0x100000001b3u;
-		sum ^= sum >> 32;
-	}
-	word = 0;
-	memcpy(&word, at, length);
-	return (sum ^ word) * 0x100000001b3u;
-}
-
 /* Rules name sets by their places in the ir while they are written. */
 static struct ir *with_places(struct arena *arena, const struct ir *ir, const char ***names)
 {
@@ -423,7 +408,7 @@ bool archive_write(struct arena *arena, const struct folder *folder, const char 
 	policy(&tape, copy.ir);
 	for (size_t i = 0; i < archive->ir->set_count; i++)
 		archive->ir->sets[i].name = names[i];
-	sum = sum_of(buf_text(&out), out.length);
+	sum = sum_of(0, buf_text(&out), out.length);
 	buf_add(&out, (const char *)&sum, sizeof(sum));
 	output.text = buf_text(&out);
 	output.length = out.length;
@@ -442,7 +427,7 @@ static struct archive *read_bytes(struct arena *arena, const void *start, size_t
 		return NULL;
 	tape.left = length - sizeof(sum);
 	memcpy(&sum, tape.bytes + tape.left, sizeof(sum));
-	if (sum != sum_of(start, tape.left))
+	if (sum != sum_of(0, start, tape.left))
 		return NULL;
 	tape.ir = archive->ir = arena_new_of(arena, struct ir);
 	if (head(&tape, archive) != ARCHIVE_THERE)

@@ -163,7 +163,7 @@ static const struct ruleset_set *find_held(const struct ruleset_table *table,
 		    line->digest != set->contents || strcmp(line->base, set->base) != 0)
 			continue;
 		held = ruleset_set_find(table, line->name);
-		if (held && !held->is_dynamic &&
+		if (held && !held->is_dynamic && !held->is_edited &&
 		    (!held->has_count || is_count_right(set, held->count)))
 			return held;
 	}
@@ -390,7 +390,7 @@ size_t diff_rule_count(const struct ir_chain *chain)
 	return count;
 }
 
-/* The first chain that does not hold as many rules as it should, in words, or NULL. */
+/* The first chain that does not hold the rules that it should, in words, or NULL. */
 static const char *wrong_chain(struct arena *arena, const struct ir *ir,
 			       const struct ruleset_table *table)
 {
@@ -403,6 +403,9 @@ static const char *wrong_chain(struct arena *arena, const struct ir *ir,
 		if (held->rule_count != diff_rule_count(chain))
 			return arena_printf(arena, "the chain %s holds %zu rules instead of %zu",
 					    chain->name, held->rule_count, diff_rule_count(chain));
+		if (held->is_edited)
+			return arena_printf(arena, "a rule of the chain %s is another one",
+					    chain->name);
 	}
 	return NULL;
 }

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/names.h"
 #include "live/folder.h"
+#include "live/noted.h"
 #include "live/report.h"
 
 bool observe_open(struct kernel *kernel, struct netlink_error *error)
@@ -224,6 +225,7 @@ bool observe_host(struct arena *arena, struct kernel *kernel, const char *table,
 	memset(out, 0, sizeof(*out));
 	if (!ruleset_observe(arena, &kernel->nft, table, &out->table, error))
 		return false;
+	noted_compare(record, &out->table);
 	collect_claims(arena, record, wanted, out);
 	for (int family = 0; family < ADDR_FAMILIES; family++)
 		if (!rules_observe(arena, &kernel->route, (enum addr_family)family, &out->rules,

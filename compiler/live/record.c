@@ -114,6 +114,15 @@ static void put_record(struct buf *out, const struct record *record, const char 
 		   record->since, record->digest, record->is_complete, record->nft_rules);
 	put_escaped(out, record->policy);
 	buf_putc(out, '\n');
+	if (record->table_handle)
+		buf_printf(out, "loaded\t%" PRIu64 "\t%" PRIu64 "\n", record->table_handle,
+			   record->last_handle);
+	for (size_t i = 0; i < record->chain_count; i++)
+		buf_printf(out, "chain\t%s\t%" PRIx64 "\n", record->chains[i].name,
+			   record->chains[i].sum);
+	for (size_t i = 0; i < record->held_count; i++)
+		buf_printf(out, "held\t%s\t%" PRIu32 "\n", record->held[i].set,
+			   record->held[i].count);
 	if (record->ticket)
 		buf_printf(out, "ticket\t%s\n", record->ticket);
 	if (record->returned)

@@ -32,6 +32,17 @@ struct record_sysctl {
 	const char *old;   /* what was there before we wrote it; NULL when we did not */
 };
 
+/* Of the nft table, as it was when the policy was loaded (noted.h). */
+struct record_held {
+	const char *set;
+	uint32_t count; /* of elements, as the kernel counts them */
+};
+
+struct record_chain {
+	const char *name;
+	uint64_t sum; /* ruleset_chain.sum */
+};
+
 /* A setting that the kernel changes when another one is given back, and that is to stay. */
 struct record_beside {
 	const char *with; /* the key of the other */
@@ -43,7 +54,13 @@ struct record {
 	const char *policy; /* the policy's file, an absolute path or "<stdin>" */
 	int64_t since;      /* seconds of the epoch */
 	uint64_t digest;
-	size_t nft_rules;   /* how many, in all chains */
+	size_t nft_rules;                   /* how many, in all chains */
+	uint64_t table_handle, last_handle; /* of the nft table, and the greatest of its rules when
+					       it was loaded; 0: not known */
+	struct record_chain *chains;        /* as they were then */
+	size_t chain_count;
+	struct record_held *held; /* what sets held then */
+	size_t held_count;
 	bool is_complete;   /* false: the apply that wrote it did not come to its end */
 	const char *ticket; /* of the watchdog that takes it back unless it is confirmed, or
 			       NULL */

@@ -62,6 +62,24 @@ static void read_policy(struct record *record, const struct line *line)
 	record->policy = text(line, 6);
 }
 
+static void read_loaded(struct record *record, const struct line *line)
+{
+	record->table_handle = strtoull(line->fields[1], NULL, 10);
+	record->last_handle = strtoull(line->fields[2], NULL, 10);
+}
+
+static void read_chain(struct record *record, const struct line *line)
+{
+	*arena_append(line->arena, record->chains, record->chain_count) =
+		(struct record_chain){ line->fields[1], strtoull(line->fields[2], NULL, 16) };
+}
+
+static void read_held(struct record *record, const struct line *line)
+{
+	*arena_append(line->arena, record->held, record->held_count) =
+		(struct record_held){ line->fields[1], number(line, 2) };
+}
+
 static void read_ticket(struct record *record, const struct line *line)
 {
 	record->ticket = line->fields[1];
@@ -208,7 +226,8 @@ static const struct kind {
 	{ "wish", 6, read_wish },         { "class", 9, read_class },
 	{ "listener", 9, read_listener }, { "rule", 8, read_rule },
 	{ "route", 8, read_route },       { "ticket", 2, read_ticket },
-	{ "returned", 3, read_returned },
+	{ "returned", 3, read_returned }, { "loaded", 3, read_loaded },
+	{ "chain", 3, read_chain },       { "held", 3, read_held },
 };
 
 static struct line split(struct arena *arena, char *from)

@@ -15,6 +15,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "base/arena.h"
+#include "base/sum.h"
 #include "live/cgroups.h"
 #include "live/netlink.h"
 
@@ -56,6 +57,9 @@ static void read_name(const struct nlmsghdr *message, void *user)
 	name = mnl_attr_get_str(attributes[NFTA_TABLE_NAME]);
 	if (reader->table && strcmp(name, reader->table->name) == 0) {
 		reader->table->exists = true;
+		if (attributes[NFTA_TABLE_HANDLE])
+			reader->table->handle =
+				be64toh(mnl_attr_get_u64(attributes[NFTA_TABLE_HANDLE]));
 		reader->table->is_asleep = attributes[NFTA_TABLE_FLAGS] &&
 					   ntohl(mnl_attr_get_u32(attributes[NFTA_TABLE_FLAGS])) &
 						   NFT_TABLE_F_DORMANT;
@@ -130,6 +134,9 @@ void ruleset_read_chain(struct arena *arena, const struct nlattr *const *attribu
 	else if (is_text(type, "filter"))
 		chain->type = IR_CHAIN_FILTER;
 	else
+		chain->is_other = true;
+	if (attributes[NFTA_CHAIN_POLICY] &&
+	    ntohl(mnl_attr_get_u32(attributes[NFTA_CHAIN_POLICY])) != NF_ACCEPT)
 		chain->is_other = true;
 }
 
@@ -233,27 +240,67 @@ static void read_comment(struct reader *reader, const struct nlattr *data, uint6
 	}
 }
 
+/* The expressions' names and what is in them, where that does not change by itself. */
+static uint64_t sum_expressions(uint64_t sum, const struct nlattr *list)
+{
+	static const char *const counting[] = { "counter", "quota", "last" };
+	const struct nlattr *inner[NETLINK_ATTRIBUTES], *each;
+
+	mnl_attr_for_each_nested(each, list) {
+		bool counts = false;
+
+		netlink_read_nested(each, inner);
+		if (!inner[NFTA_EXPR_NAME])
+			continue;
+		for (size_t i = 0; i < sizeof(counting) / sizeof(counting[0]); i++)
+			counts |= is_text(inner[NFTA_EXPR_NAME], counting[i]);
+		sum = sum_of(sum, mnl_attr_get_payload(inner[NFTA_EXPR_NAME]),
+			     mnl_attr_get_payload_len(inner[NFTA_EXPR_NAME]));
+		if (inner[NFTA_EXPR_DATA] && !counts)
+			sum = sum_of(sum, mnl_attr_get_payload(inner[NFTA_EXPR_DATA]),
+				     mnl_attr_get_payload_len(inner[NFTA_EXPR_DATA]));
+	}
+	return sum;
+}
+
+/* Rules are only ever added behind one another, so in a chain their handles rise. */
+static void add_rule(struct ruleset_table *table, struct ruleset_chain *chain, uint64_t handle,
+		     const struct nlattr *expressions)
+{
+	chain->rule_count++;
+	chain->is_edited |= handle <= chain->last_handle;
+	chain->last_handle = handle;
+	chain->sum = sum_of(chain->sum, &handle, sizeof(handle));
+	if (expressions)
+		chain->sum = sum_expressions(chain->sum, expressions);
+	if (handle > table->last_handle)
+		table->last_handle = handle;
+	if (!table->first_handle || handle < table->first_handle)
+		table->first_handle = handle;
+}
+
 static void read_rule(const struct nlmsghdr *message, void *user)
 {
 	const struct nlattr *attributes[NETLINK_ATTRIBUTES];
 	struct reader *reader = user;
 	const char *name;
+	uint64_t handle;
 
 	if (!read_attributes(message, NFT_MSG_NEWRULE, attributes) ||
-	    !attributes[NFTA_RULE_CHAIN] ||
+	    !attributes[NFTA_RULE_CHAIN] || !attributes[NFTA_RULE_HANDLE] ||
 	    !is_text(attributes[NFTA_RULE_TABLE], reader->table->name))
 		return;
 	name = mnl_attr_get_str(attributes[NFTA_RULE_CHAIN]);
+	handle = be64toh(mnl_attr_get_u64(attributes[NFTA_RULE_HANDLE]));
 	for (size_t i = 0; i < reader->table->chain_count; i++)
 		if (strcmp(reader->table->chains[i].name, name) == 0)
-			reader->table->chains[i].rule_count++;
+			add_rule(reader->table, &reader->table->chains[i], handle,
+				 attributes[NFTA_RULE_EXPRESSIONS]);
 	if (attributes[NFTA_RULE_EXPRESSIONS])
 		cgroups_read(reader->arena, attributes[NFTA_RULE_EXPRESSIONS],
 			     &reader->table->cgroups, &reader->table->cgroup_count);
-	if (strcmp(name, ABOUT_CHAIN) == 0 && attributes[NFTA_RULE_USERDATA] &&
-	    attributes[NFTA_RULE_HANDLE])
-		read_comment(reader, attributes[NFTA_RULE_USERDATA],
-			     be64toh(mnl_attr_get_u64(attributes[NFTA_RULE_HANDLE])));
+	if (strcmp(name, ABOUT_CHAIN) == 0 && attributes[NFTA_RULE_USERDATA])
+		read_comment(reader, attributes[NFTA_RULE_USERDATA], handle);
 }
 
 static bool read_part(struct netlink *netlink, struct reader *reader, uint16_t type,

@@ -23,8 +23,11 @@ struct ruleset_chain {
 	enum ir_hook hook;
 	enum ir_chain_type type; /* of a chain with a hook */
 	int priority;
-	bool is_other; /* a hook or type that no chain of ours has */
+	bool is_other; /* a hook, type or policy that no chain of ours has */
 	size_t rule_count;
+	uint64_t last_handle; /* the greatest of its rules; 0: it has none */
+	uint64_t sum;         /* of its rules: what they hold but for counts, and their handles */
+	bool is_edited;       /* its rules are not those of the last apply */
 };
 
 struct ruleset_set {
@@ -36,6 +39,7 @@ struct ruleset_set {
 	unsigned int bits; /* of a value */
 	uint64_t timeout;  /* milliseconds; 0: none */
 	uint32_t size;     /* 0: any number */
+	bool is_edited;    /* its number of elements is another than after the last apply */
 };
 
 struct ruleset_counter {
@@ -46,6 +50,8 @@ struct ruleset_counter {
 struct ruleset_table {
 	const char *name;
 	bool exists;
+	uint64_t handle;                    /* no other table has had it since the boot */
+	uint64_t first_handle, last_handle; /* of its rules, those that speak of it too */
 	bool is_asleep; /* its chains are there but see no packets (flag dormant) */
 	struct ruleset_chain *chains;
 	size_t chain_count;

@@ -2,9 +2,11 @@
 """tpc status --drift: silent where all is as apply left it, and says what is not. What plan would do is drift,
 and apply mends it."""
 import json
+import os
+import re
 import sys
 
-from cli import ROOT, expect, main
+from cli import ROOT, Skip, expect, main
 from hosted import differs, live
 
 UPLINKS = {"wan0": ("192.0.2.2/24", "2001:db8:1::2/64"), "wan1": ("198.51.100.2/24", "2001:db8:2::2/64"),
@@ -175,6 +177,143 @@ def too_many(command, status, plan, applied, key):
 
 for _command, _words in TOO_MANY.items():
 	too_many(_command, *_words)
+
+
+# Sets of one and of several elements, at the lowest and the highest value too, and a map at -O1.
+HELD = """version: 1
+sets:
+  one: [203.0.113.0/24]
+  some: [0.0.0.0/8, 198.51.100.7, 192.0.2.0/24, 250.0.0.0/8]
+  last: [240.0.0.0/4]
+  sixes: ["2001:db8:113::/48", "::/128"]
+rules:
+  - {to: one, then: drop}
+  - {to: some, proto: tcp, then: drop}
+  - {to: last, proto: udp, then: drop}
+  - {from: sixes, then: reject}
+  - {to: 203.0.114.0/24, proto: tcp, port: 25, then: reject}
+  - {to: 203.0.115.0/24, proto: tcp, port: 26, then: drop}
+"""
+
+
+def handle(host, which):
+	"""A chain's rule, the first or the last."""
+	lines = [line for line in host.must("nft", "-a", "list", "chain", "inet", "tpc", "prerouting").splitlines() if "# handle" in line]
+	return re.search(r"# handle (\d+)", lines[1:][which]).group(1)
+
+
+def edited(host):
+	"""What can be done to the table that nobody sees who counts rules; each is a command, by name."""
+	def replace(which):
+		return ["nft", "replace", "rule", "inet", "tpc", "prerouting", "handle", handle(host, which), "iifname", "lo", "drop"]
+	return {
+		"the first rule of a chain replaced": lambda: replace(0),
+		"the last rule of a chain replaced": lambda: replace(-1),
+		"a chain's policy": lambda: ["nft", "chain inet tpc prerouting { policy drop; }"],
+	}
+
+
+def elements(host, level):
+	"""The same of sets, on a kernel that says how many elements they hold: one by one at -O0, in a map at -O1."""
+	def element(verb, base, text):
+		name = re.search(r"(?:set|map) (%s[^ ]*) {" % base, host.must("nft", "list", "table", "inet", "tpc")).group(1)
+		return ["nft", f"{verb} element inet tpc {name} {{ {text} }}"]
+
+	def of_map(text):
+		found = re.search(r"map (\S+) {", host.must("nft", "list", "table", "inet", "tpc"))
+		return ["nft", f"delete element inet tpc {found.group(1)} {{ {text} : jump map1.list1 }}"]
+
+	six = {"an IPv6 element added": lambda: element("add", "sixes", "2001:db8:114::/48"),
+		"an IPv6 element gone": lambda: element("delete", "sixes", "2001:db8:113::/48")}
+	if level == "-O1":
+		return {**six, "the lowest of a map gone": lambda: of_map("0.0.0.0/8"), "another of a map gone": lambda: of_map("198.51.100.7")}
+	return {
+		**six,
+		"an element beside the only one": lambda: element("add", "one", "198.18.0.0/15"),
+		"two elements beside the only one": lambda: element("add", "one", "198.18.0.0/15, 192.0.2.0/24"),
+		"the only element gone": lambda: element("delete", "one", "203.0.113.0/24"),
+		"an element beside the highest": lambda: element("add", "last", "198.18.0.0/15"),
+		"an element beside several": lambda: element("add", "some", "198.18.0.0/15"),
+		"an element of several gone": lambda: element("delete", "some", "198.51.100.7"),
+		"the lowest of several gone": lambda: element("delete", "some", "0.0.0.0/8"),
+	}
+
+
+def mended_each(host, edits, level):
+	problems = []
+	for name, command in edits.items():
+		before = host.state()
+		host.must(*command())
+		found = expect(host.tpc("status", "--drift"), 5, "is not as it was applied")
+		found += expect(host.tpc("plan", level, "policy.yaml"), 5, "~ table inet tpc")
+		found += expect(host.tpc("apply", level, "policy.yaml"), 0, "applied")
+		found += expect(host.tpc("status", "--drift"), 0, None, None)
+		found += expect(host.tpc("apply", level, "policy.yaml"), 0, "nothing to change\n")
+		after = host.state()
+		for text in before, after:
+			if text.count("\n") < 10:
+				found.append("there is nothing to compare")
+		found += differs(plain(before), plain(after), "mended:")
+		problems += [f"{name}, {level}:"] * bool(found) + found
+	return problems
+
+
+def plain(text):
+	"""Without the names of the day that sets have."""
+	return re.sub(r"\b([a-z]\w*)\.\d+", r"\1", text)
+
+
+@live("drift: a rule replaced by another one, a chain's policy: status tells of it, apply mends it, after every kind of apply")
+def replaced(shop, host):
+	problems = []
+	for level in "-O0", "-O1":
+		shop.write("policy.yaml", HELD)
+		problems += expect(host.tpc("apply", level, "policy.yaml"), 0)
+		problems += mended_each(host, edited(host), level)
+		shop.write("policy.yaml", HELD.replace("203.0.113.0/24", "203.0.113.0/25"))
+		problems += expect(host.tpc("apply", level, "policy.yaml"), 0, "in place" if level == "-O0" else "applied")
+		problems += mended_each(host, edited(host), level)
+		problems += expect(host.tpc("rollback"), 0)
+		shop.write("policy.yaml", HELD)
+		problems += mended_each(host, edited(host), level)
+		problems += expect(host.tpc("remove"), 0)
+	return problems
+
+
+@live("drift: elements added and deleted by hand, one at a time: status tells of it, apply mends it")
+def hand_made(shop, host):
+	if tuple(int(part) for part in os.uname().release.split(".")[:2]) < (6, 16):
+		raise Skip("this kernel does not say how many elements a set has")
+	problems = []
+	for level in "-O0", "-O1":
+		shop.write("policy.yaml", HELD)
+		problems += expect(host.tpc("apply", level, "policy.yaml"), 0)
+		problems += mended_each(host, elements(host, level), level)
+		problems += expect(host.tpc("remove"), 0)
+	return problems
+
+
+@live("no drift: policy.nft loaded by hand over an apply, twice, and into a table made anew; a rule in another's place is seen all the same")
+def by_hand(shop, host):
+	problems = []
+	for level in "-O0", "-O1":
+		shop.write("policy.yaml", HELD)
+		problems += expect(shop.tpc("compile", level, "policy.yaml", "-o", "out"), 0)
+		problems += expect(host.tpc("apply", level, "policy.yaml"), 0)
+		problems += mended_each(host, {"the first rule": edited(host)["the first rule of a chain replaced"]}, level)
+		for step in (), (), ("nft", "delete", "table", "inet", "tpc"), ():
+			if step:
+				host.must(*step)
+			host.must("nft", "-f", "out/policy.nft")
+			problems += expect(host.tpc("status", "--drift"), 0, None, None)
+			problems += expect(host.tpc("plan", level, "policy.yaml"), 0, "nothing to change")
+		host.must("nft", "delete", "rule", "inet", "tpc", "prerouting", "handle", handle(host, 0))
+		host.must("nft", "insert", "rule", "inet", "tpc", "prerouting", "iifname", "lo", "drop")
+		problems += expect(host.tpc("status", "--drift"), 5, "is not as it was applied")
+		problems += expect(host.tpc("apply", level, "policy.yaml"), 0, "a rule of the chain prerouting is another one")
+		problems += expect(host.tpc("status", "--drift"), 0, None, None)
+		problems += expect(host.tpc("remove"), 0)
+	return problems
 
 
 @live("status NAME --drift of a policy that is not applied: says so, exit 5, as text and as JSON; with none named nothing is said")
