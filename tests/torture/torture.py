@@ -63,7 +63,7 @@ def filling(count, first):
 
 
 def text(way_x, way_y, tables=("one", "two"), before=(), extra=""):
-    devices = {"one": "wg0", "two": "wg1"}
+    devices = {"one": "wg0", "two": "wg1", "three": "wg1"}
     ways = "".join(f"  {name}: {{dev: {devices[name]}, fallback: unreachable, masquerade: true}}\n"
                    for name in tables)
     rules = [*before, f"{{scope: both, to: x, then: {{route: {way_x}}}}}",
@@ -103,9 +103,11 @@ def all_at_once(net, count):
 
 
 def crossed(net, count=10):
-    """X and Y change their ways, so that what packets do says which policy it is."""
+    """X and Y change their ways, so that what packets do says which policy it is; one way is by a table
+    that only the second policy has."""
     return [Policy(net, text("one", "two"), lists(count, 0, *NARROW), name="crossed"),
-            Policy(net, text("two", "one"), lists(count, 1, *WIDE), name="crossed")]
+            Policy(net, text("three", "one", ("one", "two", "three")), lists(count, 1, *WIDE),
+                   name="crossed")]
 
 
 def crossed_in_place(net, count=10):
@@ -217,10 +219,11 @@ def ways(net):
 # ---- runs of the program ----
 
 def killed_at(net, number, whom, *words):
-    """(how it ended, system calls counted, number of the call it was killed at or -1)"""
+    """(how it ended, system calls counted, number of the call it was killed at or -1); with number 0
+    those behind which something was sent, instead of the last"""
     said = net.router.run(str(TOOLS / "killat"), str(number), whom, TPC, *words, check=False)
-    how, status, calls, call = said.stdout.splitlines()[-1].split()
-    return f"{how} {status}", int(calls), int(call)
+    how, status, calls, call, *behind = said.stdout.splitlines()[-1].split()
+    return f"{how} {status}", int(calls), int(call) if number else [int(at) for at in behind]
 
 
 def faulty(net, *words, at=0, how="send", code=0, times=1, command=""):
