@@ -62,10 +62,12 @@ def filling(count, first):
     return lines
 
 
-def text(way_x, way_y, tables=("one", "two"), before=(), extra=""):
+def text(way_x, way_y, tables=("one", "two"), before=(), extra="", numbers=""):
+    """With numbers a table has those of its place."""
     devices = {"one": "wg0", "two": "wg1", "three": "wg1"}
-    ways = "".join(f"  {name}: {{dev: {devices[name]}, fallback: unreachable, masquerade: true}}\n"
-                   for name in tables)
+    ways = "".join(f"  {name}: {{dev: {devices[name]}, fallback: unreachable, masquerade: true"
+                   f"{numbers and f', id: {7001 + at}, mark: {17 + at}'}}}\n"
+                   for at, name in enumerate(tables))
     rules = [*before, f"{{scope: both, to: x, then: {{route: {way_x}}}}}",
              f"{{scope: both, to: y, then: {{route: {way_y}}}}}"]
     return (f"version: 1\nsets:\n  x: [{{file: x.txt}}]\n  y: [{{file: y.txt}}]\ntables:\n{ways}{extra}"
@@ -92,13 +94,12 @@ def sets_alone(net, count):
 
 
 def all_at_once(net, count):
-    """Other sets, other rules before and behind, the tables in another order and so with each
-    other's marks, and a listener."""
+    """Other sets, other rules before and behind, the tables with each other's marks and ids, and a listener."""
     more = "listeners: {p: {tproxy: 12345, runs_as: {user: 1001}}}\n"
     before = ["{scope: both, to: 198.51.100.0/25, proto: tcp, then: {proxy: p}}",
               "{to: 192.0.2.77, then: drop}"]
-    return [Policy(net, text("one", "two"), lists(count, 0, *NARROW), name="all"),
-            Policy(net, text("one", "two", ("two", "one"), before, more),
+    return [Policy(net, text("one", "two", numbers="given"), lists(count, 0, *NARROW), name="all"),
+            Policy(net, text("one", "two", ("two", "one"), before, more, "given"),
                    lists(count, 1, *WIDE), name="all")]
 
 
