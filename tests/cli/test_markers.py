@@ -65,7 +65,7 @@ refusal("a rule in an ip6 table", SEED, "meta mark set 0x64", table="ip6 theirs"
 refusal("a rule for what comes in by a device", SEED, "meta mark set 0x64", hook='filter hook ingress device "lo" priority 0', table="netdev theirs")
 refusal("a rule of a bridge, in input", SEED, "meta mark set 0x64", hook="filter hook input priority 0", table="bridge theirs")
 refusal("a rule that turns one way's mark into another's", TWO, "meta mark set 0x01000000", beside=False)
-refusal("a rule that does so with a bit of neither's", VPN.replace("vpn: {", "vpn: {mark: 0x60, ").replace("rules:",
+refusal("a rule that does so with a bit of neither's", VPN.replace("{value: 0x01000000, mask: 0x7f000000}", "0x60").replace("rules:",
 	"  lan: {dev: wg0, mark: 0x64}\nrules:\n  - {to: 198.51.100.0/24, then: {route: lan}}"), "meta mark set mark or 0x4", ["the mark of lan"], beside=False)
 refusal("a rule that gives connections one of the policy's marks", TWO, "ct mark set ct mark and 0xffff or 0x1d000000", ["the connection mark of", "ct mark set ct mark and 0xffff or 0x1d000000"])
 
