@@ -69,7 +69,7 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 		buf_printf(out, ",\"confirm_within\":%u", counts->waits);
 	else
 		buf_puts(out, ",\"confirm_within\":null");
-	show_json_end(out, job->report, outcome);
+	show_json_end(out, job->diag, job->report, outcome);
 }
 
 /* What others may rely on, settings of the host, is named even here. */
@@ -131,10 +131,21 @@ static void tell_outcome(enum apply_outcome outcome, const struct apply_counts *
 			  counts->waits ? ", or wait: it will go back by itself" : "");
 }
 
+/* Where the report is lost. */
+static const char *what_next(const struct apply_job *job, const struct apply_counts *counts)
+{
+	const char *name = job->ir->name;
+
+	if (counts->waits)
+		return arena_printf(job->arena,
+				    "it is taken back in %u s unless you run: tpc confirm %s",
+				    counts->waits, name);
+	return arena_printf(job->arena, "`tpc status %s` shows it", name);
+}
+
 static enum cmd_status show(const struct cmd_call *call, const struct apply_job *job,
 			    enum apply_outcome outcome, const struct apply_counts *counts)
 {
-	enum cmd_status status = show_status(outcome), printed = CMD_DONE;
 	struct buf out = { 0 };
 
 	cmd_show_diag(call, job->diag);
@@ -146,10 +157,11 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 		if (!call->quiet)
 			put_text(call, job, outcome, counts, &out);
 	}
-	if (out.length)
-		printed = cmd_print(&out);
-	buf_free(&out);
-	return status != CMD_DONE ? status : printed;
+	return show_end(call, &out, outcome,
+			job->dry_run ? NULL
+				     : arena_printf(job->arena, "the policy %s is applied",
+						    job->ir->name),
+			what_next(job, counts));
 }
 
 /* False: the number is none, or out of range. */

@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+"""What apply and its kin say, and with which exit status: lost reports, refusals as JSON, commands to copy."""
+import json
+import subprocess
+import sys
+
+from cli import SEED, TPC, expect, main
+from hosted import live
+
+VPN = """version: 1
+tables:
+  vpn: {dev: wg0, fallback: unreachable}
+rules:
+  - {to: 203.0.113.0/24, then: {route: vpn}}
+"""
+
+
+def shell(host, text):
+	"""What a shell makes of the text; TPC stands for the program."""
+	return host.run("sh", "-c", text, environment={"TPC": TPC})
+
+
+@live("a report that cannot be printed: what was done is done, and is not said to be refused; for a program it is in doubt")
+def lost(shop, host):
+	shop.write("p.yaml", SEED)
+	problems = expect(shell(host, "$TPC apply p.yaml >/dev/full"), 0, None,
+		["tpc: warning: the policy tpc is applied, but standard output could not be written", "`tpc status tpc`"])
+	problems += expect(host.tpc("apply", "p.yaml"), 0, "nothing to change")
+	problems += expect(shell(host, "$TPC remove >/dev/full"), 0, None, "the policy tpc is removed, but")
+	problems += expect(shell(host, "$TPC apply --confirm 50 p.yaml >/dev/full"), 0, None, "unless you run: tpc confirm tpc")
+	problems += expect(shell(host, "$TPC confirm >/dev/full"), 0, None, "the policy tpc is confirmed, but")
+	problems += expect(shell(host, "$TPC rollback >/dev/full"), 0, None, "the policy tpc is rolled back, but")
+	problems += expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 4, None, "tpc: error: the policy tpc is applied, but")
+	return problems + expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 3, None, "cannot write to standard output")
+
+
+@live("closed streams: the policy is applied, and nothing is printed into what was opened instead")
+def closed(shop, host):
+	shop.write("p.yaml", SEED)
+	problems = expect(shell(host, "$TPC apply p.yaml >&- 2>&- <&-"), 0, None, None)
+	problems += expect(host.tpc("apply", "p.yaml"), 0, "nothing to change")
+	problems += expect(shell(host, "$TPC remove >&-"), 0, None, "is removed, but")
+	return problems + expect(shell(host, "$TPC apply p.yaml 2>&-"), 0, "applied", None)
+
+
+@live("a refusal as JSON: plan's and apply's errors have the place in the policy, the code and the help")
+def refusal(shop, host):
+	shop.write("p.yaml", SEED)
+	host.must("ip", "rule", "add", "fwmark", "100", "lookup", "7", "priority", "99")
+	problems = []
+	for verb in "plan", "apply":
+		result = host.json(verb, "p.yaml", status=3)
+		errors = result["errors"]
+		if not errors or result["warnings"]:
+			problems.append(f"{verb}: {result}")
+			continue
+		first = errors[0]
+		if (first["file"], first["line"], first["code"], first["command"]) != ("p.yaml", 5, "number-conflict", None):
+			problems.append(f"{verb}: {first}")
+		if first["column"] < 3 or "mark" not in first["text"] or "mark_mask" not in first["help"]:
+			problems.append(f"{verb}: {first}")
+	return problems
+
+
+if __name__ == "__main__":
+	sys.exit(main())
