@@ -17,6 +17,7 @@
 #include "ir/ir.h"
 #include "live/apply.h"
 #include "live/watchdog.h"
+#include "opt/opt.h"
 
 enum { CONFIRM_MOST = 86400 }; /* seconds: a day */
 
@@ -207,6 +208,18 @@ static enum cmd_status apply(struct cmd_call *call, struct apply_job *job)
 	return show(call, job, outcome, &counts);
 }
 
+/* Without them another apply of the file would not make the same, or be refused. */
+static const char *lasting_options(const struct cmd_call *call, const struct apply_job *job)
+{
+	bool has_level = cmd_level(call, APPLY_LEVEL) != OPT_DEFAULT;
+	const char *level = has_level ? arena_printf(call->arena, "-O%d", cmd_level(call, APPLY_LEVEL))
+				      : "";
+
+	if (!job->beside)
+		return has_level ? level : NULL;
+	return arena_printf(call->arena, "--beside%s%s", has_level ? " " : "", level);
+}
+
 static enum cmd_status run(struct cmd_call *call)
 {
 	struct report report = { .arena = call->arena };
@@ -217,6 +230,7 @@ static enum cmd_status run(struct cmd_call *call)
 	call->strict = cmd_given(call, APPLY_STRICT);
 	job.dry_run = cmd_given(call, APPLY_DRY_RUN);
 	job.beside = cmd_given(call, APPLY_BESIDE);
+	job.options = lasting_options(call, &job);
 	if (cmd_given(call, APPLY_CONFIRM)) {
 		status = guard(call, &watchdog);
 		if (status != CMD_DONE)

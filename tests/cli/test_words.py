@@ -62,5 +62,39 @@ def refusal(shop, host):
 	return problems
 
 
+def suggested(host):
+	"""What status tells one to run, once somebody has emptied a chain."""
+	host.must("nft", "flush", "chain", "inet", "tpc", "prerouting")
+	said = [problem["command"] for policy in host.json("status", status=5)["policies"] for problem in policy["problems"]]
+	return [text for text in said if text]
+
+
+@live("the command that status gives can be copied: the options of the apply, and a path with a space and quotes")
+def command(shop, host):
+	host.link("wg0")
+	name = "a b/it's.yaml"
+	policy = VPN.replace("dev: wg0", "dev: wg0, id: 777")
+	shop.write(name, policy)
+	problems = []
+	for options in [], ["-O0"], ["--beside"], ["-O0", "--beside"]:
+		problems += expect(host.tpc("apply", *options, name), 0)
+		if "--beside" in options:
+			host.must("ip", "route", "replace", "198.51.100.0/24", "dev", "wg0", "table", "777")
+		commands = suggested(host)
+		if len(set(commands)) != 1 or not all(option in commands[0] for option in options):
+			problems.append(f"{options}: {commands}")
+			continue
+		done = host.run("sh", "-c", f'tpc() {{ "$TPC" "$@"; }}; {commands[0]}', environment={"TPC": TPC})
+		problems += expect(done, 0, ["applied", "the chain prerouting holds 0 rules"])
+		if "ip rules" in done.out or "another one" in done.out:
+			problems.append(f"{commands[0]} makes another policy of it: {done}")
+	problems += expect(host.tpc("apply", name), 3)
+	shop.write(name, policy.replace("203", "202"))
+	problems += expect(host.tpc("apply", "--beside", name), 0)
+	problems += expect(host.tpc("rollback"), 0)
+	commands = suggested(host)
+	return problems + ([] if commands and "-O0" in commands[0] else [f"behind a rollback: {commands}"])
+
+
 if __name__ == "__main__":
 	sys.exit(main())
