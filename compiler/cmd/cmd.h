@@ -68,10 +68,11 @@ extern const char *const cmd_levels[];
 		"strict", 0, NULL, "take every warning for an error", NULL, false \
 	}
 
-#define CMD_BESIDE_OPTION                                                                          \
-	{                                                                                          \
-		"beside", 0, NULL, "leave ip rules and routes of others among the policy's", NULL, \
-			false                                                                      \
+#define CMD_BESIDE_OPTION                                                                      \
+	{                                                                                      \
+		"beside", 0, NULL,                                                             \
+			"leave ip rules, routes and marks of others among the policy's", NULL, \
+			false                                                                  \
 	}
 
 enum { CMD_ANY_NUMBER = 0xffff }; /* most_args of a verb that takes a list */

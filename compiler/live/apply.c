@@ -20,6 +20,7 @@
 #include "live/beside.h"
 #include "live/checks.h"
 #include "live/kept.h"
+#include "live/markers.h"
 #include "live/plan.h"
 #include "live/report.h"
 #include "live/strangers.h"
@@ -117,6 +118,21 @@ static bool is_possible(struct apply *apply)
 	good &= !observe_is_strange_table(&apply->observed, apply->before, apply->report);
 	good &= checks_conflicts(apply->job->diag, apply->ir, &apply->observed, apply->job->beside);
 	return checks_accounts(apply->job->diag, apply->ir) && good;
+}
+
+/* Others' nft rules are many on some hosts, so they are read only when something is to change. */
+static bool are_marks_free(struct apply *apply)
+{
+	struct markers_job job = { .arena = apply->arena,
+				   .diag = apply->job->diag,
+				   .report = apply->report,
+				   .nft = &apply->kernel.nft,
+				   .ir = apply->ir,
+				   .observed = &apply->observed,
+				   .beside = apply->job->beside };
+
+	/* Whoever goes back is in a hurry, and had those marks before. */
+	return apply->job->back || markers_check(&job);
 }
 
 static bool has_changes(const struct apply *apply)
@@ -367,13 +383,19 @@ static bool needs_rehearsal(const struct apply *apply)
 
 static enum apply_outcome decide(struct apply *apply)
 {
-	if (!look(apply) || !is_possible(apply))
+	if (!look(apply))
 		return APPLY_REFUSED;
+	if (!is_possible(apply)) {
+		are_marks_free(apply);
+		return APPLY_REFUSED;
+	}
 	if (!apply->observed.table.exists)
 		loader_open(&apply->loader);
 	diff_make(apply->arena, apply->ir, &apply->observed, read_applied(apply), &apply->diff);
 	apply_find_settings(apply);
 	apply_find_covers(apply);
+	if (has_changes(apply) && !are_marks_free(apply))
+		return APPLY_REFUSED;
 	checks_surroundings(apply->report, &apply->diff);
 	warn_of_strangers(apply);
 	if (apply->diff.flip)
