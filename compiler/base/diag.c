@@ -234,8 +234,8 @@ void diag_put_errors(const struct diag *diag, struct buf *out)
 {
 	const struct diag_record **sorted =
 		arena_alloc(diag->arena, (diag->count + 1) * sizeof(*sorted));
-	size_t count = diag_sort((const struct diag_record *const *)diag->records, diag->count,
-				 sorted);
+	size_t count =
+		diag_sort((const struct diag_record *const *)diag->records, diag->count, sorted);
 	const char *gap = "";
 
 	for (size_t i = 0; i < count; i++) {

@@ -212,8 +212,8 @@ static enum cmd_status apply(struct cmd_call *call, struct apply_job *job)
 static const char *lasting_options(const struct cmd_call *call, const struct apply_job *job)
 {
 	bool has_level = cmd_level(call, APPLY_LEVEL) != OPT_DEFAULT;
-	const char *level = has_level ? arena_printf(call->arena, "-O%d", cmd_level(call, APPLY_LEVEL))
-				      : "";
+	const char *level =
+		has_level ? arena_printf(call->arena, "-O%d", cmd_level(call, APPLY_LEVEL)) : "";
 
 	if (!job->beside)
 		return has_level ? level : NULL;

@@ -30,7 +30,8 @@ static enum cmd_status show(const struct cmd_call *call, const struct report *re
 			buf_printf(&out, "%s: confirmed, it stays\n", name);
 	}
 	return show_end(call, &out, outcome,
-			arena_printf(call->arena, "the policy %s is confirmed", name ? name : "tpc"),
+			arena_printf(call->arena, "the policy %s is confirmed",
+				     name ? name : "tpc"),
 			"`tpc status` shows it");
 }
 

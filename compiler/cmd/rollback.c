@@ -72,10 +72,9 @@ static enum cmd_status show(const struct cmd_call *call, const struct rollback *
 		if (!call->quiet)
 			put_text(call, rollback, outcome, &out);
 	}
-	return show_end(
-		call, &out, outcome,
-		arena_printf(call->arena, "the policy %s is rolled back", rollback->policy),
-		"`tpc status` shows what is in force");
+	return show_end(call, &out, outcome,
+			arena_printf(call->arena, "the policy %s is rolled back", rollback->policy),
+			"`tpc status` shows what is in force");
 }
 
 /* Where one policy waits for its confirmation, that is what somebody in a hurry means. */

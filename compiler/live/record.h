@@ -40,7 +40,7 @@ struct record_beside {
 
 struct record {
 	const char *name;
-	const char *policy; /* the policy's file, an absolute path or "<stdin>" */
+	const char *policy;  /* the policy's file, an absolute path or "<stdin>" */
 	const char *options; /* that apply was run with and that change what it does, or NULL */
 	const char *options_before; /* the same of what was applied before */
 	int64_t since;              /* seconds of the epoch */
