@@ -77,6 +77,18 @@ static bool open_folder(struct apply *apply)
 	return false;
 }
 
+/* With which options to apply it again, and with which what a rollback would lead to. */
+static void remember_options(struct apply *apply)
+{
+	const struct record *before = apply->before;
+	bool is_new = before && before->is_complete && before->digest != apply->ir->digest;
+	const char *previous = before ? before->options_before : NULL;
+
+	apply->after->options = apply->job->back ? previous : apply->job->options;
+	if (!apply->job->back)
+		apply->after->options_before = is_new ? before->options : previous;
+}
+
 static bool look(struct apply *apply)
 {
 	struct netlink_error error;
@@ -91,6 +103,7 @@ static bool look(struct apply *apply)
 		return false;
 	apply->after =
 		record_of(apply->arena, apply->ir, absolute(apply->arena, apply->job->policy));
+	remember_options(apply);
 	if (!observe_host(apply->arena, &apply->kernel, apply->ir->table, apply->before,
 			  apply->after->claims, &apply->observed, &error))
 		return observe_refused(apply->report, &error);
