@@ -121,7 +121,8 @@ def check(shop, host, before, began):
 def unconfirmed(shop, host):
 	before = start(shop, host)
 	problems = expect(host.tpc("apply", "--confirm", "2", "two.yaml"), 0,
-		["work: applied", "taken back in 2 s", "tpc confirm work", "tpc rollback work"], None)
+		["work: applied", "taken back in 2 s", "tpc confirm work", "tpc rollback work"],
+		"learned_v4 goes when the policy is confirmed, with 1 element")
 	began = time.monotonic()
 	if len(watchdogs(host)) != 1:
 		problems.append(f"watchdogs: {watchdogs(host)}")
