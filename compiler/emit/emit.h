@@ -51,7 +51,9 @@ void emit_nft_flip(const struct emit_job *job, struct buf *out);
 void emit_nft_first(const struct emit_job *job, struct buf *out);
 /* One rule of the ir, indented by two tabs, without the comment above it. */
 void emit_nft_put_rule(const struct ir_rule *rule, struct buf *out);
-/* How many rules of nft, each on a line of its own, a rule of the ir becomes: a jump ends one. */
+/* How many rules of nft a rule of the ir becomes: a jump ends one. */
 size_t emit_nft_rule_count(const struct ir_rule *rule);
+/* The n-th of them, from 0: a line, or several where it holds a map. */
+void emit_nft_put_nth(const struct ir_rule *rule, size_t n, struct buf *out);
 
 #endif

@@ -165,22 +165,29 @@ size_t emit_nft_rule_count(const struct ir_rule *rule)
 	return count;
 }
 
-void emit_nft_put_rule(const struct ir_rule *rule, struct buf *out)
+void emit_nft_put_nth(const struct ir_rule *rule, size_t n, struct buf *out)
 {
 	bool is_begun = rule->match_count > 0;
+	size_t at = 0;
 
 	put_matches(rule, out);
 	for (size_t i = 0; i < rule->statement_count; i++) {
-		buf_puts(out, is_begun ? " " : "\t\t");
-		is_begun = true;
-		statement_put(&rule->statements[i], out);
-		if (!ends_rule(rule, i))
-			continue;
-		buf_putc(out, '\n');
-		put_matches(rule, out);
-		is_begun = rule->match_count > 0;
+		if (at == n) {
+			buf_puts(out, is_begun ? " " : "\t\t");
+			is_begun = true;
+			statement_put(&rule->statements[i], out);
+		}
+		at += ends_rule(rule, i);
 	}
 	buf_putc(out, '\n');
+}
+
+void emit_nft_put_rule(const struct ir_rule *rule, struct buf *out)
+{
+	size_t count = emit_nft_rule_count(rule);
+
+	for (size_t i = 0; i < count; i++)
+		emit_nft_put_nth(rule, i, out);
 }
 
 static void put_chain(const struct ir_chain *chain, bool is_first, struct buf *out)

@@ -21,6 +21,7 @@
 #include "live/checks.h"
 #include "live/elsewhere.h"
 #include "live/kept.h"
+#include "live/markers.h"
 #include "live/plan.h"
 #include "live/report.h"
 #include "live/strangers.h"
@@ -82,6 +83,18 @@ static bool open_folder(struct apply *apply)
 	return false;
 }
 
+/* With which options to apply it again, and with which what a rollback would lead to. */
+static void remember_options(struct apply *apply)
+{
+	const struct record *before = apply->before;
+	bool is_new = before && before->is_complete && before->digest != apply->ir->digest;
+	const char *previous = before ? before->options_before : NULL;
+
+	apply->after->options = apply->job->back ? previous : apply->job->options;
+	if (!apply->job->back)
+		apply->after->options_before = is_new ? before->options : previous;
+}
+
 static bool look(struct apply *apply)
 {
 	struct netlink_error error;
@@ -94,6 +107,7 @@ static bool look(struct apply *apply)
 	apply->before = record_read(apply->arena, &apply->folder, apply->ir->name);
 	apply->after =
 		record_of(apply->arena, apply->ir, absolute(apply->arena, apply->job->policy));
+	remember_options(apply);
 	if (!observe_host(apply->arena, &apply->kernel, apply->ir->table, apply->before,
 			  apply->after->claims, &apply->observed, &error))
 		return observe_refused(apply->report, &error);
@@ -108,6 +122,21 @@ static bool is_possible(struct apply *apply)
 	good &= !observe_is_strange_table(&apply->observed, apply->before, apply->report);
 	good &= checks_conflicts(apply->job->diag, apply->ir, &apply->observed, apply->job->beside);
 	return checks_accounts(apply->job->diag, apply->ir) && good;
+}
+
+/* Others' nft rules are many on some hosts, so they are read only when something is to change. */
+static bool are_marks_free(struct apply *apply)
+{
+	struct markers_job job = { .arena = apply->arena,
+				   .diag = apply->job->diag,
+				   .report = apply->report,
+				   .nft = &apply->kernel.nft,
+				   .ir = apply->ir,
+				   .observed = &apply->observed,
+				   .beside = apply->job->beside };
+
+	/* Whoever goes back is in a hurry, and had those marks before. */
+	return apply->job->back || markers_check(&job);
 }
 
 static bool has_changes(const struct apply *apply)
@@ -365,8 +394,12 @@ static bool needs_rehearsal(const struct apply *apply)
 
 static enum apply_outcome decide(struct apply *apply)
 {
-	if (!look(apply) || !is_possible(apply))
+	if (!look(apply))
 		return APPLY_REFUSED;
+	if (!is_possible(apply)) {
+		are_marks_free(apply);
+		return APPLY_REFUSED;
+	}
 	if (!apply->observed.table.exists)
 		loader_open(&apply->loader);
 	apply->applied = read_applied(apply);
@@ -374,6 +407,8 @@ static enum apply_outcome decide(struct apply *apply)
 	apply_find_losses(apply);
 	apply_find_settings(apply);
 	apply_find_covers(apply);
+	if (has_changes(apply) && !are_marks_free(apply))
+		return APPLY_REFUSED;
 	checks_surroundings(apply->report, &apply->diff);
 	warn_of_strangers(apply);
 	if (apply->diff.flip)

@@ -182,17 +182,12 @@ static bool make_anew(struct apply *apply, const struct diff_carry *carry,
 	return false;
 }
 
-static const char *apply_again(struct apply *apply)
-{
-	return arena_printf(apply->arena, "tpc apply %s", apply->after->policy);
-}
-
 static bool doubt(struct apply *apply, const char *what, const char *why)
 {
 	report_add(apply->report, REPORT_DOUBT,
 		   "the new policy is in force, but %s: %s; its rules ask a copy until the next apply",
 		   what, why)
-		->command = apply_again(apply);
+		->command = record_command(apply->arena, apply->after);
 	return false;
 }
 

@@ -412,7 +412,8 @@ static bool update_sets(struct apply *apply)
 bool apply_build(struct apply *apply)
 {
 	apply_write_settings(apply, false);
-	if (!put_routing(apply) || !fill_sets(apply) || !apply_give_settings_back(apply, true))
+	/* Sets may take seconds: marks that are covered wait behind them. */
+	if (!fill_sets(apply) || !put_routing(apply) || !apply_give_settings_back(apply, true))
 		return false;
 	if (apply->diff.flip && !(apply_top_up(apply) && apply_flip(apply)))
 		return false;

@@ -28,7 +28,7 @@
 /* What archive_look reads: more than the head can be. */
 enum { HEAD_MOST = 8192 };
 
-static const char MAGIC[] = "tpc-archive 3 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 4 " TPC_VERSION;
 
 /* Where the writing or reading has got to. */
 struct tape {
@@ -161,7 +161,7 @@ static void set(struct tape *tape, struct ir_set *item)
 /* ---- rules ---- */
 
 /*
- * A line of nft text is kept as pieces that end where a set is named, so that the set's name of the
+ * A rule of nft is kept as pieces that end where a set is named, so that the set's name of the
  * day can be put there: each piece is a match of a kind that only prints.
  */
 static void print_piece(const struct ir_match *match, struct buf *out)
@@ -188,7 +188,7 @@ static void add_piece(struct tape *tape, struct ir_rule *rule, const char *words
 }
 
 /* From "ip daddr @" NAME_BEGIN "3" NAME_END " drop". */
-static void cut_line(struct tape *tape, struct ir_rule *rule, const char *line)
+static void cut_words(struct tape *tape, struct ir_rule *rule, const char *line)
 {
 	const char *end;
 
@@ -207,29 +207,47 @@ static void cut_line(struct tape *tape, struct ir_rule *rule, const char *line)
 		add_piece(tape, rule, line, strlen(line), NULL);
 }
 
-/* The chain's rules in nft's words, a line each. */
-static void lines(struct tape *tape, struct ir_chain *chain)
+/* One rule of nft in nft's words, without the tabs before it and the line end behind it. */
+static void nft_rule(struct tape *tape, struct ir_rule *item)
+{
+	const char *all = NULL;
+
+	text(tape, &all);
+	if (all)
+		cut_words(tape, item, all);
+}
+
+static void write_rules(struct tape *tape, const struct ir_chain *chain)
 {
 	struct buf out = { 0 };
-	const char *all, *next;
 
-	for (size_t i = 0; tape->out && i < chain->rule_count; i++)
-		emit_nft_put_rule(&chain->rules[i], &out);
-	all = buf_text(&out);
-	text(tape, &all);
-	if (!tape->out) {
-		chain->rule_count = 0;
-		for (; all && *all && !tape->broken; all = next) {
-			const char *line = all;
+	for (size_t i = 0; i < chain->rule_count; i++)
+		for (size_t k = 0; k < emit_nft_rule_count(&chain->rules[i]); k++) {
+			const char *all;
 
-			next = strchrnul(all, '\n');
-			line = arena_strndup(tape->arena, line, (size_t)(next - line));
-			next += *next == '\n';
-			cut_line(tape, arena_append(tape->arena, chain->rules, chain->rule_count),
-				 line + strspn(line, "\t"));
+			out.length = 0;
+			emit_nft_put_nth(&chain->rules[i], k, &out);
+			all = buf_text(&out);
+			all += strspn(all, "\t");
+			all = arena_strndup(tape->arena, all, strlen(all) - 1);
+			text(tape, &all);
 		}
-	}
 	buf_free(&out);
+}
+
+/* What becomes several rules in nft is several rules when it is read. */
+static void rules(struct tape *tape, struct ir_chain *chain)
+{
+	size_t count = 0;
+
+	if (!tape->out) {
+		ITEMS(tape, chain->rules, chain->rule_count, nft_rule);
+		return;
+	}
+	for (size_t i = 0; i < chain->rule_count; i++)
+		count += emit_nft_rule_count(&chain->rules[i]);
+	count_of(tape, count);
+	write_rules(tape, chain);
 }
 
 static void chain(struct tape *tape, struct ir_chain *item)
@@ -238,7 +256,7 @@ static void chain(struct tape *tape, struct ir_chain *item)
 	FIELD(tape, item->hook);
 	FIELD(tape, item->type);
 	FIELD(tape, item->priority);
-	lines(tape, item);
+	rules(tape, item);
 }
 
 /* ---- routing and the rest ---- */

@@ -287,6 +287,20 @@ bool netlink_generation(struct netlink *netlink, uint32_t *out, struct netlink_e
 			   error);
 }
 
+bool netlink_read_nft(const struct nlmsghdr *message, uint16_t type,
+		      const struct nlattr *out[NETLINK_ATTRIBUTES])
+{
+	const struct nlattr *attribute;
+
+	memset(out, 0, NETLINK_ATTRIBUTES * sizeof(*out));
+	if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | type))
+		return false;
+	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(attribute) < NETLINK_ATTRIBUTES)
+			out[mnl_attr_get_type(attribute)] = attribute;
+	return true;
+}
+
 void netlink_read_nested(const struct nlattr *nest, const struct nlattr *out[NETLINK_ATTRIBUTES])
 {
 	const struct nlattr *attribute;

@@ -74,6 +74,9 @@ bool netlink_generation(struct netlink *netlink, uint32_t *out, struct netlink_e
 
 /* The attributes of nftables' objects, by their numbers; what has a larger one is left out. */
 enum { NETLINK_ATTRIBUTES = 32 };
+/* Those of a message; NULL for what is not there. False: it is of another type (an NFT_MSG_). */
+bool netlink_read_nft(const struct nlmsghdr *message, uint16_t type,
+		      const struct nlattr *out[NETLINK_ATTRIBUTES]);
 /* Those inside one attribute; NULL for what is not there. */
 void netlink_read_nested(const struct nlattr *nest, const struct nlattr *out[NETLINK_ATTRIBUTES]);
 

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "emit/about.h"
+#include "emit/text.h"
 #include "live/diff.h"
 #include "live/folder.h"
 
@@ -114,6 +115,13 @@ static void put_record(struct buf *out, const struct record *record, const char 
 		   record->since, record->digest, record->is_complete, record->nft_rules);
 	put_escaped(out, record->policy);
 	buf_putc(out, '\n');
+	if (record->options || record->options_before) {
+		buf_puts(out, "options\t");
+		put_escaped(out, record->options ? record->options : "");
+		buf_putc(out, '\t');
+		put_escaped(out, record->options_before ? record->options_before : "");
+		buf_putc(out, '\n');
+	}
 	if (record->ticket)
 		buf_printf(out, "ticket\t%s\n", record->ticket);
 	if (record->returned)
@@ -158,6 +166,25 @@ void record_remove(struct arena *arena, const struct folder *folder, const char 
 {
 	if (folder->path)
 		unlink(arena_printf(arena, "%s/%s", folder->path, name));
+}
+
+const char *record_apply_command(struct arena *arena, const char *options, const char *policy)
+{
+	struct buf out = { 0 };
+	const char *command;
+
+	buf_printf(&out, "tpc apply %s%s", options ? options : "", options ? " " : "");
+	text_put_word(&out, policy);
+	command = arena_strdup(arena, buf_text(&out));
+	buf_free(&out);
+	return command;
+}
+
+const char *record_command(struct arena *arena, const struct record *record)
+{
+	if (!record || !record->policy || record->policy[0] != '/')
+		return NULL;
+	return record_apply_command(arena, record->options, record->policy);
 }
 
 const char *record_boot(struct arena *arena)

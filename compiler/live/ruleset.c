@@ -34,16 +34,8 @@ static bool read_attributes(const struct nlmsghdr *message, uint16_t type,
 			    const struct nlattr **out)
 {
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attribute;
 
-	memset(out, 0, NETLINK_ATTRIBUTES * sizeof(*out));
-	if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | type) ||
-	    header->nfgen_family != NFPROTO_INET)
-		return false;
-	mnl_attr_for_each(attribute, message, sizeof(*header))
-		if (mnl_attr_get_type(attribute) < NETLINK_ATTRIBUTES)
-			out[mnl_attr_get_type(attribute)] = attribute;
-	return true;
+	return netlink_read_nft(message, type, out) && header->nfgen_family == NFPROTO_INET;
 }
 
 static bool is_text(const struct nlattr *attribute, const char *text)
@@ -122,22 +114,15 @@ static void read_hook(struct ruleset_chain *chain, const struct nlattr *nest)
 		chain->is_other = true;
 }
 
-static void read_chain(const struct nlmsghdr *message, void *user)
+void ruleset_read_chain(struct arena *arena, const struct nlattr *const *attributes,
+			struct ruleset_chain *chain)
 {
-	const struct nlattr *attributes[NETLINK_ATTRIBUTES], *type;
-	struct reader *reader = user;
-	struct ruleset_chain *chain;
+	const struct nlattr *type = attributes[NFTA_CHAIN_TYPE];
 
-	if (!read_attributes(message, NFT_MSG_NEWCHAIN, attributes) ||
-	    !attributes[NFTA_CHAIN_NAME] ||
-	    !is_text(attributes[NFTA_CHAIN_TABLE], reader->table->name))
-		return;
-	chain = arena_append(reader->arena, reader->table->chains, reader->table->chain_count);
-	chain->name = arena_strdup(reader->arena, mnl_attr_get_str(attributes[NFTA_CHAIN_NAME]));
+	chain->name = arena_strdup(arena, mnl_attr_get_str(attributes[NFTA_CHAIN_NAME]));
 	if (!attributes[NFTA_CHAIN_HOOK])
 		return;
 	read_hook(chain, attributes[NFTA_CHAIN_HOOK]);
-	type = attributes[NFTA_CHAIN_TYPE];
 	if (is_text(type, "nat"))
 		chain->type = IR_CHAIN_NAT;
 	else if (is_text(type, "route"))
@@ -146,6 +131,20 @@ static void read_chain(const struct nlmsghdr *message, void *user)
 		chain->type = IR_CHAIN_FILTER;
 	else
 		chain->is_other = true;
+}
+
+static void read_chain(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attributes[NETLINK_ATTRIBUTES];
+	struct reader *reader = user;
+
+	if (!read_attributes(message, NFT_MSG_NEWCHAIN, attributes) ||
+	    !attributes[NFTA_CHAIN_NAME] ||
+	    !is_text(attributes[NFTA_CHAIN_TABLE], reader->table->name))
+		return;
+	ruleset_read_chain(reader->arena, attributes,
+			   arena_append(reader->arena, reader->table->chains,
+					reader->table->chain_count));
 }
 
 static uint32_t number_in(const struct nlattr *attribute)

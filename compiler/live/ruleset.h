@@ -65,6 +65,11 @@ bool ruleset_names(struct arena *arena, struct netlink *netlink, const char ***n
 bool ruleset_observe(struct arena *arena, struct netlink *netlink, const char *name,
 		     struct ruleset_table *out, struct netlink_error *error);
 
+/* Fills in what a chain's attributes, by their numbers, tell; its name must be among them. */
+struct nlattr;
+void ruleset_read_chain(struct arena *arena, const struct nlattr *const *attributes,
+			struct ruleset_chain *chain);
+
 const struct ruleset_chain *ruleset_chain_find(const struct ruleset_table *table, const char *name);
 const struct ruleset_set *ruleset_set_find(const struct ruleset_table *table, const char *name);
 /* "set" or "map": nft's word for one that is there, or is to be (NULL is a set). */

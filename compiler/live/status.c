@@ -23,9 +23,7 @@
 
 static const char *apply_command(struct arena *arena, const struct status_policy *policy)
 {
-	if (!policy->record || !policy->record->policy || policy->record->policy[0] != '/')
-		return NULL;
-	return arena_printf(arena, "tpc apply %s", policy->record->policy);
+	return record_command(arena, policy->record);
 }
 
 /* Of what an apply has put there. */
