@@ -474,17 +474,21 @@ def unconfirmed_timeout(shop, host):
 	return problems + stays(host)
 
 
-@live("what a later apply has carried is not mixed up with what was before: each rollback has its own")
+@live("each rollback has what was before its own apply: what has run out under one earlier stays away")
 def later_timeout(shop, host):
-	filled(shop, host)
-	shop.write("d4.yaml", TIMED.replace("then: drop", "proto: tcp, then: drop"))
-	host.must(TPC, "apply", "d4.yaml")
+	for name, text in (("d.yaml", FILLED), ("d3.yaml", TIMED)):
+		text = text.replace(", elements: [10.1.0.0/16]", "")
+		shop.write(name, text)
+		shop.write(f"tcp-{name}", text.replace("then: drop", "proto: tcp, then: drop"))
+	host.must(TPC, "apply", "-q", "d.yaml")
+	host.must("nft", "add element inet tpc d_v4 { 9.9.9.9 }")
+	host.must(TPC, "apply", "-q", "d3.yaml")
 	time.sleep(3.2)
-	problems = expect(host.tpc("rollback"), 0, "rolled back")
+	problems = expect(host.tpc("apply", "tcp-d.yaml"), 0) + expect(host.tpc("apply", "tcp-d3.yaml"), 0)
+	problems += expect(host.tpc("rollback"), 0, "rolled back")
 	if "9.9.9.9" in held(host, "d_v4"):
 		problems.append("an element of the policy before the one before is back")
-	problems += expect(host.tpc("apply", "d.yaml"), 0) + expect(host.tpc("remove"), 0)
-	return problems + files(shop)
+	return problems + expect(host.tpc("remove"), 0) + files(shop)
 
 
 @live("what a policy lists in a set without a timeout stays, where it had a time before")
