@@ -373,6 +373,11 @@ static void put_comments(struct apply *apply, struct netlink_batch *batch)
 			comments_replace(batch, table->name, table->about[i].handle,
 					 buf_text(&text));
 		}
+	for (size_t i = 0; i < table->about_count; i++)
+		if (table->about[i].kind == ABOUT_WAITS)
+			comments_remove(batch, table->name, table->about[i].handle);
+	if (apply->ir->waits)
+		comments_add(batch, table->name, apply->ir->waits);
 	buf_free(&text);
 }
 
