@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/diag_record.h"
 
 enum { DIAG_NAME_ROOM = 32 };
@@ -226,5 +227,22 @@ void diag_render(const struct diag *diag, struct buf *out, struct diag_style sty
 			diag_show_json(sorted[i], out);
 		else
 			diag_show_text(sorted[i], out, style.color);
+	}
+}
+
+void diag_put_errors(const struct diag *diag, struct buf *out)
+{
+	const struct diag_record **sorted =
+		arena_alloc(diag->arena, (diag->count + 1) * sizeof(*sorted));
+	size_t count =
+		diag_sort((const struct diag_record *const *)diag->records, diag->count, sorted);
+	const char *gap = "";
+
+	for (size_t i = 0; i < count; i++) {
+		if (sorted[i]->severity != SEVERITY_ERROR)
+			continue;
+		buf_puts(out, gap);
+		diag_show_error(sorted[i], out);
+		gap = ",";
 	}
 }

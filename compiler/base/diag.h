@@ -71,6 +71,9 @@ void diag_judge_allows(struct diag *diag);
  * list of JSON objects; nothing, or an empty list, where that is none. */
 void diag_put_silenced(const struct diag *diag, struct buf *out, bool json);
 
+/* All errors as JSON objects with commas between them, as a report has its own. */
+void diag_put_errors(const struct diag *diag, struct buf *out);
+
 /*
  * All records, sorted by source, then place, then order of discovery; equal ones once:
  *

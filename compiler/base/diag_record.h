@@ -55,5 +55,7 @@ size_t diag_sort(const struct diag_record *const *records, size_t count,
 /* One record as text, or as one line of JSON. */
 void diag_show_text(const struct diag_record *record, struct buf *out, bool color);
 void diag_show_json(const struct diag_record *record, struct buf *out);
+/* An error as one of an object's list: with the fields that a report's errors have. */
+void diag_show_error(const struct diag_record *record, struct buf *out);
 
 #endif

@@ -261,3 +261,29 @@ void diag_show_json(const struct diag_record *record, struct buf *out)
 	}
 	buf_puts(out, "]}\n");
 }
+
+void diag_show_error(const struct diag_record *record, struct buf *out)
+{
+	struct buf help = { 0 };
+
+	buf_puts(out, "{\"text\":");
+	diag_put_json_text(out, record->text);
+	buf_puts(out, ",\"file\":");
+	if (record->where.source) {
+		struct place begin = source_place(record->where.source, record->where.begin);
+
+		diag_put_json_text(out, record->where.source->name);
+		buf_printf(out, ",\"line\":%u,\"column\":%u", begin.line, begin.column);
+	} else {
+		buf_puts(out, "null,\"line\":null,\"column\":null");
+	}
+	buf_printf(out, ",\"code\":\"%s\",\"help\":", diag_code_name(record->code));
+	for (size_t i = 0; i < record->help_count; i++)
+		buf_printf(&help, "%s%s", i ? "; " : "", record->helps[i]);
+	if (record->help_count)
+		diag_put_json_text(out, buf_text(&help));
+	else
+		buf_puts(out, "null");
+	buf_puts(out, ",\"command\":null}");
+	buf_free(&help);
+}

@@ -17,6 +17,7 @@
 #include "ir/ir.h"
 #include "live/apply.h"
 #include "live/watchdog.h"
+#include "opt/opt.h"
 
 enum { CONFIRM_MOST = 86400 }; /* seconds: a day */
 
@@ -71,7 +72,7 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 		buf_printf(out, ",\"confirm_within\":%u", counts->waits);
 	else
 		buf_puts(out, ",\"confirm_within\":null");
-	show_json_end(out, job->report, outcome);
+	show_json_end(out, job->diag, job->report, outcome);
 }
 
 /* What others may rely on, settings of the host, is named even here. */
@@ -137,10 +138,21 @@ static void tell_outcome(enum apply_outcome outcome, const struct apply_counts *
 			  counts->waits ? ", or wait: it will go back by itself" : "");
 }
 
+/* Where the report is lost. */
+static const char *what_next(const struct apply_job *job, const struct apply_counts *counts)
+{
+	const char *name = job->ir->name;
+
+	if (counts->waits)
+		return arena_printf(job->arena,
+				    "it is taken back in %u s unless you run: tpc confirm %s",
+				    counts->waits, name);
+	return arena_printf(job->arena, "`tpc status %s` shows it", name);
+}
+
 static enum cmd_status show(const struct cmd_call *call, const struct apply_job *job,
 			    enum apply_outcome outcome, const struct apply_counts *counts)
 {
-	enum cmd_status status = show_status(outcome), printed = CMD_DONE;
 	struct buf out = { 0 };
 
 	cmd_show_diag(call, job->diag);
@@ -152,10 +164,11 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 		if (!call->quiet)
 			put_text(call, job, outcome, counts, &out);
 	}
-	if (out.length)
-		printed = cmd_print(&out);
-	buf_free(&out);
-	return status != CMD_DONE ? status : printed;
+	return show_end(call, &out, outcome,
+			job->dry_run ? NULL
+				     : arena_printf(job->arena, "the policy %s is applied",
+						    job->ir->name),
+			what_next(job, counts));
 }
 
 /* False: the number is none, or out of range. */
@@ -201,6 +214,18 @@ static enum cmd_status apply(struct cmd_call *call, struct apply_job *job)
 	return show(call, job, outcome, &counts);
 }
 
+/* Without them another apply of the file would not make the same, or be refused. */
+static const char *lasting_options(const struct cmd_call *call, const struct apply_job *job)
+{
+	bool has_level = cmd_level(call, APPLY_LEVEL) != OPT_DEFAULT;
+	const char *level =
+		has_level ? arena_printf(call->arena, "-O%d", cmd_level(call, APPLY_LEVEL)) : "";
+
+	if (!job->beside)
+		return has_level ? level : NULL;
+	return arena_printf(call->arena, "--beside%s%s", has_level ? " " : "", level);
+}
+
 static enum cmd_status run(struct cmd_call *call)
 {
 	struct report report = { .arena = call->arena };
@@ -211,6 +236,7 @@ static enum cmd_status run(struct cmd_call *call)
 	call->strict = cmd_given(call, APPLY_STRICT);
 	job.dry_run = cmd_given(call, APPLY_DRY_RUN);
 	job.beside = cmd_given(call, APPLY_BESIDE);
+	job.options = lasting_options(call, &job);
 	if (cmd_given(call, APPLY_CONFIRM)) {
 		status = guard(call, &watchdog);
 		if (status != CMD_DONE)

@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,6 +59,18 @@ static void print_error(struct buf *text)
 	if (!write_whole(STDERR_FILENO, text))
 		errno = 0;
 	buf_free(text);
+}
+
+bool cmd_print_done(const struct buf *text, bool is_error, const char *done, const char *next)
+{
+	struct buf message = { 0 };
+
+	if (write_whole(STDOUT_FILENO, text))
+		return true;
+	buf_printf(&message, "tpc: %s: %s, but standard output could not be written: %s; %s\n",
+		   is_error ? "error" : "warning", done, strerror(errno), next);
+	print_error(&message);
+	return false;
 }
 
 static void put_formatted(struct buf *out, const char *format, va_list args)
@@ -276,12 +289,23 @@ static enum cmd_status help(const struct cmd_verb *const *verbs, size_t count, c
 	return print_verb_help(verb);
 }
 
+/* A file that is opened later must not get the number of a stream that was closed: what is printed
+ * would go into it. Reading and writing fail as on a closed one. */
+static void hold_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return;
+}
+
 int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char **argv)
 {
 	const struct cmd_verb *verb;
 	struct arena *arena;
 	enum cmd_status status;
 
+	hold_streams();
 	/* A reader that goes away must not end a verb in the middle of a change. */
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2)

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
@@ -15,7 +16,6 @@
 static enum cmd_status show(const struct cmd_call *call, const struct report *report,
 			    const char *name, enum apply_outcome outcome)
 {
-	enum cmd_status status = show_status(outcome), printed = CMD_DONE;
 	struct buf out = { 0 };
 
 	if (call->format == CMD_JSON) {
@@ -23,16 +23,16 @@ static enum cmd_status show(const struct cmd_call *call, const struct report *re
 		show_json_text(&out, "policy", name);
 		buf_putc(&out, ',');
 		show_json_text(&out, "outcome", outcome == APPLY_DONE ? "confirmed" : "refused");
-		show_json_end(&out, report, outcome);
+		show_json_end(&out, NULL, report, outcome);
 	} else {
 		show_problems(call, report);
 		if (!call->quiet && outcome == APPLY_DONE)
 			buf_printf(&out, "%s: confirmed, it stays\n", name);
 	}
-	if (out.length)
-		printed = cmd_print(&out);
-	buf_free(&out);
-	return status != CMD_DONE ? status : printed;
+	return show_end(call, &out, outcome,
+			arena_printf(call->arena, "the policy %s is confirmed",
+				     name ? name : "tpc"),
+			"`tpc status` shows it");
 }
 
 static enum cmd_status run(struct cmd_call *call)

@@ -216,7 +216,7 @@ static void put_json(const struct cmd_call *call, const struct apply_job *job,
 		buf_putc(out, '}');
 	}
 	buf_putc(out, ']');
-	show_json_end(out, job->report, outcome);
+	show_json_end(out, job->diag, job->report, outcome);
 }
 
 /* ---- the call ---- */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
@@ -38,7 +39,7 @@ static void put_json(const struct report *report, const char *name, enum apply_o
 	show_json_text(out, "outcome", outcome_word(outcome));
 	buf_puts(out, ",\"steps\":");
 	show_json(out, report, REPORT_STEP);
-	show_json_end(out, report, outcome);
+	show_json_end(out, NULL, report, outcome);
 }
 
 static void put_nothing(const struct cmd_call *call, const char *name, struct buf *out)
@@ -66,7 +67,6 @@ static void put_text(const struct cmd_call *call, const struct report *report, c
 static enum cmd_status show(const struct cmd_call *call, const struct report *report,
 			    const char *name, enum apply_outcome outcome)
 {
-	enum cmd_status status = show_status(outcome), printed = CMD_DONE;
 	struct buf out = { 0 };
 
 	if (call->format == CMD_JSON) {
@@ -76,10 +76,9 @@ static enum cmd_status show(const struct cmd_call *call, const struct report *re
 		if (!call->quiet)
 			put_text(call, report, name, outcome, &out);
 	}
-	if (out.length)
-		printed = cmd_print(&out);
-	buf_free(&out);
-	return status != CMD_DONE ? status : printed;
+	return show_end(call, &out, outcome,
+			arena_printf(call->arena, "the policy %s is removed", name ? name : "tpc"),
+			"`tpc status` shows what is applied");
 }
 
 static enum cmd_status run(struct cmd_call *call)

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/diag.h"
 #include "cmd/show.h"
@@ -39,7 +40,7 @@ static void put_json(const struct rollback *rollback, enum apply_outcome outcome
 	show_json_text(out, "file", outcome == APPLY_DONE ? rollback->file : NULL);
 	buf_puts(out, ",\"steps\":");
 	show_json(out, rollback->report, REPORT_STEP);
-	show_json_end(out, rollback->report, outcome);
+	show_json_end(out, rollback->diag, rollback->report, outcome);
 }
 
 static void put_text(const struct cmd_call *call, const struct rollback *rollback,
@@ -60,7 +61,6 @@ static void put_text(const struct cmd_call *call, const struct rollback *rollbac
 static enum cmd_status show(const struct cmd_call *call, const struct rollback *rollback,
 			    enum apply_outcome outcome)
 {
-	enum cmd_status status = show_status(outcome), printed = CMD_DONE;
 	struct buf out = { 0 };
 
 	if (rollback->diag)
@@ -72,10 +72,9 @@ static enum cmd_status show(const struct cmd_call *call, const struct rollback *
 		if (!call->quiet)
 			put_text(call, rollback, outcome, &out);
 	}
-	if (out.length)
-		printed = cmd_print(&out);
-	buf_free(&out);
-	return status != CMD_DONE ? status : printed;
+	return show_end(call, &out, outcome,
+			arena_printf(call->arena, "the policy %s is rolled back", rollback->policy),
+			"`tpc status` shows what is in force");
 }
 
 /* Where one policy waits for its confirmation, that is what somebody in a hurry means. */

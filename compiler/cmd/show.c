@@ -84,11 +84,15 @@ static void put_object(struct buf *out, const struct report_line *line)
 	show_json_text(out, "text", line->text);
 	buf_putc(out, ',');
 	show_json_text(out, "file", line->where.source ? line->where.source->name : NULL);
-	if (line->where.source)
-		buf_printf(out, ",\"line\":%u,",
-			   source_place(line->where.source, line->where.begin).line);
-	else
-		buf_puts(out, ",\"line\":null,");
+	if (line->where.source) {
+		struct place place = source_place(line->where.source, line->where.begin);
+
+		buf_printf(out, ",\"line\":%u,\"column\":%u,", place.line, place.column);
+	} else {
+		buf_puts(out, ",\"line\":null,\"column\":null,");
+	}
+	show_json_text(out, "code", NULL);
+	buf_putc(out, ',');
 	show_json_text(out, "help", line->help);
 	buf_putc(out, ',');
 	show_json_text(out, "command", line->command);
@@ -129,11 +133,36 @@ enum cmd_status show_status(enum apply_outcome outcome)
 	return CMD_IN_DOUBT;
 }
 
-void show_json_end(struct buf *out, const struct report *report, enum apply_outcome outcome)
+void show_json_end(struct buf *out, const struct diag *diag, const struct report *report,
+		   enum apply_outcome outcome)
 {
+	struct buf errors = { 0 };
+
 	buf_puts(out, ",\"warnings\":");
 	show_json(out, report, REPORT_WARNING);
-	buf_puts(out, ",\"errors\":");
-	show_json(out, report, outcome == APPLY_IN_DOUBT ? REPORT_DOUBT : REPORT_REFUSED);
+	buf_puts(out, ",\"errors\":[");
+	if (diag)
+		diag_put_errors(diag, out);
+	show_json(&errors, report, outcome == APPLY_IN_DOUBT ? REPORT_DOUBT : REPORT_REFUSED);
+	if (diag && diag_error_count(diag) && errors.length > strlen("[]"))
+		buf_putc(out, ',');
+	buf_puts(out, buf_text(&errors) + 1);
 	buf_puts(out, "}\n");
+	buf_free(&errors);
+}
+
+enum cmd_status show_end(const struct cmd_call *call, struct buf *out, enum apply_outcome outcome,
+			 const char *done, const char *next)
+{
+	enum cmd_status status = show_status(outcome), printed = CMD_DONE;
+	bool is_json = call->format == CMD_JSON;
+
+	if (!out->length)
+		return status;
+	if (outcome != APPLY_DONE || !done)
+		printed = cmd_print(out);
+	else if (!cmd_print_done(out, is_json, done, next) && is_json)
+		printed = CMD_IN_DOUBT;
+	buf_free(out);
+	return status != CMD_DONE ? status : printed;
 }

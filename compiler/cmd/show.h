@@ -17,8 +17,17 @@ void show_line(struct buf *out, const struct report_line *line, const char *inde
 void show_json(struct buf *out, const struct report *report, enum report_kind kind);
 /* The exit status that says it. */
 enum cmd_status show_status(enum apply_outcome outcome);
-/* The end of an object about what was done: its warnings and errors. */
-void show_json_end(struct buf *out, const struct report *report, enum apply_outcome outcome);
+/* The end of an object about what was done: its warnings and errors; `diag` (may be NULL) has more
+ * of those. */
+void show_json_end(struct buf *out, const struct diag *diag, const struct report *report,
+		   enum apply_outcome outcome);
+/*
+ * Prints what was done, and gives the exit status. `done` says it in short ("the policy x is
+ * applied"; NULL: nothing was), for when standard output cannot be written: then it is a warning,
+ * since it is done; in doubt where it was to be read by a program.
+ */
+enum cmd_status show_end(const struct cmd_call *call, struct buf *out, enum apply_outcome outcome,
+			 const char *done, const char *next);
 /* The steps that begin so, a line each. */
 void show_steps(struct buf *out, const struct report *report, const char *begin);
 /* "; applied here: a, b", or nothing where there is nothing. */

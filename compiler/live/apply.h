@@ -33,9 +33,10 @@ struct apply_job {
 	struct report *report; /* everything else, and what was done */
 	struct ir *ir;         /* names of sets may change */
 	const char *policy;    /* the policy's path, for the record */
-	struct plan *plan;     /* what a dry run would change, thing by thing; or NULL */
-	bool dry_run;          /* find out what would be done, change nothing */
-	bool beside;           /* ip rules and routes of others may stand among the policy's */
+	const char *options; /* that change what it does, as on a command line, or NULL; so, too */
+	struct plan *plan;   /* what a dry run would change, thing by thing; or NULL */
+	bool dry_run;        /* find out what would be done, change nothing */
+	bool beside;         /* ip rules and routes of others may stand among the policy's */
 	const struct folder *folder;     /* open and locked; NULL: it is opened here */
 	const struct apply_return *back; /* for a rollback; else NULL */
 	struct watchdog *watchdog;       /* asleep, armed before the first change; NULL: nothing is

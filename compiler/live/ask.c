@@ -78,7 +78,7 @@ static bool check_policy(struct asking *asking, struct netlink_error *error)
 	if (!text)
 		return true;
 	differ(asking, arena_printf(asking->arena, text, question->ir->table))->command =
-		question->policy ? arena_printf(asking->arena, "tpc apply %s", question->policy)
+		question->policy ? record_apply_command(asking->arena, NULL, question->policy)
 				 : NULL;
 	return true;
 }

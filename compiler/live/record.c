@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "emit/about.h"
+#include "emit/text.h"
 #include "live/diff.h"
 #include "live/folder.h"
 
@@ -107,13 +108,8 @@ static void put_route(struct buf *out, const struct ir_route *route)
 	buf_putc(out, '\n');
 }
 
-static void put_record(struct buf *out, const struct record *record, const char *boot)
+static void put_noted(struct buf *out, const struct record *record)
 {
-	buf_printf(out, "tpc-record\t2\t%s\n", boot);
-	buf_printf(out, "policy\t%s\t%" PRId64 "\t%" PRIx64 "\t%d\t%zu\t", record->name,
-		   record->since, record->digest, record->is_complete, record->nft_rules);
-	put_escaped(out, record->policy);
-	buf_putc(out, '\n');
 	if (record->table_handle)
 		buf_printf(out, "loaded\t%" PRIu64 "\t%" PRIu64 "\n", record->table_handle,
 			   record->last_handle);
@@ -123,6 +119,23 @@ static void put_record(struct buf *out, const struct record *record, const char 
 	for (size_t i = 0; i < record->held_count; i++)
 		buf_printf(out, "held\t%s\t%" PRIu32 "\n", record->held[i].set,
 			   record->held[i].count);
+}
+
+static void put_record(struct buf *out, const struct record *record, const char *boot)
+{
+	buf_printf(out, "tpc-record\t2\t%s\n", boot);
+	buf_printf(out, "policy\t%s\t%" PRId64 "\t%" PRIx64 "\t%d\t%zu\t", record->name,
+		   record->since, record->digest, record->is_complete, record->nft_rules);
+	put_escaped(out, record->policy);
+	buf_putc(out, '\n');
+	put_noted(out, record);
+	if (record->options || record->options_before) {
+		buf_puts(out, "options\t");
+		put_escaped(out, record->options ? record->options : "");
+		buf_putc(out, '\t');
+		put_escaped(out, record->options_before ? record->options_before : "");
+		buf_putc(out, '\n');
+	}
 	if (record->ticket)
 		buf_printf(out, "ticket\t%s\n", record->ticket);
 	if (record->returned)
@@ -167,6 +180,25 @@ void record_remove(struct arena *arena, const struct folder *folder, const char 
 {
 	if (folder->path)
 		unlink(arena_printf(arena, "%s/%s", folder->path, name));
+}
+
+const char *record_apply_command(struct arena *arena, const char *options, const char *policy)
+{
+	struct buf out = { 0 };
+	const char *command;
+
+	buf_printf(&out, "tpc apply %s%s", options ? options : "", options ? " " : "");
+	text_put_word(&out, policy);
+	command = arena_strdup(arena, buf_text(&out));
+	buf_free(&out);
+	return command;
+}
+
+const char *record_command(struct arena *arena, const struct record *record)
+{
+	if (!record || !record->policy || record->policy[0] != '/')
+		return NULL;
+	return record_apply_command(arena, record->options, record->policy);
 }
 
 const char *record_boot(struct arena *arena)

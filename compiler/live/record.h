@@ -51,8 +51,10 @@ struct record_beside {
 
 struct record {
 	const char *name;
-	const char *policy; /* the policy's file, an absolute path or "<stdin>" */
-	int64_t since;      /* seconds of the epoch */
+	const char *policy;  /* the policy's file, an absolute path or "<stdin>" */
+	const char *options; /* that apply was run with and that change what it does, or NULL */
+	const char *options_before; /* the same of what was applied before */
+	int64_t since;              /* seconds of the epoch */
 	uint64_t digest;
 	size_t nft_rules;                   /* how many, in all chains */
 	uint64_t table_handle, last_handle; /* of the nft table, and the greatest of its rules when
@@ -95,6 +97,11 @@ void record_remove(struct arena *arena, const struct folder *folder, const char 
 /* What an ir will have taken once it is applied; which sysctls it changes is not known here. */
 struct record *record_of(struct arena *arena, const struct ir *ir, const char *policy);
 struct record_sysctl *record_find_sysctl(const struct record *record, const char *key);
+/* The `tpc apply` that makes what is recorded once more, or NULL where no file of the policy is
+ * known. */
+const char *record_command(struct arena *arena, const struct record *record);
+/* `tpc apply OPTIONS POLICY`, ready for a shell; no options: NULL. */
+const char *record_apply_command(struct arena *arena, const char *options, const char *policy);
 /* This boot's name, by which records of an earlier one are told. */
 const char *record_boot(struct arena *arena);
 

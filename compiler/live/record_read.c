@@ -215,6 +215,17 @@ static void read_route(struct record *record, const struct line *line)
 		read_hop(route, line, i);
 }
 
+static const char *options(const struct line *line, size_t field)
+{
+	return *line->fields[field] ? text(line, field) : NULL;
+}
+
+static void read_options(struct record *record, const struct line *line)
+{
+	record->options = options(line, 1);
+	record->options_before = options(line, 2);
+}
+
 /* How many fields a line has at least, its first word included. */
 static const struct kind {
 	const char *word;
@@ -226,8 +237,9 @@ static const struct kind {
 	{ "wish", 6, read_wish },         { "class", 9, read_class },
 	{ "listener", 9, read_listener }, { "rule", 8, read_rule },
 	{ "route", 8, read_route },       { "ticket", 2, read_ticket },
-	{ "returned", 3, read_returned }, { "loaded", 3, read_loaded },
-	{ "chain", 3, read_chain },       { "held", 3, read_held },
+	{ "returned", 3, read_returned }, { "options", 3, read_options },
+	{ "loaded", 3, read_loaded },     { "chain", 3, read_chain },
+	{ "held", 3, read_held },
 };
 
 static struct line split(struct arena *arena, char *from)

@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+"""What apply and its kin say, and with which exit status: lost reports, refusals as JSON, commands to copy."""
+import json
+import subprocess
+import sys
+
+from cli import SEED, TPC, expect, main
+from hosted import live
+
+VPN = """version: 1
+tables:
+  vpn: {dev: wg0, fallback: unreachable}
+rules:
+  - {to: 203.0.113.0/24, then: {route: vpn}}
+"""
+
+
+def shell(host, text):
+	"""What a shell makes of the text; TPC stands for the program."""
+	return host.run("sh", "-c", text, environment={"TPC": TPC})
+
+
+@live("a report that cannot be printed: what was done is done, and is not said to be refused; for a program it is in doubt")
+def lost(shop, host):
+	shop.write("p.yaml", SEED)
+	problems = expect(shell(host, "$TPC apply p.yaml >/dev/full"), 0, None,
+		["tpc: warning: the policy tpc is applied, but standard output could not be written", "`tpc status tpc`"])
+	problems += expect(host.tpc("apply", "p.yaml"), 0, "nothing to change")
+	problems += expect(shell(host, "$TPC remove >/dev/full"), 0, None, "the policy tpc is removed, but")
+	problems += expect(shell(host, "$TPC apply --confirm 50 p.yaml >/dev/full"), 0, None, "unless you run: tpc confirm tpc")
+	problems += expect(shell(host, "$TPC confirm >/dev/full"), 0, None, "the policy tpc is confirmed, but")
+	problems += expect(shell(host, "$TPC rollback >/dev/full"), 0, None, "the policy tpc is rolled back, but")
+	problems += expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 4, None, "tpc: error: the policy tpc is applied, but")
+	return problems + expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 3, None, "cannot write to standard output")
+
+
+@live("closed streams: the policy is applied, and nothing is printed into what was opened instead")
+def closed(shop, host):
+	shop.write("p.yaml", SEED)
+	problems = expect(shell(host, "$TPC apply p.yaml >&- 2>&- <&-"), 0, None, None)
+	problems += expect(host.tpc("apply", "p.yaml"), 0, "nothing to change")
+	problems += expect(shell(host, "$TPC remove >&-"), 0, None, "is removed, but")
+	return problems + expect(shell(host, "$TPC apply p.yaml 2>&-"), 0, "applied", None)
+
+
+@live("a refusal as JSON: plan's and apply's errors have the place in the policy, the code and the help")
+def refusal(shop, host):
+	shop.write("p.yaml", SEED)
+	host.must("ip", "rule", "add", "fwmark", "100", "lookup", "7", "priority", "99")
+	problems = []
+	for verb in "plan", "apply":
+		result = host.json(verb, "p.yaml", status=3)
+		errors = result["errors"]
+		if not errors or result["warnings"]:
+			problems.append(f"{verb}: {result}")
+			continue
+		first = errors[0]
+		if (first["file"], first["line"], first["code"], first["command"]) != ("p.yaml", 5, "number-conflict", None):
+			problems.append(f"{verb}: {first}")
+		if first["column"] < 3 or "mark" not in first["text"] or "mark_mask" not in first["help"]:
+			problems.append(f"{verb}: {first}")
+	return problems
+
+
+def suggested(host):
+	"""What status tells one to run, once somebody has emptied a chain."""
+	host.must("nft", "flush", "chain", "inet", "tpc", "prerouting")
+	said = [problem["command"] for policy in host.json("status", status=5)["policies"] for problem in policy["problems"]]
+	return [text for text in said if text]
+
+
+@live("the command that status gives can be copied: the options of the apply, and a path with a space and quotes")
+def command(shop, host):
+	host.link("wg0")
+	name = "a b/it's.yaml"
+	policy = VPN.replace("dev: wg0", "dev: wg0, id: 777")
+	shop.write(name, policy)
+	problems = []
+	for options in [], ["-O0"], ["--beside"], ["-O0", "--beside"]:
+		problems += expect(host.tpc("apply", *options, name), 0)
+		if "--beside" in options:
+			host.must("ip", "route", "replace", "198.51.100.0/24", "dev", "wg0", "table", "777")
+		commands = suggested(host)
+		if len(set(commands)) != 1 or not all(option in commands[0] for option in options):
+			problems.append(f"{options}: {commands}")
+			continue
+		done = host.run("sh", "-c", f'tpc() {{ "$TPC" "$@"; }}; {commands[0]}', environment={"TPC": TPC})
+		problems += expect(done, 0, ["applied", "the chain prerouting holds 0 rules"])
+		if "ip rules" in done.out or "another one" in done.out:
+			problems.append(f"{commands[0]} makes another policy of it: {done}")
+	problems += expect(host.tpc("apply", name), 3)
+	shop.write(name, policy.replace("203", "202"))
+	problems += expect(host.tpc("apply", "--beside", name), 0)
+	problems += expect(host.tpc("rollback"), 0)
+	commands = suggested(host)
+	return problems + ([] if commands and "-O0" in commands[0] else [f"behind a rollback: {commands}"])
+
+
+if __name__ == "__main__":
+	sys.exit(main())
