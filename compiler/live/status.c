@@ -88,8 +88,8 @@ static void tell_more(struct arena *arena, struct status_policy *policy, const c
 				      names[i]));
 }
 
-/* Chains, sets and counters, as an apply of the very same policy would look at them. While a
- * confirmation is waited for, those of the policy before are kept. */
+/* Chains, sets and counters, as an apply of the very same policy would look at them. Until somebody
+ * has confirmed it or gone back, those of the policy before are kept. */
 static void check_contents(struct arena *arena, const struct folder *folder,
 			   struct status_policy *policy)
 {
@@ -107,7 +107,7 @@ static void check_contents(struct arena *arena, const struct folder *folder,
 		complain(arena, policy,
 			 arena_printf(arena, "the nft table inet %s is not as it was applied: %s",
 				      policy->observed.table.name, diff.flip));
-	} else if (!policy->pending) {
+	} else if (!policy->is_open) {
 		tell_more(arena, policy, NULL, diff.stale_sets, diff.stale_set_count);
 		tell_more(arena, policy, NULL, diff.old_sets, diff.old_set_count);
 		tell_more(arena, policy, "chain", diff.idle_chains, diff.idle_chain_count);
@@ -322,6 +322,7 @@ static void check_pending(struct arena *arena, const struct folder *folder,
 
 	if (!pending_waits(arena, pending, policy->record))
 		return;
+	policy->is_open = true;
 	if (!pending->failure && watchdog_lives(pending))
 		policy->pending = pending;
 	else if (pending->failure)

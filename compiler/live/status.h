@@ -18,6 +18,7 @@ struct status_policy {
 	const struct record *record; /* NULL: it was loaded by hand, or its record is gone */
 	struct observed observed;
 	const struct pending *pending; /* its last apply waits for a confirmation; or NULL */
+	bool is_open;                  /* it waits, also where nobody takes it back any more */
 	/* Warnings, with the command that mends each: */
 	struct report *problems; /* all that does not hold */
 	struct report *drift;    /* of it: what apply has put there and is gone or changed */
