@@ -46,7 +46,7 @@ static bool is_free(struct apply *apply)
 	const char *name = apply->ir->name;
 	struct pending *pending = pending_read(apply->arena, &apply->folder, name);
 
-	if (!pending || apply->job->back)
+	if (!pending || apply->job->back || (apply->job->dry_run && !apply->job->plan))
 		return true;
 	if (!pending_waits(apply->arena, pending, apply->before)) {
 		if (apply->job->dry_run)

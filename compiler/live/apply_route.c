@@ -162,7 +162,7 @@ static bool is_about_way(const struct ir_route *route, int code)
 	if (route->type != IR_ROUTE_UNICAST)
 		return false;
 	return code == ENODEV || code == ENETDOWN || code == ENETUNREACH || code == EHOSTUNREACH ||
-	       (code == EINVAL && (route->has_src || route->hops[0].has_via));
+	       (code == EINVAL && route->has_src);
 }
 
 static bool refuse(struct apply *apply, const struct diff_route *put, const char *words,
