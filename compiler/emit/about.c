@@ -88,6 +88,8 @@ void about_put(const struct ir *ir, struct buf *out)
 			   kept->contents);
 		put_line(out, buf_text(&line));
 	}
+	if (ir->waits)
+		put_line(out, ir->waits);
 	buf_free(&line);
 }
 
@@ -148,10 +150,20 @@ static bool parse_kept(const char *comment, struct about_line *out)
 	       is_whole(comment, end);
 }
 
+static bool parse_waits(const char *comment, struct about_line *out)
+{
+	int end = 0;
+
+	out->kind = ABOUT_WAITS;
+	return sscanf(comment, "waits=%" SCNd64 "-%" SCNu64 " until=%" SCNd64 " uid=%" SCNu32 "%n",
+		      &out->pid, &out->started, &out->until, &out->uid, &end) == 4 &&
+	       is_whole(comment, end);
+}
+
 bool about_parse(const char *comment, struct about_line *out)
 {
 	static bool (*const parsers[])(const char *, struct about_line *) = {
-		parse_policy, parse_routing, parse_table, parse_set, parse_kept
+		parse_policy, parse_routing, parse_table, parse_set, parse_kept, parse_waits
 	};
 
 	for (size_t i = 0; i < sizeof(parsers) / sizeof(parsers[0]); i++) {

@@ -2,14 +2,14 @@
  * about: what our nft table says about itself, so that a later run can tell what is there without
  * dumping sets.
  *
- * A chain without a hook holds rules that do nothing but carry a comment. emit writes them, the
- * live engine reads them back:
+ * A chain without a hook holds rules that only carry a comment; the live engine reads them back:
  *
  *   tpc 1 NAME digest=0123456789abcdef                  the policy, once, first
  *   protocol=116 priority=10000-10005 mask=0x7f000000   its block of the host's numbers, once
  *   table=100                                           a routing table of its own, one line each
  *   set=BASE name=NAME contents=0123456789abcdef        a set and the digest of its elements
  *   kept=BASE name=NAME contents=0123456789abcdef       one that waits, unused, for a rollback
+ *   waits=PID-STARTED until=NANOSECONDS uid=UID         who takes it back unless it is confirmed
  *
  * Every comment is shorter than nft's limit of 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN) for names
  * that the language allows.
@@ -35,7 +35,7 @@ enum { ABOUT_VERSION = 1 };
 /* Room for any name in a line, NUL included. */
 enum { ABOUT_NAME = 100 };
 
-enum about_kind { ABOUT_POLICY, ABOUT_ROUTING, ABOUT_TABLE, ABOUT_SET, ABOUT_KEPT };
+enum about_kind { ABOUT_POLICY, ABOUT_ROUTING, ABOUT_TABLE, ABOUT_SET, ABOUT_KEPT, ABOUT_WAITS };
 
 struct about_line {
 	enum about_kind kind;
@@ -48,6 +48,10 @@ struct about_line {
 	uint64_t digest;       /* ABOUT_POLICY, ABOUT_SET, ABOUT_KEPT */
 	uint32_t protocol, priority_first, priority_last, mask; /* ABOUT_ROUTING */
 	uint32_t table;                                         /* ABOUT_TABLE */
+	/* ABOUT_WAITS: the process (live/pending.h), whose, and when. */
+	int64_t pid, until;
+	uint64_t started;
+	uint32_t uid;
 };
 
 /* The rules of the chain, one a line, indented by two tabs. */

@@ -468,6 +468,8 @@ struct ir {
 	size_t cgroup_count;
 	struct ir_kept *kept; /* while a confirmation is waited for; no part of the digest */
 	size_t kept_count;
+	const char *waits; /* the line that says so (emit/about.h), or NULL; no part of the digest
+			    */
 	size_t policy_rules, policy_sets, expectation_count; /* as the author wrote them: for
 								messages */
 	/* For whoever shows the policy in its author's words; no part of the digest. */

@@ -124,6 +124,11 @@ struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *t
 struct lower_class *lower_table_class(struct lower *lower, const char *table);
 /* The nth value, from 1, that fits into the bits of a mask; 0 when there is none. */
 uint32_t lower_mask_value(uint32_t mask, uint32_t n);
+/* How many values but 0 the mask has room for. */
+uint32_t lower_mask_room(uint32_t mask);
+/* FNV-1a, 32 bits (Fowler, Noll, Vo), of texts one behind the other; begins with LOWER_HASH. */
+enum { LOWER_HASH = 0x811c9dc5u };
+uint32_t lower_hash(uint32_t hash, const char *text);
 
 /* ---- lower_build.c ---- */
 

@@ -1,9 +1,11 @@
 /*
  * lower_class: the ways that packets can take, and the numbers that stand for them.
  *
- * Numbers the author gave are checked against each other; the others are given out in the order of
- * declaration (listeners, then tables, whether a rule uses them or not, then what rules ask for
- * beside them), so that a definition at the end changes no earlier number.
+ * Numbers the author gave are checked against each other. The others are drawn from the names of
+ * what they stand for, so that a policy that is changed keeps its numbers: while one policy takes
+ * the place of another, a number that meant two ways would let no packet through. Where two names
+ * draw the same, the one that is declared first has it (listeners, then tables, whether a rule uses
+ * them or not, then what rules ask for beside them).
  */
 #include <string.h>
 
@@ -39,6 +41,18 @@ uint32_t lower_mask_value(uint32_t mask, uint32_t n)
 		n >>= 1;
 	}
 	return n ? 0 : value;
+}
+
+uint32_t lower_mask_room(uint32_t mask)
+{
+	return (uint32_t)((1ull << __builtin_popcount(mask)) - 1);
+}
+
+uint32_t lower_hash(uint32_t hash, const char *text)
+{
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 0x01000193u;
+	return hash;
 }
 
 /* Could one packet's mark mean both? Marks in separate bits are written separately. */
@@ -159,10 +173,7 @@ static struct givens given_tables(struct lower *lower)
 
 struct numbers {
 	struct lower *lower;
-	struct givens marks, tables;
-	uint32_t next_mark, next_table;
-	/* Once there are no others, those are given out that other programs are known to use. */
-	bool known_marks, known_tables;
+	struct givens marks, tables; /* those that are given out, too */
 };
 
 /* A program that looks for any of its bits leaves none that are better than others. */
@@ -177,26 +188,38 @@ static bool is_known_mark(uint32_t value, uint32_t mask)
 	return false;
 }
 
-static bool is_free_mark(const struct numbers *numbers, uint32_t value, uint32_t mask)
+static bool is_free(const struct givens *givens, uint32_t value, uint32_t mask)
 {
-	for (size_t i = 0; i < numbers->marks.count; i++)
-		if (overlaps(value, mask, &numbers->marks.items[i]))
+	for (size_t i = 0; i < givens->count; i++)
+		if (overlaps(value, mask, &givens->items[i]))
 			return false;
-	return is_known_mark(value, mask) == numbers->known_marks;
+	return true;
 }
 
-static uint32_t next_mark(struct numbers *numbers, struct span span)
+static uint32_t give_out(struct numbers *numbers, struct givens *givens, uint32_t value,
+			 uint32_t mask)
 {
-	uint32_t mask = (uint32_t)numbers->lower->policy->settings.mark_mask, value;
+	*arena_append(numbers->lower->arena, givens->items, givens->count) =
+		(struct given){ .value = value, .mask = mask };
+	return value;
+}
 
-	while ((value = lower_mask_value(mask, ++numbers->next_mark)))
-		if (is_free_mark(numbers, value, mask))
-			return value;
-	if (!numbers->known_marks) {
-		numbers->known_marks = true;
-		numbers->next_mark = 0;
-		return next_mark(numbers, span);
-	}
+/* For a name with what it is the name of before it ("proxy/work"). Once there are no others, those
+ * are given out that other programs are known to use. */
+
+static uint32_t draw_mark(struct numbers *numbers, const char *name, struct span span)
+{
+	uint32_t mask = (uint32_t)numbers->lower->policy->settings.mark_mask;
+	uint32_t room = lower_mask_room(mask), start = lower_hash(LOWER_HASH, name), value;
+
+	for (int known = 0; known <= 1; known++)
+		for (uint32_t i = 0; i < room; i++) {
+			value = lower_mask_value(mask,
+						 (uint32_t)((start + (uint64_t)i) % room + 1));
+			if (is_free(&numbers->marks, value, mask) &&
+			    is_known_mark(value, mask) == known)
+				return give_out(numbers, &numbers->marks, value, mask);
+		}
 	if (!numbers->lower->failed)
 		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span,
 				   "there is no mark left in 0x%08x", mask),
@@ -205,29 +228,19 @@ static uint32_t next_mark(struct numbers *numbers, struct span span)
 	return mask;
 }
 
-static bool is_free_table(const struct numbers *numbers, uint32_t id)
-{
-	for (size_t i = 0; i < numbers->tables.count; i++)
-		if (numbers->tables.items[i].value == id)
-			return false;
-	return (known_table(id) != NULL) == numbers->known_tables;
-}
-
-static uint32_t next_table(struct numbers *numbers, struct span span)
+static uint32_t draw_table(struct numbers *numbers, const char *name, struct span span)
 {
 	struct ast_settings *settings = &numbers->lower->policy->settings;
+	uint32_t room = settings->table_last - settings->table_first + 1, id;
+	uint32_t start = lower_hash(lower_hash(LOWER_HASH, "table/"), name);
 
-	while (numbers->next_table <= settings->table_last) {
-		uint32_t id = numbers->next_table++;
-
-		if (is_free_table(numbers, id))
-			return id;
-	}
-	if (!numbers->known_tables) {
-		numbers->known_tables = true;
-		numbers->next_table = settings->table_first;
-		return next_table(numbers, span);
-	}
+	for (int known = 0; known <= 1; known++)
+		for (uint32_t i = 0; i < room; i++) {
+			id = settings->table_first + (uint32_t)((start + (uint64_t)i) % room);
+			if (is_free(&numbers->tables, id, UINT32_MAX) &&
+			    (known_table(id) != NULL) == known)
+				return give_out(numbers, &numbers->tables, id, UINT32_MAX);
+		}
 	if (!numbers->lower->failed)
 		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span,
 				   "there is no table id left in %u-%u", settings->table_first,
@@ -257,8 +270,13 @@ static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind
 	static const char *const prefixes[] = { "proxy", "route", "mark", "reply", "inbound" };
 
 	*way = (struct lower_class){ .kind = kind, .name = name, .origin = origin };
-	way->mark = mark && mark->given ? mark->value : next_mark(numbers, origin);
 	way->mask = mark && mark->given ? mark->mask : (uint32_t)lower->policy->settings.mark_mask;
+	if (mark && mark->given)
+		way->mark = mark->value;
+	else
+		way->mark = draw_mark(numbers,
+				      arena_printf(lower->arena, "%s/%s", prefixes[kind], name),
+				      origin);
 	way->chain = way->local_chain =
 		arena_printf(lower->arena, "%s_%s", prefixes[kind], chain_part(lower, name));
 	*arena_append(lower->arena, lower->classes, lower->class_count) = way;
@@ -274,7 +292,7 @@ static void add_listener(struct numbers *numbers, struct ast_listener *listener)
 	if (listener->mode != MODE_TPROXY)
 		return;
 	way->table = listener->table ? (uint32_t)listener->table
-				     : next_table(numbers, listener->span);
+				     : draw_table(numbers, listener->name, listener->span);
 	way->fallback = FALLBACK_UNREACHABLE;
 	way->local_chain = arena_printf(numbers->lower->arena, "local_proxy_%s", listener->name);
 }
@@ -285,7 +303,7 @@ static void add_table(struct numbers *numbers, struct ast_table *table)
 		add_class(numbers, IR_CLASS_ROUTE, table->name, &table->mark, table->span);
 
 	if (!table->id)
-		table->id = next_table(numbers, table->span);
+		table->id = draw_table(numbers, table->name, table->span);
 	*arena_append(numbers->lower->arena, way->tables, way->table_count) = table;
 	way->fallback = table->fallback;
 }
@@ -411,7 +429,7 @@ static void add_uplinks(struct numbers *numbers, bool leading)
 				continue;
 			}
 			only = lower_uplink_only(lower->arena, table, devs[k], k + 1);
-			only->id = next_table(numbers, table->span);
+			only->id = draw_table(numbers, only->name, table->span);
 			add_uplink(numbers, only, devs[k]);
 		}
 	}
@@ -460,7 +478,7 @@ static void add_inbound(struct numbers *numbers, const struct ast_then *then)
 void lower_classes(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;
-	struct numbers numbers = { .lower = lower, .next_table = policy->settings.table_first };
+	struct numbers numbers = { .lower = lower };
 
 	numbers.marks = given_marks(lower);
 	for (size_t i = 0; i < policy->rule_count; i++)

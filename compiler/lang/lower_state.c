@@ -74,16 +74,6 @@ struct lower_walk lower_new_walk(struct lower *lower, enum ir_scope scope, const
 
 /* ---- values ---- */
 
-/* FNV-1a, 32 bits (Fowler, Noll, Vo). */
-static uint32_t hash(uint32_t seed, const char *text)
-{
-	uint32_t value = seed;
-
-	for (const char *c = text; *c; c++)
-		value = (value ^ (unsigned char)*c) * 0x01000193u;
-	return value;
-}
-
 static bool is_taken(const struct lower *lower, uint32_t value)
 {
 	for (size_t i = 0; i < lower->value_count; i++)
@@ -100,14 +90,15 @@ static bool is_taken(const struct lower *lower, uint32_t value)
 static uint32_t draw_value(struct lower *lower, size_t origin, size_t way)
 {
 	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
-	uint32_t room = (uint32_t)((1ull << __builtin_popcount(mask)) - 1);
-	uint32_t start = hash(0x811c9dc5u, origin ? lower->uplinks[origin - 1].table->name : ""),
-		 value;
+	uint32_t room = lower_mask_room(mask), value;
+	uint32_t start =
+		lower_hash(LOWER_HASH, origin ? lower->uplinks[origin - 1].table->name : "");
 
 	if (way) {
-		start = hash(start,
-			     lower->ways[way - 1].scope == SCOPE_LOCAL ? "/local/" : "/forward/");
-		start = hash(start, lower->ways[way - 1].target ? lower->ways[way - 1].target : "");
+		start = lower_hash(start, lower->ways[way - 1].scope == SCOPE_LOCAL ? "/local/"
+										    : "/forward/");
+		start = lower_hash(start,
+				   lower->ways[way - 1].target ? lower->ways[way - 1].target : "");
 	}
 	for (uint32_t i = 0; i < room; i++) {
 		value = lower_mask_value(mask, (start + i) % room + 1);

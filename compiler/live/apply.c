@@ -19,6 +19,7 @@
 #include "live/archive.h"
 #include "live/beside.h"
 #include "live/checks.h"
+#include "live/elsewhere.h"
 #include "live/kept.h"
 #include "live/markers.h"
 #include "live/plan.h"
@@ -46,9 +47,14 @@ static bool is_free(struct apply *apply)
 	const char *name = apply->ir->name;
 	struct pending *pending = pending_read(apply->arena, &apply->folder, name);
 
-	if (!pending || apply->job->back || (apply->job->dry_run && !apply->job->plan))
+	if (apply->job->dry_run && !apply->job->plan)
 		return true;
-	if (!pending_waits(apply->arena, pending, apply->before)) {
+	if (elsewhere_waits(apply->report, &apply->observed.table, apply->before))
+		return false;
+	if (!pending || apply->job->back)
+		return true;
+	if (!pending_waits(apply->arena, pending, apply->before) ||
+	    elsewhere_covers(apply->arena, &apply->folder, &apply->observed.table, apply->before)) {
 		if (apply->job->dry_run)
 			return true;
 		pending_remove(apply->arena, &apply->folder, name);
@@ -101,15 +107,13 @@ static bool look(struct apply *apply)
 		return false;
 	apply->loader.lock = apply->folder.lock;
 	apply->before = record_read(apply->arena, &apply->folder, apply->ir->name);
-	if (!is_free(apply))
-		return false;
 	apply->after =
 		record_of(apply->arena, apply->ir, absolute(apply->arena, apply->job->policy));
 	remember_options(apply);
 	if (!observe_host(apply->arena, &apply->kernel, apply->ir->table, apply->before,
 			  apply->after->claims, &apply->observed, &error))
 		return observe_refused(apply->report, &error);
-	return true;
+	return is_free(apply);
 }
 
 /* Is there anything against it? Everything that is, is said. */
@@ -222,6 +226,7 @@ static void write_archive(struct apply *apply)
 	if (apply->job->back) {
 		if (apply->job->back->from_previous)
 			archive_return(apply->arena, &apply->folder, apply->ir->name);
+		history_remove(apply->arena, &apply->folder, apply->ir->name);
 		return;
 	}
 	if (!apply->before && !apply->observed.table.exists)
@@ -256,6 +261,7 @@ static void disarm(struct apply *apply)
 	pending_remove(apply->arena, &apply->folder, apply->ir->name);
 	watchdog_dismiss(apply->job->watchdog);
 	apply->after->ticket = NULL;
+	apply->ir->waits = NULL;
 }
 
 static bool arm(struct apply *apply)
@@ -273,6 +279,7 @@ static bool arm(struct apply *apply)
 		return false;
 	}
 	apply->after->ticket = pending_ticket(apply->arena, &apply->pending);
+	apply->ir->waits = elsewhere_line(apply->arena, &apply->pending);
 	if (apply->observed.table.exists &&
 	    archive_look(apply->arena, &apply->folder,
 			 archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED),
@@ -306,6 +313,8 @@ static enum apply_outcome give_up(struct apply *apply)
 		return APPLY_IN_DOUBT;
 	}
 	restore_record(apply);
+	if (!apply->job->back && !is_repair(apply))
+		history_remove(apply->arena, &apply->folder, apply->ir->name);
 	disarm(apply);
 	return APPLY_REFUSED;
 }
@@ -322,6 +331,8 @@ static enum apply_outcome change(struct apply *apply)
 		disarm(apply);
 		return APPLY_REFUSED;
 	}
+	if (!is_repair(apply))
+		apply_open_history(apply);
 	if (!apply_build(apply))
 		return give_up(apply);
 	if (!apply_clean(apply)) {
@@ -419,8 +430,10 @@ static enum apply_outcome decide(struct apply *apply)
 	}
 	if (!apply->observed.table.exists)
 		loader_open(&apply->loader);
-	diff_make(apply->arena, apply->ir, &apply->observed, read_applied(apply), &apply->diff);
+	apply->applied = read_applied(apply);
+	diff_make(apply->arena, apply->ir, &apply->observed, apply->applied, &apply->diff);
 	apply_sift_routes(apply);
+	apply_find_losses(apply);
 	apply_find_settings(apply);
 	apply_find_covers(apply);
 	if (has_changes(apply) && !are_marks_free(apply))

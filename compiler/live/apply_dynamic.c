@@ -13,10 +13,55 @@
 
 #include "base/arena.h"
 #include "live/apply_state.h"
+#include "live/archive.h"
 #include "live/report.h"
 #include "live/sets.h"
 
 enum { ATTEMPTS = 100 };
+
+/* What a cut-off apply has remembered is still so: its sets may have their times already. */
+void apply_open_history(struct apply *apply)
+{
+	const char *name = apply->ir->name,
+		   *file = archive_file(apply->arena, name, ARCHIVE_APPLIED);
+	const struct record *before = apply->before;
+	uint64_t digest = 0;
+
+	history_read(apply->arena, &apply->folder, name, &apply->history);
+	if (apply->job->back) {
+		if (apply->history.digest != apply->ir->digest)
+			apply->history = (struct history){ 0 };
+		return;
+	}
+	if (archive_look(apply->arena, &apply->folder, file, &digest) != ARCHIVE_THERE)
+		digest = 0;
+	if (before && !before->is_complete && digest && apply->history.digest == digest)
+		return;
+	history_remove(apply->arena, &apply->folder, name);
+	apply->history = (struct history){ .digest = digest };
+}
+
+static void remember(struct apply *apply, const struct ir_set *set, const struct contents *held)
+{
+	const char *why;
+
+	if (!history_keep(apply->arena, &apply->folder, apply->ir->name, &apply->history, set->base,
+			  held, &why))
+		report_add(apply->report, REPORT_WARNING,
+			   "what the set %s holds for ever gets a time, and cannot be remembered for a rollback: "
+			   "%s",
+			   set->base, why);
+}
+
+/* The set gives no time, so what was there for ever before, and what the policy lists, has none. */
+static void forget_times(struct apply *apply, const struct ir_set *set, struct contents *held)
+{
+	struct interval_set before = history_find(&apply->history, set->base);
+
+	if (apply->job->back)
+		*held = contents_keep(apply->arena, held, &before);
+	*held = contents_keep(apply->arena, held, &set->elements);
+}
 
 /* What a set holds, as the set of the ir is to hold it; `now` says as of which generation. */
 static bool read_history(struct apply *apply, struct diff_carry *carry, struct contents *out,
@@ -29,6 +74,10 @@ static bool read_history(struct apply *apply, struct diff_carry *carry, struct c
 	if (carry->has_history && !contents_read(apply->arena, &apply->kernel.nft, apply->ir->table,
 						 set->base, set->type, &held, now, error))
 		return false;
+	if (!set->timeout)
+		forget_times(apply, set, &held);
+	else if (!apply->job->back && !apply->job->dry_run)
+		remember(apply, set, &held);
 	carry->missing = contents_missing(apply->arena, &held, &set->elements);
 	*out = contents_carry(apply->arena, &held, &carry->missing, (uint64_t)set->timeout * 1000);
 	return true;

@@ -11,6 +11,7 @@
 #include "live/contents.h"
 #include "live/diff.h"
 #include "live/folder.h"
+#include "live/history.h"
 #include "live/loader.h"
 #include "live/observe.h"
 #include "live/pending.h"
@@ -23,6 +24,12 @@ struct apply_setting {
 	const char *before;
 };
 
+/* A set that goes, and how many elements that no policy lists go with it. */
+struct apply_loss {
+	const char *name;
+	size_t count;
+};
+
 struct apply {
 	const struct apply_job *job;
 	struct arena *arena;
@@ -33,7 +40,9 @@ struct apply {
 	struct loader loader;
 	struct record *before; /* of the last apply, or NULL */
 	struct record *after;
-	struct pending pending; /* of the watchdog, once it is armed */
+	struct pending pending;        /* of the watchdog, once it is armed */
+	const struct archive *applied; /* what the last apply left, where another policy is to be
+					  applied; or NULL */
 	struct observed observed;
 	struct diff diff;
 	struct apply_setting *settings; /* to be written */
@@ -42,6 +51,9 @@ struct apply {
 	size_t old_setting_count;
 	struct ir_ip_rule *covers; /* ip rules that stand only while marks change their meaning */
 	size_t cover_count;
+	struct history history; /* of sets that get a timeout, or, going back, had none */
+	struct apply_loss *losses;
+	size_t loss_count;
 	struct undo undo;
 	struct apply_counts *counts;
 };
@@ -80,6 +92,8 @@ bool apply_give_settings_back(struct apply *apply, bool guarded);
 
 /* ---- apply_dynamic ---- */
 
+/* Going back, what was in sets for ever is looked up; else it is to be remembered from here on. */
+void apply_open_history(struct apply *apply);
 /* Before the flip, for sets that are filled at run time: what a stand-in for the ir's set holds. */
 bool apply_stand_in(struct apply *apply, struct diff_carry *carry, struct contents *out);
 /* Says that the set holds more than it may; false. */
@@ -91,6 +105,13 @@ bool apply_top_up(struct apply *apply);
 /* Behind the flip: the sets themselves instead of their stand-ins. On false the report has doubts.
  */
 bool apply_settle_sets(struct apply *apply);
+
+/* ---- apply_losses ---- */
+
+/* Finds out what was added at run time to sets that go, and warns of it. */
+void apply_find_losses(struct apply *apply);
+/* That, of one set, in words; or NULL. */
+const char *apply_loss_words(const struct apply *apply, const char *name);
 
 /* ---- apply_text ---- */
 

@@ -298,6 +298,11 @@ static void put_comments(struct apply *apply, struct netlink_batch *batch)
 			comments_replace(batch, table->name, table->about[i].handle,
 					 buf_text(&text));
 		}
+	for (size_t i = 0; i < table->about_count; i++)
+		if (table->about[i].kind == ABOUT_WAITS)
+			comments_remove(batch, table->name, table->about[i].handle);
+	if (apply->ir->waits)
+		comments_add(batch, table->name, apply->ir->waits);
 	buf_free(&text);
 }
 
@@ -332,7 +337,8 @@ static bool update_sets(struct apply *apply)
 bool apply_build(struct apply *apply)
 {
 	apply_write_settings(apply, false);
-	if (!put_routing(apply) || !fill_sets(apply) || !apply_give_settings_back(apply, true))
+	/* Sets may take seconds: marks that are covered wait behind them. */
+	if (!fill_sets(apply) || !put_routing(apply) || !apply_give_settings_back(apply, true))
 		return false;
 	if (apply->diff.flip && !(apply_top_up(apply) && apply_flip(apply)))
 		return false;

@@ -44,19 +44,33 @@ void comments_remove(struct netlink_batch *batch, const char *table, uint64_t ha
 	netlink_batch_end(batch, message);
 }
 
-void comments_replace(struct netlink_batch *batch, const char *table, uint64_t handle,
-		      const char *text)
+/* Instead of the rule of this handle; 0: behind all. */
+static void put(struct netlink_batch *batch, const char *table, uint64_t handle, const char *text)
 {
-	struct nlmsghdr *message = netlink_batch_begin(batch, NFT_MSG_NEWRULE,
-						       NLM_F_CREATE | NLM_F_REPLACE, MESSAGE_MOST);
+	struct nlmsghdr *message =
+		netlink_batch_begin(batch, NFT_MSG_NEWRULE,
+				    NLM_F_CREATE | (handle ? NLM_F_REPLACE : NLM_F_APPEND),
+				    MESSAGE_MOST);
 	size_t length = strnlen(text, TEXT_MOST - 1) + 1;
 	uint8_t data[2 + TEXT_MOST] = { 0, (uint8_t)length };
 
 	memcpy(data + 2, text, length - 1);
 	mnl_attr_put_strz(message, NFTA_RULE_TABLE, table);
 	mnl_attr_put_strz(message, NFTA_RULE_CHAIN, ABOUT_CHAIN);
-	mnl_attr_put_u64(message, NFTA_RULE_HANDLE, htobe64(handle));
+	if (handle)
+		mnl_attr_put_u64(message, NFTA_RULE_HANDLE, htobe64(handle));
 	put_return(message);
 	mnl_attr_put(message, NFTA_RULE_USERDATA, 2 + length, data);
 	netlink_batch_end(batch, message);
+}
+
+void comments_replace(struct netlink_batch *batch, const char *table, uint64_t handle,
+		      const char *text)
+{
+	put(batch, table, handle, text);
+}
+
+void comments_add(struct netlink_batch *batch, const char *table, const char *text)
+{
+	put(batch, table, 0, text);
 }

@@ -12,6 +12,8 @@ struct netlink_batch;
 /* The rule of this handle in the chain ABOUT_CHAIN, with another text (shorter than 128 bytes). */
 void comments_replace(struct netlink_batch *batch, const char *table, uint64_t handle,
 		      const char *text);
+/* One more, behind the others. */
+void comments_add(struct netlink_batch *batch, const char *table, const char *text);
 /* The rule of this handle goes. */
 void comments_remove(struct netlink_batch *batch, const char *table, uint64_t handle);
 

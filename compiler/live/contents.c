@@ -161,6 +161,62 @@ struct interval_set contents_missing(struct arena *arena, const struct contents 
 	return interval_subtract(arena, wished, &covered);
 }
 
+static void add_timed(struct arena *arena, struct contents *out, struct contents_time **times,
+		      const struct interval *range, struct contents_time time)
+{
+	size_t count = out->ranges.count;
+
+	*arena_append(arena, *times, count) = time;
+	interval_add(arena, &out->ranges, range->first, range->last);
+}
+
+/* The range, as far as it is outside of a canonical set. */
+static void add_outside(struct arena *arena, struct contents *out, struct contents_time **times,
+			struct interval *range, struct contents_time time,
+			const struct interval_set *without)
+{
+	size_t at = interval_seek(without, 0, range->first);
+	struct interval_set one = { range, 1 };
+
+	if (at == without->count || without->items[at].first > range->last) {
+		add_timed(arena, out, times, range, time);
+		return;
+	}
+	if (without->items[at].first <= range->first && without->items[at].last >= range->last)
+		return;
+	one = interval_subtract(arena, &one, without);
+	for (size_t i = 0; i < one.count; i++)
+		add_timed(arena, out, times, &one.items[i], time);
+}
+
+struct contents contents_keep(struct arena *arena, const struct contents *held,
+			      const struct interval_set *ranges)
+{
+	struct interval_set kept = { 0 }, wished = { 0 };
+	struct contents_time *times = NULL;
+	struct contents out = { 0 };
+
+	for (size_t i = 0; i < ranges->count; i++)
+		interval_add(arena, &wished, ranges->items[i].first, ranges->items[i].last);
+	interval_normalise(&wished);
+	for (size_t i = 0; i < held->ranges.count; i++)
+		if (!held->times[i].left)
+			interval_add(arena, &kept, held->ranges.items[i].first,
+				     held->ranges.items[i].last);
+	interval_normalise(&kept);
+	for (size_t i = 0; i < ranges->count; i++)
+		add_outside(arena, &out, &times, &ranges->items[i], (struct contents_time){ 0 },
+			    &kept);
+	for (size_t i = 0; i < held->ranges.count; i++)
+		if (held->times[i].left)
+			add_outside(arena, &out, &times, &held->ranges.items[i], held->times[i],
+				    &wished);
+		else
+			add_timed(arena, &out, &times, &held->ranges.items[i], held->times[i]);
+	out.times = times;
+	return out;
+}
+
 /* The kernel takes no more time left than the element's timeout, which is the set's unless it has
  * one. */
 static struct contents_time carry_time(struct contents_time held, uint64_t timeout)

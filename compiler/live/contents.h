@@ -43,6 +43,9 @@ bool contents_read(struct arena *arena, struct netlink *netlink, const char *tab
 /* The parts of `wished` that are not held. */
 struct interval_set contents_missing(struct arena *arena, const struct contents *held,
 				     const struct interval_set *wished);
+/* What is held, but what lies in `ranges` (disjoint) has no time. */
+struct contents contents_keep(struct arena *arena, const struct contents *held,
+			      const struct interval_set *ranges);
 /*
  * What was held, for a set that gives its elements `timeout` milliseconds (0: for ever): each keeps
  * the time it has left, and what had none gets the set's; and `more`, which is disjoint from it.

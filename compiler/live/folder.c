@@ -8,6 +8,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -73,7 +75,25 @@ static bool make_private(struct arena *arena, const char *path, const char **why
 	return false;
 }
 
-/* The places to try, in order. Where TPC_RUN_DIR says which, there is no other. */
+/*
+ * Root of the machine, not of a user namespace, where uid 0 is an unprivileged user's and may write
+ * to /run seldom.
+ */
+static bool is_root(void)
+{
+	unsigned long inside, outside, count;
+	FILE *file = geteuid() == 0 ? fopen("/proc/self/uid_map", "re") : NULL;
+	bool is_whole;
+
+	if (!file)
+		return geteuid() == 0;
+	is_whole = fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 &&
+		   outside == 0 && count == UINT32_MAX;
+	fclose(file);
+	return is_whole;
+}
+
+/* The places to try, in order. Where TPC_RUN_DIR says which, or root asks, there is no other. */
 static size_t candidates(struct arena *arena, const char *out[CANDIDATES])
 {
 	const char *asked = getenv("TPC_RUN_DIR"), *own = getenv("XDG_RUNTIME_DIR");
@@ -84,6 +104,8 @@ static size_t candidates(struct arena *arena, const char *out[CANDIDATES])
 		return 1;
 	}
 	out[count++] = "/run/tpc";
+	if (is_root())
+		return count;
 	if (own && *own == '/')
 		out[count++] = arena_printf(arena, "%s/tpc", own);
 	out[count++] = arena_printf(arena, "/tmp/tpc-%u", (unsigned int)geteuid());
@@ -122,6 +144,11 @@ static bool make_folder(struct arena *arena, struct folder *folder, const char *
 		}
 		*why = i ? arena_printf(arena, "%s; %s", *why, last) : last;
 	}
+	if (!getenv("TPC_RUN_DIR"))
+		*why = arena_printf(arena,
+				    "%s; make that possible, or name another folder, the same one in every "
+				    "run, in TPC_RUN_DIR",
+				    *why);
 	return false;
 }
 

@@ -2,10 +2,10 @@
  * folder: where we remember, per network namespace, what was applied: one file a policy, and a
  * lock.
  *
- * $TPC_RUN_DIR, else /run/tpc, else $XDG_RUNTIME_DIR/tpc, else /tmp/tpc-UID; in it a folder named
- * after the network namespace (its inode, and the cookie that no other namespace gets until the
- * next boot). Folders are ours alone (0700): one that belongs to somebody else, or that others may
- * write to, is refused.
+ * $TPC_RUN_DIR, else /run/tpc, else (but for root) $XDG_RUNTIME_DIR/tpc, else /tmp/tpc-UID; in it a
+ * folder named after the network namespace (its inode, and the cookie that no other namespace gets
+ * until the next boot). Folders are ours alone (0700): one that belongs to somebody else, or that
+ * others may write to, is refused.
  */
 #ifndef TPC_LIVE_FOLDER_H
 #define TPC_LIVE_FOLDER_H

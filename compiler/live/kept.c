@@ -53,7 +53,7 @@ static bool remove_lines(struct netlink *netlink, const struct ruleset_table *ta
 	bool done;
 
 	for (size_t i = 0; i < table->about_count; i++)
-		if (table->about[i].kind == ABOUT_KEPT)
+		if (table->about[i].kind == ABOUT_KEPT || table->about[i].kind == ABOUT_WAITS)
 			comments_remove(&batch, table->name, table->about[i].handle);
 	done = netlink_batch_commit(netlink, &batch, error);
 	netlink_batch_free(&batch);
@@ -63,12 +63,12 @@ static bool remove_lines(struct netlink *netlink, const struct ruleset_table *ta
 static bool clear(struct netlink *netlink, const struct ruleset_table *table,
 		  const struct diff *diff, struct netlink_error *error)
 {
-	return sets_remove(netlink, table->name, diff->stale_sets, diff->stale_set_count, error) &&
+	return remove_lines(netlink, table, error) &&
+	       sets_remove(netlink, table->name, diff->stale_sets, diff->stale_set_count, error) &&
 	       sets_remove_chains(netlink, table->name, diff->idle_chains, diff->idle_chain_count,
 				  error) &&
 	       sets_remove_counters(netlink, table->name, diff->old_counters,
-				    diff->old_counter_count, error) &&
-	       remove_lines(netlink, table, error);
+				    diff->old_counter_count, error);
 }
 
 void kept_clear(struct arena *arena, struct report *report, struct kernel *kernel,

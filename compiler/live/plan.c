@@ -153,7 +153,7 @@ static void remove_sets(struct planning *planning, const char **names, size_t co
 					 ruleset_set_word(ruleset_set_find(&apply->observed.table,
 									   names[i])),
 					 names[i]))
-				->why = why;
+				->why = why ? why : apply_loss_words(apply, names[i]);
 }
 
 static void plan_sets(struct planning *planning)

@@ -12,8 +12,10 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "live/archive.h"
+#include "live/elsewhere.h"
 #include "live/folder.h"
 #include "live/handback.h"
+#include "live/history.h"
 #include "live/observe.h"
 #include "live/pending.h"
 #include "live/report.h"
@@ -138,6 +140,7 @@ static void forget(struct removal *removal)
 		pending_read(removal->arena, &removal->folder, removal->name);
 
 	archive_remove(removal->arena, &removal->folder, removal->name);
+	history_remove(removal->arena, &removal->folder, removal->name);
 	record_remove(removal->arena, &removal->folder, removal->name);
 	pending_remove(removal->arena, &removal->folder, removal->name);
 	if (pending)
@@ -164,7 +167,8 @@ static enum apply_outcome take_away(struct removal *removal)
 	    !owns_routing(&removal->observed))
 		return APPLY_UNCHANGED;
 	if (observe_is_other_version(&removal->observed, removal->report) ||
-	    observe_is_strange_table(&removal->observed, removal->record, removal->report))
+	    observe_is_strange_table(&removal->observed, removal->record, removal->report) ||
+	    !elsewhere_end(removal->report, &removal->observed.table, removal->record))
 		return APPLY_REFUSED;
 	done = give_settings_back(removal, true);
 	if (!remove_table(removal))

@@ -14,6 +14,7 @@
 #include "base/diag.h"
 #include "ir/ir.h"
 #include "live/archive.h"
+#include "live/elsewhere.h"
 #include "live/kept.h"
 #include "live/observe.h"
 #include "live/pending.h"
@@ -164,6 +165,52 @@ static enum apply_outcome forget(struct rollback *rollback)
 	return APPLY_UNCHANGED;
 }
 
+/*
+ * What waits is taken back, not what somebody has put in its place. False: that cannot be known.
+ */
+static bool look(struct rollback *rollback, struct kernel *kernel)
+{
+	const char *name = observe_table_name(rollback->arena, rollback->policy);
+	struct netlink_error error;
+
+	if (!ruleset_observe(rollback->arena, &kernel->nft, name, &rollback->table, &error))
+		return observe_refused(rollback->report, &error);
+	rollback->is_covered = rollback->pending &&
+			       elsewhere_covers(rollback->arena, &rollback->folder,
+						&rollback->table, rollback->record);
+	return true;
+}
+
+static bool open_and_look(struct rollback *rollback)
+{
+	struct netlink_error error;
+	struct kernel kernel;
+	bool done;
+
+	if (!observe_open(&kernel, &error))
+		return observe_refused(rollback->report, &error);
+	done = look(rollback, &kernel);
+	observe_close(&kernel);
+	return done;
+}
+
+/* Nobody waits any more, so whoever asks again gets what he asks for. */
+static enum apply_outcome leave(struct rollback *rollback)
+{
+	struct report_line *line = report_add(rollback->report, REPORT_REFUSED,
+					      "%s; nothing changed", elsewhere_covered);
+
+	if (rollback->overdue)
+		return APPLY_REFUSED;
+	line->help =
+		report_text(rollback->report,
+			    "nobody waits for a confirmation any more; to go back all the same, run it again: "
+			    "tpc rollback %s",
+			    rollback->policy);
+	end_waiting(rollback);
+	return APPLY_REFUSED;
+}
+
 static bool is_mine(const struct rollback *rollback)
 {
 	return rollback->pending && rollback->pending->pid == rollback->overdue->pid &&
@@ -178,8 +225,11 @@ static enum apply_outcome decide(struct rollback *rollback)
 		return APPLY_UNCHANGED;
 	if (rollback->pending && !is_waiting(rollback))
 		return forget(rollback);
-	if (!is_possible(rollback))
+	if (!is_possible(rollback) || !open_and_look(rollback) ||
+	    elsewhere_waits(rollback->report, &rollback->table, rollback->record))
 		return APPLY_REFUSED;
+	if (rollback->is_covered)
+		return leave(rollback);
 	outcome = go_back(rollback);
 	if (outcome == APPLY_DONE)
 		end_waiting(rollback);
@@ -218,6 +268,14 @@ static bool is_confirmable(struct rollback *rollback)
 {
 	const struct record *record = rollback->record;
 
+	if (elsewhere_waits(rollback->report, &rollback->table, record))
+		return false;
+	if (is_waiting(rollback) && rollback->is_covered) {
+		report_add(rollback->report, REPORT_REFUSED, "%s waits for no confirmation: %s",
+			   rollback->policy, elsewhere_covered);
+		end_waiting(rollback);
+		return false;
+	}
 	if (!is_waiting(rollback)) {
 		end_waiting(rollback);
 		if (record && record->returned && record->by_watchdog)
@@ -243,7 +301,7 @@ static enum apply_outcome confirm(struct rollback *rollback, struct kernel *kern
 {
 	const char *why;
 
-	if (!is_confirmable(rollback))
+	if (!look(rollback, kernel) || !is_confirmable(rollback))
 		return APPLY_REFUSED;
 	end_waiting(rollback);
 	rollback->record->ticket = NULL;

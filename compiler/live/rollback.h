@@ -12,6 +12,7 @@
 
 #include "live/apply.h"
 #include "live/folder.h"
+#include "live/ruleset.h"
 
 struct pending;
 struct record;
@@ -29,6 +30,8 @@ struct rollback {
 	struct folder folder;
 	struct record *record;
 	struct pending *pending;
+	struct ruleset_table table; /* ours, as the kernel has it, where it was looked at */
+	bool is_covered;            /* somebody has loaded another policy: nothing is taken back */
 };
 
 /* Sets what is behind the first blank line. APPLY_UNCHANGED: the apply had not changed anything. */

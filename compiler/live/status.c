@@ -278,13 +278,14 @@ static void check_pending(struct arena *arena, const struct folder *folder,
 
 	if (!pending_waits(arena, pending, policy->record))
 		return;
-	policy->pending = pending;
-	if (pending->failure)
+	if (!pending->failure && watchdog_lives(pending))
+		policy->pending = pending;
+	else if (pending->failure)
 		report_add(policy->problems, REPORT_WARNING,
 			   "no confirmation came, and the last apply could not be taken back: %s",
 			   pending->failure)
 			->command = command;
-	else if (!watchdog_lives(pending))
+	else
 		report_add(policy->problems, REPORT_WARNING,
 			   "the process that was to take the last apply back is gone: it stays until "
 			   "somebody confirms it or goes back")

@@ -74,15 +74,17 @@ bool watchdog_lives(const struct pending *pending)
 	return pending->started && start_of(pending->pid) == pending->started;
 }
 
-void watchdog_end(const struct pending *pending)
+bool watchdog_end(const struct pending *pending)
 {
 	int fd = pending->pid == getpid() ? -1 : (int)syscall(SYS_pidfd_open, pending->pid, 0);
+	bool done = true;
 
 	if (fd < 0)
-		return;
+		return true;
 	if (watchdog_lives(pending))
-		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+		done = syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
 	close(fd);
+	return done;
 }
 
 /* ---- the process ---- */
@@ -253,6 +255,7 @@ static void take_back(struct watch *watch)
 			tell(watch->armed.policy, outcome, &rollback);
 		if (outcome == APPLY_REFUSED || outcome == APPLY_IN_DOUBT)
 			rollback_note_failure(&rollback, reason(&report));
+		i = rollback.is_covered ? ATTEMPTS : i;
 		arena_free(arena);
 	}
 }

@@ -33,7 +33,7 @@ void watchdog_dismiss(struct watchdog *watchdog);
 
 /* Is the pending's watchdog alive? */
 bool watchdog_lives(const struct pending *pending);
-/* Ends it, unless it is this very process. */
-void watchdog_end(const struct pending *pending);
+/* Ends it, unless it is this very process; false where this user may not. */
+bool watchdog_end(const struct pending *pending);
 
 #endif

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from cli import TPC, case, expect, main
+from cli import TPC, Skip, case, expect, main
 from hosted import differs, live
 
 # Two policies of one name that differ in everything; the second is large enough to be caught half way.
@@ -41,6 +41,7 @@ LIMIT = 3.0  # seconds until it is back
 def write(shop):
 	shop.write("one.yaml", ONE)
 	shop.write("two.yaml", TWO.replace("    - ", "  - "))
+	shop.write("third.yaml", "version: 1\nname: work\nrules: [{to: 192.0.2.3, then: drop}]\n")
 
 
 def files(shop):
@@ -120,7 +121,8 @@ def check(shop, host, before, began):
 def unconfirmed(shop, host):
 	before = start(shop, host)
 	problems = expect(host.tpc("apply", "--confirm", "2", "two.yaml"), 0,
-		["work: applied", "taken back in 2 s", "tpc confirm work", "tpc rollback work"], None)
+		["work: applied", "taken back in 2 s", "tpc confirm work", "tpc rollback work"],
+		"learned_v4 goes when the policy is confirmed, with 1 element")
 	began = time.monotonic()
 	if len(watchdogs(host)) != 1:
 		problems.append(f"watchdogs: {watchdogs(host)}")
@@ -359,6 +361,8 @@ def killed(shop, host):
 	os.kill(watchdogs(host)[0], signal.SIGKILL)
 	time.sleep(2.1)
 	problems = expect(host.tpc("status"), 0, ["is gone: it stays until", "run: tpc rollback work"])
+	if "then it is taken back" in host.tpc("status").out or host.json("status")["policies"][0]["confirm_within"] is not None:
+		problems.append("status promises that it is taken back")
 	problems += expect(host.tpc("apply", "one.yaml"), 3, None, "waits for its confirmation")
 	problems += expect(host.tpc("rollback"), 0, "rolled back")
 	return problems + check(shop, host, before, time.monotonic())
@@ -415,6 +419,208 @@ def both(shop, host):
 	problems += expect(host.tpc("confirm"), 0, "other: confirmed")
 	problems += expect(host.tpc("rollback"), 2, None, "several policies are applied")
 	return problems + expect(host.tpc("confirm", "Other!"), 2, None, "no policy's name")
+
+
+# ---- sets that are filled at run time ----
+
+FILLED = "version: 1\nsets:\n  d: {dynamic: true, elements: [10.1.0.0/16]}\nrules: [{from: d, then: drop}]\n"
+TIMED = FILLED.replace("true,", "true, timeout: 3s,")
+
+
+def held(host, name, table="tpc"):
+	return host.must("nft", f"list set inet {table} {name}")
+
+
+def filled(shop, host, *options):
+	"""A set without a timeout gets one; what it held then, and what has come since."""
+	shop.write("d.yaml", FILLED)
+	shop.write("d3.yaml", TIMED)
+	host.must(TPC, "apply", "-q", "d.yaml")
+	host.must("nft", "add element inet tpc d_v4 { 9.9.9.9, 192.0.2.1 timeout 1d }")
+	host.must(TPC, "apply", "-q", *options, "d3.yaml")
+	host.must("nft", "add element inet tpc d_v4 { 198.51.100.1 timeout 1h, 203.0.113.1 }")
+
+
+def stays(host):
+	"""Back, and the timeout that was is over: who is there, and for how long?"""
+	text = held(host, "d_v4")
+	flat = " ".join(text.split())
+	problems = [f"{word} is gone or has a time" for word in ("9.9.9.9,", "10.1.0.0/16,") if word not in flat.replace(" }", ",")]
+	problems += [f"{word} has lost its time" for word in ("192.0.2.1", "198.51.100.1") if f"{word} timeout" not in flat and f"{word} expires" not in flat]
+	if "203.0.113.1" in flat:
+		problems.append("what had the set's timeout has outlived it")
+	problems += expect(host.tpc("status", "--drift"), 0)
+	return problems + [text] if problems else []
+
+
+@live("rollback of a set's timeout: what was there for ever is so again, though it ran out; the rest keeps its times")
+def rolled_timeout(shop, host):
+	filled(shop, host)
+	problems = expect(host.tpc("rollback"), 0, "rolled back")
+	time.sleep(3.2)
+	problems += stays(host) + expect(host.tpc("apply", "d.yaml"), 0, "nothing to change")
+	filled(shop, host)
+	time.sleep(3.2)
+	problems += expect(host.tpc("rollback"), 0, "rolled back") + stays(host)
+	files_now = [path.name for path in (shop.folder / "run").rglob("*.held")]
+	return problems + [f"left behind: {files_now}" for _ in files_now]
+
+
+@live("a set's timeout that nobody confirms: what was there for ever is so again")
+def unconfirmed_timeout(shop, host):
+	filled(shop, host, "--confirm", "1")
+	problems = [] if wait(lambda: not watchdogs(host)) else ["still waiting"]
+	time.sleep(3.2)
+	return problems + stays(host)
+
+
+@live("each rollback has what was before its own apply: what has run out under one earlier stays away")
+def later_timeout(shop, host):
+	for name, text in (("d.yaml", FILLED), ("d3.yaml", TIMED)):
+		text = text.replace(", elements: [10.1.0.0/16]", "")
+		shop.write(name, text)
+		shop.write(f"tcp-{name}", text.replace("then: drop", "proto: tcp, then: drop"))
+	host.must(TPC, "apply", "-q", "d.yaml")
+	host.must("nft", "add element inet tpc d_v4 { 9.9.9.9 }")
+	host.must(TPC, "apply", "-q", "d3.yaml")
+	time.sleep(3.2)
+	problems = expect(host.tpc("apply", "tcp-d.yaml"), 0) + expect(host.tpc("apply", "tcp-d3.yaml"), 0)
+	problems += expect(host.tpc("rollback"), 0, "rolled back")
+	if "9.9.9.9" in held(host, "d_v4"):
+		problems.append("an element of the policy before the one before is back")
+	return problems + expect(host.tpc("remove"), 0) + files(shop)
+
+
+@live("what a policy lists in a set without a timeout stays, where it had a time before")
+def listed_stays(shop, host):
+	shop.write("d.yaml", FILLED)
+	shop.write("d3.yaml", TIMED)
+	host.must(TPC, "apply", "d3.yaml")
+	problems = expect(host.tpc("apply", "d.yaml"), 0)
+	time.sleep(3.2)
+	return problems + ([] if "10.1.0.0/16" in held(host, "d_v4") else ["it has run out"])
+
+
+@live("a dynamic set that goes: plan, apply and rollback say what becomes of what was added to it")
+def emptied(shop, host):
+	shop.write("d.yaml", FILLED)
+	shop.write("none.yaml", "version: 1\nrules: [{to: 192.0.2.1, then: drop}]\n")
+	host.must(TPC, "apply", "d.yaml")
+	host.must("nft", "add element inet tpc d_v4 { 9.9.9.9, 9.9.9.11-9.9.9.13, 198.51.100.0/24 }")
+	words = "3 elements that were added at run time"
+	problems = expect(host.tpc("plan", "none.yaml"), 5, ["- set d_v4", words])
+	told = [change for change in host.json("plan", "none.yaml", status=5)["changes"] if change["what"] == "set d_v4"]
+	if len(told) != 1 or words not in (told[0]["why"] or ""):
+		problems.append(f"plan as JSON: {told}")
+	problems += expect(host.tpc("apply", "--confirm", "30", "none.yaml"), 0, "applied", ["d_v4", words, "confirm"])
+	problems += expect(host.tpc("rollback"), 0, "rolled back", None)
+	if "9.9.9.11-9.9.9.13" not in held(host, "d_v4"):
+		problems.append("the set that waited was not kept")
+	problems += expect(host.tpc("apply", "none.yaml"), 0, "applied", ["d_v4", words])
+	return problems + expect(host.tpc("rollback"), 0, "rolled back", ["d_v4", "run time is not known any more"])
+
+
+# ---- two run folders ----
+
+def elsewhere(shop):
+	"""Another user's run folder."""
+	return {"TPC_RUN_DIR": str(shop.folder / "theirs")}
+
+
+@live("a policy that waits for its confirmation in another run folder: apply and rollback are refused there, remove ends the wait")
+def two_folders(shop, host):
+	write(shop)
+	before = host.state()
+	host.must(TPC, "apply", "one.yaml")
+	problems = expect(host.tpc("apply", "two.yaml", environment=elsewhere(shop)), 0)
+	problems += expect(host.tpc("apply", "--confirm", "60", "third.yaml"), 0)
+	now = host.state()
+	for words in (("apply", "two.yaml"), ("apply", "--confirm", "5", "two.yaml"), ("rollback", "work"), ("apply", "one.yaml")):
+		problems += expect(host.tpc(*words, environment=elsewhere(shop)), 3, None,
+			["waits for its confirmation", "another run folder", "tpc confirm work", "tpc remove work"])
+	problems += expect(host.tpc("confirm", "work", environment=elsewhere(shop)), 3, None, "another run folder")
+	problems += differs(now, host.state(), "refused:")
+	if len(watchdogs(host)) != 1:
+		problems.append(f"watchdogs: {watchdogs(host)}")
+	problems += expect(host.tpc("remove", "work", environment=elsewhere(shop)), 0)
+	if watchdogs(host):
+		problems.append("somebody still waits")
+	problems += differs(before, host.state(), "removed:")
+	# Whose policy was removed may go back, apply again, and confirm; then it waits for nobody.
+	problems += expect(host.tpc("rollback", "work"), 0, "rolled back")
+	problems += expect(host.tpc("apply", "--confirm", "60", "two.yaml"), 0) + expect(host.tpc("confirm"), 0)
+	return problems + expect(host.tpc("apply", "one.yaml", environment=elsewhere(shop)), 0, "applied")
+
+
+@live("a policy whose contents of sets changed alone waits for all run folders, too, until it is confirmed")
+def two_folders_in_place(shop, host):
+	shop.write("a.yaml", "version: 1\nsets: {a: [192.0.2.1, 192.0.2.9]}\nrules: [{to: a, then: drop}]\n")
+	shop.write("b.yaml", "version: 1\nsets: {a: [192.0.2.1, 192.0.2.7]}\nrules: [{to: a, then: drop}]\n")
+	host.must(TPC, "apply", "a.yaml")
+	problems = []
+	for decision in "rollback", "confirm":
+		host.must(TPC, "apply", "--confirm", "60", "b.yaml")
+		problems += expect(host.tpc("apply", "a.yaml", environment=elsewhere(shop)), 3, None, "another run folder")
+		problems += expect(host.tpc(decision), 0)
+		if "waits=" in host.must("nft", "list table inet tpc"):
+			problems.append(f"{decision}: the table still says that it waits")
+	return problems + expect(host.tpc("apply", "a.yaml", environment=elsewhere(shop)), 0)
+
+
+def loaded_by_another(shop, host, seconds):
+	"""What waits is covered by somebody who does not ask tpc."""
+	write(shop)
+	host.must(TPC, "apply", "-q", "one.yaml")
+	host.must(TPC, "apply", "-q", "--confirm", seconds, "two.yaml")
+	host.must("nft", "delete table inet tpc_work")
+	shop.write("third.nft", host.must(TPC, "compile", "--emit", "nft", "third.yaml"))
+	host.must("nft", "-f", "third.nft")
+	return host.state()
+
+
+@live("somebody has loaded another policy when nobody has confirmed: it stays, and status says why")
+def covered(shop, host):
+	now = loaded_by_another(shop, host, "1")
+	problems = [] if wait(lambda: not watchdogs(host)) else ["still waiting"]
+	problems += differs(now, host.state(), "time is over:")
+	problems += expect(host.tpc("status"), 5, ["could not be taken back", "somebody has loaded another policy"])
+	problems += expect(host.tpc("confirm", "work"), 3, None, "somebody has loaded another policy")
+	return problems + expect(host.tpc("apply", "one.yaml"), 0, "applied")
+
+
+@live("rollback of what somebody has covered with another policy is refused once, and done when asked again")
+def covered_rollback(shop, host):
+	now = loaded_by_another(shop, host, "60")
+	problems = expect(host.tpc("rollback", "work"), 3, None, ["somebody has loaded another policy", "nothing changed"])
+	problems += differs(now, host.state(), "refused:")
+	problems += [f"still waiting: {pid}" for pid in watchdogs(host)]
+	problems += expect(host.tpc("rollback", "work"), 0, "rolled back")
+	return problems + ([] if "learned_v4" in host.must("nft", "list table inet tpc_work") else ["it is not back"])
+
+
+@live("what waits and was deleted is taken back all the same: nobody else's policy is there")
+def deleted(shop, host):
+	before = start(shop, host)
+	host.must(TPC, "apply", "--confirm", "1", "two.yaml")
+	host.must("nft", "delete table inet tpc_work")
+	problems = [] if wait(lambda: not watchdogs(host)) else ["still waiting"]
+	return problems + differs(before, steady(host.state()).replace("seen2", "seen"), "back:")
+
+
+@case("root has no other run folder than /run/tpc, and none is made where it cannot be used; in a user's namespace there are others")
+def run_folder(shop):
+	shop.write("p.yaml", "version: 1\nrules: [{to: 192.0.2.1, then: drop}]\n")
+	script = f"mount -t tmpfs none /tmp; mount -t tmpfs -o ro none /run && {TPC} apply -q {shop.folder}/p.yaml; echo $?; ls -A /tmp"
+	environment = {"XDG_RUNTIME_DIR": "/tmp"}
+	done = shop.run("unshare", "-Urnm", "sh", "-c", script.replace("mount -t tmpfs none /tmp; ", "").replace("; ls -A /tmp", f"; {TPC} remove"),
+		environment={"XDG_RUNTIME_DIR": str(shop.folder)})
+	problems = expect(done, 0, "0\n", "")
+	if os.geteuid():
+		raise Skip("only root can be root outside")
+	shop.folder.chmod(0o755)
+	done = shop.run("unshare", "-nm", "sh", "-c", script.replace(str(TPC), "/mnt/tpc").replace(f"{shop.folder}/", "/mnt/")
+		.replace("mount", f"mount -t tmpfs none /mnt; cp {TPC} {shop.folder}/p.yaml /mnt; mount", 1), environment=environment)
+	return problems + ([str(done)] if done.out != "3\n" or "TPC_RUN_DIR" not in done.err or "/run/tpc" not in done.err else [])
 
 
 if __name__ == "__main__":

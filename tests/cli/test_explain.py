@@ -14,7 +14,7 @@ listeners:
   near: {redirect: 3128}
 tables:
   vpn: {dev: wg0, fallback: unreachable, id: 200, mark: 0x200, priority: 11000, masquerade: true}
-  isp: {routes: [{to: 203.0.113.128/25, via: 192.0.2.1, dev: eth1}, {to: 203.0.113.0/24, dev: eth2}], prefer_main: true}
+  isp: {id: 7100, routes: [{to: 203.0.113.128/25, via: 192.0.2.1, dev: eth1}, {to: 203.0.113.0/24, dev: eth2}], prefer_main: true}
 rules:
   - {name: guests, in: guest0, then: {reject: admin-prohibited}}
   - {count: true, proto: udp, then: continue}
@@ -314,8 +314,8 @@ def said_once(shop):
 
 ROUTES = """version: 1
 tables:
-  a: {routes: [{to: 203.0.113.0/24, type: throw}, {dev: wg0, metric: 20}, {dev: wg1, metric: 10}]}
-  b: {routes: [{to: 203.0.113.0/25, type: blackhole}, {to: 203.0.113.7, dev: wg2}, {to: 192.0.2.0/24, dev: wg3}]}
+  a: {id: 7100, routes: [{to: 203.0.113.0/24, type: throw}, {dev: wg0, metric: 20}, {dev: wg1, metric: 10}]}
+  b: {id: 7101, routes: [{to: 203.0.113.0/25, type: blackhole}, {to: 203.0.113.7, dev: wg2}, {to: 192.0.2.0/24, dev: wg3}]}
 rules:
   - {proto: tcp, then: {route: [a, b, prohibit]}}
   - {proto: udp, then: {route: [b, main]}}

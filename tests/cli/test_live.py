@@ -28,6 +28,8 @@ tables:
 rules:
   - {to: 203.0.113.0/24, then: {route: vpn}}
 """
+# The same with numbers that are given.
+NUMBERED = VPN.replace("{dev: wg0,", "{dev: wg0, id: 7100, mark: {value: 0x1000000, mask: 0x7f000000},")
 TWO = """version: 1
 sets:
   near: [198.51.100.0/24]
@@ -303,7 +305,7 @@ def front_help(shop, host):
 @live("what others add after an apply: a rule among the policy's, one to its table, a route in it, one in front; status tells, by hand too")
 def added_since(shop, host):
 	host.link("wg0")
-	shop.write("policy.yaml", VPN)
+	shop.write("policy.yaml", NUMBERED)
 	commands = {
 		"rule add priority 10001 from 10.0.0.0/8 lookup 53": "among the policy's (10000-1000",
 		"rule add priority 12000 from 10.0.0.0/8 lookup 7100": "by the policy's table 7100: 12000: from 10.0.0.0/8",
@@ -358,7 +360,7 @@ def two_policies(shop, host):
 
 @live("an interface that is not there: a warning, everything else applied; it comes, apply adds its route")
 def missing_interface(shop, host):
-	shop.write("policy.yaml", VPN)
+	shop.write("policy.yaml", NUMBERED)
 	problems = expect(host.tpc("apply", "policy.yaml"), 0, "applied", ["warning", "policy.yaml:3:", "no interface wg0"])
 	if "fwmark 0x1000000/0x7f000000 unreachable" not in host.state():
 		problems.append("the fallback is not there")
@@ -466,9 +468,10 @@ def changed_hook(shop, host):
 @live("from one policy to another that uses the same numbers otherwise: the mark is covered meanwhile, then clean")
 def covered(shop, host):
 	host.link("wg0", "wg1")
-	shop.write("policy.yaml", "version: 1\ntables:\n  vpn: {dev: wg0, fallback: unreachable}\n"
+	shop.write("policy.yaml", "version: 1\ntables:\n  vpn: {dev: wg0, fallback: unreachable, id: 7100, mark: 0x77}\n"
 		"rules:\n  - {to: 203.0.113.0/24, then: {route: vpn}}\n")
-	shop.write("other.yaml", "version: 1\ntables:\n  isp: {dev: wg1}\n  vpn: {dev: wg0, fallback: unreachable}\n"
+	shop.write("other.yaml", "version: 1\ntables:\n  isp: {dev: wg1, id: 7100, mark: 0x77}\n"
+		"  vpn: {dev: wg0, fallback: unreachable}\n"
 		"rules:\n  - {to: 203.0.113.0/24, then: {route: vpn}}\n  - {to: 198.51.100.0/24, then: {route: isp}}\n")
 	bare = host.state()
 	problems = expect(host.tpc("apply", "other.yaml"), 0)

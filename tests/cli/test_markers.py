@@ -8,16 +8,16 @@ from hosted import differs, live
 
 VPN = """version: 1
 tables:
-  vpn: {dev: wg0, fallback: unreachable, masquerade: true}
+  vpn: {dev: wg0, fallback: unreachable, masquerade: true, mark: {value: 0x01000000, mask: 0x7f000000}}
 rules:
   - {to: 203.0.113.0/24, then: {route: vpn}}
 """
-# Marks 1 and 2 in the default bits, and connection marks.
+# Marks in the default bits, and connection marks.
 TWO = """version: 1
 listeners:
   one: {redirect: 12345}
 tables:
-  vpn: {dev: wg0, fallback: unreachable}
+  vpn: {dev: wg0, fallback: unreachable, mark: {value: 0x01000000, mask: 0x7f000000}}
 rules:
   - {to: 203.0.113.0/24, proto: tcp, then: {proxy: one}}
   - {to: 203.0.113.0/24, scope: both, then: {route: vpn}}
@@ -58,14 +58,14 @@ def refusal(what, policy, rule, words=(), hook="filter hook prerouting priority 
 
 refusal("a rule that sets the mark of a listener", SEED, "tcp dport 80 meta mark set 0x64", ["the mark of proxy, 0x64/0xffffffff", "meta mark set 0x64", "policy.yaml:5:"])
 refusal("a rule that sets its bits", SEED, "meta mark set mark or 0x64", ["meta mark set meta mark or 0x64"], table="ip theirs")
-refusal("a rule that sets an allocated mark, whatever it does to the others' bits", VPN, "meta mark set mark and 0x00ffffff or 0x01000040", ["the mark of vpn, 0x1000000/0x7f000000", "meta mark set meta mark and 0xffffbf or 0x1000040"], beside=False)
+refusal("a rule that sets a mark under a mask, whatever it does to the others' bits", VPN, "meta mark set mark and 0x00ffffff or 0x01000040", ["the mark of vpn, 0x1000000/0x7f000000", "meta mark set meta mark and 0xffffbf or 0x1000040"], beside=False)
 refusal("a rule that makes it of the bits that are there", VPN, "meta mark set mark xor 0x01000000", beside=False)
 refusal("a rule in a chain that others jump to", SEED, "meta mark set 0x64", hook="")
 refusal("a rule in an ip6 table", SEED, "meta mark set 0x64", table="ip6 theirs")
 refusal("a rule for what comes in by a device", SEED, "meta mark set 0x64", hook='filter hook ingress device "lo" priority 0', table="netdev theirs")
 refusal("a rule of a bridge, in input", SEED, "meta mark set 0x64", hook="filter hook input priority 0", table="bridge theirs")
 refusal("a rule that turns one way's mark into another's", TWO, "meta mark set 0x01000000", beside=False)
-refusal("a rule that does so with a bit of neither's", VPN.replace("vpn: {", "vpn: {mark: 0x60, ").replace("rules:",
+refusal("a rule that does so with a bit of neither's", VPN.replace("{value: 0x01000000, mask: 0x7f000000}", "0x60").replace("rules:",
 	"  lan: {dev: wg0, mark: 0x64}\nrules:\n  - {to: 198.51.100.0/24, then: {route: lan}}"), "meta mark set mark or 0x4", ["the mark of lan"], beside=False)
 refusal("a rule that gives connections one of the policy's marks", TWO, "ct mark set ct mark and 0xffff or 0x1d000000", ["the connection mark of", "ct mark set ct mark and 0xffff or 0x1d000000"])
 

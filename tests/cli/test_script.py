@@ -11,9 +11,9 @@ POLICY = """version: 1
 sets:
   foreign: [203.0.113.0/24, "2001:db8:113::/48"]
 listeners:
-  proxy: {tproxy: 12345}
+  proxy: {tproxy: 12345, table: 7100}
 tables:
-  vpn: {dev: tun0, fallback: unreachable}
+  vpn: {dev: tun0, fallback: unreachable, id: 7101}
 rules:
   - {to: foreign, proto: tcp, then: {proxy: proxy}}
   - {in: lan0, then: {route: vpn}}
@@ -152,7 +152,7 @@ show | diff nothing -
 	text = POLICY.replace("sets:\n", "sets:\n  more: [192.0.2.0/24, 198.51.100.0/24]\n")
 	text = text.replace("  - {to: foreign, proto: tcp, then: {proxy: proxy}}\n",
 		"  - {to: more, then: {route: vpn}}\n").replace("version: 1\n",
-		"version: 1\nsettings: {table_ids: \"7200-7210\", sysctls: ignore}\n")
+		"version: 1\nsettings: {sysctls: ignore}\n").replace("7100", "7200").replace("7101", "7201")
 	compiled(shop, text)
 	shutil.move(shop.folder / "out", shop.folder / "new")
 	shutil.move(shop.folder / "first", shop.folder / "out")

@@ -71,6 +71,20 @@ sets:
 tables: {vpn: {dev: wg0, fallback: unreachable}}
 rules: [{scope: both, to: elsewhere, then: {route: vpn}}]
 """ % PREFIXES,
+    "proxy of the number": """version: 1
+sets:
+  foreign:
+%s
+listeners: {p: {tproxy: 12345, runs_as: {user: 1001}, mark: 77, table: 7001}}
+rules: [{scope: both, to: foreign, proto: [tcp, udp], then: {proxy: p}}]
+""" % PREFIXES,
+    "tunnel of the number": """version: 1
+sets:
+  elsewhere:
+%s
+tables: {vpn: {dev: wg0, fallback: unreachable, mark: 77, id: 7001}}
+rules: [{scope: both, to: elsewhere, then: {route: vpn}}]
+""" % PREFIXES,
     "wall": "version: 1\nrules: [{scope: both, to: [203.0.113.0/24, '2001:db8:113::/48'], then: drop}]\n",
     "bigger proxy": """version: 1
 sets:
@@ -103,7 +117,8 @@ def _switch(one, other, way="apply"):
             assert not lines or TURNS % 2, "after as many turns there as back:\n" + "\n".join(lines)
 
 
-for _pair in (("proxy", "tunnel"), ("proxy", "bigger proxy"), ("tunnel", "wall")):
+for _pair in (("proxy", "tunnel"), ("proxy", "bigger proxy"), ("tunnel", "wall"),
+              ("proxy of the number", "tunnel of the number")):
     _switch(*_pair)
 
 

@@ -36,10 +36,11 @@ def prepare(net, make):
     return policies, states, seen
 
 
-def spread(calls):
-    """The numbers to kill at: all of them, or as many as the short form has time for."""
-    count = by_length(24, calls)
-    return [1 + number * calls // count for number in range(count)]
+def spread(calls, behind):
+    """The numbers to kill at: all of them, or as many behind a message as the short form has time for."""
+    if LONG:
+        return range(1, calls + 1)
+    return behind[::max(1, len(behind) // 24)]
 
 
 def _each_call(name, whom):
@@ -50,10 +51,10 @@ def _each_call(name, whom):
         with network() as net:
             policies, states, seen = prepare(net, PAIRS[name])
             path = [str(policy.path) for policy in policies]
-            _, calls, _ = killed_at(net, 0, whom, "apply", path[1])
+            _, calls, behind = killed_at(net, 0, whom, "apply", path[1])
             policies[0].up()
             to, killed = 0, 0
-            for number in spread(calls):
+            for number in spread(calls, behind):
                 to = 1 - to
                 how, _, call = killed_at(net, number, whom, "apply", path[to])
                 killed += call >= 0
@@ -75,8 +76,8 @@ def _remove():
             policies[1].down()
             bare, gone = kernel(net.router), ways(net)
             policies[0].up()
-            _, calls, _ = killed_at(net, 0, "all", "remove")
-            for number in spread(calls):
+            _, calls, behind = killed_at(net, 0, "all", "remove")
+            for number in spread(calls, behind):
                 policies[0].up()
                 _, _, call = killed_at(net, number, "all", "remove")
                 now = ways(net)
@@ -86,7 +87,7 @@ def _remove():
                     continue
                 net.router.run(TPC, "remove")
                 unlike(bare, net.router, f"killed at call {number} ({call}), and removed again")
-            note(f"remove: killed at {len(spread(calls))} of {calls} system calls")
+            note(f"remove: killed at {len(spread(calls, behind))} of {calls} system calls")
 
 
 def _rollback():
@@ -95,14 +96,14 @@ def _rollback():
         with network() as net:
             policies, states, seen = prepare(net, crossed)
             policies[1].up()
-            _, calls, _ = killed_at(net, 0, "all", "rollback")
-            for number in spread(calls):
+            _, calls, behind = killed_at(net, 0, "all", "rollback")
+            for number in spread(calls, behind):
                 policies[0].up()
                 policies[1].up()
                 _, _, call = killed_at(net, number, "all", "rollback")
                 to = number % 2
                 whole(net, policies[to], states[to], seen, f"killed at call {number} ({call})")
-            note(f"rollback: killed at {len(spread(calls))} of {calls} system calls")
+            note(f"rollback: killed at {len(spread(calls, behind))} of {calls} system calls")
 
 
 def _instants():

@@ -6,8 +6,9 @@
  * The calls of the command and of its children are counted together, in the order in which they
  * happen. `all` kills the command itself, whoever makes the call, as `kill -9` would; `child` kills
  * the child that makes it, and does nothing where it is the command's own. Prints how the command
- * ended ("exit 3", "signal 9"), how many calls were counted, and the number of the one it was
- * killed at (-1: none). N is 0 to count only.
+ * ended ("exit 3", "signal 9"), how many calls were counted, the number of the one it was killed at
+ * (-1: none), and which were the first behind one that sent something: between two of them the
+ * kernel's state may be another. N is 0 to count only.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,9 +26,12 @@
 struct run {
 	pid_t command;
 	unsigned long calls, at;
-	bool only_child, is_killed;
+	bool only_child, is_killed, has_sent;
 	long long killed_at;
 	int status;
+	FILE *sent; /* into `numbers` */
+	char *numbers;
+	size_t length;
 };
 
 static void start(char **argv)
@@ -45,7 +50,11 @@ static void take_call(struct run *run, pid_t who)
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, who, sizeof(about), &about) < 0 ||
 	    about.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
-	if (++run->calls != run->at || (run->only_child && who == run->command))
+	run->calls++;
+	if (run->has_sent)
+		fprintf(run->sent, " %lu", run->calls);
+	run->has_sent = about.entry.nr == SYS_sendto || about.entry.nr == SYS_sendmsg;
+	if (run->calls != run->at || (run->only_child && who == run->command))
 		return;
 	run->is_killed = true;
 	run->killed_at = (long long)about.entry.nr;
@@ -92,6 +101,11 @@ int main(int argc, char **argv)
 		fputs("usage: killat N all|child COMMAND...\n", stderr);
 		return 2;
 	}
+	run.sent = open_memstream(&run.numbers, &run.length);
+	if (!run.sent) {
+		perror("killat");
+		return 2;
+	}
 	run.at = strtoul(argv[1], NULL, 10);
 	run.only_child = strcmp(argv[2], "child") == 0;
 	run.command = fork();
@@ -105,8 +119,10 @@ int main(int argc, char **argv)
 	}
 	kill(run.command, SIGCONT);
 	follow(&run);
-	printf("%s %d %lu %lld\n", WIFSIGNALED(run.status) ? "signal" : "exit",
+	fclose(run.sent);
+	printf("%s %d %lu %lld%s\n", WIFSIGNALED(run.status) ? "signal" : "exit",
 	       WIFSIGNALED(run.status) ? WTERMSIG(run.status) : WEXITSTATUS(run.status), run.calls,
-	       run.killed_at);
+	       run.killed_at, run.numbers);
+	free(run.numbers);
 	return 0;
 }

@@ -62,10 +62,12 @@ def filling(count, first):
     return lines
 
 
-def text(way_x, way_y, tables=("one", "two"), before=(), extra=""):
-    devices = {"one": "wg0", "two": "wg1"}
-    ways = "".join(f"  {name}: {{dev: {devices[name]}, fallback: unreachable, masquerade: true}}\n"
-                   for name in tables)
+def text(way_x, way_y, tables=("one", "two"), before=(), extra="", numbers=""):
+    """With numbers a table has those of its place."""
+    devices = {"one": "wg0", "two": "wg1", "three": "wg1"}
+    ways = "".join(f"  {name}: {{dev: {devices[name]}, fallback: unreachable, masquerade: true"
+                   f"{numbers and f', id: {7001 + at}, mark: {17 + at}'}}}\n"
+                   for at, name in enumerate(tables))
     rules = [*before, f"{{scope: both, to: x, then: {{route: {way_x}}}}}",
              f"{{scope: both, to: y, then: {{route: {way_y}}}}}"]
     return (f"version: 1\nsets:\n  x: [{{file: x.txt}}]\n  y: [{{file: y.txt}}]\ntables:\n{ways}{extra}"
@@ -92,20 +94,21 @@ def sets_alone(net, count):
 
 
 def all_at_once(net, count):
-    """Other sets, other rules before and behind, the tables in another order and so with each
-    other's marks, and a listener."""
+    """Other sets, other rules before and behind, the tables with each other's marks and ids, and a listener."""
     more = "listeners: {p: {tproxy: 12345, runs_as: {user: 1001}}}\n"
     before = ["{scope: both, to: 198.51.100.0/25, proto: tcp, then: {proxy: p}}",
               "{to: 192.0.2.77, then: drop}"]
-    return [Policy(net, text("one", "two"), lists(count, 0, *NARROW), name="all"),
-            Policy(net, text("one", "two", ("two", "one"), before, more),
+    return [Policy(net, text("one", "two", numbers="given"), lists(count, 0, *NARROW), name="all"),
+            Policy(net, text("one", "two", ("two", "one"), before, more, "given"),
                    lists(count, 1, *WIDE), name="all")]
 
 
 def crossed(net, count=10):
-    """X and Y change their ways, so that what packets do says which policy it is."""
+    """X and Y change their ways, so that what packets do says which policy it is; one way is by a table
+    that only the second policy has."""
     return [Policy(net, text("one", "two"), lists(count, 0, *NARROW), name="crossed"),
-            Policy(net, text("two", "one"), lists(count, 1, *WIDE), name="crossed")]
+            Policy(net, text("three", "one", ("one", "two", "three")), lists(count, 1, *WIDE),
+                   name="crossed")]
 
 
 def crossed_in_place(net, count=10):
@@ -217,10 +220,11 @@ def ways(net):
 # ---- runs of the program ----
 
 def killed_at(net, number, whom, *words):
-    """(how it ended, system calls counted, number of the call it was killed at or -1)"""
+    """(how it ended, system calls counted, number of the call it was killed at or -1); with number 0
+    those behind which something was sent, instead of the last"""
     said = net.router.run(str(TOOLS / "killat"), str(number), whom, TPC, *words, check=False)
-    how, status, calls, call = said.stdout.splitlines()[-1].split()
-    return f"{how} {status}", int(calls), int(call)
+    how, status, calls, call, *behind = said.stdout.splitlines()[-1].split()
+    return f"{how} {status}", int(calls), int(call) if number else [int(at) for at in behind]
 
 
 def faulty(net, *words, at=0, how="send", code=0, times=1, command=""):

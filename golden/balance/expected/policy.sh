@@ -7,22 +7,22 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   isp1              0x01000000/0x7f000000  10000    7100     the table's routes
-#   isp2              0x02000000/0x7f000000  10001    7101     the table's routes
-#   isp1              0x03000000/0x7f000000  10002    7100     answers of connections that came in that way
-#   isp2              0x04000000/0x7f000000  10004    7101     answers of connections that came in that way
-#   isp1              0x05000000/0x7f000000  10006    7100     the table's routes, for what comes in by an uplink
-#   isp2              0x06000000/0x7f000000  10008    7101     the table's routes, for what comes in by an uplink
+#   isp1              0x2d000000/0x7f000000  10000    7107     the table's routes
+#   isp2              0x08000000/0x7f000000  10001    7126     the table's routes
+#   isp1              0x5b000000/0x7f000000  10002    7107     answers of connections that came in that way
+#   isp2              0x79000000/0x7f000000  10004    7126     answers of connections that came in that way
+#   isp1              0x5a000000/0x7f000000  10006    7107     the table's routes, for what comes in by an uplink
+#   isp2              0x35000000/0x7f000000  10008    7126     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=4de589287710fe3a
+digest=b846a3b654c232e9
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
-tables='7100 7101'
+tables='7107 7126'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -31,35 +31,35 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default via 192.0.2.1 dev wan0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default via 2001:db8:1::1 dev wan0 table 7100 protocol 116
-	"$1" 4 7101 'default 0' default via 198.51.100.1 dev wan1 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default via 2001:db8:2::1 dev wan1 table 7101 protocol 116
+	"$1" 4 7107 'default 0' default via 192.0.2.1 dev wan0 table 7107 protocol 116
+	"$1" 6 7107 'default 1024' default via 2001:db8:1::1 dev wan0 table 7107 protocol 116
+	"$1" 4 7126 'default 0' default via 198.51.100.1 dev wan1 table 7126 protocol 116
+	"$1" 6 7126 'default 1024' default via 2001:db8:2::1 dev wan1 table 7126 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 6 '10001 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 4 '10002 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
-	"$1" 6 '10002 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
-	"$1" 4 '10003 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10003 protocol 116
-	"$1" 6 '10003 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10003 protocol 116
-	"$1" 4 '10004 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
-	"$1" 6 '10004 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
-	"$1" 4 '10005 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10005 protocol 116
-	"$1" 6 '10005 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10005 protocol 116
-	"$1" 4 '10006 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 6 '10006 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 4 '10007 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10007 protocol 116
-	"$1" 6 '10007 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10007 protocol 116
-	"$1" 4 '10008 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
-	"$1" 6 '10008 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
-	"$1" 4 '10009 0x6000000/0x7f000000 7101 -' fwmark 0x6000000/0x7f000000 lookup 7101 priority 10009 protocol 116
-	"$1" 6 '10009 0x6000000/0x7f000000 7101 -' fwmark 0x6000000/0x7f000000 lookup 7101 priority 10009 protocol 116
+	"$1" 4 '10000 0x2d000000/0x7f000000 7107 -' fwmark 0x2d000000/0x7f000000 lookup 7107 priority 10000 protocol 116
+	"$1" 6 '10000 0x2d000000/0x7f000000 7107 -' fwmark 0x2d000000/0x7f000000 lookup 7107 priority 10000 protocol 116
+	"$1" 4 '10001 0x8000000/0x7f000000 7126 -' fwmark 0x8000000/0x7f000000 lookup 7126 priority 10001 protocol 116
+	"$1" 6 '10001 0x8000000/0x7f000000 7126 -' fwmark 0x8000000/0x7f000000 lookup 7126 priority 10001 protocol 116
+	"$1" 4 '10002 0x5b000000/0x7f000000 254 0' fwmark 0x5b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
+	"$1" 6 '10002 0x5b000000/0x7f000000 254 0' fwmark 0x5b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
+	"$1" 4 '10003 0x5b000000/0x7f000000 7107 -' fwmark 0x5b000000/0x7f000000 lookup 7107 priority 10003 protocol 116
+	"$1" 6 '10003 0x5b000000/0x7f000000 7107 -' fwmark 0x5b000000/0x7f000000 lookup 7107 priority 10003 protocol 116
+	"$1" 4 '10004 0x79000000/0x7f000000 254 0' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 6 '10004 0x79000000/0x7f000000 254 0' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 4 '10005 0x79000000/0x7f000000 7126 -' fwmark 0x79000000/0x7f000000 lookup 7126 priority 10005 protocol 116
+	"$1" 6 '10005 0x79000000/0x7f000000 7126 -' fwmark 0x79000000/0x7f000000 lookup 7126 priority 10005 protocol 116
+	"$1" 4 '10006 0x5a000000/0x7f000000 254 0' fwmark 0x5a000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 6 '10006 0x5a000000/0x7f000000 254 0' fwmark 0x5a000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 4 '10007 0x5a000000/0x7f000000 7107 -' fwmark 0x5a000000/0x7f000000 lookup 7107 priority 10007 protocol 116
+	"$1" 6 '10007 0x5a000000/0x7f000000 7107 -' fwmark 0x5a000000/0x7f000000 lookup 7107 priority 10007 protocol 116
+	"$1" 4 '10008 0x35000000/0x7f000000 254 0' fwmark 0x35000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
+	"$1" 6 '10008 0x35000000/0x7f000000 254 0' fwmark 0x35000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
+	"$1" 4 '10009 0x35000000/0x7f000000 7126 -' fwmark 0x35000000/0x7f000000 lookup 7126 priority 10009 protocol 116
+	"$1" 6 '10009 0x35000000/0x7f000000 7126 -' fwmark 0x35000000/0x7f000000 lookup 7126 priority 10009 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,17 +7,17 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   proxy             0x00000064/0xffffffff  10000    7100     tproxy port 12345
+#   proxy             0x00000064/0xffffffff  10000    7112     tproxy port 12345
 #   nft table inet tpc_block-style; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc_block-style
-digest=3992c7022da5a475
+digest=034ab3dbd04f58b5
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
-tables='7100'
+tables='7112'
 sets='far_v4 far_v6'
 dynamic_sets=''
 cgroups=''
@@ -26,15 +26,15 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
-	"$1" 6 7100 'default 1024' local default dev lo table 7100 protocol 116
+	"$1" 4 7112 'default 0' local default dev lo table 7112 protocol 116
+	"$1" 6 7112 'default 1024' local default dev lo table 7112 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x64/0xffffffff 7100 -' fwmark 0x64/0xffffffff lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x64/0xffffffff 7100 -' fwmark 0x64/0xffffffff lookup 7100 priority 10000 protocol 116
+	"$1" 4 '10000 0x64/0xffffffff 7112 -' fwmark 0x64/0xffffffff lookup 7112 priority 10000 protocol 116
+	"$1" 6 '10000 0x64/0xffffffff 7112 -' fwmark 0x64/0xffffffff lookup 7112 priority 10000 protocol 116
 	"$1" 4 '10001 0x64/0xffffffff unreachable -' fwmark 0x64/0xffffffff unreachable priority 10001 protocol 116
 	"$1" 6 '10001 0x64/0xffffffff unreachable -' fwmark 0x64/0xffffffff unreachable priority 10001 protocol 116
 }

@@ -7,12 +7,12 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   web               0x01000000/0x7f000000  -        -        dnat port 8080
+#   web               0x15000000/0x7f000000  -        -        dnat port 8080
 #   nft table inet tpc
 
 stem='policy'
 table=tpc
-digest=bdd7799f9dfb2d6b
+digest=b384760c2da13b0f
 protocol=116
 first=0
 last=0

@@ -7,14 +7,14 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   far               0x01000000/0x7f000000  -        -        dnat port 8080
-#   near              0x02000000/0x7f000000  -        -        dnat port 9999
-#   six               0x03000000/0x7f000000  -        -        dnat port 53
+#   far               0x5f000000/0x7f000000  -        -        dnat port 8080
+#   near              0x10000000/0x7f000000  -        -        dnat port 9999
+#   six               0x6c000000/0x7f000000  -        -        dnat port 53
 #   nft table inet tpc
 
 stem='policy'
 table=tpc
-digest=6f39a97d1aa35a9f
+digest=cf83fa6173fdf321
 protocol=116
 first=0
 last=0

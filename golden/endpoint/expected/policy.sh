@@ -7,20 +7,20 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   vpn               0x01000000/0x7f000000  10000    7100     the table's routes
-#   other             0x02000000/0x7f000000  10003    7101     the table's routes
-#   vpn               0x03000000/0x7f000000  10006    7100     answers of connections that came in that way
-#   other             0x04000000/0x7f000000  10009    7101     answers of connections that came in that way
+#   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
+#   other             0x46000000/0x7f000000  10003    7182     the table's routes
+#   vpn               0x70000000/0x7f000000  10006    7104     answers of connections that came in that way
+#   other             0x01000000/0x7f000000  10009    7182     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=338a92ae78471c67
+digest=e23159d5cf204fe2
 protocol=116
 first=10000
 last=10011
 sysctl_policy='set'
-tables='7100 7101'
+tables='7104 7182'
 sets='map1.ip_daddr'
 dynamic_sets=''
 cgroups=''
@@ -29,36 +29,36 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
-	"$1" 4 7101 'default 0' default dev wg1 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default dev wg1 table 7101 protocol 116
+	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
+	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
+	"$1" 4 7182 'default 0' default dev wg1 table 7182 protocol 116
+	"$1" 6 7182 'default 1024' default dev wg1 table 7182 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 254 0' fwmark 0x1000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 254 0' fwmark 0x1000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10001 protocol 116
-	"$1" 4 '10002 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10002 protocol 116
-	"$1" 6 '10002 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10002 protocol 116
-	"$1" 4 '10003 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 4 '10004 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10004 protocol 116
-	"$1" 4 '10005 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 4 '10006 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 6 '10006 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 4 '10007 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10007 protocol 116
-	"$1" 6 '10007 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10007 protocol 116
-	"$1" 4 '10008 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10008 protocol 116
-	"$1" 6 '10008 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10008 protocol 116
-	"$1" 4 '10009 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
-	"$1" 6 '10009 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
-	"$1" 4 '10010 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10010 protocol 116
-	"$1" 6 '10010 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10010 protocol 116
-	"$1" 4 '10011 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10011 protocol 116
-	"$1" 6 '10011 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10011 protocol 116
+	"$1" 4 '10000 0x3d000000/0x7f000000 254 0' fwmark 0x3d000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
+	"$1" 6 '10000 0x3d000000/0x7f000000 254 0' fwmark 0x3d000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
+	"$1" 4 '10001 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10001 protocol 116
+	"$1" 6 '10001 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10001 protocol 116
+	"$1" 4 '10002 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10002 protocol 116
+	"$1" 6 '10002 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10002 protocol 116
+	"$1" 4 '10003 0x46000000/0x7f000000 254 0' fwmark 0x46000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 4 '10004 0x46000000/0x7f000000 7182 -' fwmark 0x46000000/0x7f000000 lookup 7182 priority 10004 protocol 116
+	"$1" 4 '10005 0x46000000/0x7f000000 unreachable -' fwmark 0x46000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 4 '10006 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 6 '10006 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 4 '10007 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10007 protocol 116
+	"$1" 6 '10007 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10007 protocol 116
+	"$1" 4 '10008 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10008 protocol 116
+	"$1" 6 '10008 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10008 protocol 116
+	"$1" 4 '10009 0x1000000/0x7f000000 254 0' fwmark 0x1000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
+	"$1" 6 '10009 0x1000000/0x7f000000 254 0' fwmark 0x1000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
+	"$1" 4 '10010 0x1000000/0x7f000000 7182 -' fwmark 0x1000000/0x7f000000 lookup 7182 priority 10010 protocol 116
+	"$1" 6 '10010 0x1000000/0x7f000000 7182 -' fwmark 0x1000000/0x7f000000 lookup 7182 priority 10010 protocol 116
+	"$1" 4 '10011 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10011 protocol 116
+	"$1" 6 '10011 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10011 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

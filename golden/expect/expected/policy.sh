@@ -7,23 +7,23 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   proxy             0x01000000/0x7f000000  10000    7100     tproxy port 12345
-#   a                 0x02000000/0x7f000000  10002    7101     the table's routes
+#   proxy             0x19000000/0x7f000000  10000    7112     tproxy port 12345
+#   a                 0x31000000/0x7f000000  10002    7187     the table's routes
 #   0x00000020        0x00000020/0xffffffff  -        -        only the mark
-#   a.b.unreachable   0x04000000/0x7f000000  10003    -        the table's routes
-#   a                 0x05000000/0x7f000000  10006    7101     answers of connections that came in that way
-#   b                 0x06000000/0x7f000000  10008    7102     answers of connections that came in that way
-#   a.b.unreachable   0x07000000/0x7f000000  10010    -        the table's routes, for what comes in by an uplink
+#   a.b.unreachable   0x66000000/0x7f000000  10003    -        the table's routes
+#   a                 0x17000000/0x7f000000  10006    7187     answers of connections that came in that way
+#   b                 0x35000000/0x7f000000  10008    7106     answers of connections that came in that way
+#   a.b.unreachable   0x71000000/0x7f000000  10010    -        the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=b8cfbe2ebbdf4059
+digest=d56031d169ab60ee
 protocol=116
 first=10000
 last=10014
 sysctl_policy='set'
-tables='7100 7101 7102'
+tables='7106 7112 7187'
 sets='far_v4 far_v6 map1.ip_daddr map2.ip6_daddr'
 dynamic_sets=''
 cgroups=''
@@ -32,47 +32,47 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
-	"$1" 6 7100 'default 1024' local default dev lo table 7100 protocol 116
-	"$1" 4 7101 'default 0' default dev wg0 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default dev wg0 table 7101 protocol 116
-	"$1" 4 7102 'default 0' default dev wg1 table 7102 protocol 116
-	"$1" 6 7102 'default 1024' default dev wg1 table 7102 protocol 116
+	"$1" 4 7112 'default 0' local default dev lo table 7112 protocol 116
+	"$1" 6 7112 'default 1024' local default dev lo table 7112 protocol 116
+	"$1" 4 7187 'default 0' default dev wg0 table 7187 protocol 116
+	"$1" 6 7187 'default 1024' default dev wg0 table 7187 protocol 116
+	"$1" 4 7106 'default 0' default dev wg1 table 7106 protocol 116
+	"$1" 6 7106 'default 1024' default dev wg1 table 7106 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10003 protocol 116
-	"$1" 6 '10003 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10003 protocol 116
-	"$1" 4 '10004 0x4000000/0x7f000000 7102 -' fwmark 0x4000000/0x7f000000 lookup 7102 priority 10004 protocol 116
-	"$1" 6 '10004 0x4000000/0x7f000000 7102 -' fwmark 0x4000000/0x7f000000 lookup 7102 priority 10004 protocol 116
-	"$1" 4 '10005 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 6 '10005 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 4 '10006 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 6 '10006 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 4 '10007 0x5000000/0x7f000000 7101 -' fwmark 0x5000000/0x7f000000 lookup 7101 priority 10007 protocol 116
-	"$1" 6 '10007 0x5000000/0x7f000000 7101 -' fwmark 0x5000000/0x7f000000 lookup 7101 priority 10007 protocol 116
-	"$1" 4 '10008 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
-	"$1" 6 '10008 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
-	"$1" 4 '10009 0x6000000/0x7f000000 7102 -' fwmark 0x6000000/0x7f000000 lookup 7102 priority 10009 protocol 116
-	"$1" 6 '10009 0x6000000/0x7f000000 7102 -' fwmark 0x6000000/0x7f000000 lookup 7102 priority 10009 protocol 116
-	"$1" 4 '10010 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10010 protocol 116
-	"$1" 6 '10010 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10010 protocol 116
-	"$1" 4 '10011 0x7000000/0x7f000000 7101 -' fwmark 0x7000000/0x7f000000 lookup 7101 priority 10011 protocol 116
-	"$1" 6 '10011 0x7000000/0x7f000000 7101 -' fwmark 0x7000000/0x7f000000 lookup 7101 priority 10011 protocol 116
-	"$1" 4 '10012 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10012 protocol 116
-	"$1" 6 '10012 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10012 protocol 116
-	"$1" 4 '10013 0x7000000/0x7f000000 7102 -' fwmark 0x7000000/0x7f000000 lookup 7102 priority 10013 protocol 116
-	"$1" 6 '10013 0x7000000/0x7f000000 7102 -' fwmark 0x7000000/0x7f000000 lookup 7102 priority 10013 protocol 116
-	"$1" 4 '10014 0x7000000/0x7f000000 unreachable -' fwmark 0x7000000/0x7f000000 unreachable priority 10014 protocol 116
-	"$1" 6 '10014 0x7000000/0x7f000000 unreachable -' fwmark 0x7000000/0x7f000000 unreachable priority 10014 protocol 116
+	"$1" 4 '10000 0x19000000/0x7f000000 7112 -' fwmark 0x19000000/0x7f000000 lookup 7112 priority 10000 protocol 116
+	"$1" 6 '10000 0x19000000/0x7f000000 7112 -' fwmark 0x19000000/0x7f000000 lookup 7112 priority 10000 protocol 116
+	"$1" 4 '10001 0x19000000/0x7f000000 unreachable -' fwmark 0x19000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x19000000/0x7f000000 unreachable -' fwmark 0x19000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x31000000/0x7f000000 7187 -' fwmark 0x31000000/0x7f000000 lookup 7187 priority 10002 protocol 116
+	"$1" 6 '10002 0x31000000/0x7f000000 7187 -' fwmark 0x31000000/0x7f000000 lookup 7187 priority 10002 protocol 116
+	"$1" 4 '10003 0x66000000/0x7f000000 7187 -' fwmark 0x66000000/0x7f000000 lookup 7187 priority 10003 protocol 116
+	"$1" 6 '10003 0x66000000/0x7f000000 7187 -' fwmark 0x66000000/0x7f000000 lookup 7187 priority 10003 protocol 116
+	"$1" 4 '10004 0x66000000/0x7f000000 7106 -' fwmark 0x66000000/0x7f000000 lookup 7106 priority 10004 protocol 116
+	"$1" 6 '10004 0x66000000/0x7f000000 7106 -' fwmark 0x66000000/0x7f000000 lookup 7106 priority 10004 protocol 116
+	"$1" 4 '10005 0x66000000/0x7f000000 unreachable -' fwmark 0x66000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 6 '10005 0x66000000/0x7f000000 unreachable -' fwmark 0x66000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 4 '10006 0x17000000/0x7f000000 254 0' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 6 '10006 0x17000000/0x7f000000 254 0' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 4 '10007 0x17000000/0x7f000000 7187 -' fwmark 0x17000000/0x7f000000 lookup 7187 priority 10007 protocol 116
+	"$1" 6 '10007 0x17000000/0x7f000000 7187 -' fwmark 0x17000000/0x7f000000 lookup 7187 priority 10007 protocol 116
+	"$1" 4 '10008 0x35000000/0x7f000000 254 0' fwmark 0x35000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
+	"$1" 6 '10008 0x35000000/0x7f000000 254 0' fwmark 0x35000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
+	"$1" 4 '10009 0x35000000/0x7f000000 7106 -' fwmark 0x35000000/0x7f000000 lookup 7106 priority 10009 protocol 116
+	"$1" 6 '10009 0x35000000/0x7f000000 7106 -' fwmark 0x35000000/0x7f000000 lookup 7106 priority 10009 protocol 116
+	"$1" 4 '10010 0x71000000/0x7f000000 254 0' fwmark 0x71000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10010 protocol 116
+	"$1" 6 '10010 0x71000000/0x7f000000 254 0' fwmark 0x71000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10010 protocol 116
+	"$1" 4 '10011 0x71000000/0x7f000000 7187 -' fwmark 0x71000000/0x7f000000 lookup 7187 priority 10011 protocol 116
+	"$1" 6 '10011 0x71000000/0x7f000000 7187 -' fwmark 0x71000000/0x7f000000 lookup 7187 priority 10011 protocol 116
+	"$1" 4 '10012 0x71000000/0x7f000000 254 0' fwmark 0x71000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10012 protocol 116
+	"$1" 6 '10012 0x71000000/0x7f000000 254 0' fwmark 0x71000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10012 protocol 116
+	"$1" 4 '10013 0x71000000/0x7f000000 7106 -' fwmark 0x71000000/0x7f000000 lookup 7106 priority 10013 protocol 116
+	"$1" 6 '10013 0x71000000/0x7f000000 7106 -' fwmark 0x71000000/0x7f000000 lookup 7106 priority 10013 protocol 116
+	"$1" 4 '10014 0x71000000/0x7f000000 unreachable -' fwmark 0x71000000/0x7f000000 unreachable priority 10014 protocol 116
+	"$1" 6 '10014 0x71000000/0x7f000000 unreachable -' fwmark 0x71000000/0x7f000000 unreachable priority 10014 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,31 +7,31 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   one               0x01000000/0x7f000000  10000    7100     the table's routes
-#   one.two           0x04000000/0x7f000000  10001    -        the table's routes
-#   one.two.unreachable  0x05000000/0x7f000000  10003    -        the table's routes
-#   two.one.main      0x06000000/0x7f000000  10006    -        the table's routes
-#   two.blackhole     0x07000000/0x7f000000  10008    7101     the table's routes
-#   six.two.prohibit  0x08000000/0x7f000000  10010    -        the table's routes
-#   one               0x09000000/0x7f000000  10013    7100     answers of connections that came in that way
-#   two               0x0a000000/0x7f000000  10015    7101     answers of connections that came in that way
-#   six               0x0b000000/0x7f000000  10017    7102     answers of connections that came in that way
-#   one.two           0x0c000000/0x7f000000  10019    -        the table's routes, for what comes in by an uplink
-#   one.two.unreachable  0x0d000000/0x7f000000  10023    -        the table's routes, for what comes in by an uplink
-#   two.one.main      0x0e000000/0x7f000000  10028    -        the table's routes, for what comes in by an uplink
-#   two.blackhole     0x0f000000/0x7f000000  10032    7101     the table's routes, for what comes in by an uplink
-#   one               0x10000000/0x7f000000  10035    7100     the table's routes, for what comes in by an uplink
-#   six.two.prohibit  0x11000000/0x7f000000  10037    -        the table's routes, for what comes in by an uplink
+#   one               0x25000000/0x7f000000  10000    7104     the table's routes
+#   one.two           0x5c000000/0x7f000000  10001    -        the table's routes
+#   one.two.unreachable  0x46000000/0x7f000000  10003    -        the table's routes
+#   two.one.main      0x5f000000/0x7f000000  10006    -        the table's routes
+#   two.blackhole     0x34000000/0x7f000000  10008    7106     the table's routes
+#   six.two.prohibit  0x6c000000/0x7f000000  10010    -        the table's routes
+#   one               0x56000000/0x7f000000  10013    7104     answers of connections that came in that way
+#   two               0x1f000000/0x7f000000  10015    7106     answers of connections that came in that way
+#   six               0x70000000/0x7f000000  10017    7140     answers of connections that came in that way
+#   one.two           0x22000000/0x7f000000  10019    -        the table's routes, for what comes in by an uplink
+#   one.two.unreachable  0x39000000/0x7f000000  10023    -        the table's routes, for what comes in by an uplink
+#   two.one.main      0x48000000/0x7f000000  10028    -        the table's routes, for what comes in by an uplink
+#   two.blackhole     0x21000000/0x7f000000  10032    7106     the table's routes, for what comes in by an uplink
+#   one               0x07000000/0x7f000000  10035    7104     the table's routes, for what comes in by an uplink
+#   six.two.prohibit  0x42000000/0x7f000000  10037    -        the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=698a551b18b1de2f
+digest=6acf6f31d2baafcd
 protocol=116
 first=10000
 last=10041
 sysctl_policy='set'
-tables='7100 7101 7102'
+tables='7104 7106 7140'
 sets='map1.ip_daddr map2.ip6_daddr'
 dynamic_sets=''
 cgroups=''
@@ -40,65 +40,65 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
-	"$1" 4 7101 'default 0' default via 192.0.2.1 dev eth1 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default via 2001:db8::1 dev eth1 table 7101 protocol 116
-	"$1" 6 7102 'default 1024' default via 2001:db8:6::1 dev eth2 table 7102 protocol 116
+	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
+	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
+	"$1" 4 7106 'default 0' default via 192.0.2.1 dev eth1 table 7106 protocol 116
+	"$1" 6 7106 'default 1024' default via 2001:db8::1 dev eth1 table 7106 protocol 116
+	"$1" 6 7140 'default 1024' default via 2001:db8:6::1 dev eth2 table 7140 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x4000000/0x7f000000 7100 -' fwmark 0x4000000/0x7f000000 lookup 7100 priority 10001 protocol 116
-	"$1" 4 '10002 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10003 protocol 116
-	"$1" 4 '10004 0x5000000/0x7f000000 7101 -' fwmark 0x5000000/0x7f000000 lookup 7101 priority 10004 protocol 116
-	"$1" 4 '10005 0x5000000/0x7f000000 unreachable -' fwmark 0x5000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 4 '10006 0x6000000/0x7f000000 7101 -' fwmark 0x6000000/0x7f000000 lookup 7101 priority 10006 protocol 116
-	"$1" 4 '10007 0x6000000/0x7f000000 7100 -' fwmark 0x6000000/0x7f000000 lookup 7100 priority 10007 protocol 116
-	"$1" 4 '10008 0x7000000/0x7f000000 7101 -' fwmark 0x7000000/0x7f000000 lookup 7101 priority 10008 protocol 116
-	"$1" 4 '10009 0x7000000/0x7f000000 blackhole -' fwmark 0x7000000/0x7f000000 blackhole priority 10009 protocol 116
-	"$1" 6 '10010 0x8000000/0x7f000000 7102 -' fwmark 0x8000000/0x7f000000 lookup 7102 priority 10010 protocol 116
-	"$1" 6 '10011 0x8000000/0x7f000000 7101 -' fwmark 0x8000000/0x7f000000 lookup 7101 priority 10011 protocol 116
-	"$1" 6 '10012 0x8000000/0x7f000000 prohibit -' fwmark 0x8000000/0x7f000000 prohibit priority 10012 protocol 116
-	"$1" 4 '10013 0x9000000/0x7f000000 254 0' fwmark 0x9000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
-	"$1" 6 '10013 0x9000000/0x7f000000 254 0' fwmark 0x9000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
-	"$1" 4 '10014 0x9000000/0x7f000000 7100 -' fwmark 0x9000000/0x7f000000 lookup 7100 priority 10014 protocol 116
-	"$1" 6 '10014 0x9000000/0x7f000000 7100 -' fwmark 0x9000000/0x7f000000 lookup 7100 priority 10014 protocol 116
-	"$1" 4 '10015 0xa000000/0x7f000000 254 0' fwmark 0xa000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
-	"$1" 6 '10015 0xa000000/0x7f000000 254 0' fwmark 0xa000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
-	"$1" 4 '10016 0xa000000/0x7f000000 7101 -' fwmark 0xa000000/0x7f000000 lookup 7101 priority 10016 protocol 116
-	"$1" 6 '10016 0xa000000/0x7f000000 7101 -' fwmark 0xa000000/0x7f000000 lookup 7101 priority 10016 protocol 116
-	"$1" 6 '10017 0xb000000/0x7f000000 254 0' fwmark 0xb000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10017 protocol 116
-	"$1" 6 '10018 0xb000000/0x7f000000 7102 -' fwmark 0xb000000/0x7f000000 lookup 7102 priority 10018 protocol 116
-	"$1" 4 '10019 0xc000000/0x7f000000 254 0' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10019 protocol 116
-	"$1" 4 '10020 0xc000000/0x7f000000 7100 -' fwmark 0xc000000/0x7f000000 lookup 7100 priority 10020 protocol 116
-	"$1" 4 '10021 0xc000000/0x7f000000 254 0' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10021 protocol 116
-	"$1" 4 '10022 0xc000000/0x7f000000 7101 -' fwmark 0xc000000/0x7f000000 lookup 7101 priority 10022 protocol 116
-	"$1" 4 '10023 0xd000000/0x7f000000 254 0' fwmark 0xd000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10023 protocol 116
-	"$1" 4 '10024 0xd000000/0x7f000000 7100 -' fwmark 0xd000000/0x7f000000 lookup 7100 priority 10024 protocol 116
-	"$1" 4 '10025 0xd000000/0x7f000000 254 0' fwmark 0xd000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10025 protocol 116
-	"$1" 4 '10026 0xd000000/0x7f000000 7101 -' fwmark 0xd000000/0x7f000000 lookup 7101 priority 10026 protocol 116
-	"$1" 4 '10027 0xd000000/0x7f000000 unreachable -' fwmark 0xd000000/0x7f000000 unreachable priority 10027 protocol 116
-	"$1" 4 '10028 0xe000000/0x7f000000 254 0' fwmark 0xe000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10028 protocol 116
-	"$1" 4 '10029 0xe000000/0x7f000000 7101 -' fwmark 0xe000000/0x7f000000 lookup 7101 priority 10029 protocol 116
-	"$1" 4 '10030 0xe000000/0x7f000000 254 0' fwmark 0xe000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10030 protocol 116
-	"$1" 4 '10031 0xe000000/0x7f000000 7100 -' fwmark 0xe000000/0x7f000000 lookup 7100 priority 10031 protocol 116
-	"$1" 4 '10032 0xf000000/0x7f000000 254 0' fwmark 0xf000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10032 protocol 116
-	"$1" 4 '10033 0xf000000/0x7f000000 7101 -' fwmark 0xf000000/0x7f000000 lookup 7101 priority 10033 protocol 116
-	"$1" 4 '10034 0xf000000/0x7f000000 blackhole -' fwmark 0xf000000/0x7f000000 blackhole priority 10034 protocol 116
-	"$1" 4 '10035 0x10000000/0x7f000000 254 0' fwmark 0x10000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10035 protocol 116
-	"$1" 6 '10035 0x10000000/0x7f000000 254 0' fwmark 0x10000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10035 protocol 116
-	"$1" 4 '10036 0x10000000/0x7f000000 7100 -' fwmark 0x10000000/0x7f000000 lookup 7100 priority 10036 protocol 116
-	"$1" 6 '10036 0x10000000/0x7f000000 7100 -' fwmark 0x10000000/0x7f000000 lookup 7100 priority 10036 protocol 116
-	"$1" 6 '10037 0x11000000/0x7f000000 254 0' fwmark 0x11000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10037 protocol 116
-	"$1" 6 '10038 0x11000000/0x7f000000 7102 -' fwmark 0x11000000/0x7f000000 lookup 7102 priority 10038 protocol 116
-	"$1" 6 '10039 0x11000000/0x7f000000 254 0' fwmark 0x11000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10039 protocol 116
-	"$1" 6 '10040 0x11000000/0x7f000000 7101 -' fwmark 0x11000000/0x7f000000 lookup 7101 priority 10040 protocol 116
-	"$1" 6 '10041 0x11000000/0x7f000000 prohibit -' fwmark 0x11000000/0x7f000000 prohibit priority 10041 protocol 116
+	"$1" 4 '10000 0x25000000/0x7f000000 7104 -' fwmark 0x25000000/0x7f000000 lookup 7104 priority 10000 protocol 116
+	"$1" 6 '10000 0x25000000/0x7f000000 7104 -' fwmark 0x25000000/0x7f000000 lookup 7104 priority 10000 protocol 116
+	"$1" 4 '10001 0x5c000000/0x7f000000 7104 -' fwmark 0x5c000000/0x7f000000 lookup 7104 priority 10001 protocol 116
+	"$1" 4 '10002 0x5c000000/0x7f000000 7106 -' fwmark 0x5c000000/0x7f000000 lookup 7106 priority 10002 protocol 116
+	"$1" 4 '10003 0x46000000/0x7f000000 7104 -' fwmark 0x46000000/0x7f000000 lookup 7104 priority 10003 protocol 116
+	"$1" 4 '10004 0x46000000/0x7f000000 7106 -' fwmark 0x46000000/0x7f000000 lookup 7106 priority 10004 protocol 116
+	"$1" 4 '10005 0x46000000/0x7f000000 unreachable -' fwmark 0x46000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 4 '10006 0x5f000000/0x7f000000 7106 -' fwmark 0x5f000000/0x7f000000 lookup 7106 priority 10006 protocol 116
+	"$1" 4 '10007 0x5f000000/0x7f000000 7104 -' fwmark 0x5f000000/0x7f000000 lookup 7104 priority 10007 protocol 116
+	"$1" 4 '10008 0x34000000/0x7f000000 7106 -' fwmark 0x34000000/0x7f000000 lookup 7106 priority 10008 protocol 116
+	"$1" 4 '10009 0x34000000/0x7f000000 blackhole -' fwmark 0x34000000/0x7f000000 blackhole priority 10009 protocol 116
+	"$1" 6 '10010 0x6c000000/0x7f000000 7140 -' fwmark 0x6c000000/0x7f000000 lookup 7140 priority 10010 protocol 116
+	"$1" 6 '10011 0x6c000000/0x7f000000 7106 -' fwmark 0x6c000000/0x7f000000 lookup 7106 priority 10011 protocol 116
+	"$1" 6 '10012 0x6c000000/0x7f000000 prohibit -' fwmark 0x6c000000/0x7f000000 prohibit priority 10012 protocol 116
+	"$1" 4 '10013 0x56000000/0x7f000000 254 0' fwmark 0x56000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
+	"$1" 6 '10013 0x56000000/0x7f000000 254 0' fwmark 0x56000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
+	"$1" 4 '10014 0x56000000/0x7f000000 7104 -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10014 protocol 116
+	"$1" 6 '10014 0x56000000/0x7f000000 7104 -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10014 protocol 116
+	"$1" 4 '10015 0x1f000000/0x7f000000 254 0' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
+	"$1" 6 '10015 0x1f000000/0x7f000000 254 0' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
+	"$1" 4 '10016 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10016 protocol 116
+	"$1" 6 '10016 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10016 protocol 116
+	"$1" 6 '10017 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10017 protocol 116
+	"$1" 6 '10018 0x70000000/0x7f000000 7140 -' fwmark 0x70000000/0x7f000000 lookup 7140 priority 10018 protocol 116
+	"$1" 4 '10019 0x22000000/0x7f000000 254 0' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10019 protocol 116
+	"$1" 4 '10020 0x22000000/0x7f000000 7104 -' fwmark 0x22000000/0x7f000000 lookup 7104 priority 10020 protocol 116
+	"$1" 4 '10021 0x22000000/0x7f000000 254 0' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10021 protocol 116
+	"$1" 4 '10022 0x22000000/0x7f000000 7106 -' fwmark 0x22000000/0x7f000000 lookup 7106 priority 10022 protocol 116
+	"$1" 4 '10023 0x39000000/0x7f000000 254 0' fwmark 0x39000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10023 protocol 116
+	"$1" 4 '10024 0x39000000/0x7f000000 7104 -' fwmark 0x39000000/0x7f000000 lookup 7104 priority 10024 protocol 116
+	"$1" 4 '10025 0x39000000/0x7f000000 254 0' fwmark 0x39000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10025 protocol 116
+	"$1" 4 '10026 0x39000000/0x7f000000 7106 -' fwmark 0x39000000/0x7f000000 lookup 7106 priority 10026 protocol 116
+	"$1" 4 '10027 0x39000000/0x7f000000 unreachable -' fwmark 0x39000000/0x7f000000 unreachable priority 10027 protocol 116
+	"$1" 4 '10028 0x48000000/0x7f000000 254 0' fwmark 0x48000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10028 protocol 116
+	"$1" 4 '10029 0x48000000/0x7f000000 7106 -' fwmark 0x48000000/0x7f000000 lookup 7106 priority 10029 protocol 116
+	"$1" 4 '10030 0x48000000/0x7f000000 254 0' fwmark 0x48000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10030 protocol 116
+	"$1" 4 '10031 0x48000000/0x7f000000 7104 -' fwmark 0x48000000/0x7f000000 lookup 7104 priority 10031 protocol 116
+	"$1" 4 '10032 0x21000000/0x7f000000 254 0' fwmark 0x21000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10032 protocol 116
+	"$1" 4 '10033 0x21000000/0x7f000000 7106 -' fwmark 0x21000000/0x7f000000 lookup 7106 priority 10033 protocol 116
+	"$1" 4 '10034 0x21000000/0x7f000000 blackhole -' fwmark 0x21000000/0x7f000000 blackhole priority 10034 protocol 116
+	"$1" 4 '10035 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10035 protocol 116
+	"$1" 6 '10035 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10035 protocol 116
+	"$1" 4 '10036 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10036 protocol 116
+	"$1" 6 '10036 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10036 protocol 116
+	"$1" 6 '10037 0x42000000/0x7f000000 254 0' fwmark 0x42000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10037 protocol 116
+	"$1" 6 '10038 0x42000000/0x7f000000 7140 -' fwmark 0x42000000/0x7f000000 lookup 7140 priority 10038 protocol 116
+	"$1" 6 '10039 0x42000000/0x7f000000 254 0' fwmark 0x42000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10039 protocol 116
+	"$1" 6 '10040 0x42000000/0x7f000000 7106 -' fwmark 0x42000000/0x7f000000 lookup 7106 priority 10040 protocol 116
+	"$1" 6 '10041 0x42000000/0x7f000000 prohibit -' fwmark 0x42000000/0x7f000000 prohibit priority 10041 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

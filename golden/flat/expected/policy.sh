@@ -7,22 +7,22 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   vpn               0x01000000/0x7f000000  10000    7100     the table's routes
-#   isp2              0x02000000/0x7f000000  10002    7101     the table's routes
-#   vpn               0x03000000/0x7f000000  10003    7100     answers of connections that came in that way
-#   isp2              0x04000000/0x7f000000  10006    7101     answers of connections that came in that way
-#   vpn               0x05000000/0x7f000000  10008    7100     the table's routes, for what comes in by an uplink
-#   isp2              0x06000000/0x7f000000  10011    7101     the table's routes, for what comes in by an uplink
+#   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
+#   isp2              0x08000000/0x7f000000  10002    7126     the table's routes
+#   vpn               0x70000000/0x7f000000  10003    7104     answers of connections that came in that way
+#   isp2              0x79000000/0x7f000000  10006    7126     answers of connections that came in that way
+#   vpn               0x17000000/0x7f000000  10008    7104     the table's routes, for what comes in by an uplink
+#   isp2              0x35000000/0x7f000000  10011    7126     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=2c503833ccb6b073
+digest=9e00b3ba67805380
 protocol=116
 first=10000
 last=10012
 sysctl_policy='set'
-tables='7100 7101'
+tables='7104 7126'
 sets='map1.ip_daddr map2.ip6_daddr'
 dynamic_sets=''
 cgroups=''
@@ -31,38 +31,38 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
-	"$1" 4 7101 'default 0' default dev wan1 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default dev wan1 table 7101 protocol 116
+	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
+	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
+	"$1" 4 7126 'default 0' default dev wan1 table 7126 protocol 116
+	"$1" 6 7126 'default 1024' default dev wan1 table 7126 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 6 '10003 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 4 '10004 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10004 protocol 116
-	"$1" 6 '10004 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10004 protocol 116
-	"$1" 4 '10005 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 6 '10005 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 4 '10006 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 6 '10006 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 4 '10007 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10007 protocol 116
-	"$1" 6 '10007 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10007 protocol 116
-	"$1" 4 '10008 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
-	"$1" 6 '10008 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
-	"$1" 4 '10009 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10009 protocol 116
-	"$1" 6 '10009 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10009 protocol 116
-	"$1" 4 '10010 0x5000000/0x7f000000 unreachable -' fwmark 0x5000000/0x7f000000 unreachable priority 10010 protocol 116
-	"$1" 6 '10010 0x5000000/0x7f000000 unreachable -' fwmark 0x5000000/0x7f000000 unreachable priority 10010 protocol 116
-	"$1" 4 '10011 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
-	"$1" 4 '10012 0x6000000/0x7f000000 7101 -' fwmark 0x6000000/0x7f000000 lookup 7101 priority 10012 protocol 116
+	"$1" 4 '10000 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10000 protocol 116
+	"$1" 6 '10000 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10000 protocol 116
+	"$1" 4 '10001 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x8000000/0x7f000000 7126 -' fwmark 0x8000000/0x7f000000 lookup 7126 priority 10002 protocol 116
+	"$1" 4 '10003 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 6 '10003 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 4 '10004 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10004 protocol 116
+	"$1" 6 '10004 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10004 protocol 116
+	"$1" 4 '10005 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 6 '10005 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 4 '10006 0x79000000/0x7f000000 254 0' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 6 '10006 0x79000000/0x7f000000 254 0' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 4 '10007 0x79000000/0x7f000000 7126 -' fwmark 0x79000000/0x7f000000 lookup 7126 priority 10007 protocol 116
+	"$1" 6 '10007 0x79000000/0x7f000000 7126 -' fwmark 0x79000000/0x7f000000 lookup 7126 priority 10007 protocol 116
+	"$1" 4 '10008 0x17000000/0x7f000000 254 0' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
+	"$1" 6 '10008 0x17000000/0x7f000000 254 0' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
+	"$1" 4 '10009 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10009 protocol 116
+	"$1" 6 '10009 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10009 protocol 116
+	"$1" 4 '10010 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10010 protocol 116
+	"$1" 6 '10010 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10010 protocol 116
+	"$1" 4 '10011 0x35000000/0x7f000000 254 0' fwmark 0x35000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
+	"$1" 4 '10012 0x35000000/0x7f000000 7126 -' fwmark 0x35000000/0x7f000000 lookup 7126 priority 10012 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,18 +7,18 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   proxy             0x01000000/0x7f000000  10000    7100     tproxy port 12345
-#   vpn               0x02000000/0x7f000000  10002    7101     the table's routes
+#   proxy             0x19000000/0x7f000000  10000    7112     tproxy port 12345
+#   vpn               0x3d000000/0x7f000000  10002    7104     the table's routes
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=7509883dd435f287
+digest=df6af517c4e736ec
 protocol=116
 first=10000
 last=10003
 sysctl_policy='set'
-tables='7100 7101'
+tables='7104 7112'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -27,17 +27,17 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
-	"$1" 4 7101 'default 0' default via 192.0.2.1 table 7101 protocol 116
+	"$1" 4 7112 'default 0' local default dev lo table 7112 protocol 116
+	"$1" 4 7104 'default 0' default via 192.0.2.1 table 7104 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10000 0x19000000/0x7f000000 7112 -' fwmark 0x19000000/0x7f000000 lookup 7112 priority 10000 protocol 116
+	"$1" 4 '10001 0x19000000/0x7f000000 unreachable -' fwmark 0x19000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10002 protocol 116
+	"$1" 4 '10003 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10003 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

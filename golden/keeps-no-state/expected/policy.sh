@@ -7,18 +7,18 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   proxy             0x01000000/0x7f000000  10000    7100     tproxy port 12345
-#   web               0x02000000/0x7f000000  -        -        redirect port 8080
+#   proxy             0x19000000/0x7f000000  10000    7112     tproxy port 12345
+#   web               0x15000000/0x7f000000  -        -        redirect port 8080
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=0df5d16e6e0786cf
+digest=597d93d81c120e76
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
-tables='7100'
+tables='7112'
 sets='foreign_v4 foreign_v6 map1.th_dport map2.th_dport map3.th_dport map4.ct_original_ip_daddr map5.ct_original_ip6_daddr map6.ip_daddr map7.ip6_daddr'
 dynamic_sets=''
 cgroups=''
@@ -27,17 +27,17 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
-	"$1" 6 7100 'default 1024' local default dev lo table 7100 protocol 116
+	"$1" 4 7112 'default 0' local default dev lo table 7112 protocol 116
+	"$1" 6 7112 'default 1024' local default dev lo table 7112 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10000 0x19000000/0x7f000000 7112 -' fwmark 0x19000000/0x7f000000 lookup 7112 priority 10000 protocol 116
+	"$1" 6 '10000 0x19000000/0x7f000000 7112 -' fwmark 0x19000000/0x7f000000 lookup 7112 priority 10000 protocol 116
+	"$1" 4 '10001 0x19000000/0x7f000000 unreachable -' fwmark 0x19000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x19000000/0x7f000000 unreachable -' fwmark 0x19000000/0x7f000000 unreachable priority 10001 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,19 +7,19 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   slow              0x01000000/0x7f000000  10000    7100     the table's routes
-#   slow              0x02000000/0x7f000000  10001    7100     answers of connections that came in that way
-#   slow              0x03000000/0x7f000000  10003    7100     the table's routes, for what comes in by an uplink
+#   slow              0x12000000/0x7f000000  10000    7133     the table's routes
+#   slow              0x09000000/0x7f000000  10001    7133     answers of connections that came in that way
+#   slow              0x78000000/0x7f000000  10003    7133     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=91f59ba717623ce3
+digest=8b118ae40d5f3442
 protocol=116
 first=10000
 last=10004
 sysctl_policy='set'
-tables='7100'
+tables='7133'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -28,23 +28,23 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
+	"$1" 4 7133 'default 0' default dev wg0 table 7133 protocol 116
+	"$1" 6 7133 'default 1024' default dev wg0 table 7133 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
-	"$1" 6 '10001 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10002 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10002 protocol 116
-	"$1" 4 '10003 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 6 '10003 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 4 '10004 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10004 protocol 116
-	"$1" 6 '10004 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10004 protocol 116
+	"$1" 4 '10000 0x12000000/0x7f000000 7133 -' fwmark 0x12000000/0x7f000000 lookup 7133 priority 10000 protocol 116
+	"$1" 6 '10000 0x12000000/0x7f000000 7133 -' fwmark 0x12000000/0x7f000000 lookup 7133 priority 10000 protocol 116
+	"$1" 4 '10001 0x9000000/0x7f000000 254 0' fwmark 0x9000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
+	"$1" 6 '10001 0x9000000/0x7f000000 254 0' fwmark 0x9000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
+	"$1" 4 '10002 0x9000000/0x7f000000 7133 -' fwmark 0x9000000/0x7f000000 lookup 7133 priority 10002 protocol 116
+	"$1" 6 '10002 0x9000000/0x7f000000 7133 -' fwmark 0x9000000/0x7f000000 lookup 7133 priority 10002 protocol 116
+	"$1" 4 '10003 0x78000000/0x7f000000 254 0' fwmark 0x78000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 6 '10003 0x78000000/0x7f000000 254 0' fwmark 0x78000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 4 '10004 0x78000000/0x7f000000 7133 -' fwmark 0x78000000/0x7f000000 lookup 7133 priority 10004 protocol 116
+	"$1" 6 '10004 0x78000000/0x7f000000 7133 -' fwmark 0x78000000/0x7f000000 lookup 7133 priority 10004 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

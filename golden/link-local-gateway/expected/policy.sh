@@ -7,20 +7,20 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   isp               0x01000000/0x7f000000  10000    7100     the table's routes
-#   lab               0x02000000/0x7f000000  10002    7101     the table's routes
-#   isp               0x03000000/0x7f000000  10003    7100     answers of connections that came in that way
-#   lab               0x04000000/0x7f000000  10006    7101     the table's routes, for what comes in by an uplink
+#   isp               0x0b000000/0x7f000000  10000    7168     the table's routes
+#   lab               0x6f000000/0x7f000000  10002    7183     the table's routes
+#   isp               0x54000000/0x7f000000  10003    7168     answers of connections that came in that way
+#   lab               0x2b000000/0x7f000000  10006    7183     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=0857051442d05609
+digest=2aca271f1bede9e4
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
-tables='7100 7101'
+tables='7168 7183'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -29,31 +29,31 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default via 192.0.2.1 dev eth1 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default via fe80::1 dev eth1 table 7100 protocol 116
-	"$1" 6 7101 '2001:db8:5::/48 1024' 2001:db8:5::/48 via fe80::2 dev eth2 table 7101 protocol 116
-	"$1" 4 7101 '10.0.0.0/8 0' 10.0.0.0/8 via 192.0.2.9 dev eth2 table 7101 protocol 116 onlink
+	"$1" 4 7168 'default 0' default via 192.0.2.1 dev eth1 table 7168 protocol 116
+	"$1" 6 7168 'default 1024' default via fe80::1 dev eth1 table 7168 protocol 116
+	"$1" 6 7183 '2001:db8:5::/48 1024' 2001:db8:5::/48 via fe80::2 dev eth2 table 7183 protocol 116
+	"$1" 4 7183 '10.0.0.0/8 0' 10.0.0.0/8 via 192.0.2.9 dev eth2 table 7183 protocol 116 onlink
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 6 '10003 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 4 '10004 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10004 protocol 116
-	"$1" 6 '10004 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10004 protocol 116
-	"$1" 4 '10005 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 6 '10005 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 4 '10006 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 6 '10006 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 4 '10007 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10007 protocol 116
-	"$1" 6 '10007 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10007 protocol 116
+	"$1" 4 '10000 0xb000000/0x7f000000 7168 -' fwmark 0xb000000/0x7f000000 lookup 7168 priority 10000 protocol 116
+	"$1" 6 '10000 0xb000000/0x7f000000 7168 -' fwmark 0xb000000/0x7f000000 lookup 7168 priority 10000 protocol 116
+	"$1" 4 '10001 0xb000000/0x7f000000 unreachable -' fwmark 0xb000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0xb000000/0x7f000000 unreachable -' fwmark 0xb000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x6f000000/0x7f000000 7183 -' fwmark 0x6f000000/0x7f000000 lookup 7183 priority 10002 protocol 116
+	"$1" 6 '10002 0x6f000000/0x7f000000 7183 -' fwmark 0x6f000000/0x7f000000 lookup 7183 priority 10002 protocol 116
+	"$1" 4 '10003 0x54000000/0x7f000000 254 0' fwmark 0x54000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 6 '10003 0x54000000/0x7f000000 254 0' fwmark 0x54000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 4 '10004 0x54000000/0x7f000000 7168 -' fwmark 0x54000000/0x7f000000 lookup 7168 priority 10004 protocol 116
+	"$1" 6 '10004 0x54000000/0x7f000000 7168 -' fwmark 0x54000000/0x7f000000 lookup 7168 priority 10004 protocol 116
+	"$1" 4 '10005 0x54000000/0x7f000000 unreachable -' fwmark 0x54000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 6 '10005 0x54000000/0x7f000000 unreachable -' fwmark 0x54000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 4 '10006 0x2b000000/0x7f000000 254 0' fwmark 0x2b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 6 '10006 0x2b000000/0x7f000000 254 0' fwmark 0x2b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 4 '10007 0x2b000000/0x7f000000 7183 -' fwmark 0x2b000000/0x7f000000 lookup 7183 priority 10007 protocol 116
+	"$1" 6 '10007 0x2b000000/0x7f000000 7183 -' fwmark 0x2b000000/0x7f000000 lookup 7183 priority 10007 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

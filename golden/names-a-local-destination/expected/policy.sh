@@ -7,12 +7,12 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   dns               0x01000000/0x7f000000  -        -        redirect port 5353
+#   dns               0x45000000/0x7f000000  -        -        redirect port 5353
 #   nft table inet tpc
 
 stem='policy'
 table=tpc
-digest=d6cd6d9082e5e755
+digest=556b27fde9af1819
 protocol=116
 first=0
 last=0

@@ -7,21 +7,21 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   t_reject          0x01000000/0x7f000000  10000    7100     tproxy port 1001
-#   t_drop            0x02000000/0x7f000000  10002    7101     tproxy port 1002
-#   t_direct          0x03000000/0x7f000000  10004    7102     tproxy port 1003
-#   r_reject          0x04000000/0x7f000000  -        -        redirect port 1004
-#   r_drop            0x05000000/0x7f000000  -        -        redirect port 1005
+#   t_reject          0x5e000000/0x7f000000  10000    7198     tproxy port 1001
+#   t_drop            0x1c000000/0x7f000000  10002    7188     tproxy port 1002
+#   t_direct          0x07000000/0x7f000000  10004    7148     tproxy port 1003
+#   r_reject          0x61000000/0x7f000000  -        -        redirect port 1004
+#   r_drop            0x6e000000/0x7f000000  -        -        redirect port 1005
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=1948cc9945025bd3
+digest=62a920399a8e97f7
 protocol=116
 first=10000
 last=10005
 sysctl_policy='set'
-tables='7100 7101 7102'
+tables='7148 7188 7198'
 sets='map1.ip_daddr map2.ip_daddr map3.ip6_daddr map4.ip6_daddr'
 dynamic_sets=''
 cgroups=''
@@ -30,29 +30,29 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
-	"$1" 6 7100 'default 1024' local default dev lo table 7100 protocol 116
-	"$1" 4 7101 'default 0' local default dev lo table 7101 protocol 116
-	"$1" 6 7101 'default 1024' local default dev lo table 7101 protocol 116
-	"$1" 4 7102 'default 0' local default dev lo table 7102 protocol 116
-	"$1" 6 7102 'default 1024' local default dev lo table 7102 protocol 116
+	"$1" 4 7198 'default 0' local default dev lo table 7198 protocol 116
+	"$1" 6 7198 'default 1024' local default dev lo table 7198 protocol 116
+	"$1" 4 7188 'default 0' local default dev lo table 7188 protocol 116
+	"$1" 6 7188 'default 1024' local default dev lo table 7188 protocol 116
+	"$1" 4 7148 'default 0' local default dev lo table 7148 protocol 116
+	"$1" 6 7148 'default 1024' local default dev lo table 7148 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10003 protocol 116
-	"$1" 6 '10003 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10003 protocol 116
-	"$1" 4 '10004 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10004 protocol 116
-	"$1" 6 '10004 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10004 protocol 116
-	"$1" 4 '10005 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 6 '10005 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 4 '10000 0x5e000000/0x7f000000 7198 -' fwmark 0x5e000000/0x7f000000 lookup 7198 priority 10000 protocol 116
+	"$1" 6 '10000 0x5e000000/0x7f000000 7198 -' fwmark 0x5e000000/0x7f000000 lookup 7198 priority 10000 protocol 116
+	"$1" 4 '10001 0x5e000000/0x7f000000 unreachable -' fwmark 0x5e000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x5e000000/0x7f000000 unreachable -' fwmark 0x5e000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x1c000000/0x7f000000 7188 -' fwmark 0x1c000000/0x7f000000 lookup 7188 priority 10002 protocol 116
+	"$1" 6 '10002 0x1c000000/0x7f000000 7188 -' fwmark 0x1c000000/0x7f000000 lookup 7188 priority 10002 protocol 116
+	"$1" 4 '10003 0x1c000000/0x7f000000 unreachable -' fwmark 0x1c000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 6 '10003 0x1c000000/0x7f000000 unreachable -' fwmark 0x1c000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10004 0x7000000/0x7f000000 7148 -' fwmark 0x7000000/0x7f000000 lookup 7148 priority 10004 protocol 116
+	"$1" 6 '10004 0x7000000/0x7f000000 7148 -' fwmark 0x7000000/0x7f000000 lookup 7148 priority 10004 protocol 116
+	"$1" 4 '10005 0x7000000/0x7f000000 unreachable -' fwmark 0x7000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 6 '10005 0x7000000/0x7f000000 unreachable -' fwmark 0x7000000/0x7f000000 unreachable priority 10005 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,13 +7,13 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   web               0x01000000/0x7f000000  -        -        redirect port 12345
-#   dns               0x02000000/0x7f000000  -        -        redirect port 53
+#   web               0x15000000/0x7f000000  -        -        redirect port 12345
+#   dns               0x45000000/0x7f000000  -        -        redirect port 53
 #   nft table inet tpc
 
 stem='policy'
 table=tpc
-digest=c154850f6df70aaa
+digest=e6f3ff0641261af3
 protocol=116
 first=0
 last=0

@@ -7,23 +7,23 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   by_user           0x01000000/0x7f000000  10000    7100     tproxy port 1001
-#   by_number         0x02000000/0x7f000000  10002    7101     tproxy port 1002
-#   by_group          0x03000000/0x7f000000  10004    7102     tproxy port 1003
-#   by_mark           0x04000000/0x7f000000  10006    7103     tproxy port 1004
-#   by_bits           0x05000000/0x7f000000  -        -        redirect port 1005
-#   vpn               0x06000000/0x7f000000  10008    7104     the table's routes
-#   vpn               0x07000000/0x7f000000  10009    7104     answers of connections that came in that way
+#   by_user           0x3b000000/0x7f000000  10000    7129     tproxy port 1001
+#   by_number         0x15000000/0x7f000000  10002    7171     tproxy port 1002
+#   by_group          0x3f000000/0x7f000000  10004    7197     tproxy port 1003
+#   by_mark           0x4c000000/0x7f000000  10006    7135     tproxy port 1004
+#   by_bits           0x0f000000/0x7f000000  -        -        redirect port 1005
+#   vpn               0x3d000000/0x7f000000  10008    7104     the table's routes
+#   vpn               0x70000000/0x7f000000  10009    7104     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=65a1eb57d2165c6c
+digest=9bb54a0581bedad5
 protocol=116
 first=10000
 last=10010
 sysctl_policy='set'
-tables='7100 7101 7102 7103 7104'
+tables='7104 7129 7135 7171 7197'
 sets='map1.ip_daddr map2.ip_daddr'
 dynamic_sets=''
 cgroups=''
@@ -32,11 +32,11 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
-	"$1" 6 7100 'default 1024' local default dev lo table 7100 protocol 116
-	"$1" 4 7101 'default 0' local default dev lo table 7101 protocol 116
-	"$1" 4 7102 'default 0' local default dev lo table 7102 protocol 116
-	"$1" 4 7103 'default 0' local default dev lo table 7103 protocol 116
+	"$1" 4 7129 'default 0' local default dev lo table 7129 protocol 116
+	"$1" 6 7129 'default 1024' local default dev lo table 7129 protocol 116
+	"$1" 4 7171 'default 0' local default dev lo table 7171 protocol 116
+	"$1" 4 7197 'default 0' local default dev lo table 7197 protocol 116
+	"$1" 4 7135 'default 0' local default dev lo table 7135 protocol 116
 	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
 	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
 }
@@ -44,21 +44,21 @@ each_route() {
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10003 protocol 116
-	"$1" 4 '10004 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10004 protocol 116
-	"$1" 4 '10005 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 4 '10006 0x4000000/0x7f000000 7103 -' fwmark 0x4000000/0x7f000000 lookup 7103 priority 10006 protocol 116
-	"$1" 4 '10007 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10007 protocol 116
-	"$1" 4 '10008 0x6000000/0x7f000000 7104 -' fwmark 0x6000000/0x7f000000 lookup 7104 priority 10008 protocol 116
-	"$1" 4 '10009 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
-	"$1" 6 '10009 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
-	"$1" 4 '10010 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10010 protocol 116
-	"$1" 6 '10010 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10010 protocol 116
+	"$1" 4 '10000 0x3b000000/0x7f000000 7129 -' fwmark 0x3b000000/0x7f000000 lookup 7129 priority 10000 protocol 116
+	"$1" 6 '10000 0x3b000000/0x7f000000 7129 -' fwmark 0x3b000000/0x7f000000 lookup 7129 priority 10000 protocol 116
+	"$1" 4 '10001 0x3b000000/0x7f000000 unreachable -' fwmark 0x3b000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x3b000000/0x7f000000 unreachable -' fwmark 0x3b000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x15000000/0x7f000000 7171 -' fwmark 0x15000000/0x7f000000 lookup 7171 priority 10002 protocol 116
+	"$1" 4 '10003 0x15000000/0x7f000000 unreachable -' fwmark 0x15000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10004 0x3f000000/0x7f000000 7197 -' fwmark 0x3f000000/0x7f000000 lookup 7197 priority 10004 protocol 116
+	"$1" 4 '10005 0x3f000000/0x7f000000 unreachable -' fwmark 0x3f000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 4 '10006 0x4c000000/0x7f000000 7135 -' fwmark 0x4c000000/0x7f000000 lookup 7135 priority 10006 protocol 116
+	"$1" 4 '10007 0x4c000000/0x7f000000 unreachable -' fwmark 0x4c000000/0x7f000000 unreachable priority 10007 protocol 116
+	"$1" 4 '10008 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10008 protocol 116
+	"$1" 4 '10009 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
+	"$1" 6 '10009 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
+	"$1" 4 '10010 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10010 protocol 116
+	"$1" 6 '10010 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10010 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,17 +7,17 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   proxy             0x01000000/0x7f000000  10000    7100     tproxy port 12345
+#   proxy             0x19000000/0x7f000000  10000    7112     tproxy port 12345
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=6f3a308c7c408188
+digest=37c3703c9870ea69
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
-tables='7100'
+tables='7112'
 sets='foreign_v4 foreign_v6'
 dynamic_sets=''
 cgroups=''
@@ -26,17 +26,17 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
-	"$1" 6 7100 'default 1024' local default dev lo table 7100 protocol 116
+	"$1" 4 7112 'default 0' local default dev lo table 7112 protocol 116
+	"$1" 6 7112 'default 1024' local default dev lo table 7112 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10000 0x19000000/0x7f000000 7112 -' fwmark 0x19000000/0x7f000000 lookup 7112 priority 10000 protocol 116
+	"$1" 6 '10000 0x19000000/0x7f000000 7112 -' fwmark 0x19000000/0x7f000000 lookup 7112 priority 10000 protocol 116
+	"$1" 4 '10001 0x19000000/0x7f000000 unreachable -' fwmark 0x19000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x19000000/0x7f000000 unreachable -' fwmark 0x19000000/0x7f000000 unreachable priority 10001 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,21 +7,21 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   a                 0x00000100/0x0000ff00  500      300      tproxy port 1001
+#   a                 0x00000100/0x0000ff00  500      387      tproxy port 1001
 #   b                 0x00000200/0x0000ff00  -        -        redirect port 1002
-#   c                 0x00000300/0x0000ff00  502      301      the table's routes
-#   c                 0x00000400/0x0000ff00  504      301      answers of connections that came in that way
-#   c                 0x00000500/0x0000ff00  507      301      the table's routes, for what comes in by an uplink
+#   c                 0x00000300/0x0000ff00  502      325      the table's routes
+#   c                 0x00000400/0x0000ff00  504      325      answers of connections that came in that way
+#   c                 0x00000500/0x0000ff00  507      325      the table's routes, for what comes in by an uplink
 #   nft table inet tpc_office-2; ip rules and routes carry protocol 200
 
 stem='policy'
 table=tpc_office-2
-digest=b92d486b51d13bd4
+digest=51fcd0ea608a41fc
 protocol=200
 first=500
 last=509
 sysctl_policy='set'
-tables='300 301'
+tables='325 387'
 sets='map1.th_dport'
 dynamic_sets=''
 cgroups=''
@@ -30,33 +30,33 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 300 'default 0' local default dev lo table 300 protocol 200
-	"$1" 6 300 'default 1024' local default dev lo table 300 protocol 200
-	"$1" 4 301 'default 0' default dev wg0 table 301 protocol 200
-	"$1" 6 301 'default 1024' default dev wg0 table 301 protocol 200
+	"$1" 4 387 'default 0' local default dev lo table 387 protocol 200
+	"$1" 6 387 'default 1024' local default dev lo table 387 protocol 200
+	"$1" 4 325 'default 0' default dev wg0 table 325 protocol 200
+	"$1" 6 325 'default 1024' default dev wg0 table 325 protocol 200
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '500 0x100/0xff00 300 -' fwmark 0x100/0xff00 lookup 300 priority 500 protocol 200
-	"$1" 6 '500 0x100/0xff00 300 -' fwmark 0x100/0xff00 lookup 300 priority 500 protocol 200
+	"$1" 4 '500 0x100/0xff00 387 -' fwmark 0x100/0xff00 lookup 387 priority 500 protocol 200
+	"$1" 6 '500 0x100/0xff00 387 -' fwmark 0x100/0xff00 lookup 387 priority 500 protocol 200
 	"$1" 4 '501 0x100/0xff00 unreachable -' fwmark 0x100/0xff00 unreachable priority 501 protocol 200
 	"$1" 6 '501 0x100/0xff00 unreachable -' fwmark 0x100/0xff00 unreachable priority 501 protocol 200
-	"$1" 4 '502 0x300/0xff00 301 -' fwmark 0x300/0xff00 lookup 301 priority 502 protocol 200
-	"$1" 6 '502 0x300/0xff00 301 -' fwmark 0x300/0xff00 lookup 301 priority 502 protocol 200
+	"$1" 4 '502 0x300/0xff00 325 -' fwmark 0x300/0xff00 lookup 325 priority 502 protocol 200
+	"$1" 6 '502 0x300/0xff00 325 -' fwmark 0x300/0xff00 lookup 325 priority 502 protocol 200
 	"$1" 4 '503 0x300/0xff00 blackhole -' fwmark 0x300/0xff00 blackhole priority 503 protocol 200
 	"$1" 6 '503 0x300/0xff00 blackhole -' fwmark 0x300/0xff00 blackhole priority 503 protocol 200
 	"$1" 4 '504 0x400/0xff00 254 0' fwmark 0x400/0xff00 lookup main suppress_prefixlength 0 priority 504 protocol 200
 	"$1" 6 '504 0x400/0xff00 254 0' fwmark 0x400/0xff00 lookup main suppress_prefixlength 0 priority 504 protocol 200
-	"$1" 4 '505 0x400/0xff00 301 -' fwmark 0x400/0xff00 lookup 301 priority 505 protocol 200
-	"$1" 6 '505 0x400/0xff00 301 -' fwmark 0x400/0xff00 lookup 301 priority 505 protocol 200
+	"$1" 4 '505 0x400/0xff00 325 -' fwmark 0x400/0xff00 lookup 325 priority 505 protocol 200
+	"$1" 6 '505 0x400/0xff00 325 -' fwmark 0x400/0xff00 lookup 325 priority 505 protocol 200
 	"$1" 4 '506 0x400/0xff00 blackhole -' fwmark 0x400/0xff00 blackhole priority 506 protocol 200
 	"$1" 6 '506 0x400/0xff00 blackhole -' fwmark 0x400/0xff00 blackhole priority 506 protocol 200
 	"$1" 4 '507 0x500/0xff00 254 0' fwmark 0x500/0xff00 lookup main suppress_prefixlength 0 priority 507 protocol 200
 	"$1" 6 '507 0x500/0xff00 254 0' fwmark 0x500/0xff00 lookup main suppress_prefixlength 0 priority 507 protocol 200
-	"$1" 4 '508 0x500/0xff00 301 -' fwmark 0x500/0xff00 lookup 301 priority 508 protocol 200
-	"$1" 6 '508 0x500/0xff00 301 -' fwmark 0x500/0xff00 lookup 301 priority 508 protocol 200
+	"$1" 4 '508 0x500/0xff00 325 -' fwmark 0x500/0xff00 lookup 325 priority 508 protocol 200
+	"$1" 6 '508 0x500/0xff00 325 -' fwmark 0x500/0xff00 lookup 325 priority 508 protocol 200
 	"$1" 4 '509 0x500/0xff00 blackhole -' fwmark 0x500/0xff00 blackhole priority 509 protocol 200
 	"$1" 6 '509 0x500/0xff00 blackhole -' fwmark 0x500/0xff00 blackhole priority 509 protocol 200
 }

@@ -7,18 +7,18 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   cache             0x01000000/0x7f000000  10000    7100     tproxy port 3129
-#   other             0x02000000/0x7f000000  10002    7101     tproxy port 3130
+#   cache             0x42000000/0x7f000000  10000    7182     tproxy port 3129
+#   other             0x46000000/0x7f000000  10002    7183     tproxy port 3130
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=7846f616200f877a
+digest=0e4972a759276820
 protocol=116
 first=10000
 last=10003
 sysctl_policy='set'
-tables='7100 7101'
+tables='7182 7183'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -27,23 +27,23 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
-	"$1" 6 7100 'default 1024' local default dev lo table 7100 protocol 116
-	"$1" 4 7101 'default 0' local default dev lo table 7101 protocol 116
-	"$1" 6 7101 'default 1024' local default dev lo table 7101 protocol 116
+	"$1" 4 7182 'default 0' local default dev lo table 7182 protocol 116
+	"$1" 6 7182 'default 1024' local default dev lo table 7182 protocol 116
+	"$1" 4 7183 'default 0' local default dev lo table 7183 protocol 116
+	"$1" 6 7183 'default 1024' local default dev lo table 7183 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10003 protocol 116
-	"$1" 6 '10003 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10000 0x42000000/0x7f000000 7182 -' fwmark 0x42000000/0x7f000000 lookup 7182 priority 10000 protocol 116
+	"$1" 6 '10000 0x42000000/0x7f000000 7182 -' fwmark 0x42000000/0x7f000000 lookup 7182 priority 10000 protocol 116
+	"$1" 4 '10001 0x42000000/0x7f000000 unreachable -' fwmark 0x42000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x42000000/0x7f000000 unreachable -' fwmark 0x42000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x46000000/0x7f000000 7183 -' fwmark 0x46000000/0x7f000000 lookup 7183 priority 10002 protocol 116
+	"$1" 6 '10002 0x46000000/0x7f000000 7183 -' fwmark 0x46000000/0x7f000000 lookup 7183 priority 10002 protocol 116
+	"$1" 4 '10003 0x46000000/0x7f000000 unreachable -' fwmark 0x46000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 6 '10003 0x46000000/0x7f000000 unreachable -' fwmark 0x46000000/0x7f000000 unreachable priority 10003 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -9,14 +9,14 @@
 #   name              mark/mask              ip rule  table    goes to
 #   isp2              0x00020000/0xffffffff  9000     200      the table's routes
 #   isp3              0x00300000/0x0ff00000  10000    1000000  the table's routes
-#   isp2              0x01000000/0x7f000000  10001    200      answers of connections that came in that way
-#   isp2              0x02000000/0x7f000000  10004    200      the table's routes, for what comes in by an uplink
-#   isp3              0x03000000/0x7f000000  10007    1000000  the table's routes, for what comes in by an uplink
+#   isp2              0x79000000/0x7f000000  10001    200      answers of connections that came in that way
+#   isp2              0x35000000/0x7f000000  10004    200      the table's routes, for what comes in by an uplink
+#   isp3              0x17000000/0x7f000000  10007    1000000  the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=34d9e5a01816a63d
+digest=bb742ba50510af85
 protocol=116
 first=9000
 last=10008
@@ -40,14 +40,14 @@ each_rule() {
 	"$1" 4 '9000 0x20000/0xffffffff 200 -' fwmark 0x20000/0xffffffff lookup 200 priority 9000 protocol 116
 	"$1" 4 '9001 0x20000/0xffffffff unreachable -' fwmark 0x20000/0xffffffff unreachable priority 9001 protocol 116
 	"$1" 4 '10000 0x300000/0xff00000 1000000 -' fwmark 0x300000/0xff00000 lookup 1000000 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 254 0' fwmark 0x1000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
-	"$1" 4 '10002 0x1000000/0x7f000000 200 -' fwmark 0x1000000/0x7f000000 lookup 200 priority 10002 protocol 116
-	"$1" 4 '10003 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10003 protocol 116
-	"$1" 4 '10004 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
-	"$1" 4 '10005 0x2000000/0x7f000000 200 -' fwmark 0x2000000/0x7f000000 lookup 200 priority 10005 protocol 116
-	"$1" 4 '10006 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10006 protocol 116
-	"$1" 4 '10007 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 4 '10008 0x3000000/0x7f000000 1000000 -' fwmark 0x3000000/0x7f000000 lookup 1000000 priority 10008 protocol 116
+	"$1" 4 '10001 0x79000000/0x7f000000 254 0' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
+	"$1" 4 '10002 0x79000000/0x7f000000 200 -' fwmark 0x79000000/0x7f000000 lookup 200 priority 10002 protocol 116
+	"$1" 4 '10003 0x79000000/0x7f000000 unreachable -' fwmark 0x79000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10004 0x35000000/0x7f000000 254 0' fwmark 0x35000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 4 '10005 0x35000000/0x7f000000 200 -' fwmark 0x35000000/0x7f000000 lookup 200 priority 10005 protocol 116
+	"$1" 4 '10006 0x35000000/0x7f000000 unreachable -' fwmark 0x35000000/0x7f000000 unreachable priority 10006 protocol 116
+	"$1" 4 '10007 0x17000000/0x7f000000 254 0' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 4 '10008 0x17000000/0x7f000000 1000000 -' fwmark 0x17000000/0x7f000000 lookup 1000000 priority 10008 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,28 +7,28 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   soft              0x01000000/0x7f000000  10000    7100     the table's routes
-#   told              0x02000000/0x7f000000  10001    7101     the table's routes
-#   forbidden         0x03000000/0x7f000000  10003    7102     the table's routes
-#   silent            0x04000000/0x7f000000  10005    7103     the table's routes
-#   soft              0x05000000/0x7f000000  10007    7100     answers of connections that came in that way
-#   told              0x06000000/0x7f000000  10009    7101     answers of connections that came in that way
-#   forbidden         0x07000000/0x7f000000  10012    7102     answers of connections that came in that way
-#   silent            0x08000000/0x7f000000  10015    7103     answers of connections that came in that way
-#   soft              0x09000000/0x7f000000  10018    7100     the table's routes, for what comes in by an uplink
-#   told              0x0a000000/0x7f000000  10020    7101     the table's routes, for what comes in by an uplink
-#   forbidden         0x0b000000/0x7f000000  10023    7102     the table's routes, for what comes in by an uplink
-#   silent            0x0c000000/0x7f000000  10026    7103     the table's routes, for what comes in by an uplink
+#   soft              0x3f000000/0x7f000000  10000    7188     the table's routes
+#   told              0x71000000/0x7f000000  10001    7141     the table's routes
+#   forbidden         0x06000000/0x7f000000  10003    7145     the table's routes
+#   silent            0x25000000/0x7f000000  10005    7177     the table's routes
+#   soft              0x1e000000/0x7f000000  10007    7188     answers of connections that came in that way
+#   told              0x6d000000/0x7f000000  10009    7141     answers of connections that came in that way
+#   forbidden         0x58000000/0x7f000000  10012    7145     answers of connections that came in that way
+#   silent            0x7b000000/0x7f000000  10015    7177     answers of connections that came in that way
+#   soft              0x4e000000/0x7f000000  10018    7188     the table's routes, for what comes in by an uplink
+#   told              0x2d000000/0x7f000000  10020    7141     the table's routes, for what comes in by an uplink
+#   forbidden         0x08000000/0x7f000000  10023    7145     the table's routes, for what comes in by an uplink
+#   silent            0x40000000/0x7f000000  10026    7177     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=6c2e372a3291d831
+digest=2a9025f25175bba1
 protocol=116
 first=10000
 last=10028
 sysctl_policy='set'
-tables='7100 7101 7102 7103'
+tables='7141 7145 7177 7188'
 sets='map1.ip_daddr'
 dynamic_sets=''
 cgroups=''
@@ -37,64 +37,64 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
-	"$1" 4 7101 'default 0' default dev wg1 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default dev wg1 table 7101 protocol 116
-	"$1" 4 7102 'default 0' default dev wg2 table 7102 protocol 116
-	"$1" 6 7102 'default 1024' default dev wg2 table 7102 protocol 116
-	"$1" 4 7103 'default 0' default dev wg3 table 7103 protocol 116
-	"$1" 6 7103 'default 1024' default dev wg3 table 7103 protocol 116
+	"$1" 4 7188 'default 0' default dev wg0 table 7188 protocol 116
+	"$1" 6 7188 'default 1024' default dev wg0 table 7188 protocol 116
+	"$1" 4 7141 'default 0' default dev wg1 table 7141 protocol 116
+	"$1" 6 7141 'default 1024' default dev wg1 table 7141 protocol 116
+	"$1" 4 7145 'default 0' default dev wg2 table 7145 protocol 116
+	"$1" 6 7145 'default 1024' default dev wg2 table 7145 protocol 116
+	"$1" 4 7177 'default 0' default dev wg3 table 7177 protocol 116
+	"$1" 6 7177 'default 1024' default dev wg3 table 7177 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10002 protocol 116
-	"$1" 4 '10003 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10003 protocol 116
-	"$1" 4 '10004 0x3000000/0x7f000000 prohibit -' fwmark 0x3000000/0x7f000000 prohibit priority 10004 protocol 116
-	"$1" 4 '10005 0x4000000/0x7f000000 7103 -' fwmark 0x4000000/0x7f000000 lookup 7103 priority 10005 protocol 116
-	"$1" 6 '10005 0x4000000/0x7f000000 7103 -' fwmark 0x4000000/0x7f000000 lookup 7103 priority 10005 protocol 116
-	"$1" 4 '10006 0x4000000/0x7f000000 blackhole -' fwmark 0x4000000/0x7f000000 blackhole priority 10006 protocol 116
-	"$1" 6 '10006 0x4000000/0x7f000000 blackhole -' fwmark 0x4000000/0x7f000000 blackhole priority 10006 protocol 116
-	"$1" 4 '10007 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 6 '10007 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 4 '10008 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10008 protocol 116
-	"$1" 6 '10008 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10008 protocol 116
-	"$1" 4 '10009 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
-	"$1" 6 '10009 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
-	"$1" 4 '10010 0x6000000/0x7f000000 7101 -' fwmark 0x6000000/0x7f000000 lookup 7101 priority 10010 protocol 116
-	"$1" 6 '10010 0x6000000/0x7f000000 7101 -' fwmark 0x6000000/0x7f000000 lookup 7101 priority 10010 protocol 116
-	"$1" 4 '10011 0x6000000/0x7f000000 unreachable -' fwmark 0x6000000/0x7f000000 unreachable priority 10011 protocol 116
-	"$1" 6 '10011 0x6000000/0x7f000000 unreachable -' fwmark 0x6000000/0x7f000000 unreachable priority 10011 protocol 116
-	"$1" 4 '10012 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10012 protocol 116
-	"$1" 6 '10012 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10012 protocol 116
-	"$1" 4 '10013 0x7000000/0x7f000000 7102 -' fwmark 0x7000000/0x7f000000 lookup 7102 priority 10013 protocol 116
-	"$1" 6 '10013 0x7000000/0x7f000000 7102 -' fwmark 0x7000000/0x7f000000 lookup 7102 priority 10013 protocol 116
-	"$1" 4 '10014 0x7000000/0x7f000000 prohibit -' fwmark 0x7000000/0x7f000000 prohibit priority 10014 protocol 116
-	"$1" 6 '10014 0x7000000/0x7f000000 prohibit -' fwmark 0x7000000/0x7f000000 prohibit priority 10014 protocol 116
-	"$1" 4 '10015 0x8000000/0x7f000000 254 0' fwmark 0x8000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
-	"$1" 6 '10015 0x8000000/0x7f000000 254 0' fwmark 0x8000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
-	"$1" 4 '10016 0x8000000/0x7f000000 7103 -' fwmark 0x8000000/0x7f000000 lookup 7103 priority 10016 protocol 116
-	"$1" 6 '10016 0x8000000/0x7f000000 7103 -' fwmark 0x8000000/0x7f000000 lookup 7103 priority 10016 protocol 116
-	"$1" 4 '10017 0x8000000/0x7f000000 blackhole -' fwmark 0x8000000/0x7f000000 blackhole priority 10017 protocol 116
-	"$1" 6 '10017 0x8000000/0x7f000000 blackhole -' fwmark 0x8000000/0x7f000000 blackhole priority 10017 protocol 116
-	"$1" 4 '10018 0x9000000/0x7f000000 254 0' fwmark 0x9000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10018 protocol 116
-	"$1" 4 '10019 0x9000000/0x7f000000 7100 -' fwmark 0x9000000/0x7f000000 lookup 7100 priority 10019 protocol 116
-	"$1" 4 '10020 0xa000000/0x7f000000 254 0' fwmark 0xa000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
-	"$1" 4 '10021 0xa000000/0x7f000000 7101 -' fwmark 0xa000000/0x7f000000 lookup 7101 priority 10021 protocol 116
-	"$1" 4 '10022 0xa000000/0x7f000000 unreachable -' fwmark 0xa000000/0x7f000000 unreachable priority 10022 protocol 116
-	"$1" 4 '10023 0xb000000/0x7f000000 254 0' fwmark 0xb000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10023 protocol 116
-	"$1" 4 '10024 0xb000000/0x7f000000 7102 -' fwmark 0xb000000/0x7f000000 lookup 7102 priority 10024 protocol 116
-	"$1" 4 '10025 0xb000000/0x7f000000 prohibit -' fwmark 0xb000000/0x7f000000 prohibit priority 10025 protocol 116
-	"$1" 4 '10026 0xc000000/0x7f000000 254 0' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10026 protocol 116
-	"$1" 6 '10026 0xc000000/0x7f000000 254 0' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10026 protocol 116
-	"$1" 4 '10027 0xc000000/0x7f000000 7103 -' fwmark 0xc000000/0x7f000000 lookup 7103 priority 10027 protocol 116
-	"$1" 6 '10027 0xc000000/0x7f000000 7103 -' fwmark 0xc000000/0x7f000000 lookup 7103 priority 10027 protocol 116
-	"$1" 4 '10028 0xc000000/0x7f000000 blackhole -' fwmark 0xc000000/0x7f000000 blackhole priority 10028 protocol 116
-	"$1" 6 '10028 0xc000000/0x7f000000 blackhole -' fwmark 0xc000000/0x7f000000 blackhole priority 10028 protocol 116
+	"$1" 4 '10000 0x3f000000/0x7f000000 7188 -' fwmark 0x3f000000/0x7f000000 lookup 7188 priority 10000 protocol 116
+	"$1" 4 '10001 0x71000000/0x7f000000 7141 -' fwmark 0x71000000/0x7f000000 lookup 7141 priority 10001 protocol 116
+	"$1" 4 '10002 0x71000000/0x7f000000 unreachable -' fwmark 0x71000000/0x7f000000 unreachable priority 10002 protocol 116
+	"$1" 4 '10003 0x6000000/0x7f000000 7145 -' fwmark 0x6000000/0x7f000000 lookup 7145 priority 10003 protocol 116
+	"$1" 4 '10004 0x6000000/0x7f000000 prohibit -' fwmark 0x6000000/0x7f000000 prohibit priority 10004 protocol 116
+	"$1" 4 '10005 0x25000000/0x7f000000 7177 -' fwmark 0x25000000/0x7f000000 lookup 7177 priority 10005 protocol 116
+	"$1" 6 '10005 0x25000000/0x7f000000 7177 -' fwmark 0x25000000/0x7f000000 lookup 7177 priority 10005 protocol 116
+	"$1" 4 '10006 0x25000000/0x7f000000 blackhole -' fwmark 0x25000000/0x7f000000 blackhole priority 10006 protocol 116
+	"$1" 6 '10006 0x25000000/0x7f000000 blackhole -' fwmark 0x25000000/0x7f000000 blackhole priority 10006 protocol 116
+	"$1" 4 '10007 0x1e000000/0x7f000000 254 0' fwmark 0x1e000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 6 '10007 0x1e000000/0x7f000000 254 0' fwmark 0x1e000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 4 '10008 0x1e000000/0x7f000000 7188 -' fwmark 0x1e000000/0x7f000000 lookup 7188 priority 10008 protocol 116
+	"$1" 6 '10008 0x1e000000/0x7f000000 7188 -' fwmark 0x1e000000/0x7f000000 lookup 7188 priority 10008 protocol 116
+	"$1" 4 '10009 0x6d000000/0x7f000000 254 0' fwmark 0x6d000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
+	"$1" 6 '10009 0x6d000000/0x7f000000 254 0' fwmark 0x6d000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
+	"$1" 4 '10010 0x6d000000/0x7f000000 7141 -' fwmark 0x6d000000/0x7f000000 lookup 7141 priority 10010 protocol 116
+	"$1" 6 '10010 0x6d000000/0x7f000000 7141 -' fwmark 0x6d000000/0x7f000000 lookup 7141 priority 10010 protocol 116
+	"$1" 4 '10011 0x6d000000/0x7f000000 unreachable -' fwmark 0x6d000000/0x7f000000 unreachable priority 10011 protocol 116
+	"$1" 6 '10011 0x6d000000/0x7f000000 unreachable -' fwmark 0x6d000000/0x7f000000 unreachable priority 10011 protocol 116
+	"$1" 4 '10012 0x58000000/0x7f000000 254 0' fwmark 0x58000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10012 protocol 116
+	"$1" 6 '10012 0x58000000/0x7f000000 254 0' fwmark 0x58000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10012 protocol 116
+	"$1" 4 '10013 0x58000000/0x7f000000 7145 -' fwmark 0x58000000/0x7f000000 lookup 7145 priority 10013 protocol 116
+	"$1" 6 '10013 0x58000000/0x7f000000 7145 -' fwmark 0x58000000/0x7f000000 lookup 7145 priority 10013 protocol 116
+	"$1" 4 '10014 0x58000000/0x7f000000 prohibit -' fwmark 0x58000000/0x7f000000 prohibit priority 10014 protocol 116
+	"$1" 6 '10014 0x58000000/0x7f000000 prohibit -' fwmark 0x58000000/0x7f000000 prohibit priority 10014 protocol 116
+	"$1" 4 '10015 0x7b000000/0x7f000000 254 0' fwmark 0x7b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
+	"$1" 6 '10015 0x7b000000/0x7f000000 254 0' fwmark 0x7b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
+	"$1" 4 '10016 0x7b000000/0x7f000000 7177 -' fwmark 0x7b000000/0x7f000000 lookup 7177 priority 10016 protocol 116
+	"$1" 6 '10016 0x7b000000/0x7f000000 7177 -' fwmark 0x7b000000/0x7f000000 lookup 7177 priority 10016 protocol 116
+	"$1" 4 '10017 0x7b000000/0x7f000000 blackhole -' fwmark 0x7b000000/0x7f000000 blackhole priority 10017 protocol 116
+	"$1" 6 '10017 0x7b000000/0x7f000000 blackhole -' fwmark 0x7b000000/0x7f000000 blackhole priority 10017 protocol 116
+	"$1" 4 '10018 0x4e000000/0x7f000000 254 0' fwmark 0x4e000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10018 protocol 116
+	"$1" 4 '10019 0x4e000000/0x7f000000 7188 -' fwmark 0x4e000000/0x7f000000 lookup 7188 priority 10019 protocol 116
+	"$1" 4 '10020 0x2d000000/0x7f000000 254 0' fwmark 0x2d000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
+	"$1" 4 '10021 0x2d000000/0x7f000000 7141 -' fwmark 0x2d000000/0x7f000000 lookup 7141 priority 10021 protocol 116
+	"$1" 4 '10022 0x2d000000/0x7f000000 unreachable -' fwmark 0x2d000000/0x7f000000 unreachable priority 10022 protocol 116
+	"$1" 4 '10023 0x8000000/0x7f000000 254 0' fwmark 0x8000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10023 protocol 116
+	"$1" 4 '10024 0x8000000/0x7f000000 7145 -' fwmark 0x8000000/0x7f000000 lookup 7145 priority 10024 protocol 116
+	"$1" 4 '10025 0x8000000/0x7f000000 prohibit -' fwmark 0x8000000/0x7f000000 prohibit priority 10025 protocol 116
+	"$1" 4 '10026 0x40000000/0x7f000000 254 0' fwmark 0x40000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10026 protocol 116
+	"$1" 6 '10026 0x40000000/0x7f000000 254 0' fwmark 0x40000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10026 protocol 116
+	"$1" 4 '10027 0x40000000/0x7f000000 7177 -' fwmark 0x40000000/0x7f000000 lookup 7177 priority 10027 protocol 116
+	"$1" 6 '10027 0x40000000/0x7f000000 7177 -' fwmark 0x40000000/0x7f000000 lookup 7177 priority 10027 protocol 116
+	"$1" 4 '10028 0x40000000/0x7f000000 blackhole -' fwmark 0x40000000/0x7f000000 blackhole priority 10028 protocol 116
+	"$1" 6 '10028 0x40000000/0x7f000000 blackhole -' fwmark 0x40000000/0x7f000000 blackhole priority 10028 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

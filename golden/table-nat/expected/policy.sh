@@ -7,25 +7,25 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   masked            0x01000000/0x7f000000  10000    7100     the table's routes
-#   fixed             0x02000000/0x7f000000  10001    7101     the table's routes
-#   fixed_four        0x03000000/0x7f000000  10002    7102     the table's routes
-#   masked            0x04000000/0x7f000000  10003    7100     answers of connections that came in that way
-#   fixed             0x05000000/0x7f000000  10005    7101     answers of connections that came in that way
-#   fixed_four        0x06000000/0x7f000000  10007    7102     answers of connections that came in that way
-#   masked            0x07000000/0x7f000000  10009    7100     the table's routes, for what comes in by an uplink
-#   fixed             0x08000000/0x7f000000  10011    7101     the table's routes, for what comes in by an uplink
-#   fixed_four        0x09000000/0x7f000000  10013    7102     the table's routes, for what comes in by an uplink
+#   masked            0x1b000000/0x7f000000  10000    7117     the table's routes
+#   fixed             0x4e000000/0x7f000000  10001    7122     the table's routes
+#   fixed_four        0x30000000/0x7f000000  10002    7199     the table's routes
+#   masked            0x68000000/0x7f000000  10003    7117     answers of connections that came in that way
+#   fixed             0x43000000/0x7f000000  10005    7122     answers of connections that came in that way
+#   fixed_four        0x2f000000/0x7f000000  10007    7199     answers of connections that came in that way
+#   masked            0x45000000/0x7f000000  10009    7117     the table's routes, for what comes in by an uplink
+#   fixed             0x3c000000/0x7f000000  10011    7122     the table's routes, for what comes in by an uplink
+#   fixed_four        0x06000000/0x7f000000  10013    7199     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=df0e7c30324312ca
+digest=102ab262ef1e01bd
 protocol=116
 first=10000
 last=10014
 sysctl_policy='set'
-tables='7100 7101 7102'
+tables='7117 7122 7199'
 sets='map1.ip_daddr map2.ip6_daddr map3.ip_daddr'
 dynamic_sets=''
 cgroups=''
@@ -34,44 +34,44 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
-	"$1" 4 7102 'default 0' default dev eth2 table 7102 protocol 116
-	"$1" 6 7102 'default 1024' default dev eth2 table 7102 protocol 116
-	"$1" 4 7101 'default 0' default via 192.0.2.1 dev eth1 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default via 2001:db8::1 dev eth1 table 7101 protocol 116
+	"$1" 4 7117 'default 0' default dev wg0 table 7117 protocol 116
+	"$1" 6 7117 'default 1024' default dev wg0 table 7117 protocol 116
+	"$1" 4 7199 'default 0' default dev eth2 table 7199 protocol 116
+	"$1" 6 7199 'default 1024' default dev eth2 table 7199 protocol 116
+	"$1" 4 7122 'default 0' default via 192.0.2.1 dev eth1 table 7122 protocol 116
+	"$1" 6 7122 'default 1024' default via 2001:db8::1 dev eth1 table 7122 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 6 '10001 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 4 '10002 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10002 protocol 116
-	"$1" 6 '10002 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10002 protocol 116
-	"$1" 4 '10003 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 6 '10003 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 4 '10004 0x4000000/0x7f000000 7100 -' fwmark 0x4000000/0x7f000000 lookup 7100 priority 10004 protocol 116
-	"$1" 6 '10004 0x4000000/0x7f000000 7100 -' fwmark 0x4000000/0x7f000000 lookup 7100 priority 10004 protocol 116
-	"$1" 4 '10005 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
-	"$1" 6 '10005 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
-	"$1" 4 '10006 0x5000000/0x7f000000 7101 -' fwmark 0x5000000/0x7f000000 lookup 7101 priority 10006 protocol 116
-	"$1" 6 '10006 0x5000000/0x7f000000 7101 -' fwmark 0x5000000/0x7f000000 lookup 7101 priority 10006 protocol 116
-	"$1" 4 '10007 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 6 '10007 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 4 '10008 0x6000000/0x7f000000 7102 -' fwmark 0x6000000/0x7f000000 lookup 7102 priority 10008 protocol 116
-	"$1" 6 '10008 0x6000000/0x7f000000 7102 -' fwmark 0x6000000/0x7f000000 lookup 7102 priority 10008 protocol 116
-	"$1" 4 '10009 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
-	"$1" 4 '10010 0x7000000/0x7f000000 7100 -' fwmark 0x7000000/0x7f000000 lookup 7100 priority 10010 protocol 116
-	"$1" 4 '10011 0x8000000/0x7f000000 254 0' fwmark 0x8000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
-	"$1" 6 '10011 0x8000000/0x7f000000 254 0' fwmark 0x8000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
-	"$1" 4 '10012 0x8000000/0x7f000000 7101 -' fwmark 0x8000000/0x7f000000 lookup 7101 priority 10012 protocol 116
-	"$1" 6 '10012 0x8000000/0x7f000000 7101 -' fwmark 0x8000000/0x7f000000 lookup 7101 priority 10012 protocol 116
-	"$1" 4 '10013 0x9000000/0x7f000000 254 0' fwmark 0x9000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
-	"$1" 6 '10013 0x9000000/0x7f000000 254 0' fwmark 0x9000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
-	"$1" 4 '10014 0x9000000/0x7f000000 7102 -' fwmark 0x9000000/0x7f000000 lookup 7102 priority 10014 protocol 116
-	"$1" 6 '10014 0x9000000/0x7f000000 7102 -' fwmark 0x9000000/0x7f000000 lookup 7102 priority 10014 protocol 116
+	"$1" 4 '10000 0x1b000000/0x7f000000 7117 -' fwmark 0x1b000000/0x7f000000 lookup 7117 priority 10000 protocol 116
+	"$1" 4 '10001 0x4e000000/0x7f000000 7122 -' fwmark 0x4e000000/0x7f000000 lookup 7122 priority 10001 protocol 116
+	"$1" 6 '10001 0x4e000000/0x7f000000 7122 -' fwmark 0x4e000000/0x7f000000 lookup 7122 priority 10001 protocol 116
+	"$1" 4 '10002 0x30000000/0x7f000000 7199 -' fwmark 0x30000000/0x7f000000 lookup 7199 priority 10002 protocol 116
+	"$1" 6 '10002 0x30000000/0x7f000000 7199 -' fwmark 0x30000000/0x7f000000 lookup 7199 priority 10002 protocol 116
+	"$1" 4 '10003 0x68000000/0x7f000000 254 0' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 6 '10003 0x68000000/0x7f000000 254 0' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 4 '10004 0x68000000/0x7f000000 7117 -' fwmark 0x68000000/0x7f000000 lookup 7117 priority 10004 protocol 116
+	"$1" 6 '10004 0x68000000/0x7f000000 7117 -' fwmark 0x68000000/0x7f000000 lookup 7117 priority 10004 protocol 116
+	"$1" 4 '10005 0x43000000/0x7f000000 254 0' fwmark 0x43000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 6 '10005 0x43000000/0x7f000000 254 0' fwmark 0x43000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 4 '10006 0x43000000/0x7f000000 7122 -' fwmark 0x43000000/0x7f000000 lookup 7122 priority 10006 protocol 116
+	"$1" 6 '10006 0x43000000/0x7f000000 7122 -' fwmark 0x43000000/0x7f000000 lookup 7122 priority 10006 protocol 116
+	"$1" 4 '10007 0x2f000000/0x7f000000 254 0' fwmark 0x2f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 6 '10007 0x2f000000/0x7f000000 254 0' fwmark 0x2f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 4 '10008 0x2f000000/0x7f000000 7199 -' fwmark 0x2f000000/0x7f000000 lookup 7199 priority 10008 protocol 116
+	"$1" 6 '10008 0x2f000000/0x7f000000 7199 -' fwmark 0x2f000000/0x7f000000 lookup 7199 priority 10008 protocol 116
+	"$1" 4 '10009 0x45000000/0x7f000000 254 0' fwmark 0x45000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
+	"$1" 4 '10010 0x45000000/0x7f000000 7117 -' fwmark 0x45000000/0x7f000000 lookup 7117 priority 10010 protocol 116
+	"$1" 4 '10011 0x3c000000/0x7f000000 254 0' fwmark 0x3c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
+	"$1" 6 '10011 0x3c000000/0x7f000000 254 0' fwmark 0x3c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
+	"$1" 4 '10012 0x3c000000/0x7f000000 7122 -' fwmark 0x3c000000/0x7f000000 lookup 7122 priority 10012 protocol 116
+	"$1" 6 '10012 0x3c000000/0x7f000000 7122 -' fwmark 0x3c000000/0x7f000000 lookup 7122 priority 10012 protocol 116
+	"$1" 4 '10013 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
+	"$1" 6 '10013 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
+	"$1" 4 '10014 0x6000000/0x7f000000 7199 -' fwmark 0x6000000/0x7f000000 lookup 7199 priority 10014 protocol 116
+	"$1" 6 '10014 0x6000000/0x7f000000 7199 -' fwmark 0x6000000/0x7f000000 lookup 7199 priority 10014 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

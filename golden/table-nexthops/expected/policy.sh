@@ -7,20 +7,20 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   multi             0x01000000/0x7f000000  10000    7100     the table's routes
-#   multi.1           0x02000000/0x7f000000  10001    7101     answers of connections that came in that way
-#   multi.2           0x03000000/0x7f000000  10003    7102     answers of connections that came in that way
-#   multi.3           0x04000000/0x7f000000  10005    7103     answers of connections that came in that way
+#   multi             0x57000000/0x7f000000  10000    7117     the table's routes
+#   multi.1           0x68000000/0x7f000000  10001    7192     answers of connections that came in that way
+#   multi.2           0x43000000/0x7f000000  10003    7149     answers of connections that came in that way
+#   multi.3           0x25000000/0x7f000000  10005    7130     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=11f89ddddad69ac5
+digest=fc97cfcc255c9904
 protocol=116
 first=10000
 last=10006
 sysctl_policy='set'
-tables='7100 7101 7102 7103'
+tables='7117 7130 7149 7192'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -29,27 +29,27 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7101 'default 0' default dev ppp0 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default dev ppp0 table 7101 protocol 116
-	"$1" 4 7100 'default 0' default table 7100 protocol 116 nexthop via 192.0.2.1 weight 3 nexthop dev ppp0 weight 1
-	"$1" 6 7100 '2001:db8:7::/48 50' 2001:db8:7::/48 table 7100 protocol 116 metric 50 nexthop via 2001:db8::1 dev eth1 weight 1 nexthop via 2001:db8::2 dev eth2 weight 256 onlink
-	"$1" 6 7102 '2001:db8:7::/48 50' 2001:db8:7::/48 via 2001:db8::1 dev eth1 table 7102 protocol 116 metric 50
-	"$1" 6 7103 '2001:db8:7::/48 50' 2001:db8:7::/48 via 2001:db8::2 dev eth2 table 7103 protocol 116 metric 50 onlink
+	"$1" 4 7192 'default 0' default dev ppp0 table 7192 protocol 116
+	"$1" 6 7192 'default 1024' default dev ppp0 table 7192 protocol 116
+	"$1" 4 7117 'default 0' default table 7117 protocol 116 nexthop via 192.0.2.1 weight 3 nexthop dev ppp0 weight 1
+	"$1" 6 7117 '2001:db8:7::/48 50' 2001:db8:7::/48 table 7117 protocol 116 metric 50 nexthop via 2001:db8::1 dev eth1 weight 1 nexthop via 2001:db8::2 dev eth2 weight 256 onlink
+	"$1" 6 7149 '2001:db8:7::/48 50' 2001:db8:7::/48 via 2001:db8::1 dev eth1 table 7149 protocol 116 metric 50
+	"$1" 6 7130 '2001:db8:7::/48 50' 2001:db8:7::/48 via 2001:db8::2 dev eth2 table 7130 protocol 116 metric 50 onlink
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
-	"$1" 6 '10001 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 6 '10003 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 6 '10004 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10004 protocol 116
-	"$1" 6 '10005 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
-	"$1" 6 '10006 0x4000000/0x7f000000 7103 -' fwmark 0x4000000/0x7f000000 lookup 7103 priority 10006 protocol 116
+	"$1" 4 '10000 0x57000000/0x7f000000 7117 -' fwmark 0x57000000/0x7f000000 lookup 7117 priority 10000 protocol 116
+	"$1" 6 '10000 0x57000000/0x7f000000 7117 -' fwmark 0x57000000/0x7f000000 lookup 7117 priority 10000 protocol 116
+	"$1" 4 '10001 0x68000000/0x7f000000 254 0' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
+	"$1" 6 '10001 0x68000000/0x7f000000 254 0' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
+	"$1" 4 '10002 0x68000000/0x7f000000 7192 -' fwmark 0x68000000/0x7f000000 lookup 7192 priority 10002 protocol 116
+	"$1" 6 '10002 0x68000000/0x7f000000 7192 -' fwmark 0x68000000/0x7f000000 lookup 7192 priority 10002 protocol 116
+	"$1" 6 '10003 0x43000000/0x7f000000 254 0' fwmark 0x43000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 6 '10004 0x43000000/0x7f000000 7149 -' fwmark 0x43000000/0x7f000000 lookup 7149 priority 10004 protocol 116
+	"$1" 6 '10005 0x25000000/0x7f000000 254 0' fwmark 0x25000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 6 '10006 0x25000000/0x7f000000 7130 -' fwmark 0x25000000/0x7f000000 lookup 7130 priority 10006 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,20 +7,20 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   lab               0x01000000/0x7f000000  10000    7100     the table's routes
-#   lab               0x02000000/0x7f000000  10001    7100     answers of connections that came in that way
-#   lab.1             0x03000000/0x7f000000  10003    7101     answers of connections that came in that way
-#   lab               0x04000000/0x7f000000  10005    7100     the table's routes, for what comes in by an uplink
+#   lab               0x6f000000/0x7f000000  10000    7183     the table's routes
+#   lab               0x6c000000/0x7f000000  10001    7183     answers of connections that came in that way
+#   lab.1             0x34000000/0x7f000000  10003    7134     answers of connections that came in that way
+#   lab               0x2b000000/0x7f000000  10005    7183     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=650f7dafc6338b86
+digest=f398e5aa8414e9ab
 protocol=116
 first=10000
 last=10006
 sysctl_policy='set'
-tables='7100 7101'
+tables='7134 7183'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -29,33 +29,33 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 '10.9.0.0/16 0' unreachable 10.9.0.0/16 table 7100 protocol 116
-	"$1" 4 7100 '10.8.0.0/16 0' prohibit 10.8.0.0/16 table 7100 protocol 116
-	"$1" 4 7100 '10.7.0.0/16 5' blackhole 10.7.0.0/16 table 7100 protocol 116 metric 5
-	"$1" 4 7100 '10.6.0.0/16 0' throw 10.6.0.0/16 table 7100 protocol 116
-	"$1" 4 7100 '10.5.0.1 0' local 10.5.0.1 dev lo table 7100 protocol 116
-	"$1" 4 7100 'default 20' default dev tun0 table 7100 protocol 116 metric 20
-	"$1" 6 7100 'default 20' default dev tun0 table 7100 protocol 116 metric 20
-	"$1" 4 7100 '10.0.0.0/8 0' 10.0.0.0/8 via 10.1.0.1 table 7100 protocol 116
-	"$1" 6 7100 '2001:db8:5::/48 1024' 2001:db8:5::/48 via 2001:db8::1 dev eth1 table 7100 protocol 116 mtu 1280
-	"$1" 6 7101 '2001:db8:5::/48 1024' 2001:db8:5::/48 via 2001:db8::1 dev eth1 table 7101 protocol 116 mtu 1280
+	"$1" 4 7183 '10.9.0.0/16 0' unreachable 10.9.0.0/16 table 7183 protocol 116
+	"$1" 4 7183 '10.8.0.0/16 0' prohibit 10.8.0.0/16 table 7183 protocol 116
+	"$1" 4 7183 '10.7.0.0/16 5' blackhole 10.7.0.0/16 table 7183 protocol 116 metric 5
+	"$1" 4 7183 '10.6.0.0/16 0' throw 10.6.0.0/16 table 7183 protocol 116
+	"$1" 4 7183 '10.5.0.1 0' local 10.5.0.1 dev lo table 7183 protocol 116
+	"$1" 4 7183 'default 20' default dev tun0 table 7183 protocol 116 metric 20
+	"$1" 6 7183 'default 20' default dev tun0 table 7183 protocol 116 metric 20
+	"$1" 4 7183 '10.0.0.0/8 0' 10.0.0.0/8 via 10.1.0.1 table 7183 protocol 116
+	"$1" 6 7183 '2001:db8:5::/48 1024' 2001:db8:5::/48 via 2001:db8::1 dev eth1 table 7183 protocol 116 mtu 1280
+	"$1" 6 7134 '2001:db8:5::/48 1024' 2001:db8:5::/48 via 2001:db8::1 dev eth1 table 7134 protocol 116 mtu 1280
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
-	"$1" 6 '10001 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10002 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10002 protocol 116
-	"$1" 6 '10003 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 6 '10004 0x3000000/0x7f000000 7101 -' fwmark 0x3000000/0x7f000000 lookup 7101 priority 10004 protocol 116
-	"$1" 4 '10005 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
-	"$1" 6 '10005 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
-	"$1" 4 '10006 0x4000000/0x7f000000 7100 -' fwmark 0x4000000/0x7f000000 lookup 7100 priority 10006 protocol 116
-	"$1" 6 '10006 0x4000000/0x7f000000 7100 -' fwmark 0x4000000/0x7f000000 lookup 7100 priority 10006 protocol 116
+	"$1" 4 '10000 0x6f000000/0x7f000000 7183 -' fwmark 0x6f000000/0x7f000000 lookup 7183 priority 10000 protocol 116
+	"$1" 6 '10000 0x6f000000/0x7f000000 7183 -' fwmark 0x6f000000/0x7f000000 lookup 7183 priority 10000 protocol 116
+	"$1" 4 '10001 0x6c000000/0x7f000000 254 0' fwmark 0x6c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
+	"$1" 6 '10001 0x6c000000/0x7f000000 254 0' fwmark 0x6c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
+	"$1" 4 '10002 0x6c000000/0x7f000000 7183 -' fwmark 0x6c000000/0x7f000000 lookup 7183 priority 10002 protocol 116
+	"$1" 6 '10002 0x6c000000/0x7f000000 7183 -' fwmark 0x6c000000/0x7f000000 lookup 7183 priority 10002 protocol 116
+	"$1" 6 '10003 0x34000000/0x7f000000 254 0' fwmark 0x34000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 6 '10004 0x34000000/0x7f000000 7134 -' fwmark 0x34000000/0x7f000000 lookup 7134 priority 10004 protocol 116
+	"$1" 4 '10005 0x2b000000/0x7f000000 254 0' fwmark 0x2b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 6 '10005 0x2b000000/0x7f000000 254 0' fwmark 0x2b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 4 '10006 0x2b000000/0x7f000000 7183 -' fwmark 0x2b000000/0x7f000000 lookup 7183 priority 10006 protocol 116
+	"$1" 6 '10006 0x2b000000/0x7f000000 7183 -' fwmark 0x2b000000/0x7f000000 lookup 7183 priority 10006 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

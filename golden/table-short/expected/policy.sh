@@ -7,27 +7,27 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   dev_only          0x01000000/0x7f000000  10000    7100     the table's routes
-#   via_four          0x02000000/0x7f000000  10001    7101     the table's routes
-#   via_both          0x03000000/0x7f000000  10002    7102     the table's routes
-#   off_link          0x04000000/0x7f000000  10003    7103     the table's routes
-#   dev_only          0x05000000/0x7f000000  10004    7100     answers of connections that came in that way
-#   via_both          0x06000000/0x7f000000  10006    7102     answers of connections that came in that way
-#   off_link          0x07000000/0x7f000000  10008    7103     answers of connections that came in that way
-#   dev_only          0x08000000/0x7f000000  10010    7100     the table's routes, for what comes in by an uplink
-#   via_four          0x09000000/0x7f000000  10012    7101     the table's routes, for what comes in by an uplink
-#   off_link          0x0a000000/0x7f000000  10014    7103     the table's routes, for what comes in by an uplink
-#   via_both          0x0b000000/0x7f000000  10016    7102     the table's routes, for what comes in by an uplink
+#   dev_only          0x09000000/0x7f000000  10000    7102     the table's routes
+#   via_four          0x79000000/0x7f000000  10001    7101     the table's routes
+#   via_both          0x5a000000/0x7f000000  10002    7114     the table's routes
+#   off_link          0x0e000000/0x7f000000  10003    7146     the table's routes
+#   dev_only          0x4b000000/0x7f000000  10004    7102     answers of connections that came in that way
+#   via_both          0x5e000000/0x7f000000  10006    7114     answers of connections that came in that way
+#   off_link          0x0b000000/0x7f000000  10008    7146     answers of connections that came in that way
+#   dev_only          0x2e000000/0x7f000000  10010    7102     the table's routes, for what comes in by an uplink
+#   via_four          0x3e000000/0x7f000000  10012    7101     the table's routes, for what comes in by an uplink
+#   off_link          0x21000000/0x7f000000  10014    7146     the table's routes, for what comes in by an uplink
+#   via_both          0x4f000000/0x7f000000  10016    7114     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=bbb7ed6beb9ca8c2
+digest=6c1de83df49d042a
 protocol=116
 first=10000
 last=10017
 sysctl_policy='set'
-tables='7100 7101 7102 7103'
+tables='7101 7102 7114 7146'
 sets='map1.ip_daddr'
 dynamic_sets=''
 cgroups=''
@@ -36,42 +36,42 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
+	"$1" 4 7102 'default 0' default dev wg0 table 7102 protocol 116
+	"$1" 6 7102 'default 1024' default dev wg0 table 7102 protocol 116
 	"$1" 4 7101 'default 0' default via 192.0.2.1 table 7101 protocol 116
-	"$1" 4 7102 'default 20' default via 192.0.2.1 dev eth1 table 7102 protocol 116 src 192.0.2.2 metric 20 mtu 1400
-	"$1" 6 7102 'default 20' default via 2001:db8::1 dev eth1 table 7102 protocol 116 metric 20 mtu 1400
-	"$1" 4 7103 'default 0' default via 198.51.100.1 dev eth2 table 7103 protocol 116 onlink
+	"$1" 4 7114 'default 20' default via 192.0.2.1 dev eth1 table 7114 protocol 116 src 192.0.2.2 metric 20 mtu 1400
+	"$1" 6 7114 'default 20' default via 2001:db8::1 dev eth1 table 7114 protocol 116 metric 20 mtu 1400
+	"$1" 4 7146 'default 0' default via 198.51.100.1 dev eth2 table 7146 protocol 116 onlink
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 4 '10002 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10002 protocol 116
-	"$1" 6 '10002 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10002 protocol 116
-	"$1" 4 '10003 0x4000000/0x7f000000 7103 -' fwmark 0x4000000/0x7f000000 lookup 7103 priority 10003 protocol 116
-	"$1" 4 '10004 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
-	"$1" 6 '10004 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
-	"$1" 4 '10005 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10005 protocol 116
-	"$1" 6 '10005 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10005 protocol 116
-	"$1" 4 '10006 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 6 '10006 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 4 '10007 0x6000000/0x7f000000 7102 -' fwmark 0x6000000/0x7f000000 lookup 7102 priority 10007 protocol 116
-	"$1" 6 '10007 0x6000000/0x7f000000 7102 -' fwmark 0x6000000/0x7f000000 lookup 7102 priority 10007 protocol 116
-	"$1" 4 '10008 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
-	"$1" 4 '10009 0x7000000/0x7f000000 7103 -' fwmark 0x7000000/0x7f000000 lookup 7103 priority 10009 protocol 116
-	"$1" 4 '10010 0x8000000/0x7f000000 254 0' fwmark 0x8000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10010 protocol 116
-	"$1" 4 '10011 0x8000000/0x7f000000 7100 -' fwmark 0x8000000/0x7f000000 lookup 7100 priority 10011 protocol 116
-	"$1" 4 '10012 0x9000000/0x7f000000 254 0' fwmark 0x9000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10012 protocol 116
-	"$1" 4 '10013 0x9000000/0x7f000000 7101 -' fwmark 0x9000000/0x7f000000 lookup 7101 priority 10013 protocol 116
-	"$1" 4 '10014 0xa000000/0x7f000000 254 0' fwmark 0xa000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10014 protocol 116
-	"$1" 4 '10015 0xa000000/0x7f000000 7103 -' fwmark 0xa000000/0x7f000000 lookup 7103 priority 10015 protocol 116
-	"$1" 4 '10016 0xb000000/0x7f000000 254 0' fwmark 0xb000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10016 protocol 116
-	"$1" 6 '10016 0xb000000/0x7f000000 254 0' fwmark 0xb000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10016 protocol 116
-	"$1" 4 '10017 0xb000000/0x7f000000 7102 -' fwmark 0xb000000/0x7f000000 lookup 7102 priority 10017 protocol 116
-	"$1" 6 '10017 0xb000000/0x7f000000 7102 -' fwmark 0xb000000/0x7f000000 lookup 7102 priority 10017 protocol 116
+	"$1" 4 '10000 0x9000000/0x7f000000 7102 -' fwmark 0x9000000/0x7f000000 lookup 7102 priority 10000 protocol 116
+	"$1" 4 '10001 0x79000000/0x7f000000 7101 -' fwmark 0x79000000/0x7f000000 lookup 7101 priority 10001 protocol 116
+	"$1" 4 '10002 0x5a000000/0x7f000000 7114 -' fwmark 0x5a000000/0x7f000000 lookup 7114 priority 10002 protocol 116
+	"$1" 6 '10002 0x5a000000/0x7f000000 7114 -' fwmark 0x5a000000/0x7f000000 lookup 7114 priority 10002 protocol 116
+	"$1" 4 '10003 0xe000000/0x7f000000 7146 -' fwmark 0xe000000/0x7f000000 lookup 7146 priority 10003 protocol 116
+	"$1" 4 '10004 0x4b000000/0x7f000000 254 0' fwmark 0x4b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 6 '10004 0x4b000000/0x7f000000 254 0' fwmark 0x4b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 4 '10005 0x4b000000/0x7f000000 7102 -' fwmark 0x4b000000/0x7f000000 lookup 7102 priority 10005 protocol 116
+	"$1" 6 '10005 0x4b000000/0x7f000000 7102 -' fwmark 0x4b000000/0x7f000000 lookup 7102 priority 10005 protocol 116
+	"$1" 4 '10006 0x5e000000/0x7f000000 254 0' fwmark 0x5e000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 6 '10006 0x5e000000/0x7f000000 254 0' fwmark 0x5e000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 4 '10007 0x5e000000/0x7f000000 7114 -' fwmark 0x5e000000/0x7f000000 lookup 7114 priority 10007 protocol 116
+	"$1" 6 '10007 0x5e000000/0x7f000000 7114 -' fwmark 0x5e000000/0x7f000000 lookup 7114 priority 10007 protocol 116
+	"$1" 4 '10008 0xb000000/0x7f000000 254 0' fwmark 0xb000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
+	"$1" 4 '10009 0xb000000/0x7f000000 7146 -' fwmark 0xb000000/0x7f000000 lookup 7146 priority 10009 protocol 116
+	"$1" 4 '10010 0x2e000000/0x7f000000 254 0' fwmark 0x2e000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10010 protocol 116
+	"$1" 4 '10011 0x2e000000/0x7f000000 7102 -' fwmark 0x2e000000/0x7f000000 lookup 7102 priority 10011 protocol 116
+	"$1" 4 '10012 0x3e000000/0x7f000000 254 0' fwmark 0x3e000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10012 protocol 116
+	"$1" 4 '10013 0x3e000000/0x7f000000 7101 -' fwmark 0x3e000000/0x7f000000 lookup 7101 priority 10013 protocol 116
+	"$1" 4 '10014 0x21000000/0x7f000000 254 0' fwmark 0x21000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10014 protocol 116
+	"$1" 4 '10015 0x21000000/0x7f000000 7146 -' fwmark 0x21000000/0x7f000000 lookup 7146 priority 10015 protocol 116
+	"$1" 4 '10016 0x4f000000/0x7f000000 254 0' fwmark 0x4f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10016 protocol 116
+	"$1" 6 '10016 0x4f000000/0x7f000000 254 0' fwmark 0x4f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10016 protocol 116
+	"$1" 4 '10017 0x4f000000/0x7f000000 7114 -' fwmark 0x4f000000/0x7f000000 lookup 7114 priority 10017 protocol 116
+	"$1" 6 '10017 0x4f000000/0x7f000000 7114 -' fwmark 0x4f000000/0x7f000000 lookup 7114 priority 10017 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,21 +7,21 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   vpn               0x01000000/0x7f000000  10000    7100     the table's routes
-#   two               0x02000000/0x7f000000  10001    7101     the table's routes
-#   vpn               0x03000000/0x7f000000  10002    7100     answers of connections that came in that way
-#   two               0x04000000/0x7f000000  10004    7101     answers of connections that came in that way
-#   two.2             0x05000000/0x7f000000  10006    7102     answers of connections that came in that way
+#   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
+#   two               0x25000000/0x7f000000  10001    7106     the table's routes
+#   vpn               0x70000000/0x7f000000  10002    7104     answers of connections that came in that way
+#   two               0x1f000000/0x7f000000  10004    7106     answers of connections that came in that way
+#   two.2             0x65000000/0x7f000000  10006    7174     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=70094996b711f034
+digest=b7dd3653300ac93d
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
-tables='7100 7101 7102'
+tables='7104 7106 7174'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -30,30 +30,30 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
-	"$1" 4 7101 'default 0' default dev eth1 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default dev eth1 table 7101 protocol 116
-	"$1" 4 7101 '10.0.0.0/8 0' 10.0.0.0/8 dev eth2 table 7101 protocol 116
-	"$1" 4 7102 '10.0.0.0/8 0' 10.0.0.0/8 dev eth2 table 7102 protocol 116
+	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
+	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
+	"$1" 4 7106 'default 0' default dev eth1 table 7106 protocol 116
+	"$1" 6 7106 'default 1024' default dev eth1 table 7106 protocol 116
+	"$1" 4 7106 '10.0.0.0/8 0' 10.0.0.0/8 dev eth2 table 7106 protocol 116
+	"$1" 4 7174 '10.0.0.0/8 0' 10.0.0.0/8 dev eth2 table 7174 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 6 '10001 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 4 '10002 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
-	"$1" 6 '10002 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
-	"$1" 4 '10003 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10003 protocol 116
-	"$1" 6 '10003 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10003 protocol 116
-	"$1" 4 '10004 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
-	"$1" 6 '10004 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
-	"$1" 4 '10005 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10005 protocol 116
-	"$1" 6 '10005 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10005 protocol 116
-	"$1" 4 '10006 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
-	"$1" 4 '10007 0x5000000/0x7f000000 7102 -' fwmark 0x5000000/0x7f000000 lookup 7102 priority 10007 protocol 116
+	"$1" 4 '10000 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10000 protocol 116
+	"$1" 4 '10001 0x25000000/0x7f000000 7106 -' fwmark 0x25000000/0x7f000000 lookup 7106 priority 10001 protocol 116
+	"$1" 6 '10001 0x25000000/0x7f000000 7106 -' fwmark 0x25000000/0x7f000000 lookup 7106 priority 10001 protocol 116
+	"$1" 4 '10002 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
+	"$1" 6 '10002 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
+	"$1" 4 '10003 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10003 protocol 116
+	"$1" 6 '10003 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10003 protocol 116
+	"$1" 4 '10004 0x1f000000/0x7f000000 254 0' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 6 '10004 0x1f000000/0x7f000000 254 0' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 4 '10005 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10005 protocol 116
+	"$1" 6 '10005 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10005 protocol 116
+	"$1" 4 '10006 0x65000000/0x7f000000 254 0' fwmark 0x65000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10006 protocol 116
+	"$1" 4 '10007 0x65000000/0x7f000000 7174 -' fwmark 0x65000000/0x7f000000 lookup 7174 priority 10007 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,20 +7,20 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   proxy             0x01000000/0x7f000000  10000    7100     tproxy port 12345
-#   vpn               0x02000000/0x7f000000  10002    7101     the table's routes
-#   vpn               0x03000000/0x7f000000  10004    7101     answers of connections that came in that way
-#   vpn               0x04000000/0x7f000000  10007    7101     the table's routes, for what comes in by an uplink
+#   proxy             0x19000000/0x7f000000  10000    7112     tproxy port 12345
+#   vpn               0x3d000000/0x7f000000  10002    7104     the table's routes
+#   vpn               0x70000000/0x7f000000  10004    7104     answers of connections that came in that way
+#   vpn               0x17000000/0x7f000000  10007    7104     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=ea44b319895d3f7f
+digest=0c93a9b7155fc7fb
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
-tables='7100 7101'
+tables='7104 7112'
 sets='rule1.time rule3.time rule4.time map1.th_dport'
 dynamic_sets=''
 cgroups=''
@@ -179,35 +179,35 @@ print_policy() {
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
-	"$1" 6 7100 'default 1024' local default dev lo table 7100 protocol 116
-	"$1" 4 7101 'default 0' default dev wg0 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default dev wg0 table 7101 protocol 116
+	"$1" 4 7112 'default 0' local default dev lo table 7112 protocol 116
+	"$1" 6 7112 'default 1024' local default dev lo table 7112 protocol 116
+	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
+	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10003 protocol 116
-	"$1" 6 '10003 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10003 protocol 116
-	"$1" 4 '10004 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
-	"$1" 6 '10004 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
-	"$1" 4 '10005 0x3000000/0x7f000000 7101 -' fwmark 0x3000000/0x7f000000 lookup 7101 priority 10005 protocol 116
-	"$1" 6 '10005 0x3000000/0x7f000000 7101 -' fwmark 0x3000000/0x7f000000 lookup 7101 priority 10005 protocol 116
-	"$1" 4 '10006 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10006 protocol 116
-	"$1" 6 '10006 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10006 protocol 116
-	"$1" 4 '10007 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 6 '10007 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 4 '10008 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10008 protocol 116
-	"$1" 6 '10008 0x4000000/0x7f000000 7101 -' fwmark 0x4000000/0x7f000000 lookup 7101 priority 10008 protocol 116
-	"$1" 4 '10009 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10009 protocol 116
-	"$1" 6 '10009 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10009 protocol 116
+	"$1" 4 '10000 0x19000000/0x7f000000 7112 -' fwmark 0x19000000/0x7f000000 lookup 7112 priority 10000 protocol 116
+	"$1" 6 '10000 0x19000000/0x7f000000 7112 -' fwmark 0x19000000/0x7f000000 lookup 7112 priority 10000 protocol 116
+	"$1" 4 '10001 0x19000000/0x7f000000 unreachable -' fwmark 0x19000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x19000000/0x7f000000 unreachable -' fwmark 0x19000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10002 protocol 116
+	"$1" 6 '10002 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10002 protocol 116
+	"$1" 4 '10003 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 6 '10003 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10004 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 6 '10004 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 4 '10005 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10005 protocol 116
+	"$1" 6 '10005 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10005 protocol 116
+	"$1" 4 '10006 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10006 protocol 116
+	"$1" 6 '10006 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10006 protocol 116
+	"$1" 4 '10007 0x17000000/0x7f000000 254 0' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 6 '10007 0x17000000/0x7f000000 254 0' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 4 '10008 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10008 protocol 116
+	"$1" 6 '10008 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10008 protocol 116
+	"$1" 4 '10009 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10009 protocol 116
+	"$1" 6 '10009 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10009 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,19 +7,19 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   both              0x01000000/0x7f000000  10000    7100     tproxy port 12345
-#   only_tcp          0x02000000/0x7f000000  10002    7101     tproxy port 12346
-#   only_udp          0x03000000/0x7f000000  10004    7102     tproxy port 12347
+#   both              0x4e000000/0x7f000000  10000    7191     tproxy port 12345
+#   only_tcp          0x53000000/0x7f000000  10002    7130     tproxy port 12346
+#   only_udp          0x2f000000/0x7f000000  10004    7198     tproxy port 12347
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=a9ff3206843c5c27
+digest=cbdb2992c499ac04
 protocol=116
 first=10000
 last=10005
 sysctl_policy='set'
-tables='7100 7101 7102'
+tables='7130 7191 7198'
 sets='map1.ip_daddr map2.ip6_daddr map3.ct_original_ip_daddr'
 dynamic_sets=''
 cgroups=''
@@ -28,26 +28,26 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' local default dev lo table 7100 protocol 116
-	"$1" 6 7100 'default 1024' local default dev lo table 7100 protocol 116
-	"$1" 4 7101 'default 0' local default dev lo table 7101 protocol 116
-	"$1" 4 7102 'default 0' local default dev lo table 7102 protocol 116
-	"$1" 6 7102 'default 1024' local default dev lo table 7102 protocol 116
+	"$1" 4 7191 'default 0' local default dev lo table 7191 protocol 116
+	"$1" 6 7191 'default 1024' local default dev lo table 7191 protocol 116
+	"$1" 4 7130 'default 0' local default dev lo table 7130 protocol 116
+	"$1" 4 7198 'default 0' local default dev lo table 7198 protocol 116
+	"$1" 6 7198 'default 1024' local default dev lo table 7198 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10003 protocol 116
-	"$1" 4 '10004 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10004 protocol 116
-	"$1" 6 '10004 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10004 protocol 116
-	"$1" 4 '10005 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 6 '10005 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 4 '10000 0x4e000000/0x7f000000 7191 -' fwmark 0x4e000000/0x7f000000 lookup 7191 priority 10000 protocol 116
+	"$1" 6 '10000 0x4e000000/0x7f000000 7191 -' fwmark 0x4e000000/0x7f000000 lookup 7191 priority 10000 protocol 116
+	"$1" 4 '10001 0x4e000000/0x7f000000 unreachable -' fwmark 0x4e000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x4e000000/0x7f000000 unreachable -' fwmark 0x4e000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x53000000/0x7f000000 7130 -' fwmark 0x53000000/0x7f000000 lookup 7130 priority 10002 protocol 116
+	"$1" 4 '10003 0x53000000/0x7f000000 unreachable -' fwmark 0x53000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10004 0x2f000000/0x7f000000 7198 -' fwmark 0x2f000000/0x7f000000 lookup 7198 priority 10004 protocol 116
+	"$1" 6 '10004 0x2f000000/0x7f000000 7198 -' fwmark 0x2f000000/0x7f000000 lookup 7198 priority 10004 protocol 116
+	"$1" 4 '10005 0x2f000000/0x7f000000 unreachable -' fwmark 0x2f000000/0x7f000000 unreachable priority 10005 protocol 116
+	"$1" 6 '10005 0x2f000000/0x7f000000 unreachable -' fwmark 0x2f000000/0x7f000000 unreachable priority 10005 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

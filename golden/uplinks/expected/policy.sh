@@ -7,21 +7,21 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   isp2              0x00100000/0xffffffff  10000    7101     the table's routes
-#   isp2.isp1         0x02000000/0x7f000000  10001    -        the table's routes
-#   isp1.isp2         0x03000000/0x7f000000  10003    -        the table's routes
-#   isp1              0x04000000/0x7f000000  10005    7100     answers of connections that came in that way
-#   isp2              0x05000000/0x7f000000  10007    7101     answers of connections that came in that way
+#   isp2              0x00100000/0xffffffff  10000    7126     the table's routes
+#   isp2.isp1         0x23000000/0x7f000000  10001    -        the table's routes
+#   isp1.isp2         0x55000000/0x7f000000  10003    -        the table's routes
+#   isp1              0x5b000000/0x7f000000  10005    7107     answers of connections that came in that way
+#   isp2              0x79000000/0x7f000000  10007    7126     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=4b057fd7de78dff6
+digest=9c71222c1b057f4e
 protocol=116
 first=10000
 last=10008
 sysctl_policy='set'
-tables='7100 7101'
+tables='7107 7126'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -30,32 +30,32 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default via 192.0.2.1 dev wan0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default via 2001:db8:1::1 dev wan0 table 7100 protocol 116
-	"$1" 4 7101 'default 0' default via 198.51.100.1 dev wan1 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default via 2001:db8:2::1 dev wan1 table 7101 protocol 116
+	"$1" 4 7107 'default 0' default via 192.0.2.1 dev wan0 table 7107 protocol 116
+	"$1" 6 7107 'default 1024' default via 2001:db8:1::1 dev wan0 table 7107 protocol 116
+	"$1" 4 7126 'default 0' default via 198.51.100.1 dev wan1 table 7126 protocol 116
+	"$1" 6 7126 'default 1024' default via 2001:db8:2::1 dev wan1 table 7126 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x100000/0xffffffff 7101 -' fwmark 0x100000/0xffffffff lookup 7101 priority 10000 protocol 116
-	"$1" 4 '10001 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 6 '10001 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10002 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10002 protocol 116
-	"$1" 4 '10003 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10003 protocol 116
-	"$1" 6 '10003 0x3000000/0x7f000000 7100 -' fwmark 0x3000000/0x7f000000 lookup 7100 priority 10003 protocol 116
-	"$1" 4 '10004 0x3000000/0x7f000000 7101 -' fwmark 0x3000000/0x7f000000 lookup 7101 priority 10004 protocol 116
-	"$1" 6 '10004 0x3000000/0x7f000000 7101 -' fwmark 0x3000000/0x7f000000 lookup 7101 priority 10004 protocol 116
-	"$1" 4 '10005 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
-	"$1" 6 '10005 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
-	"$1" 4 '10006 0x4000000/0x7f000000 7100 -' fwmark 0x4000000/0x7f000000 lookup 7100 priority 10006 protocol 116
-	"$1" 6 '10006 0x4000000/0x7f000000 7100 -' fwmark 0x4000000/0x7f000000 lookup 7100 priority 10006 protocol 116
-	"$1" 4 '10007 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 6 '10007 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 4 '10008 0x5000000/0x7f000000 7101 -' fwmark 0x5000000/0x7f000000 lookup 7101 priority 10008 protocol 116
-	"$1" 6 '10008 0x5000000/0x7f000000 7101 -' fwmark 0x5000000/0x7f000000 lookup 7101 priority 10008 protocol 116
+	"$1" 4 '10000 0x100000/0xffffffff 7126 -' fwmark 0x100000/0xffffffff lookup 7126 priority 10000 protocol 116
+	"$1" 4 '10001 0x23000000/0x7f000000 7126 -' fwmark 0x23000000/0x7f000000 lookup 7126 priority 10001 protocol 116
+	"$1" 6 '10001 0x23000000/0x7f000000 7126 -' fwmark 0x23000000/0x7f000000 lookup 7126 priority 10001 protocol 116
+	"$1" 4 '10002 0x23000000/0x7f000000 7107 -' fwmark 0x23000000/0x7f000000 lookup 7107 priority 10002 protocol 116
+	"$1" 6 '10002 0x23000000/0x7f000000 7107 -' fwmark 0x23000000/0x7f000000 lookup 7107 priority 10002 protocol 116
+	"$1" 4 '10003 0x55000000/0x7f000000 7107 -' fwmark 0x55000000/0x7f000000 lookup 7107 priority 10003 protocol 116
+	"$1" 6 '10003 0x55000000/0x7f000000 7107 -' fwmark 0x55000000/0x7f000000 lookup 7107 priority 10003 protocol 116
+	"$1" 4 '10004 0x55000000/0x7f000000 7126 -' fwmark 0x55000000/0x7f000000 lookup 7126 priority 10004 protocol 116
+	"$1" 6 '10004 0x55000000/0x7f000000 7126 -' fwmark 0x55000000/0x7f000000 lookup 7126 priority 10004 protocol 116
+	"$1" 4 '10005 0x5b000000/0x7f000000 254 0' fwmark 0x5b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 6 '10005 0x5b000000/0x7f000000 254 0' fwmark 0x5b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 4 '10006 0x5b000000/0x7f000000 7107 -' fwmark 0x5b000000/0x7f000000 lookup 7107 priority 10006 protocol 116
+	"$1" 6 '10006 0x5b000000/0x7f000000 7107 -' fwmark 0x5b000000/0x7f000000 lookup 7107 priority 10006 protocol 116
+	"$1" 4 '10007 0x79000000/0x7f000000 254 0' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 6 '10007 0x79000000/0x7f000000 254 0' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 4 '10008 0x79000000/0x7f000000 7126 -' fwmark 0x79000000/0x7f000000 lookup 7126 priority 10008 protocol 116
+	"$1" 6 '10008 0x79000000/0x7f000000 7126 -' fwmark 0x79000000/0x7f000000 lookup 7126 priority 10008 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

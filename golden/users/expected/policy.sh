@@ -7,18 +7,18 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   vpn               0x01000000/0x7f000000  10000    7100     the table's routes
-#   vpn               0x02000000/0x7f000000  10002    7100     answers of connections that came in that way
+#   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
+#   vpn               0x70000000/0x7f000000  10002    7104     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=1a0716d181da8047
+digest=af29ba16789cf379
 protocol=116
 first=10000
 last=10004
 sysctl_policy='set'
-tables='7100'
+tables='7104'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -27,23 +27,23 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
+	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
+	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
-	"$1" 4 '10003 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10003 protocol 116
-	"$1" 6 '10003 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10003 protocol 116
-	"$1" 4 '10004 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10004 protocol 116
-	"$1" 6 '10004 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10004 protocol 116
+	"$1" 4 '10000 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10000 protocol 116
+	"$1" 6 '10000 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10000 protocol 116
+	"$1" 4 '10001 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
+	"$1" 6 '10002 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
+	"$1" 4 '10003 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10003 protocol 116
+	"$1" 6 '10003 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10003 protocol 116
+	"$1" 4 '10004 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10004 protocol 116
+	"$1" 6 '10004 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10004 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

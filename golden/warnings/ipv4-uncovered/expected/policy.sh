@@ -7,18 +7,18 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   six               0x01000000/0x7f000000  10000    7100     the table's routes
-#   six               0x02000000/0x7f000000  10001    7100     answers of connections that came in that way
+#   six               0x1e000000/0x7f000000  10000    7140     the table's routes
+#   six               0x70000000/0x7f000000  10001    7140     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=5ba22c1384c6ef8e
+digest=f9bd6896a46fd105
 protocol=116
 first=10000
 last=10002
 sysctl_policy='set'
-tables='7100'
+tables='7140'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -27,16 +27,16 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 6 7100 'default 1024' default via 2001:db8:1::1 dev wan0 table 7100 protocol 116
+	"$1" 6 7140 'default 1024' default via 2001:db8:1::1 dev wan0 table 7140 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10001 0x2000000/0x7f000000 254 0' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
-	"$1" 6 '10002 0x2000000/0x7f000000 7100 -' fwmark 0x2000000/0x7f000000 lookup 7100 priority 10002 protocol 116
+	"$1" 4 '10000 0x1e000000/0x7f000000 7140 -' fwmark 0x1e000000/0x7f000000 lookup 7140 priority 10000 protocol 116
+	"$1" 6 '10000 0x1e000000/0x7f000000 7140 -' fwmark 0x1e000000/0x7f000000 lookup 7140 priority 10000 protocol 116
+	"$1" 6 '10001 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
+	"$1" 6 '10002 0x70000000/0x7f000000 7140 -' fwmark 0x70000000/0x7f000000 lookup 7140 priority 10002 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -7,27 +7,27 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   four              0x01000000/0x7f000000  10000    7100     the table's routes
-#   kill              0x04000000/0x7f000000  10001    7103     the table's routes
-#   four.six          0x05000000/0x7f000000  10003    -        the table's routes
-#   four.four2        0x06000000/0x7f000000  10005    -        the table's routes
-#   four.kill         0x07000000/0x7f000000  10007    -        the table's routes
-#   four.main         0x08000000/0x7f000000  10010    7100     the table's routes
-#   four              0x09000000/0x7f000000  10011    7100     answers of connections that came in that way
-#   four2             0x0a000000/0x7f000000  10013    7102     answers of connections that came in that way
-#   kill              0x0b000000/0x7f000000  10015    7103     answers of connections that came in that way
-#   four              0x0c000000/0x7f000000  10018    7100     the table's routes, for what comes in by an uplink
-#   four.six          0x0d000000/0x7f000000  10020    -        the table's routes, for what comes in by an uplink
+#   four              0x2a000000/0x7f000000  10000    7156     the table's routes
+#   kill              0x72000000/0x7f000000  10001    7141     the table's routes
+#   four.six          0x36000000/0x7f000000  10003    -        the table's routes
+#   four.four2        0x3a000000/0x7f000000  10005    -        the table's routes
+#   four.kill         0x02000000/0x7f000000  10007    -        the table's routes
+#   four.main         0x23000000/0x7f000000  10010    7156     the table's routes
+#   four              0x0d000000/0x7f000000  10011    7156     answers of connections that came in that way
+#   four2             0x1d000000/0x7f000000  10013    7170     answers of connections that came in that way
+#   kill              0x5c000000/0x7f000000  10015    7141     answers of connections that came in that way
+#   four              0x7b000000/0x7f000000  10018    7156     the table's routes, for what comes in by an uplink
+#   four.six          0x41000000/0x7f000000  10020    -        the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=acf5644dc4f73660
+digest=9b9cff20658a83bb
 protocol=116
 first=10000
 last=10023
 sysctl_policy='set'
-tables='7100 7101 7102 7103'
+tables='7140 7141 7156 7170'
 sets='four_v4 six_v6'
 dynamic_sets=''
 cgroups=''
@@ -36,48 +36,48 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default via 192.0.2.1 dev wan0 table 7100 protocol 116
-	"$1" 6 7101 'default 1024' default via 2001:db8:1::1 dev wan0 table 7101 protocol 116
-	"$1" 4 7102 'default 0' default via 192.0.2.1 dev wan1 table 7102 protocol 116
-	"$1" 4 7103 'default 0' default via 192.0.2.1 dev wan2 table 7103 protocol 116
+	"$1" 4 7156 'default 0' default via 192.0.2.1 dev wan0 table 7156 protocol 116
+	"$1" 6 7140 'default 1024' default via 2001:db8:1::1 dev wan0 table 7140 protocol 116
+	"$1" 4 7170 'default 0' default via 192.0.2.1 dev wan1 table 7170 protocol 116
+	"$1" 4 7141 'default 0' default via 192.0.2.1 dev wan2 table 7141 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 6 '10000 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10000 protocol 116
-	"$1" 4 '10001 0x4000000/0x7f000000 7103 -' fwmark 0x4000000/0x7f000000 lookup 7103 priority 10001 protocol 116
-	"$1" 6 '10001 0x4000000/0x7f000000 7103 -' fwmark 0x4000000/0x7f000000 lookup 7103 priority 10001 protocol 116
-	"$1" 4 '10002 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10002 protocol 116
-	"$1" 6 '10002 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10002 protocol 116
-	"$1" 6 '10003 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10003 protocol 116
-	"$1" 6 '10004 0x5000000/0x7f000000 7101 -' fwmark 0x5000000/0x7f000000 lookup 7101 priority 10004 protocol 116
-	"$1" 4 '10005 0x6000000/0x7f000000 7100 -' fwmark 0x6000000/0x7f000000 lookup 7100 priority 10005 protocol 116
-	"$1" 6 '10005 0x6000000/0x7f000000 7100 -' fwmark 0x6000000/0x7f000000 lookup 7100 priority 10005 protocol 116
-	"$1" 4 '10006 0x6000000/0x7f000000 7102 -' fwmark 0x6000000/0x7f000000 lookup 7102 priority 10006 protocol 116
-	"$1" 6 '10006 0x6000000/0x7f000000 7102 -' fwmark 0x6000000/0x7f000000 lookup 7102 priority 10006 protocol 116
-	"$1" 4 '10007 0x7000000/0x7f000000 7100 -' fwmark 0x7000000/0x7f000000 lookup 7100 priority 10007 protocol 116
-	"$1" 6 '10007 0x7000000/0x7f000000 7100 -' fwmark 0x7000000/0x7f000000 lookup 7100 priority 10007 protocol 116
-	"$1" 4 '10008 0x7000000/0x7f000000 7103 -' fwmark 0x7000000/0x7f000000 lookup 7103 priority 10008 protocol 116
-	"$1" 6 '10008 0x7000000/0x7f000000 7103 -' fwmark 0x7000000/0x7f000000 lookup 7103 priority 10008 protocol 116
-	"$1" 4 '10009 0x7000000/0x7f000000 unreachable -' fwmark 0x7000000/0x7f000000 unreachable priority 10009 protocol 116
-	"$1" 6 '10009 0x7000000/0x7f000000 unreachable -' fwmark 0x7000000/0x7f000000 unreachable priority 10009 protocol 116
-	"$1" 4 '10010 0x8000000/0x7f000000 7100 -' fwmark 0x8000000/0x7f000000 lookup 7100 priority 10010 protocol 116
-	"$1" 6 '10010 0x8000000/0x7f000000 7100 -' fwmark 0x8000000/0x7f000000 lookup 7100 priority 10010 protocol 116
-	"$1" 4 '10011 0x9000000/0x7f000000 254 0' fwmark 0x9000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
-	"$1" 4 '10012 0x9000000/0x7f000000 7100 -' fwmark 0x9000000/0x7f000000 lookup 7100 priority 10012 protocol 116
-	"$1" 4 '10013 0xa000000/0x7f000000 254 0' fwmark 0xa000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
-	"$1" 4 '10014 0xa000000/0x7f000000 7102 -' fwmark 0xa000000/0x7f000000 lookup 7102 priority 10014 protocol 116
-	"$1" 4 '10015 0xb000000/0x7f000000 254 0' fwmark 0xb000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
-	"$1" 4 '10016 0xb000000/0x7f000000 7103 -' fwmark 0xb000000/0x7f000000 lookup 7103 priority 10016 protocol 116
-	"$1" 4 '10017 0xb000000/0x7f000000 unreachable -' fwmark 0xb000000/0x7f000000 unreachable priority 10017 protocol 116
-	"$1" 4 '10018 0xc000000/0x7f000000 254 0' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10018 protocol 116
-	"$1" 4 '10019 0xc000000/0x7f000000 7100 -' fwmark 0xc000000/0x7f000000 lookup 7100 priority 10019 protocol 116
-	"$1" 6 '10020 0xd000000/0x7f000000 254 0' fwmark 0xd000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
-	"$1" 6 '10021 0xd000000/0x7f000000 7100 -' fwmark 0xd000000/0x7f000000 lookup 7100 priority 10021 protocol 116
-	"$1" 6 '10022 0xd000000/0x7f000000 254 0' fwmark 0xd000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10022 protocol 116
-	"$1" 6 '10023 0xd000000/0x7f000000 7101 -' fwmark 0xd000000/0x7f000000 lookup 7101 priority 10023 protocol 116
+	"$1" 4 '10000 0x2a000000/0x7f000000 7156 -' fwmark 0x2a000000/0x7f000000 lookup 7156 priority 10000 protocol 116
+	"$1" 6 '10000 0x2a000000/0x7f000000 7156 -' fwmark 0x2a000000/0x7f000000 lookup 7156 priority 10000 protocol 116
+	"$1" 4 '10001 0x72000000/0x7f000000 7141 -' fwmark 0x72000000/0x7f000000 lookup 7141 priority 10001 protocol 116
+	"$1" 6 '10001 0x72000000/0x7f000000 7141 -' fwmark 0x72000000/0x7f000000 lookup 7141 priority 10001 protocol 116
+	"$1" 4 '10002 0x72000000/0x7f000000 unreachable -' fwmark 0x72000000/0x7f000000 unreachable priority 10002 protocol 116
+	"$1" 6 '10002 0x72000000/0x7f000000 unreachable -' fwmark 0x72000000/0x7f000000 unreachable priority 10002 protocol 116
+	"$1" 6 '10003 0x36000000/0x7f000000 7156 -' fwmark 0x36000000/0x7f000000 lookup 7156 priority 10003 protocol 116
+	"$1" 6 '10004 0x36000000/0x7f000000 7140 -' fwmark 0x36000000/0x7f000000 lookup 7140 priority 10004 protocol 116
+	"$1" 4 '10005 0x3a000000/0x7f000000 7156 -' fwmark 0x3a000000/0x7f000000 lookup 7156 priority 10005 protocol 116
+	"$1" 6 '10005 0x3a000000/0x7f000000 7156 -' fwmark 0x3a000000/0x7f000000 lookup 7156 priority 10005 protocol 116
+	"$1" 4 '10006 0x3a000000/0x7f000000 7170 -' fwmark 0x3a000000/0x7f000000 lookup 7170 priority 10006 protocol 116
+	"$1" 6 '10006 0x3a000000/0x7f000000 7170 -' fwmark 0x3a000000/0x7f000000 lookup 7170 priority 10006 protocol 116
+	"$1" 4 '10007 0x2000000/0x7f000000 7156 -' fwmark 0x2000000/0x7f000000 lookup 7156 priority 10007 protocol 116
+	"$1" 6 '10007 0x2000000/0x7f000000 7156 -' fwmark 0x2000000/0x7f000000 lookup 7156 priority 10007 protocol 116
+	"$1" 4 '10008 0x2000000/0x7f000000 7141 -' fwmark 0x2000000/0x7f000000 lookup 7141 priority 10008 protocol 116
+	"$1" 6 '10008 0x2000000/0x7f000000 7141 -' fwmark 0x2000000/0x7f000000 lookup 7141 priority 10008 protocol 116
+	"$1" 4 '10009 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10009 protocol 116
+	"$1" 6 '10009 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10009 protocol 116
+	"$1" 4 '10010 0x23000000/0x7f000000 7156 -' fwmark 0x23000000/0x7f000000 lookup 7156 priority 10010 protocol 116
+	"$1" 6 '10010 0x23000000/0x7f000000 7156 -' fwmark 0x23000000/0x7f000000 lookup 7156 priority 10010 protocol 116
+	"$1" 4 '10011 0xd000000/0x7f000000 254 0' fwmark 0xd000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
+	"$1" 4 '10012 0xd000000/0x7f000000 7156 -' fwmark 0xd000000/0x7f000000 lookup 7156 priority 10012 protocol 116
+	"$1" 4 '10013 0x1d000000/0x7f000000 254 0' fwmark 0x1d000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
+	"$1" 4 '10014 0x1d000000/0x7f000000 7170 -' fwmark 0x1d000000/0x7f000000 lookup 7170 priority 10014 protocol 116
+	"$1" 4 '10015 0x5c000000/0x7f000000 254 0' fwmark 0x5c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
+	"$1" 4 '10016 0x5c000000/0x7f000000 7141 -' fwmark 0x5c000000/0x7f000000 lookup 7141 priority 10016 protocol 116
+	"$1" 4 '10017 0x5c000000/0x7f000000 unreachable -' fwmark 0x5c000000/0x7f000000 unreachable priority 10017 protocol 116
+	"$1" 4 '10018 0x7b000000/0x7f000000 254 0' fwmark 0x7b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10018 protocol 116
+	"$1" 4 '10019 0x7b000000/0x7f000000 7156 -' fwmark 0x7b000000/0x7f000000 lookup 7156 priority 10019 protocol 116
+	"$1" 6 '10020 0x41000000/0x7f000000 254 0' fwmark 0x41000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
+	"$1" 6 '10021 0x41000000/0x7f000000 7156 -' fwmark 0x41000000/0x7f000000 lookup 7156 priority 10021 protocol 116
+	"$1" 6 '10022 0x41000000/0x7f000000 254 0' fwmark 0x41000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10022 protocol 116
+	"$1" 6 '10023 0x41000000/0x7f000000 7140 -' fwmark 0x41000000/0x7f000000 lookup 7140 priority 10023 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -9,13 +9,13 @@
 #   name              mark/mask              ip rule  table    goes to
 #   proxy             0x0000ca6c/0xffffffff  10000    52       tproxy port 12345
 #   isp2              0x00080000/0x00ff0000  10002    2022     the table's routes
-#   isp3              0x00010000/0x00ff0000  5210     51820    the table's routes
-#   isp2              0x00020000/0x00ff0000  10003    2022     answers of connections that came in that way
+#   isp3              0x005b0000/0x00ff0000  5210     51820    the table's routes
+#   isp2              0x00e50000/0x00ff0000  10003    2022     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=b3f121a8c8762c97
+digest=f79318a40cd9e92e
 protocol=116
 first=5210
 last=10004
@@ -40,18 +40,18 @@ each_route() {
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '5210 0x10000/0xff0000 51820 -' fwmark 0x10000/0xff0000 lookup 51820 priority 5210 protocol 116
-	"$1" 6 '5210 0x10000/0xff0000 51820 -' fwmark 0x10000/0xff0000 lookup 51820 priority 5210 protocol 116
+	"$1" 4 '5210 0x5b0000/0xff0000 51820 -' fwmark 0x5b0000/0xff0000 lookup 51820 priority 5210 protocol 116
+	"$1" 6 '5210 0x5b0000/0xff0000 51820 -' fwmark 0x5b0000/0xff0000 lookup 51820 priority 5210 protocol 116
 	"$1" 4 '10000 0xca6c/0xffffffff 52 -' fwmark 0xca6c/0xffffffff lookup 52 priority 10000 protocol 116
 	"$1" 6 '10000 0xca6c/0xffffffff 52 -' fwmark 0xca6c/0xffffffff lookup 52 priority 10000 protocol 116
 	"$1" 4 '10001 0xca6c/0xffffffff unreachable -' fwmark 0xca6c/0xffffffff unreachable priority 10001 protocol 116
 	"$1" 6 '10001 0xca6c/0xffffffff unreachable -' fwmark 0xca6c/0xffffffff unreachable priority 10001 protocol 116
 	"$1" 4 '10002 0x80000/0xff0000 2022 -' fwmark 0x80000/0xff0000 lookup 2022 priority 10002 protocol 116
 	"$1" 6 '10002 0x80000/0xff0000 2022 -' fwmark 0x80000/0xff0000 lookup 2022 priority 10002 protocol 116
-	"$1" 4 '10003 0x20000/0xff0000 254 0' fwmark 0x20000/0xff0000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 6 '10003 0x20000/0xff0000 254 0' fwmark 0x20000/0xff0000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 4 '10004 0x20000/0xff0000 2022 -' fwmark 0x20000/0xff0000 lookup 2022 priority 10004 protocol 116
-	"$1" 6 '10004 0x20000/0xff0000 2022 -' fwmark 0x20000/0xff0000 lookup 2022 priority 10004 protocol 116
+	"$1" 4 '10003 0xe50000/0xff0000 254 0' fwmark 0xe50000/0xff0000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 6 '10003 0xe50000/0xff0000 254 0' fwmark 0xe50000/0xff0000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
+	"$1" 4 '10004 0xe50000/0xff0000 2022 -' fwmark 0xe50000/0xff0000 lookup 2022 priority 10004 protocol 116
+	"$1" 6 '10004 0xe50000/0xff0000 2022 -' fwmark 0xe50000/0xff0000 lookup 2022 priority 10004 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

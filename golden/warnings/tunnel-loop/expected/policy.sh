@@ -7,24 +7,24 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   named             0x01000000/0x7f000000  10000    7100     the table's routes
-#   over_udp          0x02000000/0x7f000000  10003    7101     the table's routes
-#   routed            0x03000000/0x7f000000  10005    7102     the table's routes
-#   excepted          0x04000000/0x7f000000  10008    7103     the table's routes
-#   named             0x05000000/0x7f000000  10011    7100     answers of connections that came in that way
-#   over_udp          0x06000000/0x7f000000  10014    7101     answers of connections that came in that way
-#   routed            0x07000000/0x7f000000  10017    7102     answers of connections that came in that way
-#   excepted          0x08000000/0x7f000000  10020    7103     answers of connections that came in that way
+#   named             0x6c000000/0x7f000000  10000    7149     the table's routes
+#   over_udp          0x22000000/0x7f000000  10003    7178     the table's routes
+#   routed            0x67000000/0x7f000000  10005    7135     the table's routes
+#   excepted          0x2b000000/0x7f000000  10008    7184     the table's routes
+#   named             0x4f000000/0x7f000000  10011    7149     answers of connections that came in that way
+#   over_udp          0x77000000/0x7f000000  10014    7178     answers of connections that came in that way
+#   routed            0x0d000000/0x7f000000  10017    7135     answers of connections that came in that way
+#   excepted          0x0f000000/0x7f000000  10020    7184     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=494ee9563a3212b9
+digest=831190829ed2ba4f
 protocol=116
 first=10000
 last=10022
 sysctl_policy='set'
-tables='7100 7101 7102 7103'
+tables='7135 7149 7178 7184'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -33,57 +33,57 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7100 'default 0' default dev wg0 table 7100 protocol 116
-	"$1" 6 7100 'default 1024' default dev wg0 table 7100 protocol 116
-	"$1" 4 7101 'default 0' default dev tun0 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default dev tun0 table 7101 protocol 116
-	"$1" 4 7102 'default 0' default dev tun1 table 7102 protocol 116
-	"$1" 6 7102 'default 1024' default dev tun1 table 7102 protocol 116
-	"$1" 4 7103 'default 0' default dev wg1 table 7103 protocol 116
-	"$1" 6 7103 'default 1024' default dev wg1 table 7103 protocol 116
+	"$1" 4 7149 'default 0' default dev wg0 table 7149 protocol 116
+	"$1" 6 7149 'default 1024' default dev wg0 table 7149 protocol 116
+	"$1" 4 7178 'default 0' default dev tun0 table 7178 protocol 116
+	"$1" 6 7178 'default 1024' default dev tun0 table 7178 protocol 116
+	"$1" 4 7135 'default 0' default dev tun1 table 7135 protocol 116
+	"$1" 6 7135 'default 1024' default dev tun1 table 7135 protocol 116
+	"$1" 4 7184 'default 0' default dev wg1 table 7184 protocol 116
+	"$1" 6 7184 'default 1024' default dev wg1 table 7184 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x1000000/0x7f000000 254 0' fwmark 0x1000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
-	"$1" 4 '10001 0x1000000/0x7f000000 7100 -' fwmark 0x1000000/0x7f000000 lookup 7100 priority 10001 protocol 116
-	"$1" 4 '10002 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10002 protocol 116
-	"$1" 4 '10003 0x2000000/0x7f000000 7101 -' fwmark 0x2000000/0x7f000000 lookup 7101 priority 10003 protocol 116
-	"$1" 4 '10004 0x2000000/0x7f000000 unreachable -' fwmark 0x2000000/0x7f000000 unreachable priority 10004 protocol 116
-	"$1" 6 '10005 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
-	"$1" 6 '10006 0x3000000/0x7f000000 7102 -' fwmark 0x3000000/0x7f000000 lookup 7102 priority 10006 protocol 116
-	"$1" 6 '10007 0x3000000/0x7f000000 unreachable -' fwmark 0x3000000/0x7f000000 unreachable priority 10007 protocol 116
-	"$1" 4 '10008 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
-	"$1" 6 '10008 0x4000000/0x7f000000 254 0' fwmark 0x4000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
-	"$1" 4 '10009 0x4000000/0x7f000000 7103 -' fwmark 0x4000000/0x7f000000 lookup 7103 priority 10009 protocol 116
-	"$1" 6 '10009 0x4000000/0x7f000000 7103 -' fwmark 0x4000000/0x7f000000 lookup 7103 priority 10009 protocol 116
-	"$1" 4 '10010 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10010 protocol 116
-	"$1" 6 '10010 0x4000000/0x7f000000 unreachable -' fwmark 0x4000000/0x7f000000 unreachable priority 10010 protocol 116
-	"$1" 4 '10011 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
-	"$1" 6 '10011 0x5000000/0x7f000000 254 0' fwmark 0x5000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
-	"$1" 4 '10012 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10012 protocol 116
-	"$1" 6 '10012 0x5000000/0x7f000000 7100 -' fwmark 0x5000000/0x7f000000 lookup 7100 priority 10012 protocol 116
-	"$1" 4 '10013 0x5000000/0x7f000000 unreachable -' fwmark 0x5000000/0x7f000000 unreachable priority 10013 protocol 116
-	"$1" 6 '10013 0x5000000/0x7f000000 unreachable -' fwmark 0x5000000/0x7f000000 unreachable priority 10013 protocol 116
-	"$1" 4 '10014 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10014 protocol 116
-	"$1" 6 '10014 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10014 protocol 116
-	"$1" 4 '10015 0x6000000/0x7f000000 7101 -' fwmark 0x6000000/0x7f000000 lookup 7101 priority 10015 protocol 116
-	"$1" 6 '10015 0x6000000/0x7f000000 7101 -' fwmark 0x6000000/0x7f000000 lookup 7101 priority 10015 protocol 116
-	"$1" 4 '10016 0x6000000/0x7f000000 unreachable -' fwmark 0x6000000/0x7f000000 unreachable priority 10016 protocol 116
-	"$1" 6 '10016 0x6000000/0x7f000000 unreachable -' fwmark 0x6000000/0x7f000000 unreachable priority 10016 protocol 116
-	"$1" 4 '10017 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10017 protocol 116
-	"$1" 6 '10017 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10017 protocol 116
-	"$1" 4 '10018 0x7000000/0x7f000000 7102 -' fwmark 0x7000000/0x7f000000 lookup 7102 priority 10018 protocol 116
-	"$1" 6 '10018 0x7000000/0x7f000000 7102 -' fwmark 0x7000000/0x7f000000 lookup 7102 priority 10018 protocol 116
-	"$1" 4 '10019 0x7000000/0x7f000000 unreachable -' fwmark 0x7000000/0x7f000000 unreachable priority 10019 protocol 116
-	"$1" 6 '10019 0x7000000/0x7f000000 unreachable -' fwmark 0x7000000/0x7f000000 unreachable priority 10019 protocol 116
-	"$1" 4 '10020 0x8000000/0x7f000000 254 0' fwmark 0x8000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
-	"$1" 6 '10020 0x8000000/0x7f000000 254 0' fwmark 0x8000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
-	"$1" 4 '10021 0x8000000/0x7f000000 7103 -' fwmark 0x8000000/0x7f000000 lookup 7103 priority 10021 protocol 116
-	"$1" 6 '10021 0x8000000/0x7f000000 7103 -' fwmark 0x8000000/0x7f000000 lookup 7103 priority 10021 protocol 116
-	"$1" 4 '10022 0x8000000/0x7f000000 unreachable -' fwmark 0x8000000/0x7f000000 unreachable priority 10022 protocol 116
-	"$1" 6 '10022 0x8000000/0x7f000000 unreachable -' fwmark 0x8000000/0x7f000000 unreachable priority 10022 protocol 116
+	"$1" 4 '10000 0x6c000000/0x7f000000 254 0' fwmark 0x6c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
+	"$1" 4 '10001 0x6c000000/0x7f000000 7149 -' fwmark 0x6c000000/0x7f000000 lookup 7149 priority 10001 protocol 116
+	"$1" 4 '10002 0x6c000000/0x7f000000 unreachable -' fwmark 0x6c000000/0x7f000000 unreachable priority 10002 protocol 116
+	"$1" 4 '10003 0x22000000/0x7f000000 7178 -' fwmark 0x22000000/0x7f000000 lookup 7178 priority 10003 protocol 116
+	"$1" 4 '10004 0x22000000/0x7f000000 unreachable -' fwmark 0x22000000/0x7f000000 unreachable priority 10004 protocol 116
+	"$1" 6 '10005 0x67000000/0x7f000000 254 0' fwmark 0x67000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
+	"$1" 6 '10006 0x67000000/0x7f000000 7135 -' fwmark 0x67000000/0x7f000000 lookup 7135 priority 10006 protocol 116
+	"$1" 6 '10007 0x67000000/0x7f000000 unreachable -' fwmark 0x67000000/0x7f000000 unreachable priority 10007 protocol 116
+	"$1" 4 '10008 0x2b000000/0x7f000000 254 0' fwmark 0x2b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
+	"$1" 6 '10008 0x2b000000/0x7f000000 254 0' fwmark 0x2b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10008 protocol 116
+	"$1" 4 '10009 0x2b000000/0x7f000000 7184 -' fwmark 0x2b000000/0x7f000000 lookup 7184 priority 10009 protocol 116
+	"$1" 6 '10009 0x2b000000/0x7f000000 7184 -' fwmark 0x2b000000/0x7f000000 lookup 7184 priority 10009 protocol 116
+	"$1" 4 '10010 0x2b000000/0x7f000000 unreachable -' fwmark 0x2b000000/0x7f000000 unreachable priority 10010 protocol 116
+	"$1" 6 '10010 0x2b000000/0x7f000000 unreachable -' fwmark 0x2b000000/0x7f000000 unreachable priority 10010 protocol 116
+	"$1" 4 '10011 0x4f000000/0x7f000000 254 0' fwmark 0x4f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
+	"$1" 6 '10011 0x4f000000/0x7f000000 254 0' fwmark 0x4f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
+	"$1" 4 '10012 0x4f000000/0x7f000000 7149 -' fwmark 0x4f000000/0x7f000000 lookup 7149 priority 10012 protocol 116
+	"$1" 6 '10012 0x4f000000/0x7f000000 7149 -' fwmark 0x4f000000/0x7f000000 lookup 7149 priority 10012 protocol 116
+	"$1" 4 '10013 0x4f000000/0x7f000000 unreachable -' fwmark 0x4f000000/0x7f000000 unreachable priority 10013 protocol 116
+	"$1" 6 '10013 0x4f000000/0x7f000000 unreachable -' fwmark 0x4f000000/0x7f000000 unreachable priority 10013 protocol 116
+	"$1" 4 '10014 0x77000000/0x7f000000 254 0' fwmark 0x77000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10014 protocol 116
+	"$1" 6 '10014 0x77000000/0x7f000000 254 0' fwmark 0x77000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10014 protocol 116
+	"$1" 4 '10015 0x77000000/0x7f000000 7178 -' fwmark 0x77000000/0x7f000000 lookup 7178 priority 10015 protocol 116
+	"$1" 6 '10015 0x77000000/0x7f000000 7178 -' fwmark 0x77000000/0x7f000000 lookup 7178 priority 10015 protocol 116
+	"$1" 4 '10016 0x77000000/0x7f000000 unreachable -' fwmark 0x77000000/0x7f000000 unreachable priority 10016 protocol 116
+	"$1" 6 '10016 0x77000000/0x7f000000 unreachable -' fwmark 0x77000000/0x7f000000 unreachable priority 10016 protocol 116
+	"$1" 4 '10017 0xd000000/0x7f000000 254 0' fwmark 0xd000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10017 protocol 116
+	"$1" 6 '10017 0xd000000/0x7f000000 254 0' fwmark 0xd000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10017 protocol 116
+	"$1" 4 '10018 0xd000000/0x7f000000 7135 -' fwmark 0xd000000/0x7f000000 lookup 7135 priority 10018 protocol 116
+	"$1" 6 '10018 0xd000000/0x7f000000 7135 -' fwmark 0xd000000/0x7f000000 lookup 7135 priority 10018 protocol 116
+	"$1" 4 '10019 0xd000000/0x7f000000 unreachable -' fwmark 0xd000000/0x7f000000 unreachable priority 10019 protocol 116
+	"$1" 6 '10019 0xd000000/0x7f000000 unreachable -' fwmark 0xd000000/0x7f000000 unreachable priority 10019 protocol 116
+	"$1" 4 '10020 0xf000000/0x7f000000 254 0' fwmark 0xf000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
+	"$1" 6 '10020 0xf000000/0x7f000000 254 0' fwmark 0xf000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
+	"$1" 4 '10021 0xf000000/0x7f000000 7184 -' fwmark 0xf000000/0x7f000000 lookup 7184 priority 10021 protocol 116
+	"$1" 6 '10021 0xf000000/0x7f000000 7184 -' fwmark 0xf000000/0x7f000000 lookup 7184 priority 10021 protocol 116
+	"$1" 4 '10022 0xf000000/0x7f000000 unreachable -' fwmark 0xf000000/0x7f000000 unreachable priority 10022 protocol 116
+	"$1" 6 '10022 0xf000000/0x7f000000 unreachable -' fwmark 0xf000000/0x7f000000 unreachable priority 10022 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

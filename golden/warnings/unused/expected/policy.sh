@@ -7,17 +7,17 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   empty             0x03000000/0x7f000000  10000    7101     answers of connections that came in that way
+#   empty             0x68000000/0x7f000000  10000    7129     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=38669b6b3a0a1dd1
+digest=02a343544d227c4c
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
-tables='7101'
+tables='7129'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -26,17 +26,17 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7101 'default 0' default dev wg0 table 7101 protocol 116
-	"$1" 6 7101 'default 1024' default dev wg0 table 7101 protocol 116
+	"$1" 4 7129 'default 0' default dev wg0 table 7129 protocol 116
+	"$1" 6 7129 'default 1024' default dev wg0 table 7129 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
-	"$1" 6 '10000 0x3000000/0x7f000000 254 0' fwmark 0x3000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
-	"$1" 4 '10001 0x3000000/0x7f000000 7101 -' fwmark 0x3000000/0x7f000000 lookup 7101 priority 10001 protocol 116
-	"$1" 6 '10001 0x3000000/0x7f000000 7101 -' fwmark 0x3000000/0x7f000000 lookup 7101 priority 10001 protocol 116
+	"$1" 4 '10000 0x68000000/0x7f000000 254 0' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
+	"$1" 6 '10000 0x68000000/0x7f000000 254 0' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
+	"$1" 4 '10001 0x68000000/0x7f000000 7129 -' fwmark 0x68000000/0x7f000000 lookup 7129 priority 10001 protocol 116
+	"$1" 6 '10001 0x68000000/0x7f000000 7129 -' fwmark 0x68000000/0x7f000000 lookup 7129 priority 10001 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -1,0 +1,108 @@
+/*
+ * elsewhere: compares what the table says of itself with this folder's record (see elsewhere.h).
+ */
+#include "live/elsewhere.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "live/archive.h"
+#include "live/pending.h"
+#include "live/record.h"
+#include "live/report.h"
+#include "live/ruleset.h"
+#include "live/watchdog.h"
+
+/* How long behind the deadline a watchdog that cannot be seen from here may still be at it. */
+enum { GRACE_SECONDS = 180 };
+
+const char elsewhere_covered[] =
+	"somebody has loaded another policy meanwhile, which stays as it is";
+
+const char *elsewhere_line(struct arena *arena, const struct pending *pending)
+{
+	return arena_printf(arena, "waits=%s until=%" PRId64 " uid=%u",
+			    pending_ticket(arena, pending), pending->deadline,
+			    (unsigned int)geteuid());
+}
+
+static bool is_archived(struct arena *arena, const struct folder *folder, const char *policy,
+			enum archive_kind kind, uint64_t digest)
+{
+	uint64_t archived = 0;
+
+	return archive_look(arena, folder, archive_file(arena, policy, kind), &archived) ==
+		       ARCHIVE_THERE &&
+	       archived == digest;
+}
+
+bool elsewhere_covers(struct arena *arena, const struct folder *folder,
+		      const struct ruleset_table *table, const struct record *record)
+{
+	const struct about_line *policy = ruleset_about(table, ABOUT_POLICY);
+
+	if (!policy || !record || policy->digest == record->digest)
+		return false;
+	return record->is_complete ||
+	       !(is_archived(arena, folder, record->name, ARCHIVE_APPLIED, policy->digest) ||
+		 is_archived(arena, folder, record->name, ARCHIVE_PREVIOUS, policy->digest));
+}
+
+/* The wait that the table tells of and that is none of this folder's; false: there is none, or it
+ * is over. */
+static bool find(struct arena *arena, const struct ruleset_table *table,
+		 const struct record *record, struct pending *out)
+{
+	const struct about_line *policy = ruleset_about(table, ABOUT_POLICY),
+				*line = ruleset_about(table, ABOUT_WAITS);
+
+	if (!policy || !line)
+		return false;
+	*out = (struct pending){ .pid = (pid_t)line->pid,
+				 .started = line->started,
+				 .deadline = line->until };
+	if (record && record->ticket && strcmp(record->ticket, pending_ticket(arena, out)) == 0)
+		return false;
+	if (watchdog_lives(out))
+		return true;
+	/* Its own, where a confirmation was cut off behind its decision. */
+	if (record && record->digest == policy->digest)
+		return false;
+	return pending_deadline(0) < out->deadline + GRACE_SECONDS * INT64_C(1000000000);
+}
+
+bool elsewhere_waits(struct report *report, const struct ruleset_table *table,
+		     const struct record *record)
+{
+	const struct about_line *policy = ruleset_about(table, ABOUT_POLICY),
+				*line = ruleset_about(table, ABOUT_WAITS);
+	struct pending pending;
+
+	if (!find(report->arena, table, record, &pending))
+		return false;
+	report_add(report, REPORT_REFUSED,
+		   "what is applied of %s waits for its confirmation, %u more seconds, and was applied "
+		   "from another run folder, by the user %" PRIu32 "%s",
+		   policy->name, pending_left(&pending), line->uid,
+		   watchdog_lives(&pending)
+			   ? ""
+			   : "; the process that takes it back is not to be seen from here")
+		->help =
+		report_text(report,
+			    "as that user: `tpc confirm %s` keeps it, `tpc rollback %s` goes back; to take it away "
+			    "whatever becomes of it: `tpc remove %s`",
+			    policy->name, policy->name, policy->name);
+	return true;
+}
+
+bool elsewhere_end(struct report *report, const struct ruleset_table *table,
+		   const struct record *record)
+{
+	struct pending pending;
+
+	if (!find(report->arena, table, record, &pending) || watchdog_end(&pending))
+		return true;
+	return !elsewhere_waits(report, table, record);
+}

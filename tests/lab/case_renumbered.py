@@ -1,0 +1,44 @@
+"""Other definitions before one's own: connections that run keep their way."""
+
+import probe
+from lab import CLIENT, FOREIGN, Network
+from policy import Policy
+from suite import answered, case
+
+FAMILIES = (4, 6)
+ONE = """version: 1
+sets: {hot: {dynamic: true}}
+tables:
+  mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}
+rules:
+  - {in: lan0, to: hot, then: {route: mobile}}
+"""
+TWO = ONE.replace("tables:\n", """listeners: {p: {tproxy: 12345}}
+tables:
+  spare: {via: [192.0.2.1, "2001:db8:1::1"], dev: wan0, masquerade: true}
+""").replace("rules:\n", "rules:\n  - {to: 192.0.2.222, proto: tcp, then: {proxy: p}}\n  - {in: lan0, to: [198.51.100.222, '2001:db8:99::1'], then: {route: spare}}\n")
+
+
+def element(net, verb, version):
+    net.router.run("nft", verb, "element", "inet", "tpc", f"hot_v{version}", "{", FOREIGN[version], "}")
+
+
+def flow(net, version, port):
+    """One flow of the client's: the same ports each time."""
+    return probe.ask(net.client, "udp", FOREIGN[version], 5000, source=(CLIENT[version], port))
+
+
+@case("renumbered: a listener and a table before one's own: running connections keep their way, there and back")
+def _kept():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        first, second = Policy(net, ONE), Policy(net, TWO)
+        first.up()
+        for version in FAMILIES:
+            element(net, "add", version)
+            answered(flow(net, version, 20001), "mobile")
+            element(net, "delete", version)
+        for policy in second, first:
+            policy.up()
+            for version in FAMILIES:
+                answered(flow(net, version, 20001), "mobile")
+                answered(flow(net, version, 20002), "origin")
