@@ -84,16 +84,35 @@ static bool read_history(struct apply *apply, const struct diff_carry *carry, st
 	return true;
 }
 
+/* What has come since is no reason not to go back: how much is left out then. */
+static size_t fit(const struct apply *apply, const struct ir_set *set, struct contents *contents)
+{
+	size_t count = contents->ranges.count;
+
+	if (!apply->job->back || !set->size || count <= set->size)
+		return 0;
+	contents->ranges.count = set->size;
+	return count - set->size;
+}
+
 bool apply_stand_in(struct apply *apply, const struct diff_carry *carry, struct contents *out)
 {
+	const struct ir_set *set = &apply->ir->sets[carry->set];
 	struct netlink_error error;
 	uint32_t now;
+	size_t excess;
 
-	if (read_history(apply, carry, out, &now, &error))
-		return true;
-	report_add(apply->report, REPORT_REFUSED, "the set %s cannot be read: %s",
-		   apply->ir->sets[carry->set].base, error.text);
-	return false;
+	if (!read_history(apply, carry, out, &now, &error)) {
+		report_add(apply->report, REPORT_REFUSED, "the set %s cannot be read: %s",
+			   set->base, error.text);
+		return false;
+	}
+	excess = fit(apply, set, out);
+	if (excess)
+		report_add(apply->report, REPORT_WARNING,
+			   "the set %s is to hold %u elements at most again: %zu of its elements are left out",
+			   set->base, (unsigned int)set->size, excess);
+	return true;
 }
 
 /* ---- sets that stay ---- */
@@ -170,6 +189,7 @@ static bool make_anew(struct apply *apply, const struct diff_carry *carry,
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 		if (!read_history(apply, carry, &change.contents, &change.generation, error))
 			return false;
+		fit(apply, set, &change.contents);
 		if (sets_replace(&apply->kernel.nft, &change, set->name, error)) {
 			report_add(apply->report, REPORT_STEP,
 				   "set %s: made anew with %zu elements", set->base,
