@@ -82,7 +82,7 @@ demo: ## show on this machine what a policy does to packets; installs what is mi
 
 check: ## all tests; installs what is missing, ends in the count of passed, failed and skipped
 	@sh packaging/setup check
-	@$(SUBMAKE) all unit torture-tools
+	@$(SUBMAKE) all torture-tools
 	@$(SUBMAKE) VARIANT=san all unit
 	@$(PYTHON) tests/run --build $(BUILD) $(SUITES)
 

@@ -253,6 +253,19 @@ static bool is_guarded(const struct apply *apply)
 	return apply->job->watchdog && !is_repair(apply);
 }
 
+/* No archive has what somebody else has loaded. */
+static void warn_of_covered(struct apply *apply)
+{
+	if (apply->job->back ||
+	    !elsewhere_covers(apply->arena, &apply->folder, &apply->observed.table, apply->before))
+		return;
+	report_add(apply->report, REPORT_WARNING,
+		   "somebody has loaded another policy since the last apply from here, and it is replaced now; %s",
+		   apply->job->watchdog && is_repair(apply)
+			   ? "this is the one that was applied from here, so nobody waits for a confirmation"
+			   : "going back leads to what was applied from here before");
+}
+
 /* There is nothing to take back, or not any more. */
 static void disarm(struct apply *apply)
 {
@@ -323,6 +336,7 @@ static enum apply_outcome change(struct apply *apply)
 {
 	const char *why;
 
+	warn_of_covered(apply);
 	if (!arm(apply))
 		return APPLY_REFUSED;
 	if (!write_journal(apply, &why)) {

@@ -83,6 +83,17 @@ static bool read_history(struct apply *apply, struct diff_carry *carry, struct c
 	return true;
 }
 
+/* What has come since is no reason not to go back: how much is left out then. */
+static size_t fit(const struct apply *apply, const struct ir_set *set, struct contents *contents)
+{
+	size_t count = contents->ranges.count;
+
+	if (!apply->job->back || !set->size || count <= set->size)
+		return 0;
+	contents->ranges.count = set->size;
+	return count - set->size;
+}
+
 bool apply_refuse_full(struct apply *apply, const struct ir_set *set)
 {
 	struct report_line *line =
@@ -103,6 +114,7 @@ bool apply_stand_in(struct apply *apply, struct diff_carry *carry, struct conten
 	const struct ir_set *set = &apply->ir->sets[carry->set];
 	struct netlink_error error;
 	uint32_t now;
+	size_t excess;
 
 	if (!read_history(apply, carry, out, &now, &error)) {
 		report_add(apply->report, REPORT_REFUSED, "the set %s cannot be read: %s",
@@ -110,6 +122,11 @@ bool apply_stand_in(struct apply *apply, struct diff_carry *carry, struct conten
 			->where = set->origin;
 		return false;
 	}
+	excess = fit(apply, set, out);
+	if (excess)
+		report_add(apply->report, REPORT_WARNING,
+			   "the set %s is to hold %u elements at most again: %zu of its elements are left out",
+			   set->base, (unsigned int)set->size, excess);
 	return !set->size || out->ranges.count <= set->size || apply_refuse_full(apply, set);
 }
 
@@ -196,6 +213,7 @@ static bool make_anew(struct apply *apply, struct diff_carry *carry, struct netl
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 		if (!read_history(apply, carry, &change.contents, &change.generation, error))
 			return false;
+		fit(apply, set, &change.contents);
 		if (sets_replace(&apply->kernel.nft, &change, set->name, error)) {
 			report_add(apply->report, REPORT_STEP,
 				   "set %s: made anew with %zu elements", set->base,

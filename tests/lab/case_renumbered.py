@@ -1,5 +1,7 @@
 """Other definitions before one's own: connections that run keep their way."""
 
+import json
+
 import probe
 from lab import CLIENT, FOREIGN, Network
 from policy import Policy
@@ -23,6 +25,13 @@ def element(net, verb, version):
     net.router.run("nft", verb, "element", "inet", "tpc", f"hot_v{version}", "{", FOREIGN[version], "}")
 
 
+def numbers(net):
+    """What ip rules of the policy lead where: marks and tables, of both families."""
+    return {(rule["fwmark"], rule.get("table", rule.get("type"))) for version in FAMILIES
+            for rule in json.loads(net.router.run("ip", "-N", "-j", "-d", f"-{version}", "rule").stdout)
+            if "fwmark" in rule}
+
+
 def flow(net, version, port):
     """One flow of the client's: the same ports each time."""
     return probe.ask(net.client, "udp", FOREIGN[version], 5000, source=(CLIENT[version], port))
@@ -37,8 +46,10 @@ def _kept():
             element(net, "add", version)
             answered(flow(net, version, 20001), "mobile")
             element(net, "delete", version)
+        before = numbers(net)
         for policy in second, first:
             policy.up()
+            assert before <= numbers(net), f"numbers have changed: {before} and {numbers(net)}"
             for version in FAMILIES:
                 answered(flow(net, version, 20001), "mobile")
                 answered(flow(net, version, 20002), "origin")
