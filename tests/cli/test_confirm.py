@@ -520,6 +520,17 @@ def emptied(shop, host):
 	return problems + expect(host.tpc("rollback"), 0, "rolled back", ["d_v4", "run time is not known any more"])
 
 
+@live("a set that was smaller before is no reason to stay: what does not fit is left out, and said")
+def smaller(shop, host):
+	for size in 2, 4:
+		shop.write(f"{size}.yaml", f"version: 1\nsets: {{d: {{dynamic: true, size: {size}}}}}\nrules: [{{from: d, then: drop}}]\n")
+	host.must(TPC, "apply", "2.yaml")
+	host.must(TPC, "apply", "4.yaml")
+	host.must("nft", "add element inet tpc d_v4 { 192.0.2.1, 192.0.2.3, 192.0.2.5, 192.0.2.7 }")
+	problems = expect(host.tpc("rollback"), 0, "rolled back", ["the set d_v4", "2 of its elements are left out"])
+	return problems + ([] if held(host, "d_v4").count("192.0.2.") == 2 else [held(host, "d_v4")])
+
+
 # ---- two run folders ----
 
 def elsewhere(shop):
@@ -585,7 +596,11 @@ def covered(shop, host):
 	problems += differs(now, host.state(), "time is over:")
 	problems += expect(host.tpc("status"), 5, ["could not be taken back", "somebody has loaded another policy"])
 	problems += expect(host.tpc("confirm", "work"), 3, None, "somebody has loaded another policy")
-	return problems + expect(host.tpc("apply", "one.yaml"), 0, "applied")
+	problems += expect(host.tpc("apply", "two.yaml"), 0, "applied", "somebody has loaded another policy")
+	host.must("nft", "delete table inet tpc_work")
+	host.must("nft", "-f", "third.nft")
+	problems += expect(host.tpc("apply", "--confirm", "60", "two.yaml"), 0, "applied", ["replaced now", "nobody waits for a confirmation"])
+	return problems + expect(host.tpc("apply", "one.yaml"), 0, "applied", None)
 
 
 @live("rollback of what somebody has covered with another policy is refused once, and done when asked again")
