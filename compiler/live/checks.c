@@ -177,7 +177,7 @@ static void check_mark(struct diag *diag, const struct ir *ir, const struct obse
 			  class->name, class->mark, class->mask,
 			  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
 	help_marks(record, observed);
-	diag_help(record, "where the policy itself names a mark, write another");
+	diag_help(record, "where the policy itself names its mark, give it another mark");
 }
 
 static void check_priority(struct diag *diag, const struct ir *ir, const struct observed *observed,
