@@ -153,7 +153,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 	if (call->format == CMD_JSON) {
 		put_json(job, outcome, counts, &out);
 	} else {
-		show_problems(call, job->report);
+		show_problems(job->report);
 		tell_outcome(outcome, counts);
 		if (!call->quiet)
 			put_text(call, job, outcome, counts, &out);
@@ -227,7 +227,7 @@ static enum cmd_status run(struct cmd_call *call)
 	struct watchdog watchdog = { 0 };
 	enum cmd_status status;
 
-	call->strict = cmd_given(call, APPLY_STRICT);
+	call->strict = job.strict = cmd_given(call, APPLY_STRICT);
 	job.dry_run = cmd_given(call, APPLY_DRY_RUN);
 	job.beside = cmd_given(call, APPLY_BESIDE);
 	job.options = lasting_options(call, &job);

@@ -25,7 +25,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct report *re
 		show_json_text(&out, "outcome", outcome == APPLY_DONE ? "confirmed" : "refused");
 		show_json_end(&out, NULL, report, outcome);
 	} else {
-		show_problems(call, report);
+		show_problems(report);
 		if (!call->quiet && outcome == APPLY_DONE)
 			buf_printf(&out, "%s: confirmed, it stays\n", name);
 	}

@@ -96,7 +96,7 @@ enum cmd_status explain_ask(const struct cmd_call *call, const struct explain *e
 
 	find_digests(call, explain, question.digests);
 	if (!ask_host(call->arena, &report, &question, &live)) {
-		show_problems(call, &report);
+		show_problems(&report);
 		return CMD_SYSTEM_REFUSED;
 	}
 	if (call->format == CMD_JSON)

@@ -233,7 +233,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 	if (call->format == CMD_JSON) {
 		put_json(call, job, outcome, &out);
 	} else {
-		show_problems(call, job->report);
+		show_problems(job->report);
 		if (outcome == APPLY_REFUSED)
 			cmd_error("apply would be refused");
 		else if (!call->quiet)
@@ -256,7 +256,7 @@ static enum cmd_status run(struct cmd_call *call)
 	struct apply_counts counts;
 	const struct ir *ir;
 
-	call->strict = cmd_given(call, PLAN_STRICT);
+	call->strict = job.strict = cmd_given(call, PLAN_STRICT);
 	ir = cmd_compile_policy(call, job.policy);
 	if (!ir)
 		return CMD_POLICY_WRONG;

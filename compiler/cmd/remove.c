@@ -72,7 +72,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct report *re
 	if (call->format == CMD_JSON) {
 		put_json(report, name, outcome, &out);
 	} else {
-		show_problems(call, report);
+		show_problems(report);
 		if (!call->quiet)
 			put_text(call, report, name, outcome, &out);
 	}

@@ -68,7 +68,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct rollback *
 	if (call->format == CMD_JSON) {
 		put_json(rollback, outcome, &out);
 	} else {
-		show_problems(call, rollback->report);
+		show_problems(rollback->report);
 		if (!call->quiet)
 			put_text(call, rollback, outcome, &out);
 	}

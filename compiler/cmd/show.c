@@ -41,16 +41,13 @@ void show_line(struct buf *out, const struct report_line *line, const char *inde
 		buf_printf(out, "%s  run: %s\n", indent, line->command);
 }
 
-void show_problems(const struct cmd_call *call, const struct report *report)
+void show_problems(const struct report *report)
 {
 	struct buf out = { 0 };
 
-	for (size_t i = 0; i < report->count; i++) {
-		enum report_kind kind = report->lines[i].kind;
-
-		if (kind != REPORT_STEP && !(kind == REPORT_WARNING && call->quiet))
+	for (size_t i = 0; i < report->count; i++)
+		if (report->lines[i].kind != REPORT_STEP)
 			show_line(&out, &report->lines[i], "");
-	}
 	fputs(buf_text(&out), stderr);
 	buf_free(&out);
 }

@@ -8,8 +8,9 @@
 #include "live/apply.h"
 #include "live/report.h"
 
-/* Refusals and doubts, and warnings unless -q was given, on standard error. */
-void show_problems(const struct cmd_call *call, const struct report *report);
+/* Refusals, doubts and warnings on standard error: they are no progress, so -q does not hide them.
+ */
+void show_problems(const struct report *report);
 /* "warning: text" and the command below it, after `indent`. */
 void show_line(struct buf *out, const struct report_line *line, const char *indent);
 /* The lines of a kind as a JSON list: strings for steps, else objects with text, file, line and

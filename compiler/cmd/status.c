@@ -290,7 +290,7 @@ static enum cmd_status run(struct cmd_call *call)
 	enum cmd_status printed;
 
 	if (!status_read(call->arena, &report, call->arg_count ? call->args[0] : NULL, &status)) {
-		show_problems(call, &report);
+		show_problems(&report);
 		return CMD_SYSTEM_REFUSED;
 	}
 	if (call->format == CMD_JSON)

@@ -47,7 +47,7 @@ static bool is_free(struct apply *apply)
 	const char *name = apply->ir->name;
 	struct pending *pending = pending_read(apply->arena, &apply->folder, name);
 
-	if (apply->job->dry_run)
+	if (apply->job->dry_run && !apply->job->plan)
 		return true;
 	if (elsewhere_waits(apply->report, &apply->observed.table, apply->before))
 		return false;
@@ -55,6 +55,8 @@ static bool is_free(struct apply *apply)
 		return true;
 	if (!pending_waits(apply->arena, pending, apply->before) ||
 	    elsewhere_covers(apply->arena, &apply->folder, &apply->observed.table, apply->before)) {
+		if (apply->job->dry_run)
+			return true;
 		pending_remove(apply->arena, &apply->folder, name);
 		watchdog_end(pending);
 		return true;
@@ -361,16 +363,42 @@ static enum apply_outcome change(struct apply *apply)
 	return APPLY_DONE;
 }
 
+static struct strangers_policy own_numbers(const struct apply *apply)
+{
+	return (struct strangers_policy){ .claim = &apply->after->claims[0],
+					  .ip_rules = apply->ir->ip_rules,
+					  .ip_rule_count = apply->ir->ip_rule_count };
+}
+
 static void warn_of_strangers(const struct apply *apply)
 {
-	struct strangers_policy own = { .claim = &apply->after->claims[0],
-					.ip_rules = apply->ir->ip_rules,
-					.ip_rule_count = apply->ir->ip_rule_count };
+	struct strangers_policy own = own_numbers(apply);
 
 	if (apply->ir->ip_rule_count)
 		strangers_find(apply->report, &own, &apply->observed);
+}
+
+/* What --beside allows is said, but is no reason not to do it. */
+static void tell_of_allowed(const struct apply *apply)
+{
+	struct strangers_policy own = own_numbers(apply);
+
 	if (apply->job->beside)
 		strangers_find_inside(apply->report, &own, &apply->observed);
+}
+
+/* All warnings so far, where they are taken for errors. */
+static bool are_warnings_refused(const struct apply *apply)
+{
+	struct report *report = apply->report;
+	size_t refused = 0;
+
+	for (size_t i = 0; apply->job->strict && i < report->count; i++)
+		if (report->lines[i].kind == REPORT_WARNING) {
+			report->lines[i].kind = REPORT_REFUSED;
+			refused++;
+		}
+	return refused;
 }
 
 /* What the last apply left, where it can be of use: nothing is read when nothing has changed. */
@@ -418,6 +446,7 @@ static enum apply_outcome decide(struct apply *apply)
 		loader_open(&apply->loader);
 	apply->applied = read_applied(apply);
 	diff_make(apply->arena, apply->ir, &apply->observed, apply->applied, &apply->diff);
+	apply_sift_routes(apply);
 	apply_find_losses(apply);
 	apply_find_settings(apply);
 	apply_find_covers(apply);
@@ -425,11 +454,16 @@ static enum apply_outcome decide(struct apply *apply)
 		return APPLY_REFUSED;
 	checks_surroundings(apply->report, &apply->diff);
 	warn_of_strangers(apply);
+	if (are_warnings_refused(apply))
+		return APPLY_REFUSED;
+	tell_of_allowed(apply);
 	if (apply->diff.flip)
 		loader_open(&apply->loader);
 	if (needs_rehearsal(apply) && !apply_check_rules(apply))
 		return APPLY_REFUSED;
 	if (apply->job->dry_run) {
+		if (!apply_foresee_sets(apply))
+			return APPLY_REFUSED;
 		apply_describe(apply);
 		if (apply->job->plan)
 			plan_make(apply, apply->job->plan);

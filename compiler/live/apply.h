@@ -34,6 +34,8 @@ struct apply_job {
 	struct ir *ir;         /* names of sets may change */
 	const char *policy;    /* the policy's path, for the record */
 	const char *options; /* that change what it does, as on a command line, or NULL; so, too */
+	bool strict;         /* what is found before anything changes, or ways that the kernel does
+				not take, is no warning: nothing changes */
 	struct plan *plan;   /* what a dry run would change, thing by thing; or NULL */
 	bool dry_run;        /* find out what would be done, change nothing */
 	bool beside;         /* ip rules and routes of others may stand among the policy's */

@@ -64,12 +64,11 @@ static void forget_times(struct apply *apply, const struct ir_set *set, struct c
 }
 
 /* What a set holds, as the set of the ir is to hold it; `now` says as of which generation. */
-static bool read_history(struct apply *apply, const struct diff_carry *carry, struct contents *out,
+static bool read_history(struct apply *apply, struct diff_carry *carry, struct contents *out,
 			 uint32_t *now, struct netlink_error *error)
 {
 	const struct ir_set *set = &apply->ir->sets[carry->set];
 	struct contents held = { 0 };
-	struct interval_set missing;
 
 	*now = 0;
 	if (carry->has_history && !contents_read(apply->arena, &apply->kernel.nft, apply->ir->table,
@@ -77,10 +76,10 @@ static bool read_history(struct apply *apply, const struct diff_carry *carry, st
 		return false;
 	if (!set->timeout)
 		forget_times(apply, set, &held);
-	else if (!apply->job->back)
+	else if (!apply->job->back && !apply->job->dry_run)
 		remember(apply, set, &held);
-	missing = contents_missing(apply->arena, &held, &set->elements);
-	*out = contents_carry(apply->arena, &held, &missing, (uint64_t)set->timeout * 1000);
+	carry->missing = contents_missing(apply->arena, &held, &set->elements);
+	*out = contents_carry(apply->arena, &held, &carry->missing, (uint64_t)set->timeout * 1000);
 	return true;
 }
 
@@ -95,7 +94,22 @@ static size_t fit(const struct apply *apply, const struct ir_set *set, struct co
 	return count - set->size;
 }
 
-bool apply_stand_in(struct apply *apply, const struct diff_carry *carry, struct contents *out)
+bool apply_refuse_full(struct apply *apply, const struct ir_set *set)
+{
+	struct report_line *line =
+		report_add(apply->report, REPORT_REFUSED,
+			   "the set %s cannot be filled: it holds more than the `size` that it is to have",
+			   set->base);
+
+	line->where = set->origin;
+	line->help =
+		report_text(apply->report,
+			    "write a greater `size`, or take elements out: nft list set inet %s %s",
+			    apply->ir->table, set->base);
+	return false;
+}
+
+bool apply_stand_in(struct apply *apply, struct diff_carry *carry, struct contents *out)
 {
 	const struct ir_set *set = &apply->ir->sets[carry->set];
 	struct netlink_error error;
@@ -104,7 +118,8 @@ bool apply_stand_in(struct apply *apply, const struct diff_carry *carry, struct 
 
 	if (!read_history(apply, carry, out, &now, &error)) {
 		report_add(apply->report, REPORT_REFUSED, "the set %s cannot be read: %s",
-			   set->base, error.text);
+			   set->base, error.text)
+			->where = set->origin;
 		return false;
 	}
 	excess = fit(apply, set, out);
@@ -112,7 +127,17 @@ bool apply_stand_in(struct apply *apply, const struct diff_carry *carry, struct 
 		report_add(apply->report, REPORT_WARNING,
 			   "the set %s is to hold %u elements at most again: %zu of its elements are left out",
 			   set->base, (unsigned int)set->size, excess);
-	return true;
+	return !set->size || out->ranges.count <= set->size || apply_refuse_full(apply, set);
+}
+
+bool apply_foresee_sets(struct apply *apply)
+{
+	struct contents contents = { 0 };
+	bool good = true;
+
+	for (size_t i = 0; i < apply->diff.carry_count; i++)
+		good &= apply_stand_in(apply, &apply->diff.carries[i], &contents);
+	return good;
 }
 
 /* ---- sets that stay ---- */
@@ -178,8 +203,7 @@ bool apply_top_up(struct apply *apply)
 
 /* ---- sets that are made anew ---- */
 
-static bool make_anew(struct apply *apply, const struct diff_carry *carry,
-		      struct netlink_error *error)
+static bool make_anew(struct apply *apply, struct diff_carry *carry, struct netlink_error *error)
 {
 	struct ir_set *set = &apply->ir->sets[carry->set];
 	struct sets_change change = {

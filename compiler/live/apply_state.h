@@ -66,6 +66,20 @@ struct apply {
  */
 void apply_find_covers(struct apply *apply);
 
+/* ---- apply_route ---- */
+
+/* The command, ready for a shell. */
+const char *apply_route_words(const struct apply *apply, const char *verb,
+			      const struct ir_route *route, uint32_t protocol);
+bool apply_is_about_ipv6(enum addr_family family, int code);
+/* Says that all of IPv6's routing is; false where that is no warning, but the end. */
+bool apply_leave_out_ipv6(struct apply *apply);
+/* Takes out of the diff, with a warning, what cannot be put now: by a link that is down and, in a
+ * dry run, what the kernel will refuse. */
+void apply_sift_routes(struct apply *apply);
+/* False, with why, when nothing can be done but to undo. */
+bool apply_put_route(struct apply *apply, const struct diff_route *put);
+
 /* ---- apply_settings ---- */
 
 /* Which sysctls are to be written and given back; fills in the record's; warns of those that are
@@ -81,7 +95,11 @@ bool apply_give_settings_back(struct apply *apply, bool guarded);
 /* Going back, what was in sets for ever is looked up; else it is to be remembered from here on. */
 void apply_open_history(struct apply *apply);
 /* Before the flip, for sets that are filled at run time: what a stand-in for the ir's set holds. */
-bool apply_stand_in(struct apply *apply, const struct diff_carry *carry, struct contents *out);
+bool apply_stand_in(struct apply *apply, struct diff_carry *carry, struct contents *out);
+/* Says that the set holds more than it may; false. */
+bool apply_refuse_full(struct apply *apply, const struct ir_set *set);
+/* In a dry run: will that do? Finds out what each of them is missing. */
+bool apply_foresee_sets(struct apply *apply);
 /* And what sets that stay as they are begin with, where they do not hold it. */
 bool apply_top_up(struct apply *apply);
 /* Behind the flip: the sets themselves instead of their stand-ins. On false the report has doubts.

@@ -17,18 +17,6 @@
 #include "live/report.h"
 #include "live/sets.h"
 
-static const char *route_words(struct apply *apply, const char *verb, const struct ir_route *route,
-			       uint32_t protocol)
-{
-	struct buf out = { 0 };
-	const char *words;
-
-	routes_put_command(&out, verb, route, protocol);
-	words = arena_strdup(apply->arena, buf_text(&out));
-	buf_free(&out);
-	return words;
-}
-
 static const char *rule_words(struct apply *apply, const char *verb, const struct ir_ip_rule *rule,
 			      uint32_t protocol)
 {
@@ -96,20 +84,6 @@ bool apply_check_rules(struct apply *apply)
 
 /* ---- before the flip ---- */
 
-/* Codes of a kernel without IPv6, and of one where it is switched off for the device. */
-static bool is_about_ipv6(enum addr_family family, int code)
-{
-	return family == ADDR_IPV6 &&
-	       (code == EAFNOSUPPORT || code == EOPNOTSUPP || code == EACCES);
-}
-
-static void warn_of_ipv6(struct apply *apply)
-{
-	report_add(apply->report, REPORT_WARNING,
-		   "IPv6 is switched off here, so the policy's IPv6 routes are left out; "
-		   "`settings: {ipv6: off}` says that it is meant");
-}
-
 static bool add_rule(struct apply *apply, const struct ir_ip_rule *rule)
 {
 	const char *words = rule_words(apply, "add", rule, apply->ir->protocol);
@@ -117,10 +91,8 @@ static bool add_rule(struct apply *apply, const struct ir_ip_rule *rule)
 	struct undo_step *step;
 
 	if (!rules_add(&apply->kernel.route, rule, apply->ir->protocol, &error)) {
-		if (is_about_ipv6(rule->family, error.code)) {
-			warn_of_ipv6(apply);
-			return true;
-		}
+		if (apply_is_about_ipv6(rule->family, error.code))
+			return apply_leave_out_ipv6(apply);
 		report_add(apply->report, REPORT_REFUSED, "the kernel refuses `%s`: %s", words,
 			   error.text)
 			->where = rule->origin;
@@ -133,58 +105,13 @@ static bool add_rule(struct apply *apply, const struct ir_ip_rule *rule)
 	return true;
 }
 
-/* A way that cannot be taken now, because of its link; the table's fallback holds meanwhile. */
-static bool is_about_link(const struct ir_route *route, int code)
-{
-	if (route->type != IR_ROUTE_UNICAST)
-		return false;
-	return code == ENODEV || code == ENETDOWN || code == ENETUNREACH || code == EHOSTUNREACH ||
-	       (code == EINVAL && route->has_src);
-}
-
-static bool put_route(struct apply *apply, const struct diff_route *put)
-{
-	const char *words = route_words(apply, put->before ? "replace" : "add", put->route,
-					apply->ir->protocol);
-	struct netlink_error error;
-	struct undo_step *step;
-
-	if (!routes_add(&apply->kernel.route, put->route, apply->ir->protocol, put->before != NULL,
-			&error)) {
-		bool is_soft = is_about_link(put->route, error.code);
-
-		if (is_about_ipv6(put->route->family, error.code)) {
-			warn_of_ipv6(apply);
-			return true;
-		}
-
-		report_add(apply->report, is_soft ? REPORT_WARNING : REPORT_REFUSED,
-			   "the kernel refuses `%s`: %s%s", words, error.text,
-			   is_soft ? "; the route is left out, apply again when its link is up"
-				   : "")
-			->where = put->route->origin;
-		if (is_soft && put->before)
-			*arena_append(apply->arena, apply->diff.old_routes,
-				      apply->diff.old_route_count) = put->before;
-		return is_soft;
-	}
-	step = undo_add(&apply->undo, put->before ? UNDO_CHANGED_ROUTE : UNDO_NEW_ROUTE);
-	step->route = put->route;
-	step->protocol = apply->ir->protocol;
-	step->before = put->before ? &put->before->route : NULL;
-	step->protocol_before = put->before ? put->before->protocol : 0;
-	report_add(apply->report, REPORT_STEP, "%s", words);
-	apply->counts->new_routes++;
-	return true;
-}
-
 static bool put_routing(struct apply *apply)
 {
 	for (size_t i = 0; i < apply->cover_count; i++)
 		if (!add_rule(apply, &apply->covers[i]))
 			return false;
 	for (size_t i = 0; i < apply->diff.new_route_count; i++)
-		if (!put_route(apply, &apply->diff.new_routes[i]))
+		if (!apply_put_route(apply, &apply->diff.new_routes[i]))
 			return false;
 	for (size_t i = 0; i < apply->diff.new_rule_count; i++) {
 		size_t before = apply->undo.count;
@@ -263,7 +190,7 @@ static bool declare_sets(struct apply *apply)
 	return done;
 }
 
-static const struct diff_carry *carry_of(const struct apply *apply, size_t set)
+static struct diff_carry *carry_of(const struct apply *apply, size_t set)
 {
 	for (size_t i = 0; i < apply->diff.carry_count; i++)
 		if (apply->diff.carries[i].set == set)
@@ -271,17 +198,10 @@ static const struct diff_carry *carry_of(const struct apply *apply, size_t set)
 	return NULL;
 }
 
-/* The kernel's word for a set that is full, ENFILE, speaks of files. */
-static const char *why_not_filled(const struct netlink_error *error)
-{
-	return error->code == ENFILE ? "it holds more than the `size` that it is to have"
-				     : error->text;
-}
-
 static bool fill_set(struct apply *apply, size_t index)
 {
 	const struct ir_set *set = &apply->ir->sets[index];
-	const struct diff_carry *carry = carry_of(apply, index);
+	struct diff_carry *carry = carry_of(apply, index);
 	struct sets_change change = { .table = apply->ir->table,
 				      .name = set->name,
 				      .type = set->type,
@@ -292,10 +212,15 @@ static bool fill_set(struct apply *apply, size_t index)
 
 	if (carry && !apply_stand_in(apply, carry, &change.contents))
 		return false;
-	if (!sets_change(&apply->kernel.nft, &change, &error))
-		return refuse(apply,
-			      arena_printf(apply->arena, "the set %s cannot be filled", set->base),
-			      why_not_filled(&error));
+	if (!sets_change(&apply->kernel.nft, &change, &error)) {
+		/* The kernel's word for a set that is full speaks of files. */
+		if (error.code == ENFILE)
+			return apply_refuse_full(apply, set);
+		report_add(apply->report, REPORT_REFUSED, "the set %s cannot be filled: %s",
+			   set->base, error.text)
+			->where = set->origin;
+		return false;
+	}
 	report_add(apply->report, REPORT_STEP, "set %s: %zu elements", set->name,
 		   change.contents.ranges.count);
 	apply->counts->new_sets++;
@@ -447,7 +372,7 @@ static bool remove_rule(struct apply *apply, const struct ir_ip_rule *rule, uint
 
 static bool remove_route(struct apply *apply, const struct routes_seen *seen)
 {
-	const char *words = route_words(apply, "del", &seen->route, seen->protocol);
+	const char *words = apply_route_words(apply, "del", &seen->route, seen->protocol);
 	struct netlink_error error;
 
 	if (!routes_remove(&apply->kernel.route, &seen->route, seen->protocol, &error) &&
@@ -523,8 +448,8 @@ static void describe_routing(struct apply *apply)
 
 	for (size_t i = 0; i < diff->new_route_count; i++)
 		report_add(apply->report, REPORT_STEP, "%s",
-			   route_words(apply, diff->new_routes[i].before ? "replace" : "add",
-				       diff->new_routes[i].route, apply->ir->protocol));
+			   apply_route_words(apply, diff->new_routes[i].before ? "replace" : "add",
+					     diff->new_routes[i].route, apply->ir->protocol));
 	for (size_t i = 0; i < diff->new_rule_count; i++)
 		report_add(apply->report, REPORT_STEP, "%s",
 			   rule_words(apply, "add", diff->new_rules[i], apply->ir->protocol));
@@ -534,8 +459,8 @@ static void describe_routing(struct apply *apply)
 				      diff->old_rules[i]->protocol));
 	for (size_t i = 0; i < diff->old_route_count; i++)
 		report_add(apply->report, REPORT_STEP, "%s",
-			   route_words(apply, "del", &diff->old_routes[i]->route,
-				       diff->old_routes[i]->protocol));
+			   apply_route_words(apply, "del", &diff->old_routes[i]->route,
+					     diff->old_routes[i]->protocol));
 }
 
 void apply_describe(struct apply *apply)

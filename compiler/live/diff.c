@@ -266,6 +266,24 @@ static bool knows_uses(const struct ruleset_table *table)
 	return true;
 }
 
+static const char *or_none(struct arena *arena, uint64_t number, const char *unit)
+{
+	return number ? arena_printf(arena, "%" PRIu64 "%s", number, unit) : "none";
+}
+
+static const char *why_carried(struct arena *arena, const struct ir_set *set,
+			       const struct ruleset_set *held)
+{
+	if (!held->is_dynamic || held->bits != contents_bits(set->type))
+		return "it was another kind of set";
+	if (held->timeout != (uint64_t)set->timeout * 1000)
+		return arena_printf(arena, "its `timeout` changes: %s -> %s",
+				    or_none(arena, held->timeout / 1000, " s"),
+				    or_none(arena, set->timeout, " s"));
+	return arena_printf(arena, "its `size` changes: %s -> %s", or_none(arena, held->size, ""),
+			    or_none(arena, set->size, ""));
+}
+
 /*
  * A set that is filled at run time keeps its name and what it holds. One that was declared
  * otherwise cannot be altered: it is carried over.
@@ -280,9 +298,11 @@ static const struct ruleset_set *diff_dynamic(struct arena *arena, struct ir *ir
 			   held->timeout != (uint64_t)set->timeout * 1000 ||
 			   held->size != set->size;
 	if (held && out->fill[index])
-		*arena_append(arena, out->carries, out->carry_count) = (struct diff_carry){
-			index, held->is_dynamic && held->bits == contents_bits(set->type)
-		};
+		*arena_append(arena, out->carries, out->carry_count) =
+			(struct diff_carry){ .set = index,
+					     .has_history = held->is_dynamic &&
+							    held->bits == contents_bits(set->type),
+					     .why = why_carried(arena, set, held) };
 	return held;
 }
 

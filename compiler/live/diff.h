@@ -31,6 +31,9 @@ struct diff_route {
 struct diff_carry {
 	size_t set;       /* index in the ir */
 	bool has_history; /* what it holds is kept */
+	const char *why;  /* what is declared otherwise */
+	/* Of what it begins with, what it does not hold; found by a dry run. */
+	struct interval_set missing;
 };
 
 struct diff {

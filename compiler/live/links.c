@@ -4,8 +4,8 @@
  */
 #include "live/links.h"
 
-#include <net/if.h>
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -112,7 +112,8 @@ bool links_has_default_ipv6(struct arena *arena, struct netlink *netlink)
 }
 
 struct way {
-	bool is_local;
+	bool is_local, has_gateway;
+	int code;            /* an errno */
 	unsigned int device; /* 0: none */
 };
 
@@ -128,12 +129,16 @@ static void take_way(const struct nlmsghdr *message, void *user)
 	mnl_attr_for_each(attribute, message, sizeof(*header))
 		if (mnl_attr_get_type(attribute) == RTA_OIF)
 			way->device = mnl_attr_get_u32(attribute);
+		else if (mnl_attr_get_type(attribute) == RTA_GATEWAY ||
+			 mnl_attr_get_type(attribute) == RTA_VIA)
+			way->has_gateway = true;
 }
 
-static struct way ask_way(struct netlink *netlink, struct addr to)
+/* `device`: by this one alone, and only where a route says so; 0: by any. */
+static struct way ask_way(struct netlink *netlink, struct addr to, unsigned int device)
 {
 	int family = to.family == ADDR_IPV6 ? AF_INET6 : AF_INET;
-	struct way way = { false, 0 };
+	struct way way = { 0 };
 	struct netlink_error error;
 	struct nlmsghdr *request;
 	struct rtmsg *header;
@@ -147,13 +152,18 @@ static struct way ask_way(struct netlink *netlink, struct addr to)
 	header->rtm_family = (unsigned char)family;
 	header->rtm_dst_len = (unsigned char)addr_width(to.family);
 	mnl_attr_put(request, RTA_DST, addr_width(to.family) / 8, bytes);
-	netlink_ask(netlink, request, take_way, &way, &error);
+	if (device) {
+		header->rtm_flags = RTM_F_FIB_MATCH;
+		mnl_attr_put_u32(request, RTA_OIF, device);
+	}
+	if (!netlink_ask(netlink, request, take_way, &way, &error))
+		way.code = error.code;
 	return way;
 }
 
 const char *links_towards(struct arena *arena, struct netlink *netlink, struct addr to)
 {
-	struct way way = ask_way(netlink, to);
+	struct way way = ask_way(netlink, to, 0);
 	char name[IF_NAMESIZE];
 
 	if (!way.device || way.is_local || !if_indextoname(way.device, name))
@@ -163,5 +173,39 @@ const char *links_towards(struct arena *arena, struct netlink *netlink, struct a
 
 bool links_has_address(struct netlink *netlink, struct addr address)
 {
-	return ask_way(netlink, address).is_local;
+	return ask_way(netlink, address, 0).is_local;
+}
+
+bool links_is_far(struct netlink *netlink, struct addr gateway, const char *device)
+{
+	bool is_link_local = gateway.family == ADDR_IPV6 && gateway.bits >> 118 == 0xfe80 >> 6;
+	struct way way;
+
+	if (is_link_local)
+		return false;
+	way = ask_way(netlink, gateway, device ? if_nametoindex(device) : 0);
+	return way.code == ENETUNREACH || way.code == EHOSTUNREACH || way.has_gateway;
+}
+
+static void take_flags(const struct nlmsghdr *message, void *user)
+{
+	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
+	bool *is_down = user;
+
+	if (message->nlmsg_type == RTM_NEWLINK)
+		*is_down = !(header->ifi_flags & IFF_UP);
+}
+
+bool links_is_down(struct netlink *netlink, const char *name)
+{
+	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, RTM_GETLINK, 0);
+	struct ifinfomsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	struct netlink_error error;
+	bool is_down = false;
+
+	header->ifi_index = (int)if_nametoindex(name);
+	if (header->ifi_index)
+		netlink_ask(netlink, request, take_flags, &is_down, &error);
+	return is_down;
 }

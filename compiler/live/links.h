@@ -28,4 +28,10 @@ const char *links_towards(struct arena *arena, struct netlink *netlink, struct a
 /* Is the address this host's own? */
 bool links_has_address(struct netlink *netlink, struct addr address);
 
+/* Is the interface there, and down? */
+bool links_is_down(struct netlink *netlink, const char *name);
+/* Does the kernel know no way to the gateway but by another gateway, or none at all? `device` may
+ * be NULL: any. */
+bool links_is_far(struct netlink *netlink, struct addr gateway, const char *device);
+
 #endif

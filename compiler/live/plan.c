@@ -70,15 +70,56 @@ static void change_set(struct planning *planning, const struct ir_set *set, cons
 	item->removed = copy(planning, &delta->removed);
 }
 
-static void fill_set(struct planning *planning, const struct ir_set *set)
+static const struct diff_carry *carry_of(const struct planning *planning, size_t set)
 {
+	const struct diff *diff = &planning->apply->diff;
+
+	for (size_t i = 0; i < diff->carry_count; i++)
+		if (diff->carries[i].set == set)
+			return &diff->carries[i];
+	return NULL;
+}
+
+/* What it holds goes over into a new one; only what is missing is added. */
+static void carry_set(struct planning *planning, const struct ir_set *set,
+		      const struct diff_carry *carry)
+{
+	struct plan_item *item = add(planning, PLAN_SETS, PLAN_CHANGE, set_words(planning, set));
+	struct ir_set missing = *set;
+
+	missing.elements = carry->missing;
+	item->added = copy(planning, &missing);
+	item->why = carry->has_history
+			    ? arena_printf(planning->apply->arena,
+					   "made anew with what it holds: %s", carry->why)
+			    : carry->why;
+}
+
+static const char *why_filled(const struct planning *planning, const struct ir_set *set,
+			      const struct delta *delta)
+{
+	if (delta->added.elements.count || delta->removed.elements.count)
+		return "filled anew, with the rules";
+	return arena_printf(planning->apply->arena,
+			    "somebody else has changed it: filled anew with its %zu elements, with the rules",
+			    set->elements.count);
+}
+
+static void fill_set(struct planning *planning, size_t index)
+{
+	const struct ir_set *set = &planning->apply->ir->sets[index];
 	const struct ir_set *before = applied_set(planning, set->base);
+	const struct diff_carry *carry = carry_of(planning, index);
 	struct delta delta;
 	struct plan_item *item;
 
+	if (carry) {
+		carry_set(planning, set, carry);
+		return;
+	}
 	if (before && !set->dynamic &&
 	    delta_make(planning->apply->arena, before, set, SIZE_MAX, &delta)) {
-		change_set(planning, set, "filled anew, with the rules", &delta);
+		change_set(planning, set, why_filled(planning, set, &delta), &delta);
 		return;
 	}
 	item = add(planning, PLAN_SETS, before ? PLAN_CHANGE : PLAN_ADD, set_words(planning, set));
@@ -122,7 +163,7 @@ static void plan_sets(struct planning *planning)
 
 	for (size_t i = 0; i < apply->ir->set_count; i++)
 		if (diff->fill[i])
-			fill_set(planning, &apply->ir->sets[i]);
+			fill_set(planning, i);
 	for (size_t i = 0; i < diff->update_count; i++)
 		change_set(planning, &apply->ir->sets[diff->updates[i].set], "in place",
 			   &diff->updates[i]);
@@ -192,18 +233,6 @@ static const char *rule_words(const struct planning *planning, const char *verb,
 	return words;
 }
 
-static const char *route_words(const struct planning *planning, const char *verb,
-			       const struct ir_route *route, uint32_t protocol)
-{
-	struct buf out = { 0 };
-	const char *words;
-
-	routes_put_command(&out, verb, route, protocol);
-	words = arena_strdup(planning->apply->arena, buf_text(&out));
-	buf_free(&out);
-	return words;
-}
-
 static void plan_routing(struct planning *planning)
 {
 	const struct diff *diff = &planning->apply->diff;
@@ -220,12 +249,13 @@ static void plan_routing(struct planning *planning)
 		const struct diff_route *put = &diff->new_routes[i];
 
 		add(planning, PLAN_ROUTES, put->before ? PLAN_CHANGE : PLAN_ADD,
-		    route_words(planning, put->before ? "replace" : "add", put->route, protocol));
+		    apply_route_words(planning->apply, put->before ? "replace" : "add", put->route,
+				      protocol));
 	}
 	for (size_t i = 0; i < diff->old_route_count; i++)
 		add(planning, PLAN_ROUTES, PLAN_REMOVE,
-		    route_words(planning, "del", &diff->old_routes[i]->route,
-				diff->old_routes[i]->protocol));
+		    apply_route_words(planning->apply, "del", &diff->old_routes[i]->route,
+				      diff->old_routes[i]->protocol));
 }
 
 static void plan_settings(struct planning *planning)

@@ -373,7 +373,7 @@ def missing_interface(shop, host):
 		problems.append("the route is not there")
 	problems += expect(host.tpc("status"), 0, "everything holds")
 	host.must("ip", "link", "set", "wg0", "down")
-	problems += expect(host.tpc("apply", "policy.yaml"), 0, (), ["warning", "not up"])
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, (), ["warning", "the interface wg0 is down"])
 	return problems + expect(host.tpc("remove"), 0)
 
 

@@ -1,17 +1,15 @@
 #!/usr/bin/python3
 """What apply and its kin say, and with which exit status: lost reports, refusals as JSON, commands to copy."""
-import json
-import subprocess
 import sys
 
 from cli import SEED, TPC, expect, main
-from hosted import live
+from hosted import differs, live
 
 VPN = """version: 1
 tables:
   vpn: {dev: wg0, fallback: unreachable}
 rules:
-  - {to: 203.0.113.0/24, then: {route: vpn}}
+  - {to: 203.0.113.0/24, family: ipv4, then: {route: vpn}}
 """
 
 
@@ -94,6 +92,36 @@ def command(shop, host):
 	problems += expect(host.tpc("rollback"), 0)
 	commands = suggested(host)
 	return problems + ([] if commands and "-O0" in commands[0] else [f"behind a rollback: {commands}"])
+
+
+@live("warnings of what the host lacks are printed with -q, too; with --strict they are errors before anything changes")
+def warnings(shop, host):
+	shop.write("p.yaml", VPN)
+	before = host.state()
+	words = ["p.yaml:3:3: ", "there is no interface wg0"]
+	problems = expect(host.tpc("apply", "--strict", "p.yaml"), 3, None, [*words, "error", "nothing changed"])
+	problems += expect(host.tpc("plan", "--strict", "p.yaml"), 3, None, words)
+	problems += differs(before, host.state(), "what was refused:")
+	problems += expect(host.tpc("apply", "-q", "p.yaml"), 0, None, [*words, "warning"])
+	host.link("wg0")
+	problems += expect(host.tpc("apply", "--strict", "-q", "p.yaml"), 0, None, None)
+	problems += expect(host.tpc("remove"), 0)
+	before = host.state()
+	shop.write("p.yaml", VPN.replace("dev: wg0", "dev: wg0, via: 172.31.0.1"))
+	refused = ["the kernel refuses", "Nexthop has invalid gateway", "is on no network of wg0"]
+	problems += expect(host.tpc("apply", "--strict", "p.yaml"), 3, None, ["error: the kernel refuses", *refused])
+	problems += differs(before, host.state(), "what was refused:")
+	done = host.tpc("apply", "-q", "p.yaml")
+	problems += expect(done, 0, None, ["warning: the kernel refuses", *refused])
+	return problems + ([f"the link is up: {done}"] if "link is up" in done.err else [])
+
+
+@live("--strict and --beside: what --beside allows is no reason to refuse")
+def strict_beside(shop, host):
+	host.link("wg0")
+	shop.write("p.yaml", VPN.replace("dev: wg0", "dev: wg0, id: 777"))
+	host.must("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", "777")
+	return expect(host.tpc("apply", "--strict", "--beside", "p.yaml"), 0, "applied", "warning: the policy's table 777 holds")
 
 
 if __name__ == "__main__":
