@@ -37,6 +37,107 @@ static bool uses_family(const struct ir *ir, enum addr_family family)
 	return false;
 }
 
+/* ---- numbers that are free ---- */
+
+/* The first of a block of priorities that nobody has anything in, or 0. */
+static uint32_t free_priority(const struct ir *ir, const struct observed *observed)
+{
+	uint32_t size = ir->priority_last - ir->priority_first + 1;
+
+	for (uint32_t first = 11000; first + size < 29950; first += 1000) {
+		bool is_free = true;
+
+		for (size_t i = 0; i < observed->other_count; i++)
+			is_free &= first > observed->others[i].claim.priority_last ||
+				   first + size <= observed->others[i].claim.priority_first;
+		for (size_t i = 0; i < observed->rules.count; i++)
+			is_free &= observed->rules.items[i].rule.priority < first ||
+				   observed->rules.items[i].rule.priority >= first + size;
+		if (is_free)
+			return first;
+	}
+	return 0;
+}
+
+static bool is_free_mask(const struct observed *observed, uint32_t mask)
+{
+	for (size_t i = 0; i < observed->other_count; i++)
+		if (observed->others[i].mask != UINT32_MAX && observed->others[i].mask & mask)
+			return false;
+	for (size_t i = 0; i < observed->rules.count; i++) {
+		const struct ir_ip_rule *rule = &observed->rules.items[i].rule;
+
+		if ((rule->mask == UINT32_MAX ? rule->mark : rule->mask) & mask)
+			return false;
+	}
+	return true;
+}
+
+/* As many bits as the default has, that nobody asks for, or 0. */
+static uint32_t free_mask(const struct observed *observed)
+{
+	/* Bits that no other program is known to use (known.def). */
+	static const uint32_t masks[] = { 0x7f000000, 0x0000007f };
+
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++)
+		if (is_free_mask(observed, masks[i]))
+			return masks[i];
+	return 0;
+}
+
+/* The first of a hundred table ids that no policy has, or 0. */
+static uint32_t free_tables(const struct observed *observed)
+{
+	for (uint32_t first = 7100; first < 10000; first += 100) {
+		bool is_free = true;
+
+		for (size_t i = 0; i < observed->other_count; i++)
+			for (size_t k = 0; k < observed->others[i].claim.table_count; k++)
+				is_free &= observed->others[i].claim.tables[k] / 100 != first / 100;
+		for (size_t i = 0; i < observed->routes.count; i++)
+			is_free &= observed->routes.items[i].route.table / 100 != first / 100;
+		if (is_free)
+			return first;
+	}
+	return 0;
+}
+
+static void help_marks(struct diag_record *record, const struct observed *observed)
+{
+	uint32_t spare = free_mask(observed);
+
+	if (spare)
+		diag_help(record, "write `settings: {mark_mask: 0x%08" PRIx32 "}`", spare);
+	else
+		diag_help(record, "write `settings: {mark_mask: ...}` with bits that are free");
+}
+
+static void help_priority(struct diag_record *record, const struct ir *ir,
+			  const struct observed *observed)
+{
+	uint32_t spare = free_priority(ir, observed);
+
+	if (spare)
+		diag_help(record, "write `settings: {priority: %" PRIu32 "}`", spare);
+	else
+		diag_help(record,
+			  "write `settings: {priority: N}` with room for %" PRIu32
+			  " rules from N on",
+			  ir->priority_last - ir->priority_first + 1);
+}
+
+static void help_tables(struct diag_record *record, const struct observed *observed)
+{
+	uint32_t spare = free_tables(observed);
+
+	if (spare)
+		diag_help(record, "write `settings: {table_ids: %" PRIu32 "-%" PRIu32 "}`", spare,
+			  spare + 99);
+	diag_help(record, "where the policy itself names a table id, write another");
+}
+
+/* ---- numbers of others ---- */
+
 /*
  * Do the two marks share bits in a way that one could be taken for the other? Fields that overlap
  * in part always can; where one of them is the whole word, only equal values in the bits of both.
@@ -62,7 +163,8 @@ static const struct ir_class *class_of_mark(const struct ir *ir, const struct ru
 	return NULL;
 }
 
-static void check_mark(struct diag *diag, const struct ir *ir, const struct rules_seen *seen)
+static void check_mark(struct diag *diag, const struct ir *ir, const struct observed *observed,
+		       const struct rules_seen *seen)
 {
 	const struct ir_class *class = class_of_mark(ir, seen);
 	struct diag_record *record;
@@ -74,11 +176,12 @@ static void check_mark(struct diag *diag, const struct ir *ir, const struct rule
 			  ", has bits that somebody else's IPv%c rule asks for: %s",
 			  class->name, class->mark, class->mask,
 			  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
-	diag_help(record,
-		  "write `settings: {mark_mask: ...}` with bits that are free, or give this one another mark");
+	help_marks(record, observed);
+	diag_help(record, "where the policy itself names its mark, give it another mark");
 }
 
-static void check_priority(struct diag *diag, const struct ir *ir, const struct rules_seen *seen)
+static void check_priority(struct diag *diag, const struct ir *ir, const struct observed *observed,
+			   const struct rules_seen *seen)
 {
 	uint32_t priority = seen->rule.priority;
 	struct diag_record *record;
@@ -91,9 +194,7 @@ static void check_priority(struct diag *diag, const struct ir *ir, const struct 
 			  " are needed, and somebody else's IPv%c rule is among them: %s",
 			  ir->priority_first, ir->priority_last,
 			  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
-	diag_help(record,
-		  "write `settings: {priority: N}` with room for %" PRIu32 " rules from N on",
-		  ir->priority_last - ir->priority_first + 1);
+	help_priority(record, ir, observed);
 	if (!class_of_mark(ir, seen))
 		diag_help(record,
 			  "or leave it there, with --beside: it asks for no mark of the policy's");
@@ -142,7 +243,7 @@ static void check_route(struct diag *diag, const struct ir *ir, const struct obs
 			  "the routing table %" PRIu32 " holds somebody else's IPv%c route: %s",
 			  seen->route.table, seen->route.family == ADDR_IPV6 ? '6' : '4',
 			  seen->text);
-	diag_help(record, "give this another table id, or write `settings: {table_ids: ...}`");
+	help_tables(record, observed);
 	if (!is_in_the_way(ir, seen))
 		diag_help(record,
 			  "or leave it there, with --beside: the policy has no route in its place");
@@ -150,80 +251,14 @@ static void check_route(struct diag *diag, const struct ir *ir, const struct obs
 
 /* ---- numbers of other policies of ours ---- */
 
-/* The first of a block of priorities that nobody has anything in, or 0. */
-static uint32_t free_priority(const struct ir *ir, const struct observed *observed)
-{
-	uint32_t size = ir->priority_last - ir->priority_first + 1;
-
-	for (uint32_t first = 11000; first + size < 32000; first += 1000) {
-		bool is_free = true;
-
-		for (size_t i = 0; i < observed->other_count; i++)
-			is_free &= first > observed->others[i].claim.priority_last ||
-				   first + size <= observed->others[i].claim.priority_first;
-		for (size_t i = 0; i < observed->rules.count; i++)
-			is_free &= observed->rules.items[i].rule.priority < first ||
-				   observed->rules.items[i].rule.priority >= first + size;
-		if (is_free)
-			return first;
-	}
-	return 0;
-}
-
-static bool is_free_mask(const struct observed *observed, uint32_t mask)
-{
-	for (size_t i = 0; i < observed->other_count; i++)
-		if (observed->others[i].mask != UINT32_MAX && observed->others[i].mask & mask)
-			return false;
-	for (size_t i = 0; i < observed->rules.count; i++) {
-		const struct ir_ip_rule *rule = &observed->rules.items[i].rule;
-
-		if ((rule->mask == UINT32_MAX ? rule->mark : rule->mask) & mask)
-			return false;
-	}
-	return true;
-}
-
-/* As many bits as the default has, that nobody asks for, or 0. */
-static uint32_t free_mask(const struct observed *observed)
-{
-	static const uint32_t masks[] = { 0x007f0000, 0x00007f00, 0x7f000000, 0x0000007f };
-
-	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++)
-		if (is_free_mask(observed, masks[i]))
-			return masks[i];
-	return 0;
-}
-
-/* The first of a hundred table ids that no policy has, or 0. */
-static uint32_t free_tables(const struct observed *observed)
-{
-	for (uint32_t first = 7100; first < 10000; first += 100) {
-		bool is_free = true;
-
-		for (size_t i = 0; i < observed->other_count; i++)
-			for (size_t k = 0; k < observed->others[i].claim.table_count; k++)
-				is_free &= observed->others[i].claim.tables[k] / 100 != first / 100;
-		if (is_free)
-			return first;
-	}
-	return 0;
-}
-
 static void refuse_marks(struct diag *diag, const struct ir *ir, const struct observed *observed,
 			 const struct observe_other *other)
 {
-	uint32_t spare = free_mask(observed);
-	struct diag_record *record =
-		diag_add(diag, DIAG_number_conflict, rule_origin(ir, ir->priority_first),
-			 "the mark bits 0x%08" PRIx32
-			 " are taken by the policy %s, and this one wants 0x%08" PRIx32,
-			 other->mask, other->name, ir->mark_mask);
-
-	if (spare)
-		diag_help(record, "write `settings: {mark_mask: 0x%08" PRIx32 "}`", spare);
-	else
-		diag_help(record, "write `settings: {mark_mask: ...}` with bits that are free");
+	help_marks(diag_add(diag, DIAG_number_conflict, rule_origin(ir, ir->priority_first),
+			    "the mark bits 0x%08" PRIx32
+			    " are taken by the policy %s, and this one wants 0x%08" PRIx32,
+			    other->mask, other->name, ir->mark_mask),
+		   observed);
 }
 
 /* Two policies that both write part of the word must not share a bit; where one writes all of it,
@@ -241,7 +276,7 @@ static void check_other_marks(struct diag *diag, const struct ir *ir,
 	for (size_t i = 0; i < observed->rules.count && diag_error_count(diag) == before; i++)
 		if (observe_priority_owner(observed, observed->rules.items[i].rule.priority) ==
 		    other)
-			check_mark(diag, ir, &observed->rules.items[i]);
+			check_mark(diag, ir, observed, &observed->rules.items[i]);
 }
 
 static void check_other_priorities(struct diag *diag, const struct ir *ir,
@@ -249,7 +284,6 @@ static void check_other_priorities(struct diag *diag, const struct ir *ir,
 				   const struct observe_other *other)
 {
 	const struct record_claim *claim = &other->claim;
-	uint32_t spare = free_priority(ir, observed);
 	struct diag_record *record;
 
 	if (!ir->ip_rule_count || !claim->priority_first ||
@@ -260,19 +294,13 @@ static void check_other_priorities(struct diag *diag, const struct ir *ir,
 			  " are taken by the policy %s, and this one wants %" PRIu32 "-%" PRIu32,
 			  claim->priority_first, claim->priority_last, other->name,
 			  ir->priority_first, ir->priority_last);
-	if (spare)
-		diag_help(record, "write `settings: {priority: %" PRIu32 "}`", spare);
-	else
-		diag_help(record,
-			  "write `settings: {priority: N}` with room for %" PRIu32
-			  " rules from N on",
-			  ir->priority_last - ir->priority_first + 1);
+	help_priority(record, ir, observed);
 }
 
 static void check_other_tables(struct diag *diag, const struct ir *ir,
 			       const struct observed *observed, const struct observe_other *other)
 {
-	uint32_t spare = free_tables(observed), first = 0;
+	uint32_t first = 0;
 	struct buf list = { 0 };
 	struct diag_record *record;
 
@@ -290,10 +318,7 @@ static void check_other_tables(struct diag *diag, const struct ir *ir,
 			diag_add(diag, DIAG_number_conflict, table_origin(ir, first),
 				 "of the routing tables that this policy wants the policy %s has taken: %s",
 				 other->name, buf_text(&list));
-		if (spare)
-			diag_help(record, "write `settings: {table_ids: %" PRIu32 "-%" PRIu32 "}`",
-				  spare, spare + 99);
-		diag_help(record, "where the policy itself names a table id, write another");
+		help_tables(record, observed);
 	}
 	buf_free(&list);
 }
@@ -318,8 +343,8 @@ bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct obser
 		    observe_priority_owner(observed, seen->rule.priority))
 			continue;
 		if (!beside)
-			check_priority(diag, ir, seen);
-		check_mark(diag, ir, seen);
+			check_priority(diag, ir, observed, seen);
+		check_mark(diag, ir, observed, seen);
 	}
 	for (size_t i = 0; i < observed->routes.count; i++)
 		check_route(diag, ir, observed, &observed->routes.items[i], beside);

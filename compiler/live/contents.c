@@ -104,7 +104,8 @@ static void join(struct reading *reading, addr_bits highest, struct contents *ou
 	struct contents_time *times =
 		arena_alloc(reading->arena, (reading->count + 1) * sizeof(*times));
 
-	qsort(reading->edges, reading->count, sizeof(*reading->edges), compare_edges);
+	if (reading->count)
+		qsort(reading->edges, reading->count, sizeof(*reading->edges), compare_edges);
 	for (size_t i = 0; i < reading->count; i++) {
 		const struct edge *edge = &reading->edges[i];
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """What apply and its kin say, and with which exit status: lost reports, refusals as JSON, commands to copy."""
+import re
 import sys
 
 from cli import SEED, TPC, expect, main
@@ -122,6 +123,27 @@ def strict_beside(shop, host):
 	shop.write("p.yaml", VPN.replace("dev: wg0", "dev: wg0, id: 777"))
 	host.must("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", "777")
 	return expect(host.tpc("apply", "--strict", "--beside", "p.yaml"), 0, "applied", "warning: the policy's table 777 holds")
+
+
+@live("numbers of others: the help has ones that are free, and that no other program is known to use")
+def numbers(shop, host):
+	host.link("wg0")
+	shop.write("p.yaml", VPN.replace("dev: wg0", "dev: wg0, id: 777"))
+	first = host.json("plan", "p.yaml", status=5)["changes"]
+	words = [change["what"].split() for change in first if change["kind"] == "ip_rule"][0]
+	mark, priority = words[words.index("fwmark") + 1], words[words.index("priority") + 1]
+	host.must("ip", "rule", "add", "fwmark", mark, "lookup", "7", "priority", "99")
+	host.must("ip", "rule", "add", "to", "192.0.2.77", "lookup", "7", "priority", priority)
+	host.must("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", "777")
+	done = host.tpc("plan", "p.yaml")
+	problems = expect(done, 3)
+	settings = [re.search(rf"write `settings: {{({key}: [0-9][^}}]*)}}`", done.err) for key in ("mark_mask", "priority", "table_ids")]
+	if not all(settings):
+		return problems + [f"no numbers: {done}"]
+	text = ", ".join(found.group(1) for found in settings)
+	shop.write("p.yaml", VPN.replace("version: 1", f"version: 1\nsettings: {{{text}}}"))
+	done = host.tpc("plan", "p.yaml")
+	return problems + expect(done, 5) + ([f"it warns: {done}"] if "known-number" in done.err else [])
 
 
 if __name__ == "__main__":
