@@ -218,8 +218,13 @@ def check_white_space(paths):
 # ---- from the objects ----
 
 
-def objects(folder):
-	return sorted((BUILD / "obj" / folder).rglob("*.o"))
+def objects(folder, build=BUILD):
+	return sorted((build / "obj" / folder).rglob("*.o"))
+
+
+def objects_of_tests():
+	"""Of all tests: `make check` builds the unit tests under the sanitizers alone."""
+	return objects("tests") + objects("tests", BUILD / "san")
 
 
 def symbols(paths):
@@ -343,7 +348,7 @@ def main():
 	if tables:
 		tap.check("no state outside functions", list(check_state(tables)))
 		tap.check("nothing public that nobody uses",
-			list(check_public(tables, symbols(objects("tests")))))
+			list(check_public(tables, symbols(objects_of_tests()))))
 	else:
 		tap.fail("objects to look at", f"none below {BUILD}/obj: run `make` first")
 	note(compiler)

@@ -204,6 +204,7 @@ def terminal(shop, host):
 	before = start(shop, host)
 	pid, master = pty.fork()
 	if pid == 0:
+		signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's children ignore it
 		words = host.words("sh", "-c", f"{TPC} apply --confirm 2 two.yaml; exec sleep 30")
 		os.execvpe(words[0], words, {**os.environ, **host.environment})
 	problems = [] if wait(lambda: "work.pending" in files(shop) and not is_half_way(shop)) else ["never applied"]
