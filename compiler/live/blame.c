@@ -3,7 +3,7 @@
  * is missing.
  *
  * The text is emit_nft_flip's: behind the line that flushes the table each chain is a block, and in
- * it each line that is no comment is the next of the chain's rules.
+ * it each line that is no comment is the next of the chain's rules, or goes on with the one before.
  */
 #include "live/blame.h"
 
@@ -82,6 +82,12 @@ static bool is_rule(const char *words)
 	       strncmp(words, "\t\ttype ", 7) != 0;
 }
 
+/* A line of a map that the rule before it has begun, or the map's end. */
+static bool goes_on(const char *words)
+{
+	return strncmp(words, "\t\t\t", 3) == 0 || strncmp(words, "\t\t}", 3) == 0;
+}
+
 /* The words of a line, from 1, and the ir's rule that stands in it, or NULL. */
 static const char *find_line(struct arena *arena, const struct ir *ir, const char *text,
 			     unsigned int line, const struct ir_rule **rule)
@@ -95,6 +101,8 @@ static const char *find_line(struct arena *arena, const struct ir *ir, const cha
 		char name[128];
 
 		words = next_line(arena, &text);
+		if (goes_on(words))
+			continue;
 		*rule = NULL;
 		if (sscanf(words, "\tchain %127s {", name) == 1) {
 			chain = ir_chain_find(ir, name);

@@ -625,6 +625,17 @@ const char *nft_ctx_get_error_buffer(struct nft_ctx *c)
 """
 
 
+MAPPED = """version: 1
+sets: {s: {dynamic: true}}
+rules:
+  - {in: lan0, proto: tcp, then: drop}
+  - {in: lan1, then: reject}
+  - {in: lan2, proto: udp, then: drop}
+  - {from: s, then: drop}
+  - {to: 203.0.113.9, then: drop}
+"""
+
+
 @live("a kernel without a feature (played by a library): which one, for which rule of the policy, status 3")
 def no_feature(shop, host):
 	shop.write("shim.c", WITHOUT)
@@ -638,6 +649,9 @@ def no_feature(shop, host):
 			("@foreign_v4 goto", ["nft refuses the rule", "@foreign_v4", "No such file or directory", "policy.yaml:7:"])):
 		shim = {"LD_PRELOAD": str(shop.folder / "shim.so"), "ASAN_OPTIONS": "verify_asan_link_order=0", "WITHOUT": without}
 		problems += expect(host.tpc("apply", "policy.yaml", environment=shim), 3, None, [*words, "nothing changed"])
+	shop.write("policy.yaml", MAPPED)
+	shim["WITHOUT"] = "ip saddr @s_v4 drop"  # behind a rule over five lines
+	problems += expect(host.tpc("apply", "policy.yaml", environment=shim), 3, None, ["nft refuses the rule", "policy.yaml:7:"])
 	return problems + differs(before, host.state(), "the refused apply:")
 
 
