@@ -190,10 +190,11 @@ def _shared():
 
 
 def _answers_by_the_same(net):
+    """Also where a neighbour is asked for first, and the client's first packet is repeated, after a second."""
     for device in "wan0", "wan1":
         for version in FAMILIES:
             answered(probe.ask(net.hosts[UPLINKS[device][0]], "tcp", UPLINKS[device][1][version], 22,
-                               source=FOREIGN[version], timeout=1), "router", peer=FOREIGN[version])
+                               source=FOREIGN[version], timeout=4), "router", peer=FOREIGN[version])
 
 
 @example("dscp-and-ports", "voice by the quick line, bulk never by it, the rest by the cheap one while it is up")
