@@ -86,8 +86,9 @@ static void put_routing(const struct explain *explain, const struct explain_answ
 	const struct ir_ip_rule *rule = lookup->rule;
 
 	if (lookup->after_main)
-		buf_puts(out,
-			 "  first     the main table's routes but its default, which only the host knows\n");
+		buf_printf(out,
+			   "  first     the main table's routes%s, which only the host knows\n",
+			   lookup->after_default ? "" : " but its default");
 	if (!rule) {
 		buf_puts(out, "  table     main, whose routes only the host knows\n");
 		return;
@@ -96,11 +97,7 @@ static void put_routing(const struct explain *explain, const struct explain_answ
 		   ir_action_name(rule->action));
 	if (rule->action != IR_RULE_LOOKUP)
 		return;
-	buf_printf(out, "  table     %s (%" PRIu32 ")%s\n", rule->name, rule->table,
-		   lookup->route ? "" : ", whose routes only the host knows");
-	if (!lookup->route)
-		return;
-	buf_puts(out, "  route     ");
+	buf_printf(out, "  table     %s (%" PRIu32 ")\n  route     ", rule->name, rule->table);
 	ipbatch_put_route(lookup->route, explain->ir->protocol, out);
 	buf_putc(out, '\n');
 }

@@ -44,14 +44,14 @@ struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_
 
 		if (rule->family != family || (mark & rule->mask) != rule->mark)
 			continue;
-		if (rule->action == IR_RULE_LOOKUP && rule->table == IR_TABLE_MAIN &&
-		    rule->suppress_default) {
+		if (rule->action == IR_RULE_LOOKUP && rule->table == IR_TABLE_MAIN) {
 			found.after_main = true;
+			found.after_default |= !rule->suppress_default;
 			continue;
 		}
-		if (rule->action == IR_RULE_LOOKUP && rule->table != IR_TABLE_MAIN)
+		if (rule->action == IR_RULE_LOOKUP)
 			found.route = lookup_in_table(ir, family, rule->table, to);
-		if (rule->action == IR_RULE_LOOKUP && rule->table != IR_TABLE_MAIN && !found.route)
+		if (rule->action == IR_RULE_LOOKUP && !found.route)
 			continue;
 		found.rule = rule;
 		return found;

@@ -12,9 +12,9 @@
 struct lookup {
 	const struct ir_ip_rule *rule; /* the one that ends it; NULL: the packet goes on to the main
 					  table */
-	const struct ir_route *route;  /* in the rule's table; NULL for a rule that refuses, and for
-					  one about the main table */
+	const struct ir_route *route;  /* in the rule's table; NULL for a rule that refuses */
 	bool after_main; /* what the main table knows more than a default route for went before */
+	bool after_default; /* what it has any route for, too */
 };
 
 struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_t mark,

@@ -222,6 +222,46 @@ static bool is_table(struct diag *diag, struct ast_policy *policy, const struct 
 	return true;
 }
 
+/* What main has no route for goes on to the next table, but a strict table's second lock refuses
+ * what main sends. */
+static bool check_main(struct diag *diag, struct ast_policy *policy, const struct ast_then *then,
+		       size_t at)
+{
+	for (size_t i = at + 1; i < then->target_count; i++) {
+		const struct ast_table *table = ast_table_find(policy, then->targets[i].name);
+		struct diag_record *record;
+
+		if (!table || !table->strict)
+			continue;
+		record =
+			diag_add(diag, DIAG_impossible, then->targets[at].span,
+				 "the table \"%s\" is strict, and refuses what `main` sends before it",
+				 table->name);
+		diag_also(record, table->strict_span, "`strict` is given here");
+		diag_help(record, "remove `strict`, or take `main` out of the list");
+		return false;
+	}
+	return true;
+}
+
+static bool check_target(struct diag *diag, struct ast_policy *policy, const struct ast_rule *rule,
+			 size_t at)
+{
+	const struct ast_then *then = rule->then;
+	const struct ast_target *target = &then->targets[at];
+	bool is_last = at + 1 == then->target_count;
+
+	if (is_table(diag, policy, rule, target))
+		return true;
+	if (!is_last && !strcmp(target->name, "main"))
+		return check_main(diag, policy, then, at);
+	if (!is_last)
+		return check_refuse(diag, target->span, "no table after this is ever tried",
+				    "put it last");
+	return at || check_refuse(diag, target->span, "this is no table",
+				  "use `drop`, `reject` or `direct`, or name a table before it");
+}
+
 static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
 {
 	struct ast_then *then = rule->then;
@@ -230,13 +270,7 @@ static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast
 	for (size_t i = 0; i < then->target_count; i++) {
 		struct ast_target *target = &then->targets[i];
 
-		if (!is_table(diag, policy, rule, target) && i + 1 < then->target_count)
-			good = check_refuse(diag, target->span,
-					    "nothing behind this would ever be tried",
-					    "put it last");
-		else if (!i && ast_is_last_resort(target->name))
-			good = check_refuse(diag, target->span, "this is no table",
-					    "use `drop`, `reject` or `direct`, or name a table before it");
+		good &= check_target(diag, policy, rule, i);
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(then->targets[k].name, target->name))
 				good = check_refuse(diag, target->span,

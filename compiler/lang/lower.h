@@ -36,7 +36,8 @@ struct lower_class {
 	struct ast_table **tables; /* in the order they are tried */
 	size_t table_count;
 	int fallback;      /* enum ast_fallback: behind the last table */
-	bool names_main;   /* the author says that the main table comes last */
+	bool names_main;   /* the author lists the main table */
+	size_t main_at;    /* it stands after so many of the tables */
 	uint32_t table;    /* a proxy's own */
 	uint32_t priority; /* of its first ip rule; 0: none */
 	struct span origin;

@@ -361,9 +361,12 @@ static void add_row(struct numbers *numbers, const struct ast_then *then)
 		struct ast_table *table = ast_table_find(lower->policy, then->targets[i].name);
 
 		way->fallback = fallback_of(&then->targets[i], table);
-		way->names_main = !table && way->fallback == FALLBACK_MAIN;
-		if (table)
+		if (table) {
 			*arena_append(lower->arena, way->tables, way->table_count) = table;
+		} else if (way->fallback == FALLBACK_MAIN) {
+			way->names_main = true;
+			way->main_at = way->table_count;
+		}
 	}
 }
 
@@ -445,6 +448,8 @@ static bool wants_inbound(const struct lower_class *way)
 {
 	bool all_prefer_main = true;
 
+	if (way->names_main && !way->main_at)
+		return false;
 	for (size_t i = 0; i < way->table_count; i++) {
 		if (way->tables[i]->strict)
 			return false;
@@ -464,6 +469,7 @@ static void add_inbound_way(struct numbers *numbers, struct lower_class *way)
 	way->inbound->table_count = way->table_count;
 	way->inbound->fallback = way->fallback;
 	way->inbound->names_main = way->names_main;
+	way->inbound->main_at = way->main_at;
 	way->open_chain = arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
 }
 

@@ -48,6 +48,38 @@ static bool blocks_ipv6(struct lower *lower, const struct lower_class *way)
 	return way->table_count > 0;
 }
 
+static void add_main(struct lower *lower, struct steps *steps, bool suppress_default)
+{
+	add_step(lower, steps,
+		 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_MAIN,
+				.suppress_default = suppress_default, .name = "main" });
+}
+
+/* The tables in their order, and the main table where it stands. At the end of all it needs no rule
+ * of its own: the kernel's comes after ours. */
+static void add_tables(struct lower *lower, struct steps *steps, const struct lower_class *way)
+{
+	bool was_main = false;
+
+	for (size_t i = 0; i <= way->table_count; i++) {
+		bool ends = i == way->table_count;
+
+		if (way->names_main && i == way->main_at &&
+		    !(ends && way->fallback == FALLBACK_MAIN)) {
+			add_main(lower, steps, false);
+			was_main = true;
+		}
+		if (ends)
+			return;
+		if (!was_main && (way->tables[i]->prefer_main || way->kind == IR_CLASS_REPLY ||
+				  way->kind == IR_CLASS_INBOUND))
+			add_main(lower, steps, true);
+		add_step(lower, steps,
+			 (struct step){ IR_RULE_LOOKUP, .table = (uint32_t)way->tables[i]->id,
+					.name = way->tables[i]->name });
+	}
+}
+
 static struct steps steps_of(struct lower *lower, const struct lower_class *way)
 {
 	static const enum ir_rule_action last[] = { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE,
@@ -57,16 +89,7 @@ static struct steps steps_of(struct lower *lower, const struct lower_class *way)
 	if (way->table)
 		add_step(lower, &steps,
 			 (struct step){ IR_RULE_LOOKUP, .table = way->table, .name = way->name });
-	for (size_t i = 0; i < way->table_count; i++) {
-		if (way->tables[i]->prefer_main || way->kind == IR_CLASS_REPLY ||
-		    way->kind == IR_CLASS_INBOUND)
-			add_step(lower, &steps,
-				 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_MAIN,
-						.suppress_default = true, .name = "main" });
-		add_step(lower, &steps,
-			 (struct step){ IR_RULE_LOOKUP, .table = (uint32_t)way->tables[i]->id,
-					.name = way->tables[i]->name });
-	}
+	add_tables(lower, &steps, way);
 	if (steps.count && way->fallback != FALLBACK_MAIN)
 		add_step(lower, &steps, (struct step){ .action = last[way->fallback] });
 	else if (blocks_ipv6(lower, way))

@@ -137,7 +137,11 @@ static void judge(struct tunnels *proof, const struct ast_rule *rule, size_t ord
 
 	if (!(rule->scopes & SCOPE_LOCAL) || asks_more(rule))
 		return;
+	/* What the main table has a route for goes no further than `main` in a list. */
 	for (size_t i = 0; i < rule->then->target_count && !table; i++) {
+		if (rule->then->action == THEN_ROUTE &&
+		    !strcmp(rule->then->targets[i].name, "main"))
+			return;
 		table = ast_table_find(proof->policy, rule->then->targets[i].name);
 		table = table && has_way(proof, table) ? table : NULL;
 	}

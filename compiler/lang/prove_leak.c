@@ -66,6 +66,14 @@ static void judge_table(const struct leaking *leaking, struct arena *arena,
 			  table->name, name, name));
 }
 
+static bool names_main(const struct ast_then *then)
+{
+	for (size_t i = 0; i < then->target_count; i++)
+		if (!strcmp(then->targets[i].name, "main"))
+			return true;
+	return false;
+}
+
 /* The last of a list says what happens where none has a route. */
 static void judge_list(const struct leaking *leaking, struct arena *arena,
 		       const struct ast_then *then)
@@ -75,7 +83,7 @@ static void judge_list(const struct leaking *leaking, struct arena *arena,
 	const char *name = names[leaking->family];
 	struct diag_record *record;
 
-	if (!end || end->fallback != FALLBACK_MAIN)
+	if (!end || end->fallback != FALLBACK_MAIN || names_main(then))
 		return;
 	for (size_t i = 0; i < then->target_count; i++)
 		if (has_route(ast_table_find(leaking->policy, then->targets[i].name),

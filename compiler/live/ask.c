@@ -265,7 +265,7 @@ static bool compare_route(struct asking *asking, const struct routes_seen *found
 	struct buf text = { 0 };
 
 	if (found && question->lookup.after_main && found->route.table == IR_TABLE_MAIN &&
-	    found->route.to.length)
+	    (found->route.to.length || question->lookup.after_default))
 		return true;
 	if (!wanted && rule && rule->action != IR_RULE_LOOKUP) {
 		if (found)

@@ -62,6 +62,33 @@ def _main():
         all_ask(net, net.client, "origin")
 
 
+def _agrees(policy, version):
+    """explain --live has no fault to find, and says that the main table is asked first."""
+    asked = policy.tpc("explain", str(policy.path), "--live", "in=lan0", f"from={CLIENT[version]}",
+                       f"to={FOREIGN[version]}", "proto=tcp", "port=443").stdout
+    assert "first     the main table's routes, which" in asked and "agrees" in asked, asked
+
+
+@case("uplinks: main before a table: the table where main has no default route, as explain --live says")
+def _main_first():
+    with world() as net:
+        policy = Policy(net, TABLES + """rules:
+  - {in: lan0, port: 853, then: {route: [main, prohibit]}}
+  - {scope: both, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {route: [main, mobile]}}
+""")
+        policy.up()
+        all_ask(net, net.client, "origin")
+        all_ask(net, net.router, "origin", "wan0")
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 853), "origin")
+        for version in 4, 6:
+            _agrees(policy, version)
+            net.router.ip("route del default", f"-{version}")
+            _agrees(policy, version)
+        all_ask(net, net.client, "mobile", "wan1")
+        told(probe.ask(net.client, "tcp", FOREIGN[4], 853), "unreachable")
+        all_fail(net.router, "unreachable")  # the kernel looks for a route before it sends anything
+
+
 @case("uplinks: what leaves by a table is masqueraded as that uplink, also the host's own")
 def _own():
     with world() as net:

@@ -210,7 +210,11 @@ class Maker:
             if draw.chance(0.6):
                 return {"route": draw.one(tables)}
             last = draw.one(([], ["main"], ["unreachable"], ["prohibit"], ["blackhole"]))
-            return {"route": draw.some(tables, 3) + last}
+            targets = draw.some(tables, 3) + last
+            strict = any(self.body["tables"].get(name, {}).get("strict") for name in targets)
+            if "main" not in targets and not strict and draw.chance(0.3):
+                targets.insert(draw.between(0, len(targets) - 1), "main")
+            return {"route": targets}
         if action == "balance":
             targets = draw.some([*tables, "main"], 3)
             by = {"by": draw.one(("source", "source-destination", "connection"))} if draw.chance(0.6) else {}

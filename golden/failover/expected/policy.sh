@@ -13,23 +13,27 @@
 #   two.one.main      0x5f000000/0x7f000000  10006    -        the table's routes
 #   two.blackhole     0x34000000/0x7f000000  10008    7106     the table's routes
 #   six.two.prohibit  0x6c000000/0x7f000000  10010    -        the table's routes
-#   one               0x56000000/0x7f000000  10013    7104     answers of connections that came in that way
-#   two               0x1f000000/0x7f000000  10015    7106     answers of connections that came in that way
-#   six               0x70000000/0x7f000000  10017    7140     answers of connections that came in that way
-#   one.two           0x22000000/0x7f000000  10019    -        the table's routes, for what comes in by an uplink
-#   one.two.unreachable  0x39000000/0x7f000000  10023    -        the table's routes, for what comes in by an uplink
-#   two.one.main      0x48000000/0x7f000000  10028    -        the table's routes, for what comes in by an uplink
-#   two.blackhole     0x21000000/0x7f000000  10032    7106     the table's routes, for what comes in by an uplink
-#   one               0x07000000/0x7f000000  10035    7104     the table's routes, for what comes in by an uplink
-#   six.two.prohibit  0x42000000/0x7f000000  10037    -        the table's routes, for what comes in by an uplink
+#   main.two          0x57000000/0x7f000000  10013    7106     the table's routes
+#   two.main.prohibit  0x1c000000/0x7f000000  10015    7106     the table's routes
+#   main.unreachable  0x3f000000/0x7f000000  10018    -        the table's routes
+#   one               0x56000000/0x7f000000  10020    7104     answers of connections that came in that way
+#   two               0x1f000000/0x7f000000  10022    7106     answers of connections that came in that way
+#   six               0x70000000/0x7f000000  10024    7140     answers of connections that came in that way
+#   one.two           0x22000000/0x7f000000  10026    -        the table's routes, for what comes in by an uplink
+#   one.two.unreachable  0x39000000/0x7f000000  10030    -        the table's routes, for what comes in by an uplink
+#   two.one.main      0x48000000/0x7f000000  10035    -        the table's routes, for what comes in by an uplink
+#   two.blackhole     0x21000000/0x7f000000  10039    7106     the table's routes, for what comes in by an uplink
+#   one               0x07000000/0x7f000000  10042    7104     the table's routes, for what comes in by an uplink
+#   six.two.prohibit  0x42000000/0x7f000000  10044    -        the table's routes, for what comes in by an uplink
+#   two.main.prohibit  0x30000000/0x7f000000  10049    7106     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=6acf6f31d2baafcd
+digest=2111e81af04e9a73
 protocol=116
 first=10000
-last=10041
+last=10052
 sysctl_policy='set'
 tables='7104 7106 7140'
 sets='map1.ip_daddr map2.ip6_daddr'
@@ -64,41 +68,54 @@ each_rule() {
 	"$1" 6 '10010 0x6c000000/0x7f000000 7140 -' fwmark 0x6c000000/0x7f000000 lookup 7140 priority 10010 protocol 116
 	"$1" 6 '10011 0x6c000000/0x7f000000 7106 -' fwmark 0x6c000000/0x7f000000 lookup 7106 priority 10011 protocol 116
 	"$1" 6 '10012 0x6c000000/0x7f000000 prohibit -' fwmark 0x6c000000/0x7f000000 prohibit priority 10012 protocol 116
-	"$1" 4 '10013 0x56000000/0x7f000000 254 0' fwmark 0x56000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
-	"$1" 6 '10013 0x56000000/0x7f000000 254 0' fwmark 0x56000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
-	"$1" 4 '10014 0x56000000/0x7f000000 7104 -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10014 protocol 116
-	"$1" 6 '10014 0x56000000/0x7f000000 7104 -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10014 protocol 116
-	"$1" 4 '10015 0x1f000000/0x7f000000 254 0' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
-	"$1" 6 '10015 0x1f000000/0x7f000000 254 0' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10015 protocol 116
-	"$1" 4 '10016 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10016 protocol 116
-	"$1" 6 '10016 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10016 protocol 116
-	"$1" 6 '10017 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10017 protocol 116
-	"$1" 6 '10018 0x70000000/0x7f000000 7140 -' fwmark 0x70000000/0x7f000000 lookup 7140 priority 10018 protocol 116
-	"$1" 4 '10019 0x22000000/0x7f000000 254 0' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10019 protocol 116
-	"$1" 4 '10020 0x22000000/0x7f000000 7104 -' fwmark 0x22000000/0x7f000000 lookup 7104 priority 10020 protocol 116
-	"$1" 4 '10021 0x22000000/0x7f000000 254 0' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10021 protocol 116
-	"$1" 4 '10022 0x22000000/0x7f000000 7106 -' fwmark 0x22000000/0x7f000000 lookup 7106 priority 10022 protocol 116
-	"$1" 4 '10023 0x39000000/0x7f000000 254 0' fwmark 0x39000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10023 protocol 116
-	"$1" 4 '10024 0x39000000/0x7f000000 7104 -' fwmark 0x39000000/0x7f000000 lookup 7104 priority 10024 protocol 116
-	"$1" 4 '10025 0x39000000/0x7f000000 254 0' fwmark 0x39000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10025 protocol 116
-	"$1" 4 '10026 0x39000000/0x7f000000 7106 -' fwmark 0x39000000/0x7f000000 lookup 7106 priority 10026 protocol 116
-	"$1" 4 '10027 0x39000000/0x7f000000 unreachable -' fwmark 0x39000000/0x7f000000 unreachable priority 10027 protocol 116
-	"$1" 4 '10028 0x48000000/0x7f000000 254 0' fwmark 0x48000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10028 protocol 116
-	"$1" 4 '10029 0x48000000/0x7f000000 7106 -' fwmark 0x48000000/0x7f000000 lookup 7106 priority 10029 protocol 116
-	"$1" 4 '10030 0x48000000/0x7f000000 254 0' fwmark 0x48000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10030 protocol 116
-	"$1" 4 '10031 0x48000000/0x7f000000 7104 -' fwmark 0x48000000/0x7f000000 lookup 7104 priority 10031 protocol 116
-	"$1" 4 '10032 0x21000000/0x7f000000 254 0' fwmark 0x21000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10032 protocol 116
-	"$1" 4 '10033 0x21000000/0x7f000000 7106 -' fwmark 0x21000000/0x7f000000 lookup 7106 priority 10033 protocol 116
-	"$1" 4 '10034 0x21000000/0x7f000000 blackhole -' fwmark 0x21000000/0x7f000000 blackhole priority 10034 protocol 116
-	"$1" 4 '10035 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10035 protocol 116
-	"$1" 6 '10035 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10035 protocol 116
-	"$1" 4 '10036 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10036 protocol 116
-	"$1" 6 '10036 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10036 protocol 116
-	"$1" 6 '10037 0x42000000/0x7f000000 254 0' fwmark 0x42000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10037 protocol 116
-	"$1" 6 '10038 0x42000000/0x7f000000 7140 -' fwmark 0x42000000/0x7f000000 lookup 7140 priority 10038 protocol 116
-	"$1" 6 '10039 0x42000000/0x7f000000 254 0' fwmark 0x42000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10039 protocol 116
-	"$1" 6 '10040 0x42000000/0x7f000000 7106 -' fwmark 0x42000000/0x7f000000 lookup 7106 priority 10040 protocol 116
-	"$1" 6 '10041 0x42000000/0x7f000000 prohibit -' fwmark 0x42000000/0x7f000000 prohibit priority 10041 protocol 116
+	"$1" 4 '10013 0x57000000/0x7f000000 254 -' fwmark 0x57000000/0x7f000000 lookup main priority 10013 protocol 116
+	"$1" 6 '10013 0x57000000/0x7f000000 254 -' fwmark 0x57000000/0x7f000000 lookup main priority 10013 protocol 116
+	"$1" 4 '10014 0x57000000/0x7f000000 7106 -' fwmark 0x57000000/0x7f000000 lookup 7106 priority 10014 protocol 116
+	"$1" 6 '10014 0x57000000/0x7f000000 7106 -' fwmark 0x57000000/0x7f000000 lookup 7106 priority 10014 protocol 116
+	"$1" 4 '10015 0x1c000000/0x7f000000 7106 -' fwmark 0x1c000000/0x7f000000 lookup 7106 priority 10015 protocol 116
+	"$1" 4 '10016 0x1c000000/0x7f000000 254 -' fwmark 0x1c000000/0x7f000000 lookup main priority 10016 protocol 116
+	"$1" 4 '10017 0x1c000000/0x7f000000 prohibit -' fwmark 0x1c000000/0x7f000000 prohibit priority 10017 protocol 116
+	"$1" 4 '10018 0x3f000000/0x7f000000 254 -' fwmark 0x3f000000/0x7f000000 lookup main priority 10018 protocol 116
+	"$1" 4 '10019 0x3f000000/0x7f000000 unreachable -' fwmark 0x3f000000/0x7f000000 unreachable priority 10019 protocol 116
+	"$1" 4 '10020 0x56000000/0x7f000000 254 0' fwmark 0x56000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
+	"$1" 6 '10020 0x56000000/0x7f000000 254 0' fwmark 0x56000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
+	"$1" 4 '10021 0x56000000/0x7f000000 7104 -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10021 protocol 116
+	"$1" 6 '10021 0x56000000/0x7f000000 7104 -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10021 protocol 116
+	"$1" 4 '10022 0x1f000000/0x7f000000 254 0' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10022 protocol 116
+	"$1" 6 '10022 0x1f000000/0x7f000000 254 0' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10022 protocol 116
+	"$1" 4 '10023 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10023 protocol 116
+	"$1" 6 '10023 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10023 protocol 116
+	"$1" 6 '10024 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10024 protocol 116
+	"$1" 6 '10025 0x70000000/0x7f000000 7140 -' fwmark 0x70000000/0x7f000000 lookup 7140 priority 10025 protocol 116
+	"$1" 4 '10026 0x22000000/0x7f000000 254 0' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10026 protocol 116
+	"$1" 4 '10027 0x22000000/0x7f000000 7104 -' fwmark 0x22000000/0x7f000000 lookup 7104 priority 10027 protocol 116
+	"$1" 4 '10028 0x22000000/0x7f000000 254 0' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10028 protocol 116
+	"$1" 4 '10029 0x22000000/0x7f000000 7106 -' fwmark 0x22000000/0x7f000000 lookup 7106 priority 10029 protocol 116
+	"$1" 4 '10030 0x39000000/0x7f000000 254 0' fwmark 0x39000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10030 protocol 116
+	"$1" 4 '10031 0x39000000/0x7f000000 7104 -' fwmark 0x39000000/0x7f000000 lookup 7104 priority 10031 protocol 116
+	"$1" 4 '10032 0x39000000/0x7f000000 254 0' fwmark 0x39000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10032 protocol 116
+	"$1" 4 '10033 0x39000000/0x7f000000 7106 -' fwmark 0x39000000/0x7f000000 lookup 7106 priority 10033 protocol 116
+	"$1" 4 '10034 0x39000000/0x7f000000 unreachable -' fwmark 0x39000000/0x7f000000 unreachable priority 10034 protocol 116
+	"$1" 4 '10035 0x48000000/0x7f000000 254 0' fwmark 0x48000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10035 protocol 116
+	"$1" 4 '10036 0x48000000/0x7f000000 7106 -' fwmark 0x48000000/0x7f000000 lookup 7106 priority 10036 protocol 116
+	"$1" 4 '10037 0x48000000/0x7f000000 254 0' fwmark 0x48000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10037 protocol 116
+	"$1" 4 '10038 0x48000000/0x7f000000 7104 -' fwmark 0x48000000/0x7f000000 lookup 7104 priority 10038 protocol 116
+	"$1" 4 '10039 0x21000000/0x7f000000 254 0' fwmark 0x21000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10039 protocol 116
+	"$1" 4 '10040 0x21000000/0x7f000000 7106 -' fwmark 0x21000000/0x7f000000 lookup 7106 priority 10040 protocol 116
+	"$1" 4 '10041 0x21000000/0x7f000000 blackhole -' fwmark 0x21000000/0x7f000000 blackhole priority 10041 protocol 116
+	"$1" 4 '10042 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10042 protocol 116
+	"$1" 6 '10042 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10042 protocol 116
+	"$1" 4 '10043 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10043 protocol 116
+	"$1" 6 '10043 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10043 protocol 116
+	"$1" 6 '10044 0x42000000/0x7f000000 254 0' fwmark 0x42000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10044 protocol 116
+	"$1" 6 '10045 0x42000000/0x7f000000 7140 -' fwmark 0x42000000/0x7f000000 lookup 7140 priority 10045 protocol 116
+	"$1" 6 '10046 0x42000000/0x7f000000 254 0' fwmark 0x42000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10046 protocol 116
+	"$1" 6 '10047 0x42000000/0x7f000000 7106 -' fwmark 0x42000000/0x7f000000 lookup 7106 priority 10047 protocol 116
+	"$1" 6 '10048 0x42000000/0x7f000000 prohibit -' fwmark 0x42000000/0x7f000000 prohibit priority 10048 protocol 116
+	"$1" 4 '10049 0x30000000/0x7f000000 254 0' fwmark 0x30000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10049 protocol 116
+	"$1" 4 '10050 0x30000000/0x7f000000 7106 -' fwmark 0x30000000/0x7f000000 lookup 7106 priority 10050 protocol 116
+	"$1" 4 '10051 0x30000000/0x7f000000 254 -' fwmark 0x30000000/0x7f000000 lookup main priority 10051 protocol 116
+	"$1" 4 '10052 0x30000000/0x7f000000 prohibit -' fwmark 0x30000000/0x7f000000 prohibit priority 10052 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
