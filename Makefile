@@ -1,7 +1,8 @@
 # tpc: the build. `make help` lists the targets, packaging/setup installs what they need.
 #
 # Variables: BUILD (folder, build), VARIANT (release, debug, san), CC, CFLAGS, LDFLAGS, WERROR
-# (empty: warnings are not errors), PREFIX, DESTDIR.
+# (-Werror: a warning is an error, as in .ci/run and `make lint`; developers export it), PREFIX,
+# DESTDIR.
 
 VERSION := 0.1.0
 
@@ -11,7 +12,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CFLAGS ?=
 LDFLAGS ?=
-WERROR ?= -Werror
+WERROR ?=
 PYTHON ?= /usr/bin/python3
 PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format
@@ -37,7 +38,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
 # Asked of pkg-config once, and only when something is compiled.
 module_cflags = $(eval module_cflags := $$(shell $(PKG_CONFIG) --cflags $(MODULES)))$(module_cflags)
 module_libs = $(eval module_libs := $$(shell $(PKG_CONFIG) --libs $(MODULES)))$(module_libs)
@@ -104,6 +105,7 @@ interop: ## real proxies from the distribution's packages, in the lab; installs 
 	@$(SUBMAKE) all
 	@$(PYTHON) tests/run --build $(BUILD) interop
 
+lint: WERROR := -Werror
 lint: all unit ## the rules of the house: includes, lengths, style
 	@$(PYTHON) tests/run --build $(BUILD) lint
 

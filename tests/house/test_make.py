@@ -15,9 +15,10 @@ INSTALLED = ("bin/tpc", "share/tpc/policy.schema.json", "share/doc/tpc/LICENSE",
 	"share/doc/tpc/README.md", "share/doc/tpc/examples/seed-lab/policy.yaml")
 
 
-def make(*arguments):
+def make(*arguments, **more):
+	"""A variable that is given empty is not set at all."""
 	environment = {key: value for key, value in os.environ.items()
-		if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+		if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", *more)}
 	return subprocess.run(["make", "--no-print-directory", f"BUILD={BUILD}", *arguments], cwd=ROOT,
 		env=environment, capture_output=True, text=True, check=False)
 
@@ -61,9 +62,20 @@ def test_variant(tap):
 		"" if done.returncode and "release, debug or san" in done.stderr else done.stderr)
 
 
+def test_warnings(tap):
+	"""Another compiler warns of more: that stops CI and developers, and no one else."""
+	with tempfile.TemporaryDirectory(prefix="flags-") as folder:
+		def shown(*arguments):
+			return make("-n", "V=1", f"BUILD={folder}", *arguments, WERROR="").stdout
+		problems = [f"make {target}" for target in ("all", "unit") if "-Werror" in shown(target)]
+		tap.check("a warning stops no build", problems if " -c -o " in shown("all") else "nothing is compiled")
+		tap.check("but that of make lint, and one that asks for it", [" ".join(call) for call in (("lint",), ("all", "WERROR=-Werror"))
+			if "-Wall" in shown(*call) and "-Werror" not in shown(*call)])
+
+
 def main():
 	tap = Tap()
-	for test in (test_install, test_help, test_variant):
+	for test in (test_install, test_help, test_variant, test_warnings):
 		test(tap)
 	return tap.done()
 

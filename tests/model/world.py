@@ -53,8 +53,9 @@ def router_mac(iface):
 
 
 def _map(expression):
-    pairs = ", ".join(f"{i << 10:#x} : {mark:#x}" for i, mark in enumerate(MARKS) if mark)
-    return f"meta mark set {expression} & 0xfc00 map {{ {pairs} }}"
+    """A single byte, whose upper six bits are the index: of two, nft 1.1 turns the order for the map."""
+    pairs = ", ".join(f"{i << 2:#x} : {mark:#x}" for i, mark in enumerate(MARKS) if mark)
+    return f"meta mark set {expression} & 0xfc map {{ {pairs} }}"
 
 
 # The last packet of a run is for nobody, and no policy meets it.
@@ -64,8 +65,8 @@ table inet model_marks {{
 		type filter hook prerouting priority -300;
 		meta l4proto {LAST_PROTOCOL} log group {GROUP} queue-threshold 1 drop
 		iifname "lo" accept
-		meta nfproto ipv4 {_map("@nh,32,16")}
-		meta nfproto ipv6 {_map("@nh,16,16")}
+		meta nfproto ipv4 {_map("@nh,32,8")}
+		meta nfproto ipv6 {_map("@nh,16,8")}
 	}}
 }}
 table inet model_watch {{

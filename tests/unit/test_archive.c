@@ -287,7 +287,7 @@ static void test_pending(void **state)
 	assert_int_equal(seen->started, 1234567);
 	assert_true(seen->deadline == pending.deadline);
 	assert_string_equal(seen->failure, "no way");
-	assert_in_range(pending_left(seen), 4, 5);
+	assert_true(pending_left(seen) == 4 || pending_left(seen) == 5);
 	assert_false(pending_waits(fixture->arena, seen, NULL));
 	assert_false(pending_waits(fixture->arena, seen, &record));
 	record.ticket = "77-1234568";
