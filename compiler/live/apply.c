@@ -234,7 +234,7 @@ static void write_archive(struct apply *apply)
 	}
 	if (!apply->before && !apply->observed.table.exists)
 		archive_remove(apply->arena, &apply->folder, apply->ir->name);
-	else if (!is_repair(apply))
+	else if (!is_repair(apply) && !apply_has_moved(apply))
 		archive_keep(apply->arena, &apply->folder, apply->ir->name);
 	if (!archive_write(apply->arena, &apply->folder, file, &archive, &why))
 		report_add(apply->report, REPORT_WARNING,
@@ -350,6 +350,7 @@ static enum apply_outcome give_up(struct apply *apply)
 static enum apply_outcome change(struct apply *apply)
 {
 	const char *why;
+	bool done;
 
 	warn_of_covered(apply);
 	if (!arm(apply))
@@ -372,10 +373,11 @@ static enum apply_outcome change(struct apply *apply)
 		disarm(apply);
 	write_archive(apply);
 	write_record(apply, look_again(apply));
+	done = apply_drop(apply);
 	if (!was_changed(apply->counts))
 		return APPLY_UNCHANGED;
 	release(apply);
-	return APPLY_DONE;
+	return done ? APPLY_DONE : APPLY_IN_DOUBT;
 }
 
 static struct strangers_policy own_numbers(const struct apply *apply)

@@ -48,16 +48,20 @@ static size_t count_added(struct apply *apply, const struct ruleset_set *set)
 	return count;
 }
 
+/* Is it filled at run time, and no copy that stands in for such a set? */
+static bool is_learned(const struct ruleset_table *table, const char *name)
+{
+	const struct ruleset_set *set = ruleset_set_find(table, name);
+	const struct about_line *line = line_of(table, name);
+
+	return set && set->is_dynamic && !set->is_map && line && strcmp(line->base, name) == 0;
+}
+
 static void find_loss(struct apply *apply, const char *name)
 {
 	const struct ruleset_table *table = &apply->observed.table;
-	const struct ruleset_set *set = ruleset_set_find(table, name);
-	const struct about_line *line = line_of(table, name);
-	size_t count;
+	size_t count = count_added(apply, ruleset_set_find(table, name));
 
-	if (!set || !set->is_dynamic || set->is_map || !line || strcmp(line->base, name) != 0)
-		return;
-	count = count_added(apply, set);
 	if (count)
 		*arena_append(apply->arena, apply->losses, apply->loss_count) =
 			(struct apply_loss){ name, count };
@@ -95,7 +99,10 @@ static void warn_of_new(struct apply *apply)
 void apply_find_losses(struct apply *apply)
 {
 	for (size_t i = 0; i < apply->diff.old_set_count; i++)
-		find_loss(apply, apply->diff.old_sets[i]);
+		if (is_learned(&apply->observed.table, apply->diff.old_sets[i]))
+			find_loss(apply, apply->diff.old_sets[i]);
+	for (size_t i = 0; i < apply->diff.idle_set_count; i++)
+		find_loss(apply, apply->diff.idle_sets[i]);
 	for (size_t i = 0; i < apply->loss_count && !apply->job->plan; i++)
 		report_add(apply->report, REPORT_WARNING, "the set %s goes%s, %s",
 			   apply->losses[i].name,

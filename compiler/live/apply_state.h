@@ -92,6 +92,9 @@ bool apply_give_settings_back(struct apply *apply, bool guarded);
 
 /* ---- apply_dynamic ---- */
 
+/* Has an apply of this very policy that was cut off made the previous archive out of the applied
+ * one already? */
+bool apply_has_moved(struct apply *apply);
 /* Going back, what was in sets for ever is looked up; else it is to be remembered from here on. */
 void apply_open_history(struct apply *apply);
 /* Before the flip, for sets that are filled at run time: what a stand-in for the ir's set holds. */
@@ -133,8 +136,11 @@ bool apply_check_rules(struct apply *apply);
 bool apply_flip(struct apply *apply);
 /* Everything up to the flip, and the flip. On false the caller undoes. */
 bool apply_build(struct apply *apply);
-/* Everything behind it: what is old goes. On false the report has doubts. */
+/* Everything behind it that packets meet: what is old goes. On false the report has doubts. */
 bool apply_clean(struct apply *apply);
+/* What of the old table is left, and nothing uses: sets, chains and counters. A rollback needs what
+ * they hold, so this is done when the apply has come to its end. On false the report has doubts. */
+bool apply_drop(struct apply *apply);
 /* The same as lines of the report and as counts, without doing it. */
 void apply_describe(struct apply *apply);
 

@@ -385,11 +385,13 @@ static bool remove_route(struct apply *apply, const struct routes_seen *seen)
 	return true;
 }
 
-/* What of the table goes although its rules stay: no change of the policy's. */
+/* What of the table goes: without a flip it is no change of the policy's. */
 static void tell_rest(struct apply *apply)
 {
 	const struct diff *diff = &apply->diff;
 
+	apply->counts->old_sets =
+		diff->old_set_count + diff->stale_set_count + diff->idle_set_count;
 	if (diff->flip)
 		return;
 	for (size_t i = 0; i < diff->idle_chain_count; i++)
@@ -401,23 +403,28 @@ static void tell_rest(struct apply *apply)
 	apply->counts->old_counters = diff->old_counter_count;
 }
 
-static bool remove_sets(struct apply *apply)
+static bool remove_sets(struct apply *apply, const char *const *names, size_t count)
 {
 	struct netlink_error error;
 	const char *table = apply->ir->table;
-	bool done = true;
 
-	if (!sets_remove(&apply->kernel.nft, table, apply->diff.old_sets, apply->diff.old_set_count,
-			 &error)) {
-		doubt(apply,
-		      arena_printf(apply->arena, "nft delete %s inet %s %s",
-				   word_of(apply, apply->diff.old_sets[0]), table,
-				   apply->diff.old_sets[0]),
-		      error.text);
-		done = false;
-	} else {
-		apply->counts->old_sets = apply->diff.old_set_count + apply->diff.stale_set_count;
-	}
+	if (sets_remove(&apply->kernel.nft, table, names, count, &error))
+		return true;
+	doubt(apply,
+	      arena_printf(apply->arena, "nft delete %s inet %s %s", word_of(apply, names[0]),
+			   table, names[0]),
+	      error.text);
+	return false;
+}
+
+bool apply_drop(struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+	struct netlink_error error;
+	const char *table = apply->ir->table;
+	bool done = remove_sets(apply, diff->old_sets, diff->old_set_count);
+
+	done &= remove_sets(apply, diff->idle_sets, diff->idle_set_count);
 	if (!sets_remove_chains(&apply->kernel.nft, table, apply->diff.idle_chains,
 				apply->diff.idle_chain_count, &error)) {
 		doubt(apply,
@@ -439,7 +446,7 @@ static bool remove_sets(struct apply *apply)
 
 bool apply_clean(struct apply *apply)
 {
-	bool done = apply_settle_sets(apply) && remove_sets(apply);
+	bool done = apply_settle_sets(apply);
 
 	tell_rest(apply);
 	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
@@ -515,7 +522,6 @@ void apply_describe(struct apply *apply)
 	counts->old_rules = diff->old_rule_count;
 	counts->new_sets = diff->fill_count;
 	counts->elements = diff->element_count;
-	counts->old_sets = diff->old_set_count + diff->stale_set_count;
 	counts->flip = diff->flip;
 	counts->nft_rules = diff->flip ? apply->after->nft_rules : 0;
 }

@@ -313,6 +313,20 @@ static const struct ruleset_set *diff_dynamic(struct arena *arena, struct ir *ir
 	return held;
 }
 
+/* A stand-in is a copy, and its name has a number behind a dot, which no base has. */
+static bool is_learned(const struct ruleset_set *set)
+{
+	return set->is_dynamic && !set->is_map && !strchr(set->name, '.');
+}
+
+static void add_unused(struct arena *arena, const struct ruleset_set *set, struct diff *out)
+{
+	if (is_learned(set))
+		*arena_append(arena, out->idle_sets, out->idle_set_count) = set->name;
+	else
+		*arena_append(arena, out->stale_sets, out->stale_set_count) = set->name;
+}
+
 static void diff_sets(struct arena *arena, struct ir *ir, const struct ruleset_table *table,
 		      const struct archive *applied, struct diff *out)
 {
@@ -339,8 +353,7 @@ static void diff_sets(struct arena *arena, struct ir *ir, const struct ruleset_t
 		if (keep[i])
 			continue;
 		if (knows && !about_set(table, NULL, table->sets[i].name))
-			*arena_append(arena, out->stale_sets, out->stale_set_count) =
-				table->sets[i].name;
+			add_unused(arena, &table->sets[i], out);
 		else
 			*arena_append(arena, out->old_sets, out->old_set_count) =
 				table->sets[i].name;
@@ -499,6 +512,6 @@ bool diff_is_empty(const struct diff *diff)
 {
 	return !diff->new_rule_count && !diff->old_rule_count && !diff->new_route_count &&
 	       !diff->old_route_count && !diff->fill_count && !diff->stale_set_count &&
-	       !diff->old_set_count && !diff->idle_chain_count && !diff->old_counter_count &&
-	       !diff->update_count && !diff->flip;
+	       !diff->idle_set_count && !diff->old_set_count && !diff->idle_chain_count &&
+	       !diff->old_counter_count && !diff->update_count && !diff->flip;
 }

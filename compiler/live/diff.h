@@ -55,6 +55,10 @@ struct diff {
 	size_t carry_count;
 	const char **stale_sets; /* in use by nobody: removed first, so that their names are free */
 	size_t stale_set_count;
+	/* In use by nothing, too, but filled at run time: an apply that was cut off left them, and
+	 * its rollback needs what they hold. Removed last. */
+	const char **idle_sets;
+	size_t idle_set_count;
 	const char **old_sets; /* in use until the rules are flipped */
 	size_t old_set_count;
 	const char **old_chains; /* with hooks: removed when the rules are flipped, or made anew

@@ -28,6 +28,7 @@ void kept_spare(struct apply *apply)
 	struct diff *diff = &apply->diff;
 	size_t left = 0;
 
+	diff->idle_set_count = 0; /* what a rollback makes use of again has its base's name */
 	if (!diff->flip)
 		return;
 	for (size_t i = 0; i < diff->old_set_count; i++) {
@@ -65,6 +66,7 @@ static bool clear(struct netlink *netlink, const struct ruleset_table *table,
 {
 	return remove_lines(netlink, table, error) &&
 	       sets_remove(netlink, table->name, diff->stale_sets, diff->stale_set_count, error) &&
+	       sets_remove(netlink, table->name, diff->idle_sets, diff->idle_set_count, error) &&
 	       sets_remove_chains(netlink, table->name, diff->idle_chains, diff->idle_chain_count,
 				  error) &&
 	       sets_remove_counters(netlink, table->name, diff->old_counters,

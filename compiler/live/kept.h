@@ -15,7 +15,8 @@ struct report;
 
 /* Takes them out of what the apply is to remove, and into what the table will say of itself. */
 void kept_spare(struct apply *apply);
-/* Takes them away. What cannot be is a warning: the next apply does it. */
+/* Takes them away, and what an apply before that was cut off had left. What cannot be is a warning:
+ * the next apply does it. */
 void kept_clear(struct arena *arena, struct report *report, struct kernel *kernel,
 		const struct folder *folder, const struct record *record);
 

@@ -141,6 +141,11 @@ static bool is_replaced(const struct planning *planning, const char *name)
 	return false;
 }
 
+static const char *or_word(const char *words, const char *otherwise)
+{
+	return words ? words : otherwise;
+}
+
 static void remove_sets(struct planning *planning, const char **names, size_t count,
 			const char *why)
 {
@@ -153,7 +158,7 @@ static void remove_sets(struct planning *planning, const char **names, size_t co
 					 ruleset_set_word(ruleset_set_find(&apply->observed.table,
 									   names[i])),
 					 names[i]))
-				->why = why ? why : apply_loss_words(apply, names[i]);
+				->why = or_word(apply_loss_words(apply, names[i]), why);
 }
 
 static void plan_sets(struct planning *planning)
@@ -169,6 +174,7 @@ static void plan_sets(struct planning *planning)
 			   &diff->updates[i]);
 	remove_sets(planning, diff->old_sets, diff->old_set_count, NULL);
 	remove_sets(planning, diff->stale_sets, diff->stale_set_count, "left over");
+	remove_sets(planning, diff->idle_sets, diff->idle_set_count, "left over");
 }
 
 /* ---- rules ---- */

@@ -109,6 +109,7 @@ static void check_contents(struct arena *arena, const struct folder *folder,
 				      policy->observed.table.name, diff.flip));
 	} else if (!policy->is_open) {
 		tell_more(arena, policy, NULL, diff.stale_sets, diff.stale_set_count);
+		tell_more(arena, policy, NULL, diff.idle_sets, diff.idle_set_count);
 		tell_more(arena, policy, NULL, diff.old_sets, diff.old_set_count);
 		tell_more(arena, policy, "chain", diff.idle_chains, diff.idle_chain_count);
 		tell_more(arena, policy, "counter", diff.old_counters, diff.old_counter_count);

@@ -7,12 +7,13 @@
  * happen. `all` kills the command itself, whoever makes the call, as `kill -9` would; `child` kills
  * the child that makes it, and does nothing where it is the command's own. Prints how the command
  * ended ("exit 3", "signal 9"), how many calls were counted, the number of the one it was killed at
- * (-1: none), and which were the first behind one that sent something: between two of them the
- * kernel's state may be another. N is 0 to count only.
+ * (-1: none), and which were the first behind one that sent something or moved a file: between two
+ * of them the kernel's state may be another, or what is remembered of it. N is 0 to count only.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +27,10 @@
 struct run {
 	pid_t command;
 	unsigned long calls, at;
-	bool only_child, is_killed, has_sent;
+	bool only_child, is_killed, has_changed;
 	long long killed_at;
 	int status;
-	FILE *sent; /* into `numbers` */
+	FILE *changed; /* into `numbers` */
 	char *numbers;
 	size_t length;
 };
@@ -42,6 +43,22 @@ static void start(char **argv)
 	_exit(127);
 }
 
+/* Does the call change the kernel's state, or a file of the run folder? */
+static bool is_change(uint64_t number)
+{
+	static const uint64_t changes[] = {
+		SYS_sendto, SYS_sendmsg, SYS_renameat, SYS_renameat2, SYS_unlinkat,
+#ifdef SYS_rename /* newer architectures have the other ones alone */
+		SYS_rename, SYS_unlink,
+#endif
+	};
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		if (changes[i] == number)
+			return true;
+	return false;
+}
+
 /* At the stop before or behind a call: counts those before. */
 static void take_call(struct run *run, pid_t who)
 {
@@ -51,9 +68,9 @@ static void take_call(struct run *run, pid_t who)
 	    about.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
 	run->calls++;
-	if (run->has_sent)
-		fprintf(run->sent, " %lu", run->calls);
-	run->has_sent = about.entry.nr == SYS_sendto || about.entry.nr == SYS_sendmsg;
+	if (run->has_changed)
+		fprintf(run->changed, " %lu", run->calls);
+	run->has_changed = is_change(about.entry.nr);
 	if (run->calls != run->at || (run->only_child && who == run->command))
 		return;
 	run->is_killed = true;
@@ -101,8 +118,8 @@ int main(int argc, char **argv)
 		fputs("usage: killat N all|child COMMAND...\n", stderr);
 		return 2;
 	}
-	run.sent = open_memstream(&run.numbers, &run.length);
-	if (!run.sent) {
+	run.changed = open_memstream(&run.numbers, &run.length);
+	if (!run.changed) {
 		perror("killat");
 		return 2;
 	}
@@ -119,7 +136,7 @@ int main(int argc, char **argv)
 	}
 	kill(run.command, SIGCONT);
 	follow(&run);
-	fclose(run.sent);
+	fclose(run.changed);
 	printf("%s %d %lu %lld%s\n", WIFSIGNALED(run.status) ? "signal" : "exit",
 	       WIFSIGNALED(run.status) ? WTERMSIG(run.status) : WEXITSTATUS(run.status), run.calls,
 	       run.killed_at, run.numbers);
