@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 
+import accounts
 from tap import Tap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -191,20 +192,12 @@ def links(text):
 	return "".join(line + "\n" for line in lines)
 
 
-def accounts(text):
+def accounts_named(text):
 	"""passwd and group with every user and group that the rules name: nft resolves them."""
-	result = {}
-	for word, path, shape in (("skuid", "/etc/passwd", "{}:x:{}:{}::/:/bin/false\n"),
-			("skgid", "/etc/group", "{}:x:{}:\n")):
-		named = set()
-		for found in re.findall(word + r"\s+(?:!=\s*)?(\{[^}]*\}|\S+)", text):
-			named |= set(re.findall(r"[a-z_][\w.-]*", found))
-		entries = pathlib.Path(path).read_text(encoding="utf-8")
-		for number, name in enumerate(sorted(named)):
-			if f"\n{name}:" not in "\n" + entries:
-				entries += shape.format(name, 60000 + number, 60000 + number)
-		result[path.rpartition("/")[2]] = entries
-	return result
+	def named(word):
+		found = re.findall(word + r"\s+(?:!=\s*)?(\{[^}]*\}|\S+)", text)
+		return sorted(set(re.findall(r"[a-z_][\w.-]*", " ".join(found))))
+	return accounts.files(named("skuid"), named("skgid"))
 
 
 def cgroups(text):
@@ -220,7 +213,7 @@ def load(files):
 		folder = pathlib.Path(scratch)
 		batches = "\n".join(text for name, text in texts.items() if name.endswith(".batch"))
 		rules = "\n".join(text for name, text in texts.items() if name.endswith(".nft"))
-		texts |= accounts(rules) | {"links": links(batches), "cgroups": cgroups(rules)}
+		texts |= accounts_named(rules) | {"links": links(batches), "cgroups": cgroups(rules)}
 		for name, text in texts.items():
 			(folder / name).write_text(text, encoding="utf-8")
 		done = subprocess.run(["unshare", "-Urnm", "sh", "-c", LOAD, "sh", folder], env=PLAIN,

@@ -8,8 +8,16 @@ process that the Host starts, and end with it.
 """
 import json
 import os
+import pathlib
 import subprocess
+import sys
+import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import accounts  # noqa: E402
+
+# The users and groups of the examples are there, whatever the machine has.
+HOLD = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && echo ready && exec sleep 600'
 NAMESPACES = ["--preserve-credentials", "-U", "-n", "-m"]
 
 
@@ -20,9 +28,13 @@ class Host:
 		self.environment = {"TPC_RUN_DIR": str(shop.folder / "run")}
 
 	def __enter__(self):
-		self.holder = subprocess.Popen(["unshare", "-Urnm", "sh", "-c", "echo ready; exec sleep 600"],
-			stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-		if self.holder.stdout.readline() != b"ready\n":
+		with tempfile.TemporaryDirectory(prefix="host-") as folder:
+			for name, text in accounts.files().items():
+				pathlib.Path(folder, name).write_text(text, encoding="utf-8")
+			self.holder = subprocess.Popen(["unshare", "-Urnm", "sh", "-c", HOLD, "sh", folder],
+				stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+			ready = self.holder.stdout.readline()
+		if ready != b"ready\n":
 			raise RuntimeError("no network namespace here: unprivileged user namespaces must be allowed")
 		self.must("ip", "link", "set", "lo", "up")
 		self.must("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")

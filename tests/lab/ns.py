@@ -8,15 +8,17 @@ reach the machine's own network, mounts or /run.
 
 import ctypes
 import os
+import pathlib
 import subprocess
+import sys
 import tempfile
 import threading
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import accounts  # noqa: E402
+
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 1 << 18
-
-# Users and groups of the same name that the examples speak of, and packages would have made.
-ACCOUNTS = ("haproxy", "proxy", "redsocks", "nobody", "nogroup")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _entered = False
@@ -73,22 +75,13 @@ def enter():
 
 
 def _add_accounts():
-    """What this machine lacks of ACCOUNTS is there for this process and its children."""
-    for path, form in (("/etc/passwd", "{0}:x:{1}:{1}::/:/bin/false\n"),
-                       ("/etc/group", "{0}:x:{1}:\n")):
-        with open(path) as file:
-            text = file.read()
-        known = [line.split(":")[0] for line in text.splitlines()]
-        missing = [name for name in ACCOUNTS if name not in known]
-        if missing:
-            text += "" if text.endswith("\n") else "\n"
-            text += "".join(form.format(name, number)
-                            for number, name in enumerate(ACCOUNTS, 64100) if name in missing)
-            with tempfile.NamedTemporaryFile("w", dir="/run") as file:
-                file.write(text)
-                file.flush()
-                os.chmod(file.name, 0o644)
-                mount(file.name, path, None, MS_BIND)
+    """The users and groups of the examples are there for this process and its children."""
+    for name, text in accounts.files().items():
+        with tempfile.NamedTemporaryFile("w", dir="/run") as file:
+            file.write(text)
+            file.flush()
+            os.chmod(file.name, 0o644)
+            mount(file.name, f"/etc/{name}", None, MS_BIND)
 
 
 def all_ids():
