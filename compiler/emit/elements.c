@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "base/buf.h"
-#include "emit/text.h"
 #include "ir/ir.h"
 
 /* A line is full when the next element might not fit into 100 columns. */
@@ -60,11 +59,8 @@ void elements_declare(const struct ir_set *set, struct buf *out)
 		declare_map(set, out);
 		return;
 	}
-	if (set->dynamic && set->origin.source) {
-		buf_puts(out, "\t# ");
-		text_put_place(out, set->origin);
-		buf_puts(out, " filled at run time: what it holds stays\n");
-	}
+	if (set->dynamic)
+		buf_puts(out, "\t# filled at run time: what it holds stays\n");
 	buf_printf(out, "\tset %s {\n\t\t%s\n", set->name, type_words(set->type));
 	if (set->size)
 		buf_printf(out, "\t\tsize %u\n", (unsigned int)set->size);
@@ -179,11 +175,6 @@ void elements_fill(const struct ir_set *set, const char *table, struct buf *out)
 {
 	if (set->dynamic && !set->elements.count)
 		return;
-	if (set->origin.source) {
-		buf_puts(out, "# ");
-		text_put_place(out, set->origin);
-		buf_putc(out, '\n');
-	}
 	if (!set->dynamic)
 		buf_printf(out, "flush %s inet %s %s\n", set->targets ? "map" : "set", table,
 			   set->name);

@@ -104,37 +104,78 @@ void ipbatch_put_rule(const struct ir_ip_rule *rule, uint32_t protocol, struct b
 	buf_printf(out, " priority %" PRIu32 " protocol %" PRIu32, rule->priority, protocol);
 }
 
-static void put_origin(struct span origin, struct span *before, struct buf *out)
+/* ---- which way a line belongs to ---- */
+
+static const struct ir_class *way_of_rule(const struct ir *ir, const struct ir_ip_rule *rule)
 {
-	if (!origin.source || (before->source == origin.source && before->begin == origin.begin))
+	for (size_t i = 0; i < ir->class_count; i++)
+		if (ir->classes[i].mark == rule->mark && ir->classes[i].mask == rule->mask)
+			return &ir->classes[i];
+	return NULL;
+}
+
+static const char *table_name(const struct ir *ir, uint32_t id)
+{
+	for (size_t i = 0; i < ir->table_count; i++)
+		if (ir->tables[i].id == id)
+			return ir->tables[i].name;
+	for (size_t i = 0; i < ir->class_count; i++)
+		if (ir->classes[i].table == id)
+			return ir->classes[i].name;
+	return NULL;
+}
+
+static void put_table(const struct ir *ir, uint32_t id, const char **before, struct buf *out)
+{
+	const char *name = table_name(ir, id);
+
+	if (!name || name == *before)
 		return;
-	*before = origin;
+	*before = name;
 	buf_puts(out, "# ");
-	text_put_place(out, origin);
+	text_put_comment(out, name);
 	buf_putc(out, '\n');
 }
 
-static void put_routes(const struct ir *ir, enum addr_family family, struct span *before,
-		       struct buf *out)
+/* "# vpn: the table's routes", above the first of several lines of one way. */
+static void put_way(const struct ir *ir, const struct ir_ip_rule *rule,
+		    const struct ir_class **before, struct buf *out)
 {
+	const struct ir_class *way = way_of_rule(ir, rule);
+
+	if (!way || way == *before)
+		return;
+	*before = way;
+	buf_puts(out, "# ");
+	text_put_comment(out, way->name);
+	buf_puts(out, ": ");
+	overview_put_way(way, out);
+	buf_putc(out, '\n');
+}
+
+static void put_routes(const struct ir *ir, enum addr_family family, struct buf *out)
+{
+	const char *before = NULL;
+
 	for (size_t i = 0; i < ir->route_count; i++) {
 		if (ir->routes[i].family != family)
 			continue;
-		put_origin(ir->routes[i].origin, before, out);
+		put_table(ir, ir->routes[i].table, &before, out);
 		buf_puts(out, "route add ");
 		ipbatch_put_route(&ir->routes[i], ir->protocol, out);
 		buf_putc(out, '\n');
 	}
 }
 
-static void put_rules(const struct ir *ir, enum addr_family family, bool refusing,
-		      struct span *before, struct buf *out)
+static void put_rules(const struct ir *ir, enum addr_family family, bool refusing, struct buf *out)
 {
+	const struct ir_class *before = NULL;
+
 	for (size_t i = 0; i < ir->ip_rule_count; i++) {
 		if (ir->ip_rules[i].family != family ||
 		    (ir->ip_rules[i].action != IR_RULE_LOOKUP) != refusing)
 			continue;
-		put_origin(ir->ip_rules[i].origin, before, out);
+		put_way(ir, &ir->ip_rules[i], &before, out);
 		buf_puts(out, "rule add ");
 		ipbatch_put_rule(&ir->ip_rules[i], ir->protocol, out);
 		buf_putc(out, '\n');
@@ -143,13 +184,11 @@ static void put_rules(const struct ir *ir, enum addr_family family, bool refusin
 
 static void put_lines(const struct ir *ir, enum addr_family family, struct buf *out)
 {
-	struct span before = { 0 };
-
 	overview_put(ir, out);
 	buf_putc(out, '\n');
-	put_rules(ir, family, true, &before, out);
-	put_routes(ir, family, &before, out);
-	put_rules(ir, family, false, &before, out);
+	put_rules(ir, family, true, out);
+	put_routes(ir, family, out);
+	put_rules(ir, family, false, out);
 }
 
 void ipbatch_put_ipv4(const struct emit_job *job, struct buf *out)

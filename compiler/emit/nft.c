@@ -118,7 +118,8 @@ static bool is_same_remark(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-/* "# policy.yaml:6 remark", where it is another than that of the rule before. */
+/* What the rule is there for, or the author's rule that it stands for, where that is another than
+ * before. Places are not written: they change with every line above them. */
 static void put_rule_comment(const struct ir_rule *rule, const struct ir_rule *before,
 			     struct buf *out)
 {
@@ -128,17 +129,10 @@ static void put_rule_comment(const struct ir_rule *rule, const struct ir_rule *b
 	bool is_new_remark = rule->remark &&
 			     (!before || !is_same_remark(rule->remark, before->remark));
 
-	if (!is_new_place && !is_new_remark)
+	if (!rule->remark || (!is_new_place && !is_new_remark))
 		return;
-	buf_puts(out, "\t\t#");
-	if (is_new_place) {
-		buf_putc(out, ' ');
-		text_put_place(out, rule->origin);
-	}
-	if (rule->remark) {
-		buf_putc(out, ' ');
-		text_put_comment(out, rule->remark);
-	}
+	buf_puts(out, "\t\t# ");
+	text_put_comment(out, rule->remark);
 	buf_putc(out, '\n');
 }
 

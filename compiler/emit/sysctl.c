@@ -20,10 +20,6 @@ bool emit_sysctl_is_needed(const struct ir *ir)
 static void put_reason(const struct ir_sysctl *sysctl, struct buf *out)
 {
 	buf_puts(out, "\n# ");
-	if (sysctl->origin.source) {
-		text_put_place(out, sysctl->origin);
-		buf_puts(out, ": ");
-	}
 	text_put_comment(out, sysctl->why);
 	buf_putc(out, '\n');
 }

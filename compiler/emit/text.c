@@ -47,11 +47,3 @@ void text_put_word(struct buf *out, const char *text)
 	else
 		text_put_shell(out, text);
 }
-
-void text_put_place(struct buf *out, struct span where)
-{
-	const char *slash = strrchr(where.source->name, '/');
-
-	text_put_comment(out, slash ? slash + 1 : where.source->name);
-	buf_printf(out, ":%u", source_place(where.source, where.begin).line);
-}

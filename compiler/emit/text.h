@@ -5,8 +5,6 @@
 #ifndef TPC_EMIT_TEXT_H
 #define TPC_EMIT_TEXT_H
 
-#include "base/source.h"
-
 struct buf;
 
 /* Inside a '#' comment: control characters, which could end the line, become '?'. */
@@ -18,7 +16,5 @@ void text_put_nft_string(struct buf *out, const char *text);
 void text_put_shell(struct buf *out, const char *text);
 /* The same without quotes where none are needed: also a word of an `ip -batch` file. */
 void text_put_word(struct buf *out, const char *text);
-/* "policy.yaml:6", the file without its folder. The span has a source. */
-void text_put_place(struct buf *out, struct span where);
 
 #endif

@@ -233,6 +233,7 @@ struct ast_rule {
 	bool count;
 	struct ast_limit limit;
 	const char *name;
+	const char *title, *id; /* once it is lowered: see lower_name.c */
 	/* once checked */
 	enum ir_scope scopes;
 	struct interval_set protocols; /* empty: all */

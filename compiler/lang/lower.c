@@ -141,6 +141,8 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	};
 
 	lower_dynamic_sets(&lower);
+	lower_words(&lower);
+	lower_names(&lower);
 	lower_classes(&lower);
 	lower_plan_state(&lower);
 	lower_hooks(&lower);

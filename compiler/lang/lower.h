@@ -127,9 +127,6 @@ struct lower_class *lower_table_class(struct lower *lower, const char *table);
 uint32_t lower_mask_value(uint32_t mask, uint32_t n);
 /* How many values but 0 the mask has room for. */
 uint32_t lower_mask_room(uint32_t mask);
-/* FNV-1a, 32 bits (Fowler, Noll, Vo), of texts one behind the other; begins with LOWER_HASH. */
-enum { LOWER_HASH = 0x811c9dc5u };
-uint32_t lower_hash(uint32_t hash, const char *text);
 
 /* ---- lower_build.c ---- */
 
@@ -201,6 +198,8 @@ void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_
 		size_t way);
 /* The number of the way, from 1. */
 size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char *target);
+/* What chains are called that have to do with it. */
+const char *lower_way_name(struct lower *lower, size_t way);
 /* Adds the rule just lowered to the drops and rejects that later ways are cut by. */
 void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
 /* Where packets of connections that have decided leave the base chain: its cases come last, so it
@@ -271,9 +270,20 @@ const char **lower_devs(struct lower *lower, const struct lower_class *way, size
 
 /* ---- lower_authored.c ---- */
 
-/* The author's rules, defaults, tables and groups of interfaces in words, once the ways are
- * described. */
+/* The author's rules in words: before anything is named after them. */
+void lower_words(struct lower *lower);
+/* What an action is, in words. */
+const char *lower_then_words(struct lower *lower, const struct ast_then *then);
+/* Where the rules lead, the defaults, tables and groups of interfaces, once the ways are described.
+ */
 void lower_authored(struct lower *lower);
+
+/* ---- lower_name.c ---- */
+
+/* Titles and ids of the rules. */
+void lower_names(struct lower *lower);
+/* The set of the windows that the rule's `time` stands for. */
+const char *lower_time_name(struct lower *lower, const struct ast_rule *rule);
 
 /* ---- lower_sysctl.c ---- */
 

@@ -15,7 +15,7 @@
 
 static const char *counter_name(struct lower *lower, const struct ast_rule *rule)
 {
-	const char *name = arena_printf(lower->arena, "rule%zu", rule->number);
+	const char *name = rule->id;
 	struct ir *ir = lower->ir;
 
 	for (size_t i = 0; i < ir->counter_count; i++)
@@ -39,7 +39,7 @@ static const char *counted(struct lower *lower, const struct lower_walk *walk,
 	const char *which = rule->then->action == THEN_BALANCE && target
 				    ? arena_printf(lower->arena, ".%s", target)
 				    : "";
-	const char *name = arena_printf(lower->arena, "count_rule%zu%s%s", rule->number,
+	const char *name = arena_printf(lower->arena, "count_%s%s%s", rule->id,
 					walk->scope == SCOPE_LOCAL ? "_local" : "", which);
 	struct ir_chain *chain = lower_find_chain(lower, name);
 	struct ir_rule *out;
@@ -47,7 +47,7 @@ static const char *counted(struct lower *lower, const struct lower_walk *walk,
 	if (chain)
 		return chain->name;
 	chain = lower_chain(lower, name, NULL);
-	out = lower_rule(lower, chain, rule->span, rule->name);
+	out = lower_rule(lower, chain, rule->span, rule->title);
 	count(lower, rule, out);
 	lower_end(lower, out, target);
 	return name;
@@ -163,8 +163,7 @@ static const char *balance_chain(struct lower *lower, struct lower_walk *walk,
 				 const struct ast_rule *rule)
 {
 	struct ir_statement choice = shares(lower, walk, rule);
-	const char *name = arena_printf(lower->arena, "balance_rule%zu.%s", rule->number,
-					choice.cases[0].chain);
+	const char *name = arena_printf(lower->arena, "balance_%s_%s", rule->id, walk->name);
 	struct ir_chain *chain = lower_find_chain(lower, name);
 
 	if (chain)
@@ -175,7 +174,7 @@ static const char *balance_chain(struct lower *lower, struct lower_walk *walk,
 			continue;
 		choice.addr.family = choice.by == IR_BY_CONNECTION ? ADDR_IPV4
 								   : (enum addr_family)family;
-		lower_do(lower, lower_rule(lower, chain, rule->span, NULL), choice);
+		lower_do(lower, lower_rule(lower, chain, rule->span, rule->title), choice);
 	}
 	return name;
 }

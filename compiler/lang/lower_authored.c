@@ -2,9 +2,9 @@
  * lower_authored: what the author wrote, in words and in its order, for whoever shows or explains
  * the policy.
  *
- * In go the checked rules with the values as they stand in the file, and the ways that the ir
- * already names; out come ir->authored, the defaults, the tables and the groups of interfaces. Of
- * each text only the beginning is kept, so that a rule with a million addresses stays one line.
+ * In go the checked rules with the values as they stand in the file, and later the ways that the
+ * ir already names; out come ir->authored, the defaults, the tables and the groups of interfaces.
+ * Of each text only the beginning is kept, so that a rule with a million addresses stays one line.
  */
 #include <string.h>
 
@@ -247,13 +247,18 @@ static void add_target(struct lower *lower, struct ir_authored *out, const struc
 		(struct ir_authored_target){ described(lower, way), name, (uint32_t)weight };
 }
 
-static void describe_then(struct lower *lower, const struct ast_then *then, struct ir_authored *out)
+const char *lower_then_words(struct lower *lower, const struct ast_then *then)
 {
 	struct buf text = { 0 };
 
 	put_then(then, &text);
-	out->then_text = take(lower, &text);
-	out->then = then_of(then->action);
+	return take(lower, &text);
+}
+
+/* Where it leads, once the ways are described. */
+static void describe_targets(struct lower *lower, const struct ast_then *then,
+			     struct ir_authored *out)
+{
 	if (then->action == THEN_BALANCE) {
 		for (size_t i = 0; i < then->target_count; i++)
 			add_target(lower, out, lower_table_class(lower, then->targets[i].name),
@@ -278,12 +283,19 @@ static void describe_rule(struct lower *lower, const struct ast_rule *rule)
 				     .name = rule->name,
 				     .scopes = rule->scopes,
 				     .log = rule->log,
-				     .count = rule->count };
+				     .count = rule->count,
+				     .then = then_of(rule->then->action),
+				     .then_text = lower_then_words(lower, rule->then) };
 	if (rule->limit.rate)
 		out->limit =
 			arena_printf(lower->arena, "%u/%s", rule->limit.rate, rule->limit.unit);
 	describe_conditions(lower, rule, out);
-	describe_then(lower, rule->then, out);
+}
+
+void lower_words(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->policy->rule_count; i++)
+		describe_rule(lower, &lower->policy->rules[i]);
 }
 
 static struct ir_authored describe_default(struct lower *lower, const struct ast_then *then,
@@ -293,7 +305,9 @@ static struct ir_authored describe_default(struct lower *lower, const struct ast
 
 	if (then) {
 		out.origin = then->span;
-		describe_then(lower, then, &out);
+		out.then = then_of(then->action);
+		out.then_text = lower_then_words(lower, then);
+		describe_targets(lower, then, &out);
 	}
 	return out;
 }
@@ -334,7 +348,7 @@ void lower_authored(struct lower *lower)
 	const struct ast_policy *policy = lower->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		describe_rule(lower, &policy->rules[i]);
+		describe_targets(lower, policy->rules[i].then, &lower->ir->authored[i]);
 	lower->ir->default_forward =
 		describe_default(lower, policy->default_forward, SCOPE_FORWARD);
 	lower->ir->default_local = describe_default(lower, policy->default_local, SCOPE_LOCAL);

@@ -13,6 +13,7 @@
 #include "base/diag.h"
 #include "lang/check.h"
 #include "lang/known.h"
+#include "base/names.h"
 #include "lang/lower.h"
 #include "lang/lower_uplink.h"
 
@@ -46,13 +47,6 @@ uint32_t lower_mask_value(uint32_t mask, uint32_t n)
 uint32_t lower_mask_room(uint32_t mask)
 {
 	return (uint32_t)((1ull << __builtin_popcount(mask)) - 1);
-}
-
-uint32_t lower_hash(uint32_t hash, const char *text)
-{
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 0x01000193u;
-	return hash;
 }
 
 /* Could one packet's mark mean both? Marks in separate bits are written separately. */
@@ -210,7 +204,7 @@ static uint32_t give_out(struct numbers *numbers, struct givens *givens, uint32_
 static uint32_t draw_mark(struct numbers *numbers, const char *name, struct span span)
 {
 	uint32_t mask = (uint32_t)numbers->lower->policy->settings.mark_mask;
-	uint32_t room = lower_mask_room(mask), start = lower_hash(LOWER_HASH, name), value;
+	uint32_t room = lower_mask_room(mask), start = names_hash(NAMES_HASH, name), value;
 
 	for (int known = 0; known <= 1; known++)
 		for (uint32_t i = 0; i < room; i++) {
@@ -232,7 +226,7 @@ static uint32_t draw_table(struct numbers *numbers, const char *name, struct spa
 {
 	struct ast_settings *settings = &numbers->lower->policy->settings;
 	uint32_t room = settings->table_last - settings->table_first + 1, id;
-	uint32_t start = lower_hash(lower_hash(LOWER_HASH, "table/"), name);
+	uint32_t start = names_hash(names_hash(NAMES_HASH, "table/"), name);
 
 	for (int known = 0; known <= 1; known++)
 		for (uint32_t i = 0; i < room; i++) {
@@ -258,7 +252,7 @@ static const char *chain_part(struct lower *lower, const char *name)
 
 	if (strlen(name) <= MOST)
 		return name;
-	return arena_printf(lower->arena, "%.*s.%zu", MOST, name, lower->class_count);
+	return arena_printf(lower->arena, "%.*s.%08x", MOST, name, names_hash(NAMES_HASH, name));
 }
 
 static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind kind,

@@ -81,6 +81,8 @@ static const struct ir_set *make_set(struct match_context *context, const char *
 		    interval_covers(&lower->sets[i]->elements, elements) &&
 		    interval_covers(elements, &lower->sets[i]->elements))
 			return lower->sets[i];
+	if (type == IR_SET_TIME)
+		base = lower_time_name(lower, lowering->rule);
 	return lower_set(lower, base, type, elements, lowering->rule->span);
 }
 
@@ -252,7 +254,7 @@ static struct ir_rule *add_rule(struct lowering *lowering, struct ir_chain *chai
 				const struct match_alternative *alternative)
 {
 	const struct ast_rule *rule = lowering->rule;
-	struct ir_rule *out = lower_rule(lowering->lower, chain, rule->span, rule->name);
+	struct ir_rule *out = lower_rule(lowering->lower, chain, rule->span, rule->title);
 
 	for (size_t i = 0; alternative && i < alternative->count; i++)
 		lower_match(lowering->lower, out, alternative->items[i]);
@@ -443,7 +445,7 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 		.arena = lower->arena,
 		.scope = walk->scope,
 		.protocols = &rule->protocols,
-		.rule = arena_printf(lower->arena, "rule%zu", rule->number),
+		.rule = rule->id,
 		.specials = walk->specials ? rule->specials : 0,
 		.tracked = walk->errors,
 		.named_set = named_set,

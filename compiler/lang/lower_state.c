@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/names.h"
 #include "lang/lower.h"
 #include "match/kinds.h"
 
@@ -92,12 +93,12 @@ static uint32_t draw_value(struct lower *lower, size_t origin, size_t way)
 	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
 	uint32_t room = lower_mask_room(mask), value;
 	uint32_t start =
-		lower_hash(LOWER_HASH, origin ? lower->uplinks[origin - 1].table->name : "");
+		names_hash(NAMES_HASH, origin ? lower->uplinks[origin - 1].table->name : "");
 
 	if (way) {
-		start = lower_hash(start, lower->ways[way - 1].scope == SCOPE_LOCAL ? "/local/"
+		start = names_hash(start, lower->ways[way - 1].scope == SCOPE_LOCAL ? "/local/"
 										    : "/forward/");
-		start = lower_hash(start,
+		start = names_hash(start,
 				   lower->ways[way - 1].target ? lower->ways[way - 1].target : "");
 	}
 	for (uint32_t i = 0; i < room; i++) {
@@ -176,6 +177,18 @@ size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char 
 	return lower->way_count;
 }
 
+/* A way has its number from the order in which rules come to it, and its name not. */
+const char *lower_way_name(struct lower *lower, size_t way)
+{
+	const struct lower_way *of = &lower->ways[way - 1];
+	const char *target = of->target ? of->target : "direct";
+
+	if (of->row)
+		return arena_printf(lower->arena, "%s.%s_below_%s", target, of->row->name,
+				    of->row->cuts[of->cuts - 1]->name);
+	return of->scope == SCOPE_LOCAL ? arena_printf(lower->arena, "%s.local", target) : target;
+}
+
 /* ---- deciding ---- */
 
 static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
@@ -206,8 +219,9 @@ const char *lower_decide(struct lower *lower, const struct lower_walk *walk, con
 			 const char *first)
 {
 	size_t way = lower_way(lower, walk, target);
-	const char *name =
-		arena_printf(lower->arena, "decide_%s.%zu", first ? first : "direct", way);
+	const char *name = arena_printf(lower->arena, "decide_%s%s",
+					same(first, target) ? "" : "try_",
+					lower_way_name(lower, way));
 	struct ir_chain *chain = lower_find_chain(lower, name);
 	struct ir_rule *rule;
 
@@ -228,6 +242,7 @@ void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_ru
 	struct lower_walk cut = *walk;
 
 	cut.chain = arena_new_of(lower->arena, struct ir_chain);
+	cut.chain->name = rule->id;
 	lower_author_rule(lower, &cut, rule);
 	*arena_append(lower->arena, row->cuts, row->cut_count) = cut.chain;
 	walk->cuts++;

@@ -83,9 +83,13 @@ struct ast_rule lower_default_rule(struct lower *lower, const struct ast_then *t
 				   enum ir_scope scope)
 {
 	struct ast_rule rule = { .span = then->span,
+				 .id = "default",
 				 .then = (struct ast_then *)then,
 				 .scopes = scope };
 
+	if (then->span.source)
+		rule.title = arena_printf(lower->arena, "the default, %s",
+					  lower_then_words(lower, then));
 	rule.families[ADDR_IPV4] = true;
 	rule.families[ADDR_IPV6] = lower->policy->settings.ipv6 != IPV6_OFF;
 	if (then->action == THEN_PROXY) {

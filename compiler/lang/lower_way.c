@@ -74,7 +74,8 @@ const char *lower_try(struct lower *lower, const struct lower_walk *walk,
 		      const struct lower_class *way)
 {
 	size_t direct = lower_way(lower, walk, NULL);
-	const char *name = arena_printf(lower->arena, "try_%s.%zu", way->name, direct);
+	const char *name =
+		arena_printf(lower->arena, "try_%s.%s", way->name, lower_way_name(lower, direct));
 	struct ir_chain *chain = lower_find_chain(lower, name);
 	struct ir_rule *rule;
 

@@ -59,6 +59,25 @@ static void copy_rule(struct flatten *flatten, struct result *out, const struct 
 	*arena_append(flatten->arena, out->rules, out->count) = *rule;
 }
 
+/* The row stands in the place of its first rule. */
+static void describe(struct flatten *flatten, struct ir_rule *rule, const struct run *run)
+{
+	const struct ir_rule *first = NULL, *last = NULL;
+
+	for (size_t i = 0; i < run->count; i++) {
+		if (!run->rules[i]->origin.source)
+			continue;
+		first = first ? first : run->rules[i];
+		last = run->rules[i];
+	}
+	rule->origin = first ? first->origin : nowhere;
+	if (first && first->remark && last->remark)
+		rule->remark =
+			arena_printf(flatten->arena,
+				     "\"%s\" to \"%s\": the first rule that takes the packet",
+				     first->remark, last->remark);
+}
+
 static void put_lookup(struct flatten *flatten, struct result *out, const struct run *run,
 		       const struct ir_set *map)
 {
@@ -71,13 +90,7 @@ static void put_lookup(struct flatten *flatten, struct result *out, const struct
 	rule->statements = arena_new_of(flatten->arena, struct ir_statement);
 	rule->statement_count = 1;
 	rule->statements[0] = (struct ir_statement){ .op = IR_LOOKUP, .key = key, .map = map };
-	rule->origin = nowhere;
-	for (size_t i = 0; i < run->count && !rule->origin.source; i++)
-		rule->origin = run->rules[i]->origin;
-	rule->remark =
-		arena_printf(flatten->arena,
-			     "and what follows: of %zu rules the first that takes the packet",
-			     run->count);
+	describe(flatten, rule, run);
 	out->changed = true;
 }
 
@@ -184,6 +197,7 @@ void flatten_chain(struct flatten *flatten, struct ir_chain *chain)
 {
 	struct result out = { 0 };
 
+	flatten->chain = chain->name;
 	for (size_t from = 0, to; from < chain->rule_count; from = to) {
 		bool bound = family_of(&chain->rules[from]) >= 0;
 

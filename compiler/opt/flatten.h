@@ -11,6 +11,7 @@
 struct flatten_list {
 	const char *chain;
 	uint64_t digest;
+	uint32_t words; /* what it is named after */
 };
 
 /* Chains and sets while they grow; pointers to them stay good. */
@@ -20,7 +21,8 @@ struct flatten {
 	size_t chain_count;
 	struct ir_set **maps;
 	size_t map_count;
-	unsigned int number; /* of the last map */
+	const char *chain; /* that is being flattened */
+	bool changed;      /* something became a map */
 	struct flatten_list *lists;
 	size_t list_count;
 };

@@ -1,12 +1,16 @@
 /*
  * map: makes a verdict map, and a chain for every list of rules that is more than a verdict.
+ *
+ * Both are named after what they are made of, so that they keep their names when others come.
  */
 #include "opt/map.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/names.h"
 
 /* One that another map leads to is shared only when it stands for the same rules of the policy, so
  * that its comments stay true. */
@@ -19,29 +23,46 @@ static uint64_t digest_of(const struct ir_chain *chain)
 	return digest;
 }
 
+/* What the chain does and whose rules it holds, wherever they stand in the policy. */
+static uint32_t words_of(const struct ir_chain *chain)
+{
+	uint64_t digest = ir_rules_digest(chain, 0);
+	uint32_t words = (uint32_t)(digest ^ digest >> 32);
+
+	for (size_t i = 0; i < chain->rule_count; i++)
+		words = names_hash(words, chain->rules[i].remark ? chain->rules[i].remark : "");
+	return words;
+}
+
 static const char *list_chain(struct flatten *flatten, const struct run *run,
-			      const struct overlay_list *list, size_t first_list)
+			      const struct overlay_list *list)
 {
 	struct ir_chain *chain = arena_new_of(flatten->arena, struct ir_chain);
 	uint64_t digest;
+	uint32_t words;
+	size_t twins = 0;
 
 	for (size_t i = 0; i < list->count; i++)
 		*arena_append(flatten->arena, chain->rules, chain->rule_count) =
 			run_rest(flatten, flatten->arena, run, list->sets[i]);
 	digest = digest_of(chain);
-	for (size_t i = 0; i < flatten->list_count; i++)
+	words = words_of(chain);
+	for (size_t i = 0; i < flatten->list_count; i++) {
 		if (flatten->lists[i].digest == digest)
 			return flatten->lists[i].chain;
-	chain->name = arena_printf(flatten->arena, "map%u.list%zu", flatten->number,
-				   flatten->list_count - first_list + 1);
+		twins += flatten->lists[i].words == words;
+	}
+	chain->name =
+		twins ? arena_printf(flatten->arena, "list_%08" PRIx32 ".%zu", words, twins + 1)
+		      : arena_printf(flatten->arena, "list_%08" PRIx32, words);
 	*arena_append(flatten->arena, flatten->lists, flatten->list_count) =
-		(struct flatten_list){ chain->name, digest };
+		(struct flatten_list){ chain->name, digest, words };
 	*arena_append(flatten->arena, flatten->chains, flatten->chain_count) = chain;
 	return chain->name;
 }
 
 static struct ir_target target_of(struct flatten *flatten, const struct run *run,
-				  const struct overlay_list *list, size_t first_list)
+				  const struct overlay_list *list)
 {
 	const struct ir_rule *first = run->rules[list->sets[0]];
 	const struct ir_statement *last = run_last(first);
@@ -56,7 +77,7 @@ static struct ir_target target_of(struct flatten *flatten, const struct run *run
 	}
 	return (struct ir_target){ run->ends[list->sets[list->count - 1]] ? TARGET_GOTO
 									  : TARGET_JUMP,
-				   list_chain(flatten, run, list, first_list) };
+				   list_chain(flatten, run, list) };
 }
 
 static uint32_t add_target(struct flatten *flatten, struct ir_set *map, struct ir_target target)
@@ -102,18 +123,33 @@ static void add_atom(struct flatten *flatten, struct ir_set *map, struct interva
 		add_element(flatten, map, (struct interval){ value, value }, lead);
 }
 
-/* "map3.ip_daddr" */
+static bool has_map(const struct flatten *flatten, const char *name)
+{
+	for (size_t i = 0; i < flatten->map_count; i++)
+		if (!strcmp(flatten->maps[i]->base, name))
+			return true;
+	return false;
+}
+
+/* "prerouting.ip_daddr", or "prerouting_2.ip_daddr". A long chain is named by its digest: the
+ * comment that names the map twice (emit/about.h) has room for 43 bytes each. */
 static const char *map_name(struct flatten *flatten, const struct ir_match *key)
 {
+	enum { CHAIN = 17 };
+	const char *chain = flatten->chain, *field, *name;
 	struct buf out = { 0 };
-	const char *name;
 
-	buf_printf(&out, "map%u.", flatten->number);
+	if (strlen(chain) > CHAIN)
+		chain = arena_printf(flatten->arena, "map_%08" PRIx32,
+				     names_hash(NAMES_HASH, chain));
 	key->ops->key->print(key, &out);
-	name = arena_strdup(flatten->arena, buf_text(&out));
-	for (char *c = (char *)name; *c; c++)
+	field = arena_strdup(flatten->arena, buf_text(&out));
+	for (char *c = (char *)field; *c; c++)
 		if (*c == ' ')
 			*c = '_';
+	name = arena_printf(flatten->arena, "%s.%s", chain, field);
+	for (unsigned int i = 2; has_map(flatten, name); i++)
+		name = arena_printf(flatten->arena, "%s_%u.%s", chain, i, field);
 	buf_free(&out);
 	return name;
 }
@@ -140,18 +176,16 @@ const struct ir_set *map_make(struct flatten *flatten, const struct run *run,
 			      const struct overlay *overlay)
 {
 	const struct ir_key *key = run->key->ops->key;
-	size_t first_list = flatten->list_count;
 	struct ir_set map = { 0 };
 	uint32_t *leads = arena_alloc(flatten->arena, (overlay->list_count + 1) * sizeof(*leads));
 
-	flatten->number++;
+	flatten->changed = true;
 	if (key->type) {
 		map.type = key->type(run->key);
 		map.base = map.name = map_name(flatten, run->key);
 	}
 	for (size_t i = 0; i < overlay->list_count; i++)
-		leads[i] = add_target(flatten, &map,
-				      target_of(flatten, run, &overlay->lists[i], first_list));
+		leads[i] = add_target(flatten, &map, target_of(flatten, run, &overlay->lists[i]));
 	for (size_t i = 0; i < overlay->atom_count; i++)
 		add_atom(flatten, &map, overlay->atoms[i].span, leads[overlay->atoms[i].list]);
 	return shared_map(flatten, &map);

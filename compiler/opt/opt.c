@@ -35,7 +35,7 @@ static bool asks_for(const struct ir_chain *chain, const struct ir_set *set)
 /* Others write to a set that is filled at run time, whether a rule asks for it or not. */
 static bool is_wanted(const struct flatten *flatten, const struct ir_set *set)
 {
-	if (set->dynamic || !flatten->number)
+	if (set->dynamic || !flatten->changed)
 		return true;
 	for (size_t i = 0; i < flatten->chain_count; i++)
 		if (asks_for(flatten->chains[i], set))
@@ -115,7 +115,7 @@ struct ir *opt_run(struct arena *arena, const struct ir *old, int level)
 		flatten_all(&flatten);
 	lay_out(&flatten, old, ir);
 	/* Where nothing has changed, the digest has not: a long set takes its time. */
-	if (flatten.number)
+	if (flatten.changed)
 		ir->digest = ir_digest(ir);
 	return ir;
 }

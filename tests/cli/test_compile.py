@@ -2,10 +2,12 @@
 """tpc compile: what it writes, what it prints, what it leaves alone."""
 import json
 import os
+import re
+import shutil
 import stat
 import sys
 
-from cli import SEED, TPC, WRONG, case, expect, main
+from cli import ROOT, SEED, TPC, WRONG, case, expect, main
 
 KINDS = {"nft": ".nft", "ip": ".ip.batch", "ip6": ".ip6.batch", "sh": ".sh", "sysctl": ".sysctl.conf",
 	"json": ".json"}
@@ -126,7 +128,7 @@ def levels(shop):
 		["ip daddr @near_v4 drop", "ip daddr @far_v4 goto refuse"], None)
 	for level in (), ("-O1",), ("--optimize", "1"):
 		done = shop.tpc("compile", *level, "policy.yaml", "--emit", "nft")
-		problems += expect(done, 0, ["ip daddr vmap @map1.ip_daddr", "198.51.100.0/24 : drop",
+		problems += expect(done, 0, ["ip daddr vmap @prerouting.ip_daddr", "198.51.100.0/24 : drop",
 			"203.0.113.0/24 : goto refuse"], None)
 		if "near_v4" in done.out:
 			problems.append("a set that no rule asks for is there")
@@ -157,6 +159,70 @@ def check(shop):
 	if shop.listing("out") != before:
 		problems.append("it wrote")
 	return problems
+
+
+def goldens(shop):
+	"""Each of the golden policies in a folder of its own, compiled at -O0: one nft rule for each of the policy's."""
+	for policy in sorted((ROOT / "golden").glob("**/policy.yaml")):
+		if "errors" in policy.parts:
+			continue
+		folder = shop.folder / policy.parent.relative_to(ROOT / "golden")
+		shutil.copytree(policy.parent, folder, ignore=shutil.ignore_patterns("expected"), dirs_exist_ok=True)
+		shop.tpc("compile", "-O0", folder / "policy.yaml", "-o", folder / "out")
+		yield folder, policy.read_text(encoding="utf-8")
+
+
+@case("--check: lines above a rule, comments and blank ones, change nothing in what is generated")
+def lines_above(shop):
+	problems = []
+	for folder, text in goldens(shop):
+		(folder / "policy.yaml").write_text(f"# one more line\n\n{text}", encoding="utf-8")
+		done = shop.tpc("compile", "-O0", "--check", folder / "policy.yaml", "-o", folder / "out")
+		if (done.status, done.out) != (0, ""):
+			problems.append(f"{folder.name}: {done.status}, {done.out[:300]}")
+	return problems
+
+
+@case("--check: a rule at the top adds lines, and changes none of what belongs to others")
+def rule_above(shop):
+	new = "{in: eth9, proto: udp, port: 9, name: new, count: true, then: continue}"
+	problems, tried = [], 0
+	for folder, text in goldens(shop):
+		changed = re.sub(r"^rules:\n( *)- ", rf"rules:\n\1- {new}\n\1- ", text, flags=re.M)
+		(folder / "policy.yaml").write_text(changed, encoding="utf-8")
+		done = shop.tpc("compile", "-O0", "--check", folder / "policy.yaml", "-o", folder / "out")
+		gone = [line for line in done.out.splitlines() if re.match("-[^-]", line)
+			and "digest" not in line and line != '-  "counters": []']
+		tried += changed != text
+		if changed != text and (done.status != 5 or gone):
+			problems.append(f"{folder.name}: {done.status}, {gone[:9]}")
+	return problems + ([] if tried > 50 else [f"only {tried} policies were tried"])
+
+
+NAMED = """version: 1
+rules:
+  - {in: lan0, port: 25, proto: tcp, name: no mail, count: true, then: drop}
+  - {in: lan0, port: 26, proto: tcp, name: twice, count: true, then: drop}
+  - {in: lan0, port: 27, proto: tcp, name: twice, count: true, then: drop}
+  - {in: lan0, port: 28, proto: tcp, name: "πύλη; drop }", count: true, then: drop}
+  - {in: lan0, port: 29, proto: tcp, name: "%s", count: true, then: drop}
+  - {in: lan0, proto: tcp, port: 30, count: true, then: drop}
+  - {in: lan0, proto: tcp, port: 30, count: true, then: drop} # allow: covered-rule
+""" % ("long " * 20)
+
+
+@case("counters: the rule's name where it has one, else its words; each once")
+def counter_names(shop):
+	shop.write("policy.yaml", NAMED)
+	done = shop.tpc("compile", "policy.yaml", "--emit", "json")
+	problems = expect(done, 0)
+	found = json.loads(done.out)["counters"]
+	wanted = ("rule_no_mail", "rule_twice[.][0-9a-f]{8}", "rule_twice[.][0-9a-f]{8}", "rule_drop[.][0-9a-f]{8}",
+		"rule_long_long_long_long[.][0-9a-f]{8}", *["rule_in_lan0_tcp_port_30[.][0-9a-f]{8}"] * 2)
+	for name, pattern in zip(found, wanted, strict=True):
+		if not re.fullmatch(pattern, name):
+			problems.append(f"{name} where {pattern} should be")
+	return problems + ([] if len(set(found)) == len(found) else [f"not each once: {found}"])
 
 
 @case("--check: files that are missing and files that are too many")

@@ -145,7 +145,7 @@ def confirmed(shop, host):
 	host.must(TPC, "apply", "one.yaml")
 	problems = expect(host.tpc("apply", "--confirm", "2", "two.yaml"), 0)
 	kept = host.must("nft", "list table inet tpc_work")
-	for word in "kept=foreign_v4", "kept=learned_v4", "counter rule2":
+	for word in "kept=foreign_v4", "kept=learned_v4", "counter rule_seen":
 		if word not in kept:
 			problems.append(f"no {word} while it waits")
 	problems += expect(host.tpc("confirm"), 0, "work: confirmed", None)

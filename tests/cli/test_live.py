@@ -441,15 +441,36 @@ def counters(shop, host):
 	host.must("/usr/bin/python3", "-c", "import socket; s = socket.socket(type=socket.SOCK_DGRAM)\n"
 		"for i in range(5): s.sendto(b'x', ('192.0.2.99', 9))")
 	counts = host.json("status")["policies"][0]["counters"]
-	counted = [item["packets"] for item in counts if item["name"] == "rule1"]
+	counted = [item["packets"] for item in counts if item["name"] == "rule_mine"]
 	if not counted or counted[0] < 5:
 		return f"the counter does not count: {counts}"
 	text = (shop.folder / "policy.yaml").read_text()
 	shop.write("policy.yaml", text.replace("203.0.113.0/24", "203.0.113.0/25"))
 	problems += expect(host.tpc("apply", "policy.yaml"), 0, "applied")
-	after = [item["packets"] for item in host.json("status")["policies"][0]["counters"] if item["name"] == "rule1"]
+	after = [item["packets"] for item in host.json("status")["policies"][0]["counters"] if item["name"] == "rule_mine"]
 	if not after or after[0] < counted[0]:
 		problems.append(f"it was {counted}, and is {after}")
+	return problems
+
+
+@live("a rule at the top leaves the counters of the others, named or not, what they have counted")
+def counters_below(shop, host):
+	lines = ["  - {scope: local, to: 192.0.2.0/24, count: true, name: mine, then: continue}",
+		"  - {scope: local, to: 192.0.2.0/25, count: true, then: direct}"]
+	host.link("wg0")
+	shop.write("policy.yaml", TWO.replace("rules:", "\n".join(["rules:", *lines])))
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	host.must("/usr/bin/python3", "-c", "import socket; s = socket.socket(type=socket.SOCK_DGRAM)\n"
+		"for i in range(5): s.sendto(b'x', ('192.0.2.99', 9))")
+	before = {item["name"]: item["packets"] for item in host.json("status")["policies"][0]["counters"]}
+	if sum(packets >= 5 for packets in before.values()) != 2:
+		return f"the counters do not count: {before}"
+	lines.insert(0, "  - {scope: local, to: 192.0.2.77, count: true, then: drop}")
+	shop.write("policy.yaml", TWO.replace("rules:", "\n".join(["# a comment", "rules:", *lines])))
+	problems += expect(host.tpc("apply", "policy.yaml"), 0, "applied")
+	after = {item["name"]: item["packets"] for item in host.json("status")["policies"][0]["counters"]}
+	if len(after) != len(before) + 1 or any(after.get(name, 0) < packets for name, packets in before.items()):
+		problems.append(f"it was {before}, and is {after}")
 	return problems
 
 
@@ -663,7 +684,7 @@ def killed(shop, host):
 		"rules:", "rules:\n  - {to: 192.0.2.77, then: {proxy: aaa}}"))
 	bare = host.state()
 	host.must(TPC, "apply", "-q", "b.yaml")
-	wanted = re.sub(r"(far_v4|near_v4|map\d\.[a-z_]+)\.\d+", r"\1", host.state())
+	wanted = re.sub(r"(far_v4|near_v4|[a-z_]+\.(?:ct_)?[a-z0-9_]+addr)\.\d+", r"\1", host.state())
 	host.must(TPC, "remove", "-q")
 	problems = []
 	for turn in range(14):
@@ -676,7 +697,7 @@ def killed(shop, host):
 		time.sleep(0.05)
 		if turn % 3 != 2:
 			problems += expect(host.tpc("apply", "b.yaml"), 0)
-			now = re.sub(r"(far_v4|near_v4|map\d\.[a-z_]+)\.\d+", r"\1", host.state())
+			now = re.sub(r"(far_v4|near_v4|[a-z_]+\.(?:ct_)?[a-z0-9_]+addr)\.\d+", r"\1", host.state())
 			problems += differs(wanted, now, f"turn {turn}, applied again:")
 		problems += expect(host.tpc("remove"), 0)
 		problems += differs(bare, host.state(), f"turn {turn}, removed:")

@@ -195,8 +195,8 @@ sleep 0.5
 TZ=Asia/Tokyo verb up || echo "timed: $?"
 sleep 0.5
 kill $monitor
-sed -n '/element.*rule1.time/,/add rule/p' monitor | grep -q 'new generation' || echo "in one go"
-TZ=UTC nft list set inet tpc rule1.time | grep -o '"2026-0[13]-.*"'
+sed -n '/element.*inet tpc time[.]/,/add rule/p' monitor | grep -q 'new generation' || echo "in one go"
+TZ=UTC nft list table inet tpc | grep -o '"2026-0[13]-.*"'
 verb status >/dev/null || echo "status: $?"
 verb down || echo "down: $?"
 """, environment={"SHELL_TO_TEST": "busybox sh" if shell == "busybox" else shell})

@@ -208,11 +208,11 @@ def _limit():
         watch = net.sniff("origin")
         Policy(net, f"""version: 1
 rules:
-  - {{proto: udp, port: {PORT}, then: drop, limit: 2/minute, count: true}}
-  - {{proto: udp, port: {PORT}, then: continue, count: true, limit: 3/hour}}
+  - {{proto: udp, port: {PORT}, then: drop, limit: 2/minute, count: true, name: few}}
+  - {{proto: udp, port: {PORT}, then: continue, count: true, limit: 3/hour, name: fewer}}
 """).up()
         burst(net, 20)
-        dropped, counted = (counters(net)[name] for name in ("rule1", "rule2"))
+        dropped, counted = (counters(net)[name] for name in ("rule_few", "rule_fewer"))
         assert 2 <= dropped <= 8, f"{dropped} packets were dropped"
         assert 3 <= counted <= 8, f"{counted} packets were counted"
         same(sum(port == PORT for *_, port, _ in watch.packets()), 40 - dropped, "packets that passed")

@@ -204,7 +204,7 @@ KEPT = f"""tables: {{mobile: {MOBILE}}}
 rules:
   - {{user: 1000, then: {{route: mobile}}}}
   - {{scope: both, port: 80, payload: {{contains: {WORD}}}, then: reject}}
-  - {{payload: {{starts_with: note}}, scope: both, count: true, then: continue}}
+  - {{payload: {{starts_with: note}}, scope: both, count: true, name: noted, then: continue}}
   - {{scope: both, proto: [tcp, udp], then: {{balance: {{mobile: 1, main: 1}}}}}}
   - {{scope: both, port: 80, payload: {{starts_with: below}}, then: reject}}
 """
@@ -229,7 +229,7 @@ def _kept():
                 talk.passes("first")
                 talk.passes(f"a {WORD} below the rule that decided")
                 talk.passes("note this, too: but it is below as well")
-        same(counts(net)["rule3"], noted, "packets that were noted")
+        same(counts(net)["rule_noted"], noted, "packets that were noted")
 
 
 @case("payload: a word cuts what goes to a proxy, and an earlier rule's connections keep no state for it")
@@ -258,7 +258,7 @@ rules:
 
 APPS = ("http", "tls", "quic", "dns", "ssh", "bittorrent")
 COUNTING = "rules:\n" + "".join(
-    f"  - {{scope: both, app: {app}, count: true, then: continue}}\n" for app in APPS)
+    f"  - {{scope: both, app: {app}, count: true, name: {app}, then: continue}}\n" for app in APPS)
 
 
 def counts(net):
@@ -272,7 +272,7 @@ def is_of(net, app, times, what, ask):
     """What is asked makes so many packets of the app, and none of another."""
     before = counts(net)
     ask()
-    grown = {APPS[int(name[4:]) - 1]: packets - before[name] for name, packets in counts(net).items()
+    grown = {name.removeprefix("rule_"): packets - before[name] for name, packets in counts(net).items()
              if packets != before[name]}
     same(grown, {app: times} if times else {}, f"{what}: packets of apps")
 

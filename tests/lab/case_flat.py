@@ -78,7 +78,7 @@ def _levels(where):
                     _check(getattr(net, where), version)
                 counts.append(_counts(net.router))
         same(counts[1], counts[0], "counters at -O1 beside those at -O0")
-        assert all(counts[0][f"rule{n}"] for n in (1, 2, 3, 4, 5, 7, 8)), f"a counter is 0: {counts[0]}"
+        assert len(counts[0]) == 7 and all(counts[0].values()), f"a counter is 0: {counts[0]}"
 
 
 _levels("client")

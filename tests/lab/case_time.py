@@ -6,6 +6,7 @@ and at their edges.
 import contextlib
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import time
@@ -59,11 +60,16 @@ def openings():
     return [nights, edges, sundays]
 
 
+def names(net):
+    """The sets of windows, in the order of the rules."""
+    return re.findall(r"set (time\.[0-9a-f]+) {", net.router.run("nft", "list", "sets").stdout)
+
+
 def held(net):
     """What the kernel holds of each rule, in seconds of UTC; a window's last instant is its end."""
     out = []
-    for rule in 1, 2, 3:
-        found = clock.elements(net.router, "tpc", f"rule{rule}.time")
+    for name in names(net):
+        found = clock.elements(net.router, "tpc", name)
         assert all(a % SECOND == 0 and b % SECOND == 1 for a, b in found), found[:3]
         out.append([(a // SECOND, b // SECOND) for a, b in found])
     return out
@@ -131,7 +137,7 @@ def _hand():
         wanted = clock.windows(where, openings()[0])
         with clock.host_zone(contents), Network(uplinks=()) as net:
             Policy(net, "\n".join(WINDOWS.splitlines()[:3]) + "\n").up("hand")
-            found = [(a // SECOND, b // SECOND) for a, b in clock.elements(net.router, "tpc", "rule1.time")]
+            found = [(a // SECOND, b // SECOND) for a, b in clock.elements(net.router, "tpc", names(net)[0])]
         same(len(found), len(wanted), "how many windows")
         for one, other in zip(found, wanted):
             if clock.offset(where, other[0] - 86400) == clock.offset(where, other[1] + 86400):
@@ -157,7 +163,7 @@ def _whose():
         policy.up()
         with clock.host_zone(tokyo):
             policy.up()
-            found = clock.elements(net.router, "tpc", "rule1.time")
+            found = clock.elements(net.router, "tpc", names(net)[0])
             same(found[0][0] // SECOND, windows[0][0][0] - 8 * 3600, "the first window in Tokyo")
             number = generation(net.router)
             policy.up()

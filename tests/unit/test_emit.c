@@ -150,6 +150,14 @@ static struct ir *make_ir(struct arena *arena)
 	*arena_append(arena, ir->sysctls, ir->sysctl_count) = (struct ir_sysctl){
 		.key = "net.ipv4.ip_forward", .value = "1", .why = "packets pass"
 	};
+	*arena_append(arena, ir->classes, ir->class_count) =
+		(struct ir_class){ .kind = IR_CLASS_PROXY,
+				   .name = "p",
+				   .mark = 100,
+				   .mask = ~0u,
+				   .table = 100,
+				   .listener_mode = "tproxy",
+				   .port = 12345 };
 	add_sets(arena, ir, source);
 	add_chains(arena, ir, source);
 	add_routing(arena, ir, source);
@@ -182,7 +190,7 @@ static void test_nft(void **state)
 		     "add element inet tpc foreign_v4 {\n\t8.8.8.8, 203.0.113.0/24, 203.0.114.5-203.0.114.9\n}\n");
 	assert_holds(&out, "\t\ttype filter hook prerouting priority -150; policy accept;\n");
 	assert_holds(&out,
-		     "\t\t# policy.yaml:4 seed\n"
+		     "\t\t# seed\n"
 		     "\t\tip daddr @foreign_v4 meta l4proto { tcp, udp } counter name \"rule1\" goto proxy_p\n");
 	assert_holds(&out,
 		     "\t# the listener p\n\tchain proxy_p {\n\t\tmeta mark set 0x00000064\n"
@@ -356,9 +364,11 @@ static void test_batches(void **state)
 	(void)state;
 	assert_true(ipbatch_needs_ipv6(ir));
 	assert_holds(&ipv4,
+		     "# p: tproxy port 12345\n"
 		     "rule add fwmark 0x64/0xffffffff unreachable priority 10001 protocol 116\n"
-		     "# policy.yaml:3\n"
+		     "# p\n"
 		     "route add local default dev lo table 100 protocol 116\n"
+		     "# p: tproxy port 12345\n"
 		     "rule add fwmark 0x64/0xffffffff lookup 100 priority 10000 protocol 116\n");
 	assert_holds(&ipv6, "route add local default dev lo table 100 protocol 116\n");
 	for (size_t i = 0; i < ir->route_count; i++)

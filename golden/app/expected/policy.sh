@@ -15,13 +15,13 @@
 
 stem='policy'
 table=tpc
-digest=ffcd0f93e2e330d7
+digest=78e0112bc9553dc7
 protocol=116
 first=10000
 last=10006
 sysctl_policy='set'
 tables='7112 7150'
-sets='map1.th_dport'
+sets='prerouting.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

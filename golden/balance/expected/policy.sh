@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=b846a3b654c232e9
+digest=780df83eb1f9adfd
 protocol=116
 first=10000
 last=10009

@@ -14,13 +14,13 @@
 
 stem='policy'
 table=tpc
-digest=6451ab96aaed1d7c
+digest=42890112a118c97b
 protocol=116
 first=10000
 last=10004
 sysctl_policy='set'
 tables='7104 7112'
-sets='map1.th_dport'
+sets='output.th_dport'
 dynamic_sets=''
 cgroups='vpn.slice vpn.slice/app.service user.slice/user-1000.slice/app\x2dmail.scope system.slice/quiet.service system.slice/backup.service machine.slice open.slice system.slice/proxy.service'
 time_sets=''

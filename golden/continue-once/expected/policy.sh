@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=5eea115962f48128
+digest=5cb3bf2429780654
 protocol=116
 first=0
 last=0

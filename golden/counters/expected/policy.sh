@@ -15,13 +15,13 @@
 
 stem='policy'
 table=tpc
-digest=5620d38a4ed8b845
+digest=8ce419bd13f36853
 protocol=116
 first=10000
 last=10006
 sysctl_policy='set'
 tables='7104 7112'
-sets='map1.ip_daddr map2.ip6_daddr'
+sets='output.ip_daddr output.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=58ec92e418c8f02a
+digest=a03add1501ca2e05
 protocol=116
 first=10000
 last=10001

@@ -12,13 +12,13 @@
 
 stem='policy'
 table=tpc
-digest=b384760c2da13b0f
+digest=39035c7d23f773d9
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='map1.ip_daddr'
+sets='prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

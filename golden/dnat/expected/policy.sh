@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=cf83fa6173fdf321
+digest=64a17ee15ba4463a
 protocol=116
 first=0
 last=0

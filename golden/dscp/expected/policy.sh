@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=52accdc16b595e93
+digest=6784ba972e935526
 protocol=116
 first=10000
 last=10004

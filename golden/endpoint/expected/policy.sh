@@ -15,13 +15,13 @@
 
 stem='policy'
 table=tpc
-digest=e23159d5cf204fe2
+digest=0448c17dcd49a603
 protocol=116
 first=10000
 last=10011
 sysctl_policy='set'
 tables='7104 7182'
-sets='map1.ip_daddr'
+sets='output.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -18,13 +18,13 @@
 
 stem='policy'
 table=tpc
-digest=d56031d169ab60ee
+digest=c06f05a0ec8e1cc1
 protocol=116
 first=10000
 last=10014
 sysctl_policy='set'
 tables='7106 7112 7187'
-sets='far_v4 far_v6 map1.ip_daddr map2.ip6_daddr'
+sets='far_v4 far_v6 prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

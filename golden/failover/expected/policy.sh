@@ -30,13 +30,13 @@
 
 stem='policy'
 table=tpc
-digest=2111e81af04e9a73
+digest=08cf1ce3c60cce37
 protocol=116
 first=10000
 last=10052
 sysctl_policy='set'
 tables='7104 7106 7140'
-sets='map1.ip_daddr map2.ip6_daddr'
+sets='prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -17,13 +17,13 @@
 
 stem='policy'
 table=tpc
-digest=9e00b3ba67805380
+digest=28a2346e3f2f0e40
 protocol=116
 first=10000
 last=10012
 sysctl_policy='set'
 tables='7104 7126'
-sets='map1.ip_daddr map2.ip6_daddr'
+sets='prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=10b03784d562f588
+digest=735154e1992e30d8
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='map1.ip_daddr'
+sets='prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

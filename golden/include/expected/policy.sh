@@ -14,13 +14,13 @@
 
 stem='policy'
 table=tpc
-digest=6f8720561e10da6c
+digest=2200f86bcd8cc1d4
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
 tables='7104'
-sets='map1.ip_daddr map2.ip6_daddr'
+sets='prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

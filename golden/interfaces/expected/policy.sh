@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=1a581430161815ac
+digest=604a230b2531610f
 protocol=116
 first=0
 last=0

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=5dbc676427ba0536
+digest=b229e90e29d318f9
 protocol=116
 first=10000
 last=10006

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=df6af517c4e736ec
+digest=62662389d9982a6b
 protocol=116
 first=10000
 last=10003

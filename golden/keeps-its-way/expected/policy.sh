@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=7fa5ac2d45cd51d3
+digest=14620dd2e71c67a7
 protocol=116
 first=10000
 last=10009

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=8b118ae40d5f3442
+digest=c0e51204b950f4a4
 protocol=116
 first=10000
 last=10004

@@ -12,13 +12,13 @@
 
 stem='policy'
 table=tpc
-digest=df72f9e8b896a34f
+digest=b52d91593a8600c4
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7112'
-sets='map1.ip_daddr'
+sets='prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

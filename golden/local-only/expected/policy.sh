@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=fa1f2ac1012cb5c6
+digest=202e9bf5e88ca11a
 protocol=116
 first=10000
 last=10001

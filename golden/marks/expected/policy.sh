@@ -13,13 +13,13 @@
 
 stem='policy'
 table=tpc
-digest=97d5b4e6c9fdac17
+digest=703a1fc8c9510187
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='map1.ip_daddr'
+sets='prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -12,13 +12,13 @@
 
 stem='policy'
 table=tpc
-digest=556b27fde9af1819
+digest=705544b60c0ed492
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='map4.th_dport'
+sets='list_79e202c0.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=10b3dbb29f892910
+digest=7c68b2c2edd71421
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='friends_v4 friends_v6 rule3.port only_v4_v4 map1.ip_daddr map2.ip6_daddr'
+sets='friends_v4 friends_v6 rule_not_from_only_v4_not.f4c8db09.port only_v4_v4 prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -16,13 +16,13 @@
 
 stem='policy'
 table=tpc
-digest=62a920399a8e97f7
+digest=ce7de3a6b797d96e
 protocol=116
 first=10000
 last=10005
 sysctl_policy='set'
 tables='7148 7188 7198'
-sets='map1.ip_daddr map2.ip_daddr map3.ip6_daddr map4.ip6_daddr'
+sets='prerouting.ip_daddr prerouting_2.ip_daddr prerouting.ip6_daddr prerouting_2.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

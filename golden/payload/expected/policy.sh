@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=af02180e6c5833c3
+digest=d8840fd830d51354
 protocol=116
 first=10000
 last=10001

@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=2ee81f523b95c143
+digest=00686aee7a373d0c
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='map1.th_dport map2.th_sport map3.th_dport'
+sets='prerouting.th_dport prerouting.th_sport prerouting_2.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

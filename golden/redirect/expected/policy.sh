@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=e6f3ff0641261af3
+digest=0cbea60948aaac4f
 protocol=116
 first=0
 last=0

@@ -18,13 +18,13 @@
 
 stem='policy'
 table=tpc
-digest=9bb54a0581bedad5
+digest=f6edded70d040295
 protocol=116
 first=10000
 last=10010
 sysctl_policy='set'
 tables='7104 7129 7135 7171 7197'
-sets='map1.ip_daddr map2.ip_daddr'
+sets='prerouting.ip_daddr output.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

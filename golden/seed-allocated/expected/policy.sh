@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=37c3703c9870ea69
+digest=058021fe87db7556
 protocol=116
 first=10000
 last=10001

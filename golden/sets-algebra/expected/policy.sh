@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=1479ecb2b8ec29e7
+digest=f79748292d33d7fb
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='map1.ip_daddr map2.ip6_daddr'
+sets='prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=18eb37f5955e9194
+digest=4f0b9529edacb45a
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='private_v4 private_v6 map1.ip_saddr map2.ip6_saddr map3.th_dport'
+sets='private_v4 private_v6 prerouting.ip_saddr prerouting.ip6_saddr host_forward.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_homes
-digest=bfe6f39bc781d969
+digest=fb2faa368bde23e8
 protocol=116
 first=10000
 last=10007

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=2e84a508e970f53f
+digest=04c74f3371e8d436
 protocol=116
 first=0
 last=0

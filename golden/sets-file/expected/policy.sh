@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=dfb6699bb12946b9
+digest=7f5d0eeeed30d831
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='map1.ip_daddr map2.ip6_daddr'
+sets='prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=d10eba019cb9dd6c
+digest=376c6a50b17f0b19
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='china_v4 china_v6 norway_v4 norway_v6 map1.ip_daddr map2.ip6_daddr'
+sets='china_v4 china_v6 norway_v4 norway_v6 prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=34c95d9039f65dd5
+digest=4a835ca3d21d2841
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='hosts_v4 hosts_v6 nets_v4 ranges_v4 nets_v6 ranges_v6 all_of_them_v4 all_of_them_v6 upper_v6 map1.ip_daddr'
+sets='hosts_v4 hosts_v6 nets_v4 ranges_v4 nets_v6 ranges_v6 all_of_them_v4 all_of_them_v6 upper_v6 prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -16,13 +16,13 @@
 
 stem='policy'
 table=tpc_office-2
-digest=51fcd0ea608a41fc
+digest=1f25a6af2030cee4
 protocol=200
 first=500
 last=509
 sysctl_policy='set'
 tables='325 387'
-sets='map1.th_dport'
+sets='prerouting.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

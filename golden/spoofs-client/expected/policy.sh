@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=0e4972a759276820
+digest=d3eb19e67107b894
 protocol=116
 first=10000
 last=10003

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=f5e012f8797c90e6
+digest=d7d37ea697f6cbd4
 protocol=116
 first=10000
 last=10007

@@ -16,13 +16,13 @@
 
 stem='policy'
 table=tpc
-digest=bb742ba50510af85
+digest=e7e9eb6f9a551d9d
 protocol=116
 first=9000
 last=10008
 sysctl_policy='set'
 tables='200 1000000'
-sets='map1.ip_daddr'
+sets='prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -23,13 +23,13 @@
 
 stem='policy'
 table=tpc
-digest=2a9025f25175bba1
+digest=0b6fc992c474cae9
 protocol=116
 first=10000
 last=10028
 sysctl_policy='set'
 tables='7141 7145 7177 7188'
-sets='map1.ip_daddr'
+sets='prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

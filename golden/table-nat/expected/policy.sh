@@ -20,13 +20,13 @@
 
 stem='policy'
 table=tpc
-digest=102ab262ef1e01bd
+digest=a25d19ea799b78b7
 protocol=116
 first=10000
 last=10014
 sysctl_policy='set'
 tables='7117 7122 7199'
-sets='map1.ip_daddr map2.ip6_daddr map3.ip_daddr'
+sets='prerouting.ip_daddr prerouting.ip6_daddr output.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -22,13 +22,13 @@
 
 stem='policy'
 table=tpc
-digest=6c1de83df49d042a
+digest=a61744ea84231af6
 protocol=116
 first=10000
 last=10017
 sysctl_policy='set'
 tables='7101 7102 7114 7146'
-sets='map1.ip_daddr'
+sets='prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

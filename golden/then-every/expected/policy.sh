@@ -16,13 +16,13 @@
 
 stem='policy'
 table=tpc
-digest=8262e9ebd1f927f1
+digest=ca0d8c21a0e5c0a4
 protocol=116
 first=10000
 last=10006
 sysctl_policy='set'
 tables='7104 7112'
-sets='map1.ip_daddr map2.ip6_daddr map3.ct_original_ip_daddr'
+sets='prerouting.ip_daddr prerouting.ip6_daddr errors_forward.ct_original_ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -15,16 +15,16 @@
 
 stem='policy'
 table=tpc
-digest=0c93a9b7155fc7fb
+digest=20582fb84a93535f
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7104 7112'
-sets='rule1.time rule3.time rule4.time map1.th_dport'
+sets='time.fe4d5355 time.7b1d5bf7 time.84d7d7df prerouting.th_dport'
 dynamic_sets=''
 cgroups=''
-time_sets='rule1.time rule3.time rule4.time'
+time_sets='time.fe4d5355 time.7b1d5bf7 time.84d7d7df'
 time_first=1767225600
 time_last=2082758399
 

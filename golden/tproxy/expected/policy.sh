@@ -14,13 +14,13 @@
 
 stem='policy'
 table=tpc
-digest=cbdb2992c499ac04
+digest=6469f66c5d5d1846
 protocol=116
 first=10000
 last=10005
 sysctl_policy='set'
 tables='7130 7191 7198'
-sets='map1.ip_daddr map2.ip6_daddr map3.ct_original_ip_daddr'
+sets='prerouting.ip_daddr prerouting.ip6_daddr errors_forward.ct_original_ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

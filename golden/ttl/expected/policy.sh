@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=ced9c4bf767c131f
+digest=8888b141d4c1769d
 protocol=116
 first=10000
 last=10004

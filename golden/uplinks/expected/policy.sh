@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=9c71222c1b057f4e
+digest=9066b7b8fd2d41b0
 protocol=116
 first=10000
 last=10008

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=af29ba16789cf379
+digest=14ef5406e643bf5b
 protocol=116
 first=10000
 last=10004

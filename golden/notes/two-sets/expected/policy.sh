@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=116b550eaf1b1fbd
+digest=e1b25a1430e1e70d
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='map1.ip_daddr map2.ip6_daddr'
+sets='prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -14,13 +14,13 @@
 
 stem='policy'
 table=tpc
-digest=ca6f4637ec34749a
+digest=a5d1d48070eafb5d
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
 tables='7104'
-sets='map1.ip_daddr map2.ip6_daddr map4.ct_original_ip_daddr map6.ct_original_ip6_daddr map8.th_dport'
+sets='prerouting.ip_daddr prerouting.ip6_daddr errors_forward.ct_original_ip_daddr errors_forward.ct_original_ip6_daddr list_7201992b.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

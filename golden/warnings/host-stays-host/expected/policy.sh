@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=2040f28f28bf9cfd
+digest=5efde94d122d8109
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='map1.ip_daddr'
+sets='prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

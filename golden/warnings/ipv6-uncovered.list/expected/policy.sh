@@ -22,7 +22,7 @@
 
 stem='policy'
 table=tpc
-digest=9b9cff20658a83bb
+digest=4d4621aed4840ba9
 protocol=116
 first=10000
 last=10023

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=f79318a40cd9e92e
+digest=5f8a8bb2801515c8
 protocol=116
 first=5210
 last=10004

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=d86fb8c00fb8160f
+digest=7c9be2dd61590d77
 protocol=116
 first=10000
 last=10004

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=831190829ed2ba4f
+digest=d6229737e4fc6d95
 protocol=116
 first=10000
 last=10022

@@ -10,13 +10,13 @@
 
 stem='policy'
 table=tpc
-digest=8854a3702e145f7b
+digest=5bf155ec4dcabbbf
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='map1.ip_daddr'
+sets='prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''
