@@ -10,7 +10,8 @@ registered_country and names; `flat` {country_code: CN}; `text` {country: CN}; `
 without a country. In a tree for IPv6, IPv4 lies below ::/96, and its aliases (IPv4-mapped, Teredo,
 6to4) lead back there.
 
-As a module: database(networks, ...) gives the bytes; a network's record may be any value.
+As a module: database(networks, ...) gives the bytes; a network's record may be any value, and the data
+section and the description any bytes.
 """
 import argparse
 import ipaddress
@@ -25,6 +26,10 @@ MAP, STRING, DOUBLE, UINT16, UINT32, UINT64, ARRAY, BOOLEAN = 7, 2, 3, 5, 6, 9, 
 
 class Raw(bytes):
 	"""Bytes of a data section that are written as they are."""
+
+
+class At(int):
+	"""A record that is at this offset of a data section that is given."""
 
 
 class Uint(int):
@@ -168,22 +173,28 @@ def build_tree(networks, version, aliases):
 	return root
 
 
-def database(networks, version=6, size=28, kind="Test-Country", aliases=True):
-	"""The file's bytes. `networks` is a list of (prefix, record)."""
+def database(networks, version=6, size=28, kind="Test-Country", aliases=True, data=None, about=None,
+		more=None):
+	"""
+	The file's bytes. `networks` is a list of (prefix, record). `data` is a data section as it is, with
+	records that are At(offset); `about` a description as it is, `more` what it says else.
+	"""
 	numbers, order = number_nodes(root := build_tree(networks, version, aliases))
 	assert numbers[id(root)] == 0
-	data = Data()
+	records = Data()
 
 	def number(child):
 		if child is None:
 			return len(order)
 		if isinstance(child, list):
 			return numbers[id(child)]
-		return len(order) + 16 + data.add(child.record)
+		if isinstance(child.record, At):
+			return len(order) + 16 + child.record
+		return len(order) + 16 + records.add(child.record)
 
 	tree = b"".join(pack_node(number(left), number(right), size) for left, right in order)
-	about = Data()
-	about.put({
+	description = Data()
+	description.put({
 		"binary_format_major_version": Uint(2, UINT16),
 		"binary_format_minor_version": Uint(0, UINT16),
 		"build_epoch": Uint(1700000000, UINT64),
@@ -193,8 +204,10 @@ def database(networks, version=6, size=28, kind="Test-Country", aliases=True):
 		"languages": ["en"],
 		"node_count": Uint(len(order)),
 		"record_size": Uint(size, UINT16),
+		**(more or {}),
 	})
-	return tree + b"\0" * 16 + bytes(data.bytes) + MARKER + bytes(about.bytes)
+	return (tree + b"\0" * 16 + (bytes(records.bytes) if data is None else data) + MARKER
+		+ (bytes(description.bytes) if about is None else about))
 
 
 def record(layout, code):

@@ -8,12 +8,11 @@
  */
 #include "addr/geoip.h"
 
-#include <fcntl.h>
-#include <maxminddb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "addr/mmdb.h"
 #include "base/arena.h"
 #include "base/diag.h"
 
@@ -22,139 +21,48 @@
 enum { GEOIP_UNSEEN, GEOIP_WITHOUT, GEOIP_OTHER, GEOIP_FIRST };
 _Static_assert(GEOIP_FIRST + COUNTRY_COUNT - 1 <= UINT8_MAX, "what is known of a record is a byte");
 
-/* GEOIP_NESTING: how deep maps and lists may nest in a record; publishers need five.
- * GEOIP_LOOKS: how often a byte of the data section may be looked at; publishers need two or three.
- */
-enum { GEOIP_NESTING = 64, GEOIP_LOOKS = 16, GEOIP_TYPE_SHOWN = 60 };
+enum { GEOIP_TYPE_SHOWN = 60 };
 
 struct geoip_walk {
 	struct arena *arena;
 	struct geoip_database *database;
-	MMDB_s mmdb;
+	struct mmdb mmdb;
 	unsigned char *nodes; /* a bit for each: has been visited */
 	uint8_t *answers;     /* one for every offset in the data section */
-	uint64_t looks;       /* values that may still be looked at */
 	uint64_t ipv4_root;   /* the node of ::/96; no node of any tree until it is met */
 	bool has_countries;
 };
 
 /* ---- records ---- */
 
-/* A number of `count` bytes at *at, which moves behind it. */
-static bool geoip_read_number(const MMDB_s *mmdb, size_t *at, uint64_t count, uint64_t *number)
+static bool geoip_is_text(const struct mmdb_value *value)
 {
-	if (*at > mmdb->data_section_size || count > mmdb->data_section_size - *at)
-		return false;
-	for (*number = 0; count; count--)
-		*number = *number << 8 | mmdb->data_section[(*at)++];
-	return true;
-}
-
-/*
- * The head of a value at *at (MaxMind DB 2.0, "Data Field Format"): its kind, and the bytes that
- * follow it or, of maps and lists, the values. *at moves behind the head.
- */
-static bool geoip_read_head(const MMDB_s *mmdb, size_t *at, uint64_t *kind, uint64_t *size)
-{
-	static const uint32_t more_than[] = { 29, 285, 65821 };
-	uint64_t control, more;
-
-	if (!geoip_read_number(mmdb, at, 1, &control))
-		return false;
-	*kind = control >> 5;
-	*size = control & 31;
-	if (*kind == MMDB_DATA_TYPE_POINTER) {
-		*size = (control >> 3 & 3) + 1;
-		return true;
-	}
-	if (*kind == MMDB_DATA_TYPE_EXTENDED) {
-		if (!geoip_read_number(mmdb, at, 1, kind))
-			return false;
-		*kind += 7;
-	}
-	if (*size < 29)
-		return true;
-	more = *size - 28;
-	if (!geoip_read_number(mmdb, at, more, size))
-		return false;
-	*size += more_than[more - 1];
-	return true;
-}
-
-/*
- * Does the value nest no deeper than anybody needs? libmaxminddb would follow it as deep as the
- * file says, and the stack ends before that. Pointers are not followed, as it does not follow them
- * when it looks for a key.
- */
-static bool geoip_is_shallow(struct geoip_walk *walk, size_t at)
-{
-	uint64_t left[GEOIP_NESTING] = { 1 }; /* values still to come on each level */
-	uint64_t kind, size;
-	unsigned int depth = 0;
-
-	for (;;) {
-		while (!left[depth])
-			if (!depth--)
-				return true;
-		left[depth]--;
-		if (!walk->looks-- || !geoip_read_head(&walk->mmdb, &at, &kind, &size))
-			return false;
-		if (kind == MMDB_DATA_TYPE_MAP || kind == MMDB_DATA_TYPE_ARRAY) {
-			if (++depth == GEOIP_NESTING)
-				return false;
-			left[depth] = kind == MMDB_DATA_TYPE_MAP ? 2 * size : size;
-		} else if (kind != MMDB_DATA_TYPE_BOOLEAN) {
-			at += size;
-		}
-	}
-}
-
-/* The value of a key of the map at `offset`, if it is a map and has the key. False: damaged. */
-static bool geoip_find_key(struct geoip_walk *walk, uint32_t offset, const char *key,
-			   MMDB_entry_data_s *found)
-{
-	const char *const path[] = { key, NULL };
-	MMDB_entry_s entry = { &walk->mmdb, offset };
-	int status;
-
-	found->has_data = false;
-	if (!geoip_is_shallow(walk, offset))
-		return false;
-	status = MMDB_aget_value(&entry, found, path);
-	if (status == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR) {
-		found->has_data = false;
-		return true;
-	}
-	return status == MMDB_SUCCESS;
-}
-
-static bool geoip_is_text(const MMDB_entry_data_s *data)
-{
-	return data->has_data && data->type == MMDB_DATA_TYPE_UTF8_STRING;
+	return value->is_there && value->type == MMDB_TEXT;
 }
 
 /*
  * The country of a record, by the shapes that publishers have: {country: {iso_code}} (MaxMind,
  * DB-IP), {country_code} (ip-location-db, IPinfo), {country} of two letters (IPinfo).
  */
-static bool geoip_find_country(struct geoip_walk *walk, uint32_t offset, uint8_t *answer)
+static bool geoip_find_country(struct geoip_walk *walk, uint64_t offset, uint8_t *answer)
 {
-	MMDB_entry_data_s country, code = { 0 };
+	struct mmdb_section *data = &walk->mmdb.data;
+	struct mmdb_value country, code = { 0 };
 	int number;
 
-	if (!geoip_find_key(walk, offset, "country", &country))
+	if (!mmdb_find_key(data, offset, "country", &country))
 		return false;
-	if (country.has_data && country.type == MMDB_DATA_TYPE_MAP &&
-	    !geoip_find_key(walk, country.offset, "iso_code", &code))
+	if (country.is_there && country.type == MMDB_MAP &&
+	    !mmdb_find_key(data, country.offset, "iso_code", &code))
 		return false;
-	if (!geoip_is_text(&code) && !geoip_find_key(walk, offset, "country_code", &code))
+	if (!geoip_is_text(&code) && !mmdb_find_key(data, offset, "country_code", &code))
 		return false;
-	if (!geoip_is_text(&code) && geoip_is_text(&country) && country.data_size == 2)
+	if (!geoip_is_text(&code) && geoip_is_text(&country) && country.size == 2)
 		code = country;
 	*answer = GEOIP_WITHOUT;
 	if (!geoip_is_text(&code))
 		return true;
-	number = country_find(code.utf8_string, code.data_size);
+	number = country_find((const char *)code.bytes, code.size);
 	*answer = (uint8_t)(number == COUNTRY_NONE ? GEOIP_OTHER : GEOIP_FIRST + number);
 	return true;
 }
@@ -187,15 +95,29 @@ static void geoip_add_network(struct geoip_walk *walk, uint8_t answer, addr_bits
 			  first > ipv4_last ? first : ipv4_last + 1, last);
 }
 
-static bool geoip_read_leaf(struct geoip_walk *walk, uint32_t offset, addr_bits first,
-			    addr_bits last)
+/* A record that others point to is read once, too. */
+static bool geoip_read_record(struct geoip_walk *walk, uint64_t offset, uint8_t *answer)
 {
+	uint8_t *known;
+
+	if (!mmdb_follow(&walk->mmdb.data, &offset))
+		return false;
+	known = &walk->answers[offset];
+	if (*known == GEOIP_UNSEEN && !geoip_find_country(walk, offset, known))
+		return false;
+	*answer = *known;
+	return true;
+}
+
+static bool geoip_read_leaf(struct geoip_walk *walk, uint64_t side, addr_bits first, addr_bits last)
+{
+	uint64_t offset;
 	uint8_t *answer;
 
-	if (offset >= walk->mmdb.data_section_size)
+	if (!mmdb_find_record(&walk->mmdb, side, &offset))
 		return false;
 	answer = &walk->answers[offset];
-	if (*answer == GEOIP_UNSEEN && !geoip_find_country(walk, offset, answer))
+	if (*answer == GEOIP_UNSEEN && !geoip_read_record(walk, offset, answer))
 		return false;
 	walk->has_countries |= *answer >= GEOIP_OTHER;
 	if (*answer >= GEOIP_FIRST)
@@ -207,20 +129,15 @@ static bool geoip_walk_node(struct geoip_walk *walk, uint64_t number, addr_bits 
 			    unsigned int depth);
 
 /* One side of a node: a network of `length` bits. */
-static bool geoip_walk_side(struct geoip_walk *walk, uint8_t type, uint64_t record, uint32_t offset,
-			    addr_bits first, unsigned int length)
+static bool geoip_walk_side(struct geoip_walk *walk, uint64_t side, addr_bits first,
+			    unsigned int length)
 {
-	switch (type) {
-	case MMDB_RECORD_TYPE_SEARCH_NODE:
-		return geoip_walk_node(walk, record, first, length);
-	case MMDB_RECORD_TYPE_EMPTY:
+	if (side < walk->mmdb.node_count)
+		return geoip_walk_node(walk, side, first, length);
+	if (side == walk->mmdb.node_count)
 		return true;
-	case MMDB_RECORD_TYPE_DATA:
-		return geoip_read_leaf(walk, offset, first,
-				       first | (((addr_bits)1 << (walk->mmdb.depth - length)) - 1));
-	default:
-		return false;
-	}
+	return geoip_read_leaf(walk, side, first,
+			       first | (((addr_bits)1 << (walk->mmdb.depth - length)) - 1));
 }
 
 /* The only node that two ways may lead to is IPv4's: the others into it are its aliases in IPv6. */
@@ -233,7 +150,7 @@ static bool geoip_walk_node(struct geoip_walk *walk, uint64_t number, addr_bits 
 			    unsigned int depth)
 {
 	unsigned char *byte = &walk->nodes[number / 8], bit = (unsigned char)(1u << number % 8);
-	MMDB_search_node_s node;
+	uint64_t sides[2];
 	addr_bits second;
 
 	if (*byte & bit)
@@ -241,27 +158,24 @@ static bool geoip_walk_node(struct geoip_walk *walk, uint64_t number, addr_bits 
 	*byte |= bit;
 	if (first == 0 && walk->mmdb.depth - depth == addr_width(ADDR_IPV4))
 		walk->ipv4_root = number;
-	if (depth >= walk->mmdb.depth ||
-	    MMDB_read_node(&walk->mmdb, (uint32_t)number, &node) != MMDB_SUCCESS)
+	if (depth >= walk->mmdb.depth)
 		return false;
+	mmdb_read_node(&walk->mmdb, number, sides);
 	second = first | (addr_bits)1 << (walk->mmdb.depth - 1 - depth);
-	return geoip_walk_side(walk, node.left_record_type, node.left_record,
-			       node.left_record_entry.offset, first, depth + 1) &&
-	       geoip_walk_side(walk, node.right_record_type, node.right_record,
-			       node.right_record_entry.offset, second, depth + 1);
+	return geoip_walk_side(walk, sides[0], first, depth + 1) &&
+	       geoip_walk_side(walk, sides[1], second, depth + 1);
 }
 
 static bool geoip_walk_all(struct geoip_walk *walk)
 {
-	size_t node_bytes = walk->mmdb.metadata.node_count / 8u + 1;
-	size_t answer_bytes = (size_t)walk->mmdb.data_section_size + 1;
+	size_t node_bytes = (size_t)walk->mmdb.node_count / 8 + 1;
+	size_t answer_bytes = (size_t)walk->mmdb.data.size + 1;
 	bool good;
 
 	walk->nodes = calloc(node_bytes, 1);
 	walk->answers = calloc(answer_bytes, 1);
 	if (!walk->nodes || !walk->answers)
 		arena_exhausted(node_bytes + answer_bytes);
-	walk->looks = (uint64_t)GEOIP_LOOKS * answer_bytes;
 	good = geoip_walk_node(walk, 0, 0, 0);
 	free(walk->nodes);
 	free(walk->answers);
@@ -270,86 +184,101 @@ static bool geoip_walk_all(struct geoip_walk *walk)
 
 /* ---- the file ---- */
 
-static bool geoip_is_packed(const char *path)
+/* A file, and where to say what is wrong with it. */
+struct geoip_job {
+	struct diag *diag;
+	const char *path;
+	struct span wanted_by;
+};
+
+static bool geoip_is_packed(const unsigned char *bytes, size_t size)
 {
 	static const char *const heads[] = { "\x1f\x8b", "PK", "BZ", "\xfd\x37", "(\xb5" };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char head[2] = { 0 };
-	ssize_t got = fd < 0 ? -1 : read(fd, head, sizeof(head));
 
-	if (fd >= 0)
-		close(fd);
-	for (size_t i = 0; got == 2 && i < sizeof(heads) / sizeof(heads[0]); i++)
-		if (!memcmp(head, heads[i], 2))
+	for (size_t i = 0; size >= 2 && i < sizeof(heads) / sizeof(heads[0]); i++)
+		if (!memcmp(bytes, heads[i], 2))
 			return true;
 	return false;
 }
 
-static void geoip_refuse_open(struct diag *diag, const char *path, struct span wanted_by,
-			      int status)
+static bool geoip_refuse(struct geoip_job *job, const char *what, const char *help)
 {
-	struct diag_record *record;
-
-	if (status != MMDB_INVALID_METADATA_ERROR && status != MMDB_IO_ERROR) {
-		record = diag_add(diag, DIAG_geoip_database, wanted_by, "\"%s\" is damaged: %s",
-				  path, MMDB_strerror(status));
-		diag_help(record, "fetch it again");
-	} else if (geoip_is_packed(path)) {
-		record = diag_add(diag, DIAG_geoip_database, wanted_by,
-				  "\"%s\" is packed, and not a MaxMind DB as it is", path);
-		diag_help(record, "unpack it, and name the .mmdb file");
-	} else {
-		record = diag_add(diag, DIAG_geoip_database, wanted_by,
-				  "\"%s\" is no MaxMind DB, or its end is missing", path);
-		diag_help(record, "name a .mmdb file; if it is one, fetch it again");
-	}
+	diag_help(diag_add(job->diag, DIAG_geoip_database, job->wanted_by, "\"%s\" %s", job->path,
+			   what),
+		  "%s", help);
+	return false;
 }
 
-static void geoip_refuse_kind(struct diag *diag, const MMDB_s *mmdb, const char *path,
-			      struct span wanted_by)
+static bool geoip_refuse_kind(struct geoip_job *job, const struct mmdb_value *kind)
 {
-	struct diag_record *record = diag_add(diag, DIAG_geoip_database, wanted_by,
-					      "\"%s\" knows no countries: its kind is \"%.*s\"",
-					      path, GEOIP_TYPE_SHOWN, mmdb->metadata.database_type);
+	int shown = kind->size < GEOIP_TYPE_SHOWN ? (int)kind->size : GEOIP_TYPE_SHOWN;
 
-	diag_help(record, "use a database of countries or cities");
+	diag_help(diag_add(job->diag, DIAG_geoip_database, job->wanted_by,
+			   "\"%s\" knows no countries: its kind is \"%.*s\"", job->path, shown,
+			   (const char *)kind->bytes),
+		  "use a database of countries or cities");
+	return false;
 }
 
-static bool geoip_read_open(struct geoip_walk *walk, struct diag *diag, struct span wanted_by)
+/* Finds out what the file is, and says so where that is no database. */
+static bool geoip_open(struct geoip_walk *walk, struct geoip_job *job, const unsigned char *bytes,
+		       size_t size)
 {
-	const char *path = walk->database->path;
+	switch (mmdb_open(&walk->mmdb, bytes, size)) {
+	case MMDB_GOOD:
+		return true;
+	case MMDB_DAMAGED:
+		return geoip_refuse(job, "is damaged: its description is not whole",
+				    "fetch it again");
+	case MMDB_NEWER:
+		return geoip_refuse(job, "has another version of the format than 2",
+				    "name a file in version 2 of the MaxMind DB format");
+	case MMDB_NONE:
+		break;
+	}
+	if (geoip_is_packed(bytes, size))
+		return geoip_refuse(job, "is packed, and not a MaxMind DB as it is",
+				    "unpack it, and name the .mmdb file");
+	return geoip_refuse(job, "is no MaxMind DB, or its end is missing",
+			    "name a .mmdb file; if it is one, fetch it again");
+}
 
-	if (!geoip_walk_all(walk)) {
-		diag_help(diag_add(diag, DIAG_geoip_database, wanted_by,
-				   "\"%s\" is damaged: its tree or its records are not whole",
-				   path),
-			  "fetch it again");
+static bool geoip_read_bytes(struct geoip_walk *walk, struct geoip_job *job,
+			     const unsigned char *bytes, size_t size)
+{
+	if (!geoip_open(walk, job, bytes, size))
 		return false;
-	}
-	if (!walk->has_countries) {
-		geoip_refuse_kind(diag, &walk->mmdb, path, wanted_by);
-		return false;
-	}
+	if (!geoip_walk_all(walk))
+		return geoip_refuse(job, "is damaged: its tree or its records are not whole",
+				    "fetch it again");
+	if (!walk->has_countries)
+		return geoip_refuse_kind(job, &walk->mmdb.kind);
 	for (int i = 0; i < COUNTRY_COUNT; i++)
 		addr_set_normalise(&walk->database->countries[i]);
 	return true;
 }
 
-static bool geoip_read_file(struct geoip_walk *walk, struct diag *diag, struct span wanted_by)
+/* The file is read and not mapped: who cuts it short meanwhile would end us with a signal. */
+static bool geoip_read_file(struct geoip_walk *walk, struct geoip_job *job)
 {
-	const char *path = walk->database->path;
-	int status;
+	size_t room, size = 0;
+	unsigned char *bytes;
+	ssize_t got = 0;
 	bool good;
+	int fd = source_open(walk->arena, job->diag, job->path, GEOIP_LIMIT, job->wanted_by, &room);
 
-	if (!source_check_file(walk->arena, diag, path, wanted_by))
+	if (fd < 0)
 		return false;
-	status = MMDB_open(path, MMDB_MODE_MMAP, &walk->mmdb);
-	if (status != MMDB_SUCCESS) {
-		geoip_refuse_open(diag, path, wanted_by, status);
-		return false;
-	}
-	good = geoip_read_open(walk, diag, wanted_by);
-	MMDB_close(&walk->mmdb);
+	bytes = malloc(room + 1);
+	if (!bytes)
+		arena_exhausted(room + 1);
+	while (size < room && (got = source_get(fd, bytes + size, room - size)) > 0)
+		size += (size_t)got;
+	close(fd);
+	good = got < 0 ? geoip_refuse(job, "cannot be read: the disk refuses",
+				      "look at the system's log")
+		       : geoip_read_bytes(walk, job, bytes, size);
+	free(bytes);
 	return good;
 }
 
@@ -357,13 +286,14 @@ const struct geoip_database *geoip_read(struct geoip *geoip, struct arena *arena
 					const char *path, struct span wanted_by)
 {
 	struct geoip_walk walk = { .arena = arena, .ipv4_root = UINT64_MAX };
+	struct geoip_job job = { diag, path, wanted_by };
 
 	for (size_t i = 0; i < geoip->count; i++)
 		if (!strcmp(geoip->databases[i]->path, path))
 			return geoip->databases[i]->good ? geoip->databases[i] : NULL;
 	walk.database = arena_new_of(arena, struct geoip_database);
 	walk.database->path = path;
-	walk.database->good = geoip_read_file(&walk, diag, wanted_by);
+	walk.database->good = geoip_read_file(&walk, &job);
 	*arena_append(arena, geoip->databases, geoip->count) = walk.database;
 	return walk.database->good ? walk.database : NULL;
 }

@@ -18,6 +18,9 @@
 
 struct diag;
 
+/* The most a database may hold. */
+#define GEOIP_LIMIT (512u << 20)
+
 struct geoip_database {
 	const char *path;
 	bool good; /* it was read, and it knows countries */

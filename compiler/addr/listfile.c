@@ -7,11 +7,8 @@
  */
 #include "addr/listfile.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -179,17 +176,6 @@ static bool listfile_read_lines(struct listfile *list, const char *at, const cha
 
 /* ---- the file ---- */
 
-/* As read, but interrupted by nothing. */
-static ssize_t listfile_get(int fd, char *into, size_t room)
-{
-	ssize_t got;
-
-	do
-		got = read(fd, into, room);
-	while (got < 0 && errno == EINTR);
-	return got;
-}
-
 /* What is behind the last line feed of a piece waits for the next one; false also when that is all
  * of it. */
 static bool listfile_read_pieces(struct listfile *list, int fd, char *piece)
@@ -198,7 +184,7 @@ static bool listfile_read_pieces(struct listfile *list, int fd, char *piece)
 	const char *feed;
 	ssize_t got;
 
-	while ((got = listfile_get(fd, piece + kept, LISTFILE_PIECE - kept)) > 0) {
+	while ((got = source_get(fd, piece + kept, LISTFILE_PIECE - kept)) > 0) {
 		const char *end = piece + kept + got;
 
 		read_so_far += (size_t)got;
@@ -218,27 +204,18 @@ static bool listfile_read_pieces(struct listfile *list, int fd, char *piece)
 
 /* Reads the list as it goes by; where that cannot be done, nothing is in the set, and nothing said.
  */
-static bool listfile_read_passing(struct listfile *list, const char *path)
+static bool listfile_read_passing(struct listfile *list, int fd)
 {
 	size_t before[ADDR_FAMILIES];
-	struct stat info;
 	char *piece;
 	bool good;
-	int fd, f;
+	int f;
 
-	/* What is no file may not be there a second time. */
-	if (!strcmp(path, "-") || stat(path, &info) || !S_ISREG(info.st_mode))
-		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	list->size = (size_t)info.st_size;
 	for (f = 0; f < ADDR_FAMILIES; f++)
 		before[f] = list->set->family[f].count;
 	piece = malloc(LISTFILE_PIECE);
 	good = piece && listfile_read_pieces(list, fd, piece);
 	free(piece);
-	close(fd);
 	for (f = 0; f < ADDR_FAMILIES && !good; f++) {
 		list->room[f] += list->set->family[f].count - before[f];
 		list->set->family[f].count = before[f];
@@ -252,8 +229,17 @@ bool listfile_read(struct arena *arena, struct diag *diag, const char *path, str
 {
 	struct listfile list = { .arena = arena, .diag = diag, .wanted_by = wanted_by, .set = set };
 
-	if (listfile_read_passing(&list, path))
-		return true;
+	/* Standard input is there once. */
+	if (!source_is_stdin(path)) {
+		int fd = source_open(arena, diag, path, LISTFILE_LIMIT, wanted_by, &list.size);
+		bool is_done = fd >= 0 && listfile_read_passing(&list, fd);
+
+		if (fd < 0)
+			return false;
+		close(fd);
+		if (is_done)
+			return true;
+	}
 	list.source = source_read(arena, diag, path, LISTFILE_LIMIT, wanted_by);
 	if (!list.source)
 		return false;

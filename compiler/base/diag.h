@@ -16,6 +16,7 @@ struct arena;
 struct buf;
 struct diag;
 struct diag_record;
+struct stat;
 
 /* The codes, in codes.def: DIAG_CODE(name, severity, "what it is about"). Shown as name with '-'
  * for '_'. */
@@ -70,6 +71,12 @@ void diag_judge_allows(struct diag *diag);
 /* What they have silenced: "2 silenced (policy.yaml:7 unused, policy.yaml:9 covered-rule)", or a
  * list of JSON objects; nothing, or an empty list, where that is none. */
 void diag_put_silenced(const struct diag *diag, struct buf *out, bool json);
+
+/* A file of which the policy was read, and the place that names it. */
+void diag_note_input(struct diag *diag, const struct stat *info, struct span named_by);
+/* Would writing or removing `path` destroy one of these? That is an error of `refusals`, at the
+ * place that names the file. */
+bool diag_refuse_output(const struct diag *diag, struct diag *refusals, const char *path);
 
 /* All errors as JSON objects with commas between them, as a report has its own. */
 void diag_put_errors(const struct diag *diag, struct buf *out);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/diag.h"
 
@@ -35,6 +36,13 @@ struct diag_allow {
 	bool is_used;
 };
 
+/* A file that was read, by what no other file shares. */
+struct diag_input {
+	dev_t device;
+	ino_t inode;
+	struct span named_by;
+};
+
 struct diag {
 	struct arena *arena;
 	struct diag_record **records;
@@ -45,6 +53,8 @@ struct diag {
 	size_t allow_count;
 	struct diag_record **silenced;
 	size_t silenced_count;
+	struct diag_input *inputs;
+	size_t input_count;
 };
 
 /* diag_allow.c: does a comment say that this is allowed? Notes that it was needed. */

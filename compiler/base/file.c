@@ -39,6 +39,7 @@ struct file_job {
 	size_t count;
 	char **made; /* folders that were not there before */
 	size_t made_count;
+	mode_t umask;
 	bool changed; /* a name in the folder stands for another file than before */
 	const char **why;
 };
@@ -86,7 +87,7 @@ static bool file_make_folder(struct file_job *job, char *path)
 {
 	struct stat info;
 
-	if (!mkdir(path, 0755)) {
+	if (!mkdir(path, 0777)) {
 		*arena_append(job->arena, job->made, job->made_count) = path;
 		return true;
 	}
@@ -117,6 +118,20 @@ static bool file_open_folder(struct file_job *job)
 	return false;
 }
 
+/* The umask can only be read by setting another one. */
+static mode_t file_umask(void)
+{
+	mode_t mask = umask(0077);
+
+	umask(mask);
+	return mask;
+}
+
+static mode_t file_mode(const struct file_job *job, const struct file_output *output)
+{
+	return output->mode & ~job->umask;
+}
+
 /* Does the file hold exactly this already? What cannot be read is not the same. */
 static bool file_is_same(const struct file_job *job, const struct file_output *output)
 {
@@ -128,7 +143,8 @@ static bool file_is_same(const struct file_job *job, const struct file_output *o
 
 	if (fd < 0)
 		return false;
-	if (!fstat(fd, &info) && S_ISREG(info.st_mode) && (info.st_mode & 07777) == output->mode &&
+	if (!fstat(fd, &info) && S_ISREG(info.st_mode) &&
+	    (info.st_mode & 07777) == file_mode(job, output) &&
 	    (size_t)info.st_size == output->length) {
 		while ((got = read(fd, piece, sizeof(piece))) > 0 &&
 		       at + (size_t)got <= output->length &&
@@ -198,7 +214,7 @@ static bool file_write_temporary(struct file_job *job, struct file_step *step)
 	if (!file_take_name(job, step))
 		return false;
 	return (file_write_bytes(step->fd, output->text, output->length) &&
-		!fchmod(step->fd, output->mode)) ||
+		!fchmod(step->fd, file_mode(job, output))) ||
 	       file_fail_errno(job, step->name);
 }
 
@@ -334,7 +350,9 @@ static void file_plan(struct file_job *job, const struct file_output *outputs, s
 bool file_write_all(struct arena *arena, const char *folder, const struct file_output *outputs,
 		    size_t count, const char *const *stale, const char **why)
 {
-	struct file_job job = { .arena = arena, .folder = folder, .dir = -1, .why = why };
+	struct file_job job = {
+		.arena = arena, .folder = folder, .dir = -1, .umask = file_umask(), .why = why
+	};
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
 	bool done;
 

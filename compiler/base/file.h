@@ -15,7 +15,7 @@ struct file_output {
 	const char *name; /* inside the folder */
 	const char *text;
 	size_t length;
-	mode_t mode; /* 0644, 0755 for scripts */
+	mode_t mode; /* 0666, 0777 for scripts, 0600; less what the umask takes */
 };
 
 /*

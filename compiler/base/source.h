@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct arena;
 struct diag;
@@ -43,18 +44,23 @@ struct place {
 #define SOURCE_LIMIT (64u << 20)
 
 /*
- * Reads a file whole; "-" is standard input. Directories, files over `limit` bytes and whatever the
- * system refuses are errors at `wanted_by` (the place that names the file, may be without a
- * source), with the system's reason in words. Returns NULL then.
+ * Reads a file whole; "-" and /dev/stdin are standard input. What is no ordinary file (a directory,
+ * a pipe, a device, a file below /proc), files over `limit` bytes and whatever the system refuses
+ * are errors at `wanted_by` (the place that names the file, may be without a source), with the
+ * system's reason in words. Returns NULL then.
  */
 struct source *source_read(struct arena *arena, struct diag *diag, const char *path, size_t limit,
 			   struct span wanted_by);
 /*
- * For a file that a library reads by itself: is it there, a file and ours to read? If not, the
- * error is at `wanted_by`, as source_read's.
+ * For who reads piece by piece: the file's descriptor, which is the caller's to close, and its
+ * size. -1 where source_read would refuse it; the error is the same.
  */
-bool source_check_file(struct arena *arena, struct diag *diag, const char *path,
-		       struct span wanted_by);
+int source_open(struct arena *arena, struct diag *diag, const char *path, size_t limit,
+		struct span wanted_by, size_t *size);
+/* As read, but interrupted by nothing. */
+ssize_t source_get(int fd, void *into, size_t room);
+/* Is the path one of standard input's names? */
+bool source_is_stdin(const char *path);
 /* A source from bytes in memory, which are copied. */
 struct source *source_from(struct arena *arena, const char *name, const char *text, size_t size);
 /* The same from bytes that stay where they are: in the arena, with a NUL behind them. */

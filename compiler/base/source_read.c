@@ -1,6 +1,7 @@
 /*
  * source_read: a file into a source. In comes a path, out comes its text or one error that says
- * what the system refused, in words, and what to do about it. Nothing is kept open.
+ * what the system refused, in words, and what to do about it. Only files that hold bytes are read
+ * (ordinary.h), and standard input.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/ordinary.h"
 #include "base/source.h"
 #include "base/suggest.h"
 
@@ -102,8 +104,6 @@ static void source_read_refuse_errno(const struct source_job *job, int error)
 		source_read_help_missing(job, source_read_refuse(job, "there is no such file"));
 	else if (error == EACCES)
 		source_read_refuse(job, source_read_permission(job));
-	else if (error == EISDIR)
-		diag_help(source_read_refuse(job, "it is a directory"), "name a file inside it");
 	else if (error == ENOTDIR)
 		source_read_refuse(job,
 				   "a part of the path before the last is a file, not a folder");
@@ -119,9 +119,7 @@ static char *source_read_whole(const struct source_job *job, int fd, size_t expe
 	ssize_t got;
 
 	*size = 0;
-	while ((got = read(fd, text + *size, room - *size)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
+	while ((got = source_get(fd, text + *size, room - *size)) != 0) {
 		if (got < 0)
 			return NULL;
 		*size += (size_t)got;
@@ -139,76 +137,119 @@ static char *source_read_whole(const struct source_job *job, int fd, size_t expe
 	return text;
 }
 
-/* Reads an open file; closing is the caller's. */
-static char *source_read_open(const struct source_job *job, int fd, size_t *size)
+/* The kinds of files that are no text to be read at one's own pace, and what to do instead. */
+static void source_read_refuse_kind(const struct source_job *job, const char *kind)
 {
-	size_t expected = SOURCE_FIRST;
-	struct stat info;
-	char *text;
+	struct diag_record *record =
+		source_read_refuse(job, arena_printf(job->arena, "it is %s", kind));
 
-	if (fstat(fd, &info)) {
+	if (!strcmp(kind, ordinary_kind(S_IFDIR)))
+		diag_help(record, "name a file inside it");
+	else if (!strcmp(kind, ordinary_kind(S_IFIFO)))
+		diag_help(record,
+			  "write what comes out of it to a file and name that, or send it to standard input, "
+			  "which is called \"-\"");
+	else
+		diag_help(record, "copy what is meant to a file, and name that");
+}
+
+/* Standard input by its names. By the others it might be a pipe, which is refused. */
+bool source_is_stdin(const char *path)
+{
+	static const char *const names[] = { "-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(path, names[i]))
+			return true;
+	return false;
+}
+
+static int source_open_job(const struct source_job *job, struct stat *info)
+{
+	const char *kind;
+	int fd = ordinary_open(job->path, 0, info, &kind);
+
+	if (fd < 0 && kind)
+		source_read_refuse_kind(job, kind);
+	else if (fd < 0)
 		source_read_refuse_errno(job, errno);
-		return NULL;
-	}
-	if (S_ISREG(info.st_mode)) {
-		if ((uintmax_t)info.st_size > job->limit) {
-			source_read_refuse_size(job);
-			return NULL;
-		}
-		expected = (size_t)info.st_size;
-	}
-	text = source_read_whole(job, fd, expected, size);
-	if (!text && errno)
-		source_read_refuse_errno(job, errno);
-	else if (!text)
+	if (fd >= 0 && (uintmax_t)info->st_size > job->limit) {
 		source_read_refuse_size(job);
-	return text;
+		close(fd);
+		return -1;
+	}
+	if (fd >= 0)
+		diag_note_input(job->diag, info, job->wanted_by);
+	return fd;
+}
+
+/* What is sent there may be of any kind: who sends it wants it read. */
+static int source_open_stdin(const struct source_job *job, struct stat *info)
+{
+	if (fstat(STDIN_FILENO, info)) {
+		source_read_refuse_errno(job, errno);
+		return -1;
+	}
+	if (S_ISREG(info->st_mode))
+		diag_note_input(job->diag, info, job->wanted_by);
+	else
+		info->st_size = SOURCE_FIRST;
+	return STDIN_FILENO;
 }
 
 struct source *source_read(struct arena *arena, struct diag *diag, const char *path, size_t limit,
 			   struct span wanted_by)
 {
-	bool is_stdin = !strcmp(path, "-");
+	bool is_stdin = source_is_stdin(path);
 	struct source_job job = {
 		.arena = arena,
 		.diag = diag,
 		.path = path,
-		.name = is_stdin ? "<stdin>" : path,
+		.name = strcmp(path, "-") ? path : "<stdin>",
 		.limit = limit,
 		.wanted_by = wanted_by,
 	};
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	size_t size;
+	struct stat info;
+	int fd = is_stdin ? source_open_stdin(&job, &info) : source_open_job(&job, &info);
+	size_t expected, size;
 	char *text;
 
-	if (fd < 0) {
-		source_read_refuse_errno(&job, errno);
+	if (fd < 0)
 		return NULL;
-	}
-	text = source_read_open(&job, fd, &size);
+	expected = (uintmax_t)info.st_size < limit ? (size_t)info.st_size : limit;
+	text = source_read_whole(&job, fd, expected, &size);
+	if (!text && errno)
+		source_read_refuse_errno(&job, errno);
+	else if (!text)
+		source_read_refuse_size(&job);
 	if (!is_stdin)
 		close(fd);
 	return text ? source_wrap(arena, path, text, size) : NULL;
 }
 
-bool source_check_file(struct arena *arena, struct diag *diag, const char *path,
-		       struct span wanted_by)
+int source_open(struct arena *arena, struct diag *diag, const char *path, size_t limit,
+		struct span wanted_by, size_t *size)
 {
-	struct source_job job = {
-		.arena = arena, .diag = diag, .path = path, .name = path, .wanted_by = wanted_by
-	};
-	/* What is no file may have nobody at its other end. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct source_job job = { .arena = arena,
+				  .diag = diag,
+				  .path = path,
+				  .name = path,
+				  .limit = limit,
+				  .wanted_by = wanted_by };
 	struct stat info;
-	bool good = fd >= 0 && !fstat(fd, &info);
+	int fd = source_open_job(&job, &info);
 
-	if (!good)
-		source_read_refuse_errno(&job, errno);
-	else if (S_ISDIR(info.st_mode))
-		source_read_refuse_errno(&job, EISDIR);
-	else if (!S_ISREG(info.st_mode))
-		source_read_refuse(&job, "it is no ordinary file");
 	if (fd >= 0)
-		close(fd);
-	return good && S_ISREG(info.st_mode);
+		*size = (size_t)info.st_size;
+	return fd;
+}
+
+ssize_t source_get(int fd, void *into, size_t room)
+{
+	ssize_t got;
+
+	do
+		got = read(fd, into, room);
+	while (got < 0 && errno == EINTR);
+	return got;
 }

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -119,11 +118,12 @@ void cmd_show_diag(const struct cmd_call *call, const struct diag *diag)
 	print_error(&text);
 }
 
-struct ir *cmd_compile_policy(const struct cmd_call *call, const char *path)
+struct ir *cmd_compile_policy(struct cmd_call *call, const char *path)
 {
 	struct diag *diag = diag_new(call->arena);
 	struct ir *ir;
 
+	call->diag = diag;
 	diag_wish(diag, call->strict, call->verbose ? NOTES_ALL : NOTES_NONE);
 	ir = lang_compile(call->arena, diag, path);
 	cmd_show_diag(call, diag);
@@ -144,13 +144,16 @@ struct ir *cmd_optimise(const struct cmd_call *call, const struct ir *ir, size_t
 	return opt_run(call->arena, ir, cmd_level(call, option));
 }
 
-bool cmd_is_same_file(const char *one, const char *other)
+bool cmd_refuse_outputs(const struct cmd_call *call, const char *const *paths)
 {
-	struct stat first, second;
+	struct diag *refusals = diag_new(call->arena);
+	bool is_refused = false;
 
-	return strcmp(one, "-") && strcmp(other, "-") && !stat(one, &first) &&
-	       !stat(other, &second) && first.st_dev == second.st_dev &&
-	       first.st_ino == second.st_ino;
+	for (; *paths; paths++)
+		is_refused |= diag_refuse_output(call->diag, refusals, *paths);
+	if (is_refused)
+		cmd_show_diag(call, refusals);
+	return is_refused;
 }
 
 /* https://no-color.org: any value that is not empty means no colours unless they are asked for. */

@@ -87,6 +87,7 @@ struct cmd_call {
 	enum cmd_format format;
 	bool quiet, verbose;
 	bool strict;               /* warnings of a policy are errors */
+	struct diag *diag;         /* of the policy, once it is compiled */
 	bool color_out, color_err; /* decided from --color, NO_COLOR and what the streams are */
 };
 
@@ -104,7 +105,7 @@ int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char *
  * NULL when there was an error; the exit status is CMD_POLICY_WRONG then. The ir is the call's
  * arena's.
  */
-struct ir *cmd_compile_policy(const struct cmd_call *call, const char *path);
+struct ir *cmd_compile_policy(struct cmd_call *call, const char *path);
 /* The ir at the level that the call's option says, which is one of CMD_LEVEL_OPTION's: its own
  * copy. */
 struct ir *cmd_optimise(const struct cmd_call *call, const struct ir *ir, size_t option);
@@ -113,8 +114,11 @@ int cmd_level(const struct cmd_call *call, size_t option);
 /* Shows diagnostics that a verb collected itself, in the call's format, on standard error. */
 void cmd_show_diag(const struct cmd_call *call, const struct diag *diag);
 
-/* Do two names stand for one file? Standard input, "-", is none. */
-bool cmd_is_same_file(const char *one, const char *other);
+/*
+ * Would one of these paths (NULL-terminated) replace or remove a file that the policy was read
+ * from? That is shown, at the place that names the file.
+ */
+bool cmd_refuse_outputs(const struct cmd_call *call, const char *const *paths);
 
 /* "tpc: error: ..." on standard error. */
 void cmd_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -87,17 +87,18 @@ static const char *path_of(struct arena *arena, const struct plan *plan, const c
 	return arena_printf(arena, "%s%s%s", plan->folder, has_slash ? "" : "/", name);
 }
 
-/* A policy may be called policy.json and lie in the folder of its outputs. NULL, or the output that
- * would overwrite it. */
-static const char *overwritten(struct arena *arena, const struct plan *plan, const char *policy)
+/* All that would be replaced or taken away, NULL-terminated. */
+static const char **touched(struct arena *arena, const struct plan *plan)
 {
-	for (size_t i = 0; i < plan->count; i++) {
-		const char *path = path_of(arena, plan, plan->outputs[i].name);
+	const char **paths = NULL;
+	size_t count = 0;
 
-		if (cmd_is_same_file(path, policy))
-			return path;
-	}
-	return NULL;
+	for (size_t i = 0; i < plan->count; i++)
+		*arena_append(arena, paths, count) = path_of(arena, plan, plan->outputs[i].name);
+	for (size_t i = 0; plan->stale[i]; i++)
+		*arena_append(arena, paths, count) = path_of(arena, plan, plan->stale[i]);
+	*arena_append(arena, paths, count) = NULL;
+	return paths;
 }
 
 /* ---- --check ---- */
@@ -264,15 +265,12 @@ static enum cmd_status check_call(const struct cmd_call *call)
 static enum cmd_status carry_out(const struct cmd_call *call, const struct plan *plan,
 				 const struct ir *ir)
 {
-	const char *target;
-
 	if (cmd_given(call, COMPILE_CHECK))
 		return show_differences(call, plan);
-	target = overwritten(call->arena, plan, call->args[0]);
-	if (target)
-		return cmd_usage_error(call->verb,
-				       "the output %s would overwrite the policy itself; choose another folder",
-				       target);
+	/* A policy may be called policy.json, and lie with its lists in the folder of its outputs.
+	 */
+	if (cmd_refuse_outputs(call, touched(call->arena, plan)))
+		return CMD_USAGE_WRONG;
 	return write_outputs(call, plan, ir);
 }
 

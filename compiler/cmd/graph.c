@@ -85,7 +85,7 @@ static enum cmd_status write_picture(const struct cmd_call *call, const struct i
 	struct file_output file = { .name = slash ? slash + 1 : path,
 				    .text = picture->text,
 				    .length = picture->length,
-				    .mode = 0644 };
+				    .mode = 0666 };
 	struct buf summary = { 0 };
 	struct stat info;
 	enum cmd_status status = CMD_DONE;
@@ -118,9 +118,6 @@ static enum cmd_status check_call(const struct cmd_call *call, const char *kind)
 		return cmd_usage_error(call->verb,
 				       "\"%s\" does not say what to draw: end it in .svg, .png, .dot or .mmd, or add --emit KIND",
 				       path);
-	if (path && cmd_is_same_file(path, call->args[0]))
-		return cmd_usage_error(call->verb, "%s is the policy itself; choose another file",
-				       path);
 	return CMD_DONE;
 }
 
@@ -140,6 +137,8 @@ static enum cmd_status run(struct cmd_call *call)
 	ir = cmd_compile_policy(call, call->args[0]);
 	if (!ir)
 		return CMD_POLICY_WRONG;
+	if (path && cmd_refuse_outputs(call, (const char *const[]){ path, NULL }))
+		return CMD_USAGE_WRONG;
 	job = emit_job_of(call->arena, ir, call->args[0]);
 	if (!put_picture(&job, kind, &picture))
 		status = CMD_SYSTEM_REFUSED;

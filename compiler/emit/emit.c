@@ -14,13 +14,13 @@
 #include "emit/sysctl.h"
 
 static const struct emit_output outputs[] = {
-	{ "nft", ".nft", 0644, NULL, emit_nft_put },
-	{ "ip", ".ip.batch", 0644, NULL, ipbatch_put_ipv4 },
-	{ "ip6", ".ip6.batch", 0644, ipbatch_needs_ipv6, ipbatch_put_ipv6 },
-	{ "sh", ".sh", 0755, NULL, emit_sh_put },
-	{ "sysctl", ".sysctl.conf", 0644, emit_sysctl_is_needed, emit_sysctl_put },
-	{ "dnsmasq", ".dnsmasq.conf", 0644, emit_dnsmasq_is_needed, emit_dnsmasq_put },
-	{ "json", ".json", 0644, NULL, emit_json_put },
+	{ "nft", ".nft", 0666, NULL, emit_nft_put },
+	{ "ip", ".ip.batch", 0666, NULL, ipbatch_put_ipv4 },
+	{ "ip6", ".ip6.batch", 0666, ipbatch_needs_ipv6, ipbatch_put_ipv6 },
+	{ "sh", ".sh", 0777, NULL, emit_sh_put },
+	{ "sysctl", ".sysctl.conf", 0666, emit_sysctl_is_needed, emit_sysctl_put },
+	{ "dnsmasq", ".dnsmasq.conf", 0666, emit_dnsmasq_is_needed, emit_dnsmasq_put },
+	{ "json", ".json", 0666, NULL, emit_json_put },
 };
 
 enum { OUTPUTS = sizeof(outputs) / sizeof(outputs[0]) };

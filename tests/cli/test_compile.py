@@ -16,6 +16,22 @@ IPV4 = SEED.replace("version: 1\n", "version: 1\nsettings: {ipv6: off}\n").repla
 	', "2001:db8:113::/48"', "")
 
 
+@case("outputs, scripts and folders get what the umask leaves")
+def masked(shop):
+	shop.write("policy.yaml", SEED)
+	problems = []
+	for mask in 0o022, 0o077, 0o027, 0o002:
+		problems += expect(shop.run("sh", "-c", f"umask {mask:o}; exec {TPC} compile policy.yaml -o out/{mask:o}"), 0)
+		problems += expect(shop.run("sh", "-c",
+			f"umask {mask:o}; exec {TPC} graph policy.yaml -o out/{mask:o}/policy.dot"), 0)
+		folder = shop.folder / "out" / f"{mask:o}"
+		for path in [folder, *folder.iterdir()]:
+			wanted = (0o777 if path.is_dir() or path.suffix == ".sh" else 0o666) & ~mask
+			if stat.S_IMODE(path.stat().st_mode) != wanted:
+				problems.append(f"umask {mask:o}: {path.name} has mode {stat.S_IMODE(path.stat().st_mode):o}")
+	return problems
+
+
 @case("writes the files of the policy's name, and says which")
 def writes(shop):
 	shop.write("policy.yaml", SEED)
@@ -28,9 +44,8 @@ def writes(shop):
 		if f"out/{name}" not in done.out:
 			problems.append(f"{name} is not named")
 	for name in files:
-		mode = stat.S_IMODE((shop.folder / "out" / name).stat().st_mode)
-		if mode != (0o755 if name.endswith(".sh") else 0o644):
-			problems.append(f"{name} has mode {mode:o}")
+		if bool(os.stat(shop.folder / "out" / name).st_mode & stat.S_IXUSR) != name.endswith(".sh"):
+			problems.append(f"{name} can be run, or cannot")
 	return problems
 
 
@@ -252,10 +267,53 @@ def itself(shop):
 	shop.write("policy.json", json.dumps({"version": 1, "sets": {"a": ["203.0.113.1"]},
 		"rules": [{"to": "a", "then": "drop"}]}))
 	before = shop.listing()
-	problems = expect(shop.tpc("compile", "policy.json", "-o", "."), 2, None, "would overwrite the policy itself")
+	problems = expect(shop.tpc("compile", "policy.json", "-o", "."), 2, None,
+		['the output "./policy.json" would overwrite the policy itself', "[overwrites-input]"])
+	problems += expect(shop.tpc("graph", "policy.json", "-o", "policy.json", "--emit", "dot"), 2, None,
+		"would overwrite the policy itself")
+	problems += expect(shop.run("sh", "-c", f"{TPC} graph - -o policy.json --emit dot <policy.json"), 2, None,
+		"would overwrite the policy itself")
 	if shop.listing() != before:
 		problems.append("files were touched")
 	return problems + expect(shop.tpc("compile", "policy.json", "-o", "out"), 0)
+
+
+# What a policy reads, and the output that is the same file. The last is one that this policy does not need.
+READ = {
+	"an include": ("include: [policy.json]", "policy.json"),
+	"a list": ("sets: {a: [{file: policy.nft}]}", "policy.nft"),
+	"a list in a set of others": ("sets: {a: {include: [192.0.2.0/24], exclude: [{file: ./policy.sh}]}}", "policy.sh"),
+	"a database": ("sets: {a: {geoip: CN, database: policy.ip.batch}}", "policy.ip.batch"),
+	"a link to an output": ("sets: {a: [{file: link}]}", "policy.nft"),
+	"another name of an output": ("sets: {a: [{file: twin}]}", "policy.nft"),
+	"what an earlier compile may have left": ("sets: {a: [{file: policy.dnsmasq.conf}]}", "policy.dnsmasq.conf"),
+}
+
+
+@case("an output never replaces or removes a file that this run has read")
+def inputs(shop):
+	problems = []
+	for what, (reads, output) in READ.items():
+		for folder in ".", "../" + (shop.folder / "x").name:
+			work = shop.folder / "x"
+			shutil.rmtree(work, ignore_errors=True)
+			rule = "{to: %s, then: drop}" % ("a" if "sets" in reads else "192.0.2.1")
+			shop.write("x/policy.yaml", f"version: 1\n{reads}\nrules: [{rule}]\n")
+			shop.write(f"x/{output}", "{}" if output.endswith("json") else "192.0.2.1\n")
+			if "database" in what:
+				shop.run(sys.executable, ROOT / "tests" / "mmdb.py", work / output, "192.0.2.0/24=CN")
+			if "link" in what:
+				(work / "link").symlink_to(output)
+			if "name" in what:
+				(work / "twin").hardlink_to(work / output)
+			before = shop.listing()
+			found = expect(shop.run("env", "-C", work, TPC, "compile", "policy.yaml", "-o", folder), 2, None,
+				["policy.yaml:2:", f'the output "{folder}/{output}" would overwrite the file that is read here'])
+			found += expect(shop.run("env", "-C", work, TPC, "graph", "policy.yaml", "-o", output, "--emit", "dot"),
+				2, None, "would overwrite the file that is read here")
+			found += ["files were touched"] if shop.listing() != before else []
+			problems += [f"{what}: {line}" for line in found]
+	return problems
 
 
 @case("a folder that cannot be: status 3 and no file changed")

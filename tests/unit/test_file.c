@@ -129,13 +129,15 @@ static void writes_new_files_and_folders(void **state)
 	mode_t before = umask(0077);
 	bool done;
 
-	outputs[1].mode = 0755;
+	outputs[0].mode = 0666;
+	outputs[1].mode = 0777;
 	done = put(fixture, folder, outputs, 3, NULL);
 	umask(before);
 	assert_true(done);
 	assert_string_equal(holds(fixture, folder), "a.nft=one a.sh=two empty= ");
-	assert_int_equal(info_of(in_folder(fixture, "x/y/z/a.nft")).st_mode, S_IFREG | 0644);
-	assert_int_equal(info_of(in_folder(fixture, "x/y/z/a.sh")).st_mode, S_IFREG | 0755);
+	assert_int_equal(info_of(in_folder(fixture, "x/y/z/a.nft")).st_mode, S_IFREG | 0600);
+	assert_int_equal(info_of(in_folder(fixture, "x/y/z/a.sh")).st_mode, S_IFREG | 0700);
+	assert_int_equal(info_of(in_folder(fixture, "x/y")).st_mode, S_IFDIR | 0700);
 	assert_string_equal(holds(fixture, fixture->folder), "x/ ");
 }
 
@@ -570,5 +572,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(large_differences_are_bounded, make, drop),
 	};
 
+	umask(0022);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

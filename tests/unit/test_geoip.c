@@ -263,7 +263,9 @@ static void test_no_database(void **state)
 	store(fixture, "\x1f\x8b\x08", 3);
 	assert_refused(fixture, "is packed");
 	strcpy(fixture->path, "/dev/null");
-	assert_refused(fixture, "no ordinary file");
+	assert_refused(fixture, "it is a device");
+	strcpy(fixture->path, "/proc/self/maps");
+	assert_refused(fixture, "it is a file that the kernel makes at each reading");
 	strcpy(fixture->path, "/tmp");
 	assert_refused(fixture, "it is a directory");
 }
@@ -291,11 +293,9 @@ static void test_flipped(void **state)
 
 	write_database(fixture, "--layout flat 192.0.2.0/24=CN");
 	bytes = load(fixture, &size);
-	/* Behind the data is what the library reads by itself. */
-	size -= 160;
-	for (size_t bit = 0; bit < 8 * size; bit += 3) {
+	for (size_t bit = 0; bit < 8 * size; bit += 7) {
 		bytes[bit / 8] ^= (char)(1 << bit % 8);
-		store(fixture, bytes, size + 160);
+		store(fixture, bytes, size);
 		if (!read_database(fixture))
 			assert_int_equal(diag_error_count(fixture->diag), ++refused ? 1 : 0);
 		bytes[bit / 8] ^= (char)(1 << bit % 8);
@@ -335,9 +335,132 @@ static void test_deep_record(void **state)
 {
 	struct fixture *fixture = *state;
 
-	write_record(fixture, "mmdb.Raw(b'\\xe2\\x41a' + b'\\xe1\\x40' * 2000000 +"
+	write_record(fixture, "mmdb.Raw(b'\\xe2\\x41a' + b'\\xe1\\x40' * 400000 +"
 			      " b'\\x40\\x47country\\x42CN')");
 	assert_refused(fixture, "is damaged: its tree or its records are not whole");
+}
+
+/* Python that makes a database of given bytes of data: a network for each offset in `leaves`. */
+static void write_data(struct fixture *fixture, const char *data, const char *leaves,
+		       const char *about)
+{
+	run(arena_printf(fixture->arena,
+			 "exec /usr/bin/python3 -c \"import sys; sys.path.insert(0, 'tests'); import mmdb\n"
+			 "point = lambda to: bytes([0x38]) + to.to_bytes(4, 'big')\n"
+			 "data = %s\n"
+			 "leaves = [('10.%%d.%%d.0/24' %% divmod(at, 256), mmdb.At(to))"
+			 " for at, to in enumerate(%s)]\n"
+			 "open('%s', 'wb').write(mmdb.database(leaves, data=data%s))\"",
+			 data, leaves, fixture->path, about));
+}
+
+static void assert_damaged(struct fixture *fixture, const char *data, const char *leaves)
+{
+	write_data(fixture, data, leaves, "");
+	assert_refused(fixture, "is damaged: its tree or its records are not whole");
+}
+
+/* A leaf may lead to a pointer: the record is what that leads to, for the nesting, too. */
+static void test_pointer_record(void **state)
+{
+	struct fixture *fixture = *state;
+
+	write_data(fixture, "point(5) + b'\\xe1\\x47country\\x42CN'", "[0]", "");
+	NETWORKS(fixture, read_good(fixture), "CN", "10.0.0.0/24");
+	assert_damaged(fixture,
+		       "point(5) + b'\\xe2\\x41a' + b'\\xe1\\x41b' * 400000 + b'\\x41x\\x47country\\x42CN'",
+		       "[0]");
+	assert_damaged(fixture,
+		       "point(5) + b'\\xe2\\x41a' + b'\\x01\\x04' * 400000 + b'\\x40\\x41b\\x40'",
+		       "[0]");
+}
+
+/* A pointer leads to a value: not to itself, to another pointer, or out of the data. */
+static void test_bad_pointers(void **state)
+{
+	static const char *const data[] = {
+		"point(0)",
+		"point(5) + point(0)",
+		"point(5) + point(10) + b'\\xe1\\x47country\\x42CN'",
+		"point(6)",
+		"point(0xffffffff)",
+		"b'\\x38\\0\\0'",
+		"b'\\xe1' + point(6) + point(1)",
+		"b'\\xe1\\x47country' + point(9) + b'\\x42CN'",
+		"b'\\xe1\\x47country' + point(14) + point(9)",
+	};
+
+	for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++)
+		assert_damaged(*state, data[i], "[0]");
+}
+
+/* Sizes that say more than is there, and a key that is no text. */
+static void test_bad_sizes(void **state)
+{
+	static const char *const data[] = {
+		"b'\\xff\\xff\\xff\\xff' + b'\\x41a\\x41b' * 20",
+		"b'\\xe1\\x47countr'",
+		"b'\\xe1\\x47country\\x5e\\xff\\xff' + b'C' * 20",
+		"b'\\xe1\\x41a\\x1f\\x04\\xff\\xff\\xff\\x40'",
+		"b'\\xe2\\xc1\\x01\\x40\\x47country\\x42CN'",
+		"b'\\xe1\\x47country\\x42C'",
+	};
+
+	for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++)
+		assert_damaged(*state, data[i], "[0]");
+}
+
+/* Where each of n short records leads to one map of n keys, n * n would be read. */
+static void test_shared_map(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_damaged(fixture,
+		       "b'\\xfe' + (4000 - 285).to_bytes(2, 'big') + b'\\x40\\x40' * 4000 +"
+		       " (b'\\xe1\\x47country' + point(0)) * 4000",
+		       "range(8003, 8003 + 14 * 4000, 14)");
+	/* The same by the key, and a record that many leaves lead to is read once. */
+	assert_damaged(fixture,
+		       "b'\\xfe' + (4000 - 285).to_bytes(2, 'big') + (b'\\x47Country\\x40') * 4000 +"
+		       " point(0) * 4000 + (b'\\xe1\\x47country' + point(0)) * 4000",
+		       "range(56003, 56003 + 14 * 4000, 14)");
+	write_data(fixture,
+		   "b'\\xfe' + (4000 - 285).to_bytes(2, 'big') + b'\\x40\\x40' * 4000 +"
+		   " point(0) * 4000 + b'\\xe1\\x47country\\x42CN'",
+		   "[*range(8003, 8003 + 5 * 4000, 5), 28003]", "");
+	read_good(fixture);
+}
+
+/* The description is no better than the records: deep, in circles, or of sizes that lie. */
+static void test_bad_description(void **state)
+{
+	static const char *const about[] = {
+		", about=b'\\xe1\\x41a' + b'\\x01\\x04' * 60000 + b'\\x40'",
+		", about=b'\\xe1\\x41a' * 30000",
+		", about=point(5) + b'\\xe1\\x41a\\x40'",
+		", about=point(0)",
+		", about=b''",
+		", about=b'\\xff\\xff\\xff\\xff'",
+		", about=b'\\xe1\\x5bbinary_format_major_version\\x5e\\xff\\xff'",
+		", more={'node_count': mmdb.Uint(1 << 40, mmdb.UINT64)}",
+		", more={'node_count': mmdb.Uint(0)}",
+		", more={'node_count': 'many'}",
+		", more={'record_size': mmdb.Uint(20, mmdb.UINT16)}",
+		", more={'ip_version': mmdb.Uint(5, mmdb.UINT16)}",
+		", more={'database_type': mmdb.Uint(5, mmdb.UINT16)}",
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(about) / sizeof(about[0]); i++) {
+		write_data(fixture, "b'\\xe1\\x47country\\x42CN'", "[0]", about[i]);
+		assert_refused(fixture, "is damaged: its description is not whole");
+	}
+	write_data(fixture, "b'\\xe1\\x47country\\x42CN'", "[0]",
+		   ", more={'binary_format_major_version': mmdb.Uint(3, mmdb.UINT16)}");
+	assert_refused(fixture, "has another version of the format than 2");
+	write_data(fixture, "b'\\xe1\\x47country\\x42CN'", "[0]",
+		   ", more={'languages': ['en'] * 2000, 'description': {'en': 'x' * 70000}}");
+	NETWORKS(fixture, read_good(fixture), "CN", "10.0.0.0/24");
 }
 
 /* In front of the country are values of every length that has a head of its own, and every type. */
@@ -396,10 +519,12 @@ static void test_suggestions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(shapes),        TEST(ipv4_only),   TEST(aliases),   TEST(around_ipv4),
-		TEST(all_addresses), TEST(other_codes), TEST(read_once), TEST(no_countries),
-		TEST(no_database),   TEST(cut_short),   TEST(flipped),   TEST(bad_tree),
-		TEST(deep_record),   TEST(long_values), TEST(codes),     TEST(suggestions),
+		TEST(shapes),          TEST(ipv4_only),    TEST(aliases),   TEST(around_ipv4),
+		TEST(all_addresses),   TEST(other_codes),  TEST(read_once), TEST(no_countries),
+		TEST(no_database),     TEST(cut_short),    TEST(flipped),   TEST(bad_tree),
+		TEST(deep_record),     TEST(long_values),  TEST(codes),     TEST(suggestions),
+		TEST(pointer_record),  TEST(bad_pointers), TEST(bad_sizes), TEST(shared_map),
+		TEST(bad_description),
 	};
 
 	return cmocka_run_group_tests_name("geoip", tests, NULL, NULL);

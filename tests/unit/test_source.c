@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,17 +319,6 @@ static void reads_files_whole(void **state)
 	test_free(text);
 }
 
-/* A file of /proc says that it has no bytes, and has some. */
-static void reads_files_that_do_not_know_their_size(void **state)
-{
-	struct fixture *fixture = *state;
-	struct source *source = read_file(fixture, "/proc/self/status", 1000000);
-
-	assert_non_null(source);
-	assert_true(source->size > 100);
-	assert_int_equal(strlen(source->text), source->size);
-}
-
 static void reads_standard_input(void **state)
 {
 	struct fixture *fixture = *state;
@@ -430,11 +420,58 @@ static void the_limit_holds(void **state)
 static void the_limit_holds_without_a_size(void **state)
 {
 	struct fixture *fixture = *state;
+	int before = dup(STDIN_FILENO), endless = open("/dev/zero", O_RDONLY);
 
-	assert_null(read_file(fixture, "/dev/zero", 3 << 20));
+	assert_true(endless >= 0 && dup2(endless, STDIN_FILENO) == STDIN_FILENO);
+	assert_null(read_file(fixture, "/dev/stdin", 3 << 20));
+	dup2(before, STDIN_FILENO);
+	close(before);
+	close(endless);
 	assert_string_equal(
 		said(fixture),
-		"tpc: error: \"/dev/zero\" is larger than 3 MiB, the most that is read [file-too-large]\n");
+		"tpc: error: \"/dev/stdin\" is larger than 3 MiB, the most that is read [file-too-large]\n");
+}
+
+static void only_files_that_hold_bytes_are_read(void **state)
+{
+	static const struct {
+		const char *path, *kind;
+	} others[] = {
+		{ "/dev/zero", "a device" },
+		{ "/dev/null", "a device" },
+		{ "/proc/self/maps", "a file that the kernel makes at each reading" },
+		{ "/proc/mounts", "a file that the kernel makes at each reading" },
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		fixture->diag = diag_new(fixture->arena);
+		assert_null(read_file(fixture, others[i].path, 3 << 20));
+		assert_string_equal(said(fixture),
+				    arena_printf(fixture->arena,
+						 "tpc: error: cannot read \"%s\": it is %s [file-unreadable]\n"
+						 "help: copy what is meant to a file, and name that\n",
+						 others[i].path, others[i].kind));
+	}
+}
+
+/* Who would wait for a pipe that stays empty, waits for ever: so does this test. */
+static void a_pipe_is_not_waited_for(void **state)
+{
+	struct fixture *fixture = *state;
+	int pipes[2];
+
+	assert_int_equal(mkfifo(path_of(fixture, "pipe"), 0600), 0);
+	assert_null(read_file(fixture, path_of(fixture, "pipe"), 100));
+	assert_non_null(strstr(said(fixture),
+			       "\": it is a pipe [file-unreadable]\nhelp: write what comes"));
+	fixture->diag = diag_new(fixture->arena);
+	assert_int_equal(pipe(pipes), 0);
+	assert_null(read_file(fixture, arena_printf(fixture->arena, "/dev/fd/%d", pipes[0]), 100));
+	assert_non_null(strstr(said(fixture),
+			       "\": it is a pipe [file-unreadable]\nhelp: write what comes"));
+	close(pipes[0]);
+	close(pipes[1]);
 }
 
 static void errors_stand_where_the_file_is_named(void **state)
@@ -495,8 +532,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(walking_goes_by_characters, make, drop),
 		cmocka_unit_test_setup_teardown(rubbish_has_places_too, make, drop),
 		cmocka_unit_test_setup_teardown(reads_files_whole, make, drop),
-		cmocka_unit_test_setup_teardown(reads_files_that_do_not_know_their_size, make,
-						drop),
 		cmocka_unit_test_setup_teardown(reads_standard_input, make, drop),
 		cmocka_unit_test_setup_teardown(a_missing_file_is_looked_for, make, drop),
 		cmocka_unit_test_setup_teardown(a_missing_file_without_a_neighbour, make, drop),
@@ -505,6 +540,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_is_no_folder, make, drop),
 		cmocka_unit_test_setup_teardown(the_limit_holds, make, drop),
 		cmocka_unit_test_setup_teardown(the_limit_holds_without_a_size, make, drop),
+		cmocka_unit_test_setup_teardown(only_files_that_hold_bytes_are_read, make, drop),
+		cmocka_unit_test_setup_teardown(a_pipe_is_not_waited_for, make, drop),
 		cmocka_unit_test_setup_teardown(errors_stand_where_the_file_is_named, make, drop),
 		cmocka_unit_test_setup_teardown(what_may_not_be_read, make, drop),
 	};
