@@ -10,7 +10,6 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "live/archive.h"
-#include "live/cgroups.h"
 #include "live/diff.h"
 #include "live/folder.h"
 #include "live/needs.h"
@@ -19,6 +18,7 @@
 #include "live/settings.h"
 #include "live/sockets.h"
 #include "live/strangers.h"
+#include "live/table_checks.h"
 #include "live/watchdog.h"
 
 static const char *apply_command(struct arena *arena, const struct status_policy *policy)
@@ -36,84 +36,26 @@ static struct report_line *complain(struct arena *arena, struct status_policy *p
 	return line;
 }
 
-static void check_table(struct arena *arena, struct status_policy *policy)
-{
-	const struct ruleset_table *table = &policy->observed.table;
-	const struct about_line *about = ruleset_about(table, ABOUT_POLICY);
-
-	if (!table->exists)
-		complain(arena, policy,
-			 arena_printf(arena, "the nft table inet %s is gone", table->name));
-	else if (!about && !policy->record)
-		report_add(policy->problems, REPORT_WARNING,
-			   "the nft table inet %s is somebody else's, no policy's", table->name);
-	else if (!ruleset_is_readable(table))
-		complain(arena, policy,
-			 arena_printf(arena, "the nft table inet %s does not say what it holds",
-				      table->name));
-	else if (table->is_asleep)
-		complain(arena, policy,
-			 arena_printf(arena, "the nft table inet %s is dormant", table->name));
-	else if (policy->record && about->digest != policy->record->digest)
-		complain(arena, policy,
-			 "the nft rules are not those of the last apply; somebody has loaded others");
-	else if (policy->record && ruleset_rule_count(table) != policy->record->nft_rules)
-		complain(arena, policy,
-			 arena_printf(arena, "the nft table inet %s holds %zu rules instead of %zu",
-				      table->name, ruleset_rule_count(table),
-				      policy->record->nft_rules));
-	for (size_t i = 0; i < table->cgroup_count; i++)
-		if (cgroups_is_gone(table->cgroups[i])) {
-			complain(arena, policy,
-				 "a cgroup that the rules ask for was removed; one of the same name is another one");
-			break;
-		}
-	if (policy->record && !policy->record->is_complete)
-		complain(arena, policy, "the last apply did not come to its end");
-}
-
-/* Of what an apply would take out of the table. */
-static void tell_more(struct arena *arena, struct status_policy *policy, const char *word,
-		      const char **names, size_t count)
-{
-	const struct ruleset_table *table = &policy->observed.table;
-
-	for (size_t i = 0; i < count; i++)
-		complain(arena, policy,
-			 arena_printf(arena,
-				      "the nft table inet %s holds the %s %s, which is not the policy's",
-				      table->name,
-				      word ? word
-					   : ruleset_set_word(ruleset_set_find(table, names[i])),
-				      names[i]));
-}
-
-/* Chains, sets and counters, as an apply of the very same policy would look at them. Until somebody
- * has confirmed it or gone back, those of the policy before are kept. */
-static void check_contents(struct arena *arena, const struct folder *folder,
-			   struct status_policy *policy)
+static void check_table(struct arena *arena, const struct folder *folder,
+			struct status_policy *policy)
 {
 	const struct record *record = policy->record;
 	const struct archive *archive;
-	struct diff diff;
+	struct table_checks checks = { .observed = &policy->observed,
+				       .record = record,
+				       .is_open = policy->is_open,
+				       .command = apply_command(arena, policy),
+				       .problems = policy->problems,
+				       .drift = policy->drift };
 
+	table_checks_find(arena, &checks);
 	if (!record || policy->drift->count)
 		return;
 	archive = archive_read(arena, folder, archive_file(arena, policy->name, ARCHIVE_APPLIED));
 	if (!archive || archive->ir->digest != record->digest)
 		return;
-	diff_make(arena, archive->ir, &policy->observed, NULL, &diff);
-	if (diff.flip) {
-		complain(arena, policy,
-			 arena_printf(arena, "the nft table inet %s is not as it was applied: %s",
-				      policy->observed.table.name, diff.flip));
-	} else if (!policy->is_open) {
-		tell_more(arena, policy, NULL, diff.stale_sets, diff.stale_set_count);
-		tell_more(arena, policy, NULL, diff.idle_sets, diff.idle_set_count);
-		tell_more(arena, policy, NULL, diff.old_sets, diff.old_set_count);
-		tell_more(arena, policy, "chain", diff.idle_chains, diff.idle_chain_count);
-		tell_more(arena, policy, "counter", diff.old_counters, diff.old_counter_count);
-	}
+	checks.applied = archive->ir;
+	table_checks_contents(arena, &checks);
 }
 
 /* ---- with a record: what should be there, and nothing else ---- */
@@ -366,8 +308,7 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 			  &out->observed, error))
 		return false;
 	check_pending(arena, folder, out);
-	check_table(arena, out);
-	check_contents(arena, folder, out);
+	check_table(arena, folder, out);
 	if (out->record && out->record->claim_count)
 		check_record(arena, &kernel->route, out);
 	else if (out->observed.claim_count)
