@@ -8,34 +8,23 @@
  */
 #include "live/markers.h"
 
-#include <endian.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
-#include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 
 #include "base/arena.h"
 #include "base/diag.h"
 #include "ir/ir.h"
+#include "live/foreign.h"
 #include "live/marking.h"
 #include "live/observe.h"
 #include "live/report.h"
 
-/* Reading is begun anew so often when tables come and go in between. */
-enum { ATTEMPTS = 20 };
-
-struct table {
-	uint8_t family;
-	const char *name;
-};
-
 struct marker {
-	struct table table;
+	struct foreign_table table;
 	const char *chain;
 	uint64_t handle;
 	struct marking marking;
@@ -50,9 +39,6 @@ struct own {
 
 struct search {
 	const struct markers_job *job;
-	struct table *tables; /* of others, awake */
-	size_t table_count;
-	const struct table *table; /* the one that is read */
 	struct marker *markers;
 	size_t marker_count;
 	struct own *packets, *connections;
@@ -156,89 +142,60 @@ static bool matters(const struct search *search, const struct marking *marking)
 
 /* ---- what others have ---- */
 
-static uint8_t family_of(const struct nlmsghdr *message)
-{
-	return ((const struct nfgenmsg *)mnl_nlmsg_get_payload(message))->nfgen_family;
-}
-
 /* The policy's own table, and those of other policies, whose marks are compared elsewhere. */
-static bool is_ours(const struct search *search, const struct table *table)
+static bool is_foreign(void *user, const struct foreign_table *table)
 {
+	struct search *search = user;
 	const struct observed *observed = search->job->observed;
 
 	if (table->family != NFPROTO_INET)
-		return false;
+		return true;
 	for (size_t i = 0; i < observed->other_count; i++)
 		if (!strcmp(table->name,
 			    observe_table_name(search->job->arena, observed->others[i].name)))
-			return true;
-	return !strcmp(table->name, observed->table.name);
+			return false;
+	return strcmp(table->name, observed->table.name) != 0;
 }
 
-static void read_table(const struct nlmsghdr *message, void *user)
+static void begin(void *user)
 {
-	const struct nlattr *attributes[NETLINK_ATTRIBUTES];
 	struct search *search = user;
-	struct table table = { .family = family_of(message) };
 
-	if (!netlink_read_nft(message, NFT_MSG_NEWTABLE, attributes) ||
-	    !attributes[NFTA_TABLE_NAME] ||
-	    (attributes[NFTA_TABLE_FLAGS] &&
-	     ntohl(mnl_attr_get_u32(attributes[NFTA_TABLE_FLAGS])) & NFT_TABLE_F_DORMANT))
-		return;
-	table.name = mnl_attr_get_str(attributes[NFTA_TABLE_NAME]);
-	if (is_ours(search, &table) || table.family == NFPROTO_ARP)
-		return;
-	table.name = arena_strdup(search->job->arena, table.name);
-	*arena_append(search->job->arena, search->tables, search->table_count) = table;
+	search->marker_count = 0;
 }
 
-static bool is_in(const struct nlmsghdr *message, const struct nlattr *name,
-		  const struct table *table)
+static void read_rule(void *user, const struct foreign_table *table, const char *chain,
+		      uint64_t handle, const struct nlattr *expressions)
 {
-	return name && family_of(message) == table->family &&
-	       !strcmp(mnl_attr_get_str(name), table->name);
-}
-
-static void read_rule(const struct nlmsghdr *message, void *user)
-{
-	const struct nlattr *attributes[NETLINK_ATTRIBUTES];
 	struct search *search = user;
 	struct arena *arena = search->job->arena;
 	struct marking *markings = NULL;
 	size_t count = 0;
 
-	if (!netlink_read_nft(message, NFT_MSG_NEWRULE, attributes) ||
-	    !is_in(message, attributes[NFTA_RULE_TABLE], search->table) ||
-	    !attributes[NFTA_RULE_CHAIN] || !attributes[NFTA_RULE_HANDLE] ||
-	    !attributes[NFTA_RULE_EXPRESSIONS])
-		return;
-	marking_read(arena, attributes[NFTA_RULE_EXPRESSIONS], &markings, &count);
+	marking_read(arena, expressions, &markings, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (!matters(search, &markings[i]))
 			continue;
 		*arena_append(arena, search->markers, search->marker_count) = (struct marker){
-			.table = *search->table,
-			.chain = arena_strdup(arena, mnl_attr_get_str(attributes[NFTA_RULE_CHAIN])),
-			.handle = be64toh(mnl_attr_get_u64(attributes[NFTA_RULE_HANDLE])),
+			.table = *table,
+			.chain = arena_strdup(arena, chain),
+			.handle = handle,
 			.marking = markings[i],
 		};
 	}
 }
 
-static void read_chain(const struct nlmsghdr *message, void *user)
+static void read_chain(void *user, const struct foreign_table *table,
+		       const struct nlattr *const *attributes)
 {
-	const struct nlattr *attributes[NETLINK_ATTRIBUTES];
 	struct search *search = user;
 	struct ruleset_chain *chain = NULL;
 
-	if (!netlink_read_nft(message, NFT_MSG_NEWCHAIN, attributes) ||
-	    !attributes[NFTA_CHAIN_NAME])
-		return;
 	for (size_t i = 0; i < search->marker_count; i++) {
 		struct marker *marker = &search->markers[i];
 
-		if (!is_in(message, attributes[NFTA_CHAIN_TABLE], &marker->table) ||
+		if (marker->table.family != table->family ||
+		    strcmp(marker->table.name, table->name) != 0 ||
 		    strcmp(mnl_attr_get_str(attributes[NFTA_CHAIN_NAME]), marker->chain) != 0)
 			continue;
 		if (!chain) {
@@ -249,43 +206,14 @@ static void read_chain(const struct nlmsghdr *message, void *user)
 	}
 }
 
-static bool ask(struct search *search, uint16_t type, const struct table *of, netlink_each_fn *each,
-		struct netlink_error *error)
-{
-	char room[NETLINK_REQUEST];
-	struct nlmsghdr *request = netlink_nft(room, type, NLM_F_DUMP);
-	struct nfgenmsg *header = mnl_nlmsg_get_payload(request);
-
-	header->nfgen_family = of ? of->family : NFPROTO_UNSPEC;
-	search->table = of;
-	if (of)
-		mnl_attr_put_strz(request, NFTA_RULE_TABLE, of->name);
-	return netlink_ask(search->job->nft, request, each, search, error);
-}
-
-static bool read_once(struct search *search, struct netlink_error *error)
-{
-	search->table_count = search->marker_count = 0;
-	if (!ask(search, NFT_MSG_GETTABLE, NULL, read_table, error))
-		return false;
-	for (size_t i = 0; i < search->table_count; i++)
-		if (!ask(search, NFT_MSG_GETRULE, &search->tables[i], read_rule, error))
-			return false;
-	return !search->marker_count || ask(search, NFT_MSG_GETCHAIN, NULL, read_chain, error);
-}
-
 static bool read_markers(struct search *search)
 {
+	const struct foreign_reader reader = { is_foreign, begin, read_rule, read_chain, search };
+	struct foreign_tables tables;
 	struct netlink_error error;
 
-	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		if (read_once(search, &error))
-			return true;
-		/* A table that goes away between the questions is ENOENT in the middle. */
-		if (error.code != EINTR && error.code != ENOENT)
-			break;
-	}
-	return observe_refused(search->job->report, &error);
+	return foreign_read(search->job->arena, search->job->nft, &reader, &tables, &error) ||
+	       observe_refused(search->job->report, &error);
 }
 
 /* ---- hooks ---- */
@@ -341,29 +269,11 @@ static bool is_behind_ours(const struct ir *ir, const struct marker *marker)
 
 /* ---- saying ---- */
 
-static const char *family_name(uint8_t family)
-{
-	switch (family) {
-	case NFPROTO_IPV4:
-		return "ip";
-	case NFPROTO_IPV6:
-		return "ip6";
-	case NFPROTO_INET:
-		return "inet";
-	case NFPROTO_BRIDGE:
-		return "bridge";
-	case NFPROTO_NETDEV:
-		return "netdev";
-	default:
-		return "of another family,";
-	}
-}
-
 /* "table ip mangle, chain PREROUTING, handle 4: meta mark set 0x64" */
 static const char *place(const struct search *search, const struct marker *marker)
 {
 	return arena_printf(search->job->arena, "table %s %s, chain %s, handle %" PRIu64 ": %s",
-			    family_name(marker->table.family), marker->table.name, marker->chain,
+			    foreign_family(marker->table.family), marker->table.name, marker->chain,
 			    marker->handle, marking_text(search->job->arena, &marker->marking));
 }
 

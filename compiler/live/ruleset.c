@@ -137,7 +137,7 @@ void ruleset_read_chain(struct arena *arena, const struct nlattr *const *attribu
 		chain->is_other = true;
 	if (attributes[NFTA_CHAIN_POLICY] &&
 	    ntohl(mnl_attr_get_u32(attributes[NFTA_CHAIN_POLICY])) != NF_ACCEPT)
-		chain->is_other = true;
+		chain->is_other = chain->drops = true;
 }
 
 static void read_chain(const struct nlmsghdr *message, void *user)

@@ -24,6 +24,7 @@ struct ruleset_chain {
 	enum ir_chain_type type; /* of a chain with a hook */
 	int priority;
 	bool is_other; /* a hook, type or policy that no chain of ours has */
+	bool drops;    /* its policy, at its end */
 	size_t rule_count;
 	uint64_t last_handle; /* the greatest of its rules; 0: it has none */
 	uint64_t sum;         /* of its rules: what they hold but for counts, and their handles */
