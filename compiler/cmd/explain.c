@@ -54,27 +54,50 @@ static const struct source *join_words(const struct cmd_call *call, struct packe
 	return source;
 }
 
-static enum cmd_status answer_one(const struct cmd_call *call, struct explain *explain,
-				  const struct ir_packet *packet)
+/* The packet's answer, and, with a host to ask, its own behind it. */
+static enum cmd_status answer_packet(const struct cmd_call *call, struct explain *explain,
+				     struct explain_live *live, struct arena *arena,
+				     const struct ir_packet *asked, struct buf *element,
+				     unsigned int line, struct buf *out)
 {
-	struct buf out = { 0 }, element = { 0 }, live = { 0 };
-	struct explain_answer answer = explain_packet(explain, packet, &element);
-	enum cmd_status status = CMD_DONE, printed = CMD_DONE;
+	struct ir_packet packet = *asked;
+	enum cmd_status status = live ? explain_live_begin(live, arena, &packet) : CMD_DONE;
+	struct explain_answer answer;
+	struct buf said = { 0 };
 
-	if (cmd_given(call, EXPLAIN_LIVE))
-		status = explain_ask(call, explain, &answer, &live);
-	if (call->format == CMD_JSON) {
-		explain_put_json(explain, &answer, 0, buf_text(&live), &out);
-		buf_putc(&out, '\n');
-	} else {
-		explain_put_words(explain, &answer, &out);
-		buf_puts(&out, buf_text(&live));
+	if (status != CMD_DONE)
+		return status;
+	answer = explain_packet(explain, &packet, element);
+	if (live) {
+		status = explain_live_finish(live, &answer);
+		explain_live_put(live, call->format == CMD_JSON, line != 0, &said);
 	}
+	if (call->format == CMD_JSON) {
+		explain_put_json(explain, &answer, line, live ? buf_text(&said) : NULL, out);
+		buf_putc(out, '\n');
+	} else {
+		if (line)
+			explain_put_line(explain, &answer, line, out);
+		else
+			explain_put_words(explain, &answer, out);
+		buf_puts(out, buf_text(&said));
+	}
+	buf_free(&said);
+	return status;
+}
+
+static enum cmd_status answer_one(const struct cmd_call *call, struct explain *explain,
+				  struct explain_live *live, const struct ir_packet *packet)
+{
+	struct buf out = { 0 }, element = { 0 };
+	enum cmd_status status =
+		answer_packet(call, explain, live, call->arena, packet, &element, 0, &out);
+	enum cmd_status printed = CMD_DONE;
+
 	if (status != CMD_SYSTEM_REFUSED)
 		printed = cmd_print(&out);
 	buf_free(&out);
 	buf_free(&element);
-	buf_free(&live);
 	return printed == CMD_DONE ? status : printed;
 }
 
@@ -115,6 +138,7 @@ static bool fits_policy(const struct cmd_call *call, const struct typed *typed, 
 struct batch {
 	const struct cmd_call *call;
 	struct explain *explain;
+	struct explain_live *live; /* or NULL */
 	struct diag *diag;
 	const struct source *source;
 	struct arena *arena; /* of the packets that were read last */
@@ -122,16 +146,15 @@ struct batch {
 	enum cmd_status status;
 };
 
+/* An error of the batch outweighs a difference. */
 static void answer_line(struct batch *batch, const struct ir_packet *packet, unsigned int line)
 {
-	struct explain_answer answer = explain_packet(batch->explain, packet, &batch->element);
+	enum cmd_status status = answer_packet(batch->call, batch->explain, batch->live,
+					       batch->arena, packet, &batch->element, line,
+					       &batch->out);
 
-	if (batch->call->format == CMD_JSON) {
-		explain_put_json(batch->explain, &answer, line, NULL, &batch->out);
-		buf_putc(&batch->out, '\n');
-	} else {
-		explain_put_line(batch->explain, &answer, line, &batch->out);
-	}
+	if (status == CMD_SYSTEM_REFUSED || batch->status == CMD_DONE)
+		batch->status = status;
 }
 
 static void print_piece(struct batch *batch, size_t least)
@@ -183,9 +206,12 @@ static void read_lines(struct batch *batch)
 	arena_free(batch->arena);
 }
 
-static enum cmd_status answer_batch(const struct cmd_call *call, struct explain *explain)
+static enum cmd_status answer_batch(const struct cmd_call *call, struct explain *explain,
+				    struct explain_live *live)
 {
-	struct batch batch = { .call = call, .explain = explain, .diag = diag_new(call->arena) };
+	struct batch batch = {
+		.call = call, .explain = explain, .live = live, .diag = diag_new(call->arena)
+	};
 
 	batch.source = source_read(call->arena, batch.diag, call->values[EXPLAIN_BATCH],
 				   BATCH_LIMIT, (struct span){ 0 });
@@ -221,9 +247,6 @@ static enum cmd_status check_call(const struct cmd_call *call)
 		return cmd_usage_error(call->verb,
 				       "--batch reads packets from a file; leave out \"%s\"",
 				       call->args[1]);
-	if (batch && cmd_given(call, EXPLAIN_LIVE))
-		return cmd_usage_error(call->verb,
-				       "--live asks about one packet; leave out --batch");
 	if (batch && !strcmp(batch, "-") && !strcmp(call->args[0], "-"))
 		return cmd_usage_error(
 			call->verb,
@@ -241,6 +264,7 @@ static enum cmd_status run(struct cmd_call *call)
 	enum cmd_status status = check_call(call);
 	struct typed typed = { 0 };
 	struct explain explain;
+	struct explain_live *live = NULL;
 	struct ir *ir;
 
 	if (status != CMD_DONE)
@@ -252,7 +276,14 @@ static enum cmd_status run(struct cmd_call *call)
 		return CMD_POLICY_WRONG;
 	explain = explain_new(call->arena, ir, cmd_optimise(call, ir, EXPLAIN_LEVEL));
 	explain.level = cmd_level(call, EXPLAIN_LEVEL);
-	return batch ? answer_batch(call, &explain) : answer_one(call, &explain, &typed.packet);
+	if (cmd_given(call, EXPLAIN_LIVE))
+		status = explain_live_open(call, &explain, &live);
+	if (status == CMD_DONE)
+		status = batch ? answer_batch(call, &explain, live)
+			       : answer_one(call, &explain, live, &typed.packet);
+	if (live)
+		explain_live_close(live);
+	return status;
 }
 
 const struct cmd_verb verb_explain = {
@@ -265,8 +296,10 @@ const struct cmd_verb verb_explain = {
 		"and the element that it is found in, the mark, ip rule, table, route and listener it gets, and for every\n"
 		"rule before that one the first condition that does not hold. A batch has a packet a line (blank lines\n"
 		"and what stands behind `#` are left out) and gets an answer a line. Neither root nor anything of the\n"
-		"kernel is needed, but for --live: that asks this host whether this policy is applied, which route the\n"
-		"packet gets with its mark, and whether the listener waits.",
+		"kernel is needed, but for --live: that asks this host whether this policy is applied and unchanged, what\n"
+		"its sets hold of the packet, which foreign nft rules it meets, which route it gets with its mark, and\n"
+		"whether it is forwarded and the listener has a socket. It says what it asked, what differs, and what it\n"
+		"cannot know.",
 	.least_args = 1,
 	.most_args = CMD_ANY_NUMBER,
 	.options = options,

@@ -93,9 +93,21 @@ void explain_put_words(struct explain *explain, const struct explain_answer *ans
 /* One line of a batch. */
 void explain_put_line(struct explain *explain, const struct explain_answer *answer,
 		      unsigned int line, struct buf *out);
-/* What this host says of the packet: text, or the member "live" of the JSON object, for the end of
- * the answer. CMD_DIFFERENCE when it differs; when it cannot be asked, that was said. */
-enum cmd_status explain_ask(const struct cmd_call *call, const struct explain *explain,
-			    const struct explain_answer *answer, struct buf *out);
+/* ---- this host ---- */
+
+struct explain_live;
+/* CMD_DONE, or, when the host cannot be asked, which was said, CMD_SYSTEM_REFUSED; so it is with
+ * all of them. */
+enum cmd_status explain_live_open(const struct cmd_call *call, const struct explain *explain,
+				  struct explain_live **out);
+void explain_live_close(struct explain_live *live);
+/* Before explain_packet: puts what this host knows into the packet. `arena` keeps the answer. */
+enum cmd_status explain_live_begin(struct explain_live *live, struct arena *arena,
+				   struct ir_packet *packet);
+/* After it. CMD_DIFFERENCE where the host differs. */
+enum cmd_status explain_live_finish(struct explain_live *live, const struct explain_answer *answer);
+/* Text, or the member "live" of the JSON object, for the end of the answer. */
+void explain_live_put(const struct explain_live *live, bool is_json, bool is_batch,
+		      struct buf *out);
 
 #endif

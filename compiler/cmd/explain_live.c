@@ -22,6 +22,13 @@ static const char *file_of(const struct cmd_call *call)
 	return kept;
 }
 
+struct explain_live {
+	struct ask *ask;
+	struct report report; /* why this host cannot be asked */
+	struct ask_answer answer;
+	int level;
+};
+
 static void put_json(const struct ask_answer *live, struct buf *out)
 {
 	buf_printf(out, ",\"live\":{\"applied\":%s,", live->is_applied ? "true" : "false");
@@ -32,8 +39,12 @@ static void put_json(const struct ask_answer *live, struct buf *out)
 	show_json_text(out, "route", live->route);
 	buf_putc(out, ',');
 	show_json_text(out, "refusal", live->refusal);
+	buf_puts(out, ",\"asked\":");
+	show_json(out, live->asked, REPORT_STEP);
 	buf_puts(out, ",\"problems\":");
 	show_json(out, live->problems, REPORT_WARNING);
+	buf_puts(out, ",\"unknown\":");
+	show_json(out, live->unknown, REPORT_STEP);
 	buf_putc(out, '}');
 }
 
@@ -48,6 +59,25 @@ static void put_applied(const struct ask_answer *live, int level, struct buf *ou
 		buf_printf(out, "yes, this very policy, with -O%d\n", live->level);
 }
 
+static void put_list(const char *head, const struct report *report, struct buf *out)
+{
+	for (size_t i = 0; i < report->count; i++)
+		buf_printf(out, "  %-9s %s\n", head, report->lines[i].text);
+}
+
+static void put_end(const struct ask_answer *live, struct buf *out)
+{
+	if (live->problems->count)
+		return;
+	if (live->lacks_route)
+		buf_puts(out,
+			 "  the policy leaves it to the main table, and the kernel has no route for it\n");
+	else if (live->unknown->count)
+		buf_puts(out, "  nothing differs in what was asked; the rest is unknown\n");
+	else
+		buf_puts(out, "  the kernel agrees\n");
+}
+
 static void put_words(const struct ask_answer *live, int level, struct buf *out)
 {
 	put_applied(live, level, out);
@@ -55,53 +85,91 @@ static void put_words(const struct ask_answer *live, int level, struct buf *out)
 		buf_printf(out, "  route     %s\n", live->route);
 	if (live->refusal)
 		buf_printf(out, "  route     none: %s\n", live->refusal);
+	put_list("asked", live->asked, out);
 	for (size_t i = 0; i < live->problems->count; i++)
 		show_line(out, &live->problems->lines[i], "  ");
-	if (!live->problems->count)
-		buf_puts(out,
-			 live->lacks_route
-				 ? "  the policy leaves it to the main table, and the kernel has no route for it\n"
-				 : "  the kernel agrees\n");
+	put_list("unknown", live->unknown, out);
+	put_end(live, out);
+}
+
+/* Behind an answer in one line: only what is not as the policy has it. */
+static void put_short(const struct ask_answer *live, struct buf *out)
+{
+	for (size_t i = 0; i < live->problems->count; i++)
+		show_line(out, &live->problems->lines[i], "  ");
+	put_list("unknown", live->unknown, out);
+	if (!live->problems->count && live->lacks_route)
+		put_end(live, out);
 }
 
 /* As an apply with either level would name it: local times have become this host's. */
-static void find_digests(const struct cmd_call *call, const struct explain *explain,
-			 uint64_t digests[ASK_LEVELS])
+static struct ask_policy make_policy(const struct cmd_call *call, const struct explain *explain)
 {
+	struct ask_policy policy = { .level = explain->level, .file = file_of(call) };
 	struct report unsaid = { .arena = call->arena };
 
 	for (int level = 0; level < ASK_LEVELS; level++) {
-		struct ir *ir = opt_run(call->arena, explain->trace->ir, level);
-
-		zone_localise(call->arena, &unsaid, ir);
-		digests[level] = ir->digest;
+		policy.levels[level] = opt_run(call->arena, explain->trace->ir, level);
+		zone_localise(call->arena, &unsaid, policy.levels[level]);
 	}
+	return policy;
 }
 
-enum cmd_status explain_ask(const struct cmd_call *call, const struct explain *explain,
-			    const struct explain_answer *answer, struct buf *out)
+static enum cmd_status refuse(struct explain_live *live)
 {
-	bool passes = answer->outcome.verdict == VERDICT_ACCEPT && !answer->shares;
-	struct ask_question question = {
-		.ir = explain->ir,
-		.policy = file_of(call),
+	show_problems(&live->report);
+	return CMD_SYSTEM_REFUSED;
+}
+
+enum cmd_status explain_live_open(const struct cmd_call *call, const struct explain *explain,
+				  struct explain_live **out)
+{
+	struct explain_live *live = arena_new_of(call->arena, struct explain_live);
+	struct ask_policy policy = make_policy(call, explain);
+
+	*live = (struct explain_live){ .report = { .arena = call->arena },
+				       .level = explain->level };
+	*out = live;
+	return ask_open(call->arena, &live->report, &policy, &live->ask) ? CMD_DONE : refuse(live);
+}
+
+void explain_live_close(struct explain_live *live)
+{
+	ask_close(live->ask);
+}
+
+enum cmd_status explain_live_begin(struct explain_live *live, struct arena *arena,
+				   struct ir_packet *packet)
+{
+	return ask_begin(live->ask, arena, &live->report, packet, &live->answer) ? CMD_DONE
+										 : refuse(live);
+}
+
+enum cmd_status explain_live_finish(struct explain_live *live, const struct explain_answer *answer)
+{
+	const struct ask_question question = {
 		.packet = answer->packet,
+		.base = answer->outcome.base,
+		.passes = answer->outcome.verdict == VERDICT_ACCEPT,
+		.is_balanced = answer->shares != NULL,
 		.mark = answer->outcome.mark,
-		.is_routed = passes && !(answer->listener && !answer->way->priority),
+		.ct_mark = answer->outcome.ct_mark,
+		.way = answer->way,
 		.lookup = answer->lookup,
 		.listener = answer->listener,
 	};
-	struct report report = { .arena = call->arena };
-	struct ask_answer live;
 
-	find_digests(call, explain, question.digests);
-	if (!ask_host(call->arena, &report, &question, &live)) {
-		show_problems(&report);
-		return CMD_SYSTEM_REFUSED;
-	}
-	if (call->format == CMD_JSON)
-		put_json(&live, out);
+	if (!ask_finish(live->ask, &live->report, &question, &live->answer))
+		return refuse(live);
+	return live->answer.problems->count ? CMD_DIFFERENCE : CMD_DONE;
+}
+
+void explain_live_put(const struct explain_live *live, bool is_json, bool is_batch, struct buf *out)
+{
+	if (is_json)
+		put_json(&live->answer, out);
+	else if (is_batch)
+		put_short(&live->answer, out);
 	else
-		put_words(&live, explain->level, out);
-	return live.problems->count ? CMD_DIFFERENCE : CMD_DONE;
+		put_words(&live->answer, live->level, out);
 }

@@ -254,6 +254,7 @@ static struct ir_outcome run(struct walk *walk)
 							       : walker->prerouting;
 	walk_chain(walk, walk->outcome.base);
 	walk->outcome.mark = walk->packet.mark;
+	walk->outcome.ct_mark = walk->packet.ct_mark;
 	walk->outcome.way = class_of(walk);
 	return walk->outcome;
 }

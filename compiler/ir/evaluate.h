@@ -17,7 +17,7 @@ enum ir_verdict { VERDICT_ACCEPT, VERDICT_DROP, VERDICT_REJECT };
 
 struct ir_outcome {
 	enum ir_verdict verdict;
-	uint32_t mark;                     /* the packet's mark at the end */
+	uint32_t mark, ct_mark;            /* the packet's, and its connection's, at the end */
 	const struct ir_class *way;        /* what that mark means, NULL for the main table */
 	const struct ir_rule *decided;     /* the last rule of the author's that took the packet, or
 					      NULL */

@@ -10,6 +10,16 @@
 #include <stdint.h>
 
 #include "addr/addr.h"
+#include "addr/interval.h"
+
+struct ir_set;
+
+/* Knows what sets that are filled at run time hold now. */
+struct ir_held {
+	/* Does the set hold the value? *element receives what it lies in. */
+	bool (*find)(struct ir_held *held, const struct ir_set *set, addr_bits value,
+		     struct interval *element);
+};
 
 enum ir_scope { SCOPE_FORWARD = 1, SCOPE_LOCAL = 2, SCOPE_BOTH = 3 };
 
@@ -39,6 +49,7 @@ struct ir_packet {
 	 * 1970-01-01 00:00 of its local time. 0 when not known.
 	 */
 	int64_t time;
+	struct ir_held *held; /* NULL: such sets hold what they begin with */
 };
 
 #endif

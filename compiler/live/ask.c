@@ -1,345 +1,353 @@
 /*
- * ask: one packet's question to the kernel (see ask.h).
- *
- * The route is asked for as the packet would ask: what arrives by the interface it arrives on, what
- * this host sends as its user. Where that is not known, the kernel is asked without.
+ * ask: a session of questions to this host (see ask.h). What is the same for all packets is read
+ * when it opens.
  */
 #include "live/ask.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <pwd.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-
-#include <arpa/inet.h>
-#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "emit/ipbatch.h"
-#include "live/diff.h"
-#include "live/observe.h"
+#include "live/ask_state.h"
+#include "live/contents.h"
+#include "live/folder.h"
+#include "live/pending.h"
 #include "live/sockets.h"
+#include "live/table_checks.h"
 
-struct asking {
-	struct arena *arena;
-	const struct ask_question *question;
-	struct kernel kernel;
-	struct ask_answer *out;
-};
-
-static struct report_line *differ(struct asking *asking, const char *text)
+struct report_line *ask_differ(struct ask *ask, const char *text)
 {
-	return report_add(asking->out->problems, REPORT_WARNING, "%s", text);
+	return report_add(ask->out->problems, REPORT_WARNING, "%s", text);
 }
 
-static const char *keep(struct asking *asking, struct buf *text)
+void ask_note(struct ask *ask, const char *text)
 {
-	const char *kept = arena_strdup(asking->arena, buf_text(text));
+	report_add(ask->out->asked, REPORT_STEP, "%s", text);
+}
 
-	buf_free(text);
-	return kept;
+void ask_doubt(struct ask *ask, const char *text)
+{
+	report_add(ask->out->unknown, REPORT_STEP, "%s", text);
+}
+
+static struct report *new_report(struct arena *arena, const struct report *from)
+{
+	struct report *report = arena_new_of(arena, struct report);
+
+	*report = (struct report){ .arena = arena };
+	for (size_t i = 0; from && i < from->count; i++)
+		*arena_append(arena, report->lines, report->count) = from->lines[i];
+	return report;
+}
+
+static bool refused(struct ask *ask, struct report *report)
+{
+	return observe_refused(report, &ask->error);
+}
+
+/* ---- sets that are filled at run time ---- */
+
+static struct ask_member *find_member(struct ask *ask, const struct ir_set *set, addr_bits value)
+{
+	for (size_t i = 0; i < ask->member_count; i++)
+		if (!strcmp(ask->members[i].set->base, set->base) && ask->members[i].value == value)
+			return &ask->members[i];
+	return NULL;
+}
+
+/* A set that the kernel does not say anything of holds nothing, and the session ends with that. */
+static struct ask_member *ask_member(struct ask *ask, const struct ir_set *set, addr_bits value)
+{
+	struct ask_member *member =
+		arena_append(ask->packet_arena, ask->members, ask->member_count);
+	struct contents contents;
+
+	*member = (struct ask_member){ .set = set, .value = value };
+	if (!contents_find(ask->packet_arena, &ask->kernel.nft, ask->ir->table, set->base,
+			   set->type, value, &contents, &ask->error))
+		return member;
+	ask->error.code = 0;
+	member->is_there = contents.ranges.count > 0;
+	if (member->is_there) {
+		member->element = contents.ranges.items[0];
+		member->left = contents.times[0].left;
+	}
+	return member;
+}
+
+static bool held_find(struct ir_held *held, const struct ir_set *set, addr_bits value,
+		      struct interval *element)
+{
+	struct ask *ask = (struct ask *)held;
+	const struct ask_member *member = find_member(ask, set, value);
+
+	if (!member)
+		member = ask_member(ask, set, value);
+	*element = member->element;
+	return member->is_there;
+}
+
+static void note_members(struct ask *ask)
+{
+	enum addr_family family = ask->question->packet->family;
+
+	for (size_t i = 0; i < ask->member_count; i++) {
+		const struct ask_member *member = &ask->members[i];
+		struct buf text = { 0 };
+		char address[ADDR_TEXT];
+
+		addr_format((struct addr){ family, member->value }, address);
+		buf_printf(&text, "set %s: %s is %sin it", member->set->base, address,
+			   member->is_there ? "" : "not ");
+		if (member->is_there && member->element.first != member->element.last) {
+			buf_puts(&text, ", by its element ");
+			addr_put_interval(&text, family, member->element);
+		}
+		if (member->is_there && member->left)
+			buf_printf(&text, ", for %" PRIu64 " more seconds",
+				   (member->left + 999) / 1000);
+		ask_note(ask, buf_text(&text));
+		buf_free(&text);
+	}
 }
 
 /* ---- the policy ---- */
 
-static bool is_digest(struct asking *asking, uint64_t digest)
+/* Which of the levels the table holds; the one that was asked about, where they are the same. */
+static bool find_level(struct ask *ask, uint64_t digest)
 {
-	const uint64_t *digests = asking->question->digests;
+	const struct ask_policy *policy = &ask->policy;
 	int level = 0;
 
-	while (level < ASK_LEVELS && digests[level] != digest)
+	while (level < ASK_LEVELS && policy->levels[level]->digest != digest)
 		level++;
-	asking->out->level = level;
-	return level < ASK_LEVELS;
+	if (policy->levels[policy->level]->digest == digest)
+		level = policy->level;
+	if (level == ASK_LEVELS)
+		return false;
+	ask->out->level = level;
+	ask->ir = policy->levels[level];
+	return true;
 }
 
-static bool check_policy(struct asking *asking, struct netlink_error *error)
+static void check_applied(struct ask *ask)
 {
-	const struct ask_question *question = asking->question;
-	const struct about_line *about;
-	struct ruleset_table table;
+	const struct ruleset_table *table = &ask->observed.table;
+	const struct about_line *about = ruleset_about(table, ABOUT_POLICY);
 	const char *text = NULL;
 
-	if (!ruleset_observe(asking->arena, &asking->kernel.nft, question->ir->table, &table,
-			     error))
-		return false;
-	about = ruleset_about(&table, ABOUT_POLICY);
-	if (!table.exists)
+	if (!table->exists)
 		text = "there is no nft table inet %s: the policy is not applied here";
-	else if (!about || !is_digest(asking, about->digest))
+	else if (!about || !find_level(ask, about->digest))
 		text = "the nft table inet %s holds another policy, or this one as it was before it was changed";
-	else if (table.is_asleep)
+	else if (table->is_asleep)
 		text = "the nft table inet %s is dormant: it sees no packets";
-	asking->out->is_applied = !text;
+	ask->out->is_applied = !text;
 	if (!text)
-		return true;
-	differ(asking, arena_printf(asking->arena, text, question->ir->table))->command =
-		question->policy ? record_apply_command(asking->arena, NULL, question->policy)
-				 : NULL;
-	return true;
-}
-
-/* ---- the ip rule ---- */
-
-static bool check_rule(struct asking *asking, struct netlink_error *error)
-{
-	const struct ir_ip_rule *wanted = asking->question->lookup.rule;
-	struct rules_list list = { 0 };
-	struct buf command = { 0 };
-
-	if (!wanted)
-		return true;
-	if (!rules_observe(asking->arena, &asking->kernel.route, wanted->family, &list, error))
-		return false;
-	for (size_t i = 0; i < list.count; i++)
-		if (list.items[i].protocol == asking->question->ir->protocol &&
-		    rules_equal(&list.items[i].rule, wanted))
-			return true;
-	rules_put_command(&command, "add", wanted, asking->question->ir->protocol);
-	differ(asking, arena_printf(asking->arena, "the IPv%c rule %" PRIu32 " is missing",
-				    wanted->family == ADDR_IPV6 ? '6' : '4', wanted->priority))
-		->command = keep(asking, &command);
-	return true;
-}
-
-/* ---- the route ---- */
-
-static void put_address(struct nlmsghdr *request, uint16_t type, enum addr_family family,
-			addr_bits bits)
-{
-	size_t length = addr_width(family) / 8;
-	uint8_t bytes[16];
-
-	for (size_t i = length; i > 0; i--, bits >>= 8)
-		bytes[i - 1] = (uint8_t)bits;
-	mnl_attr_put(request, type, length, bytes);
-}
-
-/* The index of the interface that the packet comes by; 0 when it is not known. */
-static unsigned int find_interface(struct asking *asking)
-{
-	const struct ir_packet *packet = asking->question->packet;
-	unsigned int index = *packet->in ? if_nametoindex(packet->in) : 0;
-
-	if (*packet->in && !index)
-		differ(asking, arena_printf(asking->arena, "there is no interface %s", packet->in));
-	return index;
-}
-
-static bool find_user(const char *user, uint32_t *id)
-{
-	char *end;
-	const struct passwd *account;
-	unsigned long number = user ? strtoul(user, &end, 10) : 0;
-
-	if (!user)
-		return false;
-	if (!*end) {
-		*id = (uint32_t)number;
-		return true;
-	}
-	account = getpwnam(user);
-	if (account)
-		*id = account->pw_uid;
-	return account != NULL;
-}
-
-static void put_ports(struct nlmsghdr *request, const struct ir_packet *packet)
-{
-	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
 		return;
-	mnl_attr_put_u8(request, RTA_IP_PROTO, (uint8_t)packet->protocol);
-	if (packet->source_port)
-		mnl_attr_put_u16(request, RTA_SPORT, htons((uint16_t)packet->source_port));
-	if (packet->port)
-		mnl_attr_put_u16(request, RTA_DPORT, htons((uint16_t)packet->port));
+	ask_differ(ask, arena_printf(ask->arena, text, table->name))->command =
+		ask->policy.file ? record_apply_command(ask->arena, NULL, ask->policy.file) : NULL;
 }
 
-/* What is forwarded needs both its interface and its source, or the kernel takes the question for
- * one about itself. */
-static void put_question(struct asking *asking, struct nlmsghdr *request)
+/* As status finds it. */
+static void check_table(struct ask *ask, const struct record *record, bool is_open)
 {
-	const struct ask_question *question = asking->question;
-	const struct ir_packet *packet = question->packet;
-	struct rtmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
-	bool is_local = packet->scope == SCOPE_LOCAL;
-	unsigned int in = is_local ? 0 : find_interface(asking);
-	unsigned int width = addr_width(packet->family);
-	bool with_source = packet->has_from && (in || is_local);
-	uint32_t user;
+	struct report *problems = ask->out->problems;
+	struct table_checks checks = {
+		.observed = &ask->observed,
+		.record = record,
+		.applied = ask->policy.levels[ask->out->level],
+		.is_open = is_open,
+		.command = record ? record_command(ask->arena, record)
+			   : ask->policy.file
+				   ? record_apply_command(ask->arena, NULL, ask->policy.file)
+				   : NULL,
+		.problems = problems,
+		.drift = problems,
+	};
 
-	header->rtm_family = packet->family == ADDR_IPV6 ? AF_INET6 : AF_INET;
-	header->rtm_dst_len = (uint8_t)width;
-	/* IPv6 says the table unasked, and takes the other flag for a mistake. */
-	header->rtm_flags = packet->family == ADDR_IPV6 ? RTM_F_FIB_MATCH
-							: RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH;
-	put_address(request, RTA_DST, packet->family, packet->to);
-	if (with_source) {
-		header->rtm_src_len = (uint8_t)width;
-		put_address(request, RTA_SRC, packet->family, packet->from);
+	table_checks_find(ask->arena, &checks);
+	if (!problems->count)
+		table_checks_contents(ask->arena, &checks);
+	if (!problems->count)
+		ask_note(ask, arena_printf(ask->arena,
+					   "nft table inet %s: its chains, rules and sets are as "
+					   "they were applied",
+					   ask->observed.table.name));
+	if (!record)
+		ask_doubt(ask, arena_printf(ask->arena,
+					    "nft table inet %s: no record of its apply is here, so "
+					    "rules are counted, and not compared",
+					    ask->observed.table.name));
+}
+
+/* iptables' older half keeps its rules where nft does not see them. */
+static void check_legacy(struct ask *ask)
+{
+	static const char *const files[] = { "/proc/net/ip_tables_names",
+					     "/proc/net/ip6_tables_names" };
+
+	for (size_t i = 0; i < 2; i++) {
+		FILE *file = fopen(files[i], "re");
+		char name[64];
+
+		if (file && fgets(name, sizeof(name), file))
+			ask_doubt(ask, arena_printf(ask->arena,
+						    "%s has tables of its own: their rules are not "
+						    "followed (see them: %s-save)",
+						    i ? "ip6tables-legacy" : "iptables-legacy",
+						    i ? "ip6tables-legacy" : "iptables-legacy"));
+		if (file)
+			fclose(file);
 	}
-	if (in && packet->has_from)
-		mnl_attr_put_u32(request, RTA_IIF, in);
-	if (question->mark)
-		mnl_attr_put_u32(request, RTA_MARK, question->mark);
-	if (is_local && find_user(packet->user, &user))
-		mnl_attr_put_u32(request, RTA_UID, user);
-	put_ports(request, packet);
 }
 
-/* What the kernel answers to a packet that it has no route for; false for what is no such answer.
- */
-static const char *refusal_words(int code)
+static void check_unfollowed(struct ask *ask)
 {
-	switch (code) {
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-	case ESRCH:
-		return "unreachable";
-	case EACCES:
-		return "prohibit";
-	case EINVAL:
-		return "blackhole, or no source for it";
-	case EXDEV:
-		return "the source does not come by this interface (rp_filter)";
-	}
-	return NULL;
+	size_t count;
+	const char *const *tables = foreign_chains_unfollowed(ask->foreign, &count);
+
+	for (size_t i = 0; i < count; i++)
+		ask_doubt(ask,
+			  arena_printf(ask->arena,
+				       "table %s has chains at a hook that is not followed (see "
+				       "them: nft list table %s)",
+				       tables[i], tables[i]));
 }
 
-static bool is_own_table(const struct ir *ir, uint32_t table)
+static bool read_host(struct ask *ask)
 {
-	for (size_t i = 0; i < ir->route_count; i++)
-		if (ir->routes[i].table == table)
-			return true;
-	return false;
-}
+	const struct ir *ir = ask->policy.levels[ask->policy.level];
+	const struct record *record;
+	const struct about_line *about;
+	struct folder folder;
+	const char *why;
+	bool is_open;
 
-static void differ_route(struct asking *asking, const char *wanted)
-{
-	const char *found =
-		asking->out->route
-			? arena_printf(asking->arena, "sends it by \"%s\"", asking->out->route)
-			: arena_printf(asking->arena, "has no route for it (%s)",
-				       asking->out->refusal);
-
-	differ(asking, arena_printf(asking->arena, "the kernel %s, and the policy's way is \"%s\"",
-				    found, wanted));
-}
-
-/* Does the kernel hold the route at all? */
-static bool check_held(struct asking *asking, const struct ir_route *wanted,
-		       struct netlink_error *error)
-{
-	struct routes_list list = { 0 };
-	struct buf command = { 0 };
-	const char *lost;
-
-	if (!routes_observe(asking->arena, &asking->kernel.route, wanted->family, wanted->table,
-			    &list, error))
+	if (!observe_open(&ask->kernel, &ask->error))
 		return false;
-	for (size_t i = 0; i < list.count; i++)
-		if (routes_fulfil(&list.items[i].route, wanted))
-			return true;
-	lost = diff_lost_words(asking->arena, wanted);
-	if (lost) {
-		differ(asking, lost);
+	folder_open(ask->arena, &folder, false, &why);
+	record = record_read(ask->arena, &folder, ir->name);
+	if (!observe_host(ask->arena, &ask->kernel, ir->table, record, NULL, &ask->observed,
+			  &ask->error))
+		return false;
+	check_applied(ask);
+	if (!ask->out->is_applied)
 		return true;
-	}
-	routes_put_command(&command, "add", wanted, asking->question->ir->protocol);
-	differ(asking,
-	       arena_printf(asking->arena, "table %" PRIu32 " has lost its route", wanted->table))
-		->command = keep(asking, &command);
+	about = ruleset_about(&ask->observed.table, ABOUT_POLICY);
+	if (record && record->digest != about->digest)
+		record = NULL;
+	is_open = pending_waits(ask->arena, pending_read(ask->arena, &folder, ir->name), record);
+	check_table(ask, record, is_open);
+	ask->foreign = foreign_chains_read(ask->arena, &ask->kernel.nft, ir->table, &ask->error);
+	if (!ask->foreign)
+		return false;
+	check_unfollowed(ask);
+	check_legacy(ask);
 	return true;
 }
 
-static bool compare_route(struct asking *asking, const struct routes_seen *found,
-			  struct netlink_error *error)
+bool ask_open(struct arena *arena, struct report *report, const struct ask_policy *policy,
+	      struct ask **out)
 {
-	const struct ask_question *question = asking->question;
-	const struct ir_ip_rule *rule = question->lookup.rule;
-	const struct ir_route *wanted = question->lookup.route;
-	struct buf text = { 0 };
+	struct ask *ask = arena_new_of(arena, struct ask);
 
-	if (found && question->lookup.after_main && found->route.table == IR_TABLE_MAIN &&
-	    (found->route.to.length || question->lookup.after_default))
-		return true;
-	if (!wanted && rule && rule->action != IR_RULE_LOOKUP) {
-		if (found)
-			differ_route(asking, ir_action_name(rule->action));
-		return true;
-	}
-	if (!wanted) {
-		if (found && is_own_table(question->ir, found->route.table))
-			differ_route(asking, "main");
-		asking->out->lacks_route = !found;
-		return true;
-	}
-	if (!check_held(asking, wanted, error))
-		return false;
-	if (found && found->route.table == wanted->table && routes_fulfil(&found->route, wanted))
-		return true;
-	ipbatch_put_route(wanted, question->ir->protocol, &text);
-	differ_route(asking, keep(asking, &text));
-	return true;
+	*ask = (struct ask){ .held = { held_find }, .arena = arena, .policy = *policy };
+	ask->shared.asked = new_report(arena, NULL);
+	ask->shared.problems = new_report(arena, NULL);
+	ask->shared.unknown = new_report(arena, NULL);
+	ask->out = &ask->shared;
+	*out = ask;
+	return read_host(ask) || refused(ask, report);
 }
 
-static bool check_route(struct asking *asking, struct netlink_error *error)
+void ask_close(struct ask *ask)
 {
-	struct routes_list list = { 0 };
-	struct nlmsghdr *request;
-	char room[NETLINK_REQUEST];
-
-	if (!asking->question->is_routed || !asking->question->packet->has_to)
-		return true;
-	request = netlink_new(room, RTM_GETROUTE, 0);
-	put_question(asking, request);
-	if (!routes_ask(asking->arena, &asking->kernel.route, request,
-			asking->question->packet->family, &list, error)) {
-		asking->out->refusal = refusal_words(error->code);
-		if (!asking->out->refusal)
-			return false;
-	}
-	if (list.count)
-		asking->out->route = list.items[0].text;
-	return compare_route(asking, list.count ? &list.items[0] : NULL, error);
+	observe_close(&ask->kernel);
 }
 
-/* ---- the listener ---- */
+/* ---- a packet ---- */
 
-static void check_listener(struct asking *asking)
+/* The policy's chain sees the packet as foreign chains before it have left it. */
+static void take_changes(struct ask *ask, struct ir_packet *packet)
 {
-	const struct ir_listener *listener = asking->question->listener;
-	const struct ir_packet *packet = asking->question->packet;
+	packet->mark = ask->now.mark;
+	packet->ct_mark = ask->now.ct_mark;
+	if (!ask->now.is_translated)
+		return;
+	packet->has_to = ask->now.has_to;
+	packet->to = ask->now.to;
+	packet->port = ask->now.port;
+	packet->to_local = packet->to_broadcast = false;
+	ask_destination(ask, packet);
+}
+
+bool ask_begin(struct ask *ask, struct arena *arena, struct report *report,
+	       struct ir_packet *packet, struct ask_answer *out)
+{
+	*out = ask->shared;
+	out->asked = new_report(arena, ask->shared.asked);
+	out->problems = new_report(arena, ask->shared.problems);
+	out->unknown = new_report(arena, ask->shared.unknown);
+	ask->packet_arena = arena;
+	ask->out = out;
+	ask->members = NULL;
+	ask->member_count = 0;
+	ask->is_stopped = false;
+	ask->error.code = 0;
+	if (!out->is_applied)
+		return true;
+	ask_surroundings(ask, packet);
+	ask_path_before(ask, packet,
+			ir_chain_find(ask->ir,
+				      packet->scope == SCOPE_LOCAL ? "output" : "prerouting"));
+	take_changes(ask, packet);
+	packet->held = &ask->held;
+	return !ask->error.code || refused(ask, report);
+}
+
+/* One socket, or none: a packet without a known protocol has neither. */
+static void check_listener(struct ask *ask)
+{
+	const struct ir_listener *listener = ask->question->listener;
+	const struct ir_packet *packet = ask->question->packet;
 	bool udp = packet->protocol == IPPROTO_UDP;
 	char addr[ADDR_TEXT];
 
-	if (!listener || !listener->on_this_host || !listener->has[packet->family] ||
-	    sockets_has_listener(listener, packet->family, udp))
+	if (!listener || !listener->on_this_host || !listener->has[packet->family])
 		return;
-	differ(asking,
-	       arena_printf(asking->arena, "nobody waits at %s %s port %u: the listener %s is down",
-			    udp ? "udp" : "tcp", addr_format(listener->addr[packet->family], addr),
-			    listener->port, listener->name));
+	addr_format(listener->addr[packet->family], addr);
+	if (sockets_has_listener(listener, packet->family, udp))
+		ask_note(ask, arena_printf(ask->packet_arena, "the listener %s: a socket waits",
+					   listener->name));
+	else
+		ask_differ(ask,
+			   arena_printf(ask->packet_arena,
+					"nobody waits at %s %s port %u: the listener %s is down",
+					udp ? "udp" : "tcp", addr, listener->port, listener->name));
 }
 
-bool ask_host(struct arena *arena, struct report *report, const struct ask_question *question,
-	      struct ask_answer *out)
+bool ask_finish(struct ask *ask, struct report *report, const struct ask_question *question,
+		struct ask_answer *out)
 {
-	struct asking asking = { .arena = arena, .question = question, .out = out };
-	struct netlink_error error;
-	bool good = observe_open(&asking.kernel, &error);
+	size_t count;
 
-	*out = (struct ask_answer){ .problems = arena_new_of(arena, struct report) };
-	out->problems->arena = arena;
-	good = good && check_policy(&asking, &error);
-	if (good && out->is_applied)
-		good = check_rule(&asking, &error) && check_route(&asking, &error);
-	if (good && out->is_applied)
-		check_listener(&asking);
-	observe_close(&asking.kernel);
-	return good || observe_refused(report, &error);
+	if (!out->is_applied)
+		return true;
+	ask->question = question;
+	note_members(ask);
+	count = foreign_chains_count(ask->foreign, question->packet->family);
+	if (count)
+		ask_note(ask,
+			 arena_printf(ask->packet_arena, "%zu foreign chain%s of IPv%c packets",
+				      count, count == 1 ? "" : "s",
+				      question->packet->family == ADDR_IPV6 ? '6' : '4'));
+	if (!ask->is_stopped && question->passes && !ask_path_after(ask))
+		return refused(ask, report);
+	if (!ask->is_stopped && question->passes)
+		check_listener(ask);
+	return !ask->error.code || refused(ask, report);
 }

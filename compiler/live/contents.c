@@ -150,6 +150,52 @@ bool contents_read(struct arena *arena, struct netlink *netlink, const char *tab
 	return done;
 }
 
+/* ---- one element ---- */
+
+/* One end of the interval that the value lies in; what is not there is no error. */
+static bool find_edge(struct reading *reading, struct netlink *netlink, const char *table,
+		      const char *name, const uint8_t *key, size_t length, bool is_end,
+		      struct netlink_error *error)
+{
+	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_nft(room, NFT_MSG_GETSETELEM, 0);
+	struct nlattr *list, *element, *data;
+
+	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, name);
+	list = mnl_attr_nest_start(request, NFTA_SET_ELEM_LIST_ELEMENTS);
+	element = mnl_attr_nest_start(request, 1);
+	if (is_end)
+		mnl_attr_put_u32(request, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_INTERVAL_END));
+	data = mnl_attr_nest_start(request, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(request, NFTA_DATA_VALUE, length, key);
+	mnl_attr_nest_end(request, data);
+	mnl_attr_nest_end(request, element);
+	mnl_attr_nest_end(request, list);
+	return netlink_ask(netlink, request, read_elements, reading, error) ||
+	       error->code == ENOENT;
+}
+
+bool contents_find(struct arena *arena, struct netlink *netlink, const char *table,
+		   const char *name, enum ir_set_type type, addr_bits value, struct contents *out,
+		   struct netlink_error *error)
+{
+	struct reading reading = { .arena = arena };
+	size_t length = contents_bits(type) / 8;
+	addr_bits rest = value;
+	uint8_t key[16];
+	bool done;
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = length; i > 0; i--, rest >>= 8)
+		key[i - 1] = (uint8_t)rest;
+	done = find_edge(&reading, netlink, table, name, key, length, false, error) &&
+	       (!reading.count ||
+		find_edge(&reading, netlink, table, name, key, length, true, error));
+	join(&reading, ~(addr_bits)0 >> (128 - contents_bits(type)), out);
+	return done;
+}
+
 struct interval_set contents_missing(struct arena *arena, const struct contents *held,
 				     const struct interval_set *wished)
 {

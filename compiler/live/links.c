@@ -113,9 +113,24 @@ bool links_has_default_ipv6(struct arena *arena, struct netlink *netlink)
 
 struct way {
 	bool is_local, has_gateway;
+	unsigned char type; /* RTN_ */
+	uint32_t table;
 	int code;            /* an errno */
 	unsigned int device; /* 0: none */
+	const struct addr *to;
+	bool has_source;
+	struct addr source;
 };
+
+static struct addr address_of(const struct nlattr *attribute, enum addr_family family)
+{
+	const uint8_t *bytes = mnl_attr_get_payload(attribute);
+	struct addr addr = { .family = family };
+
+	for (size_t i = 0; i < mnl_attr_get_payload_len(attribute) && i < sizeof(addr.bits); i++)
+		addr.bits = addr.bits << 8 | bytes[i];
+	return addr;
+}
 
 static void take_way(const struct nlmsghdr *message, void *user)
 {
@@ -126,19 +141,27 @@ static void take_way(const struct nlmsghdr *message, void *user)
 	if (message->nlmsg_type != RTM_NEWROUTE)
 		return;
 	way->is_local = header->rtm_type == RTN_LOCAL;
+	way->type = header->rtm_type;
+	way->table = header->rtm_table;
 	mnl_attr_for_each(attribute, message, sizeof(*header))
-		if (mnl_attr_get_type(attribute) == RTA_OIF)
+		if (mnl_attr_get_type(attribute) == RTA_OIF) {
 			way->device = mnl_attr_get_u32(attribute);
-		else if (mnl_attr_get_type(attribute) == RTA_GATEWAY ||
-			 mnl_attr_get_type(attribute) == RTA_VIA)
+		} else if (mnl_attr_get_type(attribute) == RTA_TABLE) {
+			way->table = mnl_attr_get_u32(attribute);
+		} else if (mnl_attr_get_type(attribute) == RTA_PREFSRC) {
+			way->has_source = true;
+			way->source = address_of(attribute, way->to->family);
+		} else if (mnl_attr_get_type(attribute) == RTA_GATEWAY ||
+			   mnl_attr_get_type(attribute) == RTA_VIA) {
 			way->has_gateway = true;
+		}
 }
 
 /* `device`: by this one alone, and only where a route says so; 0: by any. */
 static struct way ask_way(struct netlink *netlink, struct addr to, unsigned int device)
 {
 	int family = to.family == ADDR_IPV6 ? AF_INET6 : AF_INET;
-	struct way way = { 0 };
+	struct way way = { .to = &to };
 	struct netlink_error error;
 	struct nlmsghdr *request;
 	struct rtmsg *header;
@@ -151,14 +174,37 @@ static struct way ask_way(struct netlink *netlink, struct addr to, unsigned int 
 	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 	header->rtm_family = (unsigned char)family;
 	header->rtm_dst_len = (unsigned char)addr_width(to.family);
+	/* IPv6 says the table unasked, and takes the flag for a mistake. */
+	header->rtm_flags = to.family == ADDR_IPV6 ? 0 : RTM_F_LOOKUP_TABLE;
 	mnl_attr_put(request, RTA_DST, addr_width(to.family) / 8, bytes);
 	if (device) {
-		header->rtm_flags = RTM_F_FIB_MATCH;
+		header->rtm_flags |= RTM_F_FIB_MATCH;
 		mnl_attr_put_u32(request, RTA_OIF, device);
 	}
 	if (!netlink_ask(netlink, request, take_way, &way, &error))
 		way.code = error.code;
+	way.to = NULL;
 	return way;
+}
+
+/* IPv4's fib takes an address for local or broadcast that is so in the table `local`, whatever
+ * other tables say (inet_addr_type in the kernel). */
+struct links_fib links_fib(struct arena *arena, struct netlink *netlink, struct addr to)
+{
+	struct way way = ask_way(netlink, to, 0);
+	bool counts = to.family == ADDR_IPV6 || way.table == RT_TABLE_LOCAL;
+	char name[IF_NAMESIZE];
+
+	return (struct links_fib){
+		.is_local = counts && way.type == RTN_LOCAL,
+		.is_broadcast = counts && way.type == RTN_BROADCAST,
+		.is_anycast = counts && way.type == RTN_ANYCAST,
+		.device = way.device && way.type == RTN_UNICAST && if_indextoname(way.device, name)
+				  ? arena_strdup(arena, name)
+				  : NULL,
+		.has_source = way.has_source,
+		.source = way.source,
+	};
 }
 
 const char *links_towards(struct arena *arena, struct netlink *netlink, struct addr to)
@@ -187,25 +233,74 @@ bool links_is_far(struct netlink *netlink, struct addr gateway, const char *devi
 	return way.code == ENETUNREACH || way.code == EHOSTUNREACH || way.has_gateway;
 }
 
-static void take_flags(const struct nlmsghdr *message, void *user)
-{
-	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
-	bool *is_down = user;
+struct state_look {
+	struct arena *arena;
+	struct links_state *state;
+};
 
-	if (message->nlmsg_type == RTM_NEWLINK)
-		*is_down = !(header->ifi_flags & IFF_UP);
+/* The kinds that hand their ports' packets on as their own (rx_handler in the kernel). A VRF does
+ * not: rules see the port first. */
+static bool takes_packets(const char *kind)
+{
+	static const char *const kinds[] = { "bridge", "bond", "team" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return true;
+	return false;
 }
 
-bool links_is_down(struct netlink *netlink, const char *name)
+static void take_state(const struct nlmsghdr *message, void *user)
+{
+	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attribute, *inner, *master = NULL, *info = NULL;
+	struct state_look *look = user;
+	char name[IF_NAMESIZE];
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return;
+	look->state->index = (unsigned int)header->ifi_index;
+	look->state->is_up = header->ifi_flags & IFF_UP;
+	look->state->has_carrier = true;
+	mnl_attr_for_each(attribute, message, sizeof(*header)) {
+		if (mnl_attr_get_type(attribute) == IFLA_CARRIER)
+			look->state->has_carrier = mnl_attr_get_u8(attribute);
+		else if (mnl_attr_get_type(attribute) == IFLA_MASTER)
+			master = attribute;
+		else if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)
+			info = attribute;
+	}
+	if (!master || !info || !if_indextoname(mnl_attr_get_u32(master), name))
+		return;
+	mnl_attr_for_each_nested(inner, info) {
+		if (mnl_attr_get_type(inner) != IFLA_INFO_SLAVE_KIND ||
+		    !takes_packets(mnl_attr_get_str(inner)))
+			continue;
+		look->state->master = arena_strdup(look->arena, name);
+		look->state->kind = arena_strdup(look->arena, mnl_attr_get_str(inner));
+	}
+}
+
+struct links_state links_state(struct arena *arena, struct netlink *netlink, const char *name)
 {
 	char room[NETLINK_REQUEST];
 	struct nlmsghdr *request = netlink_new(room, RTM_GETLINK, 0);
 	struct ifinfomsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	struct links_state state = { 0 };
+	struct state_look look = { arena, &state };
 	struct netlink_error error;
-	bool is_down = false;
 
 	header->ifi_index = (int)if_nametoindex(name);
 	if (header->ifi_index)
-		netlink_ask(netlink, request, take_flags, &is_down, &error);
-	return is_down;
+		netlink_ask(netlink, request, take_state, &look, &error);
+	return state;
+}
+
+bool links_is_down(struct netlink *netlink, const char *name)
+{
+	struct arena *arena = arena_new();
+	struct links_state state = links_state(arena, netlink, name);
+
+	arena_free(arena);
+	return state.index && !state.is_up;
 }

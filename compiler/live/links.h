@@ -23,11 +23,29 @@ const char **links_advertised(struct arena *arena, struct netlink *netlink, size
 /* Does the main table have a default route for IPv6? */
 bool links_has_default_ipv6(struct arena *arena, struct netlink *netlink);
 
+/* What the kernel's fib says of the address of an unmarked packet. */
+struct links_fib {
+	bool is_local, is_broadcast, is_anycast;
+	const char *device; /* by which the packet leaves; NULL: by none */
+	bool has_source;    /* the address that this host sends from */
+	struct addr source;
+};
+struct links_fib links_fib(struct arena *arena, struct netlink *netlink, struct addr to);
+
 /* The interface by which an unmarked packet of this host goes to the address, or NULL. */
 const char *links_towards(struct arena *arena, struct netlink *netlink, struct addr to);
 /* Is the address this host's own? */
 bool links_has_address(struct netlink *netlink, struct addr address);
 
+struct links_state {
+	unsigned int index; /* 0: there is no such interface */
+	bool is_up, has_carrier;
+	/* The bridge, bond or team that takes the interface's packets before any rule of the IP
+	 * families; or NULL. */
+	const char *master;
+	const char *kind; /* of that: "bridge" */
+};
+struct links_state links_state(struct arena *arena, struct netlink *netlink, const char *name);
 /* Is the interface there, and down? */
 bool links_is_down(struct netlink *netlink, const char *name);
 /* Does the kernel know no way to the gateway but by another gateway, or none at all? `device` may

@@ -163,6 +163,22 @@ static bool address_value(const struct ir_match *match, const struct ir_packet *
 	return match->family == packet->family && (is_source ? packet->has_from : packet->has_to);
 }
 
+/* What a set that is filled at run time holds is asked of the packet's host, where there is one. */
+static bool is_asked(const struct ir_match *match, const struct ir_packet *packet)
+{
+	return match->set && match->set->dynamic && packet->held;
+}
+
+static bool set_contains(const struct ir_match *match, const struct ir_packet *packet,
+			 addr_bits value)
+{
+	struct interval element;
+
+	if (is_asked(match, packet))
+		return packet->held->find(packet->held, match->set, value, &element);
+	return interval_contains(&match->set->elements, value);
+}
+
 static bool address_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
 	addr_bits value;
@@ -170,7 +186,7 @@ static bool address_holds(const struct ir_match *match, const struct ir_packet *
 	if (!address_value(match, packet, &value))
 		return false;
 	if (match->set)
-		return interval_contains(&match->set->elements, value) != match->negated;
+		return set_contains(match, packet, value) != match->negated;
 	return match_values_hold(match, match->bits ? value & match->bits : value);
 }
 
@@ -205,11 +221,15 @@ bool address_put_element(const struct ir_match *match, const struct ir_packet *p
 {
 	addr_bits value = match->selector == ADDRESS_FROM ? packet->from : packet->to;
 	const struct interval *element;
+	struct interval held;
 
 	if (match->ops != &address_ops || match->negated || match->bits ||
 	    match->family != packet->family)
 		return false;
-	element = match_element(match, value);
+	if (is_asked(match, packet))
+		element = packet->held->find(packet->held, match->set, value, &held) ? &held : NULL;
+	else
+		element = match_element(match, value);
 	if (element)
 		addr_put_interval(out, match->family, *element);
 	return element != NULL;

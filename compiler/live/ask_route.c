@@ -1,0 +1,280 @@
+/*
+ * ask_route: the ip rule, the route, and how both compare with the policy's.
+ *
+ * The route is asked for as the packet would ask: what arrives by the interface it arrives on, what
+ * this host sends as its user. Where that is not known, the kernel is asked without.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/rtnetlink.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "emit/ipbatch.h"
+#include "live/ask_state.h"
+#include "live/diff.h"
+#include "live/settings.h"
+
+static const char *keep(struct ask *ask, struct buf *text)
+{
+	const char *kept = arena_strdup(ask->packet_arena, buf_text(text));
+
+	buf_free(text);
+	return kept;
+}
+
+/* ---- the ip rule ---- */
+
+static void check_rule(struct ask *ask)
+{
+	const struct ir_ip_rule *wanted = ask->question->lookup.rule;
+	const struct rules_list *list = &ask->observed.rules;
+	struct buf command = { 0 };
+
+	if (!wanted)
+		return;
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].protocol == ask->ir->protocol &&
+		    rules_equal(&list->items[i].rule, wanted)) {
+			ask_note(ask,
+				 arena_printf(ask->packet_arena, "IPv%c rule %" PRIu32 " is there",
+					      wanted->family == ADDR_IPV6 ? '6' : '4',
+					      wanted->priority));
+			return;
+		}
+	rules_put_command(&command, "add", wanted, ask->ir->protocol);
+	ask_differ(ask, arena_printf(ask->packet_arena, "the IPv%c rule %" PRIu32 " is missing",
+				     wanted->family == ADDR_IPV6 ? '6' : '4', wanted->priority))
+		->command = keep(ask, &command);
+}
+
+/* ---- the route ---- */
+
+static void put_address(struct nlmsghdr *request, uint16_t type, enum addr_family family,
+			addr_bits bits)
+{
+	size_t length = addr_width(family) / 8;
+	uint8_t bytes[16];
+
+	for (size_t i = length; i > 0; i--, bits >>= 8)
+		bytes[i - 1] = (uint8_t)bits;
+	mnl_attr_put(request, type, length, bytes);
+}
+
+static bool find_user(const char *user, uint32_t *id)
+{
+	char *end;
+	const struct passwd *account;
+	unsigned long number = user ? strtoul(user, &end, 10) : 0;
+
+	if (!user)
+		return false;
+	if (!*end) {
+		*id = (uint32_t)number;
+		return true;
+	}
+	account = getpwnam(user);
+	if (account)
+		*id = account->pw_uid;
+	return account != NULL;
+}
+
+static void put_ports(struct nlmsghdr *request, const struct ir_packet *packet, unsigned int port)
+{
+	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
+		return;
+	mnl_attr_put_u8(request, RTA_IP_PROTO, (uint8_t)packet->protocol);
+	if (packet->source_port)
+		mnl_attr_put_u16(request, RTA_SPORT, htons((uint16_t)packet->source_port));
+	if (port)
+		mnl_attr_put_u16(request, RTA_DPORT, htons((uint16_t)port));
+}
+
+/* What is forwarded needs both its interface and its source, or the kernel takes the question for
+ * one about itself. */
+static void put_question(struct ask *ask, struct nlmsghdr *request)
+{
+	const struct ir_packet *packet = ask->question->packet;
+	struct rtmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	bool is_local = packet->scope == SCOPE_LOCAL;
+	unsigned int in = is_local || !*packet->in ? 0 : if_nametoindex(packet->in);
+	unsigned int width = addr_width(packet->family);
+	bool with_source = packet->has_from && (in || is_local);
+	uint32_t user;
+
+	header->rtm_family = packet->family == ADDR_IPV6 ? AF_INET6 : AF_INET;
+	header->rtm_dst_len = (uint8_t)width;
+	/* IPv6 says the table unasked, and takes the other flag for a mistake. */
+	header->rtm_flags = packet->family == ADDR_IPV6 ? RTM_F_FIB_MATCH
+							: RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH;
+	put_address(request, RTA_DST, packet->family, ask->now.to);
+	if (with_source) {
+		header->rtm_src_len = (uint8_t)width;
+		put_address(request, RTA_SRC, packet->family, packet->from);
+	}
+	if (in && packet->has_from)
+		mnl_attr_put_u32(request, RTA_IIF, in);
+	if (ask->now.mark)
+		mnl_attr_put_u32(request, RTA_MARK, ask->now.mark);
+	if (is_local && find_user(packet->user, &user))
+		mnl_attr_put_u32(request, RTA_UID, user);
+	put_ports(request, packet, ask->now.port);
+}
+
+/* What the kernel answers to a packet that it has no route for; false for what is no such answer.
+ */
+static const char *refusal_words(int code)
+{
+	switch (code) {
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ESRCH:
+		return "unreachable";
+	case EACCES:
+		return "prohibit";
+	case EINVAL:
+		return "blackhole, or no source for it";
+	case EXDEV:
+		return "the source does not come by this interface (rp_filter)";
+	}
+	return NULL;
+}
+
+static bool is_own_table(const struct ir *ir, uint32_t table)
+{
+	for (size_t i = 0; i < ir->route_count; i++)
+		if (ir->routes[i].table == table)
+			return true;
+	return false;
+}
+
+static void differ_route(struct ask *ask, const char *wanted)
+{
+	const char *found =
+		ask->out->route
+			? arena_printf(ask->packet_arena, "sends it by \"%s\"", ask->out->route)
+			: arena_printf(ask->packet_arena, "has no route for it (%s)",
+				       ask->out->refusal);
+
+	ask_differ(ask,
+		   arena_printf(ask->packet_arena, "the kernel %s, and the policy's way is \"%s\"",
+				found, wanted));
+}
+
+/* Does the kernel hold the route at all? */
+static void check_held(struct ask *ask, const struct ir_route *wanted)
+{
+	const struct routes_list *list = &ask->observed.routes;
+	struct buf command = { 0 };
+	const char *lost;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].route.family == wanted->family &&
+		    list->items[i].route.table == wanted->table &&
+		    routes_fulfil(&list->items[i].route, wanted))
+			return;
+	lost = diff_lost_words(ask->packet_arena, wanted);
+	if (lost) {
+		ask_differ(ask, lost);
+		return;
+	}
+	routes_put_command(&command, "add", wanted, ask->ir->protocol);
+	ask_differ(ask, arena_printf(ask->packet_arena, "table %" PRIu32 " has lost its route",
+				     wanted->table))
+		->command = keep(ask, &command);
+}
+
+static void compare_route(struct ask *ask, const struct routes_seen *found)
+{
+	const struct ask_question *question = ask->question;
+	const struct ir_ip_rule *rule = question->lookup.rule;
+	const struct ir_route *wanted = question->lookup.route;
+	struct buf text = { 0 };
+
+	if (found && question->lookup.after_main && found->route.table == IR_TABLE_MAIN &&
+	    (found->route.to.length || question->lookup.after_default))
+		return;
+	if (!wanted && rule && rule->action != IR_RULE_LOOKUP) {
+		if (found)
+			differ_route(ask, ir_action_name(rule->action));
+		return;
+	}
+	if (!wanted) {
+		if (found && is_own_table(ask->ir, found->route.table))
+			differ_route(ask, "main");
+		ask->out->lacks_route = !found;
+		return;
+	}
+	check_held(ask, wanted);
+	if (found && found->route.table == wanted->table && routes_fulfil(&found->route, wanted))
+		return;
+	ipbatch_put_route(wanted, ask->ir->protocol, &text);
+	differ_route(ask, keep(ask, &text));
+}
+
+static void check_devices(struct ask *ask, const struct ir_route *route, struct ask_way *way)
+{
+	bool is_one = route->hop_count == 1;
+
+	for (size_t i = 0; i < route->hop_count; i++) {
+		const char *dev = route->hops[i].dev;
+
+		if (!dev)
+			continue;
+		ask_interface(ask, dev, is_one ? "leaves by" : "of its share leaves by");
+		if (is_one)
+			way->device = dev;
+	}
+	if (!is_one)
+		ask_doubt(ask, "the route has several gateways: which of them a connection gets");
+}
+
+/* The refusal that a setting explains is told by the setting. */
+static void explain_refusal(struct ask *ask, int code)
+{
+	const char *filter = code == EXDEV || code == EINVAL ? ask_reverse_filter(ask) : NULL;
+
+	ask->out->refusal = filter ? filter : refusal_words(code);
+}
+
+bool ask_route(struct ask *ask, struct ask_way *way)
+{
+	struct routes_list list = { 0 };
+	const struct routes_seen *found;
+	struct nlmsghdr *request;
+	char room[NETLINK_REQUEST];
+	size_t before = ask->out->problems->count;
+
+	*way = (struct ask_way){ 0 };
+	request = netlink_new(room, RTM_GETROUTE, 0);
+	put_question(ask, request);
+	if (!routes_ask(ask->packet_arena, &ask->kernel.route, request,
+			ask->question->packet->family, &list, &ask->error)) {
+		explain_refusal(ask, ask->error.code);
+		if (!ask->out->refusal)
+			return false;
+		ask->error.code = 0;
+	}
+	found = list.count ? &list.items[0] : NULL;
+	if (found)
+		ask->out->route = found->text;
+	/* Of what this host does not forward, the kernel tells no route (IPv4). */
+	if (!found || found->route.type != IR_ROUTE_LOCAL)
+		ask_forwarding(ask);
+	check_rule(ask);
+	if (found || ask->out->problems->count == before || ask->question->lookup.route)
+		compare_route(ask, found);
+	way->is_known = found != NULL;
+	way->is_local = found && found->route.type == IR_ROUTE_LOCAL;
+	if (found && !way->is_local)
+		check_devices(ask, &found->route, way);
+	return true;
+}

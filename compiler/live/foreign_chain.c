@@ -1,0 +1,387 @@
+/*
+ * foreign_chain: keeps the rules of all foreign chains, and walks through them (see
+ * foreign_chain.h).
+ *
+ * From the first rule on that may have let the packet out of a chain, what follows in it may come
+ * or not: a doubt stays to the end of the chain that has the hook.
+ */
+#include "live/foreign_chain.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "base/arena.h"
+#include "live/foreign.h"
+#include "live/foreign_packet.h"
+#include "live/netlink.h"
+#include "live/ruleset.h"
+
+/* The kernel's own limit of jumps (NFT_JUMP_STACK_SIZE). */
+enum { DEPTH = 16 };
+
+struct kept_rule {
+	uint64_t handle;
+	const struct nlattr *expressions;
+};
+
+struct kept_chain {
+	struct foreign_table table;
+	struct ruleset_chain chain;
+	struct kept_rule *rules;
+	size_t rule_count;
+};
+
+struct foreign_chains {
+	struct arena *arena;
+	struct netlink *nft;
+	const char *own;
+	struct kept_chain *chains;
+	size_t chain_count;
+	const char **unfollowed;
+	size_t unfollowed_count;
+};
+
+/* ---- reading ---- */
+
+static bool is_foreign(void *user, const struct foreign_table *table)
+{
+	const struct foreign_chains *chains = user;
+
+	return table->family != NFPROTO_INET || strcmp(table->name, chains->own) != 0;
+}
+
+static void begin(void *user)
+{
+	struct foreign_chains *chains = user;
+
+	chains->chain_count = chains->unfollowed_count = 0;
+}
+
+static bool is_of(const struct foreign_table *a, const struct foreign_table *b)
+{
+	return a->family == b->family && !strcmp(a->name, b->name);
+}
+
+/* Rules of a chain come one after the other, so the last one is looked at first. */
+static struct kept_chain *chain_of(struct foreign_chains *chains, const struct foreign_table *table,
+				   const char *name)
+{
+	struct kept_chain *chain;
+
+	for (size_t i = chains->chain_count; i; i--)
+		if (is_of(&chains->chains[i - 1].table, table) &&
+		    !strcmp(chains->chains[i - 1].chain.name, name))
+			return &chains->chains[i - 1];
+	chain = arena_append(chains->arena, chains->chains, chains->chain_count);
+	*chain = (struct kept_chain){ .table = *table };
+	chain->table.name = arena_strdup(chains->arena, table->name);
+	chain->chain.name = arena_strdup(chains->arena, name);
+	return chain;
+}
+
+static bool is_followed(const struct foreign_table *table)
+{
+	return table->family == NFPROTO_INET || table->family == NFPROTO_IPV4 ||
+	       table->family == NFPROTO_IPV6;
+}
+
+static void keep_rule(void *user, const struct foreign_table *table, const char *name,
+		      uint64_t handle, const struct nlattr *expressions)
+{
+	struct foreign_chains *chains = user;
+	struct kept_chain *chain;
+	struct nlattr *copy;
+
+	if (!is_followed(table))
+		return;
+	chain = chain_of(chains, table, name);
+	copy = arena_alloc(chains->arena, expressions->nla_len);
+	memcpy(copy, expressions, expressions->nla_len);
+	*arena_append(chains->arena, chain->rules, chain->rule_count) =
+		(struct kept_rule){ handle, copy };
+}
+
+static void note_unfollowed(struct foreign_chains *chains, const struct foreign_table *table)
+{
+	const char *name =
+		arena_printf(chains->arena, "%s %s", foreign_family(table->family), table->name);
+
+	for (size_t i = 0; i < chains->unfollowed_count; i++)
+		if (!strcmp(chains->unfollowed[i], name))
+			return;
+	*arena_append(chains->arena, chains->unfollowed, chains->unfollowed_count) = name;
+}
+
+static void keep_chain(void *user, const struct foreign_table *table,
+		       const struct nlattr *const *attributes)
+{
+	struct foreign_chains *chains = user;
+	struct ruleset_chain read = { 0 };
+
+	ruleset_read_chain(chains->arena, attributes, &read);
+	if (is_followed(table) && (!attributes[NFTA_CHAIN_HOOK] || read.hook != IR_HOOK_NONE))
+		chain_of(chains, table, read.name)->chain = read;
+	else if (attributes[NFTA_CHAIN_HOOK])
+		note_unfollowed(chains, table);
+}
+
+static int compare_chains(const void *a, const void *b)
+{
+	const struct kept_chain *left = a, *right = b;
+
+	return (left->chain.priority > right->chain.priority) -
+	       (left->chain.priority < right->chain.priority);
+}
+
+struct foreign_chains *foreign_chains_read(struct arena *arena, struct netlink *nft,
+					   const char *own, struct netlink_error *error)
+{
+	struct foreign_chains *chains = arena_new_of(arena, struct foreign_chains);
+	const struct foreign_reader reader = { is_foreign, begin, keep_rule, keep_chain, chains };
+	struct foreign_tables tables;
+
+	*chains = (struct foreign_chains){ .arena = arena, .nft = nft, .own = own };
+	if (!foreign_read(arena, nft, &reader, &tables, error))
+		return NULL;
+	if (chains->chain_count)
+		qsort(chains->chains, chains->chain_count, sizeof(*chains->chains), compare_chains);
+	return chains;
+}
+
+static bool sees(const struct kept_chain *chain, enum addr_family family)
+{
+	return chain->table.family == NFPROTO_INET ||
+	       chain->table.family == (family == ADDR_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+}
+
+size_t foreign_chains_count(const struct foreign_chains *chains, enum addr_family family)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < chains->chain_count; i++)
+		count += chains->chains[i].chain.hook != IR_HOOK_NONE &&
+			 sees(&chains->chains[i], family);
+	return count;
+}
+
+const char *const *foreign_chains_unfollowed(const struct foreign_chains *chains, size_t *count)
+{
+	*count = chains->unfollowed_count;
+	return chains->unfollowed;
+}
+
+/* ---- walking ---- */
+
+struct walk {
+	const struct foreign_chains *chains;
+	struct arena *arena;
+	struct foreign_packet *packet;
+	struct foreign_effects *out;
+	const char *doubt; /* why the packet may not come here; NULL: it does */
+	const char *left;  /* why it may have left the base chain; NULL: it has not */
+	int depth;
+	bool is_ended; /* surely, and not accepted */
+};
+
+/* The rest of the chain, back to who jumped, or the end of the base chain. */
+enum step { STEP_NEXT, STEP_RETURN, STEP_END };
+
+static struct foreign_effect *add(struct walk *walk, const struct kept_chain *chain,
+				  const struct kept_rule *rule, const char *doubt)
+{
+	struct foreign_effect *effect =
+		arena_append(walk->arena, walk->out->items, walk->out->count);
+	const char *family = foreign_family(chain->table.family);
+
+	*effect = (struct foreign_effect){ .doubt = doubt, .is_policy = !rule };
+	effect->place = rule ? arena_printf(walk->arena, "table %s %s, chain %s, handle %" PRIu64,
+					    family, chain->table.name, chain->chain.name,
+					    rule->handle)
+			     : arena_printf(walk->arena, "table %s %s, chain %s", family,
+					    chain->table.name, chain->chain.name);
+	effect->command = arena_printf(walk->arena, "nft -a list chain %s %s %s", family,
+				       chain->table.name, chain->chain.name);
+	return effect;
+}
+
+static enum step walk_chain(struct walk *walk, const struct kept_chain *chain);
+
+static const struct kept_chain *find(const struct walk *walk, const struct kept_chain *from,
+				     const char *name)
+{
+	for (size_t i = 0; i < walk->chains->chain_count; i++)
+		if (is_of(&walk->chains->chains[i].table, &from->table) &&
+		    !strcmp(walk->chains->chains[i].chain.name, name))
+			return &walk->chains->chains[i];
+	return NULL;
+}
+
+/* What the packet may have left in a chain that it came back from counts no more. */
+static enum step enter(struct walk *walk, const struct kept_chain *from,
+		       const struct foreign_outcome *outcome, const char *doubt)
+{
+	const struct kept_chain *chain = find(walk, from, outcome->chain);
+	const char *before = walk->doubt;
+	enum step step = STEP_NEXT;
+
+	if (!chain || walk->depth >= DEPTH)
+		return STEP_NEXT;
+	walk->doubt = doubt;
+	walk->depth++;
+	step = walk_chain(walk, chain);
+	walk->depth--;
+	walk->doubt = walk->left ? walk->left : before;
+	if (step == STEP_END)
+		return STEP_END;
+	if (outcome->verdict == FOREIGN_JUMP)
+		return STEP_NEXT;
+	if (!doubt)
+		return STEP_RETURN;
+	/* What was left by goto does not come back. */
+	walk->doubt = doubt;
+	return STEP_NEXT;
+}
+
+/* A verdict that may come leaves the rest in doubt. */
+static enum step end(struct walk *walk, const char *doubt, enum step step)
+{
+	if (!doubt)
+		return step;
+	walk->doubt = doubt;
+	if (step == STEP_END)
+		walk->left = doubt;
+	return STEP_NEXT;
+}
+
+static void take_mark(struct walk *walk, const struct kept_chain *chain,
+		      const struct kept_rule *rule, const struct foreign_outcome *outcome,
+		      const char *doubt)
+{
+	struct foreign_effect *effect;
+
+	if (outcome->ct_marks && !doubt)
+		walk->packet->ct_mark = outcome->ct_mark;
+	if (!outcome->marks || (outcome->is_mark_known && outcome->mark == walk->packet->mark))
+		return;
+	effect = add(walk, chain, rule, doubt);
+	effect->is_mark_known = outcome->is_mark_known;
+	effect->before = walk->packet->mark;
+	effect->after = outcome->mark;
+	if (!doubt && outcome->is_mark_known)
+		walk->packet->mark = outcome->mark;
+}
+
+static void move(struct walk *walk, const struct kept_chain *chain, const struct kept_rule *rule,
+		 const struct foreign_outcome *outcome, const char *doubt)
+{
+	struct foreign_effect *effect = add(walk, chain, rule, doubt);
+
+	effect->verdict = FOREIGN_TRANSLATE;
+	effect->has_to = outcome->has_to;
+	effect->is_redirect = outcome->is_redirect;
+	effect->to = outcome->to;
+	effect->port = outcome->port;
+	if (doubt)
+		return;
+	walk->packet->is_translated = true;
+	walk->packet->has_to = outcome->has_to;
+	walk->packet->to = outcome->to;
+	walk->packet->port = outcome->port ? outcome->port : walk->packet->port;
+}
+
+static enum step act(struct walk *walk, const struct kept_chain *chain,
+		     const struct kept_rule *rule, const struct foreign_outcome *outcome)
+{
+	const char *doubt = outcome->doubt ? outcome->doubt : walk->doubt;
+
+	take_mark(walk, chain, rule, outcome, doubt);
+	if (outcome->is_moved)
+		move(walk, chain, rule, outcome, doubt);
+	switch (outcome->verdict) {
+	case FOREIGN_NEXT:
+		return STEP_NEXT;
+	case FOREIGN_ACCEPT:
+		return end(walk, doubt, STEP_END);
+	case FOREIGN_RETURN:
+		return end(walk, doubt, STEP_RETURN);
+	case FOREIGN_JUMP:
+	case FOREIGN_GOTO:
+		return enter(walk, chain, outcome, doubt);
+	case FOREIGN_TRANSLATE:
+		move(walk, chain, rule, outcome, doubt);
+		return end(walk, doubt, STEP_END);
+	case FOREIGN_DROP:
+	case FOREIGN_REJECT:
+		/* What goes on was not dropped: of that the rest is as sure as before. */
+		add(walk, chain, rule, doubt)->verdict = outcome->verdict;
+		walk->is_ended |= !doubt;
+		return doubt ? STEP_NEXT : STEP_END;
+	case FOREIGN_QUEUE:
+	case FOREIGN_TAKE:
+		/* What a program does, and whether a socket is there, only they know. */
+		if (!doubt)
+			doubt = outcome->verdict == FOREIGN_QUEUE
+					? "a program decides (queue)"
+					: "whether a socket takes it is not known (tproxy)";
+		add(walk, chain, rule, doubt)->verdict = outcome->verdict;
+		return end(walk, doubt, STEP_END);
+	}
+	return STEP_NEXT;
+}
+
+static enum step walk_chain(struct walk *walk, const struct kept_chain *chain)
+{
+	const struct foreign_asked asked = { walk->arena, walk->chains->nft };
+
+	for (size_t i = 0; i < chain->rule_count; i++) {
+		const struct kept_rule *rule = &chain->rules[i];
+		struct foreign_outcome outcome =
+			foreign_rule(&asked, &chain->table, walk->packet, rule->expressions);
+		enum step step = outcome.fits ? act(walk, chain, rule, &outcome) : STEP_NEXT;
+
+		if (step == STEP_END)
+			return STEP_END;
+		if (step == STEP_RETURN)
+			return STEP_NEXT;
+	}
+	return STEP_NEXT;
+}
+
+static void walk_base(struct walk *walk, const struct kept_chain *chain)
+{
+	walk->doubt = walk->left = NULL;
+	if (walk_chain(walk, chain) == STEP_END || !chain->chain.drops)
+		return;
+	add(walk, chain, NULL, walk->doubt)->verdict = FOREIGN_DROP;
+	walk->is_ended |= !walk->doubt;
+}
+
+/* Where one chain has translated a packet, no other of this type is asked. */
+static bool is_asked(const struct kept_chain *chain, const struct foreign_packet *packet)
+{
+	if (chain->chain.hook != packet->hook || !sees(chain, packet->packet->family))
+		return false;
+	return chain->chain.type != IR_CHAIN_NAT ||
+	       (packet->packet->state == STATE_NEW && !packet->is_translated);
+}
+
+bool foreign_chains_walk(const struct foreign_chains *chains, struct arena *arena,
+			 struct foreign_packet *packet, int least, int most,
+			 struct foreign_effects *out)
+{
+	struct walk walk = { .chains = chains, .arena = arena, .packet = packet, .out = out };
+
+	for (size_t i = 0; i < chains->chain_count && !walk.is_ended; i++) {
+		const struct kept_chain *chain = &chains->chains[i];
+
+		if (chain->chain.priority >= least && chain->chain.priority <= most &&
+		    is_asked(chain, packet))
+			walk_base(&walk, chain);
+	}
+	return !walk.is_ended;
+}

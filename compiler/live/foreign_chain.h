@@ -1,0 +1,58 @@
+/*
+ * foreign_chain: a packet's way through the foreign chains of a hook.
+ *
+ * The tables of other policies of ours count as foreign here: both see every packet.
+ */
+#ifndef TPC_LIVE_FOREIGN_CHAIN_H
+#define TPC_LIVE_FOREIGN_CHAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr/addr.h"
+#include "ir/ir.h"
+#include "live/foreign_rule.h"
+
+struct arena;
+struct foreign_packet;
+struct netlink;
+struct netlink_error;
+
+/* Read once, for many packets. */
+struct foreign_chains;
+struct foreign_chains *foreign_chains_read(struct arena *arena, struct netlink *nft,
+					   const char *own, struct netlink_error *error);
+/* How many chains have a hook of the family's packets. */
+size_t foreign_chains_count(const struct foreign_chains *chains, enum addr_family family);
+/* Tables whose chains are not followed (families netdev and bridge, hook ingress): "netdev x". */
+const char *const *foreign_chains_unfollowed(const struct foreign_chains *chains, size_t *count);
+
+/* Something that a chain does, or may do. */
+struct foreign_effect {
+	enum foreign_verdict verdict; /* FOREIGN_NEXT: it rewrites the mark */
+	const char *doubt;            /* why it is not known whether it does; NULL: it does */
+	const char *place;            /* "table ip filter, chain FORWARD, handle 4" */
+	const char *command;          /* that shows it */
+	bool is_policy;               /* of the chain: no rule took the packet */
+	bool is_mark_known;
+	uint32_t before, after; /* marks */
+	bool has_to, is_redirect;
+	addr_bits to;
+	unsigned int port;
+};
+
+struct foreign_effects {
+	struct foreign_effect *items;
+	size_t count;
+};
+
+/*
+ * Goes through the chains of packet->hook whose priority is least..most, and changes the packet as
+ * they surely do. False: one of them surely ends its way. `arena` keeps the effects.
+ */
+bool foreign_chains_walk(const struct foreign_chains *chains, struct arena *arena,
+			 struct foreign_packet *packet, int least, int most,
+			 struct foreign_effects *out);
+
+#endif

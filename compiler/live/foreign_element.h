@@ -1,0 +1,29 @@
+/*
+ * foreign_element: what a set or map of a foreign table holds for one key.
+ */
+#ifndef TPC_LIVE_FOREIGN_ELEMENT_H
+#define TPC_LIVE_FOREIGN_ELEMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct foreign_registers;
+struct foreign_table;
+struct netlink;
+struct nlattr;
+
+struct foreign_element {
+	bool is_there;
+	size_t length; /* of the data of a map */
+	uint8_t data[64];
+	const struct nlattr *verdict; /* of a map of verdicts; it lies in `room` */
+	uint8_t room[256];
+};
+
+/* The element whose key stands in the register. NULL, or why that is not known. */
+const char *foreign_find(struct netlink *nft, const struct foreign_table *table, const char *set,
+			 const struct foreign_registers *registers, uint32_t number,
+			 struct foreign_element *out);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * foreign_rule: what one foreign nft rule does with a packet, as far as that can be known.
+ *
+ * A rule's expressions are gone through as the kernel does. Where it asks for a set, the kernel is
+ * asked for that one element.
+ */
+#ifndef TPC_LIVE_FOREIGN_RULE_H
+#define TPC_LIVE_FOREIGN_RULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "addr/addr.h"
+
+struct arena;
+struct foreign_packet;
+struct foreign_table;
+struct netlink;
+struct nlattr;
+
+enum foreign_verdict {
+	FOREIGN_NEXT,
+	FOREIGN_ACCEPT,
+	FOREIGN_DROP,
+	FOREIGN_REJECT,
+	FOREIGN_QUEUE,     /* a program decides */
+	FOREIGN_TRANSLATE, /* the destination */
+	FOREIGN_TAKE,      /* a socket of this host gets it (tproxy) */
+	FOREIGN_JUMP,
+	FOREIGN_GOTO,
+	FOREIGN_RETURN,
+};
+
+struct foreign_outcome {
+	bool fits;         /* it does, or may */
+	const char *doubt; /* why it is not known whether it does; NULL: it does */
+	enum foreign_verdict verdict;
+	const char *chain; /* where it jumps to */
+	bool marks, is_mark_known, ct_marks;
+	uint32_t mark, ct_mark;
+	bool is_moved; /* it writes another destination without a verdict */
+	bool has_to;   /* of what it translates to, it is known */
+	addr_bits to;
+	unsigned int port; /* 0: as it was, or not known */
+	bool is_redirect;  /* to this host */
+};
+
+struct foreign_asked {
+	struct arena *arena;
+	struct netlink *nft;
+};
+
+struct foreign_outcome foreign_rule(const struct foreign_asked *asked,
+				    const struct foreign_table *table,
+				    const struct foreign_packet *packet,
+				    const struct nlattr *expressions);
+
+#endif
