@@ -61,6 +61,9 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 SEED ?= 1
 N ?= 1000
 
+# Of `make versions`: what README promises, the oldest first.
+RELEASES ?= bookworm stable testing unstable
+
 # Another make for another variant or after the set-up; parallel unless the caller has decided.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 # A text into the file of the target, which is left alone when it holds just that.
@@ -72,7 +75,7 @@ into = $(addprefix $(DESTDIR)$(PREFIX)/,$(1))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all unit demo check torture torture-tools model interop lint golden bench format install uninstall help clean FORCE
+.PHONY: all unit demo check torture torture-tools model interop versions lint golden bench format install uninstall help clean FORCE
 
 all: $(OUT)/tpc ## build the program
 
@@ -104,6 +107,9 @@ interop: ## real proxies from the distribution's packages, in the lab; installs 
 	@sh packaging/setup interop
 	@$(SUBMAKE) all
 	@$(PYTHON) tests/run --build $(BUILD) interop
+
+versions: ## demo and check in bare roots of Debian, this release and newer ones (RELEASES=...); needs root
+	@sh packaging/versions $(BUILD)/versions $(RELEASES)
 
 lint: WERROR := -Werror
 lint: all unit ## the rules of the house: includes, lengths, style

@@ -83,7 +83,7 @@ def needs_data():
 	if not (DATABASES.is_dir() and TEXTS.is_dir()):
 		why = BUILD / "data" / "why"
 		raise Skip(why.read_text(encoding="utf-8").strip() if why.exists()
-			else "the publisher's files are not here: run packaging/setup check")
+			else f"run `sh packaging/countries {os.path.relpath(BUILD, ROOT)}/data`: it installs npm, which brings the files")
 
 
 def joined(ranges):

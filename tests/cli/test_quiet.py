@@ -20,7 +20,10 @@ def prefixes(first):
 def asked(host, *words):
 	"""What tpc said, and the types of the netlink messages that it and its children sent, in order."""
 	if not shutil.which("strace"):
-		raise Skip("there is no strace")
+		raise Skip("strace is not here; run packaging/setup check")
+	tried = host.run("strace", "-qq", "-o", "trace", "true")
+	if tried.status:
+		raise Skip(f"strace cannot trace here: {tried.err}")
 	done = host.run("strace", "-f", "-qq", "-s", "4096", "-e", "trace=sendto,sendmsg", "-o", "trace", TPC, *words,
 		environment={"ASAN_OPTIONS": "detect_leaks=0"})
 	trace = (host.shop.folder / "trace").read_text(encoding="utf-8", errors="replace")

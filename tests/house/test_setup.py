@@ -16,7 +16,7 @@ MANAGERS = {
 	"apt-get": ["apt-get update", "apt-get install -y --no-install-recommends gcc libc6-dev",
 		"libyaml-dev", "libnftables-dev", "libmnl-dev",
 		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml", "tzdata", "dnsmasq-base", "curl",
-		"bind9-dnsutils", "openssh-client", "openssl", "graphviz"],
+		"bind9-dnsutils", "openssh-client", "openssl", "graphviz", "strace"],
 	"dnf": ["dnf install -y gcc", "pkgconfig(libnftables)", "pkgconfig(libmnl)",
 		"iproute ", "python3-jsonschema", " dnsmasq"],
 	"apk": ["apk add --no-cache gcc musl-dev linux-headers", "nftables-dev", "libmnl-dev",
@@ -44,9 +44,9 @@ class Machine:
 	def manager(self, name, script="exit 0"):
 		self.tool(name, f'echo "{name} $*" >>{self.log}\n{script}')
 
-	def run(self, purpose, *arguments):
+	def run(self, purpose, *arguments, **more):
 		environment = {"PATH": str(self.folder), "SYSROOT": "/nonexistent",
-			"PYTHON": "/nonexistent/python3"}
+			"PYTHON": "/nonexistent/python3", **more}
 		done = subprocess.run([self.folder / "sh", SETUP, purpose, *arguments], env=environment,
 			capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
 		asked = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
@@ -230,6 +230,23 @@ def test_countries(tap):
 		tap.check("npm comes from the package manager", problems if status == 0 else f"status {status}")
 
 
+def test_without_npm(tap):
+	"""A machine that has all but npm."""
+	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+		machine = Machine(folder, 0)
+		machine.manager("apt-get")
+		for tool in ("cc", "pkg-config", "nft", "unshare", "sysctl", "curl", "dig", "ssh", "openssl", "dot",
+				"strace", "iprange", "dnsmasq", "python3"):
+			machine.tool(tool, "exit 0")
+		machine.tool("ip", "echo iproute2")
+		for path in ("usr/include/stdio.h", "usr/include/linux/netfilter/nf_tables.h", "usr/share/zoneinfo/Europe/Berlin"):
+			pathlib.Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
+			pathlib.Path(folder, path).touch()
+		status, said, asked = machine.run("check", SYSROOT=folder, PYTHON="python3", BUILD=folder)
+		tap.check("npm is not installed for two tests: what is not there is not fetched",
+			f"{status}: {said}{asked}" if status or said or asked else "")
+
+
 def test_here(tap):
 	"""This machine runs the tests, so it has everything, or has just tried."""
 	environment = dict(os.environ, PATH="/nonexistent-first:" + os.environ["PATH"])
@@ -246,7 +263,7 @@ def test_here(tap):
 def main():
 	tap = Tap()
 	for test in (test_managers, test_purposes, test_interop, test_quietly, test_rights,
-			test_failures, test_countries, test_here):
+			test_failures, test_countries, test_without_npm, test_here):
 		test(tap)
 	return tap.done()
 

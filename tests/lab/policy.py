@@ -105,9 +105,13 @@ def kernel(host):
     return state
 
 
+# The type of a set of moments, as nft 1.0 and 1.1 have it.
+TIME = ("time", {"typeof": {"meta": {"key": "time"}}})
+
+
 def ruleset(host, keep_counts=False):
     objects = _json(host, "nft", "-j", "list", "ruleset")["nftables"]
-    if any(item.get("set", {}).get("type") == "time" for item in objects):
+    if any(item.get("set", {}).get("type") in TIME for item in objects):
         _forget_digests(objects)
     return sorted((_plain(item, keep_counts) for item in objects if "metainfo" not in item),
                   key=_place)
