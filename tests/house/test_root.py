@@ -1,0 +1,129 @@
+"""packaging/bare-root where no root can be made, and where it is interrupted; packaging/versions."""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from tap import Tap  # noqa: E402
+from test_setup import Machine  # noqa: E402
+
+BARE_ROOT = ROOT / "packaging" / "bare-root"
+COMMAND = "echo working; echo '5 passed, 1 failed, 0 skipped'; exit 3"
+# Enters no namespace.
+UNSHARE = 'while case $1 in -*) ;; *) false ;; esac; do [ "$1" != --propagation ] || shift; shift; done\nexec "$@"'
+APT = "[ $1 != indextargets ] || echo mirror:/debian"
+
+
+class Bare(Machine):
+	"""A machine whose root is a fake one, and whose tools make no root."""
+
+	def __init__(self, folder, uid=0):
+		super().__init__(folder, uid)
+		self.temporary = self.folder / "temporary"
+		self.temporary.mkdir()
+		self.tool("apt-get", APT)
+		self.tool("unshare", UNSHARE)
+
+	def start(self, script, *arguments):
+		environment = dict(os.environ, PATH=f"{self.folder}:{os.environ['PATH']}", TMPDIR=str(self.temporary))
+		return subprocess.Popen(["bash", script, *arguments], env=environment, stdout=subprocess.PIPE,
+			stderr=subprocess.PIPE, text=True)
+
+	def ran(self, *arguments):
+		with self.start(BARE_ROOT, *arguments) as process:
+			out, err = process.communicate(timeout=60)
+		return process.returncode, out, err
+
+	def left(self):
+		return [f"{path} is left" for path in self.temporary.iterdir()]
+
+
+# What stops the making of a root: tools that behave otherwise, and what is said of it.
+LACKS = {
+	"an ordinary user": ({"id": "echo 1000"}, "this needs root"),
+	"no network": ({"apt-get": "echo 'E: cannot resolve' >&2; exit 100"}, "apt-get update failed: E: cannot resolve"),
+	"another distribution's sources": ({"apt-get": "exit 0"}, "none of the sources of apt is Debian's"),
+	"a release that is not there": ({"mmdebstrap": "echo 'E: no release stabl'; exit 1"}, "mmdebstrap failed: E: no release stabl"),
+	"no right to mount": ({"unshare": "echo 'unshare: not permitted'; exit 1", "mmdebstrap": "exit 0"},
+		"mmdebstrap failed: unshare: not permitted"),
+}
+
+
+def test_lacks(tap):
+	for name, (tools, why) in LACKS.items():
+		with tempfile.TemporaryDirectory(prefix="root-") as folder:
+			machine = Bare(folder)
+			for tool, script in tools.items():
+				machine.tool(tool, script)
+			status, _, err = machine.ran("stable", COMMAND)
+			problems = [] if status == 125 and why in err else [f"{status}: {err}"]
+			status, out, err = machine.ran("--or-here", "stable", COMMAND)
+			wanted = ["working", "this ran on the machine itself, not in a bare root of Debian stable: " + why,
+				"5 passed, 1 failed, 0 skipped"]
+			if status != 3 or out.splitlines()[-3:] != wanted:
+				problems.append(f"{status}: {out}{err}")
+			tap.check(f"{name}: it runs here, says why above the last line, and keeps the exit status",
+				problems + machine.left())
+
+
+def runs(pid):
+	"""Not one that has ended and that no one has asked for."""
+	try:
+		return ") Z" not in pathlib.Path("/proc", pid, "stat").read_text(encoding="utf-8")
+	except FileNotFoundError:
+		return False
+
+
+def test_interrupted(tap):
+	for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+		with tempfile.TemporaryDirectory(prefix="root-") as folder:
+			machine = Bare(folder)
+			machine.tool("mmdebstrap", f"echo $$ >{folder}/pid\nexec sleep 60")
+			with machine.start(BARE_ROOT, "stable", COMMAND) as process:
+				pid = pathlib.Path(folder, "pid")
+				for _ in range(1000):
+					if pid.exists() and pid.read_text(encoding="utf-8").endswith("\n"):
+						break
+					time.sleep(0.02)
+				process.send_signal(number)
+				process.communicate(timeout=60)
+			problems = [] if process.returncode == 128 + number else [f"status {process.returncode}"]
+			if runs(pid.read_text(encoding="utf-8").strip()):
+				problems.append("what it had started goes on")
+			tap.check(f"{number.name}: nothing is left, in files or processes", problems + machine.left())
+
+
+def test_commands(tap):
+	readme = (ROOT / "README.md").read_text(encoding="utf-8")
+	two = re.findall(r"^make \w+", readme.partition("```sh\n")[2].partition("```")[0], re.MULTILINE)
+	text = BARE_ROOT.read_text(encoding="utf-8")
+	tap.check("the commands are the README's two", "" if len(two) == 2 and all(f"{word};" in text for word in two) else str(two))
+
+
+def test_versions(tap):
+	with tempfile.TemporaryDirectory(prefix="root-") as folder:
+		machine = Bare(folder, 1000)
+		with machine.start("-c", 'exec sh "$@"', "sh", ROOT / "packaging" / "versions", f"{folder}/logs", "one", "two") as process:
+			out, _ = process.communicate(timeout=60)
+		lines = [line for line in out.splitlines() if "running" not in line]
+		wanted = [line for name in ("one", "two") for line in (f"{name}: not run ()",
+			f"    bare-root: no bare root of Debian {name}: this needs root")]
+		tap.check("versions says which could not be had, and why", "" if process.returncode == 1 and lines == wanted
+			else f"{process.returncode}: {out}")
+
+
+def main():
+	tap = Tap()
+	for test in (test_lacks, test_interrupted, test_commands, test_versions):
+		test(tap)
+	return tap.done()
+
+
+if __name__ == "__main__":
+	sys.exit(main())
