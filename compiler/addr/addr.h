@@ -62,6 +62,8 @@ const char *addr_scan_range(const char *text, const char *end, struct addr_range
 /* Does this look like an attempt at an address (so that a message should speak of addresses and not
  * of names)? */
 bool addr_looks_like(const char *text, size_t length);
+/* Is it a name with a dot in it, as a domain's? */
+bool addr_looks_like_domain(const char *text);
 
 /* Text as inet_ntop gives it: canonical RFC 5952 for IPv6. `out` has room for ADDR_TEXT bytes. */
 enum { ADDR_TEXT = 64 };

@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 
-enum { ADDR_GROUPS = 8 };
+enum { ADDR_GROUPS = 8, MAC_BYTES = 6 };
 
 struct addr_text {
 	struct arena *arena;
@@ -212,6 +212,9 @@ static bool addr_parse_ipv6(const struct addr_text *in, addr_bits *out)
 		if (at < in->length && !addr_parse_group(in, &at, &groups, &done))
 			return false;
 	}
+	if (groups.count == MAC_BYTES && !groups.has_gap && in->length == 3 * MAC_BYTES - 1)
+		return addr_fail(in,
+				 "this is a MAC address, and stands in no set: write `mac: \"...\"` in the rule");
 	if (groups.count < ADDR_GROUPS && !groups.has_gap)
 		return addr_fail(in,
 				 "an IPv6 address has eight groups, or \"::\" for those that are zero");
@@ -408,4 +411,15 @@ bool addr_looks_like(const char *text, size_t length)
 	for (i = 0; i < length && addr_hex(text[i]) >= 0; i++)
 		;
 	return i < length && text[i] == ':';
+}
+
+/* The last label of a domain holds a letter, so that it is no address (RFC 3696 section 2). */
+bool addr_looks_like_domain(const char *text)
+{
+	static const char part[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.*";
+	const char *dot = strrchr(text, '.');
+
+	return dot && dot > text && !text[strspn(text, part)] &&
+	       dot[1 + strspn(dot + 1, "0123456789")];
 }

@@ -6,11 +6,12 @@
  */
 #include "base/suggest.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
-enum { SUGGEST_LONGEST = 64 };
+enum { SUGGEST_LONGEST = 64, SUGGEST_BEGINNING = 3 };
 
 /* What nft, ip, iptables and other programs call it, and plain English does: no typing error leads
  * from one to the other. */
@@ -18,6 +19,9 @@ static const struct {
 	const char *theirs, *ours;
 } suggest_others[] = {
 	{ "dport", "port" },
+	{ "dst-port", "port" },
+	{ "destination_port", "port" },
+	{ "ports", "port" },
 	{ "dst_port", "port" },
 	{ "daddr", "to" },
 	{ "dst", "to" },
@@ -27,6 +31,8 @@ static const struct {
 	{ "src", "from" },
 	{ "source", "from" },
 	{ "src_port", "sport" },
+	{ "src-port", "sport" },
+	{ "source_port", "sport" },
 	{ "iif", "in" },
 	{ "iifname", "in" },
 	{ "interface", "in" },
@@ -65,6 +71,18 @@ static const struct {
 	{ "gateway", "via" },
 	{ "gw", "via" },
 	{ "nexthop", "via" },
+	{ "all", "any" },
+	{ "anywhere", "any" },
+	{ "everything", "any" },
+	{ "input", "local" },
+	{ "output", "local" },
+	{ "host", "local" },
+	{ "all", "both" },
+	{ "icmp6", "icmpv6" },
+	{ "icmp-host-prohibited", "admin-prohibited" },
+	{ "rst", "tcp-reset" },
+	{ "false", "off" },
+	{ "true", "on" },
 	{ "https", "tls" },
 	{ "ssl", "tls" },
 	{ "http3", "quic" },
@@ -119,12 +137,21 @@ static size_t suggest_distance(const char *a, size_t a_length, const char *b, si
 	return above[b_length];
 }
 
+/* Did the author stop in the middle of it: "prot", "masq"? */
+static bool suggest_begins(const char *word, size_t length, const char *candidate)
+{
+	return length >= SUGGEST_BEGINNING && strlen(candidate) > length &&
+	       !strncasecmp(candidate, word, length);
+}
+
 /* How near a candidate is: twice the distance, and one more if it is not as long as the word. */
 static size_t suggest_rank(const char *word, size_t length, const char *candidate, size_t most)
 {
 	size_t other = strlen(candidate), distance;
 	size_t apart = other > length ? other - length : length - other;
 
+	if (suggest_begins(word, length, candidate))
+		return apart;
 	if (other > SUGGEST_LONGEST || apart > most)
 		return SIZE_MAX;
 	distance = suggest_distance(word, length, candidate, other);

@@ -8,6 +8,10 @@
 
 #include <stddef.h>
 
+/* A beginning of three letters or more is near, the nearer the less is missing. */
 const char *suggest_nearest(const char *word, const char *const *candidates, size_t count);
+/* Where what a word means is written elsewhere or otherwise: what to write, or NULL. `what` is that
+ * of the message: "action", "key of `rule`". */
+const char *suggest_advice(const char *what, const char *word);
 
 #endif

@@ -76,7 +76,7 @@ static enum cmd_status show(const struct cmd_call *call, const char *name, const
 		if (ir && !call->quiet)
 			put_text(name, ir, diag, &out);
 		else if (!call->quiet && diag_is_cut_short(diag))
-			fprintf(stderr, "%s: errors come first: mend them, and more may be found\n",
+			fprintf(stderr, "%s: fix the errors first: more may be found after them\n",
 				name);
 	}
 	status = cmd_print(&out);

@@ -30,6 +30,13 @@ static bool find_listener(struct arena *arena, struct diag *diag, struct ast_pol
 	then->listener = ast_listener_find(policy, then->listener_name);
 	if (then->listener)
 		return true;
+	if (ast_table_find(policy, then->listener_name)) {
+		diag_help(diag_add(diag, DIAG_unknown_name, then->name_span,
+				   "\"%s\" is a table, and `proxy` takes a listener",
+				   then->listener_name),
+			  "write `then: {route: %s}`", then->listener_name);
+		return false;
+	}
 	for (size_t i = 0; i < policy->listener_count; i++)
 		*arena_append(arena, candidates, count) = policy->listeners[i].name;
 	return unknown(arena, diag, then->name_span, "listener", then->listener_name, candidates,
@@ -182,6 +189,16 @@ static bool unknown_table(struct arena *arena, struct diag *diag, struct ast_pol
 	const char **candidates = NULL;
 	size_t count = 0;
 
+	if (ast_listener_find(policy, target->name)) {
+		diag_help(diag_add(diag, DIAG_unknown_name, target->span,
+				   "\"%s\" is a listener, and a way by tables takes tables",
+				   target->name),
+			  target->weight
+				  ? "write a rule of its own with `then: {proxy: %s}`; `balance` shares among tables alone"
+				  : "write `then: {proxy: %s}`",
+			  target->name);
+		return false;
+	}
 	for (size_t i = 0; i < policy->table_count; i++)
 		*arena_append(arena, candidates, count) = policy->tables[i].name;
 	return unknown(arena, diag, target->span, "table", target->name, candidates, count);

@@ -325,11 +325,18 @@ static const struct node *or_empty(const struct node *node, const struct node *e
 	return node ? node : empty;
 }
 
+/* Could its names be read at all? What is not defined there is no mistake then. */
+static bool has_names(const struct node *node)
+{
+	return !node || node->kind == NODE_MAP;
+}
+
 static void decode_parts(struct decode *decode, const struct parts *parts,
 			 struct ast_policy *policy)
 {
 	static const struct node no_map = { .kind = NODE_MAP }, no_list = { .kind = NODE_LIST };
 
+	decode->user = policy;
 	policy->name = "tpc";
 	if (parts->name)
 		read_name(decode, parts->name, policy);
@@ -351,6 +358,7 @@ struct ast_policy *read_policy(struct arena *arena, struct diag *diag, const cha
 
 	read_file(&reading, path, (struct span){ 0 });
 	decode_parts(&reading.decode, &reading.merged, policy);
-	policy->whole = reading.whole;
+	policy->whole = reading.whole && has_names(reading.merged.sets) &&
+			has_names(reading.merged.listeners) && has_names(reading.merged.tables);
 	return policy;
 }

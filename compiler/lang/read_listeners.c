@@ -46,12 +46,58 @@ static bool set_mode(struct decode *decode, struct ast_listener *listener, enum 
 	return false;
 }
 
+/* "127.0.0.1:12345", "[::1]:12345", ":12345" or "localhost:12345": the port that was meant, or
+ * NULL. */
+static const char *port_of(const struct node *value)
+{
+	const char *colon = value->kind == NODE_SCALAR ? strrchr(value->text, ':') : NULL;
+
+	return colon && colon[1] && !colon[1 + strspn(colon + 1, "0123456789")] ? colon + 1 : NULL;
+}
+
+/* An address and a port in one text, where a port alone belongs. */
+static bool refuse_endpoint(struct decode *decode, const char *key, const struct node *value,
+			    const char *port)
+{
+	bool has_brackets = *value->text == '[';
+	int length = (int)(port - 1 - value->text) - 2 * has_brackets;
+	const char *address = value->text + has_brackets;
+	struct diag_record *record = diag_add(decode->diag, DIAG_wrong_type, value->span,
+					      "`%s` takes a port of this host, not an address",
+					      key);
+
+	if (length <= 0 || !strcmp(key, "redirect"))
+		diag_help(record, "write `%s: %s`", key, port);
+	else
+		diag_help(record, "write `%s: {port: %s, address: \"%.*s\"}`", key, port, length,
+			  address);
+	if (length > 0 && strncmp(address, "127.", 4) && strncmp(address, "::1]", 4) &&
+	    strncmp(address, "localhost", 9))
+		diag_help(record, "where the proxy runs on another host, write `dnat: \"%s\"`",
+			  value->text);
+	return false;
+}
+
 static bool read_port(struct decode *decode, const struct decode_table *table,
 		      const struct node *value, struct port_parts *parts)
 {
+	const char *port = port_of(value);
+	struct decode_field field = tproxy_fields[0];
+
+	field.key = table->what;
 	if (value->kind == NODE_MAP)
 		return decode_map(decode, table, value, parts);
-	return decode_integer(decode, &tproxy_fields[0], value, &parts->port);
+	if (port)
+		return refuse_endpoint(decode, field.key, value, port);
+	if (value->kind == NODE_LIST && value->count > 1) {
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
+				   "`%s` takes one port, and this is a list", field.key),
+			  "write `%s: %s`, and a listener of its own for each other port",
+			  field.key,
+			  value->items[0].kind == NODE_SCALAR ? value->items[0].text : "PORT");
+		return false;
+	}
+	return decode_integer(decode, &field, value, &parts->port);
 }
 
 /* Without an address: what is bound to every address is found at 127.0.0.1 and ::1, and so is what
@@ -88,13 +134,36 @@ static bool read_redirect(struct decode *decode, const struct decode_field *fiel
 	return set_mode(decode, listener, MODE_REDIRECT, value->span) && good;
 }
 
+/* With what was written in it, where that can be told. */
+static const char *endpoint_help(struct decode *decode, const struct node *value)
+{
+	const char *why = NULL,
+		   *last = value->kind == NODE_SCALAR ? strrchr(value->text, ':') : NULL;
+	struct addr addr;
+	int64_t port;
+
+	if (decode_parse_integer(value, &port))
+		return arena_printf(decode->arena,
+				    "write \"ADDRESS:%s\"; a port of this host is `redirect: %s`",
+				    value->text, value->text);
+	if (last && port_of(value) && *value->text != '[' && strchr(value->text, ':') != last)
+		return arena_printf(decode->arena, "write \"[%.*s]:%s\"", (int)(last - value->text),
+				    value->text, last + 1);
+	if (value->kind == NODE_SCALAR &&
+	    addr_parse(decode->arena, value->text, value->length, &addr, &why))
+		return arena_printf(decode->arena,
+				    addr.family == ADDR_IPV6 ? "write \"[%s]:PORT\""
+							     : "write \"%s:PORT\"",
+				    value->text);
+	return "write \"ADDRESS:PORT\", or \"[ADDRESS]:PORT\" for IPv6";
+}
+
 /* "ADDR:PORT" or "[ADDR]:PORT" */
 static bool read_endpoint(struct decode *decode, const struct node *value,
 			  struct ast_listener *listener)
 {
 	const char *colon = value->kind == NODE_SCALAR ? strrchr(value->text, ':') : NULL;
-	const char *begin = value->text, *end = colon,
-		   *why = "write \"ADDRESS:PORT\", or \"[ADDRESS]:PORT\" for IPv6";
+	const char *begin = value->text, *end = colon;
 	struct node port = { .kind = NODE_SCALAR };
 	struct addr addr;
 	int64_t number = 0;
@@ -111,7 +180,7 @@ static bool read_endpoint(struct decode *decode, const struct node *value,
 	    (addr.family == ADDR_IPV6) != (begin > value->text)) {
 		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
 				   "this is no address with a port"),
-			  "%s", why);
+			  "%s", endpoint_help(decode, value));
 		return false;
 	}
 	if (listener->has[addr.family] || (listener->port && listener->port != number)) {
@@ -172,7 +241,10 @@ struct identity_parts {
 };
 
 static const struct decode_field runs_as_fields[] = {
-	{ .key = "user", .read = decode_node, .offset = offsetof(struct identity_parts, user) },
+	{ .key = "user",
+	  .read = decode_node,
+	  .offset = offsetof(struct identity_parts, user),
+	  .bare = 'w' },
 	{ .key = "group", .read = decode_node, .offset = offsetof(struct identity_parts, group) },
 	{ .key = "mark", .read = read_mark_field, .offset = offsetof(struct identity_parts, mark) },
 	{ .key = "cgroup", .read = decode_node, .offset = offsetof(struct identity_parts, cgroup) },
@@ -220,7 +292,7 @@ static bool read_runs_as(struct decode *decode, const struct decode_field *field
 		return false;
 	if (value->count != 1) {
 		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-				   "one thing tells a listener's own traffic"),
+				   "`runs_as` takes one of user, group, mark and cgroup"),
 			  "write {user: U}, {group: G}, {mark: M} or {cgroup: PATH}");
 		return false;
 	}
@@ -241,7 +313,7 @@ static bool read_runs_as(struct decode *decode, const struct decode_field *field
 	.key = key_, .read = reader, .offset = offsetof(struct ast_listener, member)
 
 static const struct decode_field listener_fields[] = {
-	{ .key = "tproxy", .read = read_tproxy },
+	{ .key = "tproxy", .read = read_tproxy, .bare = 'n' },
 	{ .key = "redirect", .read = read_redirect },
 	{ .key = "dnat", .read = read_dnat },
 	{ LISTENER("protocols", read_protocols, protocols) },
@@ -290,8 +362,10 @@ bool read_listeners(struct decode *decode, const struct node *node, struct ast_p
 	bool good = true;
 
 	if (node->kind != NODE_MAP) {
-		diag_add(decode->diag, DIAG_wrong_type, node->span,
-			 "`listeners` gives names to proxies: {proxy: {tproxy: 12345}}");
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, node->span,
+				   "`listeners` is a mapping of names, not %s",
+				   node_describe(node)),
+			  "write `listeners: {NAME: {tproxy: PORT}}`");
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++)

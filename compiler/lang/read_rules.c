@@ -2,6 +2,7 @@
  * read_rules: `rules`: conditions, what to do, and side effects.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "base/arena.h"
 #include "lang/read.h"
@@ -75,6 +76,25 @@ static bool read_printable(struct decode *decode, const struct decode_field *fie
 /* nft keeps the rate in 64 bits of packets a second; nobody means more than this. */
 enum { RATE_MOST = 1000000000 };
 
+/* "10", "10/s", "10/sec", "10 / minute": what to write instead, or NULL. */
+static const char *as_rate(struct decode *decode, const struct node *value)
+{
+	static const char *const units[] = { "second", "minute", "hour", "day" };
+	const char *text = value->kind == NODE_SCALAR ? value->text : "";
+	int digits = (int)strspn(text, "0123456789");
+	const char *unit = text + digits + strspn(text + digits, " /");
+
+	if (!digits || digits > 9 || text[0] == '0')
+		return NULL;
+	if (!*unit)
+		return arena_printf(decode->arena, "write %.*s/second, /minute, /hour or /day",
+				    digits, text);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strncasecmp(units[i], unit, strspn(unit, "smhd") == strlen(unit) ? 1 : 3))
+			return arena_printf(decode->arena, "write %.*s/%s", digits, text, units[i]);
+	return NULL;
+}
+
 /* "10/second" */
 static bool read_limit(struct decode *decode, const struct decode_field *field,
 		       const struct node *value, void *target)
@@ -95,6 +115,11 @@ static bool read_limit(struct decode *decode, const struct decode_field *field,
 			continue;
 		*limit = (struct ast_limit){ (uint32_t)rate, units[i] };
 		return true;
+	}
+	if (as_rate(decode, value)) {
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no rate"),
+			  "%s", as_rate(decode, value));
+		return false;
 	}
 	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no rate"),
 		  "write a number of packets, at most %d, and a unit, such as 10/second; the units are second, minute, hour and day",

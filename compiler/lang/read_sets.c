@@ -59,6 +59,15 @@ static bool read_word(struct decode *decode, const struct node *node,
 	out->text = node->text;
 	if (decode_is_name(node->text))
 		return true;
+	if (addr_looks_like_domain(node->text)) {
+		out->kind = SET_LIST;
+		diag_help(diag_add(decode->diag, DIAG_bad_address, node->span,
+				   "\"%s\" is a domain, and stands in a set of domains",
+				   node->text),
+			  "write `NAME: {domains: [%s]}` under `sets`, and name that set in a rule",
+			  node->text);
+		return false;
+	}
 	out->kind = SET_LIST; /* of nothing: that name has been spoken of */
 	diag_help(diag_add(decode->diag, DIAG_bad_address, node->span,
 			   "this is no address and no name of a set"),
@@ -189,8 +198,9 @@ bool read_sets(struct decode *decode, const struct node *node, struct ast_policy
 	bool good = true;
 
 	if (node->kind != NODE_MAP) {
-		diag_add(decode->diag, DIAG_wrong_type, node->span,
-			 "`sets` gives names to lists of addresses: {office: [192.0.2.0/24]}");
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, node->span,
+				   "`sets` is a mapping of names, not %s", node_describe(node)),
+			  "write `sets: {NAME: [192.0.2.0/24]}`");
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++)

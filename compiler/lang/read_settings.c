@@ -105,8 +105,10 @@ bool read_groups(struct decode *decode, const struct node *node, struct ast_poli
 	bool good = true;
 
 	if (node->kind != NODE_MAP) {
-		diag_add(decode->diag, DIAG_wrong_type, node->span,
-			 "`interfaces` gives names to interfaces: {lan: [eth1, eth2]}");
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, node->span,
+				   "`interfaces` is a mapping of names, not %s",
+				   node_describe(node)),
+			  "write `interfaces: {NAME: [eth1, eth2]}`");
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++) {

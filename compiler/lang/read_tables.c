@@ -204,8 +204,8 @@ static bool read_endpoints(struct decode *decode, const struct decode_field *fie
 	.key = key_, .read = reader, .offset = offsetof(struct ast_table, member)
 
 static const struct decode_field table_fields[] = {
-	{ TABLE("via", read_addresses_field, shorthand.hop.via) },
-	{ TABLE("dev", read_interface_field, shorthand.hop.dev) },
+	{ TABLE("via", read_addresses_field, shorthand.hop.via), .bare = 'a' },
+	{ TABLE("dev", read_interface_field, shorthand.hop.dev), .bare = 'w' },
 	{ TABLE("src", read_addresses_field, shorthand.src) },
 	{ TABLE("metric", decode_integer, shorthand.metric), .least = 1, .most = UINT32_MAX },
 	{ TABLE("mtu", decode_integer, shorthand.mtu), .least = MTU_LEAST, .most = MTU_MOST },
@@ -293,8 +293,9 @@ bool read_tables(struct decode *decode, const struct node *node, struct ast_poli
 	bool good = true;
 
 	if (node->kind != NODE_MAP) {
-		diag_add(decode->diag, DIAG_wrong_type, node->span,
-			 "`tables` gives names to ways out: {vpn: {dev: wg0}}");
+		diag_help(diag_add(decode->diag, DIAG_wrong_type, node->span,
+				   "`tables` is a mapping of names, not %s", node_describe(node)),
+			  "write `tables: {NAME: {dev: INTERFACE}}`");
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++)

@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/suggest.h"
 #include "lang/read.h"
 
 static const char *const reject_words[] = { "tcp-reset", "port-unreachable", "admin-prohibited",
 					    "no-route", NULL };
 static const char *const by_words[] = { "connection", "source", "source-destination", NULL };
 static const char *const action_words[] = { "direct", "drop", "reject", "continue" };
+static const char ways[] =
+	"write one of direct, drop, reject, continue, {proxy: L}, {route: T}, {balance: {T: 3, U: 1}}, {mark: M}";
 static const enum ast_action word_actions[] = { THEN_DIRECT, THEN_DROP, THEN_REJECT,
 						THEN_CONTINUE };
 
@@ -114,6 +117,45 @@ static const struct decode_field then_fields[] = {
 const struct decode_table read_then_table = { "then", then_fields,
 					      sizeof(then_fields) / sizeof(then_fields[0]) };
 
+static const char *with_name(struct decode *decode, const char *key, const char *name)
+{
+	return arena_printf(decode->arena, "write `then: {%s: %s}`", key, name);
+}
+
+/* A table or a listener whose name alone was written, or nearly: what to write, or NULL. */
+static const char *named_way(struct decode *decode, const char *name, bool is_exact)
+{
+	struct ast_policy *policy = decode->user;
+	const char **names = NULL, *nearest;
+	size_t count = 0;
+
+	for (size_t i = 0; policy && i < policy->table_count; i++)
+		*arena_append(decode->arena, names, count) = policy->tables[i].name;
+	for (size_t i = 0; policy && i < policy->listener_count; i++)
+		*arena_append(decode->arena, names, count) = policy->listeners[i].name;
+	nearest = is_exact ? name : suggest_nearest(name, names, count);
+	if (!policy || !nearest)
+		return NULL;
+	if (ast_table_find(policy, nearest))
+		return with_name(decode, "route", nearest);
+	return ast_listener_find(policy, nearest) ? with_name(decode, "proxy", nearest) : NULL;
+}
+
+static const char *action_help(struct decode *decode, const char *word)
+{
+	const char *help = named_way(decode, word, true);
+
+	if (!help)
+		help = suggest_advice("action", word);
+	if (help)
+		return help;
+	help = suggest_nearest(word, action_words, sizeof(action_words) / sizeof(action_words[0]));
+	if (help)
+		return arena_printf(decode->arena, "did you mean \"%s\"?", help);
+	help = named_way(decode, word, false);
+	return help ? help : ways;
+}
+
 static bool read_word(struct decode *decode, const struct node *value, struct ast_then *then)
 {
 	size_t count = sizeof(action_words) / sizeof(action_words[0]);
@@ -123,7 +165,7 @@ static bool read_word(struct decode *decode, const struct node *value, struct as
 	if (!value->length) {
 		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
 				   "the rule does not say what it does"),
-			  "write `then: direct`, drop, reject, continue, {proxy: L}, {route: T}, {balance: {T: 3, U: 1}} or {mark: M}");
+			  "%s", ways);
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -138,8 +180,9 @@ static bool read_word(struct decode *decode, const struct node *value, struct as
 		diag_help(record, "write `then: {%s: ...}`", field->key);
 		return false;
 	}
-	decode_unknown(decode, DIAG_bad_value, value->span, "action", value->text, action_words,
-		       count);
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "no action \"%s\"",
+			   node_excerpt(decode->arena, value->text, value->length)),
+		  "%s", action_help(decode, value->text));
 	return false;
 }
 
@@ -148,7 +191,7 @@ static void not_one(struct decode *decode, const struct node *value)
 	diag_help(diag_add(decode->diag,
 			   value->kind == NODE_LIST ? DIAG_wrong_type : DIAG_bad_value, value->span,
 			   "a rule does exactly one thing"),
-		  "write one of direct, drop, reject, continue, {proxy: L}, {route: T}, {balance: {T: 3, U: 1}}, {mark: M}");
+		  "%s", ways);
 }
 
 /* {drop: true} */

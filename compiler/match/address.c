@@ -102,6 +102,15 @@ static bool read_special(struct decode *decode, const struct node *value,
 	return true;
 }
 
+/* "192.0.2.1:80", "[2001:db8::1]:80" */
+static bool has_port(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+
+	return colon && colon[1] && !colon[1 + strspn(colon + 1, "0123456789")] &&
+	       ((strchr(text, ':') == colon && strchr(text, '.')) || colon[-(colon > text)] == ']');
+}
+
 static bool read_address(struct decode *decode, const struct node *value,
 			 struct match_condition *condition)
 {
@@ -118,8 +127,26 @@ static bool read_address(struct decode *decode, const struct node *value,
 		return false;
 	if (is_special)
 		return true;
+	if (has_port(value->text)) {
+		const char *colon = strrchr(value->text, ':');
+		bool has_brackets = *value->text == '[';
+
+		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
+				   "a port stands behind the address"),
+			  "write `%s: \"%.*s\"` and `%s: %s`", condition->key,
+			  (int)(colon - value->text) - 2 * has_brackets, value->text + has_brackets,
+			  condition->selector == ADDRESS_TO ? "port" : "sport", colon + 1);
+		return false;
+	}
 	if (addr_looks_like(value->text, value->length))
 		return read_literal(decode, value, condition);
+	if (addr_looks_like_domain(value->text)) {
+		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
+				   "\"%s\" is a domain, and domains stand in sets", value->text),
+			  "write `sets: {NAME: {domains: [%s]}}`, and here `%s: NAME`", value->text,
+			  condition->key);
+		return false;
+	}
 	if (!decode_is_name(value->text))
 		return bad_address(decode, value,
 				   "write an address, a prefix, a range first-last, or the name of a set");

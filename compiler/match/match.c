@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -19,13 +20,103 @@ const struct match_key match_keys[] = {
 
 const size_t match_key_count = sizeof(match_keys) / sizeof(match_keys[0]);
 
+/* ---- values of another shape ---- */
+
+static bool refuse_shape(struct decode *decode, const struct node *value, const char *text,
+			 const char *help)
+{
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "%s", text), "%s", help);
+	return false;
+}
+
+/* "a,b", "a, b": as a list. */
+static const char *as_list(struct decode *decode, const char *text, const char *separators)
+{
+	const char *list = "";
+
+	while (*text) {
+		size_t length = strcspn(text, separators);
+
+		if (length)
+			list = arena_printf(decode->arena, "%s%s%.*s", list, *list ? ", " : "",
+					    (int)length, text);
+		text += length + (text[length] != '\0');
+	}
+	return arena_printf(decode->arena, "write a list: [%s]", list);
+}
+
+/* What follows "!" or "not ", or NULL. */
+static const char *behind_not(const char *text)
+{
+	if (*text == '!')
+		text++;
+	else if (!strncasecmp(text, "not ", strlen("not ")))
+		text += strlen("not ");
+	else
+		return NULL;
+	text += strspn(text, "= ");
+	return *text ? text : NULL;
+}
+
+/* What parts several values in one text. Elsewhere a slash or a space has a meaning of its own. */
+static const char *parting(const struct match_kind *kind, const char *text)
+{
+	if (kind == &match_protocol || kind == &match_state || kind == &match_app)
+		return strpbrk(text, ",/ ") ? ",/ " : NULL;
+	return strchr(text, ',') ? ", " : NULL;
+}
+
+/* Other programs' forms of what is written otherwise here: not, several, and all. */
+static bool has_shape(struct decode *decode, const struct node *value,
+		      const struct match_condition *condition)
+{
+	const struct match_kind *kind = condition->kind;
+	const char *rest;
+
+	if (value->kind != NODE_SCALAR || kind == &match_payload || kind == &match_cgroup ||
+	    kind == &match_time)
+		return true;
+	rest = behind_not(value->text);
+	if (rest)
+		return refuse_shape(decode, value,
+				    arena_printf(decode->arena, "`%s` has its own word for not",
+						 condition->key),
+				    arena_printf(decode->arena, "write `%s: {not: %s}`",
+						 condition->key,
+						 node_excerpt(decode->arena, rest, strlen(rest))));
+	if (parting(kind, value->text))
+		return refuse_shape(decode, value,
+				    arena_printf(decode->arena, "this is not %s, but several",
+						 kind->noun),
+				    as_list(decode,
+					    node_excerpt(decode->arena, value->text, value->length),
+					    parting(kind, value->text)));
+	if (kind != &match_address && kind != &match_identity &&
+	    (!strcmp(value->text, "all") || !strcmp(value->text, "*") ||
+	     (!strcmp(value->text, "any") && !kind->names_interfaces)))
+		return refuse_shape(decode, value,
+				    arena_printf(decode->arena, "\"%s\" is no condition",
+						 value->text),
+				    arena_printf(decode->arena,
+						 "leave `%s` out: a rule without it is about every %s",
+						 condition->key, strchr(kind->noun, ' ') + 1));
+	return true;
+}
+
+static bool read_one(struct decode *decode, const struct node *value,
+		     struct match_condition *condition)
+{
+	return has_shape(decode, value, condition) &&
+	       condition->kind->read(decode, value, condition);
+}
+
 static bool read_values(struct decode *decode, const struct node *value,
 			struct match_condition *condition)
 {
 	bool good = true;
 
 	if (value->kind != NODE_LIST)
-		return condition->kind->read(decode, value, condition);
+		return read_one(decode, value, condition);
 	if (!value->count) {
 		struct diag_record *record = diag_add(decode->diag, DIAG_bad_value, value->span,
 						      "`%s` is an empty list", condition->key);
@@ -36,7 +127,7 @@ static bool read_values(struct decode *decode, const struct node *value,
 		return false;
 	}
 	for (size_t i = 0; i < value->count; i++)
-		good &= condition->kind->read(decode, &value->items[i], condition);
+		good &= read_one(decode, &value->items[i], condition);
 	return good;
 }
 

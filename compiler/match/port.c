@@ -50,23 +50,19 @@ static bool service_port(const char *name, uint64_t *port)
 	return false;
 }
 
-static bool several_ports(struct decode *decode, const struct node *value)
+/* "53/udp", "1024:2048", "1024..2048": what to write instead, or NULL. */
+static const char *as_port(struct decode *decode, const struct node *value)
 {
-	struct buf list = { 0 };
+	const char *text = value->kind == NODE_SCALAR ? value->text : "";
+	int digits = (int)strspn(text, "0123456789");
+	const char *gap = text + digits, *rest = gap + strspn(gap, ":.");
 
-	for (const char *text = value->text; *text;) {
-		size_t length = strcspn(text, ", ");
-
-		if (length && list.length)
-			buf_puts(&list, ", ");
-		buf_add(&list, text, length);
-		text += length + (text[length] != '\0');
-	}
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-			   "this is no port, but several"),
-		  "write a list: [%s]", buf_text(&list));
-	buf_free(&list);
-	return false;
+	if (digits && *gap == '/' && gap[1])
+		return arena_printf(decode->arena, "write `port: %.*s` with `proto: %s`", digits,
+				    text, gap + 1);
+	if (digits && rest > gap && *rest && !rest[strspn(rest, "0123456789")])
+		return arena_printf(decode->arena, "write \"%.*s-%s\"", digits, text, rest);
+	return NULL;
 }
 
 static bool unknown_port(struct decode *decode, const struct node *value)
@@ -74,16 +70,19 @@ static bool unknown_port(struct decode *decode, const struct node *value)
 	const char *candidates[SERVICES];
 	struct diag_record *record;
 
-	if (value->kind == NODE_SCALAR && strchr(value->text, ','))
-		return several_ports(decode, value);
 	if (value->kind == NODE_SCALAR && value->text[0] >= 'a' && value->text[0] <= 'z') {
 		for (size_t i = 0; i < SERVICES; i++)
 			candidates[i] = services[i].name;
-		decode_unknown(decode, DIAG_bad_value, value->span, "service", value->text,
-			       candidates, SERVICES);
+		diag_help(decode_unknown(decode, DIAG_bad_value, value->span, "service",
+					 value->text, candidates, SERVICES),
+			  "any port can be written as its number");
 		return false;
 	}
 	record = diag_add(decode->diag, DIAG_bad_value, value->span, "this is no port");
+	if (as_port(decode, value)) {
+		diag_help(record, "%s", as_port(decode, value));
+		return false;
+	}
 	diag_help(record,
 		  "write a number from 1 to 65535, a range such as \"1000-2000\", or a service name such as https");
 	return false;

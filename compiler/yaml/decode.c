@@ -45,19 +45,22 @@ struct diag_record *decode_unknown(struct decode *decode, enum diag_code code, s
 				   const char *what, const char *word,
 				   const char *const *candidates, size_t count)
 {
-	const char *nearest = suggest_nearest(word, candidates, count),
+	const char *advice = suggest_advice(what, word),
+		   *nearest = suggest_nearest(word, candidates, count),
 		   *shown = excerpt(decode, word);
 	struct diag_record *record;
 
 	record = code == DIAG_unknown_key
 			 ? diag_add(decode->diag, code, span, "\"%s\" is no %s", shown, what)
 			 : diag_add(decode->diag, code, span, "no %s \"%s\"", what, shown);
-	if (nearest)
+	if (advice)
+		diag_help(record, "%s", advice);
+	else if (nearest)
 		diag_help(record, "did you mean \"%s\"?", nearest);
 	else if (count && count <= DECODE_LISTED)
 		diag_help(record, "there is: %s", join(decode, candidates, count));
 	else if (!count)
-		diag_help(record, "there is none at all");
+		diag_help(record, "this policy defines none");
 	return record;
 }
 
@@ -68,23 +71,33 @@ static bool is_empty(const struct node *node)
 	return node->kind == NODE_SCALAR && !strcmp(node_describe(node), "an empty value");
 }
 
-/* "{to:x}" is the key "to:x" to YAML. */
+/* "{to:x}" is the key "to:x" to YAML, and "{to x}" and "{to=x}" are keys as well. The value that
+ * was meant; NULL: it is none of these. *key is what stands before it. */
+static const char *value_in_key(struct decode *decode, const struct decode_table *table,
+				const char *text, const char **key)
+{
+	const char *gap = strpbrk(text, ": =");
+
+	if (!gap)
+		return NULL;
+	*key = arena_strndup(decode->arena, text, (size_t)(gap - text));
+	return decode_find(table, *key) ? gap + 1 + strspn(gap + 1, " =") : NULL;
+}
+
 static bool lacks_space(struct decode *decode, const struct decode_table *table,
 			const struct node_entry *entry)
 {
-	const char *colon = strchr(entry->key, ':');
+	const char *key, *value = value_in_key(decode, table, entry->key, &key);
 	struct diag_record *record;
-	const char *key;
 
-	if (!colon || !is_empty(&entry->value))
-		return false;
-	key = arena_strndup(decode->arena, entry->key, (size_t)(colon - entry->key));
-	if (!decode_find(table, key))
+	if (!value || !is_empty(&entry->value))
 		return false;
 	record = diag_add(decode->diag, DIAG_unknown_key, entry->key_span,
-			  "a space is missing behind the colon of \"%s\"",
+			  entry->key[strlen(key)] == ':'
+				  ? "a space is missing after the colon of \"%s\""
+				  : "a colon is missing in \"%s\"",
 			  excerpt(decode, entry->key));
-	diag_help(record, "write `%s: %s`", key, excerpt(decode, colon + 1));
+	diag_help(record, "write `%s: %s`", key, excerpt(decode, value));
 	return true;
 }
 
@@ -98,13 +111,40 @@ static const char *const *keys_of(struct decode *decode, const struct decode_tab
 	return keys;
 }
 
+static char bare_kind(const char *text)
+{
+	if (!text[strspn(text, "0123456789")])
+		return 'n';
+	return strchr(text, ':') || !text[strspn(text, "0123456789.")] ? 'a' : 'w';
+}
+
+/* The key that such a value is meant for, or NULL. */
+static const char *bare_key(const struct decode_table *table, const char *text)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (table->fields[i].bare == bare_kind(text))
+			return table->fields[i].key;
+	return NULL;
+}
+
 static void refuse_kind(struct decode *decode, const struct decode_table *table,
 			const struct node *node)
 {
 	struct diag_record *record = diag_add(decode->diag, DIAG_wrong_type, node->span,
 					      "`%s` takes a mapping, not %s", table->what,
 					      node_describe(node));
+	const char *key, *value = node->kind == NODE_SCALAR
+					  ? value_in_key(decode, table, node->text, &key)
+					  : NULL;
 
+	if (!value && node->kind == NODE_SCALAR && node->length) {
+		key = bare_key(table, node->text);
+		value = key ? node->text : NULL;
+	}
+	if (value) {
+		diag_help(record, "write {%s: %s}", key, excerpt(decode, value));
+		return;
+	}
 	diag_help(record, "write {KEY: VALUE}; its keys are: %s",
 		  join(decode, keys_of(decode, table), table->count));
 }
@@ -130,6 +170,26 @@ static bool decode_entry(struct decode *decode, const struct decode_table *table
 	return field->read(decode, field, &entry->value, (char *)target + field->offset);
 }
 
+/* A key that is not known, and was reported with what to write, may be the one that seems to be
+ * missing. */
+static bool was_meant(struct decode *decode, const struct decode_table *table,
+		      const struct node *node, const struct decode_field *field)
+{
+	const char *const *keys = keys_of(decode, table);
+
+	for (size_t i = 0; i < node->count; i++) {
+		const char *key = node->entries[i].key, *nearest;
+
+		if (decode_find(table, key))
+			continue;
+		nearest = suggest_nearest(key, keys, table->count);
+		if ((nearest && !strcmp(nearest, field->key)) ||
+		    suggest_advice(arena_printf(decode->arena, "key of `%s`", table->what), key))
+			return true;
+	}
+	return false;
+}
+
 static bool check_required(struct decode *decode, const struct decode_table *table,
 			   const struct node *node)
 {
@@ -141,10 +201,12 @@ static bool check_required(struct decode *decode, const struct decode_table *tab
 
 		if (!field->required || node_find(node, field->key))
 			continue;
+		good = false;
+		if (was_meant(decode, table, node, field))
+			continue;
 		diag_help(diag_add(decode->diag, DIAG_missing_key, begin, "`%s` lacks the key `%s`",
 				   table->what, field->key),
 			  "add `%s: ...`", field->key);
-		good = false;
 	}
 	return good;
 }

@@ -34,6 +34,8 @@ struct decode_field {
 	decode_fn *read;
 	size_t offset;
 	bool required;
+	char bare; /* what is meant for this key without a mapping around it: 'w' a word, 'n' a
+		      number, 'a' an address */
 	int64_t least, most;        /* decode_integer's bounds, both included; both 0: none */
 	const char *const *choices; /* decode_choice's words, NULL-terminated */
 	const void *more;           /* for a decoder of the caller's */

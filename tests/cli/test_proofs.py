@@ -128,15 +128,15 @@ def allowed_otherwise(shop):
 		["policy.yaml:10:12: warning: nothing in this line", "it belongs at the end of the next line", "policy.yaml:11:5"])
 
 
-@case("errors come first: check says that more may be found, unless all was looked at")
+@case("errors are fixed first: check says that more may be found, unless all was looked at")
 def errors_first(shop):
 	shop.write("policy.yaml", TWO.replace("to: left,", "to: lift,"))
-	more = "policy.yaml: errors come first: mend them, and more may be found"
+	more = "policy.yaml: fix the errors first: more may be found after them"
 	problems = expect(shop.tpc("check", "policy.yaml"), 1, None, [more, "[unknown-name]"])
-	if "errors come first" in shop.tpc("check", "-q", "policy.yaml").err:
+	if "fix the errors first" in shop.tpc("check", "-q", "policy.yaml").err:
 		problems.append("-q says it, too")
 	shop.write("policy.yaml", TWO)
-	if "errors come first" in shop.tpc("check", "--strict", "policy.yaml").err:
+	if "fix the errors first" in shop.tpc("check", "--strict", "policy.yaml").err:
 		problems.append("it is said where the proofs were made")
 	return problems
 

@@ -136,7 +136,7 @@ static void test_all_errors(void **state)
 static void test_keys(void **state)
 {
 	(void)state;
-	ERROR("text:x", "a space is missing behind the colon", "write `text: x`", "[unknown-key]");
+	ERROR("text:x", "a space is missing after the colon", "write `text: x`", "[unknown-key]");
 	ERROR("texxt:x", "\"texxt:x\" is no key");
 	ERRORS("{}", 1, "p:1:1: error: `thing` lacks the key `port`", "add `port: ...`");
 	assert_ptr_equal(decode_find(&table, "flag"), &fields[2]);
@@ -272,7 +272,7 @@ static void test_unknown(void **state)
 	assert_non_null(strstr(buf_text(&d.shown), "no listener \"prxy\" [unknown-name]"));
 	assert_non_null(strstr(buf_text(&d.shown), "did you mean \"proxy\"?"));
 	assert_non_null(strstr(buf_text(&d.shown), "there is: proxy, other"));
-	assert_non_null(strstr(buf_text(&d.shown), "there is none at all"));
+	assert_non_null(strstr(buf_text(&d.shown), "this policy defines none"));
 	decoding_close(&d);
 }
 
