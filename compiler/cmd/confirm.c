@@ -46,8 +46,10 @@ static enum cmd_status run(struct cmd_call *call)
 	case WHICH_ONE:
 		return show(call, &report, name, rollback_confirm(call->arena, &report, name));
 	case WHICH_NONE:
-		report_add(&report, REPORT_REFUSED, "nothing waits for a confirmation")->help =
-			"`tpc status` shows what is applied, and whether an apply was taken back";
+		if (!rollback_find_elsewhere(call->arena, &report))
+			report_add(&report, REPORT_REFUSED, "nothing waits for a confirmation")
+				->help =
+				"`tpc status` shows what is applied, and whether an apply was taken back";
 		return show(call, &report, NULL, APPLY_REFUSED);
 	case WHICH_UNKNOWN:
 	case WHICH_WRONG:

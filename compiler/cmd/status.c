@@ -281,7 +281,7 @@ static void put_json_policy(const struct status_policy *policy, struct buf *out)
 	buf_putc(out, '}');
 }
 
-static void put_json(const struct status *status, struct buf *out)
+static void put_json(const struct status *status, const struct report *report, struct buf *out)
 {
 	buf_puts(out, "{\"policies\":[");
 	for (size_t i = 0; i < status->count; i++) {
@@ -289,7 +289,9 @@ static void put_json(const struct status *status, struct buf *out)
 			buf_putc(out, ',');
 		put_json_policy(&status->policies[i], out);
 	}
-	buf_puts(out, "],");
+	buf_puts(out, "],\"warnings\":");
+	show_json(out, report, REPORT_WARNING);
+	buf_putc(out, ',');
 	show_json_text(out, "notes", status->folder);
 	buf_puts(out, "}\n");
 }
@@ -306,11 +308,13 @@ static enum cmd_status run(struct cmd_call *call)
 		return CMD_SYSTEM_REFUSED;
 	}
 	if (call->format == CMD_JSON)
-		put_json(&status, &out);
+		put_json(&status, &report, &out);
 	else if (cmd_given(call, STATUS_DRIFT))
 		put_drift(call, &status, &out);
 	else
 		put_text(call, &status, &out);
+	if (call->format != CMD_JSON)
+		show_problems(&report);
 	printed = cmd_print(&out);
 	buf_free(&out);
 	if (printed != CMD_DONE)
@@ -318,6 +322,8 @@ static enum cmd_status run(struct cmd_call *call)
 	for (size_t i = 0; i < status.count; i++)
 		if (status.policies[i].drift->count)
 			return CMD_DIFFERENCE;
+	if (report.count)
+		return CMD_DIFFERENCE;
 	/* Who asks for its drift takes it that it is there. */
 	return cmd_given(call, STATUS_DRIFT) && is_absent(call, &status) ? CMD_DIFFERENCE
 									 : CMD_DONE;

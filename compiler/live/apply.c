@@ -79,8 +79,11 @@ static bool open_folder(struct apply *apply)
 		apply->folder = *apply->job->folder;
 		return true;
 	}
-	if (folder_open(apply->arena, &apply->folder, !apply->job->dry_run, &why))
+	if (folder_open(apply->arena, &apply->folder, !apply->job->dry_run, &why)) {
+		apply->folder.report = apply->report;
+		archive_settle(apply->arena, &apply->folder, apply->ir->name);
 		return true;
+	}
 	report_add(apply->report, REPORT_REFUSED,
 		   "there is no folder to remember in what was applied: %s", why);
 	return false;

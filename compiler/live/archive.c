@@ -21,6 +21,7 @@
 #include "ir/ir.h"
 #include "live/folder.h"
 #include "live/record.h"
+#include "live/state.h"
 
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
@@ -438,25 +439,19 @@ static struct archive *read_bytes(struct arena *arena, const void *start, size_t
 	return tape.broken || tape.left ? NULL : archive;
 }
 
-static int open_file(struct arena *arena, const struct folder *folder, const char *file)
-{
-	if (!folder->path)
-		return -1;
-	return open(arena_printf(arena, "%s/%s", folder->path, file),
-		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-}
-
 enum archive_state archive_look(struct arena *arena, const struct folder *folder, const char *file,
 				uint64_t *digest)
 {
 	struct archive archive = { 0 };
 	struct tape tape = { .arena = arena, .bytes = arena_alloc(arena, HEAD_MOST) };
-	int fd = open_file(arena, folder, file);
 	enum archive_state state;
 	ssize_t length;
+	uint64_t size;
+	const char *why;
+	int fd = state_open(folder, file, STATE_ARCHIVE_LIMIT, &size, arena, &why);
 
 	if (fd < 0)
-		return ARCHIVE_NONE;
+		return why ? ARCHIVE_BROKEN : ARCHIVE_NONE;
 	length = read(fd, (char *)tape.bytes, HEAD_MOST);
 	close(fd);
 	if (length <= 0)
@@ -471,19 +466,51 @@ enum archive_state archive_look(struct arena *arena, const struct folder *folder
 struct archive *archive_read(struct arena *arena, const struct folder *folder, const char *file)
 {
 	struct archive *archive = NULL;
-	struct stat status;
+	const char *why;
+	uint64_t size;
 	void *start;
-	int fd = open_file(arena, folder, file);
+	int fd = state_open(folder, file, STATE_ARCHIVE_LIMIT, &size, arena, &why);
 
 	if (fd < 0)
 		return NULL;
-	if (!fstat(fd, &status) && status.st_size > 0) {
-		start = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (size && size <= SIZE_MAX) {
+		start = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (start != MAP_FAILED) {
-			archive = read_bytes(arena, start, (size_t)status.st_size);
-			munmap(start, (size_t)status.st_size);
+			archive = read_bytes(arena, start, (size_t)size);
+			munmap(start, (size_t)size);
 		}
 	}
 	close(fd);
 	return archive;
+}
+
+/* Is it no archive of ours, of whatever boot or version? NULL: it is, or there is none. */
+static const char *strangeness(struct arena *arena, const struct folder *folder, const char *file)
+{
+	uint64_t digest;
+	const char *why;
+	uint64_t size;
+	int fd = state_open(folder, file, STATE_ARCHIVE_LIMIT, &size, arena, &why);
+
+	if (fd >= 0)
+		close(fd);
+	if (fd < 0)
+		return why;
+	if (archive_look(arena, folder, file, &digest) == ARCHIVE_THERE &&
+	    !archive_read(arena, folder, file))
+		return "it is cut off or altered";
+	return archive_look(arena, folder, file, &digest) == ARCHIVE_BROKEN
+		       ? "it is cut off or altered, or is of another version of tpc"
+		       : NULL;
+}
+
+void archive_settle(struct arena *arena, const struct folder *folder, const char *policy)
+{
+	for (int kind = ARCHIVE_APPLIED; kind <= ARCHIVE_PREVIOUS; kind++) {
+		const char *file = archive_file(arena, policy, (enum archive_kind)kind);
+		const char *why = strangeness(arena, folder, file);
+
+		if (why)
+			state_set_aside(arena, folder, file, why);
+	}
 }

@@ -38,6 +38,9 @@ enum archive_state archive_look(struct arena *arena, const struct folder *folder
 void archive_keep(struct arena *arena, const struct folder *folder, const char *policy);
 /* The previous one is what is applied; there is no previous one any more. */
 void archive_return(struct arena *arena, const struct folder *folder, const char *policy);
+/* Those that are no archives of ours are set aside (state.h): before an apply or a removal would
+ * replace them. */
+void archive_settle(struct arena *arena, const struct folder *folder, const char *policy);
 /* Both are gone afterwards. */
 void archive_remove(struct arena *arena, const struct folder *folder, const char *policy);
 /* Whole or not at all. */

@@ -4,6 +4,7 @@
 #include "live/elsewhere.h"
 
 #include <inttypes.h>
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -73,6 +74,15 @@ static bool find(struct arena *arena, const struct ruleset_table *table,
 	return pending_deadline(0) < out->deadline + GRACE_SECONDS * INT64_C(1000000000);
 }
 
+/* "alice (1000)", or the number alone. */
+static const char *user_name(struct arena *arena, uint32_t uid)
+{
+	const struct passwd *user = getpwuid((uid_t)uid);
+
+	return user ? arena_printf(arena, "%s (%" PRIu32 ")", user->pw_name, uid)
+		    : arena_printf(arena, "%" PRIu32, uid);
+}
+
 bool elsewhere_waits(struct report *report, const struct ruleset_table *table,
 		     const struct record *record)
 {
@@ -84,15 +94,15 @@ bool elsewhere_waits(struct report *report, const struct ruleset_table *table,
 		return false;
 	report_add(report, REPORT_REFUSED,
 		   "what is applied of %s waits for its confirmation, %u more seconds, and was applied "
-		   "from another run folder, by the user %" PRIu32 "%s",
-		   policy->name, pending_left(&pending), line->uid,
+		   "from another run folder, by the user %s%s",
+		   policy->name, pending_left(&pending), user_name(report->arena, line->uid),
 		   watchdog_lives(&pending)
 			   ? ""
 			   : "; the process that takes it back is not to be seen from here")
 		->help =
 		report_text(report,
-			    "as that user: `tpc confirm %s` keeps it, `tpc rollback %s` goes back; to take it away "
-			    "whatever becomes of it: `tpc remove %s`",
+			    "as that user, and with that folder: `tpc confirm %s` keeps it, `tpc rollback %s` "
+			    "goes back; to take it away whatever becomes of it: `tpc remove %s`",
 			    policy->name, policy->name, policy->name);
 	return true;
 }

@@ -20,6 +20,7 @@
 
 #include "base/arena.h"
 #include "base/names.h"
+#include "base/ordinary.h"
 
 /* SO_NETNS_COOKIE of Linux 5.14 (include/uapi/asm-generic/socket.h), which older headers lack. */
 enum { NETNS_COOKIE = 71 };
@@ -167,6 +168,34 @@ static void find_folder(struct arena *arena, struct folder *folder, const char *
 	}
 }
 
+/*
+ * Files that a run which was killed has left half written (file.c: ".NAME.tpc-PID-N"). Nothing is
+ * written here without the lock, so whoever has it may take them away.
+ */
+static void clean(struct arena *arena, const struct folder *folder)
+{
+	DIR *stream = opendir(folder->path);
+	struct dirent *entry;
+
+	while (stream && (entry = readdir(stream)))
+		if (entry->d_name[0] == '.' && strstr(entry->d_name, ".tpc-"))
+			unlink(arena_printf(arena, "%s/%s", folder->path, entry->d_name));
+	if (stream)
+		closedir(stream);
+}
+
+/* What stands in the lock's place, or why it cannot be opened. */
+static const char *lock_trouble(struct arena *arena, const char *path, int error)
+{
+	struct stat about;
+	const char *kind = lstat(path, &about) < 0 ? NULL : ordinary_kind(about.st_mode);
+
+	if (!kind)
+		return arena_printf(arena, "%s cannot be opened: %s", path, strerror(error));
+	return arena_printf(arena, "%s is %s, and no file of tpc's; move it away: mv %s %s.aside",
+			    path, kind, path, path);
+}
+
 /* Is the file that was locked still the one of that name? The run before may have taken it away
  * while we waited. */
 static bool is_current(int fd, const char *path)
@@ -183,7 +212,7 @@ static bool take_lock(struct arena *arena, struct folder *folder, const char **w
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
 
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
 		if (fd < 0 && errno == ENOENT) {
 			if (!make_both(arena, folder->base, folder->path, why))
@@ -191,11 +220,12 @@ static bool take_lock(struct arena *arena, struct folder *folder, const char **w
 			continue;
 		}
 		if (fd < 0) {
-			*why = arena_printf(arena, "%s: %s", path, strerror(errno));
+			*why = lock_trouble(arena, path, errno);
 			return false;
 		}
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_current(fd, path)) {
 			folder->lock = fd;
+			clean(arena, folder);
 			return true;
 		}
 		close(fd);

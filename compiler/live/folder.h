@@ -15,10 +15,13 @@
 
 struct arena;
 
+struct report;
+
 struct folder {
-	const char *base; /* the folder that holds those of all namespaces */
-	const char *path; /* this namespace's */
-	int lock;         /* -1: not held */
+	const char *base;      /* the folder that holds those of all namespaces */
+	const char *path;      /* this namespace's */
+	int lock;              /* -1: not held */
+	struct report *report; /* gets what is set aside (state.h); NULL: nothing is said */
 };
 
 /*

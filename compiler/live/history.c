@@ -5,7 +5,6 @@
 #include "live/history.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,8 +14,7 @@
 #include "live/contents.h"
 #include "live/folder.h"
 #include "live/record.h"
-
-enum { BASE_ROOM = 100 };
+#include "live/state.h"
 
 static const char *file_of(struct arena *arena, const char *policy)
 {
@@ -68,36 +66,69 @@ static bool write_file(struct arena *arena, const struct folder *folder, const c
 	return done;
 }
 
-static void read_range(struct arena *arena, const char *line, struct history *out)
+static bool read_bits(char **fields, addr_bits *bits)
 {
-	uint64_t first[2], last[2];
-	char base[BASE_ROOM];
+	uint64_t half[2] = { 0 };
 
-	if (sscanf(line, "%99s %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, base, &first[0],
-		   &first[1], &last[0], &last[1]) == 5)
-		interval_add(arena, &set_of(arena, out, base)->ranges,
-			     (addr_bits)first[0] << 64 | first[1],
-			     (addr_bits)last[0] << 64 | last[1]);
+	for (int i = 0; i < 2; i++) {
+		char *field = strsep(fields, "\t");
+
+		if (!field || !state_number(field, 16, UINT64_MAX, &half[i]))
+			return false;
+	}
+	*bits = (addr_bits)half[0] << 64 | half[1];
+	return true;
+}
+
+static bool read_range(struct arena *arena, char *line, struct history *out)
+{
+	const char *base = strsep(&line, "\t");
+	addr_bits first, last;
+
+	if (!*base || !read_bits(&line, &first) || !read_bits(&line, &last) || line || first > last)
+		return false;
+	interval_add(arena, &set_of(arena, out, base)->ranges, first, last);
+	return true;
+}
+
+/* As write_file writes it, and nothing else; behind the head's fields. */
+static bool read_text(struct arena *arena, char *at, struct history *out)
+{
+	char *feed = strchr(at, '\n');
+
+	if (!feed)
+		return false;
+	*feed = '\0';
+	if (!state_number(at, 16, UINT64_MAX, &out->digest))
+		return false;
+	for (at = feed + 1; *at; at = feed + 1) {
+		feed = strchr(at, '\n');
+		if (!feed)
+			return false;
+		*feed = '\0';
+		if (!read_range(arena, at, out))
+			return false;
+	}
+	return true;
 }
 
 void history_read(struct arena *arena, const struct folder *folder, const char *policy,
 		  struct history *out)
 {
-	const char *head = head_of(arena);
-	char line[BASE_ROOM + 5 * 20];
-	FILE *file;
+	static const char format[] = "tpc-held\t";
+	const char *head = head_of(arena), *file = file_of(arena, policy);
+	size_t size;
+	char *text = state_read(arena, folder, file, &size);
 
-	memset(out, 0, sizeof(*out));
-	if (!folder->path)
+	*out = (struct history){ 0 };
+	if (!text)
 		return;
-	file = fopen(arena_printf(arena, "%s/%s", folder->path, file_of(arena, policy)), "re");
-	if (!file)
+	if (strncmp(text, head, strlen(head)) == 0 && strlen(text) == size &&
+	    read_text(arena, text + strlen(head), out))
 		return;
-	if (fgets(line, sizeof(line), file) && strncmp(line, head, strlen(head)) == 0 &&
-	    sscanf(line + strlen(head), "%" SCNx64, &out->digest) == 1)
-		while (fgets(line, sizeof(line), file))
-			read_range(arena, line, out);
-	fclose(file);
+	*out = (struct history){ 0 };
+	if (strncmp(text, head, strlen(head)) == 0 || strncmp(text, format, strlen(format)) != 0)
+		state_set_aside(arena, folder, file, "it is cut off or altered");
 }
 
 struct interval_set history_find(const struct history *history, const char *base)

@@ -132,10 +132,7 @@ static bool has_priority(const struct record_claim *claim, uint32_t priority)
 	return priority && priority >= claim->priority_first && priority <= claim->priority_last;
 }
 
-/* The numbers that the table tells of itself; false when it tells nothing that can be understood.
- */
-static bool read_claim(struct arena *arena, const struct ruleset_table *table,
-		       struct record_claim *out)
+bool observe_claim(struct arena *arena, const struct ruleset_table *table, struct record_claim *out)
 {
 	const struct about_line *routing = ruleset_about(table, ABOUT_ROUTING);
 
@@ -156,7 +153,7 @@ static void collect_claims(struct arena *arena, const struct record *record,
 {
 	struct record_claim claim;
 
-	if (read_claim(arena, &out->table, &claim))
+	if (observe_claim(arena, &out->table, &claim))
 		*arena_append(arena, out->claims, out->claim_count) = claim;
 	for (size_t i = 0; record && i < record->claim_count; i++)
 		*arena_append(arena, out->claims, out->claim_count) = record->claims[i];
@@ -181,7 +178,7 @@ static bool observe_others(struct arena *arena, struct kernel *kernel, struct ob
 			continue;
 		if (!ruleset_observe(arena, &kernel->nft, names[i], &table, error))
 			return false;
-		if (!read_claim(arena, &table, &claim))
+		if (!observe_claim(arena, &table, &claim))
 			continue;
 		other = arena_append(arena, out->others, out->other_count);
 		other->name = arena_strdup(arena, ruleset_about(&table, ABOUT_POLICY)->name);

@@ -59,6 +59,10 @@ bool observe_policies(struct arena *arena, struct kernel *kernel, const struct f
 bool observe_host(struct arena *arena, struct kernel *kernel, const char *table,
 		  const struct record *record, const struct record_claim *wanted,
 		  struct observed *out, struct netlink_error *error);
+/* The numbers that the table tells of itself; false when it tells nothing that can be understood.
+ */
+bool observe_claim(struct arena *arena, const struct ruleset_table *table,
+		   struct record_claim *out);
 bool observe_owns_rule(const struct observed *observed, const struct rules_seen *seen);
 bool observe_owns_route(const struct observed *observed, const struct routes_seen *seen);
 /* True, with a line in the report, when another version of tpc wrote the table: what it says cannot

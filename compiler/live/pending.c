@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "base/file.h"
 #include "live/folder.h"
 #include "live/record.h"
+#include "live/state.h"
 
 static const int64_t NANOSECONDS = 1000000000;
 
@@ -75,37 +75,52 @@ bool pending_write(struct arena *arena, const struct folder *folder, const char 
 	return done;
 }
 
-static bool read_lines(struct arena *arena, FILE *file, struct pending *out)
+/* The rest of the line at *at behind `word` and a tab; *at moves to the next one. NULL: there is no
+ * such line. */
+static char *take_line(char **at, const char *word)
 {
-	char line[1024];
-	intmax_t pid;
+	size_t length = strlen(word);
+	char *line = *at, *feed = strchr(line, '\n');
 
-	if (!fgets(line, sizeof(line), file) || strcmp(line, head_of(arena)) != 0)
+	if (!feed || strncmp(line, word, length) != 0 || line[length] != '\t')
+		return NULL;
+	*feed = '\0';
+	*at = feed + 1;
+	return line + length + 1;
+}
+
+/* As pending_write writes it, and nothing else. */
+static bool read_lines(char *at, struct pending *out)
+{
+	char *rest = take_line(&at, "watchdog");
+	char *pid = strsep(&rest, "\t"), *started = strsep(&rest, "\t"), *until = rest;
+	uint64_t number;
+
+	if (!until || !state_number(pid, 10, INT32_MAX, &number) || !number ||
+	    !state_number(started, 10, UINT64_MAX, &out->started) ||
+	    !state_signed(until, &out->deadline))
 		return false;
-	if (!fgets(line, sizeof(line), file) || sscanf(line, "watchdog\t%jd\t%" SCNu64 "\t%" SCNd64,
-						       &pid, &out->started, &out->deadline) != 3)
-		return false;
-	out->pid = (pid_t)pid;
-	if (fgets(line, sizeof(line), file) && strncmp(line, "failure\t", 8) == 0)
-		out->failure = arena_strndup(arena, line + 8, strcspn(line + 8, "\n"));
-	return true;
+	out->pid = (pid_t)number;
+	out->failure = take_line(&at, "failure");
+	return !*at;
 }
 
 struct pending *pending_read(struct arena *arena, const struct folder *folder, const char *name)
 {
+	static const char format[] = "tpc-pending\t";
 	struct pending *pending = arena_new_of(arena, struct pending);
-	const char *file_name = file_of(arena, name);
-	FILE *file;
-	bool good;
+	const char *file = file_of(arena, name), *head = head_of(arena);
+	size_t size;
+	char *text = state_read(arena, folder, file, &size);
 
-	if (!folder->path)
+	if (!text)
 		return NULL;
-	file = fopen(arena_printf(arena, "%s/%s", folder->path, file_name), "re");
-	if (!file)
-		return NULL;
-	good = read_lines(arena, file, pending);
-	fclose(file);
-	return good ? pending : NULL;
+	if (strncmp(text, head, strlen(head)) == 0 && strlen(text) == size &&
+	    read_lines(text + strlen(head), pending))
+		return pending;
+	if (strncmp(text, head, strlen(head)) == 0 || strncmp(text, format, strlen(format)) != 0)
+		state_set_aside(arena, folder, file, "it is cut off or altered");
+	return NULL;
 }
 
 void pending_remove(struct arena *arena, const struct folder *folder, const char *name)

@@ -39,10 +39,21 @@ static void put_claim(struct buf *out, const struct record_claim *claim)
 
 static void put_sysctl(struct buf *out, const struct record_sysctl *sysctl)
 {
-	buf_printf(out, "sysctl\t%s\t", sysctl->key);
+	buf_puts(out, "sysctl\t");
+	put_escaped(out, sysctl->key);
+	buf_putc(out, '\t');
 	put_escaped(out, sysctl->value);
 	buf_putc(out, '\t');
 	put_escaped(out, sysctl->old ? sysctl->old : "-");
+	buf_putc(out, '\n');
+}
+
+static void put_beside(struct buf *out, const struct record_beside *beside)
+{
+	buf_puts(out, "beside\t");
+	put_escaped(out, beside->with);
+	buf_putc(out, '\t');
+	put_escaped(out, beside->key);
 	buf_putc(out, '\n');
 }
 
@@ -51,7 +62,9 @@ static void put_wish(struct buf *out, const struct ir_sysctl *wish)
 {
 	char text[ADDR_TEXT];
 
-	buf_printf(out, "wish\t%s\t%s\t%d\t%s\t", wish->key, wish->value, (int)wish->when,
+	buf_puts(out, "wish\t");
+	put_escaped(out, wish->key);
+	buf_printf(out, "\t%s\t%d\t%s\t", wish->value, (int)wish->when,
 		   wish->has_via ? addr_format(wish->via, text) : "-");
 	put_escaped(out, wish->why);
 	for (size_t i = 0; i < wish->dev_count; i++) {
@@ -146,8 +159,7 @@ static void put_record(struct buf *out, const struct record *record, const char 
 	for (size_t i = 0; i < record->sysctl_count; i++)
 		put_sysctl(out, &record->sysctls[i]);
 	for (size_t i = 0; i < record->beside_count; i++)
-		buf_printf(out, "beside\t%s\t%s\n", record->besides[i].with,
-			   record->besides[i].key);
+		put_beside(out, &record->besides[i]);
 	for (size_t i = 0; i < record->wish_count; i++)
 		put_wish(out, &record->wishes[i]);
 	for (size_t i = 0; i < record->class_count; i++)

@@ -1,245 +1,321 @@
 /*
- * record_read: reads the file that record.c writes. A line that says nothing known is passed over,
- * a file without the right first line is none.
+ * record_read: reads the file that record.c writes, and nothing else: one line that record.c would
+ * not write, and the file is set aside as a whole (state.h).
  */
 #include "live/record.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "live/folder.h"
+#include "live/state.h"
+
+enum {
+	WHENS = IR_SYSCTL_IF_ADVERTISED + 1,
+	CLASSES = IR_CLASS_INBOUND + 1,
+	ACTIONS = IR_RULE_BLACKHOLE + 1,
+	ROUTES = IR_ROUTE_THROW + 1,
+};
 
 struct line {
 	struct arena *arena;
 	char **fields;
 	size_t count;
+	bool broken; /* a field is not as record.c writes it */
 };
 
-static uint32_t number(const struct line *line, size_t field)
+static uint64_t number_to(struct line *line, const char *field, int base, uint64_t most)
 {
-	return (uint32_t)strtoul(line->fields[field], NULL, 10);
+	uint64_t number = 0;
+
+	line->broken |= !state_number(field, base, most, &number);
+	return number;
 }
 
-/* The text with its %XX put back; NULL for the "-" that stands for nothing. */
-static const char *text(const struct line *line, size_t field)
+static uint32_t number(struct line *line, size_t field)
 {
-	char *out = arena_strdup(line->arena, line->fields[field]), *to = out;
+	return (uint32_t)number_to(line, line->fields[field], 10, UINT32_MAX);
+}
 
-	if (strcmp(out, "-") == 0)
-		return NULL;
-	for (const char *from = out; *from; from++) {
+/* One of `count` values. */
+static unsigned int choice(struct line *line, size_t field, unsigned int count)
+{
+	return (unsigned int)number_to(line, line->fields[field], 10, count - 1);
+}
+
+static bool yes(struct line *line, size_t field)
+{
+	return choice(line, field, 2) != 0;
+}
+
+static uint16_t port(struct line *line, size_t field)
+{
+	return (uint16_t)number_to(line, line->fields[field], 10, UINT16_MAX);
+}
+
+static uint64_t digits(struct line *line, size_t field, int base)
+{
+	return number_to(line, line->fields[field], base, UINT64_MAX);
+}
+
+static int64_t moment(struct line *line, size_t field)
+{
+	int64_t seconds = 0;
+
+	line->broken |= !state_signed(line->fields[field], &seconds);
+	return seconds;
+}
+
+/* The text with its %XX put back. */
+static char *unescaped(struct line *line, const char *from)
+{
+	char *out = arena_strdup(line->arena, from), *to = out;
+	uint64_t byte;
+
+	for (; *from; from++) {
 		char hex[3] = { 0 };
 
-		if (*from == '%' && from[1] && from[2]) {
-			memcpy(hex, from + 1, 2);
-			*to++ = (char)strtol(hex, NULL, 16);
-			from += 2;
-		} else {
+		if (*from != '%') {
 			*to++ = *from;
+			continue;
 		}
+		memcpy(hex, from + 1, strnlen(from + 1, 2));
+		byte = number_to(line, hex, 16, UINT8_MAX);
+		line->broken |= strlen(hex) != 2 || !byte;
+		if (line->broken)
+			break;
+		*to++ = (char)byte;
+		from += 2;
 	}
 	*to = '\0';
 	return out;
 }
 
-static bool address(const struct line *line, const char *field, struct addr *out)
+/* NULL for the "-" that stands for nothing. */
+static const char *text(struct line *line, size_t field)
+{
+	return strcmp(line->fields[field], "-") ? unescaped(line, line->fields[field]) : NULL;
+}
+
+/* One that is always there. */
+static const char *word(struct line *line, size_t field)
+{
+	const char *out = text(line, field);
+
+	line->broken |= !out || !*out;
+	return out;
+}
+
+/* The name of a setting, which becomes a path with '/' for '.' and '.' for '/': it stays below
+ * /proc/sys/net. */
+static const char *key(struct line *line, size_t field)
+{
+	const char *out = word(line, field);
+
+	line->broken |= !out || strncmp(out, "net.", 4) || strstr(out, "..") || strstr(out, ".//.");
+	return out;
+}
+
+static bool address(struct line *line, const char *field, struct addr *out)
 {
 	const char *why;
 
-	return strcmp(field, "-") != 0 && addr_parse(line->arena, field, strlen(field), out, &why);
+	if (strcmp(field, "-") == 0)
+		return false;
+	line->broken |= !addr_parse(line->arena, field, strlen(field), out, &why);
+	return !line->broken;
 }
 
-static void read_policy(struct record *record, const struct line *line)
+static void read_policy(struct record *record, struct line *line)
 {
-	record->name = text(line, 1);
-	record->since = strtoll(line->fields[2], NULL, 10);
-	record->digest = strtoull(line->fields[3], NULL, 16);
-	record->is_complete = number(line, 4);
+	line->broken |= record->name != NULL;
+	record->name = word(line, 1);
+	record->since = moment(line, 2);
+	record->digest = digits(line, 3, 16);
+	record->is_complete = yes(line, 4);
 	record->nft_rules = number(line, 5);
-	record->policy = text(line, 6);
+	record->policy = word(line, 6);
 }
 
-static void read_loaded(struct record *record, const struct line *line)
+static void read_loaded(struct record *record, struct line *line)
 {
-	record->table_handle = strtoull(line->fields[1], NULL, 10);
-	record->last_handle = strtoull(line->fields[2], NULL, 10);
+	record->table_handle = digits(line, 1, 10);
+	record->last_handle = digits(line, 2, 10);
 }
 
-static void read_chain(struct record *record, const struct line *line)
+static void read_chain(struct record *record, struct line *line)
 {
 	*arena_append(line->arena, record->chains, record->chain_count) =
-		(struct record_chain){ line->fields[1], strtoull(line->fields[2], NULL, 16) };
+		(struct record_chain){ word(line, 1), digits(line, 2, 16) };
 }
 
-static void read_held(struct record *record, const struct line *line)
+static void read_held(struct record *record, struct line *line)
 {
 	*arena_append(line->arena, record->held, record->held_count) =
-		(struct record_held){ line->fields[1], number(line, 2) };
+		(struct record_held){ word(line, 1), number(line, 2) };
 }
 
-static void read_ticket(struct record *record, const struct line *line)
+static void read_ticket(struct record *record, struct line *line)
 {
-	record->ticket = line->fields[1];
+	record->ticket = word(line, 1);
 }
 
-static void read_returned(struct record *record, const struct line *line)
+static void read_returned(struct record *record, struct line *line)
 {
-	record->returned = strtoll(line->fields[1], NULL, 10);
-	record->by_watchdog = number(line, 2);
+	record->returned = moment(line, 1);
+	record->by_watchdog = yes(line, 2);
 }
 
-static void read_claim(struct record *record, const struct line *line)
+static void read_claim(struct record *record, struct line *line)
 {
 	struct record_claim *claim = arena_append(line->arena, record->claims, record->claim_count);
-	char *at = line->fields[4];
+	char *tables = line->fields[4], *table;
 
 	claim->protocol = number(line, 1);
 	claim->priority_first = number(line, 2);
 	claim->priority_last = number(line, 3);
-	while (*at) {
+	if (!*tables)
+		return;
+	while ((table = strsep(&tables, ",")))
 		*arena_append(line->arena, claim->tables, claim->table_count) =
-			(uint32_t)strtoul(at, &at, 10);
-		at += strspn(at, ",");
-	}
+			(uint32_t)number_to(line, table, 10, UINT32_MAX);
 }
 
-static void read_sysctl(struct record *record, const struct line *line)
+static void read_sysctl(struct record *record, struct line *line)
 {
 	struct record_sysctl *sysctl =
 		arena_append(line->arena, record->sysctls, record->sysctl_count);
 
-	sysctl->key = line->fields[1];
-	sysctl->value = text(line, 2);
+	sysctl->key = key(line, 1);
+	sysctl->value = word(line, 2);
 	sysctl->old = text(line, 3);
 }
 
-static void read_beside(struct record *record, const struct line *line)
+static void read_beside(struct record *record, struct line *line)
 {
 	struct record_beside *beside =
 		arena_append(line->arena, record->besides, record->beside_count);
 
-	beside->with = line->fields[1];
-	beside->key = line->fields[2];
+	beside->with = key(line, 1);
+	beside->key = key(line, 2);
 }
 
-static void read_wish(struct record *record, const struct line *line)
+static void read_wish(struct record *record, struct line *line)
 {
 	struct ir_sysctl *wish = arena_append(line->arena, record->wishes, record->wish_count);
 
-	wish->key = line->fields[1];
-	wish->value = line->fields[2];
-	wish->when = (enum ir_sysctl_when)number(line, 3);
+	wish->key = key(line, 1);
+	wish->value = word(line, 2);
+	wish->when = (enum ir_sysctl_when)choice(line, 3, WHENS);
 	wish->has_via = address(line, line->fields[4], &wish->via);
-	wish->why = text(line, 5);
+	wish->why = word(line, 5);
 	for (size_t i = 6; i < line->count; i++)
-		*arena_append(line->arena, wish->devs, wish->dev_count) = text(line, i);
+		*arena_append(line->arena, wish->devs, wish->dev_count) = word(line, i);
 }
 
-static void read_class(struct record *record, const struct line *line)
+static void read_class(struct record *record, struct line *line)
 {
 	struct ir_class *class = arena_append(line->arena, record->classes, record->class_count);
 
-	class->kind = (enum ir_class_kind)number(line, 1);
-	class->name = line->fields[2];
+	class->kind = (enum ir_class_kind)choice(line, 1, CLASSES);
+	class->name = word(line, 2);
 	class->mark = number(line, 3);
 	class->mask = number(line, 4);
 	class->table = number(line, 5);
 	class->priority = number(line, 6);
 	class->listener_mode = text(line, 7);
-	class->port = (uint16_t)number(line, 8);
+	class->port = port(line, 8);
 }
 
-static void read_listener(struct record *record, const struct line *line)
+static void read_listener(struct record *record, struct line *line)
 {
 	struct ir_listener *listener =
 		arena_append(line->arena, record->listeners, record->listener_count);
 
-	listener->name = line->fields[1];
-	listener->mode = line->fields[2];
-	listener->port = (uint16_t)number(line, 3);
-	listener->tcp = number(line, 4);
-	listener->udp = number(line, 5);
-	listener->on_this_host = number(line, 6);
+	listener->name = word(line, 1);
+	listener->mode = word(line, 2);
+	listener->port = port(line, 3);
+	listener->tcp = yes(line, 4);
+	listener->udp = yes(line, 5);
+	listener->on_this_host = yes(line, 6);
 	for (size_t i = 0; i < ADDR_FAMILIES; i++)
 		listener->has[i] = address(line, line->fields[7 + i], &listener->addr[i]);
 }
 
-static void read_rule(struct record *record, const struct line *line)
+static void read_rule(struct record *record, struct line *line)
 {
 	struct ir_ip_rule *rule =
 		arena_append(line->arena, record->ip_rules, record->ip_rule_count);
 
-	rule->family = (enum addr_family)number(line, 1);
+	rule->family = (enum addr_family)choice(line, 1, ADDR_FAMILIES);
 	rule->priority = number(line, 2);
 	rule->mark = number(line, 3);
 	rule->mask = number(line, 4);
-	rule->action = (enum ir_rule_action)number(line, 5);
+	rule->action = (enum ir_rule_action)choice(line, 5, ACTIONS);
 	rule->table = number(line, 6);
-	rule->suppress_default = number(line, 7);
+	rule->suppress_default = yes(line, 7);
 }
 
-static void read_hop(struct ir_route *route, const struct line *line, size_t field)
+/* via,dev,weight,onlink: see record.c. */
+static void read_hop(struct ir_route *route, struct line *line, char *rest)
 {
 	struct ir_nexthop *hop = arena_append(line->arena, route->hops, route->hop_count);
-	char *rest = strchr(line->fields[field], ',');
+	char *via = strsep(&rest, ","), *weight = strsep(&rest, ","), *onlink = strsep(&rest, ",");
 
-	if (!rest)
+	line->broken |= !rest;
+	if (line->broken)
 		return;
-	*rest++ = '\0';
-	hop->has_via = address(line, line->fields[field], &hop->via);
-	hop->weight = (unsigned int)strtoul(rest, &rest, 10);
-	rest += *rest == ',';
-	hop->onlink = strtoul(rest, &rest, 10);
-	rest += *rest == ',';
-	line->fields[field] = rest;
+	hop->has_via = address(line, via, &hop->via);
+	hop->weight = (unsigned int)number_to(line, weight, 10, UINT32_MAX);
+	hop->onlink = number_to(line, onlink, 10, 1) != 0;
 	if (*rest)
-		hop->dev = text(line, field);
+		hop->dev = unescaped(line, rest);
 }
 
-static void read_route(struct record *record, const struct line *line)
+static void read_route(struct record *record, struct line *line)
 {
 	struct ir_route *route = arena_append(line->arena, record->routes, record->route_count);
 	const char *why;
 
-	route->family = (enum addr_family)number(line, 1);
+	route->family = (enum addr_family)choice(line, 1, ADDR_FAMILIES);
 	route->table = number(line, 2);
-	route->type = (enum ir_route_type)number(line, 3);
-	addr_parse_prefix(line->arena, line->fields[4], strlen(line->fields[4]), &route->to, &why);
+	route->type = (enum ir_route_type)choice(line, 3, ROUTES);
+	line->broken |= !addr_parse_prefix(line->arena, line->fields[4], strlen(line->fields[4]),
+					   &route->to, &why);
 	route->metric = number(line, 5);
 	route->mtu = number(line, 6);
 	route->has_src = address(line, line->fields[7], &route->src);
 	for (size_t i = 8; i < line->count; i++)
-		read_hop(route, line, i);
+		read_hop(route, line, line->fields[i]);
 }
 
-static const char *options(const struct line *line, size_t field)
+static const char *options(struct line *line, size_t field)
 {
 	return *line->fields[field] ? text(line, field) : NULL;
 }
 
-static void read_options(struct record *record, const struct line *line)
+static void read_options(struct record *record, struct line *line)
 {
 	record->options = options(line, 1);
 	record->options_before = options(line, 2);
 }
 
-/* How many fields a line has at least, its first word included. */
+/* How many fields a line has, its first word included, and whether more may follow. */
 static const struct kind {
 	const char *word;
 	size_t fields;
-	void (*read)(struct record *record, const struct line *line);
+	void (*read)(struct record *record, struct line *line);
+	bool has_more;
 } kinds[] = {
-	{ "policy", 7, read_policy },     { "claim", 5, read_claim },
-	{ "sysctl", 4, read_sysctl },     { "beside", 3, read_beside },
-	{ "wish", 6, read_wish },         { "class", 9, read_class },
-	{ "listener", 9, read_listener }, { "rule", 8, read_rule },
-	{ "route", 8, read_route },       { "ticket", 2, read_ticket },
-	{ "returned", 3, read_returned }, { "options", 3, read_options },
-	{ "loaded", 3, read_loaded },     { "chain", 3, read_chain },
-	{ "held", 3, read_held },
+	{ "policy", 7, read_policy, false },     { "claim", 5, read_claim, false },
+	{ "sysctl", 4, read_sysctl, false },     { "beside", 3, read_beside, false },
+	{ "wish", 6, read_wish, true },          { "class", 9, read_class, false },
+	{ "listener", 9, read_listener, false }, { "rule", 8, read_rule, false },
+	{ "route", 8, read_route, true },        { "ticket", 2, read_ticket, false },
+	{ "returned", 3, read_returned, false }, { "options", 3, read_options, false },
+	{ "loaded", 3, read_loaded, false },     { "chain", 3, read_chain, false },
+	{ "held", 3, read_held, false },
 };
 
 static struct line split(struct arena *arena, char *from)
@@ -252,36 +328,59 @@ static struct line split(struct arena *arena, char *from)
 	return line;
 }
 
-static void read_line(struct arena *arena, struct record *record, const char *from)
+/* False: record.c writes no such line. */
+static bool read_line(struct arena *arena, struct record *record, char *from)
 {
-	struct line line = split(arena, arena_strdup(arena, from));
+	struct line line = split(arena, from);
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(kinds[i].word, line.fields[0]) == 0 && line.count >= kinds[i].fields)
-			kinds[i].read(record, &line);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(kinds[i].word, line.fields[0]) != 0)
+			continue;
+		if (line.count < kinds[i].fields ||
+		    (line.count > kinds[i].fields && !kinds[i].has_more))
+			return false;
+		kinds[i].read(record, &line);
+		return !line.broken;
+	}
+	return false;
 }
 
+/* Every line ends in a line feed, the last one, too. *line counts them for the message. */
+static bool read_lines(struct arena *arena, struct record *record, char *at, const char *end,
+		       size_t *line)
+{
+	for (; at < end; ++*line) {
+		char *feed = memchr(at, '\n', (size_t)(end - at));
+
+		if (!feed || memchr(at, '\0', (size_t)(feed - at)))
+			return false;
+		*feed = '\0';
+		if (*line > 1 && !read_line(arena, record, at))
+			return false;
+		at = feed + 1;
+	}
+	return true;
+}
+
+/* The record of this boot, or NULL; one of an earlier boot or of another format is as good as
+ * none. */
 struct record *record_read(struct arena *arena, const struct folder *folder, const char *name)
 {
+	static const char format[] = "tpc-record\t";
 	struct record *record = arena_new_of(arena, struct record);
-	const char *head = arena_printf(arena, "tpc-record\t2\t%s", record_boot(arena));
-	FILE *file = folder->path ? fopen(arena_printf(arena, "%s/%s", folder->path, name), "re")
-				  : NULL;
-	char *line = NULL;
-	size_t room = 0;
-	bool is_first = true, is_ours = false;
+	const char *head = arena_printf(arena, "tpc-record\t2\t%s\n", record_boot(arena));
+	size_t size, line = 1;
+	char *all = state_read(arena, folder, name, &size);
 
-	if (!file)
+	if (!all || strncmp(all, head, strlen(head)) != 0) {
+		if (all && strncmp(all, format, strlen(format)) != 0)
+			state_set_aside(arena, folder, name, "it is no record");
 		return NULL;
-	while (getline(&line, &room, file) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		if (is_first)
-			is_ours = strcmp(line, head) == 0;
-		else if (is_ours)
-			read_line(arena, record, line);
-		is_first = false;
 	}
-	free(line);
-	fclose(file);
-	return is_ours && record->name && strcmp(record->name, name) == 0 ? record : NULL;
+	if (read_lines(arena, record, all, all + size, &line) && record->name &&
+	    strcmp(record->name, name) == 0 && record->claim_count)
+		return record;
+	state_set_aside(arena, folder, name,
+			arena_printf(arena, "line %zu is cut off or altered", line));
+	return NULL;
 }

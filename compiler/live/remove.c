@@ -139,6 +139,7 @@ static void forget(struct removal *removal)
 	const struct pending *pending =
 		pending_read(removal->arena, &removal->folder, removal->name);
 
+	archive_settle(removal->arena, &removal->folder, removal->name);
 	archive_remove(removal->arena, &removal->folder, removal->name);
 	history_remove(removal->arena, &removal->folder, removal->name);
 	record_remove(removal->arena, &removal->folder, removal->name);
@@ -208,6 +209,7 @@ enum apply_outcome remove_policy(struct arena *arena, struct report *report, con
 		report_add(report, REPORT_REFUSED, "what was applied cannot be looked up: %s", why);
 		return APPLY_REFUSED;
 	}
+	folder.report = report;
 	outcome = remove_locked(arena, report, name, &folder);
 	folder_close(arena, &folder);
 	return outcome;

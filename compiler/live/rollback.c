@@ -18,22 +18,43 @@
 #include "live/kept.h"
 #include "live/observe.h"
 #include "live/pending.h"
+#include "live/rebuild.h"
 #include "live/record.h"
 #include "live/remove.h"
 #include "live/report.h"
 #include "live/watchdog.h"
 
+/* The record was there and is none that we have written: most of it is known elsewhere. */
+static void rebuild(struct rollback *rollback)
+{
+	struct netlink_error error;
+	struct kernel kernel;
+
+	if (!observe_open(&kernel, &error))
+		return;
+	rollback->record = rebuild_record(rollback->arena, &rollback->folder, &kernel,
+					  rollback->policy, rollback->pending);
+	rollback->is_rebuilt = rollback->record != NULL;
+	observe_close(&kernel);
+}
+
 static bool open_folder(struct rollback *rollback)
 {
 	const char *why;
+	size_t reported;
 
 	if (!folder_open(rollback->arena, &rollback->folder, true, &why)) {
 		report_add(rollback->report, REPORT_REFUSED,
 			   "what was applied cannot be looked up: %s", why);
 		return false;
 	}
+	rollback->folder.report = rollback->report;
+	reported = rollback->report->count;
 	rollback->record = record_read(rollback->arena, &rollback->folder, rollback->policy);
+	rollback->is_lost = !rollback->record && rollback->report->count > reported;
 	rollback->pending = pending_read(rollback->arena, &rollback->folder, rollback->policy);
+	if (rollback->is_lost)
+		rebuild(rollback);
 	return true;
 }
 
@@ -92,14 +113,36 @@ static enum archive_kind find_target(const struct rollback *rollback)
 	return is_archived(rollback) == is_return ? ARCHIVE_APPLIED : ARCHIVE_PREVIOUS;
 }
 
+/* Nothing is remembered; the kernel may have a table all the same. */
+static void refuse_unknown(struct rollback *rollback)
+{
+	if (elsewhere_waits(rollback->report, &rollback->table, NULL))
+		return;
+	if (!rollback->table.exists) {
+		report_add(rollback->report, REPORT_REFUSED,
+			   "nothing of %s was applied here, so there is nothing to go back to",
+			   rollback->policy);
+		return;
+	}
+	report_add(rollback->report, REPORT_REFUSED,
+		   "the nft table inet %s is there, and what was there before it is not known here: %s",
+		   rollback->table.name,
+		   rollback->is_lost ? "its record was set aside"
+				     : "it was loaded by hand, or applied by another user or with "
+				       "another run folder")
+		->help =
+		report_text(rollback->report,
+			    "run it as that user, or with that folder in TPC_RUN_DIR; `tpc apply` "
+			    "replaces it, `tpc remove %s` takes it away",
+			    rollback->policy);
+}
+
 static bool is_possible(struct rollback *rollback)
 {
 	const struct record *record = rollback->record;
 
 	if (!record) {
-		report_add(rollback->report, REPORT_REFUSED,
-			   "nothing of %s was applied here, so there is nothing to go back to",
-			   rollback->policy);
+		refuse_unknown(rollback);
 		return false;
 	}
 	if (!record->is_complete || !record->returned)
@@ -142,6 +185,16 @@ static enum apply_outcome go_back(struct rollback *rollback)
 	struct archive *archive;
 	uint64_t digest;
 
+	if (archive_look(rollback->arena, &rollback->folder, file, &digest) == ARCHIVE_NONE &&
+	    rollback->is_rebuilt && !is_waiting(rollback)) {
+		report_add(rollback->report, REPORT_REFUSED,
+			   "whether anything of %s was applied before is not known any more: its record "
+			   "was set aside",
+			   rollback->policy)
+			->help = report_text(rollback->report, "`tpc remove %s` takes it away",
+					     rollback->policy);
+		return APPLY_REFUSED;
+	}
 	if (archive_look(rollback->arena, &rollback->folder, file, &digest) == ARCHIVE_NONE)
 		return remove_locked(rollback->arena, rollback->report, rollback->policy,
 				     &rollback->folder);
@@ -154,6 +207,7 @@ static enum apply_outcome go_back(struct rollback *rollback)
 			->help = "apply a policy that you trust, or take this one away: tpc remove";
 		return APPLY_REFUSED;
 	}
+	archive_settle(rollback->arena, &rollback->folder, rollback->policy);
 	rollback->file = archive->policy;
 	return apply_archive(rollback, archive, kind);
 }
@@ -225,7 +279,7 @@ static enum apply_outcome decide(struct rollback *rollback)
 		return APPLY_UNCHANGED;
 	if (rollback->pending && !is_waiting(rollback))
 		return forget(rollback);
-	if (!is_possible(rollback) || !open_and_look(rollback) ||
+	if (!open_and_look(rollback) || !is_possible(rollback) ||
 	    elsewhere_waits(rollback->report, &rollback->table, rollback->record))
 		return APPLY_REFUSED;
 	if (rollback->is_covered)
@@ -328,6 +382,32 @@ enum apply_outcome rollback_confirm(struct arena *arena, struct report *report, 
 	}
 	observe_close(&kernel);
 	return outcome;
+}
+
+bool rollback_find_elsewhere(struct arena *arena, struct report *report)
+{
+	struct netlink_error error;
+	struct kernel kernel;
+	const char **names;
+	size_t count, before = report->count;
+	bool done;
+
+	if (!observe_open(&kernel, &error)) {
+		observe_refused(report, &error);
+		return true;
+	}
+	done = ruleset_names(arena, &kernel.nft, &names, &count, &error);
+	for (size_t i = 0; done && i < count; i++) {
+		struct ruleset_table table;
+
+		done = ruleset_observe(arena, &kernel.nft, names[i], &table, &error);
+		if (done)
+			elsewhere_waits(report, &table, NULL);
+	}
+	if (!done)
+		observe_refused(report, &error);
+	observe_close(&kernel);
+	return report->count > before;
 }
 
 const char **rollback_pending(struct arena *arena, size_t *count)

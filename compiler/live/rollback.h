@@ -30,6 +30,7 @@ struct rollback {
 	struct folder folder;
 	struct record *record;
 	struct pending *pending;
+	bool is_lost, is_rebuilt;   /* the record was set aside; there is another one */
 	struct ruleset_table table; /* ours, as the kernel has it, where it was looked at */
 	bool is_covered;            /* somebody has loaded another policy: nothing is taken back */
 };
@@ -40,6 +41,9 @@ enum apply_outcome rollback_run(struct rollback *rollback);
 void rollback_note_failure(struct rollback *rollback, const char *why);
 /* What is applied stays. */
 enum apply_outcome rollback_confirm(struct arena *arena, struct report *report, const char *policy);
+/* Reports what waits for a confirmation and was applied from elsewhere, with who may give it, or
+ * why that cannot be known; false: nothing is reported. */
+bool rollback_find_elsewhere(struct arena *arena, struct report *report);
 /* The names of the policies that wait for a confirmation, sorted. */
 const char **rollback_pending(struct arena *arena, size_t *count);
 

@@ -345,6 +345,7 @@ bool status_read(struct arena *arena, struct report *report, const char *only, s
 	if (!observe_open(&kernel, &error))
 		return observe_refused(report, &error);
 	folder_open(arena, &folder, false, &why);
+	folder.report = report;
 	out->folder = folder.path;
 	done = read_all(arena, &kernel, &folder, only, out, &error);
 	observe_close(&kernel);
