@@ -226,6 +226,11 @@ static void load_payload(const struct foreign_packet *packet, const struct nlatt
 		return;
 	memcpy(registers->bytes + at, header.bytes + offset, length);
 	memcpy(registers->known + at, header.known + offset, length);
+	/* The rest of the last word is zero. */
+	for (size_t i = at + length; i % 4; i++) {
+		registers->bytes[i] = 0;
+		registers->known[i] = 0xff;
+	}
 }
 
 /* ---- ct and fib ---- */
