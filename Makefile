@@ -16,7 +16,7 @@ WERROR ?=
 PYTHON ?= /usr/bin/python3
 PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format
-MODULES := yaml-0.1 libnftables libmnl
+MODULES := yaml-0.1 libnftables libmnl libmaxminddb
 
 ifeq ($(VARIANT),release)
 OUT := $(BUILD)

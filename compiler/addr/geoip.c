@@ -8,11 +8,14 @@
  */
 #include "addr/geoip.h"
 
+#include <maxminddb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include "addr/mmdb.h"
+#include "addr/mmdb_guard.h"
 #include "base/arena.h"
 #include "base/diag.h"
 
@@ -26,43 +29,63 @@ enum { GEOIP_TYPE_SHOWN = 60 };
 struct geoip_walk {
 	struct arena *arena;
 	struct geoip_database *database;
-	struct mmdb mmdb;
-	unsigned char *nodes; /* a bit for each: has been visited */
-	uint8_t *answers;     /* one for every offset in the data section */
-	uint64_t ipv4_root;   /* the node of ::/96; no node of any tree until it is met */
+	MMDB_s mmdb;
+	size_t records_end;       /* where the file's description begins */
+	struct mmdb_section data; /* what the guard has to pass before the library sees it */
+	unsigned char *nodes;     /* a bit for each: has been visited */
+	uint8_t *answers;         /* one for every offset in the data section */
+	uint64_t ipv4_root;       /* the node of ::/96; no node of any tree until it is met */
 	bool has_countries;
 };
 
 /* ---- records ---- */
 
-static bool geoip_is_text(const struct mmdb_value *value)
+/* The value of a key of the map at `offset`, if it is a map and has the key. False: damaged. */
+static bool geoip_find_key(struct geoip_walk *walk, uint32_t offset, const char *key,
+			   MMDB_entry_data_s *found)
 {
-	return value->is_there && value->type == MMDB_TEXT;
+	const char *const path[] = { key, NULL };
+	MMDB_entry_s entry = { &walk->mmdb, offset };
+	int status;
+
+	found->has_data = false;
+	if (!mmdb_guard_value(&walk->data, offset))
+		return false;
+	status = MMDB_aget_value(&entry, found, path);
+	if (status == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR) {
+		found->has_data = false;
+		return true;
+	}
+	return status == MMDB_SUCCESS;
+}
+
+static bool geoip_is_text(const MMDB_entry_data_s *data)
+{
+	return data->has_data && data->type == MMDB_DATA_TYPE_UTF8_STRING;
 }
 
 /*
  * The country of a record, by the shapes that publishers have: {country: {iso_code}} (MaxMind,
  * DB-IP), {country_code} (ip-location-db, IPinfo), {country} of two letters (IPinfo).
  */
-static bool geoip_find_country(struct geoip_walk *walk, uint64_t offset, uint8_t *answer)
+static bool geoip_find_country(struct geoip_walk *walk, uint32_t offset, uint8_t *answer)
 {
-	struct mmdb_section *data = &walk->mmdb.data;
-	struct mmdb_value country, code = { 0 };
+	MMDB_entry_data_s country, code = { 0 };
 	int number;
 
-	if (!mmdb_find_key(data, offset, "country", &country))
+	if (!geoip_find_key(walk, offset, "country", &country))
 		return false;
-	if (country.is_there && country.type == MMDB_MAP &&
-	    !mmdb_find_key(data, country.offset, "iso_code", &code))
+	if (country.has_data && country.type == MMDB_DATA_TYPE_MAP &&
+	    !geoip_find_key(walk, country.offset, "iso_code", &code))
 		return false;
-	if (!geoip_is_text(&code) && !mmdb_find_key(data, offset, "country_code", &code))
+	if (!geoip_is_text(&code) && !geoip_find_key(walk, offset, "country_code", &code))
 		return false;
-	if (!geoip_is_text(&code) && geoip_is_text(&country) && country.size == 2)
+	if (!geoip_is_text(&code) && geoip_is_text(&country) && country.data_size == 2)
 		code = country;
 	*answer = GEOIP_WITHOUT;
 	if (!geoip_is_text(&code))
 		return true;
-	number = country_find((const char *)code.bytes, code.size);
+	number = country_find(code.utf8_string, code.data_size);
 	*answer = (uint8_t)(number == COUNTRY_NONE ? GEOIP_OTHER : GEOIP_FIRST + number);
 	return true;
 }
@@ -95,26 +118,27 @@ static void geoip_add_network(struct geoip_walk *walk, uint8_t answer, addr_bits
 			  first > ipv4_last ? first : ipv4_last + 1, last);
 }
 
-/* A record that others point to is read once, too. */
+/* What a leaf leads to may be a pointer to the record; a record that others point to is read once,
+ * too. */
 static bool geoip_read_record(struct geoip_walk *walk, uint64_t offset, uint8_t *answer)
 {
 	uint8_t *known;
 
-	if (!mmdb_follow(&walk->mmdb.data, &offset))
+	if (!mmdb_guard_follow(&walk->data, &offset))
 		return false;
 	known = &walk->answers[offset];
-	if (*known == GEOIP_UNSEEN && !geoip_find_country(walk, offset, known))
+	if (*known == GEOIP_UNSEEN && !geoip_find_country(walk, (uint32_t)offset, known))
 		return false;
 	*answer = *known;
 	return true;
 }
 
-static bool geoip_read_leaf(struct geoip_walk *walk, uint64_t side, addr_bits first, addr_bits last)
+static bool geoip_read_leaf(struct geoip_walk *walk, uint32_t offset, addr_bits first,
+			    addr_bits last)
 {
-	uint64_t offset;
 	uint8_t *answer;
 
-	if (!mmdb_find_record(&walk->mmdb, side, &offset))
+	if (offset >= walk->data.size)
 		return false;
 	answer = &walk->answers[offset];
 	if (*answer == GEOIP_UNSEEN && !geoip_read_record(walk, offset, answer))
@@ -129,15 +153,20 @@ static bool geoip_walk_node(struct geoip_walk *walk, uint64_t number, addr_bits 
 			    unsigned int depth);
 
 /* One side of a node: a network of `length` bits. */
-static bool geoip_walk_side(struct geoip_walk *walk, uint64_t side, addr_bits first,
-			    unsigned int length)
+static bool geoip_walk_side(struct geoip_walk *walk, uint8_t type, uint64_t record, uint32_t offset,
+			    addr_bits first, unsigned int length)
 {
-	if (side < walk->mmdb.node_count)
-		return geoip_walk_node(walk, side, first, length);
-	if (side == walk->mmdb.node_count)
+	switch (type) {
+	case MMDB_RECORD_TYPE_SEARCH_NODE:
+		return geoip_walk_node(walk, record, first, length);
+	case MMDB_RECORD_TYPE_EMPTY:
 		return true;
-	return geoip_read_leaf(walk, side, first,
-			       first | (((addr_bits)1 << (walk->mmdb.depth - length)) - 1));
+	case MMDB_RECORD_TYPE_DATA:
+		return geoip_read_leaf(walk, offset, first,
+				       first | (((addr_bits)1 << (walk->mmdb.depth - length)) - 1));
+	default:
+		return false;
+	}
 }
 
 /* The only node that two ways may lead to is IPv4's: the others into it are its aliases in IPv6. */
@@ -150,7 +179,7 @@ static bool geoip_walk_node(struct geoip_walk *walk, uint64_t number, addr_bits 
 			    unsigned int depth)
 {
 	unsigned char *byte = &walk->nodes[number / 8], bit = (unsigned char)(1u << number % 8);
-	uint64_t sides[2];
+	MMDB_search_node_s node;
 	addr_bits second;
 
 	if (*byte & bit)
@@ -158,18 +187,20 @@ static bool geoip_walk_node(struct geoip_walk *walk, uint64_t number, addr_bits 
 	*byte |= bit;
 	if (first == 0 && walk->mmdb.depth - depth == addr_width(ADDR_IPV4))
 		walk->ipv4_root = number;
-	if (depth >= walk->mmdb.depth)
+	if (depth >= walk->mmdb.depth ||
+	    MMDB_read_node(&walk->mmdb, (uint32_t)number, &node) != MMDB_SUCCESS)
 		return false;
-	mmdb_read_node(&walk->mmdb, number, sides);
 	second = first | (addr_bits)1 << (walk->mmdb.depth - 1 - depth);
-	return geoip_walk_side(walk, sides[0], first, depth + 1) &&
-	       geoip_walk_side(walk, sides[1], second, depth + 1);
+	return geoip_walk_side(walk, node.left_record_type, node.left_record,
+			       node.left_record_entry.offset, first, depth + 1) &&
+	       geoip_walk_side(walk, node.right_record_type, node.right_record,
+			       node.right_record_entry.offset, second, depth + 1);
 }
 
 static bool geoip_walk_all(struct geoip_walk *walk)
 {
-	size_t node_bytes = (size_t)walk->mmdb.node_count / 8 + 1;
-	size_t answer_bytes = (size_t)walk->mmdb.data.size + 1;
+	size_t node_bytes = walk->mmdb.metadata.node_count / 8u + 1;
+	size_t answer_bytes = (size_t)walk->data.size + 1;
 	bool good;
 
 	walk->nodes = calloc(node_bytes, 1);
@@ -209,31 +240,30 @@ static bool geoip_refuse(struct geoip_job *job, const char *what, const char *he
 	return false;
 }
 
-static bool geoip_refuse_kind(struct geoip_job *job, const struct mmdb_value *kind)
+static bool geoip_refuse_kind(struct geoip_job *job, const MMDB_s *mmdb)
 {
-	int shown = kind->size < GEOIP_TYPE_SHOWN ? (int)kind->size : GEOIP_TYPE_SHOWN;
-
 	diag_help(diag_add(job->diag, DIAG_geoip_database, job->wanted_by,
-			   "\"%s\" knows no countries: its kind is \"%.*s\"", job->path, shown,
-			   (const char *)kind->bytes),
+			   "\"%s\" knows no countries: its kind is \"%.*s\"", job->path,
+			   GEOIP_TYPE_SHOWN, mmdb->metadata.database_type),
 		  "use a database of countries or cities");
 	return false;
 }
 
-/* Finds out what the file is, and says so where that is no database. */
-static bool geoip_open(struct geoip_walk *walk, struct geoip_job *job, const unsigned char *bytes,
-		       size_t size)
+static bool geoip_refuse_description(struct geoip_job *job)
 {
-	switch (mmdb_open(&walk->mmdb, bytes, size)) {
-	case MMDB_GOOD:
+	return geoip_refuse(job, "is damaged: its description is not whole", "fetch it again");
+}
+
+/* Finds out what the file is, and says so where the library should not see it. */
+static bool geoip_pass_guard(struct geoip_walk *walk, struct geoip_job *job,
+			     const unsigned char *bytes, size_t size)
+{
+	switch (mmdb_guard_description(bytes, size, &walk->records_end)) {
+	case MMDB_GUARD_GOOD:
 		return true;
-	case MMDB_DAMAGED:
-		return geoip_refuse(job, "is damaged: its description is not whole",
-				    "fetch it again");
-	case MMDB_NEWER:
-		return geoip_refuse(job, "has another version of the format than 2",
-				    "name a file in version 2 of the MaxMind DB format");
-	case MMDB_NONE:
+	case MMDB_GUARD_DAMAGED:
+		return geoip_refuse_description(job);
+	case MMDB_GUARD_NO_DATABASE:
 		break;
 	}
 	if (geoip_is_packed(bytes, size))
@@ -243,42 +273,96 @@ static bool geoip_open(struct geoip_walk *walk, struct geoip_job *job, const uns
 			    "name a .mmdb file; if it is one, fetch it again");
 }
 
-static bool geoip_read_bytes(struct geoip_walk *walk, struct geoip_job *job,
-			     const unsigned char *bytes, size_t size)
+static bool geoip_read_open(struct geoip_walk *walk, struct geoip_job *job)
 {
-	if (!geoip_open(walk, job, bytes, size))
-		return false;
+	const MMDB_metadata_s *about = &walk->mmdb.metadata;
+
+	if (!about->node_count || (about->ip_version != 4 && about->ip_version != 6))
+		return geoip_refuse_description(job);
+	if (walk->mmdb.data_section > walk->mmdb.file_content + walk->records_end)
+		return geoip_refuse_description(job);
+	walk->data = mmdb_guard_section(walk->mmdb.data_section,
+					walk->mmdb.file_content + walk->records_end);
 	if (!geoip_walk_all(walk))
 		return geoip_refuse(job, "is damaged: its tree or its records are not whole",
 				    "fetch it again");
 	if (!walk->has_countries)
-		return geoip_refuse_kind(job, &walk->mmdb.kind);
+		return geoip_refuse_kind(job, &walk->mmdb);
 	for (int i = 0; i < COUNTRY_COUNT; i++)
 		addr_set_normalise(&walk->database->countries[i]);
 	return true;
 }
 
-/* The file is read and not mapped: who cuts it short meanwhile would end us with a signal. */
+static bool geoip_read_copy(struct geoip_walk *walk, struct geoip_job *job, int copy)
+{
+	char name[sizeof("/proc/self/fd/") + 3 * sizeof(copy)];
+	int status;
+	bool good;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", copy);
+	status = MMDB_open(name, MMDB_MODE_MMAP, &walk->mmdb);
+	if (status == MMDB_FILE_OPEN_ERROR)
+		return geoip_refuse(job, "cannot be read: /proc is not there",
+				    "mount /proc: mount -t proc proc /proc");
+	if (status == MMDB_UNKNOWN_DATABASE_FORMAT_ERROR)
+		return geoip_refuse(job, "has another version of the format than 2, or is damaged",
+				    "name a file in version 2 of the MaxMind DB format");
+	if (status != MMDB_SUCCESS)
+		return geoip_refuse_description(job);
+	good = geoip_read_open(walk, job);
+	MMDB_close(&walk->mmdb);
+	return good;
+}
+
+static bool geoip_check_copy(struct geoip_walk *walk, struct geoip_job *job, int copy, size_t size)
+{
+	void *bytes = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, copy, 0) : NULL;
+	bool good;
+
+	if (bytes == MAP_FAILED)
+		arena_exhausted(size);
+	good = geoip_pass_guard(walk, job, bytes, size);
+	if (bytes)
+		munmap(bytes, size);
+	return good && geoip_read_copy(walk, job, copy);
+}
+
+/* False: the disk or the memory refuses. */
+static bool geoip_copy(int from, int to, size_t size)
+{
+	enum { PIECE = 1 << 16 };
+	char piece[PIECE];
+	ssize_t got = 0;
+
+	for (size_t done = 0; done < size; done += (size_t)got) {
+		got = source_get(from, piece, size - done < PIECE ? size - done : PIECE);
+		if (got <= 0)
+			break;
+		if (write(to, piece, (size_t)got) != got)
+			return false;
+	}
+	return got >= 0;
+}
+
+/* The library maps what it reads. It is given a copy: who cuts the file short meanwhile would end
+ * us with a signal, and who changes it would get past the guard. */
 static bool geoip_read_file(struct geoip_walk *walk, struct geoip_job *job)
 {
-	size_t room, size = 0;
-	unsigned char *bytes;
-	ssize_t got = 0;
-	bool good;
-	int fd = source_open(walk->arena, job->diag, job->path, GEOIP_LIMIT, job->wanted_by, &room);
+	size_t size;
+	int from =
+		source_open(walk->arena, job->diag, job->path, GEOIP_LIMIT, job->wanted_by, &size);
+	int copy = from < 0 ? -1 : memfd_create("tpc-mmdb", MFD_CLOEXEC);
+	bool copied = copy >= 0 && geoip_copy(from, copy, size), good = false;
 
-	if (fd < 0)
-		return false;
-	bytes = malloc(room + 1);
-	if (!bytes)
-		arena_exhausted(room + 1);
-	while (size < room && (got = source_get(fd, bytes + size, room - size)) > 0)
-		size += (size_t)got;
-	close(fd);
-	good = got < 0 ? geoip_refuse(job, "cannot be read: the disk refuses",
-				      "look at the system's log")
-		       : geoip_read_bytes(walk, job, bytes, size);
-	free(bytes);
+	if (copied)
+		good = geoip_check_copy(walk, job, copy, (size_t)lseek(copy, 0, SEEK_END));
+	else if (from >= 0)
+		geoip_refuse(job, "cannot be read: the disk or the memory refuses",
+			     "look at the system's log");
+	if (from >= 0)
+		close(from);
+	if (copy >= 0)
+		close(copy);
 	return good;
 }
 

@@ -34,7 +34,7 @@ BREACHES = (
 	("who may include whom", "compiler/base/a.c", HEAD + '#include "emit/emit.h"\n'),
 	("who may include whom", "compiler/base/a.c", HEAD + "#include <yaml.h>\n"),
 	("who may include whom", "compiler/emit/a.c", HEAD + "#include <libmnl/libmnl.h>\n"),
-	("who may include whom", "compiler/lang/a.c", HEAD + "#include <yaml.h>\n"),
+	("who may include whom", "compiler/lang/a.c", HEAD + "#include <maxminddb.h>\n"),
 	("who may include whom", "compiler/emit/a.c", HEAD + '#include "lang/ast.h"\n'),
 	("who may include whom", "compiler/emit/a.c", HEAD + '#include "nosuch.h"\n'),
 	("who may include whom", "compiler/new/a.c", HEAD + '#include "emit/emit.h"\n'),
