@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "match/kinds.h"
 
 const char *ast_mode_name(enum ast_mode mode)
 {
@@ -99,6 +100,34 @@ const char *ast_route_name(struct arena *arena, const struct ast_then *then)
 	for (size_t i = 1; i < then->target_count; i++)
 		name = arena_printf(arena, "%s.%s", name, then->targets[i].name);
 	return name;
+}
+
+struct interval_set ast_takes(struct arena *arena, const struct ast_listener *listener)
+{
+	struct interval_set takes = { 0 };
+
+	if (listener->protocols & TAKES_TCP)
+		interval_add(arena, &takes, PROTOCOL_TCP, PROTOCOL_TCP);
+	if (listener->protocols & TAKES_UDP)
+		interval_add(arena, &takes, PROTOCOL_UDP, PROTOCOL_UDP);
+	return takes;
+}
+
+struct ast_rule ast_default_rule(struct arena *arena, const struct ast_policy *policy,
+				 const struct ast_then *then, enum ir_scope scope)
+{
+	struct ast_rule rule = { .span = then->span,
+				 .then = (struct ast_then *)then,
+				 .scopes = scope };
+
+	rule.families[ADDR_IPV4] = true;
+	rule.families[ADDR_IPV6] = policy->settings.ipv6 != IPV6_OFF;
+	if (then->action == THEN_PROXY) {
+		rule.protocols = ast_takes(arena, then->listener);
+		for (int family = 0; family < ADDR_FAMILIES; family++)
+			rule.families[family] &= then->listener->has[family];
+	}
+	return rule;
 }
 
 bool ast_stays_here(const struct ast_listener *listener)

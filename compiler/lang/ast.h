@@ -32,11 +32,16 @@ struct ast_settings {
 
 /* ---- interfaces and sets ---- */
 
+/* Of what may name others of its kind, while all are looked into. */
+enum ast_progress { PROGRESS_NONE, PROGRESS_BUSY, PROGRESS_DONE };
+
 struct ast_group {
 	const char *name;
 	struct span span;
-	const char **members;
+	const char **members; /* once resolved, interfaces and patterns, each once */
 	size_t member_count;
+	struct span *member_spans; /* of the members as they were written */
+	enum ast_progress progress;
 };
 
 enum ast_set_kind { SET_LITERAL, SET_REFERENCE, SET_FILE, SET_GEOIP, SET_LIST, SET_DIFFERENCE };
@@ -59,8 +64,6 @@ struct ast_set_expression {
 	struct ast_set_expression *without; /* SET_DIFFERENCE: what is taken away */
 	size_t without_count;
 };
-
-enum ast_progress { PROGRESS_NONE, PROGRESS_BUSY, PROGRESS_DONE };
 
 struct ast_set {
 	const char *name;
@@ -238,6 +241,10 @@ struct ast_rule {
 	enum ir_scope scopes;
 	struct interval_set protocols; /* empty: all */
 	bool families[ADDR_FAMILIES];
+	/* What its listener does not take of tcp and udp, and of the families, and no word of the
+	 * rule leaves out: it goes on to the next rules. */
+	struct interval_set cut_protocols;
+	bool cut_families[ADDR_FAMILIES];
 	unsigned int specials;
 };
 
@@ -288,6 +295,11 @@ bool ast_chooses_way(const struct ast_then *then);
 bool ast_lets_go(const struct ast_then *then);
 /* The tables of a route joined by '.': the name of its way. */
 const char *ast_route_name(struct arena *arena, const struct ast_then *then);
+/* A default as a rule without conditions, as far as its listener takes it. */
+struct ast_rule ast_default_rule(struct arena *arena, const struct ast_policy *policy,
+				 const struct ast_then *then, enum ir_scope scope);
+/* The protocols that a listener takes. */
+struct interval_set ast_takes(struct arena *arena, const struct ast_listener *listener);
 /* Does the listener wait on this host for sure? */
 bool ast_stays_here(const struct ast_listener *listener);
 /* Is this a target of a route that is no table? */

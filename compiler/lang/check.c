@@ -8,7 +8,7 @@
 #include "addr/builtin.h"
 #include "base/arena.h"
 #include "base/diag.h"
-#include "base/suggest.h"
+#include "lang/groups.h"
 #include "lang/sets.h"
 #include "match/kinds.h"
 #include "yaml/decode.h"
@@ -45,29 +45,6 @@ static bool resolve_references(struct checking *checking, struct match_condition
 	return good;
 }
 
-static bool unknown_group(struct checking *checking, const struct match_condition *condition,
-			  const char *name)
-{
-	const char **candidates = NULL, *nearest;
-	struct diag_record *record;
-	size_t count = 0;
-
-	for (size_t i = 0; i < checking->policy->group_count; i++)
-		*arena_append(checking->arena, candidates, count) =
-			checking->policy->groups[i].name;
-	nearest = suggest_nearest(name, candidates, count);
-	record = diag_add(checking->diag, DIAG_unknown_name, condition->span,
-			  "\"%s\" is neither an interface nor a group of interfaces", name);
-	if (nearest)
-		diag_help(record, "did you mean \"%s\"?", nearest);
-	else
-		diag_help(record,
-			  "an interface has a name of up to %d characters; a group is defined under `interfaces`",
-			  INTERFACE_LENGTH);
-	return false;
-}
-
-/* A group's name wins over an interface's. */
 static bool expand_groups(struct checking *checking, struct match_condition *condition)
 {
 	const char **names = NULL;
@@ -76,16 +53,9 @@ static bool expand_groups(struct checking *checking, struct match_condition *con
 
 	if (!condition->kind->names_interfaces)
 		return true;
-	for (size_t i = 0; i < condition->name_count; i++) {
-		const struct ast_group *group =
-			ast_group_find(checking->policy, condition->names[i]);
-		const char **members = group ? group->members : &condition->names[i];
-
-		if (!group && strlen(condition->names[i]) > INTERFACE_LENGTH)
-			good = unknown_group(checking, condition, condition->names[i]);
-		for (size_t k = 0; k < (group ? group->member_count : 1); k++)
-			*arena_append(checking->arena, names, count) = members[k];
-	}
+	for (size_t i = 0; i < condition->name_count; i++)
+		good &= groups_expand(checking->arena, checking->diag, checking->policy,
+				      condition->names[i], condition->span, &names, &count);
 	condition->names = names;
 	condition->name_count = count;
 	return good;
@@ -266,21 +236,38 @@ static bool check_expectations(struct checking *checking)
 	return good;
 }
 
-void check_unused(struct diag *diag, const struct ast_policy *policy)
+/* Does the table answer what comes in by its interfaces? One that answers by an interface of
+ * several has a way of its own, whose name goes on with a dot. */
+static bool answers(const struct ir *ir, const struct ast_table *table)
+{
+	size_t length = strlen(table->name);
+
+	for (size_t i = 0; i < ir->class_count; i++) {
+		const struct ir_class *way = &ir->classes[i];
+
+		if (way->kind == IR_CLASS_REPLY && !strncmp(way->name, table->name, length) &&
+		    (!way->name[length] || way->name[length] == '.'))
+			return true;
+	}
+	return false;
+}
+
+void check_unused(struct diag *diag, const struct ast_policy *policy, const struct ir *ir)
 {
 	for (size_t i = 0; i < policy->set_count; i++)
 		if (!policy->sets[i].used)
 			diag_add(diag, DIAG_unused, policy->sets[i].span,
 				 "no rule uses the set \"%s\"", policy->sets[i].name);
 	for (size_t i = 0; i < policy->listener_count; i++)
-		if (!policy->listeners[i].used)
+		if (!policy->listeners[i].used && !policy->listeners[i].spoofs_client)
 			diag_add(diag, DIAG_unused, policy->listeners[i].span,
 				 "no rule uses the listener \"%s\"", policy->listeners[i].name);
 	for (size_t i = 0; i < policy->table_count; i++)
-		if (!policy->tables[i].used)
+		if (!policy->tables[i].used && !answers(ir, &policy->tables[i]))
 			diag_help(diag_add(diag, DIAG_unused, policy->tables[i].span,
 					   "no rule uses the table \"%s\"", policy->tables[i].name),
-				  "it only answers what comes in by its interfaces; send something there with {route: %s}",
+				  "send something there with {route: %s}, or remove it; a table with a default route by a `dev` of its "
+				  "own answers what comes in there",
 				  policy->tables[i].name);
 }
 
@@ -326,6 +313,7 @@ bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 	if (!policy->whole)
 		return false;
 	good = sets_resolve(arena, diag, policy);
+	good &= groups_resolve(arena, diag, policy);
 	for (size_t i = 0; i < policy->listener_count; i++)
 		good &= policy->listeners[i].broken || check_listener(diag, &policy->listeners[i]);
 	for (size_t i = 0; i < policy->table_count; i++)

@@ -43,24 +43,33 @@ static bool find_listener(struct arena *arena, struct diag *diag, struct ast_pol
 		       count);
 }
 
+/* What the listener could be handed, and does not take, of what the rule is about. */
+static struct interval_set cut_of(struct arena *arena, const struct ast_rule *rule,
+				  const struct interval_set *takes)
+{
+	struct interval_set both = { 0 };
+
+	interval_add(arena, &both, PROTOCOL_TCP, PROTOCOL_TCP);
+	interval_add(arena, &both, PROTOCOL_UDP, PROTOCOL_UDP);
+	both = interval_subtract(arena, &both, takes);
+	return rule->protocols.count ? interval_intersect(arena, &rule->protocols, &both) : both;
+}
+
 /* Narrows the rule's protocols to what the listener takes; a protocol that the rule names and the
  * listener does not take is an error. */
 static bool narrow_protocols(struct arena *arena, struct diag *diag, struct ast_rule *rule,
 			     const struct ast_listener *listener)
 {
 	const struct match_condition *proto = ast_condition(rule, "proto");
-	struct interval_set takes = { 0 }, rest;
+	struct interval_set takes = ast_takes(arena, listener), rest;
 	struct diag_record *record;
 	const char *words = listener->protocols == TAKES_TCP   ? "tcp"
 			    : listener->protocols == TAKES_UDP ? "udp"
 							       : "tcp and udp";
 
-	if (listener->protocols & TAKES_TCP)
-		interval_add(arena, &takes, PROTOCOL_TCP, PROTOCOL_TCP);
-	if (listener->protocols & TAKES_UDP)
-		interval_add(arena, &takes, PROTOCOL_UDP, PROTOCOL_UDP);
 	rest = rule->protocols.count ? interval_intersect(arena, &rule->protocols, &takes) : takes;
 	if (rest.count && (!proto || proto->negated || interval_covers(&takes, &rule->protocols))) {
+		rule->cut_protocols = cut_of(arena, rule, &takes);
 		rule->protocols = rest;
 		return true;
 	}
@@ -86,8 +95,10 @@ static bool narrow_protocols(struct arena *arena, struct diag *diag, struct ast_
 static bool narrow_families(struct diag *diag, struct ast_rule *rule,
 			    const struct ast_listener *listener)
 {
-	for (int i = 0; i < ADDR_FAMILIES; i++)
+	for (int i = 0; i < ADDR_FAMILIES; i++) {
+		rule->cut_families[i] = rule->families[i] && !listener->has[i];
 		rule->families[i] &= listener->has[i];
+	}
 	if (rule->families[ADDR_IPV4] || rule->families[ADDR_IPV6])
 		return true;
 	return check_refuse(diag, rule->then->name_span,
@@ -204,39 +215,12 @@ static bool unknown_table(struct arena *arena, struct diag *diag, struct ast_pol
 	return unknown(arena, diag, target->span, "table", target->name, candidates, count);
 }
 
-static void warn_of_source(struct diag *diag, const struct ast_rule *rule,
-			   const struct ast_table *table)
-{
-	struct diag_record *record;
-
-	if (!(rule->scopes & SCOPE_LOCAL) || table->masquerade || table->snat.span.source)
-		return;
-	record = diag_add(diag, DIAG_needs_masquerade, rule->then->name_span,
-			  "the host's own packets keep the source address of their old way out");
-	diag_also(record, table->span, "the table \"%s\" does not change it", table->name);
-	diag_help(record,
-		  "add `masquerade: true` to the table, unless the other end knows that address");
-}
-
 static bool leaves_here(struct diag *diag, const struct ast_rule *rule)
 {
 	return rule->specials != SPECIAL_LOCAL ||
 	       check_refuse(diag, rule->then->span,
 			    "what goes to this host does not leave by a table",
 			    "remove the rule, or `local` from its `to`");
-}
-
-/* Warnings of what sending the host's own packets by a table means. False: the target is no table.
- */
-static bool is_table(struct diag *diag, struct ast_policy *policy, const struct ast_rule *rule,
-		     const struct ast_target *target)
-{
-	struct ast_table *table = ast_table_find(policy, target->name);
-
-	if (!table)
-		return false;
-	warn_of_source(diag, rule, table);
-	return true;
 }
 
 /* What main has no route for goes on to the next table, but a strict table's second lock refuses
@@ -261,14 +245,13 @@ static bool check_main(struct diag *diag, struct ast_policy *policy, const struc
 	return true;
 }
 
-static bool check_target(struct diag *diag, struct ast_policy *policy, const struct ast_rule *rule,
+static bool check_target(struct diag *diag, struct ast_policy *policy, const struct ast_then *then,
 			 size_t at)
 {
-	const struct ast_then *then = rule->then;
 	const struct ast_target *target = &then->targets[at];
 	bool is_last = at + 1 == then->target_count;
 
-	if (is_table(diag, policy, rule, target))
+	if (ast_table_find(policy, target->name))
 		return true;
 	if (!is_last && !strcmp(target->name, "main"))
 		return check_main(diag, policy, then, at);
@@ -287,7 +270,7 @@ static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast
 	for (size_t i = 0; i < then->target_count; i++) {
 		struct ast_target *target = &then->targets[i];
 
-		good &= check_target(diag, policy, rule, i);
+		good &= check_target(diag, policy, then, i);
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(then->targets[k].name, target->name))
 				good = check_refuse(diag, target->span,
@@ -303,7 +286,7 @@ static bool check_balance(struct diag *diag, struct ast_policy *policy, struct a
 	bool good = true;
 
 	for (size_t i = 0; i < then->target_count; i++)
-		if (!is_table(diag, policy, rule, &then->targets[i]) &&
+		if (!ast_table_find(policy, then->targets[i].name) &&
 		    strcmp(then->targets[i].name, "main"))
 			good = check_refuse(diag, then->targets[i].span, "this is no way out",
 					    "balance between tables, or tables and `main`; what happens where a table has no route is "

@@ -155,9 +155,28 @@ static bool check_strict(struct diag *diag, const struct ast_table *table)
 	return true;
 }
 
+/* What leaves by the main table instead, because this one has a `fallback` or none of its routes
+ * fits, was never this table's to translate. */
+static void warn_of_translation(struct diag *diag, const struct ast_table *table)
+{
+	size_t route_count;
+	const struct ast_route *routes = ast_table_routes(table, &route_count);
+	struct span where = table->masquerade ? table->masquerade_span : table->snat.span;
+
+	for (size_t i = 0; i < route_count; i++)
+		if (routes[i].type == IR_ROUTE_UNICAST)
+			return;
+	if (where.source)
+		diag_help(diag_add(diag, DIAG_no_effect, where,
+				   "`%s` changes nothing: no route of the table \"%s\" leads out",
+				   table->masquerade ? "masquerade" : "snat", table->name),
+			  "add a route with a `dev` or a `via`, or remove it");
+}
+
 bool check_table(struct diag *diag, const struct ast_table *table)
 {
 	bool good = check_routes(diag, table);
 
+	warn_of_translation(diag, table);
 	return check_strict(diag, table) && good;
 }

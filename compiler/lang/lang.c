@@ -27,7 +27,7 @@ static struct ir *lower(struct arena *arena, struct diag *diag, const char *path
 	ir = lower_policy(arena, diag, *policy);
 	if (!ir)
 		return NULL;
-	check_unused(diag, *policy);
+	check_unused(diag, *policy, ir);
 	broken = ir_verify(arena, ir);
 	if (broken) {
 		fprintf(stderr, "tpc: a defect of tpc, not of the policy: %s\n", broken);

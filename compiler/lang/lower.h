@@ -223,6 +223,7 @@ void lower_refuse_straight(struct lower *lower, struct ir_chain *chain,
 			   const struct ast_listener *listener, const char *remark);
 /* The author's rule at the end of the walk, and among what cuts kept connections if it drops. */
 void lower_walk_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
+
 /* A default as a rule without conditions. */
 struct ast_rule lower_default_rule(struct lower *lower, const struct ast_then *then,
 				   enum ir_scope scope);

@@ -216,6 +216,12 @@ static void take_back(struct lower *lower, struct ir_chain *chain)
 	}
 }
 
+/* Whether a rule hands it anything or not: the clients may come to it by themselves. */
+static bool spoofs(const struct lower_class *way)
+{
+	return way->listener && way->listener->spoofs_client;
+}
+
 /* Both legs of a proxy that connects with its client's address: a transparent socket here is the
  * end of what comes for it. */
 static void take_spoofed(struct lower *lower, struct ir_chain *chain)
@@ -224,7 +230,7 @@ static void take_spoofed(struct lower *lower, struct ir_chain *chain)
 		const struct lower_class *way = lower->classes[i];
 		struct ir_rule *rule;
 
-		if (!way->listener || !way->listener->spoofs_client || !lower_is_used(way))
+		if (!spoofs(way))
 			continue;
 		rule = lower_guarantee(lower, chain,
 				       "answers to a client's address that a proxy has borrowed");
@@ -411,11 +417,14 @@ static void output(struct lower *lower, const struct body *body)
 	put_body(lower, chain, body);
 }
 
-static bool has_local_tproxy(const struct lower *lower)
+/* Does what the host sends to a listener, or an answer to an address that one has borrowed, come in
+ * again? */
+static bool takes_back(const struct lower *lower)
 {
 	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower->classes[i]->local && lower->classes[i]->listener &&
-		    lower->classes[i]->listener->mode == MODE_TPROXY)
+		if (spoofs(lower->classes[i]) ||
+		    (lower->classes[i]->local && lower->classes[i]->listener &&
+		     lower->classes[i]->listener->mode == MODE_TPROXY))
 			return true;
 	return false;
 }
@@ -425,7 +434,7 @@ static void note_spoofed(struct lower *lower)
 	for (size_t i = 0; i < lower->class_count; i++) {
 		struct lower_class *way = lower->classes[i];
 
-		if (way->listener && way->listener->spoofs_client && lower_is_used(way))
+		if (spoofs(way))
 			memcpy(way->families, way->listener->has, sizeof(way->families));
 	}
 }
@@ -440,7 +449,7 @@ void lower_hooks(struct lower *lower)
 	local = lower_body(lower, SCOPE_LOCAL);
 	lower_own_chains(lower);
 	note_spoofed(lower);
-	if (forward.needed || lower->uplink_count || has_local_tproxy(lower) || has_guarded(lower))
+	if (forward.needed || lower->uplink_count || takes_back(lower) || has_guarded(lower))
 		prerouting(lower, &forward);
 	if (local.needed || lower->uplink_count || lower_has_own(lower))
 		output(lower, &local);

@@ -82,20 +82,11 @@ void lower_walk_rule(struct lower *lower, struct lower_walk *walk, const struct 
 struct ast_rule lower_default_rule(struct lower *lower, const struct ast_then *then,
 				   enum ir_scope scope)
 {
-	struct ast_rule rule = { .span = then->span,
-				 .id = "default",
-				 .then = (struct ast_then *)then,
-				 .scopes = scope };
+	struct ast_rule rule = ast_default_rule(lower->arena, lower->policy, then, scope);
 
+	rule.id = "default";
 	if (then->span.source)
 		rule.title = arena_printf(lower->arena, "the default, %s",
 					  lower_then_words(lower, then));
-	rule.families[ADDR_IPV4] = true;
-	rule.families[ADDR_IPV6] = lower->policy->settings.ipv6 != IPV6_OFF;
-	if (then->action == THEN_PROXY) {
-		rule.protocols = lower_listener_protocols(lower, then->listener).values;
-		for (int family = 0; family < ADDR_FAMILIES; family++)
-			rule.families[family] &= then->listener->has[family];
-	}
 	return rule;
 }

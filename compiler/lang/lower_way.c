@@ -10,12 +10,8 @@
 
 struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener)
 {
-	struct interval_set protocols = { 0 };
+	struct interval_set protocols = ast_takes(lower->arena, listener);
 
-	if (listener->protocols & TAKES_TCP)
-		interval_add(lower->arena, &protocols, PROTOCOL_TCP, PROTOCOL_TCP);
-	if (listener->protocols & TAKES_UDP)
-		interval_add(lower->arena, &protocols, PROTOCOL_UDP, PROTOCOL_UDP);
 	return protocol_match(&protocols);
 }
 
@@ -126,7 +122,7 @@ void lower_way_chains(struct lower *lower)
 
 		if (!lower_is_used(way))
 			continue;
-		if (hands_over)
+		if (hands_over && (way->forward || way->local))
 			proxy_chain(lower, way);
 		if (!hands_over || way->local)
 			mark_chain(lower, way, way->local_chain);

@@ -7,7 +7,9 @@ void prove_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 		  const struct ir *ir)
 {
 	prove_cover(diag, policy);
+	prove_rests(arena, diag, policy);
 	prove_families(arena, diag, policy);
+	prove_sources(arena, diag, policy);
 	prove_lans(arena, diag, policy);
 	prove_tunnels(arena, diag, policy, ir);
 	prove_numbers(arena, diag, policy, ir);

@@ -18,6 +18,15 @@ void prove_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 /* prove_cover.c: rules, and a default, that no packet gets as far as; and what else is seen of the
  * rows of boxes. */
 void prove_cover(struct diag *diag, struct ast_policy *policy);
+/* Of each of these as the last rule, behind all rules and defaults: does some packet for sure get
+ * as far as it? */
+void prove_passed(struct ast_policy *policy, const struct ast_rule *const *rests, size_t count,
+		  bool *passed);
+/* prove_rest.c: packets that a rule speaks of and does not take: what its listener does not take,
+ * and what goes to this host. */
+void prove_rests(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+/* prove_source.c: what the host sends by another table, with the address of its old way. */
+void prove_sources(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* prove_order.c: destinations in two sets where the order of two rules decides. `unreached`
  * says of each rule and default, in order, that no packet gets there. */
 void prove_order(struct diag *diag, struct ast_policy *policy, const struct prove_row *rows,

@@ -26,6 +26,7 @@ enum { ROWS = 2 * ADDR_FAMILIES };
 struct fate {
 	bool present;   /* it has a box somewhere */
 	bool reached;   /* some packet may get there */
+	bool unknown;   /* or so it is taken, because to know would take too long */
 	uint64_t *used; /* the rules that cover it, a bit each; NULL: none yet */
 };
 
@@ -295,7 +296,8 @@ static void give_up(struct covering *covering)
 
 	for (size_t i = 0; i < row->box_count; i++)
 		if (is_open(covering, &row->boxes[i]))
-			covering->fates[row->boxes[i].order].reached = true;
+			covering->fates[row->boxes[i].order].reached =
+				covering->fates[row->boxes[i].order].unknown = true;
 }
 
 static void judge_row(struct covering *covering)
@@ -480,13 +482,14 @@ static void tell_all(struct covering *covering, struct diag *diag, struct ast_po
 	}
 }
 
-void prove_cover(struct diag *diag, struct ast_policy *policy)
+/* All rows, and the fate of what they are asked of: the rests, or, without any, the rules. */
+static struct covering judge(struct arena *arena, struct ast_policy *policy,
+			     const struct ast_rule *const *rests, size_t rest_count,
+			     struct prove_row rows[ROWS])
 {
-	struct arena *arena = arena_new();
 	struct prove_shared *shared = prove_share(arena, policy);
-	struct prove_row rows[ROWS];
-	struct covering covering = { .arena = arena, .fate_count = policy->rule_count + 2 };
-	bool *unreached;
+	struct covering covering = { .arena = arena,
+				     .fate_count = policy->rule_count + 2 + rest_count };
 
 	covering.words = covering.fate_count / 64 + 1;
 	covering.fates = arena_alloc(arena, covering.fate_count * sizeof(*covering.fates));
@@ -494,15 +497,44 @@ void prove_cover(struct diag *diag, struct ast_policy *policy)
 		rows[i] = (struct prove_row){ .arena = arena,
 					      .policy = policy,
 					      .family = (enum addr_family)(i / 2),
-					      .host = i % 2 == 1 };
+					      .host = i % 2 == 1,
+					      .rests = rests,
+					      .rest_count = rest_count };
 		prove_fill(&rows[i], shared);
 		covering.row = &rows[i];
 		judge_row(&covering);
-		prove_leaks(diag, &rows[i]);
 	}
-	unreached = arena_alloc(arena, covering.fate_count);
+	return covering;
+}
+
+void prove_cover(struct diag *diag, struct ast_policy *policy)
+{
+	struct arena *arena = arena_new();
+	struct prove_row rows[ROWS];
+	struct covering covering = judge(arena, policy, NULL, 0, rows);
+	bool *unreached = arena_alloc(arena, covering.fate_count);
+
+	for (size_t i = 0; i < ROWS; i++)
+		prove_leaks(diag, &rows[i]);
 	tell_all(&covering, diag, policy, rows, unreached);
 	prove_order(diag, policy, rows, ROWS, unreached);
+	if (covering.scratch)
+		arena_free(covering.scratch);
+	arena_free(arena);
+}
+
+void prove_passed(struct ast_policy *policy, const struct ast_rule *const *rests, size_t count,
+		  bool *passed)
+{
+	struct arena *arena = arena_new();
+	struct prove_row rows[ROWS];
+	struct covering covering = judge(arena, policy, rests, count, rows);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct fate *fate = &covering.fates[policy->rule_count + 2 + i];
+
+		passed[i] = fate->present && fate->reached && !fate->unknown;
+	}
 	if (covering.scratch)
 		arena_free(covering.scratch);
 	arena_free(arena);

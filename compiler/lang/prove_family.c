@@ -38,7 +38,7 @@ static bool may_hold(struct tunnels *proof, const struct match_condition *condit
 	return false;
 }
 
-static bool is_about(struct tunnels *proof, const struct ast_rule *rule, enum addr_family family)
+bool prove_is_about(struct tunnels *proof, const struct ast_rule *rule, enum addr_family family)
 {
 	return rule->families[family] && may_hold(proof, ast_condition(rule, "to"), family) &&
 	       may_hold(proof, ast_condition(rule, "from"), family);
@@ -80,11 +80,11 @@ static bool asks_no_more(const struct ast_rule *rule, const struct ast_rule *oth
 static bool is_counterpart(struct tunnels *proof, const struct ast_rule *rule,
 			   const struct ast_rule *other)
 {
-	if (!is_about(proof, other, ADDR_IPV6) || !(rule->scopes & other->scopes))
+	if (!prove_is_about(proof, other, ADDR_IPV6) || !(rule->scopes & other->scopes))
 		return false;
 	if (!other->families[ADDR_IPV4] && ast_condition(other, "family"))
 		return true;
-	if (!captures(other->then) && is_about(proof, other, ADDR_IPV4))
+	if (!captures(other->then) && prove_is_about(proof, other, ADDR_IPV4))
 		return false;
 	for (size_t i = 0; i < other->condition_count; i++)
 		if (!asks_no_more(rule, other, other->conditions[i]))
@@ -105,7 +105,7 @@ static bool speaks_of_ipv6(struct tunnels *proof)
 	const struct ast_policy *policy = proof->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		if (is_about(proof, &policy->rules[i], ADDR_IPV6) &&
+		if (prove_is_about(proof, &policy->rules[i], ADDR_IPV6) &&
 		    (captures(policy->rules[i].then) || ast_condition(&policy->rules[i], "family")))
 			return true;
 	return default_captures(policy, SCOPE_BOTH);
@@ -127,7 +127,7 @@ static bool lets_ipv6_go(struct tunnels *proof, const struct ast_rule *rule, boo
 	const struct ast_policy *policy = proof->policy;
 	enum ast_action action = rule->then->action;
 
-	if (!is_about(proof, rule, ADDR_IPV4) || is_about(proof, rule, ADDR_IPV6) ||
+	if (!prove_is_about(proof, rule, ADDR_IPV4) || prove_is_about(proof, rule, ADDR_IPV6) ||
 	    !captures(rule->then) || ast_condition(rule, "family"))
 		return false;
 	if (alone)
@@ -141,6 +141,28 @@ static bool lets_ipv6_go(struct tunnels *proof, const struct ast_rule *rule, boo
 	return true;
 }
 
+/* What to write where the rule's listener is the one that has no IPv6. A loopback address is none
+ * for IPv6 that comes in: see check_then.c. */
+static void help_listener(struct diag_record *record, const struct ast_rule *rule)
+{
+	const struct ast_listener *listener = rule->then->listener;
+	const char *fix = "give the listener an IPv6 address, too: `{tproxy: {port: P, address: "
+			  "[127.0.0.1, \"::1\"]}}`";
+
+	diag_also(record, listener->mode_span, "the listener \"%s\" has no IPv6 address",
+		  listener->name);
+	if (listener->mode == MODE_DNAT)
+		fix = "give the listener an IPv6 address, too: `{dnat: [\"ADDR:PORT\", "
+		      "\"[ADDR]:PORT\"]}`";
+	if (listener->mode == MODE_DNAT && addr_is_loopback(listener->addr[ADDR_IPV4]) &&
+	    (rule->scopes & SCOPE_FORWARD))
+		fix = "use `{redirect: PORT}`, which takes IPv6, too";
+	diag_help(record,
+		  "%s; or say what is meant: `family: ipv4` in the rule, `settings: {ipv6: block}` "
+		  "refuses IPv6, `settings: {ipv6: off}` leaves it alone",
+		  fix);
+}
+
 static struct diag_record *tell(struct diag *diag, const struct ast_rule *rule, bool alone)
 {
 	bool by_source = ast_condition(rule, "from") && !ast_condition(rule, "to");
@@ -150,10 +172,14 @@ static struct diag_record *tell(struct diag *diag, const struct ast_rule *rule, 
 			 alone ? "policy" : "rule", by_source ? "of" : "to",
 			 by_source ? "hosts" : "services");
 
-	diag_help(record,
-		  "name IPv6 %s too, or say what is meant: `family: ipv4` in the rule, "
-		  "`settings: {ipv6: block}` refuses IPv6, `settings: {ipv6: off}` leaves it alone",
-		  by_source ? "sources" : "destinations");
+	if (rule->cut_families[ADDR_IPV6])
+		help_listener(record, rule);
+	else
+		diag_help(record,
+			  "name IPv6 %s too, or say what is meant: `family: ipv4` in the rule, "
+			  "`settings: {ipv6: block}` refuses IPv6, `settings: {ipv6: off}` leaves it "
+			  "alone",
+			  by_source ? "sources" : "destinations");
 	return record;
 }
 

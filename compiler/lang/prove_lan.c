@@ -2,8 +2,9 @@
  * prove_lan: rules that send what the host sends to its own networks away with all the rest.
  *
  * In go the rules and defaults about what the host sends, out comes a warning for each that sends
- * all private addresses by a table which has a way for them, before any rule, or the table's own
- * routes, made an exception of one of its networks. Which networks are the host's is not known.
+ * all private addresses to a listener, or by a table which has a way for them, before any rule, or
+ * the table's own routes, made an exception of one of its networks. Which networks are the host's
+ * is not known.
  */
 #include <string.h>
 
@@ -129,46 +130,64 @@ static bool has_way(struct tunnels *proof, const struct ast_table *table)
 	return found;
 }
 
+/* The first table of the action that has a way for them before the main table is asked; or NULL. */
+static const struct ast_table *find_table(struct tunnels *proof, const struct ast_then *then)
+{
+	for (size_t i = 0; i < then->target_count; i++) {
+		const struct ast_table *table =
+			ast_table_find(proof->policy, then->targets[i].name);
+
+		if (!table && then->action == THEN_ROUTE)
+			return NULL;
+		if (table && has_way(proof, table))
+			return table;
+	}
+	return NULL;
+}
+
+static void tell(struct tunnels *proof, const struct ast_then *then, const struct ast_table *table)
+{
+	struct diag_record *record =
+		diag_add(proof->diag, DIAG_lan_included, then->name_span,
+			 "this takes what the host sends to its own networks too");
+
+	if (table)
+		diag_also(record, table->span, "the table \"%s\" does not except them",
+			  table->name);
+	else
+		diag_also(record, then->listener->span, "the listener \"%s\" is handed it",
+			  then->listener->name);
+	diag_help(record,
+		  "add %sa rule `{scope: local, to: private, then: direct}` before this one",
+		  table ? "`prefer_main: true` to the table, or " : "");
+}
+
 static void judge(struct tunnels *proof, const struct ast_rule *rule, size_t order)
 {
-	const struct ast_table *table = NULL;
-	struct diag_record *record;
+	const struct ast_table *table = find_table(proof, rule->then);
 	bool all = false;
 
-	if (!(rule->scopes & SCOPE_LOCAL) || asks_more(rule))
+	if ((!table && rule->then->action != THEN_PROXY) || !(rule->scopes & SCOPE_LOCAL) ||
+	    asks_more(rule))
 		return;
-	/* What the main table has a route for goes no further than `main` in a list. */
-	for (size_t i = 0; i < rule->then->target_count && !table; i++) {
-		if (rule->then->action == THEN_ROUTE &&
-		    !strcmp(rule->then->targets[i].name, "main"))
-			return;
-		table = ast_table_find(proof->policy, rule->then->targets[i].name);
-		table = table && has_way(proof, table) ? table : NULL;
-	}
-	for (int family = 0; table && family < ADDR_FAMILIES; family++) {
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		if (is_excepted(proof, rule, order, (enum addr_family)family))
 			return;
 		all |= takes_all(proof, rule, (enum addr_family)family);
 	}
-	if (!all)
-		return;
-	record = diag_add(proof->diag, DIAG_lan_included, rule->then->name_span,
-			  "this takes what the host sends to its own networks too");
-	diag_also(record, table->span, "the table \"%s\" does not except them", table->name);
-	diag_help(record,
-		  "add `prefer_main: true` to the table, or a rule `{scope: local, to: private, then: "
-		  "direct}` before this one");
+	if (all)
+		tell(proof, rule->then, table);
 }
 
 void prove_lans(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
 	struct tunnels proof = { .arena = arena, .diag = diag, .policy = policy };
-	struct ast_rule last = { .then = policy->default_local,
-				 .scopes = SCOPE_LOCAL,
-				 .families = { true, policy->settings.ipv6 != IPV6_OFF } };
+	struct ast_rule last;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
 		judge(&proof, &policy->rules[i], i);
-	if (last.then)
-		judge(&proof, &last, policy->rule_count);
+	if (!policy->default_local)
+		return;
+	last = ast_default_rule(arena, policy, policy->default_local, SCOPE_LOCAL);
+	judge(&proof, &last, policy->rule_count);
 }

@@ -137,8 +137,31 @@ static void judge_priorities(struct knowing *knowing, const struct ast_policy *p
 	}
 }
 
+/* The kernel routes a socket's packets by the mark that its program has set before any rule sees
+ * who sends. Which mark a program sets is not known here. */
+static void judge_own_mark(struct knowing *knowing, const struct ast_listener *listener)
+{
+	struct diag_record *record;
+
+	if (!listener->mark.given || !listener->runs_as.given || listener->runs_as.by_mark)
+		return;
+	record =
+		diag_add(knowing->diag, DIAG_own_mark, listener->mark.span,
+			 "if the program of \"%s\" sets this mark on its own connections (SO_MARK), "
+			 "they come back to it and fail",
+			 listener->name);
+	diag_also(record, listener->runs_as.span,
+		  "this comes too late: the mark routes them first");
+	diag_help(record,
+		  "leave `mark` out, and one is given out that no program sets; or, if it sets 0x%x, "
+		  "leave `mark` out and write `runs_as: {mark: 0x%x}`",
+		  listener->mark.value, listener->mark.value);
+	diag_help(record, "if it sets another mark or none, write # allow: own-mark in this line");
+}
+
 static void judge_listener(struct knowing *knowing, const struct ast_listener *listener)
 {
+	judge_own_mark(knowing, listener);
 	judge_mark(knowing, listener->name, &listener->mark);
 	judge_table(knowing, (uint32_t)listener->table, listener->name, listener->table_span);
 }

@@ -329,9 +329,15 @@ static bool add_box(struct filling *filling, const struct ast_rule *rule, size_t
 	return !filling->empty;
 }
 
+/* Two defaults stand between the rules and the rests. */
+static size_t first_rest(const struct prove_row *row)
+{
+	return row->policy->rule_count + 2;
+}
+
 /* A box of what the rule may take; and, where that is more than it takes for sure, one of that. */
 static void add_rule(struct filling *filling, const struct ast_rule *rule, size_t order,
-		     bool is_default)
+		     bool is_last)
 {
 	bool exact;
 
@@ -340,8 +346,8 @@ static void add_rule(struct filling *filling, const struct ast_rule *rule, size_
 	if (!add_box(filling, rule, order, true))
 		return;
 	exact = filling->exact;
-	filling->box->covered = true;
-	filling->box->covers = !is_default && ends(rule);
+	filling->box->covered = !filling->row->rest_count || order >= first_rest(filling->row);
+	filling->box->covers = !is_last && ends(rule);
 	if (!exact && filling->box->covers && add_box(filling, rule, order, false))
 		filling->box->covers = true;
 }
@@ -354,12 +360,8 @@ static void add_default(struct filling *filling, const struct ast_then *then, en
 	if (!then || then->action == THEN_DIRECT || filling->row->host)
 		return;
 	rule = arena_new_of(filling->row->arena, struct ast_rule);
-	*rule = (struct ast_rule){ .span = then->span,
-				   .then = (struct ast_then *)then,
-				   .scopes = scope };
-	for (int family = 0; family < ADDR_FAMILIES; family++)
-		rule->families[family] = true;
-	add_rule(filling, rule, order, true);
+	*rule = ast_default_rule(filling->row->arena, filling->row->policy, then, scope);
+	add_rule(filling, rule, order, !filling->row->rest_count);
 }
 
 /* ---- sets become numbers ---- */
@@ -470,6 +472,8 @@ void prove_fill(struct prove_row *row, struct prove_shared *shared)
 		add_rule(&filling, &policy->rules[i], i, false);
 	add_default(&filling, policy->default_forward, SCOPE_FORWARD, policy->rule_count);
 	add_default(&filling, policy->default_local, SCOPE_LOCAL, policy->rule_count + 1);
+	for (size_t i = 0; i < row->rest_count; i++)
+		add_rule(&filling, row->rests[i], first_rest(row) + i, true);
 	set_lasts(row, shared->name_count);
 	row->complete = class_sources(row) && lay(row, &row->to_sets, destinations(row), &row->to);
 	if (row->complete)

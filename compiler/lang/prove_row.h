@@ -57,6 +57,8 @@ struct prove_row {
 	bool host; /* only destinations that rules must name: their to is a set of numbers of
 		      enum match_special */
 	struct prove_sets to_sets, from_sets;
+	const struct ast_rule *const *rests; /* asked of: they stand after all rules and defaults */
+	size_t rest_count;       /* of a row without any, its rules and defaults are asked of */
 	struct prove_box *boxes; /* in the order of the rules */
 	size_t box_count;
 	size_t **boxes_of; /* of each set of destinations: numbers of boxes, ascending */

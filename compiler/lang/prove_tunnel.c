@@ -114,9 +114,8 @@ static const char *tunnel_dev(const struct ast_table *table)
 	return NULL;
 }
 
-/* Does the condition name addresses of the world outside? */
-static bool names_public(struct tunnels *tunnels, const struct match_condition *condition,
-			 enum addr_family family)
+bool prove_names_public(struct tunnels *tunnels, const struct match_condition *condition,
+			enum addr_family family)
 {
 	static const char *const inner[] = { "private", "loopback", "link-local", "multicast" };
 	const struct interval_set *set;
@@ -180,7 +179,7 @@ static bool excepts(struct tunnels *tunnels, const struct ast_rule *rule,
 	if (rule->then->action != THEN_DIRECT)
 		return false;
 	for (int family = 0; to && family < ADDR_FAMILIES; family++)
-		if (names_public(tunnels, to, (enum addr_family)family))
+		if (prove_names_public(tunnels, to, (enum addr_family)family))
 			return true;
 	return !to && (ast_condition(rule, "port") || ast_condition(rule, "sport"));
 }

@@ -30,6 +30,11 @@ const struct interval_set *prove_part(struct tunnels *tunnels,
 enum { PROVE_WIDE_LENGTH = 6 };
 bool prove_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
 		   enum addr_family family);
+/* prove_family.c: may a packet of the family be one of the rule's? */
+bool prove_is_about(struct tunnels *proof, const struct ast_rule *rule, enum addr_family family);
+/* Does the condition name addresses of the world outside? */
+bool prove_names_public(struct tunnels *tunnels, const struct match_condition *condition,
+			enum addr_family family);
 /* Is an interface of this name (NULL: none) usually a tunnel over IP? */
 bool prove_is_tunnel(const char *dev);
 /* The tables that name the ends of their tunnels. */

@@ -115,21 +115,29 @@ bool read_groups(struct decode *decode, const struct node *node, struct ast_poli
 		const struct node_entry *entry = &node->entries[i];
 		struct ast_group *group =
 			arena_append(decode->arena, policy->groups, policy->group_count);
-		struct match_condition members = { .kind = &match_interface, .key = entry->key };
+		struct match_condition members = { .kind = &match_interface,
+						   .key = entry->key,
+						   .may_be_group = true };
 		const struct node *items = entry->value.kind == NODE_LIST ? entry->value.items
 									  : &entry->value;
 		size_t count = entry->value.kind == NODE_LIST ? entry->value.count : 1;
+		struct span *spans = arena_alloc(decode->arena, (count + 1) * sizeof(*spans));
 
 		good &= read_definition_name(decode, entry, "group of interfaces");
-		for (size_t k = 0; k < count; k++)
+		for (size_t k = 0; k < count; k++) {
+			spans[members.name_count] = items[k].span;
 			good &= match_interface.read(decode, &items[k], &members);
+		}
 		if (!count) {
 			good = false;
 			diag_add(decode->diag, DIAG_bad_value, entry->value.span,
 				 "the group \"%s\" has no interface", entry->key);
 		}
-		*group = (struct ast_group){ entry->key, entry->key_span, members.names,
-					     members.name_count };
+		*group = (struct ast_group){ .name = entry->key,
+					     .span = entry->key_span,
+					     .members = members.names,
+					     .member_count = members.name_count,
+					     .member_spans = spans };
 	}
 	return good;
 }

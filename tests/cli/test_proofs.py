@@ -294,6 +294,169 @@ def lans(shop):
 	])
 
 
+PROXY = "listeners: {p: {tproxy: 1, runs_as: {user: 5}%s}}\n"
+
+
+@case("lan-included: of what is handed to a listener as of what leaves by a table")
+def lans_proxied(shop):
+	def policy(*rules, more=""):
+		return PROXY % more + "rules:\n" + "".join(f"  - {{{rule}}}\n" for rule in rules)
+	def at(line):
+		return [(line, "lan-included")]
+	proxy = "scope: local, then: {proxy: p}"
+	return expect_told(shop, "lan-included", [
+		(policy(proxy), at(4)),
+		(policy("scope: both, proto: tcp, then: {proxy: p}"), at(4)),
+		(policy("then: {proxy: p}"), []),
+		(policy("scope: local, to: private, then: direct", proxy), []),
+		(policy("scope: local, to: 192.168.7.0/24, then: direct", proxy), []),
+		(policy("scope: local, to: {not: private}, then: {proxy: p}"), []),
+		(policy("user: 7, then: {proxy: p}"), []),
+		(PROXY % "" + "default: {local: {proxy: p}}\n", at(3)),
+		(WAN % "" + "  - {scope: local, then: {route: [main, wan]}}\n", []),
+	])
+
+
+@case("listener-narrows: no word where the rule says it, or where other rules or the default take the rest")
+def narrowed(shop):
+	def policy(*rules, listener="{redirect: 53}", more=""):
+		return f"listeners: {{dns: {listener}, other: {{tproxy: 9}}}}\nrules:\n" \
+			+ "".join(f"  - {{{rule}}}\n" for rule in rules) + more
+	def at(line):
+		return [(line, "listener-narrows")]
+	dns = "port: dns, then: {proxy: dns}"
+	rest = "then: {proxy: other}"
+	return expect_told(shop, "listener-narrows", [
+		(policy(dns), at(4)),
+		(policy("then: {proxy: dns}"), at(4)),
+		(policy("proto: {not: icmp}, then: {proxy: dns}"), at(4)),
+		(policy("to: 192.0.2.1, then: {proxy: dns}", listener="{tproxy: 53, protocols: tcp}"), at(4)),
+		(policy(dns, listener="{tproxy: 53, protocols: udp}"), at(4)),
+		(policy(dns, listener="{tproxy: 53}"), []),
+		(policy(dns, listener="{redirect: 53, protocols: [udp, tcp]}"), []),
+		(policy("proto: tcp, " + dns), []),
+		(policy("app: http, then: drop", "proto: tcp, then: {proxy: dns}"), []),
+		(policy(dns, "port: dns, proto: udp, " + rest), []),
+		(policy(dns, "proto: udp, then: reject"), []),
+		(policy("proto: udp, then: direct", dns), []),
+		(policy("in: lan0, " + dns, "in: lan0, port: 1-100, " + rest), []),
+		(policy("in: lan0, " + dns, "in: lan1, port: dns, " + rest), at(4)),
+		(policy(dns, "in: lan0, port: dns, " + rest), at(4)),
+		(policy(dns, "to: 192.0.2.0/24, port: dns, " + rest), at(4)),
+		(policy(dns, "family: ipv4, port: dns, " + rest, "family: ipv6, port: dns, then: drop"), []),
+		(policy(dns, "port: dns, limit: 5/second, " + rest), at(4)),
+		(policy("scope: both, " + dns, "port: dns, then: drop", listener="{redirect: 53, runs_as: {user: 5}}"), at(4)),
+		(policy(dns, more="default: reject\n"), []),
+		(policy(dns, more="default: {local: reject}\n"), at(4)),
+		(policy("port: 80, then: drop", more="default: {proxy: dns}\n"), at(5)),
+		(policy("proto: udp, then: reject", more="default: {proxy: dns}\n"), []),
+	])
+
+
+@case("host-left-open: who is refused, and may still reach this host")
+def open_hosts(shop):
+	sets = "sets:\n  banned: {dynamic: true}\n  kids: {dynamic: true, elements: [10.0.0.9]}\n  far: [203.0.113.0/24]\nrules:\n"
+	def policy(*rules, more=""):
+		return sets + "".join(f"  - {{{rule}}}\n" for rule in rules) + more
+	def at(line):
+		return [(line, "host-left-open")]
+	ban = "from: banned, then: drop"
+	return expect_told(shop, "host-left-open", [
+		(policy(ban), at(7)),
+		(policy("from: far, then: reject"), at(7)),
+		(policy("scope: both, from: far, to: any, then: drop"), at(7)),
+		(policy("in: wan0, from: [far, private], then: drop"), at(7)),
+		(policy("scope: forward, " + ban), []),
+		(policy("from: banned, to: [any, local], then: drop"), []),
+		(policy(ban, "from: banned, to: local, then: drop"), []),
+		(policy(ban, "from: far, to: local, then: drop"), at(7)),
+		(policy("to: local, port: ssh, then: direct", "to: local, then: drop", ban), []),
+		(policy("from: kids, then: drop"), []),
+		(policy("from: [far, private], then: drop"), []),
+		(policy("from: far, to: 192.0.2.1, then: drop"), []),
+		(policy("from: far, out: lan0, then: drop"), []),
+		(policy("from: {not: far}, then: drop"), []),
+		(policy("from: any, then: drop"), []),
+		(policy("then: drop"), []),
+	])
+
+
+@case("needs-masquerade: not where the rule names the address, nothing leaves, or main comes first")
+def sources(shop):
+	def policy(rule, table="{via: [198.51.100.1, '2001:db8::1'], dev: eth0}", more=""):
+		return f"sets: {{mine: [198.51.100.10, '2001:db8::10']}}\ntables: {{two: {table}, three: {{dev: eth1, masquerade: true}}}}\n" \
+			f"rules:\n  - {{scope: local, {rule}}}\n{more}"
+	told_of = [(5, "needs-masquerade")]
+	two = "then: {route: two}"
+	snat = "{via: [198.51.100.1, '2001:db8::1'], snat: 198.51.100.9}"
+	return expect_told(shop, "needs-masquerade no-effect", [
+		(policy(two), told_of),
+		(policy("from: any, " + two), told_of),
+		(policy("from: {not: mine}, " + two), told_of),
+		(policy("from: mine, " + two), []),
+		(policy("from: 198.51.100.10, " + two), []),
+		(policy("from: 198.51.100.10, then: {balance: {two: 1, three: 1}}"), []),
+		(policy(two, "{routes: [{type: local, dev: lo}]}"), []),
+		(policy(two, "{routes: [{type: blackhole}, {to: 192.0.2.0/24, type: throw}]}"), []),
+		(policy(two, "{routes: [{type: unreachable}], masquerade: true}"), [(3, "no-effect")]),
+		(policy(two, "{routes: [{type: local, dev: lo}], snat: 192.0.2.1}"), [(3, "no-effect")]),
+		(policy(two, "{routes: [{type: blackhole}, {to: 192.0.2.0/24, dev: eth0}], masquerade: true}"), []),
+		(policy(two, snat), told_of),
+		(policy("to: 203.0.113.1, " + two, snat), []),
+		(policy("then: {route: [main, two]}"), []),
+		(policy("then: {route: [three, two]}"), told_of),
+		(policy("port: 80, then: drop", more="default: {local: {route: two}}\n"), [(6, "needs-masquerade")]),
+	])
+
+
+@case("unused: a table that answers by an interface of its own is none, nor a listener that spoofs")
+def unused(shop):
+	def at(line):
+		return [(line, "unused")]
+	return expect_told(shop, "unused", [
+		("tables: {a: {dev: eth0}}\n", []),
+		("tables: {a: {via: 192.0.2.1, dev: eth0}}\n", []),
+		("tables: {a: {routes: [{dev: eth0, metric: 1}, {dev: eth1, metric: 2}]}}\n", []),
+		("tables: {a: {via: 192.0.2.1}}\n", at(2)),
+		("tables: {a: {routes: [{to: 10.0.0.0/8, dev: eth0}]}}\n", at(2)),
+		("tables:\n  a: {dev: eth0}\n  b: {via: 192.0.2.1, dev: eth0}\n", at(4)),
+		("settings: {ipv6: off}\ntables: {a: {via: '2001:db8::1', dev: eth0}}\n", at(3)),
+		("listeners: {p: {tproxy: 1}}\n", at(2)),
+		("listeners: {p: {tproxy: 1, spoofs_client: true}}\n", []),
+	])
+
+
+@case("own-mark: a listener that is known by who runs it, and has a mark that its program may set")
+def own_marks(shop):
+	return expect_told(shop, "own-mark", [
+		("listeners: {p: {tproxy: 1, mark: 255, runs_as: {user: 5}}}\n", [(2, "own-mark")]),
+		("listeners: {p: {redirect: 1, mark: {value: 1, mask: 3}, runs_as: {cgroup: a.slice}}}\n", [(2, "own-mark")]),
+		("listeners: {p: {tproxy: 1, runs_as: {user: 5}}}\n", []),
+		("listeners: {p: {tproxy: 1, mark: 255, runs_as: {mark: 254}}}\n", []),
+		("listeners: {p: {tproxy: 1, mark: 255}}\n", []),
+	])
+
+
+@case("a listener of one family: what to write is about the listener, not about destinations")
+def one_family(shop):
+	def helped(listener, rule="port: 80"):
+		shop.write("policy.yaml", f"version: 1\nlisteners: {{p: {listener}}}\nrules:\n  - {{{rule}, then: {{proxy: p}}}}\n")
+		return shop.tpc("check", "policy.yaml").err
+	problems = []
+	for listener, rule, wanted in (
+			("{tproxy: {port: 1, address: 127.0.0.1}}", "port: 80", "give the listener an IPv6 address, too: `{tproxy: "),
+			('{dnat: "192.0.2.9:80"}', "port: 80", "give the listener an IPv6 address, too: `{dnat: "),
+			('{dnat: "127.0.0.1:80"}', "in: lan0, port: 80", "use `{redirect: PORT}`, which takes IPv6, too"),
+			('{tproxy: {port: 1, address: "::1"}}', "port: 80", "[ipv4-uncovered]")):
+		said = helped(listener, rule)
+		if wanted not in said or "destinations too" in said:
+			problems.append(f"{said}, not {wanted}")
+	for rule in ("port: 80, family: ipv6", 'to: "2001:db8::1"'):
+		if "ipv4-uncovered" in helped('{tproxy: {port: 1, address: "::1"}}', rule):
+			problems.append(f"a warning of {rule}")
+	return problems
+
+
 @case("ipv6-uncovered: a rule that captures IPv4 alone, whatever others are about")
 def families(shop):
 	head = "tables: {vpn: {dev: tun0, fallback: unreachable, endpoint: 192.0.2.9, masquerade: true}}\nrules:\n"

@@ -18,7 +18,9 @@ def _interfaces():
     with Network(uplinks=("wan0", "wan1", "wg0")) as net:
         Policy(net, """version: 1
 interfaces:
-  inside: [lan0, "vlan*"]
+  inside: [floors, wires]
+  floors: "vlan*"
+  wires: [lan0, floors]
   clear: "wan*"
 tables: {mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}}
 rules:

@@ -207,6 +207,17 @@ def _spoof():
                 f"the origin did not see the client: {outcome}"
 
 
+@case("spoofs_client: of a listener that no rule names the answers come back, too")
+def _spoof_alone():
+    with Network() as net:
+        for text, works in (("", False), ("listeners: {proxy: {tproxy: 12345, spoofs_client: true}}\n", True)):
+            Policy(net, "version: 1\n" + text).up()
+            for proto, version in BOTH:
+                outcome = probe.ask(net.router, proto, FOREIGN[version], 443, timeout=0.25,
+                                    source=CLIENT[version], TRANSPARENT=1)
+                same(outcome.kind == "answer", works, f"{proto} over IPv{version}: {outcome}")
+
+
 # ---- on_failure direct, and what a connection keeps ----
 
 TRY = """version: 1

@@ -166,6 +166,20 @@ def _own_onward():
         same(len(listener.seen), 8, "connections that the proxy saw")
 
 
+@case("seed: a proxy that sets its listener's mark is cut off, unless runs_as names that mark")
+def _own_mark():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    identity = probe.Identity(user=1001, mark=100)
+    for text, works in ((OWN, False), (OWN.replace("mark: 100, table: 100, runs_as: {user: 1001}", "runs_as: {mark: 100}"), True),
+                        (OWN.replace("mark: 100, table: 100, ", ""), True)):
+        with Network() as net:
+            Policy(net, text).up()
+            net.listener()
+            for proto, version in (("tcp", 4), ("udp", 4), ("tcp", 6), ("udp", 6)):
+                outcome = probe.ask(net.router, proto, FOREIGN[version], 443, timeout=0.25, identity=identity)
+                same("origin" in outcome.text, works, f"{proto} over IPv{version}, {outcome}, of\n{text}")
+
+
 @case("seed: several listeners at once, each with its own mark and table")
 def _several():
     with Network() as net:

@@ -38,6 +38,7 @@ BEYOND = {
 	"include-cycle": "another file",
 	"unknown-name": "names given elsewhere in the document",
 	"set-cycle": "names given elsewhere in the document",
+	"group-cycle": "names given elsewhere in the document",
 	"endpoint-inside": "where rules send an address",
 	"impossible.route-order": "two routes side by side",
 	"impossible.families": "the family of an address",

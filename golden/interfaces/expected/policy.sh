@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=604a230b2531610f
+digest=83a4ac9ccff48a9c
 protocol=116
 first=0
 last=0

@@ -8,17 +8,21 @@
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
 #   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
-#   vpn               0x70000000/0x7f000000  10002    7104     answers of connections that came in that way
+#   half              0x4a000000/0x7f000000  10002    7101     the table's routes
+#   here              0x49000000/0x7f000000  10003    7138     the table's routes
+#   main.vpn          0x4b000000/0x7f000000  10004    7104     the table's routes
+#   vpn               0x70000000/0x7f000000  10007    7104     answers of connections that came in that way
+#   half              0x2c000000/0x7f000000  10010    7101     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=7c9be2dd61590d77
+digest=0627fd9c0abbf1f0
 protocol=116
 first=10000
-last=10004
+last=10011
 sysctl_policy='set'
-tables='7104'
+tables='7101 7104 7138'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -29,6 +33,10 @@ each_route() {
 	:
 	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
 	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
+	"$1" 4 7101 'default 0' default dev wan0 table 7101 protocol 116
+	"$1" 6 7101 'default 1024' default dev wan0 table 7101 protocol 116
+	"$1" 4 7138 'default 0' local default dev lo table 7138 protocol 116
+	"$1" 6 7138 'default 1024' local default dev lo table 7138 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
@@ -38,18 +46,33 @@ each_rule() {
 	"$1" 6 '10000 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10000 protocol 116
 	"$1" 4 '10001 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10001 protocol 116
 	"$1" 6 '10001 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
-	"$1" 6 '10002 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
-	"$1" 4 '10003 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10003 protocol 116
-	"$1" 6 '10003 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10003 protocol 116
-	"$1" 4 '10004 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10004 protocol 116
-	"$1" 6 '10004 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10004 protocol 116
+	"$1" 4 '10002 0x4a000000/0x7f000000 7101 -' fwmark 0x4a000000/0x7f000000 lookup 7101 priority 10002 protocol 116
+	"$1" 6 '10002 0x4a000000/0x7f000000 7101 -' fwmark 0x4a000000/0x7f000000 lookup 7101 priority 10002 protocol 116
+	"$1" 4 '10003 0x49000000/0x7f000000 7138 -' fwmark 0x49000000/0x7f000000 lookup 7138 priority 10003 protocol 116
+	"$1" 6 '10003 0x49000000/0x7f000000 7138 -' fwmark 0x49000000/0x7f000000 lookup 7138 priority 10003 protocol 116
+	"$1" 4 '10004 0x4b000000/0x7f000000 254 -' fwmark 0x4b000000/0x7f000000 lookup main priority 10004 protocol 116
+	"$1" 6 '10004 0x4b000000/0x7f000000 254 -' fwmark 0x4b000000/0x7f000000 lookup main priority 10004 protocol 116
+	"$1" 4 '10005 0x4b000000/0x7f000000 7104 -' fwmark 0x4b000000/0x7f000000 lookup 7104 priority 10005 protocol 116
+	"$1" 6 '10005 0x4b000000/0x7f000000 7104 -' fwmark 0x4b000000/0x7f000000 lookup 7104 priority 10005 protocol 116
+	"$1" 4 '10006 0x4b000000/0x7f000000 unreachable -' fwmark 0x4b000000/0x7f000000 unreachable priority 10006 protocol 116
+	"$1" 6 '10006 0x4b000000/0x7f000000 unreachable -' fwmark 0x4b000000/0x7f000000 unreachable priority 10006 protocol 116
+	"$1" 4 '10007 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 6 '10007 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
+	"$1" 4 '10008 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10008 protocol 116
+	"$1" 6 '10008 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10008 protocol 116
+	"$1" 4 '10009 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10009 protocol 116
+	"$1" 6 '10009 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10009 protocol 116
+	"$1" 4 '10010 0x2c000000/0x7f000000 254 0' fwmark 0x2c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10010 protocol 116
+	"$1" 6 '10010 0x2c000000/0x7f000000 254 0' fwmark 0x2c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10010 protocol 116
+	"$1" 4 '10011 0x2c000000/0x7f000000 7101 -' fwmark 0x2c000000/0x7f000000 lookup 7101 priority 10011 protocol 116
+	"$1" 6 '10011 0x2c000000/0x7f000000 7101 -' fwmark 0x2c000000/0x7f000000 lookup 7101 priority 10011 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wg0.rp_filter' '2' strict - 'the table vpn leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv4.conf.wan0.rp_filter' '2' strict - 'the table half leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions

@@ -7,17 +7,19 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   empty             0x68000000/0x7f000000  10000    7129     answers of connections that came in that way
+#   first             0x60000000/0x7f000000  10000    7102     answers of connections that came in that way
+#   shares.1          0x2b000000/0x7f000000  10002    7105     answers of connections that came in that way
+#   shares.2          0x4f000000/0x7f000000  10004    7148     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=02a343544d227c4c
+digest=af1ef04769a907f9
 protocol=116
 first=10000
-last=10001
+last=10005
 sysctl_policy='set'
-tables='7129'
+tables='7102 7105 7148'
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -26,23 +28,28 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7129 'default 0' default dev wg0 table 7129 protocol 116
-	"$1" 6 7129 'default 1024' default dev wg0 table 7129 protocol 116
+	"$1" 4 7102 'default 0' default via 192.0.2.1 dev wan0 table 7102 protocol 116
+	"$1" 4 7105 'default 0' default via 198.51.100.1 dev wan1 table 7105 protocol 116
+	"$1" 4 7148 'default 0' default via 203.0.113.1 dev wan2 table 7148 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x68000000/0x7f000000 254 0' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
-	"$1" 6 '10000 0x68000000/0x7f000000 254 0' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
-	"$1" 4 '10001 0x68000000/0x7f000000 7129 -' fwmark 0x68000000/0x7f000000 lookup 7129 priority 10001 protocol 116
-	"$1" 6 '10001 0x68000000/0x7f000000 7129 -' fwmark 0x68000000/0x7f000000 lookup 7129 priority 10001 protocol 116
+	"$1" 4 '10000 0x60000000/0x7f000000 254 0' fwmark 0x60000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10000 protocol 116
+	"$1" 4 '10001 0x60000000/0x7f000000 7102 -' fwmark 0x60000000/0x7f000000 lookup 7102 priority 10001 protocol 116
+	"$1" 4 '10002 0x2b000000/0x7f000000 254 0' fwmark 0x2b000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10002 protocol 116
+	"$1" 4 '10003 0x2b000000/0x7f000000 7105 -' fwmark 0x2b000000/0x7f000000 lookup 7105 priority 10003 protocol 116
+	"$1" 4 '10004 0x4f000000/0x7f000000 254 0' fwmark 0x4f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
+	"$1" 4 '10005 0x4f000000/0x7f000000 7148 -' fwmark 0x4f000000/0x7f000000 lookup 7148 priority 10005 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '2' strict - 'the table empty leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv4.conf.wan0.rp_filter' '2' strict - 'the table first leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv4.conf.wan1.rp_filter' '2' strict - 'the table shares.1 leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv4.conf.wan2.rp_filter' '2' strict - 'the table shares.2 leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions

@@ -1,0 +1,87 @@
+/*
+ * prove_source: rules that send what this host itself sends by a table, with the source address
+ * that was chosen for the way it would have gone before.
+ *
+ * In go the rules and defaults, out comes a warning for each that may send such packets out by a
+ * table which neither masquerades nor has a `snat` of their family. None where the rule names the
+ * address in `from`: then it is meant. Nothing leaves by a table that has no next hop.
+ */
+#include <string.h>
+
+#include "base/diag.h"
+#include "lang/check.h"
+#include "lang/prove.h"
+#include "lang/prove_tunnel.h"
+
+static bool leads_out(const struct ast_table *table, enum addr_family family)
+{
+	size_t count;
+	const struct ast_route *routes = ast_table_routes(table, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (routes[i].type == IR_ROUTE_UNICAST && check_route_in(&routes[i], family))
+			return true;
+	return false;
+}
+
+/* Does the rule say which addresses of this host it is about? */
+static bool names_source(struct tunnels *proof, const struct ast_rule *rule)
+{
+	const struct match_condition *from = ast_condition(rule, "from");
+
+	return from && !from->negated && !prove_is_wide(proof, from, ADDR_IPV4) &&
+	       !prove_is_wide(proof, from, ADDR_IPV6);
+}
+
+static void tell(struct tunnels *proof, const struct ast_rule *rule, const struct ast_table *table,
+		 enum addr_family family)
+{
+	const char *other = !table->snat.span.source ? "" : family == ADDR_IPV6 ? "IPv6 " : "IPv4 ";
+	struct diag_record *record =
+		diag_add(proof->diag, DIAG_needs_masquerade, rule->then->name_span,
+			 "the host's own %spackets keep the source address of their old way out",
+			 other);
+
+	diag_also(record, table->span, "the table \"%s\" does not change it", table->name);
+	diag_help(record, "add %s%s, unless the other end knows that address",
+		  *other ? "an address to `snat` for " : "`masquerade: true` to the table",
+		  *other ? (family == ADDR_IPV6 ? "IPv6" : "IPv4") : "");
+}
+
+static void judge(struct tunnels *proof, const struct ast_rule *rule)
+{
+	const struct ast_then *then = rule->then;
+
+	if (!(rule->scopes & SCOPE_LOCAL) || names_source(proof, rule))
+		return;
+	for (size_t i = 0; i < then->target_count; i++) {
+		const struct ast_table *table =
+			ast_table_find(proof->policy, then->targets[i].name);
+		int family = 0;
+
+		/* What the host sends has a route of the main table, or is not sent at all. */
+		if (!table && then->action == THEN_ROUTE)
+			return;
+		if (!table || table->masquerade)
+			continue;
+		while (family < ADDR_FAMILIES &&
+		       (table->snat.has[family] || !leads_out(table, (enum addr_family)family) ||
+			!prove_is_about(proof, rule, (enum addr_family)family)))
+			family++;
+		if (family < ADDR_FAMILIES)
+			tell(proof, rule, table, (enum addr_family)family);
+	}
+}
+
+void prove_sources(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+{
+	struct tunnels proof = { .arena = arena, .diag = diag, .policy = policy };
+	struct ast_rule last;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		judge(&proof, &policy->rules[i]);
+	if (!policy->default_local)
+		return;
+	last = ast_default_rule(arena, policy, policy->default_local, SCOPE_LOCAL);
+	judge(&proof, &last);
+}
