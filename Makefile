@@ -39,11 +39,13 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 Q := $(if $(V),,@)
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
+# On a machine of 32 bits: files over 2 GiB, folders of big file systems, and times after 2038.
+WIDE_FILES := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 # Asked of pkg-config once, and only when something is compiled.
 module_cflags = $(eval module_cflags := $$(shell $(PKG_CONFIG) --cflags $(MODULES)))$(module_cflags)
 module_libs = $(eval module_libs := $$(shell $(PKG_CONFIG) --libs $(MODULES)))$(module_libs)
 unit_libs = $(eval unit_libs := $$(shell $(PKG_CONFIG) --libs cmocka))$(unit_libs)
-compile_flags = -std=gnu11 -D_GNU_SOURCE -DTPC_VERSION='"$(VERSION)"' -Icompiler $(OPTIMISE) \
+compile_flags = -std=gnu11 -D_GNU_SOURCE $(WIDE_FILES) -DTPC_VERSION='"$(VERSION)"' -Icompiler $(OPTIMISE) \
 	$(SANITIZE) $(WARN) $(module_cflags) $(CPPFLAGS) $(CFLAGS)
 link_flags = $(SANITIZE) $(CFLAGS) $(LDFLAGS)
 

@@ -13,7 +13,8 @@
 
 bool addr_is_loopback(struct addr addr)
 {
-	return addr.family == ADDR_IPV4 ? addr.bits >> 24 == 127 : addr.bits == 1;
+	return addr.family == ADDR_IPV4 ? addr.bits.low >> 24 == 127
+					: wide_equal(addr.bits, wide(1));
 }
 
 unsigned int addr_width(enum addr_family family)
@@ -21,9 +22,9 @@ unsigned int addr_width(enum addr_family family)
 	return family == ADDR_IPV4 ? 32 : 128;
 }
 
-addr_bits addr_last(enum addr_family family)
+struct wide addr_last(enum addr_family family)
 {
-	return family == ADDR_IPV4 ? (addr_bits)UINT32_MAX : ~(addr_bits)0;
+	return wide_ones(addr_width(family));
 }
 
 #define TEN(tens)                                                                                 \
@@ -85,13 +86,13 @@ static void addr_find_gap(const uint16_t groups[ADDR_GROUPS], unsigned int *begi
 	}
 }
 
-static char *addr_put_groups(char *out, addr_bits bits)
+static char *addr_put_groups(char *out, struct wide bits)
 {
 	uint16_t groups[ADDR_GROUPS];
 	unsigned int begin, end, i;
 
 	for (i = 0; i < ADDR_GROUPS; i++)
-		groups[i] = (uint16_t)(bits >> (112 - 16 * i));
+		groups[i] = (uint16_t)wide_right(bits, 112 - 16 * i).low;
 	addr_find_gap(groups, &begin, &end);
 	for (i = 0; i < ADDR_GROUPS; i++) {
 		if (end && i == begin) {
@@ -107,29 +108,28 @@ static char *addr_put_groups(char *out, addr_bits bits)
 }
 
 /* What may hold an IPv4 address, which is then written as one, is the library's. */
-static char *addr_put_ipv6(char *out, addr_bits bits)
+static char *addr_put_ipv6(char *out, struct wide bits)
 {
 	unsigned char bytes[16];
-	unsigned int i;
 
-	if (bits >> 48)
+	if (bits.high || bits.low >> 48)
 		return addr_put_groups(out, bits);
-	for (i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (unsigned char)(bits >> (120 - 8 * i));
+	wide_put(bits, bytes, sizeof(bytes));
 	inet_ntop(AF_INET6, bytes, out, INET6_ADDRSTRLEN);
 	return out + strlen(out);
 }
 
 /* Writes the text and a NUL; returns the place of the NUL. */
-static char *addr_put(char *out, enum addr_family family, addr_bits bits)
+static char *addr_put(char *out, enum addr_family family, struct wide bits)
 {
-	out = family == ADDR_IPV4 ? addr_put_ipv4(out, (uint32_t)bits) : addr_put_ipv6(out, bits);
+	out = family == ADDR_IPV4 ? addr_put_ipv4(out, (uint32_t)bits.low)
+				  : addr_put_ipv6(out, bits);
 	*out = '\0';
 	return out;
 }
 
 /* Behind the address, "/length" unless the prefix is one address. */
-static char *addr_put_prefix(char *out, enum addr_family family, addr_bits bits,
+static char *addr_put_prefix(char *out, enum addr_family family, struct wide bits,
 			     unsigned int length)
 {
 	out = addr_put(out, family, bits);
@@ -154,49 +154,46 @@ const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT])
 }
 
 /* How many bits at the low end are zero; all of them for 0. */
-static unsigned int addr_zero_bits(addr_bits bits, unsigned int width)
+static unsigned int addr_zero_bits(struct wide bits, unsigned int width)
 {
 	unsigned int zeros;
 
-	if ((uint64_t)bits)
-		zeros = (unsigned int)__builtin_ctzll((uint64_t)bits);
-	else if (bits >> 64)
-		zeros = 64 + (unsigned int)__builtin_ctzll((uint64_t)(bits >> 64));
+	if (bits.low)
+		zeros = (unsigned int)__builtin_ctzll(bits.low);
+	else if (bits.high)
+		zeros = WIDE_WORD + (unsigned int)__builtin_ctzll(bits.high);
 	else
 		zeros = width;
 	return zeros < width ? zeros : width;
 }
 
-/* A number whose low `count` bits are ones; count is at most 128. */
-static addr_bits addr_ones(unsigned int count)
-{
-	return count < 128 ? ((addr_bits)1 << count) - 1 : ~(addr_bits)0;
-}
-
 /* How many bits a number takes. */
-static unsigned int addr_bit_length(addr_bits bits)
+static unsigned int addr_bit_length(struct wide bits)
 {
-	uint64_t high = (uint64_t)(bits >> 64), low = (uint64_t)bits;
-
-	if (high)
-		return 128 - (unsigned int)__builtin_clzll(high);
-	return low ? 64 - (unsigned int)__builtin_clzll(low) : 0;
+	if (bits.high)
+		return WIDE_BITS - (unsigned int)__builtin_clzll(bits.high);
+	return bits.low ? WIDE_WORD - (unsigned int)__builtin_clzll(bits.low) : 0;
 }
 
-addr_bits addr_host_bits(enum addr_family family, unsigned int length)
+struct wide addr_host_bits(enum addr_family family, unsigned int length)
 {
-	return addr_ones(addr_width(family) - length);
+	return wide_ones(addr_width(family) - length);
 }
 
 /* False, or the prefix's length. */
-static bool addr_find_length(enum addr_family family, addr_bits first, addr_bits last,
+static bool addr_find_length(enum addr_family family, struct wide first, struct wide last,
 			     unsigned int *length)
 {
-	addr_bits host = first ^ last;
+	struct wide host = wide_xor(first, last);
 
 	/* Ones at the low end and nothing else, where the first address has zeros. */
 	*length = addr_width(family) - addr_bit_length(host);
-	return !(host & (host + 1)) && !(first & host);
+	return wide_is_zero(wide_and(host, wide_or(wide_after(host), first)));
+}
+
+bool addr_is_whole(enum addr_family family, struct interval interval)
+{
+	return interval_equal(interval, (struct interval){ wide(0), addr_last(family) });
 }
 
 bool addr_interval_is_prefix(enum addr_family family, struct interval interval,
@@ -225,16 +222,15 @@ void addr_put_interval(struct buf *buf, enum addr_family family, struct interval
 	buf_end(buf, out);
 }
 
-struct addr_prefix addr_next_prefix(enum addr_family family, addr_bits *next, addr_bits last)
+struct addr_prefix addr_next_prefix(enum addr_family family, struct wide *next, struct wide last)
 {
 	unsigned int width = addr_width(family), host = addr_zero_bits(*next, width);
 	struct addr_prefix prefix = { .addr = { family, *next } };
 
-	while (addr_ones(host) > last - *next)
+	while (wide_less(wide_subtract(last, *next), wide_ones(host)))
 		host--;
 	prefix.length = width - host;
-	*next += addr_ones(host);
-	++*next;
+	*next = wide_after(wide_add(*next, wide_ones(host)));
 	return prefix;
 }
 

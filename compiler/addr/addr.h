@@ -19,7 +19,7 @@ enum { ADDR_FAMILIES = 2 };
 
 struct addr {
 	enum addr_family family;
-	addr_bits bits; /* host order; IPv4 in the low 32 bits */
+	struct wide bits; /* host order; IPv4 in the low 32 bits */
 };
 
 struct addr_prefix {
@@ -29,7 +29,7 @@ struct addr_prefix {
 
 struct addr_range {
 	enum addr_family family;
-	addr_bits first, last;
+	struct wide first, last;
 };
 
 /* Addresses of both families. Indexed by enum addr_family. */
@@ -71,9 +71,11 @@ const char *addr_format(struct addr addr, char out[ADDR_TEXT]);
 const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT]);
 bool addr_is_loopback(struct addr addr);          /* 127.0.0.0/8, ::1 */
 unsigned int addr_width(enum addr_family family); /* 32 or 128 */
-addr_bits addr_last(enum addr_family family);     /* the highest address */
+struct wide addr_last(enum addr_family family);   /* the highest address */
 /* The bits behind a prefix's length, as ones. */
-addr_bits addr_host_bits(enum addr_family family, unsigned int length);
+struct wide addr_host_bits(enum addr_family family, unsigned int length);
+/* Is it every address of the family? */
+bool addr_is_whole(enum addr_family family, struct interval interval);
 /* The interval as one prefix, if it is one. */
 bool addr_interval_is_prefix(enum addr_family family, struct interval interval,
 			     struct addr_prefix *out);
@@ -84,7 +86,7 @@ void addr_put_interval(struct buf *buf, enum addr_family family, struct interval
  * moved behind the prefix. All is covered once *next - 1 == last (behind the highest IPv6 address
  * comes 0: do not compare with <=).
  */
-struct addr_prefix addr_next_prefix(enum addr_family family, addr_bits *next, addr_bits last);
+struct addr_prefix addr_next_prefix(enum addr_family family, struct wide *next, struct wide last);
 
 void addr_set_add(struct arena *arena, struct addr_set *set, struct addr_range range);
 void addr_set_normalise(struct addr_set *set);

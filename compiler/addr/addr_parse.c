@@ -86,7 +86,7 @@ static bool addr_parse_octet(const struct addr_text *in, size_t *at, unsigned in
 	return true;
 }
 
-static bool addr_parse_ipv4(const struct addr_text *in, addr_bits *out)
+static bool addr_parse_ipv4(const struct addr_text *in, struct wide *out)
 {
 	unsigned int octet = 0, i;
 	uint32_t bits = 0;
@@ -108,7 +108,7 @@ static bool addr_parse_ipv4(const struct addr_text *in, addr_bits *out)
 		return addr_fail(in, "an IPv4 address has four numbers, not more");
 	if (at < in->length)
 		return addr_fail_byte(in, at, "IPv4 address");
-	*out = bits;
+	*out = wide(bits);
 	return true;
 }
 
@@ -120,15 +120,15 @@ struct addr_groups {
 };
 
 /* The groups as a number; those behind the gap move to the end. */
-static addr_bits addr_join_groups(const struct addr_groups *groups)
+static struct wide addr_join_groups(const struct addr_groups *groups)
 {
 	unsigned int missing = ADDR_GROUPS - groups->count, i;
-	addr_bits bits = 0;
+	struct wide bits = wide(0);
 
 	for (i = 0; i < groups->count; i++) {
 		unsigned int place = groups->has_gap && i >= groups->gap ? i + missing : i;
 
-		bits |= (addr_bits)groups->value[i] << (112 - 16 * place);
+		bits = wide_or(bits, wide_left(wide(groups->value[i]), 112 - 16 * place));
 	}
 	return bits;
 }
@@ -145,12 +145,12 @@ static bool addr_push_group(const struct addr_text *in, struct addr_groups *grou
 /* An IPv4 address at the end stands for the last two groups. */
 static bool addr_push_ipv4(const struct addr_text *in, struct addr_groups *groups)
 {
-	addr_bits bits;
+	struct wide bits;
 
 	if (!addr_parse_ipv4(in, &bits))
 		return false;
-	return addr_push_group(in, groups, (unsigned int)(bits >> 16)) &&
-	       addr_push_group(in, groups, (unsigned int)bits & 0xffff);
+	return addr_push_group(in, groups, (unsigned int)(bits.low >> 16)) &&
+	       addr_push_group(in, groups, (unsigned int)(bits.low & 0xffff));
 }
 
 /* One group at *at, which is moved behind it. *done when it was an IPv4 address, which ends the
@@ -197,7 +197,7 @@ static bool addr_parse_colons(const struct addr_text *in, size_t *at, struct add
 	return true;
 }
 
-static bool addr_parse_ipv6(const struct addr_text *in, addr_bits *out)
+static bool addr_parse_ipv6(const struct addr_text *in, struct wide *out)
 {
 	struct addr_groups groups = { .count = 0 };
 	bool done = false;
@@ -257,12 +257,12 @@ static int addr_netmask_length(const struct addr_text *in)
 {
 	const char *unused;
 	struct addr_text quiet = { in->arena, in->text, in->length, &unused };
-	addr_bits bits;
+	struct wide bits;
 	uint32_t host;
 
 	if (addr_find(in, '.') == in->length || !addr_parse_ipv4(&quiet, &bits))
 		return -1;
-	host = ~(uint32_t)bits;
+	host = ~(uint32_t)bits.low;
 	return host & (host + 1) ? -1 : host ? __builtin_clz(host) : 32;
 }
 
@@ -295,7 +295,8 @@ static bool addr_fail_host_bits(const struct addr_text *in, struct addr_prefix p
 {
 	char text[ADDR_TEXT];
 
-	prefix.addr.bits &= ~addr_host_bits(prefix.addr.family, prefix.length);
+	prefix.addr.bits = wide_and(prefix.addr.bits,
+				    wide_not(addr_host_bits(prefix.addr.family, prefix.length)));
 	return addr_fail(in, arena_printf(in->arena, "host bits are set: write %s",
 					  addr_format_prefix(prefix, text)));
 }
@@ -313,7 +314,7 @@ static bool addr_parse_prefix_text(const struct addr_text *in, struct addr_prefi
 	length = addr_part(in, slash + 1, in->length);
 	if (!addr_parse_length(&length, out->length, &out->length))
 		return false;
-	if (out->addr.bits & addr_host_bits(out->addr.family, out->length))
+	if (!wide_is_zero(wide_and(out->addr.bits, addr_host_bits(out->addr.family, out->length))))
 		return addr_fail_host_bits(in, *out);
 	return true;
 }
@@ -322,7 +323,7 @@ static bool addr_parse_prefix_text(const struct addr_text *in, struct addr_prefi
 static bool addr_fail_short_end(const struct addr_text *in, struct addr first, unsigned int last)
 {
 	char text[2][ADDR_TEXT];
-	struct addr end = { first.family, (first.bits & ~(addr_bits)0xff) | last };
+	struct addr end = { first.family, wide((first.bits.low & ~UINT64_C(0xff)) | last) };
 
 	return addr_fail(in, arena_printf(in->arena,
 					  "the end of a range is an address too: write %s-%s",
@@ -356,7 +357,7 @@ static bool addr_parse_ends(const struct addr_text *in, size_t dash, struct addr
 		return false;
 	if (first.family != last.family)
 		return addr_fail(in, "both ends of a range are IPv4, or both are IPv6");
-	if (first.bits > last.bits)
+	if (wide_less(last.bits, first.bits))
 		return addr_fail(in, arena_printf(in->arena,
 						  "the range ends before it begins: write %s-%s",
 						  addr_format(last, text[0]),
@@ -396,7 +397,7 @@ bool addr_parse_range(struct arena *arena, const char *text, size_t length, stru
 		return false;
 	out->family = prefix.addr.family;
 	out->first = prefix.addr.bits;
-	out->last = prefix.addr.bits | addr_host_bits(prefix.addr.family, prefix.length);
+	out->last = wide_or(prefix.addr.bits, addr_host_bits(prefix.addr.family, prefix.length));
 	return true;
 }
 

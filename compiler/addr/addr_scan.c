@@ -53,7 +53,7 @@ static unsigned int scan_octet(const char *text, unsigned int length, unsigned i
  * Returns the byte behind the address, or NULL. Nothing here branches on what is in the text: to
  * guess the length of a number wrong, as one must, costs more than to read it.
  */
-static const char *scan_ipv4(const char *text, const char *end, addr_bits *out)
+static const char *scan_ipv4(const char *text, const char *end, struct wide *out)
 {
 	unsigned int others, at = 0, stop = 0, wrong = 0, i;
 	uint32_t bits = 0;
@@ -68,7 +68,7 @@ static const char *scan_ipv4(const char *text, const char *end, addr_bits *out)
 		bits = bits << 8 | scan_octet(text + at, stop - at, &wrong);
 		wrong |= (unsigned int)(i < 3) & (text[stop] != '.');
 	}
-	*out = bits;
+	*out = wide(bits);
 	return wrong ? NULL : text + stop;
 }
 
@@ -83,23 +83,24 @@ static const unsigned char scan_hex[256] = {
 };
 
 /* One group, of which the first byte is known to be a digit. */
-static const char *scan_group(const char *at, addr_bits *bits)
+static const char *scan_group(const char *at, struct wide *bits)
 {
 	unsigned int value = scan_hex[(unsigned char)*at++] - 1u, digit, i;
 
 	for (i = 1; i < 4 && (digit = scan_hex[(unsigned char)*at]); i++, at++)
 		value = value << 4 | (digit - 1);
-	*bits = *bits << 16 | value;
+	*bits = wide_left(*bits, 16);
+	bits->low |= value;
 	return at;
 }
 
-static const char *scan_ipv6(const char *text, const char *end, addr_bits *out)
+static const char *scan_ipv6(const char *text, const char *end, struct wide *out)
 {
 	enum { GROUPS = 8 };
 	unsigned int count = 0, behind = 0; /* groups, and those behind the gap */
 	const char *at = text;
 	bool gap = false;
-	addr_bits bits = 0, tail;
+	struct wide bits = wide(0), tail;
 
 	if (end - text < SCAN_ROOM_IPV6)
 		return NULL;
@@ -121,8 +122,9 @@ static const char *scan_ipv6(const char *text, const char *end, addr_bits *out)
 	}
 	if (at == text || (at[-1] == ':' && !(gap && !behind)) || (count < GROUPS) != gap)
 		return NULL;
-	tail = behind ? bits & ~(addr_bits)0 >> (128 - 16 * behind) : 0;
-	*out = count ? (bits ^ tail) << 16 * (GROUPS - count) | tail : 0;
+	tail = wide_and(bits, wide_ones(16 * behind));
+	*out = count ? wide_or(wide_left(wide_xor(bits, tail), 16 * (GROUPS - count)), tail)
+		     : wide(0);
 	return at;
 }
 
@@ -157,14 +159,14 @@ static const char *scan_length(const char *at, unsigned int width, unsigned int 
 static const char *scan_prefix(const char *at, struct addr addr, struct addr_range *out)
 {
 	unsigned int length;
-	addr_bits host;
+	struct wide host;
 
 	at = scan_length(at, addr_width(addr.family), &length);
 	if (!at)
 		return NULL;
 	host = addr_host_bits(addr.family, length);
-	*out = (struct addr_range){ addr.family, addr.bits, addr.bits | host };
-	return addr.bits & host ? NULL : at;
+	*out = (struct addr_range){ addr.family, addr.bits, wide_or(addr.bits, host) };
+	return wide_is_zero(wide_and(addr.bits, host)) ? at : NULL;
 }
 
 const char *addr_scan_range(const char *text, const char *end, struct addr_range *out)
@@ -177,7 +179,7 @@ const char *addr_scan_range(const char *text, const char *end, struct addr_range
 	last = first;
 	if (at && *at == '-')
 		at = scan_addr(at + 1, end, &last);
-	if (!at || first.family != last.family || first.bits > last.bits)
+	if (!at || first.family != last.family || wide_less(last.bits, first.bits))
 		return NULL;
 	*out = (struct addr_range){ first.family, first.bits, last.bits };
 	return at;

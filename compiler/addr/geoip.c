@@ -93,29 +93,28 @@ static bool geoip_find_country(struct geoip_walk *walk, uint32_t offset, uint8_t
 /* ---- the tree ---- */
 
 /* Networks come in the order of their addresses, so most continue the one before. */
-static void geoip_put(struct arena *arena, struct interval_set *set, addr_bits first,
-		      addr_bits last)
+static void geoip_put(struct arena *arena, struct interval_set *set, struct wide first,
+		      struct wide last)
 {
 	struct interval *top = set->count ? &set->items[set->count - 1] : NULL;
 
-	if (top && top->last + 1 == first)
+	if (top && wide_equal(wide_after(top->last), first))
 		top->last = last;
 	else
 		interval_add(arena, set, first, last);
 }
 
-static void geoip_add_network(struct geoip_walk *walk, uint8_t answer, addr_bits first,
-			      addr_bits last)
+static void geoip_add_network(struct geoip_walk *walk, uint8_t answer, struct wide first,
+			      struct wide last)
 {
 	struct addr_set *set = &walk->database->countries[answer - GEOIP_FIRST];
-	addr_bits ipv4_last = addr_last(ADDR_IPV4);
+	struct wide ipv4_last = addr_last(ADDR_IPV4);
 
-	if (first <= ipv4_last)
-		geoip_put(walk->arena, &set->family[ADDR_IPV4], first,
-			  last < ipv4_last ? last : ipv4_last);
-	if (last > ipv4_last)
+	if (!wide_less(ipv4_last, first))
+		geoip_put(walk->arena, &set->family[ADDR_IPV4], first, wide_least(last, ipv4_last));
+	if (wide_less(ipv4_last, last))
 		geoip_put(walk->arena, &set->family[ADDR_IPV6],
-			  first > ipv4_last ? first : ipv4_last + 1, last);
+			  wide_most(first, wide_after(ipv4_last)), last);
 }
 
 /* What a leaf leads to may be a pointer to the record; a record that others point to is read once,
@@ -133,8 +132,8 @@ static bool geoip_read_record(struct geoip_walk *walk, uint64_t offset, uint8_t 
 	return true;
 }
 
-static bool geoip_read_leaf(struct geoip_walk *walk, uint32_t offset, addr_bits first,
-			    addr_bits last)
+static bool geoip_read_leaf(struct geoip_walk *walk, uint32_t offset, struct wide first,
+			    struct wide last)
 {
 	uint8_t *answer;
 
@@ -149,12 +148,12 @@ static bool geoip_read_leaf(struct geoip_walk *walk, uint32_t offset, addr_bits 
 	return true;
 }
 
-static bool geoip_walk_node(struct geoip_walk *walk, uint64_t number, addr_bits first,
+static bool geoip_walk_node(struct geoip_walk *walk, uint64_t number, struct wide first,
 			    unsigned int depth);
 
 /* One side of a node: a network of `length` bits. */
 static bool geoip_walk_side(struct geoip_walk *walk, uint8_t type, uint64_t record, uint32_t offset,
-			    addr_bits first, unsigned int length)
+			    struct wide first, unsigned int length)
 {
 	switch (type) {
 	case MMDB_RECORD_TYPE_SEARCH_NODE:
@@ -163,34 +162,34 @@ static bool geoip_walk_side(struct geoip_walk *walk, uint8_t type, uint64_t reco
 		return true;
 	case MMDB_RECORD_TYPE_DATA:
 		return geoip_read_leaf(walk, offset, first,
-				       first | (((addr_bits)1 << (walk->mmdb.depth - length)) - 1));
+				       wide_or(first, wide_ones(walk->mmdb.depth - length)));
 	default:
 		return false;
 	}
 }
 
 /* The only node that two ways may lead to is IPv4's: the others into it are its aliases in IPv6. */
-static bool geoip_is_alias(const struct geoip_walk *walk, uint64_t number, addr_bits first)
+static bool geoip_is_alias(const struct geoip_walk *walk, uint64_t number, struct wide first)
 {
-	return number == walk->ipv4_root && first > addr_last(ADDR_IPV4);
+	return number == walk->ipv4_root && wide_less(addr_last(ADDR_IPV4), first);
 }
 
-static bool geoip_walk_node(struct geoip_walk *walk, uint64_t number, addr_bits first,
+static bool geoip_walk_node(struct geoip_walk *walk, uint64_t number, struct wide first,
 			    unsigned int depth)
 {
 	unsigned char *byte = &walk->nodes[number / 8], bit = (unsigned char)(1u << number % 8);
 	MMDB_search_node_s node;
-	addr_bits second;
+	struct wide second;
 
 	if (*byte & bit)
 		return geoip_is_alias(walk, number, first);
 	*byte |= bit;
-	if (first == 0 && walk->mmdb.depth - depth == addr_width(ADDR_IPV4))
+	if (wide_is_zero(first) && walk->mmdb.depth - depth == addr_width(ADDR_IPV4))
 		walk->ipv4_root = number;
 	if (depth >= walk->mmdb.depth ||
 	    MMDB_read_node(&walk->mmdb, (uint32_t)number, &node) != MMDB_SUCCESS)
 		return false;
-	second = first | (addr_bits)1 << (walk->mmdb.depth - 1 - depth);
+	second = wide_or(first, wide_left(wide(1), walk->mmdb.depth - 1 - depth));
 	return geoip_walk_side(walk, node.left_record_type, node.left_record,
 			       node.left_record_entry.offset, first, depth + 1) &&
 	       geoip_walk_side(walk, node.right_record_type, node.right_record,
@@ -207,7 +206,7 @@ static bool geoip_walk_all(struct geoip_walk *walk)
 	walk->answers = calloc(answer_bytes, 1);
 	if (!walk->nodes || !walk->answers)
 		arena_exhausted(node_bytes + answer_bytes);
-	good = geoip_walk_node(walk, 0, 0, 0);
+	good = geoip_walk_node(walk, 0, wide(0), 0);
 	free(walk->nodes);
 	free(walk->answers);
 	return good;

@@ -28,7 +28,8 @@ static struct interval *interval_room(struct arena *arena, size_t count)
 	return arena_alloc(arena, room * sizeof(struct interval));
 }
 
-void interval_add(struct arena *arena, struct interval_set *set, addr_bits first, addr_bits last)
+void interval_add(struct arena *arena, struct interval_set *set, struct wide first,
+		  struct wide last)
 {
 	*arena_append(arena, set->items, set->count) = (struct interval){ first, last };
 }
@@ -44,13 +45,12 @@ void interval_reserve(struct arena *arena, struct interval_set *set, size_t more
 
 /* Appends behind what is there, in order of `first`; merges with the last interval if they overlap
  * or touch. */
-static void interval_push(struct interval_set *set, addr_bits first, addr_bits last)
+static void interval_push(struct interval_set *set, struct wide first, struct wide last)
 {
 	struct interval *top = set->count ? &set->items[set->count - 1] : NULL;
 
-	if (top && (first <= top->last || first - 1 == top->last)) {
-		if (last > top->last)
-			top->last = last;
+	if (top && (!wide_less(top->last, first) || wide_equal(wide_before(first), top->last))) {
+		top->last = wide_most(top->last, last);
 		return;
 	}
 	set->items[set->count++] = (struct interval){ first, last };
@@ -118,21 +118,22 @@ static void interval_merge_narrow(struct interval_set *set)
 {
 	interval_word *last_quarter = (interval_word *)set->items + 3 * set->count;
 	struct interval_words all = { last_quarter, last_quarter - set->count, set->count };
-	uint32_t varied = 0, first = (uint32_t)set->items[0].first;
+	uint32_t varied = 0, first = (uint32_t)set->items[0].first.low;
 	size_t i;
 
 	for (i = all.count; i--;) {
 		struct interval item = set->items[i];
 
-		varied |= (uint32_t)item.first ^ first;
-		all.words[i] = (uint64_t)item.first << WORD_KEY | (uint64_t)item.last;
+		varied |= (uint32_t)item.first.low ^ first;
+		all.words[i] = item.first.low << WORD_KEY | item.last.low;
 	}
 	interval_sort_words(&all, varied);
 	if (all.words != last_quarter)
 		memcpy(last_quarter, all.words, all.count * sizeof(*all.words));
 	set->count = 0;
 	for (i = 0; i < all.count; i++)
-		interval_push(set, last_quarter[i] >> WORD_KEY, (uint32_t)last_quarter[i]);
+		interval_push(set, wide(last_quarter[i] >> WORD_KEY),
+			      wide((uint32_t)last_quarter[i]));
 }
 
 /* Memory until the end of a sort. */
@@ -161,20 +162,20 @@ static void interval_merge_wide(struct interval_set *set)
 	struct interval *items = interval_scratch(count, sizeof(*items));
 	interval_word *scratch = interval_scratch(count, 2 * sizeof(*scratch));
 	struct interval_words all = { scratch, scratch + count, count };
-	addr_bits varied = 0; /* the bits in which any two of `first` differ */
+	struct wide varied = wide(0); /* the bits in which any two of `first` differ */
 	unsigned int shift;
 
 	memcpy(items, set->items, count * sizeof(*items));
 	for (i = 0; i < count; i++) {
-		varied |= items[i].first ^ items[0].first;
+		varied = wide_or(varied, wide_xor(items[i].first, items[0].first));
 		all.words[i] = i;
 	}
-	for (shift = 0; shift < 8 * sizeof(varied); shift += WORD_KEY) {
-		uint32_t varied_here = (uint32_t)(varied >> shift);
+	for (shift = 0; shift < WIDE_BITS; shift += WORD_KEY) {
+		uint32_t varied_here = (uint32_t)wide_right(varied, shift).low;
 
 		for (i = 0; varied_here && i < count; i++) {
 			uint32_t number = (uint32_t)all.words[i];
-			uint32_t key = (uint32_t)(items[number].first >> shift);
+			uint32_t key = (uint32_t)wide_right(items[number].first, shift).low;
 
 			interval_prefetch(&all, i, items);
 			all.words[i] = (uint64_t)key << WORD_KEY | number;
@@ -208,7 +209,7 @@ static void interval_sort_few(struct interval *items, size_t count)
 	for (i = 1; i < count; i++) {
 		struct interval moving = items[i];
 
-		for (j = i; j && items[j - 1].first > moving.first; j--)
+		for (j = i; j && wide_less(moving.first, items[j - 1].first); j--)
 			items[j] = items[j - 1];
 		items[j] = moving;
 	}
@@ -224,10 +225,11 @@ static enum interval_order interval_order(const struct interval_set *set)
 	for (i = 1; i < set->count; i++) {
 		const struct interval *before = &set->items[i - 1], *here = &set->items[i];
 
-		if (here->first < before->first)
+		if (wide_less(here->first, before->first))
 			return INTERVAL_UNSORTED;
 		/* Behind the highest number comes 0, and no interval. */
-		if (here->first <= before->last || here->first == before->last + 1)
+		if (!wide_less(before->last, here->first) ||
+		    wide_equal(here->first, wide_after(before->last)))
 			order = INTERVAL_SORTED;
 	}
 	return order;
@@ -236,12 +238,12 @@ static enum interval_order interval_order(const struct interval_set *set)
 /* Is no number wider than a key? */
 static bool interval_is_narrow(const struct interval_set *set)
 {
-	addr_bits all = 0;
+	struct wide all = wide(0);
 	size_t i;
 
 	for (i = 0; i < set->count; i++)
-		all |= set->items[i].last;
-	return !(all >> WORD_KEY);
+		all = wide_or(all, set->items[i].last);
+	return !all.high && !(all.low >> WORD_KEY);
 }
 
 void interval_normalise(struct interval_set *set)
@@ -264,18 +266,18 @@ void interval_normalise(struct interval_set *set)
 
 /* ---- algebra ---- */
 
-size_t interval_seek(const struct interval_set *set, size_t from, addr_bits value)
+size_t interval_seek(const struct interval_set *set, size_t from, struct wide value)
 {
 	size_t low = from, high = from, step = 1, middle;
 
-	while (high < set->count && set->items[high].last < value) {
+	while (high < set->count && wide_less(set->items[high].last, value)) {
 		low = high + 1;
 		high += step < set->count - high ? step : set->count - high;
 		step *= 2;
 	}
 	while (low < high) {
 		middle = low + (high - low) / 2;
-		if (set->items[middle].last < value)
+		if (wide_less(set->items[middle].last, value))
 			low = middle + 1;
 		else
 			high = middle;
@@ -291,7 +293,7 @@ struct interval_set interval_union(struct arena *arena, const struct interval_se
 
 	while (i < a->count || j < b->count) {
 		bool from_a = j == b->count ||
-			      (i < a->count && a->items[i].first <= b->items[j].first);
+			      (i < a->count && !wide_less(b->items[j].first, a->items[i].first));
 		const struct interval *next = from_a ? &a->items[i++] : &b->items[j++];
 
 		interval_push(&both, next->first, next->last);
@@ -307,12 +309,12 @@ struct interval_set interval_intersect(struct arena *arena, const struct interva
 
 	while (i < a->count && j < b->count) {
 		const struct interval *x = &a->items[i], *y = &b->items[j];
-		addr_bits first = x->first > y->first ? x->first : y->first;
-		addr_bits last = x->last < y->last ? x->last : y->last;
+		struct wide first = wide_most(x->first, y->first);
+		struct wide last = wide_least(x->last, y->last);
 
-		if (first <= last)
+		if (!wide_less(last, first))
 			interval_push(&common, first, last);
-		if (x->last <= y->last)
+		if (!wide_less(y->last, x->last))
 			i++;
 		else
 			j++;
@@ -324,12 +326,12 @@ struct interval_set interval_intersect(struct arena *arena, const struct interva
 static void interval_push_rest(struct interval_set *rest, struct interval whole,
 			       const struct interval_set *b, size_t j)
 {
-	for (; j < b->count && b->items[j].first <= whole.last; j++) {
-		if (b->items[j].first > whole.first)
-			interval_push(rest, whole.first, b->items[j].first - 1);
-		if (b->items[j].last >= whole.last)
+	for (; j < b->count && !wide_less(whole.last, b->items[j].first); j++) {
+		if (wide_less(whole.first, b->items[j].first))
+			interval_push(rest, whole.first, wide_before(b->items[j].first));
+		if (!wide_less(b->items[j].last, whole.last))
 			return;
-		whole.first = b->items[j].last + 1;
+		whole.first = wide_after(b->items[j].last);
 	}
 	interval_push(rest, whole.first, whole.last);
 }
@@ -355,14 +357,14 @@ struct interval_set interval_subtract(struct arena *arena, const struct interval
 	return rest;
 }
 
-const struct interval *interval_find(const struct interval_set *set, addr_bits value)
+const struct interval *interval_find(const struct interval_set *set, struct wide value)
 {
 	size_t at = interval_seek(set, 0, value);
 
-	return at < set->count && set->items[at].first <= value ? &set->items[at] : NULL;
+	return at < set->count && !wide_less(value, set->items[at].first) ? &set->items[at] : NULL;
 }
 
-bool interval_contains(const struct interval_set *set, addr_bits value)
+bool interval_contains(const struct interval_set *set, struct wide value)
 {
 	return interval_find(set, value) != NULL;
 }
@@ -373,8 +375,8 @@ bool interval_covers(const struct interval_set *a, const struct interval_set *b)
 
 	for (i = 0; i < b->count; i++) {
 		at = interval_seek(a, at, b->items[i].first);
-		if (at == a->count || a->items[at].first > b->items[i].first ||
-		    a->items[at].last < b->items[i].last)
+		if (at == a->count || wide_less(b->items[i].first, a->items[at].first) ||
+		    wide_less(a->items[at].last, b->items[i].last))
 			return false;
 	}
 	return true;
@@ -396,18 +398,16 @@ static uint64_t interval_hash_bytes(uint64_t hash, uint64_t bytes, unsigned int 
 
 /* The bytes of the number, lowest first, whatever the machine's own order. A zero byte only
  * multiplies, so that a row of them can do it at once. */
-static uint64_t interval_hash(uint64_t hash, addr_bits number)
+static uint64_t interval_hash(uint64_t hash, struct wide number)
 {
-	uint64_t low = (uint64_t)number, high = (uint64_t)(number >> 64);
-
 	/* An IPv4 address has twelve, ... */
-	if (!high && low <= UINT32_MAX) {
-		hash = interval_hash_bytes(hash, low, 3);
-		return (hash ^ low >> 24) * (PRIME * PRIME_4 * PRIME_8);
+	if (!number.high && number.low <= UINT32_MAX) {
+		hash = interval_hash_bytes(hash, number.low, 3);
+		return (hash ^ number.low >> 24) * (PRIME * PRIME_4 * PRIME_8);
 	}
 	/* ... and the network of an IPv6 prefix mostly eight. */
-	hash = low ? interval_hash_bytes(hash, low, 8) : hash * PRIME_8;
-	return interval_hash_bytes(hash, high, 8);
+	hash = number.low ? interval_hash_bytes(hash, number.low, 8) : hash * PRIME_8;
+	return interval_hash_bytes(hash, number.high, 8);
 }
 
 uint64_t interval_digest(const struct interval_set *set, uint64_t seed)
@@ -419,5 +419,5 @@ uint64_t interval_digest(const struct interval_set *set, uint64_t seed)
 		hash = interval_hash(hash, set->items[i].first);
 		hash = interval_hash(hash, set->items[i].last);
 	}
-	return interval_hash(hash, set->count);
+	return interval_hash(hash, wide(set->count));
 }

@@ -1,7 +1,7 @@
 /*
  * interval: sets of addresses (or ports) as sorted, disjoint, non-adjacent closed intervals.
  *
- * One representation for both address families: an unsigned 128-bit number in host order. IPv4 uses
+ * One representation for both address families: a number of 128 bits. IPv4 uses
  * the low 32 bits, a port the low 16. A set that interval_normalise has seen is canonical: equal
  * sets have equal arrays.
  */
@@ -12,12 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/wide.h"
+
 struct arena;
 
-typedef unsigned __int128 addr_bits;
-
 struct interval {
-	addr_bits first, last; /* both included */
+	struct wide first, last; /* both included */
 };
 
 struct interval_set {
@@ -25,8 +25,19 @@ struct interval_set {
 	size_t count;
 };
 
+static inline bool interval_is_one(struct interval interval)
+{
+	return wide_equal(interval.first, interval.last);
+}
+
+static inline bool interval_equal(struct interval a, struct interval b)
+{
+	return wide_equal(a.first, b.first) && wide_equal(a.last, b.last);
+}
+
 /* Appends without looking; interval_normalise afterwards. */
-void interval_add(struct arena *arena, struct interval_set *set, addr_bits first, addr_bits last);
+void interval_add(struct arena *arena, struct interval_set *set, struct wide first,
+		  struct wide last);
 /* Room for `more` intervals behind the set's; they may then be written there without asking again.
  */
 void interval_reserve(struct arena *arena, struct interval_set *set, size_t more);
@@ -41,10 +52,10 @@ struct interval_set interval_intersect(struct arena *arena, const struct interva
 				       const struct interval_set *b);
 /* The first interval from the nth on that does not end before the value, or the count. Costs the
  * logarithm of how far that is. */
-size_t interval_seek(const struct interval_set *set, size_t n, addr_bits value);
-bool interval_contains(const struct interval_set *set, addr_bits value);
+size_t interval_seek(const struct interval_set *set, size_t n, struct wide value);
+bool interval_contains(const struct interval_set *set, struct wide value);
 /* The interval that holds the value, or NULL. */
-const struct interval *interval_find(const struct interval_set *set, addr_bits value);
+const struct interval *interval_find(const struct interval_set *set, struct wide value);
 /* Is every member of b one of a? */
 bool interval_covers(const struct interval_set *a, const struct interval_set *b);
 /*

@@ -23,7 +23,7 @@ struct cursor {
 
 /* A set with an edge before it, and where that is. */
 struct entry {
-	addr_bits edge;
+	struct wide edge;
 	struct cursor *cursor;
 };
 
@@ -67,17 +67,18 @@ static struct print print_of(uint32_t index)
 
 /* The first address behind the edge; an end at the very last address has none and is met by nobody.
  */
-static addr_bits edge(const struct cursor *cursor)
+static struct wide edge(const struct cursor *cursor)
 {
 	const struct interval *interval = &cursor->set->items[cursor->next];
 
-	return cursor->open ? interval->last + 1 : interval->first;
+	return cursor->open ? wide_after(interval->last) : interval->first;
 }
 
 static bool has_edge(const struct cursor *cursor)
 {
 	return cursor->next < cursor->set->count &&
-	       !(cursor->open && cursor->set->items[cursor->next].last == (addr_bits)-1);
+	       !(cursor->open &&
+		 wide_equal(cursor->set->items[cursor->next].last, wide_ones(WIDE_BITS)));
 }
 
 static void sink(struct sweep *sweep, size_t at)
@@ -85,9 +86,10 @@ static void sink(struct sweep *sweep, size_t at)
 	struct entry *heap = sweep->heap, moved = heap[at];
 
 	for (size_t child; (child = 2 * at + 1) < sweep->heap_count; at = child) {
-		if (child + 1 < sweep->heap_count && heap[child + 1].edge < heap[child].edge)
+		if (child + 1 < sweep->heap_count &&
+		    wide_less(heap[child + 1].edge, heap[child].edge))
 			child++;
-		if (moved.edge <= heap[child].edge)
+		if (!wide_less(heap[child].edge, moved.edge))
 			break;
 		heap[at] = heap[child];
 	}
@@ -194,7 +196,7 @@ static size_t intern(struct sweep *sweep, struct print print, size_t count, stru
 
 /* ---- atoms ---- */
 
-static void add_atom(struct sweep *sweep, addr_bits first, addr_bits last)
+static void add_atom(struct sweep *sweep, struct wide first, struct wide last)
 {
 	struct overlay *out = sweep->out;
 	struct print print = sweep->print;
@@ -210,7 +212,7 @@ static void add_atom(struct sweep *sweep, addr_bits first, addr_bits last)
 	list = intern(sweep, print, count, (struct interval){ first, last });
 	if (!sweep->keeps_atoms)
 		return;
-	if (before && before->list == list && before->span.last + 1 == first)
+	if (before && before->list == list && wide_equal(wide_after(before->span.last), first))
 		before->span.last = last;
 	else
 		*arena_append(sweep->arena, out->atoms, out->atom_count) =
@@ -226,16 +228,16 @@ static void leap(struct sweep *sweep)
 {
 	const struct entry *heap = sweep->heap;
 	struct cursor *cursor = heap[0].cursor;
-	size_t nearest = sweep->heap_count > 2 && heap[2].edge < heap[1].edge ? 2 : 1;
-	addr_bits until;
+	size_t nearest = sweep->heap_count > 2 && wide_less(heap[2].edge, heap[1].edge) ? 2 : 1;
+	struct wide until;
 
 	/* What has nothing beside it up to the last address may as well go step by step. */
-	if (sweep->heap_count < 2 || heap[0].edge == heap[nearest].edge)
+	if (sweep->heap_count < 2 || wide_equal(heap[0].edge, heap[nearest].edge))
 		return;
 	until = heap[nearest].edge;
-	cursor->next = interval_seek(cursor->set, cursor->next, until - 1);
-	if (cursor->open !=
-	    (cursor->next < cursor->set->count && cursor->set->items[cursor->next].first < until))
+	cursor->next = interval_seek(cursor->set, cursor->next, wide_before(until));
+	if (cursor->open != (cursor->next < cursor->set->count &&
+			     wide_less(cursor->set->items[cursor->next].first, until)))
 		turn(sweep, cursor);
 	settle(sweep);
 }
@@ -247,14 +249,16 @@ static bool run(struct sweep *sweep)
 
 	while (sweep->heap_count) {
 		const struct cursor *top = sweep->heap[0].cursor;
-		addr_bits at = sweep->heap[0].edge;
+		struct wide at = sweep->heap[0].edge;
 
 		alone = top == before ? alone + 1 : 1;
 		before = top;
 		pass(sweep);
-		for (; sweep->heap_count && sweep->heap[0].edge == at; alone = 0)
+		for (; sweep->heap_count && wide_equal(sweep->heap[0].edge, at); alone = 0)
 			pass(sweep);
-		add_atom(sweep, at, sweep->heap_count ? sweep->heap[0].edge - 1 : (addr_bits)-1);
+		add_atom(sweep, at,
+			 sweep->heap_count ? wide_before(sweep->heap[0].edge)
+					   : wide_ones(WIDE_BITS));
 		if (sweep->entries > sweep->most)
 			return false;
 		if (!sweep->keeps_atoms && alone >= 2 && sweep->heap_count &&
@@ -302,19 +306,19 @@ bool overlay_make_lists(struct arena *arena, const struct interval_set *const *s
 		    count);
 }
 
-const struct overlay_list *overlay_find(const struct overlay *overlay, addr_bits value)
+const struct overlay_list *overlay_find(const struct overlay *overlay, struct wide value)
 {
 	size_t low = 0, high = overlay->atom_count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (overlay->atoms[middle].span.last < value)
+		if (wide_less(overlay->atoms[middle].span.last, value))
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low == overlay->atom_count || overlay->atoms[low].span.first > value)
+	if (low == overlay->atom_count || wide_less(value, overlay->atoms[low].span.first))
 		return NULL;
 	return &overlay->lists[overlay->atoms[low].list];
 }

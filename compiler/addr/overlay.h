@@ -40,6 +40,6 @@ bool overlay_make(struct arena *arena, const struct interval_set *const *sets, c
 bool overlay_make_lists(struct arena *arena, const struct interval_set *const *sets,
 			const bool *ends, size_t count, size_t most, struct overlay *out);
 /* The list of the sets that hold the value; NULL where none does. */
-const struct overlay_list *overlay_find(const struct overlay *overlay, addr_bits value);
+const struct overlay_list *overlay_find(const struct overlay *overlay, struct wide value);
 
 #endif

@@ -170,7 +170,7 @@ bool explain_has_address(const struct explain_answer *answer)
 {
 	enum addr_family family = answer->packet->family;
 
-	return answer->listener->has[family] && answer->listener->addr[family].bits;
+	return answer->listener->has[family] && !wide_is_zero(answer->listener->addr[family].bits);
 }
 
 bool explain_is_before(const struct explain *explain, const struct explain_answer *answer,

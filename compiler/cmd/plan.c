@@ -60,9 +60,9 @@ static void put_element(const struct ir_set *set, size_t i, struct buf *out)
 		return;
 	case IR_SET_PORT:
 	case IR_SET_TIME:
-		buf_printf(out, "%" PRIu64, (uint64_t)element.first);
-		if (element.first != element.last)
-			buf_printf(out, "-%" PRIu64, (uint64_t)element.last);
+		buf_printf(out, "%" PRIu64, element.first.low);
+		if (!interval_is_one(element))
+			buf_printf(out, "-%" PRIu64, element.last.low);
 		return;
 	}
 }

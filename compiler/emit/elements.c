@@ -75,12 +75,12 @@ void elements_declare(const struct ir_set *set, struct buf *out)
 
 static void put_port(struct interval ports, struct buf *out)
 {
-	buf_printf(out, "%u", (unsigned int)ports.first);
-	if (ports.first != ports.last)
-		buf_printf(out, "-%u", (unsigned int)ports.last);
+	buf_printf(out, "%u", (unsigned int)ports.first.low);
+	if (!interval_is_one(ports))
+		buf_printf(out, "-%u", (unsigned int)ports.last.low);
 }
 
-static void put_moment(addr_bits seconds, struct buf *out)
+static void put_moment(uint64_t seconds, struct buf *out)
 {
 	time_t moment = (time_t)seconds;
 	struct tm local;
@@ -97,9 +97,9 @@ static void put_moment(addr_bits seconds, struct buf *out)
  */
 static void put_window(struct interval window, struct buf *out)
 {
-	put_moment(window.first, out);
+	put_moment(window.first.low, out);
 	buf_putc(out, '-');
-	put_moment(window.last + 1, out);
+	put_moment(window.last.low + 1, out);
 }
 
 static void put_value(enum ir_set_type type, struct interval element, struct buf *out)

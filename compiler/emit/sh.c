@@ -124,7 +124,7 @@ static void put_variables(const struct emit_job *job, struct buf *out)
  * second of them, and the part that knows the zone. */
 static void put_times(const struct ir *ir, struct buf *out)
 {
-	addr_bits first = ~(addr_bits)0, last = 0;
+	uint64_t first = UINT64_MAX, last = 0;
 
 	buf_puts(out, "time_sets='");
 	for (size_t i = 0; i < ir->set_count; i++) {
@@ -133,16 +133,15 @@ static void put_times(const struct ir *ir, struct buf *out)
 		if (ir->sets[i].type != IR_SET_TIME)
 			continue;
 		buf_printf(out, "%s%s", last ? " " : "", ir->sets[i].name);
-		if (windows->items[0].first < first)
-			first = windows->items[0].first;
-		if (windows->items[windows->count - 1].last > last)
-			last = windows->items[windows->count - 1].last;
+		if (windows->items[0].first.low < first)
+			first = windows->items[0].first.low;
+		if (windows->items[windows->count - 1].last.low > last)
+			last = windows->items[windows->count - 1].last.low;
 	}
 	buf_puts(out, "'\n");
 	if (!last)
 		return;
-	buf_printf(out, "time_first=%" PRIu64 "\ntime_last=%" PRIu64 "\n", (uint64_t)first,
-		   (uint64_t)last);
+	buf_printf(out, "time_first=%" PRIu64 "\ntime_last=%" PRIu64 "\n", first, last);
 	buf_add(out, clock_text, clock_size);
 }
 

@@ -43,8 +43,8 @@ static void add_text(struct digest *digest, const char *text)
 static void add_addr(struct digest *digest, struct addr addr)
 {
 	add_number(digest, addr.family);
-	add_number(digest, (uint64_t)(addr.bits >> 64));
-	add_number(digest, (uint64_t)addr.bits);
+	add_number(digest, addr.bits.high);
+	add_number(digest, addr.bits.low);
 }
 
 uint64_t ir_set_digest(const struct ir_set *set, uint64_t seed)

@@ -114,7 +114,7 @@ static enum step lookup(struct walk *walk, const struct ir_statement *statement)
 {
 	const struct ir_match *key = statement->key;
 	const struct ir_target *target = NULL;
-	addr_bits value;
+	struct wide value;
 
 	if (key->ops->key->value(key, &walk->packet, &value))
 		target = ir_map_find(statement->map, value);

@@ -33,21 +33,17 @@ bool ir_set_resolves(const struct ir_set *set, const char *name)
 
 enum { NAME_BYTES = IR_INTERFACE_TEXT - 1 };
 
-addr_bits ir_interface_number(const char *name)
+struct wide ir_interface_number(const char *name)
 {
-	addr_bits number = 0;
+	char bytes[IR_INTERFACE_TEXT] = { 0 };
 
-	for (size_t i = 0; i < NAME_BYTES; i++) {
-		number = number << 8 | (unsigned char)*name;
-		name += *name != 0;
-	}
-	return number;
+	memccpy(bytes, name, 0, NAME_BYTES);
+	return wide_get(bytes, NAME_BYTES);
 }
 
-const char *ir_interface_name(addr_bits number, char text[static IR_INTERFACE_TEXT])
+const char *ir_interface_name(struct wide number, char text[static IR_INTERFACE_TEXT])
 {
-	for (size_t i = 0; i < NAME_BYTES; i++)
-		text[i] = (char)(number >> 8 * (NAME_BYTES - 1 - i));
+	wide_put(number, text, NAME_BYTES);
 	text[NAME_BYTES] = 0;
 	return text;
 }
@@ -58,7 +54,7 @@ bool ir_match_same_key(const struct ir_match *a, const struct ir_match *b)
 	       a->mask == b->mask && a->tracked == b->tracked;
 }
 
-const struct ir_target *ir_map_find(const struct ir_set *map, addr_bits value)
+const struct ir_target *ir_map_find(const struct ir_set *map, struct wide value)
 {
 	const struct interval *found = interval_find(&map->elements, value);
 
@@ -149,11 +145,12 @@ static const char *verify_chain(struct arena *arena, const struct ir *ir,
 /* Neighbours may touch in a map, where they lead elsewhere. */
 static bool is_apart(const struct ir_set *set, size_t i)
 {
-	addr_bits end = set->elements.items[i - 1].last, next = set->elements.items[i].first;
+	struct wide end = set->elements.items[i - 1].last, next = set->elements.items[i].first;
 
 	if (set->targets)
-		return next > end && (next > end + 1 || set->leads[i] != set->leads[i - 1]);
-	return next > end + 1;
+		return wide_less(end, next) &&
+		       (wide_less(wide_after(end), next) || set->leads[i] != set->leads[i - 1]);
+	return wide_less(wide_after(end), next);
 }
 
 static const char *verify_set(struct arena *arena, const struct ir_set *set)

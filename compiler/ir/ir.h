@@ -83,7 +83,7 @@ struct ir_key {
 	 * is the rule's own. */
 	enum ir_set_type (*type)(const struct ir_match *match);
 	/* One of those single values as nft writes it. */
-	void (*put)(struct buf *out, addr_bits value);
+	void (*put)(struct buf *out, struct wide value);
 	/* The values that the match holds for; `out` may be NULL, to ask only. False where they are
 	 * no set of values of the field. */
 	bool (*members)(struct arena *arena, const struct ir_match *match,
@@ -91,7 +91,8 @@ struct ir_key {
 	/* The field as nft words. */
 	void (*print)(const struct ir_match *match, struct buf *out);
 	/* What the packet has there. False: not known, or nothing. */
-	bool (*value)(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out);
+	bool (*value)(const struct ir_match *match, const struct ir_packet *packet,
+		      struct wide *out);
 	/* What the match asks beside the value, as another match. False where that is all. NULL:
 	 * it always is. */
 	bool (*rest)(struct arena *arena, const struct ir_match *match, struct ir_match *out);
@@ -126,7 +127,7 @@ struct ir_match {
 				       users, groups, paths */
 	size_t name_count;
 	uint32_t mask;         /* marks */
-	addr_bits bits;        /* address bit masks */
+	struct wide bits;      /* address bit masks */
 	unsigned int selector; /* which field, in the kind's own numbering (source or destination,
 				  in or out) */
 	bool tracked; /* asks what the packet's connection began with, and not the packet: for ICMP
@@ -488,12 +489,12 @@ enum { IR_INTERFACE_TEXT = 17 };
 
 /* An interface's name as the kernel compares it: 16 bytes (IFNAMSIZ), filled up with zeros, as one
  * number, and back. */
-addr_bits ir_interface_number(const char *name);
-const char *ir_interface_name(addr_bits number, char text[static IR_INTERFACE_TEXT]);
+struct wide ir_interface_number(const char *name);
+const char *ir_interface_name(struct wide number, char text[static IR_INTERFACE_TEXT]);
 /* Do both look up the same field of a packet? */
 bool ir_match_same_key(const struct ir_match *a, const struct ir_match *b);
 /* Where the value leads; NULL: nowhere. */
-const struct ir_target *ir_map_find(const struct ir_set *map, addr_bits value);
+const struct ir_target *ir_map_find(const struct ir_set *map, struct wide value);
 /* Finds by name; NULL when there is none. */
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name);
 /* Are addresses of this name added to the set: is it, or is it below, one of its domains? */

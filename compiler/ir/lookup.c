@@ -3,14 +3,15 @@
  */
 #include "ir/lookup.h"
 
-static bool covers(const struct ir_route *route, addr_bits to)
+static bool covers(const struct ir_route *route, struct wide to)
 {
 	unsigned int width = addr_width(route->to.addr.family);
 
 	/* A shift by the whole width has no meaning. */
 	if (!route->to.length)
 		return true;
-	return (route->to.addr.bits ^ to) >> (width - route->to.length) == 0;
+	return wide_is_zero(
+		wide_right(wide_xor(route->to.addr.bits, to), width - route->to.length));
 }
 
 static bool is_better(const struct ir_route *a, const struct ir_route *b)
@@ -20,7 +21,7 @@ static bool is_better(const struct ir_route *a, const struct ir_route *b)
 }
 
 const struct ir_route *lookup_in_table(const struct ir *ir, enum addr_family family, uint32_t table,
-				       addr_bits to)
+				       struct wide to)
 {
 	const struct ir_route *best = NULL;
 
@@ -35,7 +36,7 @@ const struct ir_route *lookup_in_table(const struct ir *ir, enum addr_family fam
 }
 
 struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_t mark,
-			   addr_bits to)
+			   struct wide to)
 {
 	struct lookup found = { 0 };
 

@@ -18,9 +18,9 @@ struct lookup {
 };
 
 struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_t mark,
-			   addr_bits to);
+			   struct wide to);
 /* The route of one table that the destination meets; NULL where it has none, or says `throw`. */
 const struct ir_route *lookup_in_table(const struct ir *ir, enum addr_family family, uint32_t table,
-				       addr_bits to);
+				       struct wide to);
 
 #endif

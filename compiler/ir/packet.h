@@ -17,7 +17,7 @@ struct ir_set;
 /* Knows what sets that are filled at run time hold now. */
 struct ir_held {
 	/* Does the set hold the value? *element receives what it lies in. */
-	bool (*find)(struct ir_held *held, const struct ir_set *set, addr_bits value,
+	bool (*find)(struct ir_held *held, const struct ir_set *set, struct wide value,
 		     struct interval *element);
 };
 
@@ -29,7 +29,7 @@ struct ir_packet {
 	enum ir_scope scope;  /* one of forward and local */
 	const char *in, *out; /* interface names, "" when not known */
 	enum addr_family family;
-	addr_bits from, to;
+	struct wide from, to;
 	bool has_from, has_to;          /* they are known */
 	bool to_local, to_broadcast;    /* what the kernel's fib would say of the destination */
 	unsigned int protocol;          /* IP protocol number; 0 when not known */

@@ -107,9 +107,9 @@ struct interval_set ast_takes(struct arena *arena, const struct ast_listener *li
 	struct interval_set takes = { 0 };
 
 	if (listener->protocols & TAKES_TCP)
-		interval_add(arena, &takes, PROTOCOL_TCP, PROTOCOL_TCP);
+		interval_add(arena, &takes, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
 	if (listener->protocols & TAKES_UDP)
-		interval_add(arena, &takes, PROTOCOL_UDP, PROTOCOL_UDP);
+		interval_add(arena, &takes, wide(PROTOCOL_UDP), wide(PROTOCOL_UDP));
 	return takes;
 }
 

@@ -97,8 +97,9 @@ static bool check_families(struct checking *checking, struct ast_rule *rule)
 	const struct match_condition *family = ast_condition(rule, "family");
 
 	for (int i = 0; i < ADDR_FAMILIES; i++)
-		rule->families[i] = !family || interval_contains(&family->values, (addr_bits)i) !=
-						       family->negated;
+		rule->families[i] = !family ||
+				    interval_contains(&family->values, wide((uint64_t)i)) !=
+					    family->negated;
 	if (checking->policy->settings.ipv6 == IPV6_OFF)
 		rule->families[ADDR_IPV6] = false;
 	if (rule->families[ADDR_IPV4] || rule->families[ADDR_IPV6])
@@ -274,7 +275,8 @@ void check_unused(struct diag *diag, const struct ast_policy *policy, const stru
 static bool check_hop(struct checking *checking, const struct ast_hop *hop, struct span span)
 {
 	/* RFC 4291 section 2.5.6: fe80::/10 */
-	bool link_local = hop->via.has[ADDR_IPV6] && hop->via.addr[ADDR_IPV6].bits >> 118 == 0x3fa;
+	bool link_local = hop->via.has[ADDR_IPV6] &&
+			  hop->via.addr[ADDR_IPV6].bits.high >> 54 == 0xfe80 >> 6;
 	bool good = is_no_group(checking, hop->dev, span);
 
 	if (!link_local || hop->dev)

@@ -14,13 +14,14 @@
 
 static bool is_only(const struct interval_set *set, unsigned int value)
 {
-	return set->count == 1 && set->items[0].first == value && set->items[0].last == value;
+	return set->count == 1 &&
+	       interval_equal(set->items[0], (struct interval){ wide(value), wide(value) });
 }
 
 static bool says_family(const struct match_condition *condition, enum addr_family family)
 {
 	if (!strcmp(condition->key, "family"))
-		return interval_contains(&condition->values, family) != condition->negated;
+		return interval_contains(&condition->values, wide(family)) != condition->negated;
 	if (condition->negated)
 		return true;
 	if (!strcmp(condition->key, "proto"))

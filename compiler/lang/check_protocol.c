@@ -19,7 +19,7 @@ static const char *words(struct arena *arena, const struct interval_set *protoco
 	const char *text = "", *next = NULL;
 
 	for (unsigned int number = 0; number <= PROTOCOL_MOST; number++) {
-		if (!interval_contains(protocols, number))
+		if (!interval_contains(protocols, wide(number)))
 			continue;
 		if (next)
 			text = arena_printf(arena, *text ? "%s, %s" : "%s%s", text, next);
@@ -78,7 +78,7 @@ bool check_protocols(struct arena *arena, struct diag *diag, struct ast_rule *ru
 	struct interval_set all = { 0 };
 
 	if (proto) {
-		interval_add(arena, &all, 0, PROTOCOL_MOST);
+		interval_add(arena, &all, wide(0), wide(PROTOCOL_MOST));
 		rule->protocols = proto->negated ? interval_subtract(arena, &all, &proto->values)
 						 : proto->values;
 	}
@@ -99,7 +99,7 @@ static bool refuse_way(struct diag *diag, const struct ast_rule *rule,
 					      condition->key);
 
 	diag_also(record, rule->then->span, "its first packet, which decides, carries no data yet");
-	if (interval_contains(&rule->protocols, PROTOCOL_UDP))
+	if (interval_contains(&rule->protocols, wide(PROTOCOL_UDP)))
 		diag_help(record,
 			  "add `proto: udp`: there the first datagram decides, by what it carries");
 	diag_help(record,
@@ -120,7 +120,8 @@ static bool refuse_all(struct diag *diag, const struct ast_rule *rule,
 	diag_also(record, rule->then->span,
 		  "its first packets carry no data, so they are none of what is excepted");
 	diag_help(record, "say what to refuse, without `not`%s",
-		  interval_contains(&rule->protocols, PROTOCOL_UDP) ? ", or add `proto: udp`" : "");
+		  interval_contains(&rule->protocols, wide(PROTOCOL_UDP)) ? ", or add `proto: udp`"
+									  : "");
 	return false;
 }
 
@@ -133,7 +134,7 @@ bool check_data(struct diag *diag, const struct ast_rule *rule)
 		const struct match_condition *condition = rule->conditions[i];
 
 		if (!condition->kind->reads_data ||
-		    !interval_contains(&rule->protocols, PROTOCOL_TCP))
+		    !interval_contains(&rule->protocols, wide(PROTOCOL_TCP)))
 			continue;
 		if (ast_chooses_way(rule->then))
 			good = refuse_way(diag, rule, condition);

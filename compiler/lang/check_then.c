@@ -49,8 +49,8 @@ static struct interval_set cut_of(struct arena *arena, const struct ast_rule *ru
 {
 	struct interval_set both = { 0 };
 
-	interval_add(arena, &both, PROTOCOL_TCP, PROTOCOL_TCP);
-	interval_add(arena, &both, PROTOCOL_UDP, PROTOCOL_UDP);
+	interval_add(arena, &both, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
+	interval_add(arena, &both, wide(PROTOCOL_UDP), wide(PROTOCOL_UDP));
 	both = interval_subtract(arena, &both, takes);
 	return rule->protocols.count ? interval_intersect(arena, &rule->protocols, &both) : both;
 }
@@ -77,8 +77,8 @@ static bool narrow_protocols(struct arena *arena, struct diag *diag, struct ast_
 			  "the listener \"%s\" takes %s", listener->name, words);
 	diag_also(record, listener->mode_span, "it is a %s listener",
 		  ast_mode_name(listener->mode));
-	if (rule->protocols.count && !interval_contains(&rule->protocols, PROTOCOL_TCP) &&
-	    !interval_contains(&rule->protocols, PROTOCOL_UDP))
+	if (rule->protocols.count && !interval_contains(&rule->protocols, wide(PROTOCOL_TCP)) &&
+	    !interval_contains(&rule->protocols, wide(PROTOCOL_UDP)))
 		diag_help(record,
 			  "a proxy is handed tcp and udp and nothing else: send this protocol out by a table, leave it direct, or "
 			  "refuse it");
@@ -304,8 +304,8 @@ static bool check_reject(struct diag *diag, const struct ast_rule *rule)
 	const struct interval_set *protocols = &rule->protocols;
 
 	if (rule->then->reject != REJECT_TCP_RESET ||
-	    (protocols->count == 1 && protocols->items[0].first == PROTOCOL_TCP &&
-	     protocols->items[0].last == PROTOCOL_TCP))
+	    (protocols->count == 1 && interval_is_one(protocols->items[0]) &&
+	     protocols->items[0].first.low == PROTOCOL_TCP))
 		return true;
 	return check_refuse(diag, rule->then->span, "only TCP can be reset",
 			    "add `proto: tcp`, or write `reject`, which does what fits");

@@ -220,8 +220,10 @@ static void note_way(const struct lower_walk *walk, const struct ast_rule *rule,
 	way->families[family] = true;
 	way->forward |= walk->scope == SCOPE_FORWARD;
 	way->local |= walk->scope == SCOPE_LOCAL;
-	way->tcp |= !rule->protocols.count || interval_contains(&rule->protocols, PROTOCOL_TCP);
-	way->udp |= !rule->protocols.count || interval_contains(&rule->protocols, PROTOCOL_UDP);
+	way->tcp |= !rule->protocols.count ||
+		    interval_contains(&rule->protocols, wide(PROTOCOL_TCP));
+	way->udp |= !rule->protocols.count ||
+		    interval_contains(&rule->protocols, wide(PROTOCOL_UDP));
 	if (takes_uplinks(walk, rule, way)) {
 		way->inbound->families[family] = true;
 		way->inbound->forward = true;

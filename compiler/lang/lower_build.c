@@ -108,7 +108,7 @@ const char *lower_refuse(struct lower *lower)
 	if (chain)
 		return chain->name;
 	chain = lower_chain(lower, "refuse", "tells the sender at once");
-	interval_add(lower->arena, &tcp, PROTOCOL_TCP, PROTOCOL_TCP);
+	interval_add(lower->arena, &tcp, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
 	lower_match(lower, rule, protocol_match(&tcp));
 	lower_do(lower, rule, (struct ir_statement){ .op = IR_REJECT, .reject = REJECT_TCP_RESET });

@@ -119,8 +119,8 @@ static void add_asked_marks(struct lower *lower, struct givens *givens,
 	for (size_t i = 0; condition && i < condition->values.count; i++) {
 		struct interval marks = condition->values.items[i];
 
-		for (addr_bits mark = marks.first; mark <= marks.last && mark - marks.first < MOST;
-		     mark++)
+		for (uint64_t mark = marks.first.low;
+		     mark <= marks.last.low && mark - marks.first.low < MOST; mark++)
 			*arena_append(lower->arena, givens->items, givens->count) =
 				(struct given){ "mark", (uint32_t)mark, condition->mask,
 						condition->span };

@@ -263,7 +263,7 @@ static bool is_asked_for(const struct lower *lower, const struct ast_listener *l
 		const struct ast_rule *rule = &lower->policy->rules[i];
 		const struct match_condition *port = ast_condition(rule, "port");
 		bool names = port && !port->negated &&
-			     interval_contains(&port->values, listener->port);
+			     interval_contains(&port->values, wide(listener->port));
 
 		if ((rule->specials & SPECIAL_LOCAL) && (!port || names))
 			return true;
@@ -363,7 +363,7 @@ static void leave_loopback(struct lower *lower, struct ir_chain *chain)
  */
 static void guard_loopback(struct lower *lower, struct ir_chain *chain)
 {
-	static const struct addr_prefix prefix = { { ADDR_IPV4, (addr_bits)127 << 24 }, 8 };
+	static const struct addr_prefix prefix = { { ADDR_IPV4, { 0, 127u << 24 } }, 8 };
 	size_t count;
 	const char **devs = lower_loopback_devs(lower, &count);
 

@@ -251,7 +251,7 @@ static void proxy_routes(struct lower *lower, const struct lower_class *way)
 			.family = (enum addr_family)family,
 			.table = way->table,
 			.type = IR_ROUTE_LOCAL,
-			.to = { { (enum addr_family)family, 0 }, 0 },
+			.to.addr.family = (enum addr_family)family,
 			.origin = way->origin,
 		};
 		*arena_append(lower->arena, route->hops, route->hop_count) =
@@ -301,7 +301,7 @@ static bool lower_route(struct lower *lower, const struct ast_table *table,
 		.family = family,
 		.table = (uint32_t)table->id,
 		.type = (enum ir_route_type)route->type,
-		.to = route->is_default ? (struct addr_prefix){ { family, 0 }, 0 } : route->to,
+		.to = route->is_default ? (struct addr_prefix){ .addr.family = family } : route->to,
 		.has_src = route->src.has[family],
 		.src = route->src.addr[family],
 		.metric = (uint32_t)route->metric,

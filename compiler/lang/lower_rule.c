@@ -40,8 +40,7 @@ static enum match_extent extent_of(const struct interval_set *set, enum addr_fam
 {
 	if (!set->count)
 		return EXTENT_EMPTY;
-	return !set->items[0].first && set->items[0].last == addr_last(family) ? EXTENT_ALL
-									       : EXTENT_SOME;
+	return addr_is_whole(family, set->items[0]) ? EXTENT_ALL : EXTENT_SOME;
 }
 
 static enum match_extent named_set(struct match_context *context, const char *name,
@@ -129,7 +128,7 @@ static void lower_protocols(struct lowering *lowering, struct match_alternatives
 	const struct match_condition *written = ast_condition(lowering->rule, "proto");
 	const struct interval_set *protocols = &lowering->rule->protocols;
 	struct match_condition condition = { .kind = &match_protocol, .values = *protocols };
-	bool one = protocols->count == 1 && protocols->items[0].first == protocols->items[0].last;
+	bool one = protocols->count == 1 && interval_is_one(protocols->items[0]);
 	bool has_port = ast_condition(lowering->rule, "port") ||
 			ast_condition(lowering->rule, "sport");
 
@@ -138,7 +137,7 @@ static void lower_protocols(struct lowering *lowering, struct match_alternatives
 	if (written && written->negated && !is_narrowed(lowering->rule))
 		condition = *written;
 	if (!protocols->count ||
-	    (one && has_port && protocol_name((unsigned int)protocols->items[0].first)))
+	    (one && has_port && protocol_name((unsigned int)protocols->items[0].first.low)))
 		match_alternative(&lowering->context, out);
 	else
 		match_lower_values(&condition, &lowering->context, protocol_match(protocols).ops,
@@ -316,8 +315,9 @@ enum { GATE_EVERY = 16, IP_LEAST = 20, TCP_LEAST = 20, UDP_LEAST = 8 };
 static void put_gate(struct lowering *lowering, struct ir_chain *chain, const char *next,
 		     const struct match_alternatives *all, size_t from, unsigned int *passed)
 {
-	unsigned int header =
-		interval_contains(&lowering->rule->protocols, PROTOCOL_UDP) ? UDP_LEAST : TCP_LEAST;
+	unsigned int header = interval_contains(&lowering->rule->protocols, wide(PROTOCOL_UDP))
+				      ? UDP_LEAST
+				      : TCP_LEAST;
 	unsigned int least = all->items[from].least;
 	struct ir_rule *out;
 

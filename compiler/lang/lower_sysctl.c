@@ -147,7 +147,7 @@ static void join(struct lower *lower, struct ir_sysctl *held, const struct ir_sy
 
 static bool is_same_place(const struct ir_sysctl *a, const struct ir_sysctl *b)
 {
-	bool same_via = a->has_via == b->has_via && a->via.bits == b->via.bits;
+	bool same_via = a->has_via == b->has_via && wide_equal(a->via.bits, b->via.bits);
 
 	if (strcmp(a->key, b->key))
 		return false;

@@ -11,9 +11,9 @@ static bool share(const struct interval_set *a, const struct interval_set *b)
 	if (!a || !b)
 		return true;
 	while (i < a->count && j < b->count) {
-		if (a->items[i].last < b->items[j].first)
+		if (wide_less(a->items[i].last, b->items[j].first))
 			i++;
-		else if (b->items[j].last < a->items[i].first)
+		else if (wide_less(b->items[j].last, a->items[i].first))
 			j++;
 		else
 			return true;
@@ -55,8 +55,8 @@ bool prove_holds_side(const struct prove_row *row, int side, const struct interv
 		return true;
 	if (b)
 		return interval_covers(a, b);
-	return a->count == 1 && a->items[0].first <= (side == SIDE_TTL) &&
-	       a->items[0].last >= row->last[side];
+	return a->count == 1 && !wide_less(wide(side == SIDE_TTL), a->items[0].first) &&
+	       !wide_less(a->items[0].last, wide(row->last[side]));
 }
 
 bool prove_holds(const struct prove_row *row, const struct prove_box *a, const struct prove_box *b)

@@ -55,7 +55,8 @@ static const struct interval_set *all_of(struct covering *covering, int side)
 {
 	struct interval_set *all = arena_new_of(covering->pieces, struct interval_set);
 
-	interval_add(covering->pieces, all, side == SIDE_TTL, covering->row->last[side]);
+	interval_add(covering->pieces, all, wide(side == SIDE_TTL),
+		     wide(covering->row->last[side]));
 	return all;
 }
 

@@ -47,7 +47,8 @@ static bool may_keep_out(const struct ast_table *table, const struct ast_route *
 
 		if (end.family == route->to.addr.family &&
 		    (!route->to.length ||
-		     (end.bits ^ route->to.addr.bits) >> (width - route->to.length) == 0))
+		     wide_is_zero(wide_right(wide_xor(end.bits, route->to.addr.bits),
+					     width - route->to.length))))
 			return true;
 	}
 	return false;
@@ -198,7 +199,7 @@ static bool may_take(struct tunnels *tunnels, const struct ast_rule *rule, struc
 	const struct match_condition *to = ast_condition(rule, "to");
 
 	if (!rule->families[addr.family] ||
-	    (rule->protocols.count && !interval_contains(&rule->protocols, protocol)))
+	    (rule->protocols.count && !interval_contains(&rule->protocols, wide(protocol))))
 		return false;
 	if (!to)
 		return rule->condition_count > 0;

@@ -70,7 +70,7 @@ static bool asks_no_more(const struct ast_rule *rule, const struct ast_rule *oth
 	const struct match_condition *own = ast_condition(rule, condition->key);
 
 	if (!strcmp(condition->key, "proto"))
-		return own || interval_contains(&other->protocols, PROTOCOL_TCP);
+		return own || interval_contains(&other->protocols, wide(PROTOCOL_TCP));
 	if (condition->kind->names_interfaces)
 		return own && share_names(own, condition);
 	return own || !strcmp(condition->key, "family");

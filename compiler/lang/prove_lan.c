@@ -15,9 +15,9 @@
 #include "lang/prove_tunnel.h"
 
 /* The smallest network that is taken for an exception of the host's own: a /24, a /64. */
-static addr_bits network_size(enum addr_family family)
+static struct wide network_size_less_one(enum addr_family family)
 {
-	return (addr_bits)1 << (family == ADDR_IPV4 ? 8 : 64);
+	return wide_ones(family == ADDR_IPV4 ? 8 : 64);
 }
 
 /* ---- what rules take of private addresses ---- */
@@ -77,7 +77,8 @@ static bool takes_all(struct tunnels *proof, const struct ast_rule *rule, enum a
 static bool has_network(const struct interval_set *set, enum addr_family family)
 {
 	for (size_t i = 0; i < set->count; i++)
-		if (set->items[i].last - set->items[i].first >= network_size(family) - 1)
+		if (!wide_less(wide_subtract(set->items[i].last, set->items[i].first),
+			       network_size_less_one(family)))
 			return true;
 	return false;
 }

@@ -42,7 +42,7 @@ static struct ast_rule *add(struct rests *rests, const struct ast_rule *of,
 
 static const char *protocol_of(const struct interval_set *protocols)
 {
-	return interval_contains(protocols, PROTOCOL_TCP) ? "tcp" : "udp";
+	return interval_contains(protocols, wide(PROTOCOL_TCP)) ? "tcp" : "udp";
 }
 
 static void tell_protocols(struct diag *diag, const struct rest *rest)
@@ -115,8 +115,8 @@ static void add_default(struct rests *rests, const struct ast_then *then, enum i
 		return;
 	rule = arena_new_of(arena, struct ast_rule);
 	*rule = ast_default_rule(arena, rests->proof.policy, then, scope);
-	interval_add(arena, &both, PROTOCOL_TCP, PROTOCOL_TCP);
-	interval_add(arena, &both, PROTOCOL_UDP, PROTOCOL_UDP);
+	interval_add(arena, &both, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
+	interval_add(arena, &both, wide(PROTOCOL_UDP), wide(PROTOCOL_UDP));
 	takes = ast_takes(arena, then->listener);
 	both = interval_subtract(arena, &both, &takes);
 	add_proxied(rests, rule, &both, !rule->families[ADDR_IPV4]);

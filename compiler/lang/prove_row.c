@@ -48,7 +48,7 @@ static struct interval_set whole(struct arena *arena, enum addr_family family)
 {
 	struct interval_set all = { 0 };
 
-	interval_add(arena, &all, 0, addr_last(family));
+	interval_add(arena, &all, wide(0), addr_last(family));
 	return all;
 }
 
@@ -145,7 +145,7 @@ static struct interval_set special_numbers(struct arena *arena, unsigned int spe
 
 	for (unsigned int bit = 0; bit < 4; bit++)
 		if (specials >> bit & 1)
-			interval_add(arena, &out, bit, bit);
+			interval_add(arena, &out, wide(bit), wide(bit));
 	interval_normalise(&out);
 	return out;
 }
@@ -212,7 +212,7 @@ static bool fill_number(struct filling *filling, const struct match_condition *c
 	if (i == sizeof(numbers) / sizeof(numbers[0]) ||
 	    (numbers[i].side == SIDE_MARK && condition->mask != filling->shared->mark_mask))
 		return false;
-	interval_add(filling->row->arena, &all, numbers[i].first, numbers[i].last);
+	interval_add(filling->row->arena, &all, wide(numbers[i].first), wide(numbers[i].last));
 	set = condition->negated
 		      ? interval_subtract(filling->row->arena, &all, &condition->values)
 		      : interval_intersect(filling->row->arena, &all, &condition->values);
@@ -231,7 +231,7 @@ static void fill_interfaces(struct filling *filling, const struct match_conditio
 		for (size_t k = 0; k < condition->name_count && !named; k++)
 			named = prove_fits(condition->names[k], shared->names[i]);
 		if (named != condition->negated)
-			interval_add(filling->row->arena, &set, i, i);
+			interval_add(filling->row->arena, &set, wide(i), wide(i));
 	}
 	interval_normalise(&set);
 	set_side(filling, condition->selector == INTERFACE_IN ? SIDE_IN : SIDE_OUT, set);
@@ -244,7 +244,7 @@ static void fill_state(struct filling *filling, const struct match_condition *co
 
 	for (unsigned int bit = 0; bit < 4; bit++)
 		if ((condition->mask >> bit & 1) != condition->negated)
-			interval_add(filling->row->arena, &set, bit, bit);
+			interval_add(filling->row->arena, &set, wide(bit), wide(bit));
 	interval_normalise(&set);
 	set_side(filling, SIDE_STATE, set);
 }
@@ -269,7 +269,8 @@ static void fill_scope(struct filling *filling)
 
 	if (scopes == SCOPE_BOTH)
 		return;
-	interval_add(filling->row->arena, &set, scopes == SCOPE_LOCAL, scopes == SCOPE_LOCAL);
+	interval_add(filling->row->arena, &set, wide(scopes == SCOPE_LOCAL),
+		     wide(scopes == SCOPE_LOCAL));
 	set_side(filling, SIDE_SCOPE, set);
 }
 
@@ -410,17 +411,16 @@ static bool class_sources(struct prove_row *row)
 			struct interval_set *set = &of_sets[classes.lists[list].sets[i]];
 			struct interval *last = set->count ? &set->items[set->count - 1] : NULL;
 
-			if (last && last->last + 1 == list)
-				last->last = list;
+			if (last && last->last.low + 1 == list)
+				last->last = wide(list);
 			else
-				interval_add(row->arena, set, list, list);
+				interval_add(row->arena, set, wide(list), wide(list));
 		}
 	for (size_t i = 0; good && i < row->box_count; i++) {
 		struct prove_box *box = &row->boxes[i];
 		const struct interval_set *set = &row->from_sets.items[box->from];
 
-		if (set->count == 1 && !set->items[0].first &&
-		    set->items[0].last == addr_last(row->family))
+		if (set->count == 1 && addr_is_whole(row->family, set->items[0]))
 			continue;
 		box->sides[SIDE_FROM] = &of_sets[box->from];
 	}

@@ -107,8 +107,8 @@ static bool same_masked(const struct match_condition *a, const struct match_cond
 		return false;
 	for (size_t i = 0; i < a->masked_count; i++)
 		if (a->masked[i].family != b->masked[i].family ||
-		    a->masked[i].bits != b->masked[i].bits ||
-		    a->masked[i].mask != b->masked[i].mask)
+		    !wide_equal(a->masked[i].bits, b->masked[i].bits) ||
+		    !wide_equal(a->masked[i].mask, b->masked[i].mask))
 			return false;
 	return true;
 }

@@ -137,14 +137,16 @@ bool prove_is_wide(struct tunnels *tunnels, const struct match_condition *condit
 		   enum addr_family family)
 {
 	const struct interval_set *set;
-	addr_bits sum = 0;
+	struct wide whole = addr_last(family), sum = wide(0);
 
 	for (size_t i = 0; (set = prove_part(tunnels, condition, family, i)); i++)
 		for (size_t k = 0; k < set->count; k++)
-			sum += (set->items[k].last - set->items[k].first) / 64;
+			sum = wide_add(sum, wide_right(wide_subtract(set->items[k].last,
+								     set->items[k].first),
+						       6));
 	if (condition->negated)
-		return sum < addr_last(family) / 64 - addr_last(family) / 64 / 64;
-	return sum >= addr_last(family) / 64 / 64;
+		return wide_less(sum, wide_subtract(wide_right(whole, 6), wide_right(whole, 12)));
+	return !wide_less(sum, wide_right(whole, 12));
 }
 
 /* Would the rule take a tunnel's packets, whoever's they are? */
@@ -158,7 +160,7 @@ static bool is_broad(struct tunnels *tunnels, const struct ast_rule *rule)
 		if (strcmp(key, "to") && strcmp(key, "family") && strcmp(key, "proto"))
 			return false;
 	}
-	if (rule->protocols.count && !interval_contains(&rule->protocols, PROTOCOL_UDP))
+	if (rule->protocols.count && !interval_contains(&rule->protocols, wide(PROTOCOL_UDP)))
 		return false;
 	for (int family = 0; to && family < ADDR_FAMILIES; family++)
 		if (rule->families[family] && prove_is_wide(tunnels, to, (enum addr_family)family))

@@ -25,7 +25,7 @@ static bool is_single(struct decode *decode, const struct match_condition *condi
 {
 	const struct interval_set *values = &condition->values;
 
-	if (!values->count || values->items[0].first == values->items[0].last)
+	if (!values->count || interval_is_one(values->items[0]))
 		return true;
 	diag_help(diag_add(decode->diag, DIAG_wrong_type, condition->span,
 			   "a packet has one `%s`, not a range", condition->key),
@@ -164,11 +164,12 @@ static const struct decode_field expect_fields[] = {
 
 const struct decode_table read_expect_table = { "expect", expect_fields, 2 };
 
-static addr_bits first_value(const struct ast_rule *rule, const char *key, addr_bits otherwise)
+static uint64_t first_value(const struct ast_rule *rule, const char *key, uint64_t otherwise)
 {
 	const struct match_condition *condition = ast_condition(rule, key);
 
-	return condition && condition->values.count ? condition->values.items[0].first : otherwise;
+	return condition && condition->values.count ? condition->values.items[0].first.low
+						    : otherwise;
 }
 
 /* Of these the kernel knows on every host what they are; the rest has to be said. */
@@ -177,12 +178,13 @@ static void note_destination(struct ir_packet *packet)
 	bool is_ipv4 = packet->family == ADDR_IPV4;
 
 	packet->to_local = addr_is_loopback((struct addr){ packet->family, packet->to });
-	packet->to_broadcast = is_ipv4 && (!packet->to || packet->to == addr_last(ADDR_IPV4));
+	packet->to_broadcast = is_ipv4 && (wide_is_zero(packet->to) ||
+					   wide_equal(packet->to, addr_last(ADDR_IPV4)));
 }
 
 /* One address out of a `from` or `to`; its family is the packet's. */
 static bool take_address(struct decode *decode, const struct ast_rule *rule, const char *key,
-			 struct ir_packet *packet, addr_bits *out, bool *is_known)
+			 struct ir_packet *packet, struct wide *out, bool *is_known)
 {
 	const struct match_condition *condition = ast_condition(rule, key);
 
@@ -196,7 +198,7 @@ static bool take_address(struct decode *decode, const struct ast_rule *rule, con
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		const struct interval_set *set = &condition->addresses.family[family];
 
-		if (set->count != 1 || set->items[0].first != set->items[0].last)
+		if (set->count != 1 || !interval_is_one(set->items[0]))
 			continue;
 		if (*is_known && packet->family != (enum addr_family)family) {
 			diag_help(diag_add(decode->diag, DIAG_bad_address, condition->span,
@@ -229,7 +231,7 @@ static bool take_app(struct decode *decode, const struct match_condition *app,
 	unsigned char *payload;
 
 	for (size_t i = 0; (signature = app_signature(i)); i++)
-		if (interval_contains(&app->values, signature->app) &&
+		if (interval_contains(&app->values, wide(signature->app)) &&
 		    (!packet->protocol || packet->protocol == signature->protocol))
 			break;
 	if (!signature) {

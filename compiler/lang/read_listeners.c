@@ -112,8 +112,8 @@ static bool read_tproxy(struct decode *decode, const struct decode_field *field,
 	(void)field;
 	if (!parts.address.span.source) {
 		parts.address.has[ADDR_IPV4] = parts.address.has[ADDR_IPV6] = true;
-		parts.address.addr[ADDR_IPV4] = (struct addr){ ADDR_IPV4, 0x7f000001 };
-		parts.address.addr[ADDR_IPV6] = (struct addr){ ADDR_IPV6, 1 };
+		parts.address.addr[ADDR_IPV4] = (struct addr){ ADDR_IPV4, wide(0x7f000001) };
+		parts.address.addr[ADDR_IPV6] = (struct addr){ ADDR_IPV6, wide(1) };
 	}
 	memcpy(listener->has, parts.address.has, sizeof(listener->has));
 	memcpy(listener->addr, parts.address.addr, sizeof(listener->addr));
@@ -270,8 +270,7 @@ static bool read_account(struct decode *decode, const struct node *value,
 	if (!match_identity.read(decode, value, &condition))
 		return false;
 	identity->text = value->text;
-	if (condition.name_count ||
-	    condition.values.items[0].first == condition.values.items[0].last)
+	if (condition.name_count || interval_is_one(condition.values.items[0]))
 		return true;
 	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
 			   "a listener runs as one user, not a range"),

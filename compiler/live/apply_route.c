@@ -62,11 +62,12 @@ static const char *down_device(struct apply *apply, const struct ir_route *route
 static bool says_on_link(const struct ir_route *other, const struct ir_route *route,
 			 struct addr via)
 {
-	addr_bits behind = addr_host_bits(other->to.addr.family, other->to.length);
+	struct wide behind = addr_host_bits(other->to.addr.family, other->to.length);
 
 	return other != route && other->table == route->table && other->type == IR_ROUTE_UNICAST &&
 	       other->to.addr.family == via.family && other->hop_count == 1 &&
-	       !other->hops[0].has_via && (other->to.addr.bits | behind) == (via.bits | behind);
+	       !other->hops[0].has_via &&
+	       wide_equal(wide_or(other->to.addr.bits, behind), wide_or(via.bits, behind));
 }
 
 /* The kernel looks into the route's own table first: does that lead to the gateway now, or will it?

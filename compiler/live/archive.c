@@ -30,7 +30,7 @@
 /* What archive_look reads: more than the head can be. */
 enum { HEAD_MOST = 8192 };
 
-static const char MAGIC[] = "tpc-archive 4 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 5 " TPC_VERSION;
 
 /* Where the writing or reading has got to. */
 struct tape {
@@ -60,12 +60,22 @@ static void bytes(struct tape *tape, void *value, size_t size)
 	tape->left -= size;
 }
 
-/* A field of any integer type, in this host's own order. */
+/* A field of a type that has no padding and is as wide on every machine, in this host's own order.
+ */
 #define FIELD(tape, field) bytes(tape, &(field), sizeof(field))
+
+static size_t number(struct tape *tape, size_t value)
+{
+	uint64_t wide = value;
+
+	FIELD(tape, wide);
+	tape->broken |= wide > SIZE_MAX;
+	return (size_t)wide;
+}
 
 static size_t count_of(struct tape *tape, size_t count)
 {
-	FIELD(tape, count);
+	count = number(tape, count);
 	/* Whatever is counted takes a byte at least. */
 	if (!tape->out && count > tape->left)
 		tape->broken = true;
@@ -109,10 +119,10 @@ static void texts(struct tape *tape, const char ***items, size_t *count)
 
 static void narrow(struct tape *tape, struct interval *interval)
 {
-	uint32_t ends[] = { (uint32_t)interval->first, (uint32_t)interval->last };
+	uint32_t ends[] = { (uint32_t)interval->first.low, (uint32_t)interval->last.low };
 
 	bytes(tape, ends, sizeof(ends));
-	*interval = (struct interval){ ends[0], ends[1] };
+	*interval = (struct interval){ wide(ends[0]), wide(ends[1]) };
 }
 
 static void elements(struct tape *tape, struct ir_set *set)
@@ -274,10 +284,16 @@ static void ip_rule(struct tape *tape, struct ir_ip_rule *item)
 	FIELD(tape, item->suppress_default);
 }
 
+static void address(struct tape *tape, struct addr *item)
+{
+	FIELD(tape, item->family);
+	FIELD(tape, item->bits);
+}
+
 static void nexthop(struct tape *tape, struct ir_nexthop *item)
 {
 	FIELD(tape, item->has_via);
-	FIELD(tape, item->via);
+	address(tape, &item->via);
 	text(tape, &item->dev);
 	FIELD(tape, item->weight);
 	FIELD(tape, item->onlink);
@@ -288,10 +304,11 @@ static void route(struct tape *tape, struct ir_route *item)
 	FIELD(tape, item->family);
 	FIELD(tape, item->table);
 	FIELD(tape, item->type);
-	FIELD(tape, item->to);
+	address(tape, &item->to.addr);
+	FIELD(tape, item->to.length);
 	ITEMS(tape, item->hops, item->hop_count, nexthop);
 	FIELD(tape, item->has_src);
-	FIELD(tape, item->src);
+	address(tape, &item->src);
 	FIELD(tape, item->metric);
 	FIELD(tape, item->mtu);
 }
@@ -304,7 +321,7 @@ static void sysctl(struct tape *tape, struct ir_sysctl *item)
 	FIELD(tape, item->when);
 	texts(tape, &item->devs, &item->dev_count);
 	FIELD(tape, item->has_via);
-	FIELD(tape, item->via);
+	address(tape, &item->via);
 }
 
 static void class(struct tape *tape, struct ir_class *item)
@@ -323,7 +340,8 @@ static void listener(struct tape *tape, struct ir_listener *item)
 {
 	text(tape, &item->name);
 	text(tape, &item->mode);
-	FIELD(tape, item->addr);
+	for (int i = 0; i < ADDR_FAMILIES; i++)
+		address(tape, &item->addr[i]);
 	FIELD(tape, item->has);
 	FIELD(tape, item->port);
 	FIELD(tape, item->tcp);
@@ -357,7 +375,7 @@ static void policy(struct tape *tape, struct ir *ir)
 	texts(tape, &ir->users, &ir->user_count);
 	texts(tape, &ir->groups, &ir->group_count);
 	ITEMS(tape, ir->cgroups, ir->cgroup_count, cgroup);
-	FIELD(tape, ir->policy_rules);
+	ir->policy_rules = number(tape, ir->policy_rules);
 }
 
 /* Does the file begin as one of this boot and version does? When written, it does. */

@@ -50,16 +50,17 @@ static bool refused(struct ask *ask, struct report *report)
 
 /* ---- sets that are filled at run time ---- */
 
-static struct ask_member *find_member(struct ask *ask, const struct ir_set *set, addr_bits value)
+static struct ask_member *find_member(struct ask *ask, const struct ir_set *set, struct wide value)
 {
 	for (size_t i = 0; i < ask->member_count; i++)
-		if (!strcmp(ask->members[i].set->base, set->base) && ask->members[i].value == value)
+		if (!strcmp(ask->members[i].set->base, set->base) &&
+		    wide_equal(ask->members[i].value, value))
 			return &ask->members[i];
 	return NULL;
 }
 
 /* A set that the kernel does not say anything of holds nothing, and the session ends with that. */
-static struct ask_member *ask_member(struct ask *ask, const struct ir_set *set, addr_bits value)
+static struct ask_member *ask_member(struct ask *ask, const struct ir_set *set, struct wide value)
 {
 	struct ask_member *member =
 		arena_append(ask->packet_arena, ask->members, ask->member_count);
@@ -78,7 +79,7 @@ static struct ask_member *ask_member(struct ask *ask, const struct ir_set *set, 
 	return member;
 }
 
-static bool held_find(struct ir_held *held, const struct ir_set *set, addr_bits value,
+static bool held_find(struct ir_held *held, const struct ir_set *set, struct wide value,
 		      struct interval *element)
 {
 	struct ask *ask = (struct ask *)held;
@@ -102,7 +103,7 @@ static void note_members(struct ask *ask)
 		addr_format((struct addr){ family, member->value }, address);
 		buf_printf(&text, "set %s: %s is %sin it", member->set->base, address,
 			   member->is_there ? "" : "not ");
-		if (member->is_there && member->element.first != member->element.last) {
+		if (member->is_there && !interval_is_one(member->element)) {
 			buf_puts(&text, ", by its element ");
 			addr_put_interval(&text, family, member->element);
 		}

@@ -124,7 +124,7 @@ static void walk(struct ask *ask, enum ir_hook hook, int least, int most, bool b
 
 /* ---- before the policy's chain ---- */
 
-static unsigned char type_of(struct ask *ask, addr_bits to)
+static unsigned char type_of(struct ask *ask, struct wide to)
 {
 	struct addr addr = { ask->now.packet->family, to };
 	struct links_fib fib = links_fib(ask->packet_arena, &ask->kernel.route, addr);

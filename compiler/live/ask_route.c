@@ -59,13 +59,12 @@ static void check_rule(struct ask *ask)
 /* ---- the route ---- */
 
 static void put_address(struct nlmsghdr *request, uint16_t type, enum addr_family family,
-			addr_bits bits)
+			struct wide bits)
 {
 	size_t length = addr_width(family) / 8;
 	uint8_t bytes[16];
 
-	for (size_t i = length; i > 0; i--, bits >>= 8)
-		bytes[i - 1] = (uint8_t)bits;
+	wide_put(bits, bytes, length);
 	mnl_attr_put(request, type, length, bytes);
 }
 

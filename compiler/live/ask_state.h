@@ -12,7 +12,7 @@
 /* An answer about one element of a set. */
 struct ask_member {
 	const struct ir_set *set;
-	addr_bits value;
+	struct wide value;
 	bool is_there;
 	struct interval element;
 	uint64_t left; /* milliseconds; 0: for ever */

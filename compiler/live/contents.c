@@ -21,7 +21,7 @@ enum { ATTEMPTS = 200 };
 
 /* The first value of an interval, or the value behind its last one. */
 struct edge {
-	addr_bits key;
+	struct wide key;
 	bool is_end;
 	struct contents_time time;
 };
@@ -55,7 +55,6 @@ static uint64_t number_of(const struct nlattr *attribute)
 static void read_edge(struct reading *reading, const struct nlattr *element)
 {
 	const struct nlattr *attributes[NETLINK_ATTRIBUTES], *key[NETLINK_ATTRIBUTES];
-	const uint8_t *bytes;
 	struct edge *edge;
 
 	netlink_read_nested(element, attributes);
@@ -65,9 +64,8 @@ static void read_edge(struct reading *reading, const struct nlattr *element)
 	if (!key[NFTA_DATA_VALUE])
 		return;
 	edge = arena_append(reading->arena, reading->edges, reading->count);
-	bytes = mnl_attr_get_payload(key[NFTA_DATA_VALUE]);
-	for (size_t i = 0; i < mnl_attr_get_payload_len(key[NFTA_DATA_VALUE]); i++)
-		edge->key = edge->key << 8 | bytes[i];
+	edge->key = wide_get(mnl_attr_get_payload(key[NFTA_DATA_VALUE]),
+			     mnl_attr_get_payload_len(key[NFTA_DATA_VALUE]));
 	edge->is_end = attributes[NFTA_SET_ELEM_FLAGS] &&
 		       ntohl(mnl_attr_get_u32(attributes[NFTA_SET_ELEM_FLAGS])) &
 			       NFT_SET_ELEM_INTERVAL_END;
@@ -93,13 +91,13 @@ static int compare_edges(const void *a, const void *b)
 {
 	const struct edge *left = a, *right = b;
 
-	if (left->key != right->key)
-		return left->key < right->key ? -1 : 1;
+	if (!wide_equal(left->key, right->key))
+		return wide_less(left->key, right->key) ? -1 : 1;
 	return right->is_end - left->is_end;
 }
 
 /* An interval ends before the next edge, whether that is its own end or another's beginning. */
-static void join(struct reading *reading, addr_bits highest, struct contents *out)
+static void join(struct reading *reading, struct wide highest, struct contents *out)
 {
 	struct contents_time *times =
 		arena_alloc(reading->arena, (reading->count + 1) * sizeof(*times));
@@ -113,7 +111,7 @@ static void join(struct reading *reading, addr_bits highest, struct contents *ou
 			continue;
 		times[out->ranges.count] = edge->time;
 		interval_add(reading->arena, &out->ranges, edge->key,
-			     i + 1 < reading->count ? edge[1].key - 1 : highest);
+			     i + 1 < reading->count ? wide_before(edge[1].key) : highest);
 	}
 	out->times = times;
 }
@@ -146,7 +144,7 @@ bool contents_read(struct arena *arena, struct netlink *netlink, const char *tab
 		if (!done && error->code != EINTR && error->code != ERESTART)
 			return false;
 	}
-	join(&reading, ~(addr_bits)0 >> (128 - contents_bits(type)), out);
+	join(&reading, wide_ones(contents_bits(type)), out);
 	return done;
 }
 
@@ -177,22 +175,20 @@ static bool find_edge(struct reading *reading, struct netlink *netlink, const ch
 }
 
 bool contents_find(struct arena *arena, struct netlink *netlink, const char *table,
-		   const char *name, enum ir_set_type type, addr_bits value, struct contents *out,
+		   const char *name, enum ir_set_type type, struct wide value, struct contents *out,
 		   struct netlink_error *error)
 {
 	struct reading reading = { .arena = arena };
 	size_t length = contents_bits(type) / 8;
-	addr_bits rest = value;
 	uint8_t key[16];
 	bool done;
 
 	memset(out, 0, sizeof(*out));
-	for (size_t i = length; i > 0; i--, rest >>= 8)
-		key[i - 1] = (uint8_t)rest;
+	wide_put(value, key, length);
 	done = find_edge(&reading, netlink, table, name, key, length, false, error) &&
 	       (!reading.count ||
 		find_edge(&reading, netlink, table, name, key, length, true, error));
-	join(&reading, ~(addr_bits)0 >> (128 - contents_bits(type)), out);
+	join(&reading, wide_ones(contents_bits(type)), out);
 	return done;
 }
 
@@ -225,11 +221,12 @@ static void add_outside(struct arena *arena, struct contents *out, struct conten
 	size_t at = interval_seek(without, 0, range->first);
 	struct interval_set one = { range, 1 };
 
-	if (at == without->count || without->items[at].first > range->last) {
+	if (at == without->count || wide_less(range->last, without->items[at].first)) {
 		add_timed(arena, out, times, range, time);
 		return;
 	}
-	if (without->items[at].first <= range->first && without->items[at].last >= range->last)
+	if (!wide_less(range->first, without->items[at].first) &&
+	    !wide_less(without->items[at].last, range->last))
 		return;
 	one = interval_subtract(arena, &one, without);
 	for (size_t i = 0; i < one.count; i++)

@@ -43,7 +43,7 @@ bool contents_read(struct arena *arena, struct netlink *netlink, const char *tab
 /* The element that the value lies in, alone: at most one range. No dump, however long the set is.
  */
 bool contents_find(struct arena *arena, struct netlink *netlink, const char *table,
-		   const char *name, enum ir_set_type type, addr_bits value, struct contents *out,
+		   const char *name, enum ir_set_type type, struct wide value, struct contents *out,
 		   struct netlink_error *error);
 /* The parts of `wished` that are not held. */
 struct interval_set contents_missing(struct arena *arena, const struct contents *held,

@@ -38,7 +38,7 @@ static bool same_edge(const struct ir_set *a, const struct ir_set *b)
 {
 	if (!a->elements.count || !b->elements.count)
 		return false;
-	return !a->elements.items[0].first == !b->elements.items[0].first;
+	return wide_is_zero(a->elements.items[0].first) == wide_is_zero(b->elements.items[0].first);
 }
 
 static struct ir_set shell(const struct ir_set *of)
@@ -64,14 +64,13 @@ bool delta_make(struct arena *arena, const struct ir_set *old, const struct ir_s
 	while (i < a->count || k < b->count) {
 		bool has_old = i < a->count, has_new = k < b->count;
 
-		if (has_old && has_new && a->items[i].first == b->items[k].first &&
-		    a->items[i].last == b->items[k].last &&
+		if (has_old && has_new && interval_equal(a->items[i], b->items[k]) &&
 		    same_target(lead(old, i), lead(wished, k))) {
 			i++;
 			k++;
 			continue;
 		}
-		if (has_old && (!has_new || a->items[i].first <= b->items[k].first))
+		if (has_old && (!has_new || !wide_less(b->items[k].first, a->items[i].first)))
 			take(arena, &out->removed, old, i++);
 		else
 			take(arena, &out->added, wished, k++);

@@ -141,10 +141,10 @@ static const struct about_line *about_set(const struct ruleset_table *table, con
  */
 static bool is_count_right(const struct ir_set *set, uint32_t count)
 {
-	addr_bits highest = ~(addr_bits)0 >> (128 - contents_bits(set->type));
+	struct wide highest = wide_ones(contents_bits(set->type));
 	size_t items = set->elements.count, kept = 2 * items;
 
-	if (items && set->elements.items[items - 1].last == highest)
+	if (items && wide_equal(set->elements.items[items - 1].last, highest))
 		kept--;
 	return count == items || count == kept || count == kept + 1 || count == kept / 2 ||
 	       count == (kept + 1) / 2;

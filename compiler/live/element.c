@@ -19,7 +19,7 @@
 #include "live/netlink.h"
 
 struct edge {
-	addr_bits key;
+	struct wide key;
 	uint16_t bytes; /* of the key; 0: none was found */
 	bool is_end;
 };
@@ -29,13 +29,10 @@ static void read_key(const struct nlattr *nest, struct edge *edge)
 	const struct nlattr *value;
 
 	mnl_attr_for_each_nested(value, nest) {
-		const uint8_t *bytes = mnl_attr_get_payload(value);
-
 		if (mnl_attr_get_type(value) != NFTA_DATA_VALUE)
 			continue;
 		edge->bytes = mnl_attr_get_payload_len(value);
-		for (uint16_t i = 0; i < edge->bytes && i < sizeof(edge->key); i++)
-			edge->key = edge->key << 8 | bytes[i];
+		edge->key = wide_get(mnl_attr_get_payload(value), edge->bytes);
 	}
 }
 
@@ -79,13 +76,12 @@ static void put_words(const struct edge *first, const struct edge *end, struct b
 {
 	struct interval interval = { first->key, first->key };
 
-	if (end->bytes && end->is_end && end->key > first->key)
-		interval.last = end->key - 1;
+	if (end->bytes && end->is_end && wide_less(first->key, end->key))
+		interval.last = wide_before(end->key);
 	if (first->bytes == 4 || first->bytes == 16)
 		addr_put_interval(out, first->bytes == 4 ? ADDR_IPV4 : ADDR_IPV6, interval);
 	else
-		buf_printf(out, "%" PRIu64 "-%" PRIu64, (uint64_t)interval.first,
-			   (uint64_t)interval.last);
+		buf_printf(out, "%" PRIu64 "-%" PRIu64, interval.first.low, interval.last.low);
 }
 
 static const char *words_of(const struct netlink_error *error)

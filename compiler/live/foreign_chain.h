@@ -38,7 +38,7 @@ struct foreign_effect {
 	bool is_mark_known;
 	uint32_t before, after; /* marks */
 	bool has_to, is_redirect;
-	addr_bits to;
+	struct wide to;
 	unsigned int port;
 };
 

@@ -155,12 +155,10 @@ struct header {
 	const char *why;
 };
 
-static void set(struct header *header, size_t at, size_t length, addr_bits value)
+static void set(struct header *header, size_t at, size_t length, struct wide value)
 {
-	for (size_t i = length; i > 0; i--, value >>= 8) {
-		header->bytes[at + i - 1] = (uint8_t)value;
-		header->known[at + i - 1] = 0xff;
-	}
+	wide_put(value, header->bytes + at, length);
+	memset(header->known + at, 0xff, length);
 }
 
 static void make_network(const struct foreign_packet *packet, size_t offset, struct header *header)
@@ -174,19 +172,19 @@ static void make_network(const struct foreign_packet *packet, size_t offset, str
 		header->why = "where it comes from is not said (from=)";
 	else if (offset >= from + width)
 		header->why = "where it goes is not said (to=)";
-	set(header, 0, 1, is_ipv6 ? 0x60 : 0x45);
+	set(header, 0, 1, wide(is_ipv6 ? 0x60 : 0x45));
 	header->known[0] = is_ipv6 ? 0xf0 : 0xff;
 	if (packet->has_from)
 		set(header, from, width, packet->from);
 	if (packet->has_to)
 		set(header, from + width, width, packet->to);
 	if (asked->protocol)
-		set(header, is_ipv6 ? 6 : 9, 1, asked->protocol);
+		set(header, is_ipv6 ? 6 : 9, 1, wide(asked->protocol));
 	if (asked->ttl)
-		set(header, is_ipv6 ? 7 : 8, 1, asked->ttl);
+		set(header, is_ipv6 ? 7 : 8, 1, wide(asked->ttl));
 	/* A packet that is about to be sent is no fragment. */
 	if (!is_ipv6)
-		set(header, 6, 2, 0), header->known[6] = 0x3f;
+		set(header, 6, 2, wide(0)), header->known[6] = 0x3f;
 }
 
 static void make_transport(const struct foreign_packet *packet, struct header *header)
@@ -199,12 +197,12 @@ static void make_transport(const struct foreign_packet *packet, struct header *h
 		return;
 	header->why = "the port is not said (port=, sport=)";
 	if (asked->source_port)
-		set(header, 0, 2, asked->source_port);
+		set(header, 0, 2, wide(asked->source_port));
 	if (packet->port)
-		set(header, 2, 2, packet->port);
+		set(header, 2, 2, wide(packet->port));
 	/* The first packet of a connection: SYN, of TCP's flags. */
 	if (asked->protocol == IPPROTO_TCP && asked->state == STATE_NEW)
-		set(header, 13, 1, 2);
+		set(header, 13, 1, wide(2));
 }
 
 static void load_payload(const struct foreign_packet *packet, const struct nlattr *const *data,

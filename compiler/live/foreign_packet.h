@@ -20,7 +20,7 @@ struct foreign_packet {
 	enum ir_hook hook;
 	const char *in, *out; /* "": by none; NULL: not known */
 	bool has_from, has_to;
-	addr_bits from, to;
+	struct wide from, to;
 	unsigned int port;  /* 0: not known */
 	unsigned char type; /* of the destination (RTN_), as fib tells; 0: not known */
 	uint32_t mark, ct_mark;

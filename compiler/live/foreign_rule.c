@@ -272,16 +272,14 @@ static void write_mark(struct run *run, uint32_t number, bool of_connection)
 		doubt(run, unknown);
 }
 
-static bool read_address(struct run *run, const struct nlattr *number, addr_bits *out)
+static bool read_address(struct run *run, const struct nlattr *number, struct wide *out)
 {
 	size_t length = run->packet->packet->family == ADDR_IPV6 ? 16 : 4, at;
 
 	if (!number || !foreign_register(number_in(number), length, &at) ||
 	    foreign_unknown(&run->registers, at, length))
 		return false;
-	*out = 0;
-	for (size_t i = 0; i < length; i++)
-		*out = *out << 8 | run->registers.bytes[at + i];
+	*out = wide_get(run->registers.bytes + at, length);
 	return true;
 }
 

@@ -40,7 +40,7 @@ struct foreign_outcome {
 	uint32_t mark, ct_mark;
 	bool is_moved; /* it writes another destination without a verdict */
 	bool has_to;   /* of what it translates to, it is known */
-	addr_bits to;
+	struct wide to;
 	unsigned int port; /* 0: as it was, or not known */
 	bool is_redirect;  /* to this host */
 };

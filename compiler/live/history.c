@@ -38,9 +38,9 @@ static struct history_set *set_of(struct arena *arena, struct history *history, 
 	return set;
 }
 
-static void put_bits(addr_bits bits, struct buf *out)
+static void put_bits(struct wide bits, struct buf *out)
 {
-	buf_printf(out, "\t%" PRIx64 "\t%" PRIx64, (uint64_t)(bits >> 64), (uint64_t)bits);
+	buf_printf(out, "\t%" PRIx64 "\t%" PRIx64, bits.high, bits.low);
 }
 
 static bool write_file(struct arena *arena, const struct folder *folder, const char *policy,
@@ -66,7 +66,7 @@ static bool write_file(struct arena *arena, const struct folder *folder, const c
 	return done;
 }
 
-static bool read_bits(char **fields, addr_bits *bits)
+static bool read_bits(char **fields, struct wide *bits)
 {
 	uint64_t half[2] = { 0 };
 
@@ -76,16 +76,17 @@ static bool read_bits(char **fields, addr_bits *bits)
 		if (!field || !state_number(field, 16, UINT64_MAX, &half[i]))
 			return false;
 	}
-	*bits = (addr_bits)half[0] << 64 | half[1];
+	*bits = (struct wide){ half[0], half[1] };
 	return true;
 }
 
 static bool read_range(struct arena *arena, char *line, struct history *out)
 {
 	const char *base = strsep(&line, "\t");
-	addr_bits first, last;
+	struct wide first, last;
 
-	if (!*base || !read_bits(&line, &first) || !read_bits(&line, &last) || line || first > last)
+	if (!*base || !read_bits(&line, &first) || !read_bits(&line, &last) || line ||
+	    wide_less(last, first))
 		return false;
 	interval_add(arena, &set_of(arena, out, base)->ranges, first, last);
 	return true;

@@ -124,12 +124,8 @@ struct way {
 
 static struct addr address_of(const struct nlattr *attribute, enum addr_family family)
 {
-	const uint8_t *bytes = mnl_attr_get_payload(attribute);
-	struct addr addr = { .family = family };
-
-	for (size_t i = 0; i < mnl_attr_get_payload_len(attribute) && i < sizeof(addr.bits); i++)
-		addr.bits = addr.bits << 8 | bytes[i];
-	return addr;
+	return (struct addr){ family, wide_get(mnl_attr_get_payload(attribute),
+					       mnl_attr_get_payload_len(attribute)) };
 }
 
 static void take_way(const struct nlmsghdr *message, void *user)
@@ -224,7 +220,7 @@ bool links_has_address(struct netlink *netlink, struct addr address)
 
 bool links_is_far(struct netlink *netlink, struct addr gateway, const char *device)
 {
-	bool is_link_local = gateway.family == ADDR_IPV6 && gateway.bits >> 118 == 0xfe80 >> 6;
+	bool is_link_local = gateway.family == ADDR_IPV6 && gateway.bits.high >> 54 == 0xfe80 >> 6;
 	struct way way;
 
 	if (is_link_local)

@@ -65,11 +65,9 @@ static bool read_type(uint8_t type, enum ir_route_type *out)
 
 static struct addr read_addr(enum addr_family family, const void *bytes, size_t length)
 {
-	struct addr addr = { .family = family };
+	size_t most = addr_width(family) / 8;
 
-	for (size_t i = 0; i < length && i < addr_width(family) / 8; i++)
-		addr.bits = addr.bits << 8 | ((const uint8_t *)bytes)[i];
-	return addr;
+	return (struct addr){ family, wide_get(bytes, length < most ? length : most) };
 }
 
 static struct addr read_attribute(enum addr_family family, const struct nlattr *attribute)
@@ -311,8 +309,7 @@ static size_t write_addr(struct addr addr, uint8_t *bytes)
 {
 	size_t length = addr_width(addr.family) / 8;
 
-	for (size_t i = length; i > 0; i--, addr.bits >>= 8)
-		bytes[i - 1] = (uint8_t)addr.bits;
+	wide_put(addr.bits, bytes, length);
 	return length;
 }
 
@@ -443,12 +440,13 @@ static uint32_t effective_metric(const struct ir_route *route)
 bool routes_same_place(const struct ir_route *a, const struct ir_route *b)
 {
 	return a->family == b->family && a->table == b->table && a->to.length == b->to.length &&
-	       a->to.addr.bits == b->to.addr.bits && effective_metric(a) == effective_metric(b);
+	       wide_equal(a->to.addr.bits, b->to.addr.bits) &&
+	       effective_metric(a) == effective_metric(b);
 }
 
 static bool same_addr(bool has_a, struct addr a, bool has_b, struct addr b)
 {
-	return has_a == has_b && (!has_a || (a.family == b.family && a.bits == b.bits));
+	return has_a == has_b && (!has_a || (a.family == b.family && wide_equal(a.bits, b.bits)));
 }
 
 static bool hop_fulfils(const struct ir_nexthop *held, const struct ir_nexthop *wished,

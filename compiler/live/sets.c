@@ -67,14 +67,13 @@ static void put_time(struct nlmsghdr *message, struct contents_time time)
 }
 
 /* `target`: NULL for an end, and in a plain set. */
-static void put_edge(struct nlmsghdr *message, unsigned int bits, addr_bits key, bool is_end,
+static void put_edge(struct nlmsghdr *message, unsigned int bits, struct wide key, bool is_end,
 		     struct contents_time time, const struct ir_target *target)
 {
 	struct nlattr *element = mnl_attr_nest_start(message, NFTA_LIST_ELEM), *nest;
 	uint8_t bytes[16];
 
-	for (size_t i = bits / 8; i > 0; i--, key >>= 8)
-		bytes[i - 1] = (uint8_t)key;
+	wide_put(key, bytes, bits / 8);
 	if (is_end)
 		mnl_attr_put_u32(message, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_INTERVAL_END));
 	put_time(message, time);
@@ -92,13 +91,13 @@ static void put_interval(struct nlmsghdr *message, const struct sets_change *cha
 	const struct ir_set *map = change->map;
 	struct interval interval = change->contents.ranges.items[index];
 	unsigned int bits = contents_bits(change->type);
-	addr_bits highest = ~(addr_bits)0 >> (128 - bits);
+	struct wide highest = wide_ones(bits);
 
 	put_edge(message, bits, interval.first, false,
 		 change->contents.times ? change->contents.times[index] : none,
 		 map ? &map->targets[map->leads[index]] : NULL);
-	if (interval.last != highest)
-		put_edge(message, bits, interval.last + 1, true, none, NULL);
+	if (!wide_equal(interval.last, highest))
+		put_edge(message, bits, wide_after(interval.last), true, none, NULL);
 }
 
 /* One message with elements from *next on; *next moves behind the last that found room. */
@@ -119,8 +118,8 @@ static void put_message(struct netlink_batch *batch, const struct sets_change *c
 	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, change->name);
 	list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
 	limit = message->nlmsg_len + MESSAGE_MOST - 3 * (uint32_t)element_most(change);
-	if (change->is_first && *next == 0 && contents->ranges.items[0].first != 0)
-		put_edge(message, bits, 0, true, none, NULL);
+	if (change->is_first && *next == 0 && !wide_is_zero(contents->ranges.items[0].first))
+		put_edge(message, bits, wide(0), true, none, NULL);
 	for (; *next < contents->ranges.count && message->nlmsg_len < limit; ++*next)
 		put_interval(message, change, *next);
 	mnl_attr_nest_end(message, list);

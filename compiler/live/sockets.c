@@ -15,7 +15,7 @@
 enum { STATE_LISTEN = 10, STATE_UNCONNECTED = 7 };
 
 struct socket_line {
-	addr_bits addr;
+	struct wide addr;
 	unsigned int port, state;
 	bool is_ipv6;
 };
@@ -31,26 +31,28 @@ static bool parse_line(const char *line, struct socket_line *out)
 		return false;
 	length = strlen(addr);
 	out->is_ipv6 = length == 32;
-	out->addr = 0;
+	out->addr = wide(0);
 	for (size_t i = 0; i < length; i += 8) {
 		unsigned int word;
 
 		if (sscanf(addr + i, "%8X", &word) != 1)
 			return false;
-		out->addr = out->addr << 32 | ntohl(word);
+		out->addr = wide_or(wide_left(out->addr, 32), wide(ntohl(word)));
 	}
 	return length == 8 || length == 32;
 }
 
 /* Would the socket take packets for the address? Sockets of the other family do when they are bound
  * to any address. */
-static bool takes(const struct socket_line *line, enum addr_family family, addr_bits addr)
+static bool takes(const struct socket_line *line, enum addr_family family, struct wide addr)
 {
-	static const addr_bits mapped = (addr_bits)0xffff << 32; /* ::ffff:0:0/96, RFC 4291 */
+	struct wide mapped = wide_or(addr, wide(UINT64_C(0xffff) << 32)); /* RFC 4291: ::ffff:0:0/96
+									   */
+	bool is_any = wide_is_zero(line->addr);
 
 	if (line->is_ipv6 == (family == ADDR_IPV6))
-		return line->addr == 0 || line->addr == addr;
-	return line->is_ipv6 && (line->addr == 0 || line->addr == (mapped | addr));
+		return is_any || wide_equal(line->addr, addr);
+	return line->is_ipv6 && (is_any || wide_equal(line->addr, mapped));
 }
 
 static bool search(const char *path, const struct ir_listener *listener, enum addr_family family,

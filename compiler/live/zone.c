@@ -120,14 +120,14 @@ static void localise(struct arena *arena, const struct zone *zone, struct interv
 
 	interval_reserve(arena, &moments, windows->count);
 	for (size_t i = 0; i < windows->count; i++) {
-		int64_t begin = first_moment(zone, (int64_t)windows->items[i].first);
-		int64_t end = last_moment(zone, (int64_t)windows->items[i].last + 1);
+		int64_t begin = first_moment(zone, (int64_t)windows->items[i].first.low);
+		int64_t end = last_moment(zone, (int64_t)windows->items[i].last.low + 1);
 
 		/* A window inside a skipped hour never opens. nft, which reads whole seconds, has
 		 * the instant of the end in the window; so have we. */
 		if (begin < end)
-			interval_add(arena, &moments, (addr_bits)(begin * NANOSECONDS),
-				     (addr_bits)(end * NANOSECONDS));
+			interval_add(arena, &moments, wide((uint64_t)(begin * NANOSECONDS)),
+				     wide((uint64_t)(end * NANOSECONDS)));
 	}
 	interval_normalise(&moments);
 	*windows = moments;
@@ -143,10 +143,10 @@ static bool find_span(const struct ir *ir, int64_t *first, int64_t *last)
 
 		if (ir->sets[i].type != IR_SET_TIME || !set->count)
 			continue;
-		if ((int64_t)set->items[0].first < *first)
-			*first = (int64_t)set->items[0].first;
-		if ((int64_t)set->items[set->count - 1].last > *last)
-			*last = (int64_t)set->items[set->count - 1].last;
+		if ((int64_t)set->items[0].first.low < *first)
+			*first = (int64_t)set->items[0].first.low;
+		if ((int64_t)set->items[set->count - 1].last.low > *last)
+			*last = (int64_t)set->items[set->count - 1].last.low;
 	}
 	return *first <= *last;
 }
@@ -156,8 +156,8 @@ static void warn_of_past(struct report *report, const struct ir_set *set)
 {
 	const struct interval_set *moments = &set->elements;
 
-	if (moments->count && (int64_t)(moments->items[moments->count - 1].last /
-					(addr_bits)NANOSECONDS) >= time(NULL))
+	if (moments->count &&
+	    (int64_t)(moments->items[moments->count - 1].last.low / NANOSECONDS) >= time(NULL))
 		return;
 	report_add(report, REPORT_WARNING,
 		   "the last window of this `time` has closed: none opens any more")

@@ -45,7 +45,7 @@ static bool read_masked(struct decode *decode, const struct node *value, const c
 	if (!addr_parse(decode->arena, value->text, (size_t)(slash - value->text), &bits, &why) ||
 	    !addr_parse(decode->arena, slash + 1, strlen(slash + 1), &mask, &why))
 		return bad_address(decode, value, why);
-	if (bits.family != mask.family || (bits.bits & ~mask.bits))
+	if (bits.family != mask.family || !wide_is_zero(wide_and(bits.bits, wide_not(mask.bits))))
 		return bad_address(
 			decode, value,
 			"behind the slash stands a mask of the same family that covers all bits set before it");
@@ -164,12 +164,18 @@ static void print_field(const struct ir_match *match, struct buf *out)
 		   match->selector == ADDRESS_FROM ? "saddr" : "daddr");
 }
 
+/* Is a part of the address compared alone? */
+static bool has_bits(const struct ir_match *match)
+{
+	return !wide_is_zero(match->bits);
+}
+
 static void print_address(const struct ir_match *match, struct buf *out)
 {
 	char text[ADDR_TEXT];
 
 	print_field(match, out);
-	if (match->bits) {
+	if (has_bits(match)) {
 		buf_printf(out, " & %s",
 			   addr_format((struct addr){ match->family, match->bits }, text));
 		buf_puts(out, match->negated ? "" : " ==");
@@ -182,7 +188,7 @@ static void print_address(const struct ir_match *match, struct buf *out)
 }
 
 static bool address_value(const struct ir_match *match, const struct ir_packet *packet,
-			  addr_bits *out)
+			  struct wide *out)
 {
 	bool is_source = match->selector == ADDRESS_FROM;
 
@@ -197,7 +203,7 @@ static bool is_asked(const struct ir_match *match, const struct ir_packet *packe
 }
 
 static bool set_contains(const struct ir_match *match, const struct ir_packet *packet,
-			 addr_bits value)
+			 struct wide value)
 {
 	struct interval element;
 
@@ -208,13 +214,13 @@ static bool set_contains(const struct ir_match *match, const struct ir_packet *p
 
 static bool address_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	addr_bits value;
+	struct wide value;
 
 	if (!address_value(match, packet, &value))
 		return false;
 	if (match->set)
 		return set_contains(match, packet, value) != match->negated;
-	return match_values_hold(match, match->bits ? value & match->bits : value);
+	return match_values_hold(match, has_bits(match) ? wide_and(value, match->bits) : value);
 }
 
 static enum ir_set_type field_type(const struct ir_match *match)
@@ -226,7 +232,7 @@ static enum ir_set_type field_type(const struct ir_match *match)
 static bool address_members(struct arena *arena, const struct ir_match *match,
 			    struct interval_set *out)
 {
-	if (match->bits || (match->set && match->set->dynamic))
+	if (has_bits(match) || (match->set && match->set->dynamic))
 		return false;
 	if (out)
 		*out = match_members(arena, match, addr_last(match->family));
@@ -246,11 +252,11 @@ static const struct ir_match_ops address_ops = { "address", print_address, addre
 bool address_put_element(const struct ir_match *match, const struct ir_packet *packet,
 			 struct buf *out)
 {
-	addr_bits value = match->selector == ADDRESS_FROM ? packet->from : packet->to;
+	struct wide value = match->selector == ADDRESS_FROM ? packet->from : packet->to;
 	const struct interval *element;
 	struct interval held;
 
-	if (match->ops != &address_ops || match->negated || match->bits ||
+	if (match->ops != &address_ops || match->negated || has_bits(match) ||
 	    match->family != packet->family)
 		return false;
 	if (is_asked(match, packet))
@@ -267,11 +273,9 @@ struct ir_match address_match(struct arena *arena, unsigned int selector, struct
 	struct ir_match match = { .ops = &address_ops,
 				  .selector = selector,
 				  .family = prefix.addr.family };
-	bool is_one = prefix.length == addr_width(prefix.addr.family); /* a shift by the whole width
-									  has no meaning */
-	addr_bits rest = is_one ? 0 : addr_last(prefix.addr.family) >> prefix.length;
 
-	interval_add(arena, &match.values, prefix.addr.bits, prefix.addr.bits | rest);
+	interval_add(arena, &match.values, prefix.addr.bits,
+		     wide_or(prefix.addr.bits, addr_host_bits(prefix.addr.family, prefix.length)));
 	return match;
 }
 
@@ -280,10 +284,10 @@ struct ir_match address_match(struct arena *arena, unsigned int selector, struct
 static struct addr_prefix special_prefix(enum match_special special, enum addr_family family)
 {
 	/* RFC 5771, RFC 4291 section 2.7; RFC 3927, RFC 4291 section 2.5.6 */
-	struct addr_prefix multicast[] = { { { ADDR_IPV4, 0xe0000000u }, 4 },
-					   { { ADDR_IPV6, (addr_bits)0xff00 << 112 }, 8 } };
-	struct addr_prefix link_local[] = { { { ADDR_IPV4, 0xa9fe0000u }, 16 },
-					    { { ADDR_IPV6, (addr_bits)0xfe80 << 112 }, 10 } };
+	struct addr_prefix multicast[] = { { { ADDR_IPV4, { 0, 0xe0000000u } }, 4 },
+					   { { ADDR_IPV6, { 0xff00ull << 48, 0 } }, 8 } };
+	struct addr_prefix link_local[] = { { { ADDR_IPV4, { 0, 0xa9fe0000u } }, 16 },
+					    { { ADDR_IPV6, { 0xfe80ull << 48, 0 } }, 10 } };
 
 	return special == SPECIAL_MULTICAST ? multicast[family] : link_local[family];
 }
@@ -348,7 +352,7 @@ static bool lower_literals(const struct match_condition *condition, struct match
 
 	if (!all->count)
 		return true;
-	if (all->items[0].first == 0 && all->items[0].last == addr_last(context->family))
+	if (addr_is_whole(context->family, all->items[0]))
 		return lower_extent(condition, context, EXTENT_ALL, NULL, out);
 	if (all->count == 1) {
 		append(condition, context, out)->values = *all;

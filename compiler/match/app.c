@@ -132,7 +132,7 @@ static bool read_app(struct decode *decode, const struct node *value,
 	for (unsigned int i = 0; i < APPS; i++) {
 		if (value->kind != NODE_SCALAR || strcmp(names[i], value->text))
 			continue;
-		interval_add(decode->arena, &condition->values, i, i);
+		interval_add(decode->arena, &condition->values, wide(i), wide(i));
 		return true;
 	}
 	decode_unknown(decode, DIAG_bad_value, value->span, "app",
@@ -146,13 +146,13 @@ static bool read_app(struct decode *decode, const struct node *value,
  */
 static void print_datagram(const struct ir_match *match, struct buf *out)
 {
-	buf_printf(out, "@th,32,16 >= %u", (unsigned int)match->values.items[0].first);
+	buf_printf(out, "@th,32,16 >= %u", (unsigned int)match->values.items[0].first.low);
 }
 
 static bool datagram_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
 	return packet->protocol == PROTOCOL_UDP &&
-	       match_values_hold(match, packet->payload_length + UDP_HEADER);
+	       match_values_hold(match, wide(packet->payload_length + UDP_HEADER));
 }
 
 static const struct ir_match_ops datagram_ops = { "datagram", print_datagram, datagram_holds, false,
@@ -166,7 +166,8 @@ static void lower_signature(const struct app_signature *signature, struct match_
 	struct match_alternative *alternative = match_alternative(context, out);
 	struct interval_set protocol = { 0 };
 
-	interval_add(context->arena, &protocol, signature->protocol, signature->protocol);
+	interval_add(context->arena, &protocol, wide(signature->protocol),
+		     wide(signature->protocol));
 	if (!interval_covers(&protocol, context->protocols))
 		*match_append(context, alternative, NULL) = protocol_match(&protocol);
 	bytes_append(context, alternative, &signature->bytes);
@@ -174,7 +175,7 @@ static void lower_signature(const struct app_signature *signature, struct match_
 		return;
 	alternative->least = signature->least;
 	interval_add(context->arena, &match_append(context, alternative, &datagram_ops)->values,
-		     signature->least + UDP_HEADER, LENGTH_MOST);
+		     wide(signature->least + UDP_HEADER), wide(LENGTH_MOST));
 }
 
 static void lower_app(const struct match_condition *condition, struct match_context *context,
@@ -184,8 +185,8 @@ static void lower_app(const struct match_condition *condition, struct match_cont
 		return;
 	out->none_of = condition->negated;
 	for (size_t i = 0; i < SIGNATURES; i++)
-		if (interval_contains(&condition->values, signatures[i].app) &&
-		    interval_contains(context->protocols, signatures[i].protocol))
+		if (interval_contains(&condition->values, wide(signatures[i].app)) &&
+		    interval_contains(context->protocols, wide(signatures[i].protocol)))
 			lower_signature(&signatures[i], context, out);
 }
 
@@ -197,13 +198,14 @@ static const char *app_protocols(const struct match_condition *condition, struct
 
 	(void)named;
 	for (; app < APPS; app++)
-		if (interval_contains(&condition->values, app) && !nth--)
+		if (interval_contains(&condition->values, wide(app)) && !nth--)
 			break;
 	if (app == APPS)
 		return NULL;
 	for (size_t i = 0; i < SIGNATURES; i++)
 		if (signatures[i].app == app)
-			interval_add(arena, out, signatures[i].protocol, signatures[i].protocol);
+			interval_add(arena, out, wide(signatures[i].protocol),
+				     wide(signatures[i].protocol));
 	return arena_printf(arena, "carries no %s", names[app]);
 }
 

@@ -84,7 +84,7 @@ static bool read_dscp(struct decode *decode, const struct node *value,
 		refuse(decode, value);
 		return false;
 	}
-	interval_add(decode->arena, &condition->values, first, last);
+	interval_add(decode->arena, &condition->values, wide(first), wide(last));
 	return true;
 }
 
@@ -96,7 +96,7 @@ static void print_dscp(const struct ir_match *match, struct buf *out)
 
 static bool dscp_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	return match->family == packet->family && match_values_hold(match, packet->dscp);
+	return match->family == packet->family && match_values_hold(match, wide(packet->dscp));
 }
 
 static const struct ir_match_ops dscp_ops = { "dscp", print_dscp, dscp_holds, true, NULL };

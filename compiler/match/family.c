@@ -9,12 +9,12 @@
 static bool read_family(struct decode *decode, const struct node *value,
 			struct match_condition *condition)
 {
-	addr_bits family;
+	enum addr_family family;
 
 	if (value->kind == NODE_SCALAR &&
 	    (!strcmp(value->text, "ipv4") || !strcmp(value->text, "ipv6"))) {
 		family = value->text[3] == '4' ? ADDR_IPV4 : ADDR_IPV6;
-		interval_add(decode->arena, &condition->values, family, family);
+		interval_add(decode->arena, &condition->values, wide(family), wide(family));
 		return true;
 	}
 	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no address family"),
@@ -45,7 +45,7 @@ static void lower_family(const struct match_condition *condition, struct match_c
 {
 	struct match_alternative *alternative;
 
-	if (interval_contains(&condition->values, context->family) == condition->negated)
+	if (interval_contains(&condition->values, wide(context->family)) == condition->negated)
 		return;
 	alternative = match_alternative(context, out);
 	*match_append(context, alternative, &family_ops) =

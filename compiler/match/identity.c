@@ -31,7 +31,7 @@ static bool read_identity(struct decode *decode, const struct node *value,
 	uint64_t first, last;
 
 	if (match_read_range(value, UINT32_MAX - 1, &first, &last)) {
-		interval_add(decode->arena, &condition->values, first, last);
+		interval_add(decode->arena, &condition->values, wide(first), wide(last));
 		return true;
 	}
 	if (value->kind == NODE_SCALAR && is_account_name(value->text)) {
@@ -77,7 +77,7 @@ static bool identity_holds(const struct ir_match *match, const struct ir_packet 
 	if (!sender)
 		return false;
 	if (!match->name_count)
-		return find_number(sender, &number) ? match_values_hold(match, number)
+		return find_number(sender, &number) ? match_values_hold(match, wide(number))
 						    : match->negated;
 	if (find_number(sender, &number) && find_number(match->names[0], &wanted))
 		return (number == wanted) != match->negated;
@@ -130,7 +130,7 @@ struct ir_match identity_match(struct arena *arena, unsigned int selector, const
 	unsigned long number = strtoul(name, &end, 10);
 
 	if (*name && !*end)
-		interval_add(arena, &match.values, number, number);
+		interval_add(arena, &match.values, wide(number), wide(number));
 	else
 		*arena_append(arena, names, match.name_count) = name;
 	match.names = names;

@@ -89,7 +89,7 @@ static bool is_pattern(const char *name)
 	return strchr(name, '*') != NULL;
 }
 
-static void put_single(struct buf *out, addr_bits number)
+static void put_single(struct buf *out, struct wide number)
 {
 	char text[IR_INTERFACE_TEXT];
 
@@ -105,7 +105,7 @@ static bool name_members(struct arena *arena, const struct ir_match *match,
 		if (is_pattern(match->names[i]))
 			return false;
 	for (size_t i = 0; out && i < match->name_count; i++) {
-		addr_bits number = ir_interface_number(match->names[i]);
+		struct wide number = ir_interface_number(match->names[i]);
 
 		interval_add(arena, out, number, number);
 	}
@@ -119,7 +119,8 @@ static void print_field(const struct ir_match *match, struct buf *out)
 	buf_puts(out, nft_word(match->selector));
 }
 
-static bool name_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
+static bool name_value(const struct ir_match *match, const struct ir_packet *packet,
+		       struct wide *out)
 {
 	const char *name = match->selector == INTERFACE_IN ? packet->in : packet->out;
 

@@ -28,7 +28,7 @@ static bool read_length(struct decode *decode, const struct node *value,
 			  "the header counts: an IPv4 packet has at least 20 bytes, an IPv6 packet 40");
 		return false;
 	}
-	interval_add(decode->arena, &condition->values, first, last);
+	interval_add(decode->arena, &condition->values, wide(first), wide(last));
 	return true;
 }
 
@@ -40,19 +40,19 @@ static void print_length(const struct ir_match *match, struct buf *out)
 
 static bool length_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	return packet->length && match_values_hold(match, packet->length);
+	return packet->length && match_values_hold(match, wide(packet->length));
 }
 
 static const struct ir_match_ops length_ops = { "length", print_length, length_holds, false, NULL };
 
 static void print_shorter(const struct ir_match *match, struct buf *out)
 {
-	buf_printf(out, "meta length < %u", (unsigned int)match->values.items[0].first);
+	buf_printf(out, "meta length < %u", (unsigned int)match->values.items[0].first.low);
 }
 
 static bool shorter_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	return packet->length && packet->length < match->values.items[0].first;
+	return packet->length && packet->length < match->values.items[0].first.low;
 }
 
 static const struct ir_match_ops shorter_ops = { "shorter", print_shorter, shorter_holds, false,
@@ -62,7 +62,7 @@ struct ir_match shorter_match(struct arena *arena, unsigned int length)
 {
 	struct ir_match match = { .ops = &shorter_ops };
 
-	interval_add(arena, &match.values, length, length);
+	interval_add(arena, &match.values, wide(length), wide(length));
 	return match;
 }
 
@@ -73,9 +73,11 @@ static void lower_length(const struct match_condition *condition, struct match_c
 	const struct interval_set *values = &condition->values;
 	struct interval_set all = { 0 };
 
-	interval_add(context->arena, &all, is_ipv6 ? LEAST_IPV6 : LEAST_IPV4, LENGTH_MOST);
-	if (condition->negated ? interval_covers(values, &all)
-			       : values->items[values->count - 1].last < all.items[0].first)
+	interval_add(context->arena, &all, wide(is_ipv6 ? LEAST_IPV6 : LEAST_IPV4),
+		     wide(LENGTH_MOST));
+	if (condition->negated
+		    ? interval_covers(values, &all)
+		    : wide_less(values->items[values->count - 1].last, all.items[0].first))
 		return;
 	match_lower_values(condition, context, &length_ops, out);
 }

@@ -76,7 +76,7 @@ static bool read_mac(struct decode *decode, const struct node *value,
 			  "`to: multicast` or `to: broadcast`");
 		return false;
 	}
-	interval_add(decode->arena, &condition->values, first, last);
+	interval_add(decode->arena, &condition->values, wide(first), wide(last));
 	return true;
 }
 
@@ -95,12 +95,12 @@ static void print_mac(const struct ir_match *match, struct buf *out)
 
 static bool mac_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	return packet->mac && match_values_hold(match, packet->mac);
+	return packet->mac && match_values_hold(match, wide(packet->mac));
 }
 
-static void put_single(struct buf *out, addr_bits address)
+static void put_single(struct buf *out, struct wide address)
 {
-	put_address(out, (uint64_t)address);
+	put_address(out, address.low);
 }
 
 static void print_field(const struct ir_match *match, struct buf *out)
@@ -109,10 +109,11 @@ static void print_field(const struct ir_match *match, struct buf *out)
 	buf_puts(out, "ether saddr");
 }
 
-static bool mac_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
+static bool mac_value(const struct ir_match *match, const struct ir_packet *packet,
+		      struct wide *out)
 {
 	(void)match;
-	*out = packet->mac;
+	*out = wide(packet->mac);
 	return packet->mac;
 }
 

@@ -38,7 +38,7 @@ static bool add_mark(struct decode *decode, const struct node *value,
 		return false;
 	}
 	condition->mask = mask;
-	interval_add(decode->arena, &condition->values, mark, mark);
+	interval_add(decode->arena, &condition->values, wide(mark), wide(mark));
 	return true;
 }
 
@@ -84,17 +84,19 @@ static bool mark_holds(const struct ir_match *match, const struct ir_packet *pac
 {
 	uint32_t mark = match->selector == MARK_CONNECTION ? packet->ct_mark : packet->mark;
 
-	return match_values_hold(match, mark & match->mask);
+	return match_values_hold(match, wide(mark & match->mask));
 }
 
-static void put_single(struct buf *out, addr_bits mark)
+static void put_single(struct buf *out, struct wide mark)
 {
-	put_mark(out, (uint64_t)mark);
+	put_mark(out, mark.low);
 }
 
-static bool mark_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
+static bool mark_value(const struct ir_match *match, const struct ir_packet *packet,
+		       struct wide *out)
 {
-	*out = match->mask & (match->selector == MARK_CONNECTION ? packet->ct_mark : packet->mark);
+	*out = wide(match->mask &
+		    (match->selector == MARK_CONNECTION ? packet->ct_mark : packet->mark));
 	return true;
 }
 
@@ -123,7 +125,7 @@ struct ir_match mark_match(struct arena *arena, unsigned int selector, uint32_t 
 {
 	struct ir_match match = { .ops = &mark_ops, .selector = selector, .mask = mask };
 
-	interval_add(arena, &match.values, value, value);
+	interval_add(arena, &match.values, wide(value), wide(value));
 	return match;
 }
 

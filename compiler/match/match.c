@@ -213,9 +213,10 @@ void match_lower_values(const struct match_condition *condition, struct match_co
 		struct interval value = condition->values.items[i];
 		struct interval_set range = { 0 };
 
-		if (value.last - value.first < 2) {
-			for (addr_bits n = value.first; n <= value.last; n++)
-				interval_add(context->arena, &singles, n, n);
+		if (interval_is_one(value) || wide_equal(wide_after(value.first), value.last)) {
+			interval_add(context->arena, &singles, value.first, value.first);
+			if (!interval_is_one(value))
+				interval_add(context->arena, &singles, value.last, value.last);
 			continue;
 		}
 		interval_add(context->arena, &range, value.first, value.last);
@@ -233,7 +234,7 @@ void match_lower_header(const struct match_condition *condition, struct match_co
 {
 	struct interval_set all = { 0 };
 
-	interval_add(context->arena, &all, least, most);
+	interval_add(context->arena, &all, wide(least), wide(most));
 	if (condition->negated && interval_covers(&condition->values, &all))
 		return;
 	match_lower_values(condition, context, ops, out);
@@ -283,28 +284,28 @@ void match_put_values(const struct ir_match *match, struct buf *out,
 	for (size_t i = 0; i < values->count; i++) {
 		if (i)
 			buf_puts(out, ", ");
-		put(out, (uint64_t)values->items[i].first);
-		if (values->items[i].last != values->items[i].first) {
+		put(out, values->items[i].first.low);
+		if (!interval_is_one(values->items[i])) {
 			buf_putc(out, '-');
-			put(out, (uint64_t)values->items[i].last);
+			put(out, values->items[i].last.low);
 		}
 	}
 	if (values->count > 1)
 		buf_puts(out, " }");
 }
 
-bool match_values_hold(const struct ir_match *match, addr_bits value)
+bool match_values_hold(const struct ir_match *match, struct wide value)
 {
 	bool inside = false;
 
 	for (size_t i = 0; i < match->values.count && !inside; i++)
-		inside = value >= match->values.items[i].first &&
-			 value <= match->values.items[i].last;
+		inside = !wide_less(value, match->values.items[i].first) &&
+			 !wide_less(match->values.items[i].last, value);
 	return inside != match->negated;
 }
 
 struct interval_set match_members(struct arena *arena, const struct ir_match *match,
-				  addr_bits highest)
+				  struct wide highest)
 {
 	struct interval_set all = { 0 }, own = { 0 };
 
@@ -317,7 +318,7 @@ struct interval_set match_members(struct arena *arena, const struct ir_match *ma
 		interval_normalise(&own);
 	if (!match->negated)
 		return own;
-	interval_add(arena, &all, 0, highest);
+	interval_add(arena, &all, wide(0), highest);
 	return interval_subtract(arena, &all, &own);
 }
 
@@ -327,14 +328,14 @@ bool match_single_members(struct arena *arena, const struct ir_match *match,
 	if (match->negated)
 		return false;
 	for (size_t i = 0; i < match->values.count; i++)
-		if (match->values.items[i].first != match->values.items[i].last)
+		if (!interval_is_one(match->values.items[i]))
 			return false;
 	if (out)
-		*out = match_members(arena, match, 0);
+		*out = match_members(arena, match, wide(0));
 	return true;
 }
 
-const struct interval *match_element(const struct ir_match *match, addr_bits value)
+const struct interval *match_element(const struct ir_match *match, struct wide value)
 {
 	const struct interval_set *all = match->set ? &match->set->elements : &match->values;
 

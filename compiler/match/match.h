@@ -40,7 +40,7 @@ struct match_reference {
 /* An address under a bit mask: packet & mask == bits. */
 struct match_masked {
 	enum addr_family family;
-	addr_bits bits, mask;
+	struct wide bits, mask;
 };
 
 /* Bytes that a packet carries, at their offset or anywhere up to the offset `last`. */
@@ -190,13 +190,13 @@ void match_put_values(const struct ir_match *match, struct buf *out,
 /* The members of a key: the values of the match, or of its set, or, negated, all others up to the
  * highest. */
 struct interval_set match_members(struct arena *arena, const struct ir_match *match,
-				  addr_bits highest);
+				  struct wide highest);
 /* For fields whose maps have single values: false where the match has ranges, or is negated. */
 bool match_single_members(struct arena *arena, const struct ir_match *match,
 			  struct interval_set *out);
 /* The interval of the match's set or values that holds the number, or NULL. */
-const struct interval *match_element(const struct ir_match *match, addr_bits value);
+const struct interval *match_element(const struct ir_match *match, struct wide value);
 /* Does the number hold under the match's values and negation? */
-bool match_values_hold(const struct ir_match *match, addr_bits value);
+bool match_values_hold(const struct ir_match *match, struct wide value);
 
 #endif

@@ -140,8 +140,8 @@ static const char *payload_protocols(const struct match_condition *condition, st
 	(void)named;
 	if (nth)
 		return NULL;
-	interval_add(arena, out, PROTOCOL_TCP, PROTOCOL_TCP);
-	interval_add(arena, out, PROTOCOL_UDP, PROTOCOL_UDP);
+	interval_add(arena, out, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
+	interval_add(arena, out, wide(PROTOCOL_UDP), wide(PROTOCOL_UDP));
 	return "is not looked into";
 }
 

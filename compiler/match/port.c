@@ -97,7 +97,7 @@ static bool read_port(struct decode *decode, const struct node *value,
 		last = first;
 	else if (!match_read_range(value, PORT_MOST, &first, &last) || !last)
 		return unknown_port(decode, value);
-	interval_add(decode->arena, &condition->values, first, last);
+	interval_add(decode->arena, &condition->values, wide(first), wide(last));
 	return true;
 }
 
@@ -110,21 +110,20 @@ static bool read_port(struct decode *decode, const struct node *value,
 static bool would_merge(const struct ir_match *match)
 {
 	return match->selector == PORT_SOURCE && match->negated && !match->set &&
-	       match->values.count == 1 &&
-	       match->values.items[0].first == match->values.items[0].last;
+	       match->values.count == 1 && interval_is_one(match->values.items[0]);
 }
 
 static void print_port(const struct ir_match *match, struct buf *out)
 {
-	const char *protocol = protocol_name((unsigned int)match->bits);
+	const char *protocol = protocol_name((unsigned int)match->bits.low);
 
 	buf_printf(out, "%s %s", protocol ? protocol : "th",
 		   match->selector == PORT_SOURCE ? "sport" : "dport");
 	if (match->set)
 		buf_printf(out, " %s@%s", match->negated ? "!= " : "", match->set->name);
 	else if (would_merge(match))
-		buf_printf(out, " != %u-%u", (unsigned int)match->values.items[0].first,
-			   (unsigned int)match->values.items[0].first);
+		buf_printf(out, " != %u-%u", (unsigned int)match->values.items[0].first.low,
+			   (unsigned int)match->values.items[0].first.low);
 	else
 		match_put_values(match, out, NULL);
 }
@@ -133,11 +132,11 @@ static bool port_holds(const struct ir_match *match, const struct ir_packet *pac
 {
 	unsigned int port = match->selector == PORT_SOURCE ? packet->source_port : packet->port;
 
-	if (!port || (match->bits && packet->protocol != match->bits))
+	if (!port || (match->bits.low && packet->protocol != match->bits.low))
 		return false;
 	if (match->set)
-		return interval_contains(&match->set->elements, port) != match->negated;
-	return match_values_hold(match, port);
+		return interval_contains(&match->set->elements, wide(port)) != match->negated;
+	return match_values_hold(match, wide(port));
 }
 
 static enum ir_set_type port_type(const struct ir_match *match)
@@ -150,7 +149,7 @@ static bool port_members(struct arena *arena, const struct ir_match *match,
 			 struct interval_set *out)
 {
 	if (out)
-		*out = match_members(arena, match, PORT_MOST);
+		*out = match_members(arena, match, wide(PORT_MOST));
 	return true;
 }
 
@@ -160,17 +159,18 @@ static void print_field(const struct ir_match *match, struct buf *out)
 	buf_puts(out, match->selector == PORT_SOURCE ? "th sport" : "th dport");
 }
 
-static bool port_value(const struct ir_match *match, const struct ir_packet *packet, addr_bits *out)
+static bool port_value(const struct ir_match *match, const struct ir_packet *packet,
+		       struct wide *out)
 {
-	*out = match->selector == PORT_SOURCE ? packet->source_port : packet->port;
-	return *out != 0;
+	*out = wide(match->selector == PORT_SOURCE ? packet->source_port : packet->port);
+	return !wide_is_zero(*out);
 }
 
 static bool port_rest(struct arena *arena, const struct ir_match *match, struct ir_match *out)
 {
 	struct interval_set protocol = { 0 };
 
-	if (!match->bits)
+	if (!match->bits.low)
 		return false;
 	interval_add(arena, &protocol, match->bits, match->bits);
 	*out = protocol_match(&protocol);
@@ -189,7 +189,7 @@ static const struct ir_match_ops port_ops = { "port", print_port, port_holds, fa
 
 bool port_lacks_protocol(const struct ir_match *match, const struct ir_packet *packet)
 {
-	return match->ops == &port_ops && match->bits && packet->protocol != match->bits;
+	return match->ops == &port_ops && match->bits.low && packet->protocol != match->bits.low;
 }
 
 bool port_put_element(const struct ir_match *match, const struct ir_packet *packet, struct buf *out)
@@ -198,13 +198,13 @@ bool port_put_element(const struct ir_match *match, const struct ir_packet *pack
 
 	if (match->ops != &port_ops || match->negated)
 		return false;
-	element = match_element(match, match->selector == PORT_SOURCE ? packet->source_port
-								      : packet->port);
+	element = match_element(match, wide(match->selector == PORT_SOURCE ? packet->source_port
+									   : packet->port));
 	if (!element)
 		return false;
-	buf_printf(out, "%u", (unsigned int)element->first);
-	if (element->first != element->last)
-		buf_printf(out, "-%u", (unsigned int)element->last);
+	buf_printf(out, "%u", (unsigned int)element->first.low);
+	if (!interval_is_one(*element))
+		buf_printf(out, "-%u", (unsigned int)element->last.low);
 	return true;
 }
 
@@ -247,7 +247,7 @@ static const struct ir_set *port_set(const struct match_condition *condition,
 static bool is_single(const struct interval_set *values)
 {
 	for (size_t i = 0; i < values->count; i++)
-		if (values->items[i].first != values->items[i].last)
+		if (!interval_is_one(values->items[i]))
 			return false;
 	return true;
 }
@@ -267,7 +267,7 @@ static void lower_port(const struct match_condition *condition, struct match_con
 	match = match_append(context, match_alternative(context, out), &port_ops);
 	match->selector = condition->selector;
 	match->negated = condition->negated;
-	if (protocols->count == 1 && protocols->items[0].first == protocols->items[0].last)
+	if (protocols->count == 1 && interval_is_one(protocols->items[0]))
 		match->bits = protocols->items[0].first;
 	if (condition->values.count == 1 || is_single(&condition->values))
 		match->values = condition->values;
@@ -282,10 +282,10 @@ static const char *port_protocols(const struct match_condition *condition, struc
 	(void)condition;
 	if (nth)
 		return NULL;
-	interval_add(arena, out, PROTOCOL_TCP, PROTOCOL_TCP);
-	interval_add(arena, out, PROTOCOL_UDP, PROTOCOL_UDP);
+	interval_add(arena, out, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
+	interval_add(arena, out, wide(PROTOCOL_UDP), wide(PROTOCOL_UDP));
 	if (named)
-		interval_add(arena, out, PROTOCOL_SCTP, PROTOCOL_SCTP);
+		interval_add(arena, out, wide(PROTOCOL_SCTP), wide(PROTOCOL_SCTP));
 	return "has no ports";
 }
 
@@ -293,7 +293,7 @@ struct ir_match port_match(struct arena *arena, unsigned int selector, uint16_t 
 {
 	struct ir_match match = { .ops = &port_ops, .selector = selector };
 
-	interval_add(arena, &match.values, port, port);
+	interval_add(arena, &match.values, wide(port), wide(port));
 	return match;
 }
 

@@ -49,7 +49,7 @@ static bool read_protocol(struct decode *decode, const struct node *value,
 	uint64_t number;
 
 	if (value->kind == NODE_SCALAR && number_of(value, &number)) {
-		interval_add(decode->arena, &condition->values, number, number);
+		interval_add(decode->arena, &condition->values, wide(number), wide(number));
 		return true;
 	}
 	for (size_t i = 0; i < NAMES; i++)
@@ -79,7 +79,7 @@ static void print_protocol(const struct ir_match *match, struct buf *out)
 
 static bool protocol_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	return packet->protocol && match_values_hold(match, packet->protocol);
+	return packet->protocol && match_values_hold(match, wide(packet->protocol));
 }
 
 static const struct ir_match_ops protocol_ops = { "protocol", print_protocol, protocol_holds, false,
@@ -94,8 +94,8 @@ struct ir_match icmp_match(struct arena *arena)
 {
 	struct interval_set icmp = { 0 };
 
-	interval_add(arena, &icmp, PROTOCOL_ICMP, PROTOCOL_ICMP);
-	interval_add(arena, &icmp, PROTOCOL_ICMPV6, PROTOCOL_ICMPV6);
+	interval_add(arena, &icmp, wide(PROTOCOL_ICMP), wide(PROTOCOL_ICMP));
+	interval_add(arena, &icmp, wide(PROTOCOL_ICMPV6), wide(PROTOCOL_ICMPV6));
 	return protocol_match(&icmp);
 }
 

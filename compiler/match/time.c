@@ -216,7 +216,7 @@ static void print_time(const struct ir_match *match, struct buf *out)
 
 static bool time_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	bool open = interval_contains(&match->set->elements, (addr_bits)packet->time);
+	bool open = interval_contains(&match->set->elements, wide((uint64_t)packet->time));
 
 	return packet->time && open != match->negated;
 }

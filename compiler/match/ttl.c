@@ -19,7 +19,7 @@ static bool read_ttl(struct decode *decode, const struct node *value,
 			  "write a number from 1 to 255, or a range such as \"1-5\"");
 		return false;
 	}
-	interval_add(decode->arena, &condition->values, first, last);
+	interval_add(decode->arena, &condition->values, wide(first), wide(last));
 	return true;
 }
 
@@ -32,7 +32,7 @@ static void print_ttl(const struct ir_match *match, struct buf *out)
 static bool ttl_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
 	return match->family == packet->family && packet->ttl &&
-	       match_values_hold(match, packet->ttl);
+	       match_values_hold(match, wide(packet->ttl));
 }
 
 static const struct ir_match_ops ttl_ops = { "ttl", print_ttl, ttl_holds, true, NULL };

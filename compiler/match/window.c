@@ -98,11 +98,11 @@ static void add_day(struct arena *arena, const struct window_pattern *pattern, i
 	if (pattern->days && !(pattern->days >> weekday & 1))
 		return;
 	if (!pattern->hour_count)
-		interval_add(arena, out, (addr_bits)midnight,
-			     (addr_bits)(midnight + WINDOW_DAY - 1));
+		interval_add(arena, out, wide((uint64_t)midnight),
+			     wide((uint64_t)(midnight + WINDOW_DAY - 1)));
 	for (size_t i = 0; i < pattern->hour_count; i++)
-		interval_add(arena, out, (addr_bits)(midnight + pattern->hours[i].begin),
-			     (addr_bits)(midnight + pattern->hours[i].end - 1));
+		interval_add(arena, out, wide((uint64_t)(midnight + pattern->hours[i].begin)),
+			     wide((uint64_t)(midnight + pattern->hours[i].end - 1)));
 }
 
 void window_expand(struct arena *arena, const struct window_pattern *pattern,

@@ -101,8 +101,8 @@ static void add_element(struct flatten *flatten, struct ir_set *map, struct inte
 	uint32_t *leads = (uint32_t *)map->leads;
 	size_t count = all->count;
 
-	if (count && all->items[count - 1].last + 1 == element.first && leads[count - 1] == lead &&
-	    map->base) {
+	if (count && wide_equal(wide_after(all->items[count - 1].last), element.first) &&
+	    leads[count - 1] == lead && map->base) {
 		all->items[count - 1].last = element.last;
 		return;
 	}
@@ -119,7 +119,8 @@ static void add_atom(struct flatten *flatten, struct ir_set *map, struct interva
 		add_element(flatten, map, atom, lead);
 		return;
 	}
-	for (addr_bits value = atom.first; value <= atom.last; value++)
+	for (struct wide value = atom.first; !wide_less(atom.last, value);
+	     value = wide_after(value))
 		add_element(flatten, map, (struct interval){ value, value }, lead);
 }
 

@@ -36,9 +36,9 @@ static uint32_t draw(uint64_t *seed, uint32_t below)
 	return (uint32_t)(*seed >> 33) % below;
 }
 
-static addr_bits number(uint64_t high, uint64_t low)
+static struct wide number(uint64_t high, uint64_t low)
 {
-	return (addr_bits)high << 64 | low;
+	return (struct wide){ high, low };
 }
 
 static bool parse(struct arena *arena, const char *text, struct addr *out, const char **why)
@@ -85,7 +85,7 @@ static void good_addresses(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_true(parse(*state, cases[i].text, &addr, &why));
 		assert_int_equal(addr.family, cases[i].family);
-		assert_true(addr.bits == number(cases[i].high, cases[i].low));
+		assert_true(wide_equal(addr.bits, number(cases[i].high, cases[i].low)));
 		assert_string_equal(addr_format(addr, text), cases[i].shown);
 	}
 }
@@ -287,9 +287,9 @@ static void parsers_stop_at_the_length(void **state)
 	size_t length;
 
 	assert_true(addr_parse(*state, text, 9, &addr, &why));
-	assert_int_equal(addr.bits, 0xc0000201);
+	assert_int_equal(addr.bits.low, 0xc0000201);
 	assert_true(addr_parse(*state, text, 11, &addr, &why));
-	assert_int_equal(addr.bits, 0xc000027b);
+	assert_int_equal(addr.bits.low, 0xc000027b);
 	for (length = 0; length < sizeof(text); length++) {
 		char *copy = test_malloc(length + !length);
 
@@ -306,9 +306,8 @@ static void check_against_library(struct arena *arena, const char *text)
 	bool is_ipv6 = strchr(text, ':') != NULL;
 	unsigned char bytes[16] = { 0 };
 	const char *why = NULL;
-	addr_bits expected = 0;
 	struct addr addr;
-	int known = inet_pton(is_ipv6 ? AF_INET6 : AF_INET, text, bytes), i;
+	int known = inet_pton(is_ipv6 ? AF_INET6 : AF_INET, text, bytes);
 
 	if (parse(arena, text, &addr, &why) != (known == 1))
 		fail_msg("the C library and addr_parse do not agree about \"%s\"", text);
@@ -316,9 +315,7 @@ static void check_against_library(struct arena *arena, const char *text)
 		assert_non_null(why);
 		return;
 	}
-	for (i = 0; i < (is_ipv6 ? 16 : 4); i++)
-		expected = expected << 8 | bytes[i];
-	assert_true(addr.bits == expected);
+	assert_true(wide_equal(addr.bits, wide_get(bytes, is_ipv6 ? 16 : 4)));
 	assert_int_equal(addr.family, is_ipv6 ? ADDR_IPV6 : ADDR_IPV4);
 }
 
@@ -367,76 +364,78 @@ static void formatting_is_the_librarys(void **state)
 
 	for (i = 0; i < 20000; i++) {
 		addr.family = i % 2 ? ADDR_IPV6 : ADDR_IPV4;
-		for (addr.bits = 0, j = 0; j < 8; j++)
-			addr.bits = addr.bits << 16 | (draw(&seed, 2) ? draw(&seed, 0x10000) : 0);
-		if (addr.family == ADDR_IPV4)
-			addr.bits &= 0xffffffff;
-		for (j = 0; j < 16; j++)
-			bytes[j] = (unsigned char)(addr.bits >> (120 - 8 * j));
+		for (addr.bits = wide(0), j = 0; j < 8; j++)
+			addr.bits = wide_or(wide_left(addr.bits, 16),
+					    wide(draw(&seed, 2) ? draw(&seed, 0x10000) : 0));
+		addr.bits = wide_and(addr.bits, addr_last(addr.family));
+		wide_put(addr.bits, bytes, 16);
 		inet_ntop(addr.family == ADDR_IPV4 ? AF_INET : AF_INET6,
 			  addr.family == ADDR_IPV4 ? bytes + 12 : bytes, expected,
 			  sizeof(expected));
 		assert_string_equal(addr_format(addr, text), expected);
 		assert_true(parse(*state, text, &again, &why));
-		assert_true(again.bits == addr.bits && again.family == addr.family);
+		assert_true(wide_equal(again.bits, addr.bits) && again.family == addr.family);
 	}
 }
 
 /* Covers first..last and checks that it was covered exactly, by aligned prefixes that could not be
  * larger. */
-static size_t check_cover(enum addr_family family, addr_bits first, addr_bits last)
+static size_t check_cover(enum addr_family family, struct wide first, struct wide last)
 {
 	unsigned int width = addr_width(family);
-	addr_bits next = first, before;
+	struct wide next = first, before;
 	size_t count = 0;
 
 	do {
 		struct addr_prefix prefix = addr_next_prefix(family, &next, last), whole;
-		addr_bits size_less_one = next - 1 - prefix.addr.bits;
-		struct interval part = { prefix.addr.bits, next - 1 };
+		struct interval part = { prefix.addr.bits, wide_before(next) };
+		struct wide size_less_one = wide_subtract(part.last, part.first);
 
 		before = count ? prefix.addr.bits : first;
-		assert_true(prefix.addr.bits == before);
+		assert_true(wide_equal(prefix.addr.bits, before));
 		assert_true(prefix.length <= width);
-		assert_true((prefix.addr.bits & size_less_one) == 0);
-		assert_true(next - 1 <= last && next - 1 >= prefix.addr.bits);
+		assert_true(wide_is_zero(wide_and(prefix.addr.bits, size_less_one)));
+		assert_false(wide_less(last, part.last) || wide_less(part.last, part.first));
 		assert_true(addr_interval_is_prefix(family, part, &whole));
 		assert_int_equal(whole.length, prefix.length);
 		count++;
 		assert_true(count <= 2 * width);
-	} while (next - 1 != last);
+	} while (!wide_equal(wide_before(next), last));
 	return count;
 }
 
 static void covers_are_exact(void **state)
 {
-	addr_bits top4 = addr_last(ADDR_IPV4), top6 = addr_last(ADDR_IPV6);
+	struct wide top4 = addr_last(ADDR_IPV4), top6 = addr_last(ADDR_IPV6);
 	uint64_t seed = 3;
 	int i;
 
 	(void)state;
-	assert_int_equal(check_cover(ADDR_IPV4, 0, top4), 1);
-	assert_int_equal(check_cover(ADDR_IPV6, 0, top6), 1);
-	assert_int_equal(check_cover(ADDR_IPV4, 1, top4 - 1), 62);
-	assert_int_equal(check_cover(ADDR_IPV6, 1, top6 - 1), 254);
-	assert_int_equal(check_cover(ADDR_IPV4, 1, top4), 32);
-	assert_int_equal(check_cover(ADDR_IPV6, 1, top6), 128);
+	assert_int_equal(check_cover(ADDR_IPV4, wide(0), top4), 1);
+	assert_int_equal(check_cover(ADDR_IPV6, wide(0), top6), 1);
+	assert_int_equal(check_cover(ADDR_IPV4, wide(1), wide_before(top4)), 62);
+	assert_int_equal(check_cover(ADDR_IPV6, wide(1), wide_before(top6)), 254);
+	assert_int_equal(check_cover(ADDR_IPV4, wide(1), top4), 32);
+	assert_int_equal(check_cover(ADDR_IPV6, wide(1), top6), 128);
 	assert_int_equal(check_cover(ADDR_IPV6, top6, top6), 1);
-	assert_int_equal(check_cover(ADDR_IPV4, 0x0a000001, 0x0a000009), 4);
+	assert_int_equal(check_cover(ADDR_IPV4, wide(0x0a000001), wide(0x0a000009)), 4);
 	for (i = 0; i < 5000; i++) {
-		addr_bits a = draw(&seed, 1000), b = a + draw(&seed, 1000);
+		struct wide a = wide(draw(&seed, 1000)), b = wide_add(a, wide(draw(&seed, 1000)));
+		struct wide middle = { 1, 0 };
 
 		check_cover(ADDR_IPV4, a, b);
-		check_cover(ADDR_IPV4, top4 - b, top4 - a);
-		check_cover(ADDR_IPV6, top6 - b, top6 - a);
-		check_cover(ADDR_IPV6, ((addr_bits)1 << 64) - a, ((addr_bits)1 << 64) + b);
+		check_cover(ADDR_IPV4, wide_subtract(top4, b), wide_subtract(top4, a));
+		check_cover(ADDR_IPV6, wide_subtract(top6, b), wide_subtract(top6, a));
+		check_cover(ADDR_IPV6, wide_subtract(middle, a), wide_add(middle, b));
 	}
 }
 
 static void intervals_that_are_no_prefix(void **state)
 {
-	static const struct interval cases[] = { { 1, 2 }, { 0, 2 }, { 1, 4 },
-						 { 2, 5 }, { 4, 6 }, { 0, 0xfffffffe } };
+	static const struct interval cases[] = {
+		{ { 0, 1 }, { 0, 2 } }, { { 0, 0 }, { 0, 2 } }, { { 0, 1 }, { 0, 4 } },
+		{ { 0, 2 }, { 0, 5 } }, { { 0, 4 }, { 0, 6 } }, { { 0, 0 }, { 0, 0xfffffffe } }
+	};
 	struct addr_prefix prefix;
 	size_t i;
 
@@ -445,8 +444,9 @@ static void intervals_that_are_no_prefix(void **state)
 		assert_false(addr_interval_is_prefix(ADDR_IPV4, cases[i], &prefix));
 		assert_false(addr_interval_is_prefix(ADDR_IPV6, cases[i], &prefix));
 	}
-	assert_true(
-		addr_interval_is_prefix(ADDR_IPV6, (struct interval){ 0, 0xffffffff }, &prefix));
+	assert_true(addr_interval_is_prefix(ADDR_IPV6,
+					    (struct interval){ wide(0), wide(0xffffffff) },
+					    &prefix));
 	assert_int_equal(prefix.length, 96);
 }
 
@@ -471,18 +471,18 @@ static void sets_of_both_families(void **state)
 	struct addr_set a = { .family = { { NULL, 0 } } }, b = a, made;
 
 	assert_true(addr_set_is_empty(&a));
-	addr_set_add(*state, &a, (struct addr_range){ ADDR_IPV4, 10, 20 });
-	addr_set_add(*state, &a, (struct addr_range){ ADDR_IPV6, 10, 20 });
-	addr_set_add(*state, &a, (struct addr_range){ ADDR_IPV6, 21, 30 });
-	addr_set_add(*state, &b, (struct addr_range){ ADDR_IPV4, 15, 40 });
+	addr_set_add(*state, &a, (struct addr_range){ ADDR_IPV4, wide(10), wide(20) });
+	addr_set_add(*state, &a, (struct addr_range){ ADDR_IPV6, wide(10), wide(20) });
+	addr_set_add(*state, &a, (struct addr_range){ ADDR_IPV6, wide(21), wide(30) });
+	addr_set_add(*state, &b, (struct addr_range){ ADDR_IPV4, wide(15), wide(40) });
 	addr_set_normalise(&a);
 	addr_set_normalise(&b);
 	assert_int_equal(a.family[ADDR_IPV6].count, 1);
 	made = addr_set_subtract(*state, &a, &b);
-	assert_true(made.family[ADDR_IPV4].items[0].last == 14);
-	assert_true(made.family[ADDR_IPV6].items[0].last == 30);
+	assert_true(made.family[ADDR_IPV4].items[0].last.low == 14);
+	assert_true(made.family[ADDR_IPV6].items[0].last.low == 30);
 	made = addr_set_union(*state, &a, &b);
-	assert_true(made.family[ADDR_IPV4].items[0].last == 40);
+	assert_true(made.family[ADDR_IPV4].items[0].last.low == 40);
 	assert_false(addr_set_is_empty(&made));
 	made = addr_set_subtract(*state, &a, &a);
 	assert_true(addr_set_is_empty(&made));

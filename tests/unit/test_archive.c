@@ -53,11 +53,11 @@ static struct ir *make_ir(struct arena *arena)
 	*set = (struct ir_set){
 		.base = "near_v4", .name = "near_v4.2", .type = IR_SET_IPV4, .contents = 0x5678
 	};
-	interval_add(arena, &set->elements, 0x0a000000, 0x0affffff);
+	interval_add(arena, &set->elements, wide(0x0a000000), wide(0x0affffff));
 	set = arena_append(arena, ir->sets, ir->set_count);
 	*set = (struct ir_set){ .base = "map_v6", .name = "map_v6", .type = IR_SET_IPV6 };
-	interval_add(arena, &set->elements, 1, 2);
-	interval_add(arena, &set->elements, (addr_bits)1 << 100, (addr_bits)1 << 101);
+	interval_add(arena, &set->elements, wide(1), wide(2));
+	interval_add(arena, &set->elements, wide_left(wide(1), 100), wide_left(wide(1), 101));
 	targets = arena_alloc(arena, 2 * sizeof(*targets));
 	targets[0].chain = "to_one";
 	targets[1].chain = "to_two";
@@ -152,7 +152,8 @@ static void test_round_trip(void **state)
 	assert_int_equal(archive->ir->set_count, 2);
 	assert_string_equal(archive->ir->sets[0].name, "near_v4");
 	assert_int_equal(archive->ir->sets[0].contents, 0x5678);
-	assert_true(archive->ir->sets[1].elements.items[1].last == (addr_bits)1 << 101);
+	assert_true(
+		wide_equal(archive->ir->sets[1].elements.items[1].last, wide_left(wide(1), 101)));
 	assert_int_equal(archive->ir->sets[1].leads[0], 1);
 	assert_string_equal(archive->ir->sets[1].targets[1].chain, "to_two");
 	archive->ir->sets[0].name = "of_the_day";
@@ -313,6 +314,56 @@ static void test_pending_cut_off(void **state)
 	}
 }
 
+/* A route whose padding is full of one byte. */
+static void add_padded(struct arena *arena, struct ir *ir, unsigned char padding)
+{
+	struct ir_nexthop *hop;
+	struct ir_route *route = arena_append(arena, ir->routes, ir->route_count);
+
+	memset(&route->to, padding, sizeof(route->to));
+	memset(&route->src, padding, sizeof(route->src));
+	route->to.addr.family = route->src.family = ADDR_IPV6;
+	route->to.addr.bits = route->src.bits = wide(5);
+	route->to.length = 128;
+	hop = arena_append(arena, route->hops, route->hop_count);
+	memset(&hop->via, padding, sizeof(hop->via));
+	hop->via.family = ADDR_IPV6;
+	hop->via.bits = wide(6);
+}
+
+static void test_padding_stays_out(void **state)
+{
+	struct fixture *fixture = *state;
+	struct archive archive = { .policy = "/etc/work.yaml" };
+	const char *why, *bytes;
+	size_t length;
+
+	archive.ir = make_ir(fixture->arena);
+	add_padded(fixture->arena, archive.ir, 0x55);
+	assert_true(
+		archive_write(fixture->arena, &fixture->folder, "work.applied", &archive, &why));
+	load(fixture);
+	bytes = fixture->bytes;
+	length = fixture->length;
+	archive.ir = make_ir(fixture->arena);
+	add_padded(fixture->arena, archive.ir, 0xaa);
+	assert_true(
+		archive_write(fixture->arena, &fixture->folder, "work.applied", &archive, &why));
+	load(fixture);
+	assert_int_equal(fixture->length, length);
+	assert_memory_equal(fixture->bytes, bytes, length);
+}
+
+/* What a machine of 32 bits and one of 64 write is the same, but for the order of a number's bytes.
+ */
+static void test_size_is_that_of_every_machine(void **state)
+{
+	struct fixture *fixture = *state;
+
+	/* The first text has the version in it; the length of a text stands before it. */
+	assert_int_equal(fixture->length - strlen(fixture->bytes + sizeof(uint64_t)), 666);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +373,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_forged, make, drop),
 		cmocka_unit_test_setup_teardown(test_of_another_boot, make, drop),
 		cmocka_unit_test_setup_teardown(test_turns, make, drop),
+		cmocka_unit_test_setup_teardown(test_padding_stays_out, make, drop),
+		cmocka_unit_test_setup_teardown(test_size_is_that_of_every_machine, make, drop),
 		cmocka_unit_test_setup_teardown(test_pending, make, drop),
 		cmocka_unit_test_setup_teardown(test_pending_cut_off, make, drop),
 	};

@@ -157,7 +157,7 @@ static void ask_too_many(struct arena *arena)
 {
 	int item = 0;
 
-	arena_room(arena, &item, (size_t)1 << 62, sizeof(item));
+	arena_room(arena, &item, SIZE_MAX / 4 + 1, sizeof(item));
 }
 
 static void no_memory_ends_with_a_message(void **state)

@@ -40,7 +40,7 @@ static const struct ir_match_ops both = { .name = "both", .print = print_both };
 
 static struct addr loopback(enum addr_family family)
 {
-	return (struct addr){ family, family == ADDR_IPV4 ? 0x7f000001 : 1 };
+	return (struct addr){ family, wide(family == ADDR_IPV4 ? 0x7f000001 : 1) };
 }
 
 static struct span at_line(const struct source *source, size_t line)
@@ -72,9 +72,9 @@ static void add_sets(struct arena *arena, struct ir *ir, const struct source *so
 				.name = "foreign_v4",
 				.type = IR_SET_IPV4,
 				.origin = at_line(source, 2) };
-	interval_add(arena, &set->elements, 0x08080808, 0x08080808);
-	interval_add(arena, &set->elements, 0xcb007100, 0xcb0071ff);
-	interval_add(arena, &set->elements, 0xcb007205, 0xcb007209);
+	interval_add(arena, &set->elements, wide(0x08080808), wide(0x08080808));
+	interval_add(arena, &set->elements, wide(0xcb007100), wide(0xcb0071ff));
+	interval_add(arena, &set->elements, wide(0xcb007205), wide(0xcb007209));
 }
 
 static void add_chains(struct arena *arena, struct ir *ir, const struct source *source)
@@ -253,13 +253,14 @@ static void test_nft_halves(void **state)
 static void test_long_set(void **state)
 {
 	struct arena *arena = arena_new();
+	uint64_t high = 0x20010db8ull << 32;
 	struct ir_set set = { .base = "x_v6", .name = "x_v6", .type = IR_SET_IPV6 };
-	addr_bits base = (addr_bits)0x20010db8 << 96;
 	struct buf out = { 0 };
 
 	(void)state;
 	for (unsigned int i = 0; i < 5000; i++)
-		interval_add(arena, &set.elements, base + i * 1000u, base + i * 1000u + i % 900);
+		interval_add(arena, &set.elements, (struct wide){ high, i * 1000u },
+			     (struct wide){ high, i * 1000u + i % 900 });
 	elements_fill(&set, "tpc", &out);
 	for (const char *line = buf_text(&out), *end; (end = strchr(line, '\n')); line = end + 1)
 		assert_in_range(end - line, 0, 100);
@@ -286,8 +287,8 @@ static void test_port_set(void **state)
 	struct buf out = { 0 };
 
 	(void)state;
-	interval_add(arena, &set.elements, 80, 80);
-	interval_add(arena, &set.elements, 1000, 65535);
+	interval_add(arena, &set.elements, wide(80), wide(80));
+	interval_add(arena, &set.elements, wide(1000), wide(65535));
 	elements_fill(&set, "tpc", &out);
 	assert_holds(&out, "{\n\t80, 1000-65535\n}\n");
 	buf_free(&out);
@@ -306,7 +307,7 @@ static void assert_statement(struct ir_statement statement, const char *wanted)
 static void test_statements(void **state)
 {
 	struct ir_case cases[] = { { 0x01000000, "proxy_p" }, { 0x02000000, NULL } };
-	struct addr v6 = { ADDR_IPV6, (addr_bits)0x20010db8 << 96 | 1 };
+	struct addr v6 = { ADDR_IPV6, { 0x20010db8ull << 32, 1 } };
 
 	(void)state;
 	assert_statement((struct ir_statement){ .op = IR_SET_MARK, .value = 0x64, .mask = ~0u },
@@ -384,7 +385,7 @@ static void test_batches(void **state)
 static void test_routes(void **state)
 {
 	struct ir_nexthop hops[] = {
-		{ .has_via = true, .via = { ADDR_IPV4, 0xc0000201 }, .weight = 3 },
+		{ .has_via = true, .via = { ADDR_IPV4, { 0, 0xc0000201 } }, .weight = 3 },
 		{ .dev = "ppp0", .weight = 1, .onlink = true },
 	};
 	struct ir_route route = { .family = ADDR_IPV4, .table = 200, .hops = hops, .hop_count = 2 };
@@ -398,9 +399,9 @@ static void test_routes(void **state)
 	hops[0].dev = "eth1";
 	hops[0].onlink = true;
 	route.hop_count = 1;
-	route.to = (struct addr_prefix){ { ADDR_IPV4, 0x0a000000 }, 8 };
+	route.to = (struct addr_prefix){ { ADDR_IPV4, { 0, 0x0a000000 } }, 8 };
 	route.has_src = true;
-	route.src = (struct addr){ ADDR_IPV4, 0xc0000202 };
+	route.src = (struct addr){ ADDR_IPV4, { 0, 0xc0000202 } };
 	route.metric = 20;
 	route.mtu = 1400;
 	ipbatch_put_route(&route, 116, &one);

@@ -36,9 +36,10 @@ static struct interval_set some_values(struct maker *maker, unsigned int first, 
 	struct interval_set set = { 0 };
 
 	for (unsigned int i = 0; i <= draw(maker, 3); i++) {
-		addr_bits from = first + draw(maker, below), to = from + draw(maker, 4);
+		uint64_t from = first + draw(maker, below), to = from + draw(maker, 4);
 
-		interval_add(maker->arena, &set, from, to < first + below ? to : first + below - 1);
+		interval_add(maker->arena, &set, wide(from),
+			     wide(to < first + below ? to : first + below - 1));
 	}
 	interval_normalise(&set);
 	return set;
@@ -52,7 +53,7 @@ static void add_match(struct maker *maker, struct ir_rule *rule, struct ir_match
 static void add_address(struct maker *maker, struct ir_rule *rule, unsigned int selector)
 {
 	enum addr_family family = draw(maker, 4) ? ADDR_IPV4 : ADDR_IPV6;
-	struct addr_prefix prefix = { { family, draw(maker, WORLD) & ~3u },
+	struct addr_prefix prefix = { { family, wide(draw(maker, WORLD) & ~3u) },
 				      addr_width(family) - draw(maker, 3) };
 	struct ir_match match = address_match(maker->arena, selector, prefix);
 
@@ -72,7 +73,7 @@ static void add_port(struct maker *maker, struct ir_rule *rule)
 
 	match.values = some_values(maker, 1, WORLD);
 	match.negated = draw(maker, 5) == 0;
-	match.bits = draw(maker, 2) ? PROTOCOL_TCP : 0;
+	match.bits = wide(draw(maker, 2) ? PROTOCOL_TCP : 0);
 	add_match(maker, rule, match);
 }
 
@@ -89,8 +90,9 @@ static void add_mac(struct maker *maker, struct ir_rule *rule)
 	struct match_condition condition = { .kind = &match_mac };
 	struct match_alternatives out = { 0 };
 
-	interval_add(maker->arena, &condition.values, 1 + draw(maker, 3), 0);
-	condition.values.items[0].last = condition.values.items[0].first + (draw(maker, 4) == 0);
+	interval_add(maker->arena, &condition.values, wide(1 + draw(maker, 3)), wide(0));
+	condition.values.items[0].last = condition.values.items[0].first;
+	condition.values.items[0].last.low += draw(maker, 4) == 0;
 	match_mac.lower(&condition, &context, &out);
 	add_match(maker, rule, out.items[0].items[0]);
 }
@@ -114,7 +116,7 @@ static void add_matches(struct maker *maker, struct ir_rule *rule, unsigned int 
 		add_match(maker, rule, mark_match(maker->arena, MARK_PACKET, draw(maker, 3), 0xf));
 	else
 		add_mac(maker, rule);
-	interval_add(maker->arena, &tcp, PROTOCOL_TCP, PROTOCOL_TCP);
+	interval_add(maker->arena, &tcp, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
 	if (draw(maker, 3) == 0)
 		add_match(maker, rule, protocol_match(&tcp));
 	if (draw(maker, 6) == 0)
@@ -216,8 +218,8 @@ static struct ir_packet random_packet(struct maker *maker)
 		.in = draw(maker, 4) ? names[draw(maker, 3)] : "eth9",
 		.out = "",
 		.family = draw(maker, 3) ? ADDR_IPV4 : ADDR_IPV6,
-		.from = draw(maker, WORLD),
-		.to = draw(maker, WORLD),
+		.from = wide(draw(maker, WORLD)),
+		.to = wide(draw(maker, WORLD)),
 		.has_from = true,
 		.has_to = draw(maker, 20) > 0,
 		.protocol = draw(maker, 3) ? PROTOCOL_TCP : PROTOCOL_UDP,

@@ -16,7 +16,7 @@
 
 enum { NUMBERS = 256, ROUNDS = 3000 };
 
-static const addr_bits highest = ~(addr_bits)0;
+static const struct wide highest = { UINT64_MAX, UINT64_MAX };
 
 struct model {
 	bool member[NUMBERS];
@@ -42,23 +42,24 @@ static uint32_t draw(uint64_t *seed, uint32_t below)
 }
 
 /* Is the set canonical, and does it hold just what the model holds, counted from `base`? */
-static void check(const struct interval_set *set, const struct model *model, addr_bits base)
+static void check(const struct interval_set *set, const struct model *model, struct wide base)
 {
 	size_t i, n;
 
 	for (i = 0; i < set->count; i++) {
-		assert_true(set->items[i].first <= set->items[i].last);
+		assert_false(wide_less(set->items[i].last, set->items[i].first));
 		if (i)
-			assert_true(set->items[i].first > set->items[i - 1].last + 1);
-		assert_true(set->items[i].first >= base);
-		assert_true(set->items[i].last - base < NUMBERS);
+			assert_true(
+				wide_less(wide_after(set->items[i - 1].last), set->items[i].first));
+		assert_false(wide_less(set->items[i].first, base));
+		assert_true(wide_less(wide_subtract(set->items[i].last, base), wide(NUMBERS)));
 	}
 	for (n = 0; n < NUMBERS; n++)
-		assert_int_equal(interval_contains(set, base + n), model->member[n]);
+		assert_int_equal(interval_contains(set, wide_add(base, wide(n))), model->member[n]);
 }
 
 static struct interval_set draw_set(struct arena *arena, uint64_t *seed, struct model *model,
-				    addr_bits base)
+				    struct wide base)
 {
 	struct interval_set set = { NULL, 0 };
 	uint32_t count = draw(seed, 4) ? draw(seed, 12) : draw(seed, 150), i, n;
@@ -70,7 +71,7 @@ static struct interval_set draw_set(struct arena *arena, uint64_t *seed, struct 
 
 		if (last >= NUMBERS)
 			last = NUMBERS - 1;
-		interval_add(arena, &set, base + first, base + last);
+		interval_add(arena, &set, wide_add(base, wide(first)), wide_add(base, wide(last)));
 		for (n = first; n <= last; n++)
 			model->member[n] = true;
 	}
@@ -78,7 +79,7 @@ static struct interval_set draw_set(struct arena *arena, uint64_t *seed, struct 
 	return set;
 }
 
-static void check_algebra(uint64_t *seed, addr_bits base)
+static void check_algebra(uint64_t *seed, struct wide base)
 {
 	struct arena *arena = arena_new();
 	struct model a, b, both, common, rest;
@@ -117,10 +118,16 @@ static void the_algebra_is_that_of_sets(void **state)
 
 	(void)state;
 	for (i = 0; i < ROUNDS; i++) {
-		check_algebra(&seed, 0);
-		check_algebra(&seed, highest - (NUMBERS - 1));
-		check_algebra(&seed, ((addr_bits)1 << 64) - NUMBERS / 2);
+		check_algebra(&seed, wide(0));
+		check_algebra(&seed, wide_subtract(highest, wide(NUMBERS - 1)));
+		check_algebra(&seed, wide_subtract((struct wide){ 1, 0 }, wide(NUMBERS / 2)));
 	}
+}
+
+/* In the i-th of networks that only the upper word tells apart. */
+static struct wide far(size_t i, uint64_t low)
+{
+	return (struct wide){ (uint64_t)i << 6, low };
 }
 
 static void every_order_gives_the_same(void **state)
@@ -132,11 +139,10 @@ static void every_order_gives_the_same(void **state)
 	for (i = 0; i < 5000; i++) {
 		size_t j = (i * 1999) % 5000, k = 4999 - i;
 
-		interval_add(*state, &up, (addr_bits)i << 70, ((addr_bits)i << 70) + 5);
-		interval_add(*state, &down, (addr_bits)k << 70, ((addr_bits)k << 70) + 5);
-		interval_add(*state, &mixed, (addr_bits)j << 70, ((addr_bits)j << 70) + 5);
-		interval_add(*state, &mixed, ((addr_bits)j << 70) + draw(&seed, 3),
-			     ((addr_bits)j << 70) + 4);
+		interval_add(*state, &up, far(i, 0), far(i, 5));
+		interval_add(*state, &down, far(k, 0), far(k, 5));
+		interval_add(*state, &mixed, far(j, 0), far(j, 5));
+		interval_add(*state, &mixed, far(j, draw(&seed, 3)), far(j, 4));
 	}
 	interval_normalise(&up);
 	interval_normalise(&down);
@@ -152,7 +158,7 @@ static int by_first(const void *a, const void *b)
 {
 	const struct interval *x = a, *y = b;
 
-	return x->first < y->first ? -1 : x->first > y->first;
+	return wide_less(x->first, y->first) ? -1 : wide_less(y->first, x->first);
 }
 
 /* Sorted by the library, then merged one by one. */
@@ -166,10 +172,11 @@ static struct interval_set merge_simply(struct arena *arena, const struct interv
 	qsort(items, set->count, sizeof(*items), by_first);
 	for (i = 0; i < set->count; i++) {
 		top = merged.count ? &merged.items[merged.count - 1] : NULL;
-		if (!top || (top->last < items[i].first && top->last + 1 != items[i].first))
+		if (!top || (wide_less(top->last, items[i].first) &&
+			     !wide_equal(wide_after(top->last), items[i].first)))
 			interval_add(arena, &merged, items[i].first, items[i].last);
-		else if (top->last < items[i].last)
-			top->last = items[i].last;
+		else
+			top->last = wide_most(top->last, items[i].last);
 	}
 	return merged;
 }
@@ -185,19 +192,21 @@ static void long_lists_are_sorted_and_merged(void **state)
 	for (i = 0; i < 20 * sizeof(widths) / sizeof(widths[0]); i++) {
 		struct arena *arena = arena_new();
 		struct interval_set set = { NULL, 0 }, expected;
-		addr_bits most = highest >> (128 - widths[i / 20]), mask = 0;
+		struct wide most = wide_ones(widths[i / 20]), mask = wide(0);
 		size_t count = i % 20 ? 65 + draw(&seed, 3000) : 60000;
 
 		for (j = 0; j < 4; j++)
-			mask = mask << 32 | (draw(&seed, 3) ? 0xffffffff : draw(&seed, 1u << 31));
+			mask = wide_or(wide_left(mask, 32),
+				       wide(draw(&seed, 3) ? 0xffffffff : draw(&seed, 1u << 31)));
 		for (j = 0; j < count; j++) {
-			addr_bits first = 0, length = draw(&seed, 3) ? draw(&seed, 300) : 0;
+			struct wide first = wide(0),
+				    length = wide(draw(&seed, 3) ? draw(&seed, 300) : 0);
 
 			for (k = 0; k < 8; k++)
-				first = first << 16 | draw(&seed, 0x10000);
-			first = draw(&seed, 500) ? first & mask & most : most;
-			length = length < most - first ? length : most - first;
-			interval_add(arena, &set, first, first + length);
+				first = wide_or(wide_left(first, 16), wide(draw(&seed, 0x10000)));
+			first = draw(&seed, 500) ? wide_and(wide_and(first, mask), most) : most;
+			length = wide_least(length, wide_subtract(most, first));
+			interval_add(arena, &set, first, wide_add(first, length));
 		}
 		expected = merge_simply(arena, &set);
 		interval_normalise(&set);
@@ -213,12 +222,12 @@ static uint64_t digest_simply(const struct interval_set *set, uint64_t seed)
 	size_t i, n;
 
 	for (i = 0; i <= set->count; i++) {
-		addr_bits pair[2] = { set->count, 0 };
+		struct wide pair[2] = { wide(set->count) };
 
 		if (i < set->count)
 			memcpy(pair, &set->items[i], sizeof(pair));
 		for (n = 0; n < (i < set->count ? 32 : 16); n++)
-			hash = (hash ^ (unsigned char)(pair[n / 16] >> 8 * (n % 16))) *
+			hash = (hash ^ (unsigned char)wide_right(pair[n / 16], 8 * (n % 16)).low) *
 			       0x100000001b3u;
 	}
 	return hash;
@@ -233,9 +242,9 @@ static void digests_are_over_every_byte(void **state)
 		struct interval_set set = { NULL, 0 };
 
 		for (j = draw(&seed, 5); j; j--) {
-			unsigned int shift = draw(&seed, 128), up = draw(&seed, 128);
+			struct wide ones = wide_right(highest, draw(&seed, 128));
 
-			interval_add(*state, &set, (highest >> shift) << up, highest >> shift);
+			interval_add(*state, &set, wide_left(ones, draw(&seed, 128)), ones);
 		}
 		assert_int_equal(interval_digest(&set, i), digest_simply(&set, i));
 	}
@@ -247,12 +256,12 @@ static void seeking_finds_the_first(void **state)
 	size_t from, i, value;
 
 	for (i = 0; i < 40; i++)
-		interval_add(*state, &set, 10 * i, 10 * i + i % 5);
+		interval_add(*state, &set, wide(10 * i), wide(10 * i + i % 5));
 	for (from = 0; from <= 40; from++)
 		for (value = 0; value < 410; value++) {
 			for (i = from; i < 40 && 10 * i + i % 5 < value; i++)
 				;
-			assert_int_equal(interval_seek(&set, from, value), i);
+			assert_int_equal(interval_seek(&set, from, wide(value)), i);
 		}
 }
 
@@ -260,16 +269,16 @@ static void the_whole_space(void **state)
 {
 	struct interval_set all = { NULL, 0 }, one = { NULL, 0 }, none = { NULL, 0 }, made;
 
-	interval_add(*state, &all, 5, highest);
-	interval_add(*state, &all, 0, 4);
+	interval_add(*state, &all, wide(5), highest);
+	interval_add(*state, &all, wide(0), wide(4));
 	interval_add(*state, &all, highest, highest);
 	interval_normalise(&all);
 	assert_int_equal(all.count, 1);
-	assert_true(all.items[0].first == 0 && all.items[0].last == highest);
+	assert_true(interval_equal(all.items[0], (struct interval){ wide(0), highest }));
 	interval_add(*state, &one, highest, highest);
 	made = interval_subtract(*state, &all, &one);
 	assert_int_equal(made.count, 1);
-	assert_true(made.items[0].last == highest - 1);
+	assert_true(wide_equal(made.items[0].last, wide_before(highest)));
 	made = interval_subtract(*state, &all, &all);
 	assert_int_equal(made.count, 0);
 	made = interval_union(*state, &none, &none);
@@ -277,20 +286,20 @@ static void the_whole_space(void **state)
 	interval_normalise(&none);
 	assert_true(interval_covers(&none, &none));
 	assert_false(interval_covers(&none, &one));
-	assert_false(interval_contains(&none, 0));
+	assert_false(interval_contains(&none, wide(0)));
 }
 
 static void results_stand_alone(void **state)
 {
 	struct interval_set a = { NULL, 0 }, none = { NULL, 0 }, made;
 
-	interval_add(*state, &a, 1, 2);
+	interval_add(*state, &a, wide(1), wide(2));
 	made = interval_union(*state, &a, &none);
-	made.items[0].last = 9;
-	assert_true(a.items[0].last == 2);
-	interval_add(*state, &made, 20, 30);
+	made.items[0].last = wide(9);
+	assert_true(a.items[0].last.low == 2);
+	interval_add(*state, &made, wide(20), wide(30));
 	assert_int_equal(made.count, 2);
-	assert_true(made.items[0].last == 9 && made.items[1].first == 20);
+	assert_true(made.items[0].last.low == 9 && made.items[1].first.low == 20);
 }
 
 static void reserving_keeps_what_is_there(void **state)
@@ -300,15 +309,15 @@ static void reserving_keeps_what_is_there(void **state)
 	size_t i;
 
 	for (i = 0; i < 20; i++)
-		interval_add(*state, &set, i * 10, i * 10);
+		interval_add(*state, &set, wide(i * 10), wide(i * 10));
 	interval_reserve(*state, &set, 1000);
 	items = set.items;
 	for (i = 20; i < 1020; i++)
-		items[set.count++] = (struct interval){ i * 10, i * 10 };
+		items[set.count++] = (struct interval){ wide(i * 10), wide(i * 10) };
 	for (i = 1020; i < 3000; i++)
-		interval_add(*state, &set, i * 10, i * 10);
+		interval_add(*state, &set, wide(i * 10), wide(i * 10));
 	for (i = 0; i < 3000; i++)
-		assert_true(set.items[i].first == i * 10);
+		assert_true(set.items[i].first.low == i * 10);
 }
 
 /* The values were computed by another program; they are in the kernel beside the rules and may not
@@ -319,7 +328,7 @@ static void digests_are_for_ever(void **state)
 	uint64_t two;
 
 	assert_int_equal(interval_digest(&none, 0), 0x88201fb960ff6465u);
-	interval_add(*state, &set, 0x0a000000, 0x0affffff);
+	interval_add(*state, &set, wide(0x0a000000), wide(0x0affffff));
 	assert_int_equal(interval_digest(&set, 0), 0x1711ddfb209b1e8du);
 	two = interval_digest(&set, interval_digest(&none, 0));
 	assert_int_not_equal(two, interval_digest(&none, interval_digest(&set, 0)));

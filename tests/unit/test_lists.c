@@ -28,17 +28,20 @@ static uint32_t draw(uint64_t *seed, uint32_t below)
 }
 
 /* Often at an edge, often with rows of zeros or ones. */
-static addr_bits draw_bits(uint64_t *seed, enum addr_family family)
+static struct wide draw_bits(uint64_t *seed, enum addr_family family)
 {
-	addr_bits bits = 0;
+	struct wide bits = wide(0);
 	uint32_t kind;
 
 	for (int i = 0; i < 8; i++) {
 		kind = draw(seed, 4);
-		bits = bits << 16 | (kind ? draw(seed, kind == 1 ? 16 : 0x10000) : 0);
+		bits = wide_or(wide_left(bits, 16),
+			       wide(kind ? draw(seed, kind == 1 ? 16 : 0x10000) : 0));
 	}
 	kind = draw(seed, 20);
-	return (kind == 0 ? 0 : kind == 1 ? addr_last(family) : bits) & addr_last(family);
+	if (kind == 0)
+		return wide(0);
+	return kind == 1 ? addr_last(family) : wide_and(bits, addr_last(family));
 }
 
 /* An address, a prefix or a range, as people write them. */
@@ -55,12 +58,13 @@ static void draw_entry(uint64_t *seed, char out[TEXT])
 		strcpy(out, addr_format(first, text[0]));
 		break;
 	case 1:
-		first.bits &= ~addr_host_bits(family, length);
+		first.bits = wide_and(first.bits, wide_not(addr_host_bits(family, length)));
 		sprintf(out, "%s/%u", addr_format(first, text[0]), length);
 		break;
 	default:
-		sprintf(out, "%s-%s", addr_format(first.bits < last.bits ? first : last, text[0]),
-			addr_format(first.bits < last.bits ? last : first, text[1]));
+		sprintf(out, "%s-%s",
+			addr_format(wide_less(first.bits, last.bits) ? first : last, text[0]),
+			addr_format(wide_less(first.bits, last.bits) ? last : first, text[1]));
 	}
 	for (char *at = out; draw(seed, 8) == 0 && *at; at++)
 		*at = *at >= 'a' && *at <= 'f' ? (char)(*at - 'a' + 'A') : *at;
@@ -101,7 +105,8 @@ static bool check_text(struct arena *arena, const char *text, size_t room)
 	if (is_taken) {
 		assert_true(addr_parse_range(arena, text, length, &careful, &why));
 		assert_int_equal(quick.family, careful.family);
-		assert_true(quick.first == careful.first && quick.last == careful.last);
+		assert_true(wide_equal(quick.first, careful.first) &&
+			    wide_equal(quick.last, careful.last));
 	}
 	free(block);
 	return is_taken;

@@ -18,17 +18,17 @@ static struct interval_set random_set(struct arena *arena, unsigned int *seed)
 	struct interval_set set = { NULL, 0 };
 
 	for (int i = rand_r(seed) % 5; i > 0; i--) {
-		addr_bits first = (addr_bits)(rand_r(seed) % SPACE);
-		addr_bits last = first + (addr_bits)(rand_r(seed) % 30);
+		uint64_t first = (uint64_t)(rand_r(seed) % SPACE);
+		uint64_t last = first + (uint64_t)(rand_r(seed) % 30);
 
-		interval_add(arena, &set, first, last < SPACE ? last : SPACE - 1);
+		interval_add(arena, &set, wide(first), wide(last < SPACE ? last : SPACE - 1));
 	}
 	interval_normalise(&set);
 	return set;
 }
 
 static void compare(const struct overlay *overlay, const struct interval_set *sets,
-		    const bool *ends, size_t count, addr_bits value)
+		    const bool *ends, size_t count, struct wide value)
 {
 	const struct overlay_list *list = overlay_find(overlay, value);
 	size_t at = 0;
@@ -50,9 +50,10 @@ static void check_shape(const struct overlay *overlay)
 	for (size_t i = 0; i + 1 < overlay->atom_count; i++) {
 		const struct overlay_atom *atom = &overlay->atoms[i];
 
-		assert_true(atom->span.first <= atom->span.last);
-		assert_true(atom->span.last < atom[1].span.first);
-		assert_true(atom->list != atom[1].list || atom->span.last + 1 < atom[1].span.first);
+		assert_false(wide_less(atom->span.last, atom->span.first));
+		assert_true(wide_less(atom->span.last, atom[1].span.first));
+		assert_true(atom->list != atom[1].list ||
+			    wide_less(wide_after(atom->span.last), atom[1].span.first));
 	}
 	for (size_t i = 0; i < overlay->list_count; i++)
 		assert_true(overlay_find(overlay, overlay->lists[i].first.first) ==
@@ -82,8 +83,8 @@ static void each_address_has_the_list_of_its_sets(void **state)
 		assert_int_equal(lists.list_count, overlay.list_count);
 		assert_int_equal(lists.atom_count, 0);
 		check_shape(&overlay);
-		for (addr_bits value = 0; value < SPACE + 2; value++)
-			compare(&overlay, sets, ends, count, value);
+		for (uint64_t value = 0; value < SPACE + 2; value++)
+			compare(&overlay, sets, ends, count, wide(value));
 		arena_free(arena);
 	}
 }
@@ -93,17 +94,17 @@ static void the_last_address_of_all_is_in_its_sets(void **state)
 	struct arena *arena = arena_new();
 	struct interval_set all = { NULL, 0 }, end = { NULL, 0 };
 	const struct interval_set *sets[] = { &end, &all };
-	addr_bits last = (addr_bits)-1;
+	struct wide last = wide_ones(WIDE_BITS);
 	struct overlay overlay;
 
 	(void)state;
-	interval_add(arena, &all, 0, last);
+	interval_add(arena, &all, wide(0), last);
 	interval_add(arena, &end, last, last);
 	assert_true(overlay_make(arena, sets, NULL, 2, 10, &overlay));
 	assert_int_equal(overlay.atom_count, 2);
 	assert_int_equal(overlay_find(&overlay, last)->count, 2);
-	assert_int_equal(overlay_find(&overlay, last - 1)->count, 1);
-	assert_true(overlay_find(&overlay, 0) == overlay_find(&overlay, last - 1));
+	assert_int_equal(overlay_find(&overlay, wide_before(last))->count, 1);
+	assert_true(overlay_find(&overlay, wide(0)) == overlay_find(&overlay, wide_before(last)));
 	arena_free(arena);
 }
 
@@ -115,7 +116,7 @@ static void too_much_is_said(void **state)
 	struct overlay overlay;
 
 	(void)state;
-	interval_add(arena, &one, 1, 5);
+	interval_add(arena, &one, wide(1), wide(5));
 	assert_false(overlay_make(arena, sets, NULL, 3, 2, &overlay));
 	assert_true(overlay_make(arena, sets, NULL, 3, 3, &overlay));
 	arena_free(arena);

@@ -243,15 +243,15 @@ static void send_ports(struct world *world, struct ir_packet packet)
 		}
 }
 
-static void send_addresses(struct world *world, struct ir_packet packet, addr_bits to_base,
-			   addr_bits from_base)
+static void send_addresses(struct world *world, struct ir_packet packet, struct wide to_base,
+			   struct wide from_base)
 {
 	static const unsigned int ends[] = { 0, 1, 2, 3, 77 };
 
 	for (size_t to = 0; to < 5; to++)
 		for (size_t from = 0; from < so_many(world, USES_FROM, 5); from++) {
-			packet.to = to_base + ends[to];
-			packet.from = from_base + ends[from];
+			packet.to = wide_add(to_base, wide(ends[to]));
+			packet.from = wide_add(from_base, wide(ends[from]));
 			packet.to_local = false;
 			send_ports(world, packet);
 			packet.to_local = true;
@@ -274,10 +274,10 @@ static void send_all(struct world *world)
 					    .time = times[i] };
 
 		packet.family = ADDR_IPV4;
-		send_addresses(world, packet, 0xc0000200u, 0xc6336400u);
+		send_addresses(world, packet, wide(0xc0000200u), wide(0xc6336400u));
 		packet.family = ADDR_IPV6;
-		send_addresses(world, packet, (addr_bits)0x20010db8u << 96,
-			       ((addr_bits)0x20010db8u << 96) | ((addr_bits)1 << 80));
+		send_addresses(world, packet, (struct wide){ 0x20010db8ull << 32, 0 },
+			       (struct wide){ 0x20010db8ull << 32 | 1 << 16, 0 });
 	}
 }
 

@@ -67,14 +67,15 @@ static void check(struct arena *arena, const struct window_pattern *pattern)
 			for (int step = -1; step <= 0; step++) {
 				int64_t moment = day * WINDOW_DAY + minute * MINUTE + step;
 
-				assert_int_equal(interval_contains(&windows, (addr_bits)moment),
+				assert_int_equal(interval_contains(&windows,
+								   wide((uint64_t)moment)),
 						 is_open(pattern, moment / WINDOW_DAY,
 							 (int)(moment % WINDOW_DAY)));
 			}
 	for (size_t i = 0; i < windows.count; i++)
-		assert_true(windows.items[i].first >= (addr_bits)(FIRST_DAY * WINDOW_DAY) &&
-			    windows.items[i].last <
-				    (addr_bits)((FIRST_DAY + SPAN + 1) * WINDOW_DAY));
+		assert_true(windows.items[i].first.low >= (uint64_t)(FIRST_DAY * WINDOW_DAY) &&
+			    windows.items[i].last.low <
+				    (uint64_t)((FIRST_DAY + SPAN + 1) * WINDOW_DAY));
 }
 
 static void test_patterns(void **state)
@@ -105,7 +106,7 @@ static void test_counts(void **state)
 	window_expand(*state, &pattern, &windows);
 	interval_normalise(&windows);
 	assert_int_equal(windows.count, 1);
-	assert_int_equal((int64_t)windows.items[0].last + 1, (FIRST_DAY + SPAN) * WINDOW_DAY);
+	assert_int_equal((int64_t)windows.items[0].last.low + 1, (FIRST_DAY + SPAN) * WINDOW_DAY);
 }
 
 static void test_dates(void **state)

@@ -79,8 +79,8 @@ static int64_t at(int64_t change, int hour, int minute)
 
 static void add(struct fixture *fixture, int64_t begin, int64_t end)
 {
-	interval_add(fixture->arena, &fixture->set.elements, (addr_bits)begin,
-		     (addr_bits)(end - 1));
+	interval_add(fixture->arena, &fixture->set.elements, wide((uint64_t)begin),
+		     wide((uint64_t)(end - 1)));
 }
 
 /* The windows are these moments: pairs, as seconds around the change; ended by two equal ones. */
@@ -94,8 +94,8 @@ static void expect(struct fixture *fixture, int64_t change, const int64_t (*mome
 		struct interval found = fixture->set.elements.items[count];
 
 		assert_true(count < fixture->set.elements.count);
-		assert_int_equal((int64_t)found.first, (change + moments[count][0]) * BILLION);
-		assert_int_equal((int64_t)found.last, (change + moments[count][1]) * BILLION);
+		assert_int_equal((int64_t)found.first.low, (change + moments[count][0]) * BILLION);
+		assert_int_equal((int64_t)found.last.low, (change + moments[count][1]) * BILLION);
 	}
 	assert_int_equal(fixture->set.elements.count, count);
 }
@@ -196,7 +196,7 @@ static void test_no_windows(void **state)
 	add(fixture, 80, 90);
 	zone_localise(fixture->arena, &fixture->report, &fixture->ir);
 	assert_int_equal(fixture->ir.digest, 7);
-	assert_int_equal((int)fixture->set.elements.items[0].last, 89);
+	assert_int_equal((int)fixture->set.elements.items[0].last.low, 89);
 }
 
 int main(void)
