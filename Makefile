@@ -1,8 +1,10 @@
 # tpc: the build. `make help` lists the targets, packaging/setup installs what they need.
 #
-# Variables: BUILD (folder, build), VARIANT (release, debug, san), CC, CFLAGS, LDFLAGS, WERROR
-# (-Werror: a warning is an error, as in .ci/run and `make lint`; developers export it), PREFIX,
-# DESTDIR.
+# Variables: BUILD (folder, build), VARIANT (release, debug, san, ubsan), CC, AR, PKG_CONFIG,
+# CPPFLAGS, CFLAGS, LDFLAGS, WERROR (-Werror: a warning is an error, as in .ci/run and `make lint`;
+# developers export it), PREFIX, DESTDIR. Those from CC to WERROR are kept in the build folder until
+# they are given anew (CFLAGS= takes them away): `make install` installs what was built.
+# For another machine: CC=TRIPLET-gcc AR=TRIPLET-ar PKG_CONFIG=TRIPLET-pkg-config.
 
 VERSION := 0.1.0
 
@@ -10,11 +12,7 @@ BUILD ?= build
 VARIANT ?= release
 PREFIX ?= /usr/local
 DESTDIR ?=
-CFLAGS ?=
-LDFLAGS ?=
-WERROR ?=
 PYTHON ?= /usr/bin/python3
-PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format
 MODULES := yaml-0.1 libnftables libmnl libmaxminddb
 
@@ -28,9 +26,29 @@ else ifeq ($(VARIANT),san)
 OUT := $(BUILD)/san
 OPTIMISE := -O1 -g -fno-omit-frame-pointer
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
-else
-$(error VARIANT is release, debug or san, not "$(VARIANT)")
+else ifeq ($(VARIANT),ubsan)
+OUT := $(BUILD)/ubsan
+OPTIMISE := -O1 -g -fno-omit-frame-pointer
+SANITIZE := -fsanitize=undefined -fno-sanitize-recover=all
+# It sees more than gcc's does: arguments that may not be NULL.
+ifeq ($(origin CC),default)
+CC := clang
 endif
+else
+$(error VARIANT is release, debug, san or ubsan, not "$(VARIANT)")
+endif
+
+# What was given when this folder was built last.
+GIVEN := CC AR PKG_CONFIG CPPFLAGS CFLAGS LDFLAGS WERROR
+-include $(OUT)/given
+$(foreach name,$(GIVEN),$(if $(filter default undefined file,$(origin $(name))),$(if \
+	$(filter-out undefined,$(origin given_$(name))),$(eval $(name) = $$(given_$(name))))))
+PKG_CONFIG ?= pkg-config
+CFLAGS ?=
+LDFLAGS ?=
+WERROR ?=
+# As they are here, whatever a target makes of them.
+$(foreach name,$(GIVEN),$(eval now_$(name) := $$($(name))))
 
 # nft and ip are where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
@@ -45,9 +63,21 @@ WIDE_FILES := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 module_cflags = $(eval module_cflags := $$(shell $(PKG_CONFIG) --cflags $(MODULES)))$(module_cflags)
 module_libs = $(eval module_libs := $$(shell $(PKG_CONFIG) --libs $(MODULES)))$(module_libs)
 unit_libs = $(eval unit_libs := $$(shell $(PKG_CONFIG) --libs cmocka))$(unit_libs)
-compile_flags = -std=gnu11 -D_GNU_SOURCE $(WIDE_FILES) -DTPC_VERSION='"$(VERSION)"' -Icompiler $(OPTIMISE) \
-	$(SANITIZE) $(WARN) $(module_cflags) $(CPPFLAGS) $(CFLAGS)
-link_flags = $(SANITIZE) $(CFLAGS) $(LDFLAGS)
+
+# Hardening, as distributions have it. What they give themselves comes after it and wins; glibc's
+# checks of buffers are given once, need an optimiser and stay out of the way of sanitizers.
+given_flags = $(CPPFLAGS) $(CFLAGS)
+fortify = $(if $(SANITIZE)$(filter -O0,$(lastword $(filter -O%,$(OPTIMISE) $(CFLAGS))))$(findstring \
+	_FORTIFY_SOURCE,$(given_flags))$(findstring -fsanitize,$(given_flags)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+harden_compile = -fstack-protector-strong -fPIE $(fortify)
+harden_link = $(if $(filter -static -static-pie -no-pie,$(CFLAGS) $(LDFLAGS)),,-pie) -Wl,-z,relro -Wl,-z,now
+# The same bytes from every folder.
+map_folder = -ffile-prefix-map=$(CURDIR)=. $(if $(filter /%,$(OUT)),-ffile-prefix-map=$(OUT)=build)
+
+compile_flags = -std=gnu11 -D_GNU_SOURCE $(WIDE_FILES) -DTPC_VERSION='"$(VERSION)"' -Icompiler \
+	$(OPTIMISE) $(SANITIZE) $(harden_compile) $(WARN) $(module_cflags) $(CPPFLAGS) $(CFLAGS)
+link_flags = $(SANITIZE) $(harden_link) $(CFLAGS) $(LDFLAGS)
+compile = $(CC) $(compile_flags) $(map_folder)
 
 SOURCES := $(sort $(wildcard compiler/*.c compiler/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(OUT)/obj/%.o) $(OUT)/obj/schema.o $(OUT)/obj/script.o $(OUT)/obj/clock.o
@@ -68,8 +98,15 @@ RELEASES ?= bookworm stable testing unstable
 
 # Another make for another variant or after the set-up; parallel unless the caller has decided.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+# What packaging/setup does not install.
+needs = command -v $(1) >/dev/null || { echo '$(1) is missing: install it' >&2; exit 1; }
+# As a makefile has it.
+hash := \#
+escaped = $(subst $(hash),\$(hash),$(subst $$,$$$$,$(1)))
+# Between single quotes of the shell.
+quoted = $(subst ','\'',$(1))
 # A text into the file of the target, which is left alone when it holds just that.
-keep = text='$(subst ','\'',$(strip $(1)))'; \
+keep = text='$(call quoted,$(strip $(1)))'; \
 	[ "$$text" = "$$(cat $@ 2>/dev/null)" ] || printf '%s\n' "$$text" >$@
 # Paths below the place of installation.
 into = $(addprefix $(DESTDIR)$(PREFIX)/,$(1))
@@ -77,7 +114,7 @@ into = $(addprefix $(DESTDIR)$(PREFIX)/,$(1))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all unit demo check torture torture-tools model interop versions lint golden bench format install uninstall help clean FORCE
+.PHONY: all unit demo check torture torture-tools model ubsan valgrind arches interop versions lint golden bench format install uninstall help clean FORCE
 
 all: $(OUT)/tpc ## build the program
 
@@ -105,6 +142,23 @@ model: ## random policies and packets, in the model and in the kernel: SEED=...,
 	@$(SUBMAKE) all
 	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N) $(if $(NOW),--now $(NOW))
 
+ubsan: ## unit, golden, cli and lab suites (or SUITES) under clang's watch for undefined behaviour
+	@$(call needs,clang)
+	@sh packaging/setup check
+	@$(SUBMAKE) VARIANT=ubsan all unit
+	@$(PYTHON) tests/run --build $(BUILD)/ubsan $(or $(SUITES),unit golden cli/ lab)
+
+valgrind: ## unit, golden and cli suites (or SUITES) under valgrind: takes half an hour
+	@$(call needs,valgrind)
+	@sh packaging/setup check
+	@$(SUBMAKE) all unit
+	@sh tests/behind $(BUILD) $(BUILD)/valgrind valgrind -q --error-exitcode=99 \
+		--suppressions=$(CURDIR)/tests/valgrind.supp
+	@$(PYTHON) tests/run --build $(BUILD)/valgrind --timeout 3600 $(or $(SUITES),unit golden cli/)
+
+arches: ## unit and golden suites on machines of 32 bits and of the other order of bytes (ARCHES=...); needs root
+	@packaging/bare-root stable 'sh tests/arches $(ARCHES)'
+
 interop: ## real proxies from the distribution's packages, in the lab; installs them, needs root
 	@sh packaging/setup interop
 	@$(SUBMAKE) all
@@ -129,11 +183,14 @@ unit: $(UNIT) ## build the unit tests
 format: ## lay out the C files (or FILES) in the project's style
 	$(CLANG_FORMAT) -i $(FILES)
 
-install: all ## copy the program and its data below PREFIX (/usr/local)
-	install -d $(call into,bin share/tpc share/doc/tpc/examples)
+install: all ## copy the program, its data and its documents below PREFIX (/usr/local)
+	install -d $(call into,bin share/tpc share/doc/tpc/docs share/doc/tpc/schema share/doc/tpc/examples)
 	install -m 755 $(OUT)/tpc $(call into,bin/tpc)
 	install -m 644 schema/policy.schema.json $(call into,share/tpc/)
 	install -m 644 README.md LICENSE $(call into,share/doc/tpc/)
+	install -m 644 docs/* $(call into,share/doc/tpc/docs/)
+	install -m 644 schema/*.md $(call into,share/doc/tpc/schema/)
+	ln -sf ../../../tpc/policy.schema.json $(call into,share/doc/tpc/schema/)
 	cp -R examples/. $(call into,share/doc/tpc/examples/)
 
 uninstall: ## remove what install has copied
@@ -148,7 +205,7 @@ $(OUT)/tpc: $(OBJECTS) $(OUT)/flags $(OUT)/objects
 $(OUT)/obj/%.o: %.c $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	$(Q)$(CC) $(compile_flags) -MMD -MP -c -o $@ $<
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
 # Files that the program carries: NAME_text and NAME_size, every byte an octal escape.
 $(OUT)/schema.c: schema/policy.schema.json
@@ -158,7 +215,7 @@ $(OUT)/clock.c: compiler/emit/clock.sh
 $(OUT)/obj/schema.o $(OUT)/obj/script.o $(OUT)/obj/clock.o: $(OUT)/obj/%.o: $(OUT)/%.c $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	$(Q)$(CC) $(compile_flags) -MMD -MP -c -o $@ $<
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
 $(OUT)/schema.c $(OUT)/script.c $(OUT)/clock.c: $(OUT)/%.c: Makefile
 	@mkdir -p $(@D)
@@ -181,6 +238,7 @@ $(OUT)/flags: FORCE
 	@$(PKG_CONFIG) --exists --print-errors $(MODULES) || \
 		{ echo 'libraries are missing; install them with: sh packaging/setup build' >&2; exit 1; }
 	@$(call keep,$(CC) $(compile_flags) : $(link_flags) $(module_libs))
+	@printf '%s\n' $(foreach name,$(GIVEN),'$(call quoted,given_$(name) := $(call escaped,$(now_$(name))))') >$(OUT)/given
 
 # Everything but main, so that a test takes what it needs.
 $(OUT)/all.a: $(filter-out %/compiler/main.o,$(OBJECTS)) $(OUT)/objects
