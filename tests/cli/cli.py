@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from tap import Tap  # pylint: disable=wrong-import-position
 
 TPC = os.path.abspath(os.environ.get("TPC", ROOT / "build" / "tpc"))
+KILLAT = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve() / "torture" / "killat"
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 PLAIN = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/"}
 

@@ -15,9 +15,11 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import accounts  # noqa: E402
+import settled  # noqa: E402
 
 # The users and groups of the examples are there, whatever the machine has.
 HOLD = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && echo ready && exec sleep 600'
+
 NAMESPACES = ["--preserve-credentials", "-U", "-n", "-m"]
 
 
@@ -37,7 +39,8 @@ class Host:
 		if ready != b"ready\n":
 			raise RuntimeError("no network namespace here: unprivileged user namespaces must be allowed")
 		self.must("ip", "link", "set", "lo", "up")
-		self.must("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+		self.must("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
+			"net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")
 		return self
 
 	def __exit__(self, *_):
@@ -77,9 +80,26 @@ class Host:
 			self.must("ip", "link", "set", f"far{number}-{name}"[:15], "addrgenmode", "none")
 			self.must("ip", "link", "set", name, "up")
 			self.must("ip", "address", "add", f"192.0.{number + 2}.2/24", "dev", name)
+		self.settle()
+
+	def _late(self):
+		links = [(link["ifname"], sum(value for word, value in (("UP", settled.UP), ("LOWER_UP", settled.LOWER_UP))
+			if word in link["flags"]), settled.OPERSTATES.get(link["operstate"], 0))
+			for link in json.loads(self.must("ip", "-j", "link"))]
+		if late := settled.late_links(links):
+			return late
+		# Whoever gets the lock that links are changed with comes after all that follows such a change.
+		self.must("ip", "link", "set", "lo", "up")
+		net = pathlib.Path(f"/proc/{self.holder.pid}/net")
+		return settled.late_addresses(links, *((net / name).read_text(encoding="utf-8") for name in ("if_inet6", "ipv6_route")))
+
+	def settle(self):
+		"""Waits until links and addresses are what they were set to be."""
+		settled.wait(self._late)
 
 	def state(self):
 		"""All that a policy could leave: rules, routes, nft, sysctls. Equal states are equal texts."""
+		self.settle()
 		parts = [self.must("nft", "list", "ruleset")]
 		for version in "-4", "-6":
 			parts.append(self.must("ip", "-d", version, "rule"))

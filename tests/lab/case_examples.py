@@ -156,7 +156,7 @@ def _kill():
 def _encrypted(net, origin, address, port, **how):
     """What the tunnel sends takes the clear way, whether or not anybody answers."""
     probe.ask(net.router, "udp", address, port, timeout=0.05, **how)
-    packets = origin.packets()
+    packets = origin.wait()
     assert packets and packets[0][2] == address, f"no packet to {address}: {packets}"
 
 
@@ -175,7 +175,7 @@ def _two():
             for device in "wan0", "wan1":
                 host = net.hosts[UPLINKS[device][0]]
                 answered(probe.ask(host, "tcp", UPLINKS[device][1][version], 22,
-                                   source=FOREIGN[version], timeout=1), "router")
+                                   source=FOREIGN[version], timeout=4), "router")
         net.router.ip("link set wan0 down")
         for proto, version in BOTH:
             answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile",

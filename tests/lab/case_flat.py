@@ -49,7 +49,8 @@ def _address(version, last):
 
 def _check(host, version):
     for last, protocol, port, who in ANSWERS:
-        outcome = probe.ask(host, protocol, _address(version, last), port, timeout=0.3)
+        outcome = probe.ask(host, protocol, _address(version, last), port,
+                            timeout=0.3 if who == "silence" else 3.0)
         if who == "silence":
             silent(outcome)
         elif who == "refused":

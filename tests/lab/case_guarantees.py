@@ -323,7 +323,7 @@ rules: [{{to: 203.0.113.0/24, proto: [tcp, udp], then: {{proxy: proxy}}}}]
             net.listener()
             net.echo(net.router, (22,))
             answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "proxy")
-            outcome = probe.ask(net.client, "tcp", FOREIGN[6], 80, timeout=0.5)
+            outcome = probe.ask(net.client, "tcp", FOREIGN[6], 80)
             if value == "block":
                 told(outcome, "refused", "prohibited", "unreachable")
                 answered(probe.ask(net.client, "tcp", ROUTER[6], 22), "router")
@@ -362,7 +362,7 @@ def _sysctls():
         net.listener()
         for host in net.client, net.router:
             for proto in "tcp", "udp":
-                answered(probe.ask(host, proto, FOREIGN[4], 443, timeout=1), "proxy")
+                answered(probe.ask(host, proto, FOREIGN[4], 443), "proxy")
         policy.down()
         same(_filters(net), before, "the sysctls after remove")
 

@@ -32,7 +32,7 @@ def too_big(packet):
 
 
 def first_large(sniffer):
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         packet, where = sniffer.recvfrom(2000)
         if where[2] != socket.PACKET_OUTGOING and packet[9] == socket.IPPROTO_TCP and len(packet) > 500:
@@ -67,14 +67,14 @@ def _errors(name, rules):
                 client = socket.create_connection((FOREIGN[4], 80), timeout=2)
                 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
                 sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_IP))
-                sniffer.settimeout(3)
+                sniffer.settimeout(20)
             with listener, client, raw, sniffer:
                 child, _ = listener.accept()
                 child.send(b"x" * 1400)
                 packet = first_large(sniffer)
                 watch = net.sniff("origin")
                 raw.sendto(too_big(packet), (FOREIGN[4], 0))
-                deadline = time.monotonic() + 2
+                deadline = time.monotonic() + 20
                 while child.getsockopt(socket.SOL_IP, IP_MTU) != NEXT_MTU and time.monotonic() < deadline:
                     time.sleep(0.02)
                 same(child.getsockopt(socket.SOL_IP, IP_MTU), NEXT_MTU, "the proxy's path MTU")
@@ -91,7 +91,7 @@ def _transparent(version):
     family = socket.AF_INET6 if version == 6 else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     probe.turn_on(sock, "TRANSPARENT")
-    sock.settimeout(2)
+    sock.settimeout(20)
     return sock
 
 

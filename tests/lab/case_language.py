@@ -140,13 +140,13 @@ def _rejects():
             for port, (kind, icmp) in REJECTS.items():
                 heard.packets()
                 probe.ask(net.client, "tcp", FOREIGN[version], port, timeout=0.1)
-                packets = heard.packets()
-                if icmp:
-                    found = [packet[3:5] for packet in packets if packet[0] in (1, 58)]
-                    assert icmp[version] in found, f"{kind} over IPv{version}: {packets}"
-                else:
-                    assert any(packet[5] & 4
-                               for packet in packets), f"{kind} over IPv{version}: {packets}"
+
+                def says(packets):
+                    if not icmp:
+                        return any(packet[5] & 4 for packet in packets)  # RST
+                    return icmp[version] in [packet[3:5] for packet in packets if packet[0] in (1, 58)]
+                packets = heard.wait(says)
+                assert says(packets), f"{kind} over IPv{version}: {packets}"
         nothing(origin)
 
 

@@ -60,8 +60,7 @@ def _straight():
         listener = net.listener(addresses=("0.0.0.0", "::"), onward=True)
         for version in FAMILIES:
             for proto in "tcp", "udp":
-                told(probe.ask(net.client, proto, ROUTER[version], 12345, timeout=0.4), "refused",
-                     "reset")
+                told(probe.ask(net.client, proto, ROUTER[version], 12345), "refused", "reset")
         same(listener.seen, [], "what the proxy saw")
 
 
@@ -79,7 +78,7 @@ rules: [{rules}]
 """).up()
             listener = net.listener(mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))
             for version in FAMILIES:
-                straight = probe.ask(net.client, "tcp", ROUTER[version], 12345, timeout=1)
+                straight = probe.ask(net.client, "tcp", ROUTER[version], 12345)
                 if reached:
                     assert listener.seen, f"{rules}: not reached over IPv{version}: {straight}"
                 else:
@@ -130,7 +129,8 @@ rules: [{{proto: [tcp, udp], then: {{proxy: proxy}}}}]
             nothing(origin)
             listener.close()
             for proto, version in BOTH:
-                outcome = probe.ask(net.client, proto, FOREIGN[version], 443, timeout=0.4)
+                outcome = probe.ask(net.client, proto, FOREIGN[version], 443,
+                                    timeout=0.4 if on_failure == "drop" else 3.0)
                 if on_failure == "direct":
                     answered(outcome, "origin", peer=CLIENT[version])
                     origin.packets()
@@ -153,7 +153,7 @@ def _half():
         net.listener(addresses=("127.0.0.1",))
         answered(probe.ask(net.client, "tcp", FOREIGN[4], 443), "proxy")
         for proto in "tcp", "udp":
-            told(probe.ask(net.client, proto, FOREIGN[6], 443, timeout=0.4))
+            told(probe.ask(net.client, proto, FOREIGN[6], 443))
         nothing(origin)
 
 

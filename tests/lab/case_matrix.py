@@ -70,7 +70,7 @@ def meant(cell):
 
 def proxied(cell, host, keeps_peer, dest):
     cell.others_go_direct()
-    told(cell.ask(timeout=0.4), *dead(cell))
+    told(ask_dead(cell), *dead(cell))
     nothing(cell.origin)
     addresses = ("127.0.0.1", "::1") if cell.mode == "tproxy" else ("0.0.0.0", "::")
     listener = cell.net.listener(12345, host=host, mode=cell.mode, addresses=addresses)
@@ -79,7 +79,7 @@ def proxied(cell, host, keeps_peer, dest):
          f"the client's own address and port are seen ({outcome})")
     nothing(cell.origin)
     listener.close()
-    told(cell.ask(timeout=0.4), *dead(cell))
+    told(ask_dead(cell), *dead(cell))
     nothing(cell.origin)
 
 
@@ -91,6 +91,10 @@ def dead(cell):
     if (cell.mode, cell.proto, cell.version, cell.scope) == ("tproxy", "udp", 4, "local"):
         return ("silence",)
     return ("refused",)
+
+
+def ask_dead(cell):
+    return cell.ask(timeout=0.4 if dead(cell) == ("silence",) else 3.0)
 
 
 def tproxy(cell):
@@ -133,7 +137,7 @@ def drop(cell):
 
 def reject(cell):
     cell.others_go_direct()
-    told(cell.ask(timeout=0.4), "refused", "prohibited")  # a local datagram: send() itself says no
+    told(cell.ask(), "refused", "prohibited")  # a local datagram: send() itself says no
     nothing(cell.origin)
 
 

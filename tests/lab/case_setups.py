@@ -303,12 +303,12 @@ def _user_dns():
         nothing(origin)
 
 
-def _hours():
-    """Times of this day, whether it is night then, and when the night begins three seconds later."""
-    today = datetime.now(timezone.utc).weekday()
+def _hours(now):
+    """Times of this day, whether it is night then, and when the night begins."""
+    today = datetime.fromtimestamp(now, timezone.utc).weekday()
     late, was_late = today in (4, 5), (today - 1) % 7 in (4, 5)
     return (("12:00:00", False), ("03:00:00", True), ("07:00:00", was_late), ("21:00:00", False),
-            ("22:00:00", not late), ("23:45:00", True)), "23:29:57" if late else "21:29:57"
+            ("22:00:00", not late), ("23:45:00", True)), "23:30:00" if late else "21:30:00"
 
 
 @example("no-internet-at-night", "two devices and no other, by the hours of the day that it is")
@@ -316,8 +316,9 @@ def _night():
     with Network(server=True) as net:
         net.echo(net.router, (22,))
         net.echo(net.server, (443,))
-        for wall, night in _hours()[0]:
-            with clock.host_zone(clock.showing(wall)):
+        now = int(time.time())
+        for wall, night in _hours(now)[0]:
+            with clock.host_zone(clock.showing(wall, now)):
                 policy = load(net, "no-internet-at-night")
             for number in 1, 2, 77:
                 net.client.ip(f"link set eth0 address 02:00:5e:10:00:{number:02}")
@@ -334,12 +335,17 @@ def _night():
 
 @example("no-internet-at-night", "what runs when the night begins is cut")
 def _night_falls():
+    clock.in_time(_falls)
+
+
+def _falls(begins):
     with Network() as net, contextlib.ExitStack() as stack:
         net.client.ip("link set eth0 address 02:00:5e:10:00:01")
         net.router.ip("neigh flush dev lan0")
-        begun = time.monotonic()
-        with clock.host_zone(clock.showing(_hours()[1])):
+        with clock.host_zone(clock.showing(_hours(begins)[1], begins)):
             load(net, "no-internet-at-night")
+        if time.time() > begins - 2:
+            return False
         pairs = []
         for version in FAMILIES:
             with net.origin:
@@ -350,11 +356,14 @@ def _night_falls():
                     socket.create_connection((FOREIGN[version], 7777), timeout=2))
             pairs.append((client, stack.enter_context(server.accept()[0])))
             client.sendall(b"by day")
-        # Three seconds and what the zone's offset, in whole ones, may be late.
-        time.sleep(max(0, begun + 3.6 - time.monotonic()))
+            stack.enter_context(pairs[-1][1]).settimeout(20)
+        read = [child.recv(10) for _, child in pairs]
+        if time.time() >= begins:
+            return False
+        same(read, [b"by day"] * 2, "what the origin has read")
+        clock.until(begins + 0.1)
         origin = net.sniff()
-        for client, child in pairs:
-            same(child.recv(10), b"by day", "what the origin has read")
+        for client, _ in pairs:
             client.sendall(b"by night")
             try:
                 client.recv(1)
@@ -362,6 +371,7 @@ def _night_falls():
             except ConnectionResetError:
                 pass
         nothing(origin)
+    return True
 
 
 @example("listeners-per-cgroup", "each slice by its own listener or nowhere, the others as always")

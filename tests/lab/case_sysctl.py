@@ -177,7 +177,7 @@ def advertise(host, device):
 
 def learn(net):
     """Waits until the router has a default route by the origin's advertisement."""
-    for _ in range(40):
+    for _ in range(200):
         advertise(net.origin, "eth0")
         time.sleep(0.1)
         if "proto ra" in learned(net):
@@ -236,7 +236,7 @@ def _not_yet_advertised():
 
 def _reaches(net, who):
     def ask():
-        outcome = probe.ask(net.client, "tcp", FOREIGN[4], 443, timeout=0.5)
+        outcome = probe.ask(net.client, "tcp", FOREIGN[4], 443, timeout=3.0 if who else 0.5)
         answered(outcome, who) if who else silent(outcome)
     return ask
 
@@ -357,7 +357,13 @@ def frame(net, source, dest, port):
     with net.client, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
         sock.bind(("eth0", 0))
         sock.send(router + sock.getsockname()[4] + b"\x08\x00" + head + udp)
-    time.sleep(0.1)
+
+
+def arrived(*servers):
+    """Waits until each has seen something."""
+    end = time.monotonic() + 10
+    while not all(server.seen for server in servers) and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 @case("sysctls: a dnat listener on a loopback address takes what comes in by a named interface")
@@ -367,10 +373,10 @@ def _localnet():
         with Network() as net:
             net.echo(net.router, (8080,), (8080,), name="loopback", addresses=("127.0.0.1",))
 
-            def asks(judge):
+            def asks(judge, timeout=3.0):
                 for proto, port in (("tcp", 80), ("tcp", 443), ("udp", 53)):
-                    judge(probe.ask(net.client, proto, FOREIGN[4], port, timeout=0.5))
-            whole_way(net, LOOP, {key: 0}, {key: 1}, lambda: asks(silent),
+                    judge(probe.ask(net.client, proto, FOREIGN[4], port, timeout=timeout))
+            whole_way(net, LOOP, {key: 0}, {key: 1}, lambda: asks(silent, 0.5),
                       lambda: asks(lambda outcome: answered(outcome, "loopback", peer=CLIENT[4])),
                       way)
 
@@ -387,6 +393,7 @@ def _localnet_guard():
         put(net, {key: 1, "net.ipv4.conf.lan0.accept_local": 1})
         frame(net, CLIENT[4], "127.0.0.1", 9090)
         frame(net, "127.0.0.1", ROUTER[4], 9091)
+        arrived(private, open_one)
         same([len(private.seen), len(open_one.seen)], [1, 1], "without the guard they come through")
         put(net, {key: 0})
         Policy(net, LOOP).up()
@@ -396,6 +403,7 @@ def _localnet_guard():
         for source, dest in attacks:
             for port in 9090, 9091, 8080:
                 frame(net, source, dest, port)
+        time.sleep(0.1)
         same([len(private.seen), len(open_one.seen), len(web.seen)], [1, 1, before],
              "what came through")
         answered(probe.ask(net.router, "udp", "127.0.0.1", 9090), "router")

@@ -205,9 +205,9 @@ def variable(name, value):
 
 # ---- packets ----
 
-def today(days=0):
-    """The UTC date, which showing() keeps, some days from now: as a date and as a day of the week."""
-    date = datetime.now(timezone.utc).date() + timedelta(days=days)
+def today(now, days=0):
+    """The UTC date, which showing() keeps, some days from then: as a date and as a day of the week."""
+    date = datetime.fromtimestamp(now, timezone.utc).date() + timedelta(days=days)
     return date.isoformat(), DAYS[date.weekday()]
 
 
@@ -216,7 +216,7 @@ def met(net, taken, ports, what):
     for version in FAMILIES:
         for port in ports:
             for _ in range(4):  # ICMP errors are sent so often and no more
-                outcome = probe.ask(net.client, "tcp", FOREIGN[version], port, timeout=0.5)
+                outcome = probe.ask(net.client, "tcp", FOREIGN[version], port, timeout=2)
                 if outcome.kind != "silence":
                     break
             same("refused" if outcome.kind == "refused" else outcome.who,
@@ -226,15 +226,16 @@ def met(net, taken, ports, what):
 def _evening(way):
     @case(f"time: ten past eleven at night, loaded by {way}: inside, outside, other weekdays, dates, not")
     def _():
-        (date, day), (_, tomorrow) = today(), today(1)
-        with clock.host_zone(clock.showing("23:10:00")), Network() as net:
+        now = int(time.time())
+        (date, day), (_, tomorrow) = today(now), today(now, 1)
+        with clock.host_zone(clock.showing("23:10:00", now)), Network() as net:
             Policy(net, f"""version: 1
 rules:
   - {{proto: tcp, port: 22, time: {{days: {day}, hours: "22:00-06:30"}}, then: reject}}
   - {{proto: tcp, port: 53, time: {{days: {tomorrow}, hours: "22:00-06:30"}}, then: reject}}
   - {{proto: tcp, port: 80, time: {{dates: {date}, hours: ["08:00-23:10", "23:20-24:00"]}}, then: reject}}
-  - {{proto: tcp, port: 443, time: {{dates: {date}..{today(2)[0]}, hours: "23:10-23:20"}}, then: reject}}
-  - {{proto: tcp, port: 853, time: {{dates: [{today(1)[0]}, {today(-1)[0]}]}}, then: reject}}
+  - {{proto: tcp, port: 443, time: {{dates: {date}..{today(now, 2)[0]}, hours: "23:10-23:20"}}, then: reject}}
+  - {{proto: tcp, port: 853, time: {{dates: [{today(now, 1)[0]}, {today(now, -1)[0]}]}}, then: reject}}
   - {{proto: tcp, port: 5228, time: {{not: {{days: {tomorrow}}}}}, then: reject}}
   - {{proto: tcp, port: 8080, time: {{not: [{{days: {tomorrow}}}, {{dates: {date}}}]}}, then: reject}}
 """).up(way)
@@ -244,8 +245,9 @@ rules:
 def _night(way):
     @case(f"time: ten past two at night, loaded by {way}: the window belongs to the day it opened on")
     def _():
-        (date, day), (before, yesterday) = today(), today(-1)
-        with clock.host_zone(clock.showing("02:10:00")), Network() as net:
+        now = int(time.time())
+        (date, day), (before, yesterday) = today(now), today(now, -1)
+        with clock.host_zone(clock.showing("02:10:00", now)), Network() as net:
             Policy(net, f"""version: 1
 rules:
   - {{proto: tcp, port: 22, time: {{days: {yesterday}, hours: "22:00-06:30"}}, then: reject}}
@@ -272,9 +274,9 @@ class Talk:
             with net.client:
                 self.client = net.add(socket.create_connection((FOREIGN[version], 7777), timeout=2))
             self.child = net.add(server.accept()[0])
-        self.child.settimeout(0.25)
 
-    def goes_on(self):
+    def goes_on(self, patience=2.0):
+        self.child.settimeout(patience)
         try:
             self.client.sendall(b"x")
             return bool(self.child.recv(100))
@@ -282,31 +284,34 @@ class Talk:
             return False
 
 
-def until(moment):
-    time.sleep(max(0, moment - time.time()))
+def _opens(opens, zone, hours):
+    with clock.host_zone(zone), Network() as net:
+        Policy(net, f"""version: 1
+rules:
+  - {{proto: tcp, port: 7777, time: {{hours: "{hours}"}}, then: reject}}
+  - {{from: [10.10.10.0/24, "fd00:10::/64"], state: new, then: direct}}
+""").up()
+        if time.time() > opens - 2:
+            return False
+        talks = {version: Talk(net, version) for version in FAMILIES}
+        first = [talk.goes_on() for talk in talks.values()]
+        clock.until(opens - 0.6)
+        again = [talk.goes_on() for talk in talks.values()]
+        if time.time() >= opens:
+            return False
+        same((first, again), ([True, True],) * 2, "whether it goes on before the window, and shortly before")
+        clock.until(opens + 0.1)
+        for version, talk in talks.items():
+            assert not talk.goes_on(0.25), f"over IPv{version} goes on in the window"
+            told(probe.ask(net.client, "tcp", FOREIGN[version], 7777))
+    return True
 
 
 def _edge(what, zone, hours):
     """A window that opens in some seconds."""
     @case(f"time: a window opens: a running connection is cut: {what}")
     def _():
-        opens = int(time.time()) + 5
-        with clock.host_zone(zone(opens)), Network() as net:
-            Policy(net, f"""version: 1
-rules:
-  - {{proto: tcp, port: 7777, time: {{hours: "{hours}"}}, then: reject}}
-  - {{from: [10.10.10.0/24, "fd00:10::/64"], state: new, then: direct}}
-""").up()
-            talks = {version: Talk(net, version) for version in FAMILIES}
-            for version, talk in talks.items():
-                assert talk.goes_on(), f"over IPv{version} not even before the window"
-            until(opens - 0.6)
-            for version, talk in talks.items():
-                assert talk.goes_on(), f"over IPv{version} cut before the window"
-            until(opens + 0.1)
-            for version, talk in talks.items():
-                assert not talk.goes_on(), f"over IPv{version} goes on in the window"
-                told(probe.ask(net.client, "tcp", FOREIGN[version], 7777, timeout=1))
+        clock.in_time(lambda opens: _opens(opens, zone(opens), hours))
 
 
 _edge("at a full minute", lambda opens: clock.showing("22:00:00", opens), "22:00-06:00")
@@ -330,7 +335,10 @@ _edge("in an hour that daylight saving skips", skipping, "02:30-04:00")
 
 @case("time: the hour that comes twice: a window that ends in it ends the second time")
 def _twice():
-    turn = int(time.time()) + 4
+    clock.in_time(_turns_back)
+
+
+def _turns_back(turn):
     with clock.host_zone(repeating(turn)), Network() as net:
         Policy(net, """version: 1
 rules:
@@ -338,39 +346,47 @@ rules:
   - {proto: tcp, port: 53, time: {hours: "02:30-04:00"}, then: reject}
   - {proto: tcp, port: 80, time: {hours: "03:00-04:00"}, then: reject}
 """).up()
-        assert time.time() < turn - 1, "the machine is too slow for this"
+        if time.time() > turn - 1:
+            return False
         met(net, (22, 53), (22, 53, 80), "shortly before three")
-        until(turn + 0.1)
+        clock.until(turn + 0.1)
         met(net, (22, 53), (22, 53, 80), "at two for the second time")
+    return True
 
 
-def _closes(name, rule, inside):
-    @case(f"time: a window closes, and connections keep the way that they began with: {name}")
-    def _():
-        closes = int(time.time()) + 5
-        with clock.host_zone(clock.showing("06:30:00", closes)), Network(uplinks=("wan0", "wan1")) as net:
-            policy = Policy(net, f"""version: 1
+def _keeps(closes, rule, inside):
+    with clock.host_zone(clock.showing("06:30:00", closes)), Network(uplinks=("wan0", "wan1")) as net:
+        policy = Policy(net, f"""version: 1
 listeners: {{p: {{tproxy: 12345}}}}
 tables: {{mobile: {{via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}}}}
 rules:
   - {{proto: udp, port: 5000, time: {{hours: ["22:00-06:30", "06:31-07:00"]}}, then: {rule}}}
 """).up()
-            net.listener()
+        net.listener()
 
-            def flow(version, port):
-                return probe.ask(net.client, "udp", FOREIGN[version], 5000, source=(CLIENT[version], port))
+        def flow(version, port):
+            return probe.ask(net.client, "udp", FOREIGN[version], 5000, source=(CLIENT[version], port))
+        began = [flow(version, 20001) for version in FAMILIES]
+        if time.time() >= closes:
+            return False
+        for outcome in began:
+            answered(outcome, inside)
+        clock.until(closes + 0.1)
+        for version in FAMILIES:
+            answered(flow(version, 20001), inside)
+            answered(flow(version, 20002), "origin")
+        with clock.host_zone(clock.showing("06:31:01")):
+            policy.up()
             for version in FAMILIES:
-                answered(flow(version, 20001), inside)
-            assert time.time() < closes, "the machine is too slow for this"
-            until(closes + 0.1)
-            for version in FAMILIES:
-                answered(flow(version, 20001), inside)
                 answered(flow(version, 20002), "origin")
-            with clock.host_zone(clock.showing("06:31:01")):
-                policy.up()
-                for version in FAMILIES:
-                    answered(flow(version, 20002), "origin")
-                    answered(flow(version, 20003), inside)
+                answered(flow(version, 20003), inside)
+    return True
+
+
+def _closes(name, rule, inside):
+    @case(f"time: a window closes, and connections keep the way that they began with: {name}")
+    def _():
+        clock.in_time(lambda closes: _keeps(closes, rule, inside))
 
 
 _closes("a table", "{route: mobile}", "mobile")

@@ -124,10 +124,10 @@ def _inbound(net, device):
     for version in 4, 6:
         far = FOREIGN[version]
         for proto, port in (("tcp", 22), ("udp", 123)):
-            answered(probe.ask(net.hosts[name], proto, ours[version], port, source=far, timeout=1),
+            answered(probe.ask(net.hosts[name], proto, ours[version], port, source=far),
                      "router", peer=far)
         for proto in "tcp", "udp":
-            answered(probe.ask(net.hosts[name], proto, ours[version], 8080, source=far, timeout=1),
+            answered(probe.ask(net.hosts[name], proto, ours[version], 8080, source=far),
                      "server", peer=far)
 
 

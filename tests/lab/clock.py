@@ -52,6 +52,21 @@ def showing(wall, moment=None):
     return made(hour * 3600 + minute * 60 + second - moment % 86400)
 
 
+def until(moment):
+    time.sleep(max(0, moment - time.time()))
+
+
+def in_time(attempt):
+    """
+    A moment some seconds ahead, and what comes before and after it. Returns False where this machine was
+    not done when it came: then there is another one, further ahead.
+    """
+    for lead in 5, 15, 45:
+        if attempt(int(time.time()) + lead):
+            return
+    raise AssertionError("three times the moment came too early for this machine")
+
+
 @contextlib.contextmanager
 def host_zone(contents):
     """The host's zone is this one, whatever the machine has."""

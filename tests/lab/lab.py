@@ -64,6 +64,8 @@ class Network:
             self._default_routes()
         for key in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
             self.router.sysctl(f"net.{key}", 1)
+        for host in self.hosts.values():
+            host.settle()
 
     def __enter__(self):
         return self
@@ -143,6 +145,7 @@ class Network:
         self.router.ip(f"link set {device} up\naddress replace {ours[6]}/64 dev {device} nodad")
         if device == "wan0":
             self._default_routes()
+        self.router.settle()
 
     def _default_routes(self):
         for version, gateway in UPLINKS["wan0"][2].items():

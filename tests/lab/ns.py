@@ -7,8 +7,11 @@ reach the machine's own network, mounts or /run.
 """
 
 import ctypes
+import fcntl
 import os
 import pathlib
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,7 +19,9 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import accounts  # noqa: E402
+import settled  # noqa: E402
 
+SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 1 << 18
 
@@ -93,6 +98,20 @@ def all_ids():
 _here = threading.local()
 
 
+def _link(message):
+    """A link as (name, flags, operational state), from an RTM_NEWLINK message."""
+    flags, = struct.unpack_from("=I", message, 24)
+    name, state, at = "", 0, 32
+    while at < len(message):
+        length, kind = struct.unpack_from("=HH", message, at)
+        if kind == 3:  # IFLA_IFNAME
+            name = message[at + 4:at + length].rstrip(b"\0").decode()
+        if kind == 16:  # IFLA_OPERSTATE
+            state = message[at + 4]
+        at += (length + 3) & ~3
+    return name, flags, state
+
+
 class Host:
     """A network namespace; `with host:` runs the calling thread in it."""
 
@@ -154,6 +173,35 @@ class Host:
 
     def nft(self, text):
         return self.run("nft", "-f", "-", stdin=text)
+
+    def _links(self):
+        """Each link's name, flags and operational state (RTM_GETLINK)."""
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+            sock.send(struct.pack("=IHHII16x", 32, 18, 0x301, 1, 0))  # a dump
+            found = []
+            while True:
+                data, at = sock.recv(1 << 16), 0
+                while at < len(data):
+                    length, kind = struct.unpack_from("=IH", data, at)
+                    if kind != 16:  # RTM_NEWLINK
+                        return found
+                    found.append(_link(data[at:at + length]))
+                    at += (length + 3) & ~3
+
+    def _late(self):
+        links = self._links()
+        if late := settled.late_links(links):
+            return late
+        # Whoever gets the lock that links are changed with comes after all that follows such a change.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            fcntl.ioctl(sock, SIOCSIFFLAGS, fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("16s24x", b"lo")))
+        return settled.late_addresses(links, *(pathlib.Path(f"/proc/thread-self/net/{name}").read_text()
+                                               for name in ("if_inet6", "ipv6_route")))
+
+    def settle(self):
+        """Waits until links and addresses are what they were set to be."""
+        with self:
+            settled.wait(self._late)
 
     def sysctl(self, key, value=None):
         """Reads, or writes; dots and slashes change places, as sysctl has it ("eth0/100")."""

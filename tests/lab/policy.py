@@ -96,6 +96,7 @@ def kernel(host):
     """
     What the kernel holds of rules and routes, in an order that does not depend on how it got there.
     """
+    host.settle()
     state = {"nft": ruleset(host)}
     for version in 4, 6:
         ip = ("ip", f"-{version}", "-j", "-d")

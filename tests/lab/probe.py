@@ -489,6 +489,14 @@ class Sniffer:
             if packet:
                 found.append(packet)
 
+    def wait(self, wanted=bool, seconds=5):
+        """What came since the last call, when it is as wanted (anything), or after so many seconds."""
+        packets, end = self.packets(), time.monotonic() + seconds
+        while not wanted(packets) and time.monotonic() < end:
+            time.sleep(0.005)
+            packets += self.packets()
+        return packets
+
     def close(self):
         self.sock.close()
 

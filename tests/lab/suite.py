@@ -41,8 +41,11 @@ def answered(outcome, who, peer=None, dest=None):
     return outcome
 
 
-def told(outcome, *kinds, within=1.0):
-    """The client learned at once that there is no way."""
+def told(outcome, *kinds, within=2.5):
+    """
+    The client learned at once that there is no way: before the kernel gives up a neighbour, after three
+    seconds, would be late on an idle machine; a busy one is late by itself.
+    """
     kinds = kinds or ("refused",)
     assert outcome.kind in kinds, f"not {' or '.join(kinds)}: {outcome}"
     assert outcome.took < within, f"not at once: {outcome}"
