@@ -64,7 +64,7 @@ class Shop:
 	def run(self, *command, stdin=b"", environment=None, **more):
 		more.setdefault("stdout", subprocess.PIPE)
 		return Done(subprocess.run([str(word) for word in command], cwd=self.folder, input=stdin,
-			env={**PLAIN, **(environment or {})}, stderr=subprocess.PIPE, timeout=60,
+			env={**PLAIN, **(environment or {})}, stderr=subprocess.PIPE, timeout=300,
 			check=False, **more))
 
 	def tpc(self, *words, **more):

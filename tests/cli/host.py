@@ -61,6 +61,18 @@ class Host:
 			env={"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", "HOME": "/",
 				**self.environment}, **more)
 
+	def watch(self, *commands):
+		"""Programs that tell what changes, when they listen: a socket of theirs has joined a group."""
+		def listeners():
+			rows = pathlib.Path(f"/proc/{self.holder.pid}/net/netlink").read_text(encoding="utf-8").splitlines()[1:]
+			return sum(int(row.split()[3], 16) != 0 for row in rows)
+		monitors = []
+		for command in commands:
+			before = listeners()
+			monitors.append(self.start(*command))
+			settled.wait(lambda least=before: listeners() <= least)
+		return monitors
+
 	def tpc(self, *words, **more):
 		from cli import TPC  # pylint: disable=import-outside-toplevel
 		return self.run(TPC, *words, **more)

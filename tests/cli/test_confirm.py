@@ -84,6 +84,11 @@ def watchdogs(host):
 	return found
 
 
+def is_over(host):
+	"""Whether nothing waits any more, a moment later: who is ended goes when the kernel has time for it."""
+	return wait(lambda: not watchdogs(host))
+
+
 def returns(shop, host, before, began, limit=LIMIT):
 	"""What does not hold of: all is back in time, and nobody waits any more."""
 	problems = []
@@ -149,7 +154,7 @@ def confirmed(shop, host):
 		if word not in kept:
 			problems.append(f"no {word} while it waits")
 	problems += expect(host.tpc("confirm"), 0, "work: confirmed", None)
-	if watchdogs(host) or "work.pending" in files(shop):
+	if not is_over(host) or "work.pending" in files(shop):
 		problems.append("somebody still waits")
 	now = host.must("nft", "list table inet tpc_work")
 	if sorted(now.replace(".2", "").split()) != sorted(plain.replace(".2", "").split()):
@@ -236,7 +241,7 @@ def pipes(shop, host):
 	if "pipe:" in held or str(shop.folder) in held:
 		problems.append(held)
 	host.must(TPC, "remove")
-	return problems + [f"still there: {pid}" for pid in watchdogs(host)]
+	return problems + ([] if is_over(host) else [f"still there: {watchdogs(host)}"])
 
 
 # ---- one after the other ----
@@ -266,11 +271,11 @@ def nothing_to_confirm(shop, host):
 	problems = expect(host.tpc("apply", "--confirm", "5", "one.yaml"), 0, "nothing to change", None)
 	problems += expect(host.tpc("apply", "--confirm", "5", "wrong.yaml"), 1)
 	problems += expect(host.tpc("apply", "--confirm", "5", "refused.yaml"), 3, None, "nothing changed")
-	if watchdogs(host) or "work.pending" in files(shop):
+	if not is_over(host) or "work.pending" in files(shop):
 		problems.append("somebody waits")
 	host.must("nft", "flush", "chain", "inet", "tpc_work", "prerouting")
 	problems += expect(host.tpc("apply", "--confirm", "5", "one.yaml"), 0, "work: applied", None)
-	if watchdogs(host):
+	if not is_over(host):
 		problems.append("a repair of what is applied waits for a confirmation")
 	return problems
 
@@ -359,7 +364,7 @@ def removed(shop, host):
 	host.must(TPC, "apply", "one.yaml")
 	host.must(TPC, "apply", "--confirm", "30", "two.yaml")
 	problems = expect(host.tpc("remove"), 0, "work: removed", None)
-	if watchdogs(host):
+	if not is_over(host):
 		problems.append("somebody still waits")
 	return problems + differs(before, host.state(), "removed:") + files(shop)
 
@@ -472,7 +477,7 @@ def rolled_timeout(shop, host):
 @live("a set's timeout that nobody confirms: what was there for ever is so again")
 def unconfirmed_timeout(shop, host):
 	filled(shop, host, "--confirm", "3")
-	problems = [] if wait(lambda: not watchdogs(host)) else ["still waiting"]
+	problems = [] if is_over(host) else ["still waiting"]
 	time.sleep(3.2)
 	return problems + stays(host)
 
@@ -557,7 +562,7 @@ def two_folders(shop, host):
 	if len(watchdogs(host)) != 1:
 		problems.append(f"watchdogs: {watchdogs(host)}")
 	problems += expect(host.tpc("remove", "work", environment=elsewhere(shop)), 0)
-	if watchdogs(host):
+	if not is_over(host):
 		problems.append("somebody still waits")
 	problems += differs(before, host.state(), "removed:")
 	# Whose policy was removed may go back, apply again, and confirm; then it waits for nobody.
@@ -595,7 +600,7 @@ def loaded_by_another(shop, host, seconds):
 @live("somebody has loaded another policy when nobody has confirmed: it stays, and status says why")
 def covered(shop, host):
 	now = loaded_by_another(shop, host, "4")
-	problems = [] if wait(lambda: not watchdogs(host)) else ["still waiting"]
+	problems = [] if is_over(host) else ["still waiting"]
 	problems += differs(now, host.state(), "time is over:")
 	problems += expect(host.tpc("status"), 5, ["could not be taken back", "somebody has loaded another policy"])
 	problems += expect(host.tpc("confirm", "work"), 3, None, "somebody has loaded another policy")
@@ -611,7 +616,7 @@ def covered_rollback(shop, host):
 	now = loaded_by_another(shop, host, "60")
 	problems = expect(host.tpc("rollback", "work"), 3, None, ["somebody has loaded another policy", "nothing changed"])
 	problems += differs(now, host.state(), "refused:")
-	problems += [f"still waiting: {pid}" for pid in watchdogs(host)]
+	problems += [] if is_over(host) else [f"still waiting: {watchdogs(host)}"]
 	problems += expect(host.tpc("rollback", "work"), 0, "rolled back")
 	return problems + ([] if "learned_v4" in host.must("nft", "list table inet tpc_work") else ["it is not back"])
 
@@ -621,7 +626,7 @@ def deleted(shop, host):
 	before = start(shop, host)
 	host.must(TPC, "apply", "--confirm", "3", "two.yaml")
 	host.must("nft", "delete table inet tpc_work")
-	problems = [] if wait(lambda: not watchdogs(host)) else ["still waiting"]
+	problems = [] if is_over(host) else ["still waiting"]
 	return problems + differs(before, steady(host.state()).replace("seen2", "seen"), "back:")
 
 

@@ -37,6 +37,18 @@ show() {
 	done
 	sysctl net.ipv4.conf.all.src_valid_mark
 }
+# nft monitor, from when a socket of its own has joined a group until it has told of all that there was.
+heard() { awk 'NR > 1 && $4 !~ /^0*$/ { found = 1 } END { exit !found }' /proc/net/netlink; }
+watch() {
+	nft monitor >monitor 2>&1 &
+	monitor=$!
+	until heard; do sleep 0.01; done
+}
+unwatch() {
+	nft 'add table inet last; delete table inet last'
+	until grep -q 'delete table inet last' monitor; do sleep 0.01; done
+	kill $monitor
+}
 verb() { "${SHELL_TO_TEST-sh}" out/policy.sh "$@"; }
 """
 
@@ -132,12 +144,9 @@ show >nothing
 verb up || echo "up: $?"
 [ "$(sysctl -n net.ipv4.conf.all.src_valid_mark)" = 0 ] || echo "the sysctl was not set"
 mv out old; mv new out
-nft monitor >monitor 2>&1 &
-monitor=$!
-sleep 0.5
+watch
 verb up || echo "up: $?"
-sleep 0.5
-kill $monitor
+unwatch
 verb status >/dev/null || echo "status: $?"
 show >second
 grep -c 'add element' monitor
@@ -189,12 +198,9 @@ mount --bind etc /etc
 mv out new; mv old out
 verb up || echo "up: $?"
 mv out old; mv new out
-nft monitor >monitor 2>&1 &
-monitor=$!
-sleep 0.5
+watch
 TZ=Asia/Tokyo verb up || echo "timed: $?"
-sleep 0.5
-kill $monitor
+unwatch
 sed -n '/element.*inet tpc time[.]/,/add rule/p' monitor | grep -q 'new generation' || echo "in one go"
 TZ=UTC nft list table inet tpc | grep -o '"2026-0[13]-.*"'
 verb status >/dev/null || echo "status: $?"
