@@ -219,7 +219,9 @@ def check_white_space(paths):
 
 
 def objects(folder, build=BUILD):
-	return sorted((build / "obj" / folder).rglob("*.o"))
+	"""Those whose source is there: a build folder keeps what was built of sources that are gone."""
+	found = sorted((build / "obj" / folder).rglob("*.o"))
+	return [path for path in found if (ROOT / path.relative_to(build / "obj")).with_suffix(".c").exists()]
 
 
 def objects_of_tests():
