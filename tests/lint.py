@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """lint: what the compiler proper cannot check about our own source.
 
-In go the files of the repository and the objects of the release build ($BUILD), out come TAP lines, a
+In go the files of the repository and the objects of the release build ($BUILD; --style: none, and only
+the rules that other programs hold), out come TAP lines, a
 rule each, with every place that breaks it. The rules are those of the house: which folder may
 include which, how long a file and a function may be, no default where a switch is over an enum of
 ours, no state outside a function, nothing public that nobody uses, nothing unfinished.
@@ -205,7 +206,8 @@ def check_white_space(paths):
 	for path in paths:
 		name = str(path.relative_to(ROOT))
 		if path.suffix not in (".c", ".h", ".def", ".py", ".sh", ".md", ".yml") and \
-				name not in ("Makefile", "packaging/setup", "packaging/countries", ".ci/run", "tests/run"):
+				name not in ("Makefile", "packaging/setup", "packaging/countries", "packaging/bare-root",
+				"packaging/versions", ".ci/run", "tests/run"):
 			continue
 		text = path.read_text(encoding="utf-8")
 		for number, line in enumerate(text.splitlines(), 1):
@@ -336,6 +338,8 @@ def main():
 	tap = Tap()
 	lint_format(tap, every)
 	lint_shell(tap, paths)
+	if "--style" in sys.argv:
+		return tap.done()
 	tap.check("who may include whom", list(check_includes(compiler)))
 	tap.check("the length of files", list(check_file_lines(every)))
 	tap.check("the length of functions", list(check_function_lines(every)))

@@ -263,7 +263,7 @@ static void test_long_set(void **state)
 			     (struct wide){ high, i * 1000u + i % 900 });
 	elements_fill(&set, "tpc", &out);
 	for (const char *line = buf_text(&out), *end; (end = strchr(line, '\n')); line = end + 1)
-		assert_in_range(end - line, 0, 100);
+		assert_true(end - line <= 100);
 	assert_holds(&out, "2001:db8::7d0-2001:db8::7d2");
 	buf_free(&out);
 	arena_free(arena);
@@ -448,7 +448,7 @@ static void test_about(void **state)
 		char *comment = strchr(text, '"') + 1;
 
 		*strrchr(comment, '"') = '\0';
-		assert_in_range(strlen(comment), 1, 127);
+		assert_true(strlen(comment) >= 1 && strlen(comment) <= 127);
 		assert_true(about_parse(comment, &lines[count++]));
 	}
 	assert_int_equal(count, 4);
