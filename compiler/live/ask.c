@@ -297,7 +297,7 @@ bool ask_begin(struct ask *ask, struct arena *arena, struct report *report,
 	ask->out = out;
 	ask->members = NULL;
 	ask->member_count = 0;
-	ask->is_stopped = false;
+	ask->is_stopped = ask->chose_source = false;
 	ask->error.code = 0;
 	if (!out->is_applied)
 		return true;
@@ -315,20 +315,17 @@ static void check_listener(struct ask *ask)
 {
 	const struct ir_listener *listener = ask->question->listener;
 	const struct ir_packet *packet = ask->question->packet;
-	bool udp = packet->protocol == IPPROTO_UDP;
-	char addr[ADDR_TEXT];
+	const char *missing;
 
 	if (!listener || !listener->on_this_host || !listener->has[packet->family])
 		return;
-	addr_format(listener->addr[packet->family], addr);
-	if (sockets_has_listener(listener, packet->family, udp))
+	missing = sockets_missing(ask->packet_arena, listener, packet->family,
+				  packet->protocol == IPPROTO_UDP);
+	if (!missing)
 		ask_note(ask, arena_printf(ask->packet_arena, "the listener %s: a socket waits",
 					   listener->name));
 	else
-		ask_differ(ask,
-			   arena_printf(ask->packet_arena,
-					"nobody waits at %s %s port %u: the listener %s is down",
-					udp ? "udp" : "tcp", addr, listener->port, listener->name));
+		ask_differ(ask, missing);
 }
 
 bool ask_finish(struct ask *ask, struct report *report, const struct ask_question *question,

@@ -75,7 +75,7 @@ void ask_destination(struct ask *ask, struct ir_packet *packet)
 	else if (!*packet->out && fib.device)
 		packet->out = fib.device;
 	if (packet->scope == SCOPE_LOCAL && !packet->has_from && fib.has_source) {
-		packet->has_from = true;
+		ask->chose_source = packet->has_from = true;
 		packet->from = fib.source.bits;
 	}
 }

@@ -213,30 +213,17 @@ static void walk_first_hook(struct ask *ask)
 	walk(ask, hook, own->priority, INT_MAX, false);
 }
 
-/* Where a packet goes that has another destination now: to a listener, or as a foreign rule says.
- */
-static void route_translated(struct ask *ask, struct ask_way *way)
-{
-	struct addr to = { ask->question->packet->family, ask->now.to };
-
-	way->is_known = ask->now.has_to || ask->now.type == RTN_LOCAL;
-	way->is_local = ask->now.type == RTN_LOCAL;
-	if (!ask->now.has_to)
-		return;
-	way->device = links_fib(ask->packet_arena, &ask->kernel.route, to).device;
-	if (!way->is_local)
-		ask_forwarding(ask);
-}
-
 static bool route(struct ask *ask, struct ask_way *way)
 {
 	const struct ask_question *question = ask->question;
 
 	*way = (struct ask_way){ 0 };
+	if (ask->now.is_translated && ask->now.has_to) {
+		ask->now.type = type_of(ask, ask->now.to);
+		return ask_route(ask, way);
+	}
 	if (ask->now.is_translated) {
-		if (!is_translated(question))
-			ask->now.type = ask->now.has_to ? type_of(ask, ask->now.to) : 0;
-		route_translated(ask, way);
+		way->is_known = way->is_local = ask->now.type == RTN_LOCAL;
 		return true;
 	}
 	if (question->is_balanced) {

@@ -97,6 +97,17 @@ static void put_ports(struct nlmsghdr *request, const struct ir_packet *packet, 
 		mnl_attr_put_u16(request, RTA_DPORT, htons((uint16_t)port));
 }
 
+/* The kernel chooses a source once it has a route; with it, it asks again where rules have given a
+ * mark (ip_route_me_harder). */
+static bool has_source(const struct ask *ask, unsigned int in)
+{
+	const struct ir_packet *packet = ask->question->packet;
+
+	if (packet->scope != SCOPE_LOCAL)
+		return packet->has_from && in;
+	return packet->has_from && (!ask->chose_source || ask->question->way);
+}
+
 /* What is forwarded needs both its interface and its source, or the kernel takes the question for
  * one about itself. */
 static void put_question(struct ask *ask, struct nlmsghdr *request)
@@ -106,7 +117,6 @@ static void put_question(struct ask *ask, struct nlmsghdr *request)
 	bool is_local = packet->scope == SCOPE_LOCAL;
 	unsigned int in = is_local || !*packet->in ? 0 : if_nametoindex(packet->in);
 	unsigned int width = addr_width(packet->family);
-	bool with_source = packet->has_from && (in || is_local);
 	uint32_t user;
 
 	header->rtm_family = packet->family == ADDR_IPV6 ? AF_INET6 : AF_INET;
@@ -115,7 +125,7 @@ static void put_question(struct ask *ask, struct nlmsghdr *request)
 	header->rtm_flags = packet->family == ADDR_IPV6 ? RTM_F_FIB_MATCH
 							: RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH;
 	put_address(request, RTA_DST, packet->family, ask->now.to);
-	if (with_source) {
+	if (has_source(ask, in)) {
 		header->rtm_src_len = (uint8_t)width;
 		put_address(request, RTA_SRC, packet->family, packet->from);
 	}
@@ -155,17 +165,40 @@ static bool is_own_table(const struct ir *ir, uint32_t table)
 	return false;
 }
 
-static void differ_route(struct ask *ask, const char *wanted)
+/* The foreign ip rule that leads to the table before the policy's own rule does, or NULL. */
+static const struct rules_seen *rule_in_front(const struct ask *ask,
+					      const struct routes_seen *found)
 {
+	const struct ir_ip_rule *own = ask->question->lookup.rule;
+
+	for (size_t i = 0; found && own && i < ask->observed.rules.count; i++) {
+		const struct rules_seen *seen = &ask->observed.rules.items[i];
+
+		if (seen->is_lookup && seen->rule.family == own->family &&
+		    seen->rule.priority < own->priority && seen->rule.table == found->route.table &&
+		    !observe_owns_rule(&ask->observed, seen))
+			return seen;
+	}
+	return NULL;
+}
+
+static void differ_route(struct ask *ask, const struct routes_seen *route, const char *wanted)
+{
+	const struct rules_seen *before = rule_in_front(ask, route);
 	const char *found =
 		ask->out->route
 			? arena_printf(ask->packet_arena, "sends it by \"%s\"", ask->out->route)
 			: arena_printf(ask->packet_arena, "has no route for it (%s)",
 				       ask->out->refusal);
+	struct report_line *line;
 
-	ask_differ(ask,
-		   arena_printf(ask->packet_arena, "the kernel %s, and the policy's way is \"%s\"",
-				found, wanted));
+	line = ask_differ(ask, arena_printf(ask->packet_arena,
+					    "the kernel %s, and the policy's way is \"%s\"", found,
+					    wanted));
+	if (before)
+		line->help = arena_printf(ask->packet_arena,
+					  "this foreign ip rule comes before the policy's: %s",
+					  before->text);
 }
 
 /* Does the kernel hold the route at all? */
@@ -203,20 +236,23 @@ static void compare_route(struct ask *ask, const struct routes_seen *found)
 		return;
 	if (!wanted && rule && rule->action != IR_RULE_LOOKUP) {
 		if (found)
-			differ_route(ask, ir_action_name(rule->action));
+			differ_route(ask, found, ir_action_name(rule->action));
 		return;
 	}
 	if (!wanted) {
 		if (found && is_own_table(ask->ir, found->route.table))
-			differ_route(ask, "main");
+			differ_route(ask, found, "main");
 		ask->out->lacks_route = !found;
 		return;
 	}
 	check_held(ask, wanted);
+	/* To an address of this host the table `local` leads as well. */
+	if (found && found->route.type == IR_ROUTE_LOCAL && wanted->type == IR_ROUTE_LOCAL)
+		return;
 	if (found && found->route.table == wanted->table && routes_fulfil(&found->route, wanted))
 		return;
 	ipbatch_put_route(wanted, ask->ir->protocol, &text);
-	differ_route(ask, keep(ask, &text));
+	differ_route(ask, found, keep(ask, &text));
 }
 
 static void check_devices(struct ask *ask, const struct ir_route *route, struct ask_way *way)
@@ -242,6 +278,9 @@ static void explain_refusal(struct ask *ask, int code)
 	const char *filter = code == EXDEV || code == EINVAL ? ask_reverse_filter(ask) : NULL;
 
 	ask->out->refusal = filter ? filter : refusal_words(code);
+	if (filter)
+		ask_differ(ask,
+			   arena_printf(ask->packet_arena, "the packet is dropped: %s", filter));
 }
 
 bool ask_route(struct ask *ask, struct ask_way *way)
@@ -268,8 +307,12 @@ bool ask_route(struct ask *ask, struct ask_way *way)
 	/* Of what this host does not forward, the kernel tells no route (IPv4). */
 	if (!found || found->route.type != IR_ROUTE_LOCAL)
 		ask_forwarding(ask);
-	check_rule(ask);
-	if (found || ask->out->problems->count == before || ask->question->lookup.route)
+	if (!ask->now.is_translated)
+		check_rule(ask);
+	/* What has another destination now does not go the policy's way, or goes to its listener.
+	 */
+	if (!ask->now.is_translated &&
+	    (found || ask->out->problems->count == before || ask->question->lookup.route))
 		compare_route(ask, found);
 	way->is_known = found != NULL;
 	way->is_local = found && found->route.type == IR_ROUTE_LOCAL;

@@ -35,7 +35,8 @@ struct ask {
 	struct foreign_packet now; /* on its way */
 	struct ask_member *members;
 	size_t member_count;
-	bool is_stopped; /* a foreign chain has surely ended its way */
+	bool chose_source; /* `from` is the kernel's choice, not the question's */
+	bool is_stopped;   /* a foreign chain has surely ended its way */
 };
 
 struct report_line *ask_differ(struct ask *ask, const char *text);

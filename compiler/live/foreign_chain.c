@@ -14,8 +14,10 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
 
 #include "base/arena.h"
+#include "base/sum.h"
 #include "live/foreign.h"
 #include "live/foreign_packet.h"
 #include "live/netlink.h"
@@ -23,6 +25,8 @@
 
 /* The kernel's own limit of jumps (NFT_JUMP_STACK_SIZE). */
 enum { DEPTH = 16 };
+/* Chains are found by their names; some hosts have thousands. */
+enum { BUCKETS = 4096 };
 
 struct kept_rule {
 	uint64_t handle;
@@ -30,6 +34,7 @@ struct kept_rule {
 };
 
 struct kept_chain {
+	struct kept_chain *next; /* in the same bucket */
 	struct foreign_table table;
 	struct ruleset_chain chain;
 	struct kept_rule *rules;
@@ -40,8 +45,10 @@ struct foreign_chains {
 	struct arena *arena;
 	struct netlink *nft;
 	const char *own;
-	struct kept_chain *chains;
-	size_t chain_count;
+	struct kept_chain *buckets[BUCKETS];
+	struct kept_chain *last; /* that was found: the rules of a chain come one after the other */
+	struct kept_chain **bases; /* chains with a hook, by priority */
+	size_t base_count;
 	const char **unfollowed;
 	size_t unfollowed_count;
 };
@@ -59,7 +66,9 @@ static void begin(void *user)
 {
 	struct foreign_chains *chains = user;
 
-	chains->chain_count = chains->unfollowed_count = 0;
+	memset(chains->buckets, 0, sizeof(chains->buckets));
+	chains->last = NULL;
+	chains->base_count = chains->unfollowed_count = 0;
 }
 
 static bool is_of(const struct foreign_table *a, const struct foreign_table *b)
@@ -67,20 +76,46 @@ static bool is_of(const struct foreign_table *a, const struct foreign_table *b)
 	return a->family == b->family && !strcmp(a->name, b->name);
 }
 
-/* Rules of a chain come one after the other, so the last one is looked at first. */
+static bool is_named(const struct kept_chain *chain, const struct foreign_table *table,
+		     const char *name)
+{
+	return is_of(&chain->table, table) && !strcmp(chain->chain.name, name);
+}
+
+static size_t bucket_of(const struct foreign_table *table, const char *name)
+{
+	uint64_t sum = sum_of(table->family, table->name, strlen(table->name));
+
+	return sum_of(sum, name, strlen(name)) % BUCKETS;
+}
+
+static struct kept_chain *find(const struct foreign_chains *chains,
+			       const struct foreign_table *table, const char *name)
+{
+	struct kept_chain *chain = chains->buckets[bucket_of(table, name)];
+
+	while (chain && !is_named(chain, table, name))
+		chain = chain->next;
+	return chain;
+}
+
 static struct kept_chain *chain_of(struct foreign_chains *chains, const struct foreign_table *table,
 				   const char *name)
 {
-	struct kept_chain *chain;
+	struct kept_chain *chain = chains->last, **bucket;
 
-	for (size_t i = chains->chain_count; i; i--)
-		if (is_of(&chains->chains[i - 1].table, table) &&
-		    !strcmp(chains->chains[i - 1].chain.name, name))
-			return &chains->chains[i - 1];
-	chain = arena_append(chains->arena, chains->chains, chains->chain_count);
-	*chain = (struct kept_chain){ .table = *table };
-	chain->table.name = arena_strdup(chains->arena, table->name);
-	chain->chain.name = arena_strdup(chains->arena, name);
+	if (chain && is_named(chain, table, name))
+		return chain;
+	chain = find(chains, table, name);
+	if (!chain) {
+		bucket = &chains->buckets[bucket_of(table, name)];
+		chain = arena_new_of(chains->arena, struct kept_chain);
+		*chain = (struct kept_chain){ .next = *bucket, .table = *table };
+		chain->table.name = arena_strdup(chains->arena, table->name);
+		chain->chain.name = arena_strdup(chains->arena, name);
+		*bucket = chain;
+	}
+	chains->last = chain;
 	return chain;
 }
 
@@ -122,20 +157,25 @@ static void keep_chain(void *user, const struct foreign_table *table,
 {
 	struct foreign_chains *chains = user;
 	struct ruleset_chain read = { 0 };
+	struct kept_chain *chain;
 
 	ruleset_read_chain(chains->arena, attributes, &read);
-	if (is_followed(table) && (!attributes[NFTA_CHAIN_HOOK] || read.hook != IR_HOOK_NONE))
-		chain_of(chains, table, read.name)->chain = read;
-	else if (attributes[NFTA_CHAIN_HOOK])
+	if (is_followed(table) && (!attributes[NFTA_CHAIN_HOOK] || read.hook != IR_HOOK_NONE)) {
+		chain = chain_of(chains, table, read.name);
+		chain->chain = read;
+		if (read.hook != IR_HOOK_NONE)
+			*arena_append(chains->arena, chains->bases, chains->base_count) = chain;
+	} else if (attributes[NFTA_CHAIN_HOOK]) {
 		note_unfollowed(chains, table);
+	}
 }
 
 static int compare_chains(const void *a, const void *b)
 {
-	const struct kept_chain *left = a, *right = b;
+	const struct ruleset_chain *left = &(*(struct kept_chain *const *)a)->chain;
+	const struct ruleset_chain *right = &(*(struct kept_chain *const *)b)->chain;
 
-	return (left->chain.priority > right->chain.priority) -
-	       (left->chain.priority < right->chain.priority);
+	return (left->priority > right->priority) - (left->priority < right->priority);
 }
 
 struct foreign_chains *foreign_chains_read(struct arena *arena, struct netlink *nft,
@@ -145,11 +185,14 @@ struct foreign_chains *foreign_chains_read(struct arena *arena, struct netlink *
 	const struct foreign_reader reader = { is_foreign, begin, keep_rule, keep_chain, chains };
 	struct foreign_tables tables;
 
-	*chains = (struct foreign_chains){ .arena = arena, .nft = nft, .own = own };
+	chains->arena = arena;
+	chains->nft = nft;
+	chains->own = own;
 	if (!foreign_read(arena, nft, &reader, &tables, error))
 		return NULL;
-	if (chains->chain_count)
-		qsort(chains->chains, chains->chain_count, sizeof(*chains->chains), compare_chains);
+	if (chains->base_count)
+		qsort(chains->bases, chains->base_count, sizeof(struct kept_chain *),
+		      compare_chains);
 	return chains;
 }
 
@@ -163,9 +206,8 @@ size_t foreign_chains_count(const struct foreign_chains *chains, enum addr_famil
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < chains->chain_count; i++)
-		count += chains->chains[i].chain.hook != IR_HOOK_NONE &&
-			 sees(&chains->chains[i], family);
+	for (size_t i = 0; i < chains->base_count; i++)
+		count += sees(chains->bases[i], family);
 	return count;
 }
 
@@ -211,21 +253,11 @@ static struct foreign_effect *add(struct walk *walk, const struct kept_chain *ch
 
 static enum step walk_chain(struct walk *walk, const struct kept_chain *chain);
 
-static const struct kept_chain *find(const struct walk *walk, const struct kept_chain *from,
-				     const char *name)
-{
-	for (size_t i = 0; i < walk->chains->chain_count; i++)
-		if (is_of(&walk->chains->chains[i].table, &from->table) &&
-		    !strcmp(walk->chains->chains[i].chain.name, name))
-			return &walk->chains->chains[i];
-	return NULL;
-}
-
 /* What the packet may have left in a chain that it came back from counts no more. */
 static enum step enter(struct walk *walk, const struct kept_chain *from,
 		       const struct foreign_outcome *outcome, const char *doubt)
 {
-	const struct kept_chain *chain = find(walk, from, outcome->chain);
+	const struct kept_chain *chain = find(walk->chains, &from->table, outcome->chain);
 	const char *before = walk->doubt;
 	enum step step = STEP_NEXT;
 
@@ -292,6 +324,7 @@ static void move(struct walk *walk, const struct kept_chain *chain, const struct
 	walk->packet->has_to = outcome->has_to;
 	walk->packet->to = outcome->to;
 	walk->packet->port = outcome->port ? outcome->port : walk->packet->port;
+	walk->packet->type = outcome->is_redirect ? RTN_LOCAL : 0;
 }
 
 static enum step act(struct walk *walk, const struct kept_chain *chain,
@@ -376,8 +409,8 @@ bool foreign_chains_walk(const struct foreign_chains *chains, struct arena *aren
 {
 	struct walk walk = { .chains = chains, .arena = arena, .packet = packet, .out = out };
 
-	for (size_t i = 0; i < chains->chain_count && !walk.is_ended; i++) {
-		const struct kept_chain *chain = &chains->chains[i];
+	for (size_t i = 0; i < chains->base_count && !walk.is_ended; i++) {
+		const struct kept_chain *chain = chains->bases[i];
 
 		if (chain->chain.priority >= least && chain->chain.priority <= most &&
 		    is_asked(chain, packet))

@@ -455,10 +455,28 @@ static bool is_idle(const char *name, const struct nlattr *const *data)
 	       number_in(data[NFTA_OBJREF_IMM_TYPE]) != NFT_OBJECT_LIMIT;
 }
 
+/* A packet that is forwarded has no socket, and so no sender: such a rule does not fit. */
+static bool asks_sender(const struct run *run, const char *name, const struct nlattr *const *data)
+{
+	uint32_t key = number_in(data[NFTA_META_KEY]);
+
+	return !strcmp(name, "meta") && (key == NFT_META_SKUID || key == NFT_META_SKGID) &&
+	       run->packet->packet->scope == SCOPE_FORWARD && run->packet->hook != IR_HOOK_INPUT;
+}
+
+/* What an expression would have loaded, and where, is not known either. */
+static void be_lost(struct run *run, const char *name)
+{
+	const char *why = arena_printf(run->asked->arena, "`%s` is not known beforehand", name);
+
+	doubt(run, why);
+	foreign_forget(&run->registers, NFT_REG_1, sizeof(run->registers.bytes), why);
+}
+
 static void step(struct run *run, const struct nlattr *expression)
 {
 	const struct nlattr *inner[NETLINK_ATTRIBUTES], *data[NETLINK_ATTRIBUTES] = { 0 };
-	const char *name, *why;
+	const char *name;
 
 	netlink_read_nested(expression, inner);
 	if (!inner[NFTA_EXPR_NAME])
@@ -466,13 +484,13 @@ static void step(struct run *run, const struct nlattr *expression)
 	name = mnl_attr_get_str(inner[NFTA_EXPR_NAME]);
 	if (inner[NFTA_EXPR_DATA])
 		netlink_read_nested(inner[NFTA_EXPR_DATA], data);
-	if (does_something(run, name, data) || compares(run, name, data) || is_idle(name, data) ||
-	    foreign_load(&run->now, name, data, &run->registers))
+	if (asks_sender(run, name, data))
+		fail(run);
+	else if (does_something(run, name, data) || compares(run, name, data) ||
+		 is_idle(name, data) || foreign_load(&run->now, name, data, &run->registers))
 		return;
-	/* What it would have loaded, and where, is not known either. */
-	why = arena_printf(run->asked->arena, "`%s` is not known beforehand", name);
-	doubt(run, why);
-	foreign_forget(&run->registers, NFT_REG_1, sizeof(run->registers.bytes), why);
+	else
+		be_lost(run, name);
 }
 
 struct foreign_outcome foreign_rule(const struct foreign_asked *asked,

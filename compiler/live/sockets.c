@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "ir/ir.h"
 
 /* TCP_LISTEN of include/net/tcp_states.h; an unconnected UDP socket shows as TCP_CLOSE, 7. */
@@ -72,11 +73,23 @@ static bool search(const char *path, const struct ir_listener *listener, enum ad
 	return found;
 }
 
-bool sockets_has_listener(const struct ir_listener *listener, enum addr_family family, bool udp)
+static bool has_listener(const struct ir_listener *listener, enum addr_family family, bool udp)
 {
 	unsigned int state = udp ? STATE_UNCONNECTED : STATE_LISTEN;
 
 	return (family == ADDR_IPV4 &&
 		search(udp ? "/proc/net/udp" : "/proc/net/tcp", listener, family, state)) ||
 	       search(udp ? "/proc/net/udp6" : "/proc/net/tcp6", listener, family, state);
+}
+
+const char *sockets_missing(struct arena *arena, const struct ir_listener *listener,
+			    enum addr_family family, bool udp)
+{
+	char addr[ADDR_TEXT];
+
+	if (has_listener(listener, family, udp))
+		return NULL;
+	return arena_printf(arena, "nobody waits at %s %s port %u: the listener %s is down",
+			    udp ? "udp" : "tcp", addr_format(listener->addr[family], addr),
+			    listener->port, listener->name);
 }

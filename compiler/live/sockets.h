@@ -9,10 +9,12 @@
 
 #include "addr/addr.h"
 
+struct arena;
 struct ir_listener;
 
-/* Is there a socket (listening for TCP, bound for UDP) that a packet handed to this listener's
- * address of the family would reach? */
-bool sockets_has_listener(const struct ir_listener *listener, enum addr_family family, bool udp);
+/* NULL where there is a socket (listening for TCP, bound for UDP) that a packet handed to this
+ * listener's address of the family would reach; else that there is none, in words. */
+const char *sockets_missing(struct arena *arena, const struct ir_listener *listener,
+			    enum addr_family family, bool udp);
 
 #endif

@@ -148,17 +148,17 @@ static void check_routing(struct arena *arena, struct status_policy *policy)
 		tell_route_too_many(arena, policy, diff.old_routes[i]);
 }
 
-static void check_listener(struct status_policy *policy, const struct ir_listener *listener,
-			   enum addr_family family, bool udp)
+static void check_listener(struct arena *arena, struct status_policy *policy,
+			   const struct ir_listener *listener, enum addr_family family, bool udp)
 {
-	char addr[ADDR_TEXT];
+	const char *missing;
 
 	if (!listener->on_this_host || !listener->has[family] ||
-	    !(udp ? listener->udp : listener->tcp) || sockets_has_listener(listener, family, udp))
+	    !(udp ? listener->udp : listener->tcp))
 		return;
-	report_add(policy->problems, REPORT_WARNING,
-		   "nobody waits at %s %s port %u: the listener %s is down", udp ? "udp" : "tcp",
-		   addr_format(listener->addr[family], addr), listener->port, listener->name);
+	missing = sockets_missing(arena, listener, family, udp);
+	if (missing)
+		report_add(policy->problems, REPORT_WARNING, "%s", missing);
 }
 
 /* By the policy's apply. */
@@ -201,8 +201,8 @@ static void check_record(struct arena *arena, struct netlink *netlink, struct st
 	check_routing(arena, policy);
 	for (size_t i = 0; i < record->listener_count; i++)
 		for (int k = 0; k < (settings_has_ipv6(arena) ? 2 * ADDR_FAMILIES : 2); k++)
-			check_listener(policy, &record->listeners[i], (enum addr_family)(k / 2),
-				       k % 2);
+			check_listener(arena, policy, &record->listeners[i],
+				       (enum addr_family)(k / 2), k % 2);
 	check_settings(arena, netlink, policy);
 }
 
