@@ -122,6 +122,24 @@ static void walk(struct ask *ask, enum ir_hook hook, int least, int most, bool b
 	tell(ask, &effects, before);
 }
 
+/* Of two chains with one priority, the kernel does not say which comes first: marks may be written
+ * before the policy's chain, and are overwritten then, or after it. */
+static void walk_beside(struct ask *ask, enum ir_hook hook, int priority)
+{
+	struct foreign_effects effects = { 0 };
+	uint32_t mark = ask->now.mark;
+
+	ask->now.hook = hook;
+	ask->is_stopped = !foreign_chains_walk(ask->foreign, ask->packet_arena, &ask->now, priority,
+					       priority, &effects);
+	for (size_t i = 0; i < effects.count; i++)
+		if (effects.items[i].verdict == FOREIGN_NEXT && !effects.items[i].doubt)
+			effects.items[i].doubt =
+				"its chain has the priority of the policy's, so either may be first";
+	ask->now.mark = mark;
+	tell(ask, &effects, false);
+}
+
 /* ---- before the policy's chain ---- */
 
 static unsigned char type_of(struct ask *ask, struct wide to)
@@ -201,8 +219,12 @@ static void walk_first_hook(struct ask *ask)
 	enum ir_hook hook = question->packet->scope == SCOPE_LOCAL ? IR_HOOK_OUTPUT
 								   : IR_HOOK_PREROUTING;
 	const struct ir_chain *own = translating_chain(ask, hook);
-	int from = question->base ? question->base->priority : INT_MIN;
+	int from = INT_MIN;
 
+	if (question->base) {
+		walk_beside(ask, hook, question->base->priority);
+		from = question->base->priority + 1;
+	}
 	if (!is_translated(question) || !own) {
 		walk(ask, hook, from, INT_MAX, false);
 		return;

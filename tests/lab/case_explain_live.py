@@ -41,7 +41,7 @@ def words(version, scope="forward", to=FOREIGN, proto="udp", port=53):
 
 
 def who(net, version, scope="forward", to=FOREIGN, proto="udp", port=53, wait=3.0):
-    """Who answers a packet of that kind; None: nobody, in the time."""
+    """Who answers a packet of that kind; None: no answer in the time."""
     outcome = probe.ask(net.client if scope == "forward" else net.router, proto, to[version], port,
                         timeout=wait)
     return outcome.who if outcome.kind == "answer" else None
@@ -150,7 +150,11 @@ def _mark():
             explain(policy, *words(version, scope, port=123))
             meets("vpn", "a packet that the rule is not for", net, version, scope, port=123)
             policy.router.run("nft", "delete", "table", "inet", "qos")
-        # Bits beside the policy's, and a chain before it, are in nobody's way.
+        foreign(net.router, "inet qos", ("chain shape", "type filter hook prerouting priority -150; meta mark set 0x1"))
+        _, live = explain(policy, *words(4))
+        assert "may rewrite its mark from 0x" in unknown(live) and "either may be first" in unknown(live), live
+        policy.router.run("nft", "delete", "table", "inet", "qos")
+        # Bits beside the policy's, and a chain before it, change no way.
         foreign(net.router, "inet qos",
                 ("chain shape", "type filter hook prerouting priority -140; meta mark set mark or 0x1"),
                 ("chain early", "type filter hook prerouting priority -200; meta mark set 0x2"))
