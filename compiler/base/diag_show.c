@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/diag_record.h"
-#include "base/utf8.h"
+#include "base/shown.h"
 
 /*
  * Lines longer than DIAG_WIDEST characters are cut to DIAG_WINDOW, with DIAG_BEFORE of them before
@@ -38,35 +38,6 @@ struct diag_excerpt {
 	size_t first, last, begin, end;
 	bool cut_before, cut_behind;
 };
-
-/* Writes the next character, made visible if need be; *width receives its width. Returns the bytes
- * it took. */
-static size_t diag_put_character(struct buf *out, const char *text, size_t length, size_t *width)
-{
-	size_t before = out->length, size;
-	uint32_t code;
-
-	size = utf8_decode(text, length, &code);
-	*width = 1;
-	if (size && !utf8_is_hidden(code)) {
-		buf_add(out, text, size);
-		return size;
-	}
-	if (!size)
-		buf_printf(out, "\\x%02x", (unsigned char)text[0]);
-	else
-		buf_printf(out, code < 0x80 ? "\\x%02x" : "\\u%04x", code);
-	*width = out->length - before;
-	return size ? size : 1;
-}
-
-static void diag_put_text(struct buf *out, const char *text)
-{
-	size_t length = strlen(text), at = 0, width;
-
-	while (at < length)
-		at += diag_put_character(out, text + at, length - at, &width);
-}
 
 /* The end of the line that holds the offset, without its line break. */
 static size_t diag_line_end(const struct source *source, size_t offset, size_t *begin)
@@ -135,7 +106,7 @@ static void diag_put_both(const struct source *source, const struct diag_excerpt
 			at++;
 			continue;
 		}
-		at += diag_put_character(line, source->text + at, part->last - at, &width);
+		at += shown_character(line, source->text + at, part->last - at, &width);
 		while ((marked || at <= part->begin) && width--)
 			buf_putc(carets, marked ? '^' : ' ');
 	}
@@ -171,7 +142,7 @@ static void diag_put_place(struct span where, struct buf *out, const struct diag
 	buf_puts(out, paint->place);
 	if (where.source) {
 		place = source_place(where.source, where.begin);
-		diag_put_text(out, where.source->name);
+		shown_text(out, where.source->name);
 		buf_printf(out, ":%u:%u:", place.line, place.column);
 	} else {
 		buf_puts(out, "tpc:");
@@ -195,19 +166,19 @@ void diag_show_text(const struct diag_record *record, struct buf *out, bool colo
 
 	diag_put_place(record->where, out, paint);
 	buf_printf(out, "%s%s:%s ", severity, diag_severity_word(record->severity), paint->end);
-	diag_put_text(out, record->text);
+	shown_text(out, record->text);
 	buf_printf(out, " [%s]\n", diag_code_name(record->code));
 	if (record->where.source)
 		diag_put_excerpt(record->where, out, severity, paint->end);
 	for (i = 0; i < record->note_count; i++) {
 		diag_put_place(record->notes[i].where, out, paint);
 		buf_printf(out, "%snote:%s ", paint->note, paint->end);
-		diag_put_text(out, record->notes[i].text);
+		shown_text(out, record->notes[i].text);
 		buf_putc(out, '\n');
 	}
 	for (i = 0; i < record->help_count; i++) {
 		buf_printf(out, "%shelp:%s ", paint->help, paint->end);
-		diag_put_text(out, record->helps[i]);
+		shown_text(out, record->helps[i]);
 		buf_putc(out, '\n');
 	}
 }

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/shown.h"
 #include "base/diag.h"
 #include "cmd/verbs.h"
 #include "ir/ir.h"
@@ -33,7 +34,8 @@ static void put_text(const char *name, const struct ir *ir, const struct diag *d
 {
 	size_t before;
 
-	buf_printf(out, "%s: ok (", name);
+	shown_text(out, name);
+	buf_puts(out, ": ok (");
 	put_count(ir->policy_rules, "rule", out);
 	buf_puts(out, ", ");
 	put_count(ir->policy_sets, "set", out);
@@ -62,6 +64,16 @@ static void put_json(const char *name, const struct ir *ir, const struct diag *d
 	buf_puts(out, "}\n");
 }
 
+static void put_cut_short(const char *name)
+{
+	struct buf text = { 0 };
+
+	shown_text(&text, name);
+	buf_puts(&text, ": fix the errors first: more may be found after them\n");
+	fputs(buf_text(&text), stderr);
+	buf_free(&text);
+}
+
 static enum cmd_status show(const struct cmd_call *call, const char *name, const struct ir *ir,
 			    const struct diag *diag)
 {
@@ -76,10 +88,9 @@ static enum cmd_status show(const struct cmd_call *call, const char *name, const
 		if (ir && !call->quiet)
 			put_text(name, ir, diag, &out);
 		else if (!call->quiet && diag_is_cut_short(diag))
-			fprintf(stderr, "%s: fix the errors first: more may be found after them\n",
-				name);
+			put_cut_short(name);
 	}
-	status = cmd_print(&out);
+	status = cmd_print_text(call, &out);
 	buf_free(&out);
 	return status;
 }

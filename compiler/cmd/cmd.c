@@ -8,15 +8,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/ordinary.h"
+#include "base/shown.h"
 #include "base/suggest.h"
 #include "cmd/help.h"
 #include "cmd/options.h"
@@ -51,6 +55,19 @@ enum cmd_status cmd_print(const struct buf *text)
 	return CMD_SYSTEM_REFUSED;
 }
 
+enum cmd_status cmd_print_text(const struct cmd_call *call, const struct buf *text)
+{
+	struct buf shown = { 0 };
+	enum cmd_status status;
+
+	if (call->format == CMD_JSON)
+		return cmd_print(text);
+	shown_lines(&shown, buf_text(text), text->length);
+	status = cmd_print(&shown);
+	buf_free(&shown);
+	return status;
+}
+
 /* Messages are one write each, so that lines of several programs do not mix; nobody can be told
  * when it fails. */
 static void print_error(struct buf *text)
@@ -75,8 +92,10 @@ bool cmd_print_done(const struct buf *text, bool is_error, const char *done, con
 static void put_formatted(struct buf *out, const char *format, va_list args)
 {
 	struct arena *arena = arena_new();
+	const char *text;
 
-	buf_puts(out, arena_vprintf(arena, format, args));
+	text = arena_vprintf(arena, format, args);
+	shown_text(out, text);
 	arena_free(arena);
 }
 
@@ -302,6 +321,26 @@ static void hold_streams(void)
 			return;
 }
 
+/* The C library opens the file that TZ names as soon as a date is worked out, and would wait for a
+ * pipe. What is no ordinary file is no zone. */
+static void drop_strange_zone(void)
+{
+	const char *zone = getenv("TZ"), *folder = getenv("TZDIR");
+	struct stat info;
+	char path[PATH_MAX];
+
+	if (!zone)
+		return;
+	zone += *zone == ':';
+	snprintf(path, sizeof(path), "%s%s%s",
+		 *zone == '/' ? ""
+		 : folder     ? folder
+			      : "/usr/share/zoneinfo",
+		 *zone == '/' ? "" : "/", zone);
+	if (!stat(path, &info) && ordinary_kind(info.st_mode))
+		unsetenv("TZ");
+}
+
 int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char **argv)
 {
 	const struct cmd_verb *verb;
@@ -309,6 +348,7 @@ int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char *
 	enum cmd_status status;
 
 	hold_streams();
+	drop_strange_zone();
 	/* A reader that goes away must not end a verb in the middle of a change. */
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2)

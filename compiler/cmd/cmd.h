@@ -131,6 +131,9 @@ enum cmd_status cmd_usage_error(const struct cmd_verb *verb, const char *format,
  * message and CMD_SYSTEM_REFUSED; a reader that went away is CMD_SYSTEM_REFUSED without a message.
  */
 enum cmd_status cmd_print(const struct buf *text);
+/* The same for what is for people, or JSON by the call's format: nothing in it that a terminal
+ * would obey. */
+enum cmd_status cmd_print_text(const struct cmd_call *call, const struct buf *text);
 /* The same where something was done that stays done: on false that was said, and `next`, what to do
  * about the report that is lost. */
 bool cmd_print_done(const struct buf *text, bool is_error, const char *done, const char *next);

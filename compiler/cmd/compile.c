@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/shown.h"
 #include "base/suggest.h"
 #include "cmd/verbs.h"
 #include "emit/emit.h"
@@ -167,9 +168,10 @@ static enum cmd_status show_differences(const struct cmd_call *call, const struc
 static void put_text_summary(const struct cmd_call *call, const struct plan *plan,
 			     const struct ir *ir, struct buf *out)
 {
-	for (size_t i = 0; i < plan->count; i++)
-		buf_printf(out, "%s%s", i ? ", " : "",
-			   path_of(call->arena, plan, plan->outputs[i].name));
+	for (size_t i = 0; i < plan->count; i++) {
+		buf_puts(out, i ? ", " : "");
+		shown_text(out, path_of(call->arena, plan, plan->outputs[i].name));
+	}
 	buf_printf(out, ": %zu rule%s, %zu set%s\n", ir->policy_rules,
 		   ir->policy_rules == 1 ? "" : "s", ir->policy_sets,
 		   ir->policy_sets == 1 ? "" : "s");
@@ -206,7 +208,7 @@ static enum cmd_status write_outputs(const struct cmd_call *call, const struct p
 		put_json_summary(call, plan, ir, &out);
 	else
 		put_text_summary(call, plan, ir, &out);
-	status = cmd_print(&out);
+	status = cmd_print_text(call, &out);
 	buf_free(&out);
 	return status;
 }

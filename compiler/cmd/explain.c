@@ -95,7 +95,7 @@ static enum cmd_status answer_one(const struct cmd_call *call, struct explain *e
 	enum cmd_status printed = CMD_DONE;
 
 	if (status != CMD_SYSTEM_REFUSED)
-		printed = cmd_print(&out);
+		printed = cmd_print_text(call, &out);
 	buf_free(&out);
 	buf_free(&element);
 	return printed == CMD_DONE ? status : printed;
@@ -161,7 +161,7 @@ static void print_piece(struct batch *batch, size_t least)
 {
 	if (batch->out.length <= least || batch->status == CMD_SYSTEM_REFUSED)
 		return;
-	if (cmd_print(&batch->out) != CMD_DONE)
+	if (cmd_print_text(batch->call, &batch->out) != CMD_DONE)
 		batch->status = CMD_SYSTEM_REFUSED;
 	batch->out.length = 0;
 }

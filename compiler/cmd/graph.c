@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/shown.h"
 #include "cmd/graph_draw.h"
 #include "cmd/verbs.h"
 #include "emit/emit.h"
@@ -70,7 +71,8 @@ static void put_summary(const struct cmd_call *call, const char *path, const str
 		buf_json_string(out, path, strlen(path));
 		buf_printf(out, "], \"rules\": %zu}\n", ir->policy_rules);
 	} else {
-		buf_printf(out, "%s: %zu rule%s\n", path, ir->policy_rules, plural);
+		shown_text(out, path);
+		buf_printf(out, ": %zu rule%s\n", ir->policy_rules, plural);
 	}
 }
 
@@ -103,7 +105,7 @@ static enum cmd_status write_picture(const struct cmd_call *call, const struct i
 	}
 	put_summary(call, path, ir, &summary);
 	if (!call->quiet)
-		status = cmd_print(&summary);
+		status = cmd_print_text(call, &summary);
 	buf_free(&summary);
 	return status;
 }

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/file.h"
+#include "base/shown.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "ir/ir.h"
@@ -77,8 +78,9 @@ static size_t count_of(const struct ir_set *set)
 static void put_colored(const struct cmd_call *call, enum plan_sign sign, const char *text,
 			struct buf *out)
 {
-	buf_printf(out, "%s%c %s%s", call->color_out ? signs[sign].color : "", signs[sign].sign,
-		   text, call->color_out ? "\33[0m" : "");
+	buf_printf(out, "%s%c ", call->color_out ? signs[sign].color : "", signs[sign].sign);
+	shown_text(out, text);
+	buf_puts(out, call->color_out ? "\33[0m" : "");
 }
 
 static void put_elements(const struct cmd_call *call, const struct ir_set *set, enum plan_sign sign,
@@ -106,8 +108,11 @@ static void put_item(const struct cmd_call *call, const struct plan_item *item, 
 		buf_printf(out, "  -%zu", count_of(item->removed));
 	if (count_of(item->added) || count_of(item->removed))
 		buf_puts(out, " elements");
-	if (item->why)
-		buf_printf(out, "  (%s)", item->why);
+	if (item->why) {
+		buf_puts(out, "  (");
+		shown_text(out, item->why);
+		buf_putc(out, ')');
+	}
 	buf_putc(out, '\n');
 	if (!call->verbose)
 		return;
@@ -136,7 +141,7 @@ static void put_rules(const struct cmd_call *call, const struct plan *plan, stru
 
 		buf_puts(out, colored ? signs[sign].color : "");
 		buf_puts(out, "        ");
-		buf_add(out, line, length);
+		shown_lines(out, line, length);
 		buf_puts(out, colored ? "\33[0m\n" : "\n");
 		line += length + (line[length] == '\n');
 	}
@@ -239,7 +244,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 		else if (!call->quiet)
 			put_text(call, job->ir, job->plan, &out);
 	}
-	printed = cmd_print(&out);
+	printed = call->color_out ? cmd_print(&out) : cmd_print_text(call, &out);
 	buf_free(&out);
 	return status != CMD_DONE ? status : printed;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/shown.h"
 #include "base/source.h"
 
 static const char *word_for(enum report_kind kind)
@@ -24,21 +25,31 @@ static const char *word_for(enum report_kind kind)
 	return "";
 }
 
+static void put_more(struct buf *out, const char *indent, const char *word, const char *text)
+{
+	if (!text)
+		return;
+	buf_printf(out, "%s  %s: ", indent, word);
+	shown_text(out, text);
+	buf_putc(out, '\n');
+}
+
 void show_line(struct buf *out, const struct report_line *line, const char *indent)
 {
 	buf_puts(out, indent);
 	if (line->where.source) {
 		struct place place = source_place(line->where.source, line->where.begin);
 
-		buf_printf(out, "%s:%u:%u: ", line->where.source->name, place.line, place.column);
+		shown_text(out, line->where.source->name);
+		buf_printf(out, ":%u:%u: ", place.line, place.column);
 	} else if (!*indent) {
 		buf_puts(out, "tpc: ");
 	}
-	buf_printf(out, "%s: %s\n", word_for(line->kind), line->text);
-	if (line->help)
-		buf_printf(out, "%s  help: %s\n", indent, line->help);
-	if (line->command)
-		buf_printf(out, "%s  run: %s\n", indent, line->command);
+	buf_printf(out, "%s: ", word_for(line->kind));
+	shown_text(out, line->text);
+	buf_putc(out, '\n');
+	put_more(out, indent, "help", line->help);
+	put_more(out, indent, "run", line->command);
 }
 
 void show_problems(const struct report *report)
@@ -156,6 +167,13 @@ enum cmd_status show_end(const struct cmd_call *call, struct buf *out, enum appl
 
 	if (!out->length)
 		return status;
+	if (!is_json) {
+		struct buf shown = { 0 };
+
+		shown_lines(&shown, buf_text(out), out->length);
+		buf_free(out);
+		*out = shown;
+	}
 	if (outcome != APPLY_DONE || !done)
 		printed = cmd_print(out);
 	else if (!cmd_print_done(out, is_json, done, next) && is_json)

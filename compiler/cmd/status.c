@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/shown.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "emit/overview.h"
@@ -107,7 +108,9 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 	buf_printf(out, "%s\n  applied:  ", policy->name);
 	if (record) {
 		put_since(record->since, out);
-		buf_printf(out, " from %s\n", record->policy);
+		buf_puts(out, " from ");
+		shown_text(out, record->policy);
+		buf_putc(out, '\n');
 		put_turns(policy, out);
 	} else {
 		buf_puts(out, "by hand, or by somebody whose notes cannot be read\n");
@@ -144,8 +147,10 @@ static bool is_absent(const struct cmd_call *call, const struct status *status)
 
 static void put_nothing(const struct cmd_call *call, const struct status *status, struct buf *out)
 {
-	if (call->arg_count)
-		buf_printf(out, "%s: ", call->args[0]);
+	if (call->arg_count) {
+		shown_text(out, call->args[0]);
+		buf_puts(out, ": ");
+	}
 	buf_puts(out, "nothing is applied");
 	show_names(out, status->names, status->name_count);
 	buf_putc(out, '\n');
@@ -315,7 +320,7 @@ static enum cmd_status run(struct cmd_call *call)
 		put_text(call, &status, &out);
 	if (call->format != CMD_JSON)
 		show_problems(&report);
-	printed = cmd_print(&out);
+	printed = cmd_print_text(call, &out);
 	buf_free(&out);
 	if (printed != CMD_DONE)
 		return printed;

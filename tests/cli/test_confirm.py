@@ -558,6 +558,8 @@ def two_folders(shop, host):
 		problems += expect(host.tpc(*words, environment=elsewhere(shop)), 3, None,
 			["waits for its confirmation", "another run folder", "tpc confirm work", "tpc remove work"])
 	problems += expect(host.tpc("confirm", "work", environment=elsewhere(shop)), 3, None, "another run folder")
+	problems += expect(host.tpc("confirm", environment=elsewhere(shop)), 3, None,
+		["waits for its confirmation", "another run folder", "by the user root (0)", "as that user", "tpc confirm work"])
 	problems += differs(now, host.state(), "refused:")
 	if len(watchdogs(host)) != 1:
 		problems.append(f"watchdogs: {watchdogs(host)}")

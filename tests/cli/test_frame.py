@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """The frame around the verbs: help, versions, options in all their forms, and wrong usage."""
+import os
 import re
 import subprocess
 import sys
@@ -46,6 +47,45 @@ def help_first(shop):
 def help_width(shop):
 	return [line for verb in VERBS for line in shop.tpc(verb, "--help").out.splitlines()
 		if len(line) > 100]
+
+
+# What a terminal would obey: an escape sequence, a carriage return, a line feed, a direction override.
+NASTY = "a\x1b]0;owned\x07\r\nb\u202e"
+
+
+def raw(done):
+	return [f"{name} has {char!r} raw: {done}" for name, text in (("out", done.out), ("err", done.err))
+		for char in ("\x1b", "\x07", "\r", "\u202e", "\nb") if char in text]
+
+
+@case("nothing in the name of a file reaches the terminal raw, in no message of any verb")
+def escapes(shop):
+	policy, wrong = f"{NASTY}.yaml", f"{NASTY}-wrong.yaml"
+	shop.write(policy, SEED)
+	shop.write(wrong, WRONG)
+	shop.write("names.yaml", 'version: 1\nsets: {a: [{file: "x\\e[31m"}]}\nrules: [{to: a, then: drop}]\n')
+	problems = []
+	for words in (["check", policy], ["check", wrong], ["check", "names.yaml"], ["check", NASTY],
+			["compile", policy, "-o", f"out{NASTY}"], ["compile", policy, "-o", policy], ["compile", policy, "-o", "."],
+			["graph", policy, "-o", f"{NASTY}/x.dot"], ["graph", policy, "-o", f"{NASTY}.dot"], ["graph", policy, "-o", NASTY],
+			["explain", policy, "to", "203.0.113.1"], ["explain", policy, NASTY, "1"],
+			["explain", policy, "--batch", NASTY], ["check", policy, f"--{NASTY}"], [NASTY], ["status", NASTY],
+			["compile", policy, "--emit", NASTY], ["check", policy, policy, NASTY]):
+		for color in [], ["--color", "never"]:
+			problems += raw(shop.tpc(*words, *(color if len(words) > 1 else [])))
+	return problems
+
+
+@case("a TZ that names a pipe is not waited for")
+def zone(shop):
+	shop.write("timed.yaml", SEED.replace("proto: tcp,", "proto: tcp, time: {hours: \"08:00-17:00\"},"))
+	os.mkfifo(shop.folder / "zone")
+	problems = []
+	for environment in ({"TZ": str(shop.folder / "zone")}, {"TZ": ":zone", "TZDIR": str(shop.folder)},
+			{"TZ": "zone", "TZDIR": str(shop.folder)}):
+		done = shop.run("timeout", "20", TPC, "compile", "timed.yaml", "-o", "out", environment=environment)
+		problems += expect(done, 0)
+	return problems
 
 
 @case("--version, alone and behind a verb")

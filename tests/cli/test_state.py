@@ -161,6 +161,21 @@ def waits(shop, host):
 	return [*problems, f"the watchdog did not go back: {host.tpc('status')}"]
 
 
+@live("a policy's file whose name has an escape character and a line feed: apply, plan, status and remove show it escaped")
+def escapes(shop, host):
+	prepare(shop, host)
+	name = "x\x1b[31m\ny/one.yaml"
+	shop.write(name, ONE)
+	problems = []
+	for words in (["plan", name], ["apply", "--dry-run", "-v", name], ["apply", name], ["status"], ["plan", "-v", "two/one.yaml"],
+			["rollback", "one", "-v"], ["apply", name], ["remove"]):
+		done = host.tpc(*words)
+		for text in done.out, done.err:
+			if "\x1b" in text or "\ny/" in text:
+				problems.append(f"tpc {words[0]}: {done}")
+	return problems
+
+
 @live("what a killed run left half written in the run folder is taken away by the next")
 def left_over(shop, host):
 	prepare(shop, host)
