@@ -17,6 +17,26 @@ bool addr_is_loopback(struct addr addr)
 					: wide_equal(addr.bits, wide(1));
 }
 
+bool addr_embeds_ipv4(struct addr addr, struct addr *ipv4)
+{
+	uint64_t above = addr.bits.low >> 32, low = addr.bits.low & UINT32_MAX;
+
+	if (addr.family == ADDR_IPV4 || addr.bits.high ||
+	    !(above == 0xffff || (!above && low > 0xffff)))
+		return false;
+	*ipv4 = (struct addr){ ADDR_IPV4, wide(low) };
+	return true;
+}
+
+int addr_netmask_length(struct addr addr)
+{
+	uint32_t host = ~(uint32_t)addr.bits.low;
+
+	if (addr.family == ADDR_IPV6 || host & (host + 1))
+		return -1;
+	return host ? __builtin_clz(host) : 32;
+}
+
 unsigned int addr_width(enum addr_family family)
 {
 	return family == ADDR_IPV4 ? 32 : 128;

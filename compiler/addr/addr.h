@@ -39,9 +39,10 @@ struct addr_set {
 
 /*
  * The parsers take exactly `length` bytes, never look past them and never ask a resolver. IPv4 is
- * four decimal numbers (no octal, no leading zeros), IPv6 is RFC 4291 text without a zone. On
- * failure they return false and *why says in words what is wrong and what would be right ("host
- * bits are set; write 10.0.0.0/8"; the text may live in the arena).
+ * four decimal numbers (no octal, no leading zeros), IPv6 is RFC 4291 text without a zone, and
+ * without IPv4 in it, which no packet has. On failure they return false and *why says in words what
+ * is wrong and what would be right ("host bits are set; write 10.0.0.0/8"; the text may live in the
+ * arena). Without an arena (NULL) *why is of no use and costs nothing.
  */
 bool addr_parse(struct arena *arena, const char *text, size_t length, struct addr *out,
 		const char **why);
@@ -49,6 +50,9 @@ bool addr_parse(struct arena *arena, const char *text, size_t length, struct add
  * names the prefix. */
 bool addr_parse_prefix(struct arena *arena, const char *text, size_t length,
 		       struct addr_prefix *out, const char **why);
+/* Bits in the form of an address: a mask, or the part of an address that a mask leaves. */
+bool addr_parse_mask(struct arena *arena, const char *text, size_t length, struct addr *out,
+		     const char **why);
 /* An address, a prefix, or a range first-last. */
 bool addr_parse_range(struct arena *arena, const char *text, size_t length, struct addr_range *out,
 		      const char **why);
@@ -59,6 +63,9 @@ bool addr_parse_range(struct arena *arena, const char *text, size_t length, stru
  * there.
  */
 const char *addr_scan_range(const char *text, const char *end, struct addr_range *out);
+/* For a text that is none of these: what its author probably meant, and how to write it ("write
+ * 10.0.0.0/8" for 10/8), or NULL. */
+const char *addr_guess(struct arena *arena, const char *text, size_t length);
 /* Does this look like an attempt at an address (so that a message should speak of addresses and not
  * of names)? */
 bool addr_looks_like(const char *text, size_t length);
@@ -69,7 +76,16 @@ bool addr_looks_like_domain(const char *text);
 enum { ADDR_TEXT = 64 };
 const char *addr_format(struct addr addr, char out[ADDR_TEXT]);
 const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT]);
-bool addr_is_loopback(struct addr addr);          /* 127.0.0.0/8, ::1 */
+bool addr_is_loopback(struct addr addr); /* 127.0.0.0/8, ::1 */
+/*
+ * Is this an IPv6 address that only stands for an IPv4 one, as programs show it: ::ffff:192.0.2.1
+ * or
+ * ::192.0.2.1? *ipv4, which may be the same variable's, is then that one. :: and ::1 are
+ * themselves.
+ */
+bool addr_embeds_ipv4(struct addr addr, struct addr *ipv4);
+/* The ones of a netmask, 24 for 255.255.255.0, and -1 for what is none. */
+int addr_netmask_length(struct addr addr);
 unsigned int addr_width(enum addr_family family); /* 32 or 128 */
 struct wide addr_last(enum addr_family family);   /* the highest address */
 /* The bits behind a prefix's length, as ones. */

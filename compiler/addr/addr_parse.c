@@ -1,15 +1,19 @@
 /*
  * addr_parse: addresses, prefixes and ranges out of text. In come exactly `length` bytes, out comes
  * a number, or the reason why there is none, written for the person who wrote the text. Reasons are
- * only built when something is wrong: the good lines of a long list cost no memory.
+ * only built when something is wrong, and only with an arena: the good lines of a long list cost no
+ * memory, nor do bad ones that no message is about. What was probably meant is in addr_guess.c.
  */
 #include "addr/addr.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/arena.h"
 
 enum { ADDR_GROUPS = 8, MAC_BYTES = 6 };
+
+#define EMBEDDED "no packet has IPv4 in the form of IPv6: "
 
 struct addr_text {
 	struct arena *arena;
@@ -30,17 +34,30 @@ static bool addr_fail(const struct addr_text *in, const char *why)
 	return false;
 }
 
+/* As addr_fail, for a reason that is built; without an arena it is not. */
+__attribute__((format(printf, 2, 3))) static bool addr_fail_with(const struct addr_text *in,
+								 const char *format, ...)
+{
+	va_list args;
+
+	if (!in->arena)
+		return addr_fail(in, format);
+	va_start(args, format);
+	*in->why = arena_vprintf(in->arena, format, args);
+	va_end(args);
+	return false;
+}
+
 /* A byte that has no place where it stands; what is not printable is shown by the diagnostics. */
 static bool addr_fail_byte(const struct addr_text *in, size_t at, const char *what)
 {
 	size_t size = 1;
 
 	if (at >= in->length)
-		return addr_fail(in, arena_printf(in->arena, "the %s is cut short", what));
+		return addr_fail_with(in, "the %s is cut short", what);
 	while (at + size < in->length && ((unsigned char)in->text[at + size] & 0xc0) == 0x80)
 		size++;
-	return addr_fail(in, arena_printf(in->arena, "\"%.*s\" has no place in an %s", (int)size,
-					  in->text + at, what));
+	return addr_fail_with(in, "\"%.*s\" has no place in an %s", (int)size, in->text + at, what);
 }
 
 static bool addr_is_digit(char c)
@@ -79,9 +96,7 @@ static bool addr_parse_octet(const struct addr_text *in, size_t *at, unsigned in
 	if (*at == begin)
 		return addr_fail_byte(in, *at, "IPv4 address");
 	if (in->text[begin] == '0' && *at - begin > 1)
-		return addr_fail(in,
-				 arena_printf(in->arena,
-					      "leading zeros have two meanings: write %u", value));
+		return addr_fail_with(in, "leading zeros have two meanings: write %u", value);
 	*out = value;
 	return true;
 }
@@ -252,41 +267,27 @@ static bool addr_parse_text(const struct addr_text *in, struct addr *out)
 	return addr_parse_ipv4(in, &out->bits);
 }
 
-/* The ones of a netmask, or -1 when the text is none: 255.255.255.0 is 24. */
-static int addr_netmask_length(const struct addr_text *in)
-{
-	const char *unused;
-	struct addr_text quiet = { in->arena, in->text, in->length, &unused };
-	struct wide bits;
-	uint32_t host;
-
-	if (addr_find(in, '.') == in->length || !addr_parse_ipv4(&quiet, &bits))
-		return -1;
-	host = ~(uint32_t)bits.low;
-	return host & (host + 1) ? -1 : host ? __builtin_clz(host) : 32;
-}
-
 static bool addr_parse_length(const struct addr_text *in, unsigned int width, unsigned int *out)
 {
 	unsigned int value = 0;
-	int ones = width == 32 ? addr_netmask_length(in) : -1;
+	struct addr mask;
+	int ones = -1;
 	size_t i;
 
+	if (width == 32 &&
+	    addr_parse_mask(NULL, in->text, in->length, &mask, &(const char *){ NULL }))
+		ones = addr_netmask_length(mask);
+
 	if (ones >= 0)
-		return addr_fail(in, arena_printf(in->arena, "write the length of the netmask: /%d",
-						  ones));
+		return addr_fail_with(in, "write the length of the netmask: /%d", ones);
 	for (i = 0; i < in->length && i < 4 && addr_is_digit(in->text[i]); i++)
 		value = value * 10 + (unsigned int)(in->text[i] - '0');
 	if (!i || i < in->length || value > width)
-		return addr_fail(in,
-				 arena_printf(in->arena,
-					      "the length of an %s prefix is a number from 0 to %u",
-					      width == 32 ? "IPv4" : "IPv6", width));
+		return addr_fail_with(in, "the length of an %s prefix is a number from 0 to %u",
+				      width == 32 ? "IPv4" : "IPv6", width);
 	if (in->text[0] == '0' && in->length > 1)
-		return addr_fail(in,
-				 arena_printf(in->arena,
-					      "the length is written without leading zeros: /%u",
-					      value));
+		return addr_fail_with(in, "the length is written without leading zeros: /%u",
+				      value);
 	*out = value;
 	return true;
 }
@@ -297,23 +298,38 @@ static bool addr_fail_host_bits(const struct addr_text *in, struct addr_prefix p
 
 	prefix.addr.bits = wide_and(prefix.addr.bits,
 				    wide_not(addr_host_bits(prefix.addr.family, prefix.length)));
-	return addr_fail(in, arena_printf(in->arena, "host bits are set: write %s",
-					  addr_format_prefix(prefix, text)));
+	return addr_fail_with(in, "host bits are set: write %s", addr_format_prefix(prefix, text));
+}
+
+/* IPv4 in the form of IPv6 (RFC 4291 section 2.5.5) is in no packet, so nothing would ever match.
+ */
+static bool addr_fail_embedded(const struct addr_text *in, struct addr_prefix prefix)
+{
+	char text[ADDR_TEXT];
+
+	if (prefix.length < 96)
+		return addr_fail(in, EMBEDDED "write the IPv4 prefix, or leave it out");
+	prefix.length -= 96;
+	prefix.addr.bits = wide_and(prefix.addr.bits,
+				    wide_not(addr_host_bits(ADDR_IPV4, prefix.length)));
+	return addr_fail_with(in, EMBEDDED "write %s, or leave it out",
+			      addr_format_prefix(prefix, text));
 }
 
 static bool addr_parse_prefix_text(const struct addr_text *in, struct addr_prefix *out)
 {
 	size_t slash = addr_find(in, '/');
 	struct addr_text addr = addr_part(in, 0, slash), length;
+	struct addr ipv4;
 
 	if (!addr_parse_text(&addr, &out->addr))
 		return false;
 	out->length = addr_width(out->addr.family);
-	if (slash == in->length)
-		return true;
-	length = addr_part(in, slash + 1, in->length);
-	if (!addr_parse_length(&length, out->length, &out->length))
+	length = addr_part(in, slash < in->length ? slash + 1 : slash, in->length);
+	if (slash < in->length && !addr_parse_length(&length, out->length, &out->length))
 		return false;
+	if (addr_embeds_ipv4(out->addr, &ipv4))
+		return addr_fail_embedded(in, (struct addr_prefix){ ipv4, out->length });
 	if (!wide_is_zero(wide_and(out->addr.bits, addr_host_bits(out->addr.family, out->length))))
 		return addr_fail_host_bits(in, *out);
 	return true;
@@ -325,9 +341,8 @@ static bool addr_fail_short_end(const struct addr_text *in, struct addr first, u
 	char text[2][ADDR_TEXT];
 	struct addr end = { first.family, wide((first.bits.low & ~UINT64_C(0xff)) | last) };
 
-	return addr_fail(in, arena_printf(in->arena,
-					  "the end of a range is an address too: write %s-%s",
-					  addr_format(first, text[0]), addr_format(end, text[1])));
+	return addr_fail_with(in, "the end of a range is an address too: write %s-%s",
+			      addr_format(first, text[0]), addr_format(end, text[1]));
 }
 
 static bool addr_parse_range_end(const struct addr_text *in, size_t dash, struct addr first,
@@ -355,19 +370,23 @@ static bool addr_parse_ends(const struct addr_text *in, size_t dash, struct addr
 		return addr_fail(in, "a range goes from one address to another, without a \"/\"");
 	if (!addr_parse_text(&begin, &first) || !addr_parse_range_end(in, dash, first, &last))
 		return false;
+	if (addr_embeds_ipv4(first, &first) | addr_embeds_ipv4(last, &last))
+		return first.family == last.family
+			       ? addr_fail_with(in, EMBEDDED "write %s-%s, or leave it out",
+						addr_format(first, text[0]),
+						addr_format(last, text[1]))
+			       : addr_fail(in, EMBEDDED "write an IPv4 range and an IPv6 one");
 	if (first.family != last.family)
 		return addr_fail(in, "both ends of a range are IPv4, or both are IPv6");
 	if (wide_less(last.bits, first.bits))
-		return addr_fail(in, arena_printf(in->arena,
-						  "the range ends before it begins: write %s-%s",
-						  addr_format(last, text[0]),
-						  addr_format(first, text[1])));
+		return addr_fail_with(in, "the range ends before it begins: write %s-%s",
+				      addr_format(last, text[0]), addr_format(first, text[1]));
 	*out = (struct addr_range){ first.family, first.bits, last.bits };
 	return true;
 }
 
-bool addr_parse(struct arena *arena, const char *text, size_t length, struct addr *out,
-		const char **why)
+bool addr_parse_mask(struct arena *arena, const char *text, size_t length, struct addr *out,
+		     const char **why)
 {
 	struct addr_text in = { arena, text, length, why };
 
@@ -376,12 +395,32 @@ bool addr_parse(struct arena *arena, const char *text, size_t length, struct add
 	return addr_parse_text(&in, out);
 }
 
+/* What was probably meant helps more than which byte is wrong. */
+static bool addr_guess_instead(const struct addr_text *in)
+{
+	const char *guess = in->arena ? addr_guess(in->arena, in->text, in->length) : NULL;
+
+	return guess ? addr_fail(in, guess) : false;
+}
+
+bool addr_parse(struct arena *arena, const char *text, size_t length, struct addr *out,
+		const char **why)
+{
+	struct addr_text in = { arena, text, length, why };
+	struct addr ipv4;
+
+	if (!addr_parse_mask(arena, text, length, out, why))
+		return addr_guess_instead(&in);
+	return !addr_embeds_ipv4(*out, &ipv4) ||
+	       addr_fail_embedded(&in, (struct addr_prefix){ ipv4, addr_width(ADDR_IPV6) });
+}
+
 bool addr_parse_prefix(struct arena *arena, const char *text, size_t length,
 		       struct addr_prefix *out, const char **why)
 {
 	struct addr_text in = { arena, text, length, why };
 
-	return addr_parse_prefix_text(&in, out);
+	return addr_parse_prefix_text(&in, out) || addr_guess_instead(&in);
 }
 
 bool addr_parse_range(struct arena *arena, const char *text, size_t length, struct addr_range *out,
@@ -392,9 +431,9 @@ bool addr_parse_range(struct arena *arena, const char *text, size_t length, stru
 	struct addr_prefix prefix;
 
 	if (dash < length)
-		return addr_parse_ends(&in, dash, out);
+		return addr_parse_ends(&in, dash, out) || addr_guess_instead(&in);
 	if (!addr_parse_prefix_text(&in, &prefix))
-		return false;
+		return addr_guess_instead(&in);
 	out->family = prefix.addr.family;
 	out->first = prefix.addr.bits;
 	out->last = wide_or(prefix.addr.bits, addr_host_bits(prefix.addr.family, prefix.length));

@@ -133,12 +133,14 @@ static const char *scan_ipv6(const char *text, const char *end, struct wide *out
 static const char *scan_addr(const char *text, const char *end, struct addr *out)
 {
 	const char *behind = scan_ipv4(text, end, &out->bits);
+	struct addr ipv4;
 
 	out->family = ADDR_IPV4;
 	if (behind)
 		return behind;
 	out->family = ADDR_IPV6;
-	return scan_ipv6(text, end, &out->bits);
+	behind = scan_ipv6(text, end, &out->bits);
+	return behind && !addr_embeds_ipv4(*out, &ipv4) ? behind : NULL;
 }
 
 /* The digits of a prefix's length: at most three, and no zero before another. */

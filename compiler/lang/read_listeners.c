@@ -175,8 +175,7 @@ static bool read_endpoint(struct decode *decode, const struct node *value,
 			begin++, end--;
 	}
 	if (!colon || !decode_parse_integer(&port, &number) || number < 1 || number > 65535 ||
-	    !addr_parse(decode->arena, begin, (size_t)(end - begin), &addr,
-			&(const char *){ NULL }) ||
+	    !addr_parse(decode->arena, begin, (size_t)(end - begin), &addr, &why) ||
 	    (addr.family == ADDR_IPV6) != (begin > value->text)) {
 		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
 				   "this is no address with a port"),
