@@ -29,7 +29,7 @@ bool read_packet(struct decode *decode, const struct node *node, struct ir_packe
 
 /* The keys of a set's mapping as they were written. */
 struct read_set_parts {
-	const char *file;
+	const struct node *file; /* read_path.c */
 	const struct node *include, *exclude;
 	const struct node *geoip, *database;                              /* read_geoip.c */
 	const struct node *dynamic, *domains, *timeout, *size, *elements; /* read_dynamic.c */
@@ -61,6 +61,9 @@ struct span read_key_span(const struct node *map, const char *key);
 bool read_definition_name(struct decode *decode, const struct node_entry *entry, const char *what);
 /* The path that a file names, relative to that file's folder. */
 const char *read_relative_path(struct arena *arena, const struct source *source, const char *path);
+
+/* The file that `file` or `database` names, ready to open. NULL after an error. */
+const char *read_path(struct decode *decode, const char *key, const struct node *value);
 
 /* The field tables of the parts. */
 extern const struct decode_table read_settings_table, read_set_table, read_listener_table,

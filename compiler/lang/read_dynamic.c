@@ -137,6 +137,56 @@ static const char *name_inside(struct arena *arena, const char *text)
 	return is_domain(name) ? name : NULL;
 }
 
+/*
+ * What rule lists write before a name, and whether it means the names below it, too, as `domains`
+ * always does.
+ */
+static const struct {
+	const char *prefix, *meaning;
+	bool is_name, is_alone;
+} domain_rules[] = {
+	{ "domain:", "a name and all below it", true, false },
+	{ "full:", "this name and none below it", true, true },
+	{ "regexp:", "an expression that names match", false, false },
+	{ "regex:", "an expression that names match", false, false },
+	{ "keyword:", "all names with a text in them", false, false },
+	{ "geosite:", "a list of names in a file of V2Ray", false, false },
+	{ "include:", "another list of names", false, false },
+	{ "ext:", "a list of names in a file of V2Ray", false, false },
+	{ "domain-suffix,", "a name and all below it", true, false },
+	{ "domain-keyword,", "all names with a text in them", false, false },
+	{ "domain,", "this name and none below it", true, true },
+	{ "+.", "a name and all below it", true, false },
+	{ "||", "a name and all below it", true, false },
+	{ "server=/", "a name and all below it, in dnsmasq", true, false },
+	{ "nftset=/", "a name and all below it, in dnsmasq", true, false },
+	{ "ipset=/", "a name and all below it, in dnsmasq", true, false },
+};
+
+/* False when none of these begins the text. */
+static bool help_rule(struct decode *decode, struct diag_record *record, const char *text)
+{
+	for (size_t i = 0; i < sizeof(domain_rules) / sizeof(domain_rules[0]); i++) {
+		size_t length = strlen(domain_rules[i].prefix);
+		const char *name;
+
+		if (strncmp(text, domain_rules[i].prefix, length) != 0)
+			continue;
+		name = arena_strndup(decode->arena, text + length, strcspn(text + length, ",/^@ "));
+		if (!domain_rules[i].is_name || !is_domain(name))
+			diag_help(record,
+				  "\"%s\" means %s: write the names themselves, each without what is left of them",
+				  domain_rules[i].prefix, domain_rules[i].meaning);
+		else
+			diag_help(record, "\"%s\" means %s: write %s%s", domain_rules[i].prefix,
+				  domain_rules[i].meaning, name,
+				  domain_rules[i].is_alone ? ", and the names below it are included"
+							   : "");
+		return true;
+	}
+	return false;
+}
+
 static bool refuse_domain(struct decode *decode, const struct node *node, const char *text)
 {
 	struct diag_record *record =
@@ -148,6 +198,8 @@ static bool refuse_domain(struct decode *decode, const struct node *node, const 
 	if (addr_parse_range(decode->arena, text, strlen(text), &range, &why))
 		diag_help(record, "addresses stand in `elements`: {domains: [...], elements: [%s]}",
 			  text);
+	else if (help_rule(decode, record, text))
+		return false;
 	else if (has_other_letters(text))
 		diag_help(record,
 			  "write the name as DNS has it, in its xn-- form: `idn2 NAME` prints it");

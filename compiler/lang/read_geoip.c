@@ -59,8 +59,6 @@ static bool read_codes(struct decode *decode, const struct node *codes,
 bool read_geoip(struct decode *decode, const struct node *codes, const struct node *database,
 		struct ast_set_expression *out)
 {
-	static const struct decode_field field = { .key = "database" };
-	const char *path;
 	bool good;
 
 	if (!database)
@@ -70,10 +68,8 @@ bool read_geoip(struct decode *decode, const struct node *codes, const struct no
 		return refuse_half(decode, database->span,
 				   "`database` without `geoip`: which countries?");
 	good = read_codes(decode, codes, out);
-	if (!decode_text(decode, &field, database, &path))
-		return false;
-	out->kind = SET_GEOIP;
-	out->text = read_relative_path(decode->arena, database->span.source, path);
+	out->text = read_path(decode, "database", database);
+	out->kind = out->text ? SET_GEOIP : SET_LIST; /* of nothing, after an error */
 	out->text_span = database->span;
-	return good;
+	return out->text && good;
 }

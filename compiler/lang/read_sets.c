@@ -9,7 +9,7 @@
 #include "lang/read.h"
 
 static const struct decode_field set_fields[] = {
-	{ .key = "file", .read = decode_text, .offset = offsetof(struct read_set_parts, file) },
+	{ .key = "file", .read = decode_node, .offset = offsetof(struct read_set_parts, file) },
 	{ .key = "include",
 	  .read = decode_node,
 	  .offset = offsetof(struct read_set_parts, include) },
@@ -109,7 +109,8 @@ static bool has_one_source(struct decode *decode, const struct node *node,
 		diag_help(diag_add(decode->diag, DIAG_impossible, parts->exclude->span,
 				   "`exclude` takes away from `include`"),
 			  "write {include: [{%s%s}], exclude: [...]}",
-			  geoip ? "geoip: ..., database: ..." : "file: ", geoip ? "" : parts->file);
+			  geoip ? "geoip: ..., database: ..." : "file: ",
+			  geoip || parts->file->kind != NODE_SCALAR ? "" : parts->file->text);
 		return false;
 	}
 	return true;
@@ -134,9 +135,9 @@ static bool read_source(struct decode *decode, const struct node *node,
 		return (good || (parts.geoip && parts.database)) &&
 		       read_geoip(decode, parts.geoip, parts.database, out) && good;
 	if (parts.file) {
-		out->kind = SET_FILE;
-		out->text = read_relative_path(decode->arena, node->span.source, parts.file);
-		return good;
+		out->text = read_path(decode, "file", parts.file);
+		out->kind = out->text ? SET_FILE : SET_LIST; /* of nothing, after an error */
+		return out->text && good;
 	}
 	out->kind = SET_DIFFERENCE;
 	if (parts.include)
