@@ -51,7 +51,8 @@ static void guess_numbers(struct guess *guess)
 
 static const char *guess_prefix(const struct guess *guess, unsigned int length, const char *why)
 {
-	struct addr addr = { ADDR_IPV4, wide(guess->bits & ~(uint32_t)addr_host_bits(ADDR_IPV4, length).low) };
+	struct addr addr = { ADDR_IPV4,
+			     wide(guess->bits & ~(uint32_t)addr_host_bits(ADDR_IPV4, length).low) };
 	char text[ADDR_TEXT];
 
 	return arena_printf(guess->arena, "%s: write %s", why,

@@ -310,8 +310,8 @@ static bool addr_fail_embedded(const struct addr_text *in, struct addr_prefix pr
 	if (prefix.length < 96)
 		return addr_fail(in, EMBEDDED "write the IPv4 prefix, or leave it out");
 	prefix.length -= 96;
-	prefix.addr.bits = wide_and(prefix.addr.bits,
-				    wide_not(addr_host_bits(ADDR_IPV4, prefix.length)));
+	prefix.addr.bits =
+		wide_and(prefix.addr.bits, wide_not(addr_host_bits(ADDR_IPV4, prefix.length)));
 	return addr_fail_with(in, EMBEDDED "write %s, or leave it out",
 			      addr_format_prefix(prefix, text));
 }

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "addr/file_kind.h"
 #include "addr/mmdb_guard.h"
 #include "base/arena.h"
 #include "base/diag.h"
@@ -221,21 +222,25 @@ struct geoip_job {
 	struct span wanted_by;
 };
 
-static bool geoip_is_packed(const unsigned char *bytes, size_t size)
-{
-	static const char *const heads[] = { "\x1f\x8b", "PK", "BZ", "\xfd\x37", "(\xb5" };
-
-	for (size_t i = 0; size >= 2 && i < sizeof(heads) / sizeof(heads[0]); i++)
-		if (!memcmp(bytes, heads[i], 2))
-			return true;
-	return false;
-}
-
 static bool geoip_refuse(struct geoip_job *job, const char *what, const char *help)
 {
 	diag_help(diag_add(job->diag, DIAG_geoip_database, job->wanted_by, "\"%s\" %s", job->path,
 			   what),
 		  "%s", help);
+	return false;
+}
+
+/* What the file is instead of a MaxMind DB. */
+static bool geoip_refuse_other(struct geoip_job *job, const unsigned char *bytes, size_t size)
+{
+	const struct file_kind *kind = file_kind_of((const char *)bytes, size);
+
+	if (!kind || kind->may_be_mmdb)
+		return geoip_refuse(job, "is no MaxMind DB, or its end is missing",
+				    "name a .mmdb file; if it is one, fetch it again");
+	diag_help(diag_add(job->diag, DIAG_geoip_database, job->wanted_by,
+			   "\"%s\" is %s, and no MaxMind DB", job->path, kind->what),
+		  "%s", kind->help);
 	return false;
 }
 
@@ -265,11 +270,7 @@ static bool geoip_pass_guard(struct geoip_walk *walk, struct geoip_job *job,
 	case MMDB_GUARD_NO_DATABASE:
 		break;
 	}
-	if (geoip_is_packed(bytes, size))
-		return geoip_refuse(job, "is packed, and not a MaxMind DB as it is",
-				    "unpack it, and name the .mmdb file");
-	return geoip_refuse(job, "is no MaxMind DB, or its end is missing",
-			    "name a .mmdb file; if it is one, fetch it again");
+	return geoip_refuse_other(job, bytes, size);
 }
 
 static bool geoip_read_open(struct geoip_walk *walk, struct geoip_job *job)

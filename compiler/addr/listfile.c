@@ -3,7 +3,9 @@
  *
  * A list is read twice at most. First it goes by piece by piece, and a good line costs its interval
  * and nothing else. A list with a line that is not good, or one that cannot go by in pieces, is
- * then read whole, as a source that messages can point into.
+ * then read whole, as a source that messages can point into. Where the whole file is of another
+ * kind one message says so. Lines with the same mistake have one message for all of them, and
+ * reasons are built for those alone that are shown.
  */
 #include "addr/listfile.h"
 
@@ -11,8 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "addr/file_kind.h"
+#include "addr/list_line.h"
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/utf8.h"
 
 /* LISTFILE_SHOWN: how much of a bad word a message repeats. A piece stays in the processor's cache.
  */
@@ -20,6 +25,12 @@ enum { LISTFILE_ERRORS = 20, LISTFILE_SHOWN = 60, LISTFILE_PIECE = 128 * 1024 };
 
 /* What a line is hardly ever shorter than, its end included: how many a file may hold. */
 static const size_t listfile_least[ADDR_FAMILIES] = { sizeof("1.2.3.4"), sizeof("2001:db8::/32") };
+
+/* Lines with the same mistake. */
+struct list_alike {
+	struct diag_record *record; /* about the first of them */
+	size_t more;
+};
 
 struct listfile {
 	struct arena *arena;
@@ -29,8 +40,12 @@ struct listfile {
 	struct span wanted_by;
 	struct addr_set *set;
 	size_t room[ADDR_FAMILIES]; /* intervals that still fit without asking */
-	size_t errors;
-	struct span beyond; /* the first bad line that gets no error of its own */
+	size_t errors;              /* lines; those that are alike count once */
+	struct span beyond;         /* the first bad line that gets no error of its own */
+	struct list_alike alike[LIST_KINDS];
+	size_t numbers; /* entries with a number after them that is the length of a prefix */
+	bool has_short_numbers; /* not all of these are the length of one address */
+	bool is_plain;          /* an entry without such a number */
 };
 
 static bool listfile_is_blank(char c)
@@ -54,36 +69,115 @@ static bool listfile_ends_word(char c)
 	return listfile_is_end(c) || listfile_is_blank(c) || listfile_is_comment(c);
 }
 
-static void listfile_refuse(struct listfile *list, const char *begin, const char *end,
-			    const char *why)
+/* An error about these bytes of the source. */
+static struct diag_record *listfile_say(struct listfile *list, struct list_word shown,
+					const struct list_fault *fault)
 {
-	size_t length = (size_t)(end - begin);
-	size_t shown = length < LISTFILE_SHOWN ? length : LISTFILE_SHOWN;
+	size_t length = (size_t)(shown.end - shown.begin), most = length;
 	struct diag_record *record;
 	struct span where;
 
-	list->errors++;
-	if (!list->source)
-		return;
+	if (most > LISTFILE_SHOWN)
+		most = LISTFILE_SHOWN;
+	while (most && most < length && !utf8_begins(shown.begin[most]))
+		most--;
 	where.source = list->source;
-	where.begin = (uint32_t)(begin - list->source->text);
+	where.begin = (uint32_t)(shown.begin - list->source->text);
 	where.end = where.begin + (uint32_t)length;
-	if (list->errors == LISTFILE_ERRORS + 1)
-		list->beyond = where;
-	if (list->errors > LISTFILE_ERRORS)
-		return;
-	while (shown && shown < length && ((unsigned char)begin[shown] & 0xc0) == 0x80)
-		shown--;
-	record = diag_add(list->diag, DIAG_list_entry, where, "\"%.*s%s\": %s", (int)shown, begin,
-			  shown < length ? "..." : "", why);
+	record = diag_add(list->diag, DIAG_list_entry, where, "\"%.*s%s\": %s", (int)most,
+			  shown.begin, most < length ? "..." : "", fault->why);
+	if (fault->help)
+		diag_help(record, "%s", fault->help);
 	if (list->errors == 1 && list->wanted_by.source)
 		diag_also(record, list->wanted_by, "the list is named here");
+	return record;
+}
+
+/* A bad line of its own. Those that no message shows are counted. */
+static void listfile_refuse_alone(struct listfile *list, struct list_word word)
+{
+	struct list_fault fault = { LIST_ALONE, NULL, NULL };
+	struct addr_range range;
+
+	list->errors++;
+	if (list->errors == LISTFILE_ERRORS + 1) {
+		list->beyond.source = list->source;
+		list->beyond.begin = (uint32_t)(word.begin - list->source->text);
+		list->beyond.end = list->beyond.begin + (uint32_t)(word.end - word.begin);
+	}
+	if (list->errors > LISTFILE_ERRORS)
+		return;
+	addr_parse_range(list->arena, word.begin, (size_t)(word.end - word.begin), &range,
+			 &fault.why);
+	listfile_say(list, word, &fault);
+}
+
+/* The first of a kind has an error, which the others are counted in. */
+static bool listfile_is_first(struct listfile *list, const struct list_fault *fault)
+{
+	struct list_alike *alike = &list->alike[fault->kind];
+
+	if (alike->record) {
+		alike->more++;
+		return false;
+	}
+	list->errors++;
+	return true;
+}
+
+static void listfile_refuse_other(struct listfile *list, struct list_word word, const char *end)
+{
+	struct list_fault fault;
+	const char *stop = word.end;
+
+	/* Whether there is one, or how many more than are shown, needs no reason. */
+	if (!list->source || list->errors > LISTFILE_ERRORS) {
+		list->errors++;
+		return;
+	}
+	while (stop < end && !listfile_is_comment(*stop))
+		stop++;
+	list_other_line(NULL, word.begin, stop, &fault);
+	if (fault.kind == LIST_ALONE) {
+		listfile_refuse_alone(list, word);
+		return;
+	}
+	if (!listfile_is_first(list, &fault))
+		return;
+	list_other_line(list->arena, word.begin, stop, &fault);
+	list->alike[fault.kind].record = listfile_say(list, word, &fault);
+}
+
+static void listfile_refuse_after(struct listfile *list, struct list_entry *entry, const char *end)
+{
+	struct list_fault fault;
+	const char *stop = entry->end;
+
+	list->errors += !list->source;
+	if (!list->source)
+		return;
+	list_rest_is_remark(NULL, entry, end, &fault);
+	if (!listfile_is_first(list, &fault))
+		return;
+	list_rest_is_remark(list->arena, entry, end, &fault);
+	while (stop < end && *stop != '#')
+		stop++;
+	while (listfile_is_blank(stop[-1]))
+		stop--;
+	list->alike[fault.kind].record =
+		listfile_say(list, (struct list_word){ entry->begin, stop }, &fault);
 }
 
 static void listfile_refuse_rest(struct listfile *list)
 {
 	size_t more = list->errors - LISTFILE_ERRORS;
 
+	for (int kind = 0; kind < LIST_KINDS; kind++)
+		if (list->alike[kind].more)
+			diag_help(list->alike[kind].record, "%zu more %s of this file %s like it",
+				  list->alike[kind].more,
+				  list->alike[kind].more == 1 ? "line" : "lines",
+				  list->alike[kind].more == 1 ? "is" : "are");
 	if (list->errors > LISTFILE_ERRORS)
 		diag_add(list->diag, DIAG_list_entry, list->beyond,
 			 "and %zu more %s of this file %s wrong", more,
@@ -104,31 +198,10 @@ static void listfile_add(struct listfile *list, struct addr_range range)
 	set->items[set->count++] = (struct interval){ range.first, range.last };
 }
 
-/*
- * "first - last" would be read as one address and a remark, and the rest of the range would be lost
- * without a word. Does an address follow a dash that stands alone?
- */
-static bool listfile_is_spaced_range(const struct listfile *list, const char *at, const char *end)
+/* The word at *at, which is moved behind it, as a range. False when it is none. */
+static bool listfile_read_word(const char **at, const char *end, struct addr_range *range)
 {
-	const char *word, *why;
-	struct addr addr;
-
-	while (at < end && listfile_is_blank(*at))
-		at++;
-	if (at == end || *at++ != '-')
-		return false;
-	while (at < end && listfile_is_blank(*at))
-		at++;
-	for (word = at; at < end && !listfile_ends_word(*at); at++)
-		;
-	return addr_parse(list->arena, word, (size_t)(at - word), &addr, &why);
-}
-
-/* The word at *at, which is moved behind it, as a range. False when there is none, or a bad one. */
-static bool listfile_read_word(struct listfile *list, const char **at, const char *end,
-			       struct addr_range *range)
-{
-	const char *begin = *at, *behind = addr_scan_range(begin, end, range), *why;
+	const char *begin = *at, *behind = addr_scan_range(begin, end, range);
 
 	if (behind && listfile_ends_word(*behind)) {
 		*at = behind;
@@ -137,32 +210,55 @@ static bool listfile_read_word(struct listfile *list, const char **at, const cha
 	for (behind = begin; behind < end && !listfile_ends_word(*behind); behind++)
 		;
 	*at = behind;
-	if (behind == begin)
-		return false;
-	if (addr_parse_range(list->arena, begin, (size_t)(behind - begin), range, &why))
-		return true;
-	listfile_refuse(list, begin, behind, why);
-	return false;
+	return behind > begin && addr_parse_range(NULL, begin, (size_t)(behind - begin), range,
+						  &(const char *){ NULL });
+}
+
+/* Tables of first addresses and lengths in two columns look like addresses with remarks. */
+static void listfile_note_number(struct listfile *list, const struct list_entry *entry)
+{
+	if (!list_entry_fits(entry, entry->number)) {
+		list->is_plain = true;
+		return;
+	}
+	list->numbers++;
+	list->has_short_numbers |= entry->number < addr_width(entry->range.family);
+}
+
+/* An entry, and what stands after it up to the line's end. */
+static void listfile_read_rest(struct listfile *list, struct list_entry *entry, const char *end)
+{
+	struct list_fault fault;
+	const char *at = entry->end;
+
+	while (at < end && listfile_is_blank(*at))
+		at++;
+	if (at < end && *at != '#' && !list_rest_is_remark(NULL, entry, end, &fault)) {
+		listfile_refuse_after(list, entry, end);
+		return;
+	}
+	if (!list->is_plain)
+		listfile_note_number(list, entry);
+	listfile_add(list, entry->range);
 }
 
 /* One line; returns where the next one begins. */
 static const char *listfile_read_line(struct listfile *list, const char *at, const char *end)
 {
-	const char *begin, *behind;
-	struct addr_range range;
+	struct list_entry entry = { .number = 0 };
+	const char *behind;
 	bool is_good;
 
 	while (at < end && listfile_is_blank(*at))
 		at++;
-	begin = at;
-	is_good = listfile_read_word(list, &at, end, &range);
-	for (behind = at; behind < end && !listfile_is_end(*behind); behind++)
+	entry.begin = entry.end = at;
+	is_good = listfile_read_word(&entry.end, end, &entry.range);
+	for (behind = entry.end; behind < end && !listfile_is_end(*behind); behind++)
 		;
-	if (is_good && at < behind && listfile_is_spaced_range(list, at, behind))
-		listfile_refuse(list, begin, behind,
-				"a range is one word: write first-last without spaces");
-	else if (is_good)
-		listfile_add(list, range);
+	if (is_good)
+		listfile_read_rest(list, &entry, behind);
+	else if (entry.end > entry.begin)
+		listfile_refuse_other(list, (struct list_word){ entry.begin, entry.end }, behind);
 	return behind < end ? behind + 1 : end;
 }
 
@@ -220,31 +316,79 @@ static bool listfile_read_passing(struct listfile *list, int fd)
 		list->room[f] += list->set->family[f].count - before[f];
 		list->set->family[f].count = before[f];
 	}
-	list->errors = 0;
+	if (!good)
+		list->numbers = list->errors = list->is_plain = list->has_short_numbers = 0;
 	return good;
+}
+
+/* ---- what is not about a line ---- */
+
+static bool listfile_refuse_kind(struct listfile *list, const char *path)
+{
+	const struct file_kind *kind = file_kind_of(list->source->text, list->size);
+
+	if (!kind)
+		return false;
+	list->errors = 1;
+	diag_help(diag_add(list->diag, DIAG_list_format, list->wanted_by,
+			   "\"%s\" is %s, and no list of addresses", path, kind->what),
+		  "%s", kind->help);
+	return true;
+}
+
+static void listfile_warn_of_numbers(struct listfile *list, const char *path)
+{
+	if (list->is_plain || !list->has_short_numbers)
+		return;
+	diag_help(diag_add(list->diag, DIAG_list_lengths, list->wanted_by,
+			   "the numbers after the addresses of \"%s\" would all be lengths of prefixes, and are "
+			   "taken for remarks",
+			   path),
+		  "if they are: awk '{print $1 \"/\" $2}' OLD > NEW; if not, put a # before each");
+}
+
+/* A list with a bad line, or one that cannot go by in pieces. */
+static bool listfile_read_source(struct listfile *list, const char *path)
+{
+	list->source = source_read(list->arena, list->diag, path, LISTFILE_LIMIT, list->wanted_by);
+	if (!list->source)
+		return false;
+	list->size = list->source->size;
+	if (listfile_refuse_kind(list, path))
+		return false;
+	listfile_read_lines(list, list->source->text, list->source->text + list->size);
+	listfile_refuse_rest(list);
+	return !list->errors;
+}
+
+/* False when it has to be read as a source, or (*is_there) cannot be. */
+static bool listfile_read_file(struct listfile *list, const char *path, bool *is_there)
+{
+	bool is_done;
+	int fd;
+
+	/* Standard input is there once. */
+	*is_there = true;
+	if (source_is_stdin(path))
+		return false;
+	fd = source_open(list->arena, list->diag, path, LISTFILE_LIMIT, list->wanted_by,
+			 &list->size);
+	*is_there = fd >= 0;
+	is_done = fd >= 0 && listfile_read_passing(list, fd);
+	if (fd >= 0)
+		close(fd);
+	return is_done;
 }
 
 bool listfile_read(struct arena *arena, struct diag *diag, const char *path, struct span wanted_by,
 		   struct addr_set *set)
 {
 	struct listfile list = { .arena = arena, .diag = diag, .wanted_by = wanted_by, .set = set };
+	bool is_there;
+	bool good = listfile_read_file(&list, path, &is_there) ||
+		    (is_there && listfile_read_source(&list, path));
 
-	/* Standard input is there once. */
-	if (!source_is_stdin(path)) {
-		int fd = source_open(arena, diag, path, LISTFILE_LIMIT, wanted_by, &list.size);
-		bool is_done = fd >= 0 && listfile_read_passing(&list, fd);
-
-		if (fd < 0)
-			return false;
-		close(fd);
-		if (is_done)
-			return true;
-	}
-	list.source = source_read(arena, diag, path, LISTFILE_LIMIT, wanted_by);
-	if (!list.source)
-		return false;
-	list.size = list.source->size;
-	listfile_read_lines(&list, list.source->text, list.source->text + list.size);
-	listfile_refuse_rest(&list);
-	return !list.errors;
+	if (good)
+		listfile_warn_of_numbers(&list, path);
+	return good;
 }

@@ -163,7 +163,7 @@ static bool read_endpoint(struct decode *decode, const struct node *value,
 			  struct ast_listener *listener)
 {
 	const char *colon = value->kind == NODE_SCALAR ? strrchr(value->text, ':') : NULL;
-	const char *begin = value->text, *end = colon;
+	const char *begin = value->text, *end = colon, *why = NULL;
 	struct node port = { .kind = NODE_SCALAR };
 	struct addr addr;
 	int64_t number = 0;
@@ -179,7 +179,10 @@ static bool read_endpoint(struct decode *decode, const struct node *value,
 	    (addr.family == ADDR_IPV6) != (begin > value->text)) {
 		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
 				   "this is no address with a port"),
-			  "%s", endpoint_help(decode, value));
+			  "%s",
+			  why && addr_looks_like(begin, (size_t)(end - begin))
+				  ? why
+				  : endpoint_help(decode, value));
 		return false;
 	}
 	if (listener->has[addr.family] || (listener->port && listener->port != number)) {

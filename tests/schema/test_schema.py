@@ -34,6 +34,8 @@ BEYOND = {
 	"yaml-scalar-size": "text below YAML",
 	"duplicate-key": "a mapping before it is one",
 	"list-entry": "another file",
+	"list-entry.formats": "another file",
+	"list-format": "another file",
 	"geoip-database": "another file",
 	"include-cycle": "another file",
 	"unknown-name": "names given elsewhere in the document",

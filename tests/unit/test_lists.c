@@ -28,7 +28,7 @@ static uint32_t draw(uint64_t *seed, uint32_t below)
 }
 
 /* Often at an edge, often with rows of zeros or ones. */
-static struct wide draw_bits(uint64_t *seed, enum addr_family family)
+static struct wide draw_any_bits(uint64_t *seed, enum addr_family family)
 {
 	struct wide bits = wide(0);
 	uint32_t kind;
@@ -42,6 +42,17 @@ static struct wide draw_bits(uint64_t *seed, enum addr_family family)
 	if (kind == 0)
 		return wide(0);
 	return kind == 1 ? addr_last(family) : wide_and(bits, addr_last(family));
+}
+
+/* The same, but no IPv4 address in the form of an IPv6 one. */
+static struct wide draw_bits(uint64_t *seed, enum addr_family family)
+{
+	struct addr addr, ipv4;
+
+	do
+		addr = (struct addr){ family, draw_any_bits(seed, family) };
+	while (addr_embeds_ipv4(addr, &ipv4));
+	return addr.bits;
 }
 
 /* An address, a prefix or a range, as people write them. */
@@ -170,6 +181,10 @@ static void what_is_wrong_is_not_taken(void **state)
 		":",
 		"1:2:3:4:5:6:7:",
 		"::/00",
+		"::ffff:c000:201",
+		"::c000:201",
+		"::ffff:0:0/96",
+		"::1-::ffff:c000:201",
 	};
 	struct arena *arena = arena_new();
 
@@ -221,7 +236,7 @@ static int drop(void **state)
 
 static void add_line(struct made *made, uint64_t *seed, const char *end)
 {
-	static const char *const behind[] = { "", "", "", "", " ", "#x", " ; y", "\tCN  - x" };
+	static const char *const behind[] = { "", "", "", "", " ", "#x", " ; y", "\t7 CN  - x" };
 	struct addr_range range;
 	char entry[TEXT];
 	const char *why;
