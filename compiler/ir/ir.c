@@ -20,7 +20,8 @@ const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name)
 
 bool ir_set_resolves(const struct ir_set *set, const char *name)
 {
-	while (name) {
+	/* An empty set has no array, and bsearch wants one. */
+	while (name && set->domain_count) {
 		if (bsearch(&name, set->domains, set->domain_count, sizeof(name), names_compare))
 			return true;
 		name = strchr(name, '.');

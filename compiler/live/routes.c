@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "emit/ipbatch.h"
+#include "live/hops.h"
 #include "live/netlink.h"
 
 static uint8_t kernel_family(enum addr_family family)
@@ -63,68 +64,6 @@ static bool read_type(uint8_t type, enum ir_route_type *out)
 	return false;
 }
 
-static struct addr read_addr(enum addr_family family, const void *bytes, size_t length)
-{
-	size_t most = addr_width(family) / 8;
-
-	return (struct addr){ family, wide_get(bytes, length < most ? length : most) };
-}
-
-static struct addr read_attribute(enum addr_family family, const struct nlattr *attribute)
-{
-	return read_addr(family, mnl_attr_get_payload(attribute),
-			 mnl_attr_get_payload_len(attribute));
-}
-
-static void read_via(struct ir_nexthop *hop, enum addr_family family, const struct nlattr *gateway,
-		     const struct nlattr *via)
-{
-	hop->has_via = gateway || via;
-	if (gateway) {
-		hop->via = read_attribute(family, gateway);
-	} else if (via) {
-		const struct rtvia *other = mnl_attr_get_payload(via);
-
-		hop->via = read_addr(other->rtvia_family == AF_INET6 ? ADDR_IPV6 : ADDR_IPV4,
-				     other->rtvia_addr,
-				     mnl_attr_get_payload_len(via) - sizeof(*other));
-	}
-}
-
-static const char *device_name(struct arena *arena, unsigned int index)
-{
-	char name[IF_NAMESIZE];
-
-	return if_indextoname(index, name) ? arena_strdup(arena, name) : NULL;
-}
-
-static void read_multipath(struct reader *reader, struct ir_route *route,
-			   const struct nlattr *attribute)
-{
-	const struct rtnexthop *next = mnl_attr_get_payload(attribute);
-	int left = mnl_attr_get_payload_len(attribute);
-
-	for (; RTNH_OK(next, left); left -= RTNH_ALIGN(next->rtnh_len), next = RTNH_NEXT(next)) {
-		struct ir_nexthop *hop = arena_append(reader->arena, route->hops, route->hop_count);
-		const struct nlattr *inner, *gateway = NULL, *via = NULL;
-		const char *inside = (const char *)next + RTNH_LENGTH(0);
-
-		for (inner = (const void *)inside;
-		     mnl_attr_ok(inner,
-				 (int)((const char *)next + next->rtnh_len - (const char *)inner));
-		     inner = mnl_attr_next(inner)) {
-			if (mnl_attr_get_type(inner) == RTA_GATEWAY)
-				gateway = inner;
-			else if (mnl_attr_get_type(inner) == RTA_VIA)
-				via = inner;
-		}
-		read_via(hop, route->family, gateway, via);
-		hop->weight = next->rtnh_hops + 1u;
-		hop->onlink = next->rtnh_flags & RTNH_F_ONLINK;
-		hop->dev = device_name(reader->arena, (unsigned int)next->rtnh_ifindex);
-	}
-}
-
 static void read_metrics(struct routes_seen *seen, const struct nlattr *metrics)
 {
 	const struct nlattr *attribute;
@@ -171,20 +110,15 @@ static bool is_advertised(const struct rtmsg *header, const struct nlattr *cache
 static void read_hops(struct reader *reader, struct ir_route *route, const struct rtmsg *header,
 		      const struct nlattr *const *attributes)
 {
-	struct ir_nexthop *hop;
-
 	if (!has_hops(route->type))
 		return;
 	if (attributes[RTA_MULTIPATH]) {
-		read_multipath(reader, route, attributes[RTA_MULTIPATH]);
+		hops_read_all(reader->arena, route, attributes[RTA_MULTIPATH]);
 		return;
 	}
-	hop = arena_append(reader->arena, route->hops, route->hop_count);
-	read_via(hop, route->family, attributes[RTA_GATEWAY], attributes[RTA_VIA]);
-	hop->weight = 1;
-	hop->onlink = header->rtm_flags & RTNH_F_ONLINK;
-	if (attributes[RTA_OIF])
-		hop->dev = device_name(reader->arena, mnl_attr_get_u32(attributes[RTA_OIF]));
+	hops_read_one(reader->arena, route, attributes[RTA_GATEWAY], attributes[RTA_VIA],
+		      attributes[RTA_OIF]);
+	route->hops[0].onlink = header->rtm_flags & RTNH_F_ONLINK;
 }
 
 static const char *describe(struct arena *arena, const struct routes_seen *seen)
@@ -226,10 +160,10 @@ static void read_route(const struct nlmsghdr *message, void *user)
 	route->to.length = header->rtm_dst_len;
 	route->to.addr.family = reader->family;
 	if (attributes[RTA_DST])
-		route->to.addr = read_attribute(reader->family, attributes[RTA_DST]);
+		route->to.addr = hops_address(reader->family, attributes[RTA_DST]);
 	if (attributes[RTA_PREFSRC]) {
 		route->has_src = true;
-		route->src = read_attribute(reader->family, attributes[RTA_PREFSRC]);
+		route->src = hops_address(reader->family, attributes[RTA_PREFSRC]);
 	}
 	if (attributes[RTA_PRIORITY])
 		route->metric = mnl_attr_get_u32(attributes[RTA_PRIORITY]);
