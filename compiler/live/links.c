@@ -183,12 +183,25 @@ static struct way ask_way(struct netlink *netlink, struct addr to, unsigned int 
 	return way;
 }
 
+/* Without ip rules but the kernel's own the tables `local` and `main` are one, and the kernel names
+ * it main (fib_unmerge): as it does for the address that is in every table `local`. */
+static bool is_in_local(struct netlink *netlink, const struct way *way)
+{
+	const struct addr loopback = { ADDR_IPV4, wide(0x7f000001) };
+	struct way known;
+
+	if (way->table != RT_TABLE_MAIN)
+		return way->table == RT_TABLE_LOCAL;
+	known = ask_way(netlink, loopback, 0);
+	return known.is_local && known.table == RT_TABLE_MAIN;
+}
+
 /* IPv4's fib takes an address for local or broadcast that is so in the table `local`, whatever
  * other tables say (inet_addr_type in the kernel). */
 struct links_fib links_fib(struct arena *arena, struct netlink *netlink, struct addr to)
 {
 	struct way way = ask_way(netlink, to, 0);
-	bool counts = to.family == ADDR_IPV6 || way.table == RT_TABLE_LOCAL;
+	bool counts = to.family == ADDR_IPV6 || is_in_local(netlink, &way);
 	char name[IF_NAMESIZE];
 
 	return (struct links_fib){

@@ -329,6 +329,28 @@ def _own_address():
         assert answer["verdict"] == "direct" and "10.10.10.255 is a broadcast address" in said(live), live
 
 
+@case("explain: --live: addresses of this host where no ip rule is, and one that only looks so")
+def _own_address_without_rules():
+    text = PROXY.replace("  tp: {tproxy: 12345, runs_as: {user: 1001}}\n", "").replace(
+        "to: 192.0.2.2,", 'to: [192.0.2.2, "2001:db8:1::2", 203.0.113.8],')
+    text = "".join(line + "\n" for line in text.splitlines() if "proxy: tp" not in line)
+    with Network() as net:
+        policy = Policy(net, text).up()
+        assert not [line for line in net.router.run("ip", "rule").stdout.splitlines() if "fwmark" in line]
+        net.listener(8080, mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))
+        net.echo(net.router, tcp=(80,))
+        for version in 4, 6:
+            answer, live = explain(policy, *words(version, to=OWN, proto="tcp", port=80))
+            same(answer["verdict"], "direct", "an address of this host")
+            assert f"{OWN[version]} is an address of this host" in said(live), live
+            meets("router", "the packet", net, version, to=OWN, proto="tcp", port=80)
+        # The fib of rules asks the table `local` alone; main's is another one once there are ip rules.
+        net.router.run("ip", "rule", "add", "fwmark", "0x999", "lookup", "99")
+        net.router.run("ip", "route", "add", "local", FOREIGN[4], "dev", "lo", "table", "main")
+        answer, live = explain(policy, *words(4, proto="tcp", port=80))
+        same((answer["verdict"], who(net, 4, proto="tcp", port=80)), ("proxy", "proxy"), "a local route of main")
+
+
 @case("explain: --live: input chains, for what a listener gets and what this host gets")
 def _input():
     with Network() as net:
