@@ -124,6 +124,20 @@ static void fill_set(struct planning *planning, size_t index)
 	}
 	item = add(planning, PLAN_SETS, before ? PLAN_CHANGE : PLAN_ADD, set_words(planning, set));
 	item->added = copy(planning, set);
+	if (before && !set->dynamic)
+		item->removed = copy(planning, before);
+}
+
+/* What the last apply put into the set under this name in nft, or NULL. */
+static const struct ir_set *applied_contents(const struct planning *planning, const char *name)
+{
+	const struct ruleset_table *table = &planning->apply->observed.table;
+	const struct ir_set *set = applied_set(planning, name);
+
+	for (size_t i = 0; i < table->about_count && !set; i++)
+		if (table->about[i].kind == ABOUT_SET && !strcmp(table->about[i].name, name))
+			set = applied_set(planning, table->about[i].base);
+	return set ? copy(planning, set) : NULL;
 }
 
 /* The set that the one under this name in nft was, if another takes its place. */
@@ -146,19 +160,25 @@ static const char *or_word(const char *words, const char *otherwise)
 	return words ? words : otherwise;
 }
 
+static void remove_set(struct planning *planning, const char *name, const char *why)
+{
+	const struct apply *apply = planning->apply;
+	const char *word = ruleset_set_word(ruleset_set_find(&apply->observed.table, name));
+	struct plan_item *item = add(planning, PLAN_SETS, PLAN_REMOVE,
+				     arena_printf(apply->arena, "%s %s", word, name));
+
+	item->why = or_word(apply_loss_words(apply, name), why);
+	/* What is left over is in no use. */
+	if (!why)
+		item->removed = applied_contents(planning, name);
+}
+
 static void remove_sets(struct planning *planning, const char **names, size_t count,
 			const char *why)
 {
-	const struct apply *apply = planning->apply;
-
 	for (size_t i = 0; i < count; i++)
 		if (!is_replaced(planning, names[i]))
-			add(planning, PLAN_SETS, PLAN_REMOVE,
-			    arena_printf(apply->arena, "%s %s",
-					 ruleset_set_word(ruleset_set_find(&apply->observed.table,
-									   names[i])),
-					 names[i]))
-				->why = or_word(apply_loss_words(apply, names[i]), why);
+			remove_set(planning, names[i], why);
 }
 
 static void plan_sets(struct planning *planning)

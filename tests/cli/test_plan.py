@@ -48,6 +48,29 @@ def contents(shop, host):
 	return problems
 
 
+@live("plan: a set that goes, or becomes empty, is counted with all its elements, as text and as JSON")
+def emptied(shop, host):
+	host.link("wg0")
+	shop.write("list.txt", "203.0.113.0/25\n198.51.100.0/24\n2001:db8:113::/48\n")
+	policy = FIRST.replace('[203.0.113.0/25, 198.51.100.0/24, "2001:db8:113::/48"]', "{file: list.txt}")
+	shop.write("policy.yaml", policy)
+	host.tpc("apply", "policy.yaml")
+	shop.write("list.txt", "")
+	problems = []
+	for words in ([], ["-O0"]):
+		problems += expect(host.tpc("plan", *words, "policy.yaml"), 5, ["- set foreign_v4  -2 elements",
+			"- set foreign_v6  -1 elements"])
+	problems += expect(host.tpc("plan", "-v", "policy.yaml"), 5, ["- 203.0.113.0/25\n", "- 2001:db8:113::/48\n"])
+	found = json.loads(host.tpc("plan", "-v", "--format", "json", "policy.yaml").out)
+	sets = {change["what"]: change for change in found["changes"] if change["kind"] == "set"}
+	gone = {what: (change["added"], change.get("removed_elements")) for what, change in sets.items()}
+	if gone != {"set foreign_v4": (0, ["198.51.100.0/24", "203.0.113.0/25"]),
+			"set foreign_v6": (0, ["2001:db8:113::/48"])}:
+		problems.append(f"JSON: {sets}")
+	shop.write("policy.yaml", FIRST.replace("{to: foreign, then", "{to: 192.0.2.1, then"))
+	return problems + expect(host.tpc("plan", "policy.yaml"), 5, ["- set foreign_v4  -2 elements"])
+
+
 @live("plan: other rules, a table that goes: signs, commands, how the rules differ, as text and as JSON")
 def rules(shop, host):
 	host.link("wg0")
