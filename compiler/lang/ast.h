@@ -77,7 +77,9 @@ struct ast_set {
 	struct span size_span;
 	const char **domains; /* whose addresses a resolver adds: lower case, sorted, each once */
 	size_t domain_count;
+	struct span named; /* where the first other set names it */
 	bool used;
+	bool is_told; /* a rule that matches nothing has said that this one is empty */
 };
 
 /* ---- marks ---- */

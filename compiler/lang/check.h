@@ -14,6 +14,9 @@ struct ir_group;
 
 /* What is defined and neither used by a rule nor there for answers: for a policy without errors. */
 void check_unused(struct diag *diag, const struct ast_policy *policy, const struct ir *ir);
+/* check_sets.c: sets without an address, or with every one where a rule drops: for a policy that is
+ * lowered. */
+void check_contents(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 
 /* Do the listener and the tables of an action exist? Marks them as used; the errors are added. */

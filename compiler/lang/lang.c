@@ -28,6 +28,7 @@ static struct ir *lower(struct arena *arena, struct diag *diag, const char *path
 	if (!ir)
 		return NULL;
 	check_unused(diag, *policy, ir);
+	check_contents(arena, diag, *policy);
 	broken = ir_verify(arena, ir);
 	if (broken) {
 		fprintf(stderr, "tpc: a defect of tpc, not of the policy: %s\n", broken);

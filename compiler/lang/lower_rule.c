@@ -30,8 +30,8 @@ struct lowering {
 	const struct ast_rule *rule;
 	struct apart *aparts; /* the same in both families */
 	size_t apart_count;
-	const struct ast_set *empty; /* a set without an address was asked for */
-	bool too_many;               /* more combinations than a rule may have */
+	struct ast_set *empty; /* a set without an address was asked for */
+	bool too_many;         /* more combinations than a rule may have */
 };
 
 /* ---- what the matches ask for ---- */
@@ -420,6 +420,7 @@ static void warn_of_nothing(struct lowering *lowering)
 	struct diag_record *record;
 
 	if (lowering->empty) {
+		lowering->empty->is_told = true;
 		record = diag_add(lowering->lower->diag, DIAG_empty_set, rule->span,
 				  "this rule matches nothing: its set has no address");
 		diag_also(record, lowering->empty->span,

@@ -12,11 +12,20 @@
 #include "base/diag.h"
 #include "yaml/decode.h"
 
+/* A part of a set that has no address. */
+struct without_address {
+	const struct ast_set_expression *part;
+	bool is_taken_away; /* it stands in an `exclude` */
+};
+
 struct resolving {
 	struct arena *arena;
 	struct diag *diag;
 	struct ast_policy *policy;
 	struct geoip geoip;
+	struct without_address *empties; /* of the sets that are being resolved */
+	size_t empty_count;
+	unsigned int excluding; /* how many an `exclude` deep */
 };
 
 static bool resolve(struct resolving *resolving, const struct ast_set_expression *expression,
@@ -48,8 +57,37 @@ bool sets_unknown(struct arena *arena, struct diag *diag, const struct ast_polic
 	return false;
 }
 
+/*
+ * The parts that are empty, of those from `first` on, when the set itself is not: else the rules
+ * that name it say so. Taken away, nothing lets all stay that was meant to go.
+ */
+static void warn_of_empty_parts(struct resolving *resolving, const struct ast_set *set,
+				size_t first)
+{
+	bool has_more = set->dynamic || !addr_set_is_empty(&set->contents);
+
+	for (size_t i = first; i < resolving->empty_count; i++) {
+		const struct without_address *empty = &resolving->empties[i];
+		const struct ast_set_expression *part = empty->part;
+
+		if (!has_more && !empty->is_taken_away)
+			continue;
+		diag_help(part->kind == SET_FILE
+				  ? diag_add(resolving->diag, DIAG_empty_set, part->span,
+					     "\"%s\" has no entry", part->text)
+				  : diag_add(resolving->diag, DIAG_empty_set, part->span,
+					     "nothing is left of this part"),
+			  empty->is_taken_away
+				  ? "nothing is taken away by it: fill it, or take it out"
+				  : "nothing is added by it: fill it, or take it out");
+	}
+	resolving->empty_count = first;
+}
+
 static bool resolve_set(struct resolving *resolving, struct ast_set *set, struct span wanted_by)
 {
+	size_t first = resolving->empty_count;
+	unsigned int excluding = resolving->excluding;
 	struct diag_record *record;
 	bool good;
 
@@ -63,8 +101,11 @@ static bool resolve_set(struct resolving *resolving, struct ast_set *set, struct
 	if (set->progress == PROGRESS_DONE)
 		return true;
 	set->progress = PROGRESS_BUSY;
+	resolving->excluding = 0;
 	good = resolve(resolving, &set->expression, &set->contents);
+	resolving->excluding = excluding;
 	addr_set_normalise(&set->contents);
+	warn_of_empty_parts(resolving, set, first);
 	set->progress = PROGRESS_DONE;
 	return good;
 }
@@ -102,6 +143,8 @@ static bool resolve_name(struct resolving *resolving, const struct ast_set_expre
 	}
 	if (set) {
 		set->used = true;
+		if (!set->named.source)
+			set->named = expression->span;
 		if (!resolve_set(resolving, set, expression->span))
 			return false;
 		add_all(resolving->arena, out, &set->contents);
@@ -138,14 +181,77 @@ static bool resolve_geoip(struct resolving *resolving, const struct ast_set_expr
 	return good;
 }
 
+static size_t count_of(const struct addr_set *set)
+{
+	return set->family[ADDR_IPV4].count + set->family[ADDR_IPV6].count;
+}
+
+/* Other sets by name say by themselves that they are empty. */
+static bool resolve_part(struct resolving *resolving, const struct ast_set_expression *part,
+			 struct addr_set *out)
+{
+	size_t before = count_of(out);
+	bool good = resolve(resolving, part, out);
+
+	if (good && count_of(out) == before &&
+	    (part->kind == SET_FILE || part->kind == SET_DIFFERENCE))
+		*arena_append(resolving->arena, resolving->empties, resolving->empty_count) =
+			(struct without_address){ part, resolving->excluding > 0 };
+	return good;
+}
+
 static bool resolve_all(struct resolving *resolving, const struct ast_set_expression *items,
 			size_t count, struct addr_set *out)
 {
 	bool good = true;
 
 	for (size_t i = 0; i < count; i++)
-		good &= resolve(resolving, &items[i], out);
+		good &= resolve_part(resolving, &items[i], out);
 	return good;
+}
+
+/* Does it come from a database of countries, by name or not? */
+static bool is_of_countries(const struct resolving *resolving,
+			    const struct ast_set_expression *expression)
+{
+	const struct ast_set *set = expression->kind == SET_REFERENCE
+					    ? ast_set_find(resolving->policy, expression->text)
+					    : NULL;
+	bool is = expression->kind == SET_GEOIP || (set && set->expression.kind == SET_GEOIP);
+
+	for (size_t i = 0; expression->kind == SET_LIST && i < expression->count; i++)
+		is |= is_of_countries(resolving, &expression->items[i]);
+	for (size_t i = 0; set && set->expression.kind == SET_LIST && i < set->expression.count;
+	     i++)
+		is |= set->expression.items[i].kind == SET_GEOIP;
+	return is;
+}
+
+/* Countries of one family that are taken away from both: the other family of them stays. */
+static void warn_of_one_family(struct resolving *resolving,
+			       const struct ast_set_expression *expression,
+			       const struct addr_set *with)
+{
+	const struct ast_set_expression *first = NULL;
+	struct addr_set countries = { 0 };
+
+	for (size_t i = 0; i < expression->without_count; i++) {
+		if (!is_of_countries(resolving, &expression->without[i]))
+			continue;
+		first = first ? first : &expression->without[i];
+		resolve(resolving, &expression->without[i], &countries);
+	}
+	for (int family = 0; first && family < ADDR_FAMILIES; family++) {
+		if (countries.family[family].count || !with->family[family].count ||
+		    (family == ADDR_IPV6 && resolving->policy->settings.ipv6 != IPV6_ON))
+			continue;
+		diag_help(diag_add(resolving->diag, DIAG_empty_set, first->span,
+				   "no %s network of these countries is known, so all %s stays in the set",
+				   family == ADDR_IPV4 ? "IPv4" : "IPv6",
+				   family == ADDR_IPV4 ? "IPv4" : "IPv6"),
+			  "name a database of both families, or one of each: [{geoip: ..., database: ONE}, "
+			  "{geoip: ..., database: TWO}]");
+	}
 }
 
 static bool resolve_difference(struct resolving *resolving,
@@ -154,9 +260,13 @@ static bool resolve_difference(struct resolving *resolving,
 	struct addr_set with = { 0 }, without = { 0 }, rest;
 	bool good = resolve_all(resolving, expression->items, expression->count, &with);
 
+	resolving->excluding++;
 	good &= resolve_all(resolving, expression->without, expression->without_count, &without);
+	resolving->excluding--;
 	addr_set_normalise(&with);
 	addr_set_normalise(&without);
+	if (good)
+		warn_of_one_family(resolving, expression, &with);
 	rest = addr_set_subtract(resolving->arena, &with, &without);
 	add_all(resolving->arena, out, &rest);
 	return good;
