@@ -81,7 +81,7 @@ static void put_cgroups(const struct ir *ir, struct buf *out)
 	struct buf paths = { 0 };
 
 	for (size_t i = 0; i < ir->cgroup_count; i++)
-		buf_printf(&paths, "%s%s", i ? " " : "", ir->cgroups[i].path);
+		buf_printf(&paths, "%s%s", i ? " " : "", ir->cgroups[i].name);
 	text_put_shell(out, buf_text(&paths));
 	buf_free(&paths);
 }

@@ -351,11 +351,10 @@ struct ir_listener {
 	struct span origin;
 };
 
-/* A cgroup that must be there where the policy is loaded: the kernel keeps its number, not its
- * path.
- */
-struct ir_cgroup {
-	const char *path; /* below the root, without a slash before it */
+/* What must be there where the policy is loaded, because the kernel keeps its number and not its
+ * name: a user, a group, or a cgroup. */
+struct ir_hosted {
+	const char *name; /* a cgroup's path below the root, without a slash before it */
 	struct span origin;
 };
 
@@ -463,10 +462,8 @@ struct ir {
 	size_t class_count;
 	struct ir_listener *listeners;
 	size_t listener_count;
-	const char **users, **groups; /* names that must exist where the policy is loaded */
-	size_t user_count, group_count;
-	struct ir_cgroup *cgroups; /* each once */
-	size_t cgroup_count;
+	struct ir_hosted *users, *groups, *cgroups; /* each once */
+	size_t user_count, group_count, cgroup_count;
 	struct ir_kept *kept; /* while a confirmation is waited for; no part of the digest */
 	size_t kept_count;
 	const char *waits; /* the line that says so (emit/about.h), or NULL; no part of the digest

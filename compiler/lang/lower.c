@@ -8,7 +8,6 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
-#include "base/names.h"
 #include "match/kinds.h"
 
 static void describe_class(struct lower *lower, const struct lower_class *way)
@@ -52,35 +51,28 @@ static void describe_listener(struct lower *lower, const struct lower_class *way
 
 /* ---- who must be there ---- */
 
-static void add_account(struct lower *lower, unsigned int selector, const char *name)
+static void add_hosted(struct lower *lower, struct ir_hosted **items, size_t *count,
+		       const char *name, struct span origin)
 {
-	struct ir *ir = lower->ir;
-
-	if (name[0] >= '0' && name[0] <= '9')
-		return;
-	if (selector == IDENTITY_USER)
-		names_add(lower->arena, &ir->users, &ir->user_count, name);
-	else if (selector == IDENTITY_GROUP)
-		names_add(lower->arena, &ir->groups, &ir->group_count, name);
-}
-
-static void add_cgroup(struct lower *lower, const char *path, struct span origin)
-{
-	struct ir *ir = lower->ir;
-
-	for (size_t i = 0; i < ir->cgroup_count; i++)
-		if (!strcmp(ir->cgroups[i].path, path))
+	for (size_t i = 0; i < *count; i++)
+		if (!strcmp((*items)[i].name, name))
 			return;
-	*arena_append(lower->arena, ir->cgroups, ir->cgroup_count) =
-		(struct ir_cgroup){ path, origin };
+	*arena_append(lower->arena, *items, *count) = (struct ir_hosted){ name, origin };
 }
 
-static void add_names(struct lower *lower, const struct match_condition *condition)
+static void add_sender(struct lower *lower, unsigned int selector, const char *name,
+		       struct span origin)
 {
-	for (size_t i = 0; condition->kind == &match_identity && i < condition->name_count; i++)
-		add_account(lower, condition->selector, condition->names[i]);
-	for (size_t i = 0; i < condition->path_count; i++)
-		add_cgroup(lower, condition->paths[i].name, condition->paths[i].span);
+	struct ir *ir = lower->ir;
+
+	if (selector == IDENTITY_CGROUP)
+		add_hosted(lower, &ir->cgroups, &ir->cgroup_count, name, origin);
+	else if (name[0] >= '0' && name[0] <= '9')
+		return;
+	else if (selector == IDENTITY_USER)
+		add_hosted(lower, &ir->users, &ir->user_count, name, origin);
+	else
+		add_hosted(lower, &ir->groups, &ir->group_count, name, origin);
 }
 
 static void describe_senders(struct lower *lower)
@@ -88,17 +80,18 @@ static void describe_senders(struct lower *lower)
 	struct ast_policy *policy = lower->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		for (size_t k = 0; k < policy->rules[i].condition_count; k++)
-			add_names(lower, policy->rules[i].conditions[k]);
+		for (size_t k = 0; k < policy->rules[i].condition_count; k++) {
+			const struct match_condition *condition = policy->rules[i].conditions[k];
+
+			for (size_t h = 0; h < condition->hosted_count; h++)
+				add_sender(lower, condition->selector, condition->hosted[h].name,
+					   condition->hosted[h].span);
+		}
 	for (size_t i = 0; i < policy->listener_count; i++) {
 		const struct ast_identity *identity = &policy->listeners[i].runs_as;
 
-		if (!identity->given || identity->by_mark || !policy->listeners[i].used)
-			continue;
-		if (identity->selector == IDENTITY_CGROUP)
-			add_cgroup(lower, identity->text, identity->span);
-		else
-			add_account(lower, identity->selector, identity->text);
+		if (identity->given && !identity->by_mark && policy->listeners[i].used)
+			add_sender(lower, identity->selector, identity->text, identity->span);
 	}
 }
 

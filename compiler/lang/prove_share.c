@@ -69,13 +69,13 @@ static bool same_references(const struct match_reference *a, const struct match_
 static bool same_names(const struct match_condition *a, const struct match_condition *b)
 {
 	if (a->name_count != b->name_count || a->reference_count != b->reference_count ||
-	    a->path_count != b->path_count)
+	    a->hosted_count != b->hosted_count)
 		return false;
 	for (size_t i = 0; i < a->name_count; i++)
 		if (strcmp(a->names[i], b->names[i]))
 			return false;
 	return same_references(a->references, b->references, a->reference_count) &&
-	       same_references(a->paths, b->paths, a->path_count);
+	       same_references(a->hosted, b->hosted, a->hosted_count);
 }
 
 bool prove_same_numbers(const struct interval_set *a, const struct interval_set *b)

@@ -312,7 +312,7 @@ static bool make_packet(struct decode *decode, struct packet_parts *parts, struc
 		.dscp = (unsigned int)first_value(rule, "dscp", 0),
 		.length = (unsigned int)first_value(rule, "length", 0),
 		.ttl = (unsigned int)first_value(rule, "ttl", 0),
-		.cgroup = cgroup ? cgroup->paths[0].name : NULL,
+		.cgroup = cgroup ? cgroup->hosted[0].name : NULL,
 		.time = parts->time,
 		.state = state ? (enum ir_state)state->mask : STATE_NEW,
 	};

@@ -272,6 +272,7 @@ static bool read_account(struct decode *decode, const struct node *value,
 	if (!match_identity.read(decode, value, &condition))
 		return false;
 	identity->text = value->text;
+	identity->span = value->span;
 	if (condition.name_count || interval_is_one(condition.values.items[0]))
 		return true;
 	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,

@@ -349,9 +349,9 @@ static void listener(struct tape *tape, struct ir_listener *item)
 	FIELD(tape, item->on_this_host);
 }
 
-static void cgroup(struct tape *tape, struct ir_cgroup *item)
+static void hosted(struct tape *tape, struct ir_hosted *item)
 {
-	text(tape, &item->path);
+	text(tape, &item->name);
 }
 
 static void policy(struct tape *tape, struct ir *ir)
@@ -372,9 +372,9 @@ static void policy(struct tape *tape, struct ir *ir)
 	ITEMS(tape, ir->sysctls, ir->sysctl_count, sysctl);
 	ITEMS(tape, ir->classes, ir->class_count, class);
 	ITEMS(tape, ir->listeners, ir->listener_count, listener);
-	texts(tape, &ir->users, &ir->user_count);
-	texts(tape, &ir->groups, &ir->group_count);
-	ITEMS(tape, ir->cgroups, ir->cgroup_count, cgroup);
+	ITEMS(tape, ir->users, ir->user_count, hosted);
+	ITEMS(tape, ir->groups, ir->group_count, hosted);
+	ITEMS(tape, ir->cgroups, ir->cgroup_count, hosted);
 	ir->policy_rules = number(tape, ir->policy_rules);
 }
 

@@ -42,7 +42,7 @@ static uint64_t number_of(const char *path)
 	return number;
 }
 
-static void check(struct diag *diag, const struct ir_cgroup *cgroup)
+static void check(struct diag *diag, const struct ir_hosted *cgroup)
 {
 	struct diag_record *record;
 
@@ -50,13 +50,13 @@ static void check(struct diag *diag, const struct ir_cgroup *cgroup)
 		record = diag_add(diag, DIAG_unknown_name, cgroup->origin,
 				  "this host has no cgroups of version 2 at " ROOT
 				  ", where nft looks for \"%s\"",
-				  cgroup->path);
+				  cgroup->name);
 		diag_help(record,
 			  "start it with systemd.unified_cgroup_hierarchy=1, or tell the process by its user, group or mark");
-	} else if (!number_of(cgroup->path)) {
+	} else if (!number_of(cgroup->name)) {
 		record = diag_add(diag, DIAG_unknown_name, cgroup->origin,
 				  "there is no cgroup \"%s\" on this host (" ROOT "%s)",
-				  cgroup->path, cgroup->path);
+				  cgroup->name, cgroup->name);
 		diag_help(record,
 			  "the cgroup must exist when the policy is loaded; start its unit first");
 	}
@@ -74,13 +74,13 @@ bool cgroups_check(struct diag *diag, const struct ir *ir)
 const char *cgroups_changed(const struct ir *ir, const uint64_t *numbers, size_t count)
 {
 	for (size_t i = 0; i < ir->cgroup_count; i++) {
-		uint64_t number = number_of(ir->cgroups[i].path);
+		uint64_t number = number_of(ir->cgroups[i].name);
 		bool found = false;
 
 		for (size_t k = 0; k < count; k++)
 			found |= numbers[k] == number;
 		if (!found)
-			return ir->cgroups[i].path;
+			return ir->cgroups[i].name;
 	}
 	return NULL;
 }

@@ -353,62 +353,15 @@ bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct obser
 
 /* ---- accounts ---- */
 
-/* The name where it stands as a word of its own, or NULL. */
-static const char *find_word(const char *text, const char *name)
+static void missing_account(struct diag *diag, const char *what, const struct ir_hosted *account,
+			    const char *command)
 {
-	static const char inside[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-	size_t length = strlen(name);
-
-	for (const char *at = strstr(text, name); at; at = strstr(at + 1, name)) {
-		bool begins = at == text || !strchr(inside, at[-1]);
-
-		if (begins && (!at[length] || !strchr(inside, at[length])))
-			return at;
-	}
-	return NULL;
-}
-
-/* Where the text says the name, looked for behind the first `KEY`; what follows that may be a list.
- */
-static bool find_in(const struct source *source, const char *key, const char *name,
-		    struct span *where)
-{
-	const char *from = source ? find_word(source->text, key) : NULL;
-	const char *at = from ? find_word(from, name) : NULL;
-
-	if (!at)
-		return false;
-	where->source = source;
-	where->begin = (uint32_t)(at - source->text);
-	where->end = where->begin + (uint32_t)strlen(name);
-	return true;
-}
-
-/* The account's place: in the text of a file that a listener, a table or a rule came from. */
-static struct span account_origin(const struct ir *ir, const char *key, const char *name)
-{
-	struct span where = { 0 };
-
-	for (size_t i = 0; i < ir->class_count; i++)
-		if (find_in(ir->classes[i].origin.source, key, name, &where))
-			return where;
-	for (size_t i = 0; i < ir->chain_count; i++)
-		for (size_t k = 0; k < ir->chains[i].rule_count; k++)
-			if (find_in(ir->chains[i].rules[k].origin.source, key, name, &where))
-				return where;
-	return where;
-}
-
-static void missing_account(struct diag *diag, const struct ir *ir, const char *what,
-			    const char *name, const char *command)
-{
-	struct diag_record *record = diag_add(diag, DIAG_unknown_name,
-					      account_origin(ir, what, name),
-					      "there is no %s \"%s\" on this host", what, name);
+	struct diag_record *record = diag_add(diag, DIAG_unknown_name, account->origin,
+					      "there is no %s \"%s\" on this host", what,
+					      account->name);
 
 	diag_help(record, "make it (%s %s), or write one that is there, or its number", command,
-		  name);
+		  account->name);
 }
 
 bool checks_accounts(struct diag *diag, const struct ir *ir)
@@ -416,11 +369,11 @@ bool checks_accounts(struct diag *diag, const struct ir *ir)
 	size_t before = diag_error_count(diag);
 
 	for (size_t i = 0; i < ir->user_count; i++)
-		if (!getpwnam(ir->users[i]))
-			missing_account(diag, ir, "user", ir->users[i], "useradd --system");
+		if (!getpwnam(ir->users[i].name))
+			missing_account(diag, "user", &ir->users[i], "useradd --system");
 	for (size_t i = 0; i < ir->group_count; i++)
-		if (!getgrnam(ir->groups[i]))
-			missing_account(diag, ir, "group", ir->groups[i], "groupadd --system");
+		if (!getgrnam(ir->groups[i].name))
+			missing_account(diag, "group", &ir->groups[i], "groupadd --system");
 	cgroups_check(diag, ir);
 	return diag_error_count(diag) == before;
 }

@@ -86,7 +86,7 @@ static bool read_cgroup(struct decode *decode, const struct node *value,
 	const char *path = cgroup_read_path(decode, value);
 
 	if (path)
-		*arena_append(decode->arena, condition->paths, condition->path_count) =
+		*arena_append(decode->arena, condition->hosted, condition->hosted_count) =
 			(struct match_reference){ path, value->span };
 	return path != NULL;
 }
@@ -115,10 +115,10 @@ static const struct ir_match_ops cgroup_ops = { "cgroup", print_cgroup, cgroup_h
 /* Is the path inside another one of the list, so that it says nothing of its own? */
 static bool is_covered(const struct match_condition *condition, size_t index)
 {
-	const char *path = condition->paths[index].name;
+	const char *path = condition->hosted[index].name;
 
-	for (size_t i = 0; i < condition->path_count; i++) {
-		const char *other = condition->paths[i].name;
+	for (size_t i = 0; i < condition->hosted_count; i++) {
+		const char *other = condition->hosted[i].name;
 
 		if (is_below(path, other) && (strcmp(path, other) || i < index))
 			return true;
@@ -129,10 +129,10 @@ static bool is_covered(const struct match_condition *condition, size_t index)
 static void lower_cgroup(const struct match_condition *condition, struct match_context *context,
 			 struct match_alternatives *out)
 {
-	for (size_t i = 0; i < condition->path_count; i++)
+	for (size_t i = 0; i < condition->hosted_count; i++)
 		if (!is_covered(condition, i))
 			*match_append(context, match_alternative(context, out), &cgroup_ops) =
-				cgroup_match(context->arena, condition->paths[i].name);
+				cgroup_match(context->arena, condition->hosted[i].name);
 	out->none_of = condition->negated;
 	if (!condition->negated)
 		return;

@@ -36,6 +36,8 @@ static bool read_identity(struct decode *decode, const struct node *value,
 	}
 	if (value->kind == NODE_SCALAR && is_account_name(value->text)) {
 		*arena_append(decode->arena, condition->names, condition->name_count) = value->text;
+		*arena_append(decode->arena, condition->hosted, condition->hosted_count) =
+			(struct match_reference){ value->text, value->span };
 		return true;
 	}
 	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no %s", what),

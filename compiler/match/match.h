@@ -61,8 +61,8 @@ struct match_condition {
 	size_t name_count;
 	struct match_reference *references; /* names of sets, not resolved */
 	size_t reference_count;
-	struct match_reference *paths; /* of cgroups */
-	size_t path_count;
+	struct match_reference *hosted; /* accounts and cgroups by name: the host must have them */
+	size_t hosted_count;
 	struct addr_set addresses; /* written in the rule itself */
 	struct match_masked *masked;
 	size_t masked_count;

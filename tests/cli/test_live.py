@@ -728,6 +728,24 @@ def no_account(shop, host):
 	return problems + differs(before, host.state(), "the refused apply:")
 
 
+@live("an account that does not exist: its place, not a word of a comment or of another key")
+def account_places(shop, host):
+	head = "# user: nosuchuser and group: nosuchgroup, as nosuchuser says\nversion: 1\nname: nosuchuser\n"
+	problems = []
+	for text, place in (
+			("listeners:\n  nosuchuser: {tproxy: 1, runs_as: {user: nosuchuser}} # user nosuchuser\n"
+				"rules: [{in: lan0, then: {proxy: nosuchuser}}]\n", "5:43: error: there is no user"),
+			("rules:\n  - {name: user nosuchuser, to: 192.0.2.1, then: drop}\n  - {user: [0, nosuchuser], then: drop}\n",
+				"6:16: error: there is no user"),
+			("rules:\n  # group: nosuchgroup\n  - {user: 5, group: {not: nosuchgroup}, then: drop}\n",
+				"6:28: error: there is no group")):
+		shop.write("policy.yaml", head + text)
+		problems += expect(host.tpc("apply", "policy.yaml"), 3, None, ["policy.yaml:" + place])
+	shop.write("more.yaml", "# user: nosuchuser\nrules: [{user: nosuchuser, then: drop}]\n")
+	shop.write("policy.yaml", "version: 1 # user: nosuchuser\ninclude: [more.yaml]\n")
+	return problems + expect(host.tpc("apply", "policy.yaml"), 3, None, ["more.yaml:2:16: error: there is no user"])
+
+
 @live("a cgroup that does not exist: an error at its place, with what to do, status 3; one that does is taken")
 def no_cgroup(shop, host):
 	text = SEED.replace("rules:", "rules:\n  - {scope: local, to: foreign, proto: tcp, then: {proxy: proxy}}")
