@@ -24,8 +24,8 @@ static void require(bool holds)
 static void check_order(const struct interval_set *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
-		require(set->items[i].first <= set->items[i].last);
-		require(i == 0 || set->items[i - 1].last < set->items[i].first);
+		require(!wide_less(set->items[i].last, set->items[i].first));
+		require(i == 0 || wide_less(set->items[i - 1].last, set->items[i].first));
 	}
 }
 
