@@ -187,7 +187,7 @@ static const unsigned char *find_marker(const unsigned char *bytes, size_t size)
 enum mmdb_guard_status mmdb_guard_description(const unsigned char *bytes, size_t size,
 					      size_t *records_end)
 {
-	const unsigned char *marker = find_marker(bytes, size);
+	const unsigned char *marker = size ? find_marker(bytes, size) : NULL;
 	struct mmdb_section section;
 
 	if (!marker)
