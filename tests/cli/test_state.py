@@ -17,6 +17,8 @@ rules:
   - {to: 203.0.113.0/24, then: {route: vpn}}
 """
 TWO = ONE.replace("203.0.113.0/24", "198.51.100.0/24")
+# The sanitizers map more addresses than any limit would let them.
+LIMIT = [] if "/san/" in TPC else ["prlimit", "--as=4000000000"]
 STRANGE = "is not what tpc has written"
 
 
@@ -66,7 +68,7 @@ def verbs(host, *more):
 	"""Every verb that reads the run folder, each with a limit on time and memory."""
 	done = []
 	for words in (["status"], ["plan", "one.yaml"], ["apply", "--dry-run", "one.yaml"], *more):
-		done.append((words, host.run("prlimit", "--as=4000000000", "timeout", "-s", "KILL", "20", TPC, *words)))
+		done.append((words, host.run(*LIMIT, "timeout", "-s", "KILL", "20", TPC, *words)))
 	return done
 
 
