@@ -331,18 +331,15 @@ static void check_listener(struct ask *ask)
 bool ask_finish(struct ask *ask, struct report *report, const struct ask_question *question,
 		struct ask_answer *out)
 {
-	size_t count;
+	const char *foreign;
 
 	if (!out->is_applied)
 		return true;
 	ask->question = question;
 	note_members(ask);
-	count = foreign_chains_count(ask->foreign, question->packet->family);
-	if (count)
-		ask_note(ask,
-			 arena_printf(ask->packet_arena, "%zu foreign chain%s of IPv%c packets",
-				      count, count == 1 ? "" : "s",
-				      question->packet->family == ADDR_IPV6 ? '6' : '4'));
+	foreign = foreign_chains_names(ask->foreign, ask->packet_arena, question->packet->family);
+	if (foreign)
+		ask_note(ask, arena_printf(ask->packet_arena, "foreign chains: %s", foreign));
 	if (!ask->is_stopped && question->passes && !ask_path_after(ask))
 		return refused(ask, report);
 	if (!ask->is_stopped && question->passes)

@@ -90,8 +90,8 @@ void ask_surroundings(struct ask *ask, struct ir_packet *packet)
 	if (packet->scope != SCOPE_FORWARD || !packet->has_to)
 		return;
 	if (!*packet->in || !packet->has_from)
-		ask_doubt(ask, "without in= and from= the route is asked as this host's own: "
-			       "neither forwarding nor the reverse-path filter is");
+		ask_doubt(ask, "without in= and from= the route is asked as for a packet of this "
+			       "host: the reverse-path filter is not asked");
 }
 
 /* ---- forwarding ---- */

@@ -250,6 +250,7 @@ static bool route(struct ask *ask, struct ask_way *way)
 	}
 	if (question->is_balanced) {
 		ask_doubt(ask, "which table a connection gets depends on it: no route is asked");
+		way->is_known = true;
 		return true;
 	}
 	if (question->packet->has_to)

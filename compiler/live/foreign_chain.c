@@ -17,6 +17,7 @@
 #include <linux/rtnetlink.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/sum.h"
 #include "live/foreign.h"
 #include "live/foreign_packet.h"
@@ -202,13 +203,27 @@ static bool sees(const struct kept_chain *chain, enum addr_family family)
 	       chain->table.family == (family == ADDR_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
 }
 
-size_t foreign_chains_count(const struct foreign_chains *chains, enum addr_family family)
+const char *foreign_chains_names(const struct foreign_chains *chains, struct arena *arena,
+				 enum addr_family family)
 {
+	enum { MOST = 12 };
+	struct buf text = { 0 };
+	const char *kept;
 	size_t count = 0;
 
-	for (size_t i = 0; i < chains->base_count; i++)
-		count += sees(chains->bases[i], family);
-	return count;
+	for (size_t i = 0; i < chains->base_count; i++) {
+		const struct kept_chain *chain = chains->bases[i];
+
+		if (sees(chain, family) && ++count <= MOST)
+			buf_printf(&text, "%s%s %s %s", text.length ? ", " : "",
+				   foreign_family(chain->table.family), chain->table.name,
+				   chain->chain.name);
+	}
+	if (count > MOST)
+		buf_printf(&text, " and %zu more", count - MOST);
+	kept = count ? arena_strdup(arena, buf_text(&text)) : NULL;
+	buf_free(&text);
+	return kept;
 }
 
 const char *const *foreign_chains_unfollowed(const struct foreign_chains *chains, size_t *count)

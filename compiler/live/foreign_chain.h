@@ -23,8 +23,10 @@ struct netlink_error;
 struct foreign_chains;
 struct foreign_chains *foreign_chains_read(struct arena *arena, struct netlink *nft,
 					   const char *own, struct netlink_error *error);
-/* How many chains have a hook of the family's packets. */
-size_t foreign_chains_count(const struct foreign_chains *chains, enum addr_family family);
+/* The chains with a hook of the family's packets: "inet fw input, ip nat PREROUTING". NULL: there
+ * is none. */
+const char *foreign_chains_names(const struct foreign_chains *chains, struct arena *arena,
+				 enum addr_family family);
 /* Tables whose chains are not followed (families netdev and bridge, hook ingress): "netdev x". */
 const char *const *foreign_chains_unfollowed(const struct foreign_chains *chains, size_t *count);
 

@@ -240,7 +240,7 @@ def _passes():
             for version in 4, 6:
                 _, live = explain(policy, *words(version))
                 same((live["problems"], live["unknown"]), ([], []), text)
-                assert f"1 foreign chain of IPv{version} packets" in said(live), said(live)
+                assert "foreign chains: inet fw " in said(live), said(live)
                 meets("vpn", text, net, version)
             policy.router.run("nft", "delete", "table", "inet", "fw")
 
@@ -468,6 +468,23 @@ def _reverse():
         net.router.ip("route flush default", "-4")
         _, live = explain(policy, "in=lan0", "from=172.20.0.5", f"to={FOREIGN[4]}", "proto=udp", "port=53", status=5)
         assert "the main table has no route to 172.20.0.5" in live["refusal"], live
+
+
+@case("explain: --live: of a balance the table is unknown, and foreign chains are asked all the same")
+def _balance():
+    text = BAN.replace("then: {route: vpn}", "then: {balance: {vpn: 1, main: 1}}")
+    with world() as net:
+        policy = Policy(net, text).up()
+        for version in 4, 6:
+            answer, live = explain(policy, *words(version))
+            same(answer["verdict"], "balance", "the verdict")
+            assert "which table a connection gets depends on it" in unknown(live), live
+            assert who(net, version) in ("origin", "vpn")
+        foreign(net.router, "inet fw", ("chain guard", FORWARD + "policy drop;"))
+        for version in 4, 6:
+            _, live = explain(policy, *words(version), status=5)
+            assert "chain guard: drops the packet" in complaints(live), live
+            meets(None, "neither", net, version)
 
 
 @case("explain: --live: a foreign ip rule that comes before the policy's is named, where it takes the packet")
