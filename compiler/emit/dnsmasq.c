@@ -16,18 +16,12 @@
 #include "emit/emit.h"
 #include "emit/overview.h"
 #include "emit/text.h"
+#include "ir/domains.h"
 #include "ir/ir.h"
 
-struct domain {
-	const char *name;
-	const char *sets; /* "4#inet#tpc#x_v4,6#inet#tpc#x_v6" */
-	bool is_written;
-};
-
-struct domains {
-	struct arena *arena;
-	const struct ir *ir;
-	struct domain *items;
+/* Domains that are in the same sets. */
+struct alike {
+	const struct ir_domain **items; /* sorted */
 	size_t count;
 };
 
@@ -39,76 +33,76 @@ bool emit_dnsmasq_is_needed(const struct ir *ir)
 	return false;
 }
 
-/* The sets that an answer for the name is added to. */
-static const char *sets_of(struct domains *domains, const char *name)
+/* The sets that an answer for the domain is added to: "4#inet#tpc#x_v4,6#inet#tpc#x_v6". */
+static const char *sets_of(struct arena *arena, const struct ir *ir, const struct ir_domain *domain)
 {
-	const struct ir *ir = domains->ir;
 	struct buf text = { 0 };
 	const char *sets;
 
-	for (size_t i = 0; i < ir->set_count; i++)
-		if (ir_set_resolves(&ir->sets[i], name))
-			buf_printf(&text, "%s%c#inet#%s#%s", text.length ? "," : "",
-				   ir->sets[i].type == IR_SET_IPV4 ? '4' : '6', ir->table,
-				   ir->sets[i].base);
-	sets = arena_strdup(domains->arena, buf_text(&text));
+	for (size_t i = 0; i < domain->set_count; i++) {
+		const struct ir_set *set = &ir->sets[domain->sets[i]];
+
+		buf_printf(&text, "%s%c#inet#%s#%s", i ? "," : "",
+			   set->type == IR_SET_IPV4 ? '4' : '6', ir->table, set->base);
+	}
+	sets = arena_strdup(arena, buf_text(&text));
 	buf_free(&text);
 	return sets;
 }
 
-static int compare_domains(const void *a, const void *b)
+static int compare_alike(const void *a, const void *b)
 {
-	return strcmp(((const struct domain *)a)->name, ((const struct domain *)b)->name);
+	const struct ir_domain *const *left = a, *const *right = b;
+	int order = ir_domains_compare_sets(*left, *right);
+
+	return order ? order : (*left > *right) - (*left < *right);
 }
 
-static const struct domain *find(const struct domains *domains, const char *name)
+static int compare_first(const void *a, const void *b)
 {
-	struct domain key = { .name = name };
+	const struct alike *left = a, *right = b;
 
-	return bsearch(&key, domains->items, domains->count, sizeof(key), compare_domains);
-}
-
-/* Sorted, each once. */
-static void collect(struct domains *domains)
-{
-	const struct ir *ir = domains->ir;
-	size_t count = 0;
-
-	for (size_t i = 0; i < ir->set_count; i++)
-		for (size_t k = 0; k < ir->sets[i].domain_count; k++)
-			arena_append(domains->arena, domains->items, domains->count)->name =
-				ir->sets[i].domains[k];
-	qsort(domains->items, domains->count, sizeof(*domains->items), compare_domains);
-	for (size_t i = 0; i < domains->count; i++)
-		if (!count || strcmp(domains->items[count - 1].name, domains->items[i].name) != 0)
-			domains->items[count++] = domains->items[i];
-	domains->count = count;
-	for (size_t i = 0; i < count; i++)
-		domains->items[i].sets = sets_of(domains, domains->items[i].name);
+	return (left->items[0] > right->items[0]) - (left->items[0] < right->items[0]);
 }
 
 /* Does the nearest domain above say the same already? */
-static bool is_said_above(const struct domains *domains, const struct domain *domain)
+static bool is_said_above(const struct ir_domain *domain)
 {
-	const struct domain *above = NULL;
-
-	for (const char *dot = strchr(domain->name, '.'); dot && !above; dot = strchr(dot + 1, '.'))
-		above = find(domains, dot + 1);
-	return above && !strcmp(above->sets, domain->sets);
+	return domain->above && !ir_domains_compare_sets(domain, domain->above);
 }
 
-/* Lines for all domains with the sets of the first, as long as dnsmasq reads them. */
-static void put_lines(struct domains *domains, const char *sets, struct buf *out)
+/* The domains that are written, by their sets, in the order of the first of each. */
+static struct alike *group(struct arena *arena, const struct ir_domains *domains, size_t *count)
+{
+	const struct ir_domain **items = arena_alloc(arena, (domains->count + 1) * sizeof(*items));
+	struct alike *groups = NULL;
+	size_t left = 0;
+
+	for (size_t i = 0; i < domains->count; i++)
+		if (!is_said_above(&domains->items[i]))
+			items[left++] = &domains->items[i];
+	qsort(items, left, sizeof(*items), compare_alike);
+	*count = 0;
+	for (size_t i = 0; i < left; i++) {
+		if (!i || ir_domains_compare_sets(items[i - 1], items[i]) != 0)
+			*arena_append(arena, groups, *count) = (struct alike){ &items[i], 0 };
+		groups[*count - 1].count++;
+	}
+	if (*count)
+		qsort(groups, *count, sizeof(*groups), compare_first);
+	return groups;
+}
+
+/* Lines for the domains of a group, as long as dnsmasq reads them. */
+static void put_lines(const struct alike *group, const char *sets, struct buf *out)
 {
 	size_t begin = 0, most = IR_RESOLVER_LINE - strlen(sets);
 	bool is_open = false;
 
-	for (size_t i = 0; i < domains->count; i++) {
-		struct domain *domain = &domains->items[i];
+	for (size_t i = 0; i < group->count; i++) {
+		const char *name = group->items[i]->name;
 
-		if (domain->is_written || strcmp(domain->sets, sets) != 0)
-			continue;
-		if (is_open && out->length - begin + strlen(domain->name) + 1 > most) {
+		if (is_open && out->length - begin + strlen(name) + 1 > most) {
 			buf_printf(out, "%s\n", sets);
 			is_open = false;
 		}
@@ -117,8 +111,7 @@ static void put_lines(struct domains *domains, const char *sets, struct buf *out
 			buf_puts(out, "nftset=/");
 			is_open = true;
 		}
-		buf_printf(out, "%s/", domain->name);
-		domain->is_written = true;
+		buf_printf(out, "%s/", name);
 	}
 	buf_printf(out, "%s\n", sets);
 }
@@ -140,14 +133,19 @@ static void put_head(const struct emit_job *job, struct buf *out)
 
 void emit_dnsmasq_put(const struct emit_job *job, struct buf *out)
 {
-	struct domains domains = { .arena = arena_new(), .ir = job->ir };
+	const struct ir *ir = job->ir;
+	struct arena *arena = arena_new();
+	const struct ir_set **sets = arena_alloc(arena, (ir->set_count + 1) * sizeof(*sets));
+	struct ir_domains domains;
+	struct alike *groups;
+	size_t count;
 
+	for (size_t i = 0; i < ir->set_count; i++)
+		sets[i] = &ir->sets[i];
+	domains = ir_domains_of(arena, sets, ir->set_count);
+	groups = group(arena, &domains, &count);
 	put_head(job, out);
-	collect(&domains);
-	for (size_t i = 0; i < domains.count; i++)
-		domains.items[i].is_written = is_said_above(&domains, &domains.items[i]);
-	for (size_t i = 0; i < domains.count; i++)
-		if (!domains.items[i].is_written)
-			put_lines(&domains, domains.items[i].sets, out);
-	arena_free(domains.arena);
+	for (size_t i = 0; i < count; i++)
+		put_lines(&groups[i], sets_of(arena, ir, groups[i].items[0]), out);
+	arena_free(arena);
 }

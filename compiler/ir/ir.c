@@ -18,18 +18,6 @@ const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name)
 	return NULL;
 }
 
-bool ir_set_resolves(const struct ir_set *set, const char *name)
-{
-	/* An empty set has no array, and bsearch wants one. */
-	while (name && set->domain_count) {
-		if (bsearch(&name, set->domains, set->domain_count, sizeof(name), names_compare))
-			return true;
-		name = strchr(name, '.');
-		name = name ? name + 1 : NULL;
-	}
-	return false;
-}
-
 /* ---- fields and maps ---- */
 
 enum { NAME_BYTES = IR_INTERFACE_TEXT - 1 };

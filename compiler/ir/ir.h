@@ -494,8 +494,6 @@ bool ir_match_same_key(const struct ir_match *a, const struct ir_match *b);
 const struct ir_target *ir_map_find(const struct ir_set *map, struct wide value);
 /* Finds by name; NULL when there is none. */
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name);
-/* Are addresses of this name added to the set: is it, or is it below, one of its domains? */
-bool ir_set_resolves(const struct ir_set *set, const char *name);
 
 /*
  * Names the contents: FNV-1a over everything the kernel will hold (sets, chains, ip rules, routes,

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "ir/domains.h"
 #include "lang/lower.h"
 
 static void lower_dynamic_set(struct lower *lower, const struct ast_set *set,
@@ -31,22 +32,22 @@ static void lower_dynamic_set(struct lower *lower, const struct ast_set *set,
 }
 
 /* dnsmasq obeys one line for a name: has it room for all sets that the name is in? */
-static bool fits(struct lower *lower, const char *domain)
+static bool fits(struct lower *lower, const struct ir_domain *domain)
 {
-	size_t length = strlen("nftset=//") + strlen(domain);
+	size_t length = strlen("nftset=//") + strlen(domain->name);
 
-	for (size_t i = 0; i < lower->set_count; i++)
-		if (ir_set_resolves(lower->sets[i], domain))
-			length += strlen("4#inet##,") + strlen(lower->ir->table) +
-				  strlen(lower->sets[i]->base);
+	for (size_t i = 0; i < domain->set_count; i++)
+		length += strlen("4#inet##,") + strlen(lower->ir->table) +
+			  strlen(lower->sets[domain->sets[i]]->base);
 	return length <= IR_RESOLVER_LINE;
 }
 
 /* One error is enough: the same names are in the other sets. */
-static bool check_domains(struct lower *lower, const struct ast_set *set)
+static bool check_domains(struct lower *lower, const struct ir_domains *domains,
+			  const struct ast_set *set)
 {
 	for (size_t i = 0; i < set->domain_count; i++) {
-		if (fits(lower, set->domains[i]))
+		if (fits(lower, ir_domains_find(domains, set->domains[i])))
 			continue;
 		lower->failed = true;
 		diag_help(diag_add(lower->diag, DIAG_too_complex, set->span,
@@ -60,12 +61,16 @@ static bool check_domains(struct lower *lower, const struct ast_set *set)
 
 void lower_dynamic_sets(struct lower *lower)
 {
+	struct ir_domains domains;
+
 	for (size_t i = 0; i < lower->policy->set_count; i++)
 		for (int family = 0; family < ADDR_FAMILIES; family++)
 			if (lower->policy->sets[i].dynamic)
 				lower_dynamic_set(lower, &lower->policy->sets[i],
 						  (enum addr_family)family);
+	domains = ir_domains_of(lower->arena, (const struct ir_set *const *)lower->sets,
+				lower->set_count);
 	for (size_t i = 0; i < lower->policy->set_count; i++)
-		if (!check_domains(lower, &lower->policy->sets[i]))
+		if (!check_domains(lower, &domains, &lower->policy->sets[i]))
 			return;
 }

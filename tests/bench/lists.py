@@ -1,4 +1,4 @@
-"""lists: what `tpc compile` takes for a list of a million prefixes, in its plainest form and in others.
+"""lists: what `tpc compile` takes for a list of a million prefixes, in its plainest form and in others, and for domains.
 
 The peer is iprange, which reads, sorts and merges such a list and does nothing else. Both run in turns,
 each writing a file that is not there yet, and their medians are compared: what else the machine does hits
@@ -23,6 +23,8 @@ PEER_SHARE, MEMORY_MIB = 0.25, 120
 # A list in another form may cost as much more than the plain one as it has more bytes, times this. The numbers of
 # IPv6 are four times as long, in text and where they are sorted and digested.
 FORM_SHARE, IPV6_SHARE = 1.3, 2
+# As many domains as the largest published lists have, in one set, and in as many; of the time that one set takes.
+DOMAINS, DOMAIN_SETS, DOMAIN_SHARE = 110_000, 100, 2
 
 
 def number(line):
@@ -59,6 +61,15 @@ def forms(plain):
 	yield "with remarks and CRLF", "".join(f"{line} # {n:x}\r\n" for n, line in enumerate(lines)), FORM_SHARE
 	yield "of IPv6", "".join(f"2{chance.randrange(1 << 12):03x}:{chance.randrange(1 << 16):x}:"
 		f"{chance.randrange(1 << 16):x}::/48\n" for _ in lines), IPV6_SHARE
+
+
+def domains(sets):
+	"""A policy with DOMAINS names, a tenth of them below another one, dealt out to so many sets."""
+	names = [f"{'www.' if n % 10 == 9 else ''}n{n - n % 10:06}{n % 10 % 9}.example" for n in range(DOMAINS)]
+	return "version: 1\nsets:\n" \
+		+ "".join(f"  s{n}: {{domains: [{', '.join(names[n::sets])}]}}\n" for n in range(sets)) \
+		+ "rules:\n" \
+		+ "".join(f"  - {{to: s{n}, proto: tcp, port: {n + 1}, then: drop}}\n" for n in range(sets))
 
 
 def compile_list(bench, folder):
@@ -121,6 +132,19 @@ def against_plain(bench, name, folder, plain, share):
 	bench.bound(f"  {name}, memory", memory, MEMORY_MIB, "MiB")
 
 
+def many_domains(bench, folder):
+	folders = []
+	for sets in (DOMAIN_SETS, 1):
+		folders.append(folder / f"domains-in-{sets}")
+		folders[-1].mkdir()
+		(folders[-1] / "policy.yaml").write_text(domains(sets), encoding="utf-8")
+	ours, theirs, memory = in_turns(lambda: compile_list(bench, folders[0]), lambda: compile_list(bench, folders[1]),
+		DOMAIN_SHARE)
+	bench.bound(f"{DOMAINS} domains in {DOMAIN_SETS} sets, of one's", ours / theirs, DOMAIN_SHARE, "",
+		f", {ours:.0f} ms and {theirs:.0f} ms")
+	bench.bound(f"{DOMAINS} domains, memory", memory, MEMORY_MIB, "MiB")
+
+
 def run(bench, folder, prefixes):
 	"""The policies' folder and the text of the plain list."""
 	folder.mkdir()
@@ -128,3 +152,4 @@ def run(bench, folder, prefixes):
 	against_peer(bench, plain, prefixes.count("\n"))
 	for name, other, share in forms(prefixes):
 		against_plain(bench, name, make_folder(folder / name.replace(" ", "-"), other), plain, share)
+	many_domains(bench, folder)
