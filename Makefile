@@ -4,7 +4,8 @@
 # CPPFLAGS, CFLAGS, LDFLAGS, WERROR (-Werror: a warning is an error, as in .ci/run and `make lint`;
 # developers export it), PREFIX, DESTDIR. Those from CC to WERROR are kept in the build folder until
 # they are given anew (CFLAGS= takes them away): `make install` installs what was built.
-# For another machine: CC=TRIPLET-gcc AR=TRIPLET-ar PKG_CONFIG=TRIPLET-pkg-config.
+# For another machine: CC=TRIPLET-gcc AR=TRIPLET-ar and PKG_CONFIG=TRIPLET-pkg-config, or what
+# tests/arches gives.
 
 VERSION := 0.1.0
 
@@ -145,7 +146,7 @@ model: ## random policies and packets, in the model and in the kernel: SEED=...,
 ubsan: ## unit, golden, cli and lab suites (or SUITES) under clang's watch for undefined behaviour
 	@$(call needs,clang)
 	@sh packaging/setup check
-	@$(SUBMAKE) VARIANT=ubsan all unit
+	@$(SUBMAKE) VARIANT=ubsan all unit torture-tools
 	@$(PYTHON) tests/run --build $(BUILD)/ubsan $(or $(SUITES),unit golden cli/ lab)
 
 valgrind: ## unit, golden and cli suites (or SUITES) under valgrind: takes half an hour

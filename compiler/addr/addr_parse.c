@@ -365,12 +365,14 @@ static bool addr_parse_ends(const struct addr_text *in, size_t dash, struct addr
 	struct addr_text begin = addr_part(in, 0, dash);
 	struct addr first, last;
 	char text[2][ADDR_TEXT];
+	bool embeds;
 
 	if (addr_find(in, '/') < in->length)
 		return addr_fail(in, "a range goes from one address to another, without a \"/\"");
 	if (!addr_parse_text(&begin, &first) || !addr_parse_range_end(in, dash, first, &last))
 		return false;
-	if (addr_embeds_ipv4(first, &first) | addr_embeds_ipv4(last, &last))
+	embeds = addr_embeds_ipv4(first, &first);
+	if (addr_embeds_ipv4(last, &last) || embeds)
 		return first.family == last.family
 			       ? addr_fail_with(in, EMBEDDED "write %s-%s, or leave it out",
 						addr_format(first, text[0]),
