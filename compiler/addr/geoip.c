@@ -316,14 +316,15 @@ static bool geoip_read_copy(struct geoip_walk *walk, struct geoip_job *job, int 
 
 static bool geoip_check_copy(struct geoip_walk *walk, struct geoip_job *job, int copy, size_t size)
 {
-	void *bytes = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, copy, 0) : NULL;
+	/* An empty file has no pages to map. */
+	const void *bytes = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, copy, 0) : "";
 	bool good;
 
 	if (bytes == MAP_FAILED)
 		arena_exhausted(size);
 	good = geoip_pass_guard(walk, job, bytes, size);
-	if (bytes)
-		munmap(bytes, size);
+	if (size)
+		munmap((void *)bytes, size);
 	return good && geoip_read_copy(walk, job, copy);
 }
 

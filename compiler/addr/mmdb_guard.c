@@ -171,12 +171,8 @@ struct mmdb_section mmdb_guard_section(const unsigned char *begin, const unsigne
 static const unsigned char *find_marker(const unsigned char *bytes, size_t size)
 {
 	size_t length = sizeof(MARKER) - 1, room = size < MARKER_ROOM ? size : MARKER_ROOM;
-	const unsigned char *at, *found, *last = NULL;
+	const unsigned char *at = bytes + size - room, *found, *last = NULL;
 
-	/* An empty file has no bytes to point at. */
-	if (!size)
-		return NULL;
-	at = bytes + size - room;
 	while ((found = memmem(at, (size_t)(bytes + size - at), MARKER, length))) {
 		last = found;
 		at = found + 1;
