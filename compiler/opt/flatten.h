@@ -10,8 +10,8 @@
 /* A chain that maps lead to, and what stands in it as one number. */
 struct flatten_list {
 	const char *chain;
+	const char *owner; /* the chain whose map leads to it first */
 	uint64_t digest;
-	uint32_t words; /* what it is named after */
 };
 
 /* Chains and sets while they grow; pointers to them stay good. */

@@ -1,7 +1,7 @@
 /*
  * map: makes a verdict map, and a chain for every list of rules that is more than a verdict.
  *
- * Both are named after what they are made of, so that they keep their names when others come.
+ * A map is named after its chain and its field, a list after its chain and its place there.
  */
 #include "opt/map.h"
 
@@ -23,40 +23,31 @@ static uint64_t digest_of(const struct ir_chain *chain)
 	return digest;
 }
 
-/* What the chain does and whose rules it holds, wherever they stand in the policy. */
-static uint32_t words_of(const struct ir_chain *chain)
-{
-	uint64_t digest = ir_rules_digest(chain, 0);
-	uint32_t words = (uint32_t)(digest ^ digest >> 32);
-
-	for (size_t i = 0; i < chain->rule_count; i++)
-		words = names_hash(words, chain->rules[i].remark ? chain->rules[i].remark : "");
-	return words;
-}
-
+/*
+ * Named by its place and not by what stands in it: while `nft -f` loads a file over another one,
+ * the packet that a processor is at asks the old rules and the new map. Under a name that was not
+ * there before, the chain would be empty to it, and the packet would go on as if no rule were
+ * there.
+ */
 static const char *list_chain(struct flatten *flatten, const struct run *run,
 			      const struct overlay_list *list)
 {
 	struct ir_chain *chain = arena_new_of(flatten->arena, struct ir_chain);
 	uint64_t digest;
-	uint32_t words;
-	size_t twins = 0;
+	size_t place = 1;
 
 	for (size_t i = 0; i < list->count; i++)
 		*arena_append(flatten->arena, chain->rules, chain->rule_count) =
 			run_rest(flatten, flatten->arena, run, list->sets[i]);
 	digest = digest_of(chain);
-	words = words_of(chain);
 	for (size_t i = 0; i < flatten->list_count; i++) {
 		if (flatten->lists[i].digest == digest)
 			return flatten->lists[i].chain;
-		twins += flatten->lists[i].words == words;
+		place += !strcmp(flatten->lists[i].owner, flatten->chain);
 	}
-	chain->name =
-		twins ? arena_printf(flatten->arena, "list_%08" PRIx32 ".%zu", words, twins + 1)
-		      : arena_printf(flatten->arena, "list_%08" PRIx32, words);
+	chain->name = arena_printf(flatten->arena, "%s.list%zu", flatten->chain, place);
 	*arena_append(flatten->arena, flatten->lists, flatten->list_count) =
-		(struct flatten_list){ chain->name, digest, words };
+		(struct flatten_list){ chain->name, flatten->chain, digest };
 	*arena_append(flatten->arena, flatten->chains, flatten->chain_count) = chain;
 	return chain->name;
 }

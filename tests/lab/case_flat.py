@@ -4,7 +4,6 @@ count the same; maps and their chains come, change and go like all else.
 """
 
 import json
-import os
 
 import probe
 from lab import Network
@@ -163,7 +162,7 @@ def _switch():
         assert not lines, "after as many turns there as back:\n" + "\n".join(lines)
 
 
-@case("flat: the nft files of two policies of maps fed in turns under a flood: no more than a packet each time")
+@case("flat: the nft files of two policies of maps fed in turns under a flood: nothing gets out")
 def _fed():
     with Network() as net:
         policies = [Policy(net, WALL % one) for one in (
@@ -176,7 +175,4 @@ def _fed():
                 net.router.run("nft", "-f", str(policies[(turn + 1) % 2].file(".nft")))
         assert far.sent > 100, f"the flood was a trickle: {far.sent} and {near.sent}"
         packets = watch.packets()
-        # The packet that a processor is at when the transaction comes asks the old rules and the new map, and a
-        # chain that is new is empty to it.
-        at_work = TURNS * (os.cpu_count() or 1)
-        assert len(packets) <= at_work, f"{len(packets)} packets of {far.sent} + {near.sent} got out"
+        same(len(packets), 0, f"packets of {far.sent} + {near.sent} that got out (first {packets[:1]})")

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=78e0112bc9553dc7
+digest=10b313cf535e87f1
 protocol=116
 first=10000
 last=10006

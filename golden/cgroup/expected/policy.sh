@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=42890112a118c97b
+digest=07189faa05bea6b2
 protocol=116
 first=10000
 last=10004

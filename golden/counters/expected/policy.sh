@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=8ce419bd13f36853
+digest=6f4f01dbd241d8ae
 protocol=116
 first=10000
 last=10006

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=39035c7d23f773d9
+digest=34bc7c8c6ec350f1
 protocol=116
 first=0
 last=0

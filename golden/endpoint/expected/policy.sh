@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=0448c17dcd49a603
+digest=055719ed7c762b03
 protocol=116
 first=10000
 last=10011

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=c06f05a0ec8e1cc1
+digest=01252819d542484e
 protocol=116
 first=10000
 last=10014

@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=28a2346e3f2f0e40
+digest=de2f790279ca7743
 protocol=116
 first=10000
 last=10012

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=735154e1992e30d8
+digest=01a1e5f32ed0e798
 protocol=116
 first=0
 last=0

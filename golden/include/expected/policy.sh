@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=2200f86bcd8cc1d4
+digest=dfbf0da84882a3ff
 protocol=116
 first=10000
 last=10007

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=b229e90e29d318f9
+digest=521bda5a4852a809
 protocol=116
 first=10000
 last=10006

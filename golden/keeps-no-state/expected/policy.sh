@@ -13,13 +13,13 @@
 
 stem='policy'
 table=tpc
-digest=39dd99878bb7ee43
+digest=7d5c8a7dbb76c890
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7112'
-sets='foreign_v4 foreign_v6 prerouting.th_dport prerouting_2.th_dport prerouting_3.th_dport errors_forward.ct_original_ip_daddr errors_forward.ct_original_ip6_daddr list_569705e9.ip_daddr list_b25071cc.ip6_daddr'
+sets='foreign_v4 foreign_v6 prerouting.th_dport prerouting_2.th_dport prerouting_3.th_dport errors_forward.ct_original_ip_daddr errors_forward.ct_original_ip6_daddr prerouting.list2.ip_daddr prerouting.list4.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=b52d91593a8600c4
+digest=b9dd88bd010214fc
 protocol=116
 first=10000
 last=10001

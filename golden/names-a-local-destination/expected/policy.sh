@@ -12,13 +12,13 @@
 
 stem='policy'
 table=tpc
-digest=705544b60c0ed492
+digest=5f57ef3bdec428e7
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
-sets='list_79e202c0.th_dport'
+sets='map_a38e97ac.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

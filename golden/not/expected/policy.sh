@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=7c68b2c2edd71421
+digest=36e7eb06fbfe8c21
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=00686aee7a373d0c
+digest=7d111e3df0e4cc6e
 protocol=116
 first=0
 last=0

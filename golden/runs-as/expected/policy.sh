@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=f6edded70d040295
+digest=5b6b4441cf6ad25c
 protocol=116
 first=10000
 last=10010

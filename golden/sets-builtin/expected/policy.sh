@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=4f0b9529edacb45a
+digest=15222af77ea97bc8
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=376c6a50b17f0b19
+digest=afde9fb9d414555d
 protocol=116
 first=0
 last=0

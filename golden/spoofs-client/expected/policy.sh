@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=d3eb19e67107b894
+digest=fbd9c6e9597fc138
 protocol=116
 first=10000
 last=10003

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=ca0d8c21a0e5c0a4
+digest=e4633a163d91be36
 protocol=116
 first=10000
 last=10006

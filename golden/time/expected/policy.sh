@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=20582fb84a93535f
+digest=d8129ba55c0dc680
 protocol=116
 first=10000
 last=10009

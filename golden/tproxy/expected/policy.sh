@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=6469f66c5d5d1846
+digest=abd126cfdbfeae31
 protocol=116
 first=10000
 last=10005

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=9066b7b8fd2d41b0
+digest=41a953214cc0ee02
 protocol=116
 first=10000
 last=10008

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=e1b25a1430e1e70d
+digest=189558f329495520
 protocol=116
 first=0
 last=0

@@ -14,13 +14,13 @@
 
 stem='policy'
 table=tpc
-digest=a5d1d48070eafb5d
+digest=a95220259eb284d1
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
 tables='7104'
-sets='prerouting.ip_daddr prerouting.ip6_daddr errors_forward.ct_original_ip_daddr errors_forward.ct_original_ip6_daddr list_7201992b.th_dport'
+sets='prerouting.ip_daddr prerouting.ip6_daddr errors_forward.ct_original_ip_daddr errors_forward.ct_original_ip6_daddr prerouting.list3.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

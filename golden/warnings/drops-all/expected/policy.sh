@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=38e7b1b55378e515
+digest=7473195eb211aa19
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=fe1e3f1919001803
+digest=221475130b0c1190
 protocol=116
 first=0
 last=0

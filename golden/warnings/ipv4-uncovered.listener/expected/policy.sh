@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=f5dfa61ed7e7eed4
+digest=ea132654405a1e2e
 protocol=116
 first=10000
 last=10001

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=5f8a8bb2801515c8
+digest=b681068a5ec1ef12
 protocol=116
 first=5210
 last=10004

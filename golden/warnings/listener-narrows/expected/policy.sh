@@ -14,13 +14,13 @@
 
 stem='policy'
 table=tpc
-digest=e4e7a9c9007434dd
+digest=5aa473e3c41eb038
 protocol=116
 first=10000
 last=10003
 sysctl_policy='set'
 tables='7115 7116'
-sets='list_bb23c9f8.th_dport'
+sets='prerouting.list1.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -13,13 +13,13 @@
 
 stem='policy'
 table=tpc
-digest=b1ce1772145032f9
+digest=d5d3a2a6836f9653
 protocol=116
 first=10000
 last=10003
 sysctl_policy='set'
 tables='7112 7182'
-sets='list_25534e68.th_dport'
+sets='prerouting.list1.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''
