@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/duration.h"
 #include "base/diag.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
@@ -23,12 +24,31 @@ enum { CONFIRM_MOST = 86400 }; /* seconds: a day */
 
 enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_BESIDE, APPLY_LEVEL, APPLY_STRICT };
 
+/* Seconds, or a time as the language has it; 0: neither. */
+static unsigned int read_time(const char *text)
+{
+	size_t length = strlen(text);
+	uint64_t seconds;
+
+	if (length && length <= 5 && strspn(text, "0123456789") == length)
+		seconds = strtoul(text, NULL, 10);
+	else
+		seconds = duration_parse(text);
+	return seconds <= CONFIRM_MOST ? (unsigned int)seconds : 0;
+}
+
+static const char *refuse_time(const char *text)
+{
+	return read_time(text) ? NULL : "a time from 1s to 1d, such as 300 (seconds), 90s or 5m";
+}
+
 static const struct cmd_option options[] = {
 	[APPLY_DRY_RUN] = { "dry-run", 'n', NULL, "show what would be done, and change nothing",
 			    NULL, false },
-	[APPLY_CONFIRM] = { "confirm", 0, "SECONDS",
-			    "go back by itself unless `tpc confirm` comes in time (1 to 86400)",
-			    NULL, false },
+	[APPLY_CONFIRM] = { .name = "confirm",
+			    .value = "TIME",
+			    .help = "go back by itself unless `tpc confirm` comes in time: 300, 5m",
+			    .refuse = refuse_time },
 	[APPLY_BESIDE] = CMD_BESIDE_OPTION,
 	[APPLY_LEVEL] = CMD_LEVEL_OPTION,
 	[APPLY_STRICT] = CMD_STRICT_OPTION,
@@ -172,29 +192,10 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 }
 
 /* False: the number is none, or out of range. */
-static bool read_seconds(const struct cmd_call *call, unsigned int *out)
-{
-	const char *text = call->values[APPLY_CONFIRM];
-	unsigned long seconds;
-	char *end;
-
-	if (*text < '0' || *text > '9' || strlen(text) > 5)
-		return false;
-	seconds = strtoul(text, &end, 10);
-	*out = (unsigned int)seconds;
-	return !*end && seconds >= 1 && seconds <= CONFIRM_MOST;
-}
-
 /* Everything that needs memory comes later: the watchdog is a copy of this process as it is now. */
 static enum cmd_status guard(const struct cmd_call *call, struct watchdog *watchdog)
 {
-	unsigned int seconds;
-
-	if (!read_seconds(call, &seconds))
-		return cmd_usage_error(call->verb,
-				       "--confirm wants a number of seconds from 1 to %d, not \"%s\"",
-				       CONFIRM_MOST, call->values[APPLY_CONFIRM]);
-	if (watchdog_start(watchdog, seconds))
+	if (watchdog_start(watchdog, read_time(call->values[APPLY_CONFIRM])))
 		return CMD_DONE;
 	cmd_error("nobody could take it back in time: %s; nothing changed", strerror(errno));
 	return CMD_SYSTEM_REFUSED;

@@ -278,6 +278,33 @@ static enum cmd_status refuse_verb(const struct cmd_verb *const *verbs, size_t c
 	return CMD_USAGE_WRONG;
 }
 
+static bool is_option(const struct cmd_option *option, const char *word)
+{
+	size_t length = strcspn(word, "=");
+
+	if (word[1] != '-')
+		return option->letter && word[1] == option->letter;
+	return length == strlen(option->name) + 2 && !strncmp(word + 2, option->name, length - 2);
+}
+
+/* An option before the verb. */
+static enum cmd_status refuse_option(const struct cmd_verb *const *verbs, size_t count,
+				     const char *word)
+{
+	bool is_known = false;
+
+	for (size_t i = 0; i < OPTION_GLOBALS; i++)
+		is_known |= is_option(&option_globals[i], word);
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < verbs[i]->option_count; k++)
+			is_known |= is_option(&verbs[i]->options[k], word);
+	if (is_known)
+		cmd_error("options come after the verb: `tpc VERB %s`", word);
+	else
+		cmd_error("no option %s; `tpc --help` says what there is", word);
+	return CMD_USAGE_WRONG;
+}
+
 static enum cmd_status print_all_help(const struct cmd_verb *const *verbs, size_t count,
 				      bool was_asked)
 {
@@ -355,12 +382,11 @@ int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char *
 		return print_all_help(verbs, count, false);
 	if (is_help(argv[1]))
 		return help(verbs, count, argc > 2 ? argv[2] : NULL);
-	if (!strcmp(argv[1], "--version"))
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
 		return print_version();
 	verb = find_verb(verbs, count, argv[1]);
 	if (argv[1][0] == '-') {
-		cmd_error("options come behind the verb: `tpc VERB %s`", argv[1]);
-		return CMD_USAGE_WRONG;
+		return refuse_option(verbs, count, argv[1]);
 	}
 	if (!verb)
 		return refuse_verb(verbs, count, argv[1]);

@@ -37,6 +37,8 @@ struct cmd_option {
 	const char *help;  /* one line, small first letter, no full stop */
 	const char *const *choices; /* the only values, NULL-terminated; NULL: any */
 	bool hidden;                /* not shown in --help */
+	/* What the value has to be, where this one is not; NULL: it is right. Or NULL: any. */
+	const char *(*refuse)(const char *value);
 };
 
 struct cmd_call;

@@ -228,6 +228,45 @@ const struct ir_authored_condition *explain_blamed(const struct explain *explain
 	return NULL;
 }
 
+static bool lacks(const struct ir_packet *packet, const char *key)
+{
+	const struct {
+		const char *key;
+		bool is_given;
+	} parts[] = { { "in", *packet->in },
+		      { "out", *packet->out },
+		      { "mac", packet->mac },
+		      { "proto", packet->protocol },
+		      { "sport", packet->source_port },
+		      { "port", packet->port },
+		      { "from", packet->has_from },
+		      { "to", packet->has_to },
+		      { "length", packet->length },
+		      { "ttl", packet->ttl },
+		      { "user", packet->user },
+		      { "group", packet->group },
+		      { "cgroup", packet->cgroup },
+		      { "time", packet->time },
+		      { "app", packet->payload },
+		      { "payload", packet->payload } };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (!strcmp(parts[i].key, key))
+			return !parts[i].is_given;
+	return false;
+}
+
+const char *explain_not_given(const struct explain *explain, const struct explain_answer *answer,
+			      const struct trace_rule *rule)
+{
+	const struct ir_authored_condition *blamed;
+
+	if (!trace_came_to(explain->trace, rule) || explain_passed(explain, rule))
+		return NULL;
+	blamed = explain_blamed(explain, answer, rule);
+	return blamed && lacks(answer->packet, blamed->key) ? blamed->key : NULL;
+}
+
 const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
 			      const struct trace_rule *rule)
 {

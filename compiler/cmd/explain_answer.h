@@ -81,6 +81,10 @@ const char *explain_condition(const struct explain *explain, const struct explai
 const struct ir_authored_condition *explain_blamed(const struct explain *explain,
 						   const struct explain_answer *answer,
 						   const struct trace_rule *rule);
+/* The key of the condition that did not hold, where the question left out what it asks for; else
+ * NULL. */
+const char *explain_not_given(const struct explain *explain, const struct explain_answer *answer,
+			      const struct trace_rule *rule);
 
 /* ---- explain_json.c, explain_words.c, explain_live.c ---- */
 

@@ -10,6 +10,7 @@
 #include "cmd/explain_answer.h"
 #include "cmd/show.h"
 #include "emit/ipbatch.h"
+#include "match/match.h"
 
 struct kept_condition {
 	const struct ir_match *match;
@@ -216,6 +217,30 @@ static void put_balance(const struct explain_answer *answer, struct buf *out)
 	buf_puts(out, "]}");
 }
 
+/* Each key once, in the order of the language. */
+static void put_not_given(struct explain *explain, const struct explain_answer *answer,
+			  struct buf *out)
+{
+	const struct trace *trace = explain->trace;
+	const char *gap = "";
+
+	buf_puts(out, ",\"not_given\":[");
+	for (size_t k = 0; k < match_key_count; k++)
+		for (size_t i = 0; i < trace->rule_count; i++) {
+			const struct trace_rule *rule = &trace->rules[i];
+			const char *key = explain_is_before(explain, answer, rule)
+						  ? explain_not_given(explain, answer, rule)
+						  : NULL;
+
+			if (!key || strcmp(key, match_keys[k].key))
+				continue;
+			buf_printf(out, "%s\"%s\"", gap, key);
+			gap = ",";
+			break;
+		}
+	buf_putc(out, ']');
+}
+
 void explain_put_json(struct explain *explain, const struct explain_answer *answer,
 		      unsigned int line, const char *extra, struct buf *out)
 {
@@ -240,6 +265,7 @@ void explain_put_json(struct explain *explain, const struct explain_answer *answ
 	put_text("\"element\":", answer->element->length ? buf_text(answer->element) : NULL, out);
 	put_rules(explain, answer, false, ",\"failed\":[", out);
 	put_rules(explain, answer, true, ",\"passed\":[", out);
+	put_not_given(explain, answer, out);
 	if (extra)
 		buf_puts(out, extra);
 	buf_putc(out, '}');

@@ -9,6 +9,7 @@
 #include "cmd/explain_answer.h"
 #include "emit/ipbatch.h"
 #include "match/kinds.h"
+#include "match/match.h"
 
 static void put_shares(const struct explain_shares *shares, struct buf *out)
 {
@@ -175,6 +176,39 @@ static void put_before(struct explain *explain, const struct explain_answer *ans
 	}
 }
 
+/* "not given  proto, which policy.yaml:7 and 2 more rules ask for" */
+static void put_not_given(struct explain *explain, const struct explain_answer *answer,
+			  const char *key, struct buf *out)
+{
+	const struct trace *trace = explain->trace;
+	size_t count = 0;
+
+	for (size_t i = 0; i < trace->rule_count; i++) {
+		const struct trace_rule *rule = &trace->rules[i];
+		const char *lacking = explain_is_before(explain, answer, rule)
+					      ? explain_not_given(explain, answer, rule)
+					      : NULL;
+
+		if (!lacking || strcmp(lacking, key))
+			continue;
+		if (!count++) {
+			buf_printf(out, "  not given %s, which ", key);
+			put_place(rule, out);
+		}
+	}
+	if (count > 1)
+		buf_printf(out, " and %zu more rule%s ask for\n", count - 1, count > 2 ? "s" : "");
+	else if (count)
+		buf_puts(out, " asks for\n");
+}
+
+static void put_all_not_given(struct explain *explain, const struct explain_answer *answer,
+			      struct buf *out)
+{
+	for (size_t i = 0; i < match_key_count; i++)
+		put_not_given(explain, answer, match_keys[i].key, out);
+}
+
 void explain_put_words(struct explain *explain, const struct explain_answer *answer,
 		       struct buf *out)
 {
@@ -185,6 +219,7 @@ void explain_put_words(struct explain *explain, const struct explain_answer *ans
 	put_element(answer, out);
 	if (answer->way)
 		put_way(explain, answer, out);
+	put_all_not_given(explain, answer, out);
 	put_before(explain, answer, out);
 }
 

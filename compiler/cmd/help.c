@@ -35,6 +35,14 @@ static void put_option(const struct cmd_option *option, struct buf *out)
 	buf_printf(out, "%s\n", option->help);
 }
 
+static bool has_shown(const struct cmd_verb *verb)
+{
+	for (size_t i = 0; i < verb->option_count; i++)
+		if (!verb->options[i].hidden)
+			return true;
+	return false;
+}
+
 static void put_globals(struct buf *out)
 {
 	buf_puts(out, "\nOptions of every verb:\n");
@@ -81,7 +89,7 @@ void help_put_verb(const struct cmd_verb *verb, struct buf *out)
 		buf_putc(out, '\n');
 		put_wrapped(verb->detail, out);
 	}
-	if (verb->option_count)
+	if (has_shown(verb))
 		buf_puts(out, "\nOptions:\n");
 	for (size_t i = 0; i < verb->option_count; i++)
 		put_option(&verb->options[i], out);

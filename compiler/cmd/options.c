@@ -22,7 +22,7 @@ const struct cmd_option option_globals[OPTION_GLOBALS] = {
 	[OPTION_QUIET] = { "quiet", 'q', NULL, "no message when all is well", NULL, false },
 	[OPTION_VERBOSE] = { "verbose", 'v', NULL, "say more", NULL, false },
 	[OPTION_HELP] = { "help", 'h', NULL, "show this help", NULL, false },
-	[OPTION_VERSION] = { "version", 0, NULL, "show the version", NULL, false },
+	[OPTION_VERSION] = { "version", 'V', NULL, "show the version", NULL, false },
 };
 
 struct reader {
@@ -102,6 +102,7 @@ static const char *check_choice(const struct reader *reader, const struct cmd_op
 static const char *take(struct reader *reader, struct found found, const char *value)
 {
 	const struct cmd_option *option = found.option;
+	const char *wanted;
 
 	if (!option->value) {
 		if (value)
@@ -116,6 +117,10 @@ static const char *take(struct reader *reader, struct found found, const char *v
 		value = reader->words[reader->next++];
 	}
 	*found.value = value;
+	wanted = option->refuse ? option->refuse(value) : NULL;
+	if (wanted)
+		return arena_printf(reader->arena, "--%s takes %s, not \"%s\"", option->name,
+				    wanted, value);
 	return check_choice(reader, option, value);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/duration.h"
 #include "base/names.h"
 #include "lang/read.h"
 
@@ -33,29 +34,6 @@ bool read_is_dynamic(const struct node *node)
 
 /* ---- durations ---- */
 
-/* "1d2h30m5s": each unit once at most, the larger ones first. 0 when it is none. */
-static uint64_t parse_duration(const char *text)
-{
-	static const struct {
-		char unit;
-		uint64_t seconds;
-	} units[] = { { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		size_t digits = strspn(text, "0123456789");
-		uint64_t number = 0;
-
-		if (!digits || digits > 9 || text[digits] != units[i].unit)
-			continue;
-		for (size_t k = 0; k < digits; k++)
-			number = number * 10 + (uint64_t)(text[k] - '0');
-		sum += number * units[i].seconds;
-		text += digits + 1;
-	}
-	return *text ? 0 : sum;
-}
-
 static bool read_timeout(struct decode *decode, const struct node *node, struct ast_set *set)
 {
 	static const struct decode_field field = { .key = "timeout" };
@@ -65,7 +43,7 @@ static bool read_timeout(struct decode *decode, const struct node *node, struct 
 
 	if (!decode_text(decode, &field, node, &text))
 		return false;
-	seconds = parse_duration(text);
+	seconds = duration_parse(text);
 	set->timeout = (uint32_t)seconds;
 	if (seconds && seconds <= TIMEOUT_MOST)
 		return true;

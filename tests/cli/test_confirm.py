@@ -280,14 +280,17 @@ def nothing_to_confirm(shop, host):
 	return problems
 
 
-@live("--confirm takes 1 to 86400 seconds")
+@live("--confirm takes 1 to 86400 seconds, or a duration as the language has it; a policy in its place is told from a missing one")
 def bounds(shop, host):
 	write(shop)
 	problems = []
-	for text in "0", "86401", "-1", "2s", "", "99999999999999999999", "+5", " 5":
-		problems += expect(host.tpc("apply", f"--confirm={text}", "one.yaml"), 2, None, "from 1 to 86400")
+	for text in "0", "86401", "-1", "2x", "s", "", "99999999999999999999", "+5", " 5", "1d1s", "0m", "5m1h":
+		problems += expect(host.tpc("apply", f"--confirm={text}", "one.yaml"), 2, None, "--confirm takes a time from 1s to 1d")
+	problems += expect(host.tpc("apply", "--confirm", "one.yaml"), 2, None, ["such as 300 (seconds), 90s or 5m", 'not "one.yaml"'])
 	if (shop.folder / "run").exists():
 		problems.append("something was applied")
+	problems += expect(host.tpc("apply", "--confirm", "5m", "one.yaml"), 0, "taken back in 300 s")
+	problems += expect(host.tpc("rollback"), 0, "nothing was applied before, so it is removed", None)
 	problems += expect(host.tpc("apply", "--confirm", "86400", "one.yaml"), 0, "taken back in 86400 s")
 	problems += expect(host.tpc("rollback"), 0, "nothing was applied before, so it is removed", None)
 	return problems + files(shop)

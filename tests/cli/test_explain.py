@@ -181,6 +181,19 @@ def words_of(shop):
 		["direct\n", "no rule takes it: the default", "policy.yaml:12  fits, and goes on\n"], None)
 
 
+@case("a key that was not given, and that a rule asks for, is named with the rule")
+def not_given(shop):
+	shop.write("policy.yaml", POLICY)
+	problems = expect(shop.tpc("explain", "policy.yaml", "in=lan0", "from=10.1.2.3", "to=203.0.113.9"), 0,
+		["direct\n", "  not given proto, which policy.yaml:12 and 4 more rules ask for\n"], None)
+	problems += expect(shop.tpc("explain", "policy.yaml", "in=lan0", "to=192.0.2.1", "proto=tcp"), 0,
+		"  not given port, which policy.yaml:14 and 1 more rule ask for\n", None)
+	answer, more = ask(shop, "in=lan0", "from=10.1.2.3", "to=203.0.113.9")
+	problems += more + differs(answer, verdict="direct", not_given=["proto"])
+	answer, more = ask(shop, *WEB)
+	return problems + more + differs(answer, verdict="proxy", not_given=[])
+
+
 @case("every wrong word has its place; keys are suggested; nothing is answered")
 def wrong_words(shop):
 	shop.write("policy.yaml", POLICY)

@@ -159,7 +159,12 @@ def dashes(shop):
 
 @case("options before the verb: where they belong")
 def before_the_verb(shop):
-	return expect(shop.tpc("-q", "check", "x"), 2, None, "options come behind the verb")
+	problems = expect(shop.tpc("--strict", "check", "x"), 2, None, "options come after the verb: `tpc VERB --strict`")
+	problems += expect(shop.tpc("-Z"), 2, None, "no option -Z; `tpc --help` says what there is")
+	problems += expect(shop.tpc("-V"), 0, shop.tpc("--version").out, None)
+	if "Options:\n\n" in shop.tpc("schema", "--help").out:
+		problems.append("schema's help has a head without options")
+	return problems + expect(shop.tpc("-q", "check", "x"), 2, None, "options come after the verb: `tpc VERB -q`")
 
 
 @case("a full disk behind standard output is said, with status 3")
