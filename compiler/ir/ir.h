@@ -335,6 +335,7 @@ struct ir_class {
 	const char *listener_mode; /* "tproxy", "redirect", "dnat" or NULL */
 	uint16_t port;
 	struct span origin;
+	struct span mark_given, table_given; /* where the author names them; or no source */
 };
 
 enum ir_sysctl_policy { IR_SYSCTL_SET, IR_SYSCTL_CHECK, IR_SYSCTL_IGNORE };

@@ -10,6 +10,27 @@
 #include "base/diag.h"
 #include "match/kinds.h"
 
+static struct span given_mark(const struct lower_class *way)
+{
+	struct span none = { 0 };
+
+	if (way->kind != IR_CLASS_PROXY && way->kind != IR_CLASS_ROUTE)
+		return none;
+	if (way->listener)
+		return way->listener->mark.given ? way->listener->mark.span : none;
+	return way->table_count == 1 && way->tables[0]->mark.given ? way->tables[0]->mark.span
+								   : none;
+}
+
+static struct span given_table(const struct lower_class *way)
+{
+	struct span none = { 0 };
+
+	if (way->listener)
+		return way->listener->table_span;
+	return way->table_count == 1 ? way->tables[0]->id_span : none;
+}
+
 static void describe_class(struct lower *lower, const struct lower_class *way)
 {
 	static const uint32_t no_table;
@@ -27,6 +48,8 @@ static void describe_class(struct lower *lower, const struct lower_class *way)
 		.listener_mode = way->listener ? ast_mode_name(way->listener->mode) : NULL,
 		.port = way->listener ? way->listener->port : 0,
 		.origin = way->origin,
+		.mark_given = given_mark(way),
+		.table_given = given_table(way),
 	};
 }
 

@@ -56,6 +56,8 @@ decode_fn read_then_field;      /* struct ast_then * */
 
 /* The key's span in a mapping, or a span without a source. */
 struct span read_key_span(const struct node *map, const char *key);
+/* That of its value. */
+struct span read_value_span(const struct node *map, const char *key);
 /* Every entry of a mapping of definitions has a name; false when this one's is none, or reserved.
  */
 bool read_definition_name(struct decode *decode, const struct node_entry *entry, const char *what);

@@ -345,7 +345,7 @@ static bool read_listener(struct decode *decode, const struct node_entry *entry,
 	listener->on_failure_span = read_key_span(&entry->value, "on_failure");
 	listener->spoofs_client_span = read_key_span(&entry->value, "spoofs_client");
 	listener->masquerade_span = read_key_span(&entry->value, "masquerade");
-	listener->table_span = read_key_span(&entry->value, "table");
+	listener->table_span = read_value_span(&entry->value, "table");
 	if (!listener->protocols)
 		listener->protocols = listener->mode == MODE_REDIRECT ? TAKES_TCP
 								      : TAKES_TCP | TAKES_UDP;

@@ -282,7 +282,7 @@ static bool read_table(struct decode *decode, const struct node_entry *entry,
 	table->prefer_main_span = read_key_span(&entry->value, "prefer_main");
 	table->masquerade_span = read_key_span(&entry->value, "masquerade");
 	table->strict_span = read_key_span(&entry->value, "strict");
-	table->id_span = read_key_span(&entry->value, "id");
+	table->id_span = read_value_span(&entry->value, "id");
 	table->priority_span = read_key_span(&entry->value, "priority");
 	table->broken = !(good && check_table(decode, entry, table));
 	return !table->broken;

@@ -124,6 +124,13 @@ struct span read_key_span(const struct node *map, const char *key)
 	return entry ? entry->key_span : (struct span){ 0 };
 }
 
+struct span read_value_span(const struct node *map, const char *key)
+{
+	const struct node_entry *entry = node_find(map, key);
+
+	return entry ? entry->value.span : (struct span){ 0 };
+}
+
 bool read_definition_name(struct decode *decode, const struct node_entry *entry, const char *what)
 {
 	if (decode_is_name(entry->key))

@@ -120,12 +120,26 @@ static bool look(struct apply *apply)
 	return is_free(apply);
 }
 
+/* Which other policies have come from this file? */
+static void find_renamed(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->observed.other_count; i++) {
+		struct observe_other *other = &apply->observed.others[i];
+		const struct record *record =
+			record_read(apply->arena, &apply->folder, other->name);
+
+		other->is_same_file = record && *apply->after->policy == '/' &&
+				      !strcmp(record->policy, apply->after->policy);
+	}
+}
+
 /* Is there anything against it? Everything that is, is said. */
 static bool is_possible(struct apply *apply)
 {
 	bool good = !observe_is_other_version(&apply->observed, apply->report);
 
 	good &= !observe_is_strange_table(&apply->observed, apply->before, apply->report);
+	find_renamed(apply);
 	good &= checks_conflicts(apply->job->diag, apply->ir, &apply->observed, apply->job->beside);
 	return checks_accounts(apply->job->diag, apply->ir) && good;
 }

@@ -94,6 +94,11 @@ static const char *find_fault(struct apply *apply, const struct ir_route *route)
 {
 	char text[ADDR_TEXT];
 
+	if (route->has_src && links_is_tentative(&apply->kernel.route, route->src))
+		return arena_printf(apply->arena,
+				    "`src`, %s, is tentative: the kernel still asks whether another host has it (duplicate address detection); "
+				    "apply again in a few seconds",
+				    addr_format(route->src, text));
 	if (route->has_src && !links_has_address(&apply->kernel.route, route->src))
 		return arena_printf(apply->arena,
 				    "`src`, %s, is no address of this host: give it to an interface, or write another one; then apply again",

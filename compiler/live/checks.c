@@ -112,6 +112,65 @@ static void help_marks(struct diag_record *record, const struct observed *observ
 		diag_help(record, "write `settings: {mark_mask: ...}` with bits that are free");
 }
 
+/* A mark that neither the policy nor anything that was seen has, or 0. */
+static uint32_t free_mark(const struct ir *ir, const struct observed *observed)
+{
+	enum { FIRST = 0x01000000, LAST = 0x7f000000, MASK = 0x7f000000 };
+
+	for (uint32_t mark = FIRST; mark <= LAST; mark += FIRST) {
+		bool is_free = true;
+
+		for (size_t i = 0; i < ir->class_count; i++)
+			is_free &= (ir->classes[i].mask & MASK) == 0 ||
+				   ((ir->classes[i].mark ^ mark) & ir->classes[i].mask & MASK);
+		for (size_t i = 0; i < observed->rules.count; i++) {
+			const struct ir_ip_rule *rule = &observed->rules.items[i].rule;
+
+			is_free &= !(rule->mask & MASK) ||
+				   ((rule->mark ^ mark) & rule->mask & MASK);
+		}
+		if (is_free)
+			return mark;
+	}
+	return 0;
+}
+
+/* A table id that neither the policy nor anything that was seen has. */
+static uint32_t free_table(const struct ir *ir, const struct observed *observed)
+{
+	uint32_t id = 7100;
+	bool is_free = false;
+
+	while (!is_free) {
+		id++;
+		is_free = true;
+		for (size_t i = 0; i < ir->route_count; i++)
+			is_free &= ir->routes[i].table != id;
+		for (size_t i = 0; i < observed->routes.count; i++)
+			is_free &= observed->routes.items[i].route.table != id;
+		for (size_t i = 0; i < observed->other_count; i++)
+			for (size_t k = 0; k < observed->others[i].claim.table_count; k++)
+				is_free &= observed->others[i].claim.tables[k] != id;
+	}
+	return id;
+}
+
+/* Where the policy itself names the mark of a way, that is what has to change. */
+static void help_mark(struct diag_record *record, const struct ir *ir, const struct ir_class *class,
+		      const struct observed *observed)
+{
+	uint32_t mark = free_mark(ir, observed);
+
+	if (!class->mark_given.source)
+		help_marks(record, observed);
+	else if (mark)
+		diag_help(record,
+			  "write another mark, such as {value: 0x%08" PRIx32 ", mask: 0x7f000000}",
+			  mark);
+	else
+		diag_help(record, "write another mark that is free");
+}
+
 static void help_priority(struct diag_record *record, const struct ir *ir,
 			  const struct observed *observed)
 {
@@ -126,14 +185,30 @@ static void help_priority(struct diag_record *record, const struct ir *ir,
 			  ir->priority_last - ir->priority_first + 1);
 }
 
-static void help_tables(struct diag_record *record, const struct observed *observed)
+static const struct ir_class *class_of_table(const struct ir *ir, uint32_t table)
 {
+	for (size_t i = 0; i < ir->class_count; i++)
+		if (ir->classes[i].table == table)
+			return &ir->classes[i];
+	return NULL;
+}
+
+/* Where the policy itself names the table's id, that is what has to change. */
+static void help_table(struct diag_record *record, const struct ir *ir, uint32_t table,
+		       const struct observed *observed)
+{
+	const struct ir_class *class = class_of_table(ir, table);
 	uint32_t spare = free_tables(observed);
 
-	if (spare)
+	if (class && class->table_given.source)
+		diag_help(record, "write another table id, such as %" PRIu32,
+			  free_table(ir, observed));
+	else if (spare)
 		diag_help(record, "write `settings: {table_ids: %" PRIu32 "-%" PRIu32 "}`", spare,
 			  spare + 99);
-	diag_help(record, "where the policy itself names a table id, write another");
+	else
+		diag_help(record,
+			  "write `settings: {table_ids: FIRST-LAST}` with ids that are free");
 }
 
 /* ---- numbers of others ---- */
@@ -171,13 +246,13 @@ static void check_mark(struct diag *diag, const struct ir *ir, const struct obse
 
 	if (!class)
 		return;
-	record = diag_add(diag, DIAG_number_conflict, class->origin,
+	record = diag_add(diag, DIAG_number_conflict,
+			  class->mark_given.source ? class->mark_given : class->origin,
 			  "the mark of %s, 0x%" PRIx32 "/0x%" PRIx32
 			  ", has bits that somebody else's IPv%c rule asks for: %s",
 			  class->name, class->mark, class->mask,
 			  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
-	help_marks(record, observed);
-	diag_help(record, "where the policy itself names its mark, give it another mark");
+	help_mark(record, ir, class, observed);
 }
 
 static void check_priority(struct diag *diag, const struct ir *ir, const struct observed *observed,
@@ -204,9 +279,10 @@ static struct span table_origin(const struct ir *ir, uint32_t table)
 {
 	struct span none = { 0 };
 
-	for (size_t i = 0; i < ir->class_count; i++)
-		if (ir->classes[i].table == table)
-			return ir->classes[i].origin;
+	const struct ir_class *class = class_of_table(ir, table);
+
+	if (class)
+		return class->table_given.source ? class->table_given : class->origin;
 	for (size_t i = 0; i < ir->route_count; i++)
 		if (ir->routes[i].table == table)
 			return ir->routes[i].origin;
@@ -243,7 +319,7 @@ static void check_route(struct diag *diag, const struct ir *ir, const struct obs
 			  "the routing table %" PRIu32 " holds somebody else's IPv%c route: %s",
 			  seen->route.table, seen->route.family == ADDR_IPV6 ? '6' : '4',
 			  seen->text);
-	help_tables(record, observed);
+	help_table(record, ir, seen->route.table, observed);
 	if (!is_in_the_way(ir, seen))
 		diag_help(record,
 			  "or leave it there, with --beside: the policy has no route in its place");
@@ -318,9 +394,20 @@ static void check_other_tables(struct diag *diag, const struct ir *ir,
 			diag_add(diag, DIAG_number_conflict, table_origin(ir, first),
 				 "of the routing tables that this policy wants the policy %s has taken: %s",
 				 other->name, buf_text(&list));
-		help_tables(record, observed);
+		help_table(record, ir, first, observed);
 	}
 	buf_free(&list);
+}
+
+/* All its numbers would be in the way, one by one. */
+static void refuse_renamed(struct diag *diag, const struct ir *ir,
+			   const struct observe_other *other)
+{
+	diag_help(diag_add(diag, DIAG_number_conflict, rule_origin(ir, ir->priority_first),
+			   "this file is applied as the policy %s, whose numbers it wants as the policy %s",
+			   other->name, ir->name),
+		  "run `tpc remove %s`, then apply again; a policy that is renamed is another policy",
+		  other->name);
 }
 
 bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed,
@@ -331,6 +418,10 @@ bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct obser
 	for (size_t i = 0; i < observed->other_count; i++) {
 		const struct observe_other *other = &observed->others[i];
 
+		if (other->is_same_file && (ir->mark_mask & other->mask)) {
+			refuse_renamed(diag, ir, other);
+			continue;
+		}
 		check_other_marks(diag, ir, observed, other);
 		check_other_priorities(diag, ir, observed, other);
 		check_other_tables(diag, ir, observed, other);

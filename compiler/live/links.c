@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
@@ -312,4 +313,44 @@ bool links_is_down(struct netlink *netlink, const char *name)
 
 	arena_free(arena);
 	return state.index && !state.is_up;
+}
+
+struct tentative {
+	struct addr address;
+	bool is_found;
+};
+
+static void find_tentative(const struct nlmsghdr *message, void *user)
+{
+	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
+	struct tentative *look = user;
+	const struct nlattr *attribute;
+	uint32_t flags = header->ifa_flags;
+	bool is_same = false;
+
+	if (message->nlmsg_type != RTM_NEWADDR || header->ifa_family != AF_INET6)
+		return;
+	mnl_attr_for_each(attribute, message, sizeof(*header)) {
+		if (mnl_attr_get_type(attribute) == IFA_FLAGS)
+			flags = mnl_attr_get_u32(attribute);
+		else if (mnl_attr_get_type(attribute) == IFA_ADDRESS)
+			is_same = wide_equal(address_of(attribute, ADDR_IPV6).bits,
+					     look->address.bits);
+	}
+	look->is_found |= is_same && (flags & IFA_F_TENTATIVE);
+}
+
+/* IPv4 addresses are this host's at once. */
+bool links_is_tentative(struct netlink *netlink, struct addr address)
+{
+	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
+	struct ifaddrmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	struct tentative look = { .address = address };
+	struct netlink_error error;
+
+	header->ifa_family = AF_INET6;
+	if (address.family == ADDR_IPV6)
+		netlink_ask(netlink, request, find_tentative, &look, &error);
+	return look.is_found;
 }

@@ -36,6 +36,9 @@ struct links_fib links_fib(struct arena *arena, struct netlink *netlink, struct 
 const char *links_towards(struct arena *arena, struct netlink *netlink, struct addr to);
 /* Is the address this host's own? */
 bool links_has_address(struct netlink *netlink, struct addr address);
+/* Does an interface have it, and does the kernel still ask whether another host has it, too
+ * (duplicate address detection, RFC 4862 section 5.4)? */
+bool links_is_tentative(struct netlink *netlink, struct addr address);
 
 struct links_state {
 	unsigned int index; /* 0: there is no such interface */

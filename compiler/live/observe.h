@@ -31,6 +31,7 @@ struct observe_other {
 	const char *name;
 	struct record_claim claim;
 	uint32_t mask;
+	bool is_same_file; /* it was applied from the file that is to be applied now */
 };
 
 struct observed {

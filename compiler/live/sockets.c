@@ -56,40 +56,75 @@ static bool takes(const struct socket_line *line, enum addr_family family, struc
 	return line->is_ipv6 && (is_any || wide_equal(line->addr, mapped));
 }
 
-static bool search(const char *path, const struct ir_listener *listener, enum addr_family family,
-		   unsigned int state)
+/* What a look through the tables finds. */
+struct look {
+	const struct ir_listener *listener;
+	enum addr_family family;
+	unsigned int state;
+	bool is_found;
+	struct addr elsewhere[4]; /* sockets of the port that take none of the listener's packets */
+	size_t elsewhere_count;
+};
+
+static void take(struct look *look, const struct socket_line *line)
+{
+	struct addr addr = { line->is_ipv6 ? ADDR_IPV6 : ADDR_IPV4, line->addr };
+	size_t i = 0;
+
+	if (line->port != look->listener->port || line->state != look->state)
+		return;
+	if (takes(line, look->family, look->listener->addr[look->family].bits)) {
+		look->is_found = true;
+		return;
+	}
+	while (i < look->elsewhere_count && (look->elsewhere[i].family != addr.family ||
+					     !wide_equal(look->elsewhere[i].bits, addr.bits)))
+		i++;
+	if (i == look->elsewhere_count && i < sizeof(look->elsewhere) / sizeof(look->elsewhere[0]))
+		look->elsewhere[look->elsewhere_count++] = addr;
+}
+
+static void search(const char *path, struct look *look)
 {
 	FILE *file = fopen(path, "re");
 	struct socket_line line;
 	char text[512];
-	bool found = false;
 
 	if (!file)
-		return false;
-	while (!found && fgets(text, sizeof(text), file))
-		found = parse_line(text, &line) && line.port == listener->port &&
-			line.state == state && takes(&line, family, listener->addr[family].bits);
+		return;
+	while (fgets(text, sizeof(text), file))
+		if (parse_line(text, &line))
+			take(look, &line);
 	fclose(file);
-	return found;
 }
 
-static bool has_listener(const struct ir_listener *listener, enum addr_family family, bool udp)
+/* "127.0.0.1:12345", "[::1]:12345" */
+static const char *endpoint(struct arena *arena, struct addr addr, unsigned int port)
 {
-	unsigned int state = udp ? STATE_UNCONNECTED : STATE_LISTEN;
+	char text[ADDR_TEXT];
 
-	return (family == ADDR_IPV4 &&
-		search(udp ? "/proc/net/udp" : "/proc/net/tcp", listener, family, state)) ||
-	       search(udp ? "/proc/net/udp6" : "/proc/net/tcp6", listener, family, state);
+	return arena_printf(arena, addr.family == ADDR_IPV6 ? "[%s]:%u" : "%s:%u",
+			    addr_format(addr, text), port);
 }
 
 const char *sockets_missing(struct arena *arena, const struct ir_listener *listener,
 			    enum addr_family family, bool udp)
 {
-	char addr[ADDR_TEXT];
+	struct look look = { .listener = listener,
+			     .family = family,
+			     .state = udp ? STATE_UNCONNECTED : STATE_LISTEN };
+	const char *words;
 
-	if (has_listener(listener, family, udp))
+	search(udp ? "/proc/net/udp" : "/proc/net/tcp", &look);
+	search(udp ? "/proc/net/udp6" : "/proc/net/tcp6", &look);
+	if (look.is_found)
 		return NULL;
-	return arena_printf(arena, "nobody waits at %s %s port %u: the listener %s is down",
-			    udp ? "udp" : "tcp", addr_format(listener->addr[family], addr),
-			    listener->port, listener->name);
+	words = arena_printf(arena, "no socket listens on %s/%s (listener %s)",
+			     endpoint(arena, listener->addr[family], listener->port),
+			     udp ? "udp" : "tcp", listener->name);
+	for (size_t i = 0; i < look.elsewhere_count; i++)
+		words = arena_printf(arena, "%s%s %s", words,
+				     i ? "," : "; what listens on that port is bound to",
+				     endpoint(arena, look.elsewhere[i], listener->port));
+	return words;
 }

@@ -9,9 +9,11 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "emit/ipbatch.h"
 #include "live/archive.h"
 #include "live/diff.h"
 #include "live/folder.h"
+#include "live/links.h"
 #include "live/needs.h"
 #include "live/pending.h"
 #include "live/report.h"
@@ -49,13 +51,15 @@ static void check_table(struct arena *arena, const struct folder *folder,
 				       .drift = policy->drift };
 
 	table_checks_find(arena, &checks);
-	if (!record || policy->drift->count)
-		return;
-	archive = archive_read(arena, folder, archive_file(arena, policy->name, ARCHIVE_APPLIED));
+	archive = record ? archive_read(arena, folder,
+					archive_file(arena, policy->name, ARCHIVE_APPLIED))
+			 : NULL;
 	if (!archive || archive->ir->digest != record->digest)
 		return;
+	policy->applied = archive->ir;
 	checks.applied = archive->ir;
-	table_checks_contents(arena, &checks);
+	if (!policy->drift->count)
+		table_checks_contents(arena, &checks);
 }
 
 /* ---- with a record: what should be there, and nothing else ---- */
@@ -87,24 +91,53 @@ static void tell_rule(struct arena *arena, struct status_policy *policy,
 		->command = text_of(arena, &command);
 }
 
-static void tell_missing_route(struct arena *arena, struct status_policy *policy,
-			       const struct diff_route *put)
+/* "isp2 (7104)": by the name it has in the policy, where that can be read. */
+static const char *table_words(struct arena *arena, const struct status_policy *policy, uint32_t id)
+{
+	const struct ir *ir = policy->applied;
+
+	for (size_t i = 0; ir && i < ir->class_count; i++)
+		if (ir->classes[i].table == id)
+			return arena_printf(arena, "table %s (%" PRIu32 ")", ir->classes[i].name,
+					    id);
+	return arena_printf(arena, "table %" PRIu32, id);
+}
+
+static const char *down_device(struct netlink *netlink, const struct ir_route *route)
+{
+	for (size_t i = 0; i < route->hop_count; i++)
+		if (route->hops[i].dev && links_is_down(netlink, route->hops[i].dev))
+			return route->hops[i].dev;
+	return NULL;
+}
+
+/* A command only where the kernel would take the route. */
+static void tell_missing_route(struct arena *arena, struct netlink *netlink,
+			       struct status_policy *policy, const struct diff_route *put)
 {
 	const struct ir_route *route = put->route;
-	struct buf command = { 0 };
-	char to[ADDR_TEXT];
+	const char *table = table_words(arena, policy, route->table);
+	const char *down = down_device(netlink, route), *words;
+	struct buf text = { 0 }, command = { 0 };
+	struct report_line *line;
 
-	addr_format_prefix(route->to, to);
+	ipbatch_put_route(route, 0, &text);
+	words = text_of(arena, &text);
 	routes_put_command(&command, put->before ? "replace" : "add", route,
 			   policy->record->claims[0].protocol);
-	complain(arena, policy,
-		 arena_printf(arena,
-			      put->before
-				      ? "table %" PRIu32 " has another route to %s than was applied"
-				      : "table %" PRIu32
-					" has no route to %s; the link was down, or somebody has removed it",
-			      route->table, to))
-		->command = text_of(arena, &command);
+	if (down)
+		words = arena_printf(arena, "the interface %s is down, so %s has no route `%s`",
+				     down, table, words);
+	else if (put->before)
+		words = arena_printf(arena, "%s has another route than `%s`", table, words);
+	else
+		words = arena_printf(arena, "%s lacks the route `%s`", table, words);
+	line = complain(arena, policy, words);
+	if (down)
+		line->help = "apply the policy again when the interface is up";
+	line->command = down ? NULL : text_of(arena, &command);
+	if (down)
+		buf_free(&command);
 }
 
 static void tell_route_too_many(struct arena *arena, struct status_policy *policy,
@@ -122,7 +155,8 @@ static void tell_route_too_many(struct arena *arena, struct status_policy *polic
 		->command = text_of(arena, &command);
 }
 
-static void check_routing(struct arena *arena, struct status_policy *policy)
+static void check_routing(struct arena *arena, struct netlink *netlink,
+			  struct status_policy *policy)
 {
 	const struct record *record = policy->record;
 	struct ir wished = { .protocol = record->claims[0].protocol,
@@ -143,7 +177,7 @@ static void check_routing(struct arena *arena, struct status_policy *policy)
 			complain(arena, policy, diff_lost_words(arena, diff.lost_routes[i]));
 	for (size_t i = 0; i < diff.new_route_count; i++)
 		if (has_ipv6 || diff.new_routes[i].route->family == ADDR_IPV4)
-			tell_missing_route(arena, policy, &diff.new_routes[i]);
+			tell_missing_route(arena, netlink, policy, &diff.new_routes[i]);
 	for (size_t i = 0; i < diff.old_route_count; i++)
 		tell_route_too_many(arena, policy, diff.old_routes[i]);
 }
@@ -198,7 +232,7 @@ static void check_record(struct arena *arena, struct netlink *netlink, struct st
 {
 	const struct record *record = policy->record;
 
-	check_routing(arena, policy);
+	check_routing(arena, netlink, policy);
 	for (size_t i = 0; i < record->listener_count; i++)
 		for (int k = 0; k < (settings_has_ipv6(arena) ? 2 * ADDR_FAMILIES : 2); k++)
 			check_listener(arena, policy, &record->listeners[i],

@@ -16,6 +16,7 @@ struct report;
 struct status_policy {
 	const char *name;
 	const struct record *record; /* NULL: it was loaded by hand, or its record is gone */
+	const struct ir *applied;    /* what its last apply has kept, or NULL */
 	struct observed observed;
 	const struct pending *pending; /* its last apply waits for a confirmation; or NULL */
 	bool is_open;                  /* it waits, also where nobody takes it back any more */

@@ -113,8 +113,8 @@ STRAY = {
 	"-6 rule add fwmark {mark} lookup main priority {priority} protocol {protocol}": ("an IPv6 rule carries the policy's number", "- ip -6 rule del"),
 	"-4 route add 1.0.0.0/8 dev wan0 table {table} protocol {protocol}": ("carries the policy's number", "- ip -4 route del 1.0.0.0/8"),
 	"-6 route add 2001:db8:1::/48 dev wan0 table {table} protocol {protocol}": ("carries the policy's number", "- ip -6 route del 2001:db8:1::/48"),
-	"-4 route replace default dev wan0 table {table} protocol {protocol}": ("has another route to 0.0.0.0/0", "~ ip -4 route replace default dev wg0"),
-	"-4 route del default dev wg0 table {table}": ("has no route to 0.0.0.0/0", "+ ip -4 route add default dev wg0"),
+	"-4 route replace default dev wan0 table {table} protocol {protocol}": ("has another route than `default dev wg0`", "~ ip -4 route replace default dev wg0"),
+	"-4 route del default dev wg0 table {table}": ("lacks the route `default dev wg0`", "+ ip -4 route add default dev wg0"),
 }
 TOO_MANY = {
 	"add chain inet tpc foo": ("holds the chain foo", "- chain foo", "chains: -1", "chains"),

@@ -42,6 +42,104 @@ def closed(shop, host):
 	return problems + expect(shell(host, "$TPC apply p.yaml 2>&-"), 0, "applied", None)
 
 
+@live("a listener's port on another address: status says which socket listens there")
+def elsewhere(shop, host):
+	shop.write("p.yaml", SEED.replace("tproxy: 12345", "tproxy: {port: 12345, address: 127.0.0.1}, protocols: [tcp]"))
+	host.must("ip", "address", "add", "192.0.2.7/32", "dev", "lo")
+	problems = expect(host.tpc("apply", "p.yaml"), 0)
+	problems += expect(host.tpc("status"), 0, "no socket listens on 127.0.0.1:12345/tcp (listener proxy)\n")
+	listener = host.start("/usr/bin/python3", "-c", "import socket, time\n"
+		"a = socket.create_server(('192.0.2.7', 12345)); print('up', flush=True); time.sleep(60)")
+	listener.stdout.readline()
+	problems += expect(host.tpc("status"), 0,
+		"no socket listens on 127.0.0.1:12345/tcp (listener proxy); what listens on that port is bound to 192.0.2.7:12345\n")
+	listener.kill()
+	listener.communicate()
+	return problems
+
+
+UPLINKS = """version: 1
+tables:
+  isp2: {routes: [{via: 192.0.2.1, dev: wan1, metric: 5}, {via: 192.0.2.2, dev: wan1, metric: 50}], fallback: unreachable}
+rules:
+  - {to: 203.0.113.0/24, family: ipv4, then: {route: isp2}}
+"""
+
+
+@live("a route that is gone: status names the table as the policy does, and the route; no command while its link is down")
+def lost_route(shop, host):
+	shop.write("p.yaml", UPLINKS)
+	host.link("wan1")
+	host.must("ip", "address", "add", "192.0.2.9/24", "dev", "wan1")
+	problems = expect(host.tpc("apply", "p.yaml"), 0)
+	table = host.json("status")["policies"][0]["tables"][0]
+	host.must("ip", "route", "del", "default", "table", str(table), "metric", "50")
+	problems += expect(host.tpc("status"), 5, [f"table isp2 ({table}) lacks the route `default via 192.0.2.2 dev wan1 metric 50`",
+		f"ip -4 route add default via 192.0.2.2 dev wan1 table {table}"])
+	host.must("ip", "link", "set", "wan1", "down")
+	done = host.tpc("status")
+	problems += expect(done, 5, [f"the interface wan1 is down, so table isp2 ({table}) has no route `default via 192.0.2.1 dev wan1 metric 5`"])
+	if "ip -4 route add" in done.out:
+		problems.append(f"a command that fails: {done.out}")
+	return problems
+
+
+@live("`src` that is tentative: said so, and that another apply takes it")
+def tentative(shop, host):
+	shop.write("p.yaml", """version: 1
+tables:
+  v: {dev: wan1, src: "2001:db8:5::9", fallback: unreachable}
+rules:
+  - {to: "2001:db8:113::/48", then: {route: v}}
+""")
+	host.must("ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far1")  # a dummy detects no duplicates
+	host.must("sysctl", "-qw", "net.ipv6.conf.wan1.accept_dad=1", "net.ipv6.conf.wan1.dad_transmits=60")
+	host.must("ip", "link", "set", "far1", "up")
+	host.must("ip", "link", "set", "wan1", "up")
+	host.must("ip", "address", "add", "2001:db8:5::9/64", "dev", "wan1")
+	if "tentative" not in host.must("ip", "address", "show", "dev", "wan1"):
+		return "the address is not tentative here"
+	return expect(host.tpc("plan", "p.yaml"), 5, (), ["the route would be left out", "2001:db8:5::9, is tentative", "apply again in a few seconds"])
+
+
+GIVEN = """version: 1
+listeners:
+  px: {tproxy: 12345, mark: 100, table: 100}
+rules:
+  - {to: 203.0.113.0/24, family: ipv4, then: {proxy: px}}
+"""
+
+
+@live("numbers that the policy names itself: the caret at the number, another number as the help")
+def given_numbers(shop, host):
+	shop.write("p.yaml", GIVEN)
+	host.must("ip", "rule", "add", "fwmark", "100", "lookup", "7", "priority", "99")
+	done = host.tpc("apply", "p.yaml")
+	problems = expect(done, 3, None, ["p.yaml:3:29: error: the mark of px", "help: write another mark, such as {value: 0x01000000, mask: 0x7f000000}"])
+	problems += ["the default is advised"] if "mark_mask" in done.err else []
+	host.must("ip", "rule", "del", "priority", "99")
+	host.must("ip", "route", "add", "blackhole", "198.51.100.0/24", "table", "100")
+	done = host.tpc("apply", "p.yaml")
+	problems += expect(done, 3, None, ["p.yaml:3:41: error: the routing table 100 holds", "help: write another table id, such as 7101"])
+	problems += ["the default is advised"] if "table_ids" in done.err else []
+	shop.write("p.yaml", GIVEN.replace("table: 100", "table: 7101"))
+	return problems + expect(host.tpc("apply", "p.yaml"), 0)
+
+
+@live("a policy that is renamed: one error, that says what to remove")
+def renamed(shop, host):
+	shop.write("p.yaml", "name: old\n" + SEED)
+	problems = expect(host.tpc("apply", "p.yaml"), 0)
+	shop.write("p.yaml", "name: new\n" + SEED)
+	for verb in "plan", "apply":
+		done = host.tpc(verb, "p.yaml")
+		problems += expect(done, 3, None, ["this file is applied as the policy old", "run `tpc remove old`, then apply again"])
+		if done.err.count(": error:") > 2:
+			problems.append(done.err)
+	problems += expect(host.tpc("remove", "old"), 0) + expect(host.tpc("apply", "p.yaml"), 0)
+	return problems
+
+
 @live("a refusal as JSON: plan's and apply's errors have the place in the policy, the code and the help")
 def refusal(shop, host):
 	shop.write("p.yaml", SEED)
@@ -56,7 +154,7 @@ def refusal(shop, host):
 		first = errors[0]
 		if (first["file"], first["line"], first["code"], first["command"]) != ("p.yaml", 5, "number-conflict", None):
 			problems.append(f"{verb}: {first}")
-		if first["column"] < 3 or "mark" not in first["text"] or "mark_mask" not in first["help"]:
+		if first["column"] < 3 or "mark" not in first["text"] or "write another mark" not in first["help"]:
 			problems.append(f"{verb}: {first}")
 	return problems
 
@@ -128,13 +226,14 @@ def strict_beside(shop, host):
 @live("numbers of others: the help has ones that are free, and that no other program is known to use")
 def numbers(shop, host):
 	host.link("wg0")
-	shop.write("p.yaml", VPN.replace("dev: wg0", "dev: wg0, id: 777"))
+	shop.write("p.yaml", VPN)
+	table = re.search(r"table (\d+)", host.tpc("plan", "p.yaml").out).group(1)
 	first = host.json("plan", "p.yaml", status=5)["changes"]
 	words = [change["what"].split() for change in first if change["kind"] == "ip_rule"][0]
 	mark, priority = words[words.index("fwmark") + 1], words[words.index("priority") + 1]
 	host.must("ip", "rule", "add", "fwmark", mark, "lookup", "7", "priority", "99")
 	host.must("ip", "rule", "add", "to", "192.0.2.77", "lookup", "7", "priority", priority)
-	host.must("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", "777")
+	host.must("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", table)
 	done = host.tpc("plan", "p.yaml")
 	problems = expect(done, 3)
 	settings = [re.search(rf"write `settings: {{({key}: [0-9][^}}]*)}}`", done.err) for key in ("mark_mask", "priority", "table_ids")]
