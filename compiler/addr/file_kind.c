@@ -165,9 +165,9 @@ struct kind_opening {
 	{                                                       \
 		"HTML, a page for browsers", FETCH_AGAIN, false \
 	}
-#define ANSWER                                                                   \
-	{                                                                        \
-		"a server's answer that it has no such file", FETCH_AGAIN, false \
+#define ANSWER                                                            \
+	{                                                                 \
+		"a server's answer, and not the file", FETCH_AGAIN, false \
 	}
 #define PAYLOAD                                                                          \
 	{                                                                                \
@@ -178,6 +178,16 @@ struct kind_opening {
 	{                                                                              \
 		"what `ipset save` writes",                                            \
 			"its entries: awk '$1 == \"add\" {print $3}' OLD > NEW", false \
+	}
+#define IPSET_LIST                                                                    \
+	{                                                                             \
+		"what `ipset list` writes",                                           \
+			"its entries: sed '1,/^Members:/d; s/ .*//' OLD > NEW", false \
+	}
+#define ROUTEROS                                                                               \
+	{                                                                                      \
+		"a script of RouterOS",                                                        \
+			"its entries: grep -oE 'address=[^ ]+' OLD | cut -d= -f2 > NEW", false \
 	}
 #define IPTABLES                                                                            \
 	{                                                                                   \
@@ -220,6 +230,10 @@ static const struct kind_opening kind_openings[] = {
 	{ "<title", NULL, HTML },
 	{ "<meta", NULL, HTML },
 	{ "<pre", NULL, HTML },
+	{ "<a ", NULL, HTML },
+	{ "<div", NULL, HTML },
+	{ "<table", NULL, HTML },
+	{ "<p>", NULL, HTML },
 	{ "<script", NULL, HTML },
 	{ "<?xml", NULL, { "XML", AS_TEXT, false } },
 	{ "404:", NULL, ANSWER },
@@ -231,6 +245,10 @@ static const struct kind_opening kind_openings[] = {
 	{ "unauthorized", NULL, ANSWER },
 	{ "too many requests", NULL, ANSWER },
 	{ "access denied", NULL, ANSWER },
+	{ "error:", NULL, ANSWER },
+	{ "error code", NULL, ANSWER },
+	{ "internal server error", NULL, ANSWER },
+	{ "bad gateway", NULL, ANSWER },
 	{ "rate limit", NULL, ANSWER },
 	{ "version https://git-lfs", NULL, LFS },
 	{ "payload:", NULL, PAYLOAD },
@@ -238,6 +256,12 @@ static const struct kind_opening kind_openings[] = {
 	{ "create ", " hash:", IPSET },
 	{ "create ", " bitmap:", IPSET },
 	{ "create ", " list:", IPSET },
+	{ "-n ", " hash:", IPSET },
+	{ "name: ", NULL, IPSET_LIST },
+	{ "add element ", "{", NFT },
+	{ "add list=", NULL, ROUTEROS },
+	{ "/ip ", NULL, ROUTEROS },
+	{ "/ipv6 ", NULL, ROUTEROS },
 	{ "add ", ".", IPSET },
 	{ "add ", ":", IPSET },
 	{ "*filter", NULL, IPTABLES },
@@ -249,9 +273,9 @@ static const struct kind_opening kind_openings[] = {
 	{ "set ", "{", NFT },
 	{ "define ", "=", NFT },
 	{ "elements", "{", NFT },
-	{ "add element ", "{", NFT },
 	{ "flush ruleset", NULL, NFT },
 	{ "[adblock", NULL, ADBLOCK },
+	{ "! title", NULL, ADBLOCK },
 	{ "w0f1dg9qcm94e", NULL, GFWLIST },
 	{ "2|", "|", RIR },
 	{ "2.3|", "|", RIR },

@@ -168,8 +168,9 @@ static bool other_begins(const struct other *other, const struct other_head *hea
 	return (*other->begin | 0x20) == (*head->text | 0x20) &&
 	       (size_t)(other->end - other->begin) >= length &&
 	       !strncasecmp(other->begin, head->text, length) &&
-	       (!head->is_word || other->begin + length == other->end ||
-		other_is_blank(other->begin[length]));
+	       (!head->is_word ||
+		(other->begin + length == other->end ? head->kind != LIST_ROUTE
+						     : other_is_blank(other->begin[length])));
 }
 
 static bool other_by_head(const struct other *other)
@@ -240,6 +241,23 @@ static bool other_commas(const struct other *other)
 			       count > 1 || comma + 1 < other->end
 				       ? "tr -s ', ' '\\n\\n' < OLD > NEW writes one a line"
 				       : "sed 's/,$//' OLD > NEW takes them away");
+}
+
+/* The same with quotes around each. */
+static bool other_quoted_commas(const struct other *other)
+{
+	return strchr("\"'", *other->begin) && other_commas(other);
+}
+
+/* "prefixes:" */
+static bool other_key(const struct other *other)
+{
+	struct list_word word = other->first;
+
+	return word.end - word.begin > 1 && word.end[-1] == ':' && word.end == other->end &&
+	       (*word.begin | 0x20) >= 'g' && (*word.begin | 0x20) <= 'z' &&
+	       other_say(other, LIST_ITEM,
+			 "this is a key of YAML: write its entries alone, one a line", NULL);
 }
 
 static bool other_pipes(const struct other *other)
@@ -375,9 +393,11 @@ void list_other_line(struct arena *arena, const char *begin, const char *end,
 		     struct list_fault *fault)
 {
 	static bool (*const kinds[])(const struct other *) = {
-		other_exception, other_bracket, other_no_break_space, other_by_head,
-		other_slashes,   other_cut,     other_commas,         other_pipes,
-		other_p2p,       other_asn,     other_later,          other_name,
+		other_exception,     other_bracket, other_no_break_space,
+		other_quoted_commas, other_key,     other_by_head,
+		other_slashes,       other_cut,     other_commas,
+		other_pipes,         other_p2p,     other_asn,
+		other_later,         other_name,
 	};
 	struct other other = { .arena = arena, .begin = begin, .end = end, .fault = fault };
 	bool is_known = false;

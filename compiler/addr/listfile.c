@@ -245,13 +245,14 @@ static void listfile_read_rest(struct listfile *list, struct list_entry *entry, 
 /* One line; returns where the next one begins. */
 static const char *listfile_read_line(struct listfile *list, const char *at, const char *end)
 {
-	struct list_entry entry = { .number = 0 };
+	struct list_entry entry;
 	const char *behind;
 	bool is_good;
 
 	while (at < end && listfile_is_blank(*at))
 		at++;
 	entry.begin = entry.end = at;
+	entry.number = 0;
 	is_good = listfile_read_word(&entry.end, end, &entry.range);
 	for (behind = entry.end; behind < end && !listfile_is_end(*behind); behind++)
 		;

@@ -297,6 +297,8 @@ static void what_begins_with_no_entry(void **state)
 		{ "192.0.2.0/24,", "a comma stands after it: write 192.0.2.0/24 alone" },
 		{ "192.0.2.0/24, 198.51.100.0/24", "a comma stands after it" },
 		{ "192.0.2.0,192.0.2.255,ZZ", "a table with commas (CSV)" },
+		{ "\"192.0.2.0\",\"192.0.2.255\",\"ZZ\"", "a table with commas (CSV)" },
+		{ "prefixes:", "a key of YAML" },
 		{ "192.0.2.0|256", "a table with a \"|\"" },
 		{ "\"192.0.2.0/24\"", "quotes have no place around it: write 192.0.2.0/24 alone" },
 		{ "[2001:db8::1]", "brackets have no place around it: write 2001:db8::1 alone" },
