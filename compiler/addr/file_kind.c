@@ -344,8 +344,12 @@ static const struct file_kind *kind_by_line(const char *text, size_t size)
 
 const struct file_kind *file_kind_of(const char *text, size_t size)
 {
-	const struct file_kind *kind = kind_by_magic(text, size);
+	const struct file_kind *kind;
 
+	/* An empty file has no bytes to point at. */
+	if (!size)
+		return NULL;
+	kind = kind_by_magic(text, size);
 	if (!kind)
 		kind = kind_mmdb(text, size);
 	if (!kind)
