@@ -220,7 +220,7 @@ def elements(host, level):
 		return ["nft", f"{verb} element inet tpc {name} {{ {text} }}"]
 
 	def of_map(text):
-		found = re.search(r"map (\S+) {.*?jump (list_\w+)", host.must("nft", "list", "table", "inet", "tpc"), re.S)
+		found = re.search(r"map (\S+) {.*?jump (\S+\.list\d+)", host.must("nft", "list", "table", "inet", "tpc"), re.S)
 		return ["nft", f"delete element inet tpc {found.group(1)} {{ {text} : jump {found.group(2)} }}"]
 
 	six = {"an IPv6 element added": lambda: element("add", "sixes", "2001:db8:114::/48"),
