@@ -16,6 +16,7 @@ struct explain explain_new(struct arena *arena, const struct ir *plain, const st
 	explain.walker = ir_walker(arena, optimised);
 	explain.texts =
 		arena_alloc(arena, (explain.trace->rule_count + 1) * sizeof(*explain.texts));
+	explain.lacks = arena_alloc(arena, match_key_count * sizeof(*explain.lacks));
 	return explain;
 }
 
@@ -256,15 +257,36 @@ static bool lacks(const struct ir_packet *packet, const char *key)
 	return false;
 }
 
-const char *explain_not_given(const struct explain *explain, const struct explain_answer *answer,
-			      const struct trace_rule *rule)
+static struct explain_lack *lack_of(struct explain *explain, const char *key)
 {
-	const struct ir_authored_condition *blamed;
+	size_t i = 0;
 
-	if (!trace_came_to(explain->trace, rule) || explain_passed(explain, rule))
-		return NULL;
-	blamed = explain_blamed(explain, answer, rule);
-	return blamed && lacks(answer->packet, blamed->key) ? blamed->key : NULL;
+	while (strcmp(match_keys[i].key, key))
+		i++;
+	return &explain->lacks[i];
+}
+
+const struct explain_lack *explain_lacks(struct explain *explain,
+					 const struct explain_answer *answer)
+{
+	const struct trace *trace = explain->trace;
+
+	memset(explain->lacks, 0, match_key_count * sizeof(*explain->lacks));
+	for (size_t i = 0; i < trace->rule_count; i++) {
+		const struct trace_rule *rule = &trace->rules[i];
+		const struct ir_authored_condition *blamed;
+		struct explain_lack *lack;
+
+		if (!explain_is_before(explain, answer, rule) || explain_passed(explain, rule))
+			continue;
+		blamed = explain_blamed(explain, answer, rule);
+		if (!blamed || !lacks(answer->packet, blamed->key))
+			continue;
+		lack = lack_of(explain, blamed->key);
+		if (!lack->count++)
+			lack->first = rule;
+	}
+	return explain->lacks;
 }
 
 const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,

@@ -27,6 +27,11 @@ struct explain_shares {
 	struct explain_shares *next;
 };
 
+struct explain_lack {
+	const struct trace_rule *first;
+	size_t count;
+};
+
 /* Made once for a policy. */
 struct explain {
 	struct arena *arena;
@@ -36,6 +41,7 @@ struct explain {
 	struct trace *trace;            /* of the plain one */
 	struct explain_text **texts;    /* of the trace's rules: what was said of them before */
 	struct explain_shares *shares;  /* of the choices that came up */
+	struct explain_lack *lacks;     /* what explain_lacks gave last */
 };
 
 struct explain_answer {
@@ -81,10 +87,10 @@ const char *explain_condition(const struct explain *explain, const struct explai
 const struct ir_authored_condition *explain_blamed(const struct explain *explain,
 						   const struct explain_answer *answer,
 						   const struct trace_rule *rule);
-/* The key of the condition that did not hold, where the question left out what it asks for; else
- * NULL. */
-const char *explain_not_given(const struct explain *explain, const struct explain_answer *answer,
-			      const struct trace_rule *rule);
+/* For each of match_keys: the rules whose condition on it did not hold because the question left
+ * out what it asks for. Good until the next packet. */
+const struct explain_lack *explain_lacks(struct explain *explain,
+					 const struct explain_answer *answer);
 
 /* ---- explain_json.c, explain_words.c, explain_live.c ---- */
 

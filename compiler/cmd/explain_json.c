@@ -221,23 +221,16 @@ static void put_balance(const struct explain_answer *answer, struct buf *out)
 static void put_not_given(struct explain *explain, const struct explain_answer *answer,
 			  struct buf *out)
 {
-	const struct trace *trace = explain->trace;
+	const struct explain_lack *lacks = explain_lacks(explain, answer);
 	const char *gap = "";
 
 	buf_puts(out, ",\"not_given\":[");
-	for (size_t k = 0; k < match_key_count; k++)
-		for (size_t i = 0; i < trace->rule_count; i++) {
-			const struct trace_rule *rule = &trace->rules[i];
-			const char *key = explain_is_before(explain, answer, rule)
-						  ? explain_not_given(explain, answer, rule)
-						  : NULL;
-
-			if (!key || strcmp(key, match_keys[k].key))
-				continue;
-			buf_printf(out, "%s\"%s\"", gap, key);
-			gap = ",";
-			break;
-		}
+	for (size_t i = 0; i < match_key_count; i++) {
+		if (!lacks[i].count)
+			continue;
+		buf_printf(out, "%s\"%s\"", gap, match_keys[i].key);
+		gap = ",";
+	}
 	buf_putc(out, ']');
 }
 

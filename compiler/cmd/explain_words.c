@@ -176,37 +176,25 @@ static void put_before(struct explain *explain, const struct explain_answer *ans
 	}
 }
 
-/* "not given  proto, which policy.yaml:7 and 2 more rules ask for" */
+/* "not given proto, which policy.yaml:7 and 2 more rules ask for" */
 static void put_not_given(struct explain *explain, const struct explain_answer *answer,
-			  const char *key, struct buf *out)
+			  struct buf *out)
 {
-	const struct trace *trace = explain->trace;
-	size_t count = 0;
+	const struct explain_lack *lacks = explain_lacks(explain, answer);
 
-	for (size_t i = 0; i < trace->rule_count; i++) {
-		const struct trace_rule *rule = &trace->rules[i];
-		const char *lacking = explain_is_before(explain, answer, rule)
-					      ? explain_not_given(explain, answer, rule)
-					      : NULL;
+	for (size_t i = 0; i < match_key_count; i++) {
+		size_t count = lacks[i].count;
 
-		if (!lacking || strcmp(lacking, key))
+		if (!count)
 			continue;
-		if (!count++) {
-			buf_printf(out, "  not given %s, which ", key);
-			put_place(rule, out);
-		}
+		buf_printf(out, "  not given %s, which ", match_keys[i].key);
+		put_place(lacks[i].first, out);
+		if (count > 1)
+			buf_printf(out, " and %zu more rule%s ask for\n", count - 1,
+				   count > 2 ? "s" : "");
+		else
+			buf_puts(out, " asks for\n");
 	}
-	if (count > 1)
-		buf_printf(out, " and %zu more rule%s ask for\n", count - 1, count > 2 ? "s" : "");
-	else if (count)
-		buf_puts(out, " asks for\n");
-}
-
-static void put_all_not_given(struct explain *explain, const struct explain_answer *answer,
-			      struct buf *out)
-{
-	for (size_t i = 0; i < match_key_count; i++)
-		put_not_given(explain, answer, match_keys[i].key, out);
 }
 
 void explain_put_words(struct explain *explain, const struct explain_answer *answer,
@@ -219,7 +207,7 @@ void explain_put_words(struct explain *explain, const struct explain_answer *ans
 	put_element(answer, out);
 	if (answer->way)
 		put_way(explain, answer, out);
-	put_all_not_given(explain, answer, out);
+	put_not_given(explain, answer, out);
 	put_before(explain, answer, out);
 }
 
