@@ -27,9 +27,6 @@
 #error "TPC_VERSION comes from the Makefile"
 #endif
 
-/* What archive_look reads: more than the head can be. */
-enum { HEAD_MOST = 8192 };
-
 static const char MAGIC[] = "tpc-archive 5 " TPC_VERSION;
 
 /* Where the writing or reading has got to. */
@@ -436,18 +433,25 @@ bool archive_write(struct arena *arena, const struct folder *folder, const char 
 	return done;
 }
 
-static struct archive *read_bytes(struct arena *arena, const void *start, size_t length)
+/* Does the file end in the sum of all before it? */
+static bool is_whole(const unsigned char *start, size_t length)
 {
-	struct archive *archive = arena_new_of(arena, struct archive);
-	struct tape tape = { .arena = arena, .bytes = start };
 	uint64_t sum;
 
 	if (length < sizeof(sum))
+		return false;
+	memcpy(&sum, start + length - sizeof(sum), sizeof(sum));
+	return sum == sum_of(0, (const char *)start, length - sizeof(sum));
+}
+
+static struct archive *read_bytes(struct arena *arena, const unsigned char *start, size_t length)
+{
+	struct archive *archive = arena_new_of(arena, struct archive);
+	struct tape tape = { .arena = arena, .bytes = start };
+
+	if (!is_whole(start, length))
 		return NULL;
-	tape.left = length - sizeof(sum);
-	memcpy(&sum, tape.bytes + tape.left, sizeof(sum));
-	if (sum != sum_of(0, start, tape.left))
-		return NULL;
+	tape.left = length - sizeof(uint64_t);
 	tape.ir = archive->ir = arena_new_of(arena, struct ir);
 	if (head(&tape, archive) != ARCHIVE_THERE)
 		return NULL;
@@ -457,69 +461,89 @@ static struct archive *read_bytes(struct arena *arena, const void *start, size_t
 	return tape.broken || tape.left ? NULL : archive;
 }
 
-enum archive_state archive_look(struct arena *arena, const struct folder *folder, const char *file,
-				uint64_t *digest)
+static enum archive_state look_at(struct arena *arena, const unsigned char *start, size_t length,
+				  uint64_t *digest)
 {
 	struct archive archive = { 0 };
-	struct tape tape = { .arena = arena, .bytes = arena_alloc(arena, HEAD_MOST) };
-	enum archive_state state;
-	ssize_t length;
-	uint64_t size;
-	const char *why;
-	int fd = state_open(folder, file, STATE_ARCHIVE_LIMIT, &size, arena, &why);
+	struct tape tape = { .arena = arena, .bytes = start, .left = length };
+	enum archive_state state = head(&tape, &archive);
 
-	if (fd < 0)
-		return why ? ARCHIVE_BROKEN : ARCHIVE_NONE;
-	length = read(fd, (char *)tape.bytes, HEAD_MOST);
-	close(fd);
-	if (length <= 0)
-		return ARCHIVE_BROKEN;
-	tape.left = (size_t)length;
-	state = head(&tape, &archive);
 	if (state == ARCHIVE_THERE)
 		FIELD(&tape, *digest);
 	return tape.broken ? ARCHIVE_BROKEN : state;
 }
 
-struct archive *archive_read(struct arena *arena, const struct folder *folder, const char *file)
-{
-	struct archive *archive = NULL;
+/* A file in memory. Without `bytes` there is none, or nothing can be in it: `why`, or NULL. */
+struct mapped {
+	unsigned char *bytes;
+	size_t length;
 	const char *why;
+};
+
+static struct mapped map_file(struct arena *arena, const struct folder *folder, const char *file)
+{
+	struct mapped mapped = { 0 };
 	uint64_t size;
-	void *start;
-	int fd = state_open(folder, file, STATE_ARCHIVE_LIMIT, &size, arena, &why);
+	int fd = state_open(folder, file, STATE_ARCHIVE_LIMIT, &size, arena, &mapped.why);
 
 	if (fd < 0)
-		return NULL;
-	if (size && size <= SIZE_MAX) {
-		start = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (start != MAP_FAILED) {
-			archive = read_bytes(arena, start, (size_t)size);
-			munmap(start, (size_t)size);
-		}
-	}
+		return mapped;
+	if (size && size <= SIZE_MAX)
+		mapped.bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (!mapped.bytes || mapped.bytes == MAP_FAILED)
+		mapped = (struct mapped){ .why = "it is empty, or cannot be read" };
+	else
+		mapped.length = (size_t)size;
 	close(fd);
+	return mapped;
+}
+
+static void unmap(const struct mapped *mapped)
+{
+	if (mapped->bytes)
+		munmap(mapped->bytes, mapped->length);
+}
+
+enum archive_state archive_look(struct arena *arena, const struct folder *folder, const char *file,
+				uint64_t *digest)
+{
+	struct mapped mapped = map_file(arena, folder, file);
+	enum archive_state state = mapped.why ? ARCHIVE_BROKEN : ARCHIVE_NONE;
+
+	if (mapped.bytes)
+		state = look_at(arena, mapped.bytes, mapped.length, digest);
+	unmap(&mapped);
+	return state;
+}
+
+struct archive *archive_read(struct arena *arena, const struct folder *folder, const char *file)
+{
+	struct mapped mapped = map_file(arena, folder, file);
+	struct archive *archive = NULL;
+
+	if (mapped.bytes)
+		archive = read_bytes(arena, mapped.bytes, mapped.length);
+	unmap(&mapped);
 	return archive;
 }
 
-/* Is it no archive of ours, of whatever boot or version? NULL: it is, or there is none. */
+/* Is it no archive of ours, of whatever boot or version? NULL: it is, or there is none. What it
+ * holds is not read: an archive may be of millions of addresses. */
 static const char *strangeness(struct arena *arena, const struct folder *folder, const char *file)
 {
+	struct mapped mapped = map_file(arena, folder, file);
+	const char *why = mapped.why;
+	enum archive_state state = ARCHIVE_NONE;
 	uint64_t digest;
-	const char *why;
-	uint64_t size;
-	int fd = state_open(folder, file, STATE_ARCHIVE_LIMIT, &size, arena, &why);
 
-	if (fd >= 0)
-		close(fd);
-	if (fd < 0)
-		return why;
-	if (archive_look(arena, folder, file, &digest) == ARCHIVE_THERE &&
-	    !archive_read(arena, folder, file))
-		return "it is cut off or altered";
-	return archive_look(arena, folder, file, &digest) == ARCHIVE_BROKEN
-		       ? "it is cut off or altered, or is of another version of tpc"
-		       : NULL;
+	if (mapped.bytes)
+		state = look_at(arena, mapped.bytes, mapped.length, &digest);
+	if (state == ARCHIVE_BROKEN)
+		why = "it is cut off or altered, or is of another version of tpc";
+	else if (state == ARCHIVE_THERE && !is_whole(mapped.bytes, mapped.length))
+		why = "it is cut off or altered";
+	unmap(&mapped);
+	return why;
 }
 
 void archive_settle(struct arena *arena, const struct folder *folder, const char *policy)

@@ -74,6 +74,12 @@ static bool is_reported(const struct report *report, const char *text)
 	return false;
 }
 
+/* A record's name is the policy's, which has no dot; the files beside it have an end after one. */
+static bool is_record(const char *name)
+{
+	return !strchr(name, '.');
+}
+
 void state_set_aside(struct arena *arena, const struct folder *folder, const char *name,
 		     const char *why)
 {
@@ -96,8 +102,12 @@ void state_set_aside(struct arena *arena, const struct folder *folder, const cha
 	if (!report || is_reported(report, text))
 		return;
 	report_add(report, REPORT_WARNING, "%s", text)->help =
-		"`tpc status` shows what the kernel has; `tpc apply` with the policy's file makes it whole, "
-		"`tpc remove` takes it away; settings that were changed before are known in that file alone";
+		arena_printf(arena,
+			     "`tpc status` shows what the kernel has; `tpc apply` with the policy's file makes it whole, "
+			     "`tpc remove` takes it away%s",
+			     is_record(name)
+				     ? "; settings that were changed before are known in that file alone"
+				     : "");
 }
 
 char *state_read(struct arena *arena, const struct folder *folder, const char *name, size_t *size)
