@@ -162,7 +162,7 @@ static bool list_is_between(struct list_word word)
 
 /* ---- what was meant ---- */
 
-/* Always false. Without an arena nobody reads why. */
+/* Always false. Without an arena the reason is not made. */
 __attribute__((format(printf, 4, 5))) static bool
 rest_fail(struct rest *rest, enum list_kind kind, const char *help, const char *format, ...)
 {

@@ -198,7 +198,7 @@ static void listfile_add(struct listfile *list, struct addr_range range)
 	set->items[set->count++] = (struct interval){ range.first, range.last };
 }
 
-/* The word at *at, which is moved behind it, as a range. False when it is none. */
+/* The word at *at as a range; *at moves after it. False when it is none. */
 static bool listfile_read_word(const char **at, const char *end, struct addr_range *range)
 {
 	const char *begin = *at, *behind = addr_scan_range(begin, end, range);

@@ -1,6 +1,6 @@
 /*
- * diag_input: the files that a policy was read from, which no output may replace. A file is told by
- * its device and inode: through a symbolic link, or by another of its names, it is the same.
+ * diag_input: the files that a policy was read from, which no output may replace. A file is known
+ * by its device and inode: through a symbolic link, or by another of its names, it is the same.
  */
 #include <sys/stat.h>
 

@@ -2,8 +2,8 @@
  * ordinary: opens files that hold bytes, and never waits for what is no such file.
  *
  * A pipe or a terminal would be waited for, opening some devices does something by itself, and what
- * the kernel makes at each reading (/proc, /sys) is another text a moment later. All are told by
- * their kind before they are opened.
+ * the kernel makes at each reading (/proc, /sys) is another text a moment later. All are recognised
+ * by their kind before they are opened.
  */
 #ifndef TPC_BASE_ORDINARY_H
 #define TPC_BASE_ORDINARY_H

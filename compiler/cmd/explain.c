@@ -54,7 +54,7 @@ static const struct source *join_words(const struct cmd_call *call, struct packe
 	return source;
 }
 
-/* The packet's answer, and, with a host to ask, its own behind it. */
+/* The packet's answer and, with a host to ask, the host's after it. */
 static enum cmd_status answer_packet(const struct cmd_call *call, struct explain *explain,
 				     struct explain_live *live, struct arena *arena,
 				     const struct ir_packet *asked, struct buf *element,

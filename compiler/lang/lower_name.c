@@ -21,7 +21,7 @@ enum {
 	 * for 43 bytes each: "rule_", 29 bytes, and ".from_v4".
 	 */
 	ID_WORDS = 29,
-	ID_BEGIN = 20, /* the same with ".01234567" behind it */
+	ID_BEGIN = 20, /* the same followed by ".01234567" */
 };
 
 /* ---- which words ---- */
@@ -146,7 +146,7 @@ static bool are_same(struct ast_rule *const *rules, size_t i, size_t count)
 	return i + 1 < count && !strcmp(rules[i]->id, rules[i + 1]->id);
 }
 
-/* Rules of one name are told apart by their words, and those of the same words by their order. */
+/* Rules of one name differ by their words, and those of the same words by their order. */
 static bool part(struct lower *lower, struct ast_rule **rules, size_t count, unsigned int round)
 {
 	bool changed = false;

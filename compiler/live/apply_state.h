@@ -136,7 +136,7 @@ bool apply_check_rules(struct apply *apply);
 bool apply_flip(struct apply *apply);
 /* Everything up to the flip, and the flip. On false the caller undoes. */
 bool apply_build(struct apply *apply);
-/* Everything behind it that packets meet: what is old goes. On false the report has doubts. */
+/* After the flip: what is old goes. On false the report has doubts. */
 bool apply_clean(struct apply *apply);
 /* What of the old table is left, and nothing uses: sets, chains and counters. A rollback needs what
  * they hold, so this is done when the apply has come to its end. On false the report has doubts. */
