@@ -6,9 +6,11 @@
 Nothing that is done there reaches the machine: the namespaces (user, network, mounts) live as long as a
 process that the Host starts, and end with it.
 """
+import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,9 +46,32 @@ class Host:
 		return self
 
 	def __exit__(self, *_):
+		"""A watchdog that a case has left may still write into the case's folder, which goes next."""
+		settled.wait(self._end_all)
 		self.holder.kill()
 		self.holder.wait()
 		self.holder.stdout.close()
+
+	def _end_all(self):
+		"""Ends what still runs here; whether anything did."""
+		running = self.processes()
+		for process in running:
+			with contextlib.suppress(ProcessLookupError):
+				os.kill(process, signal.SIGKILL)
+		return running
+
+	def processes(self, name=None):
+		"""The processes of this host, or those of a name, without the one that holds it."""
+		space, found = os.readlink(f"/proc/{self.holder.pid}/ns/net"), []
+		for process in filter(str.isdigit, os.listdir("/proc")):
+			try:
+				# Bytes: the kernel cuts names at 15, in the middle of a letter too.
+				comm = pathlib.Path("/proc", process, "comm").read_bytes().rstrip(b"\n")
+				if os.readlink(f"/proc/{process}/ns/net") == space and name in (None, comm.decode(errors="replace")):
+					found.append(int(process))
+			except OSError:
+				pass  # it has ended meanwhile, or is another user's
+		return [process for process in found if process != self.holder.pid]
 
 	def words(self, *command):
 		return ["nsenter", "-t", str(self.holder.pid), *NAMESPACES, f"--wd={self.shop.folder}",

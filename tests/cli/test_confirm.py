@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """tpc apply --confirm, confirm and rollback: what comes back by itself, when, and whatever becomes of who applied."""
 import os
-import pathlib
 import pty
 import signal
 import subprocess
@@ -72,16 +71,7 @@ def is_half_way(shop):
 
 def watchdogs(host):
 	"""The processes of this host that wait."""
-	space, found = os.readlink(f"/proc/{host.holder.pid}/ns/net"), []
-	for process in filter(str.isdigit, os.listdir("/proc")):
-		try:
-			# Bytes: the kernel cuts other people's names at 15, in the middle of a letter too.
-			if (pathlib.Path("/proc", process, "comm").read_bytes() == b"tpc-watchdog\n"
-					and os.readlink(f"/proc/{process}/ns/net") == space):
-				found.append(int(process))
-		except OSError:
-			pass  # it has ended meanwhile
-	return found
+	return host.processes("tpc-watchdog")
 
 
 def is_over(host):
