@@ -9,6 +9,7 @@ import socket
 import struct
 
 import probe
+import raw
 from groups import control_group
 from lab import FOREIGN, Network
 from ns import all_ids
@@ -104,7 +105,7 @@ class Tunnel:
 
     def ask(self, version, port, timeout):
         """The answer's text, or the ICMP type that came instead; None for silence."""
-        os.write(self.fd, datagram(version, self.ADDRESS[version], FOREIGN[version], port))
+        os.write(self.fd, raw.packet("udp", self.ADDRESS[version], FOREIGN[version], port))
         while select.select([self.fd], [], [], timeout)[0]:
             packet = os.read(self.fd, 4096)
             if packet[0] >> 4 != version:
@@ -115,26 +116,6 @@ class Tunnel:
             if (proto, data[0]) in ((1, 3), (58, 1)):
                 return "unreachable"
         return None
-
-
-def datagram(version, source, dest, port):
-    """A UDP datagram to `port` as bytes, with its sums."""
-    family = socket.AF_INET if version == 4 else socket.AF_INET6
-    ends = socket.inet_pton(family, source) + socket.inet_pton(family, dest)
-    body = struct.pack("!HHHH", 40000, port, 14, 0) + b"hello\n"
-    body = body[:6] + checksum(ends + struct.pack("!HH", 17, len(body)) + body) + body[8:]
-    if version == 6:
-        return struct.pack("!IHBB", 6 << 28, len(body), 17, 64) + ends + body
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, 17, 0) + ends
-    return head[:10] + checksum(head) + head[12:] + body
-
-
-def checksum(data):
-    """RFC 1071."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return struct.pack("!H", ~total & 0xFFFF)
 
 
 @case("fields: mac: what comes by a tunnel is from no address, and so from none that a rule names")

@@ -6,6 +6,7 @@ count the same; maps and their chains come, change and go like all else.
 import json
 
 import probe
+import raw
 from lab import Network
 from policy import WAYS, Policy, different, generation, kernel, ruleset
 from suite import answered, case, same, silent, told
@@ -59,7 +60,19 @@ def _check(host, version):
             answered(outcome, who)
 
 
-def _counts(host):
+# Of the LAN, and none of its hosts': nothing that answers is answered.
+FREE = {4: "10.10.10.77", 6: "fd00:10::77"}
+
+
+def _counts(host, sender):
+    """
+    What the counters say of one packet to each. How many packets a connection has is TCP's choice, and
+    another one when the machine is busy.
+    """
+    host.run("nft", "reset", "counters")
+    for version in 4, 6:
+        for sport, (last, protocol, port, _) in enumerate(ANSWERS, 40000):
+            raw.send(sender, protocol, FREE[version], _address(version, last), port, sport=sport)
     listed = json.loads(host.run("nft", "-j", "list", "counters").stdout)["nftables"]
     return {item["counter"]["name"]: item["counter"]["packets"]
             for item in listed if "counter" in item}
@@ -77,7 +90,7 @@ def _levels(where):
                 same(maps > 0, level == "1", f"are there maps at -O{level}")
                 for version in 4, 6:
                     _check(getattr(net, where), version)
-                counts.append(_counts(net.router))
+                counts.append(_counts(net.router, getattr(net, where)))
         same(counts[1], counts[0], "counters at -O1 beside those at -O0")
         assert len(counts[0]) == 7 and all(counts[0].values()), f"a counter is 0: {counts[0]}"
 

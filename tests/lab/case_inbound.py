@@ -8,6 +8,7 @@ import struct
 import time
 
 import probe
+import raw
 from lab import CLIENT, FOREIGN, Network
 from policy import Policy
 from suite import answered, case, nothing, same
@@ -18,17 +19,11 @@ TOO_BIG = (3, 4)  # ICMP type and code: fragmentation needed
 NEXT_MTU = 1200
 
 
-def checksum(data):
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total >> 16) + (total & 0xFFFF)
-    return ~(total + (total >> 16)) & 0xFFFF
-
-
 def too_big(packet):
     """The answer of a router between client and proxy: the packet did not fit."""
     body = packet[:28 + 8]
     head = struct.pack("!BBHHH", *TOO_BIG, 0, 0, NEXT_MTU) + body
-    return head[:2] + struct.pack("!H", checksum(head)) + head[4:]
+    return head[:2] + raw.checksum(head) + head[4:]
 
 
 def first_large(sniffer):
@@ -65,15 +60,15 @@ def _errors(name, rules):
                 listener.listen()
             with net.client:
                 client = socket.create_connection((FOREIGN[4], 80), timeout=2)
-                raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+                errors = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
                 sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_IP))
                 sniffer.settimeout(20)
-            with listener, client, raw, sniffer:
+            with listener, client, errors, sniffer:
                 child, _ = listener.accept()
                 child.send(b"x" * 1400)
                 packet = first_large(sniffer)
                 watch = net.sniff("origin")
-                raw.sendto(too_big(packet), (FOREIGN[4], 0))
+                errors.sendto(too_big(packet), (FOREIGN[4], 0))
                 deadline = time.monotonic() + 20
                 while child.getsockopt(socket.SOL_IP, IP_MTU) != NEXT_MTU and time.monotonic() < deadline:
                     time.sleep(0.02)
