@@ -44,7 +44,8 @@ def write(shop):
 
 
 def files(shop):
-	return sorted(path.name for path in (shop.folder / "run").rglob("*") if path.is_file())
+	"""The names of what is in the run folder; a folder in it may go while it is read."""
+	return sorted(name for _, _, names in os.walk(shop.folder / "run") for name in names)
 
 
 def record(shop):
