@@ -222,6 +222,8 @@ static const char *sysctl_when(enum ir_sysctl_when when)
 		return "bridge";
 	case IR_SYSCTL_IF_ADVERTISED:
 		return "advertised";
+	case IR_SYSCTL_IF_DEFAULT:
+		return "default";
 	}
 	return "";
 }

@@ -84,6 +84,11 @@ static void put_condition(const struct ir_sysctl *sysctl, struct buf *out)
 		buf_puts(out,
 			 "# Before the next one, for each interface that `ip -6 route` shows routes by that are `proto ra`");
 		break;
+	case IR_SYSCTL_IF_DEFAULT:
+		buf_printf(out,
+			   "# For each interface that `ip -%c route show default` shows a route by",
+			   strncmp(sysctl->key, "net.ipv6.", strlen("net.ipv6.")) ? '4' : '6');
+		break;
 	}
 	buf_puts(out, ".\n");
 }

@@ -298,6 +298,8 @@ enum ir_sysctl_when {
 	/* accept_ra, "2": where it is 1, routes have come by router advertisements, and the host
 	 * does not forward IPv6 yet. */
 	IR_SYSCTL_IF_ADVERTISED,
+	/* For the interfaces that the main table's default routes of the key's family leave by. */
+	IR_SYSCTL_IF_DEFAULT,
 };
 
 struct ir_sysctl {

@@ -18,6 +18,10 @@ enum need {
 	NEED_REMOTE_IPV4,
 	NEED_REMOTE_IPV6,
 	NEED_ADVERTISED,
+	NEED_CARRIER_IPV4,
+	NEED_CARRIER_IPV6,
+	NEED_CARRIER_MAIN_IPV4,
+	NEED_CARRIER_MAIN_IPV6,
 	NEED_LOOSE,
 	NEED_LOOSE_MARKED,
 	NEED_UNMARKED,
@@ -54,6 +58,26 @@ static const struct feature {
 		"net.ipv6.conf.%.accept_ra", "2", IR_SYSCTL_IF_ADVERTISED,
 		"%s needs IPv6 forwarding, and a host that forwards forgets the routes that routers "
 		"advertise, its default route among them, unless this is 2",
+	},
+	[NEED_CARRIER_IPV4] = {
+		"net.ipv4.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_ALWAYS,
+		"the table %s leaves by this interface, and with 0 its routes stay in use when the "
+		"interface loses its carrier: nothing takes its place",
+	},
+	[NEED_CARRIER_IPV6] = {
+		"net.ipv6.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_ALWAYS,
+		"the table %s leaves by this interface, and with 0 its routes stay in use when the "
+		"interface loses its carrier: nothing takes its place",
+	},
+	[NEED_CARRIER_MAIN_IPV4] = {
+		"net.ipv4.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_IF_DEFAULT,
+		"the list %s goes on after the main table, and with 0 the main table's default route "
+		"stays in use when this interface loses its carrier: nothing takes its place",
+	},
+	[NEED_CARRIER_MAIN_IPV6] = {
+		"net.ipv6.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_IF_DEFAULT,
+		"the list %s goes on after the main table, and with 0 the main table's default route "
+		"stays in use when this interface loses its carrier: nothing takes its place",
 	},
 	[NEED_LOOSE] = {
 		"net.ipv4.conf.%.rp_filter", "2", IR_SYSCTL_IF_STRICT,
@@ -315,30 +339,57 @@ static void transparent_listener(struct lower *lower, const struct lower_class *
 		need_from(lower, NEED_UNBRIDGED_IPV6, way, &from);
 }
 
-static void loose_hop(struct lower *lower, const struct lower_class *way, const struct ast_hop *hop)
+/* What a table's next hop of a family needs of the interface that it leaves by. */
+static void hop_needs(struct lower *lower, enum need what, const struct lower_class *way,
+		      const struct ast_hop *hop, enum addr_family family)
 {
-	if (hop->via.span.source && !hop->via.has[ADDR_IPV4])
+	if (hop->via.span.source && !hop->via.has[family])
 		return;
 	if (hop->dev)
-		need_at(lower, NEED_LOOSE, way, hop->dev);
-	else if (hop->via.has[ADDR_IPV4])
-		need_towards(lower, NEED_LOOSE, way, hop->via.addr[ADDR_IPV4]);
+		need_at(lower, what, way, hop->dev);
+	else if (hop->via.has[family])
+		need_towards(lower, what, way, hop->via.addr[family]);
 }
 
-/* Answers come in by where the tables lead out. */
-static void loose_table(struct lower *lower, const struct lower_class *way,
-			const struct ast_table *table)
+static void table_needs(struct lower *lower, enum need what, const struct lower_class *way,
+			const struct ast_table *table, enum addr_family family)
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (routes[i].type != IR_ROUTE_UNICAST)
+		if (routes[i].type != IR_ROUTE_UNICAST ||
+		    (!routes[i].is_default && routes[i].to.addr.family != family))
 			continue;
 		for (size_t k = 0; k < routes[i].hop_count; k++)
-			loose_hop(lower, way, &routes[i].hops[k]);
+			hop_needs(lower, what, way, &routes[i].hops[k], family);
 		if (!routes[i].hop_count)
-			loose_hop(lower, way, &routes[i].hop);
+			hop_needs(lower, what, way, &routes[i].hop, family);
+	}
+}
+
+/* Does anything stand after the main table in the list? */
+static bool goes_on_after_main(const struct lower_class *way)
+{
+	return way->names_main &&
+	       (way->main_at < way->table_count || way->fallback != FALLBACK_MAIN);
+}
+
+/* Answers come in by where the tables lead out. */
+static void links(struct lower *lower, const struct lower_class *way)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++)
+		if (goes_on_after_main(way) && way->families[family])
+			need(lower,
+			     family == ADDR_IPV6 ? NEED_CARRIER_MAIN_IPV6 : NEED_CARRIER_MAIN_IPV4,
+			     way);
+	for (size_t i = 0; i < way->table_count; i++) {
+		if (way->families[ADDR_IPV4]) {
+			table_needs(lower, NEED_CARRIER_IPV4, way, way->tables[i], ADDR_IPV4);
+			table_needs(lower, NEED_LOOSE, way, way->tables[i], ADDR_IPV4);
+		}
+		if (way->families[ADDR_IPV6])
+			table_needs(lower, NEED_CARRIER_IPV6, way, way->tables[i], ADDR_IPV6);
 	}
 }
 
@@ -346,8 +397,7 @@ static void tables(struct lower *lower, const struct lower_class *way)
 {
 	struct sources from;
 
-	for (size_t i = 0; way->families[ADDR_IPV4] && i < way->table_count; i++)
-		loose_table(lower, way, way->tables[i]);
+	links(lower, way);
 	if (!lower_leads_out(way) || !way->forward)
 		return;
 	forwarding(lower, way);

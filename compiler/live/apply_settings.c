@@ -80,7 +80,7 @@ static void find_setting(struct apply *apply, const struct needs_setting *need)
 static void warn_of_routers(struct apply *apply, const struct needs_setting *need)
 {
 	if (!need->is_open || strcmp(need->key, NEEDS_FORWARDING_IPV6) != 0 ||
-	    links_has_default_ipv6(apply->arena, &apply->kernel.route))
+	    links_has_default(apply->arena, &apply->kernel.route, ADDR_IPV6))
 		return;
 	report_add(apply->report, REPORT_WARNING,
 		   "this host has no IPv6 default route yet, and once it forwards IPv6 it learns none from "

@@ -224,6 +224,14 @@ static void check_held(struct ask *ask, const struct ir_route *wanted)
 		->command = keep(ask, &command);
 }
 
+/* The routes by an interface without carrier are left out (ignore_routes_with_linkdown). */
+static void check_carriers(struct ask *ask, const struct ir_route *wanted)
+{
+	for (size_t i = 0; i < wanted->hop_count; i++)
+		if (wanted->hops[i].dev && if_nametoindex(wanted->hops[i].dev))
+			ask_interface(ask, wanted->hops[i].dev, "leaves by");
+}
+
 static void compare_route(struct ask *ask, const struct routes_seen *found)
 {
 	const struct ask_question *question = ask->question;
@@ -251,6 +259,8 @@ static void compare_route(struct ask *ask, const struct routes_seen *found)
 		return;
 	if (found && found->route.table == wanted->table && routes_fulfil(&found->route, wanted))
 		return;
+	if (!found || found->route.table != wanted->table)
+		check_carriers(ask, wanted);
 	ipbatch_put_route(wanted, ask->ir->protocol, &text);
 	differ_route(ask, found, keep(ask, &text));
 }

@@ -82,34 +82,62 @@ static void add_name(struct arena *arena, const char ***names, size_t *count, co
 	*arena_append(arena, *names, *count) = name;
 }
 
-const char **links_advertised(struct arena *arena, struct netlink *netlink, size_t *count)
+static bool is_advertised(const struct routes_seen *seen)
 {
-	struct routes_list list = { 0 };
+	return seen->is_advertised;
+}
+
+static bool is_default(const struct routes_seen *seen)
+{
+	return !seen->route.to.length;
+}
+
+/* Of the main table, those that are meant; none where the kernel does not say. */
+static struct routes_list main_routes(struct arena *arena, struct netlink *netlink,
+				      enum addr_family family,
+				      bool (*is_meant)(const struct routes_seen *seen))
+{
+	struct routes_list all = { 0 }, meant = { 0 };
 	struct netlink_error error;
+
+	if (!routes_observe(arena, netlink, family, IR_TABLE_MAIN, &all, &error))
+		return meant;
+	for (size_t i = 0; i < all.count; i++)
+		if (is_meant(&all.items[i]))
+			*arena_append(arena, meant.items, meant.count) = all.items[i];
+	return meant;
+}
+
+static const char **devices_of(struct arena *arena, const struct routes_list *list, size_t *count)
+{
 	const char **names = NULL;
 
 	*count = 0;
-	if (!routes_observe(arena, netlink, ADDR_IPV6, IR_TABLE_MAIN, &list, &error))
-		return NULL;
-	for (size_t i = 0; i < list.count; i++)
-		for (size_t k = 0; list.items[i].is_advertised && k < list.items[i].route.hop_count;
-		     k++)
-			if (list.items[i].route.hops[k].dev)
-				add_name(arena, &names, count, list.items[i].route.hops[k].dev);
+	for (size_t i = 0; i < list->count; i++)
+		for (size_t k = 0; k < list->items[i].route.hop_count; k++)
+			if (list->items[i].route.hops[k].dev)
+				add_name(arena, &names, count, list->items[i].route.hops[k].dev);
 	return names;
 }
 
-bool links_has_default_ipv6(struct arena *arena, struct netlink *netlink)
+const char **links_advertised(struct arena *arena, struct netlink *netlink, size_t *count)
 {
-	struct routes_list list = { 0 };
-	struct netlink_error error;
+	struct routes_list list = main_routes(arena, netlink, ADDR_IPV6, is_advertised);
 
-	if (!routes_observe(arena, netlink, ADDR_IPV6, IR_TABLE_MAIN, &list, &error))
-		return false;
-	for (size_t i = 0; i < list.count; i++)
-		if (!list.items[i].route.to.length)
-			return true;
-	return false;
+	return devices_of(arena, &list, count);
+}
+
+bool links_has_default(struct arena *arena, struct netlink *netlink, enum addr_family family)
+{
+	return main_routes(arena, netlink, family, is_default).count > 0;
+}
+
+const char **links_defaults(struct arena *arena, struct netlink *netlink, enum addr_family family,
+			    size_t *count)
+{
+	struct routes_list list = main_routes(arena, netlink, family, is_default);
+
+	return devices_of(arena, &list, count);
 }
 
 struct way {

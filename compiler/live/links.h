@@ -20,8 +20,11 @@ const char **links_of_kind(struct arena *arena, struct netlink *netlink, const c
 /* Interfaces that IPv6 routes go by which routers have advertised. */
 const char **links_advertised(struct arena *arena, struct netlink *netlink, size_t *count);
 
-/* Does the main table have a default route for IPv6? */
-bool links_has_default_ipv6(struct arena *arena, struct netlink *netlink);
+/* Does the main table have a default route for the family? */
+bool links_has_default(struct arena *arena, struct netlink *netlink, enum addr_family family);
+/* Interfaces that such routes go by. */
+const char **links_defaults(struct arena *arena, struct netlink *netlink, enum addr_family family,
+			    size_t *count);
 
 /* What the kernel's fib says of the address of an unmarked packet. */
 struct links_fib {

@@ -82,6 +82,7 @@ static bool matters(const struct look *look, const struct ir_sysctl *wish, const
 	switch (wish->when) {
 	case IR_SYSCTL_ALWAYS:
 	case IR_SYSCTL_IF_ADVERTISED:
+	case IR_SYSCTL_IF_DEFAULT:
 		return true;
 	case IR_SYSCTL_IF_ELSEWHERE:
 		return !links_has_address(look->netlink, wish->via);
@@ -187,6 +188,19 @@ static void add_advertised(struct look *look, const struct ir_sysctl *wish)
 	add_held(look, wish);
 }
 
+/* A default route that has gone with its link comes back with it. */
+static void add_defaults(struct look *look, const struct ir_sysctl *wish)
+{
+	bool is_ipv6 = strncmp(wish->key, "net.ipv6.", strlen("net.ipv6.")) == 0;
+	size_t count;
+	const char **names =
+		links_defaults(look->arena, look->netlink, is_ipv6 ? ADDR_IPV6 : ADDR_IPV4, &count);
+
+	for (size_t i = 0; i < count; i++)
+		add_for(look, wish, names[i]);
+	add_held(look, wish);
+}
+
 static void add_each(struct look *look, const struct ir_sysctl *wish)
 {
 	size_t count;
@@ -228,6 +242,8 @@ struct needs needs_find(struct arena *arena, struct netlink *netlink,
 		}
 		if (wish->has_via)
 			add_towards(&look, wish);
+		else if (wish->when == IR_SYSCTL_IF_DEFAULT)
+			add_defaults(&look, wish);
 		else if (wish->when != IR_SYSCTL_IF_ADVERTISED)
 			add_each(&look, wish);
 		else if (begins_to_forward(&look, wishes, count))

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/names.h"
 #include "emit/ipbatch.h"
 #include "live/archive.h"
 #include "live/diff.h"
@@ -155,6 +156,51 @@ static void tell_route_too_many(struct arena *arena, struct status_policy *polic
 		->command = text_of(arena, &command);
 }
 
+/* The kernel's own answer to a cable that is out, where the setting stands: what the routes by the
+ * interface took goes by what comes after them. */
+static void check_carrier(struct arena *arena, struct netlink *netlink,
+			  struct status_policy *policy, enum addr_family family, const char *dev)
+{
+	struct links_state state = links_state(arena, netlink, dev);
+	const char *pattern = family == ADDR_IPV6 ? "net.ipv6.conf.*.ignore_routes_with_linkdown"
+						  : "net.ipv4.conf.*.ignore_routes_with_linkdown";
+	const char *value = settings_read(arena, settings_key(arena, pattern, dev));
+	bool is_left = value && strcmp(value, "0") != 0;
+	struct report_line *line;
+
+	if (!state.index || !state.is_up || state.has_carrier)
+		return;
+	line = report_add(policy->problems, REPORT_WARNING, "the interface %s has no carrier: %s",
+			  dev,
+			  is_left ? "until it has one, the kernel leaves out the routes by it and "
+				    "takes what comes after them"
+				  : "packets that a route by it takes are lost");
+	line->help =
+		"check its cable and its other end; for a tun or tap, the program that opens it";
+}
+
+static void check_carriers(struct arena *arena, struct netlink *netlink,
+			   struct status_policy *policy)
+{
+	const char **seen = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < policy->observed.routes.count; i++) {
+		const struct routes_seen *route = &policy->observed.routes.items[i];
+
+		for (size_t k = 0; k < route->route.hop_count; k++) {
+			const char *dev = route->route.hops[k].dev;
+			size_t before = count;
+
+			if (!dev || !observe_owns_route(&policy->observed, route))
+				continue;
+			names_add(arena, &seen, &count, dev);
+			if (count > before)
+				check_carrier(arena, netlink, policy, route->route.family, dev);
+		}
+	}
+}
+
 static void check_routing(struct arena *arena, struct netlink *netlink,
 			  struct status_policy *policy)
 {
@@ -180,6 +226,7 @@ static void check_routing(struct arena *arena, struct netlink *netlink,
 			tell_missing_route(arena, netlink, policy, &diff.new_routes[i]);
 	for (size_t i = 0; i < diff.old_route_count; i++)
 		tell_route_too_many(arena, policy, diff.old_routes[i]);
+	check_carriers(arena, netlink, policy);
 }
 
 static void check_listener(struct arena *arena, struct status_policy *policy,

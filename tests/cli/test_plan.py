@@ -23,7 +23,8 @@ def fresh(shop, host):
 	shop.write("policy.yaml", FIRST)
 	before = host.state()
 	problems = expect(host.tpc("plan", "policy.yaml"), 5, ["+ set foreign_v4  +2 elements", "+ table inet tpc",
-		"+ ip -4 rule add fwmark", "+ ip -6 route add default dev wg0", "to change: 0, to remove: 0"], None)
+		"+ ip -4 rule add fwmark", "+ ip -6 route add default dev wg0", "net.ipv4.conf.wg0.ignore_routes_with_linkdown: 0 -> 1",
+		"net.ipv6.conf.wg0.ignore_routes_with_linkdown: 0 -> 1", "to change: 2, to remove: 0"], None)
 	problems += differs(before, host.state(), "the plan:")
 	problems += [f"left behind: {path}" for path in (shop.folder / "run").rglob("*")]
 	problems += expect(host.tpc("apply", "policy.yaml"), 0)

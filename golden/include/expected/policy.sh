@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=dfbf0da84882a3ff
+digest=81c2fc2a5c1ec0b1
 protocol=116
 first=10000
 last=10007
@@ -56,7 +56,9 @@ each_rule() {
 # key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
+	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wg0.rp_filter' '2' strict - 'the table vpn leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'vpn needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv6'
@@ -401,10 +403,27 @@ advertised() {
 	done
 }
 
+# The interfaces of the main table's default routes in the family of the key $1, a line each.
+default_devices() {
+	case $1 in
+	net.ipv6.*) version=6 ;;
+	*) version=4 ;;
+	esac
+	inside=no
+	ip "-$version" route show table main 2>/dev/null | while read -r line; do
+		case $line in
+		default*) inside=yes ;;
+		nexthop*) ;;
+		*) inside=no ;;
+		esac
+		[ "$inside" = no ] || device_in "$line"
+	done
+}
+
 # Does a sysctl matter that has another value? PATTERN INTERFACE VALUE WHEN VIA DEVICE...
 matters() {
 	case $4 in
-	always) return 0 ;;
+	always | default) return 0 ;;
 	elsewhere)
 		case $(route_to "$5") in
 		local*) return 1 ;;
@@ -461,6 +480,8 @@ interfaces_of() {
 			[ "$(value_of net.ipv6.conf.all.forwarding)" = 0 ]; then
 			advertised
 		fi
+	elif [ "$2" = default ]; then
+		default_devices "$1"
 	else
 		folder=/proc/sys/$(exchanged "${1%%.\**}" . /)
 		shift 3

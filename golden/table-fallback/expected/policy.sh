@@ -23,7 +23,7 @@
 
 stem='policy'
 table=tpc
-digest=0b6fc992c474cae9
+digest=4f04ffc7d3d73207
 protocol=116
 first=10000
 last=10028
@@ -100,14 +100,22 @@ each_rule() {
 # key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
+	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table soft leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wg0.rp_filter' '2' strict - 'the table soft leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table soft takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table soft takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
+	"$1" 'net.ipv4.conf.wg1.ignore_routes_with_linkdown' '1' always - 'the table told leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wg1.rp_filter' '2' strict - 'the table told leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv4.conf.wg2.ignore_routes_with_linkdown' '1' always - 'the table forbidden leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wg2.rp_filter' '2' strict - 'the table forbidden leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv4.conf.wg3.ignore_routes_with_linkdown' '1' always - 'the table silent leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wg3.rp_filter' '2' strict - 'the table silent leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv6.conf.wg3.ignore_routes_with_linkdown' '1' always - 'the table silent leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'silent needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table silent takes forwarded packets, and without this the host forwards no IPv6'
+	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table soft leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv6.conf.wg1.ignore_routes_with_linkdown' '1' always - 'the table told leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv6.conf.wg2.ignore_routes_with_linkdown' '1' always - 'the table forbidden leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions
@@ -448,10 +456,27 @@ advertised() {
 	done
 }
 
+# The interfaces of the main table's default routes in the family of the key $1, a line each.
+default_devices() {
+	case $1 in
+	net.ipv6.*) version=6 ;;
+	*) version=4 ;;
+	esac
+	inside=no
+	ip "-$version" route show table main 2>/dev/null | while read -r line; do
+		case $line in
+		default*) inside=yes ;;
+		nexthop*) ;;
+		*) inside=no ;;
+		esac
+		[ "$inside" = no ] || device_in "$line"
+	done
+}
+
 # Does a sysctl matter that has another value? PATTERN INTERFACE VALUE WHEN VIA DEVICE...
 matters() {
 	case $4 in
-	always) return 0 ;;
+	always | default) return 0 ;;
 	elsewhere)
 		case $(route_to "$5") in
 		local*) return 1 ;;
@@ -508,6 +533,8 @@ interfaces_of() {
 			[ "$(value_of net.ipv6.conf.all.forwarding)" = 0 ]; then
 			advertised
 		fi
+	elif [ "$2" = default ]; then
+		default_devices "$1"
 	else
 		folder=/proc/sys/$(exchanged "${1%%.\**}" . /)
 		shift 3

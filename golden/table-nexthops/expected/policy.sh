@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=fc97cfcc255c9904
+digest=2750abbceb8bbd29
 protocol=116
 first=10000
 last=10006
@@ -55,8 +55,13 @@ each_rule() {
 # key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
+	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' always 192.0.2.1 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.ppp0.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' strict 192.0.2.1 'the table multi leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
 	"$1" 'net.ipv4.conf.ppp0.rp_filter' '2' strict - 'the table multi leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv6.conf.ppp0.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv6.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table multi takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'multi needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table multi takes forwarded packets, and without this the host forwards no IPv6'
@@ -401,10 +406,27 @@ advertised() {
 	done
 }
 
+# The interfaces of the main table's default routes in the family of the key $1, a line each.
+default_devices() {
+	case $1 in
+	net.ipv6.*) version=6 ;;
+	*) version=4 ;;
+	esac
+	inside=no
+	ip "-$version" route show table main 2>/dev/null | while read -r line; do
+		case $line in
+		default*) inside=yes ;;
+		nexthop*) ;;
+		*) inside=no ;;
+		esac
+		[ "$inside" = no ] || device_in "$line"
+	done
+}
+
 # Does a sysctl matter that has another value? PATTERN INTERFACE VALUE WHEN VIA DEVICE...
 matters() {
 	case $4 in
-	always) return 0 ;;
+	always | default) return 0 ;;
 	elsewhere)
 		case $(route_to "$5") in
 		local*) return 1 ;;
@@ -461,6 +483,8 @@ interfaces_of() {
 			[ "$(value_of net.ipv6.conf.all.forwarding)" = 0 ]; then
 			advertised
 		fi
+	elif [ "$2" = default ]; then
+		default_devices "$1"
 	else
 		folder=/proc/sys/$(exchanged "${1%%.\**}" . /)
 		shift 3

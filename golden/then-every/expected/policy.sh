@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=e4633a163d91be36
+digest=9958c230cce120f0
 protocol=116
 first=10000
 last=10006
@@ -55,9 +55,11 @@ each_sysctl() {
 	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' always - 'the listener proxy takes what comes from outside by tproxy, and with 1 the kernel looks for the way back by the mark, finds this host, and drops the packet'
 	"$1" 'net.ipv4.conf.*.src_valid_mark' '0' always - 'the listener proxy takes what comes from outside by tproxy, and the kernel drops it where an interface'\''s own is 1'
 	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
+	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wg0.rp_filter' '2' strict - 'the table vpn leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table vpn takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
+	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions
@@ -398,10 +400,27 @@ advertised() {
 	done
 }
 
+# The interfaces of the main table's default routes in the family of the key $1, a line each.
+default_devices() {
+	case $1 in
+	net.ipv6.*) version=6 ;;
+	*) version=4 ;;
+	esac
+	inside=no
+	ip "-$version" route show table main 2>/dev/null | while read -r line; do
+		case $line in
+		default*) inside=yes ;;
+		nexthop*) ;;
+		*) inside=no ;;
+		esac
+		[ "$inside" = no ] || device_in "$line"
+	done
+}
+
 # Does a sysctl matter that has another value? PATTERN INTERFACE VALUE WHEN VIA DEVICE...
 matters() {
 	case $4 in
-	always) return 0 ;;
+	always | default) return 0 ;;
 	elsewhere)
 		case $(route_to "$5") in
 		local*) return 1 ;;
@@ -458,6 +477,8 @@ interfaces_of() {
 			[ "$(value_of net.ipv6.conf.all.forwarding)" = 0 ]; then
 			advertised
 		fi
+	elif [ "$2" = default ]; then
+		default_devices "$1"
 	else
 		folder=/proc/sys/$(exchanged "${1%%.\**}" . /)
 		shift 3

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=d6229737e4fc6d95
+digest=a1f255a263833933
 protocol=116
 first=10000
 last=10022
@@ -89,9 +89,17 @@ each_rule() {
 # key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
+	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table named leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wg0.rp_filter' '2' strict - 'the table named leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv4.conf.tun0.ignore_routes_with_linkdown' '1' always - 'the table over_udp leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.tun0.rp_filter' '2' strict - 'the table over_udp leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv6.conf.tun1.ignore_routes_with_linkdown' '1' always - 'the table routed leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.wg1.ignore_routes_with_linkdown' '1' always - 'the table excepted leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wg1.rp_filter' '2' strict - 'the table excepted leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv6.conf.wg1.ignore_routes_with_linkdown' '1' always - 'the table excepted leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table named leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv6.conf.tun0.ignore_routes_with_linkdown' '1' always - 'the table over_udp leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.tun1.ignore_routes_with_linkdown' '1' always - 'the table routed leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.tun1.rp_filter' '2' strict - 'the table routed leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
 }
 
@@ -433,10 +441,27 @@ advertised() {
 	done
 }
 
+# The interfaces of the main table's default routes in the family of the key $1, a line each.
+default_devices() {
+	case $1 in
+	net.ipv6.*) version=6 ;;
+	*) version=4 ;;
+	esac
+	inside=no
+	ip "-$version" route show table main 2>/dev/null | while read -r line; do
+		case $line in
+		default*) inside=yes ;;
+		nexthop*) ;;
+		*) inside=no ;;
+		esac
+		[ "$inside" = no ] || device_in "$line"
+	done
+}
+
 # Does a sysctl matter that has another value? PATTERN INTERFACE VALUE WHEN VIA DEVICE...
 matters() {
 	case $4 in
-	always) return 0 ;;
+	always | default) return 0 ;;
 	elsewhere)
 		case $(route_to "$5") in
 		local*) return 1 ;;
@@ -493,6 +518,8 @@ interfaces_of() {
 			[ "$(value_of net.ipv6.conf.all.forwarding)" = 0 ]; then
 			advertised
 		fi
+	elif [ "$2" = default ]; then
+		default_devices "$1"
 	else
 		folder=/proc/sys/$(exchanged "${1%%.\**}" . /)
 		shift 3

@@ -374,10 +374,27 @@ advertised() {
 	done
 }
 
+# The interfaces of the main table's default routes in the family of the key $1, a line each.
+default_devices() {
+	case $1 in
+	net.ipv6.*) version=6 ;;
+	*) version=4 ;;
+	esac
+	inside=no
+	ip "-$version" route show table main 2>/dev/null | while read -r line; do
+		case $line in
+		default*) inside=yes ;;
+		nexthop*) ;;
+		*) inside=no ;;
+		esac
+		[ "$inside" = no ] || device_in "$line"
+	done
+}
+
 # Does a sysctl matter that has another value? PATTERN INTERFACE VALUE WHEN VIA DEVICE...
 matters() {
 	case $4 in
-	always) return 0 ;;
+	always | default) return 0 ;;
 	elsewhere)
 		case $(route_to "$5") in
 		local*) return 1 ;;
@@ -434,6 +451,8 @@ interfaces_of() {
 			[ "$(value_of net.ipv6.conf.all.forwarding)" = 0 ]; then
 			advertised
 		fi
+	elif [ "$2" = default ]; then
+		default_devices "$1"
 	else
 		folder=/proc/sys/$(exchanged "${1%%.\**}" . /)
 		shift 3
