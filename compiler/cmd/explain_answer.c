@@ -303,6 +303,8 @@ const char *explain_condition(const struct explain *explain, const struct explai
 	}
 	if (!rule->failed)
 		return NULL;
+	if (rule->failed->unless)
+		return rule->failed->unless;
 	if (blamed) {
 		buf_printf(&text, "%s: ", blamed->key);
 		put_source(blamed->origin, &text);

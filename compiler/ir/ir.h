@@ -135,6 +135,8 @@ struct ir_match {
 	const struct ir_bytes *bytes;
 	struct span origin; /* the author's condition; no source where the match stands for none */
 	const char *key;    /* of that condition: "to" */
+	const char *unless; /* negated, and of no condition: what the packet may not be, in words;
+			       one that does not say is not */
 };
 
 /* ---- nft rules ---- */

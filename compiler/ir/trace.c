@@ -141,6 +141,13 @@ static void note_taken(struct trace *trace, struct trace_rule *found, const stru
 		trace->steps[trace->step_count++] = (struct trace_step){ rule, found };
 }
 
+/* Did it fail by what a packet of its family may not be? The other family's fails there, too. */
+static bool is_excluded(const struct trace *trace, const struct ir_rule *rule, size_t held)
+{
+	return held < rule->match_count && rule->matches[held].unless &&
+	       rule->matches[held].family == trace->family;
+}
+
 static void rule_seen(struct ir_watch *watch, size_t chain, const struct ir_rule *rule, size_t held,
 		      size_t depth)
 {
@@ -154,7 +161,7 @@ static void rule_seen(struct ir_watch *watch, size_t chain, const struct ir_rule
 		return;
 	if (takes)
 		note_taken(trace, found, rule);
-	if (reach <= found->reach)
+	if (reach < found->reach || (reach == found->reach && !is_excluded(trace, rule, held)))
 		return;
 	found->reach = reach;
 	found->took = takes && !back;
@@ -166,6 +173,7 @@ static void rule_seen(struct ir_watch *watch, size_t chain, const struct ir_rule
 void trace_packet(struct trace *trace, const struct ir_packet *packet)
 {
 	trace->packet++;
+	trace->family = packet->family;
 	trace->step_count = 0;
 	trace->decided = NULL;
 	trace->outcome = ir_walk(trace->walker, packet, &trace->watch);

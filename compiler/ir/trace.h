@@ -36,6 +36,7 @@ struct trace {
 	struct ir_watch watch;
 	const struct ir *ir;
 	const struct ir_walker *walker;
+	enum addr_family family;       /* of the packet */
 	struct trace_rule ***rules_of; /* by chain and place in it; NULL: none of the author's */
 	struct trace_rule *rules;      /* in the author's order, the defaults last */
 	size_t rule_count;

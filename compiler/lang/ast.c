@@ -130,11 +130,18 @@ struct ast_rule ast_default_rule(struct arena *arena, const struct ast_policy *p
 	return rule;
 }
 
+bool ast_is_away(const struct ast_listener *listener, enum addr_family family)
+{
+	return listener->mode == MODE_DNAT && listener->has[family] &&
+	       !addr_is_loopback(listener->addr[family]);
+}
+
 bool ast_stays_here(const struct ast_listener *listener)
 {
-	for (int family = 0; family < ADDR_FAMILIES; family++)
-		if (listener->mode == MODE_DNAT && listener->has[family] &&
-		    !addr_is_loopback(listener->addr[family]))
-			return false;
-	return true;
+	return !ast_is_away(listener, ADDR_IPV4) && !ast_is_away(listener, ADDR_IPV6);
+}
+
+bool ast_has_identity(const struct ast_listener *listener)
+{
+	return listener->runs_as.given && !listener->runs_as.by_port;
 }

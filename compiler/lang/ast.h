@@ -99,10 +99,11 @@ enum ast_protocols { TAKES_TCP = 1, TAKES_UDP = 2 };
 /* How the traffic of a listener's own process is known. */
 struct ast_identity {
 	bool given;
-	bool by_mark;
+	bool by_mark, by_port;
 	unsigned int selector; /* IDENTITY_USER, _GROUP, _CGROUP */
 	const char *text;
 	struct ast_mark mark;
+	struct interval_set ports; /* of a listener on another host: one number or range */
 	struct span span;
 };
 
@@ -304,6 +305,10 @@ struct ast_rule ast_default_rule(struct arena *arena, const struct ast_policy *p
 struct interval_set ast_takes(struct arena *arena, const struct ast_listener *listener);
 /* Does the listener wait on this host for sure? */
 bool ast_stays_here(const struct ast_listener *listener);
+/* May it wait on another host, at an address of the family? */
+bool ast_is_away(const struct ast_listener *listener, enum addr_family family);
+/* Is what it sends itself known, on this host, by who sends? */
+bool ast_has_identity(const struct ast_listener *listener);
 /* Is this a target of a route that is no table? */
 bool ast_is_last_resort(const char *target);
 

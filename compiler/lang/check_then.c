@@ -137,7 +137,11 @@ static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule,
 			  listener->name);
 	diag_also(record, listener->span, "nothing here tells its own traffic from the rest");
 	diag_help(record,
-		  "add `runs_as: {user: U}`, {group: G}, {mark: M} or {cgroup: PATH} to the listener");
+		  "add `runs_as: {user: U}`, {group: G}, {mark: M} or {cgroup: PATH} to the listener%s",
+		  ast_stays_here(listener)
+			  ? ""
+			  : ", or, where it is on another host, {port: N-M} with the "
+			    "source ports of its own connections");
 	return false;
 }
 

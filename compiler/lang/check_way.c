@@ -25,10 +25,21 @@ static bool check_failure(struct diag *diag, const struct ast_listener *listener
 	return true;
 }
 
+/* Of a program on this host a port is never sure: others take it, and a rule may rewrite it. */
+static bool check_source_port(struct diag *diag, const struct ast_listener *listener)
+{
+	return !listener->runs_as.by_port || !ast_stays_here(listener) ||
+	       check_refuse(diag, listener->runs_as.span,
+			    "a source port is for a dnat listener on another host",
+			    "this one is on this host: write {user: U}, {group: G}, {mark: M} or "
+			    "{cgroup: PATH}");
+}
+
 bool check_listener(struct diag *diag, const struct ast_listener *listener)
 {
 	bool good = check_failure(diag, listener);
 
+	good &= check_source_port(diag, listener);
 	if (listener->spoofs_client && listener->mode != MODE_TPROXY)
 		good = check_refuse(diag, listener->spoofs_client_span,
 				    "only a transparent socket can connect with a client's address",

@@ -113,7 +113,8 @@ static void describe_senders(struct lower *lower)
 	for (size_t i = 0; i < policy->listener_count; i++) {
 		const struct ast_identity *identity = &policy->listeners[i].runs_as;
 
-		if (identity->given && !identity->by_mark && policy->listeners[i].used)
+		if (ast_has_identity(&policy->listeners[i]) && !identity->by_mark &&
+		    policy->listeners[i].used)
 			add_sender(lower, identity->selector, identity->text, identity->span);
 	}
 }

@@ -324,25 +324,59 @@ static void note_uplinks(struct lower *lower, struct ir_chain *chain)
 	}
 }
 
-/* A dnat listener on another host sends through this one: its traffic is its own. */
-static void leave_remote_listeners(struct lower *lower, struct ir_chain *chain)
+/* ICMP errors about such a connection go where it goes. */
+static void leave_onward(struct lower *lower, struct ir_chain *chain,
+			 const struct ast_listener *listener, struct match_context context,
+			 const char *remark)
 {
-	const char *remark = "what a listener on another host sends";
+	struct match_condition ports = { .kind = &match_port,
+					 .key = "sport",
+					 .selector = PORT_SOURCE,
+					 .values = listener->runs_as.ports };
+	struct addr addr = listener->addr[context.family];
+	struct ir_match from = address_match(lower->arena, ADDRESS_FROM,
+					     (struct addr_prefix){ addr, addr_width(addr.family) });
+	struct match_alternatives sends = { 0 };
+	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
 
+	from.tracked = context.tracked;
+	if (context.tracked)
+		lower_match(lower, rule, icmp_match(lower->arena));
+	else
+		lower_match(lower, rule, protocol_match(context.protocols));
+	if (context.tracked)
+		lower_match(lower, rule, state_match(lower->arena, STATE_RELATED));
+	lower_match(lower, rule, from);
+	match_port.lower(&ports, &context, &sends);
+	for (size_t i = 0; i < sends.items[0].count; i++)
+		lower_match(lower, rule, sends.items[0].items[i]);
+	lower_op(lower, rule, IR_ACCEPT);
+}
+
+/* What a proxy on another host sends itself is known by its source port; all else that its host
+ * sends meets the rules. Whether the address is this host's own is not known here. */
+static void leave_remote_listeners(struct lower *lower, struct ir_chain *chain, bool local)
+{
+	const char *remark = "what a listener known by its address and ports sends itself";
+	struct interval_set protocols = { 0 };
+
+	interval_add(lower->arena, &protocols, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
+	interval_add(lower->arena, &protocols, wide(PROTOCOL_UDP), wide(PROTOCOL_UDP));
 	for (size_t i = 0; i < lower->policy->listener_count; i++) {
 		const struct ast_listener *listener = &lower->policy->listeners[i];
 
 		for (int family = 0; family < ADDR_FAMILIES; family++) {
-			struct addr_prefix prefix = { listener->addr[family],
-						      addr_width((enum addr_family)family) };
-			struct ir_rule *rule;
+			struct match_context context = { .arena = lower->arena,
+							 .family = (enum addr_family)family,
+							 .protocols = &protocols };
 
-			if (!listener->used || listener->mode != MODE_DNAT ||
-			    !listener->has[family] || addr_is_loopback(listener->addr[family]))
+			if (!(local ? listener->used_locally : listener->used) ||
+			    !listener->runs_as.by_port ||
+			    !ast_is_away(listener, (enum addr_family)family))
 				continue;
-			rule = lower_guarantee(lower, chain, remark);
-			lower_match(lower, rule, address_match(lower->arena, ADDRESS_FROM, prefix));
-			lower_op(lower, rule, IR_ACCEPT);
+			leave_onward(lower, chain, listener, context, remark);
+			context.tracked = true;
+			leave_onward(lower, chain, listener, context, NULL);
 			remark = NULL;
 		}
 	}
@@ -395,7 +429,7 @@ static void prerouting(struct lower *lower, const struct body *body)
 	leave_loopback(lower, chain);
 	refuse_straight(lower, chain);
 	note_uplinks(lower, chain);
-	leave_remote_listeners(lower, chain);
+	leave_remote_listeners(lower, chain, false);
 	lower_fill_keep(lower, chain, SCOPE_FORWARD);
 	put_body(lower, chain, body);
 }
@@ -414,6 +448,7 @@ static void output(struct lower *lower, const struct body *body)
 	if (body->needed)
 		leave_discovery(lower, chain);
 	lower_leave_own(lower, chain);
+	leave_remote_listeners(lower, chain, true);
 	put_body(lower, chain, body);
 }
 

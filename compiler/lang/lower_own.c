@@ -22,7 +22,7 @@ static struct ir_match identity_of(struct lower *lower, const struct ast_listene
 
 static bool same_identity(const struct ast_identity *a, const struct ast_identity *b)
 {
-	if (!a->given || !b->given || a->by_mark != b->by_mark)
+	if (!a->given || !b->given || a->by_port || b->by_port || a->by_mark != b->by_mark)
 		return false;
 	if (a->by_mark)
 		return a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;
@@ -73,7 +73,7 @@ static bool has_own_chain(const struct lower *lower, size_t index)
 {
 	const struct ast_listener *listeners = lower->policy->listeners;
 
-	if (!listeners[index].used || !listeners[index].runs_as.given)
+	if (!listeners[index].used || !ast_has_identity(&listeners[index]))
 		return false;
 	for (size_t i = 0; i < index; i++)
 		if (listeners[i].used &&
@@ -112,7 +112,8 @@ void lower_leave_own(struct lower *lower, struct ir_chain *chain)
 bool lower_has_own(const struct lower *lower)
 {
 	for (size_t i = 0; i < lower->policy->listener_count; i++)
-		if (lower->policy->listeners[i].used && lower->policy->listeners[i].runs_as.given)
+		if (lower->policy->listeners[i].used &&
+		    ast_has_identity(&lower->policy->listeners[i]))
 			return true;
 	return false;
 }

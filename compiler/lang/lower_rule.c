@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "lang/lower.h"
+#include "lang/onward.h"
 #include "match/kinds.h"
 
 /* More nft rules than this from one rule is a policy that should be written with sets. */
@@ -182,6 +183,31 @@ static void note_origin(const struct match_condition *condition, struct match_al
 	}
 }
 
+/* What a listener on another host sends itself would come back to it: the rule leaves it to the
+ * next ones. Who sends on this host is known otherwise. */
+static void except_listeners(struct lowering *lowering, struct match_alternatives *product)
+{
+	const struct match_context *context = &lowering->context;
+	size_t count = 0;
+	const struct onward *from = NULL;
+	char text[ADDR_TEXT];
+
+	if (context->scope == SCOPE_FORWARD)
+		from = onward_excepted(context->arena, lowering->lower->policy, lowering->rule,
+				       context->family, &count);
+	for (size_t i = 0; i < count; i++) {
+		struct addr_prefix prefix = { from[i].addr, addr_width(context->family) };
+		struct ir_match match = address_match(context->arena, ADDRESS_FROM, prefix);
+
+		match.negated = true;
+		match.tracked = context->tracked;
+		match.unless = arena_printf(context->arena, "from: %s is the listener %s itself",
+					    addr_format(from[i].addr, text),
+					    from[i].listener->name);
+		add_beside(lowering, product, match);
+	}
+}
+
 /* In the order of match.def, whatever order the author wrote the keys in. */
 static struct match_alternatives lower_conditions(struct lowering *lowering)
 {
@@ -209,6 +235,7 @@ static struct match_alternatives lower_conditions(struct lowering *lowering)
 		else if (alternatives.beside)
 			add_beside(lowering, &product, *alternatives.beside);
 	}
+	except_listeners(lowering, &product);
 	return product;
 }
 

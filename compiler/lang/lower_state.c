@@ -31,7 +31,7 @@ static bool may_change(const struct lower *lower, const struct ast_rule *rule)
  * closed. */
 static bool has_mortal_owner(const struct ast_listener *listener)
 {
-	return listener->used_locally && listener->runs_as.given && !listener->runs_as.by_mark;
+	return listener->used_locally && ast_has_identity(listener) && !listener->runs_as.by_mark;
 }
 
 bool lower_changes(const struct lower *lower, const struct ast_rule *rule)

@@ -11,6 +11,7 @@ void prove_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 	prove_families(arena, diag, policy);
 	prove_sources(arena, diag, policy);
 	prove_lans(arena, diag, policy);
+	prove_onwards(arena, diag, policy);
 	prove_tunnels(arena, diag, policy, ir);
 	prove_numbers(arena, diag, policy, ir);
 }

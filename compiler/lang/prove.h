@@ -40,6 +40,8 @@ void prove_lans(struct arena *arena, struct diag *diag, struct ast_policy *polic
 /* prove_tunnel.c: tunnels whose own packets would be sent into them. */
 void prove_tunnels(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		   const struct ir *ir);
+/* prove_onward.c: what a listener on another host sends on, taken by a later rule. */
+void prove_onwards(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* prove_number.c: marks, tables and priorities that other programs are known to use. */
 void prove_numbers(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		   const struct ir *ir);

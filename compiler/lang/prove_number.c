@@ -143,7 +143,7 @@ static void judge_own_mark(struct knowing *knowing, const struct ast_listener *l
 {
 	struct diag_record *record;
 
-	if (!listener->mark.given || !listener->runs_as.given || listener->runs_as.by_mark)
+	if (!listener->mark.given || !ast_has_identity(listener) || listener->runs_as.by_mark)
 		return;
 	record =
 		diag_add(knowing->diag, DIAG_own_mark, listener->mark.span,

@@ -7,6 +7,7 @@
 
 #include "addr/builtin.h"
 #include "base/arena.h"
+#include "lang/onward.h"
 #include "lang/prove_share.h"
 #include "match/kinds.h"
 
@@ -23,9 +24,10 @@ struct filling {
 	struct prove_row *row;
 	struct prove_shared *shared;
 	struct prove_box *box;
-	bool upper; /* the box is to hold all that the rule takes, not only what it takes for sure
-		     */
-	bool exact; /* it holds both */
+	bool upper;  /* the box is to hold all that the rule takes, not only what it takes for sure
+		      */
+	bool exact;  /* it holds both */
+	bool leaves; /* the larger box holds what the rule leaves to the next ones for sure */
 	bool empty;
 };
 
@@ -170,7 +172,20 @@ static void fill_from(struct filling *filling, const struct match_condition *con
 	struct prove_row *row = filling->row;
 	struct interval_set from = condition ? bound(filling, condition)
 					     : whole(row->arena, row->family);
+	const struct ast_rule *rule = filling->box->rule;
+	struct interval_set own = { 0 };
+	size_t count = 0;
+	struct onward *left = row->rest_count ? NULL
+					      : onward_excepted(row->arena, row->policy, rule,
+								row->family, &count);
 
+	/* Left to the next rules, as far as it passes through. */
+	for (size_t i = 0; i < count; i++)
+		interval_add(row->arena, &own, left[i].addr.bits, left[i].addr.bits);
+	interval_normalise(&own);
+	filling->leaves = count && rule->scopes == SCOPE_BOTH;
+	if (count && !(filling->leaves && filling->upper))
+		from = interval_subtract(row->arena, &from, &own);
 	filling->empty |= !from.count;
 	filling->box->from = set_number(row, &row->from_sets, from);
 }
@@ -340,16 +355,17 @@ static size_t first_rest(const struct prove_row *row)
 static void add_rule(struct filling *filling, const struct ast_rule *rule, size_t order,
 		     bool is_last)
 {
-	bool exact;
+	bool exact, covers;
 
 	if (!rule->families[filling->row->family] || (filling->row->host && !rule->specials))
 		return;
 	if (!add_box(filling, rule, order, true))
 		return;
-	exact = filling->exact;
+	exact = filling->exact && !filling->leaves;
+	covers = !is_last && ends(rule);
 	filling->box->covered = !filling->row->rest_count || order >= first_rest(filling->row);
-	filling->box->covers = !is_last && ends(rule);
-	if (!exact && filling->box->covers && add_box(filling, rule, order, false))
+	filling->box->covers = covers && !filling->leaves;
+	if (!exact && covers && add_box(filling, rule, order, false))
 		filling->box->covers = true;
 }
 

@@ -238,7 +238,7 @@ static bool read_protocols(struct decode *decode, const struct decode_field *fie
 /* ---- runs_as ---- */
 
 struct identity_parts {
-	const struct node *user, *group, *cgroup;
+	const struct node *user, *group, *cgroup, *port;
 	struct ast_mark mark;
 };
 
@@ -250,9 +250,10 @@ static const struct decode_field runs_as_fields[] = {
 	{ .key = "group", .read = decode_node, .offset = offsetof(struct identity_parts, group) },
 	{ .key = "mark", .read = read_mark_field, .offset = offsetof(struct identity_parts, mark) },
 	{ .key = "cgroup", .read = decode_node, .offset = offsetof(struct identity_parts, cgroup) },
+	{ .key = "port", .read = decode_node, .offset = offsetof(struct identity_parts, port) },
 };
 
-const struct decode_table read_runs_as_table = { "runs_as", runs_as_fields, 4 };
+const struct decode_table read_runs_as_table = { "runs_as", runs_as_fields, 5 };
 
 static bool read_cgroup(struct decode *decode, const struct node *value,
 			struct ast_identity *identity)
@@ -281,6 +282,18 @@ static bool read_account(struct decode *decode, const struct node *value,
 	return false;
 }
 
+/* Of what a proxy on another host sends: one port, or a range. */
+static bool read_source_port(struct decode *decode, const struct node *value,
+			     struct ast_identity *identity)
+{
+	struct match_condition condition = { .kind = &match_port, .selector = PORT_SOURCE };
+
+	if (!match_port.read(decode, value, &condition))
+		return false;
+	identity->ports = condition.values;
+	return true;
+}
+
 static bool read_runs_as(struct decode *decode, const struct decode_field *field,
 			 const struct node *value, void *target)
 {
@@ -294,11 +307,13 @@ static bool read_runs_as(struct decode *decode, const struct decode_field *field
 		return false;
 	if (value->count != 1) {
 		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-				   "`runs_as` takes one of user, group, mark and cgroup"),
-			  "write {user: U}, {group: G}, {mark: M} or {cgroup: PATH}");
+				   "`runs_as` takes one of user, group, mark, cgroup and port"),
+			  "write {user: U}, {group: G}, {mark: M} or {cgroup: PATH}, or {port: N-M} for a "
+			  "listener on another host");
 		return false;
 	}
 	identity->by_mark = parts.mark.given;
+	identity->by_port = parts.port != NULL;
 	identity->mark = parts.mark;
 	identity->selector = parts.user    ? IDENTITY_USER
 			     : parts.group ? IDENTITY_GROUP
@@ -306,6 +321,8 @@ static bool read_runs_as(struct decode *decode, const struct decode_field *field
 	account = parts.user ? parts.user : parts.group;
 	if (parts.cgroup)
 		return read_cgroup(decode, parts.cgroup, identity);
+	if (parts.port)
+		return read_source_port(decode, parts.port, identity);
 	return !account || read_account(decode, account, identity);
 }
 

@@ -218,7 +218,7 @@ static bool address_holds(const struct ir_match *match, const struct ir_packet *
 	struct wide value;
 
 	if (!address_value(match, packet, &value))
-		return false;
+		return match->unless && match->family == packet->family;
 	if (match->set)
 		return set_contains(match, packet, value) != match->negated;
 	return match_values_hold(match, has_bits(match) ? wide_and(value, match->bits) : value);
@@ -233,7 +233,7 @@ static enum ir_set_type field_type(const struct ir_match *match)
 static bool address_members(struct arena *arena, const struct ir_match *match,
 			    struct interval_set *out)
 {
-	if (has_bits(match) || (match->set && match->set->dynamic))
+	if (has_bits(match) || match->unless || (match->set && match->set->dynamic))
 		return false;
 	if (out)
 		*out = match_members(arena, match, addr_last(match->family));

@@ -48,6 +48,34 @@ def failed(answer):
 	return [(item["line"], item["condition"]) for item in answer.get("failed", [])]
 
 
+AWAY = """version: 1
+listeners:
+  one: {dnat: ["192.0.2.9:80", "[2001:db8::9]:80"]}
+  two: {dnat: "192.0.2.10:80", runs_as: {port: 4000-4009}}
+rules:
+  - {proto: tcp, port: 80, then: {proxy: one}}
+  - {from: 192.0.2.0/24, then: {proxy: two}}
+default: drop
+"""
+
+
+@case("what comes from a dnat listener's own address: by which rule, and why not by the one that hands to it")
+def away(shop):
+	problems = []
+	for source, port, sport, verdict, reason, why in (
+			("192.0.2.7", 80, 1, "proxy", None, []), ("192.0.2.9", 80, 1, "proxy", None, ["one"]),
+			("2001:db8::9", 80, 1, "drop", "the default", ["one"]), ("192.0.2.10", 81, 4010, "drop", "the default", ["two"]),
+			("192.0.2.10", 81, 4009, "direct", "sends itself", [])):
+		to = "2001:db8::1" if ":" in source else "203.0.113.1"
+		answer, wrong = ask(shop, f"from={source}", f"to={to}", "proto=tcp", f"port={port}", f"sport={sport}", policy=AWAY)
+		said = [text for _, text in failed(answer) if "itself" in (text or "")]
+		wanted = [f"from: {source} is the listener {name} itself" for name in why]
+		problems += wrong + differs(answer, verdict=verdict)
+		problems += [f"{source}: {answer.get('reason')!r}, not {reason!r}"] if (reason or "") not in (answer.get("reason") or "") else []
+		problems += [f"{source}: {said}, not {wanted}"] if said != wanted else []
+	return problems
+
+
 @case("a packet for a proxy: rule, set, element, mark, ip rule, table, route, listener")
 def proxied(shop):
 	answer, problems = ask(shop, *WEB)

@@ -137,6 +137,8 @@ class Maker:
             body["protocols"] = draw.one((["tcp"], ["udp"]))
         if draw.chance(0.75):
             body["runs_as"] = self._identity()
+        if mode == "dnat" and draw.chance(0.3):
+            body["runs_as"] = {"port": draw.one((1024, "1000-2000", "40000-60000"))}
         if draw.chance(0.4):
             body["on_failure"] = draw.one(("reject", "drop", "direct") if mode == "tproxy" else ("reject", "drop"))
         if mode == "tproxy" and draw.chance(0.1):

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=64a17ee15ba4463a
+digest=c4cb92669d9e9bd3
 protocol=116
 first=0
 last=0

@@ -1,0 +1,152 @@
+/*
+ * onward: see onward.h. Two rules are compared condition by condition; what is not known when a
+ * policy is compiled may be shared.
+ */
+#include "lang/onward.h"
+
+#include "base/arena.h"
+#include "lang/prove_share.h"
+
+/* ---- what two rules share ---- */
+
+static bool shares(const struct interval_set *a, const struct interval_set *b)
+{
+	for (size_t i = 0, k = 0; i < a->count && k < b->count;) {
+		if (wide_less(a->items[i].last, b->items[k].first))
+			i++;
+		else if (wide_less(b->items[k].last, a->items[i].first))
+			k++;
+		else
+			return true;
+	}
+	return false;
+}
+
+/* What is not known when a policy is compiled may be shared. */
+static bool is_open(const struct tunnels *proof, const struct match_condition *condition)
+{
+	for (size_t i = 0; i < condition->reference_count; i++) {
+		const struct ast_set *set =
+			ast_set_find(proof->policy, condition->references[i].name);
+
+		if (set && set->dynamic)
+			return true;
+	}
+	return condition->negated || condition->specials || condition->masked_count;
+}
+
+static bool share_destinations(struct tunnels *proof, const struct ast_rule *a,
+			       const struct ast_rule *b, enum addr_family family)
+{
+	const struct match_condition *left = ast_condition(a, "to"),
+				     *right = ast_condition(b, "to");
+	const struct interval_set *one, *other;
+
+	if (!left || !right || is_open(proof, left) || is_open(proof, right))
+		return true;
+	for (size_t i = 0; (one = prove_part(proof, left, family, i)); i++)
+		for (size_t k = 0; (other = prove_part(proof, right, family, k)); k++)
+			if (shares(one, other))
+				return true;
+	return false;
+}
+
+static bool share_ports(const struct ast_rule *a, const struct ast_rule *b)
+{
+	const struct match_condition *left = ast_condition(a, "port"),
+				     *right = ast_condition(b, "port");
+
+	return !left || !right || left->negated || right->negated ||
+	       shares(&left->values, &right->values);
+}
+
+static bool share_interfaces(const struct ast_rule *a, const struct ast_rule *b)
+{
+	const struct match_condition *left = ast_condition(a, "in"),
+				     *right = ast_condition(b, "in");
+
+	if (!left || !right || left->negated || right->negated)
+		return true;
+	for (size_t i = 0; i < left->name_count; i++)
+		for (size_t k = 0; k < right->name_count; k++)
+			if (prove_fits(left->names[i], right->names[k]) ||
+			    prove_fits(right->names[k], left->names[i]))
+				return true;
+	return false;
+}
+
+/* Does the rule take what comes from the address, as far as is known? */
+static bool takes_from(struct tunnels *proof, const struct ast_rule *rule, struct addr addr)
+{
+	const struct match_condition *from = ast_condition(rule, "from");
+	const struct interval_set *part;
+	bool held = false;
+
+	if (!from)
+		return true;
+	for (size_t i = 0; (part = prove_part(proof, from, addr.family, i)); i++)
+		held |= interval_contains(part, addr.bits);
+	return held != from->negated;
+}
+
+bool onward_takes(struct tunnels *proof, const struct ast_rule *handed, const struct ast_rule *rule,
+		  struct addr addr)
+{
+	return (rule->scopes & SCOPE_FORWARD) && rule->families[addr.family] &&
+	       (!rule->protocols.count || shares(&handed->protocols, &rule->protocols)) &&
+	       share_ports(handed, rule) && share_interfaces(handed, rule) &&
+	       share_destinations(proof, handed, rule, addr.family) &&
+	       takes_from(proof, rule, addr);
+}
+
+/* ---- listeners ---- */
+
+const struct ast_listener *onward_of(const struct ast_rule *rule, enum addr_family family)
+{
+	const struct ast_listener *listener =
+		rule->then->action == THEN_PROXY ? rule->then->listener : NULL;
+	const struct match_condition *to = ast_condition(rule, "to");
+	bool passes = !to || to->specials != SPECIAL_LOCAL || to->reference_count;
+
+	return listener && passes && rule->families[family] && !listener->runs_as.by_port &&
+			       ast_is_away(listener, family)
+		       ? listener
+		       : NULL;
+}
+
+static bool has(const struct onward *items, size_t count, struct addr addr)
+{
+	for (size_t i = 0; i < count; i++)
+		if (wide_equal(items[i].addr.bits, addr.bits))
+			return true;
+	return false;
+}
+
+struct onward *onward_excepted(struct arena *arena, struct ast_policy *policy,
+			       const struct ast_rule *rule, enum addr_family family, size_t *count)
+{
+	struct tunnels proof = { .arena = arena, .policy = policy };
+	const struct ast_listener *listener = rule->then->listener;
+	struct onward *out = NULL;
+	struct addr own;
+
+	*count = 0;
+	if (rule->then->action != THEN_PROXY || !(rule->scopes & SCOPE_FORWARD) ||
+	    !ast_is_away(listener, family))
+		return NULL;
+	own = listener->addr[family];
+	*arena_append(arena, out, *count) = (struct onward){ own, listener };
+	for (size_t i = 0; onward_of(rule, family) && i < policy->rule_count; i++) {
+		const struct ast_rule *before = &policy->rules[i];
+		const struct ast_listener *other = onward_of(before, family);
+
+		if (before == rule)
+			break;
+		if (other && !has(out, *count, other->addr[family]) &&
+		    onward_takes(&proof, before, rule, other->addr[family]) &&
+		    onward_takes(&proof, rule, before, own))
+			*arena_append(arena, out, *count) =
+				(struct onward){ other->addr[family], other };
+	}
+	return out;
+}
