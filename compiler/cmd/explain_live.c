@@ -9,6 +9,7 @@
 #include "cmd/show.h"
 #include "ir/ir.h"
 #include "live/ask.h"
+#include "live/hosted.h"
 #include "live/zone.h"
 #include "opt/opt.h"
 
@@ -111,6 +112,7 @@ static struct ask_policy make_policy(const struct cmd_call *call, const struct e
 	for (int level = 0; level < ASK_LEVELS; level++) {
 		policy.levels[level] = opt_run(call->arena, explain->trace->ir, level);
 		zone_localise(call->arena, &unsaid, policy.levels[level]);
+		hosted_resolve(call->arena, policy.levels[level]);
 	}
 	return policy;
 }

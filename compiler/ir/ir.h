@@ -117,9 +117,14 @@ struct ir_bytes {
 /* A register of nft compares so many at once. */
 enum { IR_BYTES_MOST = 16 };
 
+/* What the kernel keeps by its number and not by its name, so that the host has to have it when the
+ * policy is loaded. */
+enum ir_hosted_kind { IR_HOSTED_NONE, IR_HOSTED_USER, IR_HOSTED_GROUP, IR_HOSTED_CGROUP };
+
 struct ir_match {
 	const struct ir_match_ops *ops;
 	bool negated;
+	enum ir_hosted_kind hosted; /* the match asks for the last of `names` */
 	enum addr_family family;    /* where the match is about addresses */
 	const struct ir_set *set;   /* membership, or NULL for the values below */
 	struct interval_set values; /* numbers: one, or a list of single ones; ranges only alone */
@@ -356,11 +361,15 @@ struct ir_listener {
 	struct span origin;
 };
 
-/* What must be there where the policy is loaded, because the kernel keeps its number and not its
- * name: a user, a group, or a cgroup. */
+enum ir_hosted_state { IR_HOSTED_UNASKED, IR_HOSTED_THERE, IR_HOSTED_MISSING };
+
+/* A name that matches ask for (ir_match.hosted). */
 struct ir_hosted {
 	const char *name; /* a cgroup's path below the root, without a slash before it */
 	struct span origin;
+	/* As the live engine found it; no part of the digest. */
+	enum ir_hosted_state state;
+	uint64_t number; /* of one that is there */
 };
 
 /* ---- what the author wrote ---- */
@@ -455,6 +464,11 @@ struct ir {
 	size_t set_count;
 	struct ir_chain *chains;
 	size_t chain_count;
+	/* Where the host lacks a name: the chains with the names as they were written, and the
+	 * digest that goes with them (live/hosted.h); else none. */
+	struct ir_chain *written;
+	size_t written_count;
+	uint64_t written_digest;
 	const char **counters;
 	size_t counter_count;
 	struct ir_ip_rule *ip_rules;

@@ -20,6 +20,7 @@
 #include "live/beside.h"
 #include "live/checks.h"
 #include "live/elsewhere.h"
+#include "live/hosted.h"
 #include "live/kept.h"
 #include "live/noted.h"
 #include "live/markers.h"
@@ -140,8 +141,9 @@ static bool is_possible(struct apply *apply)
 
 	good &= !observe_is_strange_table(&apply->observed, apply->before, apply->report);
 	find_renamed(apply);
-	good &= checks_conflicts(apply->job->diag, apply->ir, &apply->observed, apply->job->beside);
-	return checks_accounts(apply->job->diag, apply->ir) && good;
+	return checks_conflicts(apply->job->diag, apply->ir, &apply->observed,
+				apply->job->beside) &&
+	       good;
 }
 
 /* Others' nft rules are many on some hosts, so they are read only when something is to change. */
@@ -171,6 +173,12 @@ static bool is_repair(const struct apply *apply)
 
 	return !apply->job->back && before && before->is_complete &&
 	       before->digest == apply->ir->digest;
+}
+
+/* Is it the policy that is applied already, while the host has come to have other names? */
+static bool is_same_written(const struct apply *apply)
+{
+	return apply->applied && hosted_written(apply->applied->ir) == hosted_written(apply->ir);
 }
 
 /* Records that both policies' numbers may be ours from now on. */
@@ -247,11 +255,13 @@ static void write_archive(struct apply *apply)
 		if (apply->job->back->from_previous)
 			archive_return(apply->arena, &apply->folder, apply->ir->name);
 		history_remove(apply->arena, &apply->folder, apply->ir->name);
-		return;
+		if (apply->ir->digest == apply->given_digest)
+			return;
 	}
 	if (!apply->before && !apply->observed.table.exists)
 		archive_remove(apply->arena, &apply->folder, apply->ir->name);
-	else if (!is_repair(apply) && !apply_has_moved(apply))
+	else if (!apply->job->back && !is_repair(apply) && !is_same_written(apply) &&
+		 !apply_has_moved(apply))
 		archive_keep(apply->arena, &apply->folder, apply->ir->name);
 	if (!archive_write(apply->arena, &apply->folder, file, &archive, &why))
 		report_add(apply->report, REPORT_WARNING,
@@ -397,28 +407,17 @@ static enum apply_outcome change(struct apply *apply)
 	return done ? APPLY_DONE : APPLY_IN_DOUBT;
 }
 
-static struct strangers_policy own_numbers(const struct apply *apply)
+/* What --beside allows (`is_allowed`) is said, but is no reason not to do it. */
+static void warn_of_strangers(const struct apply *apply, bool is_allowed)
 {
-	return (struct strangers_policy){ .claim = &apply->after->claims[0],
-					  .ip_rules = apply->ir->ip_rules,
-					  .ip_rule_count = apply->ir->ip_rule_count };
-}
+	const struct strangers_policy own = { .claim = &apply->after->claims[0],
+					      .ip_rules = apply->ir->ip_rules,
+					      .ip_rule_count = apply->ir->ip_rule_count };
 
-static void warn_of_strangers(const struct apply *apply)
-{
-	struct strangers_policy own = own_numbers(apply);
-
-	if (apply->ir->ip_rule_count)
-		strangers_find(apply->report, &own, &apply->observed);
-}
-
-/* What --beside allows is said, but is no reason not to do it. */
-static void tell_of_allowed(const struct apply *apply)
-{
-	struct strangers_policy own = own_numbers(apply);
-
-	if (apply->job->beside)
+	if (is_allowed && apply->job->beside)
 		strangers_find_inside(apply->report, &own, &apply->observed);
+	if (!is_allowed && apply->ir->ip_rule_count)
+		strangers_find(apply->report, &own, &apply->observed);
 }
 
 /* All warnings so far, where they are taken for errors. */
@@ -470,6 +469,10 @@ static bool needs_rehearsal(const struct apply *apply)
 
 static enum apply_outcome decide(struct apply *apply)
 {
+	if (apply->lacks_cgroups) {
+		hosted_tell(apply->report, apply->ir, NULL);
+		return APPLY_REFUSED;
+	}
 	if (!look(apply))
 		return APPLY_REFUSED;
 	if (!is_possible(apply)) {
@@ -480,17 +483,24 @@ static enum apply_outcome decide(struct apply *apply)
 		loader_open(&apply->loader);
 	apply->applied = read_applied(apply);
 	diff_make(apply->arena, apply->ir, &apply->observed, apply->applied, &apply->diff);
+	if (apply->diff.flip && is_same_written(apply))
+		apply->diff.flip =
+			apply->observed.hosted_changed
+				? apply->observed.hosted_changed
+				: "a cgroup that the rules name is missing, and others are "
+				  "in its place";
 	apply_sift_routes(apply);
 	apply_find_losses(apply);
 	apply_find_settings(apply);
 	apply_find_covers(apply);
 	if (has_changes(apply) && !are_marks_free(apply))
 		return APPLY_REFUSED;
+	hosted_tell(apply->report, apply->ir, record_command(apply->arena, apply->after));
 	checks_surroundings(apply->report, &apply->diff);
-	warn_of_strangers(apply);
+	warn_of_strangers(apply, false);
 	if (are_warnings_refused(apply))
 		return APPLY_REFUSED;
-	tell_of_allowed(apply);
+	warn_of_strangers(apply, true);
 	if (apply->diff.flip)
 		loader_open(&apply->loader);
 	if (needs_rehearsal(apply) && !apply_check_rules(apply))
@@ -523,28 +533,59 @@ static void hold_signals(sigset_t *before)
 	sigprocmask(SIG_BLOCK, &held, before);
 }
 
-enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts *counts)
+/* `given`: the ir's digest as it came. */
+static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
+				  struct apply_counts *counts)
 {
 	struct apply apply = { .job = job,
 			       .arena = job->arena,
 			       .report = job->report,
 			       .ir = job->ir,
-			       .counts = counts };
+			       .counts = counts,
+			       .given_digest = given };
 	enum apply_outcome outcome;
-	sigset_t signals;
 
 	memset(counts, 0, sizeof(*counts));
 	apply.folder.lock = -1;
 	apply.undo.arena = job->arena;
 	apply.undo.table = job->ir->table;
-	if (!job->back)
-		zone_localise(job->arena, job->report, job->ir);
-	hold_signals(&signals);
+	apply.lacks_cgroups = !hosted_resolve(job->arena, job->ir);
 	outcome = decide(&apply);
 	if (!job->folder)
 		folder_close(job->arena, &apply.folder);
 	observe_close(&apply.kernel);
 	loader_leave(&apply.loader);
+	return outcome;
+}
+
+/* Cgroups come and go: one that the rules name may be gone when they are loaded. */
+enum { ATTEMPTS = 3 };
+
+static bool is_overtaken(const struct apply_job *job)
+{
+	uint64_t before = job->ir->digest;
+
+	hosted_resolve(job->arena, job->ir);
+	return !job->watchdog && job->ir->digest != before;
+}
+
+enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts *counts)
+{
+	enum apply_outcome outcome;
+	uint64_t given;
+	size_t said;
+	sigset_t signals;
+
+	if (!job->back)
+		zone_localise(job->arena, job->report, job->ir);
+	given = job->ir->digest;
+	said = job->report->count;
+	hold_signals(&signals);
+	outcome = attempt(job, given, counts);
+	for (int i = 1; outcome == APPLY_REFUSED && i < ATTEMPTS && is_overtaken(job); i++) {
+		job->report->count = said;
+		outcome = attempt(job, given, counts);
+	}
 	sigprocmask(SIG_SETMASK, &signals, NULL);
 	return outcome;
 }

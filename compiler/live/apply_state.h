@@ -35,6 +35,8 @@ struct apply {
 	struct arena *arena;
 	struct report *report;
 	struct ir *ir;
+	uint64_t given_digest; /* the ir's, before the host was asked for names */
+	bool lacks_cgroups;    /* this host has none, and the policy names some */
 	struct kernel kernel;
 	struct folder folder;
 	struct loader loader;

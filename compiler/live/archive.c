@@ -20,6 +20,7 @@
 #include "emit/emit.h"
 #include "ir/ir.h"
 #include "live/folder.h"
+#include "live/piece.h"
 #include "live/record.h"
 #include "live/state.h"
 
@@ -27,7 +28,7 @@
 #error "TPC_VERSION comes from the Makefile"
 #endif
 
-static const char MAGIC[] = "tpc-archive 5 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 6 " TPC_VERSION;
 
 /* Where the writing or reading has got to. */
 struct tape {
@@ -170,34 +171,24 @@ static void set(struct tape *tape, struct ir_set *item)
 /* ---- rules ---- */
 
 /*
- * A rule of nft is kept as pieces that end where a set is named, so that the set's name of the
- * day can be put there: each piece is a match of a kind that only prints.
+ * A rule of nft is kept as pieces (piece.h) that end where a set is named, so that the set's name
+ * of the day can be put there. What asks for a name that the host has to have stays a match of its
+ * own, between the other matches and the statements: the host may lack it when the rule comes back.
  */
-static void print_piece(const struct ir_match *match, struct buf *out)
-{
-	buf_puts(out, match->names[0]);
-	if (match->set)
-		buf_puts(out, match->set->name);
-}
-
-static const struct ir_match_ops piece_ops = { "text", print_piece, NULL, false, NULL };
-
 enum { NAME_BEGIN = 1, NAME_END = 2 };
 
 static void add_piece(struct tape *tape, struct ir_rule *rule, const char *words, size_t length,
-		      const struct ir_set *named)
+		      const struct ir_set *named, bool is_match)
 {
-	struct ir_match *piece = arena_append(tape->arena, rule->matches, rule->match_count);
-	const char **names = arena_alloc(tape->arena, sizeof(*names));
+	const char *copy = arena_strndup(tape->arena, words, length);
 
-	names[0] = arena_strndup(tape->arena, words, length);
-	*piece = (struct ir_match){
-		.ops = &piece_ops, .names = names, .name_count = 1, .set = named
-	};
+	*arena_append(tape->arena, rule->matches, rule->match_count) =
+		is_match ? piece_match(tape->arena, copy, named)
+			 : piece_statements(tape->arena, copy, named);
 }
 
 /* From "ip daddr @" NAME_BEGIN "3" NAME_END " drop". */
-static void cut_words(struct tape *tape, struct ir_rule *rule, const char *line)
+static void cut_words(struct tape *tape, struct ir_rule *rule, const char *line, bool is_match)
 {
 	const char *end;
 
@@ -208,40 +199,83 @@ static void cut_words(struct tape *tape, struct ir_rule *rule, const char *line)
 		tape->broken |= index >= tape->ir->set_count || *behind != NAME_END;
 		if (tape->broken)
 			return;
-		add_piece(tape, rule, line, (size_t)(end - line), &tape->ir->sets[index]);
+		add_piece(tape, rule, line, (size_t)(end - line), &tape->ir->sets[index], is_match);
 		line = behind + 1;
 		line += *line == ' ';
 	}
 	if (*line)
-		add_piece(tape, rule, line, strlen(line), NULL);
+		add_piece(tape, rule, line, strlen(line), NULL, is_match);
+}
+
+static void hosted_match(struct tape *tape, struct ir_match *item)
+{
+	const char *words = NULL, *name = NULL;
+
+	if (tape->out) {
+		struct buf printed = { 0 };
+
+		item->ops->print(item, &printed);
+		words = arena_strdup(tape->arena, buf_text(&printed));
+		name = piece_hosted_name(item);
+		buf_free(&printed);
+	}
+	FIELD(tape, item->hosted);
+	FIELD(tape, item->negated);
+	text(tape, &words);
+	text(tape, &name);
+	tape->broken |= !words || !name;
+	if (!tape->out && !tape->broken)
+		*item = piece_hosted(tape->arena, words, item->hosted, item->negated, name);
 }
 
 /* One rule of nft in nft's words, without the tabs before it and the line end behind it. */
 static void nft_rule(struct tape *tape, struct ir_rule *item)
 {
-	const char *all = NULL;
+	const char *matches = NULL, *statements = NULL;
+	struct ir_match *hosted = NULL;
+	size_t count = 0;
 
-	text(tape, &all);
-	if (all)
-		cut_words(tape, item, all);
+	text(tape, &matches);
+	ITEMS(tape, hosted, count, hosted_match);
+	text(tape, &statements);
+	if (matches)
+		cut_words(tape, item, matches, true);
+	for (size_t i = 0; i < count; i++)
+		*arena_append(tape->arena, item->matches, item->match_count) = hosted[i];
+	if (statements)
+		cut_words(tape, item, statements, false);
 }
 
-static void write_rules(struct tape *tape, const struct ir_chain *chain)
+static void write_text(struct tape *tape, const struct ir_rule *rule, size_t nth)
 {
 	struct buf out = { 0 };
+	const char *all;
 
-	for (size_t i = 0; i < chain->rule_count; i++)
-		for (size_t k = 0; k < emit_nft_rule_count(&chain->rules[i]); k++) {
-			const char *all;
-
-			out.length = 0;
-			emit_nft_put_nth(&chain->rules[i], k, &out);
-			all = buf_text(&out);
-			all += strspn(all, "\t");
-			all = arena_strndup(tape->arena, all, strlen(all) - 1);
-			text(tape, &all);
-		}
+	emit_nft_put_nth(rule, nth, &out);
+	all = buf_text(&out);
+	all += strspn(all, "\t");
+	all = arena_strndup(tape->arena, all, strlen(all) - 1);
+	text(tape, &all);
 	buf_free(&out);
+}
+
+static void write_rule(struct tape *tape, const struct ir_rule *rule, size_t nth)
+{
+	struct ir_rule matches = { 0 }, hosted = { 0 }, statements = *rule;
+
+	statements.matches = NULL;
+	statements.match_count = 0;
+	for (size_t i = 0; i < rule->match_count; i++) {
+		const struct ir_match *match = &rule->matches[i];
+		struct ir_rule *part = piece_is_statements(match) ? &statements
+				       : match->hosted            ? &hosted
+								  : &matches;
+
+		*arena_append(tape->arena, part->matches, part->match_count) = *match;
+	}
+	write_text(tape, &matches, 0);
+	ITEMS(tape, hosted.matches, hosted.match_count, hosted_match);
+	write_text(tape, &statements, nth);
 }
 
 /* What becomes several rules in nft is several rules when it is read. */
@@ -256,7 +290,9 @@ static void rules(struct tape *tape, struct ir_chain *chain)
 	for (size_t i = 0; i < chain->rule_count; i++)
 		count += emit_nft_rule_count(&chain->rules[i]);
 	count_of(tape, count);
-	write_rules(tape, chain);
+	for (size_t i = 0; i < chain->rule_count; i++)
+		for (size_t k = 0; k < emit_nft_rule_count(&chain->rules[i]); k++)
+			write_rule(tape, &chain->rules[i], k);
 }
 
 static void chain(struct tape *tape, struct ir_chain *item)
@@ -363,6 +399,8 @@ static void policy(struct tape *tape, struct ir *ir)
 	FIELD(tape, ir->sysctl_policy);
 	ITEMS(tape, ir->sets, ir->set_count, set);
 	ITEMS(tape, ir->chains, ir->chain_count, chain);
+	ITEMS(tape, ir->written, ir->written_count, chain);
+	FIELD(tape, ir->written_digest);
 	texts(tape, &ir->counters, &ir->counter_count);
 	ITEMS(tape, ir->ip_rules, ir->ip_rule_count, ip_rule);
 	ITEMS(tape, ir->routes, ir->route_count, route);

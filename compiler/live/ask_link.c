@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "live/ask_state.h"
+#include "live/hosted.h"
 #include "live/links.h"
 #include "live/settings.h"
 
@@ -82,6 +83,11 @@ void ask_destination(struct ask *ask, struct ir_packet *packet)
 
 void ask_surroundings(struct ask *ask, struct ir_packet *packet)
 {
+	if (packet->scope == SCOPE_LOCAL && ask->ir)
+		hosted_tell_of(ask->out->problems, ask->ir, packet,
+			       ask->policy.file ? record_apply_command(ask->packet_arena, NULL,
+								       ask->policy.file)
+						: NULL);
 	if (*packet->in && packet->scope == SCOPE_FORWARD)
 		take_in(ask, packet);
 	if (*packet->out)

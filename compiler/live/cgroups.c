@@ -5,9 +5,11 @@
  */
 #include "live/cgroups.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -19,10 +21,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/diag.h"
+#include "base/names.h"
 #include "ir/ir.h"
-
-#define ROOT "/sys/fs/cgroup/"
 
 /* The number is that of the folder (kernfs gives a new one to every folder); 0: there is no such
  * cgroup. Directories of cgroup v1 may be there, too, and their numbers mean nothing to the rules.
@@ -34,7 +34,7 @@ static uint64_t number_of(const char *path)
 	struct stat folder;
 	uint64_t number = 0;
 
-	buf_printf(&full, ROOT "%s", path);
+	buf_printf(&full, CGROUPS_ROOT "%s", path);
 	if (!statfs(buf_text(&full), &system) && system.f_type == CGROUP2_SUPER_MAGIC &&
 	    !stat(buf_text(&full), &folder))
 		number = folder.st_ino;
@@ -42,40 +42,57 @@ static uint64_t number_of(const char *path)
 	return number;
 }
 
-static void check(struct diag *diag, const struct ir_hosted *cgroup)
+uint64_t cgroups_number(const char *path)
 {
-	struct diag_record *record;
-
-	if (!number_of("")) {
-		record = diag_add(diag, DIAG_unknown_name, cgroup->origin,
-				  "this host has no cgroups of version 2 at " ROOT
-				  ", where nft looks for \"%s\"",
-				  cgroup->name);
-		diag_help(record,
-			  "start it with systemd.unified_cgroup_hierarchy=1, or tell the process by its user, group or mark");
-	} else if (!number_of(cgroup->name)) {
-		record = diag_add(diag, DIAG_unknown_name, cgroup->origin,
-				  "there is no cgroup \"%s\" on this host (" ROOT "%s)",
-				  cgroup->name, cgroup->name);
-		diag_help(record,
-			  "the cgroup must exist when the policy is loaded; start its unit first");
-	}
+	return number_of(path);
 }
 
-bool cgroups_check(struct diag *diag, const struct ir *ir)
+const char *cgroups_above(struct arena *arena, const char *path, unsigned int *level)
 {
-	size_t before = diag_error_count(diag);
+	char *above = arena_strdup(arena, path), *slash;
 
-	for (size_t i = 0; i < ir->cgroup_count; i++)
-		check(diag, &ir->cgroups[i]);
-	return diag_error_count(diag) == before;
+	do {
+		slash = strrchr(above, '/');
+		*(slash ? slash : above) = '\0';
+	} while (*above && !number_of(above));
+	*level = *above != '\0';
+	for (const char *c = above; *c; c++)
+		*level += *c == '/';
+	return above;
+}
+
+/* nft's words have no place for other letters between quotes. */
+static bool is_plain(const char *name)
+{
+	for (const char *c = name; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f || strchr("\"'`$*?", *c))
+			return false;
+	return true;
+}
+
+struct cgroups_list cgroups_below(struct arena *arena, const char *path)
+{
+	DIR *stream = opendir(arena_printf(arena, CGROUPS_ROOT "%s", path));
+	struct cgroups_list list = { 0 };
+	struct dirent *entry;
+
+	while (stream && (entry = readdir(stream)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' && is_plain(entry->d_name))
+			*arena_append(arena, list.names, list.count) =
+				arena_printf(arena, "%s%s%s", path, *path ? "/" : "",
+					     entry->d_name);
+	if (stream)
+		closedir(stream);
+	if (list.count)
+		qsort(list.names, list.count, sizeof(*list.names), names_compare);
+	return list;
 }
 
 const char *cgroups_changed(const struct ir *ir, const uint64_t *numbers, size_t count)
 {
 	for (size_t i = 0; i < ir->cgroup_count; i++) {
 		uint64_t number = number_of(ir->cgroups[i].name);
-		bool found = false;
+		bool found = !number; /* one that is not there is told of elsewhere */
 
 		for (size_t k = 0; k < count; k++)
 			found |= numbers[k] == number;
@@ -138,7 +155,7 @@ bool cgroups_is_gone(uint64_t number)
 		struct file_handle handle;
 		unsigned char room[sizeof(struct file_handle) + sizeof(number)];
 	} by_number = { .handle = { .handle_bytes = sizeof(number), .handle_type = 0xfe } };
-	int root = open(ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found;
+	int root = open(CGROUPS_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found;
 	bool is_gone;
 
 	if (root < 0)

@@ -10,13 +10,23 @@
 #include <stdint.h>
 
 struct arena;
-struct diag;
 struct ir;
 struct nlattr;
 
-/* Adds an error for every cgroup of the policy that is not there. False when there was one. */
-bool cgroups_check(struct diag *diag, const struct ir *ir);
-/* The first of the policy's cgroups whose number is not among these, or NULL. */
+/* Where nft looks cgroups up by their path. */
+#define CGROUPS_ROOT "/sys/fs/cgroup/"
+
+/* The cgroup's number, 0: there is none; "" is the root, which is there wherever cgroups are. */
+uint64_t cgroups_number(const char *path);
+/* The deepest of those above the path that is there: "" is the root, at level 0. */
+const char *cgroups_above(struct arena *arena, const char *path, unsigned int *level);
+/* Those one level below the path, sorted. One whose name nft cannot be given is left out. */
+struct cgroups_list {
+	const char **names;
+	size_t count;
+};
+struct cgroups_list cgroups_below(struct arena *arena, const char *path);
+/* The first of the policy's cgroups that is there and whose number is not among these, or NULL. */
 const char *cgroups_changed(const struct ir *ir, const uint64_t *numbers, size_t count);
 /* Adds the numbers that a rule's expressions (NFTA_RULE_EXPRESSIONS) ask for. */
 void cgroups_read(struct arena *arena, const struct nlattr *expressions, uint64_t **numbers,

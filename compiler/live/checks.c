@@ -4,15 +4,12 @@
  */
 #include "live/checks.h"
 
-#include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/diag.h"
 #include "ir/ir.h"
-#include "live/cgroups.h"
 #include "live/diff.h"
 #include "live/observe.h"
 #include "live/report.h"
@@ -439,33 +436,6 @@ bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct obser
 	}
 	for (size_t i = 0; i < observed->routes.count; i++)
 		check_route(diag, ir, observed, &observed->routes.items[i], beside);
-	return diag_error_count(diag) == before;
-}
-
-/* ---- accounts ---- */
-
-static void missing_account(struct diag *diag, const char *what, const struct ir_hosted *account,
-			    const char *command)
-{
-	struct diag_record *record = diag_add(diag, DIAG_unknown_name, account->origin,
-					      "there is no %s \"%s\" on this host", what,
-					      account->name);
-
-	diag_help(record, "make it (%s %s), or write one that is there, or its number", command,
-		  account->name);
-}
-
-bool checks_accounts(struct diag *diag, const struct ir *ir)
-{
-	size_t before = diag_error_count(diag);
-
-	for (size_t i = 0; i < ir->user_count; i++)
-		if (!getpwnam(ir->users[i].name))
-			missing_account(diag, "user", &ir->users[i], "useradd --system");
-	for (size_t i = 0; i < ir->group_count; i++)
-		if (!getgrnam(ir->groups[i].name))
-			missing_account(diag, "group", &ir->groups[i], "groupadd --system");
-	cgroups_check(diag, ir);
 	return diag_error_count(diag) == before;
 }
 

@@ -1,7 +1,7 @@
 /*
  * checks: what stands in the way of a policy on this host, found before anything is changed.
  *
- * Numbers in use by others and accounts that do not exist are errors at their place in the policy.
+ * Numbers in use by others are errors at their place in the policy.
  * What keeps packets from going the policy's way but is not ours to change is a warning with the
  * command that mends it.
  */
@@ -23,8 +23,6 @@ struct report;
  */
 bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct observed *observed,
 		      bool beside);
-/* False when a user, a group or a cgroup of the policy does not exist here. */
-bool checks_accounts(struct diag *diag, const struct ir *ir);
 /* Interfaces that are not there. */
 void checks_surroundings(struct report *report, const struct diff *diff);
 

@@ -454,8 +454,9 @@ static const struct ir_set *misnamed_set(const struct ir *ir, const struct rules
 
 /* Why the rules have to be written anew, or NULL. */
 static const char *why_flip(struct arena *arena, const struct ir *ir,
-			    const struct ruleset_table *table, const struct diff *diff)
+			    const struct observed *observed, const struct diff *diff)
 {
+	const struct ruleset_table *table = &observed->table;
 	const struct about_line *policy = ruleset_about(table, ABOUT_POLICY);
 	const char *cgroup = cgroups_changed(ir, table->cgroups, table->cgroup_count);
 
@@ -470,6 +471,8 @@ static const char *why_flip(struct arena *arena, const struct ir *ir,
 		return arena_printf(arena, "the table inet %s is dormant", ir->table);
 	if (diff->fill_count)
 		return "a set is missing or was changed";
+	if (observed->hosted_changed)
+		return observed->hosted_changed;
 	if (cgroup)
 		return arena_printf(arena, "the cgroup %s was made anew", cgroup);
 	if (misnamed_set(ir, table))
@@ -496,7 +499,7 @@ static void diff_with(struct arena *arena, struct ir *ir, const struct observed 
 		if (!is_counter_wished(ir, observed->table.counters[i].name))
 			*arena_append(arena, out->old_counters, out->old_counter_count) =
 				observed->table.counters[i].name;
-	out->flip = why_flip(arena, ir, &observed->table, out);
+	out->flip = why_flip(arena, ir, observed, out);
 }
 
 /* Rules that have to be written anyway would not change in the same instant as sets in place. */

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/names.h"
 #include "live/folder.h"
+#include "live/hosted.h"
 #include "live/noted.h"
 #include "live/report.h"
 
@@ -223,6 +224,7 @@ bool observe_host(struct arena *arena, struct kernel *kernel, const char *table,
 	if (!ruleset_observe(arena, &kernel->nft, table, &out->table, error))
 		return false;
 	noted_compare(record, &out->table);
+	out->hosted_changed = hosted_changed(arena, record);
 	collect_claims(arena, record, wanted, out);
 	for (int family = 0; family < ADDR_FAMILIES; family++)
 		if (!rules_observe(arena, &kernel->route, (enum addr_family)family, &out->rules,

@@ -36,6 +36,7 @@ struct observe_other {
 
 struct observed {
 	struct ruleset_table table;
+	const char *hosted_changed; /* hosted.h: since the last apply, or NULL */
 	struct rules_list rules;
 	struct routes_list routes;
 	struct observe_other *others;

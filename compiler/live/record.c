@@ -121,6 +121,14 @@ static void put_route(struct buf *out, const struct ir_route *route)
 	buf_putc(out, '\n');
 }
 
+static void put_hosted(struct buf *out, const struct record_hosted *hosted)
+{
+	buf_printf(out, "hosted\t%d\t%d\t%" PRIu64 "\t", (int)hosted->kind, hosted->is_missing,
+		   hosted->number);
+	put_escaped(out, hosted->name);
+	buf_putc(out, '\n');
+}
+
 static void put_noted(struct buf *out, const struct record *record)
 {
 	if (record->table_handle)
@@ -166,6 +174,8 @@ static void put_record(struct buf *out, const struct record *record, const char 
 		put_class(out, &record->classes[i]);
 	for (size_t i = 0; i < record->listener_count; i++)
 		put_listener(out, &record->listeners[i]);
+	for (size_t i = 0; i < record->hosted_count; i++)
+		put_hosted(out, &record->hosted[i]);
 	for (size_t i = 0; i < record->ip_rule_count; i++)
 		put_rule(out, &record->ip_rules[i]);
 	for (size_t i = 0; i < record->route_count; i++)
@@ -226,6 +236,17 @@ const char *record_boot(struct arena *arena)
 	return arena_strndup(arena, line, strcspn(line, "\n"));
 }
 
+static void add_hosted(struct arena *arena, struct record *record, enum ir_hosted_kind kind,
+		       const struct ir_hosted *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].state != IR_HOSTED_UNASKED)
+			*arena_append(arena, record->hosted, record->hosted_count) =
+				(struct record_hosted){ kind, items[i].name,
+							items[i].state == IR_HOSTED_MISSING,
+							items[i].number };
+}
+
 struct record *record_of(struct arena *arena, const struct ir *ir, const char *policy)
 {
 	struct record *record = arena_new_of(arena, struct record);
@@ -246,6 +267,9 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	record->class_count = ir->class_count;
 	record->listeners = ir->listeners;
 	record->listener_count = ir->listener_count;
+	add_hosted(arena, record, IR_HOSTED_USER, ir->users, ir->user_count);
+	add_hosted(arena, record, IR_HOSTED_GROUP, ir->groups, ir->group_count);
+	add_hosted(arena, record, IR_HOSTED_CGROUP, ir->cgroups, ir->cgroup_count);
 	record->ip_rules = ir->ip_rules;
 	record->ip_rule_count = ir->ip_rule_count;
 	record->routes = ir->routes;

@@ -49,6 +49,14 @@ struct record_beside {
 	const char *key;
 };
 
+/* A user, a group or a cgroup that rules name. */
+struct record_hosted {
+	enum ir_hosted_kind kind;
+	const char *name;
+	bool is_missing; /* when the policy was loaded; else `number` is the one it had then */
+	uint64_t number;
+};
+
 struct record {
 	const char *name;
 	const char *policy;  /* the policy's file, an absolute path or "<stdin>" */
@@ -82,6 +90,8 @@ struct record {
 	size_t class_count;
 	struct ir_listener *listeners;
 	size_t listener_count;
+	struct record_hosted *hosted;
+	size_t hosted_count;
 	struct ir_ip_rule *ip_rules;
 	size_t ip_rule_count;
 	struct ir_route *routes;

@@ -16,6 +16,7 @@ enum {
 	CLASSES = IR_CLASS_INBOUND + 1,
 	ACTIONS = IR_RULE_BLACKHOLE + 1,
 	ROUTES = IR_ROUTE_THROW + 1,
+	HOSTED = IR_HOSTED_CGROUP + 1,
 };
 
 struct line {
@@ -243,6 +244,18 @@ static void read_listener(struct record *record, struct line *line)
 		listener->has[i] = address(line, line->fields[7 + i], &listener->addr[i]);
 }
 
+static void read_hosted(struct record *record, struct line *line)
+{
+	struct record_hosted *hosted =
+		arena_append(line->arena, record->hosted, record->hosted_count);
+
+	hosted->kind = (enum ir_hosted_kind)choice(line, 1, HOSTED);
+	line->broken |= hosted->kind == IR_HOSTED_NONE;
+	hosted->is_missing = yes(line, 2);
+	hosted->number = digits(line, 3, 10);
+	hosted->name = word(line, 4);
+}
+
 static void read_rule(struct record *record, struct line *line)
 {
 	struct ir_ip_rule *rule =
@@ -315,7 +328,7 @@ static const struct kind {
 	{ "route", 8, read_route, true },        { "ticket", 2, read_ticket, false },
 	{ "returned", 3, read_returned, false }, { "options", 3, read_options, false },
 	{ "loaded", 3, read_loaded, false },     { "chain", 3, read_chain, false },
-	{ "held", 3, read_held, false },
+	{ "held", 3, read_held, false },         { "hosted", 5, read_hosted, false },
 };
 
 static struct line split(struct arena *arena, char *from)

@@ -14,6 +14,7 @@
 #include "live/archive.h"
 #include "live/diff.h"
 #include "live/folder.h"
+#include "live/hosted.h"
 #include "live/links.h"
 #include "live/needs.h"
 #include "live/pending.h"
@@ -285,6 +286,7 @@ static void check_record(struct arena *arena, struct netlink *netlink, struct st
 			check_listener(arena, policy, &record->listeners[i],
 				       (enum addr_family)(k / 2), k % 2);
 	check_settings(arena, netlink, policy);
+	hosted_tell_missing(policy->problems, record, apply_command(arena, policy));
 }
 
 /* ---- without: only whether there is anything at all ---- */

@@ -40,6 +40,11 @@ void table_checks_find(struct arena *arena, const struct table_checks *checks)
 		complain(checks,
 			 arena_printf(arena, "the nft table inet %s holds %zu rules instead of %zu",
 				      table->name, ruleset_rule_count(table), record->nft_rules));
+	if (checks->observed->hosted_changed)
+		complain(checks,
+			 arena_printf(arena,
+				      "%s: the rules were loaded for the host as it was before",
+				      checks->observed->hosted_changed));
 	for (size_t i = 0; i < table->cgroup_count; i++)
 		if (cgroups_is_gone(table->cgroups[i])) {
 			complain(checks,

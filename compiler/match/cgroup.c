@@ -148,6 +148,8 @@ struct ir_match cgroup_match(struct arena *arena, const char *path)
 
 	*arena_append(arena, names, match.name_count) = path;
 	match.names = names;
+	/* The root is there wherever there are cgroups. */
+	match.hosted = *path ? IR_HOSTED_CGROUP : IR_HOSTED_NONE;
 	return match;
 }
 

@@ -102,6 +102,11 @@ bool identity_is_guess(const struct ir_match *match, const struct ir_packet *pac
 	return is_number != is_wanted_number;
 }
 
+static enum ir_hosted_kind hosted_kind(unsigned int selector)
+{
+	return selector == IDENTITY_GROUP ? IR_HOSTED_GROUP : IR_HOSTED_USER;
+}
+
 /* A name stands alone: two names in one anonymous set might be one account, which nft refuses. */
 static void lower_identity(const struct match_condition *condition, struct match_context *context,
 			   struct match_alternatives *out)
@@ -121,6 +126,7 @@ static void lower_identity(const struct match_condition *condition, struct match
 		match->negated = condition->negated;
 		match->names = &condition->names[i];
 		match->name_count = 1;
+		match->hosted = hosted_kind(condition->selector);
 	}
 }
 
@@ -135,6 +141,8 @@ struct ir_match identity_match(struct arena *arena, unsigned int selector, const
 		interval_add(arena, &match.values, wide(number), wide(number));
 	else
 		*arena_append(arena, names, match.name_count) = name;
+	if (match.name_count)
+		match.hosted = hosted_kind(selector);
 	match.names = names;
 	return match;
 }

@@ -3,11 +3,14 @@
 import contextlib
 import fcntl
 import os
+import pathlib
 import pickle
 import select
 import socket
 import struct
+import tempfile
 
+import ns
 import probe
 import raw
 from groups import control_group
@@ -347,8 +350,44 @@ rules: [{{scope: both, proto: [tcp, udp], then: {{proxy: p}}}}]
             same(len(listener.seen), count, "connections that the proxy saw")
 
 
-@case("fields: cgroup: one that is not there is said before anything changes, by apply and by the script")
+@case("fields: cgroup: one that is not there yet is refused for its own rules alone, until the next apply")
 def _missing():
+    with groups("there/a", "other") as (names, who), Network() as net:
+        base = names[""]
+        policy = Policy(net, f"""version: 1
+rules:
+  - {{cgroup: {base}/there/gone, proto: [tcp, udp], port: 53, then: direct}}
+  - {{cgroup: {{not: {base}/lost}}, proto: [tcp, udp], port: 443, then: direct}}
+""")
+        done = policy.tpc("apply", str(policy.path))
+        for line, name in (3, "there/gone"), (4, "lost"):
+            assert f'policy.yaml:{line}:' in done.stderr, done.stderr
+            assert f'there is no cgroup "{base}/{name}" on this host yet' in done.stderr, done.stderr
+        for name in "there/gone/b", "lost", "later":
+            os.makedirs(f"/sys/fs/cgroup/{base}/{name}")
+            who[name] = probe.Identity(cgroup=f"/sys/fs/cgroup/{base}/{name}")
+        closed = {"": (), "there/a": (), "other": (), "there/gone/b": (53,), "lost": (443,),
+                  "later": (443,)}
+        for version in FAMILIES:
+            for name, taken in closed.items():
+                for proto, port in (("tcp", 53), ("udp", 53), ("tcp", 443), ("udp", 443),
+                                    ("tcp", 80)):
+                    refused(net.router, proto, version, port, port in taken, name,
+                            identity=who[name])
+            refused(net.client, "tcp", version, 53, False, "forwarded")
+        status = policy.tpc("status", "--drift", check=False)
+        same(status.returncode, 5, "exit status of status --drift")
+        assert f"the cgroup {base}/there/gone is there now" in status.stdout, status.stdout
+        policy.up("apply")
+        assert "everything holds" in policy.tpc("status").stdout
+        for version in FAMILIES:
+            for name in closed:
+                refused(net.router, "tcp", version, 53, False, name, identity=who[name])
+                refused(net.router, "udp", version, 443, False, name, identity=who[name])
+
+
+@case("fields: cgroup: one that is not there is said before anything changes by the script")
+def _missing_script():
     with groups() as (names, _), Network() as net:
         text = f"""version: 1
 listeners: {{p: {{tproxy: 12345, runs_as: {{cgroup: {names['']}/gone}}}}}}
@@ -358,11 +397,6 @@ rules:
 """
         before = kernel(net.router)
         policy = Policy(net, text)
-        done = policy.tpc("apply", str(policy.path), check=False)
-        same(done.returncode, 3, f"exit status of apply ({done.stderr})")
-        for line, name in (2, "gone"), (5, "lost"):
-            assert f"policy.yaml:{line}:" in done.stderr, done.stderr
-            assert f'there is no cgroup "{names[""]}/{name}" on this host' in done.stderr, done.stderr
         script = str(policy.file(".sh"))
         done = net.router.run("sh", script, "up", check=False)
         same(done.returncode, 3, f"exit status of the script ({done.stderr})")
@@ -374,6 +408,64 @@ rules:
         policy.up("sh")
         policy.down("sh")
         policy.up("apply")
+
+
+@contextlib.contextmanager
+def accounts(text):
+    """/etc/passwd and /etc/group of this process' own, each a line longer once the caller asks."""
+    require(all_ids(), "other users need root; run the lab as root")
+    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+        for name in "passwd", "group":
+            own = pathlib.Path(folder, name)
+            own.write_text(pathlib.Path("/etc", name).read_text(encoding="utf-8"))
+            ns.mount(str(own), f"/etc/{name}", None, ns.MS_BIND)
+        try:
+            yield lambda: [pathlib.Path(folder, name).write_text(
+                pathlib.Path("/etc", name).read_text(encoding="utf-8") + line)
+                for name, line in text.items()]
+        finally:
+            for name in "passwd", "group":
+                ns.umount(f"/etc/{name}")
+
+
+@case("fields: user, group: one that is not there yet is refused for its own rules alone, until the next apply")
+def _missing_account():
+    later = {"passwd": "latecomer:x:64411:64411::/:/bin/false\n", "group": "latecomer:x:64411:\n"}
+    who = {"root": probe.Identity(), "nobody": probe.Identity(user=65534, group=65534),
+           "latecomer": probe.Identity(user=64411, group=64411)}
+    with accounts(later) as arrive, Network(uplinks=("wan0", "wan1")) as net:
+        policy = Policy(net, f"""version: 1
+tables: {{mobile: {MOBILE[:-1]}, fallback: unreachable}}}}
+listeners: {{p: {{tproxy: 12345, runs_as: {{user: latecomer}}}}}}
+rules:
+  - {{user: latecomer, proto: [tcp, udp], port: 53, then: {{route: mobile}}}}
+  - {{group: {{not: [latecomer, root]}}, proto: [tcp, udp], port: 443, then: {{route: mobile}}}}
+  - {{scope: both, proto: [tcp, udp], port: 123, then: {{proxy: p}}}}
+""")
+        done = policy.tpc("apply", str(policy.path))
+        for name in 'user "latecomer"', 'group "latecomer"':
+            assert f"there is no {name} on this host yet" in done.stderr, done.stderr
+        listener = net.listener(identity=who["latecomer"])
+        for version in FAMILIES:
+            for proto in "tcp", "udp":
+                for port in 53, 443, 123:
+                    refused(net.router, proto, version, port, True, "latecomer, before the apply",
+                            identity=who["latecomer"])
+                for name, port, way in (("root", 53, "origin"), ("nobody", 53, "origin"),
+                                        ("root", 443, "origin"), ("nobody", 443, "mobile"),
+                                        ("nobody", 123, "proxy")):
+                    answered(probe.ask(net.router, proto, FOREIGN[version], port,
+                                       identity=who[name]), way)
+                answered(probe.ask(net.client, proto, FOREIGN[version], 123), "proxy")
+        same(len(listener.seen), 8, "connections that the proxy saw")
+        arrive()
+        assert "latecomer is there now" in policy.tpc("status", "--drift", check=False).stdout
+        policy.tpc("apply", str(policy.path))
+        for version in FAMILIES:
+            for proto in "tcp", "udp":
+                for port, way in (53, "mobile"), (443, "origin"):
+                    answered(probe.ask(net.router, proto, FOREIGN[version], port,
+                                       identity=who["latecomer"]), way)
 
 
 @case("fields: cgroup: one that was made again is another one: status says so, and apply sees it")
