@@ -214,8 +214,8 @@ static const char *sysctl_when(enum ir_sysctl_when when)
 		return "elsewhere";
 	case IR_SYSCTL_UNLESS_ALL:
 		return "unless-all";
-	case IR_SYSCTL_IF_STRICT:
-		return "strict";
+	case IR_SYSCTL_IF_EFFECTIVE:
+		return "effective";
 	case IR_SYSCTL_IF_MARKED:
 		return "marked";
 	case IR_SYSCTL_IF_BRIDGE:

@@ -44,8 +44,19 @@ static void put_via(const struct ir_sysctl *sysctl, struct buf *out)
 /* When the line below matters, as a comment. Without one it always does. */
 static void put_condition(const struct ir_sysctl *sysctl, struct buf *out)
 {
+	if (sysctl->has_via && sysctl->when != IR_SYSCTL_IF_ELSEWHERE) {
+		buf_puts(out, "# For the interface towards ");
+		put_via(sysctl, out);
+		if (sysctl->dev_count) {
+			buf_puts(out, ", where it is ");
+			put_devs(sysctl, "", out);
+		}
+		buf_puts(out, ".\n");
+	}
 	switch (sysctl->when) {
 	case IR_SYSCTL_ALWAYS:
+		if (sysctl->has_via)
+			return;
 		if (!strchr(sysctl->key, '*'))
 			return;
 		buf_puts(out, "# Only where ");
@@ -61,14 +72,10 @@ static void put_condition(const struct ir_sysctl *sysctl, struct buf *out)
 			 "# Load the rules first: they guard it. Not needed where the one of `all` is ");
 		text_put_comment(out, sysctl->value);
 		break;
-	case IR_SYSCTL_IF_STRICT:
-		if (sysctl->has_via) {
-			buf_puts(out, "# For the interface towards ");
-			put_via(sysctl, out);
-			buf_puts(out, ".\n");
-		}
+	case IR_SYSCTL_IF_EFFECTIVE:
 		buf_puts(out,
-			 "# Only where it, or the one of `all`, is 1: a host that filters nothing need not begin to");
+			 "# Only where it, or the one of `all`, is not 0: the greater counts. Where the one of `all` is not 0, first\n"
+			 "# give `default` and each interface that no such line names the greater of both, then set that of `all` to 0");
 		break;
 	case IR_SYSCTL_IF_MARKED:
 		buf_puts(out,
@@ -96,7 +103,7 @@ static void put_condition(const struct ir_sysctl *sysctl, struct buf *out)
 /* Is it seen only on the host whether the line is right? */
 static bool is_question(const struct ir_sysctl *sysctl)
 {
-	return strchr(sysctl->key, '*') || sysctl->when == IR_SYSCTL_IF_STRICT ||
+	return strchr(sysctl->key, '*') || sysctl->when == IR_SYSCTL_IF_EFFECTIVE ||
 	       sysctl->when == IR_SYSCTL_IF_BRIDGE;
 }
 

@@ -293,12 +293,13 @@ enum ir_sysctl_when {
 	/* Not where conf.all's has the value: the kernel takes either. */
 	IR_SYSCTL_UNLESS_ALL,
 	/*
-	 * A reverse-path filter, "2": only where the effective filter (the greater of conf.all's
-	 * and this one) is strict, 1. A host that filters nothing must not begin to.
+	 * "0", where the greater of conf.all's and this one counts: only where that is not 0. Then
+	 * conf.all's has to be 0, too, so every other interface, and `default`, gets what counted
+	 * there until then.
 	 */
-	IR_SYSCTL_IF_STRICT,
-	/* The same, and only where the filter looks at marks (src_valid_mark, conf.all's or this
-	   one's). */
+	IR_SYSCTL_IF_EFFECTIVE,
+	/* A reverse-path filter, "2": only where the filter that counts is strict, 1, and looks at
+	   marks (src_valid_mark, conf.all's or this one's). */
 	IR_SYSCTL_IF_MARKED,
 	/* Where one of the interfaces is a bridge. */
 	IR_SYSCTL_IF_BRIDGE,

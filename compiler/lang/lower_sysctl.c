@@ -22,7 +22,7 @@ enum need {
 	NEED_CARRIER_IPV6,
 	NEED_CARRIER_MAIN_IPV4,
 	NEED_CARRIER_MAIN_IPV6,
-	NEED_LOOSE,
+	NEED_UNFILTERED,
 	NEED_LOOSE_MARKED,
 	NEED_UNMARKED,
 	NEED_UNMARKED_HERE,
@@ -79,10 +79,11 @@ static const struct feature {
 		"the list %s goes on after the main table, and with 0 the main table's default route "
 		"stays in use when this interface loses its carrier: nothing takes its place",
 	},
-	[NEED_LOOSE] = {
-		"net.ipv4.conf.%.rp_filter", "2", IR_SYSCTL_IF_STRICT,
-		"the table %s leaves by this interface, and a strict reverse-path filter drops the "
-		"answers, because the main table does not",
+	[NEED_UNFILTERED] = {
+		"net.ipv4.conf.%.rp_filter", "0", IR_SYSCTL_IF_EFFECTIVE,
+		"the table %s leaves by this interface, and a reverse-path filter drops the answers: a "
+		"strict one (1) where the main table leaves by another, a loose one (2) where the main "
+		"table has no route to their source, as when its only default route is gone",
 	},
 	[NEED_LOOSE_MARKED] = {
 		"net.ipv4.conf.%.rp_filter", "2", IR_SYSCTL_IF_MARKED,
@@ -386,7 +387,7 @@ static void links(struct lower *lower, const struct lower_class *way)
 	for (size_t i = 0; i < way->table_count; i++) {
 		if (way->families[ADDR_IPV4]) {
 			table_needs(lower, NEED_CARRIER_IPV4, way, way->tables[i], ADDR_IPV4);
-			table_needs(lower, NEED_LOOSE, way, way->tables[i], ADDR_IPV4);
+			table_needs(lower, NEED_UNFILTERED, way, way->tables[i], ADDR_IPV4);
 		}
 		if (way->families[ADDR_IPV6])
 			table_needs(lower, NEED_CARRIER_IPV6, way, way->tables[i], ADDR_IPV6);

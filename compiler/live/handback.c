@@ -14,6 +14,25 @@
 #include "live/report.h"
 #include "live/settings.h"
 
+/* Where another policy has conf.all's at 0, what an interface got in its place stays. */
+static struct record_sysctl *take_level(struct arena *arena, struct record *other,
+					const struct record_sysctl *setting)
+{
+	const char *pattern = NULL;
+	const struct record_sysctl *all;
+	struct record_sysctl *theirs;
+
+	if (!other || strcmp(setting->value, "0") == 0 ||
+	    !settings_interface(arena, setting->key, &pattern))
+		return NULL;
+	all = record_find_sysctl(other, settings_key(arena, pattern, "all"));
+	if (!all || strcmp(all->value, "0") != 0)
+		return NULL;
+	theirs = arena_append(arena, other->sysctls, other->sysctl_count);
+	*theirs = (struct record_sysctl){ .key = setting->key, .value = setting->value };
+	return theirs;
+}
+
 /* Gives the memory of the old value to another policy that needs the setting; true when there is
  * one. */
 static bool hand_over(struct arena *arena, const struct folder *folder, const struct record *record,
@@ -29,6 +48,7 @@ static bool hand_over(struct arena *arena, const struct folder *folder, const st
 		struct record_sysctl *theirs = record_find_sysctl(other, setting->key);
 		const char *why;
 
+		theirs = theirs ? theirs : take_level(arena, other, setting);
 		if (!theirs || (theirs->old && strcmp(theirs->old, setting->value) != 0))
 			continue;
 		theirs->old = setting->old;
@@ -51,8 +71,8 @@ bool handback_setting(struct arena *arena, const struct folder *folder, const st
 {
 	const char *now = settings_read(arena, setting->key);
 
-	if (!setting->old || !now || strcmp(now, setting->old) == 0 ||
-	    hand_over(arena, folder, record, setting))
+	if (!setting->old || !now || hand_over(arena, folder, record, setting) ||
+	    strcmp(now, setting->old) == 0)
 		return true;
 	if (strcmp(now, setting->value) != 0) {
 		report_add(report, REPORT_WARNING,

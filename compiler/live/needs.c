@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/names.h"
 #include "ir/ir.h"
 #include "live/links.h"
 #include "live/record.h"
@@ -18,7 +19,6 @@ struct look {
 	struct arena *arena;
 	struct netlink *netlink;
 	const struct record *before;
-	const struct record_sysctl *as_was; /* seen as if we had not changed it */
 	struct needs found;
 };
 
@@ -30,14 +30,21 @@ static struct needs_setting *find(const struct look *look, const char *key)
 	return NULL;
 }
 
-/* What the setting will be when those that were found so far are as wished. */
+/* As it was before the policy changed it, unless another program has written it since. */
+static const char *value_before(const struct look *look, const char *key)
+{
+	const struct record_sysctl *held = record_find_sysctl(look->before, key);
+	const char *now = settings_read(look->arena, key);
+
+	return held && held->old && now && strcmp(now, held->value) == 0 ? held->old : now;
+}
+
+/* The same, where the needs that were found so far are as wished. */
 static const char *value_of(const struct look *look, const char *key)
 {
 	const struct needs_setting *earlier = find(look, key);
 
-	if (look->as_was && strcmp(look->as_was->key, key) == 0)
-		return look->as_was->old;
-	return earlier && earlier->is_open ? earlier->wish->value : settings_read(look->arena, key);
+	return earlier && earlier->is_wanted ? earlier->wish->value : value_before(look, key);
 }
 
 static int number_of(const struct look *look, const char *pattern, const char *interface)
@@ -88,8 +95,8 @@ static bool matters(const struct look *look, const struct ir_sysctl *wish, const
 		return !links_has_address(look->netlink, wish->via);
 	case IR_SYSCTL_UNLESS_ALL:
 		return number_of(look, pattern, "all") != atoi(wish->value);
-	case IR_SYSCTL_IF_STRICT:
-		return effective(look, pattern, interface) == 1;
+	case IR_SYSCTL_IF_EFFECTIVE:
+		return effective(look, pattern, interface) != 0;
 	case IR_SYSCTL_IF_MARKED:
 		return effective(look, pattern, interface) == 1 &&
 		       effective(look, "net.ipv4.conf.*.src_valid_mark", interface) == 1;
@@ -104,20 +111,22 @@ static struct needs_setting consider(const struct look *look, const struct ir_sy
 {
 	struct needs_setting setting = { .wish = wish, .key = key };
 	const char *pattern = NULL, *interface = settings_interface(look->arena, key, &pattern);
-	bool is_absent = interface && strcmp(interface, "all") != 0 && !if_nametoindex(interface);
-	const char *now =
+	bool is_absent = interface && strcmp(interface, "all") != 0 &&
+			 strcmp(interface, "default") != 0 && !if_nametoindex(interface);
+	const char *value =
 		value_of(look, is_absent ? settings_key(look->arena, pattern, "default") : key);
-	bool is_open = now && strcmp(now, wish->value) != 0 &&
-		       matters(look, wish, pattern, is_absent ? "default" : interface);
+	bool is_wanted = value && strcmp(value, wish->value) != 0 &&
+			 matters(look, wish, pattern, is_absent ? "default" : interface);
 
 	if (strncmp(key, "net.ipv6.", strlen("net.ipv6.")) == 0 && !settings_has_ipv6(look->arena))
 		return setting;
 	if (is_absent) {
-		setting.absent = is_open ? interface : NULL;
+		setting.absent = is_wanted ? interface : NULL;
 		return setting;
 	}
-	setting.now = now;
-	setting.is_open = is_open;
+	setting.now = settings_read(look->arena, key);
+	setting.is_wanted = is_wanted;
+	setting.is_open = is_wanted && setting.now && strcmp(setting.now, wish->value) != 0;
 	return setting;
 }
 
@@ -127,41 +136,129 @@ static void add(struct look *look, const struct needs_setting *setting)
 
 	if (!earlier)
 		*arena_append(look->arena, look->found.items, look->found.count) = *setting;
-	else if (setting->is_open && !earlier->is_open)
+	else if (setting->is_wanted)
 		*earlier = *setting;
 }
-
-/* ---- wishes for several interfaces ---- */
 
 static void add_for(struct look *look, const struct ir_sysctl *wish, const char *interface)
 {
 	struct needs_setting setting =
 		consider(look, wish, settings_key(look->arena, wish->key, interface));
 
-	if (setting.is_open)
+	if (setting.is_wanted)
 		add(look, &setting);
 }
+
+/* ---- settings of which the greater of conf.all's and the interface's counts ---- */
+
+static bool is_one_of(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static const char *pattern_of(const struct look *look, const struct ir_sysctl *wish)
+{
+	const char *pattern = wish->key;
+
+	if (!strchr(wish->key, '*'))
+		settings_interface(look->arena, wish->key, &pattern);
+	return pattern;
+}
+
+/* The interface that the wish is about, or NULL where there is none such. */
+static const char *interface_of(const struct look *look, const struct ir_sysctl *wish)
+{
+	const char *interface = wish->has_via ? links_towards(look->arena, look->netlink, wish->via)
+					      : settings_interface(look->arena, wish->key, NULL);
+
+	return interface && if_nametoindex(interface) && is_meant(wish, interface) ? interface : NULL;
+}
+
+static void add_value(struct look *look, const struct ir_sysctl *wish, const char *pattern,
+		      const char *interface, int value, const char *why)
+{
+	const char *key = settings_key(look->arena, pattern, interface);
+	struct ir_sysctl *one = arena_new_of(look->arena, struct ir_sysctl);
+	struct needs_setting setting = { .wish = one, .key = key };
+
+	*one = *wish;
+	one->value = arena_printf(look->arena, "%d", value);
+	one->why = why;
+	setting.now = settings_read(look->arena, key);
+	setting.is_wanted = number_of(look, pattern, interface) != value;
+	setting.is_open = setting.now && strcmp(setting.now, one->value) != 0;
+	if (setting.is_wanted || setting.is_open || !value)
+		add(look, &setting);
+}
+
+/* Every other interface keeps what counts there. */
+static void add_others(struct look *look, const struct ir_sysctl *wish, const char *pattern,
+		       const char *const *meant, size_t meant_count)
+{
+	size_t count;
+	const char **names = settings_interfaces(look->arena, pattern, &count);
+	int all = number_of(look, pattern, "all");
+	const char *why =
+		arena_printf(look->arena,
+			     "%s has to be 0, and this keeps what it was (%d) for what it does not "
+			     "concern",
+			     settings_key(look->arena, pattern, "all"), all);
+
+	*arena_append(look->arena, names, count) = "default";
+	for (size_t i = 0; i < count; i++)
+		if (!is_one_of(meant, meant_count, names[i]))
+			add_value(look, wish, pattern, names[i], effective(look, pattern, names[i]),
+				  why);
+}
+
+static bool is_effective_of(const struct look *look, const struct ir_sysctl *wish,
+			    const char *pattern)
+{
+	return wish->when == IR_SYSCTL_IF_EFFECTIVE &&
+	       strcmp(pattern_of(look, wish), pattern) == 0 && interface_of(look, wish);
+}
+
+/* Those before conf.all's, so that no interface is without for a moment. */
+static void add_effective(struct look *look, const struct ir_sysctl *wishes, size_t count,
+			  const char *pattern)
+{
+	const struct ir_sysctl **meant = NULL;
+	const char **names = NULL;
+	size_t meant_count = 0, name_count = 0;
+	bool is_on = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!is_effective_of(look, &wishes[i], pattern))
+			continue;
+		*arena_append(look->arena, meant, meant_count) = &wishes[i];
+		*arena_append(look->arena, names, name_count) = interface_of(look, &wishes[i]);
+		is_on |= effective(look, pattern, names[name_count - 1]) != 0;
+	}
+	if (!meant_count)
+		return;
+	if (is_on && number_of(look, pattern, "all") != 0)
+		add_others(look, meant[0], pattern, names, name_count);
+	add_value(look, meant[0], pattern, "all", 0, meant[0]->why);
+	for (size_t i = 0; i < meant_count; i++)
+		add_value(look, meant[i], pattern, names[i], 0, meant[i]->why);
+}
+
+/* ---- wishes for several interfaces ---- */
 
 /* What the policy has changed for this wish already, and would change again, stays. */
 static void add_held(struct look *look, const struct ir_sysctl *wish)
 {
 	for (size_t i = 0; look->before && i < look->before->sysctl_count; i++) {
 		const struct record_sysctl *held = &look->before->sysctls[i];
-		const char *pattern = NULL, *now = settings_read(look->arena, held->key);
+		const char *pattern = NULL;
 		const char *interface = settings_interface(look->arena, held->key, &pattern);
-		struct needs_setting setting;
 
-		if (!held->old || !interface || strcmp(pattern, wish->key) != 0 ||
-		    !is_meant(wish, interface) || !now || strcmp(now, wish->value) != 0)
-			continue;
-		look->as_was = held;
-		setting = consider(look, wish, held->key);
-		look->as_was = NULL;
-		if (!setting.is_open)
-			continue;
-		setting.now = now;
-		setting.is_open = false;
-		add(look, &setting);
+		if (held->old && interface && strcmp(pattern, wish->key) == 0 &&
+		    is_meant(wish, interface) && if_nametoindex(interface))
+			add_for(look, wish, interface);
 	}
 }
 
@@ -209,7 +306,6 @@ static void add_each(struct look *look, const struct ir_sysctl *wish)
 	for (size_t i = 0; i < count; i++)
 		if (is_meant(wish, names[i]))
 			add_for(look, wish, names[i]);
-	add_held(look, wish);
 }
 
 static void add_towards(struct look *look, const struct ir_sysctl *wish)
@@ -226,28 +322,40 @@ static void add_towards(struct look *look, const struct ir_sysctl *wish)
 	add_each(look, one);
 }
 
+static void add_wish(struct look *look, const struct ir_sysctl *wishes, size_t count,
+		     const struct ir_sysctl *wish)
+{
+	struct needs_setting setting;
+
+	if (!strchr(wish->key, '*')) {
+		setting = consider(look, wish, wish->key);
+		add(look, &setting);
+	} else if (wish->has_via) {
+		add_towards(look, wish);
+	} else if (wish->when == IR_SYSCTL_IF_DEFAULT) {
+		add_defaults(look, wish);
+	} else if (wish->when != IR_SYSCTL_IF_ADVERTISED) {
+		add_each(look, wish);
+	} else if (begins_to_forward(look, wishes, count)) {
+		add_advertised(look, wish);
+	}
+}
+
 struct needs needs_find(struct arena *arena, struct netlink *netlink,
 			const struct ir_sysctl *wishes, size_t count, const struct record *before)
 {
 	struct look look = { .arena = arena, .netlink = netlink, .before = before };
+	const char **patterns = NULL;
+	size_t pattern_count = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct ir_sysctl *wish = &wishes[i];
-
-		if (!strchr(wish->key, '*')) {
-			struct needs_setting setting = consider(&look, wish, wish->key);
-
-			add(&look, &setting);
-			continue;
-		}
-		if (wish->has_via)
-			add_towards(&look, wish);
-		else if (wish->when == IR_SYSCTL_IF_DEFAULT)
-			add_defaults(&look, wish);
-		else if (wish->when != IR_SYSCTL_IF_ADVERTISED)
-			add_each(&look, wish);
-		else if (begins_to_forward(&look, wishes, count))
-			add_advertised(&look, wish);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (wishes[i].when == IR_SYSCTL_IF_EFFECTIVE)
+			names_add(arena, &patterns, &pattern_count, pattern_of(&look, &wishes[i]));
+	for (size_t i = 0; i < pattern_count; i++)
+		add_effective(&look, wishes, count, patterns[i]);
+	for (size_t i = 0; i < count; i++)
+		if (wishes[i].when != IR_SYSCTL_IF_EFFECTIVE ||
+		    (!wishes[i].has_via && !interface_of(&look, &wishes[i])))
+			add_wish(&look, wishes, count, &wishes[i]);
 	return look.found;
 }

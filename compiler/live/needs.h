@@ -19,9 +19,10 @@ struct record;
 
 struct needs_setting {
 	const struct ir_sysctl *wish;
-	const char *key;    /* of one interface */
-	const char *now;    /* NULL: there is no such setting */
-	bool is_open;       /* it has to change */
+	const char *key; /* of one interface */
+	const char *now; /* NULL: there is no such setting */
+	bool is_wanted;  /* without the policy it would have another value, and that would matter */
+	bool is_open;    /* it has to change: it is wanted, and not so yet */
 	const char *absent; /* an interface that is not there yet, and that will begin with a value
 			       that would have to change */
 };

@@ -241,6 +241,12 @@ def _reaches(net, who):
     return ask
 
 
+def kept(net, level):
+    """What is there where conf.all's filter has become each interface's own."""
+    return {"net.ipv4.conf.all.rp_filter": 0, **{f"net.ipv4.conf.{name}.rp_filter": level
+                                                 for name in ("lo", "lan0", "wan0", "default")}}
+
+
 @case("sysctls: a strict reverse-path filter where a table leads out, whoever is strict")
 def _strict():
     gateway = UPLINKS["wan1"][2][4]
@@ -252,9 +258,115 @@ rules: [{{in: lan0, family: ipv4, then: {{route: isp}}}}]
         for way in "apply", "sh":
             for name in "all", device:
                 with Network(uplinks=("wan0", "wan1", "wg0")) as net:
-                    own = f"net.ipv4.conf.{device}.rp_filter"
-                    whole_way(net, text, {f"net.ipv4.conf.{name}.rp_filter": 1}, {own: 2},
+                    wanted = kept(net, 1) if name == "all" else \
+                        {f"net.ipv4.conf.{device}.rp_filter": 0}
+                    whole_way(net, text, {f"net.ipv4.conf.{name}.rp_filter": 1}, wanted,
                               _reaches(net, None), _reaches(net, who), way)
+
+
+LIST = """version: 1
+tables:
+  fibre: {via: [192.0.2.1, "2001:db8:1::1"], dev: wan0, masquerade: true}
+  mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}
+rules: [{in: lan0, then: {route: [fibre, mobile, unreachable]}}]
+"""
+
+
+@case("sysctls: a loose filter, and main's only default route goes with its link, or before the apply")
+def _loose():
+    for way in "apply", "sh":
+        for name in "all", "wan1":
+            with Network(uplinks=("wan0", "wan1")) as net:
+                put(net, {f"net.ipv4.conf.{name}.rp_filter": 2})
+                policy = Policy(net, mode(LIST, "ignore")).up(way)
+                _reaches(net, "origin")()
+                net.router.ip("link set wan0 down")
+                _reaches(net, None)()
+                policy.down(way)
+                policy = Policy(net, LIST).up(way)  # while main has no default route
+                _reaches(net, "mobile")()
+                net.link_up("wan0")
+                policy.up(way)
+                _reaches(net, "origin")()
+                net.router.ip("link set wan0 down")
+                _reaches(net, "mobile")()
+                policy.down(way)
+                same(net.router.sysctl(f"net.ipv4.conf.{name}.rp_filter"), "2", "given back")
+
+
+@case("sysctls: conf.all's filter becomes each interface's own, stays so, and is given back whole")
+def _spread():
+    for way in "apply", "sh":
+        with Network(uplinks=("wan0", "wan1", "wg0")) as net:
+            seen = net.echo(net.router, (), (9091,), addresses=("0.0.0.0",)).seen
+            keys = [f"net.ipv4.conf.{name}.rp_filter"
+                    for name in ("all", "default", "lo", "lan0", "wan0", "wan1", "wg0")]
+            put(net, {"net.ipv4.conf.all.rp_filter": 1, "net.ipv4.conf.wan1.rp_filter": 2})
+            before = values(net, keys)
+
+            def spoof(source):
+                frame(net, source, ROUTER[4], 9091)
+                time.sleep(0.1)
+                return len(seen)
+            same(spoof("198.51.100.77"), 0, "spoofed, before")
+            policy = Policy(net, VPN).up(way)
+            wanted = dict(zip(keys, "0 1 1 1 1 2 0".split()))
+            same(values(net, keys), wanted, "set")
+            policy.up(way)
+            same(values(net, keys), wanted, "set twice")
+            same([spoof("198.51.100.77"), spoof(ROUTER[4])], [0, 0], "spoofed, by the LAN, after")
+            same(spoof(CLIENT[4]), 1, "not spoofed")
+            net.router.ip("link add late0 type veth peer name late1")
+            same(net.router.sysctl("net.ipv4.conf.late0.rp_filter"), "1", "an interface to come")
+            net.router.ip("link delete late0")
+            policy = Policy(net, VPN.replace("wg0", "wan1")).up(way)
+            same(values(net, keys), dict(zip(keys, "0 1 1 1 1 0 1".split())), "another table's")
+            policy.up(way)
+            if way == "apply":
+                same(policy.tpc("status", "--drift").returncode, 0, "no drift")
+                same(policy.tpc("plan", str(policy.path)).returncode, 0, "nothing to plan")
+                put(net, {"net.ipv4.conf.all.rp_filter": 1})
+                same(policy.tpc("status", "--drift", check=False).returncode, 5, "drift")
+                policy.up()
+                policy.tpc("rollback")
+                same(values(net, keys), wanted, "rolled back")
+            policy.down(way)
+            same(values(net, keys), before, "after remove")
+
+
+@case("sysctls: of two policies that need conf.all's filter off, the last to go gives it back")
+def _two():
+    other = VPN.replace("version: 1", "version: 1\nname: other\n"
+        "settings: {mark_mask: 0x0000007f, priority: 11000, table_ids: 7300-7310}").replace("wg0", "wan1").replace(
+        "{in: lan0", "{in: lan0, port: 853, proto: tcp").replace("vpn", "mobile")
+    with Network(uplinks=("wan0", "wan1", "wg0")) as net:
+        keys = [f"net.ipv4.conf.{name}.rp_filter" for name in ("all", "default", "lan0", "wan1", "wg0")]
+        put(net, {"net.ipv4.conf.all.rp_filter": 1})
+        before = values(net, keys)
+        first = Policy(net, VPN).up()
+        second = Policy(net, other).up()
+        same(values(net, keys), dict(zip(keys, "0 1 1 0 0".split())), "both")
+        first.down(name="tpc")
+        same(list(values(net, keys[:4]).values()), "0 1 1 0".split(), "the first one gone")
+        answered(probe.ask(net.client, "tcp", FOREIGN[4], 853), "mobile")
+        second.up()
+        same(values(net, keys), dict(zip(keys, "0 1 1 0 1".split())), "the second, applied again")
+        second.down(name="other")
+        same(values(net, keys), before, "both gone")
+
+
+@case("sysctls: without a filter, the table's interface still refuses this host's own addresses")
+def _own_source():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        seen = net.echo(net.router, (), (9091,), addresses=("0.0.0.0",)).seen
+        Policy(net, VPN.replace("wg0", "lan0").replace("in: lan0", "in: wan0")).up()
+        frame(net, ROUTER[4], ROUTER[4], 9091)
+        frame(net, "127.0.0.1", ROUTER[4], 9091)
+        frame(net, "192.0.2.2", ROUTER[4], 9091)
+        frame(net, CLIENT[4], ROUTER[4], 9091)
+        arrived(net.closers[-1])
+        time.sleep(0.1)
+        same(len(seen), 1, "what came through")
 
 
 @case("sysctls: where packets come in, a strict filter that looks at marks is loosened and no mark")
@@ -264,6 +376,10 @@ def _marked():
         with Network(uplinks=("wan0", "wg0")) as net:
             whole_way(net, VPN, marked, {"net.ipv4.conf.lan0.rp_filter": 2},
                       _reaches(net, None), _reaches(net, "vpn"), way)
+        with Network(uplinks=("wan0", "wg0")) as net:
+            wanted = {**kept(net, 1), "net.ipv4.conf.lan0.rp_filter": 2}
+            whole_way(net, VPN, {"net.ipv4.conf.all.src_valid_mark": 1, "net.ipv4.conf.all.rp_filter": 1},
+                      wanted, _reaches(net, None), _reaches(net, "vpn"), way)
 
 
 @case("sysctls: src_valid_mark of an interface alone, too, and for the answers to a spoofing proxy")
@@ -498,12 +614,13 @@ def _dotted():
     with Network(uplinks=("wan0", "wan1")) as net:
         strict(net)
         net.router.ip("link set wan1 down\nlink set wan1 name wan1.5\nlink set wan1.5 up")
+        put(net, {"net.ipv4.conf.wan1/5.rp_filter": 1})
         key = "net.ipv4.conf.wan1/5.rp_filter"
         for way in "apply", "sh":
             policy = Policy(net, text).up(way)
-            same(net.router.sysctl(key), "2", way)
+            same(net.router.sysctl(key), "0", way)
             policy.down(way)
-            same(net.router.sysctl(key), "0", f"{way}: given back")
+            same(net.router.sysctl(key), "1", f"{way}: given back")
 
 
 # ---- what others change meanwhile, updates, other hosts ----
@@ -517,14 +634,14 @@ def _since():
             strict(net, "wg0", "wg1")
             policy = Policy(net, VPN).up(way)
             policy.up(way)
-            same(net.router.sysctl(key), "2", "set")
+            same(net.router.sysctl(key), "0", "set")
             Policy(net, other).up(way)
             same(values(net, [key, key.replace("wg0", "wg1")]),
-                 {key: "1", key.replace("wg0", "wg1"): "2"}, f"{way}: after the update")
+                 {key: "1", key.replace("wg0", "wg1"): "0"}, f"{way}: after the update")
             policy.up(way)
-            put(net, {key: 0})
+            put(net, {key: 2})
             policy.down(way)
-            same(net.router.sysctl(key), "0", f"{way}: somebody's own value")
+            same(net.router.sysctl(key), "2", f"{way}: another program's own value")
             same(net.router.sysctl(key.replace("wg0", "wg1")), "1", f"{way}: the other one")
 
 

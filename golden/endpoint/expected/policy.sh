@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=12ed6aa498a29cbf
+digest=1988dedb2aa4f5c7
 protocol=116
 first=10000
 last=10011
@@ -65,14 +65,14 @@ each_rule() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '2' strict - 'the table vpn leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'vpn needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv6'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table vpn takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.wg1.ignore_routes_with_linkdown' '1' always - 'the table other leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg1.rp_filter' '2' strict - 'the table other leaves by this interface, and a strict reverse-path filter drops the answers, because the main table does not'
+	"$1" 'net.ipv4.conf.wg1.rp_filter' '0' effective - 'the table other leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wg1.ignore_routes_with_linkdown' '1' always - 'the table other leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 }
 
@@ -323,26 +323,20 @@ remembered() {
 	return 1
 }
 
-# What sysctl $1 was before us; nothing when it is not we who changed it.
-value_before() {
-	while read -r key _ old; do
-		[ "$key" != "$1" ] || printf '%s\n' "$old"
+# The value of sysctl $1; false when there is none.
+value_of() {
+	sysctl -n "$1" 2>/dev/null
+}
+
+# The same as it was before us, unless another program has written it since.
+value_was() {
+	now=$(value_of "$1") || return 1
+	while read -r key new old; do
+		[ "$key" != "$1" ] || [ "$now" != "$new" ] || now=$old
 	done <<END
 $old_sysctls
 END
-}
-
-# What weigh asks about is seen as if we had not changed this sysctl.
-as_was=''
-was=''
-
-# The value of sysctl $1; false when there is none.
-value_of() {
-	if [ "$1" = "$as_was" ]; then
-		printf '%s\n' "$was"
-		return 0
-	fi
-	sysctl -n "$1" 2>/dev/null
+	printf '%s\n' "$now"
 }
 
 # Puts $3 in the place of every $2 of $1.
@@ -362,13 +356,13 @@ key_for() {
 	printf '%s%s%s\n' "${1%%\**}" "$(exchanged "$2" . /)" "${1#*\*}"
 }
 
-# Is the setting $1 on for interface $2? The kernel takes the greater of its own and that of all.
-# $3 is the number that counts.
-is_effective() {
-	own=$(value_of "$(key_for "$1" "$2")") || own=0
-	all=$(value_of "$(key_for "$1" all)") || all=0
+# Of the setting $1, what counts for interface $2: the kernel takes the greater of its own and that
+# of all.
+effective() {
+	own=$(value_was "$(key_for "$1" "$2")") || own=0
+	all=$(value_was "$(key_for "$1" all)") || all=0
 	[ "$own" -gt "$all" ] || own=$all
-	[ "$own" = "$3" ]
+	printf '%s\n' "$own"
 }
 
 # Is $1 one of the names and patterns that follow? Without any, it is.
@@ -441,51 +435,75 @@ matters() {
 		esac
 		return 0
 		;;
-	unless-all) [ "$(value_of "$(key_for "$1" all)")" != "$3" ] ;;
-	strict) is_effective "$1" "$2" 1 ;;
-	marked) is_effective "$1" "$2" 1 && is_effective 'net.ipv4.conf.*.src_valid_mark' "$2" 1 ;;
+	unless-all) [ "$(value_was "$(key_for "$1" all)")" != "$3" ] ;;
+	effective) [ "$(effective "$1" "$2")" != 0 ] ;;
+	marked)
+		! is_line_of "$1 $2" "$effective_devices" && [ "$(effective "$1" "$2")" = 1 ] &&
+			[ "$(effective 'net.ipv4.conf.*.src_valid_mark' "$2")" = 1 ]
+		;;
 	bridge)
 		shift 5
 		[ "$(has_bridge "$@")" ]
 		;;
-	advertised) [ "$(value_of "$(key_for "$1" "$2")")" = 1 ] ;;
+	advertised) [ "$(value_was "$(key_for "$1" "$2")")" = 1 ] ;;
 	esac
 }
 
-# Calls $need with KEY VALUE WHY for a sysctl that matters here, or that we have set already. KEY
-# PATTERN INTERFACE VALUE WHEN VIA WHY DEVICE...
+# What has to be set, a line each: KEY, VALUE and WHY with tabs between.
+needs=''
+
+# KEY VALUE WHY. The later word on a key counts.
+gather() {
+	case $newline$needs in
+	*"$newline$1$tab"*) ;;
+	*)
+		needs="$needs$1$tab$2$tab$3$newline"
+		return 0
+		;;
+	esac
+	gathered=''
+	while IFS= read -r line; do
+		case $line in
+		'') continue ;;
+		"$1$tab"*) line="$1$tab$2$tab$3" ;;
+		esac
+		gathered=$gathered$line$newline
+	done <<END
+$needs
+END
+	needs=$gathered
+}
+
+# Gathers a sysctl that matters here, or that we have set already. KEY PATTERN INTERFACE VALUE WHEN
+# VIA WHY DEVICE...
 weigh() {
 	key=$1 pattern=$2 interface=$3 value=$4 when=$5 via=$6 why=$7
 	shift 7
 	if [ "$interface" ] && [ "$interface" != all ] && [ ! -d "/proc/sys/net/ipv4/conf/$interface" ]; then
-		[ "$(value_of "$(key_for "$pattern" default)")" = "$value" ] ||
+		[ "$(value_was "$(key_for "$pattern" default)")" = "$value" ] ||
 			! matters "$pattern" default "$value" "$when" "$via" "$@" ||
 			"$absent" "$key" "$value" "$interface"
 		return 0
 	fi
-	current=$(value_of "$key") || return 0
-	if [ "$current" = "$value" ] && [ "$several" = no ]; then
-		:
-	elif [ "$current" = "$value" ]; then
-		was=$(value_before "$key")
-		[ "$was" ] || return 0
-		as_was=$key
-		matters "$pattern" "$interface" "$value" "$when" "$via" "$@" || key=''
-		as_was=''
-		[ "$key" ] || return 0
+	current=$(value_was "$key") || return 0
+	if [ "$current" = "$value" ]; then
+		[ "$several" = no ] || return 0
 	else
 		matters "$pattern" "$interface" "$value" "$when" "$via" "$@" || return 0
 	fi
-	"$need" "$key" "$value" "$why"
+	gather "$key" "$value" "$why"
 }
 
 # The interfaces that a sysctl with '*' stands for, a line each. PATTERN WHEN VIA DEVICE...
 interfaces_of() {
 	if [ "$3" != - ]; then
-		case $(route_to "$3") in
-		local*) ;;
-		*) device_in "$(route_to "$3")" ;;
+		found=$(route_to "$3")
+		case $found in
+		local*) return 0 ;;
 		esac
+		found=$(device_in "$found")
+		shift 3
+		! is_meant "$found" "$@" || printf '%s\n' "$found"
 	elif [ "$2" = advertised ]; then
 		if remembered net.ipv6.conf.all.forwarding ||
 			[ "$(value_of net.ipv6.conf.all.forwarding)" = 0 ]; then
@@ -502,6 +520,57 @@ interfaces_of() {
 				! is_meant "$interface" "$@" || printf '%s\n' "$interface"
 		done
 	fi
+}
+
+# PATTERN DEVICE, a line each, of settings that have to be 0 and of which the greater of the
+# interface's own and that of all counts. That of all has to be 0, then, so every other interface,
+# and `default`, gets what counted there.
+effective_devices=''
+
+# KEY VALUE WHEN VIA WHY DEVICE...
+note_effective() {
+	[ "$3" = effective ] || return 0
+	asked=$1 condition=$3 address=$4
+	shift 5
+	case $asked in
+	*'*'*) device=$(interfaces_of "$asked" "$condition" "$address" "$@") ;;
+	*)
+		device=${asked#*.conf.}
+		device=$(exchanged "${device%.*}" / .)
+		asked="${asked%%.conf.*}.conf.*.${asked##*.}"
+		;;
+	esac
+	[ -z "$device" ] || [ ! -d "/proc/sys/net/ipv4/conf/$device" ] ||
+		effective_devices="$effective_devices$asked $device$newline"
+}
+
+# The interfaces that keep what counts of the setting $1.
+spread_others() {
+	all=$(value_was "$(key_for "$1" all)")
+	while IFS= read -r device; do
+		key=$(key_for "$1" "$device")
+		level=$(effective "$1" "$device")
+		[ "$(value_was "$key") $(value_of "$key")" = "$level $level" ] ||
+			is_line_of "$1 $device" "$effective_devices" ||
+			gather "$key" "$level" \
+				"$(key_for "$1" all) has to be 0, and this keeps what it was ($all) for what it does not concern"
+	done <<END
+default
+$(interfaces_of "$1" always -)
+END
+}
+
+spread_effective() {
+	spread=''
+	while read -r pattern device; do
+		[ "$pattern" ] && ! is_line_of "$pattern" "$spread" &&
+			[ "$(value_was "$(key_for "$pattern" all)")" != 0 ] || continue
+		spread=$spread$newline$pattern
+		spread_others "$pattern"
+		gather "$(key_for "$pattern" all)" 0 "of this and $device's own the greater counts: see there"
+	done <<END
+$effective_devices
+END
 }
 
 # KEY VALUE WHEN VIA WHY DEVICE..., as each_sysctl has them
@@ -534,7 +603,15 @@ END
 # INTERFACE for one whose interface is not there yet.
 each_need() {
 	need=$1 absent=${2-:}
+	needs='' effective_devices=''
+	each_sysctl note_effective
+	spread_effective
 	each_sysctl weigh_sysctl
+	while IFS=$tab read -r key value why; do
+		[ -z "$key" ] || "$need" "$key" "$value" "$why"
+	done <<END
+$needs
+END
 }
 
 # Sysctl $1 resets others when it is given back: those stay as they are, if the kernel would change
@@ -560,8 +637,24 @@ $(interfaces_of "$2" always -)
 END
 }
 
+# What is remembered of sysctl $1 gets the new value $2.
+renew_sysctl() {
+	renewed=''
+	while read -r name new old; do
+		[ "$name" ] || continue
+		[ "$name" != "$1" ] || [ "$(value_of "$name")" != "$new" ] || new=$2
+		renewed="$renewed$name $new $old$newline"
+	done <<END
+$old_sysctls
+END
+	old_sysctls=$renewed
+}
+
 remember_sysctl() {
-	remembered "$1" && return 0
+	if remembered "$1"; then
+		renew_sysctl "$1" "$2"
+		return 0
+	fi
 	current=$(value_of "$1") || return 0
 	[ "$current" != "$2" ] || return 0
 	note_besides "$1"
