@@ -92,6 +92,16 @@ static const struct explain_shares *shares_of(struct explain *explain,
 	return shares;
 }
 
+/* A listener on another host is where the packet is routed to once it is translated. */
+static struct wide destination_of(const struct explain_answer *answer)
+{
+	const struct ir_listener *listener = answer->listener;
+
+	return listener && !strcmp(listener->mode, "dnat")
+		       ? listener->addr[answer->packet->family].bits
+		       : answer->packet->to;
+}
+
 static void find_way(struct explain *explain, struct explain_answer *answer)
 {
 	const struct ir_outcome *outcome = &answer->outcome;
@@ -105,7 +115,7 @@ static void find_way(struct explain *explain, struct explain_answer *answer)
 		answer->target = answer->way->name;
 	answer->listener = listener_of(explain->ir, answer->way);
 	answer->lookup = lookup_route(explain->ir, answer->packet->family, outcome->mark,
-				      answer->packet->to);
+				      destination_of(answer));
 }
 
 /* ---- reasons ---- */

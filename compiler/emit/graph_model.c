@@ -222,6 +222,12 @@ static const char *only(unsigned int families)
 					     : "";
 }
 
+/* Does a route of its own lead to a listener on this host? */
+static bool is_handed_over(const struct ir_class *class)
+{
+	return class->listener_mode && !strcmp(class->listener_mode, "tproxy");
+}
+
 static const char *step_text(struct building *building, const struct ir_class *class,
 			     const struct ir_ip_rule *rule)
 {
@@ -231,7 +237,7 @@ static const char *step_text(struct building *building, const struct ir_class *c
 
 	if (rule->action == IR_RULE_LOOKUP && rule->table == IR_TABLE_MAIN)
 		to = rule->suppress_default ? "main, but its default" : "main";
-	else if (rule->action == IR_RULE_LOOKUP && class->kind == IR_CLASS_PROXY)
+	else if (rule->action == IR_RULE_LOOKUP && is_handed_over(class))
 		to = arena_printf(building->arena, "table %" PRIu32 ", this host", rule->table);
 	else if (rule->action == IR_RULE_LOOKUP)
 		to = arena_printf(building->arena, "table %s", rule->name);
@@ -262,7 +268,8 @@ static void add_steps(struct building *building, size_t box, const struct ir_cla
 	/* Their order is only worth a word where there is one. */
 	if (tables == 1)
 		building->graph.arrows[building->graph.arrow_count - 1].label = NULL;
-	if (last && last->action == IR_RULE_LOOKUP && class->kind == IR_CLASS_ROUTE)
+	if (last && last->action == IR_RULE_LOOKUP && class->kind != IR_CLASS_MARK &&
+	    !is_handed_over(class))
 		add_line(building, box, "then the main table");
 }
 

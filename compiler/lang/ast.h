@@ -125,6 +125,9 @@ struct ast_listener {
 	struct ast_mark mark;
 	int64_t table; /* 0: allocated */
 	struct span table_span;
+	const char *via_name; /* of the table that leads to a dnat listener; or NULL */
+	struct span via_span;
+	struct ast_table *via; /* once resolved */
 	bool used, used_locally;
 };
 

@@ -317,7 +317,9 @@ bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 	good = sets_resolve(arena, diag, policy);
 	good &= groups_resolve(arena, diag, policy);
 	for (size_t i = 0; i < policy->listener_count; i++)
-		good &= policy->listeners[i].broken || check_listener(diag, &policy->listeners[i]);
+		good &= policy->listeners[i].broken ||
+			(check_listener(diag, &policy->listeners[i]) &&
+			 check_via(arena, diag, policy, &policy->listeners[i]));
 	for (size_t i = 0; i < policy->table_count; i++)
 		good &= policy->tables[i].broken || check_table(diag, &policy->tables[i]);
 	for (size_t i = 0; i < policy->rule_count; i++)

@@ -41,6 +41,9 @@ bool check_conflicts(struct diag *diag, const struct ast_policy *policy, struct 
 bool check_refuse(struct diag *diag, struct span span, const char *text, const char *help);
 /* check_way.c: what is wrong with a listener or a table itself. */
 bool check_listener(struct diag *diag, const struct ast_listener *listener);
+/* check_then.c: the table that leads to it, where it names one. */
+bool check_via(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+	       struct ast_listener *listener);
 bool check_table(struct diag *diag, const struct ast_table *table);
 /* Is the route one of the family? */
 bool check_route_in(const struct ast_route *route, enum addr_family family);

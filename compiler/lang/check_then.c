@@ -119,12 +119,45 @@ static bool comes_back(struct diag *diag, const struct ast_rule *rule,
 			    "take `broadcast` and `multicast` out of `to`, or say `scope: forward`");
 }
 
+/* What this host sends is looked up by its mark while it has its first destination, too: where the
+ * table refuses that, it never gets as far as its translation. */
+static bool check_local_via(struct diag *diag, const struct ast_rule *rule,
+			    const struct ast_listener *listener)
+{
+	size_t count;
+	const struct ast_route *routes = listener->via ? ast_table_routes(listener->via, &count)
+						       : NULL;
+	struct diag_record *record;
+
+	if (!routes || listener->via->fallback == FALLBACK_MAIN)
+		return true;
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		bool found = !rule->families[family];
+
+		for (size_t i = 0; i < count; i++)
+			found |= routes[i].is_default &&
+				 check_route_in(&routes[i], (enum addr_family)family);
+		if (found)
+			continue;
+		record =
+			diag_add(diag, DIAG_impossible, rule->then->span,
+				 "what this host sends to the listener \"%s\" would be refused before it is translated",
+				 listener->name);
+		diag_also(record, listener->via->span,
+			  "this table has no default route of its family, and a `fallback` that refuses");
+		diag_help(record,
+			  "give the table a default route, or write `scope: forward` in the rule");
+		return false;
+	}
+	return true;
+}
+
 static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule,
 			      const struct ast_listener *listener)
 {
 	struct diag_record *record;
 
-	if (!comes_back(diag, rule, listener))
+	if (!comes_back(diag, rule, listener) || !check_local_via(diag, rule, listener))
 		return false;
 	if (listener->on_failure == FAILURE_DIRECT)
 		return check_refuse(diag, listener->on_failure_span,
@@ -217,6 +250,24 @@ static bool unknown_table(struct arena *arena, struct diag *diag, struct ast_pol
 	for (size_t i = 0; i < policy->table_count; i++)
 		*arena_append(arena, candidates, count) = policy->tables[i].name;
 	return unknown(arena, diag, target->span, "table", target->name, candidates, count);
+}
+
+bool check_via(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+	       struct ast_listener *listener)
+{
+	struct ast_target target = { .name = listener->via_name, .span = listener->via_span };
+
+	if (!listener->via_name)
+		return true;
+	listener->via = ast_table_find(policy, listener->via_name);
+	if (!listener->via && (ast_is_last_resort(listener->via_name) ||
+			       ast_listener_find(policy, listener->via_name)))
+		return check_refuse(diag, listener->via_span, "this is no table of the policy",
+				    "name a table, or remove `via`: the main table leads to it then");
+	if (!listener->via)
+		return unknown_table(arena, diag, policy, &target);
+	listener->via->used = true;
+	return true;
 }
 
 static bool leaves_here(struct diag *diag, const struct ast_rule *rule)

@@ -48,6 +48,10 @@ bool check_listener(struct diag *diag, const struct ast_listener *listener)
 		good = check_refuse(diag, listener->masquerade_span,
 				    "`masquerade` is for a dnat listener on another host",
 				    "remove it: this host answers the client by itself");
+	if (listener->via_name && (listener->mode != MODE_DNAT || ast_stays_here(listener)))
+		good = check_refuse(diag, listener->via_span,
+				    "no table leads to a listener on this host",
+				    "remove `via`: it is for a dnat listener on another host");
 	if (listener->table && listener->mode != MODE_TPROXY)
 		good = check_refuse(diag, listener->table_span,
 				    "a redirected packet needs no routing table of its own",

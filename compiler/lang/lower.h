@@ -261,7 +261,7 @@ void lower_translation(struct lower *lower);
 void lower_locks(struct lower *lower);
 /* ip rules and routes. */
 void lower_routing(struct lower *lower);
-/* Does the way lead out by tables? */
+/* Does the way lead out by tables, a listener's that has a `via` among them? */
 bool lower_leads_out(const struct lower_class *way);
 /* Is the way used by packets of any family? */
 bool lower_is_used(const struct lower_class *way);

@@ -283,6 +283,10 @@ static void add_listener(struct numbers *numbers, struct ast_listener *listener)
 		add_class(numbers, IR_CLASS_PROXY, listener->name, &listener->mark, listener->span);
 
 	way->listener = listener;
+	if (listener->via) {
+		*arena_append(numbers->lower->arena, way->tables, way->table_count) = listener->via;
+		way->fallback = listener->via->fallback;
+	}
 	if (listener->mode != MODE_TPROXY)
 		return;
 	way->table = listener->table ? (uint32_t)listener->table

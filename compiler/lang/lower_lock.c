@@ -165,7 +165,7 @@ void lower_locks(struct lower *lower)
 			if (way->listener->on_failure == FAILURE_DROP)
 				lock_silence(lower, way);
 		}
-		if (way->kind == IR_CLASS_ROUTE && is_strict(way))
+		if ((way->kind == IR_CLASS_ROUTE || way->kind == IR_CLASS_PROXY) && is_strict(way))
 			lock_interfaces(lower, way);
 		for (size_t k = 0; k < way->table_count; k++)
 			if (way->tables[k]->clamp_mss >= 0)

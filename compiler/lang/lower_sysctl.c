@@ -396,16 +396,20 @@ static void links(struct lower *lower, const struct lower_class *way)
 
 static void tables(struct lower *lower, const struct lower_class *way)
 {
-	struct sources from;
+	struct sources from = sources_of(lower, way);
+	struct lower_class led = *way;
 
-	links(lower, way);
+	/* What leads to a listener is its table, and forwarding is asked for by its address. */
+	if (way->listener && way->table_count)
+		led.name = way->tables[0]->name;
+	links(lower, &led);
 	if (!lower_leads_out(way) || !way->forward)
 		return;
-	forwarding(lower, way);
+	if (!way->listener)
+		forwarding(lower, way);
 	if (!way->families[ADDR_IPV4])
 		return;
-	from = sources_of(lower, way);
-	need_from(lower, NEED_LOOSE_MARKED, way, &from);
+	need_from(lower, NEED_LOOSE_MARKED, &led, &from);
 }
 
 void lower_sysctls(struct lower *lower)

@@ -48,28 +48,36 @@ static void tell(struct tunnels *proof, const struct ast_rule *rule, const struc
 		  *other ? (family == ADDR_IPV6 ? "IPv6" : "IPv4") : "");
 }
 
+static void judge_table(struct tunnels *proof, const struct ast_rule *rule,
+			const struct ast_table *table)
+{
+	int family = 0;
+
+	while (family < ADDR_FAMILIES &&
+	       (table->snat.has[family] || !leads_out(table, (enum addr_family)family) ||
+		!prove_is_about(proof, rule, (enum addr_family)family)))
+		family++;
+	if (!table->masquerade && family < ADDR_FAMILIES)
+		tell(proof, rule, table, (enum addr_family)family);
+}
+
 static void judge(struct tunnels *proof, const struct ast_rule *rule)
 {
 	const struct ast_then *then = rule->then;
 
 	if (!(rule->scopes & SCOPE_LOCAL) || names_source(proof, rule))
 		return;
+	if (then->action == THEN_PROXY && then->listener->via && !then->listener->masquerade)
+		judge_table(proof, rule, then->listener->via);
 	for (size_t i = 0; i < then->target_count; i++) {
 		const struct ast_table *table =
 			ast_table_find(proof->policy, then->targets[i].name);
-		int family = 0;
 
 		/* What the host sends has a route of the main table, or is not sent at all. */
 		if (!table && then->action == THEN_ROUTE)
 			return;
-		if (!table || table->masquerade)
-			continue;
-		while (family < ADDR_FAMILIES &&
-		       (table->snat.has[family] || !leads_out(table, (enum addr_family)family) ||
-			!prove_is_about(proof, rule, (enum addr_family)family)))
-			family++;
-		if (family < ADDR_FAMILIES)
-			tell(proof, rule, table, (enum addr_family)family);
+		if (table)
+			judge_table(proof, rule, table);
 	}
 }
 

@@ -342,6 +342,7 @@ static const struct decode_field listener_fields[] = {
 	{ LISTENER("masquerade", decode_bool, masquerade) },
 	{ LISTENER("mark", read_mark_field, mark) },
 	{ LISTENER("table", decode_integer, table), .least = 1, .most = UINT32_MAX },
+	{ LISTENER("via", decode_name, via_name) },
 };
 
 const struct decode_table read_listener_table = {
@@ -363,6 +364,7 @@ static bool read_listener(struct decode *decode, const struct node_entry *entry,
 	listener->spoofs_client_span = read_key_span(&entry->value, "spoofs_client");
 	listener->masquerade_span = read_key_span(&entry->value, "masquerade");
 	listener->table_span = read_value_span(&entry->value, "table");
+	listener->via_span = read_value_span(&entry->value, "via");
 	if (!listener->protocols)
 		listener->protocols = listener->mode == MODE_REDIRECT ? TAKES_TCP
 								      : TAKES_TCP | TAKES_UDP;

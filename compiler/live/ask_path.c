@@ -193,10 +193,10 @@ static const struct ir_chain *translating_chain(const struct ask *ask, enum ir_h
 	return NULL;
 }
 
-/* To a listener that is handed packets by their destination: no ip rule leads there. */
+/* To a listener that is handed packets by their destination. */
 static bool is_translated(const struct ask_question *question)
 {
-	return question->listener && !question->way->priority;
+	return question->listener && strcmp(question->listener->mode, "tproxy");
 }
 
 static void translate(struct ask *ask)

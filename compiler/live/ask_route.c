@@ -293,6 +293,18 @@ static void explain_refusal(struct ask *ask, int code)
 			   arena_printf(ask->packet_arena, "the packet is dropped: %s", filter));
 }
 
+/* Was its destination changed to one that the policy sends nothing to by its ip rules? */
+static bool goes_elsewhere(const struct ask *ask)
+{
+	const struct ask_question *question = ask->question;
+	const struct ir_listener *listener = question->listener;
+	enum addr_family family = question->packet->family;
+
+	return ask->now.is_translated &&
+	       !(listener && question->way->priority && listener->has[family] &&
+		 wide_equal(ask->now.to, listener->addr[family].bits));
+}
+
 bool ask_route(struct ask *ask, struct ask_way *way)
 {
 	struct routes_list list = { 0 };
@@ -317,11 +329,11 @@ bool ask_route(struct ask *ask, struct ask_way *way)
 	/* Of what this host does not forward, the kernel tells no route (IPv4). */
 	if (!found || found->route.type != IR_ROUTE_LOCAL)
 		ask_forwarding(ask);
-	if (!ask->now.is_translated)
+	if (!goes_elsewhere(ask))
 		check_rule(ask);
 	/* What has another destination now does not go the policy's way, or goes to its listener.
 	 */
-	if (!ask->now.is_translated &&
+	if (!goes_elsewhere(ask) &&
 	    (found || ask->out->problems->count == before || ask->question->lookup.route))
 		compare_route(ask, found);
 	way->is_known = found != NULL;

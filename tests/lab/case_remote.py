@@ -4,6 +4,7 @@ proxy sends itself is known by its source ports, and nothing comes back to it.
 """
 
 import probe
+from case_explain import complaints, explain
 from lab import CLIENT, FOREIGN, ROUTER, SERVER, UPLINKS, Network
 from policy import Policy
 from suite import answered, case, nothing, silent, told
@@ -104,3 +105,84 @@ rules:
             # Its own listener takes nothing from there; what the other is handed it may be sent.
             answered(probe.ask(net.server, "tcp", FOREIGN[version], 443, source=other[version]), "origin")
             answered(probe.ask(net.server, "tcp", FOREIGN[version], 80, source=other[version]), "proxy")
+
+
+# ---- via a table ----
+
+DNS = {4: "203.0.113.53", 6: "2001:db8:113::53"}  # there and in the clear: who answers tells the way
+
+
+def _via(words, device="wg0"):
+    return f"""version: 1
+listeners: {{dns: {{dnat: {at(DNS, 53)}, via: vpn, runs_as: {{port: 1}}}}}}
+tables: {{vpn: {{dev: {device}, masquerade: true, {words}}}}}
+rules: [{{scope: both, proto: [tcp, udp], port: 53, then: {{proxy: dns}}}}]
+"""
+
+
+def _asked(net, check):
+    for host in net.client, net.router:
+        for proto, version in BOTH:
+            check(probe.ask(host, proto, FOREIGN[version], 53, timeout=0.3))
+
+
+def _explained(policy, status, *words):
+    for version in FAMILIES:
+        for sent in ["in=lan0", f"from={CLIENT[version]}"], ["scope=local"]:
+            answer, live = explain(policy, *sent, f"to={FOREIGN[version]}", "proto=udp", "port=53", status=status)
+            assert (answer["verdict"], answer["table"]["name"]) == ("proxy", "vpn"), answer
+            assert all(word in complaints(live) for word in words), complaints(live)
+
+
+def _not_answered(outcome):
+    assert outcome.kind != "answer", f"answered: {outcome}"
+
+
+@case("via: a dnat listener is reached by its table, and by nothing else while that is down")
+def _by_table():
+    for fallback in "blackhole", "unreachable":
+        with Network(uplinks=("wan0", "wg0")) as net:
+            policy = Policy(net, _via(f"fallback: {fallback}, strict: true")).up()
+            origin = net.sniff()
+            _asked(net, lambda outcome: answered(outcome, "vpn"))
+            _explained(policy, 0)
+            net.router.ip("link set wg0 down")
+            _asked(net, _not_answered)
+            nothing(origin)
+            _explained(policy, 5, "wg0")
+            net.link_up("wg0")
+            _asked(net, _not_answered)  # the routes went with the link
+            nothing(origin)
+            policy.up()
+            _asked(net, lambda outcome: answered(outcome, "vpn"))
+            net.vpn.ip("link set eth0 down")  # the cable is pulled
+            _asked(net, _not_answered)
+            net.router.ip("link delete wg0")
+            _asked(net, _not_answered)
+            nothing(origin)
+
+
+@case("via: the lock of a strict table holds without its ip rules, forwarded and local")
+def _lock():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        Policy(net, _via("fallback: unreachable, strict: true")).up()
+        origin = net.sniff()
+        for version in FAMILIES:
+            for priority in (10000, 10001):
+                net.router.ip(f"rule delete priority {priority}", f"-{version}")
+        _asked(net, _not_answered)
+        nothing(origin)
+
+
+@case("via: a table's own fallback and exceptions count, and what it has a route for alone")
+def _by_route():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        routes = ", ".join(f'{{to: "{DNS[version]}", dev: wg0}}' for version in FAMILIES)
+        Policy(net, f"""version: 1
+listeners: {{dns: {{dnat: {at(DNS, 53)}, via: vpn, runs_as: {{port: 1}}}}}}
+tables: {{vpn: {{routes: [{routes}], masquerade: true}}}}
+rules: [{{scope: both, proto: [tcp, udp], port: 53, then: {{proxy: dns}}}}]
+""").up()
+        _asked(net, lambda outcome: answered(outcome, "vpn"))
+        net.router.ip("link set wg0 down")
+        _asked(net, lambda outcome: answered(outcome, "origin"))  # fallback: main

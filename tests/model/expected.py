@@ -85,7 +85,7 @@ class Expecting:
         if verdict == "reject":
             return [Outcome(passed=False, told=refusal(packet, self._reject_kind(said), self.routing))]
         if verdict == "proxy":
-            return [self._proxy(packet, said)]
+            return self._proxy(packet, said)
         if verdict == "balance":
             return [outcome for share in said["balance"]["shares"]
                     for outcome in self._share(packet, share["table"])]
@@ -124,10 +124,7 @@ class Expecting:
             return [Outcome(passed=None if packet.local else True, delivered=None, sent=None, mark=mark, told=None)]
         way = self.routing.lookup(packet.family, mark, packet.to)
         if not way.devs:
-            told = () if way.kind.endswith("blackhole") or packet.local else told_of(packet, REFUSED_ROUTE[way.kind][packet.family])
-            if told and packet.family == 4:
-                told += ("",)  # IPv4 tells a sender that only a few times a second
-            return [Outcome(passed=not packet.local, mark=None if packet.local else mark, told=told)]
+            return [_refused(packet, mark, way)]
         if way.kind == "local":
             return [Outcome(passed=True, delivered=True, mark=mark)]
         return [self._leave(packet, mark, target, dev) for dev in way.devs]
@@ -145,7 +142,32 @@ class Expecting:
 
     # ---- to a listener ----
 
+    def _via(self, packet, mark, listener, to):
+        """
+        Looked up by its mark with the listener's address; what the router sends with its own destination
+        before that, too.
+        """
+        first, way = (self.routing.lookup(packet.family, mark, address) for address in (packet.to, to[0]))
+        if packet.local and not first.devs:
+            return [_refused(packet, mark, first)]
+        if not way.devs:
+            return [_refused(packet, mark, way)]
+        outcomes = [self._leave(packet, mark, listener["via"], dev, to) for dev in way.devs]
+        for outcome, dev in zip(outcomes, way.devs):
+            if listener.get("masquerade") and outcome.sent:
+                outcome.source = wire.number(world.LINKS[dev][packet.family][0])
+        return outcomes
+
     def _proxy(self, packet, said):
+        listener = self.body["listeners"][said["target"]]
+        if "via" in listener and not packets.is_odd(packet.family, packet.to):
+            mark = packet.mark & ~said["mark"]["mask"] | said["mark"]["value"]
+            if packet.flags != wire.SYN:  # refused by the table, or by the lock
+                return [Outcome(passed=None, delivered=None, sent=None, told=None)]
+            return self._via(packet, mark, listener, (wire.number(said["listener"]["address"]), said["listener"]["port"]))
+        return [self._handed(packet, said)]
+
+    def _handed(self, packet, said):
         name, mark = said["target"], said["mark"]
         if packets.is_odd(packet.family, packet.to):
             return Outcome(passed=None, delivered=None, sent=None, told=None, listener=None)
@@ -201,6 +223,13 @@ def _heard(packet, name, routing):
     if packet.place == "broadcast" or (packet.local and (packet.family, packet.source) not in packets.OWN):
         return None
     return name if packet.protocol == wire.UDP or packet.flags == wire.SYN else ""
+
+
+def _refused(packet, mark, way):
+    told = () if way.kind.endswith("blackhole") or packet.local else told_of(packet, REFUSED_ROUTE[way.kind][packet.family])
+    if told and packet.family == 4:
+        told += ("",)  # IPv4 tells a sender that only a few times a second
+    return Outcome(passed=not packet.local, mark=None if packet.local else mark, told=told)
 
 
 def _tables_of(target, body):

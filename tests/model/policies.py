@@ -47,6 +47,8 @@ class Maker:
             self._listener(f"p{i}", 12345 + i)
         for i in range(self.draw.between(1, 3)):
             self.body["tables"][f"t{i}"] = self._table()
+        for listener in self.body["listeners"].values():
+            self._via(listener)
         for _ in range(self.draw.one((1, 2, 3, 4, 5, 6, 8, 12))):
             self.body["rules"].append(self._rule())
         if self.draw.chance(0.3):
@@ -150,6 +152,18 @@ class Maker:
         self.body["listeners"][name] = body
         self.policy.alive[name] = draw.weighted({"any": 4, "loopback": 2 if mode == "tproxy" else 0, "": 3})
 
+    def _via(self, listener):
+        """A table that leads to a listener on another host."""
+        text = str(listener.get("dnat", ""))
+        if "10.11." in text or "fd00:11:" in text:
+            if self.draw.chance(0.5):
+                listener["via"] = self.draw.one(sorted(self.body["tables"]))
+
+    def _is_kept_from(self, listener):
+        """What the router sends would be refused before it is translated."""
+        table = self.body["tables"].get(listener.get("via"), {})
+        return table.get("fallback", "main") != "main" and not ("dev" in table and "via" not in table)
+
     def _identity(self):
         draw = self.draw
         kind = draw.weighted({"user": 4, "group": 2, "mark": 2, "cgroup": 1 if self.cgroups else 0})
@@ -245,7 +259,7 @@ class Maker:
         if action == "proxy":
             listener = self.body["listeners"][then["proxy"]]
             mode = next(key for key in ("tproxy", "redirect", "dnat") if key in listener)
-            if scope != "forward" and "runs_as" not in listener:
+            if scope != "forward" and ("runs_as" not in listener or self._is_kept_from(listener)):
                 scope = "forward"
         rule = {key: self._condition(key)} if key and not (key in ("in", "mac") and scope != "forward") else {}
         table = {key: share for key, (share, where) in CONDITIONS.items()
