@@ -373,6 +373,16 @@ struct ir_hosted {
 	uint64_t number; /* of one that is there */
 };
 
+/* The interfaces of an `in` or `out`, groups taken apart: what status looks for among the host's.
+ */
+struct ir_asked {
+	const char *key; /* "in" or "out" */
+	bool negated;
+	const char **names; /* or patterns, with a '*' at the end */
+	size_t name_count;
+	struct span origin;
+};
+
 /* ---- what the author wrote ---- */
 
 /* A routing table of the policy's that some way leads to. */
@@ -484,6 +494,8 @@ struct ir {
 	size_t listener_count;
 	struct ir_hosted *users, *groups, *cgroups; /* each once */
 	size_t user_count, group_count, cgroup_count;
+	struct ir_asked *asked; /* each once */
+	size_t asked_count;
 	struct ir_kept *kept; /* while a confirmation is waited for; no part of the digest */
 	size_t kept_count;
 	const char *waits; /* the line that says so (emit/about.h), or NULL; no part of the digest

@@ -119,6 +119,40 @@ static void describe_senders(struct lower *lower)
 	}
 }
 
+/* ---- which interfaces are asked for ---- */
+
+static bool is_same_question(const struct ir_asked *a, const struct ir_asked *b)
+{
+	if (strcmp(a->key, b->key) || a->negated != b->negated || a->name_count != b->name_count)
+		return false;
+	for (size_t i = 0; i < a->name_count; i++)
+		if (strcmp(a->names[i], b->names[i]))
+			return false;
+	return true;
+}
+
+static void add_asked(struct lower *lower, const struct match_condition *condition)
+{
+	struct ir *ir = lower->ir;
+	const struct ir_asked one = { condition->key, condition->negated, condition->names,
+				      condition->name_count, condition->span };
+
+	for (size_t i = 0; i < ir->asked_count; i++)
+		if (is_same_question(&ir->asked[i], &one))
+			return;
+	*arena_append(lower->arena, ir->asked, ir->asked_count) = one;
+}
+
+static void describe_interfaces(struct lower *lower)
+{
+	const struct ast_policy *policy = lower->policy;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		for (size_t k = 0; k < policy->rules[i].condition_count; k++)
+			if (policy->rules[i].conditions[k]->kind->names_interfaces)
+				add_asked(lower, policy->rules[i].conditions[k]);
+}
+
 static void describe(struct lower *lower)
 {
 	struct ir *ir = lower->ir;
@@ -135,6 +169,7 @@ static void describe(struct lower *lower)
 			describe_listener(lower, way);
 	}
 	describe_senders(lower);
+	describe_interfaces(lower);
 }
 
 /* ---- the whole ---- */

@@ -21,6 +21,7 @@
 #include "live/checks.h"
 #include "live/elsewhere.h"
 #include "live/hosted.h"
+#include "live/interfaces.h"
 #include "live/kept.h"
 #include "live/noted.h"
 #include "live/markers.h"
@@ -497,6 +498,8 @@ static enum apply_outcome decide(struct apply *apply)
 		return APPLY_REFUSED;
 	hosted_tell(apply->report, apply->ir, record_command(apply->arena, apply->after));
 	checks_surroundings(apply->report, &apply->diff);
+	interfaces_tell(apply->report, &apply->kernel.route, apply->ir->asked,
+			apply->ir->asked_count);
 	warn_of_strangers(apply, false);
 	if (are_warnings_refused(apply))
 		return APPLY_REFUSED;

@@ -171,9 +171,8 @@ static void set(struct tape *tape, struct ir_set *item)
 /* ---- rules ---- */
 
 /*
- * A rule of nft is kept as pieces (piece.h) that end where a set is named, so that the set's name
- * of the day can be put there. What asks for a name that the host has to have stays a match of its
- * own, between the other matches and the statements: the host may lack it when the rule comes back.
+ * A rule of nft is kept as pieces (piece.h) that end where a set is named, so that its name of the
+ * day can be put there. What asks for a name that the host may lack later stays a match of its own.
  */
 enum { NAME_BEGIN = 1, NAME_END = 2 };
 
@@ -238,12 +237,10 @@ static void nft_rule(struct tape *tape, struct ir_rule *item)
 	text(tape, &matches);
 	ITEMS(tape, hosted, count, hosted_match);
 	text(tape, &statements);
-	if (matches)
-		cut_words(tape, item, matches, true);
+	cut_words(tape, item, matches ? matches : "", true);
 	for (size_t i = 0; i < count; i++)
 		*arena_append(tape->arena, item->matches, item->match_count) = hosted[i];
-	if (statements)
-		cut_words(tape, item, statements, false);
+	cut_words(tape, item, statements ? statements : "", false);
 }
 
 static void write_text(struct tape *tape, const struct ir_rule *rule, size_t nth)
@@ -252,8 +249,7 @@ static void write_text(struct tape *tape, const struct ir_rule *rule, size_t nth
 	const char *all;
 
 	emit_nft_put_nth(rule, nth, &out);
-	all = buf_text(&out);
-	all += strspn(all, "\t");
+	all = buf_text(&out) + strspn(buf_text(&out), "\t");
 	all = arena_strndup(tape->arena, all, strlen(all) - 1);
 	text(tape, &all);
 	buf_free(&out);
@@ -387,6 +383,13 @@ static void hosted(struct tape *tape, struct ir_hosted *item)
 	text(tape, &item->name);
 }
 
+static void asked(struct tape *tape, struct ir_asked *item)
+{
+	text(tape, &item->key);
+	FIELD(tape, item->negated);
+	texts(tape, &item->names, &item->name_count);
+}
+
 static void policy(struct tape *tape, struct ir *ir)
 {
 	FIELD(tape, ir->digest);
@@ -410,6 +413,7 @@ static void policy(struct tape *tape, struct ir *ir)
 	ITEMS(tape, ir->users, ir->user_count, hosted);
 	ITEMS(tape, ir->groups, ir->group_count, hosted);
 	ITEMS(tape, ir->cgroups, ir->cgroup_count, hosted);
+	ITEMS(tape, ir->asked, ir->asked_count, asked);
 	ir->policy_rules = number(tape, ir->policy_rules);
 }
 

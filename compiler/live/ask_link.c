@@ -31,23 +31,23 @@ void ask_interface(struct ask *ask, const char *name, const char *does)
 				 "open (tun, tap)";
 }
 
-/* Rules of the IP families see the bridge, and never its port. */
-static void take_in(struct ask *ask, struct ir_packet *packet)
+/* Rules of the IP families see the bridge, and never its port. `key`: "in" or "out". */
+static void take_interface(struct ask *ask, const char **name, const char *key, const char *does)
 {
-	struct links_state state = links_state(ask->packet_arena, &ask->kernel.route, packet->in);
+	struct links_state state = links_state(ask->packet_arena, &ask->kernel.route, *name);
 	struct report_line *line;
 
-	ask_interface(ask, packet->in, "comes by");
+	ask_interface(ask, *name, does);
 	if (!state.master)
 		return;
 	line = ask_differ(ask, arena_printf(ask->packet_arena,
 					    "%s is a port of the %s %s: for every rule the packet "
-					    "comes by %s",
-					    packet->in, state.kind, state.master, state.master));
+					    "%s %s",
+					    *name, state.kind, state.master, does, state.master));
 	line->help = arena_printf(ask->packet_arena,
-				  "write `in: %s` in the policy, and ask with in=%s", state.master,
-				  state.master);
-	packet->in = state.master;
+				  "write `%s: %s` in the policy, and ask with %s=%s", key,
+				  state.master, key, state.master);
+	*name = state.master;
 }
 
 /* Of what the kernel's fib says, what the question does not. */
@@ -89,9 +89,9 @@ void ask_surroundings(struct ask *ask, struct ir_packet *packet)
 								       ask->policy.file)
 						: NULL);
 	if (*packet->in && packet->scope == SCOPE_FORWARD)
-		take_in(ask, packet);
+		take_interface(ask, &packet->in, "in", "comes by");
 	if (*packet->out)
-		ask_interface(ask, packet->out, "leaves by");
+		take_interface(ask, &packet->out, "out", "leaves by");
 	ask_destination(ask, packet);
 	if (packet->scope != SCOPE_FORWARD || !packet->has_to)
 		return;

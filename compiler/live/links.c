@@ -280,7 +280,8 @@ struct state_look {
  * not: rules see the port first. */
 static bool takes_packets(const char *kind)
 {
-	static const char *const kinds[] = { "bridge", "bond", "team" };
+	static const char *const kinds[] = { "bridge",      "bond", "team",
+					     "openvswitch", "hsr",  "batadv" };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(kind, kinds[i]) == 0)
@@ -308,6 +309,7 @@ static void take_state(const struct nlmsghdr *message, void *user)
 		else if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)
 			info = attribute;
 	}
+	look->state->is_bridge = info && is_of_kind(info, "bridge");
 	if (!master || !info || !if_indextoname(mnl_attr_get_u32(master), name))
 		return;
 	mnl_attr_for_each_nested(inner, info) {
@@ -341,6 +343,68 @@ bool links_is_down(struct netlink *netlink, const char *name)
 
 	arena_free(arena);
 	return state.index && !state.is_up;
+}
+
+struct names_look {
+	struct arena *arena;
+	struct links_names *names;
+};
+
+static void take_name(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attribute;
+	struct names_look *look = user;
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return;
+	mnl_attr_for_each(attribute, message, sizeof(struct ifinfomsg))
+		if (mnl_attr_get_type(attribute) == IFLA_IFNAME)
+			*arena_append(look->arena, look->names->items, look->names->count) =
+				arena_strdup(look->arena, mnl_attr_get_str(attribute));
+}
+
+struct links_names links_names(struct arena *arena, struct netlink *netlink)
+{
+	struct links_names names = { 0 };
+	struct names_look look = { arena, &names };
+	struct netlink_error error;
+	char room[NETLINK_REQUEST];
+
+	for (int attempt = 0; attempt < 10; attempt++) {
+		struct nlmsghdr *request = netlink_new(room, RTM_GETLINK, NLM_F_DUMP);
+
+		mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
+		names.count = 0;
+		if (netlink_ask(netlink, request, take_name, &look, &error) || error.code != EINTR)
+			break;
+	}
+	return names;
+}
+
+struct own_look {
+	unsigned int index;
+	bool is_found;
+};
+
+/* IPv6 gives every interface an address of its link. */
+static void find_own(const struct nlmsghdr *message, void *user)
+{
+	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
+	struct own_look *look = user;
+
+	if (message->nlmsg_type == RTM_NEWADDR && header->ifa_index == look->index)
+		look->is_found |= header->ifa_scope != RT_SCOPE_LINK;
+}
+
+bool links_has_own(struct netlink *netlink, unsigned int index)
+{
+	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
+	struct own_look look = { .index = index };
+	struct netlink_error error;
+
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
+	return !netlink_ask(netlink, request, find_own, &look, &error) || look.is_found;
 }
 
 struct tentative {

@@ -50,8 +50,17 @@ struct links_state {
 	 * families; or NULL. */
 	const char *master;
 	const char *kind; /* of that: "bridge" */
+	bool is_bridge;   /* itself */
 };
 struct links_state links_state(struct arena *arena, struct netlink *netlink, const char *name);
+/* Of all interfaces, in the kernel's order. */
+struct links_names {
+	const char **items;
+	size_t count;
+};
+struct links_names links_names(struct arena *arena, struct netlink *netlink);
+/* Has the interface an address of this host's, beside the one that IPv6 gives every link? */
+bool links_has_own(struct netlink *netlink, unsigned int index);
 /* Is the interface there, and down? */
 bool links_is_down(struct netlink *netlink, const char *name);
 /* Does the kernel know no way to the gateway but by another gateway, or none at all? `device` may

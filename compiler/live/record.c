@@ -129,6 +129,17 @@ static void put_hosted(struct buf *out, const struct record_hosted *hosted)
 	buf_putc(out, '\n');
 }
 
+/* The interfaces follow in one field each. */
+static void put_asked(struct buf *out, const struct ir_asked *asked)
+{
+	buf_printf(out, "asked\t%s\t%d", asked->key, asked->negated);
+	for (size_t i = 0; i < asked->name_count; i++) {
+		buf_putc(out, '\t');
+		put_escaped(out, asked->names[i]);
+	}
+	buf_putc(out, '\n');
+}
+
 static void put_noted(struct buf *out, const struct record *record)
 {
 	if (record->table_handle)
@@ -174,6 +185,10 @@ static void put_record(struct buf *out, const struct record *record, const char 
 		put_class(out, &record->classes[i]);
 	for (size_t i = 0; i < record->listener_count; i++)
 		put_listener(out, &record->listeners[i]);
+	for (size_t i = 0; i < record->asked_count; i++)
+		put_asked(out, &record->asked[i]);
+	if (record->only_checks)
+		buf_puts(out, "checks\n");
 	for (size_t i = 0; i < record->hosted_count; i++)
 		put_hosted(out, &record->hosted[i]);
 	for (size_t i = 0; i < record->ip_rule_count; i++)
@@ -267,6 +282,9 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	record->class_count = ir->class_count;
 	record->listeners = ir->listeners;
 	record->listener_count = ir->listener_count;
+	record->asked = ir->asked;
+	record->asked_count = ir->asked_count;
+	record->only_checks = ir->sysctl_policy == IR_SYSCTL_CHECK;
 	add_hosted(arena, record, IR_HOSTED_USER, ir->users, ir->user_count);
 	add_hosted(arena, record, IR_HOSTED_GROUP, ir->groups, ir->group_count);
 	add_hosted(arena, record, IR_HOSTED_CGROUP, ir->cgroups, ir->cgroup_count);

@@ -90,6 +90,9 @@ struct record {
 	size_t class_count;
 	struct ir_listener *listeners;
 	size_t listener_count;
+	struct ir_asked *asked; /* without places */
+	size_t asked_count;
+	bool only_checks; /* settings are looked at, and an apply changes none */
 	struct record_hosted *hosted;
 	size_t hosted_count;
 	struct ir_ip_rule *ip_rules;

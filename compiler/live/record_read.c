@@ -244,6 +244,22 @@ static void read_listener(struct record *record, struct line *line)
 		listener->has[i] = address(line, line->fields[7 + i], &listener->addr[i]);
 }
 
+static void read_asked(struct record *record, struct line *line)
+{
+	struct ir_asked *asked = arena_append(line->arena, record->asked, record->asked_count);
+
+	asked->key = word(line, 1);
+	asked->negated = yes(line, 2);
+	for (size_t i = 3; i < line->count; i++)
+		*arena_append(line->arena, asked->names, asked->name_count) = word(line, i);
+}
+
+static void read_checks(struct record *record, struct line *line)
+{
+	(void)line;
+	record->only_checks = true;
+}
+
 static void read_hosted(struct record *record, struct line *line)
 {
 	struct record_hosted *hosted =
@@ -329,6 +345,7 @@ static const struct kind {
 	{ "returned", 3, read_returned, false }, { "options", 3, read_options, false },
 	{ "loaded", 3, read_loaded, false },     { "chain", 3, read_chain, false },
 	{ "held", 3, read_held, false },         { "hosted", 5, read_hosted, false },
+	{ "asked", 4, read_asked, true },        { "checks", 1, read_checks, false },
 };
 
 static struct line split(struct arena *arena, char *from)

@@ -15,6 +15,7 @@
 #include "live/diff.h"
 #include "live/folder.h"
 #include "live/hosted.h"
+#include "live/interfaces.h"
 #include "live/links.h"
 #include "live/needs.h"
 #include "live/pending.h"
@@ -268,7 +269,9 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 				   need->key, value, need->wish->why)
 				->command = apply_command(arena, policy);
 		else if (need->is_open)
-			report_add(was_set(record, need->key) ? policy->drift : policy->problems,
+			report_add(!record->only_checks || was_set(record, need->key)
+					   ? policy->drift
+					   : policy->problems,
 				   REPORT_WARNING, "%s is %s and should be %s: %s", need->key,
 				   need->now, value, need->wish->why)
 				->command =
@@ -286,6 +289,7 @@ static void check_record(struct arena *arena, struct netlink *netlink, struct st
 			check_listener(arena, policy, &record->listeners[i],
 				       (enum addr_family)(k / 2), k % 2);
 	check_settings(arena, netlink, policy);
+	interfaces_tell(policy->problems, netlink, record->asked, record->asked_count);
 	hosted_tell_missing(policy->problems, record, apply_command(arena, policy));
 }
 
