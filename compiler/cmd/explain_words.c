@@ -91,12 +91,14 @@ static void put_routing(const struct explain *explain, const struct explain_answ
 			   "  first     the main table's routes%s, which only the host knows\n",
 			   lookup->after_default ? "" : " but its default");
 	if (!rule) {
-		buf_puts(out, "  table     main, whose routes only the host knows\n");
+		buf_puts(out, "  table     what the host's own ip rules say\n");
 		return;
 	}
 	buf_printf(out, "  ip rule   %" PRIu32 ", %s\n", rule->priority,
 		   ir_action_name(rule->action));
-	if (rule->action != IR_RULE_LOOKUP)
+	if (rule->action == IR_RULE_LOOKUP && !lookup->route)
+		buf_printf(out, "  table     %s, whose routes only the host knows\n", rule->name);
+	if (!lookup->route)
 		return;
 	buf_printf(out, "  table     %s (%" PRIu32 ")\n  route     ", rule->name, rule->table);
 	ipbatch_put_route(lookup->route, explain->ir->protocol, out);

@@ -26,12 +26,14 @@ static int compare_ids(const void *a, const void *b)
 uint32_t *about_tables(struct arena *arena, const struct ir *ir, size_t *count)
 {
 	uint32_t *ids = arena_alloc(arena, (ir->route_count + 1) * sizeof(*ids));
-	size_t kept = 0;
+	size_t all = ir->route_count, kept = 0;
 
-	for (size_t i = 0; i < ir->route_count; i++)
+	for (size_t i = 0; i < all; i++)
 		ids[i] = ir->routes[i].table;
-	qsort(ids, ir->route_count, sizeof(*ids), compare_ids);
-	for (size_t i = 0; i < ir->route_count; i++)
+	if (ir->main_copy)
+		ids[all++] = ir->main_copy;
+	qsort(ids, all, sizeof(*ids), compare_ids);
+	for (size_t i = 0; i < all; i++)
 		if (ids[i] != IR_TABLE_MAIN && (kept == 0 || ids[kept - 1] != ids[i]))
 			ids[kept++] = ids[i];
 	*count = kept;

@@ -235,8 +235,8 @@ static const char *step_text(struct building *building, const struct ir_class *c
 	unsigned int families = families_of(building->ir, class, rule->priority);
 	bool is_odd = families != families_of(building->ir, class, 0);
 
-	if (rule->action == IR_RULE_LOOKUP && rule->table == IR_TABLE_MAIN)
-		to = rule->suppress_default ? "main, but its default" : "main";
+	if (ir_rule_asks_main(building->ir, rule))
+		to = ir_rule_takes_default(rule) ? "main" : "main, but its default";
 	else if (rule->action == IR_RULE_LOOKUP && is_handed_over(class))
 		to = arena_printf(building->arena, "table %" PRIu32 ", this host", rule->table);
 	else if (rule->action == IR_RULE_LOOKUP)

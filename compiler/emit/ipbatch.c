@@ -99,8 +99,8 @@ void ipbatch_put_rule(const struct ir_ip_rule *rule, uint32_t protocol, struct b
 {
 	buf_printf(out, "fwmark 0x%" PRIx32 "/0x%" PRIx32, rule->mark, rule->mask);
 	put_action(rule, out);
-	if (rule->suppress_default)
-		buf_puts(out, " suppress_prefixlength 0");
+	if (rule->shortest)
+		buf_printf(out, " suppress_prefixlength %u", rule->shortest - 1);
 	buf_printf(out, " priority %" PRIu32 " protocol %" PRIu32, rule->priority, protocol);
 }
 
@@ -182,11 +182,25 @@ static void put_rules(const struct ir *ir, enum addr_family family, bool refusin
 	}
 }
 
+/* What only the host knows. */
+static void put_copy(const struct ir *ir, struct buf *out)
+{
+	buf_printf(out,
+		   "# Table %" PRIu32
+		   " is for a copy of main's routes that are more specific than a default route; the rules\n"
+		   "# below ask it instead of main. This file cannot make it: `tpc apply` and the script (--emit sh)\n"
+		   "# do, or `ip -6 route add ... table %" PRIu32
+		   "` for each. Without it they go by the tables below.\n",
+		   ir->main_copy, ir->main_copy);
+}
+
 static void put_lines(const struct ir *ir, enum addr_family family, struct buf *out)
 {
 	overview_put(ir, out);
 	buf_putc(out, '\n');
 	put_rules(ir, family, true, out);
+	if (family == ADDR_IPV6 && ir->main_copy)
+		put_copy(ir, out);
 	put_routes(ir, family, out);
 	put_rules(ir, family, false, out);
 }

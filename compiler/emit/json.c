@@ -83,7 +83,7 @@ static void put_ip_rule(const struct ir_ip_rule *rule, struct buf *out)
 	put_mark(rule->mark, rule->mask, out);
 	buf_printf(out, ", \"action\": \"%s\", \"table\": ", ir_action_name(rule->action));
 	put_number_or_null(rule->action == IR_RULE_LOOKUP ? rule->table : 0, out);
-	buf_printf(out, ", \"suppress_default\": %s}", rule->suppress_default ? "true" : "false");
+	buf_printf(out, ", \"suppress_default\": %s}", rule->shortest ? "true" : "false");
 }
 
 static const char *set_type(enum ir_set_type type)

@@ -113,6 +113,10 @@ static void put_variables(const struct emit_job *job, struct buf *out)
 		   ir->table, ir->digest, ir->protocol, ir->priority_first, ir->priority_last);
 	buf_printf(out, "sysctl_policy='%s'\n", sysctl_policy(ir->sysctl_policy));
 	put_tables(ir, out);
+	if (ir->main_copy)
+		buf_printf(out, "main_copy=%" PRIu32 "\n", ir->main_copy);
+	else
+		buf_puts(out, "main_copy=''\n");
 	put_sets(ir, false, out);
 	put_sets(ir, true, out);
 	buf_puts(out, "cgroups=");
@@ -187,7 +191,10 @@ static void put_rule_key(const struct ir_ip_rule *rule, struct buf *out)
 		buf_printf(out, " %" PRIu32, rule->table);
 	else
 		buf_printf(out, " %s", ir_action_name(rule->action));
-	buf_puts(out, rule->suppress_default ? " 0" : " -");
+	if (rule->shortest)
+		buf_printf(out, " %u", rule->shortest - 1);
+	else
+		buf_puts(out, " -");
 }
 
 static void put_rules(const struct ir *ir, struct buf *out)

@@ -145,7 +145,7 @@ static void add_ip_rule(struct digest *digest, const struct ir_ip_rule *rule)
 	add_number(digest, rule->priority);
 	add_number(digest, (uint64_t)rule->mark << 32 | rule->mask);
 	add_number(digest, rule->action);
-	add_number(digest, (uint64_t)rule->table << 1 | rule->suppress_default);
+	add_number(digest, (uint64_t)rule->table << 32 | rule->shortest);
 }
 
 static void add_route(struct digest *digest, const struct ir_route *route)
@@ -187,6 +187,7 @@ static uint64_t digest_of(const struct ir *ir, bool with_contents)
 		add_chain(&digest, &ir->chains[i]);
 	for (size_t i = 0; i < ir->ip_rule_count; i++)
 		add_ip_rule(&digest, &ir->ip_rules[i]);
+	add_number(&digest, ir->main_copy);
 	for (size_t i = 0; i < ir->route_count; i++)
 		add_route(&digest, &ir->routes[i]);
 	for (size_t i = 0; i < ir->sysctl_count; i++) {

@@ -50,6 +50,17 @@ const struct ir_target *ir_map_find(const struct ir_set *map, struct wide value)
 	return found ? &map->targets[map->leads[found - map->elements.items]] : NULL;
 }
 
+bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule)
+{
+	return rule->action == IR_RULE_LOOKUP &&
+	       (rule->table == IR_TABLE_MAIN || (ir->main_copy && rule->table == ir->main_copy));
+}
+
+bool ir_rule_takes_default(const struct ir_ip_rule *rule)
+{
+	return rule->action == IR_RULE_LOOKUP && rule->table == IR_TABLE_MAIN && !rule->shortest;
+}
+
 const char *ir_action_name(enum ir_rule_action action)
 {
 	switch (action) {

@@ -240,14 +240,24 @@ enum ir_rule_action { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE, IR_RULE_PROHIBIT, IR_
 
 enum { IR_TABLE_MAIN = 254 };
 
+/*
+ * A prefix shorter than this is a default route, or part of one: 0.0.0.0/1 and 128.0.0.0/1 are one
+ * (OpenVPN's redirect-gateway), so are ::/3, 2000::/4, 3000::/4. The longest prefix that covers
+ * networks of one's own alone is 10.0.0.0/8, and fc00::/7.
+ */
+enum { IR_SPECIFIC_IPV4 = 8, IR_SPECIFIC_IPV6 = 7 };
+
 struct ir_ip_rule {
 	enum addr_family family;
 	uint32_t priority;
 	uint32_t mark, mask;
 	enum ir_rule_action action;
-	uint32_t table;        /* IR_RULE_LOOKUP only */
-	const char *name;      /* the table's in the policy, the listener's, or "main" */
-	bool suppress_default; /* suppress_prefixlength 0 */
+	uint32_t table;   /* IR_RULE_LOOKUP only */
+	const char *name; /* the table's in the policy, the listener's, or "main" */
+	/* Routes with a shorter prefix are not taken: suppress_prefixlength `shortest - 1`. 0: all
+	 * are.
+	 */
+	unsigned int shortest;
 	struct span origin;
 };
 
@@ -484,6 +494,9 @@ struct ir {
 	size_t counter_count;
 	struct ir_ip_rule *ip_rules;
 	size_t ip_rule_count;
+	/* The table that holds a copy of the main table's specific IPv6 routes (prefix not shorter
+	 * than IR_SPECIFIC_IPV6), which only the host knows; 0: none. */
+	uint32_t main_copy;
 	struct ir_route *routes;
 	size_t route_count;
 	struct ir_sysctl *sysctls;
@@ -512,6 +525,10 @@ struct ir {
 	size_t interface_group_count;
 };
 
+/* Does the rule ask the main table, or the copy of it? */
+bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule);
+/* And takes its default route, too. */
+bool ir_rule_takes_default(const struct ir_ip_rule *rule);
 /* "lookup", "unreachable" ...: ip's words. */
 const char *ir_action_name(enum ir_rule_action action);
 enum { IR_INTERFACE_TEXT = 17 };

@@ -38,6 +38,7 @@ const struct ir_route *lookup_in_table(const struct ir *ir, enum addr_family fam
 struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_t mark,
 			   struct wide to)
 {
+	const struct ir_ip_rule *main = NULL;
 	struct lookup found = { 0 };
 
 	for (size_t i = 0; i < ir->ip_rule_count; i++) {
@@ -45,9 +46,10 @@ struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_
 
 		if (rule->family != family || (mark & rule->mask) != rule->mark)
 			continue;
-		if (rule->action == IR_RULE_LOOKUP && rule->table == IR_TABLE_MAIN) {
-			found.after_main = true;
-			found.after_default |= !rule->suppress_default;
+		if (ir_rule_asks_main(ir, rule)) {
+			if (!main && ir_rule_takes_default(rule))
+				main = rule;
+			found.after_main |= !ir_rule_takes_default(rule);
 			continue;
 		}
 		if (rule->action == IR_RULE_LOOKUP)
@@ -55,7 +57,10 @@ struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_
 		if (rule->action == IR_RULE_LOOKUP && !found.route)
 			continue;
 		found.rule = rule;
+		found.after_default = main != NULL;
+		found.after_main |= found.after_default;
 		return found;
 	}
+	found.rule = main;
 	return found;
 }

@@ -313,8 +313,9 @@ static bool check_target(struct diag *diag, struct ast_policy *policy, const str
 	if (!is_last)
 		return check_refuse(diag, target->span, "no table after this is ever tried",
 				    "put it last");
-	return at || check_refuse(diag, target->span, "this is no table",
-				  "use `drop`, `reject` or `direct`, or name a table before it");
+	return at || !strcmp(target->name, "main") ||
+	       check_refuse(diag, target->span, "this is no table",
+			    "use `drop` or `reject`, or name a table before it");
 }
 
 static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)

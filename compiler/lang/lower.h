@@ -92,6 +92,7 @@ struct lower {
 	struct ir *ir;
 	struct lower_class **classes;
 	size_t class_count;
+	uint32_t main_copy; /* the table for main's specific IPv6 routes, if they are asked for */
 	struct lower_uplink *uplinks;
 	size_t uplink_count;
 	struct ir_chain **chains;
@@ -259,6 +260,8 @@ void lower_translation(struct lower *lower);
 /* What stands behind the marks: packets that were not translated, strict tables, sizes of segments,
  * listeners that are gone. */
 void lower_locks(struct lower *lower);
+/* Does the way ask for what the main table knows more than a default route for? */
+bool lower_asks_specific(const struct lower_class *way);
 /* ip rules and routes. */
 void lower_routing(struct lower *lower);
 /* Does the way lead out by tables, a listener's that has a `via` among them? */

@@ -368,8 +368,25 @@ static void add_row(struct numbers *numbers, const struct ast_then *then)
 	}
 }
 
+/* A share of a choice that is the main table is a way like the others. */
+static void add_main_share(struct numbers *numbers, const struct ast_then *then)
+{
+	for (size_t i = 0; i < then->target_count; i++) {
+		const struct ast_target *target = &then->targets[i];
+		struct ast_then main = { .action = THEN_ROUTE,
+					 .targets = &then->targets[i],
+					 .target_count = 1,
+					 .span = target->span };
+
+		if (!strcmp(target->name, "main") && !lower_class_of(numbers->lower, &main))
+			add_row(numbers, &main);
+	}
+}
+
 static void add_wanted(struct numbers *numbers, const struct ast_then *then)
 {
+	if (then && then->action == THEN_BALANCE)
+		add_main_share(numbers, then);
 	if (!then || lower_class_of(numbers->lower, then))
 		return;
 	if (then->action == THEN_ROUTE)
@@ -479,6 +496,19 @@ static void add_inbound(struct numbers *numbers, const struct ast_then *then)
 		add_inbound_way(numbers, lower_table_class(numbers->lower, then->targets[i].name));
 }
 
+/* Last, so that it takes no id that another table would have drawn. */
+static void draw_main_copy(struct numbers *numbers)
+{
+	struct lower *lower = numbers->lower;
+
+	for (size_t i = 0; i < lower->class_count; i++)
+		if (lower_asks_specific(lower->classes[i])) {
+			lower->main_copy =
+				draw_table(numbers, "main/ipv6", lower->classes[i]->origin);
+			return;
+		}
+}
+
 void lower_classes(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;
@@ -507,4 +537,5 @@ void lower_classes(struct lower *lower)
 			add_inbound(&numbers, policy->rules[i].then);
 	if (policy->default_forward)
 		add_inbound(&numbers, policy->default_forward);
+	draw_main_copy(&numbers);
 }

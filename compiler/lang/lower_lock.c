@@ -133,21 +133,80 @@ static void clamp_segments(struct lower *lower, const struct lower_class *way,
 	clamp(lower, rule, table->clamp_mss);
 }
 
-/* Where the size is given, what comes in by the interfaces says how large our own segments may be.
- */
-static void clamp_back(struct lower *lower, struct ast_table *table)
+static bool sends_here(const struct lower *lower, const struct ast_table *table)
 {
-	struct lower_class one = { .tables = &table, .table_count = 1 };
+	for (size_t i = 0; i < lower->class_count; i++)
+		for (size_t k = 0; k < lower->classes[i]->table_count; k++)
+			if (lower->classes[i]->tables[k] == table && lower->classes[i]->local &&
+			    lower_is_used(lower->classes[i]))
+				return true;
+	return false;
+}
+
+/* Headers of IP and TCP: what a path MTU has and a segment has not (RFC 6691). */
+static int64_t header_bytes(enum addr_family family)
+{
+	return family == ADDR_IPV6 ? 60 : 40;
+}
+
+static struct ir_rule *coming_back(struct lower *lower, struct ir_chain *chain,
+				   const struct lower_class *one, const char *remark)
+{
 	size_t count;
 	bool complete;
-	const char **devs = lower_devs(lower, &one, &count, &complete);
-	struct ir_rule *rule;
+	const char **devs = lower_devs(lower, one, &count, &complete);
+	struct ir_rule *rule = lower_rule(lower, chain, nowhere, remark);
 
-	if (!count || !complete || table->clamp_mss <= 0)
-		return;
-	rule = lower_rule(lower, forward_chain(lower), nowhere, "segments that fit the way back");
 	lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
-	clamp(lower, rule, table->clamp_mss);
+	return rule;
+}
+
+/* Of a table whose route has an MTU, `clamp_mss: true` is a size as well. */
+static void clamp_to_mtu(struct lower *lower, struct ir_chain *chain, const struct lower_class *one)
+{
+	const char *remark = "segments that fit the way back";
+
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_rule *rule = coming_back(lower, chain, one, remark);
+
+		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		clamp(lower, rule,
+		      one->tables[0]->shorthand.mtu - header_bytes((enum addr_family)family));
+		remark = NULL;
+	}
+}
+
+/*
+ * Where the size is known, what comes in by the interfaces says how large our own segments may be.
+ * That matters most for what this host sends itself: its sockets know the main table's MTU, and the
+ * kernel would learn a smaller one for a way by which nothing goes.
+ */
+static void clamp_back(struct lower *lower, struct ast_table *table, struct ir_chain *chain)
+{
+	struct lower_class one = { .tables = &table, .table_count = 1 };
+
+	if (table->clamp_mss > 0)
+		clamp(lower, coming_back(lower, chain, &one, "segments that fit the way back"),
+		      table->clamp_mss);
+	else if (table->shorthand.mtu)
+		clamp_to_mtu(lower, chain, &one);
+}
+
+static void clamp_answers(struct lower *lower, struct ast_table *table)
+{
+	struct lower_class one = { .tables = &table, .table_count = 1 };
+	bool knows = table->clamp_mss > 0 || (!table->clamp_mss && table->shorthand.mtu);
+	size_t count;
+	bool complete;
+
+	lower_devs(lower, &one, &count, &complete);
+	if (!knows || !count || !complete)
+		return;
+	clamp_back(lower, table, forward_chain(lower));
+	if (sends_here(lower, table))
+		clamp_back(lower, table,
+			   lower_base_chain(lower, "input", IR_CHAIN_FILTER, IR_HOOK_INPUT,
+					    PRIORITY_MANGLE, "what this host takes in"));
 }
 
 void lower_locks(struct lower *lower)
@@ -172,5 +231,5 @@ void lower_locks(struct lower *lower)
 				clamp_segments(lower, way, way->tables[k]);
 	}
 	for (size_t i = 0; i < lower->policy->table_count; i++)
-		clamp_back(lower, &lower->policy->tables[i]);
+		clamp_answers(lower, &lower->policy->tables[i]);
 }

@@ -20,7 +20,7 @@ enum { PRIORITY_MOST = 32765 };
 struct step {
 	enum ir_rule_action action;
 	uint32_t table;
-	bool suppress_default;
+	bool specific; /* of the main table no default route: see add_specific */
 	bool ipv6_only;
 	const char *name;
 };
@@ -48,53 +48,91 @@ static bool blocks_ipv6(struct lower *lower, const struct lower_class *way)
 	return way->table_count > 0;
 }
 
-static void add_main(struct lower *lower, struct steps *steps, bool suppress_default)
+static void add_main(struct lower *lower, struct steps *steps)
 {
 	add_step(lower, steps,
-		 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_MAIN,
-				.suppress_default = suppress_default, .name = "main" });
+		 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_MAIN, .name = "main" });
 }
 
-/* The tables in their order, and the main table where it stands. At the end of all it needs no rule
- * of its own: the kernel's comes after ours. */
+/*
+ * What the main table knows more than a default route for. In IPv4 it is asked, and its default
+ * routes are suppressed. In IPv6 that is no lock: a path MTU that the kernel learns, or a redirect,
+ * is kept as a route of its own under the default route, to one address, and what counts is the
+ * prefix of that (fib6_rule_suppress in net/ipv6/fib6_rules.c). So a copy of the specific routes is
+ * asked instead, which has no default route under which such a one could be.
+ */
+static void add_specific(struct lower *lower, struct steps *steps)
+{
+	add_step(lower, steps,
+		 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_MAIN, .specific = true,
+				.name = "main" });
+}
+
+/* Does the main table's knowledge go before this one of the way's tables? */
+static bool prefers_main(const struct lower_class *way, size_t table)
+{
+	return way->tables[table]->prefer_main || way->kind == IR_CLASS_REPLY ||
+	       way->kind == IR_CLASS_INBOUND;
+}
+
+bool lower_asks_specific(const struct lower_class *way)
+{
+	for (size_t i = 0; i < way->table_count; i++)
+		if (prefers_main(way, i))
+			return true;
+	return false;
+}
+
+/* The tables in their order, and the main table where it stands. */
 static void add_tables(struct lower *lower, struct steps *steps, const struct lower_class *way)
 {
 	bool was_main = false;
 
 	for (size_t i = 0; i <= way->table_count; i++) {
-		bool ends = i == way->table_count;
-
-		if (way->names_main && i == way->main_at &&
-		    !(ends && way->fallback == FALLBACK_MAIN)) {
-			add_main(lower, steps, false);
+		if (way->names_main && i == way->main_at) {
+			add_main(lower, steps);
 			was_main = true;
 		}
-		if (ends)
-			return;
-		if (!was_main && (way->tables[i]->prefer_main || way->kind == IR_CLASS_REPLY ||
-				  way->kind == IR_CLASS_INBOUND))
-			add_main(lower, steps, true);
+		if (i == way->table_count)
+			break;
+		if (!was_main && prefers_main(way, i))
+			add_specific(lower, steps);
 		add_step(lower, steps,
 			 (struct step){ IR_RULE_LOOKUP, .table = (uint32_t)way->tables[i]->id,
 					.name = way->tables[i]->name });
 	}
 }
 
-static struct steps steps_of(struct lower *lower, const struct lower_class *way)
+/*
+ * What happens where no table had a route. The main table is asked by a rule of the policy's own:
+ * the kernel's comes after those of other programs, which may send the packet elsewhere.
+ */
+static void add_fallback(struct lower *lower, struct steps *steps, const struct lower_class *way)
 {
 	static const enum ir_rule_action last[] = { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE,
 						    IR_RULE_PROHIBIT, IR_RULE_BLACKHOLE };
+
+	if (way->fallback != FALLBACK_MAIN) {
+		add_step(lower, steps, (struct step){ .action = last[way->fallback] });
+		return;
+	}
+	if (blocks_ipv6(lower, way))
+		add_step(lower, steps,
+			 (struct step){ .action = IR_RULE_UNREACHABLE, .ipv6_only = true });
+	if (!way->names_main || way->main_at < way->table_count)
+		add_main(lower, steps);
+}
+
+static struct steps steps_of(struct lower *lower, const struct lower_class *way)
+{
 	struct steps steps = { 0 };
 
 	if (way->table)
 		add_step(lower, &steps,
 			 (struct step){ IR_RULE_LOOKUP, .table = way->table, .name = way->name });
 	add_tables(lower, &steps, way);
-	if (steps.count && way->fallback != FALLBACK_MAIN)
-		add_step(lower, &steps, (struct step){ .action = last[way->fallback] });
-	else if (blocks_ipv6(lower, way))
-		add_step(lower, &steps,
-			 (struct step){ .action = IR_RULE_UNREACHABLE, .ipv6_only = true });
+	if (steps.count)
+		add_fallback(lower, &steps, way);
 	return steps;
 }
 
@@ -146,26 +184,38 @@ static uint32_t free_block(struct lower *lower, uint32_t first, size_t count)
 	return first;
 }
 
+static void put_step(struct lower *lower, const struct lower_class *way, const struct step *step,
+		     enum addr_family family, uint32_t priority)
+{
+	struct ir_ip_rule *rule =
+		arena_append(lower->arena, lower->ir->ip_rules, lower->ir->ip_rule_count);
+
+	*rule = (struct ir_ip_rule){
+		.family = family,
+		.priority = priority,
+		.mark = way->mark,
+		.mask = way->mask,
+		.action = step->action,
+		.table = step->table,
+		.name = step->name,
+		.origin = way->origin,
+	};
+	if (!step->specific)
+		return;
+	if (family == ADDR_IPV4)
+		rule->shortest = IR_SPECIFIC_IPV4;
+	else
+		rule->table = lower->ir->main_copy = lower->main_copy;
+}
+
 static void put_steps(struct lower *lower, struct lower_class *way, const struct steps *steps)
 {
 	for (size_t i = 0; i < steps->count; i++)
-		for (int family = 0; family < ADDR_FAMILIES; family++) {
-			if (!way->families[family] ||
-			    (steps->items[i].ipv6_only && family != ADDR_IPV6))
-				continue;
-			*arena_append(lower->arena, lower->ir->ip_rules, lower->ir->ip_rule_count) =
-				(struct ir_ip_rule){
-					.family = (enum addr_family)family,
-					.priority = way->priority + (uint32_t)i,
-					.mark = way->mark,
-					.mask = way->mask,
-					.action = steps->items[i].action,
-					.table = steps->items[i].table,
-					.name = steps->items[i].name,
-					.suppress_default = steps->items[i].suppress_default,
-					.origin = way->origin,
-				};
-		}
+		for (int family = 0; family < ADDR_FAMILIES; family++)
+			if (way->families[family] &&
+			    (!steps->items[i].ipv6_only || family == ADDR_IPV6))
+				put_step(lower, way, &steps->items[i], (enum addr_family)family,
+					 way->priority + (uint32_t)i);
 }
 
 static void no_room(struct lower *lower, struct span span)

@@ -119,13 +119,13 @@ static struct landing land(struct tunnels *tunnels, const struct tunnel *tunnel,
 
 		if (rule->family != to.family || (way->mark & rule->mask) != rule->mark)
 			continue;
-		if (rule->action != IR_RULE_LOOKUP ||
-		    (rule->table == IR_TABLE_MAIN && !rule->suppress_default))
+		bool asks_main = ir_rule_asks_main(tunnels->ir, rule);
+
+		if (rule->action != IR_RULE_LOOKUP || ir_rule_takes_default(rule))
 			break;
-		landing.after_main |= rule->table == IR_TABLE_MAIN;
-		route = rule->table == IR_TABLE_MAIN
-				? NULL
-				: lookup_in_table(tunnels->ir, to.family, rule->table, to.bits);
+		landing.after_main |= asks_main;
+		route = asks_main ? NULL
+				  : lookup_in_table(tunnels->ir, to.family, rule->table, to.bits);
 		if (!route)
 			continue;
 		inside = hops_inside(tunnel, route);

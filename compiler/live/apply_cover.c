@@ -61,6 +61,15 @@ static bool takes_from_table(const struct diff *diff, uint32_t table, enum addr_
 	return false;
 }
 
+/* The copy of the main table changes as the main table did, and packets that met no rule went with
+ * it at once. */
+static bool follows_main(const struct apply *apply, const struct ir_ip_rule *held,
+			 const struct ir_ip_rule *wished)
+{
+	return apply->ir->main_copy && held->table == apply->ir->main_copy &&
+	       (!wished || wished->table == held->table);
+}
+
 /*
  * Will packets with the mark be led another way while the old ip rules still stand, or while both
  * do? Routes that only go do so behind the ip rules that led to them.
@@ -77,9 +86,9 @@ static bool changes_way(const struct apply *apply, uint32_t mark, uint32_t mask,
 		if (!held)
 			return n > 0 && wished;
 		if (stays && (!wished || held->action != wished->action ||
-			      held->suppress_default != wished->suppress_default))
+			      held->shortest != wished->shortest))
 			return true;
-		if (held->action != IR_RULE_LOOKUP)
+		if (held->action != IR_RULE_LOOKUP || follows_main(apply, held, wished))
 			continue;
 		if (adds_to_table(&apply->diff, held->table, family))
 			return true;

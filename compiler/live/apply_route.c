@@ -136,7 +136,7 @@ static bool is_left_out(struct apply *apply, const struct diff_route *put)
 	else
 		line = report_add(apply->report, REPORT_WARNING,
 				  "the kernel would refuse `%s`; the route would be left out",
-				  apply_route_words(apply, put->before ? "replace" : "add", route,
+				  apply_route_words(apply, diff_route_verb(put), route,
 						    apply->ir->protocol));
 	line->where = route->origin;
 	line->help = down ? "apply again when it is up" : fault;
@@ -193,13 +193,15 @@ static bool refuse(struct apply *apply, const struct diff_route *put, const char
 
 bool apply_put_route(struct apply *apply, const struct diff_route *put)
 {
-	const char *words = apply_route_words(apply, put->before ? "replace" : "add", put->route,
-					      apply->ir->protocol);
+	const char *words =
+		apply_route_words(apply, diff_route_verb(put), put->route, apply->ir->protocol);
+	enum routes_place place = put->before    ? ROUTES_REPLACE
+				  : put->is_copy ? ROUTES_BESIDE
+						 : ROUTES_NEW;
 	struct netlink_error error;
 	struct undo_step *step;
 
-	if (!routes_add(&apply->kernel.route, put->route, apply->ir->protocol, put->before != NULL,
-			&error))
+	if (!routes_add(&apply->kernel.route, put->route, apply->ir->protocol, place, &error))
 		return refuse(apply, put, words, &error);
 	step = undo_add(&apply->undo, put->before ? UNDO_CHANGED_ROUTE : UNDO_NEW_ROUTE);
 	step->route = put->route;

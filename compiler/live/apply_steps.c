@@ -472,7 +472,7 @@ static void describe_routing(struct apply *apply)
 
 	for (size_t i = 0; i < diff->new_route_count; i++)
 		report_add(apply->report, REPORT_STEP, "%s",
-			   apply_route_words(apply, diff->new_routes[i].before ? "replace" : "add",
+			   apply_route_words(apply, diff_route_verb(&diff->new_routes[i]),
 					     diff->new_routes[i].route, apply->ir->protocol));
 	for (size_t i = 0; i < diff->new_rule_count; i++)
 		report_add(apply->report, REPORT_STEP, "%s",

@@ -27,7 +27,6 @@
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
 #endif
-
 static const char MAGIC[] = "tpc-archive 6 " TPC_VERSION;
 
 /* Where the writing or reading has got to. */
@@ -310,7 +309,7 @@ static void ip_rule(struct tape *tape, struct ir_ip_rule *item)
 	FIELD(tape, item->mask);
 	FIELD(tape, item->action);
 	FIELD(tape, item->table);
-	FIELD(tape, item->suppress_default);
+	FIELD(tape, item->shortest);
 }
 
 static void address(struct tape *tape, struct addr *item)
@@ -400,6 +399,7 @@ static void policy(struct tape *tape, struct ir *ir)
 	FIELD(tape, ir->priority_first);
 	FIELD(tape, ir->priority_last);
 	FIELD(tape, ir->sysctl_policy);
+	FIELD(tape, ir->main_copy);
 	ITEMS(tape, ir->sets, ir->set_count, set);
 	ITEMS(tape, ir->chains, ir->chain_count, chain);
 	ITEMS(tape, ir->written, ir->written_count, chain);

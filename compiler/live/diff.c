@@ -15,6 +15,7 @@
 #include "live/cgroups.h"
 #include "live/contents.h"
 #include "live/delta.h"
+#include "live/main_copy.h"
 #include "live/observe.h"
 
 /* ---- routing ---- */
@@ -103,7 +104,11 @@ static void diff_routes(struct arena *arena, const struct ir *ir, const struct o
 		diff_route(arena, ir, observed, &ir->routes[i], out);
 	for (size_t i = 0; i < observed->routes.count; i++) {
 		const struct routes_seen *seen = &observed->routes.items[i];
-		const struct ir_route *wished = wished_in_place(ir, &seen->route);
+		const struct ir_route *wished;
+
+		if (ir->main_copy && seen->route.table == ir->main_copy)
+			continue;
+		wished = wished_in_place(ir, &seen->route);
 
 		/* One in whose place a route is wished for that cannot be had now leads somewhere
 		 * else: it goes, too. */
@@ -112,11 +117,18 @@ static void diff_routes(struct arena *arena, const struct ir *ir, const struct o
 	}
 }
 
+const char *diff_route_verb(const struct diff_route *put)
+{
+	return put->before ? "replace" : put->is_copy ? "append" : "add";
+}
+
 void diff_routing(struct arena *arena, const struct ir *ir, const struct observed *observed,
 		  struct diff *out)
 {
 	diff_rules(arena, ir, observed, out);
 	diff_routes(arena, ir, observed, out);
+	if (ir->main_copy)
+		main_copy_diff(arena, ir, observed, out);
 }
 
 /* ---- sets ---- */

@@ -22,6 +22,7 @@ struct rules_seen;
 struct diff_route {
 	const struct ir_route *route;
 	const struct routes_seen *before; /* ours, in the same place, to be replaced; or NULL */
+	bool is_copy; /* of a route of the main table's; others may be in the same place */
 };
 
 /*
@@ -80,6 +81,8 @@ void diff_make(struct arena *arena, struct ir *ir, const struct observed *observ
  * asked, and its protocol number. */
 void diff_routing(struct arena *arena, const struct ir *ir, const struct observed *observed,
 		  struct diff *out);
+/* The word for `ip route` that does it: add, replace, append. */
+const char *diff_route_verb(const struct diff_route *put);
 /* How many nft rules the chain has in the kernel. */
 size_t diff_rule_count(const struct ir_chain *chain);
 bool diff_is_empty(const struct diff *diff);

@@ -14,6 +14,7 @@
 #include "base/names.h"
 #include "live/folder.h"
 #include "live/hosted.h"
+#include "live/main_copy.h"
 #include "live/noted.h"
 #include "live/report.h"
 
@@ -198,6 +199,18 @@ static bool was_read(const struct observed *out, size_t claims, uint32_t table)
 	return false;
 }
 
+/* The copy that the policy asks for, or the one it asked for before. */
+static bool observe_main(struct arena *arena, struct kernel *kernel, struct observed *out,
+			 struct netlink_error *error)
+{
+	for (size_t i = out->claim_count; i > 0; i--)
+		if (out->claims[i - 1].main_copy)
+			return main_copy_observe(arena, &kernel->route,
+						 out->claims[i - 1].main_copy, &out->main_specific,
+						 error);
+	return true;
+}
+
 static bool observe_routes(struct arena *arena, struct kernel *kernel, struct observed *out,
 			   struct netlink_error *error)
 {
@@ -231,7 +244,7 @@ bool observe_host(struct arena *arena, struct kernel *kernel, const char *table,
 				   error))
 			return false;
 	return observe_routes(arena, kernel, out, error) &&
-	       observe_others(arena, kernel, out, error);
+	       observe_main(arena, kernel, out, error) && observe_others(arena, kernel, out, error);
 }
 
 const struct observe_other *observe_priority_owner(const struct observed *observed,

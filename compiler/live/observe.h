@@ -39,6 +39,7 @@ struct observed {
 	const char *hosted_changed; /* hosted.h: since the last apply, or NULL */
 	struct rules_list rules;
 	struct routes_list routes;
+	struct routes_list main_specific; /* what a claimed copy of main should hold: main_copy.h */
 	struct observe_other *others;
 	size_t other_count;
 	struct record_claim *claims; /* ours */

@@ -279,8 +279,7 @@ static void plan_routing(struct planning *planning)
 		const struct diff_route *put = &diff->new_routes[i];
 
 		add(planning, PLAN_ROUTES, put->before ? PLAN_CHANGE : PLAN_ADD,
-		    apply_route_words(planning->apply, put->before ? "replace" : "add", put->route,
-				      protocol));
+		    apply_route_words(planning->apply, diff_route_verb(put), put->route, protocol));
 	}
 	for (size_t i = 0; i < diff->old_route_count; i++)
 		add(planning, PLAN_ROUTES, PLAN_REMOVE,

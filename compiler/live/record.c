@@ -35,6 +35,8 @@ static void put_claim(struct buf *out, const struct record_claim *claim)
 	for (size_t i = 0; i < claim->table_count; i++)
 		buf_printf(out, "%s%" PRIu32, i ? "," : "", claim->tables[i]);
 	buf_putc(out, '\n');
+	if (claim->main_copy)
+		buf_printf(out, "copy\t%" PRIu32 "\n", claim->main_copy);
 }
 
 static void put_sysctl(struct buf *out, const struct record_sysctl *sysctl)
@@ -96,9 +98,9 @@ static void put_listener(struct buf *out, const struct ir_listener *listener)
 
 static void put_rule(struct buf *out, const struct ir_ip_rule *rule)
 {
-	buf_printf(out, "rule\t%d\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%d\t%" PRIu32 "\t%d\n",
+	buf_printf(out, "rule\t%d\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%d\t%" PRIu32 "\t%u\n",
 		   (int)rule->family, rule->priority, rule->mark, rule->mask, (int)rule->action,
-		   rule->table, rule->suppress_default);
+		   rule->table, rule->shortest);
 }
 
 /* The hops follow in one field each: via,dev,weight,onlink. */
@@ -278,6 +280,7 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	claim->priority_first = ir->priority_first;
 	claim->priority_last = ir->priority_last;
 	claim->tables = about_tables(arena, ir, &claim->table_count);
+	claim->main_copy = ir->main_copy;
 	record->classes = ir->classes;
 	record->class_count = ir->class_count;
 	record->listeners = ir->listeners;

@@ -24,6 +24,7 @@ struct record_claim {
 	uint32_t priority_first, priority_last;
 	uint32_t *tables;
 	size_t table_count;
+	uint32_t main_copy; /* one of the tables: ir.h; 0: none */
 };
 
 struct record_sysctl {

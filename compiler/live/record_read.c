@@ -183,6 +183,14 @@ static void read_claim(struct record *record, struct line *line)
 			(uint32_t)number_to(line, table, 10, UINT32_MAX);
 }
 
+/* Of the claim before it. */
+static void read_copy(struct record *record, struct line *line)
+{
+	line->broken |= !record->claim_count;
+	if (record->claim_count)
+		record->claims[record->claim_count - 1].main_copy = number(line, 1);
+}
+
 static void read_sysctl(struct record *record, struct line *line)
 {
 	struct record_sysctl *sysctl =
@@ -283,7 +291,7 @@ static void read_rule(struct record *record, struct line *line)
 	rule->mask = number(line, 4);
 	rule->action = (enum ir_rule_action)choice(line, 5, ACTIONS);
 	rule->table = number(line, 6);
-	rule->suppress_default = yes(line, 7);
+	rule->shortest = number(line, 7);
 }
 
 /* via,dev,weight,onlink: see record.c. */
@@ -346,6 +354,7 @@ static const struct kind {
 	{ "loaded", 3, read_loaded, false },     { "chain", 3, read_chain, false },
 	{ "held", 3, read_held, false },         { "hosted", 5, read_hosted, false },
 	{ "asked", 4, read_asked, true },        { "checks", 1, read_checks, false },
+	{ "copy", 2, read_copy, false },
 };
 
 static struct line split(struct arena *arena, char *from)

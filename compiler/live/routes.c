@@ -351,10 +351,11 @@ static bool change(struct netlink *netlink, uint16_t type, uint16_t flags,
 }
 
 bool routes_add(struct netlink *netlink, const struct ir_route *route, uint32_t protocol,
-		bool replace, struct netlink_error *error)
+		enum routes_place place, struct netlink_error *error)
 {
-	return change(netlink, RTM_NEWROUTE, NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL),
-		      route, protocol, error);
+	static const uint16_t flags[] = { NLM_F_EXCL, NLM_F_REPLACE, NLM_F_APPEND };
+
+	return change(netlink, RTM_NEWROUTE, NLM_F_CREATE | flags[place], route, protocol, error);
 }
 
 bool routes_remove(struct netlink *netlink, const struct ir_route *route, uint32_t protocol,

@@ -38,10 +38,13 @@ bool routes_observe(struct arena *arena, struct netlink *netlink, enum addr_fami
 /* Appends the route that answers a request of the caller's (RTM_GETROUTE with RTM_F_FIB_MATCH). */
 bool routes_ask(struct arena *arena, struct netlink *netlink, struct nlmsghdr *request,
 		enum addr_family family, struct routes_list *list, struct netlink_error *error);
-/* `replace` takes the place of the route with the same destination and metric; without it, one that
- * is there is EEXIST. */
+/*
+ * What becomes of a route that is there already, with the same destination and metric: the new one
+ * is refused (EEXIST), takes its place, or stands beside it (IPv6, by another interface).
+ */
+enum routes_place { ROUTES_NEW, ROUTES_REPLACE, ROUTES_BESIDE };
 bool routes_add(struct netlink *netlink, const struct ir_route *route, uint32_t protocol,
-		bool replace, struct netlink_error *error);
+		enum routes_place place, struct netlink_error *error);
 bool routes_remove(struct netlink *netlink, const struct ir_route *route, uint32_t protocol,
 		   struct netlink_error *error);
 /* Same family, table, destination and metric: the kernel holds one of them at most. */

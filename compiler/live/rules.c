@@ -84,8 +84,8 @@ static void put_action(struct buf *out, const struct rules_seen *seen,
 		buf_printf(out, " lookup %" PRIu32, seen->rule.table);
 	else if (header->action < sizeof(names) / sizeof(names[0]))
 		buf_printf(out, " %s", names[header->action]);
-	if (seen->rule.suppress_default)
-		buf_puts(out, " suppress_prefixlength 0");
+	if (seen->rule.shortest)
+		buf_printf(out, " suppress_prefixlength %u", seen->rule.shortest - 1);
 }
 
 static void put_ports(struct buf *out, const char *word, const struct nlattr *attribute)
@@ -187,7 +187,6 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 	const struct fib_rule_hdr *header = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attributes[FRA_MAX + 1] = { NULL }, *attribute;
 	struct rules_seen *seen;
-	uint32_t suppress;
 
 	if (message->nlmsg_type != RTM_NEWRULE || header->family != kernel_family(reader->family))
 		return;
@@ -199,12 +198,11 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 			attributes[type] = attribute;
 		seen->is_other |= !is_ours_to_give(type);
 	}
-	suppress = number_of(attributes[FRA_SUPPRESS_PREFIXLEN], UINT32_MAX);
 	seen->rule.family = reader->family;
 	seen->rule.priority = number_of(attributes[FRA_PRIORITY], 0);
 	seen->rule.mark = number_of(attributes[FRA_FWMARK], 0);
 	seen->rule.mask = number_of(attributes[FRA_FWMASK], 0);
-	seen->rule.suppress_default = suppress == 0;
+	seen->rule.shortest = number_of(attributes[FRA_SUPPRESS_PREFIXLEN], UINT32_MAX) + 1;
 	if (header->action == FR_ACT_TO_TBL)
 		seen->rule.table = number_of(attributes[FRA_TABLE], header->table);
 	if (attributes[FRA_PROTOCOL])
@@ -214,7 +212,7 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 	seen->has_selector = has_selector(header, attributes);
 	seen->is_negated = header->flags & FIB_RULE_INVERT;
 	seen->is_other |= !ir_action(header->action, &seen->rule.action) || seen->is_negated ||
-			  header->tos || (suppress != 0 && suppress != UINT32_MAX);
+			  header->tos;
 	seen->text = describe(reader, seen, header, attributes);
 }
 
@@ -258,8 +256,8 @@ static bool change(struct netlink *netlink, uint16_t type, uint16_t flags,
 		header->table = rule->table < 256 ? (uint8_t)rule->table : RT_TABLE_UNSPEC;
 		mnl_attr_put_u32(request, FRA_TABLE, rule->table);
 	}
-	if (rule->suppress_default)
-		mnl_attr_put_u32(request, FRA_SUPPRESS_PREFIXLEN, 0);
+	if (rule->shortest)
+		mnl_attr_put_u32(request, FRA_SUPPRESS_PREFIXLEN, rule->shortest - 1);
 	mnl_attr_put_u8(request, FRA_PROTOCOL, (uint8_t)protocol);
 	return type == RTM_DELRULE ? netlink_insist(netlink, request, error)
 				   : netlink_ask(netlink, request, NULL, NULL, error);
@@ -280,8 +278,7 @@ bool rules_remove(struct netlink *netlink, const struct ir_ip_rule *rule, uint32
 bool rules_equal(const struct ir_ip_rule *a, const struct ir_ip_rule *b)
 {
 	return a->family == b->family && a->priority == b->priority && a->mark == b->mark &&
-	       a->mask == b->mask && a->action == b->action &&
-	       a->suppress_default == b->suppress_default &&
+	       a->mask == b->mask && a->action == b->action && a->shortest == b->shortest &&
 	       (a->action != IR_RULE_LOOKUP || a->table == b->table);
 }
 

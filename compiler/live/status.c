@@ -106,12 +106,50 @@ static const char *table_words(struct arena *arena, const struct status_policy *
 	return arena_printf(arena, "table %" PRIu32, id);
 }
 
+static bool is_of_copy(const struct status_policy *policy, const struct ir_route *route)
+{
+	uint32_t copy = policy->record->claims[0].main_copy;
+
+	return copy && route->table == copy;
+}
+
 static const char *down_device(struct netlink *netlink, const struct ir_route *route)
 {
 	for (size_t i = 0; i < route->hop_count; i++)
 		if (route->hops[i].dev && links_is_down(netlink, route->hops[i].dev))
 			return route->hops[i].dev;
 	return NULL;
+}
+
+/* One line for all of them: whoever adds a network to the host adds several routes. */
+static void tell_copy(struct arena *arena, struct status_policy *policy, const struct diff *diff)
+{
+	const struct ir_route *first = NULL;
+	size_t lacks = 0, stale = 0;
+	char to[ADDR_TEXT];
+
+	for (size_t i = diff->new_route_count; i > 0; i--) {
+		if (!diff->new_routes[i - 1].is_copy)
+			continue;
+		first = diff->new_routes[i - 1].route;
+		lacks++;
+	}
+	for (size_t i = diff->old_route_count; i > 0; i--) {
+		if (!is_of_copy(policy, &diff->old_routes[i - 1]->route))
+			continue;
+		first = lacks ? first : &diff->old_routes[i - 1]->route;
+		stale++;
+	}
+	if (!first)
+		return;
+	addr_format_prefix(first->to, to);
+	complain(arena, policy,
+		 arena_printf(arena,
+			      "main's IPv6 routes have changed since the apply: the policy's copy of them, table %" PRIu32
+			      ", lacks %zu and has %zu too many (%s); until the next apply the policy's tables "
+			      "send such packets where they sent them before",
+			      policy->record->claims[0].main_copy, lacks, stale, to))
+		->command = apply_command(arena, policy);
 }
 
 /* A command only where the kernel would take the route. */
@@ -126,7 +164,7 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 
 	ipbatch_put_route(route, 0, &text);
 	words = text_of(arena, &text);
-	routes_put_command(&command, put->before ? "replace" : "add", route,
+	routes_put_command(&command, diff_route_verb(put), route,
 			   policy->record->claims[0].protocol);
 	if (down)
 		words = arena_printf(arena, "the interface %s is down, so %s has no route `%s`",
@@ -208,6 +246,7 @@ static void check_routing(struct arena *arena, struct netlink *netlink,
 {
 	const struct record *record = policy->record;
 	struct ir wished = { .protocol = record->claims[0].protocol,
+			     .main_copy = record->claims[0].main_copy,
 			     .ip_rules = record->ip_rules,
 			     .ip_rule_count = record->ip_rule_count,
 			     .routes = record->routes,
@@ -224,10 +263,14 @@ static void check_routing(struct arena *arena, struct netlink *netlink,
 		if (has_ipv6 || diff.lost_routes[i]->family == ADDR_IPV4)
 			complain(arena, policy, diff_lost_words(arena, diff.lost_routes[i]));
 	for (size_t i = 0; i < diff.new_route_count; i++)
-		if (has_ipv6 || diff.new_routes[i].route->family == ADDR_IPV4)
+		if (!diff.new_routes[i].is_copy &&
+		    (has_ipv6 || diff.new_routes[i].route->family == ADDR_IPV4))
 			tell_missing_route(arena, netlink, policy, &diff.new_routes[i]);
 	for (size_t i = 0; i < diff.old_route_count; i++)
-		tell_route_too_many(arena, policy, diff.old_routes[i]);
+		if (!is_of_copy(policy, &diff.old_routes[i]->route))
+			tell_route_too_many(arena, policy, diff.old_routes[i]);
+	if (has_ipv6)
+		tell_copy(arena, policy, &diff);
 	check_carriers(arena, netlink, policy);
 }
 

@@ -33,7 +33,8 @@ static bool take_back(struct undo *undo, const struct undo_step *step, struct ke
 		return routes_remove(&kernel->route, step->route, step->protocol, error) ||
 		       error->code == ESRCH || error->code == ENODEV;
 	case UNDO_CHANGED_ROUTE:
-		return routes_add(&kernel->route, step->before, step->protocol_before, true, error);
+		return routes_add(&kernel->route, step->before, step->protocol_before,
+				  ROUTES_REPLACE, error);
 	case UNDO_NEW_RULE:
 		return rules_remove(&kernel->route, step->rule, step->protocol, error) ||
 		       error->code == ENOENT;

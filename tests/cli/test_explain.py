@@ -371,7 +371,7 @@ def rows(shop):
 			(("to=203.0.113.1", "proto=tcp"), "b", 10001, "blackhole 203.0.113.0/25 table 7101 protocol 116"),
 			(("to=203.0.113.7", "proto=tcp"), "b", 10001, "203.0.113.7 dev wg2 table 7101 protocol 116"),
 			(("to=203.0.113.200", "proto=tcp"), None, 10002, "prohibit"),
-			(("to=198.51.100.1", "proto=udp"), None, None, None)):
+			(("to=198.51.100.1", "proto=udp"), "main", 10004, None)):
 		answer, more = ask(shop, *words, policy=ROUTES)
 		problems += more + [f"{words}: {text}" for text in differs(answer, verdict="route", ip_rule=ip_rule, route=route)]
 		if (answer["table"] or {}).get("name") != table:

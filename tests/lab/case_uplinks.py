@@ -263,10 +263,22 @@ def _clamp():
             same(announced, size, f"the announced segment size over IPv{version}")
 
 
-def _announced(net, version):
+@case("uplinks: clamp_mss reaches the answers that arrive for the host itself, where the size is known")
+def _clamp_answers():
+    for table, sizes in (("clamp_mss: 1200", (1200, 1200)), ("clamp_mss: true, mtu: 1300", (1260, 1240))):
+        with Network(uplinks=("wan0", "wg0")) as net:
+            Policy(net, f"version: 1\ntables: {{vpn: {{dev: wg0, masquerade: true, {table}}}}}\n"
+                        "rules: [{scope: both, then: {route: vpn}}]\n").up()
+            for version, size in zip((4, 6), sizes):
+                for host in net.client, net.router:
+                    same(_announced(net, version, host, answer=True), size,
+                         f"what the answer lets {host.name} send over IPv{version}")
+
+
+def _announced(net, version, asker=None, answer=False):
     """
     The other end's view: TCP_MAXSEG of the accepted connection is what the peer announced, less the
-    time stamps' 12 bytes.
+    time stamps' 12 bytes. Of the connecting socket it is what the answer announced.
     """
     host = net.hosts["vpn"]
     with host:
@@ -276,13 +288,14 @@ def _announced(net, version):
         server.bind(("", 7777))
         server.listen(1)
         server.settimeout(2)
-    with net.client:
+    with asker or net.client:
         client = socket.socket(family, socket.SOCK_STREAM)
     with server, client:
         client.settimeout(2)
         client.connect((FOREIGN[version], 7777))
         with server.accept()[0] as child:
-            return child.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) + 12
+            seen = client if answer else child
+            return seen.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) + 12
 
 
 @case("uplinks: snat gives the address that the table names")

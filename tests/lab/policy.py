@@ -65,12 +65,21 @@ class Policy:
         for suffix, family in ((".ip.batch", "-4"), (".ip6.batch", "-6")):
             if batch := self.file(suffix):
                 self.router.run("ip", family, "-batch", str(batch))
+                self._copy_main(batch.read_text())
         if settings := self.file(".sysctl.conf"):
             for line in settings.read_text().splitlines():
                 if "=" in line and not line.startswith("#"):
                     key, value = (word.strip() for word in line.split("=", 1))
                     self.router.sysctl(key, value)
         self.router.run("nft", "-f", str(self.file(".nft")))
+
+    def _copy_main(self, batch):
+        """What the batch file says that it cannot know."""
+        if table := re.search("^# Table ([0-9]+) is for a copy of main's routes", batch, re.M):
+            for line in self.router.run("ip", "-6", "route").stdout.splitlines():
+                if not line.startswith(("default", "fe80:")):
+                    words = re.sub(" (proto|pref) [a-z]+", "", line)
+                    self.router.ip(f"route append {words} table {table[1]} protocol 116", "-6")
 
     def _up_sh(self):
         self.compile()

@@ -12,12 +12,13 @@
 
 stem='policy'
 table=tpc_block-style
-digest=034ab3dbd04f58b5
+digest=aa0115a89996a305
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7112'
+main_copy=''
 sets='far_v4 far_v6'
 dynamic_sets=''
 cgroups=''
@@ -168,6 +169,52 @@ present_routes() {
 		done
 		printf '%s %s\n' "$destination" "$metric"
 	done
+}
+
+# The words of $@, a line of `ip -o -6 route show`, that a copy of the route in table $main_copy has.
+copy_words() {
+	to='' words='' metric=1024
+	case $1 in
+	[0-9] | 1[0-9] | unicast | local | blackhole | unreachable | prohibit | throw)
+		words=$1
+		shift
+		;;
+	esac
+	to=$1
+	shift
+	words="$words $to"
+	while [ $# -gt 0 ]; do
+		case $1 in
+		metric)
+			metric=$2
+			words="$words metric $2"
+			;;
+		via | dev | src | mtu | weight) words="$words $1 $2" ;;
+		onlink | nexthop) words="$words $1" ;;
+		esac
+		case $1 in
+		metric | via | dev | src | mtu | weight | proto | expires | pref | error | scope) shift ;;
+		esac
+		shift
+	done
+}
+
+# As each_route, for the copy of main's IPv6 routes that rules ask instead of main: a route to which
+# the kernel has learnt a path MTU is no default route for it any more. Only what is more specific
+# than a default route is copied.
+each_copy() {
+	[ "$main_copy" ] || return 0
+	while read -r line; do
+		# shellcheck disable=SC2086 # the words of the line
+		copy_words ${line:-default}
+		case $to in
+		default | */[0-6] | fe[89ab]?:* | ff??:*) continue ;;
+		esac
+		# shellcheck disable=SC2086 # words for ip
+		"$1" 6 "$main_copy" "$to $metric" $words table "$main_copy" protocol "$protocol"
+	done <<END
+$(ip -o -N -6 route show table main 2>/dev/null)
+END
 }
 
 table_is_there() {
@@ -844,6 +891,24 @@ put_route() {
 	esac
 }
 
+copied=''
+
+# As put_route; main may have several routes with one key, by different interfaces.
+put_copy() {
+	key=$3
+	is_line_of "$key" "$copied" || {
+		copied="$copied$newline$key"
+		put_route "$@"
+		return
+	}
+	shift 3
+	answer=$(ip -6 route append "$@" 2>&1) && return 0
+	case $answer in
+	*'File exists'*) ;;
+	*) say "warning: ip -6 route append $*: $answer" ;;
+	esac
+}
+
 # FAMILY KEY and the words for ip
 put_rule() {
 	family=$1
@@ -1051,6 +1116,7 @@ up() {
 		refuse 'the policy was not loaded'
 	}
 	each_route want_route
+	each_copy want_route
 	each_rule want_rule
 	if [ "$sysctl_policy" = set ]; then
 		each_need want_sysctl
@@ -1063,6 +1129,7 @@ up() {
 	[ "$sysctl_policy" != check ] || each_need check_sysctl say_absent
 	# Rules without their routes, and marks without their rules, would send packets the wrong way.
 	each_route put_route
+	each_copy put_copy
 	finish
 	each_rule put_rule
 	fill_new_sets
@@ -1156,6 +1223,7 @@ status() {
 	report "$there" "nft table inet $table, as $stem.nft has it"
 	each_rule report_rule
 	each_route report_route
+	each_copy report_route
 	[ "$sysctl_policy" = ignore ] || each_need report_sysctl report_absent
 	[ "$missing" = 0 ] || exit 5
 }

@@ -8,34 +8,35 @@
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
 #   one               0x25000000/0x7f000000  10000    7104     the table's routes
-#   one.two           0x5c000000/0x7f000000  10001    -        the table's routes
-#   one.two.unreachable  0x46000000/0x7f000000  10003    -        the table's routes
-#   two.one.main      0x5f000000/0x7f000000  10006    -        the table's routes
-#   two.blackhole     0x34000000/0x7f000000  10008    7106     the table's routes
-#   six.two.prohibit  0x6c000000/0x7f000000  10010    -        the table's routes
-#   main.two          0x57000000/0x7f000000  10013    7106     the table's routes
-#   two.main.prohibit  0x1c000000/0x7f000000  10015    7106     the table's routes
-#   main.unreachable  0x3f000000/0x7f000000  10018    -        the table's routes
-#   one               0x56000000/0x7f000000  10020    7104     answers of connections that came in that way
-#   two               0x1f000000/0x7f000000  10022    7106     answers of connections that came in that way
-#   six               0x70000000/0x7f000000  10024    7140     answers of connections that came in that way
-#   one.two           0x22000000/0x7f000000  10026    -        the table's routes, for what comes in by an uplink
-#   one.two.unreachable  0x39000000/0x7f000000  10030    -        the table's routes, for what comes in by an uplink
-#   two.one.main      0x48000000/0x7f000000  10035    -        the table's routes, for what comes in by an uplink
-#   two.blackhole     0x21000000/0x7f000000  10039    7106     the table's routes, for what comes in by an uplink
-#   one               0x07000000/0x7f000000  10042    7104     the table's routes, for what comes in by an uplink
-#   six.two.prohibit  0x42000000/0x7f000000  10044    -        the table's routes, for what comes in by an uplink
-#   two.main.prohibit  0x30000000/0x7f000000  10049    7106     the table's routes, for what comes in by an uplink
+#   one.two           0x5c000000/0x7f000000  10002    -        the table's routes
+#   one.two.unreachable  0x46000000/0x7f000000  10005    -        the table's routes
+#   two.one.main      0x5f000000/0x7f000000  10008    -        the table's routes
+#   two.blackhole     0x34000000/0x7f000000  10011    7106     the table's routes
+#   six.two.prohibit  0x6c000000/0x7f000000  10013    -        the table's routes
+#   main.two          0x57000000/0x7f000000  10016    7106     the table's routes
+#   two.main.prohibit  0x1c000000/0x7f000000  10019    7106     the table's routes
+#   main.unreachable  0x3f000000/0x7f000000  10022    -        the table's routes
+#   one               0x56000000/0x7f000000  10024    7104     answers of connections that came in that way
+#   two               0x1f000000/0x7f000000  10027    7106     answers of connections that came in that way
+#   six               0x70000000/0x7f000000  10030    7140     answers of connections that came in that way
+#   one.two           0x22000000/0x7f000000  10033    -        the table's routes, for what comes in by an uplink
+#   one.two.unreachable  0x39000000/0x7f000000  10038    -        the table's routes, for what comes in by an uplink
+#   two.one.main      0x48000000/0x7f000000  10043    -        the table's routes, for what comes in by an uplink
+#   two.blackhole     0x21000000/0x7f000000  10048    7106     the table's routes, for what comes in by an uplink
+#   one               0x07000000/0x7f000000  10051    7104     the table's routes, for what comes in by an uplink
+#   six.two.prohibit  0x42000000/0x7f000000  10054    -        the table's routes, for what comes in by an uplink
+#   two.main.prohibit  0x30000000/0x7f000000  10059    7106     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=4005120e480451fc
+digest=ec276484e56c5d76
 protocol=116
 first=10000
-last=10052
+last=10062
 sysctl_policy='set'
-tables='7104 7106 7140'
+tables='7103 7104 7106 7140'
+main_copy=7103
 sets='prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 cgroups=''
@@ -56,66 +57,81 @@ each_rule() {
 	:
 	"$1" 4 '10000 0x25000000/0x7f000000 7104 -' fwmark 0x25000000/0x7f000000 lookup 7104 priority 10000 protocol 116
 	"$1" 6 '10000 0x25000000/0x7f000000 7104 -' fwmark 0x25000000/0x7f000000 lookup 7104 priority 10000 protocol 116
-	"$1" 4 '10001 0x5c000000/0x7f000000 7104 -' fwmark 0x5c000000/0x7f000000 lookup 7104 priority 10001 protocol 116
-	"$1" 4 '10002 0x5c000000/0x7f000000 7106 -' fwmark 0x5c000000/0x7f000000 lookup 7106 priority 10002 protocol 116
-	"$1" 4 '10003 0x46000000/0x7f000000 7104 -' fwmark 0x46000000/0x7f000000 lookup 7104 priority 10003 protocol 116
-	"$1" 4 '10004 0x46000000/0x7f000000 7106 -' fwmark 0x46000000/0x7f000000 lookup 7106 priority 10004 protocol 116
-	"$1" 4 '10005 0x46000000/0x7f000000 unreachable -' fwmark 0x46000000/0x7f000000 unreachable priority 10005 protocol 116
-	"$1" 4 '10006 0x5f000000/0x7f000000 7106 -' fwmark 0x5f000000/0x7f000000 lookup 7106 priority 10006 protocol 116
-	"$1" 4 '10007 0x5f000000/0x7f000000 7104 -' fwmark 0x5f000000/0x7f000000 lookup 7104 priority 10007 protocol 116
-	"$1" 4 '10008 0x34000000/0x7f000000 7106 -' fwmark 0x34000000/0x7f000000 lookup 7106 priority 10008 protocol 116
-	"$1" 4 '10009 0x34000000/0x7f000000 blackhole -' fwmark 0x34000000/0x7f000000 blackhole priority 10009 protocol 116
-	"$1" 6 '10010 0x6c000000/0x7f000000 7140 -' fwmark 0x6c000000/0x7f000000 lookup 7140 priority 10010 protocol 116
-	"$1" 6 '10011 0x6c000000/0x7f000000 7106 -' fwmark 0x6c000000/0x7f000000 lookup 7106 priority 10011 protocol 116
-	"$1" 6 '10012 0x6c000000/0x7f000000 prohibit -' fwmark 0x6c000000/0x7f000000 prohibit priority 10012 protocol 116
-	"$1" 4 '10013 0x57000000/0x7f000000 254 -' fwmark 0x57000000/0x7f000000 lookup main priority 10013 protocol 116
-	"$1" 6 '10013 0x57000000/0x7f000000 254 -' fwmark 0x57000000/0x7f000000 lookup main priority 10013 protocol 116
-	"$1" 4 '10014 0x57000000/0x7f000000 7106 -' fwmark 0x57000000/0x7f000000 lookup 7106 priority 10014 protocol 116
-	"$1" 6 '10014 0x57000000/0x7f000000 7106 -' fwmark 0x57000000/0x7f000000 lookup 7106 priority 10014 protocol 116
-	"$1" 4 '10015 0x1c000000/0x7f000000 7106 -' fwmark 0x1c000000/0x7f000000 lookup 7106 priority 10015 protocol 116
-	"$1" 4 '10016 0x1c000000/0x7f000000 254 -' fwmark 0x1c000000/0x7f000000 lookup main priority 10016 protocol 116
-	"$1" 4 '10017 0x1c000000/0x7f000000 prohibit -' fwmark 0x1c000000/0x7f000000 prohibit priority 10017 protocol 116
-	"$1" 4 '10018 0x3f000000/0x7f000000 254 -' fwmark 0x3f000000/0x7f000000 lookup main priority 10018 protocol 116
-	"$1" 4 '10019 0x3f000000/0x7f000000 unreachable -' fwmark 0x3f000000/0x7f000000 unreachable priority 10019 protocol 116
-	"$1" 4 '10020 0x56000000/0x7f000000 254 0' fwmark 0x56000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
-	"$1" 6 '10020 0x56000000/0x7f000000 254 0' fwmark 0x56000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10020 protocol 116
-	"$1" 4 '10021 0x56000000/0x7f000000 7104 -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10021 protocol 116
-	"$1" 6 '10021 0x56000000/0x7f000000 7104 -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10021 protocol 116
-	"$1" 4 '10022 0x1f000000/0x7f000000 254 0' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10022 protocol 116
-	"$1" 6 '10022 0x1f000000/0x7f000000 254 0' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10022 protocol 116
-	"$1" 4 '10023 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10023 protocol 116
-	"$1" 6 '10023 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10023 protocol 116
-	"$1" 6 '10024 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10024 protocol 116
-	"$1" 6 '10025 0x70000000/0x7f000000 7140 -' fwmark 0x70000000/0x7f000000 lookup 7140 priority 10025 protocol 116
-	"$1" 4 '10026 0x22000000/0x7f000000 254 0' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10026 protocol 116
-	"$1" 4 '10027 0x22000000/0x7f000000 7104 -' fwmark 0x22000000/0x7f000000 lookup 7104 priority 10027 protocol 116
-	"$1" 4 '10028 0x22000000/0x7f000000 254 0' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10028 protocol 116
-	"$1" 4 '10029 0x22000000/0x7f000000 7106 -' fwmark 0x22000000/0x7f000000 lookup 7106 priority 10029 protocol 116
-	"$1" 4 '10030 0x39000000/0x7f000000 254 0' fwmark 0x39000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10030 protocol 116
-	"$1" 4 '10031 0x39000000/0x7f000000 7104 -' fwmark 0x39000000/0x7f000000 lookup 7104 priority 10031 protocol 116
-	"$1" 4 '10032 0x39000000/0x7f000000 254 0' fwmark 0x39000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10032 protocol 116
-	"$1" 4 '10033 0x39000000/0x7f000000 7106 -' fwmark 0x39000000/0x7f000000 lookup 7106 priority 10033 protocol 116
-	"$1" 4 '10034 0x39000000/0x7f000000 unreachable -' fwmark 0x39000000/0x7f000000 unreachable priority 10034 protocol 116
-	"$1" 4 '10035 0x48000000/0x7f000000 254 0' fwmark 0x48000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10035 protocol 116
-	"$1" 4 '10036 0x48000000/0x7f000000 7106 -' fwmark 0x48000000/0x7f000000 lookup 7106 priority 10036 protocol 116
-	"$1" 4 '10037 0x48000000/0x7f000000 254 0' fwmark 0x48000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10037 protocol 116
-	"$1" 4 '10038 0x48000000/0x7f000000 7104 -' fwmark 0x48000000/0x7f000000 lookup 7104 priority 10038 protocol 116
-	"$1" 4 '10039 0x21000000/0x7f000000 254 0' fwmark 0x21000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10039 protocol 116
-	"$1" 4 '10040 0x21000000/0x7f000000 7106 -' fwmark 0x21000000/0x7f000000 lookup 7106 priority 10040 protocol 116
-	"$1" 4 '10041 0x21000000/0x7f000000 blackhole -' fwmark 0x21000000/0x7f000000 blackhole priority 10041 protocol 116
-	"$1" 4 '10042 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10042 protocol 116
-	"$1" 6 '10042 0x7000000/0x7f000000 254 0' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10042 protocol 116
-	"$1" 4 '10043 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10043 protocol 116
-	"$1" 6 '10043 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10043 protocol 116
-	"$1" 6 '10044 0x42000000/0x7f000000 254 0' fwmark 0x42000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10044 protocol 116
-	"$1" 6 '10045 0x42000000/0x7f000000 7140 -' fwmark 0x42000000/0x7f000000 lookup 7140 priority 10045 protocol 116
-	"$1" 6 '10046 0x42000000/0x7f000000 254 0' fwmark 0x42000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10046 protocol 116
-	"$1" 6 '10047 0x42000000/0x7f000000 7106 -' fwmark 0x42000000/0x7f000000 lookup 7106 priority 10047 protocol 116
-	"$1" 6 '10048 0x42000000/0x7f000000 prohibit -' fwmark 0x42000000/0x7f000000 prohibit priority 10048 protocol 116
-	"$1" 4 '10049 0x30000000/0x7f000000 254 0' fwmark 0x30000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10049 protocol 116
-	"$1" 4 '10050 0x30000000/0x7f000000 7106 -' fwmark 0x30000000/0x7f000000 lookup 7106 priority 10050 protocol 116
-	"$1" 4 '10051 0x30000000/0x7f000000 254 -' fwmark 0x30000000/0x7f000000 lookup main priority 10051 protocol 116
-	"$1" 4 '10052 0x30000000/0x7f000000 prohibit -' fwmark 0x30000000/0x7f000000 prohibit priority 10052 protocol 116
+	"$1" 4 '10001 0x25000000/0x7f000000 254 -' fwmark 0x25000000/0x7f000000 lookup main priority 10001 protocol 116
+	"$1" 6 '10001 0x25000000/0x7f000000 254 -' fwmark 0x25000000/0x7f000000 lookup main priority 10001 protocol 116
+	"$1" 4 '10002 0x5c000000/0x7f000000 7104 -' fwmark 0x5c000000/0x7f000000 lookup 7104 priority 10002 protocol 116
+	"$1" 4 '10003 0x5c000000/0x7f000000 7106 -' fwmark 0x5c000000/0x7f000000 lookup 7106 priority 10003 protocol 116
+	"$1" 4 '10004 0x5c000000/0x7f000000 254 -' fwmark 0x5c000000/0x7f000000 lookup main priority 10004 protocol 116
+	"$1" 4 '10005 0x46000000/0x7f000000 7104 -' fwmark 0x46000000/0x7f000000 lookup 7104 priority 10005 protocol 116
+	"$1" 4 '10006 0x46000000/0x7f000000 7106 -' fwmark 0x46000000/0x7f000000 lookup 7106 priority 10006 protocol 116
+	"$1" 4 '10007 0x46000000/0x7f000000 unreachable -' fwmark 0x46000000/0x7f000000 unreachable priority 10007 protocol 116
+	"$1" 4 '10008 0x5f000000/0x7f000000 7106 -' fwmark 0x5f000000/0x7f000000 lookup 7106 priority 10008 protocol 116
+	"$1" 4 '10009 0x5f000000/0x7f000000 7104 -' fwmark 0x5f000000/0x7f000000 lookup 7104 priority 10009 protocol 116
+	"$1" 4 '10010 0x5f000000/0x7f000000 254 -' fwmark 0x5f000000/0x7f000000 lookup main priority 10010 protocol 116
+	"$1" 4 '10011 0x34000000/0x7f000000 7106 -' fwmark 0x34000000/0x7f000000 lookup 7106 priority 10011 protocol 116
+	"$1" 4 '10012 0x34000000/0x7f000000 blackhole -' fwmark 0x34000000/0x7f000000 blackhole priority 10012 protocol 116
+	"$1" 6 '10013 0x6c000000/0x7f000000 7140 -' fwmark 0x6c000000/0x7f000000 lookup 7140 priority 10013 protocol 116
+	"$1" 6 '10014 0x6c000000/0x7f000000 7106 -' fwmark 0x6c000000/0x7f000000 lookup 7106 priority 10014 protocol 116
+	"$1" 6 '10015 0x6c000000/0x7f000000 prohibit -' fwmark 0x6c000000/0x7f000000 prohibit priority 10015 protocol 116
+	"$1" 4 '10016 0x57000000/0x7f000000 254 -' fwmark 0x57000000/0x7f000000 lookup main priority 10016 protocol 116
+	"$1" 6 '10016 0x57000000/0x7f000000 254 -' fwmark 0x57000000/0x7f000000 lookup main priority 10016 protocol 116
+	"$1" 4 '10017 0x57000000/0x7f000000 7106 -' fwmark 0x57000000/0x7f000000 lookup 7106 priority 10017 protocol 116
+	"$1" 6 '10017 0x57000000/0x7f000000 7106 -' fwmark 0x57000000/0x7f000000 lookup 7106 priority 10017 protocol 116
+	"$1" 4 '10018 0x57000000/0x7f000000 254 -' fwmark 0x57000000/0x7f000000 lookup main priority 10018 protocol 116
+	"$1" 6 '10018 0x57000000/0x7f000000 254 -' fwmark 0x57000000/0x7f000000 lookup main priority 10018 protocol 116
+	"$1" 4 '10019 0x1c000000/0x7f000000 7106 -' fwmark 0x1c000000/0x7f000000 lookup 7106 priority 10019 protocol 116
+	"$1" 4 '10020 0x1c000000/0x7f000000 254 -' fwmark 0x1c000000/0x7f000000 lookup main priority 10020 protocol 116
+	"$1" 4 '10021 0x1c000000/0x7f000000 prohibit -' fwmark 0x1c000000/0x7f000000 prohibit priority 10021 protocol 116
+	"$1" 4 '10022 0x3f000000/0x7f000000 254 -' fwmark 0x3f000000/0x7f000000 lookup main priority 10022 protocol 116
+	"$1" 4 '10023 0x3f000000/0x7f000000 unreachable -' fwmark 0x3f000000/0x7f000000 unreachable priority 10023 protocol 116
+	"$1" 4 '10024 0x56000000/0x7f000000 254 7' fwmark 0x56000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10024 protocol 116
+	"$1" 6 '10024 0x56000000/0x7f000000 7103 -' fwmark 0x56000000/0x7f000000 lookup 7103 priority 10024 protocol 116
+	"$1" 4 '10025 0x56000000/0x7f000000 7104 -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10025 protocol 116
+	"$1" 6 '10025 0x56000000/0x7f000000 7104 -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10025 protocol 116
+	"$1" 4 '10026 0x56000000/0x7f000000 254 -' fwmark 0x56000000/0x7f000000 lookup main priority 10026 protocol 116
+	"$1" 6 '10026 0x56000000/0x7f000000 254 -' fwmark 0x56000000/0x7f000000 lookup main priority 10026 protocol 116
+	"$1" 4 '10027 0x1f000000/0x7f000000 254 7' fwmark 0x1f000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10027 protocol 116
+	"$1" 6 '10027 0x1f000000/0x7f000000 7103 -' fwmark 0x1f000000/0x7f000000 lookup 7103 priority 10027 protocol 116
+	"$1" 4 '10028 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10028 protocol 116
+	"$1" 6 '10028 0x1f000000/0x7f000000 7106 -' fwmark 0x1f000000/0x7f000000 lookup 7106 priority 10028 protocol 116
+	"$1" 4 '10029 0x1f000000/0x7f000000 254 -' fwmark 0x1f000000/0x7f000000 lookup main priority 10029 protocol 116
+	"$1" 6 '10029 0x1f000000/0x7f000000 254 -' fwmark 0x1f000000/0x7f000000 lookup main priority 10029 protocol 116
+	"$1" 6 '10030 0x70000000/0x7f000000 7103 -' fwmark 0x70000000/0x7f000000 lookup 7103 priority 10030 protocol 116
+	"$1" 6 '10031 0x70000000/0x7f000000 7140 -' fwmark 0x70000000/0x7f000000 lookup 7140 priority 10031 protocol 116
+	"$1" 6 '10032 0x70000000/0x7f000000 254 -' fwmark 0x70000000/0x7f000000 lookup main priority 10032 protocol 116
+	"$1" 4 '10033 0x22000000/0x7f000000 254 7' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10033 protocol 116
+	"$1" 4 '10034 0x22000000/0x7f000000 7104 -' fwmark 0x22000000/0x7f000000 lookup 7104 priority 10034 protocol 116
+	"$1" 4 '10035 0x22000000/0x7f000000 254 7' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10035 protocol 116
+	"$1" 4 '10036 0x22000000/0x7f000000 7106 -' fwmark 0x22000000/0x7f000000 lookup 7106 priority 10036 protocol 116
+	"$1" 4 '10037 0x22000000/0x7f000000 254 -' fwmark 0x22000000/0x7f000000 lookup main priority 10037 protocol 116
+	"$1" 4 '10038 0x39000000/0x7f000000 254 7' fwmark 0x39000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10038 protocol 116
+	"$1" 4 '10039 0x39000000/0x7f000000 7104 -' fwmark 0x39000000/0x7f000000 lookup 7104 priority 10039 protocol 116
+	"$1" 4 '10040 0x39000000/0x7f000000 254 7' fwmark 0x39000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10040 protocol 116
+	"$1" 4 '10041 0x39000000/0x7f000000 7106 -' fwmark 0x39000000/0x7f000000 lookup 7106 priority 10041 protocol 116
+	"$1" 4 '10042 0x39000000/0x7f000000 unreachable -' fwmark 0x39000000/0x7f000000 unreachable priority 10042 protocol 116
+	"$1" 4 '10043 0x48000000/0x7f000000 254 7' fwmark 0x48000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10043 protocol 116
+	"$1" 4 '10044 0x48000000/0x7f000000 7106 -' fwmark 0x48000000/0x7f000000 lookup 7106 priority 10044 protocol 116
+	"$1" 4 '10045 0x48000000/0x7f000000 254 7' fwmark 0x48000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10045 protocol 116
+	"$1" 4 '10046 0x48000000/0x7f000000 7104 -' fwmark 0x48000000/0x7f000000 lookup 7104 priority 10046 protocol 116
+	"$1" 4 '10047 0x48000000/0x7f000000 254 -' fwmark 0x48000000/0x7f000000 lookup main priority 10047 protocol 116
+	"$1" 4 '10048 0x21000000/0x7f000000 254 7' fwmark 0x21000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10048 protocol 116
+	"$1" 4 '10049 0x21000000/0x7f000000 7106 -' fwmark 0x21000000/0x7f000000 lookup 7106 priority 10049 protocol 116
+	"$1" 4 '10050 0x21000000/0x7f000000 blackhole -' fwmark 0x21000000/0x7f000000 blackhole priority 10050 protocol 116
+	"$1" 4 '10051 0x7000000/0x7f000000 254 7' fwmark 0x7000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10051 protocol 116
+	"$1" 6 '10051 0x7000000/0x7f000000 7103 -' fwmark 0x7000000/0x7f000000 lookup 7103 priority 10051 protocol 116
+	"$1" 4 '10052 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10052 protocol 116
+	"$1" 6 '10052 0x7000000/0x7f000000 7104 -' fwmark 0x7000000/0x7f000000 lookup 7104 priority 10052 protocol 116
+	"$1" 4 '10053 0x7000000/0x7f000000 254 -' fwmark 0x7000000/0x7f000000 lookup main priority 10053 protocol 116
+	"$1" 6 '10053 0x7000000/0x7f000000 254 -' fwmark 0x7000000/0x7f000000 lookup main priority 10053 protocol 116
+	"$1" 6 '10054 0x42000000/0x7f000000 7103 -' fwmark 0x42000000/0x7f000000 lookup 7103 priority 10054 protocol 116
+	"$1" 6 '10055 0x42000000/0x7f000000 7140 -' fwmark 0x42000000/0x7f000000 lookup 7140 priority 10055 protocol 116
+	"$1" 6 '10056 0x42000000/0x7f000000 7103 -' fwmark 0x42000000/0x7f000000 lookup 7103 priority 10056 protocol 116
+	"$1" 6 '10057 0x42000000/0x7f000000 7106 -' fwmark 0x42000000/0x7f000000 lookup 7106 priority 10057 protocol 116
+	"$1" 6 '10058 0x42000000/0x7f000000 prohibit -' fwmark 0x42000000/0x7f000000 prohibit priority 10058 protocol 116
+	"$1" 4 '10059 0x30000000/0x7f000000 254 7' fwmark 0x30000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10059 protocol 116
+	"$1" 4 '10060 0x30000000/0x7f000000 7106 -' fwmark 0x30000000/0x7f000000 lookup 7106 priority 10060 protocol 116
+	"$1" 4 '10061 0x30000000/0x7f000000 254 -' fwmark 0x30000000/0x7f000000 lookup main priority 10061 protocol 116
+	"$1" 4 '10062 0x30000000/0x7f000000 prohibit -' fwmark 0x30000000/0x7f000000 prohibit priority 10062 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
@@ -256,6 +272,52 @@ present_routes() {
 		done
 		printf '%s %s\n' "$destination" "$metric"
 	done
+}
+
+# The words of $@, a line of `ip -o -6 route show`, that a copy of the route in table $main_copy has.
+copy_words() {
+	to='' words='' metric=1024
+	case $1 in
+	[0-9] | 1[0-9] | unicast | local | blackhole | unreachable | prohibit | throw)
+		words=$1
+		shift
+		;;
+	esac
+	to=$1
+	shift
+	words="$words $to"
+	while [ $# -gt 0 ]; do
+		case $1 in
+		metric)
+			metric=$2
+			words="$words metric $2"
+			;;
+		via | dev | src | mtu | weight) words="$words $1 $2" ;;
+		onlink | nexthop) words="$words $1" ;;
+		esac
+		case $1 in
+		metric | via | dev | src | mtu | weight | proto | expires | pref | error | scope) shift ;;
+		esac
+		shift
+	done
+}
+
+# As each_route, for the copy of main's IPv6 routes that rules ask instead of main: a route to which
+# the kernel has learnt a path MTU is no default route for it any more. Only what is more specific
+# than a default route is copied.
+each_copy() {
+	[ "$main_copy" ] || return 0
+	while read -r line; do
+		# shellcheck disable=SC2086 # the words of the line
+		copy_words ${line:-default}
+		case $to in
+		default | */[0-6] | fe[89ab]?:* | ff??:*) continue ;;
+		esac
+		# shellcheck disable=SC2086 # words for ip
+		"$1" 6 "$main_copy" "$to $metric" $words table "$main_copy" protocol "$protocol"
+	done <<END
+$(ip -o -N -6 route show table main 2>/dev/null)
+END
 }
 
 table_is_there() {
@@ -932,6 +994,24 @@ put_route() {
 	esac
 }
 
+copied=''
+
+# As put_route; main may have several routes with one key, by different interfaces.
+put_copy() {
+	key=$3
+	is_line_of "$key" "$copied" || {
+		copied="$copied$newline$key"
+		put_route "$@"
+		return
+	}
+	shift 3
+	answer=$(ip -6 route append "$@" 2>&1) && return 0
+	case $answer in
+	*'File exists'*) ;;
+	*) say "warning: ip -6 route append $*: $answer" ;;
+	esac
+}
+
 # FAMILY KEY and the words for ip
 put_rule() {
 	family=$1
@@ -1139,6 +1219,7 @@ up() {
 		refuse 'the policy was not loaded'
 	}
 	each_route want_route
+	each_copy want_route
 	each_rule want_rule
 	if [ "$sysctl_policy" = set ]; then
 		each_need want_sysctl
@@ -1151,6 +1232,7 @@ up() {
 	[ "$sysctl_policy" != check ] || each_need check_sysctl say_absent
 	# Rules without their routes, and marks without their rules, would send packets the wrong way.
 	each_route put_route
+	each_copy put_copy
 	finish
 	each_rule put_rule
 	fill_new_sets
@@ -1244,6 +1326,7 @@ status() {
 	report "$there" "nft table inet $table, as $stem.nft has it"
 	each_rule report_rule
 	each_route report_route
+	each_copy report_route
 	[ "$sysctl_policy" = ignore ] || each_need report_sysctl report_absent
 	[ "$missing" = 0 ] || exit 5
 }

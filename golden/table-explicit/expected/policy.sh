@@ -9,19 +9,20 @@
 #   name              mark/mask              ip rule  table    goes to
 #   isp2              0x00020000/0xffffffff  9000     200      the table's routes
 #   isp3              0x00300000/0x0ff00000  10000    1000000  the table's routes
-#   isp2              0x79000000/0x7f000000  10001    200      answers of connections that came in that way
-#   isp2              0x35000000/0x7f000000  10004    200      the table's routes, for what comes in by an uplink
-#   isp3              0x17000000/0x7f000000  10007    1000000  the table's routes, for what comes in by an uplink
+#   isp2              0x79000000/0x7f000000  10002    200      answers of connections that came in that way
+#   isp2              0x35000000/0x7f000000  10005    200      the table's routes, for what comes in by an uplink
+#   isp3              0x17000000/0x7f000000  10008    1000000  the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=00966f250170312b
+digest=19fcfc813b66d65a
 protocol=116
 first=9000
-last=10008
+last=10010
 sysctl_policy='set'
 tables='200 1000000'
+main_copy=''
 sets='prerouting.ip_daddr'
 dynamic_sets=''
 cgroups=''
@@ -40,14 +41,16 @@ each_rule() {
 	"$1" 4 '9000 0x20000/0xffffffff 200 -' fwmark 0x20000/0xffffffff lookup 200 priority 9000 protocol 116
 	"$1" 4 '9001 0x20000/0xffffffff unreachable -' fwmark 0x20000/0xffffffff unreachable priority 9001 protocol 116
 	"$1" 4 '10000 0x300000/0xff00000 1000000 -' fwmark 0x300000/0xff00000 lookup 1000000 priority 10000 protocol 116
-	"$1" 4 '10001 0x79000000/0x7f000000 254 0' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10001 protocol 116
-	"$1" 4 '10002 0x79000000/0x7f000000 200 -' fwmark 0x79000000/0x7f000000 lookup 200 priority 10002 protocol 116
-	"$1" 4 '10003 0x79000000/0x7f000000 unreachable -' fwmark 0x79000000/0x7f000000 unreachable priority 10003 protocol 116
-	"$1" 4 '10004 0x35000000/0x7f000000 254 0' fwmark 0x35000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10004 protocol 116
-	"$1" 4 '10005 0x35000000/0x7f000000 200 -' fwmark 0x35000000/0x7f000000 lookup 200 priority 10005 protocol 116
-	"$1" 4 '10006 0x35000000/0x7f000000 unreachable -' fwmark 0x35000000/0x7f000000 unreachable priority 10006 protocol 116
-	"$1" 4 '10007 0x17000000/0x7f000000 254 0' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 4 '10008 0x17000000/0x7f000000 1000000 -' fwmark 0x17000000/0x7f000000 lookup 1000000 priority 10008 protocol 116
+	"$1" 4 '10001 0x300000/0xff00000 254 -' fwmark 0x300000/0xff00000 lookup main priority 10001 protocol 116
+	"$1" 4 '10002 0x79000000/0x7f000000 254 7' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10002 protocol 116
+	"$1" 4 '10003 0x79000000/0x7f000000 200 -' fwmark 0x79000000/0x7f000000 lookup 200 priority 10003 protocol 116
+	"$1" 4 '10004 0x79000000/0x7f000000 unreachable -' fwmark 0x79000000/0x7f000000 unreachable priority 10004 protocol 116
+	"$1" 4 '10005 0x35000000/0x7f000000 254 7' fwmark 0x35000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10005 protocol 116
+	"$1" 4 '10006 0x35000000/0x7f000000 200 -' fwmark 0x35000000/0x7f000000 lookup 200 priority 10006 protocol 116
+	"$1" 4 '10007 0x35000000/0x7f000000 unreachable -' fwmark 0x35000000/0x7f000000 unreachable priority 10007 protocol 116
+	"$1" 4 '10008 0x17000000/0x7f000000 254 7' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10008 protocol 116
+	"$1" 4 '10009 0x17000000/0x7f000000 1000000 -' fwmark 0x17000000/0x7f000000 lookup 1000000 priority 10009 protocol 116
+	"$1" 4 '10010 0x17000000/0x7f000000 254 -' fwmark 0x17000000/0x7f000000 lookup main priority 10010 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
@@ -179,6 +182,52 @@ present_routes() {
 		done
 		printf '%s %s\n' "$destination" "$metric"
 	done
+}
+
+# The words of $@, a line of `ip -o -6 route show`, that a copy of the route in table $main_copy has.
+copy_words() {
+	to='' words='' metric=1024
+	case $1 in
+	[0-9] | 1[0-9] | unicast | local | blackhole | unreachable | prohibit | throw)
+		words=$1
+		shift
+		;;
+	esac
+	to=$1
+	shift
+	words="$words $to"
+	while [ $# -gt 0 ]; do
+		case $1 in
+		metric)
+			metric=$2
+			words="$words metric $2"
+			;;
+		via | dev | src | mtu | weight) words="$words $1 $2" ;;
+		onlink | nexthop) words="$words $1" ;;
+		esac
+		case $1 in
+		metric | via | dev | src | mtu | weight | proto | expires | pref | error | scope) shift ;;
+		esac
+		shift
+	done
+}
+
+# As each_route, for the copy of main's IPv6 routes that rules ask instead of main: a route to which
+# the kernel has learnt a path MTU is no default route for it any more. Only what is more specific
+# than a default route is copied.
+each_copy() {
+	[ "$main_copy" ] || return 0
+	while read -r line; do
+		# shellcheck disable=SC2086 # the words of the line
+		copy_words ${line:-default}
+		case $to in
+		default | */[0-6] | fe[89ab]?:* | ff??:*) continue ;;
+		esac
+		# shellcheck disable=SC2086 # words for ip
+		"$1" 6 "$main_copy" "$to $metric" $words table "$main_copy" protocol "$protocol"
+	done <<END
+$(ip -o -N -6 route show table main 2>/dev/null)
+END
 }
 
 table_is_there() {
@@ -855,6 +904,24 @@ put_route() {
 	esac
 }
 
+copied=''
+
+# As put_route; main may have several routes with one key, by different interfaces.
+put_copy() {
+	key=$3
+	is_line_of "$key" "$copied" || {
+		copied="$copied$newline$key"
+		put_route "$@"
+		return
+	}
+	shift 3
+	answer=$(ip -6 route append "$@" 2>&1) && return 0
+	case $answer in
+	*'File exists'*) ;;
+	*) say "warning: ip -6 route append $*: $answer" ;;
+	esac
+}
+
 # FAMILY KEY and the words for ip
 put_rule() {
 	family=$1
@@ -1062,6 +1129,7 @@ up() {
 		refuse 'the policy was not loaded'
 	}
 	each_route want_route
+	each_copy want_route
 	each_rule want_rule
 	if [ "$sysctl_policy" = set ]; then
 		each_need want_sysctl
@@ -1074,6 +1142,7 @@ up() {
 	[ "$sysctl_policy" != check ] || each_need check_sysctl say_absent
 	# Rules without their routes, and marks without their rules, would send packets the wrong way.
 	each_route put_route
+	each_copy put_copy
 	finish
 	each_rule put_rule
 	fill_new_sets
@@ -1167,6 +1236,7 @@ status() {
 	report "$there" "nft table inet $table, as $stem.nft has it"
 	each_rule report_rule
 	each_route report_route
+	each_copy report_route
 	[ "$sysctl_policy" = ignore ] || each_need report_sysctl report_absent
 	[ "$missing" = 0 ] || exit 5
 }

@@ -8,24 +8,25 @@
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
 #   masked            0x1b000000/0x7f000000  10000    7117     the table's routes
-#   fixed             0x4e000000/0x7f000000  10001    7122     the table's routes
-#   fixed_four        0x30000000/0x7f000000  10002    7199     the table's routes
-#   masked            0x68000000/0x7f000000  10003    7117     answers of connections that came in that way
-#   fixed             0x43000000/0x7f000000  10005    7122     answers of connections that came in that way
-#   fixed_four        0x2f000000/0x7f000000  10007    7199     answers of connections that came in that way
-#   masked            0x45000000/0x7f000000  10009    7117     the table's routes, for what comes in by an uplink
-#   fixed             0x3c000000/0x7f000000  10011    7122     the table's routes, for what comes in by an uplink
-#   fixed_four        0x06000000/0x7f000000  10013    7199     the table's routes, for what comes in by an uplink
+#   fixed             0x4e000000/0x7f000000  10002    7122     the table's routes
+#   fixed_four        0x30000000/0x7f000000  10004    7199     the table's routes
+#   masked            0x68000000/0x7f000000  10006    7117     answers of connections that came in that way
+#   fixed             0x43000000/0x7f000000  10009    7122     answers of connections that came in that way
+#   fixed_four        0x2f000000/0x7f000000  10012    7199     answers of connections that came in that way
+#   masked            0x45000000/0x7f000000  10015    7117     the table's routes, for what comes in by an uplink
+#   fixed             0x3c000000/0x7f000000  10018    7122     the table's routes, for what comes in by an uplink
+#   fixed_four        0x06000000/0x7f000000  10021    7199     the table's routes, for what comes in by an uplink
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=ef08a309613c4421
+digest=0dfaa18c207ab4bb
 protocol=116
 first=10000
-last=10014
+last=10023
 sysctl_policy='set'
-tables='7117 7122 7199'
+tables='7103 7117 7122 7199'
+main_copy=7103
 sets='prerouting.ip_daddr prerouting.ip6_daddr output.ip_daddr'
 dynamic_sets=''
 cgroups=''
@@ -46,32 +47,48 @@ each_route() {
 each_rule() {
 	:
 	"$1" 4 '10000 0x1b000000/0x7f000000 7117 -' fwmark 0x1b000000/0x7f000000 lookup 7117 priority 10000 protocol 116
-	"$1" 4 '10001 0x4e000000/0x7f000000 7122 -' fwmark 0x4e000000/0x7f000000 lookup 7122 priority 10001 protocol 116
-	"$1" 6 '10001 0x4e000000/0x7f000000 7122 -' fwmark 0x4e000000/0x7f000000 lookup 7122 priority 10001 protocol 116
-	"$1" 4 '10002 0x30000000/0x7f000000 7199 -' fwmark 0x30000000/0x7f000000 lookup 7199 priority 10002 protocol 116
-	"$1" 6 '10002 0x30000000/0x7f000000 7199 -' fwmark 0x30000000/0x7f000000 lookup 7199 priority 10002 protocol 116
-	"$1" 4 '10003 0x68000000/0x7f000000 254 0' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 6 '10003 0x68000000/0x7f000000 254 0' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10003 protocol 116
-	"$1" 4 '10004 0x68000000/0x7f000000 7117 -' fwmark 0x68000000/0x7f000000 lookup 7117 priority 10004 protocol 116
-	"$1" 6 '10004 0x68000000/0x7f000000 7117 -' fwmark 0x68000000/0x7f000000 lookup 7117 priority 10004 protocol 116
-	"$1" 4 '10005 0x43000000/0x7f000000 254 0' fwmark 0x43000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
-	"$1" 6 '10005 0x43000000/0x7f000000 254 0' fwmark 0x43000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10005 protocol 116
-	"$1" 4 '10006 0x43000000/0x7f000000 7122 -' fwmark 0x43000000/0x7f000000 lookup 7122 priority 10006 protocol 116
-	"$1" 6 '10006 0x43000000/0x7f000000 7122 -' fwmark 0x43000000/0x7f000000 lookup 7122 priority 10006 protocol 116
-	"$1" 4 '10007 0x2f000000/0x7f000000 254 0' fwmark 0x2f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 6 '10007 0x2f000000/0x7f000000 254 0' fwmark 0x2f000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 4 '10008 0x2f000000/0x7f000000 7199 -' fwmark 0x2f000000/0x7f000000 lookup 7199 priority 10008 protocol 116
-	"$1" 6 '10008 0x2f000000/0x7f000000 7199 -' fwmark 0x2f000000/0x7f000000 lookup 7199 priority 10008 protocol 116
-	"$1" 4 '10009 0x45000000/0x7f000000 254 0' fwmark 0x45000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10009 protocol 116
-	"$1" 4 '10010 0x45000000/0x7f000000 7117 -' fwmark 0x45000000/0x7f000000 lookup 7117 priority 10010 protocol 116
-	"$1" 4 '10011 0x3c000000/0x7f000000 254 0' fwmark 0x3c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
-	"$1" 6 '10011 0x3c000000/0x7f000000 254 0' fwmark 0x3c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10011 protocol 116
-	"$1" 4 '10012 0x3c000000/0x7f000000 7122 -' fwmark 0x3c000000/0x7f000000 lookup 7122 priority 10012 protocol 116
-	"$1" 6 '10012 0x3c000000/0x7f000000 7122 -' fwmark 0x3c000000/0x7f000000 lookup 7122 priority 10012 protocol 116
-	"$1" 4 '10013 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
-	"$1" 6 '10013 0x6000000/0x7f000000 254 0' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10013 protocol 116
-	"$1" 4 '10014 0x6000000/0x7f000000 7199 -' fwmark 0x6000000/0x7f000000 lookup 7199 priority 10014 protocol 116
-	"$1" 6 '10014 0x6000000/0x7f000000 7199 -' fwmark 0x6000000/0x7f000000 lookup 7199 priority 10014 protocol 116
+	"$1" 4 '10001 0x1b000000/0x7f000000 254 -' fwmark 0x1b000000/0x7f000000 lookup main priority 10001 protocol 116
+	"$1" 4 '10002 0x4e000000/0x7f000000 7122 -' fwmark 0x4e000000/0x7f000000 lookup 7122 priority 10002 protocol 116
+	"$1" 6 '10002 0x4e000000/0x7f000000 7122 -' fwmark 0x4e000000/0x7f000000 lookup 7122 priority 10002 protocol 116
+	"$1" 4 '10003 0x4e000000/0x7f000000 254 -' fwmark 0x4e000000/0x7f000000 lookup main priority 10003 protocol 116
+	"$1" 6 '10003 0x4e000000/0x7f000000 254 -' fwmark 0x4e000000/0x7f000000 lookup main priority 10003 protocol 116
+	"$1" 4 '10004 0x30000000/0x7f000000 7199 -' fwmark 0x30000000/0x7f000000 lookup 7199 priority 10004 protocol 116
+	"$1" 6 '10004 0x30000000/0x7f000000 7199 -' fwmark 0x30000000/0x7f000000 lookup 7199 priority 10004 protocol 116
+	"$1" 4 '10005 0x30000000/0x7f000000 254 -' fwmark 0x30000000/0x7f000000 lookup main priority 10005 protocol 116
+	"$1" 6 '10005 0x30000000/0x7f000000 254 -' fwmark 0x30000000/0x7f000000 lookup main priority 10005 protocol 116
+	"$1" 4 '10006 0x68000000/0x7f000000 254 7' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10006 protocol 116
+	"$1" 6 '10006 0x68000000/0x7f000000 7103 -' fwmark 0x68000000/0x7f000000 lookup 7103 priority 10006 protocol 116
+	"$1" 4 '10007 0x68000000/0x7f000000 7117 -' fwmark 0x68000000/0x7f000000 lookup 7117 priority 10007 protocol 116
+	"$1" 6 '10007 0x68000000/0x7f000000 7117 -' fwmark 0x68000000/0x7f000000 lookup 7117 priority 10007 protocol 116
+	"$1" 4 '10008 0x68000000/0x7f000000 254 -' fwmark 0x68000000/0x7f000000 lookup main priority 10008 protocol 116
+	"$1" 6 '10008 0x68000000/0x7f000000 254 -' fwmark 0x68000000/0x7f000000 lookup main priority 10008 protocol 116
+	"$1" 4 '10009 0x43000000/0x7f000000 254 7' fwmark 0x43000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10009 protocol 116
+	"$1" 6 '10009 0x43000000/0x7f000000 7103 -' fwmark 0x43000000/0x7f000000 lookup 7103 priority 10009 protocol 116
+	"$1" 4 '10010 0x43000000/0x7f000000 7122 -' fwmark 0x43000000/0x7f000000 lookup 7122 priority 10010 protocol 116
+	"$1" 6 '10010 0x43000000/0x7f000000 7122 -' fwmark 0x43000000/0x7f000000 lookup 7122 priority 10010 protocol 116
+	"$1" 4 '10011 0x43000000/0x7f000000 254 -' fwmark 0x43000000/0x7f000000 lookup main priority 10011 protocol 116
+	"$1" 6 '10011 0x43000000/0x7f000000 254 -' fwmark 0x43000000/0x7f000000 lookup main priority 10011 protocol 116
+	"$1" 4 '10012 0x2f000000/0x7f000000 254 7' fwmark 0x2f000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10012 protocol 116
+	"$1" 6 '10012 0x2f000000/0x7f000000 7103 -' fwmark 0x2f000000/0x7f000000 lookup 7103 priority 10012 protocol 116
+	"$1" 4 '10013 0x2f000000/0x7f000000 7199 -' fwmark 0x2f000000/0x7f000000 lookup 7199 priority 10013 protocol 116
+	"$1" 6 '10013 0x2f000000/0x7f000000 7199 -' fwmark 0x2f000000/0x7f000000 lookup 7199 priority 10013 protocol 116
+	"$1" 4 '10014 0x2f000000/0x7f000000 254 -' fwmark 0x2f000000/0x7f000000 lookup main priority 10014 protocol 116
+	"$1" 6 '10014 0x2f000000/0x7f000000 254 -' fwmark 0x2f000000/0x7f000000 lookup main priority 10014 protocol 116
+	"$1" 4 '10015 0x45000000/0x7f000000 254 7' fwmark 0x45000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10015 protocol 116
+	"$1" 4 '10016 0x45000000/0x7f000000 7117 -' fwmark 0x45000000/0x7f000000 lookup 7117 priority 10016 protocol 116
+	"$1" 4 '10017 0x45000000/0x7f000000 254 -' fwmark 0x45000000/0x7f000000 lookup main priority 10017 protocol 116
+	"$1" 4 '10018 0x3c000000/0x7f000000 254 7' fwmark 0x3c000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10018 protocol 116
+	"$1" 6 '10018 0x3c000000/0x7f000000 7103 -' fwmark 0x3c000000/0x7f000000 lookup 7103 priority 10018 protocol 116
+	"$1" 4 '10019 0x3c000000/0x7f000000 7122 -' fwmark 0x3c000000/0x7f000000 lookup 7122 priority 10019 protocol 116
+	"$1" 6 '10019 0x3c000000/0x7f000000 7122 -' fwmark 0x3c000000/0x7f000000 lookup 7122 priority 10019 protocol 116
+	"$1" 4 '10020 0x3c000000/0x7f000000 254 -' fwmark 0x3c000000/0x7f000000 lookup main priority 10020 protocol 116
+	"$1" 6 '10020 0x3c000000/0x7f000000 254 -' fwmark 0x3c000000/0x7f000000 lookup main priority 10020 protocol 116
+	"$1" 4 '10021 0x6000000/0x7f000000 254 7' fwmark 0x6000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10021 protocol 116
+	"$1" 6 '10021 0x6000000/0x7f000000 7103 -' fwmark 0x6000000/0x7f000000 lookup 7103 priority 10021 protocol 116
+	"$1" 4 '10022 0x6000000/0x7f000000 7199 -' fwmark 0x6000000/0x7f000000 lookup 7199 priority 10022 protocol 116
+	"$1" 6 '10022 0x6000000/0x7f000000 7199 -' fwmark 0x6000000/0x7f000000 lookup 7199 priority 10022 protocol 116
+	"$1" 4 '10023 0x6000000/0x7f000000 254 -' fwmark 0x6000000/0x7f000000 lookup main priority 10023 protocol 116
+	"$1" 6 '10023 0x6000000/0x7f000000 254 -' fwmark 0x6000000/0x7f000000 lookup main priority 10023 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
@@ -212,6 +229,52 @@ present_routes() {
 		done
 		printf '%s %s\n' "$destination" "$metric"
 	done
+}
+
+# The words of $@, a line of `ip -o -6 route show`, that a copy of the route in table $main_copy has.
+copy_words() {
+	to='' words='' metric=1024
+	case $1 in
+	[0-9] | 1[0-9] | unicast | local | blackhole | unreachable | prohibit | throw)
+		words=$1
+		shift
+		;;
+	esac
+	to=$1
+	shift
+	words="$words $to"
+	while [ $# -gt 0 ]; do
+		case $1 in
+		metric)
+			metric=$2
+			words="$words metric $2"
+			;;
+		via | dev | src | mtu | weight) words="$words $1 $2" ;;
+		onlink | nexthop) words="$words $1" ;;
+		esac
+		case $1 in
+		metric | via | dev | src | mtu | weight | proto | expires | pref | error | scope) shift ;;
+		esac
+		shift
+	done
+}
+
+# As each_route, for the copy of main's IPv6 routes that rules ask instead of main: a route to which
+# the kernel has learnt a path MTU is no default route for it any more. Only what is more specific
+# than a default route is copied.
+each_copy() {
+	[ "$main_copy" ] || return 0
+	while read -r line; do
+		# shellcheck disable=SC2086 # the words of the line
+		copy_words ${line:-default}
+		case $to in
+		default | */[0-6] | fe[89ab]?:* | ff??:*) continue ;;
+		esac
+		# shellcheck disable=SC2086 # words for ip
+		"$1" 6 "$main_copy" "$to $metric" $words table "$main_copy" protocol "$protocol"
+	done <<END
+$(ip -o -N -6 route show table main 2>/dev/null)
+END
 }
 
 table_is_there() {
@@ -888,6 +951,24 @@ put_route() {
 	esac
 }
 
+copied=''
+
+# As put_route; main may have several routes with one key, by different interfaces.
+put_copy() {
+	key=$3
+	is_line_of "$key" "$copied" || {
+		copied="$copied$newline$key"
+		put_route "$@"
+		return
+	}
+	shift 3
+	answer=$(ip -6 route append "$@" 2>&1) && return 0
+	case $answer in
+	*'File exists'*) ;;
+	*) say "warning: ip -6 route append $*: $answer" ;;
+	esac
+}
+
 # FAMILY KEY and the words for ip
 put_rule() {
 	family=$1
@@ -1095,6 +1176,7 @@ up() {
 		refuse 'the policy was not loaded'
 	}
 	each_route want_route
+	each_copy want_route
 	each_rule want_rule
 	if [ "$sysctl_policy" = set ]; then
 		each_need want_sysctl
@@ -1107,6 +1189,7 @@ up() {
 	[ "$sysctl_policy" != check ] || each_need check_sysctl say_absent
 	# Rules without their routes, and marks without their rules, would send packets the wrong way.
 	each_route put_route
+	each_copy put_copy
 	finish
 	each_rule put_rule
 	fill_new_sets
@@ -1200,6 +1283,7 @@ status() {
 	report "$there" "nft table inet $table, as $stem.nft has it"
 	each_rule report_rule
 	each_route report_route
+	each_copy report_route
 	[ "$sysctl_policy" = ignore ] || each_need report_sysctl report_absent
 	[ "$missing" = 0 ] || exit 5
 }

@@ -9,20 +9,21 @@
 #   name              mark/mask              ip rule  table    goes to
 #   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
 #   half              0x4a000000/0x7f000000  10002    7101     the table's routes
-#   here              0x49000000/0x7f000000  10003    7138     the table's routes
-#   main.vpn          0x4b000000/0x7f000000  10004    7104     the table's routes
-#   vpn               0x70000000/0x7f000000  10007    7104     answers of connections that came in that way
-#   half              0x2c000000/0x7f000000  10010    7101     answers of connections that came in that way
+#   here              0x49000000/0x7f000000  10004    7138     the table's routes
+#   main.vpn          0x4b000000/0x7f000000  10006    7104     the table's routes
+#   vpn               0x70000000/0x7f000000  10009    7104     answers of connections that came in that way
+#   half              0x2c000000/0x7f000000  10012    7101     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=a8be08bc5b17f888
+digest=484f2ab0e63f8715
 protocol=116
 first=10000
-last=10011
+last=10014
 sysctl_policy='set'
-tables='7101 7104 7138'
+tables='7101 7103 7104 7138'
+main_copy=7103
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -48,24 +49,30 @@ each_rule() {
 	"$1" 6 '10001 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10001 protocol 116
 	"$1" 4 '10002 0x4a000000/0x7f000000 7101 -' fwmark 0x4a000000/0x7f000000 lookup 7101 priority 10002 protocol 116
 	"$1" 6 '10002 0x4a000000/0x7f000000 7101 -' fwmark 0x4a000000/0x7f000000 lookup 7101 priority 10002 protocol 116
-	"$1" 4 '10003 0x49000000/0x7f000000 7138 -' fwmark 0x49000000/0x7f000000 lookup 7138 priority 10003 protocol 116
-	"$1" 6 '10003 0x49000000/0x7f000000 7138 -' fwmark 0x49000000/0x7f000000 lookup 7138 priority 10003 protocol 116
-	"$1" 4 '10004 0x4b000000/0x7f000000 254 -' fwmark 0x4b000000/0x7f000000 lookup main priority 10004 protocol 116
-	"$1" 6 '10004 0x4b000000/0x7f000000 254 -' fwmark 0x4b000000/0x7f000000 lookup main priority 10004 protocol 116
-	"$1" 4 '10005 0x4b000000/0x7f000000 7104 -' fwmark 0x4b000000/0x7f000000 lookup 7104 priority 10005 protocol 116
-	"$1" 6 '10005 0x4b000000/0x7f000000 7104 -' fwmark 0x4b000000/0x7f000000 lookup 7104 priority 10005 protocol 116
-	"$1" 4 '10006 0x4b000000/0x7f000000 unreachable -' fwmark 0x4b000000/0x7f000000 unreachable priority 10006 protocol 116
-	"$1" 6 '10006 0x4b000000/0x7f000000 unreachable -' fwmark 0x4b000000/0x7f000000 unreachable priority 10006 protocol 116
-	"$1" 4 '10007 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 6 '10007 0x70000000/0x7f000000 254 0' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10007 protocol 116
-	"$1" 4 '10008 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10008 protocol 116
-	"$1" 6 '10008 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10008 protocol 116
-	"$1" 4 '10009 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10009 protocol 116
-	"$1" 6 '10009 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10009 protocol 116
-	"$1" 4 '10010 0x2c000000/0x7f000000 254 0' fwmark 0x2c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10010 protocol 116
-	"$1" 6 '10010 0x2c000000/0x7f000000 254 0' fwmark 0x2c000000/0x7f000000 lookup main suppress_prefixlength 0 priority 10010 protocol 116
-	"$1" 4 '10011 0x2c000000/0x7f000000 7101 -' fwmark 0x2c000000/0x7f000000 lookup 7101 priority 10011 protocol 116
-	"$1" 6 '10011 0x2c000000/0x7f000000 7101 -' fwmark 0x2c000000/0x7f000000 lookup 7101 priority 10011 protocol 116
+	"$1" 4 '10003 0x4a000000/0x7f000000 254 -' fwmark 0x4a000000/0x7f000000 lookup main priority 10003 protocol 116
+	"$1" 6 '10003 0x4a000000/0x7f000000 254 -' fwmark 0x4a000000/0x7f000000 lookup main priority 10003 protocol 116
+	"$1" 4 '10004 0x49000000/0x7f000000 7138 -' fwmark 0x49000000/0x7f000000 lookup 7138 priority 10004 protocol 116
+	"$1" 6 '10004 0x49000000/0x7f000000 7138 -' fwmark 0x49000000/0x7f000000 lookup 7138 priority 10004 protocol 116
+	"$1" 4 '10005 0x49000000/0x7f000000 254 -' fwmark 0x49000000/0x7f000000 lookup main priority 10005 protocol 116
+	"$1" 6 '10005 0x49000000/0x7f000000 254 -' fwmark 0x49000000/0x7f000000 lookup main priority 10005 protocol 116
+	"$1" 4 '10006 0x4b000000/0x7f000000 254 -' fwmark 0x4b000000/0x7f000000 lookup main priority 10006 protocol 116
+	"$1" 6 '10006 0x4b000000/0x7f000000 254 -' fwmark 0x4b000000/0x7f000000 lookup main priority 10006 protocol 116
+	"$1" 4 '10007 0x4b000000/0x7f000000 7104 -' fwmark 0x4b000000/0x7f000000 lookup 7104 priority 10007 protocol 116
+	"$1" 6 '10007 0x4b000000/0x7f000000 7104 -' fwmark 0x4b000000/0x7f000000 lookup 7104 priority 10007 protocol 116
+	"$1" 4 '10008 0x4b000000/0x7f000000 unreachable -' fwmark 0x4b000000/0x7f000000 unreachable priority 10008 protocol 116
+	"$1" 6 '10008 0x4b000000/0x7f000000 unreachable -' fwmark 0x4b000000/0x7f000000 unreachable priority 10008 protocol 116
+	"$1" 4 '10009 0x70000000/0x7f000000 254 7' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10009 protocol 116
+	"$1" 6 '10009 0x70000000/0x7f000000 7103 -' fwmark 0x70000000/0x7f000000 lookup 7103 priority 10009 protocol 116
+	"$1" 4 '10010 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10010 protocol 116
+	"$1" 6 '10010 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10010 protocol 116
+	"$1" 4 '10011 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10011 protocol 116
+	"$1" 6 '10011 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10011 protocol 116
+	"$1" 4 '10012 0x2c000000/0x7f000000 254 7' fwmark 0x2c000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10012 protocol 116
+	"$1" 6 '10012 0x2c000000/0x7f000000 7103 -' fwmark 0x2c000000/0x7f000000 lookup 7103 priority 10012 protocol 116
+	"$1" 4 '10013 0x2c000000/0x7f000000 7101 -' fwmark 0x2c000000/0x7f000000 lookup 7101 priority 10013 protocol 116
+	"$1" 6 '10013 0x2c000000/0x7f000000 7101 -' fwmark 0x2c000000/0x7f000000 lookup 7101 priority 10013 protocol 116
+	"$1" 4 '10014 0x2c000000/0x7f000000 254 -' fwmark 0x2c000000/0x7f000000 lookup main priority 10014 protocol 116
+	"$1" 6 '10014 0x2c000000/0x7f000000 254 -' fwmark 0x2c000000/0x7f000000 lookup main priority 10014 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
@@ -201,6 +208,52 @@ present_routes() {
 		done
 		printf '%s %s\n' "$destination" "$metric"
 	done
+}
+
+# The words of $@, a line of `ip -o -6 route show`, that a copy of the route in table $main_copy has.
+copy_words() {
+	to='' words='' metric=1024
+	case $1 in
+	[0-9] | 1[0-9] | unicast | local | blackhole | unreachable | prohibit | throw)
+		words=$1
+		shift
+		;;
+	esac
+	to=$1
+	shift
+	words="$words $to"
+	while [ $# -gt 0 ]; do
+		case $1 in
+		metric)
+			metric=$2
+			words="$words metric $2"
+			;;
+		via | dev | src | mtu | weight) words="$words $1 $2" ;;
+		onlink | nexthop) words="$words $1" ;;
+		esac
+		case $1 in
+		metric | via | dev | src | mtu | weight | proto | expires | pref | error | scope) shift ;;
+		esac
+		shift
+	done
+}
+
+# As each_route, for the copy of main's IPv6 routes that rules ask instead of main: a route to which
+# the kernel has learnt a path MTU is no default route for it any more. Only what is more specific
+# than a default route is copied.
+each_copy() {
+	[ "$main_copy" ] || return 0
+	while read -r line; do
+		# shellcheck disable=SC2086 # the words of the line
+		copy_words ${line:-default}
+		case $to in
+		default | */[0-6] | fe[89ab]?:* | ff??:*) continue ;;
+		esac
+		# shellcheck disable=SC2086 # words for ip
+		"$1" 6 "$main_copy" "$to $metric" $words table "$main_copy" protocol "$protocol"
+	done <<END
+$(ip -o -N -6 route show table main 2>/dev/null)
+END
 }
 
 table_is_there() {
@@ -877,6 +930,24 @@ put_route() {
 	esac
 }
 
+copied=''
+
+# As put_route; main may have several routes with one key, by different interfaces.
+put_copy() {
+	key=$3
+	is_line_of "$key" "$copied" || {
+		copied="$copied$newline$key"
+		put_route "$@"
+		return
+	}
+	shift 3
+	answer=$(ip -6 route append "$@" 2>&1) && return 0
+	case $answer in
+	*'File exists'*) ;;
+	*) say "warning: ip -6 route append $*: $answer" ;;
+	esac
+}
+
 # FAMILY KEY and the words for ip
 put_rule() {
 	family=$1
@@ -1084,6 +1155,7 @@ up() {
 		refuse 'the policy was not loaded'
 	}
 	each_route want_route
+	each_copy want_route
 	each_rule want_rule
 	if [ "$sysctl_policy" = set ]; then
 		each_need want_sysctl
@@ -1096,6 +1168,7 @@ up() {
 	[ "$sysctl_policy" != check ] || each_need check_sysctl say_absent
 	# Rules without their routes, and marks without their rules, would send packets the wrong way.
 	each_route put_route
+	each_copy put_copy
 	finish
 	each_rule put_rule
 	fill_new_sets
@@ -1189,6 +1262,7 @@ status() {
 	report "$there" "nft table inet $table, as $stem.nft has it"
 	each_rule report_rule
 	each_route report_route
+	each_copy report_route
 	[ "$sysctl_policy" = ignore ] || each_need report_sysctl report_absent
 	[ "$missing" = 0 ] || exit 5
 }
