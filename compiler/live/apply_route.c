@@ -8,6 +8,8 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <net/if.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -47,6 +49,71 @@ bool apply_leave_out_ipv6(struct apply *apply)
 		   "IPv6 is switched off here, so the policy's IPv6 routes are left out; "
 		   "`settings: {ipv6: off}` says that it is meant");
 	return !apply->job->strict;
+}
+
+/* ---- duplicate address detection ---- */
+
+/* The kernel takes a second for it, after a delay of up to one more, for each of its probes
+ * (dad_transmits, router_solicitation_delay). */
+enum { SETTLE_MOST = 5000, SETTLE_STEP = 50 }; /* milliseconds */
+
+static bool has_carrier(struct apply *apply, unsigned int index, char name[static IF_NAMESIZE])
+{
+	return if_indextoname(index, name) &&
+	       links_state(apply->arena, &apply->kernel.route, name).has_carrier;
+}
+
+/* Why the route's `src` is no address of this host yet, or NULL. */
+static const char *detection_words(struct apply *apply, const struct ir_route *route)
+{
+	struct links_detection detection = links_detection(&apply->kernel.route, route->src);
+	char text[ADDR_TEXT], device[IF_NAMESIZE] = "?";
+
+	addr_format(route->src, text);
+	if (detection.state == LINKS_SETTLED)
+		return NULL;
+	if (detection.state == LINKS_DUPLICATE)
+		return arena_printf(apply->arena,
+				    "`src`, %s, is a duplicate: another host has it (duplicate address detection failed, `ip -6 address` says "
+				    "dadfailed); give this host another address, then apply again",
+				    text);
+	if (!has_carrier(apply, detection.index, device))
+		return arena_printf(apply->arena,
+				    "`src`, %s, is tentative as long as its interface, %s, has no carrier; apply again when it has one",
+				    text, device);
+	return arena_printf(apply->arena,
+			    "`src`, %s, is tentative: the kernel still asks whether another host has it (duplicate address detection); "
+			    "apply again in a few seconds",
+			    text);
+}
+
+/* Will the kernel take it in a moment? Without carrier it asks nobody. */
+static bool will_settle(struct apply *apply, const struct ir_route *route)
+{
+	struct links_detection detection;
+	char device[IF_NAMESIZE];
+
+	if (!route->has_src || route->type != IR_ROUTE_UNICAST)
+		return false;
+	detection = links_detection(&apply->kernel.route, route->src);
+	return detection.state == LINKS_TENTATIVE && has_carrier(apply, detection.index, device);
+}
+
+/* All routes of an apply share the time. */
+static void settle(struct apply *apply, const struct ir_route *route)
+{
+	const struct timespec step = { .tv_nsec = SETTLE_STEP * 1000000L };
+	unsigned int before = apply->settled;
+	char text[ADDR_TEXT];
+
+	while (apply->settled < SETTLE_MOST && will_settle(apply, route)) {
+		nanosleep(&step, NULL);
+		apply->settled += SETTLE_STEP;
+	}
+	if (apply->settled > before)
+		report_add(apply->report, REPORT_STEP,
+			   "waited %u ms for duplicate address detection of %s",
+			   apply->settled - before, addr_format(route->src, text));
 }
 
 /* ---- what is wrong ---- */
@@ -94,11 +161,8 @@ static const char *find_fault(struct apply *apply, const struct ir_route *route)
 {
 	char text[ADDR_TEXT];
 
-	if (route->has_src && links_is_tentative(&apply->kernel.route, route->src))
-		return arena_printf(apply->arena,
-				    "`src`, %s, is tentative: the kernel still asks whether another host has it (duplicate address detection); "
-				    "apply again in a few seconds",
-				    addr_format(route->src, text));
+	if (route->has_src && detection_words(apply, route))
+		return detection_words(apply, route);
 	if (route->has_src && !links_has_address(&apply->kernel.route, route->src))
 		return arena_printf(apply->arena,
 				    "`src`, %s, is no address of this host: give it to an interface, or write another one; then apply again",
@@ -124,7 +188,7 @@ static bool is_left_out(struct apply *apply, const struct diff_route *put)
 	const char *down = down_device(apply, route), *fault = NULL;
 	struct report_line *line;
 
-	if (!down && apply->job->dry_run)
+	if (!down && apply->job->dry_run && !will_settle(apply, route))
 		fault = find_fault(apply, route);
 	if (!down && !fault)
 		return false;
@@ -191,7 +255,7 @@ static bool refuse(struct apply *apply, const struct diff_route *put, const char
 	return is_soft && !apply->job->strict;
 }
 
-bool apply_put_route(struct apply *apply, const struct diff_route *put)
+static bool put_route(struct apply *apply, const struct diff_route *put)
 {
 	const char *words =
 		apply_route_words(apply, diff_route_verb(put), put->route, apply->ir->protocol);
@@ -211,4 +275,26 @@ bool apply_put_route(struct apply *apply, const struct diff_route *put)
 	report_add(apply->report, REPORT_STEP, "%s", words);
 	apply->counts->new_routes++;
 	return true;
+}
+
+/* A table without the route has its fallback: the rules need not wait. One that has another route
+ * in its place must not be used by the new rules. */
+bool apply_put_route(struct apply *apply, const struct diff_route *put)
+{
+	if (!will_settle(apply, put->route))
+		return put_route(apply, put);
+	if (!put->before && !apply->job->strict) {
+		*arena_append(apply->arena, apply->late_routes, apply->late_route_count) = put;
+		return true;
+	}
+	settle(apply, put->route);
+	return put_route(apply, put);
+}
+
+void apply_put_late_routes(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->late_route_count; i++) {
+		settle(apply, apply->late_routes[i]->route);
+		put_route(apply, apply->late_routes[i]);
+	}
 }

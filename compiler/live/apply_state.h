@@ -51,6 +51,9 @@ struct apply {
 	size_t setting_count;
 	const struct record_sysctl **old_settings; /* to be given back */
 	size_t old_setting_count;
+	const struct diff_route **late_routes; /* they follow the rules */
+	size_t late_route_count;
+	unsigned int settled;      /* milliseconds that were waited for addresses */
 	struct ir_ip_rule *covers; /* ip rules that stand only while marks change their meaning */
 	size_t cover_count;
 	struct history history; /* of sets that get a timeout, or, going back, had none */
@@ -79,8 +82,11 @@ bool apply_leave_out_ipv6(struct apply *apply);
 /* Takes out of the diff, with a warning, what cannot be put now: by a link that is down and, in a
  * dry run, what the kernel will refuse. */
 void apply_sift_routes(struct apply *apply);
-/* False, with why, when nothing can be done but to undo. */
+/* False, with why, when nothing can be done but to undo. One whose `src` is tentative may be put
+ * off until the rules are there. */
 bool apply_put_route(struct apply *apply, const struct diff_route *put);
+/* Those that were put off. What the kernel refuses still is a warning. */
+void apply_put_late_routes(struct apply *apply);
 
 /* ---- apply_settings ---- */
 

@@ -345,6 +345,7 @@ bool apply_build(struct apply *apply)
 	if (!update_sets(apply))
 		return false;
 	apply_write_settings(apply, true);
+	apply_put_late_routes(apply);
 	return true;
 }
 

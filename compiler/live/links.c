@@ -407,15 +407,16 @@ bool links_has_own(struct netlink *netlink, unsigned int index)
 	return !netlink_ask(netlink, request, find_own, &look, &error) || look.is_found;
 }
 
-struct tentative {
+struct detection {
 	struct addr address;
-	bool is_found;
+	struct links_detection found;
 };
 
-static void find_tentative(const struct nlmsghdr *message, void *user)
+/* One that fails stays tentative, too; one that is optimistic is used meanwhile (RFC 4429). */
+static void find_detection(const struct nlmsghdr *message, void *user)
 {
 	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
-	struct tentative *look = user;
+	struct detection *look = user;
 	const struct nlattr *attribute;
 	uint32_t flags = header->ifa_flags;
 	bool is_same = false;
@@ -429,20 +430,23 @@ static void find_tentative(const struct nlmsghdr *message, void *user)
 			is_same = wide_equal(address_of(attribute, ADDR_IPV6).bits,
 					     look->address.bits);
 	}
-	look->is_found |= is_same && (flags & IFA_F_TENTATIVE);
+	if (!is_same || !(flags & IFA_F_TENTATIVE) || flags & IFA_F_OPTIMISTIC)
+		return;
+	look->found.state = flags & IFA_F_DADFAILED ? LINKS_DUPLICATE : LINKS_TENTATIVE;
+	look->found.index = header->ifa_index;
 }
 
 /* IPv4 addresses are this host's at once. */
-bool links_is_tentative(struct netlink *netlink, struct addr address)
+struct links_detection links_detection(struct netlink *netlink, struct addr address)
 {
 	char room[NETLINK_REQUEST];
 	struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
 	struct ifaddrmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
-	struct tentative look = { .address = address };
+	struct detection look = { .address = address };
 	struct netlink_error error;
 
 	header->ifa_family = AF_INET6;
 	if (address.family == ADDR_IPV6)
-		netlink_ask(netlink, request, find_tentative, &look, &error);
-	return look.is_found;
+		netlink_ask(netlink, request, find_detection, &look, &error);
+	return look.found;
 }

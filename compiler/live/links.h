@@ -39,9 +39,13 @@ struct links_fib links_fib(struct arena *arena, struct netlink *netlink, struct 
 const char *links_towards(struct arena *arena, struct netlink *netlink, struct addr to);
 /* Is the address this host's own? */
 bool links_has_address(struct netlink *netlink, struct addr address);
-/* Does an interface have it, and does the kernel still ask whether another host has it, too
- * (duplicate address detection, RFC 4862 section 5.4)? */
-bool links_is_tentative(struct netlink *netlink, struct addr address);
+/* Does an interface have it, and does the kernel still ask whether another host has it, too, or has
+ * it found one (duplicate address detection, RFC 4862 section 5.4)? */
+struct links_detection {
+	enum { LINKS_SETTLED, LINKS_TENTATIVE, LINKS_DUPLICATE } state;
+	unsigned int index; /* the interface that has it, unless it is settled */
+};
+struct links_detection links_detection(struct netlink *netlink, struct addr address);
 
 struct links_state {
 	unsigned int index; /* 0: there is no such interface */

@@ -84,7 +84,7 @@ def lost_route(shop, host):
 	return problems
 
 
-@live("`src` that is tentative: said so, and that another apply takes it")
+@live("`src` that stays tentative: waited for, the rest is in force, said so, and that another apply takes it")
 def tentative(shop, host):
 	shop.write("p.yaml", """version: 1
 tables:
@@ -99,7 +99,13 @@ rules:
 	host.must("ip", "address", "add", "2001:db8:5::9/64", "dev", "wan1")
 	if "tentative" not in host.must("ip", "address", "show", "dev", "wan1"):
 		return "the address is not tentative here"
-	return expect(host.tpc("plan", "p.yaml"), 5, (), ["the route would be left out", "2001:db8:5::9, is tentative", "apply again in a few seconds"])
+	problems = expect(host.tpc("plan", "p.yaml"), 5, "ip -6 route add default", ())
+	done = host.tpc("apply", "-v", "p.yaml")
+	problems += expect(done, 0, "waited 5000 ms for duplicate address detection of 2001:db8:5::9",
+		["the route is left out", "2001:db8:5::9, is tentative", "apply again in a few seconds"])
+	if done.out.index("table inet tpc") > done.out.index("waited"):
+		problems.append("the rules waited, too")
+	return problems
 
 
 GIVEN = """version: 1

@@ -3,6 +3,7 @@ Uplinks: fail-over, kill switches, replies by the way the request came, masquera
 """
 
 import socket
+import time
 
 import probe
 from lab import CLIENT, FOREIGN, PLAIN, UPLINKS, Network
@@ -355,3 +356,64 @@ def _load(net, policy, way, option):
 for _way in WAYS:
     for _prepare in ("missing", "down"):
         _missing(_way, _prepare)
+
+
+# ---- duplicate address detection ----
+
+DETECTED = """version: 1
+tables: {mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, src: [198.51.100.2, "2001:db8:2::2"],
+                  masquerade: true, fallback: unreachable}}
+rules: [{scope: both, proto: [tcp, udp], port: 443, then: {route: mobile}}]
+"""
+
+
+def detected(net, *commands):
+    """wan1 comes up, and the kernel asks whether another host has its IPv6 address."""
+    net.router.sysctl("net.ipv6.conf.wan1.accept_dad", 1)
+    net.router.ip("link set wan1 down\n" + "\n".join(commands) + "\nlink set wan1 up")
+    net.router.ip("address replace 2001:db8:2::2/64 dev wan1", "-6")
+    found = net.router.run("ip", "-6", "address", "show", "dev", "wan1", "tentative").stdout
+    assert "2001:db8:2::2" in found, "the address is not tentative here"
+
+
+@case("uplinks: an apply in a link-up hook waits for duplicate address detection, and the IPv6 route is there")
+def _detected():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        policy = Policy(net, DETECTED)
+        for verb in "new", "applied already":
+            detected(net)
+            done = policy.tpc("plan", str(policy.path), check=False)
+            assert "would be left out" not in done.stderr, done.stderr
+            done = policy.tpc("apply", "-v", str(policy.path))
+            same((done.stderr, "waited" in done.stdout), ("", True), verb)
+            assert "everything holds" in policy.tpc("status").stdout
+            for host in net.client, net.router:
+                for proto, version in (("tcp", 4), ("tcp", 6), ("udp", 4), ("udp", 6)):
+                    answered(probe.ask(host, proto, FOREIGN[version], 443), "mobile")
+
+
+@case("uplinks: an address that is a duplicate, or on a link without carrier: not waited for, closed, and said")
+def _duplicate():
+    with Network(uplinks=("wan0", "wan1")) as net:
+        far = net.hosts["mobile"]
+        far.ip("address add 2001:db8:2::2/64 dev eth0 nodad")
+        policy = Policy(net, DETECTED)
+        detected(net)
+        for _ in range(60):
+            if "dadfailed" in net.router.run("ip", "-6", "address", "show", "dev", "wan1").stdout:
+                break
+            time.sleep(0.1)
+        for words, before in ("is a duplicate", None), ("has no carrier", "down"):
+            if before:
+                far.ip("address del 2001:db8:2::2/64 dev eth0\nlink set eth0 down")
+                detected(net)
+            began = time.monotonic()
+            done = policy.tpc("apply", "-v", str(policy.path))
+            assert words in done.stderr and "then apply again" in done.stderr.replace(
+                "; apply again", "; then apply again"), done.stderr
+            assert "waited" not in done.stdout and time.monotonic() - began < 4, done.stdout
+            assert "everything holds" not in policy.tpc("status", check=False).stdout
+            for host in net.client, net.router:
+                for proto in "tcp", "udp":
+                    outcome = probe.ask(host, proto, FOREIGN[6], 443, timeout=0.5)
+                    assert outcome.who is None, f"{words}: {outcome}"
