@@ -172,6 +172,10 @@ void statement_put(const struct ir_statement *statement, struct buf *out)
 	case IR_DNAT:
 		put_target("dnat", statement->addr, statement->port, out);
 		return;
+	case IR_PIN:
+		buf_puts(out, statement->addr.family == ADDR_IPV4 ? "dnat ip to ip daddr"
+								  : "dnat ip6 to ip6 daddr");
+		return;
 	case IR_MASQUERADE:
 		buf_puts(out, "masquerade");
 		return;

@@ -154,6 +154,7 @@ static enum step apply(struct walk *walk, const struct ir_statement *statement)
 	case IR_TPROXY:
 	case IR_REDIRECT:
 	case IR_DNAT:
+	case IR_PIN:
 	case IR_MASQUERADE:
 	case IR_SNAT:
 	case IR_CLAMP_MSS:

@@ -160,6 +160,7 @@ enum ir_op {
 	IR_TPROXY,      /* addr, port */
 	IR_REDIRECT,    /* port */
 	IR_DNAT,        /* addr, port */
+	IR_PIN, /* addr's family: its own destination, so that nothing translates it later */
 	IR_MASQUERADE,
 	IR_SNAT,      /* addr */
 	IR_CLAMP_MSS, /* value: bytes, 0 for the route's MTU */

@@ -1,6 +1,6 @@
 /*
- * lower_nat: address translation by mark: redirect and dnat listeners on the way in, masquerade and
- * snat on the way out.
+ * lower_nat: address translation by mark: redirect and dnat listeners on the way in (and none, for
+ * what a transparent listener takes), masquerade and snat on the way out.
  *
  * The marks are set at the policy's hook priority, before these chains; ours stand just before the
  * priorities that other tables use, because only the first translation of a connection counts.
@@ -82,14 +82,33 @@ static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower
 	}
 }
 
+/* A foreign rule that changed the destination after the mark would have a transparent listener be
+ * told that one, or reset. */
+static void pin(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_rule *rule;
+
+		if (!way->families[family])
+			continue;
+		rule = translate(lower, chain, way);
+		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_do(lower, rule,
+			 (struct ir_statement){ .op = IR_PIN,
+						.addr.family = (enum addr_family)family });
+	}
+}
+
 static void to_listener(struct lower *lower, const struct lower_class *way, bool local)
 {
-	struct ir_chain *chain =
-		lower_base_chain(lower, local ? "dstnat_local" : "dstnat", IR_CHAIN_NAT,
-				 local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_DSTNAT,
-				 "first packets of connections to listeners that translate");
+	struct ir_chain *chain = lower_base_chain(
+		lower, local ? "dstnat_local" : "dstnat", IR_CHAIN_NAT,
+		local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_DSTNAT,
+		"first packets of connections to listeners: translated, or kept from being so later");
 
-	if (way->listener->mode == MODE_REDIRECT)
+	if (way->listener->mode == MODE_TPROXY)
+		pin(lower, chain, way);
+	else if (way->listener->mode == MODE_REDIRECT)
 		redirect(lower, chain, way);
 	else
 		dnat(lower, chain, way);
@@ -149,13 +168,12 @@ void lower_translation(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->class_count; i++) {
 		const struct lower_class *way = lower->classes[i];
-		bool translates = way->listener && way->listener->mode != MODE_TPROXY;
 
 		if (!lower_is_used(way))
 			continue;
-		if (translates && way->forward)
+		if (way->listener && way->forward)
 			to_listener(lower, way, false);
-		if (translates && way->local)
+		if (way->listener && way->local)
 			to_listener(lower, way, true);
 		if (way->listener && way->listener->masquerade)
 			lower_op(lower, translate(lower, srcnat(lower), way), IR_MASQUERADE);

@@ -225,13 +225,17 @@ static void walk_first_hook(struct ask *ask)
 		walk_beside(ask, hook, question->base->priority);
 		from = question->base->priority + 1;
 	}
-	if (!is_translated(question) || !own) {
+	if (!question->listener || !own) {
 		walk(ask, hook, from, INT_MAX, false);
 		return;
 	}
 	walk(ask, hook, from, own->priority - 1, false);
-	if (!ask->now.is_translated && !ask->is_stopped)
+	if (ask->now.is_translated || ask->is_stopped)
+		;
+	else if (is_translated(question))
 		translate(ask);
+	else
+		ask->now.is_pinned = true;
 	walk(ask, hook, own->priority, INT_MAX, false);
 }
 

@@ -415,7 +415,7 @@ static bool is_asked(const struct kept_chain *chain, const struct foreign_packet
 	if (chain->chain.hook != packet->hook || !sees(chain, packet->packet->family))
 		return false;
 	return chain->chain.type != IR_CHAIN_NAT ||
-	       (packet->packet->state == STATE_NEW && !packet->is_translated);
+	       (packet->packet->state == STATE_NEW && !packet->is_translated && !packet->is_pinned);
 }
 
 bool foreign_chains_walk(const struct foreign_chains *chains, struct arena *arena,

@@ -25,6 +25,7 @@ struct foreign_packet {
 	unsigned char type; /* of the destination (RTN_), as fib tells; 0: not known */
 	uint32_t mark, ct_mark;
 	bool is_translated; /* its destination is another one now */
+	bool is_pinned;     /* and none of the chains to come changes it */
 };
 
 /* nft's 16 words of 32 bits. */

@@ -67,6 +67,7 @@ static bool may_move(const struct flatten *flatten, const struct ir_statement *s
 	case IR_TPROXY:
 	case IR_REDIRECT:
 	case IR_DNAT:
+	case IR_PIN:
 	case IR_MASQUERADE:
 	case IR_SNAT:
 	case IR_CLAMP_MSS:

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=deff225cf91683ba
+digest=168dddefe39d9bf4
 protocol=116
 first=0
 last=0

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=3c08ece75e48c98a
+digest=811b02eb1b529616
 protocol=116
 first=10000
 last=10009

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=c6458137de774e05
+digest=12cee0b3ba76c8b6
 protocol=116
 first=10000
 last=10016

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc_block-style
-digest=aa0115a89996a305
+digest=d62d42f49ddc34f5
 protocol=116
 first=10000
 last=10001

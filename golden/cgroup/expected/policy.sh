@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=7bbb060278c258e0
+digest=3a347f296c236808
 protocol=116
 first=10000
 last=10006

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=8cf903e73ab918d4
+digest=8446785b65e8da7d
 protocol=116
 first=0
 last=0

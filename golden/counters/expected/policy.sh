@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=a8447c4936746191
+digest=3637c41f7863c0aa
 protocol=116
 first=10000
 last=10009

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=f068d07bd27bea3d
+digest=2580f0cad1757093
 protocol=116
 first=10000
 last=10001

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=9a7fa44833424395
+digest=f5a94acf99a786e9
 protocol=116
 first=0
 last=0

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=b27b6043742245aa
+digest=9b2cc94bd3ef1dd3
 protocol=116
 first=10000
 last=10007

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=27dc2857101edf11
+digest=76b3443d258d1130
 protocol=116
 first=0
 last=0

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=6e7cc7c677880d07
+digest=044056ba9ec516c0
 protocol=116
 first=0
 last=0

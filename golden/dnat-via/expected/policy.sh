@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=3c5b67f4b022c60d
+digest=3e846a9ed892fb33
 protocol=116
 first=10000
 last=10007

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=2ac3ff4a9f36a533
+digest=0e203a2419d015e7
 protocol=116
 first=0
 last=0

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=2eaf8fa5590f5deb
+digest=12517a1edc79c06f
 protocol=116
 first=10000
 last=10007

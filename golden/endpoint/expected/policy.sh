@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=4de965275ec9528b
+digest=cc70910ca0a403ca
 protocol=116
 first=10000
 last=10011

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=019dec7667267b89
+digest=9eb15c0d86d21828
 protocol=116
 first=10000
 last=10017

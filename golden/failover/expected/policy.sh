@@ -30,7 +30,7 @@
 
 stem='policy'
 table=tpc
-digest=ec276484e56c5d76
+digest=63f2c997f6e24583
 protocol=116
 first=10000
 last=10062

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=ee05a2b8e959ef87
+digest=2662a15d91745178
 protocol=116
 first=0
 last=0

@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=8ccc75c3b336de43
+digest=8ebf640a56d1d88e
 protocol=116
 first=10000
 last=10015

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=cde0b915c7853be4
+digest=249a84c50d02a32e
 protocol=116
 first=10000
 last=10001

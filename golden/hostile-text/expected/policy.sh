@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=34031a4d92c7ca98
+digest=9161ff14a4613018
 protocol=116
 first=0
 last=0

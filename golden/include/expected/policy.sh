@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=c61ff4cdb3f51abd
+digest=6cdd68fa44f57928
 protocol=116
 first=10000
 last=10007

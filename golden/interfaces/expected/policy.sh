@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=e4556a86fe3af61c
+digest=d09e947b4094c24a
 protocol=116
 first=0
 last=0

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=f7197acdbe75aa4d
+digest=8a2b19156bad2d9d
 protocol=116
 first=10000
 last=10010

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=bc9b64bb8ed8604f
+digest=175e6930a050a80a
 protocol=116
 first=10000
 last=10003

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=06a7e4b75c826369
+digest=bbd07d50da70c101
 protocol=116
 first=10000
 last=10009

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=165cbc7d33bfb2e8
+digest=96f88280142a9d07
 protocol=116
 first=10000
 last=10001

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=cd950d2c9d11e039
+digest=05d35555425469f4
 protocol=116
 first=10000
 last=10007

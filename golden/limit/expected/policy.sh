@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=ba9d1ac56f551710
+digest=77ec72d8f3d117ea
 protocol=116
 first=10000
 last=10001

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=dcf37b410ead8c74
+digest=83d800443bbeec13
 protocol=116
 first=10000
 last=10009

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=40f0498d2d5911ca
+digest=698ae339349f43d7
 protocol=116
 first=10000
 last=10001

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=4392362fa498d0c2
+digest=97fd0bbe07be75df
 protocol=116
 first=10000
 last=10006

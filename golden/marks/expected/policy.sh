@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=24de3e8210eb3867
+digest=1c6025d1011bcfc4
 protocol=116
 first=0
 last=0

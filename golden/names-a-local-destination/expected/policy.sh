@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=b95cc8f6a0c50bc7
+digest=d118cf40e5860070
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=404d19052d209a41
+digest=206bf40c99531dd4
 protocol=116
 first=0
 last=0

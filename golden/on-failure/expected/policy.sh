@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=d21f9b0658c78e2e
+digest=7a1f21f3580c2eb9
 protocol=116
 first=10000
 last=10005

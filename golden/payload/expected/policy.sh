@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=06ff70a85c7339cc
+digest=2cc726e9ad4fa7a2
 protocol=116
 first=10000
 last=10001

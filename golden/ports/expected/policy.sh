@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=939055135748262e
+digest=afa50e53c39509b0
 protocol=116
 first=0
 last=0

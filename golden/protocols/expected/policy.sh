@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=6a7e8b4041bc7871
+digest=977bf42ce48d17a5
 protocol=116
 first=0
 last=0

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=e12b100ca7900c2f
+digest=d291fa2f67705e38
 protocol=116
 first=0
 last=0

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=bcdb0e3198c6d034
+digest=a2a6f02fe716d487
 protocol=116
 first=10000
 last=10012

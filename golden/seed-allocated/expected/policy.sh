@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=2e4e65163f9e5526
+digest=806a0660cd21d83f
 protocol=116
 first=10000
 last=10001

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=fce65e4fcf227761
+digest=c862deaf5a2640c4
 protocol=116
 first=10000
 last=10001

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=d86623094172655b
+digest=17d3ada4bdb85b30
 protocol=116
 first=0
 last=0

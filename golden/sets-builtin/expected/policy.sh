@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=e652c59cb158c4c8
+digest=3402aef77d0e71e1
 protocol=116
 first=0
 last=0

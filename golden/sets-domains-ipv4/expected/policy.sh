@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=53d4b7a31474ae73
+digest=07474343cf592f12
 protocol=116
 first=0
 last=0

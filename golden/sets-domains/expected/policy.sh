@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_homes
-digest=d9b302872879d7fe
+digest=374e63664383dc56
 protocol=116
 first=10000
 last=10007

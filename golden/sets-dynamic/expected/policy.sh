@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=bcf1f51d36c4f6f6
+digest=d75a14dac7f754d8
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=c443072171890851
+digest=8b7bc6855cd16bf6
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=ec8863d88b1ee2fd
+digest=56793b191d040bb9
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=71a789eea213fa61
+digest=69740374bb22f5da
 protocol=116
 first=0
 last=0

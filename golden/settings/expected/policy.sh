@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=266f325148171020
+digest=5395716316126c08
 protocol=200
 first=500
 last=509

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=a83bf751f1814c80
+digest=1a99116e284e485d
 protocol=116
 first=10000
 last=10001

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=9d20351d23815bec
+digest=9b73ed057e86a6a5
 protocol=116
 first=10000
 last=10003

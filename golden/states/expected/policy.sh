@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=3cf32df9154a98a2
+digest=832223e6fd558797
 protocol=116
 first=10000
 last=10007

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=5ca545ab557db5ac
+digest=80ace1d69e48820a
 protocol=116
 first=10000
 last=10009

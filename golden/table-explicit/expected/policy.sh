@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=19fcfc813b66d65a
+digest=546c6e79c297da4c
 protocol=116
 first=9000
 last=10010

@@ -23,7 +23,7 @@
 
 stem='policy'
 table=tpc
-digest=67ccdeb3593c7c70
+digest=d4a90a5087fd691e
 protocol=116
 first=10000
 last=10031

@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=0dfaa18c207ab4bb
+digest=ffaf17091aeeb95e
 protocol=116
 first=10000
 last=10023

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=0a8fd8910c243c1f
+digest=2d17d32dadc57dda
 protocol=116
 first=10000
 last=10010

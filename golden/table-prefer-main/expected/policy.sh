@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=bf86b030eecb7fa9
+digest=326413aff88fb44b
 protocol=116
 first=10000
 last=10005

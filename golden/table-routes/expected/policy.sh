@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=45500be19ced3a7e
+digest=740476cba15f983f
 protocol=116
 first=10000
 last=10010

@@ -22,7 +22,7 @@
 
 stem='policy'
 table=tpc
-digest=d72f166825e3a910
+digest=a8862b119f151d87
 protocol=116
 first=10000
 last=10028

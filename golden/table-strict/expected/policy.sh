@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=44cf53425cdd10fa
+digest=383a979304d7dd0d
 protocol=116
 first=10000
 last=10012

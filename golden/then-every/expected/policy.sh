@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=0331e80bc6d4688f
+digest=fc2000c59b4096ec
 protocol=116
 first=10000
 last=10009

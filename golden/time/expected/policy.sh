@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=823d3332ba95fce2
+digest=ae47acf6308fcbe1
 protocol=116
 first=10000
 last=10009

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=0586b91c529e4fe3
+digest=21610594a658c143
 protocol=116
 first=10000
 last=10005

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=604ab926b4ba308c
+digest=5f8c9b9a15bdadfd
 protocol=116
 first=10000
 last=10007

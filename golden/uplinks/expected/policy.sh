@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=89dfd85283478916
+digest=477ccf3f19112e20
 protocol=116
 first=10000
 last=10013

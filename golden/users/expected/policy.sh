@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=1cf5e9a431358e1d
+digest=4cb5070dd5f799ab
 protocol=116
 first=10000
 last=10004

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=379708313def3920
+digest=27b12901a9014155
 protocol=116
 first=0
 last=0

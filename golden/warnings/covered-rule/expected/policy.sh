@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=c1ff606cd68a8cf7
+digest=10081a1ceed52bef
 protocol=116
 first=10000
 last=10007

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=b2cafdb1d6c92739
+digest=a279edaf0ee68333
 protocol=116
 first=0
 last=0

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=b0508e6c370ec89b
+digest=fcaa290e620a2f5e
 protocol=116
 first=0
 last=0

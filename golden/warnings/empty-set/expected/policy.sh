@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=00da9b9738c12f48
+digest=032fe144cf2c569d
 protocol=116
 first=0
 last=0

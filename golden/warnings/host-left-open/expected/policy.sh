@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=2563efa9ef11e390
+digest=a5703176acdb4572
 protocol=116
 first=0
 last=0

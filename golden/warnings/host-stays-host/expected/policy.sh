@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=8986a20750913c29
+digest=7dd32087922aae60
 protocol=116
 first=0
 last=0

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=04238dc86c7a4e22
+digest=310c5e6c8e440bbb
 protocol=116
 first=10000
 last=10001

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=291877d46c021d41
+digest=322bfbc65f628d36
 protocol=116
 first=10000
 last=10004

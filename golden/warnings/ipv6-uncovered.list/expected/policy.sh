@@ -22,7 +22,7 @@
 
 stem='policy'
 table=tpc
-digest=d133c155d106087e
+digest=14c0caf3c3daf643
 protocol=116
 first=10000
 last=10031

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=e5f625ca47d98ad0
+digest=5503ddf03c4d3b06
 protocol=116
 first=10000
 last=10001

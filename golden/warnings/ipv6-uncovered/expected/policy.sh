@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=cec533b0f0c4da26
+digest=ce6e945ffb6b8860
 protocol=116
 first=10000
 last=10007

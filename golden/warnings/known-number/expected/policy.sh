@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=b9f8842257f73c49
+digest=45bd25977f8ee347
 protocol=116
 first=5210
 last=10006

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=de2801f5e5fcbf68
+digest=b0ac0e5cd9f5f158
 protocol=116
 first=10000
 last=10001

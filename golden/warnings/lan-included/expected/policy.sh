@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=5cb62de1565d1aff
+digest=aabd9520ceb0a574
 protocol=116
 first=10000
 last=10004

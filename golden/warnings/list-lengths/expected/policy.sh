@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=6edbe4c02541bcad
+digest=961f05ef159e1e04
 protocol=116
 first=0
 last=0

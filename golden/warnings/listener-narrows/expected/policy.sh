@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=5f5e4975432a14e0
+digest=be200fec82e971a3
 protocol=116
 first=10000
 last=10003

@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=484f2ab0e63f8715
+digest=5ee6fe414acf1903
 protocol=116
 first=10000
 last=10014

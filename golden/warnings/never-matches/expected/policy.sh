@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=2376ea918fd65878
+digest=998c8ad38a1c2f39
 protocol=116
 first=0
 last=0

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=8e527b9e332a862b
+digest=85487549ccf80a4a
 protocol=116
 first=10000
 last=10003

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=b1d342125a247a69
+digest=6d2b6f5234c58a0f
 protocol=116
 first=10000
 last=10004

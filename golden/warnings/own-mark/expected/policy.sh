@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=38caba3408804bcb
+digest=ad29b58f9870f960
 protocol=116
 first=10000
 last=10003

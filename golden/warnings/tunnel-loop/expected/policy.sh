@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=4ae46c9ddc8c66fd
+digest=effd86337a568317
 protocol=116
 first=10000
 last=10022

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=1e3100445eb8699f
+digest=da970d1b5b59c085
 protocol=116
 first=0
 last=0

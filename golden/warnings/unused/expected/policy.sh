@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=4fdb62c304552170
+digest=448243d6ca30cd66
 protocol=116
 first=10000
 last=10008
