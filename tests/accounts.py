@@ -11,6 +11,11 @@ FIRST = 64100
 SHAPES = {"passwd": "{0}:x:{1}:{1}::/:/bin/false\n", "group": "{0}:x:{1}:\n"}
 
 
+# Where a machine's nftables.service has its rules; a suite puts nothing in their place.
+RULES = tuple(path for path in ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf", "/etc/nftables.nft")
+	if pathlib.Path(path).is_file())
+
+
 def files(users=EXAMPLES, groups=EXAMPLES):
 	"""The texts of "passwd" and "group"."""
 	result = {}

@@ -20,6 +20,7 @@
 #include "live/beside.h"
 #include "live/checks.h"
 #include "live/elsewhere.h"
+#include "live/flushers.h"
 #include "live/hosted.h"
 #include "live/interfaces.h"
 #include "live/kept.h"
@@ -504,6 +505,8 @@ static enum apply_outcome decide(struct apply *apply)
 	if (are_warnings_refused(apply))
 		return APPLY_REFUSED;
 	warn_of_strangers(apply, true);
+	if (!apply->observed.table.exists && !apply->job->back)
+		flushers_tell(apply->report, NULL);
 	if (apply->diff.flip)
 		loader_open(&apply->loader);
 	if (needs_rehearsal(apply) && !apply_check_rules(apply))

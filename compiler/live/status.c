@@ -13,6 +13,7 @@
 #include "emit/ipbatch.h"
 #include "live/archive.h"
 #include "live/diff.h"
+#include "live/flushers.h"
 #include "live/folder.h"
 #include "live/hosted.h"
 #include "live/interfaces.h"
@@ -444,6 +445,8 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
 	check_strangers(out);
+	if (out->observed.table.exists)
+		flushers_tell(out->problems, NULL);
 	join_problems(arena, out);
 	return true;
 }

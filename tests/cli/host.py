@@ -20,7 +20,8 @@ import accounts  # noqa: E402
 import settled  # noqa: E402
 
 # The users and groups of the examples are there, whatever the machine has.
-HOLD = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && echo ready && exec sleep 600'
+HOLD = "".join(['mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && ',
+	*(f"mount --bind /dev/null {path} && " for path in accounts.RULES), "echo ready && exec sleep 600"])
 
 NAMESPACES = ["--preserve-credentials", "-U", "-n", "-m"]
 

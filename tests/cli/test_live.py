@@ -13,6 +13,7 @@ import time
 
 from cli import ROOT, TPC, case, expect, main
 from hosted import differs, live
+import accounts
 
 SEED = """version: 1
 sets:
@@ -1133,6 +1134,32 @@ def bridges(shop, host):
 			return problems
 	shop.write("policy.yaml", SEED)
 	return expect(host.tpc("apply", "policy.yaml"), 0, f"sysctl {key} = 0 (was 1)")
+
+
+@live("/etc/nftables.conf begins with a flush: the first apply and status say what a restart takes, and what to do")
+def flushing(shop, host):
+	if "/etc/nftables.conf" not in accounts.RULES:
+		return []
+	shop.write("policy.yaml", SEED)
+	wrong = "/etc/nftables.conf begins with `flush ruleset`"
+	problems = []
+	for text, found in (("#!/usr/sbin/nft -f\n\n# a\n  flush  ruleset # all\ntable inet filter {\n}\n", True), ("flush ruleset\n", True),
+			("table inet filter\ndelete table inet filter\n", False), ("flush ruleset ip\n", False),
+			("table inet f { }\n# flush ruleset\n", False)):
+		shop.write("rules.conf", text)
+		host.must("mount", "--bind", "rules.conf", "/etc/nftables.conf")
+		problems += expect(host.tpc("apply", "--strict", "policy.yaml"), 0, "applied", [wrong, "instead of the flush"] if found else ())
+		problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change", ())
+		said = host.tpc("status").out
+		if (wrong in said) != found or said.count(wrong) > 1:
+			problems.append(f"{text}: {said}")
+		problems += expect(host.tpc("status", "--drift"), 0)
+		if found:
+			host.must("nft", "-f", "rules.conf")
+			problems += expect(host.tpc("status", "--drift"), 5, "the nft table inet tpc is gone", None)
+		problems += expect(host.tpc("remove"), 0)
+		host.must("umount", "/etc/nftables.conf")
+	return problems
 
 
 @live("a list of 100,000 prefixes goes in without being the host's root, and a second apply costs no fill")

@@ -73,6 +73,8 @@ def enter():
         os.makedirs("/run/netns")
         _write("/proc/sys/net/ipv4/ip_forward", "1")
         _add_accounts()
+        for path in accounts.RULES:
+            mount("/dev/null", path, None, MS_BIND)
     except OSError as error:
         raise Unable(f"no private network namespace here ({error}); "
                  "unprivileged user namespaces must be allowed, or the lab run as root") from error
