@@ -293,6 +293,9 @@ const char *lower_time_name(struct lower *lower, const struct ast_rule *rule);
 
 /* Kernel settings, once it is known which ways are used. */
 void lower_sysctls(struct lower *lower);
+/* The interfaces that IPv6 packets may be sent out by which came in by them, and whose neighbours
+ * the kernel would tell so. */
+const char **lower_quiet_devs(struct lower *lower, size_t *count);
 /* The interfaces by which packets come that go to a listener on a loopback address. */
 const char **lower_loopback_devs(struct lower *lower, size_t *count);
 

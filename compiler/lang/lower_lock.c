@@ -209,6 +209,24 @@ static void clamp_answers(struct lower *lower, struct ast_table *table)
 					    PRIORITY_MANGLE, "what this host takes in"));
 }
 
+/* IPv4 has a setting for it (lower_sysctl.c). */
+static void lock_redirects(struct lower *lower)
+{
+	size_t count;
+	const char **devs = lower_quiet_devs(lower, &count);
+	struct ir_rule *rule;
+
+	if (!count)
+		return;
+	rule = lower_rule(lower,
+			  lower_base_chain(lower, "redirects", IR_CHAIN_FILTER, IR_HOOK_OUTPUT,
+					   PRIORITY_MANGLE, "what this host tells its neighbours"),
+			  nowhere, "no way round this host is taught");
+	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
+	lower_match(lower, rule, redirect_match());
+	lower_op(lower, rule, IR_DROP);
+}
+
 void lower_locks(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->class_count; i++) {
@@ -232,4 +250,5 @@ void lower_locks(struct lower *lower)
 	}
 	for (size_t i = 0; i < lower->policy->table_count; i++)
 		clamp_answers(lower, &lower->policy->tables[i]);
+	lock_redirects(lower);
 }

@@ -5,6 +5,7 @@
  * it matters (seen where the policy is loaded), and the reason. What each feature needs is one row
  * of the table below. A setting comes behind those that must be there before it.
  */
+#include <fnmatch.h>
 #include <string.h>
 
 #include "addr/addr.h"
@@ -23,6 +24,7 @@ enum need {
 	NEED_CARRIER_MAIN_IPV4,
 	NEED_CARRIER_MAIN_IPV6,
 	NEED_UNFILTERED,
+	NEED_QUIET,
 	NEED_LOOSE_MARKED,
 	NEED_UNMARKED,
 	NEED_UNMARKED_HERE,
@@ -84,6 +86,12 @@ static const struct feature {
 		"the table %s leaves by this interface, and a reverse-path filter drops the answers: a "
 		"strict one (1) where the main table leaves by another, a loose one (2) where the main "
 		"table has no route to their source, as when its only default route is gone",
+	},
+	[NEED_QUIET] = {
+		"net.ipv4.conf.%.send_redirects", "0", IR_SYSCTL_IF_EFFECTIVE,
+		"the table %s may send packets out by the interface they came in by, and an ICMP "
+		"redirect would teach their sender the way round this host, for as long as it "
+		"remembers, whatever the policy then says",
 	},
 	[NEED_LOOSE_MARKED] = {
 		"net.ipv4.conf.%.rp_filter", "2", IR_SYSCTL_IF_MARKED,
@@ -229,13 +237,16 @@ static void need_from(struct lower *lower, enum need what, const struct lower_cl
 	add(lower, &one);
 }
 
+/* Where `from` (may be NULL) names the interface. */
 static void need_towards(struct lower *lower, enum need what, const struct lower_class *way,
-			 struct addr via)
+			 struct addr via, const struct sources *from)
 {
 	struct ir_sysctl one = wish(lower, what, way, NULL);
 
 	one.has_via = true;
 	one.via = via;
+	for (size_t i = 0; from && i < from->count; i++)
+		names_add(lower->arena, &one.devs, &one.dev_count, from->devs[i]);
 	add(lower, &one);
 }
 
@@ -300,11 +311,11 @@ static void remote_listener(struct lower *lower, const struct lower_class *way)
 	const struct addr *addr = listener->addr;
 
 	if (way->families[ADDR_IPV4] && !addr_is_loopback(addr[ADDR_IPV4]))
-		need_towards(lower, NEED_REMOTE_IPV4, way, addr[ADDR_IPV4]);
+		need_towards(lower, NEED_REMOTE_IPV4, way, addr[ADDR_IPV4], NULL);
 	if (!way->families[ADDR_IPV6] || addr_is_loopback(addr[ADDR_IPV6]))
 		return;
 	need(lower, NEED_ADVERTISED, way);
-	need_towards(lower, NEED_REMOTE_IPV6, way, addr[ADDR_IPV6]);
+	need_towards(lower, NEED_REMOTE_IPV6, way, addr[ADDR_IPV6], NULL);
 }
 
 static bool takes_loopback(const struct lower_class *way)
@@ -340,33 +351,115 @@ static void transparent_listener(struct lower *lower, const struct lower_class *
 		need_from(lower, NEED_UNBRIDGED_IPV6, way, &from);
 }
 
-/* What a table's next hop of a family needs of the interface that it leaves by. */
-static void hop_needs(struct lower *lower, enum need what, const struct lower_class *way,
-		      const struct ast_hop *hop, enum addr_family family)
-{
-	if (hop->via.span.source && !hop->via.has[family])
-		return;
-	if (hop->dev)
-		need_at(lower, what, way, hop->dev);
-	else if (hop->via.has[family])
-		need_towards(lower, what, way, hop->via.addr[family]);
-}
+/* What becomes of a next hop of a family; `from`: the interfaces that it is about, or NULL. */
+struct hop_visit {
+	void (*visit)(struct lower *lower, const struct hop_visit *visit,
+		      const struct ast_hop *hop);
+	const struct lower_class *way;
+	enum addr_family family;
+	enum need what;
+	const struct sources *from;
+	struct ir_sysctl *found; /* gets the names of interfaces */
+};
 
-static void table_needs(struct lower *lower, enum need what, const struct lower_class *way,
-			const struct ast_table *table, enum addr_family family)
+static void visit_table(struct lower *lower, const struct hop_visit *visit,
+			const struct ast_table *table)
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
 
 	for (size_t i = 0; i < count; i++) {
+		size_t hops = routes[i].hop_count ? routes[i].hop_count : 1;
+
 		if (routes[i].type != IR_ROUTE_UNICAST ||
-		    (!routes[i].is_default && routes[i].to.addr.family != family))
+		    (!routes[i].is_default && routes[i].to.addr.family != visit->family))
 			continue;
-		for (size_t k = 0; k < routes[i].hop_count; k++)
-			hop_needs(lower, what, way, &routes[i].hops[k], family);
-		if (!routes[i].hop_count)
-			hop_needs(lower, what, way, &routes[i].hop, family);
+		for (size_t k = 0; k < hops; k++) {
+			const struct ast_hop *hop = routes[i].hop_count ? &routes[i].hops[k]
+									: &routes[i].hop;
+
+			if (!hop->via.span.source || hop->via.has[visit->family])
+				visit->visit(lower, visit, hop);
+		}
 	}
+}
+
+/* May packets for the next hop come in by its interface? A route without a gateway is mostly a
+ * tunnel's, and nothing that came out of that goes back unless a rule says so. */
+static bool may_come_by(const struct sources *from, const struct ast_hop *hop)
+{
+	for (size_t i = 0; i < from->count; i++)
+		if (fnmatch(from->devs[i], hop->dev, FNM_NOESCAPE) == 0)
+			return true;
+	return !from->count && hop->via.span.source;
+}
+
+static void hop_needs(struct lower *lower, const struct hop_visit *visit, const struct ast_hop *hop)
+{
+	enum addr_family family = visit->family;
+
+	if (hop->dev && (!visit->from || may_come_by(visit->from, hop)))
+		need_at(lower, visit->what, visit->way, hop->dev);
+	else if (!hop->dev && hop->via.has[family])
+		need_towards(lower, visit->what, visit->way, hop->via.addr[family], visit->from);
+}
+
+static void table_needs(struct lower *lower, enum need what, const struct lower_class *way,
+			const struct ast_table *table, enum addr_family family)
+{
+	struct hop_visit visit = { .visit = hop_needs, .way = way, .family = family, .what = what };
+
+	visit_table(lower, &visit, table);
+}
+
+/* ---- out by the interface that they came in by ---- */
+
+/* May forwarded packets be sent this way by a rule, and not as answers? */
+static bool may_turn(const struct lower_class *way, enum addr_family family)
+{
+	return lower_is_used(way) && way->forward && way->families[family] &&
+	       way->kind != IR_CLASS_REPLY && way->kind != IR_CLASS_INBOUND;
+}
+
+static void quiet(struct lower *lower, const struct lower_class *way, const struct sources *from)
+{
+	struct hop_visit visit = { .visit = hop_needs,
+				   .way = way,
+				   .family = ADDR_IPV4,
+				   .what = NEED_QUIET,
+				   .from = from };
+
+	for (size_t i = 0; may_turn(way, ADDR_IPV4) && i < way->table_count; i++)
+		visit_table(lower, &visit, way->tables[i]);
+}
+
+/* A redirect of IPv6 names the gateway's link-local address, or where there is none the destination
+ * itself (RFC 4861, section 4.5): of any other gateway the kernel tells nothing. */
+static void hop_turns(struct lower *lower, const struct hop_visit *visit, const struct ast_hop *hop)
+{
+	bool is_told = !hop->via.has[ADDR_IPV6] ||
+		       hop->via.addr[ADDR_IPV6].bits.high >> 54 == 0xfe80 >> 6;
+
+	if (is_told && hop->dev && may_come_by(visit->from, hop))
+		names_add(lower->arena, &visit->found->devs, &visit->found->dev_count, hop->dev);
+}
+
+const char **lower_quiet_devs(struct lower *lower, size_t *count)
+{
+	struct ir_sysctl found = { 0 };
+
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+		struct sources from = sources_of(lower, way);
+		struct hop_visit visit = {
+			.visit = hop_turns, .family = ADDR_IPV6, .from = &from, .found = &found
+		};
+
+		for (size_t k = 0; may_turn(way, ADDR_IPV6) && k < way->table_count; k++)
+			visit_table(lower, &visit, way->tables[k]);
+	}
+	*count = found.dev_count;
+	return found.devs;
 }
 
 /* Does anything stand after the main table in the list? */
@@ -403,6 +496,7 @@ static void tables(struct lower *lower, const struct lower_class *way)
 	if (way->listener && way->table_count)
 		led.name = way->tables[0]->name;
 	links(lower, &led);
+	quiet(lower, &led, &from);
 	if (!lower_leads_out(way) || !way->forward)
 		return;
 	if (!way->listener)

@@ -130,6 +130,20 @@ struct ir_match discovery_match(void)
 	return (struct ir_match){ .ops = &discovery_ops };
 }
 
+static void print_redirect(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "icmpv6 type nd-redirect");
+}
+
+static const struct ir_match_ops redirect_ops = { "redirect", print_redirect, socket_holds, false,
+						  NULL };
+
+struct ir_match redirect_match(void)
+{
+	return (struct ir_match){ .ops = &redirect_ops };
+}
+
 static void print_syn(const struct ir_match *match, struct buf *out)
 {
 	(void)match;

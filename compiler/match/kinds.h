@@ -81,6 +81,8 @@ struct ir_match socket_match(void);
 struct ir_match undirected_match(void);
 /* The packet is of no connection, so that nothing can redirect it. */
 struct ir_match unconnected_match(void);
+/* IPv6 redirects (RFC 4861), which no kernel setting keeps this host from sending. */
+struct ir_match redirect_match(void);
 /* Some socket on this host takes the packet: only sure of first packets. */
 struct ir_match listening_match(void);
 /* IPv6 neighbour discovery, without which no other IPv6 packet leaves. */

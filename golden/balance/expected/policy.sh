@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=12cee0b3ba76c8b6
+digest=9d4491f1116b80d9
 protocol=116
 first=10000
 last=10016
@@ -84,6 +84,7 @@ each_sysctl() {
 	"$1" 'net.ipv4.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table isp1 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table isp1 leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table isp1 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.wan0.send_redirects' '0' effective - 'the table isp1 may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table isp1 takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'isp1 needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table isp1 takes forwarded packets, and without this the host forwards no IPv6'
@@ -91,6 +92,7 @@ each_sysctl() {
 	"$1" 'net.ipv4.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table isp2 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wan1.rp_filter' '0' effective - 'the table isp2 leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table isp2 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.wan1.send_redirects' '0' effective - 'the table isp2 may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions

@@ -30,7 +30,7 @@
 
 stem='policy'
 table=tpc
-digest=63f2c997f6e24583
+digest=c7283a7b509b7b4b
 protocol=116
 first=10000
 last=10062
@@ -146,6 +146,7 @@ each_sysctl() {
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table one takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table one.two leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table one.two leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth1.send_redirects' '0' effective - 'the table one.two may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
 	"$1" 'net.ipv6.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table six.two.prohibit leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table six.two.prohibit leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' default - 'the list main.two goes on after the main table, and with 0 the main table'\''s default route stays in use when this interface loses its carrier: nothing takes its place'

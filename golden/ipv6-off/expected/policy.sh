@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=175e6930a050a80a
+digest=b3687ea5fee437a0
 protocol=116
 first=10000
 last=10003
@@ -49,6 +49,7 @@ each_sysctl() {
 	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
 	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' always 192.0.2.1 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.*.rp_filter' '0' effective 192.0.2.1 'the table vpn leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.*.send_redirects' '0' effective 192.0.2.1 'the table vpn may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table vpn takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 }

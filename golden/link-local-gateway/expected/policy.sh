@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=83d800443bbeec13
+digest=1335f9665bb22d77
 protocol=116
 first=10000
 last=10009
@@ -74,6 +74,7 @@ each_sysctl() {
 	"$1" 'net.ipv4.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table lab leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table lab leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table lab leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.eth2.send_redirects' '0' effective - 'the table lab may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=546c6e79c297da4c
+digest=7c814233e0946938
 protocol=116
 first=9000
 last=10010
@@ -58,6 +58,7 @@ each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table isp2 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table isp2 leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth1.send_redirects' '0' effective - 'the table isp2 may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table isp2 takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table isp2 takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 }

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=2d17d32dadc57dda
+digest=35cda7bc54238812
 protocol=116
 first=10000
 last=10010
@@ -69,6 +69,7 @@ each_sysctl() {
 	"$1" 'net.ipv6.conf.ppp0.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.*.send_redirects' '0' effective 192.0.2.1 'the table multi may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says' 'lan0'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table multi takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'multi needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table multi takes forwarded packets, and without this the host forwards no IPv6'

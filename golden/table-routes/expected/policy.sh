@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=740476cba15f983f
+digest=fcfb292ae20c3179
 protocol=116
 first=10000
 last=10010
@@ -75,6 +75,7 @@ each_sysctl() {
 	"$1" 'net.ipv4.conf.tun0.rp_filter' '0' effective - 'the table lab leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table lab leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.tun0.ignore_routes_with_linkdown' '1' always - 'the table lab leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.*.send_redirects' '0' effective 10.1.0.1 'the table lab may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table lab takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'lab needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table lab takes forwarded packets, and without this the host forwards no IPv6'

@@ -22,7 +22,7 @@
 
 stem='policy'
 table=tpc
-digest=14c0caf3c3daf643
+digest=079b2a82209c4ebf
 protocol=116
 first=10000
 last=10031
@@ -97,6 +97,7 @@ each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table four leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table four leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan0.send_redirects' '0' effective - 'the table four may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table four takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'four needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table four takes forwarded packets, and without this the host forwards no IPv6'
