@@ -181,8 +181,8 @@ static bool lets_go(struct tunnels *tunnels, const struct ast_rule *rule,
 	       !follow(tunnels, tunnel, rule->then, to).inside;
 }
 
-static bool names_address(struct tunnels *tunnels, const struct match_condition *condition,
-			  struct addr addr)
+bool prove_names_address(struct tunnels *tunnels, const struct match_condition *condition,
+			 struct addr addr)
 {
 	const struct interval_set *set;
 
@@ -203,7 +203,7 @@ static bool may_take(struct tunnels *tunnels, const struct ast_rule *rule, struc
 		return false;
 	if (!to)
 		return rule->condition_count > 0;
-	return names_address(tunnels, to, addr);
+	return prove_names_address(tunnels, to, addr);
 }
 
 static bool is_excepted(struct tunnels *tunnels, size_t before, const struct tunnel *tunnel,
@@ -219,8 +219,7 @@ static bool is_excepted(struct tunnels *tunnels, size_t before, const struct tun
 	return false;
 }
 
-/* The rule that stands there, or the number of rules for the default. */
-static size_t rule_at(const struct ast_policy *policy, struct span span)
+size_t prove_rule_at(const struct ast_policy *policy, struct span span)
 {
 	size_t i = 0;
 
@@ -251,7 +250,7 @@ static const struct ast_then *inside(struct tunnels *tunnels, const struct tunne
 
 	if (!outcome.decided)
 		return NULL;
-	rule = rule_at(policy, outcome.decided->origin);
+	rule = prove_rule_at(policy, outcome.decided->origin);
 	then = rule < policy->rule_count ? policy->rules[rule].then : policy->default_local;
 	if (!then)
 		return NULL;

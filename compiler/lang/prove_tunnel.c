@@ -239,4 +239,5 @@ void prove_tunnels(struct arena *arena, struct diag *diag, struct ast_policy *po
 			judge_unknown(&tunnels, table);
 	}
 	prove_endpoints(&tunnels);
+	prove_gateways(&tunnels);
 }

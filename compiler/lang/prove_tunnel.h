@@ -37,7 +37,13 @@ bool prove_names_public(struct tunnels *tunnels, const struct match_condition *c
 			enum addr_family family);
 /* Is an interface of this name (NULL: none) usually a tunnel over IP? */
 bool prove_is_tunnel(const char *dev);
+bool prove_names_address(struct tunnels *tunnels, const struct match_condition *condition,
+			 struct addr addr);
+/* The rule that stands there, or the number of rules for the default. */
+size_t prove_rule_at(const struct ast_policy *policy, struct span span);
 /* The tables that name the ends of their tunnels. */
 void prove_endpoints(struct tunnels *tunnels);
+/* prove_gateway.c: gateways whose own packets would be sent back to them. */
+void prove_gateways(struct tunnels *proof);
 
 #endif
