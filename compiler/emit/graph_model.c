@@ -323,7 +323,7 @@ static void add_inbound(struct building *building, const struct ir_class *class)
 	for (size_t i = 0; i < graph->box_count; i++) {
 		if (graph->boxes[i].kind != GRAPH_ROUTE || strcmp(graph->boxes[i].title, title))
 			continue;
-		add_line(building, i, "what comes in by an uplink:");
+		add_line(building, i, "what comes in by an uplink or is translated:");
 		add_line(building, i, numbers_of(building, class));
 	}
 }

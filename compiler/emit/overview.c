@@ -38,7 +38,8 @@ void overview_put_way(const struct ir_class *way, struct buf *out)
 		buf_puts(out, "answers of connections that came in that way");
 		return;
 	case IR_CLASS_INBOUND:
-		buf_puts(out, "the table's routes, for what comes in by an uplink");
+		buf_puts(out,
+			 "the table's routes, for what comes in by an uplink or is translated");
 		return;
 	}
 }

@@ -198,6 +198,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	lower_classes(&lower);
 	lower_plan_state(&lower);
 	lower_hooks(&lower);
+	lower_translated(&lower);
 	lower_routing(&lower);
 	lower_sysctls(&lower);
 	lower_way_chains(&lower);

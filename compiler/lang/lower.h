@@ -26,12 +26,13 @@ struct lower_class {
 	bool forward, local;          /* traffic of this scope is */
 	bool tcp, udp;                /* rules send it packets of these protocols */
 	/*
-	 * A way by tables, for what came in by an uplink and meets a rule that names no interface:
-	 * what the main table knows more than a default route for is delivered there, and not sent
-	 * back out.
+	 * A way by tables, for what came in by an uplink and meets a rule that names no interface,
+	 * and for what a foreign rule has translated since: what the main table knows more than a
+	 * default route for is delivered there, and not sent back out.
 	 */
 	struct lower_class *inbound;
-	const char *open_chain; /* chooses between the two */
+	const char *open_chain; /* chooses between the two by uplink; or NULL */
+	bool opened;            /* some rule sends there */
 	struct ast_listener *listener;
 	struct ast_table **tables; /* in the order they are tried */
 	size_t table_count;
@@ -266,6 +267,8 @@ bool lower_asks_specific(const struct lower_class *way);
 void lower_routing(struct lower *lower);
 /* Does the way lead out by tables, a listener's that has a `via` among them? */
 bool lower_leads_out(const struct lower_class *way);
+/* Once it is known which ways are used: what is translated after its mark. */
+void lower_translated(struct lower *lower);
 /* Is the way used by packets of any family? */
 bool lower_is_used(const struct lower_class *way);
 /* Interfaces by which the tables of a way leave; *complete is false when one of them names none. */

@@ -59,7 +59,7 @@ static const char *counted(struct lower *lower, const struct lower_walk *walk,
 static bool takes_uplinks(const struct lower_walk *walk, const struct ast_rule *rule,
 			  const struct lower_class *way)
 {
-	return walk->scope == SCOPE_FORWARD && way->inbound && !ast_names_source(rule);
+	return walk->scope == SCOPE_FORWARD && way->open_chain && !ast_names_source(rule);
 }
 
 /* The chain of a way; NULL, the main table, for no way. */
@@ -225,6 +225,7 @@ static void note_way(const struct lower_walk *walk, const struct ast_rule *rule,
 	way->udp |= !rule->protocols.count ||
 		    interval_contains(&rule->protocols, wide(PROTOCOL_UDP));
 	if (takes_uplinks(walk, rule, way)) {
+		way->opened = true;
 		way->inbound->families[family] = true;
 		way->inbound->forward = true;
 	}

@@ -473,11 +473,23 @@ static bool wants_inbound(const struct lower_class *way)
 	return !way->inbound && !all_prefer_main;
 }
 
-static void add_inbound_way(struct numbers *numbers, struct lower_class *way)
+/* A way without it goes on as it is: the last numbers are for what cannot do without. */
+static bool has_room(const struct numbers *numbers)
+{
+	uint32_t mask = (uint32_t)numbers->lower->policy->settings.mark_mask;
+	uint32_t room = lower_mask_room(mask);
+
+	for (uint32_t i = 1; i <= room; i++)
+		if (is_free(&numbers->marks, lower_mask_value(mask, i), mask))
+			return true;
+	return false;
+}
+
+static void add_inbound_way(struct numbers *numbers, struct lower_class *way, bool open)
 {
 	struct lower *lower = numbers->lower;
 
-	if (!lower->uplink_count || !way || !wants_inbound(way))
+	if (!way || !wants_inbound(way) || (open ? !lower->uplink_count : !has_room(numbers)))
 		return;
 	way->inbound = add_class(numbers, IR_CLASS_INBOUND, way->name, NULL, way->origin);
 	way->inbound->tables = way->tables;
@@ -485,15 +497,20 @@ static void add_inbound_way(struct numbers *numbers, struct lower_class *way)
 	way->inbound->fallback = way->fallback;
 	way->inbound->names_main = way->names_main;
 	way->inbound->main_at = way->main_at;
-	way->open_chain = arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
+	if (open)
+		way->open_chain =
+			arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
 }
 
-static void add_inbound(struct numbers *numbers, const struct ast_then *then)
+static void add_inbound(struct numbers *numbers, const struct ast_then *then, bool open)
 {
+	if (!then)
+		return;
 	if (then->action == THEN_ROUTE)
-		add_inbound_way(numbers, lower_class_of(numbers->lower, then));
+		add_inbound_way(numbers, lower_class_of(numbers->lower, then), open);
 	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++)
-		add_inbound_way(numbers, lower_table_class(numbers->lower, then->targets[i].name));
+		add_inbound_way(numbers, lower_table_class(numbers->lower, then->targets[i].name),
+				open);
 }
 
 /* Last, so that it takes no id that another table would have drawn. */
@@ -534,8 +551,11 @@ void lower_classes(struct lower *lower)
 	add_uplinks(&numbers, false);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		if (is_open(&policy->rules[i]))
-			add_inbound(&numbers, policy->rules[i].then);
-	if (policy->default_forward)
-		add_inbound(&numbers, policy->default_forward);
+			add_inbound(&numbers, policy->rules[i].then, true);
+	add_inbound(&numbers, policy->default_forward, true);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		add_inbound(&numbers, policy->rules[i].then, false);
+	add_inbound(&numbers, policy->default_forward, false);
+	add_inbound(&numbers, policy->default_local, false);
 	draw_main_copy(&numbers);
 }

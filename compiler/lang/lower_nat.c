@@ -10,8 +10,10 @@
 #include "lang/lower.h"
 #include "match/kinds.h"
 
-/* NF_IP_PRI_NAT_DST is -100, NF_IP_PRI_NAT_SRC is 100: linux/netfilter_ipv4.h */
-enum { PRIORITY_DSTNAT = -105, PRIORITY_SRCNAT = 95 };
+/* NF_IP_PRI_NAT_DST is -100, NF_IP_PRI_NAT_SRC is 100, NF_IP_PRI_FILTER is 0:
+ * linux/netfilter_ipv4.h
+ */
+enum { PRIORITY_DSTNAT = -105, PRIORITY_TRANSLATED = -1, PRIORITY_SRCNAT = 95 };
 
 static const struct span nowhere;
 
@@ -179,5 +181,42 @@ void lower_translation(struct lower *lower)
 			lower_op(lower, translate(lower, srcnat(lower), way), IR_MASQUERADE);
 		for (size_t k = 0; lower_leads_out(way) && k < way->table_count; k++)
 			from_table(lower, way, way->tables[k]);
+	}
+}
+
+/* ---- what a foreign rule translates ---- */
+
+/*
+ * The mark was for the destination that the packet had. With another one it may belong to a network
+ * of the main table: it goes there, and otherwise where its mark sends it.
+ */
+static void move(struct lower *lower, const struct lower_class *way, bool local)
+{
+	struct ir_chain *chain = lower_base_chain(
+		lower, local ? "translated_local" : "translated",
+		local ? IR_CHAIN_ROUTE : IR_CHAIN_FILTER,
+		local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_TRANSLATED,
+		"what a foreign rule has translated since: the main table's own networks come first");
+	struct ir_rule *rule = translate(lower, chain, way);
+
+	lower_match(lower, rule, translated_match());
+	lower_set_mark(lower, rule, way->inbound->mark, way->inbound->mask);
+}
+
+void lower_translated(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		struct lower_class *way = lower->classes[i];
+
+		if (!way->inbound || !lower_is_used(way))
+			continue;
+		for (int family = 0; family < ADDR_FAMILIES; family++)
+			way->inbound->families[family] |= way->families[family];
+		way->inbound->forward |= way->forward;
+		way->inbound->local |= way->local;
+		if (way->forward)
+			move(lower, way, false);
+		if (way->local)
+			move(lower, way, true);
 	}
 }

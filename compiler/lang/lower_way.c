@@ -114,6 +114,23 @@ static void open_chain(struct lower *lower, const struct lower_class *way)
 	lower_goto(lower, lower_guarantee(lower, chain, NULL), way->chain);
 }
 
+/* Do rules send to the chain that tells by which uplink packets came? */
+static bool is_opened(const struct lower_class *way)
+{
+	return way->open_chain && way->opened;
+}
+
+/* What is only for packets that were translated has its mark from elsewhere: see lower_nat.c. */
+static bool is_gone_to(const struct lower *lower, const struct lower_class *way)
+{
+	if (way->kind != IR_CLASS_INBOUND)
+		return true;
+	for (size_t i = 0; i < lower->class_count; i++)
+		if (lower->classes[i]->inbound == way)
+			return is_opened(lower->classes[i]);
+	return false;
+}
+
 void lower_way_chains(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->class_count; i++) {
@@ -124,9 +141,9 @@ void lower_way_chains(struct lower *lower)
 			continue;
 		if (hands_over && (way->forward || way->local))
 			proxy_chain(lower, way);
-		if (!hands_over || way->local)
+		if ((!hands_over || way->local) && is_gone_to(lower, way))
 			mark_chain(lower, way, way->local_chain);
-		if (way->inbound && lower_is_used(way->inbound))
+		if (is_opened(way))
 			open_chain(lower, way);
 	}
 }

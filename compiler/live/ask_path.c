@@ -239,6 +239,21 @@ static void walk_first_hook(struct ask *ask)
 	walk(ask, hook, own->priority, INT_MAX, false);
 }
 
+/* The policy's chain behind those that translate gives it the mark that asks the main table's own
+ * networks first. */
+static void follow_translation(struct ask *ask)
+{
+	const struct ir_class *way = ask->question->way;
+	const struct ir *ir = ask->ir;
+
+	if (!ask->now.is_translated || !way || way->kind != IR_CLASS_ROUTE)
+		return;
+	for (size_t i = 0; i < ir->class_count; i++)
+		if (ir->classes[i].kind == IR_CLASS_INBOUND &&
+		    !strcmp(ir->classes[i].name, way->name))
+			ask->now.mark = (ask->now.mark & ~way->mask) | ir->classes[i].mark;
+}
+
 static bool route(struct ask *ask, struct ask_way *way)
 {
 	const struct ask_question *question = ask->question;
@@ -298,6 +313,7 @@ bool ask_path_after(struct ask *ask)
 	ask->now.mark = question->mark;
 	ask->now.ct_mark = question->ct_mark;
 	walk_first_hook(ask);
+	follow_translation(ask);
 	if (ask->is_stopped)
 		return true;
 	if (!route(ask, &way))

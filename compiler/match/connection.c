@@ -81,6 +81,20 @@ struct ir_match undirected_match(void)
 	return (struct ir_match){ .ops = &undirected_ops };
 }
 
+static void print_translated(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "ct status dnat");
+}
+
+static const struct ir_match_ops translated_ops = { "translated", print_translated, socket_holds,
+						    false, NULL };
+
+struct ir_match translated_match(void)
+{
+	return (struct ir_match){ .ops = &translated_ops };
+}
+
 /* `ct status` knows nothing of a packet without a connection, and holds for none, negated or not.
  */
 static void print_unconnected(const struct ir_match *match, struct buf *out)

@@ -79,6 +79,8 @@ struct ir_match direction_match(void);
 struct ir_match socket_match(void);
 /* ct status dnat, negated: the packet's connection was not redirected. */
 struct ir_match undirected_match(void);
+/* ct status dnat: another program has changed its connection's destination. */
+struct ir_match translated_match(void);
 /* The packet is of no connection, so that nothing can redirect it. */
 struct ir_match unconnected_match(void);
 /* IPv6 redirects (RFC 4861), which no kernel setting keeps this host from sending. */

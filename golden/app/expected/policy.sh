@@ -10,12 +10,12 @@
 #   proxy             0x19000000/0x7f000000  10000    7112     tproxy port 12345
 #   tunnel            0x31000000/0x7f000000  10002    7150     the table's routes
 #   tunnel            0x24000000/0x7f000000  10004    7150     answers of connections that came in that way
-#   tunnel            0x66000000/0x7f000000  10007    7150     the table's routes, for what comes in by an uplink
+#   tunnel            0x66000000/0x7f000000  10007    7150     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=811b02eb1b529616
+digest=1c6c9f34caa910c4
 protocol=116
 first=10000
 last=10009

@@ -12,13 +12,13 @@
 #   main              0x6f000000/0x7f000000  10004    -        the table's routes
 #   isp1              0x5b000000/0x7f000000  10005    7107     answers of connections that came in that way
 #   isp2              0x79000000/0x7f000000  10008    7126     answers of connections that came in that way
-#   isp1              0x5a000000/0x7f000000  10011    7107     the table's routes, for what comes in by an uplink
-#   isp2              0x35000000/0x7f000000  10014    7126     the table's routes, for what comes in by an uplink
+#   isp1              0x5a000000/0x7f000000  10011    7107     the table's routes, for what comes in by an uplink or is translated
+#   isp2              0x35000000/0x7f000000  10014    7126     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=9d4491f1116b80d9
+digest=b7da2618a0450482
 protocol=116
 first=10000
 last=10016

@@ -10,14 +10,15 @@
 #   proxy             0x19000000/0x7f000000  10000    7112     tproxy port 12345
 #   vpn               0x3d000000/0x7f000000  10002    7104     the table's routes
 #   vpn               0x70000000/0x7f000000  10004    7104     answers of connections that came in that way
+#   vpn               0x17000000/0x7f000000  10007    7104     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=3a347f296c236808
+digest=86d10d07eaedb8b9
 protocol=116
 first=10000
-last=10006
+last=10009
 sysctl_policy='set'
 tables='7103 7104 7112'
 main_copy=7103
@@ -52,6 +53,12 @@ each_rule() {
 	"$1" 6 '10005 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10005 protocol 116
 	"$1" 4 '10006 0x70000000/0x7f000000 254 -' fwmark 0x70000000/0x7f000000 lookup main priority 10006 protocol 116
 	"$1" 6 '10006 0x70000000/0x7f000000 254 -' fwmark 0x70000000/0x7f000000 lookup main priority 10006 protocol 116
+	"$1" 4 '10007 0x17000000/0x7f000000 254 7' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10007 protocol 116
+	"$1" 6 '10007 0x17000000/0x7f000000 7103 -' fwmark 0x17000000/0x7f000000 lookup 7103 priority 10007 protocol 116
+	"$1" 4 '10008 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10008 protocol 116
+	"$1" 6 '10008 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10008 protocol 116
+	"$1" 4 '10009 0x17000000/0x7f000000 254 -' fwmark 0x17000000/0x7f000000 lookup main priority 10009 protocol 116
+	"$1" 6 '10009 0x17000000/0x7f000000 254 -' fwmark 0x17000000/0x7f000000 lookup main priority 10009 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -13,15 +13,16 @@
 #   a.b.unreachable   0x66000000/0x7f000000  10004    -        the table's routes
 #   a                 0x17000000/0x7f000000  10007    7187     answers of connections that came in that way
 #   b                 0x35000000/0x7f000000  10010    7106     answers of connections that came in that way
-#   a.b.unreachable   0x71000000/0x7f000000  10013    -        the table's routes, for what comes in by an uplink
+#   a.b.unreachable   0x71000000/0x7f000000  10013    -        the table's routes, for what comes in by an uplink or is translated
+#   a                 0x18000000/0x7f000000  10018    7187     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=9eb15c0d86d21828
+digest=bd6f8aea4a35f72a
 protocol=116
 first=10000
-last=10017
+last=10020
 sysctl_policy='set'
 tables='7103 7106 7112 7187'
 main_copy=7103
@@ -80,6 +81,12 @@ each_rule() {
 	"$1" 6 '10016 0x71000000/0x7f000000 7106 -' fwmark 0x71000000/0x7f000000 lookup 7106 priority 10016 protocol 116
 	"$1" 4 '10017 0x71000000/0x7f000000 unreachable -' fwmark 0x71000000/0x7f000000 unreachable priority 10017 protocol 116
 	"$1" 6 '10017 0x71000000/0x7f000000 unreachable -' fwmark 0x71000000/0x7f000000 unreachable priority 10017 protocol 116
+	"$1" 4 '10018 0x18000000/0x7f000000 254 7' fwmark 0x18000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10018 protocol 116
+	"$1" 6 '10018 0x18000000/0x7f000000 7103 -' fwmark 0x18000000/0x7f000000 lookup 7103 priority 10018 protocol 116
+	"$1" 4 '10019 0x18000000/0x7f000000 7187 -' fwmark 0x18000000/0x7f000000 lookup 7187 priority 10019 protocol 116
+	"$1" 6 '10019 0x18000000/0x7f000000 7187 -' fwmark 0x18000000/0x7f000000 lookup 7187 priority 10019 protocol 116
+	"$1" 4 '10020 0x18000000/0x7f000000 254 -' fwmark 0x18000000/0x7f000000 lookup main priority 10020 protocol 116
+	"$1" 6 '10020 0x18000000/0x7f000000 254 -' fwmark 0x18000000/0x7f000000 lookup main priority 10020 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -19,18 +19,18 @@
 #   one               0x56000000/0x7f000000  10024    7104     answers of connections that came in that way
 #   two               0x1f000000/0x7f000000  10027    7106     answers of connections that came in that way
 #   six               0x70000000/0x7f000000  10030    7140     answers of connections that came in that way
-#   one.two           0x22000000/0x7f000000  10033    -        the table's routes, for what comes in by an uplink
-#   one.two.unreachable  0x39000000/0x7f000000  10038    -        the table's routes, for what comes in by an uplink
-#   two.one.main      0x48000000/0x7f000000  10043    -        the table's routes, for what comes in by an uplink
-#   two.blackhole     0x21000000/0x7f000000  10048    7106     the table's routes, for what comes in by an uplink
-#   one               0x07000000/0x7f000000  10051    7104     the table's routes, for what comes in by an uplink
-#   six.two.prohibit  0x42000000/0x7f000000  10054    -        the table's routes, for what comes in by an uplink
-#   two.main.prohibit  0x30000000/0x7f000000  10059    7106     the table's routes, for what comes in by an uplink
+#   one.two           0x22000000/0x7f000000  10033    -        the table's routes, for what comes in by an uplink or is translated
+#   one.two.unreachable  0x39000000/0x7f000000  10038    -        the table's routes, for what comes in by an uplink or is translated
+#   two.one.main      0x48000000/0x7f000000  10043    -        the table's routes, for what comes in by an uplink or is translated
+#   two.blackhole     0x21000000/0x7f000000  10048    7106     the table's routes, for what comes in by an uplink or is translated
+#   one               0x07000000/0x7f000000  10051    7104     the table's routes, for what comes in by an uplink or is translated
+#   six.two.prohibit  0x42000000/0x7f000000  10054    -        the table's routes, for what comes in by an uplink or is translated
+#   two.main.prohibit  0x30000000/0x7f000000  10059    7106     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=c7283a7b509b7b4b
+digest=cbb2964b42ad4bc8
 protocol=116
 first=10000
 last=10062

@@ -11,13 +11,13 @@
 #   isp2              0x08000000/0x7f000000  10002    7126     the table's routes
 #   vpn               0x70000000/0x7f000000  10004    7104     answers of connections that came in that way
 #   isp2              0x79000000/0x7f000000  10007    7126     answers of connections that came in that way
-#   vpn               0x17000000/0x7f000000  10010    7104     the table's routes, for what comes in by an uplink
-#   isp2              0x35000000/0x7f000000  10013    7126     the table's routes, for what comes in by an uplink
+#   vpn               0x17000000/0x7f000000  10010    7104     the table's routes, for what comes in by an uplink or is translated
+#   isp2              0x35000000/0x7f000000  10013    7126     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=8ebf640a56d1d88e
+digest=5652439531abe1c1
 protocol=116
 first=10000
 last=10015

@@ -11,17 +11,19 @@
 #   vpn               0x3d000000/0x7f000000  10002    7104     the table's routes
 #   vpn.main          0x67000000/0x7f000000  10005    7104     the table's routes
 #   vpn               0x70000000/0x7f000000  10007    7104     answers of connections that came in that way
+#   vpn               0x17000000/0x7f000000  10011    7104     the table's routes, for what comes in by an uplink or is translated
+#   vpn.main          0x6e000000/0x7f000000  10015    7104     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=8a2b19156bad2d9d
+digest=f194c83a17168134
 protocol=116
 first=10000
-last=10010
+last=10017
 sysctl_policy='set'
-tables='7104 7112'
-main_copy=''
+tables='7103 7104 7112'
+main_copy=7103
 sets='foreign_v4'
 dynamic_sets=''
 cgroups=''
@@ -51,6 +53,19 @@ each_rule() {
 	"$1" 4 '10007 0x70000000/0x7f000000 254 7' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10007 protocol 116
 	"$1" 4 '10008 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10008 protocol 116
 	"$1" 4 '10010 0x70000000/0x7f000000 254 -' fwmark 0x70000000/0x7f000000 lookup main priority 10010 protocol 116
+	"$1" 4 '10011 0x17000000/0x7f000000 254 7' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10011 protocol 116
+	"$1" 6 '10011 0x17000000/0x7f000000 7103 -' fwmark 0x17000000/0x7f000000 lookup 7103 priority 10011 protocol 116
+	"$1" 4 '10012 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10012 protocol 116
+	"$1" 6 '10012 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10012 protocol 116
+	"$1" 6 '10013 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10013 protocol 116
+	"$1" 4 '10014 0x17000000/0x7f000000 254 -' fwmark 0x17000000/0x7f000000 lookup main priority 10014 protocol 116
+	"$1" 6 '10014 0x17000000/0x7f000000 254 -' fwmark 0x17000000/0x7f000000 lookup main priority 10014 protocol 116
+	"$1" 4 '10015 0x6e000000/0x7f000000 254 7' fwmark 0x6e000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10015 protocol 116
+	"$1" 6 '10015 0x6e000000/0x7f000000 7103 -' fwmark 0x6e000000/0x7f000000 lookup 7103 priority 10015 protocol 116
+	"$1" 4 '10016 0x6e000000/0x7f000000 7104 -' fwmark 0x6e000000/0x7f000000 lookup 7104 priority 10016 protocol 116
+	"$1" 6 '10016 0x6e000000/0x7f000000 7104 -' fwmark 0x6e000000/0x7f000000 lookup 7104 priority 10016 protocol 116
+	"$1" 4 '10017 0x6e000000/0x7f000000 254 -' fwmark 0x6e000000/0x7f000000 lookup main priority 10017 protocol 116
+	"$1" 6 '10017 0x6e000000/0x7f000000 254 -' fwmark 0x6e000000/0x7f000000 lookup main priority 10017 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

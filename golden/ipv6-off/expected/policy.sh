@@ -9,14 +9,15 @@
 #   name              mark/mask              ip rule  table    goes to
 #   proxy             0x19000000/0x7f000000  10000    7112     tproxy port 12345
 #   vpn               0x3d000000/0x7f000000  10002    7104     the table's routes
+#   vpn               0x17000000/0x7f000000  10004    7104     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=b3687ea5fee437a0
+digest=023993094c14ef6a
 protocol=116
 first=10000
-last=10003
+last=10006
 sysctl_policy='set'
 tables='7104 7112'
 main_copy=''
@@ -39,6 +40,9 @@ each_rule() {
 	"$1" 4 '10001 0x19000000/0x7f000000 unreachable -' fwmark 0x19000000/0x7f000000 unreachable priority 10001 protocol 116
 	"$1" 4 '10002 0x3d000000/0x7f000000 7104 -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10002 protocol 116
 	"$1" 4 '10003 0x3d000000/0x7f000000 unreachable -' fwmark 0x3d000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10004 0x17000000/0x7f000000 254 7' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10004 protocol 116
+	"$1" 4 '10005 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10005 protocol 116
+	"$1" 4 '10006 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10006 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -9,12 +9,12 @@
 #   name              mark/mask              ip rule  table    goes to
 #   slow              0x12000000/0x7f000000  10000    7133     the table's routes
 #   slow              0x09000000/0x7f000000  10002    7133     answers of connections that came in that way
-#   slow              0x78000000/0x7f000000  10005    7133     the table's routes, for what comes in by an uplink
+#   slow              0x78000000/0x7f000000  10005    7133     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=05d35555425469f4
+digest=1f270768b79869cb
 protocol=116
 first=10000
 last=10007

@@ -10,15 +10,16 @@
 #   isp               0x0b000000/0x7f000000  10000    7168     the table's routes
 #   lab               0x6f000000/0x7f000000  10002    7183     the table's routes
 #   isp               0x54000000/0x7f000000  10004    7168     answers of connections that came in that way
-#   lab               0x2b000000/0x7f000000  10007    7183     the table's routes, for what comes in by an uplink
+#   lab               0x2b000000/0x7f000000  10007    7183     the table's routes, for what comes in by an uplink or is translated
+#   isp               0x16000000/0x7f000000  10010    7168     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=1335f9665bb22d77
+digest=b032d1677c17fc09
 protocol=116
 first=10000
-last=10009
+last=10012
 sysctl_policy='set'
 tables='7103 7168 7183'
 main_copy=7103
@@ -59,6 +60,12 @@ each_rule() {
 	"$1" 6 '10008 0x2b000000/0x7f000000 7183 -' fwmark 0x2b000000/0x7f000000 lookup 7183 priority 10008 protocol 116
 	"$1" 4 '10009 0x2b000000/0x7f000000 254 -' fwmark 0x2b000000/0x7f000000 lookup main priority 10009 protocol 116
 	"$1" 6 '10009 0x2b000000/0x7f000000 254 -' fwmark 0x2b000000/0x7f000000 lookup main priority 10009 protocol 116
+	"$1" 4 '10010 0x16000000/0x7f000000 254 7' fwmark 0x16000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10010 protocol 116
+	"$1" 6 '10010 0x16000000/0x7f000000 7103 -' fwmark 0x16000000/0x7f000000 lookup 7103 priority 10010 protocol 116
+	"$1" 4 '10011 0x16000000/0x7f000000 7168 -' fwmark 0x16000000/0x7f000000 lookup 7168 priority 10011 protocol 116
+	"$1" 6 '10011 0x16000000/0x7f000000 7168 -' fwmark 0x16000000/0x7f000000 lookup 7168 priority 10011 protocol 116
+	"$1" 4 '10012 0x16000000/0x7f000000 unreachable -' fwmark 0x16000000/0x7f000000 unreachable priority 10012 protocol 116
+	"$1" 6 '10012 0x16000000/0x7f000000 unreachable -' fwmark 0x16000000/0x7f000000 unreachable priority 10012 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -14,14 +14,15 @@
 #   by_bits           0x0f000000/0x7f000000  -        -        redirect port 1005
 #   vpn               0x3d000000/0x7f000000  10008    7104     the table's routes
 #   vpn               0x70000000/0x7f000000  10010    7104     answers of connections that came in that way
+#   vpn               0x17000000/0x7f000000  10013    7104     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=a2a6f02fe716d487
+digest=9334b334611a2e23
 protocol=116
 first=10000
-last=10012
+last=10015
 sysctl_policy='set'
 tables='7103 7104 7129 7135 7171 7197'
 main_copy=7103
@@ -63,6 +64,9 @@ each_rule() {
 	"$1" 6 '10011 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10011 protocol 116
 	"$1" 4 '10012 0x70000000/0x7f000000 254 -' fwmark 0x70000000/0x7f000000 lookup main priority 10012 protocol 116
 	"$1" 6 '10012 0x70000000/0x7f000000 254 -' fwmark 0x70000000/0x7f000000 lookup main priority 10012 protocol 116
+	"$1" 4 '10013 0x17000000/0x7f000000 254 7' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10013 protocol 116
+	"$1" 4 '10014 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10014 protocol 116
+	"$1" 4 '10015 0x17000000/0x7f000000 254 -' fwmark 0x17000000/0x7f000000 lookup main priority 10015 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

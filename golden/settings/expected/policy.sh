@@ -11,12 +11,12 @@
 #   b                 0x00000200/0x0000ff00  -        -        redirect port 1002
 #   c                 0x00000300/0x0000ff00  502      325      the table's routes
 #   c                 0x00000400/0x0000ff00  504      325      answers of connections that came in that way
-#   c                 0x00000500/0x0000ff00  507      325      the table's routes, for what comes in by an uplink
+#   c                 0x00000500/0x0000ff00  507      325      the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc_office-2; ip rules and routes carry protocol 200
 
 stem='policy'
 table=tpc_office-2
-digest=5395716316126c08
+digest=8ebd41163ae5817f
 protocol=200
 first=500
 last=509

@@ -10,12 +10,12 @@
 #   proxy             0x19000000/0x7f000000  10000    7112     tproxy port 1001
 #   vpn               0x3d000000/0x7f000000  10002    7104     the table's routes
 #   vpn               0x70000000/0x7f000000  10004    7104     answers of connections that came in that way
-#   vpn               0x17000000/0x7f000000  10007    7104     the table's routes, for what comes in by an uplink
+#   vpn               0x17000000/0x7f000000  10007    7104     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=80ace1d69e48820a
+digest=9f36be9617669534
 protocol=116
 first=10000
 last=10009

@@ -10,13 +10,13 @@
 #   isp2              0x00020000/0xffffffff  9000     200      the table's routes
 #   isp3              0x00300000/0x0ff00000  10000    1000000  the table's routes
 #   isp2              0x79000000/0x7f000000  10002    200      answers of connections that came in that way
-#   isp2              0x35000000/0x7f000000  10005    200      the table's routes, for what comes in by an uplink
-#   isp3              0x17000000/0x7f000000  10008    1000000  the table's routes, for what comes in by an uplink
+#   isp2              0x35000000/0x7f000000  10005    200      the table's routes, for what comes in by an uplink or is translated
+#   isp3              0x17000000/0x7f000000  10008    1000000  the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=7c814233e0946938
+digest=48766cfb91025c4b
 protocol=116
 first=9000
 last=10010

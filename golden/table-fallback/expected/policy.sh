@@ -15,15 +15,15 @@
 #   told              0x6d000000/0x7f000000  10011    7141     answers of connections that came in that way
 #   forbidden         0x58000000/0x7f000000  10014    7145     answers of connections that came in that way
 #   silent            0x7b000000/0x7f000000  10017    7177     answers of connections that came in that way
-#   soft              0x4e000000/0x7f000000  10020    7188     the table's routes, for what comes in by an uplink
-#   told              0x2d000000/0x7f000000  10023    7141     the table's routes, for what comes in by an uplink
-#   forbidden         0x08000000/0x7f000000  10026    7145     the table's routes, for what comes in by an uplink
-#   silent            0x40000000/0x7f000000  10029    7177     the table's routes, for what comes in by an uplink
+#   soft              0x4e000000/0x7f000000  10020    7188     the table's routes, for what comes in by an uplink or is translated
+#   told              0x2d000000/0x7f000000  10023    7141     the table's routes, for what comes in by an uplink or is translated
+#   forbidden         0x08000000/0x7f000000  10026    7145     the table's routes, for what comes in by an uplink or is translated
+#   silent            0x40000000/0x7f000000  10029    7177     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=d4a90a5087fd691e
+digest=65cf4bec9ebd7592
 protocol=116
 first=10000
 last=10031

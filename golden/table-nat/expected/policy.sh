@@ -13,14 +13,14 @@
 #   masked            0x68000000/0x7f000000  10006    7117     answers of connections that came in that way
 #   fixed             0x43000000/0x7f000000  10009    7122     answers of connections that came in that way
 #   fixed_four        0x2f000000/0x7f000000  10012    7199     answers of connections that came in that way
-#   masked            0x45000000/0x7f000000  10015    7117     the table's routes, for what comes in by an uplink
-#   fixed             0x3c000000/0x7f000000  10018    7122     the table's routes, for what comes in by an uplink
-#   fixed_four        0x06000000/0x7f000000  10021    7199     the table's routes, for what comes in by an uplink
+#   masked            0x45000000/0x7f000000  10015    7117     the table's routes, for what comes in by an uplink or is translated
+#   fixed             0x3c000000/0x7f000000  10018    7122     the table's routes, for what comes in by an uplink or is translated
+#   fixed_four        0x06000000/0x7f000000  10021    7199     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=1551a6dabe86878a
+digest=3447a44eeff0145b
 protocol=116
 first=10000
 last=10023

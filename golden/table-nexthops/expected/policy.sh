@@ -11,14 +11,15 @@
 #   multi.1           0x68000000/0x7f000000  10002    7192     answers of connections that came in that way
 #   multi.2           0x43000000/0x7f000000  10005    7149     answers of connections that came in that way
 #   multi.3           0x25000000/0x7f000000  10008    7130     answers of connections that came in that way
+#   multi             0x73000000/0x7f000000  10011    7117     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=35cda7bc54238812
+digest=d038e1949676feea
 protocol=116
 first=10000
-last=10010
+last=10013
 sysctl_policy='set'
 tables='7103 7117 7130 7149 7192'
 main_copy=7103
@@ -57,6 +58,12 @@ each_rule() {
 	"$1" 6 '10008 0x25000000/0x7f000000 7103 -' fwmark 0x25000000/0x7f000000 lookup 7103 priority 10008 protocol 116
 	"$1" 6 '10009 0x25000000/0x7f000000 7130 -' fwmark 0x25000000/0x7f000000 lookup 7130 priority 10009 protocol 116
 	"$1" 6 '10010 0x25000000/0x7f000000 254 -' fwmark 0x25000000/0x7f000000 lookup main priority 10010 protocol 116
+	"$1" 4 '10011 0x73000000/0x7f000000 254 7' fwmark 0x73000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10011 protocol 116
+	"$1" 6 '10011 0x73000000/0x7f000000 7103 -' fwmark 0x73000000/0x7f000000 lookup 7103 priority 10011 protocol 116
+	"$1" 4 '10012 0x73000000/0x7f000000 7117 -' fwmark 0x73000000/0x7f000000 lookup 7117 priority 10012 protocol 116
+	"$1" 6 '10012 0x73000000/0x7f000000 7117 -' fwmark 0x73000000/0x7f000000 lookup 7117 priority 10012 protocol 116
+	"$1" 4 '10013 0x73000000/0x7f000000 254 -' fwmark 0x73000000/0x7f000000 lookup main priority 10013 protocol 116
+	"$1" 6 '10013 0x73000000/0x7f000000 254 -' fwmark 0x73000000/0x7f000000 lookup main priority 10013 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -10,12 +10,12 @@
 #   lab               0x6f000000/0x7f000000  10000    7183     the table's routes
 #   lab               0x6c000000/0x7f000000  10002    7183     answers of connections that came in that way
 #   lab.1             0x34000000/0x7f000000  10005    7134     answers of connections that came in that way
-#   lab               0x2b000000/0x7f000000  10008    7183     the table's routes, for what comes in by an uplink
+#   lab               0x2b000000/0x7f000000  10008    7183     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=fcfb292ae20c3179
+digest=4516965b03e4ee8c
 protocol=116
 first=10000
 last=10010

@@ -14,15 +14,15 @@
 #   dev_only          0x4b000000/0x7f000000  10008    7102     answers of connections that came in that way
 #   via_both          0x5e000000/0x7f000000  10011    7114     answers of connections that came in that way
 #   off_link          0x0b000000/0x7f000000  10014    7146     answers of connections that came in that way
-#   dev_only          0x2e000000/0x7f000000  10017    7102     the table's routes, for what comes in by an uplink
-#   via_four          0x3e000000/0x7f000000  10020    7101     the table's routes, for what comes in by an uplink
-#   off_link          0x21000000/0x7f000000  10023    7146     the table's routes, for what comes in by an uplink
-#   via_both          0x4f000000/0x7f000000  10026    7114     the table's routes, for what comes in by an uplink
+#   dev_only          0x2e000000/0x7f000000  10017    7102     the table's routes, for what comes in by an uplink or is translated
+#   via_four          0x3e000000/0x7f000000  10020    7101     the table's routes, for what comes in by an uplink or is translated
+#   off_link          0x21000000/0x7f000000  10023    7146     the table's routes, for what comes in by an uplink or is translated
+#   via_both          0x4f000000/0x7f000000  10026    7114     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=2e62edfbd1aa7fbe
+digest=e4605809df5e008b
 protocol=116
 first=10000
 last=10028

@@ -11,12 +11,12 @@
 #   vpn               0x3d000000/0x7f000000  10002    7104     the table's routes
 #   0x00000005        0x00000005/0xffffffff  -        -        only the mark
 #   vpn               0x70000000/0x7f000000  10004    7104     answers of connections that came in that way
-#   vpn               0x17000000/0x7f000000  10007    7104     the table's routes, for what comes in by an uplink
+#   vpn               0x17000000/0x7f000000  10007    7104     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=fc2000c59b4096ec
+digest=2156545293201d46
 protocol=116
 first=10000
 last=10009

@@ -12,14 +12,17 @@
 #   isp1.isp2         0x55000000/0x7f000000  10005    -        the table's routes
 #   isp1              0x5b000000/0x7f000000  10008    7107     answers of connections that came in that way
 #   isp2              0x79000000/0x7f000000  10011    7126     answers of connections that came in that way
+#   isp2.isp1         0x40000000/0x7f000000  10014    -        the table's routes, for what comes in by an uplink or is translated
+#   isp1.isp2         0x67000000/0x7f000000  10019    -        the table's routes, for what comes in by an uplink or is translated
+#   isp2              0x35000000/0x7f000000  10024    7126     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=477ccf3f19112e20
+digest=836211df6b7ea28b
 protocol=116
 first=10000
-last=10013
+last=10026
 sysctl_policy='set'
 tables='7103 7107 7126'
 main_copy=7103
@@ -66,6 +69,29 @@ each_rule() {
 	"$1" 6 '10012 0x79000000/0x7f000000 7126 -' fwmark 0x79000000/0x7f000000 lookup 7126 priority 10012 protocol 116
 	"$1" 4 '10013 0x79000000/0x7f000000 254 -' fwmark 0x79000000/0x7f000000 lookup main priority 10013 protocol 116
 	"$1" 6 '10013 0x79000000/0x7f000000 254 -' fwmark 0x79000000/0x7f000000 lookup main priority 10013 protocol 116
+	"$1" 4 '10014 0x40000000/0x7f000000 254 7' fwmark 0x40000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10014 protocol 116
+	"$1" 6 '10014 0x40000000/0x7f000000 7103 -' fwmark 0x40000000/0x7f000000 lookup 7103 priority 10014 protocol 116
+	"$1" 4 '10015 0x40000000/0x7f000000 7126 -' fwmark 0x40000000/0x7f000000 lookup 7126 priority 10015 protocol 116
+	"$1" 6 '10015 0x40000000/0x7f000000 7126 -' fwmark 0x40000000/0x7f000000 lookup 7126 priority 10015 protocol 116
+	"$1" 4 '10016 0x40000000/0x7f000000 254 7' fwmark 0x40000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10016 protocol 116
+	"$1" 6 '10016 0x40000000/0x7f000000 7103 -' fwmark 0x40000000/0x7f000000 lookup 7103 priority 10016 protocol 116
+	"$1" 4 '10017 0x40000000/0x7f000000 7107 -' fwmark 0x40000000/0x7f000000 lookup 7107 priority 10017 protocol 116
+	"$1" 6 '10017 0x40000000/0x7f000000 7107 -' fwmark 0x40000000/0x7f000000 lookup 7107 priority 10017 protocol 116
+	"$1" 4 '10018 0x40000000/0x7f000000 254 -' fwmark 0x40000000/0x7f000000 lookup main priority 10018 protocol 116
+	"$1" 6 '10018 0x40000000/0x7f000000 254 -' fwmark 0x40000000/0x7f000000 lookup main priority 10018 protocol 116
+	"$1" 4 '10019 0x67000000/0x7f000000 254 7' fwmark 0x67000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10019 protocol 116
+	"$1" 6 '10019 0x67000000/0x7f000000 7103 -' fwmark 0x67000000/0x7f000000 lookup 7103 priority 10019 protocol 116
+	"$1" 4 '10020 0x67000000/0x7f000000 7107 -' fwmark 0x67000000/0x7f000000 lookup 7107 priority 10020 protocol 116
+	"$1" 6 '10020 0x67000000/0x7f000000 7107 -' fwmark 0x67000000/0x7f000000 lookup 7107 priority 10020 protocol 116
+	"$1" 4 '10021 0x67000000/0x7f000000 254 7' fwmark 0x67000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10021 protocol 116
+	"$1" 6 '10021 0x67000000/0x7f000000 7103 -' fwmark 0x67000000/0x7f000000 lookup 7103 priority 10021 protocol 116
+	"$1" 4 '10022 0x67000000/0x7f000000 7126 -' fwmark 0x67000000/0x7f000000 lookup 7126 priority 10022 protocol 116
+	"$1" 6 '10022 0x67000000/0x7f000000 7126 -' fwmark 0x67000000/0x7f000000 lookup 7126 priority 10022 protocol 116
+	"$1" 4 '10023 0x67000000/0x7f000000 254 -' fwmark 0x67000000/0x7f000000 lookup main priority 10023 protocol 116
+	"$1" 6 '10023 0x67000000/0x7f000000 254 -' fwmark 0x67000000/0x7f000000 lookup main priority 10023 protocol 116
+	"$1" 4 '10024 0x35000000/0x7f000000 254 7' fwmark 0x35000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10024 protocol 116
+	"$1" 4 '10025 0x35000000/0x7f000000 7126 -' fwmark 0x35000000/0x7f000000 lookup 7126 priority 10025 protocol 116
+	"$1" 4 '10026 0x35000000/0x7f000000 254 -' fwmark 0x35000000/0x7f000000 lookup main priority 10026 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

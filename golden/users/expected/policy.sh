@@ -9,14 +9,15 @@
 #   name              mark/mask              ip rule  table    goes to
 #   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
 #   vpn               0x70000000/0x7f000000  10002    7104     answers of connections that came in that way
+#   vpn               0x17000000/0x7f000000  10005    7104     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=4cb5070dd5f799ab
+digest=02b948fb08b48060
 protocol=116
 first=10000
-last=10004
+last=10007
 sysctl_policy='set'
 tables='7103 7104'
 main_copy=7103
@@ -45,6 +46,12 @@ each_rule() {
 	"$1" 6 '10003 0x70000000/0x7f000000 7104 -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10003 protocol 116
 	"$1" 4 '10004 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10004 protocol 116
 	"$1" 6 '10004 0x70000000/0x7f000000 unreachable -' fwmark 0x70000000/0x7f000000 unreachable priority 10004 protocol 116
+	"$1" 4 '10005 0x17000000/0x7f000000 254 7' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10005 protocol 116
+	"$1" 6 '10005 0x17000000/0x7f000000 7103 -' fwmark 0x17000000/0x7f000000 lookup 7103 priority 10005 protocol 116
+	"$1" 4 '10006 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10006 protocol 116
+	"$1" 6 '10006 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10006 protocol 116
+	"$1" 4 '10007 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10007 protocol 116
+	"$1" 6 '10007 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10007 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -9,12 +9,12 @@
 #   name              mark/mask              ip rule  table    goes to
 #   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
 #   vpn               0x70000000/0x7f000000  10002    7104     answers of connections that came in that way
-#   vpn               0x17000000/0x7f000000  10005    7104     the table's routes, for what comes in by an uplink
+#   vpn               0x17000000/0x7f000000  10005    7104     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=10081a1ceed52bef
+digest=1057a2feeaa19c2d
 protocol=116
 first=10000
 last=10007

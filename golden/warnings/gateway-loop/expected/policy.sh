@@ -15,16 +15,19 @@
 #   side              0x4b000000/0x7f000000  10011    7187     answers of connections that came in that way
 #   near              0x02000000/0x7f000000  10014    7142     answers of connections that came in that way
 #   out               0x55000000/0x7f000000  10017    7144     answers of connections that came in that way
-#   out               0x45000000/0x7f000000  10020    7144     the table's routes, for what comes in by an uplink
-#   near              0x79000000/0x7f000000  10023    7142     the table's routes, for what comes in by an uplink
+#   out               0x45000000/0x7f000000  10020    7144     the table's routes, for what comes in by an uplink or is translated
+#   near              0x79000000/0x7f000000  10023    7142     the table's routes, for what comes in by an uplink or is translated
+#   let_go            0x2d000000/0x7f000000  10026    7121     the table's routes, for what comes in by an uplink or is translated
+#   excepted          0x22000000/0x7f000000  10029    7184     the table's routes, for what comes in by an uplink or is translated
+#   out.side          0x0c000000/0x7f000000  10032    -        the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=051251a7d1af0da1
+digest=981ae0af64189d86
 protocol=116
 first=10000
-last=10025
+last=10036
 sysctl_policy='set'
 tables='7103 7121 7142 7144 7184 7187'
 main_copy=7103
@@ -79,6 +82,22 @@ each_rule() {
 	"$1" 4 '10023 0x79000000/0x7f000000 254 7' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10023 protocol 116
 	"$1" 4 '10024 0x79000000/0x7f000000 7142 -' fwmark 0x79000000/0x7f000000 lookup 7142 priority 10024 protocol 116
 	"$1" 4 '10025 0x79000000/0x7f000000 254 -' fwmark 0x79000000/0x7f000000 lookup main priority 10025 protocol 116
+	"$1" 4 '10026 0x2d000000/0x7f000000 254 7' fwmark 0x2d000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10026 protocol 116
+	"$1" 4 '10027 0x2d000000/0x7f000000 7121 -' fwmark 0x2d000000/0x7f000000 lookup 7121 priority 10027 protocol 116
+	"$1" 4 '10028 0x2d000000/0x7f000000 254 -' fwmark 0x2d000000/0x7f000000 lookup main priority 10028 protocol 116
+	"$1" 4 '10029 0x22000000/0x7f000000 254 7' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10029 protocol 116
+	"$1" 4 '10030 0x22000000/0x7f000000 7184 -' fwmark 0x22000000/0x7f000000 lookup 7184 priority 10030 protocol 116
+	"$1" 4 '10031 0x22000000/0x7f000000 254 -' fwmark 0x22000000/0x7f000000 lookup main priority 10031 protocol 116
+	"$1" 4 '10032 0xc000000/0x7f000000 254 7' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10032 protocol 116
+	"$1" 6 '10032 0xc000000/0x7f000000 7103 -' fwmark 0xc000000/0x7f000000 lookup 7103 priority 10032 protocol 116
+	"$1" 4 '10033 0xc000000/0x7f000000 7144 -' fwmark 0xc000000/0x7f000000 lookup 7144 priority 10033 protocol 116
+	"$1" 6 '10033 0xc000000/0x7f000000 7144 -' fwmark 0xc000000/0x7f000000 lookup 7144 priority 10033 protocol 116
+	"$1" 4 '10034 0xc000000/0x7f000000 254 7' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10034 protocol 116
+	"$1" 6 '10034 0xc000000/0x7f000000 7103 -' fwmark 0xc000000/0x7f000000 lookup 7103 priority 10034 protocol 116
+	"$1" 4 '10035 0xc000000/0x7f000000 7187 -' fwmark 0xc000000/0x7f000000 lookup 7187 priority 10035 protocol 116
+	"$1" 6 '10035 0xc000000/0x7f000000 7187 -' fwmark 0xc000000/0x7f000000 lookup 7187 priority 10035 protocol 116
+	"$1" 4 '10036 0xc000000/0x7f000000 254 -' fwmark 0xc000000/0x7f000000 lookup main priority 10036 protocol 116
+	"$1" 6 '10036 0xc000000/0x7f000000 254 -' fwmark 0xc000000/0x7f000000 lookup main priority 10036 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

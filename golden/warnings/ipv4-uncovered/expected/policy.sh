@@ -9,14 +9,15 @@
 #   name              mark/mask              ip rule  table    goes to
 #   six               0x1e000000/0x7f000000  10000    7140     the table's routes
 #   six               0x70000000/0x7f000000  10002    7140     answers of connections that came in that way
+#   six               0x50000000/0x7f000000  10005    7140     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=322bfbc65f628d36
+digest=e218f73ce84f0d45
 protocol=116
 first=10000
-last=10004
+last=10007
 sysctl_policy='set'
 tables='7103 7140'
 main_copy=7103
@@ -41,6 +42,12 @@ each_rule() {
 	"$1" 6 '10002 0x70000000/0x7f000000 7103 -' fwmark 0x70000000/0x7f000000 lookup 7103 priority 10002 protocol 116
 	"$1" 6 '10003 0x70000000/0x7f000000 7140 -' fwmark 0x70000000/0x7f000000 lookup 7140 priority 10003 protocol 116
 	"$1" 6 '10004 0x70000000/0x7f000000 254 -' fwmark 0x70000000/0x7f000000 lookup main priority 10004 protocol 116
+	"$1" 4 '10005 0x50000000/0x7f000000 254 7' fwmark 0x50000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10005 protocol 116
+	"$1" 6 '10005 0x50000000/0x7f000000 7103 -' fwmark 0x50000000/0x7f000000 lookup 7103 priority 10005 protocol 116
+	"$1" 4 '10006 0x50000000/0x7f000000 7140 -' fwmark 0x50000000/0x7f000000 lookup 7140 priority 10006 protocol 116
+	"$1" 6 '10006 0x50000000/0x7f000000 7140 -' fwmark 0x50000000/0x7f000000 lookup 7140 priority 10006 protocol 116
+	"$1" 4 '10007 0x50000000/0x7f000000 254 -' fwmark 0x50000000/0x7f000000 lookup main priority 10007 protocol 116
+	"$1" 6 '10007 0x50000000/0x7f000000 254 -' fwmark 0x50000000/0x7f000000 lookup main priority 10007 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

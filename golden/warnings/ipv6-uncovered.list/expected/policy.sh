@@ -16,16 +16,20 @@
 #   four              0x0d000000/0x7f000000  10015    7156     answers of connections that came in that way
 #   four2             0x1d000000/0x7f000000  10018    7170     answers of connections that came in that way
 #   kill              0x5c000000/0x7f000000  10021    7141     answers of connections that came in that way
-#   four              0x7b000000/0x7f000000  10024    7156     the table's routes, for what comes in by an uplink
-#   four.six          0x41000000/0x7f000000  10027    -        the table's routes, for what comes in by an uplink
+#   four              0x7b000000/0x7f000000  10024    7156     the table's routes, for what comes in by an uplink or is translated
+#   four.six          0x41000000/0x7f000000  10027    -        the table's routes, for what comes in by an uplink or is translated
+#   four.four2        0x64000000/0x7f000000  10032    -        the table's routes, for what comes in by an uplink or is translated
+#   four.kill         0x11000000/0x7f000000  10037    -        the table's routes, for what comes in by an uplink or is translated
+#   four.main         0x51000000/0x7f000000  10042    7156     the table's routes, for what comes in by an uplink or is translated
+#   kill              0x1c000000/0x7f000000  10045    7141     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=079b2a82209c4ebf
+digest=62145886689fe825
 protocol=116
 first=10000
-last=10031
+last=10047
 sysctl_policy='set'
 tables='7103 7140 7141 7156 7170'
 main_copy=7103
@@ -83,13 +87,48 @@ each_rule() {
 	"$1" 4 '10022 0x5c000000/0x7f000000 7141 -' fwmark 0x5c000000/0x7f000000 lookup 7141 priority 10022 protocol 116
 	"$1" 4 '10023 0x5c000000/0x7f000000 unreachable -' fwmark 0x5c000000/0x7f000000 unreachable priority 10023 protocol 116
 	"$1" 4 '10024 0x7b000000/0x7f000000 254 7' fwmark 0x7b000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10024 protocol 116
+	"$1" 6 '10024 0x7b000000/0x7f000000 7103 -' fwmark 0x7b000000/0x7f000000 lookup 7103 priority 10024 protocol 116
 	"$1" 4 '10025 0x7b000000/0x7f000000 7156 -' fwmark 0x7b000000/0x7f000000 lookup 7156 priority 10025 protocol 116
+	"$1" 6 '10025 0x7b000000/0x7f000000 7156 -' fwmark 0x7b000000/0x7f000000 lookup 7156 priority 10025 protocol 116
 	"$1" 4 '10026 0x7b000000/0x7f000000 254 -' fwmark 0x7b000000/0x7f000000 lookup main priority 10026 protocol 116
+	"$1" 6 '10026 0x7b000000/0x7f000000 254 -' fwmark 0x7b000000/0x7f000000 lookup main priority 10026 protocol 116
 	"$1" 6 '10027 0x41000000/0x7f000000 7103 -' fwmark 0x41000000/0x7f000000 lookup 7103 priority 10027 protocol 116
 	"$1" 6 '10028 0x41000000/0x7f000000 7156 -' fwmark 0x41000000/0x7f000000 lookup 7156 priority 10028 protocol 116
 	"$1" 6 '10029 0x41000000/0x7f000000 7103 -' fwmark 0x41000000/0x7f000000 lookup 7103 priority 10029 protocol 116
 	"$1" 6 '10030 0x41000000/0x7f000000 7140 -' fwmark 0x41000000/0x7f000000 lookup 7140 priority 10030 protocol 116
 	"$1" 6 '10031 0x41000000/0x7f000000 254 -' fwmark 0x41000000/0x7f000000 lookup main priority 10031 protocol 116
+	"$1" 4 '10032 0x64000000/0x7f000000 254 7' fwmark 0x64000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10032 protocol 116
+	"$1" 6 '10032 0x64000000/0x7f000000 7103 -' fwmark 0x64000000/0x7f000000 lookup 7103 priority 10032 protocol 116
+	"$1" 4 '10033 0x64000000/0x7f000000 7156 -' fwmark 0x64000000/0x7f000000 lookup 7156 priority 10033 protocol 116
+	"$1" 6 '10033 0x64000000/0x7f000000 7156 -' fwmark 0x64000000/0x7f000000 lookup 7156 priority 10033 protocol 116
+	"$1" 4 '10034 0x64000000/0x7f000000 254 7' fwmark 0x64000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10034 protocol 116
+	"$1" 6 '10034 0x64000000/0x7f000000 7103 -' fwmark 0x64000000/0x7f000000 lookup 7103 priority 10034 protocol 116
+	"$1" 4 '10035 0x64000000/0x7f000000 7170 -' fwmark 0x64000000/0x7f000000 lookup 7170 priority 10035 protocol 116
+	"$1" 6 '10035 0x64000000/0x7f000000 7170 -' fwmark 0x64000000/0x7f000000 lookup 7170 priority 10035 protocol 116
+	"$1" 4 '10036 0x64000000/0x7f000000 254 -' fwmark 0x64000000/0x7f000000 lookup main priority 10036 protocol 116
+	"$1" 6 '10036 0x64000000/0x7f000000 254 -' fwmark 0x64000000/0x7f000000 lookup main priority 10036 protocol 116
+	"$1" 4 '10037 0x11000000/0x7f000000 254 7' fwmark 0x11000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10037 protocol 116
+	"$1" 6 '10037 0x11000000/0x7f000000 7103 -' fwmark 0x11000000/0x7f000000 lookup 7103 priority 10037 protocol 116
+	"$1" 4 '10038 0x11000000/0x7f000000 7156 -' fwmark 0x11000000/0x7f000000 lookup 7156 priority 10038 protocol 116
+	"$1" 6 '10038 0x11000000/0x7f000000 7156 -' fwmark 0x11000000/0x7f000000 lookup 7156 priority 10038 protocol 116
+	"$1" 4 '10039 0x11000000/0x7f000000 254 7' fwmark 0x11000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10039 protocol 116
+	"$1" 6 '10039 0x11000000/0x7f000000 7103 -' fwmark 0x11000000/0x7f000000 lookup 7103 priority 10039 protocol 116
+	"$1" 4 '10040 0x11000000/0x7f000000 7141 -' fwmark 0x11000000/0x7f000000 lookup 7141 priority 10040 protocol 116
+	"$1" 6 '10040 0x11000000/0x7f000000 7141 -' fwmark 0x11000000/0x7f000000 lookup 7141 priority 10040 protocol 116
+	"$1" 4 '10041 0x11000000/0x7f000000 unreachable -' fwmark 0x11000000/0x7f000000 unreachable priority 10041 protocol 116
+	"$1" 6 '10041 0x11000000/0x7f000000 unreachable -' fwmark 0x11000000/0x7f000000 unreachable priority 10041 protocol 116
+	"$1" 4 '10042 0x51000000/0x7f000000 254 7' fwmark 0x51000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10042 protocol 116
+	"$1" 6 '10042 0x51000000/0x7f000000 7103 -' fwmark 0x51000000/0x7f000000 lookup 7103 priority 10042 protocol 116
+	"$1" 4 '10043 0x51000000/0x7f000000 7156 -' fwmark 0x51000000/0x7f000000 lookup 7156 priority 10043 protocol 116
+	"$1" 6 '10043 0x51000000/0x7f000000 7156 -' fwmark 0x51000000/0x7f000000 lookup 7156 priority 10043 protocol 116
+	"$1" 4 '10044 0x51000000/0x7f000000 254 -' fwmark 0x51000000/0x7f000000 lookup main priority 10044 protocol 116
+	"$1" 6 '10044 0x51000000/0x7f000000 254 -' fwmark 0x51000000/0x7f000000 lookup main priority 10044 protocol 116
+	"$1" 4 '10045 0x1c000000/0x7f000000 254 7' fwmark 0x1c000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10045 protocol 116
+	"$1" 6 '10045 0x1c000000/0x7f000000 7103 -' fwmark 0x1c000000/0x7f000000 lookup 7103 priority 10045 protocol 116
+	"$1" 4 '10046 0x1c000000/0x7f000000 7141 -' fwmark 0x1c000000/0x7f000000 lookup 7141 priority 10046 protocol 116
+	"$1" 6 '10046 0x1c000000/0x7f000000 7141 -' fwmark 0x1c000000/0x7f000000 lookup 7141 priority 10046 protocol 116
+	"$1" 4 '10047 0x1c000000/0x7f000000 unreachable -' fwmark 0x1c000000/0x7f000000 unreachable priority 10047 protocol 116
+	"$1" 6 '10047 0x1c000000/0x7f000000 unreachable -' fwmark 0x1c000000/0x7f000000 unreachable priority 10047 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -11,14 +11,16 @@
 #   isp2              0x00080000/0x00ff0000  10002    2022     the table's routes
 #   isp3              0x005b0000/0x00ff0000  5210     51820    the table's routes
 #   isp2              0x00e50000/0x00ff0000  10004    2022     answers of connections that came in that way
+#   isp2              0x00e00000/0x00ff0000  10007    2022     the table's routes, for what comes in by an uplink or is translated
+#   isp3              0x004b0000/0x00ff0000  10010    51820    the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=45bd25977f8ee347
+digest=877faad2755e8abd
 protocol=116
 first=5210
-last=10006
+last=10012
 sysctl_policy='set'
 tables='52 2022 7103 51820'
 main_copy=7103
@@ -59,6 +61,18 @@ each_rule() {
 	"$1" 6 '10005 0xe50000/0xff0000 2022 -' fwmark 0xe50000/0xff0000 lookup 2022 priority 10005 protocol 116
 	"$1" 4 '10006 0xe50000/0xff0000 254 -' fwmark 0xe50000/0xff0000 lookup main priority 10006 protocol 116
 	"$1" 6 '10006 0xe50000/0xff0000 254 -' fwmark 0xe50000/0xff0000 lookup main priority 10006 protocol 116
+	"$1" 4 '10007 0xe00000/0xff0000 254 7' fwmark 0xe00000/0xff0000 lookup main suppress_prefixlength 7 priority 10007 protocol 116
+	"$1" 6 '10007 0xe00000/0xff0000 7103 -' fwmark 0xe00000/0xff0000 lookup 7103 priority 10007 protocol 116
+	"$1" 4 '10008 0xe00000/0xff0000 2022 -' fwmark 0xe00000/0xff0000 lookup 2022 priority 10008 protocol 116
+	"$1" 6 '10008 0xe00000/0xff0000 2022 -' fwmark 0xe00000/0xff0000 lookup 2022 priority 10008 protocol 116
+	"$1" 4 '10009 0xe00000/0xff0000 254 -' fwmark 0xe00000/0xff0000 lookup main priority 10009 protocol 116
+	"$1" 6 '10009 0xe00000/0xff0000 254 -' fwmark 0xe00000/0xff0000 lookup main priority 10009 protocol 116
+	"$1" 4 '10010 0x4b0000/0xff0000 254 7' fwmark 0x4b0000/0xff0000 lookup main suppress_prefixlength 7 priority 10010 protocol 116
+	"$1" 6 '10010 0x4b0000/0xff0000 7103 -' fwmark 0x4b0000/0xff0000 lookup 7103 priority 10010 protocol 116
+	"$1" 4 '10011 0x4b0000/0xff0000 51820 -' fwmark 0x4b0000/0xff0000 lookup 51820 priority 10011 protocol 116
+	"$1" 6 '10011 0x4b0000/0xff0000 51820 -' fwmark 0x4b0000/0xff0000 lookup 51820 priority 10011 protocol 116
+	"$1" 4 '10012 0x4b0000/0xff0000 254 -' fwmark 0x4b0000/0xff0000 lookup main priority 10012 protocol 116
+	"$1" 6 '10012 0x4b0000/0xff0000 254 -' fwmark 0x4b0000/0xff0000 lookup main priority 10012 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -13,14 +13,17 @@
 #   main.vpn          0x4b000000/0x7f000000  10006    7104     the table's routes
 #   vpn               0x70000000/0x7f000000  10009    7104     answers of connections that came in that way
 #   half              0x2c000000/0x7f000000  10012    7101     answers of connections that came in that way
+#   vpn               0x17000000/0x7f000000  10015    7104     the table's routes, for what comes in by an uplink or is translated
+#   half              0x44000000/0x7f000000  10018    7101     the table's routes, for what comes in by an uplink or is translated
+#   here              0x13000000/0x7f000000  10021    7138     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=5ee6fe414acf1903
+digest=50dd6a0ccd9d590b
 protocol=116
 first=10000
-last=10014
+last=10023
 sysctl_policy='set'
 tables='7101 7103 7104 7138'
 main_copy=7103
@@ -73,6 +76,24 @@ each_rule() {
 	"$1" 6 '10013 0x2c000000/0x7f000000 7101 -' fwmark 0x2c000000/0x7f000000 lookup 7101 priority 10013 protocol 116
 	"$1" 4 '10014 0x2c000000/0x7f000000 254 -' fwmark 0x2c000000/0x7f000000 lookup main priority 10014 protocol 116
 	"$1" 6 '10014 0x2c000000/0x7f000000 254 -' fwmark 0x2c000000/0x7f000000 lookup main priority 10014 protocol 116
+	"$1" 4 '10015 0x17000000/0x7f000000 254 7' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10015 protocol 116
+	"$1" 6 '10015 0x17000000/0x7f000000 7103 -' fwmark 0x17000000/0x7f000000 lookup 7103 priority 10015 protocol 116
+	"$1" 4 '10016 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10016 protocol 116
+	"$1" 6 '10016 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10016 protocol 116
+	"$1" 4 '10017 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10017 protocol 116
+	"$1" 6 '10017 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10017 protocol 116
+	"$1" 4 '10018 0x44000000/0x7f000000 254 7' fwmark 0x44000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10018 protocol 116
+	"$1" 6 '10018 0x44000000/0x7f000000 7103 -' fwmark 0x44000000/0x7f000000 lookup 7103 priority 10018 protocol 116
+	"$1" 4 '10019 0x44000000/0x7f000000 7101 -' fwmark 0x44000000/0x7f000000 lookup 7101 priority 10019 protocol 116
+	"$1" 6 '10019 0x44000000/0x7f000000 7101 -' fwmark 0x44000000/0x7f000000 lookup 7101 priority 10019 protocol 116
+	"$1" 4 '10020 0x44000000/0x7f000000 254 -' fwmark 0x44000000/0x7f000000 lookup main priority 10020 protocol 116
+	"$1" 6 '10020 0x44000000/0x7f000000 254 -' fwmark 0x44000000/0x7f000000 lookup main priority 10020 protocol 116
+	"$1" 4 '10021 0x13000000/0x7f000000 254 7' fwmark 0x13000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10021 protocol 116
+	"$1" 6 '10021 0x13000000/0x7f000000 7103 -' fwmark 0x13000000/0x7f000000 lookup 7103 priority 10021 protocol 116
+	"$1" 4 '10022 0x13000000/0x7f000000 7138 -' fwmark 0x13000000/0x7f000000 lookup 7138 priority 10022 protocol 116
+	"$1" 6 '10022 0x13000000/0x7f000000 7138 -' fwmark 0x13000000/0x7f000000 lookup 7138 priority 10022 protocol 116
+	"$1" 4 '10023 0x13000000/0x7f000000 254 -' fwmark 0x13000000/0x7f000000 lookup main priority 10023 protocol 116
+	"$1" 6 '10023 0x13000000/0x7f000000 254 -' fwmark 0x13000000/0x7f000000 lookup main priority 10023 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -9,17 +9,19 @@
 #   name              mark/mask              ip rule  table    goes to
 #   here              0x49000000/0x7f000000  10000    7138     the table's routes
 #   closed            0x25000000/0x7f000000  10002    7172     the table's routes
+#   here              0x13000000/0x7f000000  10004    7138     the table's routes, for what comes in by an uplink or is translated
+#   closed            0x61000000/0x7f000000  10007    7172     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=85487549ccf80a4a
+digest=4c448da0079c346e
 protocol=116
 first=10000
-last=10003
+last=10009
 sysctl_policy='set'
-tables='7138 7172'
-main_copy=''
+tables='7103 7138 7172'
+main_copy=7103
 sets=''
 dynamic_sets=''
 cgroups=''
@@ -46,6 +48,18 @@ each_rule() {
 	"$1" 6 '10002 0x25000000/0x7f000000 7172 -' fwmark 0x25000000/0x7f000000 lookup 7172 priority 10002 protocol 116
 	"$1" 4 '10003 0x25000000/0x7f000000 254 -' fwmark 0x25000000/0x7f000000 lookup main priority 10003 protocol 116
 	"$1" 6 '10003 0x25000000/0x7f000000 254 -' fwmark 0x25000000/0x7f000000 lookup main priority 10003 protocol 116
+	"$1" 4 '10004 0x13000000/0x7f000000 254 7' fwmark 0x13000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10004 protocol 116
+	"$1" 6 '10004 0x13000000/0x7f000000 7103 -' fwmark 0x13000000/0x7f000000 lookup 7103 priority 10004 protocol 116
+	"$1" 4 '10005 0x13000000/0x7f000000 7138 -' fwmark 0x13000000/0x7f000000 lookup 7138 priority 10005 protocol 116
+	"$1" 6 '10005 0x13000000/0x7f000000 7138 -' fwmark 0x13000000/0x7f000000 lookup 7138 priority 10005 protocol 116
+	"$1" 4 '10006 0x13000000/0x7f000000 254 -' fwmark 0x13000000/0x7f000000 lookup main priority 10006 protocol 116
+	"$1" 6 '10006 0x13000000/0x7f000000 254 -' fwmark 0x13000000/0x7f000000 lookup main priority 10006 protocol 116
+	"$1" 4 '10007 0x61000000/0x7f000000 254 7' fwmark 0x61000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10007 protocol 116
+	"$1" 6 '10007 0x61000000/0x7f000000 7103 -' fwmark 0x61000000/0x7f000000 lookup 7103 priority 10007 protocol 116
+	"$1" 4 '10008 0x61000000/0x7f000000 7172 -' fwmark 0x61000000/0x7f000000 lookup 7172 priority 10008 protocol 116
+	"$1" 6 '10008 0x61000000/0x7f000000 7172 -' fwmark 0x61000000/0x7f000000 lookup 7172 priority 10008 protocol 116
+	"$1" 4 '10009 0x61000000/0x7f000000 254 -' fwmark 0x61000000/0x7f000000 lookup main priority 10009 protocol 116
+	"$1" 6 '10009 0x61000000/0x7f000000 254 -' fwmark 0x61000000/0x7f000000 lookup main priority 10009 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -15,14 +15,15 @@
 #   over_udp          0x77000000/0x7f000000  10014    7178     answers of connections that came in that way
 #   routed            0x0d000000/0x7f000000  10017    7135     answers of connections that came in that way
 #   excepted          0x0f000000/0x7f000000  10020    7184     answers of connections that came in that way
+#   over_udp          0x30000000/0x7f000000  10023    7178     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=effd86337a568317
+digest=e705bcacd8b56298
 protocol=116
 first=10000
-last=10022
+last=10025
 sysctl_policy='set'
 tables='7103 7135 7149 7178 7184'
 main_copy=7103
@@ -85,6 +86,9 @@ each_rule() {
 	"$1" 6 '10021 0xf000000/0x7f000000 7184 -' fwmark 0xf000000/0x7f000000 lookup 7184 priority 10021 protocol 116
 	"$1" 4 '10022 0xf000000/0x7f000000 unreachable -' fwmark 0xf000000/0x7f000000 unreachable priority 10022 protocol 116
 	"$1" 6 '10022 0xf000000/0x7f000000 unreachable -' fwmark 0xf000000/0x7f000000 unreachable priority 10022 protocol 116
+	"$1" 4 '10023 0x30000000/0x7f000000 254 7' fwmark 0x30000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10023 protocol 116
+	"$1" 4 '10024 0x30000000/0x7f000000 7178 -' fwmark 0x30000000/0x7f000000 lookup 7178 priority 10024 protocol 116
+	"$1" 4 '10025 0x30000000/0x7f000000 unreachable -' fwmark 0x30000000/0x7f000000 unreachable priority 10025 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
