@@ -268,9 +268,6 @@ static void add_steps(struct building *building, size_t box, const struct ir_cla
 	/* Their order is only worth a word where there is one. */
 	if (tables == 1)
 		building->graph.arrows[building->graph.arrow_count - 1].label = NULL;
-	if (last && last->action == IR_RULE_LOOKUP && class->kind != IR_CLASS_MARK &&
-	    !is_handed_over(class))
-		add_line(building, box, "then the main table");
 }
 
 /* "one.two" is a row of tables. */
@@ -314,8 +311,8 @@ static const char *numbers_of(struct building *building, const struct ir_class *
 			    class->mask, class->priority);
 }
 
-/* What comes in by an uplink goes the same way by other numbers. */
-static void add_inbound(struct building *building, const struct ir_class *class)
+/* Packets that go the same way by other numbers. */
+static void add_variant(struct building *building, const struct ir_class *class, const char *which)
 {
 	const char *title = row_title(building, class->name);
 	struct graph *graph = &building->graph;
@@ -323,7 +320,7 @@ static void add_inbound(struct building *building, const struct ir_class *class)
 	for (size_t i = 0; i < graph->box_count; i++) {
 		if (graph->boxes[i].kind != GRAPH_ROUTE || strcmp(graph->boxes[i].title, title))
 			continue;
-		add_line(building, i, "what comes in by an uplink or is translated:");
+		add_line(building, i, which);
 		add_line(building, i, numbers_of(building, class));
 	}
 }
@@ -351,7 +348,10 @@ static void add_class(struct building *building, const struct ir_class *class)
 		add_reply(building, class);
 		return;
 	case IR_CLASS_INBOUND:
-		add_inbound(building, class);
+		add_variant(building, class, "what comes in by an uplink or is translated:");
+		return;
+	case IR_CLASS_SYN:
+		add_variant(building, class, "what begins TCP connections of this host:");
 		return;
 	}
 }

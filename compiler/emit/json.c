@@ -59,6 +59,8 @@ static const char *kind_name(enum ir_class_kind kind)
 		return "reply";
 	case IR_CLASS_INBOUND:
 		return "inbound";
+	case IR_CLASS_SYN:
+		return "syn";
 	}
 	return "";
 }

@@ -342,7 +342,8 @@ enum ir_class_kind {
 	IR_CLASS_ROUTE,
 	IR_CLASS_MARK,
 	IR_CLASS_REPLY,
-	IR_CLASS_INBOUND
+	IR_CLASS_INBOUND,
+	IR_CLASS_SYN /* of IR_CLASS_ROUTE, what begins this host's own TCP connections */
 };
 
 /* A way a packet can take: what its mark means. */

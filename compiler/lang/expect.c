@@ -18,6 +18,7 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 		return arena_printf(arena, "{proxy: %s}", way->name);
 	case IR_CLASS_ROUTE:
 	case IR_CLASS_INBOUND:
+	case IR_CLASS_SYN:
 		return arena_printf(arena, "{route: %s}", way->name);
 	case IR_CLASS_MARK:
 		return arena_printf(arena, "{mark: %s}", way->name);

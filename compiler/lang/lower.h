@@ -33,6 +33,12 @@ struct lower_class {
 	struct lower_class *inbound;
 	const char *open_chain; /* chooses between the two by uplink; or NULL */
 	bool opened;            /* some rule sends there */
+	/*
+	 * A way by tables that refuses, for what begins this host's own TCP connections: where the
+	 * kernel's ip rule refuses, a TCP socket is not told and tries on for minutes. These
+	 * packets come in again by `lo` instead, and are reset there.
+	 */
+	struct lower_class *syn;
 	struct ast_listener *listener;
 	struct ast_table **tables; /* in the order they are tried */
 	size_t table_count;
@@ -93,7 +99,8 @@ struct lower {
 	struct ir *ir;
 	struct lower_class **classes;
 	size_t class_count;
-	uint32_t main_copy; /* the table for main's specific IPv6 routes, if they are asked for */
+	uint32_t reset_table; /* leads what no table has a route for back to this host: syn above */
+	uint32_t main_copy;   /* the table for main's specific IPv6 routes, if they are asked for */
 	struct lower_uplink *uplinks;
 	size_t uplink_count;
 	struct ir_chain **chains;

@@ -229,6 +229,10 @@ static void note_way(const struct lower_walk *walk, const struct ast_rule *rule,
 		way->inbound->families[family] = true;
 		way->inbound->forward = true;
 	}
+	if (way->syn && way->tcp && walk->scope == SCOPE_LOCAL) {
+		way->syn->families[family] = true;
+		way->syn->local = true;
+	}
 }
 
 void lower_note_use(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule,

@@ -16,6 +16,7 @@
 #include "base/names.h"
 #include "lang/lower.h"
 #include "lang/lower_uplink.h"
+#include "match/kinds.h"
 
 /* A number that the author gave, with what it is for. */
 struct given {
@@ -261,7 +262,9 @@ static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind
 {
 	struct lower *lower = numbers->lower;
 	struct lower_class *way = arena_new_of(lower->arena, struct lower_class);
-	static const char *const prefixes[] = { "proxy", "route", "mark", "reply", "inbound" };
+	static const char *const prefixes[] = {
+		"proxy", "route", "mark", "reply", "inbound", "syn"
+	};
 
 	*way = (struct lower_class){ .kind = kind, .name = name, .origin = origin };
 	way->mask = mark && mark->given ? mark->mask : (uint32_t)lower->policy->settings.mark_mask;
@@ -513,6 +516,45 @@ static void add_inbound(struct numbers *numbers, const struct ast_then *then, bo
 				open);
 }
 
+static bool is_refusal(int fallback)
+{
+	return fallback == FALLBACK_UNREACHABLE || fallback == FALLBACK_PROHIBIT;
+}
+
+static void add_syn_way(struct numbers *numbers, struct lower_class *way)
+{
+	struct lower *lower = numbers->lower;
+
+	if (!way || way->syn || !is_refusal(way->fallback))
+		return;
+	way->syn = add_class(numbers, IR_CLASS_SYN, way->name, NULL, way->origin);
+	way->syn->tables = way->tables;
+	way->syn->table_count = way->table_count;
+	way->syn->fallback = way->fallback;
+	way->syn->names_main = way->names_main;
+	way->syn->main_at = way->main_at;
+	way->syn->inbound = way->inbound;
+	way->local_chain =
+		arena_printf(lower->arena, "local_route_%s", chain_part(lower, way->name));
+	if (!lower->reset_table)
+		lower->reset_table = draw_table(numbers, "reset/tcp", way->origin);
+}
+
+static void add_syn(struct numbers *numbers, const struct ast_then *then)
+{
+	if (then->action == THEN_ROUTE)
+		add_syn_way(numbers, lower_class_of(numbers->lower, then));
+	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++)
+		add_syn_way(numbers, lower_table_class(numbers->lower, then->targets[i].name));
+}
+
+/* Does the rule send TCP of this host anywhere? */
+static bool is_about_own_tcp(const struct ast_rule *rule)
+{
+	return (rule->scopes & SCOPE_LOCAL) &&
+	       (!rule->protocols.count || interval_contains(&rule->protocols, wide(PROTOCOL_TCP)));
+}
+
 /* Last, so that it takes no id that another table would have drawn. */
 static void draw_main_copy(struct numbers *numbers)
 {
@@ -557,5 +599,10 @@ void lower_classes(struct lower *lower)
 		add_inbound(&numbers, policy->rules[i].then, false);
 	add_inbound(&numbers, policy->default_forward, false);
 	add_inbound(&numbers, policy->default_local, false);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if (is_about_own_tcp(&policy->rules[i]))
+			add_syn(&numbers, policy->rules[i].then);
+	if (policy->default_local)
+		add_syn(&numbers, policy->default_local);
 	draw_main_copy(&numbers);
 }

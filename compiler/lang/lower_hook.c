@@ -216,6 +216,33 @@ static void take_back(struct lower *lower, struct ir_chain *chain)
 	}
 }
 
+/* A TCP connection of this host's own whose way has no route: it is told at once. */
+static void reset_own(struct lower *lower, struct ir_chain *chain)
+{
+	const char *remark = "what this host sends by a table that has no route comes back here";
+
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+		struct ir_rule *rule;
+
+		if (way->kind != IR_CLASS_SYN || !lower_is_used(way))
+			continue;
+		rule = lower_guarantee(lower, chain, remark);
+		lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
+		lower_match_class(lower, rule, way);
+		lower_goto(lower, rule, lower_refuse(lower));
+		remark = NULL;
+	}
+}
+
+static bool resets_own(const struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++)
+		if (lower->classes[i]->kind == IR_CLASS_SYN && lower_is_used(lower->classes[i]))
+			return true;
+	return false;
+}
+
 /* Whether a rule hands it anything or not: the clients may come to it by themselves. */
 static bool spoofs(const struct lower_class *way)
 {
@@ -423,6 +450,7 @@ static void prerouting(struct lower *lower, const struct body *body)
 	guard_loopback(lower, chain);
 	leave_ipv6(lower, chain);
 	take_back(lower, chain);
+	reset_own(lower, chain);
 	take_spoofed(lower, chain);
 	replies(lower, chain);
 	refuse_loops(lower, chain);
@@ -484,7 +512,8 @@ void lower_hooks(struct lower *lower)
 	local = lower_body(lower, SCOPE_LOCAL);
 	lower_own_chains(lower);
 	note_spoofed(lower);
-	if (forward.needed || lower->uplink_count || takes_back(lower) || has_guarded(lower))
+	if (forward.needed || lower->uplink_count || takes_back(lower) || has_guarded(lower) ||
+	    resets_own(lower))
 		prerouting(lower, &forward);
 	if (local.needed || lower->uplink_count || lower_has_own(lower))
 		output(lower, &local);

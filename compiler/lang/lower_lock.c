@@ -103,8 +103,11 @@ static void lock_interfaces(struct lower *lower, const struct lower_class *way)
 			  "give every route of these tables its `dev`");
 		return;
 	}
-	lower_goto(lower, elsewhere(lower, forward_chain(lower), way, devs, count),
-		   lower_refuse(lower));
+	if (way->kind == IR_CLASS_SYN) /* comes back here where it is refused */
+		*arena_append(lower->arena, devs, count) = "lo";
+	else
+		lower_goto(lower, elsewhere(lower, forward_chain(lower), way, devs, count),
+			   lower_refuse(lower));
 	if (way->local)
 		lower_op(lower, elsewhere(lower, postrouting_chain(lower), way, devs, count),
 			 IR_DROP);
@@ -242,7 +245,7 @@ void lower_locks(struct lower *lower)
 			if (way->listener->on_failure == FAILURE_DROP)
 				lock_silence(lower, way);
 		}
-		if ((way->kind == IR_CLASS_ROUTE || way->kind == IR_CLASS_PROXY) && is_strict(way))
+		if (way->kind != IR_CLASS_REPLY && way->kind != IR_CLASS_INBOUND && is_strict(way))
 			lock_interfaces(lower, way);
 		for (size_t k = 0; k < way->table_count; k++)
 			if (way->tables[k]->clamp_mss >= 0)

@@ -112,6 +112,12 @@ static void add_fallback(struct lower *lower, struct steps *steps, const struct 
 	static const enum ir_rule_action last[] = { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE,
 						    IR_RULE_PROHIBIT, IR_RULE_BLACKHOLE };
 
+	if (way->kind == IR_CLASS_SYN) {
+		add_step(lower, steps,
+			 (struct step){ IR_RULE_LOOKUP, .table = lower->reset_table,
+					.name = way->name });
+		return;
+	}
 	if (way->fallback != FALLBACK_MAIN) {
 		add_step(lower, steps, (struct step){ .action = last[way->fallback] });
 		return;
@@ -289,24 +295,43 @@ static struct ir_route *add_route(struct lower *lower)
 	return arena_append(lower->arena, lower->ir->routes, lower->ir->route_count);
 }
 
-static void proxy_routes(struct lower *lower, const struct lower_class *way)
+/* All that asks the table is for this host. */
+static void host_routes(struct lower *lower, uint32_t table, const bool families[ADDR_FAMILIES],
+			struct span origin)
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_route *route;
 
-		if (!way->families[family])
+		if (!families[family])
 			continue;
 		route = add_route(lower);
 		*route = (struct ir_route){
 			.family = (enum addr_family)family,
-			.table = way->table,
+			.table = table,
 			.type = IR_ROUTE_LOCAL,
 			.to.addr.family = (enum addr_family)family,
-			.origin = way->origin,
+			.origin = origin,
 		};
 		*arena_append(lower->arena, route->hops, route->hop_count) =
 			(struct ir_nexthop){ .dev = "lo", .weight = 1 };
 	}
+}
+
+static void reset_routes(struct lower *lower)
+{
+	bool families[ADDR_FAMILIES] = { false };
+	struct span origin = { 0 };
+
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+
+		if (way->kind != IR_CLASS_SYN || !lower_is_used(way))
+			continue;
+		for (int family = 0; family < ADDR_FAMILIES; family++)
+			families[family] |= way->families[family];
+		origin = origin.source ? origin : way->origin;
+	}
+	host_routes(lower, lower->reset_table, families, origin);
 }
 
 /* False: this next hop is of the other family. */
@@ -486,6 +511,8 @@ void lower_routing(struct lower *lower)
 	check_priorities(lower);
 	for (size_t i = 0; i < lower->class_count; i++)
 		if (lower->classes[i]->table && lower_is_used(lower->classes[i]))
-			proxy_routes(lower, lower->classes[i]);
+			host_routes(lower, lower->classes[i]->table, lower->classes[i]->families,
+				    lower->classes[i]->origin);
+	reset_routes(lower);
 	lower_tables(lower);
 }

@@ -88,11 +88,27 @@ const char *lower_try(struct lower *lower, const struct lower_walk *walk,
 	return name;
 }
 
+/* What begins a connection of this host's own has a mark of its own, where the way may refuse it.
+ */
+static void mark_syn(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	struct ir_rule *rule;
+
+	if (!way->syn || !lower_is_used(way->syn))
+		return;
+	rule = lower_rule(lower, chain, (struct span){ 0 }, "what begins a connection");
+	lower_match(lower, rule, syn_match());
+	lower_set_mark(lower, rule, way->syn->mark, way->syn->mask);
+	lower_op(lower, rule, IR_ACCEPT);
+}
+
 /* The mark says all; routing or translation does the rest. */
 static void mark_chain(struct lower *lower, const struct lower_class *way, const char *name)
 {
 	struct ir_chain *chain = lower_chain(lower, name, NULL);
 
+	if (name == way->local_chain)
+		mark_syn(lower, chain, way);
 	set_mark(lower, chain, way);
 	lower_op(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), IR_ACCEPT);
 }
@@ -120,11 +136,12 @@ static bool is_opened(const struct lower_class *way)
 	return way->open_chain && way->opened;
 }
 
-/* What is only for packets that were translated has its mark from elsewhere: see lower_nat.c. */
+/* What is only for packets that were translated has its mark from elsewhere (lower_nat.c), and what
+ * begins a connection from the chain of its way. */
 static bool is_gone_to(const struct lower *lower, const struct lower_class *way)
 {
 	if (way->kind != IR_CLASS_INBOUND)
-		return true;
+		return way->kind != IR_CLASS_SYN;
 	for (size_t i = 0; i < lower->class_count; i++)
 		if (lower->classes[i]->inbound == way)
 			return is_opened(lower->classes[i]);
@@ -141,7 +158,9 @@ void lower_way_chains(struct lower *lower)
 			continue;
 		if (hands_over && (way->forward || way->local))
 			proxy_chain(lower, way);
-		if ((!hands_over || way->local) && is_gone_to(lower, way))
+		if (way->syn && way->forward)
+			mark_chain(lower, way, way->chain);
+		if ((way->local || (!hands_over && !way->syn)) && is_gone_to(lower, way))
 			mark_chain(lower, way, way->local_chain);
 		if (is_opened(way))
 			open_chain(lower, way);

@@ -228,6 +228,36 @@ def _kill():
             all_ask(net, host, "vpn", "wg0", **how)
 
 
+def _told_local(words):
+    @case(f"uplinks: a TCP connection of this host's own by a table that refuses is told at once: {words}")
+    def _():
+        with world() as net:
+            policy = Policy(net, f"""version: 1
+tables: {{vpn: {{dev: wg0, masquerade: true, {words}}}}}
+rules: [{{scope: both, then: {{route: vpn}}}}]
+""").up()
+            watch = net.sniff("origin")
+            # A service of this host's own on the port, on any address: it is not what was asked for.
+            net.echo(net.router, (443,), (443,))
+            all_ask(net, net.router, "vpn", "wg0")
+            for _ in "down", "up again":
+                net.router.ip("link set wg0 down")
+                for version in 4, 6:
+                    told(probe.ask(net.router, "tcp", FOREIGN[version], 443), "refused")
+                    told(probe.ask(net.router, "udp", FOREIGN[version], 443), "unreachable", "prohibited")
+                all_fail(net.client)
+                nothing(watch)
+                net.link_up("wg0")
+                policy.up()
+                all_ask(net, net.router, "vpn", "wg0")
+                all_ask(net, net.client, "vpn", "wg0")
+            policy.down()
+
+
+for _words in "fallback: unreachable", "fallback: prohibit, strict: true", "fallback: unreachable, prefer_main: true":
+    _told_local(_words)
+
+
 @case("uplinks: strict refuses what routing would send by another interface")
 def _strict():
     with world() as net:

@@ -11,16 +11,18 @@
 #   other             0x46000000/0x7f000000  10003    7182     the table's routes
 #   vpn               0x70000000/0x7f000000  10006    7104     answers of connections that came in that way
 #   other             0x01000000/0x7f000000  10009    7182     answers of connections that came in that way
+#   vpn               0x47000000/0x7f000000  10012    7104     the table's routes, for what begins TCP connections of this host
+#   other             0x15000000/0x7f000000  10015    7182     the table's routes, for what begins TCP connections of this host
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=cc70910ca0a403ca
+digest=7777e52aef38584e
 protocol=116
 first=10000
-last=10011
+last=10017
 sysctl_policy='set'
-tables='7103 7104 7182'
+tables='7103 7104 7182 7199'
 main_copy=7103
 sets='output.ip_daddr'
 dynamic_sets=''
@@ -30,6 +32,8 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
+	"$1" 4 7199 'default 0' local default dev lo table 7199 protocol 116
+	"$1" 6 7199 'default 1024' local default dev lo table 7199 protocol 116
 	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
 	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
 	"$1" 4 7182 'default 0' default dev wg1 table 7182 protocol 116
@@ -60,6 +64,15 @@ each_rule() {
 	"$1" 6 '10010 0x1000000/0x7f000000 7182 -' fwmark 0x1000000/0x7f000000 lookup 7182 priority 10010 protocol 116
 	"$1" 4 '10011 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10011 protocol 116
 	"$1" 6 '10011 0x1000000/0x7f000000 unreachable -' fwmark 0x1000000/0x7f000000 unreachable priority 10011 protocol 116
+	"$1" 4 '10012 0x47000000/0x7f000000 254 7' fwmark 0x47000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10012 protocol 116
+	"$1" 6 '10012 0x47000000/0x7f000000 7103 -' fwmark 0x47000000/0x7f000000 lookup 7103 priority 10012 protocol 116
+	"$1" 4 '10013 0x47000000/0x7f000000 7104 -' fwmark 0x47000000/0x7f000000 lookup 7104 priority 10013 protocol 116
+	"$1" 6 '10013 0x47000000/0x7f000000 7104 -' fwmark 0x47000000/0x7f000000 lookup 7104 priority 10013 protocol 116
+	"$1" 4 '10014 0x47000000/0x7f000000 7199 -' fwmark 0x47000000/0x7f000000 lookup 7199 priority 10014 protocol 116
+	"$1" 6 '10014 0x47000000/0x7f000000 7199 -' fwmark 0x47000000/0x7f000000 lookup 7199 priority 10014 protocol 116
+	"$1" 4 '10015 0x15000000/0x7f000000 254 7' fwmark 0x15000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10015 protocol 116
+	"$1" 4 '10016 0x15000000/0x7f000000 7182 -' fwmark 0x15000000/0x7f000000 lookup 7182 priority 10016 protocol 116
+	"$1" 4 '10017 0x15000000/0x7f000000 7199 -' fwmark 0x15000000/0x7f000000 lookup 7199 priority 10017 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
