@@ -52,7 +52,8 @@ static void put_tables(const struct ir *ir, struct buf *out)
 	const uint32_t *ids = about_tables(arena, ir, &count);
 
 	for (size_t i = 0; i < count; i++)
-		put_line(out, arena_printf(arena, "table=%" PRIu32, ids[i]));
+		put_line(out, arena_printf(arena, "table=%" PRIu32 "%s", ids[i],
+					   ids[i] == ir->main_copy ? " copy" : ""));
 	arena_free(arena);
 }
 
@@ -128,7 +129,9 @@ static bool parse_table(const char *comment, struct about_line *out)
 	int end = 0;
 
 	out->kind = ABOUT_TABLE;
-	return sscanf(comment, "table=%" SCNu32 "%n", &out->table, &end) == 1 &&
+	out->is_copy = strstr(comment, " copy") != NULL;
+	return sscanf(comment, out->is_copy ? "table=%" SCNu32 " copy%n" : "table=%" SCNu32 "%n",
+		      &out->table, &end) == 1 &&
 	       is_whole(comment, end);
 }
 

@@ -7,6 +7,7 @@
  *   tpc 1 NAME digest=0123456789abcdef                  the policy, once, first
  *   protocol=116 priority=10000-10005 mask=0x7f000000   its block of the host's numbers, once
  *   table=100                                           a routing table of its own, one line each
+ *   table=101 copy                                      the one that copies main's (ir.h)
  *   set=BASE name=NAME contents=0123456789abcdef        a set and the digest of its elements
  *   kept=BASE name=NAME contents=0123456789abcdef       one that waits, unused, for a rollback
  *   waits=PID-STARTED until=NANOSECONDS uid=UID         who takes it back unless it is confirmed
@@ -48,6 +49,7 @@ struct about_line {
 	uint64_t digest;       /* ABOUT_POLICY, ABOUT_SET, ABOUT_KEPT */
 	uint32_t protocol, priority_first, priority_last, mask; /* ABOUT_ROUTING */
 	uint32_t table;                                         /* ABOUT_TABLE */
+	bool is_copy;                                           /* ABOUT_TABLE */
 	/* ABOUT_WAITS: the process (live/pending.h), whose, and when. */
 	int64_t pid, until;
 	uint64_t started;

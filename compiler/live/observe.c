@@ -144,9 +144,15 @@ bool observe_claim(struct arena *arena, const struct ruleset_table *table, struc
 	out->protocol = routing->protocol;
 	out->priority_first = routing->priority_first;
 	out->priority_last = routing->priority_last;
-	for (size_t i = 0; i < table->about_count; i++)
-		if (table->about[i].kind == ABOUT_TABLE)
-			*arena_append(arena, out->tables, out->table_count) = table->about[i].table;
+	for (size_t i = 0; i < table->about_count; i++) {
+		const struct about_line *line = &table->about[i];
+
+		if (line->kind != ABOUT_TABLE)
+			continue;
+		*arena_append(arena, out->tables, out->table_count) = line->table;
+		if (line->is_copy)
+			out->main_copy = line->table;
+	}
 	return true;
 }
 

@@ -360,7 +360,8 @@ static void check_claim(struct arena *arena, struct status_policy *policy,
 				      "none of its ip rules (%" PRIu32 "-%" PRIu32 ") is there",
 				      claim->priority_first, claim->priority_last));
 	for (size_t i = 0; i < claim->table_count; i++)
-		if (!has_any_route(&policy->observed, claim->tables[i]))
+		if (claim->tables[i] != claim->main_copy &&
+		    !has_any_route(&policy->observed, claim->tables[i]))
 			complain(arena, policy,
 				 arena_printf(arena, "its routing table %" PRIu32 " is empty",
 					      claim->tables[i]));

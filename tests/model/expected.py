@@ -77,6 +77,7 @@ class Expecting:
     def __init__(self, policy, compiled):
         self.policy, self.body = policy, policy.body
         self.routing, self.ways, self.entries = compiled.routing, compiled.ways, compiled.entries
+        self.syn = compiled.syn
 
     def outcomes(self, packet, said):
         verdict = said["verdict"]
@@ -107,8 +108,6 @@ class Expecting:
         return then["reject"] if isinstance(then, dict) and "reject" in then else "default"
 
     def _share(self, packet, table):
-        if table == "main":
-            return self._out(packet, packet.mark, None)
         return [outcome for mark, mask in self.ways.get(table, ())
                 for outcome in self._out(packet, packet.mark & ~mask | mark, table)]
 
@@ -122,9 +121,16 @@ class Expecting:
                             listener=None, told=None)]
         if packets.is_odd(packet.family, packet.to):
             return [Outcome(passed=None if packet.local else True, delivered=None, sent=None, mark=mark, told=None)]
+        begins = packet.local and packet.protocol == wire.TCP and packet.flags & (wire.SYN | wire.RST) == wire.SYN
+        if begins and target in self.syn:
+            value, mask = self.syn[target]
+            mark = mark & ~mask | value
         way = self.routing.lookup(packet.family, mark, packet.to)
         if not way.devs:
             return [_refused(packet, mark, way)]
+        if way.kind == "local" and begins and target in self.syn:
+            # It comes back by lo and is reset there, or a table says `local` itself.
+            return [Outcome(passed=None, delivered=None, mark=None, told=refusal(packet, routing=self.routing) + ("",))]
         if way.kind == "local":
             return [Outcome(passed=True, delivered=True, mark=mark)]
         return [self._leave(packet, mark, target, dev) for dev in way.devs]

@@ -77,6 +77,8 @@ class Compiled:
         self.routing = Routing(self.batches)
         self.described = json.loads(self._read("policy.json"))
         self.ways = {}
+        self.syn = {way["name"]: (way["mark"]["value"], way["mark"]["mask"]) for way in self.described["ways"]
+                    if way["kind"] == "syn"}
         for way in self.described["ways"]:
             if way["kind"] in ("route", "inbound"):
                 self.ways.setdefault(way["name"], []).append((way["mark"]["value"], way["mark"]["mask"]))
@@ -187,6 +189,7 @@ class Loader:
         self.clear()
         for family, text in compiled.batches.items():
             if text:
+                text += self._copied(compiled.routing.copy) if family == 6 else ""
                 self._ip(family, text)
                 self.undo[family] = _undone(text)
         text = alter(compiled.nft) if alter else compiled.nft
@@ -196,6 +199,12 @@ class Loader:
         if done.returncode:
             raise Broken(f"nft refuses policy.nft of {compiled.level or 'the policy'}\n{done.stderr[:3000]}")
         return True
+
+    def _copied(self, table):
+        """What the batch file says that it cannot know: main's own routes."""
+        lines = self.router.run("ip", "-6", "route").stdout.splitlines() if table else []
+        return "".join(f"route add {re.sub(' (proto|pref) [a-z]+', '', line)} table {table}\n" for line in lines
+                       if not line.startswith(("default", "fe80:")))
 
     def _ip(self, family, text):
         done = self.router.run("ip", f"-{family}", "-batch", "-", stdin=text, check=False)

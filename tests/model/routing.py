@@ -29,12 +29,17 @@ class Rule:
     mask: int
     action: str
     table: str
-    specific: bool  # suppress_prefixlength 0
+    specific: bool  # suppress_prefixlength 7
+
+
+# The table that holds main's specific IPv6 routes, as the batch file says.
+COPY = re.compile(r"^# Table (\d+) is for a copy of main's routes", re.MULTILINE)
 
 
 class Routing:
     def __init__(self, batches):
         self.rules, self.routes = {4: [], 6: []}, {}
+        self.copy = (COPY.search(batches.get(6, "")) or [None, None])[1]
         for family, text in batches.items():
             for line in text.splitlines():
                 words = line.split()
@@ -63,9 +68,9 @@ class Routing:
                 continue
             if rule.action != "lookup":
                 return Way((), f"rule {rule.action}")
-            if rule.table == MAIN:
+            if rule.table in (MAIN, self.copy):
                 dev, specific = packets.main_route(family, to)
-                if specific or not rule.specific:
+                if specific or not (rule.specific or rule.table == self.copy):
                     return Way((dev,))
                 continue
             found = next((route for route in self.routes.get((family, rule.table), ())

@@ -475,6 +475,7 @@ static void test_about_refuses(void **state)
 		"tpc 1 x digest=12 more",
 		"table=",
 		"table=12x",
+		"table=12 copy of it",
 		"set=a name=b",
 		"protocol=116 priority=1-2",
 		"somebody else's",
