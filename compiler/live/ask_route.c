@@ -232,6 +232,15 @@ static void check_carriers(struct ask *ask, const struct ir_route *wanted)
 			ask_interface(ask, wanted->hops[i].dev, "leaves by");
 }
 
+/* Is it what the main table was asked for before the policy's tables, or the copy of it? */
+static bool is_from_main(const struct ask *ask, const struct routes_seen *found)
+{
+	if (ask->ir->main_copy && found->route.table == ask->ir->main_copy)
+		return true;
+	return found->route.table == IR_TABLE_MAIN &&
+	       (found->route.to.length || ask->question->lookup.after_default);
+}
+
 static void compare_route(struct ask *ask, const struct routes_seen *found)
 {
 	const struct ask_question *question = ask->question;
@@ -239,8 +248,7 @@ static void compare_route(struct ask *ask, const struct routes_seen *found)
 	const struct ir_route *wanted = question->lookup.route;
 	struct buf text = { 0 };
 
-	if (found && question->lookup.after_main && found->route.table == IR_TABLE_MAIN &&
-	    (found->route.to.length || question->lookup.after_default))
+	if (found && question->lookup.after_main && is_from_main(ask, found))
 		return;
 	if (!wanted && rule && rule->action != IR_RULE_LOOKUP) {
 		if (found)

@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=7777e52aef38584e
+digest=d5f32586f910d338
 protocol=116
 first=10000
 last=10017

@@ -11,16 +11,17 @@
 #   vpn               0x3d000000/0x7f000000  10002    7104     the table's routes
 #   vpn               0x70000000/0x7f000000  10004    7104     answers of connections that came in that way
 #   vpn               0x17000000/0x7f000000  10007    7104     the table's routes, for what comes in by an uplink or is translated
+#   vpn               0x47000000/0x7f000000  10010    7104     the table's routes, for what begins TCP connections of this host
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=cd375cad4d5aa775
+digest=d44c1d68dc1f042a
 protocol=116
 first=10000
-last=10009
+last=10011
 sysctl_policy='set'
-tables='7103 7104 7112'
+tables='7103 7104 7112 7199'
 main_copy=7103
 sets='time.fe4d5355 time.7b1d5bf7 time.84d7d7df prerouting.th_dport'
 dynamic_sets=''
@@ -182,6 +183,8 @@ each_route() {
 	:
 	"$1" 4 7112 'default 0' local default dev lo table 7112 protocol 116
 	"$1" 6 7112 'default 1024' local default dev lo table 7112 protocol 116
+	"$1" 4 7199 'default 0' local default dev lo table 7199 protocol 116
+	"$1" 6 7199 'default 1024' local default dev lo table 7199 protocol 116
 	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
 	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
 }
@@ -209,6 +212,10 @@ each_rule() {
 	"$1" 6 '10008 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10008 protocol 116
 	"$1" 4 '10009 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10009 protocol 116
 	"$1" 6 '10009 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10009 protocol 116
+	"$1" 4 '10010 0x47000000/0x7f000000 7104 -' fwmark 0x47000000/0x7f000000 lookup 7104 priority 10010 protocol 116
+	"$1" 6 '10010 0x47000000/0x7f000000 7104 -' fwmark 0x47000000/0x7f000000 lookup 7104 priority 10010 protocol 116
+	"$1" 4 '10011 0x47000000/0x7f000000 7199 -' fwmark 0x47000000/0x7f000000 lookup 7199 priority 10011 protocol 116
+	"$1" 6 '10011 0x47000000/0x7f000000 7199 -' fwmark 0x47000000/0x7f000000 lookup 7199 priority 10011 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -10,16 +10,17 @@
 #   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
 #   vpn               0x70000000/0x7f000000  10002    7104     answers of connections that came in that way
 #   vpn               0x17000000/0x7f000000  10005    7104     the table's routes, for what comes in by an uplink or is translated
+#   vpn               0x47000000/0x7f000000  10008    7104     the table's routes, for what begins TCP connections of this host
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=02b948fb08b48060
+digest=583080547e98f15b
 protocol=116
 first=10000
-last=10007
+last=10009
 sysctl_policy='set'
-tables='7103 7104'
+tables='7103 7104 7199'
 main_copy=7103
 sets=''
 dynamic_sets=''
@@ -29,6 +30,8 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
+	"$1" 4 7199 'default 0' local default dev lo table 7199 protocol 116
+	"$1" 6 7199 'default 1024' local default dev lo table 7199 protocol 116
 	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
 	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
 }
@@ -52,6 +55,10 @@ each_rule() {
 	"$1" 6 '10006 0x17000000/0x7f000000 7104 -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10006 protocol 116
 	"$1" 4 '10007 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10007 protocol 116
 	"$1" 6 '10007 0x17000000/0x7f000000 unreachable -' fwmark 0x17000000/0x7f000000 unreachable priority 10007 protocol 116
+	"$1" 4 '10008 0x47000000/0x7f000000 7104 -' fwmark 0x47000000/0x7f000000 lookup 7104 priority 10008 protocol 116
+	"$1" 6 '10008 0x47000000/0x7f000000 7104 -' fwmark 0x47000000/0x7f000000 lookup 7104 priority 10008 protocol 116
+	"$1" 4 '10009 0x47000000/0x7f000000 7199 -' fwmark 0x47000000/0x7f000000 lookup 7199 priority 10009 protocol 116
+	"$1" 6 '10009 0x47000000/0x7f000000 7199 -' fwmark 0x47000000/0x7f000000 lookup 7199 priority 10009 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

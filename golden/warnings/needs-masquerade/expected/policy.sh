@@ -16,16 +16,18 @@
 #   vpn               0x17000000/0x7f000000  10015    7104     the table's routes, for what comes in by an uplink or is translated
 #   half              0x44000000/0x7f000000  10018    7101     the table's routes, for what comes in by an uplink or is translated
 #   here              0x13000000/0x7f000000  10021    7138     the table's routes, for what comes in by an uplink or is translated
+#   vpn               0x47000000/0x7f000000  10024    7104     the table's routes, for what begins TCP connections of this host
+#   main.vpn          0x0d000000/0x7f000000  10026    7104     the table's routes, for what begins TCP connections of this host
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=50dd6a0ccd9d590b
+digest=c4f94296c7143235
 protocol=116
 first=10000
-last=10023
+last=10028
 sysctl_policy='set'
-tables='7101 7103 7104 7138'
+tables='7101 7103 7104 7138 7199'
 main_copy=7103
 sets=''
 dynamic_sets=''
@@ -35,6 +37,8 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
+	"$1" 4 7199 'default 0' local default dev lo table 7199 protocol 116
+	"$1" 6 7199 'default 1024' local default dev lo table 7199 protocol 116
 	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
 	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
 	"$1" 4 7101 'default 0' default dev wan0 table 7101 protocol 116
@@ -94,6 +98,16 @@ each_rule() {
 	"$1" 6 '10022 0x13000000/0x7f000000 7138 -' fwmark 0x13000000/0x7f000000 lookup 7138 priority 10022 protocol 116
 	"$1" 4 '10023 0x13000000/0x7f000000 254 -' fwmark 0x13000000/0x7f000000 lookup main priority 10023 protocol 116
 	"$1" 6 '10023 0x13000000/0x7f000000 254 -' fwmark 0x13000000/0x7f000000 lookup main priority 10023 protocol 116
+	"$1" 4 '10024 0x47000000/0x7f000000 7104 -' fwmark 0x47000000/0x7f000000 lookup 7104 priority 10024 protocol 116
+	"$1" 6 '10024 0x47000000/0x7f000000 7104 -' fwmark 0x47000000/0x7f000000 lookup 7104 priority 10024 protocol 116
+	"$1" 4 '10025 0x47000000/0x7f000000 7199 -' fwmark 0x47000000/0x7f000000 lookup 7199 priority 10025 protocol 116
+	"$1" 6 '10025 0x47000000/0x7f000000 7199 -' fwmark 0x47000000/0x7f000000 lookup 7199 priority 10025 protocol 116
+	"$1" 4 '10026 0xd000000/0x7f000000 254 -' fwmark 0xd000000/0x7f000000 lookup main priority 10026 protocol 116
+	"$1" 6 '10026 0xd000000/0x7f000000 254 -' fwmark 0xd000000/0x7f000000 lookup main priority 10026 protocol 116
+	"$1" 4 '10027 0xd000000/0x7f000000 7104 -' fwmark 0xd000000/0x7f000000 lookup 7104 priority 10027 protocol 116
+	"$1" 6 '10027 0xd000000/0x7f000000 7104 -' fwmark 0xd000000/0x7f000000 lookup 7104 priority 10027 protocol 116
+	"$1" 4 '10028 0xd000000/0x7f000000 7199 -' fwmark 0xd000000/0x7f000000 lookup 7199 priority 10028 protocol 116
+	"$1" 6 '10028 0xd000000/0x7f000000 7199 -' fwmark 0xd000000/0x7f000000 lookup 7199 priority 10028 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

@@ -16,16 +16,19 @@
 #   routed            0x0d000000/0x7f000000  10017    7135     answers of connections that came in that way
 #   excepted          0x0f000000/0x7f000000  10020    7184     answers of connections that came in that way
 #   over_udp          0x30000000/0x7f000000  10023    7178     the table's routes, for what comes in by an uplink or is translated
+#   routed            0x31000000/0x7f000000  10026    7135     the table's routes, for what begins TCP connections of this host
+#   named             0x59000000/0x7f000000  10029    7149     the table's routes, for what begins TCP connections of this host
+#   excepted          0x76000000/0x7f000000  10032    7184     the table's routes, for what begins TCP connections of this host
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=e705bcacd8b56298
+digest=ba439d60f5d988c4
 protocol=116
 first=10000
-last=10025
+last=10034
 sysctl_policy='set'
-tables='7103 7135 7149 7178 7184'
+tables='7103 7135 7149 7178 7184 7199'
 main_copy=7103
 sets=''
 dynamic_sets=''
@@ -35,6 +38,8 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
+	"$1" 4 7199 'default 0' local default dev lo table 7199 protocol 116
+	"$1" 6 7199 'default 1024' local default dev lo table 7199 protocol 116
 	"$1" 4 7149 'default 0' default dev wg0 table 7149 protocol 116
 	"$1" 6 7149 'default 1024' default dev wg0 table 7149 protocol 116
 	"$1" 4 7178 'default 0' default dev tun0 table 7178 protocol 116
@@ -89,6 +94,18 @@ each_rule() {
 	"$1" 4 '10023 0x30000000/0x7f000000 254 7' fwmark 0x30000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10023 protocol 116
 	"$1" 4 '10024 0x30000000/0x7f000000 7178 -' fwmark 0x30000000/0x7f000000 lookup 7178 priority 10024 protocol 116
 	"$1" 4 '10025 0x30000000/0x7f000000 unreachable -' fwmark 0x30000000/0x7f000000 unreachable priority 10025 protocol 116
+	"$1" 6 '10026 0x31000000/0x7f000000 7103 -' fwmark 0x31000000/0x7f000000 lookup 7103 priority 10026 protocol 116
+	"$1" 6 '10027 0x31000000/0x7f000000 7135 -' fwmark 0x31000000/0x7f000000 lookup 7135 priority 10027 protocol 116
+	"$1" 6 '10028 0x31000000/0x7f000000 7199 -' fwmark 0x31000000/0x7f000000 lookup 7199 priority 10028 protocol 116
+	"$1" 4 '10029 0x59000000/0x7f000000 254 7' fwmark 0x59000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10029 protocol 116
+	"$1" 4 '10030 0x59000000/0x7f000000 7149 -' fwmark 0x59000000/0x7f000000 lookup 7149 priority 10030 protocol 116
+	"$1" 4 '10031 0x59000000/0x7f000000 7199 -' fwmark 0x59000000/0x7f000000 lookup 7199 priority 10031 protocol 116
+	"$1" 4 '10032 0x76000000/0x7f000000 254 7' fwmark 0x76000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10032 protocol 116
+	"$1" 6 '10032 0x76000000/0x7f000000 7103 -' fwmark 0x76000000/0x7f000000 lookup 7103 priority 10032 protocol 116
+	"$1" 4 '10033 0x76000000/0x7f000000 7184 -' fwmark 0x76000000/0x7f000000 lookup 7184 priority 10033 protocol 116
+	"$1" 6 '10033 0x76000000/0x7f000000 7184 -' fwmark 0x76000000/0x7f000000 lookup 7184 priority 10033 protocol 116
+	"$1" 4 '10034 0x76000000/0x7f000000 7199 -' fwmark 0x76000000/0x7f000000 lookup 7199 priority 10034 protocol 116
+	"$1" 6 '10034 0x76000000/0x7f000000 7199 -' fwmark 0x76000000/0x7f000000 lookup 7199 priority 10034 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
