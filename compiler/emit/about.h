@@ -1,13 +1,12 @@
 /*
- * about: what our nft table says about itself, so that a later run can tell what is there without
- * dumping sets.
+ * about: what our nft table says about itself: what is there, without a dump of its sets.
  *
  * A chain without a hook holds rules that only carry a comment; the live engine reads them back:
  *
  *   tpc 1 NAME digest=0123456789abcdef                  the policy, once, first
  *   protocol=116 priority=10000-10005 mask=0x7f000000   its block of the host's numbers, once
- *   table=100                                           a routing table of its own, one line each
- *   table=101 copy                                      the one that copies main's (ir.h)
+ *   table=100                                           a routing table of its own, one line each;
+ *                                                       "copy" behind the one that copies main's
  *   set=BASE name=NAME contents=0123456789abcdef        a set and the digest of its elements
  *   kept=BASE name=NAME contents=0123456789abcdef       one that waits, unused, for a rollback
  *   waits=PID-STARTED until=NANOSECONDS uid=UID         who takes it back unless it is confirmed

@@ -132,6 +132,9 @@ void lower_classes(struct lower *lower);
 struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then);
 /* The way by one table; NULL for `main`. */
 struct lower_class *lower_table_class(struct lower *lower, const char *table);
+
+/* ---- lower_mask.c ---- */
+
 /* The nth value, from 1, that fits into the bits of a mask; 0 when there is none. */
 uint32_t lower_mask_value(uint32_t mask, uint32_t n);
 /* How many values but 0 the mask has room for. */

@@ -30,26 +30,6 @@ struct givens {
 	size_t count;
 };
 
-/* ---- masks ---- */
-
-uint32_t lower_mask_value(uint32_t mask, uint32_t n)
-{
-	uint32_t value = 0;
-
-	for (int bit = 0; bit < 32; bit++) {
-		if (!(mask >> bit & 1))
-			continue;
-		value |= (n & 1) << bit;
-		n >>= 1;
-	}
-	return n ? 0 : value;
-}
-
-uint32_t lower_mask_room(uint32_t mask)
-{
-	return (uint32_t)((1ull << __builtin_popcount(mask)) - 1);
-}
-
 /* Could one packet's mark mean both? Marks in separate bits are written separately. */
 static bool overlaps(uint32_t value, uint32_t mask, const struct given *given)
 {
@@ -488,51 +468,44 @@ static bool has_room(const struct numbers *numbers)
 	return false;
 }
 
-static void add_inbound_way(struct numbers *numbers, struct lower_class *way, bool open)
+/* The same tables by another mark. */
+static struct lower_class *add_variant(struct numbers *numbers, const struct lower_class *way,
+				       enum ir_class_kind kind)
+{
+	struct lower_class *variant = add_class(numbers, kind, way->name, NULL, way->origin);
+
+	variant->tables = way->tables;
+	variant->table_count = way->table_count;
+	variant->fallback = way->fallback;
+	variant->names_main = way->names_main;
+	variant->main_at = way->main_at;
+	return variant;
+}
+
+static void add_translated(struct numbers *numbers, struct lower_class *way)
+{
+	if (wants_inbound(way) && has_room(numbers))
+		way->inbound = add_variant(numbers, way, IR_CLASS_INBOUND);
+}
+
+static void add_open(struct numbers *numbers, struct lower_class *way)
 {
 	struct lower *lower = numbers->lower;
 
-	if (!way || !wants_inbound(way) || (open ? !lower->uplink_count : !has_room(numbers)))
+	if (!lower->uplink_count || !wants_inbound(way))
 		return;
-	way->inbound = add_class(numbers, IR_CLASS_INBOUND, way->name, NULL, way->origin);
-	way->inbound->tables = way->tables;
-	way->inbound->table_count = way->table_count;
-	way->inbound->fallback = way->fallback;
-	way->inbound->names_main = way->names_main;
-	way->inbound->main_at = way->main_at;
-	if (open)
-		way->open_chain =
-			arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
+	way->inbound = add_variant(numbers, way, IR_CLASS_INBOUND);
+	way->open_chain = arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
 }
 
-static void add_inbound(struct numbers *numbers, const struct ast_then *then, bool open)
-{
-	if (!then)
-		return;
-	if (then->action == THEN_ROUTE)
-		add_inbound_way(numbers, lower_class_of(numbers->lower, then), open);
-	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++)
-		add_inbound_way(numbers, lower_table_class(numbers->lower, then->targets[i].name),
-				open);
-}
-
-static bool is_refusal(int fallback)
-{
-	return fallback == FALLBACK_UNREACHABLE || fallback == FALLBACK_PROHIBIT;
-}
-
-static void add_syn_way(struct numbers *numbers, struct lower_class *way)
+static void add_syn(struct numbers *numbers, struct lower_class *way)
 {
 	struct lower *lower = numbers->lower;
+	bool refuses = way->fallback == FALLBACK_UNREACHABLE || way->fallback == FALLBACK_PROHIBIT;
 
-	if (!way || way->syn || !is_refusal(way->fallback))
+	if (way->syn || !refuses || !has_room(numbers))
 		return;
-	way->syn = add_class(numbers, IR_CLASS_SYN, way->name, NULL, way->origin);
-	way->syn->tables = way->tables;
-	way->syn->table_count = way->table_count;
-	way->syn->fallback = way->fallback;
-	way->syn->names_main = way->names_main;
-	way->syn->main_at = way->main_at;
+	way->syn = add_variant(numbers, way, IR_CLASS_SYN);
 	way->syn->inbound = way->inbound;
 	way->local_chain =
 		arena_printf(lower->arena, "local_route_%s", chain_part(lower, way->name));
@@ -540,12 +513,19 @@ static void add_syn_way(struct numbers *numbers, struct lower_class *way)
 		lower->reset_table = draw_table(numbers, "reset/tcp", way->origin);
 }
 
-static void add_syn(struct numbers *numbers, const struct ast_then *then)
+/* For each way by tables that the action may choose. */
+static void for_ways(struct numbers *numbers, const struct ast_then *then,
+		     void (*add)(struct numbers *, struct lower_class *))
 {
-	if (then->action == THEN_ROUTE)
-		add_syn_way(numbers, lower_class_of(numbers->lower, then));
-	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++)
-		add_syn_way(numbers, lower_table_class(numbers->lower, then->targets[i].name));
+	struct lower_class *way;
+
+	if (then && then->action == THEN_ROUTE)
+		add(numbers, lower_class_of(numbers->lower, then));
+	for (size_t i = 0; then && then->action == THEN_BALANCE && i < then->target_count; i++) {
+		way = lower_table_class(numbers->lower, then->targets[i].name);
+		if (way)
+			add(numbers, way);
+	}
 }
 
 /* Does the rule send TCP of this host anywhere? */
@@ -593,16 +573,15 @@ void lower_classes(struct lower *lower)
 	add_uplinks(&numbers, false);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		if (is_open(&policy->rules[i]))
-			add_inbound(&numbers, policy->rules[i].then, true);
-	add_inbound(&numbers, policy->default_forward, true);
+			for_ways(&numbers, policy->rules[i].then, add_open);
+	for_ways(&numbers, policy->default_forward, add_open);
 	for (size_t i = 0; i < policy->rule_count; i++)
-		add_inbound(&numbers, policy->rules[i].then, false);
-	add_inbound(&numbers, policy->default_forward, false);
-	add_inbound(&numbers, policy->default_local, false);
+		for_ways(&numbers, policy->rules[i].then, add_translated);
+	for_ways(&numbers, policy->default_forward, add_translated);
+	for_ways(&numbers, policy->default_local, add_translated);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		if (is_about_own_tcp(&policy->rules[i]))
-			add_syn(&numbers, policy->rules[i].then);
-	if (policy->default_local)
-		add_syn(&numbers, policy->default_local);
+			for_ways(&numbers, policy->rules[i].then, add_syn);
+	for_ways(&numbers, policy->default_local, add_syn);
 	draw_main_copy(&numbers);
 }

@@ -103,7 +103,7 @@ def numbers(host):
 	"""What the policy has taken: its first priority, its table, its protocol number, a mark with its mask."""
 	policy = host.json("status")["policies"][0]
 	way = policy["classes"][0]
-	return {"priority": policy["priority"][0], "table": policy["tables"][0], "protocol": policy["protocol"],
+	return {"priority": policy["priority"][0], "table": way["table"], "protocol": policy["protocol"],
 		"mark": f"{way['mark']:#x}/{way['mask']:#x}"}
 
 

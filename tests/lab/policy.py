@@ -76,10 +76,11 @@ class Policy:
     def _copy_main(self, batch):
         """What the batch file says that it cannot know."""
         if table := re.search("^# Table ([0-9]+) is for a copy of main's routes", batch, re.M):
+            protocol = re.search("carry protocol ([0-9]+)", batch)[1]
             for line in self.router.run("ip", "-6", "route").stdout.splitlines():
                 if not line.startswith(("default", "fe80:")):
                     words = re.sub(" (proto|pref) [a-z]+", "", line)
-                    self.router.ip(f"route append {words} table {table[1]} protocol 116", "-6")
+                    self.router.ip(f"route append {words} table {table[1]} protocol {protocol}", "-6")
 
     def _up_sh(self):
         self.compile()
