@@ -181,6 +181,11 @@ struct ast_table {
 	struct span prefer_main_span, masquerade_span, strict_span;
 	struct ast_endpoint *endpoints; /* where a tunnel's own packets go */
 	size_t endpoint_count;
+	/* Connections that come in by its interface and asked for one of these are answered by it.
+	 * None although given: no connection is. Not given: all. */
+	struct ast_endpoint *answers;
+	size_t answer_count;
+	struct span answers_span; /* no source: not given */
 	struct ast_addresses snat;
 	int64_t clamp_mss; /* -1: no; 0: the route's MTU; else bytes */
 	int64_t id, priority;

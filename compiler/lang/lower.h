@@ -84,7 +84,8 @@ struct lower_value {
 	uint32_t value;
 };
 
-/* An uplink: connections that come in by a table's interfaces are answered by that table. */
+/* An uplink: connections that come in by a table's interfaces are answered by that table; those to
+ * its `answers` alone, where it has any. */
 struct lower_uplink {
 	struct ast_table *table;
 	const char **devs;
@@ -101,8 +102,10 @@ struct lower {
 	size_t class_count;
 	uint32_t reset_table; /* leads what no table has a route for back to this host: syn above */
 	uint32_t main_copy;   /* the table for main's specific IPv6 routes, if they are asked for */
-	struct lower_uplink *uplinks;
+	struct lower_uplink *uplinks; /* those with `answers` first: what comes in is the first's */
 	size_t uplink_count;
+	const char **silent_devs; /* of tables that would be uplinks, and answer nothing */
+	size_t silent_dev_count;
 	struct ir_chain **chains;
 	size_t chain_count;
 	struct ir_set **sets;
@@ -133,7 +136,7 @@ struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *t
 /* The way by one table; NULL for `main`. */
 struct lower_class *lower_table_class(struct lower *lower, const char *table);
 
-/* ---- lower_mask.c ---- */
+/* ---- lower_number.c ---- */
 
 /* The nth value, from 1, that fits into the bits of a mask; 0 when there is none. */
 uint32_t lower_mask_value(uint32_t mask, uint32_t n);
@@ -214,6 +217,10 @@ size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char 
 const char *lower_way_name(struct lower *lower, size_t way);
 /* Adds the rule just lowered to the drops and rejects that later ways are cut by. */
 void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
+/* Adds a copy of the rule that `put` makes for each way in which packets come by the uplink. */
+void lower_by_uplink(struct lower *lower, struct ir_chain *chain, size_t uplink, const char *remark,
+		     void (*put)(struct lower *lower, struct ir_rule *rule, uint32_t value),
+		     uint32_t value);
 /* Where packets of connections that have decided leave the base chain: its cases come last, so it
  * is filled here. */
 void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);

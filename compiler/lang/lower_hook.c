@@ -331,24 +331,20 @@ static void refuse_straight(struct lower *lower, struct ir_chain *chain)
 	}
 }
 
-static void note_uplinks(struct lower *lower, struct ir_chain *chain)
+static void note_first(struct lower *lower, struct ir_rule *rule, uint32_t value)
 {
 	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
 
-	for (size_t i = 0; i < lower->uplink_count; i++) {
-		const struct lower_uplink *uplink = &lower->uplinks[i];
-		struct ir_rule *rule =
-			lower_guarantee(lower, chain,
-					i ? NULL : "by which uplink a connection came in");
+	lower_match(lower, rule, mark_match(lower->arena, MARK_CONNECTION, 0, mask));
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_SET_CT_MARK, .value = value, .mask = mask });
+}
 
-		lower_match(lower, rule,
-			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
-		lower_match(lower, rule, mark_match(lower->arena, MARK_CONNECTION, 0, mask));
-		lower_do(lower, rule,
-			 (struct ir_statement){ .op = IR_SET_CT_MARK,
-						.value = lower_value(lower, i + 1, 0),
-						.mask = mask });
-	}
+static void note_uplinks(struct lower *lower, struct ir_chain *chain)
+{
+	for (size_t i = 0; i < lower->uplink_count; i++)
+		lower_by_uplink(lower, chain, i, i ? NULL : "by which uplink a connection came in",
+				note_first, lower_value(lower, i + 1, 0));
 }
 
 /* ICMP errors about such a connection go where it goes. */

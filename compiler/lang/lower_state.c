@@ -199,20 +199,42 @@ static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
 					.mask = (uint32_t)lower->policy->settings.mark_mask });
 }
 
+void lower_by_uplink(struct lower *lower, struct ir_chain *chain, size_t uplink, const char *remark,
+		     void (*put)(struct lower *lower, struct ir_rule *rule, uint32_t value),
+		     uint32_t value)
+{
+	const struct lower_uplink *by = &lower->uplinks[uplink];
+	size_t addresses = by->table->answer_count;
+
+	for (size_t i = 0; i < (addresses ? addresses : 1); i++) {
+		struct ir_rule *rule = lower_guarantee(lower, chain, i ? NULL : remark);
+
+		lower_match(lower, rule,
+			    interface_match(INTERFACE_IN, by->devs, by->dev_count, false));
+		if (addresses) {
+			struct addr addr = by->table->answers[i].addr;
+			struct addr_prefix prefix = { addr, addr_width(addr.family) };
+
+			lower_match(lower, rule, address_match(lower->arena, ADDRESS_TO, prefix));
+		}
+		put(lower, rule, value);
+	}
+}
+
+/* The last rule that holds counts, so those about addresses, which come first among the uplinks,
+ * are last here. */
 void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
 		size_t way)
 {
-	size_t uplinks = walk->scope == SCOPE_FORWARD ? lower->uplink_count : 0;
+	size_t uplinks = walk->scope == SCOPE_FORWARD ? lower->uplink_count : 0, first = 0;
 
 	set_value(lower, lower_guarantee(lower, chain, NULL), lower_value(lower, 0, way));
-	for (size_t i = 0; i < uplinks; i++) {
-		struct lower_uplink *uplink = &lower->uplinks[i];
-		struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
-
-		lower_match(lower, rule,
-			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
-		set_value(lower, rule, lower_value(lower, i + 1, way));
-	}
+	while (first < uplinks && lower->uplinks[first].table->answer_count)
+		first++;
+	for (size_t i = first; i < uplinks; i++)
+		lower_by_uplink(lower, chain, i, NULL, set_value, lower_value(lower, i + 1, way));
+	for (size_t i = first; i > 0; i--)
+		lower_by_uplink(lower, chain, i - 1, NULL, set_value, lower_value(lower, i, way));
 }
 
 const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target,

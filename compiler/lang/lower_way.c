@@ -127,6 +127,14 @@ static void open_chain(struct lower *lower, const struct lower_class *way)
 			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
 		lower_goto(lower, rule, way->inbound->chain);
 	}
+	if (lower->silent_dev_count) {
+		struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
+
+		lower_match(lower, rule,
+			    interface_match(INTERFACE_IN, lower->silent_devs,
+					    lower->silent_dev_count, false));
+		lower_goto(lower, rule, way->inbound->chain);
+	}
 	lower_goto(lower, lower_guarantee(lower, chain, NULL), way->chain);
 }
 

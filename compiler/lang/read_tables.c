@@ -170,34 +170,70 @@ static bool read_clamp(struct decode *decode, const struct decode_field *field,
 	return true;
 }
 
-static bool read_endpoint(struct decode *decode, const struct node *value, struct ast_table *table)
+/* Single addresses: what they are, what to write instead of what is none, and where they go. */
+struct address_list {
+	const char *what, *why;
+	struct ast_endpoint **items;
+	size_t *count;
+};
+
+static bool read_one(struct decode *decode, const struct node *value,
+		     const struct address_list *list)
 {
-	const char *why = "write the address that the tunnel is set up with, or a list of them";
+	const char *why = list->why;
 	struct addr addr;
 
 	if (value->kind != NODE_SCALAR ||
 	    !addr_parse(decode->arena, value->text, value->length, &addr, &why)) {
-		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
-				   "this is no address of a tunnel's other end"),
+		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span, "this is no %s",
+				   list->what),
 			  "%s", why);
 		return false;
 	}
-	*arena_append(decode->arena, table->endpoints, table->endpoint_count) =
+	*arena_append(decode->arena, *list->items, *list->count) =
 		(struct ast_endpoint){ addr, value->span };
 	return true;
+}
+
+static bool read_list(struct decode *decode, const struct node *value,
+		      const struct address_list *list)
+{
+	bool good = true;
+
+	if (value->kind != NODE_LIST)
+		return read_one(decode, value, list);
+	for (size_t i = 0; i < value->count; i++)
+		good &= read_one(decode, &value->items[i], list);
+	return good;
 }
 
 static bool read_endpoints(struct decode *decode, const struct decode_field *field,
 			   const struct node *value, void *target)
 {
-	bool good = true;
+	struct ast_table *table = target;
 
 	(void)field;
-	if (value->kind != NODE_LIST)
-		return read_endpoint(decode, value, target);
-	for (size_t i = 0; i < value->count; i++)
-		good &= read_endpoint(decode, &value->items[i], target);
-	return good;
+	return read_list(decode, value,
+			 &(struct address_list){
+				 "address of a tunnel's other end",
+				 "write the address that the tunnel is set up with, or a list of them",
+				 &table->endpoints, &table->endpoint_count });
+}
+
+static bool read_answers(struct decode *decode, const struct decode_field *field,
+			 const struct node *value, void *target)
+{
+	struct ast_table *table = target;
+
+	(void)field;
+	table->answers_span = value->span;
+	if (value->kind == NODE_SCALAR && !strcmp(value->text, "none"))
+		return true;
+	return read_list(decode, value,
+			 &(struct address_list){
+				 "address of this host's own",
+				 "write `none`, or the addresses whose connections this table answers",
+				 &table->answers, &table->answer_count });
 }
 
 #define TABLE(key_, reader, member) \
@@ -212,6 +248,7 @@ static const struct decode_field table_fields[] = {
 	{ TABLE("onlink", decode_bool, shorthand.hop.onlink) },
 	{ .key = "routes", .read = read_routes },
 	{ .key = "endpoint", .read = read_endpoints },
+	{ .key = "answers", .read = read_answers },
 	{ TABLE("fallback", decode_choice, fallback), .choices = fallback_words },
 	{ TABLE("prefer_main", decode_bool, prefer_main) },
 	{ TABLE("masquerade", decode_bool, masquerade) },

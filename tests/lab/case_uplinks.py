@@ -6,7 +6,7 @@ import socket
 import time
 
 import probe
-from lab import CLIENT, FOREIGN, PLAIN, UPLINKS, Network
+from lab import CLIENT, FOREIGN, PLAIN, ROUTER, UPLINKS, Network
 from ns import all_ids
 from policy import WAYS, Policy
 from suite import answered, case, nothing, require, same, told
@@ -153,6 +153,44 @@ def _replies():
         for device in "wan0", "wan1":
             _inbound(net, device)
         all_ask(net, net.client, "vpn", "wg0")
+
+
+SHARED = """version: 1
+tables: {{vpn: {{via: [10.10.10.9, "fd00:10::9"], dev: lan0{answers}}}}}
+rules: [{{scope: local, user: 1001, then: {{route: vpn}}}}]
+"""
+# The router's second address: the one that is asked through the other gateway.
+SECOND = {4: "10.10.10.77", 6: "fd00:10::77"}
+
+
+def _asks(net, host, address, silent=False):
+    """A far client's connections that come in through a gateway in the LAN, and are answered through it."""
+    for version in 4, 6:
+        for proto, port in (("tcp", 22), ("udp", 123)):
+            outcome = probe.ask(host, proto, address[version], port, source=FOREIGN[version],
+                                timeout=0.3 if silent else 3)
+            if silent:
+                assert outcome.kind in GONE, f"answered through the other gateway: {outcome}"
+            else:
+                answered(outcome, "router", peer=FOREIGN[version])
+
+
+@case("uplinks: a table that answers nothing, or for an address of its own, on the link of main's default")
+def _answers():
+    with Network(uplinks=(), server=True) as net:
+        net.echo(net.router, (22,), (123,))
+        for version, bits in ((4, 32), (6, 128)):
+            net.router.ip(f"address add {SECOND[version]}/{24 if version == 4 else 64} dev lan0"
+                          f"{'' if version == 4 else ' nodad'}\nroute add default via {CLIENT[version]} dev lan0", f"-{version}")
+            for gateway in net.client, net.server:
+                gateway.ip(f"address add {FOREIGN[version]}/{bits} dev lo", f"-{version}")
+        net.router.settle()
+        for answers, first, second in (("", True, False), (", answers: none", False, True),
+                                       (', answers: [10.10.10.77, "fd00:10::77"]', False, False)):
+            policy = Policy(net, SHARED.format(answers=answers)).up()
+            _asks(net, net.client, ROUTER, silent=first)
+            _asks(net, net.server, SECOND, silent=second)
+            policy.down()
 
 
 SEVERAL = {

@@ -42,6 +42,7 @@ BEYOND = {
 	"set-cycle": "names given elsewhere in the document",
 	"group-cycle": "names given elsewhere in the document",
 	"endpoint-inside": "where rules send an address",
+	"impossible.answers": "a route and another key side by side",
 	"impossible.route-order": "two routes side by side",
 	"impossible.families": "the family of an address",
 	"impossible.family-off": "two places at once",
