@@ -497,7 +497,8 @@ static void tables(struct lower *lower, const struct lower_class *way)
 		led.name = way->tables[0]->name;
 	links(lower, &led);
 	quiet(lower, &led, &from);
-	if (!lower_leads_out(way) || !way->forward)
+	/* A way by the main table alone forwards no more than the host did without the policy. */
+	if (!lower_leads_out(way) || !way->forward || !way->table_count)
 		return;
 	if (!way->listener)
 		forwarding(lower, way);
