@@ -313,12 +313,19 @@ static void add_open(struct numbers *numbers, struct lower_class *way)
 	way->open_chain = arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
 }
 
+/* A mark of the author's may be what others know the packets by, the first ones above all. */
+static bool is_mark_given(const struct lower_class *way)
+{
+	return way->table_count == 1 && way->tables[0]->mark.given &&
+	       !strcmp(way->name, way->tables[0]->name);
+}
+
 static void add_syn(struct numbers *numbers, struct lower_class *way)
 {
 	struct lower *lower = numbers->lower;
 	bool refuses = way->fallback == FALLBACK_UNREACHABLE || way->fallback == FALLBACK_PROHIBIT;
 
-	if (way->syn || !refuses || !lower_has_mark(numbers))
+	if (way->syn || !refuses || is_mark_given(way) || !lower_has_mark(numbers))
 		return;
 	way->syn = add_variant(numbers, way, IR_CLASS_SYN);
 	way->syn->inbound = way->inbound;
