@@ -114,6 +114,10 @@ class Expecting:
     # ---- out by a route ----
 
     def _out(self, packet, mark, target):
+        begins = packet.local and packet.protocol == wire.TCP and packet.flags & (wire.SYN | wire.RST) == wire.SYN
+        if begins and target in self.syn:
+            value, mask = self.syn[target]
+            mark = mark & ~mask | value
         if packet.place:
             # A connection straight to a listener's port that the policy does not mind.
             many = packet.local and packet.place == "broadcast"
@@ -121,10 +125,6 @@ class Expecting:
                             listener=None, told=None)]
         if packets.is_odd(packet.family, packet.to):
             return [Outcome(passed=None if packet.local else True, delivered=None, sent=None, mark=mark, told=None)]
-        begins = packet.local and packet.protocol == wire.TCP and packet.flags & (wire.SYN | wire.RST) == wire.SYN
-        if begins and target in self.syn:
-            value, mask = self.syn[target]
-            mark = mark & ~mask | value
         way = self.routing.lookup(packet.family, mark, packet.to)
         if not way.devs:
             return [_refused(packet, mark, way)]
