@@ -17,6 +17,11 @@ bool addr_is_loopback(struct addr addr)
 					: wide_equal(addr.bits, wide(1));
 }
 
+bool addr_is_link_local(struct addr addr)
+{
+	return addr.family == ADDR_IPV6 && addr.bits.high >> 54 == 0xfe80 >> 6;
+}
+
 bool addr_embeds_ipv4(struct addr addr, struct addr *ipv4)
 {
 	uint64_t above = addr.bits.low >> 32, low = addr.bits.low & UINT32_MAX;

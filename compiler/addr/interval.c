@@ -369,6 +369,21 @@ bool interval_contains(const struct interval_set *set, struct wide value)
 	return interval_find(set, value) != NULL;
 }
 
+bool interval_meets(const struct interval_set *a, const struct interval_set *b)
+{
+	size_t i = 0, k = 0;
+
+	while (i < a->count && k < b->count) {
+		if (wide_less(a->items[i].last, b->items[k].first))
+			i++;
+		else if (wide_less(b->items[k].last, a->items[i].first))
+			k++;
+		else
+			return true;
+	}
+	return false;
+}
+
 bool interval_covers(const struct interval_set *a, const struct interval_set *b)
 {
 	size_t i, at = 0;

@@ -56,6 +56,8 @@ size_t interval_seek(const struct interval_set *set, size_t n, struct wide value
 bool interval_contains(const struct interval_set *set, struct wide value);
 /* The interval that holds the value, or NULL. */
 const struct interval *interval_find(const struct interval_set *set, struct wide value);
+/* Have they a member in common? */
+bool interval_meets(const struct interval_set *a, const struct interval_set *b);
 /* Is every member of b one of a? */
 bool interval_covers(const struct interval_set *a, const struct interval_set *b);
 /*

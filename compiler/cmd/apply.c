@@ -191,7 +191,6 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 			what_next(job, counts));
 }
 
-/* False: the number is none, or out of range. */
 /* Everything that needs memory comes later: the watchdog is a copy of this process as it is now. */
 static enum cmd_status guard(const struct cmd_call *call, struct watchdog *watchdog)
 {

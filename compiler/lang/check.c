@@ -274,9 +274,7 @@ void check_unused(struct diag *diag, const struct ast_policy *policy, const stru
 
 static bool check_hop(struct checking *checking, const struct ast_hop *hop, struct span span)
 {
-	/* RFC 4291 section 2.5.6: fe80::/10 */
-	bool link_local = hop->via.has[ADDR_IPV6] &&
-			  hop->via.addr[ADDR_IPV6].bits.high >> 54 == 0xfe80 >> 6;
+	bool link_local = hop->via.has[ADDR_IPV6] && addr_is_link_local(hop->via.addr[ADDR_IPV6]);
 	bool good = is_no_group(checking, hop->dev, span);
 
 	if (!link_local || hop->dev)

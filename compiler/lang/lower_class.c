@@ -208,8 +208,6 @@ static void add_table_uplink(struct numbers *numbers, struct ast_table *table, c
 	if (!leading) {
 		only = lower_uplink_only(numbers->lower->arena, table, dev, number);
 		only->id = lower_draw_table(numbers, only->name, table->span);
-		only->answers = table->answers;
-		only->answer_count = table->answer_count;
 	}
 	add_uplink(numbers, only, dev);
 }

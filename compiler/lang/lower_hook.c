@@ -198,39 +198,42 @@ static void put_body(struct lower *lower, struct ir_chain *chain, const struct b
 
 /* ---- prerouting ---- */
 
+/* What this host sends by the way comes in again by `lo`. */
+static void take_own(struct lower *lower, struct ir_chain *chain, const struct lower_class *way,
+		     const char *target, const char *remark)
+{
+	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
+
+	lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
+	lower_match_class(lower, rule, way);
+	lower_goto(lower, rule, target);
+}
+
 static void take_back(struct lower *lower, struct ir_chain *chain)
 {
 	const char *remark = "what this host sends to a proxy comes back here by the mark's route";
 
 	for (size_t i = 0; i < lower->class_count; i++) {
 		const struct lower_class *way = lower->classes[i];
-		struct ir_rule *rule;
 
 		if (!way->local || !way->listener || way->listener->mode != MODE_TPROXY)
 			continue;
-		rule = lower_guarantee(lower, chain, remark);
-		lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
-		lower_match_class(lower, rule, way);
-		lower_goto(lower, rule, way->chain);
+		take_own(lower, chain, way, way->chain, remark);
 		remark = NULL;
 	}
 }
 
-/* A TCP connection of this host's own whose way has no route: it is told at once. */
+/* A TCP connection of this host's own whose way has no route is reset at once. */
 static void reset_own(struct lower *lower, struct ir_chain *chain)
 {
 	const char *remark = "what this host sends by a table that has no route comes back here";
 
 	for (size_t i = 0; i < lower->class_count; i++) {
 		const struct lower_class *way = lower->classes[i];
-		struct ir_rule *rule;
 
 		if (way->kind != IR_CLASS_SYN || !lower_is_used(way))
 			continue;
-		rule = lower_guarantee(lower, chain, remark);
-		lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
-		lower_match_class(lower, rule, way);
-		lower_goto(lower, rule, lower_refuse(lower));
+		take_own(lower, chain, way, lower_refuse(lower), remark);
 		remark = NULL;
 	}
 }

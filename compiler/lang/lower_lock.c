@@ -152,29 +152,30 @@ static int64_t header_bytes(enum addr_family family)
 	return family == ADDR_IPV6 ? 60 : 40;
 }
 
-static struct ir_rule *coming_back(struct lower *lower, struct ir_chain *chain,
-				   const struct lower_class *one, const char *remark)
+/* The size that the table's way has room for; 0: not known. Of a table whose route has an MTU,
+ * `clamp_mss: true` is a size as well. */
+static int64_t segment_bytes(const struct ast_table *table, enum addr_family family)
 {
-	size_t count;
-	bool complete;
-	const char **devs = lower_devs(lower, one, &count, &complete);
-	struct ir_rule *rule = lower_rule(lower, chain, nowhere, remark);
-
-	lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
-	return rule;
+	if (table->clamp_mss)
+		return table->clamp_mss > 0 ? table->clamp_mss : 0;
+	return table->shorthand.mtu ? table->shorthand.mtu - header_bytes(family) : 0;
 }
 
-/* Of a table whose route has an MTU, `clamp_mss: true` is a size as well. */
-static void clamp_to_mtu(struct lower *lower, struct ir_chain *chain, const struct lower_class *one)
+/* Where it is one for both families, one rule is enough. */
+static void clamp_back(struct lower *lower, struct ir_chain *chain, const struct ast_table *table,
+		       struct ir_match in)
 {
 	const char *remark = "segments that fit the way back";
+	int families = table->clamp_mss ? 1 : ADDR_FAMILIES;
 
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		struct ir_rule *rule = coming_back(lower, chain, one, remark);
+	for (int family = 0; family < families; family++) {
+		struct ir_rule *rule = lower_rule(lower, chain, nowhere, remark);
 
-		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
-		clamp(lower, rule,
-		      one->tables[0]->shorthand.mtu - header_bytes((enum addr_family)family));
+		lower_match(lower, rule, in);
+		if (families > 1)
+			lower_match(lower, rule,
+				    family_match(lower->arena, (enum addr_family)family));
+		clamp(lower, rule, segment_bytes(table, (enum addr_family)family));
 		remark = NULL;
 	}
 }
@@ -184,32 +185,22 @@ static void clamp_to_mtu(struct lower *lower, struct ir_chain *chain, const stru
  * That matters most for what this host sends itself: its sockets know the main table's MTU, and the
  * kernel would learn a smaller one for a way by which nothing goes.
  */
-static void clamp_back(struct lower *lower, struct ast_table *table, struct ir_chain *chain)
-{
-	struct lower_class one = { .tables = &table, .table_count = 1 };
-
-	if (table->clamp_mss > 0)
-		clamp(lower, coming_back(lower, chain, &one, "segments that fit the way back"),
-		      table->clamp_mss);
-	else if (table->shorthand.mtu)
-		clamp_to_mtu(lower, chain, &one);
-}
-
 static void clamp_answers(struct lower *lower, struct ast_table *table)
 {
 	struct lower_class one = { .tables = &table, .table_count = 1 };
-	bool knows = table->clamp_mss > 0 || (!table->clamp_mss && table->shorthand.mtu);
 	size_t count;
 	bool complete;
+	const char **devs = lower_devs(lower, &one, &count, &complete);
+	struct ir_match in = interface_match(INTERFACE_IN, devs, count, false);
 
-	lower_devs(lower, &one, &count, &complete);
-	if (!knows || !count || !complete)
+	if (!segment_bytes(table, ADDR_IPV4) || !count || !complete)
 		return;
-	clamp_back(lower, table, forward_chain(lower));
+	clamp_back(lower, forward_chain(lower), table, in);
 	if (sends_here(lower, table))
-		clamp_back(lower, table,
+		clamp_back(lower,
 			   lower_base_chain(lower, "input", IR_CHAIN_FILTER, IR_HOOK_INPUT,
-					    PRIORITY_MANGLE, "what this host takes in"));
+					    PRIORITY_MANGLE, "what this host takes in"),
+			   table, in);
 }
 
 /* IPv4 has a setting for it (lower_sysctl.c). */

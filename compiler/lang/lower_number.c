@@ -89,7 +89,7 @@ static struct givens given_marks(struct lower *lower)
 	return givens;
 }
 
-/* Marks that somebody else sets, as rules ask for them: none that is given out may be the same. */
+/* Foreign marks, as rules ask for them: none that is given out may be the same. */
 static void add_asked_marks(struct lower *lower, struct givens *givens,
 			    const struct match_condition *condition)
 {
@@ -172,9 +172,7 @@ static uint32_t give_out(struct numbers *numbers, struct givens *givens, uint32_
 	return value;
 }
 
-/* For a name with what it is the name of before it ("proxy/work"). Once there are no others, those
- * are given out that other programs are known to use. */
-
+/* Once there are no others, those are given out that other programs are known to use. */
 uint32_t lower_draw_mark(struct numbers *numbers, const char *name, struct span span)
 {
 	uint32_t mask = (uint32_t)numbers->lower->policy->settings.mark_mask;

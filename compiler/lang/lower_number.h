@@ -31,7 +31,8 @@ struct numbers {
 /* With what the author gave, and the marks that rules ask for or set. Two that are the same are
  * errors. */
 struct numbers lower_numbers(struct lower *lower);
-/* A value within the policy's mask, or an id within its ids of tables. None left is an error. */
+/* A value within the policy's mask, or an id within its ids of tables, for a name with what it is
+ * the name of before it ("proxy/work"). None left is an error. */
 uint32_t lower_draw_mark(struct numbers *numbers, const char *name, struct span span);
 uint32_t lower_draw_table(struct numbers *numbers, const char *name, struct span span);
 /* Is there a mark left? For what a policy can go without: the last are for what it cannot. */

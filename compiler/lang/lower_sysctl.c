@@ -437,10 +437,9 @@ static void quiet(struct lower *lower, const struct lower_class *way, const stru
  * itself (RFC 4861, section 4.5): of any other gateway the kernel tells nothing. */
 static void hop_turns(struct lower *lower, const struct hop_visit *visit, const struct ast_hop *hop)
 {
-	bool is_told = !hop->via.has[ADDR_IPV6] ||
-		       hop->via.addr[ADDR_IPV6].bits.high >> 54 == 0xfe80 >> 6;
+	bool is_named = !hop->via.has[ADDR_IPV6] || addr_is_link_local(hop->via.addr[ADDR_IPV6]);
 
-	if (is_told && hop->dev && may_come_by(visit->from, hop))
+	if (is_named && hop->dev && may_come_by(visit->from, hop))
 		names_add(lower->arena, &visit->found->devs, &visit->found->dev_count, hop->dev);
 }
 

@@ -122,6 +122,8 @@ struct ast_table *lower_uplink_only(struct arena *arena, const struct ast_table 
 		.name = arena_printf(arena, "%s.%zu", table->name, number),
 		.span = table->span,
 		.fallback = table->fallback,
+		.answers = table->answers,
+		.answer_count = table->answer_count,
 		.clamp_mss = -1,
 		.used = true,
 	};

@@ -9,19 +9,6 @@
 
 /* ---- what two rules share ---- */
 
-static bool shares(const struct interval_set *a, const struct interval_set *b)
-{
-	for (size_t i = 0, k = 0; i < a->count && k < b->count;) {
-		if (wide_less(a->items[i].last, b->items[k].first))
-			i++;
-		else if (wide_less(b->items[k].last, a->items[i].first))
-			k++;
-		else
-			return true;
-	}
-	return false;
-}
-
 /* What is not known when a policy is compiled may be shared. */
 static bool is_open(const struct tunnels *proof, const struct match_condition *condition)
 {
@@ -46,7 +33,7 @@ static bool share_destinations(struct tunnels *proof, const struct ast_rule *a,
 		return true;
 	for (size_t i = 0; (one = prove_part(proof, left, family, i)); i++)
 		for (size_t k = 0; (other = prove_part(proof, right, family, k)); k++)
-			if (shares(one, other))
+			if (interval_meets(one, other))
 				return true;
 	return false;
 }
@@ -57,7 +44,7 @@ static bool share_ports(const struct ast_rule *a, const struct ast_rule *b)
 				     *right = ast_condition(b, "port");
 
 	return !left || !right || left->negated || right->negated ||
-	       shares(&left->values, &right->values);
+	       interval_meets(&left->values, &right->values);
 }
 
 static bool share_interfaces(const struct ast_rule *a, const struct ast_rule *b)
@@ -65,35 +52,22 @@ static bool share_interfaces(const struct ast_rule *a, const struct ast_rule *b)
 	const struct match_condition *left = ast_condition(a, "in"),
 				     *right = ast_condition(b, "in");
 
-	if (!left || !right || left->negated || right->negated)
-		return true;
-	for (size_t i = 0; i < left->name_count; i++)
-		for (size_t k = 0; k < right->name_count; k++)
-			if (prove_fits(left->names[i], right->names[k]) ||
-			    prove_fits(right->names[k], left->names[i]))
-				return true;
-	return false;
+	return !left || !right || prove_names_meet(left, right);
 }
 
 /* Does the rule take what comes from the address, as far as is known? */
 static bool takes_from(struct tunnels *proof, const struct ast_rule *rule, struct addr addr)
 {
 	const struct match_condition *from = ast_condition(rule, "from");
-	const struct interval_set *part;
-	bool held = false;
 
-	if (!from)
-		return true;
-	for (size_t i = 0; (part = prove_part(proof, from, addr.family, i)); i++)
-		held |= interval_contains(part, addr.bits);
-	return held != from->negated;
+	return !from || prove_names_address(proof, from, addr);
 }
 
 bool onward_takes(struct tunnels *proof, const struct ast_rule *handed, const struct ast_rule *rule,
 		  struct addr addr)
 {
 	return (rule->scopes & SCOPE_FORWARD) && rule->families[addr.family] &&
-	       (!rule->protocols.count || shares(&handed->protocols, &rule->protocols)) &&
+	       (!rule->protocols.count || interval_meets(&handed->protocols, &rule->protocols)) &&
 	       share_ports(handed, rule) && share_interfaces(handed, rule) &&
 	       share_destinations(proof, handed, rule, addr.family) &&
 	       takes_from(proof, rule, addr);

@@ -6,19 +6,7 @@
 
 static bool share(const struct interval_set *a, const struct interval_set *b)
 {
-	size_t i = 0, j = 0;
-
-	if (!a || !b)
-		return true;
-	while (i < a->count && j < b->count) {
-		if (wide_less(a->items[i].last, b->items[j].first))
-			i++;
-		else if (wide_less(b->items[j].last, a->items[i].first))
-			j++;
-		else
-			return true;
-	}
-	return false;
+	return !a || !b || interval_meets(a, b);
 }
 
 bool prove_meet(const struct prove_box *a, const struct prove_box *b)

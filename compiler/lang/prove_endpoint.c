@@ -114,13 +114,12 @@ static struct landing land(struct tunnels *tunnels, const struct tunnel *tunnel,
 
 	for (size_t i = 0; i < tunnels->ir->ip_rule_count; i++) {
 		const struct ir_ip_rule *rule = &tunnels->ir->ip_rules[i];
+		bool asks_main = ir_rule_asks_main(tunnels->ir, rule);
 		const struct ir_route *route;
 		size_t inside;
 
 		if (rule->family != to.family || (way->mark & rule->mask) != rule->mark)
 			continue;
-		bool asks_main = ir_rule_asks_main(tunnels->ir, rule);
-
 		if (rule->action != IR_RULE_LOOKUP || ir_rule_takes_default(rule))
 			break;
 		landing.after_main |= asks_main;

@@ -51,18 +51,6 @@ static bool captures(const struct ast_then *then)
 	return then->action != THEN_DIRECT && then->action != THEN_CONTINUE;
 }
 
-static bool share_names(const struct match_condition *a, const struct match_condition *b)
-{
-	if (a->negated || b->negated)
-		return true;
-	for (size_t i = 0; i < a->name_count; i++)
-		for (size_t k = 0; k < b->name_count; k++)
-			if (prove_fits(a->names[i], b->names[k]) ||
-			    prove_fits(b->names[k], a->names[i]))
-				return true;
-	return false;
-}
-
 /* Does the other rule ask this only where the first asks it, too? */
 static bool asks_no_more(const struct ast_rule *rule, const struct ast_rule *other,
 			 const struct match_condition *condition)
@@ -72,7 +60,7 @@ static bool asks_no_more(const struct ast_rule *rule, const struct ast_rule *oth
 	if (!strcmp(condition->key, "proto"))
 		return own || interval_contains(&other->protocols, wide(PROTOCOL_TCP));
 	if (condition->kind->names_interfaces)
-		return own && share_names(own, condition);
+		return own && prove_names_meet(own, condition);
 	return own || !strcmp(condition->key, "family");
 }
 

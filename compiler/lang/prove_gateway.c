@@ -22,11 +22,6 @@ static struct wide any_public(enum addr_family family)
 				   : wide(0x01000001);
 }
 
-static bool is_link_local(struct addr addr)
-{
-	return addr.family == ADDR_IPV6 && addr.bits.high >> 54 == 0xfe80 >> 6;
-}
-
 /* Does the rule say that the gateway's packets are among its own, by the interface or by the
  * address? One that names neither is meant for others. */
 static bool names_gateway(struct tunnels *proof, const struct ast_rule *rule,
@@ -99,7 +94,8 @@ static void add_loops(struct tunnels *proof, size_t order, const struct ast_hop 
 		const char *quote = family == ADDR_IPV6 ? "\"" : "";
 		char text[ADDR_TEXT];
 
-		if (hop->via.has[family] && !is_link_local(via) && loops(proof, order, hop, via))
+		if (hop->via.has[family] && !addr_is_link_local(via) &&
+		    loops(proof, order, hop, via))
 			buf_printf(addresses, "%s%s%s%s", buf_text(addresses)[0] ? ", " : "", quote,
 				   addr_format(via, text), quote);
 	}

@@ -32,6 +32,18 @@ bool prove_fits(const char *pattern, const char *name)
 	return !strcmp(pattern, name);
 }
 
+bool prove_names_meet(const struct match_condition *a, const struct match_condition *b)
+{
+	if (a->negated || b->negated)
+		return true;
+	for (size_t i = 0; i < a->name_count; i++)
+		for (size_t k = 0; k < b->name_count; k++)
+			if (prove_fits(a->names[i], b->names[k]) ||
+			    prove_fits(b->names[k], a->names[i]))
+				return true;
+	return false;
+}
+
 static void share_condition(struct prove_shared *shared, const struct match_condition *condition)
 {
 	if (condition->kind->names_interfaces)

@@ -20,6 +20,8 @@ struct prove_shared {
 
 /* Does an interface of this kind (of shared->names) fit the name or pattern of a rule? */
 bool prove_fits(const char *pattern, const char *name);
+/* May one interface fit both? */
+bool prove_names_meet(const struct match_condition *a, const struct match_condition *b);
 bool prove_same_numbers(const struct interval_set *a, const struct interval_set *b);
 /* The number of the term; conditions that were written the same have the same. */
 size_t prove_term(struct prove_shared *shared, const struct match_condition *condition);

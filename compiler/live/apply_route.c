@@ -87,7 +87,7 @@ static const char *detection_words(struct apply *apply, const struct ir_route *r
 			    text);
 }
 
-/* Will the kernel take it in a moment? Without carrier it asks nobody. */
+/* Will the kernel take it in a moment? Without carrier detection does not begin. */
 static bool will_settle(struct apply *apply, const struct ir_route *route)
 {
 	struct links_detection detection;
@@ -117,14 +117,6 @@ static void settle(struct apply *apply, const struct ir_route *route)
 }
 
 /* ---- what is wrong ---- */
-
-static const char *down_device(struct apply *apply, const struct ir_route *route)
-{
-	for (size_t i = 0; route->type == IR_ROUTE_UNICAST && i < route->hop_count; i++)
-		if (route->hops[i].dev && links_is_down(&apply->kernel.route, route->hops[i].dev))
-			return route->hops[i].dev;
-	return NULL;
-}
 
 static bool says_on_link(const struct ir_route *other, const struct ir_route *route,
 			 struct addr via)
@@ -159,10 +151,11 @@ static bool is_far(struct apply *apply, const struct ir_route *route, const stru
 /* What a person should look at where the kernel takes a route for wrong, or NULL. */
 static const char *find_fault(struct apply *apply, const struct ir_route *route)
 {
+	const char *detection = route->has_src ? detection_words(apply, route) : NULL;
 	char text[ADDR_TEXT];
 
-	if (route->has_src && detection_words(apply, route))
-		return detection_words(apply, route);
+	if (detection)
+		return detection;
 	if (route->has_src && !links_has_address(&apply->kernel.route, route->src))
 		return arena_printf(apply->arena,
 				    "`src`, %s, is no address of this host: give it to an interface, or write another one; then apply again",
@@ -185,7 +178,7 @@ static const char *find_fault(struct apply *apply, const struct ir_route *route)
 static bool is_left_out(struct apply *apply, const struct diff_route *put)
 {
 	const struct ir_route *route = put->route;
-	const char *down = down_device(apply, route), *fault = NULL;
+	const char *down = diff_down_device(&apply->kernel.route, route), *fault = NULL;
 	struct report_line *line;
 
 	if (!down && apply->job->dry_run && !will_settle(apply, route))

@@ -230,12 +230,11 @@ static void walk_first_hook(struct ask *ask)
 		return;
 	}
 	walk(ask, hook, from, own->priority - 1, false);
-	if (ask->now.is_translated || ask->is_stopped)
-		;
-	else if (is_translated(question))
-		translate(ask);
-	else
-		ask->now.is_pinned = true;
+	if (!ask->now.is_translated && !ask->is_stopped) {
+		ask->now.is_pinned = !is_translated(question);
+		if (is_translated(question))
+			translate(ask);
+	}
 	walk(ask, hook, own->priority, INT_MAX, false);
 }
 

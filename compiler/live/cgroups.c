@@ -92,7 +92,7 @@ const char *cgroups_changed(const struct ir *ir, const uint64_t *numbers, size_t
 {
 	for (size_t i = 0; i < ir->cgroup_count; i++) {
 		uint64_t number = number_of(ir->cgroups[i].name);
-		bool found = !number; /* one that is not there is told of elsewhere */
+		bool found = !number; /* one that is not there is reported elsewhere */
 
 		for (size_t k = 0; k < count; k++)
 			found |= numbers[k] == number;

@@ -15,6 +15,7 @@
 #include "live/cgroups.h"
 #include "live/contents.h"
 #include "live/delta.h"
+#include "live/links.h"
 #include "live/main_copy.h"
 #include "live/observe.h"
 
@@ -43,6 +44,14 @@ static void diff_rules(struct arena *arena, const struct ir *ir, const struct ob
 		if (!held[k])
 			*arena_append(arena, out->new_rules, out->new_rule_count) =
 				&ir->ip_rules[k];
+}
+
+const char *diff_down_device(struct netlink *netlink, const struct ir_route *route)
+{
+	for (size_t i = 0; route->type == IR_ROUTE_UNICAST && i < route->hop_count; i++)
+		if (route->hops[i].dev && links_is_down(netlink, route->hops[i].dev))
+			return route->hops[i].dev;
+	return NULL;
 }
 
 const char *diff_lost_device(const struct ir_route *route)

@@ -15,6 +15,7 @@
 struct archive;
 struct arena;
 struct delta;
+struct netlink;
 struct observed;
 struct routes_seen;
 struct rules_seen;
@@ -86,6 +87,8 @@ const char *diff_route_verb(const struct diff_route *put);
 /* How many nft rules the chain has in the kernel. */
 size_t diff_rule_count(const struct ir_chain *chain);
 bool diff_is_empty(const struct diff *diff);
+/* The interface that the route goes by and that is down, or NULL. `netlink` is rtnetlink's. */
+const char *diff_down_device(struct netlink *netlink, const struct ir_route *route);
 /* The interface that the route goes by and that is not there, or NULL. */
 const char *diff_lost_device(const struct ir_route *route);
 /* That, for a person; NULL where it is there. */

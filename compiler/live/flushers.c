@@ -22,7 +22,7 @@ static const char *skip_space(const char *text)
 	return text;
 }
 
-/* "flush ruleset", with anything behind it but a family: that one spares the family inet. */
+/* "flush ruleset", with anything after it but a family: that one spares the family inet. */
 static bool is_flush(const char *line)
 {
 	static const char *const words[] = { "flush", "ruleset" };

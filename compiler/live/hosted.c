@@ -77,9 +77,6 @@ struct numbers {
 
 static void add_number(struct numbers *numbers, uint32_t number)
 {
-	for (size_t i = 0; i < numbers->count; i++)
-		if (numbers->items[i] == number)
-			return;
 	*arena_append(numbers->arena, numbers->items, numbers->count) = number;
 }
 
@@ -116,7 +113,18 @@ static int compare_numbers(const void *a, const void *b)
 	return *one < *other ? -1 : *one > *other;
 }
 
-/* Sorted; root is always among them. */
+static void sort_numbers(struct numbers *numbers)
+{
+	size_t kept = 0;
+
+	qsort(numbers->items, numbers->count, sizeof(*numbers->items), compare_numbers);
+	for (size_t i = 0; i < numbers->count; i++)
+		if (!kept || numbers->items[kept - 1] != numbers->items[i])
+			numbers->items[kept++] = numbers->items[i];
+	numbers->count = kept;
+}
+
+/* Sorted, each once; root is always among them. */
 static struct numbers known_numbers(struct arena *arena, enum ir_hosted_kind kind)
 {
 	struct numbers numbers = { .arena = arena, .kind = kind };
@@ -136,7 +144,7 @@ static struct numbers known_numbers(struct arena *arena, enum ir_hosted_kind kin
 		endgrent();
 	}
 	add_running(&numbers);
-	qsort(numbers.items, numbers.count, sizeof(*numbers.items), compare_numbers);
+	sort_numbers(&numbers);
 	return numbers;
 }
 

@@ -15,6 +15,7 @@
 #include <linux/rtnetlink.h>
 
 #include "base/arena.h"
+#include "base/names.h"
 #include "live/netlink.h"
 #include "live/routes.h"
 
@@ -74,14 +75,6 @@ const char **links_of_kind(struct arena *arena, struct netlink *netlink, const c
 
 /* ---- routes ---- */
 
-static void add_name(struct arena *arena, const char ***names, size_t *count, const char *name)
-{
-	for (size_t i = 0; i < *count; i++)
-		if (strcmp((*names)[i], name) == 0)
-			return;
-	*arena_append(arena, *names, *count) = name;
-}
-
 static bool is_advertised(const struct routes_seen *seen)
 {
 	return seen->is_advertised;
@@ -116,7 +109,7 @@ static const char **devices_of(struct arena *arena, const struct routes_list *li
 	for (size_t i = 0; i < list->count; i++)
 		for (size_t k = 0; k < list->items[i].route.hop_count; k++)
 			if (list->items[i].route.hops[k].dev)
-				add_name(arena, &names, count, list->items[i].route.hops[k].dev);
+				names_add(arena, &names, count, list->items[i].route.hops[k].dev);
 	return names;
 }
 
@@ -262,10 +255,9 @@ bool links_has_address(struct netlink *netlink, struct addr address)
 
 bool links_is_far(struct netlink *netlink, struct addr gateway, const char *device)
 {
-	bool is_link_local = gateway.family == ADDR_IPV6 && gateway.bits.high >> 54 == 0xfe80 >> 6;
 	struct way way;
 
-	if (is_link_local)
+	if (addr_is_link_local(gateway))
 		return false;
 	way = ask_way(netlink, gateway, device ? if_nametoindex(device) : 0);
 	return way.code == ENETUNREACH || way.code == EHOSTUNREACH || way.has_gateway;

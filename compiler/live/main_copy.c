@@ -15,14 +15,6 @@
 #include "live/observe.h"
 #include "live/routes.h"
 
-/* Neither is asked about by rules: fe80::/10 and ff00::/8. */
-static bool is_on_link(const struct addr_prefix *to)
-{
-	uint64_t high = to->addr.bits.high;
-
-	return high >> 54 == 0xfe80u >> 6 || high >> 56 == 0xff;
-}
-
 bool main_copy_observe(struct arena *arena, struct netlink *netlink, uint32_t table,
 		       struct routes_list *out, struct netlink_error *error)
 {
@@ -34,7 +26,8 @@ bool main_copy_observe(struct arena *arena, struct netlink *netlink, uint32_t ta
 		struct routes_seen seen = held.items[i];
 
 		if (seen.is_other || seen.route.to.length < IR_SPECIFIC_IPV6 ||
-		    is_on_link(&seen.route.to))
+		    addr_is_link_local(seen.route.to.addr) ||
+		    seen.route.to.addr.bits.high >> 56 == 0xff) /* ff00::/8 */
 			continue;
 		seen.route.table = table;
 		*arena_append(arena, out->items, out->count) = seen;

@@ -214,11 +214,13 @@ static void add_others(struct look *look, const struct ir_sysctl *wish, const ch
 				  why);
 }
 
-static bool is_effective_of(const struct look *look, const struct ir_sysctl *wish,
-			    const char *pattern)
+/* The interface for which the wish asks it of the pattern; NULL: it does not. */
+static const char *effective_interface(const struct look *look, const struct ir_sysctl *wish,
+				       const char *pattern)
 {
-	return wish->when == IR_SYSCTL_IF_EFFECTIVE &&
-	       strcmp(pattern_of(look, wish), pattern) == 0 && interface_of(look, wish);
+	if (wish->when != IR_SYSCTL_IF_EFFECTIVE || strcmp(pattern_of(look, wish), pattern) != 0)
+		return NULL;
+	return interface_of(look, wish);
 }
 
 /* Those before conf.all's, so that no interface is without for a moment. */
@@ -231,11 +233,13 @@ static void add_effective(struct look *look, const struct ir_sysctl *wishes, siz
 	bool is_on = false;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!is_effective_of(look, &wishes[i], pattern))
+		const char *interface = effective_interface(look, &wishes[i], pattern);
+
+		if (!interface)
 			continue;
 		*arena_append(look->arena, meant, meant_count) = &wishes[i];
-		*arena_append(look->arena, names, name_count) = interface_of(look, &wishes[i]);
-		is_on |= effective(look, pattern, names[name_count - 1]) != 0;
+		*arena_append(look->arena, names, name_count) = interface;
+		is_on |= effective(look, pattern, interface) != 0;
 	}
 	if (!meant_count)
 		return;

@@ -18,24 +18,26 @@ static const struct ir_match_ops match_ops = { "text", print_piece, NULL, false,
 static const struct ir_match_ops statement_ops = { "statements", print_piece, NULL, false, NULL };
 
 static struct ir_match make(struct arena *arena, const struct ir_match_ops *ops, const char *words,
-			    const struct ir_set *set)
+			    const char *name, const struct ir_set *set)
 {
 	struct ir_match match = { .ops = ops, .set = set };
 	const char **names = NULL;
 
 	*arena_append(arena, names, match.name_count) = words;
+	if (name)
+		*arena_append(arena, names, match.name_count) = name;
 	match.names = names;
 	return match;
 }
 
 struct ir_match piece_match(struct arena *arena, const char *words, const struct ir_set *set)
 {
-	return make(arena, &match_ops, words, set);
+	return make(arena, &match_ops, words, NULL, set);
 }
 
 struct ir_match piece_statements(struct arena *arena, const char *words, const struct ir_set *set)
 {
-	return make(arena, &statement_ops, words, set);
+	return make(arena, &statement_ops, words, NULL, set);
 }
 
 bool piece_is_statements(const struct ir_match *match)
@@ -46,12 +48,10 @@ bool piece_is_statements(const struct ir_match *match)
 struct ir_match piece_hosted(struct arena *arena, const char *words, enum ir_hosted_kind kind,
 			     bool negated, const char *name)
 {
-	struct ir_match match = { .ops = &match_ops, .hosted = kind, .negated = negated };
-	const char **names = NULL;
+	struct ir_match match = make(arena, &match_ops, words, name, NULL);
 
-	*arena_append(arena, names, match.name_count) = words;
-	*arena_append(arena, names, match.name_count) = name;
-	match.names = names;
+	match.hosted = kind;
+	match.negated = negated;
 	return match;
 }
 

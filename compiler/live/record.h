@@ -93,7 +93,7 @@ struct record {
 	size_t listener_count;
 	struct ir_asked *asked; /* without places */
 	size_t asked_count;
-	bool only_checks; /* settings are looked at, and an apply changes none */
+	bool only_checks; /* settings are checked, and an apply changes none */
 	struct record_hosted *hosted;
 	size_t hosted_count;
 	struct ir_ip_rule *ip_rules;

@@ -114,14 +114,6 @@ static bool is_of_copy(const struct status_policy *policy, const struct ir_route
 	return copy && route->table == copy;
 }
 
-static const char *down_device(struct netlink *netlink, const struct ir_route *route)
-{
-	for (size_t i = 0; i < route->hop_count; i++)
-		if (route->hops[i].dev && links_is_down(netlink, route->hops[i].dev))
-			return route->hops[i].dev;
-	return NULL;
-}
-
 /* One line for all of them: whoever adds a network to the host adds several routes. */
 static void tell_copy(struct arena *arena, struct status_policy *policy, const struct diff *diff)
 {
@@ -159,7 +151,7 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 {
 	const struct ir_route *route = put->route;
 	const char *table = table_words(arena, policy, route->table);
-	const char *down = down_device(netlink, route), *words;
+	const char *down = diff_down_device(netlink, route), *words;
 	struct buf text = { 0 }, command = { 0 };
 	struct report_line *line;
 
