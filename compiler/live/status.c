@@ -225,7 +225,9 @@ static void check_carriers(struct arena *arena, struct netlink *netlink,
 			const char *dev = route->route.hops[k].dev;
 			size_t before = count;
 
-			if (!dev || !observe_owns_route(&policy->observed, route))
+			/* A copy leads where main leads: that is the host's own affair. */
+			if (!dev || is_of_copy(policy, &route->route) ||
+			    !observe_owns_route(&policy->observed, route))
 				continue;
 			names_add(arena, &seen, &count, dev);
 			if (count > before)

@@ -8,6 +8,7 @@ import struct
 import time
 
 import probe
+import raw
 from lab import FOREIGN, UPLINKS, Network
 from policy import Policy
 from suite import answered, case, nothing, same
@@ -27,13 +28,6 @@ def world(*uplinks, **how):
 
 # ---- path MTUs ----
 
-def _sum(data):
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
 def too_big(net, version, device="wan0", mtu=1280):
     """Whoever is beyond the uplink says that a ping of the router's to FOREIGN, or its answer, was too large."""
     name, ours, _ = UPLINKS[device]
@@ -47,7 +41,7 @@ def too_big(net, version, device="wan0", mtu=1280):
         quoted = struct.pack(">BBHHHBBH", 0x45, 0, 1400, 1, 0x4000, 64, 1, 0) + source + target
         quoted += struct.pack(">BBHHH", 0, 0, 0, 7, 1)
         body = struct.pack(">HH", 0, mtu) + quoted
-        message = struct.pack(">BBH", 3, 4, _sum(b"\3\4\0\0" + body)) + body
+        message = b"\3\4" + raw.checksum(b"\3\4\0\0" + body) + body
         protocol = socket.IPPROTO_ICMP
     with net.hosts[name]:
         sock = socket.socket(probe.family_of(ours[version]), socket.SOCK_RAW, protocol)
@@ -125,6 +119,10 @@ def _copied():
         policy = Policy(net, PREFER).up()
         status = lambda: policy.tpc("status", "--drift", check=False)
         same(status().returncode, 0, "the exit status of status --drift")
+        # A port of the host's that no table of the policy leaves by: no cable, no complaint.
+        net.mobile.ip("link set eth0 down")
+        net.router.settle()
+        assert "everything holds" in policy.tpc("status").stdout
         # A network behind the LAN's client: main learns it, and the copy has not yet.
         net.client.ip("address add 2001:db8:77::2/64 dev lo nodad")
         net.router.ip("route add 2001:db8:77::/64 via fd00:10::2", "-6")
