@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 
 # Socket options as (level, option) of IPv4 and of IPv6 (linux/in.h, linux/in6.h).
@@ -229,8 +230,20 @@ class Engine:
             ready = self.selector.select(0.5)
             with self.lock:
                 for key, _ in ready:
-                    if key.fileobj in self.selector.get_map():
-                        key.data()
+                    if self._has(key.fileobj):
+                        self._call(key.data)
+
+    def _has(self, sock):
+        """A closed socket is none of the selector's, which raises an error when it is asked for one."""
+        return sock.fileno() >= 0 and sock in self.selector.get_map()
+
+    @staticmethod
+    def _call(callback):
+        """Whatever goes wrong in one server, the others still answer."""
+        try:
+            callback()
+        except Exception:
+            traceback.print_exc()
 
     def add(self, sock, callback):
         with self.lock:
@@ -239,7 +252,7 @@ class Engine:
     def drop(self, sockets):
         with self.lock:
             for sock in sockets:
-                if sock in self.selector.get_map():
+                if self._has(sock):
                     self.selector.unregister(sock)
                 sock.close()
 
