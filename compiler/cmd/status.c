@@ -68,7 +68,11 @@ static void put_sets(const struct ruleset_table *table, struct buf *out)
 
 		if (!set->is_dynamic)
 			continue;
-		buf_printf(out, "  set:      %-20s filled at run time", set->name);
+		buf_printf(out,
+			   set->holds_flows
+				   ? "  flows:    %-20s kept in case the kernel forgets them"
+				   : "  set:      %-20s filled at run time",
+			   set->name);
 		if (set->has_count)
 			buf_printf(out, ", %" PRIu32 " elements", set->count);
 		if (set->size)
@@ -214,13 +218,13 @@ static void put_json_counters(const struct ruleset_table *table, struct buf *out
 	buf_puts(out, "],");
 }
 
-static void put_json_sets(const struct ruleset_table *table, struct buf *out)
+static void put_json_sets(const struct ruleset_table *table, bool of_flows, struct buf *out)
 {
 	const char *gap = "";
 
-	buf_puts(out, "\"dynamic_sets\":[");
+	buf_puts(out, of_flows ? "\"flow_sets\":[" : "\"dynamic_sets\":[");
 	for (size_t i = 0; i < table->set_count; i++) {
-		if (!table->sets[i].is_dynamic)
+		if (!table->sets[i].is_dynamic || table->sets[i].holds_flows != of_flows)
 			continue;
 		buf_printf(out, "%s{", gap);
 		gap = ",";
@@ -279,7 +283,8 @@ static void put_json_policy(const struct status_policy *policy, struct buf *out)
 		   table->set_count);
 	put_json_claim(&policy->observed, out);
 	put_json_classes(policy->record, out);
-	put_json_sets(table, out);
+	put_json_sets(table, false, out);
+	put_json_sets(table, true, out);
 	put_json_counters(table, out);
 	buf_printf(out, "\"drift\":%s,\"problems\":", policy->drift->count ? "true" : "false");
 	show_json(out, policy->problems, REPORT_WARNING);

@@ -25,6 +25,10 @@ static const char *type_words(enum ir_set_type type)
 		return "type inet_service";
 	case IR_SET_TIME:
 		return "typeof meta time";
+	case IR_SET_FLOW_IPV4:
+		return "type ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service";
+	case IR_SET_FLOW_IPV6:
+		return "type ipv6_addr . ipv6_addr . inet_proto . inet_service . inet_service";
 	}
 	return "";
 }
@@ -59,12 +63,15 @@ void elements_declare(const struct ir_set *set, struct buf *out)
 		declare_map(set, out);
 		return;
 	}
-	if (set->dynamic)
+	if (ir_set_holds_flows(set))
+		buf_puts(out, "\t# filled by the rules below: what it holds stays\n");
+	else if (set->dynamic)
 		buf_puts(out, "\t# filled at run time: what it holds stays\n");
 	buf_printf(out, "\tset %s {\n\t\t%s\n", set->name, type_words(set->type));
 	if (set->size)
 		buf_printf(out, "\t\tsize %u\n", (unsigned int)set->size);
-	buf_printf(out, "\t\tflags interval%s\n", set->dynamic ? ", timeout" : "");
+	buf_printf(out, "\t\tflags %s%s\n", ir_set_holds_flows(set) ? "dynamic" : "interval",
+		   set->dynamic ? ", timeout" : "");
 	if (set->timeout) {
 		buf_puts(out, "\t\ttimeout ");
 		put_duration(set->timeout, out);
@@ -116,6 +123,9 @@ static void put_value(enum ir_set_type type, struct interval element, struct buf
 		return;
 	case IR_SET_TIME:
 		put_window(element, out);
+		return;
+	case IR_SET_FLOW_IPV4:
+	case IR_SET_FLOW_IPV6: /* of those no elements are known */
 		return;
 	}
 }

@@ -99,6 +99,10 @@ static const char *set_type(enum ir_set_type type)
 		return "port";
 	case IR_SET_TIME:
 		return "time";
+	case IR_SET_FLOW_IPV4:
+		return "ipv4-flow";
+	case IR_SET_FLOW_IPV6:
+		return "ipv6-flow";
 	}
 	return "";
 }

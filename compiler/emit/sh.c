@@ -86,14 +86,14 @@ static void put_cgroups(const struct ir *ir, struct buf *out)
 	buf_free(&paths);
 }
 
-/* The names of all sets, or of those that are filled at run time. */
+/* The names of all sets, or of those that others fill at run time. */
 static void put_sets(const struct ir *ir, bool only_dynamic, struct buf *out)
 {
 	const char *gap = "";
 
 	buf_puts(out, only_dynamic ? "dynamic_sets='" : "sets='");
 	for (size_t i = 0; i < ir->set_count; i++) {
-		if (only_dynamic && !ir->sets[i].dynamic)
+		if (only_dynamic && (!ir->sets[i].dynamic || ir_set_holds_flows(&ir->sets[i])))
 			continue;
 		buf_printf(out, "%s%s", gap, ir->sets[i].name);
 		gap = " ";

@@ -154,6 +154,13 @@ static void put_lookup(const struct ir_statement *statement, struct buf *out)
 	buf_puts(out, "\n\t\t}");
 }
 
+static void put_remember(const struct ir_statement *statement, struct buf *out)
+{
+	buf_printf(out, "update @%s { ", statement->map->name);
+	ir_put_flow(statement->addr.family, out);
+	buf_printf(out, " timeout %" PRIu32 "s }", statement->value);
+}
+
 void statement_put(const struct ir_statement *statement, struct buf *out)
 {
 	switch (statement->op) {
@@ -218,6 +225,9 @@ void statement_put(const struct ir_statement *statement, struct buf *out)
 		return;
 	case IR_LOOKUP:
 		put_lookup(statement, out);
+		return;
+	case IR_REMEMBER:
+		put_remember(statement, out);
 		return;
 	case IR_BALANCE:
 		put_balance(statement, out);

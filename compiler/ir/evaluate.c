@@ -160,6 +160,7 @@ static enum step apply(struct walk *walk, const struct ir_statement *statement)
 	case IR_CLAMP_MSS:
 	case IR_COUNT:
 	case IR_LOG:
+	case IR_REMEMBER:
 		return STEP_NEXT;
 	case IR_ACCEPT:
 		return end(walk, VERDICT_ACCEPT);

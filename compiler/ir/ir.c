@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/names.h"
 #include "base/buf.h"
+#include "base/names.h"
 
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name)
 {
@@ -59,6 +59,18 @@ bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule)
 bool ir_rule_takes_default(const struct ir_ip_rule *rule)
 {
 	return rule->action == IR_RULE_LOOKUP && rule->table == IR_TABLE_MAIN && !rule->shortest;
+}
+
+bool ir_set_holds_flows(const struct ir_set *set)
+{
+	return set->type == IR_SET_FLOW_IPV4 || set->type == IR_SET_FLOW_IPV6;
+}
+
+void ir_put_flow(enum addr_family family, struct buf *out)
+{
+	const char *word = family == ADDR_IPV4 ? "ip" : "ip6";
+
+	buf_printf(out, "%s saddr . %s daddr . meta l4proto . th sport . th dport", word, word);
 }
 
 const char *ir_action_name(enum ir_rule_action action)

@@ -25,9 +25,17 @@ struct buf;
 /*
  * Elements are addresses, ports, or moments: seconds since 1970-01-01 00:00 of the local time of
  * whatever host will load them. Before the live engine does that, it makes them what the kernel
- * compares, nanoseconds of UTC.
+ * compares, nanoseconds of UTC. Or flows: two addresses, a protocol, two ports; the rules
+ * themselves add those, so none are here.
  */
-enum ir_set_type { IR_SET_IPV4, IR_SET_IPV6, IR_SET_PORT, IR_SET_TIME };
+enum ir_set_type {
+	IR_SET_IPV4,
+	IR_SET_IPV6,
+	IR_SET_PORT,
+	IR_SET_TIME,
+	IR_SET_FLOW_IPV4,
+	IR_SET_FLOW_IPV6
+};
 
 enum ir_target_verdict { TARGET_ACCEPT, TARGET_DROP, TARGET_GOTO, TARGET_JUMP };
 
@@ -179,6 +187,8 @@ enum ir_op {
 	IR_LOOKUP,   /* key, map: what the packet's value of the field leads to, if anything */
 	IR_BALANCE,  /* by, value, cases: a verdict map over a number below `value`; for all choices
 			but IR_BY_CONNECTION only packets of addr.family */
+	IR_REMEMBER  /* addr's family, value, map: the packet's flow is in that set for so many
+			seconds  from now; the rule ends where the set is full */
 };
 
 enum ir_balance { IR_BY_CONNECTION, IR_BY_SOURCE, IR_BY_SOURCE_DESTINATION };
@@ -202,7 +212,7 @@ struct ir_statement {
 	size_t case_count;
 	const struct ir_match *key;
 	const struct ir_set *map; /* one of the ir's sets; of a key with single values, the rule's
-				     own, without a name */
+				     own, without a name; or the set of flows */
 };
 
 struct ir_rule {
@@ -531,6 +541,10 @@ struct ir {
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule);
 /* And takes its default route, too. */
 bool ir_rule_takes_default(const struct ir_ip_rule *rule);
+/* Do the rules themselves add its elements? */
+bool ir_set_holds_flows(const struct ir_set *set);
+/* What such a set knows a flow by, as nft words. */
+void ir_put_flow(enum addr_family family, struct buf *out);
 /* "lookup", "unreachable" ...: ip's words. */
 const char *ir_action_name(enum ir_rule_action action);
 enum { IR_INTERFACE_TEXT = 17 };

@@ -68,6 +68,10 @@ struct lower_way {
 	const char *target;    /* chain; NULL: the main table */
 	struct lower_row *row; /* NULL where nothing above it drops */
 	size_t cuts;           /* so many of the row's */
+	/* Where the kernel may forget such connections (lower_flow.c): the sets of those there are,
+	 * and the chain that adds to them on the way to the target; or NULL. */
+	const struct ir_set *flows[ADDR_FAMILIES];
+	const char *remember;
 };
 
 /* What drops and rejects in a row of rules, in order: each an unnamed chain with the nft rules of
@@ -204,10 +208,10 @@ uint32_t lower_value(struct lower *lower, size_t origin, size_t way);
 /*
  * A chain that keeps the way to `target` (NULL: the main table) for the connection, and hands its
  * first packet to `first`, which is the target itself unless a listener is to be tried (NULL:
- * accepts).
+ * accepts). `class`: what the target stands for (NULL: the main table).
  */
-const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target,
-			 const char *first);
+const char *lower_decide(struct lower *lower, const struct lower_walk *walk,
+			 const struct lower_class *class, const char *target, const char *first);
 /* Writes the value of a way into the connection's mark, for each uplink it may have come by. */
 void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
 		size_t way);
@@ -226,6 +230,13 @@ void lower_by_uplink(struct lower *lower, struct ir_chain *chain, size_t uplink,
 void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);
 /* Replies of connections that came in by an uplink. */
 void lower_fill_replies(struct lower *lower, struct ir_chain *chain);
+
+/* ---- lower_flow.c ---- */
+
+/* Connections that keep the way (its number) are remembered where the kernel may forget them. */
+void lower_remember(struct lower *lower, size_t way, const struct lower_class *class);
+/* Connections of the scope that the kernel has forgotten go on as they went. */
+void lower_recall(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);
 
 /* ---- lower_walk.c ---- */
 

@@ -101,7 +101,7 @@ static void decide(struct lower *lower, struct lower_walk *walk, const struct as
 			first = lower_try(lower, walk, way);
 		if (rule->count)
 			target = counted(lower, walk, rule, target);
-		target = lower_decide(lower, walk, target, first ? first : target);
+		target = lower_decide(lower, walk, way, target, first ? first : target);
 	}
 	lower_end(lower, out, target);
 }
@@ -146,12 +146,12 @@ static struct ir_statement shares(struct lower *lower, struct lower_walk *walk,
 	int64_t divisor = common_divisor(then);
 
 	for (size_t i = 0; i < then->target_count; i++) {
-		const char *target =
-			target_of(walk, rule, lower_table_class(lower, then->targets[i].name));
+		struct lower_class *way = lower_table_class(lower, then->targets[i].name);
+		const char *target = target_of(walk, rule, way);
 
 		if (rule->count)
 			target = counted(lower, walk, rule, target);
-		target = lower_decide(lower, walk, target, target);
+		target = lower_decide(lower, walk, way, target, target);
 		for (int64_t k = 0; k < then->targets[i].weight / divisor; k++)
 			*arena_append(lower->arena, out.cases, out.case_count) =
 				(struct ir_case){ out.value++, target };

@@ -130,14 +130,20 @@ static void place_sets(struct lower *lower)
 		ir->sets[i] = *lower->sets[i];
 }
 
-static void point_to_place(struct lower *lower, struct ir_match *match)
+static const struct ir_set *place_of(const struct lower *lower, const struct ir_set *set)
 {
-	for (size_t i = 0; match->set && i < lower->set_count; i++) {
-		if (lower->sets[i] != match->set)
-			continue;
-		match->set = &lower->ir->sets[i];
-		return;
-	}
+	for (size_t i = 0; set && i < lower->set_count; i++)
+		if (lower->sets[i] == set)
+			return &lower->ir->sets[i];
+	return set;
+}
+
+static void point_to_place(const struct lower *lower, struct ir_rule *rule)
+{
+	for (size_t i = 0; i < rule->match_count; i++)
+		rule->matches[i].set = place_of(lower, rule->matches[i].set);
+	for (size_t i = 0; i < rule->statement_count; i++)
+		rule->statements[i].map = place_of(lower, rule->statements[i].map);
 }
 
 static bool has_gateway(const struct ir_route *route)
@@ -173,8 +179,7 @@ void lower_finish(struct lower *lower)
 	order_routes(lower);
 	for (size_t i = 0; i < lower->chain_count; i++)
 		for (size_t k = 0; k < lower->chains[i]->rule_count; k++)
-			for (size_t m = 0; m < lower->chains[i]->rules[k].match_count; m++)
-				point_to_place(lower, &lower->chains[i]->rules[k].matches[m]);
+			point_to_place(lower, &lower->chains[i]->rules[k]);
 	for (int base = 1; base >= 0; base--)
 		for (size_t i = 0; i < lower->chain_count; i++)
 			if ((lower->chains[i]->hook != IR_HOOK_NONE) == base)

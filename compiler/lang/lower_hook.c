@@ -458,6 +458,7 @@ static void prerouting(struct lower *lower, const struct body *body)
 	note_uplinks(lower, chain);
 	leave_remote_listeners(lower, chain, false);
 	lower_fill_keep(lower, chain, SCOPE_FORWARD);
+	lower_recall(lower, chain, SCOPE_FORWARD);
 	put_body(lower, chain, body);
 }
 
@@ -472,6 +473,7 @@ static void output(struct lower *lower, const struct body *body)
 	leave_ipv6(lower, chain);
 	replies(lower, chain);
 	lower_fill_keep(lower, chain, SCOPE_LOCAL);
+	lower_recall(lower, chain, SCOPE_LOCAL);
 	if (body->needed)
 		leave_discovery(lower, chain);
 	lower_leave_own(lower, chain);

@@ -237,8 +237,14 @@ void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_
 		lower_by_uplink(lower, chain, i - 1, NULL, set_value, lower_value(lower, i, way));
 }
 
-const char *lower_decide(struct lower *lower, const struct lower_walk *walk, const char *target,
-			 const char *first)
+/* Where packets of connections that keep the way go. */
+static const char *target_of(const struct lower_way *way)
+{
+	return way->remember ? way->remember : way->target;
+}
+
+const char *lower_decide(struct lower *lower, const struct lower_walk *walk,
+			 const struct lower_class *class, const char *target, const char *first)
 {
 	size_t way = lower_way(lower, walk, target);
 	const char *name = arena_printf(lower->arena, "decide_%s%s",
@@ -251,8 +257,9 @@ const char *lower_decide(struct lower *lower, const struct lower_walk *walk, con
 		return chain->name;
 	chain = lower_chain(lower, name, "the first packet decides for the whole connection");
 	lower_keep(lower, chain, walk, way);
+	lower_remember(lower, way, class);
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
-	lower_end(lower, rule, first);
+	lower_end(lower, rule, same(first, target) ? target_of(&lower->ways[way - 1]) : first);
 	return name;
 }
 
@@ -308,7 +315,7 @@ static struct ir_statement below(struct lower *lower, const struct lower_row *ro
 		const struct lower_way *way = value.way ? &lower->ways[value.way - 1] : NULL;
 
 		if (way && way->row == row && way->cuts == cuts)
-			add_case(lower, &dispatch, value.value, way->target);
+			add_case(lower, &dispatch, value.value, target_of(way));
 	}
 	return dispatch;
 }
@@ -344,7 +351,7 @@ void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope 
 
 		if (way && way->scope == scope)
 			add_case(lower, &dispatch, value.value,
-				 way->row ? kept_name(lower, way->row) : way->target);
+				 way->row ? kept_name(lower, way->row) : target_of(way));
 	}
 	add_dispatch(lower, chain, dispatch, "a connection keeps the way its first packet got");
 	for (size_t i = 0; i < lower->row_count; i++)

@@ -329,6 +329,7 @@ static const struct ruleset_set *diff_dynamic(struct arena *arena, struct ir *ir
 		*arena_append(arena, out->carries, out->carry_count) =
 			(struct diff_carry){ .set = index,
 					     .has_history = held->is_dynamic &&
+							    !held->holds_flows &&
 							    held->bits == contents_bits(set->type),
 					     .why = why_carried(arena, set, held) };
 	return held;

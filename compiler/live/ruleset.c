@@ -165,6 +165,7 @@ static void read_declaration(struct ruleset_set *set, const struct nlattr **attr
 
 	set->is_map = number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_MAP;
 	set->is_dynamic = number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_TIMEOUT;
+	set->holds_flows = number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_EVAL;
 	set->bits = 8 * number_in(attributes[NFTA_SET_KEY_LEN]);
 	if (attributes[NFTA_SET_TIMEOUT])
 		set->timeout = be64toh(mnl_attr_get_u64(attributes[NFTA_SET_TIMEOUT]));

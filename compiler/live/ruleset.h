@@ -37,6 +37,7 @@ struct ruleset_set {
 	uint32_t count;
 	bool is_map;
 	bool is_dynamic;   /* its elements may have times: filled at run time */
+	bool holds_flows;  /* ... by the rules themselves */
 	unsigned int bits; /* of a value */
 	uint64_t timeout;  /* milliseconds; 0: none */
 	uint32_t size;     /* 0: any number */

@@ -170,3 +170,45 @@ struct ir_match syn_match(void)
 {
 	return (struct ir_match){ .ops = &syn_ops };
 }
+
+static void print_continued(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "tcp flags != syn / syn,rst");
+}
+
+static const struct ir_match_ops continued_ops = { "continued", print_continued, socket_holds,
+						   false, NULL };
+
+struct ir_match continued_match(void)
+{
+	return (struct ir_match){ .ops = &continued_ops };
+}
+
+static void print_end(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "tcp flags fin,rst");
+}
+
+static const struct ir_match_ops end_ops = { "end", print_end, socket_holds, false, NULL };
+
+struct ir_match end_match(void)
+{
+	return (struct ir_match){ .ops = &end_ops };
+}
+
+static void print_flow(const struct ir_match *match, struct buf *out)
+{
+	ir_put_flow(match->family, out);
+	buf_printf(out, " @%s", match->set->name);
+}
+
+static const struct ir_match_ops flow_ops = { "flow", print_flow, socket_holds, true, NULL };
+
+struct ir_match flow_match(const struct ir_set *set)
+{
+	return (struct ir_match){ .ops = &flow_ops,
+				  .set = set,
+				  .family = set->type == IR_SET_FLOW_IPV4 ? ADDR_IPV4 : ADDR_IPV6 };
+}

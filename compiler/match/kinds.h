@@ -91,6 +91,12 @@ struct ir_match listening_match(void);
 struct ir_match discovery_match(void);
 /* The first packet of a TCP connection, in each direction. */
 struct ir_match syn_match(void);
+/* Any other TCP packet. */
+struct ir_match continued_match(void);
+/* A TCP packet that ends a connection, in one direction or both. */
+struct ir_match end_match(void);
+/* A packet of a flow that is in the set (its type says of which family). */
+struct ir_match flow_match(const struct ir_set *set);
 
 /* IP protocol numbers: IANA's registry. */
 enum {

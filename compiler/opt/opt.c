@@ -68,7 +68,7 @@ static void point_rule(struct arena *arena, struct ir_rule *rule, const struct m
 	}
 	rule->matches = matches;
 	for (size_t i = 0; i < rule->statement_count; i++)
-		if (rule->statements[i].op == IR_LOOKUP)
+		if (rule->statements[i].map)
 			rule->statements[i].map = moved(moves, count, rule->statements[i].map);
 }
 

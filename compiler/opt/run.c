@@ -76,6 +76,7 @@ static bool may_move(const struct flatten *flatten, const struct ir_statement *s
 	case IR_OVER:
 	case IR_BALANCE:
 	case IR_LOOKUP:
+	case IR_REMEMBER:
 		return false;
 	}
 	return false;

@@ -5,6 +5,7 @@ import socket
 import struct
 
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
+SYN, ACK = 2, 16  # flags of TCP
 
 
 def checksum(data):
@@ -15,19 +16,19 @@ def checksum(data):
     return struct.pack("!H", ~total & 0xFFFF)
 
 
-def _transport(proto, port, sport):
+def _transport(proto, port, sport, flags):
     """A header with what it carries, and where its sum stands."""
     if proto == "udp":
         return struct.pack("!HHHH", sport, port, 14, 0) + b"hello\n", 6
-    return struct.pack("!HHIIBBHHH", sport, port, 1, 0, 5 << 4, 2, 65535, 0, 0), 16  # SYN
+    return struct.pack("!HHIIBBHHH", sport, port, 1, 0, 5 << 4, flags, 65535, 0, 0), 16
 
 
-def packet(proto, source, dest, port, sport=40000):
-    """A UDP datagram, or what begins a TCP connection."""
+def packet(proto, source, dest, port, sport=40000, flags=SYN):
+    """A UDP datagram, or a TCP segment without data: what begins a connection, unless flags say otherwise."""
     version = 6 if ":" in dest else 4
     family = socket.AF_INET6 if version == 6 else socket.AF_INET
     ends = socket.inet_pton(family, source) + socket.inet_pton(family, dest)
-    body, place = _transport(proto, port, sport)
+    body, place = _transport(proto, port, sport, flags)
     number = PROTOCOLS[proto]
     total = checksum(ends + struct.pack("!HH", number, len(body)) + body)
     body = body[:place] + total + body[place + 2:]

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=1c6c9f34caa910c4
+digest=e1e6444a688d262e
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7112 7150'
 main_copy=7103
-sets='prerouting.th_dport'
+sets='flows.open_tunnel.bf549df5_v4 flows.open_tunnel.bf549df5_v6 prerouting.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -18,14 +18,14 @@
 
 stem='policy'
 table=tpc
-digest=b7da2618a0450482
+digest=b2fa7204da8a1fc2
 protocol=116
 first=10000
 last=10016
 sysctl_policy='set'
 tables='7103 7107 7126'
 main_copy=7103
-sets=''
+sets='flows.route_isp1.cd434a6c_v4 flows.route_isp1.cd434a6c_v6 flows.route_isp2.d0434f25_v4 flows.route_isp2.d0434f25_v6 flows.count_rule_in_lan1_t.6d1993f3_v4 flows.count_rule_in_lan1_t.6d1993f3_v6 flows.count_rule_in_lan1_t.6e199586_v4 flows.count_rule_in_lan1_t.6e199586_v6 flows.open_isp1.1a7cd349_v4 flows.open_isp1.1a7cd349_v6 flows.open_isp2.177cce90_v4 flows.open_isp2.177cce90_v6'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=86d10d07eaedb8b9
+digest=5010cd1ff7f09216
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7104 7112'
 main_copy=7103
-sets='output.th_dport'
+sets='flows.route_vpn.3f454fe8_v4 flows.route_vpn.3f454fe8_v6 output.th_dport'
 dynamic_sets=''
 cgroups='vpn.slice vpn.slice/app.service user.slice/user-1000.slice/app\x2dmail.scope system.slice/quiet.service system.slice/backup.service machine.slice open.slice system.slice/proxy.service'
 time_sets=''

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=a6560e6d751eb4de
+digest=7a9bfee26e5daa3a
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7104 7112'
 main_copy=7103
-sets='output.ip_daddr output.ip6_daddr'
+sets='flows.count_rule_to_192_0_.62643059_v4 flows.count_rule_to_192_0_.62643059_v6 output.ip_daddr output.ip6_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -19,14 +19,14 @@
 
 stem='policy'
 table=tpc
-digest=9334b334611a2e23
+digest=dd6975324a385bf0
 protocol=116
 first=10000
 last=10015
 sysctl_policy='set'
 tables='7103 7104 7129 7135 7171 7197'
 main_copy=7103
-sets='prerouting.ip_daddr output.ip_daddr'
+sets='flows.route_vpn.3f454fe8_v4 flows.route_vpn.3f454fe8_v6 prerouting.ip_daddr output.ip_daddr'
 dynamic_sets=''
 cgroups=''
 time_sets=''

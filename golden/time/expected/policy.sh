@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc
-digest=d44c1d68dc1f042a
+digest=536ca7b54ea651d0
 protocol=116
 first=10000
 last=10011
 sysctl_policy='set'
 tables='7103 7104 7112 7199'
 main_copy=7103
-sets='time.fe4d5355 time.7b1d5bf7 time.84d7d7df prerouting.th_dport'
+sets='time.fe4d5355 time.7b1d5bf7 flows.open_vpn.de681376_v4 flows.open_vpn.de681376_v6 time.84d7d7df flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6 prerouting.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets='time.fe4d5355 time.7b1d5bf7 time.84d7d7df'

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=583080547e98f15b
+digest=744ec55fc60ec716
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7104 7199'
 main_copy=7103
-sets=''
+sets='flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -24,14 +24,14 @@
 
 stem='policy'
 table=tpc
-digest=981ae0af64189d86
+digest=3bfb65770c207612
 protocol=116
 first=10000
 last=10036
 sysctl_policy='set'
 tables='7103 7121 7142 7144 7184 7187'
 main_copy=7103
-sets='foreign_v4 foreign_v6 prerouting.list1.th_dport'
+sets='flows.open_out.e44ed3d6_v4 flows.open_out.e44ed3d6_v6 flows.open_near.faa24f0c_v4 flows.open_near.faa24f0c_v6 foreign_v4 foreign_v6 flows.route_out.side.230202da_v4 flows.route_out.side.230202da_v6 prerouting.list1.th_dport'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -23,14 +23,14 @@
 
 stem='policy'
 table=tpc
-digest=ba439d60f5d988c4
+digest=ba70c93dca948685
 protocol=116
 first=10000
 last=10034
 sysctl_policy='set'
 tables='7103 7135 7149 7178 7184 7199'
 main_copy=7103
-sets=''
+sets='flows.local_route_excepted.ba11f5c6_v4 flows.local_route_excepted.ba11f5c6_v6'
 dynamic_sets=''
 cgroups=''
 time_sets=''

@@ -1,0 +1,195 @@
+"""
+Connections that the kernel forgets: with the link, or its address, by which a connection was masqueraded goes
+its conntrack entry, and the mark that keeps its way. What it sends from then on meets the rules as if it were
+new, and they may say something else: an element of a set has gone, or the process.
+"""
+
+import contextlib
+import socket
+import time
+
+import probe
+import raw
+from lab import CLIENT, FOREIGN, UPLINKS, Network
+from policy import Policy
+from suite import case, same
+
+POLICY = """version: 1
+sets: {hot: {dynamic: true}, cut: {dynamic: true}}
+tables: {vpn: {dev: wg0, masquerade: true, fallback: unreachable}}
+rules:
+  - {scope: both, to: cut, then: drop}
+  - {user: 888, then: {route: vpn}}
+  - {scope: both, to: hot, then: {route: vpn}}
+"""
+SECRET = b"secret\n"
+USER = probe.Identity(user=888)
+# What the kernel takes with the conntrack entries, and the tunnel as it was afterwards.
+LOSSES = {"the link goes down": "link set wg0 down", "the link is deleted": "link delete wg0",
+          "its addresses go": "addr flush dev wg0 scope global"}
+
+
+class Talk:
+    """A connection, or a flow of datagrams, that was answered and is held."""
+
+    def __init__(self, host, proto, version, identity=probe.NOBODY_SPECIAL):
+        self.sock = identity.open(host, probe.family_of(FOREIGN[version]), probe.SOCKETS[proto])
+        self.sock.settimeout(3)
+        self.sock.connect((FOREIGN[version], 443))
+        self.say()
+        self.first = self.sock.recv(2048).decode()
+
+    def say(self):
+        with contextlib.suppress(OSError):
+            self.sock.send(SECRET)
+
+    def close(self):
+        self.sock.close()
+
+
+def element(net, verb, name="hot"):
+    for version in 4, 6:
+        net.router.run("nft", verb, "element", "inet", "tpc", f"{name}_v{version}", "{", FOREIGN[version], "}")
+
+
+def lose(net, how):
+    net.router.ip(LOSSES[how])
+    deadline = time.monotonic() + 5
+    while tracked(net) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    same(tracked(net), 0, "entries that are left: the kernel has forgotten nothing")
+
+
+def tracked(net):
+    with net.router, open("/proc/thread-self/net/nf_conntrack") as file:
+        return sum("dport=443 " in line for line in file)
+
+
+def seen(sniffer, seconds=0.0):
+    """What went by the clear way to the port, as (protocol, source, flags)."""
+    time.sleep(seconds)
+    return [(packet[0], packet[1], packet[5]) for packet in sniffer.packets() if packet[4] == 443]
+
+
+def both_families(host, proto, identity=probe.NOBODY_SPECIAL):
+    talks = [Talk(host, proto, version, identity) for version in (4, 6)]
+    for talk in talks:
+        assert talk.first.startswith("vpn "), talk.first
+    return talks
+
+
+def back(net, how):
+    """The tunnel as it was."""
+    if "deleted" in how:
+        net.connect("wg0")
+        net.router.settle()
+    else:
+        net.link_up("wg0")
+
+
+def _forwarded(proto, how):
+    @case(f"forgotten: forwarded {proto} whose element has gone, when {how}: nothing in the clear, and on it goes")
+    def _():
+        with Network(uplinks=("wan0", "wg0")) as net:
+            policy = Policy(net, POLICY).up()
+            element(net, "add")
+            talks = both_families(net.client, proto)
+            element(net, "delete")
+            origin = net.sniff()
+            lose(net, how)
+            for talk in talks:
+                talk.say()
+            same(seen(origin, 0.5), [], "in the clear")
+            for version in 4, 6:  # but what is new meets the rules
+                assert probe.ask(net.client, proto, FOREIGN[version], 443).who == "origin"
+            back(net, how)
+            policy.up()
+            origin.packets()
+            vpn = net.sniff("vpn")
+            for talk in talks:
+                talk.say()
+            found = {packet[1] for packet in vpn.wait(lambda packets: len({one[1] for one in packets}) > 1)}
+            same(found, {UPLINKS["wg0"][1][4], UPLINKS["wg0"][1][6]}, "on it goes, from")
+            same(seen(origin), [], "in the clear, after it")
+            for talk in talks:
+                talk.close()
+
+
+for _how in "the link goes down", "the link is deleted":
+    for _proto in "tcp", "udp":
+        _forwarded(_proto, _how)
+
+
+@case("forgotten: what the socket of a process that has ended sends, when the link goes down: nothing in the clear")
+def _orphaned():
+    for identity, rule in ((USER, False), (probe.NOBODY_SPECIAL, True)):
+        with Network(uplinks=("wan0", "wg0")) as net:
+            Policy(net, POLICY).up()
+            if rule:
+                element(net, "add")
+            talks = both_families(net.router, "tcp", identity)
+            if rule:
+                element(net, "delete")
+            origin = net.sniff()
+            lose(net, "the link goes down")
+            for talk in talks:
+                talk.say()
+                talk.close()
+            same(seen(origin, 1.5), [], "in the clear")
+
+
+@case("forgotten: local datagrams whose element has gone, when the link goes down: nothing in the clear")
+def _local_datagrams():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        Policy(net, POLICY).up()
+        element(net, "add")
+        talks = both_families(net.router, "udp")
+        element(net, "delete")
+        origin = net.sniff()
+        lose(net, "the link goes down")
+        for talk in talks:
+            talk.say()
+        same(seen(origin, 0.5), [], "in the clear")
+
+
+@case("forgotten: a drop above the rule that decided cuts it all the same")
+def _cut():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        Policy(net, POLICY).up()
+        element(net, "add")
+        talks = both_families(net.client, "tcp")
+        element(net, "delete")
+        lose(net, "its addresses go")
+        element(net, "add", "cut")
+        origin, vpn = net.sniff(), net.sniff("vpn")
+        for talk in talks:
+            talk.say()
+        same((seen(origin, 0.5), seen(vpn)), ([], []), "packets")
+
+
+@case("forgotten: segments of connections that kept no way meet the rules: answers may pass by another host")
+def _others():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        Policy(net, POLICY).up()
+        origin = net.sniff()
+        for version in 4, 6:
+            raw.send(net.client, "tcp", CLIENT[version], FOREIGN[version], 443, flags=raw.ACK)
+        found = origin.wait(lambda packets: len(packets) > 1)
+        same([packet[5] for packet in found], [raw.ACK] * 2, "flags of what came")
+
+
+@case("forgotten: without state, what is masqueraded meets the same rule again")
+def _stateless():
+    with Network(uplinks=("wan0", "wg0")) as net:
+        Policy(net, """version: 1
+tables: {vpn: {dev: wg0, masquerade: true, fallback: unreachable}}
+rules: [{scope: both, proto: [tcp, udp], port: 443, then: {route: vpn}}]
+""").up()
+        talks = [talk for host in (net.client, net.router) for proto in ("tcp", "udp")
+                 for talk in both_families(host, proto)]
+        origin = net.sniff()
+        lose(net, "the link goes down")
+        for talk in talks:
+            talk.say()
+            talk.close()
+        same(seen(origin, 1.5), [], "in the clear")
