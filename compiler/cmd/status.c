@@ -66,7 +66,7 @@ static void put_sets(const struct ruleset_table *table, struct buf *out)
 	for (size_t i = 0; i < table->set_count; i++) {
 		const struct ruleset_set *set = &table->sets[i];
 
-		if (!set->is_dynamic)
+		if (!ruleset_is_learned(set) && !set->holds_flows)
 			continue;
 		buf_printf(out,
 			   set->holds_flows
@@ -224,7 +224,7 @@ static void put_json_sets(const struct ruleset_table *table, bool of_flows, stru
 
 	buf_puts(out, of_flows ? "\"flow_sets\":[" : "\"dynamic_sets\":[");
 	for (size_t i = 0; i < table->set_count; i++) {
-		if (!table->sets[i].is_dynamic || table->sets[i].holds_flows != of_flows)
+		if (of_flows ? !table->sets[i].holds_flows : !ruleset_is_learned(&table->sets[i]))
 			continue;
 		buf_printf(out, "%s{", gap);
 		gap = ",";

@@ -25,6 +25,8 @@ static const char *type_words(enum ir_set_type type)
 		return "type inet_service";
 	case IR_SET_TIME:
 		return "typeof meta time";
+	case IR_SET_LINK:
+		return "type ether_addr";
 	case IR_SET_FLOW_IPV4:
 		return "type ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service";
 	case IR_SET_FLOW_IPV6:
@@ -65,6 +67,8 @@ void elements_declare(const struct ir_set *set, struct buf *out)
 	}
 	if (ir_set_holds_flows(set))
 		buf_puts(out, "\t# filled by the rules below: what it holds stays\n");
+	else if (set->type == IR_SET_LINK)
+		buf_puts(out, "\t# link addresses of gateways, which only the host knows\n");
 	else if (set->dynamic)
 		buf_puts(out, "\t# filled at run time: what it holds stays\n");
 	buf_printf(out, "\tset %s {\n\t\t%s\n", set->name, type_words(set->type));
@@ -124,6 +128,7 @@ static void put_value(enum ir_set_type type, struct interval element, struct buf
 	case IR_SET_TIME:
 		put_window(element, out);
 		return;
+	case IR_SET_LINK:
 	case IR_SET_FLOW_IPV4:
 	case IR_SET_FLOW_IPV6: /* of those no elements are known */
 		return;

@@ -99,6 +99,8 @@ static const char *set_type(enum ir_set_type type)
 		return "port";
 	case IR_SET_TIME:
 		return "time";
+	case IR_SET_LINK:
+		return "link";
 	case IR_SET_FLOW_IPV4:
 		return "ipv4-flow";
 	case IR_SET_FLOW_IPV6:

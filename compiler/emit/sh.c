@@ -8,6 +8,7 @@
 #include "emit/sh.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -93,12 +94,30 @@ static void put_sets(const struct ir *ir, bool only_dynamic, struct buf *out)
 
 	buf_puts(out, only_dynamic ? "dynamic_sets='" : "sets='");
 	for (size_t i = 0; i < ir->set_count; i++) {
-		if (only_dynamic && (!ir->sets[i].dynamic || ir_set_holds_flows(&ir->sets[i])))
+		if (only_dynamic && (!ir->sets[i].dynamic || strchr(ir->sets[i].base, '.')))
 			continue;
 		buf_printf(out, "%s%s", gap, ir->sets[i].name);
 		gap = " ";
 	}
 	buf_puts(out, "'\n");
+}
+
+/* A line each, "main" for the address of those of the main table's default routes. */
+static void put_gateways(const struct ir *ir, struct buf *out)
+{
+	struct buf lines = { 0 };
+
+	for (size_t i = 0; i < ir->gateway_count; i++) {
+		const struct ir_gateway *gateway = &ir->gateways[i];
+		char via[ADDR_TEXT];
+
+		buf_printf(&lines, "%s%s %s %s", i ? "\n" : "", gateway->set, gateway->dev,
+			   gateway->has_via ? addr_format(gateway->via, via) : "main");
+	}
+	buf_puts(out, "gateways=");
+	text_put_shell(out, buf_text(&lines));
+	buf_putc(out, '\n');
+	buf_free(&lines);
 }
 
 static void put_variables(const struct emit_job *job, struct buf *out)
@@ -119,6 +138,7 @@ static void put_variables(const struct emit_job *job, struct buf *out)
 		buf_puts(out, "main_copy=''\n");
 	put_sets(ir, false, out);
 	put_sets(ir, true, out);
+	put_gateways(ir, out);
 	buf_puts(out, "cgroups=");
 	put_cgroups(ir, out);
 	buf_putc(out, '\n');

@@ -25,14 +25,15 @@ struct buf;
 /*
  * Elements are addresses, ports, or moments: seconds since 1970-01-01 00:00 of the local time of
  * whatever host will load them. Before the live engine does that, it makes them what the kernel
- * compares, nanoseconds of UTC. Or flows: two addresses, a protocol, two ports; the rules
- * themselves add those, so none are here.
+ * compares, nanoseconds of UTC. Or link addresses, which only the host knows. Or flows: two
+ * addresses, a protocol, two ports; the rules themselves add those, so none are here.
  */
 enum ir_set_type {
 	IR_SET_IPV4,
 	IR_SET_IPV6,
 	IR_SET_PORT,
 	IR_SET_TIME,
+	IR_SET_LINK,
 	IR_SET_FLOW_IPV4,
 	IR_SET_FLOW_IPV6
 };
@@ -370,6 +371,19 @@ struct ir_class {
 	struct span mark_given, table_given; /* where the author names them; or no source */
 };
 
+/*
+ * A gateway whose link address is to be in a set: what comes from it came in by its table's uplink,
+ * where others send by the same interface.
+ */
+struct ir_gateway {
+	const char *set;  /* its base */
+	const char *name; /* the table's in the policy, or "main" */
+	const char *dev;
+	bool has_via; /* else all gateways of the main table's default routes by the interface */
+	struct addr via;
+	struct span origin;
+};
+
 enum ir_sysctl_policy { IR_SYSCTL_SET, IR_SYSCTL_CHECK, IR_SYSCTL_IGNORE };
 
 /* Whom a listener waits for: what status looks for in the kernel's socket tables. */
@@ -513,6 +527,8 @@ struct ir {
 	size_t route_count;
 	struct ir_sysctl *sysctls;
 	size_t sysctl_count;
+	struct ir_gateway *gateways;
+	size_t gateway_count;
 	struct ir_class *classes;
 	size_t class_count;
 	struct ir_listener *listeners;
@@ -543,6 +559,8 @@ bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule);
 bool ir_rule_takes_default(const struct ir_ip_rule *rule);
 /* Do the rules themselves add its elements? */
 bool ir_set_holds_flows(const struct ir_set *set);
+/* A link address: 02:00:5e:10:00:01. */
+void ir_put_link(uint64_t address, struct buf *out);
 /* What such a set knows a flow by, as nft words. */
 void ir_put_flow(enum addr_family family, struct buf *out);
 /* "lookup", "unreachable" ...: ip's words. */

@@ -169,6 +169,8 @@ static void describe(struct lower *lower)
 			describe_listener(lower, way);
 	}
 	describe_senders(lower);
+	ir->gateways = lower->gateways;
+	ir->gateway_count = lower->gateway_count;
 	describe_interfaces(lower);
 }
 

@@ -95,6 +95,9 @@ struct lower_uplink {
 	const char **devs;
 	size_t dev_count;
 	struct lower_class *reply;
+	const struct ir_set *gateways; /* the link addresses of its gateways, where it has any; or
+					  NULL */
+	bool by_gateway; /* another table answers what comes in by the interfaces else */
 };
 
 struct lower {
@@ -108,6 +111,12 @@ struct lower {
 	uint32_t main_copy;   /* the table for main's specific IPv6 routes, if they are asked for */
 	struct lower_uplink *uplinks; /* those with `answers` first: what comes in is the first's */
 	size_t uplink_count;
+	const struct ir_set *main_gateways; /* link addresses of the main table's gateways by those
+					       interfaces; or NULL */
+	const char **main_devs;
+	size_t main_dev_count;
+	struct ir_gateway *gateways;
+	size_t gateway_count;
 	const char **silent_devs; /* of tables that would be uplinks, and answer nothing */
 	size_t silent_dev_count;
 	struct ir_chain **chains;
@@ -139,6 +148,14 @@ void lower_classes(struct lower *lower);
 struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then);
 /* The way by one table; NULL for `main`. */
 struct lower_class *lower_table_class(struct lower *lower, const char *table);
+
+/* ---- lower_gateway.c ---- */
+
+/* Leads the table by the interface to gateways that no uplink before it leads to there? */
+bool lower_has_new_gateways(const struct lower *lower, const struct ast_table *table,
+			    const char *dev);
+/* The sets by which uplinks are told from others on their interfaces. */
+void lower_gateways(struct lower *lower);
 
 /* ---- lower_number.c ---- */
 
@@ -221,10 +238,9 @@ size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char 
 const char *lower_way_name(struct lower *lower, size_t way);
 /* Adds the rule just lowered to the drops and rejects that later ways are cut by. */
 void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
-/* Adds a copy of the rule that `put` makes for each way in which packets come by the uplink. */
-void lower_by_uplink(struct lower *lower, struct ir_chain *chain, size_t uplink, const char *remark,
-		     void (*put)(struct lower *lower, struct ir_rule *rule, uint32_t value),
-		     uint32_t value);
+/* Writes into the connection's mark by which uplink the packet came in, if by any, beside the way
+ * (0: none yet). */
+void lower_origin(struct lower *lower, struct ir_chain *chain, size_t way);
 /* Where packets of connections that have decided leave the base chain: its cases come last, so it
  * is filled here. */
 void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);

@@ -178,30 +178,49 @@ static bool has_uplink(const struct lower *lower, const char *dev)
 	return false;
 }
 
-static void add_uplink(struct numbers *numbers, struct ast_table *table, const char *dev)
+static const struct lower_uplink *uplink_of(const struct lower *lower,
+					    const struct ast_table *table)
+{
+	for (size_t i = 0; i < lower->uplink_count; i++)
+		if (lower->uplinks[i].table == table)
+			return &lower->uplinks[i];
+	return NULL;
+}
+
+static struct lower_class *reply_by(struct numbers *numbers, struct ast_table *table)
+{
+	struct lower_class *reply =
+		add_class(numbers, IR_CLASS_REPLY, table->name, NULL, table->span);
+
+	reply->forward = reply->local = true;
+	*arena_append(numbers->lower->arena, reply->tables, reply->table_count) = table;
+	reply->fallback = table->fallback;
+	return reply;
+}
+
+static void add_uplink(struct numbers *numbers, struct ast_table *table, const char *dev,
+		       bool by_gateway)
 {
 	struct lower *lower = numbers->lower;
 	struct lower_uplink *last = lower->uplink_count ? &lower->uplinks[lower->uplink_count - 1]
 							: NULL;
-	struct lower_uplink uplink = { .table = table };
+	const struct lower_uplink *same = uplink_of(lower, table);
+	struct lower_uplink uplink = { .table = table, .by_gateway = by_gateway };
 
 	if (lower->policy->settings.ipv6 == IPV6_OFF && !lower_uplink_has_ipv4(table))
 		return;
-	if (last && last->table == table) {
+	if (last && last->table == table && last->by_gateway == by_gateway) {
 		*arena_append(lower->arena, last->devs, last->dev_count) = dev;
 		return;
 	}
 	*arena_append(lower->arena, uplink.devs, uplink.dev_count) = dev;
-	uplink.reply = add_class(numbers, IR_CLASS_REPLY, table->name, NULL, table->span);
-	uplink.reply->forward = uplink.reply->local = true;
-	*arena_append(lower->arena, uplink.reply->tables, uplink.reply->table_count) = table;
-	uplink.reply->fallback = table->fallback;
+	uplink.reply = same ? same->reply : reply_by(numbers, table);
 	*arena_append(lower->arena, lower->uplinks, lower->uplink_count) = uplink;
 }
 
 /* An interface that is nowhere the first choice gets a table of its own. */
 static void add_table_uplink(struct numbers *numbers, struct ast_table *table, const char *dev,
-			     size_t number, bool leading)
+			     size_t number, bool leading, bool by_gateway)
 {
 	struct ast_table *only = table;
 
@@ -209,7 +228,7 @@ static void add_table_uplink(struct numbers *numbers, struct ast_table *table, c
 		only = lower_uplink_only(numbers->lower->arena, table, dev, number);
 		only->id = lower_draw_table(numbers, only->name, table->span);
 	}
-	add_uplink(numbers, only, dev);
+	add_uplink(numbers, only, dev, by_gateway);
 }
 
 static bool answers_nothing(const struct ast_table *table)
@@ -217,8 +236,8 @@ static bool answers_nothing(const struct ast_table *table)
 	return table->answers_span.source && !table->answer_count;
 }
 
-/* A table with a default route by an interface is its uplink; the first one that has it, and each
- * that says for which addresses. */
+/* A table with a default route by an interface is its uplink; the first one that has it, each that
+ * leads by it to gateways of its own, and each that says for which addresses. */
 static void add_uplinks(struct numbers *numbers, bool leading, bool with_addresses)
 {
 	struct lower *lower = numbers->lower;
@@ -232,14 +251,17 @@ static void add_uplinks(struct numbers *numbers, bool leading, bool with_address
 		if (with_addresses != (table->answer_count > 0))
 			continue;
 		for (size_t k = 0; k < count; k++) {
-			if ((!with_addresses && has_uplink(lower, devs[k])) ||
-			    lower_uplink_leads(table, devs[k]) != leading)
+			bool is_second = !with_addresses && has_uplink(lower, devs[k]);
+
+			if (lower_uplink_leads(table, devs[k]) != leading ||
+			    (is_second && !lower_has_new_gateways(lower, table, devs[k])))
 				continue;
 			if (answers_nothing(table))
 				names_add(lower->arena, &lower->silent_devs,
 					  &lower->silent_dev_count, devs[k]);
 			else
-				add_table_uplink(numbers, table, devs[k], k + 1, leading);
+				add_table_uplink(numbers, table, devs[k], k + 1, leading,
+						 is_second);
 		}
 	}
 }
@@ -385,6 +407,7 @@ void lower_classes(struct lower *lower)
 	for (int with_addresses = 1; with_addresses >= 0; with_addresses--)
 		for (int leading = 1; leading >= 0; leading--)
 			add_uplinks(&numbers, leading, with_addresses);
+	lower_gateways(lower);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		if (is_open(&policy->rules[i]))
 			for_ways(&numbers, policy->rules[i].then, add_open);

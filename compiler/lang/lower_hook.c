@@ -334,20 +334,20 @@ static void refuse_straight(struct lower *lower, struct ir_chain *chain)
 	}
 }
 
-static void note_first(struct lower *lower, struct ir_rule *rule, uint32_t value)
-{
-	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
-
-	lower_match(lower, rule, mark_match(lower->arena, MARK_CONNECTION, 0, mask));
-	lower_do(lower, rule,
-		 (struct ir_statement){ .op = IR_SET_CT_MARK, .value = value, .mask = mask });
-}
-
 static void note_uplinks(struct lower *lower, struct ir_chain *chain)
 {
-	for (size_t i = 0; i < lower->uplink_count; i++)
-		lower_by_uplink(lower, chain, i, i ? NULL : "by which uplink a connection came in",
-				note_first, lower_value(lower, i + 1, 0));
+	struct ir_chain *uplinks;
+	struct ir_rule *rule;
+
+	if (!lower->uplink_count)
+		return;
+	uplinks = lower_chain(lower, "uplinks", "by which uplink a connection came in");
+	lower_origin(lower, uplinks, 0);
+	rule = lower_guarantee(lower, chain, uplinks->remark);
+	lower_match(lower, rule,
+		    mark_match(lower->arena, MARK_CONNECTION, 0,
+			       (uint32_t)lower->policy->settings.mark_mask));
+	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = uplinks->name });
 }
 
 /* ICMP errors about such a connection go where it goes. */

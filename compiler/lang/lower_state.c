@@ -189,8 +189,6 @@ const char *lower_way_name(struct lower *lower, size_t way)
 	return of->scope == SCOPE_LOCAL ? arena_printf(lower->arena, "%s.local", target) : target;
 }
 
-/* ---- deciding ---- */
-
 static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
 {
 	lower_do(lower, rule,
@@ -199,43 +197,87 @@ static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
 					.mask = (uint32_t)lower->policy->settings.mark_mask });
 }
 
-void lower_by_uplink(struct lower *lower, struct ir_chain *chain, size_t uplink, const char *remark,
-		     void (*put)(struct lower *lower, struct ir_rule *rule, uint32_t value),
-		     uint32_t value)
+/* ---- by which uplink ---- */
+
+/* The value for what came in by an uplink (its number; 0: by none) and goes the way (0: not decided
+ * yet). */
+static uint32_t value_of(struct lower *lower, size_t origin, size_t way)
 {
-	const struct lower_uplink *by = &lower->uplinks[uplink];
-	size_t addresses = by->table->answer_count;
+	return origin || way ? lower_value(lower, origin, way) : 0;
+}
 
-	for (size_t i = 0; i < (addresses ? addresses : 1); i++) {
-		struct ir_rule *rule = lower_guarantee(lower, chain, i ? NULL : remark);
+static void set_origin(struct lower *lower, struct ir_chain *chain, const char **devs, size_t count,
+		       const struct ir_match *by, uint32_t value)
+{
+	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
 
-		lower_match(lower, rule,
-			    interface_match(INTERFACE_IN, by->devs, by->dev_count, false));
-		if (addresses) {
-			struct addr addr = by->table->answers[i].addr;
-			struct addr_prefix prefix = { addr, addr_width(addr.family) };
+	lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
+	if (by)
+		lower_match(lower, rule, *by);
+	set_value(lower, rule, value);
+}
 
-			lower_match(lower, rule, address_match(lower->arena, ADDRESS_TO, prefix));
-		}
-		put(lower, rule, value);
+/* What comes from a gateway of the main table by an uplink's interface came in by none. */
+static void set_main(struct lower *lower, struct ir_chain *chain, size_t way)
+{
+	struct ir_match by;
+
+	if (!lower->main_gateways)
+		return;
+	by = gateway_match(lower->main_gateways);
+	set_origin(lower, chain, lower->main_devs, lower->main_dev_count, &by,
+		   value_of(lower, 0, way));
+}
+
+static void set_by_addresses(struct lower *lower, struct ir_chain *chain, size_t uplink, size_t way)
+{
+	const struct lower_uplink *of = &lower->uplinks[uplink];
+
+	for (size_t i = 0; i < of->table->answer_count; i++) {
+		struct addr addr = of->table->answers[i].addr;
+		struct addr_prefix prefix = { addr, addr_width(addr.family) };
+		struct ir_match by = address_match(lower->arena, ADDRESS_TO, prefix);
+
+		set_origin(lower, chain, of->devs, of->dev_count, &by,
+			   value_of(lower, uplink + 1, way));
 	}
 }
 
-/* The last rule that holds counts, so those about addresses, which come first among the uplinks,
- * are last here. */
+/*
+ * The last rule that holds counts: an interface says least, then the link address of the gateway
+ * that sent the packet, and most an address that the table answers for. Of several tables with one
+ * interface, gateway or address the first counts.
+ */
+void lower_origin(struct lower *lower, struct ir_chain *chain, size_t way)
+{
+	for (size_t i = 0; i < lower->uplink_count; i++)
+		if (!lower->uplinks[i].table->answer_count && !lower->uplinks[i].by_gateway)
+			set_origin(lower, chain, lower->uplinks[i].devs,
+				   lower->uplinks[i].dev_count, NULL, value_of(lower, i + 1, way));
+	set_main(lower, chain, way);
+	for (size_t i = lower->uplink_count; i > 0; i--) {
+		const struct lower_uplink *uplink = &lower->uplinks[i - 1];
+		struct ir_match by;
+
+		if (!uplink->gateways)
+			continue;
+		by = gateway_match(uplink->gateways);
+		set_origin(lower, chain, uplink->devs, uplink->dev_count, &by,
+			   value_of(lower, i, way));
+	}
+	for (size_t i = lower->uplink_count; i > 0; i--)
+		set_by_addresses(lower, chain, i - 1, way);
+}
+
 void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
 		size_t way)
 {
-	size_t uplinks = walk->scope == SCOPE_FORWARD ? lower->uplink_count : 0, first = 0;
-
 	set_value(lower, lower_guarantee(lower, chain, NULL), lower_value(lower, 0, way));
-	while (first < uplinks && lower->uplinks[first].table->answer_count)
-		first++;
-	for (size_t i = first; i < uplinks; i++)
-		lower_by_uplink(lower, chain, i, NULL, set_value, lower_value(lower, i + 1, way));
-	for (size_t i = first; i > 0; i--)
-		lower_by_uplink(lower, chain, i - 1, NULL, set_value, lower_value(lower, i, way));
+	if (walk->scope == SCOPE_FORWARD)
+		lower_origin(lower, chain, way);
 }
+
+/* ---- deciding ---- */
 
 /* Where packets of connections that keep the way go. */
 static const char *target_of(const struct lower_way *way)

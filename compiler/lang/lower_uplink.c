@@ -79,6 +79,33 @@ const char **lower_uplink_devs(struct arena *arena, const struct ast_table *tabl
 	return devs;
 }
 
+static void add_gateways(struct arena *arena, const struct ast_hop *hop, const char *dev,
+			 struct addr **gateways, size_t *count)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++)
+		if (hop->dev && !strcmp(hop->dev, dev) && hop->via.has[family])
+			*arena_append(arena, *gateways, *count) = hop->via.addr[family];
+}
+
+struct addr *lower_uplink_gateways(struct arena *arena, const struct ast_table *table,
+				   const char *dev, size_t *count)
+{
+	size_t route_count;
+	const struct ast_route *routes = ast_table_routes(table, &route_count);
+	struct addr *gateways = NULL;
+
+	*count = 0;
+	for (size_t i = 0; i < route_count; i++) {
+		if (!leads_out(&routes[i]))
+			continue;
+		for (size_t k = 0; k < routes[i].hop_count; k++)
+			add_gateways(arena, &routes[i].hops[k], dev, &gateways, count);
+		if (!routes[i].hop_count)
+			add_gateways(arena, &routes[i].hop, dev, &gateways, count);
+	}
+	return gateways;
+}
+
 bool lower_uplink_leads(const struct ast_table *table, const char *dev)
 {
 	size_t count;

@@ -18,6 +18,10 @@ bool lower_uplink_has_ipv4(const struct ast_table *table);
 /* The interfaces that a table with a default route leaves by, each once. */
 const char **lower_uplink_devs(struct arena *arena, const struct ast_table *table, size_t *count);
 
+/* The gateways of its default routes by the interface. */
+struct addr *lower_uplink_gateways(struct arena *arena, const struct ast_table *table,
+				   const char *dev, size_t *count);
+
 /* Does the default route leave by this interface as long as its link is up? */
 bool lower_uplink_leads(const struct ast_table *table, const char *dev);
 

@@ -492,6 +492,7 @@ static enum apply_outcome decide(struct apply *apply)
 				: "a cgroup that the rules name is missing, and others are "
 				  "in its place";
 	apply_sift_routes(apply);
+	apply_find_gateways(apply);
 	apply_find_losses(apply);
 	apply_find_settings(apply);
 	apply_find_covers(apply);

@@ -48,14 +48,11 @@ static size_t count_added(struct apply *apply, const struct ruleset_set *set)
 	return count;
 }
 
-/* Is it filled at run time, and no copy that stands in for such a set? */
 static bool is_learned(const struct ruleset_table *table, const char *name)
 {
 	const struct ruleset_set *set = ruleset_set_find(table, name);
-	const struct about_line *line = line_of(table, name);
 
-	return set && set->is_dynamic && !set->holds_flows && !set->is_map && line &&
-	       strcmp(line->base, name) == 0;
+	return set && ruleset_is_learned(set) && line_of(table, name);
 }
 
 static void find_loss(struct apply *apply, const char *name)
@@ -85,7 +82,7 @@ static void warn_of_new(struct apply *apply)
 	struct buf names = { 0 };
 
 	for (size_t i = 0; i < apply->ir->set_count; i++)
-		if (apply->ir->sets[i].dynamic && !ir_set_holds_flows(&apply->ir->sets[i]) &&
+		if (apply->ir->sets[i].dynamic && !strchr(apply->ir->sets[i].base, '.') &&
 		    apply->diff.fill[i] &&
 		    !ruleset_set_find(&apply->observed.table, apply->ir->sets[i].base))
 			buf_printf(&names, "%s%s", names.length ? ", " : "",

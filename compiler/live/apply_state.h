@@ -117,6 +117,14 @@ bool apply_top_up(struct apply *apply);
  */
 bool apply_settle_sets(struct apply *apply);
 
+/* ---- apply_gateways ---- */
+
+/* Which link addresses the sets of gateways lack, and hold too much; into the diff. Warns of
+ * gateways that cannot be told apart. */
+void apply_find_gateways(struct apply *apply);
+/* False, with why, when the kernel does not take them. */
+bool apply_put_gateways(struct apply *apply);
+
 /* ---- apply_losses ---- */
 
 /* Finds out what was added at run time to sets that go, and warns of it. */

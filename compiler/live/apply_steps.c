@@ -342,7 +342,7 @@ bool apply_build(struct apply *apply)
 		return false;
 	if (apply->diff.flip && !(apply_top_up(apply) && apply_flip(apply)))
 		return false;
-	if (!update_sets(apply))
+	if (!update_sets(apply) || !apply_put_gateways(apply))
 		return false;
 	apply_write_settings(apply, true);
 	apply_put_late_routes(apply);

@@ -23,94 +23,12 @@
 #include "live/piece.h"
 #include "live/record.h"
 #include "live/state.h"
+#include "live/tape.h"
 
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
 #endif
-static const char MAGIC[] = "tpc-archive 6 " TPC_VERSION;
-
-/* Where the writing or reading has got to. */
-struct tape {
-	struct arena *arena;
-	struct buf *out; /* writing; NULL: reading */
-	const unsigned char *bytes;
-	size_t left;
-	bool broken;
-	struct ir *ir;
-};
-
-/* ---- plain values ---- */
-
-static void bytes(struct tape *tape, void *value, size_t size)
-{
-	if (tape->out) {
-		buf_add(tape->out, value, size);
-		return;
-	}
-	tape->broken |= tape->left < size;
-	if (tape->broken) {
-		memset(value, 0, size);
-		return;
-	}
-	memcpy(value, tape->bytes, size);
-	tape->bytes += size;
-	tape->left -= size;
-}
-
-/* A field of a type that has no padding and is as wide on every machine, in this host's own order.
- */
-#define FIELD(tape, field) bytes(tape, &(field), sizeof(field))
-
-static size_t number(struct tape *tape, size_t value)
-{
-	uint64_t wide = value;
-
-	FIELD(tape, wide);
-	tape->broken |= wide > SIZE_MAX;
-	return (size_t)wide;
-}
-
-static size_t count_of(struct tape *tape, size_t count)
-{
-	count = number(tape, count);
-	/* Whatever is counted takes a byte at least. */
-	if (!tape->out && count > tape->left)
-		tape->broken = true;
-	return tape->broken ? 0 : count;
-}
-
-static void text(struct tape *tape, const char **value)
-{
-	size_t length = count_of(tape, *value ? strlen(*value) + 1 : 0);
-	char *copy = (char *)*value;
-
-	if (!tape->out)
-		copy = length ? arena_alloc(tape->arena, length + 1) : NULL;
-	if (length)
-		bytes(tape, copy, length);
-	if (copy && !tape->out)
-		copy[length] = 0;
-	*value = copy;
-}
-
-static void texts(struct tape *tape, const char ***items, size_t *count)
-{
-	*count = count_of(tape, *count);
-	if (!tape->out)
-		*items = arena_alloc(tape->arena, (*count + 1) * sizeof(char *));
-	for (size_t i = 0; i < *count && !tape->broken; i++)
-		text(tape, &(*items)[i]);
-}
-
-/* An array of things, each by its own function. */
-#define ITEMS(tape, items, count, each)                                                         \
-	do {                                                                                    \
-		(count) = count_of(tape, count);                                                \
-		if (!(tape)->out)                                                               \
-			(items) = arena_alloc((tape)->arena, ((count) + 1) * sizeof(*(items))); \
-		for (size_t at_ = 0; at_ < (count) && !(tape)->broken; at_++)                   \
-			each(tape, &(items)[at_]);                                              \
-	} while (0)
+static const char MAGIC[] = "tpc-archive 7 " TPC_VERSION;
 
 /* ---- sets ---- */
 
@@ -118,7 +36,7 @@ static void narrow(struct tape *tape, struct interval *interval)
 {
 	uint32_t ends[] = { (uint32_t)interval->first.low, (uint32_t)interval->last.low };
 
-	bytes(tape, ends, sizeof(ends));
+	tape_bytes(tape, ends, sizeof(ends));
 	*interval = (struct interval){ wide(ends[0]), wide(ends[1]) };
 }
 
@@ -127,19 +45,19 @@ static void elements(struct tape *tape, struct ir_set *set)
 	bool is_narrow = set->type == IR_SET_IPV4 || set->type == IR_SET_PORT;
 	struct interval_set *all = &set->elements;
 
-	all->count = count_of(tape, all->count);
+	all->count = tape_count(tape, all->count);
 	if (!tape->out)
 		all->items = arena_alloc(tape->arena, (all->count + 1) * sizeof(*all->items));
 	for (size_t i = 0; i < all->count && is_narrow; i++)
 		narrow(tape, &all->items[i]);
 	if (!is_narrow && all->count)
-		bytes(tape, all->items, all->count * sizeof(*all->items));
+		tape_bytes(tape, all->items, all->count * sizeof(*all->items));
 }
 
 static void target(struct tape *tape, struct ir_target *item)
 {
-	FIELD(tape, item->verdict);
-	text(tape, &item->chain);
+	TAPE_FIELD(tape, item->verdict);
+	tape_text(tape, &item->chain);
 }
 
 static void set(struct tape *tape, struct ir_set *item)
@@ -147,20 +65,20 @@ static void set(struct tape *tape, struct ir_set *item)
 	struct ir_target *targets = (struct ir_target *)item->targets;
 	uint32_t *leads = (uint32_t *)item->leads;
 
-	text(tape, &item->base);
-	text(tape, &item->name);
-	FIELD(tape, item->type);
+	tape_text(tape, &item->base);
+	tape_text(tape, &item->name);
+	TAPE_FIELD(tape, item->type);
 	elements(tape, item);
-	FIELD(tape, item->contents);
-	FIELD(tape, item->dynamic);
-	FIELD(tape, item->timeout);
-	FIELD(tape, item->size);
-	ITEMS(tape, targets, item->target_count, target);
+	TAPE_FIELD(tape, item->contents);
+	TAPE_FIELD(tape, item->dynamic);
+	TAPE_FIELD(tape, item->timeout);
+	TAPE_FIELD(tape, item->size);
+	TAPE_ITEMS(tape, targets, item->target_count, target);
 	if (!item->target_count)
 		return;
 	if (!tape->out)
 		leads = arena_alloc(tape->arena, (item->elements.count + 1) * sizeof(*leads));
-	bytes(tape, leads, item->elements.count * sizeof(*leads));
+	tape_bytes(tape, leads, item->elements.count * sizeof(*leads));
 	for (size_t i = 0; i < item->elements.count; i++)
 		tape->broken |= leads[i] >= item->target_count;
 	item->targets = targets;
@@ -217,10 +135,10 @@ static void hosted_match(struct tape *tape, struct ir_match *item)
 		name = piece_hosted_name(item);
 		buf_free(&printed);
 	}
-	FIELD(tape, item->hosted);
-	FIELD(tape, item->negated);
-	text(tape, &words);
-	text(tape, &name);
+	TAPE_FIELD(tape, item->hosted);
+	TAPE_FIELD(tape, item->negated);
+	tape_text(tape, &words);
+	tape_text(tape, &name);
 	tape->broken |= !words || !name;
 	if (!tape->out && !tape->broken)
 		*item = piece_hosted(tape->arena, words, item->hosted, item->negated, name);
@@ -233,9 +151,9 @@ static void nft_rule(struct tape *tape, struct ir_rule *item)
 	struct ir_match *hosted = NULL;
 	size_t count = 0;
 
-	text(tape, &matches);
-	ITEMS(tape, hosted, count, hosted_match);
-	text(tape, &statements);
+	tape_text(tape, &matches);
+	TAPE_ITEMS(tape, hosted, count, hosted_match);
+	tape_text(tape, &statements);
 	cut_words(tape, item, matches ? matches : "", true);
 	for (size_t i = 0; i < count; i++)
 		*arena_append(tape->arena, item->matches, item->match_count) = hosted[i];
@@ -250,7 +168,7 @@ static void write_text(struct tape *tape, const struct ir_rule *rule, size_t nth
 	emit_nft_put_nth(rule, nth, &out);
 	all = buf_text(&out) + strspn(buf_text(&out), "\t");
 	all = arena_strndup(tape->arena, all, strlen(all) - 1);
-	text(tape, &all);
+	tape_text(tape, &all);
 	buf_free(&out);
 }
 
@@ -269,7 +187,7 @@ static void write_rule(struct tape *tape, const struct ir_rule *rule, size_t nth
 		*arena_append(tape->arena, part->matches, part->match_count) = *match;
 	}
 	write_text(tape, &matches, 0);
-	ITEMS(tape, hosted.matches, hosted.match_count, hosted_match);
+	TAPE_ITEMS(tape, hosted.matches, hosted.match_count, hosted_match);
 	write_text(tape, &statements, nth);
 }
 
@@ -279,12 +197,12 @@ static void rules(struct tape *tape, struct ir_chain *chain)
 	size_t count = 0;
 
 	if (!tape->out) {
-		ITEMS(tape, chain->rules, chain->rule_count, nft_rule);
+		TAPE_ITEMS(tape, chain->rules, chain->rule_count, nft_rule);
 		return;
 	}
 	for (size_t i = 0; i < chain->rule_count; i++)
 		count += emit_nft_rule_count(&chain->rules[i]);
-	count_of(tape, count);
+	tape_count(tape, count);
 	for (size_t i = 0; i < chain->rule_count; i++)
 		for (size_t k = 0; k < emit_nft_rule_count(&chain->rules[i]); k++)
 			write_rule(tape, &chain->rules[i], k);
@@ -292,10 +210,10 @@ static void rules(struct tape *tape, struct ir_chain *chain)
 
 static void chain(struct tape *tape, struct ir_chain *item)
 {
-	text(tape, &item->name);
-	FIELD(tape, item->hook);
-	FIELD(tape, item->type);
-	FIELD(tape, item->priority);
+	tape_text(tape, &item->name);
+	TAPE_FIELD(tape, item->hook);
+	TAPE_FIELD(tape, item->type);
+	TAPE_FIELD(tape, item->priority);
 	rules(tape, item);
 }
 
@@ -303,118 +221,129 @@ static void chain(struct tape *tape, struct ir_chain *item)
 
 static void ip_rule(struct tape *tape, struct ir_ip_rule *item)
 {
-	FIELD(tape, item->family);
-	FIELD(tape, item->priority);
-	FIELD(tape, item->mark);
-	FIELD(tape, item->mask);
-	FIELD(tape, item->action);
-	FIELD(tape, item->table);
-	FIELD(tape, item->shortest);
+	TAPE_FIELD(tape, item->family);
+	TAPE_FIELD(tape, item->priority);
+	TAPE_FIELD(tape, item->mark);
+	TAPE_FIELD(tape, item->mask);
+	TAPE_FIELD(tape, item->action);
+	TAPE_FIELD(tape, item->table);
+	TAPE_FIELD(tape, item->shortest);
 }
 
 static void address(struct tape *tape, struct addr *item)
 {
-	FIELD(tape, item->family);
-	FIELD(tape, item->bits);
+	TAPE_FIELD(tape, item->family);
+	TAPE_FIELD(tape, item->bits);
+}
+
+static void gateway(struct tape *tape, struct ir_gateway *item)
+{
+	tape_text(tape, &item->set);
+	tape_text(tape, &item->name);
+	tape_text(tape, &item->dev);
+	TAPE_FIELD(tape, item->has_via);
+	address(tape, &item->via);
+	tape->broken |= !item->set || !item->name || !item->dev;
 }
 
 static void nexthop(struct tape *tape, struct ir_nexthop *item)
 {
-	FIELD(tape, item->has_via);
+	TAPE_FIELD(tape, item->has_via);
 	address(tape, &item->via);
-	text(tape, &item->dev);
-	FIELD(tape, item->weight);
-	FIELD(tape, item->onlink);
+	tape_text(tape, &item->dev);
+	TAPE_FIELD(tape, item->weight);
+	TAPE_FIELD(tape, item->onlink);
 }
 
 static void route(struct tape *tape, struct ir_route *item)
 {
-	FIELD(tape, item->family);
-	FIELD(tape, item->table);
-	FIELD(tape, item->type);
+	TAPE_FIELD(tape, item->family);
+	TAPE_FIELD(tape, item->table);
+	TAPE_FIELD(tape, item->type);
 	address(tape, &item->to.addr);
-	FIELD(tape, item->to.length);
-	ITEMS(tape, item->hops, item->hop_count, nexthop);
-	FIELD(tape, item->has_src);
+	TAPE_FIELD(tape, item->to.length);
+	TAPE_ITEMS(tape, item->hops, item->hop_count, nexthop);
+	TAPE_FIELD(tape, item->has_src);
 	address(tape, &item->src);
-	FIELD(tape, item->metric);
-	FIELD(tape, item->mtu);
+	TAPE_FIELD(tape, item->metric);
+	TAPE_FIELD(tape, item->mtu);
 }
 
 static void sysctl(struct tape *tape, struct ir_sysctl *item)
 {
-	text(tape, &item->key);
-	text(tape, &item->value);
-	text(tape, &item->why);
-	FIELD(tape, item->when);
-	texts(tape, &item->devs, &item->dev_count);
-	FIELD(tape, item->has_via);
+	tape_text(tape, &item->key);
+	tape_text(tape, &item->value);
+	tape_text(tape, &item->why);
+	TAPE_FIELD(tape, item->when);
+	tape_texts(tape, &item->devs, &item->dev_count);
+	TAPE_FIELD(tape, item->has_via);
 	address(tape, &item->via);
 }
 
 static void class(struct tape *tape, struct ir_class *item)
 {
-	FIELD(tape, item->kind);
-	text(tape, &item->name);
-	FIELD(tape, item->mark);
-	FIELD(tape, item->mask);
-	FIELD(tape, item->table);
-	FIELD(tape, item->priority);
-	text(tape, &item->listener_mode);
-	FIELD(tape, item->port);
+	TAPE_FIELD(tape, item->kind);
+	tape_text(tape, &item->name);
+	TAPE_FIELD(tape, item->mark);
+	TAPE_FIELD(tape, item->mask);
+	TAPE_FIELD(tape, item->table);
+	TAPE_FIELD(tape, item->priority);
+	tape_text(tape, &item->listener_mode);
+	TAPE_FIELD(tape, item->port);
 }
 
 static void listener(struct tape *tape, struct ir_listener *item)
 {
-	text(tape, &item->name);
-	text(tape, &item->mode);
+	tape_text(tape, &item->name);
+	tape_text(tape, &item->mode);
 	for (int i = 0; i < ADDR_FAMILIES; i++)
 		address(tape, &item->addr[i]);
-	FIELD(tape, item->has);
-	FIELD(tape, item->port);
-	FIELD(tape, item->tcp);
-	FIELD(tape, item->udp);
-	FIELD(tape, item->on_this_host);
+	TAPE_FIELD(tape, item->has);
+	TAPE_FIELD(tape, item->port);
+	TAPE_FIELD(tape, item->tcp);
+	TAPE_FIELD(tape, item->udp);
+	TAPE_FIELD(tape, item->on_this_host);
 }
 
 static void hosted(struct tape *tape, struct ir_hosted *item)
 {
-	text(tape, &item->name);
+	tape_text(tape, &item->name);
 }
 
 static void asked(struct tape *tape, struct ir_asked *item)
 {
-	text(tape, &item->key);
-	FIELD(tape, item->negated);
-	texts(tape, &item->names, &item->name_count);
+	tape_text(tape, &item->key);
+	TAPE_FIELD(tape, item->negated);
+	tape_texts(tape, &item->names, &item->name_count);
 }
 
 static void policy(struct tape *tape, struct ir *ir)
 {
-	FIELD(tape, ir->digest);
-	text(tape, &ir->name);
-	text(tape, &ir->table);
-	FIELD(tape, ir->protocol);
-	FIELD(tape, ir->mark_mask);
-	FIELD(tape, ir->priority_first);
-	FIELD(tape, ir->priority_last);
-	FIELD(tape, ir->sysctl_policy);
-	FIELD(tape, ir->main_copy);
-	ITEMS(tape, ir->sets, ir->set_count, set);
-	ITEMS(tape, ir->chains, ir->chain_count, chain);
-	ITEMS(tape, ir->written, ir->written_count, chain);
-	FIELD(tape, ir->written_digest);
-	texts(tape, &ir->counters, &ir->counter_count);
-	ITEMS(tape, ir->ip_rules, ir->ip_rule_count, ip_rule);
-	ITEMS(tape, ir->routes, ir->route_count, route);
-	ITEMS(tape, ir->sysctls, ir->sysctl_count, sysctl);
-	ITEMS(tape, ir->classes, ir->class_count, class);
-	ITEMS(tape, ir->listeners, ir->listener_count, listener);
-	ITEMS(tape, ir->users, ir->user_count, hosted);
-	ITEMS(tape, ir->groups, ir->group_count, hosted);
-	ITEMS(tape, ir->cgroups, ir->cgroup_count, hosted);
-	ITEMS(tape, ir->asked, ir->asked_count, asked);
-	ir->policy_rules = number(tape, ir->policy_rules);
+	TAPE_FIELD(tape, ir->digest);
+	tape_text(tape, &ir->name);
+	tape_text(tape, &ir->table);
+	TAPE_FIELD(tape, ir->protocol);
+	TAPE_FIELD(tape, ir->mark_mask);
+	TAPE_FIELD(tape, ir->priority_first);
+	TAPE_FIELD(tape, ir->priority_last);
+	TAPE_FIELD(tape, ir->sysctl_policy);
+	TAPE_FIELD(tape, ir->main_copy);
+	TAPE_ITEMS(tape, ir->sets, ir->set_count, set);
+	TAPE_ITEMS(tape, ir->chains, ir->chain_count, chain);
+	TAPE_ITEMS(tape, ir->written, ir->written_count, chain);
+	TAPE_FIELD(tape, ir->written_digest);
+	tape_texts(tape, &ir->counters, &ir->counter_count);
+	TAPE_ITEMS(tape, ir->ip_rules, ir->ip_rule_count, ip_rule);
+	TAPE_ITEMS(tape, ir->routes, ir->route_count, route);
+	TAPE_ITEMS(tape, ir->sysctls, ir->sysctl_count, sysctl);
+	TAPE_ITEMS(tape, ir->gateways, ir->gateway_count, gateway);
+	TAPE_ITEMS(tape, ir->classes, ir->class_count, class);
+	TAPE_ITEMS(tape, ir->listeners, ir->listener_count, listener);
+	TAPE_ITEMS(tape, ir->users, ir->user_count, hosted);
+	TAPE_ITEMS(tape, ir->groups, ir->group_count, hosted);
+	TAPE_ITEMS(tape, ir->cgroups, ir->cgroup_count, hosted);
+	TAPE_ITEMS(tape, ir->asked, ir->asked_count, asked);
+	ir->policy_rules = tape_number(tape, ir->policy_rules);
 }
 
 /* Does the file begin as one of this boot and version does? When written, it does. */
@@ -423,14 +352,14 @@ static enum archive_state head(struct tape *tape, struct archive *archive)
 	const char *magic = MAGIC, *boot = record_boot(tape->arena);
 	const char *found[] = { magic, boot };
 
-	text(tape, &found[0]);
-	text(tape, &found[1]);
+	tape_text(tape, &found[0]);
+	tape_text(tape, &found[1]);
 	if (found[1] && strcmp(found[1], boot) != 0)
 		return ARCHIVE_NONE;
 	if (!found[0] || !found[1] || strcmp(found[0], magic) != 0)
 		return ARCHIVE_BROKEN;
-	text(tape, &archive->policy);
-	FIELD(tape, archive->shape);
+	tape_text(tape, &archive->policy);
+	TAPE_FIELD(tape, archive->shape);
 	return tape->broken ? ARCHIVE_BROKEN : ARCHIVE_THERE;
 }
 
@@ -511,7 +440,7 @@ static enum archive_state look_at(struct arena *arena, const unsigned char *star
 	enum archive_state state = head(&tape, &archive);
 
 	if (state == ARCHIVE_THERE)
-		FIELD(&tape, *digest);
+		TAPE_FIELD(&tape, *digest);
 	return tape.broken ? ARCHIVE_BROKEN : state;
 }
 

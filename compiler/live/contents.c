@@ -43,6 +43,8 @@ unsigned int contents_bits(enum ir_set_type type)
 		return 16;
 	case IR_SET_TIME:
 		return 64;
+	case IR_SET_LINK:
+		return 48;
 	case IR_SET_FLOW_IPV4:
 		return 160;
 	case IR_SET_FLOW_IPV6:

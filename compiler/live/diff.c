@@ -335,15 +335,9 @@ static const struct ruleset_set *diff_dynamic(struct arena *arena, struct ir *ir
 	return held;
 }
 
-/* A stand-in is a copy, and its name has a number behind a dot, which no base has. */
-static bool is_learned(const struct ruleset_set *set)
-{
-	return set->is_dynamic && !set->is_map && !strchr(set->name, '.');
-}
-
 static void add_unused(struct arena *arena, const struct ruleset_set *set, struct diff *out)
 {
-	if (is_learned(set))
+	if (ruleset_is_learned(set))
 		*arena_append(arena, out->idle_sets, out->idle_set_count) = set->name;
 	else
 		*arena_append(arena, out->stale_sets, out->stale_set_count) = set->name;
@@ -538,5 +532,5 @@ bool diff_is_empty(const struct diff *diff)
 	return !diff->new_rule_count && !diff->old_rule_count && !diff->new_route_count &&
 	       !diff->old_route_count && !diff->fill_count && !diff->stale_set_count &&
 	       !diff->idle_set_count && !diff->old_set_count && !diff->idle_chain_count &&
-	       !diff->old_counter_count && !diff->update_count && !diff->flip;
+	       !diff->old_counter_count && !diff->update_count && !diff->link_count && !diff->flip;
 }

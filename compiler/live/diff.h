@@ -53,6 +53,8 @@ struct diff {
 	size_t fill_count, element_count;
 	struct delta *updates; /* sets that change in place, and nothing else of the table does */
 	size_t update_count;
+	struct delta *links; /* sets of link addresses, whose contents are the host's */
+	size_t link_count;
 	struct diff_carry *carries; /* for some of `fill` */
 	size_t carry_count;
 	const char **stale_sets; /* in use by nobody: removed first, so that their names are free */

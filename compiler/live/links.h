@@ -26,6 +26,10 @@ bool links_has_default(struct arena *arena, struct netlink *netlink, enum addr_f
 const char **links_defaults(struct arena *arena, struct netlink *netlink, enum addr_family family,
 			    size_t *count);
 
+/* The gateways of those that go by the interface; how many. */
+size_t links_gateways(struct arena *arena, struct netlink *netlink, enum addr_family family,
+		      const char *device, struct addr **out);
+
 /* What the kernel's fib says of the address of an unmarked packet. */
 struct links_fib {
 	bool is_local, is_broadcast, is_anycast;

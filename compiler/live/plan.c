@@ -192,6 +192,9 @@ static void plan_sets(struct planning *planning)
 	for (size_t i = 0; i < diff->update_count; i++)
 		change_set(planning, &apply->ir->sets[diff->updates[i].set], "in place",
 			   &diff->updates[i]);
+	for (size_t i = 0; i < diff->link_count; i++)
+		change_set(planning, &apply->ir->sets[diff->links[i].set],
+			   "link addresses of gateways", &diff->links[i]);
 	remove_sets(planning, diff->old_sets, diff->old_set_count, NULL);
 	remove_sets(planning, diff->stale_sets, diff->stale_set_count, "left over");
 	remove_sets(planning, diff->idle_sets, diff->idle_set_count, "left over");

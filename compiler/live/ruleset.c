@@ -363,6 +363,11 @@ const struct ruleset_chain *ruleset_chain_find(const struct ruleset_table *table
 	return NULL;
 }
 
+bool ruleset_is_learned(const struct ruleset_set *set)
+{
+	return set->is_dynamic && !set->is_map && !strchr(set->name, '.');
+}
+
 const struct ruleset_set *ruleset_set_find(const struct ruleset_table *table, const char *name)
 {
 	for (size_t i = 0; i < table->set_count; i++)

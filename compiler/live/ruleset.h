@@ -79,6 +79,9 @@ void ruleset_read_chain(struct arena *arena, const struct nlattr *const *attribu
 			struct ruleset_chain *chain);
 
 const struct ruleset_chain *ruleset_chain_find(const struct ruleset_table *table, const char *name);
+/* Do others fill it at run time? A copy that stands in for such a set, and what is filled by the
+ * rules or by an apply, has a dot in its name, which no set of an author's has. */
+bool ruleset_is_learned(const struct ruleset_set *set);
 const struct ruleset_set *ruleset_set_find(const struct ruleset_table *table, const char *name);
 /* "set" or "map": nft's word for one that is there, or is to be (NULL is a set). */
 const char *ruleset_set_word(const struct ruleset_set *set);

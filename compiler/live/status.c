@@ -12,9 +12,11 @@
 #include "base/names.h"
 #include "emit/ipbatch.h"
 #include "live/archive.h"
+#include "live/contents.h"
 #include "live/diff.h"
 #include "live/flushers.h"
 #include "live/folder.h"
+#include "live/gateways.h"
 #include "live/hosted.h"
 #include "live/interfaces.h"
 #include "live/links.h"
@@ -317,11 +319,43 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 	}
 }
 
-static void check_record(struct arena *arena, struct netlink *netlink, struct status_policy *policy)
+/* What the gateways of shared interfaces have now, and the sets have not. */
+static void check_gateways(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+{
+	const struct ir *ir = policy->applied;
+	struct gateways now;
+
+	if (!ir || !policy->observed.table.exists)
+		return;
+	now = gateways_find(arena, &kernel->route, ir->gateways, ir->gateway_count, false,
+			    policy->problems);
+	for (size_t i = 0; i < now.count; i++) {
+		struct contents held = { 0 };
+		struct netlink_error error;
+		uint32_t generation;
+
+		if (now.sets[i].addresses.count &&
+		    contents_read(arena, &kernel->nft, ir->table, now.sets[i].base, IR_SET_LINK,
+				  &held, &generation, &error) &&
+		    !interval_covers(&held.ranges, &now.sets[i].addresses))
+			complain(arena, policy,
+				 arena_printf(arena,
+					      "a gateway of %s has a link address that the set %s lacks: what "
+					      "comes in from it may be answered by another gateway",
+					      gateways_owner(arena, ir->gateways, ir->gateway_count,
+							     now.sets[i].base),
+					      now.sets[i].base))
+				->command = apply_command(arena, policy);
+	}
+}
+
+static void check_record(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
 {
 	const struct record *record = policy->record;
+	struct netlink *netlink = &kernel->route;
 
 	check_routing(arena, netlink, policy);
+	check_gateways(arena, kernel, policy);
 	for (size_t i = 0; i < record->listener_count; i++)
 		for (int k = 0; k < (settings_has_ipv6(arena) ? 2 * ADDR_FAMILIES : 2); k++)
 			check_listener(arena, policy, &record->listeners[i],
@@ -436,7 +470,7 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 	check_pending(arena, folder, out);
 	check_table(arena, folder, out);
 	if (out->record && out->record->claim_count)
-		check_record(arena, &kernel->route, out);
+		check_record(arena, kernel, out);
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
 	check_strangers(out);

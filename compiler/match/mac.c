@@ -82,9 +82,7 @@ static bool read_mac(struct decode *decode, const struct node *value,
 
 static void put_address(struct buf *out, uint64_t address)
 {
-	for (int shift = BITS - 8; shift >= 0; shift -= 8)
-		buf_printf(out, "%02x%s", (unsigned int)(address >> shift & 0xff),
-			   shift ? ":" : "");
+	ir_put_link(address, out);
 }
 
 static void print_mac(const struct ir_match *match, struct buf *out)
@@ -140,6 +138,27 @@ static bool link_holds(const struct ir_match *match, const struct ir_packet *pac
 }
 
 static const struct ir_match_ops link_ops = { "link", print_link, link_holds, false, NULL };
+
+static void print_gateway(const struct ir_match *match, struct buf *out)
+{
+	buf_printf(out, "ether saddr @%s", match->set->name);
+}
+
+/* Which link address a gateway has, only the host knows. */
+static bool gateway_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	(void)match;
+	(void)packet;
+	return false;
+}
+
+static const struct ir_match_ops gateway_ops = { "gateway", print_gateway, gateway_holds, false,
+						 NULL };
+
+struct ir_match gateway_match(const struct ir_set *set)
+{
+	return (struct ir_match){ .ops = &gateway_ops, .set = set };
+}
 
 static void lower_mac(const struct match_condition *condition, struct match_context *context,
 		      struct match_alternatives *out)

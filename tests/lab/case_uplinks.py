@@ -185,7 +185,7 @@ def _answers():
             for gateway in net.client, net.server:
                 gateway.ip(f"address add {FOREIGN[version]}/{bits} dev lo", f"-{version}")
         net.router.settle()
-        for answers, first, second in (("", True, False), (", answers: none", False, True),
+        for answers, first, second in (("", False, False), (", answers: none", False, True),
                                        (', answers: [10.10.10.77, "fd00:10::77"]', False, False)):
             policy = Policy(net, SHARED.format(answers=answers)).up()
             _asks(net, net.client, ROUTER, silent=first)

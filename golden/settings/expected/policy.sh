@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=8ebd41163ae5817f
+digest=4f3e4977082a8f82
 protocol=200
 first=500
 last=509
@@ -25,6 +25,7 @@ tables='303 325 387'
 main_copy=303
 sets='prerouting.th_dport'
 dynamic_sets=''
+gateways=''
 cgroups=''
 time_sets=''
 
@@ -1170,6 +1171,7 @@ up() {
 	give_back_except "$wanted_sysctls"
 	answer=$(load_nft 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
 	finish
+	fill_gateways
 	[ "$sysctl_policy" != set ] || each_need set_sysctl
 	guarded=no
 	delete_rules_except "$wanted_rules"
@@ -1179,6 +1181,81 @@ up() {
 	old_tables=''
 	write_state || trouble "cannot write $state"
 	finish
+}
+
+# ---- gateways that share an interface ----
+
+# The gateways of $gateways (SET DEV ADDRESS, `main` for those of main's default routes), a line each:
+# main's by their addresses, and only where no table has them.
+list_gateways() {
+	printf '%s\n' "$gateways" | while read -r set device via; do
+		[ "$via" = main ] || printf '%s %s %s\n' "$set" "$device" "$via"
+	done
+	printf '%s\n' "$gateways" | while read -r set device via; do
+		[ "$via" = main ] || continue
+		for family in $families; do
+			ip "-$family" route show table main default dev "$device" 2>/dev/null
+		done | sed -n 's/.* via \(inet6 \)\{0,1\}\([^ ]*\).*/\2/p' | while read -r via; do
+			is_line_of "$device $via" "$(printf '%s\n' "$gateways" | cut -d ' ' -f 2-)" ||
+				printf '%s %s %s\n' "$set" "$device" "$via"
+		done
+	done
+}
+
+# Of the lines in $1, those whose interface has gateways of more than one set.
+shared_gateways() {
+	printf '%s\n' "$1" | while read -r set device via; do
+		while read -r other same rest; do
+			[ "$same" = "$device" ] && [ "$other" != "$set" ] && {
+				printf '%s %s %s\n' "$set" "$device" "$via"
+				break
+			}
+		done <<END
+$1
+END
+	done
+}
+
+# The link address of the neighbour $2 on the interface $1, if the kernel knows it.
+link_address() {
+	ip neigh show to "$2" dev "$1" 2>/dev/null |
+		sed -n '/FAILED\|INCOMPLETE/!s/.*lladdr \([0-9a-f:]\{17\}\).*/\1/p'
+}
+
+# Makes the kernel look for the neighbour, and waits a second at most.
+find_link_address() {
+	found=$(link_address "$1" "$2")
+	[ ! "$found" ] || return 0
+	ip neigh replace "$2" dev "$1" use 2>/dev/null || return 0
+	for _ in 1 2 3 4 5; do
+		sleep 0.2
+		found=$(link_address "$1" "$2")
+		[ ! "$found" ] || return 0
+	done
+}
+
+# What comes in by an interface that leads to several gateways is told apart by link addresses.
+fill_gateways() {
+	[ "$gateways" ] || return 0
+	text='' taken=''
+	for set in $(printf '%s\n' "$gateways" | sed 's/ .*//' | sort -u); do
+		text="${text}flush set inet $table $set$newline"
+	done
+	while read -r set device via; do
+		[ "$set" ] || continue
+		find_link_address "$device" "$via"
+		if [ ! "$found" ]; then
+			say "warning: the gateway $via on $device has no link address: what comes in from it is answered" \
+				"by another gateway"
+		elif ! is_line_of "$device $found" "$taken"; then
+			text="${text}add element inet $table $set { $found }$newline"
+			taken=$taken$newline"$device $found"
+		fi
+	done <<END
+$(shared_gateways "$(list_gateways)")
+END
+	answer=$(printf '%s' "$text" | nft -f - 2>&1) ||
+		trouble "nft does not take the link addresses of gateways: $answer"
 }
 
 # ---- down ----

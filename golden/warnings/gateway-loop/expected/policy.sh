@@ -14,25 +14,36 @@
 #   out.side          0x44000000/0x7f000000  10008    -        the table's routes
 #   side              0x4b000000/0x7f000000  10011    7187     answers of connections that came in that way
 #   near              0x02000000/0x7f000000  10014    7142     answers of connections that came in that way
-#   out               0x55000000/0x7f000000  10017    7144     answers of connections that came in that way
-#   out               0x45000000/0x7f000000  10020    7144     the table's routes, for what comes in by an uplink or is translated
-#   near              0x79000000/0x7f000000  10023    7142     the table's routes, for what comes in by an uplink or is translated
-#   let_go            0x2d000000/0x7f000000  10026    7121     the table's routes, for what comes in by an uplink or is translated
-#   excepted          0x22000000/0x7f000000  10029    7184     the table's routes, for what comes in by an uplink or is translated
-#   out.side          0x0c000000/0x7f000000  10032    -        the table's routes, for what comes in by an uplink or is translated
+#   excepted          0x0f000000/0x7f000000  10017    7184     answers of connections that came in that way
+#   out               0x55000000/0x7f000000  10020    7144     answers of connections that came in that way
+#   let_go            0x40000000/0x7f000000  10023    7121     answers of connections that came in that way
+#   out               0x45000000/0x7f000000  10026    7144     the table's routes, for what comes in by an uplink or is translated
+#   near              0x79000000/0x7f000000  10029    7142     the table's routes, for what comes in by an uplink or is translated
+#   let_go            0x2d000000/0x7f000000  10032    7121     the table's routes, for what comes in by an uplink or is translated
+#   excepted          0x22000000/0x7f000000  10035    7184     the table's routes, for what comes in by an uplink or is translated
+#   out.side          0x0c000000/0x7f000000  10038    -        the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=3bfb65770c207612
+digest=a59fce747cc12235
 protocol=116
 first=10000
-last=10036
+last=10042
 sysctl_policy='set'
 tables='7103 7121 7142 7144 7184 7187'
 main_copy=7103
-sets='flows.open_out.e44ed3d6_v4 flows.open_out.e44ed3d6_v6 flows.open_near.faa24f0c_v4 flows.open_near.faa24f0c_v6 foreign_v4 foreign_v6 flows.route_out.side.230202da_v4 flows.route_out.side.230202da_v6 prerouting.list1.th_dport'
+sets='gateways.side gateways.near gateways.excepted gateways.out gateways.let_go gateways.main flows.open_out.e44ed3d6_v4 flows.open_out.e44ed3d6_v6 flows.open_near.faa24f0c_v4 flows.open_near.faa24f0c_v6 foreign_v4 foreign_v6 flows.route_out.side.230202da_v4 flows.route_out.side.230202da_v6 prerouting.list1.th_dport'
 dynamic_sets=''
+gateways='gateways.side lan0 192.0.2.98
+gateways.side lan0 2001:db8:a::98
+gateways.near lan1 198.51.100.98
+gateways.excepted lan0 192.0.2.97
+gateways.out wan0 192.0.2.1
+gateways.let_go lan0 192.0.2.96
+gateways.main lan0 main
+gateways.main lan1 main
+gateways.main wan0 main'
 cgroups=''
 time_sets=''
 
@@ -73,31 +84,37 @@ each_rule() {
 	"$1" 4 '10014 0x2000000/0x7f000000 254 7' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10014 protocol 116
 	"$1" 4 '10015 0x2000000/0x7f000000 7142 -' fwmark 0x2000000/0x7f000000 lookup 7142 priority 10015 protocol 116
 	"$1" 4 '10016 0x2000000/0x7f000000 254 -' fwmark 0x2000000/0x7f000000 lookup main priority 10016 protocol 116
-	"$1" 4 '10017 0x55000000/0x7f000000 254 7' fwmark 0x55000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10017 protocol 116
-	"$1" 4 '10018 0x55000000/0x7f000000 7144 -' fwmark 0x55000000/0x7f000000 lookup 7144 priority 10018 protocol 116
-	"$1" 4 '10019 0x55000000/0x7f000000 254 -' fwmark 0x55000000/0x7f000000 lookup main priority 10019 protocol 116
-	"$1" 4 '10020 0x45000000/0x7f000000 254 7' fwmark 0x45000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10020 protocol 116
-	"$1" 4 '10021 0x45000000/0x7f000000 7144 -' fwmark 0x45000000/0x7f000000 lookup 7144 priority 10021 protocol 116
-	"$1" 4 '10022 0x45000000/0x7f000000 254 -' fwmark 0x45000000/0x7f000000 lookup main priority 10022 protocol 116
-	"$1" 4 '10023 0x79000000/0x7f000000 254 7' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10023 protocol 116
-	"$1" 4 '10024 0x79000000/0x7f000000 7142 -' fwmark 0x79000000/0x7f000000 lookup 7142 priority 10024 protocol 116
-	"$1" 4 '10025 0x79000000/0x7f000000 254 -' fwmark 0x79000000/0x7f000000 lookup main priority 10025 protocol 116
-	"$1" 4 '10026 0x2d000000/0x7f000000 254 7' fwmark 0x2d000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10026 protocol 116
-	"$1" 4 '10027 0x2d000000/0x7f000000 7121 -' fwmark 0x2d000000/0x7f000000 lookup 7121 priority 10027 protocol 116
-	"$1" 4 '10028 0x2d000000/0x7f000000 254 -' fwmark 0x2d000000/0x7f000000 lookup main priority 10028 protocol 116
-	"$1" 4 '10029 0x22000000/0x7f000000 254 7' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10029 protocol 116
-	"$1" 4 '10030 0x22000000/0x7f000000 7184 -' fwmark 0x22000000/0x7f000000 lookup 7184 priority 10030 protocol 116
-	"$1" 4 '10031 0x22000000/0x7f000000 254 -' fwmark 0x22000000/0x7f000000 lookup main priority 10031 protocol 116
-	"$1" 4 '10032 0xc000000/0x7f000000 254 7' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10032 protocol 116
-	"$1" 6 '10032 0xc000000/0x7f000000 7103 -' fwmark 0xc000000/0x7f000000 lookup 7103 priority 10032 protocol 116
-	"$1" 4 '10033 0xc000000/0x7f000000 7144 -' fwmark 0xc000000/0x7f000000 lookup 7144 priority 10033 protocol 116
-	"$1" 6 '10033 0xc000000/0x7f000000 7144 -' fwmark 0xc000000/0x7f000000 lookup 7144 priority 10033 protocol 116
-	"$1" 4 '10034 0xc000000/0x7f000000 254 7' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10034 protocol 116
-	"$1" 6 '10034 0xc000000/0x7f000000 7103 -' fwmark 0xc000000/0x7f000000 lookup 7103 priority 10034 protocol 116
-	"$1" 4 '10035 0xc000000/0x7f000000 7187 -' fwmark 0xc000000/0x7f000000 lookup 7187 priority 10035 protocol 116
-	"$1" 6 '10035 0xc000000/0x7f000000 7187 -' fwmark 0xc000000/0x7f000000 lookup 7187 priority 10035 protocol 116
-	"$1" 4 '10036 0xc000000/0x7f000000 254 -' fwmark 0xc000000/0x7f000000 lookup main priority 10036 protocol 116
-	"$1" 6 '10036 0xc000000/0x7f000000 254 -' fwmark 0xc000000/0x7f000000 lookup main priority 10036 protocol 116
+	"$1" 4 '10017 0xf000000/0x7f000000 254 7' fwmark 0xf000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10017 protocol 116
+	"$1" 4 '10018 0xf000000/0x7f000000 7184 -' fwmark 0xf000000/0x7f000000 lookup 7184 priority 10018 protocol 116
+	"$1" 4 '10019 0xf000000/0x7f000000 254 -' fwmark 0xf000000/0x7f000000 lookup main priority 10019 protocol 116
+	"$1" 4 '10020 0x55000000/0x7f000000 254 7' fwmark 0x55000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10020 protocol 116
+	"$1" 4 '10021 0x55000000/0x7f000000 7144 -' fwmark 0x55000000/0x7f000000 lookup 7144 priority 10021 protocol 116
+	"$1" 4 '10022 0x55000000/0x7f000000 254 -' fwmark 0x55000000/0x7f000000 lookup main priority 10022 protocol 116
+	"$1" 4 '10023 0x40000000/0x7f000000 254 7' fwmark 0x40000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10023 protocol 116
+	"$1" 4 '10024 0x40000000/0x7f000000 7121 -' fwmark 0x40000000/0x7f000000 lookup 7121 priority 10024 protocol 116
+	"$1" 4 '10025 0x40000000/0x7f000000 254 -' fwmark 0x40000000/0x7f000000 lookup main priority 10025 protocol 116
+	"$1" 4 '10026 0x45000000/0x7f000000 254 7' fwmark 0x45000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10026 protocol 116
+	"$1" 4 '10027 0x45000000/0x7f000000 7144 -' fwmark 0x45000000/0x7f000000 lookup 7144 priority 10027 protocol 116
+	"$1" 4 '10028 0x45000000/0x7f000000 254 -' fwmark 0x45000000/0x7f000000 lookup main priority 10028 protocol 116
+	"$1" 4 '10029 0x79000000/0x7f000000 254 7' fwmark 0x79000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10029 protocol 116
+	"$1" 4 '10030 0x79000000/0x7f000000 7142 -' fwmark 0x79000000/0x7f000000 lookup 7142 priority 10030 protocol 116
+	"$1" 4 '10031 0x79000000/0x7f000000 254 -' fwmark 0x79000000/0x7f000000 lookup main priority 10031 protocol 116
+	"$1" 4 '10032 0x2d000000/0x7f000000 254 7' fwmark 0x2d000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10032 protocol 116
+	"$1" 4 '10033 0x2d000000/0x7f000000 7121 -' fwmark 0x2d000000/0x7f000000 lookup 7121 priority 10033 protocol 116
+	"$1" 4 '10034 0x2d000000/0x7f000000 254 -' fwmark 0x2d000000/0x7f000000 lookup main priority 10034 protocol 116
+	"$1" 4 '10035 0x22000000/0x7f000000 254 7' fwmark 0x22000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10035 protocol 116
+	"$1" 4 '10036 0x22000000/0x7f000000 7184 -' fwmark 0x22000000/0x7f000000 lookup 7184 priority 10036 protocol 116
+	"$1" 4 '10037 0x22000000/0x7f000000 254 -' fwmark 0x22000000/0x7f000000 lookup main priority 10037 protocol 116
+	"$1" 4 '10038 0xc000000/0x7f000000 254 7' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10038 protocol 116
+	"$1" 6 '10038 0xc000000/0x7f000000 7103 -' fwmark 0xc000000/0x7f000000 lookup 7103 priority 10038 protocol 116
+	"$1" 4 '10039 0xc000000/0x7f000000 7144 -' fwmark 0xc000000/0x7f000000 lookup 7144 priority 10039 protocol 116
+	"$1" 6 '10039 0xc000000/0x7f000000 7144 -' fwmark 0xc000000/0x7f000000 lookup 7144 priority 10039 protocol 116
+	"$1" 4 '10040 0xc000000/0x7f000000 254 7' fwmark 0xc000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10040 protocol 116
+	"$1" 6 '10040 0xc000000/0x7f000000 7103 -' fwmark 0xc000000/0x7f000000 lookup 7103 priority 10040 protocol 116
+	"$1" 4 '10041 0xc000000/0x7f000000 7187 -' fwmark 0xc000000/0x7f000000 lookup 7187 priority 10041 protocol 116
+	"$1" 6 '10041 0xc000000/0x7f000000 7187 -' fwmark 0xc000000/0x7f000000 lookup 7187 priority 10041 protocol 116
+	"$1" 4 '10042 0xc000000/0x7f000000 254 -' fwmark 0xc000000/0x7f000000 lookup main priority 10042 protocol 116
+	"$1" 6 '10042 0xc000000/0x7f000000 254 -' fwmark 0xc000000/0x7f000000 lookup main priority 10042 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
@@ -1211,6 +1228,7 @@ up() {
 	give_back_except "$wanted_sysctls"
 	answer=$(load_nft 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
 	finish
+	fill_gateways
 	[ "$sysctl_policy" != set ] || each_need set_sysctl
 	guarded=no
 	delete_rules_except "$wanted_rules"
@@ -1220,6 +1238,81 @@ up() {
 	old_tables=''
 	write_state || trouble "cannot write $state"
 	finish
+}
+
+# ---- gateways that share an interface ----
+
+# The gateways of $gateways (SET DEV ADDRESS, `main` for those of main's default routes), a line each:
+# main's by their addresses, and only where no table has them.
+list_gateways() {
+	printf '%s\n' "$gateways" | while read -r set device via; do
+		[ "$via" = main ] || printf '%s %s %s\n' "$set" "$device" "$via"
+	done
+	printf '%s\n' "$gateways" | while read -r set device via; do
+		[ "$via" = main ] || continue
+		for family in $families; do
+			ip "-$family" route show table main default dev "$device" 2>/dev/null
+		done | sed -n 's/.* via \(inet6 \)\{0,1\}\([^ ]*\).*/\2/p' | while read -r via; do
+			is_line_of "$device $via" "$(printf '%s\n' "$gateways" | cut -d ' ' -f 2-)" ||
+				printf '%s %s %s\n' "$set" "$device" "$via"
+		done
+	done
+}
+
+# Of the lines in $1, those whose interface has gateways of more than one set.
+shared_gateways() {
+	printf '%s\n' "$1" | while read -r set device via; do
+		while read -r other same rest; do
+			[ "$same" = "$device" ] && [ "$other" != "$set" ] && {
+				printf '%s %s %s\n' "$set" "$device" "$via"
+				break
+			}
+		done <<END
+$1
+END
+	done
+}
+
+# The link address of the neighbour $2 on the interface $1, if the kernel knows it.
+link_address() {
+	ip neigh show to "$2" dev "$1" 2>/dev/null |
+		sed -n '/FAILED\|INCOMPLETE/!s/.*lladdr \([0-9a-f:]\{17\}\).*/\1/p'
+}
+
+# Makes the kernel look for the neighbour, and waits a second at most.
+find_link_address() {
+	found=$(link_address "$1" "$2")
+	[ ! "$found" ] || return 0
+	ip neigh replace "$2" dev "$1" use 2>/dev/null || return 0
+	for _ in 1 2 3 4 5; do
+		sleep 0.2
+		found=$(link_address "$1" "$2")
+		[ ! "$found" ] || return 0
+	done
+}
+
+# What comes in by an interface that leads to several gateways is told apart by link addresses.
+fill_gateways() {
+	[ "$gateways" ] || return 0
+	text='' taken=''
+	for set in $(printf '%s\n' "$gateways" | sed 's/ .*//' | sort -u); do
+		text="${text}flush set inet $table $set$newline"
+	done
+	while read -r set device via; do
+		[ "$set" ] || continue
+		find_link_address "$device" "$via"
+		if [ ! "$found" ]; then
+			say "warning: the gateway $via on $device has no link address: what comes in from it is answered" \
+				"by another gateway"
+		elif ! is_line_of "$device $found" "$taken"; then
+			text="${text}add element inet $table $set { $found }$newline"
+			taken=$taken$newline"$device $found"
+		fi
+	done <<END
+$(shared_gateways "$(list_gateways)")
+END
+	answer=$(printf '%s' "$text" | nft -f - 2>&1) ||
+		trouble "nft does not take the link addresses of gateways: $answer"
 }
 
 # ---- down ----

@@ -14,27 +14,35 @@
 #   four.kill         0x02000000/0x7f000000  10010    -        the table's routes
 #   four.main         0x23000000/0x7f000000  10013    7156     the table's routes
 #   four              0x0d000000/0x7f000000  10015    7156     answers of connections that came in that way
-#   four2             0x1d000000/0x7f000000  10018    7170     answers of connections that came in that way
-#   kill              0x5c000000/0x7f000000  10021    7141     answers of connections that came in that way
-#   four              0x7b000000/0x7f000000  10024    7156     the table's routes, for what comes in by an uplink or is translated
-#   four.six          0x41000000/0x7f000000  10027    -        the table's routes, for what comes in by an uplink or is translated
-#   four.four2        0x64000000/0x7f000000  10032    -        the table's routes, for what comes in by an uplink or is translated
-#   four.kill         0x11000000/0x7f000000  10037    -        the table's routes, for what comes in by an uplink or is translated
-#   four.main         0x51000000/0x7f000000  10042    7156     the table's routes, for what comes in by an uplink or is translated
-#   kill              0x1c000000/0x7f000000  10045    7141     the table's routes, for what comes in by an uplink or is translated
+#   six               0x70000000/0x7f000000  10018    7140     answers of connections that came in that way
+#   four2             0x1d000000/0x7f000000  10021    7170     answers of connections that came in that way
+#   kill              0x5c000000/0x7f000000  10024    7141     answers of connections that came in that way
+#   four              0x7b000000/0x7f000000  10027    7156     the table's routes, for what comes in by an uplink or is translated
+#   four.six          0x41000000/0x7f000000  10030    -        the table's routes, for what comes in by an uplink or is translated
+#   four.four2        0x64000000/0x7f000000  10035    -        the table's routes, for what comes in by an uplink or is translated
+#   four.kill         0x11000000/0x7f000000  10040    -        the table's routes, for what comes in by an uplink or is translated
+#   four.main         0x51000000/0x7f000000  10045    7156     the table's routes, for what comes in by an uplink or is translated
+#   kill              0x1c000000/0x7f000000  10048    7141     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=62145886689fe825
+digest=9742d59244c05aa8
 protocol=116
 first=10000
-last=10047
+last=10050
 sysctl_policy='set'
 tables='7103 7140 7141 7156 7170'
 main_copy=7103
-sets='four_v4 six_v6'
+sets='gateways.four gateways.six gateways.four2 gateways.kill gateways.main four_v4 six_v6'
 dynamic_sets=''
+gateways='gateways.four wan0 192.0.2.1
+gateways.six wan0 2001:db8:1::1
+gateways.four2 wan1 192.0.2.1
+gateways.kill wan2 192.0.2.1
+gateways.main wan0 main
+gateways.main wan1 main
+gateways.main wan2 main'
 cgroups=''
 time_sets=''
 
@@ -80,55 +88,58 @@ each_rule() {
 	"$1" 4 '10015 0xd000000/0x7f000000 254 7' fwmark 0xd000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10015 protocol 116
 	"$1" 4 '10016 0xd000000/0x7f000000 7156 -' fwmark 0xd000000/0x7f000000 lookup 7156 priority 10016 protocol 116
 	"$1" 4 '10017 0xd000000/0x7f000000 254 -' fwmark 0xd000000/0x7f000000 lookup main priority 10017 protocol 116
-	"$1" 4 '10018 0x1d000000/0x7f000000 254 7' fwmark 0x1d000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10018 protocol 116
-	"$1" 4 '10019 0x1d000000/0x7f000000 7170 -' fwmark 0x1d000000/0x7f000000 lookup 7170 priority 10019 protocol 116
-	"$1" 4 '10020 0x1d000000/0x7f000000 254 -' fwmark 0x1d000000/0x7f000000 lookup main priority 10020 protocol 116
-	"$1" 4 '10021 0x5c000000/0x7f000000 254 7' fwmark 0x5c000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10021 protocol 116
-	"$1" 4 '10022 0x5c000000/0x7f000000 7141 -' fwmark 0x5c000000/0x7f000000 lookup 7141 priority 10022 protocol 116
-	"$1" 4 '10023 0x5c000000/0x7f000000 unreachable -' fwmark 0x5c000000/0x7f000000 unreachable priority 10023 protocol 116
-	"$1" 4 '10024 0x7b000000/0x7f000000 254 7' fwmark 0x7b000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10024 protocol 116
-	"$1" 6 '10024 0x7b000000/0x7f000000 7103 -' fwmark 0x7b000000/0x7f000000 lookup 7103 priority 10024 protocol 116
-	"$1" 4 '10025 0x7b000000/0x7f000000 7156 -' fwmark 0x7b000000/0x7f000000 lookup 7156 priority 10025 protocol 116
-	"$1" 6 '10025 0x7b000000/0x7f000000 7156 -' fwmark 0x7b000000/0x7f000000 lookup 7156 priority 10025 protocol 116
-	"$1" 4 '10026 0x7b000000/0x7f000000 254 -' fwmark 0x7b000000/0x7f000000 lookup main priority 10026 protocol 116
-	"$1" 6 '10026 0x7b000000/0x7f000000 254 -' fwmark 0x7b000000/0x7f000000 lookup main priority 10026 protocol 116
-	"$1" 6 '10027 0x41000000/0x7f000000 7103 -' fwmark 0x41000000/0x7f000000 lookup 7103 priority 10027 protocol 116
-	"$1" 6 '10028 0x41000000/0x7f000000 7156 -' fwmark 0x41000000/0x7f000000 lookup 7156 priority 10028 protocol 116
-	"$1" 6 '10029 0x41000000/0x7f000000 7103 -' fwmark 0x41000000/0x7f000000 lookup 7103 priority 10029 protocol 116
-	"$1" 6 '10030 0x41000000/0x7f000000 7140 -' fwmark 0x41000000/0x7f000000 lookup 7140 priority 10030 protocol 116
-	"$1" 6 '10031 0x41000000/0x7f000000 254 -' fwmark 0x41000000/0x7f000000 lookup main priority 10031 protocol 116
-	"$1" 4 '10032 0x64000000/0x7f000000 254 7' fwmark 0x64000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10032 protocol 116
-	"$1" 6 '10032 0x64000000/0x7f000000 7103 -' fwmark 0x64000000/0x7f000000 lookup 7103 priority 10032 protocol 116
-	"$1" 4 '10033 0x64000000/0x7f000000 7156 -' fwmark 0x64000000/0x7f000000 lookup 7156 priority 10033 protocol 116
-	"$1" 6 '10033 0x64000000/0x7f000000 7156 -' fwmark 0x64000000/0x7f000000 lookup 7156 priority 10033 protocol 116
-	"$1" 4 '10034 0x64000000/0x7f000000 254 7' fwmark 0x64000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10034 protocol 116
-	"$1" 6 '10034 0x64000000/0x7f000000 7103 -' fwmark 0x64000000/0x7f000000 lookup 7103 priority 10034 protocol 116
-	"$1" 4 '10035 0x64000000/0x7f000000 7170 -' fwmark 0x64000000/0x7f000000 lookup 7170 priority 10035 protocol 116
-	"$1" 6 '10035 0x64000000/0x7f000000 7170 -' fwmark 0x64000000/0x7f000000 lookup 7170 priority 10035 protocol 116
-	"$1" 4 '10036 0x64000000/0x7f000000 254 -' fwmark 0x64000000/0x7f000000 lookup main priority 10036 protocol 116
-	"$1" 6 '10036 0x64000000/0x7f000000 254 -' fwmark 0x64000000/0x7f000000 lookup main priority 10036 protocol 116
-	"$1" 4 '10037 0x11000000/0x7f000000 254 7' fwmark 0x11000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10037 protocol 116
-	"$1" 6 '10037 0x11000000/0x7f000000 7103 -' fwmark 0x11000000/0x7f000000 lookup 7103 priority 10037 protocol 116
-	"$1" 4 '10038 0x11000000/0x7f000000 7156 -' fwmark 0x11000000/0x7f000000 lookup 7156 priority 10038 protocol 116
-	"$1" 6 '10038 0x11000000/0x7f000000 7156 -' fwmark 0x11000000/0x7f000000 lookup 7156 priority 10038 protocol 116
-	"$1" 4 '10039 0x11000000/0x7f000000 254 7' fwmark 0x11000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10039 protocol 116
-	"$1" 6 '10039 0x11000000/0x7f000000 7103 -' fwmark 0x11000000/0x7f000000 lookup 7103 priority 10039 protocol 116
-	"$1" 4 '10040 0x11000000/0x7f000000 7141 -' fwmark 0x11000000/0x7f000000 lookup 7141 priority 10040 protocol 116
-	"$1" 6 '10040 0x11000000/0x7f000000 7141 -' fwmark 0x11000000/0x7f000000 lookup 7141 priority 10040 protocol 116
-	"$1" 4 '10041 0x11000000/0x7f000000 unreachable -' fwmark 0x11000000/0x7f000000 unreachable priority 10041 protocol 116
-	"$1" 6 '10041 0x11000000/0x7f000000 unreachable -' fwmark 0x11000000/0x7f000000 unreachable priority 10041 protocol 116
-	"$1" 4 '10042 0x51000000/0x7f000000 254 7' fwmark 0x51000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10042 protocol 116
-	"$1" 6 '10042 0x51000000/0x7f000000 7103 -' fwmark 0x51000000/0x7f000000 lookup 7103 priority 10042 protocol 116
-	"$1" 4 '10043 0x51000000/0x7f000000 7156 -' fwmark 0x51000000/0x7f000000 lookup 7156 priority 10043 protocol 116
-	"$1" 6 '10043 0x51000000/0x7f000000 7156 -' fwmark 0x51000000/0x7f000000 lookup 7156 priority 10043 protocol 116
-	"$1" 4 '10044 0x51000000/0x7f000000 254 -' fwmark 0x51000000/0x7f000000 lookup main priority 10044 protocol 116
-	"$1" 6 '10044 0x51000000/0x7f000000 254 -' fwmark 0x51000000/0x7f000000 lookup main priority 10044 protocol 116
-	"$1" 4 '10045 0x1c000000/0x7f000000 254 7' fwmark 0x1c000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10045 protocol 116
-	"$1" 6 '10045 0x1c000000/0x7f000000 7103 -' fwmark 0x1c000000/0x7f000000 lookup 7103 priority 10045 protocol 116
-	"$1" 4 '10046 0x1c000000/0x7f000000 7141 -' fwmark 0x1c000000/0x7f000000 lookup 7141 priority 10046 protocol 116
-	"$1" 6 '10046 0x1c000000/0x7f000000 7141 -' fwmark 0x1c000000/0x7f000000 lookup 7141 priority 10046 protocol 116
-	"$1" 4 '10047 0x1c000000/0x7f000000 unreachable -' fwmark 0x1c000000/0x7f000000 unreachable priority 10047 protocol 116
-	"$1" 6 '10047 0x1c000000/0x7f000000 unreachable -' fwmark 0x1c000000/0x7f000000 unreachable priority 10047 protocol 116
+	"$1" 6 '10018 0x70000000/0x7f000000 7103 -' fwmark 0x70000000/0x7f000000 lookup 7103 priority 10018 protocol 116
+	"$1" 6 '10019 0x70000000/0x7f000000 7140 -' fwmark 0x70000000/0x7f000000 lookup 7140 priority 10019 protocol 116
+	"$1" 6 '10020 0x70000000/0x7f000000 254 -' fwmark 0x70000000/0x7f000000 lookup main priority 10020 protocol 116
+	"$1" 4 '10021 0x1d000000/0x7f000000 254 7' fwmark 0x1d000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10021 protocol 116
+	"$1" 4 '10022 0x1d000000/0x7f000000 7170 -' fwmark 0x1d000000/0x7f000000 lookup 7170 priority 10022 protocol 116
+	"$1" 4 '10023 0x1d000000/0x7f000000 254 -' fwmark 0x1d000000/0x7f000000 lookup main priority 10023 protocol 116
+	"$1" 4 '10024 0x5c000000/0x7f000000 254 7' fwmark 0x5c000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10024 protocol 116
+	"$1" 4 '10025 0x5c000000/0x7f000000 7141 -' fwmark 0x5c000000/0x7f000000 lookup 7141 priority 10025 protocol 116
+	"$1" 4 '10026 0x5c000000/0x7f000000 unreachable -' fwmark 0x5c000000/0x7f000000 unreachable priority 10026 protocol 116
+	"$1" 4 '10027 0x7b000000/0x7f000000 254 7' fwmark 0x7b000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10027 protocol 116
+	"$1" 6 '10027 0x7b000000/0x7f000000 7103 -' fwmark 0x7b000000/0x7f000000 lookup 7103 priority 10027 protocol 116
+	"$1" 4 '10028 0x7b000000/0x7f000000 7156 -' fwmark 0x7b000000/0x7f000000 lookup 7156 priority 10028 protocol 116
+	"$1" 6 '10028 0x7b000000/0x7f000000 7156 -' fwmark 0x7b000000/0x7f000000 lookup 7156 priority 10028 protocol 116
+	"$1" 4 '10029 0x7b000000/0x7f000000 254 -' fwmark 0x7b000000/0x7f000000 lookup main priority 10029 protocol 116
+	"$1" 6 '10029 0x7b000000/0x7f000000 254 -' fwmark 0x7b000000/0x7f000000 lookup main priority 10029 protocol 116
+	"$1" 6 '10030 0x41000000/0x7f000000 7103 -' fwmark 0x41000000/0x7f000000 lookup 7103 priority 10030 protocol 116
+	"$1" 6 '10031 0x41000000/0x7f000000 7156 -' fwmark 0x41000000/0x7f000000 lookup 7156 priority 10031 protocol 116
+	"$1" 6 '10032 0x41000000/0x7f000000 7103 -' fwmark 0x41000000/0x7f000000 lookup 7103 priority 10032 protocol 116
+	"$1" 6 '10033 0x41000000/0x7f000000 7140 -' fwmark 0x41000000/0x7f000000 lookup 7140 priority 10033 protocol 116
+	"$1" 6 '10034 0x41000000/0x7f000000 254 -' fwmark 0x41000000/0x7f000000 lookup main priority 10034 protocol 116
+	"$1" 4 '10035 0x64000000/0x7f000000 254 7' fwmark 0x64000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10035 protocol 116
+	"$1" 6 '10035 0x64000000/0x7f000000 7103 -' fwmark 0x64000000/0x7f000000 lookup 7103 priority 10035 protocol 116
+	"$1" 4 '10036 0x64000000/0x7f000000 7156 -' fwmark 0x64000000/0x7f000000 lookup 7156 priority 10036 protocol 116
+	"$1" 6 '10036 0x64000000/0x7f000000 7156 -' fwmark 0x64000000/0x7f000000 lookup 7156 priority 10036 protocol 116
+	"$1" 4 '10037 0x64000000/0x7f000000 254 7' fwmark 0x64000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10037 protocol 116
+	"$1" 6 '10037 0x64000000/0x7f000000 7103 -' fwmark 0x64000000/0x7f000000 lookup 7103 priority 10037 protocol 116
+	"$1" 4 '10038 0x64000000/0x7f000000 7170 -' fwmark 0x64000000/0x7f000000 lookup 7170 priority 10038 protocol 116
+	"$1" 6 '10038 0x64000000/0x7f000000 7170 -' fwmark 0x64000000/0x7f000000 lookup 7170 priority 10038 protocol 116
+	"$1" 4 '10039 0x64000000/0x7f000000 254 -' fwmark 0x64000000/0x7f000000 lookup main priority 10039 protocol 116
+	"$1" 6 '10039 0x64000000/0x7f000000 254 -' fwmark 0x64000000/0x7f000000 lookup main priority 10039 protocol 116
+	"$1" 4 '10040 0x11000000/0x7f000000 254 7' fwmark 0x11000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10040 protocol 116
+	"$1" 6 '10040 0x11000000/0x7f000000 7103 -' fwmark 0x11000000/0x7f000000 lookup 7103 priority 10040 protocol 116
+	"$1" 4 '10041 0x11000000/0x7f000000 7156 -' fwmark 0x11000000/0x7f000000 lookup 7156 priority 10041 protocol 116
+	"$1" 6 '10041 0x11000000/0x7f000000 7156 -' fwmark 0x11000000/0x7f000000 lookup 7156 priority 10041 protocol 116
+	"$1" 4 '10042 0x11000000/0x7f000000 254 7' fwmark 0x11000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10042 protocol 116
+	"$1" 6 '10042 0x11000000/0x7f000000 7103 -' fwmark 0x11000000/0x7f000000 lookup 7103 priority 10042 protocol 116
+	"$1" 4 '10043 0x11000000/0x7f000000 7141 -' fwmark 0x11000000/0x7f000000 lookup 7141 priority 10043 protocol 116
+	"$1" 6 '10043 0x11000000/0x7f000000 7141 -' fwmark 0x11000000/0x7f000000 lookup 7141 priority 10043 protocol 116
+	"$1" 4 '10044 0x11000000/0x7f000000 unreachable -' fwmark 0x11000000/0x7f000000 unreachable priority 10044 protocol 116
+	"$1" 6 '10044 0x11000000/0x7f000000 unreachable -' fwmark 0x11000000/0x7f000000 unreachable priority 10044 protocol 116
+	"$1" 4 '10045 0x51000000/0x7f000000 254 7' fwmark 0x51000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10045 protocol 116
+	"$1" 6 '10045 0x51000000/0x7f000000 7103 -' fwmark 0x51000000/0x7f000000 lookup 7103 priority 10045 protocol 116
+	"$1" 4 '10046 0x51000000/0x7f000000 7156 -' fwmark 0x51000000/0x7f000000 lookup 7156 priority 10046 protocol 116
+	"$1" 6 '10046 0x51000000/0x7f000000 7156 -' fwmark 0x51000000/0x7f000000 lookup 7156 priority 10046 protocol 116
+	"$1" 4 '10047 0x51000000/0x7f000000 254 -' fwmark 0x51000000/0x7f000000 lookup main priority 10047 protocol 116
+	"$1" 6 '10047 0x51000000/0x7f000000 254 -' fwmark 0x51000000/0x7f000000 lookup main priority 10047 protocol 116
+	"$1" 4 '10048 0x1c000000/0x7f000000 254 7' fwmark 0x1c000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10048 protocol 116
+	"$1" 6 '10048 0x1c000000/0x7f000000 7103 -' fwmark 0x1c000000/0x7f000000 lookup 7103 priority 10048 protocol 116
+	"$1" 4 '10049 0x1c000000/0x7f000000 7141 -' fwmark 0x1c000000/0x7f000000 lookup 7141 priority 10049 protocol 116
+	"$1" 6 '10049 0x1c000000/0x7f000000 7141 -' fwmark 0x1c000000/0x7f000000 lookup 7141 priority 10049 protocol 116
+	"$1" 4 '10050 0x1c000000/0x7f000000 unreachable -' fwmark 0x1c000000/0x7f000000 unreachable priority 10050 protocol 116
+	"$1" 6 '10050 0x1c000000/0x7f000000 unreachable -' fwmark 0x1c000000/0x7f000000 unreachable priority 10050 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
@@ -1240,6 +1251,7 @@ up() {
 	give_back_except "$wanted_sysctls"
 	answer=$(load_nft 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
 	finish
+	fill_gateways
 	[ "$sysctl_policy" != set ] || each_need set_sysctl
 	guarded=no
 	delete_rules_except "$wanted_rules"
@@ -1249,6 +1261,81 @@ up() {
 	old_tables=''
 	write_state || trouble "cannot write $state"
 	finish
+}
+
+# ---- gateways that share an interface ----
+
+# The gateways of $gateways (SET DEV ADDRESS, `main` for those of main's default routes), a line each:
+# main's by their addresses, and only where no table has them.
+list_gateways() {
+	printf '%s\n' "$gateways" | while read -r set device via; do
+		[ "$via" = main ] || printf '%s %s %s\n' "$set" "$device" "$via"
+	done
+	printf '%s\n' "$gateways" | while read -r set device via; do
+		[ "$via" = main ] || continue
+		for family in $families; do
+			ip "-$family" route show table main default dev "$device" 2>/dev/null
+		done | sed -n 's/.* via \(inet6 \)\{0,1\}\([^ ]*\).*/\2/p' | while read -r via; do
+			is_line_of "$device $via" "$(printf '%s\n' "$gateways" | cut -d ' ' -f 2-)" ||
+				printf '%s %s %s\n' "$set" "$device" "$via"
+		done
+	done
+}
+
+# Of the lines in $1, those whose interface has gateways of more than one set.
+shared_gateways() {
+	printf '%s\n' "$1" | while read -r set device via; do
+		while read -r other same rest; do
+			[ "$same" = "$device" ] && [ "$other" != "$set" ] && {
+				printf '%s %s %s\n' "$set" "$device" "$via"
+				break
+			}
+		done <<END
+$1
+END
+	done
+}
+
+# The link address of the neighbour $2 on the interface $1, if the kernel knows it.
+link_address() {
+	ip neigh show to "$2" dev "$1" 2>/dev/null |
+		sed -n '/FAILED\|INCOMPLETE/!s/.*lladdr \([0-9a-f:]\{17\}\).*/\1/p'
+}
+
+# Makes the kernel look for the neighbour, and waits a second at most.
+find_link_address() {
+	found=$(link_address "$1" "$2")
+	[ ! "$found" ] || return 0
+	ip neigh replace "$2" dev "$1" use 2>/dev/null || return 0
+	for _ in 1 2 3 4 5; do
+		sleep 0.2
+		found=$(link_address "$1" "$2")
+		[ ! "$found" ] || return 0
+	done
+}
+
+# What comes in by an interface that leads to several gateways is told apart by link addresses.
+fill_gateways() {
+	[ "$gateways" ] || return 0
+	text='' taken=''
+	for set in $(printf '%s\n' "$gateways" | sed 's/ .*//' | sort -u); do
+		text="${text}flush set inet $table $set$newline"
+	done
+	while read -r set device via; do
+		[ "$set" ] || continue
+		find_link_address "$device" "$via"
+		if [ ! "$found" ]; then
+			say "warning: the gateway $via on $device has no link address: what comes in from it is answered" \
+				"by another gateway"
+		elif ! is_line_of "$device $found" "$taken"; then
+			text="${text}add element inet $table $set { $found }$newline"
+			taken=$taken$newline"$device $found"
+		fi
+	done <<END
+$(shared_gateways "$(list_gateways)")
+END
+	answer=$(printf '%s' "$text" | nft -f - 2>&1) ||
+		trouble "nft does not take the link addresses of gateways: $answer"
 }
 
 # ---- down ----

@@ -11,21 +11,27 @@
 #   isp2              0x00080000/0x00ff0000  10002    2022     the table's routes
 #   isp3              0x005b0000/0x00ff0000  5210     51820    the table's routes
 #   isp2              0x00e50000/0x00ff0000  10004    2022     answers of connections that came in that way
-#   isp2              0x00e00000/0x00ff0000  10007    2022     the table's routes, for what comes in by an uplink or is translated
-#   isp3              0x004b0000/0x00ff0000  10010    51820    the table's routes, for what comes in by an uplink or is translated
+#   isp3              0x007b0000/0x00ff0000  10007    51820    answers of connections that came in that way
+#   isp2              0x00e00000/0x00ff0000  10010    2022     the table's routes, for what comes in by an uplink or is translated
+#   isp3              0x004b0000/0x00ff0000  10013    51820    the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=877faad2755e8abd
+digest=fe42dbcc77b549fd
 protocol=116
 first=5210
-last=10012
+last=10015
 sysctl_policy='set'
 tables='52 2022 7103 51820'
 main_copy=7103
-sets=''
+sets='gateways.isp2 gateways.isp3 gateways.main'
 dynamic_sets=''
+gateways='gateways.isp2 eth1 192.0.2.1
+gateways.isp2 eth1 2001:db8:1::1
+gateways.isp3 eth1 192.0.2.9
+gateways.isp3 eth1 2001:db8:1::9
+gateways.main eth1 main'
 cgroups=''
 time_sets=''
 
@@ -61,18 +67,24 @@ each_rule() {
 	"$1" 6 '10005 0xe50000/0xff0000 2022 -' fwmark 0xe50000/0xff0000 lookup 2022 priority 10005 protocol 116
 	"$1" 4 '10006 0xe50000/0xff0000 254 -' fwmark 0xe50000/0xff0000 lookup main priority 10006 protocol 116
 	"$1" 6 '10006 0xe50000/0xff0000 254 -' fwmark 0xe50000/0xff0000 lookup main priority 10006 protocol 116
-	"$1" 4 '10007 0xe00000/0xff0000 254 7' fwmark 0xe00000/0xff0000 lookup main suppress_prefixlength 7 priority 10007 protocol 116
-	"$1" 6 '10007 0xe00000/0xff0000 7103 -' fwmark 0xe00000/0xff0000 lookup 7103 priority 10007 protocol 116
-	"$1" 4 '10008 0xe00000/0xff0000 2022 -' fwmark 0xe00000/0xff0000 lookup 2022 priority 10008 protocol 116
-	"$1" 6 '10008 0xe00000/0xff0000 2022 -' fwmark 0xe00000/0xff0000 lookup 2022 priority 10008 protocol 116
-	"$1" 4 '10009 0xe00000/0xff0000 254 -' fwmark 0xe00000/0xff0000 lookup main priority 10009 protocol 116
-	"$1" 6 '10009 0xe00000/0xff0000 254 -' fwmark 0xe00000/0xff0000 lookup main priority 10009 protocol 116
-	"$1" 4 '10010 0x4b0000/0xff0000 254 7' fwmark 0x4b0000/0xff0000 lookup main suppress_prefixlength 7 priority 10010 protocol 116
-	"$1" 6 '10010 0x4b0000/0xff0000 7103 -' fwmark 0x4b0000/0xff0000 lookup 7103 priority 10010 protocol 116
-	"$1" 4 '10011 0x4b0000/0xff0000 51820 -' fwmark 0x4b0000/0xff0000 lookup 51820 priority 10011 protocol 116
-	"$1" 6 '10011 0x4b0000/0xff0000 51820 -' fwmark 0x4b0000/0xff0000 lookup 51820 priority 10011 protocol 116
-	"$1" 4 '10012 0x4b0000/0xff0000 254 -' fwmark 0x4b0000/0xff0000 lookup main priority 10012 protocol 116
-	"$1" 6 '10012 0x4b0000/0xff0000 254 -' fwmark 0x4b0000/0xff0000 lookup main priority 10012 protocol 116
+	"$1" 4 '10007 0x7b0000/0xff0000 254 7' fwmark 0x7b0000/0xff0000 lookup main suppress_prefixlength 7 priority 10007 protocol 116
+	"$1" 6 '10007 0x7b0000/0xff0000 7103 -' fwmark 0x7b0000/0xff0000 lookup 7103 priority 10007 protocol 116
+	"$1" 4 '10008 0x7b0000/0xff0000 51820 -' fwmark 0x7b0000/0xff0000 lookup 51820 priority 10008 protocol 116
+	"$1" 6 '10008 0x7b0000/0xff0000 51820 -' fwmark 0x7b0000/0xff0000 lookup 51820 priority 10008 protocol 116
+	"$1" 4 '10009 0x7b0000/0xff0000 254 -' fwmark 0x7b0000/0xff0000 lookup main priority 10009 protocol 116
+	"$1" 6 '10009 0x7b0000/0xff0000 254 -' fwmark 0x7b0000/0xff0000 lookup main priority 10009 protocol 116
+	"$1" 4 '10010 0xe00000/0xff0000 254 7' fwmark 0xe00000/0xff0000 lookup main suppress_prefixlength 7 priority 10010 protocol 116
+	"$1" 6 '10010 0xe00000/0xff0000 7103 -' fwmark 0xe00000/0xff0000 lookup 7103 priority 10010 protocol 116
+	"$1" 4 '10011 0xe00000/0xff0000 2022 -' fwmark 0xe00000/0xff0000 lookup 2022 priority 10011 protocol 116
+	"$1" 6 '10011 0xe00000/0xff0000 2022 -' fwmark 0xe00000/0xff0000 lookup 2022 priority 10011 protocol 116
+	"$1" 4 '10012 0xe00000/0xff0000 254 -' fwmark 0xe00000/0xff0000 lookup main priority 10012 protocol 116
+	"$1" 6 '10012 0xe00000/0xff0000 254 -' fwmark 0xe00000/0xff0000 lookup main priority 10012 protocol 116
+	"$1" 4 '10013 0x4b0000/0xff0000 254 7' fwmark 0x4b0000/0xff0000 lookup main suppress_prefixlength 7 priority 10013 protocol 116
+	"$1" 6 '10013 0x4b0000/0xff0000 7103 -' fwmark 0x4b0000/0xff0000 lookup 7103 priority 10013 protocol 116
+	"$1" 4 '10014 0x4b0000/0xff0000 51820 -' fwmark 0x4b0000/0xff0000 lookup 51820 priority 10014 protocol 116
+	"$1" 6 '10014 0x4b0000/0xff0000 51820 -' fwmark 0x4b0000/0xff0000 lookup 51820 priority 10014 protocol 116
+	"$1" 4 '10015 0x4b0000/0xff0000 254 -' fwmark 0x4b0000/0xff0000 lookup main priority 10015 protocol 116
+	"$1" 6 '10015 0x4b0000/0xff0000 254 -' fwmark 0x4b0000/0xff0000 lookup main priority 10015 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
@@ -1183,6 +1195,7 @@ up() {
 	give_back_except "$wanted_sysctls"
 	answer=$(load_nft 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
 	finish
+	fill_gateways
 	[ "$sysctl_policy" != set ] || each_need set_sysctl
 	guarded=no
 	delete_rules_except "$wanted_rules"
@@ -1192,6 +1205,81 @@ up() {
 	old_tables=''
 	write_state || trouble "cannot write $state"
 	finish
+}
+
+# ---- gateways that share an interface ----
+
+# The gateways of $gateways (SET DEV ADDRESS, `main` for those of main's default routes), a line each:
+# main's by their addresses, and only where no table has them.
+list_gateways() {
+	printf '%s\n' "$gateways" | while read -r set device via; do
+		[ "$via" = main ] || printf '%s %s %s\n' "$set" "$device" "$via"
+	done
+	printf '%s\n' "$gateways" | while read -r set device via; do
+		[ "$via" = main ] || continue
+		for family in $families; do
+			ip "-$family" route show table main default dev "$device" 2>/dev/null
+		done | sed -n 's/.* via \(inet6 \)\{0,1\}\([^ ]*\).*/\2/p' | while read -r via; do
+			is_line_of "$device $via" "$(printf '%s\n' "$gateways" | cut -d ' ' -f 2-)" ||
+				printf '%s %s %s\n' "$set" "$device" "$via"
+		done
+	done
+}
+
+# Of the lines in $1, those whose interface has gateways of more than one set.
+shared_gateways() {
+	printf '%s\n' "$1" | while read -r set device via; do
+		while read -r other same rest; do
+			[ "$same" = "$device" ] && [ "$other" != "$set" ] && {
+				printf '%s %s %s\n' "$set" "$device" "$via"
+				break
+			}
+		done <<END
+$1
+END
+	done
+}
+
+# The link address of the neighbour $2 on the interface $1, if the kernel knows it.
+link_address() {
+	ip neigh show to "$2" dev "$1" 2>/dev/null |
+		sed -n '/FAILED\|INCOMPLETE/!s/.*lladdr \([0-9a-f:]\{17\}\).*/\1/p'
+}
+
+# Makes the kernel look for the neighbour, and waits a second at most.
+find_link_address() {
+	found=$(link_address "$1" "$2")
+	[ ! "$found" ] || return 0
+	ip neigh replace "$2" dev "$1" use 2>/dev/null || return 0
+	for _ in 1 2 3 4 5; do
+		sleep 0.2
+		found=$(link_address "$1" "$2")
+		[ ! "$found" ] || return 0
+	done
+}
+
+# What comes in by an interface that leads to several gateways is told apart by link addresses.
+fill_gateways() {
+	[ "$gateways" ] || return 0
+	text='' taken=''
+	for set in $(printf '%s\n' "$gateways" | sed 's/ .*//' | sort -u); do
+		text="${text}flush set inet $table $set$newline"
+	done
+	while read -r set device via; do
+		[ "$set" ] || continue
+		find_link_address "$device" "$via"
+		if [ ! "$found" ]; then
+			say "warning: the gateway $via on $device has no link address: what comes in from it is answered" \
+				"by another gateway"
+		elif ! is_line_of "$device $found" "$taken"; then
+			text="${text}add element inet $table $set { $found }$newline"
+			taken=$taken$newline"$device $found"
+		fi
+	done <<END
+$(shared_gateways "$(list_gateways)")
+END
+	answer=$(printf '%s' "$text" | nft -f - 2>&1) ||
+		trouble "nft does not take the link addresses of gateways: $answer"
 }
 
 # ---- down ----

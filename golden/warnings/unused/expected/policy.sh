@@ -8,21 +8,29 @@
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
 #   first             0x60000000/0x7f000000  10000    7102     answers of connections that came in that way
-#   shares.1          0x2b000000/0x7f000000  10003    7105     answers of connections that came in that way
-#   shares.2          0x4f000000/0x7f000000  10006    7148     answers of connections that came in that way
+#   third             0x40000000/0x7f000000  10003    7121     answers of connections that came in that way
+#   shares.1          0x2b000000/0x7f000000  10006    7105     answers of connections that came in that way
+#   shares.2          0x4f000000/0x7f000000  10009    7148     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=448243d6ca30cd66
+digest=31b5c6e30d8fb0b1
 protocol=116
 first=10000
-last=10008
+last=10011
 sysctl_policy='set'
-tables='7102 7105 7148'
+tables='7102 7105 7121 7148'
 main_copy=''
-sets=''
+sets='gateways.first gateways.third gateways.shares.1 gateways.shares.2 gateways.main'
 dynamic_sets=''
+gateways='gateways.first wan0 192.0.2.1
+gateways.third wan0 192.0.2.9
+gateways.shares.1 wan1 198.51.100.1
+gateways.shares.2 wan2 203.0.113.1
+gateways.main wan0 main
+gateways.main wan1 main
+gateways.main wan2 main'
 cgroups=''
 time_sets=''
 
@@ -30,6 +38,7 @@ time_sets=''
 each_route() {
 	:
 	"$1" 4 7102 'default 0' default via 192.0.2.1 dev wan0 table 7102 protocol 116
+	"$1" 4 7121 'default 0' default via 192.0.2.9 dev wan0 table 7121 protocol 116
 	"$1" 4 7105 'default 0' default via 198.51.100.1 dev wan1 table 7105 protocol 116
 	"$1" 4 7148 'default 0' default via 203.0.113.1 dev wan2 table 7148 protocol 116
 }
@@ -40,12 +49,15 @@ each_rule() {
 	"$1" 4 '10000 0x60000000/0x7f000000 254 7' fwmark 0x60000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10000 protocol 116
 	"$1" 4 '10001 0x60000000/0x7f000000 7102 -' fwmark 0x60000000/0x7f000000 lookup 7102 priority 10001 protocol 116
 	"$1" 4 '10002 0x60000000/0x7f000000 254 -' fwmark 0x60000000/0x7f000000 lookup main priority 10002 protocol 116
-	"$1" 4 '10003 0x2b000000/0x7f000000 254 7' fwmark 0x2b000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10003 protocol 116
-	"$1" 4 '10004 0x2b000000/0x7f000000 7105 -' fwmark 0x2b000000/0x7f000000 lookup 7105 priority 10004 protocol 116
-	"$1" 4 '10005 0x2b000000/0x7f000000 254 -' fwmark 0x2b000000/0x7f000000 lookup main priority 10005 protocol 116
-	"$1" 4 '10006 0x4f000000/0x7f000000 254 7' fwmark 0x4f000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10006 protocol 116
-	"$1" 4 '10007 0x4f000000/0x7f000000 7148 -' fwmark 0x4f000000/0x7f000000 lookup 7148 priority 10007 protocol 116
-	"$1" 4 '10008 0x4f000000/0x7f000000 254 -' fwmark 0x4f000000/0x7f000000 lookup main priority 10008 protocol 116
+	"$1" 4 '10003 0x40000000/0x7f000000 254 7' fwmark 0x40000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10003 protocol 116
+	"$1" 4 '10004 0x40000000/0x7f000000 7121 -' fwmark 0x40000000/0x7f000000 lookup 7121 priority 10004 protocol 116
+	"$1" 4 '10005 0x40000000/0x7f000000 254 -' fwmark 0x40000000/0x7f000000 lookup main priority 10005 protocol 116
+	"$1" 4 '10006 0x2b000000/0x7f000000 254 7' fwmark 0x2b000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10006 protocol 116
+	"$1" 4 '10007 0x2b000000/0x7f000000 7105 -' fwmark 0x2b000000/0x7f000000 lookup 7105 priority 10007 protocol 116
+	"$1" 4 '10008 0x2b000000/0x7f000000 254 -' fwmark 0x2b000000/0x7f000000 lookup main priority 10008 protocol 116
+	"$1" 4 '10009 0x4f000000/0x7f000000 254 7' fwmark 0x4f000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10009 protocol 116
+	"$1" 4 '10010 0x4f000000/0x7f000000 7148 -' fwmark 0x4f000000/0x7f000000 lookup 7148 priority 10010 protocol 116
+	"$1" 4 '10011 0x4f000000/0x7f000000 254 -' fwmark 0x4f000000/0x7f000000 lookup main priority 10011 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
@@ -1151,6 +1163,7 @@ up() {
 	give_back_except "$wanted_sysctls"
 	answer=$(load_nft 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
 	finish
+	fill_gateways
 	[ "$sysctl_policy" != set ] || each_need set_sysctl
 	guarded=no
 	delete_rules_except "$wanted_rules"
@@ -1160,6 +1173,81 @@ up() {
 	old_tables=''
 	write_state || trouble "cannot write $state"
 	finish
+}
+
+# ---- gateways that share an interface ----
+
+# The gateways of $gateways (SET DEV ADDRESS, `main` for those of main's default routes), a line each:
+# main's by their addresses, and only where no table has them.
+list_gateways() {
+	printf '%s\n' "$gateways" | while read -r set device via; do
+		[ "$via" = main ] || printf '%s %s %s\n' "$set" "$device" "$via"
+	done
+	printf '%s\n' "$gateways" | while read -r set device via; do
+		[ "$via" = main ] || continue
+		for family in $families; do
+			ip "-$family" route show table main default dev "$device" 2>/dev/null
+		done | sed -n 's/.* via \(inet6 \)\{0,1\}\([^ ]*\).*/\2/p' | while read -r via; do
+			is_line_of "$device $via" "$(printf '%s\n' "$gateways" | cut -d ' ' -f 2-)" ||
+				printf '%s %s %s\n' "$set" "$device" "$via"
+		done
+	done
+}
+
+# Of the lines in $1, those whose interface has gateways of more than one set.
+shared_gateways() {
+	printf '%s\n' "$1" | while read -r set device via; do
+		while read -r other same rest; do
+			[ "$same" = "$device" ] && [ "$other" != "$set" ] && {
+				printf '%s %s %s\n' "$set" "$device" "$via"
+				break
+			}
+		done <<END
+$1
+END
+	done
+}
+
+# The link address of the neighbour $2 on the interface $1, if the kernel knows it.
+link_address() {
+	ip neigh show to "$2" dev "$1" 2>/dev/null |
+		sed -n '/FAILED\|INCOMPLETE/!s/.*lladdr \([0-9a-f:]\{17\}\).*/\1/p'
+}
+
+# Makes the kernel look for the neighbour, and waits a second at most.
+find_link_address() {
+	found=$(link_address "$1" "$2")
+	[ ! "$found" ] || return 0
+	ip neigh replace "$2" dev "$1" use 2>/dev/null || return 0
+	for _ in 1 2 3 4 5; do
+		sleep 0.2
+		found=$(link_address "$1" "$2")
+		[ ! "$found" ] || return 0
+	done
+}
+
+# What comes in by an interface that leads to several gateways is told apart by link addresses.
+fill_gateways() {
+	[ "$gateways" ] || return 0
+	text='' taken=''
+	for set in $(printf '%s\n' "$gateways" | sed 's/ .*//' | sort -u); do
+		text="${text}flush set inet $table $set$newline"
+	done
+	while read -r set device via; do
+		[ "$set" ] || continue
+		find_link_address "$device" "$via"
+		if [ ! "$found" ]; then
+			say "warning: the gateway $via on $device has no link address: what comes in from it is answered" \
+				"by another gateway"
+		elif ! is_line_of "$device $found" "$taken"; then
+			text="${text}add element inet $table $set { $found }$newline"
+			taken=$taken$newline"$device $found"
+		fi
+	done <<END
+$(shared_gateways "$(list_gateways)")
+END
+	answer=$(printf '%s' "$text" | nft -f - 2>&1) ||
+		trouble "nft does not take the link addresses of gateways: $answer"
 }
 
 # ---- down ----

@@ -1,0 +1,293 @@
+/*
+ * gateways: from gateways to their link addresses, by the kernel's table of neighbours.
+ */
+#include "live/gateways.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include "base/arena.h"
+#include "ir/ir.h"
+#include "live/hops.h"
+#include "live/links.h"
+#include "live/netlink.h"
+#include "live/report.h"
+
+/* One gateway's address, of a table's or of the main table. */
+struct gateway {
+	const struct ir_gateway *of;
+	struct addr via;
+	uint64_t link; /* its link address; 0: not known */
+	bool is_other; /* a rival has that link address */
+};
+
+struct finding {
+	struct arena *arena;
+	struct netlink *netlink;
+	struct gateway *items;
+	size_t count;
+};
+
+static bool is_same(struct addr a, struct addr b)
+{
+	return a.family == b.family && wide_equal(a.bits, b.bits);
+}
+
+/* By the same interface, and for another set. */
+static bool is_rival(const struct gateway *a, const struct gateway *b)
+{
+	return strcmp(a->of->dev, b->of->dev) == 0 && strcmp(a->of->set, b->of->set) != 0;
+}
+
+static const char *table_words(struct arena *arena, const struct ir_gateway *of)
+{
+	return of->has_via ? arena_printf(arena, "the table %s", of->name) : "the main table";
+}
+
+/* ---- which gateways there are ---- */
+
+static void add(struct finding *finding, const struct ir_gateway *of, struct addr via)
+{
+	*arena_append(finding->arena, finding->items, finding->count) =
+		(struct gateway){ .of = of, .via = via };
+}
+
+static bool has_gateway(const struct finding *finding, const char *dev, struct addr via)
+{
+	for (size_t i = 0; i < finding->count; i++)
+		if (strcmp(finding->items[i].of->dev, dev) == 0 &&
+		    is_same(finding->items[i].via, via))
+			return true;
+	return false;
+}
+
+/* A gateway that a table of the policy's has, too, is that table's. */
+static void add_main(struct finding *finding, const struct ir_gateway *of)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct addr *gateways = NULL;
+		size_t count = links_gateways(finding->arena, finding->netlink,
+					      (enum addr_family)family, of->dev, &gateways);
+
+		for (size_t i = 0; i < count; i++)
+			if (!has_gateway(finding, of->dev, gateways[i]))
+				add(finding, of, gateways[i]);
+	}
+}
+
+static bool is_shared(const struct finding *finding, const struct gateway *gateway)
+{
+	for (size_t i = 0; i < finding->count; i++)
+		if (is_rival(&finding->items[i], gateway))
+			return true;
+	return false;
+}
+
+static void drop_lonely(struct finding *finding)
+{
+	struct gateway *kept = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < finding->count; i++)
+		if (is_shared(finding, &finding->items[i]))
+			*arena_append(finding->arena, kept, count) = finding->items[i];
+	finding->items = kept;
+	finding->count = count;
+}
+
+/* ---- their link addresses ---- */
+
+/* Does the kernel know where the neighbour is, or did it when it last looked? */
+static bool is_known(uint16_t state)
+{
+	return state &
+	       (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP);
+}
+
+static void take(struct finding *finding, int index, struct addr address, uint64_t link)
+{
+	for (size_t i = 0; i < finding->count; i++)
+		if ((int)if_nametoindex(finding->items[i].of->dev) == index &&
+		    is_same(finding->items[i].via, address))
+			finding->items[i].link = link;
+}
+
+static void read_neighbour(const struct nlmsghdr *message, void *user)
+{
+	const struct ndmsg *head = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attribute, *address = NULL, *link = NULL;
+
+	if (message->nlmsg_type != RTM_NEWNEIGH || !is_known(head->ndm_state) ||
+	    (head->ndm_family != AF_INET && head->ndm_family != AF_INET6))
+		return;
+	mnl_attr_for_each(attribute, message, sizeof(*head)) {
+		if (mnl_attr_get_type(attribute) == NDA_DST)
+			address = attribute;
+		else if (mnl_attr_get_type(attribute) == NDA_LLADDR)
+			link = attribute;
+	}
+	if (!address || !link || mnl_attr_get_payload_len(link) != ETH_ALEN)
+		return;
+	take(user, head->ndm_ifindex,
+	     hops_address(head->ndm_family == AF_INET6 ? ADDR_IPV6 : ADDR_IPV4, address),
+	     wide_get(mnl_attr_get_payload(link), ETH_ALEN).low);
+}
+
+static void read_neighbours(struct finding *finding)
+{
+	struct netlink_error error;
+	char room[NETLINK_REQUEST];
+
+	for (int attempt = 0; attempt < 10; attempt++) {
+		struct nlmsghdr *request = netlink_new(room, RTM_GETNEIGH, NLM_F_DUMP);
+
+		mnl_nlmsg_put_extra_header(request, sizeof(struct ndmsg));
+		if (netlink_ask(finding->netlink, request, read_neighbour, finding, &error) ||
+		    error.code != EINTR)
+			return;
+	}
+}
+
+static size_t count_unknown(const struct finding *finding)
+{
+	size_t unknown = 0;
+
+	for (size_t i = 0; i < finding->count; i++)
+		unknown += !finding->items[i].link;
+	return unknown;
+}
+
+/* As `ip neigh replace ADDRESS dev DEV use` does: the kernel asks who has the address. */
+static void ask_for(struct finding *finding, const struct gateway *gateway)
+{
+	bool is_ipv6 = gateway->via.family == ADDR_IPV6;
+	struct netlink_error error;
+	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+	struct ndmsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	uint8_t bytes[16];
+
+	head->ndm_family = is_ipv6 ? AF_INET6 : AF_INET;
+	head->ndm_ifindex = (int)if_nametoindex(gateway->of->dev);
+	head->ndm_flags = NTF_USE;
+	wide_put(gateway->via.bits, bytes, is_ipv6 ? 16 : 4);
+	mnl_attr_put(request, NDA_DST, is_ipv6 ? 16 : 4, bytes);
+	if (head->ndm_ifindex)
+		netlink_ask(finding->netlink, request, NULL, NULL, &error);
+}
+
+static void ask(struct finding *finding)
+{
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+
+	for (size_t i = 0; i < finding->count; i++)
+		if (!finding->items[i].link)
+			ask_for(finding, &finding->items[i]);
+	for (int waited = 0; waited < 50 && count_unknown(finding); waited++) {
+		nanosleep(&pause, NULL);
+		read_neighbours(finding);
+	}
+}
+
+/* ---- telling them apart ---- */
+
+static void warn(struct report *report, const struct gateway *gateway, const char *why)
+{
+	char via[ADDR_TEXT];
+	struct report_line *line =
+		report_add(report, REPORT_WARNING,
+			   "what comes in by %s from the gateway %s of %s is answered by another gateway: %s",
+			   gateway->of->dev, addr_format(gateway->via, via),
+			   table_words(report->arena, gateway->of), why);
+
+	line->where = gateway->of->origin;
+	line->help = "write `answers: none` into the table whose gateway nothing comes in by, or "
+		     "`answers: ADDRESS` for the address of this host that is asked through it";
+}
+
+/* Of tables the first counts, and the main table is last. */
+static void tell_apart(struct finding *finding, bool asks, struct report *report)
+{
+	for (size_t i = 0; i < finding->count; i++) {
+		struct gateway *gateway = &finding->items[i];
+		const struct gateway *same = NULL;
+
+		for (size_t k = 0; k < i && gateway->link && !same; k++)
+			if (is_rival(&finding->items[k], gateway) &&
+			    finding->items[k].link == gateway->link)
+				same = &finding->items[k];
+		if (report && asks && !gateway->link)
+			warn(report, gateway, "the kernel finds no link address of it");
+		else if (report && same)
+			warn(report, gateway,
+			     arena_printf(report->arena,
+					  "it has the link address of a gateway of %s",
+					  table_words(report->arena, same->of)));
+		gateway->is_other = same != NULL;
+	}
+}
+
+static struct gateways_set *set_of(struct arena *arena, struct gateways *found, const char *base)
+{
+	struct gateways_set *set;
+
+	for (size_t i = 0; i < found->count; i++)
+		if (strcmp(found->sets[i].base, base) == 0)
+			return &found->sets[i];
+	set = arena_append(arena, found->sets, found->count);
+	*set = (struct gateways_set){ .base = base };
+	return set;
+}
+
+struct gateways gateways_find(struct arena *arena, struct netlink *netlink,
+			      const struct ir_gateway *gateways, size_t count, bool asks,
+			      struct report *report)
+{
+	struct finding finding = { .arena = arena, .netlink = netlink };
+	struct gateways found = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		set_of(arena, &found, gateways[i].set);
+		if (gateways[i].has_via)
+			add(&finding, &gateways[i], gateways[i].via);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!gateways[i].has_via)
+			add_main(&finding, &gateways[i]);
+	drop_lonely(&finding);
+	if (finding.count)
+		read_neighbours(&finding);
+	if (asks && count_unknown(&finding))
+		ask(&finding);
+	tell_apart(&finding, asks, report);
+	for (size_t i = 0; i < finding.count; i++) {
+		const struct gateway *gateway = &finding.items[i];
+		struct gateways_set *set = set_of(arena, &found, gateway->of->set);
+
+		set->is_partial |= !gateway->link;
+		if (gateway->link && !gateway->is_other)
+			interval_add(arena, &set->addresses, wide(gateway->link),
+				     wide(gateway->link));
+	}
+	for (size_t i = 0; i < found.count; i++)
+		interval_normalise(&found.sets[i].addresses);
+	return found;
+}
+
+const char *gateways_owner(struct arena *arena, const struct ir_gateway *gateways, size_t count,
+			   const char *base)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(gateways[i].set, base) == 0)
+			return table_words(arena, &gateways[i]);
+	return base;
+}
