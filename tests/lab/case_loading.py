@@ -130,6 +130,13 @@ def world():
     return Network(uplinks=ALL_UPLINKS, server=True)
 
 
+def file_alone(state):
+    """Without the link addresses of gateways, which nobody finds who loads the nft file by hand."""
+    return {**state, "nft": [{"set": {key: value for key, value in item["set"].items() if key != "elem"}}
+                             if item.get("set", {}).get("name", "").startswith("gateways.") else item
+                             for item in state["nft"]]}
+
+
 def _alike(name):
     @case(f"loading: {name}: three ways, one kernel state, twice the same, and it comes off again")
     def _():
@@ -147,7 +154,7 @@ def _alike(name):
                 left = different(bare, kernel(net.router))
                 assert not left, f"loaded by {way}, removed, left or gone:\n" + "\n".join(left)
         for way in WAYS[1:]:
-            lines = different(states["hand"], states[way])
+            lines = different(states["hand"], file_alone(states[way]))
             assert not lines, f"by hand (-) and by {way} (+):\n" + "\n".join(lines)
 
 
