@@ -16,10 +16,11 @@
 /*
  * Seconds. A segment renews the first; the kernel keeps an established connection for five days
  * (nf_conntrack_tcp_timeout_established), but no TCP keepalive is rarer than two hours (RFC 1122,
- * 4.2.3.6). What a closed socket sends again comes within two minutes or so, and so long the kernel
- * keeps a UDP flow.
+ * 4.2.3.6). What a closed socket sends again comes within two minutes or so. A UDP flow is
+ * remembered as long as the kernel keeps it (nf_conntrack_udp_timeout, and _stream where both have
+ * sent).
  */
-enum { TCP_KEPT = 86400, TCP_ENDING = 120, UDP_KEPT = 180 };
+enum { TCP_KEPT = 86400, TCP_ENDING = 120, UDP_KEPT = 30, UDP_ANSWERED = 120 };
 /* Flows of one way and family. With all its elements such a set takes 8 MiB in IPv4, 10 in IPv6. */
 enum { FLOWS_MOST = 65536 };
 
@@ -85,6 +86,7 @@ static void remember_chain(struct lower *lower, struct lower_way *way, const cha
 	chain = lower_chain(lower, way->remember, "in case the kernel forgets the connection");
 	remember(lower, chain, way, end_match(), TCP_ENDING);
 	remember(lower, chain, way, one_protocol(lower, PROTOCOL_TCP), TCP_KEPT);
+	remember(lower, chain, way, answered_match(), UDP_ANSWERED);
 	remember(lower, chain, way, one_protocol(lower, PROTOCOL_UDP), UDP_KEPT);
 	lower_goto(lower, lower_guarantee(lower, chain, NULL), way->target);
 }

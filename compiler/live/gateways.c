@@ -71,17 +71,18 @@ static bool has_gateway(const struct finding *finding, const char *dev, struct a
 }
 
 /* A gateway that a table of the policy's has, too, is that table's. */
-static void add_main(struct finding *finding, const struct ir_gateway *of)
+static void add_main(struct finding *finding, const struct ir_gateway *gateways, size_t count,
+		     enum addr_family family)
 {
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		struct addr *gateways = NULL;
-		size_t count = links_gateways(finding->arena, finding->netlink,
-					      (enum addr_family)family, of->dev, &gateways);
+	size_t hop_count;
+	const struct ir_nexthop *hops =
+		links_gateways(finding->arena, finding->netlink, family, &hop_count);
 
-		for (size_t i = 0; i < count; i++)
-			if (!has_gateway(finding, of->dev, gateways[i]))
-				add(finding, of, gateways[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < hop_count && !gateways[i].has_via; k++)
+			if (strcmp(hops[k].dev, gateways[i].dev) == 0 &&
+			    !has_gateway(finding, hops[k].dev, hops[k].via))
+				add(finding, &gateways[i], hops[k].via);
 }
 
 static bool is_shared(const struct finding *finding, const struct gateway *gateway)
@@ -260,9 +261,8 @@ struct gateways gateways_find(struct arena *arena, struct netlink *netlink,
 		if (gateways[i].has_via)
 			add(&finding, &gateways[i], gateways[i].via);
 	}
-	for (size_t i = 0; i < count; i++)
-		if (!gateways[i].has_via)
-			add_main(&finding, &gateways[i]);
+	for (int family = 0; family < ADDR_FAMILIES && count; family++)
+		add_main(&finding, gateways, count, (enum addr_family)family);
 	drop_lonely(&finding);
 	if (finding.count)
 		read_neighbours(&finding);

@@ -133,20 +133,18 @@ const char **links_defaults(struct arena *arena, struct netlink *netlink, enum a
 	return devices_of(arena, &list, count);
 }
 
-size_t links_gateways(struct arena *arena, struct netlink *netlink, enum addr_family family,
-		      const char *device, struct addr **out)
+struct ir_nexthop *links_gateways(struct arena *arena, struct netlink *netlink,
+				  enum addr_family family, size_t *count)
 {
 	struct routes_list list = main_routes(arena, netlink, family, is_default);
-	size_t count = 0;
+	struct ir_nexthop *hops = NULL;
 
+	*count = 0;
 	for (size_t i = 0; i < list.count; i++)
-		for (size_t k = 0; k < list.items[i].route.hop_count; k++) {
-			const struct ir_nexthop *hop = &list.items[i].route.hops[k];
-
-			if (hop->has_via && hop->dev && strcmp(hop->dev, device) == 0)
-				*arena_append(arena, *out, count) = hop->via;
-		}
-	return count;
+		for (size_t k = 0; k < list.items[i].route.hop_count; k++)
+			if (list.items[i].route.hops[k].has_via && list.items[i].route.hops[k].dev)
+				*arena_append(arena, hops, *count) = list.items[i].route.hops[k];
+	return hops;
 }
 
 struct way {

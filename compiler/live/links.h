@@ -26,9 +26,9 @@ bool links_has_default(struct arena *arena, struct netlink *netlink, enum addr_f
 const char **links_defaults(struct arena *arena, struct netlink *netlink, enum addr_family family,
 			    size_t *count);
 
-/* The gateways of those that go by the interface; how many. */
-size_t links_gateways(struct arena *arena, struct netlink *netlink, enum addr_family family,
-		      const char *device, struct addr **out);
+/* And their gateways, where they have one: each hop has both. */
+struct ir_nexthop *links_gateways(struct arena *arena, struct netlink *netlink,
+				  enum addr_family family, size_t *count);
 
 /* What the kernel's fib says of the address of an unmarked packet. */
 struct links_fib {

@@ -198,6 +198,20 @@ struct ir_match end_match(void)
 	return (struct ir_match){ .ops = &end_ops };
 }
 
+static void print_answered(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "meta l4proto udp ct status seen-reply");
+}
+
+static const struct ir_match_ops answered_ops = { "answered", print_answered, socket_holds, false,
+						  NULL };
+
+struct ir_match answered_match(void)
+{
+	return (struct ir_match){ .ops = &answered_ops };
+}
+
 static void print_flow(const struct ir_match *match, struct buf *out)
 {
 	ir_put_flow(match->family, out);

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=4276f17e9c3942bd
+digest=6bc6cd7076ad181e
 protocol=116
 first=10000
 last=10009

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=dbc369bb8829f5ac
+digest=d079b80917056408
 protocol=116
 first=10000
 last=10016

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=97ff76b9776f9d33
+digest=ec7240118015728c
 protocol=116
 first=10000
 last=10009

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=1d78b61de05a77ed
+digest=e32903b09c2a87e8
 protocol=116
 first=10000
 last=10009

@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=0dab49d9cb94210a
+digest=9ede0d808f19aa70
 protocol=116
 first=10000
 last=10017

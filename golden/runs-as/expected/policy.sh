@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=85a781cd3376392f
+digest=03e40d30acff26d4
 protocol=116
 first=10000
 last=10015

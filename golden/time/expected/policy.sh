@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=cad04427e126a91f
+digest=26a642f5d102c39f
 protocol=116
 first=10000
 last=10011

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=3ed7e580811cf555
+digest=50b97efd96c9ab56
 protocol=116
 first=10000
 last=10009

@@ -26,7 +26,7 @@
 
 stem='policy'
 table=tpc
-digest=a59fce747cc12235
+digest=d39be63277476e56
 protocol=116
 first=10000
 last=10042

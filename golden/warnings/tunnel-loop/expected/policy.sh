@@ -23,7 +23,7 @@
 
 stem='policy'
 table=tpc
-digest=0a685777fc410667
+digest=65b379420244351e
 protocol=116
 first=10000
 last=10034
