@@ -34,6 +34,8 @@ static const char *way_verdict(const struct ir_class *way)
 		return "route";
 	case IR_CLASS_MARK:
 		return "mark";
+	case IR_CLASS_DIRECT:
+		return "direct";
 	}
 	return "";
 }

@@ -128,6 +128,11 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 		buf_puts(out, "which is not there\n");
 	if (policy->observed.claim_count)
 		put_claim(&policy->observed.claims[0], out);
+	if (policy->unmarked)
+		buf_printf(out,
+			   "  unmarked: refused without nft, too, but for the main table's own "
+			   "networks: %s\n",
+			   policy->unmarked);
 	for (size_t i = 0; record && i < record->class_count; i++)
 		put_class(&record->classes[i], out);
 	put_sets(table, out);
@@ -282,6 +287,8 @@ static void put_json_policy(const struct status_policy *policy, struct buf *out)
 	buf_printf(out, ",\"nft_rules\":%zu,\"sets\":%zu,", ruleset_rule_count(table),
 		   table->set_count);
 	put_json_claim(&policy->observed, out);
+	show_json_text(out, "refused_unmarked", policy->unmarked);
+	buf_putc(out, ',');
 	put_json_classes(policy->record, out);
 	put_json_sets(table, false, out);
 	put_json_sets(table, true, out);

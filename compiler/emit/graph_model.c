@@ -336,6 +336,25 @@ static void add_reply(struct building *building, const struct ir_class *class)
 	add_line(building, box, numbers_of(building, class));
 }
 
+/* What the rules leave alone where ip rules refuse what has no mark, and those ip rules. */
+static void add_direct(struct building *building, const struct ir_class *class)
+{
+	const struct ir *ir = building->ir;
+	size_t box =
+		add_box(building, GRAPH_MARK, graph_mark(class->mark, class->mask), "left alone");
+
+	add_line(building, box,
+		 arena_printf(building->arena, "mark 0x%08" PRIx32 "/0x%08" PRIx32, class->mark,
+			      class->mask));
+	for (size_t i = 0; i < ir->ip_rule_count; i++)
+		if (ir->ip_rules[i].iif && ir->ip_rules[i].action != IR_RULE_LOOKUP)
+			add_line(building, box,
+				 arena_printf(building->arena,
+					      "ip rule %" PRIu32 ": unreachable by %s without it%s",
+					      ir->ip_rules[i].priority, ir->ip_rules[i].iif,
+					      only(1u << ir->ip_rules[i].family)));
+}
+
 static void add_class(struct building *building, const struct ir_class *class)
 {
 	switch (class->kind) {
@@ -349,6 +368,9 @@ static void add_class(struct building *building, const struct ir_class *class)
 		return;
 	case IR_CLASS_INBOUND:
 		add_variant(building, class, "what comes in by an uplink or is translated:");
+		return;
+	case IR_CLASS_DIRECT:
+		add_direct(building, class);
 		return;
 	case IR_CLASS_SYN:
 		add_variant(building, class, "what begins TCP connections of this host:");

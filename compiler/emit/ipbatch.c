@@ -91,12 +91,19 @@ static void put_action(const struct ir_ip_rule *rule, struct buf *out)
 		return;
 	if (rule->table == IR_TABLE_MAIN)
 		buf_puts(out, " main");
+	else if (rule->table == IR_TABLE_LOCAL)
+		buf_puts(out, " local");
 	else
 		buf_printf(out, " %" PRIu32, rule->table);
 }
 
 void ipbatch_put_rule(const struct ir_ip_rule *rule, uint32_t protocol, struct buf *out)
 {
+	if (rule->iif) {
+		buf_puts(out, "iif ");
+		text_put_word(out, rule->iif);
+		buf_putc(out, ' ');
+	}
 	buf_printf(out, "fwmark 0x%" PRIx32 "/0x%" PRIx32, rule->mark, rule->mask);
 	put_action(rule, out);
 	if (rule->shortest)
@@ -172,7 +179,7 @@ static void put_rules(const struct ir *ir, enum addr_family family, bool refusin
 	const struct ir_class *before = NULL;
 
 	for (size_t i = 0; i < ir->ip_rule_count; i++) {
-		if (ir->ip_rules[i].family != family ||
+		if (ir->ip_rules[i].family != family || ir->ip_rules[i].iif ||
 		    (ir->ip_rules[i].action != IR_RULE_LOOKUP) != refusing)
 			continue;
 		put_way(ir, &ir->ip_rules[i], &before, out);
@@ -194,6 +201,37 @@ static void put_copy(const struct ir *ir, struct buf *out)
 		   ir->main_copy, ir->main_copy);
 }
 
+static bool has_unmarked(const struct ir *ir, enum addr_family family)
+{
+	for (size_t i = 0; i < ir->ip_rule_count; i++)
+		if (ir->ip_rules[i].iif && ir->ip_rules[i].family == family)
+			return true;
+	return false;
+}
+
+/* The last, and in their order: without the rules of the nft file they refuse what those leave
+ * alone. */
+static void put_unmarked(const struct ir *ir, enum addr_family family, struct buf *out)
+{
+	if (!has_unmarked(ir, family))
+		return;
+	buf_puts(out,
+		 "# What carries no mark is refused, also when the nft table is lost. Load the nft "
+		 "file first.\n");
+	if (family == ADDR_IPV4)
+		buf_puts(out,
+			 "# A reverse-path filter would drop answers then, and only the host knows where "
+			 "one is: take\n# these lines in if net.ipv4.conf.*.rp_filter is 0 everywhere, "
+			 "`default` and `all` among them.\n");
+	for (size_t i = 0; i < ir->ip_rule_count; i++) {
+		if (!ir->ip_rules[i].iif || ir->ip_rules[i].family != family)
+			continue;
+		buf_puts(out, family == ADDR_IPV4 ? "# rule add " : "rule add ");
+		ipbatch_put_rule(&ir->ip_rules[i], ir->protocol, out);
+		buf_putc(out, '\n');
+	}
+}
+
 static void put_lines(const struct ir *ir, enum addr_family family, struct buf *out)
 {
 	overview_put(ir, out);
@@ -203,6 +241,7 @@ static void put_lines(const struct ir *ir, enum addr_family family, struct buf *
 		put_copy(ir, out);
 	put_routes(ir, family, out);
 	put_rules(ir, family, false, out);
+	put_unmarked(ir, family, out);
 }
 
 void ipbatch_put_ipv4(const struct emit_job *job, struct buf *out)

@@ -61,6 +61,8 @@ static const char *kind_name(enum ir_class_kind kind)
 		return "inbound";
 	case IR_CLASS_SYN:
 		return "syn";
+	case IR_CLASS_DIRECT:
+		return "direct";
 	}
 	return "";
 }
@@ -85,7 +87,12 @@ static void put_ip_rule(const struct ir_ip_rule *rule, struct buf *out)
 	put_mark(rule->mark, rule->mask, out);
 	buf_printf(out, ", \"action\": \"%s\", \"table\": ", ir_action_name(rule->action));
 	put_number_or_null(rule->action == IR_RULE_LOOKUP ? rule->table : 0, out);
-	buf_printf(out, ", \"suppress_default\": %s}", rule->shortest ? "true" : "false");
+	buf_printf(out, ", \"suppress_default\": %s", rule->shortest ? "true" : "false");
+	if (rule->iif) {
+		buf_puts(out, ", \"iif\": ");
+		put_string(rule->iif, out);
+	}
+	buf_putc(out, '}');
 }
 
 static const char *set_type(enum ir_set_type type)

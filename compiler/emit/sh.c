@@ -205,8 +205,9 @@ static void put_routes(const struct ir *ir, struct buf *out)
 
 static void put_rule_key(const struct ir_ip_rule *rule, struct buf *out)
 {
-	buf_printf(out, "%" PRIu32 " 0x%" PRIx32 "/0x%" PRIx32, rule->priority, rule->mark,
-		   rule->mask);
+	/* ip shows 0 without its 0x. */
+	buf_printf(out, "%" PRIu32 " %s%" PRIx32 "/0x%" PRIx32, rule->priority,
+		   rule->mark ? "0x" : "", rule->mark, rule->mask);
 	if (rule->action == IR_RULE_LOOKUP)
 		buf_printf(out, " %" PRIu32, rule->table);
 	else
@@ -215,13 +216,19 @@ static void put_rule_key(const struct ir_ip_rule *rule, struct buf *out)
 		buf_printf(out, " %u", rule->shortest - 1);
 	else
 		buf_puts(out, " -");
+	buf_printf(out, " %s", rule->iif ? rule->iif : "-");
 }
 
-static void put_rules(const struct ir *ir, struct buf *out)
+/* Those about what is unmarked on an interface, or the others. */
+static void put_rules(const struct ir *ir, bool unmarked, struct buf *out)
 {
-	buf_puts(out,
-		 "\n# family, what tells the rule from others, and the words for ip\neach_rule() {\n\t:\n");
+	buf_printf(out,
+		   "\n# family, what tells the rule from others, and the words for ip%s\n%s() {\n\t:\n",
+		   unmarked ? ": what has no mark is refused" : "",
+		   unmarked ? "each_unmarked" : "each_rule");
 	for (size_t i = 0; i < ir->ip_rule_count; i++) {
+		if ((ir->ip_rules[i].iif != NULL) != unmarked)
+			continue;
 		buf_printf(out, "\t\"$1\" %u '", family_number(ir->ip_rules[i].family));
 		put_rule_key(&ir->ip_rules[i], out);
 		buf_puts(out, "' ");
@@ -288,7 +295,8 @@ void emit_sh_put(const struct emit_job *job, struct buf *out)
 	put_variables(job, out);
 	put_times(job->ir, out);
 	put_routes(job->ir, out);
-	put_rules(job->ir, out);
+	put_rules(job->ir, false, out);
+	put_rules(job->ir, true, out);
 	put_sysctls(job->ir, out);
 	buf_add(out, script_text, script_size);
 }

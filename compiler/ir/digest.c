@@ -139,8 +139,11 @@ uint64_t ir_rules_digest(const struct ir_chain *chain, uint64_t seed)
 	return digest.value;
 }
 
+/* Whether the host can have one by interface is its own affair; the chain `unmarked` says which. */
 static void add_ip_rule(struct digest *digest, const struct ir_ip_rule *rule)
 {
+	if (rule->iif)
+		return;
 	add_number(digest, rule->family);
 	add_number(digest, rule->priority);
 	add_number(digest, (uint64_t)rule->mark << 32 | rule->mask);

@@ -14,6 +14,7 @@ struct ir_walker {
 	const struct ir *ir;
 	const struct ir_chain **chains; /* by name */
 	const struct ir_chain *prerouting, *output;
+	const struct ir_chain *unmarked; /* after prerouting; or NULL */
 };
 
 struct walk {
@@ -46,6 +47,7 @@ const struct ir_walker *ir_walker(struct arena *arena, const struct ir *ir)
 	qsort(walker->chains, ir->chain_count, sizeof(*walker->chains), compare_chains);
 	walker->prerouting = ir_chain_find(ir, "prerouting");
 	walker->output = ir_chain_find(ir, "output");
+	walker->unmarked = ir_chain_find(ir, "unmarked");
 	return walker;
 }
 
@@ -242,10 +244,18 @@ static const struct ir_class *class_of(const struct walk *walk)
 	for (size_t i = 0; walk->marked && i < ir->class_count; i++) {
 		const struct ir_class *way = &ir->classes[i];
 
-		if ((walk->packet.mark & way->mask) == way->mark)
+		if (way->kind != IR_CLASS_DIRECT && (walk->packet.mark & way->mask) == way->mark)
 			return way;
 	}
 	return NULL;
+}
+
+/* No word of the author's: nobody watches. */
+static void mark_unmarked(struct walk *walk)
+{
+	walk->watch = NULL;
+	walk->depth++;
+	walk_chain(walk, walk->walker->unmarked);
 }
 
 static struct ir_outcome run(struct walk *walk)
@@ -255,9 +265,11 @@ static struct ir_outcome run(struct walk *walk)
 	walk->outcome.base = walk->packet.scope == SCOPE_LOCAL ? walker->output
 							       : walker->prerouting;
 	walk_chain(walk, walk->outcome.base);
+	walk->outcome.way = class_of(walk);
+	if (walk->packet.scope != SCOPE_LOCAL && walk->outcome.verdict == VERDICT_ACCEPT)
+		mark_unmarked(walk);
 	walk->outcome.mark = walk->packet.mark;
 	walk->outcome.ct_mark = walk->packet.ct_mark;
-	walk->outcome.way = class_of(walk);
 	return walk->outcome;
 }
 

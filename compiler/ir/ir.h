@@ -250,7 +250,7 @@ struct ir_chain {
 
 enum ir_rule_action { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE, IR_RULE_PROHIBIT, IR_RULE_BLACKHOLE };
 
-enum { IR_TABLE_MAIN = 254 };
+enum { IR_TABLE_MAIN = 254, IR_TABLE_LOCAL = 255 };
 
 /*
  * A prefix shorter than this is a default route, or part of one: 0.0.0.0/1 and 128.0.0.0/1 are one
@@ -263,6 +263,7 @@ struct ir_ip_rule {
 	enum addr_family family;
 	uint32_t priority;
 	uint32_t mark, mask;
+	const char *iif; /* then about what came in by it and has no mark: 0, under all bits */
 	enum ir_rule_action action;
 	uint32_t table;   /* IR_RULE_LOOKUP only */
 	const char *name; /* the table's in the policy, the listener's, or "main" */
@@ -354,7 +355,8 @@ enum ir_class_kind {
 	IR_CLASS_MARK,
 	IR_CLASS_REPLY,
 	IR_CLASS_INBOUND,
-	IR_CLASS_SYN /* of IR_CLASS_ROUTE, what begins this host's own TCP connections */
+	IR_CLASS_SYN,   /* of IR_CLASS_ROUTE, what begins this host's own TCP connections */
+	IR_CLASS_DIRECT /* goes where the host's own rules say, and no ip rule of ours takes it */
 };
 
 /* A way a packet can take: what its mark means. */

@@ -44,7 +44,8 @@ struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_
 	for (size_t i = 0; i < ir->ip_rule_count; i++) {
 		const struct ir_ip_rule *rule = &ir->ip_rules[i];
 
-		if (rule->family != family || (mark & rule->mask) != rule->mark)
+		/* The rules leave nothing unmarked that one with an interface is about. */
+		if (rule->family != family || rule->iif || (mark & rule->mask) != rule->mark)
 			continue;
 		if (ir_rule_asks_main(ir, rule)) {
 			if (!main && ir_rule_takes_default(rule))

@@ -24,6 +24,8 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 		return arena_printf(arena, "{mark: %s}", way->name);
 	case IR_CLASS_REPLY:
 		return "an answer";
+	case IR_CLASS_DIRECT:
+		return "direct";
 	}
 	return "";
 }

@@ -168,6 +168,7 @@ static void describe(struct lower *lower)
 		if (way->listener)
 			describe_listener(lower, way);
 	}
+	lower_describe_unmarked(lower);
 	describe_senders(lower);
 	ir->gateways = lower->gateways;
 	ir->gateway_count = lower->gateway_count;
@@ -206,6 +207,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	lower_way_chains(&lower);
 	lower_translation(&lower);
 	lower_locks(&lower);
+	lower_mark_unmarked(&lower);
 	if (lower.failed)
 		return NULL;
 	describe(&lower);

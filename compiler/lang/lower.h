@@ -100,6 +100,12 @@ struct lower_uplink {
 	bool by_gateway; /* another table answers what comes in by the interfaces else */
 };
 
+/* An interface whose forwarded packets all go, in the end, by a way that refuses. */
+struct lower_held {
+	const char *dev;
+	const struct lower_class *way;
+};
+
 struct lower {
 	struct arena *arena;
 	struct diag *diag;
@@ -108,6 +114,9 @@ struct lower {
 	struct lower_class **classes;
 	size_t class_count;
 	uint32_t reset_table; /* leads what no table has a route for back to this host: syn above */
+	struct lower_held *held; /* what comes in there unmarked is refused: lower_unmarked.c */
+	size_t held_count;
+	uint32_t direct_mark; /* of what the rules leave alone there */
 	uint32_t main_copy;   /* the table for main's specific IPv6 routes, if they are asked for */
 	struct lower_uplink *uplinks; /* those with `answers` first: what comes in is the first's */
 	size_t uplink_count;
@@ -191,6 +200,14 @@ void lower_finish(struct lower *lower);
 
 /* The sets that are filled at run time, in both families, whether a rule asks for them or not. */
 void lower_dynamic_sets(struct lower *lower);
+
+/* ---- lower_unmarked.c ---- */
+
+/* The chain that marks what the rules leave alone on interfaces where unmarked packets are refused.
+ */
+void lower_mark_unmarked(struct lower *lower);
+/* The mark above as a class of the ir. */
+void lower_describe_unmarked(struct lower *lower);
 
 /* ---- lower_rule.c ---- */
 

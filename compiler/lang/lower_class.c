@@ -383,7 +383,7 @@ static void draw_main_copy(struct numbers *numbers)
 	struct lower *lower = numbers->lower;
 
 	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower_asks_specific(lower->classes[i])) {
+		if (lower->held_count || lower_asks_specific(lower->classes[i])) {
 			lower->main_copy =
 				lower_draw_table(numbers, "main/ipv6", lower->classes[i]->origin);
 			return;
@@ -420,5 +420,6 @@ void lower_classes(struct lower *lower)
 		if (is_about_own_tcp(&policy->rules[i]))
 			for_ways(&numbers, policy->rules[i].then, add_syn);
 	for_ways(&numbers, policy->default_local, add_syn);
+	lower_find_unmarked(&numbers);
 	draw_main_copy(&numbers);
 }

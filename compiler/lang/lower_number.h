@@ -38,4 +38,10 @@ uint32_t lower_draw_table(struct numbers *numbers, const char *name, struct span
 /* Is there a mark left? For what a policy can go without: the last are for what it cannot. */
 bool lower_has_mark(const struct numbers *numbers);
 
+/* ---- lower_unmarked.c ---- */
+
+/* Finds the interfaces whose unmarked packets are to be refused, and draws the mark of the others
+ * there. */
+void lower_find_unmarked(struct numbers *numbers);
+
 #endif

@@ -233,7 +233,8 @@ static void no_room(struct lower *lower, struct span span)
 	lower->failed = true;
 }
 
-static void lower_ip_rules(struct lower *lower)
+/* The priority after those that were given out. */
+static uint32_t lower_ip_rules(struct lower *lower)
 {
 	uint32_t next = (uint32_t)lower->policy->settings.priority;
 
@@ -252,6 +253,48 @@ static void lower_ip_rules(struct lower *lower)
 			no_room(lower, given ? given->priority_span : way->origin);
 		put_steps(lower, way, &steps);
 	}
+	return next;
+}
+
+/*
+ * Where no mark is needed to be refused: the host itself is reached, then what main knows more than
+ * a default route for, as the LAN is that this host routes for.
+ */
+static struct steps unmarked_steps(struct lower *lower)
+{
+	struct steps steps = { 0 };
+
+	add_step(lower, &steps,
+		 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_LOCAL, .name = "local" });
+	add_specific(lower, &steps);
+	add_step(lower, &steps, (struct step){ IR_RULE_UNREACHABLE });
+	return steps;
+}
+
+static void put_unmarked(struct lower *lower, const struct lower_held *held,
+			 const struct steps *steps, uint32_t first)
+{
+	struct lower_class none = { .mask = UINT32_MAX, .origin = held->way->origin };
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 0; i < steps->count; i++)
+		for (int family = 0; family < ADDR_FAMILIES; family++) {
+			if (!held->way->families[family])
+				continue;
+			put_step(lower, &none, &steps->items[i], (enum addr_family)family,
+				 first + (uint32_t)i);
+			ir->ip_rules[ir->ip_rule_count - 1].iif = held->dev;
+		}
+}
+
+/* From the priority `next` on; left out where there is no room. */
+static void refuse_unmarked(struct lower *lower, uint32_t next)
+{
+	struct steps steps = unmarked_steps(lower);
+	uint32_t first = free_block(lower, next, steps.count);
+
+	for (size_t i = 0; i < lower->held_count && first + steps.count <= PRIORITY_MOST + 1; i++)
+		put_unmarked(lower, &lower->held[i], &steps, first);
 }
 
 /* Given priorities may run into each other; what is given out never does. */
@@ -506,7 +549,7 @@ void lower_routing(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->uplink_count; i++)
 		reply_families(lower, lower->uplinks[i].reply);
-	lower_ip_rules(lower);
+	refuse_unmarked(lower, lower_ip_rules(lower));
 	sort_ip_rules(lower->ir);
 	check_priorities(lower);
 	for (size_t i = 0; i < lower->class_count; i++)

@@ -29,6 +29,7 @@
 #include "live/plan.h"
 #include "live/report.h"
 #include "live/strangers.h"
+#include "live/unmarked.h"
 #include "live/watchdog.h"
 #include "live/zone.h"
 
@@ -557,6 +558,7 @@ static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
 	apply.undo.arena = job->arena;
 	apply.undo.table = job->ir->table;
 	apply.lacks_cgroups = !hosted_resolve(job->arena, job->ir);
+	unmarked_sift(job->arena, job->ir);
 	outcome = decide(&apply);
 	if (!job->folder)
 		folder_close(job->arena, &apply.folder);

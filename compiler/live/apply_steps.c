@@ -116,6 +116,8 @@ static bool put_routing(struct apply *apply)
 	for (size_t i = 0; i < apply->diff.new_rule_count; i++) {
 		size_t before = apply->undo.count;
 
+		if (apply->diff.new_rules[i]->iif)
+			continue;
 		if (!add_rule(apply, apply->diff.new_rules[i]))
 			return false;
 		apply->counts->new_rules += apply->undo.count - before;
@@ -334,16 +336,68 @@ static bool update_sets(struct apply *apply)
 	return true;
 }
 
+/* What is unmarked is refused for as long as the rules in force mark all that they leave alone. */
+static bool take_unmarked(struct apply *apply)
+{
+	struct netlink_error error;
+
+	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
+		const struct rules_seen *seen = apply->diff.old_rules[i];
+		const char *words = rule_words(apply, "del", &seen->rule, seen->protocol);
+		struct undo_step *step;
+
+		if (!seen->rule.iif)
+			continue;
+		if (!rules_remove(&apply->kernel.route, &seen->rule, seen->protocol, &error) &&
+		    error.code != ENOENT)
+			return refuse(apply, words, error.text);
+		step = undo_add(&apply->undo, UNDO_OLD_RULE);
+		step->rule = &seen->rule;
+		step->protocol = seen->protocol;
+		report_add(apply->report, REPORT_STEP, "%s", words);
+		apply->counts->old_rules++;
+	}
+	return true;
+}
+
+/* After the flip all is done but this: without it the policy holds, as long as its nft table is
+ * there. */
+static void put_unmarked(struct apply *apply)
+{
+	struct netlink_error error;
+
+	for (size_t i = 0; i < apply->diff.new_rule_count; i++) {
+		const struct ir_ip_rule *rule = apply->diff.new_rules[i];
+		const char *words;
+
+		if (!rule->iif)
+			continue;
+		words = rule_words(apply, "add", rule, apply->ir->protocol);
+		if (rules_add(&apply->kernel.route, rule, apply->ir->protocol, &error)) {
+			report_add(apply->report, REPORT_STEP, "%s", words);
+			apply->counts->new_rules++;
+		} else if (!apply_is_about_ipv6(rule->family, error.code)) {
+			report_add(apply->report, REPORT_WARNING,
+				   "the kernel refuses `%s` (%s): what comes in by %s is kept from "
+				   "the clear by the nft table alone",
+				   words, error.text, rule->iif)
+				->where = rule->origin;
+		}
+	}
+}
+
 bool apply_build(struct apply *apply)
 {
 	apply_write_settings(apply, false);
 	/* Sets may take seconds: marks that are covered wait behind them. */
-	if (!fill_sets(apply) || !put_routing(apply) || !apply_give_settings_back(apply, true))
+	if (!fill_sets(apply) || !put_routing(apply) || !apply_give_settings_back(apply, true) ||
+	    !take_unmarked(apply))
 		return false;
 	if (apply->diff.flip && !(apply_top_up(apply) && apply_flip(apply)))
 		return false;
 	if (!update_sets(apply) || !apply_put_gateways(apply))
 		return false;
+	put_unmarked(apply);
 	apply_write_settings(apply, true);
 	apply_put_late_routes(apply);
 	return true;
@@ -453,6 +507,8 @@ bool apply_clean(struct apply *apply)
 	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
 		const struct rules_seen *seen = apply->diff.old_rules[i];
 
+		if (seen->rule.iif)
+			continue;
 		if (remove_rule(apply, &seen->rule, seen->protocol))
 			apply->counts->old_rules++;
 		else

@@ -28,7 +28,7 @@
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
 #endif
-static const char MAGIC[] = "tpc-archive 7 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 8 " TPC_VERSION;
 
 /* ---- sets ---- */
 
@@ -228,6 +228,7 @@ static void ip_rule(struct tape *tape, struct ir_ip_rule *item)
 	TAPE_FIELD(tape, item->action);
 	TAPE_FIELD(tape, item->table);
 	TAPE_FIELD(tape, item->shortest);
+	tape_text(tape, &item->iif);
 }
 
 static void address(struct tape *tape, struct addr *item)

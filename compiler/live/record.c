@@ -98,9 +98,14 @@ static void put_listener(struct buf *out, const struct ir_listener *listener)
 
 static void put_rule(struct buf *out, const struct ir_ip_rule *rule)
 {
-	buf_printf(out, "rule\t%d\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%d\t%" PRIu32 "\t%u\n",
+	buf_printf(out, "rule\t%d\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%d\t%" PRIu32 "\t%u",
 		   (int)rule->family, rule->priority, rule->mark, rule->mask, (int)rule->action,
 		   rule->table, rule->shortest);
+	if (rule->iif) {
+		buf_putc(out, '\t');
+		put_escaped(out, rule->iif);
+	}
+	buf_putc(out, '\n');
 }
 
 /* The hops follow in one field each: via,dev,weight,onlink. */

@@ -13,7 +13,7 @@
 
 enum {
 	WHENS = IR_SYSCTL_IF_DEFAULT + 1,
-	CLASSES = IR_CLASS_SYN + 1,
+	CLASSES = IR_CLASS_DIRECT + 1,
 	ACTIONS = IR_RULE_BLACKHOLE + 1,
 	ROUTES = IR_ROUTE_THROW + 1,
 	HOSTED = IR_HOSTED_CGROUP + 1,
@@ -292,6 +292,9 @@ static void read_rule(struct record *record, struct line *line)
 	rule->action = (enum ir_rule_action)choice(line, 5, ACTIONS);
 	rule->table = number(line, 6);
 	rule->shortest = number(line, 7);
+	line->broken |= line->count > 9;
+	if (line->count == 9)
+		rule->iif = word(line, 8);
 }
 
 /* via,dev,weight,onlink: see record.c. */
@@ -348,7 +351,7 @@ static const struct kind {
 	{ "policy", 7, read_policy, false },     { "claim", 5, read_claim, false },
 	{ "sysctl", 4, read_sysctl, false },     { "beside", 3, read_beside, false },
 	{ "wish", 6, read_wish, true },          { "class", 9, read_class, false },
-	{ "listener", 9, read_listener, false }, { "rule", 8, read_rule, false },
+	{ "listener", 9, read_listener, false }, { "rule", 8, read_rule, true },
 	{ "route", 8, read_route, true },        { "ticket", 2, read_ticket, false },
 	{ "returned", 3, read_returned, false }, { "options", 3, read_options, false },
 	{ "loaded", 3, read_loaded, false },     { "chain", 3, read_chain, false },

@@ -55,7 +55,8 @@ static bool settle(struct removal *removal, struct buf *command, bool done,
 	return is_gone;
 }
 
-static bool remove_routing(struct removal *removal)
+/* Ip rules about what is unmarked, or the others. */
+static bool remove_rules(struct removal *removal, bool unmarked)
 {
 	const struct observed *observed = &removal->observed;
 	struct netlink_error error;
@@ -65,7 +66,7 @@ static bool remove_routing(struct removal *removal)
 		const struct rules_seen *seen = &observed->rules.items[i];
 		struct buf command = { 0 };
 
-		if (!observe_owns_rule(observed, seen))
+		if (!observe_owns_rule(observed, seen) || (seen->rule.iif != NULL) != unmarked)
 			continue;
 		rules_put_command(&command, "del", &seen->rule, seen->protocol);
 		done &= settle(removal, &command,
@@ -73,6 +74,15 @@ static bool remove_routing(struct removal *removal)
 					    &error),
 			       &error);
 	}
+	return done;
+}
+
+static bool remove_routes(struct removal *removal)
+{
+	const struct observed *observed = &removal->observed;
+	struct netlink_error error;
+	bool done = true;
+
 	for (size_t i = 0; i < observed->routes.count; i++) {
 		const struct routes_seen *seen = &observed->routes.items[i];
 		struct buf command = { 0 };
@@ -172,9 +182,12 @@ static enum apply_outcome take_away(struct removal *removal)
 	    !elsewhere_end(removal->report, &removal->observed.table, removal->record))
 		return APPLY_REFUSED;
 	done = give_settings_back(removal, true);
+	/* They go while the table still marks what the policy leaves alone. */
+	done &= remove_rules(removal, true);
 	if (!remove_table(removal))
 		return APPLY_REFUSED;
-	done &= remove_routing(removal);
+	done &= remove_rules(removal, false);
+	done &= remove_routes(removal);
 	done &= give_settings_back(removal, false);
 	if (!done)
 		return APPLY_IN_DOUBT;

@@ -27,6 +27,7 @@
 #include "live/sockets.h"
 #include "live/strangers.h"
 #include "live/table_checks.h"
+#include "live/unmarked.h"
 #include "live/watchdog.h"
 
 static const char *apply_command(struct arena *arena, const struct status_policy *policy)
@@ -349,6 +350,20 @@ static void check_gateways(struct arena *arena, struct kernel *kernel, struct st
 	}
 }
 
+static void check_unmarked(struct arena *arena, struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+	const char *harm = unmarked_harm(arena, record, &policy->observed);
+
+	policy->unmarked = unmarked_words(arena, record, &policy->observed);
+	if (harm)
+		report_add(policy->problems, REPORT_WARNING,
+			   "%s, and the IPv4 rules that refuse what has no mark make it drop answers: "
+			   "switch that off, or apply again, which leaves those rules out",
+			   harm)
+			->command = apply_command(arena, policy);
+}
+
 static void check_record(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
 {
 	const struct record *record = policy->record;
@@ -361,6 +376,7 @@ static void check_record(struct arena *arena, struct kernel *kernel, struct stat
 			check_listener(arena, policy, &record->listeners[i],
 				       (enum addr_family)(k / 2), k % 2);
 	check_settings(arena, netlink, policy);
+	check_unmarked(arena, policy);
 	interfaces_tell(policy->problems, netlink, record->asked, record->asked_count);
 	hosted_tell_missing(policy->problems, record, apply_command(arena, policy));
 }

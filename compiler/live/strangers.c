@@ -62,7 +62,8 @@ static bool takes_ours(const struct strangers_policy *policy, const struct rules
 	for (size_t i = 0; i < policy->ip_rule_count; i++) {
 		const struct ir_ip_rule *own = &policy->ip_rules[i];
 
-		if (own->family == seen->rule.family && takes_mark(seen, own->mark, own->mask))
+		if (own->family == seen->rule.family && !own->iif &&
+		    takes_mark(seen, own->mark, own->mask))
 			return true;
 	}
 	return false;

@@ -38,6 +38,9 @@ static bool take_back(struct undo *undo, const struct undo_step *step, struct ke
 	case UNDO_NEW_RULE:
 		return rules_remove(&kernel->route, step->rule, step->protocol, error) ||
 		       error->code == ENOENT;
+	case UNDO_OLD_RULE:
+		return rules_add(&kernel->route, step->rule, step->protocol, error) ||
+		       error->code == EEXIST;
 	case UNDO_NEW_TABLE:
 		return sets_remove_table(&kernel->nft, undo->table, error) || error->code == ENOENT;
 	case UNDO_NEW_CHAIN:
@@ -67,6 +70,9 @@ static void put_command(struct buf *out, const struct undo *undo, const struct u
 		return;
 	case UNDO_NEW_RULE:
 		rules_put_command(out, "del", step->rule, step->protocol);
+		return;
+	case UNDO_OLD_RULE:
+		rules_put_command(out, "add", step->rule, step->protocol);
 		return;
 	case UNDO_NEW_TABLE:
 		buf_printf(out, "nft delete table inet %s", undo->table);

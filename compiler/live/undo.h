@@ -20,6 +20,7 @@ enum undo_kind {
 	UNDO_NEW_ROUTE,     /* route was added */
 	UNDO_CHANGED_ROUTE, /* route took the place of before */
 	UNDO_NEW_RULE,      /* rule was added */
+	UNDO_OLD_RULE,      /* rule was removed */
 	UNDO_NEW_TABLE,     /* the nft table was made */
 	UNDO_NEW_CHAIN,     /* key: a chain of the nft table, without rules */
 	UNDO_NEW_SET,       /* key: a set of the nft table; value: "set" or "map" */

@@ -200,7 +200,7 @@ def lines_above(shop):
 
 @case("--check: a rule at the top adds lines, and changes none of what belongs to others")
 def rule_above(shop):
-	new = "{in: eth9, proto: udp, port: 9, name: new, count: true, then: continue}"
+	new = "{proto: udp, port: 9, name: new, count: true, then: continue}"
 	problems, tried = [], 0
 	for folder, text in goldens(shop):
 		changed = re.sub(r"^rules:\n( *)- ", rf"rules:\n\1- {new}\n\1- ", text, flags=re.M)

@@ -241,7 +241,7 @@ verb status | grep MISSING
 nft list tables
 verb down; echo "down $?"
 """)
-	return expect(done, 0, ["up 0", "\n4\n", "MISSING  ip -4 route default dev tun0", "table inet tpc\n", "down 0"],
+	return expect(done, 0, ["up 0", "\n5\n", "MISSING  ip -4 route default dev tun0", "table inet tpc\n", "down 0"],
 		['warning: ip -4 route add default dev tun0', 'Cannot find device "tun0"'])
 
 

@@ -78,6 +78,7 @@ class Expecting:
         self.policy, self.body = policy, policy.body
         self.routing, self.ways, self.entries = compiled.routing, compiled.ways, compiled.entries
         self.syn = compiled.syn
+        self.direct, self.held = compiled.direct, compiled.held
 
     def outcomes(self, packet, said):
         verdict = said["verdict"]
@@ -114,6 +115,8 @@ class Expecting:
     # ---- out by a route ----
 
     def _out(self, packet, mark, target):
+        if not packet.local and not mark and packet.iface in self.held:
+            mark = self.direct
         begins = packet.local and packet.protocol == wire.TCP and packet.flags & (wire.SYN | wire.RST) == wire.SYN
         if begins and target in self.syn:
             value, mask = self.syn[target]

@@ -71,7 +71,7 @@ table inet model_marks {{
 }}
 table inet model_watch {{
 	chain prerouting {{
-		type filter hook prerouting priority -101;
+		type filter hook prerouting priority 301;
 		log group {GROUP} snaplen {SNAPLEN} queue-threshold 1
 	}}
 	chain input {{

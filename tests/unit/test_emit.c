@@ -422,8 +422,8 @@ static void test_script(void **state)
 		     "\t\"$1\" 4 100 'default 0' local default dev lo table 100 protocol 116\n");
 	assert_holds(&out,
 		     "\t\"$1\" 6 100 'default 1024' local default dev lo table 100 protocol 116\n");
-	assert_holds(&out, "\t\"$1\" 4 '10000 0x64/0xffffffff 100 -' fwmark");
-	assert_holds(&out, "\t\"$1\" 6 '10001 0x64/0xffffffff unreachable -' fwmark");
+	assert_holds(&out, "\t\"$1\" 4 '10000 0x64/0xffffffff 100 - -' fwmark");
+	assert_holds(&out, "\t\"$1\" 6 '10001 0x64/0xffffffff unreachable - -' fwmark");
 	assert_holds(&out, "\nsets='foreign_v4'\n");
 	assert_holds(&out, "\ntables='100'\n");
 	assert_holds(&out, "1up) up ;;");

@@ -33,14 +33,19 @@ each_rule() {
 	:
 }
 
+# family, what tells the rule from others, and the words for ip: what has no mark is refused
+each_unmarked() {
+	:
+}
+
 # key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions
-# each_route, each_rule and each_sysctl, which call the function they are given once for every
-# route, ip rule and sysctl of the policy.
+# each_route, each_rule, each_unmarked and each_sysctl, which call the function they are given once
+# for every route, ip rule and sysctl of the policy.
 
 set -uf
 umask 077
@@ -93,8 +98,8 @@ has_family() {
 # ---- what the kernel has ----
 
 # The ip rules of family $1 between priorities $2 and $3, a line each: OWNER PRIORITY MARK/MASK ACTION
-# SUPPRESS, and how ip shows it. OWNER is the protocol, or stranger where the rule has other keys
-# than ours have.
+# SUPPRESS INTERFACE, and how ip shows it. OWNER is the protocol, or stranger where the rule has
+# other keys than ours have.
 rules_between() {
 	lowest=$2 highest=$3
 	ip -N "-$1" rule show | while read -r priority words; do
@@ -103,13 +108,15 @@ rules_between() {
 		[ "$priority" -le "$highest" ] || continue
 		# shellcheck disable=SC2086 # the words of the line
 		set -- $words
-		mark='' action='' suppress=- owner=''
+		mark='' action='' suppress=- iif=- owner=''
 		while [ $# -gt 0 ]; do
 			case $1 in
 			from) [ "${2-}" = all ] || owner=stranger ;;
 			fwmark) mark=${2-} ;;
 			lookup) action=${2-} ;;
 			suppress_prefixlength) suppress=${2-} ;;
+			iif) iif=${2-} ;;
+			'[detached]') ;;
 			proto) [ "$owner" ] || owner=${2-} ;;
 			6 | blackhole) action=blackhole ;;
 			7 | unreachable) action=unreachable ;;
@@ -117,7 +124,7 @@ rules_between() {
 			*) owner=stranger ;;
 			esac
 			case $1 in
-			from | fwmark | lookup | suppress_prefixlength | proto) [ $# -lt 2 ] || shift ;;
+			from | fwmark | lookup | suppress_prefixlength | iif | proto) [ $# -lt 2 ] || shift ;;
 			esac
 			shift
 		done
@@ -126,18 +133,21 @@ rules_between() {
 		*) mark=$mark/0xffffffff ;;
 		esac
 		[ "$action" != main ] || action=254
-		printf '%s %s %s %s %s %s\n' "${owner:-0}" "$priority" "$mark" "${action:--}" "$suppress" \
-			"$priority: $words"
+		[ "$action" != local ] || action=255
+		# By interface, ours are about what has no mark.
+		[ "$iif" = - ] || [ "$mark" = 0/0xffffffff ] || owner=stranger
+		printf '%s %s %s %s %s %s %s\n' "${owner:-0}" "$priority" "$mark" "${action:--}" "$suppress" \
+			"$iif" "$priority: $words"
 	done
 }
 
-# Our ip rules of family $1, a line each: PRIORITY MARK/MASK ACTION SUPPRESS. Only what carries
+# Our ip rules of family $1, a line each: PRIORITY MARK/MASK ACTION SUPPRESS INTERFACE. Only what carries
 # protocol $2, lies between priorities $3 and $4 and has no other key than ours have.
 present_rules() {
 	protocol_wanted=$2
-	rules_between "$1" "$3" "$4" | while read -r owner priority mark action suppress words; do
+	rules_between "$1" "$3" "$4" | while read -r owner priority mark action suppress iif words; do
 		[ "$owner" != "$protocol_wanted" ] ||
-			printf '%s %s %s %s\n' "$priority" "$mark" "$action" "$suppress"
+			printf '%s %s %s %s %s\n' "$priority" "$mark" "$action" "$suppress" "$iif"
 	done
 }
 
@@ -753,6 +763,61 @@ END
 	old_sysctls=$left
 }
 
+# ---- what is unmarked ----
+
+# The interfaces by which packets come that are refused without a mark, a line each.
+unmarked_devices=''
+
+# FAMILY KEY and the words for ip
+note_unmarked() {
+	unmarked_devices=$unmarked_devices$newline${2##* }
+}
+
+# Why IPv4 packets without a mark cannot be refused; nothing: they can. A reverse-path filter asks the
+# same rules, without a mark, and would drop answers; so does who answers ARP for other hosts.
+unmarked_obstacle() {
+	while IFS= read -r device; do
+		[ "$device" != lo ] && ! is_line_of "$device" "$unmarked_devices" &&
+			! is_line_of "net.ipv4.conf.*.rp_filter $device" "$effective_devices" &&
+			[ "$(effective 'net.ipv4.conf.*.rp_filter' "$device")" != 0 ] &&
+			printf '%s\n' "$device filters by reverse path (rp_filter)"
+	done <<END
+default
+$(interfaces_of 'net.ipv4.conf.*.rp_filter' always -)
+END
+	while IFS= read -r device; do
+		[ -z "$device" ] || [ "$(effective 'net.ipv4.conf.*.proxy_arp' "$device")" = 0 ] ||
+			printf '%s\n' "$device answers ARP for other hosts (proxy_arp)"
+	done <<END
+$unmarked_devices
+END
+}
+
+# Asked once, before anything is changed.
+obstacle=unknown
+
+can_refuse_unmarked() {
+	[ "$1" = 4 ] || return 0
+	if [ "$obstacle" = unknown ]; then
+		effective_devices=''
+		[ "$sysctl_policy" != set ] || each_sysctl note_effective
+		obstacle=$(unmarked_obstacle)
+	fi
+	[ -z "$obstacle" ]
+}
+
+want_unmarked() {
+	! can_refuse_unmarked "$1" || want_rule "$@"
+}
+
+put_unmarked() {
+	! can_refuse_unmarked "$1" || put_rule "$@"
+}
+
+report_unmarked() {
+	! can_refuse_unmarked "$1" || report_rule "$@"
+}
+
 wanted_sysctls=''
 
 want_sysctl() {
@@ -784,7 +849,7 @@ is_our_rule() {
 strange_rules() {
 	[ "$first" != 0 ] || return 0
 	for family in $families; do
-		rules_between "$family" "$first" "$last" | while read -r owner priority mark action suppress words; do
+		rules_between "$family" "$first" "$last" | while read -r owner priority mark action suppress iif words; do
 			is_our_rule "$owner" "$priority" || printf '  IPv%s  %s\n' "$family" "$words"
 		done
 	done
@@ -1002,26 +1067,31 @@ fill_new_sets() {
 	answer=$(policy_text | text_of_sets "$new" | nft -f - 2>&1) || trouble "nft refuses the new sets: $answer"
 }
 
-# FAMILY PROTOCOL PRIORITY MARK ACTION SUPPRESS
+# FAMILY PROTOCOL PRIORITY MARK ACTION SUPPRESS INTERFACE
 delete_rule() {
-	family=$1 owner=$2 priority=$3 mark=$4 action=$5 suppress=$6
+	family=$1 owner=$2 priority=$3 mark=$4 action=$5 suppress=$6 iif=$7
 	case $action in
 	blackhole | unreachable | prohibit) set -- "$action" ;;
 	*) set -- lookup "$action" ;;
 	esac
 	[ "$suppress" = - ] || set -- "$@" suppress_prefixlength "$suppress"
+	[ "$iif" = - ] || set -- iif "$iif" "$@"
 	set -- priority "$priority" fwmark "$mark" "$@" protocol "$owner"
 	answer=$(ip "-$family" rule del "$@" 2>&1) || trouble "ip -$family rule del $*: $answer"
 }
+
+# yes: of the ip rules only those about what is unmarked are to go.
+unmarked=no
 
 # Takes away the ip rules of family $1 and block $2 that are not among the lines PROTOCOL FAMILY KEY
 # of $3.
 delete_rules_of() {
 	owner=${2%%/*} lowest=${2#*/}
-	while read -r priority mark action suppress; do
+	while read -r priority mark action suppress iif; do
 		[ "$priority" ] || continue
-		is_line_of "$owner $1 $priority $mark $action $suppress" "$3" ||
-			delete_rule "$1" "$owner" "$priority" "$mark" "$action" "$suppress"
+		[ "$unmarked" = no ] || [ "$iif" != - ] || continue
+		is_line_of "$owner $1 $priority $mark $action $suppress $iif" "$3" ||
+			delete_rule "$1" "$owner" "$priority" "$mark" "$action" "$suppress" "$iif"
 	done <<END
 $(present_rules "$1" "$owner" "${lowest%/*}" "${lowest#*/}")
 END
@@ -1106,7 +1176,9 @@ up() {
 	}
 	each_route want_route
 	each_copy want_route
+	each_unmarked note_unmarked
 	each_rule want_rule
+	each_unmarked want_unmarked
 	if [ "$sysctl_policy" = set ]; then
 		each_need want_sysctl
 		each_need remember_sysctl
@@ -1128,9 +1200,13 @@ up() {
 	finish
 	guarded=yes
 	give_back_except "$wanted_sysctls"
+	unmarked=yes
+	delete_rules_except "$wanted_rules"
+	unmarked=no
 	answer=$(load_nft 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
 	finish
 	fill_gateways
+	each_unmarked put_unmarked
 	[ "$sysctl_policy" != set ] || each_need set_sysctl
 	guarded=no
 	delete_rules_except "$wanted_rules"
@@ -1226,6 +1302,10 @@ down() {
 	guarded=yes
 	give_back_except ''
 	guarded=no
+	# They go while the table still marks what the policy leaves alone.
+	unmarked=yes
+	delete_rules_except ''
+	unmarked=no
 	if table_is_there; then
 		answer=$(nft delete table inet "$table" 2>&1) || trouble "nft delete table inet $table: $answer"
 		# As long as packets are marked, the ip rules stay.
@@ -1286,7 +1366,9 @@ status() {
 		esac
 	fi
 	report "$there" "nft table inet $table, as $stem.nft has it"
+	each_unmarked note_unmarked
 	each_rule report_rule
+	each_unmarked report_unmarked
 	each_route report_route
 	each_copy report_route
 	[ "$sysctl_policy" = ignore ] || each_need report_sysctl report_absent

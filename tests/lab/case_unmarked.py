@@ -1,0 +1,232 @@
+"""
+What holds without nft: ip rules that refuse what comes in by an interface without a mark, where the last
+word about it is a way that refuses. And that nothing else notices them.
+"""
+
+import probe
+from lab import CLIENT, FOREIGN, ROUTER, UPLINKS, Network
+from policy import Policy
+from suite import answered, case, nothing, same, told
+
+BOTH = ("tcp", 4), ("udp", 4), ("tcp", 6), ("udp", 6)
+FAR = {4: "203.0.113.9", 6: "2001:db8:113::9"}  # beyond main's default route, and direct
+GONE = "unreachable", "prohibited"
+SWITCH = """version: 1
+sets: {plain: [203.0.113.9, "2001:db8:113::9"]}
+tables:
+  vpn: {dev: wg0, fallback: unreachable, masquerade: true%s}
+rules:
+  - {to: private, then: direct}
+  - {to: plain, then: direct}
+  - {in: lan0, then: {route: vpn}}
+"""
+LOSSES = {"nft flush ruleset": ["flush", "ruleset"], "nft delete table": ["delete", "table", "inet", "tpc"]}
+
+
+def world(*uplinks, **how):
+    """A LAN, another one behind wan1, and the far ends know their way back."""
+    net = Network(uplinks=uplinks or ("wan0", "wan1", "wg0"), **how)
+    net.echo(net.router, tcp=[22], udp=[5000])
+    return net
+
+
+def masqueraded(net):
+    """What leaves by wan0 is translated there, by another program; and a port forward comes in."""
+    net.router.nft("""table inet other {
+        chain post { type nat hook postrouting priority 100; oifname "wan0" masquerade
+        }
+        chain pre { type nat hook prerouting priority -100;
+            iifname "wan0" tcp dport 8443 dnat ip to 10.10.10.2:443
+            iifname "wan0" tcp dport 8443 dnat ip6 to [fd00:10::2]:443
+        }
+    }""")
+
+
+def asks(net, proto, address, port=443, **how):
+    return probe.ask(net.client, proto, address, port, **how)
+
+
+def as_before(net):
+    """All that has nothing to do with the tunnel, and the tunnel."""
+    for proto, version in BOTH:
+        answered(asks(net, proto, FOREIGN[version]), "vpn", peer=UPLINKS["wg0"][1][version])
+        answered(asks(net, proto, FAR[version]), "origin")
+    reaches_host(net)
+    for version in 4, 6:
+        answered(probe.ask(net.origin, "tcp", UPLINKS["wan0"][1][version], 8443), "client")
+        assert probe.ping(net.client, FAR[version]), f"ping, IPv{version}"
+
+
+def reaches_host(net):
+    for version in 4, 6:
+        answered(asks(net, "tcp", ROUTER[version], 22), "router")
+        answered(asks(net, "udp", ROUTER[version], 5000), "router")
+        answered(asks(net, "tcp", UPLINKS["wan0"][1][version], 22), "router")
+
+
+def refused(net, families=(4, 6)):
+    """Forwarded packets of both families are told, and nothing reaches the uplink."""
+    origin = net.sniff()
+    for proto, version in BOTH:
+        if version in families:
+            told(asks(net, proto, FOREIGN[version]), *GONE)
+    nothing(origin)
+
+
+for _loss, _words in LOSSES.items():
+    @case(f"unmarked: after `{_loss}` a kill switch still refuses; before, and after an apply, all is as it was")
+    def _(words=_words):
+        with world() as net:
+            net.echo(net.client, tcp=[443])
+            masqueraded(net)
+            policy = Policy(net, SWITCH % "").up()
+            as_before(net)
+            net.router.run("nft", *words)
+            refused(net)
+            reaches_host(net)
+            status = policy.tpc("status", check=False)
+            same(status.returncode, 5, "the exit status of status")
+            assert "everything holds" not in status.stdout, status.stdout
+            assert "unmarked: refused without nft, too" in status.stdout and "lan0 (IPv4 and IPv6)" in status.stdout, \
+                status.stdout
+            masqueraded(net) if "flush" in words else None
+            policy.up()
+            as_before(net)
+            policy.down()
+            for version in 4, 6:
+                answered(asks(net, "udp", FOREIGN[version]), "origin")
+                assert "iif" not in net.router.run("ip", f"-{version}", "rule").stdout
+
+
+@case("unmarked: without nft the LANs of this host still reach each other, and a link made anew is refused as before")
+def _():
+    with world(server=True) as net:
+        policy = Policy(net, (SWITCH % ", prefer_main: true")).up()
+        net.router.run("nft", "flush", "ruleset")
+        for proto, version in BOTH:  # a connected network, in the clear as the policy has it
+            answered(asks(net, proto, UPLINKS["wan1"][2][version]), "mobile")
+        refused(net)
+        net.router.ip("link set wg0 down")
+        refused(net)
+        net.router.ip(f"link set lan0 down\nlink set lan0 up\naddress replace {ROUTER[6]}/64 dev lan0 nodad")
+        net.router.settle()
+        refused(net)
+        policy.down()
+
+
+@case("unmarked: an interface that comes after the apply is refused as well")
+def _():
+    with world() as net:
+        net.router.ip("link set lan0 down\nlink set lan0 name early\nlink set early up\n"
+                      f"address replace {ROUTER[6]}/64 dev early nodad")
+        Policy(net, SWITCH % "").up()
+        net.router.run("nft", "flush", "ruleset")
+        net.router.settle()
+        answered(asks(net, "udp", FOREIGN[4]), "origin")
+        net.router.ip("link set early down\nlink set early name lan0\nlink set lan0 up\n"
+                      f"address replace {ROUTER[6]}/64 dev lan0 nodad")
+        net.router.settle()
+        refused(net)
+
+
+@case("unmarked: a reverse-path filter elsewhere keeps its answers: IPv4 is left out, and status says so")
+def _():
+    with world() as net:
+        net.echo(net.client, tcp=[443])
+        masqueraded(net)
+        for value in 2, 1:
+            net.router.sysctl("net.ipv4.conf.wan0.rp_filter", value)
+            policy = Policy(net, SWITCH % "").up()
+            as_before(net)
+            status = policy.tpc("status").stdout
+            assert "lan0 (IPv6 alone); IPv4 is not: wan0 filters by reverse path" in status, status
+        net.router.sysctl("net.ipv4.conf.wan0.rp_filter", 0)
+        policy.up()
+        as_before(net)
+        net.router.sysctl("net.ipv4.conf.wan0.rp_filter", 2)  # it drops answers now, and that is said
+        same(asks(net, "udp", FAR[4]).kind, "silence", "an answer through the filter")
+        assert "make it drop answers" in policy.tpc("status").stdout
+        policy.up()
+        as_before(net)
+        net.router.run("nft", "flush", "ruleset")
+        refused(net, families=(6,))
+
+
+@case("unmarked: the script does the same")
+def _():
+    with world() as net:
+        net.echo(net.client, tcp=[443])
+        masqueraded(net)
+        policy = Policy(net, SWITCH % "").up("sh")
+        as_before(net)
+        net.router.run("nft", "delete", "table", "inet", "tpc")
+        refused(net)
+        reaches_host(net)
+        policy.up("sh")
+        as_before(net)
+        net.router.sysctl("net.ipv4.conf.wan0.rp_filter", 2)
+        policy.up("sh")
+        as_before(net)
+        net.router.run("sh", str(policy.file(".sh")), "status")
+        policy.down("sh")
+        for version in 4, 6:
+            assert "iif" not in net.router.run("ip", f"-{version}", "rule").stdout
+
+
+@case("unmarked: explain --live says of what is left alone that it is as it should be")
+def _():
+    with world() as net:
+        policy = Policy(net, SWITCH % "").up()
+        for version in 4, 6:
+            words = "in=lan0", f"from={CLIENT[version]}", f"to={FAR[version]}", "proto=udp", "port=53"
+            text = policy.tpc("explain", str(policy.path), "--live", *words, check=False).stdout
+            assert "wan0" in text and text.endswith("  the kernel agrees\n"), text
+
+
+# ---- docs/how-it-works.md: what holds under which loss ----
+
+LOST = """version: 1
+tables: {vpn: {dev: wg0, fallback: unreachable, masquerade: true%s}}
+rules:
+  - {to: private, then: direct}
+  - {in: lan0, then: {route: vpn}}
+  - {scope: local, then: {route: vpn}}
+"""
+RULES = [["ip", f"-{version}", "rule", "flush", "protocol", "116"] for version in (4, 6)]
+TABLE = ["nft", "flush", "ruleset"]
+CLEAR, HELD = "the clear", "held"
+# What is lost -> whether `strict`, then what becomes of forwarded packets and of this host's own.
+UNDER = {
+    "the nft table": ([TABLE], {"": (HELD, CLEAR), ", strict: true": (HELD, CLEAR)}),
+    "the ip rules": (RULES, {"": (CLEAR, CLEAR), ", strict: true": (HELD, HELD)}),
+    "the link": ([["ip", "link", "set", "wg0", "down"]], {"": (HELD, HELD), ", strict: true": (HELD, HELD)}),
+    "nft table and ip rules": ([TABLE, *RULES], {"": (CLEAR, CLEAR), ", strict: true": (CLEAR, CLEAR)}),
+}
+
+
+def becomes(net, host):
+    """The same of both families."""
+    origin, found = net.sniff(), set()
+    for version in 4, 6:
+        outcome = probe.ask(host, "udp", FOREIGN[version], 443, timeout=0.5)
+        found.add(CLEAR if outcome.who == "origin" else HELD)
+        assert outcome.who in ("origin", None), outcome
+    if found == {HELD}:
+        nothing(origin)
+    same(len(found), 1, f"families that differ: {found}")
+    return found.pop()
+
+
+for _lost, (_commands, _outcomes) in UNDER.items():
+    @case(f"unmarked: what holds under which loss: {_lost}")
+    def _(commands=_commands, outcomes=_outcomes):
+        for strict, (forwarded, local) in outcomes.items():
+            with Network(uplinks=("wan0", "wg0")) as net:
+                policy = Policy(net, LOST % strict).up()
+                for host in net.client, net.router:
+                    answered(probe.ask(host, "udp", FOREIGN[4], 443), "vpn")
+                for command in commands:
+                    net.router.run(*command)
+                same((becomes(net, net.client), becomes(net, net.router)), (forwarded, local), f"forwarded, local{strict}")
+                status = policy.tpc("status", check=False)
+                assert status.returncode == 5 and "everything holds" not in status.stdout, status.stdout
