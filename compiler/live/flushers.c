@@ -64,7 +64,7 @@ void flushers_tell(struct report *report, const char *command)
 		line = report_add(report, REPORT_WARNING,
 				  "%s begins with `flush ruleset`: `systemctl restart nftables` takes "
 				  "the policy's nft table with all others, and its packets go in the "
-				  "clear until the next apply",
+				  "clear until the next apply, but for what `tpc status` calls unmarked",
 				  files[i]);
 		line->help =
 			"write `table inet NAME` and `delete table inet NAME` there, for each table "

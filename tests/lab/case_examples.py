@@ -151,6 +151,11 @@ def _kill():
         closed()  # the link alone is not enough: its routes are not back yet
         policy.up()
         through()
+        net.router.run("nft", "flush", "ruleset")
+        all_fail(net.client)
+        nothing(origin)
+        policy.up()
+        through()
 
 
 def _encrypted(net, origin, address, port, **how):
