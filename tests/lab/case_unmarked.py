@@ -3,6 +3,9 @@ What holds without nft: ip rules that refuse what comes in by an interface witho
 word about it is a way that refuses. And that nothing else notices them.
 """
 
+import json
+import threading
+
 import probe
 from lab import CLIENT, FOREIGN, ROUTER, UPLINKS, Network
 from policy import Policy
@@ -181,6 +184,61 @@ def _():
             words = "in=lan0", f"from={CLIENT[version]}", f"to={FAR[version]}", "proto=udp", "port=53"
             text = policy.tpc("explain", str(policy.path), "--live", *words, check=False).stdout
             assert "wan0" in text and text.endswith("  the kernel agrees\n"), text
+
+
+def refusing(net):
+    """Which interfaces the ip rules that refuse are about, by family."""
+    return {version: [rule["iif"] for rule in json.loads(net.router.run("ip", f"-{version}", "-j", "rule").stdout)
+                      if rule.get("action") == "unreachable" and "iif" in rule] for version in (4, 6)}
+
+
+@case("unmarked: another policy takes the rules away or moves them, a rollback brings them back, remove leaves none")
+def _():
+    with world() as net:
+        net.echo(net.client, tcp=[443])
+        policy = Policy(net, SWITCH % "").up()
+        both = {4: ["lan0"], 6: ["lan0"]}
+        same(refusing(net), both, "the first apply")
+        policy.path.write_text((SWITCH % "").replace("in: lan0", "in: [lan0, lan1]"))
+        policy.up()
+        same(refusing(net), {4: ["lan0", "lan1"], 6: ["lan0", "lan1"]}, "another interface")
+        policy.path.write_text((SWITCH % "").replace("fallback: unreachable, ", ""))
+        policy.up()
+        same(refusing(net), {4: [], 6: []}, "a table that goes on to main")
+        assert "unmarked" not in policy.tpc("status").stdout
+        policy.tpc("rollback")
+        same(refusing(net), {4: ["lan0", "lan1"], 6: ["lan0", "lan1"]}, "back")
+        policy.tpc("status", "--drift")
+        net.router.run("ip", "rule", "del", "iif", "lan0", "unreachable")
+        missing = policy.tpc("status", "--drift", check=False)
+        assert missing.returncode == 5 and "ip -4 rule add iif lan0 fwmark 0x0/0xffffffff unreachable" in missing.stdout, \
+            missing.stdout
+        policy.tpc("remove")
+        same(refusing(net), {4: [], 6: []}, "remove")
+
+
+@case("unmarked: while policies with and without such rules take turns, what is left alone is never refused")
+def _():
+    with world() as net:
+        policy, turns = Policy(net, SWITCH % "").up(), 0
+        stop, outcomes = threading.Event(), []
+
+        def ask():
+            while not stop.is_set():
+                outcomes.extend(asks(net, "udp", FAR[version]) for version in (4, 6))
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            for turns in range(6):
+                policy.path.write_text((SWITCH % "").replace("fallback: unreachable, ", "" if turns % 2 == 0 else
+                                                             "fallback: unreachable, "))
+                policy.up()
+            policy.tpc("remove")
+        finally:
+            stop.set()
+            thread.join()
+        assert len(outcomes) > 10, f"only {len(outcomes)} were asked"
+        same({outcome.who or str(outcome) for outcome in outcomes}, {"origin"}, "who answered")
 
 
 # ---- docs/how-it-works.md: what holds under which loss ----
