@@ -69,7 +69,7 @@ def text(way_x, way_y, tables=("one", "two"), before=(), extra="", numbers=""):
                    f"{numbers and f', id: {7001 + at}, mark: {17 + at}'}}}\n"
                    for at, name in enumerate(tables))
     rules = [*before, f"{{scope: both, to: x, then: {{route: {way_x}}}}}",
-             f"{{scope: both, to: y, then: {{route: {way_y}}}}}"]
+             f"{{scope: both, to: y, then: {{route: {way_y}}}}}", f"{{in: lan0, then: {{route: {way_x}}}}}"]
     return (f"version: 1\nsets:\n  x: [{{file: x.txt}}]\n  y: [{{file: y.txt}}]\ntables:\n{ways}{extra}"
             "rules:\n" + "".join(f"  - {rule}\n" for rule in rules))
 
@@ -246,7 +246,7 @@ def one_name(state):
     """
     text = re.sub(r'([ @"=][a-z_][\w.]*)\.2(?=[" ])', r"\1", json.dumps(state))
     state = json.loads(text)
-    for item in state["nft"]:
+    for item in state.get("nft", ()):
         if item.get("set", {}).get("name", "").startswith("flows."):
             item["set"].pop("elem", None)
     return state
