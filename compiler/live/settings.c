@@ -59,6 +59,15 @@ bool settings_write(struct arena *arena, const char *key, const char *value)
 	return length == (ssize_t)strlen(value);
 }
 
+bool settings_is_writable(struct arena *arena, const char *key)
+{
+	int fd = open(path_of(arena, key), O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 bool settings_has_ipv6(struct arena *arena)
 {
 	const char *off = settings_read(arena, "net.ipv6.conf.all.disable_ipv6");

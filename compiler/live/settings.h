@@ -14,6 +14,7 @@ struct arena;
 const char *settings_read(struct arena *arena, const char *key);
 /* False with errno set. */
 bool settings_write(struct arena *arena, const char *key, const char *value);
+bool settings_is_writable(struct arena *arena, const char *key);
 /* Does this network namespace speak IPv6 at all? */
 bool settings_has_ipv6(struct arena *arena);
 

@@ -30,12 +30,12 @@ static bool names_interface(const struct rules *rules, const char *dev)
 	return false;
 }
 
-/* Will the policy switch its filter off, or has it? */
-static bool is_wished(const struct rules *rules, const char *key)
+/* Will the policy switch its filter off? */
+static bool is_wished(struct arena *arena, const struct rules *rules, const char *key)
 {
 	for (size_t i = 0; i < rules->wish_count; i++)
 		if (!strcmp(rules->wishes[i].key, key) && !strcmp(rules->wishes[i].value, "0"))
-			return true;
+			return settings_is_writable(arena, key);
 	return false;
 }
 
@@ -52,7 +52,7 @@ static const char *filter_of(struct arena *arena, const struct rules *rules, con
 {
 	const char *key = settings_key(arena, RP_FILTER, dev);
 
-	if (!strcmp(dev, "lo") || names_interface(rules, dev) || is_wished(rules, key) ||
+	if (!strcmp(dev, "lo") || names_interface(rules, dev) || is_wished(arena, rules, key) ||
 	    !is_on(arena, RP_FILTER, dev))
 		return NULL;
 	return arena_printf(arena, "%s filters by reverse path (%s, or that of `all`, is not 0)",

@@ -822,7 +822,8 @@ note_unmarked() {
 unmarked_obstacle() {
 	while IFS= read -r device; do
 		[ "$device" != lo ] && ! is_line_of "$device" "$unmarked_devices" &&
-			! is_line_of "net.ipv4.conf.*.rp_filter $device" "$effective_devices" &&
+			{ ! is_line_of "net.ipv4.conf.*.rp_filter $device" "$effective_devices" ||
+				[ ! -w "/proc/sys/net/ipv4/conf/$device/rp_filter" ]; } &&
 			[ "$(effective 'net.ipv4.conf.*.rp_filter' "$device")" != 0 ] &&
 			printf '%s\n' "$device filters by reverse path (rp_filter)"
 	done <<END
