@@ -1,6 +1,5 @@
 /*
- * apply: the frame of an apply: opens, looks, decides, lets the steps be done, and remembers (see
- * apply.h).
+ * apply: the frame of an apply: opens, looks, decides, lets the steps be done, and remembers.
  *
  * Before the first change the record says what both policies have taken, so that after a crash at
  * any point the next apply or remove knows every number that may be ours.
@@ -29,6 +28,7 @@
 #include "live/plan.h"
 #include "live/report.h"
 #include "live/strangers.h"
+#include "live/translators.h"
 #include "live/unmarked.h"
 #include "live/watchdog.h"
 #include "live/zone.h"
@@ -503,6 +503,9 @@ static enum apply_outcome decide(struct apply *apply)
 	checks_surroundings(apply->report, &apply->diff);
 	interfaces_tell(apply->report, &apply->kernel.route, apply->ir->asked,
 			apply->ir->asked_count);
+	if (!apply->job->back && (apply->job->dry_run || has_changes(apply)))
+		translators_tell(&(struct translators_job){ apply->arena, apply->report,
+							    &apply->kernel, apply->ir, false });
 	warn_of_strangers(apply, false);
 	if (are_warnings_refused(apply))
 		return APPLY_REFUSED;

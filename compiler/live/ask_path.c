@@ -18,21 +18,6 @@
 
 /* ---- words ---- */
 
-static const char *target_text(struct ask *ask, const struct foreign_effect *effect)
-{
-	enum addr_family family = ask->now.packet->family;
-	char text[ADDR_TEXT];
-	const char *port = effect->port ? arena_printf(ask->packet_arena, " port %u", effect->port)
-					: "";
-
-	if (effect->is_redirect)
-		return arena_printf(ask->packet_arena, "this host%s", port);
-	if (!effect->has_to)
-		return arena_printf(ask->packet_arena, "another address%s", port);
-	return arena_printf(ask->packet_arena, "%s%s",
-			    addr_format((struct addr){ family, effect->to }, text), port);
-}
-
 /* "drops the packet": what it does, or, behind "may", is said to do. */
 static const char *effect_text(struct ask *ask, const struct foreign_effect *effect, bool may)
 {
@@ -47,7 +32,7 @@ static const char *effect_text(struct ask *ask, const struct foreign_effect *eff
 		return arena_printf(arena, "reject%s the packet", s);
 	case FOREIGN_TRANSLATE:
 		return arena_printf(arena, "translate%s its destination to %s", s,
-				    target_text(ask, effect));
+				    foreign_effect_target(arena, effect, ask->now.packet->family));
 	case FOREIGN_QUEUE:
 		return arena_printf(arena, "decide%s otherwise", s);
 	case FOREIGN_TAKE:

@@ -52,6 +52,8 @@ struct foreign_chains {
 	size_t base_count;
 	const char **unfollowed;
 	size_t unfollowed_count;
+	const char *const *empty;
+	size_t empty_count;
 };
 
 /* ---- reading ---- */
@@ -197,6 +199,12 @@ struct foreign_chains *foreign_chains_read(struct arena *arena, struct netlink *
 	return chains;
 }
 
+void foreign_chains_empty(struct foreign_chains *chains, const char *const *names, size_t count)
+{
+	chains->empty = names;
+	chains->empty_count = count;
+}
+
 static bool sees(const struct kept_chain *chain, enum addr_family family)
 {
 	return chain->table.family == NFPROTO_INET ||
@@ -243,6 +251,11 @@ struct walk {
 	const char *left;  /* why it may have left the base chain; NULL: it has not */
 	int depth;
 	bool is_ended; /* surely, and not accepted */
+	/* Where a packet stands for many: the chain is that of a jump which some of them take, and
+	 * which of them are gone, from the base chain and from the chain that is gone through. */
+	bool assumes;
+	struct foreign_packet *gone, *back;
+	size_t gone_count, back_count;
 };
 
 /* The rest of the chain, back to who jumped, or the end of the base chain. */
@@ -255,7 +268,15 @@ static struct foreign_effect *add(struct walk *walk, const struct kept_chain *ch
 		arena_append(walk->arena, walk->out->items, walk->out->count);
 	const char *family = foreign_family(chain->table.family);
 
-	*effect = (struct foreign_effect){ .doubt = doubt, .is_policy = !rule };
+	*effect = (struct foreign_effect){ .doubt = doubt,
+					   .table = chain->table,
+					   .is_policy = !rule };
+	if (walk->packet->is_any) {
+		struct foreign_packet *packet = arena_new_of(walk->arena, struct foreign_packet);
+
+		*packet = *walk->packet;
+		effect->packet = packet;
+	}
 	effect->place = rule ? arena_printf(walk->arena, "table %s %s, chain %s, handle %" PRIu64,
 					    family, chain->table.name, chain->chain.name,
 					    rule->handle)
@@ -266,7 +287,43 @@ static struct foreign_effect *add(struct walk *walk, const struct kept_chain *ch
 	return effect;
 }
 
+const char *foreign_effect_target(struct arena *arena, const struct foreign_effect *effect,
+				  enum addr_family family)
+{
+	char text[ADDR_TEXT];
+	const char *port = effect->port ? arena_printf(arena, " port %u", effect->port) : "";
+
+	if (effect->is_redirect)
+		return arena_printf(arena, "this host%s", port);
+	if (!effect->has_to)
+		return arena_printf(arena, "another address%s", port);
+	return arena_printf(arena, "%s%s", addr_format((struct addr){ family, effect->to }, text),
+			    port);
+}
+
 static enum step walk_chain(struct walk *walk, const struct kept_chain *chain);
+
+/* Have all packets that this one stands for gone elsewhere before? */
+static bool is_gone(const struct walk *walk)
+{
+	for (size_t i = 0; i < walk->gone_count; i++)
+		if (foreign_covers(&walk->gone[i], walk->packet))
+			return true;
+	for (size_t i = 0; i < walk->back_count; i++)
+		if (foreign_covers(&walk->back[i], walk->packet))
+			return true;
+	return false;
+}
+
+/* The packets that the rule takes, of those that this one stands for, leave the chain, or the base
+ * chain; the others go on. */
+static void leave(struct walk *walk, enum step step)
+{
+	if (step == STEP_END)
+		*arena_append(walk->arena, walk->gone, walk->gone_count) = *walk->packet;
+	else
+		*arena_append(walk->arena, walk->back, walk->back_count) = *walk->packet;
+}
 
 /* What the packet may have left in a chain that it came back from counts no more. */
 static enum step enter(struct walk *walk, const struct kept_chain *from,
@@ -333,7 +390,7 @@ static void move(struct walk *walk, const struct kept_chain *chain, const struct
 	effect->is_redirect = outcome->is_redirect;
 	effect->to = outcome->to;
 	effect->port = outcome->port;
-	if (doubt)
+	if (doubt || walk->assumes)
 		return;
 	walk->packet->is_translated = true;
 	walk->packet->has_to = outcome->has_to;
@@ -343,10 +400,9 @@ static void move(struct walk *walk, const struct kept_chain *chain, const struct
 }
 
 static enum step act(struct walk *walk, const struct kept_chain *chain,
-		     const struct kept_rule *rule, const struct foreign_outcome *outcome)
+		     const struct kept_rule *rule, const struct foreign_outcome *outcome,
+		     const char *doubt)
 {
-	const char *doubt = outcome->doubt ? outcome->doubt : walk->doubt;
-
 	take_mark(walk, chain, rule, outcome, doubt);
 	if (outcome->is_moved)
 		move(walk, chain, rule, outcome, doubt);
@@ -367,7 +423,7 @@ static enum step act(struct walk *walk, const struct kept_chain *chain,
 	case FOREIGN_REJECT:
 		/* What goes on was not dropped: of that the rest is as sure as before. */
 		add(walk, chain, rule, doubt)->verdict = outcome->verdict;
-		walk->is_ended |= !doubt;
+		walk->is_ended |= !doubt && !walk->assumes;
 		return doubt ? STEP_NEXT : STEP_END;
 	case FOREIGN_QUEUE:
 	case FOREIGN_TAKE:
@@ -382,27 +438,68 @@ static enum step act(struct walk *walk, const struct kept_chain *chain,
 	return STEP_NEXT;
 }
 
+/*
+ * Some of the packets that one stands for take the rule: it acts on those, and the others go on.
+ * What it asks for and is not told leaves in doubt which others those are.
+ */
+static enum step act_for_some(struct walk *walk, const struct kept_chain *chain,
+			      const struct kept_rule *rule, const struct foreign_outcome *outcome)
+{
+	static const char loose[] = "a rule before it takes some packets";
+	struct foreign_packet *all = walk->packet,
+			      some = outcome->assumed ? *outcome->assumed : *all;
+	const char *doubt = outcome->doubt ? outcome->doubt : walk->doubt;
+	bool assumed = walk->assumes, is_part = outcome->assumed || outcome->is_loose;
+	enum step step;
+
+	walk->packet = &some;
+	walk->assumes |= is_part;
+	step = is_gone(walk) ? STEP_NEXT : act(walk, chain, rule, outcome, doubt);
+	if (step != STEP_NEXT && !outcome->is_loose)
+		leave(walk, step);
+	if (!is_part)
+		*all = some;
+	walk->packet = all;
+	walk->assumes = assumed;
+	if (step != STEP_NEXT && outcome->is_loose && !walk->doubt)
+		walk->doubt = loose;
+	if (step == STEP_END && assumed && !is_part)
+		return STEP_RETURN;
+	return is_part ? STEP_NEXT : step;
+}
+
+static enum step act_on(struct walk *walk, const struct kept_chain *chain,
+			const struct kept_rule *rule, const struct foreign_outcome *outcome)
+{
+	if (walk->packet->is_any)
+		return act_for_some(walk, chain, rule, outcome);
+	return act(walk, chain, rule, outcome, outcome->doubt ? outcome->doubt : walk->doubt);
+}
+
 static enum step walk_chain(struct walk *walk, const struct kept_chain *chain)
 {
-	const struct foreign_asked asked = { walk->arena, walk->chains->nft };
+	const struct foreign_asked asked = { walk->arena, walk->chains->nft, walk->chains->empty,
+					     walk->chains->empty_count };
+	size_t back_count = walk->back_count;
+	enum step step = STEP_NEXT;
 
 	for (size_t i = 0; i < chain->rule_count; i++) {
 		const struct kept_rule *rule = &chain->rules[i];
 		struct foreign_outcome outcome =
 			foreign_rule(&asked, &chain->table, walk->packet, rule->expressions);
-		enum step step = outcome.fits ? act(walk, chain, rule, &outcome) : STEP_NEXT;
 
-		if (step == STEP_END)
-			return STEP_END;
-		if (step == STEP_RETURN)
-			return STEP_NEXT;
+		step = outcome.fits ? act_on(walk, chain, rule, &outcome) : STEP_NEXT;
+		if (step != STEP_NEXT)
+			break;
 	}
-	return STEP_NEXT;
+	walk->back_count = back_count;
+	return step == STEP_END ? STEP_END : STEP_NEXT;
 }
 
 static void walk_base(struct walk *walk, const struct kept_chain *chain)
 {
 	walk->doubt = walk->left = NULL;
+	walk->gone_count = walk->back_count = 0;
 	if (walk_chain(walk, chain) == STEP_END || !chain->chain.drops)
 		return;
 	add(walk, chain, NULL, walk->doubt)->verdict = FOREIGN_DROP;

@@ -12,6 +12,7 @@
 
 #include "addr/addr.h"
 #include "ir/ir.h"
+#include "live/foreign.h"
 #include "live/foreign_rule.h"
 
 struct arena;
@@ -23,6 +24,8 @@ struct netlink_error;
 struct foreign_chains;
 struct foreign_chains *foreign_chains_read(struct arena *arena, struct netlink *nft,
 					   const char *own, struct netlink_error *error);
+/* Sets with these names are taken to hold nothing. */
+void foreign_chains_empty(struct foreign_chains *chains, const char *const *names, size_t count);
 /* The chains with a hook of the family's packets: "inet fw input, ip nat PREROUTING". NULL: there
  * is none. */
 const char *foreign_chains_names(const struct foreign_chains *chains, struct arena *arena,
@@ -34,20 +37,26 @@ const char *const *foreign_chains_unfollowed(const struct foreign_chains *chains
 struct foreign_effect {
 	enum foreign_verdict verdict; /* FOREIGN_NEXT: it rewrites the mark */
 	const char *doubt;            /* why it is not known whether it does; NULL: it does */
-	const char *place;            /* "table ip filter, chain FORWARD, handle 4" */
-	const char *command;          /* that shows it */
-	bool is_policy;               /* of the chain: no rule took the packet */
+	struct foreign_table table;
+	const char *place;   /* "table ip filter, chain FORWARD, handle 4" */
+	const char *command; /* that shows it */
+	bool is_policy;      /* of the chain: no rule took the packet */
 	bool is_mark_known;
 	uint32_t before, after; /* marks */
 	bool has_to, is_redirect;
 	struct wide to;
 	unsigned int port;
+	const struct foreign_packet *packet; /* where one stands for many: those it does it to */
 };
 
 struct foreign_effects {
 	struct foreign_effect *items;
 	size_t count;
 };
+
+/* Where a translation leads: "203.0.113.8 port 53", "this host", "another address". */
+const char *foreign_effect_target(struct arena *arena, const struct foreign_effect *effect,
+				  enum addr_family family);
 
 /*
  * Goes through the chains of packet->hook whose priority is least..most, and changes the packet as

@@ -129,6 +129,7 @@ const char *foreign_find(struct netlink *nft, const struct foreign_table *table,
 	size_t at;
 
 	ask_key_length(&asking);
+	out->key_length = asking.key_length;
 	if (!asking.key_length || !foreign_register(number, asking.key_length, &at))
 		return refused;
 	unknown = foreign_unknown(registers, at, asking.key_length);

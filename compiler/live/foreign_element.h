@@ -15,7 +15,8 @@ struct nlattr;
 
 struct foreign_element {
 	bool is_there;
-	size_t length; /* of the data of a map */
+	size_t key_length; /* 0: not known */
+	size_t length;     /* of the data of a map */
 	uint8_t data[64];
 	const struct nlattr *verdict; /* of a map of verdicts; it lies in `room` */
 	uint8_t room[256];

@@ -44,6 +44,8 @@ void foreign_put(struct foreign_registers *registers, uint32_t number, const voi
 	memset(registers->bytes + at, 0, whole);
 	memcpy(registers->bytes + at, bytes, length);
 	memset(registers->known + at, 0xff, whole);
+	for (size_t i = at / 4; i < (at + whole) / 4; i++)
+		registers->fields[i] = FOREIGN_NONE;
 }
 
 void foreign_forget(struct foreign_registers *registers, uint32_t number, size_t length,
@@ -54,8 +56,18 @@ void foreign_forget(struct foreign_registers *registers, uint32_t number, size_t
 	if (!length || !foreign_register(number, length, &at))
 		return;
 	memset(registers->known + at, 0, length);
-	for (size_t i = at / 4; i <= (at + length - 1) / 4; i++)
+	for (size_t i = at / 4; i <= (at + length - 1) / 4; i++) {
 		registers->why[i] = why;
+		registers->fields[i] = FOREIGN_NONE;
+	}
+}
+
+static void tag(struct foreign_registers *registers, uint32_t number, enum foreign_field field)
+{
+	size_t at;
+
+	if (foreign_register(number, 1, &at))
+		registers->fields[at / 4] = field;
 }
 
 const char *foreign_unknown(const struct foreign_registers *registers, size_t at, size_t length)
@@ -112,10 +124,17 @@ static void put_account(struct foreign_registers *registers, uint32_t to, const 
 		foreign_forget(registers, to, 4, "who sends it is not said by number (user=)");
 }
 
+static void load_in(const struct foreign_packet *packet, uint32_t to,
+		    struct foreign_registers *registers)
+{
+	put_name(registers, to, packet->in, "the interface it comes by is not said (in=)");
+	if (!packet->in)
+		tag(registers, to, FOREIGN_IN);
+}
+
 static void load_meta(const struct foreign_packet *packet, uint32_t key, uint32_t to,
 		      struct foreign_registers *registers)
 {
-	static const char no_in[] = "the interface it comes by is not said (in=)";
 	static const char no_out[] = "the interface it leaves by is not known";
 	bool is_ipv6 = packet->packet->family == ADDR_IPV6;
 	uint8_t protocol = (uint8_t)packet->packet->protocol;
@@ -125,11 +144,11 @@ static void load_meta(const struct foreign_packet *packet, uint32_t key, uint32_
 	if (key == NFT_META_MARK)
 		put_word(registers, to, packet->mark);
 	else if (key == NFT_META_IIFNAME)
-		put_name(registers, to, packet->in, no_in);
+		load_in(packet, to, registers);
 	else if (key == NFT_META_OIFNAME)
 		put_name(registers, to, packet->out, no_out);
 	else if (key == NFT_META_IIF)
-		put_index(registers, to, packet->in, no_in);
+		put_index(registers, to, packet->in, "the interface it comes by is not said (in=)");
 	else if (key == NFT_META_OIF)
 		put_index(registers, to, packet->out, no_out);
 	else if (key == NFT_META_NFPROTO)
@@ -205,6 +224,21 @@ static void make_transport(const struct foreign_packet *packet, struct header *h
 		set(header, 13, 1, wide(2));
 }
 
+/* Which field begins there, where it is not known. */
+static enum foreign_field field_at(const struct foreign_packet *packet, uint32_t base,
+				   uint32_t offset)
+{
+	bool is_ipv6 = packet->packet->family == ADDR_IPV6;
+
+	if (base == NFT_PAYLOAD_NETWORK_HEADER && offset == (is_ipv6 ? 8 : 12) && !packet->has_from)
+		return FOREIGN_FROM;
+	if (base == NFT_PAYLOAD_NETWORK_HEADER && offset == (is_ipv6 ? 24 : 16) && !packet->has_to)
+		return FOREIGN_TO;
+	if (base == NFT_PAYLOAD_TRANSPORT_HEADER && offset == 2 && !packet->port)
+		return FOREIGN_PORT;
+	return FOREIGN_NONE;
+}
+
 static void load_payload(const struct foreign_packet *packet, const struct nlattr *const *data,
 			 uint32_t to, struct foreign_registers *registers)
 {
@@ -219,6 +253,7 @@ static void load_payload(const struct foreign_packet *packet, const struct nlatt
 	else if (base == NFT_PAYLOAD_TRANSPORT_HEADER)
 		make_transport(packet, &header);
 	foreign_forget(registers, to, length, header.why);
+	tag(registers, to, field_at(packet, base, offset));
 	if (offset > sizeof(header.bytes) || length > sizeof(header.bytes) - offset ||
 	    !foreign_register(to, length, &at))
 		return;

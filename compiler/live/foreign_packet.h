@@ -13,7 +13,18 @@
 
 #include "ir/ir.h"
 
+struct arena;
 struct nlattr;
+
+/* What of a packet can be assumed. */
+enum foreign_field {
+	FOREIGN_NONE,
+	FOREIGN_IN, /* without bounds */
+	FOREIGN_FROM,
+	FOREIGN_TO,
+	FOREIGN_PORT,
+	FOREIGN_FIELDS
+};
 
 struct foreign_packet {
 	const struct ir_packet *packet; /* the question; what changes on the way is below */
@@ -26,12 +37,24 @@ struct foreign_packet {
 	uint32_t mark, ct_mark;
 	bool is_translated; /* its destination is another one now */
 	bool is_pinned;     /* and none of the chains to come changes it */
+	/*
+	 * It stands for all packets of which no more is known: what a rule asks for beside is
+	 * assumed, and becomes known. A field that lies between two values is none that is known.
+	 */
+	bool is_any;
+	bool is_vague; /* a set says which it stands for */
+	struct foreign_bounds {
+		bool has;
+		struct wide least, most;
+	} bounds[FOREIGN_FIELDS];
 };
 
 /* nft's 16 words of 32 bits. */
 struct foreign_registers {
-	uint8_t bytes[64], known[64]; /* `known`: a mask of bits */
-	const char *why[16];          /* a word is not wholly known */
+	uint8_t bytes[64], known[64];  /* `known`: a mask of bits */
+	const char *why[16];           /* a word is not wholly known */
+	enum foreign_field fields[16]; /* what is not known there begins such a field, or is one
+					  under a mask */
 };
 
 /* Where register `number` begins; false: there is no such register, or `length` bytes do not fit.
@@ -48,6 +71,30 @@ const char *foreign_unknown(const struct foreign_registers *registers, size_t at
  * numbers. False: it is none of them. */
 bool foreign_load(const struct foreign_packet *packet, const char *name,
 		  const struct nlattr *const *data, struct foreign_registers *registers);
+
+/* What became of a comparison with a field that is not known. */
+enum foreign_assumed {
+	FOREIGN_UNDECIDED, /* nothing can be assumed */
+	FOREIGN_ASSUMED,   /* the packet has what is asked */
+	FOREIGN_LOOSELY,   /* some packets have it, and `packet` does not tell which */
+	FOREIGN_IMPOSSIBLE /* another rule has asked for something else */
+};
+
+/*
+ * foreign_assume.c: the bytes at `at` of the registers lie between `least` and `most` (NULL: they
+ * are others, or not told). `packet` is changed, and must be one that stands for many.
+ */
+enum foreign_assumed foreign_assume(struct arena *arena, struct foreign_packet *packet,
+				    const struct foreign_registers *registers, size_t at,
+				    size_t length, const uint8_t *least, const uint8_t *most);
+/* The same for the ports that iptables' match `tcp` or `udp` (`name`) asks for. */
+enum foreign_assumed foreign_assume_ports(struct foreign_packet *packet, const char *name,
+					  const void *info, size_t length);
+/* Are those bytes one of the fields that can be assumed, and the whole of it? */
+bool foreign_is_field(const struct foreign_packet *packet,
+		      const struct foreign_registers *registers, size_t at, size_t length);
+/* Does one stand for all packets that the other stands for? */
+bool foreign_covers(const struct foreign_packet *one, const struct foreign_packet *other);
 
 /* The bits of `ct state`, which iptables has, too. */
 uint32_t foreign_state(enum ir_state state);

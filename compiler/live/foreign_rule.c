@@ -26,6 +26,7 @@ struct run {
 	struct foreign_registers registers;
 	struct foreign_outcome out;
 	bool is_over; /* the rule does not fit, or gave its verdict */
+	bool assumes; /* something that was not known */
 };
 
 static uint32_t number_in(const struct nlattr *attribute)
@@ -43,6 +44,24 @@ static void doubt(struct run *run, const char *why)
 {
 	if (!run->out.doubt)
 		run->out.doubt = why;
+}
+
+/* Of a packet that stands for many: true where there is an answer. */
+static bool settle(struct run *run, enum foreign_assumed assumed)
+{
+	if (assumed == FOREIGN_IMPOSSIBLE)
+		fail(run);
+	run->assumes |= assumed == FOREIGN_ASSUMED;
+	run->out.is_loose |= assumed == FOREIGN_LOOSELY;
+	return assumed != FOREIGN_UNDECIDED;
+}
+
+static bool assume(struct run *run, size_t at, size_t length, const uint8_t *least,
+		   const uint8_t *most)
+{
+	return run->now.is_any &&
+	       settle(run, foreign_assume(run->asked->arena, &run->now, &run->registers, at, length,
+					  least, most));
 }
 
 static void finish(struct run *run, enum foreign_verdict verdict)
@@ -107,6 +126,21 @@ static void immediate(struct run *run, const struct nlattr *const *data)
 
 /* ---- comparing ---- */
 
+/* A comparison with a field of a packet that stands for many. */
+static bool assume_order(struct run *run, size_t at, size_t length, uint32_t op,
+			 const uint8_t *bytes)
+{
+	static const uint8_t none[64];
+	uint8_t all[64];
+
+	memset(all, 0xff, sizeof(all));
+	if (op == NFT_CMP_EQ)
+		return assume(run, at, length, bytes, bytes);
+	if (op == NFT_CMP_LTE)
+		return assume(run, at, length, none, bytes);
+	return assume(run, at, length, op == NFT_CMP_GTE ? bytes : NULL, all);
+}
+
 /* -1, 0 or 1 as memcmp, where the bytes are known; bits that differ and are known settle it for
  * those who ask only whether all are the same. */
 static void compare(struct run *run, const struct nlattr *const *data)
@@ -127,7 +161,8 @@ static void compare(struct run *run, const struct nlattr *const *data)
 		differs |= (registers->bytes[at + i] ^ bytes[i]) & registers->known[at + i];
 	unknown = foreign_unknown(registers, at, length);
 	if (unknown && !(differs && (op == NFT_CMP_EQ || op == NFT_CMP_NEQ))) {
-		doubt(run, unknown);
+		if (!assume_order(run, at, length, op, bytes))
+			doubt(run, unknown);
 		return;
 	}
 	order = memcmp(registers->bytes + at, bytes, length);
@@ -156,7 +191,9 @@ static void range(struct run *run, const struct nlattr *const *data)
 	}
 	unknown = foreign_unknown(&run->registers, at, length);
 	if (unknown) {
-		doubt(run, unknown);
+		if (!assume(run, at, length,
+			    number_in(data[NFTA_RANGE_OP]) == NFT_RANGE_EQ ? from : NULL, to))
+			doubt(run, unknown);
 		return;
 	}
 	inside = memcmp(run->registers.bytes + at, from, length) >= 0 &&
@@ -186,8 +223,10 @@ static void bitwise(struct run *run, const struct nlattr *const *data)
 		registers->known[to + i] = registers->known[from + i] | (uint8_t)~mask[i];
 		registers->bytes[to + i] = (registers->bytes[from + i] & mask[i]) ^ flip[i];
 	}
-	for (size_t i = 0; i < (length + 3) / 4; i++)
+	for (size_t i = 0; i < (length + 3) / 4; i++) {
 		registers->why[to / 4 + i] = registers->why[from / 4 + i];
+		registers->fields[to / 4 + i] = registers->fields[from / 4 + i];
+	}
 }
 
 static void byteorder(struct run *run, const struct nlattr *const *data)
@@ -210,8 +249,10 @@ static void byteorder(struct run *run, const struct nlattr *const *data)
 		registers->bytes[to + i] = bytes[other];
 		registers->known[to + i] = known[other];
 	}
-	for (size_t i = 0; i < (length + 3) / 4; i++)
+	for (size_t i = 0; i < (length + 3) / 4; i++) {
 		registers->why[to / 4 + i] = registers->why[from / 4 + i];
+		registers->fields[to / 4 + i] = FOREIGN_NONE;
+	}
 }
 
 /* ---- sets ---- */
@@ -225,15 +266,40 @@ static void take_data(struct run *run, const struct foreign_element *element, ui
 		foreign_put(&run->registers, dreg, element->data, element->length);
 }
 
+static bool is_empty(const struct run *run, const char *set)
+{
+	for (size_t i = 0; i < run->asked->empty_count; i++)
+		if (!strcmp(run->asked->empty[i], set))
+			return true;
+	return false;
+}
+
+/* A packet that stands for many: some of them are in the set, or are not. */
+static bool assume_lookup(struct run *run, const struct nlattr *const *data, size_t length)
+{
+	size_t at;
+
+	if (!run->now.is_any || !length || data[NFTA_LOOKUP_DREG] ||
+	    !foreign_register(number_in(data[NFTA_LOOKUP_SREG]), length, &at) ||
+	    !foreign_is_field(&run->now, &run->registers, at, length))
+		return false;
+	run->now.is_vague = true;
+	return settle(run, FOREIGN_LOOSELY);
+}
+
 static void lookup(struct run *run, const struct nlattr *const *data)
 {
 	const char *set = data[NFTA_LOOKUP_SET] ? mnl_attr_get_str(data[NFTA_LOOKUP_SET]) : "";
 	bool is_inverted = number_in(data[NFTA_LOOKUP_FLAGS]) & NFT_LOOKUP_F_INV;
 	const struct nlattr *dreg = data[NFTA_LOOKUP_DREG];
 	struct foreign_element element = { 0 };
-	const char *unknown = foreign_find(run->asked->nft, run->table, set, &run->registers,
-					   number_in(data[NFTA_LOOKUP_SREG]), &element);
+	const char *unknown =
+		is_empty(run, set) ? NULL
+				   : foreign_find(run->asked->nft, run->table, set, &run->registers,
+						  number_in(data[NFTA_LOOKUP_SREG]), &element);
 
+	if (unknown && assume_lookup(run, data, element.key_length))
+		return;
 	if (unknown) {
 		doubt(run, unknown);
 		if (dreg)
@@ -327,6 +393,11 @@ static void match(struct run *run, const struct nlattr *const *data)
 					    mnl_attr_get_payload_len(data[NFTA_MATCH_INFO]))
 			    : -1;
 
+	if (holds < 0 && run->now.is_any && (!strcmp(name, "tcp") || !strcmp(name, "udp")) &&
+	    settle(run, foreign_assume_ports(&run->now, name,
+					     mnl_attr_get_payload(data[NFTA_MATCH_INFO]),
+					     mnl_attr_get_payload_len(data[NFTA_MATCH_INFO]))))
+		return;
 	if (!holds)
 		fail(run);
 	else if (holds < 0)
@@ -506,6 +577,12 @@ struct foreign_outcome foreign_rule(const struct foreign_asked *asked,
 		step(&run, expression);
 		if (run.is_over)
 			break;
+	}
+	if (run.assumes || run.now.is_vague != packet->is_vague) {
+		struct foreign_packet *assumed = arena_new_of(asked->arena, struct foreign_packet);
+
+		*assumed = run.now;
+		run.out.assumed = assumed;
 	}
 	return run.out;
 }

@@ -43,11 +43,17 @@ struct foreign_outcome {
 	struct wide to;
 	unsigned int port; /* 0: as it was, or not known */
 	bool is_redirect;  /* to this host */
+	/* Of a packet that stands for many, those that the rule takes; NULL: all of them. Loosely:
+	 * fewer, and it is not told which. */
+	const struct foreign_packet *assumed;
+	bool is_loose;
 };
 
 struct foreign_asked {
 	struct arena *arena;
 	struct netlink *nft;
+	const char *const *empty; /* names of sets that are taken to hold nothing */
+	size_t empty_count;
 };
 
 struct foreign_outcome foreign_rule(const struct foreign_asked *asked,

@@ -147,6 +147,26 @@ struct ir_nexthop *links_gateways(struct arena *arena, struct netlink *netlink,
 	return hops;
 }
 
+bool links_knows(struct arena *arena, struct netlink *netlink, struct addr to)
+{
+	unsigned int width = addr_width(to.family);
+	unsigned int shortest = to.family == ADDR_IPV6 ? IR_SPECIFIC_IPV6 : IR_SPECIFIC_IPV4;
+	struct routes_list all = { 0 };
+	struct netlink_error error;
+
+	if (!routes_observe(arena, netlink, to.family, IR_TABLE_MAIN, &all, &error))
+		return false;
+	for (size_t i = 0; i < all.count; i++) {
+		const struct addr_prefix *known = &all.items[i].route.to;
+
+		if (known->length >= shortest &&
+		    wide_is_zero(
+			    wide_right(wide_xor(known->addr.bits, to.bits), width - known->length)))
+			return true;
+	}
+	return false;
+}
+
 struct way {
 	bool is_local, has_gateway;
 	unsigned char type; /* RTN_ */

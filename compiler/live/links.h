@@ -25,6 +25,8 @@ bool links_has_default(struct arena *arena, struct netlink *netlink, enum addr_f
 /* Interfaces that such routes go by. */
 const char **links_defaults(struct arena *arena, struct netlink *netlink, enum addr_family family,
 			    size_t *count);
+/* Does the main table know more than a default route for the address? */
+bool links_knows(struct arena *arena, struct netlink *netlink, struct addr to);
 
 /* And their gateways, where they have one: each hop has both. */
 struct ir_nexthop *links_gateways(struct arena *arena, struct netlink *netlink,

@@ -27,6 +27,7 @@
 #include "live/sockets.h"
 #include "live/strangers.h"
 #include "live/table_checks.h"
+#include "live/translators.h"
 #include "live/unmarked.h"
 #include "live/watchdog.h"
 
@@ -490,6 +491,9 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
 	check_strangers(out);
+	if (out->applied)
+		translators_tell(&(struct translators_job){ arena, out->problems, kernel,
+							    out->applied, true });
 	if (out->observed.table.exists)
 		flushers_tell(out->problems, NULL);
 	join_problems(arena, out);

@@ -1,7 +1,9 @@
 """
 A firewall beside the policy that changes destinations behind its marks: what a transparent listener
-takes keeps its own.
+takes keeps its own, what goes by a table reaches the LAN, and where neither holds the rule is named.
 """
+
+import re
 
 import probe
 from case_explain import explain
@@ -82,4 +84,76 @@ rules:
                     outcome = probe.ask(host, proto, FOREIGN[version], 443, timeout=0.3)
                     assert outcome.kind != "answer", f"answered: {outcome}"
             nothing(origin)
+            policy.down()
+
+
+def _named(policy, way, rules):
+    """status names the rule of each family, once, and explain says the same of a packet."""
+    told = policy.tpc("status", check=False).stdout
+    assert told.count("a foreign nft rule translates packets") == rules and way in told, told
+    assert "everything holds" not in told, told
+
+
+@case("translated: what a strict table takes goes on by it, and the rule is named until it spares the mark")
+def _strict():
+    with Network(uplinks=("wan0", "wan1", "wg0")) as net:
+        policy = Policy(net, """version: 1
+tables:
+  vpn: {dev: wg0, fallback: unreachable, masquerade: true, strict: true, mark: {value: 0x01000000, mask: 0x7f000000}}
+rules:
+  - {in: lan0, then: {route: vpn}}
+  - {scope: local, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {route: vpn}}
+""").up()
+        targets = {4: "198.51.100.1", 6: "2001:db8:2::1"}
+        for hook in "prerouting", "output":
+            net.router.nft(f"add table inet {hook}_fw\nadd chain inet {hook}_fw nat "
+                           f"{{ type nat hook {hook} priority -90; }}\n" + "".join(
+                               f"add rule inet {hook}_fw nat meta l4proto {{ tcp, udp }} th dport 53 meta nfproto "
+                               f"ipv{version} dnat {'ip6' if version == 6 else 'ip'} to {targets[version]}\n"
+                               for version in FAMILIES))
+        origin = net.sniff()
+        _named(policy, "the table vpn, and they go on by it to", 2)
+        for host in net.client, net.router:
+            for proto, version in BOTH:
+                outcome = probe.ask(host, proto, FOREIGN[version], 53, timeout=0.3)
+                assert outcome.kind != "answer", f"answered: {outcome}"
+        spare = re.search(r"put `(.*)` before that rule", policy.tpc("status", check=False).stdout)[1]
+        for hook in "prerouting", "output":
+            net.router.nft(f"insert rule inet {hook}_fw nat {spare}")
+        told = policy.tpc("status", check=False).stdout
+        assert "foreign nft rule" not in told, told
+        for host in net.client, net.router:
+            for proto, version in BOTH:
+                answered(probe.ask(host, proto, FOREIGN[version], 53), "vpn")
+        nothing(origin)
+        policy.down()
+
+
+@case("translated: a foreign chain before the listeners' own takes what is for them, and is named")
+def _taken_first():
+    for mode in "redirect: 12345, protocols: [tcp, udp]", "tproxy: 12345":
+        with Network() as net:
+            policy = Policy(net, everything(f"{{{mode}, runs_as: {{mark: 0xff}}}}")).up()
+            net.listener(**({"mode": "redirect", "addresses": ("0.0.0.0", "::")} if mode.startswith("redirect") else {}))
+            net.echo(net.router, tcp=(5353,), udp=(5353,), name="firewall")
+            for hook in "prerouting", "output":
+                net.router.nft(f"add table inet {hook}_fw\nadd chain inet {hook}_fw nat "
+                               f"{{ type nat hook {hook} priority -110; }}\nadd rule inet {hook}_fw nat meta mark != 0xff "
+                               "meta l4proto { tcp, udp } th dport 53 redirect to :5353\n")
+            _named(policy, "the listener proxy, and ", 2)
+            if mode.startswith("redirect"):
+                for host in net.client, net.router:
+                    for proto, version in BOTH:
+                        answered(probe.ask(host, proto, FOREIGN[version], 53), "firewall")
+            for hook in "prerouting", "output":
+                net.router.nft(f"flush chain inet {hook}_fw nat")
+                net.router.nft(f"delete chain inet {hook}_fw nat\nadd chain inet {hook}_fw nat "
+                               f"{{ type nat hook {hook} priority -100; }}\nadd rule inet {hook}_fw nat meta mark != 0xff "
+                               "meta l4proto { tcp, udp } th dport 53 redirect to :5353\n")
+            told = policy.tpc("status", check=False).stdout
+            assert "foreign nft rule" not in told, told
+            for host in net.client, net.router:
+                for proto, version in BOTH:
+                    answered(probe.ask(host, proto, FOREIGN[version], 54), "proxy")
+                    answered(probe.ask(host, proto, FOREIGN[version], 53), "proxy")
             policy.down()
