@@ -173,12 +173,38 @@ static void keep_chain(void *user, const struct foreign_table *table,
 	}
 }
 
+/*
+ * Chains that translate are all called at one place of their hook, NF_IP_PRI_NAT_DST or
+ * NF_IP_PRI_NAT_SRC (nf_nat_register_fn): their own priorities only say in which order. So those
+ * far from it count as the first, or the last, of the few places around it that the policy's own
+ * can have.
+ */
+enum { NAT_DST = -100, NAT_SRC = 100, NAT_AROUND = 6 };
+
+static int place_of(const struct ruleset_chain *chain)
+{
+	bool is_source = chain->hook == IR_HOOK_POSTROUTING || chain->hook == IR_HOOK_INPUT;
+	int place = is_source ? NAT_SRC : NAT_DST;
+
+	if (chain->type != IR_CHAIN_NAT)
+		return chain->priority;
+	if (chain->priority < place - NAT_AROUND)
+		return place - NAT_AROUND;
+	return chain->priority > place ? place : chain->priority;
+}
+
+static int compare(int a, int b)
+{
+	return (a > b) - (a < b);
+}
+
 static int compare_chains(const void *a, const void *b)
 {
 	const struct ruleset_chain *left = &(*(struct kept_chain *const *)a)->chain;
 	const struct ruleset_chain *right = &(*(struct kept_chain *const *)b)->chain;
+	int order = compare(place_of(left), place_of(right));
 
-	return (left->priority > right->priority) - (left->priority < right->priority);
+	return order ? order : compare(left->priority, right->priority);
 }
 
 struct foreign_chains *foreign_chains_read(struct arena *arena, struct netlink *nft,
@@ -524,7 +550,7 @@ bool foreign_chains_walk(const struct foreign_chains *chains, struct arena *aren
 	for (size_t i = 0; i < chains->base_count && !walk.is_ended; i++) {
 		const struct kept_chain *chain = chains->bases[i];
 
-		if (chain->chain.priority >= least && chain->chain.priority <= most &&
+		if (place_of(&chain->chain) >= least && place_of(&chain->chain) <= most &&
 		    is_asked(chain, packet))
 			walk_base(&walk, chain);
 	}

@@ -59,7 +59,8 @@ const char *foreign_effect_target(struct arena *arena, const struct foreign_effe
 				  enum addr_family family);
 
 /*
- * Goes through the chains of packet->hook whose priority is least..most, and changes the packet as
+ * Goes through the chains of packet->hook whose priority is least..most (of those that translate:
+ * all have the places around -100, or 100, where the kernel calls them), and changes the packet as
  * they surely do. False: one of them surely ends its way. `arena` keeps the effects.
  */
 bool foreign_chains_walk(const struct foreign_chains *chains, struct arena *arena,

@@ -31,7 +31,6 @@ struct found {
 	size_t way; /* of the ir's classes */
 	struct foreign_effect effect;
 	enum addr_family family;
-	bool is_before_mark; /* its chain comes before the policy's */
 	bool may;
 	struct foreign_packet marked; /* what was asked about */
 };
@@ -264,7 +263,7 @@ static struct found *known(const struct search *search, const struct foreign_eff
 }
 
 static void take(struct search *search, const struct foreign_packet *packet,
-		 const struct foreign_effect *effect, bool is_before_mark)
+		 const struct foreign_effect *effect)
 {
 	struct found *found = known(search, effect);
 	bool may = effect->doubt || effect->packet->is_vague;
@@ -278,13 +277,12 @@ static void take(struct search *search, const struct foreign_packet *packet,
 	*found = (struct found){ .way = search->way,
 				 .effect = *effect,
 				 .family = search->asked.family,
-				 .is_before_mark = is_before_mark,
 				 .may = may,
 				 .marked = *packet };
 }
 
 /* `in`: NULL, where it may be any. */
-static void walk(struct search *search, const char *in, int least, int most, bool is_before_mark)
+static void walk(struct search *search, const char *in, int most)
 {
 	const struct ir_class *way = &search->ir->classes[search->way];
 	struct foreign_effects effects = { 0 };
@@ -294,12 +292,13 @@ static void walk(struct search *search, const char *in, int least, int most, boo
 					 .in = is_local ? "" : in,
 					 .out = is_local ? NULL : "",
 					 .type = RTN_UNICAST,
-					 .mark = is_before_mark ? 0 : way->mark,
+					 .mark = way->mark,
 					 .is_any = true };
 
-	foreign_chains_walk(search->chains, search->arena, &packet, least, most, &effects);
+	foreign_chains_walk(search->chains, search->arena, &packet, search->priority, most,
+			    &effects);
 	for (size_t i = 0; i < effects.count; i++)
-		take(search, &packet, &effects.items[i], is_before_mark);
+		take(search, &packet, &effects.items[i]);
 }
 
 /* The priority of the policy's chain that translates at the hook. */
@@ -311,22 +310,15 @@ static int translating_priority(const struct ir *ir, enum ir_hook hook)
 	return INT_MIN;
 }
 
-/* A redirect or dnat listener gets nothing that was translated before the mark either. */
 static void walk_by(struct search *search, const char *in)
 {
-	const struct ir_class *way = &search->ir->classes[search->way];
 	bool is_local = search->asked.scope == SCOPE_LOCAL;
 	int own = translating_priority(search->ir, is_local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING);
 
-	if (way->kind == IR_CLASS_ROUTE) {
-		walk(search, in, search->priority, INT_MAX, false);
-		return;
-	}
-	if (own == INT_MIN)
-		return;
-	if (strcmp(way->listener_mode, "tproxy") != 0)
-		walk(search, in, INT_MIN, search->priority - 1, true);
-	walk(search, in, search->priority, own, false);
+	if (search->ir->classes[search->way].kind == IR_CLASS_ROUTE)
+		walk(search, in, INT_MAX);
+	else if (own != INT_MIN)
+		walk(search, in, own);
 }
 
 static void search_way(struct search *search)
@@ -451,17 +443,14 @@ static const char *spare_rule(const struct search *search, const struct ir_class
 static const char *help(const struct search *search, const struct found *found)
 {
 	const struct ir_class *way = &search->ir->classes[found->way];
-	const char *spare = found->is_before_mark
-				    ? ""
-				    : arena_printf(search->arena, "put `%s` before that rule, or ",
-						   spare_rule(search, way));
 	const char *other =
 		way->kind == IR_CLASS_PROXY ? "give its chain the priority `dstnat` (-100)"
 		: is_strict(search, found)
 			? "leave these packets alone by a rule of the policy (`then: direct`)"
 			: "write `settings: {mark_mask: ...}` with more bits";
 
-	return arena_printf(search->arena, "%s%s; see it: %s", spare, other, found->effect.command);
+	return arena_printf(search->arena, "put `%s` before that rule, or %s; see it: %s",
+			    spare_rule(search, way), other, found->effect.command);
 }
 
 static void tell(const struct search *search, const struct found *found, size_t more)

@@ -53,7 +53,8 @@ NAMED = {
 	"what this host sends": (STRICT + LOCAL, OUT + "-90", DNS, ["translates", "the table vpn"]),
 	"no mark is left": (FULL + ANY, PRE + "-100", DNS, ["translates", "the table vpn", "no mark is left", "mark_mask"]),
 	"a redirect listener, behind the mark": (LISTENERS + PROXIES, PRE + "-110", DNS, ["translates", "the listener one", "and not there", "priority `dstnat`"]),
-	"a redirect listener, before the mark": (LISTENERS + PROXIES, PRE + "-160", "udp dport 53 redirect to :5353", ["translates", "the listener one", "this host port 5353"]),
+	"a chain of a priority before the mark's, which is called behind it all the same": (STRICT + ANY, PRE + "-160", DNS, ["translates"]),
+	"a redirect listener, by such a chain": (LISTENERS + PROXIES, PRE + "-160", "udp dport 53 redirect to :5353", ["translates", "the listener one", "this host port 5353"]),
 	"a tproxy listener": (LISTENERS + PROXIES, PRE + "-105", "tcp dport 443 redirect to :5353", ["translates", "the listener two", "or they are reset (TCP)"]),
 }
 SILENT = {
@@ -71,7 +72,6 @@ SILENT = {
 	"a forwarded port, by the uplink": (STRICT + OPEN, PRE + "-100", "iifname wan0 tcp dport 8080 dnat {ip} to {lan}"),
 	"the table has the new destination, too": (STRICT + ANY, PRE + "-100", "udp dport 53 dnat {ip} to {outside}"),
 	"it stays here": (STRICT + ANY, PRE + "-100", "udp dport 53 redirect to :5353"),
-	"before the mark": (STRICT + ANY, PRE + "-160", DNS),
 	"behind the listeners' own chain": (LISTENERS + PROXIES, PRE + "-100", DNS),
 	"another hook": (STRICT + ANY, OUT + "-90", DNS),
 	"a mark that another program reads": ("version: 1\nrules:\n  - {in: lan0, then: {mark: 0x64}}\n", PRE + "-100", DNS),

@@ -105,9 +105,10 @@ rules:
   - {scope: local, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {route: vpn}}
 """).up()
         targets = {4: "198.51.100.1", 6: "2001:db8:2::1"}
-        for hook in "prerouting", "output":
+        # Whatever its priority, a chain that translates is called behind the policy's.
+        for hook, priority in ("prerouting", -160), ("output", -90):
             net.router.nft(f"add table inet {hook}_fw\nadd chain inet {hook}_fw nat "
-                           f"{{ type nat hook {hook} priority -90; }}\n" + "".join(
+                           f"{{ type nat hook {hook} priority {priority}; }}\n" + "".join(
                                f"add rule inet {hook}_fw nat meta l4proto {{ tcp, udp }} th dport 53 meta nfproto "
                                f"ipv{version} dnat {'ip6' if version == 6 else 'ip'} to {targets[version]}\n"
                                for version in FAMILIES))
@@ -131,14 +132,14 @@ rules:
 
 @case("translated: a foreign chain before the listeners' own takes what is for them, and is named")
 def _taken_first():
-    for mode in "redirect: 12345, protocols: [tcp, udp]", "tproxy: 12345":
+    for mode, priority in (("redirect: 12345, protocols: [tcp, udp]", -160), ("tproxy: 12345", -110)):
         with Network() as net:
             policy = Policy(net, everything(f"{{{mode}, runs_as: {{mark: 0xff}}}}")).up()
             net.listener(**({"mode": "redirect", "addresses": ("0.0.0.0", "::")} if mode.startswith("redirect") else {}))
             net.echo(net.router, tcp=(5353,), udp=(5353,), name="firewall")
             for hook in "prerouting", "output":
                 net.router.nft(f"add table inet {hook}_fw\nadd chain inet {hook}_fw nat "
-                               f"{{ type nat hook {hook} priority -110; }}\nadd rule inet {hook}_fw nat meta mark != 0xff "
+                               f"{{ type nat hook {hook} priority {priority}; }}\nadd rule inet {hook}_fw nat meta mark != 0xff "
                                "meta l4proto { tcp, udp } th dport 53 redirect to :5353\n")
             _named(policy, "the listener proxy, and ", 2)
             if mode.startswith("redirect"):
