@@ -232,6 +232,18 @@ static void put_unmarked(const struct ir *ir, enum addr_family family, struct bu
 	}
 }
 
+void ipbatch_put_bare(const struct ir *ir, struct buf *out)
+{
+	for (size_t i = 0; i < ir->route_count; i++) {
+		if (ir->routes[i].family != ADDR_IPV4 || !ir_masquerades(ir, ir->routes[i].table))
+			continue;
+		buf_puts(out,
+			 "# Masquerade by an interface without an IPv4 address would give packets that of another one.\n"
+			 "# `tpc apply` leaves such a route out, and this file does not.\n");
+		return;
+	}
+}
+
 static void put_lines(const struct ir *ir, enum addr_family family, struct buf *out)
 {
 	overview_put(ir, out);
@@ -239,6 +251,8 @@ static void put_lines(const struct ir *ir, enum addr_family family, struct buf *
 	put_rules(ir, family, true, out);
 	if (family == ADDR_IPV6 && ir->main_copy)
 		put_copy(ir, out);
+	if (family == ADDR_IPV4)
+		ipbatch_put_bare(ir, out);
 	put_routes(ir, family, out);
 	put_rules(ir, family, false, out);
 	put_unmarked(ir, family, out);

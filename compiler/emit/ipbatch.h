@@ -25,5 +25,7 @@ bool ipbatch_needs_ipv6(const struct ir *ir);
  */
 void ipbatch_put_route(const struct ir_route *route, uint32_t protocol, struct buf *out);
 void ipbatch_put_rule(const struct ir_ip_rule *rule, uint32_t protocol, struct buf *out);
+/* What only the host knows of IPv4 routes of tables that masquerade, as a comment; or nothing. */
+void ipbatch_put_bare(const struct ir *ir, struct buf *out);
 
 #endif

@@ -188,8 +188,10 @@ static void put_route_key(const struct ir_route *route, struct buf *out)
 
 static void put_routes(const struct ir *ir, struct buf *out)
 {
+	buf_putc(out, '\n');
+	ipbatch_put_bare(ir, out);
 	buf_puts(out,
-		 "\n# family, table, destination and metric, and the words for ip\neach_route() {\n\t:\n");
+		 "# family, table, destination and metric, and the words for ip\neach_route() {\n\t:\n");
 	for (size_t i = 0; i < ir->route_count; i++) {
 		const struct ir_route *route = &ir->routes[i];
 

@@ -50,6 +50,14 @@ const struct ir_target *ir_map_find(const struct ir_set *map, struct wide value)
 	return found ? &map->targets[map->leads[found - map->elements.items]] : NULL;
 }
 
+bool ir_masquerades(const struct ir *ir, uint32_t table)
+{
+	for (size_t i = 0; i < ir->route_count; i++)
+		if (ir->routes[i].table == table && ir->routes[i].masquerades)
+			return true;
+	return false;
+}
+
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule)
 {
 	return rule->action == IR_RULE_LOOKUP &&

@@ -301,6 +301,7 @@ struct ir_route {
 	size_t hop_count;
 	bool has_src;
 	struct addr src;
+	bool masquerades;     /* its table does; no part of the digest */
 	uint32_t metric, mtu; /* 0: not given (IPv6 then gets 1024 from the kernel) */
 	struct span origin;
 };
@@ -527,6 +528,8 @@ struct ir {
 	uint32_t main_copy;
 	struct ir_route *routes;
 	size_t route_count;
+	bool sends_local[ADDR_FAMILIES]; /* rules send what this host sends by tables; no part of
+					    the digest */
 	struct ir_sysctl *sysctls;
 	size_t sysctl_count;
 	struct ir_gateway *gateways;
@@ -555,6 +558,8 @@ struct ir {
 	size_t interface_group_count;
 };
 
+/* Do the ways by the routing table masquerade? */
+bool ir_masquerades(const struct ir *ir, uint32_t table);
 /* Does the rule ask the main table, or the copy of it? */
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule);
 /* And takes its default route, too. */

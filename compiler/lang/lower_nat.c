@@ -14,6 +14,9 @@
  * linux/netfilter_ipv4.h
  */
 enum { PRIORITY_DSTNAT = -105, PRIORITY_TRANSLATED = -1, PRIORITY_SRCNAT = 95 };
+/* Where sources are translated already: the kernel calls all nat chains of a hook at
+ * NF_IP_PRI_NAT_SRC, whatever the priorities that order them. */
+enum { PRIORITY_MASQUERADED = 101 };
 
 static const struct span nowhere;
 
@@ -134,10 +137,10 @@ static bool leads_nowhere(struct lower *lower, const struct ast_table *table)
 	return !count && complete;
 }
 
-static struct ir_rule *leaving(struct lower *lower, const struct lower_class *way,
-			       const struct ast_table *table)
+static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
+			       const struct lower_class *way, const struct ast_table *table)
 {
-	struct ir_rule *rule = translate(lower, srcnat(lower), way);
+	struct ir_rule *rule = translate(lower, chain, way);
 	size_t count;
 	bool complete;
 	const char **devs = check_table_devs(lower->arena, table, &count, &complete);
@@ -147,19 +150,44 @@ static struct ir_rule *leaving(struct lower *lower, const struct lower_class *wa
 	return rule;
 }
 
+/*
+ * Where the interface has no IPv6 address for the destination, masquerade takes any other of the
+ * host's (ipv6_dev_get_saddr): that of another uplink, by which the answers would come. IPv4 has no
+ * routes by an interface without an address (live/apply_route.c), and its fib tells of one
+ * interface alone where two have the address.
+ */
+static void lock_borrowed(struct lower *lower, const struct lower_class *way,
+			  const struct ast_table *table)
+{
+	struct ir_chain *chain;
+	struct ir_rule *rule;
+
+	if (!way->families[ADDR_IPV6])
+		return;
+	chain = lower_base_chain(lower, "masqueraded", IR_CHAIN_FILTER, IR_HOOK_POSTROUTING,
+				 PRIORITY_MASQUERADED,
+				 "masquerade with the address of another interface");
+	rule = table ? leaving(lower, chain, way, table) : translate(lower, chain, way);
+	lower_match(lower, rule, family_match(lower->arena, ADDR_IPV6));
+	lower_match(lower, rule, borrowed_match());
+	lower_op(lower, rule, IR_DROP);
+}
+
 static void from_table(struct lower *lower, const struct lower_class *way,
 		       const struct ast_table *table)
 {
 	if (leads_nowhere(lower, table))
 		return;
-	if (table->masquerade)
-		lower_op(lower, leaving(lower, way, table), IR_MASQUERADE);
+	if (table->masquerade) {
+		lower_op(lower, leaving(lower, srcnat(lower), way, table), IR_MASQUERADE);
+		lock_borrowed(lower, way, table);
+	}
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;
 
 		if (!table->snat.has[family] || !way->families[family])
 			continue;
-		rule = leaving(lower, way, table);
+		rule = leaving(lower, srcnat(lower), way, table);
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
 		lower_do(lower, rule,
 			 (struct ir_statement){ .op = IR_SNAT, .addr = table->snat.addr[family] });
@@ -177,8 +205,10 @@ void lower_translation(struct lower *lower)
 			to_listener(lower, way, false);
 		if (way->listener && way->local)
 			to_listener(lower, way, true);
-		if (way->listener && way->listener->masquerade)
+		if (way->listener && way->listener->masquerade) {
 			lower_op(lower, translate(lower, srcnat(lower), way), IR_MASQUERADE);
+			lock_borrowed(lower, way, NULL);
+		}
 		for (size_t k = 0; lower_leads_out(way) && k < way->table_count; k++)
 			from_table(lower, way, way->tables[k]);
 	}

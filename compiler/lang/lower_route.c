@@ -422,6 +422,7 @@ static bool lower_route(struct lower *lower, const struct ast_table *table,
 		.to = route->is_default ? (struct addr_prefix){ .addr.family = family } : route->to,
 		.has_src = route->src.has[family],
 		.src = route->src.addr[family],
+		.masquerades = table->masquerade,
 		.metric = (uint32_t)route->metric,
 		.mtu = (uint32_t)route->mtu,
 		.origin = route->span,
@@ -545,8 +546,20 @@ static void lower_tables(struct lower *lower)
 			lower_table(lower, lower->uplinks[i].table);
 }
 
+static void note_local(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+
+		for (int family = 0; family < ADDR_FAMILIES; family++)
+			lower->ir->sends_local[family] |= way->kind == IR_CLASS_ROUTE &&
+							  way->local && way->families[family];
+	}
+}
+
 void lower_routing(struct lower *lower)
 {
+	note_local(lower);
 	for (size_t i = 0; i < lower->uplink_count; i++)
 		reply_families(lower, lower->uplinks[i].reply);
 	refuse_unmarked(lower, lower_ip_rules(lower));

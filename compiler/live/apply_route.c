@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "ir/ir.h"
 #include "live/apply_state.h"
+#include "live/bare.h"
 #include "live/links.h"
 #include "live/report.h"
 
@@ -179,13 +180,21 @@ static bool is_left_out(struct apply *apply, const struct diff_route *put)
 {
 	const struct ir_route *route = put->route;
 	const char *down = diff_down_device(&apply->kernel.route, route), *fault = NULL;
+	const char *bare = route->family == ADDR_IPV4
+				   ? bare_device(&apply->kernel.route, apply->ir, route)
+				   : NULL;
 	struct report_line *line;
 
 	if (!down && apply->job->dry_run && !will_settle(apply, route))
 		fault = find_fault(apply, route);
-	if (!down && !fault)
+	if (!down && !fault && !bare)
 		return false;
-	if (down)
+	if (bare && !down)
+		line = report_add(apply->report, REPORT_WARNING,
+				  "the interface %s has no IPv4 address that masquerade could give, so its "
+				  "IPv4 routes in table %" PRIu32 " are left out",
+				  bare, route->table);
+	else if (down)
 		line = report_add(apply->report, REPORT_WARNING,
 				  "the interface %s is down, so its routes in table %" PRIu32
 				  " are left out",
@@ -196,7 +205,10 @@ static bool is_left_out(struct apply *apply, const struct diff_route *put)
 				  apply_route_words(apply, diff_route_verb(put), route,
 						    apply->ir->protocol));
 	line->where = route->origin;
-	line->help = down ? "apply again when it is up" : fault;
+	line->help =
+		down ? "apply again when it is up"
+		: bare ? "apply again when it has one; or write `snat` with an address in place of `masquerade`"
+		       : fault;
 	return true;
 }
 
@@ -215,6 +227,7 @@ void apply_sift_routes(struct apply *apply)
 				put.before;
 	}
 	diff->new_route_count = kept;
+	bare_tell(apply->arena, apply->report, &apply->kernel.route, apply->ir);
 }
 
 /* ---- the change ---- */

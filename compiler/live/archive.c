@@ -28,7 +28,7 @@
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
 #endif
-static const char MAGIC[] = "tpc-archive 8 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 9 " TPC_VERSION;
 
 /* ---- sets ---- */
 
@@ -266,6 +266,7 @@ static void route(struct tape *tape, struct ir_route *item)
 	TAPE_ITEMS(tape, item->hops, item->hop_count, nexthop);
 	TAPE_FIELD(tape, item->has_src);
 	address(tape, &item->src);
+	TAPE_FIELD(tape, item->masquerades);
 	TAPE_FIELD(tape, item->metric);
 	TAPE_FIELD(tape, item->mtu);
 }
@@ -329,6 +330,7 @@ static void policy(struct tape *tape, struct ir *ir)
 	TAPE_FIELD(tape, ir->priority_last);
 	TAPE_FIELD(tape, ir->sysctl_policy);
 	TAPE_FIELD(tape, ir->main_copy);
+	TAPE_FIELD(tape, ir->sends_local);
 	TAPE_ITEMS(tape, ir->sets, ir->set_count, set);
 	TAPE_ITEMS(tape, ir->chains, ir->chain_count, chain);
 	TAPE_ITEMS(tape, ir->written, ir->written_count, chain);

@@ -433,6 +433,46 @@ bool links_has_own(struct netlink *netlink, unsigned int index)
 	return !netlink_ask(netlink, request, find_own, &look, &error) || look.is_found;
 }
 
+struct sources_look {
+	unsigned int index;
+	enum addr_family family;
+	struct links_sources found;
+};
+
+static void find_sources(const struct nlmsghdr *message, void *user)
+{
+	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
+	struct sources_look *look = user;
+	bool is_ipv6 = header->ifa_family == AF_INET6;
+
+	if (message->nlmsg_type != RTM_NEWADDR || header->ifa_scope >= RT_SCOPE_LINK ||
+	    is_ipv6 != (look->family == ADDR_IPV6))
+		return;
+	if (header->ifa_index == look->index)
+		look->found.here = true;
+	else
+		look->found.elsewhere = true;
+}
+
+struct links_sources links_sources(struct netlink *netlink, unsigned int index,
+				   enum addr_family family)
+{
+	char room[NETLINK_REQUEST];
+	struct sources_look look = { .index = index, .family = family };
+	struct netlink_error error;
+
+	for (int attempt = 0; attempt < 10; attempt++) {
+		struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
+
+		mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
+		if (netlink_ask(netlink, request, find_sources, &look, &error))
+			return look.found;
+		if (error.code != EINTR)
+			break;
+	}
+	return (struct links_sources){ .here = true };
+}
+
 struct detection {
 	struct addr address;
 	struct links_detection found;

@@ -71,6 +71,13 @@ struct links_names {
 struct links_names links_names(struct arena *arena, struct netlink *netlink);
 /* Has the interface an address of this host's, beside the one that IPv6 gives every link? */
 bool links_has_own(struct netlink *netlink, unsigned int index);
+/* Which addresses of the family are there, beside those for a link or this host alone? */
+struct links_sources {
+	bool here;      /* of the interface */
+	bool elsewhere; /* of another one */
+};
+struct links_sources links_sources(struct netlink *netlink, unsigned int index,
+				   enum addr_family family);
 /* Is the interface there, and down? */
 bool links_is_down(struct netlink *netlink, const char *name);
 /* Does the kernel know no way to the gateway but by another gateway, or none at all? `device` may

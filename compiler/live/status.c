@@ -12,6 +12,7 @@
 #include "base/names.h"
 #include "emit/ipbatch.h"
 #include "live/archive.h"
+#include "live/bare.h"
 #include "live/contents.h"
 #include "live/diff.h"
 #include "live/flushers.h"
@@ -156,6 +157,9 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 	const struct ir_route *route = put->route;
 	const char *table = table_words(arena, policy, route->table);
 	const char *down = diff_down_device(netlink, route), *words;
+	const char *bare = route->family == ADDR_IPV4 && policy->applied
+				   ? bare_device(netlink, policy->applied, route)
+				   : NULL;
 	struct buf text = { 0 }, command = { 0 };
 	struct report_line *line;
 
@@ -166,6 +170,10 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 	if (down)
 		words = arena_printf(arena, "the interface %s is down, so %s has no route `%s`",
 				     down, table, words);
+	else if (bare)
+		words = arena_printf(arena,
+				     "the interface %s has no IPv4 address that masquerade could give, so %s has no route `%s`",
+				     bare, table, words);
 	else if (put->before)
 		words = arena_printf(arena, "%s has another route than `%s`", table, words);
 	else
@@ -173,8 +181,10 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 	line = complain(arena, policy, words);
 	if (down)
 		line->help = "apply the policy again when the interface is up";
-	line->command = down ? NULL : text_of(arena, &command);
-	if (down)
+	else if (bare)
+		line->help = "apply the policy again when the interface has an address";
+	line->command = down || bare ? NULL : text_of(arena, &command);
+	if (down || bare)
 		buf_free(&command);
 }
 
@@ -491,6 +501,8 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
 	check_strangers(out);
+	if (out->applied && settings_has_ipv6(arena))
+		bare_tell(arena, out->problems, &kernel->route, out->applied);
 	if (out->applied)
 		translators_tell(&(struct translators_job){ arena, out->problems, kernel,
 							    out->applied, true });

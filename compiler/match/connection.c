@@ -87,6 +87,21 @@ static void print_translated(const struct ir_match *match, struct buf *out)
 	buf_puts(out, "ct status dnat");
 }
 
+/* Of this host, and of no interface that the packet leaves by. */
+static void print_borrowed(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "fib saddr type local fib saddr . oif type != local");
+}
+
+static const struct ir_match_ops borrowed_ops = { "borrowed", print_borrowed, socket_holds, false,
+						  NULL };
+
+struct ir_match borrowed_match(void)
+{
+	return (struct ir_match){ .ops = &borrowed_ops };
+}
+
 static const struct ir_match_ops translated_ops = { "translated", print_translated, socket_holds,
 						    false, NULL };
 

@@ -81,6 +81,9 @@ struct ir_match socket_match(void);
 struct ir_match undirected_match(void);
 /* ct status dnat: another program has changed its connection's destination. */
 struct ir_match translated_match(void);
+/* fib saddr: the source is an address of this host's, and of another interface than it leaves by.
+ */
+struct ir_match borrowed_match(void);
 /* The packet is of no connection, so that nothing can redirect it. */
 struct ir_match unconnected_match(void);
 /* IPv6 redirects (RFC 4861), which no kernel setting keeps this host from sending. */
