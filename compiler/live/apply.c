@@ -21,14 +21,12 @@
 #include "live/elsewhere.h"
 #include "live/flushers.h"
 #include "live/hosted.h"
-#include "live/interfaces.h"
 #include "live/kept.h"
 #include "live/noted.h"
 #include "live/markers.h"
 #include "live/plan.h"
 #include "live/report.h"
 #include "live/strangers.h"
-#include "live/translators.h"
 #include "live/unmarked.h"
 #include "live/watchdog.h"
 #include "live/zone.h"
@@ -501,11 +499,7 @@ static enum apply_outcome decide(struct apply *apply)
 		return APPLY_REFUSED;
 	hosted_tell(apply->report, apply->ir, record_command(apply->arena, apply->after));
 	checks_surroundings(apply->report, &apply->diff);
-	interfaces_tell(apply->report, &apply->kernel.route, apply->ir->asked,
-			apply->ir->asked_count);
-	if (!apply->job->back && (apply->job->dry_run || has_changes(apply)))
-		translators_tell(&(struct translators_job){ apply->arena, apply->report,
-							    &apply->kernel, apply->ir, false });
+	apply_tell_host(apply, apply->job->dry_run || has_changes(apply));
 	warn_of_strangers(apply, false);
 	if (are_warnings_refused(apply))
 		return APPLY_REFUSED;

@@ -227,7 +227,6 @@ void apply_sift_routes(struct apply *apply)
 				put.before;
 	}
 	diff->new_route_count = kept;
-	bare_tell(apply->arena, apply->report, &apply->kernel.route, apply->ir);
 }
 
 /* ---- the change ---- */

@@ -125,6 +125,12 @@ void apply_find_gateways(struct apply *apply);
 /* False, with why, when the kernel does not take them. */
 bool apply_put_gateways(struct apply *apply);
 
+/* ---- apply_host ---- */
+
+/* Warns of what on this host keeps the policy from doing what it says. `foreign`: foreign nft rules
+ * are read for it, too. */
+void apply_tell_host(struct apply *apply, bool foreign);
+
 /* ---- apply_losses ---- */
 
 /* Finds out what was added at run time to sets that go, and warns of it. */

@@ -30,6 +30,7 @@
 #include "live/table_checks.h"
 #include "live/translators.h"
 #include "live/unmarked.h"
+#include "live/unrouted.h"
 #include "live/watchdog.h"
 
 static const char *apply_command(struct arena *arena, const struct status_policy *policy)
@@ -483,6 +484,20 @@ static void join_problems(struct arena *arena, struct status_policy *policy)
 	}
 }
 
+/* What on this host keeps the policy from doing what it says. */
+static void check_host(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+{
+	struct translators_job job = { .arena = arena,
+				       .report = policy->problems,
+				       .kernel = kernel,
+				       .ir = policy->applied,
+				       .is_applied = true };
+
+	bare_tell(arena, policy->problems, &kernel->route, policy->applied);
+	unrouted_tell(arena, policy->problems, &kernel->route, policy->applied);
+	translators_tell(&job);
+}
+
 static bool read_policy(struct arena *arena, struct kernel *kernel, const struct folder *folder,
 			const char *name, struct status_policy *out, struct netlink_error *error)
 {
@@ -501,11 +516,8 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
 	check_strangers(out);
-	if (out->applied && settings_has_ipv6(arena))
-		bare_tell(arena, out->problems, &kernel->route, out->applied);
 	if (out->applied)
-		translators_tell(&(struct translators_job){ arena, out->problems, kernel,
-							    out->applied, true });
+		check_host(arena, kernel, out);
 	if (out->observed.table.exists)
 		flushers_tell(out->problems, NULL);
 	join_problems(arena, out);

@@ -128,6 +128,26 @@ def _local():
             all_ask(host, "origin")
 
 
+@case("carrier: main's only default is dead: the host's own packets are refused before the rules, and that is said")
+def _own_unrouted():
+    with world() as net:
+        policy = Policy(net, TABLES + f"rules: [{{scope: both, to: {FAR}, then: {{route: [fibre, vpn]}}}}]\n").up()
+        first = "refused as unreachable before the policy's rules see it"
+        assert first not in policy.tpc("status").stdout
+        pull(net, "wan0", "origin")
+        all_ask(net.client, "vpn")
+        all_told(net.router)
+        for said in policy.tpc("status").stdout, policy.tpc("plan", str(policy.path), check=False).stderr:
+            for version in 4, 6:
+                assert f"main's IPv{version} default route cannot be used (wan0 has no carrier)" in said, said
+            assert said.count(first) == 2 and "everything holds" not in said, said
+        for version, gateway in ((4, "198.51.100.1"), (6, "2001:db8:2::1")):
+            net.router.ip(f"route add default via {gateway} dev wan1 metric 4000", f"-{version}")
+        assert first not in policy.tpc("status").stdout
+        for host in net.client, net.router:
+            all_ask(host, "vpn")
+
+
 @case("carrier: a list that goes on after the main table, whose default route is no table's")
 def _after_main():
     for way in "apply", "sh":

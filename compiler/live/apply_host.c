@@ -1,0 +1,25 @@
+/*
+ * apply_host: what an apply finds around the policy, and changes nothing of: interfaces, addresses,
+ * the main table, foreign nft rules.
+ */
+#include "ir/ir.h"
+#include "live/apply_state.h"
+#include "live/bare.h"
+#include "live/interfaces.h"
+#include "live/translators.h"
+#include "live/unrouted.h"
+
+void apply_tell_host(struct apply *apply, bool foreign)
+{
+	struct netlink *netlink = &apply->kernel.route;
+	struct translators_job job = { .arena = apply->arena,
+				       .report = apply->report,
+				       .kernel = &apply->kernel,
+				       .ir = apply->ir };
+
+	interfaces_tell(apply->report, netlink, apply->ir->asked, apply->ir->asked_count);
+	bare_tell(apply->arena, apply->report, netlink, apply->ir);
+	unrouted_tell(apply->arena, apply->report, netlink, apply->ir);
+	if (foreign && !apply->job->back)
+		translators_tell(&job);
+}
