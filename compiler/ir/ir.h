@@ -296,8 +296,7 @@ struct ir_route {
 	uint32_t table;
 	enum ir_route_type type;
 	struct addr_prefix to;
-	struct ir_nexthop *hops; /* none for blackhole and the like; one, or several for multipath
-				  */
+	struct ir_nexthop *hops; /* none for blackhole and the like; several for multipath */
 	size_t hop_count;
 	bool has_src;
 	struct addr src;
@@ -412,8 +411,7 @@ struct ir_hosted {
 	uint64_t number; /* of one that is there */
 };
 
-/* The interfaces of an `in` or `out`, groups taken apart: what status looks for among the host's.
- */
+/* The interfaces of an `in` or `out`, groups taken apart: what status looks for on the host. */
 struct ir_asked {
 	const char *key; /* "in" or "out" */
 	bool negated;
@@ -476,8 +474,7 @@ struct ir_authored_target {
 	uint32_t weight;            /* of a balance, else 0 */
 };
 
-/* One of the author's rules, or a default: with number 0, and without a place where none is given.
- */
+/* One of the author's rules, or a default: with number 0, without a place where none is given. */
 struct ir_authored {
 	size_t number; /* from 1, in the order of all files */
 	struct span origin;
@@ -528,8 +525,7 @@ struct ir {
 	uint32_t main_copy;
 	struct ir_route *routes;
 	size_t route_count;
-	bool sends_local[ADDR_FAMILIES]; /* rules send what this host sends by tables; no part of
-					    the digest */
+	bool sends_local[ADDR_FAMILIES]; /* its own packets, by tables; no part of the digest */
 	struct ir_sysctl *sysctls;
 	size_t sysctl_count;
 	struct ir_gateway *gateways;
@@ -544,8 +540,7 @@ struct ir {
 	size_t asked_count;
 	struct ir_kept *kept; /* while a confirmation is waited for; no part of the digest */
 	size_t kept_count;
-	const char *waits; /* the line that says so (emit/about.h), or NULL; no part of the digest
-			    */
+	const char *waits; /* the line that says so (emit/about.h), or NULL; not in the digest */
 	size_t policy_rules, policy_sets, expectation_count; /* as the author wrote them: for
 								messages */
 	/* For whoever shows the policy in its author's words; no part of the digest. */

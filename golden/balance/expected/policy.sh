@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=d079b80917056408
+digest=ca457337bb777105
 protocol=116
 first=10000
 last=10016
@@ -36,6 +36,8 @@ gateways.main wan1 main'
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

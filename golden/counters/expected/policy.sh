@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=e32903b09c2a87e8
+digest=72d34a1d37f77db4
 protocol=116
 first=10000
 last=10009
@@ -28,6 +28,8 @@ gateways=''
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=423d608c69b85922
+digest=c8b87fe494baa606
 protocol=116
 first=10000
 last=10007
@@ -27,6 +27,8 @@ gateways=''
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

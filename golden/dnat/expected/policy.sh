@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=0e203a2419d015e7
+digest=69e000dedfc15c68
 protocol=116
 first=0
 last=0

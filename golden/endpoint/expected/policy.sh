@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=9ede0d808f19aa70
+digest=f66828c79330a3ff
 protocol=116
 first=10000
 last=10017
@@ -30,6 +30,8 @@ gateways=''
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

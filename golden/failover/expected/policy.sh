@@ -30,7 +30,7 @@
 
 stem='policy'
 table=tpc
-digest=0fd3c6ff00fd0a27
+digest=6204cad31598dde3
 protocol=116
 first=10000
 last=10062
@@ -47,6 +47,8 @@ gateways.main eth2 main'
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

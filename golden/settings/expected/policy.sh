@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=4f3e4977082a8f82
+digest=98837eaa3b2cb9e3
 protocol=200
 first=500
 last=509
@@ -29,6 +29,8 @@ gateways=''
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

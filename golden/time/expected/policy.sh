@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=26a642f5d102c39f
+digest=72e019cfbafa2680
 protocol=116
 first=10000
 last=10011
@@ -179,6 +179,8 @@ print_policy() {
 	sed -n '/^# ---- rules ----$/,$p' "$nft_file"
 }
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

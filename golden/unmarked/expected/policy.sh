@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=2c3c27f080a7fca3
+digest=3bbf2005142b7add
 protocol=116
 first=10000
 last=10010
@@ -28,6 +28,8 @@ gateways=''
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

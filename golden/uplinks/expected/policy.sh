@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=676bb37ee60fcdf8
+digest=a18a7d767ee1290b
 protocol=116
 first=10000
 last=10026
@@ -37,6 +37,8 @@ gateways.main wan1 main'
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=50b97efd96c9ab56
+digest=ddef0cd4a3780313
 protocol=116
 first=10000
 last=10009
@@ -28,6 +28,8 @@ gateways=''
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

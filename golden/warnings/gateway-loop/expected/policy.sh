@@ -26,7 +26,7 @@
 
 stem='policy'
 table=tpc
-digest=d39be63277476e56
+digest=1978935e28320974
 protocol=116
 first=10000
 last=10042
@@ -47,6 +47,8 @@ gateways.main wan0 main'
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=cdbc7d25d2774191
+digest=660d645996b39eb7
 protocol=116
 first=10000
 last=10007
@@ -33,6 +33,8 @@ gateways=''
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:

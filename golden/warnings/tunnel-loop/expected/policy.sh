@@ -23,7 +23,7 @@
 
 stem='policy'
 table=tpc
-digest=65b379420244351e
+digest=15773c27c00b44ad
 protocol=116
 first=10000
 last=10034
@@ -36,6 +36,8 @@ gateways=''
 cgroups=''
 time_sets=''
 
+# Masquerade by an interface without an IPv4 address would give packets that of another one.
+# `tpc apply` leaves such a route out, and this file does not.
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
