@@ -2,10 +2,13 @@
  * foreign_match: the matches of iptables that say most of what a packet is (see foreign_packet.h).
  * In go the kernel's structures, as iptables-nft keeps them in a rule.
  */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter/xt_mark.h>
@@ -100,4 +103,37 @@ int foreign_match(const struct foreign_packet *packet, const char *name, uint32_
 	    length >= sizeof(struct xt_addrtype_info_v1))
 		return match_addrtype(packet, info);
 	return UNKNOWN;
+}
+
+static unsigned int port_of(unsigned int flags, const union nf_conntrack_man_proto *least,
+			    const union nf_conntrack_man_proto *most)
+{
+	bool is_one = (flags & NF_NAT_RANGE_PROTO_SPECIFIED) && least->all == most->all &&
+		      !(flags & NF_NAT_RANGE_PROTO_OFFSET);
+
+	return is_one ? ntohs(least->all) : 0;
+}
+
+/* The first revision is IPv4's alone; the structures of the later ones begin alike. */
+bool foreign_dnat(enum addr_family family, uint32_t revision, const void *info, size_t length,
+		  struct wide *to, unsigned int *port)
+{
+	const struct nf_nat_ipv4_multi_range_compat *old = info;
+	const struct nf_nat_range *range = info;
+	size_t width = family == ADDR_IPV6 ? 16 : 4;
+
+	if (!revision && family == ADDR_IPV4) {
+		if (length < sizeof(*old) || !(old->range[0].flags & NF_NAT_RANGE_MAP_IPS) ||
+		    old->range[0].min_ip != old->range[0].max_ip)
+			return false;
+		*to = wide_get(&old->range[0].min_ip, width);
+		*port = port_of(old->range[0].flags, &old->range[0].min, &old->range[0].max);
+		return true;
+	}
+	if (!revision || length < sizeof(*range) || !(range->flags & NF_NAT_RANGE_MAP_IPS) ||
+	    memcmp(&range->min_addr, &range->max_addr, width) != 0)
+		return false;
+	*to = wide_get(&range->min_addr, width);
+	*port = port_of(range->flags, &range->min_proto, &range->max_proto);
+	return true;
 }

@@ -105,4 +105,9 @@ uint32_t foreign_state(enum ir_state state);
 int foreign_match(const struct foreign_packet *packet, const char *name, uint32_t revision,
 		  const void *info, size_t length);
 
+/* Where iptables' target DNAT leads: to one address, and one port (0: as it was, or one of
+ * several). False: to more than one, or it is not known. */
+bool foreign_dnat(enum addr_family family, uint32_t revision, const void *info, size_t length,
+		  struct wide *to, unsigned int *port);
+
 #endif

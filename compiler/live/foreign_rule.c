@@ -440,6 +440,14 @@ static void target(struct run *run, const struct nlattr *const *data)
 	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
 		if (!strcmp(name, targets[i].name)) {
 			run->out.is_redirect = !strcmp(name, "REDIRECT");
+			if (!strcmp(name, "DNAT") && data[NFTA_TARGET_INFO])
+				run->out.has_to =
+					foreign_dnat(run->packet->packet->family,
+						     number_in(data[NFTA_TARGET_REV]),
+						     mnl_attr_get_payload(data[NFTA_TARGET_INFO]),
+						     mnl_attr_get_payload_len(
+							     data[NFTA_TARGET_INFO]),
+						     &run->out.to, &run->out.port);
 			finish(run, targets[i].verdict);
 			return;
 		}

@@ -15,6 +15,7 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/xt_addrtype.h>
@@ -174,12 +175,71 @@ static void writes_marks(void **state)
 	arena_free(arena);
 }
 
+static void tells_where_dnat_leads(void **state)
+{
+	struct nf_nat_ipv4_multi_range_compat old = {
+		.rangesize = 1,
+		.range = { { .flags = NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED,
+			     .min_ip = htonl(0xc0000235),
+			     .max_ip = htonl(0xc0000235),
+			     .min.all = htons(53),
+			     .max.all = htons(53) } }
+	};
+	struct nf_nat_range2 range = { .flags = NF_NAT_RANGE_MAP_IPS,
+				       .min_addr.ip6 = { htonl(0x20010db8), 0, 0, htonl(0x53) },
+				       .max_addr.ip6 = { htonl(0x20010db8), 0, 0, htonl(0x53) } };
+	unsigned int port = 1;
+	struct wide to;
+
+	(void)state;
+	assert_true(foreign_dnat(ADDR_IPV4, 0, &old, sizeof(old), &to, &port));
+	assert_true(wide_equal(to, wide(0xc0000235)));
+	assert_int_equal(port, 53);
+	assert_false(foreign_dnat(ADDR_IPV4, 0, &old, sizeof(old) - 1, &to, &port));
+	old.range[0].max_ip = htonl(0xc0000236);
+	assert_false(foreign_dnat(ADDR_IPV4, 0, &old, sizeof(old), &to, &port));
+	for (uint32_t revision = 1; revision <= 2; revision++) {
+		assert_true(foreign_dnat(ADDR_IPV6, revision, &range, sizeof(range), &to, &port));
+		assert_true(wide_equal(to, (struct wide){ UINT64_C(0x20010db800000000), 0x53 }));
+		assert_int_equal(port, 0);
+	}
+	range.max_addr.ip6[3] = htonl(0x54);
+	assert_false(foreign_dnat(ADDR_IPV6, 2, &range, sizeof(range), &to, &port));
+}
+
+/* A packet that stands for many becomes those with the ports that a rule asks for. */
+static void assumes_ports(void **state)
+{
+	struct ir_packet any = question;
+	struct foreign_packet packet, other;
+	struct xt_tcp tcp = { .spts = { 0, 65535 }, .dpts = { 80, 443 } };
+	struct xt_udp udp = { .spts = { 0, 65535 }, .dpts = { 53, 53 } };
+
+	(void)state;
+	any.port = 0;
+	packet = other = packet_of(&any);
+	assert_int_equal(foreign_assume_ports(&packet, "tcp", &tcp, sizeof(tcp)), FOREIGN_ASSUMED);
+	assert_int_equal(packet.port, 0);
+	assert_true(foreign_covers(&other, &packet));
+	assert_false(foreign_covers(&packet, &other));
+	tcp.dpts[0] = 443;
+	assert_int_equal(foreign_assume_ports(&packet, "tcp", &tcp, sizeof(tcp)), FOREIGN_ASSUMED);
+	assert_int_equal(packet.port, 443);
+	assert_int_equal(foreign_assume_ports(&packet, "udp", &udp, sizeof(udp)),
+			 FOREIGN_IMPOSSIBLE);
+	udp.invflags = XT_UDP_INV_DSTPT;
+	assert_int_equal(foreign_assume_ports(&other, "udp", &udp, sizeof(udp)), FOREIGN_LOOSELY);
+	assert_int_equal(foreign_assume_ports(&other, "udp", &udp, sizeof(udp) - 1),
+			 FOREIGN_UNDECIDED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(matches_ports),         cmocka_unit_test(matches_state),
 		cmocka_unit_test(matches_mark_and_type), cmocka_unit_test(gives_verdicts),
-		cmocka_unit_test(writes_marks),
+		cmocka_unit_test(writes_marks),          cmocka_unit_test(tells_where_dnat_leads),
+		cmocka_unit_test(assumes_ports),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
