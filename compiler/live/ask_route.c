@@ -20,7 +20,9 @@
 #include "base/buf.h"
 #include "emit/ipbatch.h"
 #include "live/ask_state.h"
+#include "live/bare.h"
 #include "live/diff.h"
+#include "live/links.h"
 #include "live/settings.h"
 
 static const char *keep(struct ask *ask, struct buf *text)
@@ -273,6 +275,38 @@ static void compare_route(struct ask *ask, const struct routes_seen *found)
 	differ_route(ask, found, keep(ask, &text));
 }
 
+/* Masquerade has no address to give: live/bare.h. */
+static void check_source(struct ask *ask, const struct ir_route *route)
+{
+	const char *bare = bare_device(&ask->kernel.route, ask->ir, route);
+
+	if (!bare)
+		return;
+	ask_differ(ask, arena_printf(ask->packet_arena,
+				     "%s has no IPv%c address that masquerade could give%s", bare,
+				     route->family == ADDR_IPV6 ? '6' : '4',
+				     route->family == ADDR_IPV6 ? ": the packet is dropped" : ""))
+		->help = "give the interface one, then apply again";
+}
+
+/* What this host sends needs a route of the main table's before the policy's chain is asked. */
+static void check_unmarked(struct ask *ask)
+{
+	const struct ir_packet *packet = ask->question->packet;
+	struct addr to = { packet->family, packet->to };
+	struct links_fib fib;
+
+	if (packet->scope != SCOPE_LOCAL || !packet->has_to || !ask->question->way)
+		return;
+	fib = links_fib(ask->packet_arena, &ask->kernel.route, to);
+	if (!fib.device && !fib.is_local && !fib.is_broadcast && !fib.is_anycast)
+		ask_differ(ask,
+			   "the main table leads nowhere for it, so the program is refused (Network is "
+			   "unreachable) before the policy's rules see the packet")
+			->help =
+			"give main a second default route by a link that works, with a larger metric";
+}
+
 static void check_devices(struct ask *ask, const struct ir_route *route, struct ask_way *way)
 {
 	bool is_one = route->hop_count == 1;
@@ -322,6 +356,7 @@ bool ask_route(struct ask *ask, struct ask_way *way)
 	size_t before = ask->out->problems->count;
 
 	*way = (struct ask_way){ 0 };
+	check_unmarked(ask);
 	request = netlink_new(room, RTM_GETROUTE, 0);
 	put_question(ask, request);
 	if (!routes_ask(ask->packet_arena, &ask->kernel.route, request,
@@ -346,7 +381,9 @@ bool ask_route(struct ask *ask, struct ask_way *way)
 		compare_route(ask, found);
 	way->is_known = found != NULL;
 	way->is_local = found && found->route.type == IR_ROUTE_LOCAL;
-	if (found && !way->is_local)
+	if (found && !way->is_local) {
 		check_devices(ask, &found->route, way);
+		check_source(ask, &found->route);
+	}
 	return true;
 }

@@ -6,6 +6,7 @@ and only a setting makes it leave them out. Fail-over and back, at once and with
 import time
 
 import probe
+from case_explain import complaints, explain
 from lab import CLIENT, FOREIGN, UPLINKS, Network
 from policy import Policy
 from suite import answered, case, same, told
@@ -141,6 +142,9 @@ def _own_unrouted():
             for version in 4, 6:
                 assert f"main's IPv{version} default route cannot be used (wan0 has no carrier)" in said, said
             assert said.count(first) == 2 and "everything holds" not in said, said
+        for version in 4, 6:
+            _, live = explain(policy, "scope=local", f"to={FOREIGN[version]}", "proto=tcp", "port=443", status=5)
+            assert "the main table leads nowhere for it" in complaints(live), complaints(live)
         for version, gateway in ((4, "198.51.100.1"), (6, "2001:db8:2::1")):
             net.router.ip(f"route add default via {gateway} dev wan1 metric 4000", f"-{version}")
         assert first not in policy.tpc("status").stdout

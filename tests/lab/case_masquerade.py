@@ -3,6 +3,7 @@ Masquerade by an interface that has no address of a family: never with another i
 """
 
 import probe
+from case_explain import complaints, explain
 from lab import CLIENT, FOREIGN, ROUTER, UPLINKS, Network
 from policy import Policy
 from suite import answered, case
@@ -57,6 +58,8 @@ def _never_there():
             assert "the interface wg0 has no IPv4 address that masquerade could give" in told, told
             assert "wg0 has no IPv6 address that masquerade could give" in told, told
         assert "everything holds" not in status, status
+        _, live = explain(policy, "in=lan0", f"from={CLIENT[6]}", f"to={FOREIGN[6]}", "proto=tcp", "port=80", status=5)
+        assert "wg0 has no IPv6 address that masquerade could give" in complaints(live), complaints(live)
         wire = net.sniff("vpn")
         _unasked(net, wire)
         net.router.ip(f"address add {OURS[4]}/24 dev wg0\naddress add {OURS[6]}/64 dev wg0 nodad")
