@@ -341,10 +341,16 @@ static bool is_gone(const struct walk *walk)
 	return false;
 }
 
+enum { GONE_MOST = 256 };
+
 /* The packets that the rule takes, of those that this one stands for, leave the chain, or the base
  * chain; the others go on. */
 static void leave(struct walk *walk, enum step step)
 {
+	/* Thousands of services would be compared with one another: what is forgotten only leaves
+	 * a rule in that nothing comes to. */
+	if (walk->gone_count >= GONE_MOST || walk->back_count >= GONE_MOST)
+		return;
 	if (step == STEP_END)
 		*arena_append(walk->arena, walk->gone, walk->gone_count) = *walk->packet;
 	else

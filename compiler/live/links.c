@@ -147,26 +147,6 @@ struct ir_nexthop *links_gateways(struct arena *arena, struct netlink *netlink,
 	return hops;
 }
 
-bool links_knows(struct arena *arena, struct netlink *netlink, struct addr to)
-{
-	unsigned int width = addr_width(to.family);
-	unsigned int shortest = to.family == ADDR_IPV6 ? IR_SPECIFIC_IPV6 : IR_SPECIFIC_IPV4;
-	struct routes_list all = { 0 };
-	struct netlink_error error;
-
-	if (!routes_observe(arena, netlink, to.family, IR_TABLE_MAIN, &all, &error))
-		return false;
-	for (size_t i = 0; i < all.count; i++) {
-		const struct addr_prefix *known = &all.items[i].route.to;
-
-		if (known->length >= shortest &&
-		    wide_is_zero(
-			    wide_right(wide_xor(known->addr.bits, to.bits), width - known->length)))
-			return true;
-	}
-	return false;
-}
-
 struct way {
 	bool is_local, has_gateway;
 	unsigned char type; /* RTN_ */
@@ -210,33 +190,55 @@ static void take_way(const struct nlmsghdr *message, void *user)
 }
 
 /* `device`: by this one alone, and only where a route says so; 0: by any. */
-static struct way ask_way(struct netlink *netlink, struct addr to, unsigned int device)
+/* A question for the way to an address; NULL: it is none. */
+static struct nlmsghdr *route_request(char *room, struct addr to, unsigned int flags)
 {
 	int family = to.family == ADDR_IPV6 ? AF_INET6 : AF_INET;
-	struct way way = { .to = &to };
-	struct netlink_error error;
 	struct nlmsghdr *request;
 	struct rtmsg *header;
-	char room[NETLINK_REQUEST], text[ADDR_TEXT];
+	char text[ADDR_TEXT];
 	unsigned char bytes[16];
 
 	if (inet_pton(family, addr_format(to, text), bytes) != 1)
-		return way;
+		return NULL;
 	request = netlink_new(room, RTM_GETROUTE, 0);
 	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 	header->rtm_family = (unsigned char)family;
 	header->rtm_dst_len = (unsigned char)addr_width(to.family);
 	/* IPv6 says the table unasked, and takes the flag for a mistake. */
-	header->rtm_flags = to.family == ADDR_IPV6 ? 0 : RTM_F_LOOKUP_TABLE;
+	header->rtm_flags = flags | (to.family == ADDR_IPV6 ? 0 : RTM_F_LOOKUP_TABLE);
 	mnl_attr_put(request, RTA_DST, addr_width(to.family) / 8, bytes);
-	if (device) {
-		header->rtm_flags |= RTM_F_FIB_MATCH;
+	return request;
+}
+
+static struct way ask_way(struct netlink *netlink, struct addr to, unsigned int device)
+{
+	struct way way = { .to = &to };
+	struct netlink_error error;
+	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = route_request(room, to, device ? RTM_F_FIB_MATCH : 0);
+
+	if (!request)
+		return way;
+	if (device)
 		mnl_attr_put_u32(request, RTA_OIF, device);
-	}
 	if (!netlink_ask(netlink, request, take_way, &way, &error))
 		way.code = error.code;
 	way.to = NULL;
 	return way;
+}
+
+bool links_knows(struct arena *arena, struct netlink *netlink, struct addr to)
+{
+	unsigned int shortest = to.family == ADDR_IPV6 ? IR_SPECIFIC_IPV6 : IR_SPECIFIC_IPV4;
+	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = route_request(room, to, RTM_F_FIB_MATCH);
+	struct routes_list list = { 0 };
+	struct netlink_error error;
+
+	return request && routes_ask(arena, netlink, request, to.family, &list, &error) &&
+	       list.count && list.items[0].route.type == IR_ROUTE_UNICAST &&
+	       list.items[0].route.to.length >= shortest;
 }
 
 /* Without ip rules but the kernel's own the tables `local` and `main` are one, and the kernel names

@@ -25,7 +25,7 @@ bool links_has_default(struct arena *arena, struct netlink *netlink, enum addr_f
 /* Interfaces that such routes go by. */
 const char **links_defaults(struct arena *arena, struct netlink *netlink, enum addr_family family,
 			    size_t *count);
-/* Does the main table know more than a default route for the address? */
+/* Has an unmarked packet of this host more than a default route to the address? */
 bool links_knows(struct arena *arena, struct netlink *netlink, struct addr to);
 
 /* And their gateways, where they have one: each hop has both. */

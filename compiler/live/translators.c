@@ -469,8 +469,11 @@ static void tell(const struct search *search, const struct found *found, size_t 
 	line->help = help(search, found);
 }
 
+/* A cluster's services are a chain each. */
+enum { LINES_MOST = 8 };
+
 /* One line for a chain, however many rules in it do the same to a way. */
-static void tell_first(const struct search *search, size_t index)
+static void tell_first(const struct search *search, size_t index, size_t *chains)
 {
 	const struct found *found = &search->found[index];
 	size_t more = 0;
@@ -483,7 +486,8 @@ static void tell_first(const struct search *search, size_t index)
 			return;
 		more++;
 	}
-	tell(search, found, more);
+	if (++*chains <= LINES_MOST)
+		tell(search, found, more);
 }
 
 static void collect_inside(struct search *search, const char *name, const struct links_names *links)
@@ -535,6 +539,7 @@ void translators_tell(const struct translators_job *job)
 		.arena = job->arena, .report = job->report, .kernel = job->kernel, .ir = job->ir
 	};
 	struct netlink_error error;
+	size_t chains = 0;
 
 	if (!has_exposed(job->ir))
 		return;
@@ -550,5 +555,10 @@ void translators_tell(const struct translators_job *job)
 	collect_all(&search);
 	search_all(&search);
 	for (size_t i = 0; i < search.found_count; i++)
-		tell_first(&search, i);
+		tell_first(&search, i, &chains);
+	if (chains > LINES_MOST)
+		report_add(job->report, REPORT_WARNING,
+			   "%zu more chains translate packets of the policy's in the same way",
+			   chains - LINES_MOST)
+			->help = "see them: nft -a list ruleset";
 }

@@ -178,5 +178,18 @@ def chains(shop, host):
 	return problems
 
 
+@live("many chains: the first of them, and how many more")
+def many(shop, host):
+	prepare(host)
+	shop.write("policy.yaml", STRICT + ANY)
+	services = "".join(f"chain s{port} {{ dnat ip to 192.0.2.53; }}\n" for port in range(1000, 1400))
+	jumps = "".join(f"meta nfproto ipv4 tcp dport {port} jump s{port}\n" for port in range(1000, 1400))
+	shop.write("fw.nft", f"table inet fw {{ {services} chain c {{ type nat hook prerouting priority -100; {jumps} }}\n}}\n")
+	host.must("nft", "-f", "fw.nft")
+	done = host.tpc("plan", "policy.yaml")
+	told = done.err.count("a foreign nft rule translates")
+	return [] if told == 8 and "392 more chains translate" in done.err else [f"{told} named: {done}"]
+
+
 if __name__ == "__main__":
 	sys.exit(main())
