@@ -66,7 +66,7 @@ static void put_element(const struct ir_set *set, size_t i, struct buf *out)
 			buf_printf(out, "-%" PRIu64, element.last.low);
 		return;
 	case IR_SET_LINK:
-		ir_put_link(element.first.low, out);
+		ir_put_link(out, element.first.low);
 		return;
 	case IR_SET_FLOW_IPV4:
 	case IR_SET_FLOW_IPV6: /* of those no elements are known */

@@ -74,7 +74,7 @@ bool ir_set_holds_flows(const struct ir_set *set)
 	return set->type == IR_SET_FLOW_IPV4 || set->type == IR_SET_FLOW_IPV6;
 }
 
-void ir_put_link(uint64_t address, struct buf *out)
+void ir_put_link(struct buf *out, uint64_t address)
 {
 	for (int shift = 40; shift >= 0; shift -= 8)
 		buf_printf(out, "%02x%s", (unsigned int)(address >> shift & 0xff),

@@ -562,7 +562,7 @@ bool ir_rule_takes_default(const struct ir_ip_rule *rule);
 /* Do the rules themselves add its elements? */
 bool ir_set_holds_flows(const struct ir_set *set);
 /* A link address: 02:00:5e:10:00:01. */
-void ir_put_link(uint64_t address, struct buf *out);
+void ir_put_link(struct buf *out, uint64_t address);
 /* What such a set knows a flow by, as nft words. */
 void ir_put_flow(enum addr_family family, struct buf *out);
 /* "lookup", "unreachable" ...: ip's words. */

@@ -1,30 +1,140 @@
 /*
  * connection: matches that no key stands for and the guarantees need: the reply direction, the kind
- * of destination, sockets on this host.
+ * of destination, sockets on this host, what the rules or an apply have noted in sets.
  */
 #include "base/buf.h"
 #include "match/kinds.h"
 
-static void print_direction(const struct ir_match *match, struct buf *out)
+/* ---- what does not depend on anything ---- */
+
+enum words {
+	WORDS_DIRECTION,
+	WORDS_SOCKET,
+	WORDS_UNDIRECTED,
+	WORDS_TRANSLATED,
+	WORDS_BORROWED,
+	WORDS_UNCONNECTED,
+	WORDS_LISTENING,
+	WORDS_DISCOVERY,
+	WORDS_REDIRECT,
+	WORDS_SYN,
+	WORDS_CONTINUED,
+	WORDS_END,
+	WORDS_ANSWERED
+};
+
+static const char *const words[] = {
+	[WORDS_DIRECTION] = "ct direction reply",
+	/* Without `wildcard` new connections to a listener on the wildcard address are missed. */
+	[WORDS_SOCKET] = "socket transparent 1 socket wildcard 0",
+	[WORDS_UNDIRECTED] = "ct status & dnat == 0",
+	[WORDS_TRANSLATED] = "ct status dnat",
+	/* Of this host, and of no interface that the packet leaves by. */
+	[WORDS_BORROWED] = "fib saddr type local fib saddr . oif type != local",
+	/* `ct status` knows nothing of a packet without a connection, and holds for none, negated
+	 * or not. */
+	[WORDS_UNCONNECTED] = "ct state invalid,untracked",
+	/* Half-open connections are no full sockets and have no `wildcard`: ask only of packets in
+	 * state new. */
+	[WORDS_LISTENING] = "socket wildcard { 0, 1 }",
+	/* RFC 4861: some of these go to unicast addresses, and connection tracking does not follow
+	 * them. */
+	[WORDS_DISCOVERY] =
+		"icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
+		"nd-neighbor-advert, nd-redirect }",
+	[WORDS_REDIRECT] = "icmpv6 type nd-redirect",
+	[WORDS_SYN] = "tcp flags syn / syn,rst",
+	[WORDS_CONTINUED] = "tcp flags != syn / syn,rst",
+	[WORDS_END] = "tcp flags fin,rst",
+	[WORDS_ANSWERED] = "meta l4proto udp ct status seen-reply",
+};
+
+static void print_words(const struct ir_match *match, struct buf *out)
 {
-	(void)match;
-	buf_puts(out, "ct direction reply");
+	buf_puts(out, words[match->selector]);
 }
 
-/* The packets that are evaluated are a connection's own. */
-static bool direction_holds(const struct ir_match *match, const struct ir_packet *packet)
+/* The packets that are evaluated are first packets of a connection, and not ones of the kinds
+ * above; what the host has noted is not known of them. */
+static bool never_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
 	(void)match, (void)packet;
 	return false;
 }
 
-static const struct ir_match_ops direction_ops = { "direction", print_direction, direction_holds,
-						   false, NULL };
+static const struct ir_match_ops words_ops = { "words", print_words, never_holds, false, NULL };
+
+static struct ir_match words_match(enum words which)
+{
+	return (struct ir_match){ .ops = &words_ops, .selector = which };
+}
 
 struct ir_match direction_match(void)
 {
-	return (struct ir_match){ .ops = &direction_ops };
+	return words_match(WORDS_DIRECTION);
 }
+
+struct ir_match socket_match(void)
+{
+	return words_match(WORDS_SOCKET);
+}
+
+struct ir_match undirected_match(void)
+{
+	return words_match(WORDS_UNDIRECTED);
+}
+
+struct ir_match translated_match(void)
+{
+	return words_match(WORDS_TRANSLATED);
+}
+
+struct ir_match borrowed_match(void)
+{
+	return words_match(WORDS_BORROWED);
+}
+
+struct ir_match unconnected_match(void)
+{
+	return words_match(WORDS_UNCONNECTED);
+}
+
+struct ir_match listening_match(void)
+{
+	return words_match(WORDS_LISTENING);
+}
+
+struct ir_match discovery_match(void)
+{
+	return words_match(WORDS_DISCOVERY);
+}
+
+struct ir_match redirect_match(void)
+{
+	return words_match(WORDS_REDIRECT);
+}
+
+struct ir_match syn_match(void)
+{
+	return words_match(WORDS_SYN);
+}
+
+struct ir_match continued_match(void)
+{
+	return words_match(WORDS_CONTINUED);
+}
+
+struct ir_match end_match(void)
+{
+	return words_match(WORDS_END);
+}
+
+struct ir_match answered_match(void)
+{
+	return words_match(WORDS_ANSWERED);
+}
+
+/* ---- the kind of destination ---- */
 
 static void print_fib(const struct ir_match *match, struct buf *out)
 {
@@ -47,185 +157,7 @@ struct ir_match fib_match(unsigned int selector)
 	return (struct ir_match){ .ops = &fib_ops, .selector = selector };
 }
 
-/* Without `wildcard` new connections to a listener on the wildcard address are missed. */
-static void print_socket(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "socket transparent 1 socket wildcard 0");
-}
-
-static bool socket_holds(const struct ir_match *match, const struct ir_packet *packet)
-{
-	(void)match, (void)packet;
-	return false;
-}
-
-static const struct ir_match_ops socket_ops = { "socket", print_socket, socket_holds, false, NULL };
-
-struct ir_match socket_match(void)
-{
-	return (struct ir_match){ .ops = &socket_ops };
-}
-
-static void print_undirected(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "ct status & dnat == 0");
-}
-
-static const struct ir_match_ops undirected_ops = { "undirected", print_undirected, socket_holds,
-						    false, NULL };
-
-struct ir_match undirected_match(void)
-{
-	return (struct ir_match){ .ops = &undirected_ops };
-}
-
-static void print_translated(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "ct status dnat");
-}
-
-/* Of this host, and of no interface that the packet leaves by. */
-static void print_borrowed(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "fib saddr type local fib saddr . oif type != local");
-}
-
-static const struct ir_match_ops borrowed_ops = { "borrowed", print_borrowed, socket_holds, false,
-						  NULL };
-
-struct ir_match borrowed_match(void)
-{
-	return (struct ir_match){ .ops = &borrowed_ops };
-}
-
-static const struct ir_match_ops translated_ops = { "translated", print_translated, socket_holds,
-						    false, NULL };
-
-struct ir_match translated_match(void)
-{
-	return (struct ir_match){ .ops = &translated_ops };
-}
-
-/* `ct status` knows nothing of a packet without a connection, and holds for none, negated or not.
- */
-static void print_unconnected(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "ct state invalid,untracked");
-}
-
-static const struct ir_match_ops unconnected_ops = { "unconnected", print_unconnected, socket_holds,
-						     false, NULL };
-
-struct ir_match unconnected_match(void)
-{
-	return (struct ir_match){ .ops = &unconnected_ops };
-}
-
-/* Half-open connections are no full sockets and have no `wildcard`: ask only of packets in state
- * new. */
-static void print_listening(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "socket wildcard { 0, 1 }");
-}
-
-static const struct ir_match_ops listening_ops = { "listening", print_listening, socket_holds,
-						   false, NULL };
-
-struct ir_match listening_match(void)
-{
-	return (struct ir_match){ .ops = &listening_ops };
-}
-
-/* RFC 4861: some of these go to unicast addresses, and connection tracking does not follow them. */
-static void print_discovery(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out,
-		 "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, "
-		 "nd-redirect }");
-}
-
-static const struct ir_match_ops discovery_ops = { "discovery", print_discovery, socket_holds,
-						   false, NULL };
-
-struct ir_match discovery_match(void)
-{
-	return (struct ir_match){ .ops = &discovery_ops };
-}
-
-static void print_redirect(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "icmpv6 type nd-redirect");
-}
-
-static const struct ir_match_ops redirect_ops = { "redirect", print_redirect, socket_holds, false,
-						  NULL };
-
-struct ir_match redirect_match(void)
-{
-	return (struct ir_match){ .ops = &redirect_ops };
-}
-
-static void print_syn(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "tcp flags syn / syn,rst");
-}
-
-static const struct ir_match_ops syn_ops = { "syn", print_syn, socket_holds, false, NULL };
-
-struct ir_match syn_match(void)
-{
-	return (struct ir_match){ .ops = &syn_ops };
-}
-
-static void print_continued(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "tcp flags != syn / syn,rst");
-}
-
-static const struct ir_match_ops continued_ops = { "continued", print_continued, socket_holds,
-						   false, NULL };
-
-struct ir_match continued_match(void)
-{
-	return (struct ir_match){ .ops = &continued_ops };
-}
-
-static void print_end(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "tcp flags fin,rst");
-}
-
-static const struct ir_match_ops end_ops = { "end", print_end, socket_holds, false, NULL };
-
-struct ir_match end_match(void)
-{
-	return (struct ir_match){ .ops = &end_ops };
-}
-
-static void print_answered(const struct ir_match *match, struct buf *out)
-{
-	(void)match;
-	buf_puts(out, "meta l4proto udp ct status seen-reply");
-}
-
-static const struct ir_match_ops answered_ops = { "answered", print_answered, socket_holds, false,
-						  NULL };
-
-struct ir_match answered_match(void)
-{
-	return (struct ir_match){ .ops = &answered_ops };
-}
+/* ---- what was noted ---- */
 
 static void print_flow(const struct ir_match *match, struct buf *out)
 {
@@ -233,11 +165,24 @@ static void print_flow(const struct ir_match *match, struct buf *out)
 	buf_printf(out, " @%s", match->set->name);
 }
 
-static const struct ir_match_ops flow_ops = { "flow", print_flow, socket_holds, true, NULL };
+static const struct ir_match_ops flow_ops = { "flow", print_flow, never_holds, true, NULL };
 
 struct ir_match flow_match(const struct ir_set *set)
 {
 	return (struct ir_match){ .ops = &flow_ops,
 				  .set = set,
 				  .family = set->type == IR_SET_FLOW_IPV4 ? ADDR_IPV4 : ADDR_IPV6 };
+}
+
+static void print_gateway(const struct ir_match *match, struct buf *out)
+{
+	buf_printf(out, "ether saddr @%s", match->set->name);
+}
+
+static const struct ir_match_ops gateway_ops = { "gateway", print_gateway, never_holds, false,
+						 NULL };
+
+struct ir_match gateway_match(const struct ir_set *set)
+{
+	return (struct ir_match){ .ops = &gateway_ops, .set = set };
 }

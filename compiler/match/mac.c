@@ -80,15 +80,10 @@ static bool read_mac(struct decode *decode, const struct node *value,
 	return true;
 }
 
-static void put_address(struct buf *out, uint64_t address)
-{
-	ir_put_link(address, out);
-}
-
 static void print_mac(const struct ir_match *match, struct buf *out)
 {
 	buf_puts(out, "ether saddr");
-	match_put_values(match, out, put_address);
+	match_put_values(match, out, ir_put_link);
 }
 
 static bool mac_holds(const struct ir_match *match, const struct ir_packet *packet)
@@ -98,7 +93,7 @@ static bool mac_holds(const struct ir_match *match, const struct ir_packet *pack
 
 static void put_single(struct buf *out, struct wide address)
 {
-	put_address(out, address.low);
+	ir_put_link(out, address.low);
 }
 
 static void print_field(const struct ir_match *match, struct buf *out)
@@ -138,27 +133,6 @@ static bool link_holds(const struct ir_match *match, const struct ir_packet *pac
 }
 
 static const struct ir_match_ops link_ops = { "link", print_link, link_holds, false, NULL };
-
-static void print_gateway(const struct ir_match *match, struct buf *out)
-{
-	buf_printf(out, "ether saddr @%s", match->set->name);
-}
-
-/* Which link address a gateway has, only the host knows. */
-static bool gateway_holds(const struct ir_match *match, const struct ir_packet *packet)
-{
-	(void)match;
-	(void)packet;
-	return false;
-}
-
-static const struct ir_match_ops gateway_ops = { "gateway", print_gateway, gateway_holds, false,
-						 NULL };
-
-struct ir_match gateway_match(const struct ir_set *set)
-{
-	return (struct ir_match){ .ops = &gateway_ops, .set = set };
-}
 
 static void lower_mac(const struct match_condition *condition, struct match_context *context,
 		      struct match_alternatives *out)
