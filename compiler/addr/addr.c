@@ -11,6 +11,11 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+bool addr_equal(struct addr a, struct addr b)
+{
+	return a.family == b.family && wide_equal(a.bits, b.bits);
+}
+
 bool addr_is_loopback(struct addr addr)
 {
 	return addr.family == ADDR_IPV4 ? addr.bits.low >> 24 == 127

@@ -76,6 +76,7 @@ bool addr_looks_like_domain(const char *text);
 enum { ADDR_TEXT = 64 };
 const char *addr_format(struct addr addr, char out[ADDR_TEXT]);
 const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT]);
+bool addr_equal(struct addr a, struct addr b);
 bool addr_is_loopback(struct addr addr);   /* 127.0.0.0/8, ::1 */
 bool addr_is_link_local(struct addr addr); /* fe80::/10 (RFC 4291 section 2.5.6); none of IPv4 */
 /*

@@ -110,8 +110,7 @@ static bool is_same_place(const struct ast_route *a, const struct ast_route *b)
 	if (a->is_default != b->is_default)
 		return false;
 	if (!a->is_default)
-		return a->to.addr.family == b->to.addr.family &&
-		       wide_equal(a->to.addr.bits, b->to.addr.bits) && a->to.length == b->to.length;
+		return addr_equal(a->to.addr, b->to.addr) && a->to.length == b->to.length;
 	return (check_route_in(a, ADDR_IPV4) && check_route_in(b, ADDR_IPV4)) ||
 	       (check_route_in(a, ADDR_IPV6) && check_route_in(b, ADDR_IPV6));
 }

@@ -17,8 +17,7 @@
 static bool is_among(const struct addr *gateways, size_t count, struct addr gateway)
 {
 	for (size_t i = 0; i < count; i++)
-		if (gateways[i].family == gateway.family &&
-		    wide_equal(gateways[i].bits, gateway.bits))
+		if (addr_equal(gateways[i], gateway))
 			return true;
 	return false;
 }

@@ -37,11 +37,6 @@ struct finding {
 	size_t count;
 };
 
-static bool is_same(struct addr a, struct addr b)
-{
-	return a.family == b.family && wide_equal(a.bits, b.bits);
-}
-
 /* By the same interface, and for another set. */
 static bool is_rival(const struct gateway *a, const struct gateway *b)
 {
@@ -65,7 +60,7 @@ static bool has_gateway(const struct finding *finding, const char *dev, struct a
 {
 	for (size_t i = 0; i < finding->count; i++)
 		if (strcmp(finding->items[i].of->dev, dev) == 0 &&
-		    is_same(finding->items[i].via, via))
+		    addr_equal(finding->items[i].via, via))
 			return true;
 	return false;
 }
@@ -118,7 +113,7 @@ static void take(struct finding *finding, int index, struct addr address, uint64
 {
 	for (size_t i = 0; i < finding->count; i++)
 		if ((int)if_nametoindex(finding->items[i].of->dev) == index &&
-		    is_same(finding->items[i].via, address))
+		    addr_equal(finding->items[i].via, address))
 			finding->items[i].link = link;
 }
 

@@ -381,7 +381,7 @@ bool routes_same_place(const struct ir_route *a, const struct ir_route *b)
 
 static bool same_addr(bool has_a, struct addr a, bool has_b, struct addr b)
 {
-	return has_a == has_b && (!has_a || (a.family == b.family && wide_equal(a.bits, b.bits)));
+	return has_a == has_b && (!has_a || addr_equal(a, b));
 }
 
 static bool hop_fulfils(const struct ir_nexthop *held, const struct ir_nexthop *wished,

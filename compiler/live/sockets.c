@@ -77,8 +77,7 @@ static void take(struct look *look, const struct socket_line *line)
 		look->is_found = true;
 		return;
 	}
-	while (i < look->elsewhere_count && (look->elsewhere[i].family != addr.family ||
-					     !wide_equal(look->elsewhere[i].bits, addr.bits)))
+	while (i < look->elsewhere_count && !addr_equal(look->elsewhere[i], addr))
 		i++;
 	if (i == look->elsewhere_count && i < sizeof(look->elsewhere) / sizeof(look->elsewhere[0]))
 		look->elsewhere[look->elsewhere_count++] = addr;
