@@ -189,6 +189,8 @@ void lower_goto(struct lower *lower, struct ir_rule *rule, const char *chain);
 void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
 /* "The packet carries this way's mark." */
 void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct lower_class *way);
+/* Its name in nft is its base. */
+const struct ir_set *lower_add_set(struct lower *lower, struct ir_set set);
 /* The set under this name, made if need be. */
 const struct ir_set *lower_set(struct lower *lower, const char *base, enum ir_set_type type,
 			       const struct interval_set *elements, struct span origin);

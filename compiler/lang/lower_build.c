@@ -83,34 +83,38 @@ void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct l
 	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, way->mark, way->mask));
 }
 
+const struct ir_set *lower_add_set(struct lower *lower, struct ir_set set)
+{
+	struct ir_set *added = arena_new_of(lower->arena, struct ir_set);
+
+	*added = set;
+	added->name = set.base;
+	*arena_append(lower->arena, lower->sets, lower->set_count) = added;
+	return added;
+}
+
 const struct ir_set *lower_set(struct lower *lower, const char *base, enum ir_set_type type,
 			       const struct interval_set *elements, struct span origin)
 {
-	struct ir_set *set;
-
 	for (size_t i = 0; i < lower->set_count; i++)
 		if (!strcmp(lower->sets[i]->base, base))
 			return lower->sets[i];
-	set = arena_new_of(lower->arena, struct ir_set);
-	*set = (struct ir_set){
-		.base = base, .name = base, .type = type, .elements = *elements, .origin = origin
-	};
-	*arena_append(lower->arena, lower->sets, lower->set_count) = set;
-	return set;
+	return lower_add_set(lower, (struct ir_set){ .base = base,
+						     .type = type,
+						     .elements = *elements,
+						     .origin = origin });
 }
 
 const char *lower_refuse(struct lower *lower)
 {
-	struct interval_set tcp = { 0 };
 	struct ir_chain *chain = lower_find_chain(lower, "refuse");
 	struct ir_rule *rule;
 
 	if (chain)
 		return chain->name;
 	chain = lower_chain(lower, "refuse", "tells the sender at once");
-	interval_add(lower->arena, &tcp, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
-	lower_match(lower, rule, protocol_match(&tcp));
+	lower_match(lower, rule, one_protocol_match(lower->arena, PROTOCOL_TCP));
 	lower_do(lower, rule, (struct ir_statement){ .op = IR_REJECT, .reject = REJECT_TCP_RESET });
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
 	lower_do(lower, rule,

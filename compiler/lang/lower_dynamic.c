@@ -16,19 +16,19 @@ static void lower_dynamic_set(struct lower *lower, const struct ast_set *set,
 {
 	bool is_ipv4 = family == ADDR_IPV4;
 	bool is_resolved = is_ipv4 || lower->policy->settings.ipv6 != IPV6_OFF;
-	struct ir_set *out = arena_new_of(lower->arena, struct ir_set);
 
-	out->base = arena_printf(lower->arena, "%s_%s", set->name, is_ipv4 ? "v4" : "v6");
-	out->name = out->base;
-	out->type = is_ipv4 ? IR_SET_IPV4 : IR_SET_IPV6;
-	out->elements = set->contents.family[family];
-	out->origin = set->span;
-	out->dynamic = true;
-	out->timeout = set->timeout;
-	out->size = set->size;
-	out->domains = set->domains;
-	out->domain_count = is_resolved ? set->domain_count : 0;
-	*arena_append(lower->arena, lower->sets, lower->set_count) = out;
+	lower_add_set(lower, (struct ir_set){
+				     .base = arena_printf(lower->arena, "%s_%s", set->name,
+							  is_ipv4 ? "v4" : "v6"),
+				     .type = is_ipv4 ? IR_SET_IPV4 : IR_SET_IPV6,
+				     .elements = set->contents.family[family],
+				     .origin = set->span,
+				     .dynamic = true,
+				     .timeout = set->timeout,
+				     .size = set->size,
+				     .domains = set->domains,
+				     .domain_count = is_resolved ? set->domain_count : 0,
+			     });
 }
 
 /* dnsmasq obeys one line for a name: has it room for all sets that the name is in? */

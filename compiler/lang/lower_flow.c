@@ -36,25 +36,18 @@ static bool is_masqueraded(const struct lower_class *class)
 static const struct ir_set *flow_set(struct lower *lower, const struct lower_way *way,
 				     const char *name, enum addr_family family)
 {
-	struct ir_set *set = arena_new_of(lower->arena, struct ir_set);
+	bool is_ipv4 = family == ADDR_IPV4;
 
-	set->base = arena_printf(lower->arena, "flows.%.20s.%08x_%s", way->target,
-				 names_hash(NAMES_HASH, name), family == ADDR_IPV4 ? "v4" : "v6");
-	set->name = set->base;
-	set->type = family == ADDR_IPV4 ? IR_SET_FLOW_IPV4 : IR_SET_FLOW_IPV6;
-	set->dynamic = true;
-	set->timeout = TCP_KEPT;
-	set->size = FLOWS_MOST;
-	*arena_append(lower->arena, lower->sets, lower->set_count) = set;
-	return set;
-}
-
-static struct ir_match one_protocol(struct lower *lower, unsigned int number)
-{
-	struct interval_set protocol = { 0 };
-
-	interval_add(lower->arena, &protocol, wide(number), wide(number));
-	return protocol_match(&protocol);
+	return lower_add_set(lower,
+			     (struct ir_set){
+				     .base = arena_printf(lower->arena, "flows.%.20s.%08x_%s",
+							  way->target, names_hash(NAMES_HASH, name),
+							  is_ipv4 ? "v4" : "v6"),
+				     .type = is_ipv4 ? IR_SET_FLOW_IPV4 : IR_SET_FLOW_IPV6,
+				     .dynamic = true,
+				     .timeout = TCP_KEPT,
+				     .size = FLOWS_MOST,
+			     });
 }
 
 static void remember(struct lower *lower, struct ir_chain *chain, const struct lower_way *way,
@@ -85,9 +78,9 @@ static void remember_chain(struct lower *lower, struct lower_way *way, const cha
 	way->remember = arena_printf(lower->arena, "remember_%s", name);
 	chain = lower_chain(lower, way->remember, "in case the kernel forgets the connection");
 	remember(lower, chain, way, end_match(), TCP_ENDING);
-	remember(lower, chain, way, one_protocol(lower, PROTOCOL_TCP), TCP_KEPT);
+	remember(lower, chain, way, one_protocol_match(lower->arena, PROTOCOL_TCP), TCP_KEPT);
 	remember(lower, chain, way, answered_match(), UDP_ANSWERED);
-	remember(lower, chain, way, one_protocol(lower, PROTOCOL_UDP), UDP_KEPT);
+	remember(lower, chain, way, one_protocol_match(lower->arena, PROTOCOL_UDP), UDP_KEPT);
 	lower_goto(lower, lower_guarantee(lower, chain, NULL), way->target);
 }
 
@@ -152,7 +145,7 @@ static void ask_forgotten(struct lower *lower, struct ir_chain *chain, const cha
 	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = forgotten });
 	rule = lower_guarantee(lower, chain, NULL);
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
-	lower_match(lower, rule, one_protocol(lower, PROTOCOL_UDP));
+	lower_match(lower, rule, one_protocol_match(lower->arena, PROTOCOL_UDP));
 	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = forgotten });
 }
 

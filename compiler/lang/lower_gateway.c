@@ -54,18 +54,15 @@ enum { NAME_MOST = 30 };
 
 static const struct ir_set *gateway_set(struct lower *lower, const char *name, struct span origin)
 {
-	struct ir_set *set = arena_new_of(lower->arena, struct ir_set);
+	const char *base = strlen(name) <= NAME_MOST
+				   ? arena_printf(lower->arena, "gateways.%s", name)
+				   : arena_printf(lower->arena, "gateways.%.*s.%08x", NAME_MOST - 9,
+						  name, names_hash(NAMES_HASH, name));
 
-	set->base = set->name = strlen(name) <= NAME_MOST
-					? arena_printf(lower->arena, "gateways.%s", name)
-					: arena_printf(lower->arena, "gateways.%.*s.%08x",
-						       NAME_MOST - 9, name,
-						       names_hash(NAMES_HASH, name));
-	set->type = IR_SET_LINK;
-	set->dynamic = true;
-	set->origin = origin;
-	*arena_append(lower->arena, lower->sets, lower->set_count) = set;
-	return set;
+	return lower_add_set(lower, (struct ir_set){ .base = base,
+						     .type = IR_SET_LINK,
+						     .dynamic = true,
+						     .origin = origin });
 }
 
 static void add_gateway(struct lower *lower, const struct ir_set *set, const char *name,

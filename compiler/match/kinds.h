@@ -25,6 +25,7 @@ struct ir_match interface_match(unsigned int selector, const char *const *names,
 struct ir_match family_match(struct arena *arena, enum addr_family family);
 /* The protocols; a set of one or more numbers. */
 struct ir_match protocol_match(const struct interval_set *protocols);
+struct ir_match one_protocol_match(struct arena *arena, unsigned int number);
 /* ICMP of both families. */
 struct ir_match icmp_match(struct arena *arena);
 struct ir_match port_match(struct arena *arena, unsigned int selector, uint16_t port);

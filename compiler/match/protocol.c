@@ -90,6 +90,14 @@ struct ir_match protocol_match(const struct interval_set *protocols)
 	return (struct ir_match){ .ops = &protocol_ops, .values = *protocols };
 }
 
+struct ir_match one_protocol_match(struct arena *arena, unsigned int number)
+{
+	struct interval_set protocol = { 0 };
+
+	interval_add(arena, &protocol, wide(number), wide(number));
+	return protocol_match(&protocol);
+}
+
 struct ir_match icmp_match(struct arena *arena)
 {
 	struct interval_set icmp = { 0 };
