@@ -1,5 +1,5 @@
 /*
- * unrouted: asks the kernel for the route of an unmarked packet to an address that nobody has; see
+ * unrouted: asks the kernel for the route of an unmarked packet to an address of no network; see
  * unrouted.h.
  */
 #include "live/unrouted.h"
@@ -55,7 +55,7 @@ void unrouted_tell(struct arena *arena, struct report *report, struct netlink *n
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++)
 		if (ir->sends_local[family] &&
-		    links_has_default(arena, netlink, (enum addr_family)family) &&
-		    !links_fib(arena, netlink, nowhere((enum addr_family)family)).device)
+		    !links_fib(arena, netlink, nowhere((enum addr_family)family)).device &&
+		    links_has_default(arena, netlink, (enum addr_family)family))
 			tell(arena, report, netlink, (enum addr_family)family);
 }
