@@ -8,7 +8,6 @@
 #include "emit/sh.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -94,7 +93,7 @@ static void put_sets(const struct ir *ir, bool only_dynamic, struct buf *out)
 
 	buf_puts(out, only_dynamic ? "dynamic_sets='" : "sets='");
 	for (size_t i = 0; i < ir->set_count; i++) {
-		if (only_dynamic && (!ir->sets[i].dynamic || strchr(ir->sets[i].base, '.')))
+		if (only_dynamic && !ir_set_is_learned(&ir->sets[i]))
 			continue;
 		buf_printf(out, "%s%s", gap, ir->sets[i].name);
 		gap = " ";

@@ -69,6 +69,11 @@ bool ir_rule_takes_default(const struct ir_ip_rule *rule)
 	return rule->action == IR_RULE_LOOKUP && rule->table == IR_TABLE_MAIN && !rule->shortest;
 }
 
+bool ir_set_is_learned(const struct ir_set *set)
+{
+	return set->dynamic && (set->type == IR_SET_IPV4 || set->type == IR_SET_IPV6);
+}
+
 bool ir_set_holds_flows(const struct ir_set *set)
 {
 	return set->type == IR_SET_FLOW_IPV4 || set->type == IR_SET_FLOW_IPV6;

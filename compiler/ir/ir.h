@@ -559,6 +559,8 @@ bool ir_masquerades(const struct ir *ir, uint32_t table);
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule);
 /* And takes its default route, too. */
 bool ir_rule_takes_default(const struct ir_ip_rule *rule);
+/* Do others fill it at run time, resolvers and scripts? */
+bool ir_set_is_learned(const struct ir_set *set);
 /* Do the rules themselves add its elements? */
 bool ir_set_holds_flows(const struct ir_set *set);
 /* A link address: 02:00:5e:10:00:01. */

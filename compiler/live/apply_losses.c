@@ -82,8 +82,7 @@ static void warn_of_new(struct apply *apply)
 	struct buf names = { 0 };
 
 	for (size_t i = 0; i < apply->ir->set_count; i++)
-		if (apply->ir->sets[i].dynamic && !strchr(apply->ir->sets[i].base, '.') &&
-		    apply->diff.fill[i] &&
+		if (ir_set_is_learned(&apply->ir->sets[i]) && apply->diff.fill[i] &&
 		    !ruleset_set_find(&apply->observed.table, apply->ir->sets[i].base))
 			buf_printf(&names, "%s%s", names.length ? ", " : "",
 				   apply->ir->sets[i].base);
