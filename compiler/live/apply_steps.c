@@ -336,6 +336,16 @@ static bool update_sets(struct apply *apply)
 	return true;
 }
 
+/* True also where it is gone already. */
+static bool take_rule(struct apply *apply, const struct ir_ip_rule *rule, uint32_t protocol,
+		      struct netlink_error *error)
+{
+	if (!rules_remove(&apply->kernel.route, rule, protocol, error) && error->code != ENOENT)
+		return false;
+	report_add(apply->report, REPORT_STEP, "%s", rule_words(apply, "del", rule, protocol));
+	return true;
+}
+
 /* What is unmarked is refused for as long as the rules in force mark all that they leave alone. */
 static bool take_unmarked(struct apply *apply)
 {
@@ -343,18 +353,16 @@ static bool take_unmarked(struct apply *apply)
 
 	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
 		const struct rules_seen *seen = apply->diff.old_rules[i];
-		const char *words = rule_words(apply, "del", &seen->rule, seen->protocol);
 		struct undo_step *step;
 
 		if (!seen->rule.iif)
 			continue;
-		if (!rules_remove(&apply->kernel.route, &seen->rule, seen->protocol, &error) &&
-		    error.code != ENOENT)
-			return refuse(apply, words, error.text);
+		if (!take_rule(apply, &seen->rule, seen->protocol, &error))
+			return refuse(apply, rule_words(apply, "del", &seen->rule, seen->protocol),
+				      error.text);
 		step = undo_add(&apply->undo, UNDO_OLD_RULE);
 		step->rule = &seen->rule;
 		step->protocol = seen->protocol;
-		report_add(apply->report, REPORT_STEP, "%s", words);
 		apply->counts->old_rules++;
 	}
 	return true;
@@ -414,15 +422,12 @@ static void doubt(struct apply *apply, const char *command, const char *why)
 
 static bool remove_rule(struct apply *apply, const struct ir_ip_rule *rule, uint32_t protocol)
 {
-	const char *words = rule_words(apply, "del", rule, protocol);
 	struct netlink_error error;
+	bool done = take_rule(apply, rule, protocol, &error);
 
-	if (!rules_remove(&apply->kernel.route, rule, protocol, &error) && error.code != ENOENT) {
-		doubt(apply, words, error.text);
-		return false;
-	}
-	report_add(apply->report, REPORT_STEP, "%s", words);
-	return true;
+	if (!done)
+		doubt(apply, rule_words(apply, "del", rule, protocol), error.text);
+	return done;
 }
 
 static bool remove_route(struct apply *apply, const struct routes_seen *seen)
