@@ -250,7 +250,7 @@ static const struct ir_class *class_of(const struct walk *walk)
 	return NULL;
 }
 
-/* No word of the author's: nobody watches. */
+/* Its rule stands for no word of the author's, so it is not watched. */
 static void mark_unmarked(struct walk *walk)
 {
 	walk->watch = NULL;

@@ -163,7 +163,7 @@ struct lower_class *lower_table_class(struct lower *lower, const char *table);
 /* Leads the table by the interface to gateways that no uplink before it leads to there? */
 bool lower_has_new_gateways(const struct lower *lower, const struct ast_table *table,
 			    const char *dev);
-/* The sets by which uplinks are told from others on their interfaces. */
+/* The sets that distinguish uplinks from others on their interfaces. */
 void lower_gateways(struct lower *lower);
 
 /* ---- lower_number.c ---- */

@@ -120,7 +120,7 @@ bool apply_settle_sets(struct apply *apply);
 /* ---- apply_gateways ---- */
 
 /* Which link addresses the sets of gateways lack, and hold too much; into the diff. Warns of
- * gateways that cannot be told apart. */
+ * gateways that cannot be distinguished. */
 void apply_find_gateways(struct apply *apply);
 /* False, with why, when the kernel does not take them. */
 bool apply_put_gateways(struct apply *apply);

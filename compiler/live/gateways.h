@@ -2,8 +2,9 @@
  * gateways: the link addresses of gateways that share an interface.
  *
  * Where one interface leads to several gateways (two providers on one card, a VPN box in the LAN of
- * the main table's router), what comes in is told apart by the link address that sent it. Where an
- * interface leads to one gateway only, nothing has to be told apart, and no gateway is asked for.
+ * the main table's router), what comes in is distinguished by the link address that sent it. Where
+ * an interface leads to one gateway only, nothing has to be distinguished, and no gateway is asked
+ * for.
  */
 #ifndef TPC_LIVE_GATEWAYS_H
 #define TPC_LIVE_GATEWAYS_H
@@ -33,7 +34,7 @@ struct gateways {
 /*
  * `netlink` is rtnetlink's. `asks`: the kernel is made to look for gateways that it has no link
  * address of, and waited for, a second at most. `report`, or NULL, gets a warning for each gateway
- * that cannot be told from another.
+ * that cannot be distinguished from another.
  */
 struct gateways gateways_find(struct arena *arena, struct netlink *netlink,
 			      const struct ir_gateway *gateways, size_t count, bool asks,

@@ -10,6 +10,7 @@ import time
 
 import probe
 import raw
+from case_pinning import FAMILIES, element
 from lab import CLIENT, FOREIGN, UPLINKS, Network
 from policy import Policy
 from suite import case, same
@@ -47,9 +48,9 @@ class Talk:
         self.sock.close()
 
 
-def element(net, verb, name="hot"):
-    for version in 4, 6:
-        net.router.run("nft", verb, "element", "inet", "tpc", f"{name}_v{version}", "{", FOREIGN[version], "}")
+def elements(net, verb, name="hot"):
+    for version in FAMILIES:
+        element(net, verb, version, name)
 
 
 def lose(net, how):
@@ -92,9 +93,9 @@ def _forwarded(proto, how):
     def _():
         with Network(uplinks=("wan0", "wg0")) as net:
             policy = Policy(net, POLICY).up()
-            element(net, "add")
+            elements(net, "add")
             talks = both_families(net.client, proto)
-            element(net, "delete")
+            elements(net, "delete")
             origin = net.sniff()
             lose(net, how)
             for talk in talks:
@@ -126,10 +127,10 @@ def _orphaned():
         with Network(uplinks=("wan0", "wg0")) as net:
             Policy(net, POLICY).up()
             if rule:
-                element(net, "add")
+                elements(net, "add")
             talks = both_families(net.router, "tcp", identity)
             if rule:
-                element(net, "delete")
+                elements(net, "delete")
             origin = net.sniff()
             lose(net, "the link goes down")
             for talk in talks:
@@ -142,9 +143,9 @@ def _orphaned():
 def _local_datagrams():
     with Network(uplinks=("wan0", "wg0")) as net:
         Policy(net, POLICY).up()
-        element(net, "add")
+        elements(net, "add")
         talks = both_families(net.router, "udp")
-        element(net, "delete")
+        elements(net, "delete")
         origin = net.sniff()
         lose(net, "the link goes down")
         for talk in talks:
@@ -156,11 +157,11 @@ def _local_datagrams():
 def _cut():
     with Network(uplinks=("wan0", "wg0")) as net:
         Policy(net, POLICY).up()
-        element(net, "add")
+        elements(net, "add")
         talks = both_families(net.client, "tcp")
-        element(net, "delete")
+        elements(net, "delete")
         lose(net, "its addresses go")
-        element(net, "add", "cut")
+        elements(net, "add", "cut")
         origin, vpn = net.sniff(), net.sniff("vpn")
         for talk in talks:
             talk.say()

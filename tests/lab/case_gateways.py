@@ -8,6 +8,7 @@ import contextlib
 import json
 
 import probe
+from case_uplinks import asks
 from lab import CLIENT, FOREIGN, ROUTER, SERVER, Network
 from policy import Policy
 from suite import answered, case, same
@@ -39,12 +40,9 @@ def world(main=CLIENT):
         yield net
 
 
-def asks(*hosts):
+def all_ask(*hosts):
     for host in hosts:
-        for version in 4, 6:
-            for proto, port in (("tcp", 22), ("udp", 123)):
-                answered(probe.ask(host, proto, ROUTER[version], port, source=FOREIGN[version]), "router",
-                         peer=FOREIGN[version])
+        asks(host, ROUTER)
 
 
 def _told_apart(name, text, way):
@@ -52,9 +50,9 @@ def _told_apart(name, text, way):
     def _():
         with world() as net:
             policy = Policy(net, text).up(way)
-            asks(net.client, net.server)
+            all_ask(net.client, net.server)
             policy.up(way)
-            asks(net.client, net.server)
+            all_ask(net.client, net.server)
             policy.down(way)
 
 
@@ -99,7 +97,7 @@ def _changed():
         assert NEW in planned and "link addresses of gateways" in planned, planned
         policy.up()
         same(drift(policy).returncode, 0, "drift after it")
-        asks(net.client, net.server)
+        all_ask(net.client, net.server)
 
 
 @case("gateways: a gateway that is silent for a while keeps its link address, and one that shares it is named")
@@ -131,5 +129,5 @@ def _one():
     with world(main=SERVER) as net:
         policy = Policy(net, BOX).up()
         same(set(links(net).values()), {None}, "link addresses")
-        asks(net.server)
+        all_ask(net.server)
         policy.down()

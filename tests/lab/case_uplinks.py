@@ -163,7 +163,7 @@ rules: [{{scope: local, user: 1001, then: {{route: vpn}}}}]
 SECOND = {4: "10.10.10.77", 6: "fd00:10::77"}
 
 
-def _asks(net, host, address, silent=False):
+def asks(host, address, silent=False):
     """A far client's connections that come in through a gateway in the LAN, and are answered through it."""
     for version in 4, 6:
         for proto, port in (("tcp", 22), ("udp", 123)):
@@ -188,8 +188,8 @@ def _answers():
         for answers, first, second in (("", False, False), (", answers: none", False, True),
                                        (', answers: [10.10.10.77, "fd00:10::77"]', False, False)):
             policy = Policy(net, SHARED.format(answers=answers)).up()
-            _asks(net, net.client, ROUTER, silent=first)
-            _asks(net, net.server, SECOND, silent=second)
+            asks(net.client, ROUTER, silent=first)
+            asks(net.server, SECOND, silent=second)
             policy.down()
 
 

@@ -1315,7 +1315,7 @@ find_link_address() {
 	done
 }
 
-# What comes in by an interface that leads to several gateways is told apart by link addresses.
+# What comes in by an interface that leads to several gateways is distinguished by link addresses.
 fill_gateways() {
 	[ "$gateways" ] || return 0
 	text='' taken=''
