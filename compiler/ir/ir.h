@@ -189,7 +189,7 @@ enum ir_op {
 	IR_BALANCE,  /* by, value, cases: a verdict map over a number below `value`; for all choices
 			but IR_BY_CONNECTION only packets of addr.family */
 	IR_REMEMBER  /* addr's family, value, map: the packet's flow is in that set for so many
-			seconds  from now; the rule ends where the set is full */
+			seconds from now; the rule ends where the set is full */
 };
 
 enum ir_balance { IR_BY_CONNECTION, IR_BY_SOURCE, IR_BY_SOURCE_DESTINATION };
@@ -559,13 +559,11 @@ bool ir_masquerades(const struct ir *ir, uint32_t table);
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule);
 /* And takes its default route, too. */
 bool ir_rule_takes_default(const struct ir_ip_rule *rule);
-/* Do others fill it at run time, resolvers and scripts? */
+/* Who adds its elements at run time: resolvers and scripts; the rules themselves? */
 bool ir_set_is_learned(const struct ir_set *set);
-/* Do the rules themselves add its elements? */
 bool ir_set_holds_flows(const struct ir_set *set);
-/* A link address: 02:00:5e:10:00:01. */
+/* A link address: 02:00:5e:10:00:01. And what a set knows a flow by, as nft words. */
 void ir_put_link(struct buf *out, uint64_t address);
-/* What such a set knows a flow by, as nft words. */
 void ir_put_flow(enum addr_family family, struct buf *out);
 /* "lookup", "unreachable" ...: ip's words. */
 const char *ir_action_name(enum ir_rule_action action);

@@ -23,11 +23,23 @@ rules:
   - {user: 888, then: {route: vpn}}
   - {scope: both, to: hot, then: {route: vpn}}
 """
+PORT = 4433  # where only the host behind the tunnel answers
 SECRET = b"secret\n"
 USER = probe.Identity(user=888)
 # What the kernel takes with the conntrack entries, and the tunnel as it was afterwards.
 LOSSES = {"the link goes down": "link set wg0 down", "the link is deleted": "link delete wg0",
           "its addresses go": "addr flush dev wg0 scope global"}
+
+
+class Far(probe.Echo):
+    """
+    Holds its connections. A FIN that it sent again would come to the router without an entry, and the reset that
+    the router itself answers with is none of the connection's packets.
+    """
+
+    def on_stream(self, child, peer):
+        child.sendall(self._line(peer, child.getsockname()).encode())
+        self.sockets.append(child)
 
 
 class Talk:
@@ -36,7 +48,7 @@ class Talk:
     def __init__(self, host, proto, version, identity=probe.NOBODY_SPECIAL):
         self.sock = identity.open(host, probe.family_of(FOREIGN[version]), probe.SOCKETS[proto])
         self.sock.settimeout(3)
-        self.sock.connect((FOREIGN[version], 443))
+        self.sock.connect((FOREIGN[version], PORT))
         self.say()
         self.first = self.sock.recv(2048).decode()
 
@@ -46,6 +58,12 @@ class Talk:
 
     def close(self):
         self.sock.close()
+
+
+def world():
+    net = Network(uplinks=("wan0", "wg0"))
+    net.add(Far(net.hosts["vpn"], (PORT,), (PORT,)))
+    return net
 
 
 def elements(net, verb, name="hot"):
@@ -63,13 +81,13 @@ def lose(net, how):
 
 def tracked(net):
     with net.router, open("/proc/thread-self/net/nf_conntrack") as file:
-        return sum("dport=443 " in line for line in file)
+        return sum(f"dport={PORT} " in line for line in file)
 
 
 def seen(sniffer, seconds=0.0):
     """What went by the clear way to the port, as (protocol, source, flags)."""
     time.sleep(seconds)
-    return [(packet[0], packet[1], packet[5]) for packet in sniffer.packets() if packet[4] == 443]
+    return [(packet[0], packet[1], packet[5]) for packet in sniffer.packets() if packet[4] == PORT]
 
 
 def both_families(host, proto, identity=probe.NOBODY_SPECIAL):
@@ -91,7 +109,7 @@ def back(net, how):
 def _forwarded(proto, how):
     @case(f"forgotten: forwarded {proto} whose element has gone, when {how}: nothing in the clear, and on it goes")
     def _():
-        with Network(uplinks=("wan0", "wg0")) as net:
+        with world() as net:
             policy = Policy(net, POLICY).up()
             elements(net, "add")
             talks = both_families(net.client, proto)
@@ -124,7 +142,7 @@ for _how in "the link goes down", "the link is deleted":
 @case("forgotten: what the socket of a process that has ended sends, when the link goes down: nothing in the clear")
 def _orphaned():
     for identity, rule in ((USER, False), (probe.NOBODY_SPECIAL, True)):
-        with Network(uplinks=("wan0", "wg0")) as net:
+        with world() as net:
             Policy(net, POLICY).up()
             if rule:
                 elements(net, "add")
@@ -141,7 +159,7 @@ def _orphaned():
 
 @case("forgotten: local datagrams whose element has gone, when the link goes down: nothing in the clear")
 def _local_datagrams():
-    with Network(uplinks=("wan0", "wg0")) as net:
+    with world() as net:
         Policy(net, POLICY).up()
         elements(net, "add")
         talks = both_families(net.router, "udp")
@@ -155,7 +173,7 @@ def _local_datagrams():
 
 @case("forgotten: a drop above the rule that decided cuts it all the same")
 def _cut():
-    with Network(uplinks=("wan0", "wg0")) as net:
+    with world() as net:
         Policy(net, POLICY).up()
         elements(net, "add")
         talks = both_families(net.client, "tcp")
@@ -170,7 +188,7 @@ def _cut():
 
 @case("forgotten: segments of connections that kept no way meet the rules: answers may pass by another host")
 def _others():
-    with Network(uplinks=("wan0", "wg0")) as net:
+    with world() as net:
         Policy(net, POLICY).up()
         origin = net.sniff()
         for version in 4, 6:
@@ -181,10 +199,10 @@ def _others():
 
 @case("forgotten: without state, what is masqueraded meets the same rule again")
 def _stateless():
-    with Network(uplinks=("wan0", "wg0")) as net:
+    with world() as net:
         Policy(net, """version: 1
 tables: {vpn: {dev: wg0, masquerade: true, fallback: unreachable}}
-rules: [{scope: both, proto: [tcp, udp], port: 443, then: {route: vpn}}]
+rules: [{scope: both, proto: [tcp, udp], port: 4433, then: {route: vpn}}]
 """).up()
         talks = [talk for host in (net.client, net.router) for proto in ("tcp", "udp")
                  for talk in both_families(host, proto)]
