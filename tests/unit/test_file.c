@@ -320,7 +320,7 @@ static bool enter_namespace(void)
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) || !write_to("/proc/self/uid_map", users) ||
 	    !write_to("/proc/self/setgroups", "deny") || !write_to("/proc/self/gid_map", groups))
 		return false;
-	return !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	return !mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL);
 }
 
 static int on_a_full_disk(struct fixture *fixture)
@@ -366,7 +366,7 @@ static int beside_a_mount_point(struct fixture *fixture)
 
 	CHECK(put(fixture, fixture->folder, first, 4, NULL));
 	if (!enter_namespace() ||
-	    mount("/proc/version", in_folder(fixture, "c"), NULL, MS_BIND, NULL))
+	    mount("/proc/version", in_folder(fixture, "c"), "none", MS_BIND, NULL))
 		return CANNOT;
 	CHECK(!put(fixture, fixture->folder, second, 3, stale));
 	CHECK(!strcmp(fixture->why,
@@ -377,7 +377,7 @@ static int beside_a_mount_point(struct fixture *fixture)
 	CHECK(!strcmp(holds(fixture, fixture->folder), "a=old c=old gone=old z=z "));
 
 	/* The same when what fails is the last removal. */
-	CHECK(!mount("/proc/version", in_folder(fixture, "z"), NULL, MS_BIND, NULL));
+	CHECK(!mount("/proc/version", in_folder(fixture, "z"), "none", MS_BIND, NULL));
 	CHECK(!put(fixture, fixture->folder, second, 3, stale_mount));
 	CHECK(!umount2(in_folder(fixture, "z"), MNT_DETACH));
 	CHECK(!strcmp(holds(fixture, fixture->folder), "a=old c=old gone=old z=z "));
