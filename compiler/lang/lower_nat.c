@@ -19,6 +19,7 @@ enum { PRIORITY_DSTNAT = -105, PRIORITY_TRANSLATED = -1, PRIORITY_SRCNAT = 95 };
 enum { PRIORITY_MASQUERADED = 101 };
 
 static const struct span nowhere;
+static const char *const loopback[] = { "lo" };
 
 bool lower_leads_out(const struct lower_class *way)
 {
@@ -137,16 +138,25 @@ static bool leads_nowhere(struct lower *lower, const struct ast_table *table)
 	return !count && complete;
 }
 
-static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
-			       const struct lower_class *way, const struct ast_table *table)
+/* Only what leaves by the table's interfaces; false where it may leave by any. */
+static bool match_devs(struct lower *lower, struct ir_rule *rule, const struct ast_table *table)
 {
-	struct ir_rule *rule = translate(lower, chain, way);
 	size_t count;
 	bool complete;
 	const char **devs = check_table_devs(lower->arena, table, &count, &complete);
 
-	if (count && complete)
-		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
+	if (!count || !complete)
+		return false;
+	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
+	return true;
+}
+
+static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
+			       const struct lower_class *way, const struct ast_table *table)
+{
+	struct ir_rule *rule = translate(lower, chain, way);
+
+	match_devs(lower, rule, table);
 	return rule;
 }
 
@@ -154,7 +164,8 @@ static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
  * Where the interface has no IPv6 address for the destination, masquerade takes any other of the
  * host's (ipv6_dev_get_saddr): that of another uplink, by which the answers would come. IPv4 has no
  * routes by an interface without an address (live/apply_route.c), and its fib tells of one
- * interface alone where two have the address.
+ * interface alone where two have the address. What goes to this host itself has no far end, and lo
+ * no address but ::1.
  */
 static void lock_borrowed(struct lower *lower, const struct lower_class *way,
 			  const struct ast_table *table)
@@ -167,7 +178,9 @@ static void lock_borrowed(struct lower *lower, const struct lower_class *way,
 	chain = lower_base_chain(lower, "masqueraded", IR_CHAIN_FILTER, IR_HOOK_POSTROUTING,
 				 PRIORITY_MASQUERADED,
 				 "masquerade with the address of another interface");
-	rule = table ? leaving(lower, chain, way, table) : translate(lower, chain, way);
+	rule = translate(lower, chain, way);
+	if (!table || !match_devs(lower, rule, table))
+		lower_match(lower, rule, interface_match(INTERFACE_OUT, loopback, 1, true));
 	lower_match(lower, rule, family_match(lower->arena, ADDR_IPV6));
 	lower_match(lower, rule, borrowed_match());
 	lower_op(lower, rule, IR_DROP);

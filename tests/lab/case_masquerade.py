@@ -82,3 +82,17 @@ def _shared():
             answered(outcome, "vpn")
         assert CLIENT[4] not in policy.tpc("status").stdout
         policy.down()
+
+
+@case("masquerade: a dnat listener under one of the host's own addresses, for others and for the host itself")
+def _own_address():
+    with Network() as net:
+        net.listener(12345, mode="dnat", addresses=(ROUTER[4], ROUTER[6]))
+        policy = Policy(net, f"""version: 1
+listeners: {{p: {{dnat: ["{ROUTER[4]}:12345", "[{ROUTER[6]}]:12345"], masquerade: true, runs_as: {{port: 1024}}}}}}
+rules:
+  - {{scope: both, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {{proxy: p}}}}
+""").up()
+        for outcome in _ask(net):
+            answered(outcome, "proxy")
+        policy.down()

@@ -135,8 +135,14 @@ def observe(policy, packets, compiled, place, by_hand, alter=None):
 
 def _is_here(body):
     """A dnat listener may be on another host."""
-    address = body.get("dnat", "[::1]:1")
-    return (address if isinstance(address, str) else address[0]).startswith(("10.10.10.1:", "[::1]"))
+    ends = body.get("dnat", [])
+    return all(_address_of(end) in packets_.OWN for end in ([ends] if isinstance(ends, str) else ends))
+
+
+def _address_of(end):
+    """The family and the number of `ADDRESS:PORT`."""
+    address = end.rpartition(":")[0].strip("[]")
+    return 6 if ":" in address else 4, wire.number(address)
 
 
 def _socket_of(body):

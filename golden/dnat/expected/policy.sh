@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=69e000dedfc15c68
+digest=f775ad4a1024466c
 protocol=116
 first=0
 last=0
