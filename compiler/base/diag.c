@@ -79,7 +79,8 @@ static void diag_place(struct diag *diag, struct diag_record *record)
 {
 	enum diag_severity severity = diag_code_severity(record->code);
 
-	if (severity != SEVERITY_ERROR && diag_is_allowed(diag, record->code, record->where)) {
+	if (diag_may_be_allowed(record->code) &&
+	    diag_is_allowed(diag, record->code, record->where)) {
 		*arena_append(diag->arena, diag->silenced, diag->silenced_count) = record;
 		return;
 	}
@@ -147,6 +148,11 @@ const char *diag_code_name(enum diag_code code)
 const char *diag_code_about(enum diag_code code)
 {
 	return diag_codes[code].about;
+}
+
+bool diag_may_be_allowed(enum diag_code code)
+{
+	return diag_code_severity(code) != SEVERITY_ERROR || code == DIAG_own_mark;
 }
 
 enum diag_severity diag_code_severity(enum diag_code code)

@@ -59,6 +59,9 @@ bool diag_is_cut_short(const struct diag *diag);
 const char *diag_code_name(enum diag_code code);
 const char *diag_code_about(enum diag_code code);
 enum diag_severity diag_code_severity(enum diag_code code);
+/* By a comment of the author's: warnings and notes, and the error about a mark that only the author
+ * knows that no program sets. */
+bool diag_may_be_allowed(enum diag_code code);
 
 /*
  * A comment `# allow: CODE, CODE why not` at the end of a line, or `# why; allow: CODE`, silences

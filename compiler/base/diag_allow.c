@@ -3,7 +3,7 @@
  *
  * In go the files of a policy, out come the codes that their `# allow:` comments name, each with
  * its place. A comment is what YAML takes for one: a '#' at the beginning of a line or behind white
- * space, outside of quotes. Errors cannot be allowed.
+ * space, outside of quotes. Errors cannot be allowed, but for one (diag_may_be_allowed).
  */
 #include <ctype.h>
 #include <string.h>
@@ -169,7 +169,7 @@ static void judge_unknown(struct diag *diag, const struct diag_allow *allow)
 	struct diag_record *record;
 
 	for (int code = 0; code < DIAG_CODE_COUNT; code++)
-		if (diag_code_severity((enum diag_code)code) != SEVERITY_ERROR)
+		if (diag_may_be_allowed((enum diag_code)code))
 			names[count++] = diag_code_name((enum diag_code)code);
 	record = diag_add(diag, DIAG_unneeded_allow, allow->span, "no warning has the code \"%s\"",
 			  word);
@@ -199,7 +199,7 @@ static void judge(struct diag *diag, const struct diag_allow *allow)
 		return;
 	}
 	name = diag_code_name(allow->code);
-	if (diag_code_severity(allow->code) == SEVERITY_ERROR)
+	if (!diag_may_be_allowed(allow->code))
 		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
 				   "\"%s\" is an error, which nothing allows", name),
 			  "mend what it says, and remove this");

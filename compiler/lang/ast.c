@@ -141,7 +141,23 @@ bool ast_stays_here(const struct ast_listener *listener)
 	return !ast_is_away(listener, ADDR_IPV4) && !ast_is_away(listener, ADDR_IPV6);
 }
 
+bool ast_names_identity(const struct ast_rule *rule)
+{
+	for (size_t i = 0; i < rule->condition_count; i++)
+		if (rule->conditions[i]->kind->names_identity)
+			return true;
+	return false;
+}
+
+bool ast_is_source_port(const struct match_condition *identity)
+{
+	return identity->kind == &match_port;
+}
+
 bool ast_has_identity(const struct ast_listener *listener)
 {
-	return listener->runs_as.given && !listener->runs_as.by_port;
+	for (size_t i = 0; i < listener->runs_as.count; i++)
+		if (!ast_is_source_port(listener->runs_as.items[i]))
+			return true;
+	return false;
 }

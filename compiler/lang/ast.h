@@ -96,14 +96,11 @@ enum ast_mode { MODE_TPROXY, MODE_REDIRECT, MODE_DNAT };
 enum ast_failure { FAILURE_REJECT, FAILURE_DROP, FAILURE_DIRECT };
 enum ast_protocols { TAKES_TCP = 1, TAKES_UDP = 2 };
 
-/* How the traffic of a listener's own process is known. */
+/* How what a listener's own program sends is known: one of these holds. Each has one value: a user,
+ * group, cgroup or mark; or, of a listener on another host, a source port or a range of them. */
 struct ast_identity {
-	bool given;
-	bool by_mark, by_port;
-	unsigned int selector; /* IDENTITY_USER, _GROUP, _CGROUP */
-	const char *text;
-	struct ast_mark mark;
-	struct interval_set ports; /* of a listener on another host: one number or range */
+	struct match_condition **items;
+	size_t count;
 	struct span span;
 };
 
@@ -296,6 +293,8 @@ struct match_condition *ast_condition(const struct ast_rule *rule, const char *k
 const struct ast_route *ast_table_routes(const struct ast_table *table, size_t *count);
 /* Does the rule name the interfaces that its packets come by, and not just others? */
 bool ast_names_source(const struct ast_rule *rule);
+/* Does the rule name who sends: what a listener's own traffic is matched for? */
+bool ast_names_identity(const struct ast_rule *rule);
 /* May a later packet of a connection answer the condition otherwise than the first: by its kind, or
  * because a set that it names is filled at run time? */
 bool ast_may_change(struct ast_policy *policy, const struct match_condition *condition);
@@ -315,6 +314,8 @@ struct interval_set ast_takes(struct arena *arena, const struct ast_listener *li
 bool ast_stays_here(const struct ast_listener *listener);
 /* May it wait on another host, at an address of the family? */
 bool ast_is_away(const struct ast_listener *listener, enum addr_family family);
+/* Is it a source port, which says who sends on another host alone? */
+bool ast_is_source_port(const struct match_condition *identity);
 /* Is what it sends itself known, on this host, by who sends? */
 bool ast_has_identity(const struct ast_listener *listener);
 /* Is this a target of a route that is no table? */

@@ -260,7 +260,8 @@ void check_unused(struct diag *diag, const struct ast_policy *policy, const stru
 			diag_add(diag, DIAG_unused, policy->sets[i].span,
 				 "no rule uses the set \"%s\"", policy->sets[i].name);
 	for (size_t i = 0; i < policy->listener_count; i++)
-		if (!policy->listeners[i].used && !policy->listeners[i].spoofs_client)
+		if (!policy->listeners[i].used && !policy->listeners[i].spoofs_client &&
+		    !policy->listeners[i].runs_as.count)
 			diag_add(diag, DIAG_unused, policy->listeners[i].span,
 				 "no rule uses the listener \"%s\"", policy->listeners[i].name);
 	for (size_t i = 0; i < policy->table_count; i++)

@@ -163,7 +163,7 @@ static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule,
 		return check_refuse(diag, listener->on_failure_span,
 				    "the host's own packets cannot be let go again when their listener is gone",
 				    "leave `on_failure` at reject for a listener of local traffic");
-	if (listener->runs_as.given)
+	if (listener->runs_as.count)
 		return true;
 	record = diag_add(diag, DIAG_needs_runs_as, rule->then->span,
 			  "the listener \"%s\" would be sent what it sends itself, round and round",

@@ -28,11 +28,15 @@ static bool check_failure(struct diag *diag, const struct ast_listener *listener
 /* Of a program on this host a port is never sure: others take it, and a rule may rewrite it. */
 static bool check_source_port(struct diag *diag, const struct ast_listener *listener)
 {
-	return !listener->runs_as.by_port || !ast_stays_here(listener) ||
-	       check_refuse(diag, listener->runs_as.span,
-			    "a source port is for a dnat listener on another host",
-			    "this one is on this host: write {user: U}, {group: G}, {mark: M} or "
-			    "{cgroup: PATH}");
+	bool good = true;
+
+	for (size_t i = 0; i < listener->runs_as.count && ast_stays_here(listener); i++)
+		if (ast_is_source_port(listener->runs_as.items[i]))
+			good = check_refuse(diag, listener->runs_as.items[i]->span,
+					    "a source port is for a dnat listener on another host",
+					    "this one is on this host: write {user: U}, {group: G}, "
+					    "{mark: M} or {cgroup: PATH}");
+	return good;
 }
 
 bool check_listener(struct diag *diag, const struct ast_listener *listener)

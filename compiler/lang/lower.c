@@ -98,25 +98,26 @@ static void add_sender(struct lower *lower, unsigned int selector, const char *n
 		add_hosted(lower, &ir->groups, &ir->group_count, name, origin);
 }
 
+/* The accounts and cgroups that it names. */
+static void add_hosts(struct lower *lower, const struct match_condition *condition)
+{
+	for (size_t i = 0; i < condition->hosted_count; i++)
+		add_sender(lower, condition->selector, condition->hosted[i].name,
+			   condition->hosted[i].span);
+}
+
 static void describe_senders(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		for (size_t k = 0; k < policy->rules[i].condition_count; k++) {
-			const struct match_condition *condition = policy->rules[i].conditions[k];
-
-			for (size_t h = 0; h < condition->hosted_count; h++)
-				add_sender(lower, condition->selector, condition->hosted[h].name,
-					   condition->hosted[h].span);
-		}
-	for (size_t i = 0; i < policy->listener_count; i++) {
-		const struct ast_identity *identity = &policy->listeners[i].runs_as;
-
-		if (ast_has_identity(&policy->listeners[i]) && !identity->by_mark &&
-		    policy->listeners[i].used)
-			add_sender(lower, identity->selector, identity->text, identity->span);
-	}
+		for (size_t k = 0; k < policy->rules[i].condition_count; k++)
+			add_hosts(lower, policy->rules[i].conditions[k]);
+	if (!lower_find_chain(lower, "output"))
+		return;
+	for (size_t i = 0; i < policy->listener_count; i++)
+		for (size_t k = 0; k < policy->listeners[i].runs_as.count; k++)
+			add_hosts(lower, policy->listeners[i].runs_as.items[k]);
 }
 
 /* ---- which interfaces are asked for ---- */

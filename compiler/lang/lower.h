@@ -295,6 +295,9 @@ struct ast_rule lower_default_rule(struct lower *lower, const struct ast_then *t
 
 /* ---- lower_own.c ---- */
 
+/* The key of conditions that are no words of the rule: it takes nothing that its listener sends. */
+extern const char lower_runs_as[];
+
 /* Does any listener that is used have traffic of its own that can be told? */
 bool lower_has_own(const struct lower *lower);
 void lower_own_chains(struct lower *lower);

@@ -352,13 +352,9 @@ static void note_uplinks(struct lower *lower, struct ir_chain *chain)
 
 /* ICMP errors about such a connection go where it goes. */
 static void leave_onward(struct lower *lower, struct ir_chain *chain,
-			 const struct ast_listener *listener, struct match_context context,
-			 const char *remark)
+			 const struct ast_listener *listener, const struct match_condition *ports,
+			 struct match_context context, const char *remark)
 {
-	struct match_condition ports = { .kind = &match_port,
-					 .key = "sport",
-					 .selector = PORT_SOURCE,
-					 .values = listener->runs_as.ports };
 	struct addr addr = listener->addr[context.family];
 	struct ir_match from = address_match(lower->arena, ADDRESS_FROM,
 					     (struct addr_prefix){ addr, addr_width(addr.family) });
@@ -373,7 +369,7 @@ static void leave_onward(struct lower *lower, struct ir_chain *chain,
 	if (context.tracked)
 		lower_match(lower, rule, state_match(lower->arena, STATE_RELATED));
 	lower_match(lower, rule, from);
-	match_port.lower(&ports, &context, &sends);
+	match_port.lower(ports, &context, &sends);
 	for (size_t i = 0; i < sends.items[0].count; i++)
 		lower_match(lower, rule, sends.items[0].items[i]);
 	lower_op(lower, rule, IR_ACCEPT);
@@ -381,7 +377,7 @@ static void leave_onward(struct lower *lower, struct ir_chain *chain,
 
 /* What a proxy on another host sends itself is known by its source port; all else that its host
  * sends meets the rules. Whether the address is this host's own is not known here. */
-static void leave_remote_listeners(struct lower *lower, struct ir_chain *chain, bool local)
+static void leave_remote_listeners(struct lower *lower, struct ir_chain *chain)
 {
 	const char *remark = "what a listener known by its address and ports sends itself";
 	struct interval_set protocols = { 0 };
@@ -391,18 +387,18 @@ static void leave_remote_listeners(struct lower *lower, struct ir_chain *chain, 
 	for (size_t i = 0; i < lower->policy->listener_count; i++) {
 		const struct ast_listener *listener = &lower->policy->listeners[i];
 
-		for (int family = 0; family < ADDR_FAMILIES; family++) {
+		for (size_t k = 0; k < listener->runs_as.count * ADDR_FAMILIES; k++) {
+			const struct match_condition *ports =
+				listener->runs_as.items[k / ADDR_FAMILIES];
 			struct match_context context = { .arena = lower->arena,
-							 .family = (enum addr_family)family,
+							 .family = k % ADDR_FAMILIES,
 							 .protocols = &protocols };
 
-			if (!(local ? listener->used_locally : listener->used) ||
-			    !listener->runs_as.by_port ||
-			    !ast_is_away(listener, (enum addr_family)family))
+			if (!ast_is_source_port(ports) || !ast_is_away(listener, context.family))
 				continue;
-			leave_onward(lower, chain, listener, context, remark);
+			leave_onward(lower, chain, listener, ports, context, remark);
 			context.tracked = true;
-			leave_onward(lower, chain, listener, context, NULL);
+			leave_onward(lower, chain, listener, ports, context, NULL);
 			remark = NULL;
 		}
 	}
@@ -456,7 +452,7 @@ static void prerouting(struct lower *lower, const struct body *body)
 	leave_loopback(lower, chain);
 	refuse_straight(lower, chain);
 	note_uplinks(lower, chain);
-	leave_remote_listeners(lower, chain, false);
+	leave_remote_listeners(lower, chain);
 	lower_fill_keep(lower, chain, SCOPE_FORWARD);
 	lower_recall(lower, chain, SCOPE_FORWARD);
 	put_body(lower, chain, body);
@@ -477,7 +473,7 @@ static void output(struct lower *lower, const struct body *body)
 	if (body->needed)
 		leave_discovery(lower, chain);
 	lower_leave_own(lower, chain);
-	leave_remote_listeners(lower, chain, true);
+	leave_remote_listeners(lower, chain);
 	put_body(lower, chain, body);
 }
 
@@ -506,16 +502,19 @@ static void note_spoofed(struct lower *lower)
 void lower_hooks(struct lower *lower)
 {
 	struct body forward, local;
+	bool sends;
 
 	for (size_t i = 0; i < lower->uplink_count; i++)
 		lower_value(lower, i + 1, 0);
 	forward = lower_body(lower, SCOPE_FORWARD);
 	local = lower_body(lower, SCOPE_LOCAL);
-	lower_own_chains(lower);
+	sends = local.needed || lower->uplink_count || lower_has_own(lower);
+	if (sends)
+		lower_own_chains(lower);
 	note_spoofed(lower);
 	if (forward.needed || lower->uplink_count || takes_back(lower) || has_guarded(lower) ||
 	    resets_own(lower))
 		prerouting(lower, &forward);
-	if (local.needed || lower->uplink_count || lower_has_own(lower))
+	if (sends)
 		output(lower, &local);
 }

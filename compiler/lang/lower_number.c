@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "base/names.h"
 #include "lang/known.h"
+#include "match/kinds.h"
 
 /* ---- masks ---- */
 
@@ -38,24 +39,58 @@ static bool overlaps(uint32_t value, uint32_t mask, const struct given *given)
 
 /* ---- numbers that were given ---- */
 
-static void add_given(struct lower *lower, struct givens *givens, const char *what,
-		      const char *name, uint32_t value, uint32_t mask, struct span span)
+/* An error where one of them has the number, too. */
+static bool is_given(struct lower *lower, const struct givens *givens, const char *what,
+		     const struct given *given)
 {
 	for (size_t i = 0; i < givens->count; i++) {
 		struct diag_record *record;
 
-		if (!overlaps(value, mask, &givens->items[i]))
+		if (!overlaps(given->value, given->mask, &givens->items[i]))
 			continue;
 		lower->failed = true;
-		record = diag_add(lower->diag, DIAG_number_conflict, span,
-				  "%s of \"%s\" is the one of \"%s\" too", what, name,
+		record = diag_add(lower->diag, DIAG_number_conflict, given->span,
+				  "%s of \"%s\" is the one of \"%s\" too", what, given->name,
 				  givens->items[i].name);
 		diag_also(record, givens->items[i].span, "given here");
 		diag_help(record, "give one of them another number, or leave it out");
-		return;
+		return true;
 	}
-	*arena_append(lower->arena, givens->items, givens->count) =
-		(struct given){ name, value, mask, span };
+	return false;
+}
+
+static void add_given(struct lower *lower, struct givens *givens, const char *what,
+		      const char *name, uint32_t value, uint32_t mask, struct span span)
+{
+	struct given given = { name, value, mask, span };
+
+	if (!is_given(lower, givens, what, &given))
+		*arena_append(lower->arena, givens->items, givens->count) = given;
+}
+
+/* What programs set on their own packets: one program may have several listeners, but none may set
+ * the mark of a way. */
+static void add_senders_marks(struct lower *lower, struct givens *givens)
+{
+	const struct givens ways = *givens;
+
+	for (size_t i = 0; i < lower->policy->listener_count; i++) {
+		const struct ast_listener *listener = &lower->policy->listeners[i];
+
+		for (size_t k = 0; k < listener->runs_as.count; k++) {
+			const struct match_condition *mark = listener->runs_as.items[k];
+			struct given given;
+
+			if (mark->kind != &match_mark)
+				continue;
+			given = (struct given){
+				arena_printf(lower->arena, "%s's runs_as", listener->name),
+				(uint32_t)mark->values.items[0].first.low, mark->mask, mark->span
+			};
+			if (!is_given(lower, &ways, "the mark", &given))
+				*arena_append(lower->arena, givens->items, givens->count) = given;
+		}
+	}
 }
 
 static struct givens given_marks(struct lower *lower)
@@ -77,15 +112,7 @@ static struct givens given_marks(struct lower *lower)
 			add_given(lower, &givens, "the mark", table->name, table->mark.value,
 				  table->mark.mask, table->mark.span);
 	}
-	for (size_t i = 0; i < policy->listener_count; i++) {
-		struct ast_identity *runs_as = &policy->listeners[i].runs_as;
-
-		if (runs_as->by_mark)
-			add_given(lower, &givens, "the mark",
-				  arena_printf(lower->arena, "%s's runs_as",
-					       policy->listeners[i].name),
-				  runs_as->mark.value, runs_as->mark.mask, runs_as->mark.span);
-	}
+	add_senders_marks(lower, &givens);
 	return givens;
 }
 

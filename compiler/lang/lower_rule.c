@@ -208,33 +208,44 @@ static void except_listeners(struct lowering *lowering, struct match_alternative
 	}
 }
 
+/* `condition`: NULL where the rule only has the protocols of its listener. */
+static void lower_condition(struct lowering *lowering, const struct match_kind *kind,
+			    const struct match_condition *condition,
+			    struct match_alternatives *product)
+{
+	struct match_alternatives alternatives = { 0 };
+
+	if (kind == &match_protocol)
+		lower_protocols(lowering, &alternatives);
+	else
+		kind->lower(condition, &lowering->context, &alternatives);
+	if (condition)
+		note_origin(condition, &alternatives);
+	if (!set_apart(lowering, condition, &alternatives))
+		*product = multiply(lowering, product, &alternatives);
+	else if (alternatives.beside)
+		add_beside(lowering, product, *alternatives.beside);
+}
+
 /* In the order of match.def, whatever order the author wrote the keys in. */
 static struct match_alternatives lower_conditions(struct lowering *lowering)
 {
-	struct match_context *context = &lowering->context;
 	struct match_alternatives product = { 0 };
 
 	lowering->aparts = NULL;
 	lowering->apart_count = 0;
-	match_alternative(context, &product);
+	match_alternative(&lowering->context, &product);
 	for (size_t i = 0; i < match_key_count; i++) {
 		struct match_condition *condition =
 			ast_condition(lowering->rule, match_keys[i].key);
-		struct match_alternatives alternatives = { 0 };
 
-		if (match_keys[i].kind == &match_protocol)
-			lower_protocols(lowering, &alternatives);
-		else if (condition)
-			condition->kind->lower(condition, context, &alternatives);
-		else
-			continue;
-		if (condition)
-			note_origin(condition, &alternatives);
-		if (!set_apart(lowering, condition, &alternatives))
-			product = multiply(lowering, &product, &alternatives);
-		else if (alternatives.beside)
-			add_beside(lowering, &product, *alternatives.beside);
+		if (match_keys[i].kind == &match_protocol || condition)
+			lower_condition(lowering, match_keys[i].kind, condition, &product);
 	}
+	for (size_t i = 0; i < lowering->rule->condition_count; i++)
+		if (!strcmp(lowering->rule->conditions[i]->key, lower_runs_as))
+			lower_condition(lowering, lowering->rule->conditions[i]->kind,
+					lowering->rule->conditions[i], &product);
 	except_listeners(lowering, &product);
 	return product;
 }

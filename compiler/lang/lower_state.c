@@ -31,7 +31,22 @@ static bool may_change(const struct lower *lower, const struct ast_rule *rule)
  * closed. */
 static bool has_mortal_owner(const struct ast_listener *listener)
 {
-	return listener->used_locally && ast_has_identity(listener) && !listener->runs_as.by_mark;
+	for (size_t i = 0; i < listener->runs_as.count; i++)
+		if (listener->runs_as.items[i]->kind != &match_mark &&
+		    !ast_is_source_port(listener->runs_as.items[i]))
+			return true;
+	return false;
+}
+
+static bool has_local_way(const struct ast_policy *policy)
+{
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if ((policy->rules[i].scopes & SCOPE_LOCAL) &&
+		    policy->rules[i].then->action != THEN_DIRECT &&
+		    ast_chooses_way(policy->rules[i].then))
+			return true;
+	return policy->default_local && policy->default_local->action != THEN_DIRECT &&
+	       ast_chooses_way(policy->default_local);
 }
 
 bool lower_changes(const struct lower *lower, const struct ast_rule *rule)
@@ -59,7 +74,8 @@ void lower_plan_state(struct lower *lower)
 	lower->keeps[0] |= default_changes(policy->default_forward);
 	lower->keeps[1] |= default_changes(policy->default_local);
 	for (size_t i = 0; i < policy->listener_count; i++)
-		lower->mortal[1] |= has_mortal_owner(&policy->listeners[i]);
+		lower->mortal[1] |= has_local_way(policy) &&
+				    has_mortal_owner(&policy->listeners[i]);
 	lower->keeps[1] |= lower->mortal[1];
 }
 

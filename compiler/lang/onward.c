@@ -75,6 +75,14 @@ bool onward_takes(struct tunnels *proof, const struct ast_rule *handed, const st
 
 /* ---- listeners ---- */
 
+static bool has_source_port(const struct ast_listener *listener)
+{
+	for (size_t i = 0; i < listener->runs_as.count; i++)
+		if (ast_is_source_port(listener->runs_as.items[i]))
+			return true;
+	return false;
+}
+
 const struct ast_listener *onward_of(const struct ast_rule *rule, enum addr_family family)
 {
 	const struct ast_listener *listener =
@@ -82,7 +90,7 @@ const struct ast_listener *onward_of(const struct ast_rule *rule, enum addr_fami
 	const struct match_condition *to = ast_condition(rule, "to");
 	bool passes = !to || to->specials != SPECIAL_LOCAL || to->reference_count;
 
-	return listener && passes && rule->families[family] && !listener->runs_as.by_port &&
+	return listener && passes && rule->families[family] && !has_source_port(listener) &&
 			       ast_is_away(listener, family)
 		       ? listener
 		       : NULL;

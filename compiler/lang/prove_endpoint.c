@@ -211,7 +211,7 @@ static bool is_excepted(struct tunnels *tunnels, size_t before, const struct tun
 	for (size_t i = 0; i < before; i++) {
 		const struct ast_rule *rule = &tunnels->policy->rules[i];
 
-		if ((prove_names_identity(rule) || may_take(tunnels, rule, addr, protocol)) &&
+		if ((ast_names_identity(rule) || may_take(tunnels, rule, addr, protocol)) &&
 		    lets_go(tunnels, rule, tunnel, addr))
 			return true;
 	}

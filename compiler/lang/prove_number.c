@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "lang/known.h"
 #include "lang/prove.h"
+#include "match/kinds.h"
 
 struct knowing {
 	struct arena *arena;
@@ -137,13 +138,21 @@ static void judge_priorities(struct knowing *knowing, const struct ast_policy *p
 	}
 }
 
+static bool is_known_by_marks(const struct ast_listener *listener)
+{
+	for (size_t i = 0; i < listener->runs_as.count; i++)
+		if (listener->runs_as.items[i]->kind != &match_mark)
+			return false;
+	return true;
+}
+
 /* The kernel routes a socket's packets by the mark that its program has set before any rule sees
  * who sends. Which mark a program sets is not known here. */
 static void judge_own_mark(struct knowing *knowing, const struct ast_listener *listener)
 {
 	struct diag_record *record;
 
-	if (!listener->mark.given || !ast_has_identity(listener) || listener->runs_as.by_mark)
+	if (!listener->mark.given || !ast_has_identity(listener) || is_known_by_marks(listener))
 		return;
 	record =
 		diag_add(knowing->diag, DIAG_own_mark, listener->mark.span,

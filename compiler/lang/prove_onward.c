@@ -17,7 +17,7 @@ static void add_fixes(struct diag_record *record, const struct ast_listener *lis
 	char text[ADDR_TEXT];
 
 	diag_also(record, listener->span, "nothing here tells its own connections from the rest%s",
-		  listener->runs_as.given ? ": who sends is known on its own host alone" : "");
+		  listener->runs_as.count ? ": who sends is known on its own host alone" : "");
 	diag_help(record,
 		  "write `runs_as: {port: N-M}` in the listener, with the source ports of its own "
 		  "connections; or put `{from: \"%s\", then: direct}` before this",

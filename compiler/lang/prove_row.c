@@ -312,12 +312,10 @@ static void describe(struct filling *filling)
 {
 	struct prove_box *box = filling->box;
 	const struct ast_rule *rule = box->rule;
-	bool names_identity = false;
+	bool names_identity = ast_names_identity(rule);
 
-	for (size_t i = 0; i < rule->condition_count; i++) {
-		names_identity |= rule->conditions[i]->kind->names_identity;
+	for (size_t i = 0; i < rule->condition_count; i++)
 		box->fickle |= ast_may_change(filling->row->policy, rule->conditions[i]);
-	}
 	box->fickle &= ast_chooses_way(rule->then);
 	box->cuts = !ast_chooses_way(rule->then);
 	box->own = filling->shared->has_own && names_identity && (rule->scopes & SCOPE_LOCAL);

@@ -63,8 +63,7 @@ struct prove_shared *prove_share(struct arena *arena, struct ast_policy *policy)
 		for (size_t k = 0; k < policy->rules[i].condition_count; k++)
 			share_condition(shared, policy->rules[i].conditions[k]);
 	for (size_t i = 0; i < policy->listener_count; i++)
-		shared->has_own |= policy->listeners[i].used &&
-				   ast_has_identity(&policy->listeners[i]);
+		shared->has_own |= ast_has_identity(&policy->listeners[i]);
 	return shared;
 }
 

@@ -33,14 +33,6 @@ static bool leads_to(const struct ast_then *then, const struct ast_table *table)
 	return false;
 }
 
-bool prove_names_identity(const struct ast_rule *rule)
-{
-	for (size_t i = 0; i < rule->condition_count; i++)
-		if (rule->conditions[i]->kind->names_identity)
-			return true;
-	return false;
-}
-
 /* Does the rule let packets of this host go another way: as always, or by another table? */
 static bool lets_go(const struct ast_rule *rule, const struct ast_table *table)
 {
@@ -176,7 +168,7 @@ static bool excepts(struct tunnels *tunnels, const struct ast_rule *rule,
 
 	if (!lets_go(rule, table))
 		return false;
-	if (prove_names_identity(rule))
+	if (ast_names_identity(rule))
 		return true;
 	if (rule->then->action != THEN_DIRECT)
 		return false;

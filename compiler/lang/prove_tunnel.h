@@ -20,7 +20,6 @@ struct tunnels {
 	const struct ir_walker *walker;
 };
 
-bool prove_names_identity(const struct ast_rule *rule);
 /* What the nth part of a condition names of a family, and begins with; NULL behind the last. */
 const struct interval_set *prove_part(struct tunnels *tunnels,
 				      const struct match_condition *condition,

@@ -255,75 +255,78 @@ static const struct decode_field runs_as_fields[] = {
 
 const struct decode_table read_runs_as_table = { "runs_as", runs_as_fields, 5 };
 
-static bool read_cgroup(struct decode *decode, const struct node *value,
-			struct ast_identity *identity)
+/* A rule's condition of the same meaning. */
+static struct match_condition *identity_for(struct decode *decode, const struct node_entry *entry)
 {
-	identity->text = cgroup_read_path(decode, value);
-	identity->span = value->span;
-	return identity->text != NULL;
+	const char *key = strcmp(entry->key, "port") ? entry->key : "sport";
+	struct match_condition *identity = arena_new_of(decode->arena, struct match_condition);
+
+	for (size_t i = 0; i < match_key_count; i++)
+		if (!strcmp(match_keys[i].key, key))
+			*identity = (struct match_condition){ .kind = match_keys[i].kind,
+							      .key = match_keys[i].key,
+							      .span = entry->value.span,
+							      .selector = match_keys[i].selector };
+	return identity;
 }
 
-/* One user or group; a rule's `user` reads the same words. */
-static bool read_account(struct decode *decode, const struct node *value,
-			 struct ast_identity *identity)
+static bool is_range(const struct match_condition *identity)
 {
-	struct match_condition condition = { .kind = &match_identity,
-					     .selector = identity->selector };
-
-	if (!match_identity.read(decode, value, &condition))
-		return false;
-	identity->text = value->text;
-	identity->span = value->span;
-	if (condition.name_count || interval_is_one(condition.values.items[0]))
-		return true;
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-			   "a listener runs as one user, not a range"),
-		  "name the user");
-	return false;
+	return identity->kind == &match_identity && identity->values.count &&
+	       !interval_is_one(identity->values.items[0]);
 }
 
-/* Of what a proxy on another host sends: one port, or a range. */
-static bool read_source_port(struct decode *decode, const struct node *value,
-			     struct ast_identity *identity)
+static bool read_identity(struct decode *decode, const struct node *value,
+			  struct ast_identity *runs_as)
 {
-	struct match_condition condition = { .kind = &match_port, .selector = PORT_SOURCE };
-
-	if (!match_port.read(decode, value, &condition))
-		return false;
-	identity->ports = condition.values;
-	return true;
-}
-
-static bool read_runs_as(struct decode *decode, const struct decode_field *field,
-			 const struct node *value, void *target)
-{
-	struct ast_identity *identity = target;
 	struct identity_parts parts = { 0 };
-	const struct node *account;
+	struct match_condition *identity;
 
-	(void)field;
-	*identity = (struct ast_identity){ .given = true, .span = value->span };
 	if (!decode_map(decode, &read_runs_as_table, value, &parts))
 		return false;
 	if (value->count != 1) {
 		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
 				   "`runs_as` takes one of user, group, mark, cgroup and port"),
 			  "write {user: U}, {group: G}, {mark: M} or {cgroup: PATH}, or {port: N-M} for a "
-			  "listener on another host");
+			  "listener on another host; or a list of these: [{user: U}, {group: G}]");
 		return false;
 	}
-	identity->by_mark = parts.mark.given;
-	identity->by_port = parts.port != NULL;
-	identity->mark = parts.mark;
-	identity->selector = parts.user    ? IDENTITY_USER
-			     : parts.group ? IDENTITY_GROUP
-					   : IDENTITY_CGROUP;
-	account = parts.user ? parts.user : parts.group;
-	if (parts.cgroup)
-		return read_cgroup(decode, parts.cgroup, identity);
-	if (parts.port)
-		return read_source_port(decode, parts.port, identity);
-	return !account || read_account(decode, account, identity);
+	identity = identity_for(decode, value->entries);
+	*arena_append(decode->arena, runs_as->items, runs_as->count) = identity;
+	if (parts.mark.given) {
+		identity->mask = parts.mark.mask;
+		interval_add(decode->arena, &identity->values, wide(parts.mark.value),
+			     wide(parts.mark.value));
+		return true;
+	}
+	if (!identity->kind->read(decode, &value->entries->value, identity))
+		return false;
+	if (!is_range(identity))
+		return true;
+	diag_help(diag_add(decode->diag, DIAG_bad_value, identity->span,
+			   "a listener runs as one user, not a range"),
+		  "name the user");
+	return false;
+}
+
+static bool read_runs_as(struct decode *decode, const struct decode_field *field,
+			 const struct node *value, void *target)
+{
+	struct ast_identity *runs_as = target;
+	const struct node *items = value->kind == NODE_LIST ? value->items : value;
+	size_t count = value->kind == NODE_LIST ? value->count : 1;
+	bool good = true;
+
+	(void)field;
+	*runs_as = (struct ast_identity){ .span = value->span };
+	for (size_t i = 0; i < count; i++)
+		good &= read_identity(decode, &items[i], runs_as);
+	if (count)
+		return good;
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+			   "this list names no user, group, mark, cgroup or port"),
+		  "write {user: U}, or leave `runs_as` out");
+	return false;
 }
 
 /* ---- listeners ---- */

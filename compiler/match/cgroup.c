@@ -63,7 +63,7 @@ static const char *below_root(const char *text)
 	return text;
 }
 
-const char *cgroup_read_path(struct decode *decode, const struct node *value)
+static const char *read_path(struct decode *decode, const struct node *value)
 {
 	const char *path = value->kind == NODE_SCALAR ? below_root(value->text) : "";
 
@@ -83,7 +83,7 @@ const char *cgroup_read_path(struct decode *decode, const struct node *value)
 static bool read_cgroup(struct decode *decode, const struct node *value,
 			struct match_condition *condition)
 {
-	const char *path = cgroup_read_path(decode, value);
+	const char *path = read_path(decode, value);
 
 	if (path)
 		*arena_append(decode->arena, condition->hosted, condition->hosted_count) =
@@ -126,6 +126,19 @@ static bool is_covered(const struct match_condition *condition, size_t index)
 	return false;
 }
 
+/* The sending process is in this cgroup or in one below it; "" is the root, where they all are. */
+static struct ir_match cgroup_match(struct arena *arena, const char *path)
+{
+	struct ir_match match = { .ops = &cgroup_ops };
+	const char **names = NULL;
+
+	*arena_append(arena, names, match.name_count) = path;
+	match.names = names;
+	/* The root is there wherever there are cgroups. */
+	match.hosted = *path ? IR_HOSTED_CGROUP : IR_HOSTED_NONE;
+	return match;
+}
+
 static void lower_cgroup(const struct match_condition *condition, struct match_context *context,
 			 struct match_alternatives *out)
 {
@@ -139,18 +152,6 @@ static void lower_cgroup(const struct match_condition *condition, struct match_c
 	/* The packet must still be some process's, and the root is above them all. */
 	out->beside = arena_new_of(context->arena, struct ir_match);
 	*out->beside = cgroup_match(context->arena, "");
-}
-
-struct ir_match cgroup_match(struct arena *arena, const char *path)
-{
-	struct ir_match match = { .ops = &cgroup_ops };
-	const char **names = NULL;
-
-	*arena_append(arena, names, match.name_count) = path;
-	match.names = names;
-	/* The root is there wherever there are cgroups. */
-	match.hosted = *path ? IR_HOSTED_CGROUP : IR_HOSTED_NONE;
-	return match;
 }
 
 const struct match_kind match_cgroup = {

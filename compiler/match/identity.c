@@ -130,23 +130,6 @@ static void lower_identity(const struct match_condition *condition, struct match
 	}
 }
 
-struct ir_match identity_match(struct arena *arena, unsigned int selector, const char *name)
-{
-	struct ir_match match = { .ops = &identity_ops, .selector = selector };
-	const char **names = NULL;
-	char *end;
-	unsigned long number = strtoul(name, &end, 10);
-
-	if (*name && !*end)
-		interval_add(arena, &match.values, wide(number), wide(number));
-	else
-		*arena_append(arena, names, match.name_count) = name;
-	if (match.name_count)
-		match.hosted = hosted_kind(selector);
-	match.names = names;
-	return match;
-}
-
 const struct match_kind match_identity = {
 	.noun = "a user or group",
 	.read = read_identity,

@@ -39,15 +39,9 @@ bool port_put_element(const struct ir_match *match, const struct ir_packet *pack
 		      struct buf *out);
 /* Is it a port of another protocol than the packet's? */
 bool port_lacks_protocol(const struct ir_match *match, const struct ir_packet *packet);
-/* The path of a cgroup below the root, as the kernel has it; NULL after an error. */
-const char *cgroup_read_path(struct decode *decode, const struct node *value);
-/* The sending process is in this cgroup or in one below it; "" is the root, where they all are. */
-struct ir_match cgroup_match(struct arena *arena, const char *path);
 /* Does only a host's list of accounts know whether the sender is who the match asks for: the one a
  * name, the other a number? */
 bool identity_is_guess(const struct ir_match *match, const struct ir_packet *packet);
-/* User or group. */
-struct ir_match identity_match(struct arena *arena, unsigned int selector, const char *name);
 /* The packet's or the connection's mark, under a mask, equals the value. */
 struct ir_match mark_match(struct arena *arena, unsigned int selector, uint32_t value,
 			   uint32_t mask);

@@ -432,7 +432,9 @@ def unused(shop):
 def own_marks(shop):
 	return expect_told(shop, "own-mark", [
 		("listeners: {p: {tproxy: 1, mark: 255, runs_as: {user: 5}}}\n", [(2, "own-mark")]),
+		("listeners: {p: {tproxy: 1, mark: {value: 1, mask: 3}, runs_as: [{mark: 4}, {cgroup: a.slice}]}}\n", [(2, "own-mark")]),
 		("listeners: {p: {redirect: 1, mark: {value: 1, mask: 3}, runs_as: {cgroup: a.slice}}}\n", [(2, "own-mark")]),
+		("listeners: {p: {tproxy: 1, mark: 255, runs_as: {user: 5}}} # allow: own-mark\n", []),
 		("listeners: {p: {tproxy: 1, runs_as: {user: 5}}}\n", []),
 		("listeners: {p: {tproxy: 1, mark: 255, runs_as: {mark: 254}}}\n", []),
 		("listeners: {p: {tproxy: 1, mark: 255}}\n", []),

@@ -89,6 +89,71 @@ rules: [{rules}]
                 listener.seen.clear()
 
 
+def _program(runs_as, identity):
+    """One program with two listeners under one port: TCP comes by redirect, UDP by tproxy."""
+    with Network() as net:
+        Policy(net, f"""version: 1
+listeners:
+  tcp: {{redirect: 12345, runs_as: {runs_as}}}
+  udp: {{tproxy: 12345, protocols: udp, runs_as: {runs_as}}}
+rules:
+  - {{scope: both, proto: tcp, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {{proxy: tcp}}}}
+  - {{scope: both, proto: udp, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {{proxy: udp}}}}
+""").up()
+        net.listener(mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"), identity=identity, onward=True)
+        net.listener(protocols=("udp",), identity=identity, onward=True)
+        for host in net.client, net.router:
+            for proto, version in BOTH:
+                outcome = answered(probe.ask(host, proto, FOREIGN[version], 443), "proxy")
+                assert "and origin answers" in outcome.text, f"the program's own way out: {outcome}"
+                same(outcome.text.count("Intercepted"), 1, f"times on its way ({outcome})")
+
+
+@case("no loops: one program, one mark, two listeners under one port; masks that overlap, too")
+def _program_by_mark():
+    for mark in "255", "{value: 0x0f, mask: 0x0f}":
+        _program(f"{{mark: {mark}}}", probe.Identity(mark=255))
+
+
+@case("no loops: one program known by its user or its group")
+def _program_by_list():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    for identity in probe.Identity(user=1337), probe.Identity(user=5, group=1337):
+        _program("[{user: 1337}, {group: 1337}]", identity)
+
+
+@case("no loops: a program with two identities, each another listener's, is handed to neither by a rule that names one")
+def _two_identities():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    with Network() as net:
+        Policy(net, """version: 1
+listeners:
+  one: {tproxy: 12345, runs_as: {user: 1001}}
+  two: {tproxy: 12346, runs_as: [{group: 77}, {mark: 5}]}
+rules:
+  - {user: [1001, 1002], to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: two}}
+""").up()
+        net.listener(12346)
+        for proto, version in BOTH:
+            for identity, who in ((probe.Identity(user=1002), "proxy"), (probe.Identity(user=1001), "proxy"),
+                                  (probe.Identity(user=1001, group=77), "origin"), (probe.Identity(user=1001, mark=5), "origin")):
+                answered(probe.ask(net.router, proto, FOREIGN[version], 443, identity=identity), who)
+
+
+@case("no loops: a listener that no rule uses: what its program sends is left alone all the same")
+def _unused():
+    require(all_ids(), "other user ids cannot be taken on here; run the lab as root")
+    with Network(uplinks=("wan0", "wg0")) as net:
+        Policy(net, """version: 1
+listeners: {p: {tproxy: 12345, runs_as: [{user: 1001}, {mark: 0xff}]}}
+tables: {vpn: {dev: wg0, masquerade: true, fallback: unreachable}}
+rules: [{scope: both, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {route: vpn}}]
+""").up()
+        for proto, version in BOTH:
+            for identity, who in ((probe.NOBODY_SPECIAL, "vpn"), (probe.Identity(user=1001), "origin"), (probe.Identity(mark=0xff), "origin")):
+                answered(probe.ask(net.router, proto, FOREIGN[version], 443, identity=identity), who)
+
+
 @case("no loops: two proxies in a chain, each meets only its own identity's exception")
 def _chain():
     require(all_ids(), "other user ids cannot be taken on here; run the lab as root")

@@ -128,7 +128,7 @@ OWN = """version: 1
 sets:
   foreign: [203.0.113.8, "2001:db8:113::8"]
 listeners:
-  proxy: {tproxy: 12345, mark: 100, table: 100, runs_as: {user: 1001}}
+  proxy: {tproxy: 12345, mark: 100, table: 100, runs_as: {user: 1001}} # allow: own-mark
 rules:
   - {scope: both, to: foreign, then: {proxy: proxy}}
 """

@@ -138,7 +138,7 @@ class Maker:
         elif draw.chance(0.25):
             body["protocols"] = draw.one((["tcp"], ["udp"]))
         if draw.chance(0.75):
-            body["runs_as"] = self._identity()
+            body["runs_as"] = draw.one((self._identity(), self._identity(), [self._identity(), self._identity()]))
         if mode == "dnat" and draw.chance(0.3):
             body["runs_as"] = {"port": draw.one((1024, "1000-2000", "40000-60000"))}
         if draw.chance(0.4):
@@ -147,7 +147,7 @@ class Maker:
             body["spoofs_client"] = True
         if mode == "dnat" and draw.chance(0.2):
             body["masquerade"] = True
-        if draw.chance(0.1):
+        if draw.chance(0.1) and not isinstance(body.get("runs_as"), list) and set(body.get("runs_as", ())) <= {"mark"}:
             body["mark"] = draw.one((0x400, 0x2000, {"value": 0x3000, "mask": 0xF000}))
         self.body["listeners"][name] = body
         self.policy.alive[name] = draw.weighted({"any": 4, "loopback": 2 if mode == "tproxy" else 0, "": 3})
@@ -168,7 +168,7 @@ class Maker:
         draw = self.draw
         kind = draw.weighted({"user": 4, "group": 2, "mark": 2, "cgroup": 1 if self.cgroups else 0})
         if kind == "mark":
-            return {kind: draw.one((0xFF, 0x20001, {"value": 0x200, "mask": 0xF00}))}
+            return {kind: draw.one((0xFF, 0x20001, {"value": 0x200, "mask": 0xF00}, {"value": 1, "mask": 0xFF}))}
         return {kind: draw.one({"user": (1000, 1001, 65534), "group": (1000, 3000),
                                 "cgroup": self.cgroups}[kind])}
 

@@ -55,6 +55,7 @@ BEYOND = {
 	"wrong-protocol": "the listener behind a name",
 	"needs-runs-as": "the listener behind a name",
 	"number-conflict": "two places at once",
+	"own-mark": "a comment that allows it",
 	"out-of-numbers": "what is allocated",
 	"too-complex": "what is generated",
 	"expect-failed": "what the rules mean",

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=72d34a1d37f77db4
+digest=d386d2600c47f37c
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7104 7112'
 main_copy=7103
-sets='flows.count_rule_to_192_0_.62643059_v4 flows.count_rule_to_192_0_.62643059_v6 output.ip_daddr output.ip6_daddr'
+sets='flows.count_rule_to_192_0_.62643059_v4 flows.count_rule_to_192_0_.62643059_v6 flows.count_rule_to_192_0_.f50fa348_v4 flows.count_rule_to_192_0_.f50fa348_v6'
 dynamic_sets=''
 gateways=''
 cgroups=''

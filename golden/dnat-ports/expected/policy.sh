@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=044056ba9ec516c0
+digest=09c6e85948d5bb94
 protocol=116
 first=0
 last=0

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=03e40d30acff26d4
+digest=435dcbf843c82d50
 protocol=116
 first=10000
 last=10015

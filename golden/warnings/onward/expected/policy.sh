@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=660d645996b39eb7
+digest=ad91e3b1fffefbb1
 protocol=116
 first=10000
 last=10007

@@ -7,45 +7,47 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   proxy             0x000000ff/0xffffffff  10000    7112     tproxy port 7893
-#   other             0x46000000/0x7f000000  10002    7182     tproxy port 7894
+#   tcp               0x5c000000/0x7f000000  -        -        redirect port 7890
+#   udp               0x7b000000/0x7f000000  10000    7199     tproxy port 7890
+#   sidecar           0x0d000000/0x7f000000  10002    7155     tproxy port 15001
+#   away              0x3d000000/0x7f000000  -        -        dnat port 53
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=ad29b58f9870f960
+digest=26efb6f68e8aba48
 protocol=116
 first=10000
 last=10003
 sysctl_policy='set'
-tables='7112 7182'
+tables='7155 7199'
 main_copy=''
-sets='prerouting.list1.th_dport'
+sets=''
 dynamic_sets=''
 gateways=''
-cgroups=''
+cgroups='mesh.slice'
 time_sets=''
 
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7112 'default 0' local default dev lo table 7112 protocol 116
-	"$1" 6 7112 'default 1024' local default dev lo table 7112 protocol 116
-	"$1" 4 7182 'default 0' local default dev lo table 7182 protocol 116
-	"$1" 6 7182 'default 1024' local default dev lo table 7182 protocol 116
+	"$1" 4 7199 'default 0' local default dev lo table 7199 protocol 116
+	"$1" 6 7199 'default 1024' local default dev lo table 7199 protocol 116
+	"$1" 4 7155 'default 0' local default dev lo table 7155 protocol 116
+	"$1" 6 7155 'default 1024' local default dev lo table 7155 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0xff/0xffffffff 7112 - -' fwmark 0xff/0xffffffff lookup 7112 priority 10000 protocol 116
-	"$1" 6 '10000 0xff/0xffffffff 7112 - -' fwmark 0xff/0xffffffff lookup 7112 priority 10000 protocol 116
-	"$1" 4 '10001 0xff/0xffffffff unreachable - -' fwmark 0xff/0xffffffff unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0xff/0xffffffff unreachable - -' fwmark 0xff/0xffffffff unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x46000000/0x7f000000 7182 - -' fwmark 0x46000000/0x7f000000 lookup 7182 priority 10002 protocol 116
-	"$1" 6 '10002 0x46000000/0x7f000000 7182 - -' fwmark 0x46000000/0x7f000000 lookup 7182 priority 10002 protocol 116
-	"$1" 4 '10003 0x46000000/0x7f000000 unreachable - -' fwmark 0x46000000/0x7f000000 unreachable priority 10003 protocol 116
-	"$1" 6 '10003 0x46000000/0x7f000000 unreachable - -' fwmark 0x46000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 4 '10000 0x7b000000/0x7f000000 7199 - -' fwmark 0x7b000000/0x7f000000 lookup 7199 priority 10000 protocol 116
+	"$1" 6 '10000 0x7b000000/0x7f000000 7199 - -' fwmark 0x7b000000/0x7f000000 lookup 7199 priority 10000 protocol 116
+	"$1" 4 '10001 0x7b000000/0x7f000000 unreachable - -' fwmark 0x7b000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x7b000000/0x7f000000 unreachable - -' fwmark 0x7b000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0xd000000/0x7f000000 7155 - -' fwmark 0xd000000/0x7f000000 lookup 7155 priority 10002 protocol 116
+	"$1" 6 '10002 0xd000000/0x7f000000 7155 - -' fwmark 0xd000000/0x7f000000 lookup 7155 priority 10002 protocol 116
+	"$1" 4 '10003 0xd000000/0x7f000000 unreachable - -' fwmark 0xd000000/0x7f000000 unreachable priority 10003 protocol 116
+	"$1" 6 '10003 0xd000000/0x7f000000 unreachable - -' fwmark 0xd000000/0x7f000000 unreachable priority 10003 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused
@@ -56,10 +58,11 @@ each_unmarked() {
 # key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
-	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' always - 'the listener proxy takes what comes from outside by tproxy, and with 1 the kernel looks for the way back by the mark, finds this host, and drops the packet'
-	"$1" 'net.ipv4.conf.*.src_valid_mark' '0' always - 'the listener proxy takes what comes from outside by tproxy, and the kernel drops it where an interface'\''s own is 1' 'lan0'
-	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1' 'lan0'
-	"$1" 'net.bridge.bridge-nf-call-ip6tables' '0' bridge - 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1' 'lan0'
+	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' always - 'the listener udp takes what comes from outside by tproxy, and with 1 the kernel looks for the way back by the mark, finds this host, and drops the packet'
+	"$1" 'net.ipv4.conf.*.src_valid_mark' '0' always - 'the listener udp takes what comes from outside by tproxy, and the kernel drops it where an interface'\''s own is 1'
+	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener udp takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
+	"$1" 'net.bridge.bridge-nf-call-ip6tables' '0' bridge - 'the listener udp takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
+	"$1" 'net.ipv4.ip_forward' '1' elsewhere 192.0.2.9 'the listener away is on another host, and without this nothing is forwarded there'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions
