@@ -10,7 +10,7 @@ POLICY = """version: 1
 sets:
   far: [203.0.113.0/24, 198.51.100.7, "2001:db8:113::/48"]
 listeners:
-  proxy: {tproxy: 12345, mark: 100, table: 100, runs_as: {user: proxyd}}
+  proxy: {tproxy: 12345, mark: 100, table: 100, runs_as: {user: proxyd}} # allow: own-mark
   near: {redirect: 3128}
 tables:
   vpn: {dev: wg0, fallback: unreachable, id: 200, mark: 0x200, priority: 11000, masquerade: true}

@@ -75,7 +75,7 @@ rules: [{scope: both, to: elsewhere, then: {route: vpn}}]
 sets:
   foreign:
 %s
-listeners: {p: {tproxy: 12345, runs_as: {user: 1001}, mark: 77, table: 7001}}
+listeners: {p: {tproxy: 12345, runs_as: {user: 1001}, mark: 77, table: 7001}} # allow: own-mark
 rules: [{scope: both, to: foreign, proto: [tcp, udp], then: {proxy: p}}]
 """ % PREFIXES,
     "tunnel of the number": """version: 1
