@@ -37,6 +37,13 @@ class Skip(Exception):
 	"""What the case needs is not on this machine; the text says what."""
 
 
+def needs_the_program_itself(why):
+	"""For a case that cannot hold where TPC is a script that runs it by another program: valgrind, qemu."""
+	with open(TPC, "rb") as file:
+		if file.read(2) == b"#!":
+			raise Skip(f"the program runs inside another one: {why}")
+
+
 class Done:
 	"""What a program left behind: its status and both its outputs as text."""
 

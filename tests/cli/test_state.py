@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 
-from cli import TPC, expect, main
+from cli import TPC, expect, main, needs_the_program_itself
 from hosted import live
 
 ONE = """version: 1
@@ -148,6 +148,7 @@ def rollback(shop, host):
 
 @live("a policy that waits for its confirmation, without its record: it can be confirmed, and is taken back else")
 def waits(shop, host):
+	needs_the_program_itself("a watchdog closes files that the other one has open")
 	prepare(shop, host)
 	problems = expect(host.tpc("apply", "two/one.yaml"), 0)
 	problems += expect(host.tpc("apply", "--confirm", "60", "one.yaml"), 0)

@@ -3,7 +3,7 @@
 import re
 import sys
 
-from cli import SEED, TPC, expect, main
+from cli import SEED, TPC, expect, main, needs_the_program_itself
 from hosted import differs, live
 
 VPN = """version: 1
@@ -21,6 +21,7 @@ def shell(host, text):
 
 @live("a report that cannot be printed: what was done is done, and is not said to be refused; for a program it is in doubt")
 def lost(shop, host):
+	needs_the_program_itself("a watchdog closes files that the other one has open")
 	shop.write("p.yaml", SEED)
 	problems = expect(shell(host, "$TPC apply p.yaml >/dev/full"), 0, None,
 		["tpc: warning: the policy tpc is applied, but standard output could not be written", "`tpc status tpc`"])
@@ -35,6 +36,7 @@ def lost(shop, host):
 
 @live("closed streams: the policy is applied, and nothing is printed into what was opened instead")
 def closed(shop, host):
+	needs_the_program_itself("it opens its files where closed streams were")
 	shop.write("p.yaml", SEED)
 	problems = expect(shell(host, "$TPC apply p.yaml >&- 2>&- <&-"), 0, None, None)
 	problems += expect(host.tpc("apply", "p.yaml"), 0, "nothing to change")
