@@ -263,7 +263,12 @@ void lower_origin(struct lower *lower, struct ir_chain *chain, size_t way);
 /* Where packets of connections that have decided leave the base chain: its cases come last, so it
  * is filled here. */
 void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);
-/* Replies of connections that came in by an uplink. */
+/* The chain of the replies to those below. */
+extern const char lower_spoofed[];
+/* The value of connections that a program on this host opened with a foreign source, to this host.
+ */
+uint32_t lower_spoofed_value(struct lower *lower);
+/* Replies of connections that came in by an uplink, or from a foreign source on this host. */
 void lower_fill_replies(struct lower *lower, struct ir_chain *chain);
 
 /* ---- lower_flow.c ---- */

@@ -34,14 +34,34 @@ static void leave_ipv6(struct lower *lower, struct ir_chain *chain)
 	lower_op(lower, rule, IR_ACCEPT);
 }
 
+/* Whether a rule hands it anything or not: the clients may come to it by themselves. */
+static bool spoofs(const struct lower_class *way)
+{
+	return way->listener && way->listener->spoofs_client;
+}
+
+static const struct lower_class *first_spoofing(const struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++)
+		if (spoofs(lower->classes[i]))
+			return lower->classes[i];
+	return NULL;
+}
+
+/* Do some replies go another way than the main table says? */
+static bool has_origins(const struct lower *lower)
+{
+	return lower->uplink_count || first_spoofing(lower);
+}
+
 static void replies(struct lower *lower, struct ir_chain *chain)
 {
 	struct ir_rule *rule = lower_guarantee(lower, chain, "replies never meet the rules");
 	struct ir_chain *back = lower_find_chain(lower, "replies");
 
 	lower_match(lower, rule, direction_match());
-	lower_end(lower, rule, lower->uplink_count ? "replies" : NULL);
-	if (!lower->uplink_count || back)
+	lower_end(lower, rule, has_origins(lower) ? "replies" : NULL);
+	if (!has_origins(lower) || back)
 		return;
 	back = lower_chain(lower, "replies", NULL);
 	lower_fill_replies(lower, back);
@@ -246,30 +266,68 @@ static bool resets_own(const struct lower *lower)
 	return false;
 }
 
-/* Whether a rule hands it anything or not: the clients may come to it by themselves. */
-static bool spoofs(const struct lower_class *way)
+/* TCP and UDP as the listeners take them, and the ICMP errors about that. */
+static struct interval_set spoofed_protocols(const struct lower *lower)
 {
-	return way->listener && way->listener->spoofs_client;
+	struct interval_set protocols = { 0 };
+
+	for (size_t i = 0; i < lower->class_count; i++) {
+		struct interval_set takes = { 0 };
+
+		if (spoofs(lower->classes[i]))
+			takes = ast_takes(lower->arena, lower->classes[i]->listener);
+		for (size_t k = 0; k < takes.count; k++)
+			interval_add(lower->arena, &protocols, takes.items[k].first,
+				     takes.items[k].last);
+	}
+	interval_add(lower->arena, &protocols, wide(PROTOCOL_ICMP), wide(PROTOCOL_ICMP));
+	interval_add(lower->arena, &protocols, wide(PROTOCOL_ICMPV6), wide(PROTOCOL_ICMPV6));
+	interval_normalise(&protocols);
+	return protocols;
 }
 
 /* Both legs of a proxy that connects with its client's address: a transparent socket here is the
- * end of what comes for it. */
+ * end of what comes for it. One listener's mark leads here as well as another's. */
 static void take_spoofed(struct lower *lower, struct ir_chain *chain)
 {
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
-		struct ir_rule *rule;
+	const struct lower_class *way = first_spoofing(lower);
+	struct interval_set protocols = spoofed_protocols(lower);
+	struct ir_rule *rule;
 
-		if (!spoofs(way))
-			continue;
-		rule = lower_guarantee(lower, chain,
-				       "answers to a client's address that a proxy has borrowed");
-		lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
-		lower_match(lower, rule, socket_match());
-		lower_set_mark(lower, rule, way->mark, way->mask);
-		lower_op(lower, rule, IR_ACCEPT);
+	if (!way)
 		return;
-	}
+	rule = lower_guarantee(lower, chain,
+			       "answers to a client's address that a proxy has borrowed");
+	lower_match(lower, rule, protocol_match(&protocols));
+	lower_match(lower, rule, socket_match());
+	lower_set_mark(lower, rule, way->mark, way->mask);
+	lower_op(lower, rule, IR_ACCEPT);
+}
+
+const char lower_spoofed[] = "spoofed";
+
+/* A server on this host that such a proxy connects to: no socket tells its answers, which this host
+ * sends itself, from those to the client's own connections; that the request came by `lo` does. */
+static void note_spoofing(struct lower *lower, struct ir_chain *chain)
+{
+	const struct lower_class *way = first_spoofing(lower);
+	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
+	struct ir_chain *back;
+	struct ir_rule *rule;
+
+	if (!way)
+		return;
+	rule = lower_guarantee(lower, chain, "a proxy on this host asks this host as its client");
+	lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
+	lower_match(lower, rule, mark_match(lower->arena, MARK_CONNECTION, 0, mask));
+	lower_match(lower, rule, spoofed_match());
+	lower_do(lower, rule,
+		 (struct ir_statement){
+			 .op = IR_SET_CT_MARK, .value = lower_spoofed_value(lower), .mask = mask });
+	back = lower_chain(lower, lower_spoofed, NULL);
+	rule = lower_guarantee(lower, back, NULL);
+	lower_set_mark(lower, rule, way->mark, way->mask);
+	lower_op(lower, rule, IR_ACCEPT);
 }
 
 static void refuse_loops(struct lower *lower, struct ir_chain *chain)
@@ -449,6 +507,7 @@ static void prerouting(struct lower *lower, const struct body *body)
 	take_spoofed(lower, chain);
 	replies(lower, chain);
 	refuse_loops(lower, chain);
+	note_spoofing(lower, chain);
 	leave_loopback(lower, chain);
 	refuse_straight(lower, chain);
 	note_uplinks(lower, chain);
@@ -477,13 +536,11 @@ static void output(struct lower *lower, const struct body *body)
 	put_body(lower, chain, body);
 }
 
-/* Does what the host sends to a listener, or an answer to an address that one has borrowed, come in
- * again? */
+/* Does what the host sends to a listener come in again? */
 static bool takes_back(const struct lower *lower)
 {
 	for (size_t i = 0; i < lower->class_count; i++)
-		if (spoofs(lower->classes[i]) ||
-		    (lower->classes[i]->local && lower->classes[i]->listener &&
+		if ((lower->classes[i]->local && lower->classes[i]->listener &&
 		     lower->classes[i]->listener->mode == MODE_TPROXY))
 			return true;
 	return false;
@@ -506,13 +563,15 @@ void lower_hooks(struct lower *lower)
 
 	for (size_t i = 0; i < lower->uplink_count; i++)
 		lower_value(lower, i + 1, 0);
+	if (first_spoofing(lower))
+		lower_spoofed_value(lower);
 	forward = lower_body(lower, SCOPE_FORWARD);
 	local = lower_body(lower, SCOPE_LOCAL);
-	sends = local.needed || lower->uplink_count || lower_has_own(lower);
+	sends = local.needed || has_origins(lower) || lower_has_own(lower);
 	if (sends)
 		lower_own_chains(lower);
 	note_spoofed(lower);
-	if (forward.needed || lower->uplink_count || takes_back(lower) || has_guarded(lower) ||
+	if (forward.needed || has_origins(lower) || takes_back(lower) || has_guarded(lower) ||
 	    resets_own(lower))
 		prerouting(lower, &forward);
 	if (sends)

@@ -99,6 +99,14 @@ static bool is_taken(const struct lower *lower, uint32_t value)
 	return false;
 }
 
+/* Behind the uplinks stands this host itself, where a program on it spoofs its clients. */
+static const char *origin_name(const struct lower *lower, size_t origin)
+{
+	if (!origin)
+		return "";
+	return origin > lower->uplink_count ? "/spoofed" : lower->uplinks[origin - 1].table->name;
+}
+
 /*
  * Connections outlive the policy that wrote their value, so a value is drawn from the names it
  * stands for and not from their order: under the next policy it means the same, or, mostly,
@@ -108,8 +116,7 @@ static uint32_t draw_value(struct lower *lower, size_t origin, size_t way)
 {
 	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
 	uint32_t room = lower_mask_room(mask), value;
-	uint32_t start =
-		names_hash(NAMES_HASH, origin ? lower->uplinks[origin - 1].table->name : "");
+	uint32_t start = names_hash(NAMES_HASH, origin_name(lower, origin));
 
 	if (way) {
 		start = names_hash(start, lower->ways[way - 1].scope == SCOPE_LOCAL ? "/local/"
@@ -156,6 +163,11 @@ uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
 	*arena_append(lower->arena, lower->values, lower->value_count) =
 		(struct lower_value){ origin, way, value };
 	return value;
+}
+
+uint32_t lower_spoofed_value(struct lower *lower)
+{
+	return lower_value(lower, lower->uplink_count + 1, 0);
 }
 
 static struct lower_row *row_of(struct lower *lower, const struct lower_walk *walk)
@@ -417,6 +429,12 @@ void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope 
 			fill_row(lower, lower->rows[i]);
 }
 
+static const char *reply_chain(const struct lower *lower, size_t origin)
+{
+	return origin > lower->uplink_count ? lower_spoofed
+					    : lower->uplinks[origin - 1].reply->chain;
+}
+
 void lower_fill_replies(struct lower *lower, struct ir_chain *chain)
 {
 	struct ir_statement dispatch = new_dispatch(lower);
@@ -424,7 +442,8 @@ void lower_fill_replies(struct lower *lower, struct ir_chain *chain)
 	for (size_t i = 0; i < lower->value_count; i++)
 		if (lower->values[i].origin)
 			add_case(lower, &dispatch, lower->values[i].value,
-				 lower->uplinks[lower->values[i].origin - 1].reply->chain);
+				 reply_chain(lower, lower->values[i].origin));
 	add_dispatch(lower, chain, dispatch,
-		     "answers leave by the uplink that the request came in by");
+		     lower->uplink_count ? "answers leave by the uplink that the request came in by"
+					 : NULL);
 }

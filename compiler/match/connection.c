@@ -13,6 +13,7 @@ enum words {
 	WORDS_UNDIRECTED,
 	WORDS_TRANSLATED,
 	WORDS_BORROWED,
+	WORDS_SPOOFED,
 	WORDS_UNCONNECTED,
 	WORDS_LISTENING,
 	WORDS_DISCOVERY,
@@ -31,6 +32,7 @@ static const char *const words[] = {
 	[WORDS_TRANSLATED] = "ct status dnat",
 	/* Of this host, and of no interface that the packet leaves by. */
 	[WORDS_BORROWED] = "fib saddr type local fib saddr . oif type != local",
+	[WORDS_SPOOFED] = "fib saddr type != local",
 	/* `ct status` knows nothing of a packet without a connection, and holds for none, negated
 	 * or not. */
 	[WORDS_UNCONNECTED] = "ct state invalid,untracked",
@@ -92,6 +94,11 @@ struct ir_match translated_match(void)
 struct ir_match borrowed_match(void)
 {
 	return words_match(WORDS_BORROWED);
+}
+
+struct ir_match spoofed_match(void)
+{
+	return words_match(WORDS_SPOOFED);
 }
 
 struct ir_match unconnected_match(void)

@@ -79,6 +79,8 @@ struct ir_match translated_match(void);
 /* fib saddr: the source is an address of this host's, and of another interface than it leaves by.
  */
 struct ir_match borrowed_match(void);
+/* fib saddr: the source is no address of this host's. */
+struct ir_match spoofed_match(void);
 /* The packet is of no connection, so that nothing can redirect it. */
 struct ir_match unconnected_match(void);
 /* IPv6 redirects (RFC 4861), which no kernel setting keeps this host from sending. */

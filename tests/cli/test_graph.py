@@ -7,7 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
-from cli import PATH, PLAIN, ROOT, SEED, TPC, WRONG, Skip, case, expect, main
+from cli import PATH, PLAIN, ROOT, SEED, TPC, WRONG, Skip, case, expect, main, needs_the_program_itself
 
 BOTH = """version: 1
 name: office
@@ -339,6 +339,7 @@ def untouched(shop, done, status, err):
 
 @case("without dot: exit 3 with the package's name, nothing written; text kinds need none")
 def without_dot(shop):
+	needs_the_program_itself("a vfork that is a fork there does not say that dot is not here")
 	shop.write("policy.yaml", SEED)
 	shop.write("out/old.svg", "old\n")
 	nowhere = {"PATH": str(shop.folder / "empty")}

@@ -8,7 +8,7 @@ import socket
 
 import probe
 from groups import control_group
-from lab import CLIENT, FOREIGN, ROUTER, Network
+from lab import CLIENT, FOREIGN, ROUTER, UPLINKS, Network
 from ns import all_ids
 from policy import Policy, everything
 from suite import answered, case, nothing, require, same, silent, told
@@ -281,6 +281,31 @@ def _spoof_alone():
                 outcome = probe.ask(net.router, proto, FOREIGN[version], 443, timeout=0.25,
                                     source=CLIENT[version], TRANSPARENT=1)
                 same(outcome.kind == "answer", works, f"{proto} over IPv{version}: {outcome}")
+
+
+@case("spoofs_client: servers on this host answer a client that a proxy on it stands for, and the client itself")
+def _spoof_here():
+    with Network() as net:
+        Policy(net, "version: 1\nlisteners: {proxy: {tproxy: 12345, spoofs_client: true}}\n").up()
+        net.echo(net.router, tcp=(81,), udp=(81,))
+        for proto, version in BOTH:
+            for to in (ROUTER[version], UPLINKS["wan0"][1][version], *(("::1",) if version == 6 else ())):
+                for asked in range(2):
+                    outcome = probe.ask(net.router, proto, to, 81, timeout=0.5, source=(CLIENT[version], 4000 + asked), TRANSPARENT=1)
+                    answered(outcome, "router", peer=CLIENT[version])
+                if to != "::1":
+                    answered(probe.ask(net.client, proto, to, 81), "router", peer=CLIENT[version])
+                    answered(probe.ask(net.origin, proto, to, 81), "router")
+                answered(probe.ask(net.router, proto, to, 81), "router")
+
+
+@case("spoofs_client: an ICMP error about what a proxy sent as its client reaches the proxy")
+def _spoof_errors():
+    with Network() as net:
+        Policy(net, "version: 1\nlisteners: {proxy: {tproxy: 12345, spoofs_client: true}}\n").up()
+        for version in FAMILIES:
+            outcome = probe.ask(net.router, "udp", UPLINKS["wan0"][2][version], 9, timeout=0.5, source=CLIENT[version], TRANSPARENT=1)
+            same(outcome.kind, "refused", f"of the error over IPv{version} ({outcome})")
 
 
 # ---- on_failure direct, and what a connection keeps ----

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=1a99116e284e485d
+digest=5409150f0c0adca0
 protocol=116
 first=10000
 last=10001

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=9b73ed057e86a6a5
+digest=949155038e7d34ee
 protocol=116
 first=10000
 last=10003
