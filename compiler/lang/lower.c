@@ -208,6 +208,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	lower_way_chains(&lower);
 	lower_translation(&lower);
 	lower_locks(&lower);
+	lower_sources(&lower);
 	lower_mark_unmarked(&lower);
 	if (lower.failed)
 		return NULL;

@@ -325,13 +325,21 @@ const char *lower_try(struct lower *lower, const struct lower_walk *walk,
 /* tcp, udp or both, as a listener takes them. */
 struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener);
 
-/* ---- lower_nat.c, lower_lock.c, lower_route.c, lower.c ---- */
+/* ---- lower_nat.c, lower_source.c, lower_lock.c, lower_route.c, lower.c ---- */
 
 /* Address translation by mark: redirect and dnat listeners, masquerade and snat. */
 void lower_translation(struct lower *lower);
+/* A table of blackholes and the like sends nothing out, so nothing that leaves has left by it. */
+bool lower_leads_nowhere(struct lower *lower, const struct ast_table *table);
+/* Only what leaves by the table's interfaces; false where it may leave by any. */
+bool lower_match_devs(struct lower *lower, struct ir_rule *rule, const struct ast_table *table);
+/* What may not leave with the source address that it has. */
+void lower_sources(struct lower *lower);
 /* What stands behind the marks: packets that were not translated, strict tables, sizes of segments,
  * listeners that are gone. */
 void lower_locks(struct lower *lower);
+/* What is about to be forwarded. */
+struct ir_chain *lower_forward_chain(struct lower *lower);
 /* Does the way ask for what the main table knows more than a default route for? */
 bool lower_asks_specific(const struct lower_class *way);
 /* ip rules and routes. */

@@ -16,7 +16,7 @@ enum { PRIORITY_MANGLE = -150 };
 
 static const struct span nowhere;
 
-static struct ir_chain *forward_chain(struct lower *lower)
+struct ir_chain *lower_forward_chain(struct lower *lower)
 {
 	return lower_base_chain(lower, "forward", IR_CHAIN_FILTER, IR_HOOK_FORWARD, PRIORITY_MANGLE,
 				"what is about to be forwarded");
@@ -41,7 +41,8 @@ static struct ir_rule *add(struct lower *lower, struct ir_chain *chain,
 static void lock_untranslated(struct lower *lower, const struct lower_class *way, bool local,
 			      struct ir_match untranslated)
 {
-	struct ir_rule *rule = add(lower, local ? postrouting_chain(lower) : forward_chain(lower),
+	struct ir_rule *rule = add(lower,
+				   local ? postrouting_chain(lower) : lower_forward_chain(lower),
 				   way, "not translated, so not on its way to the listener");
 
 	lower_match(lower, rule, untranslated);
@@ -106,7 +107,7 @@ static void lock_interfaces(struct lower *lower, const struct lower_class *way)
 	if (way->kind == IR_CLASS_SYN) /* comes back here where it is refused */
 		*arena_append(lower->arena, devs, count) = "lo";
 	else
-		lower_goto(lower, elsewhere(lower, forward_chain(lower), way, devs, count),
+		lower_goto(lower, elsewhere(lower, lower_forward_chain(lower), way, devs, count),
 			   lower_refuse(lower));
 	if (way->local)
 		lower_op(lower, elsewhere(lower, postrouting_chain(lower), way, devs, count),
@@ -195,7 +196,7 @@ static void clamp_answers(struct lower *lower, struct ast_table *table)
 
 	if (!segment_bytes(table, ADDR_IPV4) || !count || !complete)
 		return;
-	clamp_back(lower, forward_chain(lower), table, in);
+	clamp_back(lower, lower_forward_chain(lower), table, in);
 	if (sends_here(lower, table))
 		clamp_back(lower,
 			   lower_base_chain(lower, "input", IR_CHAIN_FILTER, IR_HOOK_INPUT,

@@ -14,12 +14,8 @@
  * linux/netfilter_ipv4.h
  */
 enum { PRIORITY_DSTNAT = -105, PRIORITY_TRANSLATED = -1, PRIORITY_SRCNAT = 95 };
-/* Where sources are translated already: the kernel calls all nat chains of a hook at
- * NF_IP_PRI_NAT_SRC, whatever the priorities that order them. */
-enum { PRIORITY_MASQUERADED = 101 };
 
 static const struct span nowhere;
-static const char *const loopback[] = { "lo" };
 
 bool lower_leads_out(const struct lower_class *way)
 {
@@ -128,8 +124,7 @@ static struct ir_chain *srcnat(struct lower *lower)
 				"source addresses of what leaves by a table");
 }
 
-/* A table of blackholes and the like sends nothing out, so nothing that leaves has left by it. */
-static bool leads_nowhere(struct lower *lower, const struct ast_table *table)
+bool lower_leads_nowhere(struct lower *lower, const struct ast_table *table)
 {
 	size_t count;
 	bool complete;
@@ -138,8 +133,7 @@ static bool leads_nowhere(struct lower *lower, const struct ast_table *table)
 	return !count && complete;
 }
 
-/* Only what leaves by the table's interfaces; false where it may leave by any. */
-static bool match_devs(struct lower *lower, struct ir_rule *rule, const struct ast_table *table)
+bool lower_match_devs(struct lower *lower, struct ir_rule *rule, const struct ast_table *table)
 {
 	size_t count;
 	bool complete;
@@ -156,45 +150,17 @@ static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
 {
 	struct ir_rule *rule = translate(lower, chain, way);
 
-	match_devs(lower, rule, table);
+	lower_match_devs(lower, rule, table);
 	return rule;
-}
-
-/*
- * Where the interface has no IPv6 address for the destination, masquerade takes any other of the
- * host's (ipv6_dev_get_saddr): that of another uplink, by which the answers would come. IPv4 has no
- * routes by an interface without an address (live/apply_route.c), and its fib tells of one
- * interface alone where two have the address. What goes to this host itself has no far end, and lo
- * no address but ::1.
- */
-static void lock_borrowed(struct lower *lower, const struct lower_class *way,
-			  const struct ast_table *table)
-{
-	struct ir_chain *chain;
-	struct ir_rule *rule;
-
-	if (!way->families[ADDR_IPV6])
-		return;
-	chain = lower_base_chain(lower, "masqueraded", IR_CHAIN_FILTER, IR_HOOK_POSTROUTING,
-				 PRIORITY_MASQUERADED,
-				 "masquerade with the address of another interface");
-	rule = translate(lower, chain, way);
-	if (!table || !match_devs(lower, rule, table))
-		lower_match(lower, rule, interface_match(INTERFACE_OUT, loopback, 1, true));
-	lower_match(lower, rule, family_match(lower->arena, ADDR_IPV6));
-	lower_match(lower, rule, borrowed_match());
-	lower_op(lower, rule, IR_DROP);
 }
 
 static void from_table(struct lower *lower, const struct lower_class *way,
 		       const struct ast_table *table)
 {
-	if (leads_nowhere(lower, table))
+	if (lower_leads_nowhere(lower, table))
 		return;
-	if (table->masquerade) {
+	if (table->masquerade)
 		lower_op(lower, leaving(lower, srcnat(lower), way, table), IR_MASQUERADE);
-		lock_borrowed(lower, way, table);
-	}
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;
 
@@ -218,10 +184,8 @@ void lower_translation(struct lower *lower)
 			to_listener(lower, way, false);
 		if (way->listener && way->local)
 			to_listener(lower, way, true);
-		if (way->listener && way->listener->masquerade) {
+		if (way->listener && way->listener->masquerade)
 			lower_op(lower, translate(lower, srcnat(lower), way), IR_MASQUERADE);
-			lock_borrowed(lower, way, NULL);
-		}
 		for (size_t k = 0; lower_leads_out(way) && k < way->table_count; k++)
 			from_table(lower, way, way->tables[k]);
 	}

@@ -14,6 +14,8 @@ enum words {
 	WORDS_TRANSLATED,
 	WORDS_BORROWED,
 	WORDS_SPOOFED,
+	WORDS_LODGED,
+	WORDS_UNSOURCED,
 	WORDS_UNCONNECTED,
 	WORDS_LISTENING,
 	WORDS_DISCOVERY,
@@ -21,6 +23,7 @@ enum words {
 	WORDS_SYN,
 	WORDS_CONTINUED,
 	WORDS_END,
+	WORDS_RESET,
 	WORDS_ANSWERED
 };
 
@@ -33,6 +36,9 @@ static const char *const words[] = {
 	/* Of this host, and of no interface that the packet leaves by. */
 	[WORDS_BORROWED] = "fib saddr type local fib saddr . oif type != local",
 	[WORDS_SPOOFED] = "fib saddr type != local",
+	[WORDS_LODGED] = "fib saddr . oif type != local",
+	/* The first packet passes before the kernel confirms its entry; later ones do not. */
+	[WORDS_UNSOURCED] = "ct status & (confirmed | snat) == confirmed",
 	/* `ct status` knows nothing of a packet without a connection, and holds for none, negated
 	 * or not. */
 	[WORDS_UNCONNECTED] = "ct state invalid,untracked",
@@ -48,6 +54,7 @@ static const char *const words[] = {
 	[WORDS_SYN] = "tcp flags syn / syn,rst",
 	[WORDS_CONTINUED] = "tcp flags != syn / syn,rst",
 	[WORDS_END] = "tcp flags fin,rst",
+	[WORDS_RESET] = "tcp flags rst",
 	[WORDS_ANSWERED] = "meta l4proto udp ct status seen-reply",
 };
 
@@ -101,6 +108,16 @@ struct ir_match spoofed_match(void)
 	return words_match(WORDS_SPOOFED);
 }
 
+struct ir_match lodged_match(void)
+{
+	return words_match(WORDS_LODGED);
+}
+
+struct ir_match unsourced_match(void)
+{
+	return words_match(WORDS_UNSOURCED);
+}
+
 struct ir_match unconnected_match(void)
 {
 	return words_match(WORDS_UNCONNECTED);
@@ -136,9 +153,32 @@ struct ir_match end_match(void)
 	return words_match(WORDS_END);
 }
 
+struct ir_match reset_match(void)
+{
+	return words_match(WORDS_RESET);
+}
+
 struct ir_match answered_match(void)
 {
 	return words_match(WORDS_ANSWERED);
+}
+
+/* ---- the address that a connection was given ---- */
+
+static void print_given(const struct ir_match *match, struct buf *out)
+{
+	buf_printf(out, "ct reply %s daddr ", match->family == ADDR_IPV4 ? "ip" : "ip6");
+	addr_put_interval(out, match->family, match->values.items[0]);
+}
+
+static const struct ir_match_ops given_ops = { "given", print_given, never_holds, true, NULL };
+
+struct ir_match given_match(struct arena *arena, struct addr addr)
+{
+	struct ir_match match = { .ops = &given_ops, .family = addr.family };
+
+	interval_add(arena, &match.values, addr.bits, addr.bits);
+	return match;
 }
 
 /* ---- the kind of destination ---- */

@@ -81,6 +81,12 @@ struct ir_match translated_match(void);
 struct ir_match borrowed_match(void);
 /* fib saddr: the source is no address of this host's. */
 struct ir_match spoofed_match(void);
+/* fib saddr: the source is no address of the interface that the packet leaves by. */
+struct ir_match lodged_match(void);
+/* Its connection began with its own source address, which only a first packet can change. */
+struct ir_match unsourced_match(void);
+/* Its connection was given this source address (and answers come to it). */
+struct ir_match given_match(struct arena *arena, struct addr addr);
 /* The packet is of no connection, so that nothing can redirect it. */
 struct ir_match unconnected_match(void);
 /* IPv6 redirects (RFC 4861), which no kernel setting keeps this host from sending. */
@@ -95,6 +101,8 @@ struct ir_match syn_match(void);
 struct ir_match continued_match(void);
 /* A TCP packet that ends a connection, in one direction or both. */
 struct ir_match end_match(void);
+/* A TCP reset. */
+struct ir_match reset_match(void);
 /* A UDP packet of a flow in which both sides have sent. */
 struct ir_match answered_match(void);
 /* A packet that one of the gateways has sent whose link addresses are in the set. */

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=e1dee4372336b395
+digest=d431d3af44f62b96
 protocol=116
 first=10000
 last=10009

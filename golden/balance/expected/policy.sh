@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=ca457337bb777105
+digest=469cc5a6e057f0ec
 protocol=116
 first=10000
 last=10016

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=33279b14d32909a8
+digest=c76d44f946e4e6c7
 protocol=116
 first=10000
 last=10009

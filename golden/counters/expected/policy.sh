@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=d386d2600c47f37c
+digest=fd275a95bf31e843
 protocol=116
 first=10000
 last=10009

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=c8b87fe494baa606
+digest=d903208bec01113c
 protocol=116
 first=10000
 last=10007

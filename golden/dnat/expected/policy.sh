@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=f775ad4a1024466c
+digest=fa5f61a0e5b5f8ec
 protocol=116
 first=0
 last=0

@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=f66828c79330a3ff
+digest=3ddfe00ab7692474
 protocol=116
 first=10000
 last=10017

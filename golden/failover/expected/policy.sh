@@ -30,7 +30,7 @@
 
 stem='policy'
 table=tpc
-digest=6204cad31598dde3
+digest=d196a91ab7685be7
 protocol=116
 first=10000
 last=10062

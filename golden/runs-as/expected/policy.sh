@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=435dcbf843c82d50
+digest=95ae3298baa7d14a
 protocol=116
 first=10000
 last=10015

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=98837eaa3b2cb9e3
+digest=d0491a47e0bce1c4
 protocol=200
 first=500
 last=509

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=f01ab6abe8131eae
+digest=4b7fc3f6c4da05d0
 protocol=116
 first=10000
 last=10020

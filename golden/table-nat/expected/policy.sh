@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=79f5d482300fb22c
+digest=63cfaaa19ec67e14
 protocol=116
 first=10000
 last=10023

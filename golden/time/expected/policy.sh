@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=72e019cfbafa2680
+digest=f4f8cf1e6a60b474
 protocol=116
 first=10000
 last=10011

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=3bbf2005142b7add
+digest=71de6df9e60d619a
 protocol=116
 first=10000
 last=10010

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=a18a7d767ee1290b
+digest=9e8ded5d5c2576d6
 protocol=116
 first=10000
 last=10026

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=ddef0cd4a3780313
+digest=c67c521616543cf1
 protocol=116
 first=10000
 last=10009

@@ -26,7 +26,7 @@
 
 stem='policy'
 table=tpc
-digest=1978935e28320974
+digest=bc2d3689384c1aa3
 protocol=116
 first=10000
 last=10042

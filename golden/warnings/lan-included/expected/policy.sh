@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=d920e438ca9adbf8
+digest=6014c661fc8e9a58
 protocol=116
 first=10000
 last=10009

@@ -22,7 +22,7 @@
 
 stem='policy'
 table=tpc
-digest=6c58089072d61517
+digest=0e6454319fb263a0
 protocol=116
 first=10000
 last=10028

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=4c448da0079c346e
+digest=d81d22099d9d0dc7
 protocol=116
 first=10000
 last=10009

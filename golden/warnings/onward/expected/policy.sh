@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=ad91e3b1fffefbb1
+digest=79046e8d61c57c40
 protocol=116
 first=10000
 last=10007

@@ -23,7 +23,7 @@
 
 stem='policy'
 table=tpc
-digest=15773c27c00b44ad
+digest=983fd7d7cbc51f9d
 protocol=116
 first=10000
 last=10034
