@@ -45,6 +45,26 @@ static void put_line(struct buf *out, const char *text)
 	buf_printf(out, "\t\treturn comment \"%s\"\n", text);
 }
 
+static void put_marks(const struct ir *ir, struct buf *out)
+{
+	struct buf line = { 0 };
+
+	for (size_t i = 0; i < ir->class_count; i++) {
+		/* A bare mark is set for whoever waits for it: another policy may set it, too. */
+		if (ir->classes[i].kind == IR_CLASS_MARK)
+			continue;
+		line.length = 0;
+		buf_printf(&line, "mark=0x%08" PRIx32 "/0x%08" PRIx32, ir->classes[i].mark,
+			   ir->classes[i].mask);
+		put_line(out, buf_text(&line));
+	}
+	line.length = 0;
+	buf_printf(&line, "connections=0x%08" PRIx32, ir->ct_mask);
+	if (ir->mark_mask)
+		put_line(out, buf_text(&line));
+	buf_free(&line);
+}
+
 static void put_tables(const struct ir *ir, struct buf *out)
 {
 	struct arena *arena = arena_new();
@@ -77,6 +97,7 @@ void about_put(const struct ir *ir, struct buf *out)
 	buf_printf(&line, "protocol=%" PRIu32 " priority=%" PRIu32 "-%" PRIu32 " mask=0x%08" PRIx32,
 		   ir->protocol, ir->priority_first, ir->priority_last, ir->mark_mask);
 	put_line(out, buf_text(&line));
+	put_marks(ir, out);
 	put_tables(ir, out);
 	for (size_t i = 0; i < ir->set_count; i++) {
 		line.length = 0;
@@ -124,6 +145,25 @@ static bool parse_routing(const char *comment, struct about_line *out)
 	       is_whole(comment, end);
 }
 
+static bool parse_mark(const char *comment, struct about_line *out)
+{
+	int end = 0;
+
+	out->kind = ABOUT_MARK;
+	return sscanf(comment, "mark=%" SCNx32 "/%" SCNx32 "%n", &out->mark, &out->mask, &end) ==
+		       2 &&
+	       is_whole(comment, end);
+}
+
+static bool parse_connections(const char *comment, struct about_line *out)
+{
+	int end = 0;
+
+	out->kind = ABOUT_CONNECTIONS;
+	return sscanf(comment, "connections=%" SCNx32 "%n", &out->mask, &end) == 1 &&
+	       is_whole(comment, end);
+}
+
 static bool parse_table(const char *comment, struct about_line *out)
 {
 	int end = 0;
@@ -168,7 +208,8 @@ static bool parse_waits(const char *comment, struct about_line *out)
 bool about_parse(const char *comment, struct about_line *out)
 {
 	static bool (*const parsers[])(const char *, struct about_line *) = {
-		parse_policy, parse_routing, parse_table, parse_set, parse_kept, parse_waits
+		parse_policy, parse_routing, parse_mark, parse_connections,
+		parse_table,  parse_set,     parse_kept, parse_waits
 	};
 
 	for (size_t i = 0; i < sizeof(parsers) / sizeof(parsers[0]); i++) {

@@ -503,8 +503,8 @@ struct ir {
 	const char *name;   /* the policy's */
 	const char *table;  /* "tpc" or "tpc_NAME", family inet */
 	uint32_t protocol;  /* rtnetlink protocol number of our rules and routes */
-	uint32_t mark_mask; /* every bit of a packet's or a connection's mark that the policy may
-			       write */
+	uint32_t mark_mask; /* every bit of a packet's or a connection's mark that it writes */
+	uint32_t ct_mask;   /* of a connection's alone; 0: it keeps nothing there */
 	uint32_t priority_first, priority_last; /* the block of ip rule priorities */
 	enum ir_sysctl_policy sysctl_policy;
 	struct ir_set *sets;

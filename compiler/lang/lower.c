@@ -158,7 +158,8 @@ static void describe(struct lower *lower)
 {
 	struct ir *ir = lower->ir;
 
-	ir->mark_mask = (uint32_t)lower->policy->settings.mark_mask;
+	ir->ct_mask = lower->value_count ? (uint32_t)lower->policy->settings.mark_mask : 0;
+	ir->mark_mask = ir->ct_mask;
 	for (size_t i = 0; i < lower->class_count; i++) {
 		const struct lower_class *way = lower->classes[i];
 
@@ -170,6 +171,8 @@ static void describe(struct lower *lower)
 			describe_listener(lower, way);
 	}
 	lower_describe_unmarked(lower);
+	if (lower->held_count)
+		ir->mark_mask |= (uint32_t)lower->policy->settings.mark_mask;
 	describe_senders(lower);
 	ir->gateways = lower->gateways;
 	ir->gateway_count = lower->gateway_count;

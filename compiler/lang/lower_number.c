@@ -3,6 +3,8 @@
  */
 #include "lang/lower_number.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/names.h"
@@ -199,11 +201,20 @@ static uint32_t give_out(struct numbers *numbers, struct givens *givens, uint32_
 	return value;
 }
 
+/* Policies of different names stand side by side: what they name alike gets other numbers. */
+static uint32_t hash_beside(const struct numbers *numbers, uint32_t hash)
+{
+	const char *policy = numbers->lower->policy->name;
+
+	return strcmp(policy, "tpc") ? names_hash(hash, policy) : hash;
+}
+
 /* Once there are no others, those are given out that other programs are known to use. */
 uint32_t lower_draw_mark(struct numbers *numbers, const char *name, struct span span)
 {
 	uint32_t mask = (uint32_t)numbers->lower->policy->settings.mark_mask;
-	uint32_t room = lower_mask_room(mask), start = names_hash(NAMES_HASH, name), value;
+	uint32_t room = lower_mask_room(mask), value;
+	uint32_t start = hash_beside(numbers, names_hash(NAMES_HASH, name));
 
 	for (int known = 0; known <= 1; known++)
 		for (uint32_t i = 0; i < room; i++) {
@@ -225,7 +236,7 @@ uint32_t lower_draw_table(struct numbers *numbers, const char *name, struct span
 {
 	struct ast_settings *settings = &numbers->lower->policy->settings;
 	uint32_t room = settings->table_last - settings->table_first + 1, id;
-	uint32_t start = names_hash(names_hash(NAMES_HASH, "table/"), name);
+	uint32_t start = hash_beside(numbers, names_hash(names_hash(NAMES_HASH, "table/"), name));
 
 	for (int known = 0; known <= 1; known++)
 		for (uint32_t i = 0; i < room; i++) {

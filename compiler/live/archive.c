@@ -28,7 +28,7 @@
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
 #endif
-static const char MAGIC[] = "tpc-archive 9 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 10 " TPC_VERSION;
 
 /* ---- sets ---- */
 
@@ -326,6 +326,7 @@ static void policy(struct tape *tape, struct ir *ir)
 	tape_text(tape, &ir->table);
 	TAPE_FIELD(tape, ir->protocol);
 	TAPE_FIELD(tape, ir->mark_mask);
+	TAPE_FIELD(tape, ir->ct_mask);
 	TAPE_FIELD(tape, ir->priority_first);
 	TAPE_FIELD(tape, ir->priority_last);
 	TAPE_FIELD(tape, ir->sysctl_policy);

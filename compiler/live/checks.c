@@ -109,6 +109,15 @@ static void help_marks(struct diag_record *record, const struct observed *observ
 		diag_help(record, "write `settings: {mark_mask: ...}` with bits that are free");
 }
 
+static bool has_mark(const struct observe_other *other, uint32_t mark, uint32_t mask)
+{
+	for (size_t i = 0; i < other->mark_count; i++)
+		if ((other->marks[i].mask & mask) &&
+		    !((other->marks[i].value ^ mark) & other->marks[i].mask & mask))
+			return true;
+	return !other->tells_marks && (other->mask & mask);
+}
+
 /* A mark that neither the policy nor anything that was seen has, or 0. */
 static uint32_t free_mark(const struct ir *ir, const struct observed *observed)
 {
@@ -126,6 +135,8 @@ static uint32_t free_mark(const struct ir *ir, const struct observed *observed)
 			is_free &= !(rule->mask & MASK) ||
 				   ((rule->mark ^ mark) & rule->mask & MASK);
 		}
+		for (size_t i = 0; i < observed->other_count; i++)
+			is_free &= !has_mark(&observed->others[i], mark, MASK);
 		if (is_free)
 			return mark;
 	}
@@ -160,11 +171,16 @@ static void help_mark(struct diag_record *record, const struct ir *ir, const str
 
 	if (!class->mark_given.source)
 		help_marks(record, observed);
+	if (!class->mark_given.source && mark)
+		diag_help(record,
+			  "or give it a mark that is free: `mark: {value: 0x%08" PRIx32
+			  ", mask: 0x7f000000}`",
+			  mark);
 	else if (mark)
 		diag_help(record,
 			  "write another mark, such as {value: 0x%08" PRIx32 ", mask: 0x7f000000}",
 			  mark);
-	else
+	else if (class->mark_given.source)
 		diag_help(record, "write another mark that is free");
 }
 
@@ -324,32 +340,52 @@ static void check_route(struct diag *diag, const struct ir *ir, const struct obs
 
 /* ---- numbers of other policies of ours ---- */
 
-static void refuse_marks(struct diag *diag, const struct ir *ir, const struct observed *observed,
-			 const struct observe_other *other)
+/* A packet mark of the policy that could be taken for one of the other's, or NULL. */
+static const struct ir_class *shared_mark(const struct ir *ir, const struct observe_other *other)
 {
-	help_marks(diag_add(diag, DIAG_number_conflict, rule_origin(ir, ir->priority_first),
-			    "the mark bits 0x%08" PRIx32
-			    " are taken by the policy %s, and this one wants 0x%08" PRIx32,
-			    other->mask, other->name, ir->mark_mask),
-		   observed);
+	for (size_t i = 0; i < ir->class_count; i++)
+		for (size_t k = 0; k < other->mark_count; k++) {
+			const struct ir_class *own = &ir->classes[i];
+			uint32_t mask = own->mask & other->marks[k].mask;
+
+			if (own->kind != IR_CLASS_MARK && mask &&
+			    !((own->mark ^ other->marks[k].value) & mask))
+				return own;
+		}
+	return NULL;
 }
 
-/* Two policies that both write part of the word must not share a bit; where one writes all of it,
- * only what it writes can be mistaken. */
+/*
+ * Two policies may share bits of packets' marks while no mark of the one could be taken for one of
+ * the other. A connection's mark says what becomes of all its packets, also that they are left
+ * alone: there each policy needs bits for itself.
+ */
 static void check_other_marks(struct diag *diag, const struct ir *ir,
 			      const struct observed *observed, const struct observe_other *other)
 {
-	size_t before = diag_error_count(diag);
+	const struct ir_class *shared = shared_mark(ir, other);
+	struct diag_record *record;
 
-	if (ir->mark_mask != UINT32_MAX && other->mask != UINT32_MAX) {
-		if (ir->mark_mask & other->mask)
-			refuse_marks(diag, ir, observed, other);
-		return;
+	uint32_t own_bits = other->tells_marks ? ir->ct_mask : ir->mark_mask;
+	uint32_t bits = other->tells_marks ? other->ct_mask : other->mask;
+
+	if (own_bits & bits) {
+		record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, ir->priority_first),
+				  "the mark bits 0x%08" PRIx32
+				  " are taken by the policy %s, and this one wants 0x%08" PRIx32,
+				  bits, other->name, own_bits);
+		if (other->tells_marks)
+			diag_help(record,
+				  "both note in connections' marks which way these keep, and need bits for themselves");
+		help_marks(record, observed);
+	} else if (shared) {
+		record = diag_add(diag, DIAG_number_conflict,
+				  shared->mark_given.source ? shared->mark_given : shared->origin,
+				  "the mark of %s, 0x%" PRIx32 "/0x%" PRIx32
+				  ", could be taken for one of the policy %s",
+				  shared->name, shared->mark, shared->mask, other->name);
+		help_mark(record, ir, shared, observed);
 	}
-	for (size_t i = 0; i < observed->rules.count && diag_error_count(diag) == before; i++)
-		if (observe_priority_owner(observed, observed->rules.items[i].rule.priority) ==
-		    other)
-			check_mark(diag, ir, observed, &observed->rules.items[i]);
 }
 
 static void check_other_priorities(struct diag *diag, const struct ir *ir,
@@ -415,7 +451,7 @@ bool checks_conflicts(struct diag *diag, const struct ir *ir, const struct obser
 	for (size_t i = 0; i < observed->other_count; i++) {
 		const struct observe_other *other = &observed->others[i];
 
-		if (other->is_same_file && (ir->mark_mask & other->mask)) {
+		if (other->is_same_file && (!ir->mark_mask || (ir->mark_mask & other->mask))) {
 			refuse_renamed(diag, ir, other);
 			continue;
 		}

@@ -169,6 +169,22 @@ static void collect_claims(struct arena *arena, const struct record *record,
 		*arena_append(arena, out->claims, out->claim_count) = *wanted;
 }
 
+static void read_marks(struct arena *arena, const struct ruleset_table *table,
+		       struct observe_other *other)
+{
+	for (size_t i = 0; i < table->about_count; i++) {
+		const struct about_line *line = &table->about[i];
+
+		if (line->kind == ABOUT_MARK)
+			*arena_append(arena, other->marks, other->mark_count) =
+				(struct observe_mark){ line->mark, line->mask };
+		if (line->kind == ABOUT_CONNECTIONS) {
+			other->tells_marks = true;
+			other->ct_mask = line->mask;
+		}
+	}
+}
+
 static bool observe_others(struct arena *arena, struct kernel *kernel, struct observed *out,
 			   struct netlink_error *error)
 {
@@ -192,6 +208,7 @@ static bool observe_others(struct arena *arena, struct kernel *kernel, struct ob
 		other->name = arena_strdup(arena, ruleset_about(&table, ABOUT_POLICY)->name);
 		other->claim = claim;
 		other->mask = ruleset_about(&table, ABOUT_ROUTING)->mask;
+		read_marks(arena, &table, other);
 	}
 	return true;
 }

@@ -26,11 +26,19 @@ struct kernel {
 	struct netlink route, nft;
 };
 
+struct observe_mark {
+	uint32_t value, mask;
+};
+
 /* Another policy of ours on this host. */
 struct observe_other {
 	const char *name;
 	struct record_claim claim;
-	uint32_t mask;
+	uint32_t mask;              /* all bits of marks that it writes */
+	bool tells_marks;           /* not where a version before this one applied it */
+	struct observe_mark *marks; /* of packets */
+	size_t mark_count;
+	uint32_t ct_mask;  /* of connections; 0: none */
 	bool is_same_file; /* it was applied from the file that is to be applied now */
 };
 

@@ -333,8 +333,9 @@ def added_since(shop, host):
 
 @live("two policies: numbers the other has are refused by its name; apart they live side by side")
 def two_policies(shop, host):
-	shop.write("policy.yaml", TWO.replace("version: 1", "version: 1\nname: one"))
-	shop.write("same.yaml", TWO.replace("version: 1", "version: 1\nname: two"))
+	tables = "settings: {table_ids: 7100-7102}"
+	shop.write("policy.yaml", TWO.replace("version: 1", f"version: 1\nname: one\n{tables}"))
+	shop.write("same.yaml", TWO.replace("version: 1", f"version: 1\nname: two\n{tables}"))
 	shop.write("apart.yaml", TWO.replace("version: 1",
 		"version: 1\nname: two\nsettings: {priority: 11000, mark_mask: 0x00ff0000, table_ids: 7300-7309}"))
 	host.link("wg0")
@@ -799,7 +800,7 @@ def no_cgroup(shop, host):
 	unified = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
 	words = ["start its unit"] if unified else ["no cgroups of version 2", "unified_cgroup_hierarchy"]
 	for path in "nothere", "/system.slice/nothere.service":
-		shop.write("policy.yaml", text.replace("table: 100", f"table: 100, runs_as: {{cgroup: {path}}}"))
+		shop.write("policy.yaml", text.replace("mark: 100, table: 100", f"runs_as: {{cgroup: {path}}}"))
 		done = host.tpc("apply", "policy.yaml")
 		problems = expect(done, 0 if unified else 3, None, [f'"{path.removeprefix("/")}"', "policy.yaml:5:", *words])
 		if problems or done.err.count("no cgroup") != 1:
@@ -807,7 +808,7 @@ def no_cgroup(shop, host):
 	problems = [] if unified else differs(before, host.state(), "the refused apply:")
 	there = next((entry.name for entry in os.scandir("/sys/fs/cgroup") if entry.is_dir()), None)
 	if there and unified:
-		shop.write("policy.yaml", text.replace("table: 100", f"table: 100, runs_as: {{cgroup: {there}}}"))
+		shop.write("policy.yaml", text.replace("mark: 100, table: 100", f"runs_as: {{cgroup: {there}}}"))
 		done = host.tpc("apply", "policy.yaml")
 		if "no cgroup" in done.err:
 			problems.append(str(done))

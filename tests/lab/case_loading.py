@@ -11,7 +11,7 @@ import probe
 from groups import slices
 from lab import Network
 from policy import ROOT, TPC, WAYS, Policy, different, generation, kernel, ruleset
-from suite import case, same
+from suite import answered, case, same, silent
 
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml"))
 ALL_UPLINKS = ("wan0", "wan1", "wg0", "wg1")
@@ -226,6 +226,49 @@ rules: [{to: 203.0.113.2, then: {proxy: b}}]
         lines = different(alone, kernel(net.router))
         assert not lines, "\n".join(lines)
         one.down(name="one")
+        lines = different(bare, kernel(net.router))
+        assert not lines, "\n".join(lines)
+
+
+@case("loading: policies share the bits of marks: forty that only drop, and two with listeners")
+def _shared_bits():
+    with world() as net:
+        bare = kernel(net.router)
+        many = {f"drop{i}": Policy(net, f"""version: 1
+name: drop{i}
+rules: [{{to: [203.0.113.{100 + i}, "2001:db8:113::{100 + i}"], then: drop}}]
+""", name=f"drop{i}") for i in range(40)}
+        two = {name: Policy(net, f"""version: 1
+name: {name}
+settings: {{priority: {priority}}}
+listeners: {{proxy: {{tproxy: {port}}}}}
+rules: [{{to: [203.0.113.{host}, "2001:db8:113::{host}"], then: {{proxy: proxy}}}}]
+""", name=name) for name, priority, port, host in (("one", 10000, 12345, 3), ("two", 11000, 12346, 9))}
+        for policy in (*many.values(), *two.values()):
+            policy.up()
+        one, other = net.listener(12345), net.listener(12346)
+        for version, prefix in (4, "203.0.113."), (6, "2001:db8:113::"):
+            answered(probe.ask(net.client, "tcp", f"{prefix}3", 443), "proxy")
+            same((len(one.seen), len(other.seen)), (version // 2 - 1, version // 2 - 2), "what each proxy saw")
+            answered(probe.ask(net.client, "tcp", f"{prefix}9", 443), "proxy")
+            same((len(one.seen), len(other.seen)), (version // 2 - 1, version // 2 - 1), "what each proxy saw")
+            silent(probe.ask(net.client, "tcp", f"{prefix}120", 443, timeout=0.3))
+        keeps = Policy(net, """version: 1
+name: keeps
+settings: {priority: 12000}
+tables: {vpn: {dev: wan0}}
+rules: [{mark: 5, to: 203.0.113.77, then: {route: vpn}}]
+""", name="keeps").up()
+        refused = Policy(net, """version: 1
+name: too
+settings: {priority: 13000}
+tables: {vpn: {dev: wan0}}
+rules: [{mark: 6, to: 203.0.113.78, then: {route: vpn}}]
+""", name="too")
+        refused = refused.tpc("apply", str(refused.path), check=False)
+        assert "are taken by the policy keeps" in refused.stderr and "need bits for themselves" in refused.stderr, refused.stderr
+        for name, policy in {"keeps": keeps, **two, **many}.items():
+            policy.down(name=name)
         lines = different(bare, kernel(net.router))
         assert not lines, "\n".join(lines)
 

@@ -451,7 +451,7 @@ static void test_about(void **state)
 		assert_true(strlen(comment) >= 1 && strlen(comment) <= 127);
 		assert_true(about_parse(comment, &lines[count++]));
 	}
-	assert_int_equal(count, 4);
+	assert_int_equal(count, 6);
 	assert_int_equal(lines[0].kind, ABOUT_POLICY);
 	assert_int_equal(lines[0].version, ABOUT_VERSION);
 	assert_string_equal(lines[0].name, "tpc");
@@ -459,9 +459,14 @@ static void test_about(void **state)
 	assert_int_equal(lines[1].kind, ABOUT_ROUTING);
 	assert_int_equal(lines[1].priority_last, 10005);
 	assert_int_equal(lines[1].mask, 0x7f000000);
-	assert_int_equal(lines[2].table, 100);
-	assert_string_equal(lines[3].base, ir->sets[0].base);
-	assert_true(lines[3].digest == ir->sets[0].contents);
+	assert_int_equal(lines[2].kind, ABOUT_MARK);
+	assert_int_equal(lines[2].mark, ir->classes[0].mark);
+	assert_int_equal(lines[2].mask, ir->classes[0].mask);
+	assert_int_equal(lines[3].kind, ABOUT_CONNECTIONS);
+	assert_int_equal(lines[3].mask, ir->ct_mask);
+	assert_int_equal(lines[4].table, 100);
+	assert_string_equal(lines[5].base, ir->sets[0].base);
+	assert_true(lines[5].digest == ir->sets[0].contents);
 	buf_free(&out);
 	arena_free(arena);
 }

@@ -7,17 +7,17 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   proxy             0x00000064/0xffffffff  10000    7112     tproxy port 12345
+#   proxy             0x00000064/0xffffffff  10000    7129     tproxy port 12345
 #   nft table inet tpc_block-style; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc_block-style
-digest=d62d42f49ddc34f5
+digest=91601d10f56eafdd
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
-tables='7112'
+tables='7129'
 main_copy=''
 sets='far_v4 far_v6'
 dynamic_sets=''
@@ -28,15 +28,15 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7112 'default 0' local default dev lo table 7112 protocol 116
-	"$1" 6 7112 'default 1024' local default dev lo table 7112 protocol 116
+	"$1" 4 7129 'default 0' local default dev lo table 7129 protocol 116
+	"$1" 6 7129 'default 1024' local default dev lo table 7129 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x64/0xffffffff 7112 - -' fwmark 0x64/0xffffffff lookup 7112 priority 10000 protocol 116
-	"$1" 6 '10000 0x64/0xffffffff 7112 - -' fwmark 0x64/0xffffffff lookup 7112 priority 10000 protocol 116
+	"$1" 4 '10000 0x64/0xffffffff 7129 - -' fwmark 0x64/0xffffffff lookup 7129 priority 10000 protocol 116
+	"$1" 6 '10000 0x64/0xffffffff 7129 - -' fwmark 0x64/0xffffffff lookup 7129 priority 10000 protocol 116
 	"$1" 4 '10001 0x64/0xffffffff unreachable - -' fwmark 0x64/0xffffffff unreachable priority 10001 protocol 116
 	"$1" 6 '10001 0x64/0xffffffff unreachable - -' fwmark 0x64/0xffffffff unreachable priority 10001 protocol 116
 }

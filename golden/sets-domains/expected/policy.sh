@@ -9,20 +9,20 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
-#   vpn               0x70000000/0x7f000000  10002    7104     answers of connections that came in that way
-#   vpn               0x17000000/0x7f000000  10005    7104     the table's routes, for what comes in by an uplink or is translated
+#   vpn               0x06000000/0x7f000000  10000    7196     the table's routes
+#   vpn               0x44000000/0x7f000000  10002    7196     answers of connections that came in that way
+#   vpn               0x68000000/0x7f000000  10005    7196     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc_homes; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc_homes
-digest=85ce63dec2b35eab
+digest=31a686cc4d9ba7c9
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
-tables='7103 7104'
-main_copy=7103
+tables='7153 7196'
+main_copy=7153
 sets='streaming_v4 streaming_v6 work_v4 work_v6 all-of-it_v4 all-of-it_v6'
 dynamic_sets='streaming_v4 streaming_v6 work_v4 work_v6 all-of-it_v4 all-of-it_v6'
 gateways=''
@@ -32,29 +32,29 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
-	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
+	"$1" 4 7196 'default 0' default dev wg0 table 7196 protocol 116
+	"$1" 6 7196 'default 1024' default dev wg0 table 7196 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '10000 0x3d000000/0x7f000000 7104 - -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10000 protocol 116
-	"$1" 6 '10000 0x3d000000/0x7f000000 7104 - -' fwmark 0x3d000000/0x7f000000 lookup 7104 priority 10000 protocol 116
-	"$1" 4 '10001 0x3d000000/0x7f000000 unreachable - -' fwmark 0x3d000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 6 '10001 0x3d000000/0x7f000000 unreachable - -' fwmark 0x3d000000/0x7f000000 unreachable priority 10001 protocol 116
-	"$1" 4 '10002 0x70000000/0x7f000000 254 7 -' fwmark 0x70000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10002 protocol 116
-	"$1" 6 '10002 0x70000000/0x7f000000 7103 - -' fwmark 0x70000000/0x7f000000 lookup 7103 priority 10002 protocol 116
-	"$1" 4 '10003 0x70000000/0x7f000000 7104 - -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10003 protocol 116
-	"$1" 6 '10003 0x70000000/0x7f000000 7104 - -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10003 protocol 116
-	"$1" 4 '10004 0x70000000/0x7f000000 unreachable - -' fwmark 0x70000000/0x7f000000 unreachable priority 10004 protocol 116
-	"$1" 6 '10004 0x70000000/0x7f000000 unreachable - -' fwmark 0x70000000/0x7f000000 unreachable priority 10004 protocol 116
-	"$1" 4 '10005 0x17000000/0x7f000000 254 7 -' fwmark 0x17000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10005 protocol 116
-	"$1" 6 '10005 0x17000000/0x7f000000 7103 - -' fwmark 0x17000000/0x7f000000 lookup 7103 priority 10005 protocol 116
-	"$1" 4 '10006 0x17000000/0x7f000000 7104 - -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10006 protocol 116
-	"$1" 6 '10006 0x17000000/0x7f000000 7104 - -' fwmark 0x17000000/0x7f000000 lookup 7104 priority 10006 protocol 116
-	"$1" 4 '10007 0x17000000/0x7f000000 unreachable - -' fwmark 0x17000000/0x7f000000 unreachable priority 10007 protocol 116
-	"$1" 6 '10007 0x17000000/0x7f000000 unreachable - -' fwmark 0x17000000/0x7f000000 unreachable priority 10007 protocol 116
+	"$1" 4 '10000 0x6000000/0x7f000000 7196 - -' fwmark 0x6000000/0x7f000000 lookup 7196 priority 10000 protocol 116
+	"$1" 6 '10000 0x6000000/0x7f000000 7196 - -' fwmark 0x6000000/0x7f000000 lookup 7196 priority 10000 protocol 116
+	"$1" 4 '10001 0x6000000/0x7f000000 unreachable - -' fwmark 0x6000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x6000000/0x7f000000 unreachable - -' fwmark 0x6000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0x44000000/0x7f000000 254 7 -' fwmark 0x44000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10002 protocol 116
+	"$1" 6 '10002 0x44000000/0x7f000000 7153 - -' fwmark 0x44000000/0x7f000000 lookup 7153 priority 10002 protocol 116
+	"$1" 4 '10003 0x44000000/0x7f000000 7196 - -' fwmark 0x44000000/0x7f000000 lookup 7196 priority 10003 protocol 116
+	"$1" 6 '10003 0x44000000/0x7f000000 7196 - -' fwmark 0x44000000/0x7f000000 lookup 7196 priority 10003 protocol 116
+	"$1" 4 '10004 0x44000000/0x7f000000 unreachable - -' fwmark 0x44000000/0x7f000000 unreachable priority 10004 protocol 116
+	"$1" 6 '10004 0x44000000/0x7f000000 unreachable - -' fwmark 0x44000000/0x7f000000 unreachable priority 10004 protocol 116
+	"$1" 4 '10005 0x68000000/0x7f000000 254 7 -' fwmark 0x68000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10005 protocol 116
+	"$1" 6 '10005 0x68000000/0x7f000000 7153 - -' fwmark 0x68000000/0x7f000000 lookup 7153 priority 10005 protocol 116
+	"$1" 4 '10006 0x68000000/0x7f000000 7196 - -' fwmark 0x68000000/0x7f000000 lookup 7196 priority 10006 protocol 116
+	"$1" 6 '10006 0x68000000/0x7f000000 7196 - -' fwmark 0x68000000/0x7f000000 lookup 7196 priority 10006 protocol 116
+	"$1" 4 '10007 0x68000000/0x7f000000 unreachable - -' fwmark 0x68000000/0x7f000000 unreachable priority 10007 protocol 116
+	"$1" 6 '10007 0x68000000/0x7f000000 unreachable - -' fwmark 0x68000000/0x7f000000 unreachable priority 10007 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused

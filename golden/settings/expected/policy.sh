@@ -7,22 +7,22 @@
 #
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
-#   a                 0x00000100/0x0000ff00  500      387      tproxy port 1001
+#   a                 0x00000100/0x0000ff00  500      300      tproxy port 1001
 #   b                 0x00000200/0x0000ff00  -        -        redirect port 1002
-#   c                 0x00000300/0x0000ff00  502      325      the table's routes
-#   c                 0x00000400/0x0000ff00  504      325      answers of connections that came in that way
-#   c                 0x00000500/0x0000ff00  507      325      the table's routes, for what comes in by an uplink or is translated
+#   c                 0x00000300/0x0000ff00  502      390      the table's routes
+#   c                 0x00000400/0x0000ff00  504      390      answers of connections that came in that way
+#   c                 0x00000500/0x0000ff00  507      390      the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc_office-2; ip rules and routes carry protocol 200
 
 stem='policy'
 table=tpc_office-2
-digest=d0491a47e0bce1c4
+digest=0633d1ec4f6176f5
 protocol=200
 first=500
 last=509
 sysctl_policy='set'
-tables='303 325 387'
-main_copy=303
+tables='300 368 390'
+main_copy=368
 sets='prerouting.th_dport'
 dynamic_sets=''
 gateways=''
@@ -34,33 +34,33 @@ time_sets=''
 # family, table, destination and metric, and the words for ip
 each_route() {
 	:
-	"$1" 4 387 'default 0' local default dev lo table 387 protocol 200
-	"$1" 6 387 'default 1024' local default dev lo table 387 protocol 200
-	"$1" 4 325 'default 0' default dev wg0 table 325 protocol 200
-	"$1" 6 325 'default 1024' default dev wg0 table 325 protocol 200
+	"$1" 4 300 'default 0' local default dev lo table 300 protocol 200
+	"$1" 6 300 'default 1024' local default dev lo table 300 protocol 200
+	"$1" 4 390 'default 0' default dev wg0 table 390 protocol 200
+	"$1" 6 390 'default 1024' default dev wg0 table 390 protocol 200
 }
 
 # family, what tells the rule from others, and the words for ip
 each_rule() {
 	:
-	"$1" 4 '500 0x100/0xff00 387 - -' fwmark 0x100/0xff00 lookup 387 priority 500 protocol 200
-	"$1" 6 '500 0x100/0xff00 387 - -' fwmark 0x100/0xff00 lookup 387 priority 500 protocol 200
+	"$1" 4 '500 0x100/0xff00 300 - -' fwmark 0x100/0xff00 lookup 300 priority 500 protocol 200
+	"$1" 6 '500 0x100/0xff00 300 - -' fwmark 0x100/0xff00 lookup 300 priority 500 protocol 200
 	"$1" 4 '501 0x100/0xff00 unreachable - -' fwmark 0x100/0xff00 unreachable priority 501 protocol 200
 	"$1" 6 '501 0x100/0xff00 unreachable - -' fwmark 0x100/0xff00 unreachable priority 501 protocol 200
-	"$1" 4 '502 0x300/0xff00 325 - -' fwmark 0x300/0xff00 lookup 325 priority 502 protocol 200
-	"$1" 6 '502 0x300/0xff00 325 - -' fwmark 0x300/0xff00 lookup 325 priority 502 protocol 200
+	"$1" 4 '502 0x300/0xff00 390 - -' fwmark 0x300/0xff00 lookup 390 priority 502 protocol 200
+	"$1" 6 '502 0x300/0xff00 390 - -' fwmark 0x300/0xff00 lookup 390 priority 502 protocol 200
 	"$1" 4 '503 0x300/0xff00 blackhole - -' fwmark 0x300/0xff00 blackhole priority 503 protocol 200
 	"$1" 6 '503 0x300/0xff00 blackhole - -' fwmark 0x300/0xff00 blackhole priority 503 protocol 200
 	"$1" 4 '504 0x400/0xff00 254 7 -' fwmark 0x400/0xff00 lookup main suppress_prefixlength 7 priority 504 protocol 200
-	"$1" 6 '504 0x400/0xff00 303 - -' fwmark 0x400/0xff00 lookup 303 priority 504 protocol 200
-	"$1" 4 '505 0x400/0xff00 325 - -' fwmark 0x400/0xff00 lookup 325 priority 505 protocol 200
-	"$1" 6 '505 0x400/0xff00 325 - -' fwmark 0x400/0xff00 lookup 325 priority 505 protocol 200
+	"$1" 6 '504 0x400/0xff00 368 - -' fwmark 0x400/0xff00 lookup 368 priority 504 protocol 200
+	"$1" 4 '505 0x400/0xff00 390 - -' fwmark 0x400/0xff00 lookup 390 priority 505 protocol 200
+	"$1" 6 '505 0x400/0xff00 390 - -' fwmark 0x400/0xff00 lookup 390 priority 505 protocol 200
 	"$1" 4 '506 0x400/0xff00 blackhole - -' fwmark 0x400/0xff00 blackhole priority 506 protocol 200
 	"$1" 6 '506 0x400/0xff00 blackhole - -' fwmark 0x400/0xff00 blackhole priority 506 protocol 200
 	"$1" 4 '507 0x500/0xff00 254 7 -' fwmark 0x500/0xff00 lookup main suppress_prefixlength 7 priority 507 protocol 200
-	"$1" 6 '507 0x500/0xff00 303 - -' fwmark 0x500/0xff00 lookup 303 priority 507 protocol 200
-	"$1" 4 '508 0x500/0xff00 325 - -' fwmark 0x500/0xff00 lookup 325 priority 508 protocol 200
-	"$1" 6 '508 0x500/0xff00 325 - -' fwmark 0x500/0xff00 lookup 325 priority 508 protocol 200
+	"$1" 6 '507 0x500/0xff00 368 - -' fwmark 0x500/0xff00 lookup 368 priority 507 protocol 200
+	"$1" 4 '508 0x500/0xff00 390 - -' fwmark 0x500/0xff00 lookup 390 priority 508 protocol 200
+	"$1" 6 '508 0x500/0xff00 390 - -' fwmark 0x500/0xff00 lookup 390 priority 508 protocol 200
 	"$1" 4 '509 0x500/0xff00 blackhole - -' fwmark 0x500/0xff00 blackhole priority 509 protocol 200
 	"$1" 6 '509 0x500/0xff00 blackhole - -' fwmark 0x500/0xff00 blackhole priority 509 protocol 200
 }
