@@ -268,7 +268,7 @@ void check_unused(struct diag *diag, const struct ast_policy *policy, const stru
 		if (!policy->tables[i].used && !answers(ir, &policy->tables[i]))
 			diag_help(diag_add(diag, DIAG_unused, policy->tables[i].span,
 					   "no rule uses the table \"%s\"", policy->tables[i].name),
-				  "send something there with {route: %s}, or remove it; a table with a default route by a `dev` of its "
+				  "send something there with {route: %s}, or remove it; a table with routes by a `dev` of its "
 				  "own answers what comes in there",
 				  policy->tables[i].name);
 }

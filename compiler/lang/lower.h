@@ -98,6 +98,7 @@ struct lower_uplink {
 	const struct ir_set *gateways; /* the link addresses of its gateways, where it has any; or
 					  NULL */
 	bool by_gateway; /* another table answers what comes in by the interfaces else */
+	bool partial;    /* its table has no default route: rules meet what comes in as anything */
 };
 
 /* An interface whose forwarded packets all go, in the end, by a way that refuses. */

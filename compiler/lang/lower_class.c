@@ -198,37 +198,36 @@ static struct lower_class *reply_by(struct numbers *numbers, struct ast_table *t
 	return reply;
 }
 
-static void add_uplink(struct numbers *numbers, struct ast_table *table, const char *dev,
-		       bool by_gateway)
+/* `uplink`: its table, and what it is like. */
+static void add_uplink(struct numbers *numbers, struct lower_uplink uplink, const char *dev)
 {
 	struct lower *lower = numbers->lower;
 	struct lower_uplink *last = lower->uplink_count ? &lower->uplinks[lower->uplink_count - 1]
 							: NULL;
-	const struct lower_uplink *same = uplink_of(lower, table);
-	struct lower_uplink uplink = { .table = table, .by_gateway = by_gateway };
+	const struct lower_uplink *same = uplink_of(lower, uplink.table);
 
-	if (lower->policy->settings.ipv6 == IPV6_OFF && !lower_uplink_has_ipv4(table))
+	if (lower->policy->settings.ipv6 == IPV6_OFF && !lower_uplink_has_ipv4(uplink.table))
 		return;
-	if (last && last->table == table && last->by_gateway == by_gateway) {
+	if (last && last->table == uplink.table && last->by_gateway == uplink.by_gateway) {
 		*arena_append(lower->arena, last->devs, last->dev_count) = dev;
 		return;
 	}
 	*arena_append(lower->arena, uplink.devs, uplink.dev_count) = dev;
-	uplink.reply = same ? same->reply : reply_by(numbers, table);
+	uplink.reply = same ? same->reply : reply_by(numbers, uplink.table);
 	*arena_append(lower->arena, lower->uplinks, lower->uplink_count) = uplink;
 }
 
 /* An interface that is nowhere the first choice gets a table of its own. */
-static void add_table_uplink(struct numbers *numbers, struct ast_table *table, const char *dev,
-			     size_t number, bool leading, bool by_gateway)
+static void add_table_uplink(struct numbers *numbers, struct lower_uplink uplink, const char *dev,
+			     size_t number, bool leading)
 {
-	struct ast_table *only = table;
+	struct ast_table *table = uplink.table;
 
 	if (!leading) {
-		only = lower_uplink_only(numbers->lower->arena, table, dev, number);
-		only->id = lower_draw_table(numbers, only->name, table->span);
+		uplink.table = lower_uplink_only(numbers->lower->arena, table, dev, number);
+		uplink.table->id = lower_draw_table(numbers, uplink.table->name, table->span);
 	}
-	add_uplink(numbers, only, dev, by_gateway);
+	add_uplink(numbers, uplink, dev);
 }
 
 static bool answers_nothing(const struct ast_table *table)
@@ -248,7 +247,7 @@ static void add_uplinks(struct numbers *numbers, bool leading, bool with_address
 		size_t count;
 		const char **devs = lower_uplink_devs(lower->arena, table, &count);
 
-		if (with_addresses != (table->answer_count > 0))
+		if (!lower_uplink_is_one(table) || with_addresses != (table->answer_count > 0))
 			continue;
 		for (size_t k = 0; k < count; k++) {
 			bool is_second = !with_addresses && has_uplink(lower, devs[k]);
@@ -260,10 +259,40 @@ static void add_uplinks(struct numbers *numbers, bool leading, bool with_address
 				names_add(lower->arena, &lower->silent_devs,
 					  &lower->silent_dev_count, devs[k]);
 			else
-				add_table_uplink(numbers, table, devs[k], k + 1, leading,
-						 is_second);
+				add_table_uplink(numbers,
+						 (struct lower_uplink){ .table = table,
+									.by_gateway = is_second },
+						 devs[k], k + 1, leading);
 		}
 	}
+}
+
+/* The one table serves as it is: for what it has no route to, the main table answers anyway. */
+static void add_partial(struct numbers *numbers, struct ast_table *table)
+{
+	size_t count;
+	const char **devs = lower_uplink_devs(numbers->lower->arena, table, &count);
+	bool whole = count == 1 && table->fallback == FALLBACK_MAIN;
+
+	/* The copy of main's routes may want one more id. */
+	for (size_t k = 0; k < count; k++)
+		if (lower_has_mark(numbers) && (whole || lower_has_tables(numbers, 2)) &&
+		    (table->answer_count || !has_uplink(numbers->lower, devs[k])))
+			add_table_uplink(numbers,
+					 (struct lower_uplink){ .table = table, .partial = true },
+					 devs[k], k + 1, whole);
+}
+
+/* A table without a default route answers what comes in by the interfaces of its destinations, and
+ * by no other table's. A policy can go without. */
+static void add_partials(struct numbers *numbers)
+{
+	struct ast_policy *policy = numbers->lower->policy;
+
+	for (size_t i = 0; i < policy->table_count; i++)
+		if (!lower_uplink_is_one(&policy->tables[i]) &&
+		    !answers_nothing(&policy->tables[i]))
+			add_partial(numbers, &policy->tables[i]);
 }
 
 static void check_answers(struct lower *lower)
@@ -279,7 +308,7 @@ static void check_answers(struct lower *lower)
 		diag_help(diag_add(lower->diag, DIAG_impossible, table->answers_span,
 				   "the table \"%s\" answers nothing that comes in anyway",
 				   table->name),
-			  "remove `answers`, or give the table a default route with its `dev`");
+			  "remove `answers`, or give one of the table's routes its `dev`");
 	}
 }
 
@@ -421,5 +450,6 @@ void lower_classes(struct lower *lower)
 			for_ways(&numbers, policy->rules[i].then, add_syn);
 	for_ways(&numbers, policy->default_local, add_syn);
 	lower_find_unmarked(&numbers);
+	add_partials(&numbers);
 	draw_main_copy(&numbers);
 }

@@ -265,6 +265,16 @@ bool lower_has_mark(const struct numbers *numbers)
 	return false;
 }
 
+bool lower_has_tables(const struct numbers *numbers, size_t count)
+{
+	const struct ast_settings *settings = &numbers->lower->policy->settings;
+	size_t left = 0;
+
+	for (uint32_t id = settings->table_first; id <= settings->table_last; id++)
+		left += is_free(&numbers->tables, id, UINT32_MAX);
+	return left >= count;
+}
+
 struct numbers lower_numbers(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;

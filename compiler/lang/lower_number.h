@@ -37,6 +37,8 @@ uint32_t lower_draw_mark(struct numbers *numbers, const char *name, struct span 
 uint32_t lower_draw_table(struct numbers *numbers, const char *name, struct span span);
 /* Is there a mark left? For what a policy can go without: the last are for what it cannot. */
 bool lower_has_mark(const struct numbers *numbers);
+/* The same for so many ids of tables. */
+bool lower_has_tables(const struct numbers *numbers, size_t count);
 
 /* ---- lower_unmarked.c ---- */
 

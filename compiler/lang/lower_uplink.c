@@ -3,9 +3,9 @@
  * them.
  *
  * In go tables as the author wrote them. A table with a default route answers for the interface of
- * that route. Where an interface is only second to another, shares connections with it, or has only
- * some destinations, the table would send answers by the wrong one: it gets a table of its own,
- * with the routes that leave by it.
+ * that route, one without for those of its destinations. Where an interface is only second to
+ * another, shares connections with it, or has only some destinations, the table would send answers
+ * by the wrong one: it gets a table of its own, with the routes that leave by it.
  */
 #include "lang/lower_uplink.h"
 
@@ -66,8 +66,6 @@ const char **lower_uplink_devs(struct arena *arena, const struct ast_table *tabl
 	const char **devs = NULL;
 
 	*count = 0;
-	if (!lower_uplink_is_one(table))
-		return NULL;
 	for (size_t i = 0; i < route_count; i++) {
 		if (routes[i].type != IR_ROUTE_UNICAST)
 			continue;
@@ -138,6 +136,30 @@ static void add_route(struct arena *arena, struct ast_table *table, const struct
 	*arena_append(arena, table->routes, table->route_count) = only;
 }
 
+/*
+ * What has only some destinations says nothing of others: the main table answers those. What the
+ * table's fallback refuses is refused for its own destinations, by routes that count last.
+ */
+static void refuse_rest(struct arena *arena, struct ast_table *table)
+{
+	static const int types[] = { [FALLBACK_UNREACHABLE] = IR_ROUTE_UNREACHABLE,
+				     [FALLBACK_PROHIBIT] = IR_ROUTE_PROHIBIT,
+				     [FALLBACK_BLACKHOLE] = IR_ROUTE_BLACKHOLE };
+	size_t count = table->fallback == FALLBACK_MAIN ? 0 : table->route_count;
+
+	for (size_t i = 0; i < count; i++) {
+		struct ast_route last = table->routes[i];
+
+		last.type = types[table->fallback];
+		last.hop = (struct ast_hop){ 0 };
+		last.src = (struct ast_addresses){ 0 };
+		last.metric = UINT32_MAX - 1;
+		last.mtu = 0;
+		*arena_append(arena, table->routes, table->route_count) = last;
+	}
+	table->fallback = FALLBACK_MAIN;
+}
+
 struct ast_table *lower_uplink_only(struct arena *arena, const struct ast_table *table,
 				    const char *dev, size_t number)
 {
@@ -166,6 +188,6 @@ struct ast_table *lower_uplink_only(struct arena *arena, const struct ast_table 
 			add_route(arena, only, route, &route->hop);
 	}
 	if (!lower_uplink_is_one(only))
-		only->fallback = FALLBACK_MAIN;
+		refuse_rest(arena, only);
 	return only;
 }

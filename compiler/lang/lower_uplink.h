@@ -15,7 +15,7 @@ bool lower_uplink_is_one(const struct ast_table *table);
 /* Does it answer in IPv4: by a default route, or, where it has none, by any? */
 bool lower_uplink_has_ipv4(const struct ast_table *table);
 
-/* The interfaces that a table with a default route leaves by, each once. */
+/* The interfaces that a table leaves by, each once. */
 const char **lower_uplink_devs(struct arena *arena, const struct ast_table *table, size_t *count);
 
 /* The gateways of its default routes by the interface. */

@@ -120,9 +120,11 @@ static void open_chain(struct lower *lower, const struct lower_class *way)
 
 	for (size_t i = 0; i < lower->uplink_count; i++) {
 		const struct lower_uplink *uplink = &lower->uplinks[i];
-		struct ir_rule *rule =
-			lower_guarantee(lower, chain, i ? NULL : "what comes in by an uplink");
+		struct ir_rule *rule;
 
+		if (uplink->partial)
+			continue;
+		rule = lower_guarantee(lower, chain, i ? NULL : "what comes in by an uplink");
 		lower_match(lower, rule,
 			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
 		lower_goto(lower, rule, way->inbound->chain);

@@ -6,6 +6,9 @@ import socket
 import time
 
 import probe
+import raw
+from case_carrier import pull
+from case_forgotten import Far
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, UPLINKS, Network
 from ns import all_ids
 from policy import WAYS, Policy
@@ -153,6 +156,53 @@ def _replies():
         for device in "wan0", "wan1":
             _inbound(net, device)
         all_ask(net, net.client, "vpn", "wg0")
+
+
+PARTIAL = """version: 1
+tables:
+  vpn: {{routes: [{{to: 203.0.113.0/24, dev: wg0}}, {{to: "2001:db8:113::/48", dev: wg0}}, {{to: 198.18.1.0/24, dev: {other}}}],
+        fallback: {fallback}}}
+rules: [{{scope: local, to: 203.0.113.0/24, then: {{route: vpn}}}}]
+"""
+
+
+def _holds(net, far, clear):
+    """What the router says in a connection that came by the tunnel, once that is lost: whether in the clear."""
+    talks = [probe.NOBODY_SPECIAL.open(net.hosts["vpn"], probe.family_of(FOREIGN[version]), socket.SOCK_STREAM)
+             for version in (4, 6)]
+    for version, talk in zip((4, 6), talks):
+        probe.turn_on(talk, "FREEBIND")
+        talk.settimeout(3)
+        talk.bind((FOREIGN[version], 0))
+        talk.connect((UPLINKS["wg0"][1][version], 4433))
+        talk.recv(100)
+    pull(net, "wg0", "vpn")
+    clear.packets()
+    for child in far.sockets[-2:]:
+        child.send(b"still there")
+    time.sleep(0.3)
+    for talk in talks:
+        talk.close()
+    return {one[2] for one in clear.packets() if one[3] == 4433} == set(FOREIGN.values())
+
+
+@case("uplinks: a table that has some destinations only answers what comes from those by its interfaces")
+def _partial():
+    for fallback, other in ("main", "wg0"), ("main", "wg1"), ("unreachable", "wg0"):
+        with world("wg1") as net:
+            net.router.nft(FORWARDS)
+            net.echo(net.router, (22,), (123,))
+            net.echo(net.server, (80,), (80,))
+            far = net.add(Far(net.router, (4433,)))
+            Policy(net, PARTIAL.format(fallback=fallback, other=other)).up()
+            _inbound(net, "wg0")
+            # Where the table has no route to the sender, the main table answers, as it always did.
+            net.hosts["vpn"].ip("address add 198.18.2.9/32 dev lo")
+            clear = net.sniff()
+            raw.send(net.hosts["vpn"], "tcp", "198.18.2.9", UPLINKS["wg0"][1][4], 22)
+            found = clear.wait(lambda packets: any(one[2] == "198.18.2.9" for one in packets))
+            assert found, "no answer by main's default route"
+            same(_holds(net, far, clear), fallback == "main", "answers in the clear when the tunnel is lost")
 
 
 SHARED = """version: 1

@@ -10,14 +10,15 @@
 #   dns               0x45000000/0x7f000000  10000    7104     dnat port 53
 #   web               0x15000000/0x7f000000  10002    7169     dnat port 8080
 #   vpn               0x70000000/0x7f000000  10005    7104     answers of connections that came in that way
+#   far               0x7d000000/0x7f000000  10008    7169     answers of connections that came in that way
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=d903208bec01113c
+digest=fad3d5883931f84f
 protocol=116
 first=10000
-last=10007
+last=10010
 sysctl_policy='set'
 tables='7103 7104 7169'
 main_copy=7103
@@ -53,6 +54,9 @@ each_rule() {
 	"$1" 6 '10006 0x70000000/0x7f000000 7104 - -' fwmark 0x70000000/0x7f000000 lookup 7104 priority 10006 protocol 116
 	"$1" 4 '10007 0x70000000/0x7f000000 blackhole - -' fwmark 0x70000000/0x7f000000 blackhole priority 10007 protocol 116
 	"$1" 6 '10007 0x70000000/0x7f000000 blackhole - -' fwmark 0x70000000/0x7f000000 blackhole priority 10007 protocol 116
+	"$1" 4 '10008 0x7d000000/0x7f000000 254 7 -' fwmark 0x7d000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10008 protocol 116
+	"$1" 4 '10009 0x7d000000/0x7f000000 7169 - -' fwmark 0x7d000000/0x7f000000 lookup 7169 priority 10009 protocol 116
+	"$1" 4 '10010 0x7d000000/0x7f000000 254 - -' fwmark 0x7d000000/0x7f000000 lookup main priority 10010 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused

@@ -12,15 +12,16 @@
 #   isp               0x54000000/0x7f000000  10004    7168     answers of connections that came in that way
 #   lab               0x2b000000/0x7f000000  10007    7183     the table's routes, for what comes in by an uplink or is translated
 #   isp               0x16000000/0x7f000000  10010    7168     the table's routes, for what comes in by an uplink or is translated
+#   lab               0x6c000000/0x7f000000  10013    7183     answers of connections that came in that way
 #   direct            0x32000000/0x7f000000  -        -        what is left alone, where unmarked packets are refused
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=ce96731a4ded58b1
+digest=b9bd455570c23b96
 protocol=116
 first=10000
-last=10015
+last=10018
 sysctl_policy='set'
 tables='7103 7168 7183'
 main_copy=7103
@@ -70,17 +71,23 @@ each_rule() {
 	"$1" 6 '10011 0x16000000/0x7f000000 7168 - -' fwmark 0x16000000/0x7f000000 lookup 7168 priority 10011 protocol 116
 	"$1" 4 '10012 0x16000000/0x7f000000 unreachable - -' fwmark 0x16000000/0x7f000000 unreachable priority 10012 protocol 116
 	"$1" 6 '10012 0x16000000/0x7f000000 unreachable - -' fwmark 0x16000000/0x7f000000 unreachable priority 10012 protocol 116
+	"$1" 4 '10013 0x6c000000/0x7f000000 254 7 -' fwmark 0x6c000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10013 protocol 116
+	"$1" 6 '10013 0x6c000000/0x7f000000 7103 - -' fwmark 0x6c000000/0x7f000000 lookup 7103 priority 10013 protocol 116
+	"$1" 4 '10014 0x6c000000/0x7f000000 7183 - -' fwmark 0x6c000000/0x7f000000 lookup 7183 priority 10014 protocol 116
+	"$1" 6 '10014 0x6c000000/0x7f000000 7183 - -' fwmark 0x6c000000/0x7f000000 lookup 7183 priority 10014 protocol 116
+	"$1" 4 '10015 0x6c000000/0x7f000000 254 - -' fwmark 0x6c000000/0x7f000000 lookup main priority 10015 protocol 116
+	"$1" 6 '10015 0x6c000000/0x7f000000 254 - -' fwmark 0x6c000000/0x7f000000 lookup main priority 10015 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused
 each_unmarked() {
 	:
-	"$1" 4 '10013 0/0xffffffff 255 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup local priority 10013 protocol 116
-	"$1" 6 '10013 0/0xffffffff 255 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup local priority 10013 protocol 116
-	"$1" 4 '10014 0/0xffffffff 254 7 lan0' iif lan0 fwmark 0x0/0xffffffff lookup main suppress_prefixlength 7 priority 10014 protocol 116
-	"$1" 6 '10014 0/0xffffffff 7103 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup 7103 priority 10014 protocol 116
-	"$1" 4 '10015 0/0xffffffff unreachable - lan0' iif lan0 fwmark 0x0/0xffffffff unreachable priority 10015 protocol 116
-	"$1" 6 '10015 0/0xffffffff unreachable - lan0' iif lan0 fwmark 0x0/0xffffffff unreachable priority 10015 protocol 116
+	"$1" 4 '10016 0/0xffffffff 255 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup local priority 10016 protocol 116
+	"$1" 6 '10016 0/0xffffffff 255 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup local priority 10016 protocol 116
+	"$1" 4 '10017 0/0xffffffff 254 7 lan0' iif lan0 fwmark 0x0/0xffffffff lookup main suppress_prefixlength 7 priority 10017 protocol 116
+	"$1" 6 '10017 0/0xffffffff 7103 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup 7103 priority 10017 protocol 116
+	"$1" 4 '10018 0/0xffffffff unreachable - lan0' iif lan0 fwmark 0x0/0xffffffff unreachable priority 10018 protocol 116
+	"$1" 6 '10018 0/0xffffffff unreachable - lan0' iif lan0 fwmark 0x0/0xffffffff unreachable priority 10018 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
