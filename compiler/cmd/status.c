@@ -353,7 +353,7 @@ const struct cmd_verb verb_status = {
 	.detail =
 		"For each policy: the file it came from and since when, marks, ip rules and tables, counters, and every ip rule, route,\n"
 		"listener and sysctl that is not as it should be, with the command that mends it. The exit status is 5 when rules,\n"
-		"sets, ip rules, routes or sysctls are not as apply left them; a listener that is down, or what others have put\n"
+		"sets, ip rules, routes or sysctls are not as apply left them; a listener that no socket serves, or what others have put\n"
 		"beside the policy, is only told. Needs CAP_NET_ADMIN.",
 	.most_args = 1,
 	.options = options,

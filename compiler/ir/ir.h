@@ -16,6 +16,7 @@
 
 #include "addr/addr.h"
 #include "base/source.h"
+#include "ir/host.h"
 #include "ir/packet.h"
 
 struct buf;
@@ -387,38 +388,6 @@ struct ir_gateway {
 };
 
 enum ir_sysctl_policy { IR_SYSCTL_SET, IR_SYSCTL_CHECK, IR_SYSCTL_IGNORE };
-
-/* Whom a listener waits for: what status looks for in the kernel's socket tables. */
-struct ir_listener {
-	const char *name;
-	const char *mode;
-	struct addr addr[2]; /* one a family */
-	bool has[ADDR_FAMILIES];
-	uint16_t port;
-	bool tcp, udp;
-	bool on_this_host;
-	struct span origin;
-};
-
-enum ir_hosted_state { IR_HOSTED_UNASKED, IR_HOSTED_THERE, IR_HOSTED_MISSING };
-
-/* A name that matches ask for (ir_match.hosted). */
-struct ir_hosted {
-	const char *name; /* a cgroup's path below the root, without a slash before it */
-	struct span origin;
-	/* As the live engine found it; no part of the digest. */
-	enum ir_hosted_state state;
-	uint64_t number; /* of one that is there */
-};
-
-/* The interfaces of an `in` or `out`, groups taken apart: what status looks for on the host. */
-struct ir_asked {
-	const char *key; /* "in" or "out" */
-	bool negated;
-	const char **names; /* or patterns, with a '*' at the end */
-	size_t name_count;
-	struct span origin;
-};
 
 /* ---- what the author wrote ---- */
 

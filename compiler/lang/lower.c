@@ -4,6 +4,7 @@
  */
 #include "lang/lower.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -53,6 +54,125 @@ static void describe_class(struct lower *lower, const struct lower_class *way)
 	};
 }
 
+/* ---- which interfaces are asked for ---- */
+
+static bool is_same_question(const struct ir_asked *a, const struct ir_asked *b)
+{
+	if (strcmp(a->key, b->key) || a->negated != b->negated || a->name_count != b->name_count)
+		return false;
+	for (size_t i = 0; i < a->name_count; i++)
+		if (strcmp(a->names[i], b->names[i]))
+			return false;
+	return true;
+}
+
+static struct ir_asked ask_of(const struct match_condition *condition)
+{
+	return (struct ir_asked){ condition->key, condition->negated, condition->names,
+				  condition->name_count, condition->span };
+}
+
+static void add_asked(struct lower *lower, const struct match_condition *condition)
+{
+	struct ir *ir = lower->ir;
+	const struct ir_asked one = ask_of(condition);
+
+	for (size_t i = 0; i < ir->asked_count; i++)
+		if (is_same_question(&ir->asked[i], &one))
+			return;
+	*arena_append(lower->arena, ir->asked, ir->asked_count) = one;
+}
+
+static void describe_interfaces(struct lower *lower)
+{
+	const struct ast_policy *policy = lower->policy;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		for (size_t k = 0; k < policy->rules[i].condition_count; k++)
+			if (policy->rules[i].conditions[k]->kind->names_interfaces)
+				add_asked(lower, policy->rules[i].conditions[k]);
+}
+
+/* ---- what comes to listeners ---- */
+
+static unsigned int ways_of(const struct ast_rule *rule, const struct ast_listener *listener)
+{
+	static const unsigned int takes[] = { TAKES_TCP, TAKES_UDP };
+	static const uint64_t numbers[] = { IPPROTO_TCP, IPPROTO_UDP };
+	unsigned int ways = 0;
+
+	for (int scope = 0; scope < 2; scope++)
+		for (int family = 0; family < ADDR_FAMILIES; family++)
+			for (int udp = 0; udp < 2; udp++)
+				if (rule->scopes & (scope ? SCOPE_LOCAL : SCOPE_FORWARD) &&
+				    rule->families[family] && listener->has[family] &&
+				    listener->protocols & takes[udp] &&
+				    (!rule->protocols.count ||
+				     interval_contains(&rule->protocols, wide(numbers[udp]))))
+					ways |= ir_listener_way(scope, (enum addr_family)family,
+								udp);
+	return ways;
+}
+
+/* Which of the ir's questions the condition is; they are there before the listeners. */
+static size_t asked_at(const struct lower *lower, const struct match_condition *condition)
+{
+	const struct ir *ir = lower->ir;
+	const struct ir_asked one = ask_of(condition);
+	size_t i = 0;
+
+	while (i < ir->asked_count && !is_same_question(&ir->asked[i], &one))
+		i++;
+	return i;
+}
+
+static void add_in(struct lower *lower, struct ir_listener *out, size_t in)
+{
+	for (size_t i = 0; i < out->in_count; i++)
+		if (out->ins[i] == in)
+			return;
+	*arena_append(lower->arena, out->ins, out->in_count) = in;
+}
+
+/* *by_any: what comes by any interface does. */
+static void add_rule_ways(struct lower *lower, const struct ast_rule *rule,
+			  const struct ast_listener *listener, struct ir_listener *out,
+			  bool *by_any)
+{
+	const struct match_condition *in = ast_condition(rule, "in");
+
+	if (rule->then->action != THEN_PROXY || rule->then->listener != listener)
+		return;
+	out->ways |= ways_of(rule, listener);
+	if (in)
+		add_in(lower, out, asked_at(lower, in));
+	else
+		*by_any |= (rule->scopes & SCOPE_FORWARD) != 0;
+}
+
+/* From all rules that hand to the listener, and the defaults. */
+static void add_ways(struct lower *lower, const struct ast_listener *listener,
+		     struct ir_listener *out)
+{
+	const struct ast_policy *policy = lower->policy;
+	const struct ast_then *defaults[] = { policy->default_forward, policy->default_local };
+	bool by_any = false;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		add_rule_ways(lower, &policy->rules[i], listener, out, &by_any);
+	for (size_t i = 0; i < 2; i++) {
+		struct ast_rule rule;
+
+		if (!defaults[i])
+			continue;
+		rule = ast_default_rule(lower->arena, policy, defaults[i],
+					i ? SCOPE_LOCAL : SCOPE_FORWARD);
+		add_rule_ways(lower, &rule, listener, out, &by_any);
+	}
+	if (by_any)
+		out->in_count = 0;
+}
+
 static void describe_listener(struct lower *lower, const struct lower_class *way)
 {
 	struct ast_listener *listener = way->listener;
@@ -70,6 +190,7 @@ static void describe_listener(struct lower *lower, const struct lower_class *way
 	};
 	memcpy(out->addr, listener->addr, sizeof(out->addr));
 	memcpy(out->has, way->families, sizeof(out->has));
+	add_ways(lower, listener, out);
 }
 
 /* ---- who must be there ---- */
@@ -120,46 +241,13 @@ static void describe_senders(struct lower *lower)
 			add_hosts(lower, policy->listeners[i].runs_as.items[k]);
 }
 
-/* ---- which interfaces are asked for ---- */
-
-static bool is_same_question(const struct ir_asked *a, const struct ir_asked *b)
-{
-	if (strcmp(a->key, b->key) || a->negated != b->negated || a->name_count != b->name_count)
-		return false;
-	for (size_t i = 0; i < a->name_count; i++)
-		if (strcmp(a->names[i], b->names[i]))
-			return false;
-	return true;
-}
-
-static void add_asked(struct lower *lower, const struct match_condition *condition)
-{
-	struct ir *ir = lower->ir;
-	const struct ir_asked one = { condition->key, condition->negated, condition->names,
-				      condition->name_count, condition->span };
-
-	for (size_t i = 0; i < ir->asked_count; i++)
-		if (is_same_question(&ir->asked[i], &one))
-			return;
-	*arena_append(lower->arena, ir->asked, ir->asked_count) = one;
-}
-
-static void describe_interfaces(struct lower *lower)
-{
-	const struct ast_policy *policy = lower->policy;
-
-	for (size_t i = 0; i < policy->rule_count; i++)
-		for (size_t k = 0; k < policy->rules[i].condition_count; k++)
-			if (policy->rules[i].conditions[k]->kind->names_interfaces)
-				add_asked(lower, policy->rules[i].conditions[k]);
-}
-
 static void describe(struct lower *lower)
 {
 	struct ir *ir = lower->ir;
 
 	ir->ct_mask = lower->value_count ? (uint32_t)lower->policy->settings.mark_mask : 0;
 	ir->mark_mask = ir->ct_mask;
+	describe_interfaces(lower);
 	for (size_t i = 0; i < lower->class_count; i++) {
 		const struct lower_class *way = lower->classes[i];
 
@@ -176,7 +264,6 @@ static void describe(struct lower *lower)
 	describe_senders(lower);
 	ir->gateways = lower->gateways;
 	ir->gateway_count = lower->gateway_count;
-	describe_interfaces(lower);
 }
 
 /* ---- the whole ---- */

@@ -504,6 +504,8 @@ static enum apply_outcome decide(struct apply *apply)
 	if (are_warnings_refused(apply))
 		return APPLY_REFUSED;
 	warn_of_strangers(apply, true);
+	if (apply->job->dry_run || has_changes(apply))
+		apply_tell_sockets(apply);
 	if (!apply->observed.table.exists && !apply->job->back)
 		flushers_tell(apply->report, NULL);
 	if (apply->diff.flip)

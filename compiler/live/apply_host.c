@@ -6,6 +6,7 @@
 #include "live/apply_state.h"
 #include "live/bare.h"
 #include "live/interfaces.h"
+#include "live/sockets.h"
 #include "live/translators.h"
 #include "live/unrouted.h"
 
@@ -22,4 +23,17 @@ void apply_tell_host(struct apply *apply, bool foreign)
 	unrouted_tell(apply->arena, apply->report, netlink, apply->ir);
 	if (foreign && !apply->job->back)
 		translators_tell(&job);
+}
+
+void apply_tell_sockets(struct apply *apply)
+{
+	struct sockets_job job = { .report = apply->report,
+				   .netlink = &apply->kernel.route,
+				   .listeners = apply->ir->listeners,
+				   .count = apply->ir->listener_count,
+				   .asked = apply->ir->asked,
+				   .asked_count = apply->ir->asked_count,
+				   .only_wrong = !apply->job->plan };
+
+	sockets_tell(&job);
 }

@@ -130,6 +130,9 @@ bool apply_put_gateways(struct apply *apply);
 /* Warns of what on this host keeps the policy from doing what it says. `foreign`: foreign nft rules
  * are read for it, too. */
 void apply_tell_host(struct apply *apply, bool foreign);
+/* What listens, and not so that the policy's packets come there; a plan says, too, where nothing
+ * does: before an apply that is no news. */
+void apply_tell_sockets(struct apply *apply);
 
 /* ---- apply_losses ---- */
 

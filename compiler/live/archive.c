@@ -28,7 +28,7 @@
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
 #endif
-static const char MAGIC[] = "tpc-archive 10 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 11 " TPC_VERSION;
 
 /* ---- sets ---- */
 
@@ -294,6 +294,11 @@ static void class(struct tape *tape, struct ir_class *item)
 	TAPE_FIELD(tape, item->port);
 }
 
+static void place(struct tape *tape, size_t *item)
+{
+	*item = tape_number(tape, *item);
+}
+
 static void listener(struct tape *tape, struct ir_listener *item)
 {
 	tape_text(tape, &item->name);
@@ -305,6 +310,8 @@ static void listener(struct tape *tape, struct ir_listener *item)
 	TAPE_FIELD(tape, item->tcp);
 	TAPE_FIELD(tape, item->udp);
 	TAPE_FIELD(tape, item->on_this_host);
+	TAPE_FIELD(tape, item->ways);
+	TAPE_ITEMS(tape, item->ins, item->in_count, place);
 }
 
 static void hosted(struct tape *tape, struct ir_hosted *item)

@@ -5,6 +5,7 @@
 #include "live/ask.h"
 
 #include <inttypes.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -310,22 +311,41 @@ bool ask_begin(struct ask *ask, struct arena *arena, struct report *report,
 	return !ask->error.code || refused(ask, report);
 }
 
-/* One socket, or none: a packet without a known protocol has neither. */
+/* What is seen of the sockets stands for all packets of the session. */
+static const struct sockets *sockets_of(struct ask *ask)
+{
+	if (!ask->sockets)
+		ask->sockets = sockets_read(ask->arena, &ask->kernel.route);
+	return ask->sockets;
+}
+
 static void check_listener(struct ask *ask)
 {
 	const struct ir_listener *listener = ask->question->listener;
 	const struct ir_packet *packet = ask->question->packet;
-	const char *missing;
+	struct sockets_way way = { .listener = listener,
+				   .family = packet->family,
+				   .udp = packet->protocol == IPPROTO_UDP,
+				   .is_local = packet->scope == SCOPE_LOCAL };
+	struct sockets_verdict verdict;
 
-	if (!listener || !listener->on_this_host || !listener->has[packet->family])
+	if (!listener || !sockets_is_here(&ask->kernel.route, listener, packet->family))
 		return;
-	missing = sockets_missing(ask->packet_arena, listener, packet->family,
-				  packet->protocol == IPPROTO_UDP);
-	if (!missing)
-		ask_note(ask, arena_printf(ask->packet_arena, "the listener %s: a socket waits",
+	if (!way.is_local && *packet->in)
+		way.device = if_nametoindex(packet->in);
+	verdict = sockets_judge(ask->packet_arena, sockets_of(ask), &way);
+	switch (verdict.kind) {
+	case SOCKETS_TAKEN:
+		ask_note(ask, arena_printf(ask->packet_arena, "the listener %s: a socket takes it",
 					   listener->name));
-	else
-		ask_differ(ask, missing);
+		break;
+	case SOCKETS_UNKNOWN:
+		ask_doubt(ask, verdict.text);
+		break;
+	case SOCKETS_MISSING:
+	case SOCKETS_WRONG:
+		ask_differ(ask, verdict.text)->help = verdict.help;
+	}
 }
 
 bool ask_finish(struct ask *ask, struct report *report, const struct ask_question *question,

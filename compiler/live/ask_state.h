@@ -26,6 +26,7 @@ struct ask {
 	struct kernel kernel;
 	struct observed observed;
 	struct foreign_chains *foreign;
+	struct sockets *sockets;    /* NULL: no packet has come to a listener yet */
 	struct ask_answer shared;   /* what is so for every packet */
 	struct netlink_error error; /* code: 0 or why something could not be asked */
 	/* ---- of the packet that is asked about ---- */

@@ -93,6 +93,9 @@ static void put_listener(struct buf *out, const struct ir_listener *listener)
 	for (size_t i = 0; i < ADDR_FAMILIES; i++)
 		buf_printf(out, "\t%s",
 			   listener->has[i] ? addr_format(listener->addr[i], text) : "-");
+	buf_printf(out, "\t%u", listener->ways);
+	for (size_t i = 0; i < listener->in_count; i++)
+		buf_printf(out, "\t%zu", listener->ins[i]);
 	buf_putc(out, '\n');
 }
 

@@ -250,6 +250,10 @@ static void read_listener(struct record *record, struct line *line)
 	listener->on_this_host = yes(line, 6);
 	for (size_t i = 0; i < ADDR_FAMILIES; i++)
 		listener->has[i] = address(line, line->fields[7 + i], &listener->addr[i]);
+	/* An earlier version did not write them: all that the listener takes. */
+	listener->ways = line->count > 9 ? number(line, 9) : UINT32_MAX;
+	for (size_t i = 10; i < line->count; i++)
+		*arena_append(line->arena, listener->ins, listener->in_count) = number(line, i);
 }
 
 static void read_asked(struct record *record, struct line *line)
@@ -351,7 +355,7 @@ static const struct kind {
 	{ "policy", 7, read_policy, false },     { "claim", 5, read_claim, false },
 	{ "sysctl", 4, read_sysctl, false },     { "beside", 3, read_beside, false },
 	{ "wish", 6, read_wish, true },          { "class", 9, read_class, false },
-	{ "listener", 9, read_listener, false }, { "rule", 8, read_rule, true },
+	{ "listener", 9, read_listener, true },  { "rule", 8, read_rule, true },
 	{ "route", 8, read_route, true },        { "ticket", 2, read_ticket, false },
 	{ "returned", 3, read_returned, false }, { "options", 3, read_options, false },
 	{ "loaded", 3, read_loaded, false },     { "chain", 3, read_chain, false },

@@ -1,21 +1,79 @@
 /*
- * sockets: does a socket listen on a port? Read from the kernel's socket tables of this network
- * namespace.
+ * sockets: which sockets of this network namespace take what the policy sends to its listeners?
+ *
+ * The kernel is asked once for all of them: one dump a protocol and family (NETLINK_SOCK_DIAG), and
+ * one of the addresses of interfaces. Where it has no such dump, /proc/net is read, which does not
+ * say all: what then is not known is said as that.
  */
 #ifndef TPC_LIVE_SOCKETS_H
 #define TPC_LIVE_SOCKETS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "addr/addr.h"
 
 struct arena;
+struct ir_asked;
 struct ir_listener;
+struct netlink;
+struct nlmsghdr;
+struct report;
+struct sockets; /* as they were at one moment */
 
-/* NULL where there is a socket (listening for TCP, bound for UDP) that a packet handed to this
- * listener's address of the family would reach; else what to say of it, with the addresses that
- * sockets of that port listen on. */
-const char *sockets_missing(struct arena *arena, const struct ir_listener *listener,
-			    enum addr_family family, bool udp);
+/* `netlink` is rtnetlink's. */
+struct sockets *sockets_read(struct arena *arena, struct netlink *netlink);
+
+/* Packets on their way to a listener. */
+struct sockets_way {
+	const struct ir_listener *listener;
+	enum addr_family family;
+	bool udp;
+	bool is_local; /* from this host itself */
+	/* A forwarded packet's: the interface that it comes by; 0: not known. */
+	unsigned int device;
+};
+
+enum sockets_kind {
+	SOCKETS_TAKEN,
+	SOCKETS_UNKNOWN, /* text says why */
+	SOCKETS_MISSING, /* no socket has the port */
+	SOCKETS_WRONG,   /* one has it, and takes nothing of this, or not all */
+};
+
+struct sockets_verdict {
+	enum sockets_kind kind;
+	const char *text, *help; /* NULL for SOCKETS_TAKEN */
+};
+
+/* Is there a socket (listening for TCP, bound and not connected for UDP) that takes them? */
+struct sockets_verdict sockets_judge(struct arena *arena, const struct sockets *sockets,
+				     const struct sockets_way *way);
+
+/* A warning for each listener whose packets no socket takes. */
+struct sockets_job {
+	struct report *report;
+	struct netlink *netlink; /* rtnetlink's */
+	const struct ir_listener *listeners;
+	size_t count;
+	const struct ir_asked *asked; /* what `ins` of the listeners means */
+	size_t asked_count;
+	bool only_wrong; /* of sockets that are there, and not of missing ones */
+};
+void sockets_tell(const struct sockets_job *job);
+
+/* Does the listener wait on this host? An address of its own may be written for a dnat. */
+bool sockets_is_here(struct netlink *netlink, const struct ir_listener *listener,
+		     enum addr_family family);
+
+/* ---- for the tests ---- */
+
+struct sockets *sockets_new(struct arena *arena);
+/* One answer of a dump. */
+void sockets_take(struct sockets *sockets, bool udp, const struct nlmsghdr *message);
+/* One line of a file below /proc/net. */
+void sockets_take_line(struct sockets *sockets, bool udp, const char *line);
+/* The interface's next address. */
+void sockets_take_address(struct sockets *sockets, unsigned int device, struct addr address);
 
 #endif

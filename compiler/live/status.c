@@ -284,19 +284,6 @@ static void check_routing(struct arena *arena, struct netlink *netlink,
 	check_carriers(arena, netlink, policy);
 }
 
-static void check_listener(struct arena *arena, struct status_policy *policy,
-			   const struct ir_listener *listener, enum addr_family family, bool udp)
-{
-	const char *missing;
-
-	if (!listener->on_this_host || !listener->has[family] ||
-	    !(udp ? listener->udp : listener->tcp))
-		return;
-	missing = sockets_missing(arena, listener, family, udp);
-	if (missing)
-		report_add(policy->problems, REPORT_WARNING, "%s", missing);
-}
-
 /* By the policy's apply. */
 static bool was_set(const struct record *record, const char *key)
 {
@@ -380,13 +367,16 @@ static void check_record(struct arena *arena, struct kernel *kernel, struct stat
 {
 	const struct record *record = policy->record;
 	struct netlink *netlink = &kernel->route;
+	struct sockets_job sockets = { .report = policy->problems,
+				       .netlink = netlink,
+				       .listeners = record->listeners,
+				       .count = record->listener_count,
+				       .asked = record->asked,
+				       .asked_count = record->asked_count };
 
 	check_routing(arena, netlink, policy);
 	check_gateways(arena, kernel, policy);
-	for (size_t i = 0; i < record->listener_count; i++)
-		for (int k = 0; k < (settings_has_ipv6(arena) ? 2 * ADDR_FAMILIES : 2); k++)
-			check_listener(arena, policy, &record->listeners[i],
-				       (enum addr_family)(k / 2), k % 2);
+	sockets_tell(&sockets);
 	check_settings(arena, netlink, policy);
 	check_unmarked(arena, policy);
 	interfaces_tell(policy->problems, netlink, record->asked, record->asked_count);

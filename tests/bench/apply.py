@@ -8,6 +8,8 @@ one measures both in a set of 100,000.
 import json
 import pathlib
 import random
+import resource
+import socket
 import subprocess
 import sys
 
@@ -25,7 +27,8 @@ rules:
 CHANGED, SHORT = 1000, 100_000
 # The bounds: shares (and a percentage) of what the peers need, milliseconds, MiB.
 SHARE_NFT, SHARE_FLOOR, FIRST_MIB = 0.30, 1.25, 200
-PERCENT_ADD, UPDATE_MS, NOTHING_MS, SEED_MS, ROLLBACK_MS = 1, 1000, 300, 15, 100
+PERCENT_ADD, UPDATE_MS, NOTHING_MS, SEED_MS, ROLLBACK_MS, SOCKETS_MS = 1, 1000, 300, 15, 100, 300
+LISTENERS, SOCKETS = 400, 8000
 TURNS, SEED_TURNS = 3, 15
 # Blocks of 256 addresses that lists may take from.
 FIRST, PAST = 1 << 16, 223 << 16
@@ -157,6 +160,28 @@ def rollback(field):
 	return {"rollback": min(found)}
 
 
+def sockets(field):
+	"""status of a policy with so many listeners, on a host with so many sockets; all hold on to one port in two."""
+	text = "version: 1\nsettings: {table_ids: 7100-7999, mark_mask: 0x00fff000}\nlisteners:\n"
+	text += "".join(f"  p{at}: {{tproxy: {20000 + at}}}\n" for at in range(LISTENERS)) + "rules:\n"
+	text += "".join(f"  - {{proto: [tcp, udp], port: {at + 1}, then: {{proxy: p{at}}}}}\n" for at in range(LISTENERS))
+	(field.folder / "listeners.yaml").write_text(text, encoding="utf-8")
+	resource.setrlimit(resource.RLIMIT_NOFILE, (SOCKETS + 500, max(SOCKETS + 500, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+	held = []
+	with field.hosts["tpc"]:
+		for at in range(SOCKETS):
+			held.append(socket.socket(socket.AF_INET6, (socket.SOCK_STREAM, socket.SOCK_DGRAM)[at % 2]))
+			held[-1].bind(("::", 10000 + at // 2 * 2))
+			if at % 2 == 0:
+				held[-1].listen()
+	field.apply("listeners")
+	found = [field.time("tpc", field.tpc, "status", "-q") for _ in range(TURNS)]
+	field.clear()
+	for one in held:
+		one.close()
+	return {"sockets": min(found)}
+
+
 def main(tpc, timer, floor, folder, is_long):
 	sys.path.insert(0, str(LAB))
 	import ns
@@ -173,6 +198,7 @@ def main(tpc, timer, floor, folder, is_long):
 	field.run("nft", "nft", "flush", "ruleset")
 	found.update(seed(field))
 	found.update(rollback(field))
+	found.update(sockets(field))
 	print(json.dumps(found))
 
 
@@ -196,6 +222,8 @@ def show(bench, found):
 	bench.bound("apply, nothing changed, time", found["nothing"][0], NOTHING_MS, "ms")
 	bench.bound("apply, seed policy, time", found["seed"][0], SEED_MS, "ms")
 	share("apply, seed policy, time", "seed", "commands", 1, "nft -f, and ip -batch of routes and of rules")
+	bench.bound(f"status, {LISTENERS} listeners, time", found["sockets"][0], SOCKETS_MS, "ms",
+		f", on a host with {SOCKETS} sockets")
 	bench.bound(f"rollback, {SHORT} prefixes, time", found["rollback"][0], ROLLBACK_MS, "ms")
 
 

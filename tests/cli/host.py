@@ -81,9 +81,9 @@ class Host:
 	def run(self, *command, environment=None, **more):
 		return self.shop.run(*self.words(*command), environment={**self.environment, **(environment or {})}, **more)
 
-	def start(self, *command, **more):
+	def start(self, *command, stdin=subprocess.DEVNULL, **more):
 		"""A process that goes on beside the test; its output is a pipe."""
-		return subprocess.Popen(self.words(*command), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+		return subprocess.Popen(self.words(*command), stdout=subprocess.PIPE, stdin=stdin,
 			env={"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", "HOME": "/",
 				**self.environment}, **more)
 

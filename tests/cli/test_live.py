@@ -742,7 +742,8 @@ def no_account(shop, host):
 		5, [names[0]], None)
 	host.must("sh", "-c", "echo nosuchuser:x:64301:64301::/:/bin/false >>/etc/passwd; echo nosuchgroup:x:64301: >>/etc/group")
 	problems += expect(host.tpc("status", "--drift"), 5, ["the user nosuchuser is there now", "run: tpc apply"], None)
-	problems += expect(host.tpc("plan", "policy.yaml"), 5, ["the user nosuchuser is there now"], None)
+	problems += expect(host.tpc("plan", "policy.yaml"), 5, ["the user nosuchuser is there now"],
+		["no socket listens on 127.0.0.1:12345/tcp (listener proxy)"])
 	problems += expect(host.tpc("apply", "policy.yaml"), 0, ["the user nosuchuser is there now"], None)
 	problems += expect(host.tpc("status", "--drift"), 0)
 	table = host.must("nft", "list", "table", "inet", "tpc")
@@ -898,7 +899,14 @@ def status(shop, host):
 		"no socket listens on 127.0.0.1:12345/tcp (listener proxy)\n", "no socket listens on [::1]:12345/tcp"], None)
 	listener = host.start("/usr/bin/python3", "-c", "import socket, time\n"
 		"a = socket.create_server(('127.0.0.1', 12345)); b = socket.create_server(('::1', 12345), family=socket.AF_INET6)\n"
-		"print('up', flush=True); time.sleep(60)")
+		"print('up', flush=True); input()\n"
+		"a.setsockopt(socket.IPPROTO_IP, 19, 1); b.setsockopt(socket.IPPROTO_IPV6, 75, 1)\n"  # IP_TRANSPARENT, IPV6_TRANSPARENT
+		"print('transparent', flush=True); time.sleep(60)", stdin=subprocess.PIPE)
+	listener.stdout.readline()
+	problems += expect(host.tpc("status"), 0, ["the socket on 127.0.0.1:12345/tcp has no IP_TRANSPARENT",
+		"the socket on [::1]:12345/tcp has no IP_TRANSPARENT", "ss -Hlntp sport = :12345"], None)
+	listener.stdin.write(b"\n")
+	listener.stdin.flush()
 	listener.stdout.readline()
 	problems += expect(host.tpc("status"), 0, "everything holds", None)
 	listener.kill()

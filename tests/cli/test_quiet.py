@@ -77,5 +77,16 @@ def rule(shop, host):
 	return problems + not_asked(types, "GETSETELEM")
 
 
+@live("status: 40 listeners are one dump of the kernel's sockets for each protocol and family, and none of /proc/net")
+def sockets(shop, host):
+	shop.write("policy.yaml", "version: 1\nlisteners:\n" + "".join(f"  p{at}: {{tproxy: {20000 + at}}}\n" for at in range(40)) +
+		"rules:\n" + "".join(f"  - {{in: lan0, proto: [tcp, udp], port: {at + 1}, then: {{proxy: p{at}}}}}\n" for at in range(40)))
+	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	done, types = asked(host, "status")
+	problems += expect(done, 0, "no socket listens on 127.0.0.1:20039/tcp (listener p39)", None)
+	dumps = [kind for kind in types if "SOCK_DIAG" in kind]
+	return problems + ([] if len(dumps) == 4 else [f"dumps: {dumps or types}"])
+
+
 if __name__ == "__main__":
 	sys.exit(main())

@@ -1,0 +1,58 @@
+/*
+ * host: what a policy asks of its host beside the kernel's objects: sockets that listen, users,
+ * groups and cgroups, interfaces.
+ */
+#ifndef TPC_IR_HOST_H
+#define TPC_IR_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr/addr.h"
+#include "base/source.h"
+
+/* Whom a listener waits for: what status looks for among the kernel's sockets. */
+struct ir_listener {
+	const char *name;
+	const char *mode;
+	struct addr addr[2]; /* one a family */
+	bool has[ADDR_FAMILIES];
+	uint16_t port;
+	bool tcp, udp;
+	bool on_this_host;
+	unsigned int ways; /* bits of ir_listener_way: what rules send to it */
+	/* Forwarded packets come by an interface that one of these of ir.asked fits; none: by any.
+	 */
+	size_t *ins;
+	size_t in_count;
+	struct span origin;
+};
+
+/* Packets of this host (local) or forwarded ones, of a family, TCP or UDP. */
+static inline unsigned int ir_listener_way(bool local, enum addr_family family, bool udp)
+{
+	return 1U << (local * 4 + (int)family * 2 + udp);
+}
+
+enum ir_hosted_state { IR_HOSTED_UNASKED, IR_HOSTED_THERE, IR_HOSTED_MISSING };
+
+/* A name that matches ask for (ir_match.hosted). */
+struct ir_hosted {
+	const char *name; /* a cgroup's path below the root, without a slash before it */
+	struct span origin;
+	/* As the live engine found it; no part of the digest. */
+	enum ir_hosted_state state;
+	uint64_t number; /* of one that is there */
+};
+
+/* The interfaces of an `in` or `out`, groups taken apart: what status looks for on the host. */
+struct ir_asked {
+	const char *key; /* "in" or "out" */
+	bool negated;
+	const char **names; /* or patterns, with a '*' at the end */
+	size_t name_count;
+	struct span origin;
+};
+
+#endif
