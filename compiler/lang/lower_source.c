@@ -94,10 +94,16 @@ static struct ir_chain *unsourced(struct lower *lower)
 static void lock_invalid(struct lower *lower, const struct lower_class *way,
 			 const struct ast_table *table)
 {
-	struct ir_rule *rule = leaving(lower, strays(lower), way, table, NULL);
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_rule *rule;
 
-	lower_match(lower, rule, lodged_match());
-	lower_op(lower, rule, IR_DROP);
+		if (!way->families[family] || (!table->masquerade && !table->snat.has[family]))
+			continue;
+		rule = leaving(lower, strays(lower), way, table, NULL);
+		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_match(lower, rule, lodged_match());
+		lower_op(lower, rule, IR_DROP);
+	}
 }
 
 /* ---- connections that another table has begun ---- */

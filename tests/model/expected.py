@@ -145,6 +145,9 @@ class Expecting:
         if any("strict" in table for _, table in tables) and not any(dev in _devs(table) for _, table in tables):
             return Outcome(passed=None if packet.local else True, told=("",) if packet.local else refusal(packet, routing=self.routing))
         source = packet.source
+        if packet.flags != wire.SYN and source != wire.number(world.LINKS[dev][packet.family][0]) \
+                and any(_translated(packet, table, dev) for _, table in tables):
+            return Outcome(passed=None if packet.local else True, mark=mark)  # of no connection, so not translated
         if packet.flags == wire.SYN:
             source = next((new for _, table in tables if (new := _translated(packet, table, dev))), source)
         return Outcome(passed=True, sent=dev, mark=mark, source=source, to=to)
