@@ -245,7 +245,9 @@ static void describe(struct lower *lower)
 {
 	struct ir *ir = lower->ir;
 
-	ir->ct_mask = lower->value_count ? (uint32_t)lower->policy->settings.mark_mask : 0;
+	ir->ct_mask = lower->value_count || lower->notes
+			      ? (uint32_t)lower->policy->settings.mark_mask
+			      : 0;
 	ir->mark_mask = ir->ct_mask;
 	describe_interfaces(lower);
 	for (size_t i = 0; i < lower->class_count; i++) {
@@ -291,11 +293,13 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	lower_names(&lower);
 	lower_classes(&lower);
 	lower_plan_state(&lower);
+	lower_plan_related(&lower);
 	lower_hooks(&lower);
 	lower_translated(&lower);
 	lower_routing(&lower);
 	lower_sysctls(&lower);
 	lower_way_chains(&lower);
+	lower_related(&lower);
 	lower_translation(&lower);
 	lower_locks(&lower);
 	lower_sources(&lower);

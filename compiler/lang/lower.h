@@ -22,6 +22,7 @@ struct lower_class {
 	const char *chain; /* sets the mark, and hands to the proxy: for what arrives */
 	const char *local_chain; /* the same for what this host sends */
 	uint32_t mark, mask;
+	uint32_t note; /* in the mark of its connections, for those they make expected; 0: none */
 	bool families[ADDR_FAMILIES]; /* packets of this family are sent this way */
 	bool forward, local;          /* traffic of this scope is */
 	bool tcp, udp;                /* rules send it packets of these protocols */
@@ -59,6 +60,7 @@ struct lower_walk {
 	bool errors;   /* ICMP errors about connections that keep no state */
 	bool keeps;    /* some rule of the row could change its mind: drops and rejects are noted */
 	bool stateful; /* from here on connections keep their way */
+	bool as_told;  /* the rule asks for `state`: what is expected goes as it says */
 	size_t cuts;
 };
 
@@ -142,6 +144,8 @@ struct lower {
 	bool keeps[2];    /* some rule of this scope (forward, local) could change its mind */
 	bool mortal[2];   /* the first one stands before all others */
 	bool errors;      /* ICMP errors find their way without state */
+	bool relates;     /* a rule about ports may part a connection from those it expects */
+	bool notes;       /* so ways are noted in the marks of connections */
 	struct span rule; /* of the author's, that is being lowered */
 	bool failed;
 };
@@ -271,6 +275,20 @@ extern const char lower_spoofed[];
 uint32_t lower_spoofed_value(struct lower *lower);
 /* Replies of connections that came in by an uplink, or from a foreign source on this host. */
 void lower_fill_replies(struct lower *lower, struct ir_chain *chain);
+
+/* ---- lower_related.c ---- */
+
+/* May a rule part a connection from those that a helper of the kernel's expects of it? */
+void lower_plan_related(struct lower *lower);
+/* At the head of a way's chain: what is expected goes where its master goes. */
+void lower_follow(struct lower *lower, struct ir_chain *chain);
+/* The same, and the connection notes the way for those. */
+void lower_note_way(struct lower *lower, struct ir_chain *chain, struct lower_class *way);
+/* What is expected and comes in by an uplink has the master's mark, and is answered by that uplink:
+ * `uplinks` is the chain that notes it. */
+void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const char *uplinks);
+/* The chains that all of that goes to, once each way has its chain. */
+void lower_related(struct lower *lower);
 
 /* ---- lower_flow.c ---- */
 

@@ -96,6 +96,7 @@ static void decide(struct lower *lower, struct lower_walk *walk, const struct as
 
 	if (rule->count && (!walk->stateful || ast_lets_go(rule->then)))
 		count(lower, rule, out);
+	walk->as_told = ast_condition(rule, "state") != NULL;
 	if (walk->stateful) {
 		if (ast_lets_go(rule->then))
 			first = lower_try(lower, walk, way);
@@ -145,6 +146,7 @@ static struct ir_statement shares(struct lower *lower, struct lower_walk *walk,
 	struct ir_statement out = { .op = IR_BALANCE, .by = (enum ir_balance)then->by };
 	int64_t divisor = common_divisor(then);
 
+	walk->as_told = ast_condition(rule, "state") != NULL;
 	for (size_t i = 0; i < then->target_count; i++) {
 		struct lower_class *way = lower_table_class(lower, then->targets[i].name);
 		const char *target = target_of(walk, rule, way);

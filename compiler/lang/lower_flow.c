@@ -106,6 +106,8 @@ static const char *recall(struct lower *lower, const struct lower_way *way, cons
 	const char *decide = arena_printf(lower->arena, "decide_%s", name);
 	struct ir_chain *chain;
 
+	if (!lower_find_chain(lower, decide)) /* only rules that ask for `state` decide so */
+		decide = arena_printf(lower->arena, "decide_%s.as_told", name);
 	if (!way->cuts)
 		return decide;
 	chain = lower_chain(lower, arena_printf(lower->arena, "recall_%s", name), NULL);

@@ -401,6 +401,7 @@ static void note_uplinks(struct lower *lower, struct ir_chain *chain)
 		return;
 	uplinks = lower_chain(lower, "uplinks", "by which uplink a connection came in");
 	lower_origin(lower, uplinks, 0);
+	lower_relate_inbound(lower, chain, uplinks->name);
 	rule = lower_guarantee(lower, chain, uplinks->remark);
 	lower_match(lower, rule,
 		    mark_match(lower->arena, MARK_CONNECTION, 0,

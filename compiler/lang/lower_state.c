@@ -317,15 +317,18 @@ const char *lower_decide(struct lower *lower, const struct lower_walk *walk,
 			 const struct lower_class *class, const char *target, const char *first)
 {
 	size_t way = lower_way(lower, walk, target);
-	const char *name = arena_printf(lower->arena, "decide_%s%s",
+	const char *name = arena_printf(lower->arena, "decide_%s%s%s",
 					same(first, target) ? "" : "try_",
-					lower_way_name(lower, way));
+					lower_way_name(lower, way),
+					lower->relates && walk->as_told ? ".as_told" : "");
 	struct ir_chain *chain = lower_find_chain(lower, name);
 	struct ir_rule *rule;
 
 	if (chain)
 		return chain->name;
 	chain = lower_chain(lower, name, "the first packet decides for the whole connection");
+	if (!walk->as_told)
+		lower_follow(lower, chain);
 	lower_keep(lower, chain, walk, way);
 	lower_remember(lower, way, class);
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);

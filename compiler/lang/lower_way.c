@@ -56,6 +56,7 @@ static void proxy_chain(struct lower *lower, const struct lower_class *way)
 	struct ir_chain *chain = lower_chain(lower, way->chain, NULL);
 	struct ir_rule *rule;
 
+	lower_follow(lower, chain);
 	set_mark(lower, chain, way);
 	hand_over(lower, chain, way);
 	take_errors(lower, chain);
@@ -103,10 +104,12 @@ static void mark_syn(struct lower *lower, struct ir_chain *chain, const struct l
 }
 
 /* The mark says all; routing or translation does the rest. */
-static void mark_chain(struct lower *lower, const struct lower_class *way, const char *name)
+static void mark_chain(struct lower *lower, struct lower_class *way, const char *name)
 {
 	struct ir_chain *chain = lower_chain(lower, name, NULL);
 
+	if (way->kind != IR_CLASS_REPLY)
+		lower_note_way(lower, chain, way);
 	if (name == way->local_chain)
 		mark_syn(lower, chain, way);
 	set_mark(lower, chain, way);
@@ -161,7 +164,7 @@ static bool is_gone_to(const struct lower *lower, const struct lower_class *way)
 void lower_way_chains(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+		struct lower_class *way = lower->classes[i];
 		bool hands_over = way->listener && way->listener->mode == MODE_TPROXY;
 
 		if (!lower_is_used(way))

@@ -9,6 +9,8 @@
 
 enum words {
 	WORDS_DIRECTION,
+	WORDS_ORIGINAL,
+	WORDS_EXPECTED,
 	WORDS_SOCKET,
 	WORDS_UNDIRECTED,
 	WORDS_TRANSLATED,
@@ -29,6 +31,8 @@ enum words {
 
 static const char *const words[] = {
 	[WORDS_DIRECTION] = "ct direction reply",
+	[WORDS_ORIGINAL] = "ct direction original",
+	[WORDS_EXPECTED] = "ct status expected",
 	/* Without `wildcard` new connections to a listener on the wildcard address are missed. */
 	[WORDS_SOCKET] = "socket transparent 1 socket wildcard 0",
 	[WORDS_UNDIRECTED] = "ct status & dnat == 0",
@@ -81,6 +85,16 @@ static struct ir_match words_match(enum words which)
 struct ir_match direction_match(void)
 {
 	return words_match(WORDS_DIRECTION);
+}
+
+struct ir_match original_match(void)
+{
+	return words_match(WORDS_ORIGINAL);
+}
+
+struct ir_match expected_match(void)
+{
+	return words_match(WORDS_EXPECTED);
 }
 
 struct ir_match socket_match(void)

@@ -70,6 +70,10 @@ enum { FIB_LOCAL, FIB_BROADCAST, FIB_HOST };
 struct ir_match fib_match(unsigned int selector);
 /* ct direction reply. */
 struct ir_match direction_match(void);
+/* ct direction original. */
+struct ir_match original_match(void);
+/* Its connection is one that another has had the kernel expect. */
+struct ir_match expected_match(void);
 /* A transparent socket on this host waits for, or holds, this connection. */
 struct ir_match socket_match(void);
 /* ct status dnat, negated: the packet's connection was not redirected. */

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=d431d3af44f62b96
+digest=96881fe3bc47217d
 protocol=116
 first=10000
 last=10009

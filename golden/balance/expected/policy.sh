@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=469cc5a6e057f0ec
+digest=3a712d6a6f65063b
 protocol=116
 first=10000
 last=10016

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=c76d44f946e4e6c7
+digest=9e497a09dd3122e6
 protocol=116
 first=10000
 last=10009

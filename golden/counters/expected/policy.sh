@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=fd275a95bf31e843
+digest=dacf76c70c2f160b
 protocol=116
 first=10000
 last=10009

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=fad3d5883931f84f
+digest=f7f4e4398f914e9c
 protocol=116
 first=10000
 last=10010

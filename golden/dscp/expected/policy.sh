@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=8fa87fc7341dda8a
+digest=fb55a24d8894ea81
 protocol=116
 first=10000
 last=10007

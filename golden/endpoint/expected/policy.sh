@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=3ddfe00ab7692474
+digest=26cf2931535ba0fe
 protocol=116
 first=10000
 last=10017

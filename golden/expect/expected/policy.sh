@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=d8facc76f394c090
+digest=b4462e467434725f
 protocol=116
 first=10000
 last=10020

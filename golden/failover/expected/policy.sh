@@ -30,7 +30,7 @@
 
 stem='policy'
 table=tpc
-digest=d196a91ab7685be7
+digest=c5b1e48a375a1cdf
 protocol=116
 first=10000
 last=10062

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=0b09b084fc0dc5b0
+digest=71c92e91c7a85937
 protocol=116
 first=10000
 last=10011

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=a55aefb44a36af92
+digest=a1065a94936a2711
 protocol=116
 first=10000
 last=10007

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=95ae3298baa7d14a
+digest=2c8d51906402fb46
 protocol=116
 first=10000
 last=10015

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_homes
-digest=31a686cc4d9ba7c9
+digest=b1f5eb18d8cd6856
 protocol=116
 first=10000
 last=10007

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=0633d1ec4f6176f5
+digest=02b15ccae34a8ae7
 protocol=200
 first=500
 last=509

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=452c5e2d268544b4
+digest=181e1bb7418dbf6d
 protocol=116
 first=10000
 last=10007

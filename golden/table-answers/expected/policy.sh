@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=4b7fc3f6c4da05d0
+digest=439ca4703490a020
 protocol=116
 first=10000
 last=10020

@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=63cfaaa19ec67e14
+digest=b8eeae9a4760dc85
 protocol=116
 first=10000
 last=10023

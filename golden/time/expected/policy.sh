@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=f4f8cf1e6a60b474
+digest=a3749e7ab0a33c6b
 protocol=116
 first=10000
 last=10011

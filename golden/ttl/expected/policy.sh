@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=9663451233721ff2
+digest=f097c728357b788f
 protocol=116
 first=10000
 last=10007

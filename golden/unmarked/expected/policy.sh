@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=71de6df9e60d619a
+digest=bdd13ed23709a4dd
 protocol=116
 first=10000
 last=10010

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=9e8ded5d5c2576d6
+digest=3ab534c367a35b14
 protocol=116
 first=10000
 last=10026

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=c67c521616543cf1
+digest=266a985ff2e5f5b5
 protocol=116
 first=10000
 last=10009

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=e3bc3f504662d47c
+digest=cdfe3d7af0906b93
 protocol=116
 first=10000
 last=10007

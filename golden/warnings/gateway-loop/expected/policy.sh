@@ -26,7 +26,7 @@
 
 stem='policy'
 table=tpc
-digest=bc2d3689384c1aa3
+digest=4b40b04ece4381f6
 protocol=116
 first=10000
 last=10042

@@ -28,7 +28,7 @@
 
 stem='policy'
 table=tpc
-digest=0bfea003a462c5e6
+digest=4f723021154f5d03
 protocol=116
 first=10000
 last=10053

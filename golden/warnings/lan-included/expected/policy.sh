@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=6014c661fc8e9a58
+digest=87e81e260f4a937c
 protocol=116
 first=10000
 last=10009

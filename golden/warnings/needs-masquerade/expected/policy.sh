@@ -22,7 +22,7 @@
 
 stem='policy'
 table=tpc
-digest=0e6454319fb263a0
+digest=ac40a87eade52ad8
 protocol=116
 first=10000
 last=10028

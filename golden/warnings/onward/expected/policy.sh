@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=79046e8d61c57c40
+digest=214393a61fe0e0be
 protocol=116
 first=10000
 last=10007

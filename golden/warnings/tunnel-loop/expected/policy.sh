@@ -23,7 +23,7 @@
 
 stem='policy'
 table=tpc
-digest=983fd7d7cbc51f9d
+digest=66d85b712d3bd7ec
 protocol=116
 first=10000
 last=10034
