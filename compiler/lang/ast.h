@@ -253,7 +253,12 @@ struct ast_rule {
 	 * rule leaves out: it goes on to the next rules. */
 	struct interval_set cut_protocols;
 	bool cut_families[ADDR_FAMILIES];
+	/* Of the destinations that rules leave alone, those that the rule names: see check_host.c
+	 */
 	unsigned int specials;
+	struct addr_set meant;
+	bool excepts;      /* all that its conditions fit */
+	unsigned int host; /* the scopes in which it is about any */
 };
 
 struct ast_expectation {

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "addr/builtin.h"
 #include "base/arena.h"
+#include "addr/builtin.h"
 #include "base/diag.h"
 #include "lang/groups.h"
 #include "lang/sets.h"
@@ -112,49 +112,6 @@ static bool check_families(struct checking *checking, struct ast_rule *rule)
 	return false;
 }
 
-/* ---- destinations that rules leave alone ---- */
-
-static void warn_of_special(struct checking *checking, const struct match_condition *to)
-{
-	static const struct {
-		const char *name;
-		enum match_special special;
-	} kinds[] = { { "multicast", SPECIAL_MULTICAST },
-		      { "link-local", SPECIAL_LINK_LOCAL },
-		      { "loopback", SPECIAL_LOCAL } };
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		struct addr_set special = { 0 };
-
-		if (to->specials & kinds[i].special)
-			continue;
-		builtin_find(checking->arena, kinds[i].name, &special);
-		for (int family = 0; family < ADDR_FAMILIES; family++) {
-			const struct interval_set *asked = &to->addresses.family[family];
-			const char *word = kinds[i].special == SPECIAL_LOCAL ? "local"
-									     : kinds[i].name;
-
-			if (!asked->count || !interval_covers(&special.family[family], asked))
-				continue;
-			diag_help(diag_add(checking->diag, DIAG_host_stays_host, to->span,
-					   "%s addresses are left alone by rules that do not name them",
-					   kinds[i].name),
-				  "add `%s` to `to` if this rule is really about them", word);
-		}
-	}
-}
-
-static void check_specials(struct checking *checking, struct ast_rule *rule)
-{
-	const struct match_condition *to = ast_condition(rule, "to");
-
-	if (!to)
-		return;
-	rule->specials = to->negated ? 0 : to->specials;
-	if (!to->negated)
-		warn_of_special(checking, to);
-}
-
 /* ---- rules ---- */
 
 static bool check_rule(struct checking *checking, struct ast_rule *rule)
@@ -172,7 +129,8 @@ static bool check_rule(struct checking *checking, struct ast_rule *rule)
 	good &= check_protocols(checking->arena, checking->diag, rule);
 	good &= check_families(checking, rule);
 	good &= check_conflicts(checking->diag, checking->policy, rule);
-	check_specials(checking, rule);
+	if (ast_condition(rule, "to") && !ast_condition(rule, "to")->negated)
+		rule->specials = ast_condition(rule, "to")->specials;
 	return good && check_then(checking->arena, checking->diag, checking->policy, rule);
 }
 
@@ -323,6 +281,7 @@ bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 		good &= policy->tables[i].broken || check_table(diag, &policy->tables[i]);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		good &= check_rule(&checking, &policy->rules[i]);
+	check_hosts(arena, diag, policy);
 	good &= check_default(&checking, policy->default_forward, SCOPE_FORWARD);
 	good &= check_default(&checking, policy->default_local, SCOPE_LOCAL);
 	good &= check_expectations(&checking);

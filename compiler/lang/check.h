@@ -37,6 +37,9 @@ bool check_data(struct diag *diag, const struct ast_rule *rule);
 /* check_conflict.c: conditions that exclude each other or what the action can do. `rule` as above;
  * its families become those that its addresses leave. */
 bool check_conflicts(struct diag *diag, const struct ast_policy *policy, struct ast_rule *rule);
+/* check_host.c: which of the destinations that rules leave alone each rule is about, once all are
+ * checked. */
+void check_hosts(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* Adds the error `impossible` with its help; false. */
 bool check_refuse(struct diag *diag, struct span span, const char *text, const char *help);
 /* check_way.c: what is wrong with a listener or a table itself. */

@@ -164,7 +164,7 @@ static void walk_default(struct lower *lower, struct body *body)
 static bool has_specials(const struct lower *lower, enum ir_scope scope)
 {
 	for (size_t i = 0; i < lower->policy->rule_count; i++)
-		if ((lower->policy->rules[i].scopes & scope) && lower->policy->rules[i].specials)
+		if (lower->policy->rules[i].host & scope)
 			return true;
 	return false;
 }
@@ -195,7 +195,7 @@ static struct body lower_body(struct lower *lower, enum ir_scope scope)
 		body.needed = true;
 		lower_walk_rule(lower, &body.rules, rule);
 		walk_errors(lower, &body, rule);
-		if (rule->specials)
+		if (rule->host & scope)
 			lower_walk_rule(lower, &body.host, rule);
 	}
 	if (body.needed)

@@ -26,6 +26,7 @@ enum { ROWS = 2 * ADDR_FAMILIES };
 struct fate {
 	bool present;   /* it has a box somewhere */
 	bool reached;   /* some packet may get there */
+	bool spared;    /* some packet to this host itself may get there */
 	bool unknown;   /* or so it is taken, because to know would take too long */
 	uint64_t *used; /* the rules that cover it, a bit each; NULL: none yet */
 };
@@ -270,7 +271,7 @@ static void judge_context(struct covering *covering, const struct context *conte
 			if (end && prove_may_cover(end, box))
 				use(covering, fate, end->order);
 			else if (!is_covered(covering, context, i, NULL, fate))
-				fate->reached = true;
+				*(box->apart ? &fate->spared : &fate->reached) = true;
 		}
 		if (!end && takes_everything(box))
 			end = box;
@@ -356,7 +357,7 @@ static bool is_covered_among(struct covering *covering, const struct prove_row *
 		covering->row = &rows[r];
 		for (size_t i = 0; i < rows[r].box_count; i++)
 			if (rows[r].boxes[i].order == order && rows[r].boxes[i].covered &&
-			    !is_box_covered(covering, i, among, fate))
+			    !rows[r].boxes[i].apart && !is_box_covered(covering, i, among, fate))
 				return false;
 	}
 	return true;
@@ -435,9 +436,11 @@ static void tell(struct diag *diag, const struct ast_policy *policy,
 	const uint64_t *used = covering->fates[order].used;
 	size_t count = count_used(covering, used), shown = 0;
 	bool is_rule = order < policy->rule_count;
-	struct diag_record *record = diag_add(diag, DIAG_covered_rule, span,
-					      is_rule ? "no packet gets as far as this rule"
-						      : "no packet gets as far as the default");
+	struct diag_record *record =
+		diag_add(diag, DIAG_covered_rule, span, "no packet gets as far as %s%s",
+			 is_rule ? "this rule" : "the default",
+			 covering->fates[order].spared ? ", unless it goes to this host itself"
+						       : "");
 
 	for (size_t i = 0; i < order && i < policy->rule_count && shown < SHOWN_MOST; i++) {
 		if (!(used[i / 64] >> i % 64 & 1))

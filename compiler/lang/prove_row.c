@@ -152,13 +152,29 @@ static struct interval_set special_numbers(struct arena *arena, unsigned int spe
 	return out;
 }
 
+/* What the rule names of the destinations that rules leave alone. Which of them an address is, is
+ * not known. */
+static struct interval_set named(struct filling *filling, const struct match_condition *condition)
+{
+	const struct ast_rule *rule = filling->box->rule;
+	struct interval_set all = special_numbers(filling->row->arena, 0xf);
+
+	if (!(rule->excepts ? condition != NULL : rule->meant.family[filling->row->family].count))
+		return rule->excepts ? all : special_numbers(filling->row->arena, rule->specials);
+	filling->exact = false;
+	if (!filling->upper)
+		return special_numbers(filling->row->arena, rule->specials);
+	add_term(filling, condition);
+	return all;
+}
+
 static void fill_to(struct filling *filling, const struct match_condition *condition)
 {
 	struct prove_row *row = filling->row;
 	struct interval_set to, stay = { 0 };
 
 	if (row->host) {
-		to = special_numbers(row->arena, filling->box->rule->specials);
+		to = named(filling, condition);
 	} else {
 		stay = staying(row->arena, row->family);
 		to = condition ? bound(filling, condition) : whole(row->arena, row->family);
@@ -349,19 +365,30 @@ static size_t first_rest(const struct prove_row *row)
 	return row->policy->rule_count + 2;
 }
 
+/* Does it meet destinations that rules leave alone without a name of theirs: what it excepts, or
+ * where one of its addresses is this host's own? */
+static bool may_be_own(struct prove_row *row, const struct ast_rule *rule)
+{
+	struct interval_set stay = staying(row->arena, row->family);
+
+	return !rule->specials &&
+	       (rule->excepts || !interval_covers(&stay, &rule->meant.family[row->family]));
+}
+
 /* A box of what the rule may take; and, where that is more than it takes for sure, one of that. */
 static void add_rule(struct filling *filling, const struct ast_rule *rule, size_t order,
 		     bool is_last)
 {
 	bool exact, covers;
 
-	if (!rule->families[filling->row->family] || (filling->row->host && !rule->specials))
+	if (!rule->families[filling->row->family] || (filling->row->host && !rule->host))
 		return;
 	if (!add_box(filling, rule, order, true))
 		return;
 	exact = filling->exact && !filling->leaves;
 	covers = !is_last && ends(rule);
 	filling->box->covered = !filling->row->rest_count || order >= first_rest(filling->row);
+	filling->box->apart = filling->row->host && may_be_own(filling->row, rule);
 	filling->box->covers = covers && !filling->leaves;
 	if (!exact && covers && add_box(filling, rule, order, false))
 		filling->box->covers = true;

@@ -38,6 +38,7 @@ struct prove_box {
 	size_t *terms;                           /* ascending */
 	size_t term_count;
 	bool covers, covered; /* stands for what its rule takes for sure; at most */
+	bool apart;           /* the rule does not name these destinations */
 	bool own;             /* must be covered for listeners' own traffic, too */
 	bool for_own;         /* meets that */
 	bool cuts;            /* meets every packet of a connection */

@@ -3,8 +3,8 @@
  * the destinations that are decided when the packet arrives.
  *
  * Packets to this host, to broadcast, multicast and link-local addresses meet only rules that name
- * them, so they have a chain of their own (context->specials), where of a `to` only those names are
- * asked for; in the other chain those names match nothing.
+ * them, so they have a chain of their own (context->host), where of a `to` only those names are
+ * asked for, and the addresses that are meant as such; in the other chain the names match nothing.
  */
 #include <string.h>
 
@@ -55,6 +55,33 @@ static bool read_masked(struct decode *decode, const struct node *value, const c
 	return true;
 }
 
+/* RFC 5771, RFC 4291 section 2.7; RFC 3927, RFC 4291 section 2.5.6 */
+static const struct addr_prefix multicast[] = { { { ADDR_IPV4, { 0, 0xe0000000u } }, 4 },
+						{ { ADDR_IPV6, { 0xff00ull << 48, 0 } }, 8 } };
+static const struct addr_prefix link_local[] = { { { ADDR_IPV4, { 0, 0xa9fe0000u } }, 16 },
+						 { { ADDR_IPV6, { 0xfe80ull << 48, 0 } }, 10 } };
+static const struct addr_prefix loopback[] = { { { ADDR_IPV4, { 0, 127u << 24 } }, 8 },
+					       { { ADDR_IPV6, { 0, 1 } }, 128 } };
+
+/* Does it lie inside the prefix, and is it not all of it? */
+static bool is_part(const struct addr_range *range, const struct addr_prefix *prefix)
+{
+	struct wide first = prefix->addr.bits;
+	struct wide last = wide_or(first, addr_host_bits(prefix->addr.family, prefix->length));
+
+	return !wide_less(range->first, first) && !wide_less(last, range->last) &&
+	       (wide_less(first, range->first) || wide_less(range->last, last));
+}
+
+/* Is it narrow enough to be meant as such, whatever it is: one address, or a part of the loopback,
+ * multicast or link-local ones? */
+static bool is_meant(const struct addr_range *range)
+{
+	return wide_equal(range->first, range->last) || is_part(range, &loopback[range->family]) ||
+	       is_part(range, &multicast[range->family]) ||
+	       is_part(range, &link_local[range->family]);
+}
+
 static bool read_literal(struct decode *decode, const struct node *value,
 			 struct match_condition *condition)
 {
@@ -67,6 +94,8 @@ static bool read_literal(struct decode *decode, const struct node *value,
 	if (!addr_parse_range(decode->arena, value->text, value->length, &range, &why))
 		return bad_address(decode, value, why);
 	addr_set_add(decode->arena, &condition->addresses, range);
+	if (condition->selector == ADDRESS_TO && is_meant(&range))
+		addr_set_add(decode->arena, &condition->meant, range);
 	return true;
 }
 
@@ -284,12 +313,6 @@ struct ir_match address_match(struct arena *arena, unsigned int selector, struct
 
 static struct addr_prefix special_prefix(enum match_special special, enum addr_family family)
 {
-	/* RFC 5771, RFC 4291 section 2.7; RFC 3927, RFC 4291 section 2.5.6 */
-	struct addr_prefix multicast[] = { { { ADDR_IPV4, { 0, 0xe0000000u } }, 4 },
-					   { { ADDR_IPV6, { 0xff00ull << 48, 0 } }, 8 } };
-	struct addr_prefix link_local[] = { { { ADDR_IPV4, { 0, 0xa9fe0000u } }, 16 },
-					    { { ADDR_IPV6, { 0xfe80ull << 48, 0 } }, 10 } };
-
 	return special == SPECIAL_MULTICAST ? multicast[family] : link_local[family];
 }
 
@@ -345,10 +368,11 @@ static bool lower_extent(const struct match_condition *condition, struct match_c
 	return !(extent == EXTENT_ALL && condition->negated);
 }
 
+/* `all`: the condition's addresses, or those of them that are meant in spite of what they are. */
 static bool lower_literals(const struct match_condition *condition, struct match_context *context,
-			   struct match_alternatives *out)
+			   const struct interval_set *all, struct match_alternatives *out)
 {
-	const struct interval_set *all = &condition->addresses.family[context->family];
+	bool is_part = !interval_covers(all, &condition->addresses.family[context->family]);
 	const char *base;
 
 	if (!all->count)
@@ -359,8 +383,8 @@ static bool lower_literals(const struct match_condition *condition, struct match
 		append(condition, context, out)->values = *all;
 		return true;
 	}
-	base = arena_printf(context->arena, "%s.%s_%s", context->rule, condition->key,
-			    context->family == ADDR_IPV4 ? "v4" : "v6");
+	base = arena_printf(context->arena, "%s.%s%s_%s", context->rule, condition->key,
+			    is_part ? "_own" : "", context->family == ADDR_IPV4 ? "v4" : "v6");
 	append(condition, context, out)->set =
 		context->make_set(context, base,
 				  context->family == ADDR_IPV4 ? IR_SET_IPV4 : IR_SET_IPV6, all);
@@ -387,8 +411,9 @@ static void lower_address(const struct match_condition *condition, struct match_
 {
 	bool possible = true;
 
-	if (context->specials && condition->selector == ADDRESS_TO) {
+	if (context->host && condition->selector == ADDRESS_TO) {
 		lower_specials(condition, context, out);
+		lower_literals(condition, context, &context->meant->family[context->family], out);
 		return;
 	}
 	if (condition->negated)
@@ -400,7 +425,8 @@ static void lower_address(const struct match_condition *condition, struct match_
 
 		possible &= lower_extent(condition, context, extent, set, out);
 	}
-	possible &= lower_literals(condition, context, out);
+	possible &= lower_literals(condition, context,
+				   &condition->addresses.family[context->family], out);
 	lower_masked(condition, context, out);
 	if (!possible)
 		out->count = 0;

@@ -164,6 +164,7 @@ struct match_condition *match_read(struct decode *decode, const struct match_key
 		return NULL;
 	interval_normalise(&condition->values);
 	addr_set_normalise(&condition->addresses);
+	addr_set_normalise(&condition->meant);
 	return condition;
 }
 

@@ -67,6 +67,8 @@ struct match_condition {
 	struct match_masked *masked;
 	size_t masked_count;
 	unsigned int specials; /* of enum match_special */
+	struct addr_set meant; /* of the addresses those that may be named in spite of what they
+				  are: see match_address */
 	uint32_t mask;         /* marks */
 	struct match_needle *needles;
 	size_t needle_count;
@@ -82,8 +84,10 @@ struct match_context {
 	enum ir_scope scope;                  /* forward or local */
 	const struct interval_set *protocols; /* the protocols that the rule is about; empty: all */
 	const char *rule; /* "rule3": the beginning of the names of sets that are made for it */
-	unsigned int specials; /* not 0: the packet goes to one of these destinations, and only they
-				  are asked for */
+	bool host; /* the packet goes to a destination that rules leave alone unless they name it:
+		      of a `to` only these are asked for: */
+	unsigned int specials;        /* the names */
+	const struct addr_set *meant; /* the addresses */
 	bool tracked; /* packets are ICMP errors: addresses, protocols and ports are those of the
 			 connection they are about */
 	enum match_extent (*named_set)(struct match_context *context, const char *name,

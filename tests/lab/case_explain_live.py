@@ -8,7 +8,7 @@ import json
 
 import probe
 from case_explain import complaints, explain, world
-from lab import CLIENT, FOREIGN, PLAIN, Network
+from lab import CLIENT, FOREIGN, PLAIN, ROUTER, Network
 from policy import TPC, Policy
 from suite import answered, case, same
 
@@ -299,7 +299,7 @@ listeners:
   tp: {tproxy: 12345, runs_as: {user: 1001}}
   web: {redirect: 8080, protocols: tcp, runs_as: {user: 1001}}
 rules:
-  - {to: 192.0.2.2, proto: tcp, port: 80, then: {proxy: web}}
+  - {to: 192.0.2.2, family: ipv4, proto: tcp, port: 80, then: {proxy: web}}
   - {to: local, proto: tcp, port: 443, then: {proxy: web}}
   - {to: local, proto: tcp, port: 853, then: {proxy: tp}}
   - {scope: both, to: [203.0.113.0/24, "2001:db8:113::/48"], proto: tcp, port: [80, 22], then: {proxy: tp}}
@@ -313,9 +313,10 @@ def _own_address():
         net.listener(8080, mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))
         net.echo(net.router, tcp=(80,))
         answer, live = explain(policy, *words(4, to=OWN, proto="tcp", port=80))
-        same((answer["verdict"], answer["rule"]), ("direct", None), "an address of this host")
-        assert "192.0.2.2 is an address of this host" in said(live) and live["route"].startswith("local 192.0.2.2"), live
-        meets("router", "the packet", net, 4, to=OWN, proto="tcp", port=80)
+        same((answer["verdict"], answer["rule"]["line"]), ("proxy", 6), "an address of this host, named as such")
+        assert "192.0.2.2 is an address of this host" in said(live), live
+        meets("proxy", "the packet", net, 4, to=OWN, proto="tcp", port=80)
+        meets("router", "to another address of this host", net, 4, to=ROUTER, proto="tcp", port=80)
         for version in 4, 6:
             answer, _ = explain(policy, *words(version, to=OWN, proto="tcp", port=443))
             same((answer["verdict"], who(net, version, to=OWN, proto="tcp", port=443)), ("proxy", "proxy"), "to: local")

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=8446785b65e8da7d
+digest=51da3910201688b0
 protocol=116
 first=0
 last=0

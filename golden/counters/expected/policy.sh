@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=dacf76c70c2f160b
+digest=28c1c3d2e2afb043
 protocol=116
 first=10000
 last=10009

@@ -10,14 +10,14 @@
 
 stem='policy'
 table=tpc
-digest=9161ff14a4613018
+digest=139d6fcb6f96111d
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
 main_copy=''
-sets='prerouting.ip_daddr'
+sets='prerouting.ip_daddr host_forward.ip_daddr'
 dynamic_sets=''
 gateways=''
 cgroups=''

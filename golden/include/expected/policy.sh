@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=5c83840aa022c401
+digest=b4afe4895a56bf57
 protocol=116
 first=10000
 last=10007

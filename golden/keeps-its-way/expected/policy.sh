@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc
-digest=71c92e91c7a85937
+digest=599ec0f06ea346d8
 protocol=116
 first=10000
 last=10011
 sysctl_policy='set'
 tables='7103 7104 7112 7199'
 main_copy=7103
-sets=''
+sets='host_forward.ip_daddr'
 dynamic_sets=''
 gateways=''
 cgroups=''

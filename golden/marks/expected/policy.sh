@@ -13,14 +13,14 @@
 
 stem='policy'
 table=tpc
-digest=1c6025d1011bcfc4
+digest=589fe3232883caa9
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
 main_copy=''
-sets='prerouting.ip_daddr'
+sets='prerouting.ip_daddr host_forward.ip_daddr'
 dynamic_sets=''
 gateways=''
 cgroups=''

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=7a1f21f3580c2eb9
+digest=02637de13e230bac
 protocol=116
 first=10000
 last=10005

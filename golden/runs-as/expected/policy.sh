@@ -19,14 +19,14 @@
 
 stem='policy'
 table=tpc
-digest=2c8d51906402fb46
+digest=608c694f1bc1362d
 protocol=116
 first=10000
 last=10015
 sysctl_policy='set'
 tables='7103 7104 7129 7135 7171 7197'
 main_copy=7103
-sets='flows.route_vpn.3f454fe8_v4 flows.route_vpn.3f454fe8_v6 prerouting.ip_daddr output.ip_daddr'
+sets='flows.route_vpn.3f454fe8_v4 flows.route_vpn.3f454fe8_v6 prerouting.ip_daddr output.ip_daddr host_local.ip_daddr'
 dynamic_sets=''
 gateways=''
 cgroups=''

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=69740374bb22f5da
+digest=a57f95efe56a3201
 protocol=116
 first=0
 last=0

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=21610594a658c143
+digest=a817c9166e057aaf
 protocol=116
 first=10000
 last=10005

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=cdfe3d7af0906b93
+digest=1b97816dfe504b64
 protocol=116
 first=10000
 last=10007

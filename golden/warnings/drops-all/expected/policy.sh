@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=a279edaf0ee68333
+digest=0fef4e9b28042baf
 protocol=116
 first=0
 last=0

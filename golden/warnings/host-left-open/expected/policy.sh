@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=a5703176acdb4572
+digest=ac86f786fa70098b
 protocol=116
 first=0
 last=0

@@ -6,18 +6,20 @@
 #   status  shows what is there and what is missing (exit status 5)
 #
 # What it takes of the host's numbers:
+#   name              mark/mask              ip rule  table    goes to
+#   dns               0x45000000/0x7f000000  -        -        redirect port 5300
 #   nft table inet tpc
 
 stem='policy'
 table=tpc
-digest=7dd32087922aae60
+digest=c18519615955e944
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
 main_copy=''
-sets='prerouting.ip_daddr'
+sets='rule_to_ff05_16_or_169_25.1a902827.to_v4 prerouting.ip_daddr prerouting.ip6_daddr output.ip_daddr output.ip6_daddr output.list3.th_dport'
 dynamic_sets=''
 gateways=''
 cgroups=''

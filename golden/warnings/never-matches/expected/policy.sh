@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=998c8ad38a1c2f39
+digest=471cce9e0a981148
 protocol=116
 first=0
 last=0

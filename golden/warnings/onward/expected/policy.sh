@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=214393a61fe0e0be
+digest=cad210cf00ee735e
 protocol=116
 first=10000
 last=10007

@@ -10,14 +10,14 @@
 
 stem='policy'
 table=tpc
-digest=da970d1b5b59c085
+digest=665c96de9fbb8ad0
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
 main_copy=''
-sets='prerouting.ip_daddr'
+sets='prerouting.ip_daddr host_forward.ip_daddr'
 dynamic_sets=''
 gateways=''
 cgroups=''

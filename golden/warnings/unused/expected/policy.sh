@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=31b5c6e30d8fb0b1
+digest=6c2c651603ec72db
 protocol=116
 first=10000
 last=10011
