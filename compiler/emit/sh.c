@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/names.h"
 #include "emit/about.h"
 #include "emit/dnsmasq.h"
 #include "emit/emit.h"
@@ -119,6 +120,30 @@ static void put_gateways(const struct ir *ir, struct buf *out)
 	buf_free(&lines);
 }
 
+/* The interfaces that rules and routes name, or patterns of them, a line each. */
+static void put_named(const struct ir *ir, struct buf *out)
+{
+	struct arena *arena = arena_new();
+	const char **names = NULL;
+	struct buf lines = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < ir->asked_count; i++)
+		for (size_t k = 0; k < ir->asked[i].name_count; k++)
+			names_add(arena, &names, &count, ir->asked[i].names[k]);
+	for (size_t i = 0; i < ir->route_count; i++)
+		for (size_t k = 0; k < ir->routes[i].hop_count; k++)
+			if (ir->routes[i].hops[k].dev)
+				names_add(arena, &names, &count, ir->routes[i].hops[k].dev);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&lines, "%s%s", i ? "\n" : "", names[i]);
+	buf_puts(out, "named=");
+	text_put_shell(out, buf_text(&lines));
+	buf_putc(out, '\n');
+	buf_free(&lines);
+	arena_free(arena);
+}
+
 static void put_variables(const struct emit_job *job, struct buf *out)
 {
 	const struct ir *ir = job->ir;
@@ -138,6 +163,7 @@ static void put_variables(const struct emit_job *job, struct buf *out)
 	put_sets(ir, false, out);
 	put_sets(ir, true, out);
 	put_gateways(ir, out);
+	put_named(ir, out);
 	buf_puts(out, "cgroups=");
 	put_cgroups(ir, out);
 	buf_putc(out, '\n');

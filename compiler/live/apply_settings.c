@@ -15,6 +15,7 @@
 #include "live/handback.h"
 #include "live/links.h"
 #include "live/needs.h"
+#include "live/relied.h"
 #include "live/report.h"
 #include "live/settings.h"
 
@@ -68,6 +69,8 @@ static void find_setting(struct apply *apply, const struct needs_setting *need)
 		beside_copy(apply->arena, apply->before, apply->after, need->key);
 	else if (need->is_open)
 		beside_note(apply->arena, apply->after, need->key);
+	if (kept->old)
+		relied_note(apply->arena, &apply->kernel, apply->before, apply->after, need->key);
 	if (!need->is_open)
 		return;
 	setting = arena_append(apply->arena, apply->settings, apply->setting_count);
@@ -194,8 +197,9 @@ void apply_write_settings(struct apply *apply, bool guarded)
 static bool give_back(struct apply *apply, const struct record_sysctl *old)
 {
 	const char *now = settings_read(apply->arena, old->key);
-	bool done =
-		handback_setting(apply->arena, &apply->folder, apply->before, old, apply->report);
+	const struct handback handback = { apply->arena, &apply->folder, apply->before,
+					   &apply->kernel, apply->report };
+	bool done = handback_setting(&handback, old);
 	const char *then = settings_read(apply->arena, old->key);
 	struct undo_step *step;
 

@@ -11,6 +11,7 @@
 #include "live/beside.h"
 #include "live/folder.h"
 #include "live/record.h"
+#include "live/relied.h"
 #include "live/report.h"
 #include "live/settings.h"
 
@@ -66,18 +67,30 @@ bool handback_is_guarded(const char *key)
 	return length >= sizeof(end) && strcmp(key + length - (sizeof(end) - 1), end) == 0;
 }
 
-bool handback_setting(struct arena *arena, const struct folder *folder, const struct record *record,
-		      const struct record_sysctl *setting, struct report *report)
+bool handback_setting(const struct handback *handback, const struct record_sysctl *setting)
 {
-	const char *now = settings_read(arena, setting->key);
+	struct arena *arena = handback->arena;
+	const struct record *record = handback->record;
+	struct report *report = handback->report;
+	const char *now = settings_read(arena, setting->key), *reliant;
 
-	if (!setting->old || !now || hand_over(arena, folder, record, setting) ||
+	if (!setting->old || !now || hand_over(arena, handback->folder, record, setting) ||
 	    strcmp(now, setting->old) == 0)
 		return true;
 	if (strcmp(now, setting->value) != 0) {
 		report_add(report, REPORT_WARNING,
 			   "somebody has set %s to %s since, so it stays (it was %s before the policy)",
 			   setting->key, now, setting->old);
+		return true;
+	}
+	reliant = relied_on(arena, handback->kernel, record, setting->key);
+	if (reliant) {
+		report_add(report, REPORT_WARNING,
+			   "%s stays %s (it was %s before the policy): %s may rely on it",
+			   setting->key, now, setting->old, reliant)
+			->command = arena_printf(arena,
+						 "sysctl -w %s=%s  # where nothing else forwards",
+						 setting->key, setting->old);
 		return true;
 	}
 	if (beside_restore(arena, record, setting->key, setting->old)) {

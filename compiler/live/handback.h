@@ -8,17 +8,25 @@
 
 struct arena;
 struct folder;
+struct kernel;
 struct record;
 struct record_sysctl;
 struct report;
 
+struct handback {
+	struct arena *arena;
+	const struct folder *folder;
+	const struct record *record;
+	struct kernel *kernel;
+	struct report *report;
+};
+
 /*
- * Writes the old value of one of the record's settings, unless somebody has changed the setting
- * since, or another policy of ours asks for it too: that one's record then takes the old value
- * over. False, with a line in the report, when the system refuses.
+ * Writes the old value of one of the record's settings, unless another program has changed the
+ * setting since or may rely on it (relied.h), or another policy of ours asks for it too: that one's
+ * record then takes the old value over. False, with a line in the report, when the system refuses.
  */
-bool handback_setting(struct arena *arena, const struct folder *folder, const struct record *record,
-		      const struct record_sysctl *setting, struct report *report);
+bool handback_setting(const struct handback *handback, const struct record_sysctl *setting);
 /* Is it one that only the policy's rules make safe? It is opened behind them and closed before they
  * go. */
 bool handback_is_guarded(const char *key);

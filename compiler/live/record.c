@@ -197,6 +197,8 @@ static void put_record(struct buf *out, const struct record *record, const char 
 		put_listener(out, &record->listeners[i]);
 	for (size_t i = 0; i < record->asked_count; i++)
 		put_asked(out, &record->asked[i]);
+	if (record->newest_link)
+		buf_printf(out, "links\t%u\n", record->newest_link);
 	if (record->only_checks)
 		buf_puts(out, "checks\n");
 	for (size_t i = 0; i < record->hosted_count; i++)

@@ -266,6 +266,11 @@ static void read_asked(struct record *record, struct line *line)
 		*arena_append(line->arena, asked->names, asked->name_count) = word(line, i);
 }
 
+static void read_links(struct record *record, struct line *line)
+{
+	record->newest_link = number(line, 1);
+}
+
 static void read_checks(struct record *record, struct line *line)
 {
 	(void)line;
@@ -361,7 +366,7 @@ static const struct kind {
 	{ "loaded", 3, read_loaded, false },     { "chain", 3, read_chain, false },
 	{ "held", 3, read_held, false },         { "hosted", 5, read_hosted, false },
 	{ "asked", 4, read_asked, true },        { "checks", 1, read_checks, false },
-	{ "copy", 2, read_copy, false },
+	{ "copy", 2, read_copy, false },         { "links", 2, read_links, false },
 };
 
 static struct line split(struct arena *arena, char *from)

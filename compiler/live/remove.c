@@ -102,12 +102,13 @@ static bool remove_routes(struct removal *removal)
 static bool give_settings_back(struct removal *removal, bool guarded)
 {
 	const struct record *record = removal->record;
+	const struct handback handback = { removal->arena, &removal->folder, record,
+					   &removal->kernel, removal->report };
 	bool done = true;
 
 	for (size_t i = record ? record->sysctl_count : 0; i > 0; i--)
 		if (handback_is_guarded(record->sysctls[i - 1].key) == guarded)
-			done &= handback_setting(removal->arena, &removal->folder, record,
-						 &record->sysctls[i - 1], removal->report);
+			done &= handback_setting(&handback, &record->sysctls[i - 1]);
 	return done;
 }
 

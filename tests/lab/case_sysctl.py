@@ -158,6 +158,54 @@ def _beside():
                                                 {**OFF, **kept}.items()}, f"{way}: after remove")
 
 
+def _container(net, version):
+    """As Docker's: an interface that comes later, and its own rules."""
+    net.router.ip("link add docker0 type veth peer name docker1\nlink set docker0 up\naddress add 172.17.0.1/16 dev docker0\n"
+                  "address add fd00:17::1/64 dev docker0 nodad" if version is None else "")
+    if version:
+        net.router.nft(f"""table {'ip6' if version == 6 else 'ip'} docker {{ chain post {{
+            type nat hook postrouting priority 100; oifname wan0 masquerade
+            }}
+            }}""")
+
+
+@case("sysctls: forwarding that other software may rely on by now stays, and remove says so, in each family")
+def _relied():
+    signs = ((4, {4}, "the chain post of the nft table ip docker"), (6, {6}, "the chain post of the nft table ip6 docker"),
+             (None, {4, 6}, "the interface docker0, which has come since it was set,"))
+    for way in "apply", "sh":
+        for version, stays, said in signs:
+            with Network(uplinks=("wan0", "wg0")) as net:
+                put(net, OFF)
+                policy = Policy(net, VPN).up(way)
+                _container(net, version)
+                policy.up(way)
+                if way == "sh":
+                    told = net.router.run("sh", str(policy.file(".sh")), "down").stderr
+                else:
+                    told = policy.tpc("remove").stderr
+                same(values(net, OFF), {FORWARDING[4]: str(int(4 in stays)), FORWARDING[6]: str(int(6 in stays))}, told)
+                for family in stays:
+                    assert f"{FORWARDING[family]} stays 1 (it was 0 before the policy): {said} may rely on it" in told, told
+                    assert f"sysctl -w {FORWARDING[family]}=0" in told, told
+
+
+@case("sysctls: an update that needs no forwarding any more leaves it to what relies on it; an empty foreign chain is no sign")
+def _relied_update():
+    for way in "apply", "sh":
+        for version in 4, 6, 0:
+            with Network(uplinks=("wan0", "wg0")) as net:
+                put(net, OFF)
+                Policy(net, VPN).up(way)
+                net.router.nft("table inet filter {\nchain forward {\ntype filter hook forward priority 0\n}\n}\n")
+                _container(net, version)
+                policy = Policy(net, "version: 1\nrules: [{in: lan0, proto: tcp, port: 25, then: drop}]\n").up(way)
+                wanted = {FORWARDING[family]: str(int(family == version)) for family in (4, 6)}
+                same(values(net, OFF), wanted, f"{way} {version}: after the update")
+                policy.down(way)
+                same(values(net, OFF), wanted, f"{way} {version}: after remove")
+
+
 # ---- routes that routers advertise ----
 
 PREFIX = "2001:db8:77::"
