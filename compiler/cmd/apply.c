@@ -22,7 +22,7 @@
 
 enum { CONFIRM_MOST = 86400 }; /* seconds: a day */
 
-enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_BESIDE, APPLY_LEVEL, APPLY_STRICT };
+enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_BESIDE, APPLY_KEEP, APPLY_LEVEL, APPLY_STRICT };
 
 /* Seconds, or a time as the language has it; 0: neither. */
 static unsigned int read_time(const char *text)
@@ -50,6 +50,7 @@ static const struct cmd_option options[] = {
 			    .help = "go back by itself unless `tpc confirm` comes in time: 300, 5m",
 			    .refuse = refuse_time },
 	[APPLY_BESIDE] = CMD_BESIDE_OPTION,
+	[APPLY_KEEP] = CMD_KEEP_CONNECTIONS_OPTION,
 	[APPLY_LEVEL] = CMD_LEVEL_OPTION,
 	[APPLY_STRICT] = CMD_STRICT_OPTION,
 };
@@ -88,6 +89,8 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 		   counts->old_chains, counts->old_counters);
 	buf_printf(out, ",\"nft_rules\":%zu,\"steps\":", counts->nft_rules);
 	show_json(out, job->report, REPORT_STEP);
+	if (counts->forgotten)
+		buf_printf(out, ",\"connections_deleted\":%zu", counts->forgotten);
 	if (counts->waits)
 		buf_printf(out, ",\"confirm_within\":%u", counts->waits);
 	else
@@ -116,6 +119,9 @@ static void put_summary(const struct apply_job *job, const struct apply_counts *
 		buf_printf(out, "  ip rules: +%zu -%zu\n", counts->new_rules, counts->old_rules);
 	if (counts->new_routes || counts->old_routes)
 		buf_printf(out, "  routes: +%zu -%zu\n", counts->new_routes, counts->old_routes);
+	if (counts->forgotten)
+		buf_printf(out, "  connections on a way that is no more: -%zu\n",
+			   counts->forgotten);
 	if (counts->sysctls)
 		buf_printf(out, "  sysctls: %zu\n", counts->sysctls);
 	show_steps(out, job->report, "sysctl ");
@@ -236,6 +242,7 @@ static enum cmd_status run(struct cmd_call *call)
 	call->strict = job.strict = cmd_given(call, APPLY_STRICT);
 	job.dry_run = cmd_given(call, APPLY_DRY_RUN);
 	job.beside = cmd_given(call, APPLY_BESIDE);
+	job.keep_connections = cmd_given(call, APPLY_KEEP);
 	job.options = lasting_options(call, &job);
 	if (cmd_given(call, APPLY_CONFIRM)) {
 		status = guard(call, &watchdog);
@@ -256,7 +263,8 @@ const struct cmd_verb verb_apply = {
 		"Routes and ip rules come first, then sets, then all nft rules at once, and only then what is old goes: a packet\n"
 		"meets the old policy or the new one. Nothing changes when nothing changed, and what is not the policy's own is\n"
 		"never touched. With --confirm the policy before comes back by itself when nobody says `tpc confirm` in time: also when\n"
-		"the session is cut off, the terminal closed, or this command killed half way. Needs CAP_NET_ADMIN.",
+		"the session is cut off, the terminal closed, or this command killed half way. Flows of datagrams that are older than\n"
+		"the policy, and past the listener that they would have now, are deleted from conntrack. Needs CAP_NET_ADMIN.",
 	.least_args = 1,
 	.most_args = 1,
 	.options = options,

@@ -70,6 +70,11 @@ extern const char *const cmd_levels[];
 		"strict", 0, NULL, "take every warning for an error", NULL, false \
 	}
 
+#define CMD_KEEP_CONNECTIONS_OPTION                                                        \
+	{                                                                                  \
+		"keep-connections", 0, NULL,                                               \
+			"leave connections that are on a way that is no more", NULL, false \
+	}
 #define CMD_BESIDE_OPTION                                                                      \
 	{                                                                                      \
 		"beside", 0, NULL,                                                             \

@@ -62,6 +62,8 @@ static void put_text(const struct cmd_call *call, const struct report *report, c
 	else if (outcome == APPLY_DONE)
 		buf_printf(out, "%s: removed\n", name);
 	show_steps(out, report, call->verbose ? "" : "sysctl ");
+	if (!call->verbose)
+		show_steps(out, report, "connections: ");
 }
 
 static enum cmd_status show(const struct cmd_call *call, const struct report *report,
@@ -81,6 +83,12 @@ static enum cmd_status show(const struct cmd_call *call, const struct report *re
 			"`tpc status` shows what is applied");
 }
 
+enum { REMOVE_KEEP };
+
+static const struct cmd_option options[] = {
+	[REMOVE_KEEP] = CMD_KEEP_CONNECTIONS_OPTION,
+};
+
 static enum cmd_status run(struct cmd_call *call)
 {
 	struct report report = { .arena = call->arena };
@@ -88,7 +96,9 @@ static enum cmd_status run(struct cmd_call *call)
 
 	switch (which_policy(call, &report, &name)) {
 	case WHICH_ONE:
-		return show(call, &report, name, remove_policy(call->arena, &report, name));
+		return show(call, &report, name,
+			    remove_policy(call->arena, &report, name,
+					  cmd_given(call, REMOVE_KEEP)));
 	case WHICH_NONE:
 		return show(call, &report, NULL, APPLY_UNCHANGED);
 	case WHICH_UNKNOWN:
@@ -106,7 +116,9 @@ const struct cmd_verb verb_remove = {
 	.detail =
 		"The nft rules go first, then ip rules, routes, and the sysctls that the policy had changed. The policy's file is not\n"
 		"needed: what belongs to it is known from its nft table and from what apply remembered. NAME may be left out where\n"
-		"only one policy is applied.",
+		"only one policy is applied. Flows of datagrams that conntrack still holds with its listeners are deleted.",
 	.most_args = 1,
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
 	.run = run,
 };

@@ -476,6 +476,7 @@ struct ir {
 	uint32_t ct_mask;   /* of a connection's alone; 0: it keeps nothing there */
 	uint32_t priority_first, priority_last; /* the block of ip rule priorities */
 	enum ir_sysctl_policy sysctl_policy;
+	bool keeps_connections; /* an apply deletes none; no part of the digest */
 	struct ir_set *sets;
 	size_t set_count;
 	struct ir_chain *chains;

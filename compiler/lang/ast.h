@@ -25,8 +25,9 @@ enum ast_ipv6 { IPV6_ON, IPV6_OFF, IPV6_BLOCK };
 struct ast_settings {
 	int64_t mark_mask, priority, protocol, hook_priority;
 	uint32_t table_first, table_last;
-	int ipv6;    /* enum ast_ipv6 */
-	int sysctls; /* enum ir_sysctl_policy */
+	int ipv6;        /* enum ast_ipv6 */
+	int sysctls;     /* enum ir_sysctl_policy */
+	int connections; /* 0: those on ways that are no more are deleted; 1: kept */
 	struct span mark_mask_span, priority_span, table_span;
 };
 

@@ -278,6 +278,7 @@ static struct ir *new_ir(struct arena *arena, const struct ast_policy *policy)
 	ir->table = strcmp(policy->name, "tpc") ? arena_printf(arena, "tpc_%s", policy->name)
 						: "tpc";
 	ir->protocol = (uint32_t)policy->settings.protocol;
+	ir->keeps_connections = policy->settings.connections != 0;
 	ir->sysctl_policy = (enum ir_sysctl_policy)policy->settings.sysctls;
 	return ir;
 }

@@ -8,6 +8,7 @@
 #include "lang/read.h"
 
 static const char *const ipv6_words[] = { "on", "off", "block", NULL };
+static const char *const connection_words[] = { "follow", "keep", NULL };
 static const char *const sysctl_words[] = { "set", "check", "ignore", NULL };
 
 /* Clear of Tailscale (0xff0000), pbr, mwan3 (0x3f00), Kubernetes (0xc000), AWS (0x80) and Docker.
@@ -74,6 +75,7 @@ static const struct decode_field settings_fields[] = {
 	{ SETTING("hook_priority", read_hook_priority, hook_priority) },
 	{ SETTING("ipv6", decode_choice, ipv6), .choices = ipv6_words },
 	{ SETTING("sysctls", decode_choice, sysctls), .choices = sysctl_words },
+	{ SETTING("connections", decode_choice, connections), .choices = connection_words },
 };
 
 const struct decode_table read_settings_table = {

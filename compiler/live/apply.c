@@ -282,13 +282,6 @@ static const struct ruleset_table *look_again(struct apply *apply)
 	return now;
 }
 
-static bool was_changed(const struct apply_counts *counts)
-{
-	return counts->sysctls || counts->new_routes || counts->old_routes || counts->new_rules ||
-	       counts->old_rules || counts->new_sets || counts->old_sets || counts->updated_sets ||
-	       counts->old_chains || counts->old_counters || counts->flip;
-}
-
 /* ---- the watchdog ---- */
 
 static bool is_guarded(const struct apply *apply)
@@ -397,12 +390,13 @@ static enum apply_outcome change(struct apply *apply)
 		release(apply);
 		return APPLY_IN_DOUBT;
 	}
-	if (!was_changed(apply->counts))
+	if (!apply_was_changed(apply->counts))
 		disarm(apply);
 	write_archive(apply);
 	write_record(apply, look_again(apply));
 	done = apply_drop(apply);
-	if (!was_changed(apply->counts))
+	apply_forget_flows(apply);
+	if (!apply_was_changed(apply->counts))
 		return APPLY_UNCHANGED;
 	release(apply);
 	return done ? APPLY_DONE : APPLY_IN_DOUBT;

@@ -38,7 +38,8 @@ struct apply_job {
 				not take, is no warning: nothing changes */
 	struct plan *plan;   /* what a dry run would change, thing by thing; or NULL */
 	bool dry_run;        /* find out what would be done, change nothing */
-	bool beside;         /* ip rules and routes of others may stand among the policy's */
+	bool keep_connections; /* none is deleted, whatever way it holds */
+	bool beside;           /* ip rules and routes of others may stand among the policy's */
 	const struct folder *folder;     /* open and locked; NULL: it is opened here */
 	const struct apply_return *back; /* for a rollback; else NULL */
 	struct watchdog *watchdog;       /* asleep, armed before the first change; NULL: nothing is
@@ -62,6 +63,7 @@ struct apply_counts {
 	size_t old_chains, old_counters;     /* where the rules stay */
 	const char *flip;                    /* why the nft rules were written anew, or NULL */
 	size_t nft_rules;                    /* how many they are */
+	size_t forgotten;                    /* connections on ways that are no more */
 	unsigned int waits;                  /* seconds, for a confirmation; 0: for none */
 };
 

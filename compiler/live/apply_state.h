@@ -134,6 +134,12 @@ void apply_tell_host(struct apply *apply, bool foreign);
  * does: before an apply that is no news. */
 void apply_tell_sockets(struct apply *apply);
 
+/* ---- apply_flows ---- */
+
+bool apply_was_changed(const struct apply_counts *counts);
+/* Connections on ways that are no more, unless they are to be kept. */
+void apply_forget_flows(struct apply *apply);
+
 /* ---- apply_losses ---- */
 
 /* Finds out what was added at run time to sets that go, and warns of it. */

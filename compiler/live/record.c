@@ -201,6 +201,8 @@ static void put_record(struct buf *out, const struct record *record, const char 
 		buf_printf(out, "links\t%u\n", record->newest_link);
 	if (record->only_checks)
 		buf_puts(out, "checks\n");
+	if (record->keeps_connections)
+		buf_puts(out, "keeps\n");
 	for (size_t i = 0; i < record->hosted_count; i++)
 		put_hosted(out, &record->hosted[i]);
 	for (size_t i = 0; i < record->ip_rule_count; i++)
@@ -297,6 +299,7 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	record->listener_count = ir->listener_count;
 	record->asked = ir->asked;
 	record->asked_count = ir->asked_count;
+	record->keeps_connections = ir->keeps_connections;
 	record->only_checks = ir->sysctl_policy == IR_SYSCTL_CHECK;
 	add_hosted(arena, record, IR_HOSTED_USER, ir->users, ir->user_count);
 	add_hosted(arena, record, IR_HOSTED_GROUP, ir->groups, ir->group_count);

@@ -95,7 +95,8 @@ struct record {
 	size_t listener_count;
 	struct ir_asked *asked; /* without places */
 	size_t asked_count;
-	bool only_checks; /* settings are checked, and an apply changes none */
+	bool keeps_connections; /* no apply or removal deletes any */
+	bool only_checks;       /* settings are checked, and an apply changes none */
 	struct record_hosted *hosted;
 	size_t hosted_count;
 	struct ir_ip_rule *ip_rules;

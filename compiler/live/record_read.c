@@ -277,6 +277,12 @@ static void read_checks(struct record *record, struct line *line)
 	record->only_checks = true;
 }
 
+static void read_keeps(struct record *record, struct line *line)
+{
+	(void)line;
+	record->keeps_connections = true;
+}
+
 static void read_hosted(struct record *record, struct line *line)
 {
 	struct record_hosted *hosted =
@@ -367,6 +373,7 @@ static const struct kind {
 	{ "held", 3, read_held, false },         { "hosted", 5, read_hosted, false },
 	{ "asked", 4, read_asked, true },        { "checks", 1, read_checks, false },
 	{ "copy", 2, read_copy, false },         { "links", 2, read_links, false },
+	{ "keeps", 1, read_keeps, false },
 };
 
 static struct line split(struct arena *arena, char *from)

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "live/archive.h"
 #include "live/elsewhere.h"
+#include "live/flows.h"
 #include "live/folder.h"
 #include "live/handback.h"
 #include "live/history.h"
@@ -26,6 +27,7 @@ struct removal {
 	struct arena *arena;
 	struct report *report;
 	const char *name;
+	bool keep_connections;
 	struct kernel kernel;
 	struct folder folder;
 	struct record *record;
@@ -159,6 +161,17 @@ static void forget(struct removal *removal)
 		watchdog_end(pending);
 }
 
+static void forget_flows(struct removal *removal)
+{
+	struct flows_job job = { .arena = removal->arena,
+				 .report = removal->report,
+				 .kernel = &removal->kernel,
+				 .before = removal->record };
+
+	if (removal->record && !removal->keep_connections && !removal->record->keeps_connections)
+		flows_forget(&job);
+}
+
 static enum apply_outcome take_away(struct removal *removal)
 {
 	struct netlink_error error;
@@ -190,6 +203,7 @@ static enum apply_outcome take_away(struct removal *removal)
 	done &= remove_rules(removal, false);
 	done &= remove_routes(removal);
 	done &= give_settings_back(removal, false);
+	forget_flows(removal);
 	if (!done)
 		return APPLY_IN_DOUBT;
 	forget(removal);
@@ -197,11 +211,13 @@ static enum apply_outcome take_away(struct removal *removal)
 }
 
 enum apply_outcome remove_locked(struct arena *arena, struct report *report, const char *name,
-				 const struct folder *folder)
+				 const struct folder *folder, bool keep_connections)
 {
-	struct removal removal = {
-		.arena = arena, .report = report, .name = name, .folder = *folder
-	};
+	struct removal removal = { .arena = arena,
+				   .report = report,
+				   .name = name,
+				   .keep_connections = keep_connections,
+				   .folder = *folder };
 	enum apply_outcome outcome;
 	sigset_t held, before;
 
@@ -213,7 +229,8 @@ enum apply_outcome remove_locked(struct arena *arena, struct report *report, con
 	return outcome;
 }
 
-enum apply_outcome remove_policy(struct arena *arena, struct report *report, const char *name)
+enum apply_outcome remove_policy(struct arena *arena, struct report *report, const char *name,
+				 bool keep_connections)
 {
 	enum apply_outcome outcome;
 	struct folder folder;
@@ -224,7 +241,7 @@ enum apply_outcome remove_policy(struct arena *arena, struct report *report, con
 		return APPLY_REFUSED;
 	}
 	folder.report = report;
-	outcome = remove_locked(arena, report, name, &folder);
+	outcome = remove_locked(arena, report, name, &folder, keep_connections);
 	folder_close(arena, &folder);
 	return outcome;
 }

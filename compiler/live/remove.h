@@ -17,10 +17,11 @@ struct folder;
 struct report;
 
 /* `name` is the policy's. APPLY_UNCHANGED: there was nothing of it. */
-enum apply_outcome remove_policy(struct arena *arena, struct report *report, const char *name);
+enum apply_outcome remove_policy(struct arena *arena, struct report *report, const char *name,
+				 bool keep_connections);
 /* The same in a folder that is open and locked. */
 enum apply_outcome remove_locked(struct arena *arena, struct report *report, const char *name,
-				 const struct folder *folder);
+				 const struct folder *folder, bool keep_connections);
 /* The names of all policies that could be removed, sorted; false with a line in the report. */
 bool remove_candidates(struct arena *arena, struct report *report, const char ***names,
 		       size_t *count);

@@ -197,7 +197,7 @@ static enum apply_outcome go_back(struct rollback *rollback)
 	}
 	if (archive_look(rollback->arena, &rollback->folder, file, &digest) == ARCHIVE_NONE)
 		return remove_locked(rollback->arena, rollback->report, rollback->policy,
-				     &rollback->folder);
+				     &rollback->folder, false);
 	archive = archive_read(rollback->arena, &rollback->folder, file);
 	if (!archive) {
 		report_add(rollback->report, REPORT_REFUSED,

@@ -1,0 +1,34 @@
+/*
+ * flows: connections that conntrack holds on a way that is no more.
+ *
+ * Connection tracking translates the first packet of a connection alone. A flow of datagrams that
+ * goes on would so stay with a listener that is gone, without the listener that it should have, or
+ * with the source address of another uplink, for as long as somebody sends.
+ */
+#ifndef TPC_LIVE_FLOWS_H
+#define TPC_LIVE_FLOWS_H
+
+#include <stddef.h>
+
+#include "live/observe.h"
+
+struct arena;
+struct record;
+struct report;
+
+struct flows_job {
+	struct arena *arena;
+	struct report *report;
+	struct kernel *kernel;
+	const struct record *before; /* what was applied, or NULL */
+	const struct record *after;  /* what is now; NULL: nothing */
+	const struct ir *ir;         /* its rules, or NULL where they cannot be evaluated */
+};
+
+/*
+ * One dump of the connections; deletes, one by one, those that go no way of the policy's any more,
+ * and leaves all others. Returns how many. What the kernel refuses is a warning.
+ */
+size_t flows_forget(const struct flows_job *job);
+
+#endif
