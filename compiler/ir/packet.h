@@ -32,6 +32,7 @@ struct ir_packet {
 	struct wide from, to;
 	bool has_from, has_to;          /* they are known */
 	bool to_local, to_broadcast;    /* what the kernel's fib would say of the destination */
+	bool from_foreign;              /* this host sends it from an address that is not its own */
 	unsigned int protocol;          /* IP protocol number; 0 when not known */
 	unsigned int source_port, port; /* 0 when not known */
 	const char *user, *group; /* name or number of the sending process, NULL when not known */

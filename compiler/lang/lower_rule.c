@@ -208,6 +208,23 @@ static void except_listeners(struct lowering *lowering, struct match_alternative
 	}
 }
 
+static bool has_tproxy(const struct ast_policy *policy)
+{
+	for (size_t i = 0; i < policy->listener_count; i++)
+		if (policy->listeners[i].mode == MODE_TPROXY)
+			return true;
+	return false;
+}
+
+/* A transparent proxy answers its client from the address that the client has asked, or from any
+ * other (full-cone UDP), and no connection tells that it is an answer. */
+static void except_answers(struct lowering *lowering, struct match_alternatives *product)
+{
+	if (lowering->context.scope == SCOPE_LOCAL && !lowering->context.tracked &&
+	    lowering->rule->then->action == THEN_PROXY && has_tproxy(lowering->lower->policy))
+		add_beside(lowering, product, own_source_match());
+}
+
 /* `condition`: NULL where the rule only has the protocols of its listener. */
 static void lower_condition(struct lowering *lowering, const struct match_kind *kind,
 			    const struct match_condition *condition,
@@ -247,6 +264,7 @@ static struct match_alternatives lower_conditions(struct lowering *lowering)
 			lower_condition(lowering, lowering->rule->conditions[i]->kind,
 					lowering->rule->conditions[i], &product);
 	except_listeners(lowering, &product);
+	except_answers(lowering, &product);
 	return product;
 }
 

@@ -57,6 +57,10 @@ void ask_destination(struct ask *ask, struct ir_packet *packet)
 	struct links_fib fib;
 	char text[ADDR_TEXT];
 
+	if (packet->scope == SCOPE_LOCAL && packet->has_from)
+		packet->from_foreign = !links_fib(ask->packet_arena, &ask->kernel.route,
+						  (struct addr){ packet->family, packet->from })
+						.is_local;
 	if (!packet->has_to)
 		return;
 	fib = links_fib(ask->packet_arena, &ask->kernel.route, to);

@@ -218,6 +218,31 @@ struct ir_match fib_match(unsigned int selector)
 	return (struct ir_match){ .ops = &fib_ops, .selector = selector };
 }
 
+/* ---- whose the source is ---- */
+
+static void print_source(const struct ir_match *match, struct buf *out)
+{
+	(void)match;
+	buf_puts(out, "fib saddr type local");
+}
+
+/* A host that is asked knows; else what it sends has an address of its own. */
+static bool source_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	(void)match;
+	return !packet->from_foreign;
+}
+
+static const struct ir_match_ops source_ops = { "source", print_source, source_holds, false, NULL };
+
+struct ir_match own_source_match(void)
+{
+	return (struct ir_match){
+		.ops = &source_ops,
+		.unless = "the source is no address of this host's: what it sends so is an answer"
+	};
+}
+
 /* ---- what was noted ---- */
 
 static void print_flow(const struct ir_match *match, struct buf *out)

@@ -68,6 +68,8 @@ const struct app_signature *app_signature(size_t nth);
 /* fib daddr type: an address that this host has; a broadcast address; or either, with anycast. */
 enum { FIB_LOCAL, FIB_BROADCAST, FIB_HOST };
 struct ir_match fib_match(unsigned int selector);
+/* The source is an address of this host's: of what it sends itself. */
+struct ir_match own_source_match(void);
 /* ct direction reply. */
 struct ir_match direction_match(void);
 /* ct direction original. */

@@ -3,6 +3,8 @@ This host's own addresses: a rule that names one of them means just that one, wh
 exception that stands first excepts them, too; and what is wide leaves the host alone.
 """
 
+import socket
+
 import probe
 from lab import CLIENT, FOREIGN, ROUTER, Network
 from policy import Policy
@@ -118,3 +120,31 @@ rules:
                     answered(probe.ask(net.router, proto, ROUTER[version], 53, identity=probe.Identity(user=1002)),
                              "router")
                     answered(probe.ask(net.router, proto, ROUTER[version], 53), "proxy")
+
+
+@case("own: what a proxy answers from an address that is not this host's is no new connection of its own")
+def _answers():
+    with Network() as net:
+        Policy(net, """version: 1
+listeners: {p: {tproxy: 12345, runs_as: {mark: 0xff}}}
+rules:
+  - {in: lan0, proto: udp, then: {proxy: p}}
+  - {scope: local, proto: [tcp, udp], then: {proxy: p}}
+""").up()
+        listener = net.listener()
+        for version, kind in (4, socket.AF_INET), (6, socket.AF_INET6):
+            with net.client:
+                client = socket.socket(kind, socket.SOCK_DGRAM)
+            with net.router:
+                answer = socket.socket(kind, socket.SOCK_DGRAM)
+            with client, answer:
+                client.bind((CLIENT[version], 5555))
+                client.settimeout(1)
+                probe.turn_on(answer, "TRANSPARENT")
+                answer.bind((FOREIGN[version], 3478))
+                answer.sendto(b"from elsewhere", (CLIENT[version], 5555))
+                same(client.recvfrom(100)[1][:2], (FOREIGN[version], 3478), "who the answer comes from")
+            same(listener.seen, [], "what the proxy saw of its own answer")
+            answered(probe.ask(net.router, "udp", FOREIGN[version], 53), "proxy")
+            answered(probe.ask(net.client, "udp", FOREIGN[version], 53), "proxy")
+            listener.seen.clear()

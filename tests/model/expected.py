@@ -181,6 +181,10 @@ class Expecting:
 
     def _handed(self, packet, said):
         name, mark = said["target"], said["mark"]
+        # From an address that is not the router's: an answer to the kernel, which explain does not ask.
+        if packet.local and (packet.family, packet.source) not in packets.OWN \
+                and any("tproxy" in listener for listener in self.body["listeners"].values()):
+            return Outcome(passed=None, delivered=None, sent=None, told=None, listener=None)
         if packets.is_odd(packet.family, packet.to):
             return Outcome(passed=None, delivered=None, sent=None, told=None, listener=None)
         listener, alive = self.body["listeners"][name], self.policy.alive[name]

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=9e497a09dd3122e6
+digest=6e57ac395291056c
 protocol=116
 first=10000
 last=10009

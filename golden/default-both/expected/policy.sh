@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=2580f0cad1757093
+digest=5c5cd178860aa77d
 protocol=116
 first=10000
 last=10001

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=b4462e467434725f
+digest=8b79fc403992b3b5
 protocol=116
 first=10000
 last=10020

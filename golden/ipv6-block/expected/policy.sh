@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=b6cfc775fc073054
+digest=8598a6316f6b5c1c
 protocol=116
 first=10000
 last=10017

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=023993094c14ef6a
+digest=f5caa9d4adc9076c
 protocol=116
 first=10000
 last=10006

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=599ec0f06ea346d8
+digest=d0b5259637081e3c
 protocol=116
 first=10000
 last=10011

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=698ae339349f43d7
+digest=26439ed753f01bd1
 protocol=116
 first=10000
 last=10001

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=26efb6f68e8aba48
+digest=f33eb66a9227b2f6
 protocol=116
 first=10000
 last=10003

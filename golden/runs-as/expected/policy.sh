@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=608c694f1bc1362d
+digest=332ade27a81cb333
 protocol=116
 first=10000
 last=10015

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=806a0660cd21d83f
+digest=8bf6e190d062d171
 protocol=116
 first=10000
 last=10001

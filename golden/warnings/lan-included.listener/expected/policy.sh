@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=b0ac0e5cd9f5f158
+digest=b7f637ed32d6224e
 protocol=116
 first=10000
 last=10001
