@@ -48,6 +48,7 @@ static const struct {
 	{ "gid", "group" },
 	{ "skgid", "group" },
 	{ "fwmark", "mark" },
+	{ "connmark", "ctmark" },
 	{ "ctstate", "state" },
 	{ "tos", "dscp" },
 	{ "hoplimit", "ttl" },

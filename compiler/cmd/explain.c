@@ -292,7 +292,7 @@ const struct cmd_verb verb_explain = {
 	.summary = "what a policy does with a packet, and why",
 	.detail =
 		"A packet has the keys of `expect`: in, out, from, to, proto, port, sport, family, scope, user, group, cgroup,\n"
-		"mac, mark, state, dscp, length, ttl, app, payload, time. The answer names the rule that takes it, the set\n"
+		"mac, mark, ctmark, state, dscp, length, ttl, app, payload, time. The answer names the rule that takes it, the set\n"
 		"and the element that it is found in, the mark, ip rule, table, route and listener it gets, and for every\n"
 		"rule before that one the first condition that does not hold. A batch has a packet a line (blank lines\n"
 		"and what stands behind `#` are left out) and gets an answer a line. Neither root nor anything of the\n"

@@ -40,6 +40,10 @@ bool check_conflicts(struct diag *diag, const struct ast_policy *policy, struct 
 /* check_host.c: which of the destinations that rules leave alone each rule is about, once all are
  * checked. */
 void check_hosts(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+/* check_conflict.c: a mark that connections get, too, has none of the bits that the policy writes
+ * there itself. */
+bool check_then_mark(struct diag *diag, const struct ast_policy *policy,
+		     const struct ast_then *then);
 /* Adds the error `impossible` with its help; false. */
 bool check_refuse(struct diag *diag, struct span span, const char *text, const char *help);
 /* check_way.c: what is wrong with a listener or a table itself. */

@@ -160,11 +160,47 @@ static bool check_places(struct diag *diag, const struct ast_rule *rule)
 	return good;
 }
 
+static bool refuse_own_bits(struct diag *diag, struct span span, uint32_t own)
+{
+	diag_help(diag_add(diag, DIAG_number_conflict, span,
+			   "the policy writes the bits 0x%08x of connections' marks itself", own),
+		  "use other bits, or move the policy's with `settings: {mark_mask: ...}`");
+	return false;
+}
+
+bool check_then_mark(struct diag *diag, const struct ast_policy *policy,
+		     const struct ast_then *then)
+{
+	uint32_t own = (uint32_t)policy->settings.mark_mask;
+	uint32_t bits = then->mark.mask == UINT32_MAX ? then->mark.value : then->mark.mask;
+
+	return !then->connection || !(bits & own) || refuse_own_bits(diag, then->mark.span, own);
+}
+
+/* The policy's own bits of a connection's mark hold what it notes there itself. */
+static bool check_connection_mark(struct diag *diag, const struct ast_policy *policy,
+				  const struct ast_rule *rule)
+{
+	struct match_condition *asked = ast_condition(rule, "ctmark");
+	uint32_t own = (uint32_t)policy->settings.mark_mask;
+	bool good = true;
+
+	if (asked && asked->mask == UINT32_MAX)
+		asked->mask = ~own;
+	for (size_t i = 0; asked && i < asked->values.count && !(asked->mask & own); i++)
+		good &= asked->values.items[i].last.low <= UINT32_MAX &&
+			!(asked->values.items[i].last.low & own);
+	if (!good || (asked && (asked->mask & own)))
+		good = refuse_own_bits(diag, asked->span, own);
+	return good;
+}
+
 bool check_conflicts(struct diag *diag, const struct ast_policy *policy, struct ast_rule *rule)
 {
 	bool good = check_families(diag, policy, rule);
 
 	good &= check_state(diag, rule);
 	good &= check_places(diag, rule);
+	good &= check_connection_mark(diag, policy, rule);
 	return good;
 }

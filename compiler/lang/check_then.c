@@ -403,8 +403,9 @@ static bool check_action(struct arena *arena, struct diag *diag, struct ast_poli
 	switch (rule->then->action) {
 	case THEN_DIRECT:
 	case THEN_DROP:
-	case THEN_MARK:
 		return true;
+	case THEN_MARK:
+		return check_then_mark(diag, policy, rule->then);
 	case THEN_REJECT:
 		return check_reject(diag, rule);
 	case THEN_PROXY:

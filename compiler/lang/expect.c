@@ -11,6 +11,16 @@
 
 /* ---- words ---- */
 
+/* Of the names in lower_class.c. */
+static const char *mark_way_words(struct arena *arena, const char *name)
+{
+	const char *connection = strstr(name, ".connection");
+
+	return arena_printf(arena, "{mark: %.*s%s}",
+			    (int)(connection ? (size_t)(connection - name) : strlen(name)), name,
+			    connection ? ", connection: true" : "");
+}
+
 static const char *way_words(struct arena *arena, const struct ir_class *way)
 {
 	switch (way->kind) {
@@ -21,7 +31,7 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 	case IR_CLASS_SYN:
 		return arena_printf(arena, "{route: %s}", way->name);
 	case IR_CLASS_MARK:
-		return arena_printf(arena, "{mark: %s}", way->name);
+		return mark_way_words(arena, way->name);
 	case IR_CLASS_REPLY:
 		return "an answer";
 	case IR_CLASS_DIRECT:
@@ -52,11 +62,14 @@ static const char *balance_words(struct arena *arena, const struct ast_then *the
 	return arena_printf(arena, "{balance: {%s}%s}", shares, by[then->by]);
 }
 
-static const char *mark_words(struct arena *arena, const struct ast_mark *mark)
+static const char *mark_words(struct arena *arena, const struct ast_then *then)
 {
-	if (mark->mask == UINT32_MAX)
-		return arena_printf(arena, "{mark: 0x%x}", mark->value);
-	return arena_printf(arena, "{mark: {value: 0x%x, mask: 0x%x}}", mark->value, mark->mask);
+	const char *more = then->connection ? ", connection: true" : "";
+
+	if (then->mark.mask == UINT32_MAX)
+		return arena_printf(arena, "{mark: 0x%x%s}", then->mark.value, more);
+	return arena_printf(arena, "{mark: {value: 0x%x, mask: 0x%x}%s}", then->mark.value,
+			    then->mark.mask, more);
 }
 
 static const char *then_words(struct arena *arena, const struct ast_then *then)
@@ -75,7 +88,7 @@ static const char *then_words(struct arena *arena, const struct ast_then *then)
 	case THEN_BALANCE:
 		return balance_words(arena, then);
 	case THEN_MARK:
-		return mark_words(arena, &then->mark);
+		return mark_words(arena, then);
 	case THEN_CONTINUE:
 		return "continue";
 	}
@@ -133,9 +146,14 @@ static bool is_way(const struct ir_outcome *outcome, enum ir_class_kind kind, co
 	       !strcmp(outcome->way->name, name);
 }
 
-static bool is_mark(const struct ir_outcome *outcome, const struct ast_mark *mark)
+static bool is_mark(const struct ast_policy *policy, const struct ast_then *then,
+		    const struct ir_outcome *outcome)
 {
-	return outcome->verdict == VERDICT_ACCEPT && (outcome->mark & mark->mask) == mark->value;
+	const struct ast_mark *mark = &then->mark;
+	uint32_t bits = mark->mask & ~(uint32_t)policy->settings.mark_mask;
+
+	return outcome->verdict == VERDICT_ACCEPT && (outcome->mark & mark->mask) == mark->value &&
+	       (!then->connection || (outcome->ct_mark & bits) == mark->value);
 }
 
 /* The same tables with the same shares, in whatever order. */
@@ -177,7 +195,7 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 	case THEN_ROUTE:
 		return is_way(outcome, IR_CLASS_ROUTE, ast_route_name(arena, then));
 	case THEN_MARK:
-		return is_mark(outcome, &then->mark);
+		return is_mark(policy, then, outcome);
 	case THEN_BALANCE:
 	case THEN_CONTINUE:
 		return false;

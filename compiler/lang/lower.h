@@ -23,6 +23,7 @@ struct lower_class {
 	const char *local_chain; /* the same for what this host sends */
 	uint32_t mark, mask;
 	uint32_t note; /* in the mark of its connections, for those they make expected; 0: none */
+	uint32_t ct_mask; /* these bits are the connection's, too, and its replies'; 0: none */
 	bool families[ADDR_FAMILIES]; /* packets of this family are sent this way */
 	bool forward, local;          /* traffic of this scope is */
 	bool tcp, udp;                /* rules send it packets of these protocols */

@@ -223,6 +223,7 @@ static void put_then(const struct ast_then *then, struct buf *out)
 		return;
 	case THEN_MARK:
 		put_mark(&then->mark, out);
+		buf_puts(out, then->connection ? " of the connection" : "");
 		return;
 	case THEN_CONTINUE:
 		buf_puts(out, "continue");

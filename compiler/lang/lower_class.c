@@ -80,11 +80,14 @@ static void add_table(struct numbers *numbers, struct ast_table *table)
 
 /* ---- ways that rules ask for beside those of listeners and tables ---- */
 
-static const char *mark_name(struct lower *lower, const struct ast_mark *mark)
+static const char *mark_name(struct lower *lower, const struct ast_then *then)
 {
-	if (mark->mask == UINT32_MAX)
-		return arena_printf(lower->arena, "0x%08x", mark->value);
-	return arena_printf(lower->arena, "0x%08x.0x%08x", mark->value, mark->mask);
+	const char *connection = then->connection ? ".connection" : "";
+
+	if (then->mark.mask == UINT32_MAX)
+		return arena_printf(lower->arena, "0x%08x%s", then->mark.value, connection);
+	return arena_printf(lower->arena, "0x%08x.0x%08x%s", then->mark.value, then->mark.mask,
+			    connection);
 }
 
 struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then)
@@ -94,7 +97,7 @@ struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *t
 							       : IR_CLASS_MARK;
 	const char *name = kind == IR_CLASS_PROXY   ? then->listener_name
 			   : kind == IR_CLASS_ROUTE ? ast_route_name(lower->arena, then)
-						    : mark_name(lower, &then->mark);
+						    : mark_name(lower, then);
 
 	for (size_t i = 0; i < lower->class_count; i++)
 		if (lower->classes[i]->kind == kind && !strcmp(lower->classes[i]->name, name))
@@ -155,6 +158,17 @@ static void add_main_share(struct numbers *numbers, const struct ast_then *then)
 	}
 }
 
+/* The policy's own bits of a connection's mark stay. */
+static void add_mark(struct numbers *numbers, const struct ast_then *then)
+{
+	struct lower_class *way = add_class(numbers, IR_CLASS_MARK, mark_name(numbers->lower, then),
+					    &then->mark, then->span);
+
+	if (then->connection)
+		way->ct_mask = then->mark.mask &
+			       ~(uint32_t)numbers->lower->policy->settings.mark_mask;
+}
+
 static void add_wanted(struct numbers *numbers, const struct ast_then *then)
 {
 	if (then && then->action == THEN_BALANCE)
@@ -164,8 +178,7 @@ static void add_wanted(struct numbers *numbers, const struct ast_then *then)
 	if (then->action == THEN_ROUTE)
 		add_row(numbers, then);
 	else if (then->action == THEN_MARK)
-		add_class(numbers, IR_CLASS_MARK, mark_name(numbers->lower, &then->mark),
-			  &then->mark, then->span);
+		add_mark(numbers, then);
 }
 
 static bool has_uplink(const struct lower *lower, const char *dev)

@@ -51,7 +51,26 @@ static const struct lower_class *first_spoofing(const struct lower *lower)
 /* Do some replies go another way than the main table says? */
 static bool has_origins(const struct lower *lower)
 {
-	return lower->uplink_count || first_spoofing(lower);
+	bool is_marked = false;
+
+	for (size_t i = 0; i < lower->class_count; i++)
+		is_marked |= lower->classes[i]->ct_mask != 0;
+	return lower->uplink_count || is_marked || first_spoofing(lower);
+}
+
+static void mark_replies(struct lower *lower, struct ir_chain *chain)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+		struct ir_rule *rule;
+
+		if (!way->ct_mask)
+			continue;
+		rule = lower_guarantee(lower, chain, "replies carry their connection's mark");
+		lower_match(lower, rule,
+			    mark_match(lower->arena, MARK_CONNECTION, way->mark, way->ct_mask));
+		lower_set_mark(lower, rule, way->mark, way->mask);
+	}
 }
 
 static void replies(struct lower *lower, struct ir_chain *chain)
@@ -64,6 +83,7 @@ static void replies(struct lower *lower, struct ir_chain *chain)
 	if (!has_origins(lower) || back)
 		return;
 	back = lower_chain(lower, "replies", NULL);
+	mark_replies(lower, back);
 	lower_fill_replies(lower, back);
 	lower_op(lower, lower_guarantee(lower, back, NULL), IR_ACCEPT);
 }

@@ -40,13 +40,20 @@ static bool field_is_port(const struct decode_field *field)
 	return key->kind == &match_port;
 }
 
+static bool field_is_mark(const struct decode_field *field)
+{
+	const struct match_key *key = field->more;
+
+	return key->kind == &match_mark || key->kind == &match_ctmark;
+}
+
 static bool read_part(struct decode *decode, const struct decode_field *field,
 		      const struct node *value, void *target)
 {
 	struct ast_rule *rule = target;
 	struct match_condition *condition;
 
-	if (value->kind != NODE_SCALAR && field->more != &match_mark) {
+	if (value->kind != NODE_SCALAR && !field_is_mark(field)) {
 		diag_add(decode->diag, DIAG_wrong_type, value->span,
 			 "a packet has one `%s`, not %s", field->key, node_describe(value));
 		return false;
@@ -129,6 +136,7 @@ static const struct decode_field packet_fields[] = {
 	PART(sport, port, PORT_SOURCE),
 	PART(port, port, PORT_DESTINATION),
 	PART(mark, mark, MARK_PACKET),
+	PART(ctmark, ctmark, MARK_CONNECTION),
 	PART(state, state, 0),
 	PART(mac, mac, 0),
 	PART(dscp, dscp, 0),
@@ -308,6 +316,7 @@ static bool make_packet(struct decode *decode, struct packet_parts *parts, struc
 		.source_port = (unsigned int)first_value(rule, "sport", 0),
 		.port = (unsigned int)first_value(rule, "port", 0),
 		.mark = (uint32_t)first_value(rule, "mark", 0),
+		.ct_mark = (uint32_t)first_value(rule, "ctmark", 0),
 		.mac = (uint64_t)first_value(rule, "mac", 0),
 		.dscp = (unsigned int)first_value(rule, "dscp", 0),
 		.length = (unsigned int)first_value(rule, "length", 0),

@@ -112,6 +112,9 @@ static const struct decode_field then_fields[] = {
 	  .read = decode_choice,
 	  .offset = offsetof(struct ast_then, by),
 	  .choices = by_words },
+	{ .key = "connection",
+	  .read = decode_bool,
+	  .offset = offsetof(struct ast_then, connection) },
 };
 
 const struct decode_table read_then_table = { "then", then_fields,
@@ -229,7 +232,16 @@ struct ast_then *read_then(struct decode *decode, const struct node *value)
 			  "write {balance: {isp1: 3, isp2: 1}, by: source}, or remove `by`");
 		return NULL;
 	}
-	if (value->count != 1 && !(value->count == 2 && node_find(value, "by"))) {
+	if (node_find(value, "connection") && !node_find(value, "mark")) {
+		diag_help(diag_add(decode->diag, DIAG_missing_key,
+				   read_key_span(value, "connection"),
+				   "`connection` says whose mark a mark is, too"),
+			  "write {mark: M, connection: true}, or remove `connection`");
+		return NULL;
+	}
+	then->connection_span = read_key_span(value, "connection");
+	if (value->count != 1 &&
+	    !(value->count == 2 && (node_find(value, "by") || node_find(value, "connection")))) {
 		not_one(decode, value);
 		return NULL;
 	}

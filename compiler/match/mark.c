@@ -1,6 +1,6 @@
 /*
- * mark: a mark that somebody else put on the packet; and the marks of packets and connections that
- * the lowering itself compares.
+ * mark: a mark that another program put on the packet, or on its connection; and the marks of
+ * packets and connections that the lowering itself compares.
  */
 #include <string.h>
 
@@ -135,5 +135,14 @@ const struct match_kind match_mark = {
 	.lower = lower_mark,
 	.may_change = true,
 	.names_identity = true,
+	.takes_mappings = true,
+};
+
+/* Under bits that the policy does not write (check_conflict.c). */
+const struct match_kind match_ctmark = {
+	.noun = "a connection's mark",
+	.read = read_mark,
+	.lower = lower_mark,
+	.may_change = true,
 	.takes_mappings = true,
 };

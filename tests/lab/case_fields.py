@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pathlib
 import pickle
@@ -485,3 +486,54 @@ def _again():
         assert "everything holds" in policy.tpc("status").stdout
         for version in FAMILIES:
             refused(net.router, "tcp", version, 80, True, "applied again", identity=who["a"])
+
+
+# ---- ctmark ----
+
+# Another program's: before the policy it marks connections to some ports, behind it it counts what carries 0x25.
+MARKING = """
+table inet foreign {
+	chain prerouting { type filter hook prerouting priority -160; meta l4proto { tcp, udp } th dport 53 ct mark set 0x539; }
+	chain output { type filter hook output priority -160; meta l4proto { tcp, udp } th dport 53 ct mark set 0x539; }
+	counter there {}
+	counter back {}
+	chain seen {
+		type filter hook postrouting priority 200;
+		meta mark & 0xff == 0x25 ct direction original counter name there
+		meta mark & 0xff == 0x25 ct direction reply counter name back
+	}
+	chain replies {
+		type filter hook input priority 0;
+		meta mark & 0xff == 0x25 ct direction reply counter name back
+	}
+}
+"""
+
+
+def counted(net):
+    found = json.loads(net.router.run("nft", "-j", "list counters table inet foreign").stdout)["nftables"]
+    packets = {item["counter"]["name"]: item["counter"]["packets"] for item in found if "counter" in item}
+    return packets["there"], packets["back"]
+
+
+@case("fields: ctmark: another program's mark on the connection, and one of the policy's that replies carry")
+def _ctmark():
+    for mark in "0x25", "{value: 0x25, mask: 0xff}":
+        with Network() as net:
+            net.router.nft(MARKING)
+            Policy(net, f"""version: 1
+rules:
+  - {{scope: both, ctmark: {{value: 0x500, mask: 0xf00}}, proto: tcp, then: reject}}
+  - {{scope: both, ctmark: 0x539, then: reject}}
+  - {{scope: both, ctmark: {{not: 0}}, port: 53, then: reject}}
+  - {{scope: both, port: 443, then: {{mark: {mark}, connection: true}}}}
+""").up()
+            for host in net.client, net.router:
+                for proto, version in BOTH:
+                    refused(host, proto, version, 53, True, "marked by another program")
+                    there, back = counted(net)
+                    refused(host, proto, version, 443, False, "marked by the policy")
+                    after = counted(net)
+                    assert after[0] > there and after[1] > back, f"{proto} over IPv{version}: {there, back} became {after}"
+                with net.router, open("/proc/thread-self/net/nf_conntrack") as file:
+                    assert sum("dport=443 " in line and " mark=37 " in line for line in file) >= 4, "no mark on the connections"
