@@ -80,11 +80,17 @@ static void print_mark(const struct ir_match *match, struct buf *out)
 	match_put_values(match, out, put_mark);
 }
 
+/* A packet without a connection has no mark there, not even 0. */
+static bool has_mark(const struct ir_match *match, const struct ir_packet *packet)
+{
+	return match->selector != MARK_CONNECTION || packet->state != STATE_INVALID;
+}
+
 static bool mark_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
 	uint32_t mark = match->selector == MARK_CONNECTION ? packet->ct_mark : packet->mark;
 
-	return match_values_hold(match, wide(mark & match->mask));
+	return has_mark(match, packet) && match_values_hold(match, wide(mark & match->mask));
 }
 
 static void put_single(struct buf *out, struct wide mark)
@@ -97,7 +103,7 @@ static bool mark_value(const struct ir_match *match, const struct ir_packet *pac
 {
 	*out = wide(match->mask &
 		    (match->selector == MARK_CONNECTION ? packet->ct_mark : packet->mark));
-	return true;
+	return has_mark(match, packet);
 }
 
 static const struct ir_key mark_key = {

@@ -157,6 +157,8 @@ def words(packet, now):
              ("mark", f"{packet.mark:#x}"),
              ("state", "new" if packet.flags == wire.SYN else "invalid"),
              ("time", time.strftime("%Y-%m-%d %H:%M", time.gmtime(now)))]
+    if packet.flags == wire.SYN:
+        pairs.append(("ctmark", f"{packet.mark:#x}"))
     if packet.protocol in wire.WITH_PORTS:
         pairs += [("sport", packet.sport), ("port", packet.port)]
     if packet.local:

@@ -283,6 +283,8 @@ class Maker:
         else:
             packet.mark = self.draw.one([item for item in _items(condition) if item in world.MARKS] or [0])
 
+    _for_ctmark = _for_mark
+
     def _for_dscp(self, packet, condition):
         value = self.draw.one(_items(condition))
         packet.dscp = values.edge(self.draw, *values.span(values.DSCP.get(value, value)), 0, 63)

@@ -16,7 +16,7 @@ CONDITIONS = {  # key: how often, where it works
     "to": (10, "both"), "from": (5, "both"), "proto": (5, "both"), "port": (5, "both"),
     "sport": (2, "both"), "in": (3, "forward"), "mac": (2, "forward"), "family": (2, "both"),
     "out": (1.5, "both"), "user": (3, "local"), "group": (2, "local"), "cgroup": (1.5, "local"),
-    "mark": (2, "both"), "dscp": (1.5, "both"), "state": (1, "both"), "time": (1, "both"),
+    "mark": (2, "both"), "ctmark": (1, "both"), "dscp": (1.5, "both"), "state": (1, "both"), "time": (1, "both"),
     "app": (1, "both"), "payload": (1, "both"), "length": (1.5, "both"), "ttl": (1.5, "both"),
 }
 ACTIONS = {"proxy": 34, "route": 24, "direct": 9, "drop": 8, "reject": 9, "mark": 7, "balance": 5,
@@ -238,7 +238,8 @@ class Maker:
         if action == "reject" and draw.chance(0.5):
             return {"reject": draw.one(("tcp-reset", "port-unreachable", "admin-prohibited", "no-route"))}
         if action == "mark":
-            return {"mark": draw.one((0x1, 0x55, 0x40000, {"value": 0x10, "mask": 0xF0}))}
+            marked = {"mark": draw.one((0x1, 0x55, 0x40000, {"value": 0x10, "mask": 0xF0}))}
+            return {**marked, "connection": True} if draw.chance(0.3) else marked
         return action
 
     def _row(self):
@@ -360,6 +361,8 @@ class Maker:
             mask = self.draw.one((0xFF, 0xF00, 0x70000, 0xFFFFFF, 1))
             return {"value": self.draw.one(world.MARKS) & mask, "mask": mask}
         return self._list(lambda: self.draw.one(world.MARKS))
+
+    _ctmark = _mark
 
     def _dscp(self):
         def one():

@@ -5,7 +5,7 @@
     wg0 10.99.0.2/24 fd00:99::2/64      wg1 10.98.0.2/24 fd00:98::2/64
 
 The router looks for no neighbours, and the far end answers nothing, so what is seen is what the
-router alone does. A table of its own gives a packet the mark that its number names, before every
+router alone does. A table of its own gives a packet, and its connection, the mark that its number names, before every
 policy; another tells what passes, behind every policy: the hook, the mark, the interfaces, and the
 packet's first bytes (nflog).
 """
@@ -67,6 +67,14 @@ table inet model_marks {{
 		iifname "lo" accept
 		meta nfproto ipv4 {_map("@nh,32,8")}
 		meta nfproto ipv6 {_map("@nh,16,8")}
+	}}
+	chain connections {{
+		type filter hook prerouting priority -190;
+		iifname != "lo" ct state new ct mark set meta mark
+	}}
+	chain connections_local {{
+		type filter hook output priority -190;
+		ct state new ct mark set meta mark
 	}}
 }}
 table inet model_watch {{

@@ -25,6 +25,7 @@ main_copy=''
 sets='prerouting.th_dport output.th_dport'
 dynamic_sets=''
 gateways=''
+named='lo'
 cgroups=''
 time_sets=''
 
@@ -256,11 +257,12 @@ present_sets() {
 
 # Words PROTOCOL/FIRST/LAST and PROTOCOL/TABLE of earlier versions of the policy; sysctls that were
 # changed, a line KEY NEW OLD each, the last one first; and what has to stay when a sysctl is given
-# back, a line KEY OTHER each.
+# back, a line KEY OTHER each; and the greatest number of an interface when forwarding was switched on.
 old_blocks=''
 old_tables=''
 old_sysctls=''
 besides=''
+newest_link=''
 boot=''
 read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id
 state=''
@@ -299,6 +301,8 @@ END
 		"table "*/*) old_tables="$old_tables ${line#table }" ;;
 		"sysctl "*) old_sysctls=$old_sysctls${line#sysctl }$newline ;;
 		"beside "*) besides=$besides${line#beside }$newline ;;
+		"links "*[!0-9]*) ;;
+		"links "*) newest_link=${line#links } ;;
 		esac
 	done <"$state"
 }
@@ -319,6 +323,7 @@ state_text() {
 	done <<END
 $old_sysctls
 END
+	[ -z "$newest_link" ] || printf 'links %s\n' "$newest_link"
 	while IFS= read -r line; do
 		[ -z "$line" ] || printf 'beside %s\n' "$line"
 	done <<END
@@ -683,6 +688,19 @@ END
 	old_sysctls=$renewed
 }
 
+# Software that comes later may rely on forwarding that it finds switched on.
+note_links() {
+	case $1$newest_link in
+	net.ipv4.ip_forward | net.ipv6.conf.all.forwarding) newest_link=0 ;;
+	*) return 0 ;;
+	esac
+	while IFS=: read -r index rest; do
+		[ ! "$index" ] || [ "$index" -le "$newest_link" ] || newest_link=$index
+	done <<END
+$(ip -o link show 2>/dev/null)
+END
+}
+
 remember_sysctl() {
 	if remembered "$1"; then
 		renew_sysctl "$1" "$2"
@@ -691,6 +709,7 @@ remember_sysctl() {
 	current=$(value_of "$1") || return 0
 	[ "$current" != "$2" ] || return 0
 	note_besides "$1"
+	note_links "$1"
 	old_sysctls="$1 $2 $current$newline$old_sysctls"
 }
 
@@ -738,12 +757,77 @@ check_sysctl() {
 	[ "$current" = "$2" ] || say "warning: sysctl $1 is $current and should be $2: $3"
 }
 
+# Does the policy name the interface $1?
+is_named() {
+	while IFS= read -r pattern; do
+		# shellcheck disable=SC2254 # a pattern
+		case $1 in
+		$pattern) return 0 ;;
+		esac
+	done <<END
+$named
+END
+	return 1
+}
+
+# The first chain of table $2 of family $1 that has rules for forwarded packets.
+forwarding_chain() {
+	chain='' hook=no
+	nft -t list table "$1" "$2" 2>/dev/null | while read -r line; do
+		case $line in
+		"chain "*) chain=${line#chain } hook=no ;;
+		"type "*" hook forward "* | "type nat hook postrouting "*) hook=yes ;;
+		"}") hook=no ;;
+		'' | "comment "*) ;;
+		*)
+			if [ "$hook" = yes ]; then
+				printf '%s\n' "the chain ${chain% \{} of the nft table $1 $2"
+				break
+			fi
+			;;
+		esac
+	done
+}
+
+# What may rely on forwarding, as sysctl $1 has it, a line each; nothing: no sign of any.
+relied_on() {
+	case $1 in
+	net.ipv4.ip_forward) version=4 family=ip legacy=/proc/net/ip_tables_names ;;
+	net.ipv6.conf.all.forwarding | net.ipv6.conf.*.accept_ra)
+		version=6 family=ip6 legacy=/proc/net/ip6_tables_names
+		;;
+	*) return 0 ;;
+	esac
+	nft list tables 2>/dev/null | while read -r word kind name; do
+		case "$word $kind $name" in
+		"table inet tpc" | "table inet tpc_"*) ;;
+		"table $family "* | "table inet "*) forwarding_chain "$kind" "$name" ;;
+		esac
+	done
+	[ ! -r "$legacy" ] || while read -r word; do
+		case $word in
+		filter | nat) printf '%s\n' 'iptables-legacy, which has rules,' ;;
+		esac
+	done <"$legacy"
+	[ "$newest_link" ] || return 0
+	ip -o "-$version" address show scope global 2>/dev/null | while read -r index name rest; do
+		[ "${index%:}" -le "$newest_link" ] || is_named "$name" ||
+			printf '%s\n' "the interface $name, which has come since it was set,"
+	done
+}
+
 # KEY NEW OLD
 give_back() {
 	current=$(value_of "$1") || return 0
 	[ "$current" != "$3" ] || return 0
 	if [ "$current" != "$2" ]; then
 		say "sysctl $1 is $current by now, which is not what this script had set; left alone"
+		return 0
+	fi
+	relied=$(relied_on "$1")
+	if [ "$relied" ]; then
+		say "warning: sysctl $1 stays $2 (it was $3 before the policy): ${relied%%"$newline"*} may rely on it;" \
+			"where nothing else forwards, run: sysctl -w $1=$3"
 		return 0
 	fi
 	kept=''
