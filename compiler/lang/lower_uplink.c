@@ -136,6 +136,17 @@ static void add_route(struct arena *arena, struct ast_table *table, const struct
 	*arena_append(arena, table->routes, table->route_count) = only;
 }
 
+/* Does one of the first routes go there, too, with another metric? */
+static bool has_destination(const struct ast_route *routes, size_t count,
+			    const struct ast_route *route)
+{
+	for (size_t i = 0; i < count; i++)
+		if (routes[i].to.length == route->to.length &&
+		    addr_equal(routes[i].to.addr, route->to.addr))
+			return true;
+	return false;
+}
+
 /*
  * What has only some destinations says nothing of others: the main table answers those. What the
  * table's fallback refuses is refused for its own destinations, by routes that count last.
@@ -150,6 +161,8 @@ static void refuse_rest(struct arena *arena, struct ast_table *table)
 	for (size_t i = 0; i < count; i++) {
 		struct ast_route last = table->routes[i];
 
+		if (has_destination(table->routes, i, &last))
+			continue;
 		last.type = types[table->fallback];
 		last.hop = (struct ast_hop){ 0 };
 		last.src = (struct ast_addresses){ 0 };

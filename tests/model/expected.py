@@ -6,6 +6,8 @@ must be seen: several only where the policy itself leaves it to chance. What exp
 router's main table, whether somebody listens, whether the packet may make another hop) is added here.
 """
 
+import contextlib
+import ipaddress
 from dataclasses import dataclass
 
 import packets
@@ -73,6 +75,18 @@ def refusal(packet, kind="default", routing=None):
     return told + (("",) if silent else ())
 
 
+def _names(rule, to):
+    """Does `to` itself name the address, or a part of a prefix that rules leave alone, around it?"""
+    items = rule.get("to", [])
+    for item in items if isinstance(items, list) else [items]:
+        with contextlib.suppress(TypeError, ValueError):
+            network = ipaddress.ip_network(item)
+            if (network.num_addresses == 1 or network.is_loopback or network.is_multicast or network.is_link_local) \
+                    and to in range(int(network[0]), int(network[-1]) + 1):
+                return True
+    return False
+
+
 class Expecting:
     def __init__(self, policy, compiled):
         self.policy, self.body = policy, policy.body
@@ -82,6 +96,9 @@ class Expecting:
 
     def outcomes(self, packet, said):
         verdict = said["verdict"]
+        if packet.place and any(_names(rule, packet.to) for rule in self.body["rules"]):
+            # explain was asked with the kind of the destination; the kernel knows which of these it is.
+            return [Outcome(delivered=None, sent=None, listener=None, told=None)]
         if verdict == "drop":
             return [Outcome(passed=False)]
         if verdict == "reject":
@@ -172,6 +189,10 @@ class Expecting:
 
     def _proxy(self, packet, said):
         listener = self.body["listeners"][said["target"]]
+        # From an address that is not the router's: an answer to the kernel, which explain does not ask.
+        if packet.local and (packet.family, packet.source) not in packets.OWN \
+                and any("tproxy" in listener for listener in self.body["listeners"].values()):
+            return [Outcome(passed=None, delivered=None, sent=None, told=None, listener=None)]
         if "via" in listener and not packets.is_odd(packet.family, packet.to):
             mark = packet.mark & ~said["mark"]["mask"] | said["mark"]["value"]
             if packet.flags != wire.SYN:  # refused by the table, or by the lock
@@ -181,10 +202,6 @@ class Expecting:
 
     def _handed(self, packet, said):
         name, mark = said["target"], said["mark"]
-        # From an address that is not the router's: an answer to the kernel, which explain does not ask.
-        if packet.local and (packet.family, packet.source) not in packets.OWN \
-                and any("tproxy" in listener for listener in self.body["listeners"].values()):
-            return Outcome(passed=None, delivered=None, sent=None, told=None, listener=None)
         if packets.is_odd(packet.family, packet.to):
             return Outcome(passed=None, delivered=None, sent=None, told=None, listener=None)
         listener, alive = self.body["listeners"][name], self.policy.alive[name]
