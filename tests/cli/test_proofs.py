@@ -418,13 +418,15 @@ def unused(shop):
 		("tables: {a: {via: 192.0.2.1, dev: eth0}}\n", []),
 		("tables: {a: {routes: [{dev: eth0, metric: 1}, {dev: eth1, metric: 2}]}}\n", []),
 		("tables: {a: {via: 192.0.2.1}}\n", at(2)),
-		("tables: {a: {routes: [{to: 10.0.0.0/8, dev: eth0}]}}\n", at(2)),
+		("tables: {a: {routes: [{to: 10.0.0.0/8, dev: eth0}]}}\n", []),
+		("tables: {a: {routes: [{to: 10.0.0.0/8, via: 192.0.2.1}]}}\n", at(2)),
 		("tables:\n  a: {dev: eth0}\n  b: {dev: eth0}\n", at(4)),
 		("tables:\n  a: {via: 192.0.2.1, dev: eth0}\n  b: {via: 192.0.2.1, dev: eth0}\n", at(4)),
 		("tables:\n  a: {via: 192.0.2.1, dev: eth0}\n  b: {via: 192.0.2.9, dev: eth0}\n", []),
 		("settings: {ipv6: off}\ntables: {a: {via: '2001:db8::1', dev: eth0}}\n", at(3)),
 		("listeners: {p: {tproxy: 1}}\n", at(2)),
 		("listeners: {p: {tproxy: 1, spoofs_client: true}}\n", []),
+		("listeners: {p: {tproxy: 1, runs_as: {user: 5}}}\n", []),
 	])
 
 
