@@ -50,6 +50,11 @@ const struct ir_target *ir_map_find(const struct ir_set *map, struct wide value)
 	return found ? &map->targets[map->leads[found - map->elements.items]] : NULL;
 }
 
+bool ir_marks_meet(uint32_t value, uint32_t mask, uint32_t other, uint32_t other_mask)
+{
+	return (mask & other_mask) && !((value ^ other) & mask & other_mask);
+}
+
 bool ir_masquerades(const struct ir *ir, uint32_t table)
 {
 	for (size_t i = 0; i < ir->route_count; i++)

@@ -523,6 +523,9 @@ struct ir {
 	size_t interface_group_count;
 };
 
+/* Could one packet's mark be both values, each under its mask? Marks in separate bits are written
+ * separately: they do not meet. */
+bool ir_marks_meet(uint32_t value, uint32_t mask, uint32_t other, uint32_t other_mask);
 /* Do the ways by the routing table masquerade? */
 bool ir_masquerades(const struct ir *ir, uint32_t table);
 /* Does the rule ask the main table, or the copy of it? */

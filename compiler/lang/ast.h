@@ -223,7 +223,6 @@ struct ast_then {
 	int by; /* enum ir_balance */
 	struct ast_mark mark;
 	bool connection; /* the mark is the connection's, too */
-	struct span connection_span;
 };
 
 /* So many packets a unit: "second", "minute", "hour" or "day". */

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "base/arena.h"
 #include "addr/builtin.h"
+#include "base/arena.h"
 #include "base/diag.h"
 #include "lang/groups.h"
 #include "lang/sets.h"
@@ -116,6 +116,7 @@ static bool check_families(struct checking *checking, struct ast_rule *rule)
 
 static bool check_rule(struct checking *checking, struct ast_rule *rule)
 {
+	const struct match_condition *to = ast_condition(rule, "to");
 	bool good = true;
 
 	for (size_t i = 0; i < rule->condition_count; i++) {
@@ -129,8 +130,8 @@ static bool check_rule(struct checking *checking, struct ast_rule *rule)
 	good &= check_protocols(checking->arena, checking->diag, rule);
 	good &= check_families(checking, rule);
 	good &= check_conflicts(checking->diag, checking->policy, rule);
-	if (ast_condition(rule, "to") && !ast_condition(rule, "to")->negated)
-		rule->specials = ast_condition(rule, "to")->specials;
+	if (to && !to->negated)
+		rule->specials = to->specials;
 	return good && check_then(checking->arena, checking->diag, checking->policy, rule);
 }
 

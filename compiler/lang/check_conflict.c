@@ -185,14 +185,13 @@ static bool check_connection_mark(struct diag *diag, const struct ast_policy *po
 	uint32_t own = (uint32_t)policy->settings.mark_mask;
 	bool good = true;
 
-	if (asked && asked->mask == UINT32_MAX)
+	if (!asked)
+		return true;
+	if (asked->mask == UINT32_MAX)
 		asked->mask = ~own;
-	for (size_t i = 0; asked && i < asked->values.count && !(asked->mask & own); i++)
-		good &= asked->values.items[i].last.low <= UINT32_MAX &&
-			!(asked->values.items[i].last.low & own);
-	if (!good || (asked && (asked->mask & own)))
-		good = refuse_own_bits(diag, asked->span, own);
-	return good;
+	for (size_t i = 0; i < asked->values.count; i++)
+		good &= !(asked->values.items[i].last.low & own);
+	return (good && !(asked->mask & own)) || refuse_own_bits(diag, asked->span, own);
 }
 
 bool check_conflicts(struct diag *diag, const struct ast_policy *policy, struct ast_rule *rule)

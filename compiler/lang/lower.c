@@ -245,9 +245,7 @@ static void describe(struct lower *lower)
 {
 	struct ir *ir = lower->ir;
 
-	ir->ct_mask = lower->value_count || lower->notes
-			      ? (uint32_t)lower->policy->settings.mark_mask
-			      : 0;
+	ir->ct_mask = lower->value_count || lower->notes ? lower_mark_mask(lower) : 0;
 	ir->mark_mask = ir->ct_mask;
 	describe_interfaces(lower);
 	for (size_t i = 0; i < lower->class_count; i++) {
@@ -262,7 +260,7 @@ static void describe(struct lower *lower)
 	}
 	lower_describe_unmarked(lower);
 	if (lower->held_count)
-		ir->mark_mask |= (uint32_t)lower->policy->settings.mark_mask;
+		ir->mark_mask |= lower_mark_mask(lower);
 	describe_senders(lower);
 	ir->gateways = lower->gateways;
 	ir->gateway_count = lower->gateway_count;

@@ -192,7 +192,12 @@ void lower_match(struct lower *lower, struct ir_rule *rule, struct ir_match matc
 void lower_do(struct lower *lower, struct ir_rule *rule, struct ir_statement statement);
 void lower_op(struct lower *lower, struct ir_rule *rule, enum ir_op op);
 void lower_goto(struct lower *lower, struct ir_rule *rule, const char *chain);
+/* And comes back. */
+void lower_jump(struct lower *lower, struct ir_rule *rule, const char *chain);
+/* The bits that allocated marks of packets, and the values of connections, may use. */
+uint32_t lower_mark_mask(const struct lower *lower);
 void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
+void lower_set_ct_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
 /* "The packet carries this way's mark." */
 void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct lower_class *way);
 /* Its name in nft is its base. */
@@ -244,6 +249,9 @@ void lower_plan_state(struct lower *lower);
 bool lower_changes(const struct lower *lower, const struct ast_rule *rule);
 /* A row of rules of the scope, without a chain yet. */
 struct lower_walk lower_new_walk(struct lower *lower, enum ir_scope scope, const char *name);
+/* The first value from `start`, a hash, that neither a connection's mark nor a way's note has; 0:
+ * none is left. */
+uint32_t lower_free_value(const struct lower *lower, uint32_t start);
 /* The value of a connection's mark that says: came by this uplink (0: none), goes this way (0:
  * undecided). */
 uint32_t lower_value(struct lower *lower, size_t origin, size_t way);

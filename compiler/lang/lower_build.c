@@ -72,6 +72,22 @@ void lower_goto(struct lower *lower, struct ir_rule *rule, const char *chain)
 	lower_do(lower, rule, (struct ir_statement){ .op = IR_GOTO, .chain = chain });
 }
 
+void lower_jump(struct lower *lower, struct ir_rule *rule, const char *chain)
+{
+	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = chain });
+}
+
+uint32_t lower_mark_mask(const struct lower *lower)
+{
+	return (uint32_t)lower->policy->settings.mark_mask;
+}
+
+void lower_set_ct_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask)
+{
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_SET_CT_MARK, .value = value, .mask = mask });
+}
+
 void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask)
 {
 	lower_do(lower, rule,

@@ -35,7 +35,7 @@ static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind
 	};
 
 	*way = (struct lower_class){ .kind = kind, .name = name, .origin = origin };
-	way->mask = mark && mark->given ? mark->mask : (uint32_t)lower->policy->settings.mark_mask;
+	way->mask = mark && mark->given ? mark->mask : lower_mark_mask(lower);
 	if (mark && mark->given)
 		way->mark = mark->value;
 	else
@@ -165,8 +165,7 @@ static void add_mark(struct numbers *numbers, const struct ast_then *then)
 					    &then->mark, then->span);
 
 	if (then->connection)
-		way->ct_mask = then->mark.mask &
-			       ~(uint32_t)numbers->lower->policy->settings.mark_mask;
+		way->ct_mask = then->mark.mask & ~lower_mark_mask(numbers->lower);
 }
 
 static void add_wanted(struct numbers *numbers, const struct ast_then *then)

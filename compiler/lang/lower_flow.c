@@ -144,11 +144,11 @@ static void ask_forgotten(struct lower *lower, struct ir_chain *chain, const cha
 
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW | STATE_INVALID));
 	lower_match(lower, rule, continued_match());
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = forgotten });
+	lower_jump(lower, rule, forgotten);
 	rule = lower_guarantee(lower, chain, NULL);
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
 	lower_match(lower, rule, one_protocol_match(lower->arena, PROTOCOL_UDP));
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = forgotten });
+	lower_jump(lower, rule, forgotten);
 }
 
 void lower_recall(struct lower *lower, struct ir_chain *chain, enum ir_scope scope)

@@ -10,8 +10,6 @@
 #include "lang/lower.h"
 #include "match/kinds.h"
 
-static const char *const loopback[] = { "lo" };
-
 /* The author's rules of one scope: lowered first, put into the base chain when its head is there.
  */
 struct body {
@@ -244,7 +242,7 @@ static void take_own(struct lower *lower, struct ir_chain *chain, const struct l
 {
 	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
 
-	lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
+	lower_match(lower, rule, loopback_match(INTERFACE_IN, false));
 	lower_match_class(lower, rule, way);
 	lower_goto(lower, rule, target);
 }
@@ -331,19 +329,17 @@ const char lower_spoofed[] = "spoofed";
 static void note_spoofing(struct lower *lower, struct ir_chain *chain)
 {
 	const struct lower_class *way = first_spoofing(lower);
-	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
+	uint32_t mask = lower_mark_mask(lower);
 	struct ir_chain *back;
 	struct ir_rule *rule;
 
 	if (!way)
 		return;
 	rule = lower_guarantee(lower, chain, "a proxy on this host asks this host as its client");
-	lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
+	lower_match(lower, rule, loopback_match(INTERFACE_IN, false));
 	lower_match(lower, rule, mark_match(lower->arena, MARK_CONNECTION, 0, mask));
 	lower_match(lower, rule, spoofed_match());
-	lower_do(lower, rule,
-		 (struct ir_statement){
-			 .op = IR_SET_CT_MARK, .value = lower_spoofed_value(lower), .mask = mask });
+	lower_set_ct_mark(lower, rule, lower_spoofed_value(lower), mask);
 	back = lower_chain(lower, lower_spoofed, NULL);
 	rule = lower_guarantee(lower, back, NULL);
 	lower_set_mark(lower, rule, way->mark, way->mask);
@@ -424,9 +420,8 @@ static void note_uplinks(struct lower *lower, struct ir_chain *chain)
 	lower_relate_inbound(lower, chain, uplinks->name);
 	rule = lower_guarantee(lower, chain, uplinks->remark);
 	lower_match(lower, rule,
-		    mark_match(lower->arena, MARK_CONNECTION, 0,
-			       (uint32_t)lower->policy->settings.mark_mask));
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = uplinks->name });
+		    mark_match(lower->arena, MARK_CONNECTION, 0, lower_mark_mask(lower)));
+	lower_jump(lower, rule, uplinks->name);
 }
 
 /* ICMP errors about such a connection go where it goes. */
@@ -487,7 +482,7 @@ static void leave_loopback(struct lower *lower, struct ir_chain *chain)
 {
 	struct ir_rule *rule = lower_guarantee(lower, chain, "what this host sends to itself");
 
-	lower_match(lower, rule, interface_match(INTERFACE_IN, loopback, 1, false));
+	lower_match(lower, rule, loopback_match(INTERFACE_IN, false));
 	lower_op(lower, rule, IR_ACCEPT);
 }
 

@@ -31,14 +31,6 @@ uint32_t lower_mask_room(uint32_t mask)
 	return (uint32_t)((1ull << __builtin_popcount(mask)) - 1);
 }
 
-/* Could one packet's mark mean both? Marks in separate bits are written separately. */
-static bool overlaps(uint32_t value, uint32_t mask, const struct given *given)
-{
-	uint32_t shared = mask & given->mask;
-
-	return shared && !((value ^ given->value) & shared);
-}
-
 /* ---- numbers that were given ---- */
 
 /* An error where one of them has the number, too. */
@@ -48,7 +40,8 @@ static bool is_given(struct lower *lower, const struct givens *givens, const cha
 	for (size_t i = 0; i < givens->count; i++) {
 		struct diag_record *record;
 
-		if (!overlaps(given->value, given->mask, &givens->items[i]))
+		if (!ir_marks_meet(given->value, given->mask, givens->items[i].value,
+				   givens->items[i].mask))
 			continue;
 		lower->failed = true;
 		record = diag_add(lower->diag, DIAG_number_conflict, given->span,
@@ -188,7 +181,7 @@ static bool is_known_mark(uint32_t value, uint32_t mask)
 static bool is_free(const struct givens *givens, uint32_t value, uint32_t mask)
 {
 	for (size_t i = 0; i < givens->count; i++)
-		if (overlaps(value, mask, &givens->items[i]))
+		if (ir_marks_meet(value, mask, givens->items[i].value, givens->items[i].mask))
 			return false;
 	return true;
 }
@@ -212,7 +205,7 @@ static uint32_t hash_beside(const struct numbers *numbers, uint32_t hash)
 /* Once there are no others, those are given out that other programs are known to use. */
 uint32_t lower_draw_mark(struct numbers *numbers, const char *name, struct span span)
 {
-	uint32_t mask = (uint32_t)numbers->lower->policy->settings.mark_mask;
+	uint32_t mask = lower_mark_mask(numbers->lower);
 	uint32_t room = lower_mask_room(mask), value;
 	uint32_t start = hash_beside(numbers, names_hash(NAMES_HASH, name));
 
@@ -256,7 +249,7 @@ uint32_t lower_draw_table(struct numbers *numbers, const char *name, struct span
 
 bool lower_has_mark(const struct numbers *numbers)
 {
-	uint32_t mask = (uint32_t)numbers->lower->policy->settings.mark_mask;
+	uint32_t mask = lower_mark_mask(numbers->lower);
 	uint32_t room = lower_mask_room(mask);
 
 	for (uint32_t i = 1; i <= room; i++)

@@ -14,7 +14,6 @@
 #include "base/arena.h"
 #include "base/names.h"
 #include "lang/lower.h"
-#include "lang/lower_number.h"
 #include "match/kinds.h"
 
 static const char *const follow = "related";
@@ -65,31 +64,6 @@ static bool is_followed(const struct lower_class *way)
 	return way->kind == IR_CLASS_ROUTE || way->kind == IR_CLASS_MARK;
 }
 
-static uint32_t mask_of(const struct lower *lower)
-{
-	return (uint32_t)lower->policy->settings.mark_mask;
-}
-
-/* What is left when all that must have a value has one; 0: none. */
-static uint32_t draw_note(struct lower *lower, const struct lower_class *way)
-{
-	uint32_t room = lower_mask_room(mask_of(lower));
-	uint32_t start = names_hash(names_hash(NAMES_HASH, "/related/"), way->chain);
-
-	for (uint32_t i = 0; i < room; i++) {
-		uint32_t value = lower_mask_value(mask_of(lower), (start + i) % room + 1);
-		bool taken = false;
-
-		for (size_t k = 0; k < lower->value_count; k++)
-			taken |= lower->values[k].value == value;
-		for (size_t k = 0; k < lower->class_count; k++)
-			taken |= lower->classes[k]->note == value;
-		if (!taken)
-			return value;
-	}
-	return 0;
-}
-
 void lower_follow(struct lower *lower, struct ir_chain *chain)
 {
 	struct ir_rule *rule;
@@ -98,7 +72,7 @@ void lower_follow(struct lower *lower, struct ir_chain *chain)
 		return;
 	rule = lower_guarantee(lower, chain, NULL);
 	lower_match(lower, rule, expected_match());
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = follow });
+	lower_jump(lower, rule, follow);
 }
 
 void lower_note_way(struct lower *lower, struct ir_chain *chain, struct lower_class *way)
@@ -108,16 +82,17 @@ void lower_note_way(struct lower *lower, struct ir_chain *chain, struct lower_cl
 	lower_follow(lower, chain);
 	if (!lower->relates || !is_followed(way))
 		return;
+	/* What is left when all that must have a value has one. */
 	if (!way->note)
-		way->note = draw_note(lower, way);
+		way->note = lower_free_value(lower, names_hash(names_hash(NAMES_HASH, "/related/"),
+							       way->chain));
 	if (!way->note)
 		return;
 	rule = lower_guarantee(lower, chain, "for what the kernel may expect of the connection");
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
-	lower_match(lower, rule, mark_match(lower->arena, MARK_CONNECTION, 0, mask_of(lower)));
-	lower_do(lower, rule,
-		 (struct ir_statement){
-			 .op = IR_SET_CT_MARK, .value = way->note, .mask = mask_of(lower) });
+	lower_match(lower, rule,
+		    mark_match(lower->arena, MARK_CONNECTION, 0, lower_mark_mask(lower)));
+	lower_set_ct_mark(lower, rule, way->note, lower_mark_mask(lower));
 }
 
 void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const char *uplinks)
@@ -134,7 +109,7 @@ void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const cha
 			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
 		lower_match(lower, rule, expected_match());
 		lower_match(lower, rule, state_match(lower->arena, STATE_RELATED));
-		lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = uplinks });
+		lower_jump(lower, rule, uplinks);
 	}
 }
 
@@ -166,8 +141,8 @@ static void follow_rest(struct lower *lower, bool local)
 
 	lower_match(lower, rule, expected_match());
 	lower_match(lower, rule, original_match());
-	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, 0, mask_of(lower)));
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = "related_rest" });
+	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, 0, lower_mark_mask(lower)));
+	lower_jump(lower, rule, "related_rest");
 	if (rest)
 		return;
 	rest = lower_chain(lower, "related_rest", NULL);
@@ -177,7 +152,9 @@ static void follow_rest(struct lower *lower, bool local)
 
 void lower_related(struct lower *lower)
 {
-	struct ir_statement dispatch = { .op = IR_DISPATCH, .on_ct = true, .mask = mask_of(lower) };
+	struct ir_statement dispatch = { .op = IR_DISPATCH,
+					 .on_ct = true,
+					 .mask = lower_mark_mask(lower) };
 	bool forward = false, local = false;
 	struct ir_chain *chain;
 

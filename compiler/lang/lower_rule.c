@@ -446,8 +446,7 @@ static struct ir_chain *once_chain(struct lowering *lowering, const struct lower
 
 	if (lower_find_chain(lower, name)) /* the other family's */
 		name = arena_printf(lower->arena, "%s.v6", name);
-	lower_do(lower, add_rule(lowering, walk->chain, NULL),
-		 (struct ir_statement){ .op = IR_JUMP, .chain = name });
+	lower_jump(lower, add_rule(lowering, walk->chain, NULL), name);
 	return lower_chain(lower, name, NULL);
 }
 

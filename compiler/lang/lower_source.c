@@ -15,8 +15,6 @@
  * order them (linux/netfilter_ipv4.h). */
 enum { PRIORITY_TRANSLATED = 101 };
 
-static const char *const loopback[] = { "lo" };
-
 static struct ir_chain *sources(struct lower *lower)
 {
 	return lower_base_chain(lower, "sources", IR_CHAIN_FILTER, IR_HOOK_POSTROUTING,
@@ -38,7 +36,7 @@ static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
 
 	lower_match_class(lower, rule, way);
 	if (!table || !lower_match_devs(lower, rule, table))
-		lower_match(lower, rule, interface_match(INTERFACE_OUT, loopback, 1, true));
+		lower_match(lower, rule, loopback_match(INTERFACE_OUT, true));
 	return rule;
 }
 
@@ -73,7 +71,7 @@ static struct ir_chain *aside(struct lower *lower, struct ir_chain *chain, struc
 		return aside;
 	rule = lower_guarantee(lower, chain, NULL);
 	lower_match(lower, rule, which);
-	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = name });
+	lower_jump(lower, rule, name);
 	return lower_chain(lower, name, remark);
 }
 
@@ -219,7 +217,7 @@ static void lock_resets(struct lower *lower)
 		lower_guarantee(lower, sources(lower),
 				"an answer of this host's to a segment of no connection");
 
-	lower_match(lower, rule, interface_match(INTERFACE_OUT, loopback, 1, true));
+	lower_match(lower, rule, loopback_match(INTERFACE_OUT, true));
 	lower_match(lower, rule, state_match(lower->arena, STATE_INVALID));
 	lower_match(lower, rule, reset_match());
 	lower_match(lower, rule, borrowed_match());

@@ -74,8 +74,8 @@ void lower_plan_state(struct lower *lower)
 	lower->keeps[0] |= default_changes(policy->default_forward);
 	lower->keeps[1] |= default_changes(policy->default_local);
 	for (size_t i = 0; i < policy->listener_count; i++)
-		lower->mortal[1] |= has_local_way(policy) &&
-				    has_mortal_owner(&policy->listeners[i]);
+		lower->mortal[1] |= has_mortal_owner(&policy->listeners[i]);
+	lower->mortal[1] = lower->mortal[1] && has_local_way(policy);
 	lower->keeps[1] |= lower->mortal[1];
 }
 
@@ -96,7 +96,23 @@ static bool is_taken(const struct lower *lower, uint32_t value)
 	for (size_t i = 0; i < lower->value_count; i++)
 		if (lower->values[i].value == value)
 			return true;
+	for (size_t i = 0; i < lower->class_count; i++)
+		if (lower->classes[i]->note == value)
+			return true;
 	return false;
+}
+
+uint32_t lower_free_value(const struct lower *lower, uint32_t start)
+{
+	uint32_t mask = lower_mark_mask(lower), room = lower_mask_room(mask);
+
+	for (uint32_t i = 0; i < room; i++) {
+		uint32_t value = lower_mask_value(mask, (start + i) % room + 1);
+
+		if (!is_taken(lower, value))
+			return value;
+	}
+	return 0;
 }
 
 /* Behind the uplinks stands this host itself, where a program on it spoofs its clients. */
@@ -114,8 +130,6 @@ static const char *origin_name(const struct lower *lower, size_t origin)
  */
 static uint32_t draw_value(struct lower *lower, size_t origin, size_t way)
 {
-	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
-	uint32_t room = lower_mask_room(mask), value;
 	uint32_t start = names_hash(NAMES_HASH, origin_name(lower, origin));
 
 	if (way) {
@@ -124,17 +138,12 @@ static uint32_t draw_value(struct lower *lower, size_t origin, size_t way)
 		start = names_hash(start,
 				   lower->ways[way - 1].target ? lower->ways[way - 1].target : "");
 	}
-	for (uint32_t i = 0; i < room; i++) {
-		value = lower_mask_value(mask, (start + i) % room + 1);
-		if (!is_taken(lower, value))
-			return value;
-	}
-	return 0;
+	return lower_free_value(lower, start);
 }
 
 static void no_room(struct lower *lower)
 {
-	uint32_t mask = (uint32_t)lower->policy->settings.mark_mask;
+	uint32_t mask = lower_mark_mask(lower);
 	struct diag_record *record;
 
 	if (lower->failed)
@@ -219,10 +228,7 @@ const char *lower_way_name(struct lower *lower, size_t way)
 
 static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
 {
-	lower_do(lower, rule,
-		 (struct ir_statement){ .op = IR_SET_CT_MARK,
-					.value = value,
-					.mask = (uint32_t)lower->policy->settings.mark_mask });
+	lower_set_ct_mark(lower, rule, value, lower_mark_mask(lower));
 }
 
 /* ---- by which uplink ---- */
@@ -370,7 +376,7 @@ static struct ir_statement new_dispatch(struct lower *lower)
 {
 	return (struct ir_statement){ .op = IR_DISPATCH,
 				      .on_ct = true,
-				      .mask = (uint32_t)lower->policy->settings.mark_mask };
+				      .mask = lower_mark_mask(lower) };
 }
 
 static const char *kept_name(struct lower *lower, const struct lower_row *row)

@@ -127,7 +127,7 @@ void lower_describe_unmarked(struct lower *lower)
 		.kind = IR_CLASS_DIRECT,
 		.name = "direct",
 		.mark = lower->direct_mark,
-		.mask = (uint32_t)lower->policy->settings.mark_mask,
+		.mask = lower_mark_mask(lower),
 		.origin = lower->held[0].way->origin,
 	};
 }

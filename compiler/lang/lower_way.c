@@ -114,9 +114,8 @@ static void mark_chain(struct lower *lower, struct lower_class *way, const char 
 		mark_syn(lower, chain, way);
 	set_mark(lower, chain, way);
 	if (way->ct_mask)
-		lower_do(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL),
-			 (struct ir_statement){
-				 .op = IR_SET_CT_MARK, .value = way->mark, .mask = way->ct_mask });
+		lower_set_ct_mark(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL),
+				  way->mark, way->ct_mask);
 	lower_op(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), IR_ACCEPT);
 }
 

@@ -239,7 +239,6 @@ struct ast_then *read_then(struct decode *decode, const struct node *value)
 			  "write {mark: M, connection: true}, or remove `connection`");
 		return NULL;
 	}
-	then->connection_span = read_key_span(value, "connection");
 	if (value->count != 1 &&
 	    !(value->count == 2 && (node_find(value, "by") || node_find(value, "connection")))) {
 		not_one(decode, value);

@@ -112,8 +112,7 @@ static void help_marks(struct diag_record *record, const struct observed *observ
 static bool has_mark(const struct observe_other *other, uint32_t mark, uint32_t mask)
 {
 	for (size_t i = 0; i < other->mark_count; i++)
-		if ((other->marks[i].mask & mask) &&
-		    !((other->marks[i].value ^ mark) & other->marks[i].mask & mask))
+		if (ir_marks_meet(other->marks[i].value, other->marks[i].mask, mark, mask))
 			return true;
 	return !other->tells_marks && (other->mask & mask);
 }
@@ -127,13 +126,12 @@ static uint32_t free_mark(const struct ir *ir, const struct observed *observed)
 		bool is_free = true;
 
 		for (size_t i = 0; i < ir->class_count; i++)
-			is_free &= (ir->classes[i].mask & MASK) == 0 ||
-				   ((ir->classes[i].mark ^ mark) & ir->classes[i].mask & MASK);
+			is_free &= !ir_marks_meet(ir->classes[i].mark, ir->classes[i].mask, mark,
+						  MASK);
 		for (size_t i = 0; i < observed->rules.count; i++) {
 			const struct ir_ip_rule *rule = &observed->rules.items[i].rule;
 
-			is_free &= !(rule->mask & MASK) ||
-				   ((rule->mark ^ mark) & rule->mask & MASK);
+			is_free &= !ir_marks_meet(rule->mark, rule->mask, mark, MASK);
 		}
 		for (size_t i = 0; i < observed->other_count; i++)
 			is_free &= !has_mark(&observed->others[i], mark, MASK);
@@ -232,11 +230,9 @@ static void help_table(struct diag_record *record, const struct ir *ir, uint32_t
  */
 static bool marks_collide(uint32_t value, uint32_t mask, uint32_t other_value, uint32_t other_mask)
 {
-	if (!(mask & other_mask) || !other_mask)
-		return false;
 	if (mask != UINT32_MAX && other_mask != UINT32_MAX)
-		return true;
-	return ((value ^ other_value) & mask & other_mask) == 0;
+		return (mask & other_mask) != 0;
+	return ir_marks_meet(value, mask, other_value, other_mask);
 }
 
 /* The way whose mark the rule could be about, or NULL. A negated mark is no mark to be mistaken
@@ -346,10 +342,10 @@ static const struct ir_class *shared_mark(const struct ir *ir, const struct obse
 	for (size_t i = 0; i < ir->class_count; i++)
 		for (size_t k = 0; k < other->mark_count; k++) {
 			const struct ir_class *own = &ir->classes[i];
-			uint32_t mask = own->mask & other->marks[k].mask;
 
-			if (own->kind != IR_CLASS_MARK && mask &&
-			    !((own->mark ^ other->marks[k].value) & mask))
+			if (own->kind != IR_CLASS_MARK &&
+			    ir_marks_meet(own->mark, own->mask, other->marks[k].value,
+					  other->marks[k].mask))
 				return own;
 		}
 	return NULL;
@@ -365,7 +361,6 @@ static void check_other_marks(struct diag *diag, const struct ir *ir,
 {
 	const struct ir_class *shared = shared_mark(ir, other);
 	struct diag_record *record;
-
 	uint32_t own_bits = other->tells_marks ? ir->ct_mask : ir->mark_mask;
 	uint32_t bits = other->tells_marks ? other->ct_mask : other->mask;
 

@@ -215,16 +215,13 @@ static void doom(struct search *search, const struct nlmsghdr *message,
  */
 static void judge(const struct nlmsghdr *message, void *user)
 {
-	const struct nlattr *attributes[ATTRIBUTES] = { NULL }, *attribute;
+	const struct nlattr *attributes[ATTRIBUTES];
 	struct search *search = user;
 	struct flow flow;
 
-	if (message->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW))
-		return;
-	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attribute) < ATTRIBUTES)
-			attributes[mnl_attr_get_type(attribute)] = attribute;
-	if (read_flow(attributes, &flow) && flow.protocol == IPPROTO_UDP &&
+	if (netlink_read_nfnl(message, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
+			      attributes) &&
+	    read_flow(attributes, &flow) && flow.protocol == IPPROTO_UDP &&
 	    (is_left_over(search, &flow) || is_past_listener(search, &flow)))
 		doom(search, message, attributes);
 }

@@ -290,10 +290,16 @@ bool netlink_generation(struct netlink *netlink, uint32_t *out, struct netlink_e
 bool netlink_read_nft(const struct nlmsghdr *message, uint16_t type,
 		      const struct nlattr *out[NETLINK_ATTRIBUTES])
 {
+	return netlink_read_nfnl(message, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), out);
+}
+
+bool netlink_read_nfnl(const struct nlmsghdr *message, uint16_t type,
+		       const struct nlattr *out[NETLINK_ATTRIBUTES])
+{
 	const struct nlattr *attribute;
 
 	memset(out, 0, NETLINK_ATTRIBUTES * sizeof(*out));
-	if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | type))
+	if (message->nlmsg_type != type)
 		return false;
 	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
 		if (mnl_attr_get_type(attribute) < NETLINK_ATTRIBUTES)

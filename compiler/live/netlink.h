@@ -78,6 +78,9 @@ enum { NETLINK_ATTRIBUTES = 32 };
 bool netlink_read_nft(const struct nlmsghdr *message, uint16_t type,
 		      const struct nlattr *out[NETLINK_ATTRIBUTES]);
 /* Those inside one attribute; NULL for what is not there. */
+/* The same of any subsystem of nfnetlink's: `type` has it in its upper byte. */
+bool netlink_read_nfnl(const struct nlmsghdr *message, uint16_t type,
+		       const struct nlattr *out[NETLINK_ATTRIBUTES]);
 void netlink_read_nested(const struct nlattr *nest, const struct nlattr *out[NETLINK_ATTRIBUTES]);
 
 /* Messages that take effect together. Grows as needed; freed by netlink_batch_free. */

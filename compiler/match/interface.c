@@ -180,6 +180,13 @@ struct ir_match interface_match(unsigned int selector, const char *const *names,
 				  .negated = negated };
 }
 
+struct ir_match loopback_match(unsigned int selector, bool negated)
+{
+	static const char *const loopback[] = { "lo" };
+
+	return interface_match(selector, loopback, 1, negated);
+}
+
 const struct match_kind match_interface = {
 	.noun = "an interface",
 	.read = read_interface,

@@ -22,6 +22,8 @@ enum { MARK_PACKET, MARK_CONNECTION };
 /* iifname / oifname among the names; patterns (trailing '*') only alone. */
 struct ir_match interface_match(unsigned int selector, const char *const *names, size_t count,
 				bool negated);
+/* `lo`, or any interface but that. */
+struct ir_match loopback_match(unsigned int selector, bool negated);
 struct ir_match family_match(struct arena *arena, enum addr_family family);
 /* The protocols; a set of one or more numbers. */
 struct ir_match protocol_match(const struct interval_set *protocols);
