@@ -190,7 +190,8 @@ static bool check_connection_mark(struct diag *diag, const struct ast_policy *po
 	if (asked->mask == UINT32_MAX)
 		asked->mask = ~own;
 	for (size_t i = 0; i < asked->values.count; i++)
-		good &= !(asked->values.items[i].last.low & own);
+		good &= !((asked->values.items[i].first.low | asked->values.items[i].last.low) &
+			  own);
 	return (good && !(asked->mask & own)) || refuse_own_bits(diag, asked->span, own);
 }
 
