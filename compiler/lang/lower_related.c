@@ -17,10 +17,10 @@
 #include "match/kinds.h"
 
 static const char *const follow = "related";
-/* Before the translation of listeners, and of others. */
+/* Before listeners' and foreign translations. */
 enum { BEHIND_RULES = 1 };
 
-/* Ports from here on are nobody's by themselves, so they may be a master's or what it expects. */
+/* Ports from here on belong to no service, so they may be a master's or what it expects. */
 enum { REGISTERED = 1024 };
 
 /* The ports of those that the kernel has helpers for: linux/net/netfilter/nf_conntrack_*.c. */

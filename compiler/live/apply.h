@@ -38,9 +38,9 @@ struct apply_job {
 				not take, is no warning: nothing changes */
 	struct plan *plan;   /* what a dry run would change, thing by thing; or NULL */
 	bool dry_run;        /* find out what would be done, change nothing */
-	bool keep_connections; /* none is deleted, whatever way it holds */
-	bool beside;           /* ip rules and routes of others may stand among the policy's */
-	const struct folder *folder;     /* open and locked; NULL: it is opened here */
+	bool keep_connections;       /* none is deleted, whatever way it holds */
+	bool beside;                 /* foreign ip rules and routes may stand among the policy's */
+	const struct folder *folder; /* open and locked; NULL: it is opened here */
 	const struct apply_return *back; /* for a rollback; else NULL */
 	struct watchdog *watchdog;       /* asleep, armed before the first change; NULL: nothing is
 					    to be confirmed */

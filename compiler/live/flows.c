@@ -166,7 +166,7 @@ static bool is_left_over(struct search *search, const struct flow *flow)
 }
 
 /* A forwarded flow that began without the listener that the rules would give it: refused for as
- * long as somebody sends. Whose a flow of this host's own is cannot be told from here. */
+ * long as its sender goes on. Whose a flow of this host's own is cannot be told from here. */
 static bool is_past_listener(struct search *search, const struct flow *flow)
 {
 	struct ir_packet packet = { .scope = SCOPE_FORWARD,

@@ -3,7 +3,7 @@
  *
  * Connection tracking translates the first packet of a connection alone. A flow of datagrams that
  * goes on would so stay with a listener that is gone, without the listener that it should have, or
- * with the source address of another uplink, for as long as somebody sends.
+ * with the source address of another uplink, for as long as its sender goes on.
  */
 #ifndef TPC_LIVE_FLOWS_H
 #define TPC_LIVE_FLOWS_H
