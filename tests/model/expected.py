@@ -76,8 +76,13 @@ def refusal(packet, kind="default", routing=None):
 
 
 def _names(rule, to):
-    """Does `to` itself name the address, or a part of a prefix that rules leave alone, around it?"""
+    """
+    Does `to` itself name the address, or a part of a prefix that rules leave alone, around it? An
+    exception to all but some destinations (`not`) excepts what goes to the router as well.
+    """
     items = rule.get("to", [])
+    if isinstance(items, dict):
+        return rule["then"] == "direct"
     for item in items if isinstance(items, list) else [items]:
         with contextlib.suppress(TypeError, ValueError):
             network = ipaddress.ip_network(item)

@@ -54,7 +54,14 @@ class Maker:
         if self.draw.chance(0.3):
             self._row()
         self._default()
+        self._after_connections()
         return self.policy
+
+    def _after_connections(self):
+        """The router marks connections at -190; a rule that reads those marks stands after that."""
+        settings = self.body["settings"]
+        if settings.get("hook_priority", 0) < -190 and any("ctmark" in rule for rule in self.body["rules"]):
+            settings["hook_priority"] = -189
 
     # ---- the frame ----
 
