@@ -366,6 +366,7 @@ def open_hosts(shop):
 		(policy("from: far, then: reject"), at(7)),
 		(policy("scope: both, from: far, to: any, then: drop"), at(7)),
 		(policy("in: wan0, from: [far, private], then: drop"), at(7)),
+		(policy("from: far, to: [any, 192.0.2.1, '2001:db8::1'], then: drop"), at(7)),
 		(policy("scope: forward, " + ban), []),
 		(policy("from: banned, to: [any, local], then: drop"), []),
 		(policy(ban, "from: banned, to: local, then: drop"), []),
