@@ -15,6 +15,31 @@
 
 struct arena;
 
+/* ---- the grammar of a line, of all list files ---- */
+
+static inline bool list_is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\v' || c == '\f';
+}
+
+static inline bool list_is_comment(char c)
+{
+	return c == '#' || c == ';';
+}
+
+/* A line ends at a line feed or a carriage return: old lists have the one without the other. */
+static inline bool list_is_end(char c)
+{
+	return c == '\n' || c == '\r';
+}
+
+static inline bool list_ends_word(char c)
+{
+	return list_is_end(c) || list_is_blank(c) || list_is_comment(c);
+}
+
+/* ---- what is no entry ---- */
+
 /* Lines with the same mistake get one message for all of them; LIST_ALONE have their own. */
 enum list_kind {
 	LIST_ALONE,

@@ -20,11 +20,6 @@ struct rest {
 	struct list_fault *fault;
 };
 
-static bool list_is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\v' || c == '\f';
-}
-
 static bool list_is_digit(char c)
 {
 	return c >= '0' && c <= '9';

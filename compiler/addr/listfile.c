@@ -48,27 +48,6 @@ struct listfile {
 	bool is_plain;          /* an entry without such a number */
 };
 
-static bool listfile_is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\v' || c == '\f';
-}
-
-static bool listfile_is_comment(char c)
-{
-	return c == '#' || c == ';';
-}
-
-/* A line ends at a line feed or a carriage return: old lists have the one without the other. */
-static bool listfile_is_end(char c)
-{
-	return c == '\n' || c == '\r';
-}
-
-static bool listfile_ends_word(char c)
-{
-	return listfile_is_end(c) || listfile_is_blank(c) || listfile_is_comment(c);
-}
-
 /* An error about these bytes of the source. */
 static struct diag_record *listfile_say(struct listfile *list, struct list_word shown,
 					const struct list_fault *fault)
@@ -135,7 +114,7 @@ static void listfile_refuse_other(struct listfile *list, struct list_word word, 
 		list->errors++;
 		return;
 	}
-	while (stop < end && !listfile_is_comment(*stop))
+	while (stop < end && !list_is_comment(*stop))
 		stop++;
 	list_other_line(NULL, word.begin, stop, &fault);
 	if (fault.kind == LIST_ALONE) {
@@ -162,7 +141,7 @@ static void listfile_refuse_after(struct listfile *list, struct list_entry *entr
 	list_rest_is_remark(list->arena, entry, end, &fault);
 	while (stop < end && *stop != '#')
 		stop++;
-	while (listfile_is_blank(stop[-1]))
+	while (list_is_blank(stop[-1]))
 		stop--;
 	list->alike[fault.kind].record =
 		listfile_say(list, (struct list_word){ entry->begin, stop }, &fault);
@@ -203,11 +182,11 @@ static bool listfile_read_word(const char **at, const char *end, struct addr_ran
 {
 	const char *begin = *at, *behind = addr_scan_range(begin, end, range);
 
-	if (behind && listfile_ends_word(*behind)) {
+	if (behind && list_ends_word(*behind)) {
 		*at = behind;
 		return true;
 	}
-	for (behind = begin; behind < end && !listfile_ends_word(*behind); behind++)
+	for (behind = begin; behind < end && !list_ends_word(*behind); behind++)
 		;
 	*at = behind;
 	return behind > begin && addr_parse_range(NULL, begin, (size_t)(behind - begin), range,
@@ -231,7 +210,7 @@ static void listfile_read_rest(struct listfile *list, struct list_entry *entry, 
 	struct list_fault fault;
 	const char *at = entry->end;
 
-	while (at < end && listfile_is_blank(*at))
+	while (at < end && list_is_blank(*at))
 		at++;
 	if (at < end && *at != '#' && !list_rest_is_remark(NULL, entry, end, &fault)) {
 		listfile_refuse_after(list, entry, end);
@@ -249,12 +228,12 @@ static const char *listfile_read_line(struct listfile *list, const char *at, con
 	const char *behind;
 	bool is_good;
 
-	while (at < end && listfile_is_blank(*at))
+	while (at < end && list_is_blank(*at))
 		at++;
 	entry.begin = entry.end = at;
 	entry.number = 0;
 	is_good = listfile_read_word(&entry.end, end, &entry.range);
-	for (behind = entry.end; behind < end && !listfile_is_end(*behind); behind++)
+	for (behind = entry.end; behind < end && !list_is_end(*behind); behind++)
 		;
 	if (is_good)
 		listfile_read_rest(list, &entry, behind);

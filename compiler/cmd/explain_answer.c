@@ -242,6 +242,45 @@ const struct ir_authored_condition *explain_blamed(const struct explain *explain
 	return NULL;
 }
 
+/* What the packet has of a condition whose values stand in lists; 0: not known. */
+static uint64_t listed_value(const struct ir_packet *packet, const char *key)
+{
+	return !strcmp(key, "mac")    ? packet->mac
+	       : !strcmp(key, "port") ? packet->port
+				      : packet->source_port;
+}
+
+static void put_list_element(const char *key, const struct interval *element, struct buf *out)
+{
+	for (size_t i = 0; i < match_key_count; i++)
+		if (!strcmp(match_keys[i].key, key))
+			match_put_interval(match_keys[i].kind, *element, out);
+}
+
+bool explain_list(const struct explain_answer *answer, size_t nth, const char **key,
+		  const char **name, struct buf *out)
+{
+	const struct ir_authored *author = answer->rule ? answer->rule->author : NULL;
+
+	for (size_t i = 0; author && i < author->condition_count; i++) {
+		const struct ir_authored_condition *condition = &author->conditions[i];
+
+		for (size_t k = 0; !condition->negated && k < condition->list_count; k++) {
+			uint64_t value = listed_value(answer->packet, condition->key);
+			const struct interval *element =
+				interval_find(&condition->lists[k].values, wide(value));
+
+			if (!value || !element || nth--)
+				continue;
+			*key = condition->key;
+			*name = condition->lists[k].name;
+			put_list_element(*key, element, out);
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool lacks(const struct ir_packet *packet, const char *key)
 {
 	const struct {

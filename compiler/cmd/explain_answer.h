@@ -83,6 +83,12 @@ bool explain_passed(const struct explain *explain, const struct trace_rule *rule
  */
 const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
 			      const struct trace_rule *rule);
+/*
+ * The nth list that the rule names and the packet is in: its name, the condition's key, and, put
+ * into *out, its element. False after the last.
+ */
+bool explain_list(const struct explain_answer *answer, size_t nth, const char **key,
+		  const char **name, struct buf *out);
 /* The author's condition that it is, or NULL. */
 const struct ir_authored_condition *explain_blamed(const struct explain *explain,
 						   const struct explain_answer *answer,

@@ -217,6 +217,22 @@ static void put_balance(const struct explain_answer *answer, struct buf *out)
 	buf_puts(out, "]}");
 }
 
+static void put_lists(const struct explain_answer *answer, struct buf *out)
+{
+	struct buf element = { 0 };
+	const char *key, *name;
+
+	buf_puts(out, ",\"lists\":[");
+	for (size_t i = 0; explain_list(answer, i, &key, &name, &element); i++) {
+		buf_printf(out, "%s{\"key\":\"%s\",", i ? "," : "", key);
+		put_text("\"name\":", name, out);
+		buf_printf(out, ",\"element\":\"%s\"}", buf_text(&element));
+		element.length = 0;
+	}
+	buf_putc(out, ']');
+	buf_free(&element);
+}
+
 /* Each key once, in the order of the language. */
 static void put_not_given(struct explain *explain, const struct explain_answer *answer,
 			  struct buf *out)
@@ -256,6 +272,7 @@ void explain_put_json(struct explain *explain, const struct explain_answer *answ
 	put_text("\"set\":", answer->set ? answer->set->base : NULL, out);
 	buf_putc(out, ',');
 	put_text("\"element\":", answer->element->length ? buf_text(answer->element) : NULL, out);
+	put_lists(answer, out);
 	put_rules(explain, answer, false, ",\"failed\":[", out);
 	put_rules(explain, answer, true, ",\"passed\":[", out);
 	put_not_given(explain, answer, out);

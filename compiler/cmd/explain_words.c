@@ -145,6 +145,19 @@ static void put_element(const struct explain_answer *answer, struct buf *out)
 		buf_printf(out, "  found in  %s %s\n", answer->found_by, buf_text(answer->element));
 }
 
+static void put_lists(const struct explain_answer *answer, struct buf *out)
+{
+	struct buf element = { 0 };
+	const char *key, *name;
+
+	for (size_t i = 0; explain_list(answer, i, &key, &name, &element); i++) {
+		buf_printf(out, "  list      %s of %s, by its element %s\n", name, key,
+			   buf_text(&element));
+		element.length = 0;
+	}
+	buf_free(&element);
+}
+
 static void put_failed(const struct explain *explain, const struct explain_answer *answer,
 		       const struct trace_rule *rule, struct buf *out)
 {
@@ -207,6 +220,7 @@ void explain_put_words(struct explain *explain, const struct explain_answer *ans
 	put_reason(answer, out);
 	buf_putc(out, '\n');
 	put_element(answer, out);
+	put_lists(answer, out);
 	if (answer->way)
 		put_way(explain, answer, out);
 	put_not_given(explain, answer, out);

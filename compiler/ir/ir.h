@@ -413,6 +413,12 @@ struct ir_group {
 /* Of a condition so many values are told, and of a value so many bytes: the rest is in the file. */
 enum { IR_AUTHORED_VALUES = 6, IR_AUTHORED_BYTES = 48 };
 
+/* A list of MAC addresses or of ports that a condition names. */
+struct ir_list {
+	const char *name;
+	struct interval_set values;
+};
+
 /* A condition of a rule, in one line of text without control characters: "to foreign". */
 struct ir_authored_condition {
 	const char *key;  /* "to" */
@@ -421,6 +427,8 @@ struct ir_authored_condition {
 	/* Of `in` and `out`, interfaces and groups as they were written; else none. */
 	const char **names;
 	size_t name_count;
+	struct ir_list *lists; /* in the author's order */
+	size_t list_count;
 	struct span origin;
 };
 

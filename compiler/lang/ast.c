@@ -28,6 +28,15 @@ struct ast_set *ast_set_find(struct ast_policy *policy, const char *name)
 	FIND(policy->sets, policy->set_count);
 }
 
+struct ast_list *ast_list_find(struct ast_policy *policy, const struct match_kind *kind,
+			       const char *name)
+{
+	for (size_t i = 0; i < policy->list_count; i++)
+		if (policy->lists[i].kind == kind && !strcmp(policy->lists[i].name, name))
+			return &policy->lists[i];
+	return NULL;
+}
+
 struct ast_listener *ast_listener_find(struct ast_policy *policy, const char *name)
 {
 	FIND(policy->listeners, policy->listener_count);

@@ -83,6 +83,20 @@ struct ast_set {
 	bool is_told; /* a rule that matches nothing has said that this one is empty */
 };
 
+/* ---- lists of MAC addresses and of ports ---- */
+
+struct ast_list {
+	const char *name;
+	struct span span;
+	const struct match_kind *kind;  /* whose values it holds: names are the kind's own */
+	struct match_condition written; /* the values, and the names of other lists */
+	struct match_reference *files;  /* paths ready to open */
+	size_t file_count;
+	enum ast_progress progress;
+	struct interval_set values; /* once resolved */
+	bool used;
+};
+
 /* ---- marks ---- */
 
 struct ast_mark {
@@ -278,6 +292,8 @@ struct ast_policy {
 	size_t group_count;
 	struct ast_set *sets;
 	size_t set_count;
+	struct ast_list *lists;
+	size_t list_count;
 	struct ast_listener *listeners;
 	size_t listener_count;
 	struct ast_table *tables;
@@ -291,6 +307,8 @@ struct ast_policy {
 
 const char *ast_mode_name(enum ast_mode mode);
 struct ast_set *ast_set_find(struct ast_policy *policy, const char *name);
+struct ast_list *ast_list_find(struct ast_policy *policy, const struct match_kind *kind,
+			       const char *name);
 struct ast_listener *ast_listener_find(struct ast_policy *policy, const char *name);
 struct ast_table *ast_table_find(struct ast_policy *policy, const char *name);
 const struct ast_group *ast_group_find(const struct ast_policy *policy, const char *name);

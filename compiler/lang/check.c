@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "lang/groups.h"
+#include "lang/lists.h"
 #include "lang/sets.h"
 #include "match/kinds.h"
 #include "yaml/decode.h"
@@ -31,7 +32,7 @@ static bool resolve_references(struct checking *checking, struct match_condition
 {
 	bool good = true;
 
-	for (size_t i = 0; i < condition->reference_count; i++) {
+	for (size_t i = 0; !condition->kind->lists && i < condition->reference_count; i++) {
 		const struct match_reference *reference = &condition->references[i];
 		struct ast_set *set = ast_set_find(checking->policy, reference->name);
 		struct addr_set built_in = { 0 };
@@ -274,6 +275,7 @@ bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 		return false;
 	good = sets_resolve(arena, diag, policy);
 	good &= groups_resolve(arena, diag, policy);
+	good &= lists_resolve(arena, diag, policy);
 	for (size_t i = 0; i < policy->listener_count; i++)
 		good &= policy->listeners[i].broken ||
 			(check_listener(diag, &policy->listeners[i]) &&

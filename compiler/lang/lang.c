@@ -10,6 +10,7 @@
 #include "ir/ir.h"
 #include "lang/check.h"
 #include "lang/expect.h"
+#include "lang/lists.h"
 #include "lang/lower.h"
 #include "lang/prove.h"
 #include "lang/read.h"
@@ -29,6 +30,7 @@ static struct ir *lower(struct arena *arena, struct diag *diag, const char *path
 		return NULL;
 	check_unused(diag, *policy, ir);
 	check_contents(arena, diag, *policy);
+	lists_check_use(diag, *policy);
 	broken = ir_verify(arena, ir);
 	if (broken) {
 		fprintf(stderr, "tpc: a defect of tpc, not of the policy: %s\n", broken);

@@ -107,6 +107,18 @@ static void add_written_names(struct lower *lower, const struct node *value,
 			*arena_append(lower->arena, out->names, out->name_count) = items[i].text;
 }
 
+static void add_lists(struct lower *lower, const struct match_condition *condition,
+		      struct ir_authored_condition *out)
+{
+	for (size_t i = 0; condition->kind->lists && i < condition->reference_count; i++) {
+		const struct ast_list *list = ast_list_find(lower->policy, condition->kind,
+							    condition->references[i].name);
+
+		*arena_append(lower->arena, out->lists, out->list_count) =
+			(struct ir_list){ list->name, list->values };
+	}
+}
+
 static struct ir_authored_condition describe_condition(struct lower *lower,
 						       const struct match_condition *condition,
 						       const struct node *value)
@@ -124,6 +136,7 @@ static struct ir_authored_condition describe_condition(struct lower *lower,
 	put_value(value, &text);
 	if (condition->kind->names_interfaces)
 		add_written_names(lower, value, &out);
+	add_lists(lower, condition, &out);
 	out.text = take(lower, &text);
 	return out;
 }

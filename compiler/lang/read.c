@@ -18,8 +18,8 @@
 /* The parts of one file, or of all files merged; a part that is missing has no source in its span.
  */
 struct parts {
-	const struct node *version, *name, *include, *settings, *interfaces, *sets, *listeners,
-		*tables, *rules, *otherwise, *expect;
+	const struct node *version, *name, *include, *settings, *interfaces, *sets, *macs, *ports,
+		*listeners, *tables, *rules, *otherwise, *expect;
 };
 
 #define PART(key_, member)                                                                 \
@@ -28,11 +28,18 @@ struct parts {
 	}
 
 static const struct decode_field policy_fields[] = {
-	PART("version", version),       PART("name", name),
-	PART("include", include),       PART("settings", settings),
-	PART("interfaces", interfaces), PART("sets", sets),
-	PART("listeners", listeners),   PART("tables", tables),
-	PART("rules", rules),           PART("default", otherwise),
+	PART("version", version),
+	PART("name", name),
+	PART("include", include),
+	PART("settings", settings),
+	PART("interfaces", interfaces),
+	PART("sets", sets),
+	PART("macs", macs),
+	PART("ports", ports),
+	PART("listeners", listeners),
+	PART("tables", tables),
+	PART("rules", rules),
+	PART("default", otherwise),
 	PART("expect", expect),
 };
 
@@ -52,11 +59,11 @@ static const struct decode_field default_fields[] = {
 static const struct decode_table default_table = { "default", default_fields, 2 };
 
 static const struct decode_table *const tables[] = {
-	&policy_table,      &read_settings_table, &read_set_table,     &read_listener_table,
-	&read_tproxy_table, &read_redirect_table, &read_runs_as_table, &read_mark_table,
-	&read_table_table,  &read_route_table,    &read_nexthop_table, &read_rule_table,
-	&read_then_table,   &default_table,       &read_expect_table,  &read_packet_table,
-	&payload_table,     &time_table,
+	&policy_table,        &read_settings_table, &read_set_table,      &read_list_table,
+	&read_listener_table, &read_tproxy_table,   &read_redirect_table, &read_runs_as_table,
+	&read_mark_table,     &read_table_table,    &read_route_table,    &read_nexthop_table,
+	&read_rule_table,     &read_then_table,     &default_table,       &read_expect_table,
+	&read_packet_table,   &payload_table,       &time_table,
 };
 
 static const size_t table_count = sizeof(tables) / sizeof(tables[0]);
@@ -219,6 +226,8 @@ static void merge_parts(struct reading *reading, const struct parts *parts)
 	merge_map(reading, &merged->settings, parts->settings);
 	merge_map(reading, &merged->interfaces, parts->interfaces);
 	merge_map(reading, &merged->sets, parts->sets);
+	merge_map(reading, &merged->macs, parts->macs);
+	merge_map(reading, &merged->ports, parts->ports);
 	merge_map(reading, &merged->listeners, parts->listeners);
 	merge_map(reading, &merged->tables, parts->tables);
 	merge_list(reading, &merged->rules, parts->rules);
@@ -343,6 +352,8 @@ static void decode_parts(struct decode *decode, const struct parts *parts,
 	read_settings(decode, or_empty(parts->settings, &no_map), &policy->settings);
 	read_groups(decode, or_empty(parts->interfaces, &no_map), policy);
 	read_sets(decode, or_empty(parts->sets, &no_map), policy);
+	read_lists(decode, or_empty(parts->macs, &no_map), &match_mac, policy);
+	read_lists(decode, or_empty(parts->ports, &no_map), &match_port, policy);
 	read_listeners(decode, or_empty(parts->listeners, &no_map), policy);
 	read_tables(decode, or_empty(parts->tables, &no_map), policy);
 	read_rules(decode, or_empty(parts->rules, &no_list), policy);
@@ -359,6 +370,7 @@ struct ast_policy *read_policy(struct arena *arena, struct diag *diag, const cha
 	read_file(&reading, path, (struct span){ 0 });
 	decode_parts(&reading.decode, &reading.merged, policy);
 	policy->whole = reading.whole && has_names(reading.merged.sets) &&
+			has_names(reading.merged.macs) && has_names(reading.merged.ports) &&
 			has_names(reading.merged.listeners) && has_names(reading.merged.tables);
 	return policy;
 }

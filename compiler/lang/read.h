@@ -19,6 +19,9 @@ struct ast_policy *read_policy(struct arena *arena, struct diag *diag, const cha
 bool read_settings(struct decode *decode, const struct node *node, struct ast_settings *settings);
 bool read_groups(struct decode *decode, const struct node *node, struct ast_policy *policy);
 bool read_sets(struct decode *decode, const struct node *node, struct ast_policy *policy);
+/* Those of one kind: `macs` or `ports`. */
+bool read_lists(struct decode *decode, const struct node *node, const struct match_kind *kind,
+		struct ast_policy *policy);
 bool read_listeners(struct decode *decode, const struct node *node, struct ast_policy *policy);
 bool read_tables(struct decode *decode, const struct node *node, struct ast_policy *policy);
 bool read_rules(struct decode *decode, const struct node *node, struct ast_policy *policy);
@@ -68,9 +71,9 @@ const char *read_relative_path(struct arena *arena, const struct source *source,
 const char *read_path(struct decode *decode, const char *key, const struct node *value);
 
 /* The field tables of the parts. */
-extern const struct decode_table read_settings_table, read_set_table, read_listener_table,
-	read_tproxy_table, read_redirect_table, read_runs_as_table, read_mark_table,
-	read_table_table, read_route_table, read_nexthop_table, read_rule_table, read_then_table,
-	read_expect_table, read_packet_table;
+extern const struct decode_table read_settings_table, read_set_table, read_list_table,
+	read_listener_table, read_tproxy_table, read_redirect_table, read_runs_as_table,
+	read_mark_table, read_table_table, read_route_table, read_nexthop_table, read_rule_table,
+	read_then_table, read_expect_table, read_packet_table;
 
 #endif

@@ -126,7 +126,7 @@ static const struct decode_field packet_fields[] = {
 	{                                                                          \
 		.key = #key_, .read = read_part, .more = &(const struct match_key) \
 		{                                                                  \
-#key_, &match_##kind, selector_                            \
+#key_, &match_##kind, selector_, true                      \
 		}                                                                  \
 	}
 	PART(from, address, ADDRESS_FROM),

@@ -263,10 +263,13 @@ static struct match_condition *identity_for(struct decode *decode, const struct 
 
 	for (size_t i = 0; i < match_key_count; i++)
 		if (!strcmp(match_keys[i].key, key))
-			*identity = (struct match_condition){ .kind = match_keys[i].kind,
-							      .key = match_keys[i].key,
-							      .span = entry->value.span,
-							      .selector = match_keys[i].selector };
+			*identity = (struct match_condition){
+				.kind = match_keys[i].kind,
+				.key = match_keys[i].key,
+				.span = entry->value.span,
+				.selector = match_keys[i].selector,
+				.may_be_list = match_keys[i].kind->lists != NULL
+			};
 	return identity;
 }
 

@@ -132,7 +132,7 @@ static const struct decode_field rule_fields[] = {
 #define MATCH(key_, kind, selector_) \
 	{ .key = #key_,              \
 	  .read = read_condition,    \
-	  .more = &(const struct match_key){ #key_, &match_##kind, selector_ } },
+	  .more = &(const struct match_key){ #key_, &match_##kind, selector_, false } },
 #include "match/match.def"
 #undef MATCH
 	{ .key = "then",

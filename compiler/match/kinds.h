@@ -30,6 +30,8 @@ struct ir_match protocol_match(const struct interval_set *protocols);
 struct ir_match one_protocol_match(struct arena *arena, unsigned int number);
 /* ICMP of both families. */
 struct ir_match icmp_match(struct arena *arena);
+/* The names that stand for a port. */
+const char *const *port_services(struct arena *arena, size_t *count);
 struct ir_match port_match(struct arena *arena, unsigned int selector, uint16_t port);
 /* Source or destination inside one prefix. */
 struct ir_match address_match(struct arena *arena, unsigned int selector,

@@ -35,7 +35,7 @@ static bool parse_address(const char *text, uint64_t *address)
 	return true;
 }
 
-static bool parse(const struct node *value, uint64_t *first, uint64_t *last)
+static bool parse_range(const struct node *value, uint64_t *first, uint64_t *last)
 {
 	if (value->kind != NODE_SCALAR || value->length < TEXT_LENGTH ||
 	    !parse_address(value->text, first))
@@ -53,31 +53,41 @@ static bool is_group(uint64_t address)
 	return address >> (BITS - 8) & 1;
 }
 
+static const char *parse_mac(const struct node *value, struct interval *out)
+{
+	uint64_t first, last;
+
+	if (!parse_range(value, &first, &last))
+		return "this is no MAC address";
+	*out = (struct interval){ wide(first), wide(last) };
+	if (!first)
+		return "no packet has this MAC address as its source: it stands for no device";
+	if (is_group(first) || is_group(last))
+		return "no packet has this MAC address as its source: it stands for a group of receivers";
+	return NULL;
+}
+
 static bool read_mac(struct decode *decode, const struct node *value,
 		     struct match_condition *condition)
 {
+	struct interval range;
 	uint64_t first, last;
-	struct diag_record *record;
+	const char *why = parse_mac(value, &range);
+	bool is_address = parse_range(value, &first, &last);
 
-	if (!parse(value, &first, &last)) {
-		record = diag_add(decode->diag, DIAG_bad_value, value->span,
-				  "this is no MAC address");
-		diag_help(record,
-			  "write it as `ip neigh` shows it, such as 02:00:5e:10:00:01, or a range of two of them, "
-			  "FIRST-LAST");
-		return false;
+	if (!why) {
+		interval_add(decode->arena, &condition->values, range.first, range.last);
+		return true;
 	}
-	if (!first || is_group(first) || is_group(last)) {
-		record = diag_add(decode->diag, DIAG_bad_value, value->span,
-				  "no packet has this MAC address as its source: it stands for %s",
-				  first ? "a group of receivers" : "no device");
-		diag_help(record,
-			  "write the device's own address, as `ip neigh` shows it; what goes to a group is "
-			  "`to: multicast` or `to: broadcast`");
-		return false;
-	}
-	interval_add(decode->arena, &condition->values, wide(first), wide(last));
-	return true;
+	if (!is_address && match_read_list_name(decode, value, condition))
+		return true;
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "%s", why),
+		  is_address
+			  ? "write the device's own address, as `ip neigh` shows it; what goes to a group is "
+			    "`to: multicast` or `to: broadcast`"
+			  : "write it as `ip neigh` shows it, such as 02:00:5e:10:00:01, or a range of two of them, "
+			    "FIRST-LAST");
+	return false;
 }
 
 static void print_mac(const struct ir_match *match, struct buf *out)
@@ -144,6 +154,8 @@ static void lower_mac(const struct match_condition *condition, struct match_cont
 
 const struct match_kind match_mac = {
 	.noun = "a MAC address",
+	.lists = "macs",
+	.parse = parse_mac,
 	.read = read_mac,
 	.lower = lower_mac,
 	.scopes = SCOPE_FORWARD,

@@ -13,7 +13,7 @@
 #include "match/kinds.h"
 
 const struct match_key match_keys[] = {
-#define MATCH(key, kind, selector) { #key, &match_##kind, selector },
+#define MATCH(key, kind, selector) { #key, &match_##kind, selector, false },
 #include "match/match.def"
 #undef MATCH
 };
@@ -151,11 +151,13 @@ struct match_condition *match_read(struct decode *decode, const struct match_key
 {
 	struct match_condition *condition = arena_new_of(decode->arena, struct match_condition);
 
-	*condition = (struct match_condition){ .kind = key->kind,
-					       .key = key->key,
-					       .span = value->span,
-					       .selector = key->selector,
-					       .may_be_group = key->kind->names_interfaces };
+	*condition =
+		(struct match_condition){ .kind = key->kind,
+					  .key = key->key,
+					  .span = value->span,
+					  .selector = key->selector,
+					  .may_be_group = key->kind->names_interfaces,
+					  .may_be_list = key->kind->lists && !key->is_packets };
 	if (value->kind == NODE_MAP && (node_find(value, "not") || !key->kind->takes_mappings)) {
 		value = negated_value(decode, value, key);
 		condition->negated = true;
@@ -254,6 +256,33 @@ static uint64_t number(const char *text, char **end)
 	return strtoull(text, end, text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10);
 }
 
+bool match_read_list_name(struct decode *decode, const struct node *value,
+			  struct match_condition *condition)
+{
+	if (!condition->may_be_list || value->kind != NODE_SCALAR || !decode_is_name(value->text))
+		return false;
+	*arena_append(decode->arena, condition->references, condition->reference_count) =
+		(struct match_reference){ value->text, value->span };
+	return true;
+}
+
+static void put_number(struct buf *out, uint64_t value)
+{
+	buf_printf(out, "%llu", (unsigned long long)value);
+}
+
+void match_put_interval(const struct match_kind *kind, struct interval interval, struct buf *out)
+{
+	void (*put)(struct buf * out, uint64_t value) = kind == &match_mac ? ir_put_link
+									   : put_number;
+
+	put(out, interval.first.low);
+	if (interval_is_one(interval))
+		return;
+	buf_putc(out, '-');
+	put(out, interval.last.low);
+}
+
 bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, uint64_t *last)
 {
 	const char *text = value->text;
@@ -265,11 +294,6 @@ bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, 
 	if (*end == '-' && end[1] >= '0' && end[1] <= '9')
 		*last = number(end + 1, &end);
 	return !*end && *first <= *last && *last <= most && value->length <= 21;
-}
-
-static void put_number(struct buf *out, uint64_t value)
-{
-	buf_printf(out, "%llu", (unsigned long long)value);
 }
 
 void match_put_values(const struct ir_match *match, struct buf *out,

@@ -56,10 +56,12 @@ struct match_condition {
 	unsigned int selector; /* which of the kind's keys: see match.def */
 	bool negated;
 	bool may_be_group; /* a name of an interface may be a group's, which is longer */
+	bool may_be_list;  /* a word that is no value may be the name of a list of them */
 	struct interval_set values;
 	const char **names;
 	size_t name_count;
-	struct match_reference *references; /* names of sets, not resolved */
+	struct match_reference *references; /* names of sets; or of lists (see match_kind), whose
+					       values are among `values` once they are resolved */
 	size_t reference_count;
 	struct match_reference *hosted; /* accounts and cgroups by name: the host must have them */
 	size_t hosted_count;
@@ -114,6 +116,10 @@ struct match_alternatives {
 
 struct match_kind {
 	const char *noun; /* "an address or set": what a value is */
+	/* Of a kind whose values may stand in lists of a name: the policy's key for these
+	 * ("ports"), and what a word stands for: NULL, or why it is no value. Else NULL. */
+	const char *lists;
+	const char *(*parse)(const struct node *value, struct interval *out);
 	/* Reads one value into the condition; adds the error and returns false when it is none. */
 	bool (*read)(struct decode *decode, const struct node *value,
 		     struct match_condition *condition);
@@ -147,6 +153,7 @@ struct match_key {
 	const char *key;
 	const struct match_kind *kind;
 	unsigned int selector;
+	bool is_packets; /* of a packet, which has a value and no list of them */
 };
 
 extern const struct match_key match_keys[];
@@ -164,6 +171,9 @@ bool match_may_change(const struct match_condition *condition);
  */
 bool match_put_element(const struct ir_match *match, const struct ir_packet *packet,
 		       struct buf *out);
+
+/* As nft and the policy write it: 443, 8000-8099; 02:00:5e:10:00:01. Of a kind with lists. */
+void match_put_interval(const struct match_kind *kind, struct interval interval, struct buf *out);
 
 /* Which key is to blame that the match does not hold: its own, or `proto`, where it asks for the
  * protocol as well. NULL for a match that no key stands for. */
@@ -185,6 +195,10 @@ void match_lower_values(const struct match_condition *condition, struct match_co
 void match_lower_header(const struct match_condition *condition, struct match_context *context,
 			const struct ir_match_ops *ops, uint64_t least, uint64_t most,
 			struct match_alternatives *out);
+/* Is the value, which stands for none of the kind, a name that a list may have? Then it is added to
+ * the references. */
+bool match_read_list_name(struct decode *decode, const struct node *value,
+			  struct match_condition *condition);
 /* Reads a number or "a-b" within 0..most. False, without a message, when it is neither. */
 bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, uint64_t *last);
 /* The end of a match's text: [!=] value, or { a, b }. `put` prints one number; NULL prints decimal.

@@ -50,6 +50,15 @@ static bool service_port(const char *name, uint64_t *port)
 	return false;
 }
 
+const char *const *port_services(struct arena *arena, size_t *count)
+{
+	const char **names = arena_alloc(arena, SERVICES * sizeof(*names));
+
+	for (*count = 0; *count < SERVICES; ++*count)
+		names[*count] = services[*count].name;
+	return names;
+}
+
 /* "53/udp", "1024:2048", "1024..2048": what to write instead, or NULL. */
 static const char *as_port(struct decode *decode, const struct node *value)
 {
@@ -67,14 +76,13 @@ static const char *as_port(struct decode *decode, const struct node *value)
 
 static bool unknown_port(struct decode *decode, const struct node *value)
 {
-	const char *candidates[SERVICES];
 	struct diag_record *record;
+	size_t count;
+	const char *const *names = port_services(decode->arena, &count);
 
 	if (value->kind == NODE_SCALAR && value->text[0] >= 'a' && value->text[0] <= 'z') {
-		for (size_t i = 0; i < SERVICES; i++)
-			candidates[i] = services[i].name;
 		diag_help(decode_unknown(decode, DIAG_bad_value, value->span, "service",
-					 value->text, candidates, SERVICES),
+					 value->text, names, count),
 			  "any port can be written as its number");
 		return false;
 	}
@@ -88,16 +96,27 @@ static bool unknown_port(struct decode *decode, const struct node *value)
 	return false;
 }
 
-static bool read_port(struct decode *decode, const struct node *value,
-		      struct match_condition *condition)
+static const char *parse_port(const struct node *value, struct interval *out)
 {
 	uint64_t first, last;
 
 	if (value->kind == NODE_SCALAR && service_port(value->text, &first))
 		last = first;
 	else if (!match_read_range(value, PORT_MOST, &first, &last) || !last)
-		return unknown_port(decode, value);
-	interval_add(decode->arena, &condition->values, wide(first), wide(last));
+		return "this is no port";
+	*out = (struct interval){ wide(first), wide(last) };
+	return NULL;
+}
+
+static bool read_port(struct decode *decode, const struct node *value,
+		      struct match_condition *condition)
+{
+	struct interval range;
+
+	if (parse_port(value, &range))
+		return match_read_list_name(decode, value, condition) ||
+		       unknown_port(decode, value);
+	interval_add(decode->arena, &condition->values, range.first, range.last);
 	return true;
 }
 
@@ -264,6 +283,12 @@ static void lower_port(const struct match_condition *condition, struct match_con
 		lower_quoted(condition, context, out);
 		return;
 	}
+	/* A list without an entry: no packet fits, or, negated, any. */
+	if (!condition->values.count) {
+		if (condition->negated)
+			match_alternative(context, out);
+		return;
+	}
 	match = match_append(context, match_alternative(context, out), &port_ops);
 	match->selector = condition->selector;
 	match->negated = condition->negated;
@@ -299,6 +324,8 @@ struct ir_match port_match(struct arena *arena, unsigned int selector, uint16_t 
 
 const struct match_kind match_port = {
 	.noun = "a port",
+	.lists = "ports",
+	.parse = parse_port,
 	.read = read_port,
 	.lower = lower_port,
 	.protocols = port_protocols,

@@ -86,6 +86,33 @@ def proxied(shop):
 		element="203.0.113.0/24", passed=[], balance=None)
 
 
+LISTS = """version: 1
+macs:
+  phones: [02:00:5e:10:00:10-02:00:5e:10:00:1f]
+  all-of-them: [phones, 02:00:5e:10:00:30]
+ports:
+  web: [http, 8000-8099]
+  mail: [25]
+rules:
+  - {mac: all-of-them, port: [mail, web], sport: {not: mail}, then: drop}
+  - {port: mail, then: reject}
+"""
+
+
+@case("lists of macs and ports are named with the element that the packet is in, for a person and in JSON")
+def lists(shop):
+	words = ("mac=02:00:5e:10:00:11", "to=203.0.113.9", "sport=9", "port=8001")
+	answer, problems = ask(shop, *words, policy=LISTS)
+	problems += differs(answer, verdict="drop", lists=[
+		{"key": "mac", "name": "all-of-them", "element": "02:00:5e:10:00:10-02:00:5e:10:00:1f"},
+		{"key": "port", "name": "web", "element": "8000-8099"}])
+	problems += expect(shop.tpc("explain", "policy.yaml", *words), 0,
+		["  list      all-of-them of mac, by its element 02:00:5e:10:00:10-02:00:5e:10:00:1f\n",
+			"  list      web of port, by its element 8000-8099\n"])
+	answer, more = ask(shop, "to=203.0.113.9", "port=25", policy=LISTS)
+	return problems + more + differs(answer, verdict="reject", lists=[{"key": "port", "name": "mail", "element": "25"}])
+
+
 @case("the same in IPv6, of which an element is its own")
 def proxied_six(shop):
 	answer, problems = ask(shop, "in=lan0", "to=2001:db8:113::9", "proto=udp", "port=443")

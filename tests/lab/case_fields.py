@@ -70,6 +70,34 @@ rules:
                 refused(net.client, "udp", version, 53, 53 in taken, address)
 
 
+@case("fields: lists of macs and ports, with files: as their values, in lists, and in not")
+def _lists():
+    with Network() as net:
+        Policy(net, """version: 1
+macs:
+  old: [{file: old.txt}]
+  known: [old, 02:00:5e:10:00:10-02:00:5e:10:00:1f]
+ports:
+  web: {file: web.txt}
+  both: [web, dns]
+rules:
+  - {mac: known, port: both, then: reject}
+  - {mac: {not: [old, 02:00:5e:10:00:77]}, proto: tcp, port: [22, 853], then: reject}
+  - {scope: local, proto: tcp, port: {not: [both, 22]}, then: reject}
+""", {"old.txt": "# devices\r\n02-00-5E-10-00-0A first\r\n", "web.txt": "80 web\n443;secure\n"}).up()
+        for address, taken in (("02:00:5e:10:00:0a", (53, 80, 443)),
+                               ("02:00:5e:10:00:1f", (53, 80, 443, 22, 853)),
+                               ("02:00:5e:10:00:20", (22, 853)), ("02:00:5e:10:00:77", ())):
+            renamed(net, address)
+            for version in FAMILIES:
+                for port in 53, 80, 443, 22, 853:
+                    refused(net.client, "tcp", version, port, port in taken, address)
+                refused(net.client, "udp", version, 53, 53 in taken, address)
+        for version in FAMILIES:
+            for port in 53, 80, 443, 22, 853:
+                refused(net.router, "tcp", version, port, port == 853, "the router itself")
+
+
 @case("fields: mac as `ip neigh` prints it; the way is kept without state")
 def _pasted():
     with Network(uplinks=("wan0", "wan1"), server=True) as net:

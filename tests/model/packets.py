@@ -231,8 +231,20 @@ class Maker:
         name = self.draw.one(_items(condition))
         packet.protocol = values.PROTOCOLS.get(name, name)
 
+    def _listed(self, section, condition):
+        """Its values, those in lists among them."""
+        found = []
+        for item in _items(condition):
+            if isinstance(item, dict):
+                found += [line.split()[0] for line in self.policy.files[item["file"]].splitlines()]
+            elif item in self.body.get(section, {}):
+                found += self._listed(section, self.body[section][item])
+            else:
+                found.append(item)
+        return found
+
     def _for_port(self, packet, condition, name="port"):
-        value = self.draw.one(_items(condition))
+        value = self.draw.one(self._listed("ports", condition))
         first, last = values.span(values.SERVICES.get(value, value))
         setattr(packet, name, values.edge(self.draw, first, last, 1, 65535))
         if packet.protocol not in wire.WITH_PORTS:
@@ -264,7 +276,7 @@ class Maker:
                 packet.to = self.draw.one((first + 9, last - 9, self.draw.between(first, last)))
 
     def _for_mac(self, packet, condition):
-        first, last = values.mac_ends(self.draw.one(_items(condition)))
+        first, last = values.mac_ends(self.draw.one(self._listed("macs", condition)))
         packet.mac = values.edge(self.draw, first, last, 1, (1 << 48) - 1) & ~(1 << 40)
 
     def _for_user(self, packet, condition):

@@ -5,6 +5,7 @@ are there when packets come. Not every combination is allowed; what the compiler
 out again by whoever loads it (see load.py), so only the most frequent mistakes are avoided here.
 """
 
+import random as chance
 from dataclasses import dataclass, field
 
 import mmdb
@@ -55,7 +56,36 @@ class Maker:
             self._row()
         self._default()
         self._after_connections()
+        self._lists()
         return self.policy
+
+    def _lists(self):
+        """
+        Some MAC addresses and ports move into lists, whose names say them then. Drawn apart, so that a seed's
+        other policies stay what they were.
+        """
+        draw = Draw(chance.Random(repr(self.body)))
+        for rule in self.body["rules"]:
+            for key in {"mac", "port", "sport"} & set(rule):
+                if draw.chance(0.3):
+                    rule[key] = self._named(draw, key.removeprefix("s") + "s", rule[key])
+
+    def _named(self, draw, section, condition):
+        """The condition with one of its values, or all, in a list or in a file."""
+        if isinstance(condition, dict):
+            return {"not": self._named(draw, section, condition["not"])}
+        items = condition if isinstance(condition, list) else [condition]
+        first = draw.between(0, len(items) - 1)
+        lists = self.body.setdefault(section, {})
+        name = f"l{len(lists)}"
+        body = items[first:]
+        if draw.chance(0.3):
+            self.policy.files[f"{section}-{name}.txt"] = "".join(f"{item} # text\n" for item in body)
+            body = [{"file": f"{section}-{name}.txt"}]
+        if draw.chance(0.2):
+            lists[name + "-inner"], body = body, [name + "-inner"]
+        lists[name] = body
+        return [*items[:first], name] if first else name
 
     def _after_connections(self):
         """The router marks connections at -190; a rule that reads those marks stands after that."""

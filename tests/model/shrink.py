@@ -14,7 +14,7 @@ MOST = 300  # tries
 
 def _places(body):
     """Paths to everything that could be left out, the largest first."""
-    for section in ("rules", "sets", "listeners", "tables", "interfaces"):
+    for section in ("rules", "sets", "macs", "ports", "listeners", "tables", "interfaces"):
         keys = range(len(body.get(section, ()))) if section == "rules" else list(body.get(section, {}))
         for key in reversed(list(keys)):
             yield section, key

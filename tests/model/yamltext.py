@@ -35,7 +35,7 @@ def text(policy):
     for section, body in policy.items():
         if not body or section == "version":
             continue
-        if section in ("rules", "sets", "listeners", "tables", "interfaces"):
+        if section in ("rules", "sets", "macs", "ports", "listeners", "tables", "interfaces"):
             lines.append(f"{section}:")
             pairs = enumerate(body) if isinstance(body, list) else body.items()
             for name, item in pairs:

@@ -20,7 +20,7 @@ from tap import Tap  # pylint: disable=wrong-import-position
 import suite  # pylint: disable=wrong-import-position
 
 # The sections of the reference whose tables are the language, and the one whose bullets are its promises.
-SECTIONS = ("Top level", "Settings", "Sets", "Listeners", "Tables", "Rules", "Then", "Default", "Expect")
+SECTIONS = ("Top level", "Settings", "Sets", "Lists", "Listeners", "Tables", "Rules", "Then", "Default", "Expect")
 PROMISES = "Guarantees"
 # The section of coverage.md for what the reference says outside of its tables.
 BESIDE = "Beside the tables"
