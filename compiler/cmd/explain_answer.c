@@ -36,6 +36,8 @@ static const char *way_verdict(const struct ir_class *way)
 		return "mark";
 	case IR_CLASS_DIRECT:
 		return "direct";
+	case IR_CLASS_ANSWER:
+		return "answer";
 	}
 	return "";
 }
@@ -114,7 +116,7 @@ static void find_way(struct explain *explain, struct explain_answer *answer)
 	if (outcome->verdict != VERDICT_ACCEPT || outcome->choice || !outcome->way)
 		return;
 	answer->way = outcome->way;
-	if (answer->way->kind != IR_CLASS_MARK)
+	if (answer->way->kind != IR_CLASS_MARK && answer->way->kind != IR_CLASS_ANSWER)
 		answer->target = answer->way->name;
 	answer->listener = listener_of(explain->ir, answer->way);
 	answer->lookup = lookup_route(explain->ir, answer->packet->family, outcome->mark,

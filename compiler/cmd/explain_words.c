@@ -45,7 +45,7 @@ static void put_verdict(const struct explain_answer *answer, struct buf *out)
 {
 	if (answer->shares)
 		put_shares(answer->shares, out);
-	else if (!answer->way)
+	else if (!answer->way || answer->way->kind == IR_CLASS_ANSWER)
 		buf_puts(out, answer->verdict);
 	else if (!answer->target)
 		put_mark(answer->way, out);

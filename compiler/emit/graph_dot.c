@@ -89,6 +89,7 @@ static const char *then_style(enum ir_authored_then then)
 	case IR_THEN_BALANCE:
 		return "#d9ead3";
 	case IR_THEN_MARK:
+	case IR_THEN_ANSWER:
 	case IR_THEN_CONTINUE:
 		return "#fff2cc";
 	}

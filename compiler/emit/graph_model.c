@@ -296,7 +296,9 @@ static void add_way(struct building *building, const struct ir_class *class)
 	else if (class->kind == IR_CLASS_ROUTE)
 		box = add_box(building, GRAPH_ROUTE, key, row_title(building, class->name));
 	else
-		box = add_box(building, GRAPH_MARK, key, "only a mark");
+		box = add_box(building, GRAPH_MARK, key,
+			      class->kind == IR_CLASS_ANSWER ? "answered by this host"
+							     : "only a mark");
 	add_line(building, box, arena_printf(arena, "%s%s", mark, only(families)));
 	add_steps(building, box, class);
 	if (class->listener_mode)
@@ -361,6 +363,7 @@ static void add_class(struct building *building, const struct ir_class *class)
 	case IR_CLASS_PROXY:
 	case IR_CLASS_ROUTE:
 	case IR_CLASS_MARK:
+	case IR_CLASS_ANSWER:
 		add_way(building, class);
 		return;
 	case IR_CLASS_REPLY:

@@ -63,6 +63,8 @@ static const char *kind_name(enum ir_class_kind kind)
 		return "syn";
 	case IR_CLASS_DIRECT:
 		return "direct";
+	case IR_CLASS_ANSWER:
+		return "answer";
 	}
 	return "";
 }

@@ -43,6 +43,9 @@ void overview_put_way(const struct ir_class *way, struct buf *out)
 	case IR_CLASS_DIRECT:
 		buf_puts(out, "what is left alone, where unmarked packets are refused");
 		return;
+	case IR_CLASS_ANSWER:
+		buf_puts(out, "echo requests that this host answers");
+		return;
 	case IR_CLASS_INBOUND:
 		buf_puts(out,
 			 "the table's routes, for what comes in by an uplink or is translated");

@@ -174,7 +174,9 @@ void statement_put(const struct ir_statement *statement, struct buf *out)
 		put_target("tproxy", statement->addr, statement->port, out);
 		return;
 	case IR_REDIRECT:
-		buf_printf(out, "redirect to :%u", statement->port);
+		buf_puts(out, "redirect");
+		if (statement->port)
+			buf_printf(out, " to :%u", statement->port);
 		return;
 	case IR_DNAT:
 		put_target("dnat", statement->addr, statement->port, out);

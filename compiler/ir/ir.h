@@ -168,7 +168,7 @@ enum ir_op {
 	IR_SET_MARK,    /* value, mask: meta mark = meta mark & ~mask | value */
 	IR_SET_CT_MARK, /* value, mask */
 	IR_TPROXY,      /* addr, port */
-	IR_REDIRECT,    /* port */
+	IR_REDIRECT,    /* port; 0: none, of a protocol without */
 	IR_DNAT,        /* addr, port */
 	IR_PIN, /* addr's family: its own destination, so that nothing translates it later */
 	IR_MASQUERADE,
@@ -356,8 +356,9 @@ enum ir_class_kind {
 	IR_CLASS_MARK,
 	IR_CLASS_REPLY,
 	IR_CLASS_INBOUND,
-	IR_CLASS_SYN,   /* of IR_CLASS_ROUTE, what begins this host's own TCP connections */
-	IR_CLASS_DIRECT /* goes where the host's own rules say, and no ip rule of ours takes it */
+	IR_CLASS_SYN,    /* of IR_CLASS_ROUTE, what begins this host's own TCP connections */
+	IR_CLASS_DIRECT, /* goes where the host's own rules say, and no ip rule of ours takes it */
+	IR_CLASS_ANSWER  /* echo requests that this host answers in their destination's place */
 };
 
 /* A way a packet can take: what its mark means. */
@@ -440,6 +441,7 @@ enum ir_authored_then {
 	IR_THEN_ROUTE,
 	IR_THEN_BALANCE,
 	IR_THEN_MARK,
+	IR_THEN_ANSWER,
 	IR_THEN_CONTINUE
 };
 

@@ -94,7 +94,7 @@ bool ast_chooses_way(const struct ast_then *then)
 {
 	return then->action == THEN_DIRECT || then->action == THEN_PROXY ||
 	       then->action == THEN_ROUTE || then->action == THEN_BALANCE ||
-	       then->action == THEN_MARK;
+	       then->action == THEN_MARK || then->action == THEN_ANSWER;
 }
 
 bool ast_lets_go(const struct ast_then *then)
@@ -131,6 +131,8 @@ struct ast_rule ast_default_rule(struct arena *arena, const struct ast_policy *p
 
 	rule.families[ADDR_IPV4] = true;
 	rule.families[ADDR_IPV6] = policy->settings.ipv6 != IPV6_OFF;
+	if (then->action == THEN_ANSWER)
+		rule.protocols = icmp_match(arena).values;
 	if (then->action == THEN_PROXY) {
 		rule.protocols = ast_takes(arena, then->listener);
 		for (int family = 0; family < ADDR_FAMILIES; family++)

@@ -216,6 +216,7 @@ enum ast_action {
 	THEN_ROUTE,
 	THEN_BALANCE,
 	THEN_MARK,
+	THEN_ANSWER, /* this host answers echo requests in the destination's place */
 	THEN_CONTINUE
 };
 
@@ -323,7 +324,8 @@ bool ast_names_identity(const struct ast_rule *rule);
 /* May a later packet of a connection answer the condition otherwise than the first: by its kind, or
  * because a set that it names is filled at run time? */
 bool ast_may_change(struct ast_policy *policy, const struct match_condition *condition);
-/* Direct, a proxy, a table, one of several, or a mark: where the packet goes, and not whether. */
+/* Direct, a proxy, a table, one of several, a mark, or an answer: where the packet goes, and not
+ * whether. */
 bool ast_chooses_way(const struct ast_then *then);
 /* Does it hand to a listener that is passed by when nobody waits there? False for no action (NULL).
  */

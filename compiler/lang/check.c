@@ -127,6 +127,7 @@ static bool check_rule(struct checking *checking, struct ast_rule *rule)
 	if (rule->broken)
 		return rule->then &&
 		       check_names(checking->arena, checking->diag, checking->policy, rule->then);
+	check_widen_echo(checking->arena, rule);
 	good &= check_scope(checking, rule);
 	good &= check_protocols(checking->arena, checking->diag, rule);
 	good &= check_families(checking, rule);

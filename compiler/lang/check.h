@@ -26,6 +26,8 @@ bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *poli
  * all) and families. */
 bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		struct ast_rule *rule);
+/* Before protocols are checked: `icmp` beside `answer` is ping in both families. */
+void check_widen_echo(struct arena *arena, const struct ast_rule *rule);
 /* Where one interface is wanted, a group's name is a mistake, unless the group holds an interface
  * of that name. */
 bool check_is_interface(struct arena *arena, struct diag *diag, const struct ir_group *group,

@@ -54,6 +54,8 @@ static struct addr_set meant(struct hosting *hosting, const struct ast_rule *rul
 								&to->meant.family[family],
 								&reached.family[family]);
 	}
+	if (action == THEN_ANSWER)
+		out = addr_set_subtract(hosting->arena, &out, &multicast);
 	if (action == THEN_PROXY && (rule->scopes & SCOPE_LOCAL) && rule->then->listener &&
 	    rule->then->listener->mode == MODE_TPROXY)
 		out = addr_set_subtract(hosting->arena, &out, &multicast);

@@ -229,6 +229,51 @@ static bool check_proxy(struct arena *arena, struct diag *diag, struct ast_rule 
 	return good;
 }
 
+/* ---- answers ---- */
+
+void check_widen_echo(struct arena *arena, const struct ast_rule *rule)
+{
+	struct match_condition *proto = ast_condition(rule, "proto");
+
+	if (!proto || proto->negated || rule->then->action != THEN_ANSWER ||
+	    !interval_contains(&proto->values, wide(PROTOCOL_ICMP)))
+		return;
+	interval_add(arena, &proto->values, wide(PROTOCOL_ICMPV6), wide(PROTOCOL_ICMPV6));
+	interval_normalise(&proto->values);
+}
+
+static bool refuse_answer(struct diag *diag, const struct ast_rule *rule,
+			  const struct match_condition *proto)
+{
+	diag_help(diag_add(diag, DIAG_wrong_protocol, proto ? proto->span : rule->span,
+			   "`answer` answers ping, and no other protocol"),
+		  "write `proto: icmp`, which is ping in both families here, and a rule of its own for "
+		  "other protocols: a listener takes tcp and udp, `reject` refuses");
+	return false;
+}
+
+static bool check_answer(struct arena *arena, struct diag *diag, struct ast_rule *rule)
+{
+	const struct match_condition *proto = ast_condition(rule, "proto");
+	struct interval_set icmp = icmp_match(arena).values;
+
+	if (rule->specials & (SPECIAL_BROADCAST | SPECIAL_MULTICAST))
+		return check_refuse(diag, rule->then->span,
+				    "what is sent to many at once has no address to answer from",
+				    "take `broadcast` and `multicast` out of `to`");
+	if (rule->protocols.count && proto && !proto->negated &&
+	    !interval_covers(&icmp, &rule->protocols))
+		return refuse_answer(diag, rule, proto);
+	if (rule->protocols.count)
+		icmp = interval_intersect(arena, &icmp, &rule->protocols);
+	if (!icmp.count)
+		return refuse_answer(diag, rule, proto);
+	rule->protocols = icmp;
+	rule->families[ADDR_IPV4] &= interval_contains(&icmp, wide(PROTOCOL_ICMP));
+	rule->families[ADDR_IPV6] &= interval_contains(&icmp, wide(PROTOCOL_ICMPV6));
+	return true;
+}
+
 /* ---- routes ---- */
 
 static bool unknown_table(struct arena *arena, struct diag *diag, struct ast_policy *policy,
@@ -414,6 +459,8 @@ static bool check_action(struct arena *arena, struct diag *diag, struct ast_poli
 		return check_route(diag, policy, rule);
 	case THEN_BALANCE:
 		return check_balance(diag, policy, rule);
+	case THEN_ANSWER:
+		return check_answer(arena, diag, rule);
 	case THEN_CONTINUE:
 		return check_continue(diag, rule);
 	}

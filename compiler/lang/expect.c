@@ -36,6 +36,8 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 		return "an answer";
 	case IR_CLASS_DIRECT:
 		return "direct";
+	case IR_CLASS_ANSWER:
+		return "answer";
 	}
 	return "";
 }
@@ -89,6 +91,8 @@ static const char *then_words(struct arena *arena, const struct ast_then *then)
 		return balance_words(arena, then);
 	case THEN_MARK:
 		return mark_words(arena, then);
+	case THEN_ANSWER:
+		return "answer";
 	case THEN_CONTINUE:
 		return "continue";
 	}
@@ -196,6 +200,9 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 		return is_way(outcome, IR_CLASS_ROUTE, ast_route_name(arena, then));
 	case THEN_MARK:
 		return is_mark(policy, then, outcome);
+	case THEN_ANSWER:
+		return outcome->verdict == VERDICT_ACCEPT && outcome->way &&
+		       outcome->way->kind == IR_CLASS_ANSWER;
 	case THEN_BALANCE:
 	case THEN_CONTINUE:
 		return false;
@@ -213,6 +220,7 @@ static bool is_same(struct arena *arena, const struct ast_then *a, const struct 
 	case THEN_DIRECT:
 	case THEN_DROP:
 	case THEN_REJECT:
+	case THEN_ANSWER:
 	case THEN_CONTINUE:
 		return true;
 	case THEN_PROXY:

@@ -112,8 +112,9 @@ static void decide(struct lower *lower, struct lower_walk *walk, const struct as
 static void follow(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule,
 		   struct ir_rule *out)
 {
-	bool translates = rule->then->action == THEN_PROXY &&
-			  rule->then->listener->mode != MODE_TPROXY;
+	const struct ast_then *then = rule->then;
+	bool translates = then->action == THEN_ANSWER ||
+			  (then->action == THEN_PROXY && then->listener->mode != MODE_TPROXY);
 
 	lower_end(lower, out, translates ? NULL : target_of(walk, rule, way_of(lower, rule)));
 }

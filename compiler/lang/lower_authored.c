@@ -175,6 +175,8 @@ static enum ir_authored_then then_of(enum ast_action action)
 		return IR_THEN_BALANCE;
 	case THEN_MARK:
 		return IR_THEN_MARK;
+	case THEN_ANSWER:
+		return IR_THEN_ANSWER;
 	case THEN_CONTINUE:
 		return IR_THEN_CONTINUE;
 	}
@@ -238,6 +240,9 @@ static void put_then(const struct ast_then *then, struct buf *out)
 		put_mark(&then->mark, out);
 		buf_puts(out, then->connection ? " of the connection" : "");
 		return;
+	case THEN_ANSWER:
+		buf_puts(out, "answer");
+		return;
 	case THEN_CONTINUE:
 		buf_puts(out, "continue");
 		return;
@@ -278,7 +283,7 @@ static void describe_targets(struct lower *lower, const struct ast_then *then,
 			add_target(lower, out, lower_table_class(lower, then->targets[i].name),
 				   then->targets[i].name, then->targets[i].weight);
 	} else if (then->action == THEN_PROXY || then->action == THEN_ROUTE ||
-		   then->action == THEN_MARK) {
+		   then->action == THEN_MARK || then->action == THEN_ANSWER) {
 		const struct lower_class *way = lower_class_of(lower, then);
 
 		add_target(lower, out, way, way->name, 0);

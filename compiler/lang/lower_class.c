@@ -31,7 +31,10 @@ static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind
 	struct lower *lower = numbers->lower;
 	struct lower_class *way = arena_new_of(lower->arena, struct lower_class);
 	static const char *const prefixes[] = {
-		"proxy", "route", "mark", "reply", "inbound", "syn"
+		[IR_CLASS_PROXY] = "proxy",     [IR_CLASS_ROUTE] = "route",
+		[IR_CLASS_MARK] = "mark",       [IR_CLASS_REPLY] = "reply",
+		[IR_CLASS_INBOUND] = "inbound", [IR_CLASS_SYN] = "syn",
+		[IR_CLASS_ANSWER] = "answer"
 	};
 
 	*way = (struct lower_class){ .kind = kind, .name = name, .origin = origin };
@@ -80,6 +83,9 @@ static void add_table(struct numbers *numbers, struct ast_table *table)
 
 /* ---- ways that rules ask for beside those of listeners and tables ---- */
 
+/* There is one way for all rules that answer. */
+static const char echo[] = "echo";
+
 static const char *mark_name(struct lower *lower, const struct ast_then *then)
 {
 	const char *connection = then->connection ? ".connection" : "";
@@ -92,12 +98,14 @@ static const char *mark_name(struct lower *lower, const struct ast_then *then)
 
 struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then)
 {
-	enum ir_class_kind kind = then->action == THEN_PROXY   ? IR_CLASS_PROXY
-				  : then->action == THEN_ROUTE ? IR_CLASS_ROUTE
-							       : IR_CLASS_MARK;
-	const char *name = kind == IR_CLASS_PROXY   ? then->listener_name
-			   : kind == IR_CLASS_ROUTE ? ast_route_name(lower->arena, then)
-						    : mark_name(lower, then);
+	enum ir_class_kind kind = then->action == THEN_PROXY    ? IR_CLASS_PROXY
+				  : then->action == THEN_ROUTE  ? IR_CLASS_ROUTE
+				  : then->action == THEN_ANSWER ? IR_CLASS_ANSWER
+								: IR_CLASS_MARK;
+	const char *name = kind == IR_CLASS_PROXY    ? then->listener_name
+			   : kind == IR_CLASS_ROUTE  ? ast_route_name(lower->arena, then)
+			   : kind == IR_CLASS_ANSWER ? echo
+						     : mark_name(lower, then);
 
 	for (size_t i = 0; i < lower->class_count; i++)
 		if (lower->classes[i]->kind == kind && !strcmp(lower->classes[i]->name, name))
@@ -178,6 +186,8 @@ static void add_wanted(struct numbers *numbers, const struct ast_then *then)
 		add_row(numbers, then);
 	else if (then->action == THEN_MARK)
 		add_mark(numbers, then);
+	else if (then->action == THEN_ANSWER)
+		add_class(numbers, IR_CLASS_ANSWER, echo, NULL, then->span);
 }
 
 static bool has_uplink(const struct lower *lower, const char *dev)

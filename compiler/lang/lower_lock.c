@@ -41,9 +41,10 @@ static struct ir_rule *add(struct lower *lower, struct ir_chain *chain,
 static void lock_untranslated(struct lower *lower, const struct lower_class *way, bool local,
 			      struct ir_match untranslated)
 {
-	struct ir_rule *rule = add(lower,
-				   local ? postrouting_chain(lower) : lower_forward_chain(lower),
-				   way, "not translated, so not on its way to the listener");
+	struct ir_rule *rule =
+		add(lower, local ? postrouting_chain(lower) : lower_forward_chain(lower), way,
+		    way->listener ? "not translated, so not on its way to the listener"
+				  : "not translated, so not to be answered here");
 
 	lower_match(lower, rule, untranslated);
 	if (local)
@@ -70,6 +71,11 @@ static void lock_silence(struct lower *lower, const struct lower_class *way)
 	rule = add(lower, chain, way, NULL);
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
 	lower_op(lower, rule, IR_DROP);
+}
+
+static bool is_translated(const struct lower_class *way)
+{
+	return way->listener ? way->listener->mode != MODE_TPROXY : way->kind == IR_CLASS_ANSWER;
 }
 
 static bool is_strict(const struct lower_class *way)
@@ -229,14 +235,13 @@ void lower_locks(struct lower *lower)
 
 		if (!lower_is_used(way))
 			continue;
-		if (way->listener && way->listener->mode != MODE_TPROXY) {
-			if (way->forward)
-				lock_translation(lower, way, false);
-			if (way->local)
-				lock_translation(lower, way, true);
-			if (way->listener->on_failure == FAILURE_DROP)
-				lock_silence(lower, way);
-		}
+		if (is_translated(way) && way->forward)
+			lock_translation(lower, way, false);
+		if (is_translated(way) && way->local)
+			lock_translation(lower, way, true);
+		if (is_translated(way) && way->listener &&
+		    way->listener->on_failure == FAILURE_DROP)
+			lock_silence(lower, way);
 		if (way->kind != IR_CLASS_REPLY && way->kind != IR_CLASS_INBOUND && is_strict(way))
 			lock_interfaces(lower, way);
 		for (size_t k = 0; k < way->table_count; k++)

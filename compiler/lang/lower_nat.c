@@ -1,6 +1,7 @@
 /*
- * lower_nat: address translation by mark: redirect and dnat listeners on the way in (and none, for
- * what a transparent listener takes), masquerade and snat on the way out.
+ * lower_nat: address translation by mark: redirect and dnat listeners and echo requests that this
+ * host answers on the way in (and none, for what a transparent listener takes), masquerade and snat
+ * on the way out.
  *
  * The marks are set at the policy's hook priority, before these chains; ours stand just before the
  * priorities that other tables use, because only the first translation of a connection counts.
@@ -67,6 +68,12 @@ static void redirect(struct lower *lower, struct ir_chain *chain, const struct l
 		 (struct ir_statement){ .op = IR_REDIRECT, .port = way->listener->port });
 }
 
+/* To an address of this host's: connection tracking gives the answer its source. */
+static void answer(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	lower_op(lower, translate(lower, chain, way), IR_REDIRECT);
+}
+
 static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
@@ -108,7 +115,9 @@ static void to_listener(struct lower *lower, const struct lower_class *way, bool
 		local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_DSTNAT,
 		"first packets of connections to listeners: translated, or kept from being so later");
 
-	if (way->listener->mode == MODE_TPROXY)
+	if (!way->listener)
+		answer(lower, chain, way);
+	else if (way->listener->mode == MODE_TPROXY)
 		pin(lower, chain, way);
 	else if (way->listener->mode == MODE_REDIRECT)
 		redirect(lower, chain, way);
@@ -173,6 +182,11 @@ static void from_table(struct lower *lower, const struct lower_class *way,
 	}
 }
 
+static bool takes_here(const struct lower_class *way)
+{
+	return way->listener || way->kind == IR_CLASS_ANSWER;
+}
+
 void lower_translation(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->class_count; i++) {
@@ -180,9 +194,9 @@ void lower_translation(struct lower *lower)
 
 		if (!lower_is_used(way))
 			continue;
-		if (way->listener && way->forward)
+		if (takes_here(way) && way->forward)
 			to_listener(lower, way, false);
-		if (way->listener && way->local)
+		if (takes_here(way) && way->local)
 			to_listener(lower, way, true);
 		if (way->listener && way->listener->masquerade)
 			lower_op(lower, translate(lower, srcnat(lower), way), IR_MASQUERADE);

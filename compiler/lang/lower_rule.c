@@ -135,6 +135,11 @@ static void lower_protocols(struct lowering *lowering, struct match_alternatives
 
 	if (lowering->context.tracked)
 		has_port = false;
+	if (lowering->rule->then->action == THEN_ANSWER && !lowering->context.tracked) {
+		*match_append(&lowering->context, match_alternative(&lowering->context, out),
+			      NULL) = echo_match(lowering->context.family);
+		return;
+	}
 	if (written && written->negated && !is_narrowed(lowering->rule))
 		condition = *written;
 	if (!protocols->count ||

@@ -176,7 +176,7 @@ static bool lets_go(struct tunnels *tunnels, const struct ast_rule *rule,
 
 	return (rule->scopes & SCOPE_LOCAL) &&
 	       (action == THEN_DIRECT || action == THEN_ROUTE || action == THEN_BALANCE ||
-		action == THEN_MARK) &&
+		action == THEN_MARK || action == THEN_ANSWER) &&
 	       !follow(tunnels, tunnel, rule->then, to).inside;
 }
 

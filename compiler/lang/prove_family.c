@@ -48,7 +48,8 @@ bool prove_is_about(struct tunnels *proof, const struct ast_rule *rule, enum add
 
 static bool captures(const struct ast_then *then)
 {
-	return then->action != THEN_DIRECT && then->action != THEN_CONTINUE;
+	return then->action != THEN_DIRECT && then->action != THEN_ANSWER &&
+	       then->action != THEN_CONTINUE;
 }
 
 /* Does the other rule ask this only where the first asks it, too? */

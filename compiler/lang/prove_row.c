@@ -321,7 +321,8 @@ static bool is_apart(const struct ast_rule *rule)
 
 static bool ends(const struct ast_rule *rule)
 {
-	return rule->then->action != THEN_CONTINUE && !rule->limit.rate && !is_apart(rule);
+	return rule->then->action != THEN_CONTINUE && rule->then->action != THEN_ANSWER &&
+	       !rule->limit.rate && !is_apart(rule);
 }
 
 static void describe(struct filling *filling)

@@ -40,7 +40,7 @@ static bool lets_go(const struct ast_rule *rule, const struct ast_table *table)
 
 	return (rule->scopes & SCOPE_LOCAL) && !leads_to(rule->then, table) &&
 	       (action == THEN_DIRECT || action == THEN_ROUTE || action == THEN_BALANCE ||
-		action == THEN_MARK);
+		action == THEN_MARK || action == THEN_ANSWER);
 }
 
 const struct interval_set *prove_part(struct tunnels *tunnels,

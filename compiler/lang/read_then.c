@@ -10,10 +10,10 @@
 static const char *const reject_words[] = { "tcp-reset", "port-unreachable", "admin-prohibited",
 					    "no-route", NULL };
 static const char *const by_words[] = { "connection", "source", "source-destination", NULL };
-static const char *const action_words[] = { "direct", "drop", "reject", "continue" };
+static const char *const action_words[] = { "direct", "drop", "reject", "answer", "continue" };
 static const char ways[] =
-	"write one of direct, drop, reject, continue, {proxy: L}, {route: T}, {balance: {T: 3, U: 1}}, {mark: M}";
-static const enum ast_action word_actions[] = { THEN_DIRECT, THEN_DROP, THEN_REJECT,
+	"write one of direct, drop, reject, answer, continue, {proxy: L}, {route: T}, {balance: {T: 3, U: 1}}, {mark: M}";
+static const enum ast_action word_actions[] = { THEN_DIRECT, THEN_DROP, THEN_REJECT, THEN_ANSWER,
 						THEN_CONTINUE };
 
 static bool read_proxy(struct decode *decode, const struct decode_field *field,

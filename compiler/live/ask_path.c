@@ -178,19 +178,29 @@ static const struct ir_chain *translating_chain(const struct ask *ask, enum ir_h
 	return NULL;
 }
 
-/* To a listener that is handed packets by their destination. */
+static bool is_answered(const struct ask_question *question)
+{
+	return question->way && question->way->kind == IR_CLASS_ANSWER;
+}
+
+/* To a listener that is handed packets by their destination, or to this host itself. */
 static bool is_translated(const struct ask_question *question)
 {
-	return question->listener && strcmp(question->listener->mode, "tproxy");
+	return is_answered(question) ||
+	       (question->listener && strcmp(question->listener->mode, "tproxy"));
 }
 
 static void translate(struct ask *ask)
 {
 	const struct ir_listener *listener = ask->question->listener;
 	enum addr_family family = ask->question->packet->family;
-	bool is_redirect = !strcmp(listener->mode, "redirect");
+	bool is_redirect = listener && !strcmp(listener->mode, "redirect");
 
 	ask->now.is_translated = true;
+	ask->now.has_to = false;
+	ask->now.type = RTN_LOCAL;
+	if (is_answered(ask->question))
+		return;
 	ask->now.has_to = !is_redirect && listener->has[family];
 	ask->now.to = listener->addr[family].bits;
 	ask->now.port = listener->port;
@@ -210,7 +220,7 @@ static void walk_first_hook(struct ask *ask)
 		walk_beside(ask, hook, question->base->priority);
 		from = question->base->priority + 1;
 	}
-	if (!question->listener || !own) {
+	if ((!question->listener && !is_answered(question)) || !own) {
 		walk(ask, hook, from, INT_MAX, false);
 		return;
 	}

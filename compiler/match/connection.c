@@ -177,6 +177,27 @@ struct ir_match answered_match(void)
 	return words_match(WORDS_ANSWERED);
 }
 
+/* ---- ping ---- */
+
+static void print_echo(const struct ir_match *match, struct buf *out)
+{
+	buf_printf(out, "%s type echo-request", match->family == ADDR_IPV4 ? "icmp" : "icmpv6");
+}
+
+/* Of the packets that are evaluated, first ones of a connection, those of ICMP are pings. */
+static bool echo_holds(const struct ir_match *match, const struct ir_packet *packet)
+{
+	return packet->family == match->family &&
+	       (packet->protocol == PROTOCOL_ICMP || packet->protocol == PROTOCOL_ICMPV6);
+}
+
+static const struct ir_match_ops echo_ops = { "echo", print_echo, echo_holds, true, NULL };
+
+struct ir_match echo_match(enum addr_family family)
+{
+	return (struct ir_match){ .ops = &echo_ops, .family = family };
+}
+
 /* ---- the address that a connection was given ---- */
 
 static void print_given(const struct ir_match *match, struct buf *out)

@@ -115,6 +115,8 @@ struct ir_match end_match(void);
 struct ir_match reset_match(void);
 /* A UDP packet of a flow in which both sides have sent. */
 struct ir_match answered_match(void);
+/* An echo request: ping. */
+struct ir_match echo_match(enum addr_family family);
 /* A packet that one of the gateways has sent whose link addresses are in the set. */
 struct ir_match gateway_match(const struct ir_set *set);
 /* A packet of a flow that is in the set (its type says of which family). */

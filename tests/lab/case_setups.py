@@ -78,7 +78,7 @@ def _gateway(name, port, identity):
             told(probe.ask(net.client, "tcp", FOREIGN[version], 443))
         nothing(origin)
         inbound()
-        return [probe.ping(net.client, FOREIGN[version], 0.2) for version in FAMILIES]
+        return [bool(probe.ping(net.client, FOREIGN[version], 0.2)) for version in FAMILIES]
 
 
 @example("tproxy-gateway", "the LAN and the router through the proxy, known by its user")

@@ -200,19 +200,37 @@ def _read(sock, proto):
 
 
 def ping(host, address, timeout=1.0):
-    """Whether an echo request is answered."""
-    family = family_of(address)
-    protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
-    with host:
-        sock = socket.socket(family, socket.SOCK_DGRAM, protocol)
-    with sock:
-        sock.settimeout(timeout)
-        echo_request = 128 if family == socket.AF_INET6 else 8
+    """Who answers an echo request, or "" when no host does."""
+    with Pings(host, address, timeout) as row:
+        return row.ask()
+
+
+class Pings:
+    """Echo requests of one socket, which are one connection."""
+
+    def __init__(self, host, address, timeout=1.0):
+        family = family_of(address)
+        self.address, self.type = address, 128 if family == socket.AF_INET6 else 8
+        with host:
+            self.sock = socket.socket(family, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6 if self.type == 128
+                                      else socket.IPPROTO_ICMP)
+        self.sock.settimeout(timeout)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.sock.close()
+
+    def ask(self):
         try:
-            sock.sendto(bytes([echo_request, 0, 0, 0, 0, 1, 0, 1]) + b"hello", (address, 0))
-            return bool(sock.recv(100))
+            self.sock.sendto(bytes([self.type, 0, 0, 0, 0, 1, 0, 1]) + b"hello", (self.address, 0))
+            return plain(self.sock.recvfrom(100)[1][0])
         except OSError:
-            return False
+            return ""
 
 
 # ---- the thread that serves ----

@@ -114,6 +114,10 @@ class Expecting:
             return [outcome for share in said["balance"]["shares"]
                     for outcome in self._share(packet, share["table"])]
         mark = said["mark"]
+        if verdict == "answer":
+            if packets.is_odd(packet.family, packet.to):
+                return [Outcome(passed=None, delivered=None, sent=None, told=None)]
+            return [Outcome(passed=True, delivered=True, mark=packet.mark & ~mark["mask"] | mark["value"])]
         if not mark:
             return self._out(packet, packet.mark, None)
         return self._out(packet, packet.mark & ~mark["mask"] | mark["value"], said["target"])

@@ -21,7 +21,7 @@ CONDITIONS = {  # key: how often, where it works
     "app": (1, "both"), "payload": (1, "both"), "length": (1.5, "both"), "ttl": (1.5, "both"),
 }
 ACTIONS = {"proxy": 34, "route": 24, "direct": 9, "drop": 8, "reject": 9, "mark": 7, "balance": 5,
-           "continue": 4}
+           "answer": 4, "continue": 4}
 
 
 @dataclass
@@ -247,7 +247,7 @@ class Maker:
         draw = self.draw
         if draw.chance(0.5):
             thens = [self._then(draw.weighted({"proxy": 3, "route": 3, "drop": 1, "reject": 2, "direct": 1,
-                                               "balance": 1, "mark": 1})) for _ in range(2)]
+                                               "balance": 1, "mark": 1, "answer": 0.5})) for _ in range(2)]
             self.body["default"] = draw.one((thens[0], {"forward": thens[0]}, {"local": thens[1]},
                                              {"forward": thens[0], "local": thens[1]}))
         if not self.body["default"]:
@@ -303,6 +303,9 @@ class Maker:
         table = {key: share for key, (share, where) in CONDITIONS.items()
                  if where in ("both", scope) and not (key in ("app", "payload") and action not in (
                      "drop", "reject", "continue", "proxy", "direct"))}
+        for key in ("port", "sport", "app", "payload") if action == "answer" else ():
+            table.pop(key, None)
+            rule.pop(key, None)
         more = draw.one((0, 1, 1, 2, 2, 3, 4)) if len(self.body["rules"]) > 1 else draw.between(1, 3)
         for _ in range(draw.one((0, 0, 0, 1)) if rule else more):
             key = draw.weighted(table)
@@ -310,6 +313,8 @@ class Maker:
                 rule[key] = self._condition(key)
         if then == {"reject": "tcp-reset"}:
             rule["proto"] = "tcp"
+        elif action == "answer" and isinstance(rule.get("proto"), (str, int, list)):
+            rule["proto"] = draw.one(("icmp", "icmpv6", ["icmp", "icmpv6"]))
         elif mode and isinstance(rule.get("proto"), (str, int, list)):
             rule["proto"] = draw.one(listener.get("protocols") or ["tcp", "udp"])
         if scope != "forward":

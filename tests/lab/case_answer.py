@@ -1,0 +1,142 @@
+"""
+`then: answer`: this host answers echo requests to the addresses of a set (fake-IP pools) in place of the destination, with
+the destination's address as the source, whoever asks; nothing else to them is answered, and no request leaves.
+"""
+
+import time
+
+import probe
+from case_flows import NAT
+from lab import CLIENT, FOREIGN, ROUTER, UPLINKS, Network
+from policy import WAYS, Policy
+from suite import answered, case, nothing, same
+
+FAKE = {4: "198.18.0.5", 6: "fc00::5"}
+POOL = 'version: 1\nsets: {fakeip: [198.18.0.0/15, "fc00::/18"]}\n'
+ANSWER = POOL + "rules: [{to: fakeip, proto: icmp, scope: both, then: answer}]\n"
+
+
+def askers(net):
+    return {"client": net.client, "router": net.router}
+
+
+def pings(net, addresses, timeout=0.3):
+    """Who answers each host's request to each of the addresses."""
+    return {(name, address): probe.ping(host, address, timeout)
+            for name, host in askers(net).items() for address in addresses}
+
+
+def answered_by(net, addresses):
+    return {(name, address): address for name in askers(net) for address in addresses}
+
+
+def answered_by_none(net, addresses):
+    return dict.fromkeys(answered_by(net, addresses), "")
+
+
+def _all(way):
+    @case(f"answer: echo requests to a set are answered from the address that was asked, in both families, loaded by {way}")
+    def _():
+        with Network() as net:
+            out = net.sniff()
+            policy = Policy(net, ANSWER).up(way)
+            same(pings(net, FAKE.values()), answered_by(net, FAKE.values()), "who answers")
+            nothing(out)
+            for version, address in FAKE.items():  # what is no ping is none of the rule's
+                for host in askers(net).values():
+                    outcome = probe.ask(host, "udp", address, 5000, timeout=0.2)
+                    assert outcome.kind != "answer", f"a datagram to {address}: {outcome}"
+                same(probe.ping(net.client, FOREIGN[version]), FOREIGN[version], "another address answers itself")
+                same(probe.ping(net.client, ROUTER[version]), ROUTER[version], "the router itself")
+                same({one[2] for one in out.packets()} & {address}, {address}, "the datagram goes its usual way")
+            policy.down(way)
+            same(pings(net, FAKE.values(), 0.2), answered_by_none(net, FAKE.values()), "once it is removed")
+
+
+for _way in WAYS:
+    _all(_way)
+
+PROXY = POOL + """listeners: {px: {tproxy: 12345, runs_as: {user: 1337}}}
+tables: {vpn: {dev: wg0, fallback: unreachable, masquerade: true, strict: true}}
+rules:
+  - {in: lan0, to: fakeip, proto: icmp, then: answer}
+  - {scope: local, to: fakeip, then: answer}
+  - {scope: both, to: fakeip, then: {proxy: px}}
+  - {in: lan0, then: {route: vpn}}
+"""
+
+
+@case("answer: beside a proxy for the same set and a strict table for all else, with the tunnel down, too")
+def _beside():
+    with Network(("wan0", "wg0")) as net:
+        net.listener()
+        out, tunnel = net.sniff(), net.sniff("vpn")
+        Policy(net, PROXY).up()
+        same(pings(net, FAKE.values()), answered_by(net, FAKE.values()), "who answers")
+        for version, address in FAKE.items():
+            for host in askers(net).values():
+                for proto in "tcp", "udp":
+                    answered(probe.ask(host, proto, address, 443), "proxy")
+            answered(probe.ask(net.client, "tcp", FOREIGN[version], 443), "vpn")
+        same([one for one in tunnel.packets() if one[2] in FAKE.values()], [], "requests in the tunnel")
+        net.vpn.ip("link set eth0 down")
+        time.sleep(0.05)
+        same(pings(net, FAKE.values()), answered_by(net, FAKE.values()), "without the tunnel")
+        same(probe.ping(net.client, FOREIGN[4], 0.2), "", "what the tunnel refuses")
+        nothing(out)
+
+
+LATER = """version: 1
+sets: {fakeip: {dynamic: true, elements: [198.18.0.0/15, "fc00::/18"]}}
+rules: [{to: fakeip, proto: icmp, scope: both, then: answer}, {in: lan0, proto: [icmp, icmpv6], then: drop}]
+"""
+
+
+@case("answer: by a set that is filled at run time; what comes by an uplink, and one family alone")
+def _dynamic():
+    with Network(("wan0", "wan1")) as net:
+        Policy(net, LATER).up()
+        same(pings(net, FAKE.values()), answered_by(net, FAKE.values()), "who answers")
+        net.router.nft("delete element inet tpc fakeip_v4 { 198.18.0.0/15 }\n"
+                       "delete element inet tpc fakeip_v6 { fc00::/18 }")
+        same(pings(net, FAKE.values(), 0.2), answered_by_none(net, FAKE.values()), "with the set empty")
+    uplinks = "".join(f"  {name}: {{dev: {dev}, via: [{', '.join(repr(one) for one in UPLINKS[dev][2].values())}]}}\n"
+                      for name, dev in (("one", "wan0"), ("two", "wan1")))
+    with Network(("wan0", "wan1")) as net:
+        Policy(net, f"{POOL}tables:\n{uplinks}rules: [{{to: fakeip, proto: icmpv6, then: answer}}]\n").up()
+        for name in "origin", "mobile":  # the answer leaves by the uplink that the request came in by
+            same(probe.ping(net.hosts[name], FAKE[6]), FAKE[6], f"{name} asks")
+            same(probe.ping(net.hosts[name], FAKE[4], 0.2), "", f"{name} asks over IPv4")
+
+
+@case("answer: what the kernel has no address for is not answered, and leaves by no other way")
+def _bare():
+    with Network() as net:
+        out = net.sniff()
+        Policy(net, ANSWER).up()
+        net.router.ip(f"address del {ROUTER[4]}/24 dev lan0")
+        net.router.ip(f"route add {CLIENT[4]} dev lan0")
+        same(probe.ping(net.client, FAKE[4], 0.2), "", "no IPv4 address at lan0")
+        same(probe.ping(net.client, FAKE[6]), FAKE[6], "IPv6 has one always")
+        nothing(out)
+
+
+@case("answer: a row of requests that is older than the policy is refused, one that outlives it is answered; explain --live")
+def _rows():
+    with Network() as net:
+        net.router.nft(NAT)  # without any translation, the kernel asks for one while no answer has come
+        old = [net.add(probe.Pings(net.client, address, 0.3)) for address in FAKE.values()]
+        same([row.ask() for row in old], ["", ""], "before")
+        out = net.sniff()
+        policy = Policy(net, ANSWER).up()
+        same([row.ask() for row in old], ["", ""], "an older row")
+        new = [net.add(probe.Pings(net.client, address, 0.3)) for address in FAKE.values()]
+        same([row.ask() for row in new], list(FAKE.values()), "a new one")
+        nothing(out)
+        for version, address in FAKE.items():
+            said = policy.tpc("explain", policy.path, "--live", "in=lan0", f"from={CLIENT[version]}", f"to={address}",
+                              f"proto={'icmp' if version == 4 else 'icmpv6'}", check=False)
+            assert said.returncode == 0 and "the kernel agrees" in said.stdout, said.stdout + said.stderr
+            assert said.stdout.startswith("answer\n"), said.stdout
+        policy.down()
+        same([row.ask() for row in new], list(FAKE.values()), "a row that outlives it")
