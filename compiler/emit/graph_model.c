@@ -109,8 +109,20 @@ static void add_translation(struct building *building, size_t box, const struct 
 	struct arena *arena = building->arena;
 	char text[ADDR_TEXT];
 
-	if (table->masquerade)
-		add_line(building, box, "masquerade");
+	if (table->masquerades[ADDR_IPV4] || table->masquerades[ADDR_IPV6])
+		add_line(building, box,
+			 arena_printf(arena, "masquerade%s",
+				      !table->masquerades[ADDR_IPV6]   ? ", IPv4 only"
+				      : !table->masquerades[ADDR_IPV4] ? ", IPv6 only"
+								       : ""));
+	for (size_t i = 0; i < table->npt_count; i++) {
+		char outside[ADDR_TEXT];
+
+		add_line(building, box,
+			 arena_printf(arena, "%s is %s outside",
+				      addr_format_prefix(table->npts[i].inside, text),
+				      addr_format_prefix(table->npts[i].outside, outside)));
+	}
 	for (int family = 0; family < ADDR_FAMILIES; family++)
 		if (table->has_snat[family])
 			add_line(building, box,

@@ -235,7 +235,8 @@ static void put_unmarked(const struct ir *ir, enum addr_family family, struct bu
 void ipbatch_put_bare(const struct ir *ir, struct buf *out)
 {
 	for (size_t i = 0; i < ir->route_count; i++) {
-		if (ir->routes[i].family != ADDR_IPV4 || !ir_masquerades(ir, ir->routes[i].table))
+		if (ir->routes[i].family != ADDR_IPV4 ||
+		    !ir_masquerades(ir, ir->routes[i].table, ADDR_IPV4))
 			continue;
 		buf_puts(out,
 			 "# Masquerade by an interface without an IPv4 address would give packets that of another one.\n"

@@ -27,6 +27,14 @@ static void put_mark(const char *which, uint32_t value, uint32_t mask, struct bu
 			   value);
 }
 
+static void put_prefix(const char *word, const struct ir_statement *statement, struct buf *out)
+{
+	struct addr_prefix prefix = { statement->addr, statement->length };
+	char text[ADDR_TEXT];
+
+	buf_printf(out, "%s ip6 prefix to %s", word, addr_format_prefix(prefix, text));
+}
+
 /* "ip to 192.0.2.1" and ":port": an inet chain has to be told the family. */
 static void put_target(const char *word, struct addr addr, uint16_t port, struct buf *out)
 {
@@ -179,7 +187,10 @@ void statement_put(const struct ir_statement *statement, struct buf *out)
 			buf_printf(out, " to :%u", statement->port);
 		return;
 	case IR_DNAT:
-		put_target("dnat", statement->addr, statement->port, out);
+		if (statement->length)
+			put_prefix("dnat", statement, out);
+		else
+			put_target("dnat", statement->addr, statement->port, out);
 		return;
 	case IR_PIN:
 		buf_puts(out, statement->addr.family == ADDR_IPV4 ? "dnat ip to ip daddr"
@@ -189,7 +200,10 @@ void statement_put(const struct ir_statement *statement, struct buf *out)
 		buf_puts(out, "masquerade");
 		return;
 	case IR_SNAT:
-		put_target("snat", statement->addr, 0, out);
+		if (statement->length)
+			put_prefix("snat", statement, out);
+		else
+			put_target("snat", statement->addr, 0, out);
 		return;
 	case IR_CLAMP_MSS:
 		put_clamp(statement->value, out);

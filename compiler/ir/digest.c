@@ -79,6 +79,8 @@ static void add_statement(struct digest *digest, const struct ir_statement *stat
 	add_number(digest, (uint64_t)statement->value << 32 | statement->mask);
 	add_addr(digest, statement->addr);
 	add_number(digest, statement->port);
+	if (statement->length) /* what has none keeps its digest */
+		add_number(digest, statement->length);
 	add_text(digest, statement->name);
 	add_text(digest, statement->chain);
 	add_number(digest, statement->reject);

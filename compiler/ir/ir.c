@@ -55,10 +55,11 @@ bool ir_marks_meet(uint32_t value, uint32_t mask, uint32_t other, uint32_t other
 	return (mask & other_mask) && !((value ^ other) & mask & other_mask);
 }
 
-bool ir_masquerades(const struct ir *ir, uint32_t table)
+bool ir_masquerades(const struct ir *ir, uint32_t table, enum addr_family family)
 {
 	for (size_t i = 0; i < ir->route_count; i++)
-		if (ir->routes[i].table == table && ir->routes[i].masquerades)
+		if (ir->routes[i].table == table && ir->routes[i].family == family &&
+		    ir->routes[i].masquerades)
 			return true;
 	return false;
 }

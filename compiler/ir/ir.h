@@ -169,10 +169,10 @@ enum ir_op {
 	IR_SET_CT_MARK, /* value, mask */
 	IR_TPROXY,      /* addr, port */
 	IR_REDIRECT,    /* port; 0: none, of a protocol without */
-	IR_DNAT,        /* addr, port */
+	IR_DNAT,        /* addr, port; or addr, length */
 	IR_PIN, /* addr's family: its own destination, so that nothing translates it later */
 	IR_MASQUERADE,
-	IR_SNAT,      /* addr */
+	IR_SNAT,      /* addr; or, with a length, that prefix in place of as many bits */
 	IR_CLAMP_MSS, /* value: bytes, 0 for the route's MTU */
 	IR_COUNT,     /* name: a named counter */
 	IR_LOG,       /* name: the prefix */
@@ -205,6 +205,7 @@ struct ir_statement {
 	uint32_t value, mask;
 	struct addr addr;
 	uint16_t port;
+	unsigned int length; /* of a prefix; 0: an address */
 	const char *name;
 	const char *chain;
 	enum ir_reject reject;
@@ -301,7 +302,7 @@ struct ir_route {
 	size_t hop_count;
 	bool has_src;
 	struct addr src;
-	bool masquerades;     /* its table does; no part of the digest */
+	bool masquerades;     /* its table does, in the family; no part of the digest */
 	uint32_t metric, mtu; /* 0: not given (IPv6 then gets 1024 from the kernel) */
 	struct span origin;
 };
@@ -392,13 +393,21 @@ enum ir_sysctl_policy { IR_SYSCTL_SET, IR_SYSCTL_CHECK, IR_SYSCTL_IGNORE };
 
 /* ---- what the author wrote ---- */
 
+/* The prefix that an inside one is to the outside. */
+struct ir_npt {
+	struct addr_prefix inside, outside;
+};
+
 /* A routing table of the policy's that some way leads to. */
 struct ir_table {
 	const char *name;
 	uint32_t id;
-	bool masquerade, strict;
+	bool masquerades[ADDR_FAMILIES];
+	bool strict;
 	bool has_snat[ADDR_FAMILIES];
 	struct addr snat[ADDR_FAMILIES];
+	struct ir_npt *npts;
+	size_t npt_count;
 	int64_t clamp_mss; /* -1: no; 0: the route's MTU; else bytes */
 	struct span origin;
 };
@@ -536,8 +545,8 @@ struct ir {
 /* Could one packet's mark be both values, each under its mask? Marks in separate bits are written
  * separately: they do not meet. */
 bool ir_marks_meet(uint32_t value, uint32_t mask, uint32_t other, uint32_t other_mask);
-/* Do the ways by the routing table masquerade? */
-bool ir_masquerades(const struct ir *ir, uint32_t table);
+/* Do the ways by the routing table masquerade in the family? */
+bool ir_masquerades(const struct ir *ir, uint32_t table, enum addr_family family);
 /* Does the rule ask the main table, or the copy of it? */
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule);
 /* And takes its default route, too. */

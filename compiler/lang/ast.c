@@ -102,6 +102,11 @@ bool ast_lets_go(const struct ast_then *then)
 	return then && then->action == THEN_PROXY && then->listener->on_failure == FAILURE_DIRECT;
 }
 
+bool ast_masquerades(const struct ast_table *table)
+{
+	return table->masquerades[ADDR_IPV4] || table->masquerades[ADDR_IPV6];
+}
+
 const char *ast_route_name(struct arena *arena, const struct ast_then *then)
 {
 	const char *name = then->targets[0].name;

@@ -180,6 +180,12 @@ struct ast_endpoint {
 	struct span span;
 };
 
+/* NPTv6 (RFC 6296): what leaves from one prefix has the same address in the other. */
+struct ast_npt {
+	struct addr_prefix inside, outside;
+	struct span span, inside_span, outside_span;
+};
+
 struct ast_table {
 	const char *name;
 	struct span span;
@@ -189,7 +195,8 @@ struct ast_table {
 	struct ast_route *routes;
 	size_t route_count;
 	int fallback; /* enum ast_fallback */
-	bool prefer_main, masquerade, strict;
+	bool prefer_main, strict;
+	bool masquerades[ADDR_FAMILIES];
 	struct span prefer_main_span, masquerade_span, strict_span;
 	struct ast_endpoint *endpoints; /* where a tunnel's own packets go */
 	size_t endpoint_count;
@@ -199,6 +206,9 @@ struct ast_table {
 	size_t answer_count;
 	struct span answers_span; /* no source: not given */
 	struct ast_addresses snat;
+	struct ast_npt *npts;
+	size_t npt_count;
+	struct span npt_span;
 	int64_t clamp_mss; /* -1: no; 0: the route's MTU; else bytes */
 	int64_t id, priority;
 	struct span id_span, priority_span;
@@ -315,6 +325,8 @@ struct ast_table *ast_table_find(struct ast_policy *policy, const char *name);
 const struct ast_group *ast_group_find(const struct ast_policy *policy, const char *name);
 /* The rule's condition under a key, or NULL. */
 struct match_condition *ast_condition(const struct ast_rule *rule, const char *key);
+/* In one family or both. */
+bool ast_masquerades(const struct ast_table *table);
 /* Its routes, whether they were written one by one or in short. */
 const struct ast_route *ast_table_routes(const struct ast_table *table, size_t *count);
 /* Does the rule name the interfaces that its packets come by, and not just others? */

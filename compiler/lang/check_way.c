@@ -148,6 +148,16 @@ static bool check_routes(struct diag *diag, const struct ast_table *table)
 	return good;
 }
 
+/* Does it name each interface that it leaves by? */
+static bool leaves_by_known(const struct ast_route *route)
+{
+	bool known = route->hop_count || route->hop.dev || route->type != IR_ROUTE_UNICAST;
+
+	for (size_t k = 0; k < route->hop_count; k++)
+		known &= route->hops[k].dev != NULL;
+	return known;
+}
+
 static bool check_strict(struct diag *diag, const struct ast_table *table)
 {
 	size_t route_count;
@@ -156,12 +166,8 @@ static bool check_strict(struct diag *diag, const struct ast_table *table)
 
 	if (!table->strict)
 		return true;
-	for (size_t i = 0; i < route_count; i++) {
-		complete &= routes[i].hop_count || routes[i].hop.dev ||
-			    routes[i].type != IR_ROUTE_UNICAST;
-		for (size_t k = 0; k < routes[i].hop_count; k++)
-			complete &= routes[i].hops[k].dev != NULL;
-	}
+	for (size_t i = 0; i < route_count; i++)
+		complete &= leaves_by_known(&routes[i]);
 	if (!complete)
 		return check_refuse(diag, table->strict_span,
 				    "`strict` needs to know by which interface this table leaves",
@@ -179,7 +185,7 @@ static void warn_of_translation(struct diag *diag, const struct ast_table *table
 {
 	size_t route_count;
 	const struct ast_route *routes = ast_table_routes(table, &route_count);
-	struct span where = table->masquerade ? table->masquerade_span : table->snat.span;
+	struct span where = ast_masquerades(table) ? table->masquerade_span : table->snat.span;
 
 	for (size_t i = 0; i < route_count; i++)
 		if (routes[i].type == IR_ROUTE_UNICAST)
@@ -187,8 +193,87 @@ static void warn_of_translation(struct diag *diag, const struct ast_table *table
 	if (where.source)
 		diag_help(diag_add(diag, DIAG_no_effect, where,
 				   "`%s` changes nothing: no route of the table \"%s\" leads out",
-				   table->masquerade ? "masquerade" : "snat", table->name),
+				   ast_masquerades(table) ? "masquerade" : "snat", table->name),
 			  "add a route with a `dev` or a `via`, or remove it");
+}
+
+static bool prefixes_meet(struct addr_prefix a, struct addr_prefix b)
+{
+	struct wide rest = addr_host_bits(ADDR_IPV6, a.length < b.length ? a.length : b.length);
+
+	return wide_equal(wide_or(a.addr.bits, rest), wide_or(b.addr.bits, rest));
+}
+
+/* RFC 4291, section 2.4: what no router sends on. */
+static bool is_no_network(struct addr_prefix prefix)
+{
+	static const struct addr_prefix kept[] = {
+		{ { ADDR_IPV6, { 0, 0 } }, 127 }, /* :: and ::1 */
+		{ { ADDR_IPV6, { 0xff00ull << 48, 0 } }, 8 },
+		{ { ADDR_IPV6, { 0xfe80ull << 48, 0 } }, 10 },
+	};
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (prefixes_meet(prefix, kept[i]))
+			return true;
+	return false;
+}
+
+static bool check_npt(struct diag *diag, const struct ast_npt *npt)
+{
+	struct diag_record *record;
+
+	if (is_no_network(npt->inside) || is_no_network(npt->outside))
+		return check_refuse(diag,
+				    is_no_network(npt->inside) ? npt->inside_span
+							       : npt->outside_span,
+				    "loopback, link-local and multicast addresses go through no router",
+				    "name the network's own prefix, and the one that the provider gave");
+	if (npt->inside.length != npt->outside.length) {
+		record = diag_add(diag, DIAG_impossible, npt->outside_span,
+				  "prefixes of /%u and /%u have not as many addresses",
+				  npt->outside.length, npt->inside.length);
+		diag_also(record, npt->inside_span, "the other one");
+		diag_help(record, "write both with the same length");
+		return false;
+	}
+	return !prefixes_meet(npt->inside, npt->outside) ||
+	       check_refuse(diag, npt->outside_span, "`outside` is `inside`",
+			    "remove `nptv6`: these addresses are the same on both sides");
+}
+
+/* What comes in for an outside prefix has to be for one inside prefix, and the other way round. */
+static bool check_npt_pair(struct diag *diag, const struct ast_npt *a, const struct ast_npt *b)
+{
+	struct diag_record *record;
+
+	if (!prefixes_meet(a->inside, b->inside) && !prefixes_meet(a->outside, b->outside) &&
+	    !prefixes_meet(a->inside, b->outside) && !prefixes_meet(a->outside, b->inside))
+		return true;
+	record = diag_add(diag, DIAG_impossible, b->span, "two translations of the same addresses");
+	diag_also(record, a->span, "the other one");
+	diag_help(record, "give each prefix one counterpart in this table");
+	return false;
+}
+
+static bool check_npts(struct diag *diag, const struct ast_table *table)
+{
+	size_t count;
+	const struct ast_route *routes = ast_table_routes(table, &count);
+	bool good = true, is_known = true;
+
+	for (size_t i = 0; i < count; i++)
+		is_known &= leaves_by_known(&routes[i]);
+	if (table->npt_count && !is_known)
+		good = check_refuse(diag, table->npt_span,
+				    "`nptv6` needs to know by which interface this table leaves",
+				    "give every route its `dev`");
+	for (size_t i = 0; i < table->npt_count; i++) {
+		good &= check_npt(diag, &table->npts[i]);
+		for (size_t k = 0; k < i; k++)
+			good &= check_npt_pair(diag, &table->npts[k], &table->npts[i]);
+	}
+	return good;
 }
 
 bool check_table(struct diag *diag, const struct ast_table *table)
@@ -196,5 +281,6 @@ bool check_table(struct diag *diag, const struct ast_table *table)
 	bool good = check_routes(diag, table);
 
 	warn_of_translation(diag, table);
+	good &= check_npts(diag, table);
 	return check_strict(diag, table) && good;
 }

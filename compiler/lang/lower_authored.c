@@ -348,10 +348,13 @@ static void describe_table(struct lower *lower, const struct ast_table *table)
 	out = arena_append(lower->arena, lower->ir->tables, lower->ir->table_count);
 	*out = (struct ir_table){ .name = table->name,
 				  .id = (uint32_t)table->id,
-				  .masquerade = table->masquerade,
 				  .strict = table->strict,
 				  .clamp_mss = table->clamp_mss,
 				  .origin = table->span };
+	memcpy(out->masquerades, table->masquerades, sizeof(out->masquerades));
+	for (size_t i = 0; i < table->npt_count; i++)
+		*arena_append(lower->arena, out->npts, out->npt_count) =
+			(struct ir_npt){ table->npts[i].inside, table->npts[i].outside };
 	memcpy(out->has_snat, table->snat.has, sizeof(out->has_snat));
 	memcpy(out->snat, table->snat.addr, sizeof(out->snat));
 }

@@ -27,7 +27,7 @@ enum { FLOWS_MOST = 65536 };
 static bool is_masqueraded(const struct lower_class *class)
 {
 	for (size_t i = 0; class && i < class->table_count; i++)
-		if (class->tables[i]->masquerade)
+		if (ast_masquerades(class->tables[i]))
 			return true;
 	return false;
 }

@@ -108,12 +108,17 @@ static void pin(struct lower *lower, struct ir_chain *chain, const struct lower_
 	}
 }
 
-static void to_listener(struct lower *lower, const struct lower_class *way, bool local)
+static struct ir_chain *dstnat(struct lower *lower, bool local)
 {
-	struct ir_chain *chain = lower_base_chain(
+	return lower_base_chain(
 		lower, local ? "dstnat_local" : "dstnat", IR_CHAIN_NAT,
 		local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_DSTNAT,
 		"first packets of connections to listeners: translated, or kept from being so later");
+}
+
+static void to_listener(struct lower *lower, const struct lower_class *way, bool local)
+{
+	struct ir_chain *chain = dstnat(lower, local);
 
 	if (!way->listener)
 		answer(lower, chain, way);
@@ -163,13 +168,63 @@ static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
 	return rule;
 }
 
+static void masquerade_one(struct lower *lower, const struct lower_class *way,
+			   const struct ast_table *table)
+{
+	enum addr_family family = table->masquerades[ADDR_IPV4] ? ADDR_IPV4 : ADDR_IPV6;
+	struct ir_rule *rule;
+
+	if (!way->families[family])
+		return;
+	rule = leaving(lower, srcnat(lower), way, table);
+	lower_match(lower, rule, family_match(lower->arena, family));
+	lower_op(lower, rule, IR_MASQUERADE);
+}
+
+/* Each address for one: the kernel keeps the bits behind the prefix (NF_NAT_RANGE_NETMAP). */
+static void to_outside(struct lower *lower, const struct lower_class *way,
+		       const struct ast_table *table, const struct ast_npt *npt)
+{
+	struct ir_rule *rule = leaving(lower, srcnat(lower), way, table);
+
+	lower_match(lower, rule, address_match(lower->arena, ADDRESS_FROM, npt->inside));
+	lower_do(lower, rule,
+		 (struct ir_statement){
+			 .op = IR_SNAT, .addr = npt->outside.addr, .length = npt->outside.length });
+}
+
+/* What comes in by the table's interfaces for an outside address, but for one that this host has
+ * itself. */
+static void to_inside(struct lower *lower, const struct ast_table *table, const struct ast_npt *npt)
+{
+	struct ir_chain *chain = dstnat(lower, false);
+	size_t count;
+	bool complete;
+	const char **devs = check_table_devs(lower->arena, table, &count, &complete);
+	struct ir_rule *rule;
+
+	if (!count)
+		return;
+	rule = lower_rule(lower, chain, table->span, "what an outside prefix stands for");
+	lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
+	lower_match(lower, rule, address_match(lower->arena, ADDRESS_TO, npt->outside));
+	lower_match(lower, rule, elsewhere_match());
+	lower_do(lower, rule,
+		 (struct ir_statement){
+			 .op = IR_DNAT, .addr = npt->inside.addr, .length = npt->inside.length });
+}
+
 static void from_table(struct lower *lower, const struct lower_class *way,
 		       const struct ast_table *table)
 {
 	if (lower_leads_nowhere(lower, table))
 		return;
-	if (table->masquerade)
+	if (table->masquerades[ADDR_IPV4] && table->masquerades[ADDR_IPV6])
 		lower_op(lower, leaving(lower, srcnat(lower), way, table), IR_MASQUERADE);
+	else if (ast_masquerades(table))
+		masquerade_one(lower, way, table);
+	for (size_t i = 0; i < table->npt_count && way->families[ADDR_IPV6]; i++)
+		to_outside(lower, way, table, &table->npts[i]);
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;
 
@@ -202,6 +257,13 @@ void lower_translation(struct lower *lower)
 			lower_op(lower, translate(lower, srcnat(lower), way), IR_MASQUERADE);
 		for (size_t k = 0; lower_leads_out(way) && k < way->table_count; k++)
 			from_table(lower, way, way->tables[k]);
+	}
+	for (size_t i = 0; i < lower->policy->table_count; i++) {
+		const struct ast_table *table = &lower->policy->tables[i];
+
+		for (size_t k = 0; k < table->npt_count; k++)
+			if (lower->policy->settings.ipv6 != IPV6_OFF)
+				to_inside(lower, table, &table->npts[k]);
 	}
 }
 

@@ -422,7 +422,7 @@ static bool lower_route(struct lower *lower, const struct ast_table *table,
 		.to = route->is_default ? (struct addr_prefix){ .addr.family = family } : route->to,
 		.has_src = route->src.has[family],
 		.src = route->src.addr[family],
-		.masquerades = table->masquerade,
+		.masquerades = table->masquerades[family],
 		.metric = (uint32_t)route->metric,
 		.mtu = (uint32_t)route->mtu,
 		.origin = route->span,
@@ -484,6 +484,16 @@ static void check_source(struct lower *lower, const struct ast_table *table,
 	}
 }
 
+static void check_npt(struct lower *lower, const struct ast_table *table)
+{
+	if (!table->npt_count || has_family(lower, table, ADDR_IPV6))
+		return;
+	lower->failed = true;
+	diag_help(diag_add(lower->diag, DIAG_impossible, table->npt_span,
+			   "the table has no IPv6 route that could use this `nptv6`"),
+		  "give it an IPv6 `via`, or remove `nptv6`");
+}
+
 static void table_routes(struct lower *lower, const struct ast_table *table,
 			 const bool families[ADDR_FAMILIES])
 {
@@ -492,6 +502,7 @@ static void table_routes(struct lower *lower, const struct ast_table *table,
 
 	check_source(lower, table, &table->snat, "snat");
 	check_source(lower, table, &table->shorthand.src, "src");
+	check_npt(lower, table);
 	for (size_t i = 0; i < count; i++)
 		table_route(lower, table, &routes[i], families);
 }

@@ -23,7 +23,8 @@ static struct ir_chain *sources(struct lower *lower)
 
 static bool translates(const struct ast_table *table)
 {
-	return table->masquerade || table->snat.has[ADDR_IPV4] || table->snat.has[ADDR_IPV6];
+	return ast_masquerades(table) || table->snat.has[ADDR_IPV4] || table->snat.has[ADDR_IPV6] ||
+	       table->npt_count;
 }
 
 /* By the table's interfaces, or, where they are not known, by any but lo: what goes to this host
@@ -95,7 +96,8 @@ static void lock_invalid(struct lower *lower, const struct lower_class *way,
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;
 
-		if (!way->families[family] || (!table->masquerade && !table->snat.has[family]))
+		if (!way->families[family] ||
+		    (!table->masquerades[family] && !table->snat.has[family]))
 			continue;
 		rule = leaving(lower, strays(lower), way, table, NULL);
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
@@ -112,6 +114,10 @@ static void lock_masqueraded(struct lower *lower, const struct lower_class *way,
 {
 	struct ir_rule *rule = leaving(lower, unsourced(lower), way, table, NULL);
 
+	if (!table->masquerades[ADDR_IPV4] || !table->masquerades[ADDR_IPV6])
+		lower_match(lower, rule,
+			    family_match(lower->arena,
+					 table->masquerades[ADDR_IPV4] ? ADDR_IPV4 : ADDR_IPV6));
 	lower_goto(lower, rule, lower_refuse(lower));
 }
 
@@ -128,8 +134,22 @@ static void lock_own_source(struct lower *lower, const struct lower_class *way,
 	lower_goto(lower, rule, lower_refuse(lower));
 }
 
-/* The interfaces of all tables that translate to the address; false where one may be any. */
-static bool address_devs(struct lower *lower, struct addr addr, const char ***devs, size_t *count)
+/* Does the table give source addresses in the prefix? */
+static bool gives(const struct ast_table *table, struct addr_prefix prefix)
+{
+	enum addr_family family = prefix.addr.family;
+
+	for (size_t i = 0; i < table->npt_count; i++)
+		if (addr_equal(table->npts[i].outside.addr, prefix.addr) &&
+		    table->npts[i].outside.length == prefix.length)
+			return true;
+	return prefix.length == addr_width(family) && table->snat.has[family] &&
+	       addr_equal(table->snat.addr[family], prefix.addr);
+}
+
+/* The interfaces of all tables that translate to the prefix; false where one may be any. */
+static bool given_devs(struct lower *lower, struct addr_prefix given, const char ***devs,
+		       size_t *count)
 {
 	*devs = NULL;
 	*count = 0;
@@ -140,8 +160,7 @@ static bool address_devs(struct lower *lower, struct addr addr, const char ***de
 		size_t few;
 		bool complete;
 
-		if (!table->snat.has[addr.family] ||
-		    !addr_equal(table->snat.addr[addr.family], addr))
+		if (!gives(table, given))
 			continue;
 		more = lower_devs(lower, &one, &few, &complete);
 		if (!complete)
@@ -153,18 +172,18 @@ static bool address_devs(struct lower *lower, struct addr addr, const char ***de
 }
 
 static struct ir_rule *given_elsewhere(struct lower *lower, struct ir_chain *chain,
-				       const struct lower_class *way, struct addr addr)
+				       const struct lower_class *way, struct addr_prefix given)
 {
 	struct ir_rule *rule;
 	const char **devs;
 	size_t count;
 
-	if (!address_devs(lower, addr, &devs, &count))
+	if (!given_devs(lower, given, &devs, &count))
 		return NULL;
 	rule = lower_guarantee(lower, chain, "an address that another table has given");
 	lower_match_class(lower, rule, way);
 	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, true));
-	lower_match(lower, rule, given_match(lower->arena, addr));
+	lower_match(lower, rule, given_match(lower->arena, given));
 	return rule;
 }
 
@@ -173,19 +192,39 @@ static struct ir_rule *given_elsewhere(struct lower *lower, struct ir_chain *cha
  * masqueraded needs no such guard: the kernel forgets a connection whose interface changes
  * (nf_nat_oif_changed in net/netfilter/nf_nat_core.c).
  */
-static void lock_given(struct lower *lower, const struct lower_class *way, struct addr addr)
+static void lock_given(struct lower *lower, const struct lower_class *way, struct addr_prefix given)
 {
 	struct ir_rule *rule = NULL;
 
-	if (!way->families[addr.family])
+	if (!way->families[given.addr.family])
 		return;
 	if (way->forward)
-		rule = given_elsewhere(lower, lower_forward_chain(lower), way, addr);
+		rule = given_elsewhere(lower, lower_forward_chain(lower), way, given);
 	if (rule)
 		lower_goto(lower, rule, lower_refuse(lower));
-	rule = way->local ? given_elsewhere(lower, sources(lower), way, addr) : NULL;
+	rule = way->local ? given_elsewhere(lower, sources(lower), way, given) : NULL;
 	if (rule)
 		lower_op(lower, rule, IR_DROP);
+}
+
+/* An inside address is none to the outside: of an older connection, or of none. */
+static void lock_inside(struct lower *lower, const struct lower_class *way,
+			const struct ast_table *table, const struct ast_npt *npt)
+{
+	struct ir_match inside = address_match(lower->arena, ADDRESS_FROM, npt->inside);
+	struct ir_rule *rule;
+
+	if (!way->families[ADDR_IPV6])
+		return;
+	rule = leaving(lower, sources(lower), way, table, "an inside address, not translated");
+	lower_match(lower, rule, inside);
+	lower_op(lower, rule, IR_DROP);
+	if (way->forward) {
+		rule = leaving(lower, unsourced(lower), way, table, NULL);
+		lower_match(lower, rule, inside);
+		lower_goto(lower, rule, lower_refuse(lower));
+	}
+	lock_given(lower, way, npt->outside);
 }
 
 static void lock_table(struct lower *lower, const struct lower_class *way,
@@ -194,9 +233,9 @@ static void lock_table(struct lower *lower, const struct lower_class *way,
 	if (!translates(table) || lower_leads_nowhere(lower, table))
 		return;
 	lock_invalid(lower, way, table);
-	if (table->masquerade)
+	if (table->masquerades[ADDR_IPV6])
 		lock_borrowed(lower, way, table);
-	if (table->masquerade && way->forward)
+	if (ast_masquerades(table) && way->forward)
 		lock_masqueraded(lower, way, table);
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct addr addr = table->snat.addr[family];
@@ -205,8 +244,10 @@ static void lock_table(struct lower *lower, const struct lower_class *way,
 			continue;
 		if (way->forward)
 			lock_own_source(lower, way, table, addr);
-		lock_given(lower, way, addr);
+		lock_given(lower, way, (struct addr_prefix){ addr, addr_width(addr.family) });
 	}
+	for (size_t i = 0; i < table->npt_count; i++)
+		lock_inside(lower, way, table, &table->npts[i]);
 }
 
 /* The reset with which this host answers a stray segment that came by a link which is gone, or made
@@ -237,7 +278,7 @@ void lower_sources(struct lower *lower)
 			lock_borrowed(lower, way, NULL);
 		for (size_t k = 0; lower_leads_out(way) && k < way->table_count; k++) {
 			lock_table(lower, way, way->tables[k]);
-			any |= way->tables[k]->masquerade;
+			any |= ast_masquerades(way->tables[k]);
 		}
 	}
 	if (any)

@@ -36,16 +36,25 @@ static bool names_source(struct tunnels *proof, const struct ast_rule *rule)
 static void tell(struct tunnels *proof, const struct ast_rule *rule, const struct ast_table *table,
 		 enum addr_family family)
 {
-	const char *other = !table->snat.span.source ? "" : family == ADDR_IPV6 ? "IPv6 " : "IPv4 ";
+	bool is_one = table->snat.span.source || ast_masquerades(table);
+	const char *other = !is_one ? "" : family == ADDR_IPV6 ? "IPv6 " : "IPv4 ";
 	struct diag_record *record =
 		diag_add(proof->diag, DIAG_needs_masquerade, rule->then->name_span,
 			 "the host's own %spackets keep the source address of their old way out",
 			 other);
 
 	diag_also(record, table->span, "the table \"%s\" does not change it", table->name);
-	diag_help(record, "add %s%s, unless the other end knows that address",
-		  *other ? "an address to `snat` for " : "`masquerade: true` to the table",
-		  *other ? (family == ADDR_IPV6 ? "IPv6" : "IPv4") : "");
+	if (family == ADDR_IPV6 && table->npt_count)
+		diag_help(record,
+			  "`nptv6` changes addresses in its `inside` alone: name them in `from`, and have "
+			  "programs bind to one");
+	else if (table->snat.span.source)
+		diag_help(record,
+			  "add an address to `snat` for %s, unless the other end knows that address",
+			  family == ADDR_IPV6 ? "IPv6" : "IPv4");
+	else
+		diag_help(record,
+			  "add `masquerade: true` to the table, unless the other end knows that address");
 }
 
 static void judge_table(struct tunnels *proof, const struct ast_rule *rule,
@@ -53,11 +62,11 @@ static void judge_table(struct tunnels *proof, const struct ast_rule *rule,
 {
 	int family = 0;
 
-	while (family < ADDR_FAMILIES &&
-	       (table->snat.has[family] || !leads_out(table, (enum addr_family)family) ||
-		!prove_is_about(proof, rule, (enum addr_family)family)))
+	while (family < ADDR_FAMILIES && (table->snat.has[family] || table->masquerades[family] ||
+					  !leads_out(table, (enum addr_family)family) ||
+					  !prove_is_about(proof, rule, (enum addr_family)family)))
 		family++;
-	if (!table->masquerade && family < ADDR_FAMILIES)
+	if (family < ADDR_FAMILIES)
 		tell(proof, rule, table, (enum addr_family)family);
 }
 

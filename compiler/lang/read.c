@@ -62,8 +62,8 @@ static const struct decode_table *const tables[] = {
 	&policy_table,        &read_settings_table, &read_set_table,      &read_list_table,
 	&read_listener_table, &read_tproxy_table,   &read_redirect_table, &read_runs_as_table,
 	&read_mark_table,     &read_table_table,    &read_route_table,    &read_nexthop_table,
-	&read_rule_table,     &read_then_table,     &default_table,       &read_expect_table,
-	&read_packet_table,   &payload_table,       &time_table,
+	&read_npt_table,      &read_rule_table,     &read_then_table,     &default_table,
+	&read_expect_table,   &read_packet_table,   &payload_table,       &time_table,
 };
 
 static const size_t table_count = sizeof(tables) / sizeof(tables[0]);

@@ -73,7 +73,7 @@ const char *read_path(struct decode *decode, const char *key, const struct node 
 /* The field tables of the parts. */
 extern const struct decode_table read_settings_table, read_set_table, read_list_table,
 	read_listener_table, read_tproxy_table, read_redirect_table, read_runs_as_table,
-	read_mark_table, read_table_table, read_route_table, read_nexthop_table, read_rule_table,
-	read_then_table, read_expect_table, read_packet_table;
+	read_mark_table, read_table_table, read_route_table, read_nexthop_table, read_npt_table,
+	read_rule_table, read_then_table, read_expect_table, read_packet_table;
 
 #endif

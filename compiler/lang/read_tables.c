@@ -149,6 +149,100 @@ static bool read_routes(struct decode *decode, const struct decode_field *field,
 	return good;
 }
 
+/* ---- source addresses ---- */
+
+static bool read_masquerade(struct decode *decode, const struct decode_field *field,
+			    const struct node *value, void *target)
+{
+	static const char *const families[] = { "ipv4", "ipv6" };
+	bool *masquerades = target, both = false;
+
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		if (value->kind != NODE_SCALAR || strcmp(value->text, families[family]) != 0)
+			continue;
+		masquerades[family] = true;
+		return true;
+	}
+	if (value->kind == NODE_SCALAR && !strncmp(value->text, "ip", 2)) {
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "no family \"%s\"",
+				   node_excerpt(decode->arena, value->text, value->length)),
+			  "write `masquerade: true`, or ipv4 or ipv6 for one family alone");
+		return false;
+	}
+	if (!decode_bool(decode, field, value, &both))
+		return false;
+	masquerades[ADDR_IPV4] = masquerades[ADDR_IPV6] = both;
+	return true;
+}
+
+static bool read_prefix(struct decode *decode, const struct decode_field *field,
+			const struct node *value, void *target)
+{
+	struct addr_prefix *prefix = target;
+	const char *why = "write a prefix such as \"fd00::/48\"";
+
+	if (value->kind == NODE_SCALAR &&
+	    addr_parse_prefix(decode->arena, value->text, value->length, prefix, &why)) {
+		if (prefix->addr.family == ADDR_IPV6 && prefix->length > 0 &&
+		    prefix->length < addr_width(ADDR_IPV6))
+			return true;
+		why = prefix->addr.family == ADDR_IPV4
+			      ? "IPv4 has `masquerade` and `snat`; `nptv6` is for IPv6 alone"
+		      : prefix->length ? "add the prefix's length, as in \"fd00::/48\"; for one "
+					 "address there is `snat`"
+				       : "name the network's own prefix, as in \"fd00::/48\"";
+	}
+	diag_help(diag_add(decode->diag, DIAG_bad_address, value->span, "this is no IPv6 prefix"),
+		  "%s", why);
+	(void)field;
+	return false;
+}
+
+static const struct decode_field npt_fields[] = {
+	{ .key = "inside", .read = read_prefix, .offset = offsetof(struct ast_npt, inside) },
+	{ .key = "outside", .read = read_prefix, .offset = offsetof(struct ast_npt, outside) },
+};
+
+const struct decode_table read_npt_table = { "nptv6", npt_fields,
+					     sizeof(npt_fields) / sizeof(npt_fields[0]) };
+
+static bool lacks_prefix(struct decode *decode, struct span span)
+{
+	diag_help(diag_add(decode->diag, DIAG_missing_key, span, "`nptv6` needs both prefixes"),
+		  "write {inside: \"fd00::/48\", outside: \"2001:db8:1::/48\"}");
+	return false;
+}
+
+static bool read_npt(struct decode *decode, const struct node *value, struct ast_npt *npt)
+{
+	npt->span = value->span;
+	if (!decode_map(decode, &read_npt_table, value, npt))
+		return false;
+	npt->inside_span = read_value_span(value, "inside");
+	npt->outside_span = read_value_span(value, "outside");
+	if (npt->inside_span.source && npt->outside_span.source)
+		return true;
+	return lacks_prefix(decode, value->span);
+}
+
+static bool read_npts(struct decode *decode, const struct decode_field *field,
+		      const struct node *value, void *target)
+{
+	const struct node *items = value->kind == NODE_LIST ? value->items : value;
+	size_t count = value->kind == NODE_LIST ? value->count : 1;
+	struct ast_table *table = target;
+	bool good = true;
+
+	(void)field;
+	table->npt_span = value->span;
+	if (!count)
+		return lacks_prefix(decode, value->span);
+	for (size_t i = 0; i < count; i++)
+		good &= read_npt(decode, &items[i],
+				 arena_append(decode->arena, table->npts, table->npt_count));
+	return good;
+}
+
 /* ---- tables ---- */
 
 static bool read_clamp(struct decode *decode, const struct decode_field *field,
@@ -251,8 +345,9 @@ static const struct decode_field table_fields[] = {
 	{ .key = "answers", .read = read_answers },
 	{ TABLE("fallback", decode_choice, fallback), .choices = fallback_words },
 	{ TABLE("prefer_main", decode_bool, prefer_main) },
-	{ TABLE("masquerade", decode_bool, masquerade) },
+	{ TABLE("masquerade", read_masquerade, masquerades) },
 	{ TABLE("snat", read_addresses_field, snat) },
+	{ .key = "nptv6", .read = read_npts },
 	{ TABLE("clamp_mss", read_clamp, clamp_mss) },
 	{ TABLE("strict", decode_bool, strict) },
 	{ TABLE("id", decode_integer, id), .least = 1, .most = UINT32_MAX },
@@ -262,6 +357,30 @@ static const struct decode_field table_fields[] = {
 
 const struct decode_table read_table_table = { "table", table_fields,
 					       sizeof(table_fields) / sizeof(table_fields[0]) };
+
+/* A source has one translation of a family. */
+static bool check_translations(struct decode *decode, const struct ast_table *table)
+{
+	bool twice = false;
+
+	for (int family = 0; family < ADDR_FAMILIES; family++)
+		twice |= table->masquerades[family] && table->snat.has[family];
+	if (twice) {
+		diag_help(diag_add(decode->diag, DIAG_bad_value, table->snat.span,
+				   "`snat` beside `masquerade`"),
+			  "`masquerade` takes the interface's address, `snat` the one you give: keep one");
+		return false;
+	}
+	if (!table->npt_count || (!table->masquerades[ADDR_IPV6] && !table->snat.has[ADDR_IPV6]))
+		return true;
+	diag_help(diag_add(decode->diag, DIAG_bad_value, table->npt_span,
+			   "`nptv6` beside `%s` for IPv6",
+			   table->snat.has[ADDR_IPV6] ? "snat" : "masquerade"),
+		  table->snat.has[ADDR_IPV6]
+			  ? "both give IPv6 another source: keep one, and in `snat` the IPv4 address alone"
+			  : "both give IPv6 another source: write `masquerade: ipv4`, or remove `nptv6`");
+	return false;
+}
 
 static bool check_table(struct decode *decode, const struct node_entry *entry,
 			struct ast_table *table)
@@ -286,14 +405,7 @@ static bool check_table(struct decode *decode, const struct node_entry *entry,
 		diag_help(record, "write {dev: INTERFACE}, {via: ADDRESS}, or {routes: [...]}");
 		return false;
 	}
-	if (table->masquerade && table->snat.span.source) {
-		record = diag_add(decode->diag, DIAG_bad_value, table->snat.span,
-				  "`snat` beside `masquerade`");
-		diag_help(record,
-			  "`masquerade` takes the interface's address, `snat` the one you give: keep one");
-		return false;
-	}
-	return true;
+	return check_translations(decode, table);
 }
 
 static bool read_table(struct decode *decode, const struct node_entry *entry,

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "ir/evaluate.h"
 #include "live/ask_state.h"
 #include "live/links.h"
 
@@ -207,6 +208,37 @@ static void translate(struct ask *ask)
 	ask->now.type = ask->now.has_to ? type_of(ask, ask->now.to) : RTN_LOCAL;
 }
 
+/* NPTv6: the policy's chain gives what comes in for an outside prefix its inside address. */
+static void translate_prefix(struct ask *ask, const struct ir_chain *own)
+{
+	const struct ir_packet *packet = ask->question->packet;
+
+	for (size_t i = 0; i < own->rule_count; i++) {
+		const struct ir_rule *rule = &own->rules[i];
+		const struct ir_statement *last = &rule->statements[rule->statement_count - 1];
+		struct wide rest = addr_host_bits(ADDR_IPV6, last->length);
+
+		if (!last->length || !packet->has_to || !ir_rule_takes(rule, packet))
+			continue;
+		ask->now.is_translated = ask->now.has_to = true;
+		ask->now.to = wide_or(last->addr.bits, wide_and(packet->to, rest));
+		ask->now.type = type_of(ask, ask->now.to);
+		return;
+	}
+}
+
+static void translate_here(struct ask *ask, const struct ir_chain *own)
+{
+	const struct ask_question *question = ask->question;
+
+	if (is_translated(question))
+		translate(ask);
+	else if (question->listener)
+		ask->now.is_pinned = true;
+	else
+		translate_prefix(ask, own);
+}
+
 /* The rest of the hook at which the policy decides. */
 static void walk_first_hook(struct ask *ask)
 {
@@ -220,16 +252,13 @@ static void walk_first_hook(struct ask *ask)
 		walk_beside(ask, hook, question->base->priority);
 		from = question->base->priority + 1;
 	}
-	if ((!question->listener && !is_answered(question)) || !own) {
+	if (!own) {
 		walk(ask, hook, from, INT_MAX, false);
 		return;
 	}
 	walk(ask, hook, from, own->priority - 1, false);
-	if (!ask->now.is_translated && !ask->is_stopped) {
-		ask->now.is_pinned = !is_translated(question);
-		if (is_translated(question))
-			translate(ask);
-	}
+	if (!ask->now.is_translated && !ask->is_stopped)
+		translate_here(ask, own);
 	walk(ask, hook, own->priority, INT_MAX, false);
 }
 

@@ -25,7 +25,7 @@ static bool is_bare(struct netlink *netlink, const char *device, enum addr_famil
 
 const char *bare_device(struct netlink *netlink, const struct ir *ir, const struct ir_route *route)
 {
-	if (route->type != IR_ROUTE_UNICAST || !ir_masquerades(ir, route->table))
+	if (route->type != IR_ROUTE_UNICAST || !ir_masquerades(ir, route->table, route->family))
 		return NULL;
 	for (size_t i = 0; i < route->hop_count; i++)
 		if (is_bare(netlink, route->hops[i].dev, route->family))

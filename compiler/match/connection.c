@@ -208,11 +208,14 @@ static void print_given(const struct ir_match *match, struct buf *out)
 
 static const struct ir_match_ops given_ops = { "given", print_given, never_holds, true, NULL };
 
-struct ir_match given_match(struct arena *arena, struct addr addr)
+struct ir_match given_match(struct arena *arena, struct addr_prefix prefix)
 {
-	struct ir_match match = { .ops = &given_ops, .family = addr.family };
+	enum addr_family family = prefix.addr.family;
+	struct ir_match match = { .ops = &given_ops, .family = family };
+	struct wide first = prefix.addr.bits;
 
-	interval_add(arena, &match.values, addr.bits, addr.bits);
+	interval_add(arena, &match.values, first,
+		     wide_or(first, addr_host_bits(family, prefix.length)));
 	return match;
 }
 
@@ -223,13 +226,15 @@ static void print_fib(const struct ir_match *match, struct buf *out)
 	static const char *const types[] = { "local", "broadcast",
 					     "{ local, broadcast, anycast }" };
 
-	buf_printf(out, "fib daddr type %s", types[match->selector]);
+	buf_printf(out, "fib daddr type %s%s", match->negated ? "!= " : "", types[match->selector]);
 }
 
 static bool fib_holds(const struct ir_match *match, const struct ir_packet *packet)
 {
-	return (match->selector != FIB_BROADCAST && packet->to_local) ||
-	       (match->selector != FIB_LOCAL && packet->to_broadcast);
+	bool is = (match->selector != FIB_BROADCAST && packet->to_local) ||
+		  (match->selector != FIB_LOCAL && packet->to_broadcast);
+
+	return is != match->negated;
 }
 
 static const struct ir_match_ops fib_ops = { "fib", print_fib, fib_holds, false, NULL };
@@ -237,6 +242,14 @@ static const struct ir_match_ops fib_ops = { "fib", print_fib, fib_holds, false,
 struct ir_match fib_match(unsigned int selector)
 {
 	return (struct ir_match){ .ops = &fib_ops, .selector = selector };
+}
+
+struct ir_match elsewhere_match(void)
+{
+	struct ir_match match = fib_match(FIB_LOCAL);
+
+	match.negated = true;
+	return match;
 }
 
 /* ---- whose the source is ---- */

@@ -72,6 +72,8 @@ const struct app_signature *app_signature(size_t nth);
 /* fib daddr type: an address that this host has; a broadcast address; or either, with anycast. */
 enum { FIB_LOCAL, FIB_BROADCAST, FIB_HOST };
 struct ir_match fib_match(unsigned int selector);
+/* No address that this host has. */
+struct ir_match elsewhere_match(void);
 /* The source is an address of this host's: of what it sends itself. */
 struct ir_match own_source_match(void);
 /* ct direction reply. */
@@ -95,8 +97,8 @@ struct ir_match spoofed_match(void);
 struct ir_match lodged_match(void);
 /* Its connection began with its own source address, which only a first packet can change. */
 struct ir_match unsourced_match(void);
-/* Its connection was given this source address (and answers come to it). */
-struct ir_match given_match(struct arena *arena, struct addr addr);
+/* Its connection was given a source address in the prefix (and answers come to it). */
+struct ir_match given_match(struct arena *arena, struct addr_prefix prefix);
 /* The packet is of no connection, so that nothing can redirect it. */
 struct ir_match unconnected_match(void);
 /* IPv6 redirects (RFC 4861), which no kernel setting keeps this host from sending. */

@@ -11,6 +11,7 @@ import ipaddress
 from dataclasses import dataclass
 
 import packets
+import values
 import wire
 import world
 
@@ -282,7 +283,10 @@ def _translated(packet, table, dev):
     """The source of what leaves by the table's interface, where the table changes it."""
     if dev not in _devs(table):
         return None
-    if "masquerade" in table:
+    inside = ipaddress.ip_network(values.INSIDE)
+    if "nptv6" in table and packet.family == 6 and packet.source in range(int(inside[0]), int(inside[-1]) + 1):
+        return packet.source - int(inside[0]) + int(ipaddress.ip_network(values.OUTSIDE)[0])
+    if table.get("masquerade") in (True, f"ipv{packet.family}"):
         return wire.number(world.LINKS[dev][packet.family][0])
     addresses = table.get("snat", [])
     numbers = [wire.number(text) for text in ([addresses] if isinstance(addresses, str) else addresses)

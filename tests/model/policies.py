@@ -225,12 +225,14 @@ class Maker:
         if "masquerade" not in body and draw.chance(0.15):
             body["snat"] = draw.one(("192.0.2.200", ["198.51.100.200", "2001:db8:2::200"], "2001:db8:1::200"))
         for key, share, choices in (("fallback", 0.5, ("main", "unreachable", "prohibit", "blackhole")),
-                                    ("prefer_main", 0.2, (True,)), ("masquerade", 0 if "snat" in body else 0.3, (True,)),
+                                    ("prefer_main", 0.2, (True,)), ("masquerade", 0 if "snat" in body else 0.3, (True, True, True, "ipv4", "ipv6")),
                                     ("strict", 0.1, (True,)), ("clamp_mss", 0.1, (True, 1300)),
                                     ("mark", 0.06, (0x600, 0x60000, {"value": 0x5000, "mask": 0xF000})),
                                     ("id", 0.05, (200, 1234))):
             if draw.chance(share):
                 body[key] = draw.one(choices)
+        if "snat" not in body and body.get("masquerade") in (None, "ipv4") and draw.chance(0.15):
+            body["nptv6"] = {"inside": values.INSIDE, "outside": values.OUTSIDE}
         return body
 
     def _route(self, index):

@@ -27,6 +27,7 @@ BUILT_IN = {  # as far as their ends are of interest
 DSCP = {"cs1": 8, "af11": 10, "af21": 18, "af31": 26, "af41": 34, "ef": 46, "cs6": 48, "be": 0, "le": 1}
 PORTS = (22, 53, 80, 443, 853, 1000, 1023, 1024, 5228, 8080, 32768, 49151, 65535, 1)
 SERVICES = {"http": 80, "https": 443, "dns": 53, "ssh": 22, "ntp": 123}
+INSIDE, OUTSIDE = "fd00:10::/64", "2001:db8:7::/64"  # of tables with nptv6; the first is lan0's
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "icmpv6": 58, "esp": 50, "gre": 47}
 MACS = tuple(0x020000000000 + low for low in (1, 2, 3, 0xFF, 0x100, 0x1FF, 0x10000, 0x5E100001))
 USERS, GROUPS = (0, 1, 1000, 1001, 1999, 2000, 65534), (0, 5, 1000, 1001, 3000)

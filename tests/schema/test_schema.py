@@ -43,6 +43,8 @@ BEYOND = {
 	"group-cycle": "names given elsewhere in the document",
 	"endpoint-inside": "where rules send an address",
 	"impossible.answers": "a route and another key side by side",
+	"impossible.nptv6": "two prefixes side by side",
+	"impossible.nptv6-family": "the family of an address",
 	"impossible.route-order": "two routes side by side",
 	"impossible.families": "the family of an address",
 	"impossible.family-off": "two places at once",
