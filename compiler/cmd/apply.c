@@ -98,6 +98,13 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 	show_json_end(out, job->diag, job->report, outcome);
 }
 
+static void put_forgotten(const struct apply_counts *counts, struct buf *out)
+{
+	if (counts->forgotten)
+		buf_printf(out, "  connections on a way that is no more: -%zu\n",
+			   counts->forgotten);
+}
+
 /* What others may rely on, settings of the host, is named even here. */
 static void put_summary(const struct apply_job *job, const struct apply_counts *counts,
 			struct buf *out)
@@ -119,9 +126,7 @@ static void put_summary(const struct apply_job *job, const struct apply_counts *
 		buf_printf(out, "  ip rules: +%zu -%zu\n", counts->new_rules, counts->old_rules);
 	if (counts->new_routes || counts->old_routes)
 		buf_printf(out, "  routes: +%zu -%zu\n", counts->new_routes, counts->old_routes);
-	if (counts->forgotten)
-		buf_printf(out, "  connections on a way that is no more: -%zu\n",
-			   counts->forgotten);
+	put_forgotten(counts, out);
 	if (counts->sysctls)
 		buf_printf(out, "  sysctls: %zu\n", counts->sysctls);
 	show_steps(out, job->report, "sysctl ");
@@ -142,6 +147,7 @@ static void put_text(const struct cmd_call *call, const struct apply_job *job,
 {
 	if (outcome == APPLY_UNCHANGED) {
 		buf_printf(out, "%s: nothing to change\n", job->ir->name);
+		put_forgotten(counts, out);
 	} else if (outcome == APPLY_DONE && job->dry_run) {
 		buf_printf(out, "%s: would change\n", job->ir->name);
 		show_steps(out, job->report, "");

@@ -116,7 +116,7 @@ const struct cmd_verb verb_remove = {
 	.detail =
 		"The nft rules go first, then ip rules, routes, and the sysctls that the policy had changed. The policy's file is not\n"
 		"needed: what belongs to it is known from its nft table and from what apply remembered. NAME may be left out where\n"
-		"only one policy is applied. Flows of datagrams that conntrack still holds with its listeners are deleted.",
+		"only one policy is applied. Connections that conntrack holds on ways of the policy's are deleted.",
 	.most_args = 1,
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),

@@ -56,6 +56,8 @@ static void put_text(const struct cmd_call *call, const struct rollback *rollbac
 		buf_printf(out, "%s: rolled back; nothing was applied before, so it is removed\n",
 			   rollback->policy);
 	show_steps(out, rollback->report, call->verbose ? "" : "sysctl ");
+	if (!call->verbose)
+		show_steps(out, rollback->report, "connections: ");
 }
 
 static enum cmd_status show(const struct cmd_call *call, const struct rollback *rollback,
@@ -86,10 +88,18 @@ static enum which find_policy(const struct cmd_call *call, struct report *report
 	return count == 1 ? which_of(call, names, count, name) : which_policy(call, report, name);
 }
 
+enum { ROLLBACK_KEEP };
+
+static const struct cmd_option options[] = {
+	[ROLLBACK_KEEP] = CMD_KEEP_CONNECTIONS_OPTION,
+};
+
 static enum cmd_status run(struct cmd_call *call)
 {
 	struct report report = { .arena = call->arena };
-	struct rollback rollback = { .arena = call->arena, .report = &report };
+	struct rollback rollback = { .arena = call->arena,
+				     .report = &report,
+				     .keep_connections = cmd_given(call, ROLLBACK_KEEP) };
 
 	switch (find_policy(call, &report, &rollback.policy)) {
 	case WHICH_ONE:
@@ -116,5 +126,7 @@ const struct cmd_verb verb_rollback = {
 		"step back and no more: a second rollback says that there is nothing to go back to. NAME may be left out where only\n"
 		"one policy is applied, or only one waits for its confirmation. Needs CAP_NET_ADMIN.",
 	.most_args = 1,
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
 	.run = run,
 };

@@ -357,6 +357,10 @@ static void describe_table(struct lower *lower, const struct ast_table *table)
 			(struct ir_npt){ table->npts[i].inside, table->npts[i].outside };
 	memcpy(out->has_snat, table->snat.has, sizeof(out->has_snat));
 	memcpy(out->snat, table->snat.addr, sizeof(out->snat));
+	for (int family = 0; family < ADDR_FAMILIES; family++)
+		if (table->snat.has[family])
+			*arena_append(lower->arena, lower->ir->given, lower->ir->given_count) =
+				table->snat.addr[family];
 }
 
 static void describe_group(struct lower *lower, const struct ast_group *group)

@@ -519,6 +519,7 @@ static enum apply_outcome decide(struct apply *apply)
 	if (apply->job->back)
 		write_archive(apply);
 	write_record(apply, &apply->observed.table);
+	apply_forget_flows(apply);
 	return APPLY_UNCHANGED;
 }
 

@@ -11,17 +11,14 @@ bool apply_was_changed(const struct apply_counts *counts)
 	       counts->old_chains || counts->old_counters || counts->flip;
 }
 
-/* Old rules are text, and cannot be asked of a flow. */
 void apply_forget_flows(struct apply *apply)
 {
 	struct flows_job job = { .arena = apply->arena,
 				 .report = apply->report,
 				 .kernel = &apply->kernel,
 				 .before = apply->before,
-				 .after = apply->after,
-				 .ir = apply->job->back ? NULL : apply->ir };
+				 .after = apply->after };
 
-	if (!apply->job->keep_connections && !apply->after->keeps_connections &&
-	    apply_was_changed(apply->counts))
+	if (!apply->job->keep_connections && !apply->after->keeps_connections)
 		apply->counts->forgotten = flows_forget(&job);
 }

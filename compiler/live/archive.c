@@ -28,7 +28,7 @@
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
 #endif
-static const char MAGIC[] = "tpc-archive 11 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 12 " TPC_VERSION;
 
 /* ---- sets ---- */
 
@@ -339,6 +339,7 @@ static void policy(struct tape *tape, struct ir *ir)
 	TAPE_FIELD(tape, ir->sysctl_policy);
 	TAPE_FIELD(tape, ir->main_copy);
 	TAPE_FIELD(tape, ir->sends_local);
+	TAPE_FIELD(tape, ir->keeps_connections);
 	TAPE_ITEMS(tape, ir->sets, ir->set_count, set);
 	TAPE_ITEMS(tape, ir->chains, ir->chain_count, chain);
 	TAPE_ITEMS(tape, ir->written, ir->written_count, chain);
@@ -349,6 +350,7 @@ static void policy(struct tape *tape, struct ir *ir)
 	TAPE_ITEMS(tape, ir->sysctls, ir->sysctl_count, sysctl);
 	TAPE_ITEMS(tape, ir->gateways, ir->gateway_count, gateway);
 	TAPE_ITEMS(tape, ir->classes, ir->class_count, class);
+	TAPE_ITEMS(tape, ir->given, ir->given_count, address);
 	TAPE_ITEMS(tape, ir->listeners, ir->listener_count, listener);
 	TAPE_ITEMS(tape, ir->users, ir->user_count, hosted);
 	TAPE_ITEMS(tape, ir->groups, ir->group_count, hosted);

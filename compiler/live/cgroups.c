@@ -8,7 +8,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -148,23 +150,62 @@ void cgroups_read(struct arena *arena, const struct nlattr *expressions, uint64_
 	}
 }
 
-/* A folder of kernfs can be opened by its number (FILEID_KERNFS, linux/exportfs.h). */
-bool cgroups_is_gone(uint64_t number)
+/* A folder of kernfs can be opened by its number (FILEID_KERNFS, linux/exportfs.h). -1, with errno:
+ * it cannot. */
+static int open_numbered(uint64_t number)
 {
 	union {
 		struct file_handle handle;
 		unsigned char room[sizeof(struct file_handle) + sizeof(number)];
 	} by_number = { .handle = { .handle_bytes = sizeof(number), .handle_type = 0xfe } };
-	int root = open(CGROUPS_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found;
-	bool is_gone;
+	int root = open(CGROUPS_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found, code;
 
-	if (root < 0)
-		return false;
+	if (root < 0) {
+		errno = EPERM;
+		return -1;
+	}
 	memcpy(by_number.room + sizeof(struct file_handle), &number, sizeof(number));
 	found = open_by_handle_at(root, &by_number.handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	is_gone = found < 0 && (errno == ESTALE || errno == ENOENT);
-	if (found >= 0)
-		close(found);
+	code = errno;
 	close(root);
-	return is_gone;
+	errno = code;
+	return found;
+}
+
+bool cgroups_is_gone(uint64_t number)
+{
+	int found = open_numbered(number);
+
+	if (found >= 0) {
+		close(found);
+		return false;
+	}
+	return errno == ESTALE || errno == ENOENT;
+}
+
+bool cgroups_at_level(uint64_t number, unsigned int level, uint64_t *out)
+{
+	char link[64], path[PATH_MAX] = "", *end;
+	int folder = open_numbered(number);
+	size_t root = strlen(CGROUPS_ROOT) - 1;
+
+	if (folder < 0)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", folder);
+	if (readlink(link, path, sizeof(path) - 1) < 0)
+		*path = '\0';
+	close(folder);
+	/* The root of all has no slash at its end. */
+	if (strncmp(path, CGROUPS_ROOT, root) != 0)
+		return false;
+	end = path + root;
+	*out = 0;
+	for (; level; level--) {
+		if (!*end)
+			return true;
+		end += 1 + strcspn(end + 1, "/");
+	}
+	*end = '\0';
+	*out = number_of(*(path + root) ? path + root + 1 : "");
+	return *out != 0;
 }

@@ -15,30 +15,14 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
 #include "base/arena.h"
-#include "ir/evaluate.h"
 #include "ir/ir.h"
-#include "ir/packet.h"
-#include "live/hops.h"
-#include "live/links.h"
+#include "live/flows_state.h"
 #include "live/record.h"
 #include "live/report.h"
 
-enum { ATTRIBUTES = NETLINK_ATTRIBUTES };
-
-struct end {
-	struct addr addr;
-	uint16_t port;
-};
-
-struct flow {
-	unsigned int protocol;
-	struct end from, to;                 /* as its first packet was */
-	struct end answers_from, answers_to; /* as its answers are */
-	uint32_t status, mark;
-};
-
-/* Enough to delete just this one: its tuple as the kernel has it, its zone, its number. */
-struct doomed {
+/* With enough to delete just this one: its tuple as the kernel has it, its zone, its number. */
+struct entry {
+	struct flow flow;
 	uint8_t family;
 	void *tuple;
 	size_t length;
@@ -47,85 +31,14 @@ struct doomed {
 	uint32_t id;
 };
 
-/* Where the kernel sends what goes to the address. */
-struct hop {
-	struct addr to;
-	bool local;
-	const char *dev; /* NULL: nowhere */
-};
-
 struct search {
 	const struct flows_job *job;
-	const struct ir_walker *walker;
-	struct hop *hops;
-	size_t hop_count;
-	struct doomed *found;
+	struct flows_walks walks;
+	struct entry *entries;
 	size_t count;
 };
 
-/* ---- reading ---- */
-
-static bool read_end(const struct nlattr *ip[ATTRIBUTES], const struct nlattr *ports[ATTRIBUTES],
-		     bool source, struct end *out)
-{
-	const struct nlattr *v4 = ip[source ? CTA_IP_V4_SRC : CTA_IP_V4_DST];
-	const struct nlattr *v6 = ip[source ? CTA_IP_V6_SRC : CTA_IP_V6_DST];
-	const struct nlattr *port = ports[source ? CTA_PROTO_SRC_PORT : CTA_PROTO_DST_PORT];
-
-	if (!port || (!v4 && !v6))
-		return false;
-	out->port = ntohs(mnl_attr_get_u16(port));
-	out->addr = v4 ? hops_address(ADDR_IPV4, v4) : hops_address(ADDR_IPV6, v6);
-	return true;
-}
-
-static bool read_tuple(const struct nlattr *tuple, unsigned int *protocol, struct end *from,
-		       struct end *to)
-{
-	const struct nlattr *parts[ATTRIBUTES], *ip[ATTRIBUTES], *ports[ATTRIBUTES];
-
-	if (!tuple)
-		return false;
-	netlink_read_nested(tuple, parts);
-	if (!parts[CTA_TUPLE_IP] || !parts[CTA_TUPLE_PROTO])
-		return false;
-	netlink_read_nested(parts[CTA_TUPLE_IP], ip);
-	netlink_read_nested(parts[CTA_TUPLE_PROTO], ports);
-	*protocol = ports[CTA_PROTO_NUM] ? mnl_attr_get_u8(ports[CTA_PROTO_NUM]) : 0;
-	return read_end(ip, ports, true, from) && read_end(ip, ports, false, to);
-}
-
-/* TCP and UDP; what has no ports is left. */
-static bool read_flow(const struct nlattr *attributes[ATTRIBUTES], struct flow *out)
-{
-	unsigned int back;
-
-	*out = (struct flow){ 0 };
-	if (!attributes[CTA_STATUS] || !attributes[CTA_ID] ||
-	    !read_tuple(attributes[CTA_TUPLE_ORIG], &out->protocol, &out->from, &out->to) ||
-	    !read_tuple(attributes[CTA_TUPLE_REPLY], &back, &out->answers_from, &out->answers_to))
-		return false;
-	out->status = ntohl(mnl_attr_get_u32(attributes[CTA_STATUS]));
-	out->mark = attributes[CTA_MARK] ? ntohl(mnl_attr_get_u32(attributes[CTA_MARK])) : 0;
-	return out->protocol == IPPROTO_TCP || out->protocol == IPPROTO_UDP;
-}
-
-/* ---- judging ---- */
-
-static const struct hop *towards(struct search *search, struct addr to)
-{
-	const struct flows_job *job = search->job;
-	struct hop *hop;
-
-	for (size_t i = 0; i < search->hop_count; i++)
-		if (addr_equal(search->hops[i].to, to))
-			return &search->hops[i];
-	hop = arena_append(job->arena, search->hops, search->hop_count);
-	*hop = (struct hop){ .to = to, .local = links_has_address(&job->kernel->route, to) };
-	if (!hop->local)
-		hop->dev = links_towards(job->arena, &job->kernel->route, to);
-	return hop;
-}
+/* ---- judging: its listener ---- */
 
 static bool is_translated(const struct ir_listener *listener)
 {
@@ -138,8 +51,9 @@ static bool holds(const struct ir_listener *listener, const struct flow *flow)
 {
 	enum addr_family family = flow->answers_from.addr.family;
 
-	return is_translated(listener) && listener->udp && listener->has[family] &&
-	       listener->port == flow->answers_from.port &&
+	return is_translated(listener) &&
+	       (flow->protocol == IPPROTO_UDP ? listener->udp : listener->tcp) &&
+	       listener->has[family] && listener->port == flow->answers_from.port &&
 	       (!strcmp(listener->mode, "redirect") ||
 		addr_equal(listener->addr[family], flow->answers_from.addr));
 }
@@ -152,6 +66,21 @@ static bool any_holds(const struct record *record, const struct flow *flow)
 	return false;
 }
 
+/* A connection of TCP's goes on while its proxy lives, and is reset by the port at which no socket
+ * is left. */
+static bool is_alive(struct search *search, const struct flow *flow)
+{
+	struct owner owner;
+
+	if (flow->protocol != IPPROTO_TCP)
+		return false;
+	if (!flows_is_own(&search->walks, flow->answers_from.addr))
+		return true;
+	return flows_owner(&search->walks, false, flow->answers_from, flow->from, &owner) !=
+		       OWNER_NONE &&
+	       !owner.is_left;
+}
+
 /* Its listener was the policy's, and is none any more. */
 static bool is_left_over(struct search *search, const struct flow *flow)
 {
@@ -161,69 +90,156 @@ static bool is_left_over(struct search *search, const struct flow *flow)
 	    any_holds(job->after, flow))
 		return false;
 	/* What is redirected goes to this host; a foreign translation may use the same port. */
-	return !addr_equal(flow->to.addr, flow->answers_from.addr) ||
-	       flow->to.port != flow->answers_from.port;
+	if (addr_equal(flow->to.addr, flow->answers_from.addr) &&
+	    flow->to.port == flow->answers_from.port)
+		return false;
+	return !is_alive(search, flow);
 }
 
-/* A forwarded flow that began without the listener that the rules would give it: refused for as
- * long as its sender goes on. Whose a flow of this host's own is cannot be told from here. */
+static const struct ir_listener *find_listener(const struct record *record, const char *name)
+{
+	for (size_t i = 0; record && i < record->listener_count; i++)
+		if (!strcmp(record->listeners[i].name, name))
+			return &record->listeners[i];
+	return NULL;
+}
+
+/* Does the mark send what is this host's own to a transparent listener that the policy had not
+ * before? A packet that another program had masqueraded is lost then, and the entry with it
+ * (nf_nat_oif_changed in the kernel). */
+static bool leads_to_new(const struct flows_job *job, uint32_t mark)
+{
+	for (size_t i = 0; i < job->after->class_count; i++) {
+		const struct ir_class *way = &job->after->classes[i];
+
+		if (way->listener_mode && !strcmp(way->listener_mode, "tproxy") &&
+		    (mark & way->mask) == way->mark)
+			return !find_listener(job->before, way->name);
+	}
+	return false;
+}
+
+/* It began without the listener that the rules would give it: refused for as long as its sender
+ * goes on. TCP's are reset. */
 static bool is_past_listener(struct search *search, const struct flow *flow)
 {
-	struct ir_packet packet = { .scope = SCOPE_FORWARD,
-				    .out = "",
-				    .family = flow->from.addr.family,
-				    .from = flow->from.addr.bits,
-				    .to = flow->to.addr.bits,
-				    .has_from = true,
-				    .has_to = true,
-				    .protocol = flow->protocol,
-				    .source_port = flow->from.port,
-				    .port = flow->to.port,
-				    .ct_mark = flow->mark,
-				    .state = STATE_NEW };
-	const struct hop *from;
-	struct ir_outcome outcome;
+	struct flows_fate fate;
 
-	if (!search->walker || (flow->status & IPS_DST_NAT))
+	if (!search->job->after || flow->protocol != IPPROTO_UDP || (flow->status & IPS_DST_NAT))
 		return false;
-	from = towards(search, flow->from.addr);
-	if (from->local || !from->dev || towards(search, flow->to.addr)->local)
-		return false;
-	packet.in = from->dev;
-	outcome = ir_walk(search->walker, &packet, NULL);
-	return outcome.verdict == VERDICT_ACCEPT && outcome.way && outcome.way->listener_mode &&
-	       !outcome.choice && strcmp(outcome.way->listener_mode, "tproxy") != 0;
+	fate = flows_begin(&search->walks, flow);
+	return fate.end == FLOWS_PASSED &&
+	       (fate.is_translated || (flows_is_own(&search->walks, flow->from.addr) &&
+				       leads_to_new(search->job, fate.mark)));
 }
 
-static void doom(struct search *search, const struct nlmsghdr *message,
-		 const struct nlattr *attributes[ATTRIBUTES])
+/* ---- judging: its source ---- */
+
+/* Does the mark mean one of the policy's ways? */
+static bool is_way(const struct record *record, uint32_t mark)
 {
-	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
-	struct doomed *doomed = arena_append(search->job->arena, search->found, search->count);
-	const struct nlattr *tuple = attributes[CTA_TUPLE_ORIG];
+	for (size_t i = 0; record && i < record->class_count; i++) {
+		const struct ir_class *way = &record->classes[i];
 
-	doomed->family = header->nfgen_family;
-	doomed->length = mnl_attr_get_payload_len(tuple);
-	doomed->tuple = arena_alloc(search->job->arena, doomed->length);
-	memcpy(doomed->tuple, mnl_attr_get_payload(tuple), doomed->length);
-	doomed->has_zone = attributes[CTA_ZONE] != NULL;
-	doomed->zone = doomed->has_zone ? mnl_attr_get_u16(attributes[CTA_ZONE]) : 0;
-	doomed->id = mnl_attr_get_u32(attributes[CTA_ID]);
+		if (way->kind != IR_CLASS_DIRECT && way->kind != IR_CLASS_MARK &&
+		    (mark & way->mask) == way->mark)
+			return true;
+	}
+	return false;
 }
 
-/* A connection of TCP's is refused, or reset by the port that nothing waits at: its client knows.
+static bool leads_by(struct search *search, const struct ir_route *route, struct addr source)
+{
+	for (size_t i = 0; i < route->hop_count; i++)
+		if (route->hops[i].dev &&
+		    addresses_has(&search->walks.addresses, source, route->hops[i].dev))
+			return true;
+	return false;
+}
+
+/* Is the source one that a table gave which was the policy's, or that of its interface? */
+static bool was_given(struct search *search, const struct flow *flow)
+{
+	const struct record *before = search->job->before;
+	struct addr source = flow->answers_to.addr;
+
+	for (size_t i = 0; before && i < before->given_count; i++)
+		if (addr_equal(before->given[i], source))
+			return true;
+	for (size_t i = 0; before && i < before->route_count; i++)
+		if (leads_by(search, &before->routes[i], source))
+			return true;
+	return false;
+}
+
+/* What a transparent listener took was never about to leave, and so was never translated. */
+static bool was_taken(struct search *search, const struct flow *flow)
+{
+	const struct record *before = search->job->before;
+
+	if (!addr_equal(flow->from.addr, flow->answers_to.addr))
+		return false;
+	for (size_t i = 0; before && i < before->listener_count; i++)
+		if (!strcmp(before->listeners[i].mode, "tproxy"))
+			return true;
+	return false;
+}
+
+/* Has it a source that its packets would get, if it began now, where they leave? */
+static bool has_fitting_source(struct search *search, const struct flow *flow,
+			       const struct flows_fate *fate, const char *device)
+{
+	struct flows_source source = { .kind = FOREIGN_SOURCE_KEPT };
+	struct addr has = flow->answers_to.addr;
+
+	/* To a transparent listener nothing is translated. */
+	if (fate->end == FLOWS_PASSED && strcmp(device, "lo") != 0)
+		source = flows_leave(&search->walks, flow, fate->mark, device);
+	switch (source.kind) {
+	case FOREIGN_SOURCE_KEPT:
+		return addr_equal(has, flow->from.addr);
+	case FOREIGN_SOURCE_INTERFACE:
+		return addresses_has(&search->walks.addresses, has, device);
+	case FOREIGN_SOURCE_GIVEN:
+		return addr_equal(has, source.given);
+	case FOREIGN_SOURCE_UNKNOWN:
+		return true;
+	}
+	return true;
+}
+
+/*
+ * It holds a source that another way has given, or none where its way gives one: the far end's
+ * answers do not come back. Forwarded TCP is reset by the policy's rules, and may go on where its
+ * table returns.
  */
-static void judge(const struct nlmsghdr *message, void *user)
+static bool is_sourced_elsewhere(struct search *search, const struct flow *flow)
 {
-	const struct nlattr *attributes[ATTRIBUTES];
-	struct search *search = user;
-	struct flow flow;
+	struct flows_fate fate;
+	const char *device = "lo";
+	bool is_ours;
 
-	if (netlink_read_nfnl(message, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
-			      attributes) &&
-	    read_flow(attributes, &flow) && flow.protocol == IPPROTO_UDP &&
-	    (is_left_over(search, &flow) || is_past_listener(search, &flow)))
-		doom(search, message, attributes);
+	if ((flow->status & IPS_DST_NAT) && flows_is_own(&search->walks, flow->answers_from.addr))
+		return false;
+	fate = flows_go_on(&search->walks, flow);
+	if (fate.end == FLOWS_UNKNOWN || fate.end == FLOWS_ENDED)
+		return false;
+	is_ours = fate.end == FLOWS_TAKEN || is_way(search->job->after, fate.mark);
+	if (is_ours ? flow->protocol == IPPROTO_TCP &&
+			      !flows_is_own(&search->walks, flow->from.addr)
+		    : !was_given(search, flow) && !was_taken(search, flow))
+		return false;
+	if (fate.end == FLOWS_PASSED)
+		device = flows_device(&search->walks, flow, fate.mark);
+	return device && !has_fitting_source(search, flow, &fate, device);
+}
+
+/* ---- one after the other ---- */
+
+static bool is_astray(struct search *search, const struct flow *flow)
+{
+	return is_left_over(search, flow) || is_past_listener(search, flow) ||
+	       is_sourced_elsewhere(search, flow);
 }
 
 /* ---- asking ---- */
@@ -240,16 +256,16 @@ static struct nlmsghdr *request(char *room, uint16_t type, uint16_t flags, uint8
 }
 
 /* False where the kernel refuses; what has gone by itself is no failure. */
-static bool forget(struct netlink *netlink, const struct doomed *doomed, bool *gone,
+static bool forget(struct netlink *netlink, const struct entry *entry, bool *gone,
 		   struct netlink_error *error)
 {
 	char room[NETLINK_REQUEST];
-	struct nlmsghdr *message = request(room, IPCTNL_MSG_CT_DELETE, 0, doomed->family);
+	struct nlmsghdr *message = request(room, IPCTNL_MSG_CT_DELETE, 0, entry->family);
 
-	mnl_attr_put(message, CTA_TUPLE_ORIG | NLA_F_NESTED, doomed->length, doomed->tuple);
-	if (doomed->has_zone)
-		mnl_attr_put_u16(message, CTA_ZONE, doomed->zone);
-	mnl_attr_put_u32(message, CTA_ID, doomed->id);
+	mnl_attr_put(message, CTA_TUPLE_ORIG | NLA_F_NESTED, entry->length, entry->tuple);
+	if (entry->has_zone)
+		mnl_attr_put_u16(message, CTA_ZONE, entry->zone);
+	mnl_attr_put_u32(message, CTA_ID, entry->id);
 	*gone = netlink_ask(netlink, message, NULL, NULL, error);
 	return *gone || error->code == ENOENT;
 }
@@ -259,7 +275,32 @@ static void refused(const struct flows_job *job, const char *what, const char *w
 	report_add(job->report, REPORT_WARNING,
 		   "%s: %s; flows that are older than the policy may stay where they were", what,
 		   why)
-		->command = "conntrack -L -p udp";
+		->command = "conntrack -L";
+}
+
+static void keep(const struct nlmsghdr *message, void *user)
+{
+	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attributes[NETLINK_ATTRIBUTES], *tuple;
+	struct search *search = user;
+	struct entry *entry;
+	struct flow flow;
+
+	if (!netlink_read_nfnl(message, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
+			       attributes) ||
+	    !flows_read(attributes, &flow))
+		return;
+	entry = arena_append(search->job->arena, search->entries, search->count);
+	tuple = attributes[CTA_TUPLE_ORIG];
+	*entry = (struct entry){ .flow = flow,
+				 .family = header->nfgen_family,
+				 .length = mnl_attr_get_payload_len(tuple),
+				 .has_zone = attributes[CTA_ZONE] != NULL,
+				 .id = mnl_attr_get_u32(attributes[CTA_ID]) };
+	entry->tuple = arena_alloc(search->job->arena, entry->length);
+	memcpy(entry->tuple, mnl_attr_get_payload(tuple), entry->length);
+	if (entry->has_zone)
+		entry->zone = mnl_attr_get_u16(attributes[CTA_ZONE]);
 }
 
 static bool dump(struct search *search, struct netlink_error *error)
@@ -272,7 +313,7 @@ static bool dump(struct search *search, struct netlink_error *error)
 
 		search->count = 0;
 		done = netlink_ask(&search->job->kernel->nft,
-				   request(room, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC), judge,
+				   request(room, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC), keep,
 				   search, error);
 		if (!done && error->code != EINTR)
 			break;
@@ -280,39 +321,61 @@ static bool dump(struct search *search, struct netlink_error *error)
 	return done;
 }
 
-static bool has_translated(const struct record *record)
+/* Does the policy send anything anywhere? */
+static bool has_ways(const struct record *record)
 {
-	for (size_t i = 0; record && i < record->listener_count; i++)
-		if (is_translated(&record->listeners[i]) && record->listeners[i].udp)
-			return true;
+	return record && (record->listener_count || record->route_count);
+}
+
+/* False where there is nothing to be judged, or the kernel does not say. */
+static bool look(struct search *search)
+{
+	const struct flows_job *job = search->job;
+	struct netlink_error error = { 0 };
+
+	if (!has_ways(job->before) && !has_ways(job->after))
+		return false;
+	search->walks = (struct flows_walks){
+		.arena = job->arena,
+		.kernel = job->kernel,
+		.table = job->after ? observe_table_name(job->arena, job->after->name) : NULL,
+	};
+	if (dump(search, &error))
+		return true;
+	/* A kernel without connections' netlink, or that tracks none. */
+	if (error.code != EINVAL && error.code != EOPNOTSUPP)
+		refused(job, "the connections cannot be listed", error.text);
 	return false;
 }
 
-size_t flows_forget(const struct flows_job *job)
+static size_t forget_all(struct search *search)
 {
-	struct search search = { .job = job };
+	const struct flows_job *job = search->job;
 	struct netlink_error error = { 0 };
 	size_t count = 0;
 
-	if (!has_translated(job->before) && !has_translated(job->after))
-		return 0;
-	if (job->ir)
-		search.walker = ir_walker(job->arena, job->ir);
-	if (!dump(&search, &error)) {
-		/* A kernel without connections' netlink, or that tracks none. */
-		if (error.code != EINVAL && error.code != EOPNOTSUPP)
-			refused(job, "the connections cannot be listed", error.text);
-		return 0;
-	}
-	for (size_t i = 0; i < search.count; i++) {
+	for (size_t i = 0; i < search->count; i++) {
 		bool gone;
 
-		if (!forget(&job->kernel->nft, &search.found[i], &gone, &error)) {
+		if (!is_astray(search, &search->entries[i].flow))
+			continue;
+		if (!forget(&job->kernel->nft, &search->entries[i], &gone, &error)) {
 			refused(job, "a connection cannot be deleted", error.text);
 			break;
 		}
 		count += gone;
 	}
+	return count;
+}
+
+size_t flows_forget(const struct flows_job *job)
+{
+	struct search search = { .job = job };
+	size_t count = 0;
+
+	if (look(&search))
+		count = forget_all(&search);
+	flows_walks_close(&search.walks);
 	if (count)
 		report_add(job->report, REPORT_STEP,
 			   "connections: %zu on a way that is no more, deleted", count);

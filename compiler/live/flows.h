@@ -22,12 +22,12 @@ struct flows_job {
 	struct kernel *kernel;
 	const struct record *before; /* what was applied, or NULL */
 	const struct record *after;  /* what is now; NULL: nothing */
-	const struct ir *ir;         /* its rules, or NULL where they cannot be evaluated */
 };
 
 /*
- * One dump of the connections; deletes, one by one, those that go no way of the policy's any more,
- * and leaves all others. Returns how many. What the kernel refuses is a warning.
+ * One dump of the connections; deletes, one by one, those on a way that is no more, and leaves all
+ * others. Returns how many. What the kernel refuses is a warning. The rules that are asked are
+ * those that the kernel has now.
  */
 size_t flows_forget(const struct flows_job *job);
 

@@ -431,11 +431,39 @@ static void move(struct walk *walk, const struct kept_chain *chain, const struct
 	walk->packet->type = outcome->is_redirect ? RTN_LOCAL : 0;
 }
 
+/* What a program does, and whether a socket is there, only they know. */
+static enum step be_handed(struct walk *walk, const struct kept_chain *chain,
+			   const struct kept_rule *rule, const struct foreign_outcome *outcome,
+			   const char *doubt)
+{
+	bool is_offered = !doubt;
+	struct foreign_effect *effect;
+
+	if (!doubt)
+		doubt = outcome->verdict == FOREIGN_QUEUE
+				? "a program decides (queue)"
+				: "whether a socket takes it is not known (tproxy)";
+	effect = add(walk, chain, rule, doubt);
+	effect->verdict = outcome->verdict;
+	effect->is_offered = is_offered;
+	return end(walk, doubt, STEP_END);
+}
+
+/* The first chain that gives one has given it. */
+static void take_source(struct walk *walk, const struct foreign_outcome *outcome, const char *doubt)
+{
+	if (!outcome->source || walk->packet->source)
+		return;
+	walk->packet->source = doubt ? FOREIGN_SOURCE_UNKNOWN : outcome->source;
+	walk->packet->given = outcome->given;
+}
+
 static enum step act(struct walk *walk, const struct kept_chain *chain,
 		     const struct kept_rule *rule, const struct foreign_outcome *outcome,
 		     const char *doubt)
 {
 	take_mark(walk, chain, rule, outcome, doubt);
+	take_source(walk, outcome, doubt);
 	if (outcome->is_moved)
 		move(walk, chain, rule, outcome, doubt);
 	switch (outcome->verdict) {
@@ -459,13 +487,7 @@ static enum step act(struct walk *walk, const struct kept_chain *chain,
 		return doubt ? STEP_NEXT : STEP_END;
 	case FOREIGN_QUEUE:
 	case FOREIGN_TAKE:
-		/* What a program does, and whether a socket is there, only they know. */
-		if (!doubt)
-			doubt = outcome->verdict == FOREIGN_QUEUE
-					? "a program decides (queue)"
-					: "whether a socket takes it is not known (tproxy)";
-		add(walk, chain, rule, doubt)->verdict = outcome->verdict;
-		return end(walk, doubt, STEP_END);
+		return be_handed(walk, chain, rule, outcome, doubt);
 	}
 	return STEP_NEXT;
 }
@@ -541,10 +563,13 @@ static void walk_base(struct walk *walk, const struct kept_chain *chain)
 /* Where one chain has translated a packet, no other of this type is asked. */
 static bool is_asked(const struct kept_chain *chain, const struct foreign_packet *packet)
 {
+	bool gives_source = packet->hook == IR_HOOK_POSTROUTING || packet->hook == IR_HOOK_INPUT;
+
 	if (chain->chain.hook != packet->hook || !sees(chain, packet->packet->family))
 		return false;
 	return chain->chain.type != IR_CHAIN_NAT ||
-	       (packet->packet->state == STATE_NEW && !packet->is_translated && !packet->is_pinned);
+	       (packet->packet->state == STATE_NEW &&
+		(gives_source ? !packet->source : !packet->is_translated && !packet->is_pinned));
 }
 
 bool foreign_chains_walk(const struct foreign_chains *chains, struct arena *arena,

@@ -41,6 +41,8 @@ struct foreign_effect {
 	const char *place;   /* "table ip filter, chain FORWARD, handle 4" */
 	const char *command; /* that shows it */
 	bool is_policy;      /* of the chain: no rule took the packet */
+	bool is_offered; /* it surely comes to that tproxy or queue, and the doubt is about whether
+			    it is taken there */
 	bool is_mark_known;
 	uint32_t before, after; /* marks */
 	bool has_to, is_redirect;

@@ -159,6 +159,10 @@ static void load_meta(const struct foreign_packet *packet, uint32_t key, uint32_
 		foreign_put(registers, to, &protocol, 1);
 	else if (key == NFT_META_L4PROTO)
 		foreign_forget(registers, to, 1, "the protocol is not said (proto=)");
+	else if (key == NFT_META_TIME_NS && packet->now)
+		foreign_put(registers, to, &packet->now, sizeof(packet->now));
+	else if (key == NFT_META_SKUID && packet->sender)
+		put_word(registers, to, packet->sender->user);
 	else if (key == NFT_META_SKUID)
 		put_account(registers, to, packet->packet->user);
 	else if (key == NFT_META_SKGID)
@@ -317,9 +321,13 @@ static void load_ct(const struct foreign_packet *packet, uint32_t key, uint32_t 
 static void load_fib(const struct foreign_packet *packet, const struct nlattr *const *data,
 		     uint32_t to, struct foreign_registers *registers)
 {
-	if (number_in(data[NFTA_FIB_RESULT]) == NFT_FIB_RESULT_ADDRTYPE &&
-	    number_in(data[NFTA_FIB_FLAGS]) == NFTA_FIB_F_DADDR && packet->type)
+	uint32_t flags = number_in(data[NFTA_FIB_FLAGS]);
+	bool asks_type = number_in(data[NFTA_FIB_RESULT]) == NFT_FIB_RESULT_ADDRTYPE;
+
+	if (asks_type && flags == NFTA_FIB_F_DADDR && packet->type)
 		put_word(registers, to, packet->type);
+	else if (asks_type && flags == NFTA_FIB_F_SADDR && packet->source_type)
+		put_word(registers, to, packet->source_type);
 	else
 		foreign_forget(registers, to, 16, "it asks the kernel's routes (fib)");
 }

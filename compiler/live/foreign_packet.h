@@ -26,14 +26,33 @@ enum foreign_field {
 	FOREIGN_FIELDS
 };
 
+/* With which source a packet leaves. */
+enum foreign_source {
+	FOREIGN_SOURCE_KEPT,
+	FOREIGN_SOURCE_INTERFACE, /* masquerade: an address of the interface */
+	FOREIGN_SOURCE_GIVEN,     /* snat to this one */
+	FOREIGN_SOURCE_UNKNOWN
+};
+
+/* Who sends it: the socket of this host. */
+struct foreign_sender {
+	uint32_t user;
+	uint64_t cgroup; /* 0: not known */
+};
+
 struct foreign_packet {
 	const struct ir_packet *packet; /* the question; what changes on the way is below */
 	enum ir_hook hook;
 	const char *in, *out; /* "": by none; NULL: not known */
 	bool has_from, has_to;
 	struct wide from, to;
-	unsigned int port;  /* 0: not known */
-	unsigned char type; /* of the destination (RTN_), as fib tells; 0: not known */
+	unsigned int port;         /* 0: not known */
+	unsigned char type;        /* of the destination (RTN_), as fib tells; 0: not known */
+	unsigned char source_type; /* the same of the source */
+	const struct foreign_sender *sender; /* NULL: not known, or told by `packet` */
+	uint64_t now;                        /* nanoseconds of the epoch; 0: not known */
+	enum foreign_source source;          /* what the chains so far give it */
+	struct wide given;                   /* of FOREIGN_SOURCE_GIVEN */
 	uint32_t mark, ct_mark;
 	bool is_translated; /* its destination is another one now */
 	bool is_pinned;     /* and none of the chains to come changes it */
@@ -105,8 +124,8 @@ uint32_t foreign_state(enum ir_state state);
 int foreign_match(const struct foreign_packet *packet, const char *name, uint32_t revision,
 		  const void *info, size_t length);
 
-/* Where iptables' target DNAT leads: to one address, and one port (0: as it was, or one of
- * several). False: to more than one, or it is not known. */
+/* Where iptables' target DNAT leads, or with which source SNAT lets it leave: to one address, and
+ * one port (0: as it was, or one of several). False: to more than one, or it is not known. */
 bool foreign_dnat(enum addr_family family, uint32_t revision, const void *info, size_t length,
 		  struct wide *to, unsigned int *port);
 

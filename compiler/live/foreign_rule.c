@@ -14,6 +14,7 @@
 #include <linux/netfilter/nf_tables_compat.h>
 
 #include "base/arena.h"
+#include "live/cgroups.h"
 #include "live/foreign_element.h"
 #include "live/foreign_packet.h"
 #include "live/netlink.h"
@@ -359,9 +360,23 @@ static void read_port(struct run *run, const struct nlattr *number)
 				run->registers.bytes[at + 1];
 }
 
+/* One of several is chosen by the connection. */
+static void give_source(struct run *run, const struct nlattr *const *data)
+{
+	const struct nlattr *last = data[NFTA_NAT_REG_ADDR_MAX];
+	struct wide most;
+
+	run->out.source = FOREIGN_SOURCE_UNKNOWN;
+	if (!read_address(run, data[NFTA_NAT_REG_ADDR_MIN], &run->out.given) ||
+	    (last && (!read_address(run, last, &most) || !wide_equal(most, run->out.given))))
+		return;
+	run->out.source = FOREIGN_SOURCE_GIVEN;
+}
+
 static void translate(struct run *run, const struct nlattr *const *data)
 {
 	if (number_in(data[NFTA_NAT_TYPE]) != NFT_NAT_DNAT) {
+		give_source(run, data);
 		finish(run, FOREIGN_ACCEPT);
 		return;
 	}
@@ -404,67 +419,6 @@ static void match(struct run *run, const struct nlattr *const *data)
 		doubt(run, arena_printf(run->asked->arena, "the iptables match `%s`", name));
 }
 
-/* struct xt_mark_tginfo2, whose header defines the same name as that of an older one. */
-static void target_mark(struct run *run, const struct nlattr *info)
-{
-	struct {
-		uint32_t mark, mask;
-	} mark;
-
-	run->out.marks = true;
-	if (!info || mnl_attr_get_payload_len(info) < sizeof(mark)) {
-		doubt(run, "the iptables target `MARK`");
-		return;
-	}
-	memcpy(&mark, mnl_attr_get_payload(info), sizeof(mark));
-	run->out.is_mark_known = true;
-	run->out.mark = run->now.mark = (run->now.mark & ~mark.mask) ^ mark.mark;
-}
-
-static void target(struct run *run, const struct nlattr *const *data)
-{
-	static const char *const harmless[] = { "LOG",   "NFLOG", "TCPMSS",   "TTL", "HL",
-						"TOS",   "DSCP",  "CHECKSUM", "CT",  "NOTRACK",
-						"TRACE", "AUDIT", "CLASSIFY", "SET", "LED" };
-	static const struct {
-		const char *name;
-		enum foreign_verdict verdict;
-	} targets[] = {
-		{ "REJECT", FOREIGN_REJECT },      { "DNAT", FOREIGN_TRANSLATE },
-		{ "REDIRECT", FOREIGN_TRANSLATE }, { "NETMAP", FOREIGN_TRANSLATE },
-		{ "TPROXY", FOREIGN_TAKE },        { "NFQUEUE", FOREIGN_QUEUE },
-		{ "SNAT", FOREIGN_ACCEPT },        { "MASQUERADE", FOREIGN_ACCEPT },
-	};
-	const char *name = data[NFTA_TARGET_NAME] ? mnl_attr_get_str(data[NFTA_TARGET_NAME]) : "";
-
-	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
-		if (!strcmp(name, targets[i].name)) {
-			run->out.is_redirect = !strcmp(name, "REDIRECT");
-			if (!strcmp(name, "DNAT") && data[NFTA_TARGET_INFO])
-				run->out.has_to =
-					foreign_dnat(run->packet->packet->family,
-						     number_in(data[NFTA_TARGET_REV]),
-						     mnl_attr_get_payload(data[NFTA_TARGET_INFO]),
-						     mnl_attr_get_payload_len(
-							     data[NFTA_TARGET_INFO]),
-						     &run->out.to, &run->out.port);
-			finish(run, targets[i].verdict);
-			return;
-		}
-	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
-		if (!strcmp(name, harmless[i]))
-			return;
-	if (!strcmp(name, "MARK")) {
-		target_mark(run, data[NFTA_TARGET_INFO]);
-	} else if (!strcmp(name, "CONNMARK") || !strcmp(name, "CONNSECMARK")) {
-		doubt(run, "the iptables target `CONNMARK`");
-		run->out.marks = true;
-	} else {
-		doubt(run, arena_printf(run->asked->arena, "the iptables target `%s`", name));
-		finish(run, FOREIGN_QUEUE);
-	}
-}
-
 /* ---- all of them ---- */
 
 static bool does_something(struct run *run, const char *name, const struct nlattr *const *data)
@@ -484,6 +438,7 @@ static bool does_something(struct run *run, const char *name, const struct nlatt
 	} else if (!strcmp(name, "nat")) {
 		translate(run, data);
 	} else if (!strcmp(name, "masq")) {
+		run->out.source = FOREIGN_SOURCE_INTERFACE;
 		finish(run, FOREIGN_ACCEPT);
 	} else if (!strcmp(name, "redir")) {
 		run->out.is_redirect = true;
@@ -494,7 +449,7 @@ static bool does_something(struct run *run, const char *name, const struct nlatt
 	} else if (!strcmp(name, "queue")) {
 		finish(run, FOREIGN_QUEUE);
 	} else if (!strcmp(name, "target")) {
-		target(run, data);
+		run->is_over |= foreign_target(run->asked->arena, &run->now, data, &run->out);
 	} else {
 		return false;
 	}
@@ -543,6 +498,21 @@ static bool asks_sender(const struct run *run, const char *name, const struct nl
 	       run->packet->packet->scope == SCOPE_FORWARD && run->packet->hook != IR_HOOK_INPUT;
 }
 
+/* Of a sender that is known. One less deep has none at the level, and the rule does not fit. */
+static bool load_cgroup(struct run *run, const struct nlattr *const *data)
+{
+	const struct foreign_sender *sender = run->now.sender;
+	uint64_t number;
+
+	if (!sender || !sender->cgroup || number_in(data[NFTA_SOCKET_KEY]) != NFT_SOCKET_CGROUPV2 ||
+	    !cgroups_at_level(sender->cgroup, number_in(data[NFTA_SOCKET_LEVEL]), &number))
+		return false;
+	if (!number)
+		fail(run);
+	foreign_put(&run->registers, number_in(data[NFTA_SOCKET_DREG]), &number, sizeof(number));
+	return true;
+}
+
 /* What an expression would have loaded, and where, is not known either. */
 static void be_lost(struct run *run, const char *name)
 {
@@ -565,6 +535,8 @@ static void step(struct run *run, const struct nlattr *expression)
 		netlink_read_nested(inner[NFTA_EXPR_DATA], data);
 	if (asks_sender(run, name, data))
 		fail(run);
+	else if (!strcmp(name, "socket") && load_cgroup(run, data))
+		return;
 	else if (does_something(run, name, data) || compares(run, name, data) ||
 		 is_idle(name, data) || foreign_load(&run->now, name, data, &run->registers))
 		return;

@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "addr/addr.h"
+#include "live/foreign_packet.h"
 
 struct arena;
-struct foreign_packet;
 struct foreign_table;
 struct netlink;
 struct nlattr;
@@ -41,8 +41,10 @@ struct foreign_outcome {
 	bool is_moved; /* it writes another destination without a verdict */
 	bool has_to;   /* of what it translates to, it is known */
 	struct wide to;
-	unsigned int port; /* 0: as it was, or not known */
-	bool is_redirect;  /* to this host */
+	unsigned int port;          /* 0: as it was, or not known */
+	bool is_redirect;           /* to this host */
+	enum foreign_source source; /* that it gives */
+	struct wide given;
 	/* Of a packet that stands for many, those that the rule takes; NULL: all of them. Loosely:
 	 * fewer, and it is not told which. */
 	const struct foreign_packet *assumed;
@@ -60,5 +62,10 @@ struct foreign_outcome foreign_rule(const struct foreign_asked *asked,
 				    const struct foreign_table *table,
 				    const struct foreign_packet *packet,
 				    const struct nlattr *expressions);
+
+/* foreign_target.c: the same of iptables' target in it; `data` by its attributes' numbers. True:
+ * the rule ends there. */
+bool foreign_target(struct arena *arena, struct foreign_packet *now,
+		    const struct nlattr *const *data, struct foreign_outcome *out);
 
 #endif

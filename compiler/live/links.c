@@ -274,6 +274,42 @@ struct links_fib links_fib(struct arena *arena, struct netlink *netlink, struct 
 	};
 }
 
+static void put_addr(struct nlmsghdr *request, uint16_t type, struct addr addr)
+{
+	unsigned char bytes[16];
+	size_t length = addr_width(addr.family) / 8;
+
+	wide_put(addr.bits, bytes, length);
+	mnl_attr_put(request, type, length, bytes);
+}
+
+const char *links_leads(struct arena *arena, struct netlink *netlink,
+			const struct links_packet *packet)
+{
+	struct way way = { .to = &packet->to };
+	struct netlink_error error;
+	char room[NETLINK_REQUEST], name[IF_NAMESIZE];
+	struct nlmsghdr *request = route_request(room, packet->to, 0);
+	struct rtmsg *header;
+
+	if (!request)
+		return NULL;
+	header = mnl_nlmsg_get_payload(request);
+	header->rtm_src_len = (unsigned char)addr_width(packet->from.family);
+	put_addr(request, RTA_SRC, packet->from);
+	if (packet->in)
+		mnl_attr_put_u32(request, RTA_IIF, if_nametoindex(packet->in));
+	if (packet->mark)
+		mnl_attr_put_u32(request, RTA_MARK, packet->mark);
+	if (!netlink_ask(netlink, request, take_way, &way, &error))
+		return NULL;
+	if (way.is_local)
+		return "lo";
+	if (way.type != RTN_UNICAST || !way.device || !if_indextoname(way.device, name))
+		return NULL;
+	return arena_strdup(arena, name);
+}
+
 const char *links_towards(struct arena *arena, struct netlink *netlink, struct addr to)
 {
 	struct way way = ask_way(netlink, to, 0);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "addr/addr.h"
 
@@ -40,6 +41,17 @@ struct links_fib {
 	struct addr source;
 };
 struct links_fib links_fib(struct arena *arena, struct netlink *netlink, struct addr to);
+
+/* Which way the kernel gives a packet: forwarded where it comes by an interface, else this host's
+ * own. */
+struct links_packet {
+	struct addr from, to;
+	const char *in; /* NULL: this host sends it */
+	uint32_t mark;
+};
+/* The interface by which it leaves: `lo` where it stays here; NULL: by none. */
+const char *links_leads(struct arena *arena, struct netlink *netlink,
+			const struct links_packet *packet);
 
 /* The interface by which an unmarked packet of this host goes to the address, or NULL. */
 const char *links_towards(struct arena *arena, struct netlink *netlink, struct addr to);

@@ -99,6 +99,13 @@ static void put_listener(struct buf *out, const struct ir_listener *listener)
 	buf_putc(out, '\n');
 }
 
+static void put_given(struct buf *out, struct addr addr)
+{
+	char text[ADDR_TEXT];
+
+	buf_printf(out, "given\t%s\n", addr_format(addr, text));
+}
+
 static void put_rule(struct buf *out, const struct ir_ip_rule *rule)
 {
 	buf_printf(out, "rule\t%d\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%d\t%" PRIu32 "\t%u",
@@ -193,6 +200,8 @@ static void put_record(struct buf *out, const struct record *record, const char 
 		put_wish(out, &record->wishes[i]);
 	for (size_t i = 0; i < record->class_count; i++)
 		put_class(out, &record->classes[i]);
+	for (size_t i = 0; i < record->given_count; i++)
+		put_given(out, record->given[i]);
 	for (size_t i = 0; i < record->listener_count; i++)
 		put_listener(out, &record->listeners[i]);
 	for (size_t i = 0; i < record->asked_count; i++)
@@ -295,6 +304,8 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	claim->main_copy = ir->main_copy;
 	record->classes = ir->classes;
 	record->class_count = ir->class_count;
+	record->given = ir->given;
+	record->given_count = ir->given_count;
 	record->listeners = ir->listeners;
 	record->listener_count = ir->listener_count;
 	record->asked = ir->asked;

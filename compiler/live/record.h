@@ -91,6 +91,8 @@ struct record {
 	size_t class_count;
 	unsigned int newest_link; /* interfaces with a greater number came after forwarding was
 				     switched on; 0: it was not */
+	struct addr *given;       /* ir.h */
+	size_t given_count;
 	struct ir_listener *listeners;
 	size_t listener_count;
 	struct ir_asked *asked; /* without places */

@@ -283,6 +283,16 @@ static void read_keeps(struct record *record, struct line *line)
 	record->keeps_connections = true;
 }
 
+static void read_given(struct record *record, struct line *line)
+{
+	struct addr addr;
+
+	if (address(line, line->fields[1], &addr))
+		*arena_append(line->arena, record->given, record->given_count) = addr;
+	else
+		line->broken = true;
+}
+
 static void read_hosted(struct record *record, struct line *line)
 {
 	struct record_hosted *hosted =
@@ -373,7 +383,7 @@ static const struct kind {
 	{ "held", 3, read_held, false },         { "hosted", 5, read_hosted, false },
 	{ "asked", 4, read_asked, true },        { "checks", 1, read_checks, false },
 	{ "copy", 2, read_copy, false },         { "links", 2, read_links, false },
-	{ "keeps", 1, read_keeps, false },
+	{ "keeps", 1, read_keeps, false },       { "given", 2, read_given, false },
 };
 
 static struct line split(struct arena *arena, char *from)

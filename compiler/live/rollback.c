@@ -170,6 +170,7 @@ static enum apply_outcome apply_archive(struct rollback *rollback, struct archiv
 				 .policy = archive->policy,
 				 /* Whoever has come to stand beside it is no reason to stay. */
 				 .beside = true,
+				 .keep_connections = rollback->keep_connections,
 				 .folder = &rollback->folder,
 				 .back = &back };
 	enum apply_outcome outcome = apply_policy(&job, &rollback->counts);
@@ -197,7 +198,7 @@ static enum apply_outcome go_back(struct rollback *rollback)
 	}
 	if (archive_look(rollback->arena, &rollback->folder, file, &digest) == ARCHIVE_NONE)
 		return remove_locked(rollback->arena, rollback->report, rollback->policy,
-				     &rollback->folder, false);
+				     &rollback->folder, rollback->keep_connections);
 	archive = archive_read(rollback->arena, &rollback->folder, file);
 	if (!archive) {
 		report_add(rollback->report, REPORT_REFUSED,

@@ -22,6 +22,7 @@ struct rollback {
 	struct report *report;
 	const char *policy;            /* its name */
 	const struct pending *overdue; /* a watchdog's own; NULL: somebody asked for it */
+	bool keep_connections;
 
 	struct diag *diag; /* what stands against the policy before */
 	const char *file;  /* of the policy that is in force again; NULL: none is */

@@ -4,11 +4,15 @@ an apply and a removal, and nothing else is.
 """
 
 import contextlib
+import os
 
 import probe
-from lab import FOREIGN, Network
+from case_sources import GIVEN, snat
+from groups import control_group
+from lab import FOREIGN, UPLINKS, Network
+from ns import all_ids
 from policy import Policy
-from suite import case, same
+from suite import case, require, same
 
 POLICY = """version: 1
 SETTINGS
@@ -26,19 +30,55 @@ NAT = """table inet nat {
 class Flow:
     """Datagrams of one socket, as a resolver on a fixed port sends them."""
 
-    def __init__(self, host, version, port):
-        self.sock = probe.NOBODY_SPECIAL.open(host, probe.family_of(FOREIGN[version]), probe.SOCKETS["udp"])
+    def __init__(self, host, version, port, identity=probe.NOBODY_SPECIAL):
+        self.sock = identity.open(host, probe.family_of(FOREIGN[version]), probe.SOCKETS["udp"])
         self.sock.settimeout(0.5)
         self.sock.connect((FOREIGN[version], port))
 
-    def ask(self):
-        """Who answers the second time: a refusal of what was sent before may come first."""
+    def ask(self, times=3):
+        """Who answers, at last: a refusal of what was sent before may come first."""
         who = None
-        for _ in range(3):
+        for _ in range(times):
             with contextlib.suppress(OSError):
                 self.sock.send(b"hello\n")
                 who = probe.Outcome("answer", self.sock.recv(2048).decode()).who
         return who
+
+
+class Keeper(probe.Listener):
+    """A proxy that keeps its clients' connections."""
+
+    def on_stream(self, child, peer):
+        child.setblocking(False)
+        probe.engine().add(child, lambda: self._again(child))
+        self.sockets.append(child)
+
+    @staticmethod
+    def _again(child):
+        with contextlib.suppress(OSError):
+            if child.recv(2048):
+                child.sendall(b"kept\n")
+
+
+class Kept:
+    """A connection with it."""
+
+    def __init__(self, host, version):
+        self.sock = probe.NOBODY_SPECIAL.open(host, probe.family_of(FOREIGN[version]), probe.SOCKETS["tcp"])
+        self.sock.settimeout(2)
+        self.sock.connect((FOREIGN[version], 443))
+        self.close = self.sock.close
+
+    def say(self):
+        self.sock.send(b"hello\n")
+        return self.sock.recv(2048).decode().strip()
+
+
+def ports(net, flows):
+    """The source ports of those flows that connection tracking has an entry of."""
+    with net.router, open("/proc/thread-self/net/nf_conntrack") as file:
+        text = file.read()
+    return {port for port in (flow.sock.getsockname()[1] for flow in flows) if f"sport={port} " in text}
 
 
 def entries(net, port):
@@ -91,3 +131,165 @@ def _keep():
             same(ask(new), ["proxy"] * 2, "what is new")
             policy.tpc("remove", *option)
             same(ask(new), ["proxy"] * 2, "what the listener had, without the policy")
+
+
+# ---- what this host sends itself ----
+
+OWN = """version: 1
+listeners: {{dns: {{{mode}: 12345, protocols: [tcp, udp], runs_as: {runs_as}}}}}
+rules: [{{scope: local, proto: udp, port: 5000, then: {{proxy: dns}}}}]
+"""
+
+
+def _own(mode, runs_as, itself):
+    with world() as net:
+        addresses = ("127.0.0.1", "::1") if mode == "tproxy" else ("0.0.0.0", "::")
+        listener = net.listener(mode=mode, addresses=addresses, identity=itself)
+        old = [Flow(net.router, version, 5000) for version in (4, 6)]
+        other = [Flow(net.router, version, 443) for version in (4, 6)]
+        own = [Flow(net.router, version, 5000, itself) for version in (4, 6)]
+        same(ask(old) + ask(other) + ask(own), ["origin"] * 6, "before")
+        kept = ports(net, own)
+        policy = Policy(net, OWN.format(mode=mode, runs_as=runs_as))
+        said = policy.tpc("apply", str(policy.path)).stdout
+        assert "connections on a way that is no more: -2" in said, said
+        assert kept <= ports(net, own), "the program's own are gone"
+        same([flow.ask(1) for flow in old], ["proxy"] * 2, "with the policy")
+        same(ask(other) + ask(own), ["origin"] * 4, "others, with the policy")
+        assert "more" not in policy.tpc("apply", str(policy.path)).stdout, "deleted again"
+        policy.tpc("remove")
+        listener.close()
+        same(ask(old) + ask(other) + ask(own), ["origin"] * 6, "without the policy")
+
+
+def _own_case(mode, form):
+    @case(f"flows: this host's own go to a {mode} listener that came, and out again; not those of its program, known by its {form}")
+    def _():
+        require(form == "mark" or all_ids(), "other user ids cannot be taken on here; run the lab as root")
+        if form == "mark":
+            _own(mode, "{mark: 255}", probe.Identity(mark=255))
+        elif form == "user":
+            _own(mode, "{user: 1053}", probe.Identity(user=1053))
+        else:
+            with control_group() as (name, path):
+                os.mkdir(f"{path}/proxies")
+                _own(mode, f"{{cgroup: {name}/proxies}}", probe.Identity(cgroup=f"{path}/proxies"))
+
+
+for _mode in "redirect", "tproxy":
+    for _form in "user", "mark", "control group":
+        _own_case(_mode, _form)
+
+
+@case("flows: a transparent listener's flows go out again, translated by the firewall, when the policy is removed")
+def _tproxy():
+    with world() as net:
+        net.listener()
+        flows = [Flow(host, version, 5000) for host in (net.client, net.router) for version in (4, 6)]
+        policy = Policy(net, """version: 1
+listeners: {px: {tproxy: 12345, runs_as: {user: 1053}}}
+rules: [{scope: both, proto: udp, port: 5000, then: {proxy: px}}]
+""").up()
+        same(ask(flows), ["proxy"] * 4, "with the policy")
+        said = policy.tpc("remove").stdout
+        assert "connections: 2 on a way that is no more, deleted" in said, said
+        same([flow.ask(1) for flow in flows], ["origin"] * 4, "without the policy")
+
+
+# ---- the address of another uplink ----
+
+TWO = """version: 1
+tables:
+  one: {{via: [192.0.2.1, "2001:db8:1::1"], dev: wan0, {one}}}
+  two: {{via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, {two}}}
+rules: [{{scope: both, port: 5000, then: {{route: {way}}}}}]
+"""
+# A firewall's own; nothing of the policy's translates.
+GIVES = "\n".join(f"""table {family} nat {{
+    chain post {{
+        type nat hook postrouting priority 100; policy accept;
+        oifname "wan0" snat to {UPLINKS["wan0"][1][version]}
+        oifname "wan1" snat to {UPLINKS["wan1"][1][version]}
+    }}
+}}""" for family, version in (("ip", 4), ("ip6", 6)))
+
+
+def two_uplinks(nat, words):
+    net = Network(uplinks=("wan0", "wan1"))
+    net.router.nft(nat)
+    for version, gateway in UPLINKS["wan1"][2].items():
+        net.router.ip(f"route add default via {gateway} dev wan1 metric 2000", f"-{version}")
+    for device, word in zip(("wan0", "wan1"), words):
+        if word.startswith("snat"):
+            net.router.ip(f"address add {GIVEN[device][4]}/24 dev {device}\n"
+                          f"address add {GIVEN[device][6]}/64 dev {device} nodad")
+    return net
+
+
+def _moves(one, two, nat=NAT):
+    @case("flows: what an update, a rollback or a removal sends by another uplink takes its address "
+          f"({one or 'nothing'}, {two or 'nothing'})")
+    def _():
+        with two_uplinks(nat, (one, two)) as net:
+            flows = [Flow(host, version, 5000) for host in (net.client, net.router) for version in (4, 6)]
+            other = [Flow(host, version, 443) for host in (net.client, net.router) for version in (4, 6)]
+            first, second = (Policy(net, TWO.format(one=one or "metric: 1", two=two or "metric: 1", way=way))
+                             for way in ("one", "two"))
+            first.up()
+            same(ask(flows) + ask(other), ["origin"] * 8, "by the first")
+            kept = ports(net, other)
+            said = second.tpc("apply", str(second.path)).stdout
+            assert "connections on a way that is no more: -4" in said, said
+            same([flow.ask(1) for flow in flows], ["mobile"] * 4, "by the second")
+            said = second.tpc("rollback").stdout
+            assert "connections: 4 on a way" in said, said
+            same([flow.ask(1) for flow in flows], ["origin"] * 4, "by the first again")
+            second.up()
+            same([flow.ask(1) for flow in flows], ["mobile"] * 4, "by the second again")
+            second.tpc("remove")
+            same([flow.ask(1) for flow in flows], ["origin"] * 4, "without a policy")
+            assert kept <= ports(net, other), "other flows are gone"
+
+
+_moves("masquerade: true", "masquerade: true")
+_moves(snat("wan0"), snat("wan1"))
+_moves("masquerade: true", snat("wan1"))
+_moves("", "", GIVES)
+
+
+# ---- TCP ----
+
+LOSS = """table inet lose {
+    chain out {
+        type filter hook output priority -400; policy accept;
+        tcp sport 12345 drop
+    }
+}"""
+
+
+def _holds(lives):
+    what = "stays where its proxy lives" if lives else "goes where no socket has it any more"
+
+    @case(f"flows: TCP that a listener has which was removed {what}")
+    def _():
+        with world() as net:
+            listener = net.add(Keeper(net.router, 12345, mode="redirect", addresses=("0.0.0.0", "::")))
+            policy = Policy(net, """version: 1
+listeners: {px: {redirect: 12345, runs_as: {user: 1053}}}
+rules: [{scope: both, proto: tcp, port: 443, then: {proxy: px}}]
+""").up()
+            talks = [Kept(host, version) for host in (net.client, net.router) for version in (4, 6)]
+            same([talk.say() for talk in talks], ["kept"] * 4, "with the policy")
+            if not lives:
+                net.router.nft(LOSS)  # the last segments: a program that crashed has them sent, too
+                listener.close()
+            said = policy.tpc("remove").stdout
+            if lives:
+                same([talk.say() for talk in talks], ["kept"] * 4, "without the policy")
+            assert ("connections: 4 on a way that is no more, deleted" in said) != lives, said
+            for talk in talks:
+                talk.close()
+
+
+_holds(True)
+_holds(False)

@@ -1,0 +1,299 @@
+/*
+ * flows_walk: a connection's packets in the kernel's rules as they are now, the policy's own among
+ * them, and in its routes (see flows_state.h).
+ *
+ * All is asked of the kernel, so it does not matter who has loaded the rules, and a set that is
+ * filled at run time counts with what it holds. What a rule asks beside the connection's addresses,
+ * ports, marks and sender leaves it unknown.
+ */
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+#include "base/arena.h"
+#include "base/sum.h"
+#include "ir/packet.h"
+#include "live/flows_state.h"
+#include "live/foreign_chain.h"
+#include "live/links.h"
+#include "live/observe.h"
+
+/* Where the kernel sends what goes to the address. */
+struct flows_hop {
+	struct flows_hop *next; /* in the same bucket */
+	struct addr to;
+	struct links_fib fib;
+};
+
+enum { BUCKETS = 4096 };
+
+/* ---- what is read once, when it is first asked for ---- */
+
+static bool open_walks(struct flows_walks *walks)
+{
+	struct netlink_error error;
+
+	if (walks->is_open)
+		return !walks->is_failed;
+	walks->is_open = true;
+	walks->chains = foreign_chains_read(walks->arena, &walks->kernel->nft, "", &error);
+	walks->addresses = addresses_read(walks->arena, &walks->kernel->route);
+	walks->is_failed = !walks->chains;
+	return !walks->is_failed;
+}
+
+void flows_walks_close(struct flows_walks *walks)
+{
+	netlink_close(&walks->diag);
+}
+
+static const struct links_fib *fib_of(struct flows_walks *walks, struct addr to)
+{
+	struct flows_hop **bucket, *hop;
+
+	if (!walks->hops) {
+		walks->hops = arena_alloc(walks->arena, BUCKETS * sizeof(*walks->hops));
+		memset(walks->hops, 0, BUCKETS * sizeof(*walks->hops));
+	}
+	bucket = &walks->hops[sum_of(to.family, &to.bits, sizeof(to.bits)) % BUCKETS];
+	for (hop = *bucket; hop; hop = hop->next)
+		if (addr_equal(hop->to, to))
+			return &hop->fib;
+	hop = arena_new_of(walks->arena, struct flows_hop);
+	hop->to = to;
+	hop->fib = links_fib(walks->arena, &walks->kernel->route, to);
+	hop->next = *bucket;
+	*bucket = hop;
+	return &hop->fib;
+}
+
+bool flows_is_own(struct flows_walks *walks, struct addr addr)
+{
+	return fib_of(walks, addr)->is_local;
+}
+
+enum owner_state flows_owner(struct flows_walks *walks, bool udp, struct owner_end here,
+			     struct owner_end peer, struct owner *out)
+{
+	struct netlink_error error;
+
+	if (!walks->diag.socket && !netlink_open(&walks->diag, NETLINK_SOCK_DIAG, &error))
+		return OWNER_UNKNOWN;
+	return owner_find(&walks->diag, udp, here, peer, out);
+}
+
+/* ---- a packet ---- */
+
+struct walked {
+	struct ir_packet asked;
+	struct foreign_sender sender;
+	struct foreign_packet now;
+};
+
+static unsigned char type_of(const struct links_fib *fib)
+{
+	if (fib->is_local)
+		return RTN_LOCAL;
+	if (fib->is_broadcast)
+		return RTN_BROADCAST;
+	return fib->is_anycast ? RTN_ANYCAST : RTN_UNICAST;
+}
+
+static uint64_t nanoseconds(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Without its socket nothing more is sent, or by an unknown sender. */
+static bool find_sender(struct flows_walks *walks, const struct flow *flow, struct walked *walked)
+{
+	struct owner owner;
+
+	if (flows_owner(walks, flow->protocol == IPPROTO_UDP, flow->from, flow->to, &owner) !=
+	    OWNER_THERE)
+		return false;
+	walked->sender = (struct foreign_sender){ owner.user, owner.cgroup };
+	walked->asked.mark = owner.mark;
+	return true;
+}
+
+/* False: by which interface it comes, or who sends it, is not known. */
+static bool make(struct flows_walks *walks, const struct flow *flow, enum ir_state state,
+		 struct walked *out)
+{
+	const struct links_fib *from = fib_of(walks, flow->from.addr);
+	const struct links_fib *to = fib_of(walks, flow->to.addr);
+	bool is_own = from->is_local;
+
+	*out = (struct walked){ .asked = { .scope = is_own ? SCOPE_LOCAL : SCOPE_FORWARD,
+					   .in = is_own || !from->device ? "" : from->device,
+					   .out = is_own && to->device ? to->device : "",
+					   .family = flow->from.addr.family,
+					   .from = flow->from.addr.bits,
+					   .to = flow->to.addr.bits,
+					   .has_from = true,
+					   .has_to = true,
+					   .protocol = flow->protocol,
+					   .source_port = flow->from.port,
+					   .port = flow->to.port,
+					   .state = state } };
+	if (is_own ? !find_sender(walks, flow, out) : !from->device)
+		return false;
+	out->now = (struct foreign_packet){ .hook = is_own ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING,
+					    .in = out->asked.in,
+					    .out = out->asked.out,
+					    .has_from = true,
+					    .has_to = true,
+					    .from = out->asked.from,
+					    .to = out->asked.to,
+					    .port = out->asked.port,
+					    .type = type_of(to),
+					    .source_type = type_of(from),
+					    .now = nanoseconds(),
+					    .mark = out->asked.mark,
+					    .ct_mark = flow->mark };
+	return true;
+}
+
+/* ---- in the rules ---- */
+
+static bool is_own_table(const struct flows_walks *walks, const struct foreign_table *table)
+{
+	return walks->table && table->family == NFPROTO_INET && !strcmp(table->name, walks->table);
+}
+
+/* What is translated to its own destination is kept from other translations. */
+static bool leads_elsewhere(const struct foreign_effect *effect, const struct flow *flow)
+{
+	return effect->is_redirect || !effect->has_to ||
+	       !wide_equal(effect->to, flow->to.addr.bits) ||
+	       (effect->port && effect->port != flow->to.port);
+}
+
+/* The first that is not known ends what is; a packet that may be dropped goes on. */
+static enum flows_end judge(const struct flows_walks *walks, const struct flow *flow,
+			    const struct foreign_effects *effects, struct flows_fate *fate)
+{
+	for (size_t i = 0; i < effects->count; i++) {
+		const struct foreign_effect *effect = &effects->items[i];
+
+		switch (effect->verdict) {
+		case FOREIGN_TAKE:
+			return effect->is_offered ? FLOWS_TAKEN : FLOWS_UNKNOWN;
+		case FOREIGN_QUEUE:
+			return FLOWS_UNKNOWN;
+		case FOREIGN_TRANSLATE:
+		case FOREIGN_NEXT:
+			if (effect->doubt)
+				return FLOWS_UNKNOWN;
+			fate->is_translated |= effect->verdict == FOREIGN_TRANSLATE &&
+					       is_own_table(walks, &effect->table) &&
+					       leads_elsewhere(effect, flow);
+			break;
+		case FOREIGN_DROP:
+		case FOREIGN_REJECT:
+		case FOREIGN_ACCEPT:
+		case FOREIGN_JUMP:
+		case FOREIGN_GOTO:
+		case FOREIGN_RETURN:
+			break;
+		}
+	}
+	return FLOWS_PASSED;
+}
+
+static struct flows_fate walk(struct flows_walks *walks, const struct flow *flow,
+			      struct walked *walked)
+{
+	struct arena *arena = arena_new();
+	struct foreign_effects effects = { 0 };
+	struct flows_fate fate = { 0 };
+	bool passes;
+
+	walked->now.packet = &walked->asked;
+	walked->now.sender = walked->asked.scope == SCOPE_LOCAL ? &walked->sender : NULL;
+	passes =
+		foreign_chains_walk(walks->chains, arena, &walked->now, INT_MIN, INT_MAX, &effects);
+	fate.end = judge(walks, flow, &effects, &fate);
+	if (fate.end == FLOWS_PASSED && !passes)
+		fate.end = FLOWS_ENDED;
+	fate.mark = walked->now.mark;
+	arena_free(arena);
+	return fate;
+}
+
+struct flows_fate flows_begin(struct flows_walks *walks, const struct flow *flow)
+{
+	struct walked walked;
+
+	if (!open_walks(walks) || !make(walks, flow, STATE_NEW, &walked))
+		return (struct flows_fate){ 0 };
+	return walk(walks, flow, &walked);
+}
+
+/* Chains of type nat meet first packets alone. */
+struct flows_fate flows_go_on(struct flows_walks *walks, const struct flow *flow)
+{
+	enum ir_state state = flow->status & IPS_SEEN_REPLY ? STATE_ESTABLISHED : STATE_NEW;
+	struct walked walked;
+
+	if (!open_walks(walks) || !make(walks, flow, state, &walked))
+		return (struct flows_fate){ 0 };
+	walked.now.is_translated = flow->status & IPS_DST_NAT;
+	walked.now.is_pinned = true;
+	return walk(walks, flow, &walked);
+}
+
+/* NF_IP_PRI_NAT_SRC, and the places around it (foreign_chain.h). */
+enum { SOURCES_FIRST = 94, SOURCES_LAST = 100 };
+
+struct flows_source flows_leave(struct flows_walks *walks, const struct flow *flow, uint32_t mark,
+				const char *device)
+{
+	struct flows_source source = { .kind = FOREIGN_SOURCE_UNKNOWN };
+	struct foreign_effects effects = { 0 };
+	struct walked walked;
+	struct arena *arena;
+
+	if (!open_walks(walks) || !make(walks, flow, STATE_NEW, &walked))
+		return source;
+	walked.now.packet = &walked.asked;
+	walked.now.sender = walked.asked.scope == SCOPE_LOCAL ? &walked.sender : NULL;
+	walked.now.hook = IR_HOOK_POSTROUTING;
+	walked.now.in = "";
+	walked.now.out = device;
+	walked.now.mark = mark;
+	walked.now.to = flow->answers_from.addr.bits;
+	walked.now.port = flow->answers_from.port;
+	walked.now.is_translated = flow->status & IPS_DST_NAT;
+	arena = arena_new();
+	if (foreign_chains_walk(walks->chains, arena, &walked.now, SOURCES_FIRST, SOURCES_LAST,
+				&effects))
+		source = (struct flows_source){ walked.now.source,
+						{ walked.asked.family, walked.now.given } };
+	arena_free(arena);
+	return source;
+}
+
+const char *flows_device(struct flows_walks *walks, const struct flow *flow, uint32_t mark)
+{
+	const struct links_fib *from = fib_of(walks, flow->from.addr);
+	struct links_packet packet = { .from = flow->from.addr,
+				       .to = flow->answers_from.addr,
+				       .in = from->is_local ? NULL : from->device,
+				       .mark = mark };
+
+	if (!from->is_local && !from->device)
+		return NULL;
+	return links_leads(walks->arena, &walks->kernel->route, &packet);
+}
