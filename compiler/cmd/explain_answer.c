@@ -31,6 +31,7 @@ static const char *way_verdict(const struct ir_class *way)
 	case IR_CLASS_REPLY:
 	case IR_CLASS_INBOUND:
 	case IR_CLASS_SYN:
+	case IR_CLASS_MEMBER:
 		return "route";
 	case IR_CLASS_MARK:
 		return "mark";

@@ -339,6 +339,17 @@ static void add_variant(struct building *building, const struct ir_class *class,
 	}
 }
 
+/* "one.two/two": what the second has taken of the list. */
+static void add_member(struct building *building, const struct ir_class *class)
+{
+	const char *slash = strrchr(class->name, '/');
+	struct ir_class list = *class;
+
+	list.name = arena_printf(building->arena, "%.*s", (int)(slash - class->name), class->name);
+	add_variant(building, &list,
+		    arena_printf(building->arena, "connections that %s has taken:", slash + 1));
+}
+
 /* Answers of connections that came in by a table's links leave by that table. */
 static void add_reply(struct building *building, const struct ir_class *class)
 {
@@ -386,6 +397,9 @@ static void add_class(struct building *building, const struct ir_class *class)
 		return;
 	case IR_CLASS_DIRECT:
 		add_direct(building, class);
+		return;
+	case IR_CLASS_MEMBER:
+		add_member(building, class);
 		return;
 	case IR_CLASS_SYN:
 		add_variant(building, class, "what begins TCP connections of this host:");

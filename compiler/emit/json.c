@@ -65,6 +65,8 @@ static const char *kind_name(enum ir_class_kind kind)
 		return "direct";
 	case IR_CLASS_ANSWER:
 		return "answer";
+	case IR_CLASS_MEMBER:
+		return "member";
 	}
 	return "";
 }

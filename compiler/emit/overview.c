@@ -46,6 +46,10 @@ void overview_put_way(const struct ir_class *way, struct buf *out)
 	case IR_CLASS_ANSWER:
 		buf_puts(out, "echo requests that this host answers");
 		return;
+	case IR_CLASS_MEMBER:
+		buf_printf(out, "the table's routes, %s first: connections that it has taken",
+			   strrchr(way->name, '/') + 1);
+		return;
 	case IR_CLASS_INBOUND:
 		buf_puts(out,
 			 "the table's routes, for what comes in by an uplink or is translated");

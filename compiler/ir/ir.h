@@ -359,7 +359,8 @@ enum ir_class_kind {
 	IR_CLASS_INBOUND,
 	IR_CLASS_SYN,    /* of IR_CLASS_ROUTE, what begins this host's own TCP connections */
 	IR_CLASS_DIRECT, /* goes where the host's own rules say, and no ip rule of ours takes it */
-	IR_CLASS_ANSWER  /* echo requests that this host answers in their destination's place */
+	IR_CLASS_ANSWER, /* echo requests that this host answers in their destination's place */
+	IR_CLASS_MEMBER  /* of IR_CLASS_ROUTE, the connections that one of the list has taken */
 };
 
 /* A way a packet can take: what its mark means. */

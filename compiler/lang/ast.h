@@ -230,6 +230,13 @@ enum ast_action {
 	THEN_CONTINUE
 };
 
+/* Datagrams have no connection that could be cut: they go where the list says. */
+enum ast_sticky {
+	STICKY_TCP, /* and what else has connections */
+	STICKY_ALL,
+	STICKY_NONE
+};
+
 struct ast_target {
 	const char *name; /* of a table, or main, unreachable, prohibit, blackhole */
 	struct span span;
@@ -246,6 +253,9 @@ struct ast_then {
 	struct ast_target *targets;
 	size_t target_count;
 	int by; /* enum ir_balance */
+	/* Which connections stay on the table of a list that took them, while it lives. */
+	enum ast_sticky sticky;
+	struct span sticky_span; /* no source: not given */
 	struct ast_mark mark;
 	bool connection; /* the mark is the connection's, too */
 };

@@ -29,6 +29,7 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 	case IR_CLASS_ROUTE:
 	case IR_CLASS_INBOUND:
 	case IR_CLASS_SYN:
+	case IR_CLASS_MEMBER:
 		return arena_printf(arena, "{route: %s}", way->name);
 	case IR_CLASS_MARK:
 		return mark_way_words(arena, way->name);

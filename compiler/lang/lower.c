@@ -294,6 +294,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	lower_plan_state(&lower);
 	lower_plan_related(&lower);
 	lower_hooks(&lower);
+	lower_use_members(&lower);
 	lower_translated(&lower);
 	lower_routing(&lower);
 	lower_sysctls(&lower);
@@ -302,6 +303,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	lower_translation(&lower);
 	lower_locks(&lower);
 	lower_sources(&lower);
+	lower_sticky(&lower);
 	lower_mark_unmarked(&lower);
 	if (lower.failed)
 		return NULL;

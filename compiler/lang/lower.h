@@ -41,6 +41,11 @@ struct lower_class {
 	 * packets come in again by `lo` instead, and are reset there.
 	 */
 	struct lower_class *syn;
+	/* A way by a list, whose connections stay on the member that took them: lower_sticky.c. */
+	enum ast_sticky sticky;
+	struct lower_member *members; /* those that an interface tells */
+	size_t member_count;
+	bool unkept; /* rules send each packet of a connection there, and it keeps no state */
 	struct ast_listener *listener;
 	struct ast_table **tables; /* in the order they are tried */
 	size_t table_count;
@@ -50,6 +55,15 @@ struct lower_class {
 	uint32_t table;    /* a proxy's own */
 	uint32_t priority; /* of its first ip rule; 0: none */
 	struct span origin;
+};
+
+/* One of a list that is tried in its order, the main table among them. */
+struct lower_member {
+	const char *name;
+	const char **devs; /* it leads out by these; by none: the main table, by all others */
+	size_t dev_count;
+	struct lower_class *way; /* tries it before the others: the list's own for the first */
+	uint32_t note;           /* in the mark of connections that keep no other value; 0: none */
 };
 
 /* A row of rules in one chain, and how far its drops and rejects have got: see lower_state.c. */
@@ -68,9 +82,10 @@ struct lower_walk {
 /* A way together with the drops and rejects above the rule that chose it. */
 struct lower_way {
 	enum ir_scope scope;
-	const char *target;    /* chain; NULL: the main table */
-	struct lower_row *row; /* NULL where nothing above it drops */
-	size_t cuts;           /* so many of the row's */
+	const struct lower_class *class; /* that the target ends in, if that may be sticky */
+	const char *target;              /* chain; NULL: the main table */
+	struct lower_row *row;           /* NULL where nothing above it drops */
+	size_t cuts;                     /* so many of the row's */
 	/* Where the kernel may forget such connections (lower_flow.c): the sets of those there are,
 	 * and the chain that adds to them on the way to the target; or NULL. */
 	const struct ir_set *flows[ADDR_FAMILIES];
@@ -87,7 +102,7 @@ struct lower_row {
 };
 
 struct lower_value {
-	size_t origin, way; /* both from 1; 0: none */
+	size_t origin, way, member; /* from 1; 0: none */
 	uint32_t value;
 };
 
@@ -255,6 +270,12 @@ uint32_t lower_free_value(const struct lower *lower, uint32_t start);
 /* The value of a connection's mark that says: came by this uplink (0: none), goes this way (0:
  * undecided). */
 uint32_t lower_value(struct lower *lower, size_t origin, size_t way);
+/* The one that it has already; 0: none. `member`: of the list that the way is by, from 1; 0: not
+ * known yet. */
+uint32_t lower_value_of(const struct lower *lower, size_t origin, size_t way, size_t member);
+/* Adds the value for the connections that a member has taken; nothing where none is left. `start`:
+ * a hash. */
+void lower_add_member_value(struct lower *lower, size_t way, size_t member, uint32_t start);
 /*
  * A chain that keeps the way to `target` (NULL: the main table) for the connection, and hands its
  * first packet to `first`, which is the target itself unless a listener is to be tried (NULL:
@@ -298,6 +319,18 @@ void lower_note_way(struct lower *lower, struct ir_chain *chain, struct lower_cl
 void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const char *uplinks);
 /* The chains that all of that goes to, once each way has its chain. */
 void lower_related(struct lower *lower);
+
+/* ---- lower_sticky.c ---- */
+
+/* Values for connections that a member has taken, of those that are left. */
+void lower_plan_sticky(struct lower *lower);
+/* In the chain of the list's way: to the member that took the connection. */
+void lower_follow_member(struct lower *lower, struct ir_chain *chain,
+			 const struct lower_class *way);
+/* Ways by one member have the packets of their list's. */
+void lower_use_members(struct lower *lower);
+/* The chains that write down by which member a connection leaves. */
+void lower_sticky(struct lower *lower);
 
 /* ---- lower_flow.c ---- */
 
@@ -344,6 +377,8 @@ void lower_hooks(struct lower *lower);
 
 /* ---- lower_way.c ---- */
 
+/* What came in by an uplink goes to the chain `target`. */
+void lower_from_uplinks(struct lower *lower, struct ir_chain *chain, const char *target);
 /* The chains that send a packet each way. */
 void lower_way_chains(struct lower *lower);
 /* A chain that tries a listener with `on_failure: direct` for a first packet, and lets it go where

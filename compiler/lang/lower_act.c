@@ -97,6 +97,8 @@ static void decide(struct lower *lower, struct lower_walk *walk, const struct as
 	if (rule->count && (!walk->stateful || ast_lets_go(rule->then)))
 		count(lower, rule, out);
 	walk->as_told = ast_condition(rule, "state") != NULL;
+	if (way)
+		way->unkept |= !walk->stateful;
 	if (walk->stateful) {
 		if (ast_lets_go(rule->then))
 			first = lower_try(lower, walk, way);

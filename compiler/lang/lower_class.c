@@ -34,7 +34,7 @@ static struct lower_class *add_class(struct numbers *numbers, enum ir_class_kind
 		[IR_CLASS_PROXY] = "proxy",     [IR_CLASS_ROUTE] = "route",
 		[IR_CLASS_MARK] = "mark",       [IR_CLASS_REPLY] = "reply",
 		[IR_CLASS_INBOUND] = "inbound", [IR_CLASS_SYN] = "syn",
-		[IR_CLASS_ANSWER] = "answer"
+		[IR_CLASS_ANSWER] = "answer",   [IR_CLASS_MEMBER] = "member"
 	};
 
 	*way = (struct lower_class){ .kind = kind, .name = name, .origin = origin };
@@ -96,6 +96,11 @@ static const char *mark_name(struct lower *lower, const struct ast_then *then)
 			    connection);
 }
 
+static enum ast_sticky sticky_of(const struct ast_then *then)
+{
+	return then->target_count > 1 ? then->sticky : STICKY_TCP;
+}
+
 struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then)
 {
 	enum ir_class_kind kind = then->action == THEN_PROXY    ? IR_CLASS_PROXY
@@ -108,7 +113,8 @@ struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *t
 						     : mark_name(lower, then);
 
 	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower->classes[i]->kind == kind && !strcmp(lower->classes[i]->name, name))
+		if (lower->classes[i]->kind == kind && !strcmp(lower->classes[i]->name, name) &&
+		    lower->classes[i]->sticky == sticky_of(then))
 			return lower->classes[i];
 	return NULL;
 }
@@ -135,9 +141,15 @@ static int fallback_of(const struct ast_target *target, const struct ast_table *
 static void add_row(struct numbers *numbers, const struct ast_then *then)
 {
 	struct lower *lower = numbers->lower;
+	static const char *const suffixes[] = {
+		[STICKY_TCP] = "", [STICKY_ALL] = "/sticky", [STICKY_NONE] = "/moving"
+	};
 	struct lower_class *way = add_class(numbers, IR_CLASS_ROUTE,
 					    ast_route_name(lower->arena, then), NULL, then->span);
 
+	way->sticky = sticky_of(then);
+	way->chain = way->local_chain =
+		arena_printf(lower->arena, "%s%s", way->chain, suffixes[way->sticky]);
 	for (size_t i = 0; i < then->target_count; i++) {
 		struct ast_table *table = ast_table_find(lower->policy, then->targets[i].name);
 
@@ -354,11 +366,10 @@ static bool wants_inbound(const struct lower_class *way)
 	return !way->inbound && !all_prefer_main;
 }
 
-/* The same tables by another mark. */
-static struct lower_class *add_variant(struct numbers *numbers, const struct lower_class *way,
-				       enum ir_class_kind kind)
+struct lower_class *lower_variant(struct numbers *numbers, const struct lower_class *way,
+				  enum ir_class_kind kind, const char *name)
 {
-	struct lower_class *variant = add_class(numbers, kind, way->name, NULL, way->origin);
+	struct lower_class *variant = add_class(numbers, kind, name, NULL, way->origin);
 
 	variant->tables = way->tables;
 	variant->table_count = way->table_count;
@@ -371,7 +382,7 @@ static struct lower_class *add_variant(struct numbers *numbers, const struct low
 static void add_translated(struct numbers *numbers, struct lower_class *way)
 {
 	if (wants_inbound(way) && lower_has_mark(numbers))
-		way->inbound = add_variant(numbers, way, IR_CLASS_INBOUND);
+		way->inbound = lower_variant(numbers, way, IR_CLASS_INBOUND, way->name);
 }
 
 static void add_open(struct numbers *numbers, struct lower_class *way)
@@ -380,7 +391,7 @@ static void add_open(struct numbers *numbers, struct lower_class *way)
 
 	if ((!lower->uplink_count && !lower->silent_dev_count) || !wants_inbound(way))
 		return;
-	way->inbound = add_variant(numbers, way, IR_CLASS_INBOUND);
+	way->inbound = lower_variant(numbers, way, IR_CLASS_INBOUND, way->name);
 	way->open_chain = arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
 }
 
@@ -398,7 +409,7 @@ static void add_syn(struct numbers *numbers, struct lower_class *way)
 
 	if (way->syn || !refuses || is_mark_given(way) || !lower_has_mark(numbers))
 		return;
-	way->syn = add_variant(numbers, way, IR_CLASS_SYN);
+	way->syn = lower_variant(numbers, way, IR_CLASS_SYN, way->name);
 	way->syn->inbound = way->inbound;
 	way->local_chain =
 		arena_printf(lower->arena, "local_route_%s", chain_part(lower, way->name));
@@ -473,5 +484,6 @@ void lower_classes(struct lower *lower)
 	for_ways(&numbers, policy->default_local, add_syn);
 	lower_find_unmarked(&numbers);
 	add_partials(&numbers);
+	lower_members(&numbers);
 	draw_main_copy(&numbers);
 }

@@ -583,6 +583,7 @@ void lower_hooks(struct lower *lower)
 		lower_spoofed_value(lower);
 	forward = lower_body(lower, SCOPE_FORWARD);
 	local = lower_body(lower, SCOPE_LOCAL);
+	lower_plan_sticky(lower);
 	sends = local.needed || has_origins(lower) || lower_has_own(lower);
 	if (sends)
 		lower_own_chains(lower);

@@ -21,7 +21,8 @@ static const struct span nowhere;
 bool lower_leads_out(const struct lower_class *way)
 {
 	return way->kind == IR_CLASS_ROUTE || way->kind == IR_CLASS_INBOUND ||
-	       way->kind == IR_CLASS_SYN || (way->kind == IR_CLASS_PROXY && way->table_count);
+	       way->kind == IR_CLASS_SYN || way->kind == IR_CLASS_MEMBER ||
+	       (way->kind == IR_CLASS_PROXY && way->table_count);
 }
 
 bool lower_is_used(const struct lower_class *way)

@@ -40,6 +40,18 @@ bool lower_has_mark(const struct numbers *numbers);
 /* The same for so many ids of tables. */
 bool lower_has_tables(const struct numbers *numbers, size_t count);
 
+/* ---- lower_class.c ---- */
+
+/* The same tables by another mark. `name` tells it from others of its kind. */
+struct lower_class *lower_variant(struct numbers *numbers, const struct lower_class *way,
+				  enum ir_class_kind kind, const char *name);
+
+/* ---- lower_sticky.c ---- */
+
+/* The members of the lists that rules send to, as far as something tells them and there is a mark
+ * left for each. A `sticky` that can do nothing is a warning. */
+void lower_members(struct numbers *numbers);
+
 /* ---- lower_unmarked.c ---- */
 
 /* Finds the interfaces whose unmarked packets are to be refused, and draws the mark of the others

@@ -115,16 +115,54 @@ void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const cha
 
 /* ---- the ways ---- */
 
+static bool has_inbound(const struct lower_class *way)
+{
+	return way->inbound && lower_is_used(way->inbound);
+}
+
 static const char *follow_chain(struct lower *lower, const struct lower_class *way)
 {
-	const struct lower_class *to = way->inbound && lower_is_used(way->inbound) ? way->inbound
-										   : way;
-	struct ir_chain *chain =
-		lower_chain(lower, arena_printf(lower->arena, "follow_%s", way->chain), NULL);
+	const struct lower_class *to = has_inbound(way) ? way->inbound : way;
+	const char *name = arena_printf(lower->arena, "follow_%s", way->chain);
+	struct ir_chain *chain = lower_find_chain(lower, name);
 
+	if (chain)
+		return name;
+	chain = lower_chain(lower, name, NULL);
 	lower_set_mark(lower, lower_guarantee(lower, chain, NULL), to->mark, to->mask);
 	lower_op(lower, lower_guarantee(lower, chain, NULL), IR_ACCEPT);
-	return chain->name;
+	return name;
+}
+
+/* The member that took the master takes what is expected, too, but for what comes in by an uplink.
+ */
+static const char *follow_member(struct lower *lower, const struct lower_class *way,
+				 const struct lower_class *by)
+{
+	const char *name = arena_printf(lower->arena, "follow_%s", by->chain);
+	struct ir_chain *chain;
+
+	if (way == by)
+		return follow_chain(lower, way);
+	chain = lower_chain(lower, name, NULL);
+	if (has_inbound(way))
+		lower_from_uplinks(lower, chain, follow_chain(lower, way));
+	lower_set_mark(lower, lower_guarantee(lower, chain, NULL), by->mark, by->mask);
+	lower_op(lower, lower_guarantee(lower, chain, NULL), IR_ACCEPT);
+	return name;
+}
+
+/* *dispatch: the connection notes the way, or the member of its list that has taken it. */
+static void add_follow(struct lower *lower, struct ir_statement *dispatch,
+		       const struct lower_class *way)
+{
+	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
+		(struct ir_case){ way->note, follow_chain(lower, way) };
+	for (size_t i = 0; i < way->member_count; i++)
+		if (way->members[i].note)
+			*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
+				(struct ir_case){ way->members[i].note,
+						  follow_member(lower, way, way->members[i].way) };
 }
 
 /* What the rules have left alone: this host's own, broadcast and the like stay so. */
@@ -166,8 +204,7 @@ void lower_related(struct lower *lower)
 
 		if (!way->note)
 			continue;
-		*arena_append(lower->arena, dispatch.cases, dispatch.case_count) =
-			(struct ir_case){ way->note, follow_chain(lower, way) };
+		add_follow(lower, &dispatch, way);
 		forward |= way->forward;
 		local |= way->local;
 		lower->notes = true;

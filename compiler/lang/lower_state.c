@@ -96,9 +96,15 @@ static bool is_taken(const struct lower *lower, uint32_t value)
 	for (size_t i = 0; i < lower->value_count; i++)
 		if (lower->values[i].value == value)
 			return true;
-	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower->classes[i]->note == value)
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *class = lower->classes[i];
+
+		if (class->note == value)
 			return true;
+		for (size_t k = 0; k < class->member_count; k++)
+			if (class->members[k].note == value)
+				return true;
+	}
 	return false;
 }
 
@@ -159,19 +165,36 @@ static void no_room(struct lower *lower)
 		  "needs a value for itself and one for each uplink; put rules that drop above all others, or join them");
 }
 
+uint32_t lower_value_of(const struct lower *lower, size_t origin, size_t way, size_t member)
+{
+	for (size_t i = 0; i < lower->value_count; i++)
+		if (lower->values[i].origin == origin && lower->values[i].way == way &&
+		    lower->values[i].member == member)
+			return lower->values[i].value;
+	return 0;
+}
+
 uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
 {
-	uint32_t value;
+	uint32_t value = lower_value_of(lower, origin, way, 0);
 
-	for (size_t i = 0; i < lower->value_count; i++)
-		if (lower->values[i].origin == origin && lower->values[i].way == way)
-			return lower->values[i].value;
+	if (value)
+		return value;
 	value = draw_value(lower, origin, way);
 	if (!value)
 		no_room(lower);
 	*arena_append(lower->arena, lower->values, lower->value_count) =
-		(struct lower_value){ origin, way, value };
+		(struct lower_value){ .origin = origin, .way = way, .value = value };
 	return value;
+}
+
+void lower_add_member_value(struct lower *lower, size_t way, size_t member, uint32_t start)
+{
+	uint32_t value = lower_free_value(lower, start);
+
+	if (value)
+		*arena_append(lower->arena, lower->values, lower->value_count) =
+			(struct lower_value){ .way = way, .member = member, .value = value };
 }
 
 uint32_t lower_spoofed_value(struct lower *lower)
@@ -210,7 +233,9 @@ size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char 
 			return i + 1;
 	}
 	way = arena_append(lower->arena, lower->ways, lower->way_count);
-	*way = (struct lower_way){ walk->scope, target, row, walk->cuts };
+	*way = (struct lower_way){
+		.scope = walk->scope, .target = target, .row = row, .cuts = walk->cuts
+	};
 	return lower->way_count;
 }
 
@@ -336,6 +361,7 @@ const char *lower_decide(struct lower *lower, const struct lower_walk *walk,
 	if (!walk->as_told)
 		lower_follow(lower, chain);
 	lower_keep(lower, chain, walk, way);
+	lower->ways[way - 1].class = class;
 	lower_remember(lower, way, class);
 	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
 	lower_end(lower, rule, same(first, target) ? target_of(&lower->ways[way - 1]) : first);

@@ -418,7 +418,8 @@ static void table_needs(struct lower *lower, enum need what, const struct lower_
 static bool may_turn(const struct lower_class *way, enum addr_family family)
 {
 	return lower_is_used(way) && way->forward && way->families[family] &&
-	       way->kind != IR_CLASS_REPLY && way->kind != IR_CLASS_INBOUND;
+	       way->kind != IR_CLASS_REPLY && way->kind != IR_CLASS_INBOUND &&
+	       way->kind != IR_CLASS_MEMBER;
 }
 
 static void quiet(struct lower *lower, const struct lower_class *way, const struct sources *from)
@@ -494,6 +495,9 @@ static void tables(struct lower *lower, const struct lower_class *way)
 	/* What leads to a listener is its table, and forwarding is asked for by its address. */
 	if (way->listener && way->table_count)
 		led.name = way->tables[0]->name;
+	if (way->kind == IR_CLASS_MEMBER) /* LIST/MEMBER */
+		led.name =
+			arena_printf(lower->arena, "%.*s", (int)strcspn(way->name, "/"), way->name);
 	links(lower, &led);
 	quiet(lower, &led, &from);
 	/* A way by the main table alone forwards no more than the host did without the policy. */

@@ -108,10 +108,11 @@ static void mark_chain(struct lower *lower, struct lower_class *way, const char 
 {
 	struct ir_chain *chain = lower_chain(lower, name, NULL);
 
-	if (way->kind != IR_CLASS_REPLY)
+	if (way->kind != IR_CLASS_REPLY && way->kind != IR_CLASS_MEMBER)
 		lower_note_way(lower, chain, way);
 	if (name == way->local_chain)
 		mark_syn(lower, chain, way);
+	lower_follow_member(lower, chain, way);
 	set_mark(lower, chain, way);
 	if (way->ct_mask)
 		lower_set_ct_mark(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL),
@@ -119,11 +120,8 @@ static void mark_chain(struct lower *lower, struct lower_class *way, const char 
 	lower_op(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), IR_ACCEPT);
 }
 
-/* What came in by an uplink is not sent back out while the main table knows where it belongs. */
-static void open_chain(struct lower *lower, const struct lower_class *way)
+void lower_from_uplinks(struct lower *lower, struct ir_chain *chain, const char *target)
 {
-	struct ir_chain *chain = lower_chain(lower, way->open_chain, NULL);
-
 	for (size_t i = 0; i < lower->uplink_count; i++) {
 		const struct lower_uplink *uplink = &lower->uplinks[i];
 		struct ir_rule *rule;
@@ -133,7 +131,7 @@ static void open_chain(struct lower *lower, const struct lower_class *way)
 		rule = lower_guarantee(lower, chain, i ? NULL : "what comes in by an uplink");
 		lower_match(lower, rule,
 			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
-		lower_goto(lower, rule, way->inbound->chain);
+		lower_goto(lower, rule, target);
 	}
 	if (lower->silent_dev_count) {
 		struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
@@ -141,8 +139,16 @@ static void open_chain(struct lower *lower, const struct lower_class *way)
 		lower_match(lower, rule,
 			    interface_match(INTERFACE_IN, lower->silent_devs,
 					    lower->silent_dev_count, false));
-		lower_goto(lower, rule, way->inbound->chain);
+		lower_goto(lower, rule, target);
 	}
+}
+
+/* What came in by an uplink is not sent back out while the main table knows where it belongs. */
+static void open_chain(struct lower *lower, const struct lower_class *way)
+{
+	struct ir_chain *chain = lower_chain(lower, way->open_chain, NULL);
+
+	lower_from_uplinks(lower, chain, way->inbound->chain);
 	lower_goto(lower, lower_guarantee(lower, chain, NULL), way->chain);
 }
 

@@ -9,6 +9,7 @@
 
 static const char *const reject_words[] = { "tcp-reset", "port-unreachable", "admin-prohibited",
 					    "no-route", NULL };
+static const char *const sticky_words[] = { "tcp", "true", "false", NULL };
 static const char *const by_words[] = { "connection", "source", "source-destination", NULL };
 static const char *const action_words[] = { "direct", "drop", "reject", "answer", "continue" };
 static const char ways[] =
@@ -50,6 +51,20 @@ static bool read_route(struct decode *decode, const struct decode_field *field,
 		good &= decode_name(decode, field, &items[i], &one->name);
 	}
 	return good;
+}
+
+/* true, false or `tcp`, the default. */
+static bool read_sticky(struct decode *decode, const struct decode_field *field,
+			const struct node *value, void *target)
+{
+	struct ast_then *then = target;
+	int choice = 0;
+
+	then->sticky_span = value->span;
+	if (!decode_choice(decode, field, value, &choice))
+		return false;
+	then->sticky = (enum ast_sticky)choice;
+	return true;
 }
 
 static bool read_then_mark(struct decode *decode, const struct decode_field *field,
@@ -112,6 +127,7 @@ static const struct decode_field then_fields[] = {
 	  .read = decode_choice,
 	  .offset = offsetof(struct ast_then, by),
 	  .choices = by_words },
+	{ .key = "sticky", .read = read_sticky, .choices = sticky_words },
 	{ .key = "connection",
 	  .read = decode_bool,
 	  .offset = offsetof(struct ast_then, connection) },
@@ -213,6 +229,46 @@ static bool refuse_word(struct decode *decode, const struct node *value)
 	return false;
 }
 
+/* Words that say more of an action. */
+static const struct {
+	const char *key, *action;
+	const char *text, *help;
+} additions[] = {
+	{ "by", "balance", "says what a balance keeps together",
+	  "write {balance: {isp1: 3, isp2: 1}, by: source}" },
+	{ "connection", "mark", "says whose mark a mark is, too",
+	  "write {mark: M, connection: true}" },
+	{ "sticky", "route", "says what stays on the table of a list that took it",
+	  "write {route: [isp1, isp2], sticky: false}" },
+};
+
+enum { ADDITIONS = sizeof(additions) / sizeof(additions[0]) };
+
+/* Does each stand beside its action? */
+static bool check_additions(struct decode *decode, const struct node *value)
+{
+	for (size_t i = 0; i < ADDITIONS; i++) {
+		const char *key = additions[i].key;
+
+		if (!node_find(value, key) || node_find(value, additions[i].action))
+			continue;
+		diag_help(diag_add(decode->diag, DIAG_missing_key, read_key_span(value, key),
+				   "`%s` %s", key, additions[i].text),
+			  "%s, or remove `%s`", additions[i].help, key);
+		return false;
+	}
+	return true;
+}
+
+static size_t count_additions(const struct node *value)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < ADDITIONS; i++)
+		count += node_find(value, additions[i].key) != NULL;
+	return count;
+}
+
 struct ast_then *read_then(struct decode *decode, const struct node *value)
 {
 	struct ast_then *then = arena_new_of(decode->arena, struct ast_then);
@@ -226,21 +282,9 @@ struct ast_then *read_then(struct decode *decode, const struct node *value)
 	}
 	if (refuse_word(decode, value) || !decode_map(decode, &read_then_table, value, then))
 		return NULL;
-	if (node_find(value, "by") && !node_find(value, "balance")) {
-		diag_help(diag_add(decode->diag, DIAG_missing_key, read_key_span(value, "by"),
-				   "`by` says what a balance keeps together"),
-			  "write {balance: {isp1: 3, isp2: 1}, by: source}, or remove `by`");
+	if (!check_additions(decode, value))
 		return NULL;
-	}
-	if (node_find(value, "connection") && !node_find(value, "mark")) {
-		diag_help(diag_add(decode->diag, DIAG_missing_key,
-				   read_key_span(value, "connection"),
-				   "`connection` says whose mark a mark is, too"),
-			  "write {mark: M, connection: true}, or remove `connection`");
-		return NULL;
-	}
-	if (value->count != 1 &&
-	    !(value->count == 2 && (node_find(value, "by") || node_find(value, "connection")))) {
+	if (value->count != 1 + count_additions(value)) {
 		not_one(decode, value);
 		return NULL;
 	}

@@ -9,9 +9,10 @@ import socket
 import threading
 
 import probe
+from case_carrier import plug, pull
 from lab import FOREIGN, UPLINKS, Network
 from policy import Policy
-from suite import case, same
+from suite import answered, case, same
 
 HELPER = """table inet helpers {
     ct helper ftp4 { type "ftp" protocol tcp; l3proto ip; }
@@ -86,9 +87,13 @@ def _control(host, version, port):
 
 def passive(host, version, port):
     with _control(host, version, port) as control:
-        control.sendall(b"EPSV\r\n")
-        control.recv(100)
-        return probe.ask(host, "tcp", FOREIGN[version], DATA)
+        return _fetch(control, host, version)
+
+
+def _fetch(control, host, version):
+    control.sendall(b"EPSV\r\n")
+    control.recv(100)
+    return probe.ask(host, "tcp", FOREIGN[version], DATA)
 
 
 def active(host, version, port):
@@ -154,3 +159,22 @@ def _dropped(host, version):
         control.recv(100)
         outcome = probe.ask(host, "tcp", FOREIGN[version], DATA, timeout=0.3)
         return None if outcome.kind == "silence" else outcome
+
+
+def _stays_with(name, more):
+    @case(f"related: FTP's data goes by the table of a list that took its control connection: {name}")
+    def _():
+        with world(21) as net:
+            then = "{route: [fibre, mobile, unreachable]}"
+            Policy(net, TABLES + more + FTP.replace("PORT", "21").replace("{route: mobile}", then) + REST).up()
+            pull(net, "wan0", "origin")
+            controls = {version: _control(net.client, version, 21) for version in (4, 6)}
+            plug(net, "wan0", "origin")
+            for version, control in controls.items():
+                with control:
+                    answered(_fetch(control, net.client, version), "mobile", peer=UPLINKS["wan1"][1][version])
+                answered(probe.ask(net.client, "tcp", FOREIGN[version], DATA), "origin")
+
+
+_stays_with("no state", "")
+_stays_with("state", HOT)

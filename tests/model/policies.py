@@ -269,7 +269,8 @@ class Maker:
             strict = any(self.body["tables"].get(name, {}).get("strict") for name in targets)
             if "main" not in targets and not strict and draw.chance(0.3):
                 targets.insert(draw.between(0, len(targets) - 1), "main")
-            return {"route": targets}
+            sticky = {"sticky": draw.one(("tcp", True, False))} if draw.chance(0.2) and len(targets) > 1 else {}
+            return {"route": targets, **sticky}
         if action == "balance":
             targets = draw.some([*tables, "main"], 3)
             by = {"by": draw.one(("source", "source-destination", "connection"))} if draw.chance(0.6) else {}

@@ -15,14 +15,15 @@
 #   b                 0x35000000/0x7f000000  10010    7106     answers of connections that came in that way
 #   a.b.unreachable   0x71000000/0x7f000000  10013    -        the table's routes, for what comes in by an uplink or is translated
 #   a                 0x18000000/0x7f000000  10018    7187     the table's routes, for what comes in by an uplink or is translated
+#   a.b.unreachable/b  0x04000000/0x7f000000  10021    -        the table's routes, b first: connections that it has taken
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=8b79fc403992b3b5
+digest=07d73f78e946d5d5
 protocol=116
 first=10000
-last=10020
+last=10023
 sysctl_policy='set'
 tables='7103 7106 7112 7187'
 main_copy=7103
@@ -93,6 +94,12 @@ each_rule() {
 	"$1" 6 '10019 0x18000000/0x7f000000 7187 - -' fwmark 0x18000000/0x7f000000 lookup 7187 priority 10019 protocol 116
 	"$1" 4 '10020 0x18000000/0x7f000000 254 - -' fwmark 0x18000000/0x7f000000 lookup main priority 10020 protocol 116
 	"$1" 6 '10020 0x18000000/0x7f000000 254 - -' fwmark 0x18000000/0x7f000000 lookup main priority 10020 protocol 116
+	"$1" 4 '10021 0x4000000/0x7f000000 7106 - -' fwmark 0x4000000/0x7f000000 lookup 7106 priority 10021 protocol 116
+	"$1" 6 '10021 0x4000000/0x7f000000 7106 - -' fwmark 0x4000000/0x7f000000 lookup 7106 priority 10021 protocol 116
+	"$1" 4 '10022 0x4000000/0x7f000000 7187 - -' fwmark 0x4000000/0x7f000000 lookup 7187 priority 10022 protocol 116
+	"$1" 6 '10022 0x4000000/0x7f000000 7187 - -' fwmark 0x4000000/0x7f000000 lookup 7187 priority 10022 protocol 116
+	"$1" 4 '10023 0x4000000/0x7f000000 unreachable - -' fwmark 0x4000000/0x7f000000 unreachable priority 10023 protocol 116
+	"$1" 6 '10023 0x4000000/0x7f000000 unreachable - -' fwmark 0x4000000/0x7f000000 unreachable priority 10023 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused

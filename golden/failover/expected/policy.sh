@@ -26,14 +26,21 @@
 #   one               0x07000000/0x7f000000  10051    7104     the table's routes, for what comes in by an uplink or is translated
 #   six.two.prohibit  0x42000000/0x7f000000  10054    -        the table's routes, for what comes in by an uplink or is translated
 #   two.main.prohibit  0x30000000/0x7f000000  10059    7106     the table's routes, for what comes in by an uplink or is translated
+#   one.two/two       0x63000000/0x7f000000  10063    -        the table's routes, two first: connections that it has taken
+#   one.two.unreachable/two  0x1d000000/0x7f000000  10066    -        the table's routes, two first: connections that it has taken
+#   two.one.main/one  0x10000000/0x7f000000  10069    -        the table's routes, one first: connections that it has taken
+#   two.one.main/main  0x5e000000/0x7f000000  10072    -        the table's routes, main first: connections that it has taken
+#   six.two.prohibit/two  0x11000000/0x7f000000  10076    -        the table's routes, two first: connections that it has taken
+#   main.two/two      0x1b000000/0x7f000000  10079    7106     the table's routes, two first: connections that it has taken
+#   two.main.prohibit/main  0x12000000/0x7f000000  10081    7106     the table's routes, main first: connections that it has taken
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=c5b1e48a375a1cdf
+digest=1b04bb49397ab681
 protocol=116
 first=10000
-last=10062
+last=10083
 sysctl_policy='set'
 tables='7103 7104 7106 7140'
 main_copy=7103
@@ -142,6 +149,29 @@ each_rule() {
 	"$1" 4 '10060 0x30000000/0x7f000000 7106 - -' fwmark 0x30000000/0x7f000000 lookup 7106 priority 10060 protocol 116
 	"$1" 4 '10061 0x30000000/0x7f000000 254 - -' fwmark 0x30000000/0x7f000000 lookup main priority 10061 protocol 116
 	"$1" 4 '10062 0x30000000/0x7f000000 prohibit - -' fwmark 0x30000000/0x7f000000 prohibit priority 10062 protocol 116
+	"$1" 4 '10063 0x63000000/0x7f000000 7106 - -' fwmark 0x63000000/0x7f000000 lookup 7106 priority 10063 protocol 116
+	"$1" 4 '10064 0x63000000/0x7f000000 7104 - -' fwmark 0x63000000/0x7f000000 lookup 7104 priority 10064 protocol 116
+	"$1" 4 '10065 0x63000000/0x7f000000 254 - -' fwmark 0x63000000/0x7f000000 lookup main priority 10065 protocol 116
+	"$1" 4 '10066 0x1d000000/0x7f000000 7106 - -' fwmark 0x1d000000/0x7f000000 lookup 7106 priority 10066 protocol 116
+	"$1" 4 '10067 0x1d000000/0x7f000000 7104 - -' fwmark 0x1d000000/0x7f000000 lookup 7104 priority 10067 protocol 116
+	"$1" 4 '10068 0x1d000000/0x7f000000 unreachable - -' fwmark 0x1d000000/0x7f000000 unreachable priority 10068 protocol 116
+	"$1" 4 '10069 0x10000000/0x7f000000 7104 - -' fwmark 0x10000000/0x7f000000 lookup 7104 priority 10069 protocol 116
+	"$1" 4 '10070 0x10000000/0x7f000000 7106 - -' fwmark 0x10000000/0x7f000000 lookup 7106 priority 10070 protocol 116
+	"$1" 4 '10071 0x10000000/0x7f000000 254 - -' fwmark 0x10000000/0x7f000000 lookup main priority 10071 protocol 116
+	"$1" 4 '10072 0x5e000000/0x7f000000 254 - -' fwmark 0x5e000000/0x7f000000 lookup main priority 10072 protocol 116
+	"$1" 4 '10073 0x5e000000/0x7f000000 7106 - -' fwmark 0x5e000000/0x7f000000 lookup 7106 priority 10073 protocol 116
+	"$1" 4 '10074 0x5e000000/0x7f000000 7104 - -' fwmark 0x5e000000/0x7f000000 lookup 7104 priority 10074 protocol 116
+	"$1" 4 '10075 0x5e000000/0x7f000000 254 - -' fwmark 0x5e000000/0x7f000000 lookup main priority 10075 protocol 116
+	"$1" 6 '10076 0x11000000/0x7f000000 7106 - -' fwmark 0x11000000/0x7f000000 lookup 7106 priority 10076 protocol 116
+	"$1" 6 '10077 0x11000000/0x7f000000 7140 - -' fwmark 0x11000000/0x7f000000 lookup 7140 priority 10077 protocol 116
+	"$1" 6 '10078 0x11000000/0x7f000000 prohibit - -' fwmark 0x11000000/0x7f000000 prohibit priority 10078 protocol 116
+	"$1" 4 '10079 0x1b000000/0x7f000000 7106 - -' fwmark 0x1b000000/0x7f000000 lookup 7106 priority 10079 protocol 116
+	"$1" 6 '10079 0x1b000000/0x7f000000 7106 - -' fwmark 0x1b000000/0x7f000000 lookup 7106 priority 10079 protocol 116
+	"$1" 4 '10080 0x1b000000/0x7f000000 254 - -' fwmark 0x1b000000/0x7f000000 lookup main priority 10080 protocol 116
+	"$1" 6 '10080 0x1b000000/0x7f000000 254 - -' fwmark 0x1b000000/0x7f000000 lookup main priority 10080 protocol 116
+	"$1" 4 '10081 0x12000000/0x7f000000 254 - -' fwmark 0x12000000/0x7f000000 lookup main priority 10081 protocol 116
+	"$1" 4 '10082 0x12000000/0x7f000000 7106 - -' fwmark 0x12000000/0x7f000000 lookup 7106 priority 10082 protocol 116
+	"$1" 4 '10083 0x12000000/0x7f000000 prohibit - -' fwmark 0x12000000/0x7f000000 prohibit priority 10083 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused

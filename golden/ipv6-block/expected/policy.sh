@@ -13,14 +13,15 @@
 #   vpn               0x70000000/0x7f000000  10007    7104     answers of connections that came in that way
 #   vpn               0x17000000/0x7f000000  10011    7104     the table's routes, for what comes in by an uplink or is translated
 #   vpn.main          0x6e000000/0x7f000000  10015    7104     the table's routes, for what comes in by an uplink or is translated
+#   vpn.main/main     0x5b000000/0x7f000000  10018    7104     the table's routes, main first: connections that it has taken
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=8598a6316f6b5c1c
+digest=24a36c885348f2e8
 protocol=116
 first=10000
-last=10017
+last=10020
 sysctl_policy='set'
 tables='7103 7104 7112'
 main_copy=7103
@@ -71,6 +72,12 @@ each_rule() {
 	"$1" 6 '10016 0x6e000000/0x7f000000 7104 - -' fwmark 0x6e000000/0x7f000000 lookup 7104 priority 10016 protocol 116
 	"$1" 4 '10017 0x6e000000/0x7f000000 254 - -' fwmark 0x6e000000/0x7f000000 lookup main priority 10017 protocol 116
 	"$1" 6 '10017 0x6e000000/0x7f000000 254 - -' fwmark 0x6e000000/0x7f000000 lookup main priority 10017 protocol 116
+	"$1" 4 '10018 0x5b000000/0x7f000000 254 - -' fwmark 0x5b000000/0x7f000000 lookup main priority 10018 protocol 116
+	"$1" 6 '10018 0x5b000000/0x7f000000 254 - -' fwmark 0x5b000000/0x7f000000 lookup main priority 10018 protocol 116
+	"$1" 4 '10019 0x5b000000/0x7f000000 7104 - -' fwmark 0x5b000000/0x7f000000 lookup 7104 priority 10019 protocol 116
+	"$1" 6 '10019 0x5b000000/0x7f000000 7104 - -' fwmark 0x5b000000/0x7f000000 lookup 7104 priority 10019 protocol 116
+	"$1" 4 '10020 0x5b000000/0x7f000000 254 - -' fwmark 0x5b000000/0x7f000000 lookup main priority 10020 protocol 116
+	"$1" 6 '10020 0x5b000000/0x7f000000 254 - -' fwmark 0x5b000000/0x7f000000 lookup main priority 10020 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused
@@ -89,7 +96,9 @@ each_sysctl() {
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'vpn needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv6'
-	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table vpn takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them' 'lan0'
+	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table vpn takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
+	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' default - 'the list vpn.main goes on after the main table, and with 0 the main table'\''s default route stays in use when this interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv6.conf.*.ignore_routes_with_linkdown' '1' default - 'the list vpn.main goes on after the main table, and with 0 the main table'\''s default route stays in use when this interface loses its carrier: nothing takes its place'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions

@@ -18,15 +18,16 @@
 #   one.two.unreachable  0x39000000/0x7f000000  10021    -        the table's routes, for what comes in by an uplink or is translated
 #   two               0x3b000000/0x7f000000  10026    7106     the table's routes, for what comes in by an uplink or is translated
 #   six               0x50000000/0x7f000000  10029    7140     the table's routes, for what comes in by an uplink or is translated
+#   one.two.unreachable/two  0x1c000000/0x7f000000  10032    -        the table's routes, two first: connections that it has taken
 #   direct            0x32000000/0x7f000000  -        -        what is left alone, where unmarked packets are refused
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=0b5830d1ce0520d6
+digest=f6d1e7f124cbde0e
 protocol=116
 first=10000
-last=10034
+last=10037
 sysctl_policy='set'
 tables='7103 7104 7106 7140'
 main_copy=7103
@@ -118,17 +119,23 @@ each_rule() {
 	"$1" 6 '10030 0x50000000/0x7f000000 7140 - -' fwmark 0x50000000/0x7f000000 lookup 7140 priority 10030 protocol 116
 	"$1" 4 '10031 0x50000000/0x7f000000 254 - -' fwmark 0x50000000/0x7f000000 lookup main priority 10031 protocol 116
 	"$1" 6 '10031 0x50000000/0x7f000000 254 - -' fwmark 0x50000000/0x7f000000 lookup main priority 10031 protocol 116
+	"$1" 4 '10032 0x1c000000/0x7f000000 7106 - -' fwmark 0x1c000000/0x7f000000 lookup 7106 priority 10032 protocol 116
+	"$1" 6 '10032 0x1c000000/0x7f000000 7106 - -' fwmark 0x1c000000/0x7f000000 lookup 7106 priority 10032 protocol 116
+	"$1" 4 '10033 0x1c000000/0x7f000000 7104 - -' fwmark 0x1c000000/0x7f000000 lookup 7104 priority 10033 protocol 116
+	"$1" 6 '10033 0x1c000000/0x7f000000 7104 - -' fwmark 0x1c000000/0x7f000000 lookup 7104 priority 10033 protocol 116
+	"$1" 4 '10034 0x1c000000/0x7f000000 unreachable - -' fwmark 0x1c000000/0x7f000000 unreachable priority 10034 protocol 116
+	"$1" 6 '10034 0x1c000000/0x7f000000 unreachable - -' fwmark 0x1c000000/0x7f000000 unreachable priority 10034 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused
 each_unmarked() {
 	:
-	"$1" 4 '10032 0/0xffffffff 255 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup local priority 10032 protocol 116
-	"$1" 6 '10032 0/0xffffffff 255 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup local priority 10032 protocol 116
-	"$1" 4 '10033 0/0xffffffff 254 7 lan0' iif lan0 fwmark 0x0/0xffffffff lookup main suppress_prefixlength 7 priority 10033 protocol 116
-	"$1" 6 '10033 0/0xffffffff 7103 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup 7103 priority 10033 protocol 116
-	"$1" 4 '10034 0/0xffffffff unreachable - lan0' iif lan0 fwmark 0x0/0xffffffff unreachable priority 10034 protocol 116
-	"$1" 6 '10034 0/0xffffffff unreachable - lan0' iif lan0 fwmark 0x0/0xffffffff unreachable priority 10034 protocol 116
+	"$1" 4 '10035 0/0xffffffff 255 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup local priority 10035 protocol 116
+	"$1" 6 '10035 0/0xffffffff 255 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup local priority 10035 protocol 116
+	"$1" 4 '10036 0/0xffffffff 254 7 lan0' iif lan0 fwmark 0x0/0xffffffff lookup main suppress_prefixlength 7 priority 10036 protocol 116
+	"$1" 6 '10036 0/0xffffffff 7103 - lan0' iif lan0 fwmark 0x0/0xffffffff lookup 7103 priority 10036 protocol 116
+	"$1" 4 '10037 0/0xffffffff unreachable - lan0' iif lan0 fwmark 0x0/0xffffffff unreachable priority 10037 protocol 116
+	"$1" 6 '10037 0/0xffffffff unreachable - lan0' iif lan0 fwmark 0x0/0xffffffff unreachable priority 10037 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces

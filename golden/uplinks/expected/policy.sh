@@ -15,14 +15,16 @@
 #   isp2.isp1         0x40000000/0x7f000000  10014    -        the table's routes, for what comes in by an uplink or is translated
 #   isp1.isp2         0x67000000/0x7f000000  10019    -        the table's routes, for what comes in by an uplink or is translated
 #   isp2              0x35000000/0x7f000000  10024    7126     the table's routes, for what comes in by an uplink or is translated
+#   isp2.isp1/isp1    0x4d000000/0x7f000000  10027    -        the table's routes, isp1 first: connections that it has taken
+#   isp1.isp2/isp2    0x2a000000/0x7f000000  10030    -        the table's routes, isp2 first: connections that it has taken
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=3ab534c367a35b14
+digest=69416a18600e3b21
 protocol=116
 first=10000
-last=10026
+last=10032
 sysctl_policy='set'
 tables='7103 7107 7126'
 main_copy=7103
@@ -103,6 +105,18 @@ each_rule() {
 	"$1" 4 '10024 0x35000000/0x7f000000 254 7 -' fwmark 0x35000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10024 protocol 116
 	"$1" 4 '10025 0x35000000/0x7f000000 7126 - -' fwmark 0x35000000/0x7f000000 lookup 7126 priority 10025 protocol 116
 	"$1" 4 '10026 0x35000000/0x7f000000 254 - -' fwmark 0x35000000/0x7f000000 lookup main priority 10026 protocol 116
+	"$1" 4 '10027 0x4d000000/0x7f000000 7107 - -' fwmark 0x4d000000/0x7f000000 lookup 7107 priority 10027 protocol 116
+	"$1" 6 '10027 0x4d000000/0x7f000000 7107 - -' fwmark 0x4d000000/0x7f000000 lookup 7107 priority 10027 protocol 116
+	"$1" 4 '10028 0x4d000000/0x7f000000 7126 - -' fwmark 0x4d000000/0x7f000000 lookup 7126 priority 10028 protocol 116
+	"$1" 6 '10028 0x4d000000/0x7f000000 7126 - -' fwmark 0x4d000000/0x7f000000 lookup 7126 priority 10028 protocol 116
+	"$1" 4 '10029 0x4d000000/0x7f000000 254 - -' fwmark 0x4d000000/0x7f000000 lookup main priority 10029 protocol 116
+	"$1" 6 '10029 0x4d000000/0x7f000000 254 - -' fwmark 0x4d000000/0x7f000000 lookup main priority 10029 protocol 116
+	"$1" 4 '10030 0x2a000000/0x7f000000 7126 - -' fwmark 0x2a000000/0x7f000000 lookup 7126 priority 10030 protocol 116
+	"$1" 6 '10030 0x2a000000/0x7f000000 7126 - -' fwmark 0x2a000000/0x7f000000 lookup 7126 priority 10030 protocol 116
+	"$1" 4 '10031 0x2a000000/0x7f000000 7107 - -' fwmark 0x2a000000/0x7f000000 lookup 7107 priority 10031 protocol 116
+	"$1" 6 '10031 0x2a000000/0x7f000000 7107 - -' fwmark 0x2a000000/0x7f000000 lookup 7107 priority 10031 protocol 116
+	"$1" 4 '10032 0x2a000000/0x7f000000 254 - -' fwmark 0x2a000000/0x7f000000 lookup main priority 10032 protocol 116
+	"$1" 6 '10032 0x2a000000/0x7f000000 254 - -' fwmark 0x2a000000/0x7f000000 lookup main priority 10032 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused
@@ -122,7 +136,7 @@ each_sysctl() {
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table isp2.isp1 takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'isp2.isp1 needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table isp2.isp1 takes forwarded packets, and without this the host forwards no IPv6'
-	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table isp2.isp1 takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them' 'lan0'
+	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table isp2.isp1 takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions

@@ -22,14 +22,15 @@
 #   let_go            0x2d000000/0x7f000000  10032    7121     the table's routes, for what comes in by an uplink or is translated
 #   excepted          0x22000000/0x7f000000  10035    7184     the table's routes, for what comes in by an uplink or is translated
 #   out.side          0x0c000000/0x7f000000  10038    -        the table's routes, for what comes in by an uplink or is translated
+#   out.side/side     0x59000000/0x7f000000  10043    -        the table's routes, side first: connections that it has taken
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=4b40b04ece4381f6
+digest=c29a1115a1176ee6
 protocol=116
 first=10000
-last=10042
+last=10045
 sysctl_policy='set'
 tables='7103 7121 7142 7144 7184 7187'
 main_copy=7103
@@ -121,6 +122,12 @@ each_rule() {
 	"$1" 6 '10041 0xc000000/0x7f000000 7187 - -' fwmark 0xc000000/0x7f000000 lookup 7187 priority 10041 protocol 116
 	"$1" 4 '10042 0xc000000/0x7f000000 254 - -' fwmark 0xc000000/0x7f000000 lookup main priority 10042 protocol 116
 	"$1" 6 '10042 0xc000000/0x7f000000 254 - -' fwmark 0xc000000/0x7f000000 lookup main priority 10042 protocol 116
+	"$1" 4 '10043 0x59000000/0x7f000000 7187 - -' fwmark 0x59000000/0x7f000000 lookup 7187 priority 10043 protocol 116
+	"$1" 6 '10043 0x59000000/0x7f000000 7187 - -' fwmark 0x59000000/0x7f000000 lookup 7187 priority 10043 protocol 116
+	"$1" 4 '10044 0x59000000/0x7f000000 7144 - -' fwmark 0x59000000/0x7f000000 lookup 7144 priority 10044 protocol 116
+	"$1" 6 '10044 0x59000000/0x7f000000 7144 - -' fwmark 0x59000000/0x7f000000 lookup 7144 priority 10044 protocol 116
+	"$1" 4 '10045 0x59000000/0x7f000000 254 - -' fwmark 0x59000000/0x7f000000 lookup main priority 10045 protocol 116
+	"$1" 6 '10045 0x59000000/0x7f000000 254 - -' fwmark 0x59000000/0x7f000000 lookup main priority 10045 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused

@@ -23,15 +23,18 @@
 #   four.kill         0x11000000/0x7f000000  10040    -        the table's routes, for what comes in by an uplink or is translated
 #   four.main         0x51000000/0x7f000000  10045    7156     the table's routes, for what comes in by an uplink or is translated
 #   kill              0x1c000000/0x7f000000  10048    7141     the table's routes, for what comes in by an uplink or is translated
+#   four.four2/four2  0x59000000/0x7f000000  10051    -        the table's routes, four2 first: connections that it has taken
+#   four.kill/kill    0x55000000/0x7f000000  10054    -        the table's routes, kill first: connections that it has taken
+#   four.main/main    0x7f000000/0x7f000000  10057    7156     the table's routes, main first: connections that it has taken
 #   direct            0x32000000/0x7f000000  -        -        what is left alone, where unmarked packets are refused
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=4f723021154f5d03
+digest=80d0a4dbc05abb89
 protocol=116
 first=10000
-last=10053
+last=10062
 sysctl_policy='set'
 tables='7103 7140 7141 7156 7170'
 main_copy=7103
@@ -148,17 +151,35 @@ each_rule() {
 	"$1" 6 '10049 0x1c000000/0x7f000000 7141 - -' fwmark 0x1c000000/0x7f000000 lookup 7141 priority 10049 protocol 116
 	"$1" 4 '10050 0x1c000000/0x7f000000 unreachable - -' fwmark 0x1c000000/0x7f000000 unreachable priority 10050 protocol 116
 	"$1" 6 '10050 0x1c000000/0x7f000000 unreachable - -' fwmark 0x1c000000/0x7f000000 unreachable priority 10050 protocol 116
+	"$1" 4 '10051 0x59000000/0x7f000000 7170 - -' fwmark 0x59000000/0x7f000000 lookup 7170 priority 10051 protocol 116
+	"$1" 6 '10051 0x59000000/0x7f000000 7170 - -' fwmark 0x59000000/0x7f000000 lookup 7170 priority 10051 protocol 116
+	"$1" 4 '10052 0x59000000/0x7f000000 7156 - -' fwmark 0x59000000/0x7f000000 lookup 7156 priority 10052 protocol 116
+	"$1" 6 '10052 0x59000000/0x7f000000 7156 - -' fwmark 0x59000000/0x7f000000 lookup 7156 priority 10052 protocol 116
+	"$1" 4 '10053 0x59000000/0x7f000000 254 - -' fwmark 0x59000000/0x7f000000 lookup main priority 10053 protocol 116
+	"$1" 6 '10053 0x59000000/0x7f000000 254 - -' fwmark 0x59000000/0x7f000000 lookup main priority 10053 protocol 116
+	"$1" 4 '10054 0x55000000/0x7f000000 7141 - -' fwmark 0x55000000/0x7f000000 lookup 7141 priority 10054 protocol 116
+	"$1" 6 '10054 0x55000000/0x7f000000 7141 - -' fwmark 0x55000000/0x7f000000 lookup 7141 priority 10054 protocol 116
+	"$1" 4 '10055 0x55000000/0x7f000000 7156 - -' fwmark 0x55000000/0x7f000000 lookup 7156 priority 10055 protocol 116
+	"$1" 6 '10055 0x55000000/0x7f000000 7156 - -' fwmark 0x55000000/0x7f000000 lookup 7156 priority 10055 protocol 116
+	"$1" 4 '10056 0x55000000/0x7f000000 unreachable - -' fwmark 0x55000000/0x7f000000 unreachable priority 10056 protocol 116
+	"$1" 6 '10056 0x55000000/0x7f000000 unreachable - -' fwmark 0x55000000/0x7f000000 unreachable priority 10056 protocol 116
+	"$1" 4 '10057 0x7f000000/0x7f000000 254 - -' fwmark 0x7f000000/0x7f000000 lookup main priority 10057 protocol 116
+	"$1" 6 '10057 0x7f000000/0x7f000000 254 - -' fwmark 0x7f000000/0x7f000000 lookup main priority 10057 protocol 116
+	"$1" 4 '10058 0x7f000000/0x7f000000 7156 - -' fwmark 0x7f000000/0x7f000000 lookup 7156 priority 10058 protocol 116
+	"$1" 6 '10058 0x7f000000/0x7f000000 7156 - -' fwmark 0x7f000000/0x7f000000 lookup 7156 priority 10058 protocol 116
+	"$1" 4 '10059 0x7f000000/0x7f000000 254 - -' fwmark 0x7f000000/0x7f000000 lookup main priority 10059 protocol 116
+	"$1" 6 '10059 0x7f000000/0x7f000000 254 - -' fwmark 0x7f000000/0x7f000000 lookup main priority 10059 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused
 each_unmarked() {
 	:
-	"$1" 4 '10051 0/0xffffffff 255 - lan2' iif lan2 fwmark 0x0/0xffffffff lookup local priority 10051 protocol 116
-	"$1" 6 '10051 0/0xffffffff 255 - lan2' iif lan2 fwmark 0x0/0xffffffff lookup local priority 10051 protocol 116
-	"$1" 4 '10052 0/0xffffffff 254 7 lan2' iif lan2 fwmark 0x0/0xffffffff lookup main suppress_prefixlength 7 priority 10052 protocol 116
-	"$1" 6 '10052 0/0xffffffff 7103 - lan2' iif lan2 fwmark 0x0/0xffffffff lookup 7103 priority 10052 protocol 116
-	"$1" 4 '10053 0/0xffffffff unreachable - lan2' iif lan2 fwmark 0x0/0xffffffff unreachable priority 10053 protocol 116
-	"$1" 6 '10053 0/0xffffffff unreachable - lan2' iif lan2 fwmark 0x0/0xffffffff unreachable priority 10053 protocol 116
+	"$1" 4 '10060 0/0xffffffff 255 - lan2' iif lan2 fwmark 0x0/0xffffffff lookup local priority 10060 protocol 116
+	"$1" 6 '10060 0/0xffffffff 255 - lan2' iif lan2 fwmark 0x0/0xffffffff lookup local priority 10060 protocol 116
+	"$1" 4 '10061 0/0xffffffff 254 7 lan2' iif lan2 fwmark 0x0/0xffffffff lookup main suppress_prefixlength 7 priority 10061 protocol 116
+	"$1" 6 '10061 0/0xffffffff 7103 - lan2' iif lan2 fwmark 0x0/0xffffffff lookup 7103 priority 10061 protocol 116
+	"$1" 4 '10062 0/0xffffffff unreachable - lan2' iif lan2 fwmark 0x0/0xffffffff unreachable priority 10062 protocol 116
+	"$1" 6 '10062 0/0xffffffff unreachable - lan2' iif lan2 fwmark 0x0/0xffffffff unreachable priority 10062 protocol 116
 }
 
 # key, value, when it matters, the address it is about, why, and interfaces
@@ -176,6 +197,8 @@ each_sysctl() {
 	"$1" 'net.ipv6.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table four.six leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table four.four2 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wan1.rp_filter' '0' effective - 'the table four.four2 leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' default - 'the list four.main goes on after the main table, and with 0 the main table'\''s default route stays in use when this interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv6.conf.*.ignore_routes_with_linkdown' '1' default - 'the list four.main goes on after the main table, and with 0 the main table'\''s default route stays in use when this interface loses its carrier: nothing takes its place'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions

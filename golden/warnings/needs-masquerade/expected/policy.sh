@@ -18,14 +18,15 @@
 #   here              0x13000000/0x7f000000  10021    7138     the table's routes, for what comes in by an uplink or is translated
 #   vpn               0x47000000/0x7f000000  10024    7104     the table's routes, for what begins TCP connections of this host
 #   main.vpn          0x0d000000/0x7f000000  10026    7104     the table's routes, for what begins TCP connections of this host
+#   main.vpn/vpn      0x56000000/0x7f000000  10029    7104     the table's routes, vpn first: connections that it has taken
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=ac40a87eade52ad8
+digest=aa56e8537e8a35f2
 protocol=116
 first=10000
-last=10028
+last=10031
 sysctl_policy='set'
 tables='7101 7103 7104 7138 7199'
 main_copy=7103
@@ -112,6 +113,12 @@ each_rule() {
 	"$1" 6 '10027 0xd000000/0x7f000000 7104 - -' fwmark 0xd000000/0x7f000000 lookup 7104 priority 10027 protocol 116
 	"$1" 4 '10028 0xd000000/0x7f000000 7199 - -' fwmark 0xd000000/0x7f000000 lookup 7199 priority 10028 protocol 116
 	"$1" 6 '10028 0xd000000/0x7f000000 7199 - -' fwmark 0xd000000/0x7f000000 lookup 7199 priority 10028 protocol 116
+	"$1" 4 '10029 0x56000000/0x7f000000 7104 - -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10029 protocol 116
+	"$1" 6 '10029 0x56000000/0x7f000000 7104 - -' fwmark 0x56000000/0x7f000000 lookup 7104 priority 10029 protocol 116
+	"$1" 4 '10030 0x56000000/0x7f000000 254 - -' fwmark 0x56000000/0x7f000000 lookup main priority 10030 protocol 116
+	"$1" 6 '10030 0x56000000/0x7f000000 254 - -' fwmark 0x56000000/0x7f000000 lookup main priority 10030 protocol 116
+	"$1" 4 '10031 0x56000000/0x7f000000 unreachable - -' fwmark 0x56000000/0x7f000000 unreachable priority 10031 protocol 116
+	"$1" 6 '10031 0x56000000/0x7f000000 unreachable - -' fwmark 0x56000000/0x7f000000 unreachable priority 10031 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused

@@ -9,23 +9,34 @@
 #   name              mark/mask              ip rule  table    goes to
 #   here              0x49000000/0x7f000000  10000    7138     the table's routes
 #   closed            0x25000000/0x7f000000  10002    7172     the table's routes
-#   here              0x13000000/0x7f000000  10004    7138     the table's routes, for what comes in by an uplink or is translated
-#   closed            0x61000000/0x7f000000  10007    7172     the table's routes, for what comes in by an uplink or is translated
+#   far               0x5e000000/0x7f000000  10004    7169     the table's routes
+#   far.near          0x2c000000/0x7f000000  10006    -        the table's routes
+#   far.unreachable   0x21000000/0x7f000000  10009    7169     the table's routes
+#   far               0x7d000000/0x7f000000  10011    7169     answers of connections that came in that way
+#   near              0x02000000/0x7f000000  10014    7142     answers of connections that came in that way
+#   far.near          0x7a000000/0x7f000000  10017    -        the table's routes, for what comes in by an uplink or is translated
+#   far.unreachable   0x11000000/0x7f000000  10022    7169     the table's routes, for what comes in by an uplink or is translated
+#   far               0x6b000000/0x7f000000  10025    7169     the table's routes, for what comes in by an uplink or is translated
+#   here              0x13000000/0x7f000000  10028    7138     the table's routes, for what comes in by an uplink or is translated
+#   closed            0x61000000/0x7f000000  10031    7172     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
 table=tpc
-digest=d81d22099d9d0dc7
+digest=2f3f2daa796b68de
 protocol=116
 first=10000
-last=10009
+last=10033
 sysctl_policy='set'
-tables='7103 7138 7172'
+tables='7103 7138 7142 7169 7172'
 main_copy=7103
-sets=''
+sets='gateways.far gateways.near gateways.main prerouting.ip_daddr'
 dynamic_sets=''
-gateways=''
-named='lo'
+gateways='gateways.far eth2 203.0.113.254
+gateways.near eth2 203.0.113.253
+gateways.main eth2 main'
+named='lo
+eth2'
 cgroups=''
 time_sets=''
 
@@ -39,6 +50,8 @@ each_route() {
 	"$1" 4 7172 'default 0' unreachable default table 7172 protocol 116
 	"$1" 6 7172 'default 1024' unreachable default table 7172 protocol 116
 	"$1" 4 7172 '192.0.2.0/24 0' throw 192.0.2.0/24 table 7172 protocol 116
+	"$1" 4 7169 'default 0' default via 203.0.113.254 dev eth2 table 7169 protocol 116
+	"$1" 4 7142 'default 0' default via 203.0.113.253 dev eth2 table 7142 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip
@@ -52,18 +65,42 @@ each_rule() {
 	"$1" 6 '10002 0x25000000/0x7f000000 7172 - -' fwmark 0x25000000/0x7f000000 lookup 7172 priority 10002 protocol 116
 	"$1" 4 '10003 0x25000000/0x7f000000 254 - -' fwmark 0x25000000/0x7f000000 lookup main priority 10003 protocol 116
 	"$1" 6 '10003 0x25000000/0x7f000000 254 - -' fwmark 0x25000000/0x7f000000 lookup main priority 10003 protocol 116
-	"$1" 4 '10004 0x13000000/0x7f000000 254 7 -' fwmark 0x13000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10004 protocol 116
-	"$1" 6 '10004 0x13000000/0x7f000000 7103 - -' fwmark 0x13000000/0x7f000000 lookup 7103 priority 10004 protocol 116
-	"$1" 4 '10005 0x13000000/0x7f000000 7138 - -' fwmark 0x13000000/0x7f000000 lookup 7138 priority 10005 protocol 116
-	"$1" 6 '10005 0x13000000/0x7f000000 7138 - -' fwmark 0x13000000/0x7f000000 lookup 7138 priority 10005 protocol 116
-	"$1" 4 '10006 0x13000000/0x7f000000 254 - -' fwmark 0x13000000/0x7f000000 lookup main priority 10006 protocol 116
-	"$1" 6 '10006 0x13000000/0x7f000000 254 - -' fwmark 0x13000000/0x7f000000 lookup main priority 10006 protocol 116
-	"$1" 4 '10007 0x61000000/0x7f000000 254 7 -' fwmark 0x61000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10007 protocol 116
-	"$1" 6 '10007 0x61000000/0x7f000000 7103 - -' fwmark 0x61000000/0x7f000000 lookup 7103 priority 10007 protocol 116
-	"$1" 4 '10008 0x61000000/0x7f000000 7172 - -' fwmark 0x61000000/0x7f000000 lookup 7172 priority 10008 protocol 116
-	"$1" 6 '10008 0x61000000/0x7f000000 7172 - -' fwmark 0x61000000/0x7f000000 lookup 7172 priority 10008 protocol 116
-	"$1" 4 '10009 0x61000000/0x7f000000 254 - -' fwmark 0x61000000/0x7f000000 lookup main priority 10009 protocol 116
-	"$1" 6 '10009 0x61000000/0x7f000000 254 - -' fwmark 0x61000000/0x7f000000 lookup main priority 10009 protocol 116
+	"$1" 4 '10004 0x5e000000/0x7f000000 7169 - -' fwmark 0x5e000000/0x7f000000 lookup 7169 priority 10004 protocol 116
+	"$1" 4 '10005 0x5e000000/0x7f000000 254 - -' fwmark 0x5e000000/0x7f000000 lookup main priority 10005 protocol 116
+	"$1" 4 '10006 0x2c000000/0x7f000000 7169 - -' fwmark 0x2c000000/0x7f000000 lookup 7169 priority 10006 protocol 116
+	"$1" 4 '10007 0x2c000000/0x7f000000 7142 - -' fwmark 0x2c000000/0x7f000000 lookup 7142 priority 10007 protocol 116
+	"$1" 4 '10008 0x2c000000/0x7f000000 254 - -' fwmark 0x2c000000/0x7f000000 lookup main priority 10008 protocol 116
+	"$1" 4 '10009 0x21000000/0x7f000000 7169 - -' fwmark 0x21000000/0x7f000000 lookup 7169 priority 10009 protocol 116
+	"$1" 4 '10010 0x21000000/0x7f000000 unreachable - -' fwmark 0x21000000/0x7f000000 unreachable priority 10010 protocol 116
+	"$1" 4 '10011 0x7d000000/0x7f000000 254 7 -' fwmark 0x7d000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10011 protocol 116
+	"$1" 4 '10012 0x7d000000/0x7f000000 7169 - -' fwmark 0x7d000000/0x7f000000 lookup 7169 priority 10012 protocol 116
+	"$1" 4 '10013 0x7d000000/0x7f000000 254 - -' fwmark 0x7d000000/0x7f000000 lookup main priority 10013 protocol 116
+	"$1" 4 '10014 0x2000000/0x7f000000 254 7 -' fwmark 0x2000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10014 protocol 116
+	"$1" 4 '10015 0x2000000/0x7f000000 7142 - -' fwmark 0x2000000/0x7f000000 lookup 7142 priority 10015 protocol 116
+	"$1" 4 '10016 0x2000000/0x7f000000 254 - -' fwmark 0x2000000/0x7f000000 lookup main priority 10016 protocol 116
+	"$1" 4 '10017 0x7a000000/0x7f000000 254 7 -' fwmark 0x7a000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10017 protocol 116
+	"$1" 4 '10018 0x7a000000/0x7f000000 7169 - -' fwmark 0x7a000000/0x7f000000 lookup 7169 priority 10018 protocol 116
+	"$1" 4 '10019 0x7a000000/0x7f000000 254 7 -' fwmark 0x7a000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10019 protocol 116
+	"$1" 4 '10020 0x7a000000/0x7f000000 7142 - -' fwmark 0x7a000000/0x7f000000 lookup 7142 priority 10020 protocol 116
+	"$1" 4 '10021 0x7a000000/0x7f000000 254 - -' fwmark 0x7a000000/0x7f000000 lookup main priority 10021 protocol 116
+	"$1" 4 '10022 0x11000000/0x7f000000 254 7 -' fwmark 0x11000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10022 protocol 116
+	"$1" 4 '10023 0x11000000/0x7f000000 7169 - -' fwmark 0x11000000/0x7f000000 lookup 7169 priority 10023 protocol 116
+	"$1" 4 '10024 0x11000000/0x7f000000 unreachable - -' fwmark 0x11000000/0x7f000000 unreachable priority 10024 protocol 116
+	"$1" 4 '10025 0x6b000000/0x7f000000 254 7 -' fwmark 0x6b000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10025 protocol 116
+	"$1" 4 '10026 0x6b000000/0x7f000000 7169 - -' fwmark 0x6b000000/0x7f000000 lookup 7169 priority 10026 protocol 116
+	"$1" 4 '10027 0x6b000000/0x7f000000 254 - -' fwmark 0x6b000000/0x7f000000 lookup main priority 10027 protocol 116
+	"$1" 4 '10028 0x13000000/0x7f000000 254 7 -' fwmark 0x13000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10028 protocol 116
+	"$1" 6 '10028 0x13000000/0x7f000000 7103 - -' fwmark 0x13000000/0x7f000000 lookup 7103 priority 10028 protocol 116
+	"$1" 4 '10029 0x13000000/0x7f000000 7138 - -' fwmark 0x13000000/0x7f000000 lookup 7138 priority 10029 protocol 116
+	"$1" 6 '10029 0x13000000/0x7f000000 7138 - -' fwmark 0x13000000/0x7f000000 lookup 7138 priority 10029 protocol 116
+	"$1" 4 '10030 0x13000000/0x7f000000 254 - -' fwmark 0x13000000/0x7f000000 lookup main priority 10030 protocol 116
+	"$1" 6 '10030 0x13000000/0x7f000000 254 - -' fwmark 0x13000000/0x7f000000 lookup main priority 10030 protocol 116
+	"$1" 4 '10031 0x61000000/0x7f000000 254 7 -' fwmark 0x61000000/0x7f000000 lookup main suppress_prefixlength 7 priority 10031 protocol 116
+	"$1" 6 '10031 0x61000000/0x7f000000 7103 - -' fwmark 0x61000000/0x7f000000 lookup 7103 priority 10031 protocol 116
+	"$1" 4 '10032 0x61000000/0x7f000000 7172 - -' fwmark 0x61000000/0x7f000000 lookup 7172 priority 10032 protocol 116
+	"$1" 6 '10032 0x61000000/0x7f000000 7172 - -' fwmark 0x61000000/0x7f000000 lookup 7172 priority 10032 protocol 116
+	"$1" 4 '10033 0x61000000/0x7f000000 254 - -' fwmark 0x61000000/0x7f000000 lookup main priority 10033 protocol 116
+	"$1" 6 '10033 0x61000000/0x7f000000 254 - -' fwmark 0x61000000/0x7f000000 lookup main priority 10033 protocol 116
 }
 
 # family, what tells the rule from others, and the words for ip: what has no mark is refused
@@ -78,6 +115,9 @@ each_sysctl() {
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'here needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table here takes forwarded packets, and without this the host forwards no IPv6'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table here takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
+	"$1" 'net.ipv4.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table far leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table far leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth2.send_redirects' '0' effective - 'the table far may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
 }
 
 # From here on the same for every policy. Above are its numbers and names, and the functions
