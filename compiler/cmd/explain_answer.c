@@ -66,14 +66,22 @@ static const struct ir_listener *listener_of(const struct ir *ir, const struct i
 	return NULL;
 }
 
-static void add_share(struct arena *arena, struct explain_shares *shares, const char *table)
+/* `way`: NULL for the main table. */
+static void add_share(struct explain *explain, struct explain_shares *shares,
+		      const struct ir_class *way)
 {
+	const char *name = way ? way->name : "main";
+	const struct ir_listener *listener = way ? listener_of(explain->ir, way) : NULL;
+
 	for (size_t i = 0; i < shares->count; i++)
-		if (!strcmp(shares->items[i].table, table)) {
+		if (!strcmp(shares->items[i].name, name)) {
 			shares->items[i].count++;
 			return;
 		}
-	*arena_append(arena, shares->items, shares->count) = (struct explain_share){ table, 1 };
+	*arena_append(explain->arena, shares->items, shares->count) =
+		(struct explain_share){ name, 1 };
+	if (listener)
+		*arena_append(explain->arena, shares->listeners, shares->listener_count) = listener;
 }
 
 static const struct explain_shares *shares_of(struct explain *explain,
@@ -88,12 +96,9 @@ static const struct explain_shares *shares_of(struct explain *explain,
 		return shares;
 	shares = arena_new_of(explain->arena, struct explain_shares);
 	*shares = (struct explain_shares){ .choice = choice, .next = explain->shares };
-	for (size_t i = 0; i < choice->case_count; i++) {
-		const struct ir_class *way =
-			ir_walk_case(explain->walker, answer->packet, choice, i);
-
-		add_share(explain->arena, shares, way ? way->name : "main");
-	}
+	for (size_t i = 0; i < choice->case_count; i++)
+		add_share(explain, shares,
+			  ir_walk_case(explain->walker, answer->packet, choice, i));
 	explain->shares = shares;
 	return shares;
 }

@@ -14,9 +14,9 @@
 
 struct explain_text;
 
-/* How many of a choice's packets get which table. */
+/* How many of a choice's packets get which table, or which listener. */
 struct explain_share {
-	const char *table;
+	const char *name;
 	size_t count;
 };
 
@@ -24,6 +24,8 @@ struct explain_shares {
 	const struct ir_statement *choice;
 	struct explain_share *items;
 	size_t count;
+	const struct ir_listener **listeners; /* of the items, or none: then they are tables */
+	size_t listener_count;
 	struct explain_shares *next;
 };
 

@@ -211,7 +211,8 @@ static void put_balance(const struct explain_answer *answer, struct buf *out)
 	buf_printf(out, ",\"balance\":{\"by\":\"%s\",\"shares\":[", by[shares->choice->by]);
 	for (size_t i = 0; i < shares->count; i++) {
 		buf_puts(out, i ? ",{" : "{");
-		put_text("\"table\":", shares->items[i].table, out);
+		put_text(shares->listener_count ? "\"listener\":" : "\"table\":",
+			 shares->items[i].name, out);
 		buf_printf(out, ",\"share\":%zu}", shares->items[i].count);
 	}
 	buf_puts(out, "]}");

@@ -159,6 +159,8 @@ enum cmd_status explain_live_finish(struct explain_live *live, const struct expl
 		.way = answer->way,
 		.lookup = answer->lookup,
 		.listener = answer->listener,
+		.shares = answer->shares ? answer->shares->listeners : NULL,
+		.share_count = answer->shares ? answer->shares->listener_count : 0,
 	};
 
 	if (!ask_finish(live->ask, &live->report, &question, &live->answer))

@@ -15,7 +15,7 @@ static void put_shares(const struct explain_shares *shares, struct buf *out)
 {
 	buf_puts(out, "{balance: {");
 	for (size_t i = 0; i < shares->count; i++)
-		buf_printf(out, "%s%s: %zu", i ? ", " : "", shares->items[i].table,
+		buf_printf(out, "%s%s: %zu", i ? ", " : "", shares->items[i].name,
 			   shares->items[i].count);
 	buf_puts(out, "}}");
 }

@@ -94,12 +94,71 @@ bool ast_chooses_way(const struct ast_then *then)
 {
 	return then->action == THEN_DIRECT || then->action == THEN_PROXY ||
 	       then->action == THEN_ROUTE || then->action == THEN_BALANCE ||
-	       then->action == THEN_MARK || then->action == THEN_ANSWER;
+	       then->action == THEN_SPREAD || then->action == THEN_MARK ||
+	       then->action == THEN_ANSWER;
 }
 
+bool ast_hands_over(const struct ast_then *then)
+{
+	return then->action == THEN_PROXY || then->action == THEN_SPREAD;
+}
+
+bool ast_hands_to(const struct ast_then *then, const struct ast_listener *listener)
+{
+	for (size_t i = 0; i < then->hand_count; i++)
+		if (then->hands[i].listener == listener)
+			return true;
+	return false;
+}
+
+const struct ast_listener *ast_without_family(const struct ast_then *then, enum addr_family family)
+{
+	for (size_t i = 0; i < then->hand_count; i++)
+		if (!then->hands[i].listener->has[family])
+			return then->hands[i].listener;
+	return then->listener;
+}
+
+const struct ast_listener *ast_without_protocols(struct arena *arena, const struct ast_then *then,
+						 const struct interval_set *protocols)
+{
+	for (size_t i = 0; i < then->hand_count; i++) {
+		struct interval_set takes = ast_takes(arena, then->hands[i].listener);
+
+		if (!interval_covers(&takes, protocols))
+			return then->hands[i].listener;
+	}
+	return then->listener;
+}
+
+const struct ast_target *ast_shares(const struct ast_then *then, size_t *count)
+{
+	*count = then->action == THEN_BALANCE  ? then->target_count
+		 : then->action == THEN_SPREAD ? then->hand_count
+					       : 0;
+	return then->action == THEN_SPREAD ? then->hands : then->targets;
+}
+
+bool ast_same_targets(const struct ast_target *a, size_t a_count, const struct ast_target *b,
+		      size_t b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (size_t i = 0; i < a_count; i++)
+		if (strcmp(a[i].name, b[i].name) || a[i].weight != b[i].weight)
+			return false;
+	return true;
+}
+
+/* Of listeners in a row only the chosen one. */
 bool ast_lets_go(const struct ast_then *then)
 {
-	return then && then->action == THEN_PROXY && then->listener->on_failure == FAILURE_DIRECT;
+	if (then && then->action == THEN_PROXY)
+		return then->listener->on_failure == FAILURE_DIRECT;
+	for (size_t i = 0; then && then->action == THEN_SPREAD && i < then->hand_count; i++)
+		if (then->hands[i].listener->on_failure == FAILURE_DIRECT)
+			return true;
+	return false;
 }
 
 bool ast_masquerades(const struct ast_table *table)
@@ -138,10 +197,13 @@ struct ast_rule ast_default_rule(struct arena *arena, const struct ast_policy *p
 	rule.families[ADDR_IPV6] = policy->settings.ipv6 != IPV6_OFF;
 	if (then->action == THEN_ANSWER)
 		rule.protocols = icmp_match(arena).values;
-	if (then->action == THEN_PROXY) {
-		rule.protocols = ast_takes(arena, then->listener);
+	for (size_t i = 0; i < then->hand_count; i++) {
+		const struct ast_listener *listener = then->hands[i].listener;
+		struct interval_set takes = ast_takes(arena, listener);
+
+		rule.protocols = i ? interval_intersect(arena, &rule.protocols, &takes) : takes;
 		for (int family = 0; family < ADDR_FAMILIES; family++)
-			rule.families[family] &= then->listener->has[family];
+			rule.families[family] &= listener->has[family];
 	}
 	return rule;
 }

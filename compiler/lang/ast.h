@@ -224,7 +224,8 @@ enum ast_action {
 	THEN_REJECT,
 	THEN_PROXY,
 	THEN_ROUTE,
-	THEN_BALANCE,
+	THEN_BALANCE, /* among tables */
+	THEN_SPREAD,  /* among listeners: a balance, once its names are resolved */
 	THEN_MARK,
 	THEN_ANSWER, /* this host answers echo requests in the destination's place */
 	THEN_CONTINUE
@@ -238,20 +239,22 @@ enum ast_sticky {
 };
 
 struct ast_target {
-	const char *name; /* of a table, or main, unreachable, prohibit, blackhole */
+	const char *name; /* of a table, or main, unreachable, prohibit, blackhole; of a listener */
 	struct span span;
-	int64_t weight; /* of THEN_BALANCE, from 1 */
+	int64_t weight;                /* of a share, from 1 */
+	struct ast_listener *listener; /* once resolved, if it is one */
 };
 
 struct ast_then {
 	enum ast_action action;
 	struct span span;
 	enum ir_reject reject;
-	const char *listener_name;
 	struct span name_span;
-	struct ast_listener *listener; /* once resolved */
-	struct ast_target *targets;
+	struct ast_listener *listener; /* once resolved; of THEN_SPREAD the first */
+	struct ast_target *targets;    /* tables */
 	size_t target_count;
+	struct ast_target *hands; /* all listeners that it may hand to, once resolved */
+	size_t hand_count;
 	int by; /* enum ir_balance */
 	/* Which connections stay on the table of a list that took them, while it lives. */
 	enum ast_sticky sticky;
@@ -349,6 +352,19 @@ bool ast_may_change(struct ast_policy *policy, const struct match_condition *con
 /* Direct, a proxy, a table, one of several, a mark, or an answer: where the packet goes, and not
  * whether. */
 bool ast_chooses_way(const struct ast_then *then);
+/* Does it hand to a listener, or to one of several? */
+bool ast_hands_over(const struct ast_then *then);
+bool ast_hands_to(const struct ast_then *then, const struct ast_listener *listener);
+/* The first of its listeners that has no address of the family, or does not take all of the
+ * protocols. One of them is such. */
+const struct ast_listener *ast_without_family(const struct ast_then *then, enum addr_family family);
+const struct ast_listener *ast_without_protocols(struct arena *arena, const struct ast_then *then,
+						 const struct interval_set *protocols);
+/* What a balance shares among, each with its weight; none of any other action. */
+const struct ast_target *ast_shares(const struct ast_then *then, size_t *count);
+/* The same names with the same weights in the same order? */
+bool ast_same_targets(const struct ast_target *a, size_t a_count, const struct ast_target *b,
+		      size_t b_count);
 /* Does it hand to a listener that is passed by when nobody waits there? False for no action (NULL).
  */
 bool ast_lets_go(const struct ast_then *then);

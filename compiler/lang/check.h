@@ -19,9 +19,16 @@ void check_unused(struct diag *diag, const struct ast_policy *policy, const stru
 void check_contents(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 
-/* Do the listener and the tables of an action exist? Marks them as used; the errors are added. */
+/* check_names.c: do the listeners and the tables of an action exist? Marks them as used; the errors
+ * are added. A balance among listeners becomes what it is. */
 bool check_names(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		 struct ast_then *then);
+/* The error for a name that no table has. Always false. */
+bool check_unknown_table(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+			 const struct ast_target *target);
+/* check_proxy.c: what listeners can take of a rule, which becomes a rule about that. */
+bool check_proxy(struct arena *arena, struct diag *diag, struct ast_rule *rule);
+bool check_spread(struct arena *arena, struct diag *diag, struct ast_rule *rule);
 /* check_then.c: the actions of rules and defaults. `rule` has its scopes, protocols so far (empty:
  * all) and families. */
 bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy,

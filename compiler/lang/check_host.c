@@ -56,8 +56,8 @@ static struct addr_set meant(struct hosting *hosting, const struct ast_rule *rul
 	}
 	if (action == THEN_ANSWER)
 		out = addr_set_subtract(hosting->arena, &out, &multicast);
-	if (action == THEN_PROXY && (rule->scopes & SCOPE_LOCAL) && rule->then->listener &&
-	    rule->then->listener->mode == MODE_TPROXY)
+	if (rule->then && ast_hands_over(rule->then) && (rule->scopes & SCOPE_LOCAL) &&
+	    rule->then->listener && rule->then->listener->mode == MODE_TPROXY)
 		out = addr_set_subtract(hosting->arena, &out, &multicast);
 	return out;
 }

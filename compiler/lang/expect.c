@@ -57,12 +57,14 @@ static const char *route_words(struct arena *arena, const struct ast_then *then)
 static const char *balance_words(struct arena *arena, const struct ast_then *then)
 {
 	static const char *const by[] = { "", ", by: source", ", by: source-destination" };
-	const char *shares = "";
+	const char *words = "";
+	size_t count;
+	const struct ast_target *shares = ast_shares(then, &count);
 
-	for (size_t i = 0; i < then->target_count; i++)
-		shares = arena_printf(arena, "%s%s%s: %lld", shares, i ? ", " : "",
-				      then->targets[i].name, (long long)then->targets[i].weight);
-	return arena_printf(arena, "{balance: {%s}%s}", shares, by[then->by]);
+	for (size_t i = 0; i < count; i++)
+		words = arena_printf(arena, "%s%s%s: %lld", words, i ? ", " : "", shares[i].name,
+				     (long long)shares[i].weight);
+	return arena_printf(arena, "{balance: {%s}%s}", words, by[then->by]);
 }
 
 static const char *mark_words(struct arena *arena, const struct ast_then *then)
@@ -85,10 +87,11 @@ static const char *then_words(struct arena *arena, const struct ast_then *then)
 	case THEN_REJECT:
 		return "reject";
 	case THEN_PROXY:
-		return arena_printf(arena, "{proxy: %s}", then->listener_name);
+		return arena_printf(arena, "{proxy: %s}", then->listener->name);
 	case THEN_ROUTE:
 		return route_words(arena, then);
 	case THEN_BALANCE:
+	case THEN_SPREAD:
 		return balance_words(arena, then);
 	case THEN_MARK:
 		return mark_words(arena, then);
@@ -161,18 +164,19 @@ static bool is_mark(const struct ast_policy *policy, const struct ast_then *then
 	       (!then->connection || (outcome->ct_mark & bits) == mark->value);
 }
 
-/* The same tables with the same shares, in whatever order. */
+/* The same tables or listeners with the same shares, in whatever order. */
 static bool are_shares(const struct ast_then *found, const struct ast_then *wanted)
 {
-	size_t same = 0;
+	size_t same = 0, count, wanted_count;
+	const struct ast_target *a = ast_shares(found, &count);
+	const struct ast_target *b = ast_shares(wanted, &wanted_count);
 
-	if (found->by != wanted->by || found->target_count != wanted->target_count)
+	if (found->by != wanted->by || found->action != wanted->action || count != wanted_count)
 		return false;
-	for (size_t i = 0; i < found->target_count; i++)
-		for (size_t k = 0; k < wanted->target_count; k++)
-			same += !strcmp(found->targets[i].name, wanted->targets[k].name) &&
-				found->targets[i].weight == wanted->targets[k].weight;
-	return same == found->target_count;
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < count; k++)
+			same += !strcmp(a[i].name, b[k].name) && a[i].weight == b[k].weight;
+	return same == count;
 }
 
 static bool is_balance(const struct ast_policy *policy, const struct ast_then *wanted,
@@ -186,8 +190,10 @@ static bool is_balance(const struct ast_policy *policy, const struct ast_then *w
 static bool holds(struct arena *arena, const struct ast_policy *policy, const struct ast_then *then,
 		  const struct ir_outcome *outcome)
 {
-	if (outcome->choice || then->action == THEN_BALANCE)
-		return then->action == THEN_BALANCE && is_balance(policy, then, outcome);
+	bool is_shared = then->action == THEN_BALANCE || then->action == THEN_SPREAD;
+
+	if (outcome->choice || is_shared)
+		return is_shared && is_balance(policy, then, outcome);
 	switch (then->action) {
 	case THEN_DIRECT:
 		return outcome->verdict == VERDICT_ACCEPT && !outcome->way;
@@ -196,7 +202,7 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 	case THEN_REJECT:
 		return outcome->verdict == VERDICT_REJECT;
 	case THEN_PROXY:
-		return is_way(outcome, IR_CLASS_PROXY, then->listener_name);
+		return is_way(outcome, IR_CLASS_PROXY, then->listener->name);
 	case THEN_ROUTE:
 		return is_way(outcome, IR_CLASS_ROUTE, ast_route_name(arena, then));
 	case THEN_MARK:
@@ -205,6 +211,7 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 		return outcome->verdict == VERDICT_ACCEPT && outcome->way &&
 		       outcome->way->kind == IR_CLASS_ANSWER;
 	case THEN_BALANCE:
+	case THEN_SPREAD:
 	case THEN_CONTINUE:
 		return false;
 	}
@@ -225,10 +232,11 @@ static bool is_same(struct arena *arena, const struct ast_then *a, const struct 
 	case THEN_CONTINUE:
 		return true;
 	case THEN_PROXY:
-		return !strcmp(a->listener_name, b->listener_name);
+		return a->listener == b->listener;
 	case THEN_ROUTE:
 		return !strcmp(ast_route_name(arena, a), ast_route_name(arena, b));
 	case THEN_BALANCE:
+	case THEN_SPREAD:
 		return are_shares(a, b);
 	case THEN_MARK:
 		return a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;

@@ -141,7 +141,8 @@ static void add_rule_ways(struct lower *lower, const struct ast_rule *rule,
 {
 	const struct match_condition *in = ast_condition(rule, "in");
 
-	if (rule->then->action != THEN_PROXY || rule->then->listener != listener)
+	if (rule->then->action == THEN_PROXY ? rule->then->listener != listener
+					     : !ast_hands_to(rule->then, listener))
 		return;
 	out->ways |= ways_of(rule, listener);
 	if (in)

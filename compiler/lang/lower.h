@@ -178,6 +178,8 @@ void lower_classes(struct lower *lower);
 struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then);
 /* The way by one table; NULL for `main`. */
 struct lower_class *lower_table_class(struct lower *lower, const char *table);
+/* That of a share: by the table, or to the listener. */
+struct lower_class *lower_share_class(struct lower *lower, const struct ast_target *share);
 
 /* ---- lower_gateway.c ---- */
 

@@ -36,7 +36,8 @@ static void count(struct lower *lower, const struct ast_rule *rule, struct ir_ru
 static const char *counted(struct lower *lower, const struct lower_walk *walk,
 			   const struct ast_rule *rule, const char *target)
 {
-	const char *which = rule->then->action == THEN_BALANCE && target
+	size_t shares;
+	const char *which = ast_shares(rule->then, &shares) && shares && target
 				    ? arena_printf(lower->arena, ".%s", target)
 				    : "";
 	const char *name = arena_printf(lower->arena, "count_%s%s%s", rule->id,
@@ -79,7 +80,7 @@ bool lower_leaves_errors(const struct ast_rule *rule)
 
 	return rule->protocols.count &&
 	       (then->action == THEN_ROUTE || then->action == THEN_MARK ||
-		(then->action == THEN_PROXY && then->listener->mode == MODE_TPROXY));
+		(ast_hands_over(then) && then->listener->mode == MODE_TPROXY));
 }
 
 /* NULL for `direct`. */
@@ -116,19 +117,19 @@ static void follow(struct lower *lower, const struct lower_walk *walk, const str
 {
 	const struct ast_then *then = rule->then;
 	bool translates = then->action == THEN_ANSWER ||
-			  (then->action == THEN_PROXY && then->listener->mode != MODE_TPROXY);
+			  (ast_hands_over(then) && then->listener->mode != MODE_TPROXY);
 
 	lower_end(lower, out, translates ? NULL : target_of(walk, rule, way_of(lower, rule)));
 }
 
 /* ---- one of several ---- */
 
-static int64_t common_divisor(const struct ast_then *then)
+static int64_t common_divisor(const struct ast_target *shares, size_t count)
 {
 	int64_t divisor = 0;
 
-	for (size_t i = 0; i < then->target_count; i++) {
-		int64_t a = then->targets[i].weight;
+	for (size_t i = 0; i < count; i++) {
+		int64_t a = shares[i].weight;
 
 		while (divisor) {
 			int64_t rest = a % divisor;
@@ -141,23 +142,36 @@ static int64_t common_divisor(const struct ast_then *then)
 	return divisor;
 }
 
-/* Every number below the sum of the shares, with the chain of the table it stands for. */
+/* The chain that keeps the share for the connection. Where a listener may let go, the rule has
+ * counted the first packet. */
+static const char *decide_share(struct lower *lower, struct lower_walk *walk,
+				const struct ast_rule *rule, const struct ast_target *share)
+{
+	struct lower_class *way = lower_share_class(lower, share);
+	const char *target = target_of(walk, rule, way), *first = NULL;
+
+	if (ast_lets_go(rule->then))
+		first = share->listener->on_failure == FAILURE_DIRECT ? lower_try(lower, walk, way)
+								      : target;
+	if (rule->count)
+		target = counted(lower, walk, rule, target);
+	return lower_decide(lower, walk, way, target, first ? first : target);
+}
+
+/* Every number below the sum of the shares, with the chain of the way it stands for. */
 static struct ir_statement shares(struct lower *lower, struct lower_walk *walk,
 				  const struct ast_rule *rule)
 {
-	const struct ast_then *then = rule->then;
-	struct ir_statement out = { .op = IR_BALANCE, .by = (enum ir_balance)then->by };
-	int64_t divisor = common_divisor(then);
+	struct ir_statement out = { .op = IR_BALANCE, .by = (enum ir_balance)rule->then->by };
+	size_t count;
+	const struct ast_target *items = ast_shares(rule->then, &count);
+	int64_t divisor = common_divisor(items, count);
 
 	walk->as_told = ast_condition(rule, "state") != NULL;
-	for (size_t i = 0; i < then->target_count; i++) {
-		struct lower_class *way = lower_table_class(lower, then->targets[i].name);
-		const char *target = target_of(walk, rule, way);
+	for (size_t i = 0; i < count; i++) {
+		const char *target = decide_share(lower, walk, rule, &items[i]);
 
-		if (rule->count)
-			target = counted(lower, walk, rule, target);
-		target = lower_decide(lower, walk, way, target, target);
-		for (int64_t k = 0; k < then->targets[i].weight / divisor; k++)
+		for (int64_t k = 0; k < items[i].weight / divisor; k++)
 			*arena_append(lower->arena, out.cases, out.case_count) =
 				(struct ir_case){ out.value++, target };
 	}
@@ -196,7 +210,9 @@ void lower_act(struct lower *lower, struct lower_walk *walk, const struct ast_ru
 		follow(lower, walk, rule, out);
 		return;
 	}
-	if (action == THEN_BALANCE) {
+	if (action == THEN_BALANCE || action == THEN_SPREAD) {
+		if (rule->count && ast_lets_go(rule->then))
+			count(lower, rule, out);
 		lower_goto(lower, out, balance_chain(lower, walk, rule));
 		return;
 	}
@@ -244,15 +260,17 @@ void lower_note_use(struct lower *lower, const struct lower_walk *walk, const st
 		    enum addr_family family)
 {
 	const struct ast_then *then = rule->then;
+	size_t share_count;
+	const struct ast_target *items = ast_shares(then, &share_count);
 
 	if (then->action == THEN_DIRECT || then->action == THEN_CONTINUE)
 		return;
-	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++) {
-		struct lower_class *way = lower_table_class(lower, then->targets[i].name);
+	for (size_t i = 0; i < share_count; i++) {
+		struct lower_class *way = lower_share_class(lower, &items[i]);
 
 		if (way)
 			note_way(walk, rule, family, way);
 	}
-	if (then->action != THEN_BALANCE && ast_chooses_way(then))
+	if (!share_count && ast_chooses_way(then))
 		note_way(walk, rule, family, lower_class_of(lower, then));
 }

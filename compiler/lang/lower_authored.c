@@ -172,6 +172,7 @@ static enum ir_authored_then then_of(enum ast_action action)
 	case THEN_ROUTE:
 		return IR_THEN_ROUTE;
 	case THEN_BALANCE:
+	case THEN_SPREAD:
 		return IR_THEN_BALANCE;
 	case THEN_MARK:
 		return IR_THEN_MARK;
@@ -195,10 +196,13 @@ static void put_balance(const struct ast_then *then, struct buf *out)
 {
 	static const char *const by[] = { "connection", "source", "source-destination" };
 
+	size_t count;
+	const struct ast_target *shares = ast_shares(then, &count);
+
 	buf_puts(out, "balance ");
-	for (size_t i = 0; i < then->target_count; i++)
-		buf_printf(out, "%s%s %lld", i ? " : " : "", then->targets[i].name,
-			   (long long)then->targets[i].weight);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(out, "%s%s %lld", i ? " : " : "", shares[i].name,
+			   (long long)shares[i].weight);
 	buf_printf(out, " by %s", by[then->by]);
 }
 
@@ -228,12 +232,13 @@ static void put_then(const struct ast_then *then, struct buf *out)
 		put_reject(then->reject, out);
 		return;
 	case THEN_PROXY:
-		buf_printf(out, "proxy %s", then->listener_name);
+		buf_printf(out, "proxy %s", then->listener->name);
 		return;
 	case THEN_ROUTE:
 		put_route(then, out);
 		return;
 	case THEN_BALANCE:
+	case THEN_SPREAD:
 		put_balance(then, out);
 		return;
 	case THEN_MARK:
@@ -278,12 +283,14 @@ const char *lower_then_words(struct lower *lower, const struct ast_then *then)
 static void describe_targets(struct lower *lower, const struct ast_then *then,
 			     struct ir_authored *out)
 {
-	if (then->action == THEN_BALANCE) {
-		for (size_t i = 0; i < then->target_count; i++)
-			add_target(lower, out, lower_table_class(lower, then->targets[i].name),
-				   then->targets[i].name, then->targets[i].weight);
-	} else if (then->action == THEN_PROXY || then->action == THEN_ROUTE ||
-		   then->action == THEN_MARK || then->action == THEN_ANSWER) {
+	size_t count;
+	const struct ast_target *shares = ast_shares(then, &count);
+
+	for (size_t i = 0; i < count; i++)
+		add_target(lower, out, lower_share_class(lower, &shares[i]), shares[i].name,
+			   shares[i].weight);
+	if (then->action == THEN_PROXY || then->action == THEN_ROUTE || then->action == THEN_MARK ||
+	    then->action == THEN_ANSWER) {
 		const struct lower_class *way = lower_class_of(lower, then);
 
 		add_target(lower, out, way, way->name, 0);

@@ -107,7 +107,7 @@ struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *t
 				  : then->action == THEN_ROUTE  ? IR_CLASS_ROUTE
 				  : then->action == THEN_ANSWER ? IR_CLASS_ANSWER
 								: IR_CLASS_MARK;
-	const char *name = kind == IR_CLASS_PROXY    ? then->listener_name
+	const char *name = kind == IR_CLASS_PROXY    ? then->listener->name
 			   : kind == IR_CLASS_ROUTE  ? ast_route_name(lower->arena, then)
 			   : kind == IR_CLASS_ANSWER ? echo
 						     : mark_name(lower, then);
@@ -126,6 +126,14 @@ struct lower_class *lower_table_class(struct lower *lower, const char *table)
 		    !strcmp(lower->classes[i]->name, table))
 			return lower->classes[i];
 	return NULL;
+}
+
+struct lower_class *lower_share_class(struct lower *lower, const struct ast_target *share)
+{
+	for (size_t i = 0; share->listener && i < lower->class_count; i++)
+		if (lower->classes[i]->listener == share->listener)
+			return lower->classes[i];
+	return share->listener ? NULL : lower_table_class(lower, share->name);
 }
 
 static int fallback_of(const struct ast_target *target, const struct ast_table *table)
@@ -192,7 +200,7 @@ static void add_wanted(struct numbers *numbers, const struct ast_then *then)
 {
 	if (then && then->action == THEN_BALANCE)
 		add_main_share(numbers, then);
-	if (!then || lower_class_of(numbers->lower, then))
+	if (!then || then->action == THEN_SPREAD || lower_class_of(numbers->lower, then))
 		return;
 	if (then->action == THEN_ROUTE)
 		add_row(numbers, then);

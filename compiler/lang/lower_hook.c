@@ -371,7 +371,7 @@ static bool is_asked_for(const struct lower *lower, const struct ast_listener *l
 
 		if ((rule->specials & SPECIAL_LOCAL) && (!port || names))
 			return true;
-		if (names && rule->then->action == THEN_PROXY && rule->then->listener == listener)
+		if (names && ast_hands_to(rule->then, listener))
 			return true;
 	}
 	return false;

@@ -141,26 +141,31 @@ static void except(struct lower *lower, struct ast_rule *rule,
 		*arena_append(lower->arena, out->hosted, out->hosted_count) = identity->hosted[i];
 }
 
-/* A rule that hands to a listener takes nothing that has another of the listener's identities, too.
- */
+/* A rule that hands to listeners takes nothing that has another of their identities, too. */
 static struct ast_rule without_own(struct lower *lower, const struct ast_rule *rule,
 				   const struct match_condition *identity)
 {
 	struct ast_rule out = *rule;
-	const struct ast_identity *own = &rule->then->listener->runs_as;
+	const struct ast_then *then = rule->then;
 
 	out.conditions = NULL;
 	out.condition_count = 0;
 	for (size_t i = 0; i < rule->condition_count; i++)
 		*arena_append(lower->arena, out.conditions, out.condition_count) =
 			rule->conditions[i];
-	for (size_t i = 0; i < own->count; i++)
-		if (!ast_is_source_port(own->items[i]) && !is_apart(own->items[i], identity))
-			except(lower, &out, own->items[i]);
+	for (size_t h = 0; h < then->hand_count; h++) {
+		const struct ast_identity *own = &then->hands[h].listener->runs_as;
+
+		for (size_t i = 0; i < own->count; i++)
+			if (!ast_is_source_port(own->items[i]) &&
+			    !is_apart(own->items[i], identity))
+				except(lower, &out, own->items[i]);
+	}
 	return out;
 }
 
-/* Rules that name who sends, but for those that hand the listener what it sends itself. */
+/* Rules that name who sends, but for those that hand to the listener what it sends itself, or to
+ * one that it shares with others. */
 static void walk_own(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
 		     const struct match_condition *identity)
 {
@@ -168,12 +173,13 @@ static void walk_own(struct lower *lower, struct lower_walk *walk, const struct 
 
 	if (!(rule->scopes & SCOPE_LOCAL) || !ast_names_identity(rule))
 		return;
-	if (rule->then->action != THEN_PROXY) {
+	if (!ast_hands_over(rule->then)) {
 		lower_walk_rule(lower, walk, rule);
 		return;
 	}
-	if (runs_as(rule->then->listener, identity))
-		return;
+	for (size_t i = 0; i < rule->then->hand_count; i++)
+		if (runs_as(rule->then->hands[i].listener, identity))
+			return;
 	narrowed = without_own(lower, rule, identity);
 	lower_walk_rule(lower, walk, &narrowed);
 }

@@ -119,7 +119,7 @@ static bool is_narrowed(const struct ast_rule *rule)
 	for (size_t i = 0; i < rule->condition_count; i++)
 		if (rule->conditions[i]->kind->protocols)
 			return true;
-	return rule->then->action == THEN_PROXY;
+	return ast_hands_over(rule->then);
 }
 
 /* The rule's protocols as a match, unless a port says the one protocol already, or the rule is
@@ -226,7 +226,7 @@ static bool has_tproxy(const struct ast_policy *policy)
 static void except_answers(struct lowering *lowering, struct match_alternatives *product)
 {
 	if (lowering->context.scope == SCOPE_LOCAL && !lowering->context.tracked &&
-	    lowering->rule->then->action == THEN_PROXY && has_tproxy(lowering->lower->policy))
+	    ast_hands_over(lowering->rule->then) && has_tproxy(lowering->lower->policy))
 		add_beside(lowering, product, own_source_match());
 }
 

@@ -52,12 +52,14 @@ static bool has_local_way(const struct ast_policy *policy)
 bool lower_changes(const struct lower *lower, const struct ast_rule *rule)
 {
 	return (ast_chooses_way(rule->then) && (may_change(lower, rule) || rule->limit.rate)) ||
-	       rule->then->action == THEN_BALANCE || ast_lets_go(rule->then);
+	       rule->then->action == THEN_BALANCE || rule->then->action == THEN_SPREAD ||
+	       ast_lets_go(rule->then);
 }
 
 static bool default_changes(const struct ast_then *then)
 {
-	return then && (then->action == THEN_BALANCE || ast_lets_go(then));
+	return then &&
+	       (then->action == THEN_BALANCE || then->action == THEN_SPREAD || ast_lets_go(then));
 }
 
 /* Drops and rejects may change their mind: they are asked of every packet anyway. */

@@ -256,11 +256,14 @@ static bool leads_to(struct lower *lower, const struct ast_then *then,
 		     const struct lower_class *way)
 {
 	const struct lower_class *chosen;
+	const struct ast_target *shares;
+	size_t count;
 
 	if (!then)
 		return false;
-	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++) {
-		chosen = lower_table_class(lower, then->targets[i].name);
+	shares = ast_shares(then, &count);
+	for (size_t i = 0; i < count; i++) {
+		chosen = lower_share_class(lower, &shares[i]);
 		if (chosen && (chosen == way || chosen->inbound == way))
 			return true;
 	}

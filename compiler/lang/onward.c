@@ -83,10 +83,11 @@ static bool has_source_port(const struct ast_listener *listener)
 	return false;
 }
 
-const struct ast_listener *onward_of(const struct ast_rule *rule, enum addr_family family)
+const struct ast_listener *onward_of(const struct ast_rule *rule, enum addr_family family,
+				     size_t nth)
 {
 	const struct ast_listener *listener =
-		rule->then->action == THEN_PROXY ? rule->then->listener : NULL;
+		nth < rule->then->hand_count ? rule->then->hands[nth].listener : NULL;
 	const struct match_condition *to = ast_condition(rule, "to");
 	bool passes = !to || to->specials != SPECIAL_LOCAL || to->reference_count;
 
@@ -104,31 +105,54 @@ static bool has(const struct onward *items, size_t count, struct addr addr)
 	return false;
 }
 
+/* The rule's own listeners on other hosts. */
+static struct onward *own_listeners(struct arena *arena, const struct ast_rule *rule,
+				    enum addr_family family, size_t *count)
+{
+	struct onward *out = NULL;
+
+	*count = 0;
+	for (size_t i = 0; (rule->scopes & SCOPE_FORWARD) && i < rule->then->hand_count; i++) {
+		const struct ast_listener *listener = rule->then->hands[i].listener;
+
+		if (ast_is_away(listener, family) && !has(out, *count, listener->addr[family]))
+			*arena_append(arena, out, *count) =
+				(struct onward){ listener->addr[family], listener };
+	}
+	return out;
+}
+
+/* Does the rule hand on, to `before`, what one of its listeners sends on? */
+static bool goes_back(struct tunnels *proof, const struct ast_rule *rule,
+		      const struct ast_rule *before, enum addr_family family)
+{
+	for (size_t i = 0; i < rule->then->hand_count; i++) {
+		const struct ast_listener *own = onward_of(rule, family, i);
+
+		if (own && onward_takes(proof, rule, before, own->addr[family]))
+			return true;
+	}
+	return false;
+}
+
 struct onward *onward_excepted(struct arena *arena, struct ast_policy *policy,
 			       const struct ast_rule *rule, enum addr_family family, size_t *count)
 {
 	struct tunnels proof = { .arena = arena, .policy = policy };
-	const struct ast_listener *listener = rule->then->listener;
-	struct onward *out = NULL;
-	struct addr own;
+	struct onward *out = own_listeners(arena, rule, family, count);
 
-	*count = 0;
-	if (rule->then->action != THEN_PROXY || !(rule->scopes & SCOPE_FORWARD) ||
-	    !ast_is_away(listener, family))
-		return NULL;
-	own = listener->addr[family];
-	*arena_append(arena, out, *count) = (struct onward){ own, listener };
-	for (size_t i = 0; onward_of(rule, family) && i < policy->rule_count; i++) {
+	for (size_t i = 0; *count && i < policy->rule_count && &policy->rules[i] != rule; i++) {
 		const struct ast_rule *before = &policy->rules[i];
-		const struct ast_listener *other = onward_of(before, family);
 
-		if (before == rule)
-			break;
-		if (other && !has(out, *count, other->addr[family]) &&
-		    onward_takes(&proof, before, rule, other->addr[family]) &&
-		    onward_takes(&proof, rule, before, own))
-			*arena_append(arena, out, *count) =
-				(struct onward){ other->addr[family], other };
+		for (size_t k = 0; k < before->then->hand_count; k++) {
+			const struct ast_listener *other = onward_of(before, family, k);
+
+			if (other && !has(out, *count, other->addr[family]) &&
+			    onward_takes(&proof, before, rule, other->addr[family]) &&
+			    goes_back(&proof, rule, before, family))
+				*arena_append(arena, out, *count) =
+					(struct onward){ other->addr[family], other };
+		}
 	}
 	return out;
 }

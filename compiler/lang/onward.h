@@ -7,9 +7,10 @@
 
 #include "lang/prove_tunnel.h"
 
-/* The listener on another host that the rule hands packets of the family to; NULL where it hands
- * them to none, or to one that says by which source ports it sends. */
-const struct ast_listener *onward_of(const struct ast_rule *rule, enum addr_family family);
+/* The nth listener that the rule hands packets of the family to, if it is on another host; NULL
+ * where there is none, or where it says by which source ports it sends. */
+const struct ast_listener *onward_of(const struct ast_rule *rule, enum addr_family family,
+				     size_t nth);
 /* May what a listener was handed by the first rule, and sends on from this address, be the other's?
  */
 bool onward_takes(struct tunnels *proof, const struct ast_rule *handed, const struct ast_rule *rule,
@@ -22,7 +23,7 @@ struct onward {
 };
 
 /*
- * Those of a rule: of its own listener, and of those that a rule before it hands the same packets
+ * Those of a rule: of its own listeners, and of those that a rule before it hands the same packets
  * to, where the two would go on handing them to each other. The rule is one of the policy's, or a
  * default.
  */

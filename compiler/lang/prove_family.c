@@ -121,7 +121,7 @@ static bool lets_ipv6_go(struct tunnels *proof, const struct ast_rule *rule, boo
 		return false;
 	if (alone)
 		return true;
-	if ((action != THEN_PROXY && action != THEN_ROUTE && action != THEN_BALANCE) ||
+	if ((!ast_hands_over(rule->then) && action != THEN_ROUTE && action != THEN_BALANCE) ||
 	    names_few(proof, rule) || default_captures(policy, rule->scopes))
 		return false;
 	for (size_t i = 0; i < policy->rule_count; i++)
@@ -134,7 +134,7 @@ static bool lets_ipv6_go(struct tunnels *proof, const struct ast_rule *rule, boo
  * for IPv6 that comes in: see check_then.c. */
 static void help_listener(struct diag_record *record, const struct ast_rule *rule)
 {
-	const struct ast_listener *listener = rule->then->listener;
+	const struct ast_listener *listener = ast_without_family(rule->then, ADDR_IPV6);
 	const char *fix = "give the listener an IPv6 address, too: `{tproxy: {port: P, address: "
 			  "[127.0.0.1, \"::1\"]}}`";
 

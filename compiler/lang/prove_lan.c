@@ -168,7 +168,7 @@ static void judge(struct tunnels *proof, const struct ast_rule *rule, size_t ord
 	const struct ast_table *table = find_table(proof, rule->then);
 	bool all = false;
 
-	if ((!table && rule->then->action != THEN_PROXY) || !(rule->scopes & SCOPE_LOCAL) ||
+	if ((!table && !ast_hands_over(rule->then)) || !(rule->scopes & SCOPE_LOCAL) ||
 	    asks_more(rule))
 		return;
 	for (int family = 0; family < ADDR_FAMILIES; family++) {

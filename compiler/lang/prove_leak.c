@@ -108,8 +108,10 @@ void prove_leaks(struct diag *diag, const struct prove_row *row)
 	for (size_t i = 0; i < row->box_count; i++) {
 		const struct ast_then *then = row->boxes[i].rule->then;
 
-		if (then->action == THEN_PROXY && then->listener->via)
-			judge_table(&leaking, row->arena, then->listener->via, then);
+		for (size_t k = 0; k < then->hand_count; k++)
+			if (then->hands[k].listener->via)
+				judge_table(&leaking, row->arena, then->hands[k].listener->via,
+					    then);
 		if (then->action == THEN_ROUTE && then->target_count > 1)
 			judge_list(&leaking, row->arena, then);
 		else if (then->action == THEN_ROUTE || then->action == THEN_BALANCE)

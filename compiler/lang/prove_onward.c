@@ -24,10 +24,21 @@ static void add_fixes(struct diag_record *record, const struct ast_listener *lis
 		  addr_format(addr, text));
 }
 
+static const struct ast_listener *listener_at(const struct ast_rule *handed, struct addr addr)
+{
+	for (size_t i = 0; i < handed->then->hand_count; i++) {
+		const struct ast_listener *listener = onward_of(handed, addr.family, i);
+
+		if (listener && wide_equal(listener->addr[addr.family].bits, addr.bits))
+			return listener;
+	}
+	return handed->then->listener;
+}
+
 static void takes(struct tunnels *proof, const struct ast_rule *handed, const struct ast_rule *rule,
 		  struct addr addr)
 {
-	const struct ast_listener *listener = handed->then->listener;
+	const struct ast_listener *listener = listener_at(handed, addr);
 	char text[ADDR_TEXT];
 	struct diag_record *record =
 		diag_add(proof->diag, DIAG_onward, rule->then->span,
@@ -101,15 +112,15 @@ static bool is_excepted(struct tunnels *proof, const struct ast_rule *handed, si
 	return false;
 }
 
-static enum next judge(struct tunnels *proof, size_t order, enum addr_family family)
+static enum next judge(struct tunnels *proof, size_t order, enum addr_family family,
+		       const struct ast_listener *listener)
 {
 	const struct ast_policy *policy = proof->policy;
 	const struct ast_rule *handed = &policy->rules[order];
-	const struct ast_listener *listener = onward_of(handed, family);
 	enum next next = GOES_ON;
 	struct ast_rule last;
 
-	if (!listener || is_excepted(proof, handed, order, listener->addr[family]))
+	if (is_excepted(proof, handed, order, listener->addr[family]))
 		return LET_GO;
 	for (size_t i = order + 1; i < policy->rule_count && next == GOES_ON; i++)
 		next = judge_next(proof, handed, &policy->rules[i], listener->addr[family]);
@@ -126,12 +137,13 @@ void prove_onwards(struct arena *arena, struct diag *diag, struct ast_policy *po
 	const struct ast_listener *last = NULL;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		for (int family = 0; family < ADDR_FAMILIES; family++) {
+		for (size_t k = 0; k < policy->rules[i].then->hand_count * ADDR_FAMILIES; k++) {
+			enum addr_family family = (enum addr_family)(k % ADDR_FAMILIES);
 			const struct ast_listener *listener =
-				onward_of(&policy->rules[i], (enum addr_family)family);
+				onward_of(&policy->rules[i], family, k / ADDR_FAMILIES);
 
 			if (listener && listener != last &&
-			    judge(&proof, i, (enum addr_family)family) == TAKEN)
+			    judge(&proof, i, family, listener) == TAKEN)
 				last = listener;
 		}
 }

@@ -120,19 +120,15 @@ static bool count_pairs(struct ordering *ordering)
 
 static bool same_targets(const struct ast_then *a, const struct ast_then *b)
 {
-	if (a->target_count != b->target_count || a->by != b->by)
-		return false;
-	for (size_t i = 0; i < a->target_count; i++)
-		if (strcmp(a->targets[i].name, b->targets[i].name) ||
-		    a->targets[i].weight != b->targets[i].weight)
-			return false;
-	return true;
+	return a->by == b->by &&
+	       ast_same_targets(a->targets, a->target_count, b->targets, b->target_count) &&
+	       ast_same_targets(a->hands, a->hand_count, b->hands, b->hand_count);
 }
 
 static bool same_action(const struct ast_then *a, const struct ast_then *b)
 {
-	return a->action == b->action && a->reject == b->reject && a->listener == b->listener &&
-	       a->mark.value == b->mark.value && a->mark.mask == b->mark.mask && same_targets(a, b);
+	return a->action == b->action && a->reject == b->reject && a->mark.value == b->mark.value &&
+	       a->mark.mask == b->mark.mask && same_targets(a, b);
 }
 
 /* Does the order of the two decide something? The first is before the second. */

@@ -19,6 +19,7 @@ struct rest {
 	void (*tell)(struct diag *diag, const struct rest *rest);
 	const struct ast_rule *of;
 	struct ast_rule *rule;
+	const struct ast_listener *listener; /* that does not take it; or NULL */
 };
 
 struct rests {
@@ -34,7 +35,7 @@ static struct ast_rule *add(struct rests *rests, const struct ast_rule *of,
 
 	*rule = *of;
 	*arena_append(rests->proof.arena, rests->items, rests->count) =
-		(struct rest){ tell, of, rule };
+		(struct rest){ tell, of, rule, NULL };
 	return rule;
 }
 
@@ -48,7 +49,7 @@ static const char *protocol_of(const struct interval_set *protocols)
 static void tell_protocols(struct diag *diag, const struct rest *rest)
 {
 	const struct ast_then *then = rest->of->then;
-	const struct ast_listener *listener = then->listener;
+	const struct ast_listener *listener = rest->listener;
 	const char *cut = protocol_of(&rest->rule->protocols);
 	const char *taken = protocol_of(&rest->of->protocols);
 	bool is_default = !rest->of->number;
@@ -81,7 +82,7 @@ static void tell_protocols(struct diag *diag, const struct rest *rest)
 static void tell_ipv4(struct diag *diag, const struct rest *rest)
 {
 	const struct ast_then *then = rest->of->then;
-	const struct ast_listener *listener = then->listener;
+	const struct ast_listener *listener = ast_without_family(then, ADDR_IPV4);
 	struct diag_record *record =
 		diag_add(diag, DIAG_ipv4_uncovered, then->name_span,
 			 "the listener \"%s\" has no IPv4 address: IPv4 goes past this %s",
@@ -96,8 +97,11 @@ static void add_proxied(struct rests *rests, const struct ast_rule *rule,
 {
 	struct ast_rule *rest;
 
-	if (cut_protocols->count)
+	if (cut_protocols->count) {
 		add(rests, rule, tell_protocols)->protocols = *cut_protocols;
+		rests->items[rests->count - 1].listener =
+			ast_without_protocols(rests->proof.arena, rule->then, cut_protocols);
+	}
 	if (!cuts_ipv4 || ast_condition(rule, "family"))
 		return;
 	rest = add(rests, rule, tell_ipv4);
@@ -108,17 +112,16 @@ static void add_proxied(struct rests *rests, const struct ast_rule *rule,
 static void add_default(struct rests *rests, const struct ast_then *then, enum ir_scope scope)
 {
 	struct arena *arena = rests->proof.arena;
-	struct interval_set both = { 0 }, takes;
+	struct interval_set both = { 0 };
 	struct ast_rule *rule;
 
-	if (!then || then->action != THEN_PROXY)
+	if (!then || !ast_hands_over(then))
 		return;
 	rule = arena_new_of(arena, struct ast_rule);
 	*rule = ast_default_rule(arena, rests->proof.policy, then, scope);
 	interval_add(arena, &both, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
 	interval_add(arena, &both, wide(PROTOCOL_UDP), wide(PROTOCOL_UDP));
-	takes = ast_takes(arena, then->listener);
-	both = interval_subtract(arena, &both, &takes);
+	both = interval_subtract(arena, &both, &rule->protocols);
 	add_proxied(rests, rule, &both, !rule->families[ADDR_IPV4]);
 }
 
@@ -233,7 +236,7 @@ void prove_rests(struct arena *arena, struct diag *diag, struct ast_policy *poli
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ast_rule *rule = &policy->rules[i];
 
-		if (rule->then->action == THEN_PROXY)
+		if (ast_hands_over(rule->then))
 			add_proxied(&rests, rule, &rule->cut_protocols,
 				    rule->cut_families[ADDR_IPV4]);
 		else if (leaves_host_open(&rests, rule))

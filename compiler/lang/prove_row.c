@@ -336,7 +336,7 @@ static void describe(struct filling *filling)
 	box->fickle &= ast_chooses_way(rule->then);
 	box->cuts = !ast_chooses_way(rule->then);
 	box->own = filling->shared->has_own && names_identity && (rule->scopes & SCOPE_LOCAL);
-	box->for_own = names_identity && rule->then->action != THEN_PROXY;
+	box->for_own = names_identity && !ast_hands_over(rule->then);
 }
 
 static bool add_box(struct filling *filling, const struct ast_rule *rule, size_t order, bool upper)

@@ -76,8 +76,9 @@ static void judge(struct tunnels *proof, const struct ast_rule *rule)
 
 	if (!(rule->scopes & SCOPE_LOCAL) || names_source(proof, rule))
 		return;
-	if (then->action == THEN_PROXY && then->listener->via && !then->listener->masquerade)
-		judge_table(proof, rule, then->listener->via);
+	for (size_t i = 0; i < then->hand_count; i++)
+		if (then->hands[i].listener->via && !then->hands[i].listener->masquerade)
+			judge_table(proof, rule, then->hands[i].listener->via);
 	for (size_t i = 0; i < then->target_count; i++) {
 		const struct ast_table *table =
 			ast_table_find(proof->policy, then->targets[i].name);

@@ -22,9 +22,11 @@ static bool read_proxy(struct decode *decode, const struct decode_field *field,
 {
 	struct ast_then *then = target;
 
+	struct ast_target *hand = arena_append(decode->arena, then->hands, then->hand_count);
+
 	then->action = THEN_PROXY;
-	then->name_span = value->span;
-	return decode_name(decode, field, value, &then->listener_name);
+	then->name_span = hand->span = value->span;
+	return decode_name(decode, field, value, &hand->name);
 }
 
 static bool read_route(struct decode *decode, const struct decode_field *field,
@@ -89,7 +91,8 @@ static bool read_reject(struct decode *decode, const struct decode_field *field,
 	return true;
 }
 
-/* A table's share; nft gets a verdict map with as many entries as all shares together. */
+/* A table's or a listener's share; nft gets a verdict map with as many entries as all shares
+ * together. */
 enum { WEIGHT_MOST = 1000 };
 
 static bool read_balance(struct decode *decode, const struct decode_field *field,
@@ -103,7 +106,7 @@ static bool read_balance(struct decode *decode, const struct decode_field *field
 	then->name_span = value->span;
 	if (!good)
 		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
-				   "`balance` gives each table its share"),
+				   "`balance` gives each table, or each listener, its share"),
 			  "write {balance: {isp1: 3, isp2: 1}}");
 	for (size_t i = 0; good && i < value->count; i++) {
 		const struct node_entry *entry = &value->entries[i];
@@ -111,7 +114,7 @@ static bool read_balance(struct decode *decode, const struct decode_field *field
 			arena_append(decode->arena, then->targets, then->target_count);
 
 		*one = (struct ast_target){ .name = entry->key, .span = entry->key_span };
-		good &= read_definition_name(decode, entry, "table");
+		good &= read_definition_name(decode, entry, "table or listener");
 		good &= decode_integer(decode, &share, &entry->value, &one->weight);
 	}
 	return good;

@@ -319,9 +319,8 @@ static const struct sockets *sockets_of(struct ask *ask)
 	return ask->sockets;
 }
 
-static void check_listener(struct ask *ask)
+static void check_listener(struct ask *ask, const struct ir_listener *listener)
 {
-	const struct ir_listener *listener = ask->question->listener;
 	const struct ir_packet *packet = ask->question->packet;
 	struct sockets_way way = { .listener = listener,
 				   .family = packet->family,
@@ -329,7 +328,7 @@ static void check_listener(struct ask *ask)
 				   .is_local = packet->scope == SCOPE_LOCAL };
 	struct sockets_verdict verdict;
 
-	if (!listener || !sockets_is_here(&ask->kernel.route, listener, packet->family))
+	if (!sockets_is_here(&ask->kernel.route, listener, packet->family))
 		return;
 	if (!way.is_local && *packet->in)
 		way.device = if_nametoindex(packet->in);
@@ -348,6 +347,16 @@ static void check_listener(struct ask *ask)
 	}
 }
 
+static void check_listeners(struct ask *ask)
+{
+	const struct ask_question *question = ask->question;
+
+	if (question->listener)
+		check_listener(ask, question->listener);
+	for (size_t i = 0; i < question->share_count; i++)
+		check_listener(ask, question->shares[i]);
+}
+
 bool ask_finish(struct ask *ask, struct report *report, const struct ask_question *question,
 		struct ask_answer *out)
 {
@@ -363,6 +372,6 @@ bool ask_finish(struct ask *ask, struct report *report, const struct ask_questio
 	if (!ask->is_stopped && question->passes && !ask_path_after(ask))
 		return refused(ask, report);
 	if (!ask->is_stopped && question->passes)
-		check_listener(ask);
+		check_listeners(ask);
 	return !ask->error.code || refused(ask, report);
 }

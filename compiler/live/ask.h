@@ -36,6 +36,9 @@ struct ask_question {
 	const struct ir_class *way;  /* that the mark means, or NULL */
 	struct lookup lookup;        /* what the policy's ip rules and routes say of that mark */
 	const struct ir_listener *listener; /* or NULL */
+	/* Those that share packets like it, where it is balanced among listeners. */
+	const struct ir_listener *const *shares;
+	size_t share_count;
 };
 
 struct ask_answer {

@@ -291,7 +291,10 @@ static bool route(struct ask *ask, struct ask_way *way)
 		return true;
 	}
 	if (question->is_balanced) {
-		ask_doubt(ask, "which table a connection gets depends on it: no route is asked");
+		ask_doubt(ask,
+			  question->share_count
+				  ? "which listener a connection gets depends on it: no route is asked"
+				  : "which table a connection gets depends on it: no route is asked");
 		way->is_known = true;
 		return true;
 	}

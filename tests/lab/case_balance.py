@@ -3,6 +3,7 @@
 import collections
 import json
 import socket
+import time
 
 import probe
 from lab import FOREIGN, Network
@@ -189,6 +190,146 @@ def _main():
             who = collections.Counter(
                 probe.ask(net.client, "udp", FOREIGN[version], 443).who for _ in range(8))
             same(who, {"origin": 4, "mobile": 4}, f"IPv{version}")
+
+
+# ---- among listeners ----
+
+FAR = '[203.0.113.0/24, "2001:db8:113::/48"]'
+MODES = {"tproxy": "tproxy: {port}", "redirect": "redirect: {port}, protocols: [tcp, udp]",
+         "dnat": 'dnat: ["192.0.2.2:{port}", "[2001:db8:1::2]:{port}"]'}
+
+
+def listeners(mode, more=""):
+    """Two of a mode, one with twice the share of the other, each known by its mark."""
+    return "version: 1\nlisteners:\n" + "".join(
+        f"  {name}: {{{MODES[mode].format(port=port)}, runs_as: {{mark: {mark}}}{more}}}\n"
+        for name, port, mark in (("one", 12345, 0xfe), ("two", 12346, 0xff)))
+
+
+class Proxies:
+    """The programs of both; taken() is how many each has got since it was asked last."""
+
+    def __init__(self, net, mode, onward=True):
+        where = ("127.0.0.1", "::1") if mode == "tproxy" else ("0.0.0.0", "::")
+        self.both = [net.listener(port, mode=mode, addresses=where, identity=probe.Identity(mark=mark), onward=onward)
+                     for port, mark in ((12345, 0xfe), (12346, 0xff))]
+
+    def taken(self):
+        counts = [len(listener.seen) for listener in self.both]
+        for listener in self.both:
+            listener.seen.clear()
+        return counts
+
+
+def flow(host, version, rounds=4, source=""):
+    """One UDP flow of several datagrams; the answers, as they are."""
+    with host, socket.socket(probe.family_of(FOREIGN[version]), socket.SOCK_DGRAM) as sock:
+        sock.settimeout(2)
+        if source:
+            probe.turn_on(sock, "FREEBIND")
+            sock.bind((source, 0))
+        sock.connect((FOREIGN[version], 443))
+        for _ in range(rounds):
+            sock.send(b"hello")
+            sock.recv(2048)
+
+
+def _spread(mode):
+    @case(f"balance: among {mode} listeners: shares, each flow on one of them, nothing loops; forwarded and local")
+    def _():
+        with Network() as net:
+            Policy(net, listeners(mode) + f"rules: [{{scope: both, to: {FAR}, then: {{balance: {{one: 2, two: 1}}}}}}]\n").up()
+            proxies = Proxies(net, mode)
+            for host in net.client, net.router:
+                for version in 4, 6:
+                    for proto in "tcp", "udp":
+                        for _ in range(6):
+                            outcome = probe.ask(host, proto, FOREIGN[version], 443)
+                            same(outcome.who, "proxy", f"{host.name} {proto} {version}: {outcome}")
+                            same(outcome.text.count("Intercepted"), 1, f"times on its way ({outcome})")
+                            if mode == "tproxy" or (mode == "redirect" and proto == "tcp"):
+                                assert "and origin answers" in outcome.text, f"the proxy's own way out: {outcome}"
+                        same(proxies.taken(), [4, 2], f"{host.name}, {proto}, IPv{version}")
+                    sides = [proxies.taken() for _ in range(3) if not flow(host, version)]
+                    same(sorted(sides), [[0, 4], [4, 0], [4, 0]], f"datagrams of {host.name}'s flows over IPv{version}")
+
+
+for _mode in MODES:
+    _spread(_mode)
+
+
+class Quiet:
+    def look(self):
+        """Nobody watches."""
+
+
+@case("balance: among listeners, by source: all flows of a source go to one; by pair: a source uses both")
+def _spread_by():
+    for by, sides in (("source", 1), ("source-destination", 2)):
+        with Network() as net:
+            net.client.ip("route add local 10.20.0.0/16 dev lo")
+            net.client.ip("route add local fd00:20::/64 dev lo", "-6")
+            Policy(net, listeners("tproxy") + f"rules: [{{in: lan0, to: {FAR}, then: {{balance: {{one: 1, two: 1}}, by: {by}}}}}]\n").up()
+            proxies = Proxies(net, "tproxy", onward=False)
+            for version in 4, 6:
+                used = [set(), set()]
+                base = "203.0.113." if version == 4 else "2001:db8:113::"
+                send(net, Quiet(), version, [(SOURCES[version].format(0, number), 20000, f"{base}{last}")
+                                             for number in range(1, 13) for last in range(1, 7)])
+                until = time.monotonic() + 3
+                while sum(len(listener.seen) for listener in proxies.both) < 72 and time.monotonic() < until:
+                    time.sleep(0.01)
+                for used_of, listener in zip(used, proxies.both):
+                    used_of |= {peer.rsplit(":", 1)[0] for _, peer, _ in listener.seen}
+                same(sum(proxies.taken()), 72, f"connections over IPv{version}")
+                assert used[0] and used[1], f"IPv{version}: {used}"
+                same(bool(used[0] & used[1]), sides == 2, f"{by} over IPv{version}: {used}")
+
+
+def _spread_dead(on_failure, mode="tproxy"):
+    @case(f"balance: among {mode} listeners: one is gone: its share meets its own on_failure {on_failure}, the other's goes on")
+    def _():
+        with Network() as net:
+            text = listeners(mode).replace("mark: 255}", f"mark: 255}}, on_failure: {on_failure}")
+            policy = Policy(net, text + f"rules: [{{in: lan0, to: {FAR}, then: {{balance: {{one: 1, two: 1}}}}, count: true, name: spread}}]\n").up()
+            proxies = Proxies(net, mode, onward=False)
+            proxies.both[1].close()
+            for version in 4, 6:
+                for proto in "tcp", "udp":
+                    outcomes = [probe.ask(net.client, proto, FOREIGN[version], 443, timeout=0.3) for _ in range(4)]
+                    kinds = collections.Counter(outcome.who or outcome.kind for outcome in outcomes)
+                    wanted = {"direct": "origin", "reject": "refused", "drop": "silence"}[on_failure]
+                    same(kinds, {"proxy": 2, wanted: 2}, f"{proto} over IPv{version}")
+            done = policy.tpc("explain", str(policy.path), "in=lan0", "from=10.10.10.2", f"to={FOREIGN[4]}", "proto=tcp", "port=443", "--live", check=False)
+            same((done.returncode, "two" in done.stdout, "the listener one: a socket takes it" in done.stdout), (5, True, True), done.stdout)
+            status = policy.tpc("status", check=False).stdout
+            assert "(listener two)" in status and "(listener one)" not in status, status
+
+
+for _kind in "reject", "drop", "direct":
+    _spread_dead(_kind)
+_spread_dead("drop", "redirect")
+
+
+@case("balance: among listeners: other shares, and a list without one of them, leave running flows where they are")
+def _spread_update():
+    with Network() as net:
+        rules = "rules: [{{in: lan0, to: " + FAR + ", then: {{balance: {{one: {}, two: {}}}}}}}]\n"
+        Policy(net, listeners("tproxy") + rules.format(1, 1)).up()
+        proxies = Proxies(net, "tproxy", onward=False)
+        for version in 4, 6:
+            with net.client:
+                flows = [socket.socket(probe.family_of(FOREIGN[version]), socket.SOCK_DGRAM) for _ in range(6)]
+            for shares in ((1, 1), (9, 1), (1, 9), (1, 1)):
+                Policy(net, listeners("tproxy") + rules.format(*shares)).up()
+                for sock in flows:
+                    sock.settimeout(2)
+                    sock.connect((FOREIGN[version], 443))
+                    sock.send(b"hello")
+                    sock.recv(2048)
+                same(proxies.taken(), [3, 3], f"flows with shares {shares} over IPv{version}")
+            for sock in flows:
+                sock.close()
 
 
 # ---- limit ----

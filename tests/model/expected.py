@@ -97,7 +97,7 @@ class Expecting:
     def __init__(self, policy, compiled):
         self.policy, self.body = policy, policy.body
         self.routing, self.ways, self.entries = compiled.routing, compiled.ways, compiled.entries
-        self.syn = compiled.syn
+        self.syn, self.proxies = compiled.syn, compiled.proxies
         self.direct, self.held = compiled.direct, compiled.held
 
     def outcomes(self, packet, said):
@@ -113,7 +113,8 @@ class Expecting:
             return self._proxy(packet, said)
         if verdict == "balance":
             return [outcome for share in said["balance"]["shares"]
-                    for outcome in self._share(packet, share["table"])]
+                    for outcome in (self._share(packet, share["table"]) if "table" in share
+                                    else self._proxy(packet, self._handing(packet, share["listener"])))]
         mark = said["mark"]
         if verdict == "answer":
             if packets.is_odd(packet.family, packet.to):
@@ -134,6 +135,16 @@ class Expecting:
             section, index = self.entries[said["rule"]["line"]]
             then = self.body[section][index]["then"]
         return then["reject"] if isinstance(then, dict) and "reject" in then else "default"
+
+    def _handing(self, packet, name):
+        """What explain says of a packet that goes to the listener."""
+        listener = self.body["listeners"][name]
+        mode = next(mode for mode in ("tproxy", "redirect", "dnat") if mode in listener)
+        written = listener[mode] if isinstance(listener[mode], list) else [listener[mode]]
+        ends = [str(end).rpartition(":") for end in written if mode == "dnat" and ("[" in end) == (packet.family == 6)]
+        value, mask = self.proxies[name]
+        return {"target": name, "mark": {"value": value, "mask": mask}, "listener": {
+            "mode": mode, "address": ends[0][0].strip("[]") if ends else None, "port": int(ends[0][2]) if ends else None}}
 
     def _share(self, packet, table):
         return [outcome for mark, mask in self.ways.get(table, ())

@@ -79,6 +79,8 @@ class Compiled:
         self.ways = {}
         self.syn = {way["name"]: (way["mark"]["value"], way["mark"]["mask"]) for way in self.described["ways"]
                     if way["kind"] == "syn"}
+        self.proxies = {way["name"]: (way["mark"]["value"], way["mark"]["mask"]) for way in self.described["ways"]
+                        if way["kind"] == "proxy"}
         # What the rules leave alone on interfaces where ip rules refuse what has no mark gets this one.
         self.direct = next((way["mark"]["value"] for way in self.described["ways"] if way["kind"] == "direct"), 0)
         self.held = {rule["iif"] for rule in self.described["ip_rules"] if "iif" in rule}

@@ -271,6 +271,11 @@ class Maker:
                 targets.insert(draw.between(0, len(targets) - 1), "main")
             sticky = {"sticky": draw.one(("tcp", True, False))} if draw.chance(0.2) and len(targets) > 1 else {}
             return {"route": targets, **sticky}
+        if action == "balance" and draw.chance(0.4):
+            shares = self._alike()
+            if len(shares) > 1:
+                by = {"by": draw.one(("source", "source-destination", "connection"))} if draw.chance(0.6) else {}
+                return {"balance": {name: draw.between(1, 4) for name in shares}, **by}
         if action == "balance":
             targets = draw.some([*tables, "main"], 3)
             by = {"by": draw.one(("source", "source-destination", "connection"))} if draw.chance(0.6) else {}
@@ -281,6 +286,13 @@ class Maker:
             marked = {"mark": draw.one((0x1, 0x55, 0x40000, {"value": 0x10, "mask": 0xF0}))}
             return {**marked, "connection": True} if draw.chance(0.3) else marked
         return action
+
+    def _alike(self):
+        """Listeners of one mode."""
+        modes = {}
+        for name, body in self.body["listeners"].items():
+            modes.setdefault(next(key for key in ("tproxy", "redirect", "dnat") if key in body), []).append(name)
+        return max(modes.values(), key=len)
 
     def _row(self):
         """Rules that look up the same field, which the optimiser makes one map of."""
