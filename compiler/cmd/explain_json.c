@@ -141,7 +141,7 @@ static void put_mark(const struct explain_answer *answer, struct buf *out)
 	}
 	put_number(",\"mark\":{\"value\":", answer->way->mark, out);
 	put_number(",\"mask\":", answer->way->mask, out);
-	buf_putc(out, '}');
+	buf_puts(out, answer->way->ct_mask ? ",\"connection\":true}" : "}");
 }
 
 static void put_routing(const struct explain *explain, const struct explain_answer *answer,

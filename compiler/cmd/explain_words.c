@@ -34,10 +34,11 @@ static void put_target(const char *target, struct buf *out)
 static void put_mark(const struct ir_class *way, struct buf *out)
 {
 	if (way->mask == UINT32_MAX)
-		buf_printf(out, "{mark: 0x%" PRIx32 "}", way->mark);
+		buf_printf(out, "{mark: 0x%" PRIx32, way->mark);
 	else
-		buf_printf(out, "{mark: {value: 0x%" PRIx32 ", mask: 0x%" PRIx32 "}}", way->mark,
+		buf_printf(out, "{mark: {value: 0x%" PRIx32 ", mask: 0x%" PRIx32 "}", way->mark,
 			   way->mask);
+	buf_puts(out, way->ct_mask ? ", connection: true}" : "}");
 }
 
 /* As the policy's language has it: {proxy: p}. */

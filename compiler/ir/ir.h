@@ -369,6 +369,7 @@ struct ir_class {
 	const char *name; /* the listener's or the table's, or tables' joined by '+'; the mark's
 			     text for a bare mark */
 	uint32_t mark, mask;
+	uint32_t ct_mask;          /* these bits are the connection's, too; 0: none */
 	uint32_t table;            /* 0: none of its own */
 	uint32_t priority;         /* of its first ip rule, 0: none */
 	const char *listener_mode; /* "tproxy", "redirect", "dnat" or NULL */

@@ -11,14 +11,13 @@
 
 /* ---- words ---- */
 
-/* Of the names in lower_class.c. */
-static const char *mark_way_words(struct arena *arena, const char *name)
+static const char *mark_words(struct arena *arena, uint32_t value, uint32_t mask, bool connection)
 {
-	const char *connection = strstr(name, ".connection");
+	const char *more = connection ? ", connection: true" : "";
 
-	return arena_printf(arena, "{mark: %.*s%s}",
-			    (int)(connection ? (size_t)(connection - name) : strlen(name)), name,
-			    connection ? ", connection: true" : "");
+	if (mask == UINT32_MAX)
+		return arena_printf(arena, "{mark: 0x%x%s}", value, more);
+	return arena_printf(arena, "{mark: {value: 0x%x, mask: 0x%x}%s}", value, mask, more);
 }
 
 static const char *way_words(struct arena *arena, const struct ir_class *way)
@@ -32,7 +31,7 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 	case IR_CLASS_MEMBER:
 		return arena_printf(arena, "{route: %s}", way->name);
 	case IR_CLASS_MARK:
-		return mark_way_words(arena, way->name);
+		return mark_words(arena, way->mark, way->mask, way->ct_mask != 0);
 	case IR_CLASS_REPLY:
 		return "an answer";
 	case IR_CLASS_DIRECT:
@@ -67,16 +66,6 @@ static const char *balance_words(struct arena *arena, const struct ast_then *the
 	return arena_printf(arena, "{balance: {%s}%s}", words, by[then->by]);
 }
 
-static const char *mark_words(struct arena *arena, const struct ast_then *then)
-{
-	const char *more = then->connection ? ", connection: true" : "";
-
-	if (then->mark.mask == UINT32_MAX)
-		return arena_printf(arena, "{mark: 0x%x%s}", then->mark.value, more);
-	return arena_printf(arena, "{mark: {value: 0x%x, mask: 0x%x}%s}", then->mark.value,
-			    then->mark.mask, more);
-}
-
 static const char *then_words(struct arena *arena, const struct ast_then *then)
 {
 	switch (then->action) {
@@ -94,7 +83,7 @@ static const char *then_words(struct arena *arena, const struct ast_then *then)
 	case THEN_SPREAD:
 		return balance_words(arena, then);
 	case THEN_MARK:
-		return mark_words(arena, then);
+		return mark_words(arena, then->mark.value, then->mark.mask, then->connection);
 	case THEN_ANSWER:
 		return "answer";
 	case THEN_CONTINUE:

@@ -42,6 +42,7 @@ static void describe_class(struct lower *lower, const struct lower_class *way)
 		.name = way->name,
 		.mark = way->mark,
 		.mask = way->mask,
+		.ct_mask = way->ct_mask,
 		.table = way->table              ? way->table
 			 : way->table_count == 1 ? (uint32_t)way->tables[0]->id
 						 : no_table,

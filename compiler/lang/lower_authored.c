@@ -210,6 +210,8 @@ static void put_route(const struct ast_then *then, struct buf *out)
 {
 	for (size_t i = 0; i < then->target_count; i++)
 		buf_printf(out, "%s%s", i ? ", else " : "route ", then->targets[i].name);
+	if (then->sticky != STICKY_TCP)
+		buf_printf(out, ", sticky: %s", then->sticky == STICKY_ALL ? "true" : "false");
 }
 
 static void put_mark(const struct ast_mark *mark, struct buf *out)

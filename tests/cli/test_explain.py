@@ -200,6 +200,11 @@ def others(shop):
 		"shares": [{"table": "vpn", "share": 3}, {"table": "isp", "share": 1}]})
 	answer, more = ask(shop, "in=lan2", "to=192.0.2.9", "mark=5")
 	problems += more + differs(answer, verdict="mark", target=None, mark={"value": 0x10, "mask": 0xf0}, table=None)
+	whole = POLICY.replace("{mark: {value: 0x10, mask: 0xf0}}", "{mark: 0x10, connection: true}")
+	answer, more = ask(shop, "in=lan2", "to=192.0.2.9", policy=whole)
+	problems += more + differs(answer, mark={"value": 0x10, "mask": 0xffffffff, "connection": True})
+	problems += expect(shop.tpc("explain", "policy.yaml", "in=lan2", "to=192.0.2.9"), 0, "{mark: 0x10, connection: true}\n", None)
+	shop.write("policy.yaml", POLICY)
 	return problems + expect(shop.tpc("explain", "policy.yaml", "in=lan2", "to=192.0.2.9"), 0,
 		"{mark: {value: 0x10, mask: 0xf0}}\n", None)
 
