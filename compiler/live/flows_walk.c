@@ -46,6 +46,8 @@ static bool open_walks(struct flows_walks *walks)
 	walks->chains = foreign_chains_read(walks->arena, &walks->kernel->nft, "", &error);
 	walks->addresses = addresses_read(walks->arena, &walks->kernel->route);
 	walks->is_failed = !walks->chains;
+	if (walks->chains)
+		foreign_chains_remember(walks->chains);
 	return !walks->is_failed;
 }
 

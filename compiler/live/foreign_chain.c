@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/sum.h"
 #include "live/foreign.h"
+#include "live/foreign_element.h"
 #include "live/foreign_packet.h"
 #include "live/netlink.h"
 #include "live/ruleset.h"
@@ -52,6 +53,7 @@ struct foreign_chains {
 	size_t base_count;
 	const char **unfollowed;
 	size_t unfollowed_count;
+	struct foreign_memory *memory;
 	const char *const *empty;
 	size_t empty_count;
 };
@@ -229,6 +231,11 @@ void foreign_chains_empty(struct foreign_chains *chains, const char *const *name
 {
 	chains->empty = names;
 	chains->empty_count = count;
+}
+
+void foreign_chains_remember(struct foreign_chains *chains)
+{
+	chains->memory = foreign_memory_new(chains->arena);
 }
 
 static bool sees(const struct kept_chain *chain, enum addr_family family)
@@ -532,8 +539,8 @@ static enum step act_on(struct walk *walk, const struct kept_chain *chain,
 
 static enum step walk_chain(struct walk *walk, const struct kept_chain *chain)
 {
-	const struct foreign_asked asked = { walk->arena, walk->chains->nft, walk->chains->empty,
-					     walk->chains->empty_count };
+	const struct foreign_asked asked = { walk->arena, walk->chains->nft, walk->chains->memory,
+					     walk->chains->empty, walk->chains->empty_count };
 	size_t back_count = walk->back_count;
 	enum step step = STEP_NEXT;
 

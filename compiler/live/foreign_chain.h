@@ -26,6 +26,8 @@ struct foreign_chains *foreign_chains_read(struct arena *arena, struct netlink *
 					   const char *own, struct netlink_error *error);
 /* Sets with these names are taken to hold nothing. */
 void foreign_chains_empty(struct foreign_chains *chains, const char *const *names, size_t count);
+/* What sets hold is asked once for each key, and so is as it was then. */
+void foreign_chains_remember(struct foreign_chains *chains);
 /* The chains with a hook of the family's packets: "inet fw input, ip nat PREROUTING". NULL: there
  * is none. */
 const char *foreign_chains_names(const struct foreign_chains *chains, struct arena *arena,

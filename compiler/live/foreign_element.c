@@ -11,6 +11,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "base/arena.h"
+#include "base/sum.h"
 #include "live/foreign.h"
 #include "live/foreign_packet.h"
 #include "live/netlink.h"
@@ -119,7 +121,124 @@ static void ask_key_length(struct asking *asking)
 	netlink_ask(asking->nft, request, read_key_length, asking, &error);
 }
 
-const char *foreign_find(struct netlink *nft, const struct foreign_table *table, const char *set,
+/* ---- what was asked before ---- */
+
+enum { BUCKETS = 4096, KEY_MOST = 64, REMEMBERED_MOST = 200000 };
+
+struct remembered {
+	struct remembered *next; /* in the same bucket */
+	uint8_t family;
+	const char *table, *set;
+	uint32_t key_length;
+	bool is_key; /* `element` is its answer; else the set's length of keys is all */
+	uint8_t key[KEY_MOST];
+	const struct foreign_element *element; /* NULL: there is none */
+};
+
+struct foreign_memory {
+	struct arena *arena;
+	struct remembered *buckets[BUCKETS];
+	size_t count;
+};
+
+struct foreign_memory *foreign_memory_new(struct arena *arena)
+{
+	struct foreign_memory *memory = arena_new_of(arena, struct foreign_memory);
+
+	*memory = (struct foreign_memory){ .arena = arena };
+	return memory;
+}
+
+/* `key` NULL: the set itself. */
+static struct remembered **bucket_of(struct foreign_memory *memory, const struct asking *asking,
+				     const uint8_t *key)
+{
+	uint64_t sum = sum_of(asking->table->family, asking->table->name,
+			      strlen(asking->table->name));
+
+	sum = sum_of(sum, asking->set, strlen(asking->set));
+	if (key)
+		sum = sum_of(sum, key, asking->key_length);
+	return &memory->buckets[sum % BUCKETS];
+}
+
+static bool is_about(const struct remembered *one, const struct asking *asking, const uint8_t *key)
+{
+	return one->is_key == (key != NULL) && one->family == asking->table->family &&
+	       !strcmp(one->set, asking->set) && !strcmp(one->table, asking->table->name) &&
+	       (!key || !memcmp(one->key, key, asking->key_length));
+}
+
+static struct remembered *recall(struct foreign_memory *memory, const struct asking *asking,
+				 const uint8_t *key)
+{
+	struct remembered *one = memory ? *bucket_of(memory, asking, key) : NULL;
+
+	while (one && !is_about(one, asking, key))
+		one = one->next;
+	return one;
+}
+
+static void remember(struct foreign_memory *memory, const struct asking *asking, const uint8_t *key)
+{
+	struct remembered **bucket, *one;
+	struct foreign_element *element;
+
+	if (!memory || memory->count >= REMEMBERED_MOST || asking->key_length > KEY_MOST)
+		return;
+	bucket = bucket_of(memory, asking, key);
+	one = arena_new_of(memory->arena, struct remembered);
+	*one = (struct remembered){ .next = *bucket,
+				    .family = asking->table->family,
+				    .table = asking->table->name,
+				    .set = arena_strdup(memory->arena, asking->set),
+				    .key_length = asking->key_length,
+				    .is_key = key != NULL };
+	if (key)
+		memcpy(one->key, key, asking->key_length);
+	if (key && asking->out->is_there) {
+		element = arena_new_of(memory->arena, struct foreign_element);
+		*element = *asking->out;
+		one->element = element;
+	}
+	*bucket = one;
+	memory->count++;
+}
+
+static void find_key_length(struct foreign_memory *memory, struct asking *asking)
+{
+	const struct remembered *one = recall(memory, asking, NULL);
+
+	if (one) {
+		asking->key_length = one->key_length;
+		return;
+	}
+	ask_key_length(asking);
+	if (asking->key_length)
+		remember(memory, asking, NULL);
+}
+
+static bool look_up(struct foreign_memory *memory, struct asking *asking, const uint8_t *key)
+{
+	const struct remembered *one = recall(memory, asking, key);
+
+	if (!one) {
+		if (!find_element(asking, key))
+			return false;
+		remember(memory, asking, key);
+		return true;
+	}
+	if (!one->element)
+		return true;
+	*asking->out = *one->element;
+	/* The verdict lies in the copy's own room. */
+	if (one->element->verdict)
+		asking->out->verdict = (const void *)asking->out->room;
+	return true;
+}
+
+const char *foreign_find(struct netlink *nft, struct foreign_memory *memory,
+			 const struct foreign_table *table, const char *set,
 			 const struct foreign_registers *registers, uint32_t number,
 			 struct foreign_element *out)
 {
@@ -128,12 +247,12 @@ const char *foreign_find(struct netlink *nft, const struct foreign_table *table,
 	const char *unknown;
 	size_t at;
 
-	ask_key_length(&asking);
+	find_key_length(memory, &asking);
 	out->key_length = asking.key_length;
 	if (!asking.key_length || !foreign_register(number, asking.key_length, &at))
 		return refused;
 	unknown = foreign_unknown(registers, at, asking.key_length);
-	if (!unknown && !find_element(&asking, registers->bytes + at))
+	if (!unknown && !look_up(memory, &asking, registers->bytes + at))
 		return refused;
 	return unknown;
 }

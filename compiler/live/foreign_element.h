@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arena;
 struct foreign_registers;
 struct foreign_table;
 struct netlink;
@@ -22,8 +23,14 @@ struct foreign_element {
 	uint8_t room[256];
 };
 
-/* The element whose key stands in the register. NULL, or why that is not known. */
-const char *foreign_find(struct netlink *nft, const struct foreign_table *table, const char *set,
+/* What the kernel has said of elements, so that each is asked for once. */
+struct foreign_memory;
+struct foreign_memory *foreign_memory_new(struct arena *arena);
+
+/* The element whose key stands in the register. NULL, or why that is not known. `memory` may be
+ * NULL: then the kernel is asked each time. */
+const char *foreign_find(struct netlink *nft, struct foreign_memory *memory,
+			 const struct foreign_table *table, const char *set,
 			 const struct foreign_registers *registers, uint32_t number,
 			 struct foreign_element *out);
 

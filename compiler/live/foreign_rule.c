@@ -296,7 +296,7 @@ static void lookup(struct run *run, const struct nlattr *const *data)
 	struct foreign_element element = { 0 };
 	const char *unknown =
 		is_empty(run, set) ? NULL
-				   : foreign_find(run->asked->nft, run->table, set, &run->registers,
+				   : foreign_find(run->asked->nft, run->asked->memory, run->table, set, &run->registers,
 						  number_in(data[NFTA_LOOKUP_SREG]), &element);
 
 	if (unknown && assume_lookup(run, data, element.key_length))

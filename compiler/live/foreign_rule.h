@@ -14,6 +14,7 @@
 #include "live/foreign_packet.h"
 
 struct arena;
+struct foreign_memory;
 struct foreign_table;
 struct netlink;
 struct nlattr;
@@ -54,6 +55,7 @@ struct foreign_outcome {
 struct foreign_asked {
 	struct arena *arena;
 	struct netlink *nft;
+	struct foreign_memory *memory; /* NULL: the kernel is asked each time */
 	const char *const *empty; /* names of sets that are taken to hold nothing */
 	size_t empty_count;
 };
