@@ -205,6 +205,17 @@ static unsigned int addr_bit_length(struct wide bits)
 	return bits.low ? WIDE_WORD - (unsigned int)__builtin_clzll(bits.low) : 0;
 }
 
+bool addr_prefix_covers(struct addr_prefix prefix, struct addr addr)
+{
+	unsigned int width = addr_width(prefix.addr.family);
+
+	if (prefix.addr.family != addr.family)
+		return false;
+	/* A shift by the whole width has no meaning. */
+	return !prefix.length || wide_is_zero(wide_right(wide_xor(prefix.addr.bits, addr.bits),
+							 width - prefix.length));
+}
+
 struct wide addr_host_bits(enum addr_family family, unsigned int length)
 {
 	return wide_ones(addr_width(family) - length);

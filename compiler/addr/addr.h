@@ -92,6 +92,7 @@ unsigned int addr_width(enum addr_family family); /* 32 or 128 */
 struct wide addr_last(enum addr_family family);   /* the highest address */
 /* The bits behind a prefix's length, as ones. */
 struct wide addr_host_bits(enum addr_family family, unsigned int length);
+bool addr_prefix_covers(struct addr_prefix prefix, struct addr addr);
 /* Is it every address of the family? */
 bool addr_is_whole(enum addr_family family, struct interval interval);
 /* The interval as one prefix, if it is one. */

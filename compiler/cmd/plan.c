@@ -32,11 +32,12 @@ static const char *const section_names[] = {
 	[PLAN_IP_RULES] = "ip rules",
 	[PLAN_ROUTES] = "routes",
 	[PLAN_SETTINGS] = "kernel settings",
+	[PLAN_FLOWS] = "connection tracking",
 };
 
 static const char *const section_keys[] = {
 	[PLAN_SETS] = "set",     [PLAN_NFT] = "nft",         [PLAN_IP_RULES] = "ip_rule",
-	[PLAN_ROUTES] = "route", [PLAN_SETTINGS] = "sysctl",
+	[PLAN_ROUTES] = "route", [PLAN_SETTINGS] = "sysctl", [PLAN_FLOWS] = "connections",
 };
 
 static const struct {

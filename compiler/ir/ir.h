@@ -523,7 +523,8 @@ struct ir {
 	size_t gateway_count;
 	struct ir_class *classes;
 	size_t class_count;
-	struct addr *given; /* sources that ways by tables give (snat); no part of the digest */
+	struct addr_prefix *given; /* sources that ways by tables give (snat, nptv6); no part of the
+				      digest */
 	size_t given_count;
 	struct ir_listener *listeners;
 	size_t listener_count;

@@ -5,13 +5,7 @@
 
 static bool covers(const struct ir_route *route, struct wide to)
 {
-	unsigned int width = addr_width(route->to.addr.family);
-
-	/* A shift by the whole width has no meaning. */
-	if (!route->to.length)
-		return true;
-	return wide_is_zero(
-		wide_right(wide_xor(route->to.addr.bits, to), width - route->to.length));
+	return addr_prefix_covers(route->to, (struct addr){ route->to.addr.family, to });
 }
 
 static bool is_better(const struct ir_route *a, const struct ir_route *b)

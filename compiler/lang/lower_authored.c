@@ -348,6 +348,11 @@ static bool has_table(const struct ir *ir, uint32_t id)
 	return false;
 }
 
+static void give(struct lower *lower, struct addr_prefix source)
+{
+	*arena_append(lower->arena, lower->ir->given, lower->ir->given_count) = source;
+}
+
 static void describe_table(struct lower *lower, const struct ast_table *table)
 {
 	struct ir_table *out;
@@ -361,15 +366,17 @@ static void describe_table(struct lower *lower, const struct ast_table *table)
 				  .clamp_mss = table->clamp_mss,
 				  .origin = table->span };
 	memcpy(out->masquerades, table->masquerades, sizeof(out->masquerades));
-	for (size_t i = 0; i < table->npt_count; i++)
+	for (size_t i = 0; i < table->npt_count; i++) {
 		*arena_append(lower->arena, out->npts, out->npt_count) =
 			(struct ir_npt){ table->npts[i].inside, table->npts[i].outside };
+		give(lower, table->npts[i].outside);
+	}
 	memcpy(out->has_snat, table->snat.has, sizeof(out->has_snat));
 	memcpy(out->snat, table->snat.addr, sizeof(out->snat));
 	for (int family = 0; family < ADDR_FAMILIES; family++)
 		if (table->snat.has[family])
-			*arena_append(lower->arena, lower->ir->given, lower->ir->given_count) =
-				table->snat.addr[family];
+			give(lower, (struct addr_prefix){ table->snat.addr[family],
+							  addr_width((enum addr_family)family) });
 }
 
 static void describe_group(struct lower *lower, const struct ast_group *group)

@@ -116,6 +116,7 @@ static bool look(struct apply *apply)
 	apply->after =
 		record_of(apply->arena, apply->ir, absolute(apply->arena, apply->job->policy));
 	remember_options(apply);
+	apply_note_kept_flows(apply);
 	if (!observe_host(apply->arena, &apply->kernel, apply->ir->table, apply->before,
 			  apply->after->claims, &apply->observed, &error))
 		return observe_refused(apply->report, &error);
@@ -510,9 +511,11 @@ static enum apply_outcome decide(struct apply *apply)
 		if (!apply_foresee_sets(apply))
 			return APPLY_REFUSED;
 		apply_describe(apply);
+		apply_foresee_flows(apply, has_changes(apply));
 		if (apply->job->plan)
 			plan_make(apply, apply->job->plan);
-		return has_changes(apply) ? APPLY_DONE : APPLY_UNCHANGED;
+		return has_changes(apply) || apply->counts->forgotten ? APPLY_DONE
+								      : APPLY_UNCHANGED;
 	}
 	if (has_changes(apply))
 		return change(apply);

@@ -139,6 +139,10 @@ void apply_tell_sockets(struct apply *apply);
 bool apply_was_changed(const struct apply_counts *counts);
 /* Connections on ways that are no more, unless they are to be kept. */
 void apply_forget_flows(struct apply *apply);
+/* In a dry run: how many would be. */
+void apply_foresee_flows(struct apply *apply, bool has_changes);
+/* Into the new record: whose connections are kept now, so that a later apply finds them. */
+void apply_note_kept_flows(struct apply *apply);
 
 /* ---- apply_losses ---- */
 

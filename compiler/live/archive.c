@@ -256,13 +256,18 @@ static void nexthop(struct tape *tape, struct ir_nexthop *item)
 	TAPE_FIELD(tape, item->onlink);
 }
 
+static void prefix(struct tape *tape, struct addr_prefix *item)
+{
+	address(tape, &item->addr);
+	TAPE_FIELD(tape, item->length);
+}
+
 static void route(struct tape *tape, struct ir_route *item)
 {
 	TAPE_FIELD(tape, item->family);
 	TAPE_FIELD(tape, item->table);
 	TAPE_FIELD(tape, item->type);
-	address(tape, &item->to.addr);
-	TAPE_FIELD(tape, item->to.length);
+	prefix(tape, &item->to);
 	TAPE_ITEMS(tape, item->hops, item->hop_count, nexthop);
 	TAPE_FIELD(tape, item->has_src);
 	address(tape, &item->src);
@@ -350,7 +355,7 @@ static void policy(struct tape *tape, struct ir *ir)
 	TAPE_ITEMS(tape, ir->sysctls, ir->sysctl_count, sysctl);
 	TAPE_ITEMS(tape, ir->gateways, ir->gateway_count, gateway);
 	TAPE_ITEMS(tape, ir->classes, ir->class_count, class);
-	TAPE_ITEMS(tape, ir->given, ir->given_count, address);
+	TAPE_ITEMS(tape, ir->given, ir->given_count, prefix);
 	TAPE_ITEMS(tape, ir->listeners, ir->listener_count, listener);
 	TAPE_ITEMS(tape, ir->users, ir->user_count, hosted);
 	TAPE_ITEMS(tape, ir->groups, ir->group_count, hosted);

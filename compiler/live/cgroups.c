@@ -183,29 +183,46 @@ bool cgroups_is_gone(uint64_t number)
 	return errno == ESTALE || errno == ENOENT;
 }
 
-bool cgroups_at_level(uint64_t number, unsigned int level, uint64_t *out)
+/* Below the root; false: it is not known. */
+static bool read_path(uint64_t number, char path[static PATH_MAX])
 {
-	char link[64], path[PATH_MAX] = "", *end;
+	static const char root[] = CGROUPS_ROOT;
+	char link[64], full[PATH_MAX] = "";
 	int folder = open_numbered(number);
-	size_t root = strlen(CGROUPS_ROOT) - 1;
 
 	if (folder < 0)
 		return false;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", folder);
-	if (readlink(link, path, sizeof(path) - 1) < 0)
-		*path = '\0';
+	if (readlink(link, full, sizeof(full) - 1) < 0)
+		*full = '\0';
 	close(folder);
-	/* The root of all has no slash at its end. */
-	if (strncmp(path, CGROUPS_ROOT, root) != 0)
+	/* The root itself has no slash at its end. */
+	if (strncmp(full, root, sizeof(root) - 2) != 0)
 		return false;
-	end = path + root;
+	strcpy(path, full + sizeof(root) - 2 + (full[sizeof(root) - 2] == '/'));
+	return true;
+}
+
+const char *cgroups_path(struct arena *arena, uint64_t number)
+{
+	char path[PATH_MAX];
+
+	return read_path(number, path) ? arena_strdup(arena, path) : NULL;
+}
+
+bool cgroups_at_level(uint64_t number, unsigned int level, uint64_t *out)
+{
+	char path[PATH_MAX], *end = path;
+
 	*out = 0;
+	if (!read_path(number, path))
+		return false;
 	for (; level; level--) {
 		if (!*end)
 			return true;
 		end += 1 + strcspn(end + 1, "/");
 	}
 	*end = '\0';
-	*out = number_of(*(path + root) ? path + root + 1 : "");
+	*out = number_of(path);
 	return *out != 0;
 }

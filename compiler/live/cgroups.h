@@ -31,6 +31,8 @@ const char *cgroups_changed(const struct ir *ir, const uint64_t *numbers, size_t
 /* Adds the numbers that a rule's expressions (NFTA_RULE_EXPRESSIONS) ask for. */
 void cgroups_read(struct arena *arena, const struct nlattr *expressions, uint64_t **numbers,
 		  size_t *count);
+/* The path of the cgroup of this number, or NULL where that is not known. */
+const char *cgroups_path(struct arena *arena, uint64_t number);
 /* The cgroup at that level (0: the root) above the one of this number, or itself: *out is its
  * number, 0 where the one of this number is not so deep. False: not known. */
 bool cgroups_at_level(uint64_t number, unsigned int level, uint64_t *out);

@@ -58,12 +58,19 @@ static bool holds(const struct ir_listener *listener, const struct flow *flow)
 		addr_equal(listener->addr[family], flow->answers_from.addr));
 }
 
-static bool any_holds(const struct record *record, const struct flow *flow)
+static bool any_holds(const struct ir_listener *listeners, size_t count, const struct flow *flow)
 {
-	for (size_t i = 0; record && i < record->listener_count; i++)
-		if (holds(&record->listeners[i], flow))
+	for (size_t i = 0; i < count; i++)
+		if (holds(&listeners[i], flow))
 			return true;
 	return false;
+}
+
+/* The policy's, or, of one that was kept at an apply, the policy's before it. */
+static bool was_held(const struct record *before, const struct flow *flow)
+{
+	return before && (any_holds(before->listeners, before->listener_count, flow) ||
+			  any_holds(before->left, before->left_count, flow));
 }
 
 /* A connection of TCP's goes on while its proxy lives, and is reset by the port at which no socket
@@ -86,8 +93,8 @@ static bool is_left_over(struct search *search, const struct flow *flow)
 {
 	const struct flows_job *job = search->job;
 
-	if (!(flow->status & IPS_DST_NAT) || !any_holds(job->before, flow) ||
-	    any_holds(job->after, flow))
+	if (!(flow->status & IPS_DST_NAT) || !was_held(job->before, flow) ||
+	    (job->after && any_holds(job->after->listeners, job->after->listener_count, flow)))
 		return false;
 	/* What is redirected goes to this host; a foreign translation may use the same port. */
 	if (addr_equal(flow->to.addr, flow->answers_from.addr) &&
@@ -164,7 +171,7 @@ static bool was_given(struct search *search, const struct flow *flow)
 	struct addr source = flow->answers_to.addr;
 
 	for (size_t i = 0; before && i < before->given_count; i++)
-		if (addr_equal(before->given[i], source))
+		if (addr_prefix_covers(before->given[i], source))
 			return true;
 	for (size_t i = 0; before && i < before->route_count; i++)
 		if (leads_by(search, &before->routes[i], source))
@@ -201,7 +208,7 @@ static bool has_fitting_source(struct search *search, const struct flow *flow,
 	case FOREIGN_SOURCE_INTERFACE:
 		return addresses_has(&search->walks.addresses, has, device);
 	case FOREIGN_SOURCE_GIVEN:
-		return addr_equal(has, source.given);
+		return !wide_less(has.bits, source.given) && !wide_less(source.last, has.bits);
 	case FOREIGN_SOURCE_UNKNOWN:
 		return true;
 	}
@@ -219,7 +226,8 @@ static bool is_sourced_elsewhere(struct search *search, const struct flow *flow)
 	const char *device = "lo";
 	bool is_ours;
 
-	if ((flow->status & IPS_DST_NAT) && flows_is_own(&search->walks, flow->answers_from.addr))
+	if (!flows_walks_open(&search->walks) ||
+	    ((flow->status & IPS_DST_NAT) && flows_is_own(&search->walks, flow->answers_from.addr)))
 		return false;
 	fate = flows_go_on(&search->walks, flow);
 	if (fate.end == FLOWS_UNKNOWN || fate.end == FLOWS_ENDED)
@@ -324,7 +332,7 @@ static bool dump(struct search *search, struct netlink_error *error)
 /* Does the policy send anything anywhere? */
 static bool has_ways(const struct record *record)
 {
-	return record && (record->listener_count || record->route_count);
+	return record && (record->listener_count || record->left_count || record->route_count);
 }
 
 /* False where there is nothing to be judged, or the kernel does not say. */
@@ -338,6 +346,7 @@ static bool look(struct search *search)
 	search->walks = (struct flows_walks){
 		.arena = job->arena,
 		.kernel = job->kernel,
+		.ir = job->ir,
 		.table = job->after ? observe_table_name(job->arena, job->after->name) : NULL,
 	};
 	if (dump(search, &error))
@@ -365,6 +374,18 @@ static size_t forget_all(struct search *search)
 		}
 		count += gone;
 	}
+	return count;
+}
+
+size_t flows_count(const struct flows_job *job)
+{
+	struct search search = { .job = job };
+	size_t count = 0;
+
+	if (look(&search))
+		for (size_t i = 0; i < search.count; i++)
+			count += is_astray(&search, &search.entries[i].flow);
+	flows_walks_close(&search.walks);
 	return count;
 }
 

@@ -13,6 +13,7 @@
 #include "live/observe.h"
 
 struct arena;
+struct ir;
 struct record;
 struct report;
 
@@ -22,6 +23,7 @@ struct flows_job {
 	struct kernel *kernel;
 	const struct record *before; /* what was applied, or NULL */
 	const struct record *after;  /* what is now; NULL: nothing */
+	const struct ir *ir;         /* of a plan: what is to be; NULL: the kernel has it already */
 };
 
 /*
@@ -30,5 +32,7 @@ struct flows_job {
  * those that the kernel has now.
  */
 size_t flows_forget(const struct flows_job *job);
+/* Only how many. */
+size_t flows_count(const struct flows_job *job);
 
 #endif

@@ -14,8 +14,12 @@
 #include "live/netlink.h"
 #include "live/owner.h"
 
+#include "ir/packet.h"
+
 struct arena;
 struct foreign_chains;
+struct ir;
+struct ir_walker;
 struct kernel;
 
 /* A connection of TCP's or UDP's, as connection tracking has it. */
@@ -37,7 +41,10 @@ struct flows_hop;
 struct flows_walks {
 	struct arena *arena;
 	struct kernel *kernel;
-	const char *table; /* the policy's, or NULL */
+	const char *table;   /* the policy's, or NULL */
+	const struct ir *ir; /* what is to be applied, for a plan; NULL: what the kernel has counts
+			      */
+	const struct ir_walker *walker;
 	struct foreign_chains *chains;
 	struct addresses addresses;
 	struct netlink diag;
@@ -45,6 +52,8 @@ struct flows_walks {
 	bool is_open, is_failed;
 };
 
+/* Reads the host's rules and addresses, once. False: it cannot. */
+bool flows_walks_open(struct flows_walks *walks);
 void flows_walks_close(struct flows_walks *walks);
 
 enum flows_end {
@@ -60,6 +69,16 @@ struct flows_fate {
 	bool is_translated; /* by the policy, to a listener */
 };
 
+/* A packet of it, as a question. */
+struct flows_packet {
+	struct ir_packet asked;
+	struct foreign_sender sender; /* of what this host sends itself */
+};
+
+/* False: by which interface it comes, or who sends it, is not known. */
+bool flows_packet(struct flows_walks *walks, const struct flow *flow, enum ir_state state,
+		  struct flows_packet *out);
+
 /* As if it began now, or as its next packet goes on. */
 struct flows_fate flows_begin(struct flows_walks *walks, const struct flow *flow);
 struct flows_fate flows_go_on(struct flows_walks *walks, const struct flow *flow);
@@ -67,7 +86,7 @@ struct flows_fate flows_go_on(struct flows_walks *walks, const struct flow *flow
 /* With which source its packets would leave, if it began now, by that interface. */
 struct flows_source {
 	enum foreign_source kind;
-	struct addr given;
+	struct wide given, last;
 };
 struct flows_source flows_leave(struct flows_walks *walks, const struct flow *flow, uint32_t mark,
 				const char *device);
@@ -78,5 +97,16 @@ bool flows_is_own(struct flows_walks *walks, struct addr addr);
 const char *flows_device(struct flows_walks *walks, const struct flow *flow, uint32_t mark);
 enum owner_state flows_owner(struct flows_walks *walks, bool udp, struct owner_end here,
 			     struct owner_end peer, struct owner *out);
+
+/* ---- flows_foresee.c: the same by what is to be applied ---- */
+
+struct flows_fate flows_foresee(struct flows_walks *walks, const struct flow *flow,
+				enum ir_state state);
+/* False: no table of the policy's gives the mark's packets a source. */
+bool flows_foresee_source(const struct flows_walks *walks, const struct flow *flow, uint32_t mark,
+			  struct flows_source *out);
+/* False: its ip rules lead the mark's packets to none of its routes. */
+bool flows_foresee_device(struct flows_walks *walks, const struct flow *flow, uint32_t mark,
+			  const char **device);
 
 #endif

@@ -36,14 +36,15 @@ enum { BUCKETS = 4096 };
 
 /* ---- what is read once, when it is first asked for ---- */
 
-static bool open_walks(struct flows_walks *walks)
+bool flows_walks_open(struct flows_walks *walks)
 {
 	struct netlink_error error;
 
 	if (walks->is_open)
 		return !walks->is_failed;
 	walks->is_open = true;
-	walks->chains = foreign_chains_read(walks->arena, &walks->kernel->nft, "", &error);
+	walks->chains = foreign_chains_read(walks->arena, &walks->kernel->nft,
+					    walks->ir ? walks->ir->table : "", &error);
 	walks->addresses = addresses_read(walks->arena, &walks->kernel->route);
 	walks->is_failed = !walks->chains;
 	if (walks->chains)
@@ -93,12 +94,6 @@ enum owner_state flows_owner(struct flows_walks *walks, bool udp, struct owner_e
 
 /* ---- a packet ---- */
 
-struct walked {
-	struct ir_packet asked;
-	struct foreign_sender sender;
-	struct foreign_packet now;
-};
-
 static unsigned char type_of(const struct links_fib *fib)
 {
 	if (fib->is_local)
@@ -117,53 +112,69 @@ static uint64_t nanoseconds(void)
 }
 
 /* Without its socket nothing more is sent, or by an unknown sender. */
-static bool find_sender(struct flows_walks *walks, const struct flow *flow, struct walked *walked)
+static bool find_sender(struct flows_walks *walks, const struct flow *flow,
+			struct flows_packet *packet)
 {
 	struct owner owner;
 
 	if (flows_owner(walks, flow->protocol == IPPROTO_UDP, flow->from, flow->to, &owner) !=
 	    OWNER_THERE)
 		return false;
-	walked->sender = (struct foreign_sender){ owner.user, owner.cgroup };
-	walked->asked.mark = owner.mark;
+	packet->sender = (struct foreign_sender){ owner.user, owner.cgroup };
+	packet->asked.mark = owner.mark;
 	return true;
 }
 
-/* False: by which interface it comes, or who sends it, is not known. */
-static bool make(struct flows_walks *walks, const struct flow *flow, enum ir_state state,
-		 struct walked *out)
+bool flows_packet(struct flows_walks *walks, const struct flow *flow, enum ir_state state,
+		  struct flows_packet *out)
 {
 	const struct links_fib *from = fib_of(walks, flow->from.addr);
 	const struct links_fib *to = fib_of(walks, flow->to.addr);
 	bool is_own = from->is_local;
 
-	*out = (struct walked){ .asked = { .scope = is_own ? SCOPE_LOCAL : SCOPE_FORWARD,
-					   .in = is_own || !from->device ? "" : from->device,
-					   .out = is_own && to->device ? to->device : "",
-					   .family = flow->from.addr.family,
-					   .from = flow->from.addr.bits,
-					   .to = flow->to.addr.bits,
-					   .has_from = true,
-					   .has_to = true,
-					   .protocol = flow->protocol,
-					   .source_port = flow->from.port,
-					   .port = flow->to.port,
-					   .state = state } };
-	if (is_own ? !find_sender(walks, flow, out) : !from->device)
+	*out = (struct flows_packet){ .asked = { .scope = is_own ? SCOPE_LOCAL : SCOPE_FORWARD,
+						 .in = is_own || !from->device ? "" : from->device,
+						 .out = is_own && to->device ? to->device : "",
+						 .family = flow->from.addr.family,
+						 .from = flow->from.addr.bits,
+						 .to = flow->to.addr.bits,
+						 .has_from = true,
+						 .has_to = true,
+						 .to_local = to->is_local,
+						 .to_broadcast = to->is_broadcast,
+						 .protocol = flow->protocol,
+						 .source_port = flow->from.port,
+						 .port = flow->to.port,
+						 .ct_mark = flow->mark,
+						 .state = state } };
+	return is_own ? find_sender(walks, flow, out) : from->device != NULL;
+}
+
+/* The same for rules of the kernel. */
+static bool make(struct flows_walks *walks, const struct flow *flow, enum ir_state state,
+		 struct flows_packet *packet, struct foreign_packet *out)
+{
+	const struct ir_packet *asked = &packet->asked;
+	bool is_own;
+
+	if (!flows_walks_open(walks) || !flows_packet(walks, flow, state, packet))
 		return false;
-	out->now = (struct foreign_packet){ .hook = is_own ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING,
-					    .in = out->asked.in,
-					    .out = out->asked.out,
-					    .has_from = true,
-					    .has_to = true,
-					    .from = out->asked.from,
-					    .to = out->asked.to,
-					    .port = out->asked.port,
-					    .type = type_of(to),
-					    .source_type = type_of(from),
-					    .now = nanoseconds(),
-					    .mark = out->asked.mark,
-					    .ct_mark = flow->mark };
+	is_own = asked->scope == SCOPE_LOCAL;
+	*out = (struct foreign_packet){ .packet = asked,
+					.hook = is_own ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING,
+					.in = asked->in,
+					.out = asked->out,
+					.has_from = true,
+					.has_to = true,
+					.from = asked->from,
+					.to = asked->to,
+					.port = asked->port,
+					.type = type_of(fib_of(walks, flow->to.addr)),
+					.source_type = type_of(fib_of(walks, flow->from.addr)),
+					.sender = is_own ? &packet->sender : NULL,
+					.now = nanoseconds(),
+					.mark = asked->mark,
+					.ct_mark = asked->ct_mark };
 	return true;
 }
 
@@ -215,45 +226,47 @@ static enum flows_end judge(const struct flows_walks *walks, const struct flow *
 }
 
 static struct flows_fate walk(struct flows_walks *walks, const struct flow *flow,
-			      struct walked *walked)
+			      struct foreign_packet *packet)
 {
 	struct arena *arena = arena_new();
 	struct foreign_effects effects = { 0 };
 	struct flows_fate fate = { 0 };
-	bool passes;
+	bool passes = foreign_chains_walk(walks->chains, arena, packet, INT_MIN, INT_MAX, &effects);
 
-	walked->now.packet = &walked->asked;
-	walked->now.sender = walked->asked.scope == SCOPE_LOCAL ? &walked->sender : NULL;
-	passes =
-		foreign_chains_walk(walks->chains, arena, &walked->now, INT_MIN, INT_MAX, &effects);
 	fate.end = judge(walks, flow, &effects, &fate);
 	if (fate.end == FLOWS_PASSED && !passes)
 		fate.end = FLOWS_ENDED;
-	fate.mark = walked->now.mark;
+	fate.mark = packet->mark;
 	arena_free(arena);
 	return fate;
 }
 
 struct flows_fate flows_begin(struct flows_walks *walks, const struct flow *flow)
 {
-	struct walked walked;
+	struct flows_packet packet;
+	struct foreign_packet now;
 
-	if (!open_walks(walks) || !make(walks, flow, STATE_NEW, &walked))
+	if (walks->ir)
+		return flows_foresee(walks, flow, STATE_NEW);
+	if (!make(walks, flow, STATE_NEW, &packet, &now))
 		return (struct flows_fate){ 0 };
-	return walk(walks, flow, &walked);
+	return walk(walks, flow, &now);
 }
 
 /* Chains of type nat meet first packets alone. */
 struct flows_fate flows_go_on(struct flows_walks *walks, const struct flow *flow)
 {
 	enum ir_state state = flow->status & IPS_SEEN_REPLY ? STATE_ESTABLISHED : STATE_NEW;
-	struct walked walked;
+	struct flows_packet packet;
+	struct foreign_packet now;
 
-	if (!open_walks(walks) || !make(walks, flow, state, &walked))
+	if (walks->ir)
+		return flows_foresee(walks, flow, state);
+	if (!make(walks, flow, state, &packet, &now))
 		return (struct flows_fate){ 0 };
-	walked.now.is_translated = flow->status & IPS_DST_NAT;
-	walked.now.is_pinned = true;
-	return walk(walks, flow, &walked);
+	now.is_translated = flow->status & IPS_DST_NAT;
+	now.is_pinned = true;
+	return walk(walks, flow, &now);
 }
 
 /* NF_IP_PRI_NAT_SRC, and the places around it (foreign_chain.h). */
@@ -264,25 +277,24 @@ struct flows_source flows_leave(struct flows_walks *walks, const struct flow *fl
 {
 	struct flows_source source = { .kind = FOREIGN_SOURCE_UNKNOWN };
 	struct foreign_effects effects = { 0 };
-	struct walked walked;
+	struct flows_packet packet;
+	struct foreign_packet now;
 	struct arena *arena;
 
-	if (!open_walks(walks) || !make(walks, flow, STATE_NEW, &walked))
+	if (walks->ir && flows_foresee_source(walks, flow, mark, &source))
 		return source;
-	walked.now.packet = &walked.asked;
-	walked.now.sender = walked.asked.scope == SCOPE_LOCAL ? &walked.sender : NULL;
-	walked.now.hook = IR_HOOK_POSTROUTING;
-	walked.now.in = "";
-	walked.now.out = device;
-	walked.now.mark = mark;
-	walked.now.to = flow->answers_from.addr.bits;
-	walked.now.port = flow->answers_from.port;
-	walked.now.is_translated = flow->status & IPS_DST_NAT;
+	if (!make(walks, flow, STATE_NEW, &packet, &now))
+		return source;
+	now.hook = IR_HOOK_POSTROUTING;
+	now.in = "";
+	now.out = device;
+	now.mark = mark;
+	now.to = flow->answers_from.addr.bits;
+	now.port = flow->answers_from.port;
+	now.is_translated = flow->status & IPS_DST_NAT;
 	arena = arena_new();
-	if (foreign_chains_walk(walks->chains, arena, &walked.now, SOURCES_FIRST, SOURCES_LAST,
-				&effects))
-		source = (struct flows_source){ walked.now.source,
-						{ walked.asked.family, walked.now.given } };
+	if (foreign_chains_walk(walks->chains, arena, &now, SOURCES_FIRST, SOURCES_LAST, &effects))
+		source = (struct flows_source){ now.source, now.given, now.given_last };
 	arena_free(arena);
 	return source;
 }
@@ -294,7 +306,10 @@ const char *flows_device(struct flows_walks *walks, const struct flow *flow, uin
 				       .to = flow->answers_from.addr,
 				       .in = from->is_local ? NULL : from->device,
 				       .mark = mark };
+	const char *device;
 
+	if (walks->ir && flows_foresee_device(walks, flow, mark, &device))
+		return device;
 	if (!from->is_local && !from->device)
 		return NULL;
 	return links_leads(walks->arena, &walks->kernel->route, &packet);

@@ -463,6 +463,7 @@ static void take_source(struct walk *walk, const struct foreign_outcome *outcome
 		return;
 	walk->packet->source = doubt ? FOREIGN_SOURCE_UNKNOWN : outcome->source;
 	walk->packet->given = outcome->given;
+	walk->packet->given_last = outcome->given_last;
 }
 
 static enum step act(struct walk *walk, const struct kept_chain *chain,

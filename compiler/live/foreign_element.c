@@ -153,8 +153,8 @@ struct foreign_memory *foreign_memory_new(struct arena *arena)
 static struct remembered **bucket_of(struct foreign_memory *memory, const struct asking *asking,
 				     const uint8_t *key)
 {
-	uint64_t sum = sum_of(asking->table->family, asking->table->name,
-			      strlen(asking->table->name));
+	uint64_t sum =
+		sum_of(asking->table->family, asking->table->name, strlen(asking->table->name));
 
 	sum = sum_of(sum, asking->set, strlen(asking->set));
 	if (key)

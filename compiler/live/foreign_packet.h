@@ -30,7 +30,7 @@ enum foreign_field {
 enum foreign_source {
 	FOREIGN_SOURCE_KEPT,
 	FOREIGN_SOURCE_INTERFACE, /* masquerade: an address of the interface */
-	FOREIGN_SOURCE_GIVEN,     /* snat to this one */
+	FOREIGN_SOURCE_GIVEN,     /* snat to this one, or one of these */
 	FOREIGN_SOURCE_UNKNOWN
 };
 
@@ -52,7 +52,7 @@ struct foreign_packet {
 	const struct foreign_sender *sender; /* NULL: not known, or told by `packet` */
 	uint64_t now;                        /* nanoseconds of the epoch; 0: not known */
 	enum foreign_source source;          /* what the chains so far give it */
-	struct wide given;                   /* of FOREIGN_SOURCE_GIVEN */
+	struct wide given, given_last;       /* of FOREIGN_SOURCE_GIVEN */
 	uint32_t mark, ct_mark;
 	bool is_translated; /* its destination is another one now */
 	bool is_pinned;     /* and none of the chains to come changes it */

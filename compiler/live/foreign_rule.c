@@ -294,10 +294,11 @@ static void lookup(struct run *run, const struct nlattr *const *data)
 	bool is_inverted = number_in(data[NFTA_LOOKUP_FLAGS]) & NFT_LOOKUP_F_INV;
 	const struct nlattr *dreg = data[NFTA_LOOKUP_DREG];
 	struct foreign_element element = { 0 };
-	const char *unknown =
-		is_empty(run, set) ? NULL
-				   : foreign_find(run->asked->nft, run->asked->memory, run->table, set, &run->registers,
-						  number_in(data[NFTA_LOOKUP_SREG]), &element);
+	const char *unknown = is_empty(run, set)
+				      ? NULL
+				      : foreign_find(run->asked->nft, run->asked->memory,
+						     run->table, set, &run->registers,
+						     number_in(data[NFTA_LOOKUP_SREG]), &element);
 
 	if (unknown && assume_lookup(run, data, element.key_length))
 		return;
@@ -360,17 +361,16 @@ static void read_port(struct run *run, const struct nlattr *number)
 				run->registers.bytes[at + 1];
 }
 
-/* One of several is chosen by the connection. */
 static void give_source(struct run *run, const struct nlattr *const *data)
 {
 	const struct nlattr *last = data[NFTA_NAT_REG_ADDR_MAX];
-	struct wide most;
 
 	run->out.source = FOREIGN_SOURCE_UNKNOWN;
-	if (!read_address(run, data[NFTA_NAT_REG_ADDR_MIN], &run->out.given) ||
-	    (last && (!read_address(run, last, &most) || !wide_equal(most, run->out.given))))
+	if (!read_address(run, data[NFTA_NAT_REG_ADDR_MIN], &run->out.given))
 		return;
-	run->out.source = FOREIGN_SOURCE_GIVEN;
+	run->out.given_last = run->out.given;
+	if (!last || read_address(run, last, &run->out.given_last))
+		run->out.source = FOREIGN_SOURCE_GIVEN;
 }
 
 static void translate(struct run *run, const struct nlattr *const *data)

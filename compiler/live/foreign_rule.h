@@ -45,7 +45,7 @@ struct foreign_outcome {
 	unsigned int port;          /* 0: as it was, or not known */
 	bool is_redirect;           /* to this host */
 	enum foreign_source source; /* that it gives */
-	struct wide given;
+	struct wide given, given_last;
 	/* Of a packet that stands for many, those that the rule takes; NULL: all of them. Loosely:
 	 * fewer, and it is not told which. */
 	const struct foreign_packet *assumed;
@@ -56,7 +56,7 @@ struct foreign_asked {
 	struct arena *arena;
 	struct netlink *nft;
 	struct foreign_memory *memory; /* NULL: the kernel is asked each time */
-	const char *const *empty; /* names of sets that are taken to hold nothing */
+	const char *const *empty;      /* names of sets that are taken to hold nothing */
 	size_t empty_count;
 };
 

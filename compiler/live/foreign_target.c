@@ -54,16 +54,18 @@ static bool read_address(struct targeted *target, struct wide *address, unsigned
 
 static void give_source(struct targeted *target)
 {
+	struct foreign_outcome *out = target->out;
 	unsigned int port;
 
 	if (!strcmp(target->name, "MASQUERADE"))
-		target->out->source = FOREIGN_SOURCE_INTERFACE;
+		out->source = FOREIGN_SOURCE_INTERFACE;
+	else if (!strcmp(target->name, "SNAT") && read_address(target, &out->given, &port))
+		out->source = FOREIGN_SOURCE_GIVEN;
 	else if (!strcmp(target->name, "SNAT"))
-		target->out->source = read_address(target, &target->out->given, &port)
-					      ? FOREIGN_SOURCE_GIVEN
-					      : FOREIGN_SOURCE_UNKNOWN;
+		out->source = FOREIGN_SOURCE_UNKNOWN;
 	else if (!strcmp(target->name, "NETMAP"))
-		target->out->source = FOREIGN_SOURCE_UNKNOWN;
+		out->source = FOREIGN_SOURCE_UNKNOWN;
+	out->given_last = out->given;
 }
 
 /* Those that end the rule. */

@@ -306,6 +306,17 @@ static void plan_settings(struct planning *planning)
 			->why = "as it was before";
 }
 
+static void plan_flows(struct planning *planning)
+{
+	const struct apply *apply = planning->apply;
+	size_t count = apply->counts->forgotten;
+
+	if (count)
+		add(planning, PLAN_FLOWS, PLAN_REMOVE,
+		    arena_printf(apply->arena, "%zu connection%s", count, count == 1 ? "" : "s"))
+			->why = "on a way that would be no more";
+}
+
 void plan_make(const struct apply *apply, struct plan *out)
 {
 	struct planning planning = { .apply = apply, .out = out };
@@ -317,4 +328,5 @@ void plan_make(const struct apply *apply, struct plan *out)
 	plan_rules(&planning);
 	plan_routing(&planning);
 	plan_settings(&planning);
+	plan_flows(&planning);
 }

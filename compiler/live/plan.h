@@ -12,7 +12,7 @@
 struct apply;
 struct ir_set;
 
-enum plan_section { PLAN_SETS, PLAN_NFT, PLAN_IP_RULES, PLAN_ROUTES, PLAN_SETTINGS };
+enum plan_section { PLAN_SETS, PLAN_NFT, PLAN_IP_RULES, PLAN_ROUTES, PLAN_SETTINGS, PLAN_FLOWS };
 enum plan_sign { PLAN_ADD, PLAN_CHANGE, PLAN_REMOVE };
 
 struct plan_item {

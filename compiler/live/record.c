@@ -84,11 +84,11 @@ static void put_class(struct buf *out, const struct ir_class *class)
 		   class->priority, class->listener_mode ? class->listener_mode : "-", class->port);
 }
 
-static void put_listener(struct buf *out, const struct ir_listener *listener)
+static void put_listener(struct buf *out, const char *word, const struct ir_listener *listener)
 {
 	char text[ADDR_TEXT];
 
-	buf_printf(out, "listener\t%s\t%s\t%u\t%d\t%d\t%d", listener->name, listener->mode,
+	buf_printf(out, "%s\t%s\t%s\t%u\t%d\t%d\t%d", word, listener->name, listener->mode,
 		   listener->port, listener->tcp, listener->udp, listener->on_this_host);
 	for (size_t i = 0; i < ADDR_FAMILIES; i++)
 		buf_printf(out, "\t%s",
@@ -99,11 +99,11 @@ static void put_listener(struct buf *out, const struct ir_listener *listener)
 	buf_putc(out, '\n');
 }
 
-static void put_given(struct buf *out, struct addr addr)
+static void put_given(struct buf *out, struct addr_prefix source)
 {
 	char text[ADDR_TEXT];
 
-	buf_printf(out, "given\t%s\n", addr_format(addr, text));
+	buf_printf(out, "given\t%s\n", addr_format_prefix(source, text));
 }
 
 static void put_rule(struct buf *out, const struct ir_ip_rule *rule)
@@ -203,7 +203,9 @@ static void put_record(struct buf *out, const struct record *record, const char 
 	for (size_t i = 0; i < record->given_count; i++)
 		put_given(out, record->given[i]);
 	for (size_t i = 0; i < record->listener_count; i++)
-		put_listener(out, &record->listeners[i]);
+		put_listener(out, "listener", &record->listeners[i]);
+	for (size_t i = 0; i < record->left_count; i++)
+		put_listener(out, "left", &record->left[i]);
 	for (size_t i = 0; i < record->asked_count; i++)
 		put_asked(out, &record->asked[i]);
 	if (record->newest_link)

@@ -89,12 +89,14 @@ struct record {
 	size_t wish_count;
 	struct ir_class *classes;
 	size_t class_count;
-	unsigned int newest_link; /* interfaces with a greater number came after forwarding was
-				     switched on; 0: it was not */
-	struct addr *given;       /* ir.h */
+	unsigned int newest_link;  /* interfaces with a greater number came after forwarding was
+				      switched on; 0: it was not */
+	struct addr_prefix *given; /* ir.h */
 	size_t given_count;
 	struct ir_listener *listeners;
 	size_t listener_count;
+	struct ir_listener *left; /* of policies before, whose connections were kept */
+	size_t left_count;
 	struct ir_asked *asked; /* without places */
 	size_t asked_count;
 	bool keeps_connections; /* no apply or removal deletes any */

@@ -237,11 +237,8 @@ static void read_class(struct record *record, struct line *line)
 	class->port = port(line, 8);
 }
 
-static void read_listener(struct record *record, struct line *line)
+static void take_listener(struct ir_listener *listener, struct line *line)
 {
-	struct ir_listener *listener =
-		arena_append(line->arena, record->listeners, record->listener_count);
-
 	listener->name = word(line, 1);
 	listener->mode = word(line, 2);
 	listener->port = port(line, 3);
@@ -254,6 +251,16 @@ static void read_listener(struct record *record, struct line *line)
 	listener->ways = line->count > 9 ? number(line, 9) : UINT32_MAX;
 	for (size_t i = 10; i < line->count; i++)
 		*arena_append(line->arena, listener->ins, listener->in_count) = number(line, i);
+}
+
+static void read_listener(struct record *record, struct line *line)
+{
+	take_listener(arena_append(line->arena, record->listeners, record->listener_count), line);
+}
+
+static void read_left(struct record *record, struct line *line)
+{
+	take_listener(arena_append(line->arena, record->left, record->left_count), line);
 }
 
 static void read_asked(struct record *record, struct line *line)
@@ -285,10 +292,11 @@ static void read_keeps(struct record *record, struct line *line)
 
 static void read_given(struct record *record, struct line *line)
 {
-	struct addr addr;
+	struct addr_prefix source;
+	const char *why;
 
-	if (address(line, line->fields[1], &addr))
-		*arena_append(line->arena, record->given, record->given_count) = addr;
+	if (addr_parse_prefix(line->arena, line->fields[1], strlen(line->fields[1]), &source, &why))
+		*arena_append(line->arena, record->given, record->given_count) = source;
 	else
 		line->broken = true;
 }
@@ -384,6 +392,7 @@ static const struct kind {
 	{ "asked", 4, read_asked, true },        { "checks", 1, read_checks, false },
 	{ "copy", 2, read_copy, false },         { "links", 2, read_links, false },
 	{ "keeps", 1, read_keeps, false },       { "given", 2, read_given, false },
+	{ "left", 9, read_left, true },
 };
 
 static struct line split(struct arena *arena, char *from)

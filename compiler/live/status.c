@@ -15,6 +15,7 @@
 #include "live/bare.h"
 #include "live/contents.h"
 #include "live/diff.h"
+#include "live/flows.h"
 #include "live/flushers.h"
 #include "live/folder.h"
 #include "live/gateways.h"
@@ -488,6 +489,26 @@ static void check_host(struct arena *arena, struct kernel *kernel, struct status
 	translators_tell(&job);
 }
 
+static void check_flows(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+{
+	const struct flows_job job = { .arena = arena,
+				       .report = policy->problems,
+				       .kernel = kernel,
+				       .before = policy->record,
+				       .after = policy->record };
+	size_t count;
+
+	if (!policy->record || policy->record->keeps_connections || !policy->observed.table.exists)
+		return;
+	count = flows_count(&job);
+	if (count)
+		report_add(policy->problems, REPORT_WARNING,
+			   "%zu connection%s on a way that is no more: to a listener, or with a source "
+			   "address, that the rules would not give now; an apply deletes %s",
+			   count, count == 1 ? " is" : "s are", count == 1 ? "it" : "them")
+			->command = apply_command(arena, policy);
+}
+
 static bool read_policy(struct arena *arena, struct kernel *kernel, const struct folder *folder,
 			const char *name, struct status_policy *out, struct netlink_error *error)
 {
@@ -508,6 +529,7 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 	check_strangers(out);
 	if (out->applied)
 		check_host(arena, kernel, out);
+	check_flows(arena, kernel, out);
 	if (out->observed.table.exists)
 		flushers_tell(out->problems, NULL);
 	join_problems(arena, out);
