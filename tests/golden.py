@@ -4,8 +4,10 @@
     tests/golden.py [--update] [CASE...]
 
 A case is a folder below golden/ with a policy.yaml (and whatever it names) and a folder expected/:
-the output files, and `stderr` where anything is said. Cases below golden/errors/ must exit 1, print
-nothing on standard output and write nothing; those below golden/notes/ are compiled with -v. A case
+the output files, and `stderr` where anything is said. Of policy.sh it holds what is the case's own: what
+follows is compiler/emit/script.sh, byte for byte, or it stays and is a difference. Cases below golden/errors/ must exit 1, print
+nothing on standard output and write nothing; of those below golden/warnings/ what is said counts alone;
+those below golden/notes/ are compiled with -v. A case
 may have a script `prepare`, which makes files that no one wants in a repository; the case then runs in
 a copy of its folder. Every case is compiled twice, the second time from another folder, in another
 locale and time zone, by the san build where there is one; a case whose expected/ holds a picture,
@@ -37,6 +39,13 @@ PLAIN = {"PATH": PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/", "LANG": "C
 ELSEWHERE = {"PATH": PATH, "LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "LANG": "de_DE"}
 PICTURES = {"policy.dot", "policy.mmd"}
 KEPT = b"written by somebody before\n"
+SCRIPT = (ROOT / "compiler/emit/script.sh").read_bytes()
+CUT = b"\n# compiler/emit/script.sh follows.\n"
+
+
+def own(name, data):
+	"""An output without what is the same for every policy."""
+	return data.removesuffix(SCRIPT) + CUT if name.endswith(".sh") and data.endswith(SCRIPT) else data
 
 
 class Compiled:
@@ -54,6 +63,7 @@ class Case:
 		self.name = str(folder.relative_to(GOLDEN))
 		self.expected = folder / "expected"
 		self.must_fail = self.name.startswith("errors/")
+		self.warns = self.name.startswith("warnings/")
 		self.options = ["-v"] if self.name.startswith("notes/") else []
 
 	def compile(self, program, work, environment, elsewhere):
@@ -87,6 +97,12 @@ class Case:
 		first = self.compile(TPC, work, PLAIN, False)
 		second = self.compile(SAN if SAN.exists() else TPC, work, ELSEWHERE, True)
 		return first, second, work
+
+	def found(self, compiled):
+		"""What expected/ would hold of it."""
+		files = {name: own(name, data) for name, data in compiled.files.items()
+				if not self.warns or name in PICTURES}
+		return files | ({"stderr": compiled.stderr} if compiled.stderr else {})
 
 	def wanted(self):
 		if not self.expected.is_dir():
@@ -125,9 +141,7 @@ def judge_status(case, compiled):
 
 def judge(case, compiled):
 	problems = judge_status(case, compiled)
-	found = dict(compiled.files)
-	if compiled.stderr:
-		found["stderr"] = compiled.stderr
+	found = case.found(compiled)
 	if not case.wanted():
 		problems += "there is no expected/: run `make golden` and read what it wrote\n"
 	return problems + compare(case.wanted(), found)
@@ -249,9 +263,7 @@ def update(case, scratch):
 	problems = judge_status(case, first)
 	if problems:
 		return f"{case.name}: not written: {problems}"
-	found = dict(first.files)
-	if first.stderr:
-		found["stderr"] = first.stderr
+	found = case.found(first)
 	if found == case.wanted():
 		return ""
 	shutil.rmtree(case.expected, ignore_errors=True)
