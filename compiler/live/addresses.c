@@ -46,15 +46,10 @@ struct addresses addresses_read(struct arena *arena, struct netlink *netlink)
 	struct look look = { .arena = arena };
 	struct netlink_error error;
 	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
 
-	for (int attempt = 0; attempt < 10; attempt++) {
-		struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
-
-		mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
-		look.found.count = 0;
-		if (netlink_ask(netlink, request, take, &look, &error) || error.code != EINTR)
-			break;
-	}
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
+	netlink_dump(netlink, request, take, &look, &look.found.count, &error);
 	return look.found;
 }
 

@@ -142,15 +142,10 @@ static void read_neighbours(struct finding *finding)
 {
 	struct netlink_error error;
 	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, RTM_GETNEIGH, NLM_F_DUMP);
 
-	for (int attempt = 0; attempt < 10; attempt++) {
-		struct nlmsghdr *request = netlink_new(room, RTM_GETNEIGH, NLM_F_DUMP);
-
-		mnl_nlmsg_put_extra_header(request, sizeof(struct ndmsg));
-		if (netlink_ask(finding->netlink, request, read_neighbour, finding, &error) ||
-		    error.code != EINTR)
-			return;
-	}
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ndmsg));
+	netlink_dump(finding->netlink, request, read_neighbour, finding, NULL, &error);
 }
 
 static size_t count_unknown(const struct finding *finding)

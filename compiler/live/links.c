@@ -60,15 +60,10 @@ const char **links_of_kind(struct arena *arena, struct netlink *netlink, const c
 	struct search search = { .arena = arena, .kind = kind };
 	struct netlink_error error;
 	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, RTM_GETLINK, NLM_F_DUMP);
 
-	for (int attempt = 0; attempt < 10; attempt++) {
-		struct nlmsghdr *request = netlink_new(room, RTM_GETLINK, NLM_F_DUMP);
-
-		mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
-		search.count = 0;
-		if (netlink_ask(netlink, request, look, &search, &error) || error.code != EINTR)
-			break;
-	}
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
+	netlink_dump(netlink, request, look, &search, &search.count, &error);
 	*count = search.count;
 	return search.names;
 }
@@ -433,15 +428,10 @@ struct links_names links_names(struct arena *arena, struct netlink *netlink)
 	struct names_look look = { arena, &names };
 	struct netlink_error error;
 	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, RTM_GETLINK, NLM_F_DUMP);
 
-	for (int attempt = 0; attempt < 10; attempt++) {
-		struct nlmsghdr *request = netlink_new(room, RTM_GETLINK, NLM_F_DUMP);
-
-		mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
-		names.count = 0;
-		if (netlink_ask(netlink, request, take_name, &look, &error) || error.code != EINTR)
-			break;
-	}
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
+	netlink_dump(netlink, request, take_name, &look, &names.count, &error);
 	return names;
 }
 
@@ -468,7 +458,7 @@ bool links_has_own(struct netlink *netlink, unsigned int index)
 	struct netlink_error error;
 
 	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
-	return !netlink_ask(netlink, request, find_own, &look, &error) || look.is_found;
+	return !netlink_dump(netlink, request, find_own, &look, NULL, &error) || look.is_found;
 }
 
 struct sources_look {
@@ -496,18 +486,13 @@ struct links_sources links_sources(struct netlink *netlink, unsigned int index,
 				   enum addr_family family)
 {
 	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
 	struct sources_look look = { .index = index, .family = family };
 	struct netlink_error error;
 
-	for (int attempt = 0; attempt < 10; attempt++) {
-		struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
-
-		mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
-		if (netlink_ask(netlink, request, find_sources, &look, &error))
-			return look.found;
-		if (error.code != EINTR)
-			break;
-	}
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
+	if (netlink_dump(netlink, request, find_sources, &look, NULL, &error))
+		return look.found;
 	return (struct links_sources){ .here = true };
 }
 
@@ -551,6 +536,6 @@ struct links_detection links_detection(struct netlink *netlink, struct addr addr
 
 	header->ifa_family = AF_INET6;
 	if (address.family == ADDR_IPV6)
-		netlink_ask(netlink, request, find_detection, &look, &error);
+		netlink_dump(netlink, request, find_detection, &look, NULL, &error);
 	return look.found;
 }

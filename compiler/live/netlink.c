@@ -258,6 +258,23 @@ bool netlink_ask(struct netlink *netlink, struct nlmsghdr *request, netlink_each
 	}
 }
 
+bool netlink_dump(struct netlink *netlink, struct nlmsghdr *request, netlink_each_fn *each,
+		  void *user, size_t *collected, struct netlink_error *error)
+{
+	enum { TRIES = 10 };
+	size_t before = collected ? *collected : 0;
+
+	for (int attempt = 0; attempt < TRIES; attempt++) {
+		if (collected)
+			*collected = before;
+		if (netlink_ask(netlink, request, each, user, error))
+			return true;
+		if (error->code != EINTR)
+			break;
+	}
+	return false;
+}
+
 bool netlink_insist(struct netlink *netlink, struct nlmsghdr *request, struct netlink_error *error)
 {
 	for (int attempt = 0;; attempt++) {

@@ -43,6 +43,12 @@ void netlink_close(struct netlink *netlink);
  */
 bool netlink_ask(struct netlink *netlink, struct nlmsghdr *request, netlink_each_fn *each,
 		 void *user, struct netlink_error *error);
+/*
+ * A dump as a whole: one that a change has cut is asked for again, some times. `*collected`, which
+ * `each` counts up, goes back to what it was then; NULL where `each` may see an answer twice.
+ */
+bool netlink_dump(struct netlink *netlink, struct nlmsghdr *request, netlink_each_fn *each,
+		  void *user, size_t *collected, struct netlink_error *error);
 /* Makes a change that must not be left half way: asks again whatever the error, some times, but for
  * those that say that there is nothing to be done: ENOENT, ESRCH, ENODEV. */
 bool netlink_insist(struct netlink *netlink, struct nlmsghdr *request, struct netlink_error *error);

@@ -180,22 +180,14 @@ bool routes_observe(struct arena *arena, struct netlink *netlink, enum addr_fami
 {
 	struct reader reader = { .arena = arena, .list = list, .family = family, .table = table };
 	char room[NETLINK_REQUEST];
-	size_t before = list->count;
+	struct nlmsghdr *request = netlink_new(room, RTM_GETROUTE, NLM_F_DUMP);
+	struct rtmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
-	for (int attempt = 0; attempt < 10; attempt++) {
-		struct nlmsghdr *request = netlink_new(room, RTM_GETROUTE, NLM_F_DUMP);
-		struct rtmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
-
-		header->rtm_family = kernel_family(family);
-		mnl_attr_put_u32(request, RTA_TABLE, table);
-		list->count = before;
-		if (netlink_ask(netlink, request, read_route, &reader, error))
-			return true;
-		if (error->code != EINTR)
-			break;
-	}
+	header->rtm_family = kernel_family(family);
+	mnl_attr_put_u32(request, RTA_TABLE, table);
 	/* No such table, or a kernel without IPv6: no routes. */
-	return error->code == ENOENT || error->code == EAFNOSUPPORT || error->code == EOPNOTSUPP;
+	return netlink_dump(netlink, request, read_route, &reader, &list->count, error) ||
+	       error->code == ENOENT || error->code == EAFNOSUPPORT || error->code == EOPNOTSUPP;
 }
 
 bool routes_ask(struct arena *arena, struct netlink *netlink, struct nlmsghdr *request,

@@ -226,21 +226,13 @@ bool rules_observe(struct arena *arena, struct netlink *netlink, enum addr_famil
 {
 	struct reader reader = { .arena = arena, .list = list, .family = family };
 	char room[NETLINK_REQUEST];
-	size_t before = list->count;
+	struct nlmsghdr *request = netlink_new(room, RTM_GETRULE, NLM_F_DUMP);
+	struct fib_rule_hdr *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
-	for (int attempt = 0; attempt < 10; attempt++) {
-		struct nlmsghdr *request = netlink_new(room, RTM_GETRULE, NLM_F_DUMP);
-		struct fib_rule_hdr *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
-
-		header->family = kernel_family(family);
-		list->count = before;
-		if (netlink_ask(netlink, request, read_rule, &reader, error))
-			return true;
-		if (error->code != EINTR)
-			break;
-	}
+	header->family = kernel_family(family);
 	/* A kernel without IPv6 has no IPv6 rules. */
-	return error->code == EAFNOSUPPORT || error->code == EOPNOTSUPP;
+	return netlink_dump(netlink, request, read_rule, &reader, &list->count, error) ||
+	       error->code == EAFNOSUPPORT || error->code == EOPNOTSUPP;
 }
 
 /* ---- changing ---- */

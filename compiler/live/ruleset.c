@@ -73,15 +73,9 @@ static bool read_names(struct netlink *netlink, struct reader *reader, struct ne
 {
 	char room[NETLINK_REQUEST];
 
-	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		reader->name_count = 0;
-		if (netlink_ask(netlink, netlink_nft(room, NFT_MSG_GETTABLE, NLM_F_DUMP), read_name,
-				reader, error))
-			return true;
-		if (error->code != EINTR)
-			break;
-	}
-	return false;
+	reader->name_count = 0;
+	return netlink_dump(netlink, netlink_nft(room, NFT_MSG_GETTABLE, NLM_F_DUMP), read_name,
+			    reader, &reader->name_count, error);
 }
 
 bool ruleset_names(struct arena *arena, struct netlink *netlink, const char ***names, size_t *count,

@@ -99,22 +99,15 @@ static bool ask(struct netlink *diag, struct sockets *sockets, bool udp, bool is
 	size_t before = sockets->count;
 	struct netlink_error error = { 0 };
 	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+	struct inet_diag_req_v2 *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
-	for (int attempt = 0; attempt < 10; attempt++) {
-		struct nlmsghdr *request = netlink_new(room, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
-		struct inet_diag_req_v2 *header =
-			mnl_nlmsg_put_extra_header(request, sizeof(*header));
-
-		header->sdiag_family = is_ipv6 ? AF_INET6 : AF_INET;
-		header->sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
-		header->idiag_states = udp ? 1U << STATE_CLOSE | 1U << STATE_ESTABLISHED
-					   : 1U << STATE_LISTEN;
-		sockets->count = before;
-		if (netlink_ask(diag, request, take, &dump, &error))
-			return true;
-		if (error.code != EINTR)
-			break;
-	}
+	header->sdiag_family = is_ipv6 ? AF_INET6 : AF_INET;
+	header->sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
+	header->idiag_states = udp ? 1U << STATE_CLOSE | 1U << STATE_ESTABLISHED
+				   : 1U << STATE_LISTEN;
+	if (netlink_dump(diag, request, take, &dump, &sockets->count, &error))
+		return true;
 	sockets->count = before;
 	return false;
 }
@@ -221,16 +214,11 @@ static void read_addresses(struct sockets *sockets, struct netlink *netlink)
 {
 	struct netlink_error error;
 	char room[NETLINK_REQUEST];
+	struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
 
-	for (int attempt = 0; attempt < 10; attempt++) {
-		struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
-
-		mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
-		sockets->link_count = 0;
-		if (netlink_ask(netlink, request, take_address, sockets, &error) ||
-		    error.code != EINTR)
-			return;
-	}
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
+	sockets->link_count = 0;
+	netlink_dump(netlink, request, take_address, sockets, &sockets->link_count, &error);
 }
 
 const char *sockets_device(struct arena *arena, unsigned int device)
