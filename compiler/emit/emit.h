@@ -12,6 +12,7 @@
 struct arena;
 struct buf;
 struct ir;
+struct ir_chain;
 struct ir_rule;
 
 /* What an output may say of where it came from. */
@@ -53,6 +54,8 @@ void emit_nft_first(const struct emit_job *job, struct buf *out);
 void emit_nft_put_rule(const struct ir_rule *rule, struct buf *out);
 /* How many rules of nft a rule of the ir becomes: a jump ends one. */
 size_t emit_nft_rule_count(const struct ir_rule *rule);
+/* All rules of nft that a chain of the ir becomes. */
+size_t emit_nft_chain_length(const struct ir_chain *chain);
 /* The n-th of them, from 0: a line, or several where it holds a map. */
 void emit_nft_put_nth(const struct ir_rule *rule, size_t n, struct buf *out);
 

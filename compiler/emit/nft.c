@@ -159,6 +159,15 @@ size_t emit_nft_rule_count(const struct ir_rule *rule)
 	return count;
 }
 
+size_t emit_nft_chain_length(const struct ir_chain *chain)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < chain->rule_count; i++)
+		count += emit_nft_rule_count(&chain->rules[i]);
+	return count;
+}
+
 void emit_nft_put_nth(const struct ir_rule *rule, size_t n, struct buf *out)
 {
 	bool is_begun = rule->match_count > 0;

@@ -61,7 +61,7 @@ static bool is_free(struct apply *apply)
 		if (apply->job->dry_run)
 			return true;
 		pending_remove(apply->arena, &apply->folder, name);
-		watchdog_end(pending);
+		pending_end(pending);
 		return true;
 	}
 	report_add(apply->report, REPORT_REFUSED,

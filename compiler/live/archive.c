@@ -194,15 +194,11 @@ static void write_rule(struct tape *tape, const struct ir_rule *rule, size_t nth
 /* What becomes several rules in nft is several rules when it is read. */
 static void rules(struct tape *tape, struct ir_chain *chain)
 {
-	size_t count = 0;
-
 	if (!tape->out) {
 		TAPE_ITEMS(tape, chain->rules, chain->rule_count, nft_rule);
 		return;
 	}
-	for (size_t i = 0; i < chain->rule_count; i++)
-		count += emit_nft_rule_count(&chain->rules[i]);
-	tape_count(tape, count);
+	tape_count(tape, emit_nft_chain_length(chain));
 	for (size_t i = 0; i < chain->rule_count; i++)
 		for (size_t k = 0; k < emit_nft_rule_count(&chain->rules[i]); k++)
 			write_rule(tape, &chain->rules[i], k);

@@ -430,15 +430,6 @@ static bool has_counter(const struct ruleset_table *table, const char *name)
 	return false;
 }
 
-size_t diff_rule_count(const struct ir_chain *chain)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < chain->rule_count; i++)
-		count += emit_nft_rule_count(&chain->rules[i]);
-	return count;
-}
-
 /* The first chain that does not hold the rules that it should, in words, or NULL. */
 static const char *wrong_chain(struct arena *arena, const struct ir *ir,
 			       const struct ruleset_table *table)
@@ -449,9 +440,10 @@ static const char *wrong_chain(struct arena *arena, const struct ir *ir,
 
 		if (!held)
 			return arena_printf(arena, "the chain %s is missing", chain->name);
-		if (held->rule_count != diff_rule_count(chain))
+		if (held->rule_count != emit_nft_chain_length(chain))
 			return arena_printf(arena, "the chain %s holds %zu rules instead of %zu",
-					    chain->name, held->rule_count, diff_rule_count(chain));
+					    chain->name, held->rule_count,
+					    emit_nft_chain_length(chain));
 		if (held->is_edited)
 			return arena_printf(arena, "a rule of the chain %s is another one",
 					    chain->name);

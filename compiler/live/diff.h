@@ -86,8 +86,6 @@ void diff_routing(struct arena *arena, const struct ir *ir, const struct observe
 		  struct diff *out);
 /* The word for `ip route` that does it: add, replace, append. */
 const char *diff_route_verb(const struct diff_route *put);
-/* How many nft rules the chain has in the kernel. */
-size_t diff_rule_count(const struct ir_chain *chain);
 bool diff_is_empty(const struct diff *diff);
 /* The interface that the route goes by and that is down, or NULL. `netlink` is rtnetlink's. */
 const char *diff_down_device(struct netlink *netlink, const struct ir_route *route);

@@ -14,7 +14,6 @@
 #include "live/record.h"
 #include "live/report.h"
 #include "live/ruleset.h"
-#include "live/watchdog.h"
 
 /* How long behind the deadline a watchdog that cannot be seen from here may still be at it. */
 enum { GRACE_SECONDS = 180 };
@@ -66,7 +65,7 @@ static bool find(struct arena *arena, const struct ruleset_table *table,
 				 .deadline = line->until };
 	if (record && record->ticket && strcmp(record->ticket, pending_ticket(arena, out)) == 0)
 		return false;
-	if (watchdog_lives(out))
+	if (pending_lives(out))
 		return true;
 	/* Its own, where a confirmation was cut off behind its decision. */
 	if (record && record->digest == policy->digest)
@@ -96,7 +95,7 @@ bool elsewhere_waits(struct report *report, const struct ruleset_table *table,
 		   "what is applied of %s waits for its confirmation, %u more seconds, and was applied "
 		   "from another run folder, by the user %s%s",
 		   policy->name, pending_left(&pending), user_name(report->arena, line->uid),
-		   watchdog_lives(&pending)
+		   pending_lives(&pending)
 			   ? ""
 			   : "; the process that takes it back is not to be seen from here")
 		->help =
@@ -112,7 +111,7 @@ bool elsewhere_end(struct report *report, const struct ruleset_table *table,
 {
 	struct pending pending;
 
-	if (!find(report->arena, table, record, &pending) || watchdog_end(&pending))
+	if (!find(report->arena, table, record, &pending) || pending_end(&pending))
 		return true;
 	return !elsewhere_waits(report, table, record);
 }

@@ -5,8 +5,11 @@
 #include "live/pending.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -133,4 +136,48 @@ bool pending_waits(struct arena *arena, const struct pending *pending, const str
 {
 	return pending && record && record->ticket &&
 	       strcmp(record->ticket, pending_ticket(arena, pending)) == 0;
+}
+
+/* ---- its process ---- */
+
+/* Field 22 of /proc/PID/stat, behind the name, which may hold anything (proc(5)); 0: not known. */
+uint64_t pending_started(pid_t pid)
+{
+	char path[64], text[1024];
+	const char *at;
+	uint64_t started = 0;
+	size_t length;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%jd/stat", (intmax_t)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (at)
+		started = strtoull(at + 1, NULL, 10);
+	return started;
+}
+
+bool pending_lives(const struct pending *pending)
+{
+	return pending->started && pending_started(pending->pid) == pending->started;
+}
+
+bool pending_end(const struct pending *pending)
+{
+	int fd = pending->pid == getpid() ? -1 : (int)syscall(SYS_pidfd_open, pending->pid, 0);
+	bool done = true;
+
+	if (fd < 0)
+		return true;
+	if (pending_lives(pending))
+		done = syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+	close(fd);
+	return done;
 }

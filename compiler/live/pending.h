@@ -37,5 +37,11 @@ bool pending_waits(struct arena *arena, const struct pending *pending, const str
 unsigned int pending_left(const struct pending *pending);
 /* The deadline that is so many seconds from now. */
 int64_t pending_deadline(unsigned int seconds);
+/* When a process was started, as /proc/PID/stat says; 0: not known. */
+uint64_t pending_started(pid_t pid);
+/* Is its watchdog alive? */
+bool pending_lives(const struct pending *pending);
+/* Ends it, unless it is this very process; false where this user may not. */
+bool pending_end(const struct pending *pending);
 
 #endif

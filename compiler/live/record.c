@@ -14,8 +14,8 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "emit/about.h"
+#include "emit/emit.h"
 #include "emit/text.h"
-#include "live/diff.h"
 #include "live/folder.h"
 
 static void put_escaped(struct buf *out, const char *text)
@@ -298,7 +298,7 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	record->digest = ir->digest;
 	record->is_complete = true;
 	for (size_t i = 0; i < ir->chain_count; i++)
-		record->nft_rules += diff_rule_count(&ir->chains[i]);
+		record->nft_rules += emit_nft_chain_length(&ir->chains[i]);
 	claim->protocol = ir->protocol;
 	claim->priority_first = ir->priority_first;
 	claim->priority_last = ir->priority_last;

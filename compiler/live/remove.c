@@ -21,7 +21,6 @@
 #include "live/pending.h"
 #include "live/report.h"
 #include "live/sets.h"
-#include "live/watchdog.h"
 
 struct removal {
 	struct arena *arena;
@@ -158,7 +157,7 @@ static void forget(struct removal *removal)
 	record_remove(removal->arena, &removal->folder, removal->name);
 	pending_remove(removal->arena, &removal->folder, removal->name);
 	if (pending)
-		watchdog_end(pending);
+		pending_end(pending);
 }
 
 static void forget_flows(struct removal *removal)

@@ -22,7 +22,6 @@
 #include "live/record.h"
 #include "live/remove.h"
 #include "live/report.h"
-#include "live/watchdog.h"
 
 /* The record was there and is none that we have written: most of it is known elsewhere. */
 static void rebuild(struct rollback *rollback)
@@ -68,7 +67,7 @@ static void end_waiting(struct rollback *rollback)
 	if (!rollback->pending)
 		return;
 	pending_remove(rollback->arena, &rollback->folder, rollback->policy);
-	watchdog_end(rollback->pending);
+	pending_end(rollback->pending);
 }
 
 static const char *moment(struct arena *arena, int64_t since)

@@ -32,7 +32,6 @@
 #include "live/translators.h"
 #include "live/unmarked.h"
 #include "live/unrouted.h"
-#include "live/watchdog.h"
 
 static const char *apply_command(struct arena *arena, const struct status_policy *policy)
 {
@@ -445,7 +444,7 @@ static void check_pending(struct arena *arena, const struct folder *folder,
 	if (!pending_waits(arena, pending, policy->record))
 		return;
 	policy->is_open = true;
-	if (!pending->failure && watchdog_lives(pending))
+	if (!pending->failure && pending_lives(pending))
 		policy->pending = pending;
 	else if (pending->failure)
 		report_add(policy->problems, REPORT_WARNING,

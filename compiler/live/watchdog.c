@@ -43,50 +43,6 @@ struct order {
 	char policy[NAME_ROOM];
 };
 
-/* ---- who is who ---- */
-
-/* Field 22 of /proc/PID/stat, behind the name, which may hold anything (proc(5)); 0: not known. */
-static uint64_t start_of(pid_t pid)
-{
-	char path[64], text[1024];
-	const char *at;
-	uint64_t started = 0;
-	size_t length;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%jd/stat", (intmax_t)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	length = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[length] = '\0';
-	at = strrchr(text, ')');
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	if (at)
-		started = strtoull(at + 1, NULL, 10);
-	return started;
-}
-
-bool watchdog_lives(const struct pending *pending)
-{
-	return pending->started && start_of(pending->pid) == pending->started;
-}
-
-bool watchdog_end(const struct pending *pending)
-{
-	int fd = pending->pid == getpid() ? -1 : (int)syscall(SYS_pidfd_open, pending->pid, 0);
-	bool done = true;
-
-	if (fd < 0)
-		return true;
-	if (watchdog_lives(pending))
-		done = syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
-	close(fd);
-	return done;
-}
-
 /* ---- the process ---- */
 
 struct watch {
@@ -160,7 +116,8 @@ static void wait_for_arms(struct watch *watch)
 	if (watch->timer < 0)
 		_exit(1);
 	set_timer(watch, order->deadline);
-	watch->self = (struct pending){ getpid(), start_of(getpid()), order->deadline, NULL };
+	watch->self =
+		(struct pending){ getpid(), pending_started(getpid()), order->deadline, NULL };
 	if (send(watch->socket, &watch->self, sizeof(watch->self), MSG_NOSIGNAL) < 0)
 		_exit(1);
 }

@@ -31,9 +31,4 @@ void watchdog_release(struct watchdog *watchdog, int64_t deadline);
 /* There is nothing to take back: it ends. Does nothing to one that was released. */
 void watchdog_dismiss(struct watchdog *watchdog);
 
-/* Is the pending's watchdog alive? */
-bool watchdog_lives(const struct pending *pending);
-/* Ends it, unless it is this very process; false where this user may not. */
-bool watchdog_end(const struct pending *pending);
-
 #endif
