@@ -35,6 +35,13 @@ static inline unsigned int ir_listener_way(bool local, enum addr_family family, 
 	return 1U << (local * 4 + (int)family * 2 + udp);
 }
 
+/* What a connection's mark is, under ir.ct_mask, that the listener had no socket for: it went
+ * direct (on_failure). */
+struct ir_let_go {
+	const char *listener;
+	uint32_t value;
+};
+
 enum ir_hosted_state { IR_HOSTED_UNASKED, IR_HOSTED_THERE, IR_HOSTED_MISSING };
 
 /* A name that matches ask for (ir_match.hosted). */

@@ -526,6 +526,8 @@ struct ir {
 	struct addr_prefix *given; /* sources that ways by tables give (snat, nptv6); no part of the
 				      digest */
 	size_t given_count;
+	struct ir_let_go *let_go; /* no part of the digest */
+	size_t let_go_count;
 	struct ir_listener *listeners;
 	size_t listener_count;
 	struct ir_hosted *users, *groups, *cgroups; /* each once */

@@ -90,6 +90,7 @@ struct lower_way {
 	 * and the chain that adds to them on the way to the target; or NULL. */
 	const struct ir_set *flows[ADDR_FAMILIES];
 	const char *remember;
+	const struct ast_listener *let_go; /* that had no socket for them; or NULL */
 };
 
 /* What drops and rejects in a row of rules, in order: each an unnamed chain with the nft rules of

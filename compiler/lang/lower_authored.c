@@ -385,6 +385,18 @@ static void describe_group(struct lower *lower, const struct ast_group *group)
 		(struct ir_group){ group->name, group->members, group->member_count, group->span };
 }
 
+static void describe_let_go(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->value_count; i++) {
+		const struct lower_value *value = &lower->values[i];
+		const struct lower_way *way = value->way ? &lower->ways[value->way - 1] : NULL;
+
+		if (way && way->let_go)
+			*arena_append(lower->arena, lower->ir->let_go, lower->ir->let_go_count) =
+				(struct ir_let_go){ way->let_go->name, value->value };
+	}
+}
+
 void lower_authored(struct lower *lower)
 {
 	const struct ast_policy *policy = lower->policy;
@@ -400,4 +412,5 @@ void lower_authored(struct lower *lower)
 				describe_table(lower, lower->classes[i]->tables[k]);
 	for (size_t i = 0; i < policy->group_count; i++)
 		describe_group(lower, &policy->groups[i]);
+	describe_let_go(lower);
 }

@@ -67,10 +67,28 @@ static void proxy_chain(struct lower *lower, const struct lower_class *way)
 		lower_goto(lower, rule, lower_refuse(lower));
 }
 
+/* A way of its own for what goes direct without its socket: so it is known later from what a rule
+ * has sent so. */
+static size_t let_go(struct lower *lower, const struct lower_walk *walk,
+		     const struct lower_class *way)
+{
+	const char *name = arena_printf(lower->arena, "let_go_%s", way->name);
+	struct ir_chain *chain = lower_find_chain(lower, name);
+	size_t number;
+
+	if (!chain) {
+		chain = lower_chain(lower, name, "connections that found no listener");
+		lower_op(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), IR_ACCEPT);
+	}
+	number = lower_way(lower, walk, name);
+	lower->ways[number - 1].let_go = way->listener;
+	return number;
+}
+
 const char *lower_try(struct lower *lower, const struct lower_walk *walk,
 		      const struct lower_class *way)
 {
-	size_t direct = lower_way(lower, walk, NULL);
+	size_t direct = let_go(lower, walk, way);
 	const char *name =
 		arena_printf(lower->arena, "try_%s.%s", way->name, lower_way_name(lower, direct));
 	struct ir_chain *chain = lower_find_chain(lower, name);

@@ -252,6 +252,13 @@ static void nexthop(struct tape *tape, struct ir_nexthop *item)
 	TAPE_FIELD(tape, item->onlink);
 }
 
+static void let_go(struct tape *tape, struct ir_let_go *item)
+{
+	tape_text(tape, &item->listener);
+	TAPE_FIELD(tape, item->value);
+	tape->broken |= !item->listener;
+}
+
 static void prefix(struct tape *tape, struct addr_prefix *item)
 {
 	address(tape, &item->addr);
@@ -352,6 +359,7 @@ static void policy(struct tape *tape, struct ir *ir)
 	TAPE_ITEMS(tape, ir->gateways, ir->gateway_count, gateway);
 	TAPE_ITEMS(tape, ir->classes, ir->class_count, class);
 	TAPE_ITEMS(tape, ir->given, ir->given_count, prefix);
+	TAPE_ITEMS(tape, ir->let_go, ir->let_go_count, let_go);
 	TAPE_ITEMS(tape, ir->listeners, ir->listener_count, listener);
 	TAPE_ITEMS(tape, ir->users, ir->user_count, hosted);
 	TAPE_ITEMS(tape, ir->groups, ir->group_count, hosted);

@@ -19,6 +19,7 @@
 #include "live/flows_state.h"
 #include "live/record.h"
 #include "live/report.h"
+#include "live/sockets.h"
 
 /* With enough to delete just this one: its tuple as the kernel has it, its zone, its number. */
 struct entry {
@@ -34,6 +35,7 @@ struct entry {
 struct search {
 	const struct flows_job *job;
 	struct flows_walks walks;
+	struct sockets *sockets; /* NULL: not read yet */
 	struct entry *entries;
 	size_t count;
 };
@@ -244,10 +246,42 @@ static bool is_sourced_elsewhere(struct search *search, const struct flow *flow)
 
 /* ---- one after the other ---- */
 
+/* ---- judging: a listener that was away ---- */
+
+static bool has_socket(struct search *search, const struct ir_listener *listener,
+		       const struct flow *flow)
+{
+	const struct sockets_way way = { .listener = listener,
+					 .family = flow->from.addr.family,
+					 .udp = true };
+
+	if (!search->sockets)
+		search->sockets = sockets_read(search->job->arena, &search->job->kernel->route);
+	return sockets_judge(search->job->arena, search->sockets, &way).kind == SOCKETS_TAKEN;
+}
+
+/* It went direct for want of the listener's socket, which is there now, and would take it. */
+static bool was_let_go(struct search *search, const struct flow *flow)
+{
+	const struct record *after = search->job->after;
+	const struct ir_listener *listener = NULL;
+	struct flow anew = *flow;
+
+	if (!after || flow->protocol != IPPROTO_UDP)
+		return false;
+	for (size_t i = 0; i < after->let_go_count; i++)
+		if ((flow->mark & after->ct_mask) == after->let_go[i].value)
+			listener = find_listener(after, after->let_go[i].listener);
+	if (!listener || !has_socket(search, listener, flow))
+		return false;
+	anew.mark &= ~after->ct_mask;
+	return flows_begin(&search->walks, &anew).end == FLOWS_TAKEN;
+}
+
 static bool is_astray(struct search *search, const struct flow *flow)
 {
 	return is_left_over(search, flow) || is_past_listener(search, flow) ||
-	       is_sourced_elsewhere(search, flow);
+	       is_sourced_elsewhere(search, flow) || was_let_go(search, flow);
 }
 
 /* ---- asking ---- */

@@ -204,6 +204,9 @@ static void put_record(struct buf *out, const struct record *record, const char 
 		put_given(out, record->given[i]);
 	for (size_t i = 0; i < record->listener_count; i++)
 		put_listener(out, "listener", &record->listeners[i]);
+	for (size_t i = 0; i < record->let_go_count; i++)
+		buf_printf(out, "letgo\t%s\t%" PRIu32 "\t%" PRIu32 "\n", record->let_go[i].listener,
+			   record->let_go[i].value, record->ct_mask);
 	for (size_t i = 0; i < record->left_count; i++)
 		put_listener(out, "left", &record->left[i]);
 	for (size_t i = 0; i < record->asked_count; i++)
@@ -308,6 +311,9 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	record->class_count = ir->class_count;
 	record->given = ir->given;
 	record->given_count = ir->given_count;
+	record->let_go = ir->let_go;
+	record->let_go_count = ir->let_go_count;
+	record->ct_mask = ir->ct_mask;
 	record->listeners = ir->listeners;
 	record->listener_count = ir->listener_count;
 	record->asked = ir->asked;

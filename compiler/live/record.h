@@ -95,6 +95,9 @@ struct record {
 	size_t given_count;
 	struct ir_listener *listeners;
 	size_t listener_count;
+	struct ir_let_go *let_go;
+	size_t let_go_count;
+	uint32_t ct_mask;         /* ir.h, where let_go is about it */
 	struct ir_listener *left; /* of policies before, whose connections were kept */
 	size_t left_count;
 	struct ir_asked *asked; /* without places */

@@ -301,6 +301,13 @@ static void read_given(struct record *record, struct line *line)
 		line->broken = true;
 }
 
+static void read_let_go(struct record *record, struct line *line)
+{
+	*arena_append(line->arena, record->let_go, record->let_go_count) =
+		(struct ir_let_go){ word(line, 1), number(line, 2) };
+	record->ct_mask = number(line, 3);
+}
+
 static void read_hosted(struct record *record, struct line *line)
 {
 	struct record_hosted *hosted =
@@ -392,7 +399,7 @@ static const struct kind {
 	{ "asked", 4, read_asked, true },        { "checks", 1, read_checks, false },
 	{ "copy", 2, read_copy, false },         { "links", 2, read_links, false },
 	{ "keeps", 1, read_keeps, false },       { "given", 2, read_given, false },
-	{ "left", 9, read_left, true },
+	{ "left", 9, read_left, true },          { "letgo", 4, read_let_go, false },
 };
 
 static struct line split(struct arena *arena, char *from)

@@ -333,3 +333,30 @@ rules: [{scope: both, proto: tcp, port: 443, then: {proxy: px}}]
 
 _holds(True)
 _holds(False)
+
+
+# ---- a listener that was away ----
+
+@case("flows: what went direct while its listener was away (on_failure: direct) is its again at the next apply; nothing else")
+def _away():
+    with world() as net:
+        policy = Policy(net, """version: 1
+sets: {hot: {dynamic: true}}
+listeners: {px: {tproxy: 12345, on_failure: direct}}
+rules:
+  - {in: lan0, proto: udp, port: 5000, then: {proxy: px}}
+  - {in: lan0, to: hot, proto: udp, port: 443, then: {proxy: px}}
+""").up()
+        away, cold = ([Flow(net.client, version, port) for version in (4, 6)] for port in (5000, 443))
+        same(ask(away) + ask(cold), ["origin"] * 4, "without the listener")
+        assert "more" not in policy.tpc("apply", str(policy.path)).stdout, "deleted without the listener"
+        for version in 4, 6:
+            net.router.run("nft", "add", "element", "inet", "tpc", f"hot_v{version}", f"{{ {FOREIGN[version]} }}")
+        net.listener()
+        same(ask(away) + ask(cold), ["origin"] * 4, "a connection keeps its way")
+        same(planned(policy), 2, "planned")
+        assert "2 connections are on a way that is no more" in policy.tpc("status", check=False).stdout, "status"
+        said = policy.tpc("apply", str(policy.path)).stdout
+        assert "connections on a way that is no more: -2" in said, said
+        same([flow.ask(1) for flow in away] + ask(cold), ["proxy"] * 2 + ["origin"] * 2, "with the listener")
+        assert "more" not in policy.tpc("apply", str(policy.path)).stdout, "deleted again"

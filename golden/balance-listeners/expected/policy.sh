@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=7a19d6d0bb058349
+digest=bf6d33b254cabd60
 protocol=116
 first=10000
 last=10005

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=02637de13e230bac
+digest=bc1404ae28ad3481
 protocol=116
 first=10000
 last=10005
