@@ -7,6 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
+static const char no_vrf[] =
+	"no policy leads into a VRF: take the uplink out of it (`ip link set IFACE nomaster`) and name it in "
+	"`dev`, or apply a policy of its own in a network namespace";
+
 static const struct {
 	const char *what, *word, *advice;
 } advices[] = {
@@ -19,6 +23,9 @@ static const struct {
 	  "a table does that: `tables: {T: {dev: D, masquerade: true}}`, and here `then: {route: T}`" },
 	{ "action", "snat",
 	  "a table does that: `tables: {T: {dev: D, snat: ADDRESS}}`, and here `then: {route: T}`" },
+	{ "action", "nptv6",
+	  "a table does that: `tables: {T: {dev: D, nptv6: {inside: PREFIX, outside: PREFIX}}}`, and here `then: {route: T}`" },
+	{ "action", "ping", "write `then: answer`, which answers ping in the destination's place" },
 	{ "action", "redirect",
 	  "a listener does that: `listeners: {L: {redirect: PORT}}`, and here `then: {proxy: L}`" },
 	{ "action", "tproxy",
@@ -40,6 +47,7 @@ static const struct {
 	{ "key of `rule`", "direct", "write `then: direct`" },
 	{ "key of `rule`", "drop", "write `then: drop`" },
 	{ "key of `rule`", "reject", "write `then: reject`" },
+	{ "key of `rule`", "answer", "write `then: answer`" },
 	{ "key of `rule`", "continue", "write `then: continue`" },
 	{ "key of `rule`", "route", "write `then: {route: TABLE}`" },
 	{ "key of `rule`", "table", "write `then: {route: TABLE}`" },
@@ -63,6 +71,13 @@ static const struct {
 	  "write `sets: {S: {geoip: [CN], database: FILE}}`, and here `to: S`" },
 	{ "key of `rule`", "kill_switch", "write `fallback: unreachable` in the table" },
 	{ "key of `rule`", "masquerade", "write `masquerade: true` in the table" },
+	{ "key of `rule`", "nptv6",
+	  "write `nptv6: {inside: PREFIX, outside: PREFIX}` in the table" },
+	{ "key of `rule`", "vrf", no_vrf },
+	{ "key of `table`", "vrf", no_vrf },
+	{ "key of `table`", "npt", "write `nptv6: {inside: PREFIX, outside: PREFIX}`" },
+	{ "key of `table`", "nat66", "write `nptv6: {inside: PREFIX, outside: PREFIX}`" },
+	{ "key of `table`", "netmap", "write `nptv6: {inside: PREFIX, outside: PREFIX}`" },
 	{ "key of `table`", "kill_switch", "write `fallback: unreachable`" },
 	{ "key of `table`", "killswitch", "write `fallback: unreachable`" },
 	{ "key of `table`", "name",
@@ -75,6 +90,7 @@ static const struct {
 	{ "key of `listener`", "user", "write `runs_as: {user: USER}`" },
 	{ "key of `listener`", "name",
 	  "the name stands before it: `listeners: {NAME: {tproxy: PORT}}`" },
+	{ "key of `settings`", "vrf", no_vrf },
 	{ "key of `settings`", "kill_switch", "write `fallback: unreachable` in the table" },
 	{ "key of `settings`", "default", "`default` stands at the top level, beside `rules`" },
 	{ "key of `settings`", "name", "`name` stands at the top level, beside `rules`" },

@@ -138,6 +138,19 @@ static void add_translation(struct building *building, size_t box, const struct 
 		add_line(building, box, "strict: by no other interface");
 }
 
+/* What sockets that are bound to its interface send, and the rule by it. */
+static void add_bound(struct building *building, size_t box, const struct ir_table *table)
+{
+	const struct ir *ir = building->ir;
+
+	for (size_t i = 0; i < ir->ip_rule_count; i++)
+		if (ir->ip_rules[i].oif && ir->ip_rules[i].table == table->id)
+			add_line(building, box,
+				 arena_printf(building->arena,
+					      "ip rule %" PRIu32 ": IPv6 of sockets bound to %s",
+					      ir->ip_rules[i].priority, ir->ip_rules[i].oif));
+}
+
 static void add_table(struct building *building, const struct ir_table *table)
 {
 	const struct ir *ir = building->ir;
@@ -154,6 +167,7 @@ static void add_table(struct building *building, const struct ir_table *table)
 		add_line(building, box,
 			 arena_printf(arena, "and %zu more routes", shown - ROUTES_SHOWN));
 	add_translation(building, box, table);
+	add_bound(building, box, table);
 }
 
 /* ---- listeners ---- */

@@ -104,6 +104,11 @@ void ipbatch_put_rule(const struct ir_ip_rule *rule, uint32_t protocol, struct b
 		text_put_word(out, rule->iif);
 		buf_putc(out, ' ');
 	}
+	if (rule->oif) {
+		buf_puts(out, "oif ");
+		text_put_word(out, rule->oif);
+		buf_putc(out, ' ');
+	}
 	buf_printf(out, "fwmark 0x%" PRIx32 "/0x%" PRIx32, rule->mark, rule->mask);
 	put_action(rule, out);
 	if (rule->shortest)

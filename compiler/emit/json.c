@@ -96,6 +96,10 @@ static void put_ip_rule(const struct ir_ip_rule *rule, struct buf *out)
 		buf_puts(out, ", \"iif\": ");
 		put_string(rule->iif, out);
 	}
+	if (rule->oif) {
+		buf_puts(out, ", \"oif\": ");
+		put_string(rule->oif, out);
+	}
 	buf_putc(out, '}');
 }
 

@@ -55,7 +55,7 @@ has_family() {
 
 # The ip rules of family $1 between priorities $2 and $3, a line each: OWNER PRIORITY MARK/MASK ACTION
 # SUPPRESS INTERFACE, and how ip shows it. OWNER is the protocol, or stranger where the rule has
-# other keys than ours have.
+# other keys than ours have; INTERFACE is oif/NAME for one that sockets are bound to.
 rules_between() {
 	lowest=$2 highest=$3
 	ip -N "-$1" rule show | while read -r priority words; do
@@ -72,6 +72,7 @@ rules_between() {
 			lookup) action=${2-} ;;
 			suppress_prefixlength) suppress=${2-} ;;
 			iif) iif=${2-} ;;
+			oif) iif=oif/${2-} ;;
 			'[detached]') ;;
 			proto) [ "$owner" ] || owner=${2-} ;;
 			6 | blackhole) action=blackhole ;;
@@ -80,7 +81,7 @@ rules_between() {
 			*) owner=stranger ;;
 			esac
 			case $1 in
-			from | fwmark | lookup | suppress_prefixlength | iif | proto) [ $# -lt 2 ] || shift ;;
+			from | fwmark | lookup | suppress_prefixlength | iif | oif | proto) [ $# -lt 2 ] || shift ;;
 			esac
 			shift
 		done
@@ -91,7 +92,10 @@ rules_between() {
 		[ "$action" != main ] || action=254
 		[ "$action" != local ] || action=255
 		# By interface, ours are about what has no mark.
-		[ "$iif" = - ] || [ "$mark" = 0/0xffffffff ] || owner=stranger
+		case $iif:$mark in
+		-:* | oif/*:0/* | *:0/0xffffffff) ;;
+		*) owner=stranger ;;
+		esac
 		printf '%s %s %s %s %s %s %s\n' "${owner:-0}" "$priority" "$mark" "${action:--}" "$suppress" \
 			"$iif" "$priority: $words"
 	done
@@ -1115,7 +1119,11 @@ delete_rule() {
 	*) set -- lookup "$action" ;;
 	esac
 	[ "$suppress" = - ] || set -- "$@" suppress_prefixlength "$suppress"
-	[ "$iif" = - ] || set -- iif "$iif" "$@"
+	case $iif in
+	-) ;;
+	oif/*) set -- oif "${iif#oif/}" "$@" ;;
+	*) set -- iif "$iif" "$@" ;;
+	esac
 	set -- priority "$priority" fwmark "$mark" "$@" protocol "$owner"
 	answer=$(ip "-$family" rule del "$@" 2>&1) || trouble "ip -$family rule del $*: $answer"
 }
@@ -1129,7 +1137,9 @@ delete_rules_of() {
 	owner=${2%%/*} lowest=${2#*/}
 	while read -r priority mark action suppress iif; do
 		[ "$priority" ] || continue
-		[ "$unmarked" = no ] || [ "$iif" != - ] || continue
+		case $unmarked:$iif in
+		yes:- | yes:oif/*) continue ;;
+		esac
 		is_line_of "$owner $1 $priority $mark $action $suppress $iif" "$3" ||
 			delete_rule "$1" "$owner" "$priority" "$mark" "$action" "$suppress" "$iif"
 	done <<END

@@ -243,7 +243,10 @@ static void put_rule_key(const struct ir_ip_rule *rule, struct buf *out)
 		buf_printf(out, " %u", rule->shortest - 1);
 	else
 		buf_puts(out, " -");
-	buf_printf(out, " %s", rule->iif ? rule->iif : "-");
+	buf_printf(out, " %s%s", rule->oif ? "oif/" : "",
+		   rule->oif   ? rule->oif
+		   : rule->iif ? rule->iif
+			       : "-");
 }
 
 /* Those about what is unmarked on an interface, or the others. */

@@ -151,6 +151,8 @@ static void add_ip_rule(struct digest *digest, const struct ir_ip_rule *rule)
 	add_number(digest, (uint64_t)rule->mark << 32 | rule->mask);
 	add_number(digest, rule->action);
 	add_number(digest, (uint64_t)rule->table << 32 | rule->shortest);
+	if (rule->oif)
+		add_text(digest, rule->oif);
 }
 
 static void add_route(struct digest *digest, const struct ir_route *route)

@@ -208,7 +208,8 @@ static const char *verify_ip_rules(struct arena *arena, const struct ir *ir)
 	for (size_t i = 0; i < ir->ip_rule_count; i++) {
 		const struct ir_ip_rule *rule = &ir->ip_rules[i];
 
-		if ((!rule->mark && !rule->iif) || !rule->mask || rule->mark & ~rule->mask)
+		if ((!rule->mark && !rule->iif && !rule->oif) || !rule->mask ||
+		    rule->mark & ~rule->mask)
 			return arena_printf(arena,
 					    "ip rule %u has a mark that would match everything or nothing",
 					    rule->priority);

@@ -266,6 +266,7 @@ struct ir_ip_rule {
 	uint32_t priority;
 	uint32_t mark, mask;
 	const char *iif; /* then about what came in by it and has no mark: 0, under all bits */
+	const char *oif; /* then about what sockets bound to it send, without a mark of ours */
 	enum ir_rule_action action;
 	uint32_t table;   /* IR_RULE_LOOKUP only */
 	const char *name; /* the table's in the policy, the listener's, or "main" */

@@ -39,7 +39,8 @@ struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_
 		const struct ir_ip_rule *rule = &ir->ip_rules[i];
 
 		/* The rules leave nothing unmarked that one with an interface is about. */
-		if (rule->family != family || rule->iif || (mark & rule->mask) != rule->mark)
+		if (rule->family != family || rule->iif || rule->oif ||
+		    (mark & rule->mask) != rule->mark)
 			continue;
 		if (ir_rule_asks_main(ir, rule)) {
 			if (!main && ir_rule_takes_default(rule))

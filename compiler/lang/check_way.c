@@ -109,6 +109,17 @@ bool check_route_in(const struct ast_route *route, enum addr_family family)
 	return hop->via.has[family];
 }
 
+bool check_leads_out(const struct ast_table *table, enum addr_family family)
+{
+	size_t count;
+	const struct ast_route *routes = ast_table_routes(table, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (routes[i].type == IR_ROUTE_UNICAST && check_route_in(&routes[i], family))
+			return true;
+	return false;
+}
+
 static bool is_same_place(const struct ast_route *a, const struct ast_route *b)
 {
 	if (a->is_default != b->is_default)

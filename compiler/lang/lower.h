@@ -410,6 +410,16 @@ struct ir_chain *lower_forward_chain(struct lower *lower);
 bool lower_asks_specific(const struct lower_class *way);
 /* ip rules and routes. */
 void lower_routing(struct lower *lower);
+/* The last priority before the main table's rule, 32766. */
+enum { LOWER_PRIORITY_MOST = 32765 };
+/* The first of `count` priorities, from `first` on, that nothing given or known stands in. */
+uint32_t lower_free_block(struct lower *lower, uint32_t first, size_t count);
+
+/* ---- lower_bound.c ---- */
+
+/* ip rules for sockets that are bound to an interface, from the priority `next` on; the priority
+ * after them. */
+uint32_t lower_bound_rules(struct lower *lower, uint32_t next);
 /* Does the way lead out by tables, a listener's that has a `via` among them? */
 bool lower_leads_out(const struct lower_class *way);
 /* Once it is known which ways are used: what is translated after its mark. */

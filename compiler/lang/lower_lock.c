@@ -120,6 +120,21 @@ static void lock_interfaces(struct lower *lower, const struct lower_class *way)
 			 IR_DROP);
 }
 
+/*
+ * A socket that is bound to an interface has a route by it in IPv4, whatever the ip rules say: the
+ * kernel takes the destination to be on the link. What goes to a listener here leaves by lo alone;
+ * a table has `strict`.
+ */
+static void lock_bound(struct lower *lower, const struct lower_class *way)
+{
+	struct ir_rule *rule =
+		add(lower, postrouting_chain(lower), way,
+		    "to a listener here, from a socket that is bound to an interface");
+
+	lower_match(lower, rule, loopback_match(INTERFACE_OUT, true));
+	lower_op(lower, rule, IR_DROP);
+}
+
 static void clamp(struct lower *lower, struct ir_rule *rule, int64_t bytes)
 {
 	lower_match(lower, rule, syn_match());
@@ -244,6 +259,8 @@ void lower_locks(struct lower *lower)
 			lock_silence(lower, way);
 		if (way->kind != IR_CLASS_REPLY && way->kind != IR_CLASS_INBOUND && is_strict(way))
 			lock_interfaces(lower, way);
+		if (way->local && way->listener && way->listener->mode != MODE_DNAT)
+			lock_bound(lower, way);
 		for (size_t k = 0; k < way->table_count; k++)
 			if (way->tables[k]->clamp_mss >= 0)
 				clamp_segments(lower, way, way->tables[k]);

@@ -12,9 +12,6 @@
 #include "lang/lower.h"
 #include "lang/lower_uplink.h"
 
-/* One below the main table's rule. */
-enum { PRIORITY_MOST = 32765 };
-
 /* ---- ip rules ---- */
 
 struct step {
@@ -158,7 +155,7 @@ static uint32_t behind_known(uint32_t first, size_t count)
 	for (size_t i = count; i > 0; i--) {
 		const struct known_range *known = known_priority(first + (uint32_t)i - 1);
 
-		if (known && known->last + count <= PRIORITY_MOST)
+		if (known && known->last + count <= LOWER_PRIORITY_MOST)
 			return known->last + 1;
 	}
 	return first;
@@ -166,7 +163,7 @@ static uint32_t behind_known(uint32_t first, size_t count)
 
 /* Moves `first` behind what is known of, and behind every block of given priorities that the next
  * `count` would run into. */
-static uint32_t free_block(struct lower *lower, uint32_t first, size_t count)
+uint32_t lower_free_block(struct lower *lower, uint32_t first, size_t count)
 {
 	bool moved = true;
 
@@ -228,7 +225,7 @@ static void no_room(struct lower *lower, struct span span)
 {
 	if (!lower->failed)
 		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, span,
-				   "ip rule priorities would go beyond %d", PRIORITY_MOST),
+				   "ip rule priorities would go beyond %d", LOWER_PRIORITY_MOST),
 			  "begin lower: `settings: {priority: N}`; the main table's own rule stands at 32766");
 	lower->failed = true;
 }
@@ -246,10 +243,10 @@ static uint32_t lower_ip_rules(struct lower *lower)
 		if (!steps.count || !lower_is_used(way))
 			continue;
 		way->priority = given ? (uint32_t)given->priority
-				      : free_block(lower, next, steps.count);
+				      : lower_free_block(lower, next, steps.count);
 		if (!given)
 			next = way->priority + (uint32_t)steps.count;
-		if (way->priority + steps.count > PRIORITY_MOST + 1)
+		if (way->priority + steps.count > LOWER_PRIORITY_MOST + 1)
 			no_room(lower, given ? given->priority_span : way->origin);
 		put_steps(lower, way, &steps);
 	}
@@ -291,9 +288,10 @@ static void put_unmarked(struct lower *lower, const struct lower_held *held,
 static void refuse_unmarked(struct lower *lower, uint32_t next)
 {
 	struct steps steps = unmarked_steps(lower);
-	uint32_t first = free_block(lower, next, steps.count);
+	uint32_t first = lower_free_block(lower, next, steps.count);
 
-	for (size_t i = 0; i < lower->held_count && first + steps.count <= PRIORITY_MOST + 1; i++)
+	for (size_t i = 0; i < lower->held_count && first + steps.count <= LOWER_PRIORITY_MOST + 1;
+	     i++)
 		put_unmarked(lower, &lower->held[i], &steps, first);
 }
 
@@ -573,7 +571,7 @@ void lower_routing(struct lower *lower)
 	note_local(lower);
 	for (size_t i = 0; i < lower->uplink_count; i++)
 		reply_families(lower, lower->uplinks[i].reply);
-	refuse_unmarked(lower, lower_ip_rules(lower));
+	refuse_unmarked(lower, lower_bound_rules(lower, lower_ip_rules(lower)));
 	sort_ip_rules(lower->ir);
 	check_priorities(lower);
 	for (size_t i = 0; i < lower->class_count; i++)

@@ -13,17 +13,6 @@
 #include "lang/prove.h"
 #include "lang/prove_tunnel.h"
 
-static bool leads_out(const struct ast_table *table, enum addr_family family)
-{
-	size_t count;
-	const struct ast_route *routes = ast_table_routes(table, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (routes[i].type == IR_ROUTE_UNICAST && check_route_in(&routes[i], family))
-			return true;
-	return false;
-}
-
 /* Does the rule say which addresses of this host it is about? */
 static bool names_source(struct tunnels *proof, const struct ast_rule *rule)
 {
@@ -63,7 +52,7 @@ static void judge_table(struct tunnels *proof, const struct ast_rule *rule,
 	int family = 0;
 
 	while (family < ADDR_FAMILIES && (table->snat.has[family] || table->masquerades[family] ||
-					  !leads_out(table, (enum addr_family)family) ||
+					  !check_leads_out(table, (enum addr_family)family) ||
 					  !prove_is_about(proof, rule, (enum addr_family)family)))
 		family++;
 	if (family < ADDR_FAMILIES)

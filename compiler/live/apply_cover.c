@@ -148,7 +148,9 @@ static void consider(struct apply *apply, const struct ir_ip_rule *rule)
 {
 	struct ir_ip_rule *cover;
 
-	if (is_covered(apply, rule) || is_same_class(apply, rule->mark, rule->mask) ||
+	/* One by interface is about what has no mark of ours. */
+	if (rule->iif || rule->oif || is_covered(apply, rule) ||
+	    is_same_class(apply, rule->mark, rule->mask) ||
 	    !changes_way(apply, rule->mark, rule->mask, rule->family))
 		return;
 	cover = arena_append(apply->arena, apply->covers, apply->cover_count);

@@ -28,7 +28,7 @@
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
 #endif
-static const char MAGIC[] = "tpc-archive 12 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 13 " TPC_VERSION;
 
 /* ---- sets ---- */
 
@@ -225,6 +225,7 @@ static void ip_rule(struct tape *tape, struct ir_ip_rule *item)
 	TAPE_FIELD(tape, item->table);
 	TAPE_FIELD(tape, item->shortest);
 	tape_text(tape, &item->iif);
+	tape_text(tape, &item->oif);
 }
 
 static void address(struct tape *tape, struct addr *item)

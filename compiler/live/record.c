@@ -111,9 +111,13 @@ static void put_rule(struct buf *out, const struct ir_ip_rule *rule)
 	buf_printf(out, "rule\t%d\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32 "\t%d\t%" PRIu32 "\t%u",
 		   (int)rule->family, rule->priority, rule->mark, rule->mask, (int)rule->action,
 		   rule->table, rule->shortest);
-	if (rule->iif) {
+	if (rule->iif || rule->oif) {
 		buf_putc(out, '\t');
-		put_escaped(out, rule->iif);
+		put_escaped(out, rule->iif ? rule->iif : "-");
+	}
+	if (rule->oif) {
+		buf_putc(out, '\t');
+		put_escaped(out, rule->oif);
 	}
 	buf_putc(out, '\n');
 }

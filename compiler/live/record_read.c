@@ -332,9 +332,11 @@ static void read_rule(struct record *record, struct line *line)
 	rule->action = (enum ir_rule_action)choice(line, 5, ACTIONS);
 	rule->table = number(line, 6);
 	rule->shortest = number(line, 7);
-	line->broken |= line->count > 9;
+	line->broken |= line->count > 10;
 	if (line->count == 9)
 		rule->iif = word(line, 8);
+	if (line->count == 10)
+		rule->oif = word(line, 9);
 }
 
 /* via,dev,weight,onlink: see record.c. */

@@ -158,6 +158,7 @@ static bool is_ours_to_give(unsigned int type)
 	case FRA_SUPPRESS_PREFIXLEN:
 	case FRA_PROTOCOL:
 	case FRA_IIFNAME:
+	case FRA_OIFNAME:
 	case FRA_PAD:
 		return true;
 	}
@@ -209,6 +210,9 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 	if (attributes[FRA_IIFNAME])
 		seen->rule.iif =
 			arena_strdup(reader->arena, mnl_attr_get_str(attributes[FRA_IIFNAME]));
+	if (attributes[FRA_OIFNAME])
+		seen->rule.oif =
+			arena_strdup(reader->arena, mnl_attr_get_str(attributes[FRA_OIFNAME]));
 	if (attributes[FRA_PROTOCOL])
 		seen->protocol = mnl_attr_get_u8(attributes[FRA_PROTOCOL]);
 	seen->is_lookup = header->action == FR_ACT_TO_TBL;
@@ -217,7 +221,8 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 	seen->is_negated = header->flags & FIB_RULE_INVERT;
 	seen->is_other |= !ir_action(header->action, &seen->rule.action) || seen->is_negated ||
 			  header->tos ||
-			  (seen->rule.iif && (seen->rule.mark || seen->rule.mask != UINT32_MAX));
+			  (seen->rule.iif && (seen->rule.mark || seen->rule.mask != UINT32_MAX)) ||
+			  (seen->rule.oif && (seen->rule.mark || seen->rule.iif));
 	seen->text = describe(reader, seen, header, attributes);
 }
 
@@ -251,6 +256,8 @@ static bool change(struct netlink *netlink, uint16_t type, uint16_t flags,
 	mnl_attr_put_u32(request, FRA_FWMASK, rule->mask);
 	if (rule->iif)
 		mnl_attr_put_strz(request, FRA_IIFNAME, rule->iif);
+	if (rule->oif)
+		mnl_attr_put_strz(request, FRA_OIFNAME, rule->oif);
 	if (rule->action == IR_RULE_LOOKUP) {
 		header->table = rule->table < 256 ? (uint8_t)rule->table : RT_TABLE_UNSPEC;
 		mnl_attr_put_u32(request, FRA_TABLE, rule->table);
@@ -279,6 +286,7 @@ bool rules_equal(const struct ir_ip_rule *a, const struct ir_ip_rule *b)
 	return a->family == b->family && a->priority == b->priority && a->mark == b->mark &&
 	       a->mask == b->mask && a->action == b->action && a->shortest == b->shortest &&
 	       strcmp(a->iif ? a->iif : "", b->iif ? b->iif : "") == 0 &&
+	       strcmp(a->oif ? a->oif : "", b->oif ? b->oif : "") == 0 &&
 	       (a->action != IR_RULE_LOOKUP || a->table == b->table);
 }
 

@@ -62,7 +62,7 @@ static bool takes_ours(const struct strangers_policy *policy, const struct rules
 	for (size_t i = 0; i < policy->ip_rule_count; i++) {
 		const struct ir_ip_rule *own = &policy->ip_rules[i];
 
-		if (own->family == seen->rule.family && !own->iif &&
+		if (own->family == seen->rule.family && !own->iif && !own->oif &&
 		    takes_mark(seen, own->mark, own->mask))
 			return true;
 	}

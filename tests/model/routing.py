@@ -43,7 +43,7 @@ class Routing:
         for family, text in batches.items():
             for line in text.splitlines():
                 words = line.split()
-                if words[:2] == ["rule", "add"] and "iif" not in words:  # what has no mark meets those
+                if words[:2] == ["rule", "add"] and not {"iif", "oif"} & set(words):  # what has no mark meets those
                     self.rules[family].append(_rule(words))
                 elif words[:2] == ["route", "add"]:
                     self._route(family, line.split(" add ", 1)[1])
