@@ -210,9 +210,7 @@ static void warn_of_translation(struct diag *diag, const struct ast_table *table
 
 static bool prefixes_meet(struct addr_prefix a, struct addr_prefix b)
 {
-	struct wide rest = addr_host_bits(ADDR_IPV6, a.length < b.length ? a.length : b.length);
-
-	return wide_equal(wide_or(a.addr.bits, rest), wide_or(b.addr.bits, rest));
+	return addr_prefix_covers(a, b.addr) || addr_prefix_covers(b, a.addr);
 }
 
 /* RFC 4291, section 2.4: what no router sends on. */

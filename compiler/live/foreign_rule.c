@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
 
@@ -373,6 +374,22 @@ static void give_source(struct run *run, const struct nlattr *const *data)
 		run->out.source = FOREIGN_SOURCE_GIVEN;
 }
 
+/* Of a prefix (`dnat ip6 prefix to`) the bits in which the range's ends differ are the packet's. */
+static bool read_destination(struct run *run, const struct nlattr *const *data)
+{
+	struct wide most, own;
+
+	if (!read_address(run, data[NFTA_NAT_REG_ADDR_MIN], &run->out.to))
+		return false;
+	if (!(number_in(data[NFTA_NAT_FLAGS]) & NF_NAT_RANGE_NETMAP))
+		return true;
+	if (!run->packet->has_to || !read_address(run, data[NFTA_NAT_REG_ADDR_MAX], &most))
+		return false;
+	own = wide_xor(run->out.to, most);
+	run->out.to = wide_or(wide_and(run->packet->to, own), wide_and(run->out.to, wide_not(own)));
+	return true;
+}
+
 static void translate(struct run *run, const struct nlattr *const *data)
 {
 	if (number_in(data[NFTA_NAT_TYPE]) != NFT_NAT_DNAT) {
@@ -380,7 +397,7 @@ static void translate(struct run *run, const struct nlattr *const *data)
 		finish(run, FOREIGN_ACCEPT);
 		return;
 	}
-	run->out.has_to = read_address(run, data[NFTA_NAT_REG_ADDR_MIN], &run->out.to);
+	run->out.has_to = read_destination(run, data);
 	read_port(run, data[NFTA_NAT_REG_PROTO_MIN]);
 	finish(run, FOREIGN_TRANSLATE);
 }

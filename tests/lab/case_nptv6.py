@@ -9,7 +9,7 @@ import socket
 import probe
 import raw
 from case_carrier import plug, pull
-from case_flows import NAT
+from case_flows import NAT, Flow
 from case_forgotten import PORT, Far, Talk
 from lab import CLIENT, FOREIGN, ROUTER, SERVER, UPLINKS, Network
 from policy import WAYS, Policy
@@ -171,3 +171,36 @@ def _beside():
         assert said.returncode == 0 and "lan0" in said.stdout, said.stdout + said.stderr
         pull(net, "wan1", "mobile")
         told(probe.ask(net.client, "tcp", FOREIGN[6], 443), "unreachable", "refused")
+
+
+@case("nptv6: an update leaves the flows that it does not move, and deletes those of the other prefix, as a removal does")
+def _flows():
+    with world() as net:
+        first, more, second = (Policy(net, policy(f"{rule}  - {{in: lan0, then: {{route: {name}}}}}")) for name, rule in (
+            ("one", ""), ("one", "  - {in: lan0, proto: udp, port: 9999, then: drop}\n"), ("two", "")))
+        first.up()
+        flow = Flow(net.client, 6, 443)
+        same(flow.ask(1), "origin", "by the first")
+        said = more.tpc("apply", more.path).stdout
+        assert "connections" not in said, said
+        same(flow.ask(1), "origin", "by the first still")
+        said = second.tpc("apply", second.path).stdout
+        assert "connections on a way that is no more: -1" in said, said
+        same(flow.ask(1), "mobile", "by the second")
+        second.down()
+        same(flow.ask(1), "origin", "without a policy")
+
+
+@case("nptv6: explain --live follows a foreign translation of a prefix to the inside address")
+def _foreign():
+    with world() as net:
+        net.router.nft(f"""table inet other {{
+    chain pre {{
+        type nat hook prerouting priority -100; policy accept;
+        iifname "wan1" ip6 daddr {OUTSIDE["wan1"]}/64 dnat ip6 prefix to {INSIDE}/64
+    }}
+}}""")
+        one = Policy(net, "version: 1\nrules: [{in: lan0, proto: udp, port: 9, then: drop}]\n").up()
+        said = one.tpc("explain", one.path, "--live", "in=wan1", f"from={UPLINKS['wan1'][2][6]}", f"to={outside('wan1')}",
+                       "proto=tcp", "port=80", check=False)
+        assert f"translates its destination to {CLIENT[6]}" in said.stdout, said.stdout + said.stderr

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=bf6d33b254cabd60
+digest=9d9cb6a52b488834
 protocol=116
 first=10000
 last=10005

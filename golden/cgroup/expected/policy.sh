@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=6e57ac395291056c
+digest=a1ecc995cc0f09f8
 protocol=116
 first=10000
 last=10009

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=5c5cd178860aa77d
+digest=7dab1db39b3b0169
 protocol=116
 first=10000
 last=10001

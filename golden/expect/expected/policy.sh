@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=07d73f78e946d5d5
+digest=9defd467d7a1ed39
 protocol=116
 first=10000
 last=10023

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=24a36c885348f2e8
+digest=3877da2e6c7f45ec
 protocol=116
 first=10000
 last=10020

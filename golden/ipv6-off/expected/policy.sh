@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=f5caa9d4adc9076c
+digest=ea22c104a2311988
 protocol=116
 first=10000
 last=10006

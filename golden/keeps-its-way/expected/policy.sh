@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=d0b5259637081e3c
+digest=f0f11ef2b9908140
 protocol=116
 first=10000
 last=10011

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=26439ed753f01bd1
+digest=d5f72e746cd19765
 protocol=116
 first=10000
 last=10001

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=d291fa2f67705e38
+digest=7f2cc6afdaf4287d
 protocol=116
 first=0
 last=0

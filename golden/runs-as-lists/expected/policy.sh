@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=f33eb66a9227b2f6
+digest=3f94a450f06b9954
 protocol=116
 first=10000
 last=10003

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=332ade27a81cb333
+digest=a045941431bf2e7d
 protocol=116
 first=10000
 last=10015

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=8bf6e190d062d171
+digest=028575647eb432f5
 protocol=116
 first=10000
 last=10001
