@@ -6,6 +6,7 @@
 #include "live/apply_state.h"
 #include "live/bare.h"
 #include "live/interfaces.h"
+#include "live/own_networks.h"
 #include "live/sockets.h"
 #include "live/translators.h"
 #include "live/unrouted.h"
@@ -17,11 +18,20 @@ void apply_tell_host(struct apply *apply, bool foreign)
 				       .report = apply->report,
 				       .kernel = &apply->kernel,
 				       .ir = apply->ir };
+	/* The rules of a rollback are text. */
+	struct own_networks_job networks = { .arena = apply->arena,
+					     .report = apply->report,
+					     .kernel = &apply->kernel,
+					     .record = apply->after,
+					     .ir = apply->ir };
 
+	foreign &= !apply->job->back;
 	interfaces_tell(apply->report, netlink, apply->ir->asked, apply->ir->asked_count);
 	bare_tell(apply->arena, apply->report, netlink, apply->ir);
 	unrouted_tell(apply->arena, apply->report, netlink, apply->ir);
-	if (foreign && !apply->job->back)
+	if (foreign)
+		own_networks_tell(&networks);
+	if (foreign)
 		translators_tell(&job);
 }
 

@@ -49,6 +49,7 @@ struct flows_walks {
 	struct addresses addresses;
 	struct netlink diag;
 	struct flows_hop **hops; /* by their addresses' sums */
+	bool is_any_sender;      /* what this host sends is root's, in the root of the cgroups */
 	bool is_open, is_failed;
 };
 

@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/sum.h"
 #include "ir/packet.h"
+#include "live/cgroups.h"
 #include "live/flows_state.h"
 #include "live/foreign_chain.h"
 #include "live/links.h"
@@ -117,6 +118,10 @@ static bool find_sender(struct flows_walks *walks, const struct flow *flow,
 {
 	struct owner owner;
 
+	if (walks->is_any_sender) {
+		packet->sender = (struct foreign_sender){ 0, cgroups_number("") };
+		return true;
+	}
 	if (flows_owner(walks, flow->protocol == IPPROTO_UDP, flow->from, flow->to, &owner) !=
 	    OWNER_THERE)
 		return false;

@@ -23,6 +23,7 @@
 #include "live/interfaces.h"
 #include "live/links.h"
 #include "live/needs.h"
+#include "live/own_networks.h"
 #include "live/pending.h"
 #include "live/report.h"
 #include "live/settings.h"
@@ -508,6 +509,17 @@ static void check_flows(struct arena *arena, struct kernel *kernel, struct statu
 			->command = apply_command(arena, policy);
 }
 
+static void check_networks(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+{
+	const struct own_networks_job job = { .arena = arena,
+					      .report = policy->problems,
+					      .kernel = kernel,
+					      .record = policy->record };
+
+	if (policy->record && policy->observed.table.exists)
+		own_networks_tell(&job);
+}
+
 static bool read_policy(struct arena *arena, struct kernel *kernel, const struct folder *folder,
 			const char *name, struct status_policy *out, struct netlink_error *error)
 {
@@ -529,6 +541,7 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 	if (out->applied)
 		check_host(arena, kernel, out);
 	check_flows(arena, kernel, out);
+	check_networks(arena, kernel, out);
 	if (out->observed.table.exists)
 		flushers_tell(out->problems, NULL);
 	join_problems(arena, out);

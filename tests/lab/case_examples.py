@@ -400,6 +400,55 @@ def _redsocks():
         nothing(origin)
 
 
+# Those that send this host's own traffic to a listener, and whose accounts they name.
+OWN = {"split-by-list": None, "tproxy-gateway": None, "tproxy-gateway-by-mark": None, "with-haproxy": "haproxy",
+       "with-haproxy-spoofing": "haproxy", "with-squid": "proxy", "with-redsocks": "redsocks", "with-shadowsocks": "nobody"}
+
+
+def public_lan(net):
+    """The LAN has public addresses, too, in both families."""
+    for host, device, number in (net.router, "lan0", 129), (net.client, "eth0", 130):
+        host.ip(f"address add 198.51.100.{number}/25 dev {device}\naddress add 2001:db8:77::{number}/64 dev {device} nodad")
+    return {4: "198.51.100.130", 6: "2001:db8:77::130"}
+
+
+@case("example: what this host sends to its LAN stays there, also at public addresses, in each that has proxies for it")
+def _own():
+    for name, user in OWN.items():
+        if user:
+            account(user)
+        with Network() as net:
+            there = public_lan(net)
+            policy = load(net, name)
+            net.echo(net.client, (80,))
+            for version in FAMILIES:
+                answered(probe.ask(net.router, "tcp", there[version], 80, timeout=1), "client")
+                assert probe.ask(net.router, "tcp", FOREIGN[version], 80, timeout=0.1).kind in GONE, f"{name}: not proxied"
+            assert "its own network" not in policy.tpc("status", check=False).stdout, name
+
+
+@case("own networks: apply, plan and status say which of them, at public addresses, the host's own traffic leaves")
+def _taken():
+    for listener, words, way in (("{tproxy: 12345, runs_as: {user: 1053}}", "", "to the listener px"),
+                                 ("{redirect: 12345, runs_as: {mark: 255}}", "proto: tcp, ", "to the listener px")):
+        text = f"""version: 1
+listeners: {{px: {listener}}}
+rules: [EXCEPT{{scope: local, to: private, then: direct}}, {{scope: local, {words}then: {{proxy: px}}}}]
+"""
+        with Network() as net:
+            there = public_lan(net)
+            for exception in "", "{scope: local, out: lan0, then: direct}, ":
+                policy = Policy(net, text.replace("EXCEPT", exception))
+                said = [policy.tpc(*call, check=False) for call in (("plan", str(policy.path)),
+                                                                    ("apply", str(policy.path)), ("status",))]
+                for one in said:
+                    told_of = [network for network in ("198.51.100.128/25", "2001:db8:77::/64")
+                               if f"{network}, its own network at lan0, goes {way}" in one.stdout + one.stderr]
+                    same(len(told_of), 0 if exception else 2, f"networks in {one}")
+            assert there
+            net.router.ip("address flush dev lan0")
+
+
 @case("example: each one that is shipped has a case here")
 def _all():
     shipped = {path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml")}
