@@ -6,6 +6,7 @@
 #include "live/apply_state.h"
 #include "live/bare.h"
 #include "live/interfaces.h"
+#include "live/mute.h"
 #include "live/own_networks.h"
 #include "live/sockets.h"
 #include "live/translators.h"
@@ -29,6 +30,7 @@ void apply_tell_host(struct apply *apply, bool foreign)
 	interfaces_tell(apply->report, netlink, apply->ir->asked, apply->ir->asked_count);
 	bare_tell(apply->arena, apply->report, netlink, apply->ir);
 	unrouted_tell(apply->arena, apply->report, netlink, apply->ir);
+	mute_tell(apply->arena, apply->report, apply->ir);
 	if (foreign)
 		own_networks_tell(&networks);
 	if (foreign)

@@ -22,6 +22,7 @@
 #include "live/hosted.h"
 #include "live/interfaces.h"
 #include "live/links.h"
+#include "live/mute.h"
 #include "live/needs.h"
 #include "live/own_networks.h"
 #include "live/pending.h"
@@ -486,6 +487,7 @@ static void check_host(struct arena *arena, struct kernel *kernel, struct status
 
 	bare_tell(arena, policy->problems, &kernel->route, policy->applied);
 	unrouted_tell(arena, policy->problems, &kernel->route, policy->applied);
+	mute_tell(arena, policy->problems, policy->applied);
 	translators_tell(&job);
 }
 

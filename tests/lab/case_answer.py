@@ -140,3 +140,21 @@ def _rows():
             assert said.stdout.startswith("answer\n"), said.stdout
         policy.down()
         same([row.ask() for row in new], list(FAKE.values()), "a row that outlives it")
+
+
+@case("answer: a host that is told to answer no ping answers none, and apply, plan and status say so, in each family")
+def _mute():
+    with Network() as net:
+        keys = {4: "net.ipv4.icmp_echo_ignore_all", 6: "net.ipv6.icmp.echo_ignore_all"}
+        policy = Policy(net, ANSWER)
+        for version, key in keys.items():
+            net.router.sysctl(key, 1)
+            said = policy.tpc("apply", policy.path)
+            for text in (said.stdout + said.stderr, policy.tpc("plan", policy.path, check=False).stderr,
+                         policy.tpc("status", check=False).stdout):
+                assert f"answers no ping over IPv{version} ({key} is 1)" in text, text
+                assert f"sysctl -w {key}=0" in text and f"IPv{10 - version}" not in text, text
+            same(probe.ping(net.client, FAKE[version], 0.2), "", key)
+            same(probe.ping(net.client, FAKE[10 - version]), FAKE[10 - version], "the other family")
+            net.router.sysctl(key, 0)
+        assert "no ping" not in policy.tpc("status").stdout
