@@ -179,7 +179,9 @@ static bool make(struct flows_walks *walks, const struct flow *flow, enum ir_sta
 					.sender = is_own ? &packet->sender : NULL,
 					.now = nanoseconds(),
 					.mark = asked->mark,
-					.ct_mark = asked->ct_mark };
+					.ct_mark = asked->ct_mark,
+					.is_tracked = true,
+					.status = flow->status & IPS_EXPECTED };
 	return true;
 }
 
@@ -269,6 +271,7 @@ struct flows_fate flows_go_on(struct flows_walks *walks, const struct flow *flow
 		return flows_foresee(walks, flow, state);
 	if (!make(walks, flow, state, &packet, &now))
 		return (struct flows_fate){ 0 };
+	now.status = flow->status;
 	now.is_translated = flow->status & IPS_DST_NAT;
 	now.is_pinned = true;
 	return walk(walks, flow, &now);

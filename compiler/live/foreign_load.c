@@ -287,13 +287,18 @@ uint32_t foreign_state(enum ir_state state)
 	return bits;
 }
 
-/* Of the status only whether the destination was translated. */
+/* Of the status of a connection that is only asked about, whether the destination was translated.
+ */
 static void load_status(const struct foreign_packet *packet, uint32_t to,
 			struct foreign_registers *registers)
 {
 	uint32_t value = packet->is_translated ? IPS_DST_NAT : 0, known = IPS_DST_NAT;
 	size_t at;
 
+	if (packet->is_tracked) {
+		put_word(registers, to, (packet->status & ~IPS_DST_NAT) | value);
+		return;
+	}
 	foreign_forget(registers, to, 4, "the state of its connection is not said");
 	if (!foreign_register(to, 4, &at))
 		return;

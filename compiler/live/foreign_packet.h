@@ -54,6 +54,8 @@ struct foreign_packet {
 	enum foreign_source source;          /* what the chains so far give it */
 	struct wide given, given_last;       /* of FOREIGN_SOURCE_GIVEN */
 	uint32_t mark, ct_mark;
+	bool is_tracked; /* its connection is known, with this status (IPS_) */
+	uint32_t status;
 	bool is_translated; /* its destination is another one now */
 	bool is_pinned;     /* and none of the chains to come changes it */
 	/*

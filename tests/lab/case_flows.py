@@ -8,6 +8,8 @@ import json
 import os
 
 import probe
+from case_carrier import pull
+from case_forgotten import PORT, Far, Talk
 from case_sources import GIVEN, snat
 from groups import control_group
 from lab import FOREIGN, UPLINKS, Network
@@ -297,6 +299,22 @@ def _kept():
         same(planned(second), 0, "planned at last")
 
 
+@case("flows: after a failover status counts what has the address of the uplink that is down, and an apply deletes it")
+def _failover():
+    words = snat("wan0"), snat("wan1")
+    with two_uplinks(NAT, words) as net:
+        policy = Policy(net, TWO.format(one=words[0], two=words[1], way="[one, two, unreachable]")).up()
+        flows = [Flow(host, version, 5000) for host in (net.client, net.router) for version in (4, 6)]
+        same(ask(flows), ["origin"] * 4, "by the first")
+        pull(net, "wan0", "origin")
+        assert "4 connections are on a way that is no more" in policy.tpc("status", check=False).stdout, "status"
+        same(planned(policy), 4, "planned")
+        said = policy.tpc("apply", str(policy.path)).stdout
+        assert "connections on a way that is no more: -4" in said, said
+        same([flow.ask(1) for flow in flows], ["mobile"] * 4, "by the second")
+        assert "on a way that is no more" not in policy.tpc("status", check=False).stdout, "status"
+
+
 # ---- TCP ----
 
 LOSS = """table inet lose {
@@ -333,6 +351,40 @@ rules: [{scope: both, proto: tcp, port: 443, then: {proxy: px}}]
 
 _holds(True)
 _holds(False)
+
+
+def reset(talk):
+    """Its other end, or a rule, says at once that there is no such connection."""
+    talk.sock.settimeout(1)
+    talk.say()
+    with contextlib.suppress(ConnectionResetError, ConnectionRefusedError):
+        raise AssertionError(f"not reset: {talk.sock.recv(100)!r}")
+
+
+@case("flows: TCP that an update or a removal sends by another uplink is reset: forwarded by the rules, this host's own "
+      "and, without rules, all as its entry is deleted")
+def _tcp_moves():
+    for words, own, rest in ((snat("wan0"), snat("wan1")), 2, 4), (("masquerade: true", "masquerade: true"), 2, 4):
+        with two_uplinks(NAT, words) as net:
+            for name in "origin", "mobile":
+                net.add(Far(net.hosts[name], (PORT,), (PORT,)))
+            first, second = (Policy(net, TWO.format(one=words[0], two=words[1], way=way).replace("5000", str(PORT)))
+                             for way in ("one", "two"))
+            first.up()
+            talks = [Talk(host, "tcp", version) for host in (net.client, net.router) for version in (4, 6)]
+            same([talk.first.split()[0] for talk in talks], ["origin"] * 4, "by the first")
+            same(planned(second), own, "planned")
+            second.up()
+            for talk in talks:
+                reset(talk)
+                talk.close()
+            talks = [Talk(host, "tcp", version) for host in (net.client, net.router) for version in (4, 6)]
+            same([talk.first.split()[0] for talk in talks], ["mobile"] * 4, "by the second")
+            said = second.tpc("remove").stdout
+            assert f"connections: {rest} on a way" in said, said
+            for talk in talks:
+                reset(talk)
+                talk.close()
 
 
 # ---- a listener that was away ----
