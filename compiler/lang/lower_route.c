@@ -484,6 +484,10 @@ static void check_source(struct lower *lower, const struct ast_table *table,
 
 static void check_npt(struct lower *lower, const struct ast_table *table)
 {
+	if (table->npt_count && lower->policy->settings.ipv6 == IPV6_OFF)
+		diag_help(diag_add(lower->diag, DIAG_no_effect, table->npt_span,
+				   "`nptv6` changes nothing: the policy leaves IPv6 alone"),
+			  "remove it, or `ipv6: off` from the settings");
 	if (!table->npt_count || has_family(lower, table, ADDR_IPV6))
 		return;
 	lower->failed = true;

@@ -503,6 +503,11 @@ static void tables(struct lower *lower, const struct lower_class *way)
 			arena_printf(lower->arena, "%.*s", (int)strcspn(way->name, "/"), way->name);
 	links(lower, &led);
 	quiet(lower, &led, &from);
+	/* What comes in for an outside prefix is forwarded, whatever rules send by the table. */
+	if (way->kind == IR_CLASS_REPLY && way->tables[0]->npt_count && way->families[ADDR_IPV6]) {
+		need(lower, NEED_ADVERTISED, way);
+		need(lower, NEED_FORWARD_IPV6, way);
+	}
 	/* A way by the main table alone forwards no more than the host did without the policy. */
 	if (!lower_leads_out(way) || !way->forward || !way->table_count)
 		return;

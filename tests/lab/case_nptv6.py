@@ -191,6 +191,16 @@ def _flows():
         same(flow.ask(1), "origin", "without a policy")
 
 
+@case("nptv6: a table that no rule sends to answers what comes in for its prefix, and has this host forward")
+def _inbound():
+    with world() as net:
+        net.router.sysctl("net.ipv6.conf.all.forwarding", 0)
+        one = Policy(net, f"version: 1\ntables:\n{table('two')}").up()
+        reached(net, "wan1")
+        one.down()
+        same(net.router.sysctl("net.ipv6.conf.all.forwarding"), "0", "forwarding, once it is removed")
+
+
 @case("nptv6: explain --live follows a foreign translation of a prefix to the inside address")
 def _foreign():
     with world() as net:
