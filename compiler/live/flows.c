@@ -244,8 +244,6 @@ static bool is_sourced_elsewhere(struct search *search, const struct flow *flow)
 	return device && !has_fitting_source(search, flow, &fate, device);
 }
 
-/* ---- one after the other ---- */
-
 /* ---- judging: a listener that was away ---- */
 
 static bool has_socket(struct search *search, const struct ir_listener *listener,
@@ -277,6 +275,8 @@ static bool was_let_go(struct search *search, const struct flow *flow)
 	anew.mark &= ~after->ct_mask;
 	return flows_begin(&search->walks, &anew).end == FLOWS_TAKEN;
 }
+
+/* ---- one after the other ---- */
 
 static bool is_astray(struct search *search, const struct flow *flow)
 {
@@ -347,20 +347,11 @@ static void keep(const struct nlmsghdr *message, void *user)
 
 static bool dump(struct search *search, struct netlink_error *error)
 {
-	enum { TRIES = 4 };
-	bool done = false;
+	char room[NETLINK_REQUEST];
 
-	for (int i = 0; i < TRIES && !done; i++) {
-		char room[NETLINK_REQUEST];
-
-		search->count = 0;
-		done = netlink_ask(&search->job->kernel->nft,
-				   request(room, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC), keep,
-				   search, error);
-		if (!done && error->code != EINTR)
-			break;
-	}
-	return done;
+	return netlink_dump(&search->job->kernel->nft,
+			    request(room, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC), keep, search,
+			    &search->count, error);
 }
 
 /* Does the policy send anything anywhere? */

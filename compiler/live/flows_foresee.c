@@ -38,6 +38,8 @@ static bool asks_more(const struct ir_match *match, const struct ir_packet *pack
 	    (match->hosted == IR_HOSTED_GROUP ||
 	     (match->hosted == IR_HOSTED_CGROUP && !packet->cgroup)))
 		return true;
+	if (packet->mac && (!strcmp(match->ops->name, "mac") || !strcmp(match->ops->name, "link")))
+		return false;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(match->ops->name, names[i]))
 			return true;

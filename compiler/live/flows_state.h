@@ -11,6 +11,7 @@
 #include "addr/addr.h"
 #include "live/addresses.h"
 #include "live/foreign_packet.h"
+#include "live/neighbours.h"
 #include "live/netlink.h"
 #include "live/owner.h"
 
@@ -47,6 +48,8 @@ struct flows_walks {
 	const struct ir_walker *walker;
 	struct foreign_chains *chains;
 	struct addresses addresses;
+	struct neighbours neighbours;
+	bool has_neighbours; /* they are read */
 	struct netlink diag;
 	struct flows_hop **hops; /* by their addresses' sums */
 	bool is_any_sender;      /* what this host sends is root's, in the root of the cgroups */

@@ -130,6 +130,15 @@ static bool find_sender(struct flows_walks *walks, const struct flow *flow,
 	return true;
 }
 
+/* What a router hands over has the router's: not known here. */
+static uint64_t link_of(struct flows_walks *walks, struct addr from, const char *device)
+{
+	if (!walks->has_neighbours)
+		walks->neighbours = neighbours_read(walks->arena, &walks->kernel->route);
+	walks->has_neighbours = true;
+	return neighbours_link(&walks->neighbours, device, from);
+}
+
 bool flows_packet(struct flows_walks *walks, const struct flow *flow, enum ir_state state,
 		  struct flows_packet *out)
 {
@@ -152,7 +161,11 @@ bool flows_packet(struct flows_walks *walks, const struct flow *flow, enum ir_st
 						 .port = flow->to.port,
 						 .ct_mark = flow->mark,
 						 .state = state } };
-	return is_own ? find_sender(walks, flow, out) : from->device != NULL;
+	if (is_own)
+		return find_sender(walks, flow, out);
+	if (from->device)
+		out->asked.mac = link_of(walks, flow->from.addr, from->device);
+	return from->device != NULL;
 }
 
 /* The same for rules of the kernel. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -139,7 +140,7 @@ static void load_meta(const struct foreign_packet *packet, uint32_t key, uint32_
 	bool is_ipv6 = packet->packet->family == ADDR_IPV6;
 	uint8_t protocol = (uint8_t)packet->packet->protocol;
 	uint8_t family = is_ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
-	uint16_t ethertype = htons(is_ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+	uint16_t ethertype = htons(is_ipv6 ? ETH_P_IPV6 : ETH_P_IP), ethernet = ARPHRD_ETHER;
 
 	if (key == NFT_META_MARK)
 		put_word(registers, to, packet->mark);
@@ -161,6 +162,8 @@ static void load_meta(const struct foreign_packet *packet, uint32_t key, uint32_
 		foreign_forget(registers, to, 1, "the protocol is not said (proto=)");
 	else if (key == NFT_META_TIME_NS && packet->now)
 		foreign_put(registers, to, &packet->now, sizeof(packet->now));
+	else if (key == NFT_META_IIFTYPE && packet->packet->mac)
+		foreign_put(registers, to, &ethernet, sizeof(ethernet));
 	else if (key == NFT_META_SKUID && packet->sender)
 		put_word(registers, to, packet->sender->user);
 	else if (key == NFT_META_SKUID)
@@ -252,7 +255,9 @@ static void load_payload(const struct foreign_packet *packet, const struct nlatt
 	struct header header = { .why = "its link layer is not said" };
 	size_t at;
 
-	if (base == NFT_PAYLOAD_NETWORK_HEADER)
+	if (base == NFT_PAYLOAD_LL_HEADER && packet->packet->mac)
+		set(&header, ETH_ALEN, ETH_ALEN, wide(packet->packet->mac));
+	else if (base == NFT_PAYLOAD_NETWORK_HEADER)
 		make_network(packet, offset, &header);
 	else if (base == NFT_PAYLOAD_TRANSPORT_HEADER)
 		make_transport(packet, &header);

@@ -11,14 +11,13 @@
 #include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
-#include <linux/if_ether.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
 #include "base/arena.h"
 #include "ir/ir.h"
-#include "live/hops.h"
 #include "live/links.h"
+#include "live/neighbours.h"
 #include "live/netlink.h"
 #include "live/report.h"
 
@@ -102,50 +101,20 @@ static void drop_lonely(struct finding *finding)
 
 /* ---- their link addresses ---- */
 
-/* Does the kernel know where the neighbour is, or did it when it last looked? */
-static bool is_known(uint16_t state)
+static void take(struct gateway *gateway, const struct neighbours *neighbours)
 {
-	return state &
-	       (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP);
-}
+	uint64_t link = neighbours_link(neighbours, gateway->of->dev, gateway->via);
 
-static void take(struct finding *finding, int index, struct addr address, uint64_t link)
-{
-	for (size_t i = 0; i < finding->count; i++)
-		if ((int)if_nametoindex(finding->items[i].of->dev) == index &&
-		    addr_equal(finding->items[i].via, address))
-			finding->items[i].link = link;
-}
-
-static void read_neighbour(const struct nlmsghdr *message, void *user)
-{
-	const struct ndmsg *head = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attribute, *address = NULL, *link = NULL;
-
-	if (message->nlmsg_type != RTM_NEWNEIGH || !is_known(head->ndm_state) ||
-	    (head->ndm_family != AF_INET && head->ndm_family != AF_INET6))
-		return;
-	mnl_attr_for_each(attribute, message, sizeof(*head)) {
-		if (mnl_attr_get_type(attribute) == NDA_DST)
-			address = attribute;
-		else if (mnl_attr_get_type(attribute) == NDA_LLADDR)
-			link = attribute;
-	}
-	if (!address || !link || mnl_attr_get_payload_len(link) != ETH_ALEN)
-		return;
-	take(user, head->ndm_ifindex,
-	     hops_address(head->ndm_family == AF_INET6 ? ADDR_IPV6 : ADDR_IPV4, address),
-	     wide_get(mnl_attr_get_payload(link), ETH_ALEN).low);
+	if (link)
+		gateway->link = link;
 }
 
 static void read_neighbours(struct finding *finding)
 {
-	struct netlink_error error;
-	char room[NETLINK_REQUEST];
-	struct nlmsghdr *request = netlink_new(room, RTM_GETNEIGH, NLM_F_DUMP);
+	struct neighbours neighbours = neighbours_read(finding->arena, finding->netlink);
 
-	mnl_nlmsg_put_extra_header(request, sizeof(struct ndmsg));
-	netlink_dump(finding->netlink, request, read_neighbour, finding, NULL, &error);
+	for (size_t i = 0; i < finding->count; i++)
+		take(&finding->items[i], &neighbours);
 }
 
 static size_t count_unknown(const struct finding *finding)

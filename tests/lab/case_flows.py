@@ -20,7 +20,9 @@ from suite import case, require, same
 POLICY = """version: 1
 SETTINGS
 listeners: {dns: {redirect: 12345, protocols: [tcp, udp]}}
-rules: [{in: lan0, proto: udp, port: 5000, then: {proxy: dns}}]
+rules:
+  - {in: lan0, mac: 02:00:5e:10:00:01, then: direct}
+  - {in: lan0, proto: udp, port: 5000, then: {proxy: dns}}
 """
 NAT = """table inet nat {
     chain post {
