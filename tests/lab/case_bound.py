@@ -93,6 +93,13 @@ def _words():
                 answered(ask(net, proto, 6), "mobile")
             if what != "a pattern":  # which holds for wan0, too
                 answered(probe.ask(net.router, "tcp", FOREIGN[6], 443), "origin")
+    with world() as net:  # what rules leave alone, refuse, or know by a group of interfaces
+        Policy(net, TABLES.replace("listeners:", "interfaces: {second: [wan1, wg1]}\nlisteners:")
+               + "  - {scope: local, proto: tcp, port: 80, then: reject}\n"
+               + "  - {scope: local, out: second, port: 853, then: {route: two}}").up()
+        for proto, port, who in ("tcp", 853, "mobile"), ("tcp", 443, "mobile"), ("udp", 443, "mobile"), ("tcp", 80, None):
+            outcome = probe.ask(net.router, proto, FOREIGN[6], port, identity=Bound())
+            same(outcome.who, who, f"{proto} {port}: {outcome}")
     with world() as net:
         strict = TABLES.replace("unreachable}", "unreachable, strict: true}")
         Policy(net, f"{strict}  - {{scope: local, out: wan1, then: {{route: vpn}}}}").up()
