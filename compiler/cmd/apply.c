@@ -87,7 +87,9 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 		   counts->added, counts->removed);
 	buf_printf(out, ",\"chains\":{\"removed\":%zu},\"counters\":{\"removed\":%zu}",
 		   counts->old_chains, counts->old_counters);
-	buf_printf(out, ",\"nft_rules\":%zu,\"steps\":", counts->nft_rules);
+	buf_printf(out, ",\"nft_rules\":%zu,", counts->nft_rules);
+	show_json_rows(job->arena, job->ir->rows, job->ir->row_count, out);
+	buf_puts(out, "\"steps\":");
 	show_json(out, job->report, REPORT_STEP);
 	if (counts->forgotten)
 		buf_printf(out, ",\"connections_deleted\":%zu", counts->forgotten);
@@ -147,12 +149,14 @@ static void put_text(const struct cmd_call *call, const struct apply_job *job,
 {
 	if (outcome == APPLY_UNCHANGED) {
 		buf_printf(out, "%s: nothing to change\n", job->ir->name);
+		show_rows(out, job->arena, job->ir->rows, job->ir->row_count);
 		put_forgotten(counts, out);
 	} else if (outcome == APPLY_DONE && job->dry_run) {
 		buf_printf(out, "%s: would change\n", job->ir->name);
 		show_steps(out, job->report, "");
 	} else if (outcome == APPLY_DONE) {
 		buf_printf(out, "%s: applied\n", job->ir->name);
+		show_rows(out, job->arena, job->ir->rows, job->ir->row_count);
 		if (call->verbose)
 			show_steps(out, job->report, "");
 		else
@@ -217,7 +221,7 @@ static enum cmd_status apply(struct cmd_call *call, struct apply_job *job)
 	struct apply_counts counts;
 	enum apply_outcome outcome;
 
-	job->ir = cmd_compile_policy(call, job->policy);
+	job->ir = cmd_compile_here(call, job->policy);
 	if (!job->ir)
 		return CMD_POLICY_WRONG;
 	job->ir = cmd_optimise(call, job->ir, APPLY_LEVEL);

@@ -104,7 +104,7 @@ static enum cmd_status check_policy(const struct cmd_call *call, const char *pat
 	bool is_good;
 
 	diag_wish(diag, cmd_given(call, CHECK_STRICT), call->verbose ? NOTES_ALL : NOTES_SOME);
-	ir = lang_compile(arena, diag, path);
+	ir = lang_compile(arena, diag, path, NULL);
 	is_good = ir && diag_error_count(diag) == 0;
 	status = show(call, strcmp(path, "-") ? path : "<stdin>", is_good ? ir : NULL, diag);
 	arena_free(arena);

@@ -25,6 +25,7 @@
 #include "cmd/help.h"
 #include "cmd/options.h"
 #include "lang/lang.h"
+#include "live/lives.h"
 #include "opt/opt.h"
 
 #ifndef TPC_VERSION
@@ -137,16 +138,26 @@ void cmd_show_diag(const struct cmd_call *call, const struct diag *diag)
 	print_error(&text);
 }
 
-struct ir *cmd_compile_policy(struct cmd_call *call, const char *path)
+struct ir *cmd_compile_policy(struct cmd_call *call, const char *path, const struct lang_host *host)
 {
 	struct diag *diag = diag_new(call->arena);
 	struct ir *ir;
 
 	call->diag = diag;
 	diag_wish(diag, call->strict, call->verbose ? NOTES_ALL : NOTES_NONE);
-	ir = lang_compile(call->arena, diag, path);
+	ir = lang_compile(call->arena, diag, path, host);
 	cmd_show_diag(call, diag);
 	return diag_error_count(diag) ? NULL : ir;
+}
+
+struct ir *cmd_compile_here(struct cmd_call *call, const char *path)
+{
+	struct lives *lives = lives_new(call->arena);
+	const struct lang_host host = { lives_why_gone, lives };
+	struct ir *ir = cmd_compile_policy(call, path, &host);
+
+	lives_close(lives);
+	return ir;
 }
 
 const char *const cmd_levels[] = { "0", "1", NULL };

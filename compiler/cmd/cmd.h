@@ -18,6 +18,7 @@
 struct arena;
 struct buf;
 struct ir;
+struct lang_host;
 
 enum cmd_status {
 	CMD_DONE = 0,
@@ -110,9 +111,12 @@ int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char *
 /*
  * Compiles the policy and shows its errors and warnings on standard error (in the call's format).
  * NULL when there was an error; the exit status is CMD_POLICY_WRONG then. The ir is the call's
- * arena's.
+ * arena's. `host`: lang.h; NULL: it is for any.
  */
-struct ir *cmd_compile_policy(struct cmd_call *call, const char *path);
+struct ir *cmd_compile_policy(struct cmd_call *call, const char *path,
+			      const struct lang_host *host);
+/* The same for this host: of listeners in a row the one that has a socket. */
+struct ir *cmd_compile_here(struct cmd_call *call, const char *path);
 /* The ir at the level that the call's option says, which is one of CMD_LEVEL_OPTION's: its own
  * copy. */
 struct ir *cmd_optimise(const struct cmd_call *call, const struct ir *ir, size_t option);

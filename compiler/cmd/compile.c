@@ -286,7 +286,7 @@ static enum cmd_status run(struct cmd_call *call)
 	if (status != CMD_DONE)
 		return status;
 	call->strict = cmd_given(call, COMPILE_STRICT);
-	ir = cmd_compile_policy(call, call->args[0]);
+	ir = cmd_compile_policy(call, call->args[0], NULL);
 	if (!ir)
 		return CMD_POLICY_WRONG;
 	ir = cmd_optimise(call, ir, COMPILE_LEVEL);

@@ -10,6 +10,7 @@
 #include "cmd/explain_answer.h"
 #include "cmd/verbs.h"
 #include "lang/lang.h"
+#include "live/lives.h"
 #include "lang/packet.h"
 
 enum { EXPLAIN_BATCH, EXPLAIN_LIVE, EXPLAIN_LEVEL };
@@ -232,7 +233,12 @@ static enum cmd_status answer_batch(const struct cmd_call *call, struct explain 
 static struct ir *compile(const struct cmd_call *call)
 {
 	struct diag *diag = diag_new(call->arena);
-	struct ir *ir = lang_lower(call->arena, diag, call->args[0]);
+	struct lives *lives = lives_new(call->arena);
+	const struct lang_host host = { lives_why_gone, lives };
+	struct ir *ir = lang_lower(call->arena, diag, call->args[0],
+				   cmd_given(call, EXPLAIN_LIVE) ? &host : NULL);
+
+	lives_close(lives);
 
 	if (!ir || call->verbose)
 		cmd_show_diag(call, diag);

@@ -149,6 +149,13 @@ static void find_rule(const struct explain *explain, struct explain_answer *answ
 		answer->reason = "no rule takes it: the default";
 }
 
+static void find_row(struct explain_answer *answer)
+{
+	const struct trace_rule *rule = answer->rule ? answer->rule : answer->otherwise;
+
+	answer->row = answer->listener && rule ? rule->author->row : NULL;
+}
+
 static void find_element(const struct explain *explain, struct explain_answer *answer)
 {
 	const struct trace *trace = explain->trace;
@@ -182,6 +189,7 @@ struct explain_answer explain_packet(struct explain *explain, const struct ir_pa
 	answer.verdict = verdict_of(&answer.outcome);
 	find_way(explain, &answer);
 	find_rule(explain, &answer);
+	find_row(&answer);
 	find_element(explain, &answer);
 	return answer;
 }

@@ -57,6 +57,7 @@ struct explain_answer {
 	const struct ir_class *way;         /* whose mark the packet gets, or NULL */
 	struct lookup lookup;               /* of a packet with a way */
 	const struct ir_listener *listener;
+	const struct ir_row *row;            /* of listeners, of which this is one; or NULL */
 	const char *found_by;                /* the condition's key that found it, or "" */
 	const struct ir_set *set;            /* that the rule found the packet in, or NULL */
 	const struct explain_shares *shares; /* of verdict balance, else NULL */

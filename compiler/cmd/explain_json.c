@@ -268,6 +268,7 @@ void explain_put_json(struct explain *explain, const struct explain_answer *answ
 	put_mark(answer, out);
 	put_routing(explain, answer, out);
 	put_listener(answer, out);
+	show_json_row(explain->arena, answer->row, out);
 	put_balance(answer, out);
 	buf_putc(out, ',');
 	put_text("\"set\":", answer->set ? answer->set->base : NULL, out);

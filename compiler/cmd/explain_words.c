@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "cmd/explain_answer.h"
 #include "emit/ipbatch.h"
+#include "live/lives.h"
 #include "match/kinds.h"
 #include "match/match.h"
 
@@ -121,6 +122,16 @@ static void put_listener(const struct explain_answer *answer, struct buf *out)
 	buf_printf(out, "%u\n", listener->port);
 }
 
+static void put_row(const struct explain *explain, const struct ir_row *row, struct buf *out)
+{
+	if (row->is_asked)
+		buf_printf(out, "  in a row  %s\n", lives_choice_words(explain->arena, row));
+	else
+		buf_printf(out,
+			   "  in a row  %s: which has a socket, only the host knows (--live asks)\n",
+			   lives_row_words(explain->arena, row));
+}
+
 static void put_way(const struct explain *explain, const struct explain_answer *answer,
 		    struct buf *out)
 {
@@ -131,6 +142,8 @@ static void put_way(const struct explain *explain, const struct explain_answer *
 		put_routing(explain, answer, out);
 	if (answer->listener)
 		put_listener(answer, out);
+	if (answer->row)
+		put_row(explain, answer->row, out);
 }
 
 /* ---- why ---- */

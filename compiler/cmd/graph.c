@@ -136,7 +136,7 @@ static enum cmd_status run(struct cmd_call *call)
 
 	if (status != CMD_DONE)
 		return status;
-	ir = cmd_compile_policy(call, call->args[0]);
+	ir = cmd_compile_policy(call, call->args[0], NULL);
 	if (!ir)
 		return CMD_POLICY_WRONG;
 	if (path && cmd_refuse_outputs(call, (const char *const[]){ path, NULL }))

@@ -170,6 +170,7 @@ static void put_text(const struct cmd_call *call, const struct ir *ir, const str
 {
 	if (!plan->count) {
 		buf_printf(out, "%s: nothing to change\n", ir->name);
+		show_rows(out, call->arena, ir->rows, ir->row_count);
 		return;
 	}
 	buf_printf(out, "%s: apply would change this host\n", ir->name);
@@ -183,6 +184,7 @@ static void put_text(const struct cmd_call *call, const struct ir *ir, const str
 		    (i + 1 == plan->count || plan->items[i + 1].section != section))
 			put_rules(call, plan, out);
 	}
+	show_rows(out, call->arena, ir->rows, ir->row_count);
 	put_sum(plan, out);
 }
 
@@ -212,7 +214,9 @@ static void put_json(const struct cmd_call *call, const struct apply_job *job,
 
 	buf_putc(out, '{');
 	show_json_text(out, "policy", job->ir->name);
-	buf_puts(out, ",\"changes\":[");
+	buf_putc(out, ',');
+	show_json_rows(call->arena, job->ir->rows, job->ir->row_count, out);
+	buf_puts(out, "\"changes\":[");
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct plan_item *item = &plan->items[i];
 
@@ -269,7 +273,7 @@ static enum cmd_status run(struct cmd_call *call)
 	const struct ir *ir;
 
 	call->strict = job.strict = cmd_given(call, PLAN_STRICT);
-	ir = cmd_compile_policy(call, job.policy);
+	ir = cmd_compile_here(call, job.policy);
 	if (!ir)
 		return CMD_POLICY_WRONG;
 	job.ir = cmd_optimise(call, ir, PLAN_LEVEL);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/shown.h"
 #include "base/source.h"
+#include "live/lives.h"
 
 static const char *word_for(enum report_kind kind)
 {
@@ -180,4 +181,41 @@ enum cmd_status show_end(const struct cmd_call *call, struct buf *out, enum appl
 		printed = CMD_IN_DOUBT;
 	buf_free(out);
 	return status != CMD_DONE ? status : printed;
+}
+
+void show_rows(struct buf *out, struct arena *arena, const struct ir_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		buf_printf(out, "  in a row: %s\n", lives_choice_words(arena, &rows[i]));
+}
+
+static void put_row(struct arena *arena, const struct ir_row *row, struct buf *out)
+{
+	buf_puts(out, "{\"listeners\":[");
+	for (size_t i = 0; i < row->count; i++)
+		buf_printf(out, "%s\"%s\"", i ? "," : "", row->listeners[i].name);
+	buf_puts(out, "],");
+	show_json_text(out, "listener", row->listeners[row->chosen].name);
+	buf_putc(out, ',');
+	show_json_text(out, "why", row->is_asked ? lives_choice_words(arena, row) : NULL);
+	buf_putc(out, '}');
+}
+
+void show_json_row(struct arena *arena, const struct ir_row *row, struct buf *out)
+{
+	buf_puts(out, ",\"row\":");
+	if (row)
+		put_row(arena, row, out);
+	else
+		buf_puts(out, "null");
+}
+
+void show_json_rows(struct arena *arena, const struct ir_row *rows, size_t count, struct buf *out)
+{
+	buf_puts(out, "\"rows\":[");
+	for (size_t i = 0; i < count; i++) {
+		buf_puts(out, i ? "," : "");
+		put_row(arena, &rows[i], out);
+	}
+	buf_puts(out, "],");
 }

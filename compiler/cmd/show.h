@@ -5,6 +5,7 @@
 #define TPC_CMD_SHOW_H
 
 #include "cmd/cmd.h"
+#include "ir/ir.h"
 #include "live/apply.h"
 #include "live/report.h"
 
@@ -33,6 +34,11 @@ enum cmd_status show_end(const struct cmd_call *call, struct buf *out, enum appl
 void show_steps(struct buf *out, const struct report *report, const char *begin);
 /* "; applied here: a, b", or nothing where there is nothing. */
 void show_names(struct buf *out, const char *const *names, size_t count);
+/* For people: which of listeners in a row it is, and why, a line each. */
+void show_rows(struct buf *out, struct arena *arena, const struct ir_row *rows, size_t count);
+/* ,"row": {...} or null. And a list of them: "rows": [...], and a comma. */
+void show_json_row(struct arena *arena, const struct ir_row *row, struct buf *out);
+void show_json_rows(struct arena *arena, const struct ir_row *rows, size_t count, struct buf *out);
 /* "key": "text" or null. */
 void show_json_text(struct buf *out, const char *key, const char *text);
 

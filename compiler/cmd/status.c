@@ -135,6 +135,7 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 			   policy->unmarked);
 	for (size_t i = 0; record && i < record->class_count; i++)
 		put_class(&record->classes[i], out);
+	show_rows(out, policy->problems->arena, policy->rows, policy->row_count);
 	put_sets(table, out);
 	for (size_t i = 0; i < table->counter_count; i++)
 		buf_printf(out, "  counter:  %-20s %" PRIu64 " packets, %" PRIu64 " bytes\n",
@@ -290,6 +291,7 @@ static void put_json_policy(const struct status_policy *policy, struct buf *out)
 	show_json_text(out, "refused_unmarked", policy->unmarked);
 	buf_putc(out, ',');
 	put_json_classes(policy->record, out);
+	show_json_rows(policy->problems->arena, policy->rows, policy->row_count, out);
 	put_json_sets(table, false, out);
 	put_json_sets(table, true, out);
 	put_json_counters(table, out);
@@ -353,7 +355,7 @@ const struct cmd_verb verb_status = {
 	.detail =
 		"For each policy: the file it came from and since when, marks, ip rules and tables, counters, and every ip rule, route,\n"
 		"listener and sysctl that is not as it should be, with the command that mends it. The exit status is 5 when rules,\n"
-		"sets, ip rules, routes or sysctls are not as apply left them; a listener that no socket serves, or what others have put\n"
+		"sets, ip rules, routes or sysctls are not as apply left them, or another listener of a row has a socket; a listener that no socket serves, or what others have put\n"
 		"beside the policy, is only told. Needs CAP_NET_ADMIN.",
 	.most_args = 1,
 	.options = options,

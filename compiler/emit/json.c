@@ -165,6 +165,18 @@ static void put_listener(const struct ir_listener *listener, struct buf *out)
 		   listener->udp ? "\"udp\"" : "", listener->on_this_host ? "true" : "false");
 }
 
+static void put_row(const struct ir_row *row, struct buf *out)
+{
+	buf_puts(out, "{\"listeners\": [");
+	for (size_t i = 0; i < row->count; i++) {
+		buf_puts(out, i ? ", " : "");
+		put_string(row->listeners[i].name, out);
+	}
+	buf_puts(out, "], \"listener\": ");
+	put_string(row->listeners[row->chosen].name, out);
+	buf_putc(out, '}');
+}
+
 static void put_head(const struct emit_job *job, struct buf *out)
 {
 	const struct ir *ir = job->ir;
@@ -207,6 +219,8 @@ void emit_json_put(const struct emit_job *job, struct buf *out)
 	PUT_LIST("ip_rules", ir->ip_rules, ir->ip_rule_count, put_ip_rule);
 	PUT_LIST("sets", ir->sets, ir->set_count, put_set);
 	PUT_LIST("listeners", ir->listeners, ir->listener_count, put_listener);
+	if (ir->row_count)
+		PUT_LIST("rows", ir->rows, ir->row_count, put_row);
 	PUT_LIST("counters", (const char *const *)ir->counters, ir->counter_count, put_counter);
 	buf_puts(out, "\n}\n");
 }

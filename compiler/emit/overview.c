@@ -82,6 +82,20 @@ static void put_class(const struct ir_class *class, struct buf *out)
 	buf_putc(out, '\n');
 }
 
+static void put_rows(const struct ir *ir, struct buf *out)
+{
+	for (size_t i = 0; i < ir->row_count; i++) {
+		const struct ir_row *row = &ir->rows[i];
+
+		buf_puts(out, "#   in a row: ");
+		for (size_t k = 0; k < row->count; k++)
+			buf_printf(out, "%s%s", k ? ", else " : "", row->listeners[k].name);
+		buf_printf(out,
+			   ". Here %s is handed it: which one has a socket, only `tpc apply` asks.\n",
+			   row->listeners[row->chosen].name);
+	}
+}
+
 void overview_put(const struct ir *ir, struct buf *out)
 {
 	buf_puts(out, "# What it takes of the host's numbers:\n");
@@ -90,6 +104,7 @@ void overview_put(const struct ir *ir, struct buf *out)
 			 "#   name              mark/mask              ip rule  table    goes to\n");
 	for (size_t i = 0; i < ir->class_count; i++)
 		put_class(&ir->classes[i], out);
+	put_rows(ir, out);
 	buf_printf(out, "#   nft table inet %s", ir->table);
 	if (ir->ip_rule_count || ir->route_count)
 		buf_printf(out, "; ip rules and routes carry protocol %" PRIu32, ir->protocol);

@@ -42,6 +42,26 @@ struct ir_let_go {
 	uint32_t value;
 };
 
+/*
+ * Listeners in order of life: rules hand to the first that has a socket. Which that is, only the
+ * host knows; no part of the digest.
+ */
+struct ir_row {
+	struct ir_listener *listeners; /* `ways`: what the rules send to whichever it is; no `ins`
+					*/
+	size_t count;
+	size_t chosen;
+	bool is_asked;    /* the host was; else it is the first */
+	const char **why; /* of each: why no socket takes what it would be handed; NULL: one does */
+	struct span origin;
+};
+
+/* NULL: a socket takes what the listener would be handed, or that is not known; else why none does.
+ */
+typedef const char *ir_why_gone(void *user, const struct ir_listener *listener);
+/* Asks for each of the row and takes the first that is not gone; where all are, the first. */
+void ir_row_choose(struct ir_row *row, ir_why_gone *why_gone, void *user);
+
 enum ir_hosted_state { IR_HOSTED_UNASKED, IR_HOSTED_THERE, IR_HOSTED_MISSING };
 
 /* A name that matches ask for (ir_match.hosted). */

@@ -250,7 +250,8 @@ struct ast_then {
 	struct span span;
 	enum ir_reject reject;
 	struct span name_span;
-	struct ast_listener *listener; /* once resolved; of THEN_SPREAD the first */
+	struct ast_listener *listener; /* once resolved: that of several which rows.c chooses; of
+					  THEN_SPREAD the first */
 	struct ast_target *targets;    /* tables */
 	size_t target_count;
 	struct ast_target *hands; /* all listeners that it may hand to, once resolved */
@@ -320,6 +321,8 @@ struct ast_policy {
 	size_t list_count;
 	struct ast_listener *listeners;
 	size_t listener_count;
+	struct ir_row *rows; /* rows.c */
+	size_t row_count;
 	struct ast_table *tables;
 	size_t table_count;
 	struct ast_rule *rules;

@@ -206,8 +206,15 @@ static bool check_hand(struct arena *arena, struct diag *diag, struct ast_rule *
 /* A rule with several listeners is about what all of them take. */
 bool check_proxy(struct arena *arena, struct diag *diag, struct ast_rule *rule)
 {
+	const struct ast_target *hands = rule->then->hands;
 	bool good = true;
 
+	for (size_t i = 0; i < rule->then->hand_count; i++)
+		for (size_t k = 0; k < i; k++)
+			if (hands[i].listener == hands[k].listener)
+				return check_refuse(diag, hands[i].span,
+						    "the same listener twice in a row of listeners",
+						    "remove one of them");
 	for (size_t i = 0; i < rule->then->hand_count && good; i++)
 		good = check_hand(arena, diag, rule, rule->then->hands[i].listener);
 	return good;

@@ -42,15 +42,15 @@ static const char *way_words(struct arena *arena, const struct ir_class *way)
 	return "";
 }
 
-static const char *route_words(struct arena *arena, const struct ast_then *then)
+/* "{route: a}", "{proxy: [a, b]}" */
+static const char *list_words(struct arena *arena, const char *key, const struct ast_target *items,
+			      size_t count)
 {
-	const char *names = then->targets[0].name;
+	const char *names = items[0].name;
 
-	if (then->target_count == 1)
-		return arena_printf(arena, "{route: %s}", names);
-	for (size_t i = 1; i < then->target_count; i++)
-		names = arena_printf(arena, "%s, %s", names, then->targets[i].name);
-	return arena_printf(arena, "{route: [%s]}", names);
+	for (size_t i = 1; i < count; i++)
+		names = arena_printf(arena, "%s, %s", names, items[i].name);
+	return arena_printf(arena, count == 1 ? "{%s: %s}" : "{%s: [%s]}", key, names);
 }
 
 static const char *balance_words(struct arena *arena, const struct ast_then *then)
@@ -76,9 +76,9 @@ static const char *then_words(struct arena *arena, const struct ast_then *then)
 	case THEN_REJECT:
 		return "reject";
 	case THEN_PROXY:
-		return arena_printf(arena, "{proxy: %s}", then->listener->name);
+		return list_words(arena, "proxy", then->hands, then->hand_count);
 	case THEN_ROUTE:
-		return route_words(arena, then);
+		return list_words(arena, "route", then->targets, then->target_count);
 	case THEN_BALANCE:
 	case THEN_SPREAD:
 		return balance_words(arena, then);
@@ -143,6 +143,23 @@ static bool is_way(const struct ir_outcome *outcome, enum ir_class_kind kind, co
 	       !strcmp(outcome->way->name, name);
 }
 
+/* Of a row of listeners the first is meant, or all of them: which one has a socket, the host says
+ * later. */
+static bool is_proxy(const struct ast_policy *policy, const struct ast_then *wanted,
+		     const struct ir_outcome *outcome)
+{
+	const struct ast_then *found = then_of(policy, outcome->decided);
+
+	if (!is_way(outcome, IR_CLASS_PROXY,
+		    found && found->listener ? found->listener->name : wanted->listener->name))
+		return false;
+	if (!found || found->action != THEN_PROXY)
+		return wanted->hand_count == 1;
+	if (wanted->hand_count == 1)
+		return wanted->listener == found->hands[0].listener;
+	return ast_same_targets(wanted->hands, wanted->hand_count, found->hands, found->hand_count);
+}
+
 static bool is_mark(const struct ast_policy *policy, const struct ast_then *then,
 		    const struct ir_outcome *outcome)
 {
@@ -191,7 +208,7 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 	case THEN_REJECT:
 		return outcome->verdict == VERDICT_REJECT;
 	case THEN_PROXY:
-		return is_way(outcome, IR_CLASS_PROXY, then->listener->name);
+		return is_proxy(policy, then, outcome);
 	case THEN_ROUTE:
 		return is_way(outcome, IR_CLASS_ROUTE, ast_route_name(arena, then));
 	case THEN_MARK:
@@ -221,7 +238,7 @@ static bool is_same(struct arena *arena, const struct ast_then *a, const struct 
 	case THEN_CONTINUE:
 		return true;
 	case THEN_PROXY:
-		return a->listener == b->listener;
+		return a->hands[0].listener == b->hands[0].listener;
 	case THEN_ROUTE:
 		return !strcmp(ast_route_name(arena, a), ast_route_name(arena, b));
 	case THEN_BALANCE:

@@ -14,10 +14,11 @@
 #include "lang/lower.h"
 #include "lang/prove.h"
 #include "lang/read.h"
+#include "lang/rows.h"
 
 /* *policy receives what the ir was made of. */
 static struct ir *lower(struct arena *arena, struct diag *diag, const char *path,
-			struct ast_policy **policy)
+			const struct lang_host *host, struct ast_policy **policy)
 {
 	const char *broken;
 	struct ir *ir;
@@ -25,6 +26,7 @@ static struct ir *lower(struct arena *arena, struct diag *diag, const char *path
 	*policy = read_policy(arena, diag, path);
 	if (!check_policy(arena, diag, *policy))
 		return NULL;
+	rows_choose(arena, *policy, host);
 	ir = lower_policy(arena, diag, *policy);
 	if (!ir)
 		return NULL;
@@ -39,18 +41,20 @@ static struct ir *lower(struct arena *arena, struct diag *diag, const char *path
 	return ir;
 }
 
-struct ir *lang_lower(struct arena *arena, struct diag *diag, const char *path)
+struct ir *lang_lower(struct arena *arena, struct diag *diag, const char *path,
+		      const struct lang_host *host)
 {
 	struct ast_policy *policy;
-	struct ir *ir = lower(arena, diag, path, &policy);
+	struct ir *ir = lower(arena, diag, path, host, &policy);
 
 	return diag_error_count(diag) ? NULL : ir;
 }
 
-struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path)
+struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path,
+			const struct lang_host *host)
 {
 	struct ast_policy *policy;
-	struct ir *ir = lower(arena, diag, path, &policy);
+	struct ir *ir = lower(arena, diag, path, host, &policy);
 
 	if (!ir) {
 		diag_cut_short(diag);

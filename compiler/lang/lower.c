@@ -4,11 +4,11 @@
  */
 #include "lang/lower.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "lang/rows.h"
 #include "match/kinds.h"
 
 static struct span given_mark(const struct lower_class *way)
@@ -96,25 +96,6 @@ static void describe_interfaces(struct lower *lower)
 
 /* ---- what comes to listeners ---- */
 
-static unsigned int ways_of(const struct ast_rule *rule, const struct ast_listener *listener)
-{
-	static const unsigned int takes[] = { TAKES_TCP, TAKES_UDP };
-	static const uint64_t numbers[] = { IPPROTO_TCP, IPPROTO_UDP };
-	unsigned int ways = 0;
-
-	for (int scope = 0; scope < 2; scope++)
-		for (int family = 0; family < ADDR_FAMILIES; family++)
-			for (int udp = 0; udp < 2; udp++)
-				if (rule->scopes & (scope ? SCOPE_LOCAL : SCOPE_FORWARD) &&
-				    rule->families[family] && listener->has[family] &&
-				    listener->protocols & takes[udp] &&
-				    (!rule->protocols.count ||
-				     interval_contains(&rule->protocols, wide(numbers[udp]))))
-					ways |= ir_listener_way(scope, (enum addr_family)family,
-								udp);
-	return ways;
-}
-
 /* Which of the ir's questions the condition is; they are there before the listeners. */
 static size_t asked_at(const struct lower *lower, const struct match_condition *condition)
 {
@@ -145,7 +126,7 @@ static void add_rule_ways(struct lower *lower, const struct ast_rule *rule,
 	if (rule->then->action == THEN_PROXY ? rule->then->listener != listener
 					     : !ast_hands_to(rule->then, listener))
 		return;
-	out->ways |= ways_of(rule, listener);
+	out->ways |= rows_ways(rule, listener);
 	if (in)
 		add_in(lower, out, asked_at(lower, in));
 	else
@@ -264,6 +245,8 @@ static void describe(struct lower *lower)
 	if (lower->held_count)
 		ir->mark_mask |= lower_mark_mask(lower);
 	describe_senders(lower);
+	ir->rows = lower->policy->rows;
+	ir->row_count = lower->policy->row_count;
 	ir->gateways = lower->gateways;
 	ir->gateway_count = lower->gateway_count;
 }

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "lang/lower.h"
+#include "lang/rows.h"
 
 /* ---- conditions ---- */
 
@@ -206,6 +207,12 @@ static void put_balance(const struct ast_then *then, struct buf *out)
 	buf_printf(out, " by %s", by[then->by]);
 }
 
+static void put_proxy(const struct ast_then *then, struct buf *out)
+{
+	for (size_t i = 0; i < then->hand_count; i++)
+		buf_printf(out, "%s%s", i ? ", else " : "proxy ", then->hands[i].name);
+}
+
 static void put_route(const struct ast_then *then, struct buf *out)
 {
 	for (size_t i = 0; i < then->target_count; i++)
@@ -234,7 +241,7 @@ static void put_then(const struct ast_then *then, struct buf *out)
 		put_reject(then->reject, out);
 		return;
 	case THEN_PROXY:
-		buf_printf(out, "proxy %s", then->listener->name);
+		put_proxy(then, out);
 		return;
 	case THEN_ROUTE:
 		put_route(then, out);
@@ -295,6 +302,7 @@ static void describe_targets(struct lower *lower, const struct ast_then *then,
 	    then->action == THEN_ANSWER) {
 		const struct lower_class *way = lower_class_of(lower, then);
 
+		out->row = rows_of(lower->policy, then);
 		add_target(lower, out, way, way->name, 0);
 	}
 }

@@ -17,42 +17,49 @@ static const char ways[] =
 static const enum ast_action word_actions[] = { THEN_DIRECT, THEN_DROP, THEN_REJECT, THEN_ANSWER,
 						THEN_CONTINUE };
 
+/* One name or a list of them. */
+static bool read_names(struct decode *decode, const struct decode_field *field,
+		       const struct node *value, struct ast_target **out, size_t *out_count)
+{
+	const struct node *items = value->kind == NODE_LIST ? value->items : value;
+	size_t count = value->kind == NODE_LIST ? value->count : 1;
+	bool good = true;
+
+	for (size_t i = 0; i < count; i++) {
+		struct ast_target *one = arena_append(decode->arena, *out, *out_count);
+
+		one->span = items[i].span;
+		good &= decode_name(decode, field, &items[i], &one->name);
+	}
+	return good;
+}
+
 static bool read_proxy(struct decode *decode, const struct decode_field *field,
 		       const struct node *value, void *target)
 {
 	struct ast_then *then = target;
 
-	struct ast_target *hand = arena_append(decode->arena, then->hands, then->hand_count);
-
 	then->action = THEN_PROXY;
-	then->name_span = hand->span = value->span;
-	return decode_name(decode, field, value, &hand->name);
+	then->name_span = value->span;
+	if (value->kind != NODE_LIST || value->count)
+		return read_names(decode, field, value, &then->hands, &then->hand_count);
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "`proxy` needs a listener"),
+		  "write {proxy: LISTENER}, or several: the first that has a socket is handed it");
+	return false;
 }
 
 static bool read_route(struct decode *decode, const struct decode_field *field,
 		       const struct node *value, void *target)
 {
 	struct ast_then *then = target;
-	const struct node *items = value->kind == NODE_LIST ? value->items : value;
-	size_t count = value->kind == NODE_LIST ? value->count : 1;
-	bool good = true;
 
 	then->action = THEN_ROUTE;
 	then->name_span = value->span;
-	if (!count) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-				   "`route` needs a table"),
-			  "write {route: TABLE}, or several in the order they are tried");
-		return false;
-	}
-	for (size_t i = 0; i < count; i++) {
-		struct ast_target *one =
-			arena_append(decode->arena, then->targets, then->target_count);
-
-		one->span = items[i].span;
-		good &= decode_name(decode, field, &items[i], &one->name);
-	}
-	return good;
+	if (value->kind != NODE_LIST || value->count)
+		return read_names(decode, field, value, &then->targets, &then->target_count);
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "`route` needs a table"),
+		  "write {route: TABLE}, or several in the order they are tried");
+	return false;
 }
 
 /* true, false or `tcp`, the default. */

@@ -28,7 +28,7 @@
 #ifndef TPC_VERSION
 #error "TPC_VERSION comes from the Makefile"
 #endif
-static const char MAGIC[] = "tpc-archive 13 " TPC_VERSION;
+static const char MAGIC[] = "tpc-archive 14 " TPC_VERSION;
 
 /* ---- sets ---- */
 
@@ -323,6 +323,13 @@ static void listener(struct tape *tape, struct ir_listener *item)
 	TAPE_ITEMS(tape, item->ins, item->in_count, place);
 }
 
+static void row(struct tape *tape, struct ir_row *item)
+{
+	TAPE_ITEMS(tape, item->listeners, item->count, listener);
+	item->chosen = tape_number(tape, item->chosen);
+	tape->broken |= item->chosen >= item->count;
+}
+
 static void hosted(struct tape *tape, struct ir_hosted *item)
 {
 	tape_text(tape, &item->name);
@@ -362,6 +369,7 @@ static void policy(struct tape *tape, struct ir *ir)
 	TAPE_ITEMS(tape, ir->given, ir->given_count, prefix);
 	TAPE_ITEMS(tape, ir->let_go, ir->let_go_count, let_go);
 	TAPE_ITEMS(tape, ir->listeners, ir->listener_count, listener);
+	TAPE_ITEMS(tape, ir->rows, ir->row_count, row);
 	TAPE_ITEMS(tape, ir->users, ir->user_count, hosted);
 	TAPE_ITEMS(tape, ir->groups, ir->group_count, hosted);
 	TAPE_ITEMS(tape, ir->cgroups, ir->cgroup_count, hosted);

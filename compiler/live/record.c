@@ -99,6 +99,14 @@ static void put_listener(struct buf *out, const char *word, const struct ir_list
 	buf_putc(out, '\n');
 }
 
+/* Its listeners follow, a line each. */
+static void put_row(struct buf *out, const struct ir_row *row)
+{
+	buf_printf(out, "row\t%zu\n", row->chosen);
+	for (size_t i = 0; i < row->count; i++)
+		put_listener(out, "member", &row->listeners[i]);
+}
+
 static void put_given(struct buf *out, struct addr_prefix source)
 {
 	char text[ADDR_TEXT];
@@ -213,6 +221,8 @@ static void put_record(struct buf *out, const struct record *record, const char 
 			   record->let_go[i].value, record->ct_mask);
 	for (size_t i = 0; i < record->left_count; i++)
 		put_listener(out, "left", &record->left[i]);
+	for (size_t i = 0; i < record->row_count; i++)
+		put_row(out, &record->rows[i]);
 	for (size_t i = 0; i < record->asked_count; i++)
 		put_asked(out, &record->asked[i]);
 	if (record->newest_link)
@@ -320,6 +330,8 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	record->ct_mask = ir->ct_mask;
 	record->listeners = ir->listeners;
 	record->listener_count = ir->listener_count;
+	record->rows = ir->rows;
+	record->row_count = ir->row_count;
 	record->asked = ir->asked;
 	record->asked_count = ir->asked_count;
 	record->keeps_connections = ir->keeps_connections;

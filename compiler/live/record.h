@@ -100,6 +100,8 @@ struct record {
 	uint32_t ct_mask;         /* ir.h, where let_go is about it */
 	struct ir_listener *left; /* of policies before, whose connections were kept */
 	size_t left_count;
+	struct ir_row *rows; /* as they were when the policy was loaded */
+	size_t row_count;
 	struct ir_asked *asked; /* without places */
 	size_t asked_count;
 	bool keeps_connections; /* no apply or removal deletes any */

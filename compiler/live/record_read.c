@@ -263,6 +263,21 @@ static void read_left(struct record *record, struct line *line)
 	take_listener(arena_append(line->arena, record->left, record->left_count), line);
 }
 
+static void read_row(struct record *record, struct line *line)
+{
+	arena_append(line->arena, record->rows, record->row_count)->chosen = number(line, 1);
+}
+
+/* Of the row before it. */
+static void read_member(struct record *record, struct line *line)
+{
+	struct ir_row *row = record->row_count ? &record->rows[record->row_count - 1] : NULL;
+
+	line->broken |= !row;
+	if (row)
+		take_listener(arena_append(line->arena, row->listeners, row->count), line);
+}
+
 static void read_asked(struct record *record, struct line *line)
 {
 	struct ir_asked *asked = arena_append(line->arena, record->asked, record->asked_count);
@@ -400,6 +415,7 @@ static const struct kind {
 	{ "held", 3, read_held, false },         { "hosted", 5, read_hosted, false },
 	{ "asked", 4, read_asked, true },        { "checks", 1, read_checks, false },
 	{ "copy", 2, read_copy, false },         { "links", 2, read_links, false },
+	{ "row", 2, read_row, false },           { "member", 9, read_member, true },
 	{ "keeps", 1, read_keeps, false },       { "given", 2, read_given, false },
 	{ "left", 9, read_left, true },          { "letgo", 4, read_let_go, false },
 };

@@ -50,6 +50,11 @@ struct sockets_verdict {
 struct sockets_verdict sockets_judge(struct arena *arena, const struct sockets *sockets,
 				     const struct sockets_way *way);
 
+/* NULL: a socket of this host takes what comes to the listener by one of its ways, or that is not
+ * known, or it is on another host; else why none does. */
+const char *sockets_why_gone(struct arena *arena, const struct sockets *sockets,
+			     struct netlink *netlink, const struct ir_listener *listener);
+
 /* A warning for each listener whose packets no socket takes. */
 struct sockets_job {
 	struct report *report;

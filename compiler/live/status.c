@@ -22,6 +22,7 @@
 #include "live/hosted.h"
 #include "live/interfaces.h"
 #include "live/links.h"
+#include "live/lives.h"
 #include "live/mute.h"
 #include "live/needs.h"
 #include "live/own_networks.h"
@@ -379,6 +380,8 @@ static void check_record(struct arena *arena, struct kernel *kernel, struct stat
 	check_routing(arena, netlink, policy);
 	check_gateways(arena, kernel, policy);
 	sockets_tell(&sockets);
+	lives_tell(policy->drift, apply_command(arena, policy), record, &policy->rows,
+		   &policy->row_count);
 	check_settings(arena, netlink, policy);
 	check_unmarked(arena, policy);
 	interfaces_tell(policy->problems, netlink, record->asked, record->asked_count);

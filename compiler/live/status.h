@@ -18,6 +18,8 @@ struct status_policy {
 	const struct record *record; /* NULL: it was loaded by hand, or its record is gone */
 	const struct ir *applied;    /* what its last apply has kept, or NULL */
 	struct observed observed;
+	struct ir_row *rows; /* of listeners, as they are now */
+	size_t row_count;
 	const char *unmarked; /* what is refused without a mark, so without nft, too; or NULL */
 	const struct pending *pending; /* its last apply waits for a confirmation; or NULL */
 	bool is_open;                  /* it waits, also where nobody takes it back any more */

@@ -308,6 +308,109 @@ def _spoof_errors():
             same(outcome.kind, "refused", f"of the error over IPv{version} ({outcome})")
 
 
+# ---- listeners in a row ----
+
+FAR = '[203.0.113.0/24, "2001:db8:113::/48"]'
+ROW = f"""version: 1
+listeners:
+  one: {{tproxy: 12345, runs_as: {{mark: 0xfe}}}}
+  two: {{SECOND, runs_as: {{mark: 0xff}}}}
+rules: [{{scope: both, proto: [tcp, udp], to: {FAR}, then: {{proxy: [one, two]}}}}]
+"""
+SECONDS = {"tproxy": "tproxy: 12346", "redirect": "redirect: 12346, protocols: [tcp, udp]",
+           "dnat": 'dnat: ["192.0.2.2:12346", "[2001:db8:1::2]:12346"]'}
+
+
+def _proxies(net, mode):
+    """How to start each, with an identity of its own."""
+    where = ("127.0.0.1", "::1") if mode == "tproxy" else ("0.0.0.0", "::")
+    return (lambda: net.listener(12345, identity=probe.Identity(mark=0xfe), onward=True),
+            lambda: net.listener(12346, mode=mode, addresses=where, identity=probe.Identity(mark=0xff), onward=mode == "tproxy"))
+
+
+def _taken_by(net, listener, what):
+    """All of it, and nothing comes round again."""
+    for host in net.client, net.router:
+        for proto, version in BOTH:
+            before = len(listener.seen)
+            outcome = answered(probe.ask(host, proto, FOREIGN[version], 443), "proxy")
+            same((len(listener.seen), outcome.text.count("Intercepted")), (before + 1, 1), f"{what}: {host.name}, {proto}, IPv{version} ({outcome})")
+
+
+def _says(policy, text, drift):
+    """Of status, and of plan, which says the same of what an apply would do."""
+    for verb, words in ("status", ()), ("plan", (str(policy.path),)):
+        done = policy.tpc(verb, *words, check=False)
+        same((done.returncode, text in done.stdout), (5 if drift else 0, True), f"{verb}: {text!r}\n{done.stdout}{done.stderr}")
+    return policy.tpc("status", check=False).stdout
+
+
+def _explained(policy):
+    return policy.tpc("explain", str(policy.path), "in=lan0", f"from={CLIENT[4]}", f"to={FOREIGN[4]}", "proto=tcp", "port=443", "--live", check=False)
+
+
+def _row(mode):
+    @case(f"in a row: tproxy, else {mode}: the first that has a socket when it is applied; forwarded and local")
+    def _():
+        with Network() as net:
+            policy = Policy(net, ROW.replace("SECOND", SECONDS[mode]))
+            start_one, start_two = _proxies(net, mode)
+            two = start_two()
+            applied = policy.tpc("apply", str(policy.path)).stdout
+            missing = "one, else two: two is handed it: no socket listens on"
+            assert missing in applied, applied
+            _taken_by(net, two, "the first is gone")
+            assert "everything holds" in _says(policy, missing, False)
+            same(("{proxy: two}" in _explained(policy).stdout, missing in _explained(policy).stdout), (True, True), _explained(policy).stdout)
+
+            one = start_one()
+            assert "two is handed what the next apply hands to one: one, else two: one is handed it" in _says(policy, "one, else two: one is handed it\n", True)
+            same(_explained(policy).returncode, 5, "explain --live, before it is applied")
+            policy.up()
+            _taken_by(net, one, "both are there")
+            assert "everything holds" in _says(policy, "one, else two: one is handed it\n", False)
+
+            one.close()
+            assert "one is handed what the next apply hands to two: one, else two: two is handed it: no socket" in _says(policy, missing, True)
+            told(probe.ask(net.client, "tcp", FOREIGN[4], 443), "refused", "reset")
+            policy.up()
+            _taken_by(net, two, "the first is gone again")
+            two.close()
+            assert "two is handed what the next apply hands to one" in _says(policy, "and none has a socket", True)
+
+
+for _mode in SECONDS:
+    _row(_mode)
+
+
+@case("in a row: the files and the script take the first, and say that only apply asks")
+def _row_by_hand():
+    for way, suffix in ("hand", ".nft"), ("sh", ".sh"):
+        with Network() as net:
+            policy = Policy(net, ROW.replace("SECOND", SECONDS["tproxy"]))
+            start_one, start_two = _proxies(net, "tproxy")
+            start_two()
+            policy.up(way)
+            text = policy.file(suffix).read_text()
+            assert "in a row: one, else two. Here one is handed it: which one has a socket, only `tpc apply` asks." in text, text
+            told(probe.ask(net.client, "tcp", FOREIGN[4], 443), "refused", "reset")
+            _taken_by(net, start_one(), way)
+
+
+@case("in a row: a rollback goes back to the listener of before, and status still says which")
+def _row_back():
+    with Network() as net:
+        policy = Policy(net, ROW.replace("SECOND", SECONDS["tproxy"]))
+        start_one, start_two = _proxies(net, "tproxy")
+        two = start_two()
+        policy.up()
+        start_one()
+        policy.up()
+        policy.tpc("rollback")
+        _taken_by(net, two, "after the rollback")
+        assert "two is handed what the next apply hands to one" in policy.tpc("status", check=False).stdout
+
+
 # ---- on_failure direct, and what a connection keeps ----
 
 TRY = """version: 1

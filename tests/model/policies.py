@@ -57,7 +57,21 @@ class Maker:
         self._default()
         self._after_connections()
         self._lists()
+        self._listeners_in_a_row()
         return self.policy
+
+    def _listeners_in_a_row(self):
+        """
+        After a listener that is there, or with it another one that is not: `tpc apply` takes the first then,
+        too. What waits on another host counts as there.
+        """
+        draw, alive = Draw(chance.Random(repr(self.body["listeners"]))), self.policy.alive
+        for rule in self.body["rules"]:
+            first = rule["then"].get("proxy") if isinstance(rule["then"], dict) else None
+            others = [name for name, body in self.body["listeners"].items() if name != first and (alive.get(first) or not alive[name])
+                      and "10.11." not in str(body) and "fd00:11:" not in str(body)]
+            if first and others and draw.chance(0.3):
+                rule["then"] = {"proxy": [first, *draw.some(others, 2)]}
 
     def _lists(self):
         """

@@ -333,7 +333,7 @@ static void try_policy(struct world *world, const char *path, size_t *covered, s
 	assert_non_null(file);
 	assert_int_equal(fwrite(buf_text(&text), 1, text.length, file), text.length);
 	assert_int_equal(fclose(file), 0);
-	world->ir = lang_compile(arena, diag, path);
+	world->ir = lang_compile(arena, diag, path, NULL);
 	diag_render(diag, &shown, (struct diag_style){ 0 });
 	memset(world->decided, 0, sizeof(world->decided));
 	memset(world->decided_here, 0, sizeof(world->decided_here));

@@ -1,0 +1,64 @@
+#!/bin/sh
+# policy.sh: written by tpc from policy.yaml; change that and compile again, not this file.
+#
+#   up      puts the policy into force; again and again if you like
+#   down    takes all of it away and puts sysctls back
+#   status  shows what is there and what is missing (exit status 5)
+#
+# What it takes of the host's numbers:
+#   name              mark/mask              ip rule  table    goes to
+#   one               0x4c000000/0x7f000000  10000    7104     tproxy port 12345
+#   two               0x12000000/0x7f000000  -        -        redirect port 12346
+#   in a row: one, else two, else three. Here one is handed it: which one has a socket, only `tpc apply` asks.
+#   in a row: one, else two. Here one is handed it: which one has a socket, only `tpc apply` asks.
+#   in a row: two, else one. Here two is handed it: which one has a socket, only `tpc apply` asks.
+#   nft table inet tpc; ip rules and routes carry protocol 116
+
+stem='policy'
+table=tpc
+digest=4d315e6d639080e2
+protocol=116
+first=10000
+last=10001
+sysctl_policy='set'
+tables='7104'
+main_copy=''
+sets=''
+dynamic_sets=''
+gateways=''
+named='lan0
+lo'
+cgroups=''
+time_sets=''
+
+# family, table, destination and metric, and the words for ip
+each_route() {
+	:
+	"$1" 4 7104 'default 0' local default dev lo table 7104 protocol 116
+	"$1" 6 7104 'default 1024' local default dev lo table 7104 protocol 116
+}
+
+# family, what tells the rule from others, and the words for ip
+each_rule() {
+	:
+	"$1" 4 '10000 0x4c000000/0x7f000000 7104 - -' fwmark 0x4c000000/0x7f000000 lookup 7104 priority 10000 protocol 116
+	"$1" 6 '10000 0x4c000000/0x7f000000 7104 - -' fwmark 0x4c000000/0x7f000000 lookup 7104 priority 10000 protocol 116
+	"$1" 4 '10001 0x4c000000/0x7f000000 unreachable - -' fwmark 0x4c000000/0x7f000000 unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0x4c000000/0x7f000000 unreachable - -' fwmark 0x4c000000/0x7f000000 unreachable priority 10001 protocol 116
+}
+
+# family, what tells the rule from others, and the words for ip: what has no mark is refused
+each_unmarked() {
+	:
+}
+
+# key, value, when it matters, the address it is about, why, and interfaces
+each_sysctl() {
+	:
+	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' always - 'the listener one takes what comes from outside by tproxy, and with 1 the kernel looks for the way back by the mark, finds this host, and drops the packet'
+	"$1" 'net.ipv4.conf.*.src_valid_mark' '0' always - 'the listener one takes what comes from outside by tproxy, and the kernel drops it where an interface'\''s own is 1'
+	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener one takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
+	"$1" 'net.bridge.bridge-nf-call-ip6tables' '0' bridge - 'the listener one takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
+}
+
+# compiler/emit/script.sh follows.
