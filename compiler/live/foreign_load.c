@@ -10,6 +10,8 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
 #include <string.h>
 
 #include <linux/if_arp.h>
@@ -213,11 +215,16 @@ static void make_network(const struct foreign_packet *packet, size_t offset, str
 		set(header, 6, 2, wide(0)), header->known[6] = 0x3f;
 }
 
+/* What begins a connection of ICMP's is an echo request. */
 static void make_transport(const struct foreign_packet *packet, struct header *header)
 {
 	const struct ir_packet *asked = packet->packet;
 
 	header->why = "what the packet carries is not said";
+	if (asked->state == STATE_NEW && asked->protocol == IPPROTO_ICMP)
+		set(header, 0, 2, wide(ICMP_ECHO << 8));
+	else if (asked->state == STATE_NEW && asked->protocol == IPPROTO_ICMPV6)
+		set(header, 0, 2, wide(ICMP6_ECHO_REQUEST << 8));
 	if (asked->protocol != IPPROTO_TCP && asked->protocol != IPPROTO_UDP &&
 	    asked->protocol != IPPROTO_SCTP && asked->protocol != IPPROTO_DCCP)
 		return;

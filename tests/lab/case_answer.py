@@ -12,6 +12,13 @@ from policy import WAYS, Policy
 from suite import answered, case, nothing, same
 
 FAKE = {4: "198.18.0.5", 6: "fc00::5"}
+FIREWALL = """table inet fw {
+    chain guard {
+        type filter hook input priority 0; policy accept;
+        icmp type echo-request drop
+        icmpv6 type echo-request drop
+    }
+}"""
 POOL = 'version: 1\nsets: {fakeip: [198.18.0.0/15, "fc00::/18"]}\n'
 ANSWER = POOL + "rules: [{to: fakeip, proto: icmp, scope: both, then: answer}]\n"
 
@@ -138,6 +145,13 @@ def _rows():
                               f"proto={'icmp' if version == 4 else 'icmpv6'}", check=False)
             assert said.returncode == 0 and "the kernel agrees" in said.stdout, said.stdout + said.stderr
             assert said.stdout.startswith("answer\n"), said.stdout
+        net.router.nft(FIREWALL)
+        for version, address in FAKE.items():
+            said = policy.tpc("explain", policy.path, "--live", "in=lan0", f"from={CLIENT[version]}", f"to={address}",
+                              f"proto={'icmp' if version == 4 else 'icmpv6'}", check=False)
+            assert said.returncode == 5 and "chain guard, " in said.stdout and "drops the packet" in said.stdout, said.stdout
+            same(probe.ping(net.client, address, 0.2), "", "through a firewall that drops ping")
+        net.router.run("nft", "delete", "table", "inet", "fw")
         policy.down()
         same([row.ask() for row in new], list(FAKE.values()), "a row that outlives it")
 
