@@ -12,7 +12,7 @@ from case_carrier import pull
 from case_forgotten import PORT, Far, Talk
 from case_sources import GIVEN, snat
 from groups import control_group
-from lab import FOREIGN, UPLINKS, Network
+from lab import FOREIGN, SERVER, UPLINKS, Network
 from ns import all_ids
 from policy import Policy
 from suite import case, require, same
@@ -299,6 +299,24 @@ def _kept():
         same(ask(flows) + ask(dns), ["mobile"] * 4 + ["origin"] * 2, "by the second")
         assert "on a way that is no more" not in second.tpc("status").stdout, "after"
         same(planned(second), 0, "planned at last")
+        said = second.tpc("rollback", "--keep-connections").stdout
+        assert "connections: " not in said, said
+        assert "6 connections are on a way that is no more" in second.tpc("status", check=False).stdout, "kept"
+
+
+@case("flows: a rollback to a policy that keeps connections keeps them")
+def _kept_back():
+    with two_uplinks(NAT, (snat("wan0"), snat("wan1"))) as net:
+        flows = [Flow(net.client, version, 5000) for version in (4, 6)]
+        first, second = (Policy(net, TWO.format(one=snat("wan0"), two=snat("wan1"), way=way) + more) for way, more in (
+            ("one", "settings: {connections: keep}"), ("two", "")))
+        first.up()
+        second.up()
+        same(ask(flows), ["mobile"] * 2, "by the second")
+        kept = ports(net, flows)
+        assert "connections: " not in second.tpc("rollback").stdout, "deleted"
+        assert kept and kept == ports(net, flows), "gone"
+        assert "no more" not in first.tpc("status", check=False).stdout, "status"
 
 
 @case("flows: after a failover status counts what has the address of the uplink that is down, and an apply deletes it")
@@ -414,3 +432,26 @@ rules:
         assert "connections on a way that is no more: -2" in said, said
         same([flow.ask(1) for flow in away] + ask(cold), ["proxy"] * 2 + ["origin"] * 2, "with the listener")
         assert "more" not in policy.tpc("apply", str(policy.path)).stdout, "deleted again"
+
+
+@case("flows: forwarded and this host's own go to a listener on another host, and out again")
+def _another_host():
+    with Network(server=True) as net:
+        net.router.nft(NAT)
+        net.echo(net.server, (443,), (5353,))
+        old, other = ([Flow(host, version, port) for host in (net.client, net.router) for version in (4, 6)]
+                      for port in (5000, 443))
+        same(ask(old) + ask(other), ["origin"] * 8, "before")
+        kept = ports(net, other)
+        policy = Policy(net, f"""version: 1
+listeners: {{far: {{dnat: ["{SERVER[4]}:5353", "[{SERVER[6]}]:5353"], masquerade: true, runs_as: {{port: 40000-40001}}}}}}
+rules: [{{scope: both, proto: udp, port: 5000, then: {{proxy: far}}}}]
+""")
+        same(planned(policy), 4, "planned")
+        said = policy.tpc("apply", str(policy.path)).stdout
+        assert "connections on a way that is no more: -4" in said, said
+        same(ask(old), ["server"] * 4, "with the policy")
+        assert "more" not in policy.tpc("apply", str(policy.path)).stdout, "deleted again"
+        assert "connections: 4 on a way that is no more, deleted" in policy.tpc("remove").stdout, "removed"
+        same([flow.ask(1) for flow in old], ["origin"] * 4, "without the policy")
+        assert kept <= ports(net, other), "other flows are gone"
