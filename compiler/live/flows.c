@@ -278,8 +278,35 @@ static bool was_let_go(struct search *search, const struct flow *flow)
 
 /* ---- one after the other ---- */
 
+static bool answers_ping(const struct record *record)
+{
+	for (size_t i = 0; record && i < record->class_count; i++)
+		if (record->classes[i].kind == IR_CLASS_ANSWER)
+			return true;
+	return false;
+}
+
+/* Echo requests that this host answers in their destination's place, and would not any more; or
+ * that it would answer, had they not begun before. */
+static bool is_ping_astray(struct search *search, const struct flow *flow)
+{
+	bool is_answered = flow->status & IPS_DST_NAT;
+	struct flows_fate fate;
+
+	if (is_answered && (!answers_ping(search->job->before) ||
+			    !flows_is_own(&search->walks, flow->answers_from.addr) ||
+			    flows_is_own(&search->walks, flow->to.addr)))
+		return false;
+	if (!answers_ping(search->job->after))
+		return is_answered;
+	fate = flows_begin(&search->walks, flow);
+	return fate.end == FLOWS_PASSED && fate.is_translated != is_answered;
+}
+
 static bool is_astray(struct search *search, const struct flow *flow)
 {
+	if (flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6)
+		return is_ping_astray(search, flow);
 	return is_left_over(search, flow) || is_past_listener(search, flow) ||
 	       is_sourced_elsewhere(search, flow) || was_let_go(search, flow);
 }
@@ -357,7 +384,8 @@ static bool dump(struct search *search, struct netlink_error *error)
 /* Does the policy send anything anywhere? */
 static bool has_ways(const struct record *record)
 {
-	return record && (record->listener_count || record->left_count || record->route_count);
+	return record && (record->listener_count || record->left_count || record->route_count ||
+			  answers_ping(record));
 }
 
 /* False where there is nothing to be judged, or the kernel does not say. */

@@ -113,7 +113,8 @@ static struct flows_fate fate_of(const struct ir_outcome *outcome, enum ir_scope
 		fate.end = FLOWS_UNKNOWN;
 	else if (mode && !strcmp(mode, "tproxy") && scope == SCOPE_FORWARD)
 		fate.end = FLOWS_TAKEN;
-	fate.is_translated = mode && strcmp(mode, "tproxy") != 0;
+	fate.is_translated = (mode && strcmp(mode, "tproxy") != 0) ||
+			     (outcome->way && outcome->way->kind == IR_CLASS_ANSWER);
 	return fate;
 }
 

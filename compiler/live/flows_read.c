@@ -2,7 +2,9 @@
  * flows_read: a connection out of ctnetlink's attributes (see flows_state.h).
  */
 #include <arpa/inet.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
@@ -18,11 +20,31 @@ static bool read_end(const struct nlattr *ip[ATTRIBUTES], const struct nlattr *p
 	const struct nlattr *v6 = ip[source ? CTA_IP_V6_SRC : CTA_IP_V6_DST];
 	const struct nlattr *port = ports[source ? CTA_PROTO_SRC_PORT : CTA_PROTO_DST_PORT];
 
-	if (!port || (!v4 && !v6))
+	if (!v4 && !v6)
 		return false;
-	out->port = ntohs(mnl_attr_get_u16(port));
+	out->port = port ? ntohs(mnl_attr_get_u16(port)) : 0; /* ICMP has none */
 	out->addr = v4 ? hops_address(ADDR_IPV4, v4) : hops_address(ADDR_IPV6, v6);
 	return true;
+}
+
+static bool has_type(const struct nlattr *type, uint8_t request, uint8_t reply)
+{
+	return type && (mnl_attr_get_u8(type) == request || mnl_attr_get_u8(type) == reply);
+}
+
+/* TCP, UDP, and of ICMP ping; else 0. */
+static unsigned int known_protocol(const struct nlattr *ports[ATTRIBUTES])
+{
+	unsigned int protocol = ports[CTA_PROTO_NUM] ? mnl_attr_get_u8(ports[CTA_PROTO_NUM]) : 0;
+
+	if (protocol == IPPROTO_ICMP)
+		return has_type(ports[CTA_PROTO_ICMP_TYPE], ICMP_ECHO, ICMP_ECHOREPLY) ? protocol
+										       : 0;
+	if (protocol == IPPROTO_ICMPV6)
+		return has_type(ports[CTA_PROTO_ICMPV6_TYPE], ICMP6_ECHO_REQUEST, ICMP6_ECHO_REPLY)
+			       ? protocol
+			       : 0;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ? protocol : 0;
 }
 
 static bool read_tuple(const struct nlattr *tuple, unsigned int *protocol, struct owner_end *from,
@@ -37,8 +59,8 @@ static bool read_tuple(const struct nlattr *tuple, unsigned int *protocol, struc
 		return false;
 	netlink_read_nested(parts[CTA_TUPLE_IP], ip);
 	netlink_read_nested(parts[CTA_TUPLE_PROTO], ports);
-	*protocol = ports[CTA_PROTO_NUM] ? mnl_attr_get_u8(ports[CTA_PROTO_NUM]) : 0;
-	return read_end(ip, ports, true, from) && read_end(ip, ports, false, to);
+	*protocol = known_protocol(ports);
+	return *protocol && read_end(ip, ports, true, from) && read_end(ip, ports, false, to);
 }
 
 bool flows_read(const struct nlattr *const *attributes, struct flow *out)
@@ -52,5 +74,5 @@ bool flows_read(const struct nlattr *const *attributes, struct flow *out)
 		return false;
 	out->status = ntohl(mnl_attr_get_u32(attributes[CTA_STATUS]));
 	out->mark = attributes[CTA_MARK] ? ntohl(mnl_attr_get_u32(attributes[CTA_MARK])) : 0;
-	return out->protocol == IPPROTO_TCP || out->protocol == IPPROTO_UDP;
+	return true;
 }

@@ -23,7 +23,7 @@ struct ir;
 struct ir_walker;
 struct kernel;
 
-/* A connection of TCP's or UDP's, as connection tracking has it. */
+/* A connection of TCP's or UDP's, or a row of echo requests, as connection tracking has it. */
 struct flow {
 	unsigned int protocol;
 	struct owner_end from, to;                 /* as its first packet was */

@@ -23,6 +23,13 @@ POOL = 'version: 1\nsets: {fakeip: [198.18.0.0/15, "fc00::/18"]}\n'
 ANSWER = POOL + "rules: [{to: fakeip, proto: icmp, scope: both, then: answer}]\n"
 
 
+def rows(net):
+    """Who asks whom under which number, of rows to other hosts."""
+    with net.router, open("/proc/thread-self/net/nf_conntrack") as file:
+        return {tuple(word for word in line.split() if word.startswith(("src=", "dst=", "id="))) for line in file
+                if "type=" in line and ("203.0.113." in line or "2001:0db8:0113" in line)}
+
+
 def askers(net):
     return {"client": net.client, "router": net.router}
 
@@ -128,18 +135,24 @@ def _bare():
         nothing(out)
 
 
-@case("answer: a row of requests that is older than the policy is refused, one that outlives it is answered; explain --live")
+@case("answer: a row of requests that is older than the policy is answered with it, and no more once it is removed; explain --live")
 def _rows():
     with Network() as net:
         net.router.nft(NAT)  # without any translation, the kernel asks for one while no answer has come
         old = [net.add(probe.Pings(net.client, address, 0.3)) for address in FAKE.values()]
         same([row.ask() for row in old], ["", ""], "before")
         out = net.sniff()
-        policy = Policy(net, ANSWER).up()
-        same([row.ask() for row in old], ["", ""], "an older row")
+        other = [net.add(probe.Pings(net.client, address, 0.3)) for address in FOREIGN.values()]
+        same([row.ask() for row in other], list(FOREIGN.values()), "other rows")
+        kept = rows(net)
+        policy = Policy(net, ANSWER)
+        for verb in "plan", "apply":
+            said = policy.tpc(verb, policy.path, check=False).stdout
+            assert "connections on a way that is no more: -2" in said, said
+        same([row.ask() for row in old], list(FAKE.values()), "an older row")
         new = [net.add(probe.Pings(net.client, address, 0.3)) for address in FAKE.values()]
         same([row.ask() for row in new], list(FAKE.values()), "a new one")
-        nothing(out)
+        same([one for one in out.packets() if one[2] in FAKE.values()], [], "requests that left")
         for version, address in FAKE.items():
             said = policy.tpc("explain", policy.path, "--live", "in=lan0", f"from={CLIENT[version]}", f"to={address}",
                               f"proto={'icmp' if version == 4 else 'icmpv6'}", check=False)
@@ -152,8 +165,11 @@ def _rows():
             assert said.returncode == 5 and "chain guard, " in said.stdout and "drops the packet" in said.stdout, said.stdout
             same(probe.ping(net.client, address, 0.2), "", "through a firewall that drops ping")
         net.router.run("nft", "delete", "table", "inet", "fw")
-        policy.down()
-        same([row.ask() for row in new], list(FAKE.values()), "a row that outlives it")
+        said = policy.tpc("remove").stdout
+        assert "connections: 4 on a way that is no more, deleted" in said, said
+        same([row.ask() for row in old + new], [""] * 4, "rows that outlive it")
+        same([row.ask() for row in other], list(FOREIGN.values()), "other rows")
+        assert kept <= rows(net), "other rows are gone"
 
 
 @case("answer: a host that is told to answer no ping answers none, and apply, plan and status say so, in each family")
