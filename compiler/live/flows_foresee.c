@@ -107,14 +107,14 @@ static struct flows_fate fate_of(const struct ir_outcome *outcome, enum ir_scope
 	struct flows_fate fate = { .end = FLOWS_PASSED, .mark = outcome->mark };
 	const char *mode = outcome->way ? outcome->way->listener_mode : NULL;
 
+	fate.is_translated = (mode && strcmp(mode, "tproxy") != 0) ||
+			     (outcome->way && outcome->way->kind == IR_CLASS_ANSWER);
 	if (outcome->verdict != VERDICT_ACCEPT)
 		fate.end = FLOWS_ENDED;
-	else if (outcome->choice)
+	else if (outcome->choice && !fate.is_translated) /* shares of listeners are of one kind */
 		fate.end = FLOWS_UNKNOWN;
 	else if (mode && !strcmp(mode, "tproxy") && scope == SCOPE_FORWARD)
 		fate.end = FLOWS_TAKEN;
-	fate.is_translated = (mode && strcmp(mode, "tproxy") != 0) ||
-			     (outcome->way && outcome->way->kind == IR_CLASS_ANSWER);
 	return fate;
 }
 

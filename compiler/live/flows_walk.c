@@ -251,11 +251,18 @@ static struct flows_fate walk(struct flows_walks *walks, const struct flow *flow
 	struct arena *arena = arena_new();
 	struct foreign_effects effects = { 0 };
 	struct flows_fate fate = { 0 };
-	bool passes = foreign_chains_walk(walks->chains, arena, packet, INT_MIN, INT_MAX, &effects);
+	bool has_chosen = false, passes;
 
+	packet->choosing = walks->table;
+	packet->has_chosen = &has_chosen;
+	passes = foreign_chains_walk(walks->chains, arena, packet, INT_MIN, INT_MAX, &effects);
 	fate.end = judge(walks, flow, &effects, &fate);
 	if (fate.end == FLOWS_PASSED && !passes)
 		fate.end = FLOWS_ENDED;
+	/* Shares of listeners are of one kind: where one is translated, all are. */
+	if (has_chosen && !fate.is_translated)
+		fate.end = FLOWS_UNKNOWN;
+	packet->choosing = NULL;
 	fate.mark = packet->mark;
 	arena_free(arena);
 	return fate;

@@ -366,3 +366,18 @@ bool foreign_load(const struct foreign_packet *packet, const char *name,
 		return false;
 	return true;
 }
+
+bool foreign_choose(const struct foreign_packet *packet, const char *table, const char *name,
+		    const struct nlattr *const *data, struct foreign_registers *registers)
+{
+	static const uint32_t first;
+	const struct nlattr *dreg = !strcmp(name, "numgen") ? data[NFTA_NG_DREG]
+				    : !strcmp(name, "hash") ? data[NFTA_HASH_DREG]
+							    : NULL;
+
+	if (!dreg || !packet->choosing || strcmp(packet->choosing, table) != 0)
+		return false;
+	foreign_put(registers, ntohl(mnl_attr_get_u32(dreg)), &first, sizeof(first));
+	*packet->has_chosen = true;
+	return true;
+}

@@ -58,6 +58,10 @@ struct foreign_packet {
 	uint32_t status;
 	bool is_translated; /* its destination is another one now */
 	bool is_pinned;     /* and none of the chains to come changes it */
+	/* The table whose choices (numgen, jhash) are taken to fall on the first of what they
+	 * choose from, which is then noted; or NULL. */
+	const char *choosing;
+	bool *has_chosen;
 	/*
 	 * It stands for all packets of which no more is known: what a rule asks for beside is
 	 * assumed, and becomes known. A field that lies between two values is none that is known.
@@ -92,6 +96,10 @@ const char *foreign_unknown(const struct foreign_registers *registers, size_t at
  * numbers. False: it is none of them. */
 bool foreign_load(const struct foreign_packet *packet, const char *name,
 		  const struct nlattr *const *data, struct foreign_registers *registers);
+
+/* A choice of the table that `packet` says. False: it is none. */
+bool foreign_choose(const struct foreign_packet *packet, const char *table, const char *name,
+		    const struct nlattr *const *data, struct foreign_registers *registers);
 
 /* What became of a comparison with a field that is not known. */
 enum foreign_assumed {

@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "live/cgroups.h"
+#include "live/foreign.h"
 #include "live/foreign_element.h"
 #include "live/foreign_packet.h"
 #include "live/netlink.h"
@@ -554,7 +555,8 @@ static void step(struct run *run, const struct nlattr *expression)
 		fail(run);
 	else if (!strcmp(name, "socket") && load_cgroup(run, data))
 		return;
-	else if (does_something(run, name, data) || compares(run, name, data) ||
+	else if (foreign_choose(&run->now, run->table->name, name, data, &run->registers) ||
+		 does_something(run, name, data) || compares(run, name, data) ||
 		 is_idle(name, data) || foreign_load(&run->now, name, data, &run->registers))
 		return;
 	else

@@ -6,6 +6,7 @@ an apply and a removal, and nothing else is.
 import contextlib
 import json
 import os
+import re
 
 import probe
 from case_carrier import pull
@@ -24,6 +25,7 @@ rules:
   - {in: lan0, mac: 02:00:5e:10:00:01, then: direct}
   - {in: lan0, proto: udp, port: 5000, then: {proxy: dns}}
 """
+SHARED = POLICY.replace("{dns:", "{more: {redirect: 12346, protocols: udp}, dns:").replace("{proxy: dns}", "{balance: {dns: 1, more: 1}}")
 NAT = """table inet nat {
     chain post {
         type nat hook postrouting priority 100; policy accept;
@@ -95,7 +97,7 @@ def ports(net, flows):
 
 def entries(net, port):
     with net.router, open("/proc/thread-self/net/nf_conntrack") as file:
-        return {line.split()[0]: line for line in file if f"dport={port} " in line}
+        return {line.split()[0]: re.sub(r" mark=\d+", "", line) for line in file if f"dport={port} " in line}
 
 
 def world():
@@ -110,12 +112,18 @@ def ask(flows):
 
 @case("flows: what is older than the policy goes to its listener, and out again when the policy is removed; nothing else")
 def _follow():
+    for text in POLICY, SHARED:
+        _follows(text)
+
+
+def _follows(text):
     with world() as net:
         listener = net.listener(mode="redirect", addresses=("0.0.0.0", "::"))
+        more = net.listener(12346, mode="redirect", addresses=("0.0.0.0", "::"))
         old, other = ([Flow(net.client, version, port) for version in (4, 6)] for port in (5000, 443))
         same(ask(old) + ask(other), ["origin"] * 4, "before")
         kept = entries(net, 443)
-        policy = Policy(net, POLICY.replace("SETTINGS", ""))
+        policy = Policy(net, text.replace("SETTINGS", ""))
         same(planned(policy), 2, "planned")
         said = policy.tpc("apply", str(policy.path)).stdout
         assert "connections on a way that is no more: -2" in said, said
@@ -125,6 +133,7 @@ def _follow():
         said = policy.tpc("remove").stdout
         assert "connections: 2 on a way that is no more, deleted" in said, said
         listener.close()
+        more.close()
         same(ask(old), ["origin"] * 2, "without the policy")
         same({key: line.split("src=")[1:] for key, line in kept.items()},
              {key: line.split("src=")[1:] for key, line in entries(net, 443).items()}, "other flows")
