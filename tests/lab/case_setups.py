@@ -189,6 +189,26 @@ def _shared():
         _answers_by_the_same(net)
 
 
+@example("several-proxies", "2 to 1 over two proxies; DNS by its own, and by the first where that is gone")
+def _several():
+    with Network() as net:
+        first, second, names = (net.listener(port) for port in (12345, 12346, 12353))
+        policy = load(net, "several-proxies")
+        for proto, version in BOTH:
+            for _ in range(6):
+                answered(probe.ask(net.client, proto, FOREIGN[version], 443), "proxy")
+            answered(probe.ask(net.client, proto, FOREIGN[version], 53), "proxy")
+        same(len(names.seen), 4, "what the third has taken")
+        assert len(first.seen) + len(second.seen) == 24 and 5 <= len(second.seen) <= 11, (len(first.seen), len(second.seen))
+        names.close()
+        same(policy.tpc("status", "--drift", check=False).returncode, 5, "of status, once the third is gone")
+        policy.up()
+        before = len(first.seen)
+        for proto, version in BOTH:
+            answered(probe.ask(net.client, proto, FOREIGN[version], 53), "proxy")
+        same(len(first.seen), before + 4, "what the first has taken in its place")
+
+
 def _answers_by_the_same(net):
     """Also where a neighbour is asked for first, and the client's first packet is repeated, after a second."""
     for device in "wan0", "wan1":
