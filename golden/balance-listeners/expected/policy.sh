@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=9d9cb6a52b488834
+digest=eb75f91d284232b2
 protocol=116
 first=10000
 last=10005
