@@ -85,6 +85,11 @@ bool ir_set_holds_flows(const struct ir_set *set)
 	return set->type == IR_SET_FLOW_IPV4 || set->type == IR_SET_FLOW_IPV6;
 }
 
+const char *ir_ended_set(enum addr_family family)
+{
+	return family == ADDR_IPV4 ? "flows.ended_v4" : "flows.ended_v6";
+}
+
 void ir_put_link(struct buf *out, uint64_t address)
 {
 	for (int shift = 40; shift >= 0; shift -= 8)

@@ -476,6 +476,8 @@ bool ir_rule_takes_default(const struct ir_ip_rule *rule);
 /* Who adds its elements at run time: resolvers and scripts; the rules themselves? */
 bool ir_set_is_learned(const struct ir_set *set);
 bool ir_set_holds_flows(const struct ir_set *set);
+/* The set of flows that are answers of connections which an apply has deleted. */
+const char *ir_ended_set(enum addr_family family);
 /* A link address: 02:00:5e:10:00:01. And what a set knows a flow by, as nft words. */
 void ir_put_link(struct buf *out, uint64_t address);
 void ir_put_flow(enum addr_family family, struct buf *out);

@@ -342,6 +342,11 @@ void lower_remember(struct lower *lower, size_t way, const struct lower_class *c
 /* Connections of the scope that the kernel has forgotten go on as they went. */
 void lower_recall(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);
 
+/* ---- lower_ended.c ---- */
+
+/* Answers of connections that an apply deletes open none the other way round. */
+void lower_ended(struct lower *lower, struct ir_chain *chain);
+
 /* ---- lower_walk.c ---- */
 
 /* A rule that stands for a guarantee and not for the author's words. */

@@ -522,6 +522,7 @@ static void prerouting(struct lower *lower, const struct body *body)
 	reset_own(lower, chain);
 	take_spoofed(lower, chain);
 	replies(lower, chain);
+	lower_ended(lower, chain);
 	refuse_loops(lower, chain);
 	note_spoofing(lower, chain);
 	leave_loopback(lower, chain);
@@ -543,6 +544,7 @@ static void output(struct lower *lower, const struct body *body)
 
 	leave_ipv6(lower, chain);
 	replies(lower, chain);
+	lower_ended(lower, chain);
 	lower_fill_keep(lower, chain, SCOPE_LOCAL);
 	lower_recall(lower, chain, SCOPE_LOCAL);
 	if (body->needed)

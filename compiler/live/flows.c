@@ -410,17 +410,49 @@ static bool look(struct search *search)
 	return false;
 }
 
+/* Leaves those on a way that is no more. */
+static void choose(struct search *search)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < search->count; i++)
+		if (is_astray(search, &search->entries[i].flow))
+			search->entries[count++] = search->entries[i];
+	search->count = count;
+}
+
+/* Those whose answers cannot be held stay: refused is better than turned round. */
+static void guard(struct search *search)
+{
+	const struct flows_job *job = search->job;
+	const struct flow **flows = NULL;
+	const char *why;
+	size_t turning = 0, count = 0;
+
+	for (size_t i = 0; i < search->count; i++)
+		if (flows_can_turn(&search->entries[i].flow))
+			*arena_append(job->arena, flows, turning) = &search->entries[i].flow;
+	if (!turning || flows_guard(job->arena, search->walks.table, flows, turning, &why))
+		return;
+	refused(job, "connections cannot be deleted", why);
+	for (size_t i = 0; i < search->count; i++)
+		if (!flows_can_turn(&search->entries[i].flow))
+			search->entries[count++] = search->entries[i];
+	search->count = count;
+}
+
 static size_t forget_all(struct search *search)
 {
 	const struct flows_job *job = search->job;
 	struct netlink_error error = { 0 };
 	size_t count = 0;
 
+	choose(search);
+	if (job->after) /* without a policy there are no rules to be passed by */
+		guard(search);
 	for (size_t i = 0; i < search->count; i++) {
 		bool gone;
 
-		if (!is_astray(search, &search->entries[i].flow))
-			continue;
 		if (!forget(&job->kernel->nft, &search->entries[i], &gone, &error)) {
 			refused(job, "a connection cannot be deleted", error.text);
 			break;

@@ -34,6 +34,15 @@ struct flow {
 /* False: it is of another protocol, or cannot be deleted by itself. `attributes`: CTA_ */
 bool flows_read(const struct nlattr *const *attributes, struct flow *out);
 
+/* ---- flows_guard.c: answers that are under way ---- */
+
+/* Is no address or port of it translated, so that an answer could open it the other way round? */
+bool flows_can_turn(const struct flow *flow);
+/* Drops the answers of these from now on, some time; false where the policy's table `table` has no
+ * room for them, and why. */
+bool flows_guard(struct arena *arena, const char *table, const struct flow *const *flows,
+		 size_t count, const char **why);
+
 /* ---- flows_walk.c: where the kernel's rules, as they are now, send its packets ---- */
 
 struct flows_hop;

@@ -57,7 +57,7 @@ def changes(result):
 def round_trip(shop, host):
 	shop.write("policy.yaml", SEED)
 	before = host.state()
-	problems = expect(host.tpc("apply", "policy.yaml"), 0, ["tpc: applied", "sets: +2 with 3 elements", "ip rules: +4 -0",
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, ["tpc: applied", "sets: +4 with 3 elements", "ip rules: +4 -0",
 		"routes: +2 -0"], None)
 	during = host.state()
 	for line in ("fwmark 0x64 lookup 100 proto 116", "fwmark 0x64 unreachable proto 116", "local default dev lo table 100",
@@ -107,7 +107,7 @@ def outputs(shop, host):
 	shop.write("policy.yaml", SEED)
 	result = host.json("apply", "policy.yaml")
 	problems = []
-	if changes(result) != (0, 2, 0, 4, 0, 2, 0, True) or result["outcome"] != "applied" or len(result["steps"]) != 9:
+	if changes(result) != (0, 2, 0, 4, 0, 4, 0, True) or result["outcome"] != "applied" or len(result["steps"]) != 11:
 		problems.append(f"apply gave {result}")
 	if host.json("apply", "policy.yaml")["outcome"] != "unchanged":
 		problems.append("the second apply is not unchanged")
@@ -121,8 +121,8 @@ DAMAGE = {
 	"a route": ("ip -6 route del local default table 100", (0, 1, 0, 0, 0, 0, 0, False)),
 	"the rules of a chain": ("nft flush chain inet tpc prerouting", (0, 0, 0, 0, 0, 0, 0, True)),
 	"a set's elements": ("nft flush set inet tpc foreign_v4", (0, 0, 0, 0, 0, 1, 1, True)),
-	"the table": ("nft delete table inet tpc", (0, 0, 0, 0, 0, 2, 0, True)),
-	"everything of nft": ("nft flush ruleset", (0, 0, 0, 0, 0, 2, 0, True)),
+	"the table": ("nft delete table inet tpc", (0, 0, 0, 0, 0, 4, 0, True)),
+	"everything of nft": ("nft flush ruleset", (0, 0, 0, 0, 0, 4, 0, True)),
 	"a route's kind": ("ip route replace unreachable default table 100 proto 116", (0, 1, 0, 0, 0, 0, 0, False)),
 	"nothing, the table sleeps": ("nft add table inet tpc { flags dormant; }", (0, 0, 0, 0, 0, 0, 0, True)),
 }

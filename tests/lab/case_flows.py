@@ -7,6 +7,8 @@ import contextlib
 import json
 import os
 import re
+import threading
+import time
 
 import probe
 from case_carrier import pull
@@ -464,3 +466,90 @@ rules: [{{scope: both, proto: udp, port: 5000, then: {{proxy: far}}}}]
         assert "connections: 4 on a way that is no more, deleted" in policy.tpc("remove").stdout, "removed"
         same([flow.ask(1) for flow in old], ["origin"] * 4, "without the policy")
         assert kept <= ports(net, other), "other flows are gone"
+
+
+# ---- a far end that goes on sending ----
+
+class Pusher:
+    """Answers whoever asks with one datagram after the other, at the far end."""
+
+    def __init__(self, host, port):
+        self.stopping, self.peers, self.socks = threading.Event(), {}, []
+        for version in 4, 6:
+            sock = probe.NOBODY_SPECIAL.open(host, probe.family_of(FOREIGN[version]), probe.SOCKETS["udp"])
+            probe.turn_on(sock, "FREEBIND")
+            sock.bind((FOREIGN[version], port))
+            sock.setblocking(False)
+            self.socks.append(sock)
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.stopping.wait(0.001):
+            for sock in self.socks:
+                with contextlib.suppress(OSError):
+                    while True:
+                        self.peers[sock.recvfrom(100)[1]] = sock
+            for peer, sock in list(self.peers.items()):
+                with contextlib.suppress(OSError):
+                    sock.sendto(b"more", peer)
+
+    def close(self):
+        self.stopping.set()
+        self.thread.join()
+        for sock in self.socks:
+            sock.close()
+
+
+TRACKED = """table inet tracked {
+    chain arrives { type filter hook prerouting priority 0; policy accept; ct state new accept; }
+    chain sends { type filter hook output priority 0; policy accept; ct state new accept; }
+}"""
+PUSHED = """version: 1
+listeners: {dns: {MODE: 12345, protocols: [udp], runs_as: {user: 888}}}
+rules: [{scope: both, proto: udp, port: 5001, then: {proxy: dns}}]
+"""
+
+
+def _pushed(mode):
+    @case(f"flows: what a far end goes on sending opens no connection the other way round: a {mode} listener")
+    def _():
+        with Network() as net:
+            net.router.nft(TRACKED)
+            net.listener(mode=mode, addresses=("127.0.0.1", "::1") if mode == "tproxy" else ("0.0.0.0", "::"), identity=probe.Identity(user=888))
+            pusher = net.add(Pusher(net.origin, 5001))
+            old = [Flow(host, version, 5001) for host in (net.client, net.router) for version in (4, 6)]
+            with Sending(old):
+                while len(pusher.peers) < len(old):
+                    time.sleep(0.01)
+                policy = Policy(net, PUSHED.replace("MODE", mode)).up()
+                watch = net.sniff("origin")
+                time.sleep(0.3)
+                out = {packet[1] for packet in watch.packets() if packet[4] == 5001}
+            same(out, set(), "that still send to the far end")
+            policy.down()
+
+
+class Sending:
+    """All flows send, again and again."""
+
+    def __init__(self, flows):
+        self.flows, self.stopping = flows, threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self.stopping.wait(0.01):
+            for flow in self.flows:
+                with contextlib.suppress(OSError):
+                    flow.sock.send(b"hello\n")
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+
+
+for _mode in "tproxy", "redirect":
+    _pushed(_mode)

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=96881fe3bc47217d
+digest=46d92b8d52173ee8
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7112 7150'
 main_copy=7103
-sets='flows.open_tunnel.bf549df5_v4 flows.open_tunnel.bf549df5_v6 prerouting.th_dport'
+sets='flows.open_tunnel.bf549df5_v4 flows.open_tunnel.bf549df5_v6 flows.ended_v4 flows.ended_v6 prerouting.th_dport'
 dynamic_sets=''
 gateways=''
 named='lo

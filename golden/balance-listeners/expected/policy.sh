@@ -18,14 +18,14 @@
 
 stem='policy'
 table=tpc
-digest=eb75f91d284232b2
+digest=2655075fbae1deff
 protocol=116
 first=10000
 last=10005
 sysctl_policy='set'
 tables='7104 7106 7168'
 main_copy=''
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lan0

@@ -18,14 +18,14 @@
 
 stem='policy'
 table=tpc
-digest=3a712d6a6f65063b
+digest=2907a8b13766525a
 protocol=116
 first=10000
 last=10016
 sysctl_policy='set'
 tables='7103 7107 7126'
 main_copy=7103
-sets='gateways.isp1 gateways.isp2 gateways.main flows.route_isp1.cd434a6c_v4 flows.route_isp1.cd434a6c_v6 flows.route_isp2.d0434f25_v4 flows.route_isp2.d0434f25_v6 flows.count_rule_in_lan1_t.6d1993f3_v4 flows.count_rule_in_lan1_t.6d1993f3_v6 flows.count_rule_in_lan1_t.6e199586_v4 flows.count_rule_in_lan1_t.6e199586_v6 flows.open_isp1.1a7cd349_v4 flows.open_isp1.1a7cd349_v6 flows.open_isp2.177cce90_v4 flows.open_isp2.177cce90_v6'
+sets='gateways.isp1 gateways.isp2 gateways.main flows.route_isp1.cd434a6c_v4 flows.route_isp1.cd434a6c_v6 flows.route_isp2.d0434f25_v4 flows.route_isp2.d0434f25_v6 flows.count_rule_in_lan1_t.6d1993f3_v4 flows.count_rule_in_lan1_t.6d1993f3_v6 flows.count_rule_in_lan1_t.6e199586_v4 flows.count_rule_in_lan1_t.6e199586_v6 flows.open_isp1.1a7cd349_v4 flows.open_isp1.1a7cd349_v6 flows.open_isp2.177cce90_v4 flows.open_isp2.177cce90_v6 flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways='gateways.isp1 wan0 192.0.2.1
 gateways.isp1 wan0 2001:db8:1::1

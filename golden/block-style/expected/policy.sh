@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc_block-style
-digest=91601d10f56eafdd
+digest=264b8b80d749c2b4
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7129'
 main_copy=''
-sets='far_v4 far_v6'
+sets='far_v4 far_v6 flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo'

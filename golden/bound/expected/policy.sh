@@ -26,14 +26,14 @@
 
 stem='policy'
 table=tpc
-digest=db6a6427c7399617
+digest=e7099a3535728ee8
 protocol=116
 first=10000
 last=10036
 sysctl_policy='set'
 tables='7103 7104 7105 7106 7156 7173 7199'
 main_copy=7103
-sets='gateways.one gateways.two gateways.main flows.local_route_two.unre.fe6514da_v4 flows.local_route_two.unre.fe6514da_v6 flows.route_one.00617930_v4 flows.route_one.00617930_v6 flows.route_four.b035e7da_v4 flows.route_four.b035e7da_v6 flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6 output.th_dport'
+sets='gateways.one gateways.two gateways.main flows.local_route_two.unre.fe6514da_v4 flows.local_route_two.unre.fe6514da_v6 flows.route_one.00617930_v4 flows.route_one.00617930_v6 flows.route_four.b035e7da_v4 flows.route_four.b035e7da_v6 flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6 flows.ended_v4 flows.ended_v6 output.th_dport'
 dynamic_sets=''
 gateways='gateways.one wan0 192.0.2.1
 gateways.one wan0 2001:db8:1::1

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=a1ecc995cc0f09f8
+digest=1915a3d16308144f
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7104 7112'
 main_copy=7103
-sets='flows.route_vpn.3f454fe8_v4 flows.route_vpn.3f454fe8_v6 output.th_dport'
+sets='flows.route_vpn.3f454fe8_v4 flows.route_vpn.3f454fe8_v6 flows.ended_v4 flows.ended_v6 output.th_dport'
 dynamic_sets=''
 gateways=''
 named='lo

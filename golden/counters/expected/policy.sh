@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=28c1c3d2e2afb043
+digest=1f69da63b421b998
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7104 7112'
 main_copy=7103
-sets='flows.count_rule_to_192_0_.62643059_v4 flows.count_rule_to_192_0_.62643059_v6 flows.count_rule_to_192_0_.f50fa348_v4 flows.count_rule_to_192_0_.f50fa348_v6'
+sets='flows.count_rule_to_192_0_.62643059_v4 flows.count_rule_to_192_0_.62643059_v6 flows.count_rule_to_192_0_.f50fa348_v4 flows.count_rule_to_192_0_.f50fa348_v6 flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=bb8d06e1c271cb0c
+digest=d218c8eb6b75e649
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7125'
 main_copy=''
-sets='prerouting.th_dport output.th_dport'
+sets='flows.ended_v4 flows.ended_v6 prerouting.th_dport output.th_dport'
 dynamic_sets=''
 gateways=''
 named='lo'

@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc
-digest=7dab1db39b3b0169
+digest=31e0928b231070fe
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7112'
 main_copy=''
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo'

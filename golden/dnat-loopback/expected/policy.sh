@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc
-digest=76b3443d258d1130
+digest=dd4685378ce13d9f
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
 main_copy=''
-sets='prerouting.ip_daddr'
+sets='flows.ended_v4 prerouting.ip_daddr'
 dynamic_sets=''
 gateways=''
 named='eth1

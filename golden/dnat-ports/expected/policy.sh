@@ -14,14 +14,14 @@
 
 stem='policy'
 table=tpc
-digest=09c6e85948d5bb94
+digest=cc3fdaf145e4c465
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
 main_copy=''
-sets='prerouting.th_dport'
+sets='flows.ended_v4 flows.ended_v6 prerouting.th_dport'
 dynamic_sets=''
 gateways=''
 named='eth1

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=f7f4e4398f914e9c
+digest=341be2b2196c2e17
 protocol=116
 first=10000
 last=10010
 sysctl_policy='set'
 tables='7103 7104 7169'
 main_copy=7103
-sets='prerouting.th_dport'
+sets='flows.ended_v4 flows.ended_v6 prerouting.th_dport'
 dynamic_sets=''
 gateways=''
 named='eth0

@@ -14,14 +14,14 @@
 
 stem='policy'
 table=tpc
-digest=fa5f61a0e5b5f8ec
+digest=7bcf6f9fb0da6cbb
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
 main_copy=''
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named=''

@@ -14,14 +14,14 @@
 
 stem='policy'
 table=tpc
-digest=fb55a24d8894ea81
+digest=7cb10b0177a19d98
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
 tables='7103 7104'
 main_copy=7103
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='wg0'

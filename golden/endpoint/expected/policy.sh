@@ -17,14 +17,14 @@
 
 stem='policy'
 table=tpc
-digest=26cf2931535ba0fe
+digest=90558640ab68e167
 protocol=116
 first=10000
 last=10017
 sysctl_policy='set'
 tables='7103 7104 7182 7199'
 main_copy=7103
-sets='flows.local_route_other.5220a572_v4 flows.local_route_other.5220a572_v6 flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6 output.ip_daddr'
+sets='flows.local_route_other.5220a572_v4 flows.local_route_other.5220a572_v6 flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6 flows.ended_v4 flows.ended_v6 output.ip_daddr'
 dynamic_sets=''
 gateways=''
 named='lo

@@ -20,14 +20,14 @@
 
 stem='policy'
 table=tpc
-digest=9defd467d7a1ed39
+digest=c487df49092438b6
 protocol=116
 first=10000
 last=10023
 sysctl_policy='set'
 tables='7103 7106 7112 7187'
 main_copy=7103
-sets='far_v4 far_v6 prerouting.ip_daddr prerouting.ip6_daddr'
+sets='far_v4 far_v6 flows.ended_v4 flows.ended_v6 prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 gateways=''
 named='guest0

@@ -37,14 +37,14 @@
 
 stem='policy'
 table=tpc
-digest=1b04bb49397ab681
+digest=19677d67e77e5ff0
 protocol=116
 first=10000
 last=10083
 sysctl_policy='set'
 tables='7103 7104 7106 7140'
 main_copy=7103
-sets='gateways.two gateways.six gateways.main prerouting.ip_daddr prerouting.ip6_daddr'
+sets='gateways.two gateways.six gateways.main flows.ended_v4 flows.ended_v6 prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 gateways='gateways.two eth1 192.0.2.1
 gateways.two eth1 2001:db8::1

@@ -17,14 +17,14 @@
 
 stem='policy'
 table=tpc
-digest=5a5588b2b04c7adf
+digest=04415a7d108e8750
 protocol=116
 first=10000
 last=10015
 sysctl_policy='set'
 tables='7103 7104 7126'
 main_copy=7103
-sets='prerouting.ip_daddr prerouting.ip6_daddr'
+sets='flows.ended_v4 flows.ended_v6 prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 gateways=''
 named='wg0

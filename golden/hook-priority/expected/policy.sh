@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc
-digest=249a84c50d02a32e
+digest=2caaa57c0c3a819d
 protocol=116
 first=10000
 last=10001
 sysctl_policy='check'
 tables='7112'
 main_copy=''
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo'

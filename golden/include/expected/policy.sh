@@ -14,14 +14,14 @@
 
 stem='policy'
 table=tpc
-digest=b4afe4895a56bf57
+digest=99d01625089eadb0
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
 tables='7103 7104'
 main_copy=7103
-sets='prerouting.ip_daddr prerouting.ip6_daddr'
+sets='flows.ended_v4 flows.ended_v6 prerouting.ip_daddr prerouting.ip6_daddr'
 dynamic_sets=''
 gateways=''
 named='wg0'

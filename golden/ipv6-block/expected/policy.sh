@@ -18,14 +18,14 @@
 
 stem='policy'
 table=tpc
-digest=3877da2e6c7f45ec
+digest=d4b1ab15b7f86671
 protocol=116
 first=10000
 last=10020
 sysctl_policy='set'
 tables='7103 7104 7112'
 main_copy=7103
-sets='gateways.vpn gateways.main foreign_v4'
+sets='gateways.vpn gateways.main foreign_v4 flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways='gateways.vpn wg0 10.99.0.1
 gateways.main wg0 main'

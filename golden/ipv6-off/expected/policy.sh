@@ -14,14 +14,14 @@
 
 stem='policy'
 table=tpc
-digest=ea22c104a2311988
+digest=a7d3bc77ebb34285
 protocol=116
 first=10000
 last=10006
 sysctl_policy='set'
 tables='7104 7112'
 main_copy=''
-sets=''
+sets='flows.ended_v4'
 dynamic_sets=''
 gateways=''
 named='lo'

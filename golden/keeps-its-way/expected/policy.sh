@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc
-digest=f0f11ef2b9908140
+digest=261ba6f94ea1c459
 protocol=116
 first=10000
 last=10011
 sysctl_policy='set'
 tables='7103 7104 7112 7199'
 main_copy=7103
-sets='host_forward.ip_daddr'
+sets='flows.ended_v4 flows.ended_v6 host_forward.ip_daddr'
 dynamic_sets=''
 gateways=''
 named='lo

@@ -13,14 +13,14 @@
 
 stem='policy'
 table=tpc
-digest=96f88280142a9d07
+digest=1986599270194d28
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7112'
 main_copy=''
-sets='foreign_v4 foreign_v6 prerouting.th_dport prerouting_2.th_dport prerouting_3.th_dport errors_forward.ct_original_ip_daddr errors_forward.ct_original_ip6_daddr prerouting.list2.ip_daddr prerouting.list4.ip6_daddr'
+sets='foreign_v4 foreign_v6 flows.ended_v4 flows.ended_v6 prerouting.th_dport prerouting_2.th_dport prerouting_3.th_dport errors_forward.ct_original_ip_daddr errors_forward.ct_original_ip6_daddr prerouting.list2.ip_daddr prerouting.list4.ip6_daddr'
 dynamic_sets=''
 gateways=''
 named='lo'

@@ -14,14 +14,14 @@
 
 stem='policy'
 table=tpc
-digest=a1065a94936a2711
+digest=ee716090bce63150
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
 tables='7103 7133'
 main_copy=7103
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='wg0'

@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc
-digest=77ec72d8f3d117ea
+digest=746f26b7b90b8ec5
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7112'
 main_copy=''
-sets='prerouting.ip_daddr'
+sets='flows.ended_v4 flows.ended_v6 prerouting.ip_daddr'
 dynamic_sets=''
 gateways=''
 named='lo'

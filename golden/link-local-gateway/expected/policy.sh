@@ -18,14 +18,14 @@
 
 stem='policy'
 table=tpc
-digest=b9bd455570c23b96
+digest=b94e9a8340404cc5
 protocol=116
 first=10000
 last=10018
 sysctl_policy='set'
 tables='7103 7168 7183'
 main_copy=7103
-sets='gateways.isp gateways.main'
+sets='gateways.isp gateways.main flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways='gateways.isp eth1 192.0.2.1
 gateways.isp eth1 fe80::1

@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc
-digest=4d315e6d639080e2
+digest=be6e578500b321fd
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7104'
 main_copy=''
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lan0

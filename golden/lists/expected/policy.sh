@@ -13,14 +13,14 @@
 
 stem='policy'
 table=tpc
-digest=461767cc4bed43ac
+digest=b65f64d21922ad87
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7112'
 main_copy=''
-sets='rule_not_port_both_or_22.b4f6df23.sport rule_in_lan0_tcp_port_web.dd834c4a.port prerouting.th_dport'
+sets='rule_not_port_both_or_22.b4f6df23.sport rule_in_lan0_tcp_port_web.dd834c4a.port flows.ended_v4 flows.ended_v6 prerouting.th_dport'
 dynamic_sets=''
 gateways=''
 named='lan0

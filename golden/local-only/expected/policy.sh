@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc
-digest=d5f72e746cd19765
+digest=4e2f2544a8805c40
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7112'
 main_copy=''
-sets='private_v4 private_v6'
+sets='private_v4 private_v6 flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo'

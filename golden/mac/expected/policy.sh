@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=f341a33ac0b6f7d1
+digest=b9608d66d92afe86
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7104 7112'
 main_copy=7103
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lan0

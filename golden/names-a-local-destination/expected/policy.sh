@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc
-digest=d118cf40e5860070
+digest=5968ec2e8a77bc55
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
 main_copy=''
-sets='map_a38e97ac.th_dport'
+sets='flows.ended_v4 flows.ended_v6 map_a38e97ac.th_dport'
 dynamic_sets=''
 gateways=''
 named='lan0

@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc
-digest=bc1404ae28ad3481
+digest=a5c02cfa431107d8
 protocol=116
 first=10000
 last=10005
 sysctl_policy='set'
 tables='7148 7188 7198'
 main_copy=''
-sets='prerouting.ip_daddr prerouting_2.ip_daddr prerouting.ip6_daddr prerouting_2.ip6_daddr'
+sets='flows.ended_v4 flows.ended_v6 prerouting.ip_daddr prerouting_2.ip_daddr prerouting.ip6_daddr prerouting_2.ip6_daddr'
 dynamic_sets=''
 gateways=''
 named='lo'

@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc
-digest=2cc726e9ad4fa7a2
+digest=43140ad0e6521f69
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7112'
 main_copy=''
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo'

@@ -13,14 +13,14 @@
 
 stem='policy'
 table=tpc
-digest=7f2cc6afdaf4287d
+digest=e6ae9bf39eaee53e
 protocol=116
 first=0
 last=0
 sysctl_policy='set'
 tables=''
 main_copy=''
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named=''

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=3f94a450f06b9954
+digest=19de5cd207c1f685
 protocol=116
 first=10000
 last=10003
 sysctl_policy='set'
 tables='7155 7199'
 main_copy=''
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo'

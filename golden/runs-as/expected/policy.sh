@@ -19,14 +19,14 @@
 
 stem='policy'
 table=tpc
-digest=a045941431bf2e7d
+digest=476f6a3b27734dc0
 protocol=116
 first=10000
 last=10015
 sysctl_policy='set'
 tables='7103 7104 7129 7135 7171 7197'
 main_copy=7103
-sets='flows.route_vpn.3f454fe8_v4 flows.route_vpn.3f454fe8_v6 prerouting.ip_daddr output.ip_daddr host_local.ip_daddr'
+sets='flows.route_vpn.3f454fe8_v4 flows.route_vpn.3f454fe8_v6 flows.ended_v4 flows.ended_v6 prerouting.ip_daddr output.ip_daddr host_local.ip_daddr'
 dynamic_sets=''
 gateways=''
 named='lo

@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc
-digest=028575647eb432f5
+digest=5e8227dd386f44b4
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7112'
 main_copy=''
-sets='foreign_v4 foreign_v6'
+sets='foreign_v4 foreign_v6 flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo'

@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc
-digest=c862deaf5a2640c4
+digest=c6afc5e4d729c73b
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='100'
 main_copy=''
-sets='foreign_v4'
+sets='foreign_v4 flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo'

@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc_homes
-digest=b1f5eb18d8cd6856
+digest=f94ae041718e1f9b
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
 tables='7153 7196'
 main_copy=7153
-sets='streaming_v4 streaming_v6 work_v4 work_v6 all-of-it_v4 all-of-it_v6'
+sets='streaming_v4 streaming_v6 work_v4 work_v6 all-of-it_v4 all-of-it_v6 flows.ended_v4 flows.ended_v6'
 dynamic_sets='streaming_v4 streaming_v6 work_v4 work_v6 all-of-it_v4 all-of-it_v6'
 gateways=''
 named='wg0'

@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc_office-2
-digest=02b15ccae34a8ae7
+digest=0ca0f7350a6a42ac
 protocol=200
 first=500
 last=509
 sysctl_policy='set'
 tables='300 368 390'
 main_copy=368
-sets='prerouting.th_dport'
+sets='flows.ended_v4 flows.ended_v6 prerouting.th_dport'
 dynamic_sets=''
 gateways=''
 named='lo

@@ -12,14 +12,14 @@
 
 stem='policy'
 table=tpc
-digest=5409150f0c0adca0
+digest=55701002f5974b95
 protocol=116
 first=10000
 last=10001
 sysctl_policy='set'
 tables='7182'
 main_copy=''
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo'

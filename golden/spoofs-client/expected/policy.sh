@@ -13,14 +13,14 @@
 
 stem='policy'
 table=tpc
-digest=949155038e7d34ee
+digest=b3dac348ccb0cbeb
 protocol=116
 first=10000
 last=10003
 sysctl_policy='set'
 tables='7182 7183'
 main_copy=''
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lan0

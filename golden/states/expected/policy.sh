@@ -14,14 +14,14 @@
 
 stem='policy'
 table=tpc
-digest=181e1bb7418dbf6d
+digest=d5bb2c95e7d4db9a
 protocol=116
 first=10000
 last=10007
 sysctl_policy='set'
 tables='7103 7104'
 main_copy=7103
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='wg0'

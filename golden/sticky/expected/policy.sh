@@ -35,14 +35,14 @@
 
 stem='policy'
 table=tpc
-digest=31a2e2cdca28d8ee
+digest=07ef73e0a99bbbb1
 protocol=116
 first=10000
 last=10089
 sysctl_policy='set'
 tables='7103 7104 7106 7142 7169 7199'
 main_copy=7103
-sets='hot_v4 hot_v6 gateways.one gateways.two gateways.far gateways.near gateways.main flows.route_two.far.main.9424e517_v4 flows.route_two.far.main.9424e517_v6 flows.count_rule_in_lan0_t.f8dea8d2_v4 flows.count_rule_in_lan0_t.f8dea8d2_v6 flows.route_far.near.two.eeac5cf9_v4 flows.route_far.near.two.eeac5cf9_v6 prerouting.list1.th_dport'
+sets='hot_v4 hot_v6 gateways.one gateways.two gateways.far gateways.near gateways.main flows.route_two.far.main.9424e517_v4 flows.route_two.far.main.9424e517_v6 flows.count_rule_in_lan0_t.f8dea8d2_v4 flows.count_rule_in_lan0_t.f8dea8d2_v6 flows.route_far.near.two.eeac5cf9_v4 flows.route_far.near.two.eeac5cf9_v6 flows.ended_v4 flows.ended_v6 prerouting.list1.th_dport'
 dynamic_sets='hot_v4 hot_v6'
 gateways='gateways.one eth0 192.0.2.1
 gateways.one eth0 2001:db8::1

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=05b558fe3ccac4a9
+digest=e97498d67f1eb98a
 protocol=116
 first=10000
 last=10009
 sysctl_policy='ignore'
 tables='7103 7104 7112'
 main_copy=7103
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo

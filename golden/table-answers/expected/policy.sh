@@ -19,14 +19,14 @@
 
 stem='policy'
 table=tpc
-digest=439ca4703490a020
+digest=9dcfe8eb45375af7
 protocol=116
 first=10000
 last=10020
 sysctl_policy='set'
 tables='7103 7104 7105 7106'
 main_copy=7103
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lan0

@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc
-digest=1330aa5660e5bbdb
+digest=c6ad64e783d27a72
 protocol=116
 first=9000
 last=10010
 sysctl_policy='set'
 tables='200 1000000'
 main_copy=''
-sets='gateways.isp2 gateways.main prerouting.ip_daddr'
+sets='gateways.isp2 gateways.main flows.ended_v4 flows.ended_v6 prerouting.ip_daddr'
 dynamic_sets=''
 gateways='gateways.isp2 eth1 192.0.2.1
 gateways.main eth1 main'

@@ -23,14 +23,14 @@
 
 stem='policy'
 table=tpc
-digest=9cb1c373e614e188
+digest=32b06dc7dd4b4a4b
 protocol=116
 first=10000
 last=10031
 sysctl_policy='set'
 tables='7103 7141 7145 7177 7188'
 main_copy=7103
-sets='prerouting.ip_daddr'
+sets='flows.ended_v4 flows.ended_v6 prerouting.ip_daddr'
 dynamic_sets=''
 gateways=''
 named='wg0

@@ -20,14 +20,14 @@
 
 stem='policy'
 table=tpc
-digest=b8eeae9a4760dc85
+digest=ecd4e55dbf73ae4c
 protocol=116
 first=10000
 last=10023
 sysctl_policy='set'
 tables='7103 7117 7122 7199'
 main_copy=7103
-sets='gateways.fixed gateways.main prerouting.ip_daddr prerouting.ip6_daddr output.ip_daddr'
+sets='gateways.fixed gateways.main flows.ended_v4 flows.ended_v6 prerouting.ip_daddr prerouting.ip6_daddr output.ip_daddr'
 dynamic_sets=''
 gateways='gateways.fixed eth1 192.0.2.1
 gateways.fixed eth1 2001:db8::1

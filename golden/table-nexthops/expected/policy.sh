@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc
-digest=57f95d2f47c691b1
+digest=03f51b07f942ace8
 protocol=116
 first=10000
 last=10013
 sysctl_policy='set'
 tables='7103 7117 7130 7149 7192'
 main_copy=7103
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lan0

@@ -24,14 +24,14 @@
 
 stem='policy'
 table=tpc
-digest=f6d1e7f124cbde0e
+digest=b8aff7d6a837e409
 protocol=116
 first=10000
 last=10037
 sysctl_policy='set'
 tables='7103 7104 7106 7140'
 main_copy=7103
-sets='gateways.one gateways.main'
+sets='gateways.one gateways.main flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways='gateways.one wan0 192.0.2.1
 gateways.one wan0 2001:db8:1::1

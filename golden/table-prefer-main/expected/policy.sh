@@ -13,14 +13,14 @@
 
 stem='policy'
 table=tpc
-digest=6ac8f6e654a0c9a8
+digest=3e6393dfc3002cb7
 protocol=116
 first=10000
 last=10005
 sysctl_policy='set'
 tables='7103 7104'
 main_copy=7103
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='wg0'

@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=df1825820fcd1370
+digest=80360c74d3872d35
 protocol=116
 first=10000
 last=10010
 sysctl_policy='set'
 tables='7103 7134 7183'
 main_copy=7103
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo

@@ -22,14 +22,14 @@
 
 stem='policy'
 table=tpc
-digest=6e79bf4f2d8eef9c
+digest=28356b5a496377f5
 protocol=116
 first=10000
 last=10028
 sysctl_policy='set'
 tables='7101 7102 7103 7114 7146'
 main_copy=7103
-sets='gateways.via_both gateways.off_link gateways.main prerouting.ip_daddr'
+sets='gateways.via_both gateways.off_link gateways.main flows.ended_v4 flows.ended_v6 prerouting.ip_daddr'
 dynamic_sets=''
 gateways='gateways.via_both eth1 192.0.2.1
 gateways.via_both eth1 2001:db8::1

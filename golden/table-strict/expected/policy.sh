@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc
-digest=3f8055b2688b39fe
+digest=61c56670db4261b5
 protocol=116
 first=10000
 last=10012
 sysctl_policy='set'
 tables='7103 7104 7106 7174'
 main_copy=7103
-sets=''
+sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='wg0

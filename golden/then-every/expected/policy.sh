@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc
-digest=a79728849ceeb06a
+digest=90205efe3bf5273d
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7104 7112'
 main_copy=7103
-sets='prerouting.ip_daddr prerouting.ip6_daddr host_forward.ip_daddr errors_forward.ct_original_ip_daddr'
+sets='flows.ended_v4 flows.ended_v6 prerouting.ip_daddr prerouting.ip6_daddr host_forward.ip_daddr errors_forward.ct_original_ip_daddr'
 dynamic_sets=''
 gateways=''
 named='lo

@@ -16,14 +16,14 @@
 
 stem='policy'
 table=tpc
-digest=a3749e7ab0a33c6b
+digest=42db68271dac733e
 protocol=116
 first=10000
 last=10011
 sysctl_policy='set'
 tables='7103 7104 7112 7199'
 main_copy=7103
-sets='time.fe4d5355 time.7b1d5bf7 flows.open_vpn.de681376_v4 flows.open_vpn.de681376_v6 time.84d7d7df flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6 prerouting.th_dport'
+sets='time.fe4d5355 time.7b1d5bf7 flows.open_vpn.de681376_v4 flows.open_vpn.de681376_v6 time.84d7d7df flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6 flows.ended_v4 flows.ended_v6 prerouting.th_dport'
 dynamic_sets=''
 gateways=''
 named='lo

@@ -14,14 +14,14 @@
 
 stem='policy'
 table=tpc
-digest=a817c9166e057aaf
+digest=218d04752095590c
 protocol=116
 first=10000
 last=10005
 sysctl_policy='set'
 tables='7130 7191 7198'
 main_copy=''
-sets='prerouting.ip_daddr prerouting.ip6_daddr errors_forward.ct_original_ip_daddr'
+sets='flows.ended_v4 flows.ended_v6 prerouting.ip_daddr prerouting.ip6_daddr errors_forward.ct_original_ip_daddr'
 dynamic_sets=''
 gateways=''
 named='lo'

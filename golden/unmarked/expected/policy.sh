@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=bdd13ed23709a4dd
+digest=6b4e7c1248c5c34e
 protocol=116
 first=10000
 last=10010
 sysctl_policy='set'
 tables='7103 7104'
 main_copy=7103
-sets='private_v6 prerouting.ip_daddr'
+sets='private_v6 flows.ended_v4 flows.ended_v6 prerouting.ip_daddr'
 dynamic_sets=''
 gateways=''
 named='lan2

@@ -21,14 +21,14 @@
 
 stem='policy'
 table=tpc
-digest=69416a18600e3b21
+digest=60d89d3f3fe7996a
 protocol=116
 first=10000
 last=10032
 sysctl_policy='set'
 tables='7103 7107 7126'
 main_copy=7103
-sets='gateways.isp1 gateways.isp2 gateways.main'
+sets='gateways.isp1 gateways.isp2 gateways.main flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways='gateways.isp1 wan0 192.0.2.1
 gateways.isp1 wan0 2001:db8:1::1

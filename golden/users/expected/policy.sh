@@ -15,14 +15,14 @@
 
 stem='policy'
 table=tpc
-digest=266a985ff2e5f5b5
+digest=66674cad8f97b56c
 protocol=116
 first=10000
 last=10009
 sysctl_policy='set'
 tables='7103 7104 7199'
 main_copy=7103
-sets='flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6'
+sets='flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6 flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
 named='lo
