@@ -66,7 +66,7 @@ def few(shop, host):
 def rule(shop, host):
 	shop.write("policy.yaml", POLICY)
 	shop.write("list.txt", prefixes(11))
-	problems = expect(host.tpc("apply", "policy.yaml"), 0, f"sets: +1 with {PREFIXES} elements")
+	problems = expect(host.tpc("apply", "policy.yaml"), 0, f"sets: +3 with {PREFIXES} elements")
 	shop.write("policy.yaml", POLICY.replace("proto: tcp,", "proto: tcp, port: 443,"))
 	done, types = asked(host, "apply", "policy.yaml")
 	problems += expect(done, 0, "the policy is another one")
