@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "live/flows.h"
+#include "live/flows_forget.h"
 #include "live/report.h"
 
 bool apply_was_changed(const struct apply_counts *counts)
@@ -76,7 +77,7 @@ void apply_foresee_flows(struct apply *apply, bool has_changes)
 	if (has_changes)
 		job.ir = apply->ir;
 	if (!are_kept(apply))
-		apply->counts->forgotten = flows_count(&job);
+		apply->counts->forgotten = flows_find(&job).count;
 	if (apply->counts->forgotten)
 		report_add(apply->report, REPORT_STEP,
 			   "connections: %zu on a way that would be no more",

@@ -21,22 +21,11 @@
 #include "live/report.h"
 #include "live/sockets.h"
 
-/* With enough to delete just this one: its tuple as the kernel has it, its zone, its number. */
-struct entry {
-	struct flow flow;
-	uint8_t family;
-	void *tuple;
-	size_t length;
-	bool has_zone;
-	uint16_t zone;
-	uint32_t id;
-};
-
 struct search {
 	const struct flows_job *job;
 	struct flows_walks walks;
 	struct sockets *sockets; /* NULL: not read yet */
-	struct entry *entries;
+	struct flows_entry *entries;
 	size_t count;
 };
 
@@ -313,7 +302,7 @@ static bool is_astray(struct search *search, const struct flow *flow)
 
 /* ---- asking ---- */
 
-static struct nlmsghdr *request(char *room, uint16_t type, uint16_t flags, uint8_t family)
+struct nlmsghdr *flows_request(char *room, uint16_t type, uint16_t flags, uint8_t family)
 {
 	struct nlmsghdr *message =
 		netlink_new(room, (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type), flags);
@@ -324,22 +313,7 @@ static struct nlmsghdr *request(char *room, uint16_t type, uint16_t flags, uint8
 	return message;
 }
 
-/* False where the kernel refuses; what has gone by itself is no failure. */
-static bool forget(struct netlink *netlink, const struct entry *entry, bool *gone,
-		   struct netlink_error *error)
-{
-	char room[NETLINK_REQUEST];
-	struct nlmsghdr *message = request(room, IPCTNL_MSG_CT_DELETE, 0, entry->family);
-
-	mnl_attr_put(message, CTA_TUPLE_ORIG | NLA_F_NESTED, entry->length, entry->tuple);
-	if (entry->has_zone)
-		mnl_attr_put_u16(message, CTA_ZONE, entry->zone);
-	mnl_attr_put_u32(message, CTA_ID, entry->id);
-	*gone = netlink_ask(netlink, message, NULL, NULL, error);
-	return *gone || error->code == ENOENT;
-}
-
-static void refused(const struct flows_job *job, const char *what, const char *why)
+void flows_refused(const struct flows_job *job, const char *what, const char *why)
 {
 	report_add(job->report, REPORT_WARNING,
 		   "%s: %s; flows that are older than the policy may stay where they were", what,
@@ -352,7 +326,7 @@ static void keep(const struct nlmsghdr *message, void *user)
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attributes[NETLINK_ATTRIBUTES], *tuple;
 	struct search *search = user;
-	struct entry *entry;
+	struct flows_entry *entry;
 	struct flow flow;
 
 	if (!netlink_read_nfnl(message, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
@@ -361,11 +335,11 @@ static void keep(const struct nlmsghdr *message, void *user)
 		return;
 	entry = arena_append(search->job->arena, search->entries, search->count);
 	tuple = attributes[CTA_TUPLE_ORIG];
-	*entry = (struct entry){ .flow = flow,
-				 .family = header->nfgen_family,
-				 .length = mnl_attr_get_payload_len(tuple),
-				 .has_zone = attributes[CTA_ZONE] != NULL,
-				 .id = mnl_attr_get_u32(attributes[CTA_ID]) };
+	*entry = (struct flows_entry){ .flow = flow,
+				       .family = header->nfgen_family,
+				       .length = mnl_attr_get_payload_len(tuple),
+				       .has_zone = attributes[CTA_ZONE] != NULL,
+				       .id = mnl_attr_get_u32(attributes[CTA_ID]) };
 	entry->tuple = arena_alloc(search->job->arena, entry->length);
 	memcpy(entry->tuple, mnl_attr_get_payload(tuple), entry->length);
 	if (entry->has_zone)
@@ -377,8 +351,8 @@ static bool dump(struct search *search, struct netlink_error *error)
 	char room[NETLINK_REQUEST];
 
 	return netlink_dump(&search->job->kernel->nft,
-			    request(room, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC), keep, search,
-			    &search->count, error);
+			    flows_request(room, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC), keep,
+			    search, &search->count, error);
 }
 
 /* Does the policy send anything anywhere? */
@@ -406,7 +380,7 @@ static bool look(struct search *search)
 		return true;
 	/* A kernel without connections' netlink, or that tracks none. */
 	if (error.code != EINVAL && error.code != EOPNOTSUPP)
-		refused(job, "the connections cannot be listed", error.text);
+		flows_refused(job, "the connections cannot be listed", error.text);
 	return false;
 }
 
@@ -421,69 +395,14 @@ static void choose(struct search *search)
 	search->count = count;
 }
 
-/* Those whose answers cannot be held stay: refused is better than turned round. */
-static void guard(struct search *search)
-{
-	const struct flows_job *job = search->job;
-	const struct flow **flows = NULL;
-	const char *why;
-	size_t turning = 0, count = 0;
-
-	for (size_t i = 0; i < search->count; i++)
-		if (flows_can_turn(&search->entries[i].flow))
-			*arena_append(job->arena, flows, turning) = &search->entries[i].flow;
-	if (!turning || flows_guard(job->arena, search->walks.table, flows, turning, &why))
-		return;
-	refused(job, "connections cannot be deleted", why);
-	for (size_t i = 0; i < search->count; i++)
-		if (!flows_can_turn(&search->entries[i].flow))
-			search->entries[count++] = search->entries[i];
-	search->count = count;
-}
-
-static size_t forget_all(struct search *search)
-{
-	const struct flows_job *job = search->job;
-	struct netlink_error error = { 0 };
-	size_t count = 0;
-
-	choose(search);
-	if (job->after) /* without a policy there are no rules to be passed by */
-		guard(search);
-	for (size_t i = 0; i < search->count; i++) {
-		bool gone;
-
-		if (!forget(&job->kernel->nft, &search->entries[i], &gone, &error)) {
-			refused(job, "a connection cannot be deleted", error.text);
-			break;
-		}
-		count += gone;
-	}
-	return count;
-}
-
-size_t flows_count(const struct flows_job *job)
+struct flows_found flows_find(const struct flows_job *job)
 {
 	struct search search = { .job = job };
-	size_t count = 0;
 
 	if (look(&search))
-		for (size_t i = 0; i < search.count; i++)
-			count += is_astray(&search, &search.entries[i].flow);
+		choose(&search);
+	else
+		search.count = 0;
 	flows_walks_close(&search.walks);
-	return count;
-}
-
-size_t flows_forget(const struct flows_job *job)
-{
-	struct search search = { .job = job };
-	size_t count = 0;
-
-	if (look(&search))
-		count = forget_all(&search);
-	flows_walks_close(&search.walks);
-	if (count)
-		report_add(job->report, REPORT_STEP,
-			   "connections: %zu on a way that is no more, deleted", count);
-	return count;
+	return (struct flows_found){ search.entries, search.count };
 }

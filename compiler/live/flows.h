@@ -26,13 +26,15 @@ struct flows_job {
 	const struct ir *ir;         /* of a plan: what is to be; NULL: the kernel has it already */
 };
 
-/*
- * One dump of the connections; deletes, one by one, those on a way that is no more, and leaves all
- * others. Returns how many. What the kernel refuses is a warning. The rules that are asked are
- * those that the kernel has now.
- */
-size_t flows_forget(const struct flows_job *job);
-/* Only how many. */
-size_t flows_count(const struct flows_job *job);
+struct flows_entry;
+
+/* Connections on a way that is no more, of one dump. The rules that are asked are those that the
+ * kernel has now, or the job's. That they cannot be listed is a warning, and there are none. */
+struct flows_found {
+	struct flows_entry *items;
+	size_t count;
+};
+
+struct flows_found flows_find(const struct flows_job *job);
 
 #endif

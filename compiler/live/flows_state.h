@@ -18,6 +18,7 @@
 #include "ir/packet.h"
 
 struct arena;
+struct flows_job;
 struct foreign_chains;
 struct ir;
 struct ir_walker;
@@ -34,14 +35,21 @@ struct flow {
 /* False: it is of another protocol, or cannot be deleted by itself. `attributes`: CTA_ */
 bool flows_read(const struct nlattr *const *attributes, struct flow *out);
 
-/* ---- flows_guard.c: answers that are under way ---- */
+/* With enough to delete just this one: its tuple as the kernel has it, its zone, its number. */
+struct flows_entry {
+	struct flow flow;
+	uint8_t family;
+	void *tuple;
+	size_t length;
+	bool has_zone;
+	uint16_t zone;
+	uint32_t id;
+};
 
-/* Is no address or port of it translated, so that an answer could open it the other way round? */
-bool flows_can_turn(const struct flow *flow);
-/* Drops the answers of these from now on, some time; false where the policy's table `table` has no
- * room for them, and why. */
-bool flows_guard(struct arena *arena, const char *table, const struct flow *const *flows,
-		 size_t count, const char **why);
+/* A message for connection tracking, in a room as netlink_new has it. */
+struct nlmsghdr *flows_request(char *room, uint16_t type, uint16_t flags, uint8_t family);
+/* The warning that flows may stay. */
+void flows_refused(const struct flows_job *job, const char *what, const char *why);
 
 /* ---- flows_walk.c: where the kernel's rules, as they are now, send its packets ---- */
 

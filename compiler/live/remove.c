@@ -14,6 +14,7 @@
 #include "live/archive.h"
 #include "live/elsewhere.h"
 #include "live/flows.h"
+#include "live/flows_forget.h"
 #include "live/folder.h"
 #include "live/handback.h"
 #include "live/history.h"

@@ -505,7 +505,7 @@ static void check_flows(struct arena *arena, struct kernel *kernel, struct statu
 
 	if (!policy->record || policy->record->keeps_connections || !policy->observed.table.exists)
 		return;
-	count = flows_count(&job);
+	count = flows_find(&job).count;
 	if (count)
 		report_add(policy->problems, REPORT_WARNING,
 			   "%zu connection%s on a way that is no more: to a listener, or with a source "
