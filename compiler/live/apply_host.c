@@ -8,6 +8,7 @@
 #include "live/interfaces.h"
 #include "live/mute.h"
 #include "live/own_networks.h"
+#include "live/listening.h"
 #include "live/sockets.h"
 #include "live/translators.h"
 #include "live/unrouted.h"
@@ -39,13 +40,13 @@ void apply_tell_host(struct apply *apply, bool foreign)
 
 void apply_tell_sockets(struct apply *apply)
 {
-	struct sockets_job job = { .report = apply->report,
-				   .netlink = &apply->kernel.route,
-				   .listeners = apply->ir->listeners,
-				   .count = apply->ir->listener_count,
-				   .asked = apply->ir->asked,
-				   .asked_count = apply->ir->asked_count,
-				   .only_wrong = !apply->job->plan };
+	struct listening_job job = { .report = apply->report,
+				     .netlink = &apply->kernel.route,
+				     .listeners = apply->ir->listeners,
+				     .count = apply->ir->listener_count,
+				     .asked = apply->ir->asked,
+				     .asked_count = apply->ir->asked_count,
+				     .only_wrong = !apply->job->plan };
 
-	sockets_tell(&job);
+	listening_check(&job);
 }

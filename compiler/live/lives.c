@@ -10,6 +10,7 @@
 #include "live/netlink.h"
 #include "live/record.h"
 #include "live/report.h"
+#include "live/listening.h"
 #include "live/sockets.h"
 
 struct lives {
@@ -52,7 +53,7 @@ const char *lives_why_gone(void *user, const struct ir_listener *listener)
 
 	if (!open_lives(lives))
 		return NULL;
-	return sockets_why_gone(lives->arena, lives->sockets, &lives->netlink, listener);
+	return listening_why_gone(lives->arena, lives->sockets, &lives->netlink, listener);
 }
 
 /* ---- words ---- */

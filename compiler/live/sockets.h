@@ -14,11 +14,9 @@
 #include "addr/addr.h"
 
 struct arena;
-struct ir_asked;
 struct ir_listener;
 struct netlink;
 struct nlmsghdr;
-struct report;
 struct sockets; /* as they were at one moment */
 
 /* `netlink` is rtnetlink's. */
@@ -49,23 +47,6 @@ struct sockets_verdict {
 /* Is there a socket (listening for TCP, bound and not connected for UDP) that takes them? */
 struct sockets_verdict sockets_judge(struct arena *arena, const struct sockets *sockets,
 				     const struct sockets_way *way);
-
-/* NULL: a socket of this host takes what comes to the listener by one of its ways, or that is not
- * known, or it is on another host; else why none does. */
-const char *sockets_why_gone(struct arena *arena, const struct sockets *sockets,
-			     struct netlink *netlink, const struct ir_listener *listener);
-
-/* A warning for each listener whose packets no socket takes. */
-struct sockets_job {
-	struct report *report;
-	struct netlink *netlink; /* rtnetlink's */
-	const struct ir_listener *listeners;
-	size_t count;
-	const struct ir_asked *asked; /* what `ins` of the listeners means */
-	size_t asked_count;
-	bool only_wrong; /* of sockets that are there, and not of missing ones */
-};
-void sockets_tell(const struct sockets_job *job);
 
 /* Does the listener wait on this host? An address of its own may be written for a dnat. */
 bool sockets_is_here(struct netlink *netlink, const struct ir_listener *listener,

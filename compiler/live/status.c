@@ -29,6 +29,7 @@
 #include "live/pending.h"
 #include "live/report.h"
 #include "live/settings.h"
+#include "live/listening.h"
 #include "live/sockets.h"
 #include "live/strangers.h"
 #include "live/table_checks.h"
@@ -370,16 +371,16 @@ static void check_record(struct arena *arena, struct kernel *kernel, struct stat
 {
 	const struct record *record = policy->record;
 	struct netlink *netlink = &kernel->route;
-	struct sockets_job sockets = { .report = policy->problems,
-				       .netlink = netlink,
-				       .listeners = record->listeners,
-				       .count = record->listener_count,
-				       .asked = record->asked,
-				       .asked_count = record->asked_count };
+	struct listening_job sockets = { .report = policy->problems,
+					 .netlink = netlink,
+					 .listeners = record->listeners,
+					 .count = record->listener_count,
+					 .asked = record->asked,
+					 .asked_count = record->asked_count };
 
 	check_routing(arena, netlink, policy);
 	check_gateways(arena, kernel, policy);
-	sockets_tell(&sockets);
+	listening_check(&sockets);
 	lives_tell(policy->drift, apply_command(arena, policy), record, &policy->rows,
 		   &policy->row_count);
 	check_settings(arena, netlink, policy);

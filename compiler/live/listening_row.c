@@ -1,7 +1,9 @@
 /*
- * sockets_row: has a listener a socket that takes anything of what it is sent (see sockets.h)? In
+ * listening_row: has a listener a socket that takes anything of what it is sent (see sockets.h)? In
  * go the sockets and the listener with its ways, out comes why not.
  */
+#include "live/listening.h"
+
 #include "ir/ir.h"
 #include "live/settings.h"
 #include "live/sockets.h"
@@ -16,8 +18,8 @@ static const char *why_not(struct arena *arena, const struct sockets *sockets,
 										: verdict.text;
 }
 
-const char *sockets_why_gone(struct arena *arena, const struct sockets *sockets,
-			     struct netlink *netlink, const struct ir_listener *listener)
+const char *listening_why_gone(struct arena *arena, const struct sockets *sockets,
+			       struct netlink *netlink, const struct ir_listener *listener)
 {
 	int families = settings_has_ipv6(arena) ? ADDR_FAMILIES : 1;
 	const char *first = NULL;

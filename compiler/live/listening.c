@@ -1,10 +1,12 @@
 /*
- * sockets_tell: every way to every listener, judged by one look at the sockets (see sockets.h). In
+ * listening: every way to every listener, judged by one look at the sockets (see sockets.h). In
  * go listeners, out come warnings.
  *
  * What a forwarded packet meets depends on the interface that it comes by: the first one whose
  * packets no socket takes is named whole, and the others after it.
  */
+#include "live/listening.h"
+
 #include <fnmatch.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@
 enum { LOOPBACK = 1, OTHERS_SHOWN = 4 };
 
 struct telling {
-	const struct sockets_job *job;
+	const struct listening_job *job;
 	const struct sockets *sockets;
 	struct arena *arena;
 	const char **names; /* of the sockets' links, or NULL for one that packets do not come by */
@@ -69,7 +71,7 @@ static bool comes_by(const struct telling *telling, const struct ir_listener *li
 
 static void tell(struct telling *telling, const struct sockets_verdict *verdict)
 {
-	const struct sockets_job *job = telling->job;
+	const struct listening_job *job = telling->job;
 	struct report_line *line;
 	size_t before = telling->said_count;
 
@@ -150,7 +152,7 @@ static bool are_ins_known(const struct ir_listener *listener, size_t asked_count
 	return true;
 }
 
-void sockets_tell(const struct sockets_job *job)
+void listening_check(const struct listening_job *job)
 {
 	struct telling telling = { .job = job, .arena = job->report->arena };
 	int families = settings_has_ipv6(telling.arena) ? ADDR_FAMILIES : 1;
