@@ -34,10 +34,13 @@ SEES = {
 	"lang": {"base", "addr", "yaml", "ir", "match", "lang"},
 	"opt": {"base", "addr", "ir", "opt"},
 	"emit": {"base", "addr", "ir", "emit"},
-	"live": {"base", "addr", "ir", "emit", "live"},
+	"kernel": {"base", "addr", "ir", "emit", "kernel"},
+	"state": {"base", "addr", "ir", "emit", "kernel", "state"},
+	"host": {"base", "addr", "ir", "emit", "kernel", "state", "host"},
+	"apply": {"base", "addr", "ir", "emit", "kernel", "state", "host", "apply"},
 }
 # Libraries, each behind one wall.
-LIBRARIES = {"yaml.h": "yaml", "maxminddb.h": "addr", "nftables/": "live", "libmnl/": "live"}
+LIBRARIES = {"yaml.h": "yaml", "maxminddb.h": "addr", "nftables/": "kernel", "libmnl/": "kernel"}
 
 # Spelled in two halves, so that this file does not find itself.
 UNFINISHED = re.compile(
@@ -268,7 +271,7 @@ def check_public(tables, users):
 		for name, kind in table.items():
 			if kind in "TDBR" and name not in wanted and name != "main":
 				yield f"{source_of(path)}: {name} is public and used nowhere else"
-			if kind in "TDBR" and re.match(r"(yaml|nft|mnl)_", name):
+			if kind in "TDBR" and re.match(r"(yaml|mnl|nft_ctx|nft_run)_", name):
 				yield f"{source_of(path)}: {name} looks like a library's"
 
 

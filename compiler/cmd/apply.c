@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/apply.h"
+#include "apply/watchdog.h"
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/duration.h"
 #include "base/diag.h"
+#include "base/duration.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "ir/ir.h"
-#include "live/apply.h"
-#include "live/watchdog.h"
 #include "opt/opt.h"
 
 enum { CONFIRM_MOST = 86400 }; /* seconds: a day */

@@ -12,8 +12,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/shown.h"
 #include "base/diag.h"
+#include "base/shown.h"
 #include "cmd/verbs.h"
 #include "ir/ir.h"
 #include "lang/lang.h"

@@ -24,8 +24,8 @@
 #include "base/suggest.h"
 #include "cmd/help.h"
 #include "cmd/options.h"
+#include "host/lives.h"
 #include "lang/lang.h"
-#include "live/lives.h"
 #include "opt/opt.h"
 
 #ifndef TPC_VERSION

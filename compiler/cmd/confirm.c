@@ -6,12 +6,12 @@
  */
 #include <stdio.h>
 
+#include "apply/rollback.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "cmd/which.h"
-#include "live/rollback.h"
 
 static enum cmd_status show(const struct cmd_call *call, const struct report *report,
 			    const char *name, enum apply_outcome outcome)

@@ -9,8 +9,8 @@
 #include "base/arena.h"
 #include "cmd/explain_answer.h"
 #include "cmd/verbs.h"
+#include "host/lives.h"
 #include "lang/lang.h"
-#include "live/lives.h"
 #include "lang/packet.h"
 
 enum { EXPLAIN_BATCH, EXPLAIN_LIVE, EXPLAIN_LEVEL };

@@ -7,10 +7,10 @@
 #include "base/arena.h"
 #include "cmd/explain_answer.h"
 #include "cmd/show.h"
+#include "host/hosted.h"
+#include "host/probe.h"
 #include "ir/ir.h"
-#include "live/ask.h"
-#include "live/hosted.h"
-#include "live/zone.h"
+#include "kernel/timezone.h"
 #include "opt/opt.h"
 
 /* The policy's file, as a command may name it from anywhere. */
@@ -24,13 +24,13 @@ static const char *file_of(const struct cmd_call *call)
 }
 
 struct explain_live {
-	struct ask *ask;
+	struct probe *ask;
 	struct report report; /* why this host cannot be asked */
-	struct ask_answer answer;
+	struct probe_answer answer;
 	int level;
 };
 
-static void put_json(const struct ask_answer *live, struct buf *out)
+static void put_json(const struct probe_answer *live, struct buf *out)
 {
 	buf_printf(out, ",\"live\":{\"applied\":%s,", live->is_applied ? "true" : "false");
 	if (live->is_applied)
@@ -49,7 +49,7 @@ static void put_json(const struct ask_answer *live, struct buf *out)
 	buf_putc(out, '}');
 }
 
-static void put_applied(const struct ask_answer *live, int level, struct buf *out)
+static void put_applied(const struct probe_answer *live, int level, struct buf *out)
 {
 	buf_puts(out, "on this host:\n  applied   ");
 	if (!live->is_applied)
@@ -66,7 +66,7 @@ static void put_list(const char *head, const struct report *report, struct buf *
 		buf_printf(out, "  %-9s %s\n", head, report->lines[i].text);
 }
 
-static void put_end(const struct ask_answer *live, struct buf *out)
+static void put_end(const struct probe_answer *live, struct buf *out)
 {
 	if (live->problems->count)
 		return;
@@ -79,7 +79,7 @@ static void put_end(const struct ask_answer *live, struct buf *out)
 		buf_puts(out, "  the kernel agrees\n");
 }
 
-static void put_words(const struct ask_answer *live, int level, struct buf *out)
+static void put_words(const struct probe_answer *live, int level, struct buf *out)
 {
 	put_applied(live, level, out);
 	if (live->route)
@@ -94,7 +94,7 @@ static void put_words(const struct ask_answer *live, int level, struct buf *out)
 }
 
 /* Behind an answer in one line: only what is not as the policy has it. */
-static void put_short(const struct ask_answer *live, struct buf *out)
+static void put_short(const struct probe_answer *live, struct buf *out)
 {
 	for (size_t i = 0; i < live->problems->count; i++)
 		show_line(out, &live->problems->lines[i], "  ");
@@ -104,14 +104,14 @@ static void put_short(const struct ask_answer *live, struct buf *out)
 }
 
 /* As an apply with either level would name it: local times have become this host's. */
-static struct ask_policy make_policy(const struct cmd_call *call, const struct explain *explain)
+static struct probe_policy make_policy(const struct cmd_call *call, const struct explain *explain)
 {
-	struct ask_policy policy = { .level = explain->level, .file = file_of(call) };
+	struct probe_policy policy = { .level = explain->level, .file = file_of(call) };
 	struct report unsaid = { .arena = call->arena };
 
-	for (int level = 0; level < ASK_LEVELS; level++) {
+	for (int level = 0; level < PROBE_LEVELS; level++) {
 		policy.levels[level] = opt_run(call->arena, explain->trace->ir, level);
-		zone_localise(call->arena, &unsaid, policy.levels[level]);
+		timezone_localise(call->arena, &unsaid, policy.levels[level]);
 		hosted_resolve(call->arena, policy.levels[level]);
 	}
 	return policy;
@@ -127,29 +127,30 @@ enum cmd_status explain_live_open(const struct cmd_call *call, const struct expl
 				  struct explain_live **out)
 {
 	struct explain_live *live = arena_new_of(call->arena, struct explain_live);
-	struct ask_policy policy = make_policy(call, explain);
+	struct probe_policy policy = make_policy(call, explain);
 
 	*live = (struct explain_live){ .report = { .arena = call->arena },
 				       .level = explain->level };
 	*out = live;
-	return ask_open(call->arena, &live->report, &policy, &live->ask) ? CMD_DONE : refuse(live);
+	return probe_open(call->arena, &live->report, &policy, &live->ask) ? CMD_DONE
+									   : refuse(live);
 }
 
 void explain_live_close(struct explain_live *live)
 {
-	ask_close(live->ask);
+	probe_close(live->ask);
 }
 
 enum cmd_status explain_live_begin(struct explain_live *live, struct arena *arena,
 				   struct ir_packet *packet)
 {
-	return ask_begin(live->ask, arena, &live->report, packet, &live->answer) ? CMD_DONE
-										 : refuse(live);
+	return probe_begin(live->ask, arena, &live->report, packet, &live->answer) ? CMD_DONE
+										   : refuse(live);
 }
 
 enum cmd_status explain_live_finish(struct explain_live *live, const struct explain_answer *answer)
 {
-	const struct ask_question question = {
+	const struct probe_question question = {
 		.packet = answer->packet,
 		.base = answer->outcome.base,
 		.passes = answer->outcome.verdict == VERDICT_ACCEPT,
@@ -163,7 +164,7 @@ enum cmd_status explain_live_finish(struct explain_live *live, const struct expl
 		.share_count = answer->shares ? answer->shares->listener_count : 0,
 	};
 
-	if (!ask_finish(live->ask, &live->report, &question, &live->answer))
+	if (!probe_finish(live->ask, &live->report, &question, &live->answer))
 		return refuse(live);
 	return live->answer.problems->count ? CMD_DIFFERENCE : CMD_DONE;
 }

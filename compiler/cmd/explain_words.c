@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "cmd/explain_answer.h"
 #include "emit/ipbatch.h"
-#include "live/lives.h"
+#include "host/lives.h"
 #include "match/kinds.h"
 #include "match/match.h"
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "addr/addr.h"
+#include "apply/plan.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/diag.h"
@@ -16,7 +17,6 @@
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "ir/ir.h"
-#include "live/plan.h"
 
 enum { PLAN_BESIDE, PLAN_LEVEL, PLAN_STRICT };
 

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/remove.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "cmd/which.h"
-#include "live/remove.h"
 
 static const char *outcome_word(enum apply_outcome outcome)
 {

@@ -4,7 +4,7 @@
  *
  * Without a name the policy that waits for a confirmation is meant, or else the only one there is.
  */
-#include "live/rollback.h"
+#include "apply/rollback.h"
 
 #include <stdio.h>
 

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/shown.h"
 #include "base/source.h"
-#include "live/lives.h"
+#include "host/lives.h"
 
 static const char *word_for(enum report_kind kind)
 {

@@ -4,10 +4,10 @@
 #ifndef TPC_CMD_SHOW_H
 #define TPC_CMD_SHOW_H
 
+#include "apply/apply.h"
+#include "base/report.h"
 #include "cmd/cmd.h"
 #include "ir/ir.h"
-#include "live/apply.h"
-#include "live/report.h"
 
 /* Refusals, doubts and warnings on standard error: they are no progress, so -q does not hide them.
  */

@@ -11,8 +11,8 @@
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "emit/overview.h"
-#include "live/pending.h"
-#include "live/status.h"
+#include "host/status.h"
+#include "state/pending.h"
 
 enum { STATUS_DRIFT };
 
@@ -61,12 +61,12 @@ static void put_claim(const struct record_claim *claim, struct buf *out)
 }
 
 /* Only sets that are filled at run time: what the others hold is the policy's. */
-static void put_sets(const struct ruleset_table *table, struct buf *out)
+static void put_sets(const struct nft_table *table, struct buf *out)
 {
 	for (size_t i = 0; i < table->set_count; i++) {
-		const struct ruleset_set *set = &table->sets[i];
+		const struct nft_table_set *set = &table->sets[i];
 
-		if (!ruleset_is_learned(set) && !set->holds_flows)
+		if (!nft_table_is_learned(set) && !set->holds_flows)
 			continue;
 		buf_printf(out,
 			   set->holds_flows
@@ -106,7 +106,7 @@ static void put_lines(const struct report *report, struct buf *out)
 
 static void put_policy(const struct status_policy *policy, struct buf *out)
 {
-	const struct ruleset_table *table = &policy->observed.table;
+	const struct nft_table *table = &policy->observed.table;
 	const struct record *record = policy->record;
 
 	buf_printf(out, "%s\n  applied:  ", policy->name);
@@ -121,8 +121,8 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 	}
 	buf_printf(out, "  nft:      table inet %s, ", table->name);
 	if (table->exists)
-		buf_printf(out, "%zu rule%s, %zu set%s\n", ruleset_rule_count(table),
-			   ruleset_rule_count(table) == 1 ? "" : "s", table->set_count,
+		buf_printf(out, "%zu rule%s, %zu set%s\n", nft_table_rule_count(table),
+			   nft_table_rule_count(table) == 1 ? "" : "s", table->set_count,
 			   table->set_count == 1 ? "" : "s");
 	else
 		buf_puts(out, "which is not there\n");
@@ -212,7 +212,7 @@ static void put_json_classes(const struct record *record, struct buf *out)
 	buf_puts(out, "],");
 }
 
-static void put_json_counters(const struct ruleset_table *table, struct buf *out)
+static void put_json_counters(const struct nft_table *table, struct buf *out)
 {
 	buf_puts(out, "\"counters\":[");
 	for (size_t i = 0; i < table->counter_count; i++) {
@@ -224,13 +224,13 @@ static void put_json_counters(const struct ruleset_table *table, struct buf *out
 	buf_puts(out, "],");
 }
 
-static void put_json_sets(const struct ruleset_table *table, bool of_flows, struct buf *out)
+static void put_json_sets(const struct nft_table *table, bool of_flows, struct buf *out)
 {
 	const char *gap = "";
 
 	buf_puts(out, of_flows ? "\"flow_sets\":[" : "\"dynamic_sets\":[");
 	for (size_t i = 0; i < table->set_count; i++) {
-		if (of_flows ? !table->sets[i].holds_flows : !ruleset_is_learned(&table->sets[i]))
+		if (of_flows ? !table->sets[i].holds_flows : !nft_table_is_learned(&table->sets[i]))
 			continue;
 		buf_printf(out, "%s{", gap);
 		gap = ",";
@@ -273,7 +273,7 @@ static void put_json_turns(const struct status_policy *policy, struct buf *out)
 
 static void put_json_policy(const struct status_policy *policy, struct buf *out)
 {
-	const struct ruleset_table *table = &policy->observed.table;
+	const struct nft_table *table = &policy->observed.table;
 
 	buf_putc(out, '{');
 	show_json_text(out, "name", policy->name);
@@ -285,7 +285,7 @@ static void put_json_policy(const struct status_policy *policy, struct buf *out)
 		buf_puts(out, ",\"since\":null,");
 	put_json_turns(policy, out);
 	show_json_text(out, "nft_table", table->exists ? table->name : NULL);
-	buf_printf(out, ",\"nft_rules\":%zu,\"sets\":%zu,", ruleset_rule_count(table),
+	buf_printf(out, ",\"nft_rules\":%zu,\"sets\":%zu,", nft_table_rule_count(table),
 		   table->set_count);
 	put_json_claim(&policy->observed, out);
 	show_json_text(out, "refused_unmarked", policy->unmarked);

@@ -4,9 +4,9 @@
  */
 #include "cmd/which.h"
 
+#include "apply/remove.h"
 #include "base/buf.h"
-#include "live/remove.h"
-#include "live/report.h"
+#include "base/report.h"
 #include "yaml/decode.h"
 
 static void ask_which(const struct cmd_call *call, const char *const *names, size_t count)

@@ -59,7 +59,7 @@ struct about_line {
 	uint32_t mask;  /* ABOUT_ROUTING: all bits; ABOUT_MARK, ABOUT_CONNECTIONS */
 	uint32_t table; /* ABOUT_TABLE */
 	bool is_copy;   /* ABOUT_TABLE */
-	/* ABOUT_WAITS: the process (live/pending.h), whose, and when. */
+	/* ABOUT_WAITS: the process (state/pending.h), whose, and when. */
 	int64_t pid, until;
 	uint64_t started;
 	uint32_t uid;

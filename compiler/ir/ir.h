@@ -416,7 +416,7 @@ struct ir {
 	struct ir_chain *chains;
 	size_t chain_count;
 	/* Where the host lacks a name: the chains with the names as they were written, and the
-	 * digest that goes with them (live/hosted.h); else none. */
+	 * digest that goes with them (host/hosted.h); else none. */
 	struct ir_chain *written;
 	size_t written_count;
 	uint64_t written_digest;

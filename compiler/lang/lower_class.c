@@ -7,8 +7,8 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
-#include "lang/check.h"
 #include "base/names.h"
+#include "lang/check.h"
 #include "lang/lower_number.h"
 #include "lang/lower_uplink.h"
 #include "match/kinds.h"

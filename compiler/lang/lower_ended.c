@@ -1,5 +1,5 @@
 /*
- * lower_ended: connections that an apply deletes (live/flows.c), and their answers.
+ * lower_ended: connections that an apply deletes (host/flows.c), and their answers.
  *
  * An answer that is under way when its connection is deleted opens one the other way round: for
  * connection tracking what its sender goes on to send are answers from then on, and those never

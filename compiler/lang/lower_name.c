@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/utf8.h"
 #include "base/names.h"
+#include "base/utf8.h"
 #include "lang/lower.h"
 
 enum {

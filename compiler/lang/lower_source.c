@@ -44,7 +44,7 @@ static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
 /*
  * Where the interface has no IPv6 address for the destination, masquerade takes any other of the
  * host's (ipv6_dev_get_saddr): that of another uplink, by which the answers would come. IPv4 has no
- * routes by an interface without an address (live/apply_route.c), and its fib tells of one
+ * routes by an interface without an address (apply/route_ops.c), and its fib tells of one
  * interface alone where two have the address. lo has no IPv6 address but ::1.
  */
 static void lock_borrowed(struct lower *lower, const struct lower_class *way,

@@ -1,5 +1,5 @@
 /*
- * Unit tests of live/archive and live/pending: what was written is read back, and a file that was
+ * Unit tests of state/archive and state/pending: what was written is read back, and a file that was
  * cut off or altered at any place is refused, or at least harms nobody where its sum was forged.
  */
 #include <setjmp.h>
@@ -17,14 +17,14 @@
 #include "base/buf.h"
 #include "emit/emit.h"
 #include "ir/ir.h"
-#include "live/archive.h"
-#include "live/folder.h"
-#include "live/pending.h"
-#include "live/record.h"
+#include "state/archive.h"
+#include "state/pending.h"
+#include "state/record.h"
+#include "state/rundir.h"
 
 struct fixture {
 	struct arena *arena;
-	struct folder folder;
+	struct rundir folder;
 	const char *path; /* of the archive */
 	char *bytes;
 	size_t length;

@@ -1,5 +1,5 @@
 /*
- * Unit tests of live/foreign_match and live/foreign_rule: the matches and targets of iptables, as
+ * Unit tests of host/foreign_match and host/foreign_rule: the matches and targets of iptables, as
  * iptables-nft leaves them in the kernel. The lab has nft's own words, with real packets.
  */
 #include <setjmp.h>
@@ -26,10 +26,10 @@
 #include <linux/rtnetlink.h>
 
 #include "base/arena.h"
-#include "live/foreign.h"
-#include "live/foreign_packet.h"
-#include "live/foreign_rule.h"
-#include "live/netlink.h"
+#include "host/foreign_packet.h"
+#include "host/foreign_rule.h"
+#include "kernel/netlink.h"
+#include "kernel/nft_foreign.h"
 
 static const struct ir_packet question = {
 	.scope = SCOPE_FORWARD,
@@ -136,7 +136,7 @@ static struct foreign_outcome run(struct arena *arena, const char *name, const v
 				  size_t length)
 {
 	const struct foreign_asked asked = { .arena = arena };
-	const struct foreign_table table = { NFPROTO_IPV4, "filter" };
+	const struct nft_foreign_table table = { NFPROTO_IPV4, "filter" };
 	struct foreign_packet packet = packet_of(&question);
 	char room[NETLINK_REQUEST];
 

@@ -1,6 +1,6 @@
 /*
- * Unit tests of live/hops: attributes that end with the memory they are in, so that the sanitizer
- * sees a byte that is read behind them.
+ * Unit tests of kernel/nexthop: attributes that end with the memory they are in, so that the
+ * sanitizer sees a byte that is read behind them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include <linux/rtnetlink.h>
 
 #include "base/arena.h"
-#include "live/hops.h"
+#include "kernel/nexthop.h"
 
 /* An attribute with these bytes, in memory of just its size. */
 static struct nlattr *attribute(uint16_t type, const void *bytes, size_t size)
@@ -32,7 +32,7 @@ static struct ir_route read_all(struct arena *arena, const void *bytes, size_t s
 	struct nlattr *row = attribute(RTA_MULTIPATH, bytes, size);
 	struct ir_route route = { .family = ADDR_IPV4 };
 
-	hops_read_all(arena, &route, row);
+	nexthop_read_all(arena, &route, row);
 	free(row);
 	return route;
 }
@@ -94,7 +94,7 @@ static void a_via_that_is_cut_is_none(void **state)
 		struct nlattr *via = attribute(RTA_VIA, bytes, size);
 		struct ir_route route = { .family = ADDR_IPV4 };
 
-		hops_read_one(arena, &route, NULL, via, NULL);
+		nexthop_read_one(arena, &route, NULL, via, NULL);
 		assert_int_equal(route.hops[0].has_via, size >= sizeof(struct rtvia));
 		free(via);
 		arena_free(arena);

@@ -1,5 +1,6 @@
 /*
- * Unit tests of live/marking: expressions as the kernel dumps them, and what they make of a mark.
+ * Unit tests of kernel/nft_mark_expr: expressions as the kernel dumps them, and what they make of a
+ * mark.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,13 +16,13 @@
 #include <linux/netfilter/nf_tables_compat.h>
 
 #include "base/arena.h"
-#include "live/marking.h"
+#include "kernel/nft_mark_expr.h"
 
 struct fixture {
 	struct arena *arena;
 	struct nlmsghdr *message;
 	struct nlattr *list, *expression, *data;
-	struct marking *found;
+	struct nft_mark_expr *found;
 	size_t count;
 };
 
@@ -122,7 +123,7 @@ static void target(struct fixture *fixture, const char *name, uint32_t revision,
 static size_t read_all(struct fixture *fixture)
 {
 	mnl_attr_nest_end(fixture->message, fixture->list);
-	marking_read(fixture->arena, fixture->list, &fixture->found, &fixture->count);
+	nft_mark_expr_read(fixture->arena, fixture->list, &fixture->found, &fixture->count);
 	return fixture->count;
 }
 
@@ -132,7 +133,7 @@ static void is_marking(const struct fixture *fixture, bool of_connection, uint32
 	assert_int_equal(fixture->found[0].of_connection, of_connection);
 	assert_int_equal(fixture->found[0].keep, keep);
 	assert_int_equal(fixture->found[0].flip, flip);
-	assert_string_equal(marking_text(fixture->arena, &fixture->found[0]), text);
+	assert_string_equal(nft_mark_expr_text(fixture->arena, &fixture->found[0]), text);
 }
 
 /* ---- what is told ---- */
@@ -147,7 +148,7 @@ static void constant(void **state)
 	ct(fixture, NFTA_CT_SREG, NFT_REG_2);
 	assert_int_equal(read_all(fixture), 2);
 	is_marking(fixture, false, 0, 0x64, "meta mark set 0x64");
-	assert_int_equal(marking_result(&fixture->found[0], 0xffff0000), 0x64);
+	assert_int_equal(nft_mark_expr_result(&fixture->found[0], 0xffff0000), 0x64);
 	assert_true(fixture->found[1].of_connection);
 	assert_int_equal(fixture->found[1].flip, 0x7);
 }
@@ -161,7 +162,7 @@ static void bits(void **state)
 	meta(fixture, NFTA_META_SREG, NFT_REG_1, NFT_META_MARK);
 	assert_int_equal(read_all(fixture), 1);
 	is_marking(fixture, false, ~0x100u, 0x100, "meta mark set meta mark or 0x100");
-	assert_int_equal(marking_result(&fixture->found[0], 0x164), 0x164);
+	assert_int_equal(nft_mark_expr_result(&fixture->found[0], 0x164), 0x164);
 }
 
 static void twice(void **state)
@@ -174,7 +175,7 @@ static void twice(void **state)
 	ct(fixture, NFTA_CT_SREG, NFT_REG_1);
 	assert_int_equal(read_all(fixture), 1);
 	is_marking(fixture, true, 0x1f, 0x15, "ct mark set ct mark and 0x1f xor 0x15");
-	assert_int_equal(marking_result(&fixture->found[0], 0xffffff03), 0x16);
+	assert_int_equal(nft_mark_expr_result(&fixture->found[0], 0xffffff03), 0x16);
 }
 
 static void of_iptables(void **state)
@@ -187,7 +188,7 @@ static void of_iptables(void **state)
 	target(fixture, "MARK", 2, 0x64, UINT32_MAX);
 	assert_int_equal(read_all(fixture), 2);
 	is_marking(fixture, false, ~0x4000u, 0x4000, "meta mark set meta mark or 0x4000");
-	assert_int_equal(marking_result(&fixture->found[1], 0x77), 0x64);
+	assert_int_equal(nft_mark_expr_result(&fixture->found[1], 0x77), 0x64);
 }
 
 /* ---- what is not ---- */

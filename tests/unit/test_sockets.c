@@ -1,6 +1,6 @@
 /*
- * Unit tests of live/sockets: what old kernels, and those without sock_diag, do not say of a socket
- * is said not to be known; and what the kernel's answers hold is read as it is meant.
+ * Unit tests of kernel/socket_table: what old kernels, and those without sock_diag, do not say of a
+ * socket is said not to be known; and what the kernel's answers hold is read as it is meant.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 
 #include "base/arena.h"
 #include "ir/ir.h"
-#include "live/sockets.h"
+#include "kernel/socket_table.h"
 
 enum { PORT = 12345, LAN = 7 };
 
@@ -31,7 +31,7 @@ static const struct ir_listener tproxy = {
 
 /* An answer about a listening socket of any address, in memory of just its size. `size` of its
  * options: an older kernel has fewer, or none. */
-static void take(struct sockets *sockets, int family, size_t size, bool is_transparent)
+static void take(struct socket *sockets, int family, size_t size, bool is_transparent)
 {
 	char *room = calloc(1, 4096);
 	struct inet_diag_sockopt options = { .transparent = is_transparent };
@@ -50,30 +50,30 @@ static void take(struct sockets *sockets, int family, size_t size, bool is_trans
 	exact = malloc(message->nlmsg_len);
 	assert_non_null(exact);
 	memcpy(exact, message, message->nlmsg_len);
-	sockets_take(sockets, false, (const struct nlmsghdr *)exact);
+	socket_table_take(sockets, false, (const struct nlmsghdr *)exact);
 	free(exact);
 	free(room);
 }
 
-static struct sockets_verdict judge(struct arena *arena, struct sockets *sockets,
-				    enum addr_family family)
+static struct socket_table_verdict judge(struct arena *arena, struct socket *sockets,
+					 enum addr_family family)
 {
-	struct sockets_way way = { .listener = &tproxy, .family = family, .device = LAN };
+	struct socket_table_way way = { .listener = &tproxy, .family = family, .device = LAN };
 
-	return sockets_judge(arena, sockets, &way);
+	return socket_table_judge(arena, sockets, &way);
 }
 
 static void what_an_old_kernel_does_not_say_is_not_known(void **state)
 {
 	static const size_t sizes[] = { 0, 1, sizeof(struct inet_diag_sockopt) };
-	static const enum sockets_kind kinds[] = { SOCKETS_UNKNOWN, SOCKETS_UNKNOWN,
-						   SOCKETS_TAKEN };
+	static const enum socket_table_kind kinds[] = { SOCKET_TABLE_UNKNOWN, SOCKET_TABLE_UNKNOWN,
+							SOCKET_TABLE_TAKEN };
 	(void)state;
 
 	for (size_t i = 0; i < 3; i++) {
 		struct arena *arena = arena_new();
-		struct sockets *sockets = sockets_new(arena);
-		struct sockets_verdict verdict;
+		struct socket *sockets = socket_table_new(arena);
+		struct socket_table_verdict verdict;
 
 		take(sockets, AF_INET, sizes[i], true);
 		verdict = judge(arena, sockets, ADDR_IPV4);
@@ -87,17 +87,17 @@ static void what_an_old_kernel_does_not_say_is_not_known(void **state)
 static void one_that_is_surely_without_it_is_said_beside_one_that_is_not_known(void **state)
 {
 	struct arena *arena = arena_new();
-	struct sockets *sockets = sockets_new(arena);
-	struct sockets_verdict verdict;
+	struct socket *sockets = socket_table_new(arena);
+	struct socket_table_verdict verdict;
 	(void)state;
 
 	take(sockets, AF_INET6, 0, false);
 	take(sockets, AF_INET6, sizeof(struct inet_diag_sockopt), false);
 	verdict = judge(arena, sockets, ADDR_IPV6);
-	assert_int_equal(verdict.kind, SOCKETS_WRONG);
+	assert_int_equal(verdict.kind, SOCKET_TABLE_WRONG);
 	assert_non_null(
 		strstr(verdict.text, "1 of 2 sockets on [::]:12345/tcp has no IP_TRANSPARENT"));
-	assert_int_equal(judge(arena, sockets, ADDR_IPV4).kind, SOCKETS_WRONG);
+	assert_int_equal(judge(arena, sockets, ADDR_IPV4).kind, SOCKET_TABLE_WRONG);
 	arena_free(arena);
 }
 
@@ -109,17 +109,17 @@ static void lines_of_proc_say_where_and_not_how(void **state)
 	static const char in6[] = "   0: 00000000000000000000000001000000:3039 "
 				  "00000000000000000000000000000000:0000 0A 00000000:00000000";
 	struct arena *arena = arena_new();
-	struct sockets *sockets = sockets_new(arena);
+	struct socket *sockets = socket_table_new(arena);
 	(void)state;
 
 	if (htonl(1) == 1)
 		skip();
-	sockets_take_line(sockets, false, established);
-	assert_int_equal(judge(arena, sockets, ADDR_IPV4).kind, SOCKETS_MISSING);
-	sockets_take_line(sockets, false, in);
-	assert_int_equal(judge(arena, sockets, ADDR_IPV4).kind, SOCKETS_UNKNOWN);
-	sockets_take_line(sockets, false, in6);
-	assert_int_equal(judge(arena, sockets, ADDR_IPV6).kind, SOCKETS_UNKNOWN);
+	socket_table_take_line(sockets, false, established);
+	assert_int_equal(judge(arena, sockets, ADDR_IPV4).kind, SOCKET_TABLE_MISSING);
+	socket_table_take_line(sockets, false, in);
+	assert_int_equal(judge(arena, sockets, ADDR_IPV4).kind, SOCKET_TABLE_UNKNOWN);
+	socket_table_take_line(sockets, false, in6);
+	assert_int_equal(judge(arena, sockets, ADDR_IPV6).kind, SOCKET_TABLE_UNKNOWN);
 	arena_free(arena);
 }
 
@@ -127,24 +127,24 @@ static void lines_of_proc_say_where_and_not_how(void **state)
 static void where_redirect_sends_depends_on_the_interface(void **state)
 {
 	struct ir_listener redirect = tproxy;
-	struct sockets_way way = { .listener = &redirect, .family = ADDR_IPV4, .device = LAN };
+	struct socket_table_way way = { .listener = &redirect, .family = ADDR_IPV4, .device = LAN };
 	struct arena *arena = arena_new();
-	struct sockets *sockets = sockets_new(arena);
+	struct socket *sockets = socket_table_new(arena);
 	static const char line[] = "   0: 010A0A0A:3039 00000000:0000 0A 00000000:00000000";
 	(void)state;
 
 	if (htonl(1) == 1)
 		skip();
 	redirect.mode = "redirect";
-	sockets_take_line(sockets, false, line);
-	sockets_take_address(sockets, LAN, (struct addr){ ADDR_IPV4, wide(0x0a0a0a01) });
-	sockets_take_address(sockets, LAN, (struct addr){ ADDR_IPV4, wide(0x0a0a0a02) });
-	assert_int_equal(sockets_judge(arena, sockets, &way).kind, SOCKETS_TAKEN);
+	socket_table_take_line(sockets, false, line);
+	socket_table_take_address(sockets, LAN, (struct addr){ ADDR_IPV4, wide(0x0a0a0a01) });
+	socket_table_take_address(sockets, LAN, (struct addr){ ADDR_IPV4, wide(0x0a0a0a02) });
+	assert_int_equal(socket_table_judge(arena, sockets, &way).kind, SOCKET_TABLE_TAKEN);
 	way.device = LAN + 1;
-	sockets_take_address(sockets, LAN + 1, (struct addr){ ADDR_IPV4, wide(0x0a0a0a02) });
-	assert_int_equal(sockets_judge(arena, sockets, &way).kind, SOCKETS_WRONG);
+	socket_table_take_address(sockets, LAN + 1, (struct addr){ ADDR_IPV4, wide(0x0a0a0a02) });
+	assert_int_equal(socket_table_judge(arena, sockets, &way).kind, SOCKET_TABLE_WRONG);
 	way.device = 0;
-	assert_int_equal(sockets_judge(arena, sockets, &way).kind, SOCKETS_UNKNOWN);
+	assert_int_equal(socket_table_judge(arena, sockets, &way).kind, SOCKET_TABLE_UNKNOWN);
 	arena_free(arena);
 }
 

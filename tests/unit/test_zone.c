@@ -1,6 +1,7 @@
 /*
- * Unit tests of live/zone: windows at the edges of hours that a zone skips or repeats, and a clock
- * that was never set. The zone and the clock are the test's: it defines the C library's functions.
+ * Unit tests of kernel/timezone: windows at the edges of hours that a zone skips or repeats, and a
+ * clock that was never set. The zone and the clock are the test's: it defines the C library's
+ * functions.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,9 +13,9 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/report.h"
 #include "ir/ir.h"
-#include "live/report.h"
-#include "live/zone.h"
+#include "kernel/timezone.h"
 
 /*
  * An hour ahead of UTC; from 2026-03-29 01:00 UTC two hours, so that 02:00 to 03:00 is skipped;
@@ -89,7 +90,7 @@ static void expect(struct fixture *fixture, int64_t change, const int64_t (*mome
 	size_t count = 0;
 
 	interval_normalise(&fixture->set.elements);
-	zone_localise(fixture->arena, &fixture->report, &fixture->ir);
+	timezone_localise(fixture->arena, &fixture->report, &fixture->ir);
 	for (; moments[count][0] != moments[count][1]; count++) {
 		struct interval found = fixture->set.elements.items[count];
 
@@ -150,7 +151,7 @@ static void test_unset_clock(void **state)
 
 	add(fixture, at(SPRING, 1, 0), at(SPRING, 1, 30));
 	now = 86400 * 3;
-	zone_localise(fixture->arena, &fixture->report, &fixture->ir);
+	timezone_localise(fixture->arena, &fixture->report, &fixture->ir);
 	assert_int_equal(fixture->report.count, 1);
 	assert_non_null(strstr(fixture->report.lines[0].text, "1970-01-04"));
 }
@@ -160,7 +161,7 @@ static void test_set_clock(void **state)
 	struct fixture *fixture = *state;
 
 	add(fixture, at(SPRING, 1, 0), at(SPRING, 1, 30));
-	zone_localise(fixture->arena, &fixture->report, &fixture->ir);
+	timezone_localise(fixture->arena, &fixture->report, &fixture->ir);
 	assert_int_equal(fixture->report.count, 0);
 }
 
@@ -171,7 +172,7 @@ static void test_past(void **state)
 	add(fixture, at(SPRING, 0, 0), at(SPRING, 0, 30));
 	add(fixture, at(SPRING, 4, 0), at(SPRING, 4, 30));
 	now = SPRING + 5401;
-	zone_localise(fixture->arena, &fixture->report, &fixture->ir);
+	timezone_localise(fixture->arena, &fixture->report, &fixture->ir);
 	assert_int_equal(fixture->report.count, 1);
 	assert_non_null(strstr(fixture->report.lines[0].text, "has closed"));
 }
@@ -182,7 +183,7 @@ static void test_almost_past(void **state)
 
 	add(fixture, at(SPRING, 4, 0), at(SPRING, 4, 30));
 	now = SPRING + 5399;
-	zone_localise(fixture->arena, &fixture->report, &fixture->ir);
+	timezone_localise(fixture->arena, &fixture->report, &fixture->ir);
 	assert_int_equal(fixture->report.count, 0);
 }
 
@@ -194,7 +195,7 @@ static void test_no_windows(void **state)
 	fixture->set.type = IR_SET_PORT;
 	fixture->ir.digest = 7;
 	add(fixture, 80, 90);
-	zone_localise(fixture->arena, &fixture->report, &fixture->ir);
+	timezone_localise(fixture->arena, &fixture->report, &fixture->ir);
 	assert_int_equal(fixture->ir.digest, 7);
 	assert_int_equal((int)fixture->set.elements.items[0].last.low, 89);
 }

@@ -1,0 +1,598 @@
+/*
+ * apply: the frame of an apply: opens, looks, decides, lets the steps be done, and remembers.
+ *
+ * Before the first change the record says what both policies have taken, so that after a crash at
+ * any point the next apply or remove knows every number that may be ours.
+ */
+#include "apply/apply.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "apply/apply_state.h"
+#include "apply/plan.h"
+#include "apply/retained_sets.h"
+#include "apply/sysctl_shared.h"
+#include "apply/watchdog.h"
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/report.h"
+#include "host/conflicts.h"
+#include "host/flushers.h"
+#include "host/foreign_ip_rules.h"
+#include "host/foreign_load.h"
+#include "host/hosted.h"
+#include "host/mark_writers.h"
+#include "host/unmarked.h"
+#include "ir/ir.h"
+#include "kernel/timezone.h"
+#include "state/archive.h"
+#include "state/fingerprint.h"
+
+/* The path that still means the same file from anywhere. */
+static const char *absolute(struct arena *arena, const char *path)
+{
+	char *real = strcmp(path, "-") == 0 ? NULL : realpath(path, NULL);
+	const char *copy;
+
+	if (!real)
+		return strcmp(path, "-") == 0 ? "<stdin>" : path;
+	copy = arena_strdup(arena, real);
+	free(real);
+	return copy;
+}
+
+/* An apply that waits for its confirmation is not to be covered by another one. */
+static bool is_free(struct apply *apply)
+{
+	const char *name = apply->ir->name;
+	struct pending *pending = pending_read(apply->arena, &apply->folder, name);
+
+	if (apply->job->dry_run && !apply->job->plan)
+		return true;
+	if (foreign_load_waits(apply->report, &apply->observed.table, apply->before))
+		return false;
+	if (!pending || apply->job->back)
+		return true;
+	if (!pending_waits(apply->arena, pending, apply->before) ||
+	    foreign_load_covers(apply->arena, &apply->folder, &apply->observed.table,
+				apply->before)) {
+		if (apply->job->dry_run)
+			return true;
+		pending_remove(apply->arena, &apply->folder, name);
+		pending_end(pending);
+		return true;
+	}
+	report_add(apply->report, REPORT_REFUSED,
+		   "the last apply of %s waits for its confirmation, %u more seconds", name,
+		   pending_left(pending))
+		->help = report_text(apply->report,
+				     "keep it: `tpc confirm %s`; go back: `tpc rollback %s`", name,
+				     name);
+	return false;
+}
+
+static bool open_folder(struct apply *apply)
+{
+	const char *why;
+
+	if (apply->job->folder) {
+		apply->folder = *apply->job->folder;
+		return true;
+	}
+	if (rundir_open(apply->arena, &apply->folder, !apply->job->dry_run, &why)) {
+		apply->folder.report = apply->report;
+		archive_settle(apply->arena, &apply->folder, apply->ir->name);
+		return true;
+	}
+	report_add(apply->report, REPORT_REFUSED,
+		   "there is no folder to remember in what was applied: %s", why);
+	return false;
+}
+
+/* With which options to apply it again, and with which what a rollback would lead to. */
+static void remember_options(struct apply *apply)
+{
+	const struct record *before = apply->before;
+	bool is_new = before && before->is_complete && before->digest != apply->ir->digest;
+	const char *previous = before ? before->options_before : NULL;
+
+	apply->after->options = apply->job->back ? previous : apply->job->options;
+	if (!apply->job->back)
+		apply->after->options_before = is_new ? before->options : previous;
+}
+
+static bool look(struct apply *apply)
+{
+	struct netlink_error error;
+
+	if (!host_open(&apply->kernel, &error))
+		return host_refused(apply->report, &error);
+	if (!open_folder(apply))
+		return false;
+	apply->loader.lock = apply->folder.lock;
+	apply->before = record_read(apply->arena, &apply->folder, apply->ir->name);
+	apply->after =
+		record_of(apply->arena, apply->ir, absolute(apply->arena, apply->job->policy));
+	remember_options(apply);
+	apply_note_kept_flows(apply);
+	if (!host_observe(apply->arena, &apply->kernel, apply->ir->table, apply->before,
+			  apply->after->claims, &apply->observed, &error))
+		return host_refused(apply->report, &error);
+	return is_free(apply);
+}
+
+/* Which other policies have come from this file? */
+static void find_renamed(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->observed.other_count; i++) {
+		struct host_other *other = &apply->observed.others[i];
+		const struct record *record =
+			record_read(apply->arena, &apply->folder, other->name);
+
+		other->is_same_file = record && *apply->after->policy == '/' &&
+				      !strcmp(record->policy, apply->after->policy);
+	}
+}
+
+/* Is there anything against it? Everything that is, is said. */
+static bool is_possible(struct apply *apply)
+{
+	bool good = !host_is_other_version(&apply->observed, apply->report);
+
+	good &= !host_is_strange_table(&apply->observed, apply->before, apply->report);
+	find_renamed(apply);
+	return conflicts_find(apply->job->diag, apply->ir, &apply->observed, apply->job->beside) &&
+	       good;
+}
+
+/* Others' nft rules are many on some hosts, so they are read only when something is to change. */
+static bool are_marks_free(struct apply *apply)
+{
+	struct mark_writers_job job = { .arena = apply->arena,
+					.diag = apply->job->diag,
+					.report = apply->report,
+					.nft = &apply->kernel.nft,
+					.ir = apply->ir,
+					.observed = &apply->observed,
+					.beside = apply->job->beside };
+
+	/* Whoever goes back is in a hurry, and had those marks before. */
+	return apply->job->back || mark_writers_check(&job);
+}
+
+static bool has_changes(const struct apply *apply)
+{
+	return !diff_is_empty(&apply->diff) || apply->setting_count || apply->old_setting_count;
+}
+
+/* Is it the policy that is applied already, which somebody has damaged? */
+static bool is_repair(const struct apply *apply)
+{
+	const struct record *before = apply->before;
+
+	return !apply->job->back && before && before->is_complete &&
+	       before->digest == apply->ir->digest;
+}
+
+/* Is it the policy that is applied already, while the host has come to have other names? */
+static bool is_same_written(const struct apply *apply)
+{
+	return apply->applied && hosted_written(apply->applied->ir) == hosted_written(apply->ir);
+}
+
+/* Records that both policies' numbers may be ours from now on. */
+static bool write_journal(struct apply *apply, const char **why)
+{
+	struct record journal = *apply->after;
+
+	journal.is_complete = false;
+	/* From either of these a rollback leads to this very policy. */
+	if (apply->job->back || is_repair(apply))
+		journal.returned = (int64_t)time(NULL);
+	if (apply->job->back && apply->before)
+		journal.ticket = apply->before->ticket;
+	journal.claims = NULL;
+	journal.claim_count = 0;
+	for (size_t i = 0; i < apply->observed.claim_count; i++)
+		*arena_append(apply->arena, journal.claims, journal.claim_count) =
+			apply->observed.claims[i];
+	for (size_t i = 0; i < apply->cover_count; i++) {
+		struct record_claim *claim =
+			arena_append(apply->arena, journal.claims, journal.claim_count);
+
+		claim->protocol = apply->ir->protocol;
+		claim->priority_first = claim->priority_last = apply->covers[i].priority;
+	}
+	/* What is to be given back later must not be forgotten now. */
+	for (size_t i = 0; i < apply->old_setting_count; i++)
+		*arena_append(apply->arena, journal.sysctls, journal.sysctl_count) =
+			*apply->old_settings[i];
+	for (size_t i = 0; i < apply->old_setting_count; i++)
+		sysctl_shared_copy(apply->arena, apply->before, &journal,
+				   apply->old_settings[i]->key);
+	return record_write(apply->arena, &apply->folder, &journal, why);
+}
+
+static void restore_record(struct apply *apply)
+{
+	const char *why;
+
+	if (!apply->before)
+		record_remove(apply->arena, &apply->folder, apply->ir->name);
+	else if (!record_write(apply->arena, &apply->folder, apply->before, &why))
+		report_add(apply->report, REPORT_WARNING, "%s", why);
+}
+
+/* `table`: what there is of it now. */
+static void write_record(struct apply *apply, const struct nft_table *table)
+{
+	const struct record *before = apply->before;
+	const char *why;
+
+	if (is_repair(apply)) {
+		apply->after->since = before->since;
+		apply->after->returned = before->returned;
+		apply->after->by_watchdog = before->by_watchdog;
+	}
+	if (apply->job->back) {
+		apply->after->returned = (int64_t)time(NULL);
+		apply->after->by_watchdog = apply->job->back->by_watchdog;
+	}
+	fingerprint_take(apply->arena, apply->after, table);
+	if (!record_write(apply->arena, &apply->folder, apply->after, &why))
+		report_add(apply->report, REPORT_WARNING,
+			   "the policy is applied, but status and remove will know less of it: %s",
+			   why);
+}
+
+/* What was applied before is what a rollback goes back to. */
+static void write_archive(struct apply *apply)
+{
+	struct archive archive = { apply->ir, apply->after->policy, ir_shape(apply->ir) };
+	const char *why, *file = archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED);
+
+	if (apply->job->back) {
+		if (apply->job->back->from_previous)
+			archive_return(apply->arena, &apply->folder, apply->ir->name);
+		history_remove(apply->arena, &apply->folder, apply->ir->name);
+		if (apply->ir->digest == apply->given_digest)
+			return;
+	}
+	if (!apply->before && !apply->observed.table.exists)
+		archive_remove(apply->arena, &apply->folder, apply->ir->name);
+	else if (!apply->job->back && !is_repair(apply) && !is_same_written(apply) &&
+		 !apply_has_moved(apply))
+		archive_keep(apply->arena, &apply->folder, apply->ir->name);
+	if (!archive_write(apply->arena, &apply->folder, file, &archive, &why))
+		report_add(apply->report, REPORT_WARNING,
+			   "the policy is applied, but it cannot be remembered for a rollback: %s",
+			   why);
+}
+
+/* The table as it has become; empty where it does not let itself be read. */
+static const struct nft_table *look_again(struct apply *apply)
+{
+	struct nft_table *now = arena_new_of(apply->arena, struct nft_table);
+	struct netlink_error error;
+
+	if (nft_table_observe(apply->arena, &apply->kernel.nft, apply->ir->table, now, &error))
+		return now;
+	memset(now, 0, sizeof(*now));
+	return now;
+}
+
+/* ---- the watchdog ---- */
+
+static bool is_guarded(const struct apply *apply)
+{
+	return apply->job->watchdog && !is_repair(apply);
+}
+
+/* No archive has what somebody else has loaded. */
+static void warn_of_covered(struct apply *apply)
+{
+	if (apply->job->back || !foreign_load_covers(apply->arena, &apply->folder,
+						     &apply->observed.table, apply->before))
+		return;
+	report_add(apply->report, REPORT_WARNING,
+		   "somebody has loaded another policy since the last apply from here, and it is replaced now; %s",
+		   apply->job->watchdog && is_repair(apply)
+			   ? "this is the one that was applied from here, so nobody waits for a confirmation"
+			   : "going back leads to what was applied from here before");
+}
+
+/* There is nothing to take back, or not any more. */
+static void disarm(struct apply *apply)
+{
+	if (!is_guarded(apply))
+		return;
+	pending_remove(apply->arena, &apply->folder, apply->ir->name);
+	watchdog_dismiss(apply->job->watchdog);
+	apply->after->ticket = NULL;
+	apply->ir->waits = NULL;
+}
+
+static bool arm(struct apply *apply)
+{
+	const char *why = "the watchdog does not answer";
+	uint64_t digest;
+
+	if (!is_guarded(apply))
+		return true;
+	if (!watchdog_arm(apply->job->watchdog, apply->ir->name, &apply->pending) ||
+	    !pending_write(apply->arena, &apply->folder, apply->ir->name, &apply->pending, &why)) {
+		report_add(apply->report, REPORT_REFUSED, "nobody could take it back in time: %s",
+			   why);
+		disarm(apply);
+		return false;
+	}
+	apply->after->ticket = pending_ticket(apply->arena, &apply->pending);
+	apply->ir->waits = foreign_load_line(apply->arena, &apply->pending);
+	if (apply->observed.table.exists &&
+	    archive_look(apply->arena, &apply->folder,
+			 archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED),
+			 &digest) == ARCHIVE_NONE)
+		report_add(apply->report, REPORT_WARNING,
+			   "what is there now is in no archive (it was loaded by hand), so without a confirmation "
+			   "the policy will be taken away altogether");
+	retained_sets_spare(apply);
+	return true;
+}
+
+/* The time to confirm begins now. */
+static void release(struct apply *apply)
+{
+	const char *why;
+
+	if (!is_guarded(apply))
+		return;
+	apply->pending.deadline = pending_deadline(apply->job->watchdog->seconds);
+	apply->counts->waits = apply->job->watchdog->seconds;
+	pending_write(apply->arena, &apply->folder, apply->ir->name, &apply->pending, &why);
+	watchdog_release(apply->job->watchdog, apply->pending.deadline);
+}
+
+/* ---- the change ---- */
+
+static enum apply_outcome give_up(struct apply *apply)
+{
+	if (!undo_run(&apply->undo, &apply->kernel, apply->report)) {
+		release(apply);
+		return APPLY_IN_DOUBT;
+	}
+	restore_record(apply);
+	if (!apply->job->back && !is_repair(apply))
+		history_remove(apply->arena, &apply->folder, apply->ir->name);
+	disarm(apply);
+	return APPLY_REFUSED;
+}
+
+static enum apply_outcome change(struct apply *apply)
+{
+	const char *why;
+	bool done;
+
+	warn_of_covered(apply);
+	if (!arm(apply))
+		return APPLY_REFUSED;
+	if (!write_journal(apply, &why)) {
+		report_add(apply->report, REPORT_REFUSED,
+			   "what is about to change cannot be remembered: %s", why);
+		disarm(apply);
+		return APPLY_REFUSED;
+	}
+	if (!is_repair(apply))
+		apply_open_history(apply);
+	if (!apply_build(apply))
+		return give_up(apply);
+	if (!apply_clean(apply)) {
+		release(apply);
+		return APPLY_IN_DOUBT;
+	}
+	if (!apply_was_changed(apply->counts))
+		disarm(apply);
+	write_archive(apply);
+	write_record(apply, look_again(apply));
+	done = apply_drop(apply);
+	apply_forget_flows(apply);
+	if (!apply_was_changed(apply->counts))
+		return APPLY_UNCHANGED;
+	release(apply);
+	return done ? APPLY_DONE : APPLY_IN_DOUBT;
+}
+
+/* What --beside allows (`is_allowed`) is said, but is no reason not to do it. */
+static void warn_of_strangers(const struct apply *apply, bool is_allowed)
+{
+	const struct foreign_ip_rules_policy own = { .claim = &apply->after->claims[0],
+						     .ip_rules = apply->ir->ip_rules,
+						     .ip_rule_count = apply->ir->ip_rule_count };
+
+	if (is_allowed && apply->job->beside)
+		foreign_ip_rules_find_inside(apply->report, &own, &apply->observed);
+	if (!is_allowed && apply->ir->ip_rule_count)
+		foreign_ip_rules_find(apply->report, &own, &apply->observed);
+}
+
+/* All warnings so far, where they are taken for errors. */
+static bool are_warnings_refused(const struct apply *apply)
+{
+	struct report *report = apply->report;
+	size_t refused = 0;
+
+	for (size_t i = 0; apply->job->strict && i < report->count; i++)
+		if (report->lines[i].kind == REPORT_WARNING) {
+			report->lines[i].kind = REPORT_REFUSED;
+			refused++;
+		}
+	return refused;
+}
+
+/* What the last apply left, where it can be of use: nothing is read when nothing has changed. */
+static const struct archive *read_applied(const struct apply *apply)
+{
+	const struct about_line *policy = nft_table_about(&apply->observed.table, ABOUT_POLICY);
+
+	if (!policy || policy->digest == apply->ir->digest)
+		return NULL;
+	return archive_read(apply->arena, &apply->folder,
+			    archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED));
+}
+
+/* Sets of so many elements are filled in no time. */
+enum { FEW_ELEMENTS = 10000 };
+
+/*
+ * A rehearsal costs as much as the flip itself. It is done before anything that packets or others
+ * on this host would notice, or that takes long; the rest is taken back as if it had not been.
+ * Rules to go back to are ones that the kernel has had, and whoever goes back is in a hurry.
+ */
+static bool needs_rehearsal(const struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+	bool replaces_route = false;
+
+	for (size_t i = 0; i < diff->new_route_count; i++)
+		replaces_route |= diff->new_routes[i].before != NULL;
+	if (apply->job->back)
+		return false;
+	return apply->job->dry_run || apply->setting_count || apply->old_setting_count ||
+	       apply->cover_count || replaces_route || diff->carry_count ||
+	       diff->element_count > FEW_ELEMENTS;
+}
+
+static enum apply_outcome decide(struct apply *apply)
+{
+	if (apply->lacks_cgroups) {
+		hosted_tell(apply->report, apply->ir, NULL);
+		return APPLY_REFUSED;
+	}
+	if (!look(apply))
+		return APPLY_REFUSED;
+	if (!is_possible(apply)) {
+		are_marks_free(apply);
+		return APPLY_REFUSED;
+	}
+	if (!apply->observed.table.exists)
+		nft_load_open(&apply->loader);
+	apply->applied = read_applied(apply);
+	diff_make(apply->arena, apply->ir, &apply->observed, apply->applied, &apply->diff);
+	if (apply->diff.flip && is_same_written(apply))
+		apply->diff.flip =
+			apply->observed.hosted_changed
+				? apply->observed.hosted_changed
+				: "a cgroup that the rules name is missing, and others are "
+				  "in its place";
+	apply_sift_routes(apply);
+	apply_find_gateways(apply);
+	apply_find_losses(apply);
+	apply_find_settings(apply);
+	apply_find_covers(apply);
+	if (has_changes(apply) && !are_marks_free(apply))
+		return APPLY_REFUSED;
+	hosted_tell(apply->report, apply->ir, record_command(apply->arena, apply->after));
+	conflicts_find_surroundings(apply->report, &apply->diff);
+	apply_tell_host(apply, apply->job->dry_run || has_changes(apply));
+	warn_of_strangers(apply, false);
+	if (are_warnings_refused(apply))
+		return APPLY_REFUSED;
+	warn_of_strangers(apply, true);
+	if (apply->job->dry_run || has_changes(apply))
+		apply_tell_sockets(apply);
+	if (!apply->observed.table.exists && !apply->job->back)
+		flushers_tell(apply->report, NULL);
+	if (apply->diff.flip)
+		nft_load_open(&apply->loader);
+	if (needs_rehearsal(apply) && !apply_check_rules(apply))
+		return APPLY_REFUSED;
+	if (apply->job->dry_run) {
+		if (!apply_foresee_sets(apply))
+			return APPLY_REFUSED;
+		apply_describe(apply);
+		apply_foresee_flows(apply, has_changes(apply));
+		if (apply->job->plan)
+			plan_make(apply, apply->job->plan);
+		return has_changes(apply) || apply->counts->forgotten ? APPLY_DONE
+								      : APPLY_UNCHANGED;
+	}
+	if (has_changes(apply))
+		return change(apply);
+	if (apply->job->back)
+		write_archive(apply);
+	write_record(apply, &apply->observed.table);
+	apply_forget_flows(apply);
+	return APPLY_UNCHANGED;
+}
+
+/* Signals that ask for an end wait until everything is done or taken back. */
+static void hold_signals(sigset_t *before)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP };
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&held, signals[i]);
+	sigprocmask(SIG_BLOCK, &held, before);
+}
+
+/* `given`: the ir's digest as it came. */
+static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
+				  struct apply_counts *counts)
+{
+	struct apply apply = { .job = job,
+			       .arena = job->arena,
+			       .report = job->report,
+			       .ir = job->ir,
+			       .counts = counts,
+			       .given_digest = given };
+	enum apply_outcome outcome;
+
+	memset(counts, 0, sizeof(*counts));
+	apply.folder.lock = -1;
+	apply.undo.arena = job->arena;
+	apply.undo.table = job->ir->table;
+	apply.lacks_cgroups = !hosted_resolve(job->arena, job->ir);
+	unmarked_sift(job->arena, job->ir);
+	outcome = decide(&apply);
+	if (!job->folder)
+		rundir_close(job->arena, &apply.folder);
+	host_close(&apply.kernel);
+	nft_load_leave(&apply.loader);
+	return outcome;
+}
+
+/* Cgroups come and go: one that the rules name may be gone when they are loaded. */
+enum { ATTEMPTS = 3 };
+
+static bool is_overtaken(const struct apply_job *job)
+{
+	uint64_t before = job->ir->digest;
+
+	hosted_resolve(job->arena, job->ir);
+	return !job->watchdog && job->ir->digest != before;
+}
+
+enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts *counts)
+{
+	enum apply_outcome outcome;
+	uint64_t given;
+	size_t said;
+	sigset_t signals;
+
+	if (!job->back)
+		timezone_localise(job->arena, job->report, job->ir);
+	given = job->ir->digest;
+	said = job->report->count;
+	hold_signals(&signals);
+	outcome = attempt(job, given, counts);
+	for (int i = 1; outcome == APPLY_REFUSED && i < ATTEMPTS && is_overtaken(job); i++) {
+		job->report->count = said;
+		outcome = attempt(job, given, counts);
+	}
+	sigprocmask(SIG_SETMASK, &signals, NULL);
+	return outcome;
+}

@@ -1,0 +1,72 @@
+/*
+ * apply: makes the kernel hold a policy.
+ *
+ * New sysctls, routes and ip rules come first, then new sets are filled, then all rules are flipped
+ * in one transaction, and only then does what is old go. So a packet meets the old policy or the
+ * new one, and whatever it is marked with, the way for that mark is there. A failure before the
+ * flip takes everything back.
+ */
+#ifndef TPC_APPLY_APPLY_H
+#define TPC_APPLY_APPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+struct diag;
+struct rundir;
+struct ir;
+struct plan;
+struct report;
+struct watchdog;
+
+/* The policy comes from an archive, and its sets from there are what the kernel is to hold. */
+struct apply_return {
+	bool from_previous; /* from the archive of what was applied before, not of what was applied
+			     */
+	bool by_watchdog;
+};
+
+struct apply_job {
+	struct arena *arena;
+	struct diag *diag;     /* what is wrong at a place in the policy */
+	struct report *report; /* everything else, and what was done */
+	struct ir *ir;         /* names of sets may change */
+	const char *policy;    /* the policy's path, for the record */
+	const char *options; /* that change what it does, as on a command line, or NULL; so, too */
+	bool strict;         /* what is found before anything changes, or ways that the kernel does
+				not take, is no warning: nothing changes */
+	struct plan *plan;   /* what a dry run would change, thing by thing; or NULL */
+	bool dry_run;        /* find out what would be done, change nothing */
+	bool keep_connections;       /* none is deleted, whatever way it holds */
+	bool beside;                 /* foreign ip rules and routes may stand among the policy's */
+	const struct rundir *folder; /* open and locked; NULL: it is opened here */
+	const struct apply_return *back; /* for a rollback; else NULL */
+	struct watchdog *watchdog;       /* asleep, armed before the first change; NULL: nothing is
+					    to be confirmed */
+};
+
+enum apply_outcome {
+	APPLY_UNCHANGED, /* everything was there */
+	APPLY_DONE,      /* or, in a dry run, something is to be done */
+	APPLY_REFUSED,   /* nothing has changed */
+	APPLY_IN_DOUBT,  /* the report says what to run */
+};
+
+/* How much was done, or would be. */
+struct apply_counts {
+	size_t sysctls;
+	size_t new_routes, old_routes;
+	size_t new_rules, old_rules; /* ip rules */
+	size_t new_sets, elements, old_sets;
+	size_t updated_sets, added, removed; /* sets in place, and their elements */
+	size_t old_chains, old_counters;     /* where the rules stay */
+	const char *flip;                    /* why the nft rules were written anew, or NULL */
+	size_t nft_rules;                    /* how many they are */
+	size_t forgotten;                    /* connections on ways that are no more */
+	unsigned int waits;                  /* seconds, for a confirmation; 0: for none */
+};
+
+enum apply_outcome apply_policy(const struct apply_job *job, struct apply_counts *counts);
+
+#endif

@@ -1,0 +1,589 @@
+/*
+ * apply_steps: the changes themselves, in the order that keeps packets from going astray (see
+ * apply.h). Every change before the flip is noted for undo first.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "apply/apply_state.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/report.h"
+#include "emit/about.h"
+#include "emit/emit.h"
+#include "ir/ir.h"
+#include "kernel/delta.h"
+#include "kernel/nft_comment.h"
+#include "kernel/nft_set.h"
+
+static const char *rule_words(struct apply *apply, const char *verb, const struct ir_ip_rule *rule,
+			      uint32_t protocol)
+{
+	struct buf out = { 0 };
+	const char *words;
+
+	ip_rule_put_command(&out, verb, rule, protocol);
+	words = arena_strdup(apply->arena, buf_text(&out));
+	buf_free(&out);
+	return words;
+}
+
+/* ---- texts ---- */
+
+/* The new sets without their elements, which go by netlink. */
+static void put_declarations(struct apply *apply, struct buf *out)
+{
+	struct ir shadow = *apply->ir;
+
+	shadow.sets = arena_alloc(apply->arena, (shadow.set_count + 1) * sizeof(*shadow.sets));
+	for (size_t i = 0; i < shadow.set_count; i++) {
+		shadow.sets[i] = apply->ir->sets[i];
+		shadow.sets[i].elements = (struct interval_set){ 0 };
+	}
+	emit_nft_fill(&shadow, apply->diff.fill, out);
+}
+
+static void put_flip(struct apply *apply, struct buf *out)
+{
+	struct emit_job job = { .ir = apply->ir };
+	const char *table = apply->ir->table;
+
+	if (apply->diff.old_chain_count)
+		buf_printf(out, "flush table inet %s\n", table);
+	for (size_t i = 0; i < apply->diff.old_chain_count; i++)
+		buf_printf(out, "delete chain inet %s %s\n", table, apply->diff.old_chains[i]);
+	if (apply->observed.table.exists)
+		emit_nft_flip(&job, out);
+	else
+		emit_nft_first(&job, out);
+}
+
+static const char *word_of(const struct apply *apply, const char *set)
+{
+	return nft_table_set_word(nft_table_set_find(&apply->observed.table, set));
+}
+
+bool apply_check_rules(struct apply *apply)
+{
+	struct buf text = { 0 };
+	bool good = true;
+
+	if (apply->diff.flip) {
+		for (size_t i = 0; i < apply->diff.stale_set_count; i++)
+			buf_printf(&text, "delete %s inet %s %s\n",
+				   word_of(apply, apply->diff.stale_sets[i]), apply->ir->table,
+				   apply->diff.stale_sets[i]);
+		put_declarations(apply, &text);
+		put_flip(apply, &text);
+		good = apply_run_text(apply, &text, APPLY_TEXT_CHECK);
+	}
+	buf_free(&text);
+	return good;
+}
+
+/* ---- before the flip ---- */
+
+static bool add_rule(struct apply *apply, const struct ir_ip_rule *rule)
+{
+	const char *words = rule_words(apply, "add", rule, apply->ir->protocol);
+	struct netlink_error error;
+	struct undo_step *step;
+
+	if (!ip_rule_add(&apply->kernel.route, rule, apply->ir->protocol, &error)) {
+		if (apply_is_about_ipv6(rule->family, error.code))
+			return apply_leave_out_ipv6(apply);
+		report_add(apply->report, REPORT_REFUSED, "the kernel refuses `%s`: %s", words,
+			   error.text)
+			->where = rule->origin;
+		return false;
+	}
+	step = undo_add(&apply->undo, UNDO_NEW_RULE);
+	step->rule = rule;
+	step->protocol = apply->ir->protocol;
+	report_add(apply->report, REPORT_STEP, "%s", words);
+	return true;
+}
+
+static bool put_routing(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->cover_count; i++)
+		if (!add_rule(apply, &apply->covers[i]))
+			return false;
+	for (size_t i = 0; i < apply->diff.new_route_count; i++)
+		if (!apply_put_route(apply, &apply->diff.new_routes[i]))
+			return false;
+	for (size_t i = 0; i < apply->diff.new_rule_count; i++) {
+		size_t before = apply->undo.count;
+
+		if (apply->diff.new_rules[i]->iif)
+			continue;
+		if (!add_rule(apply, apply->diff.new_rules[i]))
+			return false;
+		apply->counts->new_rules += apply->undo.count - before;
+	}
+	return true;
+}
+
+static const char *update_words(struct apply *apply, const struct delta *delta)
+{
+	return arena_printf(apply->arena, "set %s: +%zu -%zu elements",
+			    apply->ir->sets[delta->set].name, delta->added.elements.count,
+			    delta->removed.elements.count);
+}
+
+static void count_updates(struct apply *apply)
+{
+	struct apply_counts *counts = apply->counts;
+
+	counts->updated_sets = apply->diff.update_count;
+	for (size_t i = 0; i < apply->diff.update_count; i++) {
+		counts->added += apply->diff.updates[i].added.elements.count;
+		counts->removed += apply->diff.updates[i].removed.elements.count;
+	}
+}
+
+static bool refuse(struct apply *apply, const char *what, const char *why)
+{
+	report_add(apply->report, REPORT_REFUSED, "%s: %s", what, why);
+	return false;
+}
+
+/* A map that is filled before the flip leads to chains, which are declared with it, empty. */
+static void note_new_chains(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->ir->chain_count; i++) {
+		const char *name = apply->ir->chains[i].name;
+
+		if (!nft_table_chain_find(&apply->observed.table, name) &&
+		    emit_nft_leads_to(apply->ir, apply->diff.fill, name))
+			undo_add(&apply->undo, UNDO_NEW_CHAIN)->key = name;
+	}
+}
+
+/* Before they are made: it may be that they are, and no answer says so. */
+static void note_declarations(struct apply *apply)
+{
+	if (!apply->observed.table.exists) {
+		undo_add(&apply->undo, UNDO_NEW_TABLE);
+		return;
+	}
+	note_new_chains(apply);
+	for (size_t i = 0; i < apply->ir->set_count; i++) {
+		struct undo_step *step;
+
+		if (!apply->diff.fill[i])
+			continue;
+		step = undo_add(&apply->undo, UNDO_NEW_SET);
+		step->key = apply->ir->sets[i].name;
+		step->value = apply->ir->sets[i].targets ? "map" : "set";
+	}
+}
+
+static bool declare_sets(struct apply *apply)
+{
+	struct buf text = { 0 };
+	bool done;
+
+	note_declarations(apply);
+	put_declarations(apply, &text);
+	done = apply_run_text(apply, &text, APPLY_TEXT_DECLARE);
+	buf_free(&text);
+	return done;
+}
+
+static struct diff_carry *carry_of(const struct apply *apply, size_t set)
+{
+	for (size_t i = 0; i < apply->diff.carry_count; i++)
+		if (apply->diff.carries[i].set == set)
+			return &apply->diff.carries[i];
+	return NULL;
+}
+
+static bool fill_set(struct apply *apply, size_t index)
+{
+	const struct ir_set *set = &apply->ir->sets[index];
+	struct diff_carry *carry = carry_of(apply, index);
+	struct nft_set_change change = { .table = apply->ir->table,
+					 .name = set->name,
+					 .type = set->type,
+					 .contents.ranges = set->elements,
+					 .map = set->targets ? set : NULL,
+					 .is_first = true };
+	struct netlink_error error;
+
+	if (carry && !apply_stand_in(apply, carry, &change.contents))
+		return false;
+	if (!nft_set_change(&apply->kernel.nft, &change, &error)) {
+		/* The kernel's word for a set that is full speaks of files. */
+		if (error.code == ENFILE)
+			return apply_refuse_full(apply, set);
+		report_add(apply->report, REPORT_REFUSED, "the set %s cannot be filled: %s",
+			   set->base, error.text)
+			->where = set->origin;
+		return false;
+	}
+	report_add(apply->report, REPORT_STEP, "set %s: %zu elements", set->name,
+		   change.contents.ranges.count);
+	apply->counts->new_sets++;
+	apply->counts->elements += change.contents.ranges.count;
+	return true;
+}
+
+static bool fill_sets(struct apply *apply)
+{
+	struct netlink_error error;
+
+	if (!nft_set_remove(&apply->kernel.nft, apply->ir->table, apply->diff.stale_sets,
+			    apply->diff.stale_set_count, &error))
+		return refuse(apply, "sets that no rule uses cannot be removed", error.text);
+	if (!apply->diff.fill_count)
+		return true;
+	if (!declare_sets(apply))
+		return false;
+	for (size_t i = 0; i < apply->ir->set_count; i++)
+		if (apply->diff.fill[i] && !fill_set(apply, i))
+			return false;
+	return true;
+}
+
+bool apply_flip(struct apply *apply)
+{
+	struct buf text = { 0 };
+	bool done;
+
+	put_flip(apply, &text);
+	done = apply_run_text(apply, &text, APPLY_TEXT_FLIP);
+	buf_free(&text);
+	if (!done)
+		return false;
+	apply->counts->flip = apply->diff.flip;
+	apply->counts->nft_rules = apply->after->nft_rules;
+	report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)", apply->ir->table,
+		   apply->counts->nft_rules, apply->diff.flip);
+	return true;
+}
+
+/* ---- sets in place ---- */
+
+static struct nft_set_change change_of(const struct apply *apply, const struct delta *delta,
+				       const struct ir_set *part, bool is_removal)
+{
+	const struct ir_set *set = &apply->ir->sets[delta->set];
+
+	return (struct nft_set_change){ .table = apply->ir->table,
+					.name = set->name,
+					.type = set->type,
+					.contents.ranges = part->elements,
+					.map = part->targets && !is_removal ? part : NULL,
+					.is_removal = is_removal };
+}
+
+/* What the table says of itself goes with the sets. */
+static void put_comments(struct apply *apply, struct netlink_batch *batch)
+{
+	const struct nft_table *table = &apply->observed.table;
+	struct buf text = { 0 };
+
+	about_put_policy(apply->ir, &text);
+	nft_comment_replace(batch, table->name, nft_table_about(table, ABOUT_POLICY)->handle,
+			    buf_text(&text));
+	for (size_t i = 0; i < table->about_count; i++)
+		for (size_t k = 0; k < apply->diff.update_count; k++) {
+			const struct ir_set *set = &apply->ir->sets[apply->diff.updates[k].set];
+
+			if (table->about[i].kind != ABOUT_SET ||
+			    strcmp(table->about[i].base, set->base) != 0)
+				continue;
+			text.length = 0;
+			about_put_set(set, &text);
+			nft_comment_replace(batch, table->name, table->about[i].handle,
+					    buf_text(&text));
+		}
+	for (size_t i = 0; i < table->about_count; i++)
+		if (table->about[i].kind == ABOUT_WAITS)
+			nft_comment_remove(batch, table->name, table->about[i].handle);
+	if (apply->ir->waits)
+		nft_comment_add(batch, table->name, apply->ir->waits);
+	buf_free(&text);
+}
+
+static bool update_sets(struct apply *apply)
+{
+	struct netlink_batch batch = { 0 };
+	struct netlink_error error;
+	bool done;
+
+	for (size_t i = 0; i < apply->diff.update_count; i++) {
+		const struct delta *delta = &apply->diff.updates[i];
+		struct nft_set_change less = change_of(apply, delta, &delta->removed, true),
+				      more = change_of(apply, delta, &delta->added, false);
+
+		nft_set_put(&batch, &less);
+		nft_set_put(&batch, &more);
+	}
+	if (apply->diff.update_count)
+		put_comments(apply, &batch);
+	netlink_batch_limit(&apply->kernel.nft);
+	done = netlink_batch_commit(&apply->kernel.nft, &batch, &error);
+	netlink_batch_free(&batch);
+	if (!done)
+		return refuse(apply, "sets cannot be changed in place", error.text);
+	for (size_t i = 0; i < apply->diff.update_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   update_words(apply, &apply->diff.updates[i]));
+	count_updates(apply);
+	return true;
+}
+
+/* True also where it is gone already. */
+static bool take_rule(struct apply *apply, const struct ir_ip_rule *rule, uint32_t protocol,
+		      struct netlink_error *error)
+{
+	if (!ip_rule_remove(&apply->kernel.route, rule, protocol, error) && error->code != ENOENT)
+		return false;
+	report_add(apply->report, REPORT_STEP, "%s", rule_words(apply, "del", rule, protocol));
+	return true;
+}
+
+/* What is unmarked is refused for as long as the rules in force mark all that they leave alone. */
+static bool take_unmarked(struct apply *apply)
+{
+	struct netlink_error error;
+
+	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
+		const struct ip_rule_seen *seen = apply->diff.old_rules[i];
+		struct undo_step *step;
+
+		if (!seen->rule.iif)
+			continue;
+		if (!take_rule(apply, &seen->rule, seen->protocol, &error))
+			return refuse(apply, rule_words(apply, "del", &seen->rule, seen->protocol),
+				      error.text);
+		step = undo_add(&apply->undo, UNDO_OLD_RULE);
+		step->rule = &seen->rule;
+		step->protocol = seen->protocol;
+		apply->counts->old_rules++;
+	}
+	return true;
+}
+
+/* After the flip all is done but this: without it the policy holds, as long as its nft table is
+ * there. */
+static void put_unmarked(struct apply *apply)
+{
+	struct netlink_error error;
+
+	for (size_t i = 0; i < apply->diff.new_rule_count; i++) {
+		const struct ir_ip_rule *rule = apply->diff.new_rules[i];
+		const char *words;
+
+		if (!rule->iif)
+			continue;
+		words = rule_words(apply, "add", rule, apply->ir->protocol);
+		if (ip_rule_add(&apply->kernel.route, rule, apply->ir->protocol, &error)) {
+			report_add(apply->report, REPORT_STEP, "%s", words);
+			apply->counts->new_rules++;
+		} else if (!apply_is_about_ipv6(rule->family, error.code)) {
+			report_add(apply->report, REPORT_WARNING,
+				   "the kernel refuses `%s` (%s): what comes in by %s is kept from "
+				   "the clear by the nft table alone",
+				   words, error.text, rule->iif)
+				->where = rule->origin;
+		}
+	}
+}
+
+bool apply_build(struct apply *apply)
+{
+	apply_write_settings(apply, false);
+	/* Sets may take seconds: marks that are covered wait behind them. */
+	if (!fill_sets(apply) || !put_routing(apply) || !apply_give_settings_back(apply, true) ||
+	    !take_unmarked(apply))
+		return false;
+	if (apply->diff.flip && !(apply_top_up(apply) && apply_flip(apply)))
+		return false;
+	if (!update_sets(apply) || !apply_put_gateways(apply))
+		return false;
+	put_unmarked(apply);
+	apply_write_settings(apply, true);
+	apply_put_late_routes(apply);
+	return true;
+}
+
+/* ---- behind the flip ---- */
+
+static void doubt(struct apply *apply, const char *command, const char *why)
+{
+	report_add(apply->report, REPORT_DOUBT,
+		   "the new policy is in force, but something old could not be removed: %s", why)
+		->command = command;
+}
+
+static bool remove_rule(struct apply *apply, const struct ir_ip_rule *rule, uint32_t protocol)
+{
+	struct netlink_error error;
+	bool done = take_rule(apply, rule, protocol, &error);
+
+	if (!done)
+		doubt(apply, rule_words(apply, "del", rule, protocol), error.text);
+	return done;
+}
+
+static bool remove_route(struct apply *apply, const struct route_seen *seen)
+{
+	const char *words = apply_route_words(apply, "del", &seen->route, seen->protocol);
+	struct netlink_error error;
+
+	if (!route_remove(&apply->kernel.route, &seen->route, seen->protocol, &error) &&
+	    error.code != ESRCH && error.code != ENODEV) {
+		doubt(apply, words, error.text);
+		return false;
+	}
+	report_add(apply->report, REPORT_STEP, "%s", words);
+	apply->counts->old_routes++;
+	return true;
+}
+
+/* What of the table goes: without a flip it is no change of the policy's. */
+static void tell_rest(struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+
+	apply->counts->old_sets =
+		diff->old_set_count + diff->stale_set_count + diff->idle_set_count;
+	if (diff->flip)
+		return;
+	for (size_t i = 0; i < diff->idle_chain_count; i++)
+		report_add(apply->report, REPORT_STEP, "chain %s: removed", diff->idle_chains[i]);
+	for (size_t i = 0; i < diff->old_counter_count; i++)
+		report_add(apply->report, REPORT_STEP, "counter %s: removed",
+			   diff->old_counters[i]);
+	apply->counts->old_chains = diff->idle_chain_count;
+	apply->counts->old_counters = diff->old_counter_count;
+}
+
+static bool remove_sets(struct apply *apply, const char *const *names, size_t count)
+{
+	struct netlink_error error;
+	const char *table = apply->ir->table;
+
+	if (nft_set_remove(&apply->kernel.nft, table, names, count, &error))
+		return true;
+	doubt(apply,
+	      arena_printf(apply->arena, "nft delete %s inet %s %s", word_of(apply, names[0]),
+			   table, names[0]),
+	      error.text);
+	return false;
+}
+
+bool apply_drop(struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+	struct netlink_error error;
+	const char *table = apply->ir->table;
+	bool done = remove_sets(apply, diff->old_sets, diff->old_set_count);
+
+	done &= remove_sets(apply, diff->idle_sets, diff->idle_set_count);
+	if (!nft_set_remove_chains(&apply->kernel.nft, table, apply->diff.idle_chains,
+				   apply->diff.idle_chain_count, &error)) {
+		doubt(apply,
+		      arena_printf(apply->arena, "nft delete chain inet %s %s", table,
+				   apply->diff.idle_chains[0]),
+		      error.text);
+		done = false;
+	}
+	if (!nft_set_remove_counters(&apply->kernel.nft, table, apply->diff.old_counters,
+				     apply->diff.old_counter_count, &error)) {
+		doubt(apply,
+		      arena_printf(apply->arena, "nft delete counter inet %s %s", table,
+				   apply->diff.old_counters[0]),
+		      error.text);
+		done = false;
+	}
+	return done;
+}
+
+bool apply_clean(struct apply *apply)
+{
+	bool done = apply_settle_sets(apply);
+
+	tell_rest(apply);
+	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
+		const struct ip_rule_seen *seen = apply->diff.old_rules[i];
+
+		if (seen->rule.iif)
+			continue;
+		if (remove_rule(apply, &seen->rule, seen->protocol))
+			apply->counts->old_rules++;
+		else
+			done = false;
+	}
+	for (size_t i = 0; i < apply->diff.old_route_count; i++)
+		done &= remove_route(apply, apply->diff.old_routes[i]);
+	for (size_t i = 0; i < apply->cover_count; i++)
+		done &= remove_rule(apply, &apply->covers[i], apply->ir->protocol);
+	return apply_give_settings_back(apply, false) && done;
+}
+
+/* ---- only said ---- */
+
+static void describe_routing(struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+
+	for (size_t i = 0; i < diff->new_route_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   apply_route_words(apply, diff_route_verb(&diff->new_routes[i]),
+					     diff->new_routes[i].route, apply->ir->protocol));
+	for (size_t i = 0; i < diff->new_rule_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   rule_words(apply, "add", diff->new_rules[i], apply->ir->protocol));
+	for (size_t i = 0; i < diff->old_rule_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   rule_words(apply, "del", &diff->old_rules[i]->rule,
+				      diff->old_rules[i]->protocol));
+	for (size_t i = 0; i < diff->old_route_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   apply_route_words(apply, "del", &diff->old_routes[i]->route,
+					     diff->old_routes[i]->protocol));
+}
+
+void apply_describe(struct apply *apply)
+{
+	const struct diff *diff = &apply->diff;
+	struct apply_counts *counts = apply->counts;
+
+	for (size_t i = 0; i < apply->setting_count; i++)
+		report_add(apply->report, REPORT_STEP, "sysctl %s = %s (is %s): %s",
+			   apply->settings[i].key, apply->settings[i].wish->value,
+			   apply->settings[i].before, apply->settings[i].wish->why);
+	for (size_t i = 0; i < apply->old_setting_count; i++)
+		report_add(apply->report, REPORT_STEP, "sysctl %s = %s, as it was",
+			   apply->old_settings[i]->key, apply->old_settings[i]->old);
+	describe_routing(apply);
+	for (size_t i = 0; i < apply->ir->set_count; i++)
+		if (carry_of(apply, i))
+			report_add(apply->report, REPORT_STEP,
+				   "set %s: made anew with what it holds", apply->ir->sets[i].base);
+		else if (diff->fill[i])
+			report_add(apply->report, REPORT_STEP, "set %s: %zu elements",
+				   apply->ir->sets[i].name, apply->ir->sets[i].elements.count);
+	for (size_t i = 0; i < diff->update_count; i++)
+		report_add(apply->report, REPORT_STEP, "%s",
+			   update_words(apply, &diff->updates[i]));
+	count_updates(apply);
+	if (diff->flip)
+		report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)",
+			   apply->ir->table, apply->after->nft_rules, diff->flip);
+	tell_rest(apply);
+	counts->sysctls = apply->setting_count + apply->old_setting_count;
+	counts->new_routes = diff->new_route_count;
+	counts->old_routes = diff->old_route_count;
+	counts->new_rules = diff->new_rule_count;
+	counts->old_rules = diff->old_rule_count;
+	counts->new_sets = diff->fill_count;
+	counts->elements = diff->element_count;
+	counts->flip = diff->flip;
+	counts->nft_rules = diff->flip ? apply->after->nft_rules : 0;
+}

@@ -1,0 +1,290 @@
+/*
+ * dynamic_sets: sets that are filled at run time, whose contents survive.
+ *
+ * The kernel cannot alter a set, nor fill one in the same instant as rules begin to use it. A set
+ * that is declared otherwise than before is therefore replaced in steps, each of which leaves
+ * packets a set to look into: a stand-in gets its contents; the rules are flipped to the stand-in;
+ * the set itself, which nobody uses now, is made anew; the rules are flipped back. Others may write
+ * to the set all the while: it is read and made anew within one generation of the ruleset, or
+ * again.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "apply/apply_state.h"
+#include "base/arena.h"
+#include "base/report.h"
+#include "kernel/nft_set.h"
+#include "state/archive.h"
+
+enum { ATTEMPTS = 100 };
+
+bool apply_has_moved(struct apply *apply)
+{
+	const struct record *before = apply->before;
+	uint64_t digest = 0;
+
+	if (!before || before->is_complete || before->returned)
+		return false;
+	switch (archive_look(apply->arena, &apply->folder,
+			     archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED),
+			     &digest)) {
+	case ARCHIVE_NONE: /* and its own was not written yet */
+		return true;
+	case ARCHIVE_BROKEN:
+		return false;
+	case ARCHIVE_THERE:
+		return digest == before->digest && digest == apply->ir->digest;
+	}
+	return false;
+}
+
+/* What a cut-off apply has remembered is still so: its sets may have their times already. */
+void apply_open_history(struct apply *apply)
+{
+	const char *name = apply->ir->name,
+		   *file = archive_file(apply->arena, name,
+					apply_has_moved(apply) ? ARCHIVE_PREVIOUS
+							       : ARCHIVE_APPLIED);
+	const struct record *before = apply->before;
+	uint64_t digest = 0;
+
+	history_read(apply->arena, &apply->folder, name, &apply->history);
+	if (apply->job->back) {
+		if (apply->history.digest != apply->ir->digest)
+			apply->history = (struct history){ 0 };
+		return;
+	}
+	if (archive_look(apply->arena, &apply->folder, file, &digest) != ARCHIVE_THERE)
+		digest = 0;
+	if (before && !before->is_complete && digest && apply->history.digest == digest)
+		return;
+	history_remove(apply->arena, &apply->folder, name);
+	apply->history = (struct history){ .digest = digest };
+}
+
+static void remember(struct apply *apply, const struct ir_set *set, const struct nft_elements *held)
+{
+	const char *why;
+
+	if (!history_keep(apply->arena, &apply->folder, apply->ir->name, &apply->history, set->base,
+			  held, &why))
+		report_add(apply->report, REPORT_WARNING,
+			   "what the set %s holds for ever gets a time, and cannot be remembered for a rollback: "
+			   "%s",
+			   set->base, why);
+}
+
+/* The set gives no time, so what was there for ever before, and what the policy lists, has none. */
+static void forget_times(struct apply *apply, const struct ir_set *set, struct nft_elements *held)
+{
+	struct interval_set before = history_find(&apply->history, set->base);
+
+	if (apply->job->back)
+		*held = nft_elements_keep(apply->arena, held, &before);
+	*held = nft_elements_keep(apply->arena, held, &set->elements);
+}
+
+/* What a set holds, as the set of the ir is to hold it; `now` says as of which generation. */
+static bool read_history(struct apply *apply, struct diff_carry *carry, struct nft_elements *out,
+			 uint32_t *now, struct netlink_error *error)
+{
+	const struct ir_set *set = &apply->ir->sets[carry->set];
+	struct nft_elements held = { 0 };
+
+	*now = 0;
+	if (carry->has_history &&
+	    !nft_elements_read(apply->arena, &apply->kernel.nft, apply->ir->table, set->base,
+			       set->type, &held, now, error))
+		return false;
+	if (!set->timeout)
+		forget_times(apply, set, &held);
+	else if (!apply->job->back && !apply->job->dry_run)
+		remember(apply, set, &held);
+	carry->missing = nft_elements_missing(apply->arena, &held, &set->elements);
+	*out = nft_elements_carry(apply->arena, &held, &carry->missing,
+				  (uint64_t)set->timeout * 1000);
+	return true;
+}
+
+/* What has come since is no reason not to go back: how much is left out then. */
+static size_t fit(const struct apply *apply, const struct ir_set *set,
+		  struct nft_elements *contents)
+{
+	size_t count = contents->ranges.count;
+
+	if (!apply->job->back || !set->size || count <= set->size)
+		return 0;
+	contents->ranges.count = set->size;
+	return count - set->size;
+}
+
+bool apply_refuse_full(struct apply *apply, const struct ir_set *set)
+{
+	struct report_line *line =
+		report_add(apply->report, REPORT_REFUSED,
+			   "the set %s cannot be filled: it holds more than the `size` that it is to have",
+			   set->base);
+
+	line->where = set->origin;
+	line->help =
+		report_text(apply->report,
+			    "write a greater `size`, or take elements out: nft list set inet %s %s",
+			    apply->ir->table, set->base);
+	return false;
+}
+
+bool apply_stand_in(struct apply *apply, struct diff_carry *carry, struct nft_elements *out)
+{
+	const struct ir_set *set = &apply->ir->sets[carry->set];
+	struct netlink_error error;
+	uint32_t now;
+	size_t excess;
+
+	if (!read_history(apply, carry, out, &now, &error)) {
+		report_add(apply->report, REPORT_REFUSED, "the set %s cannot be read: %s",
+			   set->base, error.text)
+			->where = set->origin;
+		return false;
+	}
+	excess = fit(apply, set, out);
+	if (excess)
+		report_add(apply->report, REPORT_WARNING,
+			   "the set %s is to hold %u elements at most again: %zu of its elements are left out",
+			   set->base, (unsigned int)set->size, excess);
+	return !set->size || out->ranges.count <= set->size || apply_refuse_full(apply, set);
+}
+
+bool apply_foresee_sets(struct apply *apply)
+{
+	struct nft_elements contents = { 0 };
+	bool good = true;
+
+	for (size_t i = 0; i < apply->diff.carry_count; i++)
+		good &= apply_stand_in(apply, &apply->diff.carries[i], &contents);
+	return good;
+}
+
+/* ---- sets that stay ---- */
+
+/* Adds what is missing, as a change that undo can take back. */
+static bool add_missing(struct apply *apply, const struct ir_set *set,
+			struct nft_set_change *change, struct netlink_error *error)
+{
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		struct nft_elements held;
+
+		if (!nft_elements_read(apply->arena, &apply->kernel.nft, change->table,
+				       change->name, change->type, &held, &change->generation,
+				       error))
+			return false;
+		change->contents.ranges = nft_elements_missing(apply->arena, &held, &set->elements);
+		change->is_first = !held.ranges.count;
+		if (!change->contents.ranges.count ||
+		    nft_set_change(&apply->kernel.nft, change, error))
+			return true;
+		if (error->code != ERESTART)
+			return false;
+	}
+	return false;
+}
+
+static bool top_up(struct apply *apply, const struct ir_set *set)
+{
+	struct nft_set_change *change = arena_new_of(apply->arena, struct nft_set_change);
+	struct netlink_error error;
+
+	*change = (struct nft_set_change){ .table = apply->ir->table,
+					   .name = set->name,
+					   .type = set->type };
+	if (!add_missing(apply, set, change, &error)) {
+		report_add(apply->report, REPORT_REFUSED,
+			   "the set %s does not take what it begins with: %s", set->base,
+			   error.code == ENFILE ? "it is full" : error.text)
+			->where = set->origin;
+		return false;
+	}
+	if (!change->contents.ranges.count)
+		return true;
+	change->is_first = false;
+	change->is_removal = true;
+	change->generation = 0;
+	undo_add(&apply->undo, UNDO_ELEMENTS)->elements = change;
+	report_add(apply->report, REPORT_STEP, "set %s: %zu elements added", set->base,
+		   change->contents.ranges.count);
+	return true;
+}
+
+bool apply_top_up(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->ir->set_count; i++) {
+		const struct ir_set *set = &apply->ir->sets[i];
+
+		if (set->dynamic && set->elements.count && !apply->diff.fill[i] &&
+		    !top_up(apply, set))
+			return false;
+	}
+	return true;
+}
+
+/* ---- sets that are made anew ---- */
+
+static bool make_anew(struct apply *apply, struct diff_carry *carry, struct netlink_error *error)
+{
+	struct ir_set *set = &apply->ir->sets[carry->set];
+	struct nft_set_change change = {
+		.table = apply->ir->table, .name = set->base, .type = set->type, .is_first = true
+	};
+
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		if (!read_history(apply, carry, &change.contents, &change.generation, error))
+			return false;
+		fit(apply, set, &change.contents);
+		if (nft_set_replace(&apply->kernel.nft, &change, set->name, error)) {
+			report_add(apply->report, REPORT_STEP,
+				   "set %s: made anew with %zu elements", set->base,
+				   change.contents.ranges.count);
+			return true;
+		}
+		if (error->code != ERESTART)
+			return false;
+	}
+	return false;
+}
+
+static bool doubt(struct apply *apply, const char *what, const char *why)
+{
+	report_add(apply->report, REPORT_DOUBT,
+		   "the new policy is in force, but %s: %s; its rules ask a copy until the next apply",
+		   what, why)
+		->command = record_command(apply->arena, apply->after);
+	return false;
+}
+
+bool apply_settle_sets(struct apply *apply)
+{
+	struct diff *diff = &apply->diff;
+	struct netlink_error error;
+
+	for (size_t i = 0; i < diff->carry_count; i++) {
+		struct ir_set *set = &apply->ir->sets[diff->carries[i].set];
+
+		if (!make_anew(apply, &diff->carries[i], &error))
+			return doubt(apply,
+				     arena_printf(apply->arena, "the set %s is still the old one",
+						  set->base),
+				     error.text);
+	}
+	if (!diff->carry_count)
+		return true;
+	diff->old_chain_count = 0; /* the first flip has removed them */
+	for (size_t i = 0; i < diff->carry_count; i++) {
+		struct ir_set *set = &apply->ir->sets[diff->carries[i].set];
+
+		*arena_append(apply->arena, diff->old_sets, diff->old_set_count) = set->name;
+		set->name = set->base;
+	}
+	return apply_flip(apply) ||
+	       doubt(apply, "its sets were made anew and the rules could not be written again",
+		     "see above");
+}

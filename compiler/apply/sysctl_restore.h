@@ -1,0 +1,35 @@
+/*
+ * sysctl_restore: sysctls back to what they were before a policy of ours changed them.
+ */
+#ifndef TPC_APPLY_SYSCTL_RESTORE_H
+#define TPC_APPLY_SYSCTL_RESTORE_H
+
+#include <stdbool.h>
+
+struct arena;
+struct rundir;
+struct kernel;
+struct record;
+struct record_sysctl;
+struct report;
+
+struct sysctl_restore {
+	struct arena *arena;
+	const struct rundir *folder;
+	const struct record *record;
+	struct kernel *kernel;
+	struct report *report;
+};
+
+/*
+ * Writes the old value of one of the record's settings, unless another program has changed the
+ * setting since or may rely on it (relied.h), or another policy of ours asks for it too: that one's
+ * record then takes the old value over. False, with a line in the report, when the system refuses.
+ */
+bool sysctl_restore_setting(const struct sysctl_restore *handback,
+			    const struct record_sysctl *setting);
+/* Is it one that only the policy's rules make safe? It is opened behind them and closed before they
+ * go. */
+bool sysctl_restore_is_guarded(const char *key);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * own_networks: sends a packet of root's to each network without a gateway through the rules (see
+ * own_networks.h).
+ */
+#include "host/own_networks.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "addr/builtin.h"
+#include "base/arena.h"
+#include "base/names.h"
+#include "base/report.h"
+#include "host/flows_state.h"
+#include "host/host.h"
+#include "ir/ir.h"
+#include "kernel/link.h"
+
+enum {
+	PORT = 9,         /* discard (RFC 863): rules about services do not mean it */
+	SENDER = 40000,   /* some source port */
+	TRIED = 8,        /* addresses of a network, until one is another host's */
+	NETWORKS_MOST = 8 /* warnings */
+};
+
+struct look {
+	const struct own_networks_job *job;
+	struct flows_walks walks;
+	size_t told;
+};
+
+static bool is_uplink(struct look *look, enum addr_family family, const char *dev)
+{
+	const struct record *record = look->job->record;
+	size_t count;
+	const char **names =
+		link_defaults(look->job->arena, &look->job->kernel->route, family, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(names[i], dev))
+			return true;
+	for (size_t i = 0; i < record->route_count; i++)
+		for (size_t k = 0; k < record->routes[i].hop_count; k++)
+			if (record->routes[i].hops[k].dev &&
+			    !strcmp(record->routes[i].hops[k].dev, dev))
+				return true;
+	return false;
+}
+
+/* Rules never see what is for the link, and the proofs what is private. */
+static bool is_public(struct arena *arena, struct addr addr)
+{
+	static const char *const others[] = { "private", "link-local", "multicast", "loopback" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct addr_set set = { 0 };
+
+		builtin_find(arena, others[i], &set);
+		if (interval_contains(&set.family[addr.family], addr.bits))
+			return false;
+	}
+	return true;
+}
+
+/* The interface of a network without a gateway, or NULL. */
+static const char *device_of(struct look *look, const struct ir_route *route)
+{
+	unsigned int shortest = route->family == ADDR_IPV6 ? IR_SPECIFIC_IPV6 : IR_SPECIFIC_IPV4;
+	const char *dev = route->hop_count == 1 ? route->hops[0].dev : NULL;
+
+	if (route->type != IR_ROUTE_UNICAST || !dev || route->hops[0].has_via ||
+	    route->to.length < shortest || route->to.length >= addr_width(route->family) - 1 ||
+	    !is_public(look->job->arena, route->to.addr) || is_uplink(look, route->family, dev))
+		return NULL;
+	return dev;
+}
+
+/* Another host of the network, and the address that this one sends from. */
+static bool find_ends(struct look *look, const struct ir_route *route, struct flow *flow)
+{
+	struct addr to = route->to.addr;
+
+	for (int i = 0; i < TRIED; i++) {
+		struct link_fib fib;
+
+		to.bits = wide_add(to.bits, wide(1));
+		fib = link_fib(look->job->arena, &look->job->kernel->route, to);
+		if (fib.is_local || fib.is_broadcast || fib.is_anycast || !fib.has_source)
+			continue;
+		*flow = (struct flow){ .from = { fib.source, SENDER }, .to = { to, PORT } };
+		flow->answers_from = flow->to;
+		flow->answers_to = flow->from;
+		return true;
+	}
+	return false;
+}
+
+static const struct ir_class *way_of(const struct record *record, uint32_t mark)
+{
+	for (size_t i = 0; i < record->class_count; i++) {
+		const struct ir_class *way = &record->classes[i];
+
+		if ((way->kind == IR_CLASS_PROXY || way->kind == IR_CLASS_ROUTE) &&
+		    (mark & way->mask) == way->mark)
+			return way;
+	}
+	return NULL;
+}
+
+/* The way that takes it off its network, or NULL. */
+static const struct ir_class *taken_by(struct look *look, const struct flow *flow, const char *dev)
+{
+	struct flows_fate fate = flows_begin(&look->walks, flow);
+	const struct ir_class *way = fate.end == FLOWS_PASSED ? way_of(look->job->record, fate.mark)
+							      : NULL;
+	const char *device;
+
+	if (!way || way->kind == IR_CLASS_PROXY)
+		return way;
+	device = flows_device(&look->walks, flow, fate.mark);
+	return device && !strcmp(device, dev) ? NULL : way;
+}
+
+static void tell(struct look *look, const struct ir_route *route, const char *dev,
+		 const struct ir_class *way)
+{
+	struct report *report = look->job->report;
+	char text[ADDR_TEXT];
+
+	if (look->told++ >= NETWORKS_MOST)
+		return;
+	report_add(report, REPORT_WARNING,
+		   "what this host sends to %s, its own network at %s, goes %s %s",
+		   addr_format_prefix(route->to, text), dev,
+		   way->kind == IR_CLASS_PROXY ? "to the listener" : "by the table", way->name)
+		->help = report_text(report,
+				     "put `{scope: local, out: %s, then: direct}` before the rule "
+				     "that sends it there",
+				     dev);
+}
+
+static void judge(struct look *look, const struct ir_route *route)
+{
+	static const unsigned int protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+	const char *dev = device_of(look, route);
+	struct flow flow;
+
+	if (!dev || !find_ends(look, route, &flow))
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		const struct ir_class *way;
+
+		flow.protocol = protocols[i];
+		way = taken_by(look, &flow, dev);
+		if (!way)
+			continue;
+		tell(look, route, dev, way);
+		return;
+	}
+}
+
+void own_networks_tell(const struct own_networks_job *job)
+{
+	struct look look = {
+		.job = job,
+		.walks = { .arena = job->arena,
+			   .kernel = job->kernel,
+			   .table = host_table_name(job->arena, job->record->name),
+			   .ir = job->ir,
+			   .is_any_sender = true },
+	};
+	struct netlink_error error;
+
+	if (!job->record->listener_count && !job->record->route_count)
+		return;
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct route_list list = { 0 };
+
+		if (!route_observe(job->arena, &job->kernel->route, (enum addr_family)family,
+				   IR_TABLE_MAIN, &list, &error))
+			continue;
+		for (size_t i = 0; i < list.count; i++)
+			judge(&look, &list.items[i].route);
+	}
+	flows_walks_close(&look.walks);
+}

@@ -1,0 +1,590 @@
+/*
+ * status: compares what the records say with what there is (see status.h). In go the kernel's
+ * answers and the records, out come the policies and sentences about what is missing.
+ */
+#include "host/status.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/names.h"
+#include "base/report.h"
+#include "emit/ipbatch.h"
+#include "host/bare.h"
+#include "host/diff.h"
+#include "host/flows.h"
+#include "host/flushers.h"
+#include "host/foreign_ip_rules.h"
+#include "host/hosted.h"
+#include "host/interfaces.h"
+#include "host/listening.h"
+#include "host/lives.h"
+#include "host/mute.h"
+#include "host/own_networks.h"
+#include "host/sysctl_plan.h"
+#include "host/table_checks.h"
+#include "host/translators.h"
+#include "host/unmarked.h"
+#include "host/unrouted.h"
+#include "kernel/gateways.h"
+#include "kernel/link.h"
+#include "kernel/nft_elements.h"
+#include "kernel/socket_table.h"
+#include "kernel/sysctl.h"
+#include "state/archive.h"
+#include "state/pending.h"
+#include "state/rundir.h"
+
+static const char *apply_command(struct arena *arena, const struct status_policy *policy)
+{
+	return record_command(arena, policy->record);
+}
+
+/* Of what an apply has put there. */
+static struct report_line *complain(struct arena *arena, struct status_policy *policy,
+				    const char *text)
+{
+	struct report_line *line = report_add(policy->drift, REPORT_WARNING, "%s", text);
+
+	line->command = apply_command(arena, policy);
+	return line;
+}
+
+static void check_table(struct arena *arena, const struct rundir *folder,
+			struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+	const struct archive *archive;
+	struct table_checks checks = { .observed = &policy->observed,
+				       .record = record,
+				       .is_open = policy->is_open,
+				       .command = apply_command(arena, policy),
+				       .problems = policy->problems,
+				       .drift = policy->drift };
+
+	table_checks_find(arena, &checks);
+	archive = record ? archive_read(arena, folder,
+					archive_file(arena, policy->name, ARCHIVE_APPLIED))
+			 : NULL;
+	if (!archive || archive->ir->digest != record->digest)
+		return;
+	policy->applied = archive->ir;
+	checks.applied = archive->ir;
+	if (!policy->drift->count)
+		table_checks_contents(arena, &checks);
+}
+
+/* ---- with a record: what should be there, and nothing else ---- */
+
+static const char *text_of(struct arena *arena, struct buf *command)
+{
+	const char *text = arena_strdup(arena, buf_text(command));
+
+	buf_free(command);
+	return text;
+}
+
+/* One that is missing, or is too much. */
+static void tell_rule(struct arena *arena, struct status_policy *policy,
+		      const struct ir_ip_rule *rule, const struct ip_rule_seen *seen)
+{
+	uint32_t protocol = seen ? seen->protocol : policy->record->claims[0].protocol;
+	char digit = (seen ? seen->rule.family : rule->family) == ADDR_IPV6 ? '6' : '4';
+	struct buf command = { 0 };
+
+	ip_rule_put_command(&command, seen ? "del" : "add", seen ? &seen->rule : rule, protocol);
+	complain(arena, policy,
+		 seen ? arena_printf(arena,
+				     "an IPv%c rule carries the policy's number (protocol %" PRIu32
+				     ") and is not the policy's: %s",
+				     digit, protocol, seen->text)
+		      : arena_printf(arena, "the IPv%c rule %" PRIu32 " is missing", digit,
+				     rule->priority))
+		->command = text_of(arena, &command);
+}
+
+/* "isp2 (7104)": by the name it has in the policy, where that can be read. */
+static const char *table_words(struct arena *arena, const struct status_policy *policy, uint32_t id)
+{
+	const struct ir *ir = policy->applied;
+
+	for (size_t i = 0; ir && i < ir->class_count; i++)
+		if (ir->classes[i].table == id)
+			return arena_printf(arena, "table %s (%" PRIu32 ")", ir->classes[i].name,
+					    id);
+	return arena_printf(arena, "table %" PRIu32, id);
+}
+
+static bool is_of_copy(const struct status_policy *policy, const struct ir_route *route)
+{
+	uint32_t copy = policy->record->claims[0].main_copy;
+
+	return copy && route->table == copy;
+}
+
+/* One line for all of them: whoever adds a network to the host adds several routes. */
+static void tell_copy(struct arena *arena, struct status_policy *policy, const struct diff *diff)
+{
+	const struct ir_route *first = NULL;
+	size_t lacks = 0, stale = 0;
+	char to[ADDR_TEXT];
+
+	for (size_t i = diff->new_route_count; i > 0; i--) {
+		if (!diff->new_routes[i - 1].is_copy)
+			continue;
+		first = diff->new_routes[i - 1].route;
+		lacks++;
+	}
+	for (size_t i = diff->old_route_count; i > 0; i--) {
+		if (!is_of_copy(policy, &diff->old_routes[i - 1]->route))
+			continue;
+		first = lacks ? first : &diff->old_routes[i - 1]->route;
+		stale++;
+	}
+	if (!first)
+		return;
+	addr_format_prefix(first->to, to);
+	complain(arena, policy,
+		 arena_printf(arena,
+			      "main's IPv6 routes have changed since the apply: the policy's copy of them, table %" PRIu32
+			      ", lacks %zu and has %zu too many (%s); until the next apply the policy's tables "
+			      "send such packets where they sent them before",
+			      policy->record->claims[0].main_copy, lacks, stale, to))
+		->command = apply_command(arena, policy);
+}
+
+/* A command only where the kernel would take the route. */
+static void tell_missing_route(struct arena *arena, struct netlink *netlink,
+			       struct status_policy *policy, const struct diff_route *put)
+{
+	const struct ir_route *route = put->route;
+	const char *table = table_words(arena, policy, route->table);
+	const char *down = diff_down_device(netlink, route), *words;
+	const char *bare = route->family == ADDR_IPV4 && policy->applied
+				   ? bare_device(netlink, policy->applied, route)
+				   : NULL;
+	struct buf text = { 0 }, command = { 0 };
+	struct report_line *line;
+
+	ipbatch_put_route(route, 0, &text);
+	words = text_of(arena, &text);
+	route_put_command(&command, diff_route_verb(put), route,
+			  policy->record->claims[0].protocol);
+	if (down)
+		words = arena_printf(arena, "the interface %s is down, so %s has no route `%s`",
+				     down, table, words);
+	else if (bare)
+		words = arena_printf(arena,
+				     "the interface %s has no IPv4 address that masquerade could give, so %s has no route `%s`",
+				     bare, table, words);
+	else if (put->before)
+		words = arena_printf(arena, "%s has another route than `%s`", table, words);
+	else
+		words = arena_printf(arena, "%s lacks the route `%s`", table, words);
+	line = complain(arena, policy, words);
+	if (down)
+		line->help = "apply the policy again when the interface is up";
+	else if (bare)
+		line->help = "apply the policy again when the interface has an address";
+	line->command = down || bare ? NULL : text_of(arena, &command);
+	if (down || bare)
+		buf_free(&command);
+}
+
+static void tell_route_too_many(struct arena *arena, struct status_policy *policy,
+				const struct route_seen *seen)
+{
+	struct buf command = { 0 };
+
+	route_put_command(&command, "del", &seen->route, seen->protocol);
+	complain(arena, policy,
+		 arena_printf(arena,
+			      "a route in table %" PRIu32
+			      " carries the policy's number (protocol %" PRIu32
+			      ") and is not the policy's: %s",
+			      seen->route.table, seen->protocol, seen->text))
+		->command = text_of(arena, &command);
+}
+
+/* The kernel's own answer to a cable that is out, where the setting stands: what the routes by the
+ * interface took goes by what comes after them. */
+static void check_carrier(struct arena *arena, struct netlink *netlink,
+			  struct status_policy *policy, enum addr_family family, const char *dev)
+{
+	struct link_state state = link_state(arena, netlink, dev);
+	const char *pattern = family == ADDR_IPV6 ? "net.ipv6.conf.*.ignore_routes_with_linkdown"
+						  : "net.ipv4.conf.*.ignore_routes_with_linkdown";
+	const char *value = sysctl_read(arena, sysctl_key(arena, pattern, dev));
+	bool is_left = value && strcmp(value, "0") != 0;
+	struct report_line *line;
+
+	if (!state.index || !state.is_up || state.has_carrier)
+		return;
+	line = report_add(policy->problems, REPORT_WARNING, "the interface %s has no carrier: %s",
+			  dev,
+			  is_left ? "until it has one, the kernel leaves out the routes by it and "
+				    "takes what comes after them"
+				  : "packets that a route by it takes are lost");
+	line->help =
+		"check its cable and its other end; for a tun or tap, the program that opens it";
+}
+
+static void check_carriers(struct arena *arena, struct netlink *netlink,
+			   struct status_policy *policy)
+{
+	const char **seen = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < policy->observed.routes.count; i++) {
+		const struct route_seen *route = &policy->observed.routes.items[i];
+
+		for (size_t k = 0; k < route->route.hop_count; k++) {
+			const char *dev = route->route.hops[k].dev;
+			size_t before = count;
+
+			/* A copy leads where main leads: that is the host's own affair. */
+			if (!dev || is_of_copy(policy, &route->route) ||
+			    !host_owns_route(&policy->observed, route))
+				continue;
+			names_add(arena, &seen, &count, dev);
+			if (count > before)
+				check_carrier(arena, netlink, policy, route->route.family, dev);
+		}
+	}
+}
+
+static void check_routing(struct arena *arena, struct netlink *netlink,
+			  struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+	struct ir wished = { .protocol = record->claims[0].protocol,
+			     .main_copy = record->claims[0].main_copy,
+			     .ip_rules = record->ip_rules,
+			     .ip_rule_count = record->ip_rule_count,
+			     .routes = record->routes,
+			     .route_count = record->route_count };
+	bool has_ipv6 = sysctl_has_ipv6(arena);
+	struct diff diff = { 0 };
+
+	diff_routing(arena, &wished, &policy->observed, &diff);
+	for (size_t i = 0; i < diff.new_rule_count; i++)
+		tell_rule(arena, policy, diff.new_rules[i], NULL);
+	for (size_t i = 0; i < diff.old_rule_count; i++)
+		tell_rule(arena, policy, NULL, diff.old_rules[i]);
+	for (size_t i = 0; i < diff.lost_route_count; i++)
+		if (has_ipv6 || diff.lost_routes[i]->family == ADDR_IPV4)
+			complain(arena, policy, diff_lost_words(arena, diff.lost_routes[i]));
+	for (size_t i = 0; i < diff.new_route_count; i++)
+		if (!diff.new_routes[i].is_copy &&
+		    (has_ipv6 || diff.new_routes[i].route->family == ADDR_IPV4))
+			tell_missing_route(arena, netlink, policy, &diff.new_routes[i]);
+	for (size_t i = 0; i < diff.old_route_count; i++)
+		if (!is_of_copy(policy, &diff.old_routes[i]->route))
+			tell_route_too_many(arena, policy, diff.old_routes[i]);
+	if (has_ipv6)
+		tell_copy(arena, policy, &diff);
+	check_carriers(arena, netlink, policy);
+}
+
+/* By the policy's apply. */
+static bool was_set(const struct record *record, const char *key)
+{
+	for (size_t i = 0; i < record->sysctl_count; i++)
+		if (!strcmp(record->sysctls[i].key, key))
+			return true;
+	return false;
+}
+
+static void check_settings(struct arena *arena, struct netlink *netlink,
+			   struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+	struct sysctl_plan needs =
+		sysctl_plan_find(arena, netlink, record->wishes, record->wish_count, record);
+
+	for (size_t i = 0; i < needs.count; i++) {
+		const struct sysctl_plan_setting *need = &needs.items[i];
+		const char *value = need->wish->value;
+
+		if (need->absent)
+			report_add(policy->problems, REPORT_WARNING,
+				   "there is no interface %s, so %s is not %s: %s", need->absent,
+				   need->key, value, need->wish->why)
+				->command = apply_command(arena, policy);
+		else if (need->is_open)
+			report_add(!record->only_checks || was_set(record, need->key)
+					   ? policy->drift
+					   : policy->problems,
+				   REPORT_WARNING, "%s is %s and should be %s: %s", need->key,
+				   need->now, value, need->wish->why)
+				->command =
+				arena_printf(arena, "sysctl -w %s=%s", need->key, value);
+	}
+}
+
+/* What the gateways of shared interfaces have now, and the sets have not. */
+static void check_gateways(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+{
+	const struct ir *ir = policy->applied;
+	struct gateways now;
+
+	if (!ir || !policy->observed.table.exists)
+		return;
+	now = gateways_find(arena, &kernel->route, ir->gateways, ir->gateway_count, false,
+			    policy->problems);
+	for (size_t i = 0; i < now.count; i++) {
+		struct nft_elements held = { 0 };
+		struct netlink_error error;
+		uint32_t generation;
+
+		if (now.sets[i].addresses.count &&
+		    nft_elements_read(arena, &kernel->nft, ir->table, now.sets[i].base, IR_SET_LINK,
+				      &held, &generation, &error) &&
+		    !interval_covers(&held.ranges, &now.sets[i].addresses))
+			complain(arena, policy,
+				 arena_printf(arena,
+					      "a gateway of %s has a link address that the set %s lacks: what "
+					      "comes in from it may be answered by another gateway",
+					      gateways_owner(arena, ir->gateways, ir->gateway_count,
+							     now.sets[i].base),
+					      now.sets[i].base))
+				->command = apply_command(arena, policy);
+	}
+}
+
+static void check_unmarked(struct arena *arena, struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+	const char *harm = unmarked_harm(arena, record, &policy->observed);
+
+	policy->unmarked = unmarked_words(arena, record, &policy->observed);
+	if (harm)
+		report_add(policy->problems, REPORT_WARNING,
+			   "%s, and the IPv4 rules that refuse what has no mark make it drop answers: "
+			   "switch that off, or apply again, which leaves those rules out",
+			   harm)
+			->command = apply_command(arena, policy);
+}
+
+static void check_record(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+	struct netlink *netlink = &kernel->route;
+	struct listening_job sockets = { .report = policy->problems,
+					 .netlink = netlink,
+					 .listeners = record->listeners,
+					 .count = record->listener_count,
+					 .asked = record->asked,
+					 .asked_count = record->asked_count };
+
+	check_routing(arena, netlink, policy);
+	check_gateways(arena, kernel, policy);
+	listening_check(&sockets);
+	lives_tell(policy->drift, apply_command(arena, policy), record, &policy->rows,
+		   &policy->row_count);
+	check_settings(arena, netlink, policy);
+	check_unmarked(arena, policy);
+	interfaces_tell(policy->problems, netlink, record->asked, record->asked_count);
+	hosted_tell_missing(policy->problems, record, apply_command(arena, policy));
+}
+
+/* ---- without: only whether there is anything at all ---- */
+
+static bool has_any_route(const struct observed *observed, uint32_t table)
+{
+	for (size_t i = 0; i < observed->routes.count; i++)
+		if (observed->routes.items[i].route.table == table)
+			return true;
+	return false;
+}
+
+static void check_claim(struct arena *arena, struct status_policy *policy,
+			const struct record_claim *claim)
+{
+	bool has_rules = false;
+
+	for (size_t i = 0; i < policy->observed.rules.count; i++)
+		has_rules |= host_owns_rule(&policy->observed, &policy->observed.rules.items[i]);
+	if (claim->table_count && !has_rules)
+		complain(arena, policy,
+			 arena_printf(arena,
+				      "none of its ip rules (%" PRIu32 "-%" PRIu32 ") is there",
+				      claim->priority_first, claim->priority_last));
+	for (size_t i = 0; i < claim->table_count; i++)
+		if (claim->tables[i] != claim->main_copy &&
+		    !has_any_route(&policy->observed, claim->tables[i]))
+			complain(arena, policy,
+				 arena_printf(arena, "its routing table %" PRIu32 " is empty",
+					      claim->tables[i]));
+}
+
+/* What others have put before, among or behind what is the policy's. */
+static void check_strangers(struct status_policy *policy)
+{
+	const struct record *record = policy->record;
+	const struct about_line *routing = nft_table_about(&policy->observed.table, ABOUT_ROUTING);
+	struct foreign_ip_rules_policy own = { .mark_mask = routing ? routing->mask : UINT32_MAX };
+
+	if (record && record->claim_count) {
+		own.claim = &record->claims[0];
+		own.ip_rules = record->ip_rules;
+		own.ip_rule_count = record->ip_rule_count;
+	} else if (policy->observed.claim_count) {
+		own.claim = &policy->observed.claims[0];
+	} else {
+		return;
+	}
+	if (!record || record->ip_rule_count)
+		foreign_ip_rules_find(policy->problems, &own, &policy->observed);
+	foreign_ip_rules_find_inside(policy->problems, &own, &policy->observed);
+}
+
+/* What keeps an apply from being taken back by itself, where nobody confirms it. */
+static void check_pending(struct arena *arena, const struct rundir *folder,
+			  struct status_policy *policy)
+{
+	const struct pending *pending = pending_read(arena, folder, policy->name);
+	const char *command = arena_printf(arena, "tpc rollback %s", policy->name);
+
+	if (!pending_waits(arena, pending, policy->record))
+		return;
+	policy->is_open = true;
+	if (!pending->failure && pending_lives(pending))
+		policy->pending = pending;
+	else if (pending->failure)
+		report_add(policy->problems, REPORT_WARNING,
+			   "no confirmation came, and the last apply could not be taken back: %s",
+			   pending->failure)
+			->command = command;
+	else
+		report_add(policy->problems, REPORT_WARNING,
+			   "the process that was to take the last apply back is gone: it stays until "
+			   "somebody confirms it or goes back")
+			->command = command;
+}
+
+/* Drift first. */
+static void join_problems(struct arena *arena, struct status_policy *policy)
+{
+	struct report *others = policy->problems;
+
+	policy->problems = arena_new_of(arena, struct report);
+	policy->problems->arena = arena;
+	for (int i = 0; i < 2; i++) {
+		const struct report *from = i ? others : policy->drift;
+
+		for (size_t k = 0; k < from->count; k++)
+			*arena_append(arena, policy->problems->lines, policy->problems->count) =
+				from->lines[k];
+	}
+}
+
+/* What on this host keeps the policy from doing what it says. */
+static void check_host(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+{
+	struct translators_job job = { .arena = arena,
+				       .report = policy->problems,
+				       .kernel = kernel,
+				       .ir = policy->applied,
+				       .is_applied = true };
+
+	bare_tell(arena, policy->problems, &kernel->route, policy->applied);
+	unrouted_tell(arena, policy->problems, &kernel->route, policy->applied);
+	mute_tell(arena, policy->problems, policy->applied);
+	translators_tell(&job);
+}
+
+static void check_flows(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+{
+	const struct flows_job job = { .arena = arena,
+				       .report = policy->problems,
+				       .kernel = kernel,
+				       .before = policy->record,
+				       .after = policy->record };
+	size_t count;
+
+	if (!policy->record || policy->record->keeps_connections || !policy->observed.table.exists)
+		return;
+	count = flows_find(&job).count;
+	if (count)
+		report_add(policy->problems, REPORT_WARNING,
+			   "%zu connection%s on a way that is no more: to a listener, or with a source "
+			   "address, that the rules would not give now; an apply deletes %s",
+			   count, count == 1 ? " is" : "s are", count == 1 ? "it" : "them")
+			->command = apply_command(arena, policy);
+}
+
+static void check_networks(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+{
+	const struct own_networks_job job = { .arena = arena,
+					      .report = policy->problems,
+					      .kernel = kernel,
+					      .record = policy->record };
+
+	if (policy->record && policy->observed.table.exists)
+		own_networks_tell(&job);
+}
+
+static bool read_policy(struct arena *arena, struct kernel *kernel, const struct rundir *folder,
+			const char *name, struct status_policy *out, struct netlink_error *error)
+{
+	out->name = name;
+	out->record = record_read(arena, folder, name);
+	out->problems = arena_new_of(arena, struct report);
+	out->drift = arena_new_of(arena, struct report);
+	out->problems->arena = out->drift->arena = arena;
+	if (!host_observe(arena, kernel, host_table_name(arena, name), out->record, NULL,
+			  &out->observed, error))
+		return false;
+	check_pending(arena, folder, out);
+	check_table(arena, folder, out);
+	if (out->record && out->record->claim_count)
+		check_record(arena, kernel, out);
+	else if (out->observed.claim_count)
+		check_claim(arena, out, &out->observed.claims[0]);
+	check_strangers(out);
+	if (out->applied)
+		check_host(arena, kernel, out);
+	check_flows(arena, kernel, out);
+	check_networks(arena, kernel, out);
+	if (out->observed.table.exists)
+		flushers_tell(out->problems, NULL);
+	join_problems(arena, out);
+	return true;
+}
+
+static bool read_all(struct arena *arena, struct kernel *kernel, const struct rundir *folder,
+		     const char *only, struct status *out, struct netlink_error *error)
+{
+	if (!host_policies(arena, kernel, folder, &out->names, &out->name_count, error))
+		return false;
+	for (size_t i = 0; i < out->name_count; i++) {
+		if (only && strcmp(only, out->names[i]) != 0)
+			continue;
+		if (!read_policy(arena, kernel, folder, out->names[i],
+				 arena_append(arena, out->policies, out->count), error))
+			return false;
+	}
+	return true;
+}
+
+bool status_read(struct arena *arena, struct report *report, const char *only, struct status *out)
+{
+	struct netlink_error error;
+	struct kernel kernel;
+	struct rundir folder;
+	const char *why;
+	bool done;
+
+	memset(out, 0, sizeof(*out));
+	if (!host_open(&kernel, &error))
+		return host_refused(report, &error);
+	rundir_open(arena, &folder, false, &why);
+	folder.report = report;
+	out->folder = folder.path;
+	done = read_all(arena, &kernel, &folder, only, out, &error);
+	host_close(&kernel);
+	return done || host_refused(report, &error);
+}

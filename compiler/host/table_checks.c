@@ -1,0 +1,92 @@
+/*
+ * table_checks: compares a table in the kernel with what was loaded into it (see table_checks.h).
+ * In go what was observed and the ir, out come sentences.
+ */
+#include "host/table_checks.h"
+
+#include "base/arena.h"
+#include "base/report.h"
+#include "host/diff.h"
+#include "host/host.h"
+#include "kernel/cgroup.h"
+
+static void complain(const struct table_checks *checks, const char *text)
+{
+	report_add(checks->drift, REPORT_WARNING, "%s", text)->command = checks->command;
+}
+
+void table_checks_find(struct arena *arena, const struct table_checks *checks)
+{
+	const struct nft_table *table = &checks->observed->table;
+	const struct record *record = checks->record;
+	const struct about_line *about = nft_table_about(table, ABOUT_POLICY);
+
+	if (!table->exists)
+		complain(checks, arena_printf(arena, "the nft table inet %s is gone", table->name));
+	else if (!about && !record)
+		report_add(checks->problems, REPORT_WARNING,
+			   "the nft table inet %s is somebody else's, no policy's", table->name);
+	else if (!nft_table_is_readable(table))
+		complain(checks,
+			 arena_printf(arena, "the nft table inet %s does not say what it holds",
+				      table->name));
+	else if (table->is_asleep)
+		complain(checks,
+			 arena_printf(arena, "the nft table inet %s is dormant", table->name));
+	else if (record && about->digest != record->digest)
+		complain(checks,
+			 "the nft rules are not those of the last apply; somebody has loaded others");
+	else if (record && nft_table_rule_count(table) != record->nft_rules)
+		complain(checks,
+			 arena_printf(arena, "the nft table inet %s holds %zu rules instead of %zu",
+				      table->name, nft_table_rule_count(table), record->nft_rules));
+	if (checks->observed->hosted_changed)
+		complain(checks,
+			 arena_printf(arena,
+				      "%s: the rules were loaded for the host as it was before",
+				      checks->observed->hosted_changed));
+	for (size_t i = 0; i < table->cgroup_count; i++)
+		if (cgroup_is_gone(table->cgroups[i])) {
+			complain(checks,
+				 "a cgroup that the rules ask for was removed; one of the same name is another one");
+			break;
+		}
+	if (record && !record->is_complete)
+		complain(checks, "the last apply did not come to its end");
+}
+
+/* Of what an apply would take out of the table. */
+static void tell_more(struct arena *arena, const struct table_checks *checks, const char *word,
+		      const char **names, size_t count)
+{
+	const struct nft_table *table = &checks->observed->table;
+
+	for (size_t i = 0; i < count; i++)
+		complain(checks,
+			 arena_printf(arena,
+				      "the nft table inet %s holds the %s %s, which is not the policy's",
+				      table->name,
+				      word ? word
+					   : nft_table_set_word(nft_table_set_find(table, names[i])),
+				      names[i]));
+}
+
+/* Until a confirmation has come, or the policy was taken back, the sets and chains of the policy
+ * before are kept. */
+void table_checks_contents(struct arena *arena, const struct table_checks *checks)
+{
+	struct diff diff;
+
+	diff_make(arena, checks->applied, checks->observed, NULL, &diff);
+	if (diff.flip) {
+		complain(checks,
+			 arena_printf(arena, "the nft table inet %s is not as it was applied: %s",
+				      checks->observed->table.name, diff.flip));
+	} else if (!checks->is_open) {
+		tell_more(arena, checks, NULL, diff.stale_sets, diff.stale_set_count);
+		tell_more(arena, checks, NULL, diff.idle_sets, diff.idle_set_count);
+		tell_more(arena, checks, NULL, diff.old_sets, diff.old_set_count);
+		tell_more(arena, checks, "chain", diff.idle_chains, diff.idle_chain_count);
+		tell_more(arena, checks, "counter", diff.old_counters, diff.old_counter_count);
+	}
+}
