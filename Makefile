@@ -83,13 +83,13 @@ compile_flags = -std=gnu11 -D_GNU_SOURCE $(WIDE_FILES) -DTPC_VERSION='"$(VERSION
 link_flags = $(SANITIZE) $(harden_link) $(CFLAGS) $(LDFLAGS)
 compile = $(CC) $(compile_flags) $(map_folder)
 
-SOURCES := $(sort $(wildcard compiler/*.c compiler/*/*.c))
+SOURCES := $(sort $(wildcard compiler/*.c compiler/*/*.c compiler/*/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(OUT)/obj/%.o) $(OUT)/obj/schema.o $(OUT)/obj/script.o $(OUT)/obj/clock.o
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/unit/%)
 TORTURE := $(addprefix $(OUT)/torture/,flood killat fault.so)
 
-FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] tests/*/*.[ch])
+FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] compiler/*/*/*.[ch] tests/*/*.[ch])
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
 # Of `make model`: a seed gives the same policies and packets every time, but for windows of time, which

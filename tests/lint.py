@@ -39,6 +39,8 @@ SEES = {
 	"host": {"base", "addr", "ir", "emit", "kernel", "state", "host"},
 	"apply": {"base", "addr", "ir", "emit", "kernel", "state", "host", "apply"},
 }
+# The phases of lang/, in their order: each sees itself, those before it, and what lies beside them.
+PHASES = ("read", "check", "lower", "static")
 # Libraries, each behind one wall.
 LIBRARIES = {"yaml.h": "yaml", "maxminddb.h": "addr", "nftables/": "kernel", "libmnl/": "kernel"}
 
@@ -100,6 +102,12 @@ def functions(file):
 			begin = None
 
 
+def phase(name, beside):
+	"""Of a file of lang/; `beside` for what is of no phase."""
+	parts = name.split("/")
+	return PHASES.index(parts[2]) if parts[1] == "lang" and len(parts) > 3 else beside
+
+
 def check_includes(files):
 	for file in files:
 		for found in re.finditer(r'^#include ([<"])([^>"]+)[>"]', file.text, re.MULTILINE):
@@ -112,6 +120,8 @@ def check_includes(files):
 				yield file.at(line, f"no compiler/{target}: paths are relative to compiler/")
 			elif file.folder in SEES and target.split("/")[0] not in SEES[file.folder]:
 				yield file.at(line, f"{file.folder}/ may not see {target}")
+			elif phase(file.name, len(PHASES)) < phase(f"compiler/{target}", -1):
+				yield file.at(line, f"an earlier phase may not see {target}")
 			elif file.folder not in SEES and file.folder not in ("", "cmd"):
 				yield file.at(line, f"no rule in tests/lint.py says what {file.folder}/ may see")
 

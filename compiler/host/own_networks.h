@@ -2,7 +2,7 @@
  * own_networks: networks of this host's, by their main table's routes, whose hosts it could not
  * speak to by itself under a policy: what it sends there goes to a listener, or by a table.
  *
- * The proofs know private networks alone (lang/prove_lan.c); which public ones are the host's own
+ * The proofs know private networks alone (lang/static/lan.c); which public ones are the host's own
  * only the host knows.
  */
 #ifndef TPC_HOST_OWN_NETWORKS_H

@@ -3,7 +3,7 @@
  * the policy's own chains are no cure.
  *
  * A way by tables sends what was translated after its mark where the main table knows the new
- * destination (lang/lower_nat.c), but for a strict one, and one for which no mark was left. A
+ * destination (lang/lower/nat.c), but for a strict one, and one for which no mark was left. A
  * listener gets what no foreign chain has translated before it.
  */
 #ifndef TPC_HOST_TRANSLATORS_H

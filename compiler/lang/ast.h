@@ -285,7 +285,7 @@ struct ast_rule {
 	bool count;
 	struct ast_limit limit;
 	const char *name;
-	const char *title, *id; /* once it is lowered: see lower_name.c */
+	const char *title, *id; /* once it is lowered: see lower/name.c */
 	/* once checked */
 	enum ir_scope scopes;
 	struct interval_set protocols; /* empty: all */
@@ -294,7 +294,7 @@ struct ast_rule {
 	 * rule leaves out: it goes on to the next rules. */
 	struct interval_set cut_protocols;
 	bool cut_families[ADDR_FAMILIES];
-	/* Of the destinations that rules leave alone, those that the rule names: see check_host.c
+	/* Of the destinations that rules leave alone, those that the rule names: see check/host.c
 	 */
 	unsigned int specials;
 	struct addr_set meant;

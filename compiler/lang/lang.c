@@ -8,13 +8,13 @@
 
 #include "base/diag.h"
 #include "ir/ir.h"
-#include "lang/check.h"
+#include "lang/check/check.h"
 #include "lang/expect.h"
 #include "lang/lists.h"
-#include "lang/lower.h"
-#include "lang/prove.h"
-#include "lang/read.h"
+#include "lang/lower/lower.h"
+#include "lang/read/read.h"
 #include "lang/rows.h"
+#include "lang/static/prove.h"
 
 /* *policy receives what the ir was made of. */
 static struct ir *lower(struct arena *arena, struct diag *diag, const char *path,

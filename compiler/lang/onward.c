@@ -5,7 +5,7 @@
 #include "lang/onward.h"
 
 #include "base/arena.h"
-#include "lang/prove_share.h"
+#include "lang/static/share.h"
 
 /* ---- what two rules share ---- */
 

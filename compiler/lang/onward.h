@@ -5,7 +5,7 @@
 #ifndef TPC_LANG_ONWARD_H
 #define TPC_LANG_ONWARD_H
 
-#include "lang/prove_tunnel.h"
+#include "lang/static/tunnel.h"
 
 /* The nth listener that the rule hands packets of the family to, if it is on another host; NULL
  * where there is none, or where it says by which source ports it sends. */

@@ -9,8 +9,8 @@
 #include "base/diag.h"
 #include "base/utf8.h"
 #include "ir/ir.h"
-#include "lang/check.h"
-#include "lang/read.h"
+#include "lang/check/check.h"
+#include "lang/read/read.h"
 
 /* ---- words of a line ---- */
 

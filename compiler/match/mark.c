@@ -144,7 +144,7 @@ const struct match_kind match_mark = {
 	.takes_mappings = true,
 };
 
-/* Under bits that the policy does not write (check_conflict.c). */
+/* Under bits that the policy does not write (check/conflict.c). */
 const struct match_kind match_ctmark = {
 	.noun = "a connection's mark",
 	.read = read_mark,

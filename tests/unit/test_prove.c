@@ -1,7 +1,7 @@
 /*
- * Unit tests of lang/prove_cover: random policies over a small world, every packet of which is sent
- * through the ir. A rule that is reported as covered must be decided by none of them; and where all
- * rules are plain boxes, a rule that none of them is decided by must be reported.
+ * Unit tests of lang/static/cover: random policies over a small world, every packet of which is
+ * sent through the ir. A rule that is reported as covered must be decided by none of them; and
+ * where all rules are plain boxes, a rule that none of them is decided by must be reported.
  */
 #include <setjmp.h>
 #include <stdarg.h>

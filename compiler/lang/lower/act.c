@@ -1,0 +1,276 @@
+/*
+ * lower/act: what an nft rule of the author's does: log, count, drop, refuse, or send a packet its
+ * way.
+ *
+ * In go a rule and the walk it stands in, out come the statements at the end of an ir rule whose
+ * matches are there already.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "lang/lower/lower.h"
+#include "match/kinds.h"
+
+/* ---- counters ---- */
+
+static const char *counter_name(struct lower *lower, const struct ast_rule *rule)
+{
+	const char *name = rule->id;
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 0; i < ir->counter_count; i++)
+		if (!strcmp(ir->counters[i], name))
+			return ir->counters[i];
+	*arena_append(lower->arena, ir->counters, ir->counter_count) = name;
+	return name;
+}
+
+static void count(struct lower *lower, const struct ast_rule *rule, struct ir_rule *out)
+{
+	lower_do(lower, out,
+		 (struct ir_statement){ .op = IR_COUNT, .name = counter_name(lower, rule) });
+}
+
+/* Where packets of a kept connection are counted too, the counter stands before the way, in a chain
+ * of its own for each way. */
+static const char *counted(struct lower *lower, const struct lower_walk *walk,
+			   const struct ast_rule *rule, const char *target)
+{
+	size_t shares;
+	const char *which = ast_shares(rule->then, &shares) && shares && target
+				    ? arena_printf(lower->arena, ".%s", target)
+				    : "";
+	const char *name = arena_printf(lower->arena, "count_%s%s%s", rule->id,
+					walk->scope == SCOPE_LOCAL ? "_local" : "", which);
+	struct ir_chain *chain = lower_find_chain(lower, name);
+	struct ir_rule *out;
+
+	if (chain)
+		return chain->name;
+	chain = lower_chain(lower, name, NULL);
+	out = lower_rule(lower, chain, rule->span, rule->title);
+	count(lower, rule, out);
+	lower_end(lower, out, target);
+	return name;
+}
+
+/* ---- ways ---- */
+
+/* Does the rule meet what comes in by an uplink without naming the interface? */
+static bool takes_uplinks(const struct lower_walk *walk, const struct ast_rule *rule,
+			  const struct lower_class *way)
+{
+	return walk->scope == SCOPE_FORWARD && way->open_chain && !ast_names_source(rule);
+}
+
+/* The chain of a way; NULL, the main table, for no way. */
+static const char *target_of(const struct lower_walk *walk, const struct ast_rule *rule,
+			     const struct lower_class *way)
+{
+	if (!way)
+		return NULL;
+	if (takes_uplinks(walk, rule, way))
+		return way->open_chain;
+	return walk->scope == SCOPE_LOCAL ? way->local_chain : way->chain;
+}
+
+bool lower_leaves_errors(const struct ast_rule *rule)
+{
+	const struct ast_then *then = rule->then;
+
+	return rule->protocols.count &&
+	       (then->action == THEN_ROUTE || then->action == THEN_MARK ||
+		(ast_hands_over(then) && then->listener->mode == MODE_TPROXY));
+}
+
+/* NULL for `direct`. */
+static struct lower_class *way_of(struct lower *lower, const struct ast_rule *rule)
+{
+	return rule->then->action == THEN_DIRECT ? NULL : lower_class_of(lower, rule->then);
+}
+
+static void decide(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+		   struct ir_rule *out)
+{
+	struct lower_class *way = way_of(lower, rule);
+	const char *target = target_of(walk, rule, way), *first = NULL;
+
+	if (rule->count && (!walk->stateful || ast_lets_go(rule->then)))
+		count(lower, rule, out);
+	walk->as_told = ast_condition(rule, "state") != NULL;
+	if (way)
+		way->unkept |= !walk->stateful;
+	if (walk->stateful) {
+		if (ast_lets_go(rule->then))
+			first = lower_try(lower, walk, way);
+		if (rule->count)
+			target = counted(lower, walk, rule, target);
+		target = lower_decide(lower, walk, way, target, first ? first : target);
+	}
+	lower_end(lower, out, target);
+}
+
+/* ICMP errors go where their connection goes; those about translated ones are translated with it.
+ */
+static void follow(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule,
+		   struct ir_rule *out)
+{
+	const struct ast_then *then = rule->then;
+	bool translates = then->action == THEN_ANSWER ||
+			  (ast_hands_over(then) && then->listener->mode != MODE_TPROXY);
+
+	lower_end(lower, out, translates ? NULL : target_of(walk, rule, way_of(lower, rule)));
+}
+
+/* ---- one of several ---- */
+
+static int64_t common_divisor(const struct ast_target *shares, size_t count)
+{
+	int64_t divisor = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t a = shares[i].weight;
+
+		while (divisor) {
+			int64_t rest = a % divisor;
+
+			a = divisor;
+			divisor = rest;
+		}
+		divisor = a;
+	}
+	return divisor;
+}
+
+/* The chain that keeps the share for the connection. Where a listener may let go, the rule has
+ * counted the first packet. */
+static const char *decide_share(struct lower *lower, struct lower_walk *walk,
+				const struct ast_rule *rule, const struct ast_target *share)
+{
+	struct lower_class *way = lower_share_class(lower, share);
+	const char *target = target_of(walk, rule, way), *first = NULL;
+
+	if (ast_lets_go(rule->then))
+		first = share->listener->on_failure == FAILURE_DIRECT ? lower_try(lower, walk, way)
+								      : target;
+	if (rule->count)
+		target = counted(lower, walk, rule, target);
+	return lower_decide(lower, walk, way, target, first ? first : target);
+}
+
+/* Every number below the sum of the shares, with the chain of the way it stands for. */
+static struct ir_statement shares(struct lower *lower, struct lower_walk *walk,
+				  const struct ast_rule *rule)
+{
+	struct ir_statement out = { .op = IR_BALANCE, .by = (enum ir_balance)rule->then->by };
+	size_t count;
+	const struct ast_target *items = ast_shares(rule->then, &count);
+	int64_t divisor = common_divisor(items, count);
+
+	walk->as_told = ast_condition(rule, "state") != NULL;
+	for (size_t i = 0; i < count; i++) {
+		const char *target = decide_share(lower, walk, rule, &items[i]);
+
+		for (int64_t k = 0; k < items[i].weight / divisor; k++)
+			*arena_append(lower->arena, out.cases, out.case_count) =
+				(struct ir_case){ out.value++, target };
+	}
+	return out;
+}
+
+static const char *balance_chain(struct lower *lower, struct lower_walk *walk,
+				 const struct ast_rule *rule)
+{
+	struct ir_statement choice = shares(lower, walk, rule);
+	const char *name = arena_printf(lower->arena, "balance_%s_%s", rule->id, walk->name);
+	struct ir_chain *chain = lower_find_chain(lower, name);
+
+	if (chain)
+		return chain->name;
+	chain = lower_chain(lower, name, NULL);
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		if (!rule->families[family] || (choice.by == IR_BY_CONNECTION && chain->rule_count))
+			continue;
+		choice.addr.family = choice.by == IR_BY_CONNECTION ? ADDR_IPV4
+								   : (enum addr_family)family;
+		lower_do(lower, lower_rule(lower, chain, rule->span, rule->title), choice);
+	}
+	return name;
+}
+
+/* ---- all of it ---- */
+
+void lower_act(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+	       struct ir_rule *out)
+{
+	enum ast_action action = rule->then->action;
+
+	out->decides = action != THEN_CONTINUE;
+	if (walk->errors && ast_chooses_way(rule->then)) {
+		follow(lower, walk, rule, out);
+		return;
+	}
+	if (action == THEN_BALANCE || action == THEN_SPREAD) {
+		if (rule->count && ast_lets_go(rule->then))
+			count(lower, rule, out);
+		lower_goto(lower, out, balance_chain(lower, walk, rule));
+		return;
+	}
+	if (ast_chooses_way(rule->then)) {
+		decide(lower, walk, rule, out);
+		return;
+	}
+	if (rule->log && !walk->errors)
+		lower_do(lower, out, (struct ir_statement){ .op = IR_LOG, .name = rule->log });
+	if (rule->count && !walk->errors)
+		count(lower, rule, out);
+	if (action == THEN_DROP)
+		lower_op(lower, out, IR_DROP);
+	else if (action == THEN_REJECT && rule->then->reject == REJECT_DEFAULT)
+		lower_goto(lower, out, lower_refuse(lower));
+	else if (action == THEN_REJECT)
+		lower_do(lower, out,
+			 (struct ir_statement){ .op = IR_REJECT, .reject = rule->then->reject });
+}
+
+/* ---- what follows from it ---- */
+
+static void note_way(const struct lower_walk *walk, const struct ast_rule *rule,
+		     enum addr_family family, struct lower_class *way)
+{
+	way->families[family] = true;
+	way->forward |= walk->scope == SCOPE_FORWARD;
+	way->local |= walk->scope == SCOPE_LOCAL;
+	way->tcp |= !rule->protocols.count ||
+		    interval_contains(&rule->protocols, wide(PROTOCOL_TCP));
+	way->udp |= !rule->protocols.count ||
+		    interval_contains(&rule->protocols, wide(PROTOCOL_UDP));
+	if (takes_uplinks(walk, rule, way)) {
+		way->opened = true;
+		way->inbound->families[family] = true;
+		way->inbound->forward = true;
+	}
+	if (way->syn && way->tcp && walk->scope == SCOPE_LOCAL) {
+		way->syn->families[family] = true;
+		way->syn->local = true;
+	}
+}
+
+void lower_note_use(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule,
+		    enum addr_family family)
+{
+	const struct ast_then *then = rule->then;
+	size_t share_count;
+	const struct ast_target *items = ast_shares(then, &share_count);
+
+	if (then->action == THEN_DIRECT || then->action == THEN_CONTINUE)
+		return;
+	for (size_t i = 0; i < share_count; i++) {
+		struct lower_class *way = lower_share_class(lower, &items[i]);
+
+		if (way)
+			note_way(walk, rule, family, way);
+	}
+	if (!share_count && ast_chooses_way(then))
+		note_way(walk, rule, family, lower_class_of(lower, then));
+}

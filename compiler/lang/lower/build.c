@@ -1,0 +1,208 @@
+/*
+ * lower/build: chains, rules and sets under construction, and how they become the arrays of the ir.
+ *
+ * Chains and sets are separate objects while they grow, so that pointers to them stay good;
+ * lower_finish lays them side by side and points the matches at the places they have come to.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "lang/lower/lower.h"
+#include "match/kinds.h"
+
+struct ir_chain *lower_find_chain(struct lower *lower, const char *name)
+{
+	for (size_t i = 0; i < lower->chain_count; i++)
+		if (!strcmp(lower->chains[i]->name, name))
+			return lower->chains[i];
+	return NULL;
+}
+
+struct ir_chain *lower_chain(struct lower *lower, const char *name, const char *remark)
+{
+	struct ir_chain *chain = arena_new_of(lower->arena, struct ir_chain);
+
+	chain->name = name;
+	chain->remark = remark;
+	*arena_append(lower->arena, lower->chains, lower->chain_count) = chain;
+	return chain;
+}
+
+struct ir_chain *lower_base_chain(struct lower *lower, const char *name, enum ir_chain_type type,
+				  enum ir_hook hook, int priority, const char *remark)
+{
+	struct ir_chain *chain = lower_find_chain(lower, name);
+
+	if (chain)
+		return chain;
+	chain = lower_chain(lower, name, remark);
+	chain->type = type;
+	chain->hook = hook;
+	chain->priority = priority;
+	return chain;
+}
+
+struct ir_rule *lower_rule(struct lower *lower, struct ir_chain *chain, struct span origin,
+			   const char *remark)
+{
+	struct ir_rule *rule = arena_append(lower->arena, chain->rules, chain->rule_count);
+
+	rule->origin = origin;
+	rule->remark = remark;
+	return rule;
+}
+
+void lower_match(struct lower *lower, struct ir_rule *rule, struct ir_match match)
+{
+	*arena_append(lower->arena, rule->matches, rule->match_count) = match;
+}
+
+void lower_do(struct lower *lower, struct ir_rule *rule, struct ir_statement statement)
+{
+	*arena_append(lower->arena, rule->statements, rule->statement_count) = statement;
+}
+
+void lower_op(struct lower *lower, struct ir_rule *rule, enum ir_op op)
+{
+	lower_do(lower, rule, (struct ir_statement){ .op = op });
+}
+
+void lower_goto(struct lower *lower, struct ir_rule *rule, const char *chain)
+{
+	lower_do(lower, rule, (struct ir_statement){ .op = IR_GOTO, .chain = chain });
+}
+
+void lower_jump(struct lower *lower, struct ir_rule *rule, const char *chain)
+{
+	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = chain });
+}
+
+uint32_t lower_mark_mask(const struct lower *lower)
+{
+	return (uint32_t)lower->policy->settings.mark_mask;
+}
+
+void lower_set_ct_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask)
+{
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_SET_CT_MARK, .value = value, .mask = mask });
+}
+
+void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask)
+{
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_SET_MARK, .value = value, .mask = mask });
+}
+
+void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct lower_class *way)
+{
+	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, way->mark, way->mask));
+}
+
+const struct ir_set *lower_add_set(struct lower *lower, struct ir_set set)
+{
+	struct ir_set *added = arena_new_of(lower->arena, struct ir_set);
+
+	*added = set;
+	added->name = set.base;
+	*arena_append(lower->arena, lower->sets, lower->set_count) = added;
+	return added;
+}
+
+const struct ir_set *lower_set(struct lower *lower, const char *base, enum ir_set_type type,
+			       const struct interval_set *elements, struct span origin)
+{
+	for (size_t i = 0; i < lower->set_count; i++)
+		if (!strcmp(lower->sets[i]->base, base))
+			return lower->sets[i];
+	return lower_add_set(lower, (struct ir_set){ .base = base,
+						     .type = type,
+						     .elements = *elements,
+						     .origin = origin });
+}
+
+const char *lower_refuse(struct lower *lower)
+{
+	struct ir_chain *chain = lower_find_chain(lower, "refuse");
+	struct ir_rule *rule;
+
+	if (chain)
+		return chain->name;
+	chain = lower_chain(lower, "refuse", "tells the sender at once");
+	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+	lower_match(lower, rule, one_protocol_match(lower->arena, PROTOCOL_TCP));
+	lower_do(lower, rule, (struct ir_statement){ .op = IR_REJECT, .reject = REJECT_TCP_RESET });
+	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_REJECT, .reject = REJECT_PORT_UNREACHABLE });
+	return chain->name;
+}
+
+/* ---- the end ---- */
+
+static void place_sets(struct lower *lower)
+{
+	struct ir *ir = lower->ir;
+
+	ir->sets = arena_alloc(lower->arena, (lower->set_count + 1) * sizeof(*ir->sets));
+	ir->set_count = lower->set_count;
+	for (size_t i = 0; i < lower->set_count; i++)
+		ir->sets[i] = *lower->sets[i];
+}
+
+static const struct ir_set *place_of(const struct lower *lower, const struct ir_set *set)
+{
+	for (size_t i = 0; set && i < lower->set_count; i++)
+		if (lower->sets[i] == set)
+			return &lower->ir->sets[i];
+	return set;
+}
+
+static void point_to_place(const struct lower *lower, struct ir_rule *rule)
+{
+	for (size_t i = 0; i < rule->match_count; i++)
+		rule->matches[i].set = place_of(lower, rule->matches[i].set);
+	for (size_t i = 0; i < rule->statement_count; i++)
+		rule->statements[i].map = place_of(lower, rule->statements[i].map);
+}
+
+static bool has_gateway(const struct ir_route *route)
+{
+	for (size_t i = 0; i < route->hop_count; i++)
+		if (route->hops[i].has_via)
+			return true;
+	return false;
+}
+
+/* The kernel looks for a gateway in the route's own table first: the routes that lead to gateways
+ * come before those through them. */
+static void order_routes(struct lower *lower)
+{
+	struct ir *ir = lower->ir;
+	struct ir_route *ordered =
+		arena_alloc(lower->arena, (ir->route_count + 1) * sizeof(*ordered));
+	size_t count = 0;
+
+	for (int through = 0; through <= 1; through++)
+		for (size_t i = 0; i < ir->route_count; i++)
+			if (has_gateway(&ir->routes[i]) == (through == 1))
+				ordered[count++] = ir->routes[i];
+	ir->routes = ordered;
+}
+
+/* Base chains in the order a packet meets them, then the others as they were made. */
+void lower_finish(struct lower *lower)
+{
+	struct ir *ir = lower->ir;
+
+	place_sets(lower);
+	order_routes(lower);
+	for (size_t i = 0; i < lower->chain_count; i++)
+		for (size_t k = 0; k < lower->chains[i]->rule_count; k++)
+			point_to_place(lower, &lower->chains[i]->rules[k]);
+	for (int base = 1; base >= 0; base--)
+		for (size_t i = 0; i < lower->chain_count; i++)
+			if ((lower->chains[i]->hook != IR_HOOK_NONE) == base)
+				*arena_append(lower->arena, ir->chains, ir->chain_count) =
+					*lower->chains[i];
+}

@@ -1,0 +1,66 @@
+/*
+ * lower/ended: connections that an apply deletes (host/flows.c), and their answers.
+ *
+ * An answer that is under way when its connection is deleted opens one the other way round: for
+ * connection tracking what its sender goes on to send are answers from then on, and those never
+ * meet the rules. So an apply first writes down which answers are to come no more, and what would
+ * open a connection like one is dropped. The next packet of the sender opens the connection as it
+ * was, and answers are answers again.
+ *
+ * Only where no address is translated: else the answers are to another address than the sender's.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "lang/lower/lower.h"
+#include "match/kinds.h"
+
+enum {
+	SECONDS = 30, /* as long as a flow of datagrams is one: nf_conntrack_udp_timeout */
+	MOST = 65536
+};
+
+/* May an apply delete connections? A foreign rule may translate what a table leads out. */
+static bool may_end(const struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+
+		if (lower_is_used(way) && (way->listener || way->table_count))
+			return true;
+	}
+	return false;
+}
+
+/* Both chains ask it. */
+static const struct ir_set *set_of(struct lower *lower, enum addr_family family)
+{
+	const char *base = ir_ended_set(family);
+
+	for (size_t i = 0; i < lower->set_count; i++)
+		if (!strcmp(lower->sets[i]->base, base))
+			return lower->sets[i];
+	return lower_add_set(lower, (struct ir_set){ .base = base,
+						     .type = family == ADDR_IPV4 ? IR_SET_FLOW_IPV4
+										 : IR_SET_FLOW_IPV6,
+						     .dynamic = true,
+						     .timeout = SECONDS,
+						     .size = MOST });
+}
+
+void lower_ended(struct lower *lower, struct ir_chain *chain)
+{
+	const char *remark = "answers of connections that an apply has deleted open none";
+
+	for (int family = 0; may_end(lower) && family < ADDR_FAMILIES; family++) {
+		struct ir_rule *rule;
+
+		if (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_OFF)
+			continue;
+		rule = lower_guarantee(lower, chain, remark);
+		lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
+		lower_match(lower, rule, flow_match(set_of(lower, (enum addr_family)family)));
+		lower_op(lower, rule, IR_DROP);
+		remark = NULL;
+	}
+}

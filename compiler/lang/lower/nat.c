@@ -1,0 +1,306 @@
+/*
+ * lower/nat: address translation by mark: redirect and dnat listeners and echo requests that this
+ * host answers on the way in (and none, for what a transparent listener takes), masquerade and snat
+ * on the way out.
+ *
+ * The marks are set at the policy's hook priority, before these chains; ours stand just before the
+ * priorities that other tables use, because only the first translation of a connection counts.
+ */
+#include "base/arena.h"
+#include "lang/check/check.h"
+#include "lang/lower/lower.h"
+#include "match/kinds.h"
+
+/* NF_IP_PRI_NAT_DST is -100, NF_IP_PRI_NAT_SRC is 100, NF_IP_PRI_FILTER is 0:
+ * linux/netfilter_ipv4.h
+ */
+enum { PRIORITY_DSTNAT = -105, PRIORITY_TRANSLATED = -1, PRIORITY_SRCNAT = 95 };
+
+static const struct span nowhere;
+
+bool lower_leads_out(const struct lower_class *way)
+{
+	return way->kind == IR_CLASS_ROUTE || way->kind == IR_CLASS_INBOUND ||
+	       way->kind == IR_CLASS_SYN || way->kind == IR_CLASS_MEMBER ||
+	       (way->kind == IR_CLASS_PROXY && way->table_count);
+}
+
+bool lower_is_used(const struct lower_class *way)
+{
+	return way->families[ADDR_IPV4] || way->families[ADDR_IPV6];
+}
+
+const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count,
+			bool *complete)
+{
+	const char **devs = NULL;
+
+	*count = 0;
+	*complete = true;
+	for (size_t i = 0; i < way->table_count; i++) {
+		size_t few;
+		bool all;
+		const char **more = check_table_devs(lower->arena, way->tables[i], &few, &all);
+
+		*complete &= all;
+		for (size_t k = 0; k < few; k++)
+			*arena_append(lower->arena, devs, *count) = more[k];
+	}
+	return devs;
+}
+
+/* ---- listeners ---- */
+
+static struct ir_rule *translate(struct lower *lower, struct ir_chain *chain,
+				 const struct lower_class *way)
+{
+	struct ir_rule *rule = lower_rule(lower, chain, nowhere, NULL);
+
+	lower_match_class(lower, rule, way);
+	return rule;
+}
+
+static void redirect(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	struct ir_rule *rule = translate(lower, chain, way);
+
+	lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
+	lower_do(lower, rule,
+		 (struct ir_statement){ .op = IR_REDIRECT, .port = way->listener->port });
+}
+
+/* To an address of this host's: connection tracking gives the answer its source. */
+static void answer(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	lower_op(lower, translate(lower, chain, way), IR_REDIRECT);
+}
+
+static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_rule *rule;
+
+		if (!way->families[family])
+			continue;
+		rule = translate(lower, chain, way);
+		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
+		lower_do(lower, rule,
+			 (struct ir_statement){ .op = IR_DNAT,
+						.addr = way->listener->addr[family],
+						.port = way->listener->port });
+	}
+}
+
+/* A foreign rule that changed the destination after the mark would have a transparent listener be
+ * told that one, or reset. */
+static void pin(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_rule *rule;
+
+		if (!way->families[family])
+			continue;
+		rule = translate(lower, chain, way);
+		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_do(lower, rule,
+			 (struct ir_statement){ .op = IR_PIN,
+						.addr.family = (enum addr_family)family });
+	}
+}
+
+static struct ir_chain *dstnat(struct lower *lower, bool local)
+{
+	return lower_base_chain(
+		lower, local ? "dstnat_local" : "dstnat", IR_CHAIN_NAT,
+		local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_DSTNAT,
+		"first packets of connections to listeners: translated, or kept from being so later");
+}
+
+static void to_listener(struct lower *lower, const struct lower_class *way, bool local)
+{
+	struct ir_chain *chain = dstnat(lower, local);
+
+	if (!way->listener)
+		answer(lower, chain, way);
+	else if (way->listener->mode == MODE_TPROXY)
+		pin(lower, chain, way);
+	else if (way->listener->mode == MODE_REDIRECT)
+		redirect(lower, chain, way);
+	else
+		dnat(lower, chain, way);
+}
+
+/* ---- source addresses ---- */
+
+static struct ir_chain *srcnat(struct lower *lower)
+{
+	return lower_base_chain(lower, "srcnat", IR_CHAIN_NAT, IR_HOOK_POSTROUTING, PRIORITY_SRCNAT,
+				"source addresses of what leaves by a table");
+}
+
+bool lower_leads_nowhere(struct lower *lower, const struct ast_table *table)
+{
+	size_t count;
+	bool complete;
+
+	check_table_devs(lower->arena, table, &count, &complete);
+	return !count && complete;
+}
+
+bool lower_match_devs(struct lower *lower, struct ir_rule *rule, const struct ast_table *table)
+{
+	size_t count;
+	bool complete;
+	const char **devs = check_table_devs(lower->arena, table, &count, &complete);
+
+	if (!count || !complete)
+		return false;
+	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
+	return true;
+}
+
+static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
+			       const struct lower_class *way, const struct ast_table *table)
+{
+	struct ir_rule *rule = translate(lower, chain, way);
+
+	lower_match_devs(lower, rule, table);
+	return rule;
+}
+
+static void masquerade_one(struct lower *lower, const struct lower_class *way,
+			   const struct ast_table *table)
+{
+	enum addr_family family = table->masquerades[ADDR_IPV4] ? ADDR_IPV4 : ADDR_IPV6;
+	struct ir_rule *rule;
+
+	if (!way->families[family])
+		return;
+	rule = leaving(lower, srcnat(lower), way, table);
+	lower_match(lower, rule, family_match(lower->arena, family));
+	lower_op(lower, rule, IR_MASQUERADE);
+}
+
+/* Each address for one: the kernel keeps the bits behind the prefix (NF_NAT_RANGE_NETMAP). */
+static void to_outside(struct lower *lower, const struct lower_class *way,
+		       const struct ast_table *table, const struct ast_npt *npt)
+{
+	struct ir_rule *rule = leaving(lower, srcnat(lower), way, table);
+
+	lower_match(lower, rule, address_match(lower->arena, ADDRESS_FROM, npt->inside));
+	lower_do(lower, rule,
+		 (struct ir_statement){
+			 .op = IR_SNAT, .addr = npt->outside.addr, .length = npt->outside.length });
+}
+
+/* What comes in by the table's interfaces for an outside address, but for one that this host has
+ * itself. */
+static void to_inside(struct lower *lower, const struct ast_table *table, const struct ast_npt *npt)
+{
+	struct ir_chain *chain = dstnat(lower, false);
+	size_t count;
+	bool complete;
+	const char **devs = check_table_devs(lower->arena, table, &count, &complete);
+	struct ir_rule *rule;
+
+	if (!count)
+		return;
+	rule = lower_rule(lower, chain, table->span, "what an outside prefix stands for");
+	lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
+	lower_match(lower, rule, address_match(lower->arena, ADDRESS_TO, npt->outside));
+	lower_match(lower, rule, elsewhere_match());
+	lower_do(lower, rule,
+		 (struct ir_statement){
+			 .op = IR_DNAT, .addr = npt->inside.addr, .length = npt->inside.length });
+}
+
+static void from_table(struct lower *lower, const struct lower_class *way,
+		       const struct ast_table *table)
+{
+	if (lower_leads_nowhere(lower, table))
+		return;
+	if (table->masquerades[ADDR_IPV4] && table->masquerades[ADDR_IPV6])
+		lower_op(lower, leaving(lower, srcnat(lower), way, table), IR_MASQUERADE);
+	else if (ast_masquerades(table))
+		masquerade_one(lower, way, table);
+	for (size_t i = 0; i < table->npt_count && way->families[ADDR_IPV6]; i++)
+		to_outside(lower, way, table, &table->npts[i]);
+	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_rule *rule;
+
+		if (!table->snat.has[family] || !way->families[family])
+			continue;
+		rule = leaving(lower, srcnat(lower), way, table);
+		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_do(lower, rule,
+			 (struct ir_statement){ .op = IR_SNAT, .addr = table->snat.addr[family] });
+	}
+}
+
+static bool takes_here(const struct lower_class *way)
+{
+	return way->listener || way->kind == IR_CLASS_ANSWER;
+}
+
+void lower_translation(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+
+		if (!lower_is_used(way))
+			continue;
+		if (takes_here(way) && way->forward)
+			to_listener(lower, way, false);
+		if (takes_here(way) && way->local)
+			to_listener(lower, way, true);
+		if (way->listener && way->listener->masquerade)
+			lower_op(lower, translate(lower, srcnat(lower), way), IR_MASQUERADE);
+		for (size_t k = 0; lower_leads_out(way) && k < way->table_count; k++)
+			from_table(lower, way, way->tables[k]);
+	}
+	for (size_t i = 0; i < lower->policy->table_count; i++) {
+		const struct ast_table *table = &lower->policy->tables[i];
+
+		for (size_t k = 0; k < table->npt_count; k++)
+			if (lower->policy->settings.ipv6 != IPV6_OFF)
+				to_inside(lower, table, &table->npts[k]);
+	}
+}
+
+/* ---- what a foreign rule translates ---- */
+
+/*
+ * The mark was for the destination that the packet had. With another one it may belong to a network
+ * of the main table: it goes there, and otherwise where its mark sends it.
+ */
+static void move(struct lower *lower, const struct lower_class *way, bool local)
+{
+	struct ir_chain *chain = lower_base_chain(
+		lower, local ? "translated_local" : "translated",
+		local ? IR_CHAIN_ROUTE : IR_CHAIN_FILTER,
+		local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_TRANSLATED,
+		"what a foreign rule has translated since: the main table's own networks come first");
+	struct ir_rule *rule = translate(lower, chain, way);
+
+	lower_match(lower, rule, translated_match());
+	lower_set_mark(lower, rule, way->inbound->mark, way->inbound->mask);
+}
+
+void lower_translated(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		struct lower_class *way = lower->classes[i];
+
+		if (!way->inbound || !lower_is_used(way))
+			continue;
+		for (int family = 0; family < ADDR_FAMILIES; family++)
+			way->inbound->families[family] |= way->families[family];
+		way->inbound->forward |= way->forward;
+		way->inbound->local |= way->local;
+		if (way->forward)
+			move(lower, way, false);
+		if (way->local)
+			move(lower, way, true);
+	}
+}

@@ -1,0 +1,258 @@
+/*
+ * lower/own: no loops: what the listeners themselves send meets only rules that name an identity,
+ * in a chain of its own for each identity; whether a rule hands the listener anything or not.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "lang/lower/lower.h"
+#include "match/kinds.h"
+
+/* ---- identities ---- */
+
+/* As it is written: a name and a number may be the same account all the same. */
+static bool is_same(const struct match_condition *a, const struct match_condition *b)
+{
+	if (a->kind != b->kind || a->selector != b->selector || a->mask != b->mask ||
+	    a->hosted_count != b->hosted_count || a->values.count != b->values.count)
+		return false;
+	return (!a->hosted_count || !strcmp(a->hosted[0].name, b->hosted[0].name)) &&
+	       (!a->values.count || wide_equal(a->values.items[0].first, b->values.items[0].first));
+}
+
+/* Can no packet fit both? */
+static bool is_apart(const struct match_condition *a, const struct match_condition *b)
+{
+	uint32_t shared = a->mask & b->mask;
+
+	if (a->kind != b->kind || a->selector != b->selector || !a->values.count ||
+	    !b->values.count)
+		return false;
+	if (a->kind == &match_mark)
+		return (a->values.items[0].first.low ^ b->values.items[0].first.low) & shared;
+	return !wide_equal(a->values.items[0].first, b->values.items[0].first);
+}
+
+static bool runs_as(const struct ast_listener *listener, const struct match_condition *identity)
+{
+	for (size_t i = 0; i < listener->runs_as.count; i++)
+		if (is_same(listener->runs_as.items[i], identity))
+			return true;
+	return false;
+}
+
+/* Do the same listeners run as both? */
+static bool is_of_same(const struct ast_policy *policy, const struct match_condition *a,
+		       const struct match_condition *b)
+{
+	for (size_t i = 0; i < policy->listener_count; i++)
+		if (runs_as(&policy->listeners[i], a) != runs_as(&policy->listeners[i], b))
+			return false;
+	return true;
+}
+
+/* Has a listener before this one, or this one further up, the identity, too? */
+static bool is_repeated(const struct ast_policy *policy, size_t listener, size_t item)
+{
+	const struct ast_identity *own = &policy->listeners[listener].runs_as;
+
+	for (size_t i = 0; i < listener; i++)
+		if (runs_as(&policy->listeners[i], own->items[item]))
+			return true;
+	for (size_t i = 0; i < item; i++)
+		if (is_same(own->items[i], own->items[item]))
+			return true;
+	return false;
+}
+
+/* The first of the listener's identities that stands for the same listeners as this one: they have
+ * one chain. */
+static size_t first_of_chain(const struct ast_policy *policy, size_t listener, size_t item)
+{
+	const struct ast_identity *own = &policy->listeners[listener].runs_as;
+
+	for (size_t i = 0; i < item; i++)
+		if (!is_repeated(policy, listener, i) && !ast_is_source_port(own->items[i]) &&
+		    is_of_same(policy, own->items[i], own->items[item]))
+			return i;
+	return item;
+}
+
+/* Does the identity have a chain of its own, or is it one of those that lead to it? */
+static bool has_chain(const struct ast_policy *policy, size_t listener, size_t item)
+{
+	return !ast_is_source_port(policy->listeners[listener].runs_as.items[item]) &&
+	       !is_repeated(policy, listener, item) &&
+	       first_of_chain(policy, listener, item) == item;
+}
+
+/* own_NAME, own_NAME_2 ... */
+static const char *own_name(struct lower *lower, size_t listener, size_t item)
+{
+	const char *name = lower->policy->listeners[listener].name;
+	size_t before = 0;
+
+	for (size_t i = 0; i < item; i++)
+		before += has_chain(lower->policy, listener, i);
+	return before ? arena_printf(lower->arena, "own_%s_%zu", name, before + 1)
+		      : arena_printf(lower->arena, "own_%s", name);
+}
+
+/* ---- their chains ---- */
+
+const char lower_runs_as[] = "runs_as";
+
+/* The condition that a packet has none of the listener's identities of this key. Marks under
+ * different masks stand apart. */
+static struct match_condition *exception(struct lower *lower, struct ast_rule *rule,
+					 const struct match_condition *identity)
+{
+	struct match_condition *last;
+
+	for (size_t i = 0; i < rule->condition_count; i++) {
+		last = rule->conditions[i];
+		if (last->key == lower_runs_as && last->kind == identity->kind &&
+		    last->selector == identity->selector && last->kind != &match_mark)
+			return last;
+	}
+	last = arena_new_of(lower->arena, struct match_condition);
+	*last = (struct match_condition){ .kind = identity->kind,
+					  .key = lower_runs_as,
+					  .span = identity->span,
+					  .selector = identity->selector,
+					  .mask = identity->mask,
+					  .negated = true };
+	*arena_append(lower->arena, rule->conditions, rule->condition_count) = last;
+	return last;
+}
+
+static void except(struct lower *lower, struct ast_rule *rule,
+		   const struct match_condition *identity)
+{
+	struct match_condition *out = exception(lower, rule, identity);
+
+	for (size_t i = 0; i < identity->values.count; i++)
+		interval_add(lower->arena, &out->values, identity->values.items[i].first,
+			     identity->values.items[i].last);
+	interval_normalise(&out->values);
+	for (size_t i = 0; i < identity->name_count; i++)
+		*arena_append(lower->arena, out->names, out->name_count) = identity->names[i];
+	for (size_t i = 0; i < identity->hosted_count; i++)
+		*arena_append(lower->arena, out->hosted, out->hosted_count) = identity->hosted[i];
+}
+
+/* A rule that hands to listeners takes nothing that has another of their identities, too. */
+static struct ast_rule without_own(struct lower *lower, const struct ast_rule *rule,
+				   const struct match_condition *identity)
+{
+	struct ast_rule out = *rule;
+	const struct ast_then *then = rule->then;
+
+	out.conditions = NULL;
+	out.condition_count = 0;
+	for (size_t i = 0; i < rule->condition_count; i++)
+		*arena_append(lower->arena, out.conditions, out.condition_count) =
+			rule->conditions[i];
+	for (size_t h = 0; h < then->hand_count; h++) {
+		const struct ast_identity *own = &then->hands[h].listener->runs_as;
+
+		for (size_t i = 0; i < own->count; i++)
+			if (!ast_is_source_port(own->items[i]) &&
+			    !is_apart(own->items[i], identity))
+				except(lower, &out, own->items[i]);
+	}
+	return out;
+}
+
+/* Rules that name who sends, but for those that hand to the listener what it sends itself, or to
+ * one that it shares with others. */
+static void walk_own(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+		     const struct match_condition *identity)
+{
+	struct ast_rule narrowed;
+
+	if (!(rule->scopes & SCOPE_LOCAL) || !ast_names_identity(rule))
+		return;
+	if (!ast_hands_over(rule->then)) {
+		lower_walk_rule(lower, walk, rule);
+		return;
+	}
+	for (size_t i = 0; i < rule->then->hand_count; i++)
+		if (runs_as(rule->then->hands[i].listener, identity))
+			return;
+	narrowed = without_own(lower, rule, identity);
+	lower_walk_rule(lower, walk, &narrowed);
+}
+
+static void own_chain(struct lower *lower, const struct match_condition *identity, const char *name)
+{
+	struct lower_walk walk = lower_new_walk(lower, SCOPE_LOCAL, name);
+	static const struct ast_then direct = { .action = THEN_DIRECT };
+	struct ast_rule rest = lower_default_rule(lower, &direct, SCOPE_LOCAL);
+
+	walk.chain =
+		lower_chain(lower, name, "only rules that name an identity, so that nothing loops");
+	for (size_t i = 0; i < lower->policy->listener_count; i++) {
+		const struct ast_listener *listener = &lower->policy->listeners[i];
+
+		if (listener->used && runs_as(listener, identity))
+			lower_refuse_straight(lower, walk.chain, listener, NULL);
+	}
+	lower_leave_host(lower, walk.chain, NULL);
+	for (size_t i = 0; i < lower->policy->rule_count; i++)
+		walk_own(lower, &walk, &lower->policy->rules[i], identity);
+	lower_author_rule(lower, &walk, &rest);
+}
+
+void lower_own_chains(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->policy->listener_count; i++) {
+		const struct ast_listener *listener = &lower->policy->listeners[i];
+
+		for (size_t k = 0; k < listener->runs_as.count; k++)
+			if (has_chain(lower->policy, i, k))
+				own_chain(lower, listener->runs_as.items[k], own_name(lower, i, k));
+	}
+}
+
+/* ---- what goes there ---- */
+
+static void leave_sender(struct lower *lower, struct ir_chain *chain, const char *remark,
+			 const struct match_condition *identity, const char *target)
+{
+	struct match_context context = { .arena = lower->arena, .scope = SCOPE_LOCAL };
+	struct match_alternatives fits = { 0 };
+	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
+
+	identity->kind->lower(identity, &context, &fits);
+	for (size_t i = 0; i < fits.items[0].count; i++)
+		lower_match(lower, rule, fits.items[0].items[i]);
+	lower_goto(lower, rule, target);
+}
+
+void lower_leave_own(struct lower *lower, struct ir_chain *chain)
+{
+	const char *remark = "what the listeners themselves send";
+
+	for (size_t i = 0; i < lower->policy->listener_count; i++) {
+		const struct ast_listener *listener = &lower->policy->listeners[i];
+
+		for (size_t k = 0; k < listener->runs_as.count; k++) {
+			if (ast_is_source_port(listener->runs_as.items[k]) ||
+			    is_repeated(lower->policy, i, k))
+				continue;
+			leave_sender(lower, chain, remark, listener->runs_as.items[k],
+				     own_name(lower, i, first_of_chain(lower->policy, i, k)));
+			remark = NULL;
+		}
+	}
+}
+
+bool lower_has_own(const struct lower *lower)
+{
+	for (size_t i = 0; i < lower->policy->listener_count; i++)
+		if (lower->policy->listeners[i].used &&
+		    ast_has_identity(&lower->policy->listeners[i]))
+			return true;
+	return false;
+}

@@ -1,0 +1,486 @@
+/*
+ * lower/state: the first packet decides the way.
+ *
+ * Where a rule could answer otherwise for a later packet (a set that is filled at run time, the
+ * clock, a limit, a choice, an owner that is gone), the way that the first packet got is written
+ * into our bits of the connection's mark, and later packets follow it without meeting the rules
+ * again. A value stands for a pair: the uplink the connection came in by (replies leave there), and
+ * the way it goes. Drops and rejects above the rule that decided are still looked at: a way that
+ * was chosen below some of them goes through a chain of those first ("kept").
+ *
+ * Rules before the first such rule answer every packet of a connection alike, so they keep no
+ * state, and a policy about addresses and ports alone has none at all.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/names.h"
+#include "lang/lower/lower.h"
+#include "match/kinds.h"
+
+static bool may_change(const struct lower *lower, const struct ast_rule *rule)
+{
+	for (size_t i = 0; i < rule->condition_count; i++)
+		if (ast_may_change(lower->policy, rule->conditions[i]))
+			return true;
+	return false;
+}
+
+/* A listener that is known by its owner loses it with the last packets of a connection that it has
+ * closed. */
+static bool has_mortal_owner(const struct ast_listener *listener)
+{
+	for (size_t i = 0; i < listener->runs_as.count; i++)
+		if (listener->runs_as.items[i]->kind != &match_mark &&
+		    !ast_is_source_port(listener->runs_as.items[i]))
+			return true;
+	return false;
+}
+
+static bool has_local_way(const struct ast_policy *policy)
+{
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if ((policy->rules[i].scopes & SCOPE_LOCAL) &&
+		    policy->rules[i].then->action != THEN_DIRECT &&
+		    ast_chooses_way(policy->rules[i].then))
+			return true;
+	return policy->default_local && policy->default_local->action != THEN_DIRECT &&
+	       ast_chooses_way(policy->default_local);
+}
+
+bool lower_changes(const struct lower *lower, const struct ast_rule *rule)
+{
+	return (ast_chooses_way(rule->then) && (may_change(lower, rule) || rule->limit.rate)) ||
+	       rule->then->action == THEN_BALANCE || rule->then->action == THEN_SPREAD ||
+	       ast_lets_go(rule->then);
+}
+
+static bool default_changes(const struct ast_then *then)
+{
+	return then &&
+	       (then->action == THEN_BALANCE || then->action == THEN_SPREAD || ast_lets_go(then));
+}
+
+/* Drops and rejects may change their mind: they are asked of every packet anyway. */
+void lower_plan_state(struct lower *lower)
+{
+	struct ast_policy *policy = lower->policy;
+
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct ast_rule *rule = &policy->rules[i];
+
+		lower->keeps[0] |= lower_changes(lower, rule) && (rule->scopes & SCOPE_FORWARD);
+		lower->keeps[1] |= lower_changes(lower, rule) && (rule->scopes & SCOPE_LOCAL);
+	}
+	lower->keeps[0] |= default_changes(policy->default_forward);
+	lower->keeps[1] |= default_changes(policy->default_local);
+	for (size_t i = 0; i < policy->listener_count; i++)
+		lower->mortal[1] |= has_mortal_owner(&policy->listeners[i]);
+	lower->mortal[1] = lower->mortal[1] && has_local_way(policy);
+	lower->keeps[1] |= lower->mortal[1];
+}
+
+struct lower_walk lower_new_walk(struct lower *lower, enum ir_scope scope, const char *name)
+{
+	bool local = scope == SCOPE_LOCAL;
+
+	return (struct lower_walk){ .scope = scope,
+				    .name = name,
+				    .keeps = lower->keeps[local],
+				    .stateful = lower->mortal[local] };
+}
+
+/* ---- values ---- */
+
+static bool is_taken(const struct lower *lower, uint32_t value)
+{
+	for (size_t i = 0; i < lower->value_count; i++)
+		if (lower->values[i].value == value)
+			return true;
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *class = lower->classes[i];
+
+		if (class->note == value)
+			return true;
+		for (size_t k = 0; k < class->member_count; k++)
+			if (class->members[k].note == value)
+				return true;
+	}
+	return false;
+}
+
+uint32_t lower_free_value(const struct lower *lower, uint32_t start)
+{
+	uint32_t mask = lower_mark_mask(lower), room = lower_mask_room(mask);
+
+	for (uint32_t i = 0; i < room; i++) {
+		uint32_t value = lower_mask_value(mask, (start + i) % room + 1);
+
+		if (!is_taken(lower, value))
+			return value;
+	}
+	return 0;
+}
+
+/* Behind the uplinks stands this host itself, where a program on it spoofs its clients. */
+static const char *origin_name(const struct lower *lower, size_t origin)
+{
+	if (!origin)
+		return "";
+	return origin > lower->uplink_count ? "/spoofed" : lower->uplinks[origin - 1].table->name;
+}
+
+/*
+ * Connections outlive the policy that wrote their value, so a value is drawn from the names it
+ * stands for and not from their order: under the next policy it means the same, or, mostly,
+ * nothing.
+ */
+static uint32_t draw_value(struct lower *lower, size_t origin, size_t way)
+{
+	uint32_t start = names_hash(NAMES_HASH, origin_name(lower, origin));
+
+	if (way) {
+		start = names_hash(start, lower->ways[way - 1].scope == SCOPE_LOCAL ? "/local/"
+										    : "/forward/");
+		start = names_hash(start,
+				   lower->ways[way - 1].target ? lower->ways[way - 1].target : "");
+	}
+	return lower_free_value(lower, start);
+}
+
+static void no_room(struct lower *lower)
+{
+	uint32_t mask = lower_mark_mask(lower);
+	struct diag_record *record;
+
+	if (lower->failed)
+		return;
+	lower->failed = true;
+	record = diag_add(lower->diag, DIAG_out_of_numbers, lower->rule,
+			  "there is no value left in 0x%08x for the ways that connections keep",
+			  mask);
+	if (lower->policy->settings.mark_mask_span.source)
+		diag_also(record, lower->policy->settings.mark_mask_span, "the mask");
+	diag_help(record,
+		  "widen `settings: {mark_mask: ...}`: each way (and each again below every rule that drops or rejects) "
+		  "needs a value for itself and one for each uplink; put rules that drop above all others, or join them");
+}
+
+uint32_t lower_value_of(const struct lower *lower, size_t origin, size_t way, size_t member)
+{
+	for (size_t i = 0; i < lower->value_count; i++)
+		if (lower->values[i].origin == origin && lower->values[i].way == way &&
+		    lower->values[i].member == member)
+			return lower->values[i].value;
+	return 0;
+}
+
+uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
+{
+	uint32_t value = lower_value_of(lower, origin, way, 0);
+
+	if (value)
+		return value;
+	value = draw_value(lower, origin, way);
+	if (!value)
+		no_room(lower);
+	*arena_append(lower->arena, lower->values, lower->value_count) =
+		(struct lower_value){ .origin = origin, .way = way, .value = value };
+	return value;
+}
+
+void lower_add_member_value(struct lower *lower, size_t way, size_t member, uint32_t start)
+{
+	uint32_t value = lower_free_value(lower, start);
+
+	if (value)
+		*arena_append(lower->arena, lower->values, lower->value_count) =
+			(struct lower_value){ .way = way, .member = member, .value = value };
+}
+
+uint32_t lower_spoofed_value(struct lower *lower)
+{
+	return lower_value(lower, lower->uplink_count + 1, 0);
+}
+
+static struct lower_row *row_of(struct lower *lower, const struct lower_walk *walk)
+{
+	struct lower_row *row;
+
+	for (size_t i = 0; i < lower->row_count; i++)
+		if (!strcmp(lower->rows[i]->name, walk->name))
+			return lower->rows[i];
+	row = arena_new_of(lower->arena, struct lower_row);
+	row->scope = walk->scope;
+	row->name = walk->name;
+	*arena_append(lower->arena, lower->rows, lower->row_count) = row;
+	return row;
+}
+
+static bool same(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char *target)
+{
+	struct lower_row *row = walk->cuts ? row_of(lower, walk) : NULL;
+	struct lower_way *way;
+
+	for (size_t i = 0; i < lower->way_count; i++) {
+		way = &lower->ways[i];
+		if (way->scope == walk->scope && same(way->target, target) && way->row == row &&
+		    way->cuts == walk->cuts)
+			return i + 1;
+	}
+	way = arena_append(lower->arena, lower->ways, lower->way_count);
+	*way = (struct lower_way){
+		.scope = walk->scope, .target = target, .row = row, .cuts = walk->cuts
+	};
+	return lower->way_count;
+}
+
+/* A way has its number from the order in which rules come to it, and its name not. */
+const char *lower_way_name(struct lower *lower, size_t way)
+{
+	const struct lower_way *of = &lower->ways[way - 1];
+	const char *target = of->target ? of->target : "direct";
+
+	if (of->row)
+		return arena_printf(lower->arena, "%s.%s_below_%s", target, of->row->name,
+				    of->row->cuts[of->cuts - 1]->name);
+	return of->scope == SCOPE_LOCAL ? arena_printf(lower->arena, "%s.local", target) : target;
+}
+
+static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
+{
+	lower_set_ct_mark(lower, rule, value, lower_mark_mask(lower));
+}
+
+/* ---- by which uplink ---- */
+
+/* The value for what came in by an uplink (its number; 0: by none) and goes the way (0: not decided
+ * yet). */
+static uint32_t value_of(struct lower *lower, size_t origin, size_t way)
+{
+	return origin || way ? lower_value(lower, origin, way) : 0;
+}
+
+static void set_origin(struct lower *lower, struct ir_chain *chain, const char **devs, size_t count,
+		       const struct ir_match *by, uint32_t value)
+{
+	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
+
+	lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
+	if (by)
+		lower_match(lower, rule, *by);
+	set_value(lower, rule, value);
+}
+
+/* What comes from a gateway of the main table by an uplink's interface came in by none. */
+static void set_main(struct lower *lower, struct ir_chain *chain, size_t way)
+{
+	struct ir_match by;
+
+	if (!lower->main_gateways)
+		return;
+	by = gateway_match(lower->main_gateways);
+	set_origin(lower, chain, lower->main_devs, lower->main_dev_count, &by,
+		   value_of(lower, 0, way));
+}
+
+static void set_by_addresses(struct lower *lower, struct ir_chain *chain, size_t uplink, size_t way)
+{
+	const struct lower_uplink *of = &lower->uplinks[uplink];
+
+	for (size_t i = 0; i < of->table->answer_count; i++) {
+		struct addr addr = of->table->answers[i].addr;
+		struct addr_prefix prefix = { addr, addr_width(addr.family) };
+		struct ir_match by = address_match(lower->arena, ADDRESS_TO, prefix);
+
+		set_origin(lower, chain, of->devs, of->dev_count, &by,
+			   value_of(lower, uplink + 1, way));
+	}
+}
+
+/*
+ * The last rule that holds counts: an interface says least, then the link address of the gateway
+ * that sent the packet, and most an address that the table answers for. Of several tables with one
+ * interface, gateway or address the first counts.
+ */
+void lower_origin(struct lower *lower, struct ir_chain *chain, size_t way)
+{
+	for (size_t i = 0; i < lower->uplink_count; i++)
+		if (!lower->uplinks[i].table->answer_count && !lower->uplinks[i].by_gateway)
+			set_origin(lower, chain, lower->uplinks[i].devs,
+				   lower->uplinks[i].dev_count, NULL, value_of(lower, i + 1, way));
+	set_main(lower, chain, way);
+	for (size_t i = lower->uplink_count; i > 0; i--) {
+		const struct lower_uplink *uplink = &lower->uplinks[i - 1];
+		struct ir_match by;
+
+		if (!uplink->gateways)
+			continue;
+		by = gateway_match(uplink->gateways);
+		set_origin(lower, chain, uplink->devs, uplink->dev_count, &by,
+			   value_of(lower, i, way));
+	}
+	for (size_t i = lower->uplink_count; i > 0; i--)
+		set_by_addresses(lower, chain, i - 1, way);
+}
+
+void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
+		size_t way)
+{
+	set_value(lower, lower_guarantee(lower, chain, NULL), lower_value(lower, 0, way));
+	if (walk->scope == SCOPE_FORWARD)
+		lower_origin(lower, chain, way);
+}
+
+/* ---- deciding ---- */
+
+/* Where packets of connections that keep the way go. */
+static const char *target_of(const struct lower_way *way)
+{
+	return way->remember ? way->remember : way->target;
+}
+
+const char *lower_decide(struct lower *lower, const struct lower_walk *walk,
+			 const struct lower_class *class, const char *target, const char *first)
+{
+	size_t way = lower_way(lower, walk, target);
+	const char *name = arena_printf(lower->arena, "decide_%s%s%s",
+					same(first, target) ? "" : "try_",
+					lower_way_name(lower, way),
+					lower->relates && walk->as_told ? ".as_told" : "");
+	struct ir_chain *chain = lower_find_chain(lower, name);
+	struct ir_rule *rule;
+
+	if (chain)
+		return chain->name;
+	chain = lower_chain(lower, name, "the first packet decides for the whole connection");
+	if (!walk->as_told)
+		lower_follow(lower, chain);
+	lower_keep(lower, chain, walk, way);
+	lower->ways[way - 1].class = class;
+	lower_remember(lower, way, class);
+	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+	lower_end(lower, rule, same(first, target) ? target_of(&lower->ways[way - 1]) : first);
+	return name;
+}
+
+/* ---- cutting ---- */
+
+void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
+{
+	struct lower_row *row = row_of(lower, walk);
+	struct lower_walk cut = *walk;
+
+	cut.chain = arena_new_of(lower->arena, struct ir_chain);
+	cut.chain->name = rule->id;
+	lower_author_rule(lower, &cut, rule);
+	*arena_append(lower->arena, row->cuts, row->cut_count) = cut.chain;
+	walk->cuts++;
+}
+
+/* ---- following ---- */
+
+static void add_case(struct lower *lower, struct ir_statement *dispatch, uint32_t value,
+		     const char *chain)
+{
+	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
+		(struct ir_case){ value, chain };
+}
+
+static void add_dispatch(struct lower *lower, struct ir_chain *chain, struct ir_statement dispatch,
+			 const char *remark)
+{
+	if (dispatch.case_count)
+		lower_do(lower, lower_rule(lower, chain, (struct span){ 0 }, remark), dispatch);
+}
+
+static struct ir_statement new_dispatch(struct lower *lower)
+{
+	return (struct ir_statement){ .op = IR_DISPATCH,
+				      .on_ct = true,
+				      .mask = lower_mark_mask(lower) };
+}
+
+static const char *kept_name(struct lower *lower, const struct lower_row *row)
+{
+	return arena_printf(lower->arena, "kept_%s", row->name);
+}
+
+/* The values of ways below just so many drops of the row. */
+static struct ir_statement below(struct lower *lower, const struct lower_row *row, size_t cuts)
+{
+	struct ir_statement dispatch = new_dispatch(lower);
+
+	for (size_t i = 0; i < lower->value_count; i++) {
+		struct lower_value value = lower->values[i];
+		const struct lower_way *way = value.way ? &lower->ways[value.way - 1] : NULL;
+
+		if (way && way->row == row && way->cuts == cuts)
+			add_case(lower, &dispatch, value.value, target_of(way));
+	}
+	return dispatch;
+}
+
+/* Every drop once, and behind it the ways that were chosen below it and above the next. */
+static void fill_row(struct lower *lower, const struct lower_row *row)
+{
+	struct ir_chain *chain = NULL;
+	size_t last = 0;
+
+	for (size_t i = 0; i < lower->way_count; i++)
+		if (lower->ways[i].row == row && lower->ways[i].cuts > last)
+			last = lower->ways[i].cuts;
+	if (last)
+		chain = lower_chain(
+			lower, kept_name(lower, row),
+			"kept connections meet what drops and rejects above the rule that decided");
+	for (size_t i = 0; i < last; i++) {
+		for (size_t k = 0; k < row->cuts[i]->rule_count; k++)
+			*arena_append(lower->arena, chain->rules, chain->rule_count) =
+				row->cuts[i]->rules[k];
+		add_dispatch(lower, chain, below(lower, row, i + 1), NULL);
+	}
+}
+
+void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope)
+{
+	struct ir_statement dispatch = new_dispatch(lower);
+
+	for (size_t i = 0; i < lower->value_count; i++) {
+		struct lower_value value = lower->values[i];
+		const struct lower_way *way = value.way ? &lower->ways[value.way - 1] : NULL;
+
+		if (way && way->scope == scope)
+			add_case(lower, &dispatch, value.value,
+				 way->row ? kept_name(lower, way->row) : target_of(way));
+	}
+	add_dispatch(lower, chain, dispatch, "a connection keeps the way its first packet got");
+	for (size_t i = 0; i < lower->row_count; i++)
+		if (lower->rows[i]->scope == scope)
+			fill_row(lower, lower->rows[i]);
+}
+
+static const char *reply_chain(const struct lower *lower, size_t origin)
+{
+	return origin > lower->uplink_count ? lower_spoofed
+					    : lower->uplinks[origin - 1].reply->chain;
+}
+
+void lower_fill_replies(struct lower *lower, struct ir_chain *chain)
+{
+	struct ir_statement dispatch = new_dispatch(lower);
+
+	for (size_t i = 0; i < lower->value_count; i++)
+		if (lower->values[i].origin)
+			add_case(lower, &dispatch, lower->values[i].value,
+				 reply_chain(lower, lower->values[i].origin));
+	add_dispatch(lower, chain, dispatch,
+		     lower->uplink_count ? "answers leave by the uplink that the request came in by"
+					 : NULL);
+}

@@ -1,0 +1,418 @@
+/*
+ * lower/sticky: a connection stays on the member of a list that took it.
+ *
+ * The ip rules of a list try its tables in order for each packet, so a connection that began by the
+ * second would be cut once the first returns. By which interface its packets leave is known in
+ * postrouting: the member that it belongs to is written into the connection's mark there, and from
+ * then on the connection has the mark of a way that tries this member first, and then the others in
+ * their order. Where that member has no usable route any more, the next one takes the connection,
+ * and it is written down again.
+ *
+ * Datagrams stay where the list sends them: of their flows none knows whether it is worth to go on
+ * by an uplink that is only the second. `sticky: true` keeps them, too.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/names.h"
+#include "lang/check/check.h"
+#include "lang/lower/number.h"
+#include "match/kinds.h"
+
+/* After what drops (lower/source.c): such a packet takes no connection anywhere. */
+enum { PRIORITY_TAKEN = 102 };
+
+static const struct span nowhere;
+
+/* ---- members ---- */
+
+static bool shares(const struct lower_member *a, const struct lower_member *b)
+{
+	for (size_t i = 0; i < a->dev_count; i++)
+		for (size_t k = 0; k < b->dev_count; k++)
+			if (!strcmp(a->devs[i], b->devs[k]))
+				return true;
+	return false;
+}
+
+/* The list's members in its order, the main table where it stands. *complete: each table names its
+ * interfaces. */
+static struct lower_member *members_of(struct lower *lower, const struct lower_class *way,
+				       size_t *count, bool *complete)
+{
+	struct lower_member *members = NULL;
+
+	*count = 0;
+	*complete = true;
+	for (size_t i = 0; i <= way->table_count; i++) {
+		struct lower_member *one;
+		bool all;
+
+		if (way->names_main && way->main_at == i)
+			*arena_append(lower->arena, members, *count) =
+				(struct lower_member){ .name = "main" };
+		if (i == way->table_count)
+			break;
+		one = arena_append(lower->arena, members, *count);
+		one->name = way->tables[i]->name;
+		one->devs = check_table_devs(lower->arena, way->tables[i], &one->dev_count, &all);
+		*complete &= all && one->dev_count;
+	}
+	return members;
+}
+
+/* Does an interface tell this member from all others? */
+static bool is_told(const struct lower_member *members, size_t count, size_t at)
+{
+	for (size_t i = 0; i < count; i++)
+		if (i != at && shares(&members[i], &members[at]))
+			return false;
+	return true;
+}
+
+static void move_table_first(struct lower *lower, struct lower_class *way, const char *name)
+{
+	struct ast_table **tables = NULL;
+	size_t count = 0, from = 0;
+
+	while (strcmp(way->tables[from]->name, name))
+		from++;
+	*arena_append(lower->arena, tables, count) = way->tables[from];
+	for (size_t i = 0; i < way->table_count; i++)
+		if (i != from)
+			*arena_append(lower->arena, tables, count) = way->tables[i];
+	way->main_at += way->names_main && way->main_at <= from;
+	way->tables = tables;
+}
+
+static struct lower_class *by_member(struct numbers *numbers, struct lower_class *way,
+				     const struct lower_member *member)
+{
+	struct lower_class *by = lower_variant(numbers, way, IR_CLASS_MEMBER,
+					       arena_printf(numbers->lower->arena, "%s/%s",
+							    way->name, member->name));
+
+	by->chain = by->local_chain =
+		arena_printf(numbers->lower->arena, "%s/%s", way->chain, member->name);
+	by->inbound = way->inbound;
+	if (member->dev_count)
+		move_table_first(numbers->lower, by, member->name);
+	else
+		by->main_at = 0;
+	return by;
+}
+
+static void add_members(struct numbers *numbers, struct lower_class *way)
+{
+	struct lower *lower = numbers->lower;
+	size_t count;
+	bool complete;
+	struct lower_member *members = members_of(lower, way, &count, &complete);
+
+	if (!complete || count < 2)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (!is_told(members, count, i) || (i && !lower_has_mark(numbers)))
+			continue;
+		members[i].way = i ? by_member(numbers, way, &members[i]) : way;
+		*arena_append(lower->arena, way->members, way->member_count) = members[i];
+	}
+}
+
+static void warn_of_sticky(struct lower *lower, const struct ast_then *then,
+			   const struct lower_class *way)
+{
+	size_t count;
+	bool complete;
+	struct diag_record *record;
+
+	if (!then->sticky_span.source || way->member_count > 1)
+		return;
+	members_of(lower, way, &count, &complete);
+	if (count > 1 && then->sticky == STICKY_NONE)
+		return;
+	record = diag_add(lower->diag, DIAG_no_effect, then->sticky_span,
+			  "`sticky` changes nothing: %s",
+			  count > 1 ? "no interface tells by which of these tables a packet leaves"
+				    : "there is no other table that a connection could move to");
+	if (count > 1)
+		diag_help(record, "give each route its `dev`, and each table another one");
+	else
+		diag_help(record, "write `sticky` beside several tables, or remove it");
+}
+
+static void find_members(struct numbers *numbers, const struct ast_then *then)
+{
+	struct lower_class *way =
+		then && then->action == THEN_ROUTE ? lower_class_of(numbers->lower, then) : NULL;
+
+	if (!way)
+		return;
+	if (!way->member_count && way->sticky != STICKY_NONE)
+		add_members(numbers, way);
+	warn_of_sticky(numbers->lower, then, way);
+}
+
+void lower_members(struct numbers *numbers)
+{
+	const struct ast_policy *policy = numbers->lower->policy;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		find_members(numbers, policy->rules[i].then);
+	find_members(numbers, policy->default_forward);
+	find_members(numbers, policy->default_local);
+}
+
+void lower_use_members(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+
+		for (size_t k = 0; k < way->member_count; k++) {
+			struct lower_class *by = way->members[k].way;
+
+			memcpy(by->families, way->families, sizeof(by->families));
+			by->forward = way->forward;
+			by->local = way->local;
+			by->tcp = way->tcp;
+			by->udp = way->udp;
+		}
+	}
+}
+
+/* ---- values ---- */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Connections outlive the policy. A list in another order means the same by its members, so no
+ * order is in the hash. */
+static uint32_t start_of(struct lower *lower, const struct lower_class *way, size_t member)
+{
+	const char **names = NULL;
+	size_t count = 0;
+	uint32_t start = names_hash(names_hash(NAMES_HASH, "/member/"), way->members[member].name);
+
+	for (size_t i = 0; i < way->member_count; i++)
+		*arena_append(lower->arena, names, count) = way->members[i].name;
+	qsort(names, count, sizeof(*names), by_name);
+	for (size_t i = 0; i < count; i++)
+		start = names_hash(names_hash(start, "/"), names[i]);
+	start += (uint32_t)way->fallback;
+	return start;
+}
+
+static void plan_notes(struct lower *lower, struct lower_class *way)
+{
+	for (size_t i = 0; i < way->member_count && way->unkept; i++) {
+		way->members[i].note = lower_free_value(lower, start_of(lower, way, i));
+		lower->notes |= way->members[i].note != 0;
+	}
+}
+
+void lower_plan_sticky(struct lower *lower)
+{
+	size_t ways = lower->way_count;
+
+	for (size_t i = 0; i < ways; i++) {
+		const struct lower_way *way = &lower->ways[i];
+
+		for (size_t k = 0; way->class && k < way->class->member_count; k++)
+			lower_add_member_value(lower, i + 1, k + 1,
+					       names_hash(start_of(lower, way->class, k),
+							  way->scope == SCOPE_LOCAL ? "/local/"
+										    : "/forward/"));
+	}
+	for (size_t i = 0; i < lower->class_count; i++)
+		plan_notes(lower, lower->classes[i]);
+}
+
+/* ---- following ---- */
+
+static void add_case(struct lower *lower, struct ir_statement *dispatch, uint32_t value,
+		     const char *chain)
+{
+	if (value)
+		*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
+			(struct ir_case){ value, chain };
+}
+
+static struct ir_statement new_dispatch(struct lower *lower, bool on_ct)
+{
+	return (struct ir_statement){ .op = IR_DISPATCH,
+				      .on_ct = on_ct,
+				      .mask = lower_mark_mask(lower) };
+}
+
+/* The first member's way is the list's own. */
+void lower_follow_member(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+{
+	struct ir_statement dispatch = new_dispatch(lower, true);
+
+	for (size_t i = 0; i < way->member_count; i++) {
+		const struct lower_member *member = &way->members[i];
+
+		if (member->way == way)
+			continue;
+		add_case(lower, &dispatch, member->note, member->way->chain);
+		for (size_t k = 1; k <= lower->way_count; k++)
+			if (lower->ways[k - 1].class == way)
+				add_case(lower, &dispatch, lower_value_of(lower, 0, k, i + 1),
+					 member->way->chain);
+	}
+	if (dispatch.case_count)
+		lower_do(lower,
+			 lower_rule(lower, chain, nowhere,
+				    "a connection stays on the table that took it"),
+			 dispatch);
+}
+
+/* ---- taking ---- */
+
+/* One for each value, whatever it is that it comes from. */
+static const char *set_chain(struct lower *lower, uint32_t value)
+{
+	const char *name = arena_printf(lower->arena, "set_%08x", value);
+	struct ir_chain *chain = lower_find_chain(lower, name);
+
+	if (chain)
+		return name;
+	chain = lower_chain(lower, name, NULL);
+	lower_set_ct_mark(lower, lower_guarantee(lower, chain, NULL), value,
+			  lower_mark_mask(lower));
+	return name;
+}
+
+/* What a connection by the list may carry that is not this value comes to have it. */
+static void take_values(struct lower *lower, struct ir_statement *dispatch,
+			const struct lower_class *class, size_t way, size_t member)
+{
+	uint32_t to = lower_value_of(lower, 0, way, member);
+
+	for (size_t from = 0; to && from <= class->member_count; from++)
+		if (from != member)
+			add_case(lower, dispatch, lower_value_of(lower, 0, way, from),
+				 set_chain(lower, to));
+}
+
+static void take_notes(struct lower *lower, struct ir_statement *dispatch,
+		       const struct lower_class *way, const struct lower_member *member)
+{
+	const char *to;
+
+	if (!member->note)
+		return;
+	to = set_chain(lower, member->note);
+	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
+		(struct ir_case){ 0, to };
+	add_case(lower, dispatch, way->note, to);
+	for (size_t i = 0; i < way->member_count; i++)
+		if (&way->members[i] != member)
+			add_case(lower, dispatch, way->members[i].note, to);
+}
+
+static const char *take_chain(struct lower *lower, const struct lower_class *way, size_t member)
+{
+	struct ir_statement dispatch = new_dispatch(lower, true);
+	const char *name =
+		arena_printf(lower->arena, "taken_%s/%s", way->chain, way->members[member].name);
+
+	take_notes(lower, &dispatch, way, &way->members[member]);
+	for (size_t i = 1; i <= lower->way_count; i++)
+		if (lower->ways[i - 1].class == way)
+			take_values(lower, &dispatch, way, i, member + 1);
+	if (!dispatch.case_count)
+		return NULL;
+	lower_do(lower, lower_guarantee(lower, lower_chain(lower, name, NULL), NULL), dispatch);
+	return name;
+}
+
+/* By none of the tables' interfaces, and not back to this host. */
+static struct ir_match by_main(struct lower *lower, const struct lower_class *way)
+{
+	const char **devs = NULL;
+	size_t count = 0;
+
+	names_add(lower->arena, &devs, &count, "lo");
+	for (size_t i = 0; i < way->table_count; i++) {
+		size_t few;
+		bool all;
+		const char **more = check_table_devs(lower->arena, way->tables[i], &few, &all);
+
+		for (size_t k = 0; k < few; k++)
+			names_add(lower->arena, &devs, &count, more[k]);
+	}
+	return interface_match(INTERFACE_OUT, devs, count, true);
+}
+
+static void leave_datagrams(struct lower *lower, struct ir_chain *chain)
+{
+	static const unsigned int protocols[] = { PROTOCOL_TCP, PROTOCOL_DCCP, PROTOCOL_SCTP };
+	struct interval_set connected = { 0 };
+	struct ir_match match;
+	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
+
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
+		interval_add(lower->arena, &connected, wide(protocols[i]), wide(protocols[i]));
+	interval_normalise(&connected);
+	match = protocol_match(&connected);
+	match.negated = true;
+	lower_match(lower, rule, match);
+	lower_op(lower, rule, IR_ACCEPT);
+}
+
+static const char *list_chain(struct lower *lower, const struct lower_class *way)
+{
+	const char *name = arena_printf(lower->arena, "taken_%s", way->chain);
+	struct ir_chain *chain = lower_chain(lower, name, NULL);
+
+	if (way->sticky == STICKY_TCP)
+		leave_datagrams(lower, chain);
+	for (size_t i = 0; i < way->member_count; i++) {
+		const struct lower_member *member = &way->members[i];
+		const char *take = take_chain(lower, way, i);
+		struct ir_rule *rule;
+
+		if (!take)
+			continue;
+		rule = lower_guarantee(lower, chain, NULL);
+		lower_match(lower, rule,
+			    member->dev_count ? interface_match(INTERFACE_OUT, member->devs,
+								member->dev_count, false)
+					      : by_main(lower, way));
+		lower_goto(lower, rule, take);
+	}
+	return name;
+}
+
+static void add_list(struct lower *lower, struct ir_statement *dispatch,
+		     const struct lower_class *way)
+{
+	const char *chain = list_chain(lower, way);
+
+	add_case(lower, dispatch, way->mark, chain);
+	if (way->syn && lower_is_used(way->syn))
+		add_case(lower, dispatch, way->syn->mark, chain);
+	for (size_t i = 0; i < way->member_count; i++)
+		if (way->members[i].way != way)
+			add_case(lower, dispatch, way->members[i].way->mark, chain);
+}
+
+void lower_sticky(struct lower *lower)
+{
+	struct ir_statement dispatch = new_dispatch(lower, false);
+	struct ir_chain *chain;
+
+	for (size_t i = 0; i < lower->class_count; i++)
+		if (lower->classes[i]->member_count && lower_is_used(lower->classes[i]))
+			add_list(lower, &dispatch, lower->classes[i]);
+	if (!dispatch.case_count)
+		return;
+	chain = lower_base_chain(lower, "taken", IR_CHAIN_FILTER, IR_HOOK_POSTROUTING,
+				 PRIORITY_TAKEN, "by which table of a list a connection leaves");
+	lower_do(lower, lower_guarantee(lower, chain, NULL), dispatch);
+}

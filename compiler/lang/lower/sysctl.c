@@ -1,0 +1,553 @@
+/*
+ * lower/sysctl: the kernel settings that the policy's ways need.
+ *
+ * In go the ways with their families, scopes and interfaces, out come wishes: a key, a value, when
+ * it matters (seen where the policy is loaded), and the reason. What each feature needs is one row
+ * of the table below. A setting comes behind those that must be there before it.
+ */
+#include <fnmatch.h>
+#include <string.h>
+
+#include "addr/addr.h"
+#include "base/arena.h"
+#include "base/names.h"
+#include "lang/lower/lower.h"
+
+enum need {
+	NEED_FORWARD_IPV4,
+	NEED_FORWARD_IPV6,
+	NEED_REMOTE_IPV4,
+	NEED_REMOTE_IPV6,
+	NEED_ADVERTISED,
+	NEED_CARRIER_IPV4,
+	NEED_CARRIER_IPV6,
+	NEED_CARRIER_MAIN_IPV4,
+	NEED_CARRIER_MAIN_IPV6,
+	NEED_UNFILTERED,
+	NEED_QUIET,
+	NEED_LOOSE_MARKED,
+	NEED_UNMARKED,
+	NEED_UNMARKED_HERE,
+	NEED_LOCALNET,
+	NEED_UNBRIDGED_IPV4,
+	NEED_UNBRIDGED_IPV6,
+};
+
+/* A '%' in a key stands for an interface; in a reason %s is the name of the listener or the table.
+ */
+static const struct feature {
+	const char *key, *value;
+	enum ir_sysctl_when when;
+	const char *why;
+} features[] = {
+	[NEED_FORWARD_IPV4] = {
+		"net.ipv4.ip_forward", "1", IR_SYSCTL_ALWAYS,
+		"the table %s takes forwarded packets, and without this the host forwards no IPv4",
+	},
+	[NEED_FORWARD_IPV6] = {
+		"net.ipv6.conf.all.forwarding", "1", IR_SYSCTL_ALWAYS,
+		"the table %s takes forwarded packets, and without this the host forwards no IPv6",
+	},
+	[NEED_REMOTE_IPV4] = {
+		"net.ipv4.ip_forward", "1", IR_SYSCTL_IF_ELSEWHERE,
+		"the listener %s is on another host, and without this nothing is forwarded there",
+	},
+	[NEED_REMOTE_IPV6] = {
+		"net.ipv6.conf.all.forwarding", "1", IR_SYSCTL_IF_ELSEWHERE,
+		"the listener %s is on another host, and without this nothing is forwarded there",
+	},
+	[NEED_ADVERTISED] = {
+		"net.ipv6.conf.%.accept_ra", "2", IR_SYSCTL_IF_ADVERTISED,
+		"%s needs IPv6 forwarding, and a host that forwards forgets the routes that routers "
+		"advertise, its default route among them, unless this is 2",
+	},
+	[NEED_CARRIER_IPV4] = {
+		"net.ipv4.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_ALWAYS,
+		"the table %s leaves by this interface, and with 0 its routes stay in use when the "
+		"interface loses its carrier: nothing takes its place",
+	},
+	[NEED_CARRIER_IPV6] = {
+		"net.ipv6.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_ALWAYS,
+		"the table %s leaves by this interface, and with 0 its routes stay in use when the "
+		"interface loses its carrier: nothing takes its place",
+	},
+	[NEED_CARRIER_MAIN_IPV4] = {
+		"net.ipv4.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_IF_DEFAULT,
+		"the list %s goes on after the main table, and with 0 the main table's default route "
+		"stays in use when this interface loses its carrier: nothing takes its place",
+	},
+	[NEED_CARRIER_MAIN_IPV6] = {
+		"net.ipv6.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_IF_DEFAULT,
+		"the list %s goes on after the main table, and with 0 the main table's default route "
+		"stays in use when this interface loses its carrier: nothing takes its place",
+	},
+	[NEED_UNFILTERED] = {
+		"net.ipv4.conf.%.rp_filter", "0", IR_SYSCTL_IF_EFFECTIVE,
+		"the table %s leaves by this interface, and a reverse-path filter drops the answers: a "
+		"strict one (1) where the main table leaves by another, a loose one (2) where the main "
+		"table has no route to their source, as when its only default route is gone",
+	},
+	[NEED_QUIET] = {
+		"net.ipv4.conf.%.send_redirects", "0", IR_SYSCTL_IF_EFFECTIVE,
+		"the table %s may send packets out by the interface they came in by, and an ICMP "
+		"redirect would teach their sender the way round this host, for as long as it "
+		"remembers, whatever the policy then says",
+	},
+	[NEED_LOOSE_MARKED] = {
+		"net.ipv4.conf.%.rp_filter", "2", IR_SYSCTL_IF_MARKED,
+		"the table %s takes packets that come in here, and a strict reverse-path filter that "
+		"looks at marks (src_valid_mark) drops them",
+	},
+	[NEED_UNMARKED] = {
+		"net.ipv4.conf.all.src_valid_mark", "0", IR_SYSCTL_ALWAYS,
+		"the listener %s takes what comes from outside by tproxy, and with 1 the kernel looks for "
+		"the way back by the mark, finds this host, and drops the packet",
+	},
+	[NEED_UNMARKED_HERE] = {
+		"net.ipv4.conf.%.src_valid_mark", "0", IR_SYSCTL_ALWAYS,
+		"the listener %s takes what comes from outside by tproxy, and the kernel drops it where an "
+		"interface's own is 1",
+	},
+	[NEED_LOCALNET] = {
+		"net.ipv4.conf.%.route_localnet", "1", IR_SYSCTL_UNLESS_ALL,
+		"the listener %s waits on a loopback address for what comes in here, and with 0 the kernel "
+		"drops that; the policy's rules keep everything else off loopback addresses",
+	},
+	[NEED_UNBRIDGED_IPV4] = {
+		"net.bridge.bridge-nf-call-iptables", "0", IR_SYSCTL_IF_BRIDGE,
+		"the listener %s takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) "
+		"what comes by a bridge loses its listener; rules of others for packets within one "
+		"bridge, such as between containers, need 1",
+	},
+	[NEED_UNBRIDGED_IPV6] = {
+		"net.bridge.bridge-nf-call-ip6tables", "0", IR_SYSCTL_IF_BRIDGE,
+		"the listener %s takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) "
+		"what comes by a bridge loses its listener; rules of others for packets within one "
+		"bridge, such as between containers, need 1",
+	},
+};
+
+/* Interfaces that packets come in by; none: any. */
+struct sources {
+	const char **devs;
+	size_t count;
+};
+
+/* ---- wishes ---- */
+
+/* In a sysctl's name an interface's dots are slashes. */
+static const char *key_of(struct lower *lower, const struct feature *feature, const char *dev)
+{
+	const char *place = strchr(feature->key, '%');
+	char *name;
+
+	if (!place)
+		return feature->key;
+	name = arena_strdup(lower->arena, dev);
+	for (char *c = name; *c; c++)
+		if (*c == '.')
+			*c = '/';
+	return arena_printf(lower->arena, "%.*s%s%s", (int)(place - feature->key), feature->key,
+			    name, place + 1);
+}
+
+static const char *why_of(struct lower *lower, const struct feature *feature,
+			  const struct lower_class *way)
+{
+	const char *place = strstr(feature->why, "%s");
+
+	return arena_printf(lower->arena, "%.*s%s%s", (int)(place - feature->why), feature->why,
+			    way->name, place + 2);
+}
+
+/* Two wishes for one key: the stronger one, for the interfaces of both. */
+static void join(struct lower *lower, struct ir_sysctl *held, const struct ir_sysctl *more)
+{
+	bool any = !held->dev_count || !more->dev_count;
+
+	if (more->when < held->when) {
+		held->when = more->when;
+		held->has_via = more->has_via;
+		held->via = more->via;
+		held->why = more->why;
+		held->origin = more->origin;
+	}
+	for (size_t i = 0; !any && i < more->dev_count; i++)
+		names_add(lower->arena, &held->devs, &held->dev_count, more->devs[i]);
+	if (any)
+		held->dev_count = 0;
+}
+
+static bool is_same_place(const struct ir_sysctl *a, const struct ir_sysctl *b)
+{
+	bool same_via = a->has_via == b->has_via && wide_equal(a->via.bits, b->via.bits);
+
+	if (strcmp(a->key, b->key))
+		return false;
+	return strchr(a->key, '*') ? a->when == b->when && same_via
+				   : a->when != b->when || same_via;
+}
+
+static void add(struct lower *lower, const struct ir_sysctl *wish)
+{
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 0; i < ir->sysctl_count; i++)
+		if (is_same_place(&ir->sysctls[i], wish)) {
+			join(lower, &ir->sysctls[i], wish);
+			return;
+		}
+	*arena_append(lower->arena, ir->sysctls, ir->sysctl_count) = *wish;
+}
+
+static struct ir_sysctl wish(struct lower *lower, enum need need, const struct lower_class *way,
+			     const char *dev)
+{
+	const struct feature *feature = &features[need];
+
+	return (struct ir_sysctl){ .key = key_of(lower, feature, dev ? dev : "*"),
+				   .value = feature->value,
+				   .why = why_of(lower, feature, way),
+				   .when = feature->when,
+				   .origin = way->origin };
+}
+
+static void need(struct lower *lower, enum need what, const struct lower_class *way)
+{
+	struct ir_sysctl one = wish(lower, what, way, NULL);
+
+	add(lower, &one);
+}
+
+static void need_at(struct lower *lower, enum need what, const struct lower_class *way,
+		    const char *dev)
+{
+	struct ir_sysctl one = wish(lower, what, way, dev);
+
+	add(lower, &one);
+}
+
+static void need_from(struct lower *lower, enum need what, const struct lower_class *way,
+		      const struct sources *from)
+{
+	struct ir_sysctl one = wish(lower, what, way, NULL);
+
+	for (size_t i = 0; i < from->count; i++)
+		names_add(lower->arena, &one.devs, &one.dev_count, from->devs[i]);
+	add(lower, &one);
+}
+
+/* Where `from` (may be NULL) names the interface. */
+static void need_towards(struct lower *lower, enum need what, const struct lower_class *way,
+			 struct addr via, const struct sources *from)
+{
+	struct ir_sysctl one = wish(lower, what, way, NULL);
+
+	one.has_via = true;
+	one.via = via;
+	for (size_t i = 0; from && i < from->count; i++)
+		names_add(lower->arena, &one.devs, &one.dev_count, from->devs[i]);
+	add(lower, &one);
+}
+
+/* ---- where packets come in ---- */
+
+static bool leads_to(struct lower *lower, const struct ast_then *then,
+		     const struct lower_class *way)
+{
+	const struct lower_class *chosen;
+	const struct ast_target *shares;
+	size_t count;
+
+	if (!then)
+		return false;
+	shares = ast_shares(then, &count);
+	for (size_t i = 0; i < count; i++) {
+		chosen = lower_share_class(lower, &shares[i]);
+		if (chosen && (chosen == way || chosen->inbound == way))
+			return true;
+	}
+	if (then->action != THEN_PROXY && then->action != THEN_ROUTE)
+		return false;
+	chosen = lower_class_of(lower, then);
+	return chosen == way || (chosen && chosen->inbound == way);
+}
+
+/* By which interfaces do the packets come that rules send this way? */
+static struct sources sources_of(struct lower *lower, const struct lower_class *way)
+{
+	static const struct sources any;
+	const struct ast_policy *policy = lower->policy;
+	struct ir_sysctl found = { 0 };
+
+	if (leads_to(lower, policy->default_forward, way))
+		return any;
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct ast_rule *rule = &policy->rules[i];
+		const struct match_condition *in = ast_condition(rule, "in");
+
+		if (!(rule->scopes & SCOPE_FORWARD) || !leads_to(lower, rule->then, way))
+			continue;
+		if (!ast_names_source(rule))
+			return any;
+		for (size_t k = 0; k < in->name_count; k++)
+			names_add(lower->arena, &found.devs, &found.dev_count, in->names[k]);
+	}
+	return (struct sources){ found.devs, found.dev_count };
+}
+
+/* ---- features ---- */
+
+static void forwarding(struct lower *lower, const struct lower_class *way)
+{
+	if (way->families[ADDR_IPV4])
+		need(lower, NEED_FORWARD_IPV4, way);
+	if (!way->families[ADDR_IPV6])
+		return;
+	need(lower, NEED_ADVERTISED, way);
+	need(lower, NEED_FORWARD_IPV6, way);
+}
+
+static void remote_listener(struct lower *lower, const struct lower_class *way)
+{
+	const struct ast_listener *listener = way->listener;
+	const struct addr *addr = listener->addr;
+
+	if (way->families[ADDR_IPV4] && !addr_is_loopback(addr[ADDR_IPV4]))
+		need_towards(lower, NEED_REMOTE_IPV4, way, addr[ADDR_IPV4], NULL);
+	if (!way->families[ADDR_IPV6] || addr_is_loopback(addr[ADDR_IPV6]))
+		return;
+	need(lower, NEED_ADVERTISED, way);
+	need_towards(lower, NEED_REMOTE_IPV6, way, addr[ADDR_IPV6], NULL);
+}
+
+static bool takes_loopback(const struct lower_class *way)
+{
+	return way->listener && way->listener->mode == MODE_DNAT && way->forward &&
+	       way->families[ADDR_IPV4] && addr_is_loopback(way->listener->addr[ADDR_IPV4]);
+}
+
+static void local_listener(struct lower *lower, const struct lower_class *way)
+{
+	struct sources from = sources_of(lower, way);
+
+	for (size_t i = 0; i < from.count; i++)
+		need_at(lower, NEED_LOCALNET, way, from.devs[i]);
+}
+
+static void transparent_listener(struct lower *lower, const struct lower_class *way)
+{
+	static const struct sources any;
+	struct sources from = sources_of(lower, way);
+	bool answers = way->listener->spoofs_client;
+
+	/* Answers to a borrowed address come in by any uplink. */
+	if (way->families[ADDR_IPV4] && (way->forward || answers)) {
+		need(lower, NEED_UNMARKED, way);
+		need_from(lower, NEED_UNMARKED_HERE, way, answers ? &any : &from);
+	}
+	if (!way->forward)
+		return;
+	if (way->families[ADDR_IPV4])
+		need_from(lower, NEED_UNBRIDGED_IPV4, way, &from);
+	if (way->families[ADDR_IPV6])
+		need_from(lower, NEED_UNBRIDGED_IPV6, way, &from);
+}
+
+/* What becomes of a next hop of a family; `from`: the interfaces that it is about, or NULL. */
+struct hop_visit {
+	void (*visit)(struct lower *lower, const struct hop_visit *visit,
+		      const struct ast_hop *hop);
+	const struct lower_class *way;
+	enum addr_family family;
+	enum need what;
+	const struct sources *from;
+	struct ir_sysctl *found; /* gets the names of interfaces */
+};
+
+static void visit_table(struct lower *lower, const struct hop_visit *visit,
+			const struct ast_table *table)
+{
+	size_t count;
+	const struct ast_route *routes = ast_table_routes(table, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		size_t hops = routes[i].hop_count ? routes[i].hop_count : 1;
+
+		if (routes[i].type != IR_ROUTE_UNICAST ||
+		    (!routes[i].is_default && routes[i].to.addr.family != visit->family))
+			continue;
+		for (size_t k = 0; k < hops; k++) {
+			const struct ast_hop *hop = routes[i].hop_count ? &routes[i].hops[k]
+									: &routes[i].hop;
+
+			if (!hop->via.span.source || hop->via.has[visit->family])
+				visit->visit(lower, visit, hop);
+		}
+	}
+}
+
+/* May packets for the next hop come in by its interface? A route without a gateway is mostly a
+ * tunnel's, and nothing that came out of that goes back unless a rule says so. */
+static bool may_come_by(const struct sources *from, const struct ast_hop *hop)
+{
+	for (size_t i = 0; i < from->count; i++)
+		if (fnmatch(from->devs[i], hop->dev, FNM_NOESCAPE) == 0)
+			return true;
+	return !from->count && hop->via.span.source;
+}
+
+static void hop_needs(struct lower *lower, const struct hop_visit *visit, const struct ast_hop *hop)
+{
+	enum addr_family family = visit->family;
+
+	if (hop->dev && (!visit->from || may_come_by(visit->from, hop)))
+		need_at(lower, visit->what, visit->way, hop->dev);
+	else if (!hop->dev && hop->via.has[family])
+		need_towards(lower, visit->what, visit->way, hop->via.addr[family], visit->from);
+}
+
+static void table_needs(struct lower *lower, enum need what, const struct lower_class *way,
+			const struct ast_table *table, enum addr_family family)
+{
+	struct hop_visit visit = { .visit = hop_needs, .way = way, .family = family, .what = what };
+
+	visit_table(lower, &visit, table);
+}
+
+/* ---- out by the interface that they came in by ---- */
+
+/* May forwarded packets be sent this way by a rule, and not as answers? */
+static bool may_turn(const struct lower_class *way, enum addr_family family)
+{
+	return lower_is_used(way) && way->forward && way->families[family] &&
+	       way->kind != IR_CLASS_REPLY && way->kind != IR_CLASS_INBOUND &&
+	       way->kind != IR_CLASS_MEMBER;
+}
+
+static void quiet(struct lower *lower, const struct lower_class *way, const struct sources *from)
+{
+	struct hop_visit visit = { .visit = hop_needs,
+				   .way = way,
+				   .family = ADDR_IPV4,
+				   .what = NEED_QUIET,
+				   .from = from };
+
+	for (size_t i = 0; may_turn(way, ADDR_IPV4) && i < way->table_count; i++)
+		visit_table(lower, &visit, way->tables[i]);
+}
+
+/* A redirect of IPv6 names the gateway's link-local address, or where there is none the destination
+ * itself (RFC 4861, section 4.5): of any other gateway the kernel tells nothing. */
+static void hop_turns(struct lower *lower, const struct hop_visit *visit, const struct ast_hop *hop)
+{
+	bool is_named = !hop->via.has[ADDR_IPV6] || addr_is_link_local(hop->via.addr[ADDR_IPV6]);
+
+	if (is_named && hop->dev && may_come_by(visit->from, hop))
+		names_add(lower->arena, &visit->found->devs, &visit->found->dev_count, hop->dev);
+}
+
+const char **lower_quiet_devs(struct lower *lower, size_t *count)
+{
+	struct ir_sysctl found = { 0 };
+
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+		struct sources from = sources_of(lower, way);
+		struct hop_visit visit = {
+			.visit = hop_turns, .family = ADDR_IPV6, .from = &from, .found = &found
+		};
+
+		for (size_t k = 0; may_turn(way, ADDR_IPV6) && k < way->table_count; k++)
+			visit_table(lower, &visit, way->tables[k]);
+	}
+	*count = found.dev_count;
+	return found.devs;
+}
+
+/* Does anything stand after the main table in the list? */
+static bool goes_on_after_main(const struct lower_class *way)
+{
+	return way->names_main &&
+	       (way->main_at < way->table_count || way->fallback != FALLBACK_MAIN);
+}
+
+/* Answers come in by where the tables lead out. */
+static void links(struct lower *lower, const struct lower_class *way)
+{
+	for (int family = 0; family < ADDR_FAMILIES; family++)
+		if (goes_on_after_main(way) && way->families[family])
+			need(lower,
+			     family == ADDR_IPV6 ? NEED_CARRIER_MAIN_IPV6 : NEED_CARRIER_MAIN_IPV4,
+			     way);
+	for (size_t i = 0; i < way->table_count; i++) {
+		if (way->families[ADDR_IPV4]) {
+			table_needs(lower, NEED_CARRIER_IPV4, way, way->tables[i], ADDR_IPV4);
+			table_needs(lower, NEED_UNFILTERED, way, way->tables[i], ADDR_IPV4);
+		}
+		if (way->families[ADDR_IPV6])
+			table_needs(lower, NEED_CARRIER_IPV6, way, way->tables[i], ADDR_IPV6);
+	}
+}
+
+static void tables(struct lower *lower, const struct lower_class *way)
+{
+	struct sources from = sources_of(lower, way);
+	struct lower_class led = *way;
+
+	/* What leads to a listener is its table, and forwarding is asked for by its address. */
+	if (way->listener && way->table_count)
+		led.name = way->tables[0]->name;
+	if (way->kind == IR_CLASS_MEMBER) /* LIST/MEMBER */
+		led.name =
+			arena_printf(lower->arena, "%.*s", (int)strcspn(way->name, "/"), way->name);
+	links(lower, &led);
+	quiet(lower, &led, &from);
+	/* What comes in for an outside prefix is forwarded, whatever rules send by the table. */
+	if (way->kind == IR_CLASS_REPLY && way->tables[0]->npt_count && way->families[ADDR_IPV6]) {
+		need(lower, NEED_ADVERTISED, way);
+		need(lower, NEED_FORWARD_IPV6, way);
+	}
+	/* A way by the main table alone forwards no more than the host did without the policy. */
+	if (!lower_leads_out(way) || !way->forward || !way->table_count)
+		return;
+	if (!way->listener)
+		forwarding(lower, way);
+	if (!way->families[ADDR_IPV4])
+		return;
+	need_from(lower, NEED_LOOSE_MARKED, &led, &from);
+}
+
+void lower_sysctls(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->class_count; i++) {
+		const struct lower_class *way = lower->classes[i];
+
+		if (!lower_is_used(way))
+			continue;
+		tables(lower, way);
+		if (way->listener && way->listener->mode == MODE_TPROXY)
+			transparent_listener(lower, way);
+		if (way->listener && way->listener->mode == MODE_DNAT && way->forward)
+			remote_listener(lower, way);
+		if (takes_loopback(way))
+			local_listener(lower, way);
+	}
+}
+
+const char **lower_loopback_devs(struct lower *lower, size_t *count)
+{
+	struct ir_sysctl found = { 0 };
+
+	for (size_t i = 0; i < lower->class_count; i++) {
+		struct sources from;
+
+		if (!takes_loopback(lower->classes[i]))
+			continue;
+		from = sources_of(lower, lower->classes[i]);
+		for (size_t k = 0; k < from.count; k++)
+			names_add(lower->arena, &found.devs, &found.dev_count, from.devs[k]);
+	}
+	*count = found.dev_count;
+	return found.devs;
+}

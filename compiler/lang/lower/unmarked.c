@@ -1,0 +1,133 @@
+/*
+ * lower/unmarked: what holds without nft.
+ *
+ * Marks are given by nft, so without its table all packets are unmarked, and ip rules that ask for
+ * marks take none. Where the last word about what comes in by an interface is a way that refuses,
+ * ip rules by that interface refuse what carries no mark at all (lower/route.c). So whatever the
+ * rules leave alone there gets a mark of its own, which no ip rule asks for: it goes by the host's
+ * own rules as before.
+ */
+#include <fnmatch.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "lang/lower/number.h"
+#include "match/kinds.h"
+
+/* After the chains of all programs that translate or mark; see nft(8) for theirs. */
+enum { PRIORITY_LAST = 300 };
+
+/* ---- which interfaces ---- */
+
+/* The way that the action ends in, where it refuses what it has no route for; or NULL. */
+static const struct lower_class *refusing_way(struct lower *lower, const struct ast_then *then)
+{
+	const struct lower_class *way = NULL;
+
+	if (!then || (then->action != THEN_ROUTE && then->action != THEN_BALANCE))
+		return NULL;
+	for (size_t i = 0; i < then->target_count; i++) {
+		way = then->action == THEN_ROUTE ? lower_class_of(lower, then)
+						 : lower_table_class(lower, then->targets[i].name);
+		if (!way || way->names_main || way->fallback == FALLBACK_MAIN)
+			return NULL;
+	}
+	return way;
+}
+
+static bool names(const struct match_condition *in, const char *dev)
+{
+	for (size_t i = 0; i < in->name_count; i++)
+		if (!fnmatch(in->names[i], dev, 0))
+			return true;
+	return false;
+}
+
+/* Does the rule take every packet that comes in by the interface and is to be forwarded? */
+static bool takes_all(const struct ast_rule *rule, const char *dev)
+{
+	const struct match_condition *in = ast_condition(rule, "in");
+
+	if (!(rule->scopes & SCOPE_FORWARD) || rule->limit.rate || rule->cut_protocols.count ||
+	    rule->cut_families[ADDR_IPV4] || rule->cut_families[ADDR_IPV6] ||
+	    rule->then->action == THEN_CONTINUE || rule->condition_count > (in ? 1 : 0))
+		return false;
+	return !in || (!in->negated && names(in, dev));
+}
+
+static const struct lower_class *last_word(struct lower *lower, const char *dev)
+{
+	const struct ast_policy *policy = lower->policy;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if (takes_all(&policy->rules[i], dev))
+			return refusing_way(lower, policy->rules[i].then);
+	return refusing_way(lower, policy->default_forward);
+}
+
+static void consider(struct lower *lower, const char *dev)
+{
+	const struct lower_class *way = last_word(lower, dev);
+
+	for (size_t i = 0; i < lower->held_count; i++)
+		if (!strcmp(lower->held[i].dev, dev))
+			return;
+	if (way && !strchr(dev, '*') && strcmp(dev, "lo") != 0)
+		*arena_append(lower->arena, lower->held, lower->held_count) =
+			(struct lower_held){ dev, way };
+}
+
+void lower_find_unmarked(struct numbers *numbers)
+{
+	struct lower *lower = numbers->lower;
+	const struct ast_policy *policy = lower->policy;
+
+	if (!lower_has_mark(numbers))
+		return;
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct match_condition *in = ast_condition(&policy->rules[i], "in");
+
+		for (size_t k = 0; in && !in->negated && k < in->name_count; k++)
+			consider(lower, in->names[k]);
+	}
+	if (lower->held_count)
+		lower->direct_mark =
+			lower_draw_mark(numbers, "direct/unmarked", lower->held[0].way->origin);
+}
+
+/* ---- the mark ---- */
+
+void lower_mark_unmarked(struct lower *lower)
+{
+	const char **devs = NULL;
+	size_t count = 0;
+	struct ir_rule *rule;
+
+	for (size_t i = 0; i < lower->held_count; i++)
+		*arena_append(lower->arena, devs, count) = lower->held[i].dev;
+	if (!count)
+		return;
+	rule = lower_guarantee(lower,
+			       lower_base_chain(lower, "unmarked", IR_CHAIN_FILTER,
+						IR_HOOK_PREROUTING, PRIORITY_LAST,
+						"what is about to be routed"),
+			       "left alone, so no ip rule refuses it for having no mark");
+	lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
+	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, 0, UINT32_MAX));
+	lower_set_mark(lower, rule, lower->direct_mark, UINT32_MAX);
+}
+
+void lower_describe_unmarked(struct lower *lower)
+{
+	struct ir *ir = lower->ir;
+
+	if (!lower->held_count)
+		return;
+	*arena_append(lower->arena, ir->classes, ir->class_count) = (struct ir_class){
+		.kind = IR_CLASS_DIRECT,
+		.name = "direct",
+		.mark = lower->direct_mark,
+		.mask = lower_mark_mask(lower),
+		.origin = lower->held[0].way->origin,
+	};
+}

@@ -1,0 +1,397 @@
+/*
+ * static/endpoint: tunnels whose ends are known, and the way that packets to these ends take.
+ *
+ * In go the tables with an `endpoint`, the rules and the ip rules and routes they became. Packets
+ * to an end are sent through the ir, and from table to table as the kernel does it: only a route
+ * that leads into the tunnel's own interface is a loop, and what goes on to the main table is not
+ * known here. A route that may vanish with its interface leaves the packet to the tables behind.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/names.h"
+#include "ir/evaluate.h"
+#include "ir/lookup.h"
+#include "lang/static/tunnel.h"
+#include "match/kinds.h"
+
+/* A table's tunnel: the interfaces that lead into it. "" is one that is not named. */
+struct tunnel {
+	const struct ast_table *table;
+	const char **devs;
+	size_t dev_count;
+};
+
+/* Where packets of a way to an address go. */
+struct landing {
+	bool inside;        /* into the tunnel */
+	bool surely;        /* whatever the main table has, and by the tunnel's own table */
+	bool after_main;    /* unless the main table has a route */
+	const char *unless; /* unless this table's route is there; or NULL */
+};
+
+/* ---- interfaces ---- */
+
+static const char *dev_of(const char *dev)
+{
+	return dev ? dev : "";
+}
+
+/* A route to where an end is may be there to keep it out of the tunnel; a default route is not. */
+static bool may_keep_out(const struct ast_table *table, const struct ast_route *route)
+{
+	for (size_t i = 0; !route->is_default && i < table->endpoint_count; i++) {
+		struct addr end = table->endpoints[i].addr;
+		unsigned int width = addr_width(end.family);
+
+		if (end.family == route->to.addr.family &&
+		    (!route->to.length ||
+		     wide_is_zero(wide_right(wide_xor(end.bits, route->to.addr.bits),
+					     width - route->to.length))))
+			return true;
+	}
+	return false;
+}
+
+static void add_devs(struct tunnels *tunnels, struct tunnel *tunnel, bool named, bool all)
+{
+	size_t count;
+	const struct ast_route *routes = ast_table_routes(tunnel->table, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct ast_route *route = &routes[i];
+
+		if (route->type != IR_ROUTE_UNICAST ||
+		    (!named && !all && may_keep_out(tunnel->table, route)))
+			continue;
+		for (size_t k = 0; k < (route->hop_count ? route->hop_count : 1); k++) {
+			const char *dev = route->hop_count ? route->hops[k].dev : route->hop.dev;
+
+			if (!named || prove_is_tunnel(dev))
+				names_add(tunnels->arena, &tunnel->devs, &tunnel->dev_count,
+					  dev_of(dev));
+		}
+	}
+}
+
+/* What is called like a tunnel, or else all but ways that an end may be kept out by. */
+static struct tunnel find_tunnel(struct tunnels *tunnels, const struct ast_table *table)
+{
+	struct tunnel tunnel = { .table = table };
+
+	add_devs(tunnels, &tunnel, true, false);
+	if (!tunnel.dev_count)
+		add_devs(tunnels, &tunnel, false, false);
+	if (!tunnel.dev_count)
+		add_devs(tunnels, &tunnel, false, true);
+	return tunnel;
+}
+
+static bool has_dev(const struct tunnel *tunnel, const char *dev)
+{
+	for (size_t i = 0; i < tunnel->dev_count; i++)
+		if (!strcmp(tunnel->devs[i], dev_of(dev)))
+			return true;
+	return false;
+}
+
+static size_t hops_inside(const struct tunnel *tunnel, const struct ir_route *route)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; route->type == IR_ROUTE_UNICAST && i < route->hop_count; i++)
+		count += has_dev(tunnel, route->hops[i].dev);
+	return count;
+}
+
+/* ---- ways ---- */
+
+static struct landing land(struct tunnels *tunnels, const struct tunnel *tunnel,
+			   const struct ir_class *way, struct addr to)
+{
+	struct landing landing = { 0 };
+
+	for (size_t i = 0; i < tunnels->ir->ip_rule_count; i++) {
+		const struct ir_ip_rule *rule = &tunnels->ir->ip_rules[i];
+		bool asks_main = ir_rule_asks_main(tunnels->ir, rule);
+		const struct ir_route *route;
+		size_t inside;
+
+		if (rule->family != to.family || (way->mark & rule->mask) != rule->mark)
+			continue;
+		if (rule->action != IR_RULE_LOOKUP || ir_rule_takes_default(rule))
+			break;
+		landing.after_main |= asks_main;
+		route = asks_main ? NULL
+				  : lookup_in_table(tunnels->ir, to.family, rule->table, to.bits);
+		if (!route)
+			continue;
+		inside = hops_inside(tunnel, route);
+		landing.inside = inside > 0;
+		landing.surely = inside == route->hop_count && !landing.after_main &&
+				 !landing.unless && rule->table == (uint32_t)tunnel->table->id;
+		if (inside || route->type != IR_ROUTE_UNICAST)
+			break;
+		landing.unless = rule->name;
+	}
+	return landing;
+}
+
+static const struct ir_class *find_way(const struct ir *ir, const char *name)
+{
+	for (size_t i = 0; i < ir->class_count; i++)
+		if (ir->classes[i].kind == IR_CLASS_ROUTE && !strcmp(ir->classes[i].name, name))
+			return &ir->classes[i];
+	return NULL;
+}
+
+/* Of a choice, the first that leads into the tunnel. */
+static struct landing follow(struct tunnels *tunnels, const struct tunnel *tunnel,
+			     const struct ast_then *then, struct addr to)
+{
+	struct landing landing = { 0 };
+	size_t count = then->action == THEN_BALANCE ? then->target_count
+		       : then->action == THEN_ROUTE ? 1
+						    : 0;
+
+	for (size_t i = 0; i < count && !landing.inside; i++) {
+		const char *name = then->action == THEN_ROUTE ? ast_route_name(tunnels->arena, then)
+							      : then->targets[i].name;
+		const struct ir_class *way = find_way(tunnels->ir, name);
+
+		if (way)
+			landing = land(tunnels, tunnel, way, to);
+	}
+	return landing;
+}
+
+/* ---- rules ---- */
+
+/* Does the rule let packets of this host to the address go another way? */
+static bool lets_go(struct tunnels *tunnels, const struct ast_rule *rule,
+		    const struct tunnel *tunnel, struct addr to)
+{
+	enum ast_action action = rule->then->action;
+
+	return (rule->scopes & SCOPE_LOCAL) &&
+	       (action == THEN_DIRECT || action == THEN_ROUTE || action == THEN_BALANCE ||
+		action == THEN_MARK || action == THEN_ANSWER) &&
+	       !follow(tunnels, tunnel, rule->then, to).inside;
+}
+
+bool prove_names_address(struct tunnels *tunnels, const struct match_condition *condition,
+			 struct addr addr)
+{
+	const struct interval_set *set;
+
+	for (size_t i = 0; (set = prove_part(tunnels, condition, addr.family, i)); i++)
+		if (interval_contains(set, addr.bits))
+			return !condition->negated;
+	return condition->negated;
+}
+
+/* May the rule take packets of the protocol to the address, if what else it asks holds? */
+static bool may_take(struct tunnels *tunnels, const struct ast_rule *rule, struct addr addr,
+		     unsigned int protocol)
+{
+	const struct match_condition *to = ast_condition(rule, "to");
+
+	if (!rule->families[addr.family] ||
+	    (rule->protocols.count && !interval_contains(&rule->protocols, wide(protocol))))
+		return false;
+	if (!to)
+		return rule->condition_count > 0;
+	return prove_names_address(tunnels, to, addr);
+}
+
+static bool is_excepted(struct tunnels *tunnels, size_t before, const struct tunnel *tunnel,
+			struct addr addr, unsigned int protocol)
+{
+	for (size_t i = 0; i < before; i++) {
+		const struct ast_rule *rule = &tunnels->policy->rules[i];
+
+		if ((ast_names_identity(rule) || may_take(tunnels, rule, addr, protocol)) &&
+		    lets_go(tunnels, rule, tunnel, addr))
+			return true;
+	}
+	return false;
+}
+
+size_t prove_rule_at(const struct ast_policy *policy, struct span span)
+{
+	size_t i = 0;
+
+	while (i < policy->rule_count && (policy->rules[i].span.source != span.source ||
+					  policy->rules[i].span.begin != span.begin))
+		i++;
+	return i;
+}
+
+/* The action that sends what goes to the address into the tunnel, or NULL; and how it gets there.
+ */
+static const struct ast_then *inside(struct tunnels *tunnels, const struct tunnel *tunnel,
+				     struct addr addr, unsigned int protocol,
+				     struct landing *landing)
+{
+	struct ir_packet packet = { .scope = SCOPE_LOCAL,
+				    .in = "",
+				    .out = "",
+				    .family = addr.family,
+				    .to = addr.bits,
+				    .has_to = true,
+				    .protocol = protocol,
+				    .state = STATE_NEW };
+	struct ir_outcome outcome = ir_walk(tunnels->walker, &packet, NULL);
+	const struct ast_policy *policy = tunnels->policy;
+	const struct ast_then *then;
+	size_t rule;
+
+	if (!outcome.decided)
+		return NULL;
+	rule = prove_rule_at(policy, outcome.decided->origin);
+	then = rule < policy->rule_count ? policy->rules[rule].then : policy->default_local;
+	if (!then)
+		return NULL;
+	*landing = follow(tunnels, tunnel, then, addr);
+	return landing->inside && !is_excepted(tunnels, rule, tunnel, addr, protocol) ? then : NULL;
+}
+
+/* ---- one tunnel ---- */
+
+/* When it happens, behind the text that says what. */
+static const char *when(struct tunnels *tunnels, const struct landing *landing)
+{
+	const char *text = "";
+
+	if (landing->unless)
+		text = arena_printf(tunnels->arena, ", when the route of \"%s\" is gone",
+				    landing->unless);
+	return landing->after_main
+		       ? arena_printf(tunnels->arena,
+				      "%s, unless the main table has a route for it", text)
+		       : text;
+}
+
+static void judge_endpoint(struct tunnels *tunnels, const struct tunnel *tunnel,
+			   const struct ast_endpoint *endpoint)
+{
+	static const unsigned int others[] = { PROTOCOL_TCP, PROTOCOL_ESP };
+	struct landing landing = { 0 }, other;
+	const struct ast_then *then =
+		inside(tunnels, tunnel, endpoint->addr, PROTOCOL_UDP, &landing);
+	struct diag_record *record;
+	bool always = landing.surely;
+	const char *quote = endpoint->addr.family == ADDR_IPV6 ? "\"" : "";
+	char text[ADDR_TEXT];
+
+	if (!then)
+		return;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		always &= inside(tunnels, tunnel, endpoint->addr, others[i], &other) != NULL;
+	addr_format(endpoint->addr, text);
+	record = diag_add(tunnels->diag, always ? DIAG_endpoint_inside : DIAG_tunnel_loop,
+			  endpoint->span,
+			  "what the tunnel sends to %s would be sent into the tunnel \"%s\"%s",
+			  text, tunnel->table->name, when(tunnels, &landing));
+	diag_also(record, then->name_span.source ? then->name_span : then->span, "%s is sent there",
+		  text);
+	diag_help(record, "put `{scope: local, to: %s%s%s, then: direct}` before that rule", quote,
+		  text, quote);
+	diag_help(record,
+		  "or except the tunnel's packets by the mark it gives them: {scope: local, mark: "
+		  "MARK, then: direct}");
+}
+
+/* ---- tunnels in one another ---- */
+
+struct step {
+	const struct ast_endpoint *endpoint;
+	const struct ast_then *then;
+	size_t next; /* the tunnel that it goes by; the number of tunnels: none */
+};
+
+/* Two tables of one tunnel. */
+static bool shares_dev(const struct tunnel *a, const struct tunnel *b)
+{
+	for (size_t i = 0; i < a->dev_count; i++)
+		if (has_dev(b, a->devs[i]))
+			return true;
+	return false;
+}
+
+static struct step step_from(struct tunnels *tunnels, const struct tunnel *all, size_t count,
+			     size_t nth)
+{
+	const struct ast_table *table = all[nth].table;
+	struct landing landing;
+	struct step step = { .next = count };
+
+	for (size_t e = 0; e < table->endpoint_count; e++)
+		for (size_t i = 0; i < count; i++) {
+			if (i == nth || shares_dev(&all[i], &all[nth]))
+				continue;
+			step.endpoint = &table->endpoints[e];
+			step.then = inside(tunnels, &all[i], step.endpoint->addr, PROTOCOL_UDP,
+					   &landing);
+			step.next = step.then ? i : count;
+			if (step.then)
+				return step;
+		}
+	return step;
+}
+
+static void tell_ring(struct tunnels *tunnels, const struct tunnel *all, const struct step *steps,
+		      size_t first)
+{
+	const struct step *step = &steps[first];
+	char text[ADDR_TEXT];
+	struct diag_record *record =
+		diag_add(tunnels->diag, DIAG_tunnel_loop, step->endpoint->span,
+			 "\"%s\" reaches its end by \"%s\", which reaches its own by \"%s\", round and "
+			 "round",
+			 all[first].table->name, all[step->next].table->name,
+			 all[steps[step->next].next].table->name);
+
+	do {
+		addr_format(step->endpoint->addr, text);
+		diag_also(record,
+			  step->then->name_span.source ? step->then->name_span : step->then->span,
+			  "%s is sent by \"%s\"", text, all[step->next].table->name);
+		step = &steps[step->next];
+	} while (step != &steps[first]);
+	diag_help(record, "send what goes to one of the ends another way, before these rules");
+}
+
+/* A ring is told of at its first tunnel. */
+static void judge_rings(struct tunnels *tunnels, const struct tunnel *all, size_t count)
+{
+	struct step *steps = arena_alloc(tunnels->arena, (count + 1) * sizeof(*steps));
+
+	for (size_t i = 0; i < count; i++)
+		steps[i] = step_from(tunnels, all, count, i);
+	for (size_t i = 0; i < count; i++) {
+		size_t at = steps[i].next;
+
+		for (size_t k = 0; k < count && at < count && at > i; k++)
+			at = steps[at].next;
+		if (at == i)
+			tell_ring(tunnels, all, steps, i);
+	}
+}
+
+void prove_endpoints(struct tunnels *tunnels)
+{
+	const struct ast_policy *policy = tunnels->policy;
+	struct tunnel *all = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < policy->table_count; i++)
+		if (policy->tables[i].endpoint_count)
+			*arena_append(tunnels->arena, all, count) =
+				find_tunnel(tunnels, &policy->tables[i]);
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < all[i].table->endpoint_count; k++)
+			judge_endpoint(tunnels, &all[i], &all[i].table->endpoints[k]);
+	judge_rings(tunnels, all, count);
+}

@@ -1,0 +1,523 @@
+/*
+ * static/row: rules become boxes; see static/row.h.
+ */
+#include "lang/static/row.h"
+
+#include <string.h>
+
+#include "addr/builtin.h"
+#include "base/arena.h"
+#include "lang/onward.h"
+#include "lang/static/share.h"
+#include "match/kinds.h"
+
+/* As in lower/rule.c: rules with a condition of this many alternatives leave ICMP errors to those
+ * behind them, and so cover nothing. */
+enum { APART_LEAST = 16 };
+
+/* Which entries of lists an overlay may have before it is given up. */
+enum { ENTRIES_MOST = 1 << 22 };
+/* Sets that would have to be put together of more intervals than this are not looked into. */
+enum { COPIED_MOST = 1 << 20 };
+
+struct filling {
+	struct prove_row *row;
+	struct prove_shared *shared;
+	struct prove_box *box;
+	bool upper;  /* the box is to hold all that the rule takes, not only what it takes for sure
+		      */
+	bool exact;  /* it holds both */
+	bool leaves; /* the larger box holds what the rule leaves to the next ones for sure */
+	bool empty;
+};
+
+/* ---- terms ---- */
+
+static void add_term(struct filling *filling, const struct match_condition *condition)
+{
+	struct prove_box *box = filling->box;
+	size_t term = prove_term(filling->shared, condition), at;
+
+	*arena_append(filling->row->arena, box->terms, box->term_count) = term;
+	for (at = box->term_count - 1; at && box->terms[at - 1] > term; at--)
+		box->terms[at] = box->terms[at - 1];
+	box->terms[at] = term;
+}
+
+/* ---- addresses ---- */
+
+static struct interval_set whole(struct arena *arena, enum addr_family family)
+{
+	struct interval_set all = { 0 };
+
+	interval_add(arena, &all, wide(0), addr_last(family));
+	return all;
+}
+
+static size_t set_number(struct prove_row *row, struct prove_sets *sets, struct interval_set set)
+{
+	for (size_t i = 0; i < sets->count; i++)
+		if (sets->items[i].items == set.items)
+			return i;
+	for (size_t i = 0; i < sets->count; i++)
+		if (prove_same_numbers(&sets->items[i], &set))
+			return i;
+	*arena_append(row->arena, sets->items, sets->count) = set;
+	return sets->count - 1;
+}
+
+/* One more part of what a condition names. False: all of it together would be too much. */
+static bool join(struct prove_row *row, struct interval_set *known, const struct interval_set *more)
+{
+	if (!known->count || !more->count) {
+		*known = known->count ? *known : *more;
+		return true;
+	}
+	row->copied += known->count + more->count;
+	if (row->copied > COPIED_MOST)
+		return false;
+	*known = interval_union(row->arena, known, more);
+	return true;
+}
+
+/* What the condition names of a family; *open is set where that is not all it may hold. */
+static struct interval_set known_part(struct filling *filling,
+				      const struct match_condition *condition, bool *open)
+{
+	struct prove_row *row = filling->row;
+	struct interval_set known = condition->addresses.family[row->family];
+
+	for (size_t i = 0; i < condition->reference_count; i++) {
+		const struct ast_set *set =
+			ast_set_find(row->policy, condition->references[i].name);
+		struct addr_set built_in = { 0 };
+
+		if (!set)
+			builtin_find(row->arena, condition->references[i].name, &built_in);
+		/* what a set at run time begins with may go */
+		*open |= (set && set->dynamic) || !join(row, &known,
+							set ? &set->contents.family[row->family]
+							    : &built_in.family[row->family]);
+	}
+	for (size_t i = 0; i < condition->masked_count; i++)
+		*open |= condition->masked[i].family == row->family;
+	return known;
+}
+
+/* The bound of what the condition holds that the box asks for. */
+static struct interval_set bound(struct filling *filling, const struct match_condition *condition)
+{
+	struct prove_row *row = filling->row;
+	struct interval_set all = whole(row->arena, row->family), none = { 0 }, known;
+	bool open = false;
+
+	known = known_part(filling, condition, &open);
+	if (condition->negated && known.count) {
+		row->copied += known.count;
+		if (row->copied > COPIED_MOST)
+			open = true;
+		known = row->copied > COPIED_MOST ? all
+						  : interval_subtract(row->arena, &all, &known);
+	} else if (condition->negated) {
+		known = all;
+	}
+	if (!open)
+		return known;
+	filling->exact = false;
+	if (filling->upper)
+		add_term(filling, condition);
+	if (condition->negated)
+		return filling->upper ? known : none;
+	return filling->upper ? all : known;
+}
+
+/* Destinations that only rules meet which name them: multicast and link-local addresses. */
+static struct interval_set staying(struct arena *arena, enum addr_family family)
+{
+	struct addr_set multicast = { 0 }, link_local = { 0 };
+
+	builtin_find(arena, "multicast", &multicast);
+	builtin_find(arena, "link-local", &link_local);
+	return interval_union(arena, &multicast.family[family], &link_local.family[family]);
+}
+
+static struct interval_set special_numbers(struct arena *arena, unsigned int specials)
+{
+	struct interval_set out = { 0 };
+
+	for (unsigned int bit = 0; bit < 4; bit++)
+		if (specials >> bit & 1)
+			interval_add(arena, &out, wide(bit), wide(bit));
+	interval_normalise(&out);
+	return out;
+}
+
+/* What the rule names of the destinations that rules leave alone. Which of them an address is, is
+ * not known. */
+static struct interval_set named(struct filling *filling, const struct match_condition *condition)
+{
+	const struct ast_rule *rule = filling->box->rule;
+	struct interval_set all = special_numbers(filling->row->arena, 0xf);
+
+	if (!(rule->excepts ? condition != NULL : rule->meant.family[filling->row->family].count))
+		return rule->excepts ? all : special_numbers(filling->row->arena, rule->specials);
+	filling->exact = false;
+	if (!filling->upper)
+		return special_numbers(filling->row->arena, rule->specials);
+	add_term(filling, condition);
+	return all;
+}
+
+static void fill_to(struct filling *filling, const struct match_condition *condition)
+{
+	struct prove_row *row = filling->row;
+	struct interval_set to, stay = { 0 };
+
+	if (row->host) {
+		to = named(filling, condition);
+	} else {
+		stay = staying(row->arena, row->family);
+		to = condition ? bound(filling, condition) : whole(row->arena, row->family);
+	}
+	filling->empty |= interval_covers(&stay, &to);
+	filling->box->to = set_number(row, &row->to_sets, to);
+}
+
+static void fill_from(struct filling *filling, const struct match_condition *condition)
+{
+	struct prove_row *row = filling->row;
+	struct interval_set from = condition ? bound(filling, condition)
+					     : whole(row->arena, row->family);
+	const struct ast_rule *rule = filling->box->rule;
+	struct interval_set own = { 0 };
+	size_t count = 0;
+	struct onward *left = row->rest_count ? NULL
+					      : onward_excepted(row->arena, row->policy, rule,
+								row->family, &count);
+
+	/* Left to the next rules, as far as it passes through. */
+	for (size_t i = 0; i < count; i++)
+		interval_add(row->arena, &own, left[i].addr.bits, left[i].addr.bits);
+	interval_normalise(&own);
+	filling->leaves = count && rule->scopes == SCOPE_BOTH;
+	if (count && !(filling->leaves && filling->upper))
+		from = interval_subtract(row->arena, &from, &own);
+	filling->empty |= !from.count;
+	filling->box->from = set_number(row, &row->from_sets, from);
+}
+
+/* ---- the other sides ---- */
+
+static const struct {
+	const char *key;
+	enum prove_side side;
+	uint64_t first, last; /* of all there is */
+	uint64_t beyond;      /* so many more, which no value of a condition is */
+} numbers[] = {
+	{ "port", SIDE_PORT, 0, 65535, 0 },
+	{ "sport", SIDE_SPORT, 0, 65535, 0 },
+	{ "dscp", SIDE_DSCP, 0, 63, 0 },
+	{ "length", SIDE_LENGTH, 0, 65535, 0 },
+	{ "ttl", SIDE_TTL, 1, 255, 0 },
+	{ "mark", SIDE_MARK, 0, UINT32_MAX, 0 },
+	/* packets of links without such addresses have none */
+	{ "mac", SIDE_MAC, 0, ((uint64_t)1 << 48) - 1, 1 },
+};
+
+static void set_side(struct filling *filling, enum prove_side side, struct interval_set set)
+{
+	struct interval_set *kept = arena_new_of(filling->row->arena, struct interval_set);
+
+	*kept = set;
+	filling->box->sides[side] = kept;
+	filling->empty |= !set.count;
+}
+
+static bool fill_number(struct filling *filling, const struct match_condition *condition)
+{
+	struct interval_set all = { 0 }, set;
+	size_t i = 0;
+
+	while (i < sizeof(numbers) / sizeof(numbers[0]) && strcmp(numbers[i].key, condition->key))
+		i++;
+	if (i == sizeof(numbers) / sizeof(numbers[0]) ||
+	    (numbers[i].side == SIDE_MARK && condition->mask != filling->shared->mark_mask))
+		return false;
+	interval_add(filling->row->arena, &all, wide(numbers[i].first), wide(numbers[i].last));
+	set = condition->negated
+		      ? interval_subtract(filling->row->arena, &all, &condition->values)
+		      : interval_intersect(filling->row->arena, &all, &condition->values);
+	set_side(filling, numbers[i].side, set);
+	return true;
+}
+
+static void fill_interfaces(struct filling *filling, const struct match_condition *condition)
+{
+	const struct prove_shared *shared = filling->shared;
+	struct interval_set set = { 0 };
+
+	for (size_t i = 0; i < shared->name_count; i++) {
+		bool named = false;
+
+		for (size_t k = 0; k < condition->name_count && !named; k++)
+			named = prove_fits(condition->names[k], shared->names[i]);
+		if (named != condition->negated)
+			interval_add(filling->row->arena, &set, wide(i), wide(i));
+	}
+	interval_normalise(&set);
+	set_side(filling, condition->selector == INTERFACE_IN ? SIDE_IN : SIDE_OUT, set);
+}
+
+/* The four states and, as the fifth, none: packets that nothing tracks. */
+static void fill_state(struct filling *filling, const struct match_condition *condition)
+{
+	struct interval_set set = { 0 };
+
+	for (unsigned int bit = 0; bit < 4; bit++)
+		if ((condition->mask >> bit & 1) != condition->negated)
+			interval_add(filling->row->arena, &set, wide(bit), wide(bit));
+	interval_normalise(&set);
+	set_side(filling, SIDE_STATE, set);
+}
+
+static void fill_condition(struct filling *filling, const struct match_condition *condition)
+{
+	if (!strcmp(condition->key, "to") || !strcmp(condition->key, "from") ||
+	    !strcmp(condition->key, "proto") || !strcmp(condition->key, "family"))
+		return;
+	if (condition->kind->names_interfaces)
+		fill_interfaces(filling, condition);
+	else if (condition->kind == &match_state)
+		fill_state(filling, condition);
+	else if (!fill_number(filling, condition))
+		add_term(filling, condition);
+}
+
+static void fill_scope(struct filling *filling)
+{
+	struct interval_set set = { 0 };
+	unsigned int scopes = filling->box->rule->scopes;
+
+	if (scopes == SCOPE_BOTH)
+		return;
+	interval_add(filling->row->arena, &set, wide(scopes == SCOPE_LOCAL),
+		     wide(scopes == SCOPE_LOCAL));
+	set_side(filling, SIDE_SCOPE, set);
+}
+
+/* ---- rules ---- */
+
+static bool is_apart(const struct ast_rule *rule)
+{
+	for (size_t i = 0; i < rule->condition_count; i++) {
+		const struct match_condition *condition = rule->conditions[i];
+
+		if (condition->kind->reads_data || condition->name_count >= APART_LEAST ||
+		    condition->values.count >= APART_LEAST)
+			return true;
+	}
+	return rule->protocols.count >= APART_LEAST;
+}
+
+static bool ends(const struct ast_rule *rule)
+{
+	return rule->then->action != THEN_CONTINUE && rule->then->action != THEN_ANSWER &&
+	       !rule->limit.rate && !is_apart(rule);
+}
+
+static void describe(struct filling *filling)
+{
+	struct prove_box *box = filling->box;
+	const struct ast_rule *rule = box->rule;
+	bool names_identity = ast_names_identity(rule);
+
+	for (size_t i = 0; i < rule->condition_count; i++)
+		box->fickle |= ast_may_change(filling->row->policy, rule->conditions[i]);
+	box->fickle &= ast_chooses_way(rule->then);
+	box->cuts = !ast_chooses_way(rule->then);
+	box->own = filling->shared->has_own && names_identity && (rule->scopes & SCOPE_LOCAL);
+	box->for_own = names_identity && !ast_hands_over(rule->then);
+}
+
+static bool add_box(struct filling *filling, const struct ast_rule *rule, size_t order, bool upper)
+{
+	struct prove_row *row = filling->row;
+
+	filling->box = arena_append(row->arena, row->boxes, row->box_count);
+	*filling->box = (struct prove_box){ .rule = rule, .order = order };
+	filling->upper = upper;
+	filling->exact = true;
+	filling->empty = false;
+	fill_to(filling, ast_condition(rule, "to"));
+	fill_from(filling, ast_condition(rule, "from"));
+	fill_scope(filling);
+	if (rule->protocols.count)
+		set_side(filling, SIDE_PROTO, rule->protocols);
+	for (size_t i = 0; i < rule->condition_count; i++)
+		fill_condition(filling, rule->conditions[i]);
+	describe(filling);
+	row->box_count -= filling->empty;
+	return !filling->empty;
+}
+
+/* Two defaults stand between the rules and the rests. */
+static size_t first_rest(const struct prove_row *row)
+{
+	return row->policy->rule_count + 2;
+}
+
+/* Does it meet destinations that rules leave alone without a name of theirs: what it excepts, or
+ * where one of its addresses is this host's own? */
+static bool may_be_own(struct prove_row *row, const struct ast_rule *rule)
+{
+	struct interval_set stay = staying(row->arena, row->family);
+
+	return !rule->specials &&
+	       (rule->excepts || !interval_covers(&stay, &rule->meant.family[row->family]));
+}
+
+/* A box of what the rule may take; and, where that is more than it takes for sure, one of that. */
+static void add_rule(struct filling *filling, const struct ast_rule *rule, size_t order,
+		     bool is_last)
+{
+	bool exact, covers;
+
+	if (!rule->families[filling->row->family] || (filling->row->host && !rule->host))
+		return;
+	if (!add_box(filling, rule, order, true))
+		return;
+	exact = filling->exact && !filling->leaves;
+	covers = !is_last && ends(rule);
+	filling->box->covered = !filling->row->rest_count || order >= first_rest(filling->row);
+	filling->box->apart = filling->row->host && may_be_own(filling->row, rule);
+	filling->box->covers = covers && !filling->leaves;
+	if (!exact && covers && add_box(filling, rule, order, false))
+		filling->box->covers = true;
+}
+
+static void add_default(struct filling *filling, const struct ast_then *then, enum ir_scope scope,
+			size_t order)
+{
+	struct ast_rule *rule;
+
+	if (!then || then->action == THEN_DIRECT || filling->row->host)
+		return;
+	rule = arena_new_of(filling->row->arena, struct ast_rule);
+	*rule = ast_default_rule(filling->row->arena, filling->row->policy, then, scope);
+	add_rule(filling, rule, order, !filling->row->rest_count);
+}
+
+/* ---- sets become numbers ---- */
+
+/* The lists of what there is; the sets may hold more. */
+static bool lay(struct prove_row *row, struct prove_sets *sets, struct interval_set all,
+		struct overlay *out)
+{
+	const struct interval_set **pointers;
+	size_t last = sets->count, kept = 0;
+
+	*arena_append(row->arena, sets->items, sets->count) = all;
+	pointers = arena_alloc(row->arena, sets->count * sizeof(struct interval_set *));
+	for (size_t i = 0; i < sets->count; i++)
+		pointers[i] = &sets->items[i];
+	if (!overlay_make_lists(row->arena, pointers, NULL, sets->count, ENTRIES_MOST, out))
+		return false;
+	for (size_t i = 0; i < out->list_count; i++)
+		if (out->lists[i].sets[out->lists[i].count - 1] == last)
+			out->lists[kept++] = out->lists[i];
+	out->list_count = kept;
+	return true;
+}
+
+static void set_lasts(struct prove_row *row, size_t name_count)
+{
+	row->last[SIDE_SCOPE] = 1;
+	row->last[SIDE_PROTO] = 255;
+	row->last[SIDE_STATE] = 4;
+	row->last[SIDE_IN] = row->last[SIDE_OUT] = name_count - 1;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		row->last[numbers[i].side] = numbers[i].last + numbers[i].beyond;
+}
+
+/* Sources are told apart only as far as the sets do it: a class for each list of sets. */
+static bool class_sources(struct prove_row *row)
+{
+	struct overlay classes;
+	struct interval_set *of_sets;
+	bool good = lay(row, &row->from_sets, whole(row->arena, row->family), &classes);
+
+	row->last[SIDE_FROM] = good ? classes.list_count - 1 : 0;
+	of_sets = arena_alloc(row->arena, row->from_sets.count * sizeof(*of_sets));
+	for (size_t list = 0; good && list < classes.list_count; list++)
+		for (size_t i = 0; i < classes.lists[list].count; i++) {
+			struct interval_set *set = &of_sets[classes.lists[list].sets[i]];
+			struct interval *last = set->count ? &set->items[set->count - 1] : NULL;
+
+			if (last && last->last.low + 1 == list)
+				last->last = wide(list);
+			else
+				interval_add(row->arena, set, wide(list), wide(list));
+		}
+	for (size_t i = 0; good && i < row->box_count; i++) {
+		struct prove_box *box = &row->boxes[i];
+		const struct interval_set *set = &row->from_sets.items[box->from];
+
+		if (set->count == 1 && addr_is_whole(row->family, set->items[0]))
+			continue;
+		box->sides[SIDE_FROM] = &of_sets[box->from];
+	}
+	return good;
+}
+
+static struct interval_set destinations(const struct prove_row *row)
+{
+	struct interval_set all = whole(row->arena, row->family), stay;
+
+	if (row->host)
+		return special_numbers(row->arena, 0xf);
+	stay = staying(row->arena, row->family);
+	return interval_subtract(row->arena, &all, &stay);
+}
+
+static void index_boxes(struct prove_row *row)
+{
+	row->boxes_of = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t *));
+	row->box_counts = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t));
+	for (size_t i = 0; i < row->box_count; i++) {
+		size_t to = row->boxes[i].to;
+
+		*arena_append(row->arena, row->boxes_of[to], row->box_counts[to]) = i;
+	}
+}
+
+void prove_index(struct prove_row *row)
+{
+	if (row->lists_of || !row->complete)
+		return;
+	row->lists_of = arena_alloc(row->arena, row->to_sets.count * sizeof(uint32_t *));
+	row->list_counts = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t));
+	for (size_t i = 0; i < row->to.list_count; i++)
+		for (size_t k = 0; k < row->to.lists[i].count; k++) {
+			uint32_t set = row->to.lists[i].sets[k];
+
+			*arena_append(row->arena, row->lists_of[set], row->list_counts[set]) =
+				(uint32_t)i;
+		}
+}
+
+void prove_fill(struct prove_row *row, struct prove_shared *shared)
+{
+	struct filling filling = { .row = row, .shared = shared };
+	struct ast_policy *policy = row->policy;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		add_rule(&filling, &policy->rules[i], i, false);
+	add_default(&filling, policy->default_forward, SCOPE_FORWARD, policy->rule_count);
+	add_default(&filling, policy->default_local, SCOPE_LOCAL, policy->rule_count + 1);
+	for (size_t i = 0; i < row->rest_count; i++)
+		add_rule(&filling, row->rests[i], first_rest(row) + i, true);
+	set_lasts(row, shared->name_count);
+	row->complete = class_sources(row) && lay(row, &row->to_sets, destinations(row), &row->to);
+	if (row->complete)
+		index_boxes(row);
+}
