@@ -47,7 +47,7 @@ class Talk:
         self.sock.connect((FOREIGN[version], PORT))
 
     def who(self):
-        """Who answers now; "" for nobody, "cut" where the connection is refused."""
+        """Who answers now; "" where none does, "cut" where the connection is refused."""
         try:
             self.sock.send(b"who\n")
             return self.sock.recv(2048).decode() or "cut"

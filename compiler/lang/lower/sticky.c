@@ -8,8 +8,8 @@
  * their order. Where that member has no usable route any more, the next one takes the connection,
  * and it is written down again.
  *
- * Datagrams stay where the list sends them: of their flows none knows whether it is worth to go on
- * by an uplink that is only the second. `sticky: true` keeps them, too.
+ * Datagrams follow the list: a flow of them has no end after which it could come back to the first
+ * table. `sticky: true` keeps them, too.
  */
 #include <stdlib.h>
 #include <string.h>
