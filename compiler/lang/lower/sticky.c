@@ -173,6 +173,8 @@ void lower_use_members(struct lower *lower)
 		for (size_t k = 0; k < way->member_count; k++) {
 			struct lower_class *by = way->members[k].way;
 
+			if (by == way)
+				continue;
 			memcpy(by->families, way->families, sizeof(by->families));
 			by->forward = way->forward;
 			by->local = way->local;
