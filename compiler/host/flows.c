@@ -24,7 +24,7 @@
 struct search {
 	const struct flows_job *job;
 	struct flows_walks walks;
-	struct socket *sockets; /* NULL: not read yet */
+	struct socket_table *sockets; /* NULL: not read yet */
 	struct flows_entry *entries;
 	size_t count;
 };
@@ -107,14 +107,10 @@ static const struct ir_listener *find_listener(const struct record *record, cons
  * (nf_nat_oif_changed in the kernel). */
 static bool leads_to_new(const struct flows_job *job, uint32_t mark)
 {
-	for (size_t i = 0; i < job->after->class_count; i++) {
-		const struct ir_class *way = &job->after->classes[i];
+	const struct ir_class *way = record_way(job->after, mark);
 
-		if (way->listener_mode && !strcmp(way->listener_mode, "tproxy") &&
-		    (mark & way->mask) == way->mark)
-			return !find_listener(job->before, way->name);
-	}
-	return false;
+	return way && way->listener_mode && !strcmp(way->listener_mode, "tproxy") &&
+	       !find_listener(job->before, way->name);
 }
 
 /* It began without the listener that the rules would give it: refused for as long as its sender
@@ -132,19 +128,6 @@ static bool is_past_listener(struct search *search, const struct flow *flow)
 }
 
 /* ---- judging: its source ---- */
-
-/* Does the mark mean one of the policy's ways? */
-static bool is_way(const struct record *record, uint32_t mark)
-{
-	for (size_t i = 0; record && i < record->class_count; i++) {
-		const struct ir_class *way = &record->classes[i];
-
-		if (way->kind != IR_CLASS_DIRECT && way->kind != IR_CLASS_MARK &&
-		    (mark & way->mask) == way->mark)
-			return true;
-	}
-	return false;
-}
 
 static bool leads_by(struct search *search, const struct ir_route *route, struct addr source)
 {
@@ -223,7 +206,7 @@ static bool is_sourced_elsewhere(struct search *search, const struct flow *flow)
 	fate = flows_go_on(&search->walks, flow);
 	if (fate.end == FLOWS_UNKNOWN || fate.end == FLOWS_ENDED)
 		return false;
-	is_ours = fate.end == FLOWS_TAKEN || is_way(search->job->after, fate.mark);
+	is_ours = fate.end == FLOWS_TAKEN || record_way(search->job->after, fate.mark);
 	if (is_ours ? flow->protocol == IPPROTO_TCP &&
 			      !flows_is_own(&search->walks, flow->from.addr)
 		    : !was_given(search, flow) && !was_taken(search, flow))

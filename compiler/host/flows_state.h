@@ -65,7 +65,7 @@ struct flows_walks {
 	const struct ir_walker *walker;
 	struct foreign_chains *chains;
 	struct addresses addresses;
-	struct neighbour neighbours;
+	struct neighbour_list neighbours;
 	bool has_neighbours; /* they are read */
 	struct netlink diag;
 	struct flows_hop **hops; /* by their addresses' sums */

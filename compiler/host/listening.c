@@ -22,7 +22,7 @@ enum { LOOPBACK = 1, OTHERS_SHOWN = 4 };
 
 struct telling {
 	const struct listening_job *job;
-	const struct socket *sockets;
+	const struct socket_table *sockets;
 	struct arena *arena;
 	const char **names; /* of the sockets' links, or NULL for one that packets do not come by */
 	const char **said;  /* of the listener at hand */
@@ -34,7 +34,7 @@ struct telling {
 /* Rules see a bridge, and never its port. */
 static void read_names(struct telling *telling)
 {
-	const struct socket *sockets = telling->sockets;
+	const struct socket_table *sockets = telling->sockets;
 
 	telling->names =
 		arena_alloc(telling->arena, (sockets->link_count + 1) * sizeof(*telling->names));

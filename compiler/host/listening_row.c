@@ -9,7 +9,7 @@
 #include "kernel/sysctl.h"
 
 /* NULL: one takes it, or that is not known. */
-static const char *why_not(struct arena *arena, const struct socket *sockets,
+static const char *why_not(struct arena *arena, const struct socket_table *sockets,
 			   const struct socket_table_way *way)
 {
 	struct socket_table_verdict verdict = socket_table_judge(arena, sockets, way);
@@ -19,7 +19,7 @@ static const char *why_not(struct arena *arena, const struct socket *sockets,
 		       : verdict.text;
 }
 
-const char *listening_why_gone(struct arena *arena, const struct socket *sockets,
+const char *listening_why_gone(struct arena *arena, const struct socket_table *sockets,
 			       struct netlink *netlink, const struct ir_listener *listener)
 {
 	int families = sysctl_has_ipv6(arena) ? ADDR_FAMILIES : 1;

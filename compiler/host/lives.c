@@ -16,7 +16,7 @@
 struct lives {
 	struct arena *arena;
 	struct netlink netlink; /* rtnetlink's */
-	struct socket *sockets;
+	struct socket_table *sockets;
 	bool is_open, is_failed;
 };
 

@@ -97,14 +97,9 @@ static bool find_ends(struct look *look, const struct ir_route *route, struct fl
 
 static const struct ir_class *way_of(const struct record *record, uint32_t mark)
 {
-	for (size_t i = 0; i < record->class_count; i++) {
-		const struct ir_class *way = &record->classes[i];
+	const struct ir_class *way = record_way(record, mark);
 
-		if ((way->kind == IR_CLASS_PROXY || way->kind == IR_CLASS_ROUTE) &&
-		    (mark & way->mask) == way->mark)
-			return way;
-	}
-	return NULL;
+	return way && (way->kind == IR_CLASS_PROXY || way->kind == IR_CLASS_ROUTE) ? way : NULL;
 }
 
 /* The way that takes it off its network, or NULL. */

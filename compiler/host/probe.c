@@ -316,7 +316,7 @@ bool probe_begin(struct probe *ask, struct arena *arena, struct report *report,
 }
 
 /* What is seen of the sockets stands for all packets of the session. */
-static const struct socket *sockets_of(struct probe *ask)
+static const struct socket_table *sockets_of(struct probe *ask)
 {
 	if (!ask->sockets)
 		ask->sockets = socket_table_read(ask->arena, &ask->kernel.route);

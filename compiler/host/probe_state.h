@@ -26,9 +26,9 @@ struct probe {
 	struct kernel kernel;
 	struct observed observed;
 	struct foreign_chains *foreign;
-	struct socket *sockets;     /* NULL: no packet has come to a listener yet */
-	struct probe_answer shared; /* what is so for every packet */
-	struct netlink_error error; /* code: 0 or why something could not be asked */
+	struct socket_table *sockets; /* NULL: no packet has come to a listener yet */
+	struct probe_answer shared;   /* what is so for every packet */
+	struct netlink_error error;   /* code: 0 or why something could not be asked */
 	/* ---- of the packet that is asked about ---- */
 	struct arena *packet_arena;
 	struct probe_answer *out;

@@ -101,7 +101,7 @@ static void drop_lonely(struct finding *finding)
 
 /* ---- their link addresses ---- */
 
-static void take(struct gateway *gateway, const struct neighbour *neighbours)
+static void take(struct gateway *gateway, const struct neighbour_list *neighbours)
 {
 	uint64_t link = neighbour_link(neighbours, gateway->of->dev, gateway->via);
 
@@ -111,7 +111,7 @@ static void take(struct gateway *gateway, const struct neighbour *neighbours)
 
 static void read_neighbours(struct finding *finding)
 {
-	struct neighbour neighbours = neighbour_read(finding->arena, finding->netlink);
+	struct neighbour_list neighbours = neighbour_read(finding->arena, finding->netlink);
 
 	for (size_t i = 0; i < finding->count; i++)
 		take(&finding->items[i], &neighbours);

@@ -16,7 +16,7 @@
 
 struct look {
 	struct arena *arena;
-	struct neighbour found;
+	struct neighbour_list found;
 };
 
 static bool is_known(uint16_t state)
@@ -49,7 +49,7 @@ static void read_neighbour(const struct nlmsghdr *message, void *user)
 	};
 }
 
-struct neighbour neighbour_read(struct arena *arena, struct netlink *netlink)
+struct neighbour_list neighbour_read(struct arena *arena, struct netlink *netlink)
 {
 	struct look look = { .arena = arena };
 	struct netlink_error error;
@@ -61,7 +61,8 @@ struct neighbour neighbour_read(struct arena *arena, struct netlink *netlink)
 	return look.found;
 }
 
-uint64_t neighbour_link(const struct neighbour *neighbours, const char *device, struct addr addr)
+uint64_t neighbour_link(const struct neighbour_list *neighbours, const char *device,
+			struct addr addr)
 {
 	unsigned int index = if_nametoindex(device);
 

@@ -19,14 +19,15 @@ struct neighbour_item {
 	uint64_t link; /* 48 bits */
 };
 
-struct neighbour {
+struct neighbour_list {
 	struct neighbour_item *items;
 	size_t count;
 };
 
 /* `netlink` is rtnetlink's. */
-struct neighbour neighbour_read(struct arena *arena, struct netlink *netlink);
+struct neighbour_list neighbour_read(struct arena *arena, struct netlink *netlink);
 /* 0: not known. */
-uint64_t neighbour_link(const struct neighbour *neighbours, const char *device, struct addr addr);
+uint64_t neighbour_link(const struct neighbour_list *neighbours, const char *device,
+			struct addr addr);
 
 #endif

@@ -26,11 +26,11 @@
 /* include/net/tcp_states.h; an unconnected UDP socket shows as TCP_CLOSE. */
 enum { STATE_ESTABLISHED = 1, STATE_CLOSE = 7, STATE_LISTEN = 10 };
 
-struct socket *socket_table_new(struct arena *arena)
+struct socket_table *socket_table_new(struct arena *arena)
 {
-	struct socket *sockets = arena_new_of(arena, struct socket);
+	struct socket_table *sockets = arena_new_of(arena, struct socket_table);
 
-	*sockets = (struct socket){ .arena = arena };
+	*sockets = (struct socket_table){ .arena = arena };
 	return sockets;
 }
 
@@ -39,7 +39,7 @@ static struct addr address_of(const void *bytes, enum addr_family family)
 	return (struct addr){ family, wide_get(bytes, addr_width(family) / 8) };
 }
 
-static void keep(struct socket *sockets, const struct socket_seen *seen)
+static void keep(struct socket_table *sockets, const struct socket_seen *seen)
 {
 	*arena_append(sockets->arena, sockets->items, sockets->count) = *seen;
 }
@@ -55,7 +55,7 @@ static enum socket_flag is_transparent(const struct nlattr *options)
 	return bits->transparent ? FLAG_YES : FLAG_NO;
 }
 
-void socket_table_take(struct socket *sockets, bool udp, const struct nlmsghdr *message)
+void socket_table_take(struct socket_table *sockets, bool udp, const struct nlmsghdr *message)
 {
 	const struct inet_diag_msg *header = mnl_nlmsg_get_payload(message);
 	struct socket_seen seen = { .udp = udp, .transparent = FLAG_UNKNOWN };
@@ -80,7 +80,7 @@ void socket_table_take(struct socket *sockets, bool udp, const struct nlmsghdr *
 }
 
 struct dump {
-	struct socket *sockets;
+	struct socket_table *sockets;
 	bool udp;
 };
 
@@ -93,7 +93,7 @@ static void take(const struct nlmsghdr *message, void *user)
 }
 
 /* False: the kernel has no dump of these. */
-static bool ask(struct netlink *diag, struct socket *sockets, bool udp, bool is_ipv6)
+static bool ask(struct netlink *diag, struct socket_table *sockets, bool udp, bool is_ipv6)
 {
 	struct dump dump = { sockets, udp };
 	size_t before = sockets->count;
@@ -133,7 +133,7 @@ static bool read_address(const char *text, struct addr *out)
 }
 
 /* "  0: 0100007F:3039 00000000:0000 0A ..." */
-void socket_table_take_line(struct socket *sockets, bool udp, const char *line)
+void socket_table_take_line(struct socket_table *sockets, bool udp, const char *line)
 {
 	struct socket_seen seen = { .udp = udp, .transparent = FLAG_UNKNOWN };
 	char addr[33], peer[33];
@@ -149,7 +149,7 @@ void socket_table_take_line(struct socket *sockets, bool udp, const char *line)
 		keep(sockets, &seen);
 }
 
-static void read_file(struct socket *sockets, bool udp, bool is_ipv6)
+static void read_file(struct socket_table *sockets, bool udp, bool is_ipv6)
 {
 	const char *path = udp       ? is_ipv6 ? "/proc/net/udp6" : "/proc/net/udp"
 			   : is_ipv6 ? "/proc/net/tcp6"
@@ -165,7 +165,7 @@ static void read_file(struct socket *sockets, bool udp, bool is_ipv6)
 
 /* ---- addresses ---- */
 
-const struct socket_link *socket_link(const struct socket *sockets, unsigned int device)
+const struct socket_link *socket_link(const struct socket_table *sockets, unsigned int device)
 {
 	for (size_t i = 0; i < sockets->link_count; i++)
 		if (sockets->links[i].device == device)
@@ -173,7 +173,8 @@ const struct socket_link *socket_link(const struct socket *sockets, unsigned int
 	return NULL;
 }
 
-void socket_table_take_address(struct socket *sockets, unsigned int device, struct addr address)
+void socket_table_take_address(struct socket_table *sockets, unsigned int device,
+			       struct addr address)
 {
 	size_t i = 0;
 
@@ -210,7 +211,7 @@ static void take_address(const struct nlmsghdr *message, void *user)
 					  address_of(mnl_attr_get_payload(own), family));
 }
 
-static void read_addresses(struct socket *sockets, struct netlink *netlink)
+static void read_addresses(struct socket_table *sockets, struct netlink *netlink)
 {
 	struct netlink_error error;
 	char room[NETLINK_REQUEST];
@@ -236,9 +237,9 @@ static int by_port(const void *a, const void *b)
 	return left->port < right->port ? -1 : left->port > right->port;
 }
 
-struct socket *socket_table_read(struct arena *arena, struct netlink *netlink)
+struct socket_table *socket_table_read(struct arena *arena, struct netlink *netlink)
 {
-	struct socket *sockets = socket_table_new(arena);
+	struct socket_table *sockets = socket_table_new(arena);
 	struct netlink_error error;
 	struct netlink diag;
 	bool is_open = netlink_open(&diag, NETLINK_SOCK_DIAG, &error);

@@ -25,7 +25,7 @@ struct socket_link {
 	struct addr first[ADDR_FAMILIES];
 };
 
-struct socket {
+struct socket_table {
 	struct arena *arena;
 	struct socket_seen *items; /* by port */
 	size_t count;
@@ -35,6 +35,6 @@ struct socket {
 
 /* The interface's name; for one that is gone, its number. */
 const char *socket_device(struct arena *arena, unsigned int device);
-const struct socket_link *socket_link(const struct socket *sockets, unsigned int device);
+const struct socket_link *socket_link(const struct socket_table *sockets, unsigned int device);
 
 #endif

@@ -24,7 +24,7 @@ enum { LOOPBACK = 1 };
 
 struct judging {
 	struct arena *arena;
-	const struct socket *sockets;
+	const struct socket_table *sockets;
 	const struct socket_table_way *way;
 	bool knows_to;
 	struct addr to; /* where the policy sends them */
@@ -155,7 +155,7 @@ static const char *other_words(const struct judging *judging)
 	return count > SHOWN ? arena_printf(judging->arena, "%s and others", words) : words;
 }
 
-static size_t first_of(const struct socket *sockets, unsigned int port)
+static size_t first_of(const struct socket_table *sockets, unsigned int port)
 {
 	size_t low = 0, high = sockets->count;
 
@@ -172,7 +172,7 @@ static size_t first_of(const struct socket *sockets, unsigned int port)
 
 static void look(struct judging *judging)
 {
-	const struct socket *sockets = judging->sockets;
+	const struct socket_table *sockets = judging->sockets;
 	const struct socket_table_way *way = judging->way;
 
 	for (size_t i = first_of(sockets, way->listener->port);
@@ -322,7 +322,8 @@ static void find_target(struct judging *judging)
 		judging->to = link->first[way->family];
 }
 
-struct socket_table_verdict socket_table_judge(struct arena *arena, const struct socket *sockets,
+struct socket_table_verdict socket_table_judge(struct arena *arena,
+					       const struct socket_table *sockets,
 					       const struct socket_table_way *way)
 {
 	struct judging judging = { .arena = arena, .sockets = sockets, .way = way };

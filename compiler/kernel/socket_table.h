@@ -18,10 +18,10 @@ struct arena;
 struct ir_listener;
 struct netlink;
 struct nlmsghdr;
-struct socket; /* as they were at one moment */
+struct socket_table; /* as they were at one moment */
 
 /* `netlink` is rtnetlink's. */
-struct socket *socket_table_read(struct arena *arena, struct netlink *netlink);
+struct socket_table *socket_table_read(struct arena *arena, struct netlink *netlink);
 
 /* Packets on their way to a listener. */
 struct socket_table_way {
@@ -46,7 +46,8 @@ struct socket_table_verdict {
 };
 
 /* Is there a socket (listening for TCP, bound and not connected for UDP) that takes them? */
-struct socket_table_verdict socket_table_judge(struct arena *arena, const struct socket *sockets,
+struct socket_table_verdict socket_table_judge(struct arena *arena,
+					       const struct socket_table *sockets,
 					       const struct socket_table_way *way);
 
 /* Does the listener wait on this host? An address of its own may be written for a dnat. */
@@ -55,12 +56,13 @@ bool socket_table_is_here(struct netlink *netlink, const struct ir_listener *lis
 
 /* ---- for the tests ---- */
 
-struct socket *socket_table_new(struct arena *arena);
+struct socket_table *socket_table_new(struct arena *arena);
 /* One answer of a dump. */
-void socket_table_take(struct socket *sockets, bool udp, const struct nlmsghdr *message);
+void socket_table_take(struct socket_table *sockets, bool udp, const struct nlmsghdr *message);
 /* One line of a file below /proc/net. */
-void socket_table_take_line(struct socket *sockets, bool udp, const char *line);
+void socket_table_take_line(struct socket_table *sockets, bool udp, const char *line);
 /* The interface's next address. */
-void socket_table_take_address(struct socket *sockets, unsigned int device, struct addr address);
+void socket_table_take_address(struct socket_table *sockets, unsigned int device,
+			       struct addr address);
 
 #endif

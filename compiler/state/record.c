@@ -350,6 +350,18 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	return record;
 }
 
+const struct ir_class *record_way(const struct record *record, uint32_t mark)
+{
+	for (size_t i = 0; record && i < record->class_count; i++) {
+		const struct ir_class *way = &record->classes[i];
+
+		if (way->kind != IR_CLASS_DIRECT && way->kind != IR_CLASS_MARK &&
+		    (mark & way->mask) == way->mark)
+			return way;
+	}
+	return NULL;
+}
+
 struct record_sysctl *record_find_sysctl(const struct record *record, const char *key)
 {
 	for (size_t i = 0; record && i < record->sysctl_count; i++)

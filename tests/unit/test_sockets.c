@@ -31,7 +31,7 @@ static const struct ir_listener tproxy = {
 
 /* An answer about a listening socket of any address, in memory of just its size. `size` of its
  * options: an older kernel has fewer, or none. */
-static void take(struct socket *sockets, int family, size_t size, bool is_transparent)
+static void take(struct socket_table *sockets, int family, size_t size, bool is_transparent)
 {
 	char *room = calloc(1, 4096);
 	struct inet_diag_sockopt options = { .transparent = is_transparent };
@@ -55,7 +55,7 @@ static void take(struct socket *sockets, int family, size_t size, bool is_transp
 	free(room);
 }
 
-static struct socket_table_verdict judge(struct arena *arena, struct socket *sockets,
+static struct socket_table_verdict judge(struct arena *arena, struct socket_table *sockets,
 					 enum addr_family family)
 {
 	struct socket_table_way way = { .listener = &tproxy, .family = family, .device = LAN };
@@ -72,7 +72,7 @@ static void what_an_old_kernel_does_not_say_is_not_known(void **state)
 
 	for (size_t i = 0; i < 3; i++) {
 		struct arena *arena = arena_new();
-		struct socket *sockets = socket_table_new(arena);
+		struct socket_table *sockets = socket_table_new(arena);
 		struct socket_table_verdict verdict;
 
 		take(sockets, AF_INET, sizes[i], true);
@@ -87,7 +87,7 @@ static void what_an_old_kernel_does_not_say_is_not_known(void **state)
 static void one_that_is_surely_without_it_is_said_beside_one_that_is_not_known(void **state)
 {
 	struct arena *arena = arena_new();
-	struct socket *sockets = socket_table_new(arena);
+	struct socket_table *sockets = socket_table_new(arena);
 	struct socket_table_verdict verdict;
 	(void)state;
 
@@ -109,7 +109,7 @@ static void lines_of_proc_say_where_and_not_how(void **state)
 	static const char in6[] = "   0: 00000000000000000000000001000000:3039 "
 				  "00000000000000000000000000000000:0000 0A 00000000:00000000";
 	struct arena *arena = arena_new();
-	struct socket *sockets = socket_table_new(arena);
+	struct socket_table *sockets = socket_table_new(arena);
 	(void)state;
 
 	if (htonl(1) == 1)
@@ -129,7 +129,7 @@ static void where_redirect_sends_depends_on_the_interface(void **state)
 	struct ir_listener redirect = tproxy;
 	struct socket_table_way way = { .listener = &redirect, .family = ADDR_IPV4, .device = LAN };
 	struct arena *arena = arena_new();
-	struct socket *sockets = socket_table_new(arena);
+	struct socket_table *sockets = socket_table_new(arena);
 	static const char line[] = "   0: 010A0A0A:3039 00000000:0000 0A 00000000:00000000";
 	(void)state;
 

@@ -99,6 +99,27 @@ void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct l
 	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, way->mark, way->mask));
 }
 
+struct ir_statement lower_new_dispatch(const struct lower *lower, bool on_ct)
+{
+	return (struct ir_statement){ .op = IR_DISPATCH,
+				      .on_ct = on_ct,
+				      .mask = lower_mark_mask(lower) };
+}
+
+void lower_add_case(struct lower *lower, struct ir_statement *dispatch, uint32_t value,
+		    const char *chain)
+{
+	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
+		(struct ir_case){ value, chain };
+}
+
+void lower_dispatch(struct lower *lower, struct ir_chain *chain, struct ir_statement dispatch,
+		    const char *remark)
+{
+	if (dispatch.case_count)
+		lower_do(lower, lower_rule(lower, chain, (struct span){ 0 }, remark), dispatch);
+}
+
 const struct ir_set *lower_add_set(struct lower *lower, struct ir_set set)
 {
 	struct ir_set *added = arena_new_of(lower->arena, struct ir_set);
@@ -109,12 +130,21 @@ const struct ir_set *lower_add_set(struct lower *lower, struct ir_set set)
 	return added;
 }
 
-const struct ir_set *lower_set(struct lower *lower, const char *base, enum ir_set_type type,
-			       const struct interval_set *elements, struct span origin)
+const struct ir_set *lower_find_set(const struct lower *lower, const char *base)
 {
 	for (size_t i = 0; i < lower->set_count; i++)
 		if (!strcmp(lower->sets[i]->base, base))
 			return lower->sets[i];
+	return NULL;
+}
+
+const struct ir_set *lower_set(struct lower *lower, const char *base, enum ir_set_type type,
+			       const struct interval_set *elements, struct span origin)
+{
+	const struct ir_set *found = lower_find_set(lower, base);
+
+	if (found)
+		return found;
 	return lower_add_set(lower, (struct ir_set){ .base = base,
 						     .type = type,
 						     .elements = *elements,

@@ -9,8 +9,6 @@
  *
  * Only where no address is translated: else the answers are to another address than the sender's.
  */
-#include <string.h>
-
 #include "base/arena.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
@@ -36,10 +34,10 @@ static bool may_end(const struct lower *lower)
 static const struct ir_set *set_of(struct lower *lower, enum addr_family family)
 {
 	const char *base = ir_ended_set(family);
+	const struct ir_set *found = lower_find_set(lower, base);
 
-	for (size_t i = 0; i < lower->set_count; i++)
-		if (!strcmp(lower->sets[i]->base, base))
-			return lower->sets[i];
+	if (found)
+		return found;
 	return lower_add_set(lower, (struct ir_set){ .base = base,
 						     .type = family == ADDR_IPV4 ? IR_SET_FLOW_IPV4
 										 : IR_SET_FLOW_IPV6,

@@ -218,6 +218,15 @@ void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, u
 void lower_set_ct_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
 /* "The packet carries this way's mark." */
 void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct lower_class *way);
+/* A choice of chains by the policy's bits of the packet's mark, or (`on_ct`) the connection's:
+ * empty, one more case, and as a rule of its own, unless it has none. */
+struct ir_statement lower_new_dispatch(const struct lower *lower, bool on_ct);
+void lower_add_case(struct lower *lower, struct ir_statement *dispatch, uint32_t value,
+		    const char *chain);
+void lower_dispatch(struct lower *lower, struct ir_chain *chain, struct ir_statement dispatch,
+		    const char *remark);
+/* The set under this name, or NULL. */
+const struct ir_set *lower_find_set(const struct lower *lower, const char *base);
 /* Its name in nft is its base. */
 const struct ir_set *lower_add_set(struct lower *lower, struct ir_set set);
 /* The set under this name, made if need be. */

@@ -156,13 +156,11 @@ static const char *follow_member(struct lower *lower, const struct lower_class *
 static void add_follow(struct lower *lower, struct ir_statement *dispatch,
 		       const struct lower_class *way)
 {
-	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
-		(struct ir_case){ way->note, follow_chain(lower, way) };
+	lower_add_case(lower, dispatch, way->note, follow_chain(lower, way));
 	for (size_t i = 0; i < way->member_count; i++)
 		if (way->members[i].note)
-			*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
-				(struct ir_case){ way->members[i].note,
-						  follow_member(lower, way, way->members[i].way) };
+			lower_add_case(lower, dispatch, way->members[i].note,
+				       follow_member(lower, way, way->members[i].way));
 }
 
 /* What the rules have left alone: this host's own, broadcast and the like stay so. */
@@ -190,9 +188,7 @@ static void follow_rest(struct lower *lower, bool local)
 
 void lower_related(struct lower *lower)
 {
-	struct ir_statement dispatch = { .op = IR_DISPATCH,
-					 .on_ct = true,
-					 .mask = lower_mark_mask(lower) };
+	struct ir_statement dispatch = lower_new_dispatch(lower, true);
 	bool forward = false, local = false;
 	struct ir_chain *chain;
 

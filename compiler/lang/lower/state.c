@@ -386,27 +386,6 @@ void lower_cut(struct lower *lower, struct lower_walk *walk, const struct ast_ru
 
 /* ---- following ---- */
 
-static void add_case(struct lower *lower, struct ir_statement *dispatch, uint32_t value,
-		     const char *chain)
-{
-	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
-		(struct ir_case){ value, chain };
-}
-
-static void add_dispatch(struct lower *lower, struct ir_chain *chain, struct ir_statement dispatch,
-			 const char *remark)
-{
-	if (dispatch.case_count)
-		lower_do(lower, lower_rule(lower, chain, (struct span){ 0 }, remark), dispatch);
-}
-
-static struct ir_statement new_dispatch(struct lower *lower)
-{
-	return (struct ir_statement){ .op = IR_DISPATCH,
-				      .on_ct = true,
-				      .mask = lower_mark_mask(lower) };
-}
-
 static const char *kept_name(struct lower *lower, const struct lower_row *row)
 {
 	return arena_printf(lower->arena, "kept_%s", row->name);
@@ -415,14 +394,14 @@ static const char *kept_name(struct lower *lower, const struct lower_row *row)
 /* The values of ways below just so many drops of the row. */
 static struct ir_statement below(struct lower *lower, const struct lower_row *row, size_t cuts)
 {
-	struct ir_statement dispatch = new_dispatch(lower);
+	struct ir_statement dispatch = lower_new_dispatch(lower, true);
 
 	for (size_t i = 0; i < lower->value_count; i++) {
 		struct lower_value value = lower->values[i];
 		const struct lower_way *way = value.way ? &lower->ways[value.way - 1] : NULL;
 
 		if (way && way->row == row && way->cuts == cuts)
-			add_case(lower, &dispatch, value.value, target_of(way));
+			lower_add_case(lower, &dispatch, value.value, target_of(way));
 	}
 	return dispatch;
 }
@@ -444,23 +423,23 @@ static void fill_row(struct lower *lower, const struct lower_row *row)
 		for (size_t k = 0; k < row->cuts[i]->rule_count; k++)
 			*arena_append(lower->arena, chain->rules, chain->rule_count) =
 				row->cuts[i]->rules[k];
-		add_dispatch(lower, chain, below(lower, row, i + 1), NULL);
+		lower_dispatch(lower, chain, below(lower, row, i + 1), NULL);
 	}
 }
 
 void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope)
 {
-	struct ir_statement dispatch = new_dispatch(lower);
+	struct ir_statement dispatch = lower_new_dispatch(lower, true);
 
 	for (size_t i = 0; i < lower->value_count; i++) {
 		struct lower_value value = lower->values[i];
 		const struct lower_way *way = value.way ? &lower->ways[value.way - 1] : NULL;
 
 		if (way && way->scope == scope)
-			add_case(lower, &dispatch, value.value,
-				 way->row ? kept_name(lower, way->row) : target_of(way));
+			lower_add_case(lower, &dispatch, value.value,
+				       way->row ? kept_name(lower, way->row) : target_of(way));
 	}
-	add_dispatch(lower, chain, dispatch, "a connection keeps the way its first packet got");
+	lower_dispatch(lower, chain, dispatch, "a connection keeps the way its first packet got");
 	for (size_t i = 0; i < lower->row_count; i++)
 		if (lower->rows[i]->scope == scope)
 			fill_row(lower, lower->rows[i]);
@@ -474,13 +453,14 @@ static const char *reply_chain(const struct lower *lower, size_t origin)
 
 void lower_fill_replies(struct lower *lower, struct ir_chain *chain)
 {
-	struct ir_statement dispatch = new_dispatch(lower);
+	struct ir_statement dispatch = lower_new_dispatch(lower, true);
 
 	for (size_t i = 0; i < lower->value_count; i++)
 		if (lower->values[i].origin)
-			add_case(lower, &dispatch, lower->values[i].value,
-				 reply_chain(lower, lower->values[i].origin));
-	add_dispatch(lower, chain, dispatch,
-		     lower->uplink_count ? "answers leave by the uplink that the request came in by"
-					 : NULL);
+			lower_add_case(lower, &dispatch, lower->values[i].value,
+				       reply_chain(lower, lower->values[i].origin));
+	lower_dispatch(lower, chain, dispatch,
+		       lower->uplink_count
+			       ? "answers leave by the uplink that the request came in by"
+			       : NULL);
 }

@@ -24,8 +24,6 @@
 /* After what drops (lower/source.c): such a packet takes no connection anywhere. */
 enum { PRIORITY_TAKEN = 102 };
 
-static const struct span nowhere;
-
 /* ---- members ---- */
 
 static bool shares(const struct lower_member *a, const struct lower_member *b)
@@ -235,42 +233,31 @@ void lower_plan_sticky(struct lower *lower)
 
 /* ---- following ---- */
 
-static void add_case(struct lower *lower, struct ir_statement *dispatch, uint32_t value,
-		     const char *chain)
+/* A value of 0 is none. */
+static void add_value(struct lower *lower, struct ir_statement *dispatch, uint32_t value,
+		      const char *chain)
 {
 	if (value)
-		*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
-			(struct ir_case){ value, chain };
-}
-
-static struct ir_statement new_dispatch(struct lower *lower, bool on_ct)
-{
-	return (struct ir_statement){ .op = IR_DISPATCH,
-				      .on_ct = on_ct,
-				      .mask = lower_mark_mask(lower) };
+		lower_add_case(lower, dispatch, value, chain);
 }
 
 /* The first member's way is the list's own. */
 void lower_follow_member(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
 {
-	struct ir_statement dispatch = new_dispatch(lower, true);
+	struct ir_statement dispatch = lower_new_dispatch(lower, true);
 
 	for (size_t i = 0; i < way->member_count; i++) {
 		const struct lower_member *member = &way->members[i];
 
 		if (member->way == way)
 			continue;
-		add_case(lower, &dispatch, member->note, member->way->chain);
+		add_value(lower, &dispatch, member->note, member->way->chain);
 		for (size_t k = 1; k <= lower->way_count; k++)
 			if (lower->ways[k - 1].class == way)
-				add_case(lower, &dispatch, lower_value_of(lower, 0, k, i + 1),
-					 member->way->chain);
+				add_value(lower, &dispatch, lower_value_of(lower, 0, k, i + 1),
+					  member->way->chain);
 	}
-	if (dispatch.case_count)
-		lower_do(lower,
-			 lower_rule(lower, chain, nowhere,
-				    "a connection stays on the table that took it"),
-			 dispatch);
+	lower_dispatch(lower, chain, dispatch, "a connection stays on the table that took it");
 }
 
 /* ---- taking ---- */
@@ -297,8 +284,8 @@ static void take_values(struct lower *lower, struct ir_statement *dispatch,
 
 	for (size_t from = 0; to && from <= class->member_count; from++)
 		if (from != member)
-			add_case(lower, dispatch, lower_value_of(lower, 0, way, from),
-				 set_chain(lower, to));
+			add_value(lower, dispatch, lower_value_of(lower, 0, way, from),
+				  set_chain(lower, to));
 }
 
 static void take_notes(struct lower *lower, struct ir_statement *dispatch,
@@ -309,17 +296,16 @@ static void take_notes(struct lower *lower, struct ir_statement *dispatch,
 	if (!member->note)
 		return;
 	to = set_chain(lower, member->note);
-	*arena_append(lower->arena, dispatch->cases, dispatch->case_count) =
-		(struct ir_case){ 0, to };
-	add_case(lower, dispatch, way->note, to);
+	lower_add_case(lower, dispatch, 0, to);
+	add_value(lower, dispatch, way->note, to);
 	for (size_t i = 0; i < way->member_count; i++)
 		if (&way->members[i] != member)
-			add_case(lower, dispatch, way->members[i].note, to);
+			add_value(lower, dispatch, way->members[i].note, to);
 }
 
 static const char *take_chain(struct lower *lower, const struct lower_class *way, size_t member)
 {
-	struct ir_statement dispatch = new_dispatch(lower, true);
+	struct ir_statement dispatch = lower_new_dispatch(lower, true);
 	const char *name =
 		arena_printf(lower->arena, "taken_%s/%s", way->chain, way->members[member].name);
 
@@ -396,17 +382,17 @@ static void add_list(struct lower *lower, struct ir_statement *dispatch,
 {
 	const char *chain = list_chain(lower, way);
 
-	add_case(lower, dispatch, way->mark, chain);
+	add_value(lower, dispatch, way->mark, chain);
 	if (way->syn && lower_is_used(way->syn))
-		add_case(lower, dispatch, way->syn->mark, chain);
+		add_value(lower, dispatch, way->syn->mark, chain);
 	for (size_t i = 0; i < way->member_count; i++)
 		if (way->members[i].way != way)
-			add_case(lower, dispatch, way->members[i].way->mark, chain);
+			add_value(lower, dispatch, way->members[i].way->mark, chain);
 }
 
 void lower_sticky(struct lower *lower)
 {
-	struct ir_statement dispatch = new_dispatch(lower, false);
+	struct ir_statement dispatch = lower_new_dispatch(lower, false);
 	struct ir_chain *chain;
 
 	for (size_t i = 0; i < lower->class_count; i++)
