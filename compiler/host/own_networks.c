@@ -29,6 +29,13 @@ struct look {
 	size_t told;
 };
 
+/* A network without a gateway, and how it is reached. */
+struct own_network {
+	struct addr_prefix prefix;
+	const char *dev;
+	bool is_by_uplink; /* other hosts are reached by its interface, too */
+};
+
 static bool is_uplink(struct look *look, enum addr_family family, const char *dev)
 {
 	const struct record *record = look->job->record;
@@ -62,23 +69,24 @@ static bool is_public(struct arena *arena, struct addr addr)
 	return true;
 }
 
-/* The interface of a network without a gateway, or NULL. */
-static const char *device_of(struct look *look, const struct ir_route *route)
+/* False: the route has a gateway, or is none that rules could take away from. */
+static bool is_network(struct look *look, const struct ir_route *route, struct own_network *out)
 {
 	unsigned int shortest = route->family == ADDR_IPV6 ? IR_SPECIFIC_IPV6 : IR_SPECIFIC_IPV4;
 	const char *dev = route->hop_count == 1 ? route->hops[0].dev : NULL;
 
 	if (route->type != IR_ROUTE_UNICAST || !dev || route->hops[0].has_via ||
 	    route->to.length < shortest || route->to.length >= addr_width(route->family) - 1 ||
-	    !is_public(look->job->arena, route->to.addr) || is_uplink(look, route->family, dev))
-		return NULL;
-	return dev;
+	    !is_public(look->job->arena, route->to.addr))
+		return false;
+	*out = (struct own_network){ route->to, dev, is_uplink(look, route->family, dev) };
+	return true;
 }
 
 /* Another host of the network, and the address that this one sends from. */
-static bool find_ends(struct look *look, const struct ir_route *route, struct flow *flow)
+static bool find_ends(struct look *look, const struct own_network *network, struct flow *flow)
 {
-	struct addr to = route->to.addr;
+	struct addr to = network->prefix.addr;
 
 	for (int i = 0; i < TRIED; i++) {
 		struct link_fib fib;
@@ -116,40 +124,66 @@ static const struct ir_class *taken_by(struct look *look, const struct flow *flo
 	return device && !strcmp(device, dev) ? NULL : way;
 }
 
-static void tell(struct look *look, const struct ir_route *route, const char *dev,
-		 const struct ir_class *way)
+/*
+ * Is a network at an uplink a LAN, too? A gateway that stands in the LAN takes what its hosts send;
+ * what the hosts of a provider's network send, no rule does.
+ */
+static bool is_lan(struct look *look, const struct flow *own)
+{
+	struct flow flow = *own;
+	struct flows_fate fate;
+
+	flow.from.addr = own->to.addr;
+	flow.to.addr.bits = wide_add(own->to.addr.bits, wide(1));
+	if (flows_is_own(&look->walks, flow.to.addr))
+		flow.to.addr.bits = wide_add(flow.to.addr.bits, wide(1));
+	flow.answers_from = flow.to;
+	flow.answers_to = flow.from;
+	fate = flows_begin(&look->walks, &flow);
+	return fate.end == FLOWS_TAKEN ||
+	       (fate.end == FLOWS_PASSED && way_of(look->job->record, fate.mark));
+}
+
+static void tell(struct look *look, const struct own_network *network, const struct ir_class *way)
 {
 	struct report *report = look->job->report;
-	char text[ADDR_TEXT];
+	char prefix[ADDR_TEXT];
+	const char *match;
 
 	if (look->told++ >= NETWORKS_MOST)
 		return;
+	addr_format_prefix(network->prefix, prefix);
+	match = network->is_by_uplink
+			? report_text(report, "to: %s%s%s",
+				      network->prefix.addr.family == ADDR_IPV6 ? "\"" : "", prefix,
+				      network->prefix.addr.family == ADDR_IPV6 ? "\"" : "")
+			: report_text(report, "out: %s", network->dev);
 	report_add(report, REPORT_WARNING,
-		   "what this host sends to %s, its own network at %s, goes %s %s",
-		   addr_format_prefix(route->to, text), dev,
-		   way->kind == IR_CLASS_PROXY ? "to the listener" : "by the table", way->name)
+		   "what this host sends to %s, its own network at %s, goes %s %s", prefix,
+		   network->dev, way->kind == IR_CLASS_PROXY ? "to the listener" : "by the table",
+		   way->name)
 		->help = report_text(report,
-				     "put `{scope: local, out: %s, then: direct}` before the rule "
+				     "put `{scope: local, %s, then: direct}` before the rule "
 				     "that sends it there",
-				     dev);
+				     match);
 }
 
 static void judge(struct look *look, const struct ir_route *route)
 {
 	static const unsigned int protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
-	const char *dev = device_of(look, route);
+	struct own_network network;
 	struct flow flow;
 
-	if (!dev || !find_ends(look, route, &flow))
+	if (!is_network(look, route, &network) || !find_ends(look, &network, &flow))
 		return;
 	for (size_t i = 0; i < 2; i++) {
 		const struct ir_class *way;
 
 		flow.protocol = protocols[i];
-		way = taken_by(look, &flow, dev);
-		if (!way)
+		way = taken_by(look, &flow, network.dev);
+		if (!way || (network.is_by_uplink && !is_lan(look, &flow)))
 			continue;
-		tell(look, route, dev, way);
+		tell(look, &network, way);
 		return;
 	}
 }

@@ -22,7 +22,8 @@ struct own_networks_job {
 	const struct ir *ir;         /* that is to be applied; NULL: the kernel has it */
 };
 
-/* A warning for each, but for those of uplinks. */
+/* A warning for each; of those at uplinks, for what is a LAN, too: the policy takes what its hosts
+ * send. */
 void own_networks_tell(const struct own_networks_job *job);
 
 #endif

@@ -449,6 +449,31 @@ rules: [EXCEPT{{scope: local, to: private, then: direct}}, {{scope: local, {word
             net.router.ip("address flush dev lan0")
 
 
+@case("own networks: also of a gateway that stands in the LAN, whose uplink is the LAN's interface, and not of a provider's")
+def _side():
+    text = """version: 1
+listeners: {px: {tproxy: 12345, runs_as: {user: 1053}}}
+rules: [EXCEPT{scope: both, to: private, then: direct}, {in: IN, proto: [tcp, udp], then: {proxy: px}},
+        {scope: local, then: {proxy: px}}]
+"""
+    networks = {"198.51.100.128/25": "to: 198.51.100.128/25", "2001:db8:77::/64": 'to: "2001:db8:77::/64"'}
+    for inside, told in ("lan0", 2), ("wan0", 0):
+        with Network() as net:
+            there = public_lan(net)
+            for version in FAMILIES:
+                net.router.ip(f"route replace default via {there[version]} dev lan0", f"-{version}")
+            helps = set()
+            for exception in "", "".join(f"{{scope: local, {one}, then: direct}}, " for one in networks.values()):
+                policy = Policy(net, text.replace("EXCEPT", exception).replace("IN", inside))
+                for call in ("plan", str(policy.path)), ("apply", str(policy.path)), ("status",):
+                    one = policy.tpc(*call, check=False)
+                    words = one.stdout + one.stderr
+                    found = [name for name in networks if f"{name}, its own network at lan0, goes to the listener px" in words]
+                    same(len(found), 0 if exception else told, f"networks in {one}")
+                    helps |= {name for name in found if f"{{scope: local, {networks[name]}, then: direct}}" in words}
+            same(len(helps), told, "networks with what to write")
+
+
 @case("example: each one that is shipped has a case here")
 def _all():
     shipped = {path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml")}
