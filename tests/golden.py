@@ -5,7 +5,9 @@
 
 A case is a folder below golden/ with a policy.yaml (and whatever it names) and a folder expected/:
 the output files, and `stderr` where anything is said. Of policy.sh it holds what is the case's own: what
-follows is compiler/emit/script.sh, byte for byte, or it stays and is a difference. Cases below golden/errors/ must exit 1, print
+follows is compiler/emit/script.sh, byte for byte, or it stays and is a difference; of policy.nft no declaration of a chain that
+follows in its place. A case with a policy.ip.batch holds every
+output; another one, about what nft does, holds those that it is about, and the others are not compared. Cases below golden/errors/ must exit 1, print
 nothing on standard output and write nothing; of those below golden/warnings/ what is said counts alone;
 those below golden/notes/ are compiled with -v. A case
 may have a script `prepare`, which makes files that no one wants in a repository; the case then runs in
@@ -14,7 +16,7 @@ locale and time zone, by the san build where there is one; a case whose expected
 policy.dot or policy.mmd, is drawn, too. What it compiles to is loaded in namespaces of its own: the
 .nft twice by nft, the batches by ip.
 
---update writes what is expected anew. TPC and BUILD name the program and the build folder.
+--update writes what is expected anew: of a new case, every output; take away those that it is not about. TPC and BUILD name the program and the build folder.
 """
 import concurrent.futures
 import difflib
@@ -40,12 +42,26 @@ ELSEWHERE = {"PATH": PATH, "LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", 
 PICTURES = {"policy.dot", "policy.mmd"}
 KEPT = b"written by somebody before\n"
 SCRIPT = (ROOT / "compiler/emit/script.sh").read_bytes()
+REGULAR = re.compile(rb"^\tchain (\S+) {\n\t}\n", re.MULTILINE)
 CUT = b"\n# compiler/emit/script.sh follows.\n"
 
 
+def without_declarations(data):
+	"""A ruleset whose declarations of chains without a hook are left out, where the same chains follow in the same order."""
+	before, mark, rules = data.partition(b"\n# ---- rules ----\n")
+	declared, flush, filled = rules.partition(b"\nflush table ")
+	hooks = re.findall(rb"^\tchain (\S+) {\n\t\ttype ", declared, re.MULTILINE)
+	follow = re.findall(rb"^\tchain (\S+) {$", filled, re.MULTILINE)
+	if re.findall(REGULAR, declared) != [name for name in follow if name not in hooks]:
+		return data
+	return before + mark + re.sub(REGULAR, b"", declared) + flush + filled
+
+
 def own(name, data):
-	"""An output without what is the same for every policy."""
-	return data.removesuffix(SCRIPT) + CUT if name.endswith(".sh") and data.endswith(SCRIPT) else data
+	"""An output without what is the same for every policy, or stands in it twice."""
+	if name.endswith(".sh") and data.endswith(SCRIPT):
+		return data.removesuffix(SCRIPT) + CUT
+	return without_declarations(data) if name.endswith(".nft") else data
 
 
 class Compiled:
@@ -100,9 +116,15 @@ class Case:
 
 	def found(self, compiled):
 		"""What expected/ would hold of it."""
-		files = {name: own(name, data) for name, data in compiled.files.items()
-				if not self.warns or name in PICTURES}
+		files = {name: own(name, data) for name, data in compiled.files.items() if self.holds(name)}
 		return files | ({"stderr": compiled.stderr} if compiled.stderr else {})
+
+	def holds(self, name):
+		"""Is the case about this output?"""
+		wanted = self.wanted()
+		if self.warns:
+			return name in PICTURES
+		return not wanted or self.must_fail or "policy.ip.batch" in wanted or name in wanted
 
 	def wanted(self):
 		if not self.expected.is_dir():
