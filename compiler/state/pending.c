@@ -1,6 +1,5 @@
 /*
- * pending: writes and reads the file that pending.h tells of: three lines at most, fields apart by
- * tabs, the first one naming the format and the boot.
+ * pending: writes and reads the file that pending.h describes, and finds the process that it names.
  */
 #include "state/pending.h"
 
@@ -14,11 +13,13 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "base/buf.h"
-#include "base/file.h"
+#include "base/codec.h"
+#include "state/old.h"
 #include "state/record.h"
 #include "state/rundir.h"
-#include "state/state.h"
+#include "state/snapshot.h"
+
+static const char KIND[] = "pending";
 
 static const int64_t NANOSECONDS = 1000000000;
 
@@ -52,84 +53,49 @@ static const char *file_of(struct arena *arena, const char *name)
 	return arena_printf(arena, "%s.pending", name);
 }
 
-static const char *head_of(struct arena *arena)
+static void body(struct codec *codec, void *thing)
 {
-	return arena_printf(arena, "tpc-pending\t1\t%s\n", record_boot(arena));
+	struct pending *pending = thing;
+
+	CODEC_FIELD(codec, pending->pid);
+	CODEC_FIELD(codec, pending->started);
+	CODEC_FIELD(codec, pending->deadline);
+	codec_text(codec, &pending->failure);
+	codec->broken |= pending->pid <= 0;
 }
 
 bool pending_write(struct arena *arena, const struct rundir *folder, const char *name,
 		   const struct pending *pending, const char **why)
 {
-	struct file_output output = { .name = file_of(arena, name), .mode = 0600 };
-	const char *none[] = { NULL };
-	struct buf out = { 0 };
-	bool done;
+	struct pending copy = *pending;
 
-	buf_puts(&out, head_of(arena));
-	buf_printf(&out, "watchdog\t%jd\t%" PRIu64 "\t%" PRId64 "\n", (intmax_t)pending->pid,
-		   pending->started, pending->deadline);
-	if (pending->failure)
-		buf_printf(&out, "failure\t%.*s\n", (int)strcspn(pending->failure, "\n"),
-			   pending->failure);
-	output.text = buf_text(&out);
-	output.length = out.length;
-	done = file_write_all(arena, folder->path, &output, 1, none, why);
-	buf_free(&out);
-	return done;
-}
-
-/* The rest of the line at *at behind `word` and a tab; *at moves to the next one. NULL: there is no
- * such line. */
-static char *take_line(char **at, const char *word)
-{
-	size_t length = strlen(word);
-	char *line = *at, *feed = strchr(line, '\n');
-
-	if (!feed || strncmp(line, word, length) != 0 || line[length] != '\t')
-		return NULL;
-	*feed = '\0';
-	*at = feed + 1;
-	return line + length + 1;
-}
-
-/* As pending_write writes it, and nothing else. */
-static bool read_lines(char *at, struct pending *out)
-{
-	char *rest = take_line(&at, "watchdog");
-	char *pid = strsep(&rest, "\t"), *started = strsep(&rest, "\t"), *until = rest;
-	uint64_t number;
-
-	if (!until || !state_number(pid, 10, INT32_MAX, &number) || !number ||
-	    !state_number(started, 10, UINT64_MAX, &out->started) ||
-	    !state_signed(until, &out->deadline))
-		return false;
-	out->pid = (pid_t)number;
-	out->failure = take_line(&at, "failure");
-	return !*at;
+	if (copy.failure) /* its first line says it */
+		copy.failure = arena_strndup(arena, copy.failure, strcspn(copy.failure, "\n"));
+	return snapshot_write(arena, folder, file_of(arena, name), KIND, body, &copy, why);
 }
 
 struct pending *pending_read(struct arena *arena, const struct rundir *folder, const char *name)
 {
-	static const char format[] = "tpc-pending\t";
 	struct pending *pending = arena_new_of(arena, struct pending);
-	const char *file = file_of(arena, name), *head = head_of(arena);
-	size_t size;
-	char *text = state_read(arena, folder, file, &size);
+	const char *file = file_of(arena, name), *why;
 
-	if (!text)
+	switch (snapshot_read(arena, folder, file, KIND, body, pending, &why)) {
+	case SNAPSHOT_NONE:
 		return NULL;
-	if (strncmp(text, head, strlen(head)) == 0 && strlen(text) == size &&
-	    read_lines(text + strlen(head), pending))
+	case SNAPSHOT_OLD:
+		return old_pending_read(arena, folder, file, pending) ? pending : NULL;
+	case SNAPSHOT_READ:
 		return pending;
-	if (strncmp(text, head, strlen(head)) == 0 || strncmp(text, format, strlen(format)) != 0)
-		state_set_aside(arena, folder, file, "it is cut off or altered");
+	case SNAPSHOT_BROKEN:
+		break;
+	}
+	snapshot_set_aside(arena, folder, file, why);
 	return NULL;
 }
 
 void pending_remove(struct arena *arena, const struct rundir *folder, const char *name)
 {
-	if (folder->path)
-		unlink(arena_printf(arena, "%s/%s", folder->path, file_of(arena, name)));
+	snapshot_remove(arena, folder, file_of(arena, name));
 }
 
 bool pending_waits(struct arena *arena, const struct pending *pending, const struct record *record)

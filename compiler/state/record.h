@@ -1,10 +1,10 @@
 /*
  * record: what we remember of an applied policy, in a file of the run folder named after it.
  *
- * One line a fact, its fields apart by tabs. It holds what the kernel cannot tell (which file,
- * since when, what sysctls were before) and what should be there (ip rules, routes, listeners), so
- * that status can say what is missing and remove needs no policy. A file of another boot, or of
- * another format, is as good as none.
+ * It is small and written several times in an apply; what sets and chains hold is in an archive
+ * (archive.h). It holds what the kernel cannot tell (which file, since when, what sysctls
+ * were before) and what should be there (ip rules, routes, listeners), so that status can say what
+ * is missing and remove needs no policy.
  */
 #ifndef TPC_STATE_RECORD_H
 #define TPC_STATE_RECORD_H
@@ -122,6 +122,8 @@ bool record_write(struct arena *arena, const struct rundir *folder, const struct
 void record_remove(struct arena *arena, const struct rundir *folder, const char *name);
 /* What an ir will have taken once it is applied; which sysctls it changes is not known here. */
 struct record *record_of(struct arena *arena, const struct ir *ir, const char *policy);
+/* Of that, what stands in the ir as it is. */
+void record_take(struct arena *arena, struct record *record, const struct ir *ir);
 struct record_sysctl *record_find_sysctl(const struct record *record, const char *key);
 /* The way that a packet's mark means, of which no two can be meant; NULL: none, or just a mark. The
  * record may be NULL. */
@@ -131,7 +133,5 @@ const struct ir_class *record_way(const struct record *record, uint32_t mark);
 const char *record_command(struct arena *arena, const struct record *record);
 /* `tpc apply OPTIONS POLICY`, ready for a shell; no options: NULL. */
 const char *record_apply_command(struct arena *arena, const char *options, const char *policy);
-/* This boot's name, by which records of an earlier one are told. */
-const char *record_boot(struct arena *arena);
 
 #endif

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import snapshots
 from cli import KILLAT, TPC, Skip, case, expect, main
 from hosted import differs, live
 
@@ -48,13 +49,6 @@ def files(shop):
 	return sorted(name for _, _, names in os.walk(shop.folder / "run") for name in names)
 
 
-def record(shop):
-	"""The record's first lines, or nothing."""
-	for path in (shop.folder / "run").glob("*/work"):
-		return path.read_text(encoding="utf-8")
-	return ""
-
-
 def wait(condition, limit=60.0):
 	until = time.monotonic() + limit
 	while time.monotonic() < until:
@@ -66,8 +60,7 @@ def wait(condition, limit=60.0):
 
 def is_half_way(shop):
 	"""The journal is written, and the apply has not come to its end."""
-	lines = record(shop).splitlines()
-	return len(lines) > 2 and lines[1].split("\t")[4] == "0" and lines[2].startswith("ticket")
+	return any(snapshots.is_half_way(path.read_bytes()) for path in (shop.folder / "run").glob("*/work"))
 
 
 def watchdogs(host):
@@ -389,7 +382,7 @@ def stuck(shop, host):
 	previous = next((shop.folder / "run").glob("*/work.previous"))
 	good = previous.read_bytes()
 	previous.write_bytes(good[:-9])
-	problems = [] if wait(lambda: "failure" in next((shop.folder / "run").glob("*/work.pending")).read_text()) else ["no failure"]
+	problems = [] if wait(lambda: b"cannot be read" in next((shop.folder / "run").glob("*/work.pending")).read_bytes()) else ["no failure"]
 	problems += expect(host.tpc("status"), 0, ["could not be taken back", "cannot be read"])
 	problems += expect(host.tpc("rollback"), 3, None, ["cannot be read", "tpc remove"])
 	previous.write_bytes(good)

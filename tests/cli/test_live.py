@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+import snapshots
 from cli import ROOT, TPC, case, expect, main
 from hosted import differs, live
 import accounts
@@ -1113,10 +1114,9 @@ def rebooted(shop, host):
 	sysctl(host, key, 1)
 	problems = expect(host.tpc("apply", "policy.yaml"), 0, f"sysctl {key} = 0 (was 1)")
 	for path in (shop.folder / "run").glob("*/tpc"):
-		lines = path.read_text().splitlines(keepends=True)
-		if not lines[0].startswith("tpc-record\t"):
-			problems.append(f"no boot in {lines[0]}")
-		path.write_text("".join([lines[0].rsplit("\t", 1)[0] + "\tanother\n", *lines[1:]]))
+		if snapshots.boot() not in path.read_bytes():
+			problems.append(f"no boot in {path.read_bytes()[:80]}")
+		path.write_bytes(snapshots.of_another_boot(path.read_bytes()))
 	problems += expect(host.tpc("remove"), 0, "removed")
 	if sysctl(host, key) != "0":
 		problems.append("an older boot's value was given back")

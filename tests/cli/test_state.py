@@ -2,12 +2,14 @@
 """Files of the run folder that tpc has not written: they are reported and set aside, and every verb goes on
 from what the kernel has."""
 import os
+import pathlib
 import socket
 import sys
 import time
 
 from cli import TPC, expect, main, needs_the_program_itself
 from hosted import live
+from snapshots import boot, sealed
 
 ONE = """version: 1
 name: one
@@ -20,6 +22,9 @@ TWO = ONE.replace("203.0.113.0/24", "198.51.100.0/24")
 # The sanitizers map more addresses than any limit would let them.
 LIMIT = [] if "/san/" in TPC else ["prlimit", "--as=4000000000"]
 STRANGE = "is not what tpc has written"
+# Written by tpc before all files had one format; the policy's path was /mnt/one.yaml.
+BEFORE = pathlib.Path(__file__).resolve().parent / "format14"
+BOOT_BEFORE = b"ac77746e-87f4-4372-93bc-2b110878317e"
 
 
 def prepare(shop, host):
@@ -57,11 +62,24 @@ KINDS = {
 	"a socket": sock,
 	"larger than what tpc writes": huge,
 }
-# What a line of a record may be altered to.
-LINES = ["claim\t1\t2\t3\tx", "sysctl\tx\t-\t5", "sysctl\tnet.ipv4.ip_forward\t-\t5", "claim\t-1\t2\t3\t",
-	"sysctl\tnet.ipv4.conf.//.//.x\t1\t0", "route\t7\t1\t1\t0.0.0.0/0\t0\t0\t-", "rule\t0\t1\t1\t1\t9\t1\t0",
-	"wish\tnet.x\t1\t99\t-\twhy", "unknown\t1", "", "policy\tone", "listener\ta\tb\t70000\t1\t1\t1\t-\t-",
-	"sysctl\tnet.x\t%zz\t0", "a\0b"]
+# What may have become of a record; the sum of the last ones holds.
+ALTERED = {
+	"another byte": lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:],
+	"another last byte": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+	"a byte more": lambda data: data + b"\0",
+	"no end": lambda data: data[:-9],
+	"half of it": lambda data: data[:len(data) // 2],
+	"no more than its title": lambda data: data[:30],
+	"nothing": lambda data: b"",
+	"of a format to come": lambda data: sealed(data.replace(b"tpc-record 15", b"tpc-record 99")),
+	"of another kind": lambda data: sealed(data.replace(b"tpc-record 15", b"tpc-rekord 15")),
+	"without its last field": lambda data: sealed(data[:-9] + data[-8:]),
+	"a key outside of /proc/sys/net": lambda data: sealed(data.replace(b"net.ipv4.conf.", b"net/../../../.")),
+	"a text without end": lambda data: sealed(data[:data.find(b"net.ipv4.") - 8] + b"\xff" * 8 + data[data.find(b"net.ipv4."):]),
+	"text of the format before": lambda data: f"tpc-record\t2\t{boot().decode()}\npolicy\tone\t1\t1\t1\t1\t/x\nclaim\t1".encode(),
+	"text of the format before, a key outside": lambda data: (f"tpc-record\t2\t{boot().decode()}\npolicy\tone\t1\t1\t1\t1\t/x\n"
+		"claim\t1\t2\t3\t4\nsysctl\tnet.ipv4.conf.//.//.x\t1\t0\n").encode(),
+}
 
 
 def verbs(host, *more):
@@ -106,28 +124,102 @@ def kinds(shop, host):
 	return problems
 
 
-@live("a record that was altered in a line: no verb crashes or eats the memory, and its bytes are kept")
-def lines(shop, host):
+@live("a record that was cut off or altered: no verb crashes or eats the memory, it is said, and its bytes are kept")
+def altered(shop, host):
 	prepare(shop, host)
 	problems = []
-	for line in LINES:
+	for what, alter in ALTERED.items():
 		problems += expect(host.tpc("apply", "one.yaml"), 0)
 		record = folder_of(shop) / "one"
-		bytes_now = record.read_bytes() + line.encode() + b"\n"
+		bytes_now = alter(record.read_bytes())
+		if bytes_now == record.read_bytes():
+			problems.append(f"{what}: nothing was altered")
 		record.write_bytes(bytes_now)
-		shown = line.replace("\t", " ")
 		done = verbs(host, ["confirm", "one"], ["remove", "one"])
-		problems += crashed(shown, done)
-		if STRANGE not in done[0][1].err or done[0][1].status != 5:
-			problems.append(f"{shown}: status says {done[0][1]}")
+		problems += crashed(what, done)
+		if STRANGE not in done[0][1].err or "tpc apply" not in done[0][1].err or done[0][1].status != 5:
+			problems.append(f"{what}: status says {done[0][1]}")
 		aside = list(folder_of(shop).glob("one.aside-*"))
 		if [path.read_bytes() for path in aside] != [bytes_now]:
-			problems.append(f"{shown}: its bytes are not kept: {aside}")
+			problems.append(f"{what}: its bytes are not kept: {aside}")
 		if "table inet tpc_one" in host.must("nft", "list", "tables") or "7100" in host.must("ip", "rule"):
-			problems.append(f"{shown}: remove left something")
+			problems.append(f"{what}: remove left something")
 		for path in aside:
 			path.unlink()
 	return problems
+
+
+def updated(shop, host):
+	"""As the program of the format before has left it: two.yaml was applied, then one.yaml, and sysctls were changed."""
+	host.link("wg0")
+	host.must("sysctl", "-qw", "net.ipv4.conf.all.src_valid_mark=1", "net.ipv4.ip_forward=0")
+	for name in "one.yaml", "two.yaml":
+		shop.write(name, (BEFORE / name).read_text(encoding="utf-8"))
+		host.must(TPC, "apply", name)
+	host.must("nft", "delete", "table", "inet", "tpc_one")
+	host.must("nft", "-f", str(BEFORE / "one.nft"))
+	for name in "one", "one.applied", "one.previous":
+		data = (BEFORE / name).read_bytes().replace(BOOT_BEFORE, boot())
+		(folder_of(shop) / name).write_bytes(data if name == "one" else sealed(data))
+
+
+def shows(host, *words):
+	"""What of the status is not so."""
+	done = host.tpc("status")
+	return [f"status says nothing of {word}: {done}" for word in words if word not in done.out] + (
+		[f"status reports a file: {done}"] if STRANGE in done.err else [])
+
+
+@live("an update of tpc: what the version before has applied is known, an apply goes on from it, and sysctls are given back")
+def update(shop, host):
+	updated(shop, host)
+	problems = shows(host, "from /mnt/one.yaml", "ip rule 10000", "socket listens on 127.0.0.1:12345")
+	problems += crashed("after an update", verbs(host))
+	problems += expect(host.tpc("apply", "one.yaml"), 0)
+	if not (folder_of(shop) / "one").read_bytes().startswith(b"\x0e\0\0\0\0\0\0\0tpc-record"):
+		problems.append("the record is not of the new format")
+	problems += shows(host, "one.yaml") + expect(host.tpc("remove", "one"), 0, ["src_valid_mark = 1, as it was", "ip_forward = 0, as it was"])
+	return problems
+
+
+@live("an update of tpc: a rollback leads to what the version before had applied before")
+def update_rollback(shop, host):
+	updated(shop, host)
+	problems = expect(host.tpc("rollback", "one"), 0, "what /mnt/two.yaml said is in force again")
+	if "198.51.100.0/24" not in host.must("nft", "list", "table", "inet", "tpc_one"):
+		problems.append("it did not lead back")
+	return problems + expect(host.tpc("remove", "one"), 0, ["src_valid_mark = 1, as it was", "ip_forward = 0, as it was"])
+
+
+@live("an update of tpc in the middle of an apply: the next one finds what both have taken, and the old values of sysctls")
+def update_half_way(shop, host):
+	updated(shop, host)
+	record = folder_of(shop) / "one"
+	lines = record.read_text(encoding="utf-8").splitlines()
+	fields = lines[1].split("\t")
+	lines[1] = "\t".join([*fields[:3], "1234", "0", *fields[5:]])
+	record.write_text("\n".join(lines) + "\n", encoding="utf-8")
+	problems = expect(host.tpc("status"), 5, ["did not come to its end", "tpc apply /mnt/one.yaml"])
+	if "is not the policy's" in host.tpc("status").out:
+		problems.append(f"rules have become foreign: {host.tpc('status')}")
+	problems += expect(host.tpc("rollback", "one"), 0, "what /mnt/one.yaml said is in force again")
+	return problems + expect(host.tpc("remove", "one"), 0, ["src_valid_mark = 1, as it was", "ip_forward = 0, as it was"])
+
+
+@live("an update of tpc while an apply waits for its confirmation: it is known, and can be confirmed")
+def update_waits(shop, host):
+	updated(shop, host)
+	with host.start("sleep", "1000") as waiting:
+		started = open(f"/proc/{waiting.pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[19]
+		record = folder_of(shop) / "one"
+		lines = record.read_text(encoding="utf-8").splitlines()
+		lines.insert(2, f"ticket\t{waiting.pid}-{started}")
+		record.write_text("\n".join(lines) + "\n", encoding="utf-8")
+		(folder_of(shop) / "one.pending").write_text(f"tpc-pending\t1\t{boot().decode()}\nwatchdog\t{waiting.pid}\t{started}\t{1 << 60}\n")
+		problems = expect(host.tpc("apply", "two.yaml"), 3, None, "tpc confirm one")
+		problems += expect(host.tpc("confirm", "one"), 0, "confirmed")
+		waiting.wait(10)
+	return problems + shows(host, "from /mnt/one.yaml")
 
 
 @live("a rollback without its record leads to what was before, as the archives and the kernel have it")

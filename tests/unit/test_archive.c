@@ -1,6 +1,7 @@
 /*
- * Unit tests of state/archive and state/pending: what was written is read back, and a file that was
- * cut off or altered at any place is refused, or at least harms nobody where its sum was forged.
+ * Unit tests of state/archive, state/record and state/pending: what was written is read back, and a
+ * file that was cut off or altered at any place is refused, or at least harms nobody where its sum
+ * was forged.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +22,7 @@
 #include "state/pending.h"
 #include "state/record.h"
 #include "state/rundir.h"
+#include "state/snapshot.h"
 
 struct fixture {
 	struct arena *arena;
@@ -124,6 +126,7 @@ static int drop(void **state)
 	struct fixture *fixture = *state;
 
 	archive_remove(fixture->arena, &fixture->folder, "work");
+	record_remove(fixture->arena, &fixture->folder, "work");
 	pending_remove(fixture->arena, &fixture->folder, "work");
 	rmdir(fixture->folder.path);
 	arena_free(fixture->arena);
@@ -131,7 +134,7 @@ static int drop(void **state)
 	return 0;
 }
 
-static struct archive *read_it(struct fixture *fixture)
+static void *read_it(struct fixture *fixture)
 {
 	return archive_read(fixture->arena, &fixture->folder, "work.applied");
 }
@@ -217,31 +220,37 @@ static void save_with_sum(struct fixture *fixture)
 	save(fixture, fixture->bytes, fixture->length);
 }
 
-static void test_forged(void **state)
+typedef void *reader(struct fixture *fixture);
+
+static void forge(struct fixture *fixture, reader *read)
 {
-	static const char values[] = { 0, 1, 2, 0x7f, (char)0x80, (char)0xff };
-	struct fixture *fixture = *state;
+	static const char values[] = { 0, 1, 0x7f, (char)0xff };
 	size_t refused = 0;
 
 	save_with_sum(fixture);
-	assert_non_null(read_it(fixture));
+	assert_non_null(read(fixture));
 	for (size_t at = 0; at + 8 < fixture->length; at++) {
 		char before = fixture->bytes[at];
 
 		for (size_t i = 0; i < sizeof(values); i++) {
 			fixture->bytes[at] = values[i];
 			save_with_sum(fixture);
-			refused += read_it(fixture) == NULL;
+			refused += read(fixture) == NULL;
 		}
 		fixture->bytes[at] = before;
 	}
 	assert_true(refused > 100);
 }
 
+static void test_forged(void **state)
+{
+	forge(*state, read_it);
+}
+
 static void test_of_another_boot(void **state)
 {
 	struct fixture *fixture = *state;
-	const char *boot = record_boot(fixture->arena);
+	const char *boot = snapshot_boot(fixture->arena);
 	char *at = memmem(fixture->bytes, fixture->length, boot, strlen(boot));
 	uint64_t digest;
 
@@ -267,6 +276,157 @@ static void test_turns(void **state)
 	assert_non_null(read_it(fixture));
 	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.previous", &digest),
 			 ARCHIVE_NONE);
+}
+
+/* ---- records ---- */
+
+static void add_route(struct arena *arena, struct record *record)
+{
+	struct ir_route *route = arena_append(arena, record->routes, record->route_count);
+
+	*route = (struct ir_route){ .family = ADDR_IPV6, .table = 7, .metric = 2, .mtu = 1400 };
+	*arena_append(arena, route->hops, route->hop_count) = (struct ir_nexthop){ .weight = 1 };
+	*arena_append(arena, route->hops, route->hop_count) =
+		(struct ir_nexthop){ .dev = "eth0", .weight = 9, .onlink = true };
+}
+
+/* Every field is something. */
+static struct record *make_record(struct arena *arena)
+{
+	static char *names[] = { "eth0" };
+	static size_t places[] = { 4 };
+	struct record *record = arena_new_of(arena, struct record);
+	struct record_claim *claim = arena_append(arena, record->claims, record->claim_count);
+	struct addr address = { ADDR_IPV6, { 5, 6 } };
+	struct ir_listener listener = { .name = "proxy",
+					.mode = "tproxy",
+					.addr = { address },
+					.has = { true },
+					.port = 99,
+					.tcp = true,
+					.ways = 7,
+					.ins = places,
+					.in_count = 1 };
+	struct ir_row *row;
+
+	record->name = "work";
+	record->policy = "/etc/work.yaml";
+	record->options = "--strict";
+	record->digest = 0x1234;
+	record->ticket = "77-1";
+	record->newest_link = 12;
+	*claim = (struct record_claim){ 116, 10, 20, .main_copy = 7 };
+	*arena_append(arena, claim->tables, claim->table_count) = 7;
+	*arena_append(arena, record->chains, record->chain_count) =
+		(struct record_chain){ "output", 1 };
+	*arena_append(arena, record->held, record->held_count) = (struct record_held){ "near", 2 };
+	*arena_append(arena, record->sysctls, record->sysctl_count) =
+		(struct record_sysctl){ "net.ipv4.ip_forward", "1", "0" };
+	*arena_append(arena, record->besides, record->beside_count) =
+		(struct record_beside){ "net.ipv4.ip_forward", "net.ipv4.x" };
+	*arena_append(arena, record->wishes, record->wish_count) =
+		(struct ir_sysctl){ .key = "net.ipv4.ip_forward",
+				    .value = "1",
+				    .devs = (const char **)names,
+				    .dev_count = 1,
+				    .has_via = true,
+				    .via = address };
+	*arena_append(arena, record->classes, record->class_count) =
+		(struct ir_class){ .kind = IR_CLASS_REPLY, .name = "vpn", .mark = 3, .port = 4 };
+	*arena_append(arena, record->given, record->given_count) =
+		(struct addr_prefix){ address, 64 };
+	*arena_append(arena, record->listeners, record->listener_count) = listener;
+	*arena_append(arena, record->left, record->left_count) = listener;
+	row = arena_append(arena, record->rows, record->row_count);
+	*arena_append(arena, row->listeners, row->count) = listener;
+	*arena_append(arena, record->let_go, record->let_go_count) =
+		(struct ir_let_go){ "proxy", 5 };
+	*arena_append(arena, record->asked, record->asked_count) =
+		(struct ir_asked){ .key = "in", .names = (const char **)names, .name_count = 1 };
+	*arena_append(arena, record->hosted, record->hosted_count) =
+		(struct record_hosted){ IR_HOSTED_USER, "root", false, 0 };
+	*arena_append(arena, record->ip_rules, record->ip_rule_count) =
+		(struct ir_ip_rule){ .mark = 3, .mask = 3, .table = 7, .oif = "eth0" };
+	add_route(arena, record);
+	return record;
+}
+
+static void make_record_file(struct fixture *fixture)
+{
+	const char *why;
+
+	assert_true(
+		record_write(fixture->arena, &fixture->folder, make_record(fixture->arena), &why));
+	fixture->path = arena_printf(fixture->arena, "%s/work", fixture->folder.path);
+	load(fixture);
+}
+
+static void *read_record(struct fixture *fixture)
+{
+	return record_read(fixture->arena, &fixture->folder, "work");
+}
+
+static void test_record(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct record *record;
+
+	make_record_file(fixture);
+	record = read_record(fixture);
+	assert_non_null(record);
+	assert_string_equal(record->policy, "/etc/work.yaml");
+	assert_null(record->options_before);
+	assert_int_equal(record->claims[0].tables[0], 7);
+	assert_string_equal(record->sysctls[0].old, "0");
+	assert_string_equal(record->wishes[0].devs[0], "eth0");
+	assert_int_equal(record->rows[0].listeners[0].ins[0], 4);
+	assert_string_equal(record->ip_rules[0].oif, "eth0");
+	assert_int_equal(record->routes[0].mtu, 1400);
+	assert_string_equal(record->routes[0].hops[1].dev, "eth0");
+	assert_int_equal(record->routes[0].hops[1].weight, 9);
+}
+
+static void test_record_cut_off(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_record_file(fixture);
+	for (size_t length = 0; length < fixture->length; length++) {
+		save(fixture, fixture->bytes, length);
+		assert_null(read_record(fixture));
+	}
+	for (size_t at = 0; at < fixture->length; at++) {
+		fixture->bytes[at] ^= 0x41;
+		save(fixture, fixture->bytes, fixture->length);
+		assert_null(read_record(fixture));
+		fixture->bytes[at] ^= 0x41;
+	}
+}
+
+static void test_record_forged(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_record_file(fixture);
+	forge(fixture, read_record);
+}
+
+/*
+ * Whatever changes here is another format: raise SNAPSHOT_FORMAT, and see what becomes of a file of
+ * the one before (state/old.h).
+ */
+static void test_format(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *boot = snapshot_boot(fixture->arena), *at;
+	uint64_t sum = 0xcbf29ce484222325u;
+
+	make_record_file(fixture);
+	at = memmem(fixture->bytes, fixture->length, boot, strlen(boot));
+	for (at += strlen(boot); at < fixture->bytes + fixture->length - sizeof(sum); at++)
+		sum = (sum ^ (unsigned char)*at) * 0x100000001b3u;
+	assert_int_equal(SNAPSHOT_FORMAT, 15);
+	assert_int_equal(sum, 0xef8559655352d626u);
 }
 
 /* ---- what waits ---- */
@@ -375,6 +535,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_turns, make, drop),
 		cmocka_unit_test_setup_teardown(test_padding_stays_out, make, drop),
 		cmocka_unit_test_setup_teardown(test_size_is_that_of_every_machine, make, drop),
+		cmocka_unit_test_setup_teardown(test_record, make, drop),
+		cmocka_unit_test_setup_teardown(test_record_cut_off, make, drop),
+		cmocka_unit_test_setup_teardown(test_record_forged, make, drop),
+		cmocka_unit_test_setup_teardown(test_format, make, drop),
 		cmocka_unit_test_setup_teardown(test_pending, make, drop),
 		cmocka_unit_test_setup_teardown(test_pending_cut_off, make, drop),
 	};

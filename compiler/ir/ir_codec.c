@@ -1,0 +1,204 @@
+/*
+ * ir_codec: see ir_codec.h. What is read is in the range of its type and leads nowhere outside of
+ * the ir, or the codec is broken.
+ */
+#include "ir/ir_codec.h"
+
+#include <string.h>
+
+/* ---- addresses ---- */
+
+static void address(struct codec *codec, struct addr *item)
+{
+	CODEC_ENUM(codec, item->family, ADDR_IPV6);
+	CODEC_FIELD(codec, item->bits.high);
+	CODEC_FIELD(codec, item->bits.low);
+}
+
+void ir_codec_prefix(struct codec *codec, struct addr_prefix *item)
+{
+	address(codec, &item->addr);
+	CODEC_FIELD(codec, item->length);
+}
+
+/* ---- sets and chains ---- */
+
+/* Of a set that may have millions: as they lie in memory. */
+static void elements(struct codec *codec, struct ir_set *set)
+{
+	bool is_narrow = set->type == IR_SET_IPV4 || set->type == IR_SET_PORT;
+	struct interval_set *all = &set->elements;
+
+	all->count = codec_count(codec, all->count);
+	if (!codec->out)
+		all->items = arena_alloc(codec->arena, (all->count + 1) * sizeof(*all->items));
+	for (size_t i = 0; i < all->count && is_narrow; i++) {
+		uint32_t ends[] = { (uint32_t)all->items[i].first.low,
+				    (uint32_t)all->items[i].last.low };
+
+		codec_bytes(codec, ends, sizeof(ends));
+		all->items[i] = (struct interval){ wide(ends[0]), wide(ends[1]) };
+	}
+	if (!is_narrow && all->count)
+		codec_bytes(codec, all->items, all->count * sizeof(*all->items));
+}
+
+static void target(struct codec *codec, struct ir_target *item)
+{
+	CODEC_ENUM(codec, item->verdict, TARGET_JUMP);
+	codec_text(codec, &item->chain);
+}
+
+void ir_codec_set(struct codec *codec, struct ir_set *item)
+{
+	struct ir_target *targets = (struct ir_target *)item->targets;
+	uint32_t *leads = (uint32_t *)item->leads;
+
+	codec_word(codec, &item->base);
+	codec_word(codec, &item->name);
+	CODEC_ENUM(codec, item->type, IR_SET_FLOW_IPV6);
+	elements(codec, item);
+	CODEC_FIELD(codec, item->contents);
+	CODEC_FIELD(codec, item->dynamic);
+	CODEC_FIELD(codec, item->timeout);
+	CODEC_FIELD(codec, item->size);
+	CODEC_ITEMS(codec, targets, item->target_count, target);
+	if (!item->target_count)
+		return;
+	if (!codec->out)
+		leads = arena_alloc(codec->arena, (item->elements.count + 1) * sizeof(*leads));
+	codec_bytes(codec, leads, item->elements.count * sizeof(*leads));
+	for (size_t i = 0; i < item->elements.count; i++)
+		codec->broken |= leads[i] >= item->target_count;
+	item->targets = targets;
+	item->leads = leads;
+}
+
+void ir_codec_chain(struct codec *codec, struct ir_chain *item)
+{
+	codec_word(codec, &item->name);
+	CODEC_ENUM(codec, item->hook, IR_HOOK_POSTROUTING);
+	CODEC_ENUM(codec, item->type, IR_CHAIN_NAT);
+	CODEC_FIELD(codec, item->priority);
+}
+
+/* ---- routing ---- */
+
+void ir_codec_ip_rule(struct codec *codec, struct ir_ip_rule *item)
+{
+	CODEC_ENUM(codec, item->family, ADDR_IPV6);
+	CODEC_FIELD(codec, item->priority);
+	CODEC_FIELD(codec, item->mark);
+	CODEC_FIELD(codec, item->mask);
+	CODEC_ENUM(codec, item->action, IR_RULE_BLACKHOLE);
+	CODEC_FIELD(codec, item->table);
+	CODEC_FIELD(codec, item->shortest);
+	codec_text(codec, &item->iif);
+	codec_text(codec, &item->oif);
+}
+
+static void nexthop(struct codec *codec, struct ir_nexthop *item)
+{
+	CODEC_FIELD(codec, item->has_via);
+	address(codec, &item->via);
+	codec_text(codec, &item->dev);
+	CODEC_FIELD(codec, item->weight);
+	CODEC_FIELD(codec, item->onlink);
+}
+
+void ir_codec_route(struct codec *codec, struct ir_route *item)
+{
+	CODEC_ENUM(codec, item->family, ADDR_IPV6);
+	CODEC_FIELD(codec, item->table);
+	CODEC_ENUM(codec, item->type, IR_ROUTE_THROW);
+	ir_codec_prefix(codec, &item->to);
+	CODEC_ITEMS(codec, item->hops, item->hop_count, nexthop);
+	CODEC_FIELD(codec, item->has_src);
+	address(codec, &item->src);
+	CODEC_FIELD(codec, item->masquerades);
+	CODEC_FIELD(codec, item->metric);
+	CODEC_FIELD(codec, item->mtu);
+}
+
+void ir_codec_gateway(struct codec *codec, struct ir_gateway *item)
+{
+	codec_word(codec, &item->set);
+	codec_word(codec, &item->name);
+	codec_word(codec, &item->dev);
+	CODEC_FIELD(codec, item->has_via);
+	address(codec, &item->via);
+}
+
+/* ---- sysctls ---- */
+
+bool ir_codec_is_key(const char *key)
+{
+	return key && strncmp(key, "net.", 4) == 0 && !strstr(key, "..") && !strstr(key, ".//.");
+}
+
+void ir_codec_key(struct codec *codec, const char **key)
+{
+	codec_text(codec, key);
+	codec->broken |= !ir_codec_is_key(*key);
+}
+
+void ir_codec_sysctl(struct codec *codec, struct ir_sysctl *item)
+{
+	ir_codec_key(codec, &item->key);
+	codec_word(codec, &item->value);
+	codec_text(codec, &item->why);
+	CODEC_ENUM(codec, item->when, IR_SYSCTL_IF_DEFAULT);
+	codec_texts(codec, &item->devs, &item->dev_count);
+	CODEC_FIELD(codec, item->has_via);
+	address(codec, &item->via);
+}
+
+/* ---- what was allocated, and what the host has to have ---- */
+
+void ir_codec_class(struct codec *codec, struct ir_class *item)
+{
+	CODEC_ENUM(codec, item->kind, IR_CLASS_MEMBER);
+	codec_text(codec, &item->name);
+	CODEC_FIELD(codec, item->mark);
+	CODEC_FIELD(codec, item->mask);
+	CODEC_FIELD(codec, item->table);
+	CODEC_FIELD(codec, item->priority);
+	codec_text(codec, &item->listener_mode);
+	CODEC_FIELD(codec, item->port);
+}
+
+void ir_codec_let_go(struct codec *codec, struct ir_let_go *item)
+{
+	codec_word(codec, &item->listener);
+	CODEC_FIELD(codec, item->value);
+}
+
+void ir_codec_listener(struct codec *codec, struct ir_listener *item)
+{
+	codec_word(codec, &item->name);
+	codec_word(codec, &item->mode);
+	for (int i = 0; i < ADDR_FAMILIES; i++)
+		address(codec, &item->addr[i]);
+	for (int i = 0; i < ADDR_FAMILIES; i++)
+		CODEC_FIELD(codec, item->has[i]);
+	CODEC_FIELD(codec, item->port);
+	CODEC_FIELD(codec, item->tcp);
+	CODEC_FIELD(codec, item->udp);
+	CODEC_FIELD(codec, item->on_this_host);
+	CODEC_FIELD(codec, item->ways);
+	CODEC_ITEMS(codec, item->ins, item->in_count, codec_size);
+}
+
+void ir_codec_row(struct codec *codec, struct ir_row *item)
+{
+	CODEC_ITEMS(codec, item->listeners, item->count, ir_codec_listener);
+	codec_size(codec, &item->chosen);
+	codec->broken |= item->chosen >= item->count;
+}
+
+void ir_codec_asked(struct codec *codec, struct ir_asked *item)
+{
+	codec_word(codec, &item->key);
+	CODEC_FIELD(codec, item->negated);
+	codec_texts(codec, &item->names, &item->name_count);
+}

@@ -1,0 +1,32 @@
+/*
+ * ir_codec: what the things of an ir consist of, for the codec: one function a thing, one line a
+ * field, for both directions.
+ *
+ * The files of the run folder hold these bytes. Places are left out. Whoever changes what a
+ * function writes raises SNAPSHOT_FORMAT (state/snapshot.h).
+ */
+#ifndef TPC_IR_IR_CODEC_H
+#define TPC_IR_IR_CODEC_H
+
+#include "base/codec.h"
+#include "ir/ir.h"
+
+void ir_codec_prefix(struct codec *codec, struct addr_prefix *item);
+void ir_codec_set(struct codec *codec, struct ir_set *item);
+/* Without its rules. */
+void ir_codec_chain(struct codec *codec, struct ir_chain *item);
+void ir_codec_ip_rule(struct codec *codec, struct ir_ip_rule *item);
+void ir_codec_route(struct codec *codec, struct ir_route *item);
+void ir_codec_sysctl(struct codec *codec, struct ir_sysctl *item);
+void ir_codec_key(struct codec *codec, const char **key);
+/* The name of a sysctl, which becomes a path with '/' for '.' and '.' for '/': it stays below
+ * /proc/sys/net. */
+bool ir_codec_is_key(const char *key);
+void ir_codec_gateway(struct codec *codec, struct ir_gateway *item);
+void ir_codec_class(struct codec *codec, struct ir_class *item);
+void ir_codec_let_go(struct codec *codec, struct ir_let_go *item);
+void ir_codec_listener(struct codec *codec, struct ir_listener *item);
+void ir_codec_row(struct codec *codec, struct ir_row *item);
+void ir_codec_asked(struct codec *codec, struct ir_asked *item);
+
+#endif
