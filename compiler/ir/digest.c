@@ -1,101 +1,79 @@
 /*
  * digest: one number for everything a policy puts into the kernel.
  *
- * FNV-1a, 64 bits (Fowler, Noll, Vo), over the fields that the kernel will hold; places, remarks
- * and suffixes of set names are left out. Matches are digested as the text they print.
+ * FNV-1a, 64 bits (Fowler, Noll, Vo), over the bytes that the codec makes of it (ir_codec.h).
+ * Places, remarks, suffixes of set names and what only the host knows are left out: a thing is
+ * digested as a copy without them. Matches are digested as the text they print.
  */
 #include <string.h>
 
 #include "base/buf.h"
-#include "ir/ir.h"
+#include "ir/ir_codec.h"
 
 static const uint64_t FNV_START = 0xcbf29ce484222325u, FNV_PRIME = 0x100000001b3u;
 
-struct digest {
-	uint64_t value;
-	struct buf scratch;
-};
-
-static void add_bytes(struct digest *digest, const void *bytes, size_t count)
+/* Of what was written since the last time; begins anew. */
+static uint64_t take(struct buf *bytes, uint64_t value)
 {
-	const unsigned char *byte = bytes;
+	const char *text = buf_text(bytes);
 
-	for (size_t i = 0; i < count; i++)
-		digest->value = (digest->value ^ byte[i]) * FNV_PRIME;
+	for (size_t i = 0; i < bytes->length; i++)
+		value = (value ^ (unsigned char)text[i]) * FNV_PRIME;
+	bytes->length = 0;
+	return value;
 }
 
-static void add_number(struct digest *digest, uint64_t number)
-{
-	for (int i = 0; i < 8; i++) {
-		unsigned char byte = (unsigned char)(number >> 8 * i);
-
-		add_bytes(digest, &byte, 1);
-	}
-}
-
-static void add_text(struct digest *digest, const char *text)
-{
-	if (text)
-		add_bytes(digest, text, strlen(text));
-	add_number(digest, text != NULL);
-}
-
-static void add_addr(struct digest *digest, struct addr addr)
-{
-	add_number(digest, addr.family);
-	add_number(digest, addr.bits.high);
-	add_number(digest, addr.bits.low);
-}
+/* ---- sets ---- */
 
 uint64_t ir_set_digest(const struct ir_set *set, uint64_t seed)
 {
-	struct digest digest = { .value = interval_digest(&set->elements, seed) };
+	struct buf bytes = { 0 };
+	struct codec codec = { .out = &bytes };
+	uint64_t digest = interval_digest(&set->elements, seed);
 
 	for (size_t i = 0; i < set->target_count; i++) {
-		add_number(&digest, set->targets[i].verdict);
-		add_text(&digest, set->targets[i].chain);
+		struct ir_target target = set->targets[i];
+
+		ir_codec_target(&codec, &target);
 	}
-	for (size_t i = 0; set->targets && i < set->elements.count; i++)
-		add_number(&digest, set->leads[i]);
-	return digest.value;
-}
+	for (size_t i = 0; set->targets && i < set->elements.count; i++) {
+		uint32_t lead = set->leads[i];
 
-/* The fields of a rule's own map, or the name of one that is a set. */
-static void add_lookup(struct digest *digest, const struct ir_statement *statement)
-{
-	const struct ir_set *map = statement->map;
-
-	digest->scratch.length = 0;
-	statement->key->ops->key->print(statement->key, &digest->scratch);
-	add_text(digest, buf_text(&digest->scratch));
-	add_text(digest, map->base);
-	if (!map->base)
-		digest->value = ir_set_digest(map, digest->value);
-}
-
-static void add_statement(struct digest *digest, const struct ir_statement *statement)
-{
-	add_number(digest, statement->op);
-	add_number(digest, (uint64_t)statement->value << 32 | statement->mask);
-	add_addr(digest, statement->addr);
-	add_number(digest, statement->port);
-	if (statement->length) /* what has none keeps its digest */
-		add_number(digest, statement->length);
-	add_text(digest, statement->name);
-	add_text(digest, statement->chain);
-	add_number(digest, statement->reject);
-	add_number(digest, statement->by);
-	add_number(digest, statement->on_ct);
-	for (size_t i = 0; i < statement->case_count; i++) {
-		add_number(digest, statement->cases[i].value);
-		add_text(digest, statement->cases[i].chain);
+		CODEC_FIELD(&codec, lead);
 	}
-	if (statement->op == IR_LOOKUP)
-		add_lookup(digest, statement);
+	digest = take(&bytes, digest);
+	buf_free(&bytes);
+	return digest;
 }
 
-/* A set's name in a match may carry a suffix: its base and the print of the rest stand for it. */
-static void add_match(struct digest *digest, const struct ir_match *match)
+/* The digest of its elements stands for them. */
+static void add_set(struct codec *codec, const struct ir_set *set, bool with_contents)
+{
+	struct ir_set plain = *set;
+
+	plain.name = plain.base;
+	plain.elements.count = plain.target_count = 0;
+	if (!with_contents)
+		plain.contents = 0;
+	ir_codec_set(codec, &plain);
+}
+
+/* ---- rules ---- */
+
+static void add_printed(struct codec *codec, const struct ir_match *match,
+			void (*print)(const struct ir_match *match, struct buf *out))
+{
+	struct buf printed = { 0 };
+	const char *words;
+
+	print(match, &printed);
+	words = buf_text(&printed);
+	codec_text(codec, &words);
+	buf_free(&printed);
+}
+
+/* A set's name in a match may carry a suffix: its base stands for it. */
+static void add_match(struct codec *codec, const struct ir_match *match)
 {
 	struct ir_set set;
 	struct ir_match plain = *match;
@@ -105,104 +83,112 @@ static void add_match(struct digest *digest, const struct ir_match *match)
 		set.name = set.base;
 		plain.set = &set;
 	}
-	digest->scratch.length = 0;
-	plain.ops->print(&plain, &digest->scratch);
-	add_text(digest, buf_text(&digest->scratch));
+	add_printed(codec, &plain, plain.ops->print);
 }
 
-static void add_rules(struct digest *digest, const struct ir_chain *chain)
+/* A rule's own map is its contents; one that is a set of the ir has a name. */
+static void add_lookup(struct codec *codec, const struct ir_statement *statement)
+{
+	const struct ir_set *map = statement->map;
+	const char *base = map->base;
+	uint64_t contents = base ? 0 : ir_set_digest(map, 0);
+
+	add_printed(codec, statement->key, statement->key->ops->key->print);
+	codec_text(codec, &base);
+	CODEC_FIELD(codec, contents);
+}
+
+static void add_rules(struct codec *codec, const struct ir_chain *chain)
 {
 	for (size_t i = 0; i < chain->rule_count; i++) {
 		const struct ir_rule *rule = &chain->rules[i];
 
-		add_number(digest, rule->match_count);
+		codec_count(codec, rule->match_count);
 		for (size_t k = 0; k < rule->match_count; k++)
-			add_match(digest, &rule->matches[k]);
-		for (size_t k = 0; k < rule->statement_count; k++)
-			add_statement(digest, &rule->statements[k]);
+			add_match(codec, &rule->matches[k]);
+		for (size_t k = 0; k < rule->statement_count; k++) {
+			struct ir_statement statement = rule->statements[k];
+
+			ir_codec_statement(codec, &statement);
+			if (statement.op == IR_LOOKUP)
+				add_lookup(codec, &statement);
+		}
 	}
 }
 
-static void add_chain(struct digest *digest, const struct ir_chain *chain)
+static void add_chain(struct codec *codec, const struct ir_chain *chain)
 {
-	add_text(digest, chain->name);
-	add_number(digest, chain->hook);
-	add_number(digest, chain->type);
-	add_number(digest, (uint64_t)chain->priority);
-	add_rules(digest, chain);
+	struct ir_chain plain = *chain;
+
+	ir_codec_chain(codec, &plain);
+	add_rules(codec, chain);
 }
 
 uint64_t ir_rules_digest(const struct ir_chain *chain, uint64_t seed)
 {
-	struct digest digest = { .value = FNV_START ^ seed };
+	struct buf bytes = { 0 };
+	struct codec codec = { .out = &bytes };
+	uint64_t digest;
 
-	add_rules(&digest, chain);
-	buf_free(&digest.scratch);
-	return digest.value;
+	add_rules(&codec, chain);
+	digest = take(&bytes, FNV_START ^ seed);
+	buf_free(&bytes);
+	return digest;
 }
 
-/* Whether the host can have one by interface is its own affair; the chain `unmarked` says which. */
-static void add_ip_rule(struct digest *digest, const struct ir_ip_rule *rule)
-{
-	if (rule->iif)
-		return;
-	add_number(digest, rule->family);
-	add_number(digest, rule->priority);
-	add_number(digest, (uint64_t)rule->mark << 32 | rule->mask);
-	add_number(digest, rule->action);
-	add_number(digest, (uint64_t)rule->table << 32 | rule->shortest);
-	if (rule->oif)
-		add_text(digest, rule->oif);
-}
+/* ---- routing ---- */
 
-static void add_route(struct digest *digest, const struct ir_route *route)
+static void add_routing(struct codec *codec, const struct ir *ir)
 {
-	add_number(digest, route->family);
-	add_number(digest, route->table);
-	add_number(digest, route->type);
-	add_addr(digest, route->to.addr);
-	add_number(digest, route->to.length);
-	add_number(digest, (uint64_t)route->metric << 32 | route->mtu);
-	add_number(digest, route->has_src);
-	add_addr(digest, route->src);
-	for (size_t i = 0; i < route->hop_count; i++) {
-		add_number(digest, route->hops[i].has_via);
-		add_addr(digest, route->hops[i].via);
-		add_text(digest, route->hops[i].dev);
-		add_number(digest, (uint64_t)route->hops[i].weight << 1 | route->hops[i].onlink);
+	for (size_t i = 0; i < ir->ip_rule_count; i++) {
+		struct ir_ip_rule rule = ir->ip_rules[i];
+
+		/* Whether the host can have one by interface is its own affair; the chain
+		 * `unmarked` says which. */
+		if (!rule.iif)
+			ir_codec_ip_rule(codec, &rule);
+	}
+	for (size_t i = 0; i < ir->route_count; i++) {
+		struct ir_route route = ir->routes[i];
+
+		route.masquerades = false;
+		ir_codec_route(codec, &route);
+	}
+	for (size_t i = 0; i < ir->sysctl_count; i++) {
+		struct ir_sysctl plain = { .key = ir->sysctls[i].key,
+					   .value = ir->sysctls[i].value };
+
+		ir_codec_sysctl(codec, &plain);
 	}
 }
+
+/* ---- all of it ---- */
 
 /* Of their contents, sets are digested by name, where that is asked for. */
 static uint64_t digest_of(const struct ir *ir, bool with_contents)
 {
-	struct digest digest = { .value = FNV_START };
+	struct buf bytes = { 0 };
+	struct codec codec = { .out = &bytes };
+	const char *table = ir->table;
+	uint32_t protocol = ir->protocol, main_copy = ir->main_copy;
+	uint64_t digest;
 
-	add_text(&digest, ir->table);
-	add_number(&digest, ir->protocol);
-	for (size_t i = 0; i < ir->set_count; i++) {
-		add_text(&digest, ir->sets[i].base);
-		add_number(&digest, ir->sets[i].type);
-		if (ir->sets[i].dynamic)
-			add_number(&digest, (uint64_t)ir->sets[i].timeout << 32 | ir->sets[i].size);
-		if (with_contents)
-			add_number(&digest, ir->sets[i].contents);
+	codec_text(&codec, &table);
+	CODEC_FIELD(&codec, protocol);
+	CODEC_FIELD(&codec, main_copy);
+	for (size_t i = 0; i < ir->set_count; i++)
+		add_set(&codec, &ir->sets[i], with_contents);
+	for (size_t i = 0; i < ir->counter_count; i++) {
+		const char *counter = ir->counters[i];
+
+		codec_text(&codec, &counter);
 	}
-	for (size_t i = 0; i < ir->counter_count; i++)
-		add_text(&digest, ir->counters[i]);
 	for (size_t i = 0; i < ir->chain_count; i++)
-		add_chain(&digest, &ir->chains[i]);
-	for (size_t i = 0; i < ir->ip_rule_count; i++)
-		add_ip_rule(&digest, &ir->ip_rules[i]);
-	add_number(&digest, ir->main_copy);
-	for (size_t i = 0; i < ir->route_count; i++)
-		add_route(&digest, &ir->routes[i]);
-	for (size_t i = 0; i < ir->sysctl_count; i++) {
-		add_text(&digest, ir->sysctls[i].key);
-		add_text(&digest, ir->sysctls[i].value);
-	}
-	buf_free(&digest.scratch);
-	return digest.value;
+		add_chain(&codec, &ir->chains[i]);
+	add_routing(&codec, ir);
+	digest = take(&bytes, FNV_START);
+	buf_free(&bytes);
+	return digest;
 }
 
 uint64_t ir_digest(struct ir *ir)

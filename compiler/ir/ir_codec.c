@@ -43,7 +43,7 @@ static void elements(struct codec *codec, struct ir_set *set)
 		codec_bytes(codec, all->items, all->count * sizeof(*all->items));
 }
 
-static void target(struct codec *codec, struct ir_target *item)
+void ir_codec_target(struct codec *codec, struct ir_target *item)
 {
 	CODEC_ENUM(codec, item->verdict, TARGET_JUMP);
 	codec_text(codec, &item->chain);
@@ -62,7 +62,7 @@ void ir_codec_set(struct codec *codec, struct ir_set *item)
 	CODEC_FIELD(codec, item->dynamic);
 	CODEC_FIELD(codec, item->timeout);
 	CODEC_FIELD(codec, item->size);
-	CODEC_ITEMS(codec, targets, item->target_count, target);
+	CODEC_ITEMS(codec, targets, item->target_count, ir_codec_target);
 	if (!item->target_count)
 		return;
 	if (!codec->out)
@@ -82,6 +82,28 @@ void ir_codec_chain(struct codec *codec, struct ir_chain *item)
 	CODEC_FIELD(codec, item->priority);
 }
 
+static void dispatch(struct codec *codec, struct ir_case *item)
+{
+	CODEC_FIELD(codec, item->value);
+	codec_text(codec, &item->chain);
+}
+
+void ir_codec_statement(struct codec *codec, struct ir_statement *item)
+{
+	CODEC_ENUM(codec, item->op, IR_REMEMBER);
+	CODEC_FIELD(codec, item->value);
+	CODEC_FIELD(codec, item->mask);
+	address(codec, &item->addr);
+	CODEC_FIELD(codec, item->port);
+	CODEC_FIELD(codec, item->length);
+	codec_text(codec, &item->name);
+	codec_text(codec, &item->chain);
+	CODEC_ENUM(codec, item->reject, REJECT_NO_ROUTE);
+	CODEC_ENUM(codec, item->by, IR_BY_SOURCE_DESTINATION);
+	CODEC_FIELD(codec, item->on_ct);
+	CODEC_ITEMS(codec, item->cases, item->case_count, dispatch);
+}
+
 /* ---- routing ---- */
 
 void ir_codec_ip_rule(struct codec *codec, struct ir_ip_rule *item)
@@ -97,7 +119,7 @@ void ir_codec_ip_rule(struct codec *codec, struct ir_ip_rule *item)
 	codec_text(codec, &item->oif);
 }
 
-static void nexthop(struct codec *codec, struct ir_nexthop *item)
+void ir_codec_nexthop(struct codec *codec, struct ir_nexthop *item)
 {
 	CODEC_FIELD(codec, item->has_via);
 	address(codec, &item->via);
@@ -112,7 +134,7 @@ void ir_codec_route(struct codec *codec, struct ir_route *item)
 	CODEC_FIELD(codec, item->table);
 	CODEC_ENUM(codec, item->type, IR_ROUTE_THROW);
 	ir_codec_prefix(codec, &item->to);
-	CODEC_ITEMS(codec, item->hops, item->hop_count, nexthop);
+	CODEC_ITEMS(codec, item->hops, item->hop_count, ir_codec_nexthop);
 	CODEC_FIELD(codec, item->has_src);
 	address(codec, &item->src);
 	CODEC_FIELD(codec, item->masquerades);

@@ -2,8 +2,8 @@
  * ir_codec: what the things of an ir consist of, for the codec: one function a thing, one line a
  * field, for both directions.
  *
- * The files of the run folder hold these bytes. Places are left out. Whoever changes what a
- * function writes raises SNAPSHOT_FORMAT (state/snapshot.h).
+ * The files of the run folder hold these bytes, and the digest is taken over them. Places are left
+ * out. Whoever changes what a function writes raises SNAPSHOT_FORMAT (state/snapshot.h).
  */
 #ifndef TPC_IR_IR_CODEC_H
 #define TPC_IR_IR_CODEC_H
@@ -12,10 +12,14 @@
 #include "ir/ir.h"
 
 void ir_codec_prefix(struct codec *codec, struct addr_prefix *item);
+void ir_codec_target(struct codec *codec, struct ir_target *item);
 void ir_codec_set(struct codec *codec, struct ir_set *item);
 /* Without its rules. */
 void ir_codec_chain(struct codec *codec, struct ir_chain *item);
+/* Without the key and the map of a lookup. */
+void ir_codec_statement(struct codec *codec, struct ir_statement *item);
 void ir_codec_ip_rule(struct codec *codec, struct ir_ip_rule *item);
+void ir_codec_nexthop(struct codec *codec, struct ir_nexthop *item);
 void ir_codec_route(struct codec *codec, struct ir_route *item);
 void ir_codec_sysctl(struct codec *codec, struct ir_sysctl *item);
 void ir_codec_key(struct codec *codec, const char **key);
