@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "host/diff.h"
 #include "host/host.h"
 #include "ir/ir.h"
@@ -42,69 +43,48 @@ static int compare_numbers(uint64_t a, uint64_t b)
 	return a < b ? -1 : a > b;
 }
 
-static int compare_addresses(bool has_a, const struct addr *a, bool has_b, const struct addr *b)
-{
-	int order = compare_numbers(has_a, has_b);
-
-	if (order || !has_a)
-		return order;
-	order = compare_numbers(a->bits.high, b->bits.high);
-	return order ? order : compare_numbers(a->bits.low, b->bits.low);
-}
-
-static int compare_hops(const struct ir_nexthop *a, const struct ir_nexthop *b)
-{
-	int order = compare_addresses(a->has_via, &a->via, b->has_via, &b->via);
-
-	if (!order)
-		order = strcmp(a->dev ? a->dev : "", b->dev ? b->dev : "");
-	if (!order)
-		order = compare_numbers(a->weight, b->weight);
-	return order ? order : compare_numbers(a->onlink, b->onlink);
-}
-
-static int compare_places(const struct ir_route *a, const struct ir_route *b)
-{
-	int order = compare_addresses(true, &a->to.addr, true, &b->to.addr);
-
-	if (!order)
-		order = compare_numbers(a->to.length, b->to.length);
-	return order ? order : compare_numbers(a->metric, b->metric);
-}
-
-static int compare_routes(const void *left, const void *right)
-{
-	const struct ir_route *a = &(*(const struct route_seen *const *)left)->route;
-	const struct ir_route *b = &(*(const struct route_seen *const *)right)->route;
-	int order = compare_places(a, b);
-
-	if (!order)
-		order = compare_numbers(a->type, b->type);
-	if (!order)
-		order = compare_numbers(a->mtu, b->mtu);
-	if (!order)
-		order = compare_addresses(a->has_src, &a->src, b->has_src, &b->src);
-	if (!order)
-		order = compare_numbers(a->hop_count, b->hop_count);
-	for (size_t i = 0; !order && i < a->hop_count; i++)
-		order = compare_hops(&a->hops[i], &b->hops[i]);
-	return order;
-}
-
 struct sorted {
-	const struct route_seen **items;
+	struct keyed {
+		const struct route_seen *seen;
+		const char *key; /* route_put_key's */
+		size_t length;
+	} * items;
 	size_t count;
 };
 
+/* By destination, for whoever reads it; routes to the same differ in their keys. */
+static int compare_routes(const void *left, const void *right)
+{
+	const struct keyed *a = left, *b = right;
+	const struct addr_prefix *to = &a->seen->route.to, *other = &b->seen->route.to;
+	int order = compare_numbers(to->addr.bits.high, other->addr.bits.high);
+
+	if (!order)
+		order = compare_numbers(to->addr.bits.low, other->addr.bits.low);
+	if (!order)
+		order = compare_numbers(to->length, other->length);
+	if (!order)
+		order = compare_numbers(a->seen->route.metric, b->seen->route.metric);
+	if (!order)
+		order = compare_numbers(a->length, b->length);
+	return order ? order : memcmp(a->key, b->key, a->length);
+}
+
 static void add(struct arena *arena, struct sorted *sorted, const struct route_seen *seen)
 {
-	*arena_append(arena, sorted->items, sorted->count) = seen;
+	struct buf key = { 0 };
+
+	route_put_key(&seen->route, &key);
+	*arena_append(arena, sorted->items, sorted->count) =
+		(struct keyed){ seen, arena_strndup(arena, buf_text(&key), key.length),
+				key.length };
+	buf_free(&key);
 }
 
 static void sort(struct sorted *sorted)
 {
 	if (sorted->count)
-		qsort(sorted->items, sorted->count, sizeof(struct route_seen *), compare_routes);
+		qsort(sorted->items, sorted->count, sizeof(*sorted->items), compare_routes);
 }
 
 static struct sorted held_of(struct arena *arena, const struct observed *observed, uint32_t table)
@@ -136,10 +116,11 @@ void main_copy_diff(struct arena *arena, const struct ir *ir, const struct obser
 						: compare_routes(&held.items[i], &wished.items[k]);
 
 		if (order < 0)
-			*arena_append(arena, out->old_routes, out->old_route_count) = held.items[i];
+			*arena_append(arena, out->old_routes, out->old_route_count) =
+				held.items[i].seen;
 		if (order > 0)
 			*arena_append(arena, out->new_routes, out->new_route_count) =
-				(struct diff_route){ .route = &wished.items[k]->route,
+				(struct diff_route){ .route = &wished.items[k].seen->route,
 						     .is_copy = true };
 		i += order <= 0;
 		k += order >= 0;

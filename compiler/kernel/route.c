@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "emit/ipbatch.h"
+#include "ir/ir_codec.h"
 #include "kernel/netlink.h"
 #include "kernel/nexthop.h"
 
@@ -22,6 +23,12 @@ static uint8_t kernel_family(enum addr_family family)
 {
 	return family == ADDR_IPV6 ? AF_INET6 : AF_INET;
 }
+
+static const uint8_t kernel_types[] = {
+	[IR_ROUTE_UNICAST] = RTN_UNICAST,     [IR_ROUTE_LOCAL] = RTN_LOCAL,
+	[IR_ROUTE_BLACKHOLE] = RTN_BLACKHOLE, [IR_ROUTE_UNREACHABLE] = RTN_UNREACHABLE,
+	[IR_ROUTE_PROHIBIT] = RTN_PROHIBIT,   [IR_ROUTE_THROW] = RTN_THROW,
+};
 
 /* Does a packet on this route leave by a device? The others refuse it, whatever device the kernel
  * reports with them. */
@@ -41,26 +48,11 @@ struct reader {
 
 static bool read_type(uint8_t type, enum ir_route_type *out)
 {
-	switch (type) {
-	case RTN_UNICAST:
-		*out = IR_ROUTE_UNICAST;
-		return true;
-	case RTN_LOCAL:
-		*out = IR_ROUTE_LOCAL;
-		return true;
-	case RTN_BLACKHOLE:
-		*out = IR_ROUTE_BLACKHOLE;
-		return true;
-	case RTN_UNREACHABLE:
-		*out = IR_ROUTE_UNREACHABLE;
-		return true;
-	case RTN_PROHIBIT:
-		*out = IR_ROUTE_PROHIBIT;
-		return true;
-	case RTN_THROW:
-		*out = IR_ROUTE_THROW;
-		return true;
-	}
+	for (size_t i = 0; i < sizeof(kernel_types) / sizeof(kernel_types[0]); i++)
+		if (kernel_types[i] == type) {
+			*out = (enum ir_route_type)i;
+			return true;
+		}
 	return false;
 }
 
@@ -200,25 +192,6 @@ bool route_ask(struct arena *arena, struct netlink *netlink, struct nlmsghdr *re
 
 /* ---- changing ---- */
 
-static uint8_t kernel_type(enum ir_route_type type)
-{
-	switch (type) {
-	case IR_ROUTE_UNICAST:
-		return RTN_UNICAST;
-	case IR_ROUTE_LOCAL:
-		return RTN_LOCAL;
-	case IR_ROUTE_BLACKHOLE:
-		return RTN_BLACKHOLE;
-	case IR_ROUTE_UNREACHABLE:
-		return RTN_UNREACHABLE;
-	case IR_ROUTE_PROHIBIT:
-		return RTN_PROHIBIT;
-	case IR_ROUTE_THROW:
-		return RTN_THROW;
-	}
-	return RTN_UNSPEC;
-}
-
 /* The scope that iproute2 gives such a route, so that both leave the same state. */
 static uint8_t kernel_scope(const struct ir_route *route)
 {
@@ -319,7 +292,7 @@ static bool change(struct netlink *netlink, uint16_t type, uint16_t flags,
 		return false;
 	}
 	header->rtm_family = kernel_family(route->family);
-	header->rtm_type = kernel_type(route->type);
+	header->rtm_type = kernel_types[route->type];
 	header->rtm_protocol = (uint8_t)protocol;
 	header->rtm_scope = type == RTM_DELROUTE ? RT_SCOPE_NOWHERE : kernel_scope(route);
 	header->rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_UNSPEC;
@@ -371,33 +344,69 @@ bool route_same_place(const struct ir_route *a, const struct ir_route *b)
 	       effective_metric(a) == effective_metric(b);
 }
 
-static bool same_addr(bool has_a, struct addr a, bool has_b, struct addr b)
+/* Its bytes but for the next hops; what is not there, or not a route's own, is the same in all. */
+static void put_head(const struct ir_route *route, struct buf *out)
 {
-	return has_a == has_b && (!has_a || addr_equal(a, b));
+	struct codec codec = { .out = out };
+	struct ir_route plain = *route;
+
+	plain.hop_count = 0;
+	plain.masquerades = false;
+	plain.metric = effective_metric(route);
+	if (!plain.has_src)
+		plain.src = (struct addr){ 0 };
+	ir_codec_route(&codec, &plain);
 }
 
-static bool hop_fulfils(const struct ir_nexthop *held, const struct ir_nexthop *wished,
-			bool is_single)
+static void put_hop(const struct ir_nexthop *hop, struct buf *out)
 {
-	return same_addr(held->has_via, held->via, wished->has_via, wished->via) &&
-	       (!wished->dev || (held->dev && strcmp(held->dev, wished->dev) == 0)) &&
-	       (is_single || held->weight == wished->weight) && held->onlink == wished->onlink;
+	struct codec codec = { .out = out };
+	struct ir_nexthop plain = *hop;
+
+	if (!plain.has_via)
+		plain.via = (struct addr){ 0 };
+	ir_codec_nexthop(&codec, &plain);
+}
+
+void route_put_key(const struct ir_route *route, struct buf *out)
+{
+	put_head(route, out);
+	for (size_t i = 0; i < route->hop_count; i++)
+		put_hop(&route->hops[i], out);
+}
+
+/* As far as something else was wished for. */
+static struct ir_nexthop as_wished(const struct ir_nexthop *held, const struct ir_nexthop *wished,
+				   bool is_single)
+{
+	struct ir_nexthop hop = *held;
+
+	if (!wished->dev)
+		hop.dev = NULL;
+	if (is_single)
+		hop.weight = wished->weight;
+	return hop;
 }
 
 bool route_fulfil(const struct ir_route *held, const struct ir_route *wished)
 {
-	if (!route_same_place(held, wished) || held->type != wished->type ||
-	    held->mtu != wished->mtu ||
-	    !same_addr(held->has_src, held->src, wished->has_src, wished->src))
-		return false;
-	if (!has_hops(wished->type))
-		return true;
-	if (held->hop_count != wished->hop_count)
-		return false;
-	for (size_t i = 0; i < held->hop_count; i++)
-		if (!hop_fulfils(&held->hops[i], &wished->hops[i], held->hop_count == 1))
-			return false;
-	return true;
+	size_t count = has_hops(wished->type) ? wished->hop_count : 0;
+	struct buf is = { 0 }, should = { 0 };
+	bool same = !has_hops(wished->type) || held->hop_count == wished->hop_count;
+
+	put_head(held, &is);
+	put_head(wished, &should);
+	for (size_t i = 0; same && i < count; i++) {
+		struct ir_nexthop hop = as_wished(&held->hops[i], &wished->hops[i], count == 1);
+
+		put_hop(&hop, &is);
+		put_hop(&wished->hops[i], &should);
+	}
+	same = same && is.length == should.length &&
+	       memcmp(buf_text(&is), buf_text(&should), is.length) == 0;
+	buf_free(&is);
+	buf_free(&should);
+	return same;
 }
 
 void route_put_command(struct buf *out, const char *verb, const struct ir_route *route,

@@ -49,6 +49,8 @@ bool route_remove(struct netlink *netlink, const struct ir_route *route, uint32_
 		  struct netlink_error *error);
 /* Same family, table, destination and metric: the kernel holds one of them at most. */
 bool route_same_place(const struct ir_route *a, const struct ir_route *b);
+/* Bytes that are the same for two routes which differ in nothing that the kernel holds. */
+void route_put_key(const struct ir_route *route, struct buf *out);
 /* Is what the kernel holds what was wished for? A device that was not wished for is the kernel's to
  * find. */
 bool route_fulfil(const struct ir_route *held, const struct ir_route *wished);

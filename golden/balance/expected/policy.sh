@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=2907a8b13766525a
+digest=1466b646f1852beb
 protocol=116
 first=10000
 last=10016

@@ -26,7 +26,7 @@
 
 stem='policy'
 table=tpc
-digest=e7099a3535728ee8
+digest=1eaa04d6ded80f7a
 protocol=116
 first=10000
 last=10036

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=1915a3d16308144f
+digest=e0a86f52634170ec
 protocol=116
 first=10000
 last=10009

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=341be2b2196c2e17
+digest=6445fea3700bfd5b
 protocol=116
 first=10000
 last=10010

@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=7bcf6f9fb0da6cbb
+digest=5a8ca6e47e00409f
 protocol=116
 first=0
 last=0

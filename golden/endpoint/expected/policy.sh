@@ -17,7 +17,7 @@
 
 stem='policy'
 table=tpc
-digest=90558640ab68e167
+digest=aa006368315dfa22
 protocol=116
 first=10000
 last=10017

@@ -37,7 +37,7 @@
 
 stem='policy'
 table=tpc
-digest=19677d67e77e5ff0
+digest=3d251d6c1d595b5e
 protocol=116
 first=10000
 last=10083

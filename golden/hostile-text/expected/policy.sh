@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=139d6fcb6f96111d
+digest=78837e5b19561dae
 protocol=116
 first=0
 last=0

@@ -18,7 +18,7 @@
 
 stem='policy'
 table=tpc
-digest=b94e9a8340404cc5
+digest=31ba96df108713d2
 protocol=116
 first=10000
 last=10018

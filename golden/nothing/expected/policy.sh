@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=90814de7bb5025cb
+digest=f0d44f3bb5f02cea
 protocol=116
 first=0
 last=0

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=a5c02cfa431107d8
+digest=f0c2ab706094be25
 protocol=116
 first=10000
 last=10005

@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=e6ae9bf39eaee53e
+digest=faea3c321df4488b
 protocol=116
 first=0
 last=0

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=7731171bc0ed98cf
+digest=fc12c452a3ea4249
 protocol=116
 first=10000
 last=10000

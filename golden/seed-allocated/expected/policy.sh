@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=5e8227dd386f44b4
+digest=582eddcb5963c617
 protocol=116
 first=10000
 last=10001

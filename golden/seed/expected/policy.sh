@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=c6afc5e4d729c73b
+digest=eebb54796679c113
 protocol=116
 first=10000
 last=10001

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=d75a14dac7f754d8
+digest=650a5bfd64b6fa7e
 protocol=116
 first=0
 last=0

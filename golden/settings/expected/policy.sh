@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc_office-2
-digest=0ca0f7350a6a42ac
+digest=a896bfa20854e7f9
 protocol=200
 first=500
 last=509

@@ -12,7 +12,7 @@
 
 stem='policy'
 table=tpc
-digest=55701002f5974b95
+digest=eaae66407dc4bf01
 protocol=116
 first=10000
 last=10001

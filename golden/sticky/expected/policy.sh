@@ -35,7 +35,7 @@
 
 stem='policy'
 table=tpc
-digest=07ef73e0a99bbbb1
+digest=a8f6f931749007be
 protocol=116
 first=10000
 last=10089

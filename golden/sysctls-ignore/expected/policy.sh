@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=e97498d67f1eb98a
+digest=2d6d69c615f367e7
 protocol=116
 first=10000
 last=10009

@@ -19,7 +19,7 @@
 
 stem='policy'
 table=tpc
-digest=9dcfe8eb45375af7
+digest=a43ece36c9721405
 protocol=116
 first=10000
 last=10020

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=c6ad64e783d27a72
+digest=beb15c0519d8c07c
 protocol=116
 first=9000
 last=10010

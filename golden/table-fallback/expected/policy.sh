@@ -23,7 +23,7 @@
 
 stem='policy'
 table=tpc
-digest=32b06dc7dd4b4a4b
+digest=142467eda639cd09
 protocol=116
 first=10000
 last=10031

@@ -20,7 +20,7 @@
 
 stem='policy'
 table=tpc
-digest=ecd4e55dbf73ae4c
+digest=bc9514a15eb9d056
 protocol=116
 first=10000
 last=10023

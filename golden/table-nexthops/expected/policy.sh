@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=03f51b07f942ace8
+digest=071647b8e223cb80
 protocol=116
 first=10000
 last=10013

@@ -24,7 +24,7 @@
 
 stem='policy'
 table=tpc
-digest=b8aff7d6a837e409
+digest=5f6a187722df44de
 protocol=116
 first=10000
 last=10037

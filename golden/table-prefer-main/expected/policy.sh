@@ -13,7 +13,7 @@
 
 stem='policy'
 table=tpc
-digest=3e6393dfc3002cb7
+digest=46ecb69e04cfa530
 protocol=116
 first=10000
 last=10005

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=80360c74d3872d35
+digest=64c6772f00b7181e
 protocol=116
 first=10000
 last=10010

@@ -22,7 +22,7 @@
 
 stem='policy'
 table=tpc
-digest=28356b5a496377f5
+digest=258c351d6fd5c7d5
 protocol=116
 first=10000
 last=10028

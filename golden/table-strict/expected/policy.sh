@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=61c56670db4261b5
+digest=358a145e6c6a2c24
 protocol=116
 first=10000
 last=10012

@@ -16,7 +16,7 @@
 
 stem='policy'
 table=tpc
-digest=42db68271dac733e
+digest=486f49f3c7c8f4c8
 protocol=116
 first=10000
 last=10011

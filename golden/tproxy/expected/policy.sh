@@ -14,7 +14,7 @@
 
 stem='policy'
 table=tpc
-digest=218d04752095590c
+digest=f11649c5256dddac
 protocol=116
 first=10000
 last=10005

@@ -15,7 +15,7 @@
 
 stem='policy'
 table=tpc
-digest=6b4e7c1248c5c34e
+digest=7a8aaafe98522eb2
 protocol=116
 first=10000
 last=10010

@@ -21,7 +21,7 @@
 
 stem='policy'
 table=tpc
-digest=60d89d3f3fe7996a
+digest=eeb521b9a1f83ddb
 protocol=116
 first=10000
 last=10032

@@ -10,7 +10,7 @@
 
 stem='policy'
 table=tpc
-digest=27b12901a9014155
+digest=e70fd5b845e4ce26
 protocol=116
 first=0
 last=0
