@@ -344,7 +344,7 @@ static enum cmd_status help(const struct cmd_verb *const *verbs, size_t count, c
 
 	if (!word)
 		return print_all_help(verbs, count, true);
-	if (!verb || !verb->run)
+	if (!verb)
 		return refuse_verb(verbs, count, word);
 	return print_verb_help(verb);
 }
@@ -401,10 +401,6 @@ int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char *
 	}
 	if (!verb)
 		return refuse_verb(verbs, count, argv[1]);
-	if (!verb->run) {
-		cmd_error("tpc %s is not there yet", verb->name);
-		return CMD_USAGE_WRONG;
-	}
 	arena = arena_new();
 	status = run_verb(arena, verb, argv + 2, (size_t)argc - 2);
 	arena_free(arena);

@@ -103,8 +103,7 @@ void help_put_all(const struct cmd_verb *const *verbs, size_t count, struct buf 
 		 "usage: tpc VERB [OPTION]... [ARGUMENT]...\n\n"
 		 "Compiles a traffic policy to nftables rules, ip rules and routes, and applies it.\n\nVerbs:\n");
 	for (size_t i = 0; i < count; i++)
-		if (verbs[i]->run)
-			buf_printf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+		buf_printf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
 	put_globals(out);
 	put_statuses(out);
 	buf_puts(out,

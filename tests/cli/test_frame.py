@@ -8,7 +8,6 @@ import sys
 from cli import SEED, TPC, WRONG, case, expect, main
 
 VERBS = ["compile", "check", "apply", "status", "remove", "explain", "plan", "graph", "schema", "confirm", "rollback"]
-LATER = ["doctor", "watch"]
 
 
 @case("without a verb: the usage, on standard error")
@@ -97,12 +96,6 @@ def version(shop):
 		if not re.fullmatch(r"tpc [0-9]+\.[0-9]+\.[0-9]+\n", done.out):
 			problems.append(repr(done.out))
 	return problems
-
-
-@case("verbs that come later are refused by their name")
-def later(shop):
-	return [problem for verb in LATER
-		for problem in expect(shop.tpc(verb, "x.yaml"), 2, None, f"tpc {verb} is not there yet")]
 
 
 @case("an unknown verb: did you mean")
