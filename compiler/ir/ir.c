@@ -186,7 +186,7 @@ static const char *verify_chain(struct arena *arena, const struct ir *ir,
 }
 
 /* Neighbours may touch in a map, where they lead elsewhere. */
-static bool is_apart(const struct ir_set *set, size_t i)
+static bool is_separate(const struct ir_set *set, size_t i)
 {
 	struct wide end = set->elements.items[i - 1].last, next = set->elements.items[i].first;
 
@@ -199,7 +199,7 @@ static bool is_apart(const struct ir_set *set, size_t i)
 static const char *verify_set(struct arena *arena, const struct ir_set *set)
 {
 	for (size_t i = 1; i < set->elements.count; i++)
-		if (!is_apart(set, i))
+		if (!is_separate(set, i))
 			return arena_printf(arena, "the set %s is not canonical", set->base);
 	for (size_t i = 1; i < set->domain_count; i++)
 		if (strcmp(set->domains[i - 1], set->domains[i]) >= 0)

@@ -162,6 +162,9 @@ extern const size_t match_key_count;
 /* Reads a condition: a value, a list of values, or {not: one of these}. NULL after an error. */
 struct match_condition *match_read(struct decode *decode, const struct match_key *key,
 				   const struct node *value);
+/* A condition with this many alternatives gets a chain of its own, and then asks no ICMP error that
+ * is about a connection. */
+enum { MATCH_APART_LEAST = 16 };
 /* May a later packet of the same connection answer otherwise? */
 bool match_may_change(const struct match_condition *condition);
 

@@ -21,7 +21,7 @@ static bool is_same(const struct match_condition *a, const struct match_conditio
 }
 
 /* Can no packet fit both? */
-static bool is_apart(const struct match_condition *a, const struct match_condition *b)
+static bool are_disjoint(const struct match_condition *a, const struct match_condition *b)
 {
 	uint32_t shared = a->mask & b->mask;
 
@@ -158,7 +158,7 @@ static struct ast_rule without_own(struct lower *lower, const struct ast_rule *r
 
 		for (size_t i = 0; i < own->count; i++)
 			if (!ast_is_source_port(own->items[i]) &&
-			    !is_apart(own->items[i], identity))
+			    !are_disjoint(own->items[i], identity))
 				except(lower, &out, own->items[i]);
 	}
 	return out;

@@ -17,9 +17,6 @@
 /* More nft rules than this from one rule is a policy that should be written with sets. */
 enum { RULES_MOST = 1000 };
 
-/* A condition with this many alternatives gets a chain of its own. */
-enum { APART_LEAST = 16 };
-
 struct apart {
 	const char *key;
 	struct match_alternatives alternatives;
@@ -158,7 +155,7 @@ static bool set_apart(struct lowering *lowering, const struct match_condition *c
 		      const struct match_alternatives *alternatives)
 {
 	if (!alternatives->none_of &&
-	    (alternatives->count < APART_LEAST || !condition || condition->kind->by_family))
+	    (alternatives->count < MATCH_APART_LEAST || !condition || condition->kind->by_family))
 		return false;
 	lowering->too_many |= alternatives->count > RULES_MOST;
 	*arena_append(lowering->lower->arena, lowering->aparts, lowering->apart_count) =

@@ -11,10 +11,6 @@
 #include "lang/static/share.h"
 #include "match/kinds.h"
 
-/* As in lower/rule.c: rules with a condition of this many alternatives leave ICMP errors to those
- * behind them, and so cover nothing. */
-enum { APART_LEAST = 16 };
-
 /* Which entries of lists an overlay may have before it is given up. */
 enum { ENTRIES_MOST = 1 << 22 };
 /* Sets that would have to be put together of more intervals than this are not looked into. */
@@ -307,16 +303,17 @@ static void fill_scope(struct filling *filling)
 
 /* ---- rules ---- */
 
+/* May it leave ICMP errors to the rules after it? Then it covers nothing. */
 static bool is_apart(const struct ast_rule *rule)
 {
 	for (size_t i = 0; i < rule->condition_count; i++) {
 		const struct match_condition *condition = rule->conditions[i];
 
-		if (condition->kind->reads_data || condition->name_count >= APART_LEAST ||
-		    condition->values.count >= APART_LEAST)
+		if (condition->kind->reads_data || condition->name_count >= MATCH_APART_LEAST ||
+		    condition->values.count >= MATCH_APART_LEAST)
 			return true;
 	}
-	return rule->protocols.count >= APART_LEAST;
+	return rule->protocols.count >= MATCH_APART_LEAST;
 }
 
 static bool ends(const struct ast_rule *rule)
