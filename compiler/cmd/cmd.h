@@ -53,8 +53,7 @@ struct cmd_verb {
 	const struct cmd_option *options; /* the verb's own; those for all verbs come by themselves
 					   */
 	size_t option_count;
-	enum cmd_status (*run)(struct cmd_call *call); /* NULL: a verb that is not there yet;
-							  refused by name */
+	enum cmd_status (*run)(struct cmd_call *call);
 };
 
 extern const char *const cmd_levels[];

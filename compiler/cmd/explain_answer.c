@@ -261,9 +261,9 @@ const struct ir_authored_condition *explain_blamed(const struct explain *explain
 /* What the packet has of a condition whose values stand in lists; 0: not known. */
 static uint64_t listed_value(const struct ir_packet *packet, const char *key)
 {
-	return !strcmp(key, "mac")    ? packet->mac
-	       : !strcmp(key, "port") ? packet->port
-				      : packet->source_port;
+	size_t number = match_number_find(key);
+
+	return number < MATCH_NUMBERS ? match_number_get(number, packet) : 0;
 }
 
 static void put_list_element(const char *key, const struct interval *element, struct buf *out)
@@ -299,30 +299,22 @@ bool explain_list(const struct explain_answer *answer, size_t nth, const char **
 
 static bool lacks(const struct ir_packet *packet, const char *key)
 {
+	size_t number = match_number_find(key);
 	const struct {
 		const char *key;
 		bool is_given;
-	} parts[] = { { "in", *packet->in },
-		      { "out", *packet->out },
-		      { "mac", packet->mac },
-		      { "proto", packet->protocol },
-		      { "sport", packet->source_port },
-		      { "port", packet->port },
-		      { "from", packet->has_from },
-		      { "to", packet->has_to },
-		      { "length", packet->length },
-		      { "ttl", packet->ttl },
-		      { "user", packet->user },
-		      { "group", packet->group },
-		      { "cgroup", packet->cgroup },
-		      { "time", packet->time },
-		      { "app", packet->payload },
+	} parts[] = { { "in", *packet->in },         { "out", *packet->out },
+		      { "proto", packet->protocol }, { "from", packet->has_from },
+		      { "to", packet->has_to },      { "user", packet->user },
+		      { "group", packet->group },    { "cgroup", packet->cgroup },
+		      { "time", packet->time },      { "app", packet->payload },
 		      { "payload", packet->payload } };
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (!strcmp(parts[i].key, key))
 			return !parts[i].is_given;
-	return false;
+	return number < MATCH_NUMBERS && match_number(number)->zero_is_unknown &&
+	       !match_number_get(number, packet);
 }
 
 static struct explain_lack *lack_of(struct explain *explain, const char *key)

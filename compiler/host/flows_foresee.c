@@ -28,22 +28,15 @@ struct foresight {
 
 /* ---- what is not known ---- */
 
-/* By their names in match/. */
 static bool asks_more(const struct ir_match *match, const struct ir_packet *packet)
 {
-	static const char *const names[] = { "bytes", "datagram", "dscp", "length", "shorter",
-					     "mac",   "link",     "time", "ttl" };
-
 	if (packet->scope == SCOPE_LOCAL &&
 	    (match->hosted == IR_HOSTED_GROUP ||
 	     (match->hosted == IR_HOSTED_CGROUP && !packet->cgroup)))
 		return true;
 	if (packet->mac && (!strcmp(match->ops->name, "mac") || !strcmp(match->ops->name, "link")))
 		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(match->ops->name, names[i]))
-			return true;
-	return false;
+	return match->ops->each_packet;
 }
 
 /* Where the rest of the rule holds, it depends on that. */

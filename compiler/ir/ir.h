@@ -117,6 +117,7 @@ struct ir_match_ops {
 	bool (*holds)(const struct ir_match *match, const struct ir_packet *packet);
 	bool by_family;           /* holds only for packets of match->family */
 	const struct ir_key *key; /* NULL: not to be looked up */
+	bool each_packet;         /* asks what packets of one connection may differ in */
 };
 
 /* Bytes behind the TCP or UDP header: those at the offset, under the mask, equal the value. */

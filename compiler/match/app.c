@@ -155,8 +155,8 @@ static bool datagram_holds(const struct ir_match *match, const struct ir_packet 
 	       match_values_hold(match, wide(packet->payload_length + UDP_HEADER));
 }
 
-static const struct ir_match_ops datagram_ops = { "datagram", print_datagram, datagram_holds, false,
-						  NULL };
+static const struct ir_match_ops datagram_ops = { "datagram", print_datagram, datagram_holds,
+						  false,      NULL,           true };
 
 /* ---- signatures ---- */
 

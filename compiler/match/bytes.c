@@ -51,7 +51,7 @@ static bool bytes_hold(const struct ir_match *match, const struct ir_packet *pac
 	return true;
 }
 
-static const struct ir_match_ops bytes_ops = { "bytes", print_bytes, bytes_hold, false, NULL };
+static const struct ir_match_ops bytes_ops = { "bytes", print_bytes, bytes_hold, false, NULL, true };
 
 void bytes_append(struct match_context *context, struct match_alternative *alternative,
 		  const struct ir_bytes *asked)

@@ -99,7 +99,7 @@ static bool dscp_holds(const struct ir_match *match, const struct ir_packet *pac
 	return match->family == packet->family && match_values_hold(match, wide(packet->dscp));
 }
 
-static const struct ir_match_ops dscp_ops = { "dscp", print_dscp, dscp_holds, true, NULL };
+static const struct ir_match_ops dscp_ops = { "dscp", print_dscp, dscp_holds, true, NULL, true };
 
 static void lower_dscp(const struct match_condition *condition, struct match_context *context,
 		       struct match_alternatives *out)
@@ -107,7 +107,10 @@ static void lower_dscp(const struct match_condition *condition, struct match_con
 	match_lower_header(condition, context, &dscp_ops, 0, DSCP_MOST, out);
 }
 
+static const struct match_number dscp_number = { MATCH_PACKET_FIELD(dscp), 0, DSCP_MOST };
+
 const struct match_kind match_dscp = {
+	.numbers = &dscp_number,
 	.noun = "a DSCP class",
 	.read = read_dscp,
 	.lower = lower_dscp,

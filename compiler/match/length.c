@@ -43,7 +43,8 @@ static bool length_holds(const struct ir_match *match, const struct ir_packet *p
 	return packet->length && match_values_hold(match, wide(packet->length));
 }
 
-static const struct ir_match_ops length_ops = { "length", print_length, length_holds, false, NULL };
+static const struct ir_match_ops length_ops = { "length", print_length, length_holds,
+						false,    NULL,         true };
 
 static void print_shorter(const struct ir_match *match, struct buf *out)
 {
@@ -55,8 +56,8 @@ static bool shorter_holds(const struct ir_match *match, const struct ir_packet *
 	return packet->length && packet->length < match->values.items[0].first.low;
 }
 
-static const struct ir_match_ops shorter_ops = { "shorter", print_shorter, shorter_holds, false,
-						 NULL };
+static const struct ir_match_ops shorter_ops = { "shorter", print_shorter, shorter_holds,
+						 false,     NULL,          true };
 
 struct ir_match shorter_match(struct arena *arena, unsigned int length)
 {
@@ -82,7 +83,15 @@ static void lower_length(const struct match_condition *condition, struct match_c
 	match_lower_values(condition, context, &length_ops, out);
 }
 
+static const struct match_number length_number = {
+	MATCH_PACKET_FIELD(length),
+	0,
+	LENGTH_MOST,
+	.zero_is_unknown = true,
+};
+
 const struct match_kind match_length = {
+	.numbers = &length_number,
 	.noun = "a length",
 	.read = read_length,
 	.lower = lower_length,

@@ -127,7 +127,7 @@ static const struct ir_key mac_key = {
 	.value = mac_value,
 };
 
-static const struct ir_match_ops mac_ops = { "mac", print_mac, mac_holds, false, &mac_key };
+static const struct ir_match_ops mac_ops = { "mac", print_mac, mac_holds, false, &mac_key, true };
 
 static void print_link(const struct ir_match *match, struct buf *out)
 {
@@ -142,7 +142,7 @@ static bool link_holds(const struct ir_match *match, const struct ir_packet *pac
 	return !packet->mac;
 }
 
-static const struct ir_match_ops link_ops = { "link", print_link, link_holds, false, NULL };
+static const struct ir_match_ops link_ops = { "link", print_link, link_holds, false, NULL, true };
 
 static void lower_mac(const struct match_condition *condition, struct match_context *context,
 		      struct match_alternatives *out)
@@ -152,7 +152,14 @@ static void lower_mac(const struct match_condition *condition, struct match_cont
 		match_append(context, match_alternative(context, out), &link_ops);
 }
 
+/* Packets of links without such addresses have none. */
+static const struct match_number mac_number = {
+	MATCH_PACKET_FIELD(mac), 0, ((uint64_t)1 << 48) - 1, .may_lack = true,
+	.zero_is_unknown = true,
+};
+
 const struct match_kind match_mac = {
+	.numbers = &mac_number,
 	.noun = "a MAC address",
 	.lists = "macs",
 	.parse = parse_mac,

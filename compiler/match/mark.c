@@ -135,7 +135,13 @@ struct ir_match mark_match(struct arena *arena, unsigned int selector, uint32_t 
 	return match;
 }
 
+static const struct match_number mark_numbers[] = {
+	[MARK_PACKET] = { MATCH_PACKET_FIELD(mark), 0, UINT32_MAX },
+	[MARK_CONNECTION] = { MATCH_PACKET_FIELD(ct_mark), 0, UINT32_MAX },
+};
+
 const struct match_kind match_mark = {
+	.numbers = mark_numbers,
 	.noun = "a mark",
 	.read = read_mark,
 	.lower = lower_mark,
@@ -146,6 +152,7 @@ const struct match_kind match_mark = {
 
 /* Under bits that the policy does not write (check/conflict.c). */
 const struct match_kind match_ctmark = {
+	.numbers = mark_numbers,
 	.noun = "a connection's mark",
 	.read = read_mark,
 	.lower = lower_mark,

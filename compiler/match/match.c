@@ -15,10 +15,57 @@
 const struct match_key match_keys[] = {
 #define MATCH(key, kind, selector) { #key, &match_##kind, selector, false },
 #include "match/match.def"
-#undef MATCH
 };
 
 const size_t match_key_count = sizeof(match_keys) / sizeof(match_keys[0]);
+
+/* ---- numbers ---- */
+
+const struct match_key match_number_keys[MATCH_NUMBERS] = {
+#define MATCH_NUMBER(key, kind, selector) { #key, &match_##kind, selector, false },
+#include "match/match.def"
+};
+
+size_t match_number_find(const char *key)
+{
+	size_t i = 0;
+
+	while (i < MATCH_NUMBERS && strcmp(match_number_keys[i].key, key))
+		i++;
+	return i;
+}
+
+const struct match_number *match_number(size_t nth)
+{
+	return &match_number_keys[nth].kind->numbers[match_number_keys[nth].selector];
+}
+
+uint64_t match_number_get(size_t nth, const struct ir_packet *packet)
+{
+	const struct match_number *number = match_number(nth);
+	const char *field = (const char *)packet + number->offset;
+	uint64_t wide = 0;
+	uint32_t narrow = 0;
+
+	if (number->size == sizeof(wide)) {
+		memcpy(&wide, field, sizeof(wide));
+		return wide;
+	}
+	memcpy(&narrow, field, sizeof(narrow));
+	return narrow;
+}
+
+void match_number_set(size_t nth, struct ir_packet *packet, uint64_t value)
+{
+	const struct match_number *number = match_number(nth);
+	char *field = (char *)packet + number->offset;
+	uint32_t narrow = (uint32_t)value;
+
+	if (number->size == sizeof(value))
+		memcpy(field, &value, sizeof(value));
+	else
+		memcpy(field, &narrow, sizeof(narrow));
+}
 
 /* ---- values of another shape ---- */
 

@@ -114,6 +114,21 @@ struct match_alternatives {
 	struct ir_match *beside; /* with none_of: must hold, too; or NULL */
 };
 
+/*
+ * A number that a packet has, as a key of a rule or of a packet asks for it. The static checks
+ * compare rules by it, `expect` and `explain` give it to packets.
+ */
+struct match_number {
+	size_t offset, size;  /* of the field in struct ir_packet; 4 or 8 bytes */
+	uint64_t least, most; /* that a packet can have */
+	bool may_lack;        /* there are packets that have none */
+	bool zero_is_unknown; /* 0: it is not known what the packet has */
+};
+
+/* The field's place: { MATCH_PACKET_FIELD(ttl), 1, 255 }. */
+#define MATCH_PACKET_FIELD(field) \
+	offsetof(struct ir_packet, field), sizeof(((struct ir_packet *)NULL)->field)
+
 struct match_kind {
 	const char *noun; /* "an address or set": what a value is */
 	/* Of a kind whose values may stand in lists of a name: the policy's key for these
@@ -142,11 +157,11 @@ struct match_kind {
 	bool names_identity;   /* tells who sends: what a listener's own traffic is looked at for */
 	bool takes_mappings;   /* a value may be a mapping of its own, beside {not: ...} */
 	bool reads_data; /* asks what packets carry, and the first ones of TCP carry nothing */
+	const struct match_number *numbers; /* by selector; of MATCH_NUMBER in match.def */
 };
 
 #define MATCH(key, kind, selector) extern const struct match_kind match_##kind;
 #include "match/match.def"
-#undef MATCH
 
 /* A rule's decode_field.more for each key of match.def. */
 struct match_key {
@@ -158,6 +173,20 @@ struct match_key {
 
 extern const struct match_key match_keys[];
 extern const size_t match_key_count;
+
+/* Those whose kinds have numbers. */
+enum {
+#define MATCH_NUMBER(key, kind, selector) MATCH_NUMBER_##key,
+#include "match/match.def"
+	MATCH_NUMBERS
+};
+
+extern const struct match_key match_number_keys[MATCH_NUMBERS];
+/* Of match_number_keys, or MATCH_NUMBERS. */
+size_t match_number_find(const char *key);
+const struct match_number *match_number(size_t nth);
+uint64_t match_number_get(size_t nth, const struct ir_packet *packet);
+void match_number_set(size_t nth, struct ir_packet *packet, uint64_t value);
 
 /* Reads a condition: a value, a list of values, or {not: one of these}. NULL after an error. */
 struct match_condition *match_read(struct decode *decode, const struct match_key *key,

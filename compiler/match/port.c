@@ -322,7 +322,13 @@ struct ir_match port_match(struct arena *arena, unsigned int selector, uint16_t 
 	return match;
 }
 
+static const struct match_number port_numbers[] = {
+	[PORT_SOURCE] = { MATCH_PACKET_FIELD(source_port), 0, PORT_MOST, .zero_is_unknown = true },
+	[PORT_DESTINATION] = { MATCH_PACKET_FIELD(port), 0, PORT_MOST, .zero_is_unknown = true },
+};
+
 const struct match_kind match_port = {
+	.numbers = port_numbers,
 	.noun = "a port",
 	.lists = "ports",
 	.parse = parse_port,

@@ -221,7 +221,7 @@ static bool time_holds(const struct ir_match *match, const struct ir_packet *pac
 	return packet->time && open != match->negated;
 }
 
-static const struct ir_match_ops time_ops = { "time", print_time, time_holds, false, NULL };
+static const struct ir_match_ops time_ops = { "time", print_time, time_holds, false, NULL, true };
 
 static void lower_time(const struct match_condition *condition, struct match_context *context,
 		       struct match_alternatives *out)

@@ -35,7 +35,7 @@ static bool ttl_holds(const struct ir_match *match, const struct ir_packet *pack
 	       match_values_hold(match, wide(packet->ttl));
 }
 
-static const struct ir_match_ops ttl_ops = { "ttl", print_ttl, ttl_holds, true, NULL };
+static const struct ir_match_ops ttl_ops = { "ttl", print_ttl, ttl_holds, true, NULL, true };
 
 static void lower_ttl(const struct match_condition *condition, struct match_context *context,
 		      struct match_alternatives *out)
@@ -43,7 +43,15 @@ static void lower_ttl(const struct match_condition *condition, struct match_cont
 	match_lower_header(condition, context, &ttl_ops, TTL_LEAST, TTL_MOST, out);
 }
 
+static const struct match_number ttl_number = {
+	MATCH_PACKET_FIELD(ttl),
+	TTL_LEAST,
+	TTL_MOST,
+	.zero_is_unknown = true,
+};
+
 const struct match_kind match_ttl = {
+	.numbers = &ttl_number,
 	.noun = "a number of hops",
 	.read = read_ttl,
 	.lower = lower_ttl,

@@ -133,15 +133,9 @@ static const struct decode_field packet_fields[] = {
 	PART(to, address, ADDRESS_TO),
 	PART(family, family, 0),
 	PART(proto, protocol, 0),
-	PART(sport, port, PORT_SOURCE),
-	PART(port, port, PORT_DESTINATION),
-	PART(mark, mark, MARK_PACKET),
-	PART(ctmark, ctmark, MARK_CONNECTION),
+#define MATCH_NUMBER(key_, kind, selector_) PART(key_, kind, selector_),
+#include "match/match.def"
 	PART(state, state, 0),
-	PART(mac, mac, 0),
-	PART(dscp, dscp, 0),
-	PART(length, length, 0),
-	PART(ttl, ttl, 0),
 	PART(cgroup, cgroup, 0),
 	PART(app, app, 0),
 	{ .key = "payload",
@@ -313,18 +307,12 @@ static bool make_packet(struct decode *decode, struct packet_parts *parts, struc
 		.group = parts->group,
 		.family = (enum addr_family)first_value(rule, "family", ADDR_IPV4),
 		.protocol = (unsigned int)first_value(rule, "proto", 0),
-		.source_port = (unsigned int)first_value(rule, "sport", 0),
-		.port = (unsigned int)first_value(rule, "port", 0),
-		.mark = (uint32_t)first_value(rule, "mark", 0),
-		.ct_mark = (uint32_t)first_value(rule, "ctmark", 0),
-		.mac = (uint64_t)first_value(rule, "mac", 0),
-		.dscp = (unsigned int)first_value(rule, "dscp", 0),
-		.length = (unsigned int)first_value(rule, "length", 0),
-		.ttl = (unsigned int)first_value(rule, "ttl", 0),
 		.cgroup = cgroup ? cgroup->hosted[0].name : NULL,
 		.time = parts->time,
 		.state = state ? (enum ir_state)state->mask : STATE_NEW,
 	};
+	for (size_t i = 0; i < MATCH_NUMBERS; i++)
+		match_number_set(i, packet, first_value(rule, match_number_keys[i].key, 0));
 	good = check_sides(decode, parts, sends);
 	good &= take_address(decode, rule, "from", packet, &packet->from, &is_known);
 	good &= take_address(decode, rule, "to", packet, &packet->to, &is_known);

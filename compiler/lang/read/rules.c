@@ -134,7 +134,6 @@ static const struct decode_field rule_fields[] = {
 	  .read = read_condition,    \
 	  .more = &(const struct match_key){ #key_, &match_##kind, selector_, false } },
 #include "match/match.def"
-#undef MATCH
 	{ .key = "then",
 	  .read = read_then_field,
 	  .offset = offsetof(struct ast_rule, then),

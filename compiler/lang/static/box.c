@@ -43,7 +43,7 @@ bool prove_holds_side(const struct prove_row *row, int side, const struct interv
 		return true;
 	if (b)
 		return interval_covers(a, b);
-	return a->count == 1 && !wide_less(wide(side == SIDE_TTL), a->items[0].first) &&
+	return a->count == 1 && !wide_less(wide(row->first[side]), a->items[0].first) &&
 	       !wide_less(a->items[0].last, wide(row->last[side]));
 }
 

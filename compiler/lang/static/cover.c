@@ -56,7 +56,7 @@ static const struct interval_set *all_of(struct covering *covering, int side)
 {
 	struct interval_set *all = arena_new_of(covering->pieces, struct interval_set);
 
-	interval_add(covering->pieces, all, wide(side == SIDE_TTL),
+	interval_add(covering->pieces, all, wide(covering->row->first[side]),
 		     wide(covering->row->last[side]));
 	return all;
 }

@@ -204,23 +204,7 @@ static void fill_from(struct filling *filling, const struct match_condition *con
 
 /* ---- the other sides ---- */
 
-static const struct {
-	const char *key;
-	enum prove_side side;
-	uint64_t first, last; /* of all there is */
-	uint64_t beyond;      /* so many more, which no value of a condition is */
-} numbers[] = {
-	{ "port", SIDE_PORT, 0, 65535, 0 },
-	{ "sport", SIDE_SPORT, 0, 65535, 0 },
-	{ "dscp", SIDE_DSCP, 0, 63, 0 },
-	{ "length", SIDE_LENGTH, 0, 65535, 0 },
-	{ "ttl", SIDE_TTL, 1, 255, 0 },
-	{ "mark", SIDE_MARK, 0, UINT32_MAX, 0 },
-	/* packets of links without such addresses have none */
-	{ "mac", SIDE_MAC, 0, ((uint64_t)1 << 48) - 1, 1 },
-};
-
-static void set_side(struct filling *filling, enum prove_side side, struct interval_set set)
+static void set_side(struct filling *filling, int side, struct interval_set set)
 {
 	struct interval_set *kept = arena_new_of(filling->row->arena, struct interval_set);
 
@@ -231,19 +215,18 @@ static void set_side(struct filling *filling, enum prove_side side, struct inter
 
 static bool fill_number(struct filling *filling, const struct match_condition *condition)
 {
+	size_t nth = match_number_find(condition->key);
 	struct interval_set all = { 0 }, set;
-	size_t i = 0;
 
-	while (i < sizeof(numbers) / sizeof(numbers[0]) && strcmp(numbers[i].key, condition->key))
-		i++;
-	if (i == sizeof(numbers) / sizeof(numbers[0]) ||
-	    (numbers[i].side == SIDE_MARK && condition->mask != filling->shared->mark_mask))
+	if (nth == MATCH_NUMBERS ||
+	    (condition->mask && condition->mask != filling->shared->mark_mask))
 		return false;
-	interval_add(filling->row->arena, &all, wide(numbers[i].first), wide(numbers[i].last));
+	interval_add(filling->row->arena, &all, wide(match_number(nth)->least),
+		     wide(match_number(nth)->most));
 	set = condition->negated
 		      ? interval_subtract(filling->row->arena, &all, &condition->values)
 		      : interval_intersect(filling->row->arena, &all, &condition->values);
-	set_side(filling, numbers[i].side, set);
+	set_side(filling, SIDE_NUMBER + (int)nth, set);
 	return true;
 }
 
@@ -426,14 +409,19 @@ static bool lay(struct prove_row *row, struct prove_sets *sets, struct interval_
 	return true;
 }
 
-static void set_lasts(struct prove_row *row, size_t name_count)
+static void set_bounds(struct prove_row *row, size_t name_count)
 {
 	row->last[SIDE_SCOPE] = 1;
 	row->last[SIDE_PROTO] = 255;
 	row->last[SIDE_STATE] = 4;
 	row->last[SIDE_IN] = row->last[SIDE_OUT] = name_count - 1;
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		row->last[numbers[i].side] = numbers[i].last + numbers[i].beyond;
+	/* What has none is one more, and the value of no condition. */
+	for (size_t i = 0; i < MATCH_NUMBERS; i++) {
+		const struct match_number *number = match_number(i);
+
+		row->first[SIDE_NUMBER + i] = number->least;
+		row->last[SIDE_NUMBER + i] = number->most + number->may_lack;
+	}
 }
 
 /* Sources are told apart only as far as the sets do it: a class for each list of sets. */
@@ -513,7 +501,7 @@ void prove_fill(struct prove_row *row, struct prove_shared *shared)
 	add_default(&filling, policy->default_local, SCOPE_LOCAL, policy->rule_count + 1);
 	for (size_t i = 0; i < row->rest_count; i++)
 		add_rule(&filling, row->rests[i], first_rest(row) + i, true);
-	set_lasts(row, shared->name_count);
+	set_bounds(row, shared->name_count);
 	row->complete = class_sources(row) && lay(row, &row->to_sets, destinations(row), &row->to);
 	if (row->complete)
 		index_boxes(row);

@@ -11,22 +11,17 @@
 
 #include "addr/overlay.h"
 #include "lang/ast.h"
+#include "match/match.h"
 
 enum prove_side {
 	SIDE_SCOPE,
 	SIDE_PROTO,
-	SIDE_PORT,
-	SIDE_SPORT,
 	SIDE_FROM, /* classes of sources: see from_sets */
 	SIDE_IN,   /* numbers of names */
 	SIDE_OUT,
 	SIDE_STATE,
-	SIDE_MARK,
-	SIDE_MAC,
-	SIDE_DSCP,
-	SIDE_LENGTH,
-	SIDE_TTL,
-	SIDES,
+	SIDE_NUMBER, /* the first of match_number_keys */
+	SIDES = SIDE_NUMBER + MATCH_NUMBERS,
 };
 
 /* Sources and destinations are numbers of sets until all boxes are there. */
@@ -67,9 +62,9 @@ struct prove_row {
 	struct overlay to;   /* which sets hold a destination: lists only */
 	uint32_t **lists_of; /* of each set: the lists that have it; once prove_index was asked */
 	size_t *list_counts;
-	uint64_t last[SIDES]; /* of the numbers that a side may have */
-	size_t copied;        /* intervals of sets that had to be put together */
-	bool complete;        /* the overlay is there */
+	uint64_t first[SIDES], last[SIDES]; /* of the numbers that a side may have */
+	size_t copied;                      /* intervals of sets that had to be put together */
+	bool complete;                      /* the overlay is there */
 };
 
 /* All of the row; `names` and the like are shared by the rows of a policy. */
