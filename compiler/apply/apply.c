@@ -1,20 +1,16 @@
 /*
- * apply: the frame of an apply: opens, looks, decides, lets the steps be done, and remembers.
- *
- * Before the first change the record says what both policies have taken, so that after a crash at
- * any point the next apply or remove knows every number that may be ours.
+ * apply: the frame of an apply: opens, looks, decides, and lets the steps be done and remembered.
  */
 #include "apply/apply.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "apply/apply_state.h"
+#include "apply/journal.h"
 #include "apply/plan.h"
 #include "apply/retained_sets.h"
-#include "apply/sysctl_shared.h"
 #include "apply/watchdog.h"
 #include "base/arena.h"
 #include "base/diag.h"
@@ -29,7 +25,6 @@
 #include "ir/ir.h"
 #include "kernel/timezone.h"
 #include "state/archive.h"
-#include "state/fingerprint.h"
 
 /* The path that still means the same file from anywhere. */
 static const char *absolute(struct arena *arena, const char *path)
@@ -92,18 +87,6 @@ static bool open_folder(struct apply *apply)
 	return false;
 }
 
-/* With which options to apply it again, and with which what a rollback would lead to. */
-static void remember_options(struct apply *apply)
-{
-	const struct record *before = apply->before;
-	bool is_new = before && before->is_complete && before->digest != apply->ir->digest;
-	const char *previous = before ? before->options_before : NULL;
-
-	apply->after->options = apply->job->back ? previous : apply->job->options;
-	if (!apply->job->back)
-		apply->after->options_before = is_new ? before->options : previous;
-}
-
 static bool look(struct apply *apply)
 {
 	struct netlink_error error;
@@ -116,7 +99,7 @@ static bool look(struct apply *apply)
 	apply->before = record_read(apply->arena, &apply->folder, apply->ir->name);
 	apply->after =
 		record_of(apply->arena, apply->ir, absolute(apply->arena, apply->job->policy));
-	remember_options(apply);
+	journal_remember_options(apply);
 	apply_note_kept_flows(apply);
 	if (!host_observe(apply->arena, &apply->kernel, apply->ir->table, apply->before,
 			  apply->after->claims, &apply->observed, &error))
@@ -165,111 +148,7 @@ static bool are_marks_free(struct apply *apply)
 
 static bool has_changes(const struct apply *apply)
 {
-	return !diff_is_empty(&apply->diff) || apply->setting_count || apply->old_setting_count;
-}
-
-/* Is it the policy that is applied already, which somebody has damaged? */
-static bool is_repair(const struct apply *apply)
-{
-	const struct record *before = apply->before;
-
-	return !apply->job->back && before && before->is_complete &&
-	       before->digest == apply->ir->digest;
-}
-
-/* Is it the policy that is applied already, while the host has come to have other names? */
-static bool is_same_written(const struct apply *apply)
-{
-	return apply->applied && hosted_written(apply->applied->ir) == hosted_written(apply->ir);
-}
-
-/* Records that both policies' numbers may be ours from now on. */
-static bool write_journal(struct apply *apply, const char **why)
-{
-	struct record journal = *apply->after;
-
-	journal.is_complete = false;
-	/* From either of these a rollback leads to this very policy. */
-	if (apply->job->back || is_repair(apply))
-		journal.returned = (int64_t)time(NULL);
-	if (apply->job->back && apply->before)
-		journal.ticket = apply->before->ticket;
-	journal.claims = NULL;
-	journal.claim_count = 0;
-	for (size_t i = 0; i < apply->observed.claim_count; i++)
-		*arena_append(apply->arena, journal.claims, journal.claim_count) =
-			apply->observed.claims[i];
-	for (size_t i = 0; i < apply->cover_count; i++) {
-		struct record_claim *claim =
-			arena_append(apply->arena, journal.claims, journal.claim_count);
-
-		claim->protocol = apply->ir->protocol;
-		claim->priority_first = claim->priority_last = apply->covers[i].priority;
-	}
-	/* What is to be given back later must not be forgotten now. */
-	for (size_t i = 0; i < apply->old_setting_count; i++)
-		*arena_append(apply->arena, journal.sysctls, journal.sysctl_count) =
-			*apply->old_settings[i];
-	for (size_t i = 0; i < apply->old_setting_count; i++)
-		sysctl_shared_copy(apply->arena, apply->before, &journal,
-				   apply->old_settings[i]->key);
-	return record_write(apply->arena, &apply->folder, &journal, why);
-}
-
-static void restore_record(struct apply *apply)
-{
-	const char *why;
-
-	if (!apply->before)
-		record_remove(apply->arena, &apply->folder, apply->ir->name);
-	else if (!record_write(apply->arena, &apply->folder, apply->before, &why))
-		report_add(apply->report, REPORT_WARNING, "%s", why);
-}
-
-/* `table`: what there is of it now. */
-static void write_record(struct apply *apply, const struct nft_table *table)
-{
-	const struct record *before = apply->before;
-	const char *why;
-
-	if (is_repair(apply)) {
-		apply->after->since = before->since;
-		apply->after->returned = before->returned;
-		apply->after->by_watchdog = before->by_watchdog;
-	}
-	if (apply->job->back) {
-		apply->after->returned = (int64_t)time(NULL);
-		apply->after->by_watchdog = apply->job->back->by_watchdog;
-	}
-	fingerprint_take(apply->arena, apply->after, table);
-	if (!record_write(apply->arena, &apply->folder, apply->after, &why))
-		report_add(apply->report, REPORT_WARNING,
-			   "the policy is applied, but status and remove will know less of it: %s",
-			   why);
-}
-
-/* What was applied before is what a rollback goes back to. */
-static void write_archive(struct apply *apply)
-{
-	struct archive archive = { apply->ir, apply->after->policy, ir_shape(apply->ir) };
-	const char *why, *file = archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED);
-
-	if (apply->job->back) {
-		if (apply->job->back->from_previous)
-			archive_return(apply->arena, &apply->folder, apply->ir->name);
-		history_remove(apply->arena, &apply->folder, apply->ir->name);
-		if (apply->ir->digest == apply->given_digest)
-			return;
-	}
-	if (!apply->before && !apply->observed.table.exists)
-		archive_remove(apply->arena, &apply->folder, apply->ir->name);
-	else if (!apply->job->back && !is_repair(apply) && !is_same_written(apply) &&
-		 !apply_has_moved(apply))
-		archive_keep(apply->arena, &apply->folder, apply->ir->name);
-	if (!archive_write(apply->arena, &apply->folder, file, &archive, &why))
-		report_add(apply->report, REPORT_WARNING,
-			   "the policy is applied, but it cannot be remembered for a rollback: %s",
-			   why);
+	return !diff_is_empty(&apply->diff);
 }
 
 /* The table as it has become; empty where it does not let itself be read. */
@@ -288,7 +167,7 @@ static const struct nft_table *look_again(struct apply *apply)
 
 static bool is_guarded(const struct apply *apply)
 {
-	return apply->job->watchdog && !is_repair(apply);
+	return apply->job->watchdog && !journal_is_repair(apply);
 }
 
 /* No archive has what somebody else has loaded. */
@@ -299,7 +178,7 @@ static void warn_of_covered(struct apply *apply)
 		return;
 	report_add(apply->report, REPORT_WARNING,
 		   "somebody has loaded another policy since the last apply from here, and it is replaced now; %s",
-		   apply->job->watchdog && is_repair(apply)
+		   apply->job->watchdog && journal_is_repair(apply)
 			   ? "this is the one that was applied from here, so nobody waits for a confirmation"
 			   : "going back leads to what was applied from here before");
 }
@@ -359,12 +238,12 @@ static void release(struct apply *apply)
 
 static enum apply_outcome give_up(struct apply *apply)
 {
-	if (!undo_run(&apply->undo, &apply->kernel, apply->report)) {
+	if (!undo_run(apply->arena, &apply->undo, &apply->kernel, apply->report)) {
 		release(apply);
 		return APPLY_IN_DOUBT;
 	}
-	restore_record(apply);
-	if (!apply->job->back && !is_repair(apply))
+	journal_take_back(apply);
+	if (!apply->job->back && !journal_is_repair(apply))
 		history_remove(apply->arena, &apply->folder, apply->ir->name);
 	disarm(apply);
 	return APPLY_REFUSED;
@@ -378,13 +257,13 @@ static enum apply_outcome change(struct apply *apply)
 	warn_of_covered(apply);
 	if (!arm(apply))
 		return APPLY_REFUSED;
-	if (!write_journal(apply, &why)) {
+	if (!journal_open(apply, &why)) {
 		report_add(apply->report, REPORT_REFUSED,
 			   "what is about to change cannot be remembered: %s", why);
 		disarm(apply);
 		return APPLY_REFUSED;
 	}
-	if (!is_repair(apply))
+	if (!journal_is_repair(apply))
 		apply_open_history(apply);
 	if (!apply_build(apply))
 		return give_up(apply);
@@ -394,8 +273,8 @@ static enum apply_outcome change(struct apply *apply)
 	}
 	if (!apply_was_changed(apply->counts))
 		disarm(apply);
-	write_archive(apply);
-	write_record(apply, look_again(apply));
+	journal_archive(apply);
+	journal_close(apply, look_again(apply));
 	done = apply_drop(apply);
 	apply_forget_flows(apply);
 	if (!apply_was_changed(apply->counts))
@@ -453,14 +332,18 @@ enum { FEW_ELEMENTS = 10000 };
 static bool needs_rehearsal(const struct apply *apply)
 {
 	const struct diff *diff = &apply->diff;
-	bool replaces_route = false;
+	bool is_noticed = false;
 
-	for (size_t i = 0; i < diff->new_route_count; i++)
-		replaces_route |= diff->new_routes[i].before != NULL;
 	if (apply->job->back)
 		return false;
-	return apply->job->dry_run || apply->setting_count || apply->old_setting_count ||
-	       apply->cover_count || replaces_route || diff->carry_count ||
+	for (size_t i = 0; i < diff->ops.count; i++) {
+		const struct op *op = diff->ops.items[i];
+
+		is_noticed |=
+			op->state != OP_LEFT_OUT &&
+			(op->key || op->kind == OP_ROUTE_REPLACE || op->stage == STAGE_FENCES);
+	}
+	return apply->job->dry_run || is_noticed || diff->carry_count ||
 	       diff->element_count > FEW_ELEMENTS;
 }
 
@@ -480,7 +363,7 @@ static enum apply_outcome decide(struct apply *apply)
 		nft_load_open(&apply->loader);
 	apply->applied = read_applied(apply);
 	diff_make(apply->arena, apply->ir, &apply->observed, apply->applied, &apply->diff);
-	if (apply->diff.flip && is_same_written(apply))
+	if (apply->diff.flip && journal_is_same_written(apply))
 		apply->diff.flip =
 			apply->observed.hosted_changed
 				? apply->observed.hosted_changed
@@ -494,7 +377,7 @@ static enum apply_outcome decide(struct apply *apply)
 	if (has_changes(apply) && !are_marks_free(apply))
 		return APPLY_REFUSED;
 	hosted_tell(apply->report, apply->ir, record_command(apply->arena, apply->after));
-	conflicts_find_surroundings(apply->report, &apply->diff);
+	conflicts_find_surroundings(apply->report, &apply->diff.ops);
 	apply_tell_host(apply, apply->job->dry_run || has_changes(apply));
 	warn_of_strangers(apply, false);
 	if (are_warnings_refused(apply))
@@ -521,8 +404,8 @@ static enum apply_outcome decide(struct apply *apply)
 	if (has_changes(apply))
 		return change(apply);
 	if (apply->job->back)
-		write_archive(apply);
-	write_record(apply, &apply->observed.table);
+		journal_archive(apply);
+	journal_close(apply, &apply->observed.table);
 	apply_forget_flows(apply);
 	return APPLY_UNCHANGED;
 }
@@ -553,8 +436,6 @@ static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
 
 	memset(counts, 0, sizeof(*counts));
 	apply.folder.lock = -1;
-	apply.undo.arena = job->arena;
-	apply.undo.table = job->ir->table;
 	apply.lacks_cgroups = !hosted_resolve(job->arena, job->ir);
 	unmarked_sift(job->arena, job->ir);
 	outcome = decide(&apply);

@@ -18,12 +18,6 @@
 #include "state/record.h"
 #include "state/rundir.h"
 
-struct apply_setting {
-	const struct ir_sysctl *wish;
-	const char *key; /* of one interface, where the wish is for several */
-	const char *before;
-};
-
 /* A set that goes, and how many elements that no policy lists go with it. */
 struct apply_loss {
 	const char *name;
@@ -47,19 +41,11 @@ struct apply {
 					  applied; or NULL */
 	struct observed observed;
 	struct diff diff;
-	struct apply_setting *settings; /* to be written */
-	size_t setting_count;
-	const struct record_sysctl **old_settings; /* to be given back */
-	size_t old_setting_count;
-	const struct diff_route **late_routes; /* they follow the rules */
-	size_t late_route_count;
-	unsigned int settled;      /* milliseconds that were waited for addresses */
-	struct ir_ip_rule *covers; /* ip rules that stand only while marks change their meaning */
-	size_t cover_count;
+	unsigned int settled;   /* milliseconds that were waited for addresses */
 	struct history history; /* of sets that get a timeout, or, going back, had none */
 	struct apply_loss *losses;
 	size_t loss_count;
-	struct undo undo;
+	struct op_list undo; /* what takes back what was done */
 	struct apply_counts *counts;
 };
 
@@ -67,42 +53,35 @@ struct apply {
 
 /*
  * Marks that mean another way in the new policy than in the old one: while both are half there,
- * packets with such a mark are dropped, so that none leaves by the other's way.
+ * packets with such a mark are dropped, so that none leaves by the other's way. Adds the ops.
  */
 void apply_find_covers(struct apply *apply);
 
 /* ---- apply_route ---- */
 
-/* The command, ready for a shell. */
-const char *apply_route_words(const struct apply *apply, const char *verb,
-			      const struct ir_route *route, uint32_t protocol);
 bool apply_is_about_ipv6(enum addr_family family, int code);
 /* Says that all of IPv6's routing is; false where that is no warning, but the end. */
 bool apply_leave_out_ipv6(struct apply *apply);
-/* Takes out of the diff, with a warning, what cannot be put now: by a link that is down and, in a
- * dry run, what the kernel will refuse. */
+/* Leaves out, with a warning, what cannot be put now: by a link that is down and, in a dry run,
+ * what the kernel will refuse. */
 void apply_sift_routes(struct apply *apply);
 /* False, with why, when nothing can be done but to undo. One whose `src` is tentative may be put
- * off until the rules are there. */
-bool apply_put_route(struct apply *apply, const struct diff_route *put);
-/* Those that were put off. What the kernel refuses still is a warning. */
-void apply_put_late_routes(struct apply *apply);
+ * off to STAGE_LATE_ROUTES. */
+bool apply_put_route(struct apply *apply, struct op *op);
+/* One that was put off. What the kernel refuses still is a warning. */
+bool apply_put_late_route(struct apply *apply, struct op *op);
 
 /* ---- apply_settings ---- */
 
-/* Which sysctls are to be written and given back; fills in the record's; warns of those that are
- * only to be checked, and of those of interfaces that are not there. */
+/* Adds ops for sysctls that are to be written and given back; fills in the record's; warns of those
+ * that are only to be checked, and of those of interfaces that are not there. */
 void apply_find_settings(struct apply *apply);
-/* Those that only the policy's rules make safe, or the others. What cannot be written is a warning.
- */
-void apply_write_settings(struct apply *apply, bool guarded);
-bool apply_give_settings_back(struct apply *apply, bool guarded);
+/* What cannot be written is a warning. */
+bool apply_write_setting(struct apply *apply, struct op *op);
+bool apply_give_setting_back(struct apply *apply, struct op *op);
 
 /* ---- apply_dynamic ---- */
 
-/* Has an apply of this very policy that was cut off made the previous archive out of the applied
- * one already? */
-bool apply_has_moved(struct apply *apply);
 /* Going back, what was in sets for ever is looked up; else it is to be remembered from here on. */
 void apply_open_history(struct apply *apply);
 /* Before the flip, for sets that are filled at run time: what a stand-in for the ir's set holds. */
@@ -164,6 +143,11 @@ struct buf;
 bool apply_run_text(struct apply *apply, const struct buf *text, enum apply_text which);
 
 /* ---- apply_steps ---- */
+
+/* Runs an op, says so, and notes what takes it back; one that fails is left out. */
+bool apply_run(struct apply *apply, struct op *op, struct netlink_error *error);
+/* Adds what takes something back that no op has done. */
+struct op *apply_note(struct apply *apply, enum op_kind inverse, const char *name);
 
 /* Would the kernel take the rules? If not, the report says which one it refuses. */
 bool apply_check_rules(struct apply *apply);

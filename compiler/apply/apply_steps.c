@@ -17,16 +17,27 @@
 #include "kernel/nft_comment.h"
 #include "kernel/nft_set.h"
 
-static const char *rule_words(struct apply *apply, const char *verb, const struct ir_ip_rule *rule,
-			      uint32_t protocol)
+bool apply_run(struct apply *apply, struct op *op, struct netlink_error *error)
 {
-	struct buf out = { 0 };
-	const char *words;
+	struct op inverse = op_inverse(op);
 
-	ip_rule_put_command(&out, verb, rule, protocol);
-	words = arena_strdup(apply->arena, buf_text(&out));
-	buf_free(&out);
-	return words;
+	if (!op_run(apply->arena, &apply->kernel, op, error)) {
+		op->state = OP_LEFT_OUT;
+		return false;
+	}
+	op->state = OP_DONE;
+	*op_add(apply->arena, &apply->undo, inverse.kind, inverse.stage) = inverse;
+	report_add(apply->report, REPORT_STEP, "%s", op_words(apply->arena, op));
+	return true;
+}
+
+struct op *apply_note(struct apply *apply, enum op_kind inverse, const char *name)
+{
+	struct op *op = op_add(apply->arena, &apply->undo, inverse, STAGE_SYSCTLS);
+
+	op->table = apply->ir->table;
+	op->name = name;
+	return op;
 }
 
 /* ---- texts ---- */
@@ -84,45 +95,18 @@ bool apply_check_rules(struct apply *apply)
 
 /* ---- before the flip ---- */
 
-static bool add_rule(struct apply *apply, const struct ir_ip_rule *rule)
+static bool add_rule(struct apply *apply, struct op *op)
 {
-	const char *words = rule_words(apply, "add", rule, apply->ir->protocol);
 	struct netlink_error error;
-	struct undo_step *step;
 
-	if (!ip_rule_add(&apply->kernel.route, rule, apply->ir->protocol, &error)) {
-		if (apply_is_about_ipv6(rule->family, error.code))
-			return apply_leave_out_ipv6(apply);
-		report_add(apply->report, REPORT_REFUSED, "the kernel refuses `%s`: %s", words,
-			   error.text)
-			->where = rule->origin;
-		return false;
-	}
-	step = undo_add(&apply->undo, UNDO_NEW_RULE);
-	step->rule = rule;
-	step->protocol = apply->ir->protocol;
-	report_add(apply->report, REPORT_STEP, "%s", words);
-	return true;
-}
-
-static bool put_routing(struct apply *apply)
-{
-	for (size_t i = 0; i < apply->cover_count; i++)
-		if (!add_rule(apply, &apply->covers[i]))
-			return false;
-	for (size_t i = 0; i < apply->diff.new_route_count; i++)
-		if (!apply_put_route(apply, &apply->diff.new_routes[i]))
-			return false;
-	for (size_t i = 0; i < apply->diff.new_rule_count; i++) {
-		size_t before = apply->undo.count;
-
-		if (apply->diff.new_rules[i]->iif)
-			continue;
-		if (!add_rule(apply, apply->diff.new_rules[i]))
-			return false;
-		apply->counts->new_rules += apply->undo.count - before;
-	}
-	return true;
+	if (apply_run(apply, op, &error))
+		return true;
+	if (apply_is_about_ipv6(op->rule->family, error.code))
+		return apply_leave_out_ipv6(apply);
+	report_add(apply->report, REPORT_REFUSED, "the kernel refuses `%s`: %s",
+		   op_command(apply->arena, op), error.text)
+		->where = op->rule->origin;
+	return false;
 }
 
 static const char *update_words(struct apply *apply, const struct delta *delta)
@@ -157,7 +141,7 @@ static void note_new_chains(struct apply *apply)
 
 		if (!nft_table_chain_find(&apply->observed.table, name) &&
 		    emit_nft_leads_to(apply->ir, apply->diff.fill, name))
-			undo_add(&apply->undo, UNDO_NEW_CHAIN)->key = name;
+			apply_note(apply, OP_CHAIN_REMOVE, name);
 	}
 }
 
@@ -165,19 +149,14 @@ static void note_new_chains(struct apply *apply)
 static void note_declarations(struct apply *apply)
 {
 	if (!apply->observed.table.exists) {
-		undo_add(&apply->undo, UNDO_NEW_TABLE);
+		apply_note(apply, OP_TABLE_REMOVE, NULL);
 		return;
 	}
 	note_new_chains(apply);
-	for (size_t i = 0; i < apply->ir->set_count; i++) {
-		struct undo_step *step;
-
-		if (!apply->diff.fill[i])
-			continue;
-		step = undo_add(&apply->undo, UNDO_NEW_SET);
-		step->key = apply->ir->sets[i].name;
-		step->value = apply->ir->sets[i].targets ? "map" : "set";
-	}
+	for (size_t i = 0; i < apply->ir->set_count; i++)
+		if (apply->diff.fill[i])
+			apply_note(apply, OP_SET_REMOVE, apply->ir->sets[i].name)->word =
+				apply->ir->sets[i].targets ? "map" : "set";
 }
 
 static bool declare_sets(struct apply *apply)
@@ -336,78 +315,74 @@ static bool update_sets(struct apply *apply)
 	return true;
 }
 
-/* True also where it is gone already. */
-static bool take_rule(struct apply *apply, const struct ir_ip_rule *rule, uint32_t protocol,
-		      struct netlink_error *error)
-{
-	if (!ip_rule_remove(&apply->kernel.route, rule, protocol, error) && error->code != ENOENT)
-		return false;
-	report_add(apply->report, REPORT_STEP, "%s", rule_words(apply, "del", rule, protocol));
-	return true;
-}
-
-/* What is unmarked is refused for as long as the rules in force mark all that they leave alone. */
-static bool take_unmarked(struct apply *apply)
+static bool take_unmarked(struct apply *apply, struct op *op)
 {
 	struct netlink_error error;
 
-	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
-		const struct ip_rule_seen *seen = apply->diff.old_rules[i];
-		struct undo_step *step;
-
-		if (!seen->rule.iif)
-			continue;
-		if (!take_rule(apply, &seen->rule, seen->protocol, &error))
-			return refuse(apply, rule_words(apply, "del", &seen->rule, seen->protocol),
-				      error.text);
-		step = undo_add(&apply->undo, UNDO_OLD_RULE);
-		step->rule = &seen->rule;
-		step->protocol = seen->protocol;
-		apply->counts->old_rules++;
-	}
-	return true;
+	return apply_run(apply, op, &error) ||
+	       refuse(apply, op_command(apply->arena, op), error.text);
 }
 
 /* After the flip all is done but this: without it the policy holds, as long as its nft table is
  * there. */
-static void put_unmarked(struct apply *apply)
+static bool put_unmarked(struct apply *apply, struct op *op)
 {
 	struct netlink_error error;
 
-	for (size_t i = 0; i < apply->diff.new_rule_count; i++) {
-		const struct ir_ip_rule *rule = apply->diff.new_rules[i];
-		const char *words;
+	if (!apply_run(apply, op, &error) && !apply_is_about_ipv6(op->rule->family, error.code))
+		report_add(apply->report, REPORT_WARNING,
+			   "the kernel refuses `%s` (%s): what comes in by %s is kept from "
+			   "the clear by the nft table alone",
+			   op_command(apply->arena, op), error.text, op->rule->iif)
+			->where = op->rule->origin;
+	return true;
+}
 
-		if (!rule->iif)
-			continue;
-		words = rule_words(apply, "add", rule, apply->ir->protocol);
-		if (ip_rule_add(&apply->kernel.route, rule, apply->ir->protocol, &error)) {
-			report_add(apply->report, REPORT_STEP, "%s", words);
-			apply->counts->new_rules++;
-		} else if (!apply_is_about_ipv6(rule->family, error.code)) {
-			report_add(apply->report, REPORT_WARNING,
-				   "the kernel refuses `%s` (%s): what comes in by %s is kept from "
-				   "the clear by the nft table alone",
-				   words, error.text, rule->iif)
-				->where = rule->origin;
+static bool remove_old(struct apply *apply, struct op *op);
+
+static bool (*const runners[])(struct apply *apply, struct op *op) = {
+	[STAGE_SYSCTLS] = apply_write_setting,
+	[STAGE_FENCES] = add_rule,
+	[STAGE_ROUTES] = apply_put_route,
+	[STAGE_RULES] = add_rule,
+	[STAGE_GUARDED_RESTORE] = apply_give_setting_back,
+	[STAGE_OLD_UNMARKED] = take_unmarked,
+	[STAGE_NEW_UNMARKED] = put_unmarked,
+	[STAGE_GUARDED_SYSCTLS] = apply_write_setting,
+	[STAGE_LATE_ROUTES] = apply_put_late_route,
+	[STAGE_OLD_RULES] = remove_old,
+	[STAGE_OLD_ROUTES] = remove_old,
+	[STAGE_UNFENCE] = remove_old,
+	[STAGE_RESTORE] = apply_give_setting_back,
+};
+
+/* Ends at the first op that fails where all of them are to be taken back then. */
+static bool run_stages(struct apply *apply, enum op_stage first, enum op_stage last)
+{
+	bool done = true;
+
+	for (enum op_stage stage = first; stage <= last; stage++)
+		for (size_t i = 0; i < apply->diff.ops.count; i++) {
+			struct op *op = apply->diff.ops.items[i];
+
+			if (op_is_at(op, stage) && op->state == OP_PLANNED)
+				done &= runners[stage](apply, op);
+			if (!done && stage < STAGE_NEW_UNMARKED)
+				return false;
 		}
-	}
+	return done;
 }
 
 bool apply_build(struct apply *apply)
 {
-	apply_write_settings(apply, false);
-	/* Sets may take seconds: marks that are covered wait behind them. */
-	if (!fill_sets(apply) || !put_routing(apply) || !apply_give_settings_back(apply, true) ||
-	    !take_unmarked(apply))
+	if (!run_stages(apply, STAGE_SYSCTLS, STAGE_SYSCTLS) || !fill_sets(apply) ||
+	    !run_stages(apply, STAGE_FENCES, STAGE_OLD_UNMARKED))
 		return false;
 	if (apply->diff.flip && !(apply_top_up(apply) && apply_flip(apply)))
 		return false;
 	if (!update_sets(apply) || !apply_put_gateways(apply))
 		return false;
-	put_unmarked(apply);
-	apply_write_settings(apply, true);
-	apply_put_late_routes(apply);
+	run_stages(apply, STAGE_NEW_UNMARKED, STAGE_LATE_ROUTES);
 	return true;
 }
 
@@ -420,29 +395,14 @@ static void doubt(struct apply *apply, const char *command, const char *why)
 		->command = command;
 }
 
-static bool remove_rule(struct apply *apply, const struct ir_ip_rule *rule, uint32_t protocol)
+static bool remove_old(struct apply *apply, struct op *op)
 {
 	struct netlink_error error;
-	bool done = take_rule(apply, rule, protocol, &error);
+	bool done = apply_run(apply, op, &error);
 
 	if (!done)
-		doubt(apply, rule_words(apply, "del", rule, protocol), error.text);
+		doubt(apply, op_command(apply->arena, op), error.text);
 	return done;
-}
-
-static bool remove_route(struct apply *apply, const struct route_seen *seen)
-{
-	const char *words = apply_route_words(apply, "del", &seen->route, seen->protocol);
-	struct netlink_error error;
-
-	if (!route_remove(&apply->kernel.route, &seen->route, seen->protocol, &error) &&
-	    error.code != ESRCH && error.code != ENODEV) {
-		doubt(apply, words, error.text);
-		return false;
-	}
-	report_add(apply->report, REPORT_STEP, "%s", words);
-	apply->counts->old_routes++;
-	return true;
 }
 
 /* What of the table goes: without a flip it is no change of the policy's. */
@@ -504,64 +464,50 @@ bool apply_drop(struct apply *apply)
 	return done;
 }
 
+static void count_ops(struct apply *apply)
+{
+	struct apply_counts *counts = apply->counts;
+
+	for (size_t i = 0; i < apply->diff.ops.count; i++) {
+		const struct op *op = apply->diff.ops.items[i];
+		size_t *const places[] = {
+			[OP_SYSCTL_SET] = &counts->sysctls,
+			[OP_SYSCTL_RESTORE] = &counts->sysctls,
+			[OP_ROUTE_ADD] = &counts->new_routes,
+			[OP_ROUTE_APPEND] = &counts->new_routes,
+			[OP_ROUTE_REPLACE] = &counts->new_routes,
+			[OP_ROUTE_REMOVE] = &counts->old_routes,
+			[OP_RULE_ADD] = &counts->new_rules,
+			[OP_RULE_REMOVE] = &counts->old_rules,
+		};
+
+		if (op_is_change(op))
+			(*places[op->kind])++;
+	}
+}
+
 bool apply_clean(struct apply *apply)
 {
 	bool done = apply_settle_sets(apply);
 
 	tell_rest(apply);
-	for (size_t i = 0; i < apply->diff.old_rule_count; i++) {
-		const struct ip_rule_seen *seen = apply->diff.old_rules[i];
-
-		if (seen->rule.iif)
-			continue;
-		if (remove_rule(apply, &seen->rule, seen->protocol))
-			apply->counts->old_rules++;
-		else
-			done = false;
-	}
-	for (size_t i = 0; i < apply->diff.old_route_count; i++)
-		done &= remove_route(apply, apply->diff.old_routes[i]);
-	for (size_t i = 0; i < apply->cover_count; i++)
-		done &= remove_rule(apply, &apply->covers[i], apply->ir->protocol);
-	return apply_give_settings_back(apply, false) && done;
+	done &= run_stages(apply, STAGE_OLD_RULES, STAGE_RESTORE);
+	count_ops(apply);
+	return done;
 }
 
 /* ---- only said ---- */
-
-static void describe_routing(struct apply *apply)
-{
-	const struct diff *diff = &apply->diff;
-
-	for (size_t i = 0; i < diff->new_route_count; i++)
-		report_add(apply->report, REPORT_STEP, "%s",
-			   apply_route_words(apply, diff_route_verb(&diff->new_routes[i]),
-					     diff->new_routes[i].route, apply->ir->protocol));
-	for (size_t i = 0; i < diff->new_rule_count; i++)
-		report_add(apply->report, REPORT_STEP, "%s",
-			   rule_words(apply, "add", diff->new_rules[i], apply->ir->protocol));
-	for (size_t i = 0; i < diff->old_rule_count; i++)
-		report_add(apply->report, REPORT_STEP, "%s",
-			   rule_words(apply, "del", &diff->old_rules[i]->rule,
-				      diff->old_rules[i]->protocol));
-	for (size_t i = 0; i < diff->old_route_count; i++)
-		report_add(apply->report, REPORT_STEP, "%s",
-			   apply_route_words(apply, "del", &diff->old_routes[i]->route,
-					     diff->old_routes[i]->protocol));
-}
 
 void apply_describe(struct apply *apply)
 {
 	const struct diff *diff = &apply->diff;
 	struct apply_counts *counts = apply->counts;
 
-	for (size_t i = 0; i < apply->setting_count; i++)
-		report_add(apply->report, REPORT_STEP, "sysctl %s = %s (is %s): %s",
-			   apply->settings[i].key, apply->settings[i].wish->value,
-			   apply->settings[i].before, apply->settings[i].wish->why);
-	for (size_t i = 0; i < apply->old_setting_count; i++)
-		report_add(apply->report, REPORT_STEP, "sysctl %s = %s, as it was",
-			   apply->old_settings[i]->key, apply->old_settings[i]->old);
-	describe_routing(apply);
+	for (enum op_stage stage = STAGE_SYSCTLS; stage <= STAGE_RESTORE; stage++)
+		for (size_t i = 0; i < diff->ops.count; i++)
+			if (op_is_at(diff->ops.items[i], stage))
+				report_add(apply->report, REPORT_STEP, "%s",
+					   op_words(apply->arena, diff->ops.items[i]));
 	for (size_t i = 0; i < apply->ir->set_count; i++)
 		if (carry_of(apply, i))
 			report_add(apply->report, REPORT_STEP,
@@ -577,11 +523,7 @@ void apply_describe(struct apply *apply)
 		report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)",
 			   apply->ir->table, apply->after->nft_rules, diff->flip);
 	tell_rest(apply);
-	counts->sysctls = apply->setting_count + apply->old_setting_count;
-	counts->new_routes = diff->new_route_count;
-	counts->old_routes = diff->old_route_count;
-	counts->new_rules = diff->new_rule_count;
-	counts->old_rules = diff->old_rule_count;
+	count_ops(apply);
 	counts->new_sets = diff->fill_count;
 	counts->elements = diff->element_count;
 	counts->flip = diff->flip;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "apply/apply_state.h"
+#include "apply/journal.h"
 #include "base/arena.h"
 #include "base/report.h"
 #include "kernel/nft_set.h"
@@ -19,33 +20,13 @@
 
 enum { ATTEMPTS = 100 };
 
-bool apply_has_moved(struct apply *apply)
-{
-	const struct record *before = apply->before;
-	uint64_t digest = 0;
-
-	if (!before || before->is_complete || before->returned)
-		return false;
-	switch (archive_look(apply->arena, &apply->folder,
-			     archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED),
-			     &digest)) {
-	case ARCHIVE_NONE: /* and its own was not written yet */
-		return true;
-	case ARCHIVE_BROKEN:
-		return false;
-	case ARCHIVE_THERE:
-		return digest == before->digest && digest == apply->ir->digest;
-	}
-	return false;
-}
-
 /* What a cut-off apply has remembered is still so: its sets may have their times already. */
 void apply_open_history(struct apply *apply)
 {
 	const char *name = apply->ir->name,
 		   *file = archive_file(apply->arena, name,
-					apply_has_moved(apply) ? ARCHIVE_PREVIOUS
-							       : ARCHIVE_APPLIED);
+					journal_has_moved(apply) ? ARCHIVE_PREVIOUS
+								 : ARCHIVE_APPLIED);
 	const struct record *before = apply->before;
 	uint64_t digest = 0;
 
@@ -209,7 +190,7 @@ static bool top_up(struct apply *apply, const struct ir_set *set)
 	change->is_first = false;
 	change->is_removal = true;
 	change->generation = 0;
-	undo_add(&apply->undo, UNDO_ELEMENTS)->elements = change;
+	apply_note(apply, OP_ELEMENTS_REMOVE, set->name)->elements = change;
 	report_add(apply->report, REPORT_STEP, "set %s: %zu elements added", set->base,
 		   change->contents.ranges.count);
 	return true;

@@ -43,21 +43,16 @@ static const struct ir_ip_rule *wished_rule(const struct apply *apply, uint32_t 
 	return NULL;
 }
 
-static bool adds_to_table(const struct diff *diff, uint32_t table, enum addr_family family)
+/* Does a route come (STAGE_ROUTES) or go (STAGE_OLD_ROUTES)? */
+static bool changes_table(const struct apply *apply, enum op_stage stage, uint32_t table,
+			  enum addr_family family)
 {
-	for (size_t i = 0; i < diff->new_route_count; i++)
-		if (diff->new_routes[i].route->table == table &&
-		    diff->new_routes[i].route->family == family)
-			return true;
-	return false;
-}
+	for (size_t i = 0; i < apply->diff.ops.count; i++) {
+		const struct op *op = apply->diff.ops.items[i];
 
-static bool takes_from_table(const struct diff *diff, uint32_t table, enum addr_family family)
-{
-	for (size_t i = 0; i < diff->old_route_count; i++)
-		if (diff->old_routes[i]->route.table == table &&
-		    diff->old_routes[i]->route.family == family)
+		if (op_is_at(op, stage) && op->route->table == table && op->route->family == family)
 			return true;
+	}
 	return false;
 }
 
@@ -90,10 +85,10 @@ static bool changes_way(const struct apply *apply, uint32_t mark, uint32_t mask,
 			return true;
 		if (held->action != IR_RULE_LOOKUP || follows_main(apply, held, wished))
 			continue;
-		if (adds_to_table(&apply->diff, held->table, family))
+		if (changes_table(apply, STAGE_ROUTES, held->table, family))
 			return true;
 		if (stays && (held->table != wished->table ||
-			      takes_from_table(&apply->diff, held->table, family)))
+			      changes_table(apply, STAGE_OLD_ROUTES, held->table, family)))
 			return true;
 	}
 }
@@ -123,10 +118,13 @@ static bool is_same_class(const struct apply *apply, uint32_t mark, uint32_t mas
 
 static bool is_covered(const struct apply *apply, const struct ir_ip_rule *rule)
 {
-	for (size_t i = 0; i < apply->cover_count; i++)
-		if (has_mark(rule, apply->covers[i].mark, apply->covers[i].mask,
-			     apply->covers[i].family))
+	for (size_t i = 0; i < apply->diff.ops.count; i++) {
+		const struct op *op = apply->diff.ops.items[i];
+
+		if (op->stage == STAGE_FENCES &&
+		    has_mark(rule, op->rule->mark, op->rule->mask, op->rule->family))
 			return true;
+	}
 	return false;
 }
 
@@ -144,6 +142,16 @@ static uint32_t cover_priority(const struct apply *apply)
 	return first > 1 ? first - 1 : 1;
 }
 
+static void add_op(struct apply *apply, enum op_kind kind, enum op_stage stage,
+		   const struct ir_ip_rule *cover)
+{
+	struct op *op = op_add(apply->arena, &apply->diff.ops, kind, stage);
+
+	op->rule = cover;
+	op->protocol = apply->ir->protocol;
+	op->is_detail = true;
+}
+
 static void consider(struct apply *apply, const struct ir_ip_rule *rule)
 {
 	struct ir_ip_rule *cover;
@@ -153,12 +161,14 @@ static void consider(struct apply *apply, const struct ir_ip_rule *rule)
 	    is_same_class(apply, rule->mark, rule->mask) ||
 	    !changes_way(apply, rule->mark, rule->mask, rule->family))
 		return;
-	cover = arena_append(apply->arena, apply->covers, apply->cover_count);
+	cover = arena_new_of(apply->arena, struct ir_ip_rule);
 	cover->family = rule->family;
 	cover->mark = rule->mark;
 	cover->mask = rule->mask;
 	cover->action = IR_RULE_BLACKHOLE;
 	cover->priority = cover_priority(apply);
+	add_op(apply, OP_RULE_ADD, STAGE_FENCES, cover);
+	add_op(apply, OP_RULE_REMOVE, STAGE_UNFENCE, cover);
 }
 
 void apply_find_covers(struct apply *apply)

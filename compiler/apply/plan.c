@@ -252,58 +252,38 @@ static void plan_rules(struct planning *planning)
 		    arena_printf(apply->arena, "counter %s", diff->old_counters[i]));
 }
 
-/* ---- routing and settings ---- */
+/* ---- routing and sysctls ---- */
 
-static const char *rule_words(const struct planning *planning, const char *verb,
-			      const struct ir_ip_rule *rule, uint32_t protocol)
+static void plan_ops(struct planning *planning, enum plan_section section)
 {
-	struct buf out = { 0 };
-	const char *words;
-
-	ip_rule_put_command(&out, verb, rule, protocol);
-	words = arena_strdup(planning->apply->arena, buf_text(&out));
-	buf_free(&out);
-	return words;
-}
-
-static void plan_routing(struct planning *planning)
-{
-	const struct diff *diff = &planning->apply->diff;
-	uint32_t protocol = planning->apply->ir->protocol;
-
-	for (size_t i = 0; i < diff->new_rule_count; i++)
-		add(planning, PLAN_IP_RULES, PLAN_ADD,
-		    rule_words(planning, "add", diff->new_rules[i], protocol));
-	for (size_t i = 0; i < diff->old_rule_count; i++)
-		add(planning, PLAN_IP_RULES, PLAN_REMOVE,
-		    rule_words(planning, "del", &diff->old_rules[i]->rule,
-			       diff->old_rules[i]->protocol));
-	for (size_t i = 0; i < diff->new_route_count; i++) {
-		const struct diff_route *put = &diff->new_routes[i];
-
-		add(planning, PLAN_ROUTES, put->before ? PLAN_CHANGE : PLAN_ADD,
-		    apply_route_words(planning->apply, diff_route_verb(put), put->route, protocol));
-	}
-	for (size_t i = 0; i < diff->old_route_count; i++)
-		add(planning, PLAN_ROUTES, PLAN_REMOVE,
-		    apply_route_words(planning->apply, "del", &diff->old_routes[i]->route,
-				      diff->old_routes[i]->protocol));
-}
-
-static void plan_settings(struct planning *planning)
-{
+	static const struct {
+		enum plan_section section;
+		enum plan_sign sign;
+	} kinds[] = {
+		[OP_SYSCTL_SET] = { PLAN_SETTINGS, PLAN_CHANGE },
+		[OP_SYSCTL_RESTORE] = { PLAN_SETTINGS, PLAN_CHANGE },
+		[OP_ROUTE_ADD] = { PLAN_ROUTES, PLAN_ADD },
+		[OP_ROUTE_APPEND] = { PLAN_ROUTES, PLAN_ADD },
+		[OP_ROUTE_REPLACE] = { PLAN_ROUTES, PLAN_CHANGE },
+		[OP_ROUTE_REMOVE] = { PLAN_ROUTES, PLAN_REMOVE },
+		[OP_RULE_ADD] = { PLAN_IP_RULES, PLAN_ADD },
+		[OP_RULE_REMOVE] = { PLAN_IP_RULES, PLAN_REMOVE },
+	};
 	const struct apply *apply = planning->apply;
 
-	for (size_t i = 0; i < apply->setting_count; i++)
-		add(planning, PLAN_SETTINGS, PLAN_CHANGE,
-		    arena_printf(apply->arena, "%s: %s -> %s", apply->settings[i].key,
-				 apply->settings[i].before, apply->settings[i].wish->value))
-			->why = apply->settings[i].wish->why;
-	for (size_t i = 0; i < apply->old_setting_count; i++)
-		add(planning, PLAN_SETTINGS, PLAN_CHANGE,
-		    arena_printf(apply->arena, "%s: %s -> %s", apply->old_settings[i]->key,
-				 apply->old_settings[i]->value, apply->old_settings[i]->old))
-			->why = "as it was before";
+	for (size_t i = 0; i < apply->diff.ops.count; i++) {
+		const struct op *op = apply->diff.ops.items[i];
+
+		if (!op_is_change(op) || kinds[op->kind].section != section)
+			continue;
+		if (section == PLAN_SETTINGS)
+			add(planning, section, kinds[op->kind].sign,
+			    arena_printf(apply->arena, "%s: %s -> %s", op->key, op->before,
+					 op->value))
+				->why = op->wish ? op->wish->why : "as it was before";
+		else
+			add(planning, section, kinds[op->kind].sign, op_command(apply->arena, op));
+	}
 }
 
 static void plan_flows(struct planning *planning)
@@ -326,7 +306,8 @@ void plan_make(const struct apply *apply, struct plan *out)
 			     archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED));
 	plan_sets(&planning);
 	plan_rules(&planning);
-	plan_routing(&planning);
-	plan_settings(&planning);
+	plan_ops(&planning, PLAN_IP_RULES);
+	plan_ops(&planning, PLAN_ROUTES);
+	plan_ops(&planning, PLAN_SETTINGS);
 	plan_flows(&planning);
 }

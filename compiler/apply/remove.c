@@ -5,19 +5,18 @@
  */
 #include "apply/remove.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <string.h>
 
 #include "apply/flows_forget.h"
 #include "apply/sysctl_restore.h"
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/report.h"
+#include "host/diff.h"
 #include "host/flows.h"
 #include "host/foreign_load.h"
 #include "host/host.h"
-#include "kernel/nft_set.h"
+#include "ir/ir.h"
+#include "kernel/op.h"
 #include "state/archive.h"
 #include "state/history.h"
 #include "state/pending.h"
@@ -32,118 +31,81 @@ struct removal {
 	struct rundir folder;
 	struct record *record;
 	struct observed observed;
+	struct op_list ops;
 };
 
-static void doubt(struct removal *removal, const struct buf *command, const char *why)
+/* What is the policy's own; sysctls as they were written, backwards. */
+static void find_ops(struct removal *removal)
 {
-	report_add(removal->report, REPORT_DOUBT,
-		   "the policy's rules are gone, but not all of the rest: %s", why)
-		->command = arena_strdup(removal->arena, buf_text(command));
+	const struct ir nothing = { .name = removal->name };
+	const struct record *record = removal->record;
+
+	diff_routing(removal->arena, &nothing, &removal->observed, &removal->ops);
+	if (removal->observed.table.exists)
+		op_add(removal->arena, &removal->ops, OP_TABLE_REMOVE, STAGE_COMMIT)->table =
+			removal->observed.table.name;
+	for (size_t i = record ? record->sysctl_count : 0; i > 0; i--)
+		if (record->sysctls[i - 1].old)
+			sysctl_restore_add(removal->arena, &removal->ops, &record->sysctls[i - 1]);
+}
+
+static bool restore_sysctl(struct removal *removal, const struct op *op)
+{
+	const struct sysctl_restore handback = { removal->arena, &removal->folder, removal->record,
+						 &removal->kernel, removal->report };
+
+	return sysctl_restore_setting(&handback, record_find_sysctl(removal->record, op->key));
 }
 
 /* True when there is nothing left of it; what the system refused is said, and the command that does
  * it. */
-static bool settle(struct removal *removal, struct buf *command, bool done,
-		   const struct netlink_error *error)
+static bool run_op(struct removal *removal, const struct op *op)
 {
-	bool is_gone = done || error->code == ENOENT || error->code == ESRCH ||
-		       error->code == ENODEV;
+	const char *command = op_command(removal->arena, op);
+	struct netlink_error error;
+	bool done;
 
-	if (is_gone)
-		report_add(removal->report, REPORT_STEP, "%s", buf_text(command));
+	if (op->kind == OP_SYSCTL_RESTORE)
+		return restore_sysctl(removal, op);
+	done = op_run(removal->arena, &removal->kernel, op, &error);
+	if (done)
+		report_add(removal->report, REPORT_STEP, "%s", command);
+	else if (op->stage == STAGE_COMMIT)
+		report_add(removal->report, REPORT_REFUSED,
+			   "the nft table inet %s cannot be removed: %s", op->table, error.text);
 	else
-		doubt(removal, command, error->text);
-	buf_free(command);
-	return is_gone;
-}
-
-/* Ip rules about what is unmarked, or the others. */
-static bool remove_rules(struct removal *removal, bool unmarked)
-{
-	const struct observed *observed = &removal->observed;
-	struct netlink_error error;
-	bool done = true;
-
-	for (size_t i = 0; i < observed->rules.count; i++) {
-		const struct ip_rule_seen *seen = &observed->rules.items[i];
-		struct buf command = { 0 };
-
-		if (!host_owns_rule(observed, seen) || (seen->rule.iif != NULL) != unmarked)
-			continue;
-		ip_rule_put_command(&command, "del", &seen->rule, seen->protocol);
-		done &= settle(removal, &command,
-			       ip_rule_remove(&removal->kernel.route, &seen->rule, seen->protocol,
-					      &error),
-			       &error);
-	}
+		report_add(removal->report, REPORT_DOUBT,
+			   "the policy's rules are gone, but not all of the rest: %s", error.text)
+			->command = command;
 	return done;
 }
 
-static bool remove_routes(struct removal *removal)
+static enum apply_outcome run_ops(struct removal *removal)
 {
-	const struct observed *observed = &removal->observed;
-	struct netlink_error error;
 	bool done = true;
 
-	for (size_t i = 0; i < observed->routes.count; i++) {
-		const struct route_seen *seen = &observed->routes.items[i];
-		struct buf command = { 0 };
+	for (enum op_stage stage = STAGE_SYSCTLS; stage <= STAGE_RESTORE; stage++)
+		for (size_t i = 0; i < removal->ops.count; i++) {
+			const struct op *op = removal->ops.items[i];
 
-		if (!host_owns_route(observed, seen))
-			continue;
-		route_put_command(&command, "del", &seen->route, seen->protocol);
-		done &= settle(removal, &command,
-			       route_remove(&removal->kernel.route, &seen->route, seen->protocol,
-					    &error),
-			       &error);
-	}
-	return done;
+			if (op->stage != stage || run_op(removal, op))
+				continue;
+			if (stage == STAGE_COMMIT)
+				return APPLY_REFUSED;
+			done = false;
+		}
+	return done ? APPLY_DONE : APPLY_IN_DOUBT;
 }
 
-/* As they were written, backwards. */
-static bool give_settings_back(struct removal *removal, bool guarded)
-{
-	const struct record *record = removal->record;
-	const struct sysctl_restore handback = { removal->arena, &removal->folder, record,
-						 &removal->kernel, removal->report };
-	bool done = true;
-
-	for (size_t i = record ? record->sysctl_count : 0; i > 0; i--)
-		if (sysctl_restore_is_guarded(record->sysctls[i - 1].key) == guarded)
-			done &= sysctl_restore_setting(&handback, &record->sysctls[i - 1]);
-	return done;
-}
-
-static bool owns_routing(const struct observed *observed)
-{
-	for (size_t i = 0; i < observed->rules.count; i++)
-		if (host_owns_rule(observed, &observed->rules.items[i]))
-			return true;
-	for (size_t i = 0; i < observed->routes.count; i++)
-		if (host_owns_route(observed, &observed->routes.items[i]))
-			return true;
-	return false;
-}
-
-static bool remove_table(struct removal *removal)
+static void warn_of_claims(struct removal *removal)
 {
 	const char *table = removal->observed.table.name;
-	struct netlink_error error;
 
-	if (!removal->observed.table.exists)
-		return true;
-	if (!nft_set_remove_table(&removal->kernel.nft, table, &error) && error.code != ENOENT) {
-		report_add(removal->report, REPORT_REFUSED,
-			   "the nft table inet %s cannot be removed: %s", table, error.text);
-		return false;
-	}
-	report_add(removal->report, REPORT_STEP, "nft delete table inet %s", table);
-	if (!removal->observed.claim_count)
+	if (removal->observed.table.exists && !removal->observed.claim_count)
 		report_add(removal->report, REPORT_WARNING,
 			   "the table inet %s did not say which ip rules and routes belong to it; look for them",
 			   table)
 			->command = "ip rule; ip -6 rule";
-	return true;
 }
 
 /* What was applied goes first: files of a policy without its record would be those of none. */
@@ -175,7 +137,7 @@ static void forget_flows(struct removal *removal)
 static enum apply_outcome take_away(struct removal *removal)
 {
 	struct netlink_error error;
-	bool done;
+	enum apply_outcome outcome;
 
 	if (!host_open(&removal->kernel, &error)) {
 		host_refused(removal->report, &error);
@@ -188,26 +150,21 @@ static enum apply_outcome take_away(struct removal *removal)
 		host_refused(removal->report, &error);
 		return APPLY_REFUSED;
 	}
-	if (!removal->observed.table.exists && !removal->record &&
-	    !owns_routing(&removal->observed))
+	find_ops(removal);
+	if (!removal->ops.count && !removal->record)
 		return APPLY_UNCHANGED;
 	if (host_is_other_version(&removal->observed, removal->report) ||
 	    host_is_strange_table(&removal->observed, removal->record, removal->report) ||
 	    !foreign_load_end(removal->report, &removal->observed.table, removal->record))
 		return APPLY_REFUSED;
-	done = give_settings_back(removal, true);
-	/* They go while the table still marks what the policy leaves alone. */
-	done &= remove_rules(removal, true);
-	if (!remove_table(removal))
-		return APPLY_REFUSED;
-	done &= remove_rules(removal, false);
-	done &= remove_routes(removal);
-	done &= give_settings_back(removal, false);
+	outcome = run_ops(removal);
+	if (outcome == APPLY_REFUSED)
+		return outcome;
+	warn_of_claims(removal);
 	forget_flows(removal);
-	if (!done)
-		return APPLY_IN_DOUBT;
-	forget(removal);
-	return APPLY_DONE;
+	if (outcome == APPLY_DONE)
+		forget(removal);
+	return outcome;
 }
 
 enum apply_outcome remove_locked(struct arena *arena, struct report *report, const char *name,

@@ -13,23 +13,10 @@
 
 #include "apply/apply_state.h"
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/report.h"
 #include "host/bare.h"
 #include "ir/ir.h"
 #include "kernel/link.h"
-
-const char *apply_route_words(const struct apply *apply, const char *verb,
-			      const struct ir_route *route, uint32_t protocol)
-{
-	struct buf out = { 0 };
-	const char *words;
-
-	route_put_command(&out, verb, route, protocol);
-	words = arena_strdup(apply->arena, buf_text(&out));
-	buf_free(&out);
-	return words;
-}
 
 /* Codes of a kernel without IPv6, and of one where it is switched off for the device. */
 bool apply_is_about_ipv6(enum addr_family family, int code)
@@ -176,9 +163,9 @@ static const char *find_fault(struct apply *apply, const struct ir_route *route)
 
 /* ---- before anything changes ---- */
 
-static bool is_left_out(struct apply *apply, const struct diff_route *put)
+static bool is_left_out(struct apply *apply, const struct op *op)
 {
-	const struct ir_route *route = put->route;
+	const struct ir_route *route = op->route;
 	const char *down = diff_down_device(&apply->kernel.route, route), *fault = NULL;
 	const char *bare = route->family == ADDR_IPV4
 				   ? bare_device(&apply->kernel.route, apply->ir, route)
@@ -202,8 +189,7 @@ static bool is_left_out(struct apply *apply, const struct diff_route *put)
 	else
 		line = report_add(apply->report, REPORT_WARNING,
 				  "the kernel would refuse `%s`; the route would be left out",
-				  apply_route_words(apply, diff_route_verb(put), route,
-						    apply->ir->protocol));
+				  op_command(apply->arena, op));
 	line->where = route->origin;
 	line->help =
 		down ? "apply again when it is up"
@@ -212,21 +198,23 @@ static bool is_left_out(struct apply *apply, const struct diff_route *put)
 	return true;
 }
 
+/* The one in its place leads another way than the policy's now, so it goes, too. */
+static void leave_out(struct apply *apply, struct op *op)
+{
+	op->state = OP_LEFT_OUT;
+	if (op->kind == OP_ROUTE_REPLACE)
+		diff_add_route(apply->arena, &apply->diff.ops, OP_ROUTE_REMOVE, op->route_before,
+			       op->protocol_before);
+}
+
 void apply_sift_routes(struct apply *apply)
 {
-	struct diff *diff = &apply->diff;
-	size_t kept = 0;
+	for (size_t i = 0; i < apply->diff.ops.count; i++) {
+		struct op *op = apply->diff.ops.items[i];
 
-	for (size_t i = 0; i < diff->new_route_count; i++) {
-		struct diff_route put = diff->new_routes[i];
-
-		if (!is_left_out(apply, &put))
-			diff->new_routes[kept++] = put;
-		else if (put.before)
-			*arena_append(apply->arena, diff->old_routes, diff->old_route_count) =
-				put.before;
+		if (op_is_at(op, STAGE_ROUTES) && is_left_out(apply, op))
+			leave_out(apply, op);
 	}
-	diff->new_route_count = kept;
 }
 
 /* ---- the change ---- */
@@ -240,66 +228,47 @@ static bool is_about_way(const struct ir_route *route, int code)
 	       (code == EINVAL && route->has_src);
 }
 
-static bool refuse(struct apply *apply, const struct diff_route *put, const char *words,
-		   const struct netlink_error *error)
+static bool refuse(struct apply *apply, struct op *op, const struct netlink_error *error)
 {
-	bool is_soft = is_about_way(put->route, error->code);
-	const char *fault = is_soft ? find_fault(apply, put->route) : NULL;
+	bool is_soft = is_about_way(op->route, error->code);
+	const char *fault = is_soft ? find_fault(apply, op->route) : NULL;
 	struct report_line *line;
 
-	if (apply_is_about_ipv6(put->route->family, error->code))
+	if (apply_is_about_ipv6(op->route->family, error->code))
 		return apply_leave_out_ipv6(apply);
 	line = report_add(apply->report, is_soft ? kind_of_fault(apply) : REPORT_REFUSED,
-			  "the kernel refuses `%s`: %s%s", words, error->text,
-			  is_soft ? "; the route is left out" : "");
-	line->where = put->route->origin;
+			  "the kernel refuses `%s`: %s%s", op_command(apply->arena, op),
+			  error->text, is_soft ? "; the route is left out" : "");
+	line->where = op->route->origin;
 	line->help = is_soft && !fault ? "apply again when its link is up" : fault;
-	if (is_soft && put->before)
-		*arena_append(apply->arena, apply->diff.old_routes, apply->diff.old_route_count) =
-			put->before;
+	if (is_soft)
+		leave_out(apply, op);
 	return is_soft && !apply->job->strict;
 }
 
-static bool put_route(struct apply *apply, const struct diff_route *put)
+static bool put_route(struct apply *apply, struct op *op)
 {
-	const char *words =
-		apply_route_words(apply, diff_route_verb(put), put->route, apply->ir->protocol);
-	enum route_place place = put->before    ? ROUTE_REPLACE
-				 : put->is_copy ? ROUTE_BESIDE
-						: ROUTE_NEW;
 	struct netlink_error error;
-	struct undo_step *step;
 
-	if (!route_add(&apply->kernel.route, put->route, apply->ir->protocol, place, &error))
-		return refuse(apply, put, words, &error);
-	step = undo_add(&apply->undo, put->before ? UNDO_CHANGED_ROUTE : UNDO_NEW_ROUTE);
-	step->route = put->route;
-	step->protocol = apply->ir->protocol;
-	step->before = put->before ? &put->before->route : NULL;
-	step->protocol_before = put->before ? put->before->protocol : 0;
-	report_add(apply->report, REPORT_STEP, "%s", words);
-	apply->counts->new_routes++;
-	return true;
+	return apply_run(apply, op, &error) || refuse(apply, op, &error);
 }
 
 /* A table without the route has its fallback: the rules need not wait. One that has another route
  * in its place must not be used by the new rules. */
-bool apply_put_route(struct apply *apply, const struct diff_route *put)
+bool apply_put_route(struct apply *apply, struct op *op)
 {
-	if (!will_settle(apply, put->route))
-		return put_route(apply, put);
-	if (!put->before && !apply->job->strict) {
-		*arena_append(apply->arena, apply->late_routes, apply->late_route_count) = put;
+	if (!will_settle(apply, op->route))
+		return put_route(apply, op);
+	if (op->kind != OP_ROUTE_REPLACE && !apply->job->strict) {
+		op->stage = STAGE_LATE_ROUTES;
 		return true;
 	}
-	settle(apply, put->route);
-	return put_route(apply, put);
+	settle(apply, op->route);
+	return put_route(apply, op);
 }
 
-void apply_put_late_routes(struct apply *apply)
+bool apply_put_late_route(struct apply *apply, struct op *op)
 {
-	for (size_t i = 0; i < apply->late_route_count; i++) {
-		settle(apply, apply->late_routes[i]->route);
-		put_route(apply, apply->late_routes[i]);
-	}
+	settle(apply, op->route);
+	return put_route(apply, op);
 }

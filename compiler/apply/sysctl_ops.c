@@ -5,7 +5,6 @@
  * A setting that cannot be written does not end an apply: what it stands in the way of is dropped
  * by the kernel and goes nowhere else, and a host without its policy would be worse off.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "apply/apply_state.h"
@@ -33,9 +32,14 @@ static void warn_of(struct apply *apply, const struct sysctl_plan_setting *setti
 /* Routes by an interface that is not there are spoken of elsewhere. */
 static bool is_known_lost(const struct apply *apply, const char *interface)
 {
-	for (size_t i = 0; i < apply->diff.lost_route_count; i++)
-		if (strcmp(diff_lost_device(apply->diff.lost_routes[i]), interface) == 0)
+	for (size_t i = 0; i < apply->diff.ops.count; i++) {
+		const struct op *op = apply->diff.ops.items[i];
+		const char *lost =
+			op->state == OP_LEFT_OUT && op->route ? diff_lost_device(op->route) : NULL;
+
+		if (lost && strcmp(lost, interface) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -57,7 +61,8 @@ static void find_setting(struct apply *apply, const struct sysctl_plan_setting *
 {
 	const struct record_sysctl *earlier = record_find_sysctl(apply->before, need->key);
 	struct record_sysctl *kept;
-	struct apply_setting *setting;
+	bool guarded = sysctl_restore_is_guarded(need->key);
+	struct op *op;
 
 	if (!need->is_open && (!need->now || strcmp(need->now, need->wish->value) != 0))
 		return;
@@ -73,10 +78,12 @@ static void find_setting(struct apply *apply, const struct sysctl_plan_setting *
 		relied_note(apply->arena, &apply->kernel, apply->before, apply->after, need->key);
 	if (!need->is_open)
 		return;
-	setting = arena_append(apply->arena, apply->settings, apply->setting_count);
-	setting->wish = need->wish;
-	setting->key = need->key;
-	setting->before = need->now;
+	op = op_add(apply->arena, &apply->diff.ops, OP_SYSCTL_SET,
+		    guarded ? STAGE_GUARDED_SYSCTLS : STAGE_SYSCTLS);
+	op->wish = need->wish;
+	op->key = need->key;
+	op->value = need->wish->value;
+	op->before = need->now;
 }
 
 /* What will be learned later cannot be known now. */
@@ -92,14 +99,16 @@ static void warn_of_routers(struct apply *apply, const struct sysctl_plan_settin
 		"sysctl -w net.ipv6.conf.UPLINK.accept_ra=2  # where a router advertises one";
 }
 
+/* As they were written, backwards. */
 static void find_old_settings(struct apply *apply)
 {
-	for (size_t i = 0; apply->before && i < apply->before->sysctl_count; i++) {
-		const struct record_sysctl *earlier = &apply->before->sysctls[i];
+	const struct record *before = apply->before;
+
+	for (size_t i = before ? before->sysctl_count : 0; i > 0; i--) {
+		const struct record_sysctl *earlier = &before->sysctls[i - 1];
 
 		if (earlier->old && !record_find_sysctl(apply->after, earlier->key))
-			*arena_append(apply->arena, apply->old_settings, apply->old_setting_count) =
-				earlier;
+			sysctl_restore_add(apply->arena, &apply->diff.ops, earlier);
 	}
 }
 
@@ -127,102 +136,81 @@ void apply_find_settings(struct apply *apply)
 
 /* ---- writing ---- */
 
-static void cannot_write(struct apply *apply, const struct apply_setting *setting, const char *why)
+static void cannot_write(struct apply *apply, struct op *op, const char *why)
 {
 	struct report_line *line = report_add(apply->report, REPORT_WARNING,
-					      "%s cannot be set to %s (it is %s): %s; %s",
-					      setting->key, setting->wish->value, setting->before,
-					      why, setting->wish->why);
-	struct record_sysctl *kept = record_find_sysctl(apply->after, setting->key);
+					      "%s cannot be set to %s (it is %s): %s; %s", op->key,
+					      op->value, op->before, why, op->wish->why);
+	struct record_sysctl *kept = record_find_sysctl(apply->after, op->key);
 
-	line->where = setting->wish->origin;
+	line->where = op->wish->origin;
 	line->help = "set it where /proc/sys can be written (a container's: when it is started)";
+	op->state = OP_LEFT_OUT;
 	/* It is not ours to give back. */
 	kept->old = NULL;
 }
 
-/* Steps are undone last first: what goes with a setting is put right behind it. */
-static void note_undo(struct apply *apply, const struct apply_setting *setting)
+/* Ops are undone last first: what goes with a setting is put right after it. */
+static void note_shared(struct apply *apply, const char *key)
 {
-	struct undo_step *step;
-
 	for (size_t i = 0; i < apply->after->beside_count; i++) {
 		const struct record_beside *beside = &apply->after->besides[i];
+		struct op *op;
 
-		if (strcmp(beside->with, setting->key) != 0)
+		if (strcmp(beside->with, key) != 0)
 			continue;
-		step = undo_add(&apply->undo, UNDO_SETTING);
-		step->key = beside->key;
-		step->value = sysctl_read(apply->arena, beside->key);
+		op = apply_note(apply, OP_SYSCTL_SET, NULL);
+		op->key = beside->key;
+		op->value = sysctl_read(apply->arena, beside->key);
 	}
-	step = undo_add(&apply->undo, UNDO_SETTING);
-	step->key = setting->key;
-	step->value = setting->before;
 }
 
-static bool write_setting(struct apply *apply, const struct apply_setting *setting)
+/* Without the one that keeps what routers have advertised, forwarding would lose it. */
+static bool would_lose_routes(const struct apply *apply, const struct op *op)
+{
+	bool loses = false;
+
+	for (size_t i = 0; i < apply->diff.ops.count; i++) {
+		const struct op *other = apply->diff.ops.items[i];
+
+		loses |= other->kind == OP_SYSCTL_SET && other->state == OP_LEFT_OUT &&
+			 other->wish->when == IR_SYSCTL_IF_ADVERTISED;
+	}
+	return loses && strcmp(op->key, NEEDS_FORWARDING_IPV6) == 0;
+}
+
+bool apply_write_setting(struct apply *apply, struct op *op)
 {
 	size_t before = apply->undo.count;
+	struct netlink_error error;
 
-	note_undo(apply, setting);
-	if (!sysctl_write(apply->arena, setting->key, setting->wish->value)) {
-		apply->undo.count = before;
-		cannot_write(apply, setting, strerror(errno));
-		return false;
+	if (would_lose_routes(apply, op)) {
+		cannot_write(apply, op, "the host would lose the routes that routers have told it");
+		return true;
 	}
-	report_add(apply->report, REPORT_STEP, "sysctl %s = %s (was %s): %s", setting->key,
-		   setting->wish->value, setting->before, setting->wish->why);
-	apply->counts->sysctls++;
+	note_shared(apply, op->key);
+	if (!apply_run(apply, op, &error)) {
+		apply->undo.count = before;
+		cannot_write(apply, op, error.text);
+	}
 	return true;
 }
 
-void apply_write_settings(struct apply *apply, bool guarded)
-{
-	bool keeps_routes = true;
-
-	for (size_t i = 0; i < apply->setting_count; i++) {
-		const struct apply_setting *setting = &apply->settings[i];
-
-		if (sysctl_restore_is_guarded(setting->key) != guarded)
-			continue;
-		if (!keeps_routes && strcmp(setting->key, NEEDS_FORWARDING_IPV6) == 0)
-			cannot_write(apply, setting,
-				     "the host would lose the routes that routers have told it");
-		else if (!write_setting(apply, setting))
-			keeps_routes &= setting->wish->when != IR_SYSCTL_IF_ADVERTISED;
-	}
-}
-
 /* Noted for undo, as some go before the flip. */
-static bool give_back(struct apply *apply, const struct record_sysctl *old)
+bool apply_give_setting_back(struct apply *apply, struct op *op)
 {
-	const char *now = sysctl_read(apply->arena, old->key);
+	const char *now = sysctl_read(apply->arena, op->key), *then;
 	const struct sysctl_restore handback = { apply->arena, &apply->folder, apply->before,
 						 &apply->kernel, apply->report };
-	bool done = sysctl_restore_setting(&handback, old);
-	const char *then = sysctl_read(apply->arena, old->key);
-	struct undo_step *step;
+	bool done = sysctl_restore_setting(&handback, record_find_sysctl(apply->before, op->key));
 
-	apply->counts->sysctls++;
-	if (!now || !then || strcmp(now, then) == 0)
-		return done;
-	step = undo_add(&apply->undo, UNDO_SETTING);
-	step->key = old->key;
-	step->value = now;
-	return done;
-}
+	op->state = OP_DONE;
+	then = sysctl_read(apply->arena, op->key);
+	if (now && then && strcmp(now, then) != 0) {
+		struct op *inverse = apply_note(apply, OP_SYSCTL_SET, NULL);
 
-bool apply_give_settings_back(struct apply *apply, bool guarded)
-{
-	bool done = true;
-
-	/* As they were written, backwards. */
-	for (size_t i = apply->old_setting_count; i > 0; i--) {
-		const struct record_sysctl *old = apply->old_settings[i - 1];
-
-		if (sysctl_restore_is_guarded(old->key) != guarded)
-			continue;
-		done &= give_back(apply, old);
+		inverse->key = op->key;
+		inverse->value = now;
 	}
 	return done;
 }

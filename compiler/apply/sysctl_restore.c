@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/report.h"
 #include "host/relied.h"
+#include "kernel/op.h"
 #include "kernel/sysctl.h"
 #include "state/record.h"
 #include "state/rundir.h"
@@ -65,6 +66,18 @@ bool sysctl_restore_is_guarded(const char *key)
 	size_t length = strlen(key);
 
 	return length >= sizeof(end) && strcmp(key + length - (sizeof(end) - 1), end) == 0;
+}
+
+void sysctl_restore_add(struct arena *arena, struct op_list *ops,
+			const struct record_sysctl *setting)
+{
+	struct op *op = op_add(arena, ops, OP_SYSCTL_RESTORE,
+			       sysctl_restore_is_guarded(setting->key) ? STAGE_GUARDED_RESTORE
+								       : STAGE_RESTORE);
+
+	op->key = setting->key;
+	op->value = setting->old;
+	op->before = setting->value;
 }
 
 bool sysctl_restore_setting(const struct sysctl_restore *handback,

@@ -9,6 +9,7 @@
 struct arena;
 struct rundir;
 struct kernel;
+struct op_list;
 struct record;
 struct record_sysctl;
 struct report;
@@ -28,6 +29,9 @@ struct sysctl_restore {
  */
 bool sysctl_restore_setting(const struct sysctl_restore *handback,
 			    const struct record_sysctl *setting);
+/* Adds the op that does it; backwards is how they were written. */
+void sysctl_restore_add(struct arena *arena, struct op_list *ops,
+			const struct record_sysctl *setting);
 /* Is it one that only the policy's rules make safe? It is opened behind them and closed before they
  * go. */
 bool sysctl_restore_is_guarded(const char *key);

@@ -469,11 +469,13 @@ bool conflicts_find(struct diag *diag, const struct ir *ir, const struct observe
 
 /* ---- surroundings ---- */
 
-void conflicts_find_surroundings(struct report *report, const struct diff *diff)
+void conflicts_find_surroundings(struct report *report, const struct op_list *ops)
 {
-	for (size_t i = 0; i < diff->lost_route_count; i++) {
-		const struct ir_route *route = diff->lost_routes[i];
+	for (size_t i = 0; i < ops->count; i++) {
+		const struct ir_route *route = ops->items[i]->route;
 
+		if (ops->items[i]->state != OP_LEFT_OUT || !route || !diff_lost_device(route))
+			continue;
 		report_add(report, REPORT_WARNING,
 			   "there is no interface %s, so its routes in table %" PRIu32
 			   " are left out; apply again when it is there",

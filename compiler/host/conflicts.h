@@ -11,9 +11,9 @@
 #include <stdbool.h>
 
 struct diag;
-struct diff;
 struct ir;
 struct observed;
+struct op_list;
 struct report;
 
 /*
@@ -23,7 +23,7 @@ struct report;
  */
 bool conflicts_find(struct diag *diag, const struct ir *ir, const struct observed *observed,
 		    bool beside);
-/* Interfaces that are not there. */
-void conflicts_find_surroundings(struct report *report, const struct diff *diff);
+/* Interfaces that are not there, by routes that are left out. */
+void conflicts_find_surroundings(struct report *report, const struct op_list *ops);
 
 #endif

@@ -21,29 +21,53 @@
 
 /* ---- routing ---- */
 
-static void diff_rules(struct arena *arena, const struct ir *ir, const struct observed *observed,
-		       struct diff *out)
+static struct op *add_rule(struct arena *arena, struct op_list *ops, enum op_kind kind,
+			   const struct ir_ip_rule *rule, uint32_t protocol)
 {
-	bool *held = arena_alloc(arena, (ir->ip_rule_count + 1) * sizeof(*held));
+	enum op_stage stage = kind == OP_RULE_ADD ? rule->iif ? STAGE_NEW_UNMARKED : STAGE_RULES
+			      : rule->iif         ? STAGE_OLD_UNMARKED
+						  : STAGE_OLD_RULES;
+	struct op *op = op_add(arena, ops, kind, stage);
 
+	op->rule = rule;
+	op->protocol = protocol;
+	return op;
+}
+
+/* The one in the kernel that is the wished one, and not another one that stays. */
+static const struct ip_rule_seen *find_rule(const struct ir *ir, const struct observed *observed,
+					    const struct ir_ip_rule *rule, const bool *stays)
+{
 	for (size_t i = 0; i < observed->rules.count; i++) {
 		const struct ip_rule_seen *seen = &observed->rules.items[i];
-		bool is_wished = false;
 
-		if (!host_owns_rule(observed, seen))
-			continue;
-		for (size_t k = 0; k < ir->ip_rule_count && !is_wished; k++) {
-			is_wished = !held[k] && seen->protocol == ir->protocol &&
-				    ip_rule_equal(&seen->rule, &ir->ip_rules[k]);
-			held[k] |= is_wished;
-		}
-		if (!is_wished)
-			*arena_append(arena, out->old_rules, out->old_rule_count) = seen;
+		if (!stays[i] && host_owns_rule(observed, seen) && seen->protocol == ir->protocol &&
+		    ip_rule_equal(&seen->rule, rule))
+			return seen;
 	}
-	for (size_t k = 0; k < ir->ip_rule_count; k++)
-		if (!held[k])
-			*arena_append(arena, out->new_rules, out->new_rule_count) =
-				&ir->ip_rules[k];
+	return NULL;
+}
+
+static void diff_rules(struct arena *arena, const struct ir *ir, const struct observed *observed,
+		       struct op_list *ops)
+{
+	bool *stays = arena_alloc(arena, (observed->rules.count + 1) * sizeof(*stays));
+
+	for (size_t k = 0; k < ir->ip_rule_count; k++) {
+		const struct ip_rule_seen *held = find_rule(ir, observed, &ir->ip_rules[k], stays);
+
+		if (held)
+			stays[held - observed->rules.items] = true;
+		else
+			add_rule(arena, ops, OP_RULE_ADD, &ir->ip_rules[k], ir->protocol);
+	}
+	for (size_t i = 0; i < observed->rules.count; i++) {
+		const struct ip_rule_seen *seen = &observed->rules.items[i];
+
+		if (!stays[i] && host_owns_rule(observed, seen))
+			add_rule(arena, ops, OP_RULE_REMOVE, &seen->rule, seen->protocol)->seen =
+				seen->text;
+	}
 }
 
 const char *diff_down_device(struct netlink *netlink, const struct ir_route *route)
@@ -83,11 +107,28 @@ static const struct ir_route *wished_in_place(const struct ir *ir, const struct 
 	return NULL;
 }
 
-static void diff_route(struct arena *arena, const struct ir *ir, const struct observed *observed,
-		       const struct ir_route *route, struct diff *out)
+struct op *diff_add_route(struct arena *arena, struct op_list *ops, enum op_kind kind,
+			  const struct ir_route *route, uint32_t protocol)
 {
-	struct diff_route *put;
+	struct op *op =
+		op_add(arena, ops, kind, kind == OP_ROUTE_REMOVE ? STAGE_OLD_ROUTES : STAGE_ROUTES);
+
+	op->route = route;
+	op->protocol = protocol;
+	return op;
+}
+
+void diff_remove_route(struct arena *arena, struct op_list *ops, const struct route_seen *seen)
+{
+	diff_add_route(arena, ops, OP_ROUTE_REMOVE, &seen->route, seen->protocol)->seen =
+		seen->text;
+}
+
+static void diff_route(struct arena *arena, const struct ir *ir, const struct observed *observed,
+		       const struct ir_route *route, struct op_list *ops)
+{
 	const struct route_seen *before = NULL;
+	struct op *op;
 
 	for (size_t i = 0; i < observed->routes.count; i++) {
 		const struct route_seen *seen = &observed->routes.items[i];
@@ -97,20 +138,21 @@ static void diff_route(struct arena *arena, const struct ir *ir, const struct ob
 	}
 	if (before && before->protocol == ir->protocol && route_fulfil(&before->route, route))
 		return;
-	if (diff_lost_device(route)) {
-		*arena_append(arena, out->lost_routes, out->lost_route_count) = route;
-		return;
+	op = diff_add_route(arena, ops, before ? OP_ROUTE_REPLACE : OP_ROUTE_ADD, route,
+			    ir->protocol);
+	if (before) {
+		op->route_before = &before->route;
+		op->protocol_before = before->protocol;
 	}
-	put = arena_append(arena, out->new_routes, out->new_route_count);
-	put->route = route;
-	put->before = before;
+	if (diff_lost_device(route))
+		op->state = OP_LEFT_OUT;
 }
 
 static void diff_routes(struct arena *arena, const struct ir *ir, const struct observed *observed,
-			struct diff *out)
+			struct op_list *ops)
 {
 	for (size_t i = 0; i < ir->route_count; i++)
-		diff_route(arena, ir, observed, &ir->routes[i], out);
+		diff_route(arena, ir, observed, &ir->routes[i], ops);
 	for (size_t i = 0; i < observed->routes.count; i++) {
 		const struct route_seen *seen = &observed->routes.items[i];
 		const struct ir_route *wished;
@@ -122,22 +164,17 @@ static void diff_routes(struct arena *arena, const struct ir *ir, const struct o
 		/* One in whose place a route is wished for that cannot be had now leads somewhere
 		 * else: it goes, too. */
 		if (host_owns_route(observed, seen) && (!wished || diff_lost_device(wished)))
-			*arena_append(arena, out->old_routes, out->old_route_count) = seen;
+			diff_remove_route(arena, ops, seen);
 	}
 }
 
-const char *diff_route_verb(const struct diff_route *put)
-{
-	return put->before ? "replace" : put->is_copy ? "append" : "add";
-}
-
 void diff_routing(struct arena *arena, const struct ir *ir, const struct observed *observed,
-		  struct diff *out)
+		  struct op_list *ops)
 {
-	diff_rules(arena, ir, observed, out);
-	diff_routes(arena, ir, observed, out);
+	diff_rules(arena, ir, observed, ops);
+	diff_routes(arena, ir, observed, ops);
 	if (ir->main_copy)
-		main_copy_diff(arena, ir, observed, out);
+		main_copy_diff(arena, ir, observed, ops);
 }
 
 /* ---- sets ---- */
@@ -498,7 +535,7 @@ static void diff_with(struct arena *arena, struct ir *ir, const struct observed 
 		      const struct archive *applied, struct diff *out)
 {
 	memset(out, 0, sizeof(*out));
-	diff_routing(arena, ir, observed, out);
+	diff_routing(arena, ir, observed, &out->ops);
 	find_updates(arena, ir, &observed->table, applied, out);
 	diff_sets(arena, ir, &observed->table, applied, out);
 	diff_chains(arena, ir, &observed->table, out);
@@ -520,8 +557,10 @@ void diff_make(struct arena *arena, struct ir *ir, const struct observed *observ
 
 bool diff_is_empty(const struct diff *diff)
 {
-	return !diff->new_rule_count && !diff->old_rule_count && !diff->new_route_count &&
-	       !diff->old_route_count && !diff->fill_count && !diff->stale_set_count &&
-	       !diff->idle_set_count && !diff->old_set_count && !diff->idle_chain_count &&
-	       !diff->old_counter_count && !diff->update_count && !diff->link_count && !diff->flip;
+	for (size_t i = 0; i < diff->ops.count; i++)
+		if (op_is_change(diff->ops.items[i]))
+			return false;
+	return !diff->fill_count && !diff->stale_set_count && !diff->idle_set_count &&
+	       !diff->old_set_count && !diff->idle_chain_count && !diff->old_counter_count &&
+	       !diff->update_count && !diff->link_count && !diff->flip;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "ir/ir.h"
+#include "kernel/op.h"
 
 struct archive;
 struct arena;
@@ -18,13 +19,6 @@ struct delta;
 struct netlink;
 struct observed;
 struct route_seen;
-struct ip_rule_seen;
-
-struct diff_route {
-	const struct ir_route *route;
-	const struct route_seen *before; /* ours, in the same place, to be replaced; or NULL */
-	bool is_copy; /* of a route of the main table's; others may be in the same place */
-};
 
 /*
  * A set that is filled at run time and was declared otherwise: under its name in the ir a stand-in
@@ -39,17 +33,8 @@ struct diff_carry {
 };
 
 struct diff {
-	const struct ir_ip_rule **new_rules;
-	size_t new_rule_count;
-	const struct ip_rule_seen **old_rules;
-	size_t old_rule_count;
-	struct diff_route *new_routes;
-	size_t new_route_count;
-	const struct ir_route **lost_routes; /* by an interface that is not there */
-	size_t lost_route_count;
-	const struct route_seen **old_routes;
-	size_t old_route_count;
-	bool *fill; /* by the set's index in the ir */
+	struct op_list ops; /* a route by an interface that is not there is left out */
+	bool *fill;         /* by the set's index in the ir */
 	size_t fill_count, element_count;
 	struct delta *updates; /* sets that change in place, and nothing else of the table does */
 	size_t update_count;
@@ -80,12 +65,13 @@ struct diff {
 /* `applied`: what the last apply left, or NULL. */
 void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
 	       const struct archive *applied, struct diff *out);
-/* Its part about ip rules and routes, into a diff that is empty: of the ir no more than those are
- * asked, and its protocol number. */
+/* Its part about ip rules and routes: of the ir no more than those are asked, and its protocol
+ * number. */
 void diff_routing(struct arena *arena, const struct ir *ir, const struct observed *observed,
-		  struct diff *out);
-/* The word for `ip route` that does it: add, replace, append. */
-const char *diff_route_verb(const struct diff_route *put);
+		  struct op_list *ops);
+void diff_remove_route(struct arena *arena, struct op_list *ops, const struct route_seen *seen);
+struct op *diff_add_route(struct arena *arena, struct op_list *ops, enum op_kind kind,
+			  const struct ir_route *route, uint32_t protocol);
 bool diff_is_empty(const struct diff *diff);
 /* The interface that the route goes by and that is down, or NULL. `netlink` is rtnetlink's. */
 const char *diff_down_device(struct netlink *netlink, const struct ir_route *route);

@@ -22,10 +22,6 @@ struct arena;
 struct rundir;
 struct report;
 
-struct kernel {
-	struct netlink route, nft;
-};
-
 struct host_mark {
 	uint32_t value, mask;
 };

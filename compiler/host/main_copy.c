@@ -102,7 +102,7 @@ static struct sorted held_of(struct arena *arena, const struct observed *observe
 }
 
 void main_copy_diff(struct arena *arena, const struct ir *ir, const struct observed *observed,
-		    struct diff *out)
+		    struct op_list *ops)
 {
 	struct sorted held = held_of(arena, observed, ir->main_copy), wished = { 0 };
 	size_t i = 0, k = 0;
@@ -116,12 +116,10 @@ void main_copy_diff(struct arena *arena, const struct ir *ir, const struct obser
 						: compare_routes(&held.items[i], &wished.items[k]);
 
 		if (order < 0)
-			*arena_append(arena, out->old_routes, out->old_route_count) =
-				held.items[i].seen;
+			diff_remove_route(arena, ops, held.items[i].seen);
 		if (order > 0)
-			*arena_append(arena, out->new_routes, out->new_route_count) =
-				(struct diff_route){ .route = &wished.items[k].seen->route,
-						     .is_copy = true };
+			diff_add_route(arena, ops, OP_ROUTE_APPEND, &wished.items[k].seen->route,
+				       ir->protocol);
 		i += order <= 0;
 		k += order >= 0;
 	}

@@ -87,22 +87,19 @@ static const char *text_of(struct arena *arena, struct buf *command)
 }
 
 /* One that is missing, or is too much. */
-static void tell_rule(struct arena *arena, struct status_policy *policy,
-		      const struct ir_ip_rule *rule, const struct ip_rule_seen *seen)
+static void tell_rule(struct arena *arena, struct status_policy *policy, const struct op *op)
 {
-	uint32_t protocol = seen ? seen->protocol : policy->record->claims[0].protocol;
-	char digit = (seen ? seen->rule.family : rule->family) == ADDR_IPV6 ? '6' : '4';
-	struct buf command = { 0 };
+	char digit = op->rule->family == ADDR_IPV6 ? '6' : '4';
 
-	ip_rule_put_command(&command, seen ? "del" : "add", seen ? &seen->rule : rule, protocol);
 	complain(arena, policy,
-		 seen ? arena_printf(arena,
-				     "an IPv%c rule carries the policy's number (protocol %" PRIu32
-				     ") and is not the policy's: %s",
-				     digit, protocol, seen->text)
-		      : arena_printf(arena, "the IPv%c rule %" PRIu32 " is missing", digit,
-				     rule->priority))
-		->command = text_of(arena, &command);
+		 op->kind == OP_RULE_REMOVE
+			 ? arena_printf(arena,
+					"an IPv%c rule carries the policy's number (protocol %" PRIu32
+					") and is not the policy's: %s",
+					digit, op->protocol, op->seen)
+			 : arena_printf(arena, "the IPv%c rule %" PRIu32 " is missing", digit,
+					op->rule->priority))
+		->command = op_command(arena, op);
 }
 
 /* "isp2 (7104)": by the name it has in the policy, where that can be read. */
@@ -125,24 +122,26 @@ static bool is_of_copy(const struct status_policy *policy, const struct ir_route
 }
 
 /* One line for all of them: whoever adds a network to the host adds several routes. */
-static void tell_copy(struct arena *arena, struct status_policy *policy, const struct diff *diff)
+static void tell_copy(struct arena *arena, struct status_policy *policy, const struct op_list *ops)
 {
-	const struct ir_route *first = NULL;
+	const struct ir_route *lacked = NULL, *old = NULL, *first;
 	size_t lacks = 0, stale = 0;
 	char to[ADDR_TEXT];
 
-	for (size_t i = diff->new_route_count; i > 0; i--) {
-		if (!diff->new_routes[i - 1].is_copy)
+	for (size_t i = 0; i < ops->count; i++) {
+		const struct op *op = ops->items[i];
+
+		if (!op->route || !is_of_copy(policy, op->route))
 			continue;
-		first = diff->new_routes[i - 1].route;
-		lacks++;
+		if (op->kind == OP_ROUTE_REMOVE) {
+			old = old ? old : op->route;
+			stale++;
+		} else {
+			lacked = lacked ? lacked : op->route;
+			lacks++;
+		}
 	}
-	for (size_t i = diff->old_route_count; i > 0; i--) {
-		if (!is_of_copy(policy, &diff->old_routes[i - 1]->route))
-			continue;
-		first = lacks ? first : &diff->old_routes[i - 1]->route;
-		stale++;
-	}
+	first = lacked ? lacked : old;
 	if (!first)
 		return;
 	addr_format_prefix(first->to, to);
@@ -157,21 +156,19 @@ static void tell_copy(struct arena *arena, struct status_policy *policy, const s
 
 /* A command only where the kernel would take the route. */
 static void tell_missing_route(struct arena *arena, struct netlink *netlink,
-			       struct status_policy *policy, const struct diff_route *put)
+			       struct status_policy *policy, const struct op *op)
 {
-	const struct ir_route *route = put->route;
+	const struct ir_route *route = op->route;
 	const char *table = table_words(arena, policy, route->table);
 	const char *down = diff_down_device(netlink, route), *words;
 	const char *bare = route->family == ADDR_IPV4 && policy->applied
 				   ? bare_device(netlink, policy->applied, route)
 				   : NULL;
-	struct buf text = { 0 }, command = { 0 };
+	struct buf text = { 0 };
 	struct report_line *line;
 
 	ipbatch_put_route(route, 0, &text);
 	words = text_of(arena, &text);
-	route_put_command(&command, diff_route_verb(put), route,
-			  policy->record->claims[0].protocol);
 	if (down)
 		words = arena_printf(arena, "the interface %s is down, so %s has no route `%s`",
 				     down, table, words);
@@ -179,7 +176,7 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 		words = arena_printf(arena,
 				     "the interface %s has no IPv4 address that masquerade could give, so %s has no route `%s`",
 				     bare, table, words);
-	else if (put->before)
+	else if (op->kind == OP_ROUTE_REPLACE)
 		words = arena_printf(arena, "%s has another route than `%s`", table, words);
 	else
 		words = arena_printf(arena, "%s lacks the route `%s`", table, words);
@@ -188,24 +185,19 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 		line->help = "apply the policy again when the interface is up";
 	else if (bare)
 		line->help = "apply the policy again when the interface has an address";
-	line->command = down || bare ? NULL : text_of(arena, &command);
-	if (down || bare)
-		buf_free(&command);
+	line->command = down || bare ? NULL : op_command(arena, op);
 }
 
 static void tell_route_too_many(struct arena *arena, struct status_policy *policy,
-				const struct route_seen *seen)
+				const struct op *op)
 {
-	struct buf command = { 0 };
-
-	route_put_command(&command, "del", &seen->route, seen->protocol);
 	complain(arena, policy,
 		 arena_printf(arena,
 			      "a route in table %" PRIu32
 			      " carries the policy's number (protocol %" PRIu32
 			      ") and is not the policy's: %s",
-			      seen->route.table, seen->protocol, seen->text))
-		->command = text_of(arena, &command);
+			      op->route->table, op->protocol, op->seen))
+		->command = op_command(arena, op);
 }
 
 /* The kernel's own answer to a cable that is out, where the setting stands: what the routes by the
@@ -266,25 +258,27 @@ static void check_routing(struct arena *arena, struct netlink *netlink,
 			     .routes = record->routes,
 			     .route_count = record->route_count };
 	bool has_ipv6 = sysctl_has_ipv6(arena);
-	struct diff diff = { 0 };
+	struct op_list ops = { 0 };
 
-	diff_routing(arena, &wished, &policy->observed, &diff);
-	for (size_t i = 0; i < diff.new_rule_count; i++)
-		tell_rule(arena, policy, diff.new_rules[i], NULL);
-	for (size_t i = 0; i < diff.old_rule_count; i++)
-		tell_rule(arena, policy, NULL, diff.old_rules[i]);
-	for (size_t i = 0; i < diff.lost_route_count; i++)
-		if (has_ipv6 || diff.lost_routes[i]->family == ADDR_IPV4)
-			complain(arena, policy, diff_lost_words(arena, diff.lost_routes[i]));
-	for (size_t i = 0; i < diff.new_route_count; i++)
-		if (!diff.new_routes[i].is_copy &&
-		    (has_ipv6 || diff.new_routes[i].route->family == ADDR_IPV4))
-			tell_missing_route(arena, netlink, policy, &diff.new_routes[i]);
-	for (size_t i = 0; i < diff.old_route_count; i++)
-		if (!is_of_copy(policy, &diff.old_routes[i]->route))
-			tell_route_too_many(arena, policy, diff.old_routes[i]);
+	diff_routing(arena, &wished, &policy->observed, &ops);
+	for (size_t i = 0; i < ops.count; i++) {
+		const struct op *op = ops.items[i];
+
+		if (op->rule)
+			tell_rule(arena, policy, op);
+		else if (is_of_copy(policy, op->route))
+			continue;
+		else if (op->kind == OP_ROUTE_REMOVE)
+			tell_route_too_many(arena, policy, op);
+		else if (!has_ipv6 && op->route->family == ADDR_IPV6)
+			continue;
+		else if (op->state == OP_LEFT_OUT)
+			complain(arena, policy, diff_lost_words(arena, op->route));
+		else
+			tell_missing_route(arena, netlink, policy, op);
+	}
 	if (has_ipv6)
-		tell_copy(arena, policy, &diff);
+		tell_copy(arena, policy, &ops);
 	check_carriers(arena, netlink, policy);
 }
 

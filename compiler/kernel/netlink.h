@@ -26,6 +26,11 @@ struct netlink {
 	char *answer; /* room for one datagram of answers */
 };
 
+/* Both sockets of a change of the host. */
+struct kernel {
+	struct netlink route, nft;
+};
+
 struct nlattr;
 typedef void netlink_each_fn(const struct nlmsghdr *message, void *user);
 
