@@ -192,11 +192,11 @@ format: ## lay out the C files (or FILES) in the project's style
 install: all ## copy the program, its data and its documents below PREFIX (/usr/local)
 	install -d $(call into,bin share/tpc share/doc/tpc/docs share/doc/tpc/schema share/doc/tpc/examples)
 	install -m 755 $(OUT)/tpc $(call into,bin/tpc)
-	install -m 644 schema/policy.schema.json $(call into,share/tpc/)
+	install -m 644 schema/*.schema.json $(call into,share/tpc/)
 	install -m 644 README.md LICENSE $(call into,share/doc/tpc/)
 	install -m 644 docs/* $(call into,share/doc/tpc/docs/)
 	install -m 644 schema/*.md $(call into,share/doc/tpc/schema/)
-	ln -sf ../../../tpc/policy.schema.json $(call into,share/doc/tpc/schema/)
+	ln -sf ../../../tpc/policy.schema.json ../../../tpc/output.schema.json $(call into,share/doc/tpc/schema/)
 	cp -R examples/. $(call into,share/doc/tpc/examples/)
 
 uninstall: ## remove what install has copied

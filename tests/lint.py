@@ -197,7 +197,7 @@ def check_guards(files):
 def check_codes(files):
 	text = "\n".join(file.code for file in files if file.path.suffix == ".c")
 	definitions = (ROOT / "compiler/base/codes.def").read_text(encoding="utf-8")
-	for name in re.findall(r"^DIAG_CODE\((\w+),", definitions, re.MULTILINE):
+	for name in re.findall(r"^(?:DIAG|HOST)_CODE\((\w+),", definitions, re.MULTILINE):
 		if not re.search(rf"\bDIAG_{name}\b", text):
 			yield f"compiler/base/codes.def: {name}: nothing reports it"
 

@@ -60,12 +60,12 @@ static bool is_free(struct apply *apply)
 		pending_end(pending);
 		return true;
 	}
-	report_add(apply->report, REPORT_REFUSED,
-		   "the last apply of %s waits for its confirmation, %u more seconds", name,
-		   pending_left(pending))
-		->help = report_text(apply->report,
-				     "keep it: `tpc confirm %s`; go back: `tpc rollback %s`", name,
-				     name);
+	diag_help_text(report_add(apply->report, SEVERITY_ERROR, DIAG_confirm_pending,
+				  "the last apply of %s waits for its confirmation, %u more seconds",
+				  name, pending_left(pending)),
+		       report_text(apply->report,
+				   "keep it: `tpc confirm %s`; go back: `tpc rollback %s`", name,
+				   name));
 	return false;
 }
 
@@ -82,7 +82,7 @@ static bool open_folder(struct apply *apply)
 		archive_settle(apply->arena, &apply->folder, apply->ir->name);
 		return true;
 	}
-	report_add(apply->report, REPORT_REFUSED,
+	report_add(apply->report, SEVERITY_ERROR, DIAG_state_write,
 		   "there is no folder to remember in what was applied: %s", why);
 	return false;
 }
@@ -176,7 +176,7 @@ static void warn_of_covered(struct apply *apply)
 	if (apply->job->back || !foreign_load_covers(apply->arena, &apply->folder,
 						     &apply->observed.table, apply->before))
 		return;
-	report_add(apply->report, REPORT_WARNING,
+	report_add(apply->report, SEVERITY_WARNING, DIAG_foreign_load,
 		   "somebody has loaded another policy since the last apply from here, and it is replaced now; %s",
 		   apply->job->watchdog && journal_is_repair(apply)
 			   ? "this is the one that was applied from here, so nobody waits for a confirmation"
@@ -203,8 +203,8 @@ static bool arm(struct apply *apply)
 		return true;
 	if (!watchdog_arm(apply->job->watchdog, apply->ir->name, &apply->pending) ||
 	    !pending_write(apply->arena, &apply->folder, apply->ir->name, &apply->pending, &why)) {
-		report_add(apply->report, REPORT_REFUSED, "nobody could take it back in time: %s",
-			   why);
+		report_add(apply->report, SEVERITY_ERROR, DIAG_no_watchdog,
+			   "nobody could take it back in time: %s", why);
 		disarm(apply);
 		return false;
 	}
@@ -214,7 +214,7 @@ static bool arm(struct apply *apply)
 	    archive_look(apply->arena, &apply->folder,
 			 archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED),
 			 &digest) == ARCHIVE_NONE)
-		report_add(apply->report, REPORT_WARNING,
+		report_add(apply->report, SEVERITY_WARNING, DIAG_nothing_to_restore,
 			   "what is there now is in no archive (it was loaded by hand), so without a confirmation "
 			   "the policy will be taken away altogether");
 	retained_sets_spare(apply);
@@ -258,7 +258,7 @@ static enum apply_outcome change(struct apply *apply)
 	if (!arm(apply))
 		return APPLY_REFUSED;
 	if (!journal_open(apply, &why)) {
-		report_add(apply->report, REPORT_REFUSED,
+		report_add(apply->report, SEVERITY_ERROR, DIAG_state_write,
 			   "what is about to change cannot be remembered: %s", why);
 		disarm(apply);
 		return APPLY_REFUSED;
@@ -303,8 +303,8 @@ static bool are_warnings_refused(const struct apply *apply)
 	size_t refused = 0;
 
 	for (size_t i = 0; apply->job->strict && i < report->count; i++)
-		if (report->lines[i].kind == REPORT_WARNING) {
-			report->lines[i].kind = REPORT_REFUSED;
+		if (report->records[i]->severity == SEVERITY_WARNING) {
+			report->records[i]->severity = SEVERITY_ERROR;
 			refused++;
 		}
 	return refused;

@@ -79,7 +79,6 @@ void apply_foresee_flows(struct apply *apply, bool has_changes)
 	if (!are_kept(apply))
 		apply->counts->forgotten = flows_find(&job).count;
 	if (apply->counts->forgotten)
-		report_add(apply->report, REPORT_STEP,
-			   "connections: %zu on a way that would be no more",
-			   apply->counts->forgotten);
+		report_step(apply->report, "connections: %zu on a way that would be no more",
+			    apply->counts->forgotten);
 }

@@ -78,15 +78,14 @@ bool apply_put_gateways(struct apply *apply)
 
 		if (!put(apply, delta, &delta->removed, true, &error) ||
 		    !put(apply, delta, &delta->added, false, &error)) {
-			report_add(apply->report, REPORT_REFUSED,
+			report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_refused,
 				   "the set %s does not take the link addresses of gateways: %s",
 				   set->base, error.text)
 				->where = set->origin;
 			return false;
 		}
-		report_add(apply->report, REPORT_STEP,
-			   "set %s: %zu link addresses added, %zu removed", set->base,
-			   delta->added.elements.count, delta->removed.elements.count);
+		report_step(apply->report, "set %s: %zu link addresses added, %zu removed",
+			    set->base, delta->added.elements.count, delta->removed.elements.count);
 		apply->counts->updated_sets++;
 		apply->counts->added += delta->added.elements.count;
 		apply->counts->removed += delta->removed.elements.count;

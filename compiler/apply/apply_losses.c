@@ -87,7 +87,7 @@ static void warn_of_new(struct apply *apply)
 			buf_printf(&names, "%s%s", names.length ? ", " : "",
 				   apply->ir->sets[i].base);
 	if (names.length)
-		report_add(apply->report, REPORT_WARNING,
+		report_add(apply->report, SEVERITY_WARNING, DIAG_elements_lost,
 			   "these sets were away and come back with what the policy lists: %s; what was added to "
 			   "them at run time is not known any more",
 			   buf_text(&names));
@@ -102,8 +102,8 @@ void apply_find_losses(struct apply *apply)
 	for (size_t i = 0; i < apply->diff.idle_set_count; i++)
 		find_loss(apply, apply->diff.idle_sets[i]);
 	for (size_t i = 0; i < apply->loss_count && !apply->job->plan; i++)
-		report_add(apply->report, REPORT_WARNING, "the set %s goes%s, %s",
-			   apply->losses[i].name,
+		report_add(apply->report, SEVERITY_WARNING, DIAG_elements_lost,
+			   "the set %s goes%s, %s", apply->losses[i].name,
 			   apply->job->watchdog ? " when the policy is confirmed" : "",
 			   apply_loss_words(apply, apply->losses[i].name));
 	if (apply->job->back)

@@ -27,7 +27,7 @@ bool apply_run(struct apply *apply, struct op *op, struct netlink_error *error)
 	}
 	op->state = OP_DONE;
 	*op_add(apply->arena, &apply->undo, inverse.kind, inverse.stage) = inverse;
-	report_add(apply->report, REPORT_STEP, "%s", op_words(apply->arena, op));
+	report_step(apply->report, "%s", op_words(apply->arena, op));
 	return true;
 }
 
@@ -103,8 +103,8 @@ static bool add_rule(struct apply *apply, struct op *op)
 		return true;
 	if (apply_is_about_ipv6(op->rule->family, error.code))
 		return apply_leave_out_ipv6(apply);
-	report_add(apply->report, REPORT_REFUSED, "the kernel refuses `%s`: %s",
-		   op_command(apply->arena, op), error.text)
+	report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_refused,
+		   "the kernel refuses `%s`: %s", op_command(apply->arena, op), error.text)
 		->where = op->rule->origin;
 	return false;
 }
@@ -129,7 +129,7 @@ static void count_updates(struct apply *apply)
 
 static bool refuse(struct apply *apply, const char *what, const char *why)
 {
-	report_add(apply->report, REPORT_REFUSED, "%s: %s", what, why);
+	report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_refused, "%s: %s", what, why);
 	return false;
 }
 
@@ -197,13 +197,12 @@ static bool fill_set(struct apply *apply, size_t index)
 		/* The kernel's word for a set that is full speaks of files. */
 		if (error.code == ENFILE)
 			return apply_refuse_full(apply, set);
-		report_add(apply->report, REPORT_REFUSED, "the set %s cannot be filled: %s",
-			   set->base, error.text)
+		report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_refused,
+			   "the set %s cannot be filled: %s", set->base, error.text)
 			->where = set->origin;
 		return false;
 	}
-	report_add(apply->report, REPORT_STEP, "set %s: %zu elements", set->name,
-		   change.contents.ranges.count);
+	report_step(apply->report, "set %s: %zu elements", set->name, change.contents.ranges.count);
 	apply->counts->new_sets++;
 	apply->counts->elements += change.contents.ranges.count;
 	return true;
@@ -238,8 +237,8 @@ bool apply_flip(struct apply *apply)
 		return false;
 	apply->counts->flip = apply->diff.flip;
 	apply->counts->nft_rules = apply->after->nft_rules;
-	report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)", apply->ir->table,
-		   apply->counts->nft_rules, apply->diff.flip);
+	report_step(apply->report, "table inet %s: %zu rules (%s)", apply->ir->table,
+		    apply->counts->nft_rules, apply->diff.flip);
 	return true;
 }
 
@@ -309,8 +308,7 @@ static bool update_sets(struct apply *apply)
 	if (!done)
 		return refuse(apply, "sets cannot be changed in place", error.text);
 	for (size_t i = 0; i < apply->diff.update_count; i++)
-		report_add(apply->report, REPORT_STEP, "%s",
-			   update_words(apply, &apply->diff.updates[i]));
+		report_step(apply->report, "%s", update_words(apply, &apply->diff.updates[i]));
 	count_updates(apply);
 	return true;
 }
@@ -330,7 +328,7 @@ static bool put_unmarked(struct apply *apply, struct op *op)
 	struct netlink_error error;
 
 	if (!apply_run(apply, op, &error) && !apply_is_about_ipv6(op->rule->family, error.code))
-		report_add(apply->report, REPORT_WARNING,
+		report_add(apply->report, SEVERITY_WARNING, DIAG_kernel_refused,
 			   "the kernel refuses `%s` (%s): what comes in by %s is kept from "
 			   "the clear by the nft table alone",
 			   op_command(apply->arena, op), error.text, op->rule->iif)
@@ -390,7 +388,7 @@ bool apply_build(struct apply *apply)
 
 static void doubt(struct apply *apply, const char *command, const char *why)
 {
-	report_add(apply->report, REPORT_DOUBT,
+	report_add(apply->report, SEVERITY_ERROR, DIAG_leftover,
 		   "the new policy is in force, but something old could not be removed: %s", why)
 		->command = command;
 }
@@ -415,10 +413,9 @@ static void tell_rest(struct apply *apply)
 	if (diff->flip)
 		return;
 	for (size_t i = 0; i < diff->idle_chain_count; i++)
-		report_add(apply->report, REPORT_STEP, "chain %s: removed", diff->idle_chains[i]);
+		report_step(apply->report, "chain %s: removed", diff->idle_chains[i]);
 	for (size_t i = 0; i < diff->old_counter_count; i++)
-		report_add(apply->report, REPORT_STEP, "counter %s: removed",
-			   diff->old_counters[i]);
+		report_step(apply->report, "counter %s: removed", diff->old_counters[i]);
 	apply->counts->old_chains = diff->idle_chain_count;
 	apply->counts->old_counters = diff->old_counter_count;
 }
@@ -506,22 +503,21 @@ void apply_describe(struct apply *apply)
 	for (enum op_stage stage = STAGE_SYSCTLS; stage <= STAGE_RESTORE; stage++)
 		for (size_t i = 0; i < diff->ops.count; i++)
 			if (op_is_at(diff->ops.items[i], stage))
-				report_add(apply->report, REPORT_STEP, "%s",
-					   op_words(apply->arena, diff->ops.items[i]));
+				report_step(apply->report, "%s",
+					    op_words(apply->arena, diff->ops.items[i]));
 	for (size_t i = 0; i < apply->ir->set_count; i++)
 		if (carry_of(apply, i))
-			report_add(apply->report, REPORT_STEP,
-				   "set %s: made anew with what it holds", apply->ir->sets[i].base);
+			report_step(apply->report, "set %s: made anew with what it holds",
+				    apply->ir->sets[i].base);
 		else if (diff->fill[i])
-			report_add(apply->report, REPORT_STEP, "set %s: %zu elements",
-				   apply->ir->sets[i].name, apply->ir->sets[i].elements.count);
+			report_step(apply->report, "set %s: %zu elements", apply->ir->sets[i].name,
+				    apply->ir->sets[i].elements.count);
 	for (size_t i = 0; i < diff->update_count; i++)
-		report_add(apply->report, REPORT_STEP, "%s",
-			   update_words(apply, &diff->updates[i]));
+		report_step(apply->report, "%s", update_words(apply, &diff->updates[i]));
 	count_updates(apply);
 	if (diff->flip)
-		report_add(apply->report, REPORT_STEP, "table inet %s: %zu rules (%s)",
-			   apply->ir->table, apply->after->nft_rules, diff->flip);
+		report_step(apply->report, "table inet %s: %zu rules (%s)", apply->ir->table,
+			    apply->after->nft_rules, diff->flip);
 	tell_rest(apply);
 	count_ops(apply);
 	counts->new_sets = diff->fill_count;

@@ -50,7 +50,7 @@ static void remember(struct apply *apply, const struct ir_set *set, const struct
 
 	if (!history_keep(apply->arena, &apply->folder, apply->ir->name, &apply->history, set->base,
 			  held, &why))
-		report_add(apply->report, REPORT_WARNING,
+		report_add(apply->report, SEVERITY_WARNING, DIAG_state_write,
 			   "what the set %s holds for ever gets a time, and cannot be remembered for a rollback: "
 			   "%s",
 			   set->base, why);
@@ -102,16 +102,16 @@ static size_t fit(const struct apply *apply, const struct ir_set *set,
 
 bool apply_refuse_full(struct apply *apply, const struct ir_set *set)
 {
-	struct report_line *line =
-		report_add(apply->report, REPORT_REFUSED,
+	struct diag_record *line =
+		report_add(apply->report, SEVERITY_ERROR, DIAG_set_full,
 			   "the set %s cannot be filled: it holds more than the `size` that it is to have",
 			   set->base);
 
 	line->where = set->origin;
-	line->help =
-		report_text(apply->report,
-			    "write a greater `size`, or take elements out: nft list set inet %s %s",
-			    apply->ir->table, set->base);
+	diag_help_text(line,
+		       report_text(apply->report,
+				   "write a greater `size`, or take elements out: nft list set inet %s %s",
+				   apply->ir->table, set->base));
 	return false;
 }
 
@@ -123,14 +123,14 @@ bool apply_stand_in(struct apply *apply, struct diff_carry *carry, struct nft_el
 	size_t excess;
 
 	if (!read_history(apply, carry, out, &now, &error)) {
-		report_add(apply->report, REPORT_REFUSED, "the set %s cannot be read: %s",
-			   set->base, error.text)
+		report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_unreadable,
+			   "the set %s cannot be read: %s", set->base, error.text)
 			->where = set->origin;
 		return false;
 	}
 	excess = fit(apply, set, out);
 	if (excess)
-		report_add(apply->report, REPORT_WARNING,
+		report_add(apply->report, SEVERITY_WARNING, DIAG_set_full,
 			   "the set %s is to hold %u elements at most again: %zu of its elements are left out",
 			   set->base, (unsigned int)set->size, excess);
 	return !set->size || out->ranges.count <= set->size || apply_refuse_full(apply, set);
@@ -179,7 +179,7 @@ static bool top_up(struct apply *apply, const struct ir_set *set)
 					   .name = set->name,
 					   .type = set->type };
 	if (!add_missing(apply, set, change, &error)) {
-		report_add(apply->report, REPORT_REFUSED,
+		report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_refused,
 			   "the set %s does not take what it begins with: %s", set->base,
 			   error.code == ENFILE ? "it is full" : error.text)
 			->where = set->origin;
@@ -191,8 +191,8 @@ static bool top_up(struct apply *apply, const struct ir_set *set)
 	change->is_removal = true;
 	change->generation = 0;
 	apply_note(apply, OP_ELEMENTS_REMOVE, set->name)->elements = change;
-	report_add(apply->report, REPORT_STEP, "set %s: %zu elements added", set->base,
-		   change->contents.ranges.count);
+	report_step(apply->report, "set %s: %zu elements added", set->base,
+		    change->contents.ranges.count);
 	return true;
 }
 
@@ -222,9 +222,8 @@ static bool make_anew(struct apply *apply, struct diff_carry *carry, struct netl
 			return false;
 		fit(apply, set, &change.contents);
 		if (nft_set_replace(&apply->kernel.nft, &change, set->name, error)) {
-			report_add(apply->report, REPORT_STEP,
-				   "set %s: made anew with %zu elements", set->base,
-				   change.contents.ranges.count);
+			report_step(apply->report, "set %s: made anew with %zu elements", set->base,
+				    change.contents.ranges.count);
 			return true;
 		}
 		if (error->code != ERESTART)
@@ -235,7 +234,7 @@ static bool make_anew(struct apply *apply, struct diff_carry *carry, struct netl
 
 static bool doubt(struct apply *apply, const char *what, const char *why)
 {
-	report_add(apply->report, REPORT_DOUBT,
+	report_add(apply->report, SEVERITY_ERROR, DIAG_leftover,
 		   "the new policy is in force, but %s: %s; its rules ask a copy until the next apply",
 		   what, why)
 		->command = record_command(apply->arena, apply->after);

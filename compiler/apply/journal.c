@@ -102,7 +102,7 @@ void journal_take_back(struct apply *apply)
 	if (!apply->before)
 		record_remove(apply->arena, &apply->folder, apply->ir->name);
 	else if (!record_write(apply->arena, &apply->folder, apply->before, &why))
-		report_add(apply->report, REPORT_WARNING, "%s", why);
+		report_add(apply->report, SEVERITY_WARNING, DIAG_state_write, "%s", why);
 }
 
 void journal_close(struct apply *apply, const struct nft_table *table)
@@ -121,7 +121,7 @@ void journal_close(struct apply *apply, const struct nft_table *table)
 	}
 	fingerprint_take(apply->arena, apply->after, table);
 	if (!record_write(apply->arena, &apply->folder, apply->after, &why))
-		report_add(apply->report, REPORT_WARNING,
+		report_add(apply->report, SEVERITY_WARNING, DIAG_state_write,
 			   "the policy is applied, but status and remove will know less of it: %s",
 			   why);
 }
@@ -144,7 +144,7 @@ void journal_archive(struct apply *apply)
 		 !journal_is_same_written(apply) && !journal_has_moved(apply))
 		archive_keep(apply->arena, &apply->folder, apply->ir->name);
 	if (!archive_write(apply->arena, &apply->folder, file, &archive, &why))
-		report_add(apply->report, REPORT_WARNING,
+		report_add(apply->report, SEVERITY_WARNING, DIAG_state_write,
 			   "the policy is applied, but it cannot be remembered for a rollback: %s",
 			   why);
 }

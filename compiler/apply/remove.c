@@ -69,12 +69,12 @@ static bool run_op(struct removal *removal, const struct op *op)
 		return restore_sysctl(removal, op);
 	done = op_run(removal->arena, &removal->kernel, op, &error);
 	if (done)
-		report_add(removal->report, REPORT_STEP, "%s", command);
+		report_step(removal->report, "%s", command);
 	else if (op->stage == STAGE_COMMIT)
-		report_add(removal->report, REPORT_REFUSED,
+		report_add(removal->report, SEVERITY_ERROR, DIAG_kernel_refused,
 			   "the nft table inet %s cannot be removed: %s", op->table, error.text);
 	else
-		report_add(removal->report, REPORT_DOUBT,
+		report_add(removal->report, SEVERITY_ERROR, DIAG_leftover,
 			   "the policy's rules are gone, but not all of the rest: %s", error.text)
 			->command = command;
 	return done;
@@ -102,7 +102,7 @@ static void warn_of_claims(struct removal *removal)
 	const char *table = removal->observed.table.name;
 
 	if (removal->observed.table.exists && !removal->observed.claim_count)
-		report_add(removal->report, REPORT_WARNING,
+		report_add(removal->report, SEVERITY_WARNING, DIAG_leftover,
 			   "the table inet %s did not say which ip rules and routes belong to it; look for them",
 			   table)
 			->command = "ip rule; ip -6 rule";
@@ -194,7 +194,8 @@ enum apply_outcome remove_policy(struct arena *arena, struct report *report, con
 	const char *why;
 
 	if (!rundir_open(arena, &folder, true, &why)) {
-		report_add(report, REPORT_REFUSED, "what was applied cannot be looked up: %s", why);
+		report_add(report, SEVERITY_ERROR, DIAG_state_damaged,
+			   "what was applied cannot be looked up: %s", why);
 		return APPLY_REFUSED;
 	}
 	folder.report = report;

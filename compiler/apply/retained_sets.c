@@ -92,6 +92,6 @@ void retained_sets_clear(struct arena *arena, struct report *report, struct kern
 		done = clear(&kernel->nft, &observed.table, &diff, &error);
 	}
 	if (!done)
-		report_add(report, REPORT_WARNING,
+		report_add(report, SEVERITY_WARNING, DIAG_leftover,
 			   "old sets stay in the nft table until the next apply: %s", error.text);
 }

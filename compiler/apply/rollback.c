@@ -43,7 +43,7 @@ static bool open_folder(struct rollback *rollback)
 	size_t reported;
 
 	if (!rundir_open(rollback->arena, &rollback->folder, true, &why)) {
-		report_add(rollback->report, REPORT_REFUSED,
+		report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
 			   "what was applied cannot be looked up: %s", why);
 		return false;
 	}
@@ -118,22 +118,22 @@ static void refuse_unknown(struct rollback *rollback)
 	if (foreign_load_waits(rollback->report, &rollback->table, NULL))
 		return;
 	if (!rollback->table.exists) {
-		report_add(rollback->report, REPORT_REFUSED,
+		report_add(rollback->report, SEVERITY_ERROR, DIAG_nothing_to_restore,
 			   "nothing of %s was applied here, so there is nothing to go back to",
 			   rollback->policy);
 		return;
 	}
-	report_add(rollback->report, REPORT_REFUSED,
-		   "the nft table inet %s is there, and what was there before it is not known here: %s",
-		   rollback->table.name,
-		   rollback->is_lost ? "its record was set aside"
-				     : "it was loaded by hand, or applied by another user or with "
-				       "another run folder")
-		->help =
-		report_text(rollback->report,
-			    "run it as that user, or with that folder in TPC_RUN_DIR; `tpc apply` "
-			    "replaces it, `tpc remove %s` takes it away",
-			    rollback->policy);
+	diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
+				  "the nft table inet %s is there, and what was there before it is not known here: %s",
+				  rollback->table.name,
+				  rollback->is_lost
+					  ? "its record was set aside"
+					  : "it was loaded by hand, or applied by another user or with "
+					    "another run folder"),
+		       report_text(rollback->report,
+				   "run it as that user, or with that folder in TPC_RUN_DIR; `tpc apply` "
+				   "replaces it, `tpc remove %s` takes it away",
+				   rollback->policy));
 }
 
 static bool is_possible(struct rollback *rollback)
@@ -146,12 +146,13 @@ static bool is_possible(struct rollback *rollback)
 	}
 	if (!record->is_complete || !record->returned)
 		return true;
-	report_add(rollback->report, REPORT_REFUSED,
-		   "there is nothing to go back to: the last apply of %s was taken back %s%s",
-		   rollback->policy,
-		   record->by_watchdog ? "because nobody confirmed it, " : "already, ",
-		   moment(rollback->arena, record->returned))
-		->help = "`tpc apply` with the policy's file applies it again";
+	diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_nothing_to_restore,
+				  "there is nothing to go back to: the last apply of %s was taken back %s%s",
+				  rollback->policy,
+				  record->by_watchdog ? "because nobody confirmed it, "
+						      : "already, ",
+				  moment(rollback->arena, record->returned)),
+		       "`tpc apply` with the policy's file applies it again");
 	return false;
 }
 
@@ -187,12 +188,12 @@ static enum apply_outcome go_back(struct rollback *rollback)
 
 	if (archive_look(rollback->arena, &rollback->folder, file, &digest) == ARCHIVE_NONE &&
 	    rollback->is_rebuilt && !is_waiting(rollback)) {
-		report_add(rollback->report, REPORT_REFUSED,
-			   "whether anything of %s was applied before is not known any more: its record "
-			   "was set aside",
-			   rollback->policy)
-			->help = report_text(rollback->report, "`tpc remove %s` takes it away",
-					     rollback->policy);
+		diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
+					  "whether anything of %s was applied before is not known any more: its record "
+					  "was set aside",
+					  rollback->policy),
+			       report_text(rollback->report, "`tpc remove %s` takes it away",
+					   rollback->policy));
 		return APPLY_REFUSED;
 	}
 	if (archive_look(rollback->arena, &rollback->folder, file, &digest) == ARCHIVE_NONE)
@@ -200,11 +201,11 @@ static enum apply_outcome go_back(struct rollback *rollback)
 				     &rollback->folder, rollback->keep_connections);
 	archive = archive_read(rollback->arena, &rollback->folder, file);
 	if (!archive) {
-		report_add(rollback->report, REPORT_REFUSED,
-			   "what was applied before cannot be read (%s/%s): it was cut off or altered, or is of "
-			   "another version of tpc",
-			   rollback->folder.path, file)
-			->help = "apply a policy that you trust, or take this one away: tpc remove";
+		diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
+					  "what was applied before cannot be read (%s/%s): it was cut off or altered, or is of "
+					  "another version of tpc",
+					  rollback->folder.path, file),
+			       "apply a policy that you trust, or take this one away: tpc remove");
 		return APPLY_REFUSED;
 	}
 	archive_settle(rollback->arena, &rollback->folder, rollback->policy);
@@ -251,16 +252,16 @@ static bool open_and_look(struct rollback *rollback)
 /* Nobody waits any more, so whoever asks again gets what he asks for. */
 static enum apply_outcome leave(struct rollback *rollback)
 {
-	struct report_line *line = report_add(rollback->report, REPORT_REFUSED,
+	struct diag_record *line = report_add(rollback->report, SEVERITY_ERROR, DIAG_foreign_load,
 					      "%s; nothing changed", foreign_load_covered);
 
 	if (rollback->overdue)
 		return APPLY_REFUSED;
-	line->help =
-		report_text(rollback->report,
-			    "nobody waits for a confirmation any more; to go back all the same, run it again: "
-			    "tpc rollback %s",
-			    rollback->policy);
+	diag_help_text(line,
+		       report_text(rollback->report,
+				   "nobody waits for a confirmation any more; to go back all the same, run it again: "
+				   "tpc rollback %s",
+				   rollback->policy));
 	end_waiting(rollback);
 	return APPLY_REFUSED;
 }
@@ -325,25 +326,26 @@ static bool is_confirmable(struct rollback *rollback)
 	if (foreign_load_waits(rollback->report, &rollback->table, record))
 		return false;
 	if (is_waiting(rollback) && rollback->is_covered) {
-		report_add(rollback->report, REPORT_REFUSED, "%s waits for no confirmation: %s",
-			   rollback->policy, foreign_load_covered);
+		report_add(rollback->report, SEVERITY_ERROR, DIAG_foreign_load,
+			   "%s waits for no confirmation: %s", rollback->policy,
+			   foreign_load_covered);
 		end_waiting(rollback);
 		return false;
 	}
 	if (!is_waiting(rollback)) {
 		end_waiting(rollback);
 		if (record && record->returned && record->by_watchdog)
-			report_add(rollback->report, REPORT_REFUSED,
+			report_add(rollback->report, SEVERITY_ERROR, DIAG_nothing_pending,
 				   "%s waits for no confirmation any more: none came, and the apply was taken back %s",
 				   rollback->policy, moment(rollback->arena, record->returned));
 		else
-			report_add(rollback->report, REPORT_REFUSED, "%s waits for no confirmation",
-				   rollback->policy);
+			report_add(rollback->report, SEVERITY_ERROR, DIAG_nothing_pending,
+				   "%s waits for no confirmation", rollback->policy);
 		return false;
 	}
 	if (record->is_complete)
 		return true;
-	report_add(rollback->report, REPORT_REFUSED,
+	report_add(rollback->report, SEVERITY_ERROR, DIAG_apply_incomplete,
 		   "the apply of %s did not come to its end, so it cannot be confirmed",
 		   rollback->policy)
 		->command = report_text(rollback->report, "tpc rollback %s", rollback->policy);
@@ -360,7 +362,7 @@ static enum apply_outcome confirm(struct rollback *rollback, struct kernel *kern
 	end_waiting(rollback);
 	rollback->record->ticket = NULL;
 	if (!record_write(rollback->arena, &rollback->folder, rollback->record, &why))
-		report_add(rollback->report, REPORT_WARNING, "%s", why);
+		report_add(rollback->report, SEVERITY_WARNING, DIAG_state_write, "%s", why);
 	retained_sets_clear(rollback->arena, rollback->report, kernel, &rollback->folder,
 			    rollback->record);
 	return APPLY_DONE;

@@ -26,14 +26,14 @@ bool apply_is_about_ipv6(enum addr_family family, int code)
 }
 
 /* What is left out is a warning, or the end where none is wanted. */
-static enum report_kind kind_of_fault(const struct apply *apply)
+static enum diag_severity kind_of_fault(const struct apply *apply)
 {
-	return apply->job->strict ? REPORT_REFUSED : REPORT_WARNING;
+	return apply->job->strict ? SEVERITY_ERROR : SEVERITY_WARNING;
 }
 
 bool apply_leave_out_ipv6(struct apply *apply)
 {
-	report_add(apply->report, kind_of_fault(apply),
+	report_add(apply->report, kind_of_fault(apply), DIAG_ipv6_off,
 		   "IPv6 is switched off here, so the policy's IPv6 routes are left out; "
 		   "`settings: {ipv6: off}` says that it is meant");
 	return !apply->job->strict;
@@ -99,9 +99,8 @@ static void settle(struct apply *apply, const struct ir_route *route)
 		apply->settled += SETTLE_STEP;
 	}
 	if (apply->settled > before)
-		report_add(apply->report, REPORT_STEP,
-			   "waited %u ms for duplicate address detection of %s",
-			   apply->settled - before, addr_format(route->src, text));
+		report_step(apply->report, "waited %u ms for duplicate address detection of %s",
+			    apply->settled - before, addr_format(route->src, text));
 }
 
 /* ---- what is wrong ---- */
@@ -170,31 +169,31 @@ static bool is_left_out(struct apply *apply, const struct op *op)
 	const char *bare = route->family == ADDR_IPV4
 				   ? bare_device(&apply->kernel.route, apply->ir, route)
 				   : NULL;
-	struct report_line *line;
+	struct diag_record *line;
 
 	if (!down && apply->job->dry_run && !will_settle(apply, route))
 		fault = find_fault(apply, route);
 	if (!down && !fault && !bare)
 		return false;
 	if (bare && !down)
-		line = report_add(apply->report, REPORT_WARNING,
+		line = report_add(apply->report, SEVERITY_WARNING, DIAG_no_masquerade_address,
 				  "the interface %s has no IPv4 address that masquerade could give, so its "
 				  "IPv4 routes in table %" PRIu32 " are left out",
 				  bare, route->table);
 	else if (down)
-		line = report_add(apply->report, REPORT_WARNING,
+		line = report_add(apply->report, SEVERITY_WARNING, DIAG_interface_down,
 				  "the interface %s is down, so its routes in table %" PRIu32
 				  " are left out",
 				  down, route->table);
 	else
-		line = report_add(apply->report, REPORT_WARNING,
+		line = report_add(apply->report, SEVERITY_WARNING, DIAG_kernel_refused,
 				  "the kernel would refuse `%s`; the route would be left out",
 				  op_command(apply->arena, op));
 	line->where = route->origin;
-	line->help =
-		down ? "apply again when it is up"
-		: bare ? "apply again when it has one; or write `snat` with an address in place of `masquerade`"
-		       : fault;
+	diag_help_text(line,
+		       down ? "apply again when it is up"
+		       : bare ? "apply again when it has one; or write `snat` with an address in place of `masquerade`"
+			      : fault);
 	return true;
 }
 
@@ -232,15 +231,16 @@ static bool refuse(struct apply *apply, struct op *op, const struct netlink_erro
 {
 	bool is_soft = is_about_way(op->route, error->code);
 	const char *fault = is_soft ? find_fault(apply, op->route) : NULL;
-	struct report_line *line;
+	struct diag_record *line;
 
 	if (apply_is_about_ipv6(op->route->family, error->code))
 		return apply_leave_out_ipv6(apply);
-	line = report_add(apply->report, is_soft ? kind_of_fault(apply) : REPORT_REFUSED,
-			  "the kernel refuses `%s`: %s%s", op_command(apply->arena, op),
-			  error->text, is_soft ? "; the route is left out" : "");
+	line = report_add(apply->report, is_soft ? kind_of_fault(apply) : SEVERITY_ERROR,
+			  DIAG_kernel_refused, "the kernel refuses `%s`: %s%s",
+			  op_command(apply->arena, op), error->text,
+			  is_soft ? "; the route is left out" : "");
 	line->where = op->route->origin;
-	line->help = is_soft && !fault ? "apply again when its link is up" : fault;
+	diag_help_text(line, is_soft && !fault ? "apply again when its link is up" : fault);
 	if (is_soft)
 		leave_out(apply, op);
 	return is_soft && !apply->job->strict;

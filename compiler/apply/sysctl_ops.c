@@ -20,9 +20,10 @@
 
 static void warn_of(struct apply *apply, const struct sysctl_plan_setting *setting)
 {
-	struct report_line *line =
-		report_add(apply->report, REPORT_WARNING, "%s is %s and should be %s: %s",
-			   setting->key, setting->now, setting->wish->value, setting->wish->why);
+	struct diag_record *line = report_add(apply->report, SEVERITY_WARNING, DIAG_sysctl_drift,
+					      "%s is %s and should be %s: %s", setting->key,
+					      setting->now, setting->wish->value,
+					      setting->wish->why);
 
 	line->where = setting->wish->origin;
 	line->command =
@@ -45,15 +46,15 @@ static bool is_known_lost(const struct apply *apply, const char *interface)
 
 static void warn_of_absent(struct apply *apply, const struct sysctl_plan_setting *setting)
 {
-	struct report_line *line;
+	struct diag_record *line;
 
 	if (is_known_lost(apply, setting->absent))
 		return;
-	line = report_add(apply->report, REPORT_WARNING,
+	line = report_add(apply->report, SEVERITY_WARNING, DIAG_no_interface,
 			  "there is no interface %s yet, so %s is not set to %s: %s",
 			  setting->absent, setting->key, setting->wish->value, setting->wish->why);
 	line->where = setting->wish->origin;
-	line->help = "apply again when it is there";
+	diag_help_text(line, "apply again when it is there");
 }
 
 /* A wish goes into the record when it holds through us, or is about to. */
@@ -92,7 +93,7 @@ static void warn_of_routers(struct apply *apply, const struct sysctl_plan_settin
 	if (!need->is_open || strcmp(need->key, NEEDS_FORWARDING_IPV6) != 0 ||
 	    link_has_default(apply->arena, &apply->kernel.route, ADDR_IPV6))
 		return;
-	report_add(apply->report, REPORT_WARNING,
+	report_add(apply->report, SEVERITY_WARNING, DIAG_accept_ra,
 		   "this host has no IPv6 default route yet, and once it forwards IPv6 it learns none from "
 		   "routers but by interfaces whose accept_ra is 2")
 		->command =
@@ -138,13 +139,14 @@ void apply_find_settings(struct apply *apply)
 
 static void cannot_write(struct apply *apply, struct op *op, const char *why)
 {
-	struct report_line *line = report_add(apply->report, REPORT_WARNING,
+	struct diag_record *line = report_add(apply->report, SEVERITY_WARNING, DIAG_sysctl_write,
 					      "%s cannot be set to %s (it is %s): %s; %s", op->key,
 					      op->value, op->before, why, op->wish->why);
 	struct record_sysctl *kept = record_find_sysctl(apply->after, op->key);
 
 	line->where = op->wish->origin;
-	line->help = "set it where /proc/sys can be written (a container's: when it is started)";
+	diag_help_text(line,
+		       "set it where /proc/sys can be written (a container's: when it is started)");
 	op->state = OP_LEFT_OUT;
 	/* It is not ours to give back. */
 	kept->old = NULL;

@@ -92,14 +92,14 @@ bool sysctl_restore_setting(const struct sysctl_restore *handback,
 	    strcmp(now, setting->old) == 0)
 		return true;
 	if (strcmp(now, setting->value) != 0) {
-		report_add(report, REPORT_WARNING,
+		report_add(report, SEVERITY_WARNING, DIAG_sysctl_kept,
 			   "somebody has set %s to %s since, so it stays (it was %s before the policy)",
 			   setting->key, now, setting->old);
 		return true;
 	}
 	reliant = relied_on(arena, handback->kernel, record, setting->key);
 	if (reliant) {
-		report_add(report, REPORT_WARNING,
+		report_add(report, SEVERITY_WARNING, DIAG_sysctl_kept,
 			   "%s stays %s (it was %s before the policy): %s may rely on it",
 			   setting->key, now, setting->old, reliant)
 			->command = arena_printf(arena,
@@ -108,12 +108,11 @@ bool sysctl_restore_setting(const struct sysctl_restore *handback,
 		return true;
 	}
 	if (sysctl_shared_restore(arena, record, setting->key, setting->old)) {
-		report_add(report, REPORT_STEP, "sysctl %s = %s, as it was", setting->key,
-			   setting->old);
+		report_step(report, "sysctl %s = %s, as it was", setting->key, setting->old);
 		return true;
 	}
-	report_add(report, REPORT_DOUBT, "%s cannot be set back to %s: %s", setting->key,
-		   setting->old, strerror(errno))
+	report_add(report, SEVERITY_ERROR, DIAG_sysctl_write, "%s cannot be set back to %s: %s",
+		   setting->key, setting->old, strerror(errno))
 		->command = arena_printf(arena, "sysctl -w %s=%s", setting->key, setting->old);
 	return false;
 }

@@ -30,7 +30,8 @@ bool undo_run(struct arena *arena, struct op_list *inverses, struct kernel *kern
 		if (take_back(arena, op, kernel, &error) || take_back(arena, op, kernel, &error))
 			continue;
 		done = false;
-		report_add(report, REPORT_DOUBT, "a change could not be taken back: %s", error.text)
+		report_add(report, SEVERITY_ERROR, DIAG_undo_failed,
+			   "a change could not be taken back: %s", error.text)
 			->command = op_command(arena, op);
 	}
 	return done;

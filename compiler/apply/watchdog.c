@@ -174,9 +174,8 @@ static void wait_for_deadline(struct watch *watch)
 static const char *reason(const struct report *report)
 {
 	for (size_t i = report->count; i > 0; i--)
-		if (report->lines[i - 1].kind == REPORT_REFUSED ||
-		    report->lines[i - 1].kind == REPORT_DOUBT)
-			return report->lines[i - 1].text;
+		if (report->records[i - 1]->severity == SEVERITY_ERROR)
+			return report->records[i - 1]->text;
 	return "no reason is known";
 }
 

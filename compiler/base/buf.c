@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/utf8.h"
 
 /* Room for `more` bytes and a NUL behind the text. */
 static void buf_reserve(struct buf *buf, size_t more)
@@ -80,59 +79,6 @@ void buf_printf(struct buf *buf, const char *format, ...)
 	buf->length += (size_t)length;
 	va_end(again);
 	va_end(args);
-}
-
-/* \u escapes are UTF-16: two of them for what lies above U+FFFF. */
-static void buf_json_escape(struct buf *buf, uint32_t code)
-{
-	const char *short_form = code == '\n'   ? "\\n"
-				 : code == '\t' ? "\\t"
-				 : code == '\r' ? "\\r"
-						: NULL;
-
-	if (short_form)
-		buf_puts(buf, short_form);
-	else if (code > 0xffff)
-		buf_printf(buf, "\\u%04x\\u%04x", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
-	else
-		buf_printf(buf, "\\u%04x", code);
-}
-
-/* How much of the text stands for itself in a string. */
-static size_t plain_length(const char *text, size_t length)
-{
-	size_t at = 0;
-
-	while (at < length && text[at] >= ' ' && text[at] <= '~' && text[at] != '"' &&
-	       text[at] != '\\')
-		at++;
-	return at;
-}
-
-void buf_json_string(struct buf *buf, const char *text, size_t length)
-{
-	size_t at = 0, size;
-	uint32_t code = 0;
-
-	buf_putc(buf, '"');
-	while (at < length) {
-		size = plain_length(text + at, length - at);
-		buf_add(buf, text + at, size);
-		at += size;
-		if (at == length)
-			break;
-		size = utf8_decode(text + at, length - at, &code);
-		if (!size)
-			buf_puts(buf, "\xef\xbf\xbd");
-		else if (utf8_is_hidden(code))
-			buf_json_escape(buf, code);
-		else if (code == '"' || code == '\\')
-			buf_printf(buf, "\\%c", (char)code);
-		else
-			buf_add(buf, text + at, size);
-		at += size ? size : 1;
-	}
-	buf_putc(buf, '"');
 }
 
 const char *buf_text(const struct buf *buf)

@@ -21,8 +21,6 @@ void buf_add(struct buf *buf, const char *text, size_t length);
 void buf_puts(struct buf *buf, const char *text);
 void buf_putc(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The text as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
-void buf_json_string(struct buf *buf, const char *text, size_t length);
 /* The text, "" for an empty buffer. Stays the buffer's. */
 const char *buf_text(const struct buf *buf);
 void buf_free(struct buf *buf);

@@ -1,49 +1,19 @@
 /*
  * diag: records of what is wrong, collected in the order of discovery and sorted when they are
- * shown; diag_show.c prints them.
+ * shown.
  *
- * Always true: texts are complete when diag_add, diag_also and diag_help return; everything is the
- * arena's; showing changes nothing.
+ * Always true: a record is complete when diag_add returns; everything is the arena's; showing
+ * changes nothing.
  */
 #include "base/diag.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/diag_record.h"
-
-enum { DIAG_NAME_ROOM = 32 };
-
-/* Character i of a code's name, with '-' for '_': the names are spelt out by the compiler, so that
- * they are constants. */
-#define DIAG_AT(name, i) ((i) < sizeof(name) ? (name)[(i) < sizeof(name) ? (i) : 0] : '\0')
-#define DIAG_LETTER(name, i) (DIAG_AT(name, i) == '_' ? '-' : DIAG_AT(name, i))
-#define DIAG_FOUR(name, i)                                                            \
-	DIAG_LETTER(name, i), DIAG_LETTER(name, (i) + 1), DIAG_LETTER(name, (i) + 2), \
-		DIAG_LETTER(name, (i) + 3)
-#define DIAG_SIXTEEN(name, i)                                                   \
-	DIAG_FOUR(name, i), DIAG_FOUR(name, (i) + 4), DIAG_FOUR(name, (i) + 8), \
-		DIAG_FOUR(name, (i) + 12)
-
-static const struct {
-	char name[DIAG_NAME_ROOM];
-	const char *about;
-	enum diag_severity severity;
-} diag_codes[] = {
-#define DIAG_CODE(name, severity, about) \
-	{ { DIAG_SIXTEEN(#name, 0), DIAG_SIXTEEN(#name, 16) }, about, severity },
-#include "base/codes.def"
-#undef DIAG_CODE
-};
-
-#define DIAG_CODE(name, severity, about) \
-	static_assert(sizeof(#name) <= DIAG_NAME_ROOM, "the name is too long");
-#include "base/codes.def"
-#undef DIAG_CODE
+#include "base/diag_list.h"
 
 struct diag *diag_new(struct arena *arena)
 {
@@ -96,38 +66,15 @@ static void diag_place(struct diag *diag, struct diag_record *record)
 struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span where,
 			     const char *format, ...)
 {
-	struct diag_record *record = arena_new_of(diag->arena, struct diag_record);
+	struct diag_record *record;
 	va_list args;
 
-	record->arena = diag->arena;
-	record->code = code;
-	record->where = where;
 	va_start(args, format);
-	record->text = arena_vprintf(diag->arena, format, args);
+	record = diag_record_new(diag->arena, code, format, args);
 	va_end(args);
+	record->where = where;
 	diag_place(diag, record);
 	return record;
-}
-
-void diag_also(struct diag_record *record, struct span where, const char *format, ...)
-{
-	struct diag_note *note = arena_append(record->arena, record->notes, record->note_count);
-	va_list args;
-
-	note->where = where;
-	va_start(args, format);
-	note->text = arena_vprintf(record->arena, format, args);
-	va_end(args);
-}
-
-void diag_help(struct diag_record *record, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	*arena_append(record->arena, record->helps, record->help_count) =
-		arena_vprintf(record->arena, format, args);
-	va_end(args);
 }
 
 size_t diag_error_count(const struct diag *diag)
@@ -140,24 +87,9 @@ size_t diag_warning_count(const struct diag *diag)
 	return diag->warnings;
 }
 
-const char *diag_code_name(enum diag_code code)
-{
-	return diag_codes[code].name;
-}
-
-const char *diag_code_about(enum diag_code code)
-{
-	return diag_codes[code].about;
-}
-
 bool diag_may_be_allowed(enum diag_code code)
 {
 	return diag_code_severity(code) != SEVERITY_ERROR || code == DIAG_own_mark;
-}
-
-enum diag_severity diag_code_severity(enum diag_code code)
-{
-	return diag_codes[code].severity;
 }
 
 static int diag_order(size_t a, size_t b)
@@ -228,27 +160,18 @@ void diag_render(const struct diag *diag, struct buf *out, struct diag_style sty
 		return;
 	sorted = arena_alloc(diag->arena, diag->count * sizeof(*sorted));
 	count = diag_sort((const struct diag_record *const *)diag->records, diag->count, sorted);
-	for (i = 0; i < count; i++) {
-		if (style.json)
-			diag_show_json(sorted[i], out);
-		else
-			diag_show_text(sorted[i], out, style.color);
-	}
+	for (i = 0; i < count; i++)
+		diag_record_show(sorted[i], out, style);
 }
 
-void diag_put_errors(const struct diag *diag, struct buf *out)
+void diag_put_json(const struct diag *diag, enum diag_severity severity, struct json *out)
 {
 	const struct diag_record **sorted =
 		arena_alloc(diag->arena, (diag->count + 1) * sizeof(*sorted));
 	size_t count =
 		diag_sort((const struct diag_record *const *)diag->records, diag->count, sorted);
-	const char *gap = "";
 
-	for (size_t i = 0; i < count; i++) {
-		if (sorted[i]->severity != SEVERITY_ERROR)
-			continue;
-		buf_puts(out, gap);
-		diag_show_error(sorted[i], out);
-		gap = ",";
-	}
+	for (size_t i = 0; i < count; i++)
+		if (sorted[i]->severity == severity)
+			diag_record_put_json(sorted[i], out);
 }

@@ -10,7 +10,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/diag_record.h"
+#include "base/diag_list.h"
+#include "base/json.h"
 #include "base/suggest.h"
 
 static const char allow_word[] = "allow:";
@@ -201,7 +202,7 @@ static void judge(struct diag *diag, const struct diag_allow *allow)
 	name = diag_code_name(allow->code);
 	if (!diag_may_be_allowed(allow->code))
 		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
-				   "\"%s\" is an error, which nothing allows", name),
+				   "\"%s\" is no warning of a policy, so nothing allows it", name),
 			  "mend what it says, and remove this");
 	else
 		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
@@ -231,33 +232,42 @@ static void put_text(const struct diag_record *record, struct buf *out)
 		   diag_code_name(record->code));
 }
 
-static void put_json(const struct diag_record *record, struct buf *out)
+static size_t sort_silenced(const struct diag *diag, const struct diag_record ***sorted)
 {
-	const struct source *source = record->where.source;
-
-	buf_puts(out, "{\"file\": ");
-	buf_json_string(out, source->name, strlen(source->name));
-	buf_printf(out, ", \"line\": %u, \"code\": \"%s\"}",
-		   source_place(source, record->where.begin).line, diag_code_name(record->code));
+	*sorted = arena_alloc(diag->arena, (diag->silenced_count + 1) * sizeof(**sorted));
+	return diag_sort((const struct diag_record *const *)diag->silenced, diag->silenced_count,
+			 *sorted);
 }
 
-void diag_put_silenced(const struct diag *diag, struct buf *out, bool json)
+void diag_put_silenced(const struct diag *diag, struct buf *out)
 {
-	const struct diag_record **sorted =
-		arena_alloc(diag->arena, (diag->silenced_count + 1) * sizeof(*sorted));
-	size_t count = diag_sort((const struct diag_record *const *)diag->silenced,
-				 diag->silenced_count, sorted);
+	const struct diag_record **sorted;
+	size_t count = sort_silenced(diag, &sorted);
 
-	if (json)
-		buf_putc(out, '[');
-	else if (count)
-		buf_printf(out, "%zu silenced (", count);
+	if (!count)
+		return;
+	buf_printf(out, "%zu silenced (", count);
 	for (size_t i = 0; i < count; i++) {
 		buf_puts(out, i ? ", " : "");
-		(json ? put_json : put_text)(sorted[i], out);
+		put_text(sorted[i], out);
 	}
-	if (json)
-		buf_putc(out, ']');
-	else if (count)
-		buf_putc(out, ')');
+	buf_putc(out, ')');
+}
+
+void diag_put_silenced_json(const struct diag *diag, struct json *out, const char *key)
+{
+	const struct diag_record **sorted;
+	size_t count = sort_silenced(diag, &sorted);
+
+	json_list(out, key);
+	for (size_t i = 0; i < count; i++) {
+		struct span where = sorted[i]->where;
+
+		json_object(out, NULL);
+		json_text(out, "file", where.source->name);
+		json_number(out, "line", source_place(where.source, where.begin).line);
+		json_text(out, "code", diag_code_name(sorted[i]->code));
+		json_end(out);
+	}
+	json_end(out);
 }

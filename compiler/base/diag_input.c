@@ -5,8 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/arena.h"
-#include "base/diag.h"
-#include "base/diag_record.h"
+#include "base/diag_list.h"
 
 static const struct diag_input *diag_find_input(const struct diag *diag, const struct stat *info)
 {

@@ -1,14 +1,39 @@
 /*
- * diag_record: what diag.c collects and diag_show.c prints. Nobody else looks inside.
+ * diag_record: one message, of a policy or of the host: what is wrong, where, and what to write or
+ * run instead. diag collects them for a policy, report for the host; both show them alike:
+ *
+ *   policy.yaml:4:20: error: no listener "prxy" [unknown-name]
+ *     4 |   - {to: x, then: {proxy: prxy}}
+ *       |                           ^^^^
+ *   policy.yaml:3:3: note: ... (diag_also)
+ *   help: did you mean "proxy"?
+ *   run: tpc status
+ *
+ * As JSON each is the object "message" of schema/output.schema.json.
  */
 #ifndef TPC_BASE_DIAG_RECORD_H
 #define TPC_BASE_DIAG_RECORD_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
-#include "base/diag.h"
+#include "base/source.h"
+
+struct arena;
+struct buf;
+struct json;
+
+/* The codes, in codes.def: DIAG_CODE(name, severity, "what it is about"). Shown as name with '-'
+ * for '_'. */
+enum diag_code {
+#define DIAG_CODE(name, severity, about) DIAG_##name,
+#include "base/codes.def"
+#undef DIAG_CODE
+	DIAG_CODE_COUNT
+};
+
+enum diag_severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE };
 
 struct diag_note {
 	struct span where;
@@ -19,53 +44,42 @@ struct diag_record {
 	struct arena *arena;
 	enum diag_code code;
 	enum diag_severity severity;
-	size_t index; /* in the order of discovery */
-	struct span where;
+	size_t index;      /* in the order of discovery */
+	struct span where; /* no source: no place */
 	const char *text;
 	struct diag_note *notes;
 	size_t note_count;
 	const char **helps;
 	size_t help_count;
+	const char *command; /* that fixes it, ready for a shell, or NULL */
 };
 
-/* One code of a comment that allows it. */
-struct diag_allow {
-	struct span span;
-	unsigned int line;
-	enum diag_code code; /* DIAG_CODE_COUNT: there is none of that name */
-	bool is_used;
+struct diag_style {
+	bool color;
+	bool json;          /* one object a line instead of text */
+	const char *indent; /* before each line of text; then no "tpc: " stands before it. Or NULL
+			     */
 };
 
-/* A file that was read, by what no other file shares. */
-struct diag_input {
-	dev_t device;
-	ino_t inode;
-	struct span named_by;
-};
+/* A message with the severity of its code. */
+struct diag_record *diag_record_new(struct arena *arena, enum diag_code code, const char *format,
+				    va_list args);
+/* A second place that matters: "first given here". */
+void diag_also(struct diag_record *record, struct span where, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* How to fix it; may be called again for a second line. */
+void diag_help(struct diag_record *record, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The same of a text that lives as long as the record; NULL: none. */
+void diag_help_text(struct diag_record *record, const char *text);
 
-struct diag {
-	struct arena *arena;
-	struct diag_record **records;
-	size_t count, errors, warnings;
-	bool strict, is_cut_short;
-	enum diag_notes notes;
-	struct diag_allow *allows;
-	size_t allow_count;
-	struct diag_record **silenced;
-	size_t silenced_count;
-	struct diag_input *inputs;
-	size_t input_count;
-};
+const char *diag_code_name(enum diag_code code);
+const char *diag_code_about(enum diag_code code);
+enum diag_severity diag_code_severity(enum diag_code code);
 
-/* diag_allow.c: does a comment say that this is allowed? Notes that it was needed. */
-bool diag_is_allowed(struct diag *diag, enum diag_code code, struct span where);
-/* The records in the order to show them, the first of each that is there several times. */
-size_t diag_sort(const struct diag_record *const *records, size_t count,
-		 const struct diag_record **sorted);
-/* One record as text, or as one line of JSON. */
-void diag_show_text(const struct diag_record *record, struct buf *out, bool color);
-void diag_show_json(const struct diag_record *record, struct buf *out);
-/* An error as one of an object's list: with the fields that a report's errors have. */
-void diag_show_error(const struct diag_record *record, struct buf *out);
+/* As text, or as one line of JSON. */
+void diag_record_show(const struct diag_record *record, struct buf *out, struct diag_style style);
+/* As an object of a list. */
+void diag_record_put_json(const struct diag_record *record, struct json *out);
 
 #endif

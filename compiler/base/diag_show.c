@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/diag_record.h"
+#include "base/json.h"
 #include "base/shown.h"
 
 /*
@@ -114,7 +115,8 @@ static void diag_put_both(const struct source *source, const struct diag_excerpt
 		buf_putc(carets, '^');
 }
 
-static void diag_put_excerpt(struct span where, struct buf *out, const char *paint, const char *end)
+static void diag_put_excerpt(struct span where, const char *indent, struct buf *out,
+			     const char *paint, const char *end)
 {
 	struct diag_excerpt part = diag_excerpt(where);
 	unsigned int number = source_place(where.source, where.begin).line;
@@ -126,7 +128,7 @@ static void diag_put_excerpt(struct span where, struct buf *out, const char *pai
 		buf_puts(&carets, "   ");
 	}
 	diag_put_both(where.source, &part, &line, &carets);
-	buf_printf(out, "  %u | ", number);
+	buf_printf(out, "%s  %u | ", indent, number);
 	margin = out->length - margin;
 	buf_printf(out, "%s%s\n", buf_text(&line), part.cut_behind ? "..." : "");
 	buf_printf(out, "%*s| %s%s%s\n", (int)margin - 2, "", paint, buf_text(&carets), end);
@@ -134,18 +136,21 @@ static void diag_put_excerpt(struct span where, struct buf *out, const char *pai
 	buf_free(&carets);
 }
 
-/* "file:line:column: ", or "tpc: " for what has no place. */
-static void diag_put_place(struct span where, struct buf *out, const struct diag_paint *paint)
+/* "file:line:column: ", or `none` for what has no place. */
+static void diag_put_place(struct span where, const char *none, struct buf *out,
+			   const struct diag_paint *paint)
 {
 	struct place place;
 
+	if (!where.source && !*none)
+		return;
 	buf_puts(out, paint->place);
 	if (where.source) {
 		place = source_place(where.source, where.begin);
 		shown_text(out, where.source->name);
 		buf_printf(out, ":%u:%u:", place.line, place.column);
 	} else {
-		buf_puts(out, "tpc:");
+		buf_puts(out, none);
 	}
 	buf_printf(out, "%s ", paint->end);
 }
@@ -157,104 +162,97 @@ static const char *diag_severity_word(enum diag_severity severity)
 	return words[severity];
 }
 
-void diag_show_text(const struct diag_record *record, struct buf *out, bool color)
+/* "help: text" and the like. */
+static void diag_put_labelled(const char *indent, const char *label, const char *text,
+			      const struct diag_paint *paint, struct buf *out)
 {
-	const struct diag_paint *paint = color ? &diag_colored : &diag_plain;
-	const char *const severities[] = { paint->error, paint->warning, paint->note };
-	const char *severity = severities[record->severity];
-	size_t i;
+	buf_printf(out, "%s%s%s:%s ", indent, paint->help, label, paint->end);
+	shown_text(out, text);
+	buf_putc(out, '\n');
+}
 
-	diag_put_place(record->where, out, paint);
+static void diag_show_text(const struct diag_record *record, struct buf *out,
+			   const struct diag_paint *paint, const char *indent)
+{
+	const char *const severities[] = { paint->error, paint->warning, paint->note };
+	const char *severity = severities[record->severity], *none = *indent ? "" : "tpc:";
+
+	buf_puts(out, indent);
+	diag_put_place(record->where, none, out, paint);
 	buf_printf(out, "%s%s:%s ", severity, diag_severity_word(record->severity), paint->end);
 	shown_text(out, record->text);
 	buf_printf(out, " [%s]\n", diag_code_name(record->code));
 	if (record->where.source)
-		diag_put_excerpt(record->where, out, severity, paint->end);
-	for (i = 0; i < record->note_count; i++) {
-		diag_put_place(record->notes[i].where, out, paint);
+		diag_put_excerpt(record->where, indent, out, severity, paint->end);
+	for (size_t i = 0; i < record->note_count; i++) {
+		buf_puts(out, indent);
+		diag_put_place(record->notes[i].where, none, out, paint);
 		buf_printf(out, "%snote:%s ", paint->note, paint->end);
 		shown_text(out, record->notes[i].text);
 		buf_putc(out, '\n');
 	}
-	for (i = 0; i < record->help_count; i++) {
-		buf_printf(out, "%shelp:%s ", paint->help, paint->end);
-		shown_text(out, record->helps[i]);
-		buf_putc(out, '\n');
-	}
+	for (size_t i = 0; i < record->help_count; i++)
+		diag_put_labelled(indent, "help", record->helps[i], paint, out);
+	if (record->command)
+		diag_put_labelled(indent, "run", record->command, paint, out);
 }
 
-static void diag_put_json_text(struct buf *out, const char *text)
-{
-	buf_json_string(out, text, strlen(text));
-}
+/* ---- JSON ---- */
 
-static void diag_put_json_place(struct span where, struct buf *out)
+static void diag_put_json_place(struct span where, struct json *out)
 {
 	struct place begin;
 	size_t line, end;
 
 	if (!where.source) {
-		buf_puts(out, "\"file\":null,\"line\":null,\"column\":null,\"end_column\":null");
+		json_null(out, "file");
+		json_null(out, "line");
+		json_null(out, "column");
+		json_null(out, "end_column");
 		return;
 	}
 	begin = source_place(where.source, where.begin);
 	end = diag_least(diag_line_end(where.source, where.begin, &line), where.end);
 	if (end < where.begin)
 		end = where.begin;
-	buf_puts(out, "\"file\":");
-	diag_put_json_text(out, where.source->name);
-	buf_printf(out, ",\"line\":%u,\"column\":%u,\"end_column\":%u", begin.line, begin.column,
-		   source_place(where.source, (uint32_t)end).column);
+	json_text(out, "file", where.source->name);
+	json_number(out, "line", begin.line);
+	json_number(out, "column", begin.column);
+	json_number(out, "end_column", source_place(where.source, (uint32_t)end).column);
 }
 
-void diag_show_json(const struct diag_record *record, struct buf *out)
+void diag_record_put_json(const struct diag_record *record, struct json *out)
 {
-	size_t i;
-
-	buf_printf(out, "{\"severity\":\"%s\",\"code\":\"%s\",",
-		   diag_severity_word(record->severity), diag_code_name(record->code));
+	json_object(out, NULL);
+	json_text(out, "severity", diag_severity_word(record->severity));
+	json_text(out, "code", diag_code_name(record->code));
 	diag_put_json_place(record->where, out);
-	buf_puts(out, ",\"message\":");
-	diag_put_json_text(out, record->text);
-	buf_puts(out, ",\"notes\":[");
-	for (i = 0; i < record->note_count; i++) {
-		buf_puts(out, i ? ",{" : "{");
+	json_text(out, "message", record->text);
+	json_list(out, "notes");
+	for (size_t i = 0; i < record->note_count; i++) {
+		json_object(out, NULL);
 		diag_put_json_place(record->notes[i].where, out);
-		buf_puts(out, ",\"message\":");
-		diag_put_json_text(out, record->notes[i].text);
-		buf_putc(out, '}');
+		json_text(out, "message", record->notes[i].text);
+		json_end(out);
 	}
-	buf_puts(out, "],\"help\":[");
-	for (i = 0; i < record->help_count; i++) {
-		if (i)
-			buf_putc(out, ',');
-		diag_put_json_text(out, record->helps[i]);
-	}
-	buf_puts(out, "]}\n");
+	json_end(out);
+	json_list(out, "help");
+	for (size_t i = 0; i < record->help_count; i++)
+		json_text(out, NULL, record->helps[i]);
+	json_end(out);
+	json_text(out, "command", record->command);
+	json_end(out);
 }
 
-void diag_show_error(const struct diag_record *record, struct buf *out)
+void diag_record_show(const struct diag_record *record, struct buf *out, struct diag_style style)
 {
-	struct buf help = { 0 };
+	struct json json = { .out = out };
 
-	buf_puts(out, "{\"text\":");
-	diag_put_json_text(out, record->text);
-	buf_puts(out, ",\"file\":");
-	if (record->where.source) {
-		struct place begin = source_place(record->where.source, record->where.begin);
-
-		diag_put_json_text(out, record->where.source->name);
-		buf_printf(out, ",\"line\":%u,\"column\":%u", begin.line, begin.column);
-	} else {
-		buf_puts(out, "null,\"line\":null,\"column\":null");
+	if (!style.json) {
+		diag_show_text(record, out, style.color ? &diag_colored : &diag_plain,
+			       style.indent ? style.indent : "");
+		return;
 	}
-	buf_printf(out, ",\"code\":\"%s\",\"help\":", diag_code_name(record->code));
-	for (size_t i = 0; i < record->help_count; i++)
-		buf_printf(&help, "%s%s", i ? "; " : "", record->helps[i]);
-	if (record->help_count)
-		diag_put_json_text(out, buf_text(&help));
-	else
-		buf_puts(out, "null");
-	buf_puts(out, ",\"command\":null}");
-	buf_free(&help);
+	diag_record_put_json(record, &json);
+	buf_putc(out, '\n');
 }

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/duration.h"
+#include "base/json.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "ir/ir.h"
@@ -70,34 +71,46 @@ static const char *outcome_word(enum apply_outcome outcome, bool is_dry)
 	return "";
 }
 
+static void put_change(struct json *out, const char *key, size_t added, size_t removed)
+{
+	json_object(out, key);
+	json_number(out, "added", added);
+	json_number(out, "removed", removed);
+	json_end(out);
+}
+
 static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 		     const struct apply_counts *counts, struct buf *out)
 {
-	buf_putc(out, '{');
-	show_json_text(out, "policy", job->ir->name);
-	buf_putc(out, ',');
-	show_json_text(out, "outcome", outcome_word(outcome, job->dry_run));
-	buf_printf(out, ",\"sysctls\":%zu,\"routes\":{\"added\":%zu,\"removed\":%zu}",
-		   counts->sysctls, counts->new_routes, counts->old_routes);
-	buf_printf(out, ",\"ip_rules\":{\"added\":%zu,\"removed\":%zu}", counts->new_rules,
-		   counts->old_rules);
-	buf_printf(out, ",\"sets\":{\"filled\":%zu,\"elements\":%zu,\"removed\":%zu",
-		   counts->new_sets, counts->elements, counts->old_sets);
-	buf_printf(out, ",\"in_place\":%zu,\"added\":%zu,\"taken_out\":%zu}", counts->updated_sets,
-		   counts->added, counts->removed);
-	buf_printf(out, ",\"chains\":{\"removed\":%zu},\"counters\":{\"removed\":%zu}",
-		   counts->old_chains, counts->old_counters);
-	buf_printf(out, ",\"nft_rules\":%zu,", counts->nft_rules);
-	show_json_rows(job->arena, job->ir->rows, job->ir->row_count, out);
-	buf_puts(out, "\"steps\":");
-	show_json(out, job->report, REPORT_STEP);
+	struct json json = { .out = out };
+
+	json_object(&json, NULL);
+	json_text(&json, "policy", job->ir->name);
+	json_text(&json, "outcome", outcome_word(outcome, job->dry_run));
+	json_number(&json, "sysctls", counts->sysctls);
+	put_change(&json, "routes", counts->new_routes, counts->old_routes);
+	put_change(&json, "ip_rules", counts->new_rules, counts->old_rules);
+	json_object(&json, "sets");
+	json_number(&json, "filled", counts->new_sets);
+	json_number(&json, "elements", counts->elements);
+	json_number(&json, "removed", counts->old_sets);
+	json_number(&json, "in_place", counts->updated_sets);
+	json_number(&json, "added", counts->added);
+	json_number(&json, "taken_out", counts->removed);
+	json_end(&json);
+	json_object(&json, "chains");
+	json_number(&json, "removed", counts->old_chains);
+	json_end(&json);
+	json_object(&json, "counters");
+	json_number(&json, "removed", counts->old_counters);
+	json_end(&json);
+	json_number(&json, "nft_rules", counts->nft_rules);
+	show_json_rows(job->arena, job->ir->rows, job->ir->row_count, &json);
+	show_json_steps(&json, "steps", job->report);
 	if (counts->forgotten)
-		buf_printf(out, ",\"connections_deleted\":%zu", counts->forgotten);
-	if (counts->waits)
-		buf_printf(out, ",\"confirm_within\":%u", counts->waits);
-	else
-		buf_puts(out, ",\"confirm_within\":null");
-	show_json_end(out, job->diag, job->report, outcome);
+		json_number(&json, "connections_deleted", counts->forgotten);
+	json_number_or_null(&json, "confirm_within", counts->waits);
+	show_json_end(&json, job->diag, job->report);
 }
 
 static void put_forgotten(const struct apply_counts *counts, struct buf *out)
@@ -165,13 +178,16 @@ static void put_text(const struct cmd_call *call, const struct apply_job *job,
 	}
 }
 
-static void tell_outcome(enum apply_outcome outcome, const struct apply_counts *counts)
+static void put_outcome(const struct cmd_call *call, enum apply_outcome outcome,
+			const struct apply_counts *counts)
 {
 	if (outcome == APPLY_REFUSED)
-		cmd_error("nothing changed");
+		cmd_error(call, DIAG_refused, NULL, "nothing changed");
 	else if (outcome == APPLY_IN_DOUBT)
-		cmd_error("the host is half way; run the commands above%s",
-			  counts->waits ? ", or wait: it will go back by itself" : "");
+		cmd_error(call, DIAG_in_doubt,
+			  counts->waits ? "run the commands above, or wait for the rollback"
+					: "run the commands above",
+			  "the host is half changed");
 }
 
 /* Where the report is lost. */
@@ -191,12 +207,12 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 {
 	struct buf out = { 0 };
 
-	cmd_show_diag(call, job->diag);
 	if (call->format == CMD_JSON) {
 		put_json(job, outcome, counts, &out);
 	} else {
-		show_problems(job->report);
-		tell_outcome(outcome, counts);
+		cmd_show_diag(call, job->diag);
+		show_problems(call, job->report);
+		put_outcome(call, outcome, counts);
 		if (!call->quiet)
 			put_text(call, job, outcome, counts, &out);
 	}
@@ -212,7 +228,9 @@ static enum cmd_status guard(const struct cmd_call *call, struct watchdog *watch
 {
 	if (watchdog_start(watchdog, read_time(call->values[APPLY_CONFIRM])))
 		return CMD_DONE;
-	cmd_error("nobody could take it back in time: %s; nothing changed", strerror(errno));
+	cmd_error(call, DIAG_no_watchdog, NULL,
+		  "cannot start the process that would roll back: %s; nothing changed",
+		  strerror(errno));
 	return CMD_SYSTEM_REFUSED;
 }
 

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/diag.h"
+#include "base/json.h"
 #include "base/shown.h"
 #include "cmd/verbs.h"
 #include "ir/ir.h"
@@ -43,7 +44,7 @@ static void put_text(const char *name, const struct ir *ir, const struct diag *d
 	put_count(ir->expectation_count, "expectation", out);
 	buf_puts(out, "; ");
 	before = out->length;
-	diag_put_silenced(diag, out, false);
+	diag_put_silenced(diag, out);
 	if (out->length == before)
 		out->length -= strlen("; ");
 	buf_puts(out, ")\n");
@@ -52,16 +53,21 @@ static void put_text(const char *name, const struct ir *ir, const struct diag *d
 static void put_json(const char *name, const struct ir *ir, const struct diag *diag,
 		     struct buf *out)
 {
-	buf_puts(out, "{\"policy\": ");
-	buf_json_string(out, name, strlen(name));
-	buf_printf(out, ", \"ok\": %s, \"errors\": %zu, \"warnings\": %zu", ir ? "true" : "false",
-		   diag_error_count(diag), diag_warning_count(diag));
-	if (ir)
-		buf_printf(out, ", \"rules\": %zu, \"sets\": %zu, \"expectations\": %zu",
-			   ir->policy_rules, ir->policy_sets, ir->expectation_count);
-	buf_puts(out, ", \"silenced\": ");
-	diag_put_silenced(diag, out, true);
-	buf_puts(out, "}\n");
+	struct json json = { .out = out };
+
+	json_object(&json, NULL);
+	json_text(&json, "policy", name);
+	json_bool(&json, "ok", ir != NULL);
+	json_number(&json, "errors", diag_error_count(diag));
+	json_number(&json, "warnings", diag_warning_count(diag));
+	if (ir) {
+		json_number(&json, "rules", ir->policy_rules);
+		json_number(&json, "sets", ir->policy_sets);
+		json_number(&json, "expectations", ir->expectation_count);
+	}
+	diag_put_silenced_json(diag, &json, "silenced");
+	json_end(&json);
+	buf_putc(out, '\n');
 }
 
 static void put_cut_short(const char *name)

@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/ordinary.h"
+#include "base/report.h"
 #include "base/shown.h"
 #include "base/suggest.h"
 #include "cmd/help.h"
@@ -47,12 +48,13 @@ static bool write_whole(int fd, const struct buf *text)
 	return true;
 }
 
-enum cmd_status cmd_print(const struct buf *text)
+enum cmd_status cmd_print(const struct cmd_call *call, const struct buf *text)
 {
 	if (write_whole(STDOUT_FILENO, text))
 		return CMD_DONE;
 	if (errno != EPIPE)
-		cmd_error("cannot write to standard output: %s", strerror(errno));
+		cmd_error(call, DIAG_output_write, NULL, "cannot write to standard output: %s",
+			  strerror(errno));
 	return CMD_SYSTEM_REFUSED;
 }
 
@@ -62,9 +64,9 @@ enum cmd_status cmd_print_text(const struct cmd_call *call, const struct buf *te
 	enum cmd_status status;
 
 	if (call->format == CMD_JSON)
-		return cmd_print(text);
+		return cmd_print(call, text);
 	shown_lines(&shown, buf_text(text), text->length);
-	status = cmd_print(&shown);
+	status = cmd_print(call, &shown);
 	buf_free(&shown);
 	return status;
 }
@@ -78,63 +80,67 @@ static void print_error(struct buf *text)
 	buf_free(text);
 }
 
-bool cmd_print_done(const struct buf *text, bool is_error, const char *done, const char *next)
+static struct diag_style error_style(const struct cmd_call *call)
 {
-	struct buf message = { 0 };
+	return (struct diag_style){ .color = call->color_err, .json = call->format == CMD_JSON };
+}
+
+static void show_record(const struct cmd_call *call, const struct diag_record *record)
+{
+	struct buf text = { 0 };
+
+	diag_record_show(record, &text, error_style(call));
+	print_error(&text);
+}
+
+void cmd_error(const struct cmd_call *call, enum diag_code code, const char *help,
+	       const char *format, ...)
+{
+	struct diag_record *record;
+	va_list args;
+
+	va_start(args, format);
+	record = diag_record_new(call->arena, code, format, args);
+	va_end(args);
+	diag_help_text(record, help);
+	show_record(call, record);
+}
+
+enum cmd_status cmd_usage_error(const struct cmd_call *call, const char *format, ...)
+{
+	struct diag_record *record;
+	va_list args;
+
+	va_start(args, format);
+	record = diag_record_new(call->arena, DIAG_usage, format, args);
+	va_end(args);
+	diag_help(record, "%s", help_usage(call->verb, call->arena));
+	diag_help(record, "`tpc %s --help` lists the options", call->verb->name);
+	show_record(call, record);
+	return CMD_USAGE_WRONG;
+}
+
+bool cmd_print_done(const struct cmd_call *call, const struct buf *text, bool is_error,
+		    const char *done, const char *next)
+{
+	struct report report = { .arena = call->arena };
+	struct diag_record *record;
 
 	if (write_whole(STDOUT_FILENO, text))
 		return true;
-	buf_printf(&message, "tpc: %s: %s, but standard output could not be written: %s; %s\n",
-		   is_error ? "error" : "warning", done, strerror(errno), next);
-	print_error(&message);
+	record = report_add(&report, is_error ? SEVERITY_ERROR : SEVERITY_WARNING,
+			    DIAG_output_write, "%s, but standard output could not be written: %s",
+			    done, strerror(errno));
+	diag_help_text(record, next);
+	show_record(call, record);
 	return false;
-}
-
-static void put_formatted(struct buf *out, const char *format, va_list args)
-{
-	struct arena *arena = arena_new();
-	const char *text;
-
-	text = arena_vprintf(arena, format, args);
-	shown_text(out, text);
-	arena_free(arena);
-}
-
-void cmd_error(const char *format, ...)
-{
-	struct buf text = { 0 };
-	va_list args;
-
-	buf_puts(&text, "tpc: error: ");
-	va_start(args, format);
-	put_formatted(&text, format, args);
-	va_end(args);
-	buf_putc(&text, '\n');
-	print_error(&text);
-}
-
-enum cmd_status cmd_usage_error(const struct cmd_verb *verb, const char *format, ...)
-{
-	struct buf text = { 0 };
-	va_list args;
-
-	buf_printf(&text, "tpc %s: ", verb->name);
-	va_start(args, format);
-	put_formatted(&text, format, args);
-	va_end(args);
-	buf_putc(&text, '\n');
-	help_put_usage(verb, &text);
-	buf_printf(&text, "`tpc %s --help` says more\n", verb->name);
-	print_error(&text);
-	return CMD_USAGE_WRONG;
 }
 
 void cmd_show_diag(const struct cmd_call *call, const struct diag *diag)
 {
-	struct diag_style style = { .color = call->color_err, .json = call->format == CMD_JSON };
 	struct buf text = { 0 };
 
-	diag_render(diag, &text, style);
+	diag_render(diag, &text, error_style(call));
 	print_error(&text);
 }
 
@@ -198,35 +204,37 @@ static bool wants_color(const char *option, int fd)
 	return isatty(fd) && !(no_color && *no_color);
 }
 
-static enum cmd_status check_arguments(const struct cmd_verb *verb, const struct options *options)
+static enum cmd_status check_arguments(const struct cmd_call *call)
 {
-	if (options->arg_count < verb->least_args)
-		return cmd_usage_error(verb, "%.*s is missing", (int)strcspn(verb->usage, " ."),
+	const struct cmd_verb *verb = call->verb;
+
+	if (call->arg_count < verb->least_args)
+		return cmd_usage_error(call, "%.*s is missing", (int)strcspn(verb->usage, " ."),
 				       verb->usage);
-	if (options->arg_count > verb->most_args)
-		return cmd_usage_error(verb, "one argument too many: \"%s\"",
-				       options->args[verb->most_args]);
+	if (call->arg_count > verb->most_args)
+		return cmd_usage_error(call, "one argument too many: \"%s\"",
+				       call->args[verb->most_args]);
 	return CMD_DONE;
 }
 
-static enum cmd_status print_version(void)
+static enum cmd_status print_version(const struct cmd_call *call)
 {
 	struct buf text = { 0 };
 	enum cmd_status status;
 
 	buf_puts(&text, "tpc " TPC_VERSION "\n");
-	status = cmd_print(&text);
+	status = cmd_print(call, &text);
 	buf_free(&text);
 	return status;
 }
 
-static enum cmd_status print_verb_help(const struct cmd_verb *verb)
+static enum cmd_status print_verb_help(const struct cmd_call *call)
 {
 	struct buf text = { 0 };
 	enum cmd_status status;
 
-	help_put_verb(verb, &text);
-	status = cmd_print(&text);
+	help_put_verb(call->verb, call->arena, &text);
+	status = cmd_print(call, &text);
 	buf_free(&text);
 	return status;
 }
@@ -236,30 +244,29 @@ static enum cmd_status run_verb(struct arena *arena, const struct cmd_verb *verb
 {
 	struct options options;
 	const char *wrong = options_parse(arena, verb, words, count, &options);
-	struct cmd_call call = { .verb = verb, .arena = arena };
+	const char *format = options.globals[OPTION_FORMAT], *color = options.globals[OPTION_COLOR];
+	struct cmd_call call = {
+		.verb = verb,
+		.arena = arena,
+		.args = options.args,
+		.arg_count = options.arg_count,
+		.values = options.values,
+		.format = format && !strcmp(format, "json") ? CMD_JSON : CMD_TEXT,
+		.quiet = options.globals[OPTION_QUIET] != NULL,
+		.verbose = options.globals[OPTION_VERBOSE] != NULL,
+		.color_out = wants_color(color, STDOUT_FILENO),
+		.color_err = wants_color(color, STDERR_FILENO),
+	};
 	enum cmd_status status;
 
 	if (options.globals[OPTION_HELP])
-		return print_verb_help(verb);
+		return print_verb_help(&call);
 	if (wrong)
-		return cmd_usage_error(verb, "%s", wrong);
+		return cmd_usage_error(&call, "%s", wrong);
 	if (options.globals[OPTION_VERSION])
-		return print_version();
-	status = check_arguments(verb, &options);
-	if (status != CMD_DONE)
-		return status;
-	call.args = options.args;
-	call.arg_count = options.arg_count;
-	call.values = options.values;
-	call.format = options.globals[OPTION_FORMAT] &&
-				      !strcmp(options.globals[OPTION_FORMAT], "json")
-			      ? CMD_JSON
-			      : CMD_TEXT;
-	call.quiet = options.globals[OPTION_QUIET] != NULL;
-	call.verbose = options.globals[OPTION_VERBOSE] != NULL;
-	call.color_out = wants_color(options.globals[OPTION_COLOR], STDOUT_FILENO);
-	call.color_err = wants_color(options.globals[OPTION_COLOR], STDERR_FILENO);
-	return verb->run(&call);
+		return print_version(&call);
+	status = check_arguments(&call);
+	return status == CMD_DONE ? verb->run(&call) : status;
 }
 
 static const struct cmd_verb *find_verb(const struct cmd_verb *const *verbs, size_t count,
@@ -271,8 +278,8 @@ static const struct cmd_verb *find_verb(const struct cmd_verb *const *verbs, siz
 	return NULL;
 }
 
-static enum cmd_status refuse_verb(const struct cmd_verb *const *verbs, size_t count,
-				   const char *word)
+static enum cmd_status refuse_verb(const struct cmd_call *call, const struct cmd_verb *const *verbs,
+				   size_t count, const char *word)
 {
 	const char **names = calloc(count, sizeof(*names));
 	const char *nearest = NULL;
@@ -282,9 +289,10 @@ static enum cmd_status refuse_verb(const struct cmd_verb *const *verbs, size_t c
 	if (names)
 		nearest = suggest_nearest(word, names, count);
 	if (nearest)
-		cmd_error("no verb \"%s\"; did you mean `tpc %s`?", word, nearest);
+		cmd_error(call, DIAG_usage, NULL, "no verb \"%s\"; did you mean `tpc %s`?", word,
+			  nearest);
 	else
-		cmd_error("no verb \"%s\"; `tpc --help` lists them", word);
+		cmd_error(call, DIAG_usage, "`tpc --help` lists them", "no verb \"%s\"", word);
 	free(names);
 	return CMD_USAGE_WRONG;
 }
@@ -299,7 +307,8 @@ static bool is_option(const struct cmd_option *option, const char *word)
 }
 
 /* An option before the verb. */
-static enum cmd_status refuse_option(const struct cmd_verb *const *verbs, size_t count,
+static enum cmd_status refuse_option(const struct cmd_call *call,
+				     const struct cmd_verb *const *verbs, size_t count,
 				     const char *word)
 {
 	bool is_known = false;
@@ -310,13 +319,15 @@ static enum cmd_status refuse_option(const struct cmd_verb *const *verbs, size_t
 		for (size_t k = 0; k < verbs[i]->option_count; k++)
 			is_known |= is_option(&verbs[i]->options[k], word);
 	if (is_known)
-		cmd_error("options come after the verb: `tpc VERB %s`", word);
+		cmd_error(call, DIAG_usage, NULL, "options come after the verb: `tpc VERB %s`",
+			  word);
 	else
-		cmd_error("no option %s; `tpc --help` says what there is", word);
+		cmd_error(call, DIAG_usage, "`tpc --help` lists them", "no option %s", word);
 	return CMD_USAGE_WRONG;
 }
 
-static enum cmd_status print_all_help(const struct cmd_verb *const *verbs, size_t count,
+static enum cmd_status print_all_help(const struct cmd_call *call,
+				      const struct cmd_verb *const *verbs, size_t count,
 				      bool was_asked)
 {
 	struct buf text = { 0 };
@@ -327,7 +338,7 @@ static enum cmd_status print_all_help(const struct cmd_verb *const *verbs, size_
 		print_error(&text);
 		return status;
 	}
-	status = cmd_print(&text);
+	status = cmd_print(call, &text);
 	buf_free(&text);
 	return status;
 }
@@ -338,15 +349,15 @@ static bool is_help(const char *word)
 }
 
 /* `tpc help VERB` is `tpc VERB --help`. */
-static enum cmd_status help(const struct cmd_verb *const *verbs, size_t count, const char *word)
+static enum cmd_status help(struct cmd_call *call, const struct cmd_verb *const *verbs,
+			    size_t count, const char *word)
 {
-	const struct cmd_verb *verb = word ? find_verb(verbs, count, word) : NULL;
-
+	call->verb = word ? find_verb(verbs, count, word) : NULL;
 	if (!word)
-		return print_all_help(verbs, count, true);
-	if (!verb)
-		return refuse_verb(verbs, count, word);
-	return print_verb_help(verb);
+		return print_all_help(call, verbs, count, true);
+	if (!call->verb)
+		return refuse_verb(call, verbs, count, word);
+	return print_verb_help(call);
 }
 
 /* A file that is opened later must not get the number of a stream that was closed: what is printed
@@ -379,30 +390,36 @@ static void drop_strange_zone(void)
 		unsetenv("TZ");
 }
 
-int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char **argv)
+static enum cmd_status run(struct cmd_call *call, const struct cmd_verb *const *verbs, size_t count,
+			   int argc, char **argv)
 {
 	const struct cmd_verb *verb;
-	struct arena *arena;
+
+	if (argc < 2)
+		return print_all_help(call, verbs, count, false);
+	if (is_help(argv[1]))
+		return help(call, verbs, count, argc > 2 ? argv[2] : NULL);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
+		return print_version(call);
+	if (argv[1][0] == '-')
+		return refuse_option(call, verbs, count, argv[1]);
+	verb = find_verb(verbs, count, argv[1]);
+	if (!verb)
+		return refuse_verb(call, verbs, count, argv[1]);
+	return run_verb(call->arena, verb, argv + 2, (size_t)argc - 2);
+}
+
+int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char **argv)
+{
+	struct cmd_call call = { .color_err = wants_color(NULL, STDERR_FILENO) };
 	enum cmd_status status;
 
 	hold_streams();
 	drop_strange_zone();
 	/* A reader that goes away must not end a verb in the middle of a change. */
 	signal(SIGPIPE, SIG_IGN);
-	if (argc < 2)
-		return print_all_help(verbs, count, false);
-	if (is_help(argv[1]))
-		return help(verbs, count, argc > 2 ? argv[2] : NULL);
-	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
-		return print_version();
-	verb = find_verb(verbs, count, argv[1]);
-	if (argv[1][0] == '-') {
-		return refuse_option(verbs, count, argv[1]);
-	}
-	if (!verb)
-		return refuse_verb(verbs, count, argv[1]);
-	arena = arena_new();
-	status = run_verb(arena, verb, argv + 2, (size_t)argc - 2);
-	arena_free(arena);
+	call.arena = arena_new();
+	status = run(&call, verbs, count, argc, argv);
+	arena_free(call.arena);
 	return status;
 }

@@ -130,22 +130,24 @@ void cmd_show_diag(const struct cmd_call *call, const struct diag *diag);
  */
 bool cmd_refuse_outputs(const struct cmd_call *call, const char *const *paths);
 
-/* "tpc: error: ..." on standard error. */
-void cmd_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A message on standard error, in the call's format; `help` is what to do about it, or NULL. */
+void cmd_error(const struct cmd_call *call, enum diag_code code, const char *help,
+	       const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The message, the verb's usage line, and where there is more. Always CMD_USAGE_WRONG, so that a
  * verb can return it. */
-enum cmd_status cmd_usage_error(const struct cmd_verb *verb, const char *format, ...)
+enum cmd_status cmd_usage_error(const struct cmd_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /*
  * Writes the whole text to standard output. What could not be written (a full disk) is an error
  * message and CMD_SYSTEM_REFUSED; a reader that went away is CMD_SYSTEM_REFUSED without a message.
  */
-enum cmd_status cmd_print(const struct buf *text);
+enum cmd_status cmd_print(const struct cmd_call *call, const struct buf *text);
 /* The same for what is for people, or JSON by the call's format: nothing in it that a terminal
  * would obey. */
 enum cmd_status cmd_print_text(const struct cmd_call *call, const struct buf *text);
 /* The same where something was done that stays done: on false that was said, and `next`, what to do
  * about the report that is lost. */
-bool cmd_print_done(const struct buf *text, bool is_error, const char *done, const char *next);
+bool cmd_print_done(const struct cmd_call *call, const struct buf *text, bool is_error,
+		    const char *done, const char *next);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/shown.h"
 #include "base/suggest.h"
 #include "cmd/verbs.h"
@@ -106,7 +107,7 @@ static const char **touched(struct arena *arena, const struct plan *plan)
 
 enum found { FOUND, FOUND_NOTHING, FOUND_TROUBLE };
 
-static enum found read_old(const char *path, struct buf *out)
+static enum found read_old(const struct cmd_call *call, const char *path, struct buf *out)
 {
 	char block[1 << 16];
 	size_t count;
@@ -116,24 +117,27 @@ static enum found read_old(const char *path, struct buf *out)
 	if (!file && (errno == ENOENT || errno == ENOTDIR))
 		return FOUND_NOTHING;
 	if (!file) {
-		cmd_error("cannot read %s: %s", path, strerror(errno));
+		cmd_error(call, DIAG_file_unreadable, NULL, "cannot read %s: %s", path,
+			  strerror(errno));
 		return FOUND_TROUBLE;
 	}
 	while ((count = fread(block, 1, sizeof(block), file)) > 0)
 		buf_add(out, block, count);
 	good = !ferror(file);
 	if (!good)
-		cmd_error("cannot read %s: %s", path, strerror(errno));
+		cmd_error(call, DIAG_file_unreadable, NULL, "cannot read %s: %s", path,
+			  strerror(errno));
 	fclose(file);
 	return good ? FOUND : FOUND_TROUBLE;
 }
 
 /* Adds the difference between a file and what it should hold; NULL for a file that should not be.
  * False when it cannot be read. */
-static bool add_difference(const char *path, const struct file_output *wanted, struct buf *out)
+static bool add_difference(const struct cmd_call *call, const char *path,
+			   const struct file_output *wanted, struct buf *out)
 {
 	struct buf old = { 0 };
-	enum found found = read_old(path, &old);
+	enum found found = read_old(call, path, &old);
 
 	if (wanted && found != FOUND_TROUBLE)
 		file_diff(out, found == FOUND ? path : "/dev/null", buf_text(&old), old.length,
@@ -151,14 +155,15 @@ static enum cmd_status show_differences(const struct cmd_call *call, const struc
 	bool is_readable = true;
 
 	for (size_t i = 0; i < plan->count; i++)
-		is_readable &= add_difference(path_of(call->arena, plan, plan->outputs[i].name),
+		is_readable &= add_difference(call,
+					      path_of(call->arena, plan, plan->outputs[i].name),
 					      &plan->outputs[i], &out);
 	for (size_t i = 0; plan->stale[i]; i++)
-		is_readable &=
-			add_difference(path_of(call->arena, plan, plan->stale[i]), NULL, &out);
+		is_readable &= add_difference(call, path_of(call->arena, plan, plan->stale[i]),
+					      NULL, &out);
 	if (out.length)
-		status = call->quiet || cmd_print(&out) == CMD_DONE ? CMD_DIFFERENCE
-								    : CMD_SYSTEM_REFUSED;
+		status = call->quiet || cmd_print(call, &out) == CMD_DONE ? CMD_DIFFERENCE
+									  : CMD_SYSTEM_REFUSED;
 	buf_free(&out);
 	return is_readable ? status : CMD_SYSTEM_REFUSED;
 }
@@ -180,14 +185,17 @@ static void put_text_summary(const struct cmd_call *call, const struct plan *pla
 static void put_json_summary(const struct cmd_call *call, const struct plan *plan,
 			     const struct ir *ir, struct buf *out)
 {
-	buf_puts(out, "{\"files\": [");
-	for (size_t i = 0; i < plan->count; i++) {
-		const char *path = path_of(call->arena, plan, plan->outputs[i].name);
+	struct json json = { .out = out };
 
-		buf_puts(out, i ? ", " : "");
-		buf_json_string(out, path, strlen(path));
-	}
-	buf_printf(out, "], \"rules\": %zu, \"sets\": %zu}\n", ir->policy_rules, ir->policy_sets);
+	json_object(&json, NULL);
+	json_list(&json, "files");
+	for (size_t i = 0; i < plan->count; i++)
+		json_text(&json, NULL, path_of(call->arena, plan, plan->outputs[i].name));
+	json_end(&json);
+	json_number(&json, "rules", ir->policy_rules);
+	json_number(&json, "sets", ir->policy_sets);
+	json_end(&json);
+	buf_putc(out, '\n');
 }
 
 static enum cmd_status write_outputs(const struct cmd_call *call, const struct plan *plan,
@@ -199,7 +207,7 @@ static enum cmd_status write_outputs(const struct cmd_call *call, const struct p
 
 	if (!file_write_all(call->arena, plan->folder, plan->outputs, plan->count, plan->stale,
 			    &why)) {
-		cmd_error("%s; no file was changed", why);
+		cmd_error(call, DIAG_output_write, NULL, "%s; no file was changed", why);
 		return CMD_SYSTEM_REFUSED;
 	}
 	if (call->quiet)
@@ -213,13 +221,14 @@ static enum cmd_status write_outputs(const struct cmd_call *call, const struct p
 	return status;
 }
 
-static enum cmd_status print_output(const struct emit_job *job, const struct emit_output *output)
+static enum cmd_status print_output(const struct cmd_call *call, const struct emit_job *job,
+				    const struct emit_output *output)
 {
 	struct buf out = { 0 };
 	enum cmd_status status;
 
 	output->put(job, &out);
-	status = cmd_print(&out);
+	status = cmd_print(call, &out);
 	buf_free(&out);
 	return status;
 }
@@ -239,10 +248,10 @@ static enum cmd_status unknown_kind(const struct cmd_call *call, const char *wor
 	}
 	nearest = suggest_nearest(word, kinds, count);
 	if (nearest)
-		return cmd_usage_error(call->verb,
+		return cmd_usage_error(call,
 				       "no output \"%s\"; did you mean `--emit %s`? There are %s",
 				       word, nearest, list);
-	return cmd_usage_error(call->verb, "no output \"%s\"; there are %s", word, list);
+	return cmd_usage_error(call, "no output \"%s\"; there are %s", word, list);
 }
 
 static enum cmd_status check_call(const struct cmd_call *call)
@@ -250,15 +259,14 @@ static enum cmd_status check_call(const struct cmd_call *call)
 	const char *kind = call->values[COMPILE_EMIT], *folder = call->values[COMPILE_OUTPUT];
 
 	if (kind && (folder || cmd_given(call, COMPILE_CHECK)))
-		return cmd_usage_error(call->verb,
+		return cmd_usage_error(call,
 				       "--emit prints to standard output; leave out -o and --check");
 	if (!kind && !folder)
 		return cmd_usage_error(
-			call->verb,
+			call,
 			"say where the outputs go: `-o DIR` writes all of them, `--emit nft` prints one");
 	if (folder && !*folder)
-		return cmd_usage_error(call->verb,
-				       "-o needs the name of a folder; `-o .` is this one");
+		return cmd_usage_error(call, "-o needs the name of a folder; `-o .` is this one");
 	if (kind && !emit_find(kind))
 		return unknown_kind(call, kind);
 	return CMD_DONE;
@@ -292,7 +300,7 @@ static enum cmd_status run(struct cmd_call *call)
 	ir = cmd_optimise(call, ir, COMPILE_LEVEL);
 	job = emit_job_of(call->arena, ir, call->args[0]);
 	if (cmd_given(call, COMPILE_EMIT))
-		return print_output(&job, emit_find(call->values[COMPILE_EMIT]));
+		return print_output(call, &job, emit_find(call->values[COMPILE_EMIT]));
 	plan = make_plan(call->arena, &job, call->values[COMPILE_OUTPUT]);
 	status = carry_out(call, &plan, ir);
 	drop_plan(&plan);

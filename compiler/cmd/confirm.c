@@ -9,6 +9,7 @@
 #include "apply/rollback.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/json.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "cmd/which.h"
@@ -19,13 +20,14 @@ static enum cmd_status show(const struct cmd_call *call, const struct report *re
 	struct buf out = { 0 };
 
 	if (call->format == CMD_JSON) {
-		buf_putc(&out, '{');
-		show_json_text(&out, "policy", name);
-		buf_putc(&out, ',');
-		show_json_text(&out, "outcome", outcome == APPLY_DONE ? "confirmed" : "refused");
-		show_json_end(&out, NULL, report, outcome);
+		struct json json = { .out = &out };
+
+		json_object(&json, NULL);
+		json_text(&json, "policy", name);
+		json_text(&json, "outcome", outcome == APPLY_DONE ? "confirmed" : "refused");
+		show_json_end(&json, NULL, report);
 	} else {
-		show_problems(report);
+		show_problems(call, report);
 		if (!call->quiet && outcome == APPLY_DONE)
 			buf_printf(&out, "%s: confirmed, it stays\n", name);
 	}
@@ -47,9 +49,9 @@ static enum cmd_status run(struct cmd_call *call)
 		return show(call, &report, name, rollback_confirm(call->arena, &report, name));
 	case WHICH_NONE:
 		if (!rollback_find_elsewhere(call->arena, &report))
-			report_add(&report, REPORT_REFUSED, "nothing waits for a confirmation")
-				->help =
-				"`tpc status` shows what is applied, and whether an apply was taken back";
+			diag_help_text(report_add(&report, SEVERITY_ERROR, DIAG_nothing_pending,
+						  "nothing waits for a confirmation"),
+				       "`tpc status` shows what is applied, and whether an apply was taken back");
 		return show(call, &report, NULL, APPLY_REFUSED);
 	case WHICH_UNKNOWN:
 	case WHICH_WRONG:

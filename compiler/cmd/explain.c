@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/json.h"
 #include "cmd/explain_answer.h"
 #include "cmd/verbs.h"
 #include "host/lives.h"
@@ -55,6 +56,19 @@ static const struct source *join_words(const struct cmd_call *call, struct packe
 	return source;
 }
 
+static void put_json(struct explain *explain, const struct explain_live *live,
+		     const struct explain_answer *answer, unsigned int line, struct buf *out)
+{
+	struct json json = { .out = out };
+
+	json_object(&json, NULL);
+	explain_put_json(explain, answer, line, &json);
+	if (live)
+		explain_live_put_json(live, &json);
+	json_end(&json);
+	buf_putc(out, '\n');
+}
+
 /* The packet's answer and, with a host to ask, the host's after it. */
 static enum cmd_status answer_packet(const struct cmd_call *call, struct explain *explain,
 				     struct explain_live *live, struct arena *arena,
@@ -64,26 +78,22 @@ static enum cmd_status answer_packet(const struct cmd_call *call, struct explain
 	struct ir_packet packet = *asked;
 	enum cmd_status status = live ? explain_live_begin(live, arena, &packet) : CMD_DONE;
 	struct explain_answer answer;
-	struct buf said = { 0 };
 
 	if (status != CMD_DONE)
 		return status;
 	answer = explain_packet(explain, &packet, element);
-	if (live) {
+	if (live)
 		status = explain_live_finish(live, &answer);
-		explain_live_put(live, call->format == CMD_JSON, line != 0, &said);
-	}
 	if (call->format == CMD_JSON) {
-		explain_put_json(explain, &answer, line, live ? buf_text(&said) : NULL, out);
-		buf_putc(out, '\n');
-	} else {
-		if (line)
-			explain_put_line(explain, &answer, line, out);
-		else
-			explain_put_words(explain, &answer, out);
-		buf_puts(out, buf_text(&said));
+		put_json(explain, live, &answer, line, out);
+		return status;
 	}
-	buf_free(&said);
+	if (line)
+		explain_put_line(explain, &answer, line, out);
+	else
+		explain_put_words(explain, &answer, out);
+	if (live)
+		explain_live_put(live, line != 0, out);
 	return status;
 }
 
@@ -250,16 +260,15 @@ static enum cmd_status check_call(const struct cmd_call *call)
 	const char *batch = call->values[EXPLAIN_BATCH];
 
 	if (batch && call->arg_count > 1)
-		return cmd_usage_error(call->verb,
-				       "--batch reads packets from a file; leave out \"%s\"",
+		return cmd_usage_error(call, "--batch reads packets from a file; leave out \"%s\"",
 				       call->args[1]);
 	if (batch && !strcmp(batch, "-") && !strcmp(call->args[0], "-"))
 		return cmd_usage_error(
-			call->verb,
+			call,
 			"policy and packets cannot both come from standard input: name a file for one");
 	if (!batch && call->arg_count < 2)
 		return cmd_usage_error(
-			call->verb,
+			call,
 			"say which packet: in=lan0 to=203.0.113.8 proto=tcp port=443, or --batch FILE");
 	return CMD_DONE;
 }

@@ -13,6 +13,7 @@
 #include "ir/trace.h"
 
 struct explain_text;
+struct json;
 
 /* How many of a choice's packets get which table, or which listener. */
 struct explain_share {
@@ -103,10 +104,9 @@ const struct explain_lack *explain_lacks(struct explain *explain,
 
 /* ---- explain_json.c, explain_words.c, explain_live.c ---- */
 
-/* One object, without a line's end; `line` is the packet's in a batch, 0 for none. `extra` is text
- * in front of its end, or NULL. */
+/* The members of an object; `line` is the packet's in a batch, 0 for none. */
 void explain_put_json(struct explain *explain, const struct explain_answer *answer,
-		      unsigned int line, const char *extra, struct buf *out);
+		      unsigned int line, struct json *out);
 void explain_put_words(struct explain *explain, const struct explain_answer *answer,
 		       struct buf *out);
 /* One line of a batch. */
@@ -125,8 +125,8 @@ enum cmd_status explain_live_begin(struct explain_live *live, struct arena *aren
 				   struct ir_packet *packet);
 /* After it. CMD_DIFFERENCE where the host differs. */
 enum cmd_status explain_live_finish(struct explain_live *live, const struct explain_answer *answer);
-/* Text, or the member "live" of the JSON object, for the end of the answer. */
-void explain_live_put(const struct explain_live *live, bool is_json, bool is_batch,
-		      struct buf *out);
+/* For the end of the answer: text, or the member "live" of its object. */
+void explain_live_put(const struct explain_live *live, bool is_batch, struct buf *out);
+void explain_live_put_json(const struct explain_live *live, struct json *out);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/json.h"
 #include "cmd/explain_answer.h"
 #include "cmd/show.h"
 #include "host/hosted.h"
@@ -25,29 +26,11 @@ static const char *file_of(const struct cmd_call *call)
 
 struct explain_live {
 	struct probe *ask;
+	const struct cmd_call *call;
 	struct report report; /* why this host cannot be asked */
 	struct probe_answer answer;
 	int level;
 };
-
-static void put_json(const struct probe_answer *live, struct buf *out)
-{
-	buf_printf(out, ",\"live\":{\"applied\":%s,", live->is_applied ? "true" : "false");
-	if (live->is_applied)
-		buf_printf(out, "\"level\":%d,", live->level);
-	else
-		buf_puts(out, "\"level\":null,");
-	show_json_text(out, "route", live->route);
-	buf_putc(out, ',');
-	show_json_text(out, "refusal", live->refusal);
-	buf_puts(out, ",\"asked\":");
-	show_json(out, live->asked, REPORT_STEP);
-	buf_puts(out, ",\"problems\":");
-	show_json(out, live->problems, REPORT_WARNING);
-	buf_puts(out, ",\"unknown\":");
-	show_json(out, live->unknown, REPORT_STEP);
-	buf_putc(out, '}');
-}
 
 static void put_applied(const struct probe_answer *live, int level, struct buf *out)
 {
@@ -62,8 +45,8 @@ static void put_applied(const struct probe_answer *live, int level, struct buf *
 
 static void put_list(const char *head, const struct report *report, struct buf *out)
 {
-	for (size_t i = 0; i < report->count; i++)
-		buf_printf(out, "  %-9s %s\n", head, report->lines[i].text);
+	for (size_t i = 0; i < report->step_count; i++)
+		buf_printf(out, "  %-9s %s\n", head, report->steps[i]);
 }
 
 static void put_end(const struct probe_answer *live, struct buf *out)
@@ -73,7 +56,7 @@ static void put_end(const struct probe_answer *live, struct buf *out)
 	if (live->lacks_route)
 		buf_puts(out,
 			 "  the policy leaves it to the main table, and the kernel has no route for it\n");
-	else if (live->unknown->count)
+	else if (live->unknown->step_count)
 		buf_puts(out, "  nothing differs in what was asked; the rest is unknown\n");
 	else
 		buf_puts(out, "  the kernel agrees\n");
@@ -87,8 +70,7 @@ static void put_words(const struct probe_answer *live, int level, struct buf *ou
 	if (live->refusal)
 		buf_printf(out, "  route     none: %s\n", live->refusal);
 	put_list("asked", live->asked, out);
-	for (size_t i = 0; i < live->problems->count; i++)
-		show_line(out, &live->problems->lines[i], "  ");
+	show_messages(out, live->problems);
 	put_list("unknown", live->unknown, out);
 	put_end(live, out);
 }
@@ -96,8 +78,7 @@ static void put_words(const struct probe_answer *live, int level, struct buf *ou
 /* Behind an answer in one line: only what is not as the policy has it. */
 static void put_short(const struct probe_answer *live, struct buf *out)
 {
-	for (size_t i = 0; i < live->problems->count; i++)
-		show_line(out, &live->problems->lines[i], "  ");
+	show_messages(out, live->problems);
 	put_list("unknown", live->unknown, out);
 	if (!live->problems->count && live->lacks_route)
 		put_end(live, out);
@@ -117,9 +98,9 @@ static struct probe_policy make_policy(const struct cmd_call *call, const struct
 	return policy;
 }
 
-static enum cmd_status refuse(struct explain_live *live)
+static enum cmd_status refuse(const struct explain_live *live)
 {
-	show_problems(&live->report);
+	show_problems(live->call, &live->report);
 	return CMD_SYSTEM_REFUSED;
 }
 
@@ -129,7 +110,8 @@ enum cmd_status explain_live_open(const struct cmd_call *call, const struct expl
 	struct explain_live *live = arena_new_of(call->arena, struct explain_live);
 	struct probe_policy policy = make_policy(call, explain);
 
-	*live = (struct explain_live){ .report = { .arena = call->arena },
+	*live = (struct explain_live){ .call = call,
+				       .report = { .arena = call->arena },
 				       .level = explain->level };
 	*out = live;
 	return probe_open(call->arena, &live->report, &policy, &live->ask) ? CMD_DONE
@@ -169,12 +151,28 @@ enum cmd_status explain_live_finish(struct explain_live *live, const struct expl
 	return live->answer.problems->count ? CMD_DIFFERENCE : CMD_DONE;
 }
 
-void explain_live_put(const struct explain_live *live, bool is_json, bool is_batch, struct buf *out)
+void explain_live_put(const struct explain_live *live, bool is_batch, struct buf *out)
 {
-	if (is_json)
-		put_json(&live->answer, out);
-	else if (is_batch)
+	if (is_batch)
 		put_short(&live->answer, out);
 	else
 		put_words(&live->answer, live->level, out);
+}
+
+void explain_live_put_json(const struct explain_live *live, struct json *out)
+{
+	const struct probe_answer *answer = &live->answer;
+
+	json_object(out, "live");
+	json_bool(out, "applied", answer->is_applied);
+	if (answer->is_applied)
+		json_number(out, "level", (uint64_t)answer->level);
+	else
+		json_null(out, "level");
+	json_text(out, "route", answer->route);
+	json_text(out, "refusal", answer->refusal);
+	show_json_steps(out, "asked", answer->asked);
+	show_json_messages(out, "problems", answer->problems);
+	show_json_steps(out, "unknown", answer->unknown);
+	json_end(out);
 }

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/shown.h"
 #include "cmd/graph_draw.h"
 #include "cmd/verbs.h"
@@ -44,7 +45,8 @@ static const char *kind_of(const char *path)
 }
 
 /* The picture of this kind; false after an error message. */
-static bool put_picture(const struct emit_job *job, const char *kind, struct buf *out)
+static bool put_picture(const struct cmd_call *call, const struct emit_job *job, const char *kind,
+			struct buf *out)
 {
 	struct buf text = { 0 };
 	bool is_good = true;
@@ -55,7 +57,7 @@ static bool put_picture(const struct emit_job *job, const char *kind, struct buf
 		graph_put_dot(job, out);
 	} else {
 		graph_put_dot(job, &text);
-		is_good = graph_draw(&text, kind, out);
+		is_good = graph_draw(call, &text, kind, out);
 	}
 	buf_free(&text);
 	return is_good;
@@ -67,9 +69,15 @@ static void put_summary(const struct cmd_call *call, const char *path, const str
 	const char *plural = ir->policy_rules == 1 ? "" : "s";
 
 	if (call->format == CMD_JSON) {
-		buf_puts(out, "{\"files\": [");
-		buf_json_string(out, path, strlen(path));
-		buf_printf(out, "], \"rules\": %zu}\n", ir->policy_rules);
+		struct json json = { .out = out };
+
+		json_object(&json, NULL);
+		json_list(&json, "files");
+		json_text(&json, NULL, path);
+		json_end(&json);
+		json_number(&json, "rules", ir->policy_rules);
+		json_end(&json);
+		buf_putc(out, '\n');
 	} else {
 		shown_text(out, path);
 		buf_printf(out, ": %zu rule%s\n", ir->policy_rules, plural);
@@ -95,12 +103,13 @@ static enum cmd_status write_picture(const struct cmd_call *call, const struct i
 	/* A picture goes into a folder that is there: only outputs of a compile have one of their
 	 * own. */
 	if (stat(folder, &info) || !S_ISDIR(info.st_mode)) {
-		cmd_error("there is no folder \"%s\" to write %s into; nothing was written", folder,
+		cmd_error(call, DIAG_output_write, NULL,
+			  "there is no folder \"%s\" to write %s into; nothing was written", folder,
 			  file.name);
 		return CMD_SYSTEM_REFUSED;
 	}
 	if (!file_write_all(call->arena, folder, &file, 1, (const char *const[]){ NULL }, &why)) {
-		cmd_error("%s; nothing was written", why);
+		cmd_error(call, DIAG_output_write, NULL, "%s; nothing was written", why);
 		return CMD_SYSTEM_REFUSED;
 	}
 	put_summary(call, path, ir, &summary);
@@ -115,9 +124,9 @@ static enum cmd_status check_call(const struct cmd_call *call, const char *kind)
 	const char *path = call->values[GRAPH_OUTPUT];
 
 	if (path && (!*path || path[strlen(path) - 1] == '/'))
-		return cmd_usage_error(call->verb, "-o needs the name of a file");
+		return cmd_usage_error(call, "-o needs the name of a file");
 	if (!kind)
-		return cmd_usage_error(call->verb,
+		return cmd_usage_error(call,
 				       "\"%s\" does not say what to draw: end it in .svg, .png, .dot or .mmd, or add --emit KIND",
 				       path);
 	return CMD_DONE;
@@ -142,12 +151,12 @@ static enum cmd_status run(struct cmd_call *call)
 	if (path && cmd_refuse_outputs(call, (const char *const[]){ path, NULL }))
 		return CMD_USAGE_WRONG;
 	job = emit_job_of(call->arena, ir, call->args[0]);
-	if (!put_picture(&job, kind, &picture))
+	if (!put_picture(call, &job, kind, &picture))
 		status = CMD_SYSTEM_REFUSED;
 	else if (path)
 		status = write_picture(call, ir, &picture);
 	else
-		status = cmd_print(&picture);
+		status = cmd_print(call, &picture);
 	buf_free(&picture);
 	return status;
 }

@@ -39,7 +39,7 @@ static bool write_text(int fd, const struct buf *text)
 	return lseek(fd, 0, SEEK_SET) == 0;
 }
 
-static bool open_ends(struct ends *ends, const struct buf *text)
+static bool open_ends(const struct cmd_call *call, struct ends *ends, const struct buf *text)
 {
 	*ends = (struct ends){ memfd_create("graph", MFD_CLOEXEC),
 			       memfd_create("complaints", MFD_CLOEXEC),
@@ -47,7 +47,7 @@ static bool open_ends(struct ends *ends, const struct buf *text)
 	if (ends->text >= 0 && ends->complaints >= 0 && !pipe2(ends->picture, O_CLOEXEC) &&
 	    write_text(ends->text, text))
 		return true;
-	cmd_error("cannot run dot: %s", strerror(errno));
+	cmd_error(call, DIAG_graphviz, NULL, "cannot run dot: %s", strerror(errno));
 	return false;
 }
 
@@ -107,7 +107,7 @@ static bool read_all(int fd, struct buf *out)
 }
 
 /* Its first words, in one line. */
-static void tell_failure(int complaints, int status)
+static void report_failure(const struct cmd_call *call, int complaints, int status)
 {
 	struct buf words = { 0 };
 	const char *text;
@@ -116,15 +116,16 @@ static void tell_failure(int complaints, int status)
 		read_all(complaints, &words);
 	text = buf_text(&words);
 	if (WIFSIGNALED(status))
-		cmd_error("dot was ended by signal %d (%s); nothing was written", WTERMSIG(status),
+		cmd_error(call, DIAG_graphviz, NULL,
+			  "dot was ended by signal %d (%s); nothing was written", WTERMSIG(status),
 			  strsignal(WTERMSIG(status)));
 	else
-		cmd_error("dot failed%s%.*s; nothing was written", *text ? ": " : "",
-			  (int)strcspn(text, "\n"), text);
+		cmd_error(call, DIAG_graphviz, NULL, "dot failed%s%.*s; nothing was written",
+			  *text ? ": " : "", (int)strcspn(text, "\n"), text);
 	buf_free(&words);
 }
 
-static bool finish(struct ends *ends, pid_t child, struct buf *out)
+static bool finish(const struct cmd_call *call, struct ends *ends, pid_t child, struct buf *out)
 {
 	bool is_read = read_all(ends->picture[0], out);
 	int status = 0;
@@ -135,26 +136,28 @@ static bool finish(struct ends *ends, pid_t child, struct buf *out)
 		;
 	if (is_read && WIFEXITED(status) && WEXITSTATUS(status) == 0 && out->length)
 		return true;
-	tell_failure(ends->complaints, status);
+	report_failure(call, ends->complaints, status);
 	return false;
 }
 
-bool graph_draw(const struct buf *text, const char *format, struct buf *out)
+bool graph_draw(const struct cmd_call *call, const struct buf *text, const char *format,
+		struct buf *out)
 {
 	struct ends ends;
-	bool is_good = open_ends(&ends, text);
+	bool is_good = open_ends(call, &ends, text);
 	pid_t child;
 	int error;
 
 	if (is_good) {
 		error = start(&ends, format, &child);
 		close_end(&ends.picture[1]);
-		is_good = !error && finish(&ends, child, out);
+		is_good = !error && finish(call, &ends, child, out);
 		if (error == ENOENT)
-			cmd_error("there is no `dot` here, which draws %s: install the package graphviz, or take --emit dot or --emit mermaid, which need nothing",
-				  format);
+			cmd_error(call, DIAG_graphviz,
+				  "install the package graphviz; or --emit dot or --emit mermaid, which need nothing",
+				  "there is no `dot` here, which draws %s", format);
 		else if (error)
-			cmd_error("cannot run dot: %s", strerror(error));
+			cmd_error(call, DIAG_graphviz, NULL, "cannot run dot: %s", strerror(error));
 	}
 	close_ends(&ends);
 	return is_good;

@@ -6,15 +6,17 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 
 enum { WIDTH = 90 };
 
-void help_put_usage(const struct cmd_verb *verb, struct buf *out)
+const char *help_usage(const struct cmd_verb *verb, struct arena *arena)
 {
-	buf_printf(out, "usage: tpc %s%s%s\n", verb->name, *verb->usage ? " " : "", verb->usage);
+	return arena_printf(arena, "usage: tpc %s [OPTIONS]%s%s", verb->name,
+			    *verb->usage ? " " : "", verb->usage);
 }
 
 static void put_option(const struct cmd_option *option, struct buf *out)
@@ -81,10 +83,9 @@ static void put_wrapped(const char *text, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-void help_put_verb(const struct cmd_verb *verb, struct buf *out)
+void help_put_verb(const struct cmd_verb *verb, struct arena *arena, struct buf *out)
 {
-	help_put_usage(verb, out);
-	buf_printf(out, "\ntpc %s: %s.\n", verb->name, verb->summary);
+	buf_printf(out, "%s\n\ntpc %s: %s.\n", help_usage(verb, arena), verb->name, verb->summary);
 	if (verb->detail) {
 		buf_putc(out, '\n');
 		put_wrapped(verb->detail, out);

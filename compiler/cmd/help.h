@@ -6,14 +6,15 @@
 
 #include <stddef.h>
 
+struct arena;
 struct buf;
 struct cmd_verb;
 
 /* `tpc --help`: all verbs that are there. */
 void help_put_all(const struct cmd_verb *const *verbs, size_t count, struct buf *out);
 /* `tpc VERB --help`. */
-void help_put_verb(const struct cmd_verb *verb, struct buf *out);
-/* "usage: tpc VERB ..." */
-void help_put_usage(const struct cmd_verb *verb, struct buf *out);
+void help_put_verb(const struct cmd_verb *verb, struct arena *arena, struct buf *out);
+/* "usage: tpc VERB [OPTIONS] ...", without a line's end. */
+const char *help_usage(const struct cmd_verb *verb, struct arena *arena);
 
 #endif

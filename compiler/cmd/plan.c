@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/shown.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
@@ -190,49 +191,50 @@ static void put_text(const struct cmd_call *call, const struct ir *ir, const str
 
 /* ---- JSON ---- */
 
-static void put_json_elements(const char *key, const struct ir_set *set, bool all, struct buf *out)
+static void put_json_elements(const char *key, const struct ir_set *set, struct json *out)
 {
 	struct buf text = { 0 };
 
-	buf_printf(out, ",\"%s\":%zu", key, count_of(set));
-	if (!all || !set)
-		return;
-	buf_printf(out, ",\"%s_elements\":[", key);
+	json_list(out, key);
 	for (size_t i = 0; i < count_of(set); i++) {
 		text.length = 0;
 		put_element(set, i, &text);
-		buf_printf(out, "%s\"%s\"", i ? "," : "", buf_text(&text));
+		json_text(out, NULL, buf_text(&text));
 	}
-	buf_putc(out, ']');
+	json_end(out);
 	buf_free(&text);
 }
 
-static void put_json(const struct cmd_call *call, const struct apply_job *job,
-		     enum apply_outcome outcome, struct buf *out)
+static void put_json_item(const struct plan_item *item, bool all, struct json *out)
 {
-	const struct plan *plan = job->plan;
-
-	buf_putc(out, '{');
-	show_json_text(out, "policy", job->ir->name);
-	buf_putc(out, ',');
-	show_json_rows(call->arena, job->ir->rows, job->ir->row_count, out);
-	buf_puts(out, "\"changes\":[");
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_item *item = &plan->items[i];
-
-		buf_printf(out, "%s{\"kind\":\"%s\",\"action\":\"%s\",", i ? "," : "",
-			   section_keys[item->section], signs[item->sign].word);
-		show_json_text(out, "what", item->text);
-		buf_putc(out, ',');
-		show_json_text(out, "why", item->why);
-		if (item->section == PLAN_SETS) {
-			put_json_elements("added", item->added, call->verbose, out);
-			put_json_elements("removed", item->removed, call->verbose, out);
-		}
-		buf_putc(out, '}');
+	json_object(out, NULL);
+	json_text(out, "kind", section_keys[item->section]);
+	json_text(out, "action", signs[item->sign].word);
+	json_text(out, "what", item->text);
+	json_text(out, "why", item->why);
+	if (item->section == PLAN_SETS) {
+		json_number(out, "added", count_of(item->added));
+		if (all && item->added)
+			put_json_elements("added_elements", item->added, out);
+		json_number(out, "removed", count_of(item->removed));
+		if (all && item->removed)
+			put_json_elements("removed_elements", item->removed, out);
 	}
-	buf_putc(out, ']');
-	show_json_end(out, job->diag, job->report, outcome);
+	json_end(out);
+}
+
+static void put_json(const struct cmd_call *call, const struct apply_job *job, struct buf *out)
+{
+	struct json json = { .out = out };
+
+	json_object(&json, NULL);
+	json_text(&json, "policy", job->ir->name);
+	show_json_rows(call->arena, job->ir->rows, job->ir->row_count, &json);
+	json_list(&json, "changes");
+	for (size_t i = 0; i < job->plan->count; i++)
+		put_json_item(&job->plan->items[i], call->verbose, &json);
+	json_end(&json);
+	show_json_end(&json, job->diag, job->report);
 }
 
 /* ---- the call ---- */
@@ -245,17 +247,17 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 
 	if (outcome == APPLY_DONE)
 		status = CMD_DIFFERENCE;
-	cmd_show_diag(call, job->diag);
 	if (call->format == CMD_JSON) {
-		put_json(call, job, outcome, &out);
+		put_json(call, job, &out);
 	} else {
-		show_problems(job->report);
+		cmd_show_diag(call, job->diag);
+		show_problems(call, job->report);
 		if (outcome == APPLY_REFUSED)
-			cmd_error("apply would be refused");
+			cmd_error(call, DIAG_refused, NULL, "apply would be refused");
 		else if (!call->quiet)
 			put_text(call, job->ir, job->plan, &out);
 	}
-	printed = call->color_out ? cmd_print(&out) : cmd_print_text(call, &out);
+	printed = call->color_out ? cmd_print(call, &out) : cmd_print_text(call, &out);
 	buf_free(&out);
 	return status != CMD_DONE ? status : printed;
 }

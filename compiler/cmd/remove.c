@@ -11,6 +11,7 @@
 #include "apply/remove.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/json.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "cmd/which.h"
@@ -33,13 +34,13 @@ static const char *outcome_word(enum apply_outcome outcome)
 static void put_json(const struct report *report, const char *name, enum apply_outcome outcome,
 		     struct buf *out)
 {
-	buf_putc(out, '{');
-	show_json_text(out, "policy", name);
-	buf_putc(out, ',');
-	show_json_text(out, "outcome", outcome_word(outcome));
-	buf_puts(out, ",\"steps\":");
-	show_json(out, report, REPORT_STEP);
-	show_json_end(out, NULL, report, outcome);
+	struct json json = { .out = out };
+
+	json_object(&json, NULL);
+	json_text(&json, "policy", name);
+	json_text(&json, "outcome", outcome_word(outcome));
+	show_json_steps(&json, "steps", report);
+	show_json_end(&json, NULL, report);
 }
 
 static void put_nothing(const struct cmd_call *call, const char *name, struct buf *out)
@@ -74,7 +75,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct report *re
 	if (call->format == CMD_JSON) {
 		put_json(report, name, outcome, &out);
 	} else {
-		show_problems(report);
+		show_problems(call, report);
 		if (!call->quiet)
 			put_text(call, report, name, outcome, &out);
 	}

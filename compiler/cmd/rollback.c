@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/diag.h"
+#include "base/json.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "cmd/which.h"
@@ -32,15 +33,14 @@ static const char *outcome_word(const struct rollback *rollback, enum apply_outc
 
 static void put_json(const struct rollback *rollback, enum apply_outcome outcome, struct buf *out)
 {
-	buf_putc(out, '{');
-	show_json_text(out, "policy", rollback->policy);
-	buf_putc(out, ',');
-	show_json_text(out, "outcome", outcome_word(rollback, outcome));
-	buf_putc(out, ',');
-	show_json_text(out, "file", outcome == APPLY_DONE ? rollback->file : NULL);
-	buf_puts(out, ",\"steps\":");
-	show_json(out, rollback->report, REPORT_STEP);
-	show_json_end(out, rollback->diag, rollback->report, outcome);
+	struct json json = { .out = out };
+
+	json_object(&json, NULL);
+	json_text(&json, "policy", rollback->policy);
+	json_text(&json, "outcome", outcome_word(rollback, outcome));
+	json_text(&json, "file", outcome == APPLY_DONE ? rollback->file : NULL);
+	show_json_steps(&json, "steps", rollback->report);
+	show_json_end(&json, rollback->diag, rollback->report);
 }
 
 static void put_text(const struct cmd_call *call, const struct rollback *rollback,
@@ -65,12 +65,12 @@ static enum cmd_status show(const struct cmd_call *call, const struct rollback *
 {
 	struct buf out = { 0 };
 
-	if (rollback->diag)
-		cmd_show_diag(call, rollback->diag);
 	if (call->format == CMD_JSON) {
 		put_json(rollback, outcome, &out);
 	} else {
-		show_problems(rollback->report);
+		if (rollback->diag)
+			cmd_show_diag(call, rollback->diag);
+		show_problems(call, rollback->report);
 		if (!call->quiet)
 			put_text(call, rollback, outcome, &out);
 	}
@@ -105,7 +105,7 @@ static enum cmd_status run(struct cmd_call *call)
 	case WHICH_ONE:
 		return show(call, &rollback, rollback_run(&rollback));
 	case WHICH_NONE:
-		report_add(&report, REPORT_REFUSED,
+		report_add(&report, SEVERITY_ERROR, DIAG_nothing_to_restore,
 			   "nothing is applied here, so there is nothing to go back to");
 		return show(call, &rollback, APPLY_REFUSED);
 	case WHICH_UNKNOWN:

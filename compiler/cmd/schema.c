@@ -26,7 +26,7 @@ static enum cmd_status run(struct cmd_call *call)
 		lang_put_fields(&text);
 	else
 		buf_add(&text, schema_text, schema_size);
-	status = cmd_print(&text);
+	status = cmd_print(call, &text);
 	buf_free(&text);
 	return status;
 }

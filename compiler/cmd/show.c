@@ -1,6 +1,5 @@
 /*
- * show: in goes a report, out come lines of text or JSON. What a person can run is on a line of its
- * own, so that it can be copied.
+ * show: in goes a report, out come lines of text or JSON (see show.h).
  */
 #include "cmd/show.h"
 
@@ -8,68 +7,32 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/shown.h"
-#include "base/source.h"
 #include "host/lives.h"
 
-static const char *word_for(enum report_kind kind)
+void show_problems(const struct cmd_call *call, const struct report *report)
 {
-	switch (kind) {
-	case REPORT_REFUSED:
-	case REPORT_DOUBT:
-		return "error";
-	case REPORT_WARNING:
-		return "warning";
-	case REPORT_STEP:
-		return "note";
-	}
-	return "";
-}
-
-static void put_more(struct buf *out, const char *indent, const char *word, const char *text)
-{
-	if (!text)
-		return;
-	buf_printf(out, "%s  %s: ", indent, word);
-	shown_text(out, text);
-	buf_putc(out, '\n');
-}
-
-void show_line(struct buf *out, const struct report_line *line, const char *indent)
-{
-	buf_puts(out, indent);
-	if (line->where.source) {
-		struct place place = source_place(line->where.source, line->where.begin);
-
-		shown_text(out, line->where.source->name);
-		buf_printf(out, ":%u:%u: ", place.line, place.column);
-	} else if (!*indent) {
-		buf_puts(out, "tpc: ");
-	}
-	buf_printf(out, "%s: ", word_for(line->kind));
-	shown_text(out, line->text);
-	buf_putc(out, '\n');
-	put_more(out, indent, "help", line->help);
-	put_more(out, indent, "run", line->command);
-}
-
-void show_problems(const struct report *report)
-{
+	struct diag_style style = { .color = call->color_err, .json = call->format == CMD_JSON };
 	struct buf out = { 0 };
 
 	for (size_t i = 0; i < report->count; i++)
-		if (report->lines[i].kind != REPORT_STEP)
-			show_line(&out, &report->lines[i], "");
+		diag_record_show(report->records[i], &out, style);
 	fputs(buf_text(&out), stderr);
 	buf_free(&out);
 }
 
-void show_steps(struct buf *out, const struct report *report, const char *begin)
+void show_messages(struct buf *out, const struct report *report)
 {
 	for (size_t i = 0; i < report->count; i++)
-		if (report->lines[i].kind == REPORT_STEP &&
-		    strncmp(report->lines[i].text, begin, strlen(begin)) == 0)
-			buf_printf(out, "  %s\n", report->lines[i].text);
+		diag_record_show(report->records[i], out, (struct diag_style){ .indent = "  " });
+}
+
+void show_steps(struct buf *out, const struct report *report, const char *begin)
+{
+	for (size_t i = 0; i < report->step_count; i++)
+		if (strncmp(report->steps[i], begin, strlen(begin)) == 0)
+			buf_printf(out, "  %s\n", report->steps[i]);
 }
 
 void show_names(struct buf *out, const char *const *names, size_t count)
@@ -78,54 +41,27 @@ void show_names(struct buf *out, const char *const *names, size_t count)
 		buf_printf(out, "%s%s", i ? ", " : "; applied here: ", names[i]);
 }
 
-void show_json_text(struct buf *out, const char *key, const char *text)
+static void put_messages(const struct report *report, enum diag_severity severity, struct json *out)
 {
-	buf_printf(out, "\"%s\":", key);
-	if (text)
-		buf_json_string(out, text, strlen(text));
-	else
-		buf_puts(out, "null");
+	for (size_t i = 0; i < report->count; i++)
+		if (report->records[i]->severity == severity)
+			diag_record_put_json(report->records[i], out);
 }
 
-static void put_object(struct buf *out, const struct report_line *line)
+void show_json_messages(struct json *out, const char *key, const struct report *report)
 {
-	buf_putc(out, '{');
-	show_json_text(out, "text", line->text);
-	buf_putc(out, ',');
-	show_json_text(out, "file", line->where.source ? line->where.source->name : NULL);
-	if (line->where.source) {
-		struct place place = source_place(line->where.source, line->where.begin);
-
-		buf_printf(out, ",\"line\":%u,\"column\":%u,", place.line, place.column);
-	} else {
-		buf_puts(out, ",\"line\":null,\"column\":null,");
-	}
-	show_json_text(out, "code", NULL);
-	buf_putc(out, ',');
-	show_json_text(out, "help", line->help);
-	buf_putc(out, ',');
-	show_json_text(out, "command", line->command);
-	buf_putc(out, '}');
+	json_list(out, key);
+	put_messages(report, SEVERITY_ERROR, out);
+	put_messages(report, SEVERITY_WARNING, out);
+	json_end(out);
 }
 
-void show_json(struct buf *out, const struct report *report, enum report_kind kind)
+void show_json_steps(struct json *out, const char *key, const struct report *report)
 {
-	const char *gap = "";
-
-	buf_putc(out, '[');
-	for (size_t i = 0; i < report->count; i++) {
-		const struct report_line *line = &report->lines[i];
-
-		if (line->kind != kind)
-			continue;
-		buf_puts(out, gap);
-		if (kind == REPORT_STEP)
-			buf_json_string(out, line->text, strlen(line->text));
-		else
-			put_object(out, line);
-		gap = ",";
-	}
-	buf_putc(out, ']');
+	json_list(out, key);
+	for (size_t i = 0; i < report->step_count; i++)
+		json_text(out, NULL, report->steps[i]);
+	json_end(out);
 }
 
 enum cmd_status show_status(enum apply_outcome outcome)
@@ -142,22 +78,22 @@ enum cmd_status show_status(enum apply_outcome outcome)
 	return CMD_IN_DOUBT;
 }
 
-void show_json_end(struct buf *out, const struct diag *diag, const struct report *report,
-		   enum apply_outcome outcome)
+void show_json_end(struct json *out, const struct diag *diag, const struct report *report)
 {
-	struct buf errors = { 0 };
+	static const struct {
+		const char *key;
+		enum diag_severity severity;
+	} lists[] = { { "warnings", SEVERITY_WARNING }, { "errors", SEVERITY_ERROR } };
 
-	buf_puts(out, ",\"warnings\":");
-	show_json(out, report, REPORT_WARNING);
-	buf_puts(out, ",\"errors\":[");
-	if (diag)
-		diag_put_errors(diag, out);
-	show_json(&errors, report, outcome == APPLY_IN_DOUBT ? REPORT_DOUBT : REPORT_REFUSED);
-	if (diag && diag_error_count(diag) && errors.length > strlen("[]"))
-		buf_putc(out, ',');
-	buf_puts(out, buf_text(&errors) + 1);
-	buf_puts(out, "}\n");
-	buf_free(&errors);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		json_list(out, lists[i].key);
+		if (diag)
+			diag_put_json(diag, lists[i].severity, out);
+		put_messages(report, lists[i].severity, out);
+		json_end(out);
+	}
+	json_end(out);
+	buf_putc(out->out, '\n');
 }
 
 enum cmd_status show_end(const struct cmd_call *call, struct buf *out, enum apply_outcome outcome,
@@ -176,8 +112,8 @@ enum cmd_status show_end(const struct cmd_call *call, struct buf *out, enum appl
 		*out = shown;
 	}
 	if (outcome != APPLY_DONE || !done)
-		printed = cmd_print(out);
-	else if (!cmd_print_done(out, is_json, done, next) && is_json)
+		printed = cmd_print(call, out);
+	else if (!cmd_print_done(call, out, is_json, done, next) && is_json)
 		printed = CMD_IN_DOUBT;
 	buf_free(out);
 	return status != CMD_DONE ? status : printed;
@@ -189,33 +125,31 @@ void show_rows(struct buf *out, struct arena *arena, const struct ir_row *rows, 
 		buf_printf(out, "  in a row: %s\n", lives_choice_words(arena, &rows[i]));
 }
 
-static void put_row(struct arena *arena, const struct ir_row *row, struct buf *out)
+static void put_row(struct arena *arena, const struct ir_row *row, const char *key,
+		    struct json *out)
 {
-	buf_puts(out, "{\"listeners\":[");
+	json_object(out, key);
+	json_list(out, "listeners");
 	for (size_t i = 0; i < row->count; i++)
-		buf_printf(out, "%s\"%s\"", i ? "," : "", row->listeners[i].name);
-	buf_puts(out, "],");
-	show_json_text(out, "listener", row->listeners[row->chosen].name);
-	buf_putc(out, ',');
-	show_json_text(out, "why", row->is_asked ? lives_choice_words(arena, row) : NULL);
-	buf_putc(out, '}');
+		json_text(out, NULL, row->listeners[i].name);
+	json_end(out);
+	json_text(out, "listener", row->listeners[row->chosen].name);
+	json_text(out, "why", row->is_asked ? lives_choice_words(arena, row) : NULL);
+	json_end(out);
 }
 
-void show_json_row(struct arena *arena, const struct ir_row *row, struct buf *out)
+void show_json_row(struct arena *arena, const struct ir_row *row, struct json *out)
 {
-	buf_puts(out, ",\"row\":");
 	if (row)
-		put_row(arena, row, out);
+		put_row(arena, row, "row", out);
 	else
-		buf_puts(out, "null");
+		json_null(out, "row");
 }
 
-void show_json_rows(struct arena *arena, const struct ir_row *rows, size_t count, struct buf *out)
+void show_json_rows(struct arena *arena, const struct ir_row *rows, size_t count, struct json *out)
 {
-	buf_puts(out, "\"rows\":[");
-	for (size_t i = 0; i < count; i++) {
-		buf_puts(out, i ? "," : "");
-		put_row(arena, &rows[i], out);
-	}
-	buf_puts(out, "],");
+	json_list(out, "rows");
+	for (size_t i = 0; i < count; i++)
+		put_row(arena, &rows[i], NULL, out);
+	json_end(out);
 }

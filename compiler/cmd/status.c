@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/shown.h"
 #include "cmd/show.h"
 #include "cmd/verbs.h"
@@ -98,12 +99,6 @@ static void put_turns(const struct status_policy *policy, struct buf *out)
 	}
 }
 
-static void put_lines(const struct report *report, struct buf *out)
-{
-	for (size_t i = 0; i < report->count; i++)
-		show_line(out, &report->lines[i], "  ");
-}
-
 static void put_policy(const struct status_policy *policy, struct buf *out)
 {
 	const struct nft_table *table = &policy->observed.table;
@@ -141,7 +136,7 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 		buf_printf(out, "  counter:  %-20s %" PRIu64 " packets, %" PRIu64 " bytes\n",
 			   table->counters[i].name, table->counters[i].packets,
 			   table->counters[i].bytes);
-	put_lines(policy->problems, out);
+	show_messages(out, policy->problems);
 	if (!policy->problems->count)
 		buf_puts(out,
 			 record ? "  everything holds\n"
@@ -175,7 +170,7 @@ static void put_drift(const struct cmd_call *call, const struct status *status, 
 		if (!status->policies[i].drift->count)
 			continue;
 		buf_printf(out, "%s\n", status->policies[i].name);
-		put_lines(status->policies[i].drift, out);
+		show_messages(out, status->policies[i].drift);
 	}
 }
 
@@ -194,125 +189,126 @@ static void put_text(const struct cmd_call *call, const struct status *status, s
 
 /* ---- json ---- */
 
-static void put_json_classes(const struct record *record, struct buf *out)
+static void put_json_classes(const struct record *record, struct json *out)
 {
-	buf_puts(out, "\"classes\":[");
+	json_list(out, "classes");
 	for (size_t i = 0; record && i < record->class_count; i++) {
 		const struct ir_class *class = &record->classes[i];
 
-		buf_puts(out, i ? ",{" : "{");
-		show_json_text(out, "name", class->name);
-		buf_printf(out,
-			   ",\"mark\":%" PRIu32 ",\"mask\":%" PRIu32 ",\"priority\":%" PRIu32
-			   ",\"table\":%" PRIu32 ",",
-			   class->mark, class->mask, class->priority, class->table);
-		show_json_text(out, "listener", class->listener_mode);
-		buf_printf(out, ",\"port\":%u}", class->port);
+		json_object(out, NULL);
+		json_text(out, "name", class->name);
+		json_number(out, "mark", class->mark);
+		json_number(out, "mask", class->mask);
+		json_number(out, "priority", class->priority);
+		json_number(out, "table", class->table);
+		json_text(out, "listener", class->listener_mode);
+		json_number(out, "port", class->port);
+		json_end(out);
 	}
-	buf_puts(out, "],");
+	json_end(out);
 }
 
-static void put_json_counters(const struct nft_table *table, struct buf *out)
+static void put_json_counters(const struct nft_table *table, struct json *out)
 {
-	buf_puts(out, "\"counters\":[");
+	json_list(out, "counters");
 	for (size_t i = 0; i < table->counter_count; i++) {
-		buf_puts(out, i ? ",{" : "{");
-		show_json_text(out, "name", table->counters[i].name);
-		buf_printf(out, ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
-			   table->counters[i].packets, table->counters[i].bytes);
+		json_object(out, NULL);
+		json_text(out, "name", table->counters[i].name);
+		json_number(out, "packets", table->counters[i].packets);
+		json_number(out, "bytes", table->counters[i].bytes);
+		json_end(out);
 	}
-	buf_puts(out, "],");
+	json_end(out);
 }
 
-static void put_json_sets(const struct nft_table *table, bool of_flows, struct buf *out)
+static void put_json_sets(const struct nft_table *table, bool of_flows, struct json *out)
 {
-	const char *gap = "";
-
-	buf_puts(out, of_flows ? "\"flow_sets\":[" : "\"dynamic_sets\":[");
+	json_list(out, of_flows ? "flow_sets" : "dynamic_sets");
 	for (size_t i = 0; i < table->set_count; i++) {
-		if (of_flows ? !table->sets[i].holds_flows : !nft_table_is_learned(&table->sets[i]))
+		const struct nft_table_set *set = &table->sets[i];
+
+		if (of_flows ? !set->holds_flows : !nft_table_is_learned(set))
 			continue;
-		buf_printf(out, "%s{", gap);
-		gap = ",";
-		show_json_text(out, "name", table->sets[i].name);
-		if (table->sets[i].has_count)
-			buf_printf(out, ",\"elements\":%" PRIu32 "}", table->sets[i].count);
+		json_object(out, NULL);
+		json_text(out, "name", set->name);
+		if (set->has_count)
+			json_number(out, "elements", set->count);
 		else
-			buf_puts(out, ",\"elements\":null}");
+			json_null(out, "elements");
+		json_end(out);
 	}
-	buf_puts(out, "],");
+	json_end(out);
 }
 
-static void put_json_claim(const struct observed *observed, struct buf *out)
+static void put_json_claim(const struct observed *observed, struct json *out)
 {
 	const struct record_claim *claim = observed->claim_count ? &observed->claims[0] : NULL;
 
-	if (claim)
-		buf_printf(out, "\"protocol\":%" PRIu32 ",\"priority\":[%" PRIu32 ",%" PRIu32 "],",
-			   claim->protocol, claim->priority_first, claim->priority_last);
-	buf_puts(out, "\"tables\":[");
+	if (claim) {
+		json_number(out, "protocol", claim->protocol);
+		json_list(out, "priority");
+		json_number(out, NULL, claim->priority_first);
+		json_number(out, NULL, claim->priority_last);
+		json_end(out);
+	}
+	json_list(out, "tables");
 	for (size_t i = 0; claim && i < claim->table_count; i++)
-		buf_printf(out, "%s%" PRIu32, i ? "," : "", claim->tables[i]);
-	buf_puts(out, "],");
+		json_number(out, NULL, claim->tables[i]);
+	json_end(out);
 }
 
-static void put_json_turns(const struct status_policy *policy, struct buf *out)
+static void put_json_turns(const struct status_policy *policy, struct json *out)
 {
 	const struct record *record = policy->record;
+	bool is_returned = record && record->is_complete && record->returned;
 
 	if (policy->pending)
-		buf_printf(out, "\"confirm_within\":%u,", pending_left(policy->pending));
+		json_number(out, "confirm_within", pending_left(policy->pending));
 	else
-		buf_puts(out, "\"confirm_within\":null,");
-	if (record && record->is_complete && record->returned)
-		buf_printf(out, "\"returned\":%" PRId64 ",\"unconfirmed\":%s,", record->returned,
-			   record->by_watchdog ? "true" : "false");
-	else
-		buf_puts(out, "\"returned\":null,\"unconfirmed\":false,");
+		json_null(out, "confirm_within");
+	json_number_or_null(out, "returned", is_returned ? (uint64_t)record->returned : 0);
+	json_bool(out, "unconfirmed", is_returned && record->by_watchdog);
 }
 
-static void put_json_policy(const struct status_policy *policy, struct buf *out)
+static void put_json_policy(const struct status_policy *policy, struct json *out)
 {
 	const struct nft_table *table = &policy->observed.table;
+	const struct record *record = policy->record;
 
-	buf_putc(out, '{');
-	show_json_text(out, "name", policy->name);
-	buf_putc(out, ',');
-	show_json_text(out, "file", policy->record ? policy->record->policy : NULL);
-	if (policy->record)
-		buf_printf(out, ",\"since\":%" PRId64 ",", policy->record->since);
+	json_object(out, NULL);
+	json_text(out, "name", policy->name);
+	json_text(out, "file", record ? record->policy : NULL);
+	if (record)
+		json_number(out, "since", (uint64_t)record->since);
 	else
-		buf_puts(out, ",\"since\":null,");
+		json_null(out, "since");
 	put_json_turns(policy, out);
-	show_json_text(out, "nft_table", table->exists ? table->name : NULL);
-	buf_printf(out, ",\"nft_rules\":%zu,\"sets\":%zu,", nft_table_rule_count(table),
-		   table->set_count);
+	json_text(out, "nft_table", table->exists ? table->name : NULL);
+	json_number(out, "nft_rules", nft_table_rule_count(table));
+	json_number(out, "sets", table->set_count);
 	put_json_claim(&policy->observed, out);
-	show_json_text(out, "refused_unmarked", policy->unmarked);
-	buf_putc(out, ',');
-	put_json_classes(policy->record, out);
+	json_text(out, "refused_unmarked", policy->unmarked);
+	put_json_classes(record, out);
 	show_json_rows(policy->problems->arena, policy->rows, policy->row_count, out);
 	put_json_sets(table, false, out);
 	put_json_sets(table, true, out);
 	put_json_counters(table, out);
-	buf_printf(out, "\"drift\":%s,\"problems\":", policy->drift->count ? "true" : "false");
-	show_json(out, policy->problems, REPORT_WARNING);
-	buf_putc(out, '}');
+	json_bool(out, "drift", policy->drift->count);
+	show_json_messages(out, "problems", policy->problems);
+	json_end(out);
 }
 
 static void put_json(const struct status *status, const struct report *report, struct buf *out)
 {
-	buf_puts(out, "{\"policies\":[");
-	for (size_t i = 0; i < status->count; i++) {
-		if (i)
-			buf_putc(out, ',');
-		put_json_policy(&status->policies[i], out);
-	}
-	buf_puts(out, "],\"warnings\":");
-	show_json(out, report, REPORT_WARNING);
-	buf_putc(out, ',');
-	show_json_text(out, "notes", status->folder);
-	buf_puts(out, "}\n");
+	struct json json = { .out = out };
+
+	json_object(&json, NULL);
+	json_list(&json, "policies");
+	for (size_t i = 0; i < status->count; i++)
+		put_json_policy(&status->policies[i], &json);
+	json_end(&json);
+	json_text(&json, "notes", status->folder);
+	show_json_end(&json, NULL, report);
 }
 
 static enum cmd_status run(struct cmd_call *call)
@@ -323,7 +319,7 @@ static enum cmd_status run(struct cmd_call *call)
 	enum cmd_status printed;
 
 	if (!status_read(call->arena, &report, call->arg_count ? call->args[0] : NULL, &status)) {
-		show_problems(&report);
+		show_problems(call, &report);
 		return CMD_SYSTEM_REFUSED;
 	}
 	if (call->format == CMD_JSON)
@@ -333,7 +329,7 @@ static enum cmd_status run(struct cmd_call *call)
 	else
 		put_text(call, &status, &out);
 	if (call->format != CMD_JSON)
-		show_problems(&report);
+		show_problems(call, &report);
 	printed = cmd_print_text(call, &out);
 	buf_free(&out);
 	if (printed != CMD_DONE)

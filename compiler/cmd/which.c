@@ -15,7 +15,7 @@ static void ask_which(const struct cmd_call *call, const char *const *names, siz
 
 	for (size_t i = 0; i < count; i++)
 		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
-	cmd_usage_error(call->verb, "several policies are applied; name one of them: %s",
+	cmd_usage_error(call, "several policies are applied; name one of them: %s",
 			buf_text(&list));
 	buf_free(&list);
 }
@@ -27,7 +27,7 @@ enum which which_of(const struct cmd_call *call, const char *const *names, size_
 		*name = call->args[0];
 		if (decode_is_name(*name))
 			return WHICH_ONE;
-		cmd_usage_error(call->verb,
+		cmd_usage_error(call,
 				"\"%s\" is no policy's name; `tpc status` shows what is applied",
 				*name);
 		return WHICH_WRONG;

@@ -8,42 +8,19 @@
 #include "emit/json.h"
 
 #include <inttypes.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "emit/emit.h"
 #include "ir/ir.h"
 
-static void put_string(const char *text, struct buf *out)
+static void put_mark(uint32_t value, uint32_t mask, struct json *out)
 {
-	if (text)
-		buf_json_string(out, text, strlen(text));
-	else
-		buf_puts(out, "null");
-}
-
-static void put_number_or_null(uint32_t number, struct buf *out)
-{
-	if (number)
-		buf_printf(out, "%" PRIu32, number);
-	else
-		buf_puts(out, "null");
-}
-
-static void put_mark(uint32_t value, uint32_t mask, struct buf *out)
-{
-	buf_printf(out, "{\"value\": %" PRIu32 ", \"mask\": %" PRIu32 "}", value, mask);
-}
-
-/* Opens the item `index` of a list, each on a line of its own. */
-static void put_item(size_t index, struct buf *out)
-{
-	buf_puts(out, index ? ",\n    " : "\n    ");
-}
-
-static void put_list_end(size_t count, struct buf *out)
-{
-	buf_puts(out, count ? "\n  ]" : "]");
+	json_object(out, "mark");
+	json_number(out, "value", value);
+	json_number(out, "mask", mask);
+	json_end(out);
 }
 
 static const char *kind_name(enum ir_class_kind kind)
@@ -71,36 +48,31 @@ static const char *kind_name(enum ir_class_kind kind)
 	return "";
 }
 
-static void put_class(const struct ir_class *class, struct buf *out)
+static void put_class(const struct ir_class *class, struct json *out)
 {
-	buf_puts(out, "{\"name\": ");
-	put_string(class->name, out);
-	buf_printf(out, ", \"kind\": \"%s\", \"mark\": ", kind_name(class->kind));
+	json_object(out, NULL);
+	json_text(out, "name", class->name);
+	json_text(out, "kind", kind_name(class->kind));
 	put_mark(class->mark, class->mask, out);
-	buf_puts(out, ", \"table\": ");
-	put_number_or_null(class->table, out);
-	buf_puts(out, ", \"ip_rule\": ");
-	put_number_or_null(class->priority, out);
-	buf_putc(out, '}');
+	json_number_or_null(out, "table", class->table);
+	json_number_or_null(out, "ip_rule", class->priority);
+	json_end(out);
 }
 
-static void put_ip_rule(const struct ir_ip_rule *rule, struct buf *out)
+static void put_ip_rule(const struct ir_ip_rule *rule, struct json *out)
 {
-	buf_printf(out, "{\"family\": \"%s\", \"priority\": %" PRIu32 ", \"mark\": ",
-		   rule->family == ADDR_IPV4 ? "ipv4" : "ipv6", rule->priority);
+	json_object(out, NULL);
+	json_text(out, "family", rule->family == ADDR_IPV4 ? "ipv4" : "ipv6");
+	json_number(out, "priority", rule->priority);
 	put_mark(rule->mark, rule->mask, out);
-	buf_printf(out, ", \"action\": \"%s\", \"table\": ", ir_action_name(rule->action));
-	put_number_or_null(rule->action == IR_RULE_LOOKUP ? rule->table : 0, out);
-	buf_printf(out, ", \"suppress_default\": %s", rule->shortest ? "true" : "false");
-	if (rule->iif) {
-		buf_puts(out, ", \"iif\": ");
-		put_string(rule->iif, out);
-	}
-	if (rule->oif) {
-		buf_puts(out, ", \"oif\": ");
-		put_string(rule->oif, out);
-	}
-	buf_putc(out, '}');
+	json_text(out, "action", ir_action_name(rule->action));
+	json_number_or_null(out, "table", rule->action == IR_RULE_LOOKUP ? rule->table : 0);
+	json_bool(out, "suppress_default", rule->shortest);
+	if (rule->iif)
+		json_text(out, "iif", rule->iif);
+	if (rule->oif)
+		json_text(out, "oif", rule->oif);
+	json_end(out);
 }
 
 static const char *set_type(enum ir_set_type type)
@@ -124,103 +96,107 @@ static const char *set_type(enum ir_set_type type)
 	return "";
 }
 
-static void put_set(const struct ir_set *set, struct buf *out)
+static void put_set(const struct ir_set *set, struct json *out)
 {
-	buf_puts(out, "{\"name\": ");
-	put_string(set->base, out);
-	buf_puts(out, ", \"nft\": ");
-	put_string(set->name, out);
-	buf_printf(out, ", \"type\": \"%s\", \"intervals\": %zu", set_type(set->type),
-		   set->elements.count);
+	json_object(out, NULL);
+	json_text(out, "name", set->base);
+	json_text(out, "nft", set->name);
+	json_text(out, "type", set_type(set->type));
+	json_number(out, "intervals", set->elements.count);
 	if (set->targets)
-		buf_puts(out, ", \"map\": true");
+		json_bool(out, "map", true);
 	if (set->dynamic) {
-		buf_puts(out, ", \"dynamic\": true, \"timeout\": ");
-		put_number_or_null(set->timeout, out);
-		buf_puts(out, ", \"size\": ");
-		put_number_or_null(set->size, out);
+		json_bool(out, "dynamic", true);
+		json_number_or_null(out, "timeout", set->timeout);
+		json_number_or_null(out, "size", set->size);
 	}
-	buf_putc(out, '}');
+	json_end(out);
 }
 
-static void put_listener(const struct ir_listener *listener, struct buf *out)
+static void put_listener(const struct ir_listener *listener, struct json *out)
 {
 	char text[ADDR_TEXT];
-	const char *gap = "";
 
-	buf_puts(out, "{\"name\": ");
-	put_string(listener->name, out);
-	buf_puts(out, ", \"mode\": ");
-	put_string(listener->mode, out);
-	buf_printf(out, ", \"port\": %u, \"addresses\": [", listener->port);
-	for (size_t i = 0; i < ADDR_FAMILIES; i++) {
-		if (!listener->has[i])
-			continue;
-		buf_puts(out, gap);
-		put_string(addr_format(listener->addr[i], text), out);
-		gap = ", ";
-	}
-	buf_printf(out, "], \"protocols\": [%s%s%s], \"on_this_host\": %s}",
-		   listener->tcp ? "\"tcp\"" : "", listener->tcp && listener->udp ? ", " : "",
-		   listener->udp ? "\"udp\"" : "", listener->on_this_host ? "true" : "false");
+	json_object(out, NULL);
+	json_text(out, "name", listener->name);
+	json_text(out, "mode", listener->mode);
+	json_number(out, "port", listener->port);
+	json_list(out, "addresses");
+	for (size_t i = 0; i < ADDR_FAMILIES; i++)
+		if (listener->has[i])
+			json_text(out, NULL, addr_format(listener->addr[i], text));
+	json_end(out);
+	json_list(out, "protocols");
+	if (listener->tcp)
+		json_text(out, NULL, "tcp");
+	if (listener->udp)
+		json_text(out, NULL, "udp");
+	json_end(out);
+	json_bool(out, "on_this_host", listener->on_this_host);
+	json_end(out);
 }
 
-static void put_row(const struct ir_row *row, struct buf *out)
+static void put_row(const struct ir_row *row, struct json *out)
 {
-	buf_puts(out, "{\"listeners\": [");
-	for (size_t i = 0; i < row->count; i++) {
-		buf_puts(out, i ? ", " : "");
-		put_string(row->listeners[i].name, out);
-	}
-	buf_puts(out, "], \"listener\": ");
-	put_string(row->listeners[row->chosen].name, out);
-	buf_putc(out, '}');
+	json_object(out, NULL);
+	json_list(out, "listeners");
+	for (size_t i = 0; i < row->count; i++)
+		json_text(out, NULL, row->listeners[i].name);
+	json_end(out);
+	json_text(out, "listener", row->listeners[row->chosen].name);
+	json_end(out);
 }
 
-static void put_head(const struct emit_job *job, struct buf *out)
+static void put_head(const struct emit_job *job, struct json *out)
 {
 	const struct ir *ir = job->ir;
+	char digest[17];
 
-	buf_puts(out, "{\n  \"policy\": ");
-	put_string(job->policy, out);
-	buf_puts(out, ",\n  \"name\": ");
-	put_string(ir->name, out);
-	buf_printf(out, ",\n  \"digest\": \"%016" PRIx64 "\"", ir->digest);
-	buf_puts(out, ",\n  \"nft_table\": {\"family\": \"inet\", \"name\": ");
-	put_string(ir->table, out);
-	buf_printf(out, "},\n  \"protocol\": %" PRIu32 ",\n  \"mark_mask\": %" PRIu32, ir->protocol,
-		   ir->mark_mask);
-	buf_printf(out, ",\n  \"priorities\": {\"first\": %" PRIu32 ", \"last\": %" PRIu32 "}",
-		   ir->priority_first, ir->priority_last);
+	snprintf(digest, sizeof(digest), "%016" PRIx64, ir->digest);
+	json_text(out, "policy", job->policy);
+	json_text(out, "name", ir->name);
+	json_text(out, "digest", digest);
+	json_object(out, "nft_table");
+	json_text(out, "family", "inet");
+	json_text(out, "name", ir->table);
+	json_end(out);
+	json_number(out, "protocol", ir->protocol);
+	json_number(out, "mark_mask", ir->mark_mask);
+	json_object(out, "priorities");
+	json_number(out, "first", ir->priority_first);
+	json_number(out, "last", ir->priority_last);
+	json_end(out);
 }
 
 /* One list of the ir: a key, and every item by its own function. */
-#define PUT_LIST(key, items, count, put)               \
-	do {                                           \
-		buf_puts(out, ",\n  \"" key "\": [");  \
-		for (size_t i = 0; i < (count); i++) { \
-			put_item(i, out);              \
-			put(&(items)[i], out);         \
-		}                                      \
-		put_list_end(count, out);              \
+#define PUT_LIST(out, key, items, count, put)        \
+	do {                                         \
+		json_list(out, key);                 \
+		for (size_t i = 0; i < (count); i++) \
+			put(&(items)[i], out);       \
+		json_end(out);                       \
 	} while (0)
 
-static void put_counter(const char *const *counter, struct buf *out)
+static void put_counter(const char *const *counter, struct json *out)
 {
-	put_string(*counter, out);
+	json_text(out, NULL, *counter);
 }
 
-void emit_json_put(const struct emit_job *job, struct buf *out)
+void emit_json_put(const struct emit_job *job, struct buf *text)
 {
+	struct json out = { .out = text, .is_wide = true };
 	const struct ir *ir = job->ir;
 
-	put_head(job, out);
-	PUT_LIST("ways", ir->classes, ir->class_count, put_class);
-	PUT_LIST("ip_rules", ir->ip_rules, ir->ip_rule_count, put_ip_rule);
-	PUT_LIST("sets", ir->sets, ir->set_count, put_set);
-	PUT_LIST("listeners", ir->listeners, ir->listener_count, put_listener);
+	json_object(&out, NULL);
+	put_head(job, &out);
+	PUT_LIST(&out, "ways", ir->classes, ir->class_count, put_class);
+	PUT_LIST(&out, "ip_rules", ir->ip_rules, ir->ip_rule_count, put_ip_rule);
+	PUT_LIST(&out, "sets", ir->sets, ir->set_count, put_set);
+	PUT_LIST(&out, "listeners", ir->listeners, ir->listener_count, put_listener);
 	if (ir->row_count)
-		PUT_LIST("rows", ir->rows, ir->row_count, put_row);
-	PUT_LIST("counters", (const char *const *)ir->counters, ir->counter_count, put_counter);
-	buf_puts(out, "\n}\n");
+		PUT_LIST(&out, "rows", ir->rows, ir->row_count, put_row);
+	PUT_LIST(&out, "counters", (const char *const *)ir->counters, ir->counter_count,
+		 put_counter);
+	json_end(&out);
+	buf_putc(text, '\n');
 }

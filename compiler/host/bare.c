@@ -43,19 +43,19 @@ void bare_tell(struct arena *arena, struct report *report, struct netlink *netli
 		const struct ir_route *route = &ir->routes[i];
 		const char *device = route->family == ADDR_IPV6 ? bare_device(netlink, ir, route)
 								: NULL;
-		struct report_line *line;
+		struct diag_record *line;
 		size_t before = told_count;
 
 		if (device)
 			names_add(arena, &told, &told_count, device);
 		if (before == told_count)
 			continue;
-		line = report_add(report, REPORT_WARNING,
+		line = report_add(report, SEVERITY_WARNING, DIAG_no_masquerade_address,
 				  "%s has no IPv6 address that masquerade could give: IPv6 packets that leave by it "
 				  "(table %" PRIu32 ") are dropped",
 				  device, route->table);
 		line->where = route->origin;
-		line->help =
-			"give it one; or leave IPv6 out of the table (`family: ipv4` in its route), so that its `fallback` answers";
+		diag_help_text(line,
+			       "give it one; or leave IPv6 out of the table (`family: ipv4` in its route), so that its `fallback` answers");
 	}
 }

@@ -476,7 +476,7 @@ void conflicts_find_surroundings(struct report *report, const struct op_list *op
 
 		if (ops->items[i]->state != OP_LEFT_OUT || !route || !diff_lost_device(route))
 			continue;
-		report_add(report, REPORT_WARNING,
+		report_add(report, SEVERITY_WARNING, DIAG_no_interface,
 			   "there is no interface %s, so its routes in table %" PRIu32
 			   " are left out; apply again when it is there",
 			   diff_lost_device(route), route->table)

@@ -300,7 +300,7 @@ struct nlmsghdr *flows_request(char *room, uint16_t type, uint16_t flags, uint8_
 
 void flows_refused(const struct flows_job *job, const char *what, const char *why)
 {
-	report_add(job->report, REPORT_WARNING,
+	report_add(job->report, SEVERITY_WARNING, DIAG_kernel_unreadable,
 		   "%s: %s; flows that are older than the policy may stay where they were", what,
 		   why)
 		->command = "conntrack -L";

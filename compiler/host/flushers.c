@@ -56,20 +56,20 @@ static bool begins_with_flush(const char *path)
 
 void flushers_tell(struct report *report, const char *command)
 {
-	struct report_line *line;
+	struct diag_record *line;
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		if (!begins_with_flush(files[i]))
 			continue;
-		line = report_add(report, REPORT_WARNING,
+		line = report_add(report, SEVERITY_WARNING, DIAG_flush_ruleset,
 				  "%s begins with `flush ruleset`: `systemctl restart nftables` takes "
 				  "the policy's nft table with all others, and its packets go in the "
 				  "clear until the next apply, but for what `tpc status` calls unmarked",
 				  files[i]);
-		line->help =
-			"write `table inet NAME` and `delete table inet NAME` there, for each table "
-			"of that file, instead of the flush; or let nftables.service run the apply "
-			"(ExecStartPost= and ExecReload= in a drop-in)";
+		diag_help_text(line,
+			       "write `table inet NAME` and `delete table inet NAME` there, for each table "
+			       "of that file, instead of the flush; or let nftables.service run the apply "
+			       "(ExecStartPost= and ExecReload= in a drop-in)");
 		line->command = command;
 	}
 }

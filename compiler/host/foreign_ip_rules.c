@@ -102,19 +102,20 @@ static uint32_t room_before(const struct foreign_ip_rules_policy *policy,
 static void tell_in_front(struct report *report, const struct foreign_ip_rules_policy *policy,
 			  const struct ip_rule_seen *seen, uint32_t room)
 {
-	struct report_line *line =
-		report_add(report, REPORT_WARNING,
+	struct diag_record *line =
+		report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
 			   "somebody else's IPv%c rule at priority %" PRIu32
 			   " stands before the policy's (%" PRIu32 "-%" PRIu32
 			   ") and can take packets that the policy has marked: %s",
 			   family_digit(seen->rule.family), seen->rule.priority,
 			   policy->claim->priority_first, policy->claim->priority_last, seen->text);
 
-	line->help = room ? report_text(report,
-					"remove that rule, or write `settings: {priority: %" PRIu32
-					"}` in the policy, so that its rules come first",
-					room)
-			  : "remove that rule, or add it again with a greater priority";
+	diag_help_text(line,
+		       room ? report_text(report,
+					  "remove that rule, or write `settings: {priority: %" PRIu32
+					  "}` in the policy, so that its rules come first",
+					  room)
+			    : "remove that rule, or add it again with a greater priority");
 }
 
 static bool has_table(const struct record_claim *claim, uint32_t table)
@@ -144,12 +145,13 @@ void foreign_ip_rules_find(struct report *report, const struct foreign_ip_rules_
 		if (is_in_front(policy, observed, seen))
 			tell_in_front(report, policy, seen, room);
 		if (uses_table(policy, observed, seen))
-			report_add(report, REPORT_WARNING,
-				   "somebody else's IPv%c rule sends packets by the policy's table %" PRIu32
-				   ": %s",
-				   family_digit(seen->rule.family), seen->rule.table, seen->text)
-				->help =
-				"remove that rule, or give the policy other table ids (`settings: {table_ids: ...}`, or the table's `id:`)";
+			diag_help_text(
+				report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
+					   "somebody else's IPv%c rule sends packets by the policy's table %" PRIu32
+					   ": %s",
+					   family_digit(seen->rule.family), seen->rule.table,
+					   seen->text),
+				"remove that rule, or give the policy other table ids (`settings: {table_ids: ...}`, or the table's `id:`)");
 	}
 }
 
@@ -165,23 +167,22 @@ void foreign_ip_rules_find_inside(struct report *report,
 		if (!claim->priority_first || seen->rule.priority < claim->priority_first ||
 		    seen->rule.priority > claim->priority_last || host_owns_rule(observed, seen))
 			continue;
-		report_add(report, REPORT_WARNING,
-			   "somebody else's IPv%c rule stands among the policy's (%" PRIu32
-			   "-%" PRIu32 "): %s",
-			   family_digit(seen->rule.family), claim->priority_first,
-			   claim->priority_last, seen->text)
-			->help =
-			"remove that rule, or write `settings: {priority: N}` in the policy with other numbers";
+		diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
+					  "somebody else's IPv%c rule stands among the policy's (%" PRIu32
+					  "-%" PRIu32 "): %s",
+					  family_digit(seen->rule.family), claim->priority_first,
+					  claim->priority_last, seen->text),
+			       "remove that rule, or write `settings: {priority: N}` in the policy with other numbers");
 	}
 	for (size_t i = 0; i < observed->routes.count; i++) {
 		const struct route_seen *seen = &observed->routes.items[i];
 
 		if (has_table(claim, seen->route.table) && !host_owns_route(observed, seen))
-			report_add(report, REPORT_WARNING,
-				   "the policy's table %" PRIu32
-				   " holds somebody else's IPv%c route: %s",
-				   seen->route.table, family_digit(seen->route.family), seen->text)
-				->help =
-				"remove that route, or give the policy other table ids (`settings: {table_ids: ...}`, or the table's `id:`)";
+			diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_foreign_route,
+						  "the policy's table %" PRIu32
+						  " holds somebody else's IPv%c route: %s",
+						  seen->route.table,
+						  family_digit(seen->route.family), seen->text),
+				       "remove that route, or give the policy other table ids (`settings: {table_ids: ...}`, or the table's `id:`)");
 	}
 }

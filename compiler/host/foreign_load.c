@@ -92,18 +92,19 @@ bool foreign_load_waits(struct report *report, const struct nft_table *table,
 
 	if (!find(report->arena, table, record, &pending))
 		return false;
-	report_add(report, REPORT_REFUSED,
-		   "what is applied of %s waits for its confirmation, %u more seconds, and was applied "
-		   "from another run folder, by the user %s%s",
-		   policy->name, pending_left(&pending), user_name(report->arena, line->uid),
-		   pending_lives(&pending)
-			   ? ""
-			   : "; the process that takes it back is not to be seen from here")
-		->help =
+	diag_help_text(
+		report_add(report, SEVERITY_ERROR, DIAG_confirm_pending,
+			   "what is applied of %s waits for its confirmation, %u more seconds, and was applied "
+			   "from another run folder, by the user %s%s",
+			   policy->name, pending_left(&pending),
+			   user_name(report->arena, line->uid),
+			   pending_lives(&pending)
+				   ? ""
+				   : "; the process that takes it back is not to be seen from here"),
 		report_text(report,
 			    "as that user, and with that folder: `tpc confirm %s` keeps it, `tpc rollback %s` "
 			    "goes back; to take it away whatever becomes of it: `tpc remove %s`",
-			    policy->name, policy->name, policy->name);
+			    policy->name, policy->name, policy->name));
 	return true;
 }
 

@@ -40,12 +40,12 @@ void host_close(struct kernel *kernel)
 bool host_refused(struct report *report, const struct netlink_error *error)
 {
 	if (error->code == EPERM || error->code == EACCES)
-		report_add(report, REPORT_REFUSED,
+		report_add(report, SEVERITY_ERROR, DIAG_capability,
 			   "the capability CAP_NET_ADMIN is missing in this network namespace; use sudo, or give it to "
 			   "the program once")
 			->command = "sudo setcap cap_net_admin+ep \"$(command -v tpc)\"";
 	else
-		report_add(report, REPORT_REFUSED,
+		report_add(report, SEVERITY_ERROR, DIAG_kernel_unreadable,
 			   "the kernel does not answer about nft rules and routes: %s",
 			   error->text);
 	return false;
@@ -96,7 +96,7 @@ bool host_is_other_version(const struct observed *observed, struct report *repor
 
 	if (!policy || policy->version == ABOUT_VERSION)
 		return false;
-	report_add(report, REPORT_REFUSED,
+	report_add(report, SEVERITY_ERROR, DIAG_other_version,
 		   "the table inet %s was written by another version of tpc (format %u, this one knows %d); "
 		   "remove it with that version",
 		   observed->table.name, policy->version, ABOUT_VERSION);
@@ -110,14 +110,13 @@ bool host_is_strange_table(const struct observed *observed, const struct record 
 
 	if (!table->exists || record || nft_table_about(table, ABOUT_POLICY))
 		return false;
-	report_add(report, REPORT_REFUSED,
-		   "the nft table inet %s is somebody else's: it does not say that it is a policy's, and nothing is "
-		   "remembered of it",
-		   table->name)
-		->help =
-		report_text(report,
-			    "give the policy another `name:`, or remove that table yourself: nft delete table inet %s",
-			    table->name);
+	diag_help_text(report_add(report, SEVERITY_ERROR, DIAG_foreign_table,
+				  "the nft table inet %s is somebody else's: it does not say that it is a policy's, and nothing is "
+				  "remembered of it",
+				  table->name),
+		       report_text(report,
+				   "give the policy another `name:`, or remove that table yourself: nft delete table inet %s",
+				   table->name));
 	return true;
 }
 

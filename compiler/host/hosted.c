@@ -425,13 +425,13 @@ static const char *help_words(struct report *report, enum ir_hosted_kind kind, c
 			   words[kind], name);
 }
 
-static struct report_line *tell(struct report *report, enum ir_hosted_kind kind, const char *name,
+static struct diag_record *tell(struct report *report, enum ir_hosted_kind kind, const char *name,
 				const char *command)
 {
-	struct report_line *line =
-		report_add(report, REPORT_WARNING, "%s", missing_words(report, kind, name));
+	struct diag_record *line = report_add(report, SEVERITY_WARNING, DIAG_unknown_on_host, "%s",
+					      missing_words(report, kind, name));
 
-	line->help = help_words(report, kind, name);
+	diag_help_text(line, help_words(report, kind, name));
 	line->command = command;
 	return line;
 }
@@ -439,15 +439,16 @@ static struct report_line *tell(struct report *report, enum ir_hosted_kind kind,
 /* Nothing can be loaded that asks for one. */
 static void refuse_cgroup(struct report *report, const struct ir_hosted *cgroup)
 {
-	struct report_line *line =
-		report_add(report, REPORT_REFUSED,
+	struct diag_record *line =
+		report_add(report, SEVERITY_ERROR, DIAG_no_cgroup2,
 			   "this host has no cgroups of version 2 at " CGROUPS_ROOT
 			   ", where nft looks for \"%s\"",
 			   cgroup->name);
 
 	line->where = cgroup->origin;
-	line->help = "start it with systemd.unified_cgroup_hierarchy=1, or tell the process by its "
-		     "user, group or mark";
+	diag_help_text(line,
+		       "start it with systemd.unified_cgroup_hierarchy=1, or tell the process by its "
+		       "user, group or mark");
 }
 
 void hosted_tell(struct report *report, const struct ir *ir, const char *command)

@@ -40,17 +40,17 @@ static const char *moves(const struct search *search)
 }
 
 /* NULL where it was said before. */
-static struct report_line *tell(struct search *search, const char *text, const char *help)
+static struct diag_record *tell(struct search *search, const char *text, const char *help)
 {
-	struct report_line *line;
+	struct diag_record *line;
 
 	for (size_t i = 0; i < search->said_count; i++)
 		if (!strcmp(search->said[i], text))
 			return NULL;
 	*arena_append(search->report->arena, search->said, search->said_count) = text;
-	line = report_add(search->report, REPORT_WARNING, "%s", text);
+	line = report_add(search->report, SEVERITY_WARNING, DIAG_interface, "%s", text);
 	line->where = search->asked->origin;
-	line->help = help;
+	diag_help_text(line, help);
 	return line;
 }
 

@@ -72,7 +72,7 @@ static bool comes_by(const struct telling *telling, const struct ir_listener *li
 static void tell(struct telling *telling, const struct socket_table_verdict *verdict)
 {
 	const struct listening_job *job = telling->job;
-	struct report_line *line;
+	struct diag_record *line;
 	size_t before = telling->said_count;
 
 	if (verdict->kind == SOCKET_TABLE_TAKEN ||
@@ -81,8 +81,8 @@ static void tell(struct telling *telling, const struct socket_table_verdict *ver
 	names_add(telling->arena, &telling->said, &telling->said_count, verdict->text);
 	if (telling->said_count == before)
 		return;
-	line = report_add(job->report, REPORT_WARNING, "%s", verdict->text);
-	line->help = verdict->help;
+	line = report_add(job->report, SEVERITY_WARNING, DIAG_no_socket, "%s", verdict->text);
+	diag_help_text(line, verdict->help);
 }
 
 static bool is_same(const struct socket_table_verdict *a, const struct socket_table_verdict *b)

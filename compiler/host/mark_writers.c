@@ -316,15 +316,15 @@ static void refuse(struct search *search, const struct marker *marker, const str
 static void warn_of_given(const struct search *search, const struct marker *marker,
 			  const struct own *own)
 {
-	struct report_line *line =
-		report_add(search->job->report, REPORT_WARNING,
+	struct diag_record *line =
+		report_add(search->job->report, SEVERITY_WARNING, DIAG_foreign_mark,
 			   "somebody else's nft rule gives %s, 0x%" PRIx32 "/0x%" PRIx32
 			   ", so that its packets go the same way: %s",
 			   own_name(search, own), own->value, own->mask, place(search, marker));
 
 	line->where = origin_of(search->job->ir, own);
-	line->help =
-		"remove that rule, or write `settings: {mark_mask: ...}` in the policy with bits that are free";
+	diag_help_text(line,
+		       "remove that rule, or write `settings: {mark_mask: ...}` in the policy with bits that are free");
 }
 
 static void warn_of_taken(const struct search *search, const struct marker *marker, size_t more)
@@ -332,12 +332,11 @@ static void warn_of_taken(const struct search *search, const struct marker *mark
 	const char *others =
 		more ? report_text(search->job->report, ", and %zu more in that chain", more) : "";
 
-	report_add(search->job->report, REPORT_WARNING,
-		   "behind the policy's chain, and before packets are routed by their marks, somebody else's nft rule "
-		   "can take the policy's mark from them: %s%s",
-		   place(search, marker), others)
-		->help =
-		"let it write only bits of its own (`meta mark set mark and ... or ...`), or have a priority before the policy's chain";
+	diag_help_text(report_add(search->job->report, SEVERITY_WARNING, DIAG_foreign_mark,
+				  "behind the policy's chain, and before packets are routed by their marks, somebody else's nft rule "
+				  "can take the policy's mark from them: %s%s",
+				  place(search, marker), others),
+		       "let it write only bits of its own (`meta mark set mark and ... or ...`), or have a priority before the policy's chain");
 }
 
 /* ---- together ---- */

@@ -53,15 +53,15 @@ void mute_tell(struct arena *arena, struct report *report, const struct ir *ir)
 
 	for (int family = 0; way && family < ADDR_FAMILIES; family++) {
 		const char *key = families[family].key, *value = sysctl_read(arena, key);
-		struct report_line *line;
+		struct diag_record *line;
 
 		if (!value || !strcmp(value, "0") || !asks(ir, families[family].words))
 			continue;
-		line = report_add(report, REPORT_WARNING,
+		line = report_add(report, SEVERITY_WARNING, DIAG_ping_off,
 				  "this host answers no ping over IPv%c (%s is %s), so `then: answer` answers none",
 				  family == ADDR_IPV6 ? '6' : '4', key, value);
 		line->where = way->origin;
-		line->help = "let it answer ping, at its own addresses, too";
+		diag_help_text(line, "let it answer ping, at its own addresses, too");
 		line->command = report_text(report, "sysctl -w %s=0", key);
 	}
 }

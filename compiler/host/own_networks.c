@@ -158,14 +158,15 @@ static void tell(struct look *look, const struct own_network *network, const str
 				      network->prefix.addr.family == ADDR_IPV6 ? "\"" : "", prefix,
 				      network->prefix.addr.family == ADDR_IPV6 ? "\"" : "")
 			: report_text(report, "out: %s", network->dev);
-	report_add(report, REPORT_WARNING,
-		   "what this host sends to %s, its own network at %s, goes %s %s", prefix,
-		   network->dev, way->kind == IR_CLASS_PROXY ? "to the listener" : "by the table",
-		   way->name)
-		->help = report_text(report,
-				     "put `{scope: local, %s, then: direct}` before the rule "
-				     "that sends it there",
-				     match);
+	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_lan_included,
+				  "what this host sends to %s, its own network at %s, goes %s %s",
+				  prefix, network->dev,
+				  way->kind == IR_CLASS_PROXY ? "to the listener" : "by the table",
+				  way->name),
+		       report_text(report,
+				   "put `{scope: local, %s, then: direct}` before the rule "
+				   "that sends it there",
+				   match));
 }
 
 static void judge(struct look *look, const struct ir_route *route)

@@ -19,19 +19,19 @@
 #include "state/pending.h"
 #include "state/rundir.h"
 
-struct report_line *probe_differ(struct probe *ask, const char *text)
+struct diag_record *probe_differ(struct probe *ask, const char *text)
 {
-	return report_add(ask->out->problems, REPORT_WARNING, "%s", text);
+	return report_add(ask->out->problems, SEVERITY_WARNING, DIAG_live_difference, "%s", text);
 }
 
 void probe_note(struct probe *ask, const char *text)
 {
-	report_add(ask->out->asked, REPORT_STEP, "%s", text);
+	report_step(ask->out->asked, "%s", text);
 }
 
 void probe_doubt(struct probe *ask, const char *text)
 {
-	report_add(ask->out->unknown, REPORT_STEP, "%s", text);
+	report_step(ask->out->unknown, "%s", text);
 }
 
 static struct report *new_report(struct arena *arena, const struct report *from)
@@ -40,7 +40,7 @@ static struct report *new_report(struct arena *arena, const struct report *from)
 
 	*report = (struct report){ .arena = arena };
 	for (size_t i = 0; from && i < from->count; i++)
-		*arena_append(arena, report->lines, report->count) = from->lines[i];
+		*arena_append(arena, report->records, report->count) = from->records[i];
 	return report;
 }
 
@@ -347,7 +347,7 @@ static void check_listener(struct probe *ask, const struct ir_listener *listener
 		break;
 	case SOCKET_TABLE_MISSING:
 	case SOCKET_TABLE_WRONG:
-		probe_differ(ask, verdict.text)->help = verdict.help;
+		diag_help_text(probe_differ(ask, verdict.text), verdict.help);
 	}
 }
 

@@ -25,18 +25,19 @@ void probe_interface(struct probe *ask, const char *name, const char *does)
 					  "the interface %s is down: no packet %s it", name, does))
 			->command = arena_printf(ask->packet_arena, "ip link set %s up", name);
 	else if (!state.has_carrier)
-		probe_differ(ask, arena_printf(ask->packet_arena,
-					       "the interface %s has no carrier: no packet %s it",
-					       name, does))
-			->help = "look at its cable, its other end, or the program that holds it "
-				 "open (tun, tap)";
+		diag_help_text(probe_differ(ask,
+					    arena_printf(ask->packet_arena,
+							 "the interface %s has no carrier: no packet %s it",
+							 name, does)),
+			       "look at its cable, its other end, or the program that holds it "
+			       "open (tun, tap)");
 }
 
 /* Rules of the IP families see the bridge, and never its port. `key`: "in" or "out". */
 static void take_interface(struct probe *ask, const char **name, const char *key, const char *does)
 {
 	struct link_state state = link_state(ask->packet_arena, &ask->kernel.route, *name);
-	struct report_line *line;
+	struct diag_record *line;
 
 	probe_interface(ask, *name, does);
 	if (!state.master)
@@ -46,9 +47,9 @@ static void take_interface(struct probe *ask, const char **name, const char *key
 					 "%s is a port of the %s %s: for every rule the packet "
 					 "%s %s",
 					 *name, state.kind, state.master, does, state.master));
-	line->help = arena_printf(ask->packet_arena,
-				  "write `%s: %s` in the policy, and ask with %s=%s", key,
-				  state.master, key, state.master);
+	diag_help_text(line, arena_printf(ask->packet_arena,
+					  "write `%s: %s` in the policy, and ask with %s=%s", key,
+					  state.master, key, state.master));
 	*name = state.master;
 }
 

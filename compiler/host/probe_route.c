@@ -192,15 +192,16 @@ static void differ_route(struct probe *ask, const struct route_seen *route, cons
 			? arena_printf(ask->packet_arena, "sends it by \"%s\"", ask->out->route)
 			: arena_printf(ask->packet_arena, "has no route for it (%s)",
 				       ask->out->refusal);
-	struct report_line *line;
+	struct diag_record *line;
 
 	line = probe_differ(ask, arena_printf(ask->packet_arena,
 					      "the kernel %s, and the policy's way is \"%s\"",
 					      found, wanted));
 	if (before)
-		line->help = arena_printf(ask->packet_arena,
-					  "this foreign ip rule comes before the policy's: %s",
-					  before->text);
+		diag_help_text(line,
+			       arena_printf(ask->packet_arena,
+					    "this foreign ip rule comes before the policy's: %s",
+					    before->text));
 }
 
 /* Does the kernel hold the route at all? */
@@ -282,11 +283,14 @@ static void check_source(struct probe *ask, const struct ir_route *route)
 
 	if (!bare)
 		return;
-	probe_differ(ask, arena_printf(ask->packet_arena,
-				       "%s has no IPv%c address that masquerade could give%s", bare,
-				       route->family == ADDR_IPV6 ? '6' : '4',
-				       route->family == ADDR_IPV6 ? ": the packet is dropped" : ""))
-		->help = "give the interface one, then apply again";
+	diag_help_text(probe_differ(ask,
+				    arena_printf(ask->packet_arena,
+						 "%s has no IPv%c address that masquerade could give%s",
+						 bare, route->family == ADDR_IPV6 ? '6' : '4',
+						 route->family == ADDR_IPV6
+							 ? ": the packet is dropped"
+							 : "")),
+		       "give the interface one, then apply again");
 }
 
 /* What this host sends needs a route of the main table's before the policy's chain is asked. */
@@ -300,11 +304,10 @@ static void check_unmarked(struct probe *ask)
 		return;
 	fib = link_fib(ask->packet_arena, &ask->kernel.route, to);
 	if (!fib.device && !fib.is_local && !fib.is_broadcast && !fib.is_anycast)
-		probe_differ(ask,
-			     "the main table leads nowhere for it, so the program is refused (Network is "
-			     "unreachable) before the policy's rules see the packet")
-			->help =
-			"give main a second default route by a link that works, with a larger metric";
+		diag_help_text(probe_differ(ask,
+					    "the main table leads nowhere for it, so the program is refused (Network is "
+					    "unreachable) before the policy's rules see the packet"),
+			       "give main a second default route by a link that works, with a larger metric");
 }
 
 static void check_devices(struct probe *ask, const struct ir_route *route, struct probe_way *way)

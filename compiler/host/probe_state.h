@@ -40,7 +40,7 @@ struct probe {
 	bool is_stopped;   /* a foreign chain has surely ended its way */
 };
 
-struct report_line *probe_differ(struct probe *ask, const char *text);
+struct diag_record *probe_differ(struct probe *ask, const char *text);
 void probe_note(struct probe *ask, const char *text);
 void probe_doubt(struct probe *ask, const char *text);
 

@@ -43,10 +43,11 @@ static const char *apply_command(struct arena *arena, const struct status_policy
 }
 
 /* Of what an apply has put there. */
-static struct report_line *complain(struct arena *arena, struct status_policy *policy,
+static struct diag_record *complain(struct arena *arena, struct status_policy *policy,
 				    const char *text)
 {
-	struct report_line *line = report_add(policy->drift, REPORT_WARNING, "%s", text);
+	struct diag_record *line =
+		report_add(policy->drift, SEVERITY_WARNING, DIAG_drift, "%s", text);
 
 	line->command = apply_command(arena, policy);
 	return line;
@@ -165,7 +166,7 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 				   ? bare_device(netlink, policy->applied, route)
 				   : NULL;
 	struct buf text = { 0 };
-	struct report_line *line;
+	struct diag_record *line;
 
 	ipbatch_put_route(route, 0, &text);
 	words = text_of(arena, &text);
@@ -182,9 +183,9 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 		words = arena_printf(arena, "%s lacks the route `%s`", table, words);
 	line = complain(arena, policy, words);
 	if (down)
-		line->help = "apply the policy again when the interface is up";
+		diag_help_text(line, "apply the policy again when the interface is up");
 	else if (bare)
-		line->help = "apply the policy again when the interface has an address";
+		diag_help_text(line, "apply the policy again when the interface has an address");
 	line->command = down || bare ? NULL : op_command(arena, op);
 }
 
@@ -210,17 +211,17 @@ static void check_carrier(struct arena *arena, struct netlink *netlink,
 						  : "net.ipv4.conf.*.ignore_routes_with_linkdown";
 	const char *value = sysctl_read(arena, sysctl_key(arena, pattern, dev));
 	bool is_left = value && strcmp(value, "0") != 0;
-	struct report_line *line;
+	struct diag_record *line;
 
 	if (!state.index || !state.is_up || state.has_carrier)
 		return;
-	line = report_add(policy->problems, REPORT_WARNING, "the interface %s has no carrier: %s",
-			  dev,
+	line = report_add(policy->problems, SEVERITY_WARNING, DIAG_interface_down,
+			  "the interface %s has no carrier: %s", dev,
 			  is_left ? "until it has one, the kernel leaves out the routes by it and "
 				    "takes what comes after them"
 				  : "packets that a route by it takes are lost");
-	line->help =
-		"check its cable and its other end; for a tun or tap, the program that opens it";
+	diag_help_text(line,
+		       "check its cable and its other end; for a tun or tap, the program that opens it");
 }
 
 static void check_carriers(struct arena *arena, struct netlink *netlink,
@@ -303,7 +304,7 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 		const char *value = need->wish->value;
 
 		if (need->absent)
-			report_add(policy->problems, REPORT_WARNING,
+			report_add(policy->problems, SEVERITY_WARNING, DIAG_no_interface,
 				   "there is no interface %s, so %s is not %s: %s", need->absent,
 				   need->key, value, need->wish->why)
 				->command = apply_command(arena, policy);
@@ -311,8 +312,9 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 			report_add(!record->only_checks || was_set(record, need->key)
 					   ? policy->drift
 					   : policy->problems,
-				   REPORT_WARNING, "%s is %s and should be %s: %s", need->key,
-				   need->now, value, need->wish->why)
+				   SEVERITY_WARNING, DIAG_sysctl_drift,
+				   "%s is %s and should be %s: %s", need->key, need->now, value,
+				   need->wish->why)
 				->command =
 				arena_printf(arena, "sysctl -w %s=%s", need->key, value);
 	}
@@ -355,7 +357,7 @@ static void check_unmarked(struct arena *arena, struct status_policy *policy)
 
 	policy->unmarked = unmarked_words(arena, record, &policy->observed);
 	if (harm)
-		report_add(policy->problems, REPORT_WARNING,
+		report_add(policy->problems, SEVERITY_WARNING, DIAG_unmarked_drops,
 			   "%s, and the IPv4 rules that refuse what has no mark make it drop answers: "
 			   "switch that off, or apply again, which leaves those rules out",
 			   harm)
@@ -448,12 +450,12 @@ static void check_pending(struct arena *arena, const struct rundir *folder,
 	if (!pending->failure && pending_lives(pending))
 		policy->pending = pending;
 	else if (pending->failure)
-		report_add(policy->problems, REPORT_WARNING,
+		report_add(policy->problems, SEVERITY_WARNING, DIAG_rollback_failed,
 			   "no confirmation came, and the last apply could not be taken back: %s",
 			   pending->failure)
 			->command = command;
 	else
-		report_add(policy->problems, REPORT_WARNING,
+		report_add(policy->problems, SEVERITY_WARNING, DIAG_rollback_failed,
 			   "the process that was to take the last apply back is gone: it stays until "
 			   "somebody confirms it or goes back")
 			->command = command;
@@ -470,8 +472,8 @@ static void join_problems(struct arena *arena, struct status_policy *policy)
 		const struct report *from = i ? others : policy->drift;
 
 		for (size_t k = 0; k < from->count; k++)
-			*arena_append(arena, policy->problems->lines, policy->problems->count) =
-				from->lines[k];
+			*arena_append(arena, policy->problems->records, policy->problems->count) =
+				from->records[k];
 	}
 }
 
@@ -503,7 +505,7 @@ static void check_flows(struct arena *arena, struct kernel *kernel, struct statu
 		return;
 	count = flows_find(&job).count;
 	if (count)
-		report_add(policy->problems, REPORT_WARNING,
+		report_add(policy->problems, SEVERITY_WARNING, DIAG_stale_connections,
 			   "%zu connection%s on a way that is no more: to a listener, or with a source "
 			   "address, that the rules would not give now; an apply deletes %s",
 			   count, count == 1 ? " is" : "s are", count == 1 ? "it" : "them")

@@ -12,7 +12,8 @@
 
 static void complain(const struct table_checks *checks, const char *text)
 {
-	report_add(checks->drift, REPORT_WARNING, "%s", text)->command = checks->command;
+	report_add(checks->drift, SEVERITY_WARNING, DIAG_drift, "%s", text)->command =
+		checks->command;
 }
 
 void table_checks_find(struct arena *arena, const struct table_checks *checks)
@@ -24,7 +25,7 @@ void table_checks_find(struct arena *arena, const struct table_checks *checks)
 	if (!table->exists)
 		complain(checks, arena_printf(arena, "the nft table inet %s is gone", table->name));
 	else if (!about && !record)
-		report_add(checks->problems, REPORT_WARNING,
+		report_add(checks->problems, SEVERITY_WARNING, DIAG_foreign_table,
 			   "the nft table inet %s is somebody else's, no policy's", table->name);
 	else if (!nft_table_is_readable(table))
 		complain(checks,

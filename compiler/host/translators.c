@@ -458,15 +458,15 @@ static void tell(const struct search *search, const struct found *found, size_t 
 	const struct ir_class *way = &search->ir->classes[found->way];
 	const char *others =
 		more ? arena_printf(search->arena, ", and %zu more in that chain", more) : "";
-	struct report_line *line =
-		report_add(search->report, REPORT_WARNING,
+	struct diag_record *line =
+		report_add(search->report, SEVERITY_WARNING, DIAG_foreign_nat,
 			   "a foreign nft rule %s packets that the policy sends to %s %s, and %s: %s%s",
 			   found->may ? "may translate" : "translates",
 			   way->kind == IR_CLASS_PROXY ? "the listener" : "the table", way->name,
 			   what_of_it(search, found), found->effect.place, others);
 
 	line->where = way->origin;
-	line->help = help(search, found);
+	diag_help_text(line, help(search, found));
 }
 
 /* A cluster's services are a chain each. */
@@ -547,7 +547,7 @@ void translators_tell(const struct translators_job *job)
 	if (search.chains && job->is_applied)
 		read_own(&search, &error);
 	if (!search.chains || (job->is_applied && !search.own)) {
-		report_add(job->report, REPORT_WARNING,
+		report_add(job->report, SEVERITY_WARNING, DIAG_kernel_unreadable,
 			   "whether foreign nft rules translate the policy's packets is not known: %s",
 			   error.text);
 		return;
@@ -557,8 +557,8 @@ void translators_tell(const struct translators_job *job)
 	for (size_t i = 0; i < search.found_count; i++)
 		tell_first(&search, i, &chains);
 	if (chains > LINES_MOST)
-		report_add(job->report, REPORT_WARNING,
-			   "%zu more chains translate packets of the policy's in the same way",
-			   chains - LINES_MOST)
-			->help = "see them: nft -a list ruleset";
+		diag_help_text(report_add(job->report, SEVERITY_WARNING, DIAG_foreign_nat,
+					  "%zu more chains translate packets of the policy's in the same way",
+					  chains - LINES_MOST),
+			       "see them: nft -a list ruleset");
 }

@@ -39,15 +39,14 @@ static void tell(struct arena *arena, struct report *report, struct netlink *net
 {
 	const char *digit = family == ADDR_IPV6 ? "6" : "4";
 
-	report_add(report, REPORT_WARNING,
-		   "main's IPv%s default route cannot be used (%s), so what this host itself sends is "
-		   "refused as unreachable before the policy's rules see it",
-		   digit, links_words(arena, netlink, family))
-		->help =
-		arena_printf(arena,
-			     "give main a second default route by a link that works, with a larger metric: "
-			     "ip -%s route add default via GATEWAY dev INTERFACE metric 4000",
-			     digit);
+	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_main_route,
+				  "main's IPv%s default route cannot be used (%s), so what this host itself sends is "
+				  "refused as unreachable before the policy's rules see it",
+				  digit, links_words(arena, netlink, family)),
+		       arena_printf(arena,
+				    "give main a second default route by a link that works, with a larger metric: "
+				    "ip -%s route add default via GATEWAY dev INTERFACE metric 4000",
+				    digit));
 }
 
 void unrouted_tell(struct arena *arena, struct report *report, struct netlink *netlink,

@@ -163,15 +163,16 @@ static void ask(struct finding *finding)
 static void warn(struct report *report, const struct gateway *gateway, const char *why)
 {
 	char via[ADDR_TEXT];
-	struct report_line *line =
-		report_add(report, REPORT_WARNING,
+	struct diag_record *line =
+		report_add(report, SEVERITY_WARNING, DIAG_reply_gateway,
 			   "what comes in by %s from the gateway %s of %s is answered by another gateway: %s",
 			   gateway->of->dev, addr_format(gateway->via, via),
 			   table_words(report->arena, gateway->of), why);
 
 	line->where = gateway->of->origin;
-	line->help = "write `answers: none` into the table whose gateway nothing comes in by, or "
-		     "`answers: ADDRESS` for the address of this host that is asked through it";
+	diag_help_text(line,
+		       "write `answers: none` into the table whose gateway nothing comes in by, or "
+		       "`answers: ADDRESS` for the address of this host that is asked through it");
 }
 
 /* Of tables the first counts, and the main table is last. */

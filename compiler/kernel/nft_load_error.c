@@ -200,24 +200,25 @@ void nft_load_error_text(struct arena *arena, struct report *report, const struc
 	const struct ir_rule *rule;
 	const char *words = find_line(arena, ir, buf_text(text), error->line, &rule);
 	const struct feature *feature = missing_feature(arena, words);
-	struct report_line *line;
+	struct diag_record *line;
 
 	words += strspn(words, "\t ");
 	if (feature) {
-		line = report_add(report, REPORT_REFUSED,
+		line = report_add(report, SEVERITY_ERROR, DIAG_kernel_feature,
 				  "this kernel has no %s (module %s, %s), which this needs: %s",
 				  feature->what, feature->module, feature->option, words);
 		line->command = arena_printf(arena, "modprobe %s", feature->module);
 	} else if (strstr(error->text, strerror(EMSGSIZE))) {
-		line = report_add(report, REPORT_REFUSED,
+		line = report_add(report, SEVERITY_ERROR, DIAG_transaction_size,
 				  "the rules are more than one transaction may hold here: user ids of a container's own give no right "
 				  "to large socket buffers");
 		line->command = "sysctl -w net.core.wmem_max=16777216   # on the machine itself";
 	} else if (*words) {
-		line = report_add(report, REPORT_REFUSED, "nft refuses the rule `%s`: %s", words,
-				  error->text);
+		line = report_add(report, SEVERITY_ERROR, DIAG_kernel_refused,
+				  "nft refuses the rule `%s`: %s", words, error->text);
 	} else {
-		line = report_add(report, REPORT_REFUSED, "nft refuses the rules: %s", error->text);
+		line = report_add(report, SEVERITY_ERROR, DIAG_kernel_refused,
+				  "nft refuses the rules: %s", error->text);
 	}
 	line->where = origin_of(ir, rule);
 }

@@ -160,7 +160,7 @@ static void warn_of_past(struct report *report, const struct ir_set *set)
 	if (moments->count &&
 	    (int64_t)(moments->items[moments->count - 1].last.low / NANOSECONDS) >= time(NULL))
 		return;
-	report_add(report, REPORT_WARNING,
+	report_add(report, SEVERITY_WARNING, DIAG_time_over,
 		   "the last window of this `time` has closed: none opens any more")
 		->where = set->origin;
 }
@@ -172,7 +172,7 @@ static void warn_of_clock(struct report *report)
 
 	if (now >= CLOCK_LEAST || !gmtime_r(&now, &date))
 		return;
-	report_add(report, REPORT_WARNING,
+	report_add(report, SEVERITY_WARNING, DIAG_clock_unset,
 		   "this host's clock says %04d-%02d-%02d: until it is set, no window of `time` is open",
 		   date.tm_year + 1900, date.tm_mon + 1, date.tm_mday);
 }

@@ -257,7 +257,7 @@ static bool move(struct arena *arena, const struct rundir *folder, const char *n
 static bool is_reported(const struct report *report, const char *text)
 {
 	for (size_t i = 0; i < report->count; i++)
-		if (strcmp(report->lines[i].text, text) == 0)
+		if (strcmp(report->records[i]->text, text) == 0)
 			return true;
 	return false;
 }
@@ -289,11 +289,11 @@ void snapshot_set_aside(struct arena *arena, const struct rundir *folder, const 
 				    path, why, strerror(errno));
 	if (!report || is_reported(report, text))
 		return;
-	report_add(report, REPORT_WARNING, "%s", text)->help =
-		arena_printf(arena,
-			     "`tpc status` shows what the kernel has; `tpc apply` with the policy's file makes it whole, "
-			     "`tpc remove` takes it away%s",
-			     is_record(name)
-				     ? "; settings that were changed before are known in that file alone"
-				     : "");
+	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_state_damaged, "%s", text),
+		       arena_printf(arena,
+				    "`tpc status` shows what the kernel has; `tpc apply` with the policy's file makes it whole, "
+				    "`tpc remove` takes it away%s",
+				    is_record(name)
+					    ? "; settings that were changed before are known in that file alone"
+					    : ""));
 }

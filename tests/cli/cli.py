@@ -13,6 +13,7 @@ import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
+import outputs  # pylint: disable=wrong-import-position
 from tap import Tap  # pylint: disable=wrong-import-position
 
 TPC = os.path.abspath(os.environ.get("TPC", ROOT / "build" / "tpc"))
@@ -75,7 +76,7 @@ class Shop:
 			check=False, **more))
 
 	def tpc(self, *words, **more):
-		return self.run(TPC, *words, **more)
+		return outputs.checked(words, self.run(TPC, *words, **more))
 
 	def listing(self, folder="."):
 		"""Every file below the folder with its bytes."""

@@ -100,8 +100,8 @@ class Host:
 		return monitors
 
 	def tpc(self, *words, **more):
-		from cli import TPC  # pylint: disable=import-outside-toplevel
-		return self.run(TPC, *words, **more)
+		from cli import TPC, outputs  # pylint: disable=import-outside-toplevel
+		return outputs.checked(words, self.run(TPC, *words, **more))
 
 	def must(self, *command):
 		done = self.run(*command)

@@ -146,7 +146,7 @@ def stray(command, status, plan):
 		problems += drifted(host, status, plan, "applied")
 		problems += differs(before, host.state(), "mended by apply:")
 		host.must("ip", *words.split())
-		line = next(item for item in host.json("status", status=5)["policies"][0]["problems"] if status in item["text"])
+		line = next(item for item in host.json("status", status=5)["policies"][0]["problems"] if status in item["message"])
 		host.must(*line["command"].split())
 		return problems + differs(before, host.state(), f"mended by {line['command']}:")
 

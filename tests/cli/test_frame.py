@@ -153,7 +153,7 @@ def dashes(shop):
 @case("options before the verb: where they belong")
 def before_the_verb(shop):
 	problems = expect(shop.tpc("--strict", "check", "x"), 2, None, "options come after the verb: `tpc VERB --strict`")
-	problems += expect(shop.tpc("-Z"), 2, None, "no option -Z; `tpc --help` says what there is")
+	problems += expect(shop.tpc("-Z"), 2, None, "no option -Z [usage]\nhelp: `tpc --help` lists them")
 	problems += expect(shop.tpc("-V"), 0, shop.tpc("--version").out, None)
 	if "Options:\n\n" in shop.tpc("schema", "--help").out:
 		problems.append("schema's help has a head without options")

@@ -311,7 +311,7 @@ def outputs(shop):
 		if not (shop.folder / "new/folder" / name).read_bytes().startswith(begin):
 			problems.append(f"{name} is something else")
 	problems += expect(shop.tpc("graph", "policy.yaml", "-q", "-o", "b.svg", "--emit", "dot"), 0, None)
-	problems += expect(shop.tpc("graph", "policy.yaml", "--format", "json", "-o", "b.dot"), 0, '{"files": ["b.dot"], "rules": 1}')
+	problems += expect(shop.tpc("graph", "policy.yaml", "--format", "json", "-o", "b.dot"), 0, '{"files":["b.dot"],"rules":1}')
 	if not (shop.folder / "b.svg").read_bytes().startswith(b"digraph"):
 		problems.append("--emit was not heard")
 	problems += expect(shop.tpc("graph", "policy.yaml", "--emit", "svg"), 0, ["<?xml", "</svg>"])

@@ -281,7 +281,7 @@ def in_front(shop, host):
 			problems += expect(done, 0, when, [words, "warning: somebody else's", "settings: {priority: "] if words else ())
 			if not words and "somebody else" in done.err:
 				problems.append(f"{command}: {done}")
-		told = [item["text"] + str(item["help"]) for item in host.json("status")["policies"][0]["problems"]]
+		told = [item["message"] + str(item["help"]) for item in host.json("status")["policies"][0]["problems"]]
 		if bool(words) != bool(told) or (words and (words not in told[0] or "remove that rule" not in told[0])):
 			problems.append(f"{command}: status says {told}")
 		problems += expect(host.tpc("remove"), 0)
@@ -897,7 +897,7 @@ def status(shop, host):
 	shop.write("policy.yaml", SEED.replace("tproxy: 12345", "tproxy: 12345, protocols: [tcp]"))
 	problems += expect(host.tpc("apply", "policy.yaml"), 0)
 	problems += expect(host.tpc("status"), 0, [str(shop.folder / "policy.yaml"), "0x00000064", "ip rule 10000", "table 100",
-		"no socket listens on 127.0.0.1:12345/tcp (listener proxy)\n", "no socket listens on [::1]:12345/tcp"], None)
+		"no socket listens on 127.0.0.1:12345/tcp (listener proxy) [no-socket]\n", "no socket listens on [::1]:12345/tcp"], None)
 	listener = host.start("/usr/bin/python3", "-c", "import socket, time\n"
 		"a = socket.create_server(('127.0.0.1', 12345)); b = socket.create_server(('::1', 12345), family=socket.AF_INET6)\n"
 		"print('up', flush=True); input()\n"
@@ -921,7 +921,7 @@ def status(shop, host):
 	problems += expect(host.tpc("status"), 5, ["IPv4 rule 10000 is missing", "ip -4 rule add fwmark 0x64/0xffffffff lookup 100",
 		"(listener proxy)"])
 	done = host.tpc("status", "--drift")
-	problems += expect(done, 5, "tpc\n  warning: the IPv4 rule 10000 is missing\n  ", None)
+	problems += expect(done, 5, "tpc\n  warning: the IPv4 rule 10000 is missing [drift]\n  ", None)
 	problems += ["more than drift is told"] if "listener" in done.out else []
 	return problems + ([] if host.json("status", status=5)["policies"][0]["drift"] is True else ["JSON has no drift"])
 

@@ -30,7 +30,7 @@ def lost(shop, host):
 	problems += expect(shell(host, "$TPC apply --confirm 50 p.yaml >/dev/full"), 0, None, "unless you run: tpc confirm tpc")
 	problems += expect(shell(host, "$TPC confirm >/dev/full"), 0, None, "the policy tpc is confirmed, but")
 	problems += expect(shell(host, "$TPC rollback >/dev/full"), 0, None, "the policy tpc is rolled back, but")
-	problems += expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 4, None, "tpc: error: the policy tpc is applied, but")
+	problems += expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 4, None, '"severity":"error","code":"output-write","file":null')
 	return problems + expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 3, None, "cannot write to standard output")
 
 
@@ -49,12 +49,12 @@ def elsewhere(shop, host):
 	shop.write("p.yaml", SEED.replace("tproxy: 12345", "tproxy: {port: 12345, address: 127.0.0.1}, protocols: [tcp]"))
 	host.must("ip", "address", "add", "192.0.2.7/32", "dev", "lo")
 	problems = expect(host.tpc("apply", "p.yaml"), 0)
-	problems += expect(host.tpc("status"), 0, "no socket listens on 127.0.0.1:12345/tcp (listener proxy)\n")
+	problems += expect(host.tpc("status"), 0, "no socket listens on 127.0.0.1:12345/tcp (listener proxy) [no-socket]\n")
 	listener = host.start("/usr/bin/python3", "-c", "import socket, time\n"
 		"a = socket.create_server(('192.0.2.7', 12345)); print('up', flush=True); time.sleep(60)")
 	listener.stdout.readline()
 	problems += expect(host.tpc("status"), 0,
-		"no socket listens on 127.0.0.1:12345/tcp (listener proxy); what listens on that port is bound to 192.0.2.7:12345\n")
+		"no socket listens on 127.0.0.1:12345/tcp (listener proxy); what listens on that port is bound to 192.0.2.7:12345 [no-socket]\n")
 	listener.kill()
 	listener.communicate()
 	return problems
@@ -148,12 +148,13 @@ def renamed(shop, host):
 	return problems
 
 
-@live("a refusal as JSON: plan's and apply's errors have the place in the policy, the code and the help")
+@live("a refusal as JSON: plan's and apply's errors have the place in the policy, the code and the help, once")
 def refusal(shop, host):
 	shop.write("p.yaml", SEED)
 	host.must("ip", "rule", "add", "fwmark", "100", "lookup", "7", "priority", "99")
 	problems = []
 	for verb in "plan", "apply":
+		problems += expect(host.tpc(verb, "p.yaml", "--format", "json"), 3, '"number-conflict"', None)
 		result = host.json(verb, "p.yaml", status=3)
 		errors = result["errors"]
 		if not errors or result["warnings"]:
@@ -162,7 +163,7 @@ def refusal(shop, host):
 		first = errors[0]
 		if (first["file"], first["line"], first["code"], first["command"]) != ("p.yaml", 5, "number-conflict", None):
 			problems.append(f"{verb}: {first}")
-		if first["column"] < 3 or "mark" not in first["text"] or "write another mark" not in first["help"]:
+		if first["column"] < 3 or "mark" not in first["message"] or "write another mark" not in str(first["help"]):
 			problems.append(f"{verb}: {first}")
 	return problems
 

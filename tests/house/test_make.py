@@ -13,7 +13,7 @@ from tap import Tap  # noqa: E402
 
 # Named as the caller of make named it: another spelling would link the program anew under the other suites.
 BUILD = os.path.relpath(os.environ.get("BUILD", ROOT / "build"), ROOT)
-INSTALLED = ("bin/tpc", "share/tpc/policy.schema.json", "share/doc/tpc/LICENSE",
+INSTALLED = ("bin/tpc", "share/tpc/policy.schema.json", "share/tpc/output.schema.json", "share/doc/tpc/LICENSE",
 	"share/doc/tpc/README.md", "share/doc/tpc/schema/reference.md",
 	"share/doc/tpc/examples/seed-lab/policy.yaml")
 

@@ -51,7 +51,7 @@ def packet(version, *words):
 
 
 def complaints(live):
-    return " | ".join(problem["text"] for problem in live["problems"])
+    return " | ".join(problem["message"] for problem in live["problems"])
 
 
 @case("explain: --live: policy and kernel agree about every kind of way, in both families")

@@ -497,7 +497,7 @@ def _rule_in_front():
             rule = ("ip", f"-{version}", "rule")
             net.router.run(*rule, "add", "to", FOREIGN[version], "lookup", "main", "priority", "90")
             _, live = explain(policy, *words(version, scope), status=5)
-            helps = [problem["help"] or "" for problem in live["problems"]]
+            helps = ["; ".join(problem["help"]) for problem in live["problems"]]
             assert any("this foreign ip rule comes before the policy's: 90:" in text for text in helps), live
             meets("origin", "the packet", net, version, scope)
             net.router.run(*rule, "del", "priority", "90")

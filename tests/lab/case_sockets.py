@@ -92,14 +92,14 @@ def verdicts(policy):
     lives = [json.loads(line)["live"] for line in done.stdout.splitlines()]
     same(len(lives), len(CELLS), done.stdout + done.stderr)
     for live in lives:
-        text = " | ".join([problem["text"] for problem in live["problems"]] + live["unknown"])
+        text = " | ".join([problem["message"] for problem in live["problems"]] + live["unknown"])
         yield text, "the listener p: a socket takes it" in live["asked"]
 
 
 def complaints(policy):
     """What status says of the listener."""
     done = json.loads(policy.tpc("status", "--format", "json").stdout)
-    return [problem["text"] for problem in done["policies"][0]["problems"] if "(listener p)" in problem["text"]]
+    return [problem["message"] for problem in done["policies"][0]["problems"] if "(listener p)" in problem["message"]]
 
 
 def text_of(listener, more=""):

@@ -17,6 +17,7 @@ import yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
+import outputs  # pylint: disable=wrong-import-position
 from tap import Tap  # pylint: disable=wrong-import-position
 
 SCHEMA = os.path.join(ROOT, "schema", "policy.schema.json")
@@ -173,7 +174,7 @@ def check_reference(tap, schema):
 	with open(os.path.join(ROOT, "schema", "reference.md"), encoding="utf-8") as file:
 		text = file.read()
 	with open(os.path.join(ROOT, "compiler", "base", "codes.def"), encoding="utf-8") as file:
-		codes = re.findall(r"^DIAG_CODE\((\w+),", file.read(), re.MULTILINE)
+		codes = re.findall(r"^(?:DIAG|HOST)_CODE\((\w+),", file.read(), re.MULTILINE)
 	keys = {key for body in schema["$defs"].values() for key in body.get("properties", {})}
 	tap.check("the reference has every key",
 		[key for key in sorted(keys) if not re.search(r"`%s`|[{ ]%s[:,} ]" % (key, key), text)])
@@ -195,6 +196,13 @@ def check_printed(tap):
 	tap.check("tpc schema prints schema/policy.schema.json", "" if same else "it prints something else")
 
 
+def check_outputs(tap):
+	"""policy.json of every golden case; what the verbs print is checked wherever a test runs them."""
+	for path in sorted(glob.glob(os.path.join(ROOT, "golden", "*", "expected", "policy.json"))):
+		with open(path, encoding="utf-8") as file:
+			tap.check(f"{os.path.relpath(path, ROOT)} validates", outputs.wrong_with("json", json.load(file)))
+
+
 def main():
 	tap = Tap()
 	with open(SCHEMA, encoding="utf-8") as file:
@@ -209,6 +217,7 @@ def main():
 	check_reference(tap, schema)
 	check_countries(tap, schema)
 	check_printed(tap)
+	check_outputs(tap)
 	return tap.done()
 
 

@@ -21,8 +21,7 @@ struct fixture {
 	struct diag *diag;
 };
 
-static const struct diag_style plain = { false, false }, json = { .json = true },
-			       colored = { .color = true };
+static const struct diag_style plain = { 0 }, json = { .json = true }, colored = { .color = true };
 static const struct span nowhere = { NULL, 0, 0 };
 
 static int make(void **state)
@@ -91,7 +90,7 @@ static void a_record_in_full(void **state)
 		"{\"severity\":\"error\",\"code\":\"unknown-name\",\"file\":\"policy.yaml\",\"line\":4,\"column\":27,"
 		"\"end_column\":31,\"message\":\"no listener \\\"prxy\\\"\",\"notes\":[{\"file\":\"policy.yaml\","
 		"\"line\":2,\"column\":3,\"end_column\":8,\"message\":\"the only one is here\"}],"
-		"\"help\":[\"did you mean \\\"proxy\\\"?\",\"or define it\"]}\n");
+		"\"help\":[\"did you mean \\\"proxy\\\"?\",\"or define it\"],\"command\":null}\n");
 }
 
 static void a_record_in_color(void **state)
@@ -123,7 +122,7 @@ static void a_record_without_a_place(void **state)
 		shown(fixture, json),
 		"{\"severity\":\"error\",\"code\":\"file-unreadable\",\"file\":null,\"line\":null,"
 		"\"column\":null,\"end_column\":null,\"message\":\"cannot read it\",\"notes\":[{\"file\":null,"
-		"\"line\":null,\"column\":null,\"end_column\":null,\"message\":\"nor this\"}],\"help\":[]}\n");
+		"\"line\":null,\"column\":null,\"end_column\":null,\"message\":\"nor this\"}],\"help\":[],\"command\":null}\n");
 }
 
 static void nothing_is_shown_of_nothing(void **state)

@@ -87,7 +87,7 @@ static const char *said(struct fixture *fixture)
 	char *line, *rest;
 	const char *text;
 
-	diag_render(fixture->diag, &all, (struct diag_style){ false, false });
+	diag_render(fixture->diag, &all, (struct diag_style){ 0 });
 	if (!all.length)
 		return "";
 	for (line = strtok_r(all.text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {

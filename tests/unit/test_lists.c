@@ -328,7 +328,7 @@ static void a_bad_line_far_behind(void **state)
 	assert_false(read_made(made));
 	assert_int_equal(made->found.family[0].count + made->found.family[1].count, LINES + 1);
 	assert_int_equal(diag_error_count(made->diag), 1);
-	diag_render(made->diag, &out, (struct diag_style){ false, false });
+	diag_render(made->diag, &out, (struct diag_style){ 0 });
 	assert_non_null(strstr(buf_text(&out),
 			       ":30001:1: error: \"10.0.0.1/8\": host bits are set: "
 			       "write 10.0.0.0/8 [list-entry]\n"));

@@ -80,7 +80,7 @@ static const char *said(struct fixture *fixture)
 	struct buf buf = { 0 };
 	char *text, *at;
 
-	diag_render(fixture->diag, &buf, (struct diag_style){ false, false });
+	diag_render(fixture->diag, &buf, (struct diag_style){ 0 });
 	text = arena_strdup(fixture->arena, buf_text(&buf));
 	buf_free(&buf);
 	while ((at = strstr(text, fixture->folder))) {

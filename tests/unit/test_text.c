@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/suggest.h"
 #include "base/utf8.h"
 
@@ -76,7 +77,7 @@ static void check_json(const char *text, size_t length, const char *expected)
 {
 	struct buf buf = { 0 };
 
-	buf_json_string(&buf, text, length);
+	json_put_string(&buf, text, length);
 	assert_string_equal(buf_text(&buf), expected);
 	buf_free(&buf);
 }

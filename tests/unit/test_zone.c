@@ -153,7 +153,7 @@ static void test_unset_clock(void **state)
 	now = 86400 * 3;
 	timezone_localise(fixture->arena, &fixture->report, &fixture->ir);
 	assert_int_equal(fixture->report.count, 1);
-	assert_non_null(strstr(fixture->report.lines[0].text, "1970-01-04"));
+	assert_non_null(strstr(fixture->report.records[0]->text, "1970-01-04"));
 }
 
 static void test_set_clock(void **state)
@@ -174,7 +174,7 @@ static void test_past(void **state)
 	now = SPRING + 5401;
 	timezone_localise(fixture->arena, &fixture->report, &fixture->ir);
 	assert_int_equal(fixture->report.count, 1);
-	assert_non_null(strstr(fixture->report.lines[0].text, "has closed"));
+	assert_non_null(strstr(fixture->report.records[0]->text, "has closed"));
 }
 
 static void test_almost_past(void **state)

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/utf8.h"
 #include "lang/lower/lower.h"
 #include "lang/rows.h"
@@ -38,7 +39,7 @@ static void put_scalar(const struct node *node, struct buf *out)
 	if (is_plain)
 		buf_add(out, node->text, length);
 	else
-		buf_json_string(out, node->text, length);
+		json_put_string(out, node->text, length);
 	if (length < node->length)
 		buf_puts(out, "...");
 }
