@@ -25,9 +25,7 @@ enum { COMPILE_OUTPUT, COMPILE_EMIT, COMPILE_CHECK, COMPILE_LEVEL, COMPILE_STRIC
 static const struct cmd_option options[] = {
 	[COMPILE_OUTPUT] = { "output", 'o', "DIR", "the folder for the outputs, made if need be",
 			     NULL, false },
-	[COMPILE_EMIT] = { "emit", 0, "KIND",
-			   "print one output: nft, ip, ip6, sh, sysctl, dnsmasq or json", NULL,
-			   false },
+	[COMPILE_EMIT] = { "emit", 0, "KIND", "print one output, by its word above", NULL, false },
 	[COMPILE_CHECK] = { "check", 0, NULL,
 			    "write nothing, show the difference to what is in DIR", NULL, false },
 	[COMPILE_LEVEL] = CMD_LEVEL_OPTION,
@@ -307,16 +305,25 @@ static enum cmd_status run(struct cmd_call *call)
 	return status;
 }
 
+static void put_outputs(struct buf *out)
+{
+	size_t count;
+	const struct emit_output *outputs = emit_outputs(&count);
+
+	buf_puts(out, "Outputs of policy.yaml:\n");
+	for (size_t i = 0; i < count; i++)
+		buf_printf(out, "  %-8s policy%-14s %s\n", outputs[i].kind, outputs[i].suffix,
+			   outputs[i].use);
+}
+
 const struct cmd_verb verb_compile = {
 	.name = "compile",
 	.usage = "POLICY -o DIR | POLICY --emit KIND",
 	.summary = "write the files that put a policy into force",
 	.detail =
-		"For policy.yaml these are policy.nft for `nft -f`, policy.ip.batch and policy.ip6.batch for `ip -batch`\n"
-		"and `ip -6 -batch`, policy.sh, which does everything, policy.sysctl.conf,\n"
-		"policy.dnsmasq.conf for dnsmasq where sets have domains, and policy.json, which says what\n"
-		"was allocated. An error in the policy leaves the folder as it was. With --check nothing is written: what\n"
-		"would change is shown as a unified diff, and the exit status is 5 if anything would.",
+		"An error in the policy leaves the folder as it was. With --check nothing is written: what would change\n"
+		"is shown as a unified diff, and the exit status is 5 if anything would.",
+	.put_list = put_outputs,
 	.least_args = 1,
 	.most_args = 1,
 	.options = options,

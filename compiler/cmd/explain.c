@@ -7,12 +7,15 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "cmd/explain_answer.h"
+#include "cmd/help.h"
 #include "cmd/verbs.h"
 #include "host/lives.h"
 #include "lang/lang.h"
 #include "lang/packet.h"
+#include "lang/read/read.h"
 
 enum { EXPLAIN_BATCH, EXPLAIN_LIVE, EXPLAIN_LEVEL };
 
@@ -301,13 +304,23 @@ static enum cmd_status run(struct cmd_call *call)
 	return status;
 }
 
+static void put_keys(struct buf *out)
+{
+	struct buf text = { 0 };
+
+	buf_puts(&text, "Keys of a packet, as in `expect`:");
+	for (size_t i = 0; i < read_packet_table.count; i++)
+		buf_printf(&text, "%s %s", i ? "," : "", read_packet_table.fields[i].key);
+	help_put_wrapped(buf_text(&text), out);
+	buf_free(&text);
+}
+
 const struct cmd_verb verb_explain = {
 	.name = "explain",
 	.usage = "POLICY KEY=VALUE... | POLICY --batch FILE",
 	.summary = "what a policy does with a packet, and why",
 	.detail =
-		"A packet has the keys of `expect`: in, out, from, to, proto, port, sport, family, scope, user, group, cgroup,\n"
-		"mac, mark, ctmark, state, dscp, length, ttl, app, payload, time. The answer names the rule that takes it, the set\n"
+		"The answer names the rule that takes it, the set\n"
 		"and the element that it is found in, the mark, ip rule, table, route and listener it gets, and for every\n"
 		"rule before that one the first condition that does not hold. A batch has a packet a line (blank lines\n"
 		"and what stands behind `#` are left out) and gets an answer a line. Neither root nor anything of the\n"
@@ -315,6 +328,7 @@ const struct cmd_verb verb_explain = {
 		"its sets hold of the packet, which foreign nft rules it meets, which route it gets with its mark, and\n"
 		"whether it is forwarded and the listener has a socket. It says what it asked, what differs, and what it\n"
 		"cannot know.",
+	.put_list = put_keys,
 	.least_args = 1,
 	.most_args = CMD_ANY_NUMBER,
 	.options = options,

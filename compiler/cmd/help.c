@@ -59,9 +59,7 @@ static void put_statuses(struct buf *out)
 		 "changed; 4 the system is in doubt (the message says what to run); 5 a difference was found.\n");
 }
 
-/* Lines of at most WIDTH columns (the text is ASCII); line ends of the table's own are mere spaces.
- */
-static void put_wrapped(const char *text, struct buf *out)
+void help_put_wrapped(const char *text, struct buf *out)
 {
 	size_t column = 0;
 
@@ -88,7 +86,11 @@ void help_put_verb(const struct cmd_verb *verb, struct arena *arena, struct buf 
 	buf_printf(out, "%s\n\ntpc %s: %s.\n", help_usage(verb, arena), verb->name, verb->summary);
 	if (verb->detail) {
 		buf_putc(out, '\n');
-		put_wrapped(verb->detail, out);
+		help_put_wrapped(verb->detail, out);
+	}
+	if (verb->put_list) {
+		buf_putc(out, '\n');
+		verb->put_list(out);
 	}
 	if (has_shown(verb))
 		buf_puts(out, "\nOptions:\n");

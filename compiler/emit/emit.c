@@ -14,13 +14,16 @@
 #include "emit/sysctl.h"
 
 static const struct emit_output outputs[] = {
-	{ "nft", ".nft", 0666, NULL, emit_nft_put },
-	{ "ip", ".ip.batch", 0666, NULL, ipbatch_put_ipv4 },
-	{ "ip6", ".ip6.batch", 0666, ipbatch_needs_ipv6, ipbatch_put_ipv6 },
-	{ "sh", ".sh", 0777, NULL, emit_sh_put },
-	{ "sysctl", ".sysctl.conf", 0666, emit_sysctl_is_needed, emit_sysctl_put },
-	{ "dnsmasq", ".dnsmasq.conf", 0666, emit_dnsmasq_is_needed, emit_dnsmasq_put },
-	{ "json", ".json", 0666, NULL, emit_json_put },
+	{ "nft", ".nft", "for `nft -f`", 0666, NULL, emit_nft_put },
+	{ "ip", ".ip.batch", "for `ip -batch`", 0666, NULL, ipbatch_put_ipv4 },
+	{ "ip6", ".ip6.batch", "for `ip -6 -batch`, where the policy is about IPv6", 0666,
+	  ipbatch_needs_ipv6, ipbatch_put_ipv6 },
+	{ "sh", ".sh", "a script that does everything: up, down, status", 0777, NULL, emit_sh_put },
+	{ "sysctl", ".sysctl.conf", "for `sysctl -p`, where the policy needs kernel settings", 0666,
+	  emit_sysctl_is_needed, emit_sysctl_put },
+	{ "dnsmasq", ".dnsmasq.conf", "for dnsmasq, where sets have domains", 0666,
+	  emit_dnsmasq_is_needed, emit_dnsmasq_put },
+	{ "json", ".json", "what was allocated, for programs", 0666, NULL, emit_json_put },
 };
 
 enum { OUTPUTS = sizeof(outputs) / sizeof(outputs[0]) };

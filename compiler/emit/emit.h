@@ -23,8 +23,9 @@ struct emit_job {
 };
 
 struct emit_output {
-	const char *kind;   /* --emit's word: nft, ip, ip6, sh, sysctl, dnsmasq, json */
-	const char *suffix; /* ".nft", ".ip.batch", ".ip6.batch", ".sh", ".sysctl.conf" ... */
+	const char *kind;   /* --emit's word: "nft" */
+	const char *suffix; /* ".nft" */
+	const char *use;    /* for --help: "for `nft -f`" */
 	mode_t mode;
 	bool (*is_needed)(const struct ir *ir); /* NULL: always written */
 	void (*put)(const struct emit_job *job, struct buf *out);
