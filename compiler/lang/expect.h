@@ -4,7 +4,7 @@
 #ifndef TPC_LANG_EXPECT_H
 #define TPC_LANG_EXPECT_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 
 /* Sends every expected packet through the ir; each that does not end as expected is an error that
  * names the rule that took it. */

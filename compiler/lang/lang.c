@@ -10,10 +10,10 @@
 #include "ir/ir.h"
 #include "lang/check/check.h"
 #include "lang/expect.h"
-#include "lang/lists.h"
+#include "lang/ast/lists.h"
 #include "lang/lower/lower.h"
 #include "lang/read/read.h"
-#include "lang/rows.h"
+#include "lang/ast/rows.h"
 #include "lang/static/prove.h"
 
 /* *policy receives what the ir was made of. */

@@ -11,7 +11,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 from tap import Tap  # noqa: E402
 
 HEAD = "/*\n * x: a thing.\n */\n"
-MAIN = HEAD + "int main(void)\n{\n\treturn 0;\n}\n"
+MAIN = HEAD + "int turn(void);\nint main(void)\n{\n\treturn turn();\n}\n"
+TURN = HEAD + "int ring(void);\nint turn(void);\nint turn(void)\n{\n\treturn ring();\n}\n"
+RING = HEAD + "int ring(void);\nint ring(void)\n{\n\treturn 1;\n}\n"
+CIRCLE = HEAD + "int ring(void);\nint turn(void);\nint ring(void)\n{\n\treturn turn();\n}\n"
 ENUM = HEAD + """#ifndef TPC_BASE_COLOR_H
 #define TPC_BASE_COLOR_H
 enum color { RED, GREEN };
@@ -35,7 +38,7 @@ BREACHES = (
 	("who may include whom", "compiler/base/a.c", HEAD + "#include <yaml.h>\n"),
 	("who may include whom", "compiler/emit/a.c", HEAD + "#include <libmnl/libmnl.h>\n"),
 	("who may include whom", "compiler/lang/a.c", HEAD + "#include <maxminddb.h>\n"),
-	("who may include whom", "compiler/emit/a.c", HEAD + '#include "lang/ast.h"\n'),
+	("who may include whom", "compiler/emit/a.c", HEAD + '#include "lang/ast/ast.h"\n'),
 	("who may include whom", "compiler/emit/a.c", HEAD + '#include "nosuch.h"\n'),
 	("who may include whom", "compiler/new/a.c", HEAD + '#include "emit/emit.h"\n'),
 	("the length of files", "compiler/base/a.c", HEAD + "\n" * 600),
@@ -51,6 +54,8 @@ BREACHES = (
 	("nothing unfinished", "README.md", "# x\nThis is a place" "holder.\n"),
 	("white space", "README.md", "# x \n"),
 	("white space", "README.md", "# x"),
+	("no circle of folders", "compiler/base/ring.c", CIRCLE),
+	("no circle of files", "compiler/base/ring.c", CIRCLE),
 	("no state outside functions", "compiler/base/a.c", HEAD + "int a_count;\n"),
 	("no state outside functions", "compiler/base/a.c",
 		HEAD + "int *a(void);\nint *a(void)\n{\n\tstatic int n = 3;\n\treturn &n;\n}\n"),
@@ -66,7 +71,8 @@ BREACHES = (
 def project(folder):
 	"""The smallest project that breaks no rule."""
 	root = pathlib.Path(folder)
-	for path, text in (("compiler/main.c", MAIN), ("compiler/base/color.h", ENUM),
+	for path, text in (("compiler/main.c", MAIN), ("compiler/emit/turn.c", TURN), ("compiler/base/ring.c", RING),
+			("compiler/base/color.h", ENUM),
 			("compiler/emit/emit.h", HEAD + "#ifndef TPC_EMIT_EMIT_H\n#define TPC_EMIT_EMIT_H\n#endif\n"),
 			("compiler/base/codes.def", ""), ("tests/a.sh", "#!/bin/sh\ntrue\n"), ("README.md", "# x\n")):
 		(root / path).parent.mkdir(parents=True, exist_ok=True)

@@ -3,16 +3,16 @@
  * used.
  */
 #include "lang/check/check.h"
-#include "lang/protocols.h"
+#include "lang/ast/protocols.h"
 
 #include <string.h>
 
 #include "addr/builtin.h"
 #include "base/arena.h"
 #include "base/diag.h"
-#include "lang/groups.h"
-#include "lang/lists.h"
-#include "lang/sets.h"
+#include "lang/ast/groups.h"
+#include "lang/ast/lists.h"
+#include "lang/ast/sets.h"
 #include "match/kinds.h"
 #include "yaml/decode.h"
 

@@ -8,7 +8,7 @@
 #ifndef TPC_LANG_CHECK_CHECK_H
 #define TPC_LANG_CHECK_CHECK_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 
 struct ir_group;
 

@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "lang/lower/lower.h"
-#include "lang/rows.h"
+#include "lang/ast/rows.h"
 
 /* ---- conditions ---- */
 

@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
-#include "lang/rows.h"
+#include "lang/ast/rows.h"
 #include "match/kinds.h"
 
 static struct span given_mark(const struct lower_class *way)

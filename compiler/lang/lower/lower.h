@@ -10,7 +10,7 @@
 #ifndef TPC_LANG_LOWER_LOWER_H
 #define TPC_LANG_LOWER_LOWER_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 
 struct arena;
 struct diag;

@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/names.h"
-#include "lang/known.h"
+#include "lang/ast/known.h"
 #include "match/kinds.h"
 
 /* ---- masks ---- */

@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
-#include "lang/known.h"
+#include "lang/ast/known.h"
 #include "lang/lower/lower.h"
 #include "lang/lower/uplink.h"
 

@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "lang/lower/lower.h"
-#include "lang/onward.h"
+#include "lang/static/onward.h"
 #include "match/kinds.h"
 
 /* More nft rules than this from one rule is a policy that should be written with sets. */

@@ -5,7 +5,7 @@
 #ifndef TPC_LANG_LOWER_UPLINK_H
 #define TPC_LANG_LOWER_UPLINK_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 
 struct arena;
 

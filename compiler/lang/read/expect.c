@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "lang/protocols.h"
+#include "lang/ast/protocols.h"
 #include "lang/read/read.h"
 #include "match/kinds.h"
 

@@ -7,7 +7,7 @@
 #ifndef TPC_LANG_READ_READ_H
 #define TPC_LANG_READ_READ_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 #include "yaml/decode.h"
 
 /*

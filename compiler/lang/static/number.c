@@ -8,7 +8,7 @@
  */
 #include "base/arena.h"
 #include "base/diag.h"
-#include "lang/known.h"
+#include "lang/ast/known.h"
 #include "lang/static/prove.h"
 #include "match/kinds.h"
 

@@ -1,150 +1,158 @@
 /*
- * static/onward: what a proxy on another host sends on through this one, and the rules that take
- * it.
- *
- * In go the rules and defaults, out comes a warning for each listener whose own connections a rule
- * after the one that hands to it would take or drop. None of a listener that says by which source
- * ports they are known.
+ * onward: see onward.h. Two rules are compared condition by condition; what is not known when a
+ * policy is compiled may be shared.
  */
-#include <string.h>
+#include "lang/static/onward.h"
 
-#include "base/diag.h"
-#include "lang/onward.h"
-#include "lang/static/prove.h"
+#include "base/arena.h"
+#include "lang/static/share.h"
 
-static void add_fixes(struct diag_record *record, const struct ast_listener *listener,
-		      struct addr addr)
+/* ---- what two rules share ---- */
+
+/* What is not known when a policy is compiled may be shared. */
+static bool is_open(const struct tunnels *proof, const struct match_condition *condition)
 {
-	char text[ADDR_TEXT];
+	for (size_t i = 0; i < condition->reference_count; i++) {
+		const struct ast_set *set =
+			ast_set_find(proof->policy, condition->references[i].name);
 
-	diag_also(record, listener->span, "nothing here tells its own connections from the rest%s",
-		  listener->runs_as.count ? ": who sends is known on its own host alone" : "");
-	diag_help(record,
-		  "write `runs_as: {port: N-M}` in the listener, with the source ports of its own "
-		  "connections; or put `{from: \"%s\", then: direct}` before this",
-		  addr_format(addr, text));
-}
-
-static const struct ast_listener *listener_at(const struct ast_rule *handed, struct addr addr)
-{
-	for (size_t i = 0; i < handed->then->hand_count; i++) {
-		const struct ast_listener *listener = onward_of(handed, addr.family, i);
-
-		if (listener && wide_equal(listener->addr[addr.family].bits, addr.bits))
-			return listener;
+		if (set && set->dynamic)
+			return true;
 	}
-	return handed->then->listener;
+	return condition->negated || condition->specials || condition->masked_count;
 }
 
-static void takes(struct tunnels *proof, const struct ast_rule *handed, const struct ast_rule *rule,
-		  struct addr addr)
+static bool share_destinations(struct tunnels *proof, const struct ast_rule *a,
+			       const struct ast_rule *b, enum addr_family family)
 {
-	const struct ast_listener *listener = listener_at(handed, addr);
-	char text[ADDR_TEXT];
-	struct diag_record *record =
-		diag_add(proof->diag, DIAG_onward, rule->then->span,
-			 "this %s what the listener \"%s\" sends on from %s, too",
-			 rule->then->action == THEN_DROP || rule->then->action == THEN_REJECT
-				 ? "refuses"
-				 : "takes",
-			 listener->name, addr_format(addr, text));
+	const struct match_condition *left = ast_condition(a, "to"),
+				     *right = ast_condition(b, "to");
+	const struct interval_set *one, *other;
 
-	diag_also(record, handed->then->span, "it is handed the connections here");
-	add_fixes(record, listener, addr);
+	if (!left || !right || is_open(proof, left) || is_open(proof, right))
+		return true;
+	for (size_t i = 0; (one = prove_part(proof, left, family, i)); i++)
+		for (size_t k = 0; (other = prove_part(proof, right, family, k)); k++)
+			if (interval_meets(one, other))
+				return true;
+	return false;
 }
 
-/* Is this rule there to let the address go? */
-static bool excepts(struct tunnels *proof, const struct ast_rule *handed,
-		    const struct ast_rule *rule, struct addr addr)
+static bool share_ports(const struct ast_rule *a, const struct ast_rule *b)
+{
+	const struct match_condition *left = ast_condition(a, "port"),
+				     *right = ast_condition(b, "port");
+
+	return !left || !right || left->negated || right->negated ||
+	       interval_meets(&left->values, &right->values);
+}
+
+static bool share_interfaces(const struct ast_rule *a, const struct ast_rule *b)
+{
+	const struct match_condition *left = ast_condition(a, "in"),
+				     *right = ast_condition(b, "in");
+
+	return !left || !right || prove_names_meet(left, right);
+}
+
+/* Does the rule take what comes from the address, as far as is known? */
+static bool takes_from(struct tunnels *proof, const struct ast_rule *rule, struct addr addr)
 {
 	const struct match_condition *from = ast_condition(rule, "from");
 
-	return rule->then->action == THEN_DIRECT && from && !from->negated &&
-	       onward_takes(proof, handed, rule, addr);
+	return !from || prove_names_address(proof, from, addr);
 }
 
-enum next { GOES_ON, LET_GO, TAKEN };
-
-static bool is_left(struct tunnels *proof, const struct ast_rule *rule, struct addr addr)
+bool onward_takes(struct tunnels *proof, const struct ast_rule *handed, const struct ast_rule *rule,
+		  struct addr addr)
 {
-	size_t count;
-	struct onward *excepted =
-		onward_excepted(proof->arena, proof->policy, rule, addr.family, &count);
+	return (rule->scopes & SCOPE_FORWARD) && rule->families[addr.family] &&
+	       (!rule->protocols.count || interval_meets(&handed->protocols, &rule->protocols)) &&
+	       share_ports(handed, rule) && share_interfaces(handed, rule) &&
+	       share_destinations(proof, handed, rule, addr.family) &&
+	       takes_from(proof, rule, addr);
+}
 
+/* ---- listeners ---- */
+
+static bool has_source_port(const struct ast_listener *listener)
+{
+	for (size_t i = 0; i < listener->runs_as.count; i++)
+		if (ast_is_source_port(listener->runs_as.items[i]))
+			return true;
+	return false;
+}
+
+const struct ast_listener *onward_of(const struct ast_rule *rule, enum addr_family family,
+				     size_t nth)
+{
+	const struct ast_listener *listener =
+		nth < rule->then->hand_count ? rule->then->hands[nth].listener : NULL;
+	const struct match_condition *to = ast_condition(rule, "to");
+	bool passes = !to || to->specials != SPECIAL_LOCAL || to->reference_count;
+
+	return listener && passes && rule->families[family] && !has_source_port(listener) &&
+			       ast_is_away(listener, family)
+		       ? listener
+		       : NULL;
+}
+
+static bool has(const struct onward *items, size_t count, struct addr addr)
+{
 	for (size_t i = 0; i < count; i++)
-		if (wide_equal(excepted[i].addr.bits, addr.bits))
+		if (wide_equal(items[i].addr.bits, addr.bits))
 			return true;
 	return false;
 }
 
-/* A rule about a few destinations among many, as one that blocks them, is meant for all. */
-static bool is_about_few(struct tunnels *proof, const struct ast_rule *handed,
-			 const struct ast_rule *rule, enum addr_family family)
+/* The rule's own listeners on other hosts. */
+static struct onward *own_listeners(struct arena *arena, const struct ast_rule *rule,
+				    enum addr_family family, size_t *count)
 {
-	const struct match_condition *all = ast_condition(handed, "to"),
-				     *to = ast_condition(rule, "to");
+	struct onward *out = NULL;
 
-	return to && !prove_is_wide(proof, to, family) &&
-	       (!all || prove_is_wide(proof, all, family));
+	*count = 0;
+	for (size_t i = 0; (rule->scopes & SCOPE_FORWARD) && i < rule->then->hand_count; i++) {
+		const struct ast_listener *listener = rule->then->hands[i].listener;
+
+		if (ast_is_away(listener, family) && !has(out, *count, listener->addr[family]))
+			*arena_append(arena, out, *count) =
+				(struct onward){ listener->addr[family], listener };
+	}
+	return out;
 }
 
-/* The first rule after the one that hands over that does not pass it on is what counts. */
-static enum next judge_next(struct tunnels *proof, const struct ast_rule *handed,
-			    const struct ast_rule *rule, struct addr addr)
+/* Does the rule hand on, to `before`, what one of its listeners sends on? */
+static bool goes_back(struct tunnels *proof, const struct ast_rule *rule,
+		      const struct ast_rule *before, enum addr_family family)
 {
-	enum ast_action action = rule->then->action;
+	for (size_t i = 0; i < rule->then->hand_count; i++) {
+		const struct ast_listener *own = onward_of(rule, family, i);
 
-	if (action == THEN_CONTINUE || !onward_takes(proof, handed, rule, addr) ||
-	    is_left(proof, rule, addr) || is_about_few(proof, handed, rule, addr.family))
-		return GOES_ON;
-	if (action == THEN_DIRECT)
-		return excepts(proof, handed, rule, addr) || !rule->condition_count ? LET_GO
-										    : GOES_ON;
-	takes(proof, handed, rule, addr);
-	return TAKEN;
-}
-
-static bool is_excepted(struct tunnels *proof, const struct ast_rule *handed, size_t before,
-			struct addr addr)
-{
-	for (size_t i = 0; i < before; i++)
-		if (excepts(proof, handed, &proof->policy->rules[i], addr))
+		if (own && onward_takes(proof, rule, before, own->addr[family]))
 			return true;
+	}
 	return false;
 }
 
-static enum next judge(struct tunnels *proof, size_t order, enum addr_family family,
-		       const struct ast_listener *listener)
+struct onward *onward_excepted(struct arena *arena, struct ast_policy *policy,
+			       const struct ast_rule *rule, enum addr_family family, size_t *count)
 {
-	const struct ast_policy *policy = proof->policy;
-	const struct ast_rule *handed = &policy->rules[order];
-	enum next next = GOES_ON;
-	struct ast_rule last;
+	struct tunnels proof = { .arena = arena, .policy = policy };
+	struct onward *out = own_listeners(arena, rule, family, count);
 
-	if (is_excepted(proof, handed, order, listener->addr[family]))
-		return LET_GO;
-	for (size_t i = order + 1; i < policy->rule_count && next == GOES_ON; i++)
-		next = judge_next(proof, handed, &policy->rules[i], listener->addr[family]);
-	if (next != GOES_ON || !policy->default_forward)
-		return next;
-	last = ast_default_rule(proof->arena, policy, policy->default_forward, SCOPE_FORWARD);
-	return judge_next(proof, handed, &last, listener->addr[family]);
-}
+	for (size_t i = 0; *count && i < policy->rule_count && &policy->rules[i] != rule; i++) {
+		const struct ast_rule *before = &policy->rules[i];
 
-/* One for each listener is enough. */
-void prove_onwards(struct arena *arena, struct diag *diag, struct ast_policy *policy)
-{
-	struct tunnels proof = { .arena = arena, .diag = diag, .policy = policy };
-	const struct ast_listener *last = NULL;
+		for (size_t k = 0; k < before->then->hand_count; k++) {
+			const struct ast_listener *other = onward_of(before, family, k);
 
-	for (size_t i = 0; i < policy->rule_count; i++)
-		for (size_t k = 0; k < policy->rules[i].then->hand_count * ADDR_FAMILIES; k++) {
-			enum addr_family family = (enum addr_family)(k % ADDR_FAMILIES);
-			const struct ast_listener *listener =
-				onward_of(&policy->rules[i], family, k / ADDR_FAMILIES);
-
-			if (listener && listener != last &&
-			    judge(&proof, i, family, listener) == TAKEN)
-				last = listener;
+			if (other && !has(out, *count, other->addr[family]) &&
+			    onward_takes(&proof, before, rule, other->addr[family]) &&
+			    goes_back(&proof, rule, before, family))
+				*arena_append(arena, out, *count) =
+					(struct onward){ other->addr[family], other };
 		}
+	}
+	return out;
 }

@@ -7,7 +7,7 @@
 #ifndef TPC_LANG_STATIC_PROVE_H
 #define TPC_LANG_STATIC_PROVE_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 
 struct prove_row;
 
@@ -40,7 +40,7 @@ void prove_lans(struct arena *arena, struct diag *diag, struct ast_policy *polic
 /* static/tunnel.c: tunnels whose own packets would be sent into them. */
 void prove_tunnels(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		   const struct ir *ir);
-/* static/onward.c: what a listener on another host sends on, taken by a later rule. */
+/* static/onward_check.c: what a listener on another host sends on, taken by a later rule. */
 void prove_onwards(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* static/number.c: marks, tables and priorities that other programs are known to use. */
 void prove_numbers(struct arena *arena, struct diag *diag, struct ast_policy *policy,

@@ -7,7 +7,7 @@
 
 #include "addr/builtin.h"
 #include "base/arena.h"
-#include "lang/onward.h"
+#include "lang/static/onward.h"
 #include "lang/static/share.h"
 #include "match/kinds.h"
 

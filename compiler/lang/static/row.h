@@ -10,7 +10,7 @@
 #define TPC_LANG_STATIC_ROW_H
 
 #include "addr/overlay.h"
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 #include "match/match.h"
 
 enum prove_side {

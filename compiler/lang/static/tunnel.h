@@ -8,7 +8,7 @@
 #ifndef TPC_LANG_STATIC_TUNNEL_H
 #define TPC_LANG_STATIC_TUNNEL_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 
 struct ir_walker;
 

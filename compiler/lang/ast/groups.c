@@ -2,7 +2,7 @@
  * groups: see groups.h. Groups nest as sets do. A group's own name among its members is an
  * interface of that name.
  */
-#include "lang/groups.h"
+#include "lang/ast/groups.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /*
  * sets: what is in the sets of a policy.
  */
-#ifndef TPC_LANG_SETS_H
-#define TPC_LANG_SETS_H
+#ifndef TPC_LANG_AST_SETS_H
+#define TPC_LANG_AST_SETS_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 
 /* Computes ast_set.contents of every set, canonical; reads list files. False when there was an
  * error. */

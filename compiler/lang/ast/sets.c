@@ -1,7 +1,7 @@
 /*
  * sets: what is in a set: literals, files, other sets, and algebra, computed once for each set.
  */
-#include "lang/sets.h"
+#include "lang/ast/sets.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /*
  * lists: the named lists of a policy: of MAC addresses (`macs`) and of ports (`ports`).
  */
-#ifndef TPC_LANG_LISTS_H
-#define TPC_LANG_LISTS_H
+#ifndef TPC_LANG_AST_LISTS_H
+#define TPC_LANG_AST_LISTS_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 
 /* Computes ast_list.values of every list, canonical; reads list files; adds the values of the lists
  * that conditions and identities name to theirs. Groups have their names by then. False when there

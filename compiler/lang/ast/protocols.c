@@ -3,11 +3,11 @@
  * to those whose packets can fit its conditions. Where one that it names can fit none of a
  * condition's values, or a value none of them, that is an error.
  */
-#include "lang/protocols.h"
+#include "lang/ast/protocols.h"
 
 #include "base/arena.h"
 #include "base/diag.h"
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 #include "match/kinds.h"
 
 enum { PROTOCOL_MOST = 255 };

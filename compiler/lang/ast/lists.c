@@ -2,7 +2,7 @@
  * lists: what is in a named list: values, files and other lists, computed once for each list; and
  * what rules mean that name one.
  */
-#include "lang/lists.h"
+#include "lang/ast/lists.h"
 
 #include <string.h>
 

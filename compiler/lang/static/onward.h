@@ -2,8 +2,8 @@
  * onward: what a proxy on another host sends on through this one: it looks like what the proxy was
  * handed, but for where it comes from.
  */
-#ifndef TPC_LANG_ONWARD_H
-#define TPC_LANG_ONWARD_H
+#ifndef TPC_LANG_STATIC_ONWARD_H
+#define TPC_LANG_STATIC_ONWARD_H
 
 #include "lang/static/tunnel.h"
 

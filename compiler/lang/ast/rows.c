@@ -4,7 +4,7 @@
  * Rules that name the same listeners in the same order have one row: what they send is judged
  * together, so that they hand to the same one.
  */
-#include "lang/rows.h"
+#include "lang/ast/rows.h"
 
 #include <netinet/in.h>
 #include <string.h>

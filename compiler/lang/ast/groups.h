@@ -1,10 +1,10 @@
 /*
  * groups: the interfaces of each group, once the groups in it have become theirs.
  */
-#ifndef TPC_LANG_GROUPS_H
-#define TPC_LANG_GROUPS_H
+#ifndef TPC_LANG_AST_GROUPS_H
+#define TPC_LANG_AST_GROUPS_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 
 struct arena;
 struct diag;

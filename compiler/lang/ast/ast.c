@@ -1,7 +1,7 @@
 /*
  * ast: finding what a policy defines by its name, and what several phases ask of it.
  */
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 
 #include <string.h>
 

@@ -13,7 +13,7 @@
 #include "addr/listfile.h"
 #include "base/arena.h"
 #include "base/diag.h"
-#include "lang/lists.h"
+#include "lang/ast/lists.h"
 #include "yaml/decode.h"
 
 enum { ERRORS_SHOWN = 20 };

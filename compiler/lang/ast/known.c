@@ -1,7 +1,7 @@
 /*
  * known: the lists of known.def; see known.h.
  */
-#include "lang/known.h"
+#include "lang/ast/known.h"
 
 #define KNOWN_MARK(program, value, mask)
 #define KNOWN_TABLE(program, first, last)
@@ -10,7 +10,7 @@
 #undef KNOWN_MARK
 #define KNOWN_MARK(program, value, mask) { program, value, mask },
 static const struct known_mark marks[] = {
-#include "lang/known.def"
+#include "lang/ast/known.def"
 };
 #undef KNOWN_MARK
 #define KNOWN_MARK(program, value, mask)
@@ -18,7 +18,7 @@ static const struct known_mark marks[] = {
 #undef KNOWN_TABLE
 #define KNOWN_TABLE(program, first, last) { program, first, last },
 static const struct known_range tables[] = {
-#include "lang/known.def"
+#include "lang/ast/known.def"
 };
 #undef KNOWN_TABLE
 #define KNOWN_TABLE(program, first, last)
@@ -26,7 +26,7 @@ static const struct known_range tables[] = {
 #undef KNOWN_PRIORITY
 #define KNOWN_PRIORITY(program, first, last) { program, first, last },
 static const struct known_range priorities[] = {
-#include "lang/known.def"
+#include "lang/ast/known.def"
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

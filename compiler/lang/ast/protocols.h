@@ -1,8 +1,8 @@
 /*
  * protocols: which protocols a rule is about.
  */
-#ifndef TPC_LANG_PROTOCOLS_H
-#define TPC_LANG_PROTOCOLS_H
+#ifndef TPC_LANG_AST_PROTOCOLS_H
+#define TPC_LANG_AST_PROTOCOLS_H
 
 #include <stdbool.h>
 

@@ -1,10 +1,10 @@
 /*
  * rows: listeners in a row, {proxy: [a, b]}: a rule hands to the first of them that has a socket.
  */
-#ifndef TPC_LANG_ROWS_H
-#define TPC_LANG_ROWS_H
+#ifndef TPC_LANG_AST_ROWS_H
+#define TPC_LANG_AST_ROWS_H
 
-#include "lang/ast.h"
+#include "lang/ast/ast.h"
 #include "lang/lang.h"
 
 /* Of every row of the checked policy: which listener its rules hand to. Without a host it is the

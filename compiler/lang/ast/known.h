@@ -2,8 +2,8 @@
  * known: marks, routing tables and priorities of ip rules that other programs are known to use:
  * known.def, looked up by number. What is given out avoids them, what the author gave is warned of.
  */
-#ifndef TPC_LANG_KNOWN_H
-#define TPC_LANG_KNOWN_H
+#ifndef TPC_LANG_AST_KNOWN_H
+#define TPC_LANG_AST_KNOWN_H
 
 #include <stdbool.h>
 #include <stddef.h>

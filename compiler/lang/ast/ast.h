@@ -5,8 +5,8 @@
  * Spans without a source stand for keys that were not given. All memory is the compilation's
  * arena's.
  */
-#ifndef TPC_LANG_AST_H
-#define TPC_LANG_AST_H
+#ifndef TPC_LANG_AST_AST_H
+#define TPC_LANG_AST_AST_H
 
 #include <stdbool.h>
 #include <stddef.h>
