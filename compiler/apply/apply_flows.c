@@ -19,7 +19,7 @@ bool apply_was_changed(const struct apply_counts *counts)
 
 static bool are_kept(const struct apply *apply)
 {
-	return apply->job->keep_connections || apply->after->keeps_connections;
+	return apply->job->keep_connections || apply->after->ir.keeps_connections;
 }
 
 static bool has_listener(const struct ir_listener *listeners, size_t count,
@@ -37,7 +37,7 @@ static void note_left(struct apply *apply, const struct ir_listener *listeners, 
 	struct record *after = apply->after;
 
 	for (size_t i = 0; i < count; i++)
-		if (!has_listener(after->listeners, after->listener_count, &listeners[i]) &&
+		if (!has_listener(after->ir.listeners, after->ir.listener_count, &listeners[i]) &&
 		    !has_listener(after->left, after->left_count, &listeners[i]))
 			*arena_append(apply->arena, after->left, after->left_count) = listeners[i];
 }
@@ -49,7 +49,7 @@ void apply_note_kept_flows(struct apply *apply)
 	if (!before || !are_kept(apply))
 		return;
 	note_left(apply, before->left, before->left_count);
-	note_left(apply, before->listeners, before->listener_count);
+	note_left(apply, before->ir.listeners, before->ir.listener_count);
 }
 
 static struct flows_job job_of(struct apply *apply)

@@ -108,7 +108,7 @@ static bool is_same_class(const struct apply *apply, uint32_t mark, uint32_t mas
 	const struct record *before = apply->before;
 	const struct ir_class *old =
 		before && before->is_complete
-			? find_class(before->classes, before->class_count, mark, mask)
+			? find_class(before->ir.classes, before->ir.class_count, mark, mask)
 			: NULL;
 	const struct ir_class *new =
 		find_class(apply->ir->classes, apply->ir->class_count, mark, mask);

@@ -130,7 +130,7 @@ static void forget_flows(struct removal *removal)
 				 .kernel = &removal->kernel,
 				 .before = removal->record };
 
-	if (removal->record && !removal->keep_connections && !removal->record->keeps_connections)
+	if (removal->record && !removal->keep_connections && !removal->record->ir.keeps_connections)
 		flows_forget(&job);
 }
 

@@ -128,8 +128,8 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 			   "  unmarked: refused without nft, too, but for the main table's own "
 			   "networks: %s\n",
 			   policy->unmarked);
-	for (size_t i = 0; record && i < record->class_count; i++)
-		put_class(&record->classes[i], out);
+	for (size_t i = 0; record && i < record->ir.class_count; i++)
+		put_class(&record->ir.classes[i], out);
 	show_rows(out, policy->problems->arena, policy->rows, policy->row_count);
 	put_sets(table, out);
 	for (size_t i = 0; i < table->counter_count; i++)
@@ -192,8 +192,8 @@ static void put_text(const struct cmd_call *call, const struct status *status, s
 static void put_json_classes(const struct record *record, struct json *out)
 {
 	json_list(out, "classes");
-	for (size_t i = 0; record && i < record->class_count; i++) {
-		const struct ir_class *class = &record->classes[i];
+	for (size_t i = 0; record && i < record->ir.class_count; i++) {
+		const struct ir_class *class = &record->ir.classes[i];
 
 		json_object(out, NULL);
 		json_text(out, "name", class->name);

@@ -60,7 +60,7 @@ static bool any_holds(const struct ir_listener *listeners, size_t count, const s
 /* The policy's, or, of one that was kept at an apply, the policy's before it. */
 static bool was_held(const struct record *before, const struct flow *flow)
 {
-	return before && (any_holds(before->listeners, before->listener_count, flow) ||
+	return before && (any_holds(before->ir.listeners, before->ir.listener_count, flow) ||
 			  any_holds(before->left, before->left_count, flow));
 }
 
@@ -85,7 +85,8 @@ static bool is_left_over(struct search *search, const struct flow *flow)
 	const struct flows_job *job = search->job;
 
 	if (!(flow->status & IPS_DST_NAT) || !was_held(job->before, flow) ||
-	    (job->after && any_holds(job->after->listeners, job->after->listener_count, flow)))
+	    (job->after &&
+	     any_holds(job->after->ir.listeners, job->after->ir.listener_count, flow)))
 		return false;
 	/* What is redirected goes to this host; a foreign translation may use the same port. */
 	if (addr_equal(flow->to.addr, flow->answers_from.addr) &&
@@ -96,9 +97,9 @@ static bool is_left_over(struct search *search, const struct flow *flow)
 
 static const struct ir_listener *find_listener(const struct record *record, const char *name)
 {
-	for (size_t i = 0; record && i < record->listener_count; i++)
-		if (!strcmp(record->listeners[i].name, name))
-			return &record->listeners[i];
+	for (size_t i = 0; record && i < record->ir.listener_count; i++)
+		if (!strcmp(record->ir.listeners[i].name, name))
+			return &record->ir.listeners[i];
 	return NULL;
 }
 
@@ -144,11 +145,11 @@ static bool was_given(struct search *search, const struct flow *flow)
 	const struct record *before = search->job->before;
 	struct addr source = flow->answers_to.addr;
 
-	for (size_t i = 0; before && i < before->given_count; i++)
-		if (addr_prefix_covers(before->given[i], source))
+	for (size_t i = 0; before && i < before->ir.given_count; i++)
+		if (addr_prefix_covers(before->ir.given[i], source))
 			return true;
-	for (size_t i = 0; before && i < before->route_count; i++)
-		if (leads_by(search, &before->routes[i], source))
+	for (size_t i = 0; before && i < before->ir.route_count; i++)
+		if (leads_by(search, &before->ir.routes[i], source))
 			return true;
 	return false;
 }
@@ -160,8 +161,8 @@ static bool was_taken(struct search *search, const struct flow *flow)
 
 	if (!addr_equal(flow->from.addr, flow->answers_to.addr))
 		return false;
-	for (size_t i = 0; before && i < before->listener_count; i++)
-		if (!strcmp(before->listeners[i].mode, "tproxy"))
+	for (size_t i = 0; before && i < before->ir.listener_count; i++)
+		if (!strcmp(before->ir.listeners[i].mode, "tproxy"))
 			return true;
 	return false;
 }
@@ -241,12 +242,12 @@ static bool was_let_go(struct search *search, const struct flow *flow)
 
 	if (!after || flow->protocol != IPPROTO_UDP)
 		return false;
-	for (size_t i = 0; i < after->let_go_count; i++)
-		if ((flow->mark & after->ct_mask) == after->let_go[i].value)
-			listener = find_listener(after, after->let_go[i].listener);
+	for (size_t i = 0; i < after->ir.let_go_count; i++)
+		if ((flow->mark & after->ir.ct_mask) == after->ir.let_go[i].value)
+			listener = find_listener(after, after->ir.let_go[i].listener);
 	if (!listener || !has_socket(search, listener, flow))
 		return false;
-	anew.mark &= ~after->ct_mask;
+	anew.mark &= ~after->ir.ct_mask;
 	return flows_begin(&search->walks, &anew).end == FLOWS_TAKEN;
 }
 
@@ -254,8 +255,8 @@ static bool was_let_go(struct search *search, const struct flow *flow)
 
 static bool answers_ping(const struct record *record)
 {
-	for (size_t i = 0; record && i < record->class_count; i++)
-		if (record->classes[i].kind == IR_CLASS_ANSWER)
+	for (size_t i = 0; record && i < record->ir.class_count; i++)
+		if (record->ir.classes[i].kind == IR_CLASS_ANSWER)
 			return true;
 	return false;
 }
@@ -343,8 +344,8 @@ static bool dump(struct search *search, struct netlink_error *error)
 /* Does the policy send anything anywhere? */
 static bool has_ways(const struct record *record)
 {
-	return record && (record->listener_count || record->left_count || record->route_count ||
-			  answers_ping(record));
+	return record && (record->ir.listener_count || record->left_count ||
+			  record->ir.route_count || answers_ping(record));
 }
 
 /* False where there is nothing to be judged, or the kernel does not say. */

@@ -96,8 +96,8 @@ void lives_tell(struct report *report, const char *command, const struct record 
 {
 	struct lives *lives = lives_new(report->arena);
 
-	for (size_t i = 0; i < record->row_count; i++) {
-		const struct ir_row *row = &record->rows[i];
+	for (size_t i = 0; i < record->ir.row_count; i++) {
+		const struct ir_row *row = &record->ir.rows[i];
 		struct ir_row now;
 
 		if (row->chosen >= row->count)

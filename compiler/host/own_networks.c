@@ -46,10 +46,10 @@ static bool is_uplink(struct look *look, enum addr_family family, const char *de
 	for (size_t i = 0; i < count; i++)
 		if (!strcmp(names[i], dev))
 			return true;
-	for (size_t i = 0; i < record->route_count; i++)
-		for (size_t k = 0; k < record->routes[i].hop_count; k++)
-			if (record->routes[i].hops[k].dev &&
-			    !strcmp(record->routes[i].hops[k].dev, dev))
+	for (size_t i = 0; i < record->ir.route_count; i++)
+		for (size_t k = 0; k < record->ir.routes[i].hop_count; k++)
+			if (record->ir.routes[i].hops[k].dev &&
+			    !strcmp(record->ir.routes[i].hops[k].dev, dev))
 				return true;
 	return false;
 }
@@ -201,7 +201,7 @@ void own_networks_tell(const struct own_networks_job *job)
 	};
 	struct netlink_error error;
 
-	if (!job->record->listener_count && !job->record->route_count)
+	if (!job->record->ir.listener_count && !job->record->ir.route_count)
 		return;
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct route_list list = { 0 };

@@ -138,14 +138,14 @@ static const char *legacy_words(struct arena *arena, enum addr_family family)
 
 static bool is_named(const struct record *record, const char *name)
 {
-	for (size_t i = 0; i < record->asked_count; i++)
-		for (size_t k = 0; k < record->asked[i].name_count; k++)
-			if (!fnmatch(record->asked[i].names[k], name, FNM_NOESCAPE))
+	for (size_t i = 0; i < record->ir.asked_count; i++)
+		for (size_t k = 0; k < record->ir.asked[i].name_count; k++)
+			if (!fnmatch(record->ir.asked[i].names[k], name, FNM_NOESCAPE))
 				return true;
-	for (size_t i = 0; i < record->route_count; i++)
-		for (size_t k = 0; k < record->routes[i].hop_count; k++)
-			if (record->routes[i].hops[k].dev &&
-			    !strcmp(record->routes[i].hops[k].dev, name))
+	for (size_t i = 0; i < record->ir.route_count; i++)
+		for (size_t k = 0; k < record->ir.routes[i].hop_count; k++)
+			if (record->ir.routes[i].hops[k].dev &&
+			    !strcmp(record->ir.routes[i].hops[k].dev, name))
 				return true;
 	return false;
 }

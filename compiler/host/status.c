@@ -252,15 +252,12 @@ static void check_routing(struct arena *arena, struct netlink *netlink,
 			  struct status_policy *policy)
 {
 	const struct record *record = policy->record;
-	struct ir wished = { .protocol = record->claims[0].protocol,
-			     .main_copy = record->claims[0].main_copy,
-			     .ip_rules = record->ip_rules,
-			     .ip_rule_count = record->ip_rule_count,
-			     .routes = record->routes,
-			     .route_count = record->route_count };
+	struct ir wished = record->ir;
 	bool has_ipv6 = sysctl_has_ipv6(arena);
 	struct op_list ops = { 0 };
 
+	wished.protocol = record->claims[0].protocol;
+	wished.main_copy = record->claims[0].main_copy;
 	diff_routing(arena, &wished, &policy->observed, &ops);
 	for (size_t i = 0; i < ops.count; i++) {
 		const struct op *op = ops.items[i];
@@ -296,8 +293,8 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 			   struct status_policy *policy)
 {
 	const struct record *record = policy->record;
-	struct sysctl_plan needs =
-		sysctl_plan_find(arena, netlink, record->wishes, record->wish_count, record);
+	struct sysctl_plan needs = sysctl_plan_find(arena, netlink, record->ir.sysctls,
+						    record->ir.sysctl_count, record);
 
 	for (size_t i = 0; i < needs.count; i++) {
 		const struct sysctl_plan_setting *need = &needs.items[i];
@@ -309,7 +306,8 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 				   need->key, value, need->wish->why)
 				->command = apply_command(arena, policy);
 		else if (need->is_open)
-			report_add(!record->only_checks || was_set(record, need->key)
+			report_add(record->ir.sysctl_policy != IR_SYSCTL_CHECK ||
+						   was_set(record, need->key)
 					   ? policy->drift
 					   : policy->problems,
 				   SEVERITY_WARNING, DIAG_sysctl_drift,
@@ -370,10 +368,10 @@ static void check_record(struct arena *arena, struct kernel *kernel, struct stat
 	struct netlink *netlink = &kernel->route;
 	struct listening_job sockets = { .report = policy->problems,
 					 .netlink = netlink,
-					 .listeners = record->listeners,
-					 .count = record->listener_count,
-					 .asked = record->asked,
-					 .asked_count = record->asked_count };
+					 .listeners = record->ir.listeners,
+					 .count = record->ir.listener_count,
+					 .asked = record->ir.asked,
+					 .asked_count = record->ir.asked_count };
 
 	check_routing(arena, netlink, policy);
 	check_gateways(arena, kernel, policy);
@@ -382,7 +380,7 @@ static void check_record(struct arena *arena, struct kernel *kernel, struct stat
 		   &policy->row_count);
 	check_settings(arena, netlink, policy);
 	check_unmarked(arena, policy);
-	interfaces_tell(policy->problems, netlink, record->asked, record->asked_count);
+	interfaces_tell(policy->problems, netlink, record->ir.asked, record->ir.asked_count);
 	hosted_tell_missing(policy->problems, record, apply_command(arena, policy));
 }
 
@@ -425,14 +423,14 @@ static void check_strangers(struct status_policy *policy)
 
 	if (record && record->claim_count) {
 		own.claim = &record->claims[0];
-		own.ip_rules = record->ip_rules;
-		own.ip_rule_count = record->ip_rule_count;
+		own.ip_rules = record->ir.ip_rules;
+		own.ip_rule_count = record->ir.ip_rule_count;
 	} else if (policy->observed.claim_count) {
 		own.claim = &policy->observed.claims[0];
 	} else {
 		return;
 	}
-	if (!record || record->ip_rule_count)
+	if (!record || record->ir.ip_rule_count)
 		foreign_ip_rules_find(policy->problems, &own, &policy->observed);
 	foreign_ip_rules_find_inside(policy->problems, &own, &policy->observed);
 }
@@ -501,7 +499,8 @@ static void check_flows(struct arena *arena, struct kernel *kernel, struct statu
 				       .after = policy->record };
 	size_t count;
 
-	if (!policy->record || policy->record->keeps_connections || !policy->observed.table.exists)
+	if (!policy->record || policy->record->ir.keeps_connections ||
+	    !policy->observed.table.exists)
 		return;
 	count = flows_find(&job).count;
 	if (count)

@@ -111,15 +111,15 @@ static const char *devices(struct arena *arena, const struct observed *observed,
 
 static bool is_wanted(const struct record *record)
 {
-	for (size_t i = 0; i < record->class_count; i++)
-		if (record->classes[i].kind == IR_CLASS_DIRECT)
+	for (size_t i = 0; i < record->ir.class_count; i++)
+		if (record->ir.classes[i].kind == IR_CLASS_DIRECT)
 			return true;
 	return false;
 }
 
 static struct rules rules_of(const struct record *record)
 {
-	return (struct rules){ record->ip_rules, record->ip_rule_count, NULL, 0 };
+	return (struct rules){ record->ir.ip_rules, record->ir.ip_rule_count, NULL, 0 };
 }
 
 const char *unmarked_words(struct arena *arena, const struct record *record,

@@ -15,7 +15,7 @@ static void address(struct codec *codec, struct addr *item)
 	CODEC_FIELD(codec, item->bits.low);
 }
 
-void ir_codec_prefix(struct codec *codec, struct addr_prefix *item)
+static void prefix(struct codec *codec, struct addr_prefix *item)
 {
 	address(codec, &item->addr);
 	CODEC_FIELD(codec, item->length);
@@ -133,7 +133,7 @@ void ir_codec_route(struct codec *codec, struct ir_route *item)
 	CODEC_ENUM(codec, item->family, ADDR_IPV6);
 	CODEC_FIELD(codec, item->table);
 	CODEC_ENUM(codec, item->type, IR_ROUTE_THROW);
-	ir_codec_prefix(codec, &item->to);
+	prefix(codec, &item->to);
 	CODEC_ITEMS(codec, item->hops, item->hop_count, ir_codec_nexthop);
 	CODEC_FIELD(codec, item->has_src);
 	address(codec, &item->src);
@@ -142,7 +142,7 @@ void ir_codec_route(struct codec *codec, struct ir_route *item)
 	CODEC_FIELD(codec, item->mtu);
 }
 
-void ir_codec_gateway(struct codec *codec, struct ir_gateway *item)
+static void gateway(struct codec *codec, struct ir_gateway *item)
 {
 	codec_word(codec, &item->set);
 	codec_word(codec, &item->name);
@@ -177,7 +177,7 @@ void ir_codec_sysctl(struct codec *codec, struct ir_sysctl *item)
 
 /* ---- what was allocated, and what the host has to have ---- */
 
-void ir_codec_class(struct codec *codec, struct ir_class *item)
+static void class(struct codec *codec, struct ir_class *item)
 {
 	CODEC_ENUM(codec, item->kind, IR_CLASS_MEMBER);
 	codec_text(codec, &item->name);
@@ -189,7 +189,7 @@ void ir_codec_class(struct codec *codec, struct ir_class *item)
 	CODEC_FIELD(codec, item->port);
 }
 
-void ir_codec_let_go(struct codec *codec, struct ir_let_go *item)
+static void let_go(struct codec *codec, struct ir_let_go *item)
 {
 	codec_word(codec, &item->listener);
 	CODEC_FIELD(codec, item->value);
@@ -211,16 +211,57 @@ void ir_codec_listener(struct codec *codec, struct ir_listener *item)
 	CODEC_ITEMS(codec, item->ins, item->in_count, codec_size);
 }
 
-void ir_codec_row(struct codec *codec, struct ir_row *item)
+static void row(struct codec *codec, struct ir_row *item)
 {
 	CODEC_ITEMS(codec, item->listeners, item->count, ir_codec_listener);
 	codec_size(codec, &item->chosen);
 	codec->broken |= item->chosen >= item->count;
 }
 
-void ir_codec_asked(struct codec *codec, struct ir_asked *item)
+static void asked(struct codec *codec, struct ir_asked *item)
 {
 	codec_word(codec, &item->key);
 	CODEC_FIELD(codec, item->negated);
 	codec_texts(codec, &item->names, &item->name_count);
+}
+
+static void hosted(struct codec *codec, struct ir_hosted *item)
+{
+	codec_text(codec, &item->name);
+}
+
+/* ---- all of it, but for sets and chains ---- */
+
+void ir_codec_head(struct codec *codec, struct ir *ir)
+{
+	codec_text(codec, &ir->name);
+	codec_text(codec, &ir->table);
+	CODEC_FIELD(codec, ir->protocol);
+	CODEC_FIELD(codec, ir->mark_mask);
+	CODEC_FIELD(codec, ir->ct_mask);
+	CODEC_FIELD(codec, ir->priority_first);
+	CODEC_FIELD(codec, ir->priority_last);
+	CODEC_ENUM(codec, ir->sysctl_policy, IR_SYSCTL_IGNORE);
+	CODEC_FIELD(codec, ir->main_copy);
+	for (int i = 0; i < ADDR_FAMILIES; i++)
+		CODEC_FIELD(codec, ir->sends_local[i]);
+	CODEC_FIELD(codec, ir->keeps_connections);
+}
+
+void ir_codec_routing(struct codec *codec, struct ir *ir)
+{
+	CODEC_ITEMS(codec, ir->ip_rules, ir->ip_rule_count, ir_codec_ip_rule);
+	CODEC_ITEMS(codec, ir->routes, ir->route_count, ir_codec_route);
+	CODEC_ITEMS(codec, ir->sysctls, ir->sysctl_count, ir_codec_sysctl);
+	CODEC_ITEMS(codec, ir->gateways, ir->gateway_count, gateway);
+	CODEC_ITEMS(codec, ir->classes, ir->class_count, class);
+	CODEC_ITEMS(codec, ir->given, ir->given_count, prefix);
+	CODEC_ITEMS(codec, ir->let_go, ir->let_go_count, let_go);
+	CODEC_ITEMS(codec, ir->listeners, ir->listener_count, ir_codec_listener);
+	CODEC_ITEMS(codec, ir->rows, ir->row_count, row);
+	CODEC_ITEMS(codec, ir->users, ir->user_count, hosted);
+	CODEC_ITEMS(codec, ir->groups, ir->group_count, hosted);
+	CODEC_ITEMS(codec, ir->cgroups, ir->cgroup_count, hosted);
+	CODEC_ITEMS(codec, ir->asked, ir->asked_count, asked);
+	codec_size(codec, &ir->policy_rules);
 }

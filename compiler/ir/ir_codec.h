@@ -11,7 +11,6 @@
 #include "base/codec.h"
 #include "ir/ir.h"
 
-void ir_codec_prefix(struct codec *codec, struct addr_prefix *item);
 void ir_codec_target(struct codec *codec, struct ir_target *item);
 void ir_codec_set(struct codec *codec, struct ir_set *item);
 /* Without its rules. */
@@ -26,11 +25,10 @@ void ir_codec_key(struct codec *codec, const char **key);
 /* The name of a sysctl, which becomes a path with '/' for '.' and '.' for '/': it stays below
  * /proc/sys/net. */
 bool ir_codec_is_key(const char *key);
-void ir_codec_gateway(struct codec *codec, struct ir_gateway *item);
-void ir_codec_class(struct codec *codec, struct ir_class *item);
-void ir_codec_let_go(struct codec *codec, struct ir_let_go *item);
 void ir_codec_listener(struct codec *codec, struct ir_listener *item);
-void ir_codec_row(struct codec *codec, struct ir_row *item);
-void ir_codec_asked(struct codec *codec, struct ir_asked *item);
+/* The ir's own numbers, but for its digest. */
+void ir_codec_head(struct codec *codec, struct ir *ir);
+/* What it asks of routing and of the host: all but sets, chains and counters. */
+void ir_codec_routing(struct codec *codec, struct ir *ir);
 
 #endif

@@ -144,46 +144,15 @@ static void chain(struct codec *codec, struct ir_chain *item)
 	rules(codec, item);
 }
 
-/* ---- the rest ---- */
-
-static void hosted(struct codec *codec, struct ir_hosted *item)
-{
-	codec_text(codec, &item->name);
-}
-
 static void policy(struct codec *codec, struct ir *ir)
 {
-	codec_text(codec, &ir->name);
-	codec_text(codec, &ir->table);
-	CODEC_FIELD(codec, ir->protocol);
-	CODEC_FIELD(codec, ir->mark_mask);
-	CODEC_FIELD(codec, ir->ct_mask);
-	CODEC_FIELD(codec, ir->priority_first);
-	CODEC_FIELD(codec, ir->priority_last);
-	CODEC_ENUM(codec, ir->sysctl_policy, IR_SYSCTL_IGNORE);
-	CODEC_FIELD(codec, ir->main_copy);
-	for (int i = 0; i < ADDR_FAMILIES; i++)
-		CODEC_FIELD(codec, ir->sends_local[i]);
-	CODEC_FIELD(codec, ir->keeps_connections);
+	ir_codec_head(codec, ir);
 	CODEC_ITEMS(codec, ir->sets, ir->set_count, ir_codec_set);
 	CODEC_ITEMS(codec, ir->chains, ir->chain_count, chain);
 	CODEC_ITEMS(codec, ir->written, ir->written_count, chain);
 	CODEC_FIELD(codec, ir->written_digest);
 	codec_texts(codec, &ir->counters, &ir->counter_count);
-	CODEC_ITEMS(codec, ir->ip_rules, ir->ip_rule_count, ir_codec_ip_rule);
-	CODEC_ITEMS(codec, ir->routes, ir->route_count, ir_codec_route);
-	CODEC_ITEMS(codec, ir->sysctls, ir->sysctl_count, ir_codec_sysctl);
-	CODEC_ITEMS(codec, ir->gateways, ir->gateway_count, ir_codec_gateway);
-	CODEC_ITEMS(codec, ir->classes, ir->class_count, ir_codec_class);
-	CODEC_ITEMS(codec, ir->given, ir->given_count, ir_codec_prefix);
-	CODEC_ITEMS(codec, ir->let_go, ir->let_go_count, ir_codec_let_go);
-	CODEC_ITEMS(codec, ir->listeners, ir->listener_count, ir_codec_listener);
-	CODEC_ITEMS(codec, ir->rows, ir->row_count, ir_codec_row);
-	CODEC_ITEMS(codec, ir->users, ir->user_count, hosted);
-	CODEC_ITEMS(codec, ir->groups, ir->group_count, hosted);
-	CODEC_ITEMS(codec, ir->cgroups, ir->cgroup_count, hosted);
-	CODEC_ITEMS(codec, ir->asked, ir->asked_count, ir_codec_asked);
-	codec_size(codec, &ir->policy_rules);
+	ir_codec_routing(codec, ir);
 }
 
 /* ---- files ---- */

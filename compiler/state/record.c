@@ -89,21 +89,11 @@ static void body(struct codec *codec, void *thing)
 	CODEC_ITEMS(codec, record->claims, record->claim_count, claim);
 	CODEC_ITEMS(codec, record->sysctls, record->sysctl_count, sysctl);
 	CODEC_ITEMS(codec, record->besides, record->beside_count, beside);
-	CODEC_ITEMS(codec, record->wishes, record->wish_count, ir_codec_sysctl);
-	CODEC_ITEMS(codec, record->classes, record->class_count, ir_codec_class);
 	CODEC_FIELD(codec, record->newest_link);
-	CODEC_ITEMS(codec, record->given, record->given_count, ir_codec_prefix);
-	CODEC_ITEMS(codec, record->listeners, record->listener_count, ir_codec_listener);
-	CODEC_ITEMS(codec, record->let_go, record->let_go_count, ir_codec_let_go);
-	CODEC_FIELD(codec, record->ct_mask);
 	CODEC_ITEMS(codec, record->left, record->left_count, ir_codec_listener);
-	CODEC_ITEMS(codec, record->rows, record->row_count, ir_codec_row);
-	CODEC_ITEMS(codec, record->asked, record->asked_count, ir_codec_asked);
-	CODEC_FIELD(codec, record->keeps_connections);
-	CODEC_FIELD(codec, record->only_checks);
 	CODEC_ITEMS(codec, record->hosted, record->hosted_count, hosted);
-	CODEC_ITEMS(codec, record->ip_rules, record->ip_rule_count, ir_codec_ip_rule);
-	CODEC_ITEMS(codec, record->routes, record->route_count, ir_codec_route);
+	ir_codec_head(codec, &record->ir);
+	ir_codec_routing(codec, &record->ir);
 	codec->broken |= !record->claim_count;
 }
 
@@ -176,32 +166,13 @@ static void add_hosted(struct arena *arena, struct record *record, enum ir_hoste
 
 void record_take(struct arena *arena, struct record *record, const struct ir *ir)
 {
-	record->classes = ir->classes;
-	record->class_count = ir->class_count;
-	record->given = ir->given;
-	record->given_count = ir->given_count;
-	record->let_go = ir->let_go;
-	record->let_go_count = ir->let_go_count;
-	record->ct_mask = ir->ct_mask;
-	record->listeners = ir->listeners;
-	record->listener_count = ir->listener_count;
-	record->rows = ir->rows;
-	record->row_count = ir->row_count;
-	record->asked = ir->asked;
-	record->asked_count = ir->asked_count;
-	record->keeps_connections = ir->keeps_connections;
-	record->only_checks = ir->sysctl_policy == IR_SYSCTL_CHECK;
+	record->ir = *ir;
+	record->ir.set_count = record->ir.chain_count = record->ir.written_count = 0;
+	if (ir->sysctl_policy == IR_SYSCTL_IGNORE)
+		record->ir.sysctl_count = 0;
 	add_hosted(arena, record, IR_HOSTED_USER, ir->users, ir->user_count);
 	add_hosted(arena, record, IR_HOSTED_GROUP, ir->groups, ir->group_count);
 	add_hosted(arena, record, IR_HOSTED_CGROUP, ir->cgroups, ir->cgroup_count);
-	record->ip_rules = ir->ip_rules;
-	record->ip_rule_count = ir->ip_rule_count;
-	record->routes = ir->routes;
-	record->route_count = ir->route_count;
-	if (ir->sysctl_policy != IR_SYSCTL_IGNORE) {
-		record->wishes = ir->sysctls;
-		record->wish_count = ir->sysctl_count;
-	}
 }
 
 struct record *record_of(struct arena *arena, const struct ir *ir, const char *policy)
@@ -227,8 +198,8 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 
 const struct ir_class *record_way(const struct record *record, uint32_t mark)
 {
-	for (size_t i = 0; record && i < record->class_count; i++) {
-		const struct ir_class *way = &record->classes[i];
+	for (size_t i = 0; record && i < record->ir.class_count; i++) {
+		const struct ir_class *way = &record->ir.classes[i];
 
 		if (way->kind != IR_CLASS_DIRECT && way->kind != IR_CLASS_MARK &&
 		    (mark & way->mask) == way->mark)

@@ -84,34 +84,15 @@ struct record {
 	size_t sysctl_count;
 	struct record_beside *besides;
 	size_t beside_count;
-	struct ir_sysctl *wishes; /* what the policy asks of settings, to be set or only looked at
-				   */
-	size_t wish_count;
-	struct ir_class *classes;
-	size_t class_count;
-	unsigned int newest_link;  /* interfaces with a greater number came after forwarding was
-				      switched on; 0: it was not */
-	struct addr_prefix *given; /* ir.h */
-	size_t given_count;
-	struct ir_listener *listeners;
-	size_t listener_count;
-	struct ir_let_go *let_go;
-	size_t let_go_count;
-	uint32_t ct_mask;         /* ir.h, where let_go is about it */
+	unsigned int newest_link; /* interfaces with a greater number came after forwarding was
+				     switched on; 0: it was not */
 	struct ir_listener *left; /* of policies before, whose connections were kept */
 	size_t left_count;
-	struct ir_row *rows; /* as they were when the policy was loaded */
-	size_t row_count;
-	struct ir_asked *asked; /* without places */
-	size_t asked_count;
-	bool keeps_connections; /* no apply or removal deletes any */
-	bool only_checks;       /* settings are checked, and an apply changes none */
 	struct record_hosted *hosted;
 	size_t hosted_count;
-	struct ir_ip_rule *ip_rules;
-	size_t ip_rule_count;
-	struct ir_route *routes;
-	size_t route_count;
+	/* What the policy asks of routing and of the host: no sets, no chains; no sysctls where it
+	 * leaves them alone. Rows are as they were when the policy was loaded. */
+	struct ir ir;
 };
 
 /* The record of a policy, or NULL when there is none that can be used. */

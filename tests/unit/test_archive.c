@@ -282,7 +282,7 @@ static void test_turns(void **state)
 
 static void add_route(struct arena *arena, struct record *record)
 {
-	struct ir_route *route = arena_append(arena, record->routes, record->route_count);
+	struct ir_route *route = arena_append(arena, record->ir.routes, record->ir.route_count);
 
 	*route = (struct ir_route){ .family = ADDR_IPV6, .table = 7, .metric = 2, .mtu = 1400 };
 	*arena_append(arena, route->hops, route->hop_count) = (struct ir_nexthop){ .weight = 1 };
@@ -324,28 +324,28 @@ static struct record *make_record(struct arena *arena)
 		(struct record_sysctl){ "net.ipv4.ip_forward", "1", "0" };
 	*arena_append(arena, record->besides, record->beside_count) =
 		(struct record_beside){ "net.ipv4.ip_forward", "net.ipv4.x" };
-	*arena_append(arena, record->wishes, record->wish_count) =
+	*arena_append(arena, record->ir.sysctls, record->ir.sysctl_count) =
 		(struct ir_sysctl){ .key = "net.ipv4.ip_forward",
 				    .value = "1",
 				    .devs = (const char **)names,
 				    .dev_count = 1,
 				    .has_via = true,
 				    .via = address };
-	*arena_append(arena, record->classes, record->class_count) =
+	*arena_append(arena, record->ir.classes, record->ir.class_count) =
 		(struct ir_class){ .kind = IR_CLASS_REPLY, .name = "vpn", .mark = 3, .port = 4 };
-	*arena_append(arena, record->given, record->given_count) =
+	*arena_append(arena, record->ir.given, record->ir.given_count) =
 		(struct addr_prefix){ address, 64 };
-	*arena_append(arena, record->listeners, record->listener_count) = listener;
+	*arena_append(arena, record->ir.listeners, record->ir.listener_count) = listener;
 	*arena_append(arena, record->left, record->left_count) = listener;
-	row = arena_append(arena, record->rows, record->row_count);
+	row = arena_append(arena, record->ir.rows, record->ir.row_count);
 	*arena_append(arena, row->listeners, row->count) = listener;
-	*arena_append(arena, record->let_go, record->let_go_count) =
+	*arena_append(arena, record->ir.let_go, record->ir.let_go_count) =
 		(struct ir_let_go){ "proxy", 5 };
-	*arena_append(arena, record->asked, record->asked_count) =
+	*arena_append(arena, record->ir.asked, record->ir.asked_count) =
 		(struct ir_asked){ .key = "in", .names = (const char **)names, .name_count = 1 };
 	*arena_append(arena, record->hosted, record->hosted_count) =
 		(struct record_hosted){ IR_HOSTED_USER, "root", false, 0 };
-	*arena_append(arena, record->ip_rules, record->ip_rule_count) =
+	*arena_append(arena, record->ir.ip_rules, record->ir.ip_rule_count) =
 		(struct ir_ip_rule){ .mark = 3, .mask = 3, .table = 7, .oif = "eth0" };
 	add_route(arena, record);
 	return record;
@@ -378,12 +378,12 @@ static void test_record(void **state)
 	assert_null(record->options_before);
 	assert_int_equal(record->claims[0].tables[0], 7);
 	assert_string_equal(record->sysctls[0].old, "0");
-	assert_string_equal(record->wishes[0].devs[0], "eth0");
-	assert_int_equal(record->rows[0].listeners[0].ins[0], 4);
-	assert_string_equal(record->ip_rules[0].oif, "eth0");
-	assert_int_equal(record->routes[0].mtu, 1400);
-	assert_string_equal(record->routes[0].hops[1].dev, "eth0");
-	assert_int_equal(record->routes[0].hops[1].weight, 9);
+	assert_string_equal(record->ir.sysctls[0].devs[0], "eth0");
+	assert_int_equal(record->ir.rows[0].listeners[0].ins[0], 4);
+	assert_string_equal(record->ir.ip_rules[0].oif, "eth0");
+	assert_int_equal(record->ir.routes[0].mtu, 1400);
+	assert_string_equal(record->ir.routes[0].hops[1].dev, "eth0");
+	assert_int_equal(record->ir.routes[0].hops[1].weight, 9);
 }
 
 static void test_record_cut_off(void **state)
@@ -426,7 +426,7 @@ static void test_format(void **state)
 	for (at += strlen(boot); at < fixture->bytes + fixture->length - sizeof(sum); at++)
 		sum = (sum ^ (unsigned char)*at) * 0x100000001b3u;
 	assert_int_equal(SNAPSHOT_FORMAT, 15);
-	assert_int_equal(sum, 0xef8559655352d626u);
+	assert_int_equal(sum, 0x6340723a3f61584cu);
 }
 
 /* ---- what waits ---- */
