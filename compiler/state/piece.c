@@ -14,8 +14,20 @@ static void print_piece(const struct ir_match *match, struct buf *out)
 		buf_puts(out, match->set->name);
 }
 
-static const struct ir_match_ops match_ops = { "text", print_piece, NULL, false, NULL };
-static const struct ir_match_ops statement_ops = { "statements", print_piece, NULL, false, NULL };
+/* Nothing is known of that; and so `each_packet` is set: what walks a packet asks that first. */
+static bool holds_never(const struct ir_match *match, const struct ir_packet *packet)
+{
+	(void)match;
+	(void)packet;
+	return false;
+}
+
+static const struct ir_match_ops match_ops = {
+	.name = "text", .print = print_piece, .holds = holds_never, .each_packet = true
+};
+static const struct ir_match_ops statement_ops = {
+	.name = "statements", .print = print_piece, .holds = holds_never, .each_packet = true
+};
 
 static struct ir_match make(struct arena *arena, const struct ir_match_ops *ops, const char *words,
 			    const char *name, const struct ir_set *set)
