@@ -61,23 +61,13 @@ static void body(struct codec *codec, void *thing)
 void history_read(struct arena *arena, const struct rundir *folder, const char *policy,
 		  struct history *out)
 {
-	const char *file = file_of(arena, policy), *why;
+	const char *file = file_of(arena, policy);
+	struct history read = { 0 };
+	enum snapshot_state state = snapshot_load(arena, folder, file, KIND, body, &read);
+	bool done = state == SNAPSHOT_READ ||
+		    (state == SNAPSHOT_OLD && old_history_read(arena, folder, file, &read));
 
-	*out = (struct history){ 0 };
-	switch (snapshot_read(arena, folder, file, KIND, body, out, &why)) {
-	case SNAPSHOT_READ:
-		return;
-	case SNAPSHOT_OLD:
-		if (old_history_read(arena, folder, file, out))
-			return;
-		break;
-	case SNAPSHOT_BROKEN:
-		snapshot_set_aside(arena, folder, file, why);
-		break;
-	case SNAPSHOT_NONE:
-		break;
-	}
-	*out = (struct history){ 0 };
+	*out = done ? read : (struct history){ 0 };
 }
 
 struct interval_set history_find(const struct history *history, const char *base)

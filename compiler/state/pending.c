@@ -77,20 +77,12 @@ bool pending_write(struct arena *arena, const struct rundir *folder, const char 
 struct pending *pending_read(struct arena *arena, const struct rundir *folder, const char *name)
 {
 	struct pending *pending = arena_new_of(arena, struct pending);
-	const char *file = file_of(arena, name), *why;
+	const char *file = file_of(arena, name);
+	enum snapshot_state state = snapshot_load(arena, folder, file, KIND, body, pending);
 
-	switch (snapshot_read(arena, folder, file, KIND, body, pending, &why)) {
-	case SNAPSHOT_NONE:
-		return NULL;
-	case SNAPSHOT_OLD:
+	if (state == SNAPSHOT_OLD)
 		return old_pending_read(arena, folder, file, pending) ? pending : NULL;
-	case SNAPSHOT_READ:
-		return pending;
-	case SNAPSHOT_BROKEN:
-		break;
-	}
-	snapshot_set_aside(arena, folder, file, why);
-	return NULL;
+	return state == SNAPSHOT_READ ? pending : NULL;
 }
 
 void pending_remove(struct arena *arena, const struct rundir *folder, const char *name)

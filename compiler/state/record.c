@@ -100,22 +100,15 @@ static void body(struct codec *codec, void *thing)
 struct record *record_read(struct arena *arena, const struct rundir *folder, const char *name)
 {
 	struct record *record = arena_new_of(arena, struct record);
-	const char *why;
+	enum snapshot_state state = snapshot_load(arena, folder, name, KIND, body, record);
 
-	switch (snapshot_read(arena, folder, name, KIND, body, record, &why)) {
-	case SNAPSHOT_NONE:
-		return NULL;
-	case SNAPSHOT_OLD:
+	if (state == SNAPSHOT_OLD)
 		return old_record_read(arena, folder, name);
-	case SNAPSHOT_READ:
-		if (strcmp(record->name, name) == 0)
-			return record;
-		why = "it is another policy's";
-		break;
-	case SNAPSHOT_BROKEN:
-		break;
-	}
-	snapshot_set_aside(arena, folder, name, why);
+	if (state != SNAPSHOT_READ)
+		return NULL;
+	if (strcmp(record->name, name) == 0)
+		return record;
+	snapshot_set_aside(arena, folder, name, "it is another policy's");
 	return NULL;
 }
 

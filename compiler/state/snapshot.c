@@ -297,3 +297,16 @@ void snapshot_set_aside(struct arena *arena, const struct rundir *folder, const 
 					    ? "; settings that were changed before are known in that file alone"
 					    : ""));
 }
+
+enum snapshot_state snapshot_load(struct arena *arena, const struct rundir *folder,
+				  const char *name, const char *kind, snapshot_body *body,
+				  void *thing)
+{
+	const char *why;
+	enum snapshot_state state = snapshot_read(arena, folder, name, kind, body, thing, &why);
+
+	if (state != SNAPSHOT_BROKEN)
+		return state;
+	snapshot_set_aside(arena, folder, name, why);
+	return SNAPSHOT_NONE;
+}

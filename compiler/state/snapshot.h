@@ -42,6 +42,10 @@ bool snapshot_write(struct arena *arena, const struct rundir *folder, const char
 enum snapshot_state snapshot_read(struct arena *arena, const struct rundir *folder,
 				  const char *name, const char *kind, snapshot_body *body,
 				  void *thing, const char **why);
+/* The same; one that is broken is reported, set aside, and none. */
+enum snapshot_state snapshot_load(struct arena *arena, const struct rundir *folder,
+				  const char *name, const char *kind, snapshot_body *body,
+				  void *thing);
 /* Only what the body asks for is read: neither the sum nor what follows. */
 enum snapshot_state snapshot_look(struct arena *arena, const struct rundir *folder,
 				  const char *name, const char *kind, snapshot_body *body,

@@ -19,6 +19,7 @@
 #include "emit/emit.h"
 #include "ir/ir.h"
 #include "state/archive.h"
+#include "state/history.h"
 #include "state/pending.h"
 #include "state/record.h"
 #include "state/rundir.h"
@@ -474,6 +475,61 @@ static void test_pending_cut_off(void **state)
 	}
 }
 
+/* ---- text of the format before ---- */
+
+static void save_old(struct fixture *fixture, const char *name, const char *format,
+		     const char *text)
+{
+	fixture->path = arena_printf(fixture->arena, "%s/%s", fixture->folder.path, name);
+	text = arena_printf(fixture->arena, "%s\t%s%s", format, snapshot_boot(fixture->arena),
+			    text);
+	fixture->bytes = (char *)text;
+	fixture->length = strlen(text);
+	save(fixture, text, fixture->length);
+}
+
+static void test_old_pending(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct pending *seen;
+
+	save_old(fixture, "work.pending", "tpc-pending\t1",
+		 "\nwatchdog\t77\t12\t99\nfailure\tno way\n");
+	seen = pending_read(fixture->arena, &fixture->folder, "work");
+	assert_non_null(seen);
+	assert_int_equal(seen->pid, 77);
+	assert_int_equal(seen->started, 12);
+	assert_int_equal(seen->deadline, 99);
+	assert_string_equal(seen->failure, "no way");
+	save_old(fixture, "work.pending", "tpc-pending\t1", "\nwatchdog\t77\t12\t99\n");
+	assert_null(pending_read(fixture->arena, &fixture->folder, "work")->failure);
+	for (size_t length = 0; length < fixture->length; length++) {
+		save(fixture, fixture->bytes, length);
+		assert_null(pending_read(fixture->arena, &fixture->folder, "work"));
+	}
+}
+
+static void test_old_history(void **state)
+{
+	struct fixture *fixture = *state;
+	struct history seen;
+
+	save_old(fixture, "work.held", "tpc-held\t1",
+		 "\t0000000000001234\nnear_v4\t0\tc0000201\t0\tc0000202\nnear_v6\t1\t0\t1\tff\n");
+	history_read(fixture->arena, &fixture->folder, "work", &seen);
+	assert_int_equal(seen.digest, 0x1234);
+	assert_int_equal(seen.set_count, 2);
+	assert_int_equal(seen.sets[0].ranges.items[0].last.low, 0xc0000202);
+	assert_int_equal(seen.sets[1].ranges.items[0].first.high, 1);
+	assert_int_equal(seen.sets[1].ranges.items[0].last.low, 0xff);
+	for (size_t length = 0; length < fixture->length; length++) {
+		save(fixture, fixture->bytes, length);
+		history_read(fixture->arena, &fixture->folder, "work", &seen);
+		assert_true(!seen.digest || fixture->bytes[length - 1] == '\n');
+	}
+	history_remove(fixture->arena, &fixture->folder, "work");
+}
+
 /* A route whose padding is full of one byte. */
 static void add_padded(struct arena *arena, struct ir *ir, unsigned char padding)
 {
@@ -541,6 +597,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_format, make, drop),
 		cmocka_unit_test_setup_teardown(test_pending, make, drop),
 		cmocka_unit_test_setup_teardown(test_pending_cut_off, make, drop),
+		cmocka_unit_test_setup_teardown(test_old_pending, make, drop),
+		cmocka_unit_test_setup_teardown(test_old_history, make, drop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
