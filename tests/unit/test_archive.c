@@ -406,10 +406,8 @@ static void test_record_cut_off(void **state)
 
 static void test_record_forged(void **state)
 {
-	struct fixture *fixture = *state;
-
-	make_record_file(fixture);
-	forge(fixture, read_record);
+	make_record_file(*state);
+	forge(*state, read_record);
 }
 
 /*
@@ -445,8 +443,7 @@ static void test_pending(void **state)
 	assert_true(pending_write(fixture->arena, &fixture->folder, "work", &pending, &why));
 	seen = pending_read(fixture->arena, &fixture->folder, "work");
 	assert_non_null(seen);
-	assert_int_equal(seen->pid, 77);
-	assert_int_equal(seen->started, 1234567);
+	assert_true(seen->pid == 77 && seen->started == 1234567);
 	assert_true(seen->deadline == pending.deadline);
 	assert_string_equal(seen->failure, "no way");
 	assert_true(pending_left(seen) == 4 || pending_left(seen) == 5);
@@ -497,9 +494,7 @@ static void test_old_pending(void **state)
 		 "\nwatchdog\t77\t12\t99\nfailure\tno way\n");
 	seen = pending_read(fixture->arena, &fixture->folder, "work");
 	assert_non_null(seen);
-	assert_int_equal(seen->pid, 77);
-	assert_int_equal(seen->started, 12);
-	assert_int_equal(seen->deadline, 99);
+	assert_true(seen->pid == 77 && seen->started == 12 && seen->deadline == 99);
 	assert_string_equal(seen->failure, "no way");
 	save_old(fixture, "work.pending", "tpc-pending\t1", "\nwatchdog\t77\t12\t99\n");
 	assert_null(pending_read(fixture->arena, &fixture->folder, "work")->failure);
@@ -517,8 +512,7 @@ static void test_old_history(void **state)
 	save_old(fixture, "work.held", "tpc-held\t1",
 		 "\t0000000000001234\nnear_v4\t0\tc0000201\t0\tc0000202\nnear_v6\t1\t0\t1\tff\n");
 	history_read(fixture->arena, &fixture->folder, "work", &seen);
-	assert_int_equal(seen.digest, 0x1234);
-	assert_int_equal(seen.set_count, 2);
+	assert_true(seen.digest == 0x1234 && seen.set_count == 2);
 	assert_int_equal(seen.sets[0].ranges.items[0].last.low, 0xc0000202);
 	assert_int_equal(seen.sets[1].ranges.items[0].first.high, 1);
 	assert_int_equal(seen.sets[1].ranges.items[0].last.low, 0xff);
