@@ -91,6 +91,8 @@ TORTURE := $(addprefix $(OUT)/torture/,flood killat fault.so)
 
 FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] compiler/*/*/*.[ch] tests/*/*.[ch])
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+# The tests of a build folder, in one process.
+pytest = BUILD=$(BUILD) $(PYTHON) -m pytest
 
 # Of `make model`: a seed gives the same policies and packets every time, but for windows of time, which
 # are around NOW (seconds since 1970; else the hour it is).
@@ -136,15 +138,14 @@ check: ## all tests; installs what is missing, ends in the count of passed, fail
 torture: ## apply under floods, kill -9, failing messages and rivals, to the end (SEED=...)
 	@sh packaging/setup check
 	@$(SUBMAKE) all torture-tools
-	@TORTURE=long BUILD=$(BUILD) TPC=$(abspath $(BUILD))/tpc SEED="$(SEED)" \
-		sh tests/torture/run -v $(if $(CASES),-k "$(CASES)")
+	@SEED="$(SEED)" $(pytest) -rP --long tests/torture $(if $(CASES),-k "$(CASES)")
 
 torture-tools: $(TORTURE)
 
 model: ## random policies and packets, in the model and in the kernel: SEED=..., N=... policies
 	@sh packaging/setup check
 	@$(SUBMAKE) all
-	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/model/run --seed "$(SEED)" --policies $(N) $(if $(NOW),--now $(NOW))
+	@$(pytest) tests/model -m long --seed "$(SEED)" --policies $(N) $(if $(NOW),--now $(NOW))
 
 ubsan: ## unit, golden, cli and lab suites (or SUITES) under clang's watch for undefined behaviour
 	@$(call needs,clang)
@@ -178,7 +179,7 @@ lint: all unit ## the rules of the house: includes, lengths, style
 	@$(PYTHON) tests/run --build $(BUILD) lint
 
 golden: all ## write anew what the golden policies are expected to compile to
-	@BUILD=$(BUILD) TPC=$(BUILD)/tpc $(PYTHON) tests/golden.py --update $(CASES)
+	@$(pytest) -s tests/golden -k "test_expected$(if $(CASES), and ($(CASES)))" --update
 
 bench: all $(OUT)/bench/timer $(OUT)/bench/flood $(OUT)/bench/floor ## time and memory of tpc, and of packets in its rules, against their bounds
 	@$(PYTHON) tests/bench/run --tpc $(OUT)/tpc --timer $(OUT)/bench/timer \

@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """lint: what the compiler proper cannot check about our own source.
 
+    tests/lint.py [--style]
+
 In go the files of the repository and the objects of the release build ($BUILD; --style: none, and only
-the rules that other programs hold), out come TAP lines, a
-rule each, with every place that breaks it. The rules are those of the house: which folder may
+the rules that other programs hold), out comes every place that breaks a rule, and exit status 1. tests/house/test_rules.py
+makes a test of each rule. The rules are those of the house: which folder may
 include which, how long a file and a function may be, no default where a switch is over an enum of
 ours, no state outside a function, nothing public that nobody uses, nothing unfinished.
 """
 import collections
+import functools
 import os
 import pathlib
 import re
@@ -16,8 +19,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-
-from tap import Tap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
@@ -225,7 +226,7 @@ def check_white_space(paths):
 		name = str(path.relative_to(ROOT))
 		if path.suffix not in (".c", ".h", ".def", ".py", ".sh", ".md", ".yml") and \
 				name not in ("Makefile", "packaging/setup", "packaging/countries", "packaging/bare-root",
-				"packaging/versions", ".ci/run", "tests/run"):
+				"packaging/versions", ".ci/run"):
 			continue
 		text = path.read_text(encoding="utf-8")
 		for number, line in enumerate(text.splitlines(), 1):
@@ -352,19 +353,44 @@ def clang_format():
 	return None, f"it takes clang-format {CLANG_FORMAT}; {found}"
 
 
-def lint_format(tap, files):
+class Missing(Exception):
+	"""A rule takes a program that is not here; the text says which."""
+
+
+def check_format(project):
 	program, why = clang_format()
 	if not program:
-		tap.skip("the C style", why)
-		return
-	done = subprocess.run([program, "--dry-run", "-Werror", *(file.path for file in files)],
+		raise Missing(why)
+	done = subprocess.run([program, "--dry-run", "-Werror", *(file.path for file in project.every)],
 		capture_output=True, text=True, check=False)
 	found = collections.Counter(re.findall(r"^(\S+?):\d+:\d+: error", done.stderr, re.MULTILINE))
-	places = [f"{name}: {count} places; `make format FILES={name}` mends them"
-		for name, count in sorted(found.items())]
+	places = [f"{name}: {count} places; run `make format FILES={name}`" for name, count in sorted(found.items())]
 	if done.returncode and not places:
 		places = done.stderr.splitlines()
-	tap.check("the C style", [place.replace(f"{ROOT}/", "") for place in places])
+	return [place.replace(f"{ROOT}/", "") for place in places]
+
+
+# What is no error of a program: members that are made at run time, and what a decorator passes.
+PYLINT = ("pylint", "--errors-only",
+	"--disable=no-member,import-error,no-name-in-module,missing-kwoa,no-value-for-parameter,too-many-function-args")
+RUFF = ("ruff", "check", "--quiet", "--no-cache", "--output-format=concise", "--select=E9,F")
+
+
+def is_python(path):
+	with path.open("rb") as file:
+		return path.suffix == ".py" or file.read(40).startswith(b"#!/usr/bin/python3")
+
+
+def check_python(project):
+	"""Names that are not there, calls that cannot be: by ruff, or by pylint's errors alone."""
+	program = next((program for program in (RUFF, PYLINT) if shutil.which(program[0])), None)
+	if not program:
+		raise Missing("neither ruff nor pylint is here")
+	scripts = [path for path in project.paths if is_python(path)]
+	folders = {str(path.parent) for path in scripts}
+	done = subprocess.run([*program, *scripts], capture_output=True, text=True, check=False, cwd=ROOT,
+		env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)})
+	return [line.replace(f"{ROOT}/", "") for line in (done.stdout + done.stderr).splitlines() if not line.startswith("*")]
 
 
 def is_shell(path):
@@ -385,59 +411,83 @@ def whole(path, folder):
 	return copy
 
 
-def lint_shell(tap, paths):
+def check_shell(project):
 	if not shutil.which("shellcheck"):
-		tap.skip("shell scripts", "no shellcheck is here")
-		return
+		raise Missing("no shellcheck is here")
 	with tempfile.TemporaryDirectory(prefix="lint-") as folder:
-		scripts = [whole(path, pathlib.Path(folder)) for path in paths if is_shell(path)]
+		scripts = [whole(path, pathlib.Path(folder)) for path in project.paths if is_shell(path)]
 		done = subprocess.run(["shellcheck", "-f", "gcc", "-S", "warning", *scripts],
 			capture_output=True, text=True, check=False)
-	tap.check("shell scripts", (done.stdout + done.stderr).replace(f"{ROOT}/", "").replace(f"{folder}/", ""))
+	return (done.stdout + done.stderr).replace(f"{ROOT}/", "").replace(f"{folder}/", "").splitlines()
+
+
+# ---- all of them ----
+
+
+class Project:
+	"""What the rules are about."""
+
+	def __init__(self):
+		self.paths = tracked()
+		self.compiler = [File(path) for path in self.paths
+			if path.suffix in (".c", ".h") and path.is_relative_to(ROOT / "compiler")]
+		self.every = self.compiler + [File(path) for path in self.paths
+			if path.suffix in (".c", ".h") and path.is_relative_to(ROOT / "tests")]
+
+	@functools.cached_property
+	def tables(self):
+		tables = symbols(objects("compiler"))
+		if not tables:
+			raise AssertionError(f"no objects below {BUILD}/obj: run `make` first")
+		return tables
+
+
+STYLE = {
+	"the C style": check_format,
+	"shell scripts": check_shell,
+	"Python": check_python,
+}
+RULES = STYLE | {
+	"who may include whom": lambda project: check_includes(project.compiler),
+	"the length of files": lambda project: check_file_lines(project.every),
+	"the length of functions": lambda project: check_function_lines(project.every),
+	"no default over our enums": lambda project: check_switches(project.compiler),
+	"no typedef of a struct": lambda project: check_typedefs(project.compiler),
+	"files say what they do": lambda project: check_openings(project.compiler),
+	"include guards": lambda project: check_guards(project.compiler),
+	"every code is reported somewhere": lambda project: check_codes(project.compiler),
+	"nothing unfinished": lambda project: check_unfinished(project.paths),
+	"white space": lambda project: check_white_space(project.paths),
+	"no circle of folders": lambda project: check_rounds(between_folders(calls(project.tables)), "folders"),
+	"no circle of files": lambda project: check_rounds(calls(project.tables), "files", CIRCLES),
+	"no state outside functions": lambda project: check_state(project.tables),
+	"nothing public that nobody uses": lambda project: check_public(project.tables, symbols(objects_of_tests())),
+}
 
 
 def note(files):
 	for file in files:
 		if FILE_LINES < len(file.lines) <= FILE_LINES_MOST:
-			print(f"# note: {file.name} has {len(file.lines)} lines; {FILE_LINES} is the aim")
+			print(f"note: {file.name} has {len(file.lines)} lines; {FILE_LINES} is the aim")
 	lengths = [length for file in files for _, _, length in functions(file)]
 	if lengths:
-		print(f"# note: {len(lengths)} functions, the median has {statistics.median(lengths):g} lines")
+		print(f"note: {len(lengths)} functions, the median has {statistics.median(lengths):g} lines")
 
 
 def main():
-	paths = tracked()
-	compiler = [File(path) for path in paths
-		if path.suffix in (".c", ".h") and path.is_relative_to(ROOT / "compiler")]
-	every = compiler + [File(path) for path in paths
-		if path.suffix in (".c", ".h") and path.is_relative_to(ROOT / "tests")]
-	tap = Tap()
-	lint_format(tap, every)
-	lint_shell(tap, paths)
-	if "--style" in sys.argv:
-		return tap.done()
-	tap.check("who may include whom", list(check_includes(compiler)))
-	tap.check("the length of files", list(check_file_lines(every)))
-	tap.check("the length of functions", list(check_function_lines(every)))
-	tap.check("no default over our enums", list(check_switches(compiler)))
-	tap.check("no typedef of a struct", list(check_typedefs(compiler)))
-	tap.check("files say what they do", list(check_openings(compiler)))
-	tap.check("include guards", list(check_guards(compiler)))
-	tap.check("every code is reported somewhere", list(check_codes(compiler)))
-	tap.check("nothing unfinished", list(check_unfinished(paths)))
-	tap.check("white space", list(check_white_space(paths)))
-	tables = symbols(objects("compiler"))
-	if tables:
-		graph = calls(tables)
-		tap.check("no circle of folders", list(check_rounds(between_folders(graph), "folders")))
-		tap.check("no circle of files", list(check_rounds(graph, "files", CIRCLES)))
-		tap.check("no state outside functions", list(check_state(tables)))
-		tap.check("nothing public that nobody uses",
-			list(check_public(tables, symbols(objects_of_tests()))))
-	else:
-		tap.fail("objects to look at", f"none below {BUILD}/obj: run `make` first")
-	note(compiler)
-	return tap.done()
+	project, broken = Project(), 0
+	for rule, check in (STYLE if "--style" in sys.argv else RULES).items():
+		try:
+			places = list(check(project))
+		except Missing as why:
+			print(f"{rule}: skipped: {why}")
+			continue
+		broken += bool(places)
+		for place in places:
+			print(f"{rule}: {place}")
+	if "--style" not in sys.argv:
+		note(project.compiler)
+	return 1 if broken else 0
 
 
 if __name__ == "__main__":

@@ -4,18 +4,18 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-from tap import Tap  # noqa: E402
 
 # Named as the caller of make named it: another spelling would link the program anew under the other suites.
 BUILD = os.path.relpath(os.environ.get("BUILD", ROOT / "build"), ROOT)
 INSTALLED = ("bin/tpc", "share/tpc/policy.schema.json", "share/tpc/output.schema.json", "share/doc/tpc/LICENSE",
 	"share/doc/tpc/README.md", "share/doc/tpc/schema/reference.md",
 	"share/doc/tpc/examples/seed-lab/policy.yaml")
+# Two of them at once would write the same build folder.
+pytestmark = pytest.mark.xdist_group("make")
 
 
 def make(*arguments, **more):
@@ -43,51 +43,45 @@ def dead_links(folder):
 	return dead if read > 20 else [f"only {read} links"]
 
 
-def test_install(tap):
-	with tempfile.TemporaryDirectory(prefix="install-") as folder:
-		place = (f"DESTDIR={folder}", "PREFIX=/opt/x")
-		done = make("install", *place)
-		found = files_below(folder)
-		missing = [name for name in INSTALLED if f"opt/x/{name}" not in found]
-		tap.check("install puts all below PREFIX", missing + ([done.stderr] if done.returncode
-			else []))
-		outside = [name for name in found if not name.startswith("opt/x/")]
-		tap.check("and nothing elsewhere", outside)
-		program = pathlib.Path(folder, "opt/x/bin/tpc")
-		said = subprocess.run([program, "--version"], capture_output=True, text=True,
-			check=False).stdout if program.exists() else ""
-		version = [line.split()[-1] for line in (ROOT / "Makefile").read_text().splitlines()
-			if line.startswith("VERSION :=")]
-		tap.check("the installed program knows its version",
-			"" if version and version[0] in said else f"{version}: {said}")
-		tap.check("no document that is installed has a dead link",
-			dead_links(pathlib.Path(folder, "opt/x/share/doc/tpc")))
-		done = make("uninstall", *place)
-		tap.check("uninstall leaves nothing", sorted(files_below(folder)) or
-			(done.stderr if done.returncode else ""))
+def test_install(tmp_path):
+	"""install puts all below PREFIX and nothing elsewhere; uninstall leaves nothing"""
+	place = (f"DESTDIR={tmp_path}", "PREFIX=/opt/x")
+	done = make("install", *place)
+	assert done.returncode == 0, done.stderr
+	found = files_below(tmp_path)
+	assert not [name for name in INSTALLED if f"opt/x/{name}" not in found]
+	assert not [name for name in found if not name.startswith("opt/x/")]
+	said = subprocess.run([tmp_path / "opt/x/bin/tpc", "--version"], capture_output=True, text=True, check=False).stdout
+	version = re.search(r"^VERSION := (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+	assert version in said
+	assert not dead_links(tmp_path / "opt/x/share/doc/tpc")
+	done = make("uninstall", *place)
+	assert done.returncode == 0, done.stderr
+	assert not files_below(tmp_path)
 
 
-def test_help(tap):
-	said = make("help").stdout
-	tap.check("help names the targets", [target for target in ("all", "demo", "check", "interop",
-		"golden", "bench", "lint", "ubsan", "valgrind", "arches", "format", "install", "uninstall", "clean") if f"make {target} " not in said])
+@pytest.mark.parametrize("target", ("all", "demo", "check", "interop", "golden", "bench", "lint", "ubsan", "valgrind",
+	"arches", "format", "install", "uninstall", "clean"))
+def test_help(target):
+	"""help names the target {target}"""
+	assert f"make {target} " in make("help").stdout
 
 
-def test_variant(tap):
+def test_variant():
+	"""an unknown variant is refused by name"""
 	done = make("VARIANT=fast", "all")
-	tap.check("an unknown variant is refused by name",
-		"" if done.returncode and "release, debug, san or ubsan" in done.stderr else done.stderr)
+	assert done.returncode and "release, debug, san or ubsan" in done.stderr
 
 
-def test_warnings(tap):
-	"""Another compiler warns of more: that stops CI and developers, and no one else."""
-	with tempfile.TemporaryDirectory(prefix="flags-") as folder:
-		def shown(*arguments):
-			return make("-n", "V=1", f"BUILD={folder}", *arguments, WERROR="").stdout
-		problems = [f"make {target}" for target in ("all", "unit") if "-Werror" in shown(target)]
-		tap.check("a warning stops no build", problems if " -c -o " in shown("all") else "nothing is compiled")
-		tap.check("but that of make lint, and one that asks for it", [" ".join(call) for call in (("lint",), ("all", "WERROR=-Werror"))
-			if "-Wall" in shown(*call) and "-Werror" not in shown(*call)])
+def test_warnings(tmp_path):
+	"""another compiler warns of more: that stops CI and developers, and no one else"""
+	def shown(*arguments):
+		return make("-n", "V=1", f"BUILD={tmp_path}", *arguments, WERROR="").stdout
+	assert " -c -o " in shown("all"), "nothing is compiled"
+	assert not [target for target in ("all", "unit") if "-Werror" in shown(target)]
+	for call in ("lint",), ("all", "WERROR=-Werror"):
+		said = shown(*call)
+		assert "-Wall" not in said or "-Werror" in said
 
 
 # Of a program, the smallest file; of what is generated, one of the two kinds.
@@ -104,57 +98,52 @@ def build(folder, *arguments, tree=ROOT, **more):
 	return done.stdout + done.stderr
 
 
-def test_flags_stay(tap):
-	"""What was built is what is installed."""
-	with tempfile.TemporaryDirectory(prefix="flags-") as folder:
-		flags = pathlib.Path(folder, "flags")
-		first = build(folder, "CFLAGS=-O1 -DA='\"$$#\"'")
-		again = build(folder)
-		tap.check("flags are kept for what comes after", first + again
-			if " CC " not in first or " CC " in again or "error" in first + again else "")
-		other = build(folder, CFLAGS="-O3")
-		tap.check("until others are given", other
-			if " CC " not in other or "-O3" not in flags.read_text() else "")
-		none = build(folder, "CFLAGS=")
-		tap.check("or none", none if " CC " not in none or "-O3" in flags.read_text() else "")
+def test_flags_stay(tmp_path):
+	"""what was built is what is installed: flags are kept until others are given, or none"""
+	flags = tmp_path / "flags"
+	first = build(tmp_path, "CFLAGS=-O1 -DA='\"$$#\"'")
+	again = build(tmp_path)
+	assert " CC " in first and " CC " not in again and "error" not in first + again
+	other = build(tmp_path, CFLAGS="-O3")
+	assert " CC " in other and "-O3" in flags.read_text()
+	none = build(tmp_path, "CFLAGS=")
+	assert " CC " in none and "-O3" not in flags.read_text()
 
 
-def test_same_bytes(tap):
-	with tempfile.TemporaryDirectory(prefix="here-") as here, \
-			tempfile.TemporaryDirectory(prefix="elsewhere-") as there:
-		for name in ("compiler", "Makefile", "schema"):
-			copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-			copy(ROOT / name, pathlib.Path(there, name))
-		said = build(here) + build("build", tree=there)
-		tap.check("two folders give the same bytes", [f"{name}: {said}" for name in OBJECTS
-			if not pathlib.Path(here, name).exists() or pathlib.Path(here, name).read_bytes() !=
-			pathlib.Path(there, "build", name).read_bytes()])
+@pytest.mark.parametrize("name", OBJECTS)
+def test_same_bytes(name, tmp_path):
+	"""two folders give the same bytes: {name}"""
+	here, there = tmp_path / "here", tmp_path / "there"
+	there.mkdir()
+	for part in ("compiler", "Makefile", "schema"):
+		copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+		copy(ROOT / part, there / part)
+	build(here)
+	build("build", tree=there)
+	assert (here / name).read_bytes() == (there / "build" / name).read_bytes()
 
 
-def test_hardening(tap):
-	program = ROOT / BUILD / "tpc"
-	said = subprocess.run(["readelf", "-W", "-h", "-l", "-d", "--dyn-syms", program], capture_output=True,
+@pytest.mark.parametrize("what, sign", {
+	"an executable at any address": r"Type:\s+DYN",
+	"its tables are read-only": "GNU_RELRO",
+	"all bound at the start": r"FLAGS.*\bNOW\b",
+	"a guarded stack": "__stack_chk_fail",
+	"copies that know their room": r"__\w+_chk\b",
+}.items())
+def test_hardening(what, sign):
+	"""the program is hardened: {what}"""
+	said = subprocess.run(["readelf", "-W", "-h", "-l", "-d", "--dyn-syms", ROOT / BUILD / "tpc"], capture_output=True,
 		text=True, check=False).stdout
-	wanted = {"an executable at any address": r"Type:\s+DYN", "its tables are read-only": "GNU_RELRO",
-		"all bound at the start": r"FLAGS.*\bNOW\b", "a guarded stack": "__stack_chk_fail",
-		"copies that know their room": r"__\w+_chk\b"}
-	tap.check("the program is hardened", [what for what, sign in wanted.items()
-		if not re.search(sign, said)])
-	with tempfile.TemporaryDirectory(prefix="flags-") as folder:
-		said = [build(folder, "WERROR=-Werror", **{"CPPFLAGS": ""} | flags) for flags in (
-			{"CPPFLAGS": "-D_FORTIFY_SOURCE=3", "CFLAGS": "-O2 -fstack-protector-strong"},
-			{"CFLAGS": "-O0"}, {"CFLAGS": "-O2 -Wp,-D_FORTIFY_SOURCE=2"}, {"CFLAGS": "-O1 -fsanitize=undefined"})]
-		tap.check("flags of a distribution, and of none, go with ours", [text for text in said
-			if "error" in text or "warning" in text or " CC " not in text])
+	assert re.search(sign, said)
 
 
-def main():
-	tap = Tap()
-	for test in (test_install, test_help, test_variant, test_warnings, test_flags_stay, test_same_bytes,
-			test_hardening):
-		test(tap)
-	return tap.done()
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+@pytest.mark.parametrize("flags", [
+	{"CPPFLAGS": "-D_FORTIFY_SOURCE=3", "CFLAGS": "-O2 -fstack-protector-strong"},
+	{"CFLAGS": "-O0"},
+	{"CFLAGS": "-O2 -Wp,-D_FORTIFY_SOURCE=2"},
+	{"CFLAGS": "-O1 -fsanitize=undefined"},
+])
+def test_flags(flags, tmp_path):
+	"""flags of a distribution, and of none, go with ours: {flags}"""
+	said = build(tmp_path, "WERROR=-Werror", **{"CPPFLAGS": ""} | flags)
+	assert " CC " in said and "error" not in said and "warning" not in said, said

@@ -4,14 +4,11 @@ import pathlib
 import re
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-from tap import Tap  # noqa: E402
-from test_setup import Machine  # noqa: E402
+import pytest
+
+from machine import ROOT, Machine
 
 BARE_ROOT = ROOT / "packaging" / "bare-root"
 COMMAND = "echo working; echo '5 passed, 1 failed, 0 skipped'; exit 3"
@@ -55,21 +52,20 @@ LACKS = {
 }
 
 
-def test_lacks(tap):
-	for name, (tools, why) in LACKS.items():
-		with tempfile.TemporaryDirectory(prefix="root-") as folder:
-			machine = Bare(folder)
-			for tool, script in tools.items():
-				machine.tool(tool, script)
-			status, _, err = machine.ran("stable", COMMAND)
-			problems = [] if status == 125 and why in err else [f"{status}: {err}"]
-			status, out, err = machine.ran("--or-here", "stable", COMMAND)
-			wanted = ["working", "this ran on the machine itself, not in a bare root of Debian stable: " + why,
-				"5 passed, 1 failed, 0 skipped"]
-			if status != 3 or out.splitlines()[-3:] != wanted:
-				problems.append(f"{status}: {out}{err}")
-			tap.check(f"{name}: it runs here, says why above the last line, and keeps the exit status",
-				problems + machine.left())
+@pytest.mark.parametrize("name", LACKS)
+def test_lacks(name, tmp_path):
+	"""{name}: it runs here, says why above the last line, and keeps the exit status"""
+	tools, why = LACKS[name]
+	machine = Bare(tmp_path)
+	for tool, script in tools.items():
+		machine.tool(tool, script)
+	status, _, err = machine.ran("stable", COMMAND)
+	assert status == 125 and why in err
+	status, out, err = machine.ran("--or-here", "stable", COMMAND)
+	assert status == 3, out + err
+	assert out.splitlines()[-3:] == ["working", "this ran on the machine itself, not in a bare root of Debian stable: " + why,
+		"5 passed, 1 failed, 0 skipped"]
+	assert not machine.left()
 
 
 def runs(pid):
@@ -88,47 +84,35 @@ def soon(condition):
 	return condition()
 
 
-def test_interrupted(tap):
-	for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
-		with tempfile.TemporaryDirectory(prefix="root-") as folder:
-			machine = Bare(folder)
-			machine.tool("mmdebstrap", f"echo $$ >{folder}/pid\nexec sleep 60")
-			with machine.start(BARE_ROOT, "stable", COMMAND) as process:
-				pid = pathlib.Path(folder, "pid")
-				soon(lambda: pid.exists() and pid.read_text(encoding="utf-8").endswith("\n"))
-				process.send_signal(number)
-				process.communicate(timeout=60)
-			problems = [] if process.returncode == 128 + number else [f"status {process.returncode}"]
-			if not soon(lambda: not runs(pid.read_text(encoding="utf-8").strip())):
-				problems.append("what it had started goes on")
-			tap.check(f"{number.name}: nothing is left, in files or processes", problems + machine.left())
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_interrupted(name, tmp_path):
+	"""{name}: nothing is left, in files or processes"""
+	number = signal.Signals[name]
+	machine = Bare(tmp_path)
+	machine.tool("mmdebstrap", f"echo $$ >{tmp_path}/pid\nexec sleep 60")
+	with machine.start(BARE_ROOT, "stable", COMMAND) as process:
+		pid = tmp_path / "pid"
+		soon(lambda: pid.exists() and pid.read_text(encoding="utf-8").endswith("\n"))
+		process.send_signal(number)
+		process.communicate(timeout=60)
+	assert process.returncode == 128 + number
+	assert soon(lambda: not runs(pid.read_text(encoding="utf-8").strip())), "what it had started goes on"
+	assert not machine.left()
 
 
-def test_commands(tap):
+def test_commands():
+	"""the commands are the README's two"""
 	readme = (ROOT / "README.md").read_text(encoding="utf-8")
 	two = re.findall(r"^make \w+", readme.partition("```sh\n")[2].partition("```")[0], re.MULTILINE)
 	text = BARE_ROOT.read_text(encoding="utf-8")
-	tap.check("the commands are the README's two", "" if len(two) == 2 and all(f"{word};" in text for word in two) else str(two))
+	assert len(two) == 2 and all(f"{word};" in text for word in two)
 
 
-def test_versions(tap):
-	with tempfile.TemporaryDirectory(prefix="root-") as folder:
-		machine = Bare(folder, 1000)
-		with machine.start("-c", 'exec sh "$@"', "sh", ROOT / "packaging" / "versions", f"{folder}/logs", "one", "two") as process:
-			out, _ = process.communicate(timeout=60)
-		lines = [line for line in out.splitlines() if "running" not in line]
-		wanted = [line for name in ("one", "two") for line in (f"{name}: not run ()",
-			f"    bare-root: no bare root of Debian {name}: this needs root")]
-		tap.check("versions says which could not be had, and why", "" if process.returncode == 1 and lines == wanted
-			else f"{process.returncode}: {out}")
-
-
-def main():
-	tap = Tap()
-	for test in (test_lacks, test_interrupted, test_commands, test_versions):
-		test(tap)
-	return tap.done()
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+def test_versions(tmp_path):
+	"""versions says which could not be had, and why"""
+	machine = Bare(tmp_path, 1000)
+	with machine.start("-c", 'exec sh "$@"', "sh", ROOT / "packaging" / "versions", f"{tmp_path}/logs", "one", "two") as process:
+		out, _ = process.communicate(timeout=60)
+	assert process.returncode == 1
+	assert [line for line in out.splitlines() if "running" not in line] == [line for name in ("one", "two") for line in (
+		f"{name}: not run ()", f"    bare-root: no bare root of Debian {name}: this needs root")]

@@ -1,16 +1,13 @@
 """The thread that all of a lab's servers share outlives a socket that is closed while it has news, and any error."""
 import contextlib
 import io
-import pathlib
 import socket
-import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests")]
-import probe  # noqa: E402
-import settled  # noqa: E402
-from tap import Tap  # noqa: E402
+import pytest
+
+import probe
+import settled
 
 
 def answers(engine):
@@ -49,14 +46,9 @@ def broken(engine):
 	theirs.close()
 
 
-def main():
-	tap = Tap()
-	for name, happens in (("a socket is closed", closed), ("a server makes an error", broken)):
-		engine = probe.Engine()
-		happens(engine)
-		tap.check(f"the other servers answer after {name}", [] if answers(engine) else ["no answer"])
-	return tap.done()
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+@pytest.mark.parametrize("happens", [closed, broken])
+def test_others(happens):
+	"""the other servers answer after one has {happens}"""
+	engine = probe.Engine()
+	happens(engine)
+	assert answers(engine)

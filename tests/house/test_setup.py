@@ -1,21 +1,18 @@
 """packaging/setup on machines that do not exist: an empty one, with one fake package manager each."""
 import os
-import pathlib
 import shutil
 import subprocess
-import sys
-import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-from tap import Tap  # noqa: E402
+import pytest
 
-SETUP = ROOT / "packaging" / "setup"
-COUNTRIES = ROOT / "packaging" / "countries"
+from machine import SETUP, Machine
+
+COUNTRIES = SETUP.parent / "countries"
 MANAGERS = {
 	"apt-get": ["apt-get update", "apt-get install -y --no-install-recommends gcc libc6-dev",
 		"libyaml-dev", "libnftables-dev", "libmnl-dev", "libmaxminddb-dev",
-		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml", "tzdata", "dnsmasq-base", "curl",
+		"libcmocka-dev", "iproute2", "python3-jsonschema", "python3-yaml", "python3-pytest", "python3-pytest-xdist",
+		"tzdata", "dnsmasq-base", "curl",
 		"bind9-dnsutils", "openssh-client", "openssl", "graphviz", "strace"],
 	"dnf": ["dnf install -y gcc", "pkgconfig(libnftables)", "pkgconfig(libmaxminddb)",
 		"iproute ", "python3-jsonschema", " dnsmasq"],
@@ -26,141 +23,96 @@ MANAGERS = {
 }
 
 
-class Machine:
-	"""A folder that is all of PATH; what its package manager and sudo are asked is written down."""
-
-	def __init__(self, folder, uid):
-		self.folder = pathlib.Path(folder)
-		self.log = self.folder / "log"
-		for tool in ("sh", "sed", "cat", "env", "dirname"):
-			(self.folder / tool).symlink_to(shutil.which(tool))
-		self.tool("id", f"echo {uid}")
-
-	def tool(self, name, script):
-		path = self.folder / name
-		path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-		path.chmod(0o755)
-
-	def manager(self, name, script="exit 0"):
-		self.tool(name, f'echo "{name} $*" >>{self.log}\n{script}')
-
-	def run(self, purpose, *arguments, **more):
-		environment = {"PATH": str(self.folder), "SYSROOT": "/nonexistent",
-			"PYTHON": "/nonexistent/python3", **more}
-		done = subprocess.run([self.folder / "sh", SETUP, purpose, *arguments], env=environment,
-			capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-		asked = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
-		return done.returncode, done.stdout + done.stderr, asked
-
-
 def lacking(text, wanted):
-	return [f"not there: {word}\n{text}" for word in wanted if word not in text]
+	return [word for word in wanted if word not in text]
 
 
-
-def test_managers(tap):
-	for manager, wanted in MANAGERS.items():
-		with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-			machine = Machine(folder, 0)
-			machine.manager(manager)
-			status, said, asked = machine.run("check")
-		problems = lacking(asked, wanted)
-		if status != 1 or "still missing" not in said:
-			problems.append(f"nothing was installed, and it was not seen: {status}\n{said}")
-		tap.check(f"{manager} is asked for its own packages", problems)
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_managers(manager, tmp_path):
+	"""{manager} is asked for its own packages"""
+	machine = Machine(tmp_path, 0)
+	machine.manager(manager)
+	status, said, asked = machine.run("check")
+	assert not lacking(asked, MANAGERS[manager]), asked
+	assert status == 1 and "still missing" in said, "nothing was installed, and it was not seen"
 
 
-def test_purposes(tap):
-	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-		machine = Machine(folder, 0)
-		machine.manager("apt-get")
-		_, build, _ = machine.run("build", "--dry-run")
-		_, demo, asked = machine.run("demo", "--dry-run")
-	problems = [word for word in ("cmocka", " nftables", "python3") if word in build]
-	problems += [word for word in ("cmocka", "jsonschema", "dnsmasq", "graphviz") if word in build + demo]
-	tap.check("what is only for tests is not asked for to build or to show", problems)
-	tap.check("a dry run installs nothing", asked)
-	tap.check("the proxies are for interop alone", [word for word in ("haproxy", "squid")
-		if word in build + demo])
+def test_purposes(tmp_path):
+	"""what is only for tests is not asked for to build or to show, the proxies for interop alone; a dry run installs nothing"""
+	machine = Machine(tmp_path, 0)
+	machine.manager("apt-get")
+	_, build, _ = machine.run("build", "--dry-run")
+	_, demo, asked = machine.run("demo", "--dry-run")
+	assert not [word for word in ("cmocka", " nftables", "python3") if word in build]
+	assert not [word for word in ("cmocka", "jsonschema", "pytest", "dnsmasq", "graphviz", "haproxy", "squid") if word in build + demo]
+	assert asked == ""
 
 
-def test_interop(tap):
-	wanted = {"apt-get": ["quietly apt-get install", " shadowsocks-libev", " dnsmasq-base",
-		" bind9-dnsutils"], "dnf": [" haproxy squid", " bind-utils"]}
-	for manager, names in wanted.items():
-		with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-			machine = Machine(folder, 0)
-			machine.manager(manager)
-			_, said, _ = machine.run("interop", "--dry-run")
-		tap.check(f"{manager}: proxies for interop", lacking(said, names) +
-			(["quietly, where nothing is started"] if manager == "dnf" and "quietly" in said else []))
+@pytest.mark.parametrize("manager, names", {
+	"apt-get": ["quietly apt-get install", " shadowsocks-libev", " dnsmasq-base", " bind9-dnsutils", " python3-pytest"],
+	"dnf": [" haproxy squid", " bind-utils"],
+}.items())
+def test_interop(manager, names, tmp_path):
+	"""{manager}: proxies for interop, and quietly where something would be started"""
+	machine = Machine(tmp_path, 0)
+	machine.manager(manager)
+	_, said, _ = machine.run("interop", "--dry-run")
+	assert not lacking(said, names), said
+	assert ("quietly" in said) == (manager == "apt-get")
 
 
-def test_quietly(tap):
-	"""A machine where apt starts and enables what it installs, and squid was enabled before."""
-	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-		machine = Machine(folder, 0)
-		policy = machine.folder / "usr" / "sbin" / "policy-rc.d"
-		policy.parent.mkdir(parents=True)
-		for tool in ("rm", "chmod"):
-			(machine.folder / tool).symlink_to(shutil.which(tool))
-		machine.tool("systemctl", f"""case $1:$3 in
+def test_quietly(tmp_path):
+	"""no service is started while packages are installed; what was not enabled before is not after; a machine's own ban stays"""
+	# apt starts and enables what it installs, and squid was enabled before.
+	machine = Machine(tmp_path, 0)
+	policy = machine.folder / "usr" / "sbin" / "policy-rc.d"
+	policy.parent.mkdir(parents=True)
+	for tool in ("rm", "chmod"):
+		(machine.folder / tool).symlink_to(shutil.which(tool))
+	machine.tool("systemctl", f"""case $1:$3 in
 is-enabled:squid.service) exit 0 ;;
-is-enabled:haproxy.service) [ -e {folder}/installed ] ;;
+is-enabled:haproxy.service) [ -e {tmp_path}/installed ] ;;
 is-enabled:*) exit 1 ;;
 *) echo "systemctl $*" >>{machine.log} ;;
 esac""")
-		machine.tool("apt-get", f"{policy} haproxy start; echo $? >{folder}/installed; exit 7")
-		environment = {"PATH": str(machine.folder), "SYSROOT": folder}
-		command = [machine.folder / "sh", SETUP.parent / "quietly", "apt-get", "install"]
+	machine.tool("apt-get", f"{policy} haproxy start; echo $? >{tmp_path}/installed; exit 7")
+	command = [machine.folder / "sh", SETUP.parent / "quietly", "apt-get", "install"]
 
-		def run():
-			return subprocess.run(command, env=environment, capture_output=True, text=True,
-				check=False)
-		done = run()
-		forbidden = (machine.folder / "installed").read_text(encoding="utf-8")
-		asked = machine.log.read_text(encoding="utf-8")
-		tap.check("no service is started while packages are installed",
-			"" if forbidden == "101\n" else f"{forbidden}: {done.stderr}")
-		tap.check("what was not enabled before is not after",
-			"" if asked == "systemctl disable --quiet haproxy.service\n" else asked)
-		tap.check("the package manager's status is kept, and the ban lifted",
-			"" if done.returncode == 7 and not policy.exists() else f"{done}")
-		policy.write_text("#!/bin/sh\nexit 104\n", encoding="utf-8")
-		policy.chmod(0o755)
-		run()
-		tap.check("a ban of the machine's own is left alone", "" if policy.exists() and
-			"104" in policy.read_text(encoding="utf-8") else "it is gone")
+	def run():
+		return subprocess.run(command, env={"PATH": str(machine.folder), "SYSROOT": str(tmp_path)}, capture_output=True,
+			text=True, check=False)
+	done = run()
+	assert (machine.folder / "installed").read_text(encoding="utf-8") == "101\n", done.stderr
+	assert machine.log.read_text(encoding="utf-8") == "systemctl disable --quiet haproxy.service\n"
+	assert done.returncode == 7 and not policy.exists(), "the package manager's status is kept, and the ban lifted"
+	policy.write_text("#!/bin/sh\nexit 104\n", encoding="utf-8")
+	policy.chmod(0o755)
+	run()
+	assert "104" in policy.read_text(encoding="utf-8")
 
 
-def test_rights(tap):
-	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-		machine = Machine(folder, 1000)
-		machine.manager("apt-get")
-		status, said, asked = machine.run("check")
-		problems = lacking(said, ["neither sudo nor doas", "    apt-get update",
-			"apt-get install -y"])
-		if status != 1 or asked:
-			problems.append(f"status {status}, ran: {asked}")
-		tap.check("without rights it says what to run", problems)
-		machine.tool("sudo", f'echo "sudo $*" >>{machine.log}\nshift\nexec "$@"')
-		_, _, asked = machine.run("check")
-		tap.check("with sudo it asks sudo, and not for a password where nobody is",
-			lacking(asked, ["sudo -n apt-get update", "sudo -n env", "apt-get install"]))
+def test_rights(tmp_path):
+	"""without rights it says what to run; with sudo it asks sudo, and not for a password where nobody is"""
+	machine = Machine(tmp_path, 1000)
+	machine.manager("apt-get")
+	status, said, asked = machine.run("check")
+	assert not lacking(said, ["neither sudo nor doas", "    apt-get update", "apt-get install -y"]), said
+	assert status == 1 and not asked
+	machine.tool("sudo", f'echo "sudo $*" >>{machine.log}\nshift\nexec "$@"')
+	_, _, asked = machine.run("check")
+	assert not lacking(asked, ["sudo -n apt-get update", "sudo -n env", "apt-get install"]), asked
 
 
-def test_failures(tap):
-	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-		machine = Machine(folder, 0)
-		status, said, _ = machine.run("check")
-		problems = lacking(said, ["none of apt, dnf, apk, pacman and zypper", "compiler", "libmnl"])
-		tap.check("no package manager", problems + ([] if status == 1 else [f"status {status}"]))
-		machine.manager("apt-get", "exit 100")
-		status, said, _ = machine.run("check")
-		problems = lacking(said, ["installing failed", "    apt-get update"])
-		tap.check("a manager that fails", problems + ([] if status == 1 else [f"status {status}"]))
-		status, said, _ = machine.run("everything")
-		tap.check("an unknown purpose", "" if status == 2 else f"status {status}: {said}")
+def test_failures(tmp_path):
+	"""no package manager, a manager that fails, an unknown purpose"""
+	machine = Machine(tmp_path, 0)
+	status, said, _ = machine.run("check")
+	assert status == 1 and not lacking(said, ["none of apt, dnf, apk, pacman and zypper", "compiler", "libmnl"]), said
+	machine.manager("apt-get", "exit 100")
+	status, said, _ = machine.run("check")
+	assert status == 1 and not lacking(said, ["installing failed", "    apt-get update"]), said
+	status, said, _ = machine.run("everything")
+	assert status == 2, said
 
 
 # What npm does: makes the packages that it is asked for.
@@ -197,76 +149,59 @@ class Fetching(Machine):
 		return done.returncode, done.stdout + done.stderr, asked
 
 
-def test_countries(tap):
-	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-		machine = Fetching(folder)
-		machine.manager("npm", NPM)
-		status, said, asked = machine.fetch()
-		problems = lacking(asked, [f"--prefix {machine.data}", "--ignore-scripts",
-			"geo-whois-asn-country-mmdb@", "geo-whois-asn-country@"])
-		tap.check("a database of countries comes from npm", problems if not status else said)
-		tap.check("once", "".join(map(str, machine.fetch())).removeprefix("0"))
-	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-		machine = Fetching(folder)
-		machine.manager("npm", "echo npm ERR! code ENOTFOUND\nexit 1")
-		status, said, _ = machine.fetch()
-		problems = lacking(said, ["will be skipped: npm could not fetch it: code ENOTFOUND"])
-		problems += [] if status == 0 else [f"status {status}"]
-		problems += lacking((machine.data / "why").read_text(encoding="utf-8"), ["ENOTFOUND"])
-		tap.check("a machine without the registry goes on, and the reason is kept", problems)
-		tap.check("and does not try again at once", "".join(map(str, machine.fetch())).removeprefix("0"))
-		os.utime(machine.data / "why", (0, 0))
-		machine.manager("npm", NPM)
-		status, said, asked = machine.fetch()
-		problems = lacking(asked, ["npm install"]) + [path for path in ["why"]
-			if (machine.data / path).exists()]
-		tap.check("but later it does", problems)
-	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-		machine = Fetching(folder)
-		machine.manager("apt-get")
-		status, said, asked = machine.fetch()
-		problems = lacking(asked, ["apt-get install -y --no-install-recommends npm"])
-		problems += lacking(said, ["will be skipped: npm is not here"])
-		tap.check("npm comes from the package manager", problems if status == 0 else f"status {status}")
+def test_countries(tmp_path):
+	"""a database of countries comes from npm, once"""
+	machine = Fetching(tmp_path)
+	machine.manager("npm", NPM)
+	status, said, asked = machine.fetch()
+	assert status == 0, said
+	assert not lacking(asked, [f"--prefix {machine.data}", "--ignore-scripts", "geo-whois-asn-country-mmdb@",
+		"geo-whois-asn-country@"]), asked
+	assert machine.fetch() == (0, "", "")
 
 
-def test_without_npm(tap):
-	"""A machine that has all but npm."""
-	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-		machine = Machine(folder, 0)
-		machine.manager("apt-get")
-		for tool in ("cc", "pkg-config", "nft", "unshare", "sysctl", "curl", "dig", "ssh", "openssl", "dot",
-				"strace", "iprange", "dnsmasq", "python3"):
-			machine.tool(tool, "exit 0")
-		machine.tool("ip", "echo iproute2")
-		for path in ("usr/include/stdio.h", "usr/include/linux/netfilter/nf_tables.h", "usr/share/zoneinfo/Europe/Berlin"):
-			pathlib.Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
-			pathlib.Path(folder, path).touch()
-		status, said, asked = machine.run("check", SYSROOT=folder, PYTHON="python3", BUILD=folder)
-		tap.check("npm is not installed for two tests: what is not there is not fetched",
-			f"{status}: {said}{asked}" if status or said or asked else "")
+def test_no_registry(tmp_path):
+	"""a machine without the registry goes on, keeps the reason, does not try again at once, but later"""
+	machine = Fetching(tmp_path)
+	machine.manager("npm", "echo npm ERR! code ENOTFOUND\nexit 1")
+	status, said, _ = machine.fetch()
+	why = machine.data / "why"
+	assert status == 0 and "will be skipped: npm could not fetch it: code ENOTFOUND" in said, said
+	assert "ENOTFOUND" in why.read_text(encoding="utf-8")
+	assert machine.fetch() == (0, "", "")
+	os.utime(why, (0, 0))
+	machine.manager("npm", NPM)
+	_, _, asked = machine.fetch()
+	assert "npm install" in asked and not why.exists()
 
 
-def test_here(tap):
-	"""This machine runs the tests, so it has everything, or has just tried."""
-	environment = dict(os.environ, PATH="/nonexistent-first:" + os.environ["PATH"])
-	with tempfile.TemporaryDirectory(prefix="setup-") as folder:
-		(pathlib.Path(folder) / "data").mkdir()
-		(pathlib.Path(folder) / "data" / "why").touch()
-		done = subprocess.run(["sh", SETUP, "check"], env=dict(environment, BUILD=folder),
-			capture_output=True, text=True, check=False)
-	said = done.stdout + done.stderr
-	tap.check("nothing to do, nothing said", "" if done.returncode == 0 and not said else
-		f"{done.returncode}: {said}")
+def test_npm(tmp_path):
+	"""npm comes from the package manager"""
+	machine = Fetching(tmp_path)
+	machine.manager("apt-get")
+	status, said, asked = machine.fetch()
+	assert status == 0 and "apt-get install -y --no-install-recommends npm" in asked, asked
+	assert "will be skipped: npm is not here" in said
 
 
-def main():
-	tap = Tap()
-	for test in (test_managers, test_purposes, test_interop, test_quietly, test_rights,
-			test_failures, test_countries, test_without_npm, test_here):
-		test(tap)
-	return tap.done()
+def test_without_npm(tmp_path):
+	"""npm is not installed for two tests: a machine that has all else does nothing"""
+	machine = Machine(tmp_path, 0)
+	machine.manager("apt-get")
+	for tool in ("cc", "pkg-config", "nft", "unshare", "sysctl", "curl", "dig", "ssh", "openssl", "dot",
+			"strace", "iprange", "dnsmasq", "python3"):
+		machine.tool(tool, "exit 0")
+	machine.tool("ip", "echo iproute2")
+	for path in ("usr/include/stdio.h", "usr/include/linux/netfilter/nf_tables.h", "usr/share/zoneinfo/Europe/Berlin"):
+		(tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+		(tmp_path / path).touch()
+	assert machine.run("check", SYSROOT=str(tmp_path), PYTHON="python3", BUILD=str(tmp_path)) == (0, "", "")
 
 
-if __name__ == "__main__":
-	sys.exit(main())
+def test_here(tmp_path):
+	"""this machine runs the tests, so it has everything: nothing to do, nothing said"""
+	(tmp_path / "data").mkdir()
+	(tmp_path / "data" / "why").touch()
+	environment = dict(os.environ, PATH="/nonexistent-first:" + os.environ["PATH"], BUILD=str(tmp_path))
+	done = subprocess.run(["sh", SETUP, "check"], env=environment, capture_output=True, text=True, check=False)
+	assert (done.returncode, done.stdout + done.stderr) == (0, "")

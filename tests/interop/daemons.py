@@ -14,7 +14,6 @@ import tempfile
 import time
 
 import ns
-from suite import same
 
 # `setpriv` ties `unshare` to the thread that starts it, the worker's main thread, and so on. The
 # shell, the first process of its namespace, is there because a program that takes on another user
@@ -40,7 +39,7 @@ def settled(read, wanted, what):
     end = time.monotonic() + 5
     while read() != wanted and time.monotonic() < end:
         time.sleep(0.05)
-    same(read(), wanted, what)
+    assert read() == wanted, what
 
 
 class Daemon:

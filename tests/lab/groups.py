@@ -8,8 +8,9 @@ import contextlib
 import os
 import re
 
+import pytest
+
 import ns
-from suite import Skip, require
 
 
 @contextlib.contextmanager
@@ -19,12 +20,12 @@ def control_group():
     try:
         ns.mount("none", "/sys/fs/cgroup", "cgroup2")
     except OSError as error:
-        raise Skip(f"no cgroup v2 hierarchy can be mounted here ({error.strerror})") from error
+        pytest.skip(f"no cgroup v2 hierarchy can be mounted here ({error.strerror})")
     try:
         try:
             os.mkdir(path)
         except OSError as error:
-            raise Skip(f"no control group can be made here ({error.strerror})") from error
+            pytest.skip(f"no control group can be made here ({error.strerror})")
         yield name, path
     finally:
         for folder, _, _ in os.walk(path, topdown=False):
@@ -39,7 +40,8 @@ def slices(text):
     A policy's text whose slices are there, and where: each work.slice that it names is one below a
     control group of this process' own, and is named so.
     """
-    require(ns.all_ids(), "a control group of one's own needs root; run the lab as root")
+    if not ns.all_ids():
+        pytest.skip("a control group of one's own needs root; run this as root")
     names = set(re.findall(r"\b[a-z]+\.slice\b", text))
     with control_group() as (above, path):
         for name in names:

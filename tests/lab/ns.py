@@ -6,10 +6,13 @@ can open sockets on all hosts of a network. Always true: after enter() nothing t
 reach the machine's own network, mounts or /run.
 """
 
+import contextlib
 import ctypes
 import fcntl
+import json
 import os
 import pathlib
+import signal
 import socket
 import struct
 import subprocess
@@ -26,7 +29,6 @@ CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 1 << 18
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_entered = False
 
 
 class Unable(Exception):
@@ -52,11 +54,11 @@ def umount(target):
     _call("umount2", target.encode(), 2)  # MNT_DETACH
 
 
-def enter():
-    """Moves this process into private namespaces: all user ids when it is root, else only one."""
-    global _entered
-    if _entered:
-        return
+def apart():
+    """
+    Moves this thread, and what it starts, into namespaces of its own: with all user ids when it is
+    root, else as the root of its own id alone, which a process of several threads cannot become.
+    """
     uid, gid = os.geteuid(), os.getegid()
     try:
         try:
@@ -69,6 +71,15 @@ def enter():
             _write("/proc/self/uid_map", f"0 {uid} 1")
             _write("/proc/self/gid_map", f"0 {gid} 1")
         mount(None, "/", None, MS_REC | MS_PRIVATE)
+    except OSError as error:
+        raise Unable(f"no private network namespace here ({error}); "
+                     "unprivileged user namespaces must be allowed, or this run as root") from error
+
+
+def enter():
+    """Moves this process into private namespaces, with a /run, users and firewall rules of its own."""
+    apart()
+    try:
         mount("tmpfs", "/run", "tmpfs")
         os.makedirs("/run/netns")
         _write("/proc/sys/net/ipv4/ip_forward", "1")
@@ -76,9 +87,7 @@ def enter():
         for path in accounts.RULES:
             mount("/dev/null", path, None, MS_BIND)
     except OSError as error:
-        raise Unable(f"no private network namespace here ({error}); "
-                 "unprivileged user namespaces must be allowed, or the lab run as root") from error
-    _entered = True
+        raise Unable(f"no private mounts here ({error})") from error
 
 
 def _add_accounts():
@@ -98,6 +107,20 @@ def all_ids():
 
 
 _here = threading.local()
+PATIENCE = 300  # seconds
+
+
+def run(*argv, check, stdin, what="", **more):
+    """A command's CompletedProcess, its outputs as text whatever their bytes are; `stdin` is text or bytes."""
+    argv = list(map(str, argv))
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    # Without an input of its own a command gets an empty one, not the terminal's.
+    done = subprocess.run(argv, input=data or b"", check=False, **{
+        "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": PATIENCE, **more})
+    done.stdout, done.stderr = ((text or b"").decode("utf-8", "backslashreplace") for text in (done.stdout, done.stderr))
+    if check and done.returncode != 0:
+        raise AssertionError(f"{what}: {' '.join(argv)}: exit {done.returncode}\n{done.stderr}{done.stdout}")
+    return done
 
 
 def _link(message):
@@ -115,10 +138,13 @@ def _link(message):
 
 
 class Host:
-    """A network namespace; `with host:` runs the calling thread in it."""
+    """
+    A network namespace; `with host:` runs the calling thread in it. Commands run in `folder`, with the
+    variables of `environment` alone, if it is given; `program` is the tpc that tpc() and json() run.
+    """
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, name, folder=None, environment=None, program=None):
+        self.name, self.folder, self.environment, self.program = name, folder, environment, program
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         try:
             _call("unshare", CLONE_NEWNET)
@@ -156,17 +182,70 @@ class Host:
         _call("setns", home, CLONE_NEWNET)
         os.close(home)
 
-    def run(self, *argv, check=True, stdin=None, timeout=60, **more):
+    def _how(self, environment, more):
+        """What a command is started with."""
+        given = os.environ if self.environment is None else self.environment
+        return {"cwd": self.folder, "env": {**given, **(environment or {})}, **more}
+
+    def run(self, *argv, check=True, stdin=None, environment=None, **more):
         """
         Runs a command on this host; what it printed, with .returncode, .stdout and .stderr as text.
         """
         with self:
-            done = subprocess.run(argv, input=stdin, capture_output=True, text=True,
-                                  timeout=timeout, **more)
-        if check and done.returncode != 0:
-            raise AssertionError(f"{self.name}: {' '.join(argv)}: exit {done.returncode}\n"
-                                 f"{done.stderr}{done.stdout}")
-        return done
+            return run(*argv, check=check, stdin=stdin, what=self.name, **self._how(environment, more))
+
+    def start(self, *argv, environment=None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more):
+        """A process that goes on beside the test; its output is a pipe of bytes."""
+        with self:
+            return subprocess.Popen(list(map(str, argv)), stdin=stdin, stdout=stdout, **self._how(environment, more))
+
+    def tpc(self, *words, **more):
+        """What the program says, whatever its exit status."""
+        return self.run(self.program, *words, check=False, **more)
+
+    def json(self, *words, status=0):
+        done = self.tpc(*words, "--format", "json")
+        assert done.returncode == status, f"tpc {' '.join(map(str, words))}: {done}"
+        return json.loads(done.stdout)
+
+    def watch(self, *commands):
+        """Programs that report what changes, when they listen: a socket of theirs has joined a group."""
+        def listeners():
+            with self, open("/proc/thread-self/net/netlink") as file:
+                return sum(int(row.split()[3], 16) != 0 for row in file.read().splitlines()[1:])
+        monitors = []
+        for command in commands:
+            before = listeners()
+            monitors.append(self.start(*command))
+            settled.wait(lambda least=before: listeners() <= least)
+        return monitors
+
+    def processes(self, name=None):
+        """The processes of this host, or those of a name."""
+        space, found = os.stat(self.path).st_ino, []
+        for process in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                # Bytes: the kernel cuts names at 15, in the middle of a letter too.
+                comm = pathlib.Path("/proc", process, "comm").read_bytes().rstrip(b"\n")
+                if os.stat(f"/proc/{process}/ns/net").st_ino == space and name in (None, comm.decode(errors="replace")):
+                    found.append(int(process))
+            except OSError:
+                pass  # it has ended meanwhile, or is another user's
+        return found
+
+    def _end_all(self):
+        """Ends what still runs here; whether anything did."""
+        running = self.processes()
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process, os.WNOHANG)
+        return running
+
+    def end_all(self):
+        """A watchdog that a test has left may still write into the test's folder, which goes next."""
+        settled.wait(self._end_all)
 
     def ip(self, text, family=None):
         """Feeds lines to `ip -batch`."""
@@ -213,6 +292,31 @@ class Host:
                 _write(path, str(value))
             with open(path) as file:
                 return file.read().strip()
+
+    def link(self, *names):
+        """Interfaces that are up, each with an address of its own."""
+        for number, name in enumerate(names):
+            far = f"far{number}-{name}"[:15]
+            self.ip(f"""link add {name} type veth peer name {far}
+                        link set {far} up
+                        link set {name} addrgenmode none
+                        link set {far} addrgenmode none
+                        link set {name} up
+                        address add 192.0.{number + 2}.2/24 dev {name}""")
+        self.settle()
+
+    def state(self):
+        """All that a policy could leave: rules, routes, nft, sysctls. Equal states are equal texts."""
+        self.settle()
+        parts = [self.run("nft", "list", "ruleset").stdout]
+        for version in "-4", "-6":
+            parts.append(self.run("ip", "-d", version, "rule").stdout)
+            routes = self.run("ip", "-d", version, "route", "show", "table", "all").stdout
+            parts.append("\n".join(sorted(routes.splitlines())))
+        with self:
+            parts += [f"{path.parent.name}/{path.name} {path.read_text().strip()}" for name in ("rp_filter", "src_valid_mark")
+                      for path in sorted(pathlib.Path("/proc/sys/net/ipv4/conf").glob(f"*/{name}"))]
+        return "\n".join(parts)
 
     def close(self):
         if self.fd >= 0:

@@ -13,7 +13,6 @@ import socket
 import struct
 
 from ns import all_ids
-from suite import Skip
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TPC = os.environ.get("TPC", str(ROOT / "build" / "tpc"))
@@ -56,7 +55,8 @@ class Policy:
             getattr(self, f"_up_{way}")()
         except AssertionError as error:
             if "Message too long" in str(error) and not all_ids():
-                raise Skip("nft as an ordinary user has no room for this many elements") from error
+                import pytest  # the demo does without
+                pytest.skip("nft as an ordinary user has no room for this many elements")
             raise
         return self
 

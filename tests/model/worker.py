@@ -19,7 +19,6 @@ import load
 import ns
 import shrink
 import trial
-import wire
 import world
 
 FRESH = 200  # policies that one pair of routers sees
@@ -115,7 +114,7 @@ class Bench:
         cases.save(folder, first.policy, [cases.packet_line(first.packet, self.given.now, cases.answer_text(said))],
                    text)
         return (f"{len(found)} packets of seed {seed} make a difference; the first of them, in {folder}"
-                f" (try it again with tests/model/run --case {folder}, or all of them with --only {seed}"
+                f" (try it again with python3 -m pytest tests/model -m long --case {folder}, or all of them with --only {seed}"
                 f" --now {self.given.now}):\n{(folder / 'policy.yaml').read_text()}"
                 f"{(folder / 'packets').read_text()}")
 

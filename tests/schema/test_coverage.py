@@ -1,23 +1,17 @@
-#!/usr/bin/python3
 """Every row of the language has been compiled and sent packets through.
 
 In go schema/reference.md, whose tables are the language, and schema/coverage.md, which names for every row
-the golden cases that compile it and the lab's cases that probe it; out come TAP lines. A row without either, a
-case that is not there, and a case that never uses the row's words fail; so does a row of no language.
+the golden cases that compile it and the lab's tests that probe it; out comes a test a row. A row without either, a
+test that is not there, and one that never uses the row's words fail; so does a row of no language.
 """
-import importlib
-import inspect
 import json
 import pathlib
 import re
-import sys
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAB = ROOT / "tests" / "lab"
-sys.path[:0] = [str(ROOT / "tests"), str(LAB)]
-sys.dont_write_bytecode = True
-from tap import Tap  # pylint: disable=wrong-import-position
-import suite  # pylint: disable=wrong-import-position
 
 # The sections of the reference whose tables are the language, and the one whose bullets are its promises.
 SECTIONS = ("Top level", "Settings", "Sets", "Lists", "Listeners", "Tables", "Rules", "Then", "Default", "Expect")
@@ -94,56 +88,49 @@ def golden_text(name):
 		for path in sorted((ROOT / "golden" / name).glob("**/*.yaml")))
 
 
-def lab_cases():
-	for path in sorted(LAB.glob("case_*.py")):
-		importlib.import_module(path.stem)
-	return dict(suite.CASES)
+def lab_tests():
+	"""{test: the text of its file}, with the examples' where it is about them."""
+	found = {}
+	examples = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "examples").glob("*/policy.yaml")))
+	for path in LAB.glob("test_*.py"):
+		text = path.read_text(encoding="utf-8")
+		for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE):
+			found[f"{path.name}::{name}"] = text + (examples if "examples" in text else "")
+	return found
 
 
-def probe_text(function):
-	"""The file of the case; the examples too where it is about them."""
-	text = pathlib.Path(inspect.getsourcefile(function)).read_text(encoding="utf-8")
-	if "examples" in text:
-		text += "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "examples").glob("*/policy.yaml")))
-	return text
+def covered():
+	"""(section, row) -> the golden cases, the lab's tests."""
+	return {(section, row): (re.findall(r"`([^`]+)`", goldens), re.findall(r"`([^`]+)`", probes))
+		for section, text in sections("schema/coverage.md").items()
+		for row, goldens, probes in table_rows(text)}
 
 
-def broken(row, goldens, probes, cases):
-	"""What is wrong with what a row names, in words."""
-	wrong = []
-	if not goldens:
-		wrong.append("no golden case")
-	if not probes:
-		wrong.append("no probe in the lab")
-	wrong += [f"golden/{name} is not there" for name in goldens if not (ROOT / "golden" / name / "policy.yaml").exists()]
-	wrong += [f"the lab has no case {name!r}" for name in probes if name not in cases]
+LANGUAGE = language()
+COVERED = covered()
+BEYOND = [key for key in COVERED if key[0] == BESIDE]
+TESTS = lab_tests()
+
+
+@pytest.mark.parametrize("section, row", LANGUAGE + BEYOND)
+def test_row(section, row):
+	"""{section}: {row} is compiled and probed"""
+	goldens, probes = COVERED.get((section, row), ((), ()))
+	assert goldens, "no golden case"
+	assert probes, "no test in the lab"
+	assert not [name for name in goldens if not (ROOT / "golden" / name / "policy.yaml").exists()]
+	assert not [name for name in probes if name not in TESTS]
 	compiled = "".join(golden_text(name) for name in goldens)
-	probed = "".join(probe_text(cases[name]) for name in probes if name in cases)
-	for word in words(row):
-		wrong += [f"{what} says {word!r}" for what, text in (("no golden case", compiled), ("no probe", probed))
-			if not has_word(text, word)]
-	return wrong
+	probed = "".join(TESTS[name] for name in probes)
+	for what, text in ("no golden case", compiled), ("no test of the lab", probed):
+		assert not [word for word in words(row) if not has_word(text, word)], what
 
 
-def main():
-	tap = Tap()
-	cases = lab_cases()
-	covered = {}
-	for section, text in sections("schema/coverage.md").items():
-		for row, goldens, probes in table_rows(text):
-			covered[section, row] = (re.findall(r"`([^`]+)`", goldens), re.findall(r"`([^`]+)`", probes.replace("``", "`")))
-	rows = language()
-	for section, row in rows:
-		goldens, probes = covered.pop((section, row), ((), ()))
-		tap.check(f"{section}: {row} is compiled and probed", broken(row, goldens, probes, cases))
-	for section, row in [key for key in covered if key[0] == BESIDE]:
-		rows.append((section, row))
-		tap.check(f"{section}: {row} is compiled and probed", broken(row, *covered.pop((section, row)), cases))
-	tap.check("coverage.md has no row that the language has not", [f"{section}: {row}" for section, row in covered])
-	said = {word for _, row in rows for word in words(row)}
-	tap.check("every key of the schema is in some row", sorted(keys() - said))
-	return tap.done()
+def test_no_others():
+	"""coverage.md has no row that the language has not"""
+	assert not [key for key in COVERED if key not in LANGUAGE + BEYOND]
 
 
-if __name__ == "__main__":
-	sys.exit(main())
+def test_keys():
+	"""every key of the schema is in some row"""
+	assert not keys() - {word for _, row in LANGUAGE + BEYOND for word in words(row)}

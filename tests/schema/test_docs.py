@@ -1,61 +1,49 @@
-#!/usr/bin/python3
 """What the pages for people show is what the program does.
 
-In go README.md and the pages of docs/ and schema/; out come TAP lines. A block behind a comment "from FILE" stands in that file,
-word for word; every block that is a whole policy is one that `tpc check` takes; every link to a file leads to one.
+In go README.md and the pages of docs/ and schema/; out comes a test a block, and one a page. A block behind a comment "from FILE" stands in that
+file, word for word; every block that is a whole policy is one that `tpc check` takes; every link to a file leads to one.
 """
 import os
+import pathlib
 import re
 import subprocess
-import sys
-import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tests"))
-from tap import Tap  # pylint: disable=wrong-import-position
+import pytest
 
-TPC = os.path.abspath(os.environ.get("TPC", os.path.join(ROOT, "build", "tpc")))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "schema/reference.md", "schema/coverage.md", "docs/how-it-works.md"]
 BLOCK = re.compile(r"(?:^<!-- from (\S+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def read(path):
-	with open(os.path.join(ROOT, path), encoding="utf-8") as file:
-		return file.read()
+	return (ROOT / path).read_text(encoding="utf-8")
 
 
-def check_policy(text):
-	"""What `tpc check` says of a policy that it refuses."""
-	with tempfile.TemporaryDirectory() as folder:
-		path = os.path.join(folder, "policy.yaml")
-		with open(path, "w", encoding="utf-8") as file:
-			file.write(text)
-		done = subprocess.run([TPC, "check", path], capture_output=True, check=False)
-	return done.stderr.decode() if done.returncode else ""
+BLOCKS = [pytest.param(page, *block, id=f"{page}: block {number}")
+	for page in PAGES for number, block in enumerate(BLOCK.findall(read(page)), 1)]
 
 
-def check_page(tap, page):
+@pytest.mark.parametrize("page, source, language, block", [each for each in BLOCKS if each.values[1]])
+def test_source(page, source, language, block):
+	"""{page}: a block that says where it is from is there"""
+	assert block in read(source)
+
+
+@pytest.mark.parametrize("page, source, language, block", [each for each in BLOCKS
+	if each.values[2] == "yaml" and each.values[3].startswith("version:")])
+def test_policy(page, source, language, block, tmp_path):
+	"""{page}: a block that is a policy is a good one"""
+	policy = tmp_path / "policy.yaml"
+	policy.write_text(block, encoding="utf-8")
+	done = subprocess.run([os.environ["TPC"], "check", policy], capture_output=True, text=True, check=False)
+	assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links(page):
+	"""{page}: every link leads somewhere"""
 	text = read(page)
-	for number, (source, language, block) in enumerate(BLOCK.findall(text), 1):
-		name = f"{page}: block {number}"
-		if source:
-			tap.check(f"{name} is in {source}", "" if block in read(source) else f"not in {source}:\n{block}")
-		if language == "yaml" and block.startswith("version:"):
-			tap.check(f"{name} is a good policy", check_policy(block))
 	links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
-	tap.check(f"{page}: every link leads somewhere",
-		[link for link in links if not os.path.exists(os.path.join(ROOT, os.path.dirname(page), link))])
+	assert not [link for link in links if not (ROOT / page).parent.joinpath(link).exists()]
 	heads = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
-	tap.check(f"{page}: every link within the page leads somewhere",
-		[link for link in re.findall(r"\]\(#([^)]*)\)", text) if link not in heads])
-
-
-def main():
-	tap = Tap()
-	for page in PAGES:
-		check_page(tap, page)
-	return tap.done()
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+	assert not [link for link in re.findall(r"\]\(#([^)]*)\)", text) if link not in heads]

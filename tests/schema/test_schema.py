@@ -1,27 +1,26 @@
-#!/usr/bin/python3
 """The schema against what it speaks of, in a real validator (python3-jsonschema).
 
-In go the schema, the examples, the golden cases and the compiler's own field tables; out come TAP lines. What is good must
+In go the schema, the examples, the golden cases and the compiler's own field tables; out comes a test each. What is good must
 validate, what is bad must not, and the keys of both sides are the same. Policies are read the YAML 1.2 way: on, off, yes and
 no are words.
 """
-import glob
 import json
 import os
+import pathlib
 import re
 import subprocess
-import sys
 
 import jsonschema
+import pytest
 import yaml
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tests"))
-import outputs  # pylint: disable=wrong-import-position
-from tap import Tap  # pylint: disable=wrong-import-position
+import outputs
 
-SCHEMA = os.path.join(ROOT, "schema", "policy.schema.json")
-TPC = os.path.abspath(os.environ.get("TPC", os.path.join(ROOT, "build", "tpc")))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TPC = os.environ["TPC"]
+TEXT = (ROOT / "schema" / "policy.schema.json").read_text(encoding="utf-8")
+SCHEMA = json.loads(TEXT)
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 # Errors that no schema can see, each with what it would have to know.
 BEYOND = {
@@ -88,138 +87,113 @@ Loader.add_constructor("tag:yaml.org,2002:int", integer)
 
 
 def read(path):
-	with open(path, encoding="utf-8") as file:
-		return yaml.load(file, Loader)
+	return yaml.load(path.read_text(encoding="utf-8"), Loader)
 
 
-def first_error(validator, document):
-	error = jsonschema.exceptions.best_match(validator.iter_errors(document))
-	return "" if error is None else "%s: %s" % (error.json_path, error.message[:300])
+def first_error(document):
+	error = jsonschema.exceptions.best_match(VALIDATOR.iter_errors(document))
+	return "" if error is None else f"{error.json_path}: {error.message[:300]}"
 
 
-def policies(*pattern):
-	for path in sorted(glob.glob(os.path.join(ROOT, *pattern, "policy.yaml"))):
-		yield os.path.relpath(os.path.dirname(path), ROOT), path
+def policies(pattern):
+	"""The folders that hold one."""
+	return [str(path.parent.relative_to(ROOT)) for path in sorted(ROOT.glob(f"{pattern}/policy.yaml"))]
 
 
-def check_good(tap, validator):
-	for pattern in (("examples", "*"), ("golden", "*"), ("golden", "warnings", "*")):
-		found = False
-		for name, path in policies(*pattern):
-			found = True
-			tap.check(f"{name} validates", first_error(validator, read(path)))
-		tap.check(f"there are policies in {'/'.join(pattern)}", "" if found else "none")
-
-
-def check_bad(tap, validator):
-	for name, path in policies("golden", "errors", "*"):
-		case = os.path.basename(name)
-		if case in BEYOND or case.split(".")[0] in BEYOND:
-			continue
-		wrong = first_error(validator, read(path))
-		tap.check(f"{name} does not validate", "" if wrong else "no error found")
-	for code, needs in BEYOND.items():
-		there = os.path.exists(os.path.join(ROOT, "golden", "errors", code, "policy.yaml"))
-		tap.check(f"{code}, which needs {needs}, has a golden case", "" if there else "none")
-
-
-def read_pieces(path):
+def read_pieces():
 	"""Pieces of policies, one a line below a heading 'good:' or 'bad:'; '#' begins a comment line."""
-	good = True
-	with open(path, encoding="utf-8") as file:
-		for number, line in enumerate(file, 1):
-			line = line.strip()
-			if line in ("good:", "bad:"):
-				good = line == "good:"
-			elif line and not line.startswith("#"):
-				yield number, good, line
-
-
-def check_pieces(tap, validator):
-	path = os.path.join(ROOT, "tests", "schema", "pieces")
-	for number, good, text in read_pieces(path):
-		document = yaml.load("{version: 1, %s}" % text, Loader)
-		wrong = first_error(validator, document)
-		problem = wrong if good else "" if wrong else "it validates"
-		tap.check(f"pieces:{number} {'good' if good else 'bad'}: {text}", problem)
+	kind, pieces = "good", []
+	for number, line in enumerate((ROOT / "tests" / "schema" / "pieces").read_text(encoding="utf-8").splitlines(), 1):
+		line = line.strip()
+		if line in ("good:", "bad:"):
+			kind = line[:-1]
+		elif line and not line.startswith("#"):
+			pieces.append(pytest.param(kind, line, id=f"{number}-{kind}"))
+	return pieces
 
 
 def compiler_fields():
 	"""{table: {key, ...}} as the compiler prints them."""
-	text = subprocess.run([TPC, "schema", "--fields"], stdout=subprocess.PIPE, check=True).stdout.decode()
 	tables = {}
-	for line in text.splitlines():
+	for line in subprocess.run([TPC, "schema", "--fields"], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines():
 		table, key = line.split()
 		tables.setdefault(table, set()).add(key)
 	return tables
 
 
-def check_fields(tap, schema):
-	tables = compiler_fields()
-	described = {name: body["properties"] for name, body in schema["$defs"].items() if "properties" in body}
-	for table, keys in sorted(tables.items()):
-		there = set(described.get(table, {}))
-		tap.check(f"the compiler and the schema give {table} the same keys",
-			[f"only the compiler: {key}" for key in sorted(keys - there)]
-			+ [f"only the schema: {key}" for key in sorted(there - keys)])
-	missing = {name for name in described if not name.endswith("_condition")} - set(tables)
-	tap.check("the compiler knows every mapping of the schema", sorted(missing))
-	for table, properties in sorted(described.items()):
-		bare = [key for key, body in properties.items() if "description" not in body and key != "not"]
-		tap.check(f"every key of {table} is described", bare)
+FIELDS = compiler_fields() if os.access(TPC, os.X_OK) else {}
+DESCRIBED = {name: body["properties"] for name, body in SCHEMA["$defs"].items() if "properties" in body}
+GOOD = [policies(pattern) for pattern in ("examples/*", "golden/*", "golden/warnings/*")]
+BAD = [name for name in policies("golden/errors/*")
+	if not {os.path.basename(name), os.path.basename(name).split(".")[0]} & BEYOND.keys()]
 
 
-def check_reference(tap, schema):
-	"""The reference for people has every key, and every code that a message can carry."""
-	with open(os.path.join(ROOT, "schema", "reference.md"), encoding="utf-8") as file:
-		text = file.read()
-	with open(os.path.join(ROOT, "compiler", "base", "codes.def"), encoding="utf-8") as file:
-		codes = re.findall(r"^(?:DIAG|HOST)_CODE\((\w+),", file.read(), re.MULTILINE)
-	keys = {key for body in schema["$defs"].values() for key in body.get("properties", {})}
-	tap.check("the reference has every key",
-		[key for key in sorted(keys) if not re.search(r"`%s`|[{ ]%s[:,} ]" % (key, key), text)])
-	tap.check("the reference has every code",
-		[code for code in codes if f"| `{code.replace('_', '-')}` |" not in text])
+def test_dialect():
+	"""the schema is a JSON Schema 2020-12"""
+	jsonschema.Draft202012Validator.check_schema(SCHEMA)
+	assert all(GOOD) and BAD, "no policies to try it with"
 
 
-def check_countries(tap, schema):
-	with open(os.path.join(ROOT, "compiler", "addr", "country.c"), encoding="utf-8") as file:
-		codes = re.findall(r'^\t\{ "([A-Z]{2})", "[A-Z]{3}", ', file.read(), re.MULTILINE)
-	same = codes and codes == schema["$defs"]["country"]["enum"]
-	tap.check("the compiler and the schema know the same countries", "" if same else "they do not")
+@pytest.mark.parametrize("name", sum(GOOD, []))
+def test_good(name):
+	"""{name} validates"""
+	assert first_error(read(ROOT / name / "policy.yaml")) == ""
 
 
-def check_printed(tap):
-	printed = subprocess.run([TPC, "schema"], stdout=subprocess.PIPE, check=False).stdout
-	with open(SCHEMA, "rb") as file:
-		same = printed == file.read()
-	tap.check("tpc schema prints schema/policy.schema.json", "" if same else "it prints something else")
+@pytest.mark.parametrize("name", BAD)
+def test_bad(name):
+	"""{name} does not validate"""
+	assert first_error(read(ROOT / name / "policy.yaml")) != ""
 
 
-def check_outputs(tap):
-	"""policy.json of every golden case; what the verbs print is checked wherever a test runs them."""
-	for path in sorted(glob.glob(os.path.join(ROOT, "golden", "*", "expected", "policy.json"))):
-		with open(path, encoding="utf-8") as file:
-			tap.check(f"{os.path.relpath(path, ROOT)} validates", outputs.wrong_with("json", json.load(file)))
+@pytest.mark.parametrize("code", BEYOND)
+def test_beyond(code):
+	"""an error that no schema can see has a golden case: {code}"""
+	assert (ROOT / "golden" / "errors" / code / "policy.yaml").exists(), f"it needs {BEYOND[code]}"
 
 
-def main():
-	tap = Tap()
-	with open(SCHEMA, encoding="utf-8") as file:
-		schema = json.load(file)
-	jsonschema.Draft202012Validator.check_schema(schema)
-	tap.ok("the schema is a JSON Schema 2020-12")
-	validator = jsonschema.Draft202012Validator(schema)
-	check_good(tap, validator)
-	check_bad(tap, validator)
-	check_pieces(tap, validator)
-	check_fields(tap, schema)
-	check_reference(tap, schema)
-	check_countries(tap, schema)
-	check_printed(tap)
-	check_outputs(tap)
-	return tap.done()
+@pytest.mark.parametrize("kind, text", read_pieces())
+def test_piece(kind, text):
+	"""{kind}: {text}"""
+	wrong = first_error(yaml.load(f"{{version: 1, {text}}}", Loader))
+	assert (wrong == "") == (kind == "good"), wrong
 
 
-if __name__ == "__main__":
-	sys.exit(main())
+@pytest.mark.parametrize("table", sorted(FIELDS))
+def test_fields(table):
+	"""the compiler and the schema give {table} the same keys"""
+	assert FIELDS[table] == set(DESCRIBED.get(table, {}))
+
+
+@pytest.mark.parametrize("table", sorted(DESCRIBED))
+def test_described(table):
+	"""every key of {table} is described, and the compiler knows the mapping"""
+	assert not [key for key, body in DESCRIBED[table].items() if "description" not in body and key != "not"]
+	assert table in FIELDS or table.endswith("_condition")
+
+
+def test_reference():
+	"""the reference for people has every key, and every code that a message can carry"""
+	text = (ROOT / "schema" / "reference.md").read_text(encoding="utf-8")
+	codes = re.findall(r"^(?:DIAG|HOST)_CODE\((\w+),", (ROOT / "compiler/base/codes.def").read_text(encoding="utf-8"), re.MULTILINE)
+	keys = {key for body in SCHEMA["$defs"].values() for key in body.get("properties", {})}
+	assert not [key for key in sorted(keys) if not re.search(rf"`{key}`|[{{ ]{key}[:,}} ]", text)]
+	assert not [code for code in codes if f"| `{code.replace('_', '-')}` |" not in text]
+
+
+def test_countries():
+	"""the compiler and the schema know the same countries"""
+	text = (ROOT / "compiler" / "addr" / "country.c").read_text(encoding="utf-8")
+	codes = re.findall(r'^\t\{ "([A-Z]{2})", "[A-Z]{3}", ', text, re.MULTILINE)
+	assert codes and codes == SCHEMA["$defs"]["country"]["enum"]
+
+
+def test_printed():
+	"""tpc schema prints schema/policy.schema.json"""
+	assert subprocess.run([TPC, "schema"], stdout=subprocess.PIPE, check=False, text=True).stdout == TEXT
+
+
+@pytest.mark.parametrize("path", [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("golden/*/expected/policy.json"))])
+def test_outputs(path):
+	"""{path} validates; what the verbs print is checked wherever a test runs them"""
+	assert not outputs.wrong_with("json", json.loads((ROOT / path).read_text(encoding="utf-8")))

@@ -518,17 +518,30 @@ static void test_suggestions(void **state)
 		assert_string_equal(country_suggest(fixture->arena, pairs[i][0]), pairs[i][1]);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, make, drop)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(shapes),          TEST(ipv4_only),    TEST(aliases),   TEST(around_ipv4),
-		TEST(all_addresses),   TEST(other_codes),  TEST(read_once), TEST(no_countries),
-		TEST(no_database),     TEST(cut_short),    TEST(flipped),   TEST(bad_tree),
-		TEST(deep_record),     TEST(long_values),  TEST(codes),     TEST(suggestions),
-		TEST(pointer_record),  TEST(bad_pointers), TEST(bad_sizes), TEST(shared_map),
-		TEST(bad_description),
+		cmocka_unit_test_setup_teardown(test_shapes, make, drop),
+		cmocka_unit_test_setup_teardown(test_ipv4_only, make, drop),
+		cmocka_unit_test_setup_teardown(test_aliases, make, drop),
+		cmocka_unit_test_setup_teardown(test_around_ipv4, make, drop),
+		cmocka_unit_test_setup_teardown(test_all_addresses, make, drop),
+		cmocka_unit_test_setup_teardown(test_other_codes, make, drop),
+		cmocka_unit_test_setup_teardown(test_read_once, make, drop),
+		cmocka_unit_test_setup_teardown(test_no_countries, make, drop),
+		cmocka_unit_test_setup_teardown(test_no_database, make, drop),
+		cmocka_unit_test_setup_teardown(test_cut_short, make, drop),
+		cmocka_unit_test_setup_teardown(test_flipped, make, drop),
+		cmocka_unit_test_setup_teardown(test_bad_tree, make, drop),
+		cmocka_unit_test_setup_teardown(test_deep_record, make, drop),
+		cmocka_unit_test_setup_teardown(test_long_values, make, drop),
+		cmocka_unit_test_setup_teardown(test_codes, make, drop),
+		cmocka_unit_test_setup_teardown(test_suggestions, make, drop),
+		cmocka_unit_test_setup_teardown(test_pointer_record, make, drop),
+		cmocka_unit_test_setup_teardown(test_bad_pointers, make, drop),
+		cmocka_unit_test_setup_teardown(test_bad_sizes, make, drop),
+		cmocka_unit_test_setup_teardown(test_shared_map, make, drop),
+		cmocka_unit_test_setup_teardown(test_bad_description, make, drop),
 	};
 
 	return cmocka_run_group_tests_name("geoip", tests, NULL, NULL);
