@@ -91,8 +91,13 @@ TORTURE := $(addprefix $(OUT)/torture/,flood killat fault.so)
 
 FILES ?= $(wildcard compiler/*.[ch] compiler/*/*.[ch] compiler/*/*/*.[ch] tests/*/*.[ch])
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
-# The tests of a build folder, in one process.
-pytest = BUILD=$(BUILD) $(PYTHON) -m pytest
+# Tests wait for silence most of the time: three for each processor.
+WORKERS ?= $(shell expr 3 \* $(JOBS))
+# What a run of tests leaves of its own is below the build folder.
+of_build = BUILD=$(BUILD)$(1) PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache
+# The tests of a build folder, in one process, and in several.
+pytest = $(call of_build) $(PYTHON) -m pytest
+pytests = $(pytest) -n $(WORKERS)
 
 # Of `make model`: a seed gives the same policies and packets every time, but for windows of time, which
 # are around NOW (seconds since 1970; else the hour it is).
@@ -133,7 +138,7 @@ check: ## all tests; installs what is missing, ends in the count of passed, fail
 	@sh packaging/setup check
 	@$(SUBMAKE) all torture-tools
 	@$(SUBMAKE) VARIANT=san all unit
-	@$(PYTHON) tests/run --build $(BUILD) $(SUITES)
+	@$(pytests) $(SUITES)
 
 torture: ## apply under floods, kill -9, failing messages and rivals, to the end (SEED=...)
 	@sh packaging/setup check
@@ -151,17 +156,17 @@ ubsan: ## unit, golden, cli and lab suites (or SUITES) under clang's watch for u
 	@$(call needs,clang)
 	@sh packaging/setup check
 	@$(SUBMAKE) VARIANT=ubsan all unit torture-tools
-	@$(PYTHON) tests/run --build $(BUILD)/ubsan $(or $(SUITES),unit golden cli/ lab)
+	@$(call of_build,/ubsan) $(PYTHON) -m pytest -n $(WORKERS) $(or $(SUITES),tests/unit tests/golden tests/cli tests/lab)
 
 # Not the suites about --confirm: its watchdog closes the files that valgrind has open.
-UNDER_VALGRIND = unit golden $(filter-out cli/test_confirm cli/test_drift,$(patsubst tests/%.py,%,$(wildcard tests/cli/test_*.py)))
+UNDER_VALGRIND = tests/unit tests/golden $(filter-out tests/cli/test_confirm.py tests/cli/test_drift.py,$(wildcard tests/cli/test_*.py))
 valgrind: ## unit, golden and cli suites (or SUITES) under valgrind: takes an hour
 	@$(call needs,valgrind)
 	@sh packaging/setup check
 	@$(SUBMAKE) all unit
 	@sh tests/behind $(BUILD) $(BUILD)/valgrind valgrind -q --error-exitcode=99 \
 		--suppressions=$(CURDIR)/tests/valgrind.supp
-	@$(PYTHON) tests/run --build $(BUILD)/valgrind --timeout 3600 $(or $(SUITES),$(UNDER_VALGRIND))
+	@$(call of_build,/valgrind) $(PYTHON) -m pytest -n $(JOBS) --patience 12 $(or $(SUITES),$(UNDER_VALGRIND))
 
 arches: ## unit and golden suites on machines of 32 bits and of the other order of bytes (ARCHES=...); needs root
 	@packaging/bare-root stable 'sh tests/arches $(ARCHES)'
@@ -169,14 +174,14 @@ arches: ## unit and golden suites on machines of 32 bits and of the other order 
 interop: ## real proxies from the distribution's packages, in the lab; installs them, needs root
 	@sh packaging/setup interop
 	@$(SUBMAKE) all
-	@$(PYTHON) tests/run --build $(BUILD) interop
+	@$(pytests) tests/interop
 
 versions: ## demo and check in bare roots of Debian, this release and newer ones (RELEASES=...); needs root
 	@sh packaging/versions $(BUILD)/versions $(RELEASES)
 
 lint: WERROR := -Werror
 lint: all unit ## the rules of the house: includes, lengths, style
-	@$(PYTHON) tests/run --build $(BUILD) lint
+	@$(pytest) tests/house/test_rules.py
 
 golden: all ## write anew what the golden policies are expected to compile to
 	@$(pytest) -s tests/golden -k "test_expected$(if $(CASES), and ($(CASES)))" --update
@@ -194,7 +199,7 @@ install: all ## copy the program, its data and its documents below PREFIX (/usr/
 	install -d $(call into,bin share/tpc share/doc/tpc/docs share/doc/tpc/schema share/doc/tpc/examples)
 	install -m 755 $(OUT)/tpc $(call into,bin/tpc)
 	install -m 644 schema/*.schema.json $(call into,share/tpc/)
-	install -m 644 README.md LICENSE $(call into,share/doc/tpc/)
+	install -m 644 README.md CONTRIBUTING.md LICENSE $(call into,share/doc/tpc/)
 	install -m 644 docs/* $(call into,share/doc/tpc/docs/)
 	install -m 644 schema/*.md $(call into,share/doc/tpc/schema/)
 	ln -sf ../../../tpc/policy.schema.json ../../../tpc/output.schema.json $(call into,share/doc/tpc/schema/)

@@ -37,6 +37,7 @@ def pytest_addoption(parser):
 	group = parser.getgroup("tpc")
 	group.addoption("--long", action="store_true", default=os.environ.get("TORTURE") == "long",
 		help="tests marked long, and torture to its end")
+	group.addoption("--patience", type=int, default=1, metavar="TIMES", help="for a slow machine: limits are so many times as long")
 	group.addoption("--seed", default="1", help="model: of random policies and packets, with --long")
 	group.addoption("--policies", type=int, default=1000, help="model: how many, with --long")
 	group.addoption("--only", metavar="SEED/INDEX", help="model: one policy of a seed")
@@ -117,7 +118,7 @@ def pytest_runtest_setup(item):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
 	marker = item.get_closest_marker("limit")
-	limit = marker.args[0] if marker else LIMIT
+	limit = (marker.args[0] if marker else LIMIT) * item.config.getoption("patience")
 
 	def late(*_):
 		pytest.fail(f"not done after {limit} seconds")

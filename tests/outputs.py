@@ -40,8 +40,8 @@ def checked(words, done):
 	words = [str(word) for word in words]
 	if not is_json(words):
 		return done
-	lines = [] if "--emit" in words or "--check" in words else [(words[0], line) for line in done.out.splitlines()]
-	lines += [("message", line) for line in done.err.splitlines()]
+	lines = [] if "--emit" in words or "--check" in words else [(words[0], line) for line in done.stdout.splitlines()]
+	lines += [("message", line) for line in done.stderr.splitlines()]
 	for name, line in lines:
 		problem = wrong_with_line(name, line)
 		if problem:

@@ -1,24 +1,19 @@
 """cli: running the command as a user does.
 
-A suite of this folder is a file of functions, each marked with @case("what it shows"); each gets a Shop,
-a folder of its own with the program at hand, and returns what is wrong as a list of texts (none: good),
-or raises Skip.
+A test of this folder takes a `shop`, a folder of its own with the program at hand, or a `host`, a network
+namespace whose commands run in that folder. What it says is compared by expect(), states of a host by differs().
 """
 import os
 import pathlib
-import subprocess
-import sys
-import tempfile
-import traceback
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-import outputs  # pylint: disable=wrong-import-position
-from tap import Tap  # pylint: disable=wrong-import-position
+import pytest
 
-TPC = os.path.abspath(os.environ.get("TPC", ROOT / "build" / "tpc"))
-KILLAT = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve() / "torture" / "killat"
-PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+import ns
+import outputs
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KILLAT = pathlib.Path(os.environ["BUILD"]) / "torture" / "killat"
+PATH = os.environ["PATH"]
 PLAIN = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/"}
 
 SEED = """version: 1
@@ -31,37 +26,20 @@ rules:
 """
 WRONG = SEED.replace("proxy: proxy}", "proxy: prxy}")
 
-CASES = []
 
-
-class Skip(Exception):
-	"""What the case needs is not on this machine; the text says what."""
-
-
-def needs_the_program_itself(why):
-	"""For a case that cannot hold where TPC is a script that runs it by another program: valgrind, qemu."""
-	with open(TPC, "rb") as file:
+def needs_the_program_itself(shop, why):
+	"""For a test that cannot hold where the program is a script that runs it by another one: valgrind, qemu."""
+	with open(shop.program, "rb") as file:
 		if file.read(2) == b"#!":
-			raise Skip(f"the program runs inside another one: {why}")
-
-
-class Done:
-	"""What a program left behind: its status and both its outputs as text."""
-
-	def __init__(self, completed):
-		self.status = completed.returncode
-		self.out = (completed.stdout or b"").decode("utf-8", "backslashreplace")
-		self.err = completed.stderr.decode("utf-8", "backslashreplace")
-
-	def __str__(self):
-		return f"status {self.status}\nout: {self.out}err: {self.err}"
+			pytest.skip(f"the program runs inside another one: {why}")
 
 
 class Shop:
 	"""A folder, and the program to be run in it."""
 
-	def __init__(self, folder):
+	def __init__(self, folder, program=os.environ["TPC"]):
 		self.folder = pathlib.Path(folder)
+		self.program = str(program)
 
 	def write(self, name, text):
 		path = self.folder / name
@@ -69,14 +47,12 @@ class Shop:
 		path.write_text(text, encoding="utf-8")
 		return path
 
-	def run(self, *command, stdin=b"", environment=None, **more):
-		more.setdefault("stdout", subprocess.PIPE)
-		return Done(subprocess.run([str(word) for word in command], cwd=self.folder, input=stdin,
-			env={**PLAIN, **(environment or {})}, stderr=subprocess.PIPE, timeout=300,
-			check=False, **more))
+	def run(self, *command, stdin=None, environment=None, **more):
+		"""What a command says, whatever its exit status."""
+		return ns.run(*command, check=False, stdin=stdin, cwd=self.folder, env={**PLAIN, **(environment or {})}, **more)
 
 	def tpc(self, *words, **more):
-		return outputs.checked(words, self.run(TPC, *words, **more))
+		return outputs.checked(words, self.run(self.program, *words, **more))
 
 	def listing(self, folder="."):
 		"""Every file below the folder with its bytes."""
@@ -85,39 +61,20 @@ class Shop:
 			for path in sorted(base.rglob("*")) if path.is_file()}
 
 
-def case(name):
-	def add(function):
-		CASES.append((name, function))
-		return function
-	return add
-
-
 def expect(done, status, out=(), err=()):
-	"""What of this does not hold: the status; words in the outputs; None: the output is empty."""
-	problems = []
-	if done.status != status:
-		problems.append(f"status {done.status}, not {status}")
-	for name, text, words in (("out", done.out, out), ("err", done.err, err)):
+	"""The status; words in the outputs; None: the output is empty."""
+	assert done.returncode == status, done
+	for name, text, words in (("out", done.stdout, out), ("err", done.stderr, err)):
 		if words is None:
-			if text:
-				problems.append(f"something on std{name}")
+			assert text == "", f"something on std{name}: {done}"
 			continue
 		for word in [words] if isinstance(words, str) else words:
-			if word not in text:
-				problems.append(f"std{name} does not say {word!r}")
-	return problems + [str(done)] if problems else []
+			assert word in text, f"std{name} does not say {word!r}: {done}"
 
 
-def main():
-	tap = Tap()
-	for name, function in CASES:
-		with tempfile.TemporaryDirectory(prefix="cli-") as folder:
-			try:
-				problems = function(Shop(folder))
-			except Skip as why:
-				tap.skip(name, why)
-				continue
-			except Exception:  # pylint: disable=broad-except
-				problems = [traceback.format_exc()]
-		tap.check(name, problems)
-	return tap.done()
+def differs(before, after, what):
+	"""Two states of a host differ in nothing but the order in which nft and ip list it."""
+	gone = [line for line in before.splitlines() if line not in after.splitlines()]
+	new = [line for line in after.splitlines() if line not in before.splitlines()]
+	assert sorted(before.splitlines()) == sorted(after.splitlines()), "\n".join(
+		[what, *(f"- {line}" for line in gone), *(f"+ {line}" for line in new)])

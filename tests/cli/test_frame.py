@@ -1,50 +1,43 @@
-#!/usr/bin/python3
 """The frame around the verbs: help, versions, options in all their forms, and wrong usage."""
 import os
 import re
 import subprocess
-import sys
 
-from cli import SEED, TPC, WRONG, case, expect, main
+from cli import SEED, WRONG, expect
 
 VERBS = ["compile", "check", "apply", "status", "remove", "explain", "plan", "graph", "schema", "confirm", "rollback"]
 
 
-@case("without a verb: the usage, on standard error")
-def no_verb(shop):
-	return expect(shop.tpc(), 2, None, ["usage: tpc VERB", "compile"])
+def test_no_verb(shop):
+	"""without a verb: the usage, on standard error"""
+	expect(shop.tpc(), 2, None, ["usage: tpc VERB", "compile"])
 
 
-@case("--help lists every verb that is there and none that is not")
-def help_lists(shop):
+def test_help_lists(shop):
+	"""--help lists every verb that is there and none that is not"""
 	done = shop.tpc("--help")
-	problems = expect(done, 0, ["usage: tpc", "Exit status"], None)
-	listed = re.findall(r"^  ([a-z]+) ", done.out, re.MULTILINE)
-	if sorted(listed) != sorted(VERBS):
-		problems.append(f"listed are {listed}")
-	return problems
+	expect(done, 0, ["usage: tpc", "Exit status"], None)
+	listed = re.findall(r"^  ([a-z]+) ", done.stdout, re.MULTILINE)
+	assert sorted(listed) == sorted(VERBS), f"listed are {listed}"
 
 
-@case("every verb has its help, with its own usage line, three ways to it")
-def verb_help(shop):
-	problems = []
+def test_verb_help(shop):
+	"""every verb has its help, with its own usage line, three ways to it"""
 	for verb in VERBS:
 		done = shop.tpc(verb, "--help")
-		problems += expect(done, 0, [f"usage: tpc {verb}", "--format", "--quiet"], None)
+		expect(done, 0, [f"usage: tpc {verb}", "--format", "--quiet"], None)
 		for other in ((verb, "-h"), ("help", verb)):
-			if shop.tpc(*other).out != done.out:
-				problems.append(f"tpc {' '.join(other)} says something else")
-	return problems
+			assert shop.tpc(*other).stdout == done.stdout, f"tpc {' '.join(other)} says something else"
 
 
-@case("help comes before everything else that is wrong")
-def help_first(shop):
-	return expect(shop.tpc("compile", "--help", "--nonsense", "a", "b"), 0, "usage: tpc compile", None)
+def test_help_first(shop):
+	"""help comes before everything else that is wrong"""
+	expect(shop.tpc("compile", "--help", "--nonsense", "a", "b"), 0, "usage: tpc compile", None)
 
 
-@case("the help of a verb fits a terminal")
-def help_width(shop):
-	return [line for verb in VERBS for line in shop.tpc(verb, "--help").out.splitlines()
+def test_help_width(shop):
+	"""the help of a verb fits a terminal"""
+	assert not [line for verb in VERBS for line in shop.tpc(verb, "--help").stdout.splitlines()
 		if len(line) > 100]
 
 
@@ -53,17 +46,16 @@ NASTY = "a\x1b]0;owned\x07\r\nb\u202e"
 
 
 def raw(done):
-	return [f"{name} has {char!r} raw: {done}" for name, text in (("out", done.out), ("err", done.err))
+	return [f"{name} has {char!r} raw: {done}" for name, text in (("out", done.stdout), ("err", done.stderr))
 		for char in ("\x1b", "\x07", "\r", "\u202e", "\nb") if char in text]
 
 
-@case("nothing in the name of a file reaches the terminal raw, in no message of any verb")
-def escapes(shop):
+def test_escapes(shop):
+	"""nothing in the name of a file reaches the terminal raw, in no message of any verb"""
 	policy, wrong = f"{NASTY}.yaml", f"{NASTY}-wrong.yaml"
 	shop.write(policy, SEED)
 	shop.write(wrong, WRONG)
 	shop.write("names.yaml", 'version: 1\nsets: {a: [{file: "x\\e[31m"}]}\nrules: [{to: a, then: drop}]\n')
-	problems = []
 	for words in (["check", policy], ["check", wrong], ["check", "names.yaml"], ["check", NASTY],
 			["compile", policy, "-o", f"out{NASTY}"], ["compile", policy, "-o", policy], ["compile", policy, "-o", "."],
 			["graph", policy, "-o", f"{NASTY}/x.dot"], ["graph", policy, "-o", f"{NASTY}.dot"], ["graph", policy, "-o", NASTY],
@@ -71,124 +63,106 @@ def escapes(shop):
 			["explain", policy, "--batch", NASTY], ["check", policy, f"--{NASTY}"], [NASTY], ["status", NASTY],
 			["compile", policy, "--emit", NASTY], ["check", policy, policy, NASTY]):
 		for color in [], ["--color", "never"]:
-			problems += raw(shop.tpc(*words, *(color if len(words) > 1 else [])))
-	return problems
+			assert not raw(shop.tpc(*words, *(color if len(words) > 1 else [])))
 
 
-@case("a TZ that names a pipe is not waited for")
-def zone(shop):
+def test_zone(shop):
+	"""a TZ that names a pipe is not waited for"""
 	shop.write("timed.yaml", SEED.replace("proto: tcp,", "proto: tcp, time: {hours: \"08:00-17:00\"},"))
 	os.mkfifo(shop.folder / "zone")
-	problems = []
 	for environment in ({"TZ": str(shop.folder / "zone")}, {"TZ": ":zone", "TZDIR": str(shop.folder)},
 			{"TZ": "zone", "TZDIR": str(shop.folder)}):
-		done = shop.run("timeout", "20", TPC, "compile", "timed.yaml", "-o", "out", environment=environment)
-		problems += expect(done, 0)
-	return problems
+		done = shop.run("timeout", "20", shop.program, "compile", "timed.yaml", "-o", "out", environment=environment)
+		expect(done, 0)
 
 
-@case("--version, alone and behind a verb")
-def version(shop):
-	problems = []
+def test_version(shop):
+	"""--version, alone and behind a verb"""
 	for words in (["--version"], ["check", "--version"]):
 		done = shop.tpc(*words)
-		problems += expect(done, 0, (), None)
-		if not re.fullmatch(r"tpc [0-9]+\.[0-9]+\.[0-9]+\n", done.out):
-			problems.append(repr(done.out))
-	return problems
+		expect(done, 0, (), None)
+		assert re.fullmatch(r"tpc [0-9]+\.[0-9]+\.[0-9]+\n", done.stdout), repr(done.stdout)
 
 
-@case("an unknown verb: did you mean")
-def unknown_verb(shop):
-	problems = expect(shop.tpc("complie"), 2, None, ['no verb "complie"', "did you mean `tpc compile`?"])
-	return problems + expect(shop.tpc("zzzzzz"), 2, None, ['no verb "zzzzzz"', "tpc --help"])
+def test_unknown_verb(shop):
+	"""an unknown verb: did you mean"""
+	expect(shop.tpc("complie"), 2, None, ['no verb "complie"', "did you mean `tpc compile`?"])
+	expect(shop.tpc("zzzzzz"), 2, None, ['no verb "zzzzzz"', "tpc --help"])
 
 
-@case("an unknown option: did you mean, and the usage line")
-def unknown_option(shop):
-	problems = expect(shop.tpc("compile", "--outptu", "x"), 2, None,
+def test_unknown_option(shop):
+	"""an unknown option: did you mean, and the usage line"""
+	expect(shop.tpc("compile", "--outptu", "x"), 2, None,
 		["no option --outptu; did you mean --output?", "usage: tpc compile"])
-	problems += expect(shop.tpc("check", "--qiet", "x"), 2, None, "did you mean --quiet?")
-	return problems + expect(shop.tpc("compile", "-z"), 2, None, ["no option -z", "usage: tpc compile"])
+	expect(shop.tpc("check", "--qiet", "x"), 2, None, "did you mean --quiet?")
+	expect(shop.tpc("compile", "-z"), 2, None, ["no option -z", "usage: tpc compile"])
 
 
-@case("arguments that are missing or too many")
-def arguments(shop):
-	problems = expect(shop.tpc("compile", "-o", "out"), 2, None, ["POLICY is missing", "usage: tpc compile"])
-	problems += expect(shop.tpc("check"), 2, None, "POLICY is missing")
-	problems += expect(shop.tpc("compile", "a", "b", "-o", "x"), 2, None, 'one argument too many: "b"')
-	return problems + expect(shop.tpc("schema", "x"), 2, None, "one argument too many")
+def test_arguments(shop):
+	"""arguments that are missing or too many"""
+	expect(shop.tpc("compile", "-o", "out"), 2, None, ["POLICY is missing", "usage: tpc compile"])
+	expect(shop.tpc("check"), 2, None, "POLICY is missing")
+	expect(shop.tpc("compile", "a", "b", "-o", "x"), 2, None, 'one argument too many: "b"')
+	expect(shop.tpc("schema", "x"), 2, None, "one argument too many")
 
 
-@case("values: missing, none wanted, not among the choices")
-def values(shop):
-	problems = expect(shop.tpc("compile", "p", "-o"), 2, None, "--output needs a value: DIR")
-	problems += expect(shop.tpc("compile", "p", "--check=yes"), 2, None, "--check takes no value")
-	return problems + expect(shop.tpc("check", "p", "--format", "xml"), 2, None,
+def test_values(shop):
+	"""values: missing, none wanted, not among the choices"""
+	expect(shop.tpc("compile", "p", "-o"), 2, None, "--output needs a value: DIR")
+	expect(shop.tpc("compile", "p", "--check=yes"), 2, None, "--check takes no value")
+	expect(shop.tpc("check", "p", "--format", "xml"), 2, None,
 		'--format takes one of text, json, not "xml"')
 
 
-@case("options in every form and place mean the same")
-def forms(shop):
+def test_forms(shop):
+	"""options in every form and place mean the same"""
 	shop.write("p.yaml", SEED)
 	ways = [["-o", "out1", "p.yaml"], ["p.yaml", "-oout2"], ["--output", "out3", "p.yaml"],
 		["p.yaml", "--output=out4"], ["-qvoout5", "p.yaml"], ["-o", "x", "p.yaml", "-o", "out6"]]
-	problems = []
 	for number, words in enumerate(ways, 1):
-		problems += expect(shop.tpc("compile", *words), 0)
-		if shop.listing(f"out{number}") != shop.listing("out1") or not shop.listing("out1"):
-			problems.append(f"{words}: other files")
-	return problems
+		expect(shop.tpc("compile", *words), 0)
+		assert shop.listing(f"out{number}") == shop.listing("out1") and shop.listing("out1"), f"{words}: other files"
 
 
-@case("`--` ends the options")
-def dashes(shop):
+def test_dashes(shop):
+	"""`--` ends the options"""
 	shop.write("-o.yaml", SEED)
-	problems = expect(shop.tpc("compile", "-o", "out", "--", "-o.yaml"), 0)
-	if "-o.nft" not in shop.listing("out"):
-		problems.append(f"out holds {list(shop.listing('out'))}")
-	return problems
+	expect(shop.tpc("compile", "-o", "out", "--", "-o.yaml"), 0)
+	assert "-o.nft" in shop.listing("out"), f"out holds {list(shop.listing('out'))}"
 
 
-@case("options before the verb: where they belong")
-def before_the_verb(shop):
-	problems = expect(shop.tpc("--strict", "check", "x"), 2, None, "options come after the verb: `tpc VERB --strict`")
-	problems += expect(shop.tpc("-Z"), 2, None, "no option -Z [usage]\nhelp: `tpc --help` lists them")
-	problems += expect(shop.tpc("-V"), 0, shop.tpc("--version").out, None)
-	if "Options:\n\n" in shop.tpc("schema", "--help").out:
-		problems.append("schema's help has a head without options")
-	return problems + expect(shop.tpc("-q", "check", "x"), 2, None, "options come after the verb: `tpc VERB -q`")
+def test_before_the_verb(shop):
+	"""options before the verb: where they belong"""
+	expect(shop.tpc("--strict", "check", "x"), 2, None, "options come after the verb: `tpc VERB --strict`")
+	expect(shop.tpc("-Z"), 2, None, "no option -Z [usage]\nhelp: `tpc --help` lists them")
+	expect(shop.tpc("-V"), 0, shop.tpc("--version").stdout, None)
+	assert "Options:\n\n" not in shop.tpc("schema", "--help").stdout, "schema's help has a head without options"
+	expect(shop.tpc("-q", "check", "x"), 2, None, "options come after the verb: `tpc VERB -q`")
 
 
-@case("a full disk behind standard output is said, with status 3")
-def full(shop):
+def test_full(shop):
+	"""a full disk behind standard output is said, with status 3"""
 	shop.write("p.yaml", SEED)
 	with open("/dev/full", "wb") as nowhere:
 		done = shop.tpc("compile", "p.yaml", "--emit", "nft", stdout=nowhere)
-	return expect(done, 3, (), "cannot write to standard output: No space left on device")
+	expect(done, 3, (), "cannot write to standard output: No space left on device")
 
 
-@case("a reader that goes away is no reason to talk, and no death by signal")
-def gone(shop):
-	with subprocess.Popen([TPC, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+def test_gone(shop):
+	"""a reader that goes away is no reason to talk, and no death by signal"""
+	with subprocess.Popen([shop.program, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
 		child.stdout.close()
 		errors = child.stderr.read().decode()
 		status = child.wait(timeout=20)
 	del shop
 	# The schema may have been written before the pipe was closed.
 	good = status in (0, 3) and not errors
-	return [] if good else [f"status {status}: {errors}"]
+	assert good, f"status {status}: {errors}"
 
 
-@case("colours: asked for, refused, and none in a pipe")
-def colors(shop):
+def test_colors(shop):
+	"""colours: asked for, refused, and none in a pipe"""
 	shop.write("p.yaml", WRONG)
-	problems = expect(shop.tpc("check", "--color", "always", "p.yaml"), 1, None, "\x1b[")
+	expect(shop.tpc("check", "--color", "always", "p.yaml"), 1, None, "\x1b[")
 	for words in (["--color", "never"], ["--color", "auto"], []):
-		if "\x1b" in shop.tpc("check", *words, "p.yaml").err:
-			problems.append(f"{words}: colours in a pipe")
-	return problems
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+		assert "\x1b" not in shop.tpc("check", *words, "p.yaml").stderr, f"{words}: colours in a pipe"

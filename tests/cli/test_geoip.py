@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Sets of countries: small databases of our own, and a publisher's, compared country by country with
 the same publisher's text.
 
@@ -13,7 +12,9 @@ import re
 import socket
 import sys
 
-from cli import ROOT, TPC, Skip, case, expect, main
+import pytest
+
+from cli import ROOT, expect
 
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 PACKAGES = BUILD / "data" / "node_modules" / "@ip-location-db"
@@ -41,39 +42,39 @@ def make(shop, name, *words):
 	path = shop.folder / name
 	path.parent.mkdir(parents=True, exist_ok=True)
 	done = shop.run(sys.executable, ROOT / "tests" / "mmdb.py", path, *words)
-	assert done.status == 0, done
+	assert done.returncode == 0, done
 	return path
 
 
-@case("the databases of golden/ are what tests/mmdb.py writes")
-def made(shop):
-	return [f"golden/{name} is another" for name, words in MADE.items()
+def test_made(shop):
+	"""the databases of golden/ are what tests/mmdb.py writes"""
+	assert not [f"golden/{name} is another" for name, words in MADE.items()
 		if make(shop, "x.mmdb", *words).read_bytes() != (ROOT / "golden" / name).read_bytes()]
 
 
-@case("a database is looked for beside the file that names it")
-def beside(shop):
+def test_beside(shop):
+	"""a database is looked for beside the file that names it"""
 	make(shop, "lists/x.mmdb", "192.0.2.0/24=CN")
 	make(shop, "x.mmdb", "198.51.100.0/24=CN")
 	shop.write("lists/sets.yaml", "sets:\n  cn: {geoip: CN, database: x.mmdb}\n")
 	shop.write("a.yaml", "version: 1\ninclude: [lists/sets.yaml]\nrules: [{to: cn, then: drop}]\n"
 		"expect:\n  - {packet: {to: 192.0.2.1}, then: drop}\n"
 		"  - {packet: {to: 198.51.100.1}, then: direct}\n")
-	return expect(shop.tpc("check", "a.yaml"), 0) + expect(
-		shop.run("env", "-C", "/", TPC, "check", shop.folder / "a.yaml"), 0)
+	expect(shop.tpc("check", "a.yaml"), 0)
+	expect(
+		shop.run("env", "-C", "/", shop.program, "check", shop.folder / "a.yaml"), 0)
 
 
-@case("a database that is cut short anywhere is an error at its name, and nothing is written")
-def cut_short(shop):
+def test_cut_short(shop):
+	"""a database that is cut short anywhere is an error at its name, and nothing is written"""
 	whole = make(shop, "whole.mmdb", "192.0.2.0/24=CN", "2001:db8::/32=CN").read_bytes()
 	shop.write("a.yaml", "version: 1\nsets: {cn: {geoip: [CN], database: x.mmdb}}\n"
 		"rules: [{to: cn, then: drop}]\n")
-	problems = []
 	for length in range(0, len(whole), len(whole) // 12):
 		(shop.folder / "x.mmdb").write_bytes(whole[:length])
-		problems += expect(shop.tpc("compile", "a.yaml", "-o", "out"), 1, None,
+		expect(shop.tpc("compile", "a.yaml", "-o", "out"), 1, None,
 			["a.yaml:2:36: error: ", "[geoip-database]"])
-	return problems + (["out/ is there"] if (shop.folder / "out").exists() else [])
+	assert not (shop.folder / "out").exists(), "out/ is there"
 
 
 # ---- a publisher's data ----
@@ -82,7 +83,7 @@ def cut_short(shop):
 def needs_data():
 	if not (DATABASES.is_dir() and TEXTS.is_dir()):
 		why = BUILD / "data" / "why"
-		raise Skip(why.read_text(encoding="utf-8").strip() if why.exists()
+		pytest.skip(why.read_text(encoding="utf-8").strip() if why.exists()
 			else f"run `sh packaging/countries {os.path.relpath(BUILD, ROOT)}/data`: it installs npm, which brings the files")
 
 
@@ -163,8 +164,8 @@ def count(ranges):
 	return sum(last - first + 1 for first, last in ranges)
 
 
-@case("every country of a publisher's database holds the addresses of the publisher's text")
-def real(shop):
+def test_real(shop):
+	"""every country of a publisher's database holds the addresses of the publisher's text"""
 	needs_data()
 	texts = {version: read_text(version) for version in (4, 6)}
 	schema = json.loads((ROOT / "schema" / "policy.schema.json").read_text(encoding="utf-8"))
@@ -172,32 +173,24 @@ def real(shop):
 	countries = sorted(named & set(schema["$defs"]["country"]["enum"]))
 	shop.write("a.yaml", policy(countries, DATABASES / "geo-whois-asn-country.mmdb"))
 	done = shop.tpc("compile", "-O0", "a.yaml", "-o", "out")
-	problems = expect(done, 0)
-	if problems:
-		return problems
+	expect(done, 0)
 	for version, wanted in texts.items():
 		found = read_nft(shop.folder / "out" / "a.nft", version)
-		problems += [f"IPv{version} of {country}: {count(found.get(country, []))} addresses, "
+		assert not [f"IPv{version} of {country}: {count(found.get(country, []))} addresses, "
 			f"and not {count(wanted.get(country, []))}"
 			for country in countries if found.get(country, []) != wanted.get(country, [])]
-	if len(countries) < 240:
-		problems.append(f"only {len(countries)} countries were compared")
-	return problems + [f"{code} is no country to us" for code in sorted(named - set(countries) - GONE)]
+	assert len(countries) >= 240, f"only {len(countries)} countries were compared"
+	assert not [f"{code} is no country to us" for code in sorted(named - set(countries) - GONE)]
 
 
-@case("a publisher's files of one family each are together the file of both")
-def halves(shop):
+def test_halves(shop):
+	"""a publisher's files of one family each are together the file of both"""
 	needs_data()
 	countries = ["CN", "HK", "NO", "US"]
 	shop.write("one/a.yaml", policy(countries, DATABASES / "geo-whois-asn-country.mmdb"))
 	shop.write("two/a.yaml", policy(countries, DATABASES / "geo-whois-asn-country-ipv4.mmdb",
 		DATABASES / "geo-whois-asn-country-ipv6.mmdb"))
-	problems = []
 	for name in "one", "two":
-		problems += expect(shop.tpc("compile", f"{name}/a.yaml", "-o", f"out-{name}"), 0)
+		expect(shop.tpc("compile", f"{name}/a.yaml", "-o", f"out-{name}"), 0)
 	same = shop.listing("out-one")["a.nft"] == shop.listing("out-two")["a.nft"]
-	return problems + ([] if same else ["they are not"])
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+	assert same, "they are not"

@@ -1,13 +1,13 @@
-#!/usr/bin/python3
 """tpc graph: what the picture says, that nothing of a policy becomes syntax, what is written and when."""
 import json
 import re
 import shutil
 import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 
-from cli import PATH, PLAIN, ROOT, SEED, TPC, WRONG, Skip, case, expect, main, needs_the_program_itself
+import pytest
+
+from cli import PATH, PLAIN, ROOT, SEED, WRONG, expect, needs_the_program_itself
 
 BOTH = """version: 1
 name: office
@@ -45,7 +45,7 @@ def policies():
 
 def need_dot():
 	if not shutil.which("dot", path=PATH):
-		raise Skip("no Graphviz: packaging/setup check installs it")
+		pytest.skip("no Graphviz: packaging/setup check installs it")
 
 
 def drawn(text):
@@ -79,49 +79,42 @@ MERMAID = re.compile("|".join((r"  entry[01]\(\[" + LABEL + r"\]\):::link", r"  
 def mermaid_problems(text):
 	"""Lines that are none of those that a flowchart of ours has, and arrows to nowhere."""
 	lines = text.splitlines()
-	problems = [f"no line of ours: {line}" for line in lines[2:] if not MERMAID.fullmatch(line)]
-	if lines[1:2] != ["flowchart LR"]:
-		problems.append("no flowchart")
+	assert not [f"no line of ours: {line}" for line in lines[2:] if not MERMAID.fullmatch(line)]
+	assert lines[1:2] == ["flowchart LR"], "no flowchart"
 	boxes = set(re.findall(r"^  (\w+)[\[(]", text, re.MULTILINE))
-	problems += [f"an arrow to {name}, which is not there"
+	assert not [f"an arrow to {name}, which is not there"
 		for name in re.findall(r"--> (\w+)$", text, re.MULTILINE) if name not in boxes]
-	return problems
 
 
 def mermaid_words(text):
 	return re.sub(r"#(\d+);", lambda found: chr(int(found.group(1))), text.replace("<br/>", " "))
 
 
-@case("every example and golden policy: dot takes the text, the picture is XML, and every mark, priority and table is in it")
-def all_of_them(shop):
+def test_all_of_them(shop):
+	"""every example and golden policy: dot takes the text, the picture is XML, and every mark, priority and table is in it"""
 	need_dot()
-	problems = []
 	for path in policies():
 		name = path.relative_to(ROOT)
 		text, said = shop.tpc("graph", path), shop.tpc("compile", path, "--emit", "json")
-		root = drawn(text.out)
-		if text.status or said.status or isinstance(root, str):
-			problems.append(f"{name}: {text.status} {said.status} {root}")
-			continue
+		root = drawn(text.stdout)
+		assert not text.returncode and not said.returncode and not isinstance(root, str), f"{name}: {text.returncode} {said.returncode} {root}"
 		seen = words(root)
 		wanted = set()
-		for way in json.loads(said.out)["ways"]:
+		for way in json.loads(said.stdout)["ways"]:
 			wanted.add(f"0x{way['mark']['value']:08x}/0x{way['mark']['mask']:08x}")
 			if way["ip_rule"]:
 				wanted.add(f"ip rule {way['ip_rule']}")
-		problems += [f"{name}: {word} is not in the picture" for word in sorted(wanted) if word not in seen]
-		problems += [f"{name}: <{tag}>" for tag in sorted(tags(root) - SVG_TAGS)]
-	return problems if len(policies()) > 80 else ["where are the policies?"]
+		assert not [f"{name}: {word} is not in the picture" for word in sorted(wanted) if word not in seen]
+		assert not [f"{name}: <{tag}>" for tag in sorted(tags(root) - SVG_TAGS)]
+	assert len(policies()) > 80, "where are the policies?"
 
 
-@case("every example and golden policy as a flowchart: only lines of ours, arrows between what is there")
-def all_flowcharts(shop):
-	problems = []
+def test_all_flowcharts(shop):
+	"""every example and golden policy as a flowchart: only lines of ours, arrows between what is there"""
 	for path in policies():
 		done = shop.tpc("graph", path, "--emit", "mermaid")
-		problems += [f"{path.relative_to(ROOT)}: {problem}"
-			for problem in ([str(done)] if done.status else mermaid_problems(done.out))]
-	return problems
+		expect(done, 0)
+		mermaid_problems(done.stdout)
 
 
 def rows(text, number):
@@ -135,10 +128,10 @@ def said(row):
 	return [" ".join(cell) for cell in row]
 
 
-@case("the rules of each scope in their order, with what they ask for and do, and the default last")
-def the_rules(shop):
+def test_the_rules(shop):
+	"""the rules of each scope in their order, with what they ask for and do, and the default last"""
 	shop.write("policy.yaml", BOTH)
-	text = shop.tpc("graph", "policy.yaml").out
+	text = shop.tpc("graph", "policy.yaml").stdout
 	wanted = [[
 		["1", "first in lan, not to foreign, tcp, port 80 or 443", "proxy px"],
 		["2", "second to foreign", "route vpn, else isp"],
@@ -151,7 +144,7 @@ def the_rules(shop):
 		["default", "all else", "direct"],
 	]]
 	found = [[said(row) for row in rows(text, number)] for number in (0, 1)]
-	return [f"{found}, not {wanted}"] if found != wanted else []
+	assert found == wanted, f"{found}, not {wanted}"
 
 
 def arrows(text):
@@ -163,22 +156,22 @@ def arrows(text):
 	return sorted((titles[one], titles[other], *re.findall(r' (?:head)?label="(\d+)"', more)) for one, other, more in found)
 
 
-@case("arrows: from each rule to its way, from there to tables in their order, listeners and links")
-def the_arrows(shop):
+def test_the_arrows(shop):
+	"""arrows: from each rule to its way, from there to tables in their order, listeners and links"""
 	shop.write("policy.yaml", BOTH)
-	found = arrows(shop.tpc("graph", "policy.yaml").out)
+	found = arrows(shop.tpc("graph", "policy.yaml").stdout)
 	row = "route vpn, else isp"
 	wanted = sorted([("0:1", "proxy px"), ("0:2", row), ("1:2", row), ("proxy px", "listener px"),
 		("0:4", "route vpn", "3"), ("0:4", "route isp", "1"), ("1:4", "route vpn", "3"), ("1:4", "route isp", "1"),
 		(row, "table vpn", "1"), (row, "table isp", "2"), ("route vpn", "table vpn"), ("route isp", "table isp"),
 		("table vpn", "wg0"), ("table isp", "wan0")])
-	return [f"{found}, not {wanted}"] if found != wanted else []
+	assert found == wanted, f"{found}, not {wanted}"
 
 
-@case("the flowchart says the same: rules, who sends where, what stands behind")
-def the_flowchart(shop):
+def test_the_flowchart(shop):
+	"""the flowchart says the same: rules, who sends where, what stands behind"""
 	shop.write("policy.yaml", BOTH)
-	text = shop.tpc("graph", "policy.yaml", "--emit", "mermaid").out
+	text = shop.tpc("graph", "policy.yaml", "--emit", "mermaid").stdout
 	plain = mermaid_words(text)
 	titles = dict(re.findall(r"^  (box\d+)\[\"(.*?)(?:<br/>|\"\])", text, re.MULTILINE))
 	found = sorted((one, mermaid_words(titles[other])) for one, other in
@@ -187,16 +180,17 @@ def the_flowchart(shop):
 		("list0", "route vpn"), ("list0", "route isp"), ("list1", "route vpn"), ("list1", "route isp")])
 	lines = ["1: first: in lan, not to foreign, tcp, port 80 or 443 → proxy px", "3: third: user 1000 → continue (at most",
 		"default: all else → reject", "lan: eth1, eth2", "rules: 2; this host's: 2", "tproxy to 127.0.0.1:12345, [::1]:12345", "masquerade"]
-	return mermaid_problems(text) + [f"{line} is missing in {plain}" for line in lines if line not in plain] + (
-		[f"{found}, not {wanted}"] if found != wanted else [])
+	mermaid_problems(text)
+	assert not [f"{line} is missing in {plain}" for line in lines if line not in plain]
+	assert found == wanted, f"{found}, not {wanted}"
 
 
-@case("a way names its rules, those that follow each other as a run")
-def runs(shop):
+def test_runs(shop):
+	"""a way names its rules, those that follow each other as a run"""
 	rules = "".join(f"  - {{to: [192.0.2.{n}], then: {'drop' if n in (4, 6) else '{mark: 5}'}}}\n" for n in range(1, 10))
 	shop.write("policy.yaml", f"version: 1\nsettings: {{ipv6: off}}\nrules:\n{rules}default: {{forward: {{mark: 5}}}}\n")
-	problems = expect(shop.tpc("graph", "policy.yaml"), 0, "<I>rules: 1-3, 5, 7-9, default</I>")
-	return problems + expect(shop.tpc("graph", "policy.yaml", "--emit", "mermaid"), 0, "<br/>rules: 1-3, 5, 7-9, default\"]")
+	expect(shop.tpc("graph", "policy.yaml"), 0, "<I>rules: 1-3, 5, 7-9, default</I>")
+	expect(shop.tpc("graph", "policy.yaml", "--emit", "mermaid"), 0, "<br/>rules: 1-3, 5, 7-9, default\"]")
 
 
 def hostile_policy(names):
@@ -205,54 +199,52 @@ def hostile_policy(names):
 	return "version: 1\nsettings: {ipv6: off}\nrules:\n" + rules
 
 
-@case("hostile names and keywords stay text, in the SVG and in the flowchart")
-def hostile(shop):
+def test_hostile(shop):
+	"""hostile names and keywords stay text, in the SVG and in the flowchart"""
 	need_dot()
 	name = 'a"<b>&]; evil.yaml'
 	shop.write(name, hostile_policy(HOSTILE))
 	text = shop.tpc("graph", name)
-	root = drawn(text.out)
-	if text.status or isinstance(root, str):
-		return [f"{text} {root}"]
-	problems = [f"<{tag}>" for tag in sorted(tags(root) - SVG_TAGS)]
+	root = drawn(text.stdout)
+	assert not text.returncode and not isinstance(root, str), f"{text} {root}"
+	assert not [f"<{tag}>" for tag in sorted(tags(root) - SVG_TAGS)]
 	seen = " ".join(words(root).split())
-	flowchart = shop.tpc("graph", name, "--emit", "mermaid").out
+	flowchart = shop.tpc("graph", name, "--emit", "mermaid").stdout
 	plain = " ".join(mermaid_words(flowchart).split())
 	for wanted in [*HOSTILE, name]:
 		wanted = " ".join(wanted.split())
-		problems += [f"{wanted} is not in the picture: {seen}"] if wanted not in seen else []
-		problems += [f"{wanted} is not in {plain}"] if wanted not in plain and wanted != name else []
+		assert wanted in seen, f"{wanted} is not in the picture: {seen}"
+		assert wanted in plain or wanted == name, f"{wanted} is not in {plain}"
 	titles = {element.text for element in root.iter() if element.tag.endswith("}title")}
-	problems += [f"a node {title}" for title in titles if not re.fullmatch(r"policy|[a-z]+\d(:\w+)*(->\w+(:\w+)*)?", title)]
-	return problems + mermaid_problems(flowchart)
+	assert not [f"a node {title}" for title in titles if not re.fullmatch(r"policy|[a-z]+\d(:\w+)*(->\w+(:\w+)*)?", title)]
+	mermaid_problems(flowchart)
 
 
-@case("characters that hide or turn text are shown as '?', control characters by their escapes")
-def hidden(shop):
+def test_hidden(shop):
+	"""characters that hide or turn text are shown as '?', control characters by their escapes"""
 	need_dot()
 	shop.write("policy.yaml", hostile_policy(["a\u202eb\u200bc", "x\ty\n"]).replace('name: "x\\ty\\n", ', ""))
-	text = shop.tpc("graph", "policy.yaml").out
+	text = shop.tpc("graph", "policy.yaml").stdout
 	root = drawn(text)
-	problems = [root] if isinstance(root, str) else []
-	problems += [f"{wanted} is not in {text}" for wanted in ("<B>a?b?c</B>", "contains &quot;x\\ty\\n&quot;")
+	assert not isinstance(root, str), root
+	assert not [f"{wanted} is not in {text}" for wanted in ("<B>a?b?c</B>", "contains &quot;x\\ty\\n&quot;")
 		if wanted not in text]
-	return problems + [f"{code!r} is there" for code in "\u202e\u200b\t" if code in text]
+	assert not [f"{code!r} is there" for code in "\u202e\u200b\t" if code in text]
 
 
-@case("long names and long lists: lines are broken, the rest of a list is counted")
-def long_ones(shop):
+def test_long_ones(shop):
+	"""long names and long lists: lines are broken, the rest of a list is counted"""
 	name, word = "a name of many words " * 5, "w" * 128
 	shop.write("policy.yaml", "version: 1\nsettings: {ipv6: off}\nrules:\n"
 		f"  - {{name: {name}, to: [{', '.join(f'192.0.2.{n}' for n in range(200))}], then: drop}}\n"
 		f"  - {{name: {word}, in: eth0, proto: udp, payload: {{contains: {'k' * 60}}}, then: drop}}\n")
-	text = shop.tpc("graph", "policy.yaml").out
+	text = shop.tpc("graph", "policy.yaml").stdout
 	lines = re.split(r"<[^>]*>|\n", text)
-	problems = [f"a line of {len(line)}: {line}" for line in lines if len(line) > 70 and "=" not in line]
+	assert not [f"a line of {len(line)}: {line}" for line in lines if len(line) > 70 and "=" not in line]
 	cells = " ".join(" ".join(said(row)) for row in rows(text, 0))
 	for wanted in (" ".join(name.split()), "192.0.2.5 or 194 more", "k" * 48 + "..."):
-		if wanted not in cells:
-			problems.append(f"{wanted} is not in {cells}")
-	return problems + ([] if word in cells.replace(" ", "") else [f"{word} is cut: {cells}"])
+		assert wanted in cells, f"{wanted} is not in {cells}"
+	assert word in cells.replace(" ", ""), f"{word} is cut: {cells}"
 
 
 def large_policy():
@@ -267,130 +259,120 @@ def large_policy():
 	return "\n".join(text) + "\n"
 
 
-@case("sixty rules and ten tables: all rules in order, every way names its rules, and dot takes it")
-def large(shop):
+def test_large(shop):
+	"""sixty rules and ten tables: all rules in order, every way names its rules, and dot takes it"""
 	need_dot()
 	shop.write("policy.yaml", large_policy())
-	text = shop.tpc("graph", "policy.yaml").out
+	text = shop.tpc("graph", "policy.yaml").stdout
 	root = drawn(text)
-	problems = [root] if isinstance(root, str) else []
+	assert not isinstance(root, str), root
 	numbers = [said(row)[0] for row in rows(text, 0)]
-	if numbers != [str(n) for n in range(1, 61)] + ["default"]:
-		problems.append(f"the order is {numbers}")
+	assert numbers == [str(n) for n in range(1, 61)] + ["default"], f"the order is {numbers}"
 	px = re.search(r"<B>proxy px</B>.*rules: (.*)</I>", text)
-	if not px or re.sub(r"<[^>]*>", " ", px.group(1)).replace("  ", " ").replace("  ", " ") != ", ".join(str(n) for n in range(2, 61, 5)):
-		problems.append(f"px is sent to by {px}")
-	flowchart = shop.tpc("graph", "policy.yaml", "--emit", "mermaid").out
-	if not re.search(r"  box\d+ ~~~ box\d+\n", flowchart):
-		problems.append("the table that only answers stands where it likes")
-	return problems + mermaid_problems(flowchart)
+	assert px and re.sub(r"<[^>]*>", " ", px.group(1)).replace("  ", " ").replace("  ", " ") == ", ".join(str(n) for n in range(2, 61, 5)), \
+		f"px is sent to by {px}"
+	flowchart = shop.tpc("graph", "policy.yaml", "--emit", "mermaid").stdout
+	assert re.search(r"  box\d+ ~~~ box\d+\n", flowchart), "the table that only answers stands where it likes"
+	mermaid_problems(flowchart)
 
 
-@case("the same bytes in any locale, time zone and folder; standard input as well")
-def deterministic(shop):
+def test_deterministic(shop):
+	"""the same bytes in any locale, time zone and folder; standard input as well"""
 	shop.write("sub/policy.yaml", BOTH)
 	one = shop.tpc("graph", "sub/policy.yaml")
 	two = shop.tpc("graph", shop.folder / "sub" / "policy.yaml",
 		environment={"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati"})
-	three = shop.tpc("graph", "-", stdin=BOTH.encode())
-	problems = expect(one, 0, "digraph policy {") + expect(three, 0, "policy office, from standard input")
-	return problems + ([] if one.out == two.out else ["they differ"])
+	three = shop.tpc("graph", "-", stdin=BOTH)
+	expect(one, 0, "digraph policy {")
+	expect(three, 0, "policy office, from standard input")
+	assert one.stdout == two.stdout, "they differ"
 
 
-@case("-o: the name's end says what is drawn, --emit says it louder; no folder is made; -q is quiet")
-def outputs(shop):
+def test_outputs(shop):
+	"""-o: the name's end says what is drawn, --emit says it louder; no folder is made; -q is quiet"""
 	need_dot()
 	shop.write("policy.yaml", SEED)
-	problems = expect(shop.tpc("graph", "policy.yaml", "-o", "new/folder/a.svg"), 3, None, ['no folder "new/folder"', "nothing was written"])
-	problems += ["a folder was made"] if (shop.folder / "new").exists() else []
+	expect(shop.tpc("graph", "policy.yaml", "-o", "new/folder/a.svg"), 3, None, ['no folder "new/folder"', "nothing was written"])
+	assert not (shop.folder / "new").exists(), "a folder was made"
 	(shop.folder / "new/folder").mkdir(parents=True)
 	begins = {"a.dot": b"digraph", "a.gv": b"digraph", "a.mmd": b"%%{init", "a.mermaid": b"%%{init", "a.svg": b"<?xml",
 		"a.png": b"\x89PNG"}
 	for name, begin in begins.items():
-		problems += expect(shop.tpc("graph", "policy.yaml", "-o", f"new/folder/{name}"), 0, f"{name}: 1 rule\n", ())
-		if not (shop.folder / "new/folder" / name).read_bytes().startswith(begin):
-			problems.append(f"{name} is something else")
-	problems += expect(shop.tpc("graph", "policy.yaml", "-q", "-o", "b.svg", "--emit", "dot"), 0, None)
-	problems += expect(shop.tpc("graph", "policy.yaml", "--format", "json", "-o", "b.dot"), 0, '{"files":["b.dot"],"rules":1}')
-	if not (shop.folder / "b.svg").read_bytes().startswith(b"digraph"):
-		problems.append("--emit was not heard")
-	problems += expect(shop.tpc("graph", "policy.yaml", "--emit", "svg"), 0, ["<?xml", "</svg>"])
-	return problems
+		expect(shop.tpc("graph", "policy.yaml", "-o", f"new/folder/{name}"), 0, f"{name}: 1 rule\n", ())
+		assert (shop.folder / "new/folder" / name).read_bytes().startswith(begin), f"{name} is something else"
+	expect(shop.tpc("graph", "policy.yaml", "-q", "-o", "b.svg", "--emit", "dot"), 0, None)
+	expect(shop.tpc("graph", "policy.yaml", "--format", "json", "-o", "b.dot"), 0, '{"files":["b.dot"],"rules":1}')
+	assert (shop.folder / "b.svg").read_bytes().startswith(b"digraph"), "--emit was not heard"
+	expect(shop.tpc("graph", "policy.yaml", "--emit", "svg"), 0, ["<?xml", "</svg>"])
 
 
-@case("wrong usage says what to write: an end that says nothing, a kind that is none, the policy itself, a folder")
-def usage(shop):
+def test_usage(shop):
+	"""wrong usage says what to write: an end that says nothing, a kind that is none, the policy itself, a folder"""
 	shop.write("policy.dot", SEED)
-	problems = expect(shop.tpc("graph", "policy.dot", "-o", "picture"), 2, None, ["end it in .svg", "--emit"])
-	problems += expect(shop.tpc("graph", "policy.dot", "--emit", "jpeg"), 2, None, "dot, mermaid, svg, png")
-	problems += expect(shop.tpc("graph", "policy.dot", "-o", "policy.dot"), 2, None, "the policy itself")
-	problems += expect(shop.tpc("graph", "policy.dot", "-o", "new/"), 2, None, "name of a file")
-	problems += expect(shop.tpc("graph"), 2, None, "POLICY is missing")
+	expect(shop.tpc("graph", "policy.dot", "-o", "picture"), 2, None, ["end it in .svg", "--emit"])
+	expect(shop.tpc("graph", "policy.dot", "--emit", "jpeg"), 2, None, "dot, mermaid, svg, png")
+	expect(shop.tpc("graph", "policy.dot", "-o", "policy.dot"), 2, None, "the policy itself")
+	expect(shop.tpc("graph", "policy.dot", "-o", "new/"), 2, None, "name of a file")
+	expect(shop.tpc("graph"), 2, None, "POLICY is missing")
 	files = shop.listing()
-	return problems + ([] if files == {"policy.dot": SEED.encode()} else [f"there is {list(files)}"])
+	assert files == {"policy.dot": SEED.encode()}, f"there is {list(files)}"
 
 
 def untouched(shop, done, status, err):
 	"""The call failed, and neither the old picture nor anything beside it has changed."""
-	problems = expect(done, status, None, err)
+	expect(done, status, None, err)
 	files = shop.listing("out")
-	return problems + ([] if files == {"old.svg": b"old\n"} else [f"there is {list(files)}"])
+	assert files == {"old.svg": b"old\n"}, f"there is {list(files)}"
 
 
-@case("without dot: exit 3 with the package's name, nothing written; text kinds need none")
-def without_dot(shop):
-	needs_the_program_itself("a vfork that is a fork there does not say that dot is not here")
+def test_without_dot(shop):
+	"""without dot: exit 3 with the package's name, nothing written; text kinds need none"""
+	needs_the_program_itself(shop, "a vfork that is a fork there does not say that dot is not here")
 	shop.write("policy.yaml", SEED)
 	shop.write("out/old.svg", "old\n")
 	nowhere = {"PATH": str(shop.folder / "empty")}
-	problems = []
 	for more in (["-o", "out/old.svg"], ["-o", "out/new.png"], ["--emit", "svg"]):
-		problems += untouched(shop, shop.tpc("graph", "policy.yaml", *more, environment=nowhere), 3,
+		untouched(shop, shop.tpc("graph", "policy.yaml", *more, environment=nowhere), 3,
 			["install the package graphviz", "--emit mermaid"])
-	problems += expect(shop.tpc("graph", "policy.yaml", environment=nowhere), 0, "digraph")
-	return problems + expect(shop.tpc("graph", "policy.yaml", "-o", "a.mmd", environment=nowhere), 0)
+	expect(shop.tpc("graph", "policy.yaml", environment=nowhere), 0, "digraph")
+	expect(shop.tpc("graph", "policy.yaml", "-o", "a.mmd", environment=nowhere), 0)
 
 
-@case("a dot that fails, is ended, draws nothing or does not read: exit 3, what it said, nothing written")
-def dot_fails(shop):
+def test_dot_fails(shop):
+	"""a dot that fails, is ended, draws nothing or does not read: exit 3, what it said, nothing written"""
 	shop.write("policy.yaml", SEED)
 	shop.write("out/old.svg", "old\n")
-	problems = []
 	for script, word in (("echo '<svg>'; echo 'no such thing' >&2; echo more >&2; exit 1", "dot failed: no such thing;"),
 			("echo '<svg>'; kill -9 $$", "signal 9"), ("exit 0", "dot failed;"), ("head -c 200000 /dev/zero >&2; exit 7", "dot failed")):
 		shop.write("bin/dot", f"#!/bin/sh\n{script}\n").chmod(0o755)
-		problems += untouched(shop, shop.tpc("graph", "policy.yaml", "-o", "out/old.svg",
+		untouched(shop, shop.tpc("graph", "policy.yaml", "-o", "out/old.svg",
 			environment={"PATH": f"{shop.folder}/bin:{PATH}"}), 3, word)
-	return problems
 
 
-@case("dot is called with arguments and no shell, and gets all of a large text while it draws")
-def dot_call(shop):
+def test_dot_call(shop):
+	"""dot is called with arguments and no shell, and gets all of a large text while it draws"""
 	shop.write("policy.yaml", large_policy())
 	shop.write("bin/dot", '#!/bin/sh\nprintf "%s" "$#:$*:" >args\nhead -c 3000000 /dev/zero\ncat >text\n').chmod(0o755)
 	done = shop.tpc("graph", "policy.yaml", "-o", "a.svg", environment={"PATH": f"{shop.folder}/bin:{PATH}"})
-	problems = expect(done, 0, "a.svg: 60 rules")
+	expect(done, 0, "a.svg: 60 rules")
 	files = shop.listing()
-	if files.get("args") != b"1:-Tsvg:" or files.get("text", b"").decode() != shop.tpc("graph", "policy.yaml").out:
-		problems.append(f"it was called otherwise: {files.get('args')}")
-	return problems + ([] if len(files.get("a.svg", b"")) == 3000000 else ["not all it drew was written"])
+	assert files.get("args") == b"1:-Tsvg:" and files.get("text", b"").decode() == shop.tpc("graph", "policy.yaml").stdout, \
+		f"it was called otherwise: {files.get('args')}"
+	assert len(files.get("a.svg", b"")) == 3000000, "not all it drew was written"
 
 
-@case("a wrong policy: its errors, exit 1, nothing written")
-def wrong(shop):
+def test_wrong(shop):
+	"""a wrong policy: its errors, exit 1, nothing written"""
 	shop.write("policy.yaml", WRONG)
 	shop.write("out/old.svg", "old\n")
-	return untouched(shop, shop.tpc("graph", "policy.yaml", "-o", "out/old.svg"), 1, 'did you mean "proxy"?')
+	untouched(shop, shop.tpc("graph", "policy.yaml", "-o", "out/old.svg"), 1, 'did you mean "proxy"?')
 
 
-@case("a place where nothing can be written: exit 3, said so")
-def refused(shop):
+def test_refused(shop):
+	"""a place where nothing can be written: exit 3, said so"""
 	shop.write("policy.yaml", SEED)
 	shop.write("file", "")
 	done = shop.tpc("graph", "policy.yaml", "-o", "file/a.dot")
-	full = shop.run("sh", "-c", f"{TPC} graph policy.yaml >/dev/full")
-	return expect(done, 3, None, "nothing was written") + expect(full, 3, None, "standard output")
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+	full = shop.run("sh", "-c", f"{shop.program} graph policy.yaml >/dev/full")
+	expect(done, 3, None, "nothing was written")
+	expect(full, 3, None, "standard output")

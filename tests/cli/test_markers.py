@@ -1,10 +1,9 @@
-#!/usr/bin/python3
 """Others' nft rules that write marks: which of them apply and plan refuse, which they warn of, and which are no matter."""
 import re
-import sys
 
-from cli import ROOT, SEED, expect, main
-from hosted import differs, live
+import pytest
+
+from cli import ROOT, SEED, differs, expect
 
 VPN = """version: 1
 tables:
@@ -28,46 +27,46 @@ WORDS = ["[number-conflict]", "somebody else's nft rule gives"]
 def load(host, hook, *rules, table="inet theirs", before=""):
 	"""A table of somebody else's; `hook` is its chain's "type ... hook ... priority ...", or empty."""
 	head = f"type {hook}; " if hook else ""
-	host.must("nft", f"table {table} {{ {before} chain c {{ {head}{'; '.join(rules)}; }}; }}")
+	host.run("nft", f"table {table} {{ {before} chain c {{ {head}{'; '.join(rules)}; }}; }}")
 
 
-def refusal(what, policy, rule, words=(), hook="filter hook prerouting priority -150", table="inet theirs", beside=True):
-	"""`beside`: does --beside let it stand?"""
-	@live(f"{what}: refused with status 3, nothing changed; --beside {'lets it stand' if beside else 'does not help'}")
-	def _(shop, host):
-		host.link("wg0")
-		shop.write("policy.yaml", policy)
-		load(host, hook, rule, table=table)
-		before = host.state()
-		problems = []
-		for verb in ("apply", "plan"):
-			done = host.tpc(verb, "policy.yaml")
-			problems += expect(done, 3, None, [*WORDS, f"table {table}, chain c, handle ", "policy.yaml:", "mark_mask", *words])
-			if ("--beside" in done.err) != beside:
-				problems.append(f"--beside: {done}")
-		if not beside:
-			problems += expect(host.tpc("apply", "policy.yaml", "--beside"), 3, None, WORDS)
-			return problems + differs(before, host.state(), "refused:")
-		problems += differs(before, host.state(), "refused:")
-		problems += expect(host.tpc("plan", "policy.yaml", "--beside"), 5, (), "go the same way")
-		problems += expect(host.tpc("apply", "policy.yaml", "--beside"), 0, "applied", ["warning: ", "go the same way", *words])
-		problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
-		problems += expect(host.tpc("remove"), 0, "removed")
-		return problems + differs(before, host.state(), "after remove:")
+@pytest.mark.parametrize("what, policy, rule, words, hook, table, beside", [
+	("a rule that sets the mark of a listener", SEED, "tcp dport 80 meta mark set 0x64", ["the mark of proxy, 0x64/0xffffffff", "meta mark set 0x64", "policy.yaml:5:"], "filter hook prerouting priority -150", "inet theirs", True),
+	("a rule that sets its bits", SEED, "meta mark set mark or 0x64", ["meta mark set meta mark or 0x64"], "filter hook prerouting priority -150", "ip theirs", True),
+	("a rule that sets a mark under a mask, whatever it does to the others' bits", VPN, "meta mark set mark and 0x00ffffff or 0x01000040", ["the mark of vpn, 0x1000000/0x7f000000", "meta mark set meta mark and 0xffffbf or 0x1000040"], "filter hook prerouting priority -150", "inet theirs", False),
+	("a rule that makes it of the bits that are there", VPN, "meta mark set mark xor 0x01000000", (), "filter hook prerouting priority -150", "inet theirs", False),
+	("a rule in a chain that others jump to", SEED, "meta mark set 0x64", (), "", "inet theirs", True),
+	("a rule in an ip6 table", SEED, "meta mark set 0x64", (), "filter hook prerouting priority -150", "ip6 theirs", True),
+	("a rule for what comes in by a device", SEED, "meta mark set 0x64", (), 'filter hook ingress device "lo" priority 0', "netdev theirs", True),
+	("a rule of a bridge, in input", SEED, "meta mark set 0x64", (), "filter hook input priority 0", "bridge theirs", True),
+	("a rule that turns one way's mark into another's", TWO, "meta mark set 0x01000000", (), "filter hook prerouting priority -150", "inet theirs", False),
+	("a rule that does so with a bit of neither's", VPN.replace("{value: 0x01000000, mask: 0x7f000000}", "0x60").replace("rules:",
+	"  lan: {dev: wg0, mark: 0x64}\nrules:\n  - {to: 198.51.100.0/24, then: {route: lan}}"), "meta mark set mark or 0x4", ["the mark of lan"], "filter hook prerouting priority -150", "inet theirs", False),
+	("a rule that gives connections one of the policy's marks", TWO, "ct mark set ct mark and 0xffff or 0x1d000000", ["the connection mark of", "ct mark set ct mark and 0xffff or 0x1d000000"], "filter hook prerouting priority -150", "inet theirs", True),
+])
+def test_refusal(shop, host, what, policy, rule, words, hook, table, beside):
+	"""{what}: refused with status 3, nothing changed; --beside lets it stand: {beside}
 
-
-refusal("a rule that sets the mark of a listener", SEED, "tcp dport 80 meta mark set 0x64", ["the mark of proxy, 0x64/0xffffffff", "meta mark set 0x64", "policy.yaml:5:"])
-refusal("a rule that sets its bits", SEED, "meta mark set mark or 0x64", ["meta mark set meta mark or 0x64"], table="ip theirs")
-refusal("a rule that sets a mark under a mask, whatever it does to the others' bits", VPN, "meta mark set mark and 0x00ffffff or 0x01000040", ["the mark of vpn, 0x1000000/0x7f000000", "meta mark set meta mark and 0xffffbf or 0x1000040"], beside=False)
-refusal("a rule that makes it of the bits that are there", VPN, "meta mark set mark xor 0x01000000", beside=False)
-refusal("a rule in a chain that others jump to", SEED, "meta mark set 0x64", hook="")
-refusal("a rule in an ip6 table", SEED, "meta mark set 0x64", table="ip6 theirs")
-refusal("a rule for what comes in by a device", SEED, "meta mark set 0x64", hook='filter hook ingress device "lo" priority 0', table="netdev theirs")
-refusal("a rule of a bridge, in input", SEED, "meta mark set 0x64", hook="filter hook input priority 0", table="bridge theirs")
-refusal("a rule that turns one way's mark into another's", TWO, "meta mark set 0x01000000", beside=False)
-refusal("a rule that does so with a bit of neither's", VPN.replace("{value: 0x01000000, mask: 0x7f000000}", "0x60").replace("rules:",
-	"  lan: {dev: wg0, mark: 0x64}\nrules:\n  - {to: 198.51.100.0/24, then: {route: lan}}"), "meta mark set mark or 0x4", ["the mark of lan"], beside=False)
-refusal("a rule that gives connections one of the policy's marks", TWO, "ct mark set ct mark and 0xffff or 0x1d000000", ["the connection mark of", "ct mark set ct mark and 0xffff or 0x1d000000"])
+	`beside`: does --beside let it stand?
+	"""
+	host.link("wg0")
+	shop.write("policy.yaml", policy)
+	load(host, hook, rule, table=table)
+	before = host.state()
+	for verb in ("apply", "plan"):
+		done = host.tpc(verb, "policy.yaml")
+		expect(done, 3, None, [*WORDS, f"table {table}, chain c, handle ", "policy.yaml:", "mark_mask", *words])
+		assert ("--beside" in done.stderr) == beside, f"--beside: {done}"
+	if not beside:
+		expect(host.tpc("apply", "policy.yaml", "--beside"), 3, None, WORDS)
+		differs(before, host.state(), "refused:")
+		return
+	differs(before, host.state(), "refused:")
+	expect(host.tpc("plan", "policy.yaml", "--beside"), 5, (), "go the same way")
+	expect(host.tpc("apply", "policy.yaml", "--beside"), 0, "applied", ["warning: ", "go the same way", *words])
+	expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
+	expect(host.tpc("remove"), 0, "removed")
+	differs(before, host.state(), "after remove:")
 
 
 # What hosts really have (Tailscale, kube-proxy, Docker's mesh, wg-quick, AWS, firewalld's and others' ways to set), beside the default bits.
@@ -94,24 +93,22 @@ def uncounted(host):
 	return re.sub(r"packets \d+ bytes \d+", "", host.state())
 
 
-@live("rules that write bits of their own, or what cannot be told: no refusal, no warning, and they stand")
-def harmless(shop, host):
+def test_harmless(shop, host):
+	"""rules that write bits of their own, or what cannot be told: no refusal, no warning, and they stand"""
 	host.link("wg0")
 	for name in ("docker.nft", "firewalld.nft"):
-		host.must("nft", "-f", ROOT / "tests" / "lab" / "others" / name)
+		host.run("nft", "-f", ROOT / "tests" / "lab" / "others" / name)
 	load(host, "filter hook prerouting priority -100", *HARMLESS)
 	load(host, "route hook output priority -100", *HARMLESS, table="ip theirs")
 	load(host, "nat hook postrouting priority 100", *HARMLESS, table="inet nat")
 	before = uncounted(host)
-	problems = []
 	for policy in (VPN, TWO):
 		shop.write("policy.yaml", policy)
 		done = host.tpc("apply", "policy.yaml")
-		problems += expect(done, 0, "applied")
-		if "nft rule" in done.err:
-			problems.append(f"warned: {done}")
-	problems += expect(host.tpc("remove"), 0, "removed")
-	return problems + differs(before, uncounted(host), "after remove:")
+		expect(done, 0, "applied")
+		assert "nft rule" not in done.stderr, f"warned: {done}"
+	expect(host.tpc("remove"), 0, "removed")
+	differs(before, uncounted(host), "after remove:")
 
 
 # Of rules that set the policy's mark: those that nobody reads it after.
@@ -123,18 +120,16 @@ UNREAD = {
 }
 
 
-@live("rules whose mark nobody reads are no matter: a sleeping table, the hooks behind routing, ARP")
-def unread(shop, host):
-	problems = []
+def test_unread(shop, host):
+	"""rules whose mark nobody reads are no matter: a sleeping table, the hooks behind routing, ARP"""
 	shop.write("policy.yaml", SEED)
 	for what, (table, hook, flags) in UNREAD.items():
 		load(host, hook, "meta mark set 0x64", table=table, before=flags)
 		done = host.tpc("apply", "policy.yaml")
-		problems += expect(done, 0, "applied")
-		problems += [f"{what}: {done}"] if "nft rule" in done.err else []
+		expect(done, 0, "applied")
+		assert "nft rule" not in done.stderr, f"{what}: {done}"
 		host.tpc("remove")
-		host.must("nft", "delete", "table", *table.split())
-	return problems
+		host.run("nft", "delete", "table", *table.split())
 
 
 # Of rules that take the policy's mark away: is it a warning there?
@@ -152,56 +147,50 @@ TAKERS = {
 }
 
 
-@live("rules that take the policy's mark away: a warning where it is before the routing that reads it, else no word")
-def takers(shop, host):
+def test_takers(shop, host):
+	"""rules that take the policy's mark away: a warning where it is before the routing that reads it, else no word"""
 	host.link("wg0")
 	shop.write("policy.yaml", TWO)
-	problems = []
 	for (table, hook), warned in TAKERS.items():
 		load(host, hook, "tcp dport 1 meta mark set 0x1", "tcp dport 2 meta mark set mark and 0xff", "meta mark set mark or 0x4",
 			"tcp dport 3 meta mark set mark and 0xfeffffff", table=table)
 		done = host.tpc("apply", "policy.yaml")
-		problems += expect(done, 0, "applied", ["warning: behind the policy's chain", f"table {table}, chain c, handle ",
+		expect(done, 0, "applied", ["warning: behind the policy's chain", f"table {table}, chain c, handle ",
 			"meta mark set 0x1, and 2 more in that chain"] if warned else ())
-		if done.err.count("nft rule") != warned:
-			problems.append(f"{table} {hook}: {done}")
+		assert done.stderr.count("nft rule") == warned, f"{table} {hook}: {done}"
 		host.tpc("remove")
-		host.must("nft", "delete", "table", *table.split())
-	return problems
+		host.run("nft", "delete", "table", *table.split())
 
 
-@live("a rule that came since: no matter while nothing is to change, refused with the next change; a rollback goes back all the same")
-def since(shop, host):
+def test_since(shop, host):
+	"""a rule that came since: no matter while nothing is to change, refused with the next change; a rollback goes back all the same"""
 	shop.write("policy.yaml", SEED)
-	problems = expect(host.tpc("apply", "policy.yaml"), 0, "applied")
+	expect(host.tpc("apply", "policy.yaml"), 0, "applied")
 	shop.write("policy.yaml", SEED.replace("proto: tcp", "proto: udp"))
-	problems += expect(host.tpc("apply", "policy.yaml"), 0, "applied")
+	expect(host.tpc("apply", "policy.yaml"), 0, "applied")
 	load(host, "filter hook prerouting priority -150", "meta mark set 0x64")
-	problems += expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change", None)
+	expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change", None)
 	state = host.state()
 	shop.write("policy.yaml", SEED)
-	problems += expect(host.tpc("apply", "policy.yaml"), 3, None, WORDS)
-	problems += differs(state, host.state(), "refused:")
-	return problems + expect(host.tpc("rollback"), 0)
+	expect(host.tpc("apply", "policy.yaml"), 3, None, WORDS)
+	differs(state, host.state(), "refused:")
+	expect(host.tpc("rollback"), 0)
 
 
-@live("what is in the way is said at once: an ip rule and an nft rule for the same mark")
-def together(shop, host):
+def test_together(shop, host):
+	"""what is in the way is said at once: an ip rule and an nft rule for the same mark"""
 	shop.write("policy.yaml", SEED)
-	host.must("ip", "rule", "add", "priority", "77", "fwmark", "0x64", "lookup", "53")
+	host.run("ip", "rule", "add", "priority", "77", "fwmark", "0x64", "lookup", "53")
 	load(host, "filter hook prerouting priority -150", "meta mark set 0x64", "meta mark set mark or 0x64")
 	done = host.tpc("apply", "policy.yaml")
-	problems = expect(done, 3, None, [*WORDS, "somebody else's IPv4 rule asks for"])
-	return problems + ([] if done.err.count("nft rule gives") == 2 else [f"not each is said: {done}"])
+	expect(done, 3, None, [*WORDS, "somebody else's IPv4 rule asks for"])
+	assert done.stderr.count("nft rule gives") == 2, f"not each is said: {done}"
 
 
-@live("a policy without ways of its own, and marks set for whoever waits for them, collide with nobody")
-def bare(shop, host):
+def test_bare(shop, host):
+	"""a policy without ways of its own, and marks set for whoever waits for them, collide with nobody"""
 	load(host, "filter hook prerouting priority -150", "meta mark set 0x64")
 	shop.write("policy.yaml", "version: 1\nrules:\n  - {to: 203.0.113.0/24, then: {mark: 0x64}}\n  - {to: 198.51.100.0/24, then: drop}\n")
 	done = host.tpc("apply", "policy.yaml")
-	return expect(done, 0, "applied") + ([f"warned: {done}"] if "nft rule" in done.err else [])
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+	expect(done, 0, "applied")
+	assert "nft rule" not in done.stderr, f"warned: {done}"

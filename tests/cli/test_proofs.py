@@ -1,9 +1,7 @@
-#!/usr/bin/python3
 """What is proved of a policy, taken for errors with --strict, and allowed by comments in its lines."""
 import json
-import sys
 
-from cli import case, expect, main
+from cli import expect
 
 # Line 10 is covered by lines 8 and 9 together; the sets of lines 8 and 9 share an address.
 TWO = """\
@@ -30,166 +28,149 @@ def allow(text, line, comment):
 	return "\n".join(lines) + "\n"
 
 
-@case("a rule that two others cover together: a warning with all three places, exit 0")
-def covered(shop):
+def test_covered(shop):
+	"""a rule that two others cover together: a warning with all three places, exit 0"""
 	shop.write("policy.yaml", TWO)
-	return expect(shop.tpc("check", "policy.yaml"), 0, "policy.yaml: ok (",
+	expect(shop.tpc("check", "policy.yaml"), 0, "policy.yaml: ok (",
 		[COVERED, "policy.yaml:8:5: note: this one takes a part", "policy.yaml:9:5: note: ",
 		"policy.yaml:11:5: warning"])
 
 
-@case("notes: check shows those that may surprise, -v all, compile none unless asked")
-def notes(shop):
+def test_notes(shop):
+	"""notes: check shows those that may surprise, -v all, compile none unless asked"""
 	shop.write("policy.yaml", TWO)
 	partly = 'policy.yaml:9:10: note: 198.51.100.1 is in "right" and in "left", whose rule comes first and wins [two-sets]'
 	inside = 'note: 192.0.2.0 is in "outer" and in "left"'
-	problems = expect(shop.tpc("check", "policy.yaml"), 0, (), [partly])
+	expect(shop.tpc("check", "policy.yaml"), 0, (), [partly])
 	for words, wanted, unwanted in ((["check"], partly, inside),
 			(["compile", "--emit", "ip"], COVERED, "[two-sets]"),
 			(["compile", "-v", "--emit", "ip"], partly, "nothing")):
 		done = shop.tpc(*words, "policy.yaml")
-		problems += expect(done, 0, (), [wanted])
-		if unwanted in done.err:
-			problems.append(f"{words} says {unwanted}")
-	if inside not in shop.tpc("check", "-v", "policy.yaml").err:
-		problems.append("-v does not show sets that lie inside others")
-	return problems
+		expect(done, 0, (), [wanted])
+		assert unwanted not in done.stderr, f"{words} says {unwanted}"
+	assert inside in shop.tpc("check", "-v", "policy.yaml").stderr, "-v does not show sets that lie inside others"
 
 
-@case("--strict: warnings are errors, notes are not; nothing is written")
-def strict(shop):
+def test_strict(shop):
+	"""--strict: warnings are errors, notes are not; nothing is written"""
 	shop.write("policy.yaml", TWO)
 	shop.write("good.yaml", "version: 1\nsets: {a: [192.0.2.0/25, '2001:db8::1'], b: [192.0.2.1-192.0.2.200]}\n"
 		"rules:\n  - {to: a, then: drop}\n  - {to: b, then: reject}\n")
 	before = shop.listing()
-	problems = expect(shop.tpc("check", "--strict", "policy.yaml"), 1, (), "policy.yaml:10:5: error: no packet")
-	problems += expect(shop.tpc("compile", "--strict", "policy.yaml", "-o", "out"), 1, (), "error: no packet")
-	problems += expect(shop.tpc("apply", "--strict", "--dry-run", "policy.yaml"), 1, (), "error: no packet")
-	problems += expect(shop.tpc("check", "--strict", "good.yaml"), 0, "good.yaml: ok", "[two-sets]")
-	return problems + ([] if shop.listing() == before else ["files were written"])
+	expect(shop.tpc("check", "--strict", "policy.yaml"), 1, (), "policy.yaml:10:5: error: no packet")
+	expect(shop.tpc("compile", "--strict", "policy.yaml", "-o", "out"), 1, (), "error: no packet")
+	expect(shop.tpc("apply", "--strict", "--dry-run", "policy.yaml"), 1, (), "error: no packet")
+	expect(shop.tpc("check", "--strict", "good.yaml"), 0, "good.yaml: ok", "[two-sets]")
+	assert shop.listing() == before, "files were written"
 
 
-@case("a comment allows one code in its line, and check says so")
-def allowed(shop):
+def test_allowed(shop):
+	"""a comment allows one code in its line, and check says so"""
 	text = allow(allow(TWO, 10, "# allow: covered-rule"), 11, "# allow: unused, covered-rule  since the move")
 	shop.write("policy.yaml", text)
 	done = shop.tpc("check", "policy.yaml")
-	problems = expect(done, 0, "2 silenced (policy.yaml:10 covered-rule, policy.yaml:11 covered-rule)",
+	expect(done, 0, "2 silenced (policy.yaml:10 covered-rule, policy.yaml:11 covered-rule)",
 		['policy.yaml:11:50: warning: nothing in this line is warned of as "unused" [unneeded-allow]'])
-	if "[covered-rule]" in done.err:
-		problems.append("a rule is reported all the same")
+	assert "[covered-rule]" not in done.stderr, "a rule is reported all the same"
 	shop.write("policy.yaml", text.replace("unused, ", ""))
-	return problems + expect(shop.tpc("check", "--strict", "policy.yaml"), 0, "2 silenced")
+	expect(shop.tpc("check", "--strict", "policy.yaml"), 0, "2 silenced")
 
 
-@case("a comment elsewhere, in quotes, or of another code, allows nothing")
-def not_allowed(shop):
-	problems = []
+def test_not_allowed(shop):
+	"""a comment elsewhere, in quotes, or of another code, allows nothing"""
 	for line, comment in ((9, "# allow: covered-rule"), (10, "# allow: unused"), (10, "# allowed: covered-rule"),
 			(10, "#nothing # allow : covered-rule")):
 		shop.write("policy.yaml", allow(TWO, line, comment))
-		problems += expect(shop.tpc("check", "policy.yaml"), 0, "ok (", [COVERED])
+		expect(shop.tpc("check", "policy.yaml"), 0, "ok (", [COVERED])
 	shop.write("policy.yaml", TWO.replace("port: 80,", 'port: 80, name: "x # allow: covered-rule",'))
-	return problems + expect(shop.tpc("check", "policy.yaml"), 0, "ok (", [COVERED])
+	expect(shop.tpc("check", "policy.yaml"), 0, "ok (", [COVERED])
 
 
-@case("an unknown code is told with what was meant; an error is not allowed")
-def wrong_codes(shop):
+def test_wrong_codes(shop):
+	"""an unknown code is told with what was meant; an error is not allowed"""
 	shop.write("policy.yaml", allow(TWO, 10, "# allow: coverd-rule"))
-	problems = expect(shop.tpc("check", "policy.yaml"), 0, "ok (",
+	expect(shop.tpc("check", "policy.yaml"), 0, "ok (",
 		['no warning has the code "coverd-rule" [unneeded-allow]', 'did you mean "covered-rule"?'])
 	shop.write("policy.yaml", allow(TWO.replace("to: left,", "to: lift,"), 8, "# allow: unknown-name"))
-	return problems + expect(shop.tpc("check", "policy.yaml"), 1, (), "[unknown-name]")
+	expect(shop.tpc("check", "policy.yaml"), 1, (), "[unknown-name]")
 
 
-@case("a note is allowed, too, and not missed by who does not look for it")
-def allowed_note(shop):
+def test_allowed_note(shop):
+	"""a note is allowed, too, and not missed by who does not look for it"""
 	shop.write("policy.yaml", allow(TWO, 9, "# allow: two-sets"))
 	done = shop.tpc("check", "policy.yaml")
-	problems = expect(done, 0, "policy.yaml:9 two-sets", COVERED)
-	if "[two-sets]" in done.err or "unneeded-allow" in done.err:
-		problems.append(f"it says {done.err}")
+	expect(done, 0, "policy.yaml:9 two-sets", COVERED)
+	assert "[two-sets]" not in done.stderr and "unneeded-allow" not in done.stderr, f"it says {done.stderr}"
 	done = shop.tpc("compile", "--emit", "ip", "policy.yaml")
-	return problems + (["compile takes it for unneeded"] if "unneeded-allow" in done.err else [])
+	assert "unneeded-allow" not in done.stderr, "compile takes it for unneeded"
 
 
-@case("a comment with a capital, or behind a note, allows as well; one in a line of its own is told where it belongs")
-def allowed_otherwise(shop):
-	problems = []
+def test_allowed_otherwise(shop):
+	"""a comment with a capital, or behind a note, allows as well; one in a line of its own is told where it belongs"""
 	for comment in ("# Allow: covered-rule", "# my note; allow: covered-rule", "# we ALLOW: covered-rule until May"):
 		shop.write("policy.yaml", allow(TWO, 10, comment))
-		problems += expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (policy.yaml:10 covered-rule)", "11:5: warning")
+		expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (policy.yaml:10 covered-rule)", "11:5: warning")
 	shop.write("policy.yaml", allow(TWO, 10, "# we allow: all of that"))
 	done = shop.tpc("check", "policy.yaml")
-	problems += expect(done, 0, (), [COVERED]) + (["it reads prose"] if "unneeded-allow" in done.err else [])
+	expect(done, 0, (), [COVERED])
+	assert "unneeded-allow" not in done.stderr, "it reads prose"
 	lines = TWO.splitlines()
 	shop.write("policy.yaml", "\n".join(lines[:9] + ["  # allow: covered-rule"] + lines[9:]) + "\n")
-	return problems + expect(shop.tpc("check", "policy.yaml"), 0, (),
+	expect(shop.tpc("check", "policy.yaml"), 0, (),
 		["policy.yaml:10:12: warning: nothing in this line", "it belongs at the end of the next line", "policy.yaml:11:5"])
 
 
-@case("errors are fixed first: check says that more may be found, unless all was looked at")
-def errors_first(shop):
+def test_errors_first(shop):
+	"""errors are fixed first: check says that more may be found, unless all was looked at"""
 	shop.write("policy.yaml", TWO.replace("to: left,", "to: lift,"))
 	more = "policy.yaml: fix the errors first: more may be found after them"
-	problems = expect(shop.tpc("check", "policy.yaml"), 1, None, [more, "[unknown-name]"])
-	if "fix the errors first" in shop.tpc("check", "-q", "policy.yaml").err:
-		problems.append("-q says it, too")
+	expect(shop.tpc("check", "policy.yaml"), 1, None, [more, "[unknown-name]"])
+	assert "fix the errors first" not in shop.tpc("check", "-q", "policy.yaml").stderr, "-q says it, too"
 	shop.write("policy.yaml", TWO)
-	if "fix the errors first" in shop.tpc("check", "--strict", "policy.yaml").err:
-		problems.append("it is said where the proofs were made")
-	return problems
+	assert "fix the errors first" not in shop.tpc("check", "--strict", "policy.yaml").stderr, "it is said where the proofs were made"
 
 
-@case("check and compile count the author's sets, at each -O")
-def counted(shop):
+def test_counted(shop):
+	"""check and compile count the author's sets, at each -O"""
 	shop.write("policy.yaml", TWO)
-	problems = expect(shop.tpc("check", "policy.yaml"), 0, "ok (5 rules, 4 sets, 0 expectations)", ())
+	expect(shop.tpc("check", "policy.yaml"), 0, "ok (5 rules, 4 sets, 0 expectations)", ())
 	for level in ("-O0", "-O1"):
-		problems += expect(shop.tpc("compile", level, "policy.yaml", "-o", "out"), 0, "5 rules, 4 sets", ())
-	return problems
+		expect(shop.tpc("compile", level, "policy.yaml", "-o", "out"), 0, "5 rules, 4 sets", ())
 
 
-@case("included files have their own lines")
-def included(shop):
+def test_included(shop):
+	"""included files have their own lines"""
 	head, rules = TWO.split("rules:\n")
 	shop.write("policy.yaml", head + "include: [more.yaml]\nrules:\n  - {to: 203.0.113.1, family: ipv4, then: drop}\n")
 	shop.write("more.yaml", "rules:\n" + allow(rules, 3, "# allow: covered-rule"))
-	return expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (more.yaml:4 covered-rule)", "more.yaml:5:5: warning")
+	expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (more.yaml:4 covered-rule)", "more.yaml:5:5: warning")
 
 
-@case("--format json: severities, and what is silenced where")
-def as_json(shop):
+def test_as_json(shop):
+	"""--format json: severities, and what is silenced where"""
 	shop.write("policy.yaml", allow(TWO, 10, "# allow: covered-rule"))
 	done = shop.tpc("check", "--format", "json", "policy.yaml")
-	problems = expect(done, 0, (), None)
-	objects = [json.loads(line) for line in done.out.splitlines()]
+	expect(done, 0, (), None)
+	objects = [json.loads(line) for line in done.stdout.splitlines()]
 	verdict = [item for item in objects if "policy" in item][0]
 	found = sorted({(item["severity"], item["code"], item["line"]) for item in objects if "code" in item})
-	if verdict["silenced"] != [{"file": "policy.yaml", "line": 10, "code": "covered-rule"}]:
-		problems.append(f"silenced: {verdict['silenced']}")
-	if verdict["warnings"] != 1 or verdict["errors"]:
-		problems.append(f"it counts {verdict}")
-	if found != [("note", "two-sets", 9), ("warning", "covered-rule", 11)]:
-		problems.append(f"it says {found}")
-	return problems
+	assert verdict["silenced"] == [{"file": "policy.yaml", "line": 10, "code": "covered-rule"}], f"silenced: {verdict['silenced']}"
+	assert verdict["warnings"] == 1 and not verdict["errors"], f"it counts {verdict}"
+	assert found == [("note", "two-sets", 9), ("warning", "covered-rule", 11)], f"it says {found}"
 
 
 def told(shop, text, *words):
 	"""What check says of a policy: (line, code) of each."""
 	shop.write("policy.yaml", "version: 1\n" + text)
 	done = shop.tpc("check", "--format", "json", *words, "policy.yaml")
-	return [(item["line"], item["code"]) for item in map(json.loads, done.out.splitlines()) if "code" in item]
+	return [(item["line"], item["code"]) for item in map(json.loads, done.stdout.splitlines()) if "code" in item]
 
 
 def expect_told(shop, codes, cases, *words):
 	"""Of each policy (which begins in line 2) what is said under these codes, and nothing else of them."""
-	problems = []
 	for text, wanted in cases:
 		found = [item for item in told(shop, text, *words) if item[1] in codes.split()]
-		if found != wanted:
-			problems.append(f"{found}, not {wanted}, of\n{text}")
-	return problems
+		assert found == wanted, f"{found}, not {wanted}, of\n{text}"
 
 
 OFFICE = """\
@@ -202,14 +183,14 @@ ONE = "192.0.2.9"
 SIX = '"2001:db8::9"'
 
 
-@case("endpoint: only a route of the table into the tunnel's interface is a loop")
-def endpoint_routes(shop):
+def test_endpoint_routes(shop):
+	"""endpoint: only a route of the table into the tunnel's interface is a loop"""
 	host = "{to: 192.0.2.9/32, via: 198.51.100.1, dev: wan0}"
 	error, quiet = [(2, "endpoint-inside")], []
 	def office(route, end=ONE, fallback="main", more="", family="ipv4"):
 		return OFFICE % (route, end, fallback, more, family)
 	main = ", prefer_main: true"
-	return expect_told(shop, "endpoint-inside tunnel-loop", [
+	expect_told(shop, "endpoint-inside tunnel-loop", [
 		(office(NARROW), quiet),
 		(office(NARROW, fallback="unreachable"), quiet),
 		(office(WIDE), error),
@@ -229,26 +210,26 @@ def endpoint_routes(shop):
 	])
 
 
-@case("a tunnel without an endpoint is warned of where it has a wide route")
-def unknown_ends(shop):
+def test_unknown_ends(shop):
+	"""a tunnel without an endpoint is warned of where it has a wide route"""
 	rules = ", masquerade: true, prefer_main: true}}\nrules: [{scope: local, family: ipv4, then: {route: vpn}}]\n"
 	loop = [(3, "tunnel-loop")]
-	return expect_told(shop, "endpoint-inside tunnel-loop", [
+	expect_told(shop, "endpoint-inside tunnel-loop", [
 		("tables: {vpn: {dev: wg0" + rules, loop),
 		("tables: {vpn: {routes: [{to: 0.0.0.0/1, dev: wg0}, {to: 128.0.0.0/1, dev: wg0}]" + rules, loop),
 		("tables: {vpn: {routes: [{to: 10.20.0.0/16, dev: wg0}]" + rules, []),
 	])
 
 
-@case("tunnels behind another table, and by one another")
-def tunnels_in_rows(shop):
+def test_tunnels_in_rows(shop):
+	"""tunnels behind another table, and by one another"""
 	tables = "tables: {wan: {via: 198.51.100.1, dev: eth0, masquerade: true}, " \
 		"vpn: {dev: wg0, endpoint: 192.0.2.9, masquerade: true}}\n"
 	pair = "tables: {a: {dev: tuna0, endpoint: 192.0.2.9, masquerade: true}, " \
 		"b: {dev: tunb0, endpoint: 203.0.113.9, masquerade: true}}\nrules:\n"
 	row = "rules:\n%s  - {scope: both, family: ipv4, to: {not: private}, then: {route: [%s]}}\n"
 	to = "  - {scope: local, to: %s, then: {route: %s}}\n"
-	return expect_told(shop, "endpoint-inside tunnel-loop", [
+	expect_told(shop, "endpoint-inside tunnel-loop", [
 		(tables + row % ("", "wan, vpn, unreachable"), [(2, "tunnel-loop")]),
 		(tables + row % ("", "vpn, wan, unreachable"), [(2, "endpoint-inside")]),
 		(tables + row % ("  - {scope: local, to: 192.0.2.9, then: direct}\n", "wan, vpn, unreachable"), []),
@@ -261,15 +242,15 @@ def tunnels_in_rows(shop):
 WAN = "tables: {wan: {via: [198.51.100.1, '2001:db8::1'], dev: eth0, masquerade: true%s}}\nrules:\n"
 
 
-@case("lan-included: rules before it, and the table, may except the host's networks")
-def lans(shop):
+def test_lans(shop):
+	"""lan-included: rules before it, and the table, may except the host's networks"""
 	def policy(*rules, table=""):
 		return WAN % table + "".join(f"  - {{scope: local, {rule}}}\n" for rule in rules)
 	def at(line):
 		return [(line, "lan-included")]
 	wan = "then: {route: wan}"
 	private = "to: private, then: direct"
-	return expect_told(shop, "lan-included", [
+	expect_told(shop, "lan-included", [
 		(policy(wan), at(4)),
 		(policy(private, wan), []),
 		(policy("to: private, then: drop", wan), []),
@@ -297,14 +278,14 @@ def lans(shop):
 PROXY = "listeners: {p: {tproxy: 1, runs_as: {user: 5}%s}}\n"
 
 
-@case("lan-included: of what is handed to a listener as of what leaves by a table")
-def lans_proxied(shop):
+def test_lans_proxied(shop):
+	"""lan-included: of what is handed to a listener as of what leaves by a table"""
 	def policy(*rules, more=""):
 		return PROXY % more + "rules:\n" + "".join(f"  - {{{rule}}}\n" for rule in rules)
 	def at(line):
 		return [(line, "lan-included")]
 	proxy = "scope: local, then: {proxy: p}"
-	return expect_told(shop, "lan-included", [
+	expect_told(shop, "lan-included", [
 		(policy(proxy), at(4)),
 		(policy("scope: both, proto: tcp, then: {proxy: p}"), at(4)),
 		(policy("then: {proxy: p}"), []),
@@ -317,8 +298,8 @@ def lans_proxied(shop):
 	])
 
 
-@case("listener-narrows: no word where the rule says it, or where other rules or the default take the rest")
-def narrowed(shop):
+def test_narrowed(shop):
+	"""listener-narrows: no word where the rule says it, or where other rules or the default take the rest"""
 	def policy(*rules, listener="{redirect: 53}", more=""):
 		return f"listeners: {{dns: {listener}, other: {{tproxy: 9}}}}\nrules:\n" \
 			+ "".join(f"  - {{{rule}}}\n" for rule in rules) + more
@@ -326,7 +307,7 @@ def narrowed(shop):
 		return [(line, "listener-narrows")]
 	dns = "port: dns, then: {proxy: dns}"
 	rest = "then: {proxy: other}"
-	return expect_told(shop, "listener-narrows", [
+	expect_told(shop, "listener-narrows", [
 		(policy(dns), at(4)),
 		(policy("then: {proxy: dns}"), at(4)),
 		(policy("proto: {not: icmp}, then: {proxy: dns}"), at(4)),
@@ -353,15 +334,15 @@ def narrowed(shop):
 	])
 
 
-@case("host-left-open: who is refused, and may still reach this host")
-def open_hosts(shop):
+def test_open_hosts(shop):
+	"""host-left-open: who is refused, and may still reach this host"""
 	sets = "sets:\n  banned: {dynamic: true}\n  kids: {dynamic: true, elements: [10.0.0.9]}\n  far: [203.0.113.0/24]\nrules:\n"
 	def policy(*rules, more=""):
 		return sets + "".join(f"  - {{{rule}}}\n" for rule in rules) + more
 	def at(line):
 		return [(line, "host-left-open")]
 	ban = "from: banned, then: drop"
-	return expect_told(shop, "host-left-open", [
+	expect_told(shop, "host-left-open", [
 		(policy(ban), at(7)),
 		(policy("from: far, then: reject"), at(7)),
 		(policy("scope: both, from: far, to: any, then: drop"), at(7)),
@@ -382,15 +363,15 @@ def open_hosts(shop):
 	])
 
 
-@case("needs-masquerade: not where the rule names the address, nothing leaves, or main comes first")
-def sources(shop):
+def test_sources(shop):
+	"""needs-masquerade: not where the rule names the address, nothing leaves, or main comes first"""
 	def policy(rule, table="{via: [198.51.100.1, '2001:db8::1'], dev: eth0}", more=""):
 		return f"sets: {{mine: [198.51.100.10, '2001:db8::10']}}\ntables: {{two: {table}, three: {{dev: eth1, masquerade: true}}}}\n" \
 			f"rules:\n  - {{scope: local, {rule}}}\n{more}"
 	told_of = [(5, "needs-masquerade")]
 	two = "then: {route: two}"
 	snat = "{via: [198.51.100.1, '2001:db8::1'], snat: 198.51.100.9}"
-	return expect_told(shop, "needs-masquerade no-effect", [
+	expect_told(shop, "needs-masquerade no-effect", [
 		(policy(two), told_of),
 		(policy("from: any, " + two), told_of),
 		(policy("from: {not: mine}, " + two), told_of),
@@ -410,11 +391,11 @@ def sources(shop):
 	])
 
 
-@case("unused: a table that answers by an interface of its own is none, nor a listener that spoofs")
-def unused(shop):
+def test_unused(shop):
+	"""unused: a table that answers by an interface of its own is none, nor a listener that spoofs"""
 	def at(line):
 		return [(line, "unused")]
-	return expect_told(shop, "unused", [
+	expect_told(shop, "unused", [
 		("tables: {a: {dev: eth0}}\n", []),
 		("tables: {a: {via: 192.0.2.1, dev: eth0}}\n", []),
 		("tables: {a: {routes: [{dev: eth0, metric: 1}, {dev: eth1, metric: 2}]}}\n", []),
@@ -431,9 +412,9 @@ def unused(shop):
 	])
 
 
-@case("own-mark: a listener that is known by who runs it, and has a mark that its program may set")
-def own_marks(shop):
-	return expect_told(shop, "own-mark", [
+def test_own_marks(shop):
+	"""own-mark: a listener that is known by who runs it, and has a mark that its program may set"""
+	expect_told(shop, "own-mark", [
 		("listeners: {p: {tproxy: 1, mark: 255, runs_as: {user: 5}}}\n", [(2, "own-mark")]),
 		("listeners: {p: {tproxy: 1, mark: {value: 1, mask: 3}, runs_as: [{mark: 4}, {cgroup: a.slice}]}}\n", [(2, "own-mark")]),
 		("listeners: {p: {redirect: 1, mark: {value: 1, mask: 3}, runs_as: {cgroup: a.slice}}}\n", [(2, "own-mark")]),
@@ -444,35 +425,31 @@ def own_marks(shop):
 	])
 
 
-@case("a listener of one family: what to write is about the listener, not about destinations")
-def one_family(shop):
+def test_one_family(shop):
+	"""a listener of one family: what to write is about the listener, not about destinations"""
 	def helped(listener, rule="port: 80"):
 		shop.write("policy.yaml", f"version: 1\nlisteners: {{p: {listener}}}\nrules:\n  - {{{rule}, then: {{proxy: p}}}}\n")
-		return shop.tpc("check", "policy.yaml").err
-	problems = []
+		return shop.tpc("check", "policy.yaml").stderr
 	for listener, rule, wanted in (
 			("{tproxy: {port: 1, address: 127.0.0.1}}", "port: 80", "give the listener an IPv6 address, too: `{tproxy: "),
 			('{dnat: "192.0.2.9:80"}', "port: 80", "give the listener an IPv6 address, too: `{dnat: "),
 			('{dnat: "127.0.0.1:80"}', "in: lan0, port: 80", "use `{redirect: PORT}`, which takes IPv6, too"),
 			('{tproxy: {port: 1, address: "::1"}}', "port: 80", "[ipv4-uncovered]")):
 		said = helped(listener, rule)
-		if wanted not in said or "destinations too" in said:
-			problems.append(f"{said}, not {wanted}")
+		assert wanted in said and "destinations too" not in said, f"{said}, not {wanted}"
 	for rule in ("port: 80, family: ipv6", 'to: "2001:db8::1"'):
-		if "ipv4-uncovered" in helped('{tproxy: {port: 1, address: "::1"}}', rule):
-			problems.append(f"a warning of {rule}")
-	return problems
+		assert "ipv4-uncovered" not in helped('{tproxy: {port: 1, address: "::1"}}', rule), f"a warning of {rule}"
 
 
-@case("ipv6-uncovered: a rule that captures IPv4 alone, whatever others are about")
-def families(shop):
+def test_families(shop):
+	"""ipv6-uncovered: a rule that captures IPv4 alone, whatever others are about"""
 	head = "tables: {vpn: {dev: tun0, fallback: unreachable, endpoint: 192.0.2.9, masquerade: true}}\nrules:\n"
 	def policy(*rules, more=""):
 		return more + head + "".join(f"  - {{{rule}}}\n" for rule in rules)
 	def at(line):
 		return [(line, "ipv6-uncovered")]
 	vpn = "in: br0, from: 192.168.1.0/24, then: {route: vpn}"
-	problems = expect_told(shop, "ipv6-uncovered", [
+	expect_told(shop, "ipv6-uncovered", [
 		(policy("in: br9, then: drop", vpn), at(5)),
 		(policy("in: br9, then: drop", vpn, vpn.replace("1.0", "2.0"), vpn.replace("1.0", "3.0")), at(5)),
 		(policy(vpn), at(4)),
@@ -492,18 +469,18 @@ def families(shop):
 	])
 	shop.write("policy.yaml", "version: 1\n" + policy("in: br9, then: drop", vpn, vpn.replace("1.0", "2.0"),
 		vpn.replace("1.0", "3.0")))
-	return problems + expect(shop.tpc("check", "policy.yaml"), 0, (),
+	expect(shop.tpc("check", "policy.yaml"), 0, (),
 		["IPv6 of the same hosts goes its usual way", "so are this rule and 1 more"])
 
 
-@case("known-number: what is given out avoids them; what is given is looked at with its mask")
-def known_numbers(shop):
+def test_known_numbers(shop):
+	"""known-number: what is given out avoids them; what is given is looked at with its mask"""
 	def table(more):
 		return f"tables: {{a: {{via: [192.0.2.1, '2001:db8::1'], dev: eth1, {more}}}}}\nrules:\n  - {{then: {{route: a}}}}\n"
 	many = "tables:\n" + "".join(f"  t{n}: {{via: 192.0.2.{n}, dev: eth{n}}}\n" for n in range(1, 31)) + "rules:\n" \
 		+ "".join(f"  - {{to: 203.0.113.{n}, then: {{route: t{n}}}}}\n" for n in range(1, 31))
 	at, none = [(2, "known-number")], []
-	problems = expect_told(shop, "known-number", [
+	expect_told(shop, "known-number", [
 		(many, none),
 		(many.replace("dev: eth5}", "dev: eth5, id: 7120}"), [(7, "known-number")]),
 		(table("mark: {value: 0x0100, mask: 0xff00}"), at),
@@ -515,22 +492,22 @@ def known_numbers(shop):
 		("settings: {priority: 5209}\n" + table("metric: 5"), none),
 	])
 	shop.write("policy.yaml", "version: 1\n" + many)
-	out = shop.tpc("compile", "--emit", "ip", "policy.yaml").out
-	problems += [f"table {number} is {word}" for number, there, word in ((7120, False, "given out"),
+	out = shop.tpc("compile", "--emit", "ip", "policy.yaml").stdout
+	assert not [f"table {number} is {word}" for number, there, word in ((7120, False, "given out"),
 		(7121, True, "not given out")) if (f"table {number}" in out) != there]
 	shop.write("policy.yaml", "version: 1\nsettings: {table_ids: 7119-7120, mark_mask: 0xc000, priority: 5209}\n" + table("metric: 5"))
 	out = shop.tpc("compile", "--emit", "ip", "policy.yaml")
-	return problems + ([] if "0x4000" in out.out and "5271" in out.out else [f"known marks are not used at last: {out}"])
+	assert "0x4000" in out.stdout and "5271" in out.stdout, f"known marks are not used at last: {out}"
 
 
-@case("two-sets: built-in sets whose rule takes a part of a later one")
-def built_in_sets(shop):
+def test_built_in_sets(shop):
+	"""two-sets: built-in sets whose rule takes a part of a later one"""
 	def policy(first, second):
 		return "sets: {lists: [10.50.0.0/16, 203.0.113.0/24]}\ntables: {corp: {via: 192.0.2.1, dev: eth1}}\nrules:\n" \
 			f"  - {{in: br0, {first}}}\n  - {{in: br0, {second}}}\n"
 	private, corp = "to: private, then: direct", "to: lists, then: {route: corp}"
 	at, none = [(6, "two-sets")], []
-	return expect_told(shop, "two-sets", [
+	expect_told(shop, "two-sets", [
 		(policy(private, corp), at),
 		(policy("to: bogons, then: drop", corp.replace("lists", "[lists, 8.0.0.0/8]")), at),
 		(policy(corp, private), none),
@@ -538,7 +515,3 @@ def built_in_sets(shop):
 		(policy("to: bogons, then: drop", private), none),
 		(policy("to: {not: private}, then: direct", corp), none),
 	], "-v")
-
-
-if __name__ == "__main__":
-	sys.exit(main())

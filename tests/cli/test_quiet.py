@@ -1,11 +1,10 @@
-#!/usr/bin/python3
 """What `tpc apply` asks of the kernel, message by message: nothing more than what there is to do."""
 import re
 import shutil
-import sys
 
-from cli import SEED, TPC, Skip, expect, main
-from hosted import live
+import pytest
+
+from cli import SEED, expect
 
 POLICY = SEED.replace('[203.0.113.0/24, 198.51.100.7, "2001:db8:113::/48"]', "{file: list.txt}")
 PREFIXES = 20000
@@ -20,73 +19,64 @@ def prefixes(first):
 def asked(host, *words):
 	"""What tpc said, and the types of the netlink messages that it and its children sent, in order."""
 	if not shutil.which("strace"):
-		raise Skip("strace is not here; run packaging/setup check")
-	tried = host.run("strace", "-qq", "-o", "trace", "true")
-	if tried.status:
-		raise Skip(f"strace cannot trace here: {tried.err}")
-	done = host.run("strace", "-f", "-qq", "-s", "4096", "-e", "trace=sendto,sendmsg", "-o", "trace", TPC, *words,
-		environment={"ASAN_OPTIONS": "detect_leaks=0"})
-	trace = (host.shop.folder / "trace").read_text(encoding="utf-8", errors="replace")
+		pytest.skip("strace is not here; run packaging/setup check")
+	tried = host.run("strace", "-qq", "-o", "trace", "true", check=False)
+	if tried.returncode:
+		pytest.skip(f"strace cannot trace here: {tried.stderr}")
+	done = host.run("strace", "-f", "-qq", "-s", "4096", "-e", "trace=sendto,sendmsg", "-o", "trace", host.program, *words,
+		environment={"ASAN_OPTIONS": "detect_leaks=0"}, check=False)
+	trace = (host.folder / "trace").read_text(encoding="utf-8", errors="replace")
 	return done, REQUEST.findall(trace)
 
 
 def not_asked(types, *words):
-	return [f"{kind} was sent" for kind in types if any(word in kind for word in words)]
+	assert not [f"{kind} was sent" for kind in types if any(word in kind for word in words)]
 
 
-@live("nothing has changed: no message that changes anything, and no set is read")
-def nothing(shop, host):
+def test_nothing(shop, host):
+	"""nothing has changed: no message that changes anything, and no set is read"""
 	shop.write("policy.yaml", POLICY)
 	shop.write("list.txt", prefixes(11))
-	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	expect(host.tpc("apply", "policy.yaml"), 0)
 	done, types = asked(host, "apply", "policy.yaml")
-	problems += expect(done, 0, "tpc: nothing to change\n")
-	if "NFT_MSG_GETSET" not in types or "RTM_GETRULE" not in types:
-		problems.append(f"the messages are not seen: {types}")
-	problems += [f"{kind} was sent" for kind in types if CHANGE.match(kind)]
-	return problems + not_asked(types, "SETELEM", "BATCH")
+	expect(done, 0, "tpc: nothing to change\n")
+	assert "NFT_MSG_GETSET" in types and "RTM_GETRULE" in types, f"the messages are not seen: {types}"
+	assert not [f"{kind} was sent" for kind in types if CHANGE.match(kind)]
+	not_asked(types, "SETELEM", "BATCH")
 
 
-@live("a few prefixes have changed: elements and what the table says of itself, no rule and no set besides")
-def few(shop, host):
+def test_few(shop, host):
+	"""a few prefixes have changed: elements and what the table says of itself, no rule and no set besides"""
 	shop.write("policy.yaml", POLICY)
 	shop.write("list.txt", prefixes(11))
-	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	expect(host.tpc("apply", "policy.yaml"), 0)
 	shop.write("list.txt", prefixes(11).replace("11.7.", "19.7."))
 	done, types = asked(host, "apply", "policy.yaml")
-	problems += expect(done, 0, "sets in place: 1, with +128 -128 elements")
+	expect(done, 0, "sets in place: 1, with +128 -128 elements")
 	changes = [kind for kind in types if CHANGE.match(kind) or "SETELEM" in kind]
 	wished = ["NFT_MSG_DELSETELEM", "NFT_MSG_NEWSETELEM", "NFT_MSG_NEWRULE", "NFT_MSG_NEWRULE"]
-	if changes != wished:
-		problems.append(f"sent: {changes}, and not {wished}")
-	return problems
+	assert changes == wished, f"sent: {changes}, and not {wished}"
 
 
-@live("a rule has changed: the rules are written anew, and no set is read or filled")
-def rule(shop, host):
+def test_rule(shop, host):
+	"""a rule has changed: the rules are written anew, and no set is read or filled"""
 	shop.write("policy.yaml", POLICY)
 	shop.write("list.txt", prefixes(11))
-	problems = expect(host.tpc("apply", "policy.yaml"), 0, f"sets: +3 with {PREFIXES} elements")
+	expect(host.tpc("apply", "policy.yaml"), 0, f"sets: +3 with {PREFIXES} elements")
 	shop.write("policy.yaml", POLICY.replace("proto: tcp,", "proto: tcp, port: 443,"))
 	done, types = asked(host, "apply", "policy.yaml")
-	problems += expect(done, 0, "the policy is another one")
-	if "sets:" in done.out:
-		problems.append(str(done))
-	if "NFT_MSG_NEWRULE" not in types:
-		problems.append(f"the messages are not seen: {types}")
-	return problems + not_asked(types, "GETSETELEM")
+	expect(done, 0, "the policy is another one")
+	assert "sets:" not in done.stdout, str(done)
+	assert "NFT_MSG_NEWRULE" in types, f"the messages are not seen: {types}"
+	not_asked(types, "GETSETELEM")
 
 
-@live("status: 40 listeners are one dump of the kernel's sockets for each protocol and family, and none of /proc/net")
-def sockets(shop, host):
+def test_sockets(shop, host):
+	"""status: 40 listeners are one dump of the kernel's sockets for each protocol and family, and none of /proc/net"""
 	shop.write("policy.yaml", "version: 1\nlisteners:\n" + "".join(f"  p{at}: {{tproxy: {20000 + at}}}\n" for at in range(40)) +
 		"rules:\n" + "".join(f"  - {{in: lan0, proto: [tcp, udp], port: {at + 1}, then: {{proxy: p{at}}}}}\n" for at in range(40)))
-	problems = expect(host.tpc("apply", "policy.yaml"), 0)
+	expect(host.tpc("apply", "policy.yaml"), 0)
 	done, types = asked(host, "status")
-	problems += expect(done, 0, "no socket listens on 127.0.0.1:20039/tcp (listener p39)", None)
+	expect(done, 0, "no socket listens on 127.0.0.1:20039/tcp (listener p39)", None)
 	dumps = [kind for kind in types if "SOCK_DIAG" in kind]
-	return problems + ([] if len(dumps) == 4 else [f"dumps: {dumps or types}"])
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+	assert len(dumps) == 4, f"dumps: {dumps or types}"

@@ -1,9 +1,6 @@
-#!/usr/bin/python3
 """Foreign nft rules that translate what the policy has marked: which of them plan, apply and status name, and which are no matter."""
-import sys
 
-from cli import ROOT, expect, main
-from hosted import live
+from cli import ROOT, expect
 
 LAN = {4: "192.0.2.53", 6: "2001:db8:2::53"}
 OUTSIDE = {4: "203.0.113.99", 6: "2001:db8:113::99"}
@@ -81,9 +78,9 @@ SILENT = {
 def prepare(host):
 	host.link("lan0", "wan0", "wg0")
 	for number in range(3):
-		host.must("ip", "address", "add", f"2001:db8:{number + 2}::2/64", "dev", ("lan0", "wan0", "wg0")[number])
-	host.must("ip", "route", "add", "default", "via", "192.0.3.1")
-	host.must("ip", "-6", "route", "add", "default", "via", "2001:db8:3::1")
+		host.run("ip", "address", "add", f"2001:db8:{number + 2}::2/64", "dev", ("lan0", "wan0", "wg0")[number])
+	host.run("ip", "route", "add", "default", "via", "192.0.3.1")
+	host.run("ip", "-6", "route", "add", "default", "via", "2001:db8:3::1")
 	host.settle()
 
 
@@ -91,48 +88,43 @@ def load(host, hook, rule):
 	for version in 4, 6:
 		text = rule[version] if isinstance(rule, dict) else rule
 		body = written(text, version).replace("ip6v", "ipv6").replace("ipv ", "ipv4 ")
-		host.must("nft", f"table inet fw{version} {{ chain c {{ type {hook}; {body}; }}; }}")
+		host.run("nft", f"table inet fw{version} {{ chain c {{ type {hook}; {body}; }}; }}")
 
 
 def unload(host):
 	for version in 4, 6:
-		host.must("nft", "delete", "table", "inet", f"fw{version}")
+		host.run("nft", "delete", "table", "inet", f"fw{version}")
 
 
-@live("named by plan, apply and status, each family's rule by its table, chain and handle")
-def named(shop, host):
+def test_named(shop, host):
+	"""named by plan, apply and status, each family's rule by its table, chain and handle"""
 	prepare(host)
-	problems = []
 	for what, (policy, hook, rule, words) in NAMED.items():
 		load(host, hook, rule)
 		shop.write("policy.yaml", policy)
 		words = ["warning: a foreign nft rule", *(f"table inet fw{version}, chain c, handle " for version in (4, 6)), *words]
 		for status, verb in ((5, ("plan", "policy.yaml")), (0, ("apply", "policy.yaml")), (0, ("status",))):
 			done = host.tpc(*verb)
-			told = done.out if verb == ("status",) else done.err
-			problems += [f"{what}: {word!r} is missing: {done}" for word in words[verb == ("status",):] if word not in told]
-			problems += [f"{what}: {done}"] if done.status != status or told.count("foreign nft rule") != 2 else []
+			told = done.stdout if verb == ("status",) else done.stderr
+			assert not [f"{what}: {word!r} is missing: {done}" for word in words[verb == ("status",):] if word not in told]
+			assert done.returncode == status and told.count("foreign nft rule") == 2, f"{what}: {done}"
 		host.tpc("remove")
 		unload(host)
-	return problems
 
 
-@live("no word about rules that take none of the policy's packets, or that do no harm")
-def silent(shop, host):
+def test_silent(shop, host):
+	"""no word about rules that take none of the policy's packets, or that do no harm"""
 	prepare(host)
-	problems = []
-	host.must("nft", "-f", ROOT / "tests" / "lab" / "others" / "docker.nft")
+	host.run("nft", "-f", ROOT / "tests" / "lab" / "others" / "docker.nft")
 	for what, (policy, hook, rule) in SILENT.items():
 		load(host, hook, rule)
 		shop.write("policy.yaml", policy)
 		done = host.tpc("apply", "policy.yaml")
-		problems += expect(done, 0, "applied")
+		expect(done, 0, "applied")
 		for done in (done, host.tpc("plan", "policy.yaml"), host.tpc("status")):
-			if "foreign nft rule" in done.err + done.out:
-				problems.append(f"{what}: {done}")
+			assert "foreign nft rule" not in done.stderr + done.stdout, f"{what}: {done}"
 		host.tpc("remove")
 		unload(host)
-	return problems
 
 
 CHAINS = """table inet fw {
@@ -161,35 +153,28 @@ BEFORE = {
 }
 
 
-@live("chains that are jumped to, and what rules before have taken")
-def chains(shop, host):
+def test_chains(shop, host):
+	"""chains that are jumped to, and what rules before have taken"""
 	prepare(host)
 	shop.write("policy.yaml", STRICT + ANY)
-	problems = []
 	for (first, nested), (count, may) in BEFORE.items():
 		first = first.replace("goto other", "jump dns")
 		shop.write("fw.nft", CHAINS.replace("FIRST", first).replace("NESTED", nested))
-		host.must("nft", "-f", "fw.nft")
-		out = host.tpc("plan", "policy.yaml").err
+		host.run("nft", "-f", "fw.nft")
+		out = host.tpc("plan", "policy.yaml").stderr
 		places = sum(f"chain {chain}, handle" in out for chain in ("c", "dns"))
-		if places != count or ("may translate" in out) != may:
-			problems.append(f"{first!r}, {nested!r}: {places} named: {out}")
-		host.must("nft", "delete", "table", "inet", "fw")
-	return problems
+		assert places == count and ("may translate" in out) == may, f"{first!r}, {nested!r}: {places} named: {out}"
+		host.run("nft", "delete", "table", "inet", "fw")
 
 
-@live("many chains: the first of them, and how many more")
-def many(shop, host):
+def test_many(shop, host):
+	"""many chains: the first of them, and how many more"""
 	prepare(host)
 	shop.write("policy.yaml", STRICT + ANY)
 	services = "".join(f"chain s{port} {{ dnat ip to 192.0.2.53; }}\n" for port in range(1000, 1400))
 	jumps = "".join(f"meta nfproto ipv4 tcp dport {port} jump s{port}\n" for port in range(1000, 1400))
 	shop.write("fw.nft", f"table inet fw {{ {services} chain c {{ type nat hook prerouting priority -100; {jumps} }}\n}}\n")
-	host.must("nft", "-f", "fw.nft")
+	host.run("nft", "-f", "fw.nft")
 	done = host.tpc("plan", "policy.yaml")
-	told = done.err.count("a foreign nft rule translates")
-	return [] if told == 8 and "392 more chains translate" in done.err else [f"{told} named: {done}"]
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+	told = done.stderr.count("a foreign nft rule translates")
+	assert told == 8 and "392 more chains translate" in done.stderr, f"{told} named: {done}"

@@ -1,10 +1,7 @@
-#!/usr/bin/python3
 """What apply and its kin say, and with which exit status: lost reports, refusals as JSON, commands to copy."""
 import re
-import sys
 
-from cli import SEED, TPC, expect, main, needs_the_program_itself
-from hosted import differs, live
+from cli import SEED, differs, expect, needs_the_program_itself
 
 VPN = """version: 1
 tables:
@@ -15,49 +12,48 @@ rules:
 
 
 def shell(host, text):
-	"""What a shell makes of the text; TPC stands for the program."""
-	return host.run("sh", "-c", text, environment={"TPC": TPC})
+	"""What a shell makes of the text; host.program stands for the program."""
+	return host.run("sh", "-c", text, environment={"TPC": host.program}, check=False)
 
 
-@live("a report that cannot be printed: what was done is done, and is not said to be refused; for a program it is in doubt")
-def lost(shop, host):
-	needs_the_program_itself("a watchdog closes files that the other one has open")
+def test_lost(shop, host):
+	"""a report that cannot be printed: what was done is done, and is not said to be refused; for a program it is in doubt"""
+	needs_the_program_itself(shop, "a watchdog closes files that the other one has open")
 	shop.write("p.yaml", SEED)
-	problems = expect(shell(host, "$TPC apply p.yaml >/dev/full"), 0, None,
+	expect(shell(host, "$TPC apply p.yaml >/dev/full"), 0, None,
 		["tpc: warning: the policy tpc is applied, but standard output could not be written", "`tpc status tpc`"])
-	problems += expect(host.tpc("apply", "p.yaml"), 0, "nothing to change")
-	problems += expect(shell(host, "$TPC remove >/dev/full"), 0, None, "the policy tpc is removed, but")
-	problems += expect(shell(host, "$TPC apply --confirm 50 p.yaml >/dev/full"), 0, None, "unless you run: tpc confirm tpc")
-	problems += expect(shell(host, "$TPC confirm >/dev/full"), 0, None, "the policy tpc is confirmed, but")
-	problems += expect(shell(host, "$TPC rollback >/dev/full"), 0, None, "the policy tpc is rolled back, but")
-	problems += expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 4, None, '"severity":"error","code":"output-write","file":null')
-	return problems + expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 3, None, "cannot write to standard output")
+	expect(host.tpc("apply", "p.yaml"), 0, "nothing to change")
+	expect(shell(host, "$TPC remove >/dev/full"), 0, None, "the policy tpc is removed, but")
+	expect(shell(host, "$TPC apply --confirm 50 p.yaml >/dev/full"), 0, None, "unless you run: tpc confirm tpc")
+	expect(shell(host, "$TPC confirm >/dev/full"), 0, None, "the policy tpc is confirmed, but")
+	expect(shell(host, "$TPC rollback >/dev/full"), 0, None, "the policy tpc is rolled back, but")
+	expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 4, None, '"severity":"error","code":"output-write","file":null')
+	expect(shell(host, "$TPC apply --format json p.yaml >/dev/full"), 3, None, "cannot write to standard output")
 
 
-@live("closed streams: the policy is applied, and nothing is printed into what was opened instead")
-def closed(shop, host):
-	needs_the_program_itself("it opens its files where closed streams were")
+def test_closed(shop, host):
+	"""closed streams: the policy is applied, and nothing is printed into what was opened instead"""
+	needs_the_program_itself(shop, "it opens its files where closed streams were")
 	shop.write("p.yaml", SEED)
-	problems = expect(shell(host, "$TPC apply p.yaml >&- 2>&- <&-"), 0, None, None)
-	problems += expect(host.tpc("apply", "p.yaml"), 0, "nothing to change")
-	problems += expect(shell(host, "$TPC remove >&-"), 0, None, "is removed, but")
-	return problems + expect(shell(host, "$TPC apply p.yaml 2>&-"), 0, "applied", None)
+	expect(shell(host, "$TPC apply p.yaml >&- 2>&- <&-"), 0, None, None)
+	expect(host.tpc("apply", "p.yaml"), 0, "nothing to change")
+	expect(shell(host, "$TPC remove >&-"), 0, None, "is removed, but")
+	expect(shell(host, "$TPC apply p.yaml 2>&-"), 0, "applied", None)
 
 
-@live("a listener's port on another address: status says which socket listens there")
-def elsewhere(shop, host):
+def test_elsewhere(shop, host):
+	"""a listener's port on another address: status says which socket listens there"""
 	shop.write("p.yaml", SEED.replace("tproxy: 12345", "tproxy: {port: 12345, address: 127.0.0.1}, protocols: [tcp]"))
-	host.must("ip", "address", "add", "192.0.2.7/32", "dev", "lo")
-	problems = expect(host.tpc("apply", "p.yaml"), 0)
-	problems += expect(host.tpc("status"), 0, "no socket listens on 127.0.0.1:12345/tcp (listener proxy) [no-socket]\n")
+	host.run("ip", "address", "add", "192.0.2.7/32", "dev", "lo")
+	expect(host.tpc("apply", "p.yaml"), 0)
+	expect(host.tpc("status"), 0, "no socket listens on 127.0.0.1:12345/tcp (listener proxy) [no-socket]\n")
 	listener = host.start("/usr/bin/python3", "-c", "import socket, time\n"
 		"a = socket.create_server(('192.0.2.7', 12345)); print('up', flush=True); time.sleep(60)")
 	listener.stdout.readline()
-	problems += expect(host.tpc("status"), 0,
+	expect(host.tpc("status"), 0,
 		"no socket listens on 127.0.0.1:12345/tcp (listener proxy); what listens on that port is bound to 192.0.2.7:12345 [no-socket]\n")
 	listener.kill()
 	listener.communicate()
-	return problems
 
 
 UPLINKS = """version: 1
@@ -68,46 +64,41 @@ rules:
 """
 
 
-@live("a route that is gone: status names the table as the policy does, and the route; no command while its link is down")
-def lost_route(shop, host):
+def test_lost_route(shop, host):
+	"""a route that is gone: status names the table as the policy does, and the route; no command while its link is down"""
 	shop.write("p.yaml", UPLINKS)
 	host.link("wan1")
-	host.must("ip", "address", "add", "192.0.2.9/24", "dev", "wan1")
-	problems = expect(host.tpc("apply", "p.yaml"), 0)
+	host.run("ip", "address", "add", "192.0.2.9/24", "dev", "wan1")
+	expect(host.tpc("apply", "p.yaml"), 0)
 	table = host.json("status")["policies"][0]["tables"][0]
-	host.must("ip", "route", "del", "default", "table", str(table), "metric", "50")
-	problems += expect(host.tpc("status"), 5, [f"table isp2 ({table}) lacks the route `default via 192.0.2.2 dev wan1 metric 50`",
+	host.run("ip", "route", "del", "default", "table", str(table), "metric", "50")
+	expect(host.tpc("status"), 5, [f"table isp2 ({table}) lacks the route `default via 192.0.2.2 dev wan1 metric 50`",
 		f"ip -4 route add default via 192.0.2.2 dev wan1 table {table}"])
-	host.must("ip", "link", "set", "wan1", "down")
+	host.run("ip", "link", "set", "wan1", "down")
 	done = host.tpc("status")
-	problems += expect(done, 5, [f"the interface wan1 is down, so table isp2 ({table}) has no route `default via 192.0.2.1 dev wan1 metric 5`"])
-	if "ip -4 route add" in done.out:
-		problems.append(f"a command that fails: {done.out}")
-	return problems
+	expect(done, 5, [f"the interface wan1 is down, so table isp2 ({table}) has no route `default via 192.0.2.1 dev wan1 metric 5`"])
+	assert "ip -4 route add" not in done.stdout, f"a command that fails: {done.stdout}"
 
 
-@live("`src` that stays tentative: waited for, the rest is in force, said so, and that another apply takes it")
-def tentative(shop, host):
+def test_tentative(shop, host):
+	"""`src` that stays tentative: waited for, the rest is in force, said so, and that another apply takes it"""
 	shop.write("p.yaml", """version: 1
 tables:
   v: {dev: wan1, src: "2001:db8:5::9", fallback: unreachable}
 rules:
   - {to: "2001:db8:113::/48", then: {route: v}}
 """)
-	host.must("ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far1")  # a dummy detects no duplicates
-	host.must("sysctl", "-qw", "net.ipv6.conf.wan1.accept_dad=1", "net.ipv6.conf.wan1.dad_transmits=60")
-	host.must("ip", "link", "set", "far1", "up")
-	host.must("ip", "link", "set", "wan1", "up")
-	host.must("ip", "address", "add", "2001:db8:5::9/64", "dev", "wan1")
-	if "tentative" not in host.must("ip", "address", "show", "dev", "wan1"):
-		return "the address is not tentative here"
-	problems = expect(host.tpc("plan", "p.yaml"), 5, "ip -6 route add default", ())
+	host.run("ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far1")  # a dummy detects no duplicates
+	host.run("sysctl", "-qw", "net.ipv6.conf.wan1.accept_dad=1", "net.ipv6.conf.wan1.dad_transmits=60")
+	host.run("ip", "link", "set", "far1", "up")
+	host.run("ip", "link", "set", "wan1", "up")
+	host.run("ip", "address", "add", "2001:db8:5::9/64", "dev", "wan1")
+	assert "tentative" in host.run("ip", "address", "show", "dev", "wan1").stdout, "the address is not tentative here"
+	expect(host.tpc("plan", "p.yaml"), 5, "ip -6 route add default", ())
 	done = host.tpc("apply", "-v", "p.yaml")
-	problems += expect(done, 0, "waited 5000 ms for duplicate address detection of 2001:db8:5::9",
+	expect(done, 0, "waited 5000 ms for duplicate address detection of 2001:db8:5::9",
 		["the route is left out", "2001:db8:5::9, is tentative", "apply again in a few seconds"])
-	if done.out.index("table inet tpc") > done.out.index("waited"):
-		problems.append("the rules waited, too")
-	return problems
+	assert done.stdout.index("table inet tpc") <= done.stdout.index("waited"), "the rules waited, too"
 
 
 GIVEN = """version: 1
@@ -118,141 +109,126 @@ rules:
 """
 
 
-@live("numbers that the policy names itself: the caret at the number, another number as the help")
-def given_numbers(shop, host):
+def test_given_numbers(shop, host):
+	"""numbers that the policy names itself: the caret at the number, another number as the help"""
 	shop.write("p.yaml", GIVEN)
-	host.must("ip", "rule", "add", "fwmark", "100", "lookup", "7", "priority", "99")
+	host.run("ip", "rule", "add", "fwmark", "100", "lookup", "7", "priority", "99")
 	done = host.tpc("apply", "p.yaml")
-	problems = expect(done, 3, None, ["p.yaml:3:29: error: the mark of px", "help: write another mark, such as {value: 0x01000000, mask: 0x7f000000}"])
-	problems += ["the default is advised"] if "mark_mask" in done.err else []
-	host.must("ip", "rule", "del", "priority", "99")
-	host.must("ip", "route", "add", "blackhole", "198.51.100.0/24", "table", "100")
+	expect(done, 3, None, ["p.yaml:3:29: error: the mark of px", "help: write another mark, such as {value: 0x01000000, mask: 0x7f000000}"])
+	assert "mark_mask" not in done.stderr, "the default is advised"
+	host.run("ip", "rule", "del", "priority", "99")
+	host.run("ip", "route", "add", "blackhole", "198.51.100.0/24", "table", "100")
 	done = host.tpc("apply", "p.yaml")
-	problems += expect(done, 3, None, ["p.yaml:3:41: error: the routing table 100 holds", "help: write another table id, such as 7101"])
-	problems += ["the default is advised"] if "table_ids" in done.err else []
+	expect(done, 3, None, ["p.yaml:3:41: error: the routing table 100 holds", "help: write another table id, such as 7101"])
+	assert "table_ids" not in done.stderr, "the default is advised"
 	shop.write("p.yaml", GIVEN.replace("table: 100", "table: 7101"))
-	return problems + expect(host.tpc("apply", "p.yaml"), 0)
+	expect(host.tpc("apply", "p.yaml"), 0)
 
 
-@live("a policy that is renamed: one error, that says what to remove")
-def renamed(shop, host):
+def test_renamed(shop, host):
+	"""a policy that is renamed: one error, that says what to remove"""
 	shop.write("p.yaml", "name: old\n" + SEED)
-	problems = expect(host.tpc("apply", "p.yaml"), 0)
+	expect(host.tpc("apply", "p.yaml"), 0)
 	shop.write("p.yaml", "name: new\n" + SEED)
 	for verb in "plan", "apply":
 		done = host.tpc(verb, "p.yaml")
-		problems += expect(done, 3, None, ["this file is applied as the policy old", "run `tpc remove old`, then apply again"])
-		if done.err.count(": error:") > 2:
-			problems.append(done.err)
-	problems += expect(host.tpc("remove", "old"), 0) + expect(host.tpc("apply", "p.yaml"), 0)
-	return problems
+		expect(done, 3, None, ["this file is applied as the policy old", "run `tpc remove old`, then apply again"])
+		assert done.stderr.count(": error:") <= 2, done.stderr
+	expect(host.tpc("remove", "old"), 0)
+	expect(host.tpc("apply", "p.yaml"), 0)
 
 
-@live("a refusal as JSON: plan's and apply's errors have the place in the policy, the code and the help, once")
-def refusal(shop, host):
+def test_refusal(shop, host):
+	"""a refusal as JSON: plan's and apply's errors have the place in the policy, the code and the help, once"""
 	shop.write("p.yaml", SEED)
-	host.must("ip", "rule", "add", "fwmark", "100", "lookup", "7", "priority", "99")
-	problems = []
+	host.run("ip", "rule", "add", "fwmark", "100", "lookup", "7", "priority", "99")
 	for verb in "plan", "apply":
-		problems += expect(host.tpc(verb, "p.yaml", "--format", "json"), 3, '"number-conflict"', None)
+		expect(host.tpc(verb, "p.yaml", "--format", "json"), 3, '"number-conflict"', None)
 		result = host.json(verb, "p.yaml", status=3)
 		errors = result["errors"]
-		if not errors or result["warnings"]:
-			problems.append(f"{verb}: {result}")
-			continue
+		assert errors and not result["warnings"], f"{verb}: {result}"
 		first = errors[0]
-		if (first["file"], first["line"], first["code"], first["command"]) != ("p.yaml", 5, "number-conflict", None):
-			problems.append(f"{verb}: {first}")
-		if first["column"] < 3 or "mark" not in first["message"] or "write another mark" not in str(first["help"]):
-			problems.append(f"{verb}: {first}")
-	return problems
+		assert (first["file"], first["line"], first["code"], first["command"]) == ("p.yaml", 5, "number-conflict", None), f"{verb}: {first}"
+		assert first["column"] >= 3 and "mark" in first["message"] and "write another mark" in str(first["help"]), f"{verb}: {first}"
 
 
 def suggested(host):
 	"""What status tells one to run, once somebody has emptied a chain."""
-	host.must("nft", "flush", "chain", "inet", "tpc", "prerouting")
+	host.run("nft", "flush", "chain", "inet", "tpc", "prerouting")
 	said = [problem["command"] for policy in host.json("status", status=5)["policies"] for problem in policy["problems"]]
 	return [text for text in said if text]
 
 
-@live("the command that status gives can be copied: the options of the apply, and a path with a space and quotes")
-def command(shop, host):
+def test_command(shop, host):
+	"""the command that status gives can be copied: the options of the apply, and a path with a space and quotes"""
 	host.link("wg0")
 	name = "a b/it's.yaml"
 	policy = VPN.replace("dev: wg0", "dev: wg0, id: 777")
 	shop.write(name, policy)
-	problems = []
 	for options in [], ["-O0"], ["--beside"], ["-O0", "--beside"]:
-		problems += expect(host.tpc("apply", *options, name), 0)
+		expect(host.tpc("apply", *options, name), 0)
 		if "--beside" in options:
-			host.must("ip", "route", "replace", "198.51.100.0/24", "dev", "wg0", "table", "777")
+			host.run("ip", "route", "replace", "198.51.100.0/24", "dev", "wg0", "table", "777")
 		commands = suggested(host)
-		if len(set(commands)) != 1 or not all(option in commands[0] for option in options):
-			problems.append(f"{options}: {commands}")
-			continue
-		done = host.run("sh", "-c", f'tpc() {{ "$TPC" "$@"; }}; {commands[0]}', environment={"TPC": TPC})
-		problems += expect(done, 0, ["applied", "the chain prerouting holds 0 rules"])
-		if "ip rules" in done.out or "another one" in done.out:
-			problems.append(f"{commands[0]} makes another policy of it: {done}")
-	problems += expect(host.tpc("apply", name), 3)
+		assert len(set(commands)) == 1 and all(option in commands[0] for option in options), f"{options}: {commands}"
+		done = host.run("sh", "-c", f'tpc() {{ "$TPC" "$@"; }}; {commands[0]}', environment={"TPC": shop.program}, check=False)
+		expect(done, 0, ["applied", "the chain prerouting holds 0 rules"])
+		assert "ip rules" not in done.stdout and "another one" not in done.stdout, f"{commands[0]} makes another policy of it: {done}"
+	expect(host.tpc("apply", name), 3)
 	shop.write(name, policy.replace("203", "202"))
-	problems += expect(host.tpc("apply", "--beside", name), 0)
-	problems += expect(host.tpc("rollback"), 0)
+	expect(host.tpc("apply", "--beside", name), 0)
+	expect(host.tpc("rollback"), 0)
 	commands = suggested(host)
-	return problems + ([] if commands and "-O0" in commands[0] else [f"behind a rollback: {commands}"])
+	assert commands and "-O0" in commands[0], f"behind a rollback: {commands}"
 
 
-@live("warnings of what the host lacks are printed with -q, too; with --strict they are errors before anything changes")
-def warnings(shop, host):
+def test_warnings(shop, host):
+	"""warnings of what the host lacks are printed with -q, too; with --strict they are errors before anything changes"""
 	shop.write("p.yaml", VPN)
 	before = host.state()
 	words = ["p.yaml:3:3: ", "there is no interface wg0"]
-	problems = expect(host.tpc("apply", "--strict", "p.yaml"), 3, None, [*words, "error", "nothing changed"])
-	problems += expect(host.tpc("plan", "--strict", "p.yaml"), 3, None, words)
-	problems += differs(before, host.state(), "what was refused:")
-	problems += expect(host.tpc("apply", "-q", "p.yaml"), 0, None, [*words, "warning"])
+	expect(host.tpc("apply", "--strict", "p.yaml"), 3, None, [*words, "error", "nothing changed"])
+	expect(host.tpc("plan", "--strict", "p.yaml"), 3, None, words)
+	differs(before, host.state(), "what was refused:")
+	expect(host.tpc("apply", "-q", "p.yaml"), 0, None, [*words, "warning"])
 	host.link("wg0")
-	problems += expect(host.tpc("apply", "--strict", "-q", "p.yaml"), 0, None, None)
-	problems += expect(host.tpc("remove"), 0)
+	expect(host.tpc("apply", "--strict", "-q", "p.yaml"), 0, None, None)
+	expect(host.tpc("remove"), 0)
 	before = host.state()
 	shop.write("p.yaml", VPN.replace("dev: wg0", "dev: wg0, via: 172.31.0.1"))
 	refused = ["the kernel refuses", "Nexthop has invalid gateway", "is on no network of wg0"]
-	problems += expect(host.tpc("apply", "--strict", "p.yaml"), 3, None, ["error: the kernel refuses", *refused])
-	problems += differs(before, host.state(), "what was refused:")
+	expect(host.tpc("apply", "--strict", "p.yaml"), 3, None, ["error: the kernel refuses", *refused])
+	differs(before, host.state(), "what was refused:")
 	done = host.tpc("apply", "-q", "p.yaml")
-	problems += expect(done, 0, None, ["warning: the kernel refuses", *refused])
-	return problems + ([f"the link is up: {done}"] if "link is up" in done.err else [])
+	expect(done, 0, None, ["warning: the kernel refuses", *refused])
+	assert "link is up" not in done.stderr, f"the link is up: {done}"
 
 
-@live("--strict and --beside: what --beside allows is no reason to refuse")
-def strict_beside(shop, host):
+def test_strict_beside(shop, host):
+	"""--strict and --beside: what --beside allows is no reason to refuse"""
 	host.link("wg0")
 	shop.write("p.yaml", VPN.replace("dev: wg0", "dev: wg0, id: 777"))
-	host.must("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", "777")
-	return expect(host.tpc("apply", "--strict", "--beside", "p.yaml"), 0, "applied", "warning: the policy's table 777 holds")
+	host.run("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", "777")
+	expect(host.tpc("apply", "--strict", "--beside", "p.yaml"), 0, "applied", "warning: the policy's table 777 holds")
 
 
-@live("numbers of others: the help has ones that are free, and that no other program is known to use")
-def numbers(shop, host):
+def test_numbers(shop, host):
+	"""numbers of others: the help has ones that are free, and that no other program is known to use"""
 	host.link("wg0")
 	shop.write("p.yaml", VPN)
-	table = re.search(r"table (\d+)", host.tpc("plan", "p.yaml").out).group(1)
+	table = re.search(r"table (\d+)", host.tpc("plan", "p.yaml").stdout).group(1)
 	first = host.json("plan", "p.yaml", status=5)["changes"]
 	words = [change["what"].split() for change in first if change["kind"] == "ip_rule"][0]
 	mark, priority = words[words.index("fwmark") + 1], words[words.index("priority") + 1]
-	host.must("ip", "rule", "add", "fwmark", mark, "lookup", "7", "priority", "99")
-	host.must("ip", "rule", "add", "to", "192.0.2.77", "lookup", "7", "priority", priority)
-	host.must("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", table)
+	host.run("ip", "rule", "add", "fwmark", mark, "lookup", "7", "priority", "99")
+	host.run("ip", "rule", "add", "to", "192.0.2.77", "lookup", "7", "priority", priority)
+	host.run("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", table)
 	done = host.tpc("plan", "p.yaml")
-	problems = expect(done, 3)
-	settings = [re.search(rf"write `settings: {{({key}: [0-9][^}}]*)}}`", done.err) for key in ("mark_mask", "priority", "table_ids")]
-	if not all(settings):
-		return problems + [f"no numbers: {done}"]
+	expect(done, 3)
+	settings = [re.search(rf"write `settings: {{({key}: [0-9][^}}]*)}}`", done.stderr) for key in ("mark_mask", "priority", "table_ids")]
+	assert all(settings), f"no numbers: {done}"
 	text = ", ".join(found.group(1) for found in settings)
 	shop.write("p.yaml", VPN.replace("version: 1", f"version: 1\nsettings: {{{text}}}"))
 	done = host.tpc("plan", "p.yaml")
-	return problems + expect(done, 5) + ([f"it warns: {done}"] if "known-number" in done.err else [])
-
-
-if __name__ == "__main__":
-	sys.exit(main())
+	expect(done, 5)
+	assert "known-number" not in done.stderr, f"it warns: {done}"

@@ -140,11 +140,13 @@ def _link(message):
 class Host:
     """
     A network namespace; `with host:` runs the calling thread in it. Commands run in `folder`, with the
-    variables of `environment` alone, if it is given; `program` is the tpc that tpc() and json() run.
+    variables of `environment` alone, if it is given; `program` is the tpc that tpc() and json() run; `judge` takes its
+    words and what it said.
     """
 
-    def __init__(self, name, folder=None, environment=None, program=None):
-        self.name, self.folder, self.environment, self.program = name, folder, environment, program
+    def __init__(self, name, folder=None, environment=None, program=None, judge=lambda words, done: done):
+        self.name, self.folder, self.environment = name, folder, environment
+        self.program, self.judge = program, judge
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         try:
             _call("unshare", CLONE_NEWNET)
@@ -201,7 +203,7 @@ class Host:
 
     def tpc(self, *words, **more):
         """What the program says, whatever its exit status."""
-        return self.run(self.program, *words, check=False, **more)
+        return self.judge(words, self.run(self.program, *words, check=False, **more))
 
     def json(self, *words, status=0):
         done = self.tpc(*words, "--format", "json")

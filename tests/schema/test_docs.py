@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "schema/reference.md", "schema/coverage.md", "docs/how-it-works.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "schema/reference.md", "schema/coverage.md", "docs/how-it-works.md"]
 BLOCK = re.compile(r"(?:^<!-- from (\S+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
