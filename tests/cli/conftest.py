@@ -1,5 +1,6 @@
 """cli: every test by the plain program, and by the one under the sanitizers, where it is built."""
 import os
+import pathlib
 import tempfile
 
 import pytest
@@ -26,7 +27,17 @@ def shop(program):
 
 
 @pytest.fixture
-def host(shop):
+def users():
+	"""A test may change the users and groups of its process, which are not the machine's."""
+	before = {path: path.read_bytes() for path in (pathlib.Path("/etc/passwd"), pathlib.Path("/etc/group"))}
+	yield
+	for path, data in before.items():
+		if path.read_bytes() != data:
+			path.write_bytes(data)
+
+
+@pytest.fixture
+def host(shop, users):
 	host = Host("host", shop.folder, PLAIN | {"TPC_RUN_DIR": str(shop.folder / "run")}, shop.program,
 		outputs.checked)
 	host.ip("link set lo up")

@@ -411,7 +411,7 @@ def filled(shop, host, *options):
 	shop.write("d.yaml", FILLED)
 	shop.write("d3.yaml", TIMED)
 	host.run(shop.program, "apply", "-q", "d.yaml")
-	host.run("nft", "add element inet tpc d_v4 { 9.9.9.9, 192.0.2.1 timeout 1d }")
+	host.run("nft", "add element inet tpc d_v4 { 203.0.113.99, 192.0.2.1 timeout 1d }")
 	host.run(shop.program, "apply", "-q", *options, "d3.yaml")
 	host.run("nft", "add element inet tpc d_v4 { 198.51.100.1 timeout 1h, 203.0.113.1 }")
 
@@ -420,7 +420,7 @@ def stays(host):
 	"""Back, and the timeout that was is over: who is there, and for how long?"""
 	text = held(host, "d_v4")
 	flat = " ".join(text.split())
-	assert not [f"{word} is gone or has a time" for word in ("9.9.9.9,", "10.1.0.0/16,") if word not in flat.replace(" }", ",")]
+	assert not [f"{word} is gone or has a time" for word in ("203.0.113.99,", "10.1.0.0/16,") if word not in flat.replace(" }", ",")]
 	assert not [f"{word} has lost its time" for word in ("192.0.2.1", "198.51.100.1") if f"{word} timeout" not in flat and f"{word} expires" not in flat]
 	assert "203.0.113.1" not in flat, "what had the set's timeout has outlived it"
 	expect(host.tpc("status", "--drift"), 0)
@@ -456,13 +456,13 @@ def test_later_timeout(shop, host):
 		shop.write(name, text)
 		shop.write(f"tcp-{name}", text.replace("then: drop", "proto: tcp, then: drop"))
 	host.run(shop.program, "apply", "-q", "d.yaml")
-	host.run("nft", "add element inet tpc d_v4 { 9.9.9.9 }")
+	host.run("nft", "add element inet tpc d_v4 { 203.0.113.99 }")
 	host.run(shop.program, "apply", "-q", "d3.yaml")
 	time.sleep(3.2)
 	expect(host.tpc("apply", "tcp-d.yaml"), 0)
 	expect(host.tpc("apply", "tcp-d3.yaml"), 0)
 	expect(host.tpc("rollback"), 0, "rolled back")
-	assert "9.9.9.9" not in held(host, "d_v4"), "an element of the policy before the one before is back"
+	assert "203.0.113.99" not in held(host, "d_v4"), "an element of the policy before the one before is back"
 	expect(host.tpc("remove"), 0)
 	assert not files(shop)
 
@@ -482,14 +482,14 @@ def test_emptied(shop, host):
 	shop.write("d.yaml", FILLED)
 	shop.write("none.yaml", "version: 1\nrules: [{to: 192.0.2.1, then: drop}]\n")
 	host.run(shop.program, "apply", "d.yaml")
-	host.run("nft", "add element inet tpc d_v4 { 9.9.9.9, 9.9.9.11-9.9.9.13, 198.51.100.0/24 }")
+	host.run("nft", "add element inet tpc d_v4 { 203.0.113.99, 203.0.113.211-203.0.113.213, 198.51.100.0/24 }")
 	words = "3 elements that were added at run time"
 	expect(host.tpc("plan", "none.yaml"), 5, ["- set d_v4", words])
 	told = [change for change in host.json("plan", "none.yaml", status=5)["changes"] if change["what"] == "set d_v4"]
 	assert len(told) == 1 and words in (told[0]["why"] or ""), f"plan as JSON: {told}"
 	expect(host.tpc("apply", "--confirm", "30", "none.yaml"), 0, "applied", ["d_v4", words, "confirm"])
 	expect(host.tpc("rollback"), 0, "rolled back", None)
-	assert "9.9.9.11-9.9.9.13" in held(host, "d_v4"), "the set that waited was not kept"
+	assert "203.0.113.211-203.0.113.213" in held(host, "d_v4"), "the set that waited was not kept"
 	expect(host.tpc("apply", "none.yaml"), 0, "applied", ["d_v4", words])
 	expect(host.tpc("rollback"), 0, "rolled back", ["d_v4", "run time is not known any more"])
 

@@ -15,7 +15,7 @@ static void test_tree(void **state)
 
 	(void)state;
 	OPEN(&r,
-	     "version: 1\nsets:\n  foreign: [8.8.8.8, \"a b\"]\nrules:\n  - {to: foreign}\n  - to: x\n");
+	     "version: 1\nsets:\n  foreign: [192.0.2.8, \"a b\"]\nrules:\n  - {to: foreign}\n  - to: x\n");
 	assert_int_equal(r.root->kind, NODE_MAP);
 	assert_int_equal(r.root->count, 3);
 	assert_string_equal(r.root->entries[1].key, "sets");
