@@ -146,11 +146,6 @@ static bool are_marks_free(struct apply *apply)
 	return apply->job->back || mark_writers_check(&job);
 }
 
-static bool has_changes(const struct apply *apply)
-{
-	return !diff_is_empty(&apply->diff);
-}
-
 /* The table as it has become; empty where it does not let itself be read. */
 static const struct nft_table *look_again(struct apply *apply)
 {
@@ -252,7 +247,7 @@ static enum apply_outcome give_up(struct apply *apply)
 static enum apply_outcome change(struct apply *apply)
 {
 	const char *why;
-	bool done;
+	bool done, has_changed;
 
 	warn_of_covered(apply);
 	if (!arm(apply))
@@ -271,13 +266,14 @@ static enum apply_outcome change(struct apply *apply)
 		release(apply);
 		return APPLY_IN_DOUBT;
 	}
-	if (!apply_was_changed(apply->counts))
+	has_changed = op_list_has_changes(&apply->ops);
+	if (!has_changed)
 		disarm(apply);
 	journal_archive(apply);
 	journal_close(apply, look_again(apply));
 	done = apply_drop(apply);
 	apply_forget_flows(apply);
-	if (!apply_was_changed(apply->counts))
+	if (!has_changed)
 		return APPLY_UNCHANGED;
 	release(apply);
 	return done ? APPLY_DONE : APPLY_IN_DOUBT;
@@ -331,24 +327,26 @@ enum { FEW_ELEMENTS = 10000 };
  */
 static bool needs_rehearsal(const struct apply *apply)
 {
-	const struct diff *diff = &apply->diff;
 	bool is_noticed = false;
+	size_t elements = 0;
 
 	if (apply->job->back)
 		return false;
-	for (size_t i = 0; i < diff->ops.count; i++) {
-		const struct op *op = diff->ops.items[i];
+	for (size_t i = 0; i < apply->ops.count; i++) {
+		const struct op *op = apply->ops.items[i];
 
-		is_noticed |=
-			op->state != OP_LEFT_OUT &&
-			(op->key || op->kind == OP_ROUTE_REPLACE || op->stage == STAGE_FENCES);
+		is_noticed |= op->state != OP_LEFT_OUT &&
+			      (op->key || op->kind == OP_ROUTE_REPLACE ||
+			       op->kind == OP_SET_MIGRATE || op->stage == STAGE_FENCES);
+		elements += op->kind == OP_SET_FILL ? op->count : 0;
 	}
-	return apply->job->dry_run || is_noticed || diff->carry_count ||
-	       diff->element_count > FEW_ELEMENTS;
+	return apply->job->dry_run || is_noticed || elements > FEW_ELEMENTS;
 }
 
 static enum apply_outcome decide(struct apply *apply)
 {
+	struct op *commit;
+
 	if (apply->lacks_cgroups) {
 		hosted_tell(apply->report, apply->ir, NULL);
 		return APPLY_REFUSED;
@@ -362,46 +360,45 @@ static enum apply_outcome decide(struct apply *apply)
 	if (!apply->observed.table.exists)
 		nft_load_open(&apply->loader);
 	apply->applied = read_applied(apply);
-	diff_make(apply->arena, apply->ir, &apply->observed, apply->applied, &apply->diff);
-	if (apply->diff.flip && journal_is_same_written(apply))
-		apply->diff.flip =
-			apply->observed.hosted_changed
-				? apply->observed.hosted_changed
-				: "a cgroup that the rules name is missing, and others are "
-				  "in its place";
+	diff_make(apply->arena, apply->ir, &apply->observed, apply->applied, &apply->ops);
+	commit = op_find(&apply->ops, OP_COMMIT);
+	if (commit && journal_is_same_written(apply))
+		commit->why = apply->observed.hosted_changed
+				      ? apply->observed.hosted_changed
+				      : "a cgroup that the rules name is missing, and others are "
+					"in its place";
 	apply_sift_routes(apply);
 	apply_find_gateways(apply);
 	apply_find_losses(apply);
-	apply_find_settings(apply);
-	apply_find_covers(apply);
-	if (has_changes(apply) && !are_marks_free(apply))
+	apply_find_sysctls(apply);
+	apply_find_fences(apply);
+	if (op_list_has_changes(&apply->ops) && !are_marks_free(apply))
 		return APPLY_REFUSED;
 	hosted_tell(apply->report, apply->ir, record_command(apply->arena, apply->after));
-	conflicts_find_surroundings(apply->report, &apply->diff.ops);
-	apply_tell_host(apply, apply->job->dry_run || has_changes(apply));
+	conflicts_find_surroundings(apply->report, &apply->ops);
+	apply_tell_host(apply, apply->job->dry_run || op_list_has_changes(&apply->ops));
 	warn_of_strangers(apply, false);
 	if (are_warnings_refused(apply))
 		return APPLY_REFUSED;
 	warn_of_strangers(apply, true);
-	if (apply->job->dry_run || has_changes(apply))
+	if (apply->job->dry_run || op_list_has_changes(&apply->ops))
 		apply_tell_sockets(apply);
 	if (!apply->observed.table.exists && !apply->job->back)
 		flushers_tell(apply->report, NULL);
-	if (apply->diff.flip)
+	if (commit)
 		nft_load_open(&apply->loader);
 	if (needs_rehearsal(apply) && !apply_check_rules(apply))
 		return APPLY_REFUSED;
 	if (apply->job->dry_run) {
 		if (!apply_foresee_sets(apply))
 			return APPLY_REFUSED;
+		apply_foresee_flows(apply, op_list_has_changes(&apply->ops));
 		apply_describe(apply);
-		apply_foresee_flows(apply, has_changes(apply));
 		if (apply->job->plan)
 			plan_make(apply, apply->job->plan);
-		return has_changes(apply) || apply->counts->forgotten ? APPLY_DONE
-								      : APPLY_UNCHANGED;
+		return op_list_has_changes(&apply->ops) ? APPLY_DONE : APPLY_UNCHANGED;
 	}
-	if (has_changes(apply))
+	if (op_list_has_changes(&apply->ops))
 		return change(apply);
 	if (apply->job->back)
 		journal_archive(apply);
@@ -439,6 +436,7 @@ static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
 	apply.lacks_cgroups = !hosted_resolve(job->arena, job->ir);
 	unmarked_sift(job->arena, job->ir);
 	outcome = decide(&apply);
+	apply_count(&apply.ops, counts);
 	if (!job->folder)
 		rundir_close(job->arena, &apply.folder);
 	host_close(&apply.kernel);

@@ -3,10 +3,10 @@
  *
  * The kernel cannot alter a set, nor fill one in the same instant as rules begin to use it. A set
  * that is declared otherwise than before is therefore replaced in steps, each of which leaves
- * packets a set to look into: a stand-in gets its contents; the rules are flipped to the stand-in;
- * the set itself, which nobody uses now, is made anew; the rules are flipped back. Others may write
- * to the set all the while: it is read and made anew within one generation of the ruleset, or
- * again.
+ * packets a set to look into: a stand-in gets its contents; the rules are committed with the
+ * stand-in; the set itself, which nobody uses now, is made anew; the rules are committed again.
+ * Others may write to the set all the while: it is read and made anew within one generation of the
+ * ruleset, or again.
  */
 #include <errno.h>
 #include <string.h>
@@ -67,14 +67,15 @@ static void forget_times(struct apply *apply, const struct ir_set *set, struct n
 }
 
 /* What a set holds, as the set of the ir is to hold it; `now` says as of which generation. */
-static bool read_history(struct apply *apply, struct diff_carry *carry, struct nft_elements *out,
+static bool read_history(struct apply *apply, struct op *op, struct nft_elements *out,
 			 uint32_t *now, struct netlink_error *error)
 {
-	const struct ir_set *set = &apply->ir->sets[carry->set];
+	const struct ir_set *set = op->set;
+	struct ir_set *missing = arena_new_of(apply->arena, struct ir_set);
 	struct nft_elements held = { 0 };
 
 	*now = 0;
-	if (carry->has_history &&
+	if (op->has_history &&
 	    !nft_elements_read(apply->arena, &apply->kernel.nft, apply->ir->table, set->base,
 			       set->type, &held, now, error))
 		return false;
@@ -82,8 +83,10 @@ static bool read_history(struct apply *apply, struct diff_carry *carry, struct n
 		forget_times(apply, set, &held);
 	else if (!apply->job->back && !apply->job->dry_run)
 		remember(apply, set, &held);
-	carry->missing = nft_elements_missing(apply->arena, &held, &set->elements);
-	*out = nft_elements_carry(apply->arena, &held, &carry->missing,
+	*missing = *set;
+	missing->elements = nft_elements_missing(apply->arena, &held, &set->elements);
+	op->added = missing;
+	*out = nft_elements_carry(apply->arena, &held, &missing->elements,
 				  (uint64_t)set->timeout * 1000);
 	return true;
 }
@@ -115,20 +118,32 @@ bool apply_refuse_full(struct apply *apply, const struct ir_set *set)
 	return false;
 }
 
-bool apply_stand_in(struct apply *apply, struct diff_carry *carry, struct nft_elements *out)
+/* The op that makes the same set anew. */
+static struct op *migration_of(const struct apply *apply, const struct op *fill)
 {
-	const struct ir_set *set = &apply->ir->sets[carry->set];
+	for (size_t i = 0; i < apply->ops.count; i++)
+		if (apply->ops.items[i]->kind == OP_SET_MIGRATE &&
+		    apply->ops.items[i]->set == fill->set)
+			return apply->ops.items[i];
+	return NULL;
+}
+
+bool apply_stand_in(struct apply *apply, struct op *fill, struct nft_elements *out)
+{
+	struct op *migration = migration_of(apply, fill);
+	const struct ir_set *set = fill->set;
 	struct netlink_error error;
 	uint32_t now;
 	size_t excess;
 
-	if (!read_history(apply, carry, out, &now, &error)) {
+	if (!read_history(apply, migration, out, &now, &error)) {
 		report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_unreadable,
 			   "the set %s cannot be read: %s", set->base, error.text)
 			->where = set->origin;
 		return false;
 	}
 	excess = fit(apply, set, out);
+	fill->count = migration->count = out->ranges.count;
 	if (excess)
 		report_add(apply->report, SEVERITY_WARNING, DIAG_set_full,
 			   "the set %s is to hold %u elements at most again: %zu of its elements are left out",
@@ -141,8 +156,9 @@ bool apply_foresee_sets(struct apply *apply)
 	struct nft_elements contents = { 0 };
 	bool good = true;
 
-	for (size_t i = 0; i < apply->diff.carry_count; i++)
-		good &= apply_stand_in(apply, &apply->diff.carries[i], &contents);
+	for (size_t i = 0; i < apply->ops.count; i++)
+		if (apply->ops.items[i]->kind == OP_SET_FILL && apply->ops.items[i]->is_detail)
+			good &= apply_stand_in(apply, apply->ops.items[i], &contents);
 	return good;
 }
 
@@ -170,14 +186,14 @@ static bool add_missing(struct apply *apply, const struct ir_set *set,
 	return false;
 }
 
-static bool top_up(struct apply *apply, const struct ir_set *set)
+bool apply_top_up(struct apply *apply, struct op *op)
 {
 	struct nft_set_change *change = arena_new_of(apply->arena, struct nft_set_change);
+	const struct ir_set *set = op->set;
 	struct netlink_error error;
 
-	*change = (struct nft_set_change){ .table = apply->ir->table,
-					   .name = set->name,
-					   .type = set->type };
+	*change =
+		(struct nft_set_change){ .table = op->table, .name = set->name, .type = set->type };
 	if (!add_missing(apply, set, change, &error)) {
 		report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_refused,
 			   "the set %s does not take what it begins with: %s", set->base,
@@ -185,45 +201,35 @@ static bool top_up(struct apply *apply, const struct ir_set *set)
 			->where = set->origin;
 		return false;
 	}
-	if (!change->contents.ranges.count)
+	op->count = change->contents.ranges.count;
+	if (!op->count) {
+		op->state = OP_LEFT_OUT;
 		return true;
+	}
 	change->is_first = false;
 	change->is_removal = true;
 	change->generation = 0;
 	apply_note(apply, OP_ELEMENTS_REMOVE, set->name)->elements = change;
-	report_step(apply->report, "set %s: %zu elements added", set->base,
-		    change->contents.ranges.count);
-	return true;
-}
-
-bool apply_top_up(struct apply *apply)
-{
-	for (size_t i = 0; i < apply->ir->set_count; i++) {
-		const struct ir_set *set = &apply->ir->sets[i];
-
-		if (set->dynamic && set->elements.count && !apply->diff.fill[i] &&
-		    !top_up(apply, set))
-			return false;
-	}
+	apply_done(apply, op);
 	return true;
 }
 
 /* ---- sets that are made anew ---- */
 
-static bool make_anew(struct apply *apply, struct diff_carry *carry, struct netlink_error *error)
+static bool make_anew(struct apply *apply, struct op *op, struct netlink_error *error)
 {
-	struct ir_set *set = &apply->ir->sets[carry->set];
+	struct ir_set *set = op->set;
 	struct nft_set_change change = {
-		.table = apply->ir->table, .name = set->base, .type = set->type, .is_first = true
+		.table = op->table, .name = set->base, .type = set->type, .is_first = true
 	};
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		if (!read_history(apply, carry, &change.contents, &change.generation, error))
+		if (!read_history(apply, op, &change.contents, &change.generation, error))
 			return false;
 		fit(apply, set, &change.contents);
 		if (nft_set_replace(&apply->kernel.nft, &change, set->name, error)) {
-			report_step(apply->report, "set %s: made anew with %zu elements", set->base,
-				    change.contents.ranges.count);
+			op->count = change.contents.ranges.count;
+			apply_done(apply, op);
 			return true;
 		}
 		if (error->code != ERESTART)
@@ -232,8 +238,16 @@ static bool make_anew(struct apply *apply, struct diff_carry *carry, struct netl
 	return false;
 }
 
+/* The rules ask the stand-ins, so they stay. */
 static bool doubt(struct apply *apply, const char *what, const char *why)
 {
+	for (size_t i = 0; i < apply->ops.count; i++) {
+		struct op *op = apply->ops.items[i];
+
+		if (op->stage == STAGE_MIGRATE || op->stage == STAGE_COMMIT_AGAIN ||
+		    (op->kind == OP_SET_REMOVE && op->is_detail))
+			op->state = OP_LEFT_OUT;
+	}
 	report_add(apply->report, SEVERITY_ERROR, DIAG_leftover,
 		   "the new policy is in force, but %s: %s; its rules ask a copy until the next apply",
 		   what, why)
@@ -241,30 +255,22 @@ static bool doubt(struct apply *apply, const char *what, const char *why)
 	return false;
 }
 
-bool apply_settle_sets(struct apply *apply)
+bool apply_migrate_set(struct apply *apply, struct op *op)
 {
-	struct diff *diff = &apply->diff;
 	struct netlink_error error;
 
-	for (size_t i = 0; i < diff->carry_count; i++) {
-		struct ir_set *set = &apply->ir->sets[diff->carries[i].set];
+	return make_anew(apply, op, &error) ||
+	       doubt(apply,
+		     arena_printf(apply->arena, "the set %s is still the old one", op->set->base),
+		     error.text);
+}
 
-		if (!make_anew(apply, &diff->carries[i], &error))
-			return doubt(apply,
-				     arena_printf(apply->arena, "the set %s is still the old one",
-						  set->base),
-				     error.text);
-	}
-	if (!diff->carry_count)
-		return true;
-	diff->old_chain_count = 0; /* the first flip has removed them */
-	for (size_t i = 0; i < diff->carry_count; i++) {
-		struct ir_set *set = &apply->ir->sets[diff->carries[i].set];
-
-		*arena_append(apply->arena, diff->old_sets, diff->old_set_count) = set->name;
-		set->name = set->base;
-	}
-	return apply_flip(apply) ||
+bool apply_commit_again(struct apply *apply, struct op *op)
+{
+	for (size_t i = 0; i < apply->ops.count; i++)
+		if (apply->ops.items[i]->stage == STAGE_MIGRATE)
+			apply->ops.items[i]->set->name = apply->ops.items[i]->set->base;
+	return apply_commit(apply, op) ||
 	       doubt(apply, "its sets were made anew and the rules could not be written again",
 		     "see above");
 }

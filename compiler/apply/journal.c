@@ -90,8 +90,8 @@ bool journal_open(struct apply *apply, const char **why)
 	for (size_t i = 0; i < apply->observed.claim_count; i++)
 		*arena_append(apply->arena, journal.claims, journal.claim_count) =
 			apply->observed.claims[i];
-	for (size_t i = 0; i < apply->diff.ops.count; i++)
-		add_to_journal(apply, apply->diff.ops.items[i], &journal);
+	for (size_t i = 0; i < apply->ops.count; i++)
+		add_to_journal(apply, apply->ops.items[i], &journal);
 	return record_write(apply->arena, &apply->folder, &journal, why);
 }
 

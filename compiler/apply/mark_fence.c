@@ -3,9 +3,9 @@
  *
  * The rules flip in one instant, ip rules and routes do not. Where the same mark led another way
  * under the old policy, a packet between the two could leave by a way that neither means for it. So
- * such marks are covered by an ip rule that drops their packets for these milliseconds: senders
+ * such marks are fenced by an ip rule that drops their packets for these milliseconds: senders
  * repeat, and nothing leaks. A way that is only edited (the same listener or table as before) needs
- * no cover.
+ * no fence.
  */
 #include <string.h>
 
@@ -47,8 +47,8 @@ static const struct ir_ip_rule *wished_rule(const struct apply *apply, uint32_t 
 static bool changes_table(const struct apply *apply, enum op_stage stage, uint32_t table,
 			  enum addr_family family)
 {
-	for (size_t i = 0; i < apply->diff.ops.count; i++) {
-		const struct op *op = apply->diff.ops.items[i];
+	for (size_t i = 0; i < apply->ops.count; i++) {
+		const struct op *op = apply->ops.items[i];
 
 		if (op_is_at(op, stage) && op->route->table == table && op->route->family == family)
 			return true;
@@ -116,10 +116,10 @@ static bool is_same_class(const struct apply *apply, uint32_t mark, uint32_t mas
 	return old && new && old->kind == new->kind &&strcmp(old->name, new->name) == 0;
 }
 
-static bool is_covered(const struct apply *apply, const struct ir_ip_rule *rule)
+static bool is_fenced(const struct apply *apply, const struct ir_ip_rule *rule)
 {
-	for (size_t i = 0; i < apply->diff.ops.count; i++) {
-		const struct op *op = apply->diff.ops.items[i];
+	for (size_t i = 0; i < apply->ops.count; i++) {
+		const struct op *op = apply->ops.items[i];
 
 		if (op->stage == STAGE_FENCES &&
 		    has_mark(rule, op->rule->mark, op->rule->mask, op->rule->family))
@@ -129,7 +129,7 @@ static bool is_covered(const struct apply *apply, const struct ir_ip_rule *rule)
 }
 
 /* A priority before all rules of ours, old and new. */
-static uint32_t cover_priority(const struct apply *apply)
+static uint32_t fence_priority(const struct apply *apply)
 {
 	uint32_t first = apply->ir->priority_first;
 
@@ -143,35 +143,35 @@ static uint32_t cover_priority(const struct apply *apply)
 }
 
 static void add_op(struct apply *apply, enum op_kind kind, enum op_stage stage,
-		   const struct ir_ip_rule *cover)
+		   const struct ir_ip_rule *fence)
 {
-	struct op *op = op_add(apply->arena, &apply->diff.ops, kind, stage);
+	struct op *op = op_add(apply->arena, &apply->ops, kind, stage);
 
-	op->rule = cover;
+	op->rule = fence;
 	op->protocol = apply->ir->protocol;
 	op->is_detail = true;
 }
 
 static void consider(struct apply *apply, const struct ir_ip_rule *rule)
 {
-	struct ir_ip_rule *cover;
+	struct ir_ip_rule *fence;
 
 	/* One by interface is about what has no mark of ours. */
-	if (rule->iif || rule->oif || is_covered(apply, rule) ||
+	if (rule->iif || rule->oif || is_fenced(apply, rule) ||
 	    is_same_class(apply, rule->mark, rule->mask) ||
 	    !changes_way(apply, rule->mark, rule->mask, rule->family))
 		return;
-	cover = arena_new_of(apply->arena, struct ir_ip_rule);
-	cover->family = rule->family;
-	cover->mark = rule->mark;
-	cover->mask = rule->mask;
-	cover->action = IR_RULE_BLACKHOLE;
-	cover->priority = cover_priority(apply);
-	add_op(apply, OP_RULE_ADD, STAGE_FENCES, cover);
-	add_op(apply, OP_RULE_REMOVE, STAGE_UNFENCE, cover);
+	fence = arena_new_of(apply->arena, struct ir_ip_rule);
+	fence->family = rule->family;
+	fence->mark = rule->mark;
+	fence->mask = rule->mask;
+	fence->action = IR_RULE_BLACKHOLE;
+	fence->priority = fence_priority(apply);
+	add_op(apply, OP_RULE_ADD, STAGE_FENCES, fence);
+	add_op(apply, OP_RULE_REMOVE, STAGE_UNFENCE, fence);
 }
 
-void apply_find_covers(struct apply *apply)
+void apply_find_fences(struct apply *apply)
 {
 	const struct about_line *policy = nft_table_about(&apply->observed.table, ABOUT_POLICY);
 

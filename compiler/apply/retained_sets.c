@@ -11,8 +11,13 @@
 #include "base/report.h"
 #include "ir/ir.h"
 #include "kernel/nft_comment.h"
-#include "kernel/nft_set.h"
 #include "state/archive.h"
+
+static bool is_dropped(const struct op *op)
+{
+	return op->stage == STAGE_DROP_SETS || op->stage == STAGE_DROP_CHAINS ||
+	       op->stage == STAGE_DROP_COUNTERS;
+}
 
 /* The line by which the table tells of a set that its rules use, or NULL. */
 static const struct about_line *find_line(const struct nft_table *table, const char *name)
@@ -23,28 +28,32 @@ static const struct about_line *find_line(const struct nft_table *table, const c
 	return NULL;
 }
 
-void retained_sets_spare(struct apply *apply)
+/* What a rollback makes use of again has its base's name, so what is left over only stays. */
+static void spare(struct apply *apply, struct op *op)
 {
-	struct diff *diff = &apply->diff;
-	size_t left = 0;
+	const struct about_line *line = NULL;
 
-	diff->idle_set_count = 0; /* what a rollback makes use of again has its base's name */
-	if (!diff->flip)
-		return;
-	for (size_t i = 0; i < diff->old_set_count; i++) {
-		const struct about_line *line =
-			find_line(&apply->observed.table, diff->old_sets[i]);
-
-		if (!line) {
-			diff->old_sets[left++] = diff->old_sets[i];
-			continue;
-		}
+	if (op->kind == OP_SET_REMOVE && op->base) {
+		line = find_line(&apply->observed.table, op->name);
+		if (!line)
+			return;
 		*arena_append(apply->arena, apply->ir->kept, apply->ir->kept_count) =
 			(struct ir_kept){ line->base, line->name, line->digest };
 	}
-	diff->old_set_count = left;
-	diff->old_counter_count = 0;
-	diff->idle_chain_count = 0;
+	op->stage = STAGE_CONFIRMED;
+}
+
+void retained_sets_spare(struct apply *apply)
+{
+	bool commits = op_find(&apply->ops, OP_COMMIT) != NULL;
+
+	for (size_t i = 0; i < apply->ops.count; i++) {
+		struct op *op = apply->ops.items[i];
+		bool is_left_over = op->kind == OP_SET_REMOVE && !op->base;
+
+		if (is_dropped(op) && (commits || is_left_over))
+			spare(apply, op);
+	}
 }
 
 static bool remove_lines(struct netlink *netlink, const struct nft_table *table,
@@ -61,17 +70,18 @@ static bool remove_lines(struct netlink *netlink, const struct nft_table *table,
 	return done;
 }
 
-static bool clear(struct netlink *netlink, const struct nft_table *table, const struct diff *diff,
-		  struct netlink_error *error)
+/* All but sets that rules use. */
+static bool clear(struct arena *arena, struct kernel *kernel, const struct nft_table *table,
+		  struct op_list *ops, struct netlink_error *error)
 {
-	return remove_lines(netlink, table, error) &&
-	       nft_set_remove(netlink, table->name, diff->stale_sets, diff->stale_set_count,
-			      error) &&
-	       nft_set_remove(netlink, table->name, diff->idle_sets, diff->idle_set_count, error) &&
-	       nft_set_remove_chains(netlink, table->name, diff->idle_chains,
-				     diff->idle_chain_count, error) &&
-	       nft_set_remove_counters(netlink, table->name, diff->old_counters,
-				       diff->old_counter_count, error);
+	for (size_t i = 0; i < ops->count; i++)
+		if (ops->items[i]->kind == OP_SET_REMOVE && ops->items[i]->base)
+			ops->items[i]->state = OP_LEFT_OUT;
+	return remove_lines(&kernel->nft, table, error) &&
+	       op_remove_all(arena, kernel, ops, STAGE_FREE_NAMES, error) &&
+	       op_remove_all(arena, kernel, ops, STAGE_DROP_SETS, error) &&
+	       op_remove_all(arena, kernel, ops, STAGE_DROP_CHAINS, error) &&
+	       op_remove_all(arena, kernel, ops, STAGE_DROP_COUNTERS, error);
 }
 
 void retained_sets_clear(struct arena *arena, struct report *report, struct kernel *kernel,
@@ -81,15 +91,15 @@ void retained_sets_clear(struct arena *arena, struct report *report, struct kern
 	const struct archive *applied = archive_read(arena, folder, file);
 	struct netlink_error error = { .text = "what was applied cannot be read" };
 	struct observed observed;
-	struct diff diff;
+	struct op_list ops;
 	bool done = applied && host_observe(arena, kernel, host_table_name(arena, record->name),
 					    record, NULL, &observed, &error);
 
 	if (done && !nft_table_is_readable(&observed.table))
 		return;
 	if (done) {
-		diff_make(arena, applied->ir, &observed, NULL, &diff);
-		done = clear(&kernel->nft, &observed.table, &diff, &error);
+		diff_make(arena, applied->ir, &observed, NULL, &ops);
+		done = clear(arena, kernel, &observed.table, &ops, &error);
 	}
 	if (!done)
 		report_add(report, SEVERITY_WARNING, DIAG_leftover,

@@ -202,14 +202,14 @@ static void leave_out(struct apply *apply, struct op *op)
 {
 	op->state = OP_LEFT_OUT;
 	if (op->kind == OP_ROUTE_REPLACE)
-		diff_add_route(apply->arena, &apply->diff.ops, OP_ROUTE_REMOVE, op->route_before,
-			       op->protocol_before);
+		op_add_route(apply->arena, &apply->ops, OP_ROUTE_REMOVE, op->route_before,
+			     op->protocol_before);
 }
 
 void apply_sift_routes(struct apply *apply)
 {
-	for (size_t i = 0; i < apply->diff.ops.count; i++) {
-		struct op *op = apply->diff.ops.items[i];
+	for (size_t i = 0; i < apply->ops.count; i++) {
+		struct op *op = apply->ops.items[i];
 
 		if (op_is_at(op, STAGE_ROUTES) && is_left_out(apply, op))
 			leave_out(apply, op);

@@ -33,8 +33,8 @@ static void warn_of(struct apply *apply, const struct sysctl_plan_setting *setti
 /* Routes by an interface that is not there are spoken of elsewhere. */
 static bool is_known_lost(const struct apply *apply, const char *interface)
 {
-	for (size_t i = 0; i < apply->diff.ops.count; i++) {
-		const struct op *op = apply->diff.ops.items[i];
+	for (size_t i = 0; i < apply->ops.count; i++) {
+		const struct op *op = apply->ops.items[i];
 		const char *lost =
 			op->state == OP_LEFT_OUT && op->route ? diff_lost_device(op->route) : NULL;
 
@@ -79,9 +79,10 @@ static void find_setting(struct apply *apply, const struct sysctl_plan_setting *
 		relied_note(apply->arena, &apply->kernel, apply->before, apply->after, need->key);
 	if (!need->is_open)
 		return;
-	op = op_add(apply->arena, &apply->diff.ops, OP_SYSCTL_SET,
+	op = op_add(apply->arena, &apply->ops, OP_SYSCTL_SET,
 		    guarded ? STAGE_GUARDED_SYSCTLS : STAGE_SYSCTLS);
 	op->wish = need->wish;
+	op->why = need->wish->why;
 	op->key = need->key;
 	op->value = need->wish->value;
 	op->before = need->now;
@@ -109,11 +110,11 @@ static void find_old_settings(struct apply *apply)
 		const struct record_sysctl *earlier = &before->sysctls[i - 1];
 
 		if (earlier->old && !record_find_sysctl(apply->after, earlier->key))
-			sysctl_restore_add(apply->arena, &apply->diff.ops, earlier);
+			sysctl_restore_add(apply->arena, &apply->ops, earlier);
 	}
 }
 
-void apply_find_settings(struct apply *apply)
+void apply_find_sysctls(struct apply *apply)
 {
 	const struct ir *ir = apply->ir;
 	struct sysctl_plan needs = { 0 };
@@ -172,8 +173,8 @@ static bool would_lose_routes(const struct apply *apply, const struct op *op)
 {
 	bool loses = false;
 
-	for (size_t i = 0; i < apply->diff.ops.count; i++) {
-		const struct op *other = apply->diff.ops.items[i];
+	for (size_t i = 0; i < apply->ops.count; i++) {
+		const struct op *other = apply->ops.items[i];
 
 		loses |= other->kind == OP_SYSCTL_SET && other->state == OP_LEFT_OUT &&
 			 other->wish->when == IR_SYSCTL_IF_ADVERTISED;
@@ -181,7 +182,7 @@ static bool would_lose_routes(const struct apply *apply, const struct op *op)
 	return loses && strcmp(op->key, NEEDS_FORWARDING_IPV6) == 0;
 }
 
-bool apply_write_setting(struct apply *apply, struct op *op)
+bool apply_write_sysctl(struct apply *apply, struct op *op)
 {
 	size_t before = apply->undo.count;
 	struct netlink_error error;
@@ -199,7 +200,7 @@ bool apply_write_setting(struct apply *apply, struct op *op)
 }
 
 /* Noted for undo, as some go before the flip. */
-bool apply_give_setting_back(struct apply *apply, struct op *op)
+bool apply_restore_sysctl(struct apply *apply, struct op *op)
 {
 	const char *now = sysctl_read(apply->arena, op->key), *then;
 	const struct sysctl_restore handback = { apply->arena, &apply->folder, apply->before,

@@ -78,6 +78,7 @@ void sysctl_restore_add(struct arena *arena, struct op_list *ops,
 	op->key = setting->key;
 	op->value = setting->old;
 	op->before = setting->value;
+	op->why = "as it was before";
 }
 
 bool sysctl_restore_setting(const struct sysctl_restore *handback,

@@ -124,9 +124,9 @@ static void put_forgotten(const struct apply_counts *counts, struct buf *out)
 static void put_summary(const struct apply_job *job, const struct apply_counts *counts,
 			struct buf *out)
 {
-	if (counts->flip)
+	if (counts->commit)
 		buf_printf(out, "  nft table inet %s: %zu rules (%s)\n", job->ir->table,
-			   counts->nft_rules, counts->flip);
+			   counts->nft_rules, counts->commit);
 	if (counts->updated_sets)
 		buf_printf(out, "  sets in place: %zu, with +%zu -%zu elements\n",
 			   counts->updated_sets, counts->added, counts->removed);

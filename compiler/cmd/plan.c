@@ -18,6 +18,7 @@
 #include "cmd/show.h"
 #include "cmd/verbs.h"
 #include "ir/ir.h"
+#include "kernel/op.h"
 
 enum { PLAN_BESIDE, PLAN_LEVEL, PLAN_STRICT };
 
@@ -28,26 +29,26 @@ static const struct cmd_option options[] = {
 };
 
 static const char *const section_names[] = {
-	[PLAN_SETS] = "sets",
-	[PLAN_NFT] = "nft",
-	[PLAN_IP_RULES] = "ip rules",
-	[PLAN_ROUTES] = "routes",
-	[PLAN_SETTINGS] = "kernel settings",
-	[PLAN_FLOWS] = "connection tracking",
+	[OP_SETS] = "sets",
+	[OP_NFT] = "nft",
+	[OP_IP_RULES] = "ip rules",
+	[OP_ROUTES] = "routes",
+	[OP_SYSCTLS] = "kernel settings",
+	[OP_FLOWS] = "connection tracking",
 };
 
 static const char *const section_keys[] = {
-	[PLAN_SETS] = "set",     [PLAN_NFT] = "nft",         [PLAN_IP_RULES] = "ip_rule",
-	[PLAN_ROUTES] = "route", [PLAN_SETTINGS] = "sysctl", [PLAN_FLOWS] = "connections",
+	[OP_SETS] = "set",     [OP_NFT] = "nft",        [OP_IP_RULES] = "ip_rule",
+	[OP_ROUTES] = "route", [OP_SYSCTLS] = "sysctl", [OP_FLOWS] = "connections",
 };
 
 static const struct {
 	char sign;
 	const char *word, *color;
 } signs[] = {
-	[PLAN_ADD] = { '+', "add", "\33[32m" },
-	[PLAN_CHANGE] = { '~', "change", "\33[33m" },
-	[PLAN_REMOVE] = { '-', "remove", "\33[31m" },
+	[OP_ADD] = { '+', "add", "\33[32m" },
+	[OP_CHANGE] = { '~', "change", "\33[33m" },
+	[OP_REMOVE] = { '-', "remove", "\33[31m" },
 };
 
 /* ---- elements ---- */
@@ -83,7 +84,7 @@ static size_t count_of(const struct ir_set *set)
 
 /* ---- text ---- */
 
-static void put_colored(const struct cmd_call *call, enum plan_sign sign, const char *text,
+static void put_colored(const struct cmd_call *call, enum op_sign sign, const char *text,
 			struct buf *out)
 {
 	buf_printf(out, "%s%c ", call->color_out ? signs[sign].color : "", signs[sign].sign);
@@ -91,7 +92,7 @@ static void put_colored(const struct cmd_call *call, enum plan_sign sign, const 
 	buf_puts(out, call->color_out ? "\33[0m" : "");
 }
 
-static void put_elements(const struct cmd_call *call, const struct ir_set *set, enum plan_sign sign,
+static void put_elements(const struct cmd_call *call, const struct ir_set *set, enum op_sign sign,
 			 struct buf *out)
 {
 	struct buf text = { 0 };
@@ -106,26 +107,26 @@ static void put_elements(const struct cmd_call *call, const struct ir_set *set, 
 	buf_free(&text);
 }
 
-static void put_item(const struct cmd_call *call, const struct plan_item *item, struct buf *out)
+static void put_item(const struct cmd_call *call, const struct op *op, struct buf *out)
 {
 	buf_puts(out, "    ");
-	put_colored(call, item->sign, item->text, out);
-	if (count_of(item->added))
-		buf_printf(out, "  +%zu", count_of(item->added));
-	if (count_of(item->removed))
-		buf_printf(out, "  -%zu", count_of(item->removed));
-	if (count_of(item->added) || count_of(item->removed))
+	put_colored(call, op_sign(op), op_what(call->arena, op), out);
+	if (count_of(op->added))
+		buf_printf(out, "  +%zu", count_of(op->added));
+	if (count_of(op->removed))
+		buf_printf(out, "  -%zu", count_of(op->removed));
+	if (count_of(op->added) || count_of(op->removed))
 		buf_puts(out, " elements");
-	if (item->why) {
+	if (op->why) {
 		buf_puts(out, "  (");
-		shown_text(out, item->why);
+		shown_text(out, op->why);
 		buf_putc(out, ')');
 	}
 	buf_putc(out, '\n');
 	if (!call->verbose)
 		return;
-	put_elements(call, item->removed, PLAN_REMOVE, out);
-	put_elements(call, item->added, PLAN_ADD, out);
+	put_elements(call, op->removed, OP_REMOVE, out);
+	put_elements(call, op->added, OP_ADD, out);
 }
 
 /* How the rules differ, where -v asks for it and what was applied is known. */
@@ -144,7 +145,7 @@ static void put_rules(const struct cmd_call *call, const struct plan *plan, stru
 			 "loaded, and they are written anew)\n");
 	for (line = buf_text(&diff); *line;) {
 		size_t length = strcspn(line, "\n");
-		enum plan_sign sign = *line == '+' ? PLAN_ADD : PLAN_REMOVE;
+		enum op_sign sign = *line == '+' ? OP_ADD : OP_REMOVE;
 		bool colored = call->color_out && (*line == '+' || *line == '-');
 
 		buf_puts(out, colored ? signs[sign].color : "");
@@ -161,9 +162,9 @@ static void put_sum(const struct plan *plan, struct buf *out)
 	size_t counts[] = { 0, 0, 0 };
 
 	for (size_t i = 0; i < plan->count; i++)
-		counts[plan->items[i].sign]++;
-	buf_printf(out, "to add: %zu, to change: %zu, to remove: %zu\n", counts[PLAN_ADD],
-		   counts[PLAN_CHANGE], counts[PLAN_REMOVE]);
+		counts[op_sign(plan->items[i])]++;
+	buf_printf(out, "to add: %zu, to change: %zu, to remove: %zu\n", counts[OP_ADD],
+		   counts[OP_CHANGE], counts[OP_REMOVE]);
 }
 
 static void put_text(const struct cmd_call *call, const struct ir *ir, const struct plan *plan,
@@ -176,13 +177,13 @@ static void put_text(const struct cmd_call *call, const struct ir *ir, const str
 	}
 	buf_printf(out, "%s: apply would change this host\n", ir->name);
 	for (size_t i = 0; i < plan->count; i++) {
-		enum plan_section section = plan->items[i].section;
+		enum op_section section = op_section(plan->items[i]);
 
-		if (!i || plan->items[i - 1].section != section)
+		if (!i || op_section(plan->items[i - 1]) != section)
 			buf_printf(out, "  %s\n", section_names[section]);
-		put_item(call, &plan->items[i], out);
-		if (section == PLAN_NFT &&
-		    (i + 1 == plan->count || plan->items[i + 1].section != section))
+		put_item(call, plan->items[i], out);
+		if (section == OP_NFT &&
+		    (i + 1 == plan->count || op_section(plan->items[i + 1]) != section))
 			put_rules(call, plan, out);
 	}
 	show_rows(out, call->arena, ir->rows, ir->row_count);
@@ -205,20 +206,20 @@ static void put_json_elements(const char *key, const struct ir_set *set, struct 
 	buf_free(&text);
 }
 
-static void put_json_item(const struct plan_item *item, bool all, struct json *out)
+static void put_json_item(const struct cmd_call *call, const struct op *op, struct json *out)
 {
 	json_object(out, NULL);
-	json_text(out, "kind", section_keys[item->section]);
-	json_text(out, "action", signs[item->sign].word);
-	json_text(out, "what", item->text);
-	json_text(out, "why", item->why);
-	if (item->section == PLAN_SETS) {
-		json_number(out, "added", count_of(item->added));
-		if (all && item->added)
-			put_json_elements("added_elements", item->added, out);
-		json_number(out, "removed", count_of(item->removed));
-		if (all && item->removed)
-			put_json_elements("removed_elements", item->removed, out);
+	json_text(out, "kind", section_keys[op_section(op)]);
+	json_text(out, "action", signs[op_sign(op)].word);
+	json_text(out, "what", op_what(call->arena, op));
+	json_text(out, "why", op->why);
+	if (op_section(op) == OP_SETS) {
+		json_number(out, "added", count_of(op->added));
+		if (call->verbose && op->added)
+			put_json_elements("added_elements", op->added, out);
+		json_number(out, "removed", count_of(op->removed));
+		if (call->verbose && op->removed)
+			put_json_elements("removed_elements", op->removed, out);
 	}
 	json_end(out);
 }
@@ -232,7 +233,7 @@ static void put_json(const struct cmd_call *call, const struct apply_job *job, s
 	show_json_rows(call->arena, job->ir->rows, job->ir->row_count, &json);
 	json_list(&json, "changes");
 	for (size_t i = 0; i < job->plan->count; i++)
-		put_json_item(&job->plan->items[i], call->verbose, &json);
+		put_json_item(call, job->plan->items[i], &json);
 	json_end(&json);
 	show_json_end(&json, job->diag, job->report);
 }

@@ -5,177 +5,16 @@
 #include "host/diff.h"
 
 #include <inttypes.h>
-#include <net/if.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "emit/about.h"
 #include "emit/emit.h"
 #include "host/host.h"
-#include "host/main_copy.h"
 #include "kernel/cgroup.h"
 #include "kernel/delta.h"
-#include "kernel/link.h"
 #include "kernel/nft_elements.h"
 #include "state/archive.h"
-
-/* ---- routing ---- */
-
-static struct op *add_rule(struct arena *arena, struct op_list *ops, enum op_kind kind,
-			   const struct ir_ip_rule *rule, uint32_t protocol)
-{
-	enum op_stage stage = kind == OP_RULE_ADD ? rule->iif ? STAGE_NEW_UNMARKED : STAGE_RULES
-			      : rule->iif         ? STAGE_OLD_UNMARKED
-						  : STAGE_OLD_RULES;
-	struct op *op = op_add(arena, ops, kind, stage);
-
-	op->rule = rule;
-	op->protocol = protocol;
-	return op;
-}
-
-/* The one in the kernel that is the wished one, and not another one that stays. */
-static const struct ip_rule_seen *find_rule(const struct ir *ir, const struct observed *observed,
-					    const struct ir_ip_rule *rule, const bool *stays)
-{
-	for (size_t i = 0; i < observed->rules.count; i++) {
-		const struct ip_rule_seen *seen = &observed->rules.items[i];
-
-		if (!stays[i] && host_owns_rule(observed, seen) && seen->protocol == ir->protocol &&
-		    ip_rule_equal(&seen->rule, rule))
-			return seen;
-	}
-	return NULL;
-}
-
-static void diff_rules(struct arena *arena, const struct ir *ir, const struct observed *observed,
-		       struct op_list *ops)
-{
-	bool *stays = arena_alloc(arena, (observed->rules.count + 1) * sizeof(*stays));
-
-	for (size_t k = 0; k < ir->ip_rule_count; k++) {
-		const struct ip_rule_seen *held = find_rule(ir, observed, &ir->ip_rules[k], stays);
-
-		if (held)
-			stays[held - observed->rules.items] = true;
-		else
-			add_rule(arena, ops, OP_RULE_ADD, &ir->ip_rules[k], ir->protocol);
-	}
-	for (size_t i = 0; i < observed->rules.count; i++) {
-		const struct ip_rule_seen *seen = &observed->rules.items[i];
-
-		if (!stays[i] && host_owns_rule(observed, seen))
-			add_rule(arena, ops, OP_RULE_REMOVE, &seen->rule, seen->protocol)->seen =
-				seen->text;
-	}
-}
-
-const char *diff_down_device(struct netlink *netlink, const struct ir_route *route)
-{
-	for (size_t i = 0; route->type == IR_ROUTE_UNICAST && i < route->hop_count; i++)
-		if (route->hops[i].dev && link_is_down(netlink, route->hops[i].dev))
-			return route->hops[i].dev;
-	return NULL;
-}
-
-const char *diff_lost_device(const struct ir_route *route)
-{
-	for (size_t i = 0; i < route->hop_count; i++)
-		if (route->hops[i].dev && !if_nametoindex(route->hops[i].dev))
-			return route->hops[i].dev;
-	return NULL;
-}
-
-const char *diff_lost_words(struct arena *arena, const struct ir_route *route)
-{
-	const char *device = diff_lost_device(route);
-	char to[ADDR_TEXT];
-
-	if (!device)
-		return NULL;
-	addr_format_prefix(route->to, to);
-	return arena_printf(arena,
-			    "there is no interface %s, so table %" PRIu32 " has no route to %s",
-			    device, route->table, to);
-}
-
-static const struct ir_route *wished_in_place(const struct ir *ir, const struct ir_route *held)
-{
-	for (size_t i = 0; i < ir->route_count; i++)
-		if (route_same_place(held, &ir->routes[i]))
-			return &ir->routes[i];
-	return NULL;
-}
-
-struct op *diff_add_route(struct arena *arena, struct op_list *ops, enum op_kind kind,
-			  const struct ir_route *route, uint32_t protocol)
-{
-	struct op *op =
-		op_add(arena, ops, kind, kind == OP_ROUTE_REMOVE ? STAGE_OLD_ROUTES : STAGE_ROUTES);
-
-	op->route = route;
-	op->protocol = protocol;
-	return op;
-}
-
-void diff_remove_route(struct arena *arena, struct op_list *ops, const struct route_seen *seen)
-{
-	diff_add_route(arena, ops, OP_ROUTE_REMOVE, &seen->route, seen->protocol)->seen =
-		seen->text;
-}
-
-static void diff_route(struct arena *arena, const struct ir *ir, const struct observed *observed,
-		       const struct ir_route *route, struct op_list *ops)
-{
-	const struct route_seen *before = NULL;
-	struct op *op;
-
-	for (size_t i = 0; i < observed->routes.count; i++) {
-		const struct route_seen *seen = &observed->routes.items[i];
-
-		if (host_owns_route(observed, seen) && route_same_place(&seen->route, route))
-			before = seen;
-	}
-	if (before && before->protocol == ir->protocol && route_fulfil(&before->route, route))
-		return;
-	op = diff_add_route(arena, ops, before ? OP_ROUTE_REPLACE : OP_ROUTE_ADD, route,
-			    ir->protocol);
-	if (before) {
-		op->route_before = &before->route;
-		op->protocol_before = before->protocol;
-	}
-	if (diff_lost_device(route))
-		op->state = OP_LEFT_OUT;
-}
-
-static void diff_routes(struct arena *arena, const struct ir *ir, const struct observed *observed,
-			struct op_list *ops)
-{
-	for (size_t i = 0; i < ir->route_count; i++)
-		diff_route(arena, ir, observed, &ir->routes[i], ops);
-	for (size_t i = 0; i < observed->routes.count; i++) {
-		const struct route_seen *seen = &observed->routes.items[i];
-		const struct ir_route *wished;
-
-		if (ir->main_copy && seen->route.table == ir->main_copy)
-			continue;
-		wished = wished_in_place(ir, &seen->route);
-
-		/* One in whose place a route is wished for that cannot be had now leads somewhere
-		 * else: it goes, too. */
-		if (host_owns_route(observed, seen) && (!wished || diff_lost_device(wished)))
-			diff_remove_route(arena, ops, seen);
-	}
-}
-
-void diff_routing(struct arena *arena, const struct ir *ir, const struct observed *observed,
-		  struct op_list *ops)
-{
-	diff_rules(arena, ir, observed, ops);
-	diff_routes(arena, ir, observed, ops);
-	if (ir->main_copy)
-		main_copy_diff(arena, ir, observed, ops);
-}
 
 /* ---- sets ---- */
 
@@ -228,6 +67,16 @@ static const struct nft_table_set *find_held(const struct nft_table *table,
 	return NULL;
 }
 
+struct op *diff_add_set(struct arena *arena, struct op_list *ops, enum op_kind kind,
+			enum op_stage stage, const struct ir *ir, struct ir_set *set)
+{
+	struct op *op = op_add(arena, ops, kind, stage);
+
+	op->table = ir->table;
+	op->set = set;
+	return op;
+}
+
 /* ---- sets that change in place ---- */
 
 /* One transaction holds so many intervals on any socket that may be widened; more is filled anew.
@@ -252,69 +101,70 @@ find_applied(const struct nft_table *table, const struct archive *applied, const
 	return before && !before->dynamic ? find_held(table, before) : NULL;
 }
 
-static bool add_update(struct arena *arena, struct ir *ir, size_t index,
+static bool add_update(struct arena *arena, struct ir *ir, struct ir_set *set,
 		       const struct nft_table *table, const struct archive *applied,
-		       struct diff *out)
+		       struct op_list *ops)
 {
-	const struct ir_set *set = &ir->sets[index];
-	struct delta delta;
+	struct delta *delta = arena_new_of(arena, struct delta);
+	struct op *op;
 
 	if (!find_applied(table, applied, set) ||
-	    !delta_make(arena, set_of(applied->ir, set->base), set, UPDATE_MOST, &delta))
+	    !delta_make(arena, set_of(applied->ir, set->base), set, UPDATE_MOST, delta))
 		return false;
-	delta.set = index;
-	*arena_append(arena, out->updates, out->update_count) = delta;
+	op = diff_add_set(arena, ops, OP_SET_UPDATE, STAGE_COMMIT, ir, set);
+	op->added = &delta->added;
+	op->removed = &delta->removed;
+	op->why = "in place";
 	return true;
 }
 
 /* Where only contents differ from what was applied, and little of them, nothing is made anew. */
 static void find_updates(struct arena *arena, struct ir *ir, const struct nft_table *table,
-			 const struct archive *applied, struct diff *out)
+			 const struct archive *applied, struct op_list *ops)
 {
 	const struct about_line *policy = nft_table_about(table, ABOUT_POLICY);
+	size_t before = ops->count;
 	bool good = applied && nft_table_is_readable(table) &&
 		    policy->digest == applied->ir->digest && applied->shape == ir_shape(ir);
 
 	for (size_t i = 0; i < ir->set_count && good; i++)
 		if (!ir->sets[i].dynamic && !find_held(table, &ir->sets[i]))
-			good = add_update(arena, ir, i, table, applied, out);
+			good = add_update(arena, ir, &ir->sets[i], table, applied, ops);
 	if (!good)
-		out->update_count = 0;
+		ops->count = before;
 }
 
-static const struct nft_table_set *find_updated(const struct nft_table *table,
-						const struct archive *applied,
-						const struct ir_set *set, const struct ir *ir,
-						const struct diff *diff)
+static bool is_updated(const struct op_list *ops, const struct ir_set *set)
 {
-	for (size_t i = 0; i < diff->update_count; i++)
-		if (&ir->sets[diff->updates[i].set] == set)
-			return find_applied(table, applied, set);
-	return NULL;
+	for (size_t i = 0; i < ops->count; i++)
+		if (ops->items[i]->kind == OP_SET_UPDATE && ops->items[i]->set == set)
+			return true;
+	return false;
 }
 
 /* ---- sets that are filled ---- */
 
 static bool is_name_taken(const struct ir *ir, const struct nft_table *table,
-			  const struct diff *diff, const struct ir_set *set, const char *name)
+			  const struct op_list *ops, const struct ir_set *set, const char *name)
 {
 	for (size_t i = 0; i < ir->set_count; i++)
 		if (&ir->sets[i] != set &&
 		    (strcmp(ir->sets[i].base, name) == 0 || strcmp(ir->sets[i].name, name) == 0))
 			return true;
-	for (size_t i = 0; i < diff->stale_set_count; i++)
-		if (strcmp(diff->stale_sets[i], name) == 0)
+	for (size_t i = 0; i < ops->count; i++)
+		if (ops->items[i]->stage == STAGE_FREE_NAMES &&
+		    strcmp(ops->items[i]->name, name) == 0)
 			return false;
 	return nft_table_set_find(table, name) != NULL;
 }
 
 static const char *free_name(struct arena *arena, const struct ir *ir,
-			     const struct nft_table *table, const struct diff *diff,
+			     const struct nft_table *table, const struct op_list *ops,
 			     const struct ir_set *set)
 {
 	const char *name = set->base;
 
-	for (unsigned int i = 2; is_name_taken(ir, table, diff, set, name); i++)
+	for (unsigned int i = 2; is_name_taken(ir, table, ops, set, name); i++)
 		name = arena_printf(arena, "%s.%u", set->base, i);
 	return name;
 }
@@ -348,75 +198,114 @@ static const char *why_carried(struct arena *arena, const struct ir_set *set,
 			    or_none(arena, set->size, ""));
 }
 
-/*
- * A set that is filled at run time keeps its name and what it holds. One that was declared
- * otherwise cannot be altered: it is carried over.
- */
-static const struct nft_table_set *diff_dynamic(struct arena *arena, struct ir *ir, size_t index,
-						const struct nft_table *table, struct diff *out)
+/* A set that is filled at run time keeps its name and what it holds, unless it was declared
+ * otherwise. */
+static bool is_declared_so(const struct nft_table_set *held, const struct ir_set *set)
 {
-	const struct ir_set *set = &ir->sets[index];
-	const struct nft_table_set *held = nft_table_set_find(table, set->base);
-
-	out->fill[index] =
-		!held || !held->is_dynamic || held->bits != nft_elements_bits(set->type) ||
-		held->timeout != (uint64_t)set->timeout * 1000 || held->size != set->size;
-	if (held && out->fill[index])
-		*arena_append(arena, out->carries, out->carry_count) =
-			(struct diff_carry){ .set = index,
-					     .has_history =
-						     held->is_dynamic && !held->holds_flows &&
-						     held->bits == nft_elements_bits(set->type),
-					     .why = why_carried(arena, set, held) };
-	return held;
+	return held->is_dynamic && held->bits == nft_elements_bits(set->type) &&
+	       held->timeout == (uint64_t)set->timeout * 1000 && held->size == set->size;
 }
 
-static void add_unused(struct arena *arena, const struct nft_table_set *set, struct diff *out)
+/* The kernel's set that stays, or NULL. */
+static const struct nft_table_set *find_lasting(const struct nft_table *table,
+						const struct archive *applied,
+						const struct op_list *ops, const struct ir_set *set)
 {
-	if (nft_table_is_learned(set))
-		*arena_append(arena, out->idle_sets, out->idle_set_count) = set->name;
-	else
-		*arena_append(arena, out->stale_sets, out->stale_set_count) = set->name;
+	const struct nft_table_set *held;
+
+	if (set->dynamic) {
+		held = nft_table_set_find(table, set->base);
+		return held && is_declared_so(held, set) ? held : NULL;
+	}
+	held = find_held(table, set);
+	return !held && is_updated(ops, set) ? find_applied(table, applied, set) : held;
+}
+
+static bool is_of_ir(const struct ir *ir, const char *base)
+{
+	return set_of(ir, base) != NULL;
+}
+
+/*
+ * What no rule uses goes first, so that its name is free. Not what was filled at run time: an apply
+ * that was cut off left it, and its rollback needs what it holds.
+ */
+static void remove_set(struct arena *arena, const struct ir *ir, const struct nft_table *table,
+		       const struct nft_table_set *set, struct op_list *ops)
+{
+	const struct about_line *line = about_set(table, NULL, set->name);
+	bool is_unused = knows_uses(table) && !line;
+	struct op *op = op_add(arena, ops, OP_SET_REMOVE,
+			       is_unused && !nft_table_is_learned(set) ? STAGE_FREE_NAMES
+								       : STAGE_DROP_SETS);
+
+	op->table = ir->table;
+	op->name = set->name;
+	op->word = nft_table_set_word(set);
+	op->base = is_unused ? NULL : line ? line->base : set->name;
+	op->is_replaced = line && is_of_ir(ir, line->base);
+	op->why = is_unused ? "left over" : NULL;
+}
+
+/* Under its name in the ir a stand-in is filled before the commit, and afterwards the set itself is
+ * made anew. */
+static void migrate_set(struct arena *arena, const struct ir *ir, struct ir_set *set,
+			const struct nft_table_set *held, struct op_list *ops)
+{
+	struct op *op = diff_add_set(arena, ops, OP_SET_MIGRATE, STAGE_MIGRATE, ir, set), *old;
+
+	op->has_history = held->is_dynamic && !held->holds_flows &&
+			  held->bits == nft_elements_bits(set->type);
+	op->why = why_carried(arena, set, held);
+	if (op->has_history)
+		op->why = arena_printf(arena, "made anew with what it holds: %s", op->why);
+	old = op_add(arena, ops, OP_SET_REMOVE, STAGE_DROP_SETS);
+	old->table = ir->table;
+	old->name = set->name;
+	old->word = "set";
+	old->base = set->base;
+	old->is_detail = true;
+}
+
+static void fill_set(struct arena *arena, struct ir *ir, struct ir_set *set,
+		     const struct nft_table *table, struct op_list *ops)
+{
+	const struct nft_table_set *held = set->dynamic ? nft_table_set_find(table, set->base)
+							: NULL;
+	struct op *op;
+
+	set->name = free_name(arena, ir, table, ops, set);
+	op = diff_add_set(arena, ops, OP_SET_FILL, STAGE_SETS, ir, set);
+	op->count = set->elements.count;
+	op->is_detail = held != NULL;
+	if (held)
+		migrate_set(arena, ir, set, held, ops);
 }
 
 static void diff_sets(struct arena *arena, struct ir *ir, const struct nft_table *table,
-		      const struct archive *applied, struct diff *out)
+		      const struct archive *applied, struct op_list *ops)
 {
-	bool *keep = arena_alloc(arena, (table->set_count + 1) * sizeof(*keep)),
-	     knows = knows_uses(table);
+	bool *stays = arena_alloc(arena, (table->set_count + 1) * sizeof(*stays)),
+	     *is_held = arena_alloc(arena, (ir->set_count + 1) * sizeof(*is_held));
 
-	out->fill = arena_alloc(arena, (ir->set_count + 1) * sizeof(*out->fill));
 	for (size_t i = 0; i < ir->set_count; i++) {
-		const struct nft_table_set *held;
+		struct ir_set *set = &ir->sets[i];
+		const struct nft_table_set *held = find_lasting(table, applied, ops, set);
 
-		if (ir->sets[i].dynamic) {
-			held = diff_dynamic(arena, ir, i, table, out);
-		} else {
-			held = find_held(table, &ir->sets[i]);
-			if (!held)
-				held = find_updated(table, applied, &ir->sets[i], ir, out);
-			out->fill[i] = !held;
-		}
-		ir->sets[i].name = held ? held->name : ir->sets[i].base;
+		set->name = held ? held->name : set->base;
+		is_held[i] = held != NULL;
+		/* One that is made anew is no set too many. */
+		if (!held && set->dynamic)
+			held = nft_table_set_find(table, set->base);
 		if (held)
-			keep[held - table->sets] = true;
+			stays[held - table->sets] = true;
 	}
-	for (size_t i = 0; i < table->set_count; i++) {
-		if (keep[i])
-			continue;
-		if (knows && !about_set(table, NULL, table->sets[i].name))
-			add_unused(arena, &table->sets[i], out);
-		else
-			*arena_append(arena, out->old_sets, out->old_set_count) =
-				table->sets[i].name;
-	}
-	for (size_t i = 0; i < ir->set_count; i++) {
-		if (!out->fill[i])
-			continue;
-		ir->sets[i].name = free_name(arena, ir, table, out, &ir->sets[i]);
-		out->fill_count++;
-		out->element_count += ir->sets[i].elements.count;
-	}
+	for (size_t i = 0; i < table->set_count; i++)
+		if (!stays[i])
+			remove_set(arena, ir, table, &table->sets[i], ops);
+	for (size_t i = 0; i < ir->set_count; i++)
+		if (!is_held[i])
+			fill_set(arena, ir, &ir->sets[i], table, ops);
 }
 
 /* ---- chains ---- */
@@ -429,25 +318,51 @@ static bool is_like(const struct nft_table_chain *held, const struct ir_chain *c
 	       (held->type == chain->type && held->priority == chain->priority);
 }
 
+static struct op *remove_named(struct arena *arena, const struct ir *ir, enum op_kind kind,
+			       enum op_stage stage, const char *name, struct op_list *ops)
+{
+	struct op *op = op_add(arena, ops, kind, stage);
+
+	op->table = ir->table;
+	op->name = name;
+	return op;
+}
+
+/*
+ * Those with hooks go with the commit, or are made anew there with another hook; those without
+ * after old sets, since old maps lead to them.
+ */
 static void diff_chains(struct arena *arena, const struct ir *ir, const struct nft_table *table,
-			struct diff *out)
+			struct op_list *ops)
 {
 	for (size_t i = 0; i < table->chain_count; i++) {
 		const struct nft_table_chain *held = &table->chains[i];
 		const struct ir_chain *chain = ir_chain_find(ir, held->name);
+		bool is_plain = held->hook == IR_HOOK_NONE && !held->is_other;
 
-		if (strcmp(held->name, ABOUT_CHAIN) == 0 && held->hook == IR_HOOK_NONE &&
-		    !held->is_other)
+		if ((strcmp(held->name, ABOUT_CHAIN) == 0 && is_plain) ||
+		    (chain && is_like(held, chain)))
 			continue;
-		if (chain && is_like(held, chain))
-			continue;
-		if (!chain && held->hook == IR_HOOK_NONE && !held->is_other) {
-			*arena_append(arena, out->idle_chains, out->idle_chain_count) = held->name;
-			out->busy_chain = held->rule_count ? held->name : out->busy_chain;
-			continue;
-		}
-		*arena_append(arena, out->old_chains, out->old_chain_count) = held->name;
+		remove_named(arena, ir, OP_CHAIN_REMOVE,
+			     !chain && is_plain ? STAGE_DROP_CHAINS : STAGE_COMMIT, held->name,
+			     ops);
 	}
+}
+
+/* One that has a hook, or holds rules, and should not; or NULL. */
+static const char *find_chain_in_use(const struct nft_table *table, const struct op_list *ops)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < ops->count; i++) {
+		const struct op *op = ops->items[i];
+
+		if (op->kind == OP_CHAIN_REMOVE &&
+		    (op->stage == STAGE_COMMIT ||
+		     nft_table_chain_find(table, op->name)->rule_count))
+			found = op->name;
+	}
+	return found;
 }
 
 static bool is_counter_wished(const struct ir *ir, const char *name)
@@ -497,10 +412,11 @@ static const struct ir_set *misnamed_set(const struct ir *ir, const struct nft_t
 }
 
 /* Why the rules have to be written anew, or NULL. */
-static const char *why_flip(struct arena *arena, const struct ir *ir,
-			    const struct observed *observed, const struct diff *diff)
+static const char *why_commit(struct arena *arena, const struct ir *ir,
+			      const struct observed *observed, const struct op_list *ops)
 {
 	const struct nft_table *table = &observed->table;
+	const char *in_use = find_chain_in_use(table, ops);
 	const struct about_line *policy = nft_table_about(table, ABOUT_POLICY);
 	const char *cgroup = cgroup_changed(ir, table->cgroups, table->cgroup_count);
 
@@ -509,11 +425,11 @@ static const char *why_flip(struct arena *arena, const struct ir *ir,
 	if (!nft_table_is_readable(table))
 		return arena_printf(arena, "the table inet %s does not say what it holds",
 				    ir->table);
-	if (policy->digest != ir->digest && !diff->update_count)
+	if (policy->digest != ir->digest && !op_find(ops, OP_SET_UPDATE))
 		return "the policy is another one";
 	if (table->is_asleep)
 		return arena_printf(arena, "the table inet %s is dormant", ir->table);
-	if (diff->fill_count)
+	if (op_find(ops, OP_SET_FILL))
 		return "a set is missing or was changed";
 	if (observed->hosted_changed)
 		return observed->hosted_changed;
@@ -522,45 +438,71 @@ static const char *why_flip(struct arena *arena, const struct ir *ir,
 	if (misnamed_set(ir, table))
 		return arena_printf(arena, "the rules ask for a stand-in of the set %s",
 				    misnamed_set(ir, table)->base);
-	if (diff->old_chain_count || diff->busy_chain)
-		return arena_printf(arena, "the chain %s is not as it should be",
-				    diff->busy_chain ? diff->busy_chain : diff->old_chains[0]);
+	if (in_use)
+		return arena_printf(arena, "the chain %s is not as it should be", in_use);
 	for (size_t i = 0; i < ir->counter_count; i++)
 		if (!has_counter(table, ir->counters[i]))
 			return arena_printf(arena, "the counter %s is missing", ir->counters[i]);
 	return wrong_chain(arena, ir, table);
 }
 
-static void diff_with(struct arena *arena, struct ir *ir, const struct observed *observed,
-		      const struct archive *applied, struct diff *out)
+static void add_commit(struct arena *arena, const struct ir *ir, const struct observed *observed,
+		       enum op_stage stage, const char *why, struct op_list *ops)
 {
-	memset(out, 0, sizeof(*out));
-	diff_routing(arena, ir, observed, &out->ops);
-	find_updates(arena, ir, &observed->table, applied, out);
-	diff_sets(arena, ir, &observed->table, applied, out);
-	diff_chains(arena, ir, &observed->table, out);
-	for (size_t i = 0; i < observed->table.counter_count; i++)
-		if (!is_counter_wished(ir, observed->table.counters[i].name))
-			*arena_append(arena, out->old_counters, out->old_counter_count) =
-				observed->table.counters[i].name;
-	out->flip = why_flip(arena, ir, observed, out);
+	struct op *op = op_add(arena, ops, OP_COMMIT, stage);
+
+	op->table = ir->table;
+	op->why = why;
+	op->is_anew = observed->table.exists;
+	for (size_t i = 0; i < ir->chain_count; i++)
+		op->count += emit_nft_chain_length(&ir->chains[i]);
+}
+
+/* What sets that stay begin with, too, and once more where rules ask stand-ins meanwhile. */
+static void diff_commit(struct arena *arena, struct ir *ir, const struct observed *observed,
+			const char *why, struct op_list *ops)
+{
+	add_commit(arena, ir, observed, STAGE_COMMIT, why, ops);
+	if (op_find(ops, OP_SET_MIGRATE)) {
+		add_commit(arena, ir, observed, STAGE_COMMIT_AGAIN, why, ops);
+		ops->items[ops->count - 1]->is_detail = true;
+	}
+	for (size_t i = 0; i < ops->count; i++)
+		ops->items[i]->is_detail |= ops->items[i]->kind == OP_CHAIN_REMOVE;
+	for (size_t i = 0; i < ir->set_count; i++) {
+		struct ir_set *set = &ir->sets[i];
+
+		if (set->dynamic && set->elements.count && !op_fills(ops, set))
+			diff_add_set(arena, ops, OP_SET_TOP_UP, STAGE_TOP_UP, ir, set)->is_detail =
+				true;
+	}
+}
+
+static void diff_with(struct arena *arena, struct ir *ir, const struct observed *observed,
+		      const struct archive *applied, struct op_list *ops)
+{
+	const struct nft_table *table = &observed->table;
+	const char *why;
+
+	*ops = (struct op_list){ 0 };
+	diff_routing(arena, ir, observed, ops);
+	find_updates(arena, ir, table, applied, ops);
+	diff_sets(arena, ir, table, applied, ops);
+	diff_chains(arena, ir, table, ops);
+	for (size_t i = 0; i < table->counter_count; i++)
+		if (!is_counter_wished(ir, table->counters[i].name))
+			remove_named(arena, ir, OP_COUNTER_REMOVE, STAGE_DROP_COUNTERS,
+				     table->counters[i].name, ops);
+	why = why_commit(arena, ir, observed, ops);
+	if (why)
+		diff_commit(arena, ir, observed, why, ops);
 }
 
 /* Rules that have to be written anyway would not change in the same instant as sets in place. */
 void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
-	       const struct archive *applied, struct diff *out)
+	       const struct archive *applied, struct op_list *out)
 {
 	diff_with(arena, ir, observed, applied, out);
-	if (out->update_count && out->flip)
+	if (op_find(out, OP_SET_UPDATE) && op_find(out, OP_COMMIT))
 		diff_with(arena, ir, observed, NULL, out);
-}
-
-bool diff_is_empty(const struct diff *diff)
-{
-	for (size_t i = 0; i < diff->ops.count; i++)
-		if (op_is_change(diff->ops.items[i]))
-			return false;
-	return !diff->fill_count && !diff->stale_set_count && !diff->idle_set_count &&
-	       !diff->old_set_count && !diff->idle_chain_count && !diff->old_counter_count &&
-	       !diff->update_count && !diff->link_count && !diff->flip;
 }

@@ -14,7 +14,6 @@
 #include "base/names.h"
 #include "base/report.h"
 #include "host/hosted.h"
-#include "host/main_copy.h"
 #include "state/fingerprint.h"
 #include "state/rundir.h"
 
@@ -220,15 +219,36 @@ static bool was_read(const struct observed *out, size_t claims, uint32_t table)
 	return false;
 }
 
+/* What the table should hold now: the specific routes of the main table, as routes of `table`.
+ * Link-local and multicast destinations never meet a policy's rules, and are not among them. */
+static bool observe_specific(struct arena *arena, struct netlink *netlink, uint32_t table,
+			     struct route_list *out, struct netlink_error *error)
+{
+	struct route_list held = { 0 };
+
+	if (!route_observe(arena, netlink, ADDR_IPV6, IR_TABLE_MAIN, &held, error))
+		return false;
+	for (size_t i = 0; i < held.count; i++) {
+		struct route_seen seen = held.items[i];
+
+		if (seen.is_other || seen.route.to.length < IR_SPECIFIC_IPV6 ||
+		    addr_is_link_local(seen.route.to.addr) ||
+		    seen.route.to.addr.bits.high >> 56 == 0xff) /* ff00::/8 */
+			continue;
+		seen.route.table = table;
+		*arena_append(arena, out->items, out->count) = seen;
+	}
+	return true;
+}
+
 /* The copy that the policy asks for, or the one it asked for before. */
 static bool observe_main(struct arena *arena, struct kernel *kernel, struct observed *out,
 			 struct netlink_error *error)
 {
 	for (size_t i = out->claim_count; i > 0; i--)
 		if (out->claims[i - 1].main_copy)
-			return main_copy_observe(arena, &kernel->route,
-						 out->claims[i - 1].main_copy, &out->main_specific,
-						 error);
+			return observe_specific(arena, &kernel->route, out->claims[i - 1].main_copy,
+						&out->main_specific, error);
 	return true;
 }
 

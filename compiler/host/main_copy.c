@@ -11,32 +11,10 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "host/diff.h"
 #include "host/host.h"
 #include "ir/ir.h"
+#include "kernel/op.h"
 #include "kernel/route.h"
-
-bool main_copy_observe(struct arena *arena, struct netlink *netlink, uint32_t table,
-		       struct route_list *out, struct netlink_error *error)
-{
-	struct route_list held = { 0 };
-
-	if (!route_observe(arena, netlink, ADDR_IPV6, IR_TABLE_MAIN, &held, error))
-		return false;
-	for (size_t i = 0; i < held.count; i++) {
-		struct route_seen seen = held.items[i];
-
-		if (seen.is_other || seen.route.to.length < IR_SPECIFIC_IPV6 ||
-		    addr_is_link_local(seen.route.to.addr) ||
-		    seen.route.to.addr.bits.high >> 56 == 0xff) /* ff00::/8 */
-			continue;
-		seen.route.table = table;
-		*arena_append(arena, out->items, out->count) = seen;
-	}
-	return true;
-}
-
-/* ---- comparing ---- */
 
 static int compare_numbers(uint64_t a, uint64_t b)
 {
@@ -116,10 +94,11 @@ void main_copy_diff(struct arena *arena, const struct ir *ir, const struct obser
 						: compare_routes(&held.items[i], &wished.items[k]);
 
 		if (order < 0)
-			diff_remove_route(arena, ops, held.items[i].seen);
+			op_add_route(arena, ops, OP_ROUTE_REMOVE, &held.items[i].seen->route,
+				     held.items[i].seen->protocol);
 		if (order > 0)
-			diff_add_route(arena, ops, OP_ROUTE_APPEND, &wished.items[k].seen->route,
-				       ir->protocol);
+			op_add_route(arena, ops, OP_ROUTE_APPEND, &wished.items[k].seen->route,
+				     ir->protocol);
 		i += order <= 0;
 		k += order >= 0;
 	}

@@ -8,22 +8,13 @@
 #ifndef TPC_HOST_MAIN_COPY_H
 #define TPC_HOST_MAIN_COPY_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 struct arena;
 struct ir;
-struct netlink;
-struct netlink_error;
 struct observed;
 struct op_list;
-struct route_list;
 
-/* What the table should hold now: the specific routes of the main table, as routes of `table`.
- * Link-local and multicast destinations never meet a policy's rules, and are not among them. */
-bool main_copy_observe(struct arena *arena, struct netlink *netlink, uint32_t table,
-		       struct route_list *out, struct netlink_error *error);
-/* Compares that with what the table holds; adds the ops of routes that come and go. */
+/* Compares what the table should hold (observed.main_specific) with what it holds; adds the ops of
+ * routes that come and go. */
 void main_copy_diff(struct arena *arena, const struct ir *ir, const struct observed *observed,
 		    struct op_list *ops);
 

@@ -56,38 +56,25 @@ void table_checks_find(struct arena *arena, const struct table_checks *checks)
 		complain(checks, "the last apply did not come to its end");
 }
 
-/* Of what an apply would take out of the table. */
-static void tell_more(struct arena *arena, const struct table_checks *checks, const char *word,
-		      const char **names, size_t count)
-{
-	const struct nft_table *table = &checks->observed->table;
-
-	for (size_t i = 0; i < count; i++)
-		complain(checks,
-			 arena_printf(arena,
-				      "the nft table inet %s holds the %s %s, which is not the policy's",
-				      table->name,
-				      word ? word
-					   : nft_table_set_word(nft_table_set_find(table, names[i])),
-				      names[i]));
-}
-
 /* Until a confirmation has come, or the policy was taken back, the sets and chains of the policy
  * before are kept. */
 void table_checks_contents(struct arena *arena, const struct table_checks *checks)
 {
-	struct diff diff;
+	const char *table = checks->observed->table.name;
+	const struct op *commit;
+	struct op_list ops;
 
-	diff_make(arena, checks->applied, checks->observed, NULL, &diff);
-	if (diff.flip) {
+	diff_make(arena, checks->applied, checks->observed, NULL, &ops);
+	commit = op_find(&ops, OP_COMMIT);
+	if (commit)
 		complain(checks,
 			 arena_printf(arena, "the nft table inet %s is not as it was applied: %s",
-				      checks->observed->table.name, diff.flip));
-	} else if (!checks->is_open) {
-		tell_more(arena, checks, NULL, diff.stale_sets, diff.stale_set_count);
-		tell_more(arena, checks, NULL, diff.idle_sets, diff.idle_set_count);
-		tell_more(arena, checks, NULL, diff.old_sets, diff.old_set_count);
-		tell_more(arena, checks, "chain", diff.idle_chains, diff.idle_chain_count);
-		tell_more(arena, checks, "counter", diff.old_counters, diff.old_counter_count);
-	}
+				      table, commit->why));
+	for (size_t i = 0; i < ops.count && !commit && !checks->is_open; i++)
+		if (op_section(ops.items[i]) != OP_IP_RULES &&
+		    op_section(ops.items[i]) != OP_ROUTES)
+			complain(checks,
+				 arena_printf(arena,
+					      "the nft table inet %s holds the %s, which is not the policy's",
+					      table, op_what(arena, ops.items[i])));
 }

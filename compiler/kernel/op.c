@@ -1,6 +1,6 @@
 /*
- * op: the table of what each kind of op is (see op.h). To add a kind is a line in the enum and a
- * row here.
+ * op: the table of what each kind of op is (see op.h). A new kind is a line in the enum and a row
+ * here.
  */
 #include "kernel/op.h"
 
@@ -16,16 +16,27 @@
 #include "kernel/route.h"
 #include "kernel/sysctl.h"
 
+typedef void op_put_fn(const struct op *op, struct buf *out);
+
 struct op_row {
-	void (*put_words)(const struct op *op, struct buf *out);
-	void (*put_command)(const struct op *op, struct buf *out);
+	enum op_section section;
+	enum op_sign sign;
+	op_put_fn *put_what;
+	op_put_fn *put_words;
+	op_put_fn *put_command; /* NULL: nothing in a shell does it */
+	/* NULL: steps of apply do it, several at once. */
 	bool (*run)(struct arena *arena, struct kernel *kernel, const struct op *op,
 		    struct netlink_error *error);
 	enum op_kind inverse; /* with before and after exchanged */
-	const char *verb;     /* of `ip` */
+	const char *verb;     /* of `ip`, or what `nft delete` deletes */
+	/* Takes several out of the nft table. */
+	bool (*remove)(struct netlink *netlink, const char *table, const char *const *names,
+		       size_t count, struct netlink_error *error);
 };
 
-static const struct op_row kinds[];
+static const struct op_row rows[];
+
+/* ---- lists ---- */
 
 struct op *op_add(struct arena *arena, struct op_list *list, enum op_kind kind, enum op_stage stage)
 {
@@ -37,9 +48,28 @@ struct op *op_add(struct arena *arena, struct op_list *list, enum op_kind kind, 
 	return op;
 }
 
+struct op *op_add_route(struct arena *arena, struct op_list *list, enum op_kind kind,
+			const struct ir_route *route, uint32_t protocol)
+{
+	struct op *op = op_add(arena, list, kind,
+			       kind == OP_ROUTE_REMOVE ? STAGE_OLD_ROUTES : STAGE_ROUTES);
+
+	op->route = route;
+	op->protocol = protocol;
+	return op;
+}
+
 bool op_is_change(const struct op *op)
 {
 	return op->state != OP_LEFT_OUT && !op->is_detail;
+}
+
+bool op_list_has_changes(const struct op_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (op_is_change(list->items[i]))
+			return true;
+	return false;
 }
 
 bool op_is_at(const struct op *op, enum op_stage stage)
@@ -47,40 +77,148 @@ bool op_is_at(const struct op *op, enum op_stage stage)
 	return op->state != OP_LEFT_OUT && op->stage == stage;
 }
 
-/* ---- sysctls ---- */
-
-static void put_sysctl_set(const struct op *op, struct buf *out)
+struct op *op_find(const struct op_list *list, enum op_kind kind)
 {
-	buf_printf(out, "sysctl %s = %s (%s %s): %s", op->key, op->value,
-		   op->state == OP_DONE ? "was" : "is", op->before, op->wish->why);
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i]->kind == kind && list->items[i]->state != OP_LEFT_OUT)
+			return list->items[i];
+	return NULL;
 }
 
-static void put_sysctl_restore(const struct op *op, struct buf *out)
+bool op_fills(const struct op_list *list, const struct ir_set *set)
 {
-	buf_printf(out, "sysctl %s = %s, as it was", op->key, op->value);
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i]->kind == OP_SET_FILL && list->items[i]->set == set)
+			return true;
+	return false;
 }
 
-static void put_sysctl(const struct op *op, struct buf *out)
+const bool *op_filled(struct arena *arena, const struct op_list *list, const struct ir *ir)
 {
-	buf_printf(out, "sysctl -w %s=%s", op->key, op->value);
+	bool *filled = arena_alloc(arena, (ir->set_count + 1) * sizeof(*filled));
+
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i]->kind == OP_SET_FILL)
+			filled[list->items[i]->set - ir->sets] = true;
+	return filled;
 }
 
-static bool run_sysctl(struct arena *arena, struct kernel *kernel, const struct op *op,
+/* ---- the nft table ---- */
+
+static void put_set(const struct op *op, struct buf *out)
+{
+	buf_printf(out, "%s %s", op->set->targets ? "map" : "set", op->set->base);
+}
+
+static void put_fill(const struct op *op, struct buf *out)
+{
+	buf_printf(out, "set %s: %zu elements", op->set->name, op->count);
+}
+
+static void put_migration(const struct op *op, struct buf *out)
+{
+	buf_printf(out, "set %s: made anew with %zu elements", op->set->base, op->count);
+}
+
+static void put_update(const struct op *op, struct buf *out)
+{
+	buf_printf(out, "set %s: +%zu -%zu elements", op->set->name, op->added->elements.count,
+		   op->removed->elements.count);
+}
+
+/* How much is missing is known once it is added. */
+static void put_top_up(const struct op *op, struct buf *out)
+{
+	if (op->state == OP_DONE)
+		buf_printf(out, "set %s: %zu elements added", op->set->base, op->count);
+}
+
+static bool put_elements(struct kernel *kernel, const struct op *op, const struct ir_set *part,
+			 bool is_removal, struct netlink_error *error)
+{
+	struct nft_set_change change = { .table = op->table,
+					 .name = op->set->name,
+					 .type = op->set->type,
+					 .contents.ranges = part->elements,
+					 .is_removal = is_removal };
+
+	return !part->elements.count || nft_set_change(&kernel->nft, &change, error);
+}
+
+static bool run_update(struct arena *arena, struct kernel *kernel, const struct op *op,
 		       struct netlink_error *error)
 {
-	(void)kernel;
-	if (sysctl_write(arena, op->key, op->value))
-		return true;
-	error->code = errno;
-	snprintf(error->text, sizeof(error->text), "%s", strerror(errno));
-	return false;
+	(void)arena;
+	return put_elements(kernel, op, op->removed, true, error) &&
+	       put_elements(kernel, op, op->added, false, error);
+}
+
+static void put_list_command(const struct op *op, struct buf *out)
+{
+	buf_printf(out, "nft list set inet %s %s", op->table, op->name);
+}
+
+/* What has run out or was taken out meanwhile is gone already. */
+static bool run_elements_remove(struct arena *arena, struct kernel *kernel, const struct op *op,
+				struct netlink_error *error)
+{
+	(void)arena;
+	return nft_set_change(&kernel->nft, op->elements, error) || error->code == ENOENT;
+}
+
+static void put_table(const struct op *op, struct buf *out)
+{
+	buf_printf(out, "table inet %s: %zu rules", op->table, op->count);
+}
+
+static void put_commit(const struct op *op, struct buf *out)
+{
+	buf_printf(out, "table inet %s: %zu rules (%s)", op->table, op->count, op->why);
+}
+
+static const char *word_of(const struct op *op)
+{
+	return op->word ? op->word : rows[op->kind].verb;
+}
+
+static void put_named(const struct op *op, struct buf *out)
+{
+	buf_printf(out, "%s %s", word_of(op), op->name);
+}
+
+/* Rules that are written anew say themselves which chains go. */
+static void put_removal(const struct op *op, struct buf *out)
+{
+	if (op->kind != OP_CHAIN_REMOVE || !op->is_detail)
+		buf_printf(out, "%s %s: removed", word_of(op), op->name);
+}
+
+static void put_delete(const struct op *op, struct buf *out)
+{
+	buf_printf(out, "nft delete %s inet %s%s%s", word_of(op), op->table, op->name ? " " : "",
+		   op->name ? op->name : "");
+}
+
+static bool run_removal(struct arena *arena, struct kernel *kernel, const struct op *op,
+			struct netlink_error *error)
+{
+	(void)arena;
+	return rows[op->kind].remove(&kernel->nft, op->table, &op->name, 1, error) ||
+	       error->code == ENOENT;
+}
+
+static bool run_table_remove(struct arena *arena, struct kernel *kernel, const struct op *op,
+			     struct netlink_error *error)
+{
+	(void)arena;
+	return nft_set_remove_table(&kernel->nft, op->table, error) || error->code == ENOENT;
 }
 
 /* ---- routes and ip rules ---- */
 
 static void put_route(const struct op *op, struct buf *out)
 {
-	route_put_command(out, kinds[op->kind].verb, op->route, op->protocol);
+	route_put_command(out, rows[op->kind].verb, op->route, op->protocol);
 }
 
 static bool run_route(struct arena *arena, struct kernel *kernel, const struct op *op,
@@ -105,7 +243,7 @@ static bool run_route_remove(struct arena *arena, struct kernel *kernel, const s
 
 static void put_rule(const struct op *op, struct buf *out)
 {
-	ip_rule_put_command(out, kinds[op->kind].verb, op->rule, op->protocol);
+	ip_rule_put_command(out, rows[op->kind].verb, op->rule, op->protocol);
 }
 
 static bool run_rule_add(struct arena *arena, struct kernel *kernel, const struct op *op,
@@ -123,110 +261,160 @@ static bool run_rule_remove(struct arena *arena, struct kernel *kernel, const st
 	       error->code == ENOENT;
 }
 
-/* ---- nft ---- */
+/* ---- sysctls ---- */
 
-static void put_set_remove(const struct op *op, struct buf *out)
+static void put_sysctl_change(const struct op *op, struct buf *out)
 {
-	buf_printf(out, "nft delete %s inet %s %s", op->word, op->table, op->name);
+	buf_printf(out, "%s: %s -> %s", op->key, op->before, op->value);
 }
 
-static bool run_set_remove(struct arena *arena, struct kernel *kernel, const struct op *op,
-			   struct netlink_error *error)
+static void put_sysctl_set(const struct op *op, struct buf *out)
 {
-	(void)arena;
-	return nft_set_remove(&kernel->nft, op->table, &op->name, 1, error) ||
-	       error->code == ENOENT;
+	buf_printf(out, "sysctl %s = %s (%s %s): %s", op->key, op->value,
+		   op->state == OP_DONE ? "was" : "is", op->before, op->why);
 }
 
-static void put_chain_remove(const struct op *op, struct buf *out)
+static void put_sysctl_restore(const struct op *op, struct buf *out)
 {
-	buf_printf(out, "nft delete chain inet %s %s", op->table, op->name);
+	buf_printf(out, "sysctl %s = %s, as it was", op->key, op->value);
 }
 
-static bool run_chain_remove(struct arena *arena, struct kernel *kernel, const struct op *op,
-			     struct netlink_error *error)
+static void put_sysctl(const struct op *op, struct buf *out)
 {
-	(void)arena;
-	return nft_set_remove_chains(&kernel->nft, op->table, &op->name, 1, error) ||
-	       error->code == ENOENT;
+	buf_printf(out, "sysctl -w %s=%s", op->key, op->value);
 }
 
-static void put_table_remove(const struct op *op, struct buf *out)
+static bool run_sysctl(struct arena *arena, struct kernel *kernel, const struct op *op,
+		       struct netlink_error *error)
 {
-	buf_printf(out, "nft delete table inet %s", op->table);
+	(void)kernel;
+	if (sysctl_write(arena, op->key, op->value))
+		return true;
+	error->code = errno;
+	snprintf(error->text, sizeof(error->text), "%s", strerror(errno));
+	return false;
 }
 
-static bool run_table_remove(struct arena *arena, struct kernel *kernel, const struct op *op,
-			     struct netlink_error *error)
+/* ---- connections ---- */
+
+static void put_flows(const struct op *op, struct buf *out)
 {
-	(void)arena;
-	return nft_set_remove_table(&kernel->nft, op->table, error) || error->code == ENOENT;
+	buf_printf(out, "%zu connection%s", op->count, op->count == 1 ? "" : "s");
 }
 
-static void put_elements_remove(const struct op *op, struct buf *out)
+static void put_flows_words(const struct op *op, struct buf *out)
 {
-	buf_printf(out, "nft list set inet %s %s", op->table, op->name);
-}
-
-/* What has run out or was taken out meanwhile is gone already. */
-static bool run_elements_remove(struct arena *arena, struct kernel *kernel, const struct op *op,
-				struct netlink_error *error)
-{
-	(void)arena;
-	return nft_set_change(&kernel->nft, op->elements, error) || error->code == ENOENT;
+	buf_printf(out, "connections: %zu %s", op->count, op->why);
 }
 
 /* ---- the table ---- */
 
-/* What has no inverse is one. */
-static const struct op_row kinds[] = {
-	[OP_SYSCTL_SET] = { put_sysctl_set, put_sysctl, run_sysctl, OP_SYSCTL_SET, NULL },
-	[OP_SYSCTL_RESTORE] = { put_sysctl_restore, put_sysctl, run_sysctl, OP_SYSCTL_SET, NULL },
-	[OP_ROUTE_ADD] = { put_route, put_route, run_route, OP_ROUTE_REMOVE, "add" },
-	[OP_ROUTE_APPEND] = { put_route, put_route, run_route, OP_ROUTE_REMOVE, "append" },
-	[OP_ROUTE_REPLACE] = { put_route, put_route, run_route, OP_ROUTE_REPLACE, "replace" },
-	[OP_ROUTE_REMOVE] = { put_route, put_route, run_route_remove, OP_ROUTE_ADD, "del" },
-	[OP_RULE_ADD] = { put_rule, put_rule, run_rule_add, OP_RULE_REMOVE, "add" },
-	[OP_RULE_REMOVE] = { put_rule, put_rule, run_rule_remove, OP_RULE_ADD, "del" },
-	[OP_SET_REMOVE] = { put_set_remove, put_set_remove, run_set_remove },
-	[OP_CHAIN_REMOVE] = { put_chain_remove, put_chain_remove, run_chain_remove },
-	[OP_TABLE_REMOVE] = { put_table_remove, put_table_remove, run_table_remove },
-	[OP_ELEMENTS_REMOVE] = { put_elements_remove, put_elements_remove, run_elements_remove },
+/* clang-format off */
+static const struct op_row rows[] = {
+	/* section, sign, what, words, command, run, inverse, verb, remove */
+	[OP_SET_FILL] = { OP_SETS, OP_ADD, put_set, put_fill },
+	[OP_SET_MIGRATE] = { OP_SETS, OP_CHANGE, put_set, put_migration },
+	[OP_SET_UPDATE] = { OP_SETS, OP_CHANGE, put_set, put_update, NULL, run_update, OP_SET_UPDATE },
+	[OP_SET_TOP_UP] = { OP_SETS, OP_CHANGE, put_set, put_top_up },
+	[OP_SET_REMOVE] = { OP_SETS, OP_REMOVE, put_named, put_removal, put_delete, run_removal,
+			    OP_NONE, NULL, nft_set_remove },
+	[OP_ELEMENTS_REMOVE] = { OP_SETS, OP_CHANGE, put_named, put_removal, put_list_command,
+				 run_elements_remove },
+	[OP_COMMIT] = { OP_NFT, OP_ADD, put_table, put_commit },
+	[OP_CHAIN_REMOVE] = { OP_NFT, OP_REMOVE, put_named, put_removal, put_delete, run_removal,
+			      OP_NONE, "chain", nft_set_remove_chains },
+	[OP_COUNTER_REMOVE] = { OP_NFT, OP_REMOVE, put_named, put_removal, put_delete, run_removal,
+				OP_NONE, "counter", nft_set_remove_counters },
+	[OP_TABLE_REMOVE] = { OP_NFT, OP_REMOVE, put_delete, put_delete, put_delete,
+			      run_table_remove, OP_NONE, "table" },
+	[OP_RULE_ADD] = { OP_IP_RULES, OP_ADD, put_rule, put_rule, put_rule, run_rule_add,
+			  OP_RULE_REMOVE, "add" },
+	[OP_RULE_REMOVE] = { OP_IP_RULES, OP_REMOVE, put_rule, put_rule, put_rule, run_rule_remove,
+			     OP_RULE_ADD, "del" },
+	[OP_ROUTE_ADD] = { OP_ROUTES, OP_ADD, put_route, put_route, put_route, run_route,
+			   OP_ROUTE_REMOVE, "add" },
+	[OP_ROUTE_APPEND] = { OP_ROUTES, OP_ADD, put_route, put_route, put_route, run_route,
+			      OP_ROUTE_REMOVE, "append" },
+	[OP_ROUTE_REPLACE] = { OP_ROUTES, OP_CHANGE, put_route, put_route, put_route, run_route,
+			       OP_ROUTE_REPLACE, "replace" },
+	[OP_ROUTE_REMOVE] = { OP_ROUTES, OP_REMOVE, put_route, put_route, put_route,
+			      run_route_remove, OP_ROUTE_ADD, "del" },
+	[OP_SYSCTL_SET] = { OP_SYSCTLS, OP_CHANGE, put_sysctl_change, put_sysctl_set, put_sysctl,
+			    run_sysctl, OP_SYSCTL_SET },
+	[OP_SYSCTL_RESTORE] = { OP_SYSCTLS, OP_CHANGE, put_sysctl_change, put_sysctl_restore,
+				put_sysctl, run_sysctl, OP_SYSCTL_SET },
+	[OP_FLOWS_FORGET] = { OP_FLOWS, OP_REMOVE, put_flows, put_flows_words },
 };
+/* clang-format on */
 
-static const char *text_of(struct arena *arena, const struct op *op,
-			   void (*put)(const struct op *op, struct buf *out))
+enum op_section op_section(const struct op *op)
+{
+	return rows[op->kind].section;
+}
+
+enum op_sign op_sign(const struct op *op)
+{
+	enum op_sign sign = rows[op->kind].sign;
+
+	return sign == OP_ADD && op->is_anew ? OP_CHANGE : sign;
+}
+
+static const char *text_of(struct arena *arena, const struct op *op, op_put_fn *put)
 {
 	struct buf out = { 0 };
 	const char *text;
 
-	put(op, &out);
+	if (put)
+		put(op, &out);
 	text = arena_strdup(arena, buf_text(&out));
 	buf_free(&out);
 	return text;
 }
 
+const char *op_what(struct arena *arena, const struct op *op)
+{
+	return text_of(arena, op, rows[op->kind].put_what);
+}
+
 const char *op_words(struct arena *arena, const struct op *op)
 {
-	return text_of(arena, op, kinds[op->kind].put_words);
+	return text_of(arena, op, rows[op->kind].put_words);
 }
 
 const char *op_command(struct arena *arena, const struct op *op)
 {
-	return text_of(arena, op, kinds[op->kind].put_command);
+	return text_of(arena, op, rows[op->kind].put_command);
 }
 
 bool op_run(struct arena *arena, struct kernel *kernel, const struct op *op,
 	    struct netlink_error *error)
 {
-	return kinds[op->kind].run(arena, kernel, op, error);
+	return rows[op->kind].run(arena, kernel, op, error);
+}
+
+bool op_remove_all(struct arena *arena, struct kernel *kernel, const struct op_list *list,
+		   enum op_stage stage, struct netlink_error *error)
+{
+	const char **names = NULL;
+	const struct op *last = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i]->stage != stage || list->items[i]->state != OP_PLANNED)
+			continue;
+		last = list->items[i];
+		*arena_append(arena, names, count) = last->name;
+	}
+	return !count || rows[last->kind].remove(&kernel->nft, last->table, names, count, error);
 }
 
 struct op op_inverse(const struct op *op)
 {
 	struct op out = *op;
 
-	out.kind = kinds[op->kind].inverse;
+	out.kind = rows[op->kind].inverse;
+	out.added = op->removed;
+	out.removed = op->added;
 	out.value = op->before;
 	out.before = op->value;
 	if (op->route_before) {

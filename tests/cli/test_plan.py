@@ -82,6 +82,37 @@ def test_rules(shop, host):
 	assert wanted <= found and not any(action == "add" for _, action in found), f"JSON: {sorted(found)}"
 
 
+BEFORE = """version: 1
+sets:
+  foreign: [203.0.113.0/25, 198.51.100.0/24]
+  late: {dynamic: true, size: 100, elements: [203.0.113.1]}
+tables:
+  vpn: {dev: wg0, fallback: unreachable, id: 7100, mark: 0x77}
+rules:
+  - {to: foreign, then: {route: vpn}}
+  - {to: late, name: dropped, count: true, then: drop}
+"""
+AFTER = BEFORE.replace("vpn", "other").replace("wg0", "wg1").replace("198.51.100.0/24", "192.0.2.0/24") \
+	.replace("size: 100", "size: 50").replace(", name: dropped, count: true", "")
+
+
+def test_same_ops(shop, host):
+	"""apply --dry-run: the same ops as apply, in the same order, fences and stand-ins too, and the same counts"""
+	host.link("wg0")
+	host.link("wg1")
+	shop.write("policy.yaml", BEFORE)
+	host.tpc("apply", "policy.yaml")
+	shop.write("policy.yaml", AFTER)
+	would = host.json("apply", "--dry-run", "policy.yaml")
+	did = host.json("apply", "policy.yaml")
+	steps = [step.replace(" (is ", " (was ") for step in would["steps"]]
+	assert steps == did["steps"]
+	for part in "blackhole", "set late_v4: made anew", "set foreign_v4: removed", "counter rule_dropped: removed", "table inet tpc":
+		assert any(part in step for step in steps), f"no op says {part}: {steps}"
+	for name in "sysctls", "routes", "ip_rules", "sets", "chains", "counters", "nft_rules":
+		assert would[name] == did[name], name
+
+
 def test_refused(shop, host):
 	"""plan: a policy that apply would refuse, or that is wrong: the same words and statuses as apply's, and no plan"""
 	host.link("wg0")

@@ -1,6 +1,6 @@
 /*
- * apply_host: what an apply finds around the policy, and changes nothing of: interfaces, addresses,
- * the main table, foreign nft rules.
+ * host_checks: what an apply finds around the policy, and changes nothing of: interfaces,
+ * addresses, the main table, foreign nft rules.
  */
 #include "apply/apply_state.h"
 #include "host/bare.h"

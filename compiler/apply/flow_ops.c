@@ -1,5 +1,5 @@
 /*
- * apply_flows: what an apply has changed, and the connections that are on ways that are no more.
+ * flow_ops: what an apply has changed, and the connections that are on ways that are no more.
  */
 #include "apply/apply_state.h"
 
@@ -7,15 +7,7 @@
 
 #include "apply/flows_forget.h"
 #include "base/arena.h"
-#include "base/report.h"
 #include "host/flows.h"
-
-bool apply_was_changed(const struct apply_counts *counts)
-{
-	return counts->sysctls || counts->new_routes || counts->old_routes || counts->new_rules ||
-	       counts->old_rules || counts->new_sets || counts->old_sets || counts->updated_sets ||
-	       counts->old_chains || counts->old_counters || counts->flip;
-}
 
 static bool are_kept(const struct apply *apply)
 {
@@ -61,12 +53,24 @@ static struct flows_job job_of(struct apply *apply)
 				   .after = apply->after };
 }
 
+static void add_op(struct apply *apply, size_t count, enum op_state state)
+{
+	struct op *op;
+
+	if (!count)
+		return;
+	op = op_add(apply->arena, &apply->ops, OP_FLOWS_FORGET, STAGE_FLOWS);
+	op->state = state;
+	op->count = count;
+	op->why = "on a way that would be no more";
+}
+
 void apply_forget_flows(struct apply *apply)
 {
 	struct flows_job job = job_of(apply);
 
 	if (!are_kept(apply))
-		apply->counts->forgotten = flows_forget(&job);
+		add_op(apply, flows_forget(&job), OP_DONE);
 }
 
 void apply_foresee_flows(struct apply *apply, bool has_changes)
@@ -77,8 +81,5 @@ void apply_foresee_flows(struct apply *apply, bool has_changes)
 	if (has_changes)
 		job.ir = apply->ir;
 	if (!are_kept(apply))
-		apply->counts->forgotten = flows_find(&job).count;
-	if (apply->counts->forgotten)
-		report_step(apply->report, "connections: %zu on a way that would be no more",
-			    apply->counts->forgotten);
+		add_op(apply, flows_find(&job).count, OP_PLANNED);
 }
