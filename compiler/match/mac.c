@@ -163,6 +163,7 @@ const struct match_kind match_mac = {
 	.noun = "a MAC address",
 	.lists = "macs",
 	.parse = parse_mac,
+	.put = ir_put_link,
 	.read = read_mac,
 	.lower = lower_mac,
 	.scopes = SCOPE_FORWARD,

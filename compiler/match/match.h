@@ -135,6 +135,7 @@ struct match_kind {
 	 * ("ports"), and what a word stands for: NULL, or why it is no value. Else NULL. */
 	const char *lists;
 	const char *(*parse)(const struct node *value, struct interval *out);
+	void (*put)(struct buf *out, uint64_t value); /* one of these values; NULL: decimal */
 	/* Reads one value into the condition; adds the error and returns false when it is none. */
 	bool (*read)(struct decode *decode, const struct node *value,
 		     struct match_condition *condition);
@@ -211,7 +212,7 @@ void match_put_interval(const struct match_kind *kind, struct interval interval,
  * protocol as well. NULL for a match that no key stands for. */
 const char *match_blamed_key(const struct ir_match *match, const struct ir_packet *packet);
 
-/* ---- for the kinds ---- */
+/* ---- match.c: for the kinds ---- */
 
 /* Adds an empty alternative; matches are appended to it. */
 struct match_alternative *match_alternative(struct match_context *context,
