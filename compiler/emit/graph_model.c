@@ -40,14 +40,6 @@ static size_t add_box(struct building *building, enum graph_kind kind, uint64_t 
 	return graph->box_count - 1;
 }
 
-bool graph_find(const struct graph *graph, enum graph_kind kind, uint64_t number, size_t *out)
-{
-	for (*out = 0; *out < graph->box_count; ++*out)
-		if (graph->boxes[*out].kind == kind && graph->boxes[*out].number == number)
-			return true;
-	return false;
-}
-
 static void add_line(struct building *building, size_t box, const char *line)
 {
 	struct graph_box *to = &building->graph.boxes[box];
@@ -216,11 +208,6 @@ static void add_listener(struct building *building, size_t way, const char *name
 }
 
 /* ---- ways ---- */
-
-uint64_t graph_mark(uint32_t mark, uint32_t mask)
-{
-	return (uint64_t)mask << 32 | mark;
-}
 
 static bool is_of(const struct ir_ip_rule *rule, const struct ir_class *class)
 {

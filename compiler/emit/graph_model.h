@@ -67,13 +67,13 @@ struct graph {
 struct graph graph_build(struct arena *arena, const struct ir *ir);
 /* A way, the second column of boxes? */
 bool graph_is_way(const struct graph_box *box);
+
+/* ---- graph_rules.c ---- */
+
 /* The box of this kind that stands for the number; false when there is none. */
 bool graph_find(const struct graph *graph, enum graph_kind kind, uint64_t number, size_t *out);
 /* The number of a way's box. */
 uint64_t graph_mark(uint32_t mark, uint32_t mask);
-
-/* ---- graph_rules.c ---- */
-
 /* The rules that send by the box, by their numbers, for where there are too many arrows to follow
  * one: "rules: 1, 3-5; this host's: 2, default"; "" for none. */
 const char *graph_senders(struct arena *arena, const struct graph *graph, size_t box);

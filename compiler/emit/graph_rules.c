@@ -16,6 +16,19 @@ struct building {
 	struct graph *graph;
 };
 
+bool graph_find(const struct graph *graph, enum graph_kind kind, uint64_t number, size_t *out)
+{
+	for (*out = 0; *out < graph->box_count; ++*out)
+		if (graph->boxes[*out].kind == kind && graph->boxes[*out].number == number)
+			return true;
+	return false;
+}
+
+uint64_t graph_mark(uint32_t mark, uint32_t mask)
+{
+	return (uint64_t)mask << 32 | mark;
+}
+
 static const char *notes_of(struct arena *arena, const struct ir_authored *rule)
 {
 	const char *log = rule->log ? "logged" : "", *count = rule->count ? "counted" : "";

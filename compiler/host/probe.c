@@ -19,21 +19,6 @@
 #include "state/pending.h"
 #include "state/rundir.h"
 
-struct diag_record *probe_differ(struct probe *ask, const char *text)
-{
-	return report_add(ask->out->problems, SEVERITY_WARNING, DIAG_live_difference, "%s", text);
-}
-
-void probe_note(struct probe *ask, const char *text)
-{
-	report_step(ask->out->asked, "%s", text);
-}
-
-void probe_doubt(struct probe *ask, const char *text)
-{
-	report_step(ask->out->unknown, "%s", text);
-}
-
 static struct report *new_report(struct arena *arena, const struct report *from)
 {
 	struct report *report = arena_new_of(arena, struct report);

@@ -1,5 +1,6 @@
 /*
- * probe_link: interfaces, this host's addresses, and what keeps a packet from being forwarded.
+ * probe_link: what a session says, interfaces, this host's addresses, and what keeps a packet from
+ * being forwarded.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,21 @@
 #include "host/probe_state.h"
 #include "kernel/link.h"
 #include "kernel/sysctl.h"
+
+struct diag_record *probe_differ(struct probe *ask, const char *text)
+{
+	return report_add(ask->out->problems, SEVERITY_WARNING, DIAG_live_difference, "%s", text);
+}
+
+void probe_note(struct probe *ask, const char *text)
+{
+	report_step(ask->out->asked, "%s", text);
+}
+
+void probe_doubt(struct probe *ask, const char *text)
+{
+	report_step(ask->out->unknown, "%s", text);
+}
 
 void probe_interface(struct probe *ask, const char *name, const char *does)
 {

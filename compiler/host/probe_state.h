@@ -40,12 +40,11 @@ struct probe {
 	bool is_stopped;   /* a foreign chain has surely ended its way */
 };
 
+/* ---- probe_link.c: interfaces and addresses ---- */
+
 struct diag_record *probe_differ(struct probe *ask, const char *text);
 void probe_note(struct probe *ask, const char *text);
 void probe_doubt(struct probe *ask, const char *text);
-
-/* ---- probe_link.c: interfaces and addresses ---- */
-
 /* Interfaces that the question names, and what kind of destination it has. */
 void probe_surroundings(struct probe *ask, struct ir_packet *packet);
 /* The latter alone. */

@@ -22,12 +22,6 @@ struct checking {
 	struct ast_policy *policy;
 };
 
-bool check_refuse(struct diag *diag, struct span span, const char *text, const char *help)
-{
-	diag_help(diag_add(diag, DIAG_impossible, span, "%s", text), "%s", help);
-	return false;
-}
-
 /* ---- names ---- */
 
 static bool resolve_references(struct checking *checking, struct match_condition *condition)

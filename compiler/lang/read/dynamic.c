@@ -22,16 +22,6 @@ enum {
 	LABEL_MOST = 63,
 };
 
-static const char *const dynamic_keys[] = { "dynamic", "domains", "timeout", "size", "elements" };
-
-bool read_is_dynamic(const struct node *node)
-{
-	for (size_t i = 0; i < sizeof(dynamic_keys) / sizeof(dynamic_keys[0]); i++)
-		if (node->kind == NODE_MAP && node_find(node, dynamic_keys[i]))
-			return true;
-	return false;
-}
-
 /* ---- durations ---- */
 
 static bool read_timeout(struct decode *decode, const struct node *node, struct ast_set *set)

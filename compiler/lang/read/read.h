@@ -41,6 +41,8 @@ struct read_set_parts {
 /* An item of a set or a list of them, behind what is there already. */
 bool read_set_items(struct decode *decode, const struct node *node,
 		    struct ast_set_expression **items, size_t *count);
+bool read_set_expression(struct decode *decode, const struct node *node,
+			 struct ast_set_expression *out);
 /* Is it a mapping with a key of a set that is filled at run time? */
 bool read_is_dynamic(const struct node *node);
 bool read_dynamic_set(struct decode *decode, const struct node *node, struct ast_set *set);

@@ -1,167 +1,12 @@
 /*
- * read/sets: `sets`: lists, files, and set algebra, as expressions that sets.c resolves. Sets that
- * are filled at run time are read by read/dynamic.c.
+ * read/sets: `sets`: each is an expression (read/set_items.c), or filled at run time
+ * (read/dynamic.c).
  */
 #include <string.h>
 
 #include "addr/builtin.h"
 #include "base/arena.h"
 #include "lang/read/read.h"
-
-static const struct decode_field set_fields[] = {
-	{ .key = "file", .read = decode_node, .offset = offsetof(struct read_set_parts, file) },
-	{ .key = "include",
-	  .read = decode_node,
-	  .offset = offsetof(struct read_set_parts, include) },
-	{ .key = "exclude",
-	  .read = decode_node,
-	  .offset = offsetof(struct read_set_parts, exclude) },
-	{ .key = "geoip", .read = decode_node, .offset = offsetof(struct read_set_parts, geoip) },
-	{ .key = "database",
-	  .read = decode_node,
-	  .offset = offsetof(struct read_set_parts, database) },
-	{ .key = "domains",
-	  .read = decode_node,
-	  .offset = offsetof(struct read_set_parts, domains) },
-	{ .key = "dynamic",
-	  .read = decode_node,
-	  .offset = offsetof(struct read_set_parts, dynamic) },
-	{ .key = "timeout",
-	  .read = decode_node,
-	  .offset = offsetof(struct read_set_parts, timeout) },
-	{ .key = "size", .read = decode_node, .offset = offsetof(struct read_set_parts, size) },
-	{ .key = "elements",
-	  .read = decode_node,
-	  .offset = offsetof(struct read_set_parts, elements) },
-};
-
-const struct decode_table read_set_table = { "set", set_fields,
-					     sizeof(set_fields) / sizeof(set_fields[0]) };
-
-static bool read_expression(struct decode *decode, const struct node *node,
-			    struct ast_set_expression *out);
-
-static bool read_word(struct decode *decode, const struct node *node,
-		      struct ast_set_expression *out)
-{
-	const char *why;
-
-	if (addr_looks_like(node->text, node->length)) {
-		out->kind = SET_LITERAL;
-		if (addr_parse_range(decode->arena, node->text, node->length, &out->range, &why))
-			return true;
-		diag_help(diag_add(decode->diag, DIAG_bad_address, node->span,
-				   "\"%s\" is no address, prefix or range", node->text),
-			  "%s", why);
-		return false;
-	}
-	out->kind = SET_REFERENCE;
-	out->text = node->text;
-	if (decode_is_name(node->text))
-		return true;
-	if (addr_looks_like_domain(node->text)) {
-		out->kind = SET_LIST;
-		diag_help(diag_add(decode->diag, DIAG_bad_address, node->span,
-				   "\"%s\" is a domain, and stands in a set of domains",
-				   node->text),
-			  "write `NAME: {domains: [%s]}` under `sets`, and name that set in a rule",
-			  node->text);
-		return false;
-	}
-	out->kind = SET_LIST; /* of nothing: that name has been spoken of */
-	diag_help(diag_add(decode->diag, DIAG_bad_address, node->span,
-			   "this is no address and no name of a set"),
-		  "write an address, a prefix, a range first-last, or the name of another set");
-	return false;
-}
-
-bool read_set_items(struct decode *decode, const struct node *node,
-		    struct ast_set_expression **items, size_t *count)
-{
-	const struct node *nodes = node->kind == NODE_LIST ? node->items : node;
-	size_t node_count = node->kind == NODE_LIST ? node->count : 1;
-	bool good = true;
-
-	for (size_t i = 0; i < node_count; i++) {
-		struct ast_set_expression item = { 0 };
-
-		good &= read_expression(decode, &nodes[i], &item);
-		*arena_append(decode->arena, *items, *count) = item;
-	}
-	return good;
-}
-
-static bool has_one_source(struct decode *decode, const struct node *node,
-			   const struct read_set_parts *parts)
-{
-	bool geoip = parts->geoip || parts->database;
-	int sources = !!parts->file + !!parts->include + geoip;
-
-	if (sources != 1) {
-		diag_help(diag_add(decode->diag, sources ? DIAG_bad_value : DIAG_missing_key,
-				   node->span,
-				   sources ? "a set has one source"
-					   : "this set says nothing of what is in it"),
-			  "write a list, {file: PATH}, {geoip: [CN], database: PATH}, or {include: [...], exclude: [...]}");
-		return false;
-	}
-	if (parts->exclude && !parts->include) {
-		diag_help(diag_add(decode->diag, DIAG_impossible, parts->exclude->span,
-				   "`exclude` takes away from `include`"),
-			  "write {include: [{%s%s}], exclude: [...]}",
-			  geoip ? "geoip: ..., database: ..." : "file: ",
-			  geoip || parts->file->kind != NODE_SCALAR ? "" : parts->file->text);
-		return false;
-	}
-	return true;
-}
-
-static bool read_source(struct decode *decode, const struct node *node,
-			struct ast_set_expression *out)
-{
-	struct read_set_parts parts = { 0 };
-	bool good;
-
-	if (read_is_dynamic(node)) {
-		diag_help(diag_add(decode->diag, DIAG_impossible, node->span,
-				   "a set that is filled at run time cannot be a part of another one"),
-			  "give it a name of its own in `sets`, and name it in a rule's from or to beside the others");
-		return false;
-	}
-	good = decode_map(decode, &read_set_table, node, &parts);
-	if (good && !has_one_source(decode, node, &parts))
-		return false;
-	if (parts.geoip || parts.database)
-		return (good || (parts.geoip && parts.database)) &&
-		       read_geoip(decode, parts.geoip, parts.database, out) && good;
-	if (parts.file) {
-		out->text = read_path(decode, "file", parts.file);
-		out->kind = out->text ? SET_FILE : SET_LIST; /* of nothing, after an error */
-		return out->text && good;
-	}
-	out->kind = SET_DIFFERENCE;
-	if (parts.include)
-		good &= read_set_items(decode, parts.include, &out->items, &out->count);
-	if (parts.exclude)
-		good &= read_set_items(decode, parts.exclude, &out->without, &out->without_count);
-	return good;
-}
-
-static bool read_expression(struct decode *decode, const struct node *node,
-			    struct ast_set_expression *out)
-{
-	out->span = node->span;
-	switch (node->kind) {
-	case NODE_SCALAR:
-		return read_word(decode, node, out);
-	case NODE_MAP:
-		return read_source(decode, node, out);
-	case NODE_LIST:
-		out->kind = SET_LIST;
-		return read_set_items(decode, node, &out->items, &out->count);
-	}
-	return false;
-}
 
 static bool is_built_in(struct decode *decode, const char *name)
 {
@@ -191,7 +36,7 @@ static bool read_set(struct decode *decode, const struct node_entry *entry, stru
 	}
 	if (read_is_dynamic(&entry->value))
 		return read_dynamic_set(decode, &entry->value, set) && good;
-	return read_expression(decode, &entry->value, &set->expression) && good;
+	return read_set_expression(decode, &entry->value, &set->expression) && good;
 }
 
 bool read_sets(struct decode *decode, const struct node *node, struct ast_policy *policy)

@@ -300,3 +300,11 @@ struct ast_then *read_then(struct decode *decode, const struct node *value)
 	}
 	return then;
 }
+
+bool read_then_field(struct decode *decode, const struct decode_field *field,
+		     const struct node *value, void *target)
+{
+	(void)field;
+	*(struct ast_then **)target = read_then(decode, value);
+	return *(struct ast_then **)target != NULL;
+}

@@ -109,14 +109,6 @@ bool read_interface_field(struct decode *decode, const struct decode_field *fiel
 	return true;
 }
 
-bool read_then_field(struct decode *decode, const struct decode_field *field,
-		     const struct node *value, void *target)
-{
-	(void)field;
-	*(struct ast_then **)target = read_then(decode, value);
-	return *(struct ast_then **)target != NULL;
-}
-
 struct span read_key_span(const struct node *map, const char *key)
 {
 	const struct node_entry *entry = node_find(map, key);

@@ -37,9 +37,6 @@ void prove_leaks(struct diag *diag, const struct prove_row *row);
 void prove_families(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* static/lan.c: what the host sends to its own networks, sent away with the rest. */
 void prove_lans(struct arena *arena, struct diag *diag, struct ast_policy *policy);
-/* static/tunnel.c: tunnels whose own packets would be sent into them. */
-void prove_tunnels(struct arena *arena, struct diag *diag, struct ast_policy *policy,
-		   const struct ir *ir);
 /* static/onward_check.c: what a listener on another host sends on, taken by a later rule. */
 void prove_onwards(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* static/number.c: marks, tables and priorities that other programs are known to use. */

@@ -218,18 +218,12 @@ static void judge_unknown(struct tunnels *tunnels, const struct ast_table *table
 		  "direct}");
 }
 
-void prove_tunnels(struct arena *arena, struct diag *diag, struct ast_policy *policy,
-		   const struct ir *ir)
+void prove_tunnels(struct tunnels *tunnels)
 {
-	struct tunnels tunnels = { .arena = arena, .diag = diag, .policy = policy, .ir = ir };
-
-	tunnels.walker = ir_walker(arena, ir);
-	for (size_t i = 0; i < policy->table_count; i++) {
-		const struct ast_table *table = &policy->tables[i];
+	for (size_t i = 0; i < tunnels->policy->table_count; i++) {
+		const struct ast_table *table = &tunnels->policy->tables[i];
 
 		if (!table->endpoint_count)
-			judge_unknown(&tunnels, table);
+			judge_unknown(tunnels, table);
 	}
-	prove_endpoints(&tunnels);
-	prove_gateways(&tunnels);
 }

@@ -40,7 +40,9 @@ bool prove_names_address(struct tunnels *tunnels, const struct match_condition *
 			 struct addr addr);
 /* The rule that stands there, or the number of rules for the default. */
 size_t prove_rule_at(const struct ast_policy *policy, struct span span);
-/* The tables that name the ends of their tunnels. */
+/* Tables that are called like a tunnel and name no end of it. */
+void prove_tunnels(struct tunnels *tunnels);
+/* static/endpoint.c: the tables that name the ends of their tunnels. */
 void prove_endpoints(struct tunnels *tunnels);
 /* static/gateway.c: gateways whose own packets would be sent back to them. */
 void prove_gateways(struct tunnels *proof);
