@@ -51,7 +51,7 @@ struct nlmsghdr *flows_request(char *room, uint16_t type, uint16_t flags, uint8_
 /* The warning that flows may stay. */
 void flows_refused(const struct flows_job *job, const char *what, const char *why);
 
-/* ---- flows_walk.c: where the kernel's rules, as they are now, send its packets ---- */
+/* ---- flows_packet.c: what this host knows of its ends ---- */
 
 struct flows_hop;
 
@@ -77,6 +77,25 @@ struct flows_walks {
 bool flows_walks_open(struct flows_walks *walks);
 void flows_walks_close(struct flows_walks *walks);
 
+/* Where the kernel's routes send the address. */
+const struct link_fib *flows_fib(struct flows_walks *walks, struct addr to);
+/* Is the address this host's own? */
+bool flows_is_own(struct flows_walks *walks, struct addr addr);
+enum owner_state flows_owner(struct flows_walks *walks, bool udp, struct owner_end here,
+			     struct owner_end peer, struct owner *out);
+
+/* A packet of it, as a question. */
+struct flows_packet {
+	struct ir_packet asked;
+	struct foreign_sender sender; /* of what this host sends itself */
+};
+
+/* False: by which interface it comes, or who sends it, is not known. */
+bool flows_packet(struct flows_walks *walks, const struct flow *flow, enum ir_state state,
+		  struct flows_packet *out);
+
+/* ---- flows_walk.c: where the kernel's rules, as they are now, send its packets ---- */
+
 enum flows_end {
 	FLOWS_UNKNOWN, /* it depends on what only a packet tells */
 	FLOWS_PASSED,
@@ -90,16 +109,6 @@ struct flows_fate {
 	bool is_translated; /* by the policy, to a listener */
 };
 
-/* A packet of it, as a question. */
-struct flows_packet {
-	struct ir_packet asked;
-	struct foreign_sender sender; /* of what this host sends itself */
-};
-
-/* False: by which interface it comes, or who sends it, is not known. */
-bool flows_packet(struct flows_walks *walks, const struct flow *flow, enum ir_state state,
-		  struct flows_packet *out);
-
 /* As if it began now, or as its next packet goes on. */
 struct flows_fate flows_begin(struct flows_walks *walks, const struct flow *flow);
 struct flows_fate flows_go_on(struct flows_walks *walks, const struct flow *flow);
@@ -112,12 +121,8 @@ struct flows_source {
 struct flows_source flows_leave(struct flows_walks *walks, const struct flow *flow, uint32_t mark,
 				const char *device);
 
-/* Is the address this host's own? */
-bool flows_is_own(struct flows_walks *walks, struct addr addr);
 /* The interface by which its packets leave with the mark; `lo`: they stay here; NULL: by none. */
 const char *flows_device(struct flows_walks *walks, const struct flow *flow, uint32_t mark);
-enum owner_state flows_owner(struct flows_walks *walks, bool udp, struct owner_end here,
-			     struct owner_end peer, struct owner *out);
 
 /* ---- flows_foresee.c: the same by what is to be applied ---- */
 

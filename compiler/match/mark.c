@@ -20,7 +20,7 @@ static bool part(const struct node *map, const char *key, uint32_t *out)
 	struct node_entry *entry = node_find(map, key);
 	int64_t number;
 
-	if (!entry || !decode_parse_integer(&entry->value, &number) || number < 0 ||
+	if (!entry || !node_parse_integer(&entry->value, &number) || number < 0 ||
 	    number > UINT32_MAX)
 		return false;
 	*out = (uint32_t)number;
@@ -54,7 +54,7 @@ static bool read_mark(struct decode *decode, const struct node *value,
 			return bad_mark(decode, value);
 		return add_mark(decode, value, condition, mark, mask);
 	}
-	if (value->kind != NODE_SCALAR || !decode_parse_integer(value, &number) || number < 0 ||
+	if (value->kind != NODE_SCALAR || !node_parse_integer(value, &number) || number < 0 ||
 	    number > UINT32_MAX)
 		return bad_mark(decode, value);
 	return add_mark(decode, value, condition, (uint32_t)number, mask);

@@ -27,38 +27,6 @@ enum { BUILD_BURIED = 200 };
 
 enum outcome { OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_AGAIN };
 
-struct span build_span(const struct build *build, size_t begin, size_t end)
-{
-	return (struct span){ build->source, (uint32_t)begin,
-			      (uint32_t)(end < begin ? begin : end) };
-}
-
-bool build_counts(struct build *build)
-{
-	if (++build->reports >= BUILD_REPORTS)
-		build->stopped = true;
-	return build->event > build->quiet;
-}
-
-struct diag_record *build_report(struct build *build, enum diag_code code, struct span span,
-				 const char *format, ...)
-{
-	struct diag_record *record;
-	const char *text;
-	va_list args;
-
-	if (!build_counts(build))
-		return NULL;
-	va_start(args, format);
-	text = arena_vprintf(build->arena, format, args);
-	va_end(args);
-	record = diag_add(build->diag, code, span, "%s", text);
-	if (build->stopped)
-		diag_help(record, "these are %d errors; what comes behind them was not looked at",
-			  BUILD_REPORTS);
-	return record;
-}
-
 /* The byte of a libyaml mark. Marks come nearly in order, so walking from the last one is cheap. */
 static size_t offset_of(struct build *build, yaml_mark_t mark)
 {

@@ -391,41 +391,6 @@ bool decode_node(struct decode *decode, const struct decode_field *field, const 
 
 /* ---- numbers ---- */
 
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : 16;
-}
-
-/* "-" and decimal digits without a zero before them, or "0x" and hexadecimal ones. */
-static bool parse_integer(const char *text, int64_t *out)
-{
-	bool is_negative = text[0] == '-', is_hex = !strncmp(text, "0x", 2);
-	const char *digits = text + (is_negative ? 1 : is_hex ? 2 : 0);
-	int base = is_hex ? 16 : 10;
-	int64_t value = 0;
-
-	if (!*digits || (!is_hex && digits[0] == '0' && digits[1]))
-		return false;
-	for (; *digits; digits++) {
-		int digit = digit_of(*digits);
-
-		if (digit >= base || __builtin_mul_overflow(value, base, &value) ||
-		    __builtin_add_overflow(value, digit, &value))
-			return false;
-	}
-	*out = is_negative ? -value : value;
-	return true;
-}
-
-bool decode_parse_integer(const struct node *node, int64_t *out)
-{
-	return node->kind == NODE_SCALAR && !node->quoted && parse_integer(node->text, out);
-}
-
 static bool has_bounds(const struct decode_field *field)
 {
 	return field->least || field->most;
@@ -463,7 +428,7 @@ static const char *mend_number(struct decode *decode, const char *text)
 		if (*from != '_' && *from != ',')
 			*to++ = *from;
 	*to = '\0';
-	return parse_integer(mended, &number) ? mended : NULL;
+	return node_text_integer(mended, &number) ? mended : NULL;
 }
 
 static void refuse_number(struct decode *decode, const struct decode_field *field,
@@ -473,7 +438,7 @@ static void refuse_number(struct decode *decode, const struct decode_field *fiel
 	int64_t number;
 	struct diag_record *record;
 
-	if (value->quoted && parse_integer(value->text, &number)) {
+	if (value->quoted && node_text_integer(value->text, &number)) {
 		record = diag_add(decode->diag, DIAG_wrong_type, value->span,
 				  "`%s` takes a number, and in quotes this is text", field->key);
 		diag_help(record, "remove the quotes: %s", value->text);
@@ -497,7 +462,7 @@ bool decode_integer(struct decode *decode, const struct decode_field *field,
 
 	if (!is_value(decode, field, value, "a number"))
 		return false;
-	if (!decode_parse_integer(value, &number)) {
+	if (!node_parse_integer(value, &number)) {
 		refuse_number(decode, field, value);
 		return false;
 	}

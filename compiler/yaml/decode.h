@@ -67,8 +67,7 @@ decode_fn decode_choice;  /* int : the index in choices */
 decode_fn decode_name;    /* const char * : [a-z][a-z0-9_-]{0,30} */
 decode_fn decode_node;    /* const struct node * : kept for later */
 
-/* The parsers behind them, for values inside lists. False without a message. */
-bool decode_parse_integer(const struct node *node, int64_t *out);
+/* For values inside lists. */
 bool decode_is_name(const char *text);
 
 #endif

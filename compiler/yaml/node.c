@@ -1,20 +1,14 @@
 /*
- * node: the tree's questions, and what a policy's root must be.
+ * node: the tree's questions.
  */
 #include "yaml/node.h"
 
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/diag.h"
 #include "base/utf8.h"
-#include "yaml/build.h"
-#include "yaml/decode.h"
-#include "yaml/encoding.h"
 
-static const char begins_with[] = "a policy begins with the line `version: 1`";
-
-static bool is_null(const struct node *node)
+bool node_is_null(const struct node *node)
 {
 	const char *const words[] = { "", "~", "null", "Null", "NULL" };
 
@@ -24,41 +18,6 @@ static bool is_null(const struct node *node)
 		if (!strcmp(node->text, words[i]))
 			return true;
 	return false;
-}
-
-static void refuse_empty(struct diag *diag, const struct source *source)
-{
-	struct span begin = { source, 0, 0 };
-
-	diag_help(diag_add(diag, DIAG_wrong_type, begin, "the policy is empty"), "%s", begins_with);
-}
-
-static void refuse_root(struct diag *diag, const struct node *root)
-{
-	struct diag_record *record = diag_add(diag, DIAG_wrong_type, root->span,
-					      "a policy is a mapping (`key: value` lines), not %s",
-					      node_describe(root));
-
-	if (root->kind == NODE_SCALAR && !root->quoted && strchr(root->text, ':'))
-		diag_help(record, "write a space behind every colon: `key: value`");
-	diag_help(record, "%s", begins_with);
-}
-
-struct node *node_parse(struct arena *arena, struct diag *diag, const struct source *source)
-{
-	size_t errors = diag_error_count(diag);
-	struct node *root;
-
-	if (!encoding_check(diag, source))
-		return NULL;
-	root = build_document(arena, diag, source);
-	if (root && root->kind == NODE_MAP)
-		return root;
-	if (root ? is_null(root) : diag_error_count(diag) == errors)
-		refuse_empty(diag, source);
-	else if (root)
-		refuse_root(diag, root);
-	return NULL;
 }
 
 struct node_entry *node_find(const struct node *map, const char *key)
@@ -71,6 +30,41 @@ struct node_entry *node_find(const struct node *map, const char *key)
 	return NULL;
 }
 
+static int digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : 16;
+}
+
+/* "-" and decimal digits without a zero before them, or "0x" and hexadecimal ones. */
+bool node_text_integer(const char *text, int64_t *out)
+{
+	bool is_negative = text[0] == '-', is_hex = !strncmp(text, "0x", 2);
+	const char *digits = text + (is_negative ? 1 : is_hex ? 2 : 0);
+	int base = is_hex ? 16 : 10;
+	int64_t value = 0;
+
+	if (!*digits || (!is_hex && digits[0] == '0' && digits[1]))
+		return false;
+	for (; *digits; digits++) {
+		int digit = digit_of(*digits);
+
+		if (digit >= base || __builtin_mul_overflow(value, base, &value) ||
+		    __builtin_add_overflow(value, digit, &value))
+			return false;
+	}
+	*out = is_negative ? -value : value;
+	return true;
+}
+
+bool node_parse_integer(const struct node *node, int64_t *out)
+{
+	return node->kind == NODE_SCALAR && !node->quoted && node_text_integer(node->text, out);
+}
+
 const char *node_describe(const struct node *node)
 {
 	int64_t number;
@@ -79,13 +73,13 @@ const char *node_describe(const struct node *node)
 		return "a mapping";
 	if (node->kind == NODE_LIST)
 		return "a list";
-	if (is_null(node))
+	if (node_is_null(node))
 		return "an empty value";
 	if (node->quoted)
 		return "text in quotes";
 	if (!strcmp(node->text, "true") || !strcmp(node->text, "false"))
 		return "true or false";
-	if (decode_parse_integer(node, &number))
+	if (node_parse_integer(node, &number))
 		return "a number";
 	return "a word";
 }

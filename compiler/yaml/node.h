@@ -50,6 +50,11 @@ struct node *node_parse(struct arena *arena, struct diag *diag, const struct sou
 struct node_entry *node_find(const struct node *map, const char *key);
 /* "a mapping", "a list", "an empty value", "a number" ...: for messages that say what was found. */
 const char *node_describe(const struct node *node);
+bool node_is_null(const struct node *node);
+/* "-" and decimal digits without a zero before them, or "0x" and hexadecimal ones: of a value that
+ * is not quoted, or of any text. False without a message. */
+bool node_parse_integer(const struct node *node, int64_t *out);
+bool node_text_integer(const char *text, int64_t *out);
 /* The author's text for use in a message: at most NODE_EXCERPT bytes of it, and "..." where there
  * was more. */
 const char *node_excerpt(struct arena *arena, const char *text, size_t length);

@@ -197,26 +197,26 @@ static void test_parse_integer(void **state)
 
 	(void)state;
 	node.text = "9223372036854775807";
-	assert_true(decode_parse_integer(&node, &number));
+	assert_true(node_parse_integer(&node, &number));
 	assert_true(number == INT64_MAX);
 	node.text = "9223372036854775808";
-	assert_false(decode_parse_integer(&node, &number));
+	assert_false(node_parse_integer(&node, &number));
 	node.text = "0";
-	assert_true(decode_parse_integer(&node, &number));
+	assert_true(node_parse_integer(&node, &number));
 	assert_true(number == 0);
 	node.text = "0x0fF";
-	assert_true(decode_parse_integer(&node, &number));
+	assert_true(node_parse_integer(&node, &number));
 	assert_true(number == 255);
 	node.text = "00";
-	assert_false(decode_parse_integer(&node, &number));
+	assert_false(node_parse_integer(&node, &number));
 	node.text = "";
-	assert_false(decode_parse_integer(&node, &number));
+	assert_false(node_parse_integer(&node, &number));
 	node.text = "1";
 	node.quoted = true;
-	assert_false(decode_parse_integer(&node, &number));
+	assert_false(node_parse_integer(&node, &number));
 	node.quoted = false;
 	node.kind = NODE_LIST;
-	assert_false(decode_parse_integer(&node, &number));
+	assert_false(node_parse_integer(&node, &number));
 }
 
 static void test_names(void **state)

@@ -142,7 +142,7 @@ static const char *endpoint_help(struct decode *decode, const struct node *value
 	struct addr addr;
 	int64_t port;
 
-	if (decode_parse_integer(value, &port))
+	if (node_parse_integer(value, &port))
 		return arena_printf(decode->arena,
 				    "write \"ADDRESS:%s\"; a port of this host is `redirect: %s`",
 				    value->text, value->text);
@@ -174,7 +174,7 @@ static bool read_endpoint(struct decode *decode, const struct node *value,
 		if (*begin == '[' && end > begin && end[-1] == ']')
 			begin++, end--;
 	}
-	if (!colon || !decode_parse_integer(&port, &number) || number < 1 || number > 65535 ||
+	if (!colon || !node_parse_integer(&port, &number) || number < 1 || number > 65535 ||
 	    !addr_parse(decode->arena, begin, (size_t)(end - begin), &addr, &why) ||
 	    (addr.family == ADDR_IPV6) != (begin > value->text)) {
 		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,

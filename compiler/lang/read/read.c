@@ -173,7 +173,7 @@ static void check_version(struct reading *reading, const struct node *root,
 	struct diag *diag = reading->decode.diag;
 	int64_t number;
 
-	if (version && decode_parse_integer(version, &number) && number == 1)
+	if (version && node_parse_integer(version, &number) && number == 1)
 		return;
 	if (!version && !is_first)
 		return;

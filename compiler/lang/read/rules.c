@@ -110,7 +110,7 @@ static bool read_limit(struct decode *decode, const struct decode_field *field,
 
 		number.length = (size_t)(slash - value->text);
 		number.text = arena_printf(decode->arena, "%.*s", (int)number.length, value->text);
-		if (strcmp(slash + 1, units[i]) || !decode_parse_integer(&number, &rate) ||
+		if (strcmp(slash + 1, units[i]) || !node_parse_integer(&number, &rate) ||
 		    rate < 1 || rate > RATE_MOST)
 			continue;
 		*limit = (struct ast_limit){ (uint32_t)rate, units[i] };

@@ -155,7 +155,7 @@ static bool read_source(struct decode *decode, const struct node *node,
 }
 
 bool read_set_expression(struct decode *decode, const struct node *node,
-			    struct ast_set_expression *out)
+			 struct ast_set_expression *out)
 {
 	out->span = node->span;
 	switch (node->kind) {

@@ -54,7 +54,7 @@ static bool read_hook_priority(struct decode *decode, const struct decode_field 
 		*priority = DEFAULT_HOOK_PRIORITY;
 		return true;
 	}
-	if (decode_parse_integer(value, priority) && *priority >= HOOK_PRIORITY_LEAST &&
+	if (node_parse_integer(value, priority) && *priority >= HOOK_PRIORITY_LEAST &&
 	    *priority <= HOOK_PRIORITY_MOST)
 		return true;
 	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,

@@ -256,7 +256,7 @@ static bool read_clamp(struct decode *decode, const struct decode_field *field,
 	int64_t number;
 
 	(void)field;
-	if (value->kind == NODE_SCALAR && !value->quoted && decode_parse_integer(value, &number))
+	if (value->kind == NODE_SCALAR && !value->quoted && node_parse_integer(value, &number))
 		return decode_integer(decode, &bytes, value, clamp);
 	if (!decode_bool(decode, &bytes, value, &automatic))
 		return false;
