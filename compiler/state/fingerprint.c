@@ -18,7 +18,7 @@ void fingerprint_take(struct arena *arena, struct record *record, const struct n
 		return;
 	record->table_handle = table->handle;
 	record->last_handle = table->last_handle;
-	record->chain_count = record->held_count = 0;
+	record->chain_count = record->set_count = 0;
 	for (size_t i = 0; i < table->chain_count; i++)
 		if (strcmp(table->chains[i].name, ABOUT_CHAIN) != 0)
 			*arena_append(arena, record->chains, record->chain_count) =
@@ -28,8 +28,8 @@ void fingerprint_take(struct arena *arena, struct record *record, const struct n
 		const struct nft_table_set *set = &table->sets[i];
 
 		if (set->has_count && !set->is_dynamic)
-			*arena_append(arena, record->held, record->held_count) =
-				(struct record_held){ set->name, set->count };
+			*arena_append(arena, record->sets, record->set_count) =
+				(struct record_set){ set->name, set->count };
 	}
 }
 
@@ -55,9 +55,9 @@ void fingerprint_compare(const struct record *record, struct nft_table *table)
 	for (size_t i = 0; i < table->set_count; i++) {
 		struct nft_table_set *set = &table->sets[i];
 
-		for (size_t k = 0; k < record->held_count; k++)
-			if (strcmp(record->held[k].set, set->name) == 0)
+		for (size_t k = 0; k < record->set_count; k++)
+			if (strcmp(record->sets[k].set, set->name) == 0)
 				set->is_edited = set->has_count && !set->is_dynamic &&
-						 set->count != record->held[k].count;
+						 set->count != record->sets[k].count;
 	}
 }

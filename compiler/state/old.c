@@ -32,7 +32,8 @@ static char *text_of(struct arena *arena, const struct rundir *folder, const cha
 	if (!text || strncmp(text, head, strlen(head)) != 0)
 		return NULL;
 	*is_whole = strlen(text) == size && text[size - 1] == '\n';
-	return text + strlen(head) + 1;
+	text += strlen(head);
+	return text + (*text != '\0');
 }
 
 static bool refuse(struct arena *arena, const struct rundir *folder, const char *file)

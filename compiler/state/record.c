@@ -53,7 +53,7 @@ static void chain(struct codec *codec, struct record_chain *item)
 	CODEC_FIELD(codec, item->sum);
 }
 
-static void held(struct codec *codec, struct record_held *item)
+static void set(struct codec *codec, struct record_set *item)
 {
 	codec_word(codec, &item->set);
 	CODEC_FIELD(codec, item->count);
@@ -85,7 +85,7 @@ static void body(struct codec *codec, void *thing)
 	CODEC_FIELD(codec, record->table_handle);
 	CODEC_FIELD(codec, record->last_handle);
 	CODEC_ITEMS(codec, record->chains, record->chain_count, chain);
-	CODEC_ITEMS(codec, record->held, record->held_count, held);
+	CODEC_ITEMS(codec, record->sets, record->set_count, set);
 	CODEC_ITEMS(codec, record->claims, record->claim_count, claim);
 	CODEC_ITEMS(codec, record->sysctls, record->sysctl_count, sysctl);
 	CODEC_ITEMS(codec, record->besides, record->beside_count, beside);

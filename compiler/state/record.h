@@ -34,7 +34,7 @@ struct record_sysctl {
 };
 
 /* Of the nft table, as it was when the policy was loaded (fingerprint.h). */
-struct record_held {
+struct record_set {
 	const char *set;
 	uint32_t count; /* of elements, as the kernel counts them */
 };
@@ -70,8 +70,8 @@ struct record {
 					       it was loaded; 0: not known */
 	struct record_chain *chains;        /* as they were then */
 	size_t chain_count;
-	struct record_held *held; /* what sets held then */
-	size_t held_count;
+	struct record_set *sets; /* what was in them then */
+	size_t set_count;
 	bool is_complete;   /* false: the apply that wrote it did not come to its end */
 	const char *ticket; /* of the watchdog that takes it back unless it is confirmed, or
 			       NULL */

@@ -320,7 +320,7 @@ static struct record *make_record(struct arena *arena)
 	*arena_append(arena, claim->tables, claim->table_count) = 7;
 	*arena_append(arena, record->chains, record->chain_count) =
 		(struct record_chain){ "output", 1 };
-	*arena_append(arena, record->held, record->held_count) = (struct record_held){ "near", 2 };
+	*arena_append(arena, record->sets, record->set_count) = (struct record_set){ "near", 2 };
 	*arena_append(arena, record->sysctls, record->sysctl_count) =
 		(struct record_sysctl){ "net.ipv4.ip_forward", "1", "0" };
 	*arena_append(arena, record->besides, record->beside_count) =
