@@ -26,6 +26,8 @@ static struct report *new_report(struct arena *arena, const struct report *from)
 	*report = (struct report){ .arena = arena };
 	for (size_t i = 0; from && i < from->count; i++)
 		*arena_append(arena, report->records, report->count) = from->records[i];
+	for (size_t i = 0; from && i < from->step_count; i++)
+		*arena_append(arena, report->steps, report->step_count) = from->steps[i];
 	return report;
 }
 
