@@ -233,7 +233,7 @@ static void release(struct apply *apply)
 
 static enum apply_outcome give_up(struct apply *apply)
 {
-	if (!undo_run(apply->arena, &apply->undo, &apply->kernel, apply->report)) {
+	if (!apply_undo(apply)) {
 		release(apply);
 		return APPLY_IN_DOUBT;
 	}
@@ -321,7 +321,7 @@ static const struct archive *read_applied(const struct apply *apply)
 enum { FEW_ELEMENTS = 10000 };
 
 /*
- * A rehearsal costs as much as the flip itself. It is done before anything that packets or others
+ * A rehearsal costs as much as the commit itself. It is done before anything that packets or others
  * on this host would notice, or that takes long; the rest is taken back as if it had not been.
  * Rules to go back to are ones that the kernel has had, and whoever goes back is in a hurry.
  */

@@ -1,10 +1,9 @@
 /*
  * apply: makes the kernel hold a policy.
  *
- * New sysctls, routes and ip rules come first, then new sets are filled, then all rules are flipped
- * in one transaction, and only then does what is old go. So a packet meets the old policy or the
- * new one, and whatever it is marked with, the way for that mark is there. A failure before the
- * flip takes everything back.
+ * The difference is a list of ops (kernel/op.h), which run in the order of their stages: new
+ * sysctls and sets, routes and ip rules, then all nft rules are committed in one transaction, and
+ * only then does what is old go. A failure up to the commit takes everything back.
  */
 #ifndef TPC_APPLY_APPLY_H
 #define TPC_APPLY_APPLY_H

@@ -8,7 +8,6 @@
 #include <stddef.h>
 
 #include "apply/apply.h"
-#include "apply/undo.h"
 #include "host/diff.h"
 #include "host/host.h"
 #include "kernel/nft_elements.h"
@@ -146,6 +145,10 @@ struct op *apply_note(struct apply *apply, enum op_kind inverse, const char *nam
 bool apply_remove_all(struct apply *apply, enum op_stage stage, struct netlink_error *error);
 /* Everything up to the commit. On false the caller undoes. */
 bool apply_build(struct apply *apply);
+/* Takes back what was done, last first; one that fails does not keep the others from it. True when
+ * everything is as it was. What could not be taken back is in the report, with the command that
+ * does it. */
+bool apply_undo(struct apply *apply);
 /* After the commit: what is old goes. On false the report has doubts. */
 bool apply_clean(struct apply *apply);
 /* What of the old table is left, and nothing uses: sets, chains and counters. A rollback needs what

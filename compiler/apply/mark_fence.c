@@ -1,11 +1,11 @@
 /*
  * mark_fence: marks that change their meaning.
  *
- * The rules flip in one instant, ip rules and routes do not. Where the same mark led another way
- * under the old policy, a packet between the two could leave by a way that neither means for it. So
- * such marks are fenced by an ip rule that drops their packets for these milliseconds: senders
- * repeat, and nothing leaks. A way that is only edited (the same listener or table as before) needs
- * no fence.
+ * The nft rules change in one instant, ip rules and routes do not. Where the same mark led another
+ * way under the old policy, a packet between the two could leave by a way that neither means for
+ * it. So such marks are fenced by an ip rule that drops their packets for these milliseconds:
+ * senders repeat, and nothing leaks. A way that is only edited (the same listener or table as
+ * before) needs no fence.
  */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*
  * retained_sets: what of the old policy stays in the nft table, unused, until an apply is
- * confirmed: its sets, and the counters and chains that it had alone. So going back is a flip of
+ * confirmed: its sets, and the counters and chains that it had alone. So going back is a commit of
  * the rules, and what was counted or learned at run time is still there.
  */
 #ifndef TPC_APPLY_RETAINED_SETS_H

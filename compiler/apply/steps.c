@@ -2,7 +2,7 @@
  * steps: runs the ops of an apply, stage by stage, in the order that keeps packets from going
  * astray (op_stage in kernel/op.h). What takes a change back is noted with it.
  */
-#include <string.h>
+#include <errno.h>
 
 #include "apply/apply_state.h"
 #include "base/arena.h"
@@ -188,6 +188,33 @@ bool apply_drop(struct apply *apply)
 	return run_stages(apply, STAGE_DROP_SETS, STAGE_DROP_COUNTERS);
 }
 
+/* ---- undo: the inverses, last first ---- */
+
+/* An ip rule that is there again is no error. */
+static bool take_back(struct apply *apply, const struct op *op, struct netlink_error *error)
+{
+	return op_run(apply->arena, &apply->kernel, op, error) ||
+	       (op->kind == OP_RULE_ADD && error->code == EEXIST);
+}
+
+bool apply_undo(struct apply *apply)
+{
+	bool done = true;
+
+	while (apply->undo.count > 0) {
+		const struct op *op = apply->undo.items[--apply->undo.count];
+		struct netlink_error error;
+
+		if (take_back(apply, op, &error) || take_back(apply, op, &error))
+			continue;
+		done = false;
+		report_add(apply->report, SEVERITY_ERROR, DIAG_undo_failed,
+			   "a change could not be taken back: %s", error.text)
+			->command = op_command(apply->arena, op);
+	}
+	return done;
+}
+
 /* ---- only said ---- */
 
 void apply_describe(struct apply *apply)
@@ -202,64 +229,38 @@ void apply_describe(struct apply *apply)
 		}
 }
 
-static void count_op(const struct op *op, struct apply_counts *counts)
+/* Elements, rules and connections. */
+static void count_content(const struct op *op, struct apply_counts *counts)
 {
-	switch (op->kind) {
-	case OP_SET_FILL:
-	case OP_SET_MIGRATE:
-		counts->new_sets++;
+	if (op->kind == OP_SET_FILL || op->kind == OP_SET_MIGRATE)
 		counts->elements += op->count;
-		return;
-	case OP_SET_UPDATE:
-		counts->updated_sets++;
+	if (op->kind == OP_SET_UPDATE)
 		counts->added += op->added->elements.count;
+	if (op->kind == OP_SET_UPDATE)
 		counts->removed += op->removed->elements.count;
-		return;
-	case OP_SET_REMOVE:
-		counts->old_sets++;
-		return;
-	case OP_COMMIT:
-		counts->commit = op->why;
+	if (op->kind == OP_COMMIT)
 		counts->nft_rules = op->count;
-		return;
-	case OP_CHAIN_REMOVE:
-		counts->old_chains++;
-		return;
-	case OP_COUNTER_REMOVE:
-		counts->old_counters++;
-		return;
-	case OP_RULE_ADD:
-		counts->new_rules++;
-		return;
-	case OP_RULE_REMOVE:
-		counts->old_rules++;
-		return;
-	case OP_ROUTE_ADD:
-	case OP_ROUTE_APPEND:
-	case OP_ROUTE_REPLACE:
-		counts->new_routes++;
-		return;
-	case OP_ROUTE_REMOVE:
-		counts->old_routes++;
-		return;
-	case OP_SYSCTL_SET:
-	case OP_SYSCTL_RESTORE:
-		counts->sysctls++;
-		return;
-	case OP_FLOWS_FORGET:
+	if (op->kind == OP_FLOWS_FORGET)
 		counts->forgotten += op->count;
-		return;
-	case OP_SET_TOP_UP:
-	case OP_ELEMENTS_REMOVE:
-	case OP_TABLE_REMOVE:
-	case OP_NONE:
-		return;
-	}
 }
 
 void apply_count(const struct op_list *ops, struct apply_counts *counts)
 {
+	const struct op *commit = op_find(ops, OP_COMMIT);
+
+	counts->sysctls = op_count(ops, OP_SYSCTL_SET) + op_count(ops, OP_SYSCTL_RESTORE);
+	counts->new_routes = op_count(ops, OP_ROUTE_ADD) + op_count(ops, OP_ROUTE_APPEND) +
+			     op_count(ops, OP_ROUTE_REPLACE);
+	counts->old_routes = op_count(ops, OP_ROUTE_REMOVE);
+	counts->new_rules = op_count(ops, OP_RULE_ADD);
+	counts->old_rules = op_count(ops, OP_RULE_REMOVE);
+	counts->new_sets = op_count(ops, OP_SET_FILL) + op_count(ops, OP_SET_MIGRATE);
+	counts->updated_sets = op_count(ops, OP_SET_UPDATE);
+	counts->old_sets = op_count(ops, OP_SET_REMOVE);
+	counts->old_chains = op_count(ops, OP_CHAIN_REMOVE);
+	counts->old_counters = op_count(ops, OP_COUNTER_REMOVE);
+	counts->commit = commit ? commit->why : NULL;
 	for (size_t i = 0; i < ops->count; i++)
-		if (op_is_change(ops->items[i]) && ops->items[i]->stage != STAGE_CONFIRMED)
-			count_op(ops->items[i], counts);
+		if (op_is_change(ops->items[i]))
+			count_content(ops->items[i], counts);
 }

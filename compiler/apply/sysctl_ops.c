@@ -199,7 +199,7 @@ bool apply_write_sysctl(struct apply *apply, struct op *op)
 	return true;
 }
 
-/* Noted for undo, as some go before the flip. */
+/* Noted for undo, as some go before the commit. */
 bool apply_restore_sysctl(struct apply *apply, struct op *op)
 {
 	const char *now = sysctl_read(apply->arena, op->key), *then;

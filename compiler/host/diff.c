@@ -221,11 +221,6 @@ static const struct nft_table_set *find_lasting(const struct nft_table *table,
 	return !held && is_updated(ops, set) ? find_applied(table, applied, set) : held;
 }
 
-static bool is_of_ir(const struct ir *ir, const char *base)
-{
-	return set_of(ir, base) != NULL;
-}
-
 /*
  * What no rule uses goes first, so that its name is free. Not what was filled at run time: an apply
  * that was cut off left it, and its rollback needs what it holds.
@@ -243,7 +238,7 @@ static void remove_set(struct arena *arena, const struct ir *ir, const struct nf
 	op->name = set->name;
 	op->word = nft_table_set_word(set);
 	op->base = is_unused ? NULL : line ? line->base : set->name;
-	op->is_replaced = line && is_of_ir(ir, line->base);
+	op->is_replaced = line && set_of(ir, line->base);
 	op->why = is_unused ? "left over" : NULL;
 }
 

@@ -85,6 +85,16 @@ struct op *op_find(const struct op_list *list, enum op_kind kind)
 	return NULL;
 }
 
+size_t op_count(const struct op_list *list, enum op_kind kind)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		count += list->items[i]->kind == kind && op_is_change(list->items[i]) &&
+			 list->items[i]->stage != STAGE_CONFIRMED;
+	return count;
+}
+
 bool op_fills(const struct op_list *list, const struct ir_set *set)
 {
 	for (size_t i = 0; i < list->count; i++)

@@ -134,8 +134,10 @@ bool op_list_has_changes(const struct op_list *list);
 bool op_is_at(const struct op *op, enum op_stage stage);
 /* The first of the kind that is not left out, or NULL. */
 struct op *op_find(const struct op_list *list, enum op_kind kind);
-/* Whether the set is filled: which sets, by their index in the ir, as the emitter asks it. */
+/* How many of the kind are changes, by this apply. */
+size_t op_count(const struct op_list *list, enum op_kind kind);
 bool op_fills(const struct op_list *list, const struct ir_set *set);
+/* Which sets are filled, by their index in the ir, as the emitter asks it. */
 const bool *op_filled(struct arena *arena, const struct op_list *list, const struct ir *ir);
 
 /* ---- by the table ---- */
