@@ -5,11 +5,14 @@ below. Out: every process that runs tests is in network and mount namespaces of 
 reaches the machine's network or /run. The docstring of a test begins with its title, which its report
 shows; `{name}` in it stands for the parameter. The last line is "N passed, N failed, N skipped".
 """
+import atexit
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import sys
+import tempfile
 
 import pytest
 
@@ -55,8 +58,13 @@ def pytest_configure(config):
 	if config.getoption("long"):
 		os.environ["TORTURE"] = "long"
 	config.stash[unable] = ""
+	is_worker = hasattr(config, "workerinput")
 	try:
-		if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
+		if not is_worker:
+			# Nothing is left in it, and it is ours, whoever we are in the namespaces.
+			folder = os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="tpc-tests-")
+			atexit.register(shutil.rmtree, folder, ignore_errors=True)
+		if not is_worker and config.getoption("numprocesses", None):
 			ns.apart()
 			return
 		signal.signal(signal.SIGHUP, signal.SIG_DFL)
