@@ -94,7 +94,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 # Tests wait for silence most of the time: three for each processor.
 WORKERS ?= $(shell expr 3 \* $(JOBS))
 # What a run of tests leaves of its own is below the build folder.
-of_build = BUILD=$(BUILD)$(1) PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache
+of_build = BUILD=$(BUILD)$(1) PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache
 # The tests of a build folder, in one process, and in several.
 pytest = $(call of_build) $(PYTHON) -m pytest
 pytests = $(pytest) -n $(WORKERS)

@@ -264,13 +264,14 @@ def load(files):
 
 
 def find_cases():
-	cases = []
-	for policy in sorted(GOLDEN.glob("**/policy.yaml")):
-		folder = policy.parent
-		if "expected" not in folder.parts and not any(folder.is_relative_to(case.folder)
-				for case in cases):
-			cases.append(Case(folder))
-	return {case.name: case for case in cases}
+	"""The outermost folders that hold a policy; what is below one belongs to it."""
+	found = {}
+	for folder, folders, files in os.walk(GOLDEN):
+		if "policy.yaml" in files:
+			case = Case(pathlib.Path(folder))
+			found[case.name] = case
+			folders.clear()
+	return dict(sorted(found.items()))
 
 
 CASES = find_cases()

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 import zoneinfo
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from ns import MS_BIND, mount, umount
 

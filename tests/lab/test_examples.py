@@ -453,7 +453,7 @@ rules: [EXCEPT{scope: both, to: private, then: direct}, {in: IN, proto: [tcp, ud
         {scope: local, then: {proxy: px}}]
 """
     networks = {"198.51.100.128/25": "to: 198.51.100.128/25", "2001:db8:77::/64": 'to: "2001:db8:77::/64"'}
-    for inside, told in ("lan0", 2), ("wan0", 0):
+    for inside, count in ("lan0", 2), ("wan0", 0):
         with Network() as net:
             there = public_lan(net)
             for version in FAMILIES:
@@ -465,9 +465,9 @@ rules: [EXCEPT{scope: both, to: private, then: direct}, {in: IN, proto: [tcp, ud
                     one = policy.tpc(*call, check=False)
                     words = one.stdout + one.stderr
                     found = [name for name in networks if f"{name}, its own network at lan0, goes to the listener px" in words]
-                    assert len(found) == (0 if exception else told), f"networks in {one}"
+                    assert len(found) == (0 if exception else count), f"networks in {one}"
                     helps |= {name for name in found if f"{{scope: local, {networks[name]}, then: direct}}" in words}
-            assert len(helps) == told, "networks with what to write"
+            assert len(helps) == count, "networks with what to write"
 
 
 def test_all():

@@ -5,7 +5,6 @@ new, and they may say something else: an element of a set has gone, or the proce
 """
 
 import contextlib
-import socket
 import time
 
 import pytest

@@ -12,7 +12,7 @@ import time
 import pytest
 
 import probe
-from lab import FOREIGN, Network
+from lab import FOREIGN
 from policy import TPC, Policy, different, kernel
 
 TURNS = 12
