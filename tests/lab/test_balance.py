@@ -240,8 +240,9 @@ def flow(host, version, rounds=4, source=""):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_spread(net, mode):
+def test_spread(network, mode):
     """balance: among {mode} listeners: shares, each flow on one of them, nothing loops; forwarded and local"""
+    net = network()
     Policy(net, listeners(mode) + f"rules: [{{scope: both, to: {FAR}, then: {{balance: {{one: 2, two: 1}}}}}}]\n").up()
     proxies = Proxies(net, mode)
     for host in net.client, net.router:
@@ -294,8 +295,9 @@ def test_spread_by():
     ("direct", "tproxy"),
     ("drop", "redirect"),
 ])
-def test_spread_dead(net, on_failure, mode):
+def test_spread_dead(network, on_failure, mode):
     """balance: among {mode} listeners: one is gone: its share meets its own on_failure {on_failure}, the other's goes on"""
+    net = network()
     text = listeners(mode).replace("mark: 255}", f"mark: 255}}, on_failure: {on_failure}")
     policy = Policy(net, text + f"rules: [{{in: lan0, to: {FAR}, then: {{balance: {{one: 1, two: 1}}}}, count: true, name: spread}}]\n").up()
     proxies = Proxies(net, mode, onward=False)
@@ -314,8 +316,9 @@ def test_spread_dead(net, on_failure, mode):
     assert "(listener two)" in status and "(listener one)" not in status, status
 
 
-def test_spread_update(net):
+def test_spread_update(network):
     """balance: among listeners: other shares, and a list without one of them, leave running flows where they are"""
+    net = network()
     rules = "rules: [{{in: lan0, to: " + FAR + ", then: {{balance: {{one: {}, two: {}}}}}}}]\n"
     Policy(net, listeners("tproxy") + rules.format(1, 1)).up()
     proxies = Proxies(net, "tproxy", onward=False)

@@ -304,8 +304,9 @@ rules:
 """
 
 
-def test_own_address(net):
+def test_own_address(network):
     """explain: --live: an address of this host is one, whatever rule names it; broadcast addresses, too"""
+    net = network()
     policy = Policy(net, PROXY).up()
     net.listener(8080, mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))
     net.echo(net.router, tcp=(80,))
@@ -350,8 +351,9 @@ def test_own_address_without_rules(network):
     assert (answer["verdict"], who(net, 4, proto="tcp", port=80)) == ("proxy", "proxy"), "a local route of main"
 
 
-def test_input(net):
+def test_input(network):
     """explain: --live: input chains, for what a listener gets and what this host gets"""
+    net = network()
     policy = Policy(net, PROXY).up()
     net.listener()
     net.listener(8080, mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))

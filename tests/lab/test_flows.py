@@ -508,8 +508,9 @@ rules: [{scope: both, proto: udp, port: 5001, then: {proxy: dns}}]
 
 
 @pytest.mark.parametrize("mode", ("tproxy", "redirect"))
-def test_pushed(net, mode):
+def test_pushed(network, mode):
     """flows: what a far end goes on sending opens no connection the other way round: a {mode} listener"""
+    net = network()
     net.router.nft(TRACKED)
     net.listener(mode=mode, addresses=("127.0.0.1", "::1") if mode == "tproxy" else ("0.0.0.0", "::"), identity=probe.Identity(user=888))
     pusher = net.add(Pusher(net.origin, 5001))
