@@ -83,7 +83,7 @@ static bool open_folder(struct apply *apply)
 		return true;
 	}
 	report_add(apply->report, SEVERITY_ERROR, DIAG_state_write,
-		   "there is no folder to remember in what was applied: %s", why);
+		   "no run directory can be used: %s", why);
 	return false;
 }
 
@@ -127,7 +127,8 @@ static bool is_possible(struct apply *apply)
 
 	good &= !host_is_strange_table(&apply->observed, apply->before, apply->report);
 	find_renamed(apply);
-	return conflicts_find(apply->job->diag, apply->ir, &apply->observed, apply->job->beside) &&
+	return conflicts_find(apply->job->diag, apply->ir, &apply->observed,
+			      apply->job->allow_foreign) &&
 	       good;
 }
 
@@ -140,7 +141,7 @@ static bool are_marks_free(struct apply *apply)
 					.nft = &apply->kernel.nft,
 					.ir = apply->ir,
 					.observed = &apply->observed,
-					.beside = apply->job->beside };
+					.allow_foreign = apply->job->allow_foreign };
 
 	/* Whoever goes back is in a hurry, and had those marks before. */
 	return apply->job->back || mark_writers_check(&job);
@@ -172,10 +173,10 @@ static void warn_of_covered(struct apply *apply)
 						     &apply->observed.table, apply->before))
 		return;
 	report_add(apply->report, SEVERITY_WARNING, DIAG_foreign_load,
-		   "somebody has loaded another policy since the last apply from here, and it is replaced now; %s",
+		   "another policy was loaded since the last apply from this run directory, and is replaced now: %s",
 		   apply->job->watchdog && journal_is_repair(apply)
-			   ? "this is the one that was applied from here, so nobody waits for a confirmation"
-			   : "going back leads to what was applied from here before");
+			   ? "this policy was applied before, so it needs no confirmation"
+			   : "a rollback restores what was applied from this run directory before");
 }
 
 /* There is nothing to take back, or not any more. */
@@ -199,7 +200,7 @@ static bool arm(struct apply *apply)
 	if (!watchdog_arm(apply->job->watchdog, apply->ir->name, &apply->pending) ||
 	    !pending_write(apply->arena, &apply->folder, apply->ir->name, &apply->pending, &why)) {
 		report_add(apply->report, SEVERITY_ERROR, DIAG_no_watchdog,
-			   "nobody could take it back in time: %s", why);
+			   "cannot start the process that would roll back: %s", why);
 		disarm(apply);
 		return false;
 	}
@@ -210,8 +211,7 @@ static bool arm(struct apply *apply)
 			 archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED),
 			 &digest) == ARCHIVE_NONE)
 		report_add(apply->report, SEVERITY_WARNING, DIAG_nothing_to_restore,
-			   "what is there now is in no archive (it was loaded by hand), so without a confirmation "
-			   "the policy will be taken away altogether");
+			   "the loaded policy is not saved (it was loaded by hand), so without a confirmation the policy will be removed altogether");
 	retained_sets_spare(apply);
 	return true;
 }
@@ -254,7 +254,7 @@ static enum apply_outcome change(struct apply *apply)
 		return APPLY_REFUSED;
 	if (!journal_open(apply, &why)) {
 		report_add(apply->report, SEVERITY_ERROR, DIAG_state_write,
-			   "what is about to change cannot be remembered: %s", why);
+			   "cannot save the state before the change: %s", why);
 		disarm(apply);
 		return APPLY_REFUSED;
 	}
@@ -279,14 +279,14 @@ static enum apply_outcome change(struct apply *apply)
 	return done ? APPLY_DONE : APPLY_IN_DOUBT;
 }
 
-/* What --beside allows (`is_allowed`) is said, but is no reason not to do it. */
+/* What --allow-foreign allows (`is_allowed`) is said, but is no reason not to do it. */
 static void warn_of_strangers(const struct apply *apply, bool is_allowed)
 {
 	const struct foreign_ip_rules_policy own = { .claim = &apply->after->claims[0],
 						     .ip_rules = apply->ir->ip_rules,
 						     .ip_rule_count = apply->ir->ip_rule_count };
 
-	if (is_allowed && apply->job->beside)
+	if (is_allowed && apply->job->allow_foreign)
 		foreign_ip_rules_find_inside(apply->report, &own, &apply->observed);
 	if (!is_allowed && apply->ir->ip_rule_count)
 		foreign_ip_rules_find(apply->report, &own, &apply->observed);

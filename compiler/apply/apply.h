@@ -38,7 +38,7 @@ struct apply_job {
 	struct plan *plan;   /* what a dry run would change, thing by thing; or NULL */
 	bool dry_run;        /* find out what would be done, change nothing */
 	bool keep_connections;       /* none is deleted, whatever way it holds */
-	bool beside;                 /* foreign ip rules and routes may stand among the policy's */
+	bool allow_foreign;          /* foreign ip rules and routes may stand among the policy's */
 	const struct rundir *folder; /* open and locked; NULL: it is opened here */
 	const struct apply_return *back; /* for a rollback; else NULL */
 	struct watchdog *watchdog;       /* asleep, armed before the first change; NULL: nothing is

@@ -51,8 +51,7 @@ static void remember(struct apply *apply, const struct ir_set *set, const struct
 	if (!history_keep(apply->arena, &apply->folder, apply->ir->name, &apply->history, set->base,
 			  held, &why))
 		report_add(apply->report, SEVERITY_WARNING, DIAG_state_write,
-			   "what the set %s holds for ever gets a time, and cannot be remembered for a rollback: "
-			   "%s",
+			   "the permanent elements of set %s get a timeout, and cannot be saved for a rollback: %s",
 			   set->base, why);
 }
 
@@ -107,7 +106,7 @@ bool apply_refuse_full(struct apply *apply, const struct ir_set *set)
 {
 	struct diag_record *line =
 		report_add(apply->report, SEVERITY_ERROR, DIAG_set_full,
-			   "the set %s cannot be filled: it holds more than the `size` that it is to have",
+			   "the set %s cannot be filled: it holds more elements than its new `size`",
 			   set->base);
 
 	line->where = set->origin;
@@ -146,7 +145,7 @@ bool apply_stand_in(struct apply *apply, struct op *fill, struct nft_elements *o
 	fill->count = migration->count = out->ranges.count;
 	if (excess)
 		report_add(apply->report, SEVERITY_WARNING, DIAG_set_full,
-			   "the set %s is to hold %u elements at most again: %zu of its elements are left out",
+			   "the set %s is limited to %u elements again: %zu of its elements are left out",
 			   set->base, (unsigned int)set->size, excess);
 	return !set->size || out->ranges.count <= set->size || apply_refuse_full(apply, set);
 }
@@ -249,7 +248,7 @@ static bool doubt(struct apply *apply, const char *what, const char *why)
 			op->state = OP_LEFT_OUT;
 	}
 	report_add(apply->report, SEVERITY_ERROR, DIAG_leftover,
-		   "the new policy is in force, but %s: %s; its rules ask a copy until the next apply",
+		   "the new policy is in force, but %s: %s; its rules use a copy of the set until the next apply",
 		   what, why)
 		->command = record_command(apply->arena, apply->after);
 	return false;
@@ -271,6 +270,6 @@ bool apply_commit_again(struct apply *apply, struct op *op)
 		if (apply->ops.items[i]->stage == STAGE_MIGRATE)
 			apply->ops.items[i]->set->name = apply->ops.items[i]->set->base;
 	return apply_commit(apply, op) ||
-	       doubt(apply, "its sets were made anew and the rules could not be written again",
+	       doubt(apply, "its sets were re-created and the rules could not be rewritten",
 		     "see above");
 }

@@ -133,7 +133,6 @@ size_t flows_forget(const struct flows_job *job)
 		count += gone;
 	}
 	if (count)
-		report_step(job->report, "connections: %zu on a way that is no more, deleted",
-			    count);
+		report_step(job->report, "connections: %zu stale, deleted", count);
 	return count;
 }

@@ -122,7 +122,7 @@ void journal_close(struct apply *apply, const struct nft_table *table)
 	fingerprint_take(apply->arena, apply->after, table);
 	if (!record_write(apply->arena, &apply->folder, apply->after, &why))
 		report_add(apply->report, SEVERITY_WARNING, DIAG_state_write,
-			   "the policy is applied, but status and remove will know less of it: %s",
+			   "the policy is applied, but its state cannot be saved for status and remove: %s",
 			   why);
 }
 
@@ -145,6 +145,5 @@ void journal_archive(struct apply *apply)
 		archive_keep(apply->arena, &apply->folder, apply->ir->name);
 	if (!archive_write(apply->arena, &apply->folder, file, &archive, &why))
 		report_add(apply->report, SEVERITY_WARNING, DIAG_state_write,
-			   "the policy is applied, but it cannot be remembered for a rollback: %s",
-			   why);
+			   "the policy is applied, but cannot be saved for a rollback: %s", why);
 }

@@ -48,9 +48,9 @@ static void fill_set(const struct planning *planning, struct op *op)
 	op->removed = &delta->removed;
 	op->why =
 		delta->added.elements.count || delta->removed.elements.count
-			? "filled anew, with the rules"
+			? "refilled together with the rules"
 			: arena_printf(arena,
-				       "somebody else has changed it: filled anew with its %zu elements, with the rules",
+				       "changed from outside: refilled with its %zu elements, together with the rules",
 				       set->elements.count);
 }
 

@@ -75,7 +75,8 @@ static bool run_op(struct removal *removal, const struct op *op)
 			   "the nft table inet %s cannot be removed: %s", op->table, error.text);
 	else
 		report_add(removal->report, SEVERITY_ERROR, DIAG_leftover,
-			   "the policy's rules are gone, but not all of the rest: %s", error.text)
+			   "the policy's rules are removed, but not all of the rest: %s",
+			   error.text)
 			->command = command;
 	return done;
 }
@@ -103,7 +104,7 @@ static void warn_of_claims(struct removal *removal)
 
 	if (removal->observed.table.exists && !removal->observed.claim_count)
 		report_add(removal->report, SEVERITY_WARNING, DIAG_leftover,
-			   "the table inet %s did not say which ip rules and routes belong to it; look for them",
+			   "nft table inet %s has no record of its ip rules and routes; check whether any are left",
 			   table)
 			->command = "ip rule; ip -6 rule";
 }
@@ -195,7 +196,7 @@ enum apply_outcome remove_policy(struct arena *arena, struct report *report, con
 
 	if (!rundir_open(arena, &folder, true, &why)) {
 		report_add(report, SEVERITY_ERROR, DIAG_state_damaged,
-			   "what was applied cannot be looked up: %s", why);
+			   "the saved state cannot be read: %s", why);
 		return APPLY_REFUSED;
 	}
 	folder.report = report;

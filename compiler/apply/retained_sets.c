@@ -103,5 +103,5 @@ void retained_sets_clear(struct arena *arena, struct report *report, struct kern
 	}
 	if (!done)
 		report_add(report, SEVERITY_WARNING, DIAG_leftover,
-			   "old sets stay in the nft table until the next apply: %s", error.text);
+			   "old sets remain in the nft table until the next apply: %s", error.text);
 }

@@ -44,7 +44,7 @@ static bool open_folder(struct rollback *rollback)
 
 	if (!rundir_open(rollback->arena, &rollback->folder, true, &why)) {
 		report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
-			   "what was applied cannot be looked up: %s", why);
+			   "the saved state cannot be read: %s", why);
 		return false;
 	}
 	rollback->folder.report = rollback->report;
@@ -119,21 +119,20 @@ static void refuse_unknown(struct rollback *rollback)
 		return;
 	if (!rollback->table.exists) {
 		report_add(rollback->report, SEVERITY_ERROR, DIAG_nothing_to_restore,
-			   "nothing of %s was applied here, so there is nothing to go back to",
+			   "nothing of %s was applied here, so there is nothing to roll back to",
 			   rollback->policy);
 		return;
 	}
-	diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
-				  "the nft table inet %s is there, and what was there before it is not known here: %s",
-				  rollback->table.name,
-				  rollback->is_lost
-					  ? "its record was set aside"
-					  : "it was loaded by hand, or applied by another user or with "
-					    "another run folder"),
-		       report_text(rollback->report,
-				   "run it as that user, or with that folder in TPC_RUN_DIR; `tpc apply` "
-				   "replaces it, `tpc remove %s` takes it away",
-				   rollback->policy));
+	diag_help_text(
+		report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
+			   "nft table inet %s exists, and what was applied before it is unknown here: %s",
+			   rollback->table.name,
+			   rollback->is_lost
+				   ? "its state file was set aside"
+				   : "it was loaded by hand, or applied by another user or with another run directory"),
+		report_text(rollback->report,
+			    "run it as that user, or with that folder in TPC_RUN_DIR; `tpc apply` replaces it, `tpc remove %s` removes it",
+			    rollback->policy));
 }
 
 static bool is_possible(struct rollback *rollback)
@@ -147,9 +146,9 @@ static bool is_possible(struct rollback *rollback)
 	if (!record->is_complete || !record->returned)
 		return true;
 	diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_nothing_to_restore,
-				  "there is nothing to go back to: the last apply of %s was taken back %s%s",
+				  "there is nothing to roll back to: the last apply of %s was rolled back %s%s",
 				  rollback->policy,
-				  record->by_watchdog ? "because nobody confirmed it, "
+				  record->by_watchdog ? "because it was not confirmed, "
 						      : "already, ",
 				  moment(rollback->arena, record->returned)),
 		       "`tpc apply` with the policy's file applies it again");
@@ -169,7 +168,7 @@ static enum apply_outcome apply_archive(struct rollback *rollback, struct archiv
 				 .ir = archive->ir,
 				 .policy = archive->policy,
 				 /* Whoever has come to stand beside it is no reason to stay. */
-				 .beside = true,
+				 .allow_foreign = true,
 				 .keep_connections = rollback->keep_connections,
 				 .folder = &rollback->folder,
 				 .back = &back };
@@ -189,10 +188,9 @@ static enum apply_outcome go_back(struct rollback *rollback)
 	if (archive_look(rollback->arena, &rollback->folder, file, &digest) == ARCHIVE_NONE &&
 	    rollback->is_rebuilt && !is_waiting(rollback)) {
 		diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
-					  "whether anything of %s was applied before is not known any more: its record "
-					  "was set aside",
+					  "whether anything of %s was applied before is unknown: its state file was set aside",
 					  rollback->policy),
-			       report_text(rollback->report, "`tpc remove %s` takes it away",
+			       report_text(rollback->report, "`tpc remove %s` removes it",
 					   rollback->policy));
 		return APPLY_REFUSED;
 	}
@@ -202,10 +200,9 @@ static enum apply_outcome go_back(struct rollback *rollback)
 	archive = archive_read(rollback->arena, &rollback->folder, file);
 	if (!archive) {
 		diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
-					  "what was applied before cannot be read (%s/%s): it was cut off or altered, or is of "
-					  "another version of tpc",
+					  "the policy before cannot be read (%s/%s): the file is damaged, or of another version of tpc",
 					  rollback->folder.path, file),
-			       "apply a policy that you trust, or take this one away: tpc remove");
+			       "apply a policy that you trust, or remove this one: tpc remove");
 		return APPLY_REFUSED;
 	}
 	archive_settle(rollback->arena, &rollback->folder, rollback->policy);
@@ -259,8 +256,7 @@ static enum apply_outcome leave(struct rollback *rollback)
 		return APPLY_REFUSED;
 	diag_help_text(line,
 		       report_text(rollback->report,
-				   "nobody waits for a confirmation any more; to go back all the same, run it again: "
-				   "tpc rollback %s",
+				   "no apply waits for a confirmation any more; to roll back all the same, run it again: tpc rollback %s",
 				   rollback->policy));
 	end_waiting(rollback);
 	return APPLY_REFUSED;
@@ -336,7 +332,7 @@ static bool is_confirmable(struct rollback *rollback)
 		end_waiting(rollback);
 		if (record && record->returned && record->by_watchdog)
 			report_add(rollback->report, SEVERITY_ERROR, DIAG_nothing_pending,
-				   "%s waits for no confirmation any more: none came, and the apply was taken back %s",
+				   "%s waits for no confirmation: the apply was not confirmed in time, and was rolled back %s",
 				   rollback->policy, moment(rollback->arena, record->returned));
 		else
 			report_add(rollback->report, SEVERITY_ERROR, DIAG_nothing_pending,
@@ -346,8 +342,7 @@ static bool is_confirmable(struct rollback *rollback)
 	if (record->is_complete)
 		return true;
 	report_add(rollback->report, SEVERITY_ERROR, DIAG_apply_incomplete,
-		   "the apply of %s did not come to its end, so it cannot be confirmed",
-		   rollback->policy)
+		   "the apply of %s did not finish, so it cannot be confirmed", rollback->policy)
 		->command = report_text(rollback->report, "tpc rollback %s", rollback->policy);
 	return false;
 }

@@ -34,8 +34,7 @@ static enum diag_severity kind_of_fault(const struct apply *apply)
 bool apply_leave_out_ipv6(struct apply *apply)
 {
 	report_add(apply->report, kind_of_fault(apply), DIAG_ipv6_off,
-		   "IPv6 is switched off here, so the policy's IPv6 routes are left out; "
-		   "`settings: {ipv6: off}` says that it is meant");
+		   "IPv6 is disabled here, so the policy's IPv6 routes are left out; write `settings: {ipv6: off}` if that is intended");
 	return !apply->job->strict;
 }
 
@@ -177,8 +176,8 @@ static bool is_left_out(struct apply *apply, const struct op *op)
 		return false;
 	if (bare && !down)
 		line = report_add(apply->report, SEVERITY_WARNING, DIAG_no_masquerade_address,
-				  "the interface %s has no IPv4 address that masquerade could give, so its "
-				  "IPv4 routes in table %" PRIu32 " are left out",
+				  "the interface %s has no IPv4 address to masquerade with, so its IPv4 routes in table %" PRIu32
+				  " are left out",
 				  bare, route->table);
 	else if (down)
 		line = report_add(apply->report, SEVERITY_WARNING, DIAG_interface_down,

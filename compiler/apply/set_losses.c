@@ -73,8 +73,7 @@ static void warn_of_new(struct apply *apply)
 				   apply->ir->sets[i].base);
 	if (names.length)
 		report_add(apply->report, SEVERITY_WARNING, DIAG_elements_lost,
-			   "these sets were away and come back with what the policy lists: %s; what was added to "
-			   "them at run time is not known any more",
+			   "sets re-created with their configured elements; elements added at run time are lost: %s",
 			   buf_text(&names));
 	buf_free(&names);
 }

@@ -89,8 +89,7 @@ static bool put_unmarked(struct apply *apply, struct op *op)
 
 	if (!apply_run(apply, op, &error) && !apply_is_about_ipv6(op->rule->family, error.code))
 		report_add(apply->report, SEVERITY_WARNING, DIAG_kernel_refused,
-			   "the kernel refuses `%s` (%s): what comes in by %s is kept from "
-			   "the clear by the nft table alone",
+			   "the kernel refuses `%s` (%s): only the nft table keeps packets from %s off their usual route",
 			   op_command(apply->arena, op), error.text, op->rule->iif)
 			->where = op->rule->origin;
 	return true;
@@ -209,7 +208,7 @@ bool apply_undo(struct apply *apply)
 			continue;
 		done = false;
 		report_add(apply->report, SEVERITY_ERROR, DIAG_undo_failed,
-			   "a change could not be taken back: %s", error.text)
+			   "a change could not be undone: %s", error.text)
 			->command = op_command(apply->arena, op);
 	}
 	return done;

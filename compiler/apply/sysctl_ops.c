@@ -188,7 +188,8 @@ bool apply_write_sysctl(struct apply *apply, struct op *op)
 	struct netlink_error error;
 
 	if (would_lose_routes(apply, op)) {
-		cannot_write(apply, op, "the host would lose the routes that routers have told it");
+		cannot_write(apply, op,
+			     "the host would lose the routes that it learned from routers");
 		return true;
 	}
 	note_shared(apply, op->key);

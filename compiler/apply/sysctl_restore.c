@@ -94,7 +94,7 @@ bool sysctl_restore_setting(const struct sysctl_restore *handback,
 		return true;
 	if (strcmp(now, setting->value) != 0) {
 		report_add(report, SEVERITY_WARNING, DIAG_sysctl_kept,
-			   "somebody has set %s to %s since, so it stays (it was %s before the policy)",
+			   "%s was changed to %s since, so it is not restored (it was %s before the policy)",
 			   setting->key, now, setting->old);
 		return true;
 	}

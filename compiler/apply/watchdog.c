@@ -176,18 +176,18 @@ static const char *reason(const struct report *report)
 	for (size_t i = report->count; i > 0; i--)
 		if (report->records[i - 1]->severity == SEVERITY_ERROR)
 			return report->records[i - 1]->text;
-	return "no reason is known";
+	return "unknown reason";
 }
 
 static void tell(const char *policy, enum apply_outcome outcome, const struct rollback *rollback)
 {
 	openlog("tpc", LOG_PID, LOG_DAEMON);
 	if (outcome == APPLY_DONE)
-		syslog(LOG_WARNING, "%s: no confirmation came, so the last apply was taken back",
+		syslog(LOG_WARNING, "%s: not confirmed in time, so the last apply was rolled back",
 		       policy);
 	else if (outcome != APPLY_UNCHANGED)
 		syslog(LOG_ERR,
-		       "%s: no confirmation came, but the last apply cannot be taken back: %s",
+		       "%s: not confirmed in time, and the last apply cannot be rolled back: %s",
 		       policy, reason(rollback->report));
 	closelog();
 }

@@ -16,12 +16,17 @@
 
 static const char allow_word[] = "allow:";
 
+static bool is_named(const char *name, const char *text, size_t length)
+{
+	return strlen(name) == length && !strncmp(name, text, length);
+}
+
 static enum diag_code code_named(const char *name, size_t length)
 {
+	if (is_named("covered-rule", name, length)) /* its name before version 1 */
+		return DIAG_shadowed_rule;
 	for (int code = 0; code < DIAG_CODE_COUNT; code++) {
-		const char *other = diag_code_name((enum diag_code)code);
-
-		if (strlen(other) == length && !strncmp(other, name, length))
+		if (is_named(diag_code_name((enum diag_code)code), name, length))
 			return (enum diag_code)code;
 	}
 	return DIAG_CODE_COUNT;
@@ -203,7 +208,7 @@ static void judge(struct diag *diag, const struct diag_allow *allow)
 	if (!diag_may_be_allowed(allow->code))
 		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
 				   "\"%s\" is no warning of a policy, so nothing allows it", name),
-			  "mend what it says, and remove this");
+			  "fix what it reports, and remove this");
 	else
 		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
 				   "nothing in this line is warned of as \"%s\"", name),

@@ -23,7 +23,7 @@
 
 enum { CONFIRM_MOST = 86400 }; /* seconds: a day */
 
-enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_BESIDE, APPLY_KEEP, APPLY_LEVEL, APPLY_STRICT };
+enum { APPLY_DRY_RUN, APPLY_CONFIRM, APPLY_ALLOW_FOREIGN, APPLY_KEEP, APPLY_LEVEL, APPLY_STRICT };
 
 /* Seconds, or a time as the language has it; 0: neither. */
 static unsigned int read_time(const char *text)
@@ -48,9 +48,9 @@ static const struct cmd_option options[] = {
 			    NULL, false },
 	[APPLY_CONFIRM] = { .name = "confirm",
 			    .value = "TIME",
-			    .help = "go back by itself unless `tpc confirm` comes in time: 300, 5m",
+			    .help = "roll back unless `tpc confirm` comes in time: 300, 5m",
 			    .refuse = refuse_time },
-	[APPLY_BESIDE] = CMD_BESIDE_OPTION,
+	[APPLY_ALLOW_FOREIGN] = CMD_ALLOW_FOREIGN_OPTION,
 	[APPLY_KEEP] = CMD_KEEP_CONNECTIONS_OPTION,
 	[APPLY_LEVEL] = CMD_LEVEL_OPTION,
 	[APPLY_STRICT] = CMD_STRICT_OPTION,
@@ -116,8 +116,7 @@ static void put_json(const struct apply_job *job, enum apply_outcome outcome,
 static void put_forgotten(const struct apply_counts *counts, struct buf *out)
 {
 	if (counts->forgotten)
-		buf_printf(out, "  connections on a way that is no more: -%zu\n",
-			   counts->forgotten);
+		buf_printf(out, "  stale connections: -%zu\n", counts->forgotten);
 }
 
 /* What others may rely on, settings of the host, is named even here. */
@@ -152,9 +151,9 @@ static void put_waiting(const struct apply_job *job, const struct apply_counts *
 {
 	if (!counts->waits)
 		return;
-	buf_printf(out, "  taken back in %u s unless you run: tpc confirm %s\n", counts->waits,
+	buf_printf(out, "  rolled back in %u s unless you run: tpc confirm %s\n", counts->waits,
 		   job->ir->name);
-	buf_printf(out, "  to go back at once: tpc rollback %s\n", job->ir->name);
+	buf_printf(out, "  to roll back now: tpc rollback %s\n", job->ir->name);
 }
 
 static void put_text(const struct cmd_call *call, const struct apply_job *job,
@@ -197,7 +196,7 @@ static const char *what_next(const struct apply_job *job, const struct apply_cou
 
 	if (counts->waits)
 		return arena_printf(job->arena,
-				    "it is taken back in %u s unless you run: tpc confirm %s",
+				    "it is rolled back in %u s unless you run: tpc confirm %s",
 				    counts->waits, name);
 	return arena_printf(job->arena, "`tpc status %s` shows it", name);
 }
@@ -255,9 +254,9 @@ static const char *lasting_options(const struct cmd_call *call, const struct app
 	const char *level =
 		has_level ? arena_printf(call->arena, "-O%d", cmd_level(call, APPLY_LEVEL)) : "";
 
-	if (!job->beside)
+	if (!job->allow_foreign)
 		return has_level ? level : NULL;
-	return arena_printf(call->arena, "--beside%s%s", has_level ? " " : "", level);
+	return arena_printf(call->arena, "--allow-foreign%s%s", has_level ? " " : "", level);
 }
 
 static enum cmd_status run(struct cmd_call *call)
@@ -269,7 +268,7 @@ static enum cmd_status run(struct cmd_call *call)
 
 	call->strict = job.strict = cmd_given(call, APPLY_STRICT);
 	job.dry_run = cmd_given(call, APPLY_DRY_RUN);
-	job.beside = cmd_given(call, APPLY_BESIDE);
+	job.allow_foreign = cmd_given(call, APPLY_ALLOW_FOREIGN);
 	job.keep_connections = cmd_given(call, APPLY_KEEP);
 	job.options = lasting_options(call, &job);
 	if (cmd_given(call, APPLY_CONFIRM)) {
@@ -286,13 +285,13 @@ static enum cmd_status run(struct cmd_call *call)
 const struct cmd_verb verb_apply = {
 	.name = "apply",
 	.usage = "POLICY",
-	.summary = "make this host do what a policy says",
+	.summary = "put a policy into force on this host",
 	.detail =
-		"Routes and ip rules come first, then sets, then all nft rules at once, and only then what is old goes: a packet\n"
-		"meets the old policy or the new one. Nothing changes when nothing changed, and what is not the policy's own is\n"
-		"never touched. With --confirm the policy before comes back by itself when nobody says `tpc confirm` in time: also when\n"
-		"the session is cut off, the terminal closed, or this command killed half way. Flows of datagrams that are older than\n"
-		"the policy, and past the listener that they would have now, are deleted from conntrack. Needs CAP_NET_ADMIN.",
+		"Adds routes and ip rules first, then sets, then replaces all nft rules in one transaction, and removes what is old\n"
+		"last: each packet meets the old policy or the new one. Applying the same policy again changes nothing. Foreign\n"
+		"objects are never changed. With --confirm the policy before is restored unless `tpc confirm` comes in time, also when\n"
+		"the session ends or this command is killed. Conntrack entries of datagrams that are older than the policy, and do not\n"
+		"go to the listener that they would have now, are deleted. Needs CAP_NET_ADMIN.",
 	.least_args = 1,
 	.most_args = 1,
 	.options = options,

@@ -75,7 +75,7 @@ static void put_cut_short(const char *name)
 	struct buf text = { 0 };
 
 	shown_text(&text, name);
-	buf_puts(&text, ": fix the errors first: more may be found after them\n");
+	buf_puts(&text, ": more errors may be found once these are fixed\n");
 	fputs(buf_text(&text), stderr);
 	buf_free(&text);
 }
@@ -136,8 +136,8 @@ const struct cmd_verb verb_check = {
 	.usage = "POLICY...",
 	.summary = "show everything that is wrong with policies",
 	.detail =
-		"Reads the policies, checks them, and tries the expectations they carry (`expect`). Nothing is written, and\n"
-		"neither root nor anything of the kernel is needed.",
+		"Reads the policies, checks them, and tests their expectations (`expect`). Writes nothing, and needs neither root nor\n"
+		"the kernel.",
 	.least_args = 1,
 	.most_args = CMD_ANY_NUMBER,
 	.options = options,

@@ -40,6 +40,7 @@ struct cmd_option {
 	bool hidden;                /* not shown in --help */
 	/* What the value has to be, where this one is not; NULL: it is right. Or NULL: any. */
 	const char *(*refuse)(const char *value);
+	const char *alias; /* an old name that still works, not shown; or NULL */
 };
 
 struct cmd_call;
@@ -71,16 +72,16 @@ extern const char *const cmd_levels[];
 		"strict", 0, NULL, "take every warning for an error", NULL, false \
 	}
 
-#define CMD_KEEP_CONNECTIONS_OPTION                                                        \
-	{                                                                                  \
-		"keep-connections", 0, NULL,                                               \
-			"leave connections that are on a way that is no more", NULL, false \
+#define CMD_KEEP_CONNECTIONS_OPTION                                                               \
+	{                                                                                         \
+		"keep-connections", 0, NULL,                                                      \
+			"keep stale connections, which the rules would now send elsewhere", NULL, \
+			false                                                                     \
 	}
-#define CMD_BESIDE_OPTION                                                                      \
-	{                                                                                      \
-		"beside", 0, NULL,                                                             \
-			"leave ip rules, routes and marks of others among the policy's", NULL, \
-			false                                                                  \
+#define CMD_ALLOW_FOREIGN_OPTION                                                          \
+	{                                                                                 \
+		.name = "allow-foreign", .alias = "beside",                               \
+		.help = "allow foreign ip rules, routes and mark bits among the policy's" \
 	}
 
 enum { CMD_ANY_NUMBER = 0xffff }; /* most_args of a verb that takes a list */

@@ -50,8 +50,8 @@ static enum cmd_status run(struct cmd_call *call)
 	case WHICH_NONE:
 		if (!rollback_find_elsewhere(call->arena, &report))
 			diag_help_text(report_add(&report, SEVERITY_ERROR, DIAG_nothing_pending,
-						  "nothing waits for a confirmation"),
-				       "`tpc status` shows what is applied, and whether an apply was taken back");
+						  "no apply waits for a confirmation"),
+				       "`tpc status` shows what is applied, and whether an apply was rolled back");
 		return show(call, &report, NULL, APPLY_REFUSED);
 	case WHICH_UNKNOWN:
 	case WHICH_WRONG:
@@ -65,8 +65,8 @@ const struct cmd_verb verb_confirm = {
 	.usage = "[NAME]",
 	.summary = "keep what `tpc apply --confirm` applied",
 	.detail =
-		"Ends the wait at once and takes away what was kept of the policy before. Status 3 when nothing waits, because the time\n"
-		"is over or nothing was applied with --confirm. NAME may be left out where only one policy waits. Needs CAP_NET_ADMIN.",
+		"Ends the wait and deletes what was kept of the policy before. Exit status 3 when no apply waits, because the time is\n"
+		"over or --confirm was not given. NAME may be left out where only one policy waits. Needs CAP_NET_ADMIN.",
 	.most_args = 1,
 	.run = run,
 };

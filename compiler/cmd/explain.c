@@ -318,12 +318,12 @@ static void put_keys(struct buf *out)
 const struct cmd_verb verb_explain = {
 	.name = "explain",
 	.usage = "POLICY KEY=VALUE... | POLICY --batch FILE",
-	.summary = "what a policy does with a packet, and why",
+	.summary = "show what a policy does with a packet, and why",
 	.detail =
 		"The answer names the rule that takes it, the set\n"
 		"and the element that it is found in, the mark, ip rule, table, route and listener it gets, and for every\n"
 		"rule before that one the first condition that does not hold. A batch has a packet a line (blank lines\n"
-		"and what stands behind `#` are left out) and gets an answer a line. Neither root nor anything of the\n"
+		"and what follows a `#` are left out) and gets an answer a line. Neither root nor anything of the\n"
 		"kernel is needed, but for --live: that asks this host whether this policy is applied and unchanged, what\n"
 		"its sets hold of the packet, which foreign nft rules it meets, which route it gets with its mark, and\n"
 		"whether it is forwarded and the listener has a socket. It says what it asked, what differs, and what it\n"

@@ -166,11 +166,10 @@ const struct cmd_verb verb_graph = {
 	.usage = "POLICY [-o FILE] [--emit KIND]",
 	.summary = "show a policy as a picture",
 	.detail =
-		"Where traffic enters, the rules in order with what they ask for and do, the marks and ip rules of\n"
-		"each way, its tables with their routes, listeners, and the links behind. The kinds are dot (text for\n"
-		"Graphviz, what is printed when nothing is said), mermaid (a flowchart that wikis draw by themselves),\n"
-		"svg and png; for these two Graphviz' `dot` must be installed. Without -o the picture goes to standard\n"
-		"output. With -o FILE the file is written whole or not at all.",
+		"Where traffic enters, the rules in order with their conditions and actions, the marks and ip rules, the tables with\n"
+		"their routes, the listeners, and the links. The kinds are dot (text for Graphviz, the default), mermaid (a flowchart\n"
+		"that wikis draw), svg and png (both drawn by Graphviz). Without -o the picture goes to\n"
+		"standard output.",
 	.least_args = 1,
 	.most_args = 1,
 	.options = options,

@@ -39,17 +39,21 @@ struct found {
 	const char **value;
 };
 
+static bool is_word(const char *name, const char *word, size_t length)
+{
+	return name && strlen(name) == length && !strncmp(name, word, length);
+}
+
 static struct found find_long(const struct reader *reader, const char *name, size_t length)
 {
 	for (size_t i = 0; i < reader->verb->option_count; i++) {
 		const struct cmd_option *option = &reader->verb->options[i];
 
-		if (strlen(option->name) == length && !strncmp(option->name, name, length))
+		if (is_word(option->name, name, length) || is_word(option->alias, name, length))
 			return (struct found){ option, &reader->out->values[i] };
 	}
 	for (size_t i = 0; i < OPTION_GLOBALS; i++)
-		if (strlen(option_globals[i].name) == length &&
-		    !strncmp(option_globals[i].name, name, length))
+		if (is_word(option_globals[i].name, name, length))
 			return (struct found){ &option_globals[i], &reader->out->globals[i] };
 	return (struct found){ NULL, NULL };
 }

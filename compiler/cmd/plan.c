@@ -20,10 +20,10 @@
 #include "ir/ir.h"
 #include "kernel/op.h"
 
-enum { PLAN_BESIDE, PLAN_LEVEL, PLAN_STRICT };
+enum { PLAN_ALLOW_FOREIGN, PLAN_LEVEL, PLAN_STRICT };
 
 static const struct cmd_option options[] = {
-	[PLAN_BESIDE] = CMD_BESIDE_OPTION,
+	[PLAN_ALLOW_FOREIGN] = CMD_ALLOW_FOREIGN_OPTION,
 	[PLAN_LEVEL] = CMD_LEVEL_OPTION,
 	[PLAN_STRICT] = CMD_STRICT_OPTION,
 };
@@ -141,8 +141,7 @@ static void put_rules(const struct cmd_call *call, const struct plan *plan, stru
 		  plan->new_rules, strlen(plan->new_rules));
 	if (!diff.length)
 		buf_puts(out,
-			 "        (the rules are those that were applied: somebody else has changed what is "
-			 "loaded, and they are written anew)\n");
+			 "        (the rules are those that were applied; the loaded ones were changed from outside, and are rewritten)\n");
 	for (line = buf_text(&diff); *line;) {
 		size_t length = strcspn(line, "\n");
 		enum op_sign sign = *line == '+' ? OP_ADD : OP_REMOVE;
@@ -281,7 +280,7 @@ static enum cmd_status run(struct cmd_call *call)
 		return CMD_POLICY_WRONG;
 	job.ir = cmd_optimise(call, ir, PLAN_LEVEL);
 	job.diag = diag_new(call->arena);
-	job.beside = cmd_given(call, PLAN_BESIDE);
+	job.allow_foreign = cmd_given(call, PLAN_ALLOW_FOREIGN);
 	return show(call, &job, apply_policy(&job, &counts));
 }
 
@@ -290,9 +289,9 @@ const struct cmd_verb verb_plan = {
 	.usage = "POLICY",
 	.summary = "show what apply would change on this host",
 	.detail =
-		"Compares the policy with the kernel and with what the last apply left, and changes nothing. -v shows the\n"
-		"elements of sets that come and go, and how the nft rules differ. The exit status is 5 if there is anything\n"
-		"to do, 0 if not. Needs CAP_NET_ADMIN.",
+		"Compares the policy with the kernel and with the last apply, and changes nothing. -v shows the elements of sets that\n"
+		"are added and removed, and how the nft rules differ. The exit status is 5 if there is anything to do, else 0. Needs\n"
+		"CAP_NET_ADMIN.",
 	.least_args = 1,
 	.most_args = 1,
 	.options = options,

@@ -113,11 +113,11 @@ static enum cmd_status run(struct cmd_call *call)
 const struct cmd_verb verb_remove = {
 	.name = "remove",
 	.usage = "[NAME]",
-	.summary = "take everything of a policy off this host",
+	.summary = "remove a policy from this host",
 	.detail =
-		"The nft rules go first, then ip rules, routes, and the sysctls that the policy had changed. The policy's file is not\n"
-		"needed: what belongs to it is known from its nft table and from what apply remembered. NAME may be left out where\n"
-		"only one policy is applied. Connections that conntrack holds on ways of the policy's are deleted.",
+		"Removes the nft rules first, then ip rules, routes, and restores the sysctls that the policy had changed. The policy's\n"
+		"file is not needed: the nft table and the saved state say what belongs to it. NAME may be left out where only one policy\n"
+		"is applied. Conntrack entries that still use the policy's marks are deleted.",
 	.most_args = 1,
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),

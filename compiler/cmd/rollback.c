@@ -106,7 +106,7 @@ static enum cmd_status run(struct cmd_call *call)
 		return show(call, &rollback, rollback_run(&rollback));
 	case WHICH_NONE:
 		report_add(&report, SEVERITY_ERROR, DIAG_nothing_to_restore,
-			   "nothing is applied here, so there is nothing to go back to");
+			   "nothing is applied here, so there is nothing to roll back to");
 		return show(call, &rollback, APPLY_REFUSED);
 	case WHICH_UNKNOWN:
 		return show(call, &rollback, APPLY_REFUSED);
@@ -119,12 +119,12 @@ static enum cmd_status run(struct cmd_call *call)
 const struct cmd_verb verb_rollback = {
 	.name = "rollback",
 	.usage = "[NAME]",
-	.summary = "go back to what was there before the last apply",
+	.summary = "restore the policy from before the last apply",
 	.detail =
-		"The policy before comes back as it was applied, whatever has become of its files, in an order that is as safe as that\n"
-		"of apply; where nothing was applied before, the policy is removed. An apply that was cut off is taken back, too. One\n"
-		"step back and no more: a second rollback says that there is nothing to go back to. NAME may be left out where only\n"
-		"one policy is applied, or only one waits for its confirmation. Needs CAP_NET_ADMIN.",
+		"Restores the policy before as it was applied, from the saved state: its files may have changed. Where nothing was\n"
+		"applied before, the policy is removed. An interrupted apply is undone, too. It goes one step: a second rollback is\n"
+		"refused. NAME may be left out where only one policy is applied, or only one waits for its confirmation. Needs\n"
+		"CAP_NET_ADMIN.",
 	.most_args = 1,
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),

@@ -18,7 +18,7 @@
 enum { STATUS_DRIFT };
 
 static const struct cmd_option options[] = {
-	[STATUS_DRIFT] = { "drift", 0, NULL, "only what is not as it was applied", NULL, false },
+	[STATUS_DRIFT] = { "drift", 0, NULL, "show drift only", NULL, false },
 };
 
 static void put_since(int64_t since, struct buf *out)
@@ -89,7 +89,7 @@ static void put_turns(const struct status_policy *policy, struct buf *out)
 
 	if (policy->pending)
 		buf_printf(out,
-			   "  waits:    %u s more for `tpc confirm %s`, then it is taken back\n",
+			   "  pending:  %u s left for `tpc confirm %s`, then it is rolled back\n",
 			   pending_left(policy->pending), policy->name);
 	if (record->returned && record->is_complete) {
 		buf_puts(out, "  back:     since ");
@@ -112,7 +112,7 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 		buf_putc(out, '\n');
 		put_turns(policy, out);
 	} else {
-		buf_puts(out, "by hand, or by somebody whose notes cannot be read\n");
+		buf_puts(out, "by hand, or by a user whose state cannot be read\n");
 	}
 	buf_printf(out, "  nft:      table inet %s, ", table->name);
 	if (table->exists)
@@ -120,7 +120,7 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 			   nft_table_rule_count(table) == 1 ? "" : "s", table->set_count,
 			   table->set_count == 1 ? "" : "s");
 	else
-		buf_puts(out, "which is not there\n");
+		buf_puts(out, "missing\n");
 	if (policy->observed.claim_count)
 		put_claim(&policy->observed.claims[0], out);
 	if (policy->unmarked)
@@ -184,7 +184,7 @@ static void put_text(const struct cmd_call *call, const struct status *status, s
 		put_policy(&status->policies[i], out);
 	}
 	if (call->verbose && status->folder)
-		buf_printf(out, "notes are kept in %s\n", status->folder);
+		buf_printf(out, "run directory: %s\n", status->folder);
 }
 
 /* ---- json ---- */
@@ -347,12 +347,12 @@ static enum cmd_status run(struct cmd_call *call)
 const struct cmd_verb verb_status = {
 	.name = "status",
 	.usage = "[NAME]",
-	.summary = "what is applied on this host, and what of it does not hold",
+	.summary = "show applied policies and drift",
 	.detail =
-		"For each policy: the file it came from and since when, marks, ip rules and tables, counters, and every ip rule, route,\n"
-		"listener and sysctl that is not as it should be, with the command that mends it. The exit status is 5 when rules,\n"
-		"sets, ip rules, routes or sysctls are not as apply left them, or another listener of a row has a socket; a listener that no socket serves, or what others have put\n"
-		"beside the policy, is only told. Needs CAP_NET_ADMIN.",
+		"For each policy: its file, since when, marks, ip rules and tables, counters, and every ip rule, route, listener and\n"
+		"sysctl that is not as it should be, with the command that fixes it. The exit status is 5 when rules, sets, ip rules,\n"
+		"routes or sysctls are not as apply left them, or another listener of a row has a socket; a listener without a socket and\n"
+		"foreign rules are only reported. Needs CAP_NET_ADMIN.",
 	.most_args = 1,
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),

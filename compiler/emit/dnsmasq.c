@@ -125,10 +125,7 @@ static void put_head(const struct emit_job *job, struct buf *out)
 		 "#   conf-file=/etc/tpc/");
 	text_put_comment(out, job->stem);
 	buf_puts(out,
-		 ".dnsmasq.conf\n"
-		 "# and restart dnsmasq. Only what other servers answer is added: not what dnsmasq answers out of its\n"
-		 "# cache, so let it forget that (SIGHUP) when the sets were emptied or made anew, and not what stands\n"
-		 "# in its own configuration. Clients must ask this dnsmasq and nobody else.\n");
+		 ".dnsmasq.conf\n# and restart dnsmasq. Only what other servers answer is added: not what dnsmasq answers out of its\n# cache, so let it forget that (SIGHUP) when the sets were emptied or made anew, and not what stands\n# in its own configuration. Clients must ask this dnsmasq and no other server.\n");
 }
 
 void emit_dnsmasq_put(const struct emit_job *job, struct buf *out)

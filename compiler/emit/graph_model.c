@@ -358,7 +358,7 @@ static void add_reply(struct building *building, const struct ir_class *class)
 
 	if (!graph_find(&building->graph, GRAPH_TABLE, class->table, &box))
 		return;
-	add_line(building, box, "answers to what came in by it:");
+	add_line(building, box, "replies to what came in through it:");
 	add_line(building, box, numbers_of(building, class));
 }
 

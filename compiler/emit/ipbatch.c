@@ -225,9 +225,7 @@ static void put_unmarked(const struct ir *ir, enum addr_family family, struct bu
 		 "file first.\n");
 	if (family == ADDR_IPV4)
 		buf_puts(out,
-			 "# A reverse-path filter would drop answers then, and only the host knows where "
-			 "one is: take\n# these lines in if net.ipv4.conf.*.rp_filter is 0 everywhere, "
-			 "`default` and `all` among them.\n");
+			 "# A reverse-path filter would drop replies then, and only the host knows where one is: take\n# these lines in if net.ipv4.conf.*.rp_filter is 0 everywhere, `default` and `all` among them.\n");
 	for (size_t i = 0; i < ir->ip_rule_count; i++) {
 		if (!ir->ip_rules[i].iif || ir->ip_rules[i].family != family)
 			continue;

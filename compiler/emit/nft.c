@@ -279,7 +279,7 @@ static void put_head(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".nft", out);
 	buf_puts(out,
-		 "# Load it with `nft -f`, as often as you like; it touches no table of anybody else.\n");
+		 "# Load it with `nft -f`, as often as you like; it touches no foreign table.\n");
 	if (job->ir->ip_rule_count) {
 		buf_puts(out, "# The routes and ip rules that belong to it are in ");
 		text_put_comment(out, job->stem);

@@ -35,7 +35,7 @@ void overview_put_way(const struct ir_class *way, struct buf *out)
 		buf_puts(out, "only the mark");
 		return;
 	case IR_CLASS_REPLY:
-		buf_puts(out, "answers of connections that came in that way");
+		buf_puts(out, "replies of connections that came in through it");
 		return;
 	case IR_CLASS_SYN:
 		buf_puts(out, "the table's routes, for what begins TCP connections of this host");

@@ -679,7 +679,7 @@ set_sysctl() {
 	current=$(value_of "$1") || return 0
 	[ "$current" != "$2" ] || return 0
 	if [ "$1$keeps_routes" = net.ipv6.conf.all.forwardingno ]; then
-		say "warning: sysctl $1 stays $current: the host would lose the routes that routers have told it"
+		say "warning: sysctl $1 stays $current: the host would lose the routes that it learned from routers"
 		return 0
 	fi
 	[ "$1" != net.ipv6.conf.all.forwarding ] || [ "$(ip -6 route show default 2>/dev/null)" ] ||
@@ -931,17 +931,17 @@ strange_routes() {
 	done
 }
 
-# Numbers that somebody else has taken: his rules would take our packets, and we his.
+# Numbers that foreign objects use: their rules would match our packets, and ours theirs.
 check_numbers() {
 	strangers=$(strange_rules)
 	[ -z "$strangers" ] || {
-		say "the ip rule priorities $first-$last are needed, and somebody else's rules are among them:"
+		say "the ip rule priorities $first-$last are needed, and foreign rules are among them:"
 		printf '%s\n' "$strangers" >&2
 		refuse 'give the policy room elsewhere with "settings: {priority: N}", or remove those rules'
 	}
 	strangers=$(strange_routes)
 	[ -z "$strangers" ] || {
-		say "the routing tables $tables are needed, and somebody else's routes are in them:"
+		say "the routing tables $tables are needed, and foreign routes are in them:"
 		printf '%s\n' "$strangers" >&2
 		refuse 'give the tables other ids with "settings: {table_ids: ...}", or remove those routes'
 	}
@@ -967,7 +967,7 @@ check_table() {
 	case $(nft list chain inet "$table" about 2>/dev/null) in
 	*'comment "tpc '*) return 0 ;;
 	esac
-	refuse "the nft table inet $table is somebody else's: it does not say that it is a policy's." \
+	refuse "nft table inet $table exists but was not created by tpc (no tpc metadata)." \
 		'Give the policy another name (the key "name"),' \
 		"or remove that table yourself: nft delete table inet $table"
 }
@@ -1200,7 +1200,7 @@ want_route() {
 
 finish() {
 	[ "$failures" -gt 0 ] || return 0
-	say "$failures of the steps failed; mend what is named above and run \`up\` again," \
+	say "$failures of the steps failed; fix what is named above and run \`up\` again," \
 		"or \`down\` to take everything away"
 	exit 4
 }

@@ -51,8 +51,8 @@ void bare_tell(struct arena *arena, struct report *report, struct netlink *netli
 		if (before == told_count)
 			continue;
 		line = report_add(report, SEVERITY_WARNING, DIAG_no_masquerade_address,
-				  "%s has no IPv6 address that masquerade could give: IPv6 packets that leave by it "
-				  "(table %" PRIu32 ") are dropped",
+				  "%s has no IPv6 address to masquerade with: IPv6 packets that leave by it (table %" PRIu32
+				  ") are dropped",
 				  device, route->table);
 		line->where = route->origin;
 		diag_help_text(line,

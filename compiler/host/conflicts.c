@@ -258,7 +258,7 @@ static void check_mark(struct diag *diag, const struct ir *ir, const struct obse
 	record = diag_add(diag, DIAG_number_conflict,
 			  class->mark_given.source ? class->mark_given : class->origin,
 			  "the mark of %s, 0x%" PRIx32 "/0x%" PRIx32
-			  ", has bits that somebody else's IPv%c rule asks for: %s",
+			  ", has bits that a foreign IPv%c rule matches: %s",
 			  class->name, class->mark, class->mask,
 			  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
 	help_mark(record, ir, class, observed);
@@ -275,13 +275,13 @@ static void check_priority(struct diag *diag, const struct ir *ir, const struct 
 		return;
 	record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, priority),
 			  "the ip rule priorities %" PRIu32 "-%" PRIu32
-			  " are needed, and somebody else's IPv%c rule is among them: %s",
+			  " are needed, and a foreign IPv%c rule is among them: %s",
 			  ir->priority_first, ir->priority_last,
 			  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
 	help_priority(record, ir, observed);
 	if (!class_of_mark(ir, seen))
 		diag_help(record,
-			  "or leave it there, with --beside: it asks for no mark of the policy's");
+			  "or allow it, with --allow-foreign: it matches no mark of the policy");
 }
 
 static struct span table_origin(const struct ir *ir, uint32_t table)
@@ -316,21 +316,22 @@ static bool is_in_the_way(const struct ir *ir, const struct route_seen *seen)
 }
 
 static void check_route(struct diag *diag, const struct ir *ir, const struct observed *observed,
-			const struct route_seen *seen, bool beside)
+			const struct route_seen *seen, bool allow_foreign)
 {
 	struct diag_record *record;
 
 	if (!wants_table(ir, seen->route.table) || host_owns_route(observed, seen) ||
-	    host_table_owner(observed, seen->route.table) || (beside && !is_in_the_way(ir, seen)))
+	    host_table_owner(observed, seen->route.table) ||
+	    (allow_foreign && !is_in_the_way(ir, seen)))
 		return;
 	record = diag_add(diag, DIAG_number_conflict, table_origin(ir, seen->route.table),
-			  "the routing table %" PRIu32 " holds somebody else's IPv%c route: %s",
+			  "the routing table %" PRIu32 " holds a foreign IPv%c route: %s",
 			  seen->route.table, seen->route.family == ADDR_IPV6 ? '6' : '4',
 			  seen->text);
 	help_table(record, ir, seen->route.table, observed);
 	if (!is_in_the_way(ir, seen))
 		diag_help(record,
-			  "or leave it there, with --beside: the policy has no route in its place");
+			  "or allow it, with --allow-foreign: the policy has no route in its place");
 }
 
 /* ---- numbers of other policies of ours ---- */
@@ -436,7 +437,7 @@ static void refuse_renamed(struct diag *diag, const struct ir *ir, const struct 
 }
 
 bool conflicts_find(struct diag *diag, const struct ir *ir, const struct observed *observed,
-		    bool beside)
+		    bool allow_foreign)
 {
 	size_t before = diag_error_count(diag);
 
@@ -458,12 +459,12 @@ bool conflicts_find(struct diag *diag, const struct ir *ir, const struct observe
 		if (host_owns_rule(observed, seen) ||
 		    host_priority_owner(observed, seen->rule.priority))
 			continue;
-		if (!beside)
+		if (!allow_foreign)
 			check_priority(diag, ir, observed, seen);
 		check_mark(diag, ir, observed, seen);
 	}
 	for (size_t i = 0; i < observed->routes.count; i++)
-		check_route(diag, ir, observed, &observed->routes.items[i], beside);
+		check_route(diag, ir, observed, &observed->routes.items[i], allow_foreign);
 	return diag_error_count(diag) == before;
 }
 

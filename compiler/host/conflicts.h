@@ -17,12 +17,12 @@ struct op_list;
 struct report;
 
 /*
- * False when there is a conflict; all of them are added. `beside`: ip rules of others among the
- * policy's priorities are none, nor are routes in its tables that stand in no place of its own.
+ * False when there is a conflict; all of them are added. `allow_foreign`: ip rules of others among
+ * the policy's priorities are none, nor are routes in its tables that stand in no place of its own.
  * Marks are always one, and so is all that another policy of ours has.
  */
 bool conflicts_find(struct diag *diag, const struct ir *ir, const struct observed *observed,
-		    bool beside);
+		    bool allow_foreign);
 /* Interfaces that are not there, by routes that are left out. */
 void conflicts_find_surroundings(struct report *report, const struct op_list *ops);
 

@@ -253,7 +253,7 @@ static void migrate_set(struct arena *arena, const struct ir *ir, struct ir_set 
 			  held->bits == nft_elements_bits(set->type);
 	op->why = why_carried(arena, set, held);
 	if (op->has_history)
-		op->why = arena_printf(arena, "made anew with what it holds: %s", op->why);
+		op->why = arena_printf(arena, "re-created with its elements: %s", op->why);
 	old = op_add(arena, ops, OP_SET_REMOVE, STAGE_DROP_SETS);
 	old->table = ir->table;
 	old->name = set->name;
@@ -429,7 +429,7 @@ static const char *why_commit(struct arena *arena, const struct ir *ir,
 	if (observed->hosted_changed)
 		return observed->hosted_changed;
 	if (cgroup)
-		return arena_printf(arena, "the cgroup %s was made anew", cgroup);
+		return arena_printf(arena, "the cgroup %s was re-created", cgroup);
 	if (misnamed_set(ir, table))
 		return arena_printf(arena, "the rules ask for a stand-in of the set %s",
 				    misnamed_set(ir, table)->base);

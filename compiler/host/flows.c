@@ -302,8 +302,7 @@ struct nlmsghdr *flows_request(char *room, uint16_t type, uint16_t flags, uint8_
 void flows_refused(const struct flows_job *job, const char *what, const char *why)
 {
 	report_add(job->report, SEVERITY_WARNING, DIAG_kernel_unreadable,
-		   "%s: %s; flows that are older than the policy may stay where they were", what,
-		   why)
+		   "%s: %s; flows older than the policy may keep their old route", what, why)
 		->command = "conntrack -L";
 }
 

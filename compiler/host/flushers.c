@@ -62,9 +62,7 @@ void flushers_tell(struct report *report, const char *command)
 		if (!begins_with_flush(files[i]))
 			continue;
 		line = report_add(report, SEVERITY_WARNING, DIAG_flush_ruleset,
-				  "%s begins with `flush ruleset`: `systemctl restart nftables` takes "
-				  "the policy's nft table with all others, and its packets go in the "
-				  "clear until the next apply, but for what `tpc status` calls unmarked",
+				  "%s begins with `flush ruleset`: `systemctl restart nftables` removes the policy's nft table, and until the next apply its packets take their usual route (all but those that `tpc status` calls unmarked)",
 				  files[i]);
 		diag_help_text(line,
 			       "write `table inet NAME` and `delete table inet NAME` there, for each table "

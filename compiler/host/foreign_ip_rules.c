@@ -104,7 +104,7 @@ static void tell_in_front(struct report *report, const struct foreign_ip_rules_p
 {
 	struct diag_record *line =
 		report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
-			   "somebody else's IPv%c rule at priority %" PRIu32
+			   "a foreign IPv%c rule at priority %" PRIu32
 			   " stands before the policy's (%" PRIu32 "-%" PRIu32
 			   ") and can take packets that the policy has marked: %s",
 			   family_digit(seen->rule.family), seen->rule.priority,
@@ -147,7 +147,7 @@ void foreign_ip_rules_find(struct report *report, const struct foreign_ip_rules_
 		if (uses_table(policy, observed, seen))
 			diag_help_text(
 				report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
-					   "somebody else's IPv%c rule sends packets by the policy's table %" PRIu32
+					   "a foreign IPv%c rule sends packets to the policy's table %" PRIu32
 					   ": %s",
 					   family_digit(seen->rule.family), seen->rule.table,
 					   seen->text),
@@ -168,7 +168,7 @@ void foreign_ip_rules_find_inside(struct report *report,
 		    seen->rule.priority > claim->priority_last || host_owns_rule(observed, seen))
 			continue;
 		diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
-					  "somebody else's IPv%c rule stands among the policy's (%" PRIu32
+					  "a foreign IPv%c rule stands among the policy's (%" PRIu32
 					  "-%" PRIu32 "): %s",
 					  family_digit(seen->rule.family), claim->priority_first,
 					  claim->priority_last, seen->text),
@@ -180,7 +180,7 @@ void foreign_ip_rules_find_inside(struct report *report,
 		if (has_table(claim, seen->route.table) && !host_owns_route(observed, seen))
 			diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_foreign_route,
 						  "the policy's table %" PRIu32
-						  " holds somebody else's IPv%c route: %s",
+						  " holds a foreign IPv%c route: %s",
 						  seen->route.table,
 						  family_digit(seen->route.family), seen->text),
 				       "remove that route, or give the policy other table ids (`settings: {table_ids: ...}`, or the table's `id:`)");

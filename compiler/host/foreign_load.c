@@ -19,8 +19,7 @@
 /* How long behind the deadline a watchdog that cannot be seen from here may still be at it. */
 enum { GRACE_SECONDS = 180 };
 
-const char foreign_load_covered[] =
-	"somebody has loaded another policy meanwhile, which stays as it is";
+const char foreign_load_covered[] = "another policy was loaded meanwhile, and stays";
 
 const char *foreign_load_line(struct arena *arena, const struct pending *pending)
 {
@@ -94,16 +93,14 @@ bool foreign_load_waits(struct report *report, const struct nft_table *table,
 		return false;
 	diag_help_text(
 		report_add(report, SEVERITY_ERROR, DIAG_confirm_pending,
-			   "what is applied of %s waits for its confirmation, %u more seconds, and was applied "
-			   "from another run folder, by the user %s%s",
+			   "the last apply of %s waits for its confirmation, %u more seconds; it came from another run directory, by user %s%s",
 			   policy->name, pending_left(&pending),
 			   user_name(report->arena, line->uid),
 			   pending_lives(&pending)
 				   ? ""
-				   : "; the process that takes it back is not to be seen from here"),
+				   : "; the process that would roll it back is not visible from here"),
 		report_text(report,
-			    "as that user, and with that folder: `tpc confirm %s` keeps it, `tpc rollback %s` "
-			    "goes back; to take it away whatever becomes of it: `tpc remove %s`",
+			    "as that user, with that directory: `tpc confirm %s` keeps it, `tpc rollback %s` rolls it back; to remove it in any case: `tpc remove %s`",
 			    policy->name, policy->name, policy->name));
 	return true;
 }

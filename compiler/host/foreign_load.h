@@ -1,9 +1,10 @@
 /*
- * foreign_load: what has come to a policy's table from somewhere that this run folder knows nothing
- * of: another user's tpc, or a person with nft.
+ * foreign_load: what has come to a policy's table from somewhere that this run directory knows
+ * nothing of: another user's tpc, or a person with nft.
  *
- * Locks, records and confirmations are seen by one run folder alone; what the table says of itself
- * (emit/about.h) is seen by all. It is asked before anything of it is taken over or taken back.
+ * Locks, records and confirmations are seen by one run directory alone; what the table says of
+ * itself (emit/about.h) is seen by all. It is asked before anything of it is taken over or taken
+ * back.
  */
 #ifndef TPC_HOST_FOREIGN_LOAD_H
 #define TPC_HOST_FOREIGN_LOAD_H
@@ -26,7 +27,7 @@ bool foreign_load_covers(struct arena *arena, const struct rundir *folder,
 /* Why nothing is done then, for a report. */
 extern const char foreign_load_covered[];
 /* True, with a line in the report, when the table waits for a confirmation that was asked for from
- * another run folder, and it may be that somebody takes it back. */
+ * another run directory, and it may be that somebody takes it back. */
 bool foreign_load_waits(struct report *report, const struct nft_table *table,
 			const struct record *record);
 /* Ends that wait; false, with a line in the report, where this user may not. */

@@ -45,8 +45,7 @@ bool host_refused(struct report *report, const struct netlink_error *error)
 			->command = "sudo setcap cap_net_admin+ep \"$(command -v tpc)\"";
 	else
 		report_add(report, SEVERITY_ERROR, DIAG_kernel_unreadable,
-			   "the kernel does not answer about nft rules and routes: %s",
-			   error->text);
+			   "the kernel does not list its nft rules and routes: %s", error->text);
 	return false;
 }
 
@@ -110,8 +109,7 @@ bool host_is_strange_table(const struct observed *observed, const struct record 
 	if (!table->exists || record || nft_table_about(table, ABOUT_POLICY))
 		return false;
 	diag_help_text(report_add(report, SEVERITY_ERROR, DIAG_foreign_table,
-				  "the nft table inet %s is somebody else's: it does not say that it is a policy's, and nothing is "
-				  "remembered of it",
+				  "nft table inet %s exists but was not created by tpc (no tpc metadata, no saved state)",
 				  table->name),
 		       report_text(report,
 				   "give the policy another `name:`, or remove that table yourself: nft delete table inet %s",

@@ -404,8 +404,7 @@ static const char *missing_words(struct report *report, enum ir_hosted_kind kind
 
 	if (kind != IR_HOSTED_CGROUP)
 		return report_text(report,
-				   "there is no %s \"%s\" on this host yet: until the next apply, its "
-				   "rules refuse what a %s sends that has no name here now",
+				   "there is no %s \"%s\" on this host yet: until the next apply, its rules refuse packets of every %s without a name",
 				   words[kind], name, words[kind]);
 	above = cgroup_above(report->arena, name, &level);
 	return report_text(report,
@@ -447,8 +446,7 @@ static void refuse_cgroup(struct report *report, const struct ir_hosted *cgroup)
 
 	line->where = cgroup->origin;
 	diag_help_text(line,
-		       "start it with systemd.unified_cgroup_hierarchy=1, or tell the process by its "
-		       "user, group or mark");
+		       "start it with systemd.unified_cgroup_hierarchy=1, or match the process by its user, group or mark");
 }
 
 void hosted_tell(struct report *report, const struct ir *ir, const char *command)

@@ -67,8 +67,7 @@ static void tell_port(struct search *search, const char *name, const struct link
 	     report_text(search->report, "write `%s: %s`%s", key, state->master,
 			 strcmp(key, "in")
 				 ? ""
-				 : ", and tell a machine that is at this port by its `mac` or "
-				   "`from`"));
+				 : ", and match a machine at this port by its `mac` or `from`"));
 }
 
 static void tell_missing(struct search *search, const char *name)

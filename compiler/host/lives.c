@@ -106,7 +106,7 @@ void lives_tell(struct report *report, const char *command, const struct record 
 		*arena_append(report->arena, *rows, *count) = now;
 		if (now.chosen != row->chosen)
 			report_add(report, SEVERITY_WARNING, DIAG_listener_changed,
-				   "%s is handed what the next apply hands to %s: %s",
+				   "%s gets packets that the next apply gives to %s: %s",
 				   row->listeners[row->chosen].name, now.listeners[now.chosen].name,
 				   lives_choice_words(report->arena, &now))
 				->command = command;

@@ -300,8 +300,7 @@ static void refuse(struct search *search, const struct marker *marker, const str
 {
 	struct diag_record *record =
 		diag_add(search->job->diag, DIAG_number_conflict, origin_of(search->job->ir, own),
-			 "%s, 0x%" PRIx32 "/0x%" PRIx32
-			 ", is one that somebody else's nft rule gives: %s",
+			 "%s, 0x%" PRIx32 "/0x%" PRIx32 ", is one that a foreign nft rule sets: %s",
 			 own_name(search, own), own->value, own->mask, place(search, marker));
 
 	diag_help(record,
@@ -309,7 +308,7 @@ static void refuse(struct search *search, const struct marker *marker, const str
 			     : "write `settings: {mark_mask: ...}` with bits that are free");
 	if (is_safe)
 		diag_help(record,
-			  "or leave it there, with --beside: it turns no mark of the policy's into another");
+			  "or allow it, with --allow-foreign: it turns no mark of the policy into another");
 	search->is_good = false;
 }
 
@@ -318,8 +317,8 @@ static void warn_of_given(const struct search *search, const struct marker *mark
 {
 	struct diag_record *line =
 		report_add(search->job->report, SEVERITY_WARNING, DIAG_foreign_mark,
-			   "somebody else's nft rule gives %s, 0x%" PRIx32 "/0x%" PRIx32
-			   ", so that its packets go the same way: %s",
+			   "a foreign nft rule sets %s, 0x%" PRIx32 "/0x%" PRIx32
+			   ", so its packets take the same route: %s",
 			   own_name(search, own), own->value, own->mask, place(search, marker));
 
 	line->where = origin_of(search->job->ir, own);
@@ -332,11 +331,11 @@ static void warn_of_taken(const struct search *search, const struct marker *mark
 	const char *others =
 		more ? report_text(search->job->report, ", and %zu more in that chain", more) : "";
 
-	diag_help_text(report_add(search->job->report, SEVERITY_WARNING, DIAG_foreign_mark,
-				  "behind the policy's chain, and before packets are routed by their marks, somebody else's nft rule "
-				  "can take the policy's mark from them: %s%s",
-				  place(search, marker), others),
-		       "let it write only bits of its own (`meta mark set mark and ... or ...`), or have a priority before the policy's chain");
+	diag_help_text(
+		report_add(search->job->report, SEVERITY_WARNING, DIAG_foreign_mark,
+			   "a foreign nft rule after the policy's chain, and before routing, can overwrite the policy's mark: %s%s",
+			   place(search, marker), others),
+		"let it write only bits of its own (`meta mark set mark and ... or ...`), or have a priority before the policy's chain");
 }
 
 /* ---- together ---- */
@@ -359,7 +358,7 @@ static bool judge_given(struct search *search, const struct marker *marker)
 
 	if (!own || !is_read_later(search->job->ir, marker))
 		return false;
-	if (is_safe && search->job->beside)
+	if (is_safe && search->job->allow_foreign)
 		warn_of_given(search, marker, own);
 	else
 		refuse(search, marker, own, is_safe);

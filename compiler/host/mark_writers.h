@@ -26,7 +26,7 @@ struct mark_writers_job {
 	const struct ir *ir;
 	const struct observed *observed;
 	/* Rules that turn no mark of the policy's into another are left there, with a warning. */
-	bool beside;
+	bool allow_foreign;
 };
 
 /* False when there is a conflict, or the rules cannot be read; all that is found is said. */

@@ -164,8 +164,7 @@ static void tell(struct look *look, const struct own_network *network, const str
 				  way->kind == IR_CLASS_PROXY ? "to the listener" : "by the table",
 				  way->name),
 		       report_text(report,
-				   "put `{scope: local, %s, then: direct}` before the rule "
-				   "that sends it there",
+				   "write `{scope: local, %s, then: direct}` before the rule that sends it there",
 				   match));
 }
 

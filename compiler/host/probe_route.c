@@ -285,7 +285,7 @@ static void check_source(struct probe *ask, const struct ir_route *route)
 		return;
 	diag_help_text(probe_differ(ask,
 				    arena_printf(ask->packet_arena,
-						 "%s has no IPv%c address that masquerade could give%s",
+						 "%s has no IPv%c address to masquerade with%s",
 						 bare, route->family == ADDR_IPV6 ? '6' : '4',
 						 route->family == ADDR_IPV6
 							 ? ": the packet is dropped"

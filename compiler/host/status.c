@@ -175,7 +175,7 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 				     down, table, words);
 	else if (bare)
 		words = arena_printf(arena,
-				     "the interface %s has no IPv4 address that masquerade could give, so %s has no route `%s`",
+				     "the interface %s has no IPv4 address to masquerade with, so %s has no route `%s`",
 				     bare, table, words);
 	else if (op->kind == OP_ROUTE_REPLACE)
 		words = arena_printf(arena, "%s has another route than `%s`", table, words);
@@ -339,8 +339,7 @@ static void check_gateways(struct arena *arena, struct kernel *kernel, struct st
 		    !interval_covers(&held.ranges, &now.sets[i].addresses))
 			complain(arena, policy,
 				 arena_printf(arena,
-					      "a gateway of %s has a link address that the set %s lacks: what "
-					      "comes in from it may be answered by another gateway",
+					      "a gateway of %s has a link address that the set %s lacks: replies to it may leave through another gateway",
 					      gateways_owner(arena, ir->gateways, ir->gateway_count,
 							     now.sets[i].base),
 					      now.sets[i].base))
@@ -356,8 +355,7 @@ static void check_unmarked(struct arena *arena, struct status_policy *policy)
 	policy->unmarked = unmarked_words(arena, record, &policy->observed);
 	if (harm)
 		report_add(policy->problems, SEVERITY_WARNING, DIAG_unmarked_drops,
-			   "%s, and the IPv4 rules that refuse what has no mark make it drop answers: "
-			   "switch that off, or apply again, which leaves those rules out",
+			   "%s, and with the IPv4 rules that refuse packets without a mark it drops replies: switch it off, or apply again, which leaves those rules out",
 			   harm)
 			->command = apply_command(arena, policy);
 }
@@ -449,13 +447,12 @@ static void check_pending(struct arena *arena, const struct rundir *folder,
 		policy->pending = pending;
 	else if (pending->failure)
 		report_add(policy->problems, SEVERITY_WARNING, DIAG_rollback_failed,
-			   "no confirmation came, and the last apply could not be taken back: %s",
+			   "the last apply was not confirmed in time and could not be rolled back: %s",
 			   pending->failure)
 			->command = command;
 	else
 		report_add(policy->problems, SEVERITY_WARNING, DIAG_rollback_failed,
-			   "the process that was to take the last apply back is gone: it stays until "
-			   "somebody confirms it or goes back")
+			   "the process that would roll the last apply back is gone: the apply stays until you confirm it or roll it back")
 			->command = command;
 }
 
@@ -505,8 +502,7 @@ static void check_flows(struct arena *arena, struct kernel *kernel, struct statu
 	count = flows_find(&job).count;
 	if (count)
 		report_add(policy->problems, SEVERITY_WARNING, DIAG_stale_connections,
-			   "%zu connection%s on a way that is no more: to a listener, or with a source "
-			   "address, that the rules would not give now; an apply deletes %s",
+			   "%zu connection%s stale: the rules would now give another listener or source address; an apply deletes %s",
 			   count, count == 1 ? " is" : "s are", count == 1 ? "it" : "them")
 			->command = apply_command(arena, policy);
 }

@@ -26,7 +26,7 @@ void table_checks_find(struct arena *arena, const struct table_checks *checks)
 		complain(checks, arena_printf(arena, "the nft table inet %s is gone", table->name));
 	else if (!about && !record)
 		report_add(checks->problems, SEVERITY_WARNING, DIAG_foreign_table,
-			   "the nft table inet %s is somebody else's, no policy's", table->name);
+			   "nft table inet %s was not created by tpc", table->name);
 	else if (!nft_table_is_readable(table))
 		complain(checks,
 			 arena_printf(arena, "the nft table inet %s does not say what it holds",
@@ -35,8 +35,7 @@ void table_checks_find(struct arena *arena, const struct table_checks *checks)
 		complain(checks,
 			 arena_printf(arena, "the nft table inet %s is dormant", table->name));
 	else if (record && about->digest != record->digest)
-		complain(checks,
-			 "the nft rules are not those of the last apply; somebody has loaded others");
+		complain(checks, "the nft rules are not those of the last apply");
 	else if (record && nft_table_rule_count(table) != record->nft_rules)
 		complain(checks,
 			 arena_printf(arena, "the nft table inet %s holds %zu rules instead of %zu",

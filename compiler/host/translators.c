@@ -558,7 +558,7 @@ void translators_tell(const struct translators_job *job)
 		tell_first(&search, i, &chains);
 	if (chains > LINES_MOST)
 		diag_help_text(report_add(job->report, SEVERITY_WARNING, DIAG_foreign_nat,
-					  "%zu more chains translate packets of the policy's in the same way",
+					  "%zu more chains translate the policy's packets",
 					  chains - LINES_MOST),
 			       "see them: nft -a list ruleset");
 }

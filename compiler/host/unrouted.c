@@ -40,8 +40,7 @@ static void tell(struct arena *arena, struct report *report, struct netlink *net
 	const char *digit = family == ADDR_IPV6 ? "6" : "4";
 
 	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_main_route,
-				  "main's IPv%s default route cannot be used (%s), so what this host itself sends is "
-				  "refused as unreachable before the policy's rules see it",
+				  "the IPv%s default route of table main cannot be used (%s), so the kernel refuses what this host sends as unreachable before the policy's rules match it",
 				  digit, links_words(arena, netlink, family)),
 		       arena_printf(arena,
 				    "give main a second default route by a link that works, with a larger metric: "

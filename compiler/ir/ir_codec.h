@@ -2,8 +2,8 @@
  * ir_codec: what the things of an ir consist of, for the codec: one function a thing, one line a
  * field, for both directions.
  *
- * The files of the run folder hold these bytes, and the digest is taken over them. Places are left
- * out. Whoever changes what a function writes raises SNAPSHOT_FORMAT (state/snapshot.h).
+ * The files of the run directory hold these bytes, and the digest is taken over them. Places are
+ * left out. Whoever changes what a function writes raises SNAPSHOT_FORMAT (state/snapshot.h).
  */
 #ifndef TPC_IR_IR_CODEC_H
 #define TPC_IR_IR_CODEC_H

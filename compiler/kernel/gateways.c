@@ -165,14 +165,13 @@ static void warn(struct report *report, const struct gateway *gateway, const cha
 	char via[ADDR_TEXT];
 	struct diag_record *line =
 		report_add(report, SEVERITY_WARNING, DIAG_reply_gateway,
-			   "what comes in by %s from the gateway %s of %s is answered by another gateway: %s",
+			   "replies to what comes in on %s from gateway %s of %s leave through another gateway: %s",
 			   gateway->of->dev, addr_format(gateway->via, via),
 			   table_words(report->arena, gateway->of), why);
 
 	line->where = gateway->of->origin;
 	diag_help_text(line,
-		       "write `answers: none` into the table whose gateway nothing comes in by, or "
-		       "`answers: ADDRESS` for the address of this host that is asked through it");
+		       "write `answers: none` into the table whose gateway nothing comes in through, or `answers: ADDRESS` with this host's address that is reached through it");
 }
 
 /* Of tables the first counts, and the main table is last. */

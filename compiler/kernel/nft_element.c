@@ -87,9 +87,9 @@ static void put_words(const struct edge *first, const struct edge *end, struct b
 static const char *words_of(const struct netlink_error *error)
 {
 	if (error->code == EEXIST || error->code == ENOTEMPTY)
-		return "somebody else has put it, or a part of it, in";
+		return "added, or a part of it, from outside";
 	if (error->code == ENOENT)
-		return "somebody else has taken it out";
+		return "removed from outside";
 	return error->text;
 }
 

@@ -210,8 +210,7 @@ void nft_load_error_text(struct arena *arena, struct report *report, const struc
 		line->command = arena_printf(arena, "modprobe %s", feature->module);
 	} else if (strstr(error->text, strerror(EMSGSIZE))) {
 		line = report_add(report, SEVERITY_ERROR, DIAG_transaction_size,
-				  "the rules are more than one transaction may hold here: user ids of a container's own give no right "
-				  "to large socket buffers");
+				  "the rules exceed one netlink transaction: inside a user namespace the socket buffer cannot be enlarged");
 		line->command = "sysctl -w net.core.wmem_max=16777216   # on the machine itself";
 	} else if (*words) {
 		line = report_add(report, SEVERITY_ERROR, DIAG_kernel_refused,

@@ -127,7 +127,7 @@ static void put_fill(const struct op *op, struct buf *out)
 
 static void put_migration(const struct op *op, struct buf *out)
 {
-	buf_printf(out, "set %s: made anew with %zu elements", op->set->base, op->count);
+	buf_printf(out, "set %s: re-created with %zu elements", op->set->base, op->count);
 }
 
 static void put_update(const struct op *op, struct buf *out)

@@ -161,7 +161,7 @@ static void warn_of_past(struct report *report, const struct ir_set *set)
 	    (int64_t)(moments->items[moments->count - 1].last.low / NANOSECONDS) >= time(NULL))
 		return;
 	report_add(report, SEVERITY_WARNING, DIAG_time_over,
-		   "the last window of this `time` has closed: none opens any more")
+		   "the last window of this `time` is over: no rule with it matches any more")
 		->where = set->origin;
 }
 

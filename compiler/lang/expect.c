@@ -273,7 +273,7 @@ static void add_meant(struct arena *arena, struct diag_record *record,
 			continue;
 		if (trace->decided && trace_fits_behind(trace, &expectation->packet, rule)) {
 			diag_also(record, rule->author->origin,
-				  "this rule would do it, but stands behind");
+				  "this rule would do it, but comes later");
 			return;
 		}
 		if (!trace_came_to(trace, rule))

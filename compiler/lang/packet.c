@@ -167,7 +167,7 @@ static bool read_word(struct arena *arena, struct diag *diag, const struct sourc
 	if (!entry->value.length) {
 		diag_help(diag_add(diag, DIAG_wrong_type, entry->key_span, "`%s` has no value",
 				   entry->key),
-			  "write it behind the \"=\", or remove the key");
+			  "write it after the \"=\", or remove the key");
 		return false;
 	}
 	map->count++;

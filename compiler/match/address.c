@@ -49,7 +49,7 @@ static bool read_masked(struct decode *decode, const struct node *value, const c
 	if (bits.family != mask.family || !wide_is_zero(wide_and(bits.bits, wide_not(mask.bits))))
 		return bad_address(
 			decode, value,
-			"behind the slash stands a mask of the same family that covers all bits set before it");
+			"after the slash stands a mask of the same family that covers all bits set before it");
 	masked = arena_append(decode->arena, condition->masked, condition->masked_count);
 	*masked = (struct match_masked){ bits.family, bits.bits, mask.bits };
 	return true;
@@ -162,7 +162,7 @@ static bool read_address(struct decode *decode, const struct node *value,
 		bool has_brackets = *value->text == '[';
 
 		diag_help(diag_add(decode->diag, DIAG_bad_address, value->span,
-				   "a port stands behind the address"),
+				   "a port follows the address"),
 			  "write `%s: \"%.*s\"` and `%s: %s`", condition->key,
 			  (int)(colon - value->text) - 2 * has_brackets, value->text + has_brackets,
 			  condition->selector == ADDRESS_TO ? "port" : "sport", colon + 1);

@@ -72,7 +72,7 @@ static bool fits_together(struct decode *decode, const struct node *value,
 	if (within && parts->within < (int64_t)parts->contains->length)
 		return refuse(decode, within->span,
 			      "the text is longer than the bytes it is looked for in",
-			      "write a larger `within`; it counts the bytes behind the TCP or UDP header");
+			      "write a larger `within`; it counts the bytes after the TCP or UDP header");
 	return true;
 }
 

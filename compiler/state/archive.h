@@ -1,6 +1,6 @@
 /*
- * archive: a policy as it was applied, in a file of the run folder: what its sets hold, its rules
- * as nft has them, its ip rules, routes and settings.
+ * archive: a policy as it was applied, in a file of the run directory: what its sets hold, its
+ * rules as nft has them, its ip rules, routes and settings.
  *
  * It is what a later apply compares the contents of sets with, since the kernel's own dump of a big
  * set takes minutes, and what a rollback goes back to, whatever has become of the policy's file. An

@@ -1,6 +1,6 @@
 /*
  * history: which elements were in a set for ever before an apply gave the set a timeout, as a file
- * NAME.held of the run folder.
+ * NAME.held of the run directory.
  *
  * A set that is filled at run time is carried over when its declaration changes, and what had no
  * time gets the set's new one. Nobody could tell then, going back, what was there for ever; some of

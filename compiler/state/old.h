@@ -1,6 +1,7 @@
 /*
  * old: reads the text files that tpc wrote before format 15 (snapshot.h), so that what is applied
- * when tpc is updated is still known afterwards. They are of this boot, as all of the run folder.
+ * when tpc is updated is still known afterwards. They are of this boot, as all of the run
+ * directory.
  *
  * What such a record says of classes, rules, routes and listeners stands in the archive of what was
  * applied, too, and is taken from there.

@@ -1,5 +1,5 @@
 /*
- * pending: an apply that waits for its confirmation, as a file NAME.pending of the run folder.
+ * pending: an apply that waits for its confirmation, as a file NAME.pending of the run directory.
  *
  * It says which process takes the apply back, and when. The apply's record carries the same
  * ticket: where it does not (yet), nothing has been changed that would have to be confirmed. A file

@@ -1,5 +1,5 @@
 /*
- * record: what we remember of an applied policy, in a file of the run folder named after it.
+ * record: what we remember of an applied policy, in a file of the run directory named after it.
  *
  * It is small and written several times in an apply; what sets and chains hold is in an archive
  * (archive.h). It holds what the kernel cannot tell (which file, since when, what sysctls

@@ -276,25 +276,21 @@ void snapshot_set_aside(struct arena *arena, const struct rundir *folder, const 
 
 	if (folder->lock < 0)
 		text = arena_printf(arena,
-				    "%s is not what tpc has written: %s; it counts as none, and the next "
-				    "apply or remove sets it aside",
+				    "%s is damaged: %s; it is ignored, and the next apply or remove sets it aside",
 				    path, why);
 	else if (move(arena, folder, name, &aside))
-		text = arena_printf(arena,
-				    "%s is not what tpc has written: %s; it was set aside as %s",
-				    path, why, aside);
+		text = arena_printf(arena, "%s is damaged: %s; it was set aside as %s", path, why,
+				    aside);
 	else
-		text = arena_printf(arena,
-				    "%s is not what tpc has written: %s; it cannot be set aside: %s",
-				    path, why, strerror(errno));
+		text = arena_printf(arena, "%s is damaged: %s; it cannot be set aside: %s", path,
+				    why, strerror(errno));
 	if (!report || is_reported(report, text))
 		return;
 	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_state_damaged, "%s", text),
 		       arena_printf(arena,
-				    "`tpc status` shows what the kernel has; `tpc apply` with the policy's file makes it whole, "
-				    "`tpc remove` takes it away%s",
+				    "`tpc status` shows what the kernel has; `tpc apply` with the policy's file restores it, `tpc remove` removes it%s",
 				    is_record(name)
-					    ? "; settings that were changed before are known in that file alone"
+					    ? "; the sysctls that were changed before are recorded in that file alone"
 					    : ""));
 }
 

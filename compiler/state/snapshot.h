@@ -1,6 +1,6 @@
 /*
- * snapshot: the files of the run folder: how each begins and ends, and what becomes of one that is
- * none of ours.
+ * snapshot: the files of the run directory: how each begins and ends, and what becomes of one that
+ * is none of ours.
  *
  * A file begins with its kind and format, and with the boot that it is of; then come the bytes that
  * the codec (base/codec.h) makes of what is in it; it ends in a sum of all before. It appears whole

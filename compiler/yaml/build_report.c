@@ -34,7 +34,7 @@ struct diag_record *build_report(struct build *build, enum diag_code code, struc
 	va_end(args);
 	record = diag_add(build->diag, code, span, "%s", text);
 	if (build->stopped)
-		diag_help(record, "these are %d errors; what comes behind them was not looked at",
+		diag_help(record, "these are %d errors; what follows them was not read",
 			  BUILD_REPORTS);
 	return record;
 }

@@ -187,7 +187,7 @@ static void colon_in_value(const struct mistake *m)
 			  "indent both alike, or leave nothing but the key and its colon in the first");
 	} else {
 		record = add(m, rest_of_line(m, before), "a key without a colon");
-		diag_help(record, "write `key: value`, with a space behind the colon");
+		diag_help(record, "write `key: value`, with a space after the colon");
 	}
 }
 
@@ -215,7 +215,7 @@ static void colon_at_end(const struct mistake *m)
 	struct span span = word(m, m->from);
 
 	diag_help(add(m, span, "a word inside [ ] or { } cannot end in a colon"),
-		  "write a space and the value behind the colon, or put the word in quotes");
+		  "write a space and the value after the colon, or put the word in quotes");
 }
 
 /* '*' and '&' that begin no name of an alias or anchor: more likely a pattern. */
@@ -250,7 +250,7 @@ static void bad_directive(const struct mistake *m)
 
 static void block_scalar(const struct mistake *m)
 {
-	diag_help(add(m, word(m, m->from), "text behind \"|\" or \">\" begins on the next line"),
+	diag_help(add(m, word(m, m->from), "text after \"|\" or \">\" begins on the next line"),
 		  "if the sign is part of the value, put the value in quotes");
 }
 
@@ -280,8 +280,7 @@ static void open_bracket(const struct mistake *m, uint32_t opener)
 		diag_also(record, character(m, m->at), "the text ends here");
 	else
 		diag_also(record, word(m, key_before(m)), "and this cannot be inside");
-	diag_help(record, "write \"%s\" behind the last item, and a comma between items",
-		  closer(m));
+	diag_help(record, "write \"%s\" after the last item, and a comma between items", closer(m));
 }
 
 static void no_comma(const struct mistake *m)
@@ -322,7 +321,7 @@ static void no_key(const struct mistake *m)
 	struct diag_record *record;
 
 	if (first != m->at) {
-		record = add(m, rest_of_line(m, m->at), "this is behind the end of a value");
+		record = add(m, rest_of_line(m, m->at), "this follows the end of a value");
 		diag_help(record, "remove it, or put the whole value in quotes");
 		return;
 	}
@@ -341,7 +340,7 @@ static void no_key(const struct mistake *m)
 
 static void behind_the_end(const struct mistake *m)
 {
-	diag_help(add(m, rest_of_line(m, m->at), "this is behind the end of the policy"),
+	diag_help(add(m, rest_of_line(m, m->at), "this follows the end of the policy"),
 		  "a policy is one mapping; is there a bracket or a \"...\" too early?");
 }
 

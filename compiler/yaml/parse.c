@@ -24,7 +24,7 @@ static void refuse_root(struct diag *diag, const struct node *root)
 					      node_describe(root));
 
 	if (root->kind == NODE_SCALAR && !root->quoted && strchr(root->text, ':'))
-		diag_help(record, "write a space behind every colon: `key: value`");
+		diag_help(record, "write a space after every colon: `key: value`");
 	diag_help(record, "%s", begins_with);
 }
 

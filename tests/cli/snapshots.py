@@ -1,4 +1,4 @@
-"""snapshots: the files of the run folder, as compiler/state/snapshot.c writes them."""
+"""snapshots: the files of the run directory, as compiler/state/snapshot.c writes them."""
 import struct
 
 BOOT = "/proc/sys/kernel/random/boot_id"

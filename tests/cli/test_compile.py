@@ -199,7 +199,7 @@ rules:
   - {in: lan0, port: 28, proto: tcp, name: "πύλη; drop }", count: true, then: drop}
   - {in: lan0, port: 29, proto: tcp, name: "%s", count: true, then: drop}
   - {in: lan0, proto: tcp, port: 30, count: true, then: drop}
-  - {in: lan0, proto: tcp, port: 30, count: true, then: drop} # allow: covered-rule
+  - {in: lan0, proto: tcp, port: 30, count: true, then: drop} # allow: shadowed-rule
 """ % ("long " * 20)
 
 

@@ -44,7 +44,7 @@ def write(shop):
 
 
 def files(shop):
-	"""The names of what is in the run folder; a folder in it may go while it is read."""
+	"""The names of what is in the run directory; a folder in it may go while it is read."""
 	return sorted(name for _, _, names in os.walk(shop.folder / "run") for name in names)
 
 
@@ -104,7 +104,7 @@ def test_unconfirmed(shop, host):
 	"""a confirmation that never comes: the policy before is back in time, counters and dynamic sets with what they hold"""
 	before = start(shop, host)
 	expect(host.tpc("apply", "--confirm", "4", "two.yaml"), 0,
-		["work: applied", "taken back in 4 s", "tpc confirm work", "tpc rollback work"],
+		["work: applied", "rolled back in 4 s", "tpc confirm work", "tpc rollback work"],
 		"learned_v4 goes when the policy is confirmed, with 1 element")
 	began = time.monotonic()
 	assert len(watchdogs(host)) == 1, f"watchdogs: {watchdogs(host)}"
@@ -114,7 +114,7 @@ def test_unconfirmed(shop, host):
 	told = host.json("status")["policies"][0]
 	assert told["returned"] and told["unconfirmed"] and told["file"].endswith("one.yaml"), f"status afterwards: {told}"
 	expect(host.tpc("status"), 0, "because a later apply was not confirmed")
-	expect(host.tpc("rollback"), 3, None, "nobody confirmed it")
+	expect(host.tpc("rollback"), 3, None, "it was not confirmed")
 
 
 def test_confirmed(shop, host):
@@ -134,7 +134,7 @@ def test_confirmed(shop, host):
 		pytest.fail("confirmed is not what a plain apply leaves:")
 		differs(plain, now, "confirmed:")
 	expect(host.tpc("apply", "two.yaml"), 0, "nothing to change")
-	expect(host.tpc("confirm"), 3, None, "nothing waits for a confirmation")
+	expect(host.tpc("confirm"), 3, None, "no apply waits for a confirmation")
 	expect(host.tpc("confirm", "work"), 3, None, "work waits for no confirmation")
 
 
@@ -249,15 +249,15 @@ def test_bounds(shop, host):
 		expect(host.tpc("apply", f"--confirm={text}", "one.yaml"), 2, None, "--confirm takes a time from 1s to 1d")
 	expect(host.tpc("apply", "--confirm", "one.yaml"), 2, None, ["such as 300 (seconds), 90s or 5m", 'not "one.yaml"'])
 	assert not (shop.folder / "run").exists(), "something was applied"
-	expect(host.tpc("apply", "--confirm", "5m", "one.yaml"), 0, "taken back in 300 s")
+	expect(host.tpc("apply", "--confirm", "5m", "one.yaml"), 0, "rolled back in 300 s")
 	expect(host.tpc("rollback"), 0, "nothing was applied before, so it is removed", None)
-	expect(host.tpc("apply", "--confirm", "86400", "one.yaml"), 0, "taken back in 86400 s")
+	expect(host.tpc("apply", "--confirm", "86400", "one.yaml"), 0, "rolled back in 86400 s")
 	expect(host.tpc("rollback"), 0, "nothing was applied before, so it is removed", None)
 	assert not files(shop)
 
 
 def test_twice(shop, host):
-	"""rollback without --confirm, without the files: the policy before, once; a second one has nothing to go back to"""
+	"""rollback without --confirm, without the files: the policy before, once; a second one has nothing to roll back to"""
 	before = start(shop, host)
 	expect(host.tpc("apply", "two.yaml"), 0)
 	for name in "one.yaml", "two.yaml":
@@ -266,19 +266,19 @@ def test_twice(shop, host):
 	assert result["outcome"] == "rolled-back" and result["file"].endswith("one.yaml"), f"rollback: {result}"
 	now = steady(host.state())
 	differs(before, now, "rolled back:")
-	expect(host.tpc("rollback"), 3, None, ["nothing to go back to", "already"])
+	expect(host.tpc("rollback"), 3, None, ["nothing to roll back to", "already"])
 	expect(host.tpc("rollback", "other"), 3, None, "nothing of other was applied")
 	differs(now, steady(host.state()), "the second rollback:")
 	write(shop)
 	expect(host.tpc("apply", "one.yaml"), 0, "nothing to change")
-	expect(host.tpc("rollback"), 3, None, "nothing to go back to")
+	expect(host.tpc("rollback"), 3, None, "nothing to roll back to")
 	expect(host.tpc("apply", "two.yaml"), 0, "applied")
 	expect(host.tpc("rollback"), 0, "rolled back")
 	expect(host.tpc("remove"), 0)
 
 
 def test_first(shop, host):
-	"""rollback of a first apply removes it; without any there is nothing to go back to"""
+	"""rollback of a first apply removes it; without any there is nothing to roll back to"""
 	write(shop)
 	before = host.state()
 	expect(host.tpc("rollback"), 3, None, "nothing is applied here")
@@ -342,9 +342,9 @@ def test_killed(shop, host):
 	host.run(shop.program, "apply", "--confirm", "2", "two.yaml")
 	os.kill(watchdogs(host)[0], signal.SIGKILL)
 	time.sleep(2.1)
-	expect(host.tpc("status"), 0, ["is gone: it stays until", "run: tpc rollback work"])
-	assert "then it is taken back" not in host.tpc("status").stdout and host.json("status")["policies"][0]["confirm_within"] is None, \
-		"status promises that it is taken back"
+	expect(host.tpc("status"), 0, ["is gone: the apply stays until", "run: tpc rollback work"])
+	assert "then it is rolled back" not in host.tpc("status").stdout and host.json("status")["policies"][0]["confirm_within"] is None, \
+		"status promises a rollback"
 	expect(host.tpc("apply", "one.yaml"), 3, None, "waits for its confirmation")
 	expect(host.tpc("rollback"), 0, "rolled back")
 	check(shop, host, before, time.monotonic())
@@ -358,7 +358,7 @@ def test_stuck(shop, host):
 	good = previous.read_bytes()
 	previous.write_bytes(good[:-9])
 	assert wait(lambda: b"cannot be read" in next((shop.folder / "run").glob("*/work.pending")).read_bytes()), "no failure"
-	expect(host.tpc("status"), 0, ["could not be taken back", "cannot be read"])
+	expect(host.tpc("status"), 0, ["could not be rolled back", "cannot be read"])
 	expect(host.tpc("rollback"), 3, None, ["cannot be read", "tpc remove"])
 	previous.write_bytes(good)
 	expect(host.tpc("rollback"), 0, "rolled back")
@@ -378,7 +378,7 @@ def test_cut_rollback(shop, host):
 	expect(host.tpc("rollback"), 0, ["work: rolled back", "two.yaml"], None)
 	now = steady(host.state())
 	differs(before.replace(".2", ""), now.replace(".2", ""), "finished:")
-	expect(host.tpc("rollback"), 3, None, "nothing to go back to")
+	expect(host.tpc("rollback"), 3, None, "nothing to roll back to")
 
 
 def test_both(shop, host):
@@ -491,7 +491,7 @@ def test_emptied(shop, host):
 	expect(host.tpc("rollback"), 0, "rolled back", None)
 	assert "203.0.113.211-203.0.113.213" in held(host, "d_v4"), "the set that waited was not kept"
 	expect(host.tpc("apply", "none.yaml"), 0, "applied", ["d_v4", words])
-	expect(host.tpc("rollback"), 0, "rolled back", ["d_v4", "run time is not known any more"])
+	expect(host.tpc("rollback"), 0, "rolled back", ["d_v4", "added at run time are lost: d_v4"])
 
 
 def test_smaller(shop, host):
@@ -505,15 +505,15 @@ def test_smaller(shop, host):
 	assert held(host, "d_v4").count("192.0.2.") == 2, held(host, "d_v4")
 
 
-# ---- two run folders ----
+# ---- two run directorys ----
 
 def elsewhere(shop):
-	"""Another user's run folder."""
+	"""Another user's run directory."""
 	return {"TPC_RUN_DIR": str(shop.folder / "theirs")}
 
 
 def test_two_folders(shop, host):
-	"""a policy that waits for its confirmation in another run folder: apply and rollback are refused there, remove ends the wait"""
+	"""a policy that waits for its confirmation in another run directory: apply and rollback are refused there, remove ends the wait"""
 	write(shop)
 	before = host.state()
 	host.run(shop.program, "apply", "one.yaml")
@@ -522,10 +522,10 @@ def test_two_folders(shop, host):
 	now = host.state()
 	for words in (("apply", "two.yaml"), ("apply", "--confirm", "5", "two.yaml"), ("rollback", "work"), ("apply", "one.yaml")):
 		expect(host.tpc(*words, environment=elsewhere(shop)), 3, None,
-			["waits for its confirmation", "another run folder", "tpc confirm work", "tpc remove work"])
-	expect(host.tpc("confirm", "work", environment=elsewhere(shop)), 3, None, "another run folder")
+			["waits for its confirmation", "another run directory", "tpc confirm work", "tpc remove work"])
+	expect(host.tpc("confirm", "work", environment=elsewhere(shop)), 3, None, "another run directory")
 	expect(host.tpc("confirm", environment=elsewhere(shop)), 3, None,
-		["waits for its confirmation", "another run folder", "by the user root (0)", "as that user", "tpc confirm work"])
+		["waits for its confirmation", "another run directory", "by user root (0)", "as that user", "tpc confirm work"])
 	differs(now, host.state(), "refused:")
 	assert len(watchdogs(host)) == 1, f"watchdogs: {watchdogs(host)}"
 	expect(host.tpc("remove", "work", environment=elsewhere(shop)), 0)
@@ -539,13 +539,13 @@ def test_two_folders(shop, host):
 
 
 def test_two_folders_in_place(shop, host):
-	"""a policy whose contents of sets changed alone waits for all run folders, too, until it is confirmed"""
+	"""a policy whose contents of sets changed alone waits for all run directorys, too, until it is confirmed"""
 	shop.write("a.yaml", "version: 1\nsets: {a: [192.0.2.1, 192.0.2.9]}\nrules: [{to: a, then: drop}]\n")
 	shop.write("b.yaml", "version: 1\nsets: {a: [192.0.2.1, 192.0.2.7]}\nrules: [{to: a, then: drop}]\n")
 	host.run(shop.program, "apply", "a.yaml")
 	for decision in "rollback", "confirm":
 		host.run(shop.program, "apply", "--confirm", "60", "b.yaml")
-		expect(host.tpc("apply", "a.yaml", environment=elsewhere(shop)), 3, None, "another run folder")
+		expect(host.tpc("apply", "a.yaml", environment=elsewhere(shop)), 3, None, "another run directory")
 		expect(host.tpc(decision), 0)
 		assert "waits=" not in host.run("nft", "list table inet tpc").stdout, f"{decision}: the table still says that it waits"
 	expect(host.tpc("apply", "a.yaml", environment=elsewhere(shop)), 0)
@@ -563,23 +563,23 @@ def loaded_by_another(shop, host, seconds):
 
 
 def test_covered(shop, host):
-	"""somebody has loaded another policy when nobody has confirmed: it stays, and status says why"""
+	"""another policy was loaded before a confirmation: it stays, and status says why"""
 	now = loaded_by_another(shop, host, "4")
 	assert is_over(host), "still waiting"
 	differs(now, host.state(), "time is over:")
-	expect(host.tpc("status"), 5, ["could not be taken back", "somebody has loaded another policy"])
-	expect(host.tpc("confirm", "work"), 3, None, "somebody has loaded another policy")
-	expect(host.tpc("apply", "two.yaml"), 0, "applied", "somebody has loaded another policy")
+	expect(host.tpc("status"), 5, ["could not be rolled back", "another policy was loaded"])
+	expect(host.tpc("confirm", "work"), 3, None, "another policy was loaded")
+	expect(host.tpc("apply", "two.yaml"), 0, "applied", "another policy was loaded")
 	host.run("nft", "delete table inet tpc_work")
 	host.run("nft", "-f", "third.nft")
-	expect(host.tpc("apply", "--confirm", "60", "two.yaml"), 0, "applied", ["replaced now", "nobody waits for a confirmation"])
+	expect(host.tpc("apply", "--confirm", "60", "two.yaml"), 0, "applied", ["replaced now", "it needs no confirmation"])
 	expect(host.tpc("apply", "one.yaml"), 0, "applied", None)
 
 
 def test_covered_rollback(shop, host):
 	"""rollback of what somebody has covered with another policy is refused once, and done when asked again"""
 	now = loaded_by_another(shop, host, "60")
-	expect(host.tpc("rollback", "work"), 3, None, ["somebody has loaded another policy", "nothing changed"])
+	expect(host.tpc("rollback", "work"), 3, None, ["another policy was loaded", "nothing changed"])
 	differs(now, host.state(), "refused:")
 	assert is_over(host), f"still waiting: {watchdogs(host)}"
 	expect(host.tpc("rollback", "work"), 0, "rolled back")
@@ -596,7 +596,7 @@ def test_deleted(shop, host):
 
 
 def test_run_folder(shop):
-	"""root has no other run folder than /run/tpc, and none is made where it cannot be used; in a user's namespace there are others"""
+	"""root has no other run directory than /run/tpc, and none is made where it cannot be used; in a user's namespace there are others"""
 	shop.write("p.yaml", "version: 1\nrules: [{to: 192.0.2.1, then: drop}]\n")
 	script = f"mount -t tmpfs none /tmp; mount -t tmpfs -o ro none /run && {shop.program} apply -q {shop.folder}/p.yaml; echo $?; ls -A /tmp"
 	environment = {"XDG_RUNTIME_DIR": "/tmp"}

@@ -25,7 +25,8 @@ def test_verb_help(shop):
 	"""every verb has its help, with its own usage line, three ways to it"""
 	for verb in VERBS:
 		done = shop.tpc(verb, "--help")
-		expect(done, 0, [f"usage: tpc {verb}", "--format", "--quiet"], None)
+		expect(done, 0, [f"usage: tpc {verb} [OPTIONS]", "--format", "--quiet"], None)
+		assert "--beside" not in done.stdout, f"tpc {verb}: an old name is shown"
 		for other in ((verb, "-h"), ("help", verb)):
 			assert shop.tpc(*other).stdout == done.stdout, f"tpc {' '.join(other)} says something else"
 

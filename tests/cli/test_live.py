@@ -91,7 +91,7 @@ def test_dry_run(shop, host):
 		["would change", "ip -4 rule add fwmark 0x64/0xffffffff lookup 100", "set foreign_v4: 2 elements"], None)
 	result = host.json("apply", "--dry-run", "policy.yaml")
 	assert result["outcome"] == "would-change", f"outcome {result['outcome']}"
-	assert not (shop.folder / "run").exists(), "a run folder was made"
+	assert not (shop.folder / "run").exists(), "a run directory was made"
 	differs(before, host.state(), "the dry run:")
 
 
@@ -136,7 +136,7 @@ def test_repair(shop, host, what, command, wanted):
 
 OTHERS = {
 	"a rule among the priorities": ("ip rule add priority 10001 from 10.77.0.0/16 lookup 53",
-		["somebody else's IPv4 rule", "10.77.0.0/16", "policy.yaml:5:", "settings: {priority"]),
+		["a foreign IPv4 rule", "10.77.0.0/16", "policy.yaml:5:", "settings: {priority"]),
 	"a rule for the same mark": ("ip rule add priority 77 fwmark 0x64 lookup 53", ["0x64", "policy.yaml:5:", "another mark"]),
 	"a route in the table": ("ip route add 203.0.113.0/24 dev lo table 100", ["table 100", "policy.yaml:5:", "table id"]),
 	"our own kind of rule, untagged": ("ip rule add priority 10000 fwmark 0x64 lookup 100", ["10000-10001"]),
@@ -168,40 +168,40 @@ NEVER = {
 
 @pytest.mark.parametrize("what, command", BESIDE.items())
 def test_beside(shop, host, what, command):
-	"""--beside: {what}: refused without, warned of with it; it stands through apply, update and remove"""
+	"""--allow-foreign: {what}: refused without, warned of with it; it stands through apply, update and remove"""
 	shop.write("policy.yaml", SEED)
 	host.run("ip", *command.split())
 	before = host.state()
-	expect(host.tpc("apply", "policy.yaml"), 3, None, ["[number-conflict]", "--beside"])
+	expect(host.tpc("apply", "policy.yaml"), 3, None, ["[number-conflict]", "--allow-foreign"])
 	expect(host.tpc("plan", "policy.yaml", "--beside"), 5)
 	differs(before, host.state(), "refused, and planned:")
-	expect(host.tpc("apply", "policy.yaml", "--beside"), 0, "applied", "warning: ")
-	expect(host.tpc("apply", "policy.yaml", "--beside"), 0, "nothing to change")
+	expect(host.tpc("apply", "policy.yaml", "--allow-foreign"), 0, "applied", "warning: ")
+	expect(host.tpc("apply", "policy.yaml", "--allow-foreign"), 0, "nothing to change")
 	shop.write("policy.yaml", SEED.replace("203.0.113.0/24", "203.0.113.0/25"))
-	expect(host.tpc("apply", "policy.yaml", "--beside"), 0, "applied")
+	expect(host.tpc("apply", "policy.yaml", "--allow-foreign"), 0, "applied")
 	expect(host.tpc("remove"), 0, "removed")
 	differs(before, host.state(), "after remove:")
 
 
 @pytest.mark.parametrize("what, command", NEVER.items())
 def test_never(shop, host, what, command):
-	"""--beside: {what}: refused all the same"""
+	"""--allow-foreign: {what}: refused all the same"""
 	shop.write("policy.yaml", SEED)
 	host.run("ip", *command.split()).stdout if command else host.run("nft", "add table inet tpc { chain c { }; }").stdout
 	before = host.state()
-	expect(host.tpc("apply", "policy.yaml", "--beside"), 3, None, "nothing changed")
+	expect(host.tpc("apply", "policy.yaml", "--allow-foreign"), 3, None, "nothing changed")
 	differs(before, host.state(), "the refused apply:")
 
 
 def test_never_ours(shop, host):
-	"""--beside: another policy of ours with the same numbers is refused all the same"""
+	"""--allow-foreign: another policy of ours with the same numbers is refused all the same"""
 	shop.write("a.yaml", SEED.replace("version: 1", "version: 1\nname: a"))
 	shop.write("b.yaml", SEED.replace("version: 1", "version: 1\nname: b"))
 	expect(host.tpc("apply", "a.yaml"), 0)
 	before = host.state()
-	done = host.tpc("apply", "b.yaml", "--beside")
+	done = host.tpc("apply", "b.yaml", "--allow-foreign")
 	expect(done, 3, None, ["[number-conflict]", "taken by the policy a", "nothing changed"])
-	assert "--beside" not in done.stderr, f"--beside is offered where it does not help: {done.stderr}"
+	assert "--allow-foreign" not in done.stderr, f"--allow-foreign is offered where it does not help: {done.stderr}"
 	differs(before, host.state(), "the refused apply:")
 
 
@@ -248,8 +248,8 @@ def test_in_front(shop, host):
 		before = host.state()
 		for when in "applied", "nothing to change":
 			done = host.tpc("apply", "policy.yaml")
-			expect(done, 0, when, [words, "warning: somebody else's", "settings: {priority: "] if words else ())
-			assert words or "somebody else" not in done.stderr, f"{command}: {done}"
+			expect(done, 0, when, [words, "warning: a foreign", "settings: {priority: "] if words else ())
+			assert words or "a foreign" not in done.stderr, f"{command}: {done}"
 		told = [item["message"] + str(item["help"]) for item in host.json("status")["policies"][0]["problems"]]
 		assert bool(words) == bool(told) and (not words or words in told[0] and "remove that rule" in told[0]), \
 			f"{command}: status says {told}"
@@ -269,7 +269,7 @@ def test_front_help(shop, host):
 	shop.write("policy.yaml", VPN.replace("version: 1", "version: 1\n" + found.group(1)))
 	done = host.tpc("apply", "policy.yaml")
 	expect(done, 0, "applied")
-	assert "somebody else" not in done.stderr, ("warned again", str(done))
+	assert "a foreign" not in done.stderr, ("warned again", str(done))
 	expect(host.tpc("status"), 0, "everything holds")
 
 
@@ -279,8 +279,8 @@ def test_added_since(shop, host):
 	shop.write("policy.yaml", NUMBERED)
 	commands = {
 		"rule add priority 10001 from 10.0.0.0/8 lookup 53": "among the policy's (10000-1000",
-		"rule add priority 12000 from 10.0.0.0/8 lookup 7100": "by the policy's table 7100: 12000: from 10.0.0.0/8",
-		"route add 192.0.2.128/25 dev lo table 7100": "table 7100 holds somebody else's IPv4 route: 192.0.2.128/25",
+		"rule add priority 12000 from 10.0.0.0/8 lookup 7100": "to the policy's table 7100: 12000: from 10.0.0.0/8",
+		"route add 192.0.2.128/25 dev lo table 7100": "table 7100 holds a foreign IPv4 route: 192.0.2.128/25",
 		"rule add from 10.9.0.0/16 lookup 53": "can take packets that the policy has marked: 9999: from 10.9.0.0/16",
 		"-6 rule add priority 9000 from 2001:db8::/32 lookup 53": "stands before the policy's",
 	}
@@ -296,7 +296,7 @@ def test_added_since(shop, host):
 		for path in (shop.folder / "run").rglob("tpc"):
 			path.unlink()
 	host.run("ip", "rule", "add", "priority", "12000", "from", "10.0.0.0/8", "lookup", "7100")
-	expect(host.tpc("apply", "policy.yaml"), 0, (), "by the policy's table 7100")
+	expect(host.tpc("apply", "policy.yaml"), 0, (), "to the policy's table 7100")
 
 
 def test_two_policies(shop, host):
@@ -705,7 +705,7 @@ def test_account_changes(shop, host):
 	assert before not in ("", "64302") and "skuid 64302" not in table and "meta skuid != { 0, " in table, table
 	host.run("sh", "-c", "cat p >/etc/passwd")
 	expect(host.tpc("status", "--drift"), 5, ["the user proxy is there now"], None)
-	expect(host.tpc("rollback"), 3, None, ["there is nothing to go back to"])
+	expect(host.tpc("rollback"), 3, None, ["there is nothing to roll back to"])
 	expect(host.tpc("apply", "policy.yaml"), 0, ["the user proxy is there now"], None)
 	expect(host.tpc("status"), 0, ["everything holds"], None)
 
@@ -751,7 +751,7 @@ def test_wrong(shop, host):
 	"""an error of the policy ends it with status 1 before anything is asked"""
 	shop.write("policy.yaml", SEED.replace("{proxy: proxy}", "{proxy: prxy}"))
 	expect(host.tpc("apply", "policy.yaml"), 1, None, ["policy.yaml:7:", "prxy"])
-	assert not (shop.folder / "run").exists(), "a run folder was made"
+	assert not (shop.folder / "run").exists(), "a run directory was made"
 
 
 def test_locked(shop, host):
@@ -775,7 +775,7 @@ def test_locked(shop, host):
 
 
 def test_folder_of_others(shop, host):
-	"""a run folder that others can write to is not trusted"""
+	"""a run directory that others can write to is not trusted"""
 	(shop.folder / "run").mkdir(mode=0o777)
 	os.chmod(shop.folder / "run", 0o777)
 	shop.write("policy.yaml", SEED)
@@ -799,11 +799,11 @@ def test_table_of_others(shop, host):
 	shop.write("policy.yaml", SEED)
 	host.run("nft", "add table inet tpc { chain mine { type filter hook input priority 0; accept; }; }")
 	before = host.state()
-	words = ["the nft table inet tpc is somebody else's", "another `name:`", "nft delete table inet tpc"]
+	words = ["nft table inet tpc exists but was not created by tpc (no tpc metadata, no saved state)", "another `name:`", "nft delete table inet tpc"]
 	for command in ["apply", "policy.yaml"], ["apply", "--dry-run", "policy.yaml"], ["remove"], ["remove", "tpc"]:
 		expect(host.tpc(*command), 3, None, words)
 		differs(before, host.state(), f"the refused {command}:")
-	expect(host.tpc("status"), 0, "somebody else's")
+	expect(host.tpc("status"), 0, "nft table inet tpc was not created by tpc")
 	host.run("nft", "delete", "table", "inet", "tpc")
 	expect(host.tpc("apply", "policy.yaml"), 0)
 	host.run("nft", "flush", "table", "inet", "tpc")
@@ -902,7 +902,7 @@ def test_without_ipv6(shop, host):
 	sysctl(host, "net.ipv6.conf.all.disable_ipv6", 1)
 	before = host.state()
 	done = host.tpc("apply", "policy.yaml")
-	expect(done, 0, ["applied", "ip rules: +4 -0", "routes: +1 -0"], "IPv6 is switched off")
+	expect(done, 0, ["applied", "ip rules: +4 -0", "routes: +1 -0"], "IPv6 is disabled here")
 	assert done.stderr.count("warning") == 1, str(done)
 	expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
 	assert "table 100" not in host.tpc("status").stdout.replace("tables 100", "").replace("10000  table 100", ""), \

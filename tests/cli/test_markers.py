@@ -21,7 +21,7 @@ rules:
   - {to: 203.0.113.0/24, proto: tcp, then: {proxy: one}}
   - {to: 203.0.113.0/24, scope: both, then: {route: vpn}}
 """
-WORDS = ["[number-conflict]", "somebody else's nft rule gives"]
+WORDS = ["[number-conflict]", "a foreign nft rule sets"]
 
 
 def load(host, hook, *rules, table="inet theirs", before=""):
@@ -45,9 +45,9 @@ def load(host, hook, *rules, table="inet theirs", before=""):
 	("a rule that gives connections one of the policy's marks", TWO, "ct mark set ct mark and 0xffff or 0x1d000000", ["the connection mark of", "ct mark set ct mark and 0xffff or 0x1d000000"], "filter hook prerouting priority -150", "inet theirs", True),
 ])
 def test_refusal(shop, host, what, policy, rule, words, hook, table, beside):
-	"""{what}: refused with status 3, nothing changed; --beside lets it stand: {beside}
+	"""{what}: refused with status 3, nothing changed; --allow-foreign lets it stand: {beside}
 
-	`beside`: does --beside let it stand?
+	`beside`: does --allow-foreign let it stand?
 	"""
 	host.link("wg0")
 	shop.write("policy.yaml", policy)
@@ -56,14 +56,14 @@ def test_refusal(shop, host, what, policy, rule, words, hook, table, beside):
 	for verb in ("apply", "plan"):
 		done = host.tpc(verb, "policy.yaml")
 		expect(done, 3, None, [*WORDS, f"table {table}, chain c, handle ", "policy.yaml:", "mark_mask", *words])
-		assert ("--beside" in done.stderr) == beside, f"--beside: {done}"
+		assert ("--allow-foreign" in done.stderr) == beside, f"--allow-foreign: {done}"
 	if not beside:
-		expect(host.tpc("apply", "policy.yaml", "--beside"), 3, None, WORDS)
+		expect(host.tpc("apply", "policy.yaml", "--allow-foreign"), 3, None, WORDS)
 		differs(before, host.state(), "refused:")
 		return
 	differs(before, host.state(), "refused:")
-	expect(host.tpc("plan", "policy.yaml", "--beside"), 5, (), "go the same way")
-	expect(host.tpc("apply", "policy.yaml", "--beside"), 0, "applied", ["warning: ", "go the same way", *words])
+	expect(host.tpc("plan", "policy.yaml", "--allow-foreign"), 5, (), "take the same route")
+	expect(host.tpc("apply", "policy.yaml", "--allow-foreign"), 0, "applied", ["warning: ", "take the same route", *words])
 	expect(host.tpc("apply", "policy.yaml"), 0, "nothing to change")
 	expect(host.tpc("remove"), 0, "removed")
 	differs(before, host.state(), "after remove:")
@@ -155,7 +155,7 @@ def test_takers(shop, host):
 		load(host, hook, "tcp dport 1 meta mark set 0x1", "tcp dport 2 meta mark set mark and 0xff", "meta mark set mark or 0x4",
 			"tcp dport 3 meta mark set mark and 0xfeffffff", table=table)
 		done = host.tpc("apply", "policy.yaml")
-		expect(done, 0, "applied", ["warning: behind the policy's chain", f"table {table}, chain c, handle ",
+		expect(done, 0, "applied", ["warning: a foreign nft rule after the policy's chain", f"table {table}, chain c, handle ",
 			"meta mark set 0x1, and 2 more in that chain"] if warned else ())
 		assert done.stderr.count("nft rule") == warned, f"{table} {hook}: {done}"
 		host.tpc("remove")
@@ -183,8 +183,8 @@ def test_together(shop, host):
 	host.run("ip", "rule", "add", "priority", "77", "fwmark", "0x64", "lookup", "53")
 	load(host, "filter hook prerouting priority -150", "meta mark set 0x64", "meta mark set mark or 0x64")
 	done = host.tpc("apply", "policy.yaml")
-	expect(done, 3, None, [*WORDS, "somebody else's IPv4 rule asks for"])
-	assert done.stderr.count("nft rule gives") == 2, f"not each is said: {done}"
+	expect(done, 3, None, [*WORDS, "a foreign IPv4 rule matches"])
+	assert done.stderr.count("nft rule sets") == 2, f"not each is said: {done}"
 
 
 def test_bare(shop, host):

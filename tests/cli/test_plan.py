@@ -127,16 +127,16 @@ def test_refused(shop, host):
 
 
 def test_foreign(shop, host):
-	"""plan -v: rules that somebody else has changed are written anew, and are said to be those that were applied"""
+	"""plan -v: rules that were changed from outside are rewritten, and are said to be those that were applied"""
 	host.link("wg0")
 	shop.write("policy.yaml", FIRST)
 	host.tpc("apply", "policy.yaml")
 	host.run("nft", "add", "rule", "inet", "tpc", "prerouting", "counter")
-	expect(host.tpc("plan", "-v", "policy.yaml"), 5, ["~ table inet tpc", "somebody else has changed what is loaded"], None)
+	expect(host.tpc("plan", "-v", "policy.yaml"), 5, ["~ table inet tpc", "the loaded ones were changed from outside"], None)
 	host.tpc("apply", "policy.yaml")
 	shop.write("policy.yaml", FIRST.replace("then: {route: vpn}", "then: drop"))
 	done = host.tpc("plan", "-v", "policy.yaml")
-	assert "somebody else" not in done.stdout, f"said of another policy: {done}"
+	assert "changed from outside" not in done.stdout, f"said of another policy: {done}"
 
 
 def same(host, name, words, *options):
@@ -174,9 +174,9 @@ def test_too_small(shop, host):
 	expect(host.tpc("apply", "policy.yaml"), 0)
 	host.run("nft", "add", "element", "inet", "tpc", "d_v4", "{ 198.51.100.1, 198.51.100.3 }")
 	shop.write("policy.yaml", FILLED.replace("size: 100", "size: 4"))
-	same(host, "policy.yaml", ["policy.yaml:3:3: error: the set d_v4 cannot be filled: it holds more than the `size`"])
+	same(host, "policy.yaml", ["policy.yaml:3:3: error: the set d_v4 cannot be filled: it holds more elements than its new `size`"])
 	shop.write("policy.yaml", FILLED.replace("size: 100", "size: 5"))
-	expect(host.tpc("plan", "policy.yaml"), 5, ["~ set d_v4  (made anew with what it holds: its `size` changes: 100 -> 5)\n"])
+	expect(host.tpc("plan", "policy.yaml"), 5, ["~ set d_v4  (re-created with its elements: its `size` changes: 100 -> 5)\n"])
 	expect(host.tpc("apply", "policy.yaml"), 0)
 
 
@@ -186,9 +186,9 @@ def test_carried(shop, host):
 	expect(host.tpc("apply", "policy.yaml"), 0)
 	shop.write("policy.yaml", FILLED.replace("1h", "2h"))
 	expect(host.tpc("plan", "policy.yaml"), 5,
-		["~ set d_v4  (made anew with what it holds: its `timeout` changes: 3600 s -> 7200 s)\n"])
+		["~ set d_v4  (re-created with its elements: its `timeout` changes: 3600 s -> 7200 s)\n"])
 	shop.write("policy.yaml", FILLED.replace("1h", "2h").replace("113.7", "113.7, 203.0.113.9"))
-	expect(host.tpc("plan", "-v", "policy.yaml"), 5, ["~ set d_v4  +1 elements  (made anew", "+ 203.0.113.9\n"])
+	expect(host.tpc("plan", "-v", "policy.yaml"), 5, ["~ set d_v4  +1 elements  (re-created", "+ 203.0.113.9\n"])
 
 
 def test_damaged(shop, host):
@@ -198,7 +198,7 @@ def test_damaged(shop, host):
 	expect(host.tpc("apply", "policy.yaml"), 0)
 	host.run("nft", "flush", "set", "inet", "tpc", "foreign_v4")
 	expect(host.tpc("plan", "policy.yaml"), 5,
-		["~ set foreign_v4  (somebody else has changed it: filled anew with its 2 elements, with the rules)"])
+		["~ set foreign_v4  (changed from outside: refilled with its 2 elements, together with the rules)"])
 
 
 FAULTS = {

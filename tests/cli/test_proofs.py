@@ -18,7 +18,7 @@ rules:
   - {in: lan0, to: inner, then: direct}
   - {to: outer, then: direct}
 """
-COVERED = "policy.yaml:10:5: warning: no packet gets as far as this rule [covered-rule]"
+COVERED = "policy.yaml:10:5: warning: no packet gets as far as this rule [shadowed-rule]"
 
 
 def allow(text, line, comment):
@@ -66,31 +66,31 @@ def test_strict(shop):
 
 def test_allowed(shop):
 	"""a comment allows one code in its line, and check says so"""
-	text = allow(allow(TWO, 10, "# allow: covered-rule"), 11, "# allow: unused, covered-rule  since the move")
+	text = allow(allow(TWO, 10, "# allow: covered-rule"), 11, "# allow: unused, shadowed-rule  since the move")
 	shop.write("policy.yaml", text)
 	done = shop.tpc("check", "policy.yaml")
-	expect(done, 0, "2 silenced (policy.yaml:10 covered-rule, policy.yaml:11 covered-rule)",
+	expect(done, 0, "2 silenced (policy.yaml:10 shadowed-rule, policy.yaml:11 shadowed-rule)",
 		['policy.yaml:11:50: warning: nothing in this line is warned of as "unused" [unneeded-allow]'])
-	assert "[covered-rule]" not in done.stderr, "a rule is reported all the same"
+	assert "[shadowed-rule]" not in done.stderr, "a rule is reported all the same"
 	shop.write("policy.yaml", text.replace("unused, ", ""))
 	expect(shop.tpc("check", "--strict", "policy.yaml"), 0, "2 silenced")
 
 
 def test_not_allowed(shop):
 	"""a comment elsewhere, in quotes, or of another code, allows nothing"""
-	for line, comment in ((9, "# allow: covered-rule"), (10, "# allow: unused"), (10, "# allowed: covered-rule"),
-			(10, "#nothing # allow : covered-rule")):
+	for line, comment in ((9, "# allow: shadowed-rule"), (10, "# allow: unused"), (10, "# allowed: shadowed-rule"),
+			(10, "#nothing # allow : shadowed-rule")):
 		shop.write("policy.yaml", allow(TWO, line, comment))
 		expect(shop.tpc("check", "policy.yaml"), 0, "ok (", [COVERED])
-	shop.write("policy.yaml", TWO.replace("port: 80,", 'port: 80, name: "x # allow: covered-rule",'))
+	shop.write("policy.yaml", TWO.replace("port: 80,", 'port: 80, name: "x # allow: shadowed-rule",'))
 	expect(shop.tpc("check", "policy.yaml"), 0, "ok (", [COVERED])
 
 
 def test_wrong_codes(shop):
-	"""an unknown code is told with what was meant; an error is not allowed"""
-	shop.write("policy.yaml", allow(TWO, 10, "# allow: coverd-rule"))
+	"""an unknown code is reported with what was meant; an error is not allowed"""
+	shop.write("policy.yaml", allow(TWO, 10, "# allow: shadwed-rule"))
 	expect(shop.tpc("check", "policy.yaml"), 0, "ok (",
-		['no warning has the code "coverd-rule" [unneeded-allow]', 'did you mean "covered-rule"?'])
+		['no warning has the code "shadwed-rule" [unneeded-allow]', 'did you mean "shadowed-rule"?'])
 	shop.write("policy.yaml", allow(TWO.replace("to: left,", "to: lift,"), 8, "# allow: unknown-name"))
 	expect(shop.tpc("check", "policy.yaml"), 1, (), "[unknown-name]")
 
@@ -107,15 +107,15 @@ def test_allowed_note(shop):
 
 def test_allowed_otherwise(shop):
 	"""a comment with a capital, or behind a note, allows as well; one in a line of its own is told where it belongs"""
-	for comment in ("# Allow: covered-rule", "# my note; allow: covered-rule", "# we ALLOW: covered-rule until May"):
+	for comment in ("# Allow: shadowed-rule", "# my note; allow: shadowed-rule", "# we ALLOW: shadowed-rule until May"):
 		shop.write("policy.yaml", allow(TWO, 10, comment))
-		expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (policy.yaml:10 covered-rule)", "11:5: warning")
+		expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (policy.yaml:10 shadowed-rule)", "11:5: warning")
 	shop.write("policy.yaml", allow(TWO, 10, "# we allow: all of that"))
 	done = shop.tpc("check", "policy.yaml")
 	expect(done, 0, (), [COVERED])
 	assert "unneeded-allow" not in done.stderr, "it reads prose"
 	lines = TWO.splitlines()
-	shop.write("policy.yaml", "\n".join(lines[:9] + ["  # allow: covered-rule"] + lines[9:]) + "\n")
+	shop.write("policy.yaml", "\n".join(lines[:9] + ["  # allow: shadowed-rule"] + lines[9:]) + "\n")
 	expect(shop.tpc("check", "policy.yaml"), 0, (),
 		["policy.yaml:10:12: warning: nothing in this line", "it belongs at the end of the next line", "policy.yaml:11:5"])
 
@@ -123,11 +123,11 @@ def test_allowed_otherwise(shop):
 def test_errors_first(shop):
 	"""errors are fixed first: check says that more may be found, unless all was looked at"""
 	shop.write("policy.yaml", TWO.replace("to: left,", "to: lift,"))
-	more = "policy.yaml: fix the errors first: more may be found after them"
+	more = "policy.yaml: more errors may be found once these are fixed"
 	expect(shop.tpc("check", "policy.yaml"), 1, None, [more, "[unknown-name]"])
-	assert "fix the errors first" not in shop.tpc("check", "-q", "policy.yaml").stderr, "-q says it, too"
+	assert "once these are fixed" not in shop.tpc("check", "-q", "policy.yaml").stderr, "-q says it, too"
 	shop.write("policy.yaml", TWO)
-	assert "fix the errors first" not in shop.tpc("check", "--strict", "policy.yaml").stderr, "it is said where the proofs were made"
+	assert "once these are fixed" not in shop.tpc("check", "--strict", "policy.yaml").stderr, "it is said where the proofs were made"
 
 
 def test_counted(shop):
@@ -142,21 +142,21 @@ def test_included(shop):
 	"""included files have their own lines"""
 	head, rules = TWO.split("rules:\n")
 	shop.write("policy.yaml", head + "include: [more.yaml]\nrules:\n  - {to: 203.0.113.1, family: ipv4, then: drop}\n")
-	shop.write("more.yaml", "rules:\n" + allow(rules, 3, "# allow: covered-rule"))
-	expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (more.yaml:4 covered-rule)", "more.yaml:5:5: warning")
+	shop.write("more.yaml", "rules:\n" + allow(rules, 3, "# allow: shadowed-rule"))
+	expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (more.yaml:4 shadowed-rule)", "more.yaml:5:5: warning")
 
 
 def test_as_json(shop):
 	"""--format json: severities, and what is silenced where"""
-	shop.write("policy.yaml", allow(TWO, 10, "# allow: covered-rule"))
+	shop.write("policy.yaml", allow(TWO, 10, "# allow: shadowed-rule"))
 	done = shop.tpc("check", "--format", "json", "policy.yaml")
 	expect(done, 0, (), None)
 	objects = [json.loads(line) for line in done.stdout.splitlines()]
 	verdict = [item for item in objects if "policy" in item][0]
 	found = sorted({(item["severity"], item["code"], item["line"]) for item in objects if "code" in item})
-	assert verdict["silenced"] == [{"file": "policy.yaml", "line": 10, "code": "covered-rule"}], f"silenced: {verdict['silenced']}"
+	assert verdict["silenced"] == [{"file": "policy.yaml", "line": 10, "code": "shadowed-rule"}], f"silenced: {verdict['silenced']}"
 	assert verdict["warnings"] == 1 and not verdict["errors"], f"it counts {verdict}"
-	assert found == [("note", "two-sets", 9), ("warning", "covered-rule", 11)], f"it says {found}"
+	assert found == [("note", "two-sets", 9), ("warning", "shadowed-rule", 11)], f"it says {found}"
 
 
 def told(shop, text, *words):

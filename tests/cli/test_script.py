@@ -285,7 +285,7 @@ verb up; echo "up $?"
 verb status | grep MISSING
 verb down; echo "down $?"
 """)
-	expect(done, 0, [], ["the nft table inet tpc is somebody else's", "nft delete table inet tpc", "another name", "nothing was changed"])
+	expect(done, 0, [], ["nft table inet tpc exists but was not created by tpc (no tpc metadata).", "nft delete table inet tpc", "another name", "nothing was changed"])
 	assert done.stdout == "up 3\ndown 3\nup 0\ndown 0\n", str(done)
 
 

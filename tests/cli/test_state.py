@@ -1,4 +1,4 @@
-"""Files of the run folder that tpc has not written: they are reported and set aside, and every verb goes on
+"""Files of the run directory that tpc has not written: they are reported and set aside, and every verb goes on
 from what the kernel has."""
 import os
 import pathlib
@@ -20,7 +20,7 @@ rules:
 TWO = ONE.replace("203.0.113.0/24", "198.51.100.0/24")
 # Not where the sanitizers map more addresses than any limit would let them.
 LIMIT = ["prlimit", "--as=4000000000"]
-STRANGE = "is not what tpc has written"
+STRANGE = "is damaged"
 # Written by tpc before all files had one format; the policy's path was /mnt/one.yaml.
 BEFORE = pathlib.Path(__file__).resolve().parent / "format14"
 BOOT_BEFORE = b"ac77746e-87f4-4372-93bc-2b110878317e"
@@ -82,7 +82,7 @@ ALTERED = {
 
 
 def verbs(host, *more):
-	"""Every verb that reads the run folder, each with a limit on time and memory."""
+	"""Every verb that reads the run directory, each with a limit on time and memory."""
 	done = []
 	for words in (["status"], ["plan", "one.yaml"], ["apply", "--dry-run", "one.yaml"], *more):
 		done.append((words, host.run(*([] if "/san/" in host.program else LIMIT), "timeout", "-s", "KILL", "20", host.program, *words, check=False)))
@@ -218,7 +218,7 @@ def test_rollback(shop, host):
 	assert "198.51.100.0/24" in host.run("nft", "list", "table", "inet", "tpc_one").stdout, "it did not lead back"
 	expect(host.tpc("status"), 0)
 	(folder_of(shop) / "one").write_bytes(b"nonsense")
-	expect(host.tpc("rollback", "one"), 3, None, ["not known any more", "tpc remove one"])
+	expect(host.tpc("rollback", "one"), 3, None, ["is unknown", "tpc remove one"])
 	assert "198.51.100.0/24" in host.run("nft", "list", "table", "inet", "tpc_one").stdout, "what is applied is lost"
 
 
@@ -253,7 +253,7 @@ def test_escapes(shop, host):
 
 
 def test_left_over(shop, host):
-	"""what a killed run left half written in the run folder is taken away by the next"""
+	"""what a killed run left half written in the run directory is taken away by the next"""
 	prepare(shop, host)
 	expect(host.tpc("apply", "one.yaml"), 0)
 	(folder_of(shop) / ".one.tpc-4711-0").write_text("half", encoding="ascii")

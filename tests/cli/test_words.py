@@ -165,9 +165,9 @@ def test_command(shop, host):
 	name = "a b/it's.yaml"
 	policy = VPN.replace("dev: wg0", "dev: wg0, id: 777")
 	shop.write(name, policy)
-	for options in [], ["-O0"], ["--beside"], ["-O0", "--beside"]:
+	for options in [], ["-O0"], ["--allow-foreign"], ["-O0", "--allow-foreign"]:
 		expect(host.tpc("apply", *options, name), 0)
-		if "--beside" in options:
+		if "--allow-foreign" in options:
 			host.run("ip", "route", "replace", "198.51.100.0/24", "dev", "wg0", "table", "777")
 		commands = suggested(host)
 		assert len(set(commands)) == 1 and all(option in commands[0] for option in options), f"{options}: {commands}"
@@ -176,7 +176,7 @@ def test_command(shop, host):
 		assert "ip rules" not in done.stdout and "another one" not in done.stdout, f"{commands[0]} makes another policy of it: {done}"
 	expect(host.tpc("apply", name), 3)
 	shop.write(name, policy.replace("203", "202"))
-	expect(host.tpc("apply", "--beside", name), 0)
+	expect(host.tpc("apply", "--allow-foreign", name), 0)
 	expect(host.tpc("rollback"), 0)
 	commands = suggested(host)
 	assert commands and "-O0" in commands[0], f"behind a rollback: {commands}"
@@ -205,11 +205,11 @@ def test_warnings(shop, host):
 
 
 def test_strict_beside(shop, host):
-	"""--strict and --beside: what --beside allows is no reason to refuse"""
+	"""--strict and --allow-foreign: what --allow-foreign allows is no reason to refuse"""
 	host.link("wg0")
 	shop.write("p.yaml", VPN.replace("dev: wg0", "dev: wg0, id: 777"))
 	host.run("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", "777")
-	expect(host.tpc("apply", "--strict", "--beside", "p.yaml"), 0, "applied", "warning: the policy's table 777 holds")
+	expect(host.tpc("apply", "--strict", "--allow-foreign", "p.yaml"), 0, "applied", "warning: the policy's table 777 holds")
 
 
 def test_numbers(shop, host):

@@ -508,7 +508,7 @@ def test_again():
         refused(net.router, "tcp", 4, 80, False, "the new group, the old rules", identity=who["a"])
         assert "a cgroup that the rules ask for was removed" in policy.tpc("status", check=False).stdout
         said = policy.tpc("apply", str(policy.path))
-        assert f"the cgroup {names['a']} was made anew" in said.stdout + said.stderr, said
+        assert f"the cgroup {names['a']} was re-created" in said.stdout + said.stderr, said
         assert "everything holds" in policy.tpc("status").stdout
         for version in FAMILIES:
             refused(net.router, "tcp", version, 80, True, "applied again", identity=who["a"])

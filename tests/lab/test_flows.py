@@ -1,5 +1,5 @@
 """
-Flows that are older than the policy, or outlive it: what conntrack holds on a way that is no more is deleted after
+Flows that are older than the policy, or outlive it: stale conntrack entries is deleted after
 an apply and a removal, and nothing else is.
 """
 
@@ -135,12 +135,12 @@ def _follows(text):
         policy = Policy(net, text.replace("SETTINGS", ""))
         assert planned(policy) == 2, "planned"
         said = policy.tpc("apply", str(policy.path)).stdout
-        assert "connections on a way that is no more: -2" in said, said
+        assert "stale connections: -2" in said, said
         assert ask(old) == ["proxy"] * 2, "with the policy"
         assert policy.tpc("apply", str(policy.path)).stdout.count("no more") == 0, "deleted again"
         assert ask(old) + ask(other) == ["proxy"] * 2 + ["origin"] * 2, "with the policy applied again"
         said = policy.tpc("remove").stdout
-        assert "connections: 2 on a way that is no more, deleted" in said, said
+        assert "connections: 2 stale, deleted" in said, said
         listener.close()
         more.close()
         assert ask(old) == ["origin"] * 2, "without the policy"
@@ -185,7 +185,7 @@ def _own(mode, runs_as, itself):
         policy = Policy(net, OWN.format(mode=mode, runs_as=runs_as))
         assert planned(policy) == 2, "planned"
         said = policy.tpc("apply", str(policy.path)).stdout
-        assert "connections on a way that is no more: -2" in said, said
+        assert "stale connections: -2" in said, said
         assert kept <= ports(net, own), "the program's own are gone"
         assert [flow.ask(1) for flow in old] == ["proxy"] * 2, "with the policy"
         assert ask(other) + ask(own) == ["origin"] * 4, "others, with the policy"
@@ -221,7 +221,7 @@ rules: [{scope: both, proto: udp, port: 5000, then: {proxy: px}}]
 """).up()
     assert ask(flows) == ["proxy"] * 4, "with the policy"
     said = policy.tpc("remove").stdout
-    assert "connections: 2 on a way that is no more, deleted" in said, said
+    assert "connections: 2 stale, deleted" in said, said
     assert [flow.ask(1) for flow in flows] == ["origin"] * 4, "without the policy"
 
 
@@ -280,7 +280,7 @@ def test_moves(one, two, nat, hosts):
         kept = ports(net, other)
         assert planned(second) == count, "planned"
         said = second.tpc("apply", str(second.path)).stdout
-        assert f"connections on a way that is no more: -{count}" in said, said
+        assert f"stale connections: -{count}" in said, said
         assert [flow.ask(1) for flow in flows] == ["mobile"] * count, "by the second"
         said = second.tpc("rollback").stdout
         assert f"connections: {count} on a way" in said, said
@@ -304,20 +304,20 @@ def test_kept():
             ("one", "listeners: {dns: {redirect: 12345, protocols: [tcp, udp]}}"), ("two", "")))
         first.up()
         assert ask(flows) + ask(dns) == ["origin"] * 4 + ["proxy"] * 2, "by the first"
-        assert "on a way that is no more" not in first.tpc("status").stdout, "before"
+        assert "stale" not in first.tpc("status").stdout, "before"
         assert planned(first) == 0, "planned before"
         second.tpc("apply", "--keep-connections", str(second.path))
         said = second.tpc("status", check=False).stdout
-        assert "6 connections are on a way that is no more" in said and "everything holds" not in said, said
+        assert "6 connections are stale" in said and "everything holds" not in said, said
         assert planned(second) == 6, "planned after"
         said = second.tpc("apply", str(second.path)).stdout
-        assert "connections on a way that is no more: -6" in said, said
+        assert "stale connections: -6" in said, said
         assert ask(flows) + ask(dns) == ["mobile"] * 4 + ["origin"] * 2, "by the second"
-        assert "on a way that is no more" not in second.tpc("status").stdout, "after"
+        assert "stale" not in second.tpc("status").stdout, "after"
         assert planned(second) == 0, "planned at last"
         said = second.tpc("rollback", "--keep-connections").stdout
         assert "connections: " not in said, said
-        assert "6 connections are on a way that is no more" in second.tpc("status", check=False).stdout, "kept"
+        assert "6 connections are stale" in second.tpc("status", check=False).stdout, "kept"
 
 
 def test_kept_back():
@@ -343,12 +343,12 @@ def test_failover():
         flows = [Flow(host, version, 5000) for host in (net.client, net.router) for version in (4, 6)]
         assert ask(flows) == ["origin"] * 4, "by the first"
         pull(net, "wan0", "origin")
-        assert "4 connections are on a way that is no more" in policy.tpc("status", check=False).stdout, "status"
+        assert "4 connections are stale" in policy.tpc("status", check=False).stdout, "status"
         assert planned(policy) == 4, "planned"
         said = policy.tpc("apply", str(policy.path)).stdout
-        assert "connections on a way that is no more: -4" in said, said
+        assert "stale connections: -4" in said, said
         assert [flow.ask(1) for flow in flows] == ["mobile"] * 4, "by the second"
-        assert "on a way that is no more" not in policy.tpc("status", check=False).stdout, "status"
+        assert "stale" not in policy.tpc("status", check=False).stdout, "status"
 
 
 # ---- TCP ----
@@ -377,7 +377,7 @@ rules: [{scope: both, proto: tcp, port: 443, then: {proxy: px}}]
     said = policy.tpc("remove").stdout
     if lives:
         assert [talk.say() for talk in talks] == ["kept"] * 4, "without the policy"
-    assert ("connections: 4 on a way that is no more, deleted" in said) != lives, said
+    assert ("connections: 4 stale, deleted" in said) != lives, said
     for talk in talks:
         talk.close()
 
@@ -434,9 +434,9 @@ rules:
     net.listener()
     assert ask(away) + ask(cold) == ["origin"] * 4, "a connection keeps its way"
     assert planned(policy) == 2, "planned"
-    assert "2 connections are on a way that is no more" in policy.tpc("status", check=False).stdout, "status"
+    assert "2 connections are stale" in policy.tpc("status", check=False).stdout, "status"
     said = policy.tpc("apply", str(policy.path)).stdout
-    assert "connections on a way that is no more: -2" in said, said
+    assert "stale connections: -2" in said, said
     assert [flow.ask(1) for flow in away] + ask(cold) == ["proxy"] * 2 + ["origin"] * 2, "with the listener"
     assert "more" not in policy.tpc("apply", str(policy.path)).stdout, "deleted again"
 
@@ -456,10 +456,10 @@ rules: [{{scope: both, proto: udp, port: 5000, then: {{proxy: far}}}}]
 """)
     assert planned(policy) == 4, "planned"
     said = policy.tpc("apply", str(policy.path)).stdout
-    assert "connections on a way that is no more: -4" in said, said
+    assert "stale connections: -4" in said, said
     assert ask(old) == ["server"] * 4, "with the policy"
     assert "more" not in policy.tpc("apply", str(policy.path)).stdout, "deleted again"
-    assert "connections: 4 on a way that is no more, deleted" in policy.tpc("remove").stdout, "removed"
+    assert "connections: 4 stale, deleted" in policy.tpc("remove").stdout, "removed"
     assert [flow.ask(1) for flow in old] == ["origin"] * 4, "without the policy"
     assert kept <= ports(net, other), "other flows are gone"
 

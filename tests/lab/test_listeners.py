@@ -359,19 +359,19 @@ def test_row(net, mode):
         _explained(policy).stdout
 
     one = start_one()
-    assert "two is handed what the next apply hands to one: one, else two: one is handed it" in _says(policy, "one, else two: one is handed it\n", True)
+    assert "two gets packets that the next apply gives to one: one, else two: one is handed it" in _says(policy, "one, else two: one is handed it\n", True)
     assert _explained(policy).returncode == 5, "explain --live, before it is applied"
     policy.up()
     _taken_by(net, one, "both are there")
     assert "everything holds" in _says(policy, "one, else two: one is handed it\n", False)
 
     one.close()
-    assert "one is handed what the next apply hands to two: one, else two: two is handed it: no socket" in _says(policy, missing, True)
+    assert "one gets packets that the next apply gives to two: one, else two: two is handed it: no socket" in _says(policy, missing, True)
     told(probe.ask(net.client, "tcp", FOREIGN[4], 443), "refused", "reset")
     policy.up()
     _taken_by(net, two, "the first is gone again")
     two.close()
-    assert "two is handed what the next apply hands to one" in _says(policy, "and none has a socket", True)
+    assert "two gets packets that the next apply gives to one" in _says(policy, "and none has a socket", True)
 
 
 def test_row_by_hand():
@@ -398,7 +398,7 @@ def test_row_back(net):
     policy.up()
     policy.tpc("rollback")
     _taken_by(net, two, "after the rollback")
-    assert "two is handed what the next apply hands to one" in policy.tpc("status", check=False).stdout
+    assert "two gets packets that the next apply gives to one" in policy.tpc("status", check=False).stdout
 
 
 # ---- on_failure direct, and what a connection keeps ----

@@ -55,11 +55,11 @@ def test_never_there(network):
     policy.up()
     status = policy.tpc("status", check=False).stdout
     for told in plan.stderr, status:
-        assert "the interface wg0 has no IPv4 address that masquerade could give" in told, told
-        assert "wg0 has no IPv6 address that masquerade could give" in told, told
+        assert "the interface wg0 has no IPv4 address to masquerade with" in told, told
+        assert "wg0 has no IPv6 address to masquerade with" in told, told
     assert "everything holds" not in status, status
     _, live = explain(policy, "in=lan0", f"from={CLIENT[6]}", f"to={FOREIGN[6]}", "proto=tcp", "port=80", status=5)
-    assert "wg0 has no IPv6 address that masquerade could give" in complaints(live), complaints(live)
+    assert "wg0 has no IPv6 address to masquerade with" in complaints(live), complaints(live)
     wire = net.sniff("vpn")
     _unasked(net, wire)
     net.router.ip(f"address add {OURS[4]}/24 dev wg0\naddress add {OURS[6]}/64 dev wg0 nodad")

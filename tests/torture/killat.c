@@ -43,7 +43,7 @@ static void start(char **argv)
 	_exit(127);
 }
 
-/* Does the call change the kernel's state, or a file of the run folder? */
+/* Does the call change the kernel's state, or a file of the run directory? */
 static bool is_change(uint64_t number)
 {
 	static const uint64_t changes[] = {

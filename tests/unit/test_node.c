@@ -253,7 +253,7 @@ static void test_many_duplicates(void **state)
 		buf_printf(&text, "k%d: %d\n", i, i);
 	reading_open(&r, text.text, text.length);
 	assert_int_equal(diag_error_count(r.diag), 100);
-	assert_non_null(strstr(buf_text(&r.shown), "was not looked at"));
+	assert_non_null(strstr(buf_text(&r.shown), "was not read"));
 	reading_close(&r);
 	buf_free(&text);
 }

@@ -309,7 +309,7 @@ static void judge(struct world *world, const char *path, const char *text, const
 {
 	for (size_t i = 0; i < world->rule_count; i++) {
 		bool but_here = false, ignored;
-		bool told = is_told(shown, path, i, "covered-rule", &but_here);
+		bool told = is_told(shown, path, i, "shadowed-rule", &but_here);
 		bool empty = is_told(shown, path, i, "never-matches", &ignored) ||
 			     is_told(shown, path, i, "host-stays-host", &ignored);
 
@@ -369,13 +369,13 @@ static void try_many(bool plain, size_t count, uint64_t seed)
 	       covered);
 }
 
-static void covered_rules_are_never_met_and_unmet_boxes_are_covered(void **state)
+static void shadowed_rules_are_never_met_and_unmet_boxes_are_covered(void **state)
 {
 	(void)state;
 	try_many(true, PLAIN, 1);
 }
 
-static void covered_rules_are_never_met_whatever_the_conditions(void **state)
+static void shadowed_rules_are_never_met_whatever_the_conditions(void **state)
 {
 	(void)state;
 	try_many(false, MIXED, 2);
@@ -384,8 +384,8 @@ static void covered_rules_are_never_met_whatever_the_conditions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(covered_rules_are_never_met_and_unmet_boxes_are_covered),
-		cmocka_unit_test(covered_rules_are_never_met_whatever_the_conditions),
+		cmocka_unit_test(shadowed_rules_are_never_met_and_unmet_boxes_are_covered),
+		cmocka_unit_test(shadowed_rules_are_never_met_whatever_the_conditions),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

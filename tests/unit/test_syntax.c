@@ -128,7 +128,7 @@ static void test_syntax_lines(void **state)
 	ERRORS("a: ? b\n", "quotes", "1:4 yaml-syntax \"?\"");
 	ERRORS(": x\n", "key: value", "1:1 yaml-syntax without a key");
 	ERRORS("{: x}\n", "key: value", "1:2 yaml-syntax without a key");
-	ERRORS("a: x\n...\nb: c\n", NULL, "3:1 yaml-syntax behind the end");
+	ERRORS("a: x\n...\nb: c\n", NULL, "3:1 yaml-syntax follows the end");
 }
 
 static void test_syntax_brackets(void **state)
@@ -139,7 +139,7 @@ static void test_syntax_brackets(void **state)
 	ERRORS("a:\n  - {b: c, d: {e: f}\n  - {g: h}\n", "\"}\"",
 	       "2:5 yaml-syntax \"{\" is not closed");
 	ERRORS("{a: 1 b: 2}", "comma", "1:7 yaml-syntax comma or \"}\"");
-	ERRORS("a: [1, 2]]", "remove it", "1:10 yaml-syntax behind the end of a value");
+	ERRORS("a: [1, 2]]", "remove it", "1:10 yaml-syntax follows the end of a value");
 	ERRORS("a: }", NULL, "1:4 yaml-syntax value is missing");
 	ERRORS("a: [b,,c]", NULL, "1:7 yaml-syntax value is missing");
 }
@@ -149,7 +149,7 @@ static void test_syntax_quotes(void **state)
 	(void)state;
 	ERRORS("a: \"x\nb: y\n", "p:3:1: note: the text ends", "1:4 yaml-syntax never closed");
 	ERRORS("a: 'x\n---\n", NULL, "1:4 yaml-syntax never closed");
-	ERRORS("a: \"b\" c", "remove it", "1:8 yaml-syntax behind the end of a value");
+	ERRORS("a: \"b\" c", "remove it", "1:8 yaml-syntax follows the end of a value");
 	ERRORS("a: \"x\\qz\"", "\\\\", "1:6 yaml-syntax no escape");
 	ERRORS("a: \"\\ud800\"", NULL, "1:5 yaml-syntax no escape");
 	ERRORS("a: @x", "\"@x\"", "1:4 yaml-syntax no word can begin");

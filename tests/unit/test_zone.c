@@ -174,7 +174,7 @@ static void test_past(void **state)
 	now = SPRING + 5401;
 	timezone_localise(fixture->arena, &fixture->report, &fixture->ir);
 	assert_int_equal(fixture->report.count, 1);
-	assert_non_null(strstr(fixture->report.records[0]->text, "has closed"));
+	assert_non_null(strstr(fixture->report.records[0]->text, "is over"));
 }
 
 static void test_almost_past(void **state)

@@ -61,7 +61,7 @@ static bool resolve(struct arena *arena, struct diag *diag, struct ast_policy *p
 						      group->name);
 
 		diag_also(record, group->span, "defined here");
-		diag_help(record, "remove one of the names on the way round");
+		diag_help(record, "remove one of the names of the cycle");
 		return false;
 	}
 	if (group->progress == PROGRESS_DONE)

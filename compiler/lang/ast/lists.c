@@ -141,7 +141,7 @@ static bool resolve(struct resolving *resolving, struct ast_list *list, struct s
 				  "the %s \"%s\" contains itself", list_of(resolving, list->kind),
 				  list->name);
 		diag_also(record, list->span, "defined here");
-		diag_help(record, "remove one of the names on the way round");
+		diag_help(record, "remove one of the names of the cycle");
 		return false;
 	}
 	if (list->progress == PROGRESS_DONE)

@@ -95,7 +95,7 @@ static bool resolve_set(struct resolving *resolving, struct ast_set *set, struct
 		record = diag_add(resolving->diag, DIAG_set_cycle, wanted_by,
 				  "the set \"%s\" contains itself", set->name);
 		diag_also(record, set->span, "defined here");
-		diag_help(record, "remove one of the names on the way round");
+		diag_help(record, "remove one of the names of the cycle");
 		return false;
 	}
 	if (set->progress == PROGRESS_DONE)

@@ -89,7 +89,7 @@ static bool comes_back(struct diag *diag, const struct ast_rule *rule,
 	    !(rule->specials & (SPECIAL_BROADCAST | SPECIAL_MULTICAST)))
 		return true;
 	return check_refuse(diag, rule->then->span,
-			    "what this host sends to many at once goes to no tproxy listener",
+			    "multicast and broadcast of this host go to no tproxy listener",
 			    "take `broadcast` and `multicast` out of `to`, or say `scope: forward`");
 }
 

@@ -39,7 +39,7 @@ static bool check_answer(struct arena *arena, struct diag *diag, struct ast_rule
 
 	if (rule->specials & (SPECIAL_BROADCAST | SPECIAL_MULTICAST))
 		return check_refuse(diag, rule->then->span,
-				    "what is sent to many at once has no address to answer from",
+				    "multicast and broadcast have no address to answer from",
 				    "take `broadcast` and `multicast` out of `to`");
 	if (rule->protocols.count && proto && !proto->negated &&
 	    !interval_covers(&icmp, &rule->protocols))

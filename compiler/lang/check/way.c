@@ -16,11 +16,11 @@ static bool check_failure(struct diag *diag, const struct ast_listener *listener
 		return true;
 	if (listener->on_failure == FAILURE_DIRECT)
 		return check_refuse(diag, listener->on_failure_span,
-				    "a redirected packet has lost its way back when its listener turns out to be gone",
+				    "a redirected packet cannot be restored when its listener turns out to be down",
 				    "use tproxy for `on_failure: direct`, or leave it at reject");
 	if (listener->mode == MODE_DNAT && !ast_stays_here(listener))
 		return check_refuse(diag, listener->on_failure_span,
-				    "whether a listener on another host waits is not known here",
+				    "whether a listener on another host is up is not known here",
 				    "remove `on_failure`: that host answers for itself");
 	return true;
 }

@@ -48,7 +48,7 @@ static const struct ir_set *set_of(struct lower *lower, enum addr_family family)
 
 void lower_ended(struct lower *lower, struct ir_chain *chain)
 {
-	const char *remark = "answers of connections that an apply has deleted open none";
+	const char *remark = "replies of connections that an apply has deleted open none";
 
 	for (int family = 0; may_end(lower) && family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;

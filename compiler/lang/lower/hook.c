@@ -314,8 +314,7 @@ static void take_spoofed(struct lower *lower, struct ir_chain *chain)
 
 	if (!way)
 		return;
-	rule = lower_guarantee(lower, chain,
-			       "answers to a client's address that a proxy has borrowed");
+	rule = lower_guarantee(lower, chain, "replies to a client's address that a proxy spoofs");
 	lower_match(lower, rule, protocol_match(&protocols));
 	lower_match(lower, rule, socket_match());
 	lower_set_mark(lower, rule, way->mark, way->mask);

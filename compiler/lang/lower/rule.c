@@ -487,8 +487,7 @@ static void warn_of_nothing(struct lowering *lowering)
 	} else {
 		diag_help(diag_add(lowering->lower->diag, DIAG_never_matches, rule->span,
 				   "no packet can fit this rule"),
-			  "its conditions exclude each other, or one of them all there is: look at the families and "
-			  "destinations that they name, and at what stands behind `not`");
+			  "its conditions exclude each other, or one of them all there is: check the families and destinations that they name, and what follows `not`");
 	}
 }
 

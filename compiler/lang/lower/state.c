@@ -461,6 +461,6 @@ void lower_fill_replies(struct lower *lower, struct ir_chain *chain)
 				       reply_chain(lower, lower->values[i].origin));
 	lower_dispatch(lower, chain, dispatch,
 		       lower->uplink_count
-			       ? "answers leave by the uplink that the request came in by"
+			       ? "replies leave through the uplink that the request came in on"
 			       : NULL);
 }

@@ -83,15 +83,11 @@ static const struct feature {
 	},
 	[NEED_UNFILTERED] = {
 		"net.ipv4.conf.%.rp_filter", "0", IR_SYSCTL_IF_EFFECTIVE,
-		"the table %s leaves by this interface, and a reverse-path filter drops the answers: a "
-		"strict one (1) where the main table leaves by another, a loose one (2) where the main "
-		"table has no route to their source, as when its only default route is gone",
+		"the table %s leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone",
 	},
 	[NEED_QUIET] = {
 		"net.ipv4.conf.%.send_redirects", "0", IR_SYSCTL_IF_EFFECTIVE,
-		"the table %s may send packets out by the interface they came in by, and an ICMP "
-		"redirect would teach their sender the way round this host, for as long as it "
-		"remembers, whatever the policy then says",
+		"the table %s may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host",
 	},
 	[NEED_LOOSE_MARKED] = {
 		"net.ipv4.conf.%.rp_filter", "2", IR_SYSCTL_IF_MARKED,
@@ -100,8 +96,7 @@ static const struct feature {
 	},
 	[NEED_UNMARKED] = {
 		"net.ipv4.conf.all.src_valid_mark", "0", IR_SYSCTL_ALWAYS,
-		"the listener %s takes what comes from outside by tproxy, and with 1 the kernel looks for "
-		"the way back by the mark, finds this host, and drops the packet",
+		"the listener %s takes packets from outside by tproxy, and with 1 the kernel's reverse-path lookup uses the mark, finds this host, and drops the packet",
 	},
 	[NEED_UNMARKED_HERE] = {
 		"net.ipv4.conf.%.src_valid_mark", "0", IR_SYSCTL_ALWAYS,
@@ -110,20 +105,15 @@ static const struct feature {
 	},
 	[NEED_LOCALNET] = {
 		"net.ipv4.conf.%.route_localnet", "1", IR_SYSCTL_UNLESS_ALL,
-		"the listener %s waits on a loopback address for what comes in here, and with 0 the kernel "
-		"drops that; the policy's rules keep everything else off loopback addresses",
+		"the listener %s is on a loopback address and takes packets from outside, which the kernel drops with 0; the policy's rules keep all others off loopback addresses",
 	},
 	[NEED_UNBRIDGED_IPV4] = {
 		"net.bridge.bridge-nf-call-iptables", "0", IR_SYSCTL_IF_BRIDGE,
-		"the listener %s takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) "
-		"what comes by a bridge loses its listener; rules of others for packets within one "
-		"bridge, such as between containers, need 1",
+		"the listener %s takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; foreign rules for packets within one bridge, such as between containers, need 1",
 	},
 	[NEED_UNBRIDGED_IPV6] = {
 		"net.bridge.bridge-nf-call-ip6tables", "0", IR_SYSCTL_IF_BRIDGE,
-		"the listener %s takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) "
-		"what comes by a bridge loses its listener; rules of others for packets within one "
-		"bridge, such as between containers, need 1",
+		"the listener %s takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; foreign rules for packets within one bridge, such as between containers, need 1",
 	},
 };
 

@@ -43,8 +43,7 @@ static bool read_timeout(struct decode *decode, const struct node *node, struct 
 		diag_help(record, "write %ss for seconds, %sm for minutes", text, text);
 	else
 		diag_help(record,
-			  "write 30s, 10m, 1h, 7d, or a sum such as 1h30m; without `timeout` elements stay until "
-			  "somebody removes them");
+			  "write 30s, 10m, 1h, 7d, or a sum such as 1h30m; without `timeout` elements stay until they are removed");
 	return false;
 }
 

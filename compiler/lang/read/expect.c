@@ -80,7 +80,7 @@ static bool read_payload(struct decode *decode, const struct decode_field *field
 	diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
 			   "a packet carries up to %d bytes of text, not %s", (int)field->most,
 			   value->kind == NODE_SCALAR ? "more" : node_describe(value)),
-		  "write `payload: \"TEXT\"`: what stands behind the TCP or UDP header");
+		  "write `payload: \"TEXT\"`: what follows the TCP or UDP header");
 	return false;
 }
 
@@ -358,7 +358,7 @@ bool read_expectations(struct decode *decode, const struct node *node, struct as
 
 	if (node->kind != NODE_LIST) {
 		diag_help(diag_add(decode->diag, DIAG_wrong_type, node->span, "`expect` is a list"),
-			  "write each expectation behind a dash: - {packet: {...}, then: direct}");
+			  "begin each expectation with a dash: - {packet: {...}, then: direct}");
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++) {

@@ -159,7 +159,7 @@ bool read_rules(struct decode *decode, const struct node *node, struct ast_polic
 
 	if (node->kind != NODE_LIST) {
 		diag_help(diag_add(decode->diag, DIAG_wrong_type, node->span, "`rules` is a list"),
-			  "write each rule behind a dash: - {to: SET, then: {proxy: NAME}}");
+			  "begin each rule with a dash: - {to: SET, then: {proxy: NAME}}");
 		return false;
 	}
 	for (size_t i = 0; i < node->count; i++) {

@@ -59,7 +59,7 @@ static bool read_hook_priority(struct decode *decode, const struct decode_field 
 		return true;
 	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
 			   "the rules cannot stand at this priority"),
-		  "write `mangle` or a number from %d to %d: behind connection tracking, which knows replies, and before NAT",
+		  "write `mangle` or a number from %d to %d: after connection tracking, which knows replies, and before NAT",
 		  HOOK_PRIORITY_LEAST, HOOK_PRIORITY_MOST);
 	return false;
 }

@@ -437,7 +437,7 @@ static void tell(struct diag *diag, const struct ast_policy *policy,
 	size_t count = count_used(covering, used), shown = 0;
 	bool is_rule = order < policy->rule_count;
 	struct diag_record *record =
-		diag_add(diag, DIAG_covered_rule, span, "no packet gets as far as %s%s",
+		diag_add(diag, DIAG_shadowed_rule, span, "no packet gets as far as %s%s",
 			 is_rule ? "this rule" : "the default",
 			 covering->fates[order].spared ? ", unless it goes to this host itself"
 						       : "");

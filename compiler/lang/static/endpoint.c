@@ -296,8 +296,8 @@ static void judge_endpoint(struct tunnels *tunnels, const struct tunnel *tunnel,
 			  text, tunnel->table->name, when(tunnels, &landing));
 	diag_also(record, then->name_span.source ? then->name_span : then->span, "%s is sent there",
 		  text);
-	diag_help(record, "put `{scope: local, to: %s%s%s, then: direct}` before that rule", quote,
-		  text, quote);
+	diag_help(record, "write `{scope: local, to: %s%s%s, then: direct}` before that rule",
+		  quote, text, quote);
 	diag_help(record,
 		  "or except the tunnel's packets by the mark it gives them: {scope: local, mark: "
 		  "MARK, then: direct}");

@@ -63,8 +63,7 @@ static void judge_mark(struct knowing *knowing, const char *name, const struct a
 				  "programs use, too: %s",
 				  name, mark->mask, list);
 	diag_help(record,
-		  "leave `mark` out, and one is given out of bits that none of them uses (0x7f000000); where they never "
-		  "run, write # allow: known-number behind it");
+		  "leave `mark` out, and one is given out of bits that none of them uses (0x7f000000); where they never run, write # allow: known-number after it");
 }
 
 static void judge_mask(struct knowing *knowing, const struct ast_settings *settings)
@@ -88,8 +87,7 @@ static void judge_mask(struct knowing *knowing, const struct ast_settings *setti
 	record = diag_add(knowing->diag, DIAG_known_number, settings->mark_mask_span,
 			  "other programs use bits of this mask, too: %s", list);
 	diag_help(record,
-		  "none of them uses 0x7f000000, the default; where they never run, write # allow: known-number "
-		  "behind it");
+		  "none of them uses 0x7f000000, the default; where they never run, write # allow: known-number after it");
 }
 
 /* ---- tables and priorities ---- */
@@ -134,7 +132,7 @@ static void judge_priorities(struct knowing *knowing, const struct ast_policy *p
 		diag_help(diag_add(knowing->diag, DIAG_known_number, span,
 				   "%u is a priority that ip rules of %s have, too", priority,
 				   known->program),
-			  "begin elsewhere: from 10000, the default, on nobody is known up to 29949");
+			  "begin elsewhere: no known program uses 10000, the default, to 29949");
 	}
 }
 

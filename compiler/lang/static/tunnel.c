@@ -211,8 +211,7 @@ static void judge_unknown(struct tunnels *tunnels, const struct ast_table *table
 	diag_also(record, table->span,
 		  "%s is called like a tunnel, and nothing says where its packets go", dev);
 	diag_help(record,
-		  "say where they go with `endpoint: ADDRESS` in the table, and put `{scope: local, to: ADDRESS, then: "
-		  "direct}` before this");
+		  "say where they go with `endpoint: ADDRESS` in the table, and write `{scope: local, to: ADDRESS, then: direct}` before this");
 	diag_help(record,
 		  "or except them by the mark that the tunnel gives them: {scope: local, mark: MARK, then: "
 		  "direct}");

@@ -10,8 +10,8 @@
 #   isp1              0x2d000000/0x7f000000  10000    7107     the table's routes
 #   isp2              0x08000000/0x7f000000  10002    7126     the table's routes
 #   main              0x6f000000/0x7f000000  10004    -        the table's routes
-#   isp1              0x5b000000/0x7f000000  10005    7107     answers of connections that came in that way
-#   isp2              0x79000000/0x7f000000  10008    7126     answers of connections that came in that way
+#   isp1              0x5b000000/0x7f000000  10005    7107     replies of connections that came in through it
+#   isp2              0x79000000/0x7f000000  10008    7126     replies of connections that came in through it
 #   isp1              0x5a000000/0x7f000000  10011    7107     the table's routes, for what comes in by an uplink or is translated
 #   isp2              0x35000000/0x7f000000  10014    7126     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
@@ -100,17 +100,17 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table isp1 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table isp1 leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table isp1 leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table isp1 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan0.send_redirects' '0' effective - 'the table isp1 may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.wan0.send_redirects' '0' effective - 'the table isp1 may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table isp1 takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'isp1 needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table isp1 takes forwarded packets, and without this the host forwards no IPv6'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table isp1 takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table isp2 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan1.rp_filter' '0' effective - 'the table isp2 leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan1.rp_filter' '0' effective - 'the table isp2 leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table isp2 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan1.send_redirects' '0' effective - 'the table isp2 may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.wan1.send_redirects' '0' effective - 'the table isp2 may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 }
 
 # compiler/emit/script.sh follows.

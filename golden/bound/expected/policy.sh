@@ -13,9 +13,9 @@
 #   four              0x2a000000/0x7f000000  10004    7156     the table's routes
 #   vpn               0x3d000000/0x7f000000  10006    7105     the table's routes
 #   two.unreachable   0x27000000/0x7f000000  10008    7106     the table's routes
-#   one               0x56000000/0x7f000000  10010    7104     answers of connections that came in that way
-#   two               0x1f000000/0x7f000000  10013    7106     answers of connections that came in that way
-#   vpn               0x70000000/0x7f000000  10016    7105     answers of connections that came in that way
+#   one               0x56000000/0x7f000000  10010    7104     replies of connections that came in through it
+#   two               0x1f000000/0x7f000000  10013    7106     replies of connections that came in through it
+#   vpn               0x70000000/0x7f000000  10016    7105     replies of connections that came in through it
 #   two.unreachable   0x2b000000/0x7f000000  10019    7106     the table's routes, for what comes in by an uplink or is translated
 #   one               0x07000000/0x7f000000  10022    7104     the table's routes, for what comes in by an uplink or is translated
 #   four              0x7b000000/0x7f000000  10025    7156     the table's routes, for what comes in by an uplink or is translated
@@ -157,12 +157,12 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table one leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table one leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table one leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table one leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table four leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan1.rp_filter' '0' effective - 'the table four leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan1.rp_filter' '0' effective - 'the table four leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table two.unreachable leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 }

@@ -9,8 +9,8 @@
 #   name              mark/mask              ip rule  table    goes to
 #   dns               0x45000000/0x7f000000  10000    7104     dnat port 53
 #   web               0x15000000/0x7f000000  10002    7169     dnat port 8080
-#   vpn               0x70000000/0x7f000000  10005    7104     answers of connections that came in that way
-#   far               0x7d000000/0x7f000000  10008    7169     answers of connections that came in that way
+#   vpn               0x70000000/0x7f000000  10005    7104     replies of connections that came in through it
+#   far               0x7d000000/0x7f000000  10008    7169     replies of connections that came in through it
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
@@ -71,14 +71,14 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table vpn takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.ip_forward' '1' elsewhere 10.99.0.53 'the listener dns is on another host, and without this nothing is forwarded there'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'dns needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' elsewhere fd00:99::53 'the listener dns is on another host, and without this nothing is forwarded there'
 	"$1" 'net.ipv4.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table far leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table far leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table far leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv4.ip_forward' '1' elsewhere 198.51.100.80 'the listener web is on another host, and without this nothing is forwarded there'
 }
 

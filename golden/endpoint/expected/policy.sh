@@ -9,8 +9,8 @@
 #   name              mark/mask              ip rule  table    goes to
 #   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
 #   other             0x46000000/0x7f000000  10003    7182     the table's routes
-#   vpn               0x70000000/0x7f000000  10006    7104     answers of connections that came in that way
-#   other             0x01000000/0x7f000000  10009    7182     answers of connections that came in that way
+#   vpn               0x70000000/0x7f000000  10006    7104     replies of connections that came in through it
+#   other             0x01000000/0x7f000000  10009    7182     replies of connections that came in through it
 #   vpn               0x47000000/0x7f000000  10012    7104     the table's routes, for what begins TCP connections of this host
 #   other             0x15000000/0x7f000000  10015    7182     the table's routes, for what begins TCP connections of this host
 #   nft table inet tpc; ip rules and routes carry protocol 116
@@ -90,14 +90,14 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'vpn needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv6'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table vpn takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.wg1.ignore_routes_with_linkdown' '1' always - 'the table other leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg1.rp_filter' '0' effective - 'the table other leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg1.rp_filter' '0' effective - 'the table other leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wg1.ignore_routes_with_linkdown' '1' always - 'the table other leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 }
 

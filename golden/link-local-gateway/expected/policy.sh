@@ -9,10 +9,10 @@
 #   name              mark/mask              ip rule  table    goes to
 #   isp               0x0b000000/0x7f000000  10000    7168     the table's routes
 #   lab               0x6f000000/0x7f000000  10002    7183     the table's routes
-#   isp               0x54000000/0x7f000000  10004    7168     answers of connections that came in that way
+#   isp               0x54000000/0x7f000000  10004    7168     replies of connections that came in through it
 #   lab               0x2b000000/0x7f000000  10007    7183     the table's routes, for what comes in by an uplink or is translated
 #   isp               0x16000000/0x7f000000  10010    7168     the table's routes, for what comes in by an uplink or is translated
-#   lab               0x6c000000/0x7f000000  10013    7183     answers of connections that came in that way
+#   lab               0x6c000000/0x7f000000  10013    7183     replies of connections that came in through it
 #   direct            0x32000000/0x7f000000  -        -        what is left alone, where unmarked packets are refused
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
@@ -97,16 +97,16 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table isp leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table isp leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table isp leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table isp leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table isp takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'isp needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table isp takes forwarded packets, and without this the host forwards no IPv6'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table isp takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table lab leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table lab leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table lab leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table lab leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth2.send_redirects' '0' effective - 'the table lab may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.eth2.send_redirects' '0' effective - 'the table lab may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 }
 
 # compiler/emit/script.sh follows.

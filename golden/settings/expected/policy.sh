@@ -10,7 +10,7 @@
 #   a                 0x00000100/0x0000ff00  500      300      tproxy port 1001
 #   b                 0x00000200/0x0000ff00  -        -        redirect port 1002
 #   c                 0x00000300/0x0000ff00  502      390      the table's routes
-#   c                 0x00000400/0x0000ff00  504      390      answers of connections that came in that way
+#   c                 0x00000400/0x0000ff00  504      390      replies of connections that came in through it
 #   c                 0x00000500/0x0000ff00  507      390      the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc_office-2; ip rules and routes carry protocol 200
 
@@ -75,12 +75,12 @@ each_unmarked() {
 # key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
-	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' always - 'the listener a takes what comes from outside by tproxy, and with 1 the kernel looks for the way back by the mark, finds this host, and drops the packet'
+	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' always - 'the listener a takes packets from outside by tproxy, and with 1 the kernel'\''s reverse-path lookup uses the mark, finds this host, and drops the packet'
 	"$1" 'net.ipv4.conf.*.src_valid_mark' '0' always - 'the listener a takes what comes from outside by tproxy, and the kernel drops it where an interface'\''s own is 1'
-	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener a takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
-	"$1" 'net.bridge.bridge-nf-call-ip6tables' '0' bridge - 'the listener a takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
+	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener a takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; foreign rules for packets within one bridge, such as between containers, need 1'
+	"$1" 'net.bridge.bridge-nf-call-ip6tables' '0' bridge - 'the listener a takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; foreign rules for packets within one bridge, such as between containers, need 1'
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table c leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table c leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table c leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table c leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table c takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'c needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'

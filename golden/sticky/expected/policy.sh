@@ -13,10 +13,10 @@
 #   two.far.main      0x31000000/0x7f000000  10009    -        the table's routes
 #   one.two.main      0x04000000/0x7f000000  10012    -        the table's routes
 #   far.near.two      0x6d000000/0x7f000000  10015    -        the table's routes
-#   one               0x56000000/0x7f000000  10019    7104     answers of connections that came in that way
-#   two               0x1f000000/0x7f000000  10022    7106     answers of connections that came in that way
-#   far               0x7d000000/0x7f000000  10025    7169     answers of connections that came in that way
-#   near              0x02000000/0x7f000000  10028    7142     answers of connections that came in that way
+#   one               0x56000000/0x7f000000  10019    7104     replies of connections that came in through it
+#   two               0x1f000000/0x7f000000  10022    7106     replies of connections that came in through it
+#   far               0x7d000000/0x7f000000  10025    7169     replies of connections that came in through it
+#   near              0x02000000/0x7f000000  10028    7142     replies of connections that came in through it
 #   one.two.unreachable  0x39000000/0x7f000000  10031    -        the table's routes, for what comes in by an uplink or is translated
 #   one.two.unreachable  0x3a000000/0x7f000000  10036    -        the table's routes, for what comes in by an uplink or is translated
 #   one.two.unreachable  0x3b000000/0x7f000000  10041    -        the table's routes, for what comes in by an uplink or is translated
@@ -235,19 +235,19 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.eth0.ignore_routes_with_linkdown' '1' always - 'the table one.two.unreachable leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth0.rp_filter' '0' effective - 'the table one.two.unreachable leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth0.rp_filter' '0' effective - 'the table one.two.unreachable leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth0.ignore_routes_with_linkdown' '1' always - 'the table one.two.unreachable leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table one.two.unreachable leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table one.two.unreachable leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table one.two.unreachable leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table one.two.unreachable leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table one.two.unreachable takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'one.two.unreachable needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table one.two.unreachable takes forwarded packets, and without this the host forwards no IPv6'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table one.two.unreachable takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
-	"$1" 'net.ipv4.conf.eth0.send_redirects' '0' effective - 'the table one.two.unreachable may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
-	"$1" 'net.ipv4.conf.eth1.send_redirects' '0' effective - 'the table one.two.unreachable may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.eth0.send_redirects' '0' effective - 'the table one.two.unreachable may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
+	"$1" 'net.ipv4.conf.eth1.send_redirects' '0' effective - 'the table one.two.unreachable may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 	"$1" 'net.ipv4.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table two.far.main leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table two.far.main leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table two.far.main leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' default - 'the list two.far.main goes on after the main table, and with 0 the main table'\''s default route stays in use when this interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.*.ignore_routes_with_linkdown' '1' default - 'the list two.far.main goes on after the main table, and with 0 the main table'\''s default route stays in use when this interface loses its carrier: nothing takes its place'
 }

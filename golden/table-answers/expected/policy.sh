@@ -10,8 +10,8 @@
 #   one               0x25000000/0x7f000000  10000    7104     the table's routes
 #   two               0x26000000/0x7f000000  10002    7106     the table's routes
 #   vpn               0x3d000000/0x7f000000  10004    7105     the table's routes
-#   one               0x56000000/0x7f000000  10006    7104     answers of connections that came in that way
-#   two               0x1f000000/0x7f000000  10009    7106     answers of connections that came in that way
+#   one               0x56000000/0x7f000000  10006    7104     replies of connections that came in through it
+#   two               0x1f000000/0x7f000000  10009    7106     replies of connections that came in through it
 #   vpn               0x17000000/0x7f000000  10012    7105     the table's routes, for what comes in by an uplink or is translated
 #   one               0x07000000/0x7f000000  10015    7104     the table's routes, for what comes in by an uplink or is translated
 #   two               0x3b000000/0x7f000000  10018    7106     the table's routes, for what comes in by an uplink or is translated
@@ -87,12 +87,12 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table one leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table one leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table one leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table one takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table one takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.lan0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.lan0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv4.conf.lan0.send_redirects' '0' effective - 'the table vpn may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.lan0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.lan0.send_redirects' '0' effective - 'the table vpn may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 	"$1" 'net.ipv6.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table one leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 }
 

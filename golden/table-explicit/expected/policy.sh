@@ -9,7 +9,7 @@
 #   name              mark/mask              ip rule  table    goes to
 #   isp2              0x00020000/0xffffffff  9000     200      the table's routes
 #   isp3              0x00300000/0x0ff00000  10000    1000000  the table's routes
-#   isp2              0x79000000/0x7f000000  10002    200      answers of connections that came in that way
+#   isp2              0x79000000/0x7f000000  10002    200      replies of connections that came in through it
 #   isp2              0x35000000/0x7f000000  10005    200      the table's routes, for what comes in by an uplink or is translated
 #   isp3              0x17000000/0x7f000000  10008    1000000  the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
@@ -65,8 +65,8 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table isp2 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table isp2 leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv4.conf.eth1.send_redirects' '0' effective - 'the table isp2 may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table isp2 leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth1.send_redirects' '0' effective - 'the table isp2 may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table isp2 takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table isp2 takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 }

@@ -11,10 +11,10 @@
 #   told              0x71000000/0x7f000000  10002    7141     the table's routes
 #   forbidden         0x06000000/0x7f000000  10004    7145     the table's routes
 #   silent            0x25000000/0x7f000000  10006    7177     the table's routes
-#   soft              0x1e000000/0x7f000000  10008    7188     answers of connections that came in that way
-#   told              0x6d000000/0x7f000000  10011    7141     answers of connections that came in that way
-#   forbidden         0x58000000/0x7f000000  10014    7145     answers of connections that came in that way
-#   silent            0x7b000000/0x7f000000  10017    7177     answers of connections that came in that way
+#   soft              0x1e000000/0x7f000000  10008    7188     replies of connections that came in through it
+#   told              0x6d000000/0x7f000000  10011    7141     replies of connections that came in through it
+#   forbidden         0x58000000/0x7f000000  10014    7145     replies of connections that came in through it
+#   silent            0x7b000000/0x7f000000  10017    7177     replies of connections that came in through it
 #   soft              0x4e000000/0x7f000000  10020    7188     the table's routes, for what comes in by an uplink or is translated
 #   told              0x2d000000/0x7f000000  10023    7141     the table's routes, for what comes in by an uplink or is translated
 #   forbidden         0x08000000/0x7f000000  10026    7145     the table's routes, for what comes in by an uplink or is translated
@@ -116,15 +116,15 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table soft leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table soft leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table soft leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table soft takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table soft takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.wg1.ignore_routes_with_linkdown' '1' always - 'the table told leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg1.rp_filter' '0' effective - 'the table told leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg1.rp_filter' '0' effective - 'the table told leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv4.conf.wg2.ignore_routes_with_linkdown' '1' always - 'the table forbidden leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg2.rp_filter' '0' effective - 'the table forbidden leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg2.rp_filter' '0' effective - 'the table forbidden leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv4.conf.wg3.ignore_routes_with_linkdown' '1' always - 'the table silent leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg3.rp_filter' '0' effective - 'the table silent leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg3.rp_filter' '0' effective - 'the table silent leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wg3.ignore_routes_with_linkdown' '1' always - 'the table silent leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'silent needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table silent takes forwarded packets, and without this the host forwards no IPv6'

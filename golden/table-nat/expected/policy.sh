@@ -10,9 +10,9 @@
 #   masked            0x1b000000/0x7f000000  10000    7117     the table's routes
 #   fixed             0x4e000000/0x7f000000  10002    7122     the table's routes
 #   fixed_four        0x30000000/0x7f000000  10004    7199     the table's routes
-#   masked            0x68000000/0x7f000000  10006    7117     answers of connections that came in that way
-#   fixed             0x43000000/0x7f000000  10009    7122     answers of connections that came in that way
-#   fixed_four        0x2f000000/0x7f000000  10012    7199     answers of connections that came in that way
+#   masked            0x68000000/0x7f000000  10006    7117     replies of connections that came in through it
+#   fixed             0x43000000/0x7f000000  10009    7122     replies of connections that came in through it
+#   fixed_four        0x2f000000/0x7f000000  10012    7199     replies of connections that came in through it
 #   masked            0x45000000/0x7f000000  10015    7117     the table's routes, for what comes in by an uplink or is translated
 #   fixed             0x3c000000/0x7f000000  10018    7122     the table's routes, for what comes in by an uplink or is translated
 #   fixed_four        0x06000000/0x7f000000  10021    7199     the table's routes, for what comes in by an uplink or is translated
@@ -108,17 +108,17 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table masked leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table masked leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table masked leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table masked takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table masked takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table fixed leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table fixed leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table fixed leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table fixed leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth1.send_redirects' '0' effective - 'the table fixed may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.eth1.send_redirects' '0' effective - 'the table fixed may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'fixed needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table fixed takes forwarded packets, and without this the host forwards no IPv6'
 	"$1" 'net.ipv4.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table fixed_four leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table fixed_four leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table fixed_four leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table fixed_four leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table masked leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 }

@@ -8,9 +8,9 @@
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
 #   multi             0x57000000/0x7f000000  10000    7117     the table's routes
-#   multi.1           0x68000000/0x7f000000  10002    7192     answers of connections that came in that way
-#   multi.2           0x43000000/0x7f000000  10005    7149     answers of connections that came in that way
-#   multi.3           0x25000000/0x7f000000  10008    7130     answers of connections that came in that way
+#   multi.1           0x68000000/0x7f000000  10002    7192     replies of connections that came in through it
+#   multi.2           0x43000000/0x7f000000  10005    7149     replies of connections that came in through it
+#   multi.3           0x25000000/0x7f000000  10008    7130     replies of connections that came in through it
 #   multi             0x73000000/0x7f000000  10011    7117     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
@@ -81,12 +81,12 @@ each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' always 192.0.2.1 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.ppp0.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.*.rp_filter' '0' effective 192.0.2.1 'the table multi leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv4.conf.ppp0.rp_filter' '0' effective - 'the table multi leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.*.rp_filter' '0' effective 192.0.2.1 'the table multi leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.ppp0.rp_filter' '0' effective - 'the table multi leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.ppp0.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table multi leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.*.send_redirects' '0' effective 192.0.2.1 'the table multi may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says' 'lan0'
+	"$1" 'net.ipv4.conf.*.send_redirects' '0' effective 192.0.2.1 'the table multi may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host' 'lan0'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table multi takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'multi needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table multi takes forwarded packets, and without this the host forwards no IPv6'

@@ -11,9 +11,9 @@
 #   two               0x26000000/0x7f000000  10002    7106     the table's routes
 #   six               0x1e000000/0x7f000000  10004    7140     the table's routes
 #   one.two.unreachable  0x46000000/0x7f000000  10006    -        the table's routes
-#   one               0x56000000/0x7f000000  10009    7104     answers of connections that came in that way
-#   two               0x1f000000/0x7f000000  10012    7106     answers of connections that came in that way
-#   six               0x70000000/0x7f000000  10015    7140     answers of connections that came in that way
+#   one               0x56000000/0x7f000000  10009    7104     replies of connections that came in through it
+#   two               0x1f000000/0x7f000000  10012    7106     replies of connections that came in through it
+#   six               0x70000000/0x7f000000  10015    7140     replies of connections that came in through it
 #   one               0x07000000/0x7f000000  10018    7104     the table's routes, for what comes in by an uplink or is translated
 #   one.two.unreachable  0x39000000/0x7f000000  10021    -        the table's routes, for what comes in by an uplink or is translated
 #   two               0x3b000000/0x7f000000  10026    7106     the table's routes, for what comes in by an uplink or is translated
@@ -145,16 +145,16 @@ each_sysctl() {
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'one needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table one takes forwarded packets, and without this the host forwards no IPv6'
 	"$1" 'net.ipv4.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table two leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan1.rp_filter' '0' effective - 'the table two leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan1.rp_filter' '0' effective - 'the table two leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table two leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table two takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table two takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.wan2.ignore_routes_with_linkdown' '1' always - 'the table six leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan2.rp_filter' '0' effective - 'the table six leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan2.rp_filter' '0' effective - 'the table six leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wan2.ignore_routes_with_linkdown' '1' always - 'the table six leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table one.two.unreachable leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table one.two.unreachable leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv4.conf.wan0.send_redirects' '0' effective - 'the table one.two.unreachable may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table one.two.unreachable leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan0.send_redirects' '0' effective - 'the table one.two.unreachable may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 }
 
 # compiler/emit/script.sh follows.

@@ -8,8 +8,8 @@
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
 #   lab               0x6f000000/0x7f000000  10000    7183     the table's routes
-#   lab               0x6c000000/0x7f000000  10002    7183     answers of connections that came in that way
-#   lab.1             0x34000000/0x7f000000  10005    7134     answers of connections that came in that way
+#   lab               0x6c000000/0x7f000000  10002    7183     replies of connections that came in through it
+#   lab.1             0x34000000/0x7f000000  10005    7134     replies of connections that came in through it
 #   lab               0x2b000000/0x7f000000  10008    7183     the table's routes, for what comes in by an uplink or is translated
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
@@ -80,11 +80,11 @@ each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' always 10.1.0.1 'the table lab leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.tun0.ignore_routes_with_linkdown' '1' always - 'the table lab leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.*.rp_filter' '0' effective 10.1.0.1 'the table lab leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv4.conf.tun0.rp_filter' '0' effective - 'the table lab leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.*.rp_filter' '0' effective 10.1.0.1 'the table lab leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.tun0.rp_filter' '0' effective - 'the table lab leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table lab leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.tun0.ignore_routes_with_linkdown' '1' always - 'the table lab leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.*.send_redirects' '0' effective 10.1.0.1 'the table lab may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.*.send_redirects' '0' effective 10.1.0.1 'the table lab may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table lab takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'lab needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table lab takes forwarded packets, and without this the host forwards no IPv6'

@@ -11,9 +11,9 @@
 #   via_four          0x79000000/0x7f000000  10002    7101     the table's routes
 #   via_both          0x5a000000/0x7f000000  10004    7114     the table's routes
 #   off_link          0x0e000000/0x7f000000  10006    7146     the table's routes
-#   dev_only          0x4b000000/0x7f000000  10008    7102     answers of connections that came in that way
-#   via_both          0x5e000000/0x7f000000  10011    7114     answers of connections that came in that way
-#   off_link          0x0b000000/0x7f000000  10014    7146     answers of connections that came in that way
+#   dev_only          0x4b000000/0x7f000000  10008    7102     replies of connections that came in through it
+#   via_both          0x5e000000/0x7f000000  10011    7114     replies of connections that came in through it
+#   off_link          0x0b000000/0x7f000000  10014    7146     replies of connections that came in through it
 #   dev_only          0x2e000000/0x7f000000  10017    7102     the table's routes, for what comes in by an uplink or is translated
 #   via_four          0x3e000000/0x7f000000  10020    7101     the table's routes, for what comes in by an uplink or is translated
 #   off_link          0x21000000/0x7f000000  10023    7146     the table's routes, for what comes in by an uplink or is translated
@@ -107,21 +107,21 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table dev_only leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table dev_only leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table dev_only leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table dev_only takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table dev_only takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' always 192.0.2.1 'the table via_four leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.*.rp_filter' '0' effective 192.0.2.1 'the table via_four leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv4.conf.*.send_redirects' '0' effective 192.0.2.1 'the table via_four may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.*.rp_filter' '0' effective 192.0.2.1 'the table via_four leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.*.send_redirects' '0' effective 192.0.2.1 'the table via_four may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 	"$1" 'net.ipv4.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table via_both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table via_both leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table via_both leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table via_both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth1.send_redirects' '0' effective - 'the table via_both may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.eth1.send_redirects' '0' effective - 'the table via_both may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'via_both needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table via_both takes forwarded packets, and without this the host forwards no IPv6'
 	"$1" 'net.ipv4.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table off_link leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table off_link leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv4.conf.eth2.send_redirects' '0' effective - 'the table off_link may send packets out by the interface they came in by, and an ICMP redirect would teach their sender the way round this host, for as long as it remembers, whatever the policy then says'
+	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table off_link leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth2.send_redirects' '0' effective - 'the table off_link may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host'
 	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table dev_only leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 }
 

@@ -9,9 +9,9 @@
 #   name              mark/mask              ip rule  table    goes to
 #   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
 #   two               0x25000000/0x7f000000  10002    7106     the table's routes
-#   vpn               0x70000000/0x7f000000  10004    7104     answers of connections that came in that way
-#   two               0x1f000000/0x7f000000  10007    7106     answers of connections that came in that way
-#   two.2             0x65000000/0x7f000000  10010    7174     answers of connections that came in that way
+#   vpn               0x70000000/0x7f000000  10004    7104     replies of connections that came in through it
+#   two               0x1f000000/0x7f000000  10007    7106     replies of connections that came in through it
+#   two.2             0x65000000/0x7f000000  10010    7174     replies of connections that came in through it
 #   nft table inet tpc; ip rules and routes carry protocol 116
 
 stem='policy'
@@ -78,13 +78,13 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table vpn takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them'
 	"$1" 'net.ipv4.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table two leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.eth2.ignore_routes_with_linkdown' '1' always - 'the table two leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table two leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table two leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth1.rp_filter' '0' effective - 'the table two leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.eth2.rp_filter' '0' effective - 'the table two leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.eth1.ignore_routes_with_linkdown' '1' always - 'the table two leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'two needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
 	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table two takes forwarded packets, and without this the host forwards no IPv6'

@@ -9,7 +9,7 @@
 #   name              mark/mask              ip rule  table    goes to
 #   proxy             0x19000000/0x7f000000  10000    7112     tproxy port 12345
 #   vpn               0x3d000000/0x7f000000  10002    7104     the table's routes
-#   vpn               0x70000000/0x7f000000  10004    7104     answers of connections that came in that way
+#   vpn               0x70000000/0x7f000000  10004    7104     replies of connections that came in through it
 #   vpn               0x17000000/0x7f000000  10007    7104     the table's routes, for what comes in by an uplink or is translated
 #   vpn               0x47000000/0x7f000000  10010    7104     the table's routes, for what begins TCP connections of this host
 #   nft table inet tpc; ip rules and routes carry protocol 116
@@ -231,12 +231,12 @@ each_unmarked() {
 # key, value, when it matters, the address it is about, why, and interfaces
 each_sysctl() {
 	:
-	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' always - 'the listener proxy takes what comes from outside by tproxy, and with 1 the kernel looks for the way back by the mark, finds this host, and drops the packet'
+	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' always - 'the listener proxy takes packets from outside by tproxy, and with 1 the kernel'\''s reverse-path lookup uses the mark, finds this host, and drops the packet'
 	"$1" 'net.ipv4.conf.*.src_valid_mark' '0' always - 'the listener proxy takes what comes from outside by tproxy, and the kernel drops it where an interface'\''s own is 1'
-	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
-	"$1" 'net.bridge.bridge-nf-call-ip6tables' '0' bridge - 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; rules of others for packets within one bridge, such as between containers, need 1'
+	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; foreign rules for packets within one bridge, such as between containers, need 1'
+	"$1" 'net.bridge.bridge-nf-call-ip6tables' '0' bridge - 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; foreign rules for packets within one bridge, such as between containers, need 1'
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'vpn needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'

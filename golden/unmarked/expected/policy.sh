@@ -8,7 +8,7 @@
 # What it takes of the host's numbers:
 #   name              mark/mask              ip rule  table    goes to
 #   vpn               0x3d000000/0x7f000000  10000    7104     the table's routes
-#   vpn               0x70000000/0x7f000000  10002    7104     answers of connections that came in that way
+#   vpn               0x70000000/0x7f000000  10002    7104     replies of connections that came in through it
 #   vpn               0x17000000/0x7f000000  10005    7104     the table's routes, for what comes in by an uplink or is translated
 #   direct            0x32000000/0x7f000000  -        -        what is left alone, where unmarked packets are refused
 #   nft table inet tpc; ip rules and routes carry protocol 116
@@ -84,7 +84,7 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'vpn needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'

@@ -10,8 +10,8 @@
 #   isp2              0x00100000/0xffffffff  10000    7126     the table's routes
 #   isp2.isp1         0x23000000/0x7f000000  10002    -        the table's routes
 #   isp1.isp2         0x55000000/0x7f000000  10005    -        the table's routes
-#   isp1              0x5b000000/0x7f000000  10008    7107     answers of connections that came in that way
-#   isp2              0x79000000/0x7f000000  10011    7126     answers of connections that came in that way
+#   isp1              0x5b000000/0x7f000000  10008    7107     replies of connections that came in through it
+#   isp2              0x79000000/0x7f000000  10011    7126     replies of connections that came in through it
 #   isp2.isp1         0x40000000/0x7f000000  10014    -        the table's routes, for what comes in by an uplink or is translated
 #   isp1.isp2         0x67000000/0x7f000000  10019    -        the table's routes, for what comes in by an uplink or is translated
 #   isp2              0x35000000/0x7f000000  10024    7126     the table's routes, for what comes in by an uplink or is translated
@@ -128,10 +128,10 @@ each_unmarked() {
 each_sysctl() {
 	:
 	"$1" 'net.ipv4.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table isp2 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan1.rp_filter' '0' effective - 'the table isp2 leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan1.rp_filter' '0' effective - 'the table isp2 leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wan1.ignore_routes_with_linkdown' '1' always - 'the table isp2.isp1 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table isp2.isp1 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table isp2.isp1 leaves by this interface, and a reverse-path filter drops the answers: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table isp2.isp1 leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
 	"$1" 'net.ipv6.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table isp2.isp1 leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 	"$1" 'net.ipv4.ip_forward' '1' always - 'the table isp2.isp1 takes forwarded packets, and without this the host forwards no IPv4'
 	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'isp2.isp1 needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
