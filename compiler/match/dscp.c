@@ -4,15 +4,10 @@
  *
  * Names are a table of ours and numbers go to nft, whose own names have changed between versions.
  */
-#include <string.h>
-
 #include "base/buf.h"
 #include "match/kinds.h"
 
-static const struct {
-	const char *name;
-	unsigned int value;
-} classes[] = {
+static const struct match_word classes[] = {
 	/* RFC 2474, section 4.2.2: class selectors; cs0 is the default, best effort */
 	{ "cs0", 0 },
 	{ "be", 0 },
@@ -44,48 +39,20 @@ static const struct {
 
 enum { CLASSES = sizeof(classes) / sizeof(classes[0]), DSCP_MOST = 63 };
 
-static bool class_value(const struct node *value, uint64_t *number)
-{
-	for (size_t i = 0; value->kind == NODE_SCALAR && i < CLASSES; i++) {
-		if (strcmp(classes[i].name, value->text))
-			continue;
-		*number = classes[i].value;
-		return true;
-	}
-	return false;
-}
-
-static void refuse(struct decode *decode, const struct node *value)
-{
-	const char *candidates[CLASSES];
-	struct diag_record *record;
-
-	if (value->kind == NODE_SCALAR && value->text[0] >= 'a' && value->text[0] <= 'z') {
-		for (size_t i = 0; i < CLASSES; i++)
-			candidates[i] = classes[i].name;
-		decode_unknown(decode, DIAG_bad_value, value->span, "DSCP class", value->text,
-			       candidates, CLASSES);
-		return;
-	}
-	record = diag_add(decode->diag, DIAG_bad_value, value->span, "this is no DSCP value");
-	diag_help(record,
-		  "write a number from 0 to 63, a range such as \"8-15\", or a name such as ef, af41 or cs1; the whole "
-		  "byte (type of service, traffic class) is four times that");
-}
+static const struct match_words words = {
+	"DSCP class",
+	classes,
+	CLASSES,
+	DSCP_MOST,
+	"this is no DSCP value",
+	"write a number from 0 to 63, a range such as \"8-15\", or a name such as ef, af41 or cs1; the whole "
+	"byte (type of service, traffic class) is four times that",
+};
 
 static bool read_dscp(struct decode *decode, const struct node *value,
 		      struct match_condition *condition)
 {
-	uint64_t first, last;
-
-	if (class_value(value, &first)) {
-		last = first;
-	} else if (!match_read_range(value, DSCP_MOST, &first, &last)) {
-		refuse(decode, value);
-		return false;
-	}
-	interval_add(decode->arena, &condition->values, wide(first), wide(last));
-	return true;
+	return match_read_words(decode, value, condition, &words);
 }
 
 static void print_dscp(const struct ir_match *match, struct buf *out)

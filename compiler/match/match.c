@@ -134,6 +134,42 @@ bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, 
 	return !*end && *first <= *last && *last <= most && value->length <= 21;
 }
 
+static void refuse_word(struct decode *decode, const struct node *value,
+			const struct match_words *words)
+{
+	const char **names = arena_alloc(decode->arena, words->count * sizeof(*names));
+
+	if (value->kind != NODE_SCALAR || value->text[0] < 'a' || value->text[0] > 'z') {
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "%s", words->error),
+			  "%s", words->help);
+		return;
+	}
+	for (size_t i = 0; i < words->count; i++)
+		names[i] = words->items[i].name;
+	decode_unknown(decode, DIAG_bad_value, value->span, words->what, value->text, names,
+		       words->count);
+}
+
+bool match_read_words(struct decode *decode, const struct node *value,
+		      struct match_condition *condition, const struct match_words *words)
+{
+	uint64_t first, last;
+
+	for (size_t i = 0; value->kind == NODE_SCALAR && i < words->count; i++) {
+		if (strcmp(words->items[i].name, value->text) != 0)
+			continue;
+		first = words->items[i].value;
+		interval_add(decode->arena, &condition->values, wide(first), wide(first));
+		return true;
+	}
+	if (!match_read_range(value, words->most, &first, &last)) {
+		refuse_word(decode, value, words);
+		return false;
+	}
+	interval_add(decode->arena, &condition->values, wide(first), wide(last));
+	return true;
+}
+
 void match_put_values(const struct ir_match *match, struct buf *out,
 		      void (*put)(struct buf *out, uint64_t value))
 {

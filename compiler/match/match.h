@@ -232,6 +232,23 @@ void match_lower_header(const struct match_condition *condition, struct match_co
  * the references. */
 bool match_read_list_name(struct decode *decode, const struct node *value,
 			  struct match_condition *condition);
+struct match_word {
+	const char *name;
+	unsigned int value;
+};
+
+/* Numbers from 0 to `most` of which some have names. */
+struct match_words {
+	const char *what; /* a name is: "DSCP class" */
+	const struct match_word *items;
+	size_t count;
+	uint64_t most;
+	const char *error, *help; /* of what is neither a number nor a name */
+};
+
+/* Reads a name, a number or "a-b" into the condition's values; adds the error when it is none. */
+bool match_read_words(struct decode *decode, const struct node *value,
+		      struct match_condition *condition, const struct match_words *words);
 /* Reads a number or "a-b" within 0..most. False, without a message, when it is neither. */
 bool match_read_range(const struct node *value, uint64_t most, uint64_t *first, uint64_t *last);
 /* The end of a match's text: [!=] value, or { a, b }. `put` prints one number; NULL prints decimal.
