@@ -39,9 +39,9 @@ struct ir_packet {
 	uint32_t mark;            /* what the packet brought */
 	uint32_t ct_mark;
 	enum ir_state state;
-	uint64_t mac;       /* of the sender, 48 bits; 0 when not known */
-	const char *cgroup; /* path below the root, without the first slash; NULL: not known */
-	unsigned int dscp;  /* 0..63 */
+	uint64_t mac;           /* of the sender, 48 bits; 0 when not known */
+	const char *cgroup;     /* path below the root, without the first slash; NULL: not known */
+	unsigned int dscp, ecn; /* 0..63, 0..3 */
 	unsigned int length, ttl;     /* bytes with the IP header, hops left; 0 when not known */
 	const unsigned char *payload; /* behind the TCP or UDP header */
 	size_t payload_length;

@@ -187,9 +187,27 @@ rules:
             refused(net.router, "udp", version, 5000, no, dscp, TOS=dscp << 2)
 
 
+def test_ecn(net):
+    """fields: ecn by name, number and not, whatever the class says"""
+    Policy(net, """version: 1
+rules:
+  - {ecn: ce, proto: udp, port: 53, then: reject}
+  - {ecn: [ect0, 1], proto: udp, port: 123, then: reject}
+  - {scope: both, ecn: {not: not-ect}, proto: udp, port: 5000, then: reject}
+""").up()
+    for version in FAMILIES:
+        for dscp in (0, 46):
+            for ecn in range(4):
+                tos = dscp << 2 | ecn
+                for port, no in ((53, ecn == 3), (123, ecn in (1, 2)), (5000, ecn > 0)):
+                    refused(net.client, "udp", version, port, no, tos, TOS=tos)
+                refused(net.router, "udp", version, 5000, ecn > 0, tos, TOS=tos)
+
+
 def test_first():
-    """fields: a way chosen by dscp, length or ttl is the first packet's for the whole connection"""
+    """fields: a way chosen by dscp, ecn, length or ttl is the first packet's for the whole connection"""
     rules = {"dscp: 46": ({"TOS": 46 << 2}, b"x", {"TOS": 0}, b"x"),
+             "ecn: ect0": ({"TOS": 2}, b"x", {"TOS": 0}, b"x"),
              'length: "100-1000"': ({}, b"x" * 200, {}, b"x"),
              "ttl: 9": ({"TTL": 9}, b"x", {"TTL": 64}, b"x")}
     for rule, (before, first, after, later) in rules.items():

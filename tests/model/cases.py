@@ -62,7 +62,7 @@ def _packet(pairs):
                          NUMBERS[protocol] if protocol in NUMBERS else int(protocol))
     packet.local = pairs.get("scope") == "local"
     packet.iface = "" if packet.local else pairs.get("in", "lan0")
-    for key, name in (("sport", "sport"), ("port", "port"), ("dscp", "dscp"), ("ttl", "ttl"), ("mark", "mark"),
+    for key, name in (("sport", "sport"), ("port", "port"), ("dscp", "dscp"), ("ecn", "ecn"), ("ttl", "ttl"), ("mark", "mark"),
                       ("user", "user"), ("group", "group")):
         if key in pairs:
             setattr(packet, name, int(pairs[key], 0))

@@ -155,7 +155,7 @@ def words(packet, now):
              ("from", wire.address(packet.family, packet.source)),
              ("to", packet.place or wire.address(packet.family, packet.to)),
              ("proto", wire.NAMES.get(packet.protocol, packet.protocol)),
-             ("dscp", packet.dscp), ("ttl", packet.ttl), ("length", packet.length),
+             ("dscp", packet.dscp), ("ecn", packet.ecn), ("ttl", packet.ttl), ("length", packet.length),
              ("mark", f"{packet.mark:#x}"),
              ("state", "new" if packet.flags == wire.SYN else "invalid"),
              ("time", time.strftime("%Y-%m-%d %H:%M", time.gmtime(now)))]

@@ -166,7 +166,7 @@ class Maker:
 
     def _disturb(self, packet):
         draw = self.draw
-        what = draw.one(("to", "source", "port", "sport", "protocol", "iface", "dscp", "ttl", "mark", "mac", "user"))
+        what = draw.one(("to", "source", "port", "sport", "protocol", "iface", "dscp", "ecn", "ttl", "mark", "mac", "user"))
         if what == "to":
             packet.to = draw.one((self._somewhere(packet.family), packet.to ^ 1, draw.one(LOCALS[packet.family])[1]))
         elif what == "source":
@@ -179,6 +179,8 @@ class Maker:
             packet.iface = draw.one(values.INTERFACES)
         elif what == "dscp":
             packet.dscp = draw.between(0, 63)
+        elif what == "ecn":
+            packet.ecn = draw.between(0, 3)
         elif what == "ttl":
             packet.ttl = draw.one((2, 63, 65, 128, 255))
         elif what == "mark":
@@ -300,6 +302,10 @@ class Maker:
     def _for_dscp(self, packet, condition):
         value = self.draw.one(_items(condition))
         packet.dscp = values.edge(self.draw, *values.span(values.DSCP.get(value, value)), 0, 63)
+
+    def _for_ecn(self, packet, condition):
+        value = self.draw.one(_items(condition))
+        packet.ecn = {"not-ect": 0, "ect1": 1, "ect0": 2, "ce": 3}.get(value, value)
 
     def _for_ttl(self, packet, condition):
         packet.ttl = values.edge(self.draw, *values.span(self.draw.one(_items(condition))), 1, 255)

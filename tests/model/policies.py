@@ -17,7 +17,7 @@ CONDITIONS = {  # key: how often, where it works
     "to": (10, "both"), "from": (5, "both"), "proto": (5, "both"), "port": (5, "both"),
     "sport": (2, "both"), "in": (3, "forward"), "mac": (2, "forward"), "family": (2, "both"),
     "out": (1.5, "both"), "user": (3, "local"), "group": (2, "local"), "cgroup": (1.5, "local"),
-    "mark": (2, "both"), "ctmark": (1, "both"), "dscp": (1.5, "both"), "state": (1, "both"), "time": (1, "both"),
+    "mark": (2, "both"), "ctmark": (1, "both"), "dscp": (1.5, "both"), "ecn": (1, "both"), "state": (1, "both"), "time": (1, "both"),
     "app": (1, "both"), "payload": (1, "both"), "length": (1.5, "both"), "ttl": (1.5, "both"),
 }
 ACTIONS = {"proxy": 34, "route": 24, "direct": 9, "drop": 8, "reject": 9, "mark": 7, "balance": 5,
@@ -441,6 +441,9 @@ class Maker:
                 return self.draw.one(list(values.DSCP))
             return values.random_span(self.draw, (0, 1, 8, 10, 46, 63), 63)
         return self._list(one)
+
+    def _ecn(self):
+        return self._list(lambda: self.draw.one((0, 1, 2, 3, "not-ect", "ect0", "ect1", "ce")))
 
     def _state(self):
         return self.draw.one(("new", "invalid", "established", ["new", "related"], {"not": "new"},

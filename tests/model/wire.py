@@ -37,6 +37,7 @@ class Packet:
     port: int = 0
     mac: int = 0x020000000001
     dscp: int = 0
+    ecn: int = 0
     ttl: int = 64
     mark: int = 0
     user: int = 0
@@ -103,12 +104,12 @@ def built(packet, identification):
     if packet.family == 4:
         ends = struct.pack("!II", packet.source, packet.to)
         body = _transport(packet, ends)
-        head = struct.pack("!BBHHHBBH", 0x45, packet.dscp << 2, 20 + len(body), identification,
+        head = struct.pack("!BBHHHBBH", 0x45, packet.dscp << 2 | packet.ecn, 20 + len(body), identification,
                            0, packet.ttl, packet.protocol, 0) + ends
         return head[:10] + struct.pack("!H", _sum(head)) + head[12:] + body
     ends = packet.source.to_bytes(16, "big") + packet.to.to_bytes(16, "big")
     body = _transport(packet, ends)
-    first = 6 << 28 | packet.dscp << 22 | identification
+    first = 6 << 28 | packet.dscp << 22 | packet.ecn << 20 | identification
     return struct.pack("!IHBB", first, len(body), packet.protocol, packet.ttl) + ends + body
 
 
