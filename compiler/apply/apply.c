@@ -166,7 +166,7 @@ static bool is_guarded(const struct apply *apply)
 	return apply->job->watchdog && !journal_is_repair(apply);
 }
 
-/* No archive has what somebody else has loaded. */
+/* No archive has what another program has loaded. */
 static void warn_of_covered(struct apply *apply)
 {
 	if (apply->job->back || !foreign_load_covers(apply->arena, &apply->folder,

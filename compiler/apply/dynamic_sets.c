@@ -4,7 +4,7 @@
  * The kernel cannot alter a set, nor fill one in the same instant as rules begin to use it. A set
  * that is declared otherwise than before is therefore replaced in steps, each of which leaves
  * packets a set to look into: a stand-in gets its contents; the rules are committed with the
- * stand-in; the set itself, which nobody uses now, is made anew; the rules are committed again.
+ * stand-in; the set itself, which no rule uses now, is re-created; the rules are committed again.
  * Others may write to the set all the while: it is read and made anew within one generation of the
  * ruleset, or again.
  */

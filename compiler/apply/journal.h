@@ -15,7 +15,7 @@ struct nft_table;
 
 /* With which options to apply it again, and with which what a rollback would lead to. */
 void journal_remember_options(struct apply *apply);
-/* Is it the policy that is applied already, which somebody has damaged? */
+/* Is it the policy that is applied already, and another program has damaged it? */
 bool journal_is_repair(const struct apply *apply);
 /* Is it the policy that is applied already, while the host has come to have other names? */
 bool journal_is_same_written(const struct apply *apply);

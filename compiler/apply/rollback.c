@@ -218,7 +218,7 @@ static enum apply_outcome forget(struct rollback *rollback)
 }
 
 /*
- * What waits is taken back, not what somebody has put in its place. False: that cannot be known.
+ * What waits is taken back, not what was put in its place. False: that cannot be known.
  */
 static bool look(struct rollback *rollback, struct kernel *kernel)
 {
@@ -246,7 +246,7 @@ static bool open_and_look(struct rollback *rollback)
 	return done;
 }
 
-/* Nobody waits any more, so whoever asks again gets what he asks for. */
+/* No watchdog waits any more: whoever asks again gets what they ask for. */
 static enum apply_outcome leave(struct rollback *rollback)
 {
 	struct diag_record *line = report_add(rollback->report, SEVERITY_ERROR, DIAG_foreign_load,

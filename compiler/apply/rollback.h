@@ -21,7 +21,7 @@ struct rollback {
 	struct arena *arena;
 	struct report *report;
 	const char *policy;            /* its name */
-	const struct pending *overdue; /* a watchdog's own; NULL: somebody asked for it */
+	const struct pending *overdue; /* a watchdog's own; NULL: a person asked for it */
 	bool keep_connections;
 
 	struct diag *diag; /* what stands against the policy before */
@@ -32,8 +32,8 @@ struct rollback {
 	struct record *record;
 	struct pending *pending;
 	bool is_lost, is_rebuilt; /* the record was set aside; there is another one */
-	struct nft_table table;   /* ours, as the kernel has it, where it was looked at */
-	bool is_covered;          /* somebody has loaded another policy: nothing is taken back */
+	struct nft_table table;   /* ours, as the kernel has it, where it was read */
+	bool is_covered;          /* another policy is loaded: nothing is taken back */
 };
 
 /* Sets what is behind the first blank line. APPLY_UNCHANGED: the apply had not changed anything. */

@@ -60,7 +60,7 @@ static void find_loss(struct apply *apply, struct op *op)
 			   apply->job->watchdog ? " when the policy is confirmed" : "", op->why);
 }
 
-/* Sets that were away, and with them what was in them. */
+/* Sets that were re-created, and elements that are lost with the old ones. */
 static void warn_of_new(struct apply *apply)
 {
 	struct buf names = { 0 };

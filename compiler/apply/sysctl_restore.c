@@ -1,6 +1,6 @@
 /*
  * sysctl_restore: gives one setting back (see sysctl_restore.h). In go what we wrote and what was
- * there before; nothing is written that would undo somebody else's change.
+ * there before; nothing is written that would undo a foreign change.
  */
 #include "apply/sysctl_restore.h"
 

@@ -54,7 +54,7 @@ struct watch {
 	struct pending self;
 };
 
-/* Nothing that is open here may keep somebody else's pipe or terminal from closing. */
+/* Nothing that is open here may keep a foreign pipe or terminal from closing. */
 static void drop_files(struct watch *watch)
 {
 	const char *asked = getenv("TPC_RUN_DIR");

@@ -1,6 +1,6 @@
 /*
  * arena: a list of zeroed chunks. Small requests are cut from the newest chunk, large ones get a
- * chunk of their own, so that the pages of a large array that nobody touches cost nothing.
+ * chunk of their own, so that the pages of a large array that are never touched cost nothing.
  *
  * Always true: `used` is a multiple of ARENA_ALIGN; bytes behind `used` of the newest chunk are
  * zero.

@@ -27,7 +27,7 @@ struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span
 
 size_t diag_error_count(const struct diag *diag);
 size_t diag_warning_count(const struct diag *diag);
-/* Errors ended the work before all was looked at. */
+/* Errors ended the work before all was checked. */
 void diag_cut_short(struct diag *diag);
 bool diag_is_cut_short(const struct diag *diag);
 /* By a comment of the author's: warnings and notes, and the error about a mark that only the author

@@ -242,7 +242,7 @@ static bool file_prepare(struct file_job *job, struct file_step *step)
 
 	if (!exists && errno != ENOENT)
 		return file_fail_errno(job, step->name);
-	if (!step->output) /* a folder of that name is nobody's output */
+	if (!step->output) /* a folder of that name is no output */
 		return !exists || S_ISDIR(info.st_mode) || file_take_name(job, step);
 	if (exists && S_ISDIR(info.st_mode))
 		return file_fail(job, step->name, "a folder of that name is in the way");

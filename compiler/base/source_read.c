@@ -45,8 +45,7 @@ static int source_read_compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The names of the files in a folder, sorted, because the order in which a folder is read is
- * nobody's. */
+/* The names of the files in a folder, sorted: a folder is read in no order. */
 static char **source_read_folder(struct arena *arena, DIR *folder, size_t *count)
 {
 	struct dirent *entry;

@@ -71,8 +71,8 @@ enum cmd_status cmd_print_text(const struct cmd_call *call, const struct buf *te
 	return status;
 }
 
-/* Messages are one write each, so that lines of several programs do not mix; nobody can be told
- * when it fails. */
+/* Messages are one write each, so that lines of several programs do not mix. There is no place
+ * to report that it fails. */
 static void print_error(struct buf *text)
 {
 	if (!write_whole(STDERR_FILENO, text))

@@ -79,7 +79,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct rollback *
 			"`tpc status` shows what is in force");
 }
 
-/* Where one policy waits for its confirmation, that is what somebody in a hurry means. */
+/* Where one policy waits for its confirmation, that is what a person in a hurry means. */
 static enum which find_policy(const struct cmd_call *call, struct report *report, const char **name)
 {
 	size_t count;

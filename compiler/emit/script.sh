@@ -889,7 +889,7 @@ is_our_rule() {
 	return 1
 }
 
-# Somebody else's ip rules among the priorities that are ours, a line each.
+# Foreign ip rules among the priorities that are ours, a line each.
 strange_rules() {
 	[ "$first" != 0 ] || return 0
 	for family in $families; do
@@ -907,7 +907,7 @@ is_our_route() {
 	return 1
 }
 
-# Somebody else's routes in the tables that are ours, a line each.
+# Foreign routes in the tables that are ours, a line each.
 strange_routes() {
 	for family in $families; do
 		for number in $tables; do

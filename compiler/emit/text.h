@@ -1,6 +1,6 @@
 /*
- * text: words of a policy inside somebody else's syntax. Whatever a name holds, it stays a name: it
- * ends no comment, no string and no shell word.
+ * text: words of a policy inside the syntax of other programs. Whatever a name holds, it stays a
+ * name: it ends no comment, no string and no shell word.
  */
 #ifndef TPC_EMIT_TEXT_H
 #define TPC_EMIT_TEXT_H

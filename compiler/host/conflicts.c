@@ -36,7 +36,7 @@ static bool uses_family(const struct ir *ir, enum addr_family family)
 
 /* ---- numbers that are free ---- */
 
-/* The first of a block of priorities that nobody has anything in, or 0. */
+/* The first of a block of priorities in which no rule stands, or 0. */
 static uint32_t free_priority(const struct ir *ir, const struct observed *observed)
 {
 	uint32_t size = ir->priority_last - ir->priority_first + 1;
@@ -70,7 +70,7 @@ static bool is_free_mask(const struct observed *observed, uint32_t mask)
 	return true;
 }
 
-/* As many bits as the default has, that nobody asks for, or 0. */
+/* As many bits as the default has, that no rule asks for, or 0. */
 static uint32_t free_mask(const struct observed *observed)
 {
 	/* Bits that no other program is known to use (known.def). */

@@ -1,6 +1,6 @@
 /*
  * diff: compares an ir with what was observed, part by part. What is ours and not wished for any
- * more is old, what is wished for and not there is new; what is somebody else's is in neither.
+ * more is old, what is wished for and not there is new; what is foreign is in neither.
  */
 #include "host/diff.h"
 

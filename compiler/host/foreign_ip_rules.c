@@ -30,7 +30,7 @@ static bool is_lookup_local(const struct ip_rule_seen *seen)
 }
 
 /* Could a packet with this mark, and any bits beside its mask, carry what the rule asks for? Not
- * where the rule asks for a bit beside it that somebody else must have set. */
+ * where the rule asks for a bit beside it that another program must have set. */
 static bool meets_mark(const struct ir_ip_rule *rule, uint32_t mark, uint32_t mask)
 {
 	if (rule->mark & rule->mask & ~mask)
@@ -126,7 +126,7 @@ static bool has_table(const struct record_claim *claim, uint32_t table)
 	return false;
 }
 
-/* Somebody else's rule that leads to a table of the policy's. */
+/* A foreign rule that leads to a table of the policy's. */
 static bool uses_table(const struct foreign_ip_rules_policy *policy,
 		       const struct observed *observed, const struct ip_rule_seen *seen)
 {

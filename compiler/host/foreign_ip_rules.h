@@ -1,5 +1,5 @@
 /*
- * foreign_ip_rules: ip rules and routes of somebody else that come between a policy and its
+ * foreign_ip_rules: ip rules and routes of other programs that come between a policy and its
  * packets.
  *
  * Nothing of it is ours to change, so all of it is a warning: the rule's or the route's text, where

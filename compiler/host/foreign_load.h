@@ -27,7 +27,7 @@ bool foreign_load_covers(struct arena *arena, const struct rundir *folder,
 /* Why nothing is done then, for a report. */
 extern const char foreign_load_covered[];
 /* True, with a line in the report, when the table waits for a confirmation that was asked for from
- * another run directory, and it may be that somebody takes it back. */
+ * another run directory, and a watchdog may take it back. */
 bool foreign_load_waits(struct report *report, const struct nft_table *table,
 			const struct record *record);
 /* Ends that wait; false, with a line in the report, where this user may not. */

@@ -48,7 +48,8 @@ struct search {
 
 /* ---- what the policy has ---- */
 
-/* Ways whose mark somebody reads for us. A bare mark is set for whoever waits for it. */
+/* Ways whose mark an ip rule of ours or the proxy reads. A bare mark is set for whoever waits for
+ * it. */
 static void collect_packets(struct search *search)
 {
 	const struct ir *ir = search->job->ir;

@@ -1,8 +1,8 @@
 /*
- * mark_writers: nft rules in tables of somebody else that write the policy's marks.
+ * mark_writers: foreign nft rules that write the policy's marks.
  *
  * A rule that gives one of them to packets (or connections) that the policy has not given it to
- * makes them take a way that nobody has chosen: a conflict. One that takes marks away before the
+ * makes them take a way that no rule has chosen: a conflict. One that takes marks away before the
  * packet is routed sends it past the policy: a warning, since only whoever wrote the rule knows
  * which packets it is for.
  */

@@ -433,7 +433,7 @@ static void check_strangers(struct status_policy *policy)
 	foreign_ip_rules_find_inside(policy->problems, &own, &policy->observed);
 }
 
-/* What keeps an apply from being taken back by itself, where nobody confirms it. */
+/* What keeps an apply from being taken back by itself, where no confirmation comes. */
 static void check_pending(struct arena *arena, const struct rundir *folder,
 			  struct status_policy *policy)
 {

@@ -2,7 +2,7 @@
  * ip_rule: ip rules, read from and written to the kernel by rtnetlink, for both families.
  *
  * What was read keeps apart what a policy can ask for (an ir_ip_rule) and whatever else the rule
- * carries, so that somebody else's rule is never taken for one of ours.
+ * carries, so that a foreign rule is never taken for one of ours.
  */
 #ifndef TPC_KERNEL_IP_RULE_H
 #define TPC_KERNEL_IP_RULE_H

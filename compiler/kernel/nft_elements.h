@@ -2,7 +2,7 @@
  * nft_elements: what an interval set in the kernel holds: intervals, and the time that each has
  * left.
  *
- * Reading them is for sets that are filled at run time, which nobody knows otherwise. The kernel's
+ * Reading them is for sets that are filled at run time, which are known no other way. The kernel's
  * dump of a big set is slow: it is read only when a set has to be made anew or is added to.
  */
 #ifndef TPC_KERNEL_NFT_ELEMENTS_H

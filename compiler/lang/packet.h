@@ -1,5 +1,5 @@
 /*
- * packet: a packet as somebody types it: in=lan0 to=203.0.113.8 proto=tcp port=443.
+ * packet: a packet as it is typed: in=lan0 to=203.0.113.8 proto=tcp port=443.
  *
  * The keys and values are those of `expect: packet`. A value with spaces stands in quotes, single
  * or double, as a shell takes them.

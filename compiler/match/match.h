@@ -155,7 +155,7 @@ struct match_kind {
 	bool may_change; /* a later packet of a connection may answer otherwise than the first */
 	bool by_family;  /* lowers differently in each family */
 	bool names_interfaces; /* names are interfaces, so groups may stand for them */
-	bool names_identity;   /* tells who sends: what a listener's own traffic is looked at for */
+	bool names_identity;   /* tells who sends: what a listener's own traffic is matched by */
 	bool takes_mappings;   /* a value may be a mapping of its own, beside {not: ...} */
 	bool reads_data; /* asks what packets carry, and the first ones of TCP carry nothing */
 	const struct match_number *numbers; /* by selector; of MATCH_NUMBER in match.def */

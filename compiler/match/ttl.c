@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "match/kinds.h"
 
-/* RFC 1122 section 3.2.1.7: nobody sends a packet with none left. */
+/* RFC 1122 section 3.2.1.7: no host sends a packet with none left. */
 enum { TTL_LEAST = 1, TTL_MOST = 255 };
 
 static bool read_ttl(struct decode *decode, const struct node *value,

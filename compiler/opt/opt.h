@@ -2,8 +2,8 @@
  * opt: passes from ir to ir, which change what packets cost and never what becomes of them.
  *
  * Level 0 leaves one nft rule for each of the policy's, for a reader. Level 1 makes runs of rules
- * that look up the same field into one verdict map (see flatten.c) and drops the sets that nobody
- * asks for any more.
+ * that look up the same field into one verdict map (see flatten.c) and drops the sets that no
+ * rule asks for any more.
  */
 #ifndef TPC_OPT_OPT_H
 #define TPC_OPT_OPT_H

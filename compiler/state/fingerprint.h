@@ -1,6 +1,6 @@
 /*
  * fingerprint: what an nft table was like right after an apply, so that a later look tells what
- * somebody has changed of it since, without reading a set or comparing a rule.
+ * has changed of it since, without reading a set or comparing a rule.
  *
  * Of each chain it is a sum over its rules as the kernel lists them, which another rule has not; of
  * each set, since Linux 6.16, how many elements there are. The kernel gives a new rule a handle of

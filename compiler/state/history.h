@@ -3,9 +3,9 @@
  * NAME.held of the run directory.
  *
  * A set that is filled at run time is carried over when its declaration changes, and what had no
- * time gets the set's new one. Nobody could tell then, going back, what was there for ever; some of
- * it may have run out. The file names the policy that it was so under: it is of use for going back
- * to that one alone. One of another boot is as good as none.
+ * time gets the set's new one. After a rollback it would not be known what was there for ever; some
+ * of it may have run out. The file names the policy that it was so under: it is of use for going
+ * back to that one alone. One of another boot is as good as none.
  */
 #ifndef TPC_STATE_HISTORY_H
 #define TPC_STATE_HISTORY_H

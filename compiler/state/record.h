@@ -76,7 +76,7 @@ struct record {
 	const char *ticket; /* of the watchdog that takes it back unless it is confirmed, or
 			       NULL */
 	int64_t returned;   /* a rollback led here: when, seconds of the epoch; 0: none did */
-	bool by_watchdog;   /* and nobody asked for it: no confirmation came */
+	bool by_watchdog;   /* by itself: no confirmation came */
 	struct record_claim *claims; /* several while an apply is under way: the old one and the new
 					one */
 	size_t claim_count;

@@ -44,7 +44,7 @@ static const char *namespace_name(struct arena *arena)
 	return arena_printf(arena, "%llu-%llu", (unsigned long long)about.st_ino, cookie);
 }
 
-/* Is the folder one that nobody else can put things into? */
+/* Is the folder one that no other user can put things into? */
 static bool is_private(struct arena *arena, const char *path, const char **why)
 {
 	struct stat about;

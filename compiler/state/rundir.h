@@ -4,7 +4,7 @@
  *
  * $TPC_RUN_DIR, else /run/tpc, else (but for root) $XDG_RUNTIME_DIR/tpc, else /tmp/tpc-UID; in it a
  * folder named after the network namespace (its inode, and the cookie that no other namespace gets
- * until the next boot). Folders are ours alone (0700): one that belongs to somebody else, or that
+ * until the next boot). Folders are ours alone (0700): one that belongs to another user, or that
  * others may write to, is refused.
  */
 #ifndef TPC_STATE_RUNDIR_H

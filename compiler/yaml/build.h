@@ -9,7 +9,7 @@
 #include "base/diag.h"
 #include "yaml/node.h"
 
-/* After so many errors of this layer a text is not looked at further. */
+/* After so many errors of this layer a text is not checked further. */
 enum { BUILD_REPORTS = 100 };
 
 /* A list or mapping whose end is not there yet. */

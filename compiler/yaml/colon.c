@@ -1,7 +1,7 @@
 /*
  * colon: the shape of addresses with a colon at their edge.
  *
- * Only shapes are looked at (hexadecimal digits, ':', '.', '/', '-', and "::" somewhere); whether
+ * Only shapes count (hexadecimal digits, ':', '.', '/', '-', and "::" somewhere); whether
  * the address is right is for others to say, once it is in quotes.
  */
 #include "yaml/colon.h"

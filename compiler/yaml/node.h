@@ -41,7 +41,7 @@ struct node_entry {
 };
 
 /*
- * The document's root, which is a mapping, or NULL when there is nothing that could be looked at
+ * The document's root, which is a mapping, or NULL when there is nothing to check
  * further (errors were added). Keys of one mapping differ: of a key that was given twice, lists and
  * mappings are joined and other values are the first.
  */

@@ -368,7 +368,8 @@ const struct ast_target *ast_shares(const struct ast_then *then, size_t *count);
 /* The same names with the same weights in the same order? */
 bool ast_same_targets(const struct ast_target *a, size_t a_count, const struct ast_target *b,
 		      size_t b_count);
-/* Does it hand to a listener that is passed by when nobody waits there? False for no action (NULL).
+/* Does it hand to a listener that is passed by when no socket listens there? False for no action
+ * (NULL).
  */
 bool ast_lets_go(const struct ast_then *then);
 /* The tables of a route joined by '.': the name of its way. */

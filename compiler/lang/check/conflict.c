@@ -2,7 +2,7 @@
  * check/conflict: conditions of one rule that exclude each other, or what its action can do,
  * whatever the packet. The rule has its scopes, protocols and families so far.
  *
- * Only what the rule itself says is looked at: a set may have other addresses tomorrow.
+ * Only what the rule itself says counts: a set may have other addresses tomorrow.
  */
 #include <string.h>
 

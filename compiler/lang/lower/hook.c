@@ -378,7 +378,7 @@ static bool is_asked_for(const struct lower *lower, const struct ast_listener *l
 
 /*
  * What comes by an interface and goes straight to a redirect listener would have it connect to
- * itself, maybe by way of another host, where nothing tells its traffic from anybody's.
+ * itself, maybe by way of another host, where nothing tells its traffic from other traffic.
  */
 static bool is_guarded(const struct lower *lower, const struct ast_listener *listener)
 {

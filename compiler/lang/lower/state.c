@@ -5,7 +5,7 @@
  * clock, a limit, a choice, an owner that is gone), the way that the first packet got is written
  * into our bits of the connection's mark, and later packets follow it without meeting the rules
  * again. A value stands for a pair: the uplink the connection came in by (replies leave there), and
- * the way it goes. Drops and rejects above the rule that decided are still looked at: a way that
+ * the way it goes. Drops and rejects above the rule that decided are still evaluated: a way that
  * was chosen below some of them goes through a chain of those first ("kept").
  *
  * Rules before the first such rule answer every packet of a connection alike, so they keep no

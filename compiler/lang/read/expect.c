@@ -20,7 +20,7 @@ struct packet_parts {
 
 static const char *const scope_words[] = { "forward", "local", NULL };
 
-/* Addresses are looked at when the packet is made. */
+/* Addresses are checked when the packet is made. */
 static bool is_single(struct decode *decode, const struct match_condition *condition)
 {
 	const struct interval_set *values = &condition->values;

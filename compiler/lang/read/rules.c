@@ -73,7 +73,7 @@ static bool read_printable(struct decode *decode, const struct decode_field *fie
 	return false;
 }
 
-/* nft keeps the rate in 64 bits of packets a second; nobody means more than this. */
+/* nft keeps the rate in 64 bits of packets a second; more than this is a mistake. */
 enum { RATE_MOST = 1000000000 };
 
 /* "10", "10/s", "10/sec", "10 / minute": what to write instead, or NULL. */

@@ -97,7 +97,7 @@ static const struct decode_field route_fields[] = {
 const struct decode_table read_route_table = { "route", route_fields,
 					       sizeof(route_fields) / sizeof(route_fields[0]) };
 
-/* What is wrong with a route as a whole; families are looked at when it is lowered. */
+/* What is wrong with a route as a whole; families are checked when it is lowered. */
 static bool check_route(struct decode *decode, const struct node *node, struct ast_route *route)
 {
 	bool leads_out = route->hop.dev || route->hop.via.span.source;

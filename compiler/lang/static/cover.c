@@ -394,7 +394,7 @@ static bool find_one(struct covering *covering, const struct prove_row *rows, si
 	return false;
 }
 
-/* What rules cover that nobody gets to, others cover as well. */
+/* What unreachable rules cover, other rules cover as well. */
 static void leave_out_unreached(struct covering *covering, const struct prove_row *rows,
 				size_t order)
 {

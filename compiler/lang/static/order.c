@@ -32,7 +32,7 @@ struct ordering {
 	size_t set_count;
 	uint32_t *lists_of, *lists_of_both; /* how many lists hold the set, or both */
 	uint32_t *first_of_both;            /* the first list that does */
-	const bool *unreached; /* by the order of rules: what nobody gets to competes with nobody */
+	const bool *unreached; /* by the order of rules: an unreachable rule competes with none */
 	uint64_t *seen;        /* pairs of rules that were told of, in either family */
 	size_t shown, more;
 	struct span more_span;

@@ -25,7 +25,7 @@ const struct interval_set *prove_part(struct tunnels *tunnels,
 				      const struct match_condition *condition,
 				      enum addr_family family, size_t nth);
 /* Is what the condition holds for a good part of all addresses, a 64th, as a prefix of this length?
- * A tunnel's end, or anybody's, may be there. */
+ * A tunnel's end, or any host, may be there. */
 enum { PROVE_WIDE_LENGTH = 6 };
 bool prove_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
 		   enum addr_family family);
