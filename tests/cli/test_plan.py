@@ -107,7 +107,7 @@ def test_same_ops(shop, host):
 	did = host.json("apply", "policy.yaml")
 	steps = [step.replace(" (is ", " (was ") for step in would["steps"]]
 	assert steps == did["steps"]
-	for part in "blackhole", "set late_v4: made anew", "set foreign_v4: removed", "counter rule_dropped: removed", "table inet tpc":
+	for part in "blackhole", "set late_v4: re-created", "set foreign_v4: removed", "counter rule_dropped: removed", "table inet tpc":
 		assert any(part in step for step in steps), f"no op says {part}: {steps}"
 	for name in "sysctls", "routes", "ip_rules", "sets", "chains", "counters", "nft_rules":
 		assert would[name] == did[name], name

@@ -17,6 +17,12 @@ UNSHARE = 'while case $1 in -*) ;; *) false ;; esac; do [ "$1" != --propagation 
 APT = "[ $1 != indextargets ] || echo mirror:/debian"
 
 
+def obey():
+	"""A caller may ignore signals (nohup, `&` in a script), and a shell cannot trap what is ignored when it begins."""
+	for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+		signal.signal(number, signal.SIG_DFL)
+
+
 class Bare(Machine):
 	"""A machine whose root is a fake one, and whose tools make no root."""
 
@@ -30,7 +36,7 @@ class Bare(Machine):
 	def start(self, script, *arguments):
 		environment = dict(os.environ, PATH=f"{self.folder}:{os.environ['PATH']}", TMPDIR=str(self.temporary))
 		return subprocess.Popen(["bash", script, *arguments], env=environment, stdout=subprocess.PIPE,
-			stderr=subprocess.PIPE, text=True)
+			stderr=subprocess.PIPE, text=True, preexec_fn=obey)
 
 	def ran(self, *arguments):
 		with self.start(BARE_ROOT, *arguments) as process:

@@ -283,7 +283,7 @@ def test_moves(one, two, nat, hosts):
         assert f"stale connections: -{count}" in said, said
         assert [flow.ask(1) for flow in flows] == ["mobile"] * count, "by the second"
         said = second.tpc("rollback").stdout
-        assert f"connections: {count} on a way" in said, said
+        assert f"connections: {count} stale, deleted" in said, said
         assert [flow.ask(1) for flow in flows] == ["origin"] * count, "by the first again"
         second.up()
         assert [flow.ask(1) for flow in flows] == ["mobile"] * count, "by the second again"
@@ -409,7 +409,7 @@ def test_tcp_moves():
             talks = [Talk(host, "tcp", version) for host in (net.client, net.router) for version in (4, 6)]
             assert [talk.first.split()[0] for talk in talks] == ["mobile"] * 4, "by the second"
             said = second.tpc("remove").stdout
-            assert f"connections: {rest} on a way" in said, said
+            assert f"connections: {rest} stale, deleted" in said, said
             for talk in talks:
                 reset(talk)
                 talk.close()

@@ -156,7 +156,7 @@ def test_reverse_path_elsewhere(net):
     as_before(net)
     net.router.sysctl("net.ipv4.conf.wan0.rp_filter", 2)  # it drops answers now, and that is said
     assert asks(net, "udp", FAR[4]).kind == "silence", "an answer through the filter"
-    assert "make it drop answers" in policy.tpc("status").stdout
+    assert "it drops replies" in policy.tpc("status").stdout
     policy.up()
     as_before(net)
     net.router.run("nft", "flush", "ruleset")

@@ -17,7 +17,7 @@ DEFECTS = {
     "an operator that says the opposite": (r"((?:addr|port|proto|name|length|ttl)) != ", lambda found: f"{found[1]} == "),
     "a mark with another value": (r"(meta mark set meta mark & 0x[0-9a-f]+ \| )(0x[0-9a-f]+)",
                                   lambda found: f"{found[1]}0x00000000"),
-    "a verdict that is missing": (r"^(\t\t(?!#).*) drop$", lambda found: f"{found[1]} accept"),
+    "a verdict that is missing": (r"^(\t\t(?!#|.*@flows\.).*) drop$", lambda found: f"{found[1]} accept"),
     "a set that lacks its last element": (r", ([0-9a-f.:/-]+)(\n\t\t\}|\n\t\}| \})", lambda found: found[2]),
 }
 

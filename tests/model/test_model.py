@@ -19,7 +19,7 @@ import planted
 import worker
 
 CASES = sorted(path for path in (pathlib.Path(__file__).parent / "cases").glob("*") if path.is_dir())
-SEED, POLICIES, PACKETS = "house", 24, 100
+SEED, POLICIES, PACKETS = "house", 36, 100
 # Of what the packets must be: shares of their verdicts.
 SHARES = {"direct": 0.1, "proxy": 0.1, "route or balance": 0.1, "drop or reject": 0.1}
 SEEDS = [f"{SEED}/{i}" for i in range(POLICIES)]
