@@ -26,7 +26,7 @@ static struct interval_set held_by(struct apply *apply, size_t index)
 }
 
 /* What a gateway had that does not answer now stays. */
-static void compare(struct apply *apply, size_t index, const struct gateways_set *wished)
+static void compare(struct apply *apply, size_t index, const struct gateways_set *wanted)
 {
 	struct interval_set held = held_by(apply, index);
 	struct ir_set *set = &apply->ir->sets[index],
@@ -35,10 +35,10 @@ static void compare(struct apply *apply, size_t index, const struct gateways_set
 	struct op *op;
 
 	*added = *removed = *set;
-	added->elements = interval_subtract(apply->arena, &wished->addresses, &held);
+	added->elements = interval_subtract(apply->arena, &wanted->addresses, &held);
 	removed->elements = (struct interval_set){ 0 };
-	if (!wished->is_partial)
-		removed->elements = interval_subtract(apply->arena, &held, &wished->addresses);
+	if (!wanted->is_partial)
+		removed->elements = interval_subtract(apply->arena, &held, &wanted->addresses);
 	if (!added->elements.count && !removed->elements.count)
 		return;
 	op = diff_add_set(apply->arena, &apply->ops, OP_SET_UPDATE, STAGE_GATEWAYS, apply->ir, set);

@@ -34,7 +34,7 @@ static const struct ir_ip_rule *held_rule(const struct apply *apply, uint32_t ma
 	return NULL;
 }
 
-static const struct ir_ip_rule *wished_rule(const struct apply *apply, uint32_t mark, uint32_t mask,
+static const struct ir_ip_rule *wanted_rule(const struct apply *apply, uint32_t mark, uint32_t mask,
 					    enum addr_family family, size_t n)
 {
 	for (size_t i = 0; i < apply->ir->ip_rule_count; i++)
@@ -59,10 +59,10 @@ static bool changes_table(const struct apply *apply, enum op_stage stage, uint32
 /* The copy of the main table changes as the main table did, and packets that met no rule went with
  * it at once. */
 static bool follows_main(const struct apply *apply, const struct ir_ip_rule *held,
-			 const struct ir_ip_rule *wished)
+			 const struct ir_ip_rule *wanted)
 {
 	return apply->ir->main_copy && held->table == apply->ir->main_copy &&
-	       (!wished || wished->table == held->table);
+	       (!wanted || wanted->table == held->table);
 }
 
 /*
@@ -72,22 +72,22 @@ static bool follows_main(const struct apply *apply, const struct ir_ip_rule *hel
 static bool changes_way(const struct apply *apply, uint32_t mark, uint32_t mask,
 			enum addr_family family)
 {
-	bool stays = wished_rule(apply, mark, mask, family, 0) != NULL;
+	bool stays = wanted_rule(apply, mark, mask, family, 0) != NULL;
 
 	for (size_t n = 0;; n++) {
 		const struct ir_ip_rule *held = held_rule(apply, mark, mask, family, n);
-		const struct ir_ip_rule *wished = wished_rule(apply, mark, mask, family, n);
+		const struct ir_ip_rule *wanted = wanted_rule(apply, mark, mask, family, n);
 
 		if (!held)
-			return n > 0 && wished;
-		if (stays && (!wished || held->action != wished->action ||
-			      held->shortest != wished->shortest))
+			return n > 0 && wanted;
+		if (stays && (!wanted || held->action != wanted->action ||
+			      held->shortest != wanted->shortest))
 			return true;
-		if (held->action != IR_RULE_LOOKUP || follows_main(apply, held, wished))
+		if (held->action != IR_RULE_LOOKUP || follows_main(apply, held, wanted))
 			continue;
 		if (changes_table(apply, STAGE_ROUTES, held->table, family))
 			return true;
-		if (stays && (held->table != wished->table ||
+		if (stays && (held->table != wanted->table ||
 			      changes_table(apply, STAGE_OLD_ROUTES, held->table, family)))
 			return true;
 	}

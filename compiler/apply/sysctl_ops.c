@@ -1,5 +1,5 @@
 /*
- * sysctl_ops: the sysctls of a policy. In go its wishes, what the last apply had changed, and
+ * sysctl_ops: the sysctls of a policy. In go its sysctls, what the last apply had changed, and
  * the values of now; out come those to write and those to give back.
  *
  * A setting that cannot be written does not end an apply: what it stands in the way of is dropped
@@ -22,12 +22,12 @@ static void warn_of(struct apply *apply, const struct sysctl_plan_setting *setti
 {
 	struct diag_record *line = report_add(apply->report, SEVERITY_WARNING, DIAG_sysctl_drift,
 					      "%s is %s and should be %s: %s", setting->key,
-					      setting->now, setting->wish->value,
-					      setting->wish->why);
+					      setting->now, setting->wanted->value,
+					      setting->wanted->why);
 
-	line->where = setting->wish->origin;
+	line->where = setting->wanted->origin;
 	line->command =
-		arena_printf(apply->arena, "sysctl -w %s=%s", setting->key, setting->wish->value);
+		arena_printf(apply->arena, "sysctl -w %s=%s", setting->key, setting->wanted->value);
 }
 
 /* Routes by an interface that is not there are spoken of elsewhere. */
@@ -52,12 +52,13 @@ static void warn_of_absent(struct apply *apply, const struct sysctl_plan_setting
 		return;
 	line = report_add(apply->report, SEVERITY_WARNING, DIAG_no_interface,
 			  "there is no interface %s yet, so %s is not set to %s: %s",
-			  setting->absent, setting->key, setting->wish->value, setting->wish->why);
-	line->where = setting->wish->origin;
+			  setting->absent, setting->key, setting->wanted->value,
+			  setting->wanted->why);
+	line->where = setting->wanted->origin;
 	diag_help_text(line, "apply again when it is there");
 }
 
-/* A wish goes into the record when it holds through us, or is about to. */
+/* A wanted goes into the record when it holds through us, or is about to. */
 static void find_setting(struct apply *apply, const struct sysctl_plan_setting *need)
 {
 	const struct record_sysctl *earlier = record_find_sysctl(apply->before, need->key);
@@ -65,11 +66,11 @@ static void find_setting(struct apply *apply, const struct sysctl_plan_setting *
 	bool guarded = sysctl_restore_is_guarded(need->key);
 	struct op *op;
 
-	if (!need->is_open && (!need->now || strcmp(need->now, need->wish->value) != 0))
+	if (!need->is_open && (!need->now || strcmp(need->now, need->wanted->value) != 0))
 		return;
 	kept = arena_append(apply->arena, apply->after->sysctls, apply->after->sysctl_count);
 	kept->key = need->key;
-	kept->value = need->wish->value;
+	kept->value = need->wanted->value;
 	kept->old = earlier && earlier->old ? earlier->old : need->is_open ? need->now : NULL;
 	if (earlier && earlier->old)
 		sysctl_shared_copy(apply->arena, apply->before, apply->after, need->key);
@@ -81,10 +82,10 @@ static void find_setting(struct apply *apply, const struct sysctl_plan_setting *
 		return;
 	op = op_add(apply->arena, &apply->ops, OP_SYSCTL_SET,
 		    guarded ? STAGE_GUARDED_SYSCTLS : STAGE_SYSCTLS);
-	op->wish = need->wish;
-	op->why = need->wish->why;
+	op->wanted = need->wanted;
+	op->why = need->wanted->why;
 	op->key = need->key;
-	op->value = need->wish->value;
+	op->value = need->wanted->value;
 	op->before = need->now;
 }
 
@@ -142,10 +143,10 @@ static void cannot_write(struct apply *apply, struct op *op, const char *why)
 {
 	struct diag_record *line = report_add(apply->report, SEVERITY_WARNING, DIAG_sysctl_write,
 					      "%s cannot be set to %s (it is %s): %s; %s", op->key,
-					      op->value, op->before, why, op->wish->why);
+					      op->value, op->before, why, op->wanted->why);
 	struct record_sysctl *kept = record_find_sysctl(apply->after, op->key);
 
-	line->where = op->wish->origin;
+	line->where = op->wanted->origin;
 	diag_help_text(line,
 		       "set it where /proc/sys can be written (a container's: when it is started)");
 	op->state = OP_LEFT_OUT;
@@ -177,7 +178,7 @@ static bool would_lose_routes(const struct apply *apply, const struct op *op)
 		const struct op *other = apply->ops.items[i];
 
 		loses |= other->kind == OP_SYSCTL_SET && other->state == OP_LEFT_OUT &&
-			 other->wish->when == IR_SYSCTL_IF_ADVERTISED;
+			 other->wanted->when == IR_SYSCTL_IF_ADVERTISED;
 	}
 	return loses && strcmp(op->key, NEEDS_FORWARDING_IPV6) == 0;
 }

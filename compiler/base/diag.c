@@ -23,7 +23,7 @@ struct diag *diag_new(struct arena *arena)
 	return diag;
 }
 
-void diag_wish(struct diag *diag, bool strict, enum diag_notes notes)
+void diag_configure(struct diag *diag, bool strict, enum diag_notes notes)
 {
 	diag->strict = strict;
 	diag->notes = notes;

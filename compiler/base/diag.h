@@ -19,7 +19,7 @@ enum diag_notes { NOTES_NONE, NOTES_SOME, NOTES_ALL };
 
 struct diag *diag_new(struct arena *arena);
 /* Before anything is added: warnings count as errors (`strict`), and how many notes are wanted. */
-void diag_wish(struct diag *diag, bool strict, enum diag_notes notes);
+void diag_configure(struct diag *diag, bool strict, enum diag_notes notes);
 bool diag_wants(const struct diag *diag, enum diag_notes notes);
 /* Adds a record; its severity is the code's. A span without a source shows no line. */
 struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span where,

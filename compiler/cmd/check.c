@@ -109,7 +109,7 @@ static enum cmd_status check_policy(const struct cmd_call *call, const char *pat
 	enum cmd_status status;
 	bool is_good;
 
-	diag_wish(diag, cmd_given(call, CHECK_STRICT), call->verbose ? NOTES_ALL : NOTES_SOME);
+	diag_configure(diag, cmd_given(call, CHECK_STRICT), call->verbose ? NOTES_ALL : NOTES_SOME);
 	ir = lang_compile(arena, diag, path, NULL);
 	is_good = ir && diag_error_count(diag) == 0;
 	status = show(call, strcmp(path, "-") ? path : "<stdin>", is_good ? ir : NULL, diag);

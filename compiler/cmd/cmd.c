@@ -150,7 +150,7 @@ struct ir *cmd_compile_policy(struct cmd_call *call, const char *path, const str
 	struct ir *ir;
 
 	call->diag = diag;
-	diag_wish(diag, call->strict, call->verbose ? NOTES_ALL : NOTES_NONE);
+	diag_configure(diag, call->strict, call->verbose ? NOTES_ALL : NOTES_NONE);
 	ir = lang_compile(call->arena, diag, path, host);
 	cmd_show_diag(call, diag);
 	return diag_error_count(diag) ? NULL : ir;

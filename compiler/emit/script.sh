@@ -557,7 +557,7 @@ END
 
 # KEY VALUE WHEN VIA WHY DEVICE..., as each_sysctl has them
 weigh_sysctl() {
-	asked=$1 wish=$2 condition=$3 address=$4 reason=$5
+	asked=$1 wanted=$2 condition=$3 address=$4 reason=$5
 	shift 5
 	[ "${asked#net.ipv6.}" = "$asked" ] || has_family 6 || return 0
 	several=no
@@ -566,7 +566,7 @@ weigh_sysctl() {
 		several=yes
 		while IFS= read -r device; do
 			[ -z "$device" ] ||
-				weigh "$(key_for "$asked" "$device")" "$asked" "$device" "$wish" \
+				weigh "$(key_for "$asked" "$device")" "$asked" "$device" "$wanted" \
 					"$condition" "$address" "$reason" "$@"
 		done <<END
 $(interfaces_of "$asked" "$condition" "$address" "$@")
@@ -575,9 +575,9 @@ END
 	*.conf.*)
 		device=${asked#*.conf.} device=${device%.*}
 		weigh "$asked" "${asked%%.conf.*}.conf.*.${asked##*.}" "$(exchanged "$device" / .)" \
-			"$wish" "$condition" "$address" "$reason" "$@"
+			"$wanted" "$condition" "$address" "$reason" "$@"
 		;;
-	*) weigh "$asked" '' '' "$wish" "$condition" "$address" "$reason" "$@" ;;
+	*) weigh "$asked" '' '' "$wanted" "$condition" "$address" "$reason" "$@" ;;
 	esac
 }
 

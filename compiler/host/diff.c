@@ -1,6 +1,6 @@
 /*
- * diff: compares an ir with what was observed, part by part. What is ours and not wished for any
- * more is old, what is wished for and not there is new; what is foreign is in neither.
+ * diff: compares an ir with what was observed, part by part. What is ours and not wanted any
+ * more is old, what is wanted and not there is new; what is foreign is in neither.
  */
 #include "host/diff.h"
 
@@ -360,7 +360,7 @@ static const char *find_chain_in_use(const struct nft_table *table, const struct
 	return found;
 }
 
-static bool is_counter_wished(const struct ir *ir, const char *name)
+static bool is_counter_wanted(const struct ir *ir, const char *name)
 {
 	for (size_t i = 0; i < ir->counter_count; i++)
 		if (strcmp(ir->counters[i], name) == 0)
@@ -485,7 +485,7 @@ static void diff_with(struct arena *arena, struct ir *ir, const struct observed 
 	diff_sets(arena, ir, table, applied, ops);
 	diff_chains(arena, ir, table, ops);
 	for (size_t i = 0; i < table->counter_count; i++)
-		if (!is_counter_wished(ir, table->counters[i].name))
+		if (!is_counter_wanted(ir, table->counters[i].name))
 			remove_named(arena, ir, OP_COUNTER_REMOVE, STAGE_DROP_COUNTERS,
 				     table->counters[i].name, ops);
 	why = why_commit(arena, ir, observed, ops);

@@ -24,7 +24,7 @@ static struct op *add_rule(struct arena *arena, struct op_list *ops, enum op_kin
 	return op;
 }
 
-/* The one in the kernel that is the wished one, and not another one that stays. */
+/* The one in the kernel that is the wanted one, and not another one that stays. */
 static const struct ip_rule_seen *find_rule(const struct ir *ir, const struct observed *observed,
 					    const struct ir_ip_rule *rule, const bool *stays)
 {
@@ -89,7 +89,7 @@ const char *diff_lost_words(struct arena *arena, const struct ir_route *route)
 			    device, route->table, to);
 }
 
-static const struct ir_route *wished_in_place(const struct ir *ir, const struct ir_route *held)
+static const struct ir_route *wanted_in_place(const struct ir *ir, const struct ir_route *held)
 {
 	for (size_t i = 0; i < ir->route_count; i++)
 		if (route_same_place(held, &ir->routes[i]))
@@ -128,15 +128,15 @@ static void diff_routes(struct arena *arena, const struct ir *ir, const struct o
 		diff_route(arena, ir, observed, &ir->routes[i], ops);
 	for (size_t i = 0; i < observed->routes.count; i++) {
 		const struct route_seen *seen = &observed->routes.items[i];
-		const struct ir_route *wished;
+		const struct ir_route *wanted;
 
 		if (ir->main_copy && seen->route.table == ir->main_copy)
 			continue;
-		wished = wished_in_place(ir, &seen->route);
+		wanted = wanted_in_place(ir, &seen->route);
 
-		/* One in whose place a route is wished for that cannot be had now leads somewhere
+		/* One in whose place a route is wanted that cannot be had now leads somewhere
 		 * else: it goes, too. */
-		if (host_owns_route(observed, seen) && (!wished || diff_lost_device(wished)))
+		if (host_owns_route(observed, seen) && (!wanted || diff_lost_device(wanted)))
 			op_add_route(arena, ops, OP_ROUTE_REMOVE, &seen->route, seen->protocol)
 				->seen = seen->text;
 	}

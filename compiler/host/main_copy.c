@@ -82,22 +82,22 @@ static struct sorted held_of(struct arena *arena, const struct observed *observe
 void main_copy_diff(struct arena *arena, const struct ir *ir, const struct observed *observed,
 		    struct op_list *ops)
 {
-	struct sorted held = held_of(arena, observed, ir->main_copy), wished = { 0 };
+	struct sorted held = held_of(arena, observed, ir->main_copy), wanted = { 0 };
 	size_t i = 0, k = 0;
 
 	for (size_t n = 0; n < observed->main_specific.count; n++)
-		add(arena, &wished, &observed->main_specific.items[n]);
-	sort(&wished);
-	while (i < held.count || k < wished.count) {
+		add(arena, &wanted, &observed->main_specific.items[n]);
+	sort(&wanted);
+	while (i < held.count || k < wanted.count) {
 		int order = i == held.count     ? 1
-			    : k == wished.count ? -1
-						: compare_routes(&held.items[i], &wished.items[k]);
+			    : k == wanted.count ? -1
+						: compare_routes(&held.items[i], &wanted.items[k]);
 
 		if (order < 0)
 			op_add_route(arena, ops, OP_ROUTE_REMOVE, &held.items[i].seen->route,
 				     held.items[i].seen->protocol);
 		if (order > 0)
-			op_add_route(arena, ops, OP_ROUTE_APPEND, &wished.items[k].seen->route,
+			op_add_route(arena, ops, OP_ROUTE_APPEND, &wanted.items[k].seen->route,
 				     ir->protocol);
 		i += order <= 0;
 		k += order >= 0;

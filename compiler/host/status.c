@@ -252,13 +252,13 @@ static void check_routing(struct arena *arena, struct netlink *netlink,
 			  struct status_policy *policy)
 {
 	const struct record *record = policy->record;
-	struct ir wished = record->ir;
+	struct ir wanted = record->ir;
 	bool has_ipv6 = sysctl_has_ipv6(arena);
 	struct op_list ops = { 0 };
 
-	wished.protocol = record->claims[0].protocol;
-	wished.main_copy = record->claims[0].main_copy;
-	diff_routing(arena, &wished, &policy->observed, &ops);
+	wanted.protocol = record->claims[0].protocol;
+	wanted.main_copy = record->claims[0].main_copy;
+	diff_routing(arena, &wanted, &policy->observed, &ops);
 	for (size_t i = 0; i < ops.count; i++) {
 		const struct op *op = ops.items[i];
 
@@ -298,12 +298,12 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 
 	for (size_t i = 0; i < needs.count; i++) {
 		const struct sysctl_plan_setting *need = &needs.items[i];
-		const char *value = need->wish->value;
+		const char *value = need->wanted->value;
 
 		if (need->absent)
 			report_add(policy->problems, SEVERITY_WARNING, DIAG_no_interface,
 				   "there is no interface %s, so %s is not %s: %s", need->absent,
-				   need->key, value, need->wish->why)
+				   need->key, value, need->wanted->why)
 				->command = apply_command(arena, policy);
 		else if (need->is_open)
 			report_add(record->ir.sysctl_policy != IR_SYSCTL_CHECK ||
@@ -312,7 +312,7 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 					   : policy->problems,
 				   SEVERITY_WARNING, DIAG_sysctl_drift,
 				   "%s is %s and should be %s: %s", need->key, need->now, value,
-				   need->wish->why)
+				   need->wanted->why)
 				->command =
 				arena_printf(arena, "sysctl -w %s=%s", need->key, value);
 	}

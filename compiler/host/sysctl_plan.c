@@ -1,5 +1,6 @@
 /*
- * sysctl_plan: asks the host when a wish matters (see sysctl_plan.h and enum ir_sysctl_when).
+ * sysctl_plan: asks the host whether a sysctl that the policy wants matters (see sysctl_plan.h and
+ * enum ir_sysctl_when).
  */
 #include "host/sysctl_plan.h"
 
@@ -39,12 +40,12 @@ static const char *value_before(const struct look *look, const char *key)
 	return held && held->old && now && strcmp(now, held->value) == 0 ? held->old : now;
 }
 
-/* The same, where the needs that were found so far are as wished. */
+/* The same, where the needs that were found so far are as wanted. */
 static const char *value_of(const struct look *look, const char *key)
 {
 	const struct sysctl_plan_setting *earlier = find(look, key);
 
-	return earlier && earlier->is_wanted ? earlier->wish->value : value_before(look, key);
+	return earlier && earlier->is_wanted ? earlier->wanted->value : value_before(look, key);
 }
 
 static int number_of(const struct look *look, const char *pattern, const char *interface)
@@ -63,60 +64,60 @@ static int effective(const struct look *look, const char *pattern, const char *i
 	return own > all ? own : all;
 }
 
-static bool is_meant(const struct ir_sysctl *wish, const char *interface)
+static bool is_meant(const struct ir_sysctl *wanted, const char *interface)
 {
-	for (size_t i = 0; i < wish->dev_count; i++)
-		if (fnmatch(wish->devs[i], interface, FNM_NOESCAPE) == 0)
+	for (size_t i = 0; i < wanted->dev_count; i++)
+		if (fnmatch(wanted->devs[i], interface, FNM_NOESCAPE) == 0)
 			return true;
-	return !wish->dev_count;
+	return !wanted->dev_count;
 }
 
-static bool has_bridge(const struct look *look, const struct ir_sysctl *wish)
+static bool has_bridge(const struct look *look, const struct ir_sysctl *wanted)
 {
 	size_t count;
 	const char **names = link_of_kind(look->arena, look->netlink, "bridge", &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (is_meant(wish, names[i]))
+		if (is_meant(wanted, names[i]))
 			return true;
 	return false;
 }
 
-/* Does the wish matter for a setting that has another value? `interface` may be `default`. */
-static bool matters(const struct look *look, const struct ir_sysctl *wish, const char *pattern,
+/* Does it matter for a setting that has another value? `interface` may be `default`. */
+static bool matters(const struct look *look, const struct ir_sysctl *wanted, const char *pattern,
 		    const char *interface)
 {
-	switch (wish->when) {
+	switch (wanted->when) {
 	case IR_SYSCTL_ALWAYS:
 	case IR_SYSCTL_IF_ADVERTISED:
 	case IR_SYSCTL_IF_DEFAULT:
 		return true;
 	case IR_SYSCTL_IF_ELSEWHERE:
-		return !link_has_address(look->netlink, wish->via);
+		return !link_has_address(look->netlink, wanted->via);
 	case IR_SYSCTL_UNLESS_ALL:
-		return number_of(look, pattern, "all") != atoi(wish->value);
+		return number_of(look, pattern, "all") != atoi(wanted->value);
 	case IR_SYSCTL_IF_EFFECTIVE:
 		return effective(look, pattern, interface) != 0;
 	case IR_SYSCTL_IF_MARKED:
 		return effective(look, pattern, interface) == 1 &&
 		       effective(look, "net.ipv4.conf.*.src_valid_mark", interface) == 1;
 	case IR_SYSCTL_IF_BRIDGE:
-		return has_bridge(look, wish);
+		return has_bridge(look, wanted);
 	}
 	return false;
 }
 
-static struct sysctl_plan_setting consider(const struct look *look, const struct ir_sysctl *wish,
+static struct sysctl_plan_setting consider(const struct look *look, const struct ir_sysctl *wanted,
 					   const char *key)
 {
-	struct sysctl_plan_setting setting = { .wish = wish, .key = key };
+	struct sysctl_plan_setting setting = { .wanted = wanted, .key = key };
 	const char *pattern = NULL, *interface = sysctl_interface(look->arena, key, &pattern);
 	bool is_absent = interface && strcmp(interface, "all") != 0 &&
 			 strcmp(interface, "default") != 0 && !if_nametoindex(interface);
 	const char *value =
 		value_of(look, is_absent ? sysctl_key(look->arena, pattern, "default") : key);
-	bool is_wanted = value && strcmp(value, wish->value) != 0 &&
-			 matters(look, wish, pattern, is_absent ? "default" : interface);
+	bool is_wanted = value && strcmp(value, wanted->value) != 0 &&
+			 matters(look, wanted, pattern, is_absent ? "default" : interface);
 
 	if (strncmp(key, "net.ipv6.", strlen("net.ipv6.")) == 0 && !sysctl_has_ipv6(look->arena))
 		return setting;
@@ -126,7 +127,7 @@ static struct sysctl_plan_setting consider(const struct look *look, const struct
 	}
 	setting.now = sysctl_read(look->arena, key);
 	setting.is_wanted = is_wanted;
-	setting.is_open = is_wanted && setting.now && strcmp(setting.now, wish->value) != 0;
+	setting.is_open = is_wanted && setting.now && strcmp(setting.now, wanted->value) != 0;
 	return setting;
 }
 
@@ -140,10 +141,10 @@ static void add(struct look *look, const struct sysctl_plan_setting *setting)
 		*earlier = *setting;
 }
 
-static void add_for(struct look *look, const struct ir_sysctl *wish, const char *interface)
+static void add_for(struct look *look, const struct ir_sysctl *wanted, const char *interface)
 {
 	struct sysctl_plan_setting setting =
-		consider(look, wish, sysctl_key(look->arena, wish->key, interface));
+		consider(look, wanted, sysctl_key(look->arena, wanted->key, interface));
 
 	if (setting.is_wanted)
 		add(look, &setting);
@@ -159,32 +160,33 @@ static bool is_one_of(const char *const *names, size_t count, const char *name)
 	return false;
 }
 
-static const char *pattern_of(const struct look *look, const struct ir_sysctl *wish)
+static const char *pattern_of(const struct look *look, const struct ir_sysctl *wanted)
 {
-	const char *pattern = wish->key;
+	const char *pattern = wanted->key;
 
-	if (!strchr(wish->key, '*'))
-		sysctl_interface(look->arena, wish->key, &pattern);
+	if (!strchr(wanted->key, '*'))
+		sysctl_interface(look->arena, wanted->key, &pattern);
 	return pattern;
 }
 
-/* The interface that the wish is about, or NULL where there is none such. */
-static const char *interface_of(const struct look *look, const struct ir_sysctl *wish)
+/* The interface that it is about, or NULL where there is none such. */
+static const char *interface_of(const struct look *look, const struct ir_sysctl *wanted)
 {
-	const char *interface = wish->has_via ? link_towards(look->arena, look->netlink, wish->via)
-					      : sysctl_interface(look->arena, wish->key, NULL);
+	const char *interface = wanted->has_via
+					? link_towards(look->arena, look->netlink, wanted->via)
+					: sysctl_interface(look->arena, wanted->key, NULL);
 
-	return interface && if_nametoindex(interface) && is_meant(wish, interface) ? interface : NULL;
+	return interface && if_nametoindex(interface) && is_meant(wanted, interface) ? interface : NULL;
 }
 
-static void add_value(struct look *look, const struct ir_sysctl *wish, const char *pattern,
+static void add_value(struct look *look, const struct ir_sysctl *wanted, const char *pattern,
 		      const char *interface, int value, const char *why)
 {
 	const char *key = sysctl_key(look->arena, pattern, interface);
 	struct ir_sysctl *one = arena_new_of(look->arena, struct ir_sysctl);
-	struct sysctl_plan_setting setting = { .wish = one, .key = key };
+	struct sysctl_plan_setting setting = { .wanted = one, .key = key };
 
-	*one = *wish;
+	*one = *wanted;
 	one->value = arena_printf(look->arena, "%d", value);
 	one->why = why;
 	setting.now = sysctl_read(look->arena, key);
@@ -195,7 +197,7 @@ static void add_value(struct look *look, const struct ir_sysctl *wish, const cha
 }
 
 /* Every other interface keeps what counts there. */
-static void add_others(struct look *look, const struct ir_sysctl *wish, const char *pattern,
+static void add_others(struct look *look, const struct ir_sysctl *wanted, const char *pattern,
 		       const char *const *meant, size_t meant_count)
 {
 	size_t count;
@@ -210,21 +212,22 @@ static void add_others(struct look *look, const struct ir_sysctl *wish, const ch
 	*arena_append(look->arena, names, count) = "default";
 	for (size_t i = 0; i < count; i++)
 		if (!is_one_of(meant, meant_count, names[i]))
-			add_value(look, wish, pattern, names[i], effective(look, pattern, names[i]),
-				  why);
+			add_value(look, wanted, pattern, names[i],
+				  effective(look, pattern, names[i]), why);
 }
 
-/* The interface for which the wish asks it of the pattern; NULL: it does not. */
-static const char *effective_interface(const struct look *look, const struct ir_sysctl *wish,
+/* The interface for which it is wanted of the pattern; NULL: it is not. */
+static const char *effective_interface(const struct look *look, const struct ir_sysctl *wanted,
 				       const char *pattern)
 {
-	if (wish->when != IR_SYSCTL_IF_EFFECTIVE || strcmp(pattern_of(look, wish), pattern) != 0)
+	if (wanted->when != IR_SYSCTL_IF_EFFECTIVE ||
+	    strcmp(pattern_of(look, wanted), pattern) != 0)
 		return NULL;
-	return interface_of(look, wish);
+	return interface_of(look, wanted);
 }
 
 /* Those before conf.all's, so that no interface is without for a moment. */
-static void add_effective(struct look *look, const struct ir_sysctl *wishes, size_t count,
+static void add_effective(struct look *look, const struct ir_sysctl *sysctls, size_t count,
 			  const char *pattern)
 {
 	const struct ir_sysctl **meant = NULL;
@@ -233,11 +236,11 @@ static void add_effective(struct look *look, const struct ir_sysctl *wishes, siz
 	bool is_on = false;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *interface = effective_interface(look, &wishes[i], pattern);
+		const char *interface = effective_interface(look, &sysctls[i], pattern);
 
 		if (!interface)
 			continue;
-		*arena_append(look->arena, meant, meant_count) = &wishes[i];
+		*arena_append(look->arena, meant, meant_count) = &sysctls[i];
 		*arena_append(look->arena, names, name_count) = interface;
 		is_on |= effective(look, pattern, interface) != 0;
 	}
@@ -250,103 +253,104 @@ static void add_effective(struct look *look, const struct ir_sysctl *wishes, siz
 		add_value(look, meant[i], pattern, names[i], 0, meant[i]->why);
 }
 
-/* ---- wishes for several interfaces ---- */
+/* ---- sysctls for several interfaces ---- */
 
-/* What the policy has changed for this wish already, and would change again, stays. */
-static void add_held(struct look *look, const struct ir_sysctl *wish)
+/* What the policy has changed for it already, and would change again, stays. */
+static void add_held(struct look *look, const struct ir_sysctl *wanted)
 {
 	for (size_t i = 0; look->before && i < look->before->sysctl_count; i++) {
 		const struct record_sysctl *held = &look->before->sysctls[i];
 		const char *pattern = NULL;
 		const char *interface = sysctl_interface(look->arena, held->key, &pattern);
 
-		if (held->old && interface && strcmp(pattern, wish->key) == 0 &&
-		    is_meant(wish, interface) && if_nametoindex(interface))
-			add_for(look, wish, interface);
+		if (held->old && interface && strcmp(pattern, wanted->key) == 0 &&
+		    is_meant(wanted, interface) && if_nametoindex(interface))
+			add_for(look, wanted, interface);
 	}
 }
 
 /* Is IPv6 forwarding about to be switched on, or was it by us? */
-static bool begins_to_forward(const struct look *look, const struct ir_sysctl *wishes, size_t count)
+static bool begins_to_forward(const struct look *look, const struct ir_sysctl *sysctls,
+			      size_t count)
 {
 	const struct record_sysctl *held = record_find_sysctl(look->before, NEEDS_FORWARDING_IPV6);
 
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(wishes[i].key, NEEDS_FORWARDING_IPV6) == 0 &&
-		    consider(look, &wishes[i], NEEDS_FORWARDING_IPV6).is_open)
+		if (strcmp(sysctls[i].key, NEEDS_FORWARDING_IPV6) == 0 &&
+		    consider(look, &sysctls[i], NEEDS_FORWARDING_IPV6).is_open)
 			return true;
 	return held && held->old;
 }
 
-static void add_advertised(struct look *look, const struct ir_sysctl *wish)
+static void add_advertised(struct look *look, const struct ir_sysctl *wanted)
 {
 	size_t count;
 	const char **names = link_advertised(look->arena, look->netlink, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (number_of(look, wish->key, names[i]) == 1)
-			add_for(look, wish, names[i]);
-	add_held(look, wish);
+		if (number_of(look, wanted->key, names[i]) == 1)
+			add_for(look, wanted, names[i]);
+	add_held(look, wanted);
 }
 
 /* A default route that has gone with its link comes back with it. */
-static void add_defaults(struct look *look, const struct ir_sysctl *wish)
+static void add_defaults(struct look *look, const struct ir_sysctl *wanted)
 {
-	bool is_ipv6 = strncmp(wish->key, "net.ipv6.", strlen("net.ipv6.")) == 0;
+	bool is_ipv6 = strncmp(wanted->key, "net.ipv6.", strlen("net.ipv6.")) == 0;
 	size_t count;
 	const char **names =
 		link_defaults(look->arena, look->netlink, is_ipv6 ? ADDR_IPV6 : ADDR_IPV4, &count);
 
 	for (size_t i = 0; i < count; i++)
-		add_for(look, wish, names[i]);
-	add_held(look, wish);
+		add_for(look, wanted, names[i]);
+	add_held(look, wanted);
 }
 
-static void add_each(struct look *look, const struct ir_sysctl *wish)
+static void add_each(struct look *look, const struct ir_sysctl *wanted)
 {
 	size_t count;
-	const char **names = sysctl_interfaces(look->arena, wish->key, &count);
+	const char **names = sysctl_interfaces(look->arena, wanted->key, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (is_meant(wish, names[i]))
-			add_for(look, wish, names[i]);
+		if (is_meant(wanted, names[i]))
+			add_for(look, wanted, names[i]);
 }
 
-static void add_towards(struct look *look, const struct ir_sysctl *wish)
+static void add_towards(struct look *look, const struct ir_sysctl *wanted)
 {
-	const char *interface = link_towards(look->arena, look->netlink, wish->via);
+	const char *interface = link_towards(look->arena, look->netlink, wanted->via);
 	struct ir_sysctl *one = arena_new_of(look->arena, struct ir_sysctl);
 
 	if (!interface)
 		return;
-	*one = *wish;
+	*one = *wanted;
 	one->devs = NULL;
 	one->dev_count = 0;
 	*arena_append(look->arena, one->devs, one->dev_count) = interface;
 	add_each(look, one);
 }
 
-static void add_wish(struct look *look, const struct ir_sysctl *wishes, size_t count,
-		     const struct ir_sysctl *wish)
+static void add_wanted(struct look *look, const struct ir_sysctl *sysctls, size_t count,
+		       const struct ir_sysctl *wanted)
 {
 	struct sysctl_plan_setting setting;
 
-	if (!strchr(wish->key, '*')) {
-		setting = consider(look, wish, wish->key);
+	if (!strchr(wanted->key, '*')) {
+		setting = consider(look, wanted, wanted->key);
 		add(look, &setting);
-	} else if (wish->has_via) {
-		add_towards(look, wish);
-	} else if (wish->when == IR_SYSCTL_IF_DEFAULT) {
-		add_defaults(look, wish);
-	} else if (wish->when != IR_SYSCTL_IF_ADVERTISED) {
-		add_each(look, wish);
-	} else if (begins_to_forward(look, wishes, count)) {
-		add_advertised(look, wish);
+	} else if (wanted->has_via) {
+		add_towards(look, wanted);
+	} else if (wanted->when == IR_SYSCTL_IF_DEFAULT) {
+		add_defaults(look, wanted);
+	} else if (wanted->when != IR_SYSCTL_IF_ADVERTISED) {
+		add_each(look, wanted);
+	} else if (begins_to_forward(look, sysctls, count)) {
+		add_advertised(look, wanted);
 	}
 }
 
 struct sysctl_plan sysctl_plan_find(struct arena *arena, struct netlink *netlink,
-				    const struct ir_sysctl *wishes, size_t count,
+				    const struct ir_sysctl *sysctls, size_t count,
 				    const struct record *before)
 {
 	struct look look = { .arena = arena, .netlink = netlink, .before = before };
@@ -354,13 +358,13 @@ struct sysctl_plan sysctl_plan_find(struct arena *arena, struct netlink *netlink
 	size_t pattern_count = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (wishes[i].when == IR_SYSCTL_IF_EFFECTIVE)
-			names_add(arena, &patterns, &pattern_count, pattern_of(&look, &wishes[i]));
+		if (sysctls[i].when == IR_SYSCTL_IF_EFFECTIVE)
+			names_add(arena, &patterns, &pattern_count, pattern_of(&look, &sysctls[i]));
 	for (size_t i = 0; i < pattern_count; i++)
-		add_effective(&look, wishes, count, patterns[i]);
+		add_effective(&look, sysctls, count, patterns[i]);
 	for (size_t i = 0; i < count; i++)
-		if (wishes[i].when != IR_SYSCTL_IF_EFFECTIVE ||
-		    (!wishes[i].has_via && !interface_of(&look, &wishes[i])))
-			add_wish(&look, wishes, count, &wishes[i]);
+		if (sysctls[i].when != IR_SYSCTL_IF_EFFECTIVE ||
+		    (!sysctls[i].has_via && !interface_of(&look, &sysctls[i])))
+			add_wanted(&look, sysctls, count, &sysctls[i]);
 	return look.found;
 }

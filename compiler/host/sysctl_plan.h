@@ -1,5 +1,5 @@
 /*
- * sysctl_plan: what a policy's wishes for kernel settings come down to on this host, now: one
+ * sysctl_plan: what a policy's sysctls for kernel settings come down to on this host, now: one
  * setting a line, those of several interfaces told apart, and which of them have to change. Nothing
  * is changed here.
  */
@@ -18,7 +18,7 @@ struct record;
 #define NEEDS_FORWARDING_IPV6 "net.ipv6.conf.all.forwarding"
 
 struct sysctl_plan_setting {
-	const struct ir_sysctl *wish;
+	const struct ir_sysctl *wanted;
 	const char *key; /* of one interface */
 	const char *now; /* NULL: there is no such setting */
 	bool is_wanted;  /* without the policy it would have another value, and that would matter */
@@ -33,11 +33,11 @@ struct sysctl_plan {
 };
 
 /*
- * In the order in which they are to be written: each is seen as if those before it were as wished.
+ * In the order in which they are to be written: each is seen as if those before it were as wanted.
  * `before` (may be NULL) says what the policy has changed already. `netlink` is rtnetlink's.
  */
 struct sysctl_plan sysctl_plan_find(struct arena *arena, struct netlink *netlink,
-				    const struct ir_sysctl *wishes, size_t count,
+				    const struct ir_sysctl *sysctls, size_t count,
 				    const struct record *before);
 
 #endif

@@ -312,7 +312,7 @@ struct ir_route {
 
 /*
  * When a setting has to change is seen where the policy is loaded. The first is the strongest: two
- * wishes for one key become the one that comes first here.
+ * sysctls of one key become the one that comes first here.
  */
 enum ir_sysctl_when {
 	IR_SYSCTL_ALWAYS,

@@ -50,22 +50,22 @@ static struct ir_set shell(const struct ir_set *of)
 	return set;
 }
 
-bool delta_make(struct arena *arena, const struct ir_set *old, const struct ir_set *wished,
+bool delta_make(struct arena *arena, const struct ir_set *old, const struct ir_set *wanted,
 		size_t most, struct delta *out)
 {
-	const struct interval_set *a = &old->elements, *b = &wished->elements;
+	const struct interval_set *a = &old->elements, *b = &wanted->elements;
 	size_t i = 0, k = 0;
 
 	out->removed = shell(old);
-	out->added = shell(wished);
-	if (old->type != wished->type || !old->targets != !wished->targets ||
-	    !same_edge(old, wished))
+	out->added = shell(wanted);
+	if (old->type != wanted->type || !old->targets != !wanted->targets ||
+	    !same_edge(old, wanted))
 		return false;
 	while (i < a->count || k < b->count) {
 		bool has_old = i < a->count, has_new = k < b->count;
 
 		if (has_old && has_new && interval_equal(a->items[i], b->items[k]) &&
-		    same_target(lead(old, i), lead(wished, k))) {
+		    same_target(lead(old, i), lead(wanted, k))) {
 			i++;
 			k++;
 			continue;
@@ -73,7 +73,7 @@ bool delta_make(struct arena *arena, const struct ir_set *old, const struct ir_s
 		if (has_old && (!has_new || !wide_less(b->items[k].first, a->items[i].first)))
 			take(arena, &out->removed, old, i++);
 		else
-			take(arena, &out->added, wished, k++);
+			take(arena, &out->added, wanted, k++);
 		if (out->removed.elements.count + out->added.elements.count > most)
 			return false;
 	}

@@ -14,11 +14,11 @@ struct delta {
 };
 
 /*
- * From what `old` holds to what `wished` does. False where more than `most` intervals differ, or
+ * From what `old` holds to what `wanted` does. False where more than `most` intervals differ, or
  * where the kernel's elements at the edges of the whole space would: then the set is better filled
  * anew.
  */
-bool delta_make(struct arena *arena, const struct ir_set *old, const struct ir_set *wished,
+bool delta_make(struct arena *arena, const struct ir_set *old, const struct ir_set *wanted,
 		size_t most, struct delta *out);
 
 #endif

@@ -199,7 +199,7 @@ bool nft_elements_find(struct arena *arena, struct netlink *netlink, const char 
 }
 
 struct interval_set nft_elements_missing(struct arena *arena, const struct nft_elements *held,
-					 const struct interval_set *wished)
+					 const struct interval_set *wanted)
 {
 	struct interval_set covered = { 0 };
 
@@ -207,7 +207,7 @@ struct interval_set nft_elements_missing(struct arena *arena, const struct nft_e
 		interval_add(arena, &covered, held->ranges.items[i].first,
 			     held->ranges.items[i].last);
 	interval_normalise(&covered);
-	return interval_subtract(arena, wished, &covered);
+	return interval_subtract(arena, wanted, &covered);
 }
 
 static void add_timed(struct arena *arena, struct nft_elements *out,
@@ -243,13 +243,13 @@ static void add_outside(struct arena *arena, struct nft_elements *out,
 struct nft_elements nft_elements_keep(struct arena *arena, const struct nft_elements *held,
 				      const struct interval_set *ranges)
 {
-	struct interval_set kept = { 0 }, wished = { 0 };
+	struct interval_set kept = { 0 }, wanted = { 0 };
 	struct nft_elements_time *times = NULL;
 	struct nft_elements out = { 0 };
 
 	for (size_t i = 0; i < ranges->count; i++)
-		interval_add(arena, &wished, ranges->items[i].first, ranges->items[i].last);
-	interval_normalise(&wished);
+		interval_add(arena, &wanted, ranges->items[i].first, ranges->items[i].last);
+	interval_normalise(&wanted);
 	for (size_t i = 0; i < held->ranges.count; i++)
 		if (!held->times[i].left)
 			interval_add(arena, &kept, held->ranges.items[i].first,
@@ -261,7 +261,7 @@ struct nft_elements nft_elements_keep(struct arena *arena, const struct nft_elem
 	for (size_t i = 0; i < held->ranges.count; i++)
 		if (held->times[i].left)
 			add_outside(arena, &out, &times, &held->ranges.items[i], held->times[i],
-				    &wished);
+				    &wanted);
 		else
 			add_timed(arena, &out, &times, &held->ranges.items[i], held->times[i]);
 	out.times = times;

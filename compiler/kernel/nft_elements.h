@@ -46,9 +46,9 @@ bool nft_elements_read(struct arena *arena, struct netlink *netlink, const char 
 bool nft_elements_find(struct arena *arena, struct netlink *netlink, const char *table,
 		       const char *name, enum ir_set_type type, struct wide value,
 		       struct nft_elements *out, struct netlink_error *error);
-/* The parts of `wished` that are not held. */
+/* The parts of `wanted` that are not held. */
 struct interval_set nft_elements_missing(struct arena *arena, const struct nft_elements *held,
-					 const struct interval_set *wished);
+					 const struct interval_set *wanted);
 /* What is held, but what lies in `ranges` (disjoint) has no time. */
 struct nft_elements nft_elements_keep(struct arena *arena, const struct nft_elements *held,
 				      const struct interval_set *ranges);

@@ -114,7 +114,7 @@ struct op {
 	const char *seen;                   /* what goes, as `ip` lists it */
 
 	const char *key, *value, *before; /* of a sysctl */
-	const struct ir_sysctl *wish;     /* OP_SYSCTL_SET; NULL where that takes one back */
+	const struct ir_sysctl *wanted;   /* OP_SYSCTL_SET; NULL where that takes one back */
 };
 
 struct op_list {

@@ -375,32 +375,32 @@ void route_put_key(const struct ir_route *route, struct buf *out)
 		put_hop(&route->hops[i], out);
 }
 
-/* As far as something else was wished for. */
-static struct ir_nexthop as_wished(const struct ir_nexthop *held, const struct ir_nexthop *wished,
+/* As far as something else was wanted. */
+static struct ir_nexthop as_wanted(const struct ir_nexthop *held, const struct ir_nexthop *wanted,
 				   bool is_single)
 {
 	struct ir_nexthop hop = *held;
 
-	if (!wished->dev)
+	if (!wanted->dev)
 		hop.dev = NULL;
 	if (is_single)
-		hop.weight = wished->weight;
+		hop.weight = wanted->weight;
 	return hop;
 }
 
-bool route_fulfil(const struct ir_route *held, const struct ir_route *wished)
+bool route_fulfil(const struct ir_route *held, const struct ir_route *wanted)
 {
-	size_t count = has_hops(wished->type) ? wished->hop_count : 0;
+	size_t count = has_hops(wanted->type) ? wanted->hop_count : 0;
 	struct buf is = { 0 }, should = { 0 };
-	bool same = !has_hops(wished->type) || held->hop_count == wished->hop_count;
+	bool same = !has_hops(wanted->type) || held->hop_count == wanted->hop_count;
 
 	put_head(held, &is);
-	put_head(wished, &should);
+	put_head(wanted, &should);
 	for (size_t i = 0; same && i < count; i++) {
-		struct ir_nexthop hop = as_wished(&held->hops[i], &wished->hops[i], count == 1);
+		struct ir_nexthop hop = as_wanted(&held->hops[i], &wanted->hops[i], count == 1);
 
 		put_hop(&hop, &is);
-		put_hop(&wished->hops[i], &should);
+		put_hop(&wanted->hops[i], &should);
 	}
 	same = same && is.length == should.length &&
 	       memcmp(buf_text(&is), buf_text(&should), is.length) == 0;

@@ -51,9 +51,9 @@ bool route_remove(struct netlink *netlink, const struct ir_route *route, uint32_
 bool route_same_place(const struct ir_route *a, const struct ir_route *b);
 /* Bytes that are the same for two routes which differ in nothing that the kernel holds. */
 void route_put_key(const struct ir_route *route, struct buf *out);
-/* Is what the kernel holds what was wished for? A device that was not wished for is the kernel's to
+/* Is what the kernel holds what was wanted? A device that was not wanted is the kernel's to
  * find. */
-bool route_fulfil(const struct ir_route *held, const struct ir_route *wished);
+bool route_fulfil(const struct ir_route *held, const struct ir_route *wanted);
 /* "ip -4 route VERB ...": the command that does the same. */
 void route_put_command(struct buf *out, const char *verb, const struct ir_route *route,
 		       uint32_t protocol);

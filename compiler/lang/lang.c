@@ -14,7 +14,7 @@
 #include "lang/lower/lower.h"
 #include "lang/read/read.h"
 #include "lang/ast/rows.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 
 /* *policy receives what the ir was made of. */
 static struct ir *lower(struct arena *arena, struct diag *diag, const char *path,
@@ -61,7 +61,7 @@ struct ir *lang_compile(struct arena *arena, struct diag *diag, const char *path
 		return NULL;
 	}
 	expect_check(arena, diag, policy, ir);
-	prove_policy(arena, diag, policy, ir);
+	static_policy(arena, diag, policy, ir);
 	diag_judge_allows(diag);
 	return diag_error_count(diag) ? NULL : ir;
 }

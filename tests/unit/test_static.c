@@ -1,7 +1,7 @@
 /*
  * Unit tests of lang/static/cover: random policies over a small world, every packet of which is
  * sent through the ir. A rule that is reported as covered must be decided by none of them; and
- * where all rules are plain boxes, a rule that none of them is decided by must be reported.
+ * where all rules are plain spaces, a rule that none of them is decided by must be reported.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ enum { RULES_MOST = 9, FIRST_LINE = 12, PLAIN = 1500, MIXED = 1500 };
 
 struct world {
 	uint64_t random;
-	bool plain; /* only conditions that are boxes and stay the same for a connection */
+	bool plain; /* only conditions that are spaces and stay the same for a connection */
 	size_t rule_count;
 	bool decided[RULES_MOST];
 	bool decided_here[RULES_MOST]; /* of packets to this host itself */

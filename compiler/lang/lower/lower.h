@@ -158,12 +158,13 @@ struct lower {
 	size_t way_count;
 	struct lower_value *values;
 	size_t value_count;
-	bool keeps[2];    /* some rule of this scope (forward, local) could change its mind */
-	bool mortal[2];   /* the first one stands before all others */
-	bool errors;      /* ICMP errors find their way without state */
-	bool relates;     /* a rule about ports may part a connection from those it expects */
-	bool notes;       /* so ways are noted in the marks of connections */
-	struct span rule; /* of the author's, that is being lowered */
+	bool keeps[2];          /* some rule of this scope (forward, local) could change its mind */
+	bool owner_may_exit[2]; /* a process that is known may exit before its connections do: state
+				   is kept from the first rule on */
+	bool errors;            /* ICMP errors find their way without state */
+	bool relates;           /* a rule about ports may part a connection from those it expects */
+	bool notes;             /* so ways are noted in the marks of connections */
+	struct span rule;       /* of the author's, that is being lowered */
 	bool failed;
 };
 

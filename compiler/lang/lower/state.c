@@ -29,7 +29,7 @@ static bool may_change(const struct lower *lower, const struct ast_rule *rule)
 
 /* A listener that is known by its owner loses it with the last packets of a connection that it has
  * closed. */
-static bool has_mortal_owner(const struct ast_listener *listener)
+static bool may_lose_owner(const struct ast_listener *listener)
 {
 	for (size_t i = 0; i < listener->runs_as.count; i++)
 		if (listener->runs_as.items[i]->kind != &match_mark &&
@@ -76,9 +76,9 @@ void lower_plan_state(struct lower *lower)
 	lower->keeps[0] |= default_changes(policy->default_forward);
 	lower->keeps[1] |= default_changes(policy->default_local);
 	for (size_t i = 0; i < policy->listener_count; i++)
-		lower->mortal[1] |= has_mortal_owner(&policy->listeners[i]);
-	lower->mortal[1] = lower->mortal[1] && has_local_way(policy);
-	lower->keeps[1] |= lower->mortal[1];
+		lower->owner_may_exit[1] |= may_lose_owner(&policy->listeners[i]);
+	lower->owner_may_exit[1] = lower->owner_may_exit[1] && has_local_way(policy);
+	lower->keeps[1] |= lower->owner_may_exit[1];
 }
 
 struct lower_walk lower_new_walk(struct lower *lower, enum ir_scope scope, const char *name)
@@ -88,7 +88,7 @@ struct lower_walk lower_new_walk(struct lower *lower, enum ir_scope scope, const
 	return (struct lower_walk){ .scope = scope,
 				    .name = name,
 				    .keeps = lower->keeps[local],
-				    .stateful = lower->mortal[local] };
+				    .stateful = lower->owner_may_exit[local] };
 }
 
 /* ---- values ---- */

@@ -1,7 +1,7 @@
 /*
  * lower/sysctl: the kernel settings that the policy's ways need.
  *
- * In go the ways with their families, scopes and interfaces, out come wishes: a key, a value, when
+ * In go the ways with their families, scopes and interfaces, out come sysctls: a key, a value, when
  * it matters (seen where the policy is loaded), and the reason. What each feature needs is one row
  * of the table below. A setting comes behind those that must be there before it.
  */
@@ -123,7 +123,7 @@ struct sources {
 	size_t count;
 };
 
-/* ---- wishes ---- */
+/* ---- sysctls ---- */
 
 /* In a sysctl's name an interface's dots are slashes. */
 static const char *key_of(struct lower *lower, const struct feature *feature, const char *dev)
@@ -150,7 +150,7 @@ static const char *why_of(struct lower *lower, const struct feature *feature,
 			    way->name, place + 2);
 }
 
-/* Two wishes for one key: the stronger one, for the interfaces of both. */
+/* Two sysctls for one key: the stronger one, for the interfaces of both. */
 static void join(struct lower *lower, struct ir_sysctl *held, const struct ir_sysctl *more)
 {
 	bool any = !held->dev_count || !more->dev_count;
@@ -178,20 +178,20 @@ static bool is_same_place(const struct ir_sysctl *a, const struct ir_sysctl *b)
 				   : a->when != b->when || same_via;
 }
 
-static void add(struct lower *lower, const struct ir_sysctl *wish)
+static void add(struct lower *lower, const struct ir_sysctl *wanted)
 {
 	struct ir *ir = lower->ir;
 
 	for (size_t i = 0; i < ir->sysctl_count; i++)
-		if (is_same_place(&ir->sysctls[i], wish)) {
-			join(lower, &ir->sysctls[i], wish);
+		if (is_same_place(&ir->sysctls[i], wanted)) {
+			join(lower, &ir->sysctls[i], wanted);
 			return;
 		}
-	*arena_append(lower->arena, ir->sysctls, ir->sysctl_count) = *wish;
+	*arena_append(lower->arena, ir->sysctls, ir->sysctl_count) = *wanted;
 }
 
-static struct ir_sysctl wish(struct lower *lower, enum need need, const struct lower_class *way,
-			     const char *dev)
+static struct ir_sysctl wanted(struct lower *lower, enum need need, const struct lower_class *way,
+			       const char *dev)
 {
 	const struct feature *feature = &features[need];
 
@@ -204,7 +204,7 @@ static struct ir_sysctl wish(struct lower *lower, enum need need, const struct l
 
 static void need(struct lower *lower, enum need what, const struct lower_class *way)
 {
-	struct ir_sysctl one = wish(lower, what, way, NULL);
+	struct ir_sysctl one = wanted(lower, what, way, NULL);
 
 	add(lower, &one);
 }
@@ -212,7 +212,7 @@ static void need(struct lower *lower, enum need what, const struct lower_class *
 static void need_at(struct lower *lower, enum need what, const struct lower_class *way,
 		    const char *dev)
 {
-	struct ir_sysctl one = wish(lower, what, way, dev);
+	struct ir_sysctl one = wanted(lower, what, way, dev);
 
 	add(lower, &one);
 }
@@ -220,7 +220,7 @@ static void need_at(struct lower *lower, enum need what, const struct lower_clas
 static void need_from(struct lower *lower, enum need what, const struct lower_class *way,
 		      const struct sources *from)
 {
-	struct ir_sysctl one = wish(lower, what, way, NULL);
+	struct ir_sysctl one = wanted(lower, what, way, NULL);
 
 	for (size_t i = 0; i < from->count; i++)
 		names_add(lower->arena, &one.devs, &one.dev_count, from->devs[i]);
@@ -231,7 +231,7 @@ static void need_from(struct lower *lower, enum need what, const struct lower_cl
 static void need_towards(struct lower *lower, enum need what, const struct lower_class *way,
 			 struct addr via, const struct sources *from)
 {
-	struct ir_sysctl one = wish(lower, what, way, NULL);
+	struct ir_sysctl one = wanted(lower, what, way, NULL);
 
 	one.has_via = true;
 	one.via = via;

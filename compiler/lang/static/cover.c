@@ -2,17 +2,18 @@
  * static/cover: rules that no packet gets as far as, because the rules before them, together, take
  * all that they could.
  *
- * In go the rows of boxes, out comes a warning for each rule whose boxes are covered in every row.
- * Destinations are looked at a list of sets at a time (see addr/overlay.h): all destinations of a
- * list meet the same rules. On the other sides what the rules before take is cut off, box by box,
- * until nothing is left. All is bounded: a rule that would take too long is taken for reachable.
+ * In go the rows of spaces, out comes a warning for each rule whose spaces are covered in every
+ * row. Destinations are looked at a list of sets at a time (see addr/overlay.h): all destinations
+ * of a list meet the same rules. On the other dimensions what the rules before take is cut off,
+ * space by space, until nothing is left. All is bounded: a rule that would take too long is taken
+ * for reachable.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/diag.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 #include "lang/static/row.h"
 
 /* Steps that a policy, and a rule at one list of sets, may cost. */
@@ -24,7 +25,7 @@ enum { ROWS = 2 * ADDR_FAMILIES };
 
 /* What is known of a rule. */
 struct fate {
-	bool present;   /* it has a box somewhere */
+	bool present;   /* it has a space somewhere */
 	bool reached;   /* some packet may get there */
 	bool spared;    /* some packet to this host itself may get there */
 	bool unknown;   /* or so it is taken, because to know would take too long */
@@ -34,90 +35,93 @@ struct fate {
 struct covering {
 	struct arena *arena;   /* of all proofs */
 	struct arena *scratch; /* of the contexts */
-	struct arena *pieces;  /* of what is cut off one box */
+	struct arena *pieces;  /* of what is cut off one space */
 	size_t scratch_uses;
-	const struct prove_row *row;
+	const struct static_row *row;
 	struct fate *fates;
 	size_t fate_count, words;
-	bool *settled; /* boxes of the row that are known to be covered */
+	bool *settled; /* spaces of the row that are known to be covered */
 	size_t steps, cuts;
 };
 
-/* The boxes that destinations of one list meet, in order. */
+/* The spaces that destinations of one list meet, in order. */
 struct context {
-	const struct prove_box **boxes;
-	const struct prove_box **covers; /* room for as many */
+	const struct header_space **spaces;
+	const struct header_space **covers; /* room for as many */
 	size_t count;
 };
 
-/* ---- one box against others ---- */
+/* ---- one space against others ---- */
 
-static const struct interval_set *all_of(struct covering *covering, int side)
+static const struct interval_set *all_of(struct covering *covering, int dimension)
 {
 	struct interval_set *all = arena_new_of(covering->pieces, struct interval_set);
 
-	interval_add(covering->pieces, all, wide(covering->row->first[side]),
-		     wide(covering->row->last[side]));
+	interval_add(covering->pieces, all, wide(covering->row->first[dimension]),
+		     wide(covering->row->last[dimension]));
 	return all;
 }
 
-/* What is left of one side. */
-static const struct interval_set *cut(struct covering *covering, int side,
+/* What is left of one dimension. */
+static const struct interval_set *cut(struct covering *covering, int dimension,
 				      const struct interval_set *from,
 				      const struct interval_set *what, bool keep)
 {
 	struct interval_set *rest = arena_new_of(covering->pieces, struct interval_set);
 
 	if (!from)
-		from = all_of(covering, side);
+		from = all_of(covering, dimension);
 	covering->cuts += 1 + (from->count + what->count) / 16;
 	*rest = (keep ? interval_intersect : interval_subtract)(covering->pieces, from, what);
 	return rest;
 }
 
 /*
- * Do the rows of boxes from `next` on take all of the rest? Each cuts the rest into what it takes
- * and, a side at a time, what is outside of it, which the ones behind must take.
+ * Do the rows of spaces from `next` on take all of the rest? Each cuts the rest into what it takes
+ * and, a dimension at a time, what is outside of it, which the ones behind must take.
  */
-static bool take_all(struct covering *covering, struct prove_box rest,
-		     const struct prove_box *const *covers, size_t count, bool *used)
+static bool take_all(struct covering *covering, struct header_space rest,
+		     const struct header_space *const *covers, size_t count, bool *used)
 {
 	size_t next = 0;
 
-	while (next < count && !prove_meet(covers[next], &rest))
+	while (next < count && !static_meet(covers[next], &rest))
 		next++;
 	if (next == count || covering->cuts > LIST_CUTS_MOST)
 		return false;
-	for (int side = 0; side < SIDES; side++) {
-		const struct interval_set *taken = covers[next]->sides[side];
-		struct prove_box outside = rest;
+	for (int dimension = 0; dimension < DIMENSIONS; dimension++) {
+		const struct interval_set *taken = covers[next]->dimensions[dimension];
+		struct header_space outside = rest;
 
-		if (prove_holds_side(covering->row, side, taken, rest.sides[side]))
+		if (static_holds_dimension(covering->row, dimension, taken,
+					   rest.dimensions[dimension]))
 			continue;
-		outside.sides[side] = cut(covering, side, rest.sides[side], taken, false);
+		outside.dimensions[dimension] =
+			cut(covering, dimension, rest.dimensions[dimension], taken, false);
 		if (!take_all(covering, outside, covers + next + 1, count - next - 1,
 			      used + next + 1))
 			return false;
-		rest.sides[side] = cut(covering, side, rest.sides[side], taken, true);
+		rest.dimensions[dimension] =
+			cut(covering, dimension, rest.dimensions[dimension], taken, true);
 	}
 	used[next] = true;
 	return true;
 }
 
-/* The boxes that may take from the nth of a context, without `without` (a rule, or none). */
+/* The spaces that may take from the nth of a context, without `without` (a rule, or none). */
 static size_t find_covers(struct covering *covering, const struct context *context, size_t nth,
-			  const uint64_t *among, const struct prove_box **covers)
+			  const uint64_t *among, const struct header_space **covers)
 {
-	const struct prove_box *box = context->boxes[nth];
+	const struct header_space *space = context->spaces[nth];
 	size_t count = 0;
 
 	for (size_t i = 0; i < nth; i++) {
-		const struct prove_box *before = context->boxes[i];
+		const struct header_space *before = context->spaces[i];
 
 		covering->steps++;
 		if (among && !(among[before->order / 64] >> before->order % 64 & 1))
 			continue;
-		if (prove_may_cover(before, box) && prove_meet(before, box))
+		if (static_may_cover(before, space) && static_meet(before, space))
 			covers[count++] = before;
 	}
 	return count;
@@ -141,27 +145,28 @@ static void renew(struct covering *covering)
 	covering->scratch_uses = 0;
 }
 
-/* One of them that takes all of the box by itself, or NULL. */
-static const struct prove_box *find_single(const struct covering *covering,
-					   const struct prove_box *box,
-					   const struct prove_box *const *covers, size_t count)
+/* One of them that takes all of the space by itself, or NULL. */
+static const struct header_space *find_single(const struct covering *covering,
+					      const struct header_space *space,
+					      const struct header_space *const *covers,
+					      size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (prove_holds(covering->row, covers[i], box))
+		if (static_holds(covering->row, covers[i], space))
 			return covers[i];
 	return NULL;
 }
 
-/* Is the nth box of the context covered there, by the rules of `among` (NULL: all)? Notes by whom
+/* Is the nth space of the context covered there, by the rules of `among` (NULL: all)? Notes by whom
  * in `fate`, unless that is NULL. */
 static bool is_covered(struct covering *covering, const struct context *context, size_t nth,
 		       const uint64_t *among, struct fate *fate)
 {
-	const struct prove_box *box = context->boxes[nth], *single;
+	const struct header_space *space = context->spaces[nth], *single;
 	size_t count = find_covers(covering, context, nth, among, context->covers);
 	bool *used, good;
 
-	single = find_single(covering, box, context->covers, count);
+	single = find_single(covering, space, context->covers, count);
 	if (single && fate)
 		use(covering, fate, single->order);
 	if (single || !count)
@@ -169,7 +174,7 @@ static bool is_covered(struct covering *covering, const struct context *context,
 	covering->cuts = 0;
 	covering->pieces = arena_new();
 	used = arena_alloc(covering->pieces, count);
-	good = take_all(covering, *box, context->covers, count, used);
+	good = take_all(covering, *space, context->covers, count, used);
 	for (size_t i = 0; good && fate && i < count; i++)
 		if (used[i])
 			use(covering, fate, context->covers[i]->order);
@@ -190,42 +195,42 @@ static int by_number(const void *a, const void *b)
 static struct context make_context(struct covering *covering, const struct overlay_list *list)
 {
 	struct arena *arena;
-	const struct prove_row *row = covering->row;
+	const struct static_row *row = covering->row;
 	struct context context = { 0 };
 	size_t *found = NULL, count = 0;
 
 	renew(covering);
 	arena = covering->scratch;
 	for (size_t i = 0; i < list->count; i++)
-		for (size_t k = 0; k < row->box_counts[list->sets[i]]; k++)
-			*arena_append(arena, found, count) = row->boxes_of[list->sets[i]][k];
+		for (size_t k = 0; k < row->space_counts[list->sets[i]]; k++)
+			*arena_append(arena, found, count) = row->spaces_of[list->sets[i]][k];
 	if (count)
 		qsort(found, count, sizeof(*found), by_number);
 	covering->steps += count;
-	context.boxes = arena_alloc(arena, (count + 1) * sizeof(struct prove_box *));
-	context.covers = arena_alloc(arena, (count + 1) * sizeof(struct prove_box *));
+	context.spaces = arena_alloc(arena, (count + 1) * sizeof(struct header_space *));
+	context.covers = arena_alloc(arena, (count + 1) * sizeof(struct header_space *));
 	for (size_t i = 0; i < count; i++)
-		context.boxes[context.count++] = &covering->row->boxes[found[i]];
+		context.spaces[context.count++] = &covering->row->spaces[found[i]];
 	return context;
 }
 
 /* Takes whatever gets there: nothing gets past it but what does not meet it at all. */
-static bool takes_everything(const struct prove_box *box)
+static bool takes_everything(const struct header_space *space)
 {
-	for (int side = 0; side < SIDES; side++)
-		if (box->sides[side])
+	for (int dimension = 0; dimension < DIMENSIONS; dimension++)
+		if (space->dimensions[dimension])
 			return false;
-	return box->covers && !box->term_count;
+	return space->covers && !space->term_count;
 }
 
-static bool is_open(const struct covering *covering, const struct prove_box *box)
+static bool is_open(const struct covering *covering, const struct header_space *space)
 {
-	return box->covered && !covering->settled[box - covering->row->boxes] &&
-	       !covering->fates[box->order].reached;
+	return space->covered && !covering->settled[space - covering->row->spaces] &&
+	       !covering->fates[space->order].reached;
 }
 
 /* All destinations of the second are the first's, as far as that is plain. */
-static bool has_destinations(const struct prove_row *row, size_t a, size_t b)
+static bool has_destinations(const struct static_row *row, size_t a, size_t b)
 {
 	const struct interval_set *set = &row->to_sets.items[a];
 	const struct interval_set *all = &row->to_sets.items[row->to_sets.count - 1];
@@ -237,55 +242,55 @@ static bool has_destinations(const struct prove_row *row, size_t a, size_t b)
 /* What a single rule takes whole, wherever it goes, is settled without a look at the lists. */
 static void settle_plain(struct covering *covering)
 {
-	const struct prove_row *row = covering->row;
+	const struct static_row *row = covering->row;
 
-	for (size_t i = 0; i < row->box_count; i++) {
-		const struct prove_box *box = &row->boxes[i];
+	for (size_t i = 0; i < row->space_count; i++) {
+		const struct header_space *space = &row->spaces[i];
 
-		for (size_t k = 0; box->covered && k < i && !covering->settled[i]; k++) {
-			const struct prove_box *before = &row->boxes[k];
+		for (size_t k = 0; space->covered && k < i && !covering->settled[i]; k++) {
+			const struct header_space *before = &row->spaces[k];
 
 			if (covering->steps++ > STEPS_MOST / 4)
 				return;
-			if (!prove_may_cover(before, box) ||
-			    !prove_holds(covering->row, before, box) ||
-			    !has_destinations(row, before->to, box->to))
+			if (!static_may_cover(before, space) ||
+			    !static_holds(covering->row, before, space) ||
+			    !has_destinations(row, before->to, space->to))
 				continue;
 			covering->settled[i] = true;
-			covering->fates[box->order].present = true;
-			use(covering, &covering->fates[box->order], before->order);
+			covering->fates[space->order].present = true;
+			use(covering, &covering->fates[space->order], before->order);
 		}
 	}
 }
 
 static void judge_context(struct covering *covering, const struct context *context)
 {
-	const struct prove_box *end = NULL;
+	const struct header_space *end = NULL;
 
 	for (size_t i = 0; i < context->count; i++) {
-		const struct prove_box *box = context->boxes[i];
-		struct fate *fate = &covering->fates[box->order];
+		const struct header_space *space = context->spaces[i];
+		struct fate *fate = &covering->fates[space->order];
 
-		if (is_open(covering, box)) {
+		if (is_open(covering, space)) {
 			fate->present = true;
-			if (end && prove_may_cover(end, box))
+			if (end && static_may_cover(end, space))
 				use(covering, fate, end->order);
 			else if (!is_covered(covering, context, i, NULL, fate))
-				*(box->apart ? &fate->spared : &fate->reached) = true;
+				*(space->apart ? &fate->spared : &fate->reached) = true;
 		}
-		if (!end && takes_everything(box))
-			end = box;
+		if (!end && takes_everything(space))
+			end = space;
 	}
 }
 
 static bool has_open(struct covering *covering, const struct overlay_list *list)
 {
-	const struct prove_row *row = covering->row;
+	const struct static_row *row = covering->row;
 
 	for (size_t i = 0; i < list->count; i++)
-		for (size_t k = 0; k < row->box_counts[list->sets[i]]; k++) {
+		for (size_t k = 0; k < row->space_counts[list->sets[i]]; k++) {
 			covering->steps++;
-			if (is_open(covering, &row->boxes[row->boxes_of[list->sets[i]][k]]))
+			if (is_open(covering, &row->spaces[row->spaces_of[list->sets[i]][k]]))
 				return true;
 		}
 	return false;
@@ -294,20 +299,20 @@ static bool has_open(struct covering *covering, const struct overlay_list *list)
 /* What is not known to be covered by now is taken for reachable. */
 static void give_up(struct covering *covering)
 {
-	const struct prove_row *row = covering->row;
+	const struct static_row *row = covering->row;
 
-	for (size_t i = 0; i < row->box_count; i++)
-		if (is_open(covering, &row->boxes[i]))
-			covering->fates[row->boxes[i].order].reached =
-				covering->fates[row->boxes[i].order].unknown = true;
+	for (size_t i = 0; i < row->space_count; i++)
+		if (is_open(covering, &row->spaces[i]))
+			covering->fates[row->spaces[i].order].reached =
+				covering->fates[row->spaces[i].order].unknown = true;
 }
 
 static void judge_row(struct covering *covering)
 {
-	const struct prove_row *row = covering->row;
+	const struct static_row *row = covering->row;
 
 	covering->steps = 0;
-	covering->settled = arena_alloc(covering->arena, row->box_count + 1);
+	covering->settled = arena_alloc(covering->arena, row->space_count + 1);
 	if (!row->complete) {
 		give_up(covering);
 		return;
@@ -330,19 +335,19 @@ static void judge_row(struct covering *covering)
 
 /* ---- who covers ---- */
 
-/* Is the nth box of the row, which is of a rule that is covered, so by these alone? */
+/* Is the nth space of the row, which is of a rule that is covered, so by these alone? */
 static bool is_box_covered(struct covering *covering, size_t nth, const uint64_t *among,
 			   struct fate *fate)
 {
-	const struct prove_row *row = covering->row;
-	const struct prove_box *box = &row->boxes[nth];
+	const struct static_row *row = covering->row;
+	const struct header_space *space = &row->spaces[nth];
 
-	for (size_t i = 0; i < row->list_counts[box->to]; i++) {
+	for (size_t i = 0; i < row->list_counts[space->to]; i++) {
 		struct context context =
-			make_context(covering, &row->to.lists[row->lists_of[box->to][i]]);
+			make_context(covering, &row->to.lists[row->lists_of[space->to][i]]);
 		size_t k = 0;
 
-		while (context.boxes[k] != box)
+		while (context.spaces[k] != space)
 			k++;
 		if (covering->steps > STEPS_MOST || !is_covered(covering, &context, k, among, fate))
 			return false;
@@ -350,14 +355,14 @@ static bool is_box_covered(struct covering *covering, size_t nth, const uint64_t
 	return true;
 }
 
-static bool is_covered_among(struct covering *covering, const struct prove_row *rows, size_t order,
+static bool is_covered_among(struct covering *covering, const struct static_row *rows, size_t order,
 			     const uint64_t *among, struct fate *fate)
 {
 	for (size_t r = 0; r < ROWS; r++) {
 		covering->row = &rows[r];
-		for (size_t i = 0; i < rows[r].box_count; i++)
-			if (rows[r].boxes[i].order == order && rows[r].boxes[i].covered &&
-			    !rows[r].boxes[i].apart && !is_box_covered(covering, i, among, fate))
+		for (size_t i = 0; i < rows[r].space_count; i++)
+			if (rows[r].spaces[i].order == order && rows[r].spaces[i].covered &&
+			    !rows[r].spaces[i].apart && !is_box_covered(covering, i, among, fate))
 				return false;
 	}
 	return true;
@@ -373,7 +378,7 @@ static size_t count_used(const struct covering *covering, const uint64_t *used)
 }
 
 /* Is there one that covers all by itself? Then it is the only one to name. */
-static bool find_one(struct covering *covering, const struct prove_row *rows, size_t order)
+static bool find_one(struct covering *covering, const struct static_row *rows, size_t order)
 {
 	uint64_t *used = covering->fates[order].used;
 	uint64_t *one = arena_alloc(covering->arena, covering->words * sizeof(*one));
@@ -395,7 +400,7 @@ static bool find_one(struct covering *covering, const struct prove_row *rows, si
 }
 
 /* What unreachable rules cover, other rules cover as well. */
-static void leave_out_unreached(struct covering *covering, const struct prove_row *rows,
+static void leave_out_unreached(struct covering *covering, const struct static_row *rows,
 				size_t order)
 {
 	uint64_t *reached = arena_alloc(covering->arena, covering->words * sizeof(*reached));
@@ -409,7 +414,7 @@ static void leave_out_unreached(struct covering *covering, const struct prove_ro
 }
 
 /* Leaves out each rule that the others can do without. */
-static void make_fewer(struct covering *covering, const struct prove_row *rows, size_t order)
+static void make_fewer(struct covering *covering, const struct static_row *rows, size_t order)
 {
 	uint64_t *used;
 
@@ -465,7 +470,7 @@ static void tell(struct diag *diag, const struct ast_policy *policy,
 }
 
 static void tell_all(struct covering *covering, struct diag *diag, struct ast_policy *policy,
-		     struct prove_row *rows, bool *unreached)
+		     struct static_row *rows, bool *unreached)
 {
 	covering->steps = 0;
 	for (size_t i = 0; i < covering->fate_count; i++) {
@@ -475,7 +480,7 @@ static void tell_all(struct covering *covering, struct diag *diag, struct ast_po
 		if (!unreached[i])
 			continue;
 		for (size_t r = 0; r < ROWS; r++)
-			prove_index(&rows[r]);
+			static_index(&rows[r]);
 		make_fewer(covering, rows, i);
 		if (i < policy->rule_count)
 			tell(diag, policy, covering, i, policy->rules[i].span);
@@ -489,49 +494,49 @@ static void tell_all(struct covering *covering, struct diag *diag, struct ast_po
 /* All rows, and the fate of what they are asked of: the rests, or, without any, the rules. */
 static struct covering judge(struct arena *arena, struct ast_policy *policy,
 			     const struct ast_rule *const *rests, size_t rest_count,
-			     struct prove_row rows[ROWS])
+			     struct static_row rows[ROWS])
 {
-	struct prove_shared *shared = prove_share(arena, policy);
+	struct static_shared *shared = static_share(arena, policy);
 	struct covering covering = { .arena = arena,
 				     .fate_count = policy->rule_count + 2 + rest_count };
 
 	covering.words = covering.fate_count / 64 + 1;
 	covering.fates = arena_alloc(arena, covering.fate_count * sizeof(*covering.fates));
 	for (size_t i = 0; i < ROWS; i++) {
-		rows[i] = (struct prove_row){ .arena = arena,
-					      .policy = policy,
-					      .family = (enum addr_family)(i / 2),
-					      .host = i % 2 == 1,
-					      .rests = rests,
-					      .rest_count = rest_count };
-		prove_fill(&rows[i], shared);
+		rows[i] = (struct static_row){ .arena = arena,
+					       .policy = policy,
+					       .family = (enum addr_family)(i / 2),
+					       .host = i % 2 == 1,
+					       .rests = rests,
+					       .rest_count = rest_count };
+		static_fill(&rows[i], shared);
 		covering.row = &rows[i];
 		judge_row(&covering);
 	}
 	return covering;
 }
 
-void prove_cover(struct diag *diag, struct ast_policy *policy)
+void static_cover(struct diag *diag, struct ast_policy *policy)
 {
 	struct arena *arena = arena_new();
-	struct prove_row rows[ROWS];
+	struct static_row rows[ROWS];
 	struct covering covering = judge(arena, policy, NULL, 0, rows);
 	bool *unreached = arena_alloc(arena, covering.fate_count);
 
 	for (size_t i = 0; i < ROWS; i++)
-		prove_leaks(diag, &rows[i]);
+		static_leaks(diag, &rows[i]);
 	tell_all(&covering, diag, policy, rows, unreached);
-	prove_order(diag, policy, rows, ROWS, unreached);
+	static_order(diag, policy, rows, ROWS, unreached);
 	if (covering.scratch)
 		arena_free(covering.scratch);
 	arena_free(arena);
 }
 
-void prove_passed(struct ast_policy *policy, const struct ast_rule *const *rests, size_t count,
-		  bool *passed)
+void static_passed(struct ast_policy *policy, const struct ast_rule *const *rests, size_t count,
+		   bool *passed)
 {
 	struct arena *arena = arena_new();
-	struct prove_row rows[ROWS];
+	struct static_row rows[ROWS];
 	struct covering covering = judge(arena, policy, rests, count, rows);
 
 	for (size_t i = 0; i < count; i++) {

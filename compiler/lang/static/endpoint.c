@@ -68,7 +68,7 @@ static void add_devs(struct tunnels *tunnels, struct tunnel *tunnel, bool named,
 		for (size_t k = 0; k < (route->hop_count ? route->hop_count : 1); k++) {
 			const char *dev = route->hop_count ? route->hops[k].dev : route->hop.dev;
 
-			if (!named || prove_is_tunnel(dev))
+			if (!named || static_is_tunnel(dev))
 				names_add(tunnels->arena, &tunnel->devs, &tunnel->dev_count,
 					  dev_of(dev));
 		}
@@ -180,12 +180,12 @@ static bool lets_go(struct tunnels *tunnels, const struct ast_rule *rule,
 	       !follow(tunnels, tunnel, rule->then, to).inside;
 }
 
-bool prove_names_address(struct tunnels *tunnels, const struct match_condition *condition,
-			 struct addr addr)
+bool static_names_address(struct tunnels *tunnels, const struct match_condition *condition,
+			  struct addr addr)
 {
 	const struct interval_set *set;
 
-	for (size_t i = 0; (set = prove_part(tunnels, condition, addr.family, i)); i++)
+	for (size_t i = 0; (set = static_part(tunnels, condition, addr.family, i)); i++)
 		if (interval_contains(set, addr.bits))
 			return !condition->negated;
 	return condition->negated;
@@ -202,7 +202,7 @@ static bool may_take(struct tunnels *tunnels, const struct ast_rule *rule, struc
 		return false;
 	if (!to)
 		return rule->condition_count > 0;
-	return prove_names_address(tunnels, to, addr);
+	return static_names_address(tunnels, to, addr);
 }
 
 static bool is_excepted(struct tunnels *tunnels, size_t before, const struct tunnel *tunnel,
@@ -218,7 +218,7 @@ static bool is_excepted(struct tunnels *tunnels, size_t before, const struct tun
 	return false;
 }
 
-size_t prove_rule_at(const struct ast_policy *policy, struct span span)
+size_t static_rule_at(const struct ast_policy *policy, struct span span)
 {
 	size_t i = 0;
 
@@ -249,7 +249,7 @@ static const struct ast_then *inside(struct tunnels *tunnels, const struct tunne
 
 	if (!outcome.decided)
 		return NULL;
-	rule = prove_rule_at(policy, outcome.decided->origin);
+	rule = static_rule_at(policy, outcome.decided->origin);
 	then = rule < policy->rule_count ? policy->rules[rule].then : policy->default_local;
 	if (!then)
 		return NULL;
@@ -380,7 +380,7 @@ static void judge_rings(struct tunnels *tunnels, const struct tunnel *all, size_
 	}
 }
 
-void prove_endpoints(struct tunnels *tunnels)
+void static_endpoints(struct tunnels *tunnels)
 {
 	const struct ast_policy *policy = tunnels->policy;
 	struct tunnel *all = NULL;

@@ -10,7 +10,7 @@
 
 #include "addr/builtin.h"
 #include "base/diag.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 #include "lang/static/share.h"
 #include "lang/static/tunnel.h"
 #include "match/kinds.h"
@@ -32,13 +32,13 @@ static bool may_hold(struct tunnels *proof, const struct match_condition *condit
 		if (named && named->dynamic)
 			return true;
 	}
-	for (size_t i = 0; (set = prove_part(proof, condition, family, i)); i++)
+	for (size_t i = 0; (set = static_part(proof, condition, family, i)); i++)
 		if (set->count)
 			return true;
 	return false;
 }
 
-bool prove_is_about(struct tunnels *proof, const struct ast_rule *rule, enum addr_family family)
+bool static_is_about(struct tunnels *proof, const struct ast_rule *rule, enum addr_family family)
 {
 	return rule->families[family] && may_hold(proof, ast_condition(rule, "to"), family) &&
 	       may_hold(proof, ast_condition(rule, "from"), family);
@@ -61,7 +61,7 @@ static bool asks_no_more(const struct ast_rule *rule, const struct ast_rule *oth
 	if (!strcmp(condition->key, "proto"))
 		return own || interval_contains(&other->protocols, wide(PROTOCOL_TCP));
 	if (condition->kind->names_interfaces)
-		return own && prove_names_meet(own, condition);
+		return own && static_names_meet(own, condition);
 	return own || !strcmp(condition->key, "family");
 }
 
@@ -69,11 +69,11 @@ static bool asks_no_more(const struct ast_rule *rule, const struct ast_rule *oth
 static bool is_counterpart(struct tunnels *proof, const struct ast_rule *rule,
 			   const struct ast_rule *other)
 {
-	if (!prove_is_about(proof, other, ADDR_IPV6) || !(rule->scopes & other->scopes))
+	if (!static_is_about(proof, other, ADDR_IPV6) || !(rule->scopes & other->scopes))
 		return false;
 	if (!other->families[ADDR_IPV4] && ast_condition(other, "family"))
 		return true;
-	if (!captures(other->then) && prove_is_about(proof, other, ADDR_IPV4))
+	if (!captures(other->then) && static_is_about(proof, other, ADDR_IPV4))
 		return false;
 	for (size_t i = 0; i < other->condition_count; i++)
 		if (!asks_no_more(rule, other, other->conditions[i]))
@@ -94,7 +94,7 @@ static bool speaks_of_ipv6(struct tunnels *proof)
 	const struct ast_policy *policy = proof->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		if (prove_is_about(proof, &policy->rules[i], ADDR_IPV6) &&
+		if (static_is_about(proof, &policy->rules[i], ADDR_IPV6) &&
 		    (captures(policy->rules[i].then) || ast_condition(&policy->rules[i], "family")))
 			return true;
 	return default_captures(policy, SCOPE_BOTH);
@@ -107,7 +107,7 @@ static bool names_few(struct tunnels *proof, const struct ast_rule *rule)
 {
 	const struct match_condition *to = ast_condition(rule, "to");
 
-	return (to && !prove_is_wide(proof, to, ADDR_IPV4)) ||
+	return (to && !static_is_wide(proof, to, ADDR_IPV4)) ||
 	       (rule->scopes == SCOPE_LOCAL && ast_condition(rule, "from"));
 }
 
@@ -116,7 +116,7 @@ static bool lets_ipv6_go(struct tunnels *proof, const struct ast_rule *rule, boo
 	const struct ast_policy *policy = proof->policy;
 	enum ast_action action = rule->then->action;
 
-	if (!prove_is_about(proof, rule, ADDR_IPV4) || prove_is_about(proof, rule, ADDR_IPV6) ||
+	if (!static_is_about(proof, rule, ADDR_IPV4) || static_is_about(proof, rule, ADDR_IPV6) ||
 	    !captures(rule->then) || ast_condition(rule, "family"))
 		return false;
 	if (alone)
@@ -172,7 +172,7 @@ static struct diag_record *tell(struct diag *diag, const struct ast_rule *rule, 
 	return record;
 }
 
-void prove_families(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+void static_families(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
 	struct tunnels proof = { .arena = arena, .diag = diag, .policy = policy };
 	bool alone = !speaks_of_ipv6(&proof);

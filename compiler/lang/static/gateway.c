@@ -33,7 +33,7 @@ static bool names_gateway(struct tunnels *proof, const struct ast_rule *rule,
 	for (size_t i = 0; ast_names_source(rule) && i < in->name_count; i++)
 		if (fnmatch(in->names[i], hop->dev, FNM_NOESCAPE) == 0)
 			return true;
-	return !in && from && !from->negated && prove_names_address(proof, from, via);
+	return !in && from && !from->negated && static_names_address(proof, from, via);
 }
 
 static unsigned int first_value(const struct ast_rule *rule, const char *key)
@@ -66,7 +66,7 @@ static bool is_sent_back(struct tunnels *proof, size_t order, const struct ast_h
 	};
 	struct ir_outcome outcome = ir_walk(proof->walker, &packet, NULL);
 
-	return outcome.decided && prove_rule_at(proof->policy, outcome.decided->origin) == order;
+	return outcome.decided && static_rule_at(proof->policy, outcome.decided->origin) == order;
 }
 
 /* To some address that the rule is about. */
@@ -80,7 +80,7 @@ static bool loops(struct tunnels *proof, size_t order, const struct ast_hop *hop
 		return false;
 	if (!to || to->negated)
 		return is_sent_back(proof, order, hop, via, any_public(via.family));
-	for (size_t i = 0; (part = prove_part(proof, to, via.family, i)); i++)
+	for (size_t i = 0; (part = static_part(proof, to, via.family, i)); i++)
 		if (part->count && is_sent_back(proof, order, hop, via, part->items[0].first))
 			return true;
 	return false;
@@ -139,7 +139,7 @@ static void judge_table(struct tunnels *proof, size_t order, const struct ast_ta
 	}
 }
 
-void prove_gateways(struct tunnels *proof)
+void static_gateways(struct tunnels *proof)
 {
 	struct ast_policy *policy = proof->policy;
 

@@ -1,6 +1,6 @@
 /*
- * static/box: two boxes of a row beside each other: whether they share a packet, whether one takes
- * all of the other, and whether it may take from it at all.
+ * static/space: two spaces of a row beside each other: whether they share a packet, whether one
+ * takes all of the other, and whether it may take from it at all.
  */
 #include "lang/static/row.h"
 
@@ -9,48 +9,51 @@ static bool share(const struct interval_set *a, const struct interval_set *b)
 	return !a || !b || interval_meets(a, b);
 }
 
-bool prove_meet(const struct prove_box *a, const struct prove_box *b)
+bool static_meet(const struct header_space *a, const struct header_space *b)
 {
-	for (int side = 0; side < SIDES; side++)
-		if (!share(a->sides[side], b->sides[side]))
+	for (int dimension = 0; dimension < DIMENSIONS; dimension++)
+		if (!share(a->dimensions[dimension], b->dimensions[dimension]))
 			return false;
 	return true;
 }
 
-static bool has_terms(const struct prove_box *box, const struct prove_box *wanted_by)
+static bool has_terms(const struct header_space *space, const struct header_space *wanted_by)
 {
 	size_t i = 0;
 
 	for (size_t k = 0; k < wanted_by->term_count; k++) {
-		while (i < box->term_count && box->terms[i] < wanted_by->terms[k])
+		while (i < space->term_count && space->terms[i] < wanted_by->terms[k])
 			i++;
-		if (i == box->term_count || box->terms[i] != wanted_by->terms[k])
+		if (i == space->term_count || space->terms[i] != wanted_by->terms[k])
 			return false;
 	}
 	return true;
 }
 
-bool prove_may_cover(const struct prove_box *before, const struct prove_box *box)
+bool static_may_cover(const struct header_space *before, const struct header_space *space)
 {
-	return before->covers && before->order < box->order && !(box->cuts && before->fickle) &&
-	       !(box->own && !before->for_own) && has_terms(box, before);
+	return before->covers && before->order < space->order &&
+	       !(space->cuts && before->may_change_way) && !(space->own && !before->for_own) &&
+	       has_terms(space, before);
 }
 
-bool prove_holds_side(const struct prove_row *row, int side, const struct interval_set *a,
-		      const struct interval_set *b)
+bool static_holds_dimension(const struct static_row *row, int dimension,
+			    const struct interval_set *a, const struct interval_set *b)
 {
 	if (!a)
 		return true;
 	if (b)
 		return interval_covers(a, b);
-	return a->count == 1 && !wide_less(wide(row->first[side]), a->items[0].first) &&
-	       !wide_less(a->items[0].last, wide(row->last[side]));
+	return a->count == 1 && !wide_less(wide(row->first[dimension]), a->items[0].first) &&
+	       !wide_less(a->items[0].last, wide(row->last[dimension]));
 }
 
-bool prove_holds(const struct prove_row *row, const struct prove_box *a, const struct prove_box *b)
+bool static_holds(const struct static_row *row, const struct header_space *a,
+		  const struct header_space *b)
 {
-	for (int side = 0; side < SIDES; side++)
-		if (!prove_holds_side(row, side, a->sides[side], b->sides[side]))
+	for (int dimension = 0; dimension < DIMENSIONS; dimension++)
+		if (!static_holds_dimension(row, dimension, a->dimensions[dimension],
+					    b->dimensions[dimension]))
 			return false;
 	return true;
 }

@@ -11,7 +11,7 @@
 #include "addr/builtin.h"
 #include "base/diag.h"
 #include "lang/check/check.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 #include "lang/static/tunnel.h"
 
 /* The smallest network that is taken for an exception of the host's own: a /24, a /64. */
@@ -52,7 +52,7 @@ static struct interval_set private_part(struct tunnels *proof, const struct matc
 
 		*known &= !named || !named->dynamic;
 	}
-	for (size_t i = 0; (set = prove_part(proof, to, family, i)); i++)
+	for (size_t i = 0; (set = static_part(proof, to, family, i)); i++)
 		left = interval_subtract(proof->arena, &left, set);
 	if (to->negated)
 		return left;
@@ -67,7 +67,7 @@ static bool takes_all(struct tunnels *proof, const struct ast_rule *rule, enum a
 	struct interval_set part;
 	bool known = true;
 
-	if (!rule->families[family] || (to && !prove_is_wide(proof, to, family)))
+	if (!rule->families[family] || (to && !static_is_wide(proof, to, family)))
 		return false;
 	builtin_find(proof->arena, "private", &own);
 	part = private_part(proof, to, family, &known);
@@ -126,7 +126,7 @@ static bool has_way(struct tunnels *proof, const struct ast_table *table)
 
 		if (is_own && route->type == IR_ROUTE_THROW)
 			return false;
-		found |= route->is_default || route->to.length <= PROVE_WIDE_LENGTH;
+		found |= route->is_default || route->to.length <= STATIC_WIDE_LENGTH;
 	}
 	return found;
 }
@@ -180,7 +180,7 @@ static void judge(struct tunnels *proof, const struct ast_rule *rule, size_t ord
 		tell(proof, rule->then, table);
 }
 
-void prove_lans(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+void static_lans(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
 	struct tunnels proof = { .arena = arena, .diag = diag, .policy = policy };
 	struct ast_rule last;

@@ -2,7 +2,7 @@
  * static/leak: packets of a family that a rule sends by tables of which none has a route for it, so
  * that they leave by the main table after all.
  *
- * In goes a row of boxes, which says what families each rule sends; out comes a warning for each
+ * In goes a row of spaces, which says what families each rule sends; out comes a warning for each
  * table, or list of tables, that lets a family go. What its author has named main, or given a
  * fallback, is no leak.
  */
@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "lang/check/check.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 #include "lang/static/row.h"
 
 struct leaking {
@@ -99,14 +99,14 @@ static void judge_list(const struct leaking *leaking, struct arena *arena,
 			  "no %s route", name);
 }
 
-void prove_leaks(struct diag *diag, const struct prove_row *row)
+void static_leaks(struct diag *diag, const struct static_row *row)
 {
 	struct leaking leaking = { diag, row->policy, row->family };
 
 	if (row->family == ADDR_IPV6 && row->policy->settings.ipv6 == IPV6_BLOCK)
 		return;
-	for (size_t i = 0; i < row->box_count; i++) {
-		const struct ast_then *then = row->boxes[i].rule->then;
+	for (size_t i = 0; i < row->space_count; i++) {
+		const struct ast_then *then = row->spaces[i].rule->then;
 
 		for (size_t k = 0; k < then->hand_count; k++)
 			if (then->hands[k].listener->via)

@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "lang/ast/known.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 #include "match/kinds.h"
 
 struct knowing {
@@ -173,8 +173,8 @@ static void judge_listener(struct knowing *knowing, const struct ast_listener *l
 	judge_table(knowing, (uint32_t)listener->table, listener->name, listener->table_span);
 }
 
-void prove_numbers(struct arena *arena, struct diag *diag, struct ast_policy *policy,
-		   const struct ir *ir)
+void static_numbers(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		    const struct ir *ir)
 {
 	struct knowing knowing = { arena, diag };
 

@@ -31,8 +31,8 @@ static bool share_destinations(struct tunnels *proof, const struct ast_rule *a,
 
 	if (!left || !right || is_open(proof, left) || is_open(proof, right))
 		return true;
-	for (size_t i = 0; (one = prove_part(proof, left, family, i)); i++)
-		for (size_t k = 0; (other = prove_part(proof, right, family, k)); k++)
+	for (size_t i = 0; (one = static_part(proof, left, family, i)); i++)
+		for (size_t k = 0; (other = static_part(proof, right, family, k)); k++)
 			if (interval_meets(one, other))
 				return true;
 	return false;
@@ -52,7 +52,7 @@ static bool share_interfaces(const struct ast_rule *a, const struct ast_rule *b)
 	const struct match_condition *left = ast_condition(a, "in"),
 				     *right = ast_condition(b, "in");
 
-	return !left || !right || prove_names_meet(left, right);
+	return !left || !right || static_names_meet(left, right);
 }
 
 /* Does the rule take what comes from the address, as far as is known? */
@@ -60,7 +60,7 @@ static bool takes_from(struct tunnels *proof, const struct ast_rule *rule, struc
 {
 	const struct match_condition *from = ast_condition(rule, "from");
 
-	return !from || prove_names_address(proof, from, addr);
+	return !from || static_names_address(proof, from, addr);
 }
 
 bool onward_takes(struct tunnels *proof, const struct ast_rule *handed, const struct ast_rule *rule,

@@ -10,7 +10,7 @@
 
 #include "base/diag.h"
 #include "lang/static/onward.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 
 static void add_fixes(struct diag_record *record, const struct ast_listener *listener,
 		      struct addr addr)
@@ -84,8 +84,8 @@ static bool is_about_few(struct tunnels *proof, const struct ast_rule *handed,
 	const struct match_condition *all = ast_condition(handed, "to"),
 				     *to = ast_condition(rule, "to");
 
-	return to && !prove_is_wide(proof, to, family) &&
-	       (!all || prove_is_wide(proof, all, family));
+	return to && !static_is_wide(proof, to, family) &&
+	       (!all || static_is_wide(proof, all, family));
 }
 
 /* The first rule after the one that hands over that does not pass it on is what counts. */
@@ -132,7 +132,7 @@ static enum next judge(struct tunnels *proof, size_t order, enum addr_family fam
 }
 
 /* One for each listener is enough. */
-void prove_onwards(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+void static_onwards(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
 	struct tunnels proof = { .arena = arena, .diag = diag, .policy = policy };
 	const struct ast_listener *last = NULL;

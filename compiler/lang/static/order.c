@@ -10,7 +10,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 #include "lang/static/row.h"
 
 enum { NOTES_MOST = 20, PAIRS_MOST = 1 << 24, SETS_MOST = 4096, RULES_MOST = 8192 };
@@ -25,8 +25,8 @@ struct ordering {
 	struct arena *arena;
 	struct diag *diag;
 	struct ast_policy *policy;
-	const struct prove_row *row;
-	struct named *named; /* by the rule of each box */
+	const struct static_row *row;
+	struct named *named; /* by the rule of each space */
 	size_t *numbers;     /* of each set of the row among those that are compared, from 1 */
 	size_t *sets;        /* the other way round */
 	size_t set_count;
@@ -54,19 +54,19 @@ static struct named named_set(struct ast_policy *policy, const struct ast_rule *
 
 static void choose_sets(struct ordering *ordering)
 {
-	const struct prove_row *row = ordering->row;
+	const struct static_row *row = ordering->row;
 
 	ordering->named =
-		arena_alloc(ordering->arena, (row->box_count + 1) * sizeof(*ordering->named));
+		arena_alloc(ordering->arena, (row->space_count + 1) * sizeof(*ordering->named));
 	ordering->numbers = arena_alloc(ordering->arena, row->to_sets.count * sizeof(size_t));
-	for (size_t i = 0; i < row->box_count && ordering->set_count < SETS_MOST; i++) {
-		const struct prove_box *box = &row->boxes[i];
+	for (size_t i = 0; i < row->space_count && ordering->set_count < SETS_MOST; i++) {
+		const struct header_space *space = &row->spaces[i];
 
-		ordering->named[i] = named_set(ordering->policy, box->rule);
-		if (ordering->numbers[box->to] || !ordering->named[i].name)
+		ordering->named[i] = named_set(ordering->policy, space->rule);
+		if (ordering->numbers[space->to] || !ordering->named[i].name)
 			continue;
-		*arena_append(ordering->arena, ordering->sets, ordering->set_count) = box->to;
-		ordering->numbers[box->to] = ordering->set_count;
+		*arena_append(ordering->arena, ordering->sets, ordering->set_count) = space->to;
+		ordering->numbers[space->to] = ordering->set_count;
 	}
 }
 
@@ -132,21 +132,21 @@ static bool same_action(const struct ast_then *a, const struct ast_then *b)
 }
 
 /* Does the order of the two decide something? The first is before the second. */
-static bool compete(const struct ordering *ordering, const struct prove_box *first,
-		    const struct prove_box *second)
+static bool compete(const struct ordering *ordering, const struct header_space *first,
+		    const struct header_space *second)
 {
 	return !ordering->unreached[first->order] && !ordering->unreached[second->order] &&
 	       first->covered && second->covered && first->rule->then->action != THEN_CONTINUE &&
 	       second->rule->then->action != THEN_CONTINUE && !first->rule->limit.rate &&
-	       !same_action(first->rule->then, second->rule->then) && prove_meet(first, second);
+	       !same_action(first->rule->then, second->rule->then) && static_meet(first, second);
 }
 
 /* ---- notes ---- */
 
 static bool was_told(struct ordering *ordering, size_t first, size_t second)
 {
-	size_t bit = ordering->row->boxes[first].order * ordering->policy->rule_count +
-		     ordering->row->boxes[second].order;
+	size_t bit = ordering->row->spaces[first].order * ordering->policy->rule_count +
+		     ordering->row->spaces[second].order;
 	uint64_t *word = &ordering->seen[bit / 64], mask = (uint64_t)1 << bit % 64;
 	bool was_seen = (*word & mask) != 0;
 
@@ -157,8 +157,8 @@ static bool was_told(struct ordering *ordering, size_t first, size_t second)
 static void tell(struct ordering *ordering, size_t first, size_t second, struct interval example,
 		 bool is_inside)
 {
-	const struct prove_box *boxes = ordering->row->boxes;
-	const struct match_condition *to = ast_condition(boxes[second].rule, "to");
+	const struct header_space *spaces = ordering->row->spaces;
+	const struct match_condition *to = ast_condition(spaces[second].rule, "to");
 	const char *winner = ordering->named[first].name, *loser = ordering->named[second].name;
 	struct diag_record *record;
 	char text[ADDR_TEXT];
@@ -175,7 +175,7 @@ static void tell(struct ordering *ordering, size_t first, size_t second, struct 
 	record = diag_add(ordering->diag, DIAG_two_sets, to->span,
 			  "%s is in \"%s\" and in \"%s\", whose rule comes first and wins", text,
 			  loser, winner);
-	diag_also(record, ast_condition(boxes[first].rule, "to")->span,
+	diag_also(record, ast_condition(spaces[first].rule, "to")->span,
 		  is_inside ? "that rule: one of the sets lies inside the other"
 			    : "that rule: each of the sets has more than they share");
 	if (!is_inside)
@@ -196,18 +196,18 @@ static bool are_compared(const struct named *first, const struct named *second)
 static void compare_rules(struct ordering *ordering, size_t a, size_t b, struct interval example,
 			  bool is_inside)
 {
-	const struct prove_row *row = ordering->row;
+	const struct static_row *row = ordering->row;
 
-	for (size_t i = 0; i < row->box_counts[a]; i++)
-		for (size_t k = 0; k < row->box_counts[b]; k++) {
-			size_t first = row->boxes_of[a][i], second = row->boxes_of[b][k];
+	for (size_t i = 0; i < row->space_counts[a]; i++)
+		for (size_t k = 0; k < row->space_counts[b]; k++) {
+			size_t first = row->spaces_of[a][i], second = row->spaces_of[b][k];
 
 			if (first > second) {
-				first = row->boxes_of[b][k];
-				second = row->boxes_of[a][i];
+				first = row->spaces_of[b][k];
+				second = row->spaces_of[a][i];
 			}
 			if (are_compared(&ordering->named[first], &ordering->named[second]) &&
-			    compete(ordering, &row->boxes[first], &row->boxes[second]))
+			    compete(ordering, &row->spaces[first], &row->spaces[second]))
 				tell(ordering, first, second, example, is_inside);
 		}
 }
@@ -236,8 +236,8 @@ static void order_row(struct ordering *ordering)
 			compare_sets(ordering, a, b);
 }
 
-void prove_order(struct diag *diag, struct ast_policy *policy, const struct prove_row *rows,
-		 size_t row_count, const bool *unreached)
+void static_order(struct diag *diag, struct ast_policy *policy, const struct static_row *rows,
+		  size_t row_count, const bool *unreached)
 {
 	struct ordering ordering = {
 		.arena = rows[0].arena, .diag = diag, .policy = policy, .unreached = unreached

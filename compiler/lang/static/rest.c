@@ -11,7 +11,7 @@
 #include "addr/builtin.h"
 #include "base/arena.h"
 #include "base/diag.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 #include "lang/static/tunnel.h"
 #include "match/kinds.h"
 
@@ -150,7 +150,7 @@ static bool holds_own(struct rests *rests, const struct match_condition *conditi
 	struct addr_set own = { 0 };
 
 	builtin_find(rests->proof.arena, "private", &own);
-	for (size_t i = 0; (set = prove_part(&rests->proof, condition, family, i)); i++)
+	for (size_t i = 0; (set = static_part(&rests->proof, condition, family, i)); i++)
 		for (size_t k = 0; k < own.family[family].count; k++) {
 			struct interval_set network = { &own.family[family].items[k], 1 };
 
@@ -184,7 +184,7 @@ static bool names_strangers(struct rests *rests, const struct ast_rule *rule)
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		if (!ast_condition(rule, "in") && holds_own(rests, from, (enum addr_family)family))
 			return false;
-		found |= prove_names_public(&rests->proof, from, (enum addr_family)family);
+		found |= static_names_public(&rests->proof, from, (enum addr_family)family);
 	}
 	return found || is_filled_later(rests, from);
 }
@@ -194,8 +194,8 @@ static bool is_any_destination(struct rests *rests, const struct match_condition
 	if (!to)
 		return true;
 	return !to->negated && !(to->specials & SPECIAL_LOCAL) &&
-	       (prove_is_wide(&rests->proof, to, ADDR_IPV4) ||
-		prove_is_wide(&rests->proof, to, ADDR_IPV6));
+	       (static_is_wide(&rests->proof, to, ADDR_IPV4) ||
+		static_is_wide(&rests->proof, to, ADDR_IPV6));
 }
 
 static bool leaves_host_open(struct rests *rests, const struct ast_rule *rule)
@@ -227,7 +227,7 @@ static void add_host(struct rests *rests, const struct ast_rule *rule)
 
 /* ---- all of it ---- */
 
-void prove_rests(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+void static_rests(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
 	struct rests rests = { .proof = { .arena = arena, .diag = diag, .policy = policy } };
 	const struct ast_rule **rules;
@@ -250,7 +250,7 @@ void prove_rests(struct arena *arena, struct diag *diag, struct ast_policy *poli
 	passed = arena_alloc(arena, rests.count);
 	for (size_t i = 0; i < rests.count; i++)
 		rules[i] = rests.items[i].rule;
-	prove_passed(policy, rules, rests.count, passed);
+	static_passed(policy, rules, rests.count, passed);
 	for (size_t i = 0; i < rests.count; i++)
 		if (passed[i])
 			rests.items[i].tell(diag, &rests.items[i]);

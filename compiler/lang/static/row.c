@@ -1,5 +1,5 @@
 /*
- * static/row: rules become boxes; see static/row.h.
+ * static/row: rules become spaces; see static/row.h.
  */
 #include "lang/static/row.h"
 
@@ -17,13 +17,13 @@ enum { ENTRIES_MOST = 1 << 22 };
 enum { COPIED_MOST = 1 << 20 };
 
 struct filling {
-	struct prove_row *row;
-	struct prove_shared *shared;
-	struct prove_box *box;
-	bool upper;  /* the box is to hold all that the rule takes, not only what it takes for sure
-		      */
-	bool exact;  /* it holds both */
-	bool leaves; /* the larger box holds what the rule leaves to the next ones for sure */
+	struct static_row *row;
+	struct static_shared *shared;
+	struct header_space *space;
+	bool upper; /* the space is to hold all that the rule takes, not only what it takes for sure
+		     */
+	bool exact; /* it holds both */
+	bool leaves; /* the larger space holds what the rule leaves to the next ones for sure */
 	bool empty;
 };
 
@@ -31,13 +31,13 @@ struct filling {
 
 static void add_term(struct filling *filling, const struct match_condition *condition)
 {
-	struct prove_box *box = filling->box;
-	size_t term = prove_term(filling->shared, condition), at;
+	struct header_space *space = filling->space;
+	size_t term = static_term(filling->shared, condition), at;
 
-	*arena_append(filling->row->arena, box->terms, box->term_count) = term;
-	for (at = box->term_count - 1; at && box->terms[at - 1] > term; at--)
-		box->terms[at] = box->terms[at - 1];
-	box->terms[at] = term;
+	*arena_append(filling->row->arena, space->terms, space->term_count) = term;
+	for (at = space->term_count - 1; at && space->terms[at - 1] > term; at--)
+		space->terms[at] = space->terms[at - 1];
+	space->terms[at] = term;
 }
 
 /* ---- addresses ---- */
@@ -50,20 +50,21 @@ static struct interval_set whole(struct arena *arena, enum addr_family family)
 	return all;
 }
 
-static size_t set_number(struct prove_row *row, struct prove_sets *sets, struct interval_set set)
+static size_t set_number(struct static_row *row, struct static_sets *sets, struct interval_set set)
 {
 	for (size_t i = 0; i < sets->count; i++)
 		if (sets->items[i].items == set.items)
 			return i;
 	for (size_t i = 0; i < sets->count; i++)
-		if (prove_same_numbers(&sets->items[i], &set))
+		if (static_same_numbers(&sets->items[i], &set))
 			return i;
 	*arena_append(row->arena, sets->items, sets->count) = set;
 	return sets->count - 1;
 }
 
 /* One more part of what a condition names. False: all of it together would be too much. */
-static bool join(struct prove_row *row, struct interval_set *known, const struct interval_set *more)
+static bool join(struct static_row *row, struct interval_set *known,
+		 const struct interval_set *more)
 {
 	if (!known->count || !more->count) {
 		*known = known->count ? *known : *more;
@@ -80,7 +81,7 @@ static bool join(struct prove_row *row, struct interval_set *known, const struct
 static struct interval_set known_part(struct filling *filling,
 				      const struct match_condition *condition, bool *open)
 {
-	struct prove_row *row = filling->row;
+	struct static_row *row = filling->row;
 	struct interval_set known = condition->addresses.family[row->family];
 
 	for (size_t i = 0; i < condition->reference_count; i++) {
@@ -100,10 +101,10 @@ static struct interval_set known_part(struct filling *filling,
 	return known;
 }
 
-/* The bound of what the condition holds that the box asks for. */
+/* The bound of what the condition holds that the space asks for. */
 static struct interval_set bound(struct filling *filling, const struct match_condition *condition)
 {
-	struct prove_row *row = filling->row;
+	struct static_row *row = filling->row;
 	struct interval_set all = whole(row->arena, row->family), none = { 0 }, known;
 	bool open = false;
 
@@ -152,7 +153,7 @@ static struct interval_set special_numbers(struct arena *arena, unsigned int spe
  * not known. */
 static struct interval_set named(struct filling *filling, const struct match_condition *condition)
 {
-	const struct ast_rule *rule = filling->box->rule;
+	const struct ast_rule *rule = filling->space->rule;
 	struct interval_set all = special_numbers(filling->row->arena, 0xf);
 
 	if (!(rule->excepts ? condition != NULL : rule->meant.family[filling->row->family].count))
@@ -166,7 +167,7 @@ static struct interval_set named(struct filling *filling, const struct match_con
 
 static void fill_to(struct filling *filling, const struct match_condition *condition)
 {
-	struct prove_row *row = filling->row;
+	struct static_row *row = filling->row;
 	struct interval_set to, stay = { 0 };
 
 	if (row->host) {
@@ -176,15 +177,15 @@ static void fill_to(struct filling *filling, const struct match_condition *condi
 		to = condition ? bound(filling, condition) : whole(row->arena, row->family);
 	}
 	filling->empty |= interval_covers(&stay, &to);
-	filling->box->to = set_number(row, &row->to_sets, to);
+	filling->space->to = set_number(row, &row->to_sets, to);
 }
 
 static void fill_from(struct filling *filling, const struct match_condition *condition)
 {
-	struct prove_row *row = filling->row;
+	struct static_row *row = filling->row;
 	struct interval_set from = condition ? bound(filling, condition)
 					     : whole(row->arena, row->family);
-	const struct ast_rule *rule = filling->box->rule;
+	const struct ast_rule *rule = filling->space->rule;
 	struct interval_set own = { 0 };
 	size_t count = 0;
 	struct onward *left = row->rest_count ? NULL
@@ -199,17 +200,17 @@ static void fill_from(struct filling *filling, const struct match_condition *con
 	if (count && !(filling->leaves && filling->upper))
 		from = interval_subtract(row->arena, &from, &own);
 	filling->empty |= !from.count;
-	filling->box->from = set_number(row, &row->from_sets, from);
+	filling->space->from = set_number(row, &row->from_sets, from);
 }
 
-/* ---- the other sides ---- */
+/* ---- the other dimensions ---- */
 
-static void set_side(struct filling *filling, int side, struct interval_set set)
+static void set_dimension(struct filling *filling, int dimension, struct interval_set set)
 {
 	struct interval_set *kept = arena_new_of(filling->row->arena, struct interval_set);
 
 	*kept = set;
-	filling->box->sides[side] = kept;
+	filling->space->dimensions[dimension] = kept;
 	filling->empty |= !set.count;
 }
 
@@ -226,25 +227,26 @@ static bool fill_number(struct filling *filling, const struct match_condition *c
 	set = condition->negated
 		      ? interval_subtract(filling->row->arena, &all, &condition->values)
 		      : interval_intersect(filling->row->arena, &all, &condition->values);
-	set_side(filling, SIDE_NUMBER + (int)nth, set);
+	set_dimension(filling, DIMENSION_NUMBER + (int)nth, set);
 	return true;
 }
 
 static void fill_interfaces(struct filling *filling, const struct match_condition *condition)
 {
-	const struct prove_shared *shared = filling->shared;
+	const struct static_shared *shared = filling->shared;
 	struct interval_set set = { 0 };
 
 	for (size_t i = 0; i < shared->name_count; i++) {
 		bool named = false;
 
 		for (size_t k = 0; k < condition->name_count && !named; k++)
-			named = prove_fits(condition->names[k], shared->names[i]);
+			named = static_fits(condition->names[k], shared->names[i]);
 		if (named != condition->negated)
 			interval_add(filling->row->arena, &set, wide(i), wide(i));
 	}
 	interval_normalise(&set);
-	set_side(filling, condition->selector == INTERFACE_IN ? SIDE_IN : SIDE_OUT, set);
+	set_dimension(filling, condition->selector == INTERFACE_IN ? DIMENSION_IN : DIMENSION_OUT,
+		      set);
 }
 
 /* The four states and, as the fifth, none: packets that nothing tracks. */
@@ -256,7 +258,7 @@ static void fill_state(struct filling *filling, const struct match_condition *co
 		if ((condition->mask >> bit & 1) != condition->negated)
 			interval_add(filling->row->arena, &set, wide(bit), wide(bit));
 	interval_normalise(&set);
-	set_side(filling, SIDE_STATE, set);
+	set_dimension(filling, DIMENSION_STATE, set);
 }
 
 static void fill_condition(struct filling *filling, const struct match_condition *condition)
@@ -275,13 +277,13 @@ static void fill_condition(struct filling *filling, const struct match_condition
 static void fill_scope(struct filling *filling)
 {
 	struct interval_set set = { 0 };
-	unsigned int scopes = filling->box->rule->scopes;
+	unsigned int scopes = filling->space->rule->scopes;
 
 	if (scopes == SCOPE_BOTH)
 		return;
 	interval_add(filling->row->arena, &set, wide(scopes == SCOPE_LOCAL),
 		     wide(scopes == SCOPE_LOCAL));
-	set_side(filling, SIDE_SCOPE, set);
+	set_dimension(filling, DIMENSION_SCOPE, set);
 }
 
 /* ---- rules ---- */
@@ -307,24 +309,24 @@ static bool ends(const struct ast_rule *rule)
 
 static void describe(struct filling *filling)
 {
-	struct prove_box *box = filling->box;
-	const struct ast_rule *rule = box->rule;
+	struct header_space *space = filling->space;
+	const struct ast_rule *rule = space->rule;
 	bool names_identity = ast_names_identity(rule);
 
 	for (size_t i = 0; i < rule->condition_count; i++)
-		box->fickle |= ast_may_change(filling->row->policy, rule->conditions[i]);
-	box->fickle &= ast_chooses_way(rule->then);
-	box->cuts = !ast_chooses_way(rule->then);
-	box->own = filling->shared->has_own && names_identity && (rule->scopes & SCOPE_LOCAL);
-	box->for_own = names_identity && !ast_hands_over(rule->then);
+		space->may_change_way |= ast_may_change(filling->row->policy, rule->conditions[i]);
+	space->may_change_way &= ast_chooses_way(rule->then);
+	space->cuts = !ast_chooses_way(rule->then);
+	space->own = filling->shared->has_own && names_identity && (rule->scopes & SCOPE_LOCAL);
+	space->for_own = names_identity && !ast_hands_over(rule->then);
 }
 
 static bool add_box(struct filling *filling, const struct ast_rule *rule, size_t order, bool upper)
 {
-	struct prove_row *row = filling->row;
+	struct static_row *row = filling->row;
 
-	filling->box = arena_append(row->arena, row->boxes, row->box_count);
-	*filling->box = (struct prove_box){ .rule = rule, .order = order };
+	filling->space = arena_append(row->arena, row->spaces, row->space_count);
+	*filling->space = (struct header_space){ .rule = rule, .order = order };
 	filling->upper = upper;
 	filling->exact = true;
 	filling->empty = false;
@@ -332,23 +334,23 @@ static bool add_box(struct filling *filling, const struct ast_rule *rule, size_t
 	fill_from(filling, ast_condition(rule, "from"));
 	fill_scope(filling);
 	if (rule->protocols.count)
-		set_side(filling, SIDE_PROTO, rule->protocols);
+		set_dimension(filling, DIMENSION_PROTO, rule->protocols);
 	for (size_t i = 0; i < rule->condition_count; i++)
 		fill_condition(filling, rule->conditions[i]);
 	describe(filling);
-	row->box_count -= filling->empty;
+	row->space_count -= filling->empty;
 	return !filling->empty;
 }
 
 /* Two defaults stand between the rules and the rests. */
-static size_t first_rest(const struct prove_row *row)
+static size_t first_rest(const struct static_row *row)
 {
 	return row->policy->rule_count + 2;
 }
 
 /* Does it meet destinations that rules leave alone without a name of theirs: what it excepts, or
  * where one of its addresses is this host's own? */
-static bool may_be_own(struct prove_row *row, const struct ast_rule *rule)
+static bool may_be_own(struct static_row *row, const struct ast_rule *rule)
 {
 	struct interval_set stay = staying(row->arena, row->family);
 
@@ -356,7 +358,8 @@ static bool may_be_own(struct prove_row *row, const struct ast_rule *rule)
 	       (rule->excepts || !interval_covers(&stay, &rule->meant.family[row->family]));
 }
 
-/* A box of what the rule may take; and, where that is more than it takes for sure, one of that. */
+/* A space of what the rule may take; and, where that is more than it takes for sure, one of that.
+ */
 static void add_rule(struct filling *filling, const struct ast_rule *rule, size_t order,
 		     bool is_last)
 {
@@ -368,11 +371,11 @@ static void add_rule(struct filling *filling, const struct ast_rule *rule, size_
 		return;
 	exact = filling->exact && !filling->leaves;
 	covers = !is_last && ends(rule);
-	filling->box->covered = !filling->row->rest_count || order >= first_rest(filling->row);
-	filling->box->apart = filling->row->host && may_be_own(filling->row, rule);
-	filling->box->covers = covers && !filling->leaves;
+	filling->space->covered = !filling->row->rest_count || order >= first_rest(filling->row);
+	filling->space->apart = filling->row->host && may_be_own(filling->row, rule);
+	filling->space->covers = covers && !filling->leaves;
 	if (!exact && covers && add_box(filling, rule, order, false))
-		filling->box->covers = true;
+		filling->space->covers = true;
 }
 
 static void add_default(struct filling *filling, const struct ast_then *then, enum ir_scope scope,
@@ -390,7 +393,7 @@ static void add_default(struct filling *filling, const struct ast_then *then, en
 /* ---- sets become numbers ---- */
 
 /* The lists of what there is; the sets may hold more. */
-static bool lay(struct prove_row *row, struct prove_sets *sets, struct interval_set all,
+static bool lay(struct static_row *row, struct static_sets *sets, struct interval_set all,
 		struct overlay *out)
 {
 	const struct interval_set **pointers;
@@ -409,29 +412,29 @@ static bool lay(struct prove_row *row, struct prove_sets *sets, struct interval_
 	return true;
 }
 
-static void set_bounds(struct prove_row *row, size_t name_count)
+static void set_bounds(struct static_row *row, size_t name_count)
 {
-	row->last[SIDE_SCOPE] = 1;
-	row->last[SIDE_PROTO] = 255;
-	row->last[SIDE_STATE] = 4;
-	row->last[SIDE_IN] = row->last[SIDE_OUT] = name_count - 1;
+	row->last[DIMENSION_SCOPE] = 1;
+	row->last[DIMENSION_PROTO] = 255;
+	row->last[DIMENSION_STATE] = 4;
+	row->last[DIMENSION_IN] = row->last[DIMENSION_OUT] = name_count - 1;
 	/* What has none is one more, and the value of no condition. */
 	for (size_t i = 0; i < MATCH_NUMBERS; i++) {
 		const struct match_number *number = match_number(i);
 
-		row->first[SIDE_NUMBER + i] = number->least;
-		row->last[SIDE_NUMBER + i] = number->most + number->may_lack;
+		row->first[DIMENSION_NUMBER + i] = number->least;
+		row->last[DIMENSION_NUMBER + i] = number->most + number->may_lack;
 	}
 }
 
 /* Sources are told apart only as far as the sets do it: a class for each list of sets. */
-static bool class_sources(struct prove_row *row)
+static bool class_sources(struct static_row *row)
 {
 	struct overlay classes;
 	struct interval_set *of_sets;
 	bool good = lay(row, &row->from_sets, whole(row->arena, row->family), &classes);
 
-	row->last[SIDE_FROM] = good ? classes.list_count - 1 : 0;
+	row->last[DIMENSION_FROM] = good ? classes.list_count - 1 : 0;
 	of_sets = arena_alloc(row->arena, row->from_sets.count * sizeof(*of_sets));
 	for (size_t list = 0; good && list < classes.list_count; list++)
 		for (size_t i = 0; i < classes.lists[list].count; i++) {
@@ -443,18 +446,18 @@ static bool class_sources(struct prove_row *row)
 			else
 				interval_add(row->arena, set, wide(list), wide(list));
 		}
-	for (size_t i = 0; good && i < row->box_count; i++) {
-		struct prove_box *box = &row->boxes[i];
-		const struct interval_set *set = &row->from_sets.items[box->from];
+	for (size_t i = 0; good && i < row->space_count; i++) {
+		struct header_space *space = &row->spaces[i];
+		const struct interval_set *set = &row->from_sets.items[space->from];
 
 		if (set->count == 1 && addr_is_whole(row->family, set->items[0]))
 			continue;
-		box->sides[SIDE_FROM] = &of_sets[box->from];
+		space->dimensions[DIMENSION_FROM] = &of_sets[space->from];
 	}
 	return good;
 }
 
-static struct interval_set destinations(const struct prove_row *row)
+static struct interval_set destinations(const struct static_row *row)
 {
 	struct interval_set all = whole(row->arena, row->family), stay;
 
@@ -464,18 +467,18 @@ static struct interval_set destinations(const struct prove_row *row)
 	return interval_subtract(row->arena, &all, &stay);
 }
 
-static void index_boxes(struct prove_row *row)
+static void index_boxes(struct static_row *row)
 {
-	row->boxes_of = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t *));
-	row->box_counts = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t));
-	for (size_t i = 0; i < row->box_count; i++) {
-		size_t to = row->boxes[i].to;
+	row->spaces_of = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t *));
+	row->space_counts = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t));
+	for (size_t i = 0; i < row->space_count; i++) {
+		size_t to = row->spaces[i].to;
 
-		*arena_append(row->arena, row->boxes_of[to], row->box_counts[to]) = i;
+		*arena_append(row->arena, row->spaces_of[to], row->space_counts[to]) = i;
 	}
 }
 
-void prove_index(struct prove_row *row)
+void static_index(struct static_row *row)
 {
 	if (row->lists_of || !row->complete)
 		return;
@@ -490,7 +493,7 @@ void prove_index(struct prove_row *row)
 		}
 }
 
-void prove_fill(struct prove_row *row, struct prove_shared *shared)
+void static_fill(struct static_row *row, struct static_shared *shared)
 {
 	struct filling filling = { .row = row, .shared = shared };
 	struct ast_policy *policy = row->policy;

@@ -1,10 +1,11 @@
 /*
- * static/row: the rules of a policy as boxes, for one family and one kind of destination.
+ * static/row: the rules of a policy as spaces, for one family and one kind of destination.
  *
- * A box is what a rule takes: a set of destinations, and a set of numbers on each other side. What
- * is not known when the policy is compiled (a set that is filled at run time, the clock, who sends)
- * is no side: it is a term, which is the same for two rules when they were written the same. A box
- * that covers holds less than its rule takes, one to be covered more, where a side is not exact.
+ * A space is what a rule takes: a set of destinations, and a set of numbers on each other
+ * dimension. What is not known when the policy is compiled (a set that is filled at run time, the
+ * clock, who sends) is no dimension: it is a term, which is the same for two rules when they were
+ * written the same. A space that covers holds less than its rule takes, one to be covered more,
+ * where a dimension is not exact.
  */
 #ifndef TPC_LANG_STATIC_ROW_H
 #define TPC_LANG_STATIC_ROW_H
@@ -13,76 +14,77 @@
 #include "lang/ast/ast.h"
 #include "match/match.h"
 
-enum prove_side {
-	SIDE_SCOPE,
-	SIDE_PROTO,
-	SIDE_FROM, /* classes of sources: see from_sets */
-	SIDE_IN,   /* numbers of names */
-	SIDE_OUT,
-	SIDE_STATE,
-	SIDE_NUMBER, /* the first of match_number_keys */
-	SIDES = SIDE_NUMBER + MATCH_NUMBERS,
+enum header_dimension {
+	DIMENSION_SCOPE,
+	DIMENSION_PROTO,
+	DIMENSION_FROM, /* classes of sources: see from_sets */
+	DIMENSION_IN,   /* numbers of names */
+	DIMENSION_OUT,
+	DIMENSION_STATE,
+	DIMENSION_NUMBER, /* the first of match_number_keys */
+	DIMENSIONS = DIMENSION_NUMBER + MATCH_NUMBERS,
 };
 
-/* Sources and destinations are numbers of sets until all boxes are there. */
-struct prove_box {
+/* Sources and destinations are numbers of sets until all spaces are there. */
+struct header_space {
 	size_t order; /* of the rule among all, from 0; defaults come last */
 	const struct ast_rule *rule;
-	size_t to, from;                         /* of the row's sets */
-	const struct interval_set *sides[SIDES]; /* NULL: all there is */
-	size_t *terms;                           /* ascending */
+	size_t to, from;                                   /* of the row's sets */
+	const struct interval_set *dimensions[DIMENSIONS]; /* NULL: all there is */
+	size_t *terms;                                     /* ascending */
 	size_t term_count;
 	bool covers, covered; /* stands for what its rule takes for sure; at most */
 	bool apart;           /* the rule does not name these destinations */
 	bool own;             /* must be covered for listeners' own traffic, too */
 	bool for_own;         /* meets that */
 	bool cuts;            /* meets every packet of a connection */
-	bool fickle;          /* chooses a way, and may answer later packets otherwise */
+	bool may_change_way;  /* chooses a way, and may answer later packets otherwise */
 };
 
 /* Distinct sets; the last is the whole of what there is, and others may hold more. */
-struct prove_sets {
+struct static_sets {
 	struct interval_set *items;
 	size_t count;
 };
 
-struct prove_row {
+struct static_row {
 	struct arena *arena;
 	struct ast_policy *policy;
 	enum addr_family family;
 	bool host; /* only destinations that rules must name: their to is a set of numbers of
 		      enum match_special */
-	struct prove_sets to_sets, from_sets;
+	struct static_sets to_sets, from_sets;
 	const struct ast_rule *const *rests; /* asked of: they stand after all rules and defaults */
-	size_t rest_count;       /* of a row without any, its rules and defaults are asked of */
-	struct prove_box *boxes; /* in the order of the rules */
-	size_t box_count;
-	size_t **boxes_of; /* of each set of destinations: numbers of boxes, ascending */
-	size_t *box_counts;
+	size_t rest_count;           /* of a row without any, its rules and defaults are asked of */
+	struct header_space *spaces; /* in the order of the rules */
+	size_t space_count;
+	size_t **spaces_of; /* of each set of destinations: numbers of spaces, ascending */
+	size_t *space_counts;
 	struct overlay to;   /* which sets hold a destination: lists only */
-	uint32_t **lists_of; /* of each set: the lists that have it; once prove_index was asked */
+	uint32_t **lists_of; /* of each set: the lists that have it; once static_index was asked */
 	size_t *list_counts;
-	uint64_t first[SIDES], last[SIDES]; /* of the numbers that a side may have */
-	size_t copied;                      /* intervals of sets that had to be put together */
-	bool complete;                      /* the overlay is there */
+	uint64_t first[DIMENSIONS], last[DIMENSIONS]; /* of the numbers that a dimension may have */
+	size_t copied; /* intervals of sets that had to be put together */
+	bool complete; /* the overlay is there */
 };
 
 /* All of the row; `names` and the like are shared by the rows of a policy. */
-struct prove_shared;
-struct prove_shared *prove_share(struct arena *arena, struct ast_policy *policy);
-void prove_fill(struct prove_row *row, struct prove_shared *shared);
-void prove_index(struct prove_row *row);
+struct static_shared;
+struct static_shared *static_share(struct arena *arena, struct ast_policy *policy);
+void static_fill(struct static_row *row, struct static_shared *shared);
+void static_index(struct static_row *row);
 
-/* ---- static/box.c ---- */
+/* ---- static/header_space.c ---- */
 
-/* Do the boxes share a packet, destinations and terms aside? */
-bool prove_meet(const struct prove_box *a, const struct prove_box *b);
+/* Do the spaces share a packet, destinations and terms aside? */
+bool static_meet(const struct header_space *a, const struct header_space *b);
 /* May the first take from the second? Connections that have their way do not meet rules that choose
  * one, and listeners' own traffic meets only rules that name an identity. */
-bool prove_may_cover(const struct prove_box *before, const struct prove_box *box);
-/* Is the first all of the second, on one side, or on all? NULL is all there is. */
-bool prove_holds_side(const struct prove_row *row, int side, const struct interval_set *a,
-		      const struct interval_set *b);
-bool prove_holds(const struct prove_row *row, const struct prove_box *a, const struct prove_box *b);
+bool static_may_cover(const struct header_space *before, const struct header_space *space);
+/* Is the first all of the second, on one dimension, or on all? NULL is all there is. */
+bool static_holds_dimension(const struct static_row *row, int dimension,
+			    const struct interval_set *a, const struct interval_set *b);
+bool static_holds(const struct static_row *row, const struct header_space *a,
+		  const struct header_space *b);
 
 #endif

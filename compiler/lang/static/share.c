@@ -15,7 +15,7 @@ static bool is_pattern(const char *name)
 }
 
 /* An interface that is named nowhere stands for all such; a pattern has one of its own. */
-static void add_kind(struct prove_shared *shared, const char *name)
+static void add_kind(struct static_shared *shared, const char *name)
 {
 	if (is_pattern(name))
 		name = arena_printf(shared->arena, "%.*s\x01", (int)strlen(name) - 1, name);
@@ -25,26 +25,26 @@ static void add_kind(struct prove_shared *shared, const char *name)
 	*arena_append(shared->arena, shared->names, shared->name_count) = name;
 }
 
-bool prove_fits(const char *pattern, const char *name)
+bool static_fits(const char *pattern, const char *name)
 {
 	if (is_pattern(pattern))
 		return !strncmp(pattern, name, strlen(pattern) - 1);
 	return !strcmp(pattern, name);
 }
 
-bool prove_names_meet(const struct match_condition *a, const struct match_condition *b)
+bool static_names_meet(const struct match_condition *a, const struct match_condition *b)
 {
 	if (a->negated || b->negated)
 		return true;
 	for (size_t i = 0; i < a->name_count; i++)
 		for (size_t k = 0; k < b->name_count; k++)
-			if (prove_fits(a->names[i], b->names[k]) ||
-			    prove_fits(b->names[k], a->names[i]))
+			if (static_fits(a->names[i], b->names[k]) ||
+			    static_fits(b->names[k], a->names[i]))
 				return true;
 	return false;
 }
 
-static void share_condition(struct prove_shared *shared, const struct match_condition *condition)
+static void share_condition(struct static_shared *shared, const struct match_condition *condition)
 {
 	if (condition->kind->names_interfaces)
 		for (size_t i = 0; i < condition->name_count; i++)
@@ -53,11 +53,11 @@ static void share_condition(struct prove_shared *shared, const struct match_cond
 		shared->mark_mask = condition->mask;
 }
 
-struct prove_shared *prove_share(struct arena *arena, struct ast_policy *policy)
+struct static_shared *static_share(struct arena *arena, struct ast_policy *policy)
 {
-	struct prove_shared *shared = arena_new_of(arena, struct prove_shared);
+	struct static_shared *shared = arena_new_of(arena, struct static_shared);
 
-	*shared = (struct prove_shared){ .arena = arena, .policy = policy };
+	*shared = (struct static_shared){ .arena = arena, .policy = policy };
 	add_kind(shared, "*");
 	for (size_t i = 0; i < policy->rule_count; i++)
 		for (size_t k = 0; k < policy->rules[i].condition_count; k++)
@@ -90,7 +90,7 @@ static bool same_names(const struct match_condition *a, const struct match_condi
 	       same_references(a->hosted, b->hosted, a->hosted_count);
 }
 
-bool prove_same_numbers(const struct interval_set *a, const struct interval_set *b)
+bool static_same_numbers(const struct interval_set *a, const struct interval_set *b)
 {
 	return a->count == b->count &&
 	       (!a->count || !memcmp(a->items, b->items, a->count * sizeof(*a->items)));
@@ -130,15 +130,15 @@ static bool same_condition(const struct match_condition *a, const struct match_c
 {
 	return a->kind == b->kind && a->selector == b->selector && a->negated == b->negated &&
 	       a->specials == b->specials && a->mask == b->mask && same_names(a, b) &&
-	       prove_same_numbers(&a->values, &b->values) &&
-	       prove_same_numbers(&a->addresses.family[ADDR_IPV4],
-				  &b->addresses.family[ADDR_IPV4]) &&
-	       prove_same_numbers(&a->addresses.family[ADDR_IPV6],
-				  &b->addresses.family[ADDR_IPV6]) &&
+	       static_same_numbers(&a->values, &b->values) &&
+	       static_same_numbers(&a->addresses.family[ADDR_IPV4],
+				   &b->addresses.family[ADDR_IPV4]) &&
+	       static_same_numbers(&a->addresses.family[ADDR_IPV6],
+				   &b->addresses.family[ADDR_IPV6]) &&
 	       same_masked(a, b) && same_needles(a, b);
 }
 
-size_t prove_term(struct prove_shared *shared, const struct match_condition *condition)
+size_t static_term(struct static_shared *shared, const struct match_condition *condition)
 {
 	for (size_t i = 0; i < shared->term_count; i++)
 		if (same_condition(shared->terms[i], condition))

@@ -1,13 +1,13 @@
 /*
  * static/share: what the rows of a policy have in common: the interfaces that its rules can tell
- * from one another, and the terms, conditions that are no sides of a box.
+ * from one another, and the terms, conditions that are no dimensions of a space.
  */
 #ifndef TPC_LANG_STATIC_SHARE_H
 #define TPC_LANG_STATIC_SHARE_H
 
 #include "lang/static/row.h"
 
-struct prove_shared {
+struct static_shared {
 	struct arena *arena;
 	struct ast_policy *policy;
 	const char **names; /* of interfaces, one for each kind that rules can tell */
@@ -19,11 +19,11 @@ struct prove_shared {
 };
 
 /* Does an interface of this kind (of shared->names) fit the name or pattern of a rule? */
-bool prove_fits(const char *pattern, const char *name);
+bool static_fits(const char *pattern, const char *name);
 /* May one interface fit both? */
-bool prove_names_meet(const struct match_condition *a, const struct match_condition *b);
-bool prove_same_numbers(const struct interval_set *a, const struct interval_set *b);
+bool static_names_meet(const struct match_condition *a, const struct match_condition *b);
+bool static_same_numbers(const struct interval_set *a, const struct interval_set *b);
 /* The number of the term; conditions that were written the same have the same. */
-size_t prove_term(struct prove_shared *shared, const struct match_condition *condition);
+size_t static_term(struct static_shared *shared, const struct match_condition *condition);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "base/diag.h"
 #include "lang/check/check.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 #include "lang/static/tunnel.h"
 
 /* Does the rule say which addresses of this host it is about? */
@@ -18,8 +18,8 @@ static bool names_source(struct tunnels *proof, const struct ast_rule *rule)
 {
 	const struct match_condition *from = ast_condition(rule, "from");
 
-	return from && !from->negated && !prove_is_wide(proof, from, ADDR_IPV4) &&
-	       !prove_is_wide(proof, from, ADDR_IPV6);
+	return from && !from->negated && !static_is_wide(proof, from, ADDR_IPV4) &&
+	       !static_is_wide(proof, from, ADDR_IPV6);
 }
 
 static void tell(struct tunnels *proof, const struct ast_rule *rule, const struct ast_table *table,
@@ -53,7 +53,7 @@ static void judge_table(struct tunnels *proof, const struct ast_rule *rule,
 
 	while (family < ADDR_FAMILIES && (table->snat.has[family] || table->masquerades[family] ||
 					  !check_leads_out(table, (enum addr_family)family) ||
-					  !prove_is_about(proof, rule, (enum addr_family)family)))
+					  !static_is_about(proof, rule, (enum addr_family)family)))
 		family++;
 	if (family < ADDR_FAMILIES)
 		tell(proof, rule, table, (enum addr_family)family);
@@ -80,7 +80,7 @@ static void judge(struct tunnels *proof, const struct ast_rule *rule)
 	}
 }
 
-void prove_sources(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+void static_sources(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
 	struct tunnels proof = { .arena = arena, .diag = diag, .policy = policy };
 	struct ast_rule last;

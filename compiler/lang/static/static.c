@@ -1,32 +1,32 @@
 /*
- * static/prove: the proofs one after the other; see static/prove.h.
+ * static/prove: the proofs one after the other; see static/static.h.
  */
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 
 #include "ir/evaluate.h"
 #include "lang/static/tunnel.h"
 
 /* Tunnels and gateways whose own packets would be sent back to them. */
-static void prove_returns(struct arena *arena, struct diag *diag, struct ast_policy *policy,
-			  const struct ir *ir)
+static void static_returns(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+			   const struct ir *ir)
 {
 	struct tunnels tunnels = { .arena = arena, .diag = diag, .policy = policy, .ir = ir };
 
 	tunnels.walker = ir_walker(arena, ir);
-	prove_tunnels(&tunnels);
-	prove_endpoints(&tunnels);
-	prove_gateways(&tunnels);
+	static_tunnels(&tunnels);
+	static_endpoints(&tunnels);
+	static_gateways(&tunnels);
 }
 
-void prove_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
-		  const struct ir *ir)
+void static_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		   const struct ir *ir)
 {
-	prove_cover(diag, policy);
-	prove_rests(arena, diag, policy);
-	prove_families(arena, diag, policy);
-	prove_sources(arena, diag, policy);
-	prove_lans(arena, diag, policy);
-	prove_onwards(arena, diag, policy);
-	prove_returns(arena, diag, policy, ir);
-	prove_numbers(arena, diag, policy, ir);
+	static_cover(diag, policy);
+	static_rests(arena, diag, policy);
+	static_families(arena, diag, policy);
+	static_sources(arena, diag, policy);
+	static_lans(arena, diag, policy);
+	static_onwards(arena, diag, policy);
+	static_returns(arena, diag, policy, ir);
+	static_numbers(arena, diag, policy, ir);
 }

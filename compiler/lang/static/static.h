@@ -4,43 +4,43 @@
  * Each proof adds warnings or notes with every place that matters, and changes nothing. What a
  * proof says is true of every packet; where one would take too long, it says nothing.
  */
-#ifndef TPC_LANG_STATIC_PROVE_H
-#define TPC_LANG_STATIC_PROVE_H
+#ifndef TPC_LANG_STATIC_STATIC_H
+#define TPC_LANG_STATIC_STATIC_H
 
 #include "lang/ast/ast.h"
 
-struct prove_row;
+struct static_row;
 
 /* All of them. */
-void prove_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
-		  const struct ir *ir);
+void static_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		   const struct ir *ir);
 
 /* static/cover.c: rules, and a default, that no packet gets as far as; and what else is seen of the
- * rows of boxes. */
-void prove_cover(struct diag *diag, struct ast_policy *policy);
+ * rows of spaces. */
+void static_cover(struct diag *diag, struct ast_policy *policy);
 /* Of each of these as the last rule, behind all rules and defaults: does some packet for sure get
  * as far as it? */
-void prove_passed(struct ast_policy *policy, const struct ast_rule *const *rests, size_t count,
-		  bool *passed);
+void static_passed(struct ast_policy *policy, const struct ast_rule *const *rests, size_t count,
+		   bool *passed);
 /* static/rest.c: packets that a rule speaks of and does not take: what its listener does not take,
  * and what goes to this host. */
-void prove_rests(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+void static_rests(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* static/source.c: what the host sends by another table, with the address of its old way. */
-void prove_sources(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+void static_sources(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* static/order.c: destinations in two sets where the order of two rules decides. `unreached`
  * says of each rule and default, in order, that no packet gets there. */
-void prove_order(struct diag *diag, struct ast_policy *policy, const struct prove_row *rows,
-		 size_t row_count, const bool *unreached);
+void static_order(struct diag *diag, struct ast_policy *policy, const struct static_row *rows,
+		  size_t row_count, const bool *unreached);
 /* static/leak.c: tables that let a family go. */
-void prove_leaks(struct diag *diag, const struct prove_row *row);
+void static_leaks(struct diag *diag, const struct static_row *row);
 /* static/family.c: IPv6 that goes past rules about IPv4. */
-void prove_families(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+void static_families(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* static/lan.c: what the host sends to its own networks, sent away with the rest. */
-void prove_lans(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+void static_lans(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* static/onward_check.c: what a listener on another host sends on, taken by a later rule. */
-void prove_onwards(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+void static_onwards(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* static/number.c: marks, tables and priorities that other programs are known to use. */
-void prove_numbers(struct arena *arena, struct diag *diag, struct ast_policy *policy,
-		   const struct ir *ir);
+void static_numbers(struct arena *arena, struct diag *diag, struct ast_policy *policy,
+		    const struct ir *ir);
 
 #endif

@@ -14,7 +14,7 @@
 #include "base/diag.h"
 #include "ir/evaluate.h"
 #include "lang/check/check.h"
-#include "lang/static/prove.h"
+#include "lang/static/static.h"
 #include "lang/static/tunnel.h"
 #include "match/kinds.h"
 
@@ -43,9 +43,9 @@ static bool lets_go(const struct ast_rule *rule, const struct ast_table *table)
 		action == THEN_MARK || action == THEN_ANSWER);
 }
 
-const struct interval_set *prove_part(struct tunnels *tunnels,
-				      const struct match_condition *condition,
-				      enum addr_family family, size_t nth)
+const struct interval_set *static_part(struct tunnels *tunnels,
+				       const struct match_condition *condition,
+				       enum addr_family family, size_t nth)
 {
 	const struct ast_set *set;
 	struct addr_set *built_in;
@@ -73,7 +73,7 @@ static const char *const tunnel_names[] = {
 	"vti", "ipsec", "xfrm", "l2tp", "pptp", "zt",   "nebula"
 };
 
-bool prove_is_tunnel(const char *dev)
+bool static_is_tunnel(const char *dev)
 {
 	for (size_t k = 0; dev && k < sizeof(tunnel_names) / sizeof(tunnel_names[0]); k++) {
 		const char *rest = dev + strlen(tunnel_names[k]);
@@ -95,19 +95,19 @@ static const char *tunnel_dev(const struct ast_table *table)
 		const struct ast_route *route = &routes[i];
 
 		if (route->type != IR_ROUTE_UNICAST ||
-		    (!route->is_default && route->to.length > PROVE_WIDE_LENGTH))
+		    (!route->is_default && route->to.length > STATIC_WIDE_LENGTH))
 			continue;
 		for (size_t k = 0; k < route->hop_count; k++)
-			if (prove_is_tunnel(route->hops[k].dev))
+			if (static_is_tunnel(route->hops[k].dev))
 				return route->hops[k].dev;
-		if (prove_is_tunnel(route->hop.dev))
+		if (static_is_tunnel(route->hop.dev))
 			return route->hop.dev;
 	}
 	return NULL;
 }
 
-bool prove_names_public(struct tunnels *tunnels, const struct match_condition *condition,
-			enum addr_family family)
+bool static_names_public(struct tunnels *tunnels, const struct match_condition *condition,
+			 enum addr_family family)
 {
 	static const char *const inner[] = { "private", "loopback", "link-local", "multicast" };
 	const struct interval_set *set;
@@ -119,19 +119,19 @@ bool prove_names_public(struct tunnels *tunnels, const struct match_condition *c
 		builtin_find(tunnels->arena, inner[i], &built_in);
 		own = addr_set_union(tunnels->arena, &own, &built_in);
 	}
-	for (size_t i = 0; (set = prove_part(tunnels, condition, family, i)); i++)
+	for (size_t i = 0; (set = static_part(tunnels, condition, family, i)); i++)
 		if (!interval_covers(&own.family[family], set))
 			return true;
 	return condition->negated;
 }
 
-bool prove_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
-		   enum addr_family family)
+bool static_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
+		    enum addr_family family)
 {
 	const struct interval_set *set;
 	struct wide whole = addr_last(family), sum = wide(0);
 
-	for (size_t i = 0; (set = prove_part(tunnels, condition, family, i)); i++)
+	for (size_t i = 0; (set = static_part(tunnels, condition, family, i)); i++)
 		for (size_t k = 0; k < set->count; k++)
 			sum = wide_add(sum, wide_right(wide_subtract(set->items[k].last,
 								     set->items[k].first),
@@ -155,7 +155,7 @@ static bool is_broad(struct tunnels *tunnels, const struct ast_rule *rule)
 	if (rule->protocols.count && !interval_contains(&rule->protocols, wide(PROTOCOL_UDP)))
 		return false;
 	for (int family = 0; to && family < ADDR_FAMILIES; family++)
-		if (rule->families[family] && prove_is_wide(tunnels, to, (enum addr_family)family))
+		if (rule->families[family] && static_is_wide(tunnels, to, (enum addr_family)family))
 			return true;
 	return !to;
 }
@@ -173,7 +173,7 @@ static bool excepts(struct tunnels *tunnels, const struct ast_rule *rule,
 	if (rule->then->action != THEN_DIRECT)
 		return false;
 	for (int family = 0; to && family < ADDR_FAMILIES; family++)
-		if (prove_names_public(tunnels, to, (enum addr_family)family))
+		if (static_names_public(tunnels, to, (enum addr_family)family))
 			return true;
 	return !to && (ast_condition(rule, "port") || ast_condition(rule, "sport"));
 }
@@ -217,7 +217,7 @@ static void judge_unknown(struct tunnels *tunnels, const struct ast_table *table
 		  "direct}");
 }
 
-void prove_tunnels(struct tunnels *tunnels)
+void static_tunnels(struct tunnels *tunnels)
 {
 	for (size_t i = 0; i < tunnels->policy->table_count; i++) {
 		const struct ast_table *table = &tunnels->policy->tables[i];

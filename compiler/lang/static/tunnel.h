@@ -21,30 +21,30 @@ struct tunnels {
 };
 
 /* What the nth part of a condition names of a family, and begins with; NULL behind the last. */
-const struct interval_set *prove_part(struct tunnels *tunnels,
-				      const struct match_condition *condition,
-				      enum addr_family family, size_t nth);
+const struct interval_set *static_part(struct tunnels *tunnels,
+				       const struct match_condition *condition,
+				       enum addr_family family, size_t nth);
 /* Is what the condition holds for a good part of all addresses, a 64th, as a prefix of this length?
  * A tunnel's end, or any host, may be there. */
-enum { PROVE_WIDE_LENGTH = 6 };
-bool prove_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
-		   enum addr_family family);
+enum { STATIC_WIDE_LENGTH = 6 };
+bool static_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
+		    enum addr_family family);
 /* static/family.c: may a packet of the family be one of the rule's? */
-bool prove_is_about(struct tunnels *proof, const struct ast_rule *rule, enum addr_family family);
+bool static_is_about(struct tunnels *proof, const struct ast_rule *rule, enum addr_family family);
 /* Does the condition name addresses of the world outside? */
-bool prove_names_public(struct tunnels *tunnels, const struct match_condition *condition,
-			enum addr_family family);
+bool static_names_public(struct tunnels *tunnels, const struct match_condition *condition,
+			 enum addr_family family);
 /* Is an interface of this name (NULL: none) usually a tunnel over IP? */
-bool prove_is_tunnel(const char *dev);
-bool prove_names_address(struct tunnels *tunnels, const struct match_condition *condition,
-			 struct addr addr);
+bool static_is_tunnel(const char *dev);
+bool static_names_address(struct tunnels *tunnels, const struct match_condition *condition,
+			  struct addr addr);
 /* The rule that stands there, or the number of rules for the default. */
-size_t prove_rule_at(const struct ast_policy *policy, struct span span);
+size_t static_rule_at(const struct ast_policy *policy, struct span span);
 /* Tables that are called like a tunnel and name no end of it. */
-void prove_tunnels(struct tunnels *tunnels);
+void static_tunnels(struct tunnels *tunnels);
 /* static/endpoint.c: the tables that name the ends of their tunnels. */
-void prove_endpoints(struct tunnels *tunnels);
+void static_endpoints(struct tunnels *tunnels);
 /* static/gateway.c: gateways whose own packets would be sent back to them. */
-void prove_gateways(struct tunnels *proof);
+void static_gateways(struct tunnels *proof);
 
 #endif
