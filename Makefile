@@ -143,7 +143,7 @@ check: ## all tests; installs what is missing, ends in the count of passed, fail
 torture: ## apply under floods, kill -9, failing messages and rivals, to the end (SEED=...)
 	@sh packaging/setup check
 	@$(SUBMAKE) all torture-tools
-	@SEED="$(SEED)" $(pytest) -rP --long tests/torture $(if $(CASES),-k "$(CASES)")
+	@TORTURE=long SEED="$(SEED)" $(pytest) -rP --long tests/torture $(if $(CASES),-k "$(CASES)")
 
 torture-tools: $(TORTURE)
 

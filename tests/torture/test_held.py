@@ -120,6 +120,19 @@ def cut_off(net, policies, number):
     return state, f"killed at call {number} ({call})"
 
 
+def cut_off_half_way(net, policies, last):
+    """
+    The same at `last` or a little before: on a machine with much to do the calls are not the same twice. An apply that
+    came to its end is the one that a rollback of the next one leads to.
+    """
+    for number in range(last, last - 20, -1):
+        state, what = cut_off(net, policies, number)
+        if where(policies[1]) == "half way":
+            return state, what
+        policies[0].down()
+    raise AssertionError(f"no call from {last - 19} to {last} is half way")
+
+
 def go_back(net, policies, state, what, names=ALL):
     """What is there holds: without a rollback where nothing was changed, and else with one."""
     far = where(policies[1])
@@ -162,7 +175,7 @@ def test_twice(net):
     _, calls, behind = killed_at(net, 0, "all", "apply", str(policies[1].path))
     policies[0].down()
     for number in few(calls, behind):
-        state, what = cut_off(net, policies, last)
+        state, what = cut_off_half_way(net, policies, last)
         _, _, call = killed_at(net, number, "all", "apply", str(policies[1].path))
         go_back(net, policies, state, f"{what}, then at call {number} of {calls} ({call})")
     note(f"killed at {last}, then at {len(few(calls, behind))} of {calls} system calls")
