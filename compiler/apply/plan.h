@@ -13,8 +13,8 @@ struct apply;
 struct op;
 
 struct plan {
-	/* By their kinds, without those that are details of others. Those of sets have the elements
-	 * that come and go, where they are known. */
+	/* By their kinds, without those that are details of other ops. Those of sets have the
+	 * elements that come and go, where they are known. */
 	const struct op **items;
 	size_t count;
 	/* All nft rules as text, before and after; NULL where what was applied is not known, or

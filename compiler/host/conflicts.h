@@ -3,7 +3,7 @@
  *
  * Numbers in use by others are errors at their place in the policy.
  * What keeps packets from going the policy's way but is not ours to change is a warning with the
- * command that mends it.
+ * command that fixes it.
  */
 #ifndef TPC_HOST_CONFLICTS_H
 #define TPC_HOST_CONFLICTS_H
@@ -17,7 +17,7 @@ struct op_list;
 struct report;
 
 /*
- * False when there is a conflict; all of them are added. `allow_foreign`: ip rules of others among
+ * False when there is a conflict; all of them are added. `allow_foreign`: foreign ip rules among
  * the policy's priorities are none, nor are routes in its tables that stand in no place of its own.
  * Marks are always one, and so is all that another policy of ours has.
  */

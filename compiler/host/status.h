@@ -23,7 +23,7 @@ struct status_policy {
 	const char *unmarked; /* what is refused without a mark, so without nft, too; or NULL */
 	const struct pending *pending; /* its last apply waits for a confirmation; or NULL */
 	bool is_open;                  /* it waits, also where no watchdog is left */
-	/* Warnings, with the command that mends each: */
+	/* Warnings, with the command that fixes each: */
 	struct report *problems; /* all that does not hold */
 	struct report *drift;    /* of it: what apply has put there and is gone or changed */
 };

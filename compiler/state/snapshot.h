@@ -58,7 +58,7 @@ void snapshot_remove(struct arena *arena, const struct rundir *folder, const cha
 /* The whole text of an ordinary file of ours, with a NUL after it; NULL: there is none. */
 char *snapshot_text(struct arena *arena, const struct rundir *folder, const char *name,
 		    size_t *size);
-/* This boot's name, by which files of an earlier one are told. */
+/* This boot's name, by which files of an earlier one are known. */
 const char *snapshot_boot(struct arena *arena);
 
 #endif

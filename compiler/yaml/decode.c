@@ -344,7 +344,7 @@ bool decode_is_name(const char *text)
 }
 
 /* The name that was nearly written, or NULL. */
-static const char *mend_name(struct decode *decode, const char *text)
+static const char *fixed_name(struct decode *decode, const char *text)
 {
 	char *name = arena_strndup(decode->arena, text, strnlen(text, 31));
 
@@ -361,7 +361,7 @@ bool decode_name(struct decode *decode, const struct decode_field *field, const 
 		 void *target)
 {
 	struct diag_record *record;
-	const char *mended;
+	const char *fixed;
 
 	if (!is_value(decode, field, value, "a name"))
 		return false;
@@ -374,9 +374,9 @@ bool decode_name(struct decode *decode, const struct decode_field *field, const 
 	diag_help(record,
 		  "a name begins with a letter a-z and goes on with a-z, 0-9, \"_\" and \"-\", 31 characters at "
 		  "most");
-	mended = mend_name(decode, value->text);
-	if (mended)
-		diag_help(record, "for example \"%s\"", mended);
+	fixed = fixed_name(decode, value->text);
+	if (fixed)
+		diag_help(record, "for example \"%s\"", fixed);
 	return false;
 }
 
@@ -410,9 +410,9 @@ static void help_bounds(struct diag_record *record, const struct decode_field *f
 
 /* What it would be if it were written as numbers are here, or NULL: "010", "1_000", "0X1f", "+5",
  * "5.0". */
-static const char *mend_number(struct decode *decode, const char *text)
+static const char *fixed_number(struct decode *decode, const char *text)
 {
-	char *mended = arena_strdup(decode->arena, text), *to = mended;
+	char *fixed = arena_strdup(decode->arena, text), *to = fixed;
 	const char *from = text + (*text == '+');
 	int64_t number;
 
@@ -428,13 +428,13 @@ static const char *mend_number(struct decode *decode, const char *text)
 		if (*from != '_' && *from != ',')
 			*to++ = *from;
 	*to = '\0';
-	return node_text_integer(mended, &number) ? mended : NULL;
+	return node_text_integer(fixed, &number) ? fixed : NULL;
 }
 
 static void refuse_number(struct decode *decode, const struct decode_field *field,
 			  const struct node *value)
 {
-	const char *mended = mend_number(decode, value->text);
+	const char *fixed = fixed_number(decode, value->text);
 	int64_t number;
 	struct diag_record *record;
 
@@ -444,13 +444,13 @@ static void refuse_number(struct decode *decode, const struct decode_field *fiel
 		diag_help(record, "remove the quotes: %s", value->text);
 		return;
 	}
-	record = diag_add(decode->diag, mended ? DIAG_bad_value : DIAG_wrong_type, value->span,
+	record = diag_add(decode->diag, fixed ? DIAG_bad_value : DIAG_wrong_type, value->span,
 			  "`%s` takes a number, not \"%s\"", field->key,
 			  excerpt(decode, value->text));
-	if (mended && !value->quoted)
+	if (fixed && !value->quoted)
 		diag_help(record,
 			  "did you mean %s? (no zeros before a number, no sign, no separators)",
-			  mended);
+			  fixed);
 	help_bounds(record, field, false);
 }
 

@@ -1,5 +1,5 @@
 /*
- * mistake: libyaml's errors, told so that a person can mend them.
+ * mistake: libyaml's errors, reported so that a person can fix them.
  *
  * In comes what libyaml said and where, out comes one error. A table maps libyaml's words (0.1.4 to
  * 0.2.5 have the same) to functions that look at the text around the place; what the table does not

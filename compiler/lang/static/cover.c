@@ -3,7 +3,7 @@
  * all that they could.
  *
  * In go the rows of spaces, out comes a warning for each rule whose spaces are covered in every
- * row. Destinations are looked at a list of sets at a time (see addr/overlay.h): all destinations
+ * row. Destinations are compared a list of sets at a time (see addr/overlay.h): all destinations
  * of a list meet the same rules. On the other dimensions what the rules before take is cut off,
  * space by space, until nothing is left. All is bounded: a rule that would take too long is taken
  * for reachable.

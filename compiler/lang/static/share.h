@@ -15,7 +15,7 @@ struct static_shared {
 	const struct match_condition **terms; /* distinct ones */
 	size_t term_count;
 	uint32_t mark_mask; /* marks under other masks are terms */
-	bool has_own;       /* some listener's own traffic is told from the rest */
+	bool has_own;       /* some listener's own traffic is known from the rest */
 };
 
 /* Does an interface of this kind (of shared->names) fit the name or pattern of a rule? */
