@@ -76,6 +76,11 @@ bool addr_looks_like_domain(const char *text);
 enum { ADDR_TEXT = 64 };
 const char *addr_format(struct addr addr, char out[ADDR_TEXT]);
 const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT]);
+/* What stands around that text in a policy: colons want quotes in YAML's brackets. */
+static inline const char *addr_quote(enum addr_family family)
+{
+	return family == ADDR_IPV6 ? "\"" : "";
+}
 bool addr_equal(struct addr a, struct addr b);
 bool addr_is_loopback(struct addr addr);   /* 127.0.0.0/8, ::1 */
 bool addr_is_link_local(struct addr addr); /* fe80::/10 (RFC 4291 section 2.5.6); none of IPv4 */

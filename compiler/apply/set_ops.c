@@ -67,14 +67,10 @@ static bool is_first_fill(const struct apply *apply, const struct op *op)
 bool apply_fill_set(struct apply *apply, struct op *op)
 {
 	const struct ir_set *set = op->set;
-	struct nft_set_change change = { .table = op->table,
-					 .name = set->name,
-					 .type = set->type,
-					 .contents.ranges = set->elements,
-					 .map = set->targets ? set : NULL,
-					 .is_first = true };
+	struct nft_set_change change = op_elements(op, set, false);
 	struct netlink_error error;
 
+	change.is_first = true;
 	if (is_first_fill(apply, op)) {
 		note_declarations(apply);
 		if (!apply_declare_sets(apply))
@@ -101,17 +97,6 @@ bool apply_fill_set(struct apply *apply, struct op *op)
 static bool is_update(const struct op *op)
 {
 	return op->kind == OP_SET_UPDATE && op->stage == STAGE_COMMIT;
-}
-
-static struct nft_set_change change_of(const struct op *op, const struct ir_set *part,
-				       bool is_removal)
-{
-	return (struct nft_set_change){ .table = op->table,
-					.name = op->set->name,
-					.type = op->set->type,
-					.contents.ranges = part->elements,
-					.map = part->targets && !is_removal ? part : NULL,
-					.is_removal = is_removal };
 }
 
 /* What the table says of itself goes with the sets. */
@@ -155,9 +140,9 @@ bool apply_update_sets(struct apply *apply)
 
 		if (!is_update(op))
 			continue;
-		change = change_of(op, op->removed, true);
+		change = op_elements(op, op->removed, true);
 		nft_set_put(&batch, &change);
-		change = change_of(op, op->added, false);
+		change = op_elements(op, op->added, false);
 		nft_set_put(&batch, &change);
 	}
 	put_comments(apply, &batch);

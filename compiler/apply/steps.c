@@ -233,10 +233,10 @@ static void count_content(const struct op *op, struct apply_counts *counts)
 {
 	if (op->kind == OP_SET_FILL || op->kind == OP_SET_MIGRATE)
 		counts->elements += op->count;
-	if (op->kind == OP_SET_UPDATE)
+	if (op->kind == OP_SET_UPDATE) {
 		counts->added += op->added->elements.count;
-	if (op->kind == OP_SET_UPDATE)
 		counts->removed += op->removed->elements.count;
+	}
 	if (op->kind == OP_COMMIT)
 		counts->nft_rules = op->count;
 	if (op->kind == OP_FLOWS_FORGET)

@@ -147,17 +147,14 @@ static bool is_lan(struct look *look, const struct flow *own)
 static void tell(struct look *look, const struct own_network *network, const struct ir_class *way)
 {
 	struct report *report = look->job->report;
+	const char *quote = addr_quote(network->prefix.addr.family), *match;
 	char prefix[ADDR_TEXT];
-	const char *match;
 
 	if (look->told++ >= NETWORKS_MOST)
 		return;
 	addr_format_prefix(network->prefix, prefix);
-	match = network->is_by_uplink
-			? report_text(report, "to: %s%s%s",
-				      network->prefix.addr.family == ADDR_IPV6 ? "\"" : "", prefix,
-				      network->prefix.addr.family == ADDR_IPV6 ? "\"" : "")
-			: report_text(report, "out: %s", network->dev);
+	match = network->is_by_uplink ? report_text(report, "to: %s%s%s", quote, prefix, quote)
+				      : report_text(report, "out: %s", network->dev);
 	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_lan_included,
 				  "what this host sends to %s, its own network at %s, goes %s %s",
 				  prefix, network->dev,

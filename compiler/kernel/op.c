@@ -143,14 +143,20 @@ static void put_top_up(const struct op *op, struct buf *out)
 		buf_printf(out, "set %s: %zu elements added", op->set->base, op->count);
 }
 
+struct nft_set_change op_elements(const struct op *op, const struct ir_set *part, bool is_removal)
+{
+	return (struct nft_set_change){ .table = op->table,
+					.name = op->set->name,
+					.type = op->set->type,
+					.contents.ranges = part->elements,
+					.map = part->targets && !is_removal ? part : NULL,
+					.is_removal = is_removal };
+}
+
 static bool put_elements(struct kernel *kernel, const struct op *op, const struct ir_set *part,
 			 bool is_removal, struct netlink_error *error)
 {
-	struct nft_set_change change = { .table = op->table,
-					 .name = op->set->name,
-					 .type = op->set->type,
-					 .contents.ranges = part->elements,
-					 .is_removal = is_removal };
+	struct nft_set_change change = op_elements(op, part, is_removal);
 
 	return !part->elements.count || nft_set_change(&kernel->nft, &change, error);
 }

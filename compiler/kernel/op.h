@@ -157,5 +157,7 @@ bool op_run(struct arena *arena, struct kernel *kernel, const struct op *op,
 bool op_remove_all(struct arena *arena, struct kernel *kernel, const struct op_list *list,
 		   enum op_stage stage, struct netlink_error *error);
 struct op op_inverse(const struct op *op);
+/* A part of what a set's op adds or removes, as netlink takes it. */
+struct nft_set_change op_elements(const struct op *op, const struct ir_set *part, bool is_removal);
 
 #endif

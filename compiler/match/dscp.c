@@ -71,7 +71,7 @@ static const struct ir_match_ops dscp_ops = { "dscp", print_dscp, dscp_holds, tr
 static void lower_dscp(const struct match_condition *condition, struct match_context *context,
 		       struct match_alternatives *out)
 {
-	match_lower_header(condition, context, &dscp_ops, 0, DSCP_MOST, out);
+	match_lower_header(condition, context, &dscp_ops, out);
 }
 
 static const struct match_number dscp_number = { MATCH_PACKET_FIELD(dscp), 0, DSCP_MOST };

@@ -48,7 +48,7 @@ static const struct ir_match_ops ecn_ops = { "ecn", print_ecn, ecn_holds, true, 
 static void lower_ecn(const struct match_condition *condition, struct match_context *context,
 		      struct match_alternatives *out)
 {
-	match_lower_header(condition, context, &ecn_ops, 0, ECN_MOST, out);
+	match_lower_header(condition, context, &ecn_ops, out);
 }
 
 static const struct match_number ecn_number = { MATCH_PACKET_FIELD(ecn), 0, ECN_MOST };

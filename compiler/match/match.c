@@ -71,12 +71,12 @@ void match_lower_values(const struct match_condition *condition, struct match_co
 }
 
 void match_lower_header(const struct match_condition *condition, struct match_context *context,
-			const struct ir_match_ops *ops, uint64_t least, uint64_t most,
-			struct match_alternatives *out)
+			const struct ir_match_ops *ops, struct match_alternatives *out)
 {
+	const struct match_number *number = &condition->kind->numbers[condition->selector];
 	struct interval_set all = { 0 };
 
-	interval_add(context->arena, &all, wide(least), wide(most));
+	interval_add(context->arena, &all, wide(number->least), wide(number->most));
 	if (condition->negated && interval_covers(&condition->values, &all))
 		return;
 	match_lower_values(condition, context, ops, out);

@@ -223,11 +223,10 @@ struct ir_match *match_append(struct match_context *context, struct match_altern
  * each when negated). */
 void match_lower_values(const struct match_condition *condition, struct match_context *context,
 			const struct ir_match_ops *ops, struct match_alternatives *out);
-/* The same for a field of the IP header that has its own name in each family: nothing where the
- * negated values are all of least..most. */
+/* The same for a field of the IP header that has its own name in each family, of a kind with
+ * numbers: nothing where the negated values are all that a packet can have. */
 void match_lower_header(const struct match_condition *condition, struct match_context *context,
-			const struct ir_match_ops *ops, uint64_t least, uint64_t most,
-			struct match_alternatives *out);
+			const struct ir_match_ops *ops, struct match_alternatives *out);
 /* Is the value, which stands for none of the kind, a name that a list may have? Then it is added to
  * the references. */
 bool match_read_list_name(struct decode *decode, const struct node *value,

@@ -40,7 +40,7 @@ static const struct ir_match_ops ttl_ops = { "ttl", print_ttl, ttl_holds, true, 
 static void lower_ttl(const struct match_condition *condition, struct match_context *context,
 		      struct match_alternatives *out)
 {
-	match_lower_header(condition, context, &ttl_ops, TTL_LEAST, TTL_MOST, out);
+	match_lower_header(condition, context, &ttl_ops, out);
 }
 
 static const struct match_number ttl_number = {

@@ -254,14 +254,6 @@ static bool move(struct arena *arena, const struct rundir *folder, const char *n
 	return false;
 }
 
-static bool is_reported(const struct report *report, const char *text)
-{
-	for (size_t i = 0; i < report->count; i++)
-		if (strcmp(report->records[i]->text, text) == 0)
-			return true;
-	return false;
-}
-
 /* A record's name is the policy's, which has no dot; the files beside it have an end after one. */
 static bool is_record(const char *name)
 {
@@ -284,7 +276,7 @@ void snapshot_set_aside(struct arena *arena, const struct rundir *folder, const 
 	else
 		text = arena_printf(arena, "%s is damaged: %s; it cannot be set aside: %s", path,
 				    why, strerror(errno));
-	if (!report || is_reported(report, text))
+	if (!report)
 		return;
 	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_state_damaged, "%s", text),
 		       arena_printf(arena,

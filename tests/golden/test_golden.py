@@ -115,12 +115,12 @@ class Case:
 
 	def found(self, compiled):
 		"""What expected/ would hold of it."""
-		files = {name: own(name, data) for name, data in compiled.files.items() if self.holds(name)}
+		wanted = self.wanted()
+		files = {name: own(name, data) for name, data in compiled.files.items() if self.holds(name, wanted)}
 		return files | ({"stderr": compiled.stderr} if compiled.stderr else {})
 
-	def holds(self, name):
+	def holds(self, name, wanted):
 		"""Is the case about this output?"""
-		wanted = self.wanted()
 		if self.warns:
 			return name in PICTURES
 		return not wanted or self.must_fail or "policy.ip.batch" in wanted or name in wanted

@@ -11,6 +11,8 @@ import pathlib
 import re
 import socket
 import struct
+import subprocess
+import time
 
 from ns import all_ids
 
@@ -38,6 +40,14 @@ class Policy:
 
     def tpc(self, verb, *arguments, check=True):
         return self.router.run(TPC, verb, *arguments, check=check)
+
+    def killed(self, after):
+        """An apply that is killed so many seconds after its beginning."""
+        with self.router:
+            running = subprocess.Popen([TPC, "apply", str(self.path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(after)
+        running.kill()
+        running.wait()
 
     def compile(self):
         if not self.compiled:

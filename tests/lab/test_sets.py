@@ -20,7 +20,7 @@ import probe
 from test_switch import Flood
 from lab import FOREIGN, ROUTER
 from ns import all_ids
-from policy import TPC, WAYS, Policy
+from policy import WAYS, Policy
 from outcomes import answered, nothing, told
 
 FAMILIES = (4, 6)
@@ -566,13 +566,7 @@ def test_killed(net):
     watch = net.sniff("origin")
     with Flood(net.client) as far:
         for turn in range(20):
-            with net.router:
-                running = subprocess.Popen([TPC, "apply", str(policies[turn % 2].path)],
-                                           stdout=subprocess.DEVNULL,
-                                           stderr=subprocess.DEVNULL)
-            time.sleep(0.003 + 0.004 * turn)
-            running.kill()
-            running.wait()
+            policies[turn % 2].killed(0.003 + 0.004 * turn)
             assert "198.51.100.7" in held(net, "seen", 4), f"turn {turn}: the element is lost"
         policies[0].up()
     packets = watch.packets()

@@ -164,13 +164,7 @@ def test_killed(network):
     watch = net.sniff("origin")
     with Flood(net.client) as far:
         for turn in range(16):
-            with net.router:
-                running = subprocess.Popen([TPC, "apply", str(policies[turn % 2].path)],
-                                           stdout=subprocess.DEVNULL,
-                                           stderr=subprocess.DEVNULL)
-            time.sleep(0.002 + 0.0025 * turn)
-            running.kill()
-            running.wait()
+            policies[turn % 2].killed(0.002 + 0.0025 * turn)
         policies[0].up()
     packets = watch.packets()
     assert len(packets) == 0, f"packets of {far.sent} that got out (first {packets[:1]})"

@@ -282,7 +282,7 @@ static void judge_endpoint(struct tunnels *tunnels, const struct tunnel *tunnel,
 		inside(tunnels, tunnel, endpoint->addr, PROTOCOL_UDP, &landing);
 	struct diag_record *record;
 	bool always = landing.surely;
-	const char *quote = endpoint->addr.family == ADDR_IPV6 ? "\"" : "";
+	const char *quote = addr_quote(endpoint->addr.family);
 	char text[ADDR_TEXT];
 
 	if (!then)

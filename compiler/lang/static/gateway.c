@@ -91,7 +91,7 @@ static void add_loops(struct tunnels *proof, size_t order, const struct ast_hop 
 {
 	for (int family = 0; hop->dev && family < ADDR_FAMILIES; family++) {
 		struct addr via = hop->via.addr[family];
-		const char *quote = family == ADDR_IPV6 ? "\"" : "";
+		const char *quote = addr_quote(family);
 		char text[ADDR_TEXT];
 
 		if (hop->via.has[family] && !addr_is_link_local(via) &&
