@@ -147,6 +147,7 @@ class Host:
     def __init__(self, name, folder=None, environment=None, program=None, judge=lambda words, done: done):
         self.name, self.folder, self.environment = name, folder, environment
         self.program, self.judge = program, judge
+        self.ports = set()  # that datagrams were sent from: see probe.ask
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         try:
             _call("unshare", CLONE_NEWNET)

@@ -155,27 +155,45 @@ KINDS = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset",
          errno.ETIMEDOUT: "silence", errno.EINVAL: "prohibited", errno.EADDRNOTAVAIL: "unreachable"}
 
 
+# A test may leave a host few ports.
+PORT_TRIES = 100
+
+
+def _connect(sock, proto, to, timeout, source, fields):
+    """Sets the socket up; UDP sends nothing for that."""
+    sock.settimeout(timeout)
+    for name, value in fields.items():
+        turn_on(sock, name, value)
+    if proto == "udp":
+        turn_on(sock, "RECVERR")
+    if source:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        turn_on(sock, "FREEBIND")
+        sock.bind(source if isinstance(source, tuple) else (source, 0))
+    sock.connect(to)
+
+
 def ask(host, proto, address, port, timeout=3.0, source=None, identity=NOBODY_SPECIAL,
         data=b"hello\n", **fields):
     """
     Connects (or sends a datagram) from `host` and reads the answer. `fields` are the header's: TOS (the
-    whole byte), TTL.
+    whole byte), TTL. Without a `source` no two datagrams of a host's come from one port: the later one would
+    be of the earlier one's connection, and go its way.
     """
     family = family_of(address)
     sock = identity.open(host, family, SOCKETS[proto])
     began = time.monotonic()
     outcome = Outcome("silence")
     try:
-        sock.settimeout(timeout)
-        for name, value in fields.items():
-            turn_on(sock, name, value)
+        _connect(sock, proto, (address, port), timeout, source, fields)
+        for _ in range(PORT_TRIES):
+            if proto != "udp" or source or sock.getsockname()[1] not in host.ports:
+                break
+            sock.close()
+            sock = identity.open(host, family, SOCKETS[proto])
+            _connect(sock, proto, (address, port), timeout, source, fields)
         if proto == "udp":
-            turn_on(sock, "RECVERR")
-        if source:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            turn_on(sock, "FREEBIND")
-            sock.bind(source if isinstance(source, tuple) else (source, 0))
-        sock.connect((address, port))
+            host.ports.add(sock.getsockname()[1])
         sock.sendall(data)
         outcome.source = place(sock.getsockname())
         outcome.text = _read(sock, proto)
