@@ -42,7 +42,8 @@ struct addr_set {
  * four decimal numbers (no octal, no leading zeros), IPv6 is RFC 4291 text without a zone, and
  * without IPv4 in it, which no packet has. On failure they return false and *why says in words what
  * is wrong and what would be right ("host bits are set; write 10.0.0.0/8"; the text may live in the
- * arena). Without an arena (NULL) *why is of no use and costs nothing.
+ * arena). Without an arena (NULL) *why is of no use and costs nothing. *why is what the author
+ * probably meant, where that can be guessed ("write 10.0.0.0/8" for 10/8).
  */
 bool addr_parse(struct arena *arena, const char *text, size_t length, struct addr *out,
 		const char **why);
@@ -50,12 +51,19 @@ bool addr_parse(struct arena *arena, const char *text, size_t length, struct add
  * names the prefix. */
 bool addr_parse_prefix(struct arena *arena, const char *text, size_t length,
 		       struct addr_prefix *out, const char **why);
-/* Bits in the form of an address: a mask, or the part of an address that a mask leaves. */
-bool addr_parse_mask(struct arena *arena, const char *text, size_t length, struct addr *out,
-		     const char **why);
 /* An address, a prefix, or a range first-last. */
 bool addr_parse_range(struct arena *arena, const char *text, size_t length, struct addr_range *out,
 		      const char **why);
+/* The same without a guess. */
+bool addr_read(struct arena *arena, const char *text, size_t length, struct addr *out,
+	       const char **why);
+bool addr_read_prefix(struct arena *arena, const char *text, size_t length, struct addr_prefix *out,
+		      const char **why);
+bool addr_read_range(struct arena *arena, const char *text, size_t length, struct addr_range *out,
+		     const char **why);
+/* Bits in the form of an address: a mask, or the part of an address that a mask leaves. */
+bool addr_read_mask(struct arena *arena, const char *text, size_t length, struct addr *out,
+		    const char **why);
 /*
  * The quick way through long lists: the address, prefix or range that the bytes from text up to end
  * begin with. Returns the byte behind it, or NULL for what is not plain, and that addr_parse_range
@@ -63,9 +71,6 @@ bool addr_parse_range(struct arena *arena, const char *text, size_t length, stru
  * there.
  */
 const char *addr_scan_range(const char *text, const char *end, struct addr_range *out);
-/* For a text that is none of these: what its author probably meant, and how to write it ("write
- * 10.0.0.0/8" for 10/8), or NULL. */
-const char *addr_guess(struct arena *arena, const char *text, size_t length);
 /* Does this look like an attempt at an address (so that a message should speak of addresses and not
  * of names)? */
 bool addr_looks_like(const char *text, size_t length);

@@ -1,7 +1,7 @@
 /*
  * addr_scan: the quick way through long lists. In come bytes, out comes the address, prefix or
  * range that they begin with, when it is plain: IPv4 as four numbers, IPv6 as groups of hexadecimal
- * digits. Whatever is wrong or rare is left to addr_parse.c, which can say why; what both take,
+ * digits. Whatever is wrong or rare is left to addr_read.c, which can say why; what both take,
  * both take for the same.
  */
 #include <endian.h>

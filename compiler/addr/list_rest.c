@@ -78,8 +78,8 @@ static const char *list_groups(struct list_word word)
 		colons += *at == ':';
 	/* "::" alone is how some part one remark from the next. */
 	if (colons < 2 || at - word.begin < 3 ||
-	    !addr_parse_mask(NULL, word.begin, (size_t)(at - word.begin), &addr,
-			     &(const char *){ NULL }))
+	    !addr_read_mask(NULL, word.begin, (size_t)(at - word.begin), &addr,
+			    &(const char *){ NULL }))
 		return NULL;
 	return at;
 }

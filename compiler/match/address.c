@@ -42,9 +42,9 @@ static bool read_masked(struct decode *decode, const struct node *value, const c
 	const char *why;
 	struct match_masked *masked;
 
-	if (!addr_parse_mask(decode->arena, value->text, (size_t)(slash - value->text), &bits,
+	if (!addr_read_mask(decode->arena, value->text, (size_t)(slash - value->text), &bits,
 			     &why) ||
-	    !addr_parse_mask(decode->arena, slash + 1, strlen(slash + 1), &mask, &why))
+	    !addr_read_mask(decode->arena, slash + 1, strlen(slash + 1), &mask, &why))
 		return bad_address(decode, value, why);
 	if (bits.family != mask.family || !wide_is_zero(wide_and(bits.bits, wide_not(mask.bits))))
 		return bad_address(

@@ -349,7 +349,7 @@ static void check_against_library(struct arena *arena, const char *text)
 	struct addr addr;
 	int known = inet_pton(is_ipv6 ? AF_INET6 : AF_INET, text, bytes);
 
-	if (addr_parse_mask(arena, text, strlen(text), &addr, &why) != (known == 1))
+	if (addr_read_mask(arena, text, strlen(text), &addr, &why) != (known == 1))
 		fail_msg("the C library and addr_parse do not agree about \"%s\"", text);
 	if (known != 1) {
 		assert_non_null(why);
@@ -413,7 +413,7 @@ static void formatting_is_the_librarys(void **state)
 			  addr.family == ADDR_IPV4 ? bytes + 12 : bytes, expected,
 			  sizeof(expected));
 		assert_string_equal(addr_format(addr, text), expected);
-		assert_true(addr_parse_mask(*state, text, strlen(text), &again, &why));
+		assert_true(addr_read_mask(*state, text, strlen(text), &again, &why));
 		assert_true(wide_equal(again.bits, addr.bits) && again.family == addr.family);
 	}
 }

@@ -30,7 +30,7 @@ static bool is_in(struct arena *arena, const struct addr_set *set, const char *t
 	struct addr addr;
 	const char *why;
 
-	assert_true(addr_parse_mask(arena, text, strlen(text), &addr, &why));
+	assert_true(addr_read_mask(arena, text, strlen(text), &addr, &why));
 	return interval_contains(&set->family[addr.family], addr.bits);
 }
 
