@@ -10,16 +10,39 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/diag_list.h"
+#include "base/diag_allow.h"
+#include "base/json.h"
+#include "base/suggest.h"
+
+/* A file that was read, by what no other file shares. */
+struct diag_input {
+	dev_t device;
+	ino_t inode;
+	struct span named_by;
+};
+
+struct diag {
+	struct arena *arena;
+	struct diag_record **records;
+	size_t count, errors, warnings;
+	bool strict, is_cut_short;
+	enum diag_notes notes;
+	struct diag_allows allows;
+	struct diag_record **silenced;
+	size_t silenced_count;
+	struct diag_input *inputs;
+	size_t input_count;
+};
 
 struct diag *diag_new(struct arena *arena)
 {
 	struct diag *diag = arena_new_of(arena, struct diag);
 
-	diag->arena = arena;
+	diag->arena = diag->allows.arena = arena;
 	return diag;
 }
 
@@ -44,13 +67,20 @@ bool diag_is_cut_short(const struct diag *diag)
 	return diag->is_cut_short;
 }
 
+/* By a comment of the author's: warnings and notes, and the error about a mark that only the author
+ * knows that no program sets. */
+static bool diag_may_be_allowed(enum diag_code code)
+{
+	return diag_code_severity(code) != SEVERITY_ERROR || code == DIAG_own_mark;
+}
+
 /* Where the record goes: what is allowed is kept apart. */
 static void diag_place(struct diag *diag, struct diag_record *record)
 {
 	enum diag_severity severity = diag_code_severity(record->code);
 
 	if (diag_may_be_allowed(record->code) &&
-	    diag_is_allowed(diag, record->code, record->where)) {
+	    diag_allow_find(&diag->allows, record->code, record->where)) {
 		*arena_append(diag->arena, diag->silenced, diag->silenced_count) = record;
 		return;
 	}
@@ -85,11 +115,6 @@ size_t diag_error_count(const struct diag *diag)
 size_t diag_warning_count(const struct diag *diag)
 {
 	return diag->warnings;
-}
-
-bool diag_may_be_allowed(enum diag_code code)
-{
-	return diag_code_severity(code) != SEVERITY_ERROR || code == DIAG_own_mark;
 }
 
 static int diag_order(size_t a, size_t b)
@@ -135,11 +160,14 @@ static int diag_by_place(const void *a, const void *b)
 	return order ? order : diag_order((*left)->index, (*right)->index);
 }
 
-size_t diag_sort(const struct diag_record *const *records, size_t count,
-		 const struct diag_record **sorted)
+/* The records in the order to show them, the first of each that is there several times. */
+static size_t diag_sort(struct arena *arena, struct diag_record *const *records, size_t count,
+			const struct diag_record ***out)
 {
+	const struct diag_record **sorted = arena_alloc(arena, (count + 1) * sizeof(*sorted));
 	size_t kept = 0, i;
 
+	*out = sorted;
 	for (i = 0; i < count; i++)
 		sorted[i] = records[i];
 	qsort(sorted, count, sizeof(*sorted), diag_by_contents);
@@ -154,24 +182,156 @@ size_t diag_sort(const struct diag_record *const *records, size_t count,
 void diag_render(const struct diag *diag, struct buf *out, struct diag_style style)
 {
 	const struct diag_record **sorted;
-	size_t count, i;
+	size_t count = diag_sort(diag->arena, diag->records, diag->count, &sorted);
 
-	if (!diag->count)
-		return;
-	sorted = arena_alloc(diag->arena, diag->count * sizeof(*sorted));
-	count = diag_sort((const struct diag_record *const *)diag->records, diag->count, sorted);
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		diag_record_show(sorted[i], out, style);
 }
 
 void diag_put_json(const struct diag *diag, enum diag_severity severity, struct json *out)
 {
-	const struct diag_record **sorted =
-		arena_alloc(diag->arena, (diag->count + 1) * sizeof(*sorted));
-	size_t count =
-		diag_sort((const struct diag_record *const *)diag->records, diag->count, sorted);
+	const struct diag_record **sorted;
+	size_t count = diag_sort(diag->arena, diag->records, diag->count, &sorted);
 
 	for (size_t i = 0; i < count; i++)
 		if (sorted[i]->severity == severity)
 			diag_record_put_json(sorted[i], out);
+}
+
+/* ---- comments that allow: what they are worth ---- */
+
+static void judge_unknown(struct diag *diag, const struct diag_allow *allow)
+{
+	const char *names[DIAG_CODE_COUNT], *nearest;
+	size_t length = allow->span.end - allow->span.begin, count = 0;
+	const char *word =
+		arena_strndup(diag->arena, allow->span.source->text + allow->span.begin, length);
+	struct diag_record *record;
+
+	for (int code = 0; code < DIAG_CODE_COUNT; code++)
+		if (diag_may_be_allowed((enum diag_code)code))
+			names[count++] = diag_code_name((enum diag_code)code);
+	record = diag_add(diag, DIAG_unneeded_allow, allow->span, "no warning has the code \"%s\"",
+			  word);
+	nearest = suggest_nearest(word, names, count);
+	if (nearest)
+		diag_help(record, "did you mean \"%s\"?", nearest);
+	else
+		diag_help(record, "the code of a warning stands in brackets at its end");
+}
+
+static void judge(struct diag *diag, const struct diag_allow *allow)
+{
+	const char *name;
+
+	if (allow->code == DIAG_CODE_COUNT) {
+		judge_unknown(diag, allow);
+		return;
+	}
+	name = diag_code_name(allow->code);
+	if (!diag_may_be_allowed(allow->code))
+		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
+				   "\"%s\" is no warning of a policy, so nothing allows it", name),
+			  "fix what it reports, and remove this");
+	else
+		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
+				   "nothing in this line is warned of as \"%s\"", name),
+			  diag_allow_stands_alone(allow)
+				  ? "it belongs at the end of the next line, if that is the one to allow it in"
+				  : "remove it, or put it at the end of the line that the warning names");
+}
+
+void diag_read_allows(struct diag *diag, const struct source *source)
+{
+	diag_allow_read(&diag->allows, source);
+}
+
+void diag_judge_allows(struct diag *diag)
+{
+	for (size_t i = 0; i < diag->allows.count; i++) {
+		const struct diag_allow *allow = &diag->allows.items[i];
+		bool was_looked_at = allow->code == DIAG_CODE_COUNT ||
+				     diag_code_severity(allow->code) != SEVERITY_NOTE ||
+				     diag_wants(diag, NOTES_ALL);
+
+		if (!allow->is_used && was_looked_at && allow->code != DIAG_unneeded_allow)
+			judge(diag, allow);
+	}
+}
+
+static void put_text(const struct diag_record *record, struct buf *out)
+{
+	buf_printf(out, "%s:%u %s", record->where.source->name,
+		   source_place(record->where.source, record->where.begin).line,
+		   diag_code_name(record->code));
+}
+
+void diag_put_silenced(const struct diag *diag, struct buf *out)
+{
+	const struct diag_record **sorted;
+	size_t count = diag_sort(diag->arena, diag->silenced, diag->silenced_count, &sorted);
+
+	if (!count)
+		return;
+	buf_printf(out, "%zu silenced (", count);
+	for (size_t i = 0; i < count; i++) {
+		buf_puts(out, i ? ", " : "");
+		put_text(sorted[i], out);
+	}
+	buf_putc(out, ')');
+}
+
+void diag_put_silenced_json(const struct diag *diag, struct json *out, const char *key)
+{
+	const struct diag_record **sorted;
+	size_t count = diag_sort(diag->arena, diag->silenced, diag->silenced_count, &sorted);
+
+	json_list(out, key);
+	for (size_t i = 0; i < count; i++) {
+		struct span where = sorted[i]->where;
+
+		json_object(out, NULL);
+		json_text(out, "file", where.source->name);
+		json_number(out, "line", source_place(where.source, where.begin).line);
+		json_text(out, "code", diag_code_name(sorted[i]->code));
+		json_end(out);
+	}
+	json_end(out);
+}
+
+/* ---- files that were read, which no output may replace ---- */
+
+/* Through a symbolic link, or by another of its names, it is the same. */
+static const struct diag_input *diag_find_input(const struct diag *diag, const struct stat *info)
+{
+	for (size_t i = 0; i < diag->input_count; i++)
+		if (diag->inputs[i].device == info->st_dev && diag->inputs[i].inode == info->st_ino)
+			return &diag->inputs[i];
+	return NULL;
+}
+
+void diag_note_input(struct diag *diag, const struct stat *info, struct span named_by)
+{
+	if (!diag_find_input(diag, info))
+		*arena_append(diag->arena, diag->inputs, diag->input_count) =
+			(struct diag_input){ info->st_dev, info->st_ino, named_by };
+}
+
+bool diag_refuse_output(const struct diag *diag, struct diag *refusals, const char *path)
+{
+	const struct diag_input *input;
+	struct diag_record *record;
+	struct stat info;
+
+	if (stat(path, &info))
+		return false;
+	input = diag_find_input(diag, &info);
+	if (!input)
+		return false;
+	record = diag_add(refusals, DIAG_overwrites_input, input->named_by,
+			  "the output \"%s\" would overwrite %s", path,
+			  input->named_by.source ? "the file that is read here"
+						 : "the policy itself");
+	diag_help(record, "choose another folder or name for the output; nothing was written");
+	return true;
 }

@@ -30,9 +30,6 @@ size_t diag_warning_count(const struct diag *diag);
 /* Errors ended the work before all was checked. */
 void diag_cut_short(struct diag *diag);
 bool diag_is_cut_short(const struct diag *diag);
-/* By a comment of the author's: warnings and notes, and the error about a mark that only the author
- * knows that no program sets. */
-bool diag_may_be_allowed(enum diag_code code);
 
 /*
  * A comment `# allow: CODE, CODE why not` at the end of a line, or `# why; allow: CODE`, silences
