@@ -19,16 +19,13 @@ static const char *file_of(struct arena *arena, const char *policy)
 	return arena_printf(arena, "%s.held", policy);
 }
 
-struct history_set *history_set_of(struct arena *arena, struct history *history, const char *base)
+/* NULL: there is none. */
+static struct history_set *find(const struct history *history, const char *base)
 {
-	struct history_set *set;
-
 	for (size_t i = 0; i < history->set_count; i++)
 		if (strcmp(history->sets[i].base, base) == 0)
 			return &history->sets[i];
-	set = arena_append(arena, history->sets, history->set_count);
-	*set = (struct history_set){ .base = arena_strdup(arena, base) };
-	return set;
+	return NULL;
 }
 
 static void wide_number(struct codec *codec, struct wide *number)
@@ -72,16 +69,16 @@ void history_read(struct arena *arena, const struct rundir *folder, const char *
 
 struct interval_set history_find(const struct history *history, const char *base)
 {
-	for (size_t i = 0; i < history->set_count; i++)
-		if (strcmp(history->sets[i].base, base) == 0)
-			return history->sets[i].ranges;
-	return (struct interval_set){ 0 };
+	const struct history_set *set = find(history, base);
+
+	return set ? set->ranges : (struct interval_set){ 0 };
 }
 
 bool history_keep(struct arena *arena, const struct rundir *folder, const char *policy,
 		  struct history *history, const char *base, const struct nft_elements *held,
 		  const char **why)
 {
+	struct history_set *set = find(history, base);
 	struct interval_set ranges = { 0 };
 
 	for (size_t i = 0; history->digest && i < held->ranges.count; i++)
@@ -90,7 +87,9 @@ bool history_keep(struct arena *arena, const struct rundir *folder, const char *
 				     held->ranges.items[i].last);
 	if (!ranges.count)
 		return true;
-	history_set_of(arena, history, base)->ranges = ranges;
+	if (!set)
+		set = arena_append(arena, history->sets, history->set_count);
+	*set = (struct history_set){ base, ranges };
 	return snapshot_write(arena, folder, file_of(arena, policy), KIND, body, history, why);
 }
 

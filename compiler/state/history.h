@@ -33,8 +33,6 @@ struct history {
 /* What a file says, or nothing. */
 void history_read(struct arena *arena, const struct rundir *folder, const char *policy,
 		  struct history *out);
-/* The entry of a set, made where there is none. */
-struct history_set *history_set_of(struct arena *arena, struct history *history, const char *base);
 /* The set's elements, or none. */
 struct interval_set history_find(const struct history *history, const char *base);
 /* Keeps those of `held` that have no time, before they get one; false: *why says why it cannot be

@@ -11,7 +11,6 @@
 
 #include "base/arena.h"
 #include "ir/ir_codec.h"
-#include "state/archive.h"
 #include "state/history.h"
 #include "state/pending.h"
 #include "state/record.h"
@@ -142,7 +141,6 @@ struct record *old_record_read(struct arena *arena, const struct rundir *folder,
 	bool is_whole = false;
 	char *at = text_of(arena, folder, name, "tpc-record\t2", &is_whole), *line;
 	char *none = arena_strdup(arena, "");
-	const struct archive *applied;
 
 	if (!at)
 		return NULL;
@@ -157,10 +155,6 @@ struct record *old_record_read(struct arena *arena, const struct rundir *folder,
 		refuse(arena, folder, name);
 		return NULL;
 	}
-	applied = archive_read(arena, folder, archive_file(arena, name, ARCHIVE_APPLIED));
-	/* Of an apply that was cut off, it is what was there before. */
-	if (applied)
-		record_take(arena, record, applied->ir);
 	return record;
 }
 
@@ -188,6 +182,7 @@ bool old_pending_read(struct arena *arena, const struct rundir *folder, const ch
 bool old_history_read(struct arena *arena, const struct rundir *folder, const char *file,
 		      struct history *out)
 {
+	struct history_set *set = NULL;
 	bool is_whole = false;
 	char *at = text_of(arena, folder, file, "tpc-held\t1", &is_whole), *line;
 
@@ -201,8 +196,13 @@ bool old_history_read(struct arena *arena, const struct rundir *folder, const ch
 
 		is_whole = line && sscanf(line, "%" SCNx64 "\t%" SCNx64 "\t%" SCNx64 "\t%" SCNx64,
 					  &first.high, &first.low, &last.high, &last.low) == 4;
-		if (is_whole)
-			interval_add(arena, &history_set_of(arena, out, base)->ranges, first, last);
+		if (!is_whole)
+			break;
+		if (!set || strcmp(set->base, base) != 0) {
+			set = arena_append(arena, out->sets, out->set_count);
+			*set = (struct history_set){ .base = base };
+		}
+		interval_add(arena, &set->ranges, first, last);
 	}
 	return is_whole || refuse(arena, folder, file);
 }

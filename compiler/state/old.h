@@ -3,8 +3,8 @@
  * when tpc is updated is still known afterwards. They are of this boot, as all of the run
  * directory.
  *
- * What such a record says of classes, rules, routes and listeners stands in the archive of what was
- * applied, too, and is taken from there.
+ * What such a record says of classes, rules, routes and listeners is not read: it stands in the
+ * archive of what was applied, too.
  */
 #ifndef TPC_STATE_OLD_H
 #define TPC_STATE_OLD_H

@@ -12,6 +12,7 @@
 #include "emit/emit.h"
 #include "emit/text.h"
 #include "ir/ir_codec.h"
+#include "state/archive.h"
 #include "state/old.h"
 #include "state/rundir.h"
 #include "state/snapshot.h"
@@ -97,13 +98,48 @@ static void body(struct codec *codec, void *thing)
 	codec->broken |= !record->claim_count;
 }
 
+static void add_hosted(struct arena *arena, struct record *record, enum ir_hosted_kind kind,
+		       const struct ir_hosted *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].state != IR_HOSTED_UNASKED)
+			*arena_append(arena, record->hosted, record->hosted_count) =
+				(struct record_hosted){ kind, items[i].name,
+							items[i].state == IR_HOSTED_MISSING,
+							items[i].number };
+}
+
+/* What stands in the ir as it is. */
+static void take(struct arena *arena, struct record *record, const struct ir *ir)
+{
+	record->ir = *ir;
+	record->ir.set_count = record->ir.chain_count = record->ir.written_count = 0;
+	if (ir->sysctl_policy == IR_SYSCTL_IGNORE)
+		record->ir.sysctl_count = 0;
+	add_hosted(arena, record, IR_HOSTED_USER, ir->users, ir->user_count);
+	add_hosted(arena, record, IR_HOSTED_GROUP, ir->groups, ir->group_count);
+	add_hosted(arena, record, IR_HOSTED_CGROUP, ir->cgroups, ir->cgroup_count);
+}
+
+static struct record *read_old(struct arena *arena, const struct rundir *folder, const char *name)
+{
+	struct record *record = old_record_read(arena, folder, name);
+	const char *file = archive_file(arena, name, ARCHIVE_APPLIED);
+	const struct archive *applied = record ? archive_read(arena, folder, file) : NULL;
+
+	/* Of an apply that was cut off, it is what was there before. */
+	if (applied)
+		take(arena, record, applied->ir);
+	return record;
+}
+
 struct record *record_read(struct arena *arena, const struct rundir *folder, const char *name)
 {
 	struct record *record = arena_new_of(arena, struct record);
 	enum snapshot_state state = snapshot_load(arena, folder, name, KIND, body, record);
 
 	if (state == SNAPSHOT_OLD)
-		return old_record_read(arena, folder, name);
+		return read_old(arena, folder, name);
 	if (state != SNAPSHOT_READ)
 		return NULL;
 	if (strcmp(record->name, name) == 0)
@@ -146,28 +182,6 @@ const char *record_command(struct arena *arena, const struct record *record)
 	return record_apply_command(arena, record->options, record->policy);
 }
 
-static void add_hosted(struct arena *arena, struct record *record, enum ir_hosted_kind kind,
-		       const struct ir_hosted *items, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (items[i].state != IR_HOSTED_UNASKED)
-			*arena_append(arena, record->hosted, record->hosted_count) =
-				(struct record_hosted){ kind, items[i].name,
-							items[i].state == IR_HOSTED_MISSING,
-							items[i].number };
-}
-
-void record_take(struct arena *arena, struct record *record, const struct ir *ir)
-{
-	record->ir = *ir;
-	record->ir.set_count = record->ir.chain_count = record->ir.written_count = 0;
-	if (ir->sysctl_policy == IR_SYSCTL_IGNORE)
-		record->ir.sysctl_count = 0;
-	add_hosted(arena, record, IR_HOSTED_USER, ir->users, ir->user_count);
-	add_hosted(arena, record, IR_HOSTED_GROUP, ir->groups, ir->group_count);
-	add_hosted(arena, record, IR_HOSTED_CGROUP, ir->cgroups, ir->cgroup_count);
-}
-
 struct record *record_of(struct arena *arena, const struct ir *ir, const char *policy)
 {
 	struct record *record = arena_new_of(arena, struct record);
@@ -185,7 +199,7 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	claim->priority_last = ir->priority_last;
 	claim->tables = about_tables(arena, ir, &claim->table_count);
 	claim->main_copy = ir->main_copy;
-	record_take(arena, record, ir);
+	take(arena, record, ir);
 	return record;
 }
 

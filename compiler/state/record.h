@@ -103,8 +103,6 @@ bool record_write(struct arena *arena, const struct rundir *folder, const struct
 void record_remove(struct arena *arena, const struct rundir *folder, const char *name);
 /* What an ir will have taken once it is applied; which sysctls it changes is not known here. */
 struct record *record_of(struct arena *arena, const struct ir *ir, const char *policy);
-/* Of that, what stands in the ir as it is. */
-void record_take(struct arena *arena, struct record *record, const struct ir *ir);
 struct record_sysctl *record_find_sysctl(const struct record *record, const char *key);
 /* The way that a packet's mark means, of which no two can be meant; NULL: none, or just a mark. The
  * record may be NULL. */
