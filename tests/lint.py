@@ -43,7 +43,7 @@ SEES = {
 # The phases of lang/, in their order: each sees itself, those before it, and what lies beside them.
 PHASES = ("ast", "read", "check", "static", "lower")
 # Files that may call one another in a circle. Each of these wants an order; no new one comes.
-CIRCLES = (r"compiler/addr/addr_", r"compiler/base/diag", r"compiler/state/", r"compiler/apply/", r"compiler/lang/lower/")
+CIRCLES = (r"compiler/lang/lower/",)
 # Libraries, each behind one wall.
 LIBRARIES = {"yaml.h": "yaml", "maxminddb.h": "addr", "nftables/": "kernel", "libmnl/": "kernel"}
 

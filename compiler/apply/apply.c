@@ -193,19 +193,21 @@ static void disarm(struct apply *apply)
 static bool arm(struct apply *apply)
 {
 	const char *why = "the watchdog does not answer";
+	const struct pending *pending;
 	uint64_t digest;
 
 	if (!is_guarded(apply))
 		return true;
-	if (!watchdog_arm(apply->job->watchdog, apply->ir->name, &apply->pending) ||
-	    !pending_write(apply->arena, &apply->folder, apply->ir->name, &apply->pending, &why)) {
+	pending = &apply->job->watchdog->pending;
+	if (!watchdog_arm(apply->job->watchdog, apply->ir->name) ||
+	    !pending_write(apply->arena, &apply->folder, apply->ir->name, pending, &why)) {
 		report_add(apply->report, SEVERITY_ERROR, DIAG_no_watchdog,
 			   "cannot start the process that would roll back: %s", why);
 		disarm(apply);
 		return false;
 	}
-	apply->after->ticket = pending_ticket(apply->arena, &apply->pending);
-	apply->ir->waits = foreign_load_line(apply->arena, &apply->pending);
+	apply->after->ticket = pending_ticket(apply->arena, pending);
+	apply->ir->waits = foreign_load_line(apply->arena, pending);
 	if (apply->observed.table.exists &&
 	    archive_look(apply->arena, &apply->folder,
 			 archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED),
@@ -219,14 +221,14 @@ static bool arm(struct apply *apply)
 /* The time to confirm begins now. */
 static void release(struct apply *apply)
 {
+	struct watchdog *watchdog = apply->job->watchdog;
 	const char *why;
 
 	if (!is_guarded(apply))
 		return;
-	apply->pending.deadline = pending_deadline(apply->job->watchdog->seconds);
-	apply->counts->waits = apply->job->watchdog->seconds;
-	pending_write(apply->arena, &apply->folder, apply->ir->name, &apply->pending, &why);
-	watchdog_release(apply->job->watchdog, apply->pending.deadline);
+	watchdog->pending.deadline = pending_deadline(watchdog->seconds);
+	pending_write(apply->arena, &apply->folder, apply->ir->name, &watchdog->pending, &why);
+	watchdog_release(watchdog);
 }
 
 /* ---- the change ---- */
@@ -347,10 +349,6 @@ static enum apply_outcome decide(struct apply *apply)
 {
 	struct op *commit;
 
-	if (apply->lacks_cgroups) {
-		hosted_tell(apply->report, apply->ir, NULL);
-		return APPLY_REFUSED;
-	}
 	if (!look(apply))
 		return APPLY_REFUSED;
 	if (!is_possible(apply)) {
@@ -427,16 +425,20 @@ static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
 			       .arena = job->arena,
 			       .report = job->report,
 			       .ir = job->ir,
-			       .counts = counts,
-			       .given_digest = given };
+			       .folder.lock = -1 };
 	enum apply_outcome outcome;
 
 	memset(counts, 0, sizeof(*counts));
-	apply.folder.lock = -1;
-	apply.lacks_cgroups = !hosted_resolve(job->arena, job->ir);
+	if (!hosted_resolve(job->arena, job->ir)) {
+		hosted_tell(job->report, job->ir, NULL);
+		return APPLY_REFUSED;
+	}
+	apply.is_as_archived = job->back && job->ir->digest == given;
 	unmarked_sift(job->arena, job->ir);
 	outcome = decide(&apply);
 	apply_count(&apply.ops, counts);
+	if (job->watchdog && job->watchdog->is_released)
+		counts->waits = job->watchdog->seconds;
 	if (!job->folder)
 		rundir_close(job->arena, &apply.folder);
 	host_close(&apply.kernel);

@@ -13,7 +13,6 @@
 #include "kernel/nft_elements.h"
 #include "kernel/nft_load.h"
 #include "state/history.h"
-#include "state/pending.h"
 #include "state/record.h"
 #include "state/rundir.h"
 
@@ -22,14 +21,12 @@ struct apply {
 	struct arena *arena;
 	struct report *report;
 	struct ir *ir;
-	uint64_t given_digest; /* the ir's, before the host was asked for names */
-	bool lacks_cgroups;    /* this host has none, and the policy names some */
+	bool is_as_archived; /* the way back leads to an archive's policy, with the names it has */
 	struct kernel kernel;
 	struct rundir folder;
 	struct nft_load loader;
 	struct record *before; /* of the last apply, or NULL */
 	struct record *after;
-	struct pending pending;        /* of the watchdog, once it is armed */
 	const struct archive *applied; /* what the last apply left, where another policy is to be
 					  applied; or NULL */
 	struct observed observed;
@@ -37,8 +34,22 @@ struct apply {
 	unsigned int settled;   /* milliseconds that were waited for addresses */
 	struct history history; /* of sets that get a timeout, or, going back, had none */
 	struct op_list undo;    /* what takes back what was done */
-	struct apply_counts *counts;
 };
+
+/* ---- undo ---- */
+
+/* The op is done: says so. */
+void apply_done(struct apply *apply, struct op *op);
+/* Runs an op, says so, and notes what takes it back; one that fails is left out. */
+bool apply_run(struct apply *apply, struct op *op, struct netlink_error *error);
+/* Adds what takes something back that no op has done. */
+struct op *apply_note(struct apply *apply, enum op_kind inverse, const char *name);
+/* Takes what the ops of the stage name out of the nft table, in one transaction. */
+bool apply_remove_all(struct apply *apply, enum op_stage stage, struct netlink_error *error);
+/* Takes back what was done, last first; one that fails does not keep the others from it. True when
+ * everything is as it was. What could not be taken back is in the report, with the command that
+ * does it. */
+bool apply_undo(struct apply *apply);
 
 /* ---- mark_fence ---- */
 
@@ -135,20 +146,8 @@ bool apply_commit(struct apply *apply, struct op *op);
 
 /* ---- steps ---- */
 
-/* The op is done: says so. */
-void apply_done(struct apply *apply, struct op *op);
-/* Runs an op, says so, and notes what takes it back; one that fails is left out. */
-bool apply_run(struct apply *apply, struct op *op, struct netlink_error *error);
-/* Adds what takes something back that no op has done. */
-struct op *apply_note(struct apply *apply, enum op_kind inverse, const char *name);
-/* Takes what the ops of the stage name out of the nft table, in one transaction. */
-bool apply_remove_all(struct apply *apply, enum op_stage stage, struct netlink_error *error);
 /* Everything up to the commit. On false the caller undoes. */
 bool apply_build(struct apply *apply);
-/* Takes back what was done, last first; one that fails does not keep the others from it. True when
- * everything is as it was. What could not be taken back is in the report, with the command that
- * does it. */
-bool apply_undo(struct apply *apply);
 /* After the commit: what is old goes. On false the report has doubts. */
 bool apply_clean(struct apply *apply);
 /* What of the old table is left, and nothing uses: sets, chains and counters. A rollback needs what

@@ -135,7 +135,7 @@ void journal_archive(struct apply *apply)
 		if (apply->job->back->from_previous)
 			archive_return(apply->arena, &apply->folder, apply->ir->name);
 		history_remove(apply->arena, &apply->folder, apply->ir->name);
-		if (apply->ir->digest == apply->given_digest)
+		if (apply->is_as_archived)
 			return;
 	}
 	if (!apply->before && !apply->observed.table.exists)

@@ -8,7 +8,9 @@
 #include "apply/rollback.h"
 
 #include <string.h>
+#include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "apply/rebuild.h"
 #include "apply/remove.h"
@@ -227,9 +229,9 @@ static bool look(struct rollback *rollback, struct kernel *kernel)
 
 	if (!nft_table_observe(rollback->arena, &kernel->nft, name, &rollback->table, &error))
 		return host_refused(rollback->report, &error);
-	rollback->is_covered = rollback->pending &&
-			       foreign_load_covers(rollback->arena, &rollback->folder,
-						   &rollback->table, rollback->record);
+	rollback->is_superseded = rollback->pending &&
+				  foreign_load_covers(rollback->arena, &rollback->folder,
+						      &rollback->table, rollback->record);
 	return true;
 }
 
@@ -279,7 +281,7 @@ static enum apply_outcome decide(struct rollback *rollback)
 	if (!open_and_look(rollback) || !is_possible(rollback) ||
 	    foreign_load_waits(rollback->report, &rollback->table, rollback->record))
 		return APPLY_REFUSED;
-	if (rollback->is_covered)
+	if (rollback->is_superseded)
 		return leave(rollback);
 	outcome = go_back(rollback);
 	if (outcome == APPLY_DONE)
@@ -299,7 +301,12 @@ enum apply_outcome rollback_run(struct rollback *rollback)
 	return outcome;
 }
 
-void rollback_note_failure(struct rollback *rollback, const char *why)
+/* ---- because no confirmation came ---- */
+
+enum { ATTEMPTS = 20, PAUSE_SECONDS = 3 };
+
+/* Keeps why a watchdog could not do it where `tpc status` finds it. */
+static void note_failure(struct rollback *rollback, const char *why)
 {
 	const char *reason;
 
@@ -313,6 +320,50 @@ void rollback_note_failure(struct rollback *rollback, const char *why)
 	rundir_close(rollback->arena, &rollback->folder);
 }
 
+static const char *reason(const struct report *report)
+{
+	for (size_t i = report->count; i > 0; i--)
+		if (report->records[i - 1]->severity == SEVERITY_ERROR)
+			return report->records[i - 1]->text;
+	return "unknown reason";
+}
+
+static void tell(const struct rollback *rollback, enum apply_outcome outcome)
+{
+	openlog("tpc", LOG_PID, LOG_DAEMON);
+	if (outcome == APPLY_DONE)
+		syslog(LOG_WARNING, "%s: not confirmed in time, so the last apply was rolled back",
+		       rollback->policy);
+	else if (outcome != APPLY_UNCHANGED)
+		syslog(LOG_ERR,
+		       "%s: not confirmed in time, and the last apply cannot be rolled back: %s",
+		       rollback->policy, reason(rollback->report));
+	closelog();
+}
+
+void rollback_overdue(const char *policy, const struct pending *self)
+{
+	enum apply_outcome outcome = APPLY_REFUSED;
+
+	for (int i = 0; i < ATTEMPTS && outcome != APPLY_DONE && outcome != APPLY_UNCHANGED; i++) {
+		struct arena *arena = arena_new();
+		struct report report = { .arena = arena };
+		struct rollback rollback = {
+			.arena = arena, .report = &report, .policy = policy, .overdue = self
+		};
+
+		if (i > 0)
+			sleep(PAUSE_SECONDS);
+		outcome = rollback_run(&rollback);
+		if (i == 0 || outcome == APPLY_DONE)
+			tell(&rollback, outcome);
+		if (outcome == APPLY_REFUSED || outcome == APPLY_IN_DOUBT)
+			note_failure(&rollback, reason(&report));
+		i = rollback.is_superseded ? ATTEMPTS : i;
+		arena_free(arena);
+	}
+}
+
 /* ---- confirming ---- */
 
 static bool is_confirmable(struct rollback *rollback)
@@ -321,7 +372,7 @@ static bool is_confirmable(struct rollback *rollback)
 
 	if (foreign_load_waits(rollback->report, &rollback->table, record))
 		return false;
-	if (is_waiting(rollback) && rollback->is_covered) {
+	if (is_waiting(rollback) && rollback->is_superseded) {
 		report_add(rollback->report, SEVERITY_ERROR, DIAG_foreign_load,
 			   "%s waits for no confirmation: %s", rollback->policy,
 			   foreign_load_covered);

@@ -33,13 +33,13 @@ struct rollback {
 	struct pending *pending;
 	bool is_lost, is_rebuilt; /* the record was set aside; there is another one */
 	struct nft_table table;   /* ours, as the kernel has it, where it was read */
-	bool is_covered;          /* another policy is loaded: nothing is taken back */
+	bool is_superseded;       /* another policy is loaded: nothing is taken back */
 };
 
 /* Sets what is behind the first blank line. APPLY_UNCHANGED: the apply had not changed anything. */
 enum apply_outcome rollback_run(struct rollback *rollback);
-/* Keeps why a watchdog could not do it where `tpc status` finds it. */
-void rollback_note_failure(struct rollback *rollback, const char *why);
+/* A watchdog_overdue: rolls back, says so to syslog, and tries again where it cannot. */
+void rollback_overdue(const char *policy, const struct pending *self);
 /* What is applied stays. */
 enum apply_outcome rollback_confirm(struct arena *arena, struct report *report, const char *policy);
 /* Reports what waits for a confirmation and was applied from elsewhere, with who may give it, or

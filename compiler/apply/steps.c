@@ -1,59 +1,12 @@
 /*
  * steps: runs the ops of an apply, stage by stage, in the order that keeps packets from going
- * astray (op_stage in kernel/op.h). What takes a change back is noted with it.
+ * astray (op_stage in kernel/op.h). It is on top of the files that know how to run a stage's ops.
  */
-#include <errno.h>
-
 #include "apply/apply_state.h"
 #include "base/arena.h"
 #include "base/report.h"
 #include "ir/ir.h"
 #include "kernel/netlink.h"
-
-/* ---- one op ---- */
-
-void apply_done(struct apply *apply, struct op *op)
-{
-	const char *words;
-
-	op->state = OP_DONE;
-	words = op_words(apply->arena, op);
-	if (*words)
-		report_step(apply->report, "%s", words);
-}
-
-bool apply_run(struct apply *apply, struct op *op, struct netlink_error *error)
-{
-	struct op inverse = op_inverse(op);
-
-	if (!op_run(apply->arena, &apply->kernel, op, error)) {
-		op->state = OP_LEFT_OUT;
-		return false;
-	}
-	if (inverse.kind != OP_NONE)
-		*op_add(apply->arena, &apply->undo, inverse.kind, inverse.stage) = inverse;
-	apply_done(apply, op);
-	return true;
-}
-
-struct op *apply_note(struct apply *apply, enum op_kind inverse, const char *name)
-{
-	struct op *op = op_add(apply->arena, &apply->undo, inverse, STAGE_SYSCTLS);
-
-	op->table = apply->ir->table;
-	op->name = name;
-	return op;
-}
-
-bool apply_remove_all(struct apply *apply, enum op_stage stage, struct netlink_error *error)
-{
-	bool done = op_remove_all(apply->arena, &apply->kernel, &apply->ops, stage, error);
-
-	for (size_t i = 0; i < apply->ops.count && done; i++)
-		if (apply->ops.items[i]->stage == stage && apply->ops.items[i]->state == OP_PLANNED)
-			apply_done(apply, apply->ops.items[i]);
-	return done;
-}
 
 /* ---- ip rules ---- */
 
@@ -185,33 +138,6 @@ bool apply_clean(struct apply *apply)
 bool apply_drop(struct apply *apply)
 {
 	return run_stages(apply, STAGE_DROP_SETS, STAGE_DROP_COUNTERS);
-}
-
-/* ---- undo: the inverses, last first ---- */
-
-/* An ip rule that is there again is no error. */
-static bool take_back(struct apply *apply, const struct op *op, struct netlink_error *error)
-{
-	return op_run(apply->arena, &apply->kernel, op, error) ||
-	       (op->kind == OP_RULE_ADD && error->code == EEXIST);
-}
-
-bool apply_undo(struct apply *apply)
-{
-	bool done = true;
-
-	while (apply->undo.count > 0) {
-		const struct op *op = apply->undo.items[--apply->undo.count];
-		struct netlink_error error;
-
-		if (take_back(apply, op, &error) || take_back(apply, op, &error))
-			continue;
-		done = false;
-		report_add(apply->report, SEVERITY_ERROR, DIAG_undo_failed,
-			   "a change could not be undone: %s", error.text)
-			->command = op_command(apply->arena, op);
-	}
-	return done;
 }
 
 /* ---- only said ---- */

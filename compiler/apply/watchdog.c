@@ -17,13 +17,9 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "apply/rollback.h"
-#include "base/arena.h"
-#include "base/report.h"
 #include "state/pending.h"
 
 static const int64_t NANOSECONDS = 1000000000;
@@ -31,8 +27,6 @@ static const int64_t NANOSECONDS = 1000000000;
 enum {
 	NAME_ROOM = 128,
 	LATE_SECONDS = 60, /* that an apply may take beyond its deadline before it is ended */
-	ATTEMPTS = 20,
-	PAUSE_SECONDS = 3, /* between them */
 };
 
 enum order_kind { ORDER_ARM, ORDER_RELEASE, ORDER_LEAVE };
@@ -171,52 +165,7 @@ static void wait_for_deadline(struct watch *watch)
 	}
 }
 
-static const char *reason(const struct report *report)
-{
-	for (size_t i = report->count; i > 0; i--)
-		if (report->records[i - 1]->severity == SEVERITY_ERROR)
-			return report->records[i - 1]->text;
-	return "unknown reason";
-}
-
-static void tell(const char *policy, enum apply_outcome outcome, const struct rollback *rollback)
-{
-	openlog("tpc", LOG_PID, LOG_DAEMON);
-	if (outcome == APPLY_DONE)
-		syslog(LOG_WARNING, "%s: not confirmed in time, so the last apply was rolled back",
-		       policy);
-	else if (outcome != APPLY_UNCHANGED)
-		syslog(LOG_ERR,
-		       "%s: not confirmed in time, and the last apply cannot be rolled back: %s",
-		       policy, reason(rollback->report));
-	closelog();
-}
-
-static void take_back(struct watch *watch)
-{
-	enum apply_outcome outcome = APPLY_REFUSED;
-
-	for (int i = 0; i < ATTEMPTS && outcome != APPLY_DONE && outcome != APPLY_UNCHANGED; i++) {
-		struct arena *arena = arena_new();
-		struct report report = { .arena = arena };
-		struct rollback rollback = { .arena = arena,
-					     .report = &report,
-					     .policy = watch->armed.policy,
-					     .overdue = &watch->self };
-
-		if (i > 0)
-			sleep(PAUSE_SECONDS);
-		outcome = rollback_run(&rollback);
-		if (i == 0 || outcome == APPLY_DONE)
-			tell(watch->armed.policy, outcome, &rollback);
-		if (outcome == APPLY_REFUSED || outcome == APPLY_IN_DOUBT)
-			rollback_note_failure(&rollback, reason(&report));
-		i = rollback.is_covered ? ATTEMPTS : i;
-		arena_free(arena);
-	}
-}
-
-static _Noreturn void be_watchdog(int socket, pid_t parent)
+static _Noreturn void be_watchdog(int socket, pid_t parent, watchdog_overdue *overdue)
 {
 	struct watch watch = { .socket = socket, .parent = parent };
 
@@ -224,13 +173,13 @@ static _Noreturn void be_watchdog(int socket, pid_t parent)
 	wait_for_arms(&watch);
 	wait_for_deadline(&watch);
 	close(watch.socket);
-	take_back(&watch);
+	overdue(watch.armed.policy, &watch.self);
 	_exit(0);
 }
 
 /* ---- its owner ---- */
 
-bool watchdog_start(struct watchdog *watchdog, unsigned int seconds)
+bool watchdog_start(struct watchdog *watchdog, unsigned int seconds, watchdog_overdue *overdue)
 {
 	pid_t parent = getpid();
 	int ends[2];
@@ -240,7 +189,7 @@ bool watchdog_start(struct watchdog *watchdog, unsigned int seconds)
 	watchdog->pid = fork();
 	if (watchdog->pid == 0) {
 		close(ends[0]);
-		be_watchdog(ends[1], parent);
+		be_watchdog(ends[1], parent, overdue);
 	}
 	close(ends[1]);
 	watchdog->socket = ends[0];
@@ -260,16 +209,17 @@ static bool send_order(struct watchdog *watchdog, enum order_kind kind, int64_t 
 	return send(watchdog->socket, &order, sizeof(order), MSG_NOSIGNAL) == sizeof(order);
 }
 
-bool watchdog_arm(struct watchdog *watchdog, const char *policy, struct pending *out)
+bool watchdog_arm(struct watchdog *watchdog, const char *policy)
 {
+	struct pending *pending = &watchdog->pending;
 	ssize_t length;
 
 	if (!send_order(watchdog, ORDER_ARM, pending_deadline(watchdog->seconds), policy))
 		return false;
 	do
-		length = recv(watchdog->socket, out, sizeof(*out), 0);
+		length = recv(watchdog->socket, pending, sizeof(*pending), 0);
 	while (length < 0 && errno == EINTR);
-	return length == sizeof(*out);
+	return length == sizeof(*pending);
 }
 
 static void forget(struct watchdog *watchdog)
@@ -278,9 +228,10 @@ static void forget(struct watchdog *watchdog)
 	watchdog->pid = 0;
 }
 
-void watchdog_release(struct watchdog *watchdog, int64_t deadline)
+void watchdog_release(struct watchdog *watchdog)
 {
-	send_order(watchdog, ORDER_RELEASE, deadline, "");
+	send_order(watchdog, ORDER_RELEASE, watchdog->pending.deadline, "");
+	watchdog->is_released = true;
 	forget(watchdog);
 }
 

@@ -10,24 +10,28 @@
 #define TPC_APPLY_WATCHDOG_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
-struct pending;
+#include "state/pending.h"
 
 struct watchdog {
 	pid_t pid;
 	int socket;
-	unsigned int seconds; /* how long a confirmation is waited for */
+	unsigned int seconds;   /* how long a confirmation is waited for */
+	struct pending pending; /* once it is armed */
+	bool is_released;
 };
 
+/* What it does in the end, as a process of its own: takes back the policy's apply. */
+typedef void watchdog_overdue(const char *policy, const struct pending *self);
+
 /* Starts it, asleep; on false errno says why there is none. */
-bool watchdog_start(struct watchdog *watchdog, unsigned int seconds);
-/* From now on it takes the policy's apply back at the deadline, whatever becomes of this process.
- * Fills in the pending's fields; false when it does not answer. */
-bool watchdog_arm(struct watchdog *watchdog, const char *policy, struct pending *out);
-/* The apply is done: the deadline is now this one, and the watchdog is on its own. */
-void watchdog_release(struct watchdog *watchdog, int64_t deadline);
+bool watchdog_start(struct watchdog *watchdog, unsigned int seconds, watchdog_overdue *overdue);
+/* From now on the policy's apply is overdue at the deadline, whatever becomes of this process.
+ * False when it does not answer. */
+bool watchdog_arm(struct watchdog *watchdog, const char *policy);
+/* The apply is done: the pending's deadline is the one, and the watchdog is on its own. */
+void watchdog_release(struct watchdog *watchdog);
 /* There is nothing to take back: it ends. Does nothing to one that was released. */
 void watchdog_dismiss(struct watchdog *watchdog);
 

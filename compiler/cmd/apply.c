@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "apply/apply.h"
+#include "apply/rollback.h"
 #include "apply/watchdog.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -225,7 +226,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct apply_job 
 /* Everything that needs memory comes later: the watchdog is a copy of this process as it is now. */
 static enum cmd_status guard(const struct cmd_call *call, struct watchdog *watchdog)
 {
-	if (watchdog_start(watchdog, read_time(call->values[APPLY_CONFIRM])))
+	if (watchdog_start(watchdog, read_time(call->values[APPLY_CONFIRM]), rollback_overdue))
 		return CMD_DONE;
 	cmd_error(call, DIAG_no_watchdog, NULL,
 		  "cannot start the process that would roll back: %s; nothing changed",
