@@ -43,7 +43,7 @@ static bool read_masked(struct decode *decode, const struct node *value, const c
 	struct match_masked *masked;
 
 	if (!addr_read_mask(decode->arena, value->text, (size_t)(slash - value->text), &bits,
-			     &why) ||
+			    &why) ||
 	    !addr_read_mask(decode->arena, slash + 1, strlen(slash + 1), &mask, &why))
 		return bad_address(decode, value, why);
 	if (bits.family != mask.family || !wide_is_zero(wide_and(bits.bits, wide_not(mask.bits))))
