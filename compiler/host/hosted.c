@@ -217,7 +217,7 @@ static struct ir_match unsure(struct rewrite *rewrite, const struct ir_match *ma
 }
 
 /* What a listener itself sends goes to a chain that leaves the host's own addresses alone first:
- * lower/own.c. */
+ * lower/loop.c. */
 static bool is_own(const struct ir_rule *rule)
 {
 	static const char before[] = "own_", archived[] = "goto own_";

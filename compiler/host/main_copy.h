@@ -1,6 +1,6 @@
 /*
  * main_copy: the copy of the main table's specific IPv6 routes that a policy's ip rules ask instead
- * of the main table itself (see add_specific in lang/lower/route.c for why).
+ * of the main table itself (see add_specific in lang/lower/ip_rule.c for why).
  *
  * The copy is made by every apply. Until the next one, a network that the main table learns goes
  * by the policy's tables: what is not in the copy is never let out by the main table's default.

@@ -69,7 +69,8 @@ bool check_table(struct diag *diag, const struct ast_table *table);
 bool check_route_in(const struct ast_route *route, enum addr_family family);
 /* Has the table a route of the family with a next hop? */
 bool check_leads_out(const struct ast_table *table, enum addr_family family);
-/* The interfaces of a table's routes; *complete is false when a route names none. */
+/* The interfaces of a table's routes, each once; *complete (unless it is NULL) is false when a
+ * route names none. */
 const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count,
 			      bool *complete);
 

@@ -66,11 +66,10 @@ bool check_listener(struct diag *diag, const struct ast_listener *listener)
 static void add_dev(struct arena *arena, const char ***devs, size_t *count, bool *complete,
 		    const char *dev)
 {
-	if (!dev) {
+	if (dev)
+		names_add(arena, devs, count, dev);
+	else if (complete)
 		*complete = false;
-		return;
-	}
-	names_add(arena, devs, count, dev);
 }
 
 const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count,
@@ -81,7 +80,8 @@ const char **check_table_devs(struct arena *arena, const struct ast_table *table
 	const char **devs = NULL;
 
 	*count = 0;
-	*complete = true;
+	if (complete)
+		*complete = true;
 	for (size_t i = 0; i < route_count; i++) {
 		const struct ast_route *route = &routes[i];
 

@@ -1,8 +1,8 @@
 /*
- * lower/act: what an nft rule of the author's does: log, count, drop, refuse, or send a packet its
- * way.
+ * lower/act: what an nft rule of the author's does: log, count, drop, refuse, or send a packet to
+ * its target.
  *
- * In go a rule and the walk it stands in, out come the statements at the end of an ir rule whose
+ * In go a rule and the block it stands in, out come the statements at the end of an ir rule whose
  * matches are there already.
  */
 #include <string.h>
@@ -54,7 +54,7 @@ static const char *counted(struct lower *lower, const struct lower_walk *walk,
 	return name;
 }
 
-/* ---- ways ---- */
+/* ---- targets ---- */
 
 /* Does the rule meet what comes in by an uplink without naming the interface? */
 static bool takes_uplinks(const struct lower_walk *walk, const struct ast_rule *rule,
@@ -72,15 +72,6 @@ static const char *target_of(const struct lower_walk *walk, const struct ast_rul
 	if (takes_uplinks(walk, rule, way))
 		return way->open_chain;
 	return walk->scope == SCOPE_LOCAL ? way->local_chain : way->chain;
-}
-
-bool lower_leaves_errors(const struct ast_rule *rule)
-{
-	const struct ast_then *then = rule->then;
-
-	return rule->protocols.count &&
-	       (then->action == THEN_ROUTE || then->action == THEN_MARK ||
-		(ast_hands_over(then) && then->listener->mode == MODE_TPROXY));
 }
 
 /* NULL for `direct`. */

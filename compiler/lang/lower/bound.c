@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/diag.h"
 #include "lang/check/check.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"

@@ -52,6 +52,11 @@ struct ir_rule *lower_rule(struct lower *lower, struct ir_chain *chain, struct s
 	return rule;
 }
 
+struct ir_rule *lower_guarantee(struct lower *lower, struct ir_chain *chain, const char *remark)
+{
+	return lower_rule(lower, chain, (struct span){ 0 }, remark);
+}
+
 void lower_match(struct lower *lower, struct ir_rule *rule, struct ir_match match)
 {
 	*arena_append(lower->arena, rule->matches, rule->match_count) = match;
@@ -77,6 +82,14 @@ void lower_jump(struct lower *lower, struct ir_rule *rule, const char *chain)
 	lower_do(lower, rule, (struct ir_statement){ .op = IR_JUMP, .chain = chain });
 }
 
+void lower_end(struct lower *lower, struct ir_rule *rule, const char *chain)
+{
+	if (chain)
+		lower_goto(lower, rule, chain);
+	else
+		lower_op(lower, rule, IR_ACCEPT);
+}
+
 uint32_t lower_mark_mask(const struct lower *lower)
 {
 	return (uint32_t)lower->policy->settings.mark_mask;
@@ -99,6 +112,13 @@ void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct l
 	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, way->mark, way->mask));
 }
 
+struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener)
+{
+	struct interval_set protocols = ast_takes(lower->arena, listener);
+
+	return protocol_match(&protocols);
+}
+
 struct ir_statement lower_new_dispatch(const struct lower *lower, bool on_ct)
 {
 	return (struct ir_statement){ .op = IR_DISPATCH,
@@ -117,7 +137,7 @@ void lower_dispatch(struct lower *lower, struct ir_chain *chain, struct ir_state
 		    const char *remark)
 {
 	if (dispatch.case_count)
-		lower_do(lower, lower_rule(lower, chain, (struct span){ 0 }, remark), dispatch);
+		lower_do(lower, lower_guarantee(lower, chain, remark), dispatch);
 }
 
 const struct ir_set *lower_add_set(struct lower *lower, struct ir_set set)
@@ -159,10 +179,10 @@ const char *lower_refuse(struct lower *lower)
 	if (chain)
 		return chain->name;
 	chain = lower_chain(lower, "refuse", "tells the sender at once");
-	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+	rule = lower_guarantee(lower, chain, NULL);
 	lower_match(lower, rule, one_protocol_match(lower->arena, PROTOCOL_TCP));
 	lower_do(lower, rule, (struct ir_statement){ .op = IR_REJECT, .reject = REJECT_TCP_RESET });
-	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+	rule = lower_guarantee(lower, chain, NULL);
 	lower_do(lower, rule,
 		 (struct ir_statement){ .op = IR_REJECT, .reject = REJECT_PORT_UNREACHABLE });
 	return chain->name;
@@ -196,37 +216,12 @@ static void point_to_place(const struct lower *lower, struct ir_rule *rule)
 		rule->statements[i].map = place_of(lower, rule->statements[i].map);
 }
 
-static bool has_gateway(const struct ir_route *route)
-{
-	for (size_t i = 0; i < route->hop_count; i++)
-		if (route->hops[i].has_via)
-			return true;
-	return false;
-}
-
-/* The kernel looks for a gateway in the route's own table first: the routes that lead to gateways
- * come before those through them. */
-static void order_routes(struct lower *lower)
-{
-	struct ir *ir = lower->ir;
-	struct ir_route *ordered =
-		arena_alloc(lower->arena, (ir->route_count + 1) * sizeof(*ordered));
-	size_t count = 0;
-
-	for (int through = 0; through <= 1; through++)
-		for (size_t i = 0; i < ir->route_count; i++)
-			if (has_gateway(&ir->routes[i]) == (through == 1))
-				ordered[count++] = ir->routes[i];
-	ir->routes = ordered;
-}
-
 /* Base chains in the order a packet meets them, then the others as they were made. */
 void lower_finish(struct lower *lower)
 {
 	struct ir *ir = lower->ir;
 
 	place_sets(lower);
-	order_routes(lower);
 	for (size_t i = 0; i < lower->chain_count; i++)
 		for (size_t k = 0; k < lower->chains[i]->rule_count; k++)
 			point_to_place(lower, &lower->chains[i]->rules[k]);

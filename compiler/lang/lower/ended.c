@@ -9,7 +9,6 @@
  *
  * Only where no address is translated: else the answers are to another address than the sender's.
  */
-#include "base/arena.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
 

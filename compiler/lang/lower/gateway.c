@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/names.h"
 #include "lang/lower/lower.h"
-#include "lang/lower/uplink.h"
+#include "lang/lower/table.h"
 
 static bool is_among(const struct addr *gateways, size_t count, struct addr gateway)
 {
@@ -26,8 +26,8 @@ static bool shares_gateway(const struct lower *lower, const struct ast_table *on
 			   const struct ast_table *other, const char *dev)
 {
 	size_t count, other_count;
-	const struct addr *gateways = lower_uplink_gateways(lower->arena, one, dev, &count);
-	const struct addr *others = lower_uplink_gateways(lower->arena, other, dev, &other_count);
+	const struct addr *gateways = lower_table_gateways(lower->arena, one, dev, &count);
+	const struct addr *others = lower_table_gateways(lower->arena, other, dev, &other_count);
 
 	for (size_t i = 0; i < count; i++)
 		if (is_among(others, other_count, gateways[i]))
@@ -40,7 +40,7 @@ bool lower_has_new_gateways(const struct lower *lower, const struct ast_table *t
 {
 	size_t count;
 
-	lower_uplink_gateways(lower->arena, table, dev, &count);
+	lower_table_gateways(lower->arena, table, dev, &count);
 	if (!count || (table->answers_span.source && !table->answer_count))
 		return false;
 	for (size_t i = 0; i < lower->uplink_count; i++)
@@ -84,7 +84,7 @@ static void add_uplink_gateways(struct lower *lower, struct lower_uplink *uplink
 	for (size_t i = 0; i < uplink->dev_count; i++) {
 		size_t count;
 		const struct addr *gateways =
-			lower_uplink_gateways(lower->arena, table, uplink->devs[i], &count);
+			lower_table_gateways(lower->arena, table, uplink->devs[i], &count);
 
 		if (count && !uplink->gateways)
 			uplink->gateways = gateway_set(lower, table->name, table->span);

@@ -14,8 +14,6 @@
 
 enum { PRIORITY_MANGLE = -150 };
 
-static const struct span nowhere;
-
 struct ir_chain *lower_forward_chain(struct lower *lower)
 {
 	return lower_base_chain(lower, "forward", IR_CHAIN_FILTER, IR_HOOK_FORWARD, PRIORITY_MANGLE,
@@ -31,7 +29,7 @@ static struct ir_chain *postrouting_chain(struct lower *lower)
 static struct ir_rule *add(struct lower *lower, struct ir_chain *chain,
 			   const struct lower_class *way, const char *remark)
 {
-	struct ir_rule *rule = lower_rule(lower, chain, nowhere, remark);
+	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
 
 	lower_match_class(lower, rule, way);
 	return rule;
@@ -191,7 +189,7 @@ static void clamp_back(struct lower *lower, struct ir_chain *chain, const struct
 	int families = table->clamp_mss ? 1 : ADDR_FAMILIES;
 
 	for (int family = 0; family < families; family++) {
-		struct ir_rule *rule = lower_rule(lower, chain, nowhere, remark);
+		struct ir_rule *rule = lower_guarantee(lower, chain, remark);
 
 		lower_match(lower, rule, in);
 		if (families > 1)
@@ -234,10 +232,11 @@ static void lock_redirects(struct lower *lower)
 
 	if (!count)
 		return;
-	rule = lower_rule(lower,
-			  lower_base_chain(lower, "redirects", IR_CHAIN_FILTER, IR_HOOK_OUTPUT,
-					   PRIORITY_MANGLE, "what this host tells its neighbours"),
-			  nowhere, "no way round this host is taught");
+	rule = lower_guarantee(lower,
+			       lower_base_chain(lower, "redirects", IR_CHAIN_FILTER, IR_HOOK_OUTPUT,
+						PRIORITY_MANGLE,
+						"what this host tells its neighbours"),
+			       "no way round this host is taught");
 	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
 	lower_match(lower, rule, redirect_match());
 	lower_op(lower, rule, IR_DROP);

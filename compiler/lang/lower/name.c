@@ -1,7 +1,7 @@
 /*
  * lower/name: what generated files call a rule of the author's.
  *
- * In go the checked rules and their words (lower/authored.c), out come each rule's title, for
+ * In go the checked rules and their words (lower/words.c), out come each rule's title, for
  * comments, and its id, for counters, chains and sets. Both come from the rule's own words and
  * never from its place, so that an edit elsewhere in the policy renames nothing of this rule's.
  */

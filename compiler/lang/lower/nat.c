@@ -6,7 +6,6 @@
  * The marks are set at the policy's hook priority, before these chains; ours stand just before the
  * priorities that other tables use, because only the first translation of a connection counts.
  */
-#include "base/arena.h"
 #include "lang/check/check.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
@@ -16,45 +15,12 @@
  */
 enum { PRIORITY_DSTNAT = -105, PRIORITY_TRANSLATED = -1, PRIORITY_SRCNAT = 95 };
 
-static const struct span nowhere;
-
-bool lower_leads_out(const struct lower_class *way)
-{
-	return way->kind == IR_CLASS_ROUTE || way->kind == IR_CLASS_INBOUND ||
-	       way->kind == IR_CLASS_SYN || way->kind == IR_CLASS_MEMBER ||
-	       (way->kind == IR_CLASS_PROXY && way->table_count);
-}
-
-bool lower_is_used(const struct lower_class *way)
-{
-	return way->families[ADDR_IPV4] || way->families[ADDR_IPV6];
-}
-
-const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count,
-			bool *complete)
-{
-	const char **devs = NULL;
-
-	*count = 0;
-	*complete = true;
-	for (size_t i = 0; i < way->table_count; i++) {
-		size_t few;
-		bool all;
-		const char **more = check_table_devs(lower->arena, way->tables[i], &few, &all);
-
-		*complete &= all;
-		for (size_t k = 0; k < few; k++)
-			*arena_append(lower->arena, devs, *count) = more[k];
-	}
-	return devs;
-}
-
 /* ---- listeners ---- */
 
 static struct ir_rule *translate(struct lower *lower, struct ir_chain *chain,
 				 const struct lower_class *way)
 {
-	struct ir_rule *rule = lower_rule(lower, chain, nowhere, NULL);
+	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
 
 	lower_match_class(lower, rule, way);
 	return rule;
@@ -137,15 +103,6 @@ static struct ir_chain *srcnat(struct lower *lower)
 {
 	return lower_base_chain(lower, "srcnat", IR_CHAIN_NAT, IR_HOOK_POSTROUTING, PRIORITY_SRCNAT,
 				"source addresses of what leaves by a table");
-}
-
-bool lower_leads_nowhere(struct lower *lower, const struct ast_table *table)
-{
-	size_t count;
-	bool complete;
-
-	check_table_devs(lower->arena, table, &count, &complete);
-	return !count && complete;
 }
 
 bool lower_match_devs(struct lower *lower, struct ir_rule *rule, const struct ast_table *table)

@@ -1,14 +1,18 @@
 /*
- * lower/number: gives out marks and ids of tables (see lower/number.h).
+ * lower/number: the numbers that stand for targets: marks and ids of tables.
+ *
+ * Those the author gave are checked against each other. The others are drawn from the names of what
+ * they stand for, so that a policy that is changed keeps its numbers: while one policy takes the
+ * place of another, a number that meant two targets would let no packet through. Where two names
+ * draw the same, the one that asks first has it.
  */
-#include "lang/lower/number.h"
-
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/names.h"
 #include "lang/ast/known.h"
+#include "lang/lower/lower.h"
 #include "match/kinds.h"
 
 /* ---- masks ---- */
@@ -34,8 +38,8 @@ uint32_t lower_mask_room(uint32_t mask)
 /* ---- numbers that were given ---- */
 
 /* An error where one of them has the number, too. */
-static bool is_given(struct lower *lower, const struct givens *givens, const char *what,
-		     const struct given *given)
+static bool is_given(struct lower *lower, const struct lower_numbers *givens, const char *what,
+		     const struct lower_number *given)
 {
 	for (size_t i = 0; i < givens->count; i++) {
 		struct diag_record *record;
@@ -54,10 +58,10 @@ static bool is_given(struct lower *lower, const struct givens *givens, const cha
 	return false;
 }
 
-static void add_given(struct lower *lower, struct givens *givens, const char *what,
+static void add_given(struct lower *lower, struct lower_numbers *givens, const char *what,
 		      const char *name, uint32_t value, uint32_t mask, struct span span)
 {
-	struct given given = { name, value, mask, span };
+	struct lower_number given = { name, value, mask, span };
 
 	if (!is_given(lower, givens, what, &given))
 		*arena_append(lower->arena, givens->items, givens->count) = given;
@@ -65,20 +69,20 @@ static void add_given(struct lower *lower, struct givens *givens, const char *wh
 
 /* What programs set on their own packets: one program may have several listeners, but none may set
  * the mark of a way. */
-static void add_senders_marks(struct lower *lower, struct givens *givens)
+static void add_senders_marks(struct lower *lower, struct lower_numbers *givens)
 {
-	const struct givens ways = *givens;
+	const struct lower_numbers ways = *givens;
 
 	for (size_t i = 0; i < lower->policy->listener_count; i++) {
 		const struct ast_listener *listener = &lower->policy->listeners[i];
 
 		for (size_t k = 0; k < listener->runs_as.count; k++) {
 			const struct match_condition *mark = listener->runs_as.items[k];
-			struct given given;
+			struct lower_number given;
 
 			if (mark->kind != &match_mark)
 				continue;
-			given = (struct given){
+			given = (struct lower_number){
 				arena_printf(lower->arena, "%s's runs_as", listener->name),
 				(uint32_t)mark->values.items[0].first.low, mark->mask, mark->span
 			};
@@ -88,10 +92,10 @@ static void add_senders_marks(struct lower *lower, struct givens *givens)
 	}
 }
 
-static struct givens given_marks(struct lower *lower)
+static struct lower_numbers given_marks(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;
-	struct givens givens = { 0 };
+	struct lower_numbers givens = { 0 };
 
 	for (size_t i = 0; i < policy->listener_count; i++) {
 		struct ast_listener *listener = &policy->listeners[i];
@@ -112,7 +116,7 @@ static struct givens given_marks(struct lower *lower)
 }
 
 /* Foreign marks, as rules ask for them: none that is given out may be the same. */
-static void add_asked_marks(struct lower *lower, struct givens *givens,
+static void add_asked_marks(struct lower *lower, struct lower_numbers *givens,
 			    const struct match_condition *condition)
 {
 	enum { MOST = 256 }; /* of a range: who names more means no single mark */
@@ -123,25 +127,26 @@ static void add_asked_marks(struct lower *lower, struct givens *givens,
 		for (uint64_t mark = marks.first.low;
 		     mark <= marks.last.low && mark - marks.first.low < MOST; mark++)
 			*arena_append(lower->arena, givens->items, givens->count) =
-				(struct given){ "mark", (uint32_t)mark, condition->mask,
-						condition->span };
+				(struct lower_number){ "mark", (uint32_t)mark, condition->mask,
+						       condition->span };
 	}
 }
 
 /* A bare mark may be the one of a listener or table on purpose; but no mark that is given out may
  * be the same. */
-static void add_bare_mark(struct lower *lower, struct givens *givens, const struct ast_then *then)
+static void add_bare_mark(struct lower *lower, struct lower_numbers *givens,
+			  const struct ast_then *then)
 {
 	if (then && then->action == THEN_MARK)
 		*arena_append(lower->arena, givens->items, givens->count) =
-			(struct given){ "mark", then->mark.value, then->mark.mask,
-					then->mark.span };
+			(struct lower_number){ "mark", then->mark.value, then->mark.mask,
+					       then->mark.span };
 }
 
-static struct givens given_tables(struct lower *lower)
+static struct lower_numbers given_tables(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;
-	struct givens givens = { 0 };
+	struct lower_numbers givens = { 0 };
 
 	for (size_t i = 0; i < policy->listener_count; i++)
 		if (policy->listeners[i].table)
@@ -164,6 +169,21 @@ static struct givens given_tables(struct lower *lower)
 	return givens;
 }
 
+void lower_numbers(struct lower *lower)
+{
+	struct ast_policy *policy = lower->policy;
+	struct lower_numbers *marks = &lower->marks;
+
+	*marks = given_marks(lower);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		add_asked_marks(lower, marks, ast_condition(&policy->rules[i], "mark"));
+	for (size_t i = 0; i < policy->rule_count; i++)
+		add_bare_mark(lower, marks, policy->rules[i].then);
+	add_bare_mark(lower, marks, policy->default_forward);
+	add_bare_mark(lower, marks, policy->default_local);
+	lower->tables = given_tables(lower);
+}
+
 /* ---- numbers that are given out ---- */
 
 /* A program that looks for any of its bits leaves none that are better than others. */
@@ -178,7 +198,7 @@ static bool is_known_mark(uint32_t value, uint32_t mask)
 	return false;
 }
 
-static bool is_free(const struct givens *givens, uint32_t value, uint32_t mask)
+static bool is_free(const struct lower_numbers *givens, uint32_t value, uint32_t mask)
 {
 	for (size_t i = 0; i < givens->count; i++)
 		if (ir_marks_meet(value, mask, givens->items[i].value, givens->items[i].mask))
@@ -186,99 +206,84 @@ static bool is_free(const struct givens *givens, uint32_t value, uint32_t mask)
 	return true;
 }
 
-static uint32_t give_out(struct numbers *numbers, struct givens *givens, uint32_t value,
+static uint32_t give_out(struct lower *lower, struct lower_numbers *givens, uint32_t value,
 			 uint32_t mask)
 {
-	*arena_append(numbers->lower->arena, givens->items, givens->count) =
-		(struct given){ .value = value, .mask = mask };
+	*arena_append(lower->arena, givens->items, givens->count) =
+		(struct lower_number){ .value = value, .mask = mask };
 	return value;
 }
 
 /* Policies of different names stand side by side: what they name alike gets other numbers. */
-static uint32_t hash_beside(const struct numbers *numbers, uint32_t hash)
+static uint32_t hash_beside(const struct lower *lower, uint32_t hash)
 {
-	const char *policy = numbers->lower->policy->name;
+	const char *policy = lower->policy->name;
 
 	return strcmp(policy, "tpc") ? names_hash(hash, policy) : hash;
 }
 
 /* Once there are no others, those are given out that other programs are known to use. */
-uint32_t lower_draw_mark(struct numbers *numbers, const char *name, struct span span)
+uint32_t lower_draw_mark(struct lower *lower, const char *name, struct span span)
 {
-	uint32_t mask = lower_mark_mask(numbers->lower);
+	uint32_t mask = lower_mark_mask(lower);
 	uint32_t room = lower_mask_room(mask), value;
-	uint32_t start = hash_beside(numbers, names_hash(NAMES_HASH, name));
+	uint32_t start = hash_beside(lower, names_hash(NAMES_HASH, name));
 
 	for (int known = 0; known <= 1; known++)
 		for (uint32_t i = 0; i < room; i++) {
 			value = lower_mask_value(mask,
 						 (uint32_t)((start + (uint64_t)i) % room + 1));
-			if (is_free(&numbers->marks, value, mask) &&
+			if (is_free(&lower->marks, value, mask) &&
 			    is_known_mark(value, mask) == known)
-				return give_out(numbers, &numbers->marks, value, mask);
+				return give_out(lower, &lower->marks, value, mask);
 		}
-	if (!numbers->lower->failed)
-		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span,
+	if (!lower->failed)
+		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, span,
 				   "there is no mark left in 0x%08x", mask),
 			  "widen `settings: {mark_mask: ...}`; every listener and table needs a mark, and 0 is none");
-	numbers->lower->failed = true;
+	lower->failed = true;
 	return mask;
 }
 
-uint32_t lower_draw_table(struct numbers *numbers, const char *name, struct span span)
+uint32_t lower_draw_table(struct lower *lower, const char *name, struct span span)
 {
-	struct ast_settings *settings = &numbers->lower->policy->settings;
+	struct ast_settings *settings = &lower->policy->settings;
 	uint32_t room = settings->table_last - settings->table_first + 1, id;
-	uint32_t start = hash_beside(numbers, names_hash(names_hash(NAMES_HASH, "table/"), name));
+	uint32_t start = hash_beside(lower, names_hash(names_hash(NAMES_HASH, "table/"), name));
 
 	for (int known = 0; known <= 1; known++)
 		for (uint32_t i = 0; i < room; i++) {
 			id = settings->table_first + (uint32_t)((start + (uint64_t)i) % room);
-			if (is_free(&numbers->tables, id, UINT32_MAX) &&
+			if (is_free(&lower->tables, id, UINT32_MAX) &&
 			    (known_table(id) != NULL) == known)
-				return give_out(numbers, &numbers->tables, id, UINT32_MAX);
+				return give_out(lower, &lower->tables, id, UINT32_MAX);
 		}
-	if (!numbers->lower->failed)
-		diag_help(diag_add(numbers->lower->diag, DIAG_out_of_numbers, span,
+	if (!lower->failed)
+		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, span,
 				   "there is no table id left in %u-%u", settings->table_first,
 				   settings->table_last),
 			  "widen `settings: {table_ids: ...}`");
-	numbers->lower->failed = true;
+	lower->failed = true;
 	return settings->table_last;
 }
 
-bool lower_has_mark(const struct numbers *numbers)
+bool lower_has_mark(const struct lower *lower)
 {
-	uint32_t mask = lower_mark_mask(numbers->lower);
+	uint32_t mask = lower_mark_mask(lower);
 	uint32_t room = lower_mask_room(mask);
 
 	for (uint32_t i = 1; i <= room; i++)
-		if (is_free(&numbers->marks, lower_mask_value(mask, i), mask))
+		if (is_free(&lower->marks, lower_mask_value(mask, i), mask))
 			return true;
 	return false;
 }
 
-bool lower_has_tables(const struct numbers *numbers, size_t count)
+bool lower_has_tables(const struct lower *lower, size_t count)
 {
-	const struct ast_settings *settings = &numbers->lower->policy->settings;
+	const struct ast_settings *settings = &lower->policy->settings;
 	size_t left = 0;
 
 	for (uint32_t id = settings->table_first; id <= settings->table_last; id++)
-		left += is_free(&numbers->tables, id, UINT32_MAX);
+		left += is_free(&lower->tables, id, UINT32_MAX);
 	return left >= count;
-}
-
-struct numbers lower_numbers(struct lower *lower)
-{
-	struct ast_policy *policy = lower->policy;
-	struct numbers numbers = { .lower = lower, .marks = given_marks(lower) };
-
-	for (size_t i = 0; i < policy->rule_count; i++)
-		add_asked_marks(lower, &numbers.marks, ast_condition(&policy->rules[i], "mark"));
-	for (size_t i = 0; i < policy->rule_count; i++)
-		add_bare_mark(lower, &numbers.marks, policy->rules[i].then);
-	add_bare_mark(lower, &numbers.marks, policy->default_forward);
-	add_bare_mark(lower, &numbers.marks, policy->default_local);
-	numbers.tables = given_tables(lower);
-	return numbers;
 }

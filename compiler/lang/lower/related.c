@@ -9,7 +9,7 @@
  * it still do, one that asks for `state` is taken at its word, and what the main table knows more
  * than a default route for comes first.
  *
- * Where connections keep their way anyway (lower/state.c), the copied mark does the same.
+ * Where connections keep their way anyway (lower/decide.c), the copied mark does the same.
  */
 #include "base/arena.h"
 #include "base/names.h"
@@ -113,7 +113,7 @@ void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const cha
 	}
 }
 
-/* ---- the ways ---- */
+/* ---- the chains ---- */
 
 static bool has_inbound(const struct lower_class *way)
 {

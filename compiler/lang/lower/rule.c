@@ -14,6 +14,8 @@
 #include "lang/static/onward.h"
 #include "match/kinds.h"
 
+const char lower_runs_as[] = "runs_as";
+
 /* More nft rules than this from one rule is a policy that should be written with sets. */
 enum { RULES_MOST = 1000 };
 

@@ -6,7 +6,6 @@
  * What is forwarded is refused where its connection tells, so that the client begins anew; the rest
  * is dropped once the kernel has translated.
  */
-#include "base/arena.h"
 #include "base/names.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"

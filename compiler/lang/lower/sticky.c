@@ -18,7 +18,7 @@
 #include "base/diag.h"
 #include "base/names.h"
 #include "lang/check/check.h"
-#include "lang/lower/number.h"
+#include "lang/lower/lower.h"
 #include "match/kinds.h"
 
 /* After what drops (lower/source.c): such a packet takes no connection anywhere. */
@@ -85,26 +85,24 @@ static void move_table_first(struct lower *lower, struct lower_class *way, const
 	way->tables = tables;
 }
 
-static struct lower_class *by_member(struct numbers *numbers, struct lower_class *way,
+static struct lower_class *by_member(struct lower *lower, struct lower_class *way,
 				     const struct lower_member *member)
 {
-	struct lower_class *by = lower_variant(numbers, way, IR_CLASS_MEMBER,
-					       arena_printf(numbers->lower->arena, "%s/%s",
-							    way->name, member->name));
+	struct lower_class *by =
+		lower_variant(lower, way, IR_CLASS_MEMBER,
+			      arena_printf(lower->arena, "%s/%s", way->name, member->name));
 
-	by->chain = by->local_chain =
-		arena_printf(numbers->lower->arena, "%s/%s", way->chain, member->name);
+	by->chain = by->local_chain = arena_printf(lower->arena, "%s/%s", way->chain, member->name);
 	by->inbound = way->inbound;
 	if (member->dev_count)
-		move_table_first(numbers->lower, by, member->name);
+		move_table_first(lower, by, member->name);
 	else
 		by->main_at = 0;
 	return by;
 }
 
-static void add_members(struct numbers *numbers, struct lower_class *way)
+static void add_members(struct lower *lower, struct lower_class *way)
 {
-	struct lower *lower = numbers->lower;
 	size_t count;
 	bool complete;
 	struct lower_member *members = members_of(lower, way, &count, &complete);
@@ -112,9 +110,9 @@ static void add_members(struct numbers *numbers, struct lower_class *way)
 	if (!complete || count < 2)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		if (!is_told(members, count, i) || (i && !lower_has_mark(numbers)))
+		if (!is_told(members, count, i) || (i && !lower_has_mark(lower)))
 			continue;
-		members[i].way = i ? by_member(numbers, way, &members[i]) : way;
+		members[i].way = i ? by_member(lower, way, &members[i]) : way;
 		*arena_append(lower->arena, way->members, way->member_count) = members[i];
 	}
 }
@@ -141,26 +139,26 @@ static void warn_of_sticky(struct lower *lower, const struct ast_then *then,
 		diag_help(record, "write `sticky` beside several tables, or remove it");
 }
 
-static void find_members(struct numbers *numbers, const struct ast_then *then)
+static void find_members(struct lower *lower, const struct ast_then *then)
 {
-	struct lower_class *way =
-		then && then->action == THEN_ROUTE ? lower_class_of(numbers->lower, then) : NULL;
+	struct lower_class *way = then && then->action == THEN_ROUTE ? lower_class_of(lower, then)
+								     : NULL;
 
 	if (!way)
 		return;
 	if (!way->member_count && way->sticky != STICKY_NONE)
-		add_members(numbers, way);
-	warn_of_sticky(numbers->lower, then, way);
+		add_members(lower, way);
+	warn_of_sticky(lower, then, way);
 }
 
-void lower_members(struct numbers *numbers)
+void lower_members(struct lower *lower)
 {
-	const struct ast_policy *policy = numbers->lower->policy;
+	const struct ast_policy *policy = lower->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		find_members(numbers, policy->rules[i].then);
-	find_members(numbers, policy->default_forward);
-	find_members(numbers, policy->default_local);
+		find_members(lower, policy->rules[i].then);
+	find_members(lower, policy->default_forward);
+	find_members(lower, policy->default_local);
 }
 
 void lower_use_members(struct lower *lower)

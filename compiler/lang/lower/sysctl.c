@@ -117,12 +117,6 @@ static const struct feature {
 	},
 };
 
-/* Interfaces that packets come in by; none: any. */
-struct sources {
-	const char **devs;
-	size_t count;
-};
-
 /* ---- sysctls ---- */
 
 /* In a sysctl's name an interface's dots are slashes. */
@@ -218,7 +212,7 @@ static void need_at(struct lower *lower, enum need what, const struct lower_clas
 }
 
 static void need_from(struct lower *lower, enum need what, const struct lower_class *way,
-		      const struct sources *from)
+		      const struct lower_ingress *from)
 {
 	struct ir_sysctl one = wanted(lower, what, way, NULL);
 
@@ -229,7 +223,7 @@ static void need_from(struct lower *lower, enum need what, const struct lower_cl
 
 /* Where `from` (may be NULL) names the interface. */
 static void need_towards(struct lower *lower, enum need what, const struct lower_class *way,
-			 struct addr via, const struct sources *from)
+			 struct addr via, const struct lower_ingress *from)
 {
 	struct ir_sysctl one = wanted(lower, what, way, NULL);
 
@@ -238,52 +232,6 @@ static void need_towards(struct lower *lower, enum need what, const struct lower
 	for (size_t i = 0; from && i < from->count; i++)
 		names_add(lower->arena, &one.devs, &one.dev_count, from->devs[i]);
 	add(lower, &one);
-}
-
-/* ---- where packets come in ---- */
-
-static bool leads_to(struct lower *lower, const struct ast_then *then,
-		     const struct lower_class *way)
-{
-	const struct lower_class *chosen;
-	const struct ast_target *shares;
-	size_t count;
-
-	if (!then)
-		return false;
-	shares = ast_shares(then, &count);
-	for (size_t i = 0; i < count; i++) {
-		chosen = lower_share_class(lower, &shares[i]);
-		if (chosen && (chosen == way || chosen->inbound == way))
-			return true;
-	}
-	if (then->action != THEN_PROXY && then->action != THEN_ROUTE)
-		return false;
-	chosen = lower_class_of(lower, then);
-	return chosen == way || (chosen && chosen->inbound == way);
-}
-
-/* By which interfaces do the packets come that rules send this way? */
-static struct sources sources_of(struct lower *lower, const struct lower_class *way)
-{
-	static const struct sources any;
-	const struct ast_policy *policy = lower->policy;
-	struct ir_sysctl found = { 0 };
-
-	if (leads_to(lower, policy->default_forward, way))
-		return any;
-	for (size_t i = 0; i < policy->rule_count; i++) {
-		const struct ast_rule *rule = &policy->rules[i];
-		const struct match_condition *in = ast_condition(rule, "in");
-
-		if (!(rule->scopes & SCOPE_FORWARD) || !leads_to(lower, rule->then, way))
-			continue;
-		if (!ast_names_source(rule))
-			return any;
-		for (size_t k = 0; k < in->name_count; k++)
-			names_add(lower->arena, &found.devs, &found.dev_count, in->names[k]);
-	}
-	return (struct sources){ found.devs, found.dev_count };
 }
 
 /* ---- features ---- */
@@ -311,15 +259,9 @@ static void remote_listener(struct lower *lower, const struct lower_class *way)
 	need_towards(lower, NEED_REMOTE_IPV6, way, addr[ADDR_IPV6], NULL);
 }
 
-static bool takes_loopback(const struct lower_class *way)
-{
-	return way->listener && way->listener->mode == MODE_DNAT && way->forward &&
-	       way->families[ADDR_IPV4] && addr_is_loopback(way->listener->addr[ADDR_IPV4]);
-}
-
 static void local_listener(struct lower *lower, const struct lower_class *way)
 {
-	struct sources from = sources_of(lower, way);
+	struct lower_ingress from = lower_ingress(lower, way);
 
 	for (size_t i = 0; i < from.count; i++)
 		need_at(lower, NEED_LOCALNET, way, from.devs[i]);
@@ -327,8 +269,8 @@ static void local_listener(struct lower *lower, const struct lower_class *way)
 
 static void transparent_listener(struct lower *lower, const struct lower_class *way)
 {
-	static const struct sources any;
-	struct sources from = sources_of(lower, way);
+	static const struct lower_ingress any;
+	struct lower_ingress from = lower_ingress(lower, way);
 	bool answers = way->listener->spoofs_client;
 
 	/* Answers to a borrowed address come in by any uplink. */
@@ -351,7 +293,7 @@ struct hop_visit {
 	const struct lower_class *way;
 	enum addr_family family;
 	enum need what;
-	const struct sources *from;
+	const struct lower_ingress *from;
 	struct ir_sysctl *found; /* gets the names of interfaces */
 };
 
@@ -379,7 +321,7 @@ static void visit_table(struct lower *lower, const struct hop_visit *visit,
 
 /* May packets for the next hop come in by its interface? A route without a gateway is mostly a
  * tunnel's, and nothing that came out of that goes back unless a rule says so. */
-static bool may_come_by(const struct sources *from, const struct ast_hop *hop)
+static bool may_come_by(const struct lower_ingress *from, const struct ast_hop *hop)
 {
 	for (size_t i = 0; i < from->count; i++)
 		if (fnmatch(from->devs[i], hop->dev, FNM_NOESCAPE) == 0)
@@ -415,7 +357,8 @@ static bool may_turn(const struct lower_class *way, enum addr_family family)
 	       way->kind != IR_CLASS_MEMBER;
 }
 
-static void quiet(struct lower *lower, const struct lower_class *way, const struct sources *from)
+static void quiet(struct lower *lower, const struct lower_class *way,
+		  const struct lower_ingress *from)
 {
 	struct hop_visit visit = { .visit = hop_needs,
 				   .way = way,
@@ -443,7 +386,7 @@ const char **lower_quiet_devs(struct lower *lower, size_t *count)
 
 	for (size_t i = 0; i < lower->class_count; i++) {
 		const struct lower_class *way = lower->classes[i];
-		struct sources from = sources_of(lower, way);
+		struct lower_ingress from = lower_ingress(lower, way);
 		struct hop_visit visit = {
 			.visit = hop_turns, .family = ADDR_IPV6, .from = &from, .found = &found
 		};
@@ -454,6 +397,8 @@ const char **lower_quiet_devs(struct lower *lower, size_t *count)
 	*count = found.dev_count;
 	return found.devs;
 }
+
+/* ---- all of it ---- */
 
 /* Does anything stand after the main table in the list? */
 static bool goes_on_after_main(const struct lower_class *way)
@@ -482,7 +427,7 @@ static void links(struct lower *lower, const struct lower_class *way)
 
 static void tables(struct lower *lower, const struct lower_class *way)
 {
-	struct sources from = sources_of(lower, way);
+	struct lower_ingress from = lower_ingress(lower, way);
 	struct lower_class led = *way;
 
 	/* What leads to a listener is its table, and forwarding is asked for by its address. */
@@ -520,24 +465,7 @@ void lower_sysctls(struct lower *lower)
 			transparent_listener(lower, way);
 		if (way->listener && way->listener->mode == MODE_DNAT && way->forward)
 			remote_listener(lower, way);
-		if (takes_loopback(way))
+		if (lower_takes_loopback(way))
 			local_listener(lower, way);
 	}
-}
-
-const char **lower_loopback_devs(struct lower *lower, size_t *count)
-{
-	struct ir_sysctl found = { 0 };
-
-	for (size_t i = 0; i < lower->class_count; i++) {
-		struct sources from;
-
-		if (!takes_loopback(lower->classes[i]))
-			continue;
-		from = sources_of(lower, lower->classes[i]);
-		for (size_t k = 0; k < from.count; k++)
-			names_add(lower->arena, &found.devs, &found.dev_count, from.devs[k]);
-	}
-	*count = found.dev_count;
-	return found.devs;
 }

@@ -3,7 +3,7 @@
  *
  * Marks are given by nft, so without its table all packets are unmarked, and ip rules that ask for
  * marks take none. Where the last word about what comes in by an interface is a way that refuses,
- * ip rules by that interface refuse what carries no mark at all (lower/route.c). So whatever the
+ * ip rules by that interface refuse what carries no mark at all (lower/ip_rule.c). So whatever the
  * rules leave alone there gets a mark of its own, which no ip rule asks for: it goes by the host's
  * own rules as before.
  */
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "lang/lower/number.h"
+#include "lang/lower/lower.h"
 #include "match/kinds.h"
 
 /* After the chains of all programs that translate or mark; see nft(8) for theirs. */
@@ -77,12 +77,11 @@ static void consider(struct lower *lower, const char *dev)
 			(struct lower_held){ dev, way };
 }
 
-void lower_find_unmarked(struct numbers *numbers)
+void lower_find_unmarked(struct lower *lower)
 {
-	struct lower *lower = numbers->lower;
 	const struct ast_policy *policy = lower->policy;
 
-	if (!lower_has_mark(numbers))
+	if (!lower_has_mark(lower))
 		return;
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct match_condition *in = ast_condition(&policy->rules[i], "in");
@@ -92,7 +91,7 @@ void lower_find_unmarked(struct numbers *numbers)
 	}
 	if (lower->held_count)
 		lower->direct_mark =
-			lower_draw_mark(numbers, "direct/unmarked", lower->held[0].way->origin);
+			lower_draw_mark(lower, "direct/unmarked", lower->held[0].way->origin);
 }
 
 /* ---- the mark ---- */

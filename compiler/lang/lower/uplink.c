@@ -1,206 +1,193 @@
 /*
- * lower/uplink: which interfaces a table leaves by, and so which table answers what comes in by
- * them.
+ * lower/uplink: the uplinks, whose connections are answered by the table that leads out by them.
  *
- * In go tables as the author wrote them. A table with a default route answers for the interface of
- * that route, one without for those of its destinations. Where an interface is only second to
- * another, shares connections with it, or has only some destinations, the table would send answers
- * by the wrong one: it gets a table of its own, with the routes that leave by it.
+ * In go the tables and their targets, out come the uplinks in the order in which they count, and
+ * the targets of their replies. Which interfaces a table leaves by says lower/table.c.
  */
-#include "lang/lower/uplink.h"
-
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/diag.h"
 #include "base/names.h"
-#include "ir/ir.h"
+#include "lang/check/check.h"
+#include "lang/lower/lower.h"
+#include "lang/lower/table.h"
+#include "match/kinds.h"
 
-static bool leads_out(const struct ast_route *route)
+static bool has_uplink(const struct lower *lower, const char *dev)
 {
-	return route->is_default && route->type == IR_ROUTE_UNICAST;
-}
-
-static void add_dev(struct arena *arena, const char ***devs, size_t *count, const char *dev)
-{
-	if (dev)
-		names_add(arena, devs, count, dev);
-}
-
-bool lower_uplink_is_one(const struct ast_table *table)
-{
-	size_t count;
-	const struct ast_route *routes = ast_table_routes(table, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (leads_out(&routes[i]))
-			return true;
+	for (size_t u = 0; u < lower->uplink_count; u++)
+		for (size_t k = 0; k < lower->uplinks[u].dev_count; k++)
+			if (!strcmp(lower->uplinks[u].devs[k], dev) &&
+			    !lower->uplinks[u].table->answer_count)
+				return true;
 	return false;
 }
 
-static bool is_ipv4(const struct ast_route *route)
+static const struct lower_uplink *uplink_of(const struct lower *lower,
+					    const struct ast_table *table)
 {
-	const struct ast_hop *hop = route->hop_count ? &route->hops[0] : &route->hop;
-
-	if (!route->is_default)
-		return route->to.addr.family == ADDR_IPV4;
-	return !hop->via.span.source || hop->via.has[ADDR_IPV4];
+	for (size_t i = 0; i < lower->uplink_count; i++)
+		if (lower->uplinks[i].table == table)
+			return &lower->uplinks[i];
+	return NULL;
 }
 
-bool lower_uplink_has_ipv4(const struct ast_table *table)
+static struct lower_class *reply_by(struct lower *lower, struct ast_table *table)
+{
+	struct lower_class *reply =
+		lower_add_class(lower, IR_CLASS_REPLY, table->name, NULL, table->span);
+
+	reply->forward = reply->local = true;
+	*arena_append(lower->arena, reply->tables, reply->table_count) = table;
+	reply->fallback = table->fallback;
+	return reply;
+}
+
+/* `uplink`: its table, and what it is like. */
+static void add_uplink(struct lower *lower, struct lower_uplink uplink, const char *dev)
+{
+	struct lower_uplink *last = lower->uplink_count ? &lower->uplinks[lower->uplink_count - 1]
+							: NULL;
+	const struct lower_uplink *same = uplink_of(lower, uplink.table);
+
+	if (lower->policy->settings.ipv6 == IPV6_OFF && !lower_table_has_ipv4(uplink.table))
+		return;
+	if (last && last->table == uplink.table && last->by_gateway == uplink.by_gateway) {
+		*arena_append(lower->arena, last->devs, last->dev_count) = dev;
+		return;
+	}
+	*arena_append(lower->arena, uplink.devs, uplink.dev_count) = dev;
+	uplink.reply = same ? same->reply : reply_by(lower, uplink.table);
+	*arena_append(lower->arena, lower->uplinks, lower->uplink_count) = uplink;
+}
+
+/* An interface that is nowhere the first choice gets a table of its own. */
+static void add_table_uplink(struct lower *lower, struct lower_uplink uplink, const char *dev,
+			     size_t number, bool leading)
+{
+	struct ast_table *table = uplink.table;
+
+	if (!leading) {
+		uplink.table = lower_table_by_dev(lower->arena, table, dev, number);
+		uplink.table->id = lower_draw_table(lower, uplink.table->name, table->span);
+	}
+	add_uplink(lower, uplink, dev);
+}
+
+static bool answers_nothing(const struct ast_table *table)
+{
+	return table->answers_span.source && !table->answer_count;
+}
+
+/* A table with a default route by an interface is its uplink; the first one that has it, each that
+ * leads by it to gateways of its own, and each that says for which addresses. */
+static void add_uplinks(struct lower *lower, bool leading, bool with_addresses)
+{
+	struct ast_policy *policy = lower->policy;
+
+	for (size_t i = 0; i < policy->table_count; i++) {
+		struct ast_table *table = &policy->tables[i];
+		size_t count;
+		const char **devs = check_table_devs(lower->arena, table, &count, NULL);
+
+		if (!lower_table_has_default(table) || with_addresses != (table->answer_count > 0))
+			continue;
+		for (size_t k = 0; k < count; k++) {
+			bool is_second = !with_addresses && has_uplink(lower, devs[k]);
+
+			if (lower_table_prefers(table, devs[k]) != leading ||
+			    (is_second && !lower_has_new_gateways(lower, table, devs[k])))
+				continue;
+			if (answers_nothing(table))
+				names_add(lower->arena, &lower->silent_devs,
+					  &lower->silent_dev_count, devs[k]);
+			else
+				add_table_uplink(lower,
+						 (struct lower_uplink){ .table = table,
+									.by_gateway = is_second },
+						 devs[k], k + 1, leading);
+		}
+	}
+}
+
+static void check_answers(struct lower *lower)
+{
+	for (size_t i = 0; i < lower->policy->table_count; i++) {
+		const struct ast_table *table = &lower->policy->tables[i];
+		size_t count;
+
+		check_table_devs(lower->arena, table, &count, NULL);
+		if (count || !table->answers_span.source)
+			continue;
+		lower->failed = true;
+		diag_help(diag_add(lower->diag, DIAG_impossible, table->answers_span,
+				   "the table \"%s\" answers nothing that comes in anyway",
+				   table->name),
+			  "remove `answers`, or give one of the table's routes its `dev`");
+	}
+}
+
+void lower_uplinks(struct lower *lower)
+{
+	check_answers(lower);
+	for (int with_addresses = 1; with_addresses >= 0; with_addresses--)
+		for (int leading = 1; leading >= 0; leading--)
+			add_uplinks(lower, leading, with_addresses);
+	lower_gateways(lower);
+}
+
+/* ---- tables without a default route ---- */
+
+/* The one table serves as it is: for what it has no route to, the main table answers anyway. */
+static void add_partial(struct lower *lower, struct ast_table *table)
 {
 	size_t count;
-	const struct ast_route *routes = ast_table_routes(table, &count);
-	bool whole = lower_uplink_is_one(table);
+	const char **devs = check_table_devs(lower->arena, table, &count, NULL);
+	bool whole = count == 1 && table->fallback == FALLBACK_MAIN;
 
-	for (size_t i = 0; i < count; i++)
-		if (routes[i].type == IR_ROUTE_UNICAST && (routes[i].is_default || !whole) &&
-		    is_ipv4(&routes[i]))
-			return true;
-	return false;
+	/* The copy of main's routes may want one more id. */
+	for (size_t k = 0; k < count; k++)
+		if (lower_has_mark(lower) && (whole || lower_has_tables(lower, 2)) &&
+		    (table->answer_count || !has_uplink(lower, devs[k])))
+			add_table_uplink(lower,
+					 (struct lower_uplink){ .table = table, .partial = true },
+					 devs[k], k + 1, whole);
 }
 
-const char **lower_uplink_devs(struct arena *arena, const struct ast_table *table, size_t *count)
+/* A table without a default route answers what comes in by the interfaces of its destinations, and
+ * by no other table's. A policy can go without. */
+void lower_partial_uplinks(struct lower *lower)
 {
-	size_t route_count;
-	const struct ast_route *routes = ast_table_routes(table, &route_count);
-	const char **devs = NULL;
+	struct ast_policy *policy = lower->policy;
 
-	*count = 0;
-	for (size_t i = 0; i < route_count; i++) {
-		if (routes[i].type != IR_ROUTE_UNICAST)
+	for (size_t i = 0; i < policy->table_count; i++)
+		if (!lower_table_has_default(&policy->tables[i]) &&
+		    !answers_nothing(&policy->tables[i]))
+			add_partial(lower, &policy->tables[i]);
+}
+
+/* ---- what comes in by them ---- */
+
+void lower_from_uplinks(struct lower *lower, struct ir_chain *chain, const char *target)
+{
+	for (size_t i = 0; i < lower->uplink_count; i++) {
+		const struct lower_uplink *uplink = &lower->uplinks[i];
+		struct ir_rule *rule;
+
+		if (uplink->partial)
 			continue;
-		for (size_t k = 0; k < routes[i].hop_count; k++)
-			add_dev(arena, &devs, count, routes[i].hops[k].dev);
-		if (!routes[i].hop_count)
-			add_dev(arena, &devs, count, routes[i].hop.dev);
+		rule = lower_guarantee(lower, chain, i ? NULL : "what comes in by an uplink");
+		lower_match(lower, rule,
+			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
+		lower_goto(lower, rule, target);
 	}
-	return devs;
-}
+	if (lower->silent_dev_count) {
+		struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
 
-static void add_gateways(struct arena *arena, const struct ast_hop *hop, const char *dev,
-			 struct addr **gateways, size_t *count)
-{
-	for (int family = 0; family < ADDR_FAMILIES; family++)
-		if (hop->dev && !strcmp(hop->dev, dev) && hop->via.has[family])
-			*arena_append(arena, *gateways, *count) = hop->via.addr[family];
-}
-
-struct addr *lower_uplink_gateways(struct arena *arena, const struct ast_table *table,
-				   const char *dev, size_t *count)
-{
-	size_t route_count;
-	const struct ast_route *routes = ast_table_routes(table, &route_count);
-	struct addr *gateways = NULL;
-
-	*count = 0;
-	for (size_t i = 0; i < route_count; i++) {
-		if (!leads_out(&routes[i]))
-			continue;
-		for (size_t k = 0; k < routes[i].hop_count; k++)
-			add_gateways(arena, &routes[i].hops[k], dev, &gateways, count);
-		if (!routes[i].hop_count)
-			add_gateways(arena, &routes[i].hop, dev, &gateways, count);
+		lower_match(lower, rule,
+			    interface_match(INTERFACE_IN, lower->silent_devs,
+					    lower->silent_dev_count, false));
+		lower_goto(lower, rule, target);
 	}
-	return gateways;
-}
-
-bool lower_uplink_leads(const struct ast_table *table, const char *dev)
-{
-	size_t count;
-	const struct ast_route *routes = ast_table_routes(table, &count);
-	const struct ast_route *by_dev = NULL;
-	int64_t least = INT64_MAX;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct ast_route *route = &routes[i];
-
-		if (!leads_out(route))
-			continue;
-		if (route->metric < least)
-			least = route->metric;
-		if (!route->hop_count && route->hop.dev && !strcmp(route->hop.dev, dev) &&
-		    (!by_dev || route->metric < by_dev->metric))
-			by_dev = route;
-	}
-	return by_dev && by_dev->metric == least;
-}
-
-static void add_route(struct arena *arena, struct ast_table *table, const struct ast_route *route,
-		      const struct ast_hop *hop)
-{
-	struct ast_route only = *route;
-
-	only.hop = *hop;
-	only.hops = NULL;
-	only.hop_count = 0;
-	*arena_append(arena, table->routes, table->route_count) = only;
-}
-
-/* Does one of the first routes go there, too, with another metric? */
-static bool has_destination(const struct ast_route *routes, size_t count,
-			    const struct ast_route *route)
-{
-	for (size_t i = 0; i < count; i++)
-		if (routes[i].to.length == route->to.length &&
-		    addr_equal(routes[i].to.addr, route->to.addr))
-			return true;
-	return false;
-}
-
-/*
- * What has only some destinations says nothing of others: the main table answers those. What the
- * table's fallback refuses is refused for its own destinations, by routes that count last.
- */
-static void refuse_rest(struct arena *arena, struct ast_table *table)
-{
-	static const int types[] = { [FALLBACK_UNREACHABLE] = IR_ROUTE_UNREACHABLE,
-				     [FALLBACK_PROHIBIT] = IR_ROUTE_PROHIBIT,
-				     [FALLBACK_BLACKHOLE] = IR_ROUTE_BLACKHOLE };
-	size_t count = table->fallback == FALLBACK_MAIN ? 0 : table->route_count;
-
-	for (size_t i = 0; i < count; i++) {
-		struct ast_route last = table->routes[i];
-
-		if (has_destination(table->routes, i, &last))
-			continue;
-		last.type = types[table->fallback];
-		last.hop = (struct ast_hop){ 0 };
-		last.src = (struct ast_addresses){ 0 };
-		last.metric = UINT32_MAX - 1;
-		last.mtu = 0;
-		*arena_append(arena, table->routes, table->route_count) = last;
-	}
-	table->fallback = FALLBACK_MAIN;
-}
-
-struct ast_table *lower_uplink_only(struct arena *arena, const struct ast_table *table,
-				    const char *dev, size_t number)
-{
-	struct ast_table *only = arena_new_of(arena, struct ast_table);
-	size_t count;
-	const struct ast_route *routes = ast_table_routes(table, &count);
-
-	*only = (struct ast_table){
-		.name = arena_printf(arena, "%s.%zu", table->name, number),
-		.span = table->span,
-		.fallback = table->fallback,
-		.answers = table->answers,
-		.answer_count = table->answer_count,
-		.clamp_mss = -1,
-		.used = true,
-	};
-	for (size_t i = 0; i < count; i++) {
-		const struct ast_route *route = &routes[i];
-
-		if (route->type != IR_ROUTE_UNICAST)
-			continue;
-		for (size_t k = 0; k < route->hop_count; k++)
-			if (route->hops[k].dev && !strcmp(route->hops[k].dev, dev))
-				add_route(arena, only, route, &route->hops[k]);
-		if (!route->hop_count && route->hop.dev && !strcmp(route->hop.dev, dev))
-			add_route(arena, only, route, &route->hop);
-	}
-	if (!lower_uplink_is_one(only))
-		refuse_rest(arena, only);
-	return only;
 }

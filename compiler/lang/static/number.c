@@ -4,7 +4,8 @@
  *
  * In go the numbers that the author gave, out come warnings that name the programs of known.def:
  * numbers that are given out are none of these where there are others. Numbers of this policy that
- * collide with each other are found where they are given out, in lower/class.c and lower/route.c.
+ * collide with each other are found where they are given out, in lower/number.c and
+ * lower/ip_rule.c.
  */
 #include "base/arena.h"
 #include "base/diag.h"

@@ -1,12 +1,89 @@
 /*
- * lower/own: no loops: what the listeners themselves send meets only rules that name an identity,
- * in a chain of its own for each identity; whether a rule hands the listener anything or not.
+ * lower/loop: no loops. What the listeners themselves send meets only rules that name an identity,
+ * in a chain of its own for each identity, whether a rule hands the listener anything or not. What
+ * comes straight to a listener's port is refused.
  */
 #include <string.h>
 
 #include "base/arena.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
+
+/* ---- straight to a listener ---- */
+
+/* A connection straight to the listener's port, which would take it for one more to be proxied. */
+static void refuse_straight(struct lower *lower, struct ir_chain *chain,
+			    const struct ast_listener *listener, const char *remark)
+{
+	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
+
+	lower_match(lower, rule, lower_listener_protocols(lower, listener));
+	lower_match(lower, rule, port_match(lower->arena, PORT_DESTINATION, listener->port));
+	lower_match(lower, rule, fib_match(FIB_LOCAL));
+	lower_goto(lower, rule, lower_refuse(lower));
+}
+
+void lower_refuse_loops(struct lower *lower, struct ir_chain *chain)
+{
+	const char *remark = "a connection straight to a listener would loop";
+
+	for (size_t i = 0; i < lower->policy->listener_count; i++) {
+		const struct ast_listener *listener = &lower->policy->listeners[i];
+
+		if (!listener->used || listener->mode != MODE_TPROXY)
+			continue;
+		refuse_straight(lower, chain, listener, remark);
+		remark = NULL;
+	}
+}
+
+/* Is the listener's own port one that a rule is about, so that whoever asks there may mean it? */
+static bool is_asked_for(const struct lower *lower, const struct ast_listener *listener)
+{
+	for (size_t i = 0; i < lower->policy->rule_count; i++) {
+		const struct ast_rule *rule = &lower->policy->rules[i];
+		const struct match_condition *port = ast_condition(rule, "port");
+		bool names = port && !port->negated &&
+			     interval_contains(&port->values, wide(listener->port));
+
+		if ((rule->specials & SPECIAL_LOCAL) && (!port || names))
+			return true;
+		if (names && ast_hands_to(rule->then, listener))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What comes by an interface and goes straight to a redirect listener would have it connect to
+ * itself, maybe by way of another host, where nothing tells its traffic from other traffic.
+ */
+static bool is_guarded(const struct lower *lower, const struct ast_listener *listener)
+{
+	return listener->used && listener->mode == MODE_REDIRECT && !is_asked_for(lower, listener);
+}
+
+bool lower_has_guarded(const struct lower *lower)
+{
+	for (size_t i = 0; i < lower->policy->listener_count; i++)
+		if (is_guarded(lower, &lower->policy->listeners[i]))
+			return true;
+	return false;
+}
+
+void lower_refuse_unredirected(struct lower *lower, struct ir_chain *chain)
+{
+	const char *remark = "nothing that was not redirected goes to a listener's port";
+
+	for (size_t i = 0; i < lower->policy->listener_count; i++) {
+		const struct ast_listener *listener = &lower->policy->listeners[i];
+
+		if (!is_guarded(lower, listener))
+			continue;
+		refuse_straight(lower, chain, listener, remark);
+		remark = NULL;
+	}
+}
 
 /* ---- identities ---- */
 
@@ -99,8 +176,6 @@ static const char *own_name(struct lower *lower, size_t listener, size_t item)
 }
 
 /* ---- their chains ---- */
-
-const char lower_runs_as[] = "runs_as";
 
 /* The condition that a packet has none of the listener's identities of this key. Marks under
  * different masks stand apart. */
@@ -196,7 +271,7 @@ static void own_chain(struct lower *lower, const struct match_condition *identit
 		const struct ast_listener *listener = &lower->policy->listeners[i];
 
 		if (listener->used && runs_as(listener, identity))
-			lower_refuse_straight(lower, walk.chain, listener, NULL);
+			refuse_straight(lower, walk.chain, listener, NULL);
 	}
 	lower_leave_host(lower, walk.chain, NULL);
 	for (size_t i = 0; i < lower->policy->rule_count; i++)
@@ -255,4 +330,60 @@ bool lower_has_own(const struct lower *lower)
 		    ast_has_identity(&lower->policy->listeners[i]))
 			return true;
 	return false;
+}
+
+/* ---- listeners on other hosts ---- */
+
+/* ICMP errors about such a connection go where it goes. */
+static void leave_onward(struct lower *lower, struct ir_chain *chain,
+			 const struct ast_listener *listener, const struct match_condition *ports,
+			 struct match_context context, const char *remark)
+{
+	struct addr addr = listener->addr[context.family];
+	struct ir_match from = address_match(lower->arena, ADDRESS_FROM,
+					     (struct addr_prefix){ addr, addr_width(addr.family) });
+	struct match_alternatives sends = { 0 };
+	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
+
+	from.tracked = context.tracked;
+	if (context.tracked)
+		lower_match(lower, rule, icmp_match(lower->arena));
+	else
+		lower_match(lower, rule, protocol_match(context.protocols));
+	if (context.tracked)
+		lower_match(lower, rule, state_match(lower->arena, STATE_RELATED));
+	lower_match(lower, rule, from);
+	match_port.lower(ports, &context, &sends);
+	for (size_t i = 0; i < sends.items[0].count; i++)
+		lower_match(lower, rule, sends.items[0].items[i]);
+	lower_op(lower, rule, IR_ACCEPT);
+}
+
+/* What a proxy on another host sends itself is known by its source port; all else that its host
+ * sends meets the rules. Whether the address is this host's own is not known here. */
+void lower_leave_remote(struct lower *lower, struct ir_chain *chain)
+{
+	const char *remark = "what a listener known by its address and ports sends itself";
+	struct interval_set protocols = { 0 };
+
+	interval_add(lower->arena, &protocols, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
+	interval_add(lower->arena, &protocols, wide(PROTOCOL_UDP), wide(PROTOCOL_UDP));
+	for (size_t i = 0; i < lower->policy->listener_count; i++) {
+		const struct ast_listener *listener = &lower->policy->listeners[i];
+
+		for (size_t k = 0; k < listener->runs_as.count * ADDR_FAMILIES; k++) {
+			const struct match_condition *ports =
+				listener->runs_as.items[k / ADDR_FAMILIES];
+			struct match_context context = { .arena = lower->arena,
+							 .family = k % ADDR_FAMILIES,
+							 .protocols = &protocols };
+
+			if (!ast_is_source_port(ports) || !ast_is_away(listener, context.family))
+				continue;
+			leave_onward(lower, chain, listener, ports, context, remark);
+			context.tracked = true;
+			leave_onward(lower, chain, listener, ports, context, NULL);
+			remark = NULL;
+		}
+	}
 }

@@ -1,10 +1,10 @@
 /*
- * lower/authored: what the author wrote, in words and in its order, for whoever shows or explains
- * the policy.
+ * lower/words: the author's rules in words and in their order, for whoever shows or explains the
+ * policy.
  *
- * In go the checked rules with the values as they stand in the file, and later the ways that the
- * ir already names; out come ir->authored, the defaults, the tables and the groups of interfaces.
- * Of each text only the beginning is kept, so that a rule with a million addresses stays one line.
+ * In go the checked rules with the values as they stand in the file, out comes ir->authored, but
+ * for where a rule sends packets (lower/describe.c). Of each text only the beginning is kept, so
+ * that a rule with a million addresses stays one line.
  */
 #include <string.h>
 
@@ -13,7 +13,6 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "lang/lower/lower.h"
-#include "lang/ast/rows.h"
 
 /* ---- conditions ---- */
 
@@ -160,32 +159,6 @@ static void describe_conditions(struct lower *lower, const struct ast_rule *rule
 
 /* ---- what then ---- */
 
-static enum ir_authored_then then_of(enum ast_action action)
-{
-	switch (action) {
-	case THEN_DIRECT:
-		return IR_THEN_DIRECT;
-	case THEN_DROP:
-		return IR_THEN_DROP;
-	case THEN_REJECT:
-		return IR_THEN_REJECT;
-	case THEN_PROXY:
-		return IR_THEN_PROXY;
-	case THEN_ROUTE:
-		return IR_THEN_ROUTE;
-	case THEN_BALANCE:
-	case THEN_SPREAD:
-		return IR_THEN_BALANCE;
-	case THEN_MARK:
-		return IR_THEN_MARK;
-	case THEN_ANSWER:
-		return IR_THEN_ANSWER;
-	case THEN_CONTINUE:
-		return IR_THEN_CONTINUE;
-	}
-	return IR_THEN_DIRECT;
-}
-
 static void put_reject(enum ir_reject reject, struct buf *out)
 {
 	static const char *const kinds[] = { "", " with tcp-reset", " with port-unreachable",
@@ -264,23 +237,6 @@ static void put_then(const struct ast_then *then, struct buf *out)
 	}
 }
 
-/* The way as the ir describes it: NULL for one that no packet can take. */
-static const struct ir_class *described(const struct lower *lower, const struct lower_class *way)
-{
-	for (size_t i = 0; way && i < lower->ir->class_count; i++)
-		if (lower->ir->classes[i].kind == way->kind &&
-		    !strcmp(lower->ir->classes[i].name, way->name))
-			return &lower->ir->classes[i];
-	return NULL;
-}
-
-static void add_target(struct lower *lower, struct ir_authored *out, const struct lower_class *way,
-		       const char *name, int64_t weight)
-{
-	*arena_append(lower->arena, out->targets, out->target_count) =
-		(struct ir_authored_target){ described(lower, way), name, (uint32_t)weight };
-}
-
 const char *lower_then_words(struct lower *lower, const struct ast_then *then)
 {
 	struct buf text = { 0 };
@@ -289,26 +245,33 @@ const char *lower_then_words(struct lower *lower, const struct ast_then *then)
 	return take(lower, &text);
 }
 
-/* Where it leads, once the ways are described. */
-static void describe_targets(struct lower *lower, const struct ast_then *then,
-			     struct ir_authored *out)
+/* ---- rules ---- */
+
+static enum ir_authored_then then_of(enum ast_action action)
 {
-	size_t count;
-	const struct ast_target *shares = ast_shares(then, &count);
-
-	for (size_t i = 0; i < count; i++)
-		add_target(lower, out, lower_share_class(lower, &shares[i]), shares[i].name,
-			   shares[i].weight);
-	if (then->action == THEN_PROXY || then->action == THEN_ROUTE || then->action == THEN_MARK ||
-	    then->action == THEN_ANSWER) {
-		const struct lower_class *way = lower_class_of(lower, then);
-
-		out->row = rows_of(lower->policy, then);
-		add_target(lower, out, way, way->name, 0);
+	switch (action) {
+	case THEN_DIRECT:
+		return IR_THEN_DIRECT;
+	case THEN_DROP:
+		return IR_THEN_DROP;
+	case THEN_REJECT:
+		return IR_THEN_REJECT;
+	case THEN_PROXY:
+		return IR_THEN_PROXY;
+	case THEN_ROUTE:
+		return IR_THEN_ROUTE;
+	case THEN_BALANCE:
+	case THEN_SPREAD:
+		return IR_THEN_BALANCE;
+	case THEN_MARK:
+		return IR_THEN_MARK;
+	case THEN_ANSWER:
+		return IR_THEN_ANSWER;
+	case THEN_CONTINUE:
+		return IR_THEN_CONTINUE;
 	}
+	return IR_THEN_DIRECT;
 }
-
-/* ---- the parts ---- */
 
 static void describe_rule(struct lower *lower, const struct ast_rule *rule)
 {
@@ -329,12 +292,6 @@ static void describe_rule(struct lower *lower, const struct ast_rule *rule)
 	describe_conditions(lower, rule, out);
 }
 
-void lower_words(struct lower *lower)
-{
-	for (size_t i = 0; i < lower->policy->rule_count; i++)
-		describe_rule(lower, &lower->policy->rules[i]);
-}
-
 static struct ir_authored describe_default(struct lower *lower, const struct ast_then *then,
 					   enum ir_scope scope)
 {
@@ -344,82 +301,16 @@ static struct ir_authored describe_default(struct lower *lower, const struct ast
 		out.origin = then->span;
 		out.then = then_of(then->action);
 		out.then_text = lower_then_words(lower, then);
-		describe_targets(lower, then, &out);
 	}
 	return out;
 }
 
-static bool has_table(const struct ir *ir, uint32_t id)
+void lower_words(struct lower *lower)
 {
-	for (size_t i = 0; i < ir->table_count; i++)
-		if (ir->tables[i].id == id)
-			return true;
-	return false;
-}
-
-static void give(struct lower *lower, struct addr_prefix source)
-{
-	*arena_append(lower->arena, lower->ir->given, lower->ir->given_count) = source;
-}
-
-static void describe_table(struct lower *lower, const struct ast_table *table)
-{
-	struct ir_table *out;
-
-	if (has_table(lower->ir, (uint32_t)table->id))
-		return;
-	out = arena_append(lower->arena, lower->ir->tables, lower->ir->table_count);
-	*out = (struct ir_table){ .name = table->name,
-				  .id = (uint32_t)table->id,
-				  .strict = table->strict,
-				  .clamp_mss = table->clamp_mss,
-				  .origin = table->span };
-	memcpy(out->masquerades, table->masquerades, sizeof(out->masquerades));
-	for (size_t i = 0; i < table->npt_count; i++) {
-		*arena_append(lower->arena, out->npts, out->npt_count) =
-			(struct ir_npt){ table->npts[i].inside, table->npts[i].outside };
-		give(lower, table->npts[i].outside);
-	}
-	memcpy(out->has_snat, table->snat.has, sizeof(out->has_snat));
-	memcpy(out->snat, table->snat.addr, sizeof(out->snat));
-	for (int family = 0; family < ADDR_FAMILIES; family++)
-		if (table->snat.has[family])
-			give(lower, (struct addr_prefix){ table->snat.addr[family],
-							  addr_width((enum addr_family)family) });
-}
-
-static void describe_group(struct lower *lower, const struct ast_group *group)
-{
-	*arena_append(lower->arena, lower->ir->interface_groups, lower->ir->interface_group_count) =
-		(struct ir_group){ group->name, group->members, group->member_count, group->span };
-}
-
-static void describe_let_go(struct lower *lower)
-{
-	for (size_t i = 0; i < lower->value_count; i++) {
-		const struct lower_value *value = &lower->values[i];
-		const struct lower_way *way = value->way ? &lower->ways[value->way - 1] : NULL;
-
-		if (way && way->let_go)
-			*arena_append(lower->arena, lower->ir->let_go, lower->ir->let_go_count) =
-				(struct ir_let_go){ way->let_go->name, value->value };
-	}
-}
-
-void lower_authored(struct lower *lower)
-{
-	const struct ast_policy *policy = lower->policy;
-
-	for (size_t i = 0; i < policy->rule_count; i++)
-		describe_targets(lower, policy->rules[i].then, &lower->ir->authored[i]);
+	for (size_t i = 0; i < lower->policy->rule_count; i++)
+		describe_rule(lower, &lower->policy->rules[i]);
 	lower->ir->default_forward =
-		describe_default(lower, policy->default_forward, SCOPE_FORWARD);
-	lower->ir->default_local = describe_default(lower, policy->default_local, SCOPE_LOCAL);
-	for (size_t i = 0; i < lower->class_count; i++)
-		for (size_t k = 0; k < lower->classes[i]->table_count; k++)
-			if (lower_is_used(lower->classes[i]))
-				describe_table(lower, lower->classes[i]->tables[k]);
-	for (size_t i = 0; i < policy->group_count; i++)
-		describe_group(lower, &policy->groups[i]);
-	describe_let_go(lower);
+		describe_default(lower, lower->policy->default_forward, SCOPE_FORWARD);
+	lower->ir->default_local =
+		describe_default(lower, lower->policy->default_local, SCOPE_LOCAL);
 }

@@ -1,5 +1,5 @@
 /*
- * lower/way: the chains that send a packet each way.
+ * lower/target_chain: the chains that send a packet to each target.
  *
  * The mark comes first: with it, a packet whose listener is gone is routed to this host and not out
  * in the clear.
@@ -8,17 +8,9 @@
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
 
-struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener)
-{
-	struct interval_set protocols = ast_takes(lower->arena, listener);
-
-	return protocol_match(&protocols);
-}
-
 static void set_mark(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
 {
-	lower_set_mark(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), way->mark,
-		       way->mask);
+	lower_set_mark(lower, lower_guarantee(lower, chain, NULL), way->mark, way->mask);
 }
 
 static void hand_over(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
@@ -28,7 +20,7 @@ static void hand_over(struct lower *lower, struct ir_chain *chain, const struct 
 
 		if (!way->families[family])
 			continue;
-		rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+		rule = lower_guarantee(lower, chain, NULL);
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
 		lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
 		lower_do(lower, rule,
@@ -46,7 +38,7 @@ static void take_errors(struct lower *lower, struct ir_chain *chain)
 
 	if (!lower->way_count && !lower->errors)
 		return;
-	rule = lower_rule(lower, chain, (struct span){ 0 }, NULL);
+	rule = lower_guarantee(lower, chain, NULL);
 	lower_match(lower, rule, icmp_match(lower->arena));
 	lower_op(lower, rule, IR_ACCEPT);
 }
@@ -60,12 +52,14 @@ static void proxy_chain(struct lower *lower, const struct lower_class *way)
 	set_mark(lower, chain, way);
 	hand_over(lower, chain, way);
 	take_errors(lower, chain);
-	rule = lower_rule(lower, chain, (struct span){ 0 }, "no listener");
+	rule = lower_guarantee(lower, chain, "no listener");
 	if (way->listener->on_failure == FAILURE_DROP)
 		lower_op(lower, rule, IR_DROP);
 	else
 		lower_goto(lower, rule, lower_refuse(lower));
 }
+
+/* ---- listeners that fail open ---- */
 
 /* A way of its own for what goes direct without its socket: so it is known later from what a rule
  * has sent so. */
@@ -78,7 +72,7 @@ static size_t let_go(struct lower *lower, const struct lower_walk *walk,
 
 	if (!chain) {
 		chain = lower_chain(lower, name, "connections that found no listener");
-		lower_op(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), IR_ACCEPT);
+		lower_op(lower, lower_guarantee(lower, chain, NULL), IR_ACCEPT);
 	}
 	number = lower_way(lower, walk, name);
 	lower->ways[number - 1].let_go = way->listener;
@@ -100,12 +94,13 @@ const char *lower_try(struct lower *lower, const struct lower_walk *walk,
 	set_mark(lower, chain, way);
 	hand_over(lower, chain, way);
 	lower_keep(lower, chain, walk, direct);
-	rule = lower_rule(lower, chain, (struct span){ 0 },
-			  "no listener: the connection goes its usual way");
+	rule = lower_guarantee(lower, chain, "no listener: the connection goes its usual way");
 	lower_set_mark(lower, rule, 0, way->mask);
 	lower_op(lower, rule, IR_ACCEPT);
 	return name;
 }
+
+/* ---- marks ---- */
 
 /* What begins a connection of this host's own has a mark of its own, where the way may refuse it.
  */
@@ -115,7 +110,7 @@ static void mark_syn(struct lower *lower, struct ir_chain *chain, const struct l
 
 	if (!way->syn || !lower_is_used(way->syn))
 		return;
-	rule = lower_rule(lower, chain, (struct span){ 0 }, "what begins a connection");
+	rule = lower_guarantee(lower, chain, "what begins a connection");
 	lower_match(lower, rule, syn_match());
 	lower_set_mark(lower, rule, way->syn->mark, way->syn->mask);
 	lower_op(lower, rule, IR_ACCEPT);
@@ -133,32 +128,9 @@ static void mark_chain(struct lower *lower, struct lower_class *way, const char 
 	lower_follow_member(lower, chain, way);
 	set_mark(lower, chain, way);
 	if (way->ct_mask)
-		lower_set_ct_mark(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL),
-				  way->mark, way->ct_mask);
-	lower_op(lower, lower_rule(lower, chain, (struct span){ 0 }, NULL), IR_ACCEPT);
-}
-
-void lower_from_uplinks(struct lower *lower, struct ir_chain *chain, const char *target)
-{
-	for (size_t i = 0; i < lower->uplink_count; i++) {
-		const struct lower_uplink *uplink = &lower->uplinks[i];
-		struct ir_rule *rule;
-
-		if (uplink->partial)
-			continue;
-		rule = lower_guarantee(lower, chain, i ? NULL : "what comes in by an uplink");
-		lower_match(lower, rule,
-			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
-		lower_goto(lower, rule, target);
-	}
-	if (lower->silent_dev_count) {
-		struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
-
-		lower_match(lower, rule,
-			    interface_match(INTERFACE_IN, lower->silent_devs,
-					    lower->silent_dev_count, false));
-		lower_goto(lower, rule, target);
-	}
+		lower_set_ct_mark(lower, lower_guarantee(lower, chain, NULL), way->mark,
+				  way->ct_mask);
+	lower_op(lower, lower_guarantee(lower, chain, NULL), IR_ACCEPT);
 }
 
 /* What came in by an uplink is not sent back out while the main table knows where it belongs. */

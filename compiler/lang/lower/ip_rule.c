@@ -1,0 +1,323 @@
+/*
+ * lower/ip_rule: ip rules that read the marks.
+ *
+ * Behind every lookup stands what happens when the table has no usable route, as an ip rule of its
+ * own: routes vanish with their interfaces, rules do not.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "lang/ast/known.h"
+#include "lang/lower/lower.h"
+
+/* ---- what a target asks ---- */
+
+struct step {
+	enum ir_rule_action action;
+	uint32_t table;
+	bool specific; /* of the main table no default route: see add_specific */
+	bool ipv6_only;
+	const char *name;
+};
+
+struct steps {
+	struct step *items;
+	size_t count;
+};
+
+static void add_step(struct lower *lower, struct steps *steps, struct step step)
+{
+	*arena_append(lower->arena, steps->items, steps->count) = step;
+}
+
+/* Tables without IPv6 would let it go on to the main table, which is what `block` is against. */
+static bool blocks_ipv6(struct lower *lower, const struct lower_class *way)
+{
+	if (lower->policy->settings.ipv6 != IPV6_BLOCK || way->names_main)
+		return false;
+	for (size_t i = 0; i < way->table_count; i++)
+		if (lower_has_family(lower, way->tables[i], ADDR_IPV6))
+			return false;
+	return way->table_count > 0;
+}
+
+static void add_main(struct lower *lower, struct steps *steps)
+{
+	add_step(lower, steps,
+		 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_MAIN, .name = "main" });
+}
+
+/*
+ * What the main table knows more than a default route for. In IPv4 it is asked, and its default
+ * routes are suppressed. In IPv6 that is no lock: a path MTU that the kernel learns, or a redirect,
+ * is kept as a route of its own under the default route, to one address, and what counts is the
+ * prefix of that (fib6_rule_suppress in net/ipv6/fib6_rules.c). So a copy of the specific routes is
+ * asked instead, which has no default route under which such a one could be.
+ */
+static void add_specific(struct lower *lower, struct steps *steps)
+{
+	add_step(lower, steps,
+		 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_MAIN, .specific = true,
+				.name = "main" });
+}
+
+/* The tables in their order, and the main table where it stands. */
+static void add_tables(struct lower *lower, struct steps *steps, const struct lower_class *way)
+{
+	bool was_main = false;
+
+	for (size_t i = 0; i <= way->table_count; i++) {
+		if (way->names_main && i == way->main_at) {
+			add_main(lower, steps);
+			was_main = true;
+		}
+		if (i == way->table_count)
+			break;
+		if (!was_main && lower_prefers_main(way, i))
+			add_specific(lower, steps);
+		add_step(lower, steps,
+			 (struct step){ IR_RULE_LOOKUP, .table = (uint32_t)way->tables[i]->id,
+					.name = way->tables[i]->name });
+	}
+}
+
+/*
+ * What happens where no table had a route. The main table is asked by a rule of the policy's own:
+ * the kernel's comes after those of other programs, which may send the packet elsewhere.
+ */
+static void add_fallback(struct lower *lower, struct steps *steps, const struct lower_class *way)
+{
+	static const enum ir_rule_action last[] = { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE,
+						    IR_RULE_PROHIBIT, IR_RULE_BLACKHOLE };
+
+	if (way->kind == IR_CLASS_SYN) {
+		add_step(lower, steps,
+			 (struct step){ IR_RULE_LOOKUP, .table = lower->reset_table,
+					.name = way->name });
+		return;
+	}
+	if (way->fallback != FALLBACK_MAIN) {
+		add_step(lower, steps, (struct step){ .action = last[way->fallback] });
+		return;
+	}
+	if (blocks_ipv6(lower, way))
+		add_step(lower, steps,
+			 (struct step){ .action = IR_RULE_UNREACHABLE, .ipv6_only = true });
+	if (!way->names_main || way->main_at < way->table_count)
+		add_main(lower, steps);
+}
+
+static struct steps steps_of(struct lower *lower, const struct lower_class *way)
+{
+	struct steps steps = { 0 };
+
+	if (way->table)
+		add_step(lower, &steps,
+			 (struct step){ IR_RULE_LOOKUP, .table = way->table, .name = way->name });
+	add_tables(lower, &steps, way);
+	if (steps.count)
+		add_fallback(lower, &steps, way);
+	return steps;
+}
+
+/* ---- priorities ---- */
+
+/* The priority that the author gave to the table, for the way that is just this table. */
+static const struct ast_table *given_priority(const struct lower_class *way)
+{
+	if (way->kind != IR_CLASS_ROUTE || way->table_count != 1 ||
+	    strcmp(way->name, way->tables[0]->name))
+		return NULL;
+	return way->tables[0]->priority ? way->tables[0] : NULL;
+}
+
+/* Behind the last of `count` priorities that another program is known to use, if any are; but not
+ * so far that no room would be left. */
+static uint32_t behind_known(uint32_t first, size_t count)
+{
+	for (size_t i = count; i > 0; i--) {
+		const struct known_range *known = known_priority(first + (uint32_t)i - 1);
+
+		if (known && known->last + count <= LOWER_PRIORITY_MOST)
+			return known->last + 1;
+	}
+	return first;
+}
+
+/* Moves `first` behind what is known of, and behind every block of given priorities that the next
+ * `count` would run into. */
+uint32_t lower_free_block(struct lower *lower, uint32_t first, size_t count)
+{
+	bool moved = true;
+
+	while (moved) {
+		uint32_t behind = behind_known(first, count);
+
+		moved = behind != first;
+		first = behind;
+		for (size_t i = 0; i < lower->class_count; i++) {
+			const struct ast_table *table = given_priority(lower->classes[i]);
+			size_t length = table ? steps_of(lower, lower->classes[i]).count : 0;
+
+			if (!table || !lower_is_used(lower->classes[i]) ||
+			    first + count <= (size_t)table->priority ||
+			    (size_t)table->priority + length <= first)
+				continue;
+			first = (uint32_t)(table->priority + (int64_t)length);
+			moved = true;
+		}
+	}
+	return first;
+}
+
+static void no_room(struct lower *lower, struct span span)
+{
+	if (!lower->failed)
+		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, span,
+				   "ip rule priorities would go beyond %d", LOWER_PRIORITY_MOST),
+			  "begin lower: `settings: {priority: N}`; the main table's own rule stands at 32766");
+	lower->failed = true;
+}
+
+/* ---- rules ---- */
+
+static void put_step(struct lower *lower, const struct lower_class *way, const struct step *step,
+		     enum addr_family family, uint32_t priority)
+{
+	struct ir_ip_rule *rule =
+		arena_append(lower->arena, lower->ir->ip_rules, lower->ir->ip_rule_count);
+
+	*rule = (struct ir_ip_rule){
+		.family = family,
+		.priority = priority,
+		.mark = way->mark,
+		.mask = way->mask,
+		.action = step->action,
+		.table = step->table,
+		.name = step->name,
+		.origin = way->origin,
+	};
+	if (!step->specific)
+		return;
+	if (family == ADDR_IPV4)
+		rule->shortest = IR_SPECIFIC_IPV4;
+	else
+		rule->table = lower->ir->main_copy = lower->main_copy;
+}
+
+static void put_steps(struct lower *lower, struct lower_class *way, const struct steps *steps)
+{
+	for (size_t i = 0; i < steps->count; i++)
+		for (int family = 0; family < ADDR_FAMILIES; family++)
+			if (way->families[family] &&
+			    (!steps->items[i].ipv6_only || family == ADDR_IPV6))
+				put_step(lower, way, &steps->items[i], (enum addr_family)family,
+					 way->priority + (uint32_t)i);
+}
+
+/* The priority after those that were given out. */
+uint32_t lower_ip_rules(struct lower *lower)
+{
+	uint32_t next = (uint32_t)lower->policy->settings.priority;
+
+	for (size_t i = 0; i < lower->class_count; i++) {
+		struct lower_class *way = lower->classes[i];
+		struct steps steps = steps_of(lower, way);
+		const struct ast_table *given = given_priority(way);
+
+		if (!steps.count || !lower_is_used(way))
+			continue;
+		way->priority = given ? (uint32_t)given->priority
+				      : lower_free_block(lower, next, steps.count);
+		if (!given)
+			next = way->priority + (uint32_t)steps.count;
+		if (way->priority + steps.count > LOWER_PRIORITY_MOST + 1)
+			no_room(lower, given ? given->priority_span : way->origin);
+		put_steps(lower, way, &steps);
+	}
+	return next;
+}
+
+/* ---- without a mark ---- */
+
+/*
+ * Where no mark is needed to be refused: the host itself is reached, then what main knows more than
+ * a default route for, as the LAN is that this host routes for.
+ */
+static struct steps unmarked_steps(struct lower *lower)
+{
+	struct steps steps = { 0 };
+
+	add_step(lower, &steps,
+		 (struct step){ IR_RULE_LOOKUP, .table = IR_TABLE_LOCAL, .name = "local" });
+	add_specific(lower, &steps);
+	add_step(lower, &steps, (struct step){ IR_RULE_UNREACHABLE });
+	return steps;
+}
+
+static void put_unmarked(struct lower *lower, const struct lower_held *held,
+			 const struct steps *steps, uint32_t first)
+{
+	struct lower_class none = { .mask = UINT32_MAX, .origin = held->way->origin };
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 0; i < steps->count; i++)
+		for (int family = 0; family < ADDR_FAMILIES; family++) {
+			if (!held->way->families[family])
+				continue;
+			put_step(lower, &none, &steps->items[i], (enum addr_family)family,
+				 first + (uint32_t)i);
+			ir->ip_rules[ir->ip_rule_count - 1].iif = held->dev;
+		}
+}
+
+/* From the priority `next` on; left out where there is no room. */
+void lower_refuse_unmarked(struct lower *lower, uint32_t next)
+{
+	struct steps steps = unmarked_steps(lower);
+	uint32_t first = lower_free_block(lower, next, steps.count);
+
+	for (size_t i = 0; i < lower->held_count && first + steps.count <= LOWER_PRIORITY_MOST + 1;
+	     i++)
+		put_unmarked(lower, &lower->held[i], &steps, first);
+}
+
+/* ---- their order ---- */
+
+/* Given priorities may run into each other; what is given out never does. */
+static void check_priorities(struct lower *lower)
+{
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 1; i < ir->ip_rule_count; i++) {
+		struct ir_ip_rule *a = &ir->ip_rules[i - 1], *b = &ir->ip_rules[i];
+		struct diag_record *record;
+
+		if (a->priority != b->priority || (a->mark == b->mark && a->mask == b->mask))
+			continue;
+		lower->failed = true;
+		record = diag_add(lower->diag, DIAG_number_conflict, b->origin,
+				  "ip rule priority %u is wanted twice", b->priority);
+		diag_also(record, a->origin, "here too");
+		diag_help(record,
+			  "leave room: a table needs a priority for each lookup and one for its fallback");
+	}
+}
+
+void lower_sort_ip_rules(struct lower *lower)
+{
+	struct ir *ir = lower->ir;
+
+	for (size_t i = 1; i < ir->ip_rule_count; i++) {
+		struct ir_ip_rule rule = ir->ip_rules[i];
+		size_t k = i;
+
+		for (; k && ir->ip_rules[k - 1].priority > rule.priority; k--)
+			ir->ip_rules[k] = ir->ip_rules[k - 1];
+		ir->ip_rules[k] = rule;
+	}
+	ir->priority_first = ir->ip_rule_count ? ir->ip_rules[0].priority : 0;
+	ir->priority_last = ir->ip_rule_count ? ir->ip_rules[ir->ip_rule_count - 1].priority : 0;
+	check_priorities(lower);
+}
