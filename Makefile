@@ -164,7 +164,7 @@ valgrind: ## unit, golden and cli suites (or SUITES) under valgrind: takes an ho
 	@$(call needs,valgrind)
 	@sh packaging/setup check
 	@$(SUBMAKE) all unit
-	@sh tests/behind $(BUILD) $(BUILD)/valgrind valgrind -q --error-exitcode=99 \
+	@sh tests/wrap_build $(BUILD) $(BUILD)/valgrind valgrind -q --error-exitcode=99 \
 		--suppressions=$(CURDIR)/tests/valgrind.supp
 	@$(call of_build,/valgrind) $(PYTHON) -m pytest -n $(JOBS) --patience 12 $(or $(SUITES),$(UNDER_VALGRIND))
 

@@ -9,7 +9,7 @@ import pathlib
 import pytest
 
 import ns
-import outputs
+import json_output
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KILLAT = pathlib.Path(os.environ["BUILD"]) / "torture" / "killat"
@@ -52,7 +52,7 @@ class Shop:
 		return ns.run(*command, check=False, stdin=stdin, cwd=self.folder, env={**PLAIN, **(environment or {})}, **more)
 
 	def tpc(self, *words, **more):
-		return outputs.checked(words, self.run(self.program, *words, **more))
+		return json_output.checked(words, self.run(self.program, *words, **more))
 
 	def listing(self, folder="."):
 		"""Every file below the folder with its bytes."""

@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-import outputs
+import json_output
 from cli import PLAIN, Shop
 from ns import Host
 
@@ -39,7 +39,7 @@ def users():
 @pytest.fixture
 def host(shop, users):
 	host = Host("host", shop.folder, PLAIN | {"TPC_RUN_DIR": str(shop.folder / "run")}, shop.program,
-		outputs.checked)
+		json_output.checked)
 	host.ip("link set lo up")
 	for key in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
 		host.sysctl(f"net.{key}", 1)

@@ -11,7 +11,7 @@ import snapshots
 import pytest
 
 from cli import differs, expect
-import accounts
+import etc_files
 
 SEED = """version: 1
 sets:
@@ -1047,7 +1047,7 @@ def test_bridges(shop, host):
 
 def test_flushing(shop, host):
 	"""/etc/nftables.conf begins with a flush: the first apply and status say what a restart takes, and what to do"""
-	if "/etc/nftables.conf" not in accounts.RULES:
+	if "/etc/nftables.conf" not in etc_files.RULES:
 		return
 	shop.write("policy.yaml", SEED)
 	wrong = "/etc/nftables.conf begins with `flush ruleset`"

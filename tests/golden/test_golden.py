@@ -25,7 +25,7 @@ import tempfile
 
 import pytest
 
-import accounts
+import etc_files
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "golden"
@@ -232,7 +232,7 @@ def accounts_named(text):
 	def named(word):
 		found = re.findall(word + r"\s+(?:!=\s*)?(\{[^}]*\}|\S+)", text)
 		return sorted(set(re.findall(r"[a-z_][\w.-]*", " ".join(found))))
-	return accounts.files(named("skuid"), named("skgid"))
+	return etc_files.files(named("skuid"), named("skgid"))
 
 
 def cgroups(text):

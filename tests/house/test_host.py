@@ -2,7 +2,7 @@
 import tempfile
 import time
 
-import settled
+import kernel_wait
 from cli import Shop
 from ns import Host
 
@@ -17,7 +17,7 @@ def test_left_running():
 		(shop.folder / "run").mkdir()
 		host = Host("host", shop.folder)
 		host.run("sh", "-c", f"setsid sh -c '{WRITER}' >/dev/null 2>&1 &")
-		settled.wait(lambda: not shop.listing())
+		kernel_wait.wait(lambda: not shop.listing())
 		host.end_all()
 		left = shop.listing()
 		time.sleep(0.1)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from machine import ROOT, Machine
+from fake_machine import ROOT, Machine
 
 BARE_ROOT = ROOT / "packaging" / "bare-root"
 COMMAND = "echo working; echo '5 passed, 1 failed, 0 skipped'; exit 3"

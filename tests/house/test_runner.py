@@ -41,7 +41,7 @@ UNITS = {
 
 def project(folder):
 	"""A project with our settings and no tests."""
-	for name in ("pytest.ini", "tests/conftest.py", "tests/unit/conftest.py", "tests/accounts.py", "tests/settled.py",
+	for name in ("pytest.ini", "tests/conftest.py", "tests/unit/conftest.py", "tests/etc_files.py", "tests/kernel_wait.py",
 			"tests/lab/ns.py", "tests/lab/clock.py"):
 		(folder / name).parent.mkdir(parents=True, exist_ok=True)
 		shutil.copy(ROOT / name, folder / name)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import probe
-import settled
+import kernel_wait
 
 
 def answers(engine):
@@ -17,7 +17,7 @@ def answers(engine):
 		heard = []
 		engine.add(ours, lambda: heard.append(ours.recv(9)))
 		theirs.send(b"news")
-		settled.wait(lambda: "" if heard else "news")
+		kernel_wait.wait(lambda: "" if heard else "news")
 		engine.drop([ours])
 	return heard == [b"news"]
 
@@ -42,7 +42,7 @@ def broken(engine):
 	engine.add(ours, fails)
 	with contextlib.redirect_stderr(io.StringIO()) as said:
 		theirs.send(b"news")
-		settled.wait(lambda: "" if "own fault" in said.getvalue() else "the error")
+		kernel_wait.wait(lambda: "" if "own fault" in said.getvalue() else "the error")
 	theirs.close()
 
 

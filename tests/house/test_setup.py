@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from machine import SETUP, Machine
+from fake_machine import SETUP, Machine
 
 COUNTRIES = SETUP.parent / "countries"
 MANAGERS = {

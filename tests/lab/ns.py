@@ -21,8 +21,8 @@ import tempfile
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-import accounts  # noqa: E402
-import settled  # noqa: E402
+import etc_files  # noqa: E402
+import kernel_wait  # noqa: E402
 
 SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
@@ -84,7 +84,7 @@ def enter():
         os.makedirs("/run/netns")
         _write("/proc/sys/net/ipv4/ip_forward", "1")
         _add_accounts()
-        for path in accounts.RULES:
+        for path in etc_files.RULES:
             mount("/dev/null", path, None, MS_BIND)
     except OSError as error:
         raise Unable(f"no private mounts here ({error})") from error
@@ -92,7 +92,7 @@ def enter():
 
 def _add_accounts():
     """The users and groups of the examples are there for this process and its children."""
-    for name, text in accounts.files().items():
+    for name, text in etc_files.files().items():
         with tempfile.NamedTemporaryFile("w", dir="/run") as file:
             file.write(text)
             file.flush()
@@ -220,7 +220,7 @@ class Host:
         for command in commands:
             before = listeners()
             monitors.append(self.start(*command))
-            settled.wait(lambda least=before: listeners() <= least)
+            kernel_wait.wait(lambda least=before: listeners() <= least)
         return monitors
 
     def processes(self, name=None):
@@ -248,7 +248,7 @@ class Host:
 
     def end_all(self):
         """A watchdog that a test has left may still write into the test's folder, which goes next."""
-        settled.wait(self._end_all)
+        kernel_wait.wait(self._end_all)
 
     def ip(self, text, family=None):
         """Feeds lines to `ip -batch`."""
@@ -274,18 +274,18 @@ class Host:
 
     def _late(self):
         links = self._links()
-        if late := settled.late_links(links):
+        if late := kernel_wait.late_links(links):
             return late
         # Whoever gets the lock that links are changed with comes after all that follows such a change.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             fcntl.ioctl(sock, SIOCSIFFLAGS, fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("16s24x", b"lo")))
-        return settled.late_addresses(links, *(pathlib.Path(f"/proc/thread-self/net/{name}").read_text()
+        return kernel_wait.late_addresses(links, *(pathlib.Path(f"/proc/thread-self/net/{name}").read_text()
                                                for name in ("if_inet6", "ipv6_route")))
 
     def settle(self):
         """Waits until links and addresses are what they were set to be."""
         with self:
-            settled.wait(self._late)
+            kernel_wait.wait(self._late)
 
     def sysctl(self, key, value=None):
         """Reads, or writes; dots and slashes change places, as sysctl has it ("eth0/100")."""

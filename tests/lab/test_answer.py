@@ -8,7 +8,7 @@ import time
 import pytest
 
 import probe
-from test_flows import NAT
+from test_stale_connections import NAT
 from lab import CLIENT, FOREIGN, ROUTER, UPLINKS, Network
 from policy import WAYS, Policy
 from outcomes import answered, nothing

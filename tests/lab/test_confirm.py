@@ -13,7 +13,7 @@ import time
 import pytest
 
 import probe
-from test_switch import CLOSED, Flood
+from test_policy_switch import CLOSED, Flood
 from lab import FOREIGN
 from policy import TPC, Policy, different, kernel
 from outcomes import answered, silent

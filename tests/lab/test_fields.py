@@ -15,8 +15,8 @@ import pytest
 
 import ns
 import probe
-import raw
-from groups import control_group
+import raw_packets
+from cgroups import control_group
 from lab import FOREIGN, Network
 from ns import all_ids
 from policy import Policy, different, generation, kernel
@@ -137,7 +137,7 @@ class Tunnel:
 
     def ask(self, version, port, timeout):
         """The answer's text, or the ICMP type that came instead; None for silence."""
-        os.write(self.fd, raw.packet("udp", self.ADDRESS[version], FOREIGN[version], port))
+        os.write(self.fd, raw_packets.packet("udp", self.ADDRESS[version], FOREIGN[version], port))
         while select.select([self.fd], [], [], timeout)[0]:
             packet = os.read(self.fd, 4096)
             if packet[0] >> 4 != version:

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import probe
-import raw
+import raw_packets
 from lab import CLIENT, FOREIGN
 from policy import Policy
 from outcomes import answered, nothing
@@ -25,7 +25,7 @@ def too_big(packet):
     """The answer of a router between client and proxy: the packet did not fit."""
     body = packet[:28 + 8]
     head = struct.pack("!BBHHH", *TOO_BIG, 0, 0, NEXT_MTU) + body
-    return head[:2] + raw.checksum(head) + head[4:]
+    return head[:2] + raw_packets.checksum(head) + head[4:]
 
 
 def first_large(sniffer):

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 import probe
-from groups import control_group
+from cgroups import control_group
 from lab import CLIENT, FOREIGN, ROUTER, UPLINKS, Network
 from ns import all_ids
 from policy import Policy, everything

@@ -10,7 +10,7 @@ import json
 import pytest
 
 import probe
-from groups import slices
+from cgroups import slices
 from lab import Network
 from policy import ROOT, TPC, WAYS, Policy, different, generation, kernel, ruleset
 from outcomes import answered, silent

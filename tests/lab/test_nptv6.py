@@ -9,10 +9,10 @@ import socket
 import pytest
 
 import probe
-import raw
+import raw_packets
 from test_carrier import plug, pull
-from test_flows import NAT, Flow
-from test_forgotten import PORT, Far, Talk
+from test_stale_connections import NAT, Flow
+from test_lost_conntrack import PORT, Far, Talk
 from lab import CLIENT, FOREIGN, ROUTER, SERVER, UPLINKS, Network
 from policy import WAYS, Policy
 from outcomes import answered, told
@@ -141,8 +141,8 @@ def test_strays(net):
         with contextlib.suppress(OSError):
             sock.send(b"after\n")
             sock.send(b"after\n")
-        for flags in 1 | raw.ACK, 4, raw.SYN | raw.ACK:
-            raw.send(net.client, "tcp", CLIENT[6], FOREIGN[6], 80, flags=flags)
+        for flags in 1 | raw_packets.ACK, 4, raw_packets.SYN | raw_packets.ACK:
+            raw_packets.send(net.client, "tcp", CLIENT[6], FOREIGN[6], 80, flags=flags)
         asked(net, net.client, "wan0", peer=outside("wan0"))
         clean(wire, "wan0")
 

@@ -17,7 +17,7 @@ import time
 import pytest
 
 import probe
-from test_switch import Flood
+from test_policy_switch import Flood
 from lab import FOREIGN, ROUTER
 from ns import all_ids
 from policy import WAYS, Policy

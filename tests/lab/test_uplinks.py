@@ -8,9 +8,9 @@ import time
 import pytest
 
 import probe
-import raw
+import raw_packets
 from test_carrier import pull
-from test_forgotten import Far
+from test_lost_conntrack import Far
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, UPLINKS, Network
 from ns import all_ids
 from policy import WAYS, Policy
@@ -202,7 +202,7 @@ def test_partial():
             # Where the table has no route to the sender, the main table answers, as it always did.
             net.hosts["vpn"].ip("address add 198.18.2.9/32 dev lo")
             clear = net.sniff()
-            raw.send(net.hosts["vpn"], "tcp", "198.18.2.9", UPLINKS["wg0"][1][4], 22)
+            raw_packets.send(net.hosts["vpn"], "tcp", "198.18.2.9", UPLINKS["wg0"][1][4], 22)
             found = clear.wait(lambda packets: any(one[2] == "198.18.2.9" for one in packets))
             assert found, "no answer by main's default route"
             assert _holds(net, far, clear) == (fallback == "main"), "answers in the clear when the tunnel is lost"

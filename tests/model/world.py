@@ -17,7 +17,7 @@ import struct
 
 import pytest
 
-import groups
+import cgroups
 import ns
 import probe
 import watch
@@ -210,7 +210,7 @@ def slices():
         home = file.read().rpartition("0::/")[2].strip()
     with contextlib.ExitStack() as stack:
         try:
-            name, path = stack.enter_context(groups.control_group())
+            name, path = stack.enter_context(cgroups.control_group())
         except pytest.skip.Exception:
             yield None
             return

@@ -17,7 +17,7 @@ LAB = ROOT / "tests" / "lab"
 SECTIONS = ("Top level", "Settings", "Sets", "Lists", "Listeners", "Tables", "Rules", "Then", "Default", "Expect")
 PROMISES = "Guarantees"
 # The section of coverage.md for what the reference says outside of its tables.
-BESIDE = "Beside the tables"
+BESIDE = "Outside the tables"
 # What a row's first column shows beside words of the language.
 PLACES = re.compile(r"\b[A-Z][A-Z0-9]*\b")
 WORD = re.compile(r"[a-z][a-z0-9_-]*")

@@ -1,7 +1,7 @@
-"""What the pages for people show is what the program does.
+"""The documents show what the program does.
 
-In go README.md and the pages of docs/ and schema/; out comes a test a block, and one a page. A block behind a comment "from FILE" stands in that
-file, word for word; every block that is a whole policy is one that `tpc check` takes; every link to a file leads to one.
+In: README.md and the pages of docs/ and schema/. Out: a test for each block, and one for each page. A block after a comment "from FILE" is in that
+file, word for word; `tpc check` accepts every block that is a whole policy; every link leads to a file, and its anchor to a heading.
 """
 import os
 import pathlib
@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "CONTRIBUTING.md", "schema/reference.md", "schema/coverage.md", "docs/how-it-works.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "schema/reference.md", "schema/coverage.md", "docs/how-it-works.md", "docs/speed.md"]
 BLOCK = re.compile(r"(?:^<!-- from (\S+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -25,25 +25,32 @@ BLOCKS = [pytest.param(page, *block, id=f"{page}: block {number}")
 
 @pytest.mark.parametrize("page, source, language, block", [each for each in BLOCKS if each.values[1]])
 def test_source(page, source, language, block):
-	"""{page}: a block that says where it is from is there"""
+	"""{page}: a block is in the file that it names"""
 	assert block in read(source)
 
 
 @pytest.mark.parametrize("page, source, language, block", [each for each in BLOCKS
 	if each.values[2] == "yaml" and each.values[3].startswith("version:")])
 def test_policy(page, source, language, block, tmp_path):
-	"""{page}: a block that is a policy is a good one"""
+	"""{page}: tpc check accepts a block that is a policy"""
 	policy = tmp_path / "policy.yaml"
 	policy.write_text(block, encoding="utf-8")
 	done = subprocess.run([os.environ["TPC"], "check", policy], capture_output=True, text=True, check=False)
 	assert done.returncode == 0, done.stderr
 
 
+def headings(path):
+	"""The anchors of a page."""
+	return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-")
+		for head in re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links(page):
-	"""{page}: every link leads somewhere"""
+	"""{page}: every link has a file, and every anchor a heading"""
 	text = read(page)
 	links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
 	assert not [link for link in links if not (ROOT / page).parent.joinpath(link).exists()]
-	heads = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
-	assert not [link for link in re.findall(r"\]\(#([^)]*)\)", text) if link not in heads]
+	anchors = re.findall(r"\]\(([^)#:]*)#([^)]*)\)", text)
+	assert not [(link, anchor) for link, anchor in anchors
+		if anchor not in headings((ROOT / page).parent / link if link else ROOT / page)]

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-import outputs
+import json_output
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TPC = os.environ["TPC"]
@@ -196,4 +196,4 @@ def test_printed():
 @pytest.mark.parametrize("path", [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("golden/*/expected/policy.json"))])
 def test_outputs(path):
 	"""{path} validates; what the verbs print is checked wherever a test runs them"""
-	assert not outputs.wrong_with("json", json.loads((ROOT / path).read_text(encoding="utf-8")))
+	assert not json_output.wrong_with("json", json.loads((ROOT / path).read_text(encoding="utf-8")))

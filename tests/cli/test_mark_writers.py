@@ -97,7 +97,7 @@ def test_harmless(shop, host):
 	"""rules that write bits of their own, or what cannot be told: no refusal, no warning, and they stand"""
 	host.link("wg0")
 	for name in ("docker.nft", "firewalld.nft"):
-		host.run("nft", "-f", ROOT / "tests" / "lab" / "others" / name)
+		host.run("nft", "-f", ROOT / "tests" / "lab" / "foreign" / name)
 	load(host, "filter hook prerouting priority -100", *HARMLESS)
 	load(host, "route hook output priority -100", *HARMLESS, table="ip theirs")
 	load(host, "nat hook postrouting priority 100", *HARMLESS, table="inet nat")

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import probe
-import raw
+import raw_packets
 from lab import FOREIGN, UPLINKS
 from policy import Policy
 from outcomes import answered, nothing
@@ -44,7 +44,7 @@ def too_big(net, version, device="wan0", mtu=1280):
         quoted = struct.pack(">BBHHHBBH", 0x45, 0, 1400, 1, 0x4000, 64, 1, 0) + source + target
         quoted += struct.pack(">BBHHH", 0, 0, 0, 7, 1)
         body = struct.pack(">HH", 0, mtu) + quoted
-        message = b"\3\4" + raw.checksum(b"\3\4\0\0" + body) + body
+        message = b"\3\4" + raw_packets.checksum(b"\3\4\0\0" + body) + body
         protocol = socket.IPPROTO_ICMP
     with net.hosts[name]:
         sock = socket.socket(probe.family_of(ours[version]), socket.SOCK_RAW, protocol)

@@ -11,15 +11,15 @@ import time
 import pytest
 
 import probe
-import raw
+import raw_packets
 from test_carrier import plug, pull
-from test_forgotten import PORT, Far, Talk
+from test_lost_conntrack import PORT, Far, Talk
 from lab import CLIENT, FOREIGN, ROUTER, UPLINKS
 from policy import Policy
 from outcomes import answered
 
 FIN, RST = 1, 4
-STRAYS = RST, FIN | raw.ACK, raw.SYN | raw.ACK
+STRAYS = RST, FIN | raw_packets.ACK, raw_packets.SYN | raw_packets.ACK
 FAR = '[203.0.113.0/24, "2001:db8:113::/48"]'
 GIVEN = {"wan0": {4: "192.0.2.10", 6: "2001:db8:1::10"}, "wan1": {4: "198.51.100.10", 6: "2001:db8:2::10"},
          "wg0": {4: "10.99.0.10", 6: "fd00:99::10"}}
@@ -66,9 +66,9 @@ rules: [{{scope: both, to: {FAR}, then: {{route: vpn}}}}]
     for version in 4, 6:
         for host, source in (net.client, CLIENT), (net.router, ROUTER):
             for number, flags in enumerate(STRAYS):
-                raw.send(host, "tcp", source[version], FOREIGN[version], 80, sport=40000 + number, flags=flags)
+                raw_packets.send(host, "tcp", source[version], FOREIGN[version], 80, sport=40000 + number, flags=flags)
         # What may belong to a connection that is older than the table is translated, as ever.
-        raw.send(net.client, "tcp", CLIENT[version], FOREIGN[version], 81, flags=raw.ACK)
+        raw_packets.send(net.client, "tcp", CLIENT[version], FOREIGN[version], 81, flags=raw_packets.ACK)
     found = wire.wait(lambda packets: len(sources(packets, 81)) > 1)
     assert sources(found) == set(ours.values()), "sources"
     assert sources(found, 80) | sources(clear.packets(), 80) == set(), "sources of strays"
@@ -90,7 +90,7 @@ rules: [{{in: lan0, to: {FAR}, then: {{route: vpn}}}}]
         _closed(net.client, version)
     asked = wire.wait(lambda packets: len({one[1] for one in packets if one[0] == 17}) > 1)
     for _, source, dest, sport, port, _ in asked:
-        raw.send(net.hosts["vpn"], "udp", dest, source, sport, sport=port)
+        raw_packets.send(net.hosts["vpn"], "udp", dest, source, sport, sport=port)
     found = wire.wait(lambda packets: len({one[0] for one in packets if one[0] in (1, 58)}) > 1)
     assert sources(found) == set(UPLINKS["wg0"][1].values()), "sources"
 
@@ -104,11 +104,11 @@ rules: [{{in: lan0, to: {FAR}, then: {{route: vpn}}}}]
 """).up()
     clear = net.sniff()
     for version in 4, 6:
-        raw.send(net.hosts["vpn"], "tcp", FOREIGN[version], UPLINKS["wg0"][1][version], 40000, sport=80,
-                 flags=FIN | raw.ACK)
+        raw_packets.send(net.hosts["vpn"], "tcp", FOREIGN[version], UPLINKS["wg0"][1][version], 40000, sport=80,
+                 flags=FIN | raw_packets.ACK)
         # The same with the address of the interface that it leaves by is an answer like any other.
-        raw.send(net.hosts["origin"], "tcp", FOREIGN[version], UPLINKS["wan0"][1][version], 40000, sport=80,
-                 flags=FIN | raw.ACK)
+        raw_packets.send(net.hosts["origin"], "tcp", FOREIGN[version], UPLINKS["wan0"][1][version], 40000, sport=80,
+                 flags=FIN | raw_packets.ACK)
     found = clear.wait(lambda packets: len(packets) > 1)
     assert sources(found) == set(UPLINKS["wan0"][1].values()), "sources"
 

@@ -10,8 +10,8 @@ import time
 import pytest
 
 import probe
-import raw
-from test_pinning import FAMILIES, element
+import raw_packets
+from test_first_packet import FAMILIES, element
 from lab import CLIENT, FOREIGN, UPLINKS, Network
 from policy import Policy
 
@@ -190,9 +190,9 @@ def test_others(net):
     Policy(net, POLICY).up()
     origin = net.sniff()
     for version in 4, 6:
-        raw.send(net.client, "tcp", CLIENT[version], FOREIGN[version], 443, flags=raw.ACK)
+        raw_packets.send(net.client, "tcp", CLIENT[version], FOREIGN[version], 443, flags=raw_packets.ACK)
     found = origin.wait(lambda packets: len(packets) > 1)
-    assert [packet[5] for packet in found] == [raw.ACK] * 2, "flags of what came"
+    assert [packet[5] for packet in found] == [raw_packets.ACK] * 2, "flags of what came"
 
 
 def test_stateless(net):

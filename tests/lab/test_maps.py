@@ -8,11 +8,11 @@ import json
 import pytest
 
 import probe
-import raw
+import raw_packets
 from lab import Network
 from policy import WAYS, Policy, different, generation, kernel, ruleset
 from outcomes import answered, silent, told
-from test_switch import Flood
+from test_policy_switch import Flood
 
 # Nested, overlapping and neighbouring destinations, some with a port or a protocol of their own.
 CLASSES = """version: 1
@@ -73,7 +73,7 @@ def _counts(host, sender):
     host.run("nft", "reset", "counters")
     for version in 4, 6:
         for sport, (last, protocol, port, _) in enumerate(ANSWERS, 40000):
-            raw.send(sender, protocol, FREE[version], _address(version, last), port, sport=sport)
+            raw_packets.send(sender, protocol, FREE[version], _address(version, last), port, sport=sport)
     listed = json.loads(host.run("nft", "-j", "list", "counters").stdout)["nftables"]
     return {item["counter"]["name"]: item["counter"]["packets"]
             for item in listed if "counter" in item}

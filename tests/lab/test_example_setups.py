@@ -17,7 +17,7 @@ import pytest
 import clock
 import probe
 from test_examples import BOTH, FAMILIES, GONE, HOME, all_fail, load
-from groups import slices
+from cgroups import slices
 from lab import CLIENT, FOREIGN, ROUTER, SERVER, UPLINKS, Network
 from policy import ROOT, Policy
 from outcomes import answered, nothing, silent, told
@@ -441,7 +441,7 @@ def test_cgroups():
 
 CONTAINERS = {"container": {4: "172.17.0.2", 6: "fd00:172::2"},
               "other": {4: "172.17.0.3", 6: "fd00:172::3"}}
-OTHERS = pathlib.Path(__file__).parent / "others"
+OTHERS = pathlib.Path(__file__).parent / "foreign"
 FIREWALLD = (OTHERS / "firewalld.nft").read_text()
 LOOSE, STRICT = "fib saddr . mark oif missing drop", "fib saddr . mark . iif oif missing drop"
 

@@ -1,6 +1,6 @@
-"""outputs: what the command printed with --format json, against schema/output.schema.json.
+"""json_output: validates the output of `--format json` against schema/output.schema.json.
 
-In go the command's words and what it printed, out comes what does not fit: each line on standard output is an object of its
+In: the command's words and its output. Out: what does not fit. Each line on standard output is an object of its
 verb (check: or a message), each line on standard error a message.
 """
 import json

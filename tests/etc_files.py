@@ -1,17 +1,17 @@
-"""accounts: users and groups that a policy names, on whatever machine.
+"""etc_files: users and groups of tests, and nftables' rules file, on any machine.
 
-In: names. Out: /etc/passwd and /etc/group as this machine has them, with what they lack. The suites mount
-them over the machine's own in namespaces of theirs: nothing that a test names has to be installed.
+In: names. Out: the machine's /etc/passwd and /etc/group with the missing names added. The suites mount
+them over the machine's own in their namespaces, so nothing that a test names has to be installed.
 """
 import pathlib
 
-# What the examples speak of, users and groups of the same name, which packages would have made.
+# Users and groups (of the same name) of the examples; packages would create them.
 EXAMPLES = ("haproxy", "proxy", "redsocks", "nobody", "nogroup")
 FIRST = 64100
 SHAPES = {"passwd": "{0}:x:{1}:{1}::/:/bin/false\n", "group": "{0}:x:{1}:\n"}
 
 
-# Where a machine's nftables.service has its rules; a suite puts nothing in their place.
+# The rules files of nftables.service; a suite mounts an empty file over them.
 RULES = tuple(path for path in ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf", "/etc/nftables.nft")
 	if pathlib.Path(path).is_file())
 

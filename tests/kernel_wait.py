@@ -1,9 +1,9 @@
-"""settled: what the kernel still has to do after a command that changed links or addresses has returned.
+"""kernel_wait: waits for what the kernel still has to do after a change of links or addresses.
 
-A worker of the kernel's sees a link's new carrier, and only then are routes by it not `linkdown` any more and
-has IPv6 its multicast and link-local routes there; another one gives an IPv6 address its local route. A busy
-machine does both late. In: what `ip link` tells, /proc/net/if_inet6 and /proc/net/ipv6_route of one network
-namespace. Out: what is to come, in words.
+A kernel worker handles a link's new carrier. Only after that its routes are no longer `linkdown`, and
+IPv6 has its multicast and link-local routes; another worker adds the local route of an IPv6 address. A busy
+machine does both late. In: the output of `ip link`, /proc/net/if_inet6 and /proc/net/ipv6_route of one network
+namespace. Out: the missing changes, in words.
 """
 import time
 
@@ -14,7 +14,7 @@ PATIENCE = 30  # seconds
 
 
 def late_links(links):
-	"""Of (name, flags, operational state), what has not followed the carrier."""
+	"""The links, (name, flags, operational state) each, whose state does not match the carrier yet."""
 	late = []
 	for name, flags, state in links:
 		carrier = bool(flags & LOWER_UP)
@@ -24,9 +24,9 @@ def late_links(links):
 
 
 def late_addresses(links, addresses, routes):
-	"""IPv6 addresses, by links with a carrier, that nothing can be sent to yet."""
+	"""IPv6 addresses on links with a carrier that are not usable yet."""
 	ready = {name for name, flags, _ in links if flags & UP and flags & LOWER_UP}
-	# Of a route the address and the length of its prefix, and last its device.
+	# The address, the prefix length and the device of each route.
 	local = {tuple(words[:2]) for words in map(str.split, routes.splitlines())}
 	late = []
 	for address, _, _, _, flags, device in map(str.split, addresses.splitlines()):
@@ -36,7 +36,7 @@ def late_addresses(links, addresses, routes):
 
 
 def wait(late):
-	"""Until nothing is late; whatever still is so is said by the case, which finds it different."""
+	"""Waits until nothing is late. After the timeout the test goes on, and fails where it matters."""
 	end = time.monotonic() + PATIENCE
 	while late() and time.monotonic() < end:
 		time.sleep(0.005)

@@ -14,9 +14,9 @@ import pytest
 
 import probe
 from test_carrier import pull
-from test_forgotten import PORT, Far, Talk
-from test_sources import GIVEN, snat
-from groups import control_group
+from test_lost_conntrack import PORT, Far, Talk
+from test_source_address import GIVEN, snat
+from cgroups import control_group
 from lab import FOREIGN, SERVER, UPLINKS, Network
 from ns import all_ids
 from policy import Policy

@@ -115,7 +115,7 @@ def test_named(shop, host):
 def test_silent(shop, host):
 	"""no word about rules that take none of the policy's packets, or that do no harm"""
 	prepare(host)
-	host.run("nft", "-f", ROOT / "tests" / "lab" / "others" / "docker.nft")
+	host.run("nft", "-f", ROOT / "tests" / "lab" / "foreign" / "docker.nft")
 	for what, (policy, hook, rule) in SILENT.items():
 		load(host, hook, rule)
 		shop.write("policy.yaml", policy)
