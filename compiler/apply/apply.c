@@ -358,7 +358,8 @@ static enum apply_outcome decide(struct apply *apply)
 	if (!apply->observed.table.exists)
 		nft_load_open(&apply->loader);
 	apply->applied = read_applied(apply);
-	diff_make(apply->arena, apply->ir, &apply->observed, apply->applied, &apply->ops);
+	apply->set_names =
+		diff_make(apply->arena, apply->ir, &apply->observed, apply->applied, &apply->ops);
 	commit = op_find(&apply->ops, OP_COMMIT);
 	if (commit && journal_is_same_written(apply))
 		commit->why = apply->observed.hosted_changed

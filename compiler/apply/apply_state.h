@@ -31,6 +31,7 @@ struct apply {
 					  applied; or NULL */
 	struct observed observed;
 	struct op_list ops;     /* what is to be done, and was */
+	const char **set_names; /* what the ir's sets are called in nft (host/diff.h) */
 	unsigned int settled;   /* milliseconds that were waited for addresses */
 	struct history history; /* of sets that get a timeout, or, going back, had none */
 	struct op_list undo;    /* what takes back what was done */
@@ -141,7 +142,7 @@ void apply_find_losses(struct apply *apply);
 bool apply_check_rules(struct apply *apply);
 /* All that are to be filled, empty. */
 bool apply_declare_sets(struct apply *apply);
-/* Writes the rules anew, with the sets' names in the ir. */
+/* Writes the rules anew. */
 bool apply_commit(struct apply *apply, struct op *op);
 
 /* ---- steps ---- */

@@ -192,7 +192,7 @@ bool apply_top_up(struct apply *apply, struct op *op)
 	struct netlink_error error;
 
 	*change =
-		(struct nft_set_change){ .table = op->table, .name = set->name, .type = set->type };
+		(struct nft_set_change){ .table = op->table, .name = op->name, .type = set->type };
 	if (!add_missing(apply, set, change, &error)) {
 		report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_refused,
 			   "the set %s does not take what it begins with: %s", set->base,
@@ -208,7 +208,7 @@ bool apply_top_up(struct apply *apply, struct op *op)
 	change->is_first = false;
 	change->is_removal = true;
 	change->generation = 0;
-	apply_note(apply, OP_ELEMENTS_REMOVE, set->name)->elements = change;
+	apply_note(apply, OP_ELEMENTS_REMOVE, op->name)->elements = change;
 	apply_done(apply, op);
 	return true;
 }
@@ -217,7 +217,7 @@ bool apply_top_up(struct apply *apply, struct op *op)
 
 static bool make_anew(struct apply *apply, struct op *op, struct netlink_error *error)
 {
-	struct ir_set *set = op->set;
+	const struct ir_set *set = op->set;
 	struct nft_set_change change = {
 		.table = op->table, .name = set->base, .type = set->type, .is_first = true
 	};
@@ -226,7 +226,7 @@ static bool make_anew(struct apply *apply, struct op *op, struct netlink_error *
 		if (!read_history(apply, op, &change.contents, &change.generation, error))
 			return false;
 		fit(apply, set, &change.contents);
-		if (nft_set_replace(&apply->kernel.nft, &change, set->name, error)) {
+		if (nft_set_replace(&apply->kernel.nft, &change, op->name, error)) {
 			op->count = change.contents.ranges.count;
 			apply_done(apply, op);
 			return true;
@@ -268,7 +268,8 @@ bool apply_commit_again(struct apply *apply, struct op *op)
 {
 	for (size_t i = 0; i < apply->ops.count; i++)
 		if (apply->ops.items[i]->stage == STAGE_MIGRATE)
-			apply->ops.items[i]->set->name = apply->ops.items[i]->set->base;
+			apply->set_names[apply->ops.items[i]->set - apply->ir->sets] =
+				apply->ops.items[i]->set->base;
 	return apply_commit(apply, op) ||
 	       doubt(apply, "its sets were re-created and the rules could not be rewritten",
 		     "see above");

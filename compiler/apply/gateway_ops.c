@@ -29,8 +29,8 @@ static struct interval_set held_by(struct apply *apply, size_t index)
 static void compare(struct apply *apply, size_t index, const struct gateways_set *wanted)
 {
 	struct interval_set held = held_by(apply, index);
-	struct ir_set *set = &apply->ir->sets[index],
-		      *added = arena_new_of(apply->arena, struct ir_set),
+	const struct ir_set *set = &apply->ir->sets[index];
+	struct ir_set *added = arena_new_of(apply->arena, struct ir_set),
 		      *removed = arena_new_of(apply->arena, struct ir_set);
 	struct op *op;
 
@@ -41,7 +41,8 @@ static void compare(struct apply *apply, size_t index, const struct gateways_set
 		removed->elements = interval_subtract(apply->arena, &held, &wanted->addresses);
 	if (!added->elements.count && !removed->elements.count)
 		return;
-	op = diff_add_set(apply->arena, &apply->ops, OP_SET_UPDATE, STAGE_GATEWAYS, apply->ir, set);
+	op = diff_add_set(apply->arena, &apply->ops, OP_SET_UPDATE, STAGE_GATEWAYS, apply->ir, set,
+			  apply->set_names[index]);
 	op->added = added;
 	op->removed = removed;
 	op->why = "link addresses of gateways";

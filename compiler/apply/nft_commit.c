@@ -28,7 +28,7 @@ static bool has_sets(const struct apply *apply, const struct nft_table *table)
 {
 	for (size_t i = 0; i < apply->ir->set_count; i++)
 		if (op_fills(&apply->ops, &apply->ir->sets[i]) &&
-		    !nft_table_set_find(table, apply->ir->sets[i].name))
+		    !nft_table_set_find(table, apply->set_names[i]))
 			return false;
 	return true;
 }
@@ -90,22 +90,22 @@ static bool run_text(struct apply *apply, const struct buf *text, enum text whic
 
 /* ---- texts ---- */
 
+static struct emit_job job_of(const struct apply *apply)
+{
+	return (struct emit_job){ .ir = apply->ir, .set_names = apply->set_names };
+}
+
 /* The new sets without their elements, which go by netlink. */
 static void put_declarations(struct apply *apply, struct buf *out)
 {
-	struct ir shadow = *apply->ir;
+	const struct emit_job job = job_of(apply);
 
-	shadow.sets = arena_alloc(apply->arena, (shadow.set_count + 1) * sizeof(*shadow.sets));
-	for (size_t i = 0; i < shadow.set_count; i++) {
-		shadow.sets[i] = apply->ir->sets[i];
-		shadow.sets[i].elements = (struct interval_set){ 0 };
-	}
-	emit_nft_fill(&shadow, op_filled(apply->arena, &apply->ops, apply->ir), out);
+	emit_nft_declare(&job, op_filled(apply->arena, &apply->ops, apply->ir), out);
 }
 
 static void put_rules(struct apply *apply, struct buf *out)
 {
-	const struct emit_job job = { .ir = apply->ir };
+	const struct emit_job job = job_of(apply);
 	const char *table = apply->ir->table;
 	bool is_flushed = false;
 
@@ -120,7 +120,7 @@ static void put_rules(struct apply *apply, struct buf *out)
 		buf_printf(out, "delete chain inet %s %s\n", table, op->name);
 	}
 	if (apply->observed.table.exists)
-		emit_nft_flip(&job, out);
+		emit_nft_commit(&job, out);
 	else
 		emit_nft_first(&job, out);
 }

@@ -56,26 +56,19 @@ static void fill_set(const struct planning *planning, struct op *op)
 
 /* ---- rules ---- */
 
-/* Sets under their own names, so that a stand-in's is no difference. */
+/* Sets under their bases, so that a staging set's name is no difference. */
 static const char *rules_text(const struct planning *planning, const struct ir *ir)
 {
+	const struct emit_job job = { .ir = ir };
 	struct buf out = { 0 };
 	const char *text;
-	const char **names =
-		arena_alloc(planning->apply->arena, (ir->set_count + 1) * sizeof(char *));
 
-	for (size_t i = 0; i < ir->set_count; i++) {
-		names[i] = ir->sets[i].name;
-		ir->sets[i].name = ir->sets[i].base;
-	}
 	for (size_t i = 0; i < ir->chain_count; i++) {
 		buf_printf(&out, "\tchain %s {\n", ir->chains[i].name);
 		for (size_t k = 0; k < ir->chains[i].rule_count; k++)
-			emit_nft_put_rule(&ir->chains[i].rules[k], &out);
+			emit_nft_put_rule(&job, &ir->chains[i].rules[k], &out);
 		buf_puts(&out, "\t}\n");
 	}
-	for (size_t i = 0; i < ir->set_count; i++)
-		ir->sets[i].name = names[i];
 	text = arena_strdup(planning->apply->arena, buf_text(&out));
 	buf_free(&out);
 	return text;

@@ -54,8 +54,8 @@ static void note_declarations(struct apply *apply)
 		const struct op *op = apply->ops.items[i];
 
 		if (op->kind == OP_SET_FILL)
-			apply_note(apply, OP_SET_REMOVE, op->set->name)->word =
-				op->set->targets ? "map" : "set";
+			apply_note(apply, OP_SET_REMOVE, op->name)->word = op->set->targets ? "map"
+											    : "set";
 	}
 }
 
@@ -116,7 +116,7 @@ static void put_comments(struct apply *apply, struct netlink_batch *batch)
 			    strcmp(table->about[i].base, op->set->base) != 0)
 				continue;
 			text.length = 0;
-			about_put_set(op->set, &text);
+			about_put_set(op->set, op->name, &text);
 			nft_comment_replace(batch, table->name, table->about[i].handle,
 					    buf_text(&text));
 		}

@@ -369,7 +369,7 @@ const char *explain_condition(const struct explain *explain, const struct explai
 		buf_printf(&text, "%s: ", blamed->key);
 		put_source(blamed->origin, &text);
 	} else {
-		rule->failed->ops->print(rule->failed, &text);
+		ir_match_put(rule->failed, NULL, &text);
 	}
 	out = arena_strndup(explain->arena, buf_text(&text), text.length);
 	buf_free(&text);

@@ -14,6 +14,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "emit/elements.h"
+#include "emit/emit.h"
 #include "ir/ir.h"
 
 static int compare_ids(const void *a, const void *b)
@@ -82,13 +84,14 @@ void about_put_policy(const struct ir *ir, struct buf *out)
 	buf_printf(out, "tpc %d %s digest=%016" PRIx64, ABOUT_VERSION, ir->name, ir->digest);
 }
 
-void about_put_set(const struct ir_set *set, struct buf *out)
+void about_put_set(const struct ir_set *set, const char *name, struct buf *out)
 {
-	buf_printf(out, "set=%s name=%s contents=%016" PRIx64, set->base, set->name, set->contents);
+	buf_printf(out, "set=%s name=%s contents=%016" PRIx64, set->base, name, set->contents);
 }
 
-void about_put(const struct ir *ir, struct buf *out)
+void about_put(const struct emit_job *job, struct buf *out)
 {
+	const struct ir *ir = job->ir;
 	struct buf line = { 0 };
 
 	about_put_policy(ir, &line);
@@ -101,7 +104,7 @@ void about_put(const struct ir *ir, struct buf *out)
 	put_tables(ir, out);
 	for (size_t i = 0; i < ir->set_count; i++) {
 		line.length = 0;
-		about_put_set(&ir->sets[i], &line);
+		about_put_set(&ir->sets[i], elements_name(job, &ir->sets[i]), &line);
 		put_line(out, buf_text(&line));
 	}
 	for (size_t i = 0; i < ir->kept_count; i++) {

@@ -22,7 +22,7 @@
 
 struct arena;
 struct buf;
-struct interval_set;
+struct emit_job;
 struct ir;
 struct ir_set;
 
@@ -67,10 +67,10 @@ struct about_line {
 
 /* The rules of the chain, one a line, indented by two tabs. Each comment is shorter than nft's
  * limit of 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN) for names that the language allows. */
-void about_put(const struct ir *ir, struct buf *out);
+void about_put(const struct emit_job *job, struct buf *out);
 /* The text of the line of the policy, and of that of a set. */
 void about_put_policy(const struct ir *ir, struct buf *out);
-void about_put_set(const struct ir_set *set, struct buf *out);
+void about_put_set(const struct ir_set *set, const char *name, struct buf *out);
 /* Reads one comment; false for one that is none of ours. */
 bool about_parse(const char *comment, struct about_line *out);
 /* The routing tables that hold routes of ours, ascending, each once; in the arena. */

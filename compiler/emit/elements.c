@@ -9,10 +9,18 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "emit/emit.h"
 #include "ir/ir.h"
 
 /* A line is full when the next element might not fit into 100 columns. */
 enum { LINE = 100, TAB = 8 };
+
+const char *elements_name(const struct emit_job *job, const struct ir_set *set)
+{
+	if (!set || !set->base || !job->set_names)
+		return set ? set->base : NULL;
+	return job->set_names[set - job->ir->sets];
+}
 
 static const char *type_words(enum ir_set_type type)
 {
@@ -53,16 +61,16 @@ static void put_duration(uint32_t seconds, struct buf *out)
 
 /* The elements of a dynamic set may have times of their own, whether the set gives them one or not.
  */
-static void declare_map(const struct ir_set *map, struct buf *out)
+static void declare_map(const struct ir_set *map, const char *name, struct buf *out)
 {
-	buf_printf(out, "\tmap %s {\n\t\t%s : verdict\n\t\tflags interval\n\t}\n", map->name,
+	buf_printf(out, "\tmap %s {\n\t\t%s : verdict\n\t\tflags interval\n\t}\n", name,
 		   type_words(map->type));
 }
 
-void elements_declare(const struct ir_set *set, struct buf *out)
+void elements_declare(const struct ir_set *set, const char *name, struct buf *out)
 {
 	if (set->targets) {
-		declare_map(set, out);
+		declare_map(set, name, out);
 		return;
 	}
 	if (ir_set_holds_flows(set))
@@ -71,7 +79,7 @@ void elements_declare(const struct ir_set *set, struct buf *out)
 		buf_puts(out, "\t# link addresses of gateways, which only the host knows\n");
 	else if (set->dynamic)
 		buf_puts(out, "\t# filled at run time: what it holds stays\n");
-	buf_printf(out, "\tset %s {\n\t\t%s\n", set->name, type_words(set->type));
+	buf_printf(out, "\tset %s {\n\t\t%s\n", name, type_words(set->type));
 	if (set->size)
 		buf_printf(out, "\t\tsize %u\n", (unsigned int)set->size);
 	buf_printf(out, "\t\tflags %s%s\n", ir_set_holds_flows(set) ? "dynamic" : "interval",
@@ -192,10 +200,10 @@ void elements_fill(const struct ir_set *set, const char *table, struct buf *out)
 		return;
 	if (!set->dynamic)
 		buf_printf(out, "flush %s inet %s %s\n", set->targets ? "map" : "set", table,
-			   set->name);
+			   set->base);
 	if (set->elements.count == 0)
 		return;
-	buf_printf(out, "add element inet %s %s {\n", table, set->name);
+	buf_printf(out, "add element inet %s %s {\n", table, set->base);
 	put_elements(set, out);
 	buf_puts(out, "}\n");
 }

@@ -20,6 +20,7 @@ struct emit_job {
 	const struct ir *ir;
 	const char *policy; /* the policy's file name without folders: "policy.yaml" */
 	const char *stem; /* the same without its ending: outputs are STEM.nft, STEM.ip.batch ... */
+	const char *const *set_names; /* in nft, one for each of the ir's sets; NULL: the bases */
 };
 
 struct emit_output {
@@ -40,24 +41,24 @@ const struct emit_output *emit_find(const char *kind);
 /* Does a map among the wanted sets (NULL: all) lead to the chain? Then the chain is declared with
  * it. */
 bool emit_nft_leads_to(const struct ir *ir, const bool *wanted, const char *chain);
-
 /*
- * Pieces of the nft file, for the live engine. Names of sets are ir_set.name.
- * fill: the table and the sets with i's bit set in `wanted` (NULL: all), created and filled; no
- * rules. flip: every chain declared, all rules flushed and written anew, in one transaction; sets
+ * Pieces of the nft file, for the live engine.
+ * declare: the table and the sets with i's bit set in `wanted` (NULL: all), created, empty; no
+ * rules. commit: every chain declared, all rules flushed and written anew, in one transaction; sets
  * must be there. first: the same where the table has no rules yet, and refused where it has; what
  * names a chain twice or flushes makes the kernel wait until no packet can be in the old rules.
  */
-void emit_nft_fill(const struct ir *ir, const bool *wanted, struct buf *out);
-void emit_nft_flip(const struct emit_job *job, struct buf *out);
+void emit_nft_declare(const struct emit_job *job, const bool *wanted, struct buf *out);
+void emit_nft_commit(const struct emit_job *job, struct buf *out);
 void emit_nft_first(const struct emit_job *job, struct buf *out);
 /* One rule of the ir, indented by two tabs, without the comment above it. */
-void emit_nft_put_rule(const struct ir_rule *rule, struct buf *out);
+void emit_nft_put_rule(const struct emit_job *job, const struct ir_rule *rule, struct buf *out);
 /* How many rules of nft a rule of the ir becomes: a jump ends one. */
 size_t emit_nft_rule_count(const struct ir_rule *rule);
 /* All rules of nft that a chain of the ir becomes. */
 size_t emit_nft_chain_length(const struct ir_chain *chain);
 /* The n-th of them, from 0: a line, or several where it holds a map. */
-void emit_nft_put_nth(const struct ir_rule *rule, size_t n, struct buf *out);
+void emit_nft_put_nth(const struct emit_job *job, const struct ir_rule *rule, size_t n,
+		      struct buf *out);
 
 #endif

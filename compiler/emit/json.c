@@ -100,7 +100,7 @@ static void put_set(const struct ir_set *set, struct json *out)
 {
 	json_object(out, NULL);
 	json_text(out, "name", set->base);
-	json_text(out, "nft", set->name);
+	json_text(out, "nft", set->base);
 	json_text(out, "type", set_type(set->type));
 	json_number(out, "intervals", set->elements.count);
 	if (set->targets)

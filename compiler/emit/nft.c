@@ -5,7 +5,7 @@
  * policy and into one that has an earlier version of it. Only our own table is named. Sets are
  * flushed and filled, chains declared if need be, all rules replaced; named counters, which are
  * objects of the table, keep counting. The two halves, sets and rules, also stand for themselves:
- * the live engine fills first and flips then.
+ * an apply fills sets first and commits rules then.
  */
 #include "emit/nft.h"
 
@@ -70,17 +70,16 @@ static void declare_targets(const struct ir *ir, const bool *wanted, struct buf 
 			buf_printf(out, "\tchain %s {\n\t}\n", ir->chains[i].name);
 }
 
-void emit_nft_fill(const struct ir *ir, const bool *wanted, struct buf *out)
+void emit_nft_declare(const struct emit_job *job, const bool *wanted, struct buf *out)
 {
+	const struct ir *ir = job->ir;
+
 	buf_printf(out, "table inet %s {\n", ir->table);
 	declare_targets(ir, wanted, out);
 	for (size_t i = 0; i < ir->set_count; i++)
 		if (!wanted || wanted[i])
-			elements_declare(&ir->sets[i], out);
+			elements_declare(&ir->sets[i], elements_name(job, &ir->sets[i]), out);
 	buf_puts(out, "}\n");
-	for (size_t i = 0; i < ir->set_count; i++)
-		if (!wanted || wanted[i])
-			elements_fill(&ir->sets[i], ir->table, out);
 }
 
 static void put_hook(const struct ir_chain *chain, struct buf *out)
@@ -136,11 +135,13 @@ static void put_rule_comment(const struct ir_rule *rule, const struct ir_rule *b
 	buf_putc(out, '\n');
 }
 
-static void put_matches(const struct ir_rule *rule, struct buf *out)
+static void put_matches(const struct emit_job *job, const struct ir_rule *rule, struct buf *out)
 {
 	for (size_t i = 0; i < rule->match_count; i++) {
+		const struct ir_match *match = &rule->matches[i];
+
 		buf_puts(out, i ? " " : "\t\t");
-		rule->matches[i].ops->print(&rule->matches[i], out);
+		ir_match_put(match, elements_name(job, match->set), out);
 	}
 }
 
@@ -168,32 +169,35 @@ size_t emit_nft_chain_length(const struct ir_chain *chain)
 	return count;
 }
 
-void emit_nft_put_nth(const struct ir_rule *rule, size_t n, struct buf *out)
+void emit_nft_put_nth(const struct emit_job *job, const struct ir_rule *rule, size_t n,
+		      struct buf *out)
 {
 	bool is_begun = rule->match_count > 0;
 	size_t at = 0;
 
-	put_matches(rule, out);
+	put_matches(job, rule, out);
 	for (size_t i = 0; i < rule->statement_count; i++) {
 		if (at == n) {
 			buf_puts(out, is_begun ? " " : "\t\t");
 			is_begun = true;
-			statement_put(&rule->statements[i], out);
+			statement_put(&rule->statements[i],
+				      elements_name(job, rule->statements[i].map), out);
 		}
 		at += ends_rule(rule, i);
 	}
 	buf_putc(out, '\n');
 }
 
-void emit_nft_put_rule(const struct ir_rule *rule, struct buf *out)
+void emit_nft_put_rule(const struct emit_job *job, const struct ir_rule *rule, struct buf *out)
 {
 	size_t count = emit_nft_rule_count(rule);
 
 	for (size_t i = 0; i < count; i++)
-		emit_nft_put_nth(rule, i, out);
+		emit_nft_put_nth(job, rule, i, out);
 }
 
-static void put_chain(const struct ir_chain *chain, bool is_first, struct buf *out)
+static void put_chain(const struct emit_job *job, const struct ir_chain *chain, bool is_first,
+		      struct buf *out)
 {
 	if (chain->remark) {
 		buf_puts(out, "\t# ");
@@ -205,12 +209,12 @@ static void put_chain(const struct ir_chain *chain, bool is_first, struct buf *o
 		put_hook(chain, out);
 	for (size_t i = 0; i < chain->rule_count; i++) {
 		put_rule_comment(&chain->rules[i], i ? &chain->rules[i - 1] : NULL, out);
-		emit_nft_put_rule(&chain->rules[i], out);
+		emit_nft_put_rule(job, &chain->rules[i], out);
 	}
 	buf_puts(out, "\t}\n");
 }
 
-void emit_nft_flip(const struct emit_job *job, struct buf *out)
+void emit_nft_commit(const struct emit_job *job, struct buf *out)
 {
 	const struct ir *ir = job->ir;
 
@@ -220,28 +224,28 @@ void emit_nft_flip(const struct emit_job *job, struct buf *out)
 	buf_puts(out,
 		 "\t# Nothing jumps here: the comments say what was loaded.\n\tchain " ABOUT_CHAIN
 		 " {\n");
-	about_put(ir, out);
+	about_put(job, out);
 	buf_puts(out, "\t}\n");
 	for (size_t i = 0; i < ir->chain_count; i++) {
 		if (ir->chains[i].rule_count == 0)
 			continue;
 		buf_putc(out, '\n');
-		put_chain(&ir->chains[i], false, out);
+		put_chain(job, &ir->chains[i], false, out);
 	}
 	buf_puts(out, "}\n");
 }
 
 /* That it is created says that it was not there. */
-static void create_about(const struct ir *ir, struct buf *out)
+static void create_about(const struct emit_job *job, struct buf *out)
 {
+	const char *table = job->ir->table;
 	struct buf rules = { 0 };
 
-	buf_printf(out, "add table inet %s\ncreate chain inet %s " ABOUT_CHAIN "\n", ir->table,
-		   ir->table);
-	about_put(ir, &rules);
+	buf_printf(out, "add table inet %s\ncreate chain inet %s " ABOUT_CHAIN "\n", table, table);
+	about_put(job, &rules);
 	for (const char *rule = buf_text(&rules); *rule; rule = strchrnul(rule, '\n') + 1) {
 		rule += strspn(rule, "\t");
-		buf_printf(out, "add rule inet %s " ABOUT_CHAIN " %.*s\n", ir->table,
+		buf_printf(out, "add rule inet %s " ABOUT_CHAIN " %.*s\n", table,
 			   (int)strcspn(rule, "\n"), rule);
 	}
 	buf_free(&rules);
@@ -251,11 +255,11 @@ void emit_nft_first(const struct emit_job *job, struct buf *out)
 {
 	const struct ir *ir = job->ir;
 
-	create_about(ir, out);
+	create_about(job, out);
 	buf_printf(out, "table inet %s {\n", ir->table);
 	declare_counters(ir, out);
 	for (size_t i = 0; i < ir->chain_count; i++)
-		put_chain(&ir->chains[i], true, out);
+		put_chain(job, &ir->chains[i], true, out);
 	buf_puts(out, "}\n");
 }
 
@@ -295,8 +299,10 @@ void emit_nft_put(const struct emit_job *job, struct buf *out)
 	put_head(job, out);
 	if (job->ir->set_count) {
 		buf_puts(out, "\n# ---- sets ----\n");
-		emit_nft_fill(job->ir, NULL, out);
+		emit_nft_declare(job, NULL, out);
+		for (size_t i = 0; i < job->ir->set_count; i++)
+			elements_fill(&job->ir->sets[i], job->ir->table, out);
 	}
 	buf_puts(out, "\n# ---- rules ----\n");
-	emit_nft_flip(job, out);
+	emit_nft_commit(job, out);
 }

@@ -96,7 +96,7 @@ static void put_sets(const struct ir *ir, bool only_dynamic, struct buf *out)
 	for (size_t i = 0; i < ir->set_count; i++) {
 		if (only_dynamic && !ir_set_is_learned(&ir->sets[i]))
 			continue;
-		buf_printf(out, "%s%s", gap, ir->sets[i].name);
+		buf_printf(out, "%s%s", gap, ir->sets[i].base);
 		gap = " ";
 	}
 	buf_puts(out, "'\n");
@@ -181,7 +181,7 @@ static void put_times(const struct ir *ir, struct buf *out)
 
 		if (ir->sets[i].type != IR_SET_TIME)
 			continue;
-		buf_printf(out, "%s%s", last ? " " : "", ir->sets[i].name);
+		buf_printf(out, "%s%s", last ? " " : "", ir->sets[i].base);
 		if (windows->items[0].first.low < first)
 			first = windows->items[0].first.low;
 		if (windows->items[windows->count - 1].last.low > last)

@@ -142,14 +142,14 @@ static void put_string(const char *before, const char *text, struct buf *out)
 	buf_putc(out, '"');
 }
 
-static void put_lookup(const struct ir_statement *statement, struct buf *out)
+static void put_lookup(const struct ir_statement *statement, const char *set_name, struct buf *out)
 {
 	const struct ir_set *map = statement->map;
 	const struct ir_key *key = statement->key->ops->key;
 
 	key->print(statement->key, out);
-	if (map->name) {
-		buf_printf(out, " vmap @%s", map->name);
+	if (set_name) {
+		buf_printf(out, " vmap @%s", set_name);
 		return;
 	}
 	buf_puts(out, " vmap {");
@@ -162,14 +162,15 @@ static void put_lookup(const struct ir_statement *statement, struct buf *out)
 	buf_puts(out, "\n\t\t}");
 }
 
-static void put_remember(const struct ir_statement *statement, struct buf *out)
+static void put_remember(const struct ir_statement *statement, const char *set_name,
+			 struct buf *out)
 {
-	buf_printf(out, "update @%s { ", statement->map->name);
+	buf_printf(out, "update @%s { ", set_name);
 	ir_put_flow(statement->addr.family, out);
 	buf_printf(out, " timeout %" PRIu32 "s }", statement->value);
 }
 
-void statement_put(const struct ir_statement *statement, struct buf *out)
+void statement_put(const struct ir_statement *statement, const char *set_name, struct buf *out)
 {
 	switch (statement->op) {
 	case IR_SET_MARK:
@@ -240,10 +241,10 @@ void statement_put(const struct ir_statement *statement, struct buf *out)
 			   statement->name);
 		return;
 	case IR_LOOKUP:
-		put_lookup(statement, out);
+		put_lookup(statement, set_name, out);
 		return;
 	case IR_REMEMBER:
-		put_remember(statement, out);
+		put_remember(statement, set_name, out);
 		return;
 	case IR_BALANCE:
 		put_balance(statement, out);

@@ -8,6 +8,6 @@ struct buf;
 struct ir_statement;
 
 /* The statement without spaces around it. */
-void statement_put(const struct ir_statement *statement, struct buf *out);
+void statement_put(const struct ir_statement *statement, const char *set_name, struct buf *out);
 
 #endif

@@ -68,11 +68,13 @@ static const struct nft_table_set *find_held(const struct nft_table *table,
 }
 
 struct op *diff_add_set(struct arena *arena, struct op_list *ops, enum op_kind kind,
-			enum op_stage stage, const struct ir *ir, struct ir_set *set)
+			enum op_stage stage, const struct ir *ir, const struct ir_set *set,
+			const char *name)
 {
 	struct op *op = op_add(arena, ops, kind, stage);
 
 	op->table = ir->table;
+	op->name = name;
 	op->set = set;
 	return op;
 }
@@ -101,17 +103,17 @@ find_applied(const struct nft_table *table, const struct archive *applied, const
 	return before && !before->dynamic ? find_held(table, before) : NULL;
 }
 
-static bool add_update(struct arena *arena, struct ir *ir, struct ir_set *set,
+static bool add_update(struct arena *arena, const struct ir *ir, const struct ir_set *set,
 		       const struct nft_table *table, const struct archive *applied,
 		       struct op_list *ops)
 {
+	const struct nft_table_set *held = find_applied(table, applied, set);
 	struct delta *delta = arena_new_of(arena, struct delta);
 	struct op *op;
 
-	if (!find_applied(table, applied, set) ||
-	    !delta_make(arena, set_of(applied->ir, set->base), set, UPDATE_MOST, delta))
+	if (!held || !delta_make(arena, set_of(applied->ir, set->base), set, UPDATE_MOST, delta))
 		return false;
-	op = diff_add_set(arena, ops, OP_SET_UPDATE, STAGE_COMMIT, ir, set);
+	op = diff_add_set(arena, ops, OP_SET_UPDATE, STAGE_COMMIT, ir, set, held->name);
 	op->added = &delta->added;
 	op->removed = &delta->removed;
 	op->why = "in place";
@@ -119,7 +121,7 @@ static bool add_update(struct arena *arena, struct ir *ir, struct ir_set *set,
 }
 
 /* Where only contents differ from what was applied, and little of them, nothing is made anew. */
-static void find_updates(struct arena *arena, struct ir *ir, const struct nft_table *table,
+static void find_updates(struct arena *arena, const struct ir *ir, const struct nft_table *table,
 			 const struct archive *applied, struct op_list *ops)
 {
 	const struct about_line *policy = nft_table_about(table, ABOUT_POLICY);
@@ -144,28 +146,34 @@ static bool is_updated(const struct op_list *ops, const struct ir_set *set)
 
 /* ---- sets that are filled ---- */
 
-static bool is_name_taken(const struct ir *ir, const struct nft_table *table,
-			  const struct op_list *ops, const struct ir_set *set, const char *name)
+struct naming {
+	struct arena *arena;
+	const struct ir *ir;
+	const struct nft_table *table;
+	const struct archive *applied;
+	struct op_list *ops;
+	const char **names; /* in nft, one for each of the ir's sets */
+};
+
+static bool is_name_taken(const struct naming *naming, size_t index, const char *name)
 {
-	for (size_t i = 0; i < ir->set_count; i++)
-		if (&ir->sets[i] != set &&
-		    (strcmp(ir->sets[i].base, name) == 0 || strcmp(ir->sets[i].name, name) == 0))
+	for (size_t i = 0; i < naming->ir->set_count; i++)
+		if (i != index && (strcmp(naming->ir->sets[i].base, name) == 0 ||
+				   strcmp(naming->names[i], name) == 0))
 			return true;
-	for (size_t i = 0; i < ops->count; i++)
-		if (ops->items[i]->stage == STAGE_FREE_NAMES &&
-		    strcmp(ops->items[i]->name, name) == 0)
+	for (size_t i = 0; i < naming->ops->count; i++)
+		if (naming->ops->items[i]->stage == STAGE_FREE_NAMES &&
+		    strcmp(naming->ops->items[i]->name, name) == 0)
 			return false;
-	return nft_table_set_find(table, name) != NULL;
+	return nft_table_set_find(naming->table, name) != NULL;
 }
 
-static const char *free_name(struct arena *arena, const struct ir *ir,
-			     const struct nft_table *table, const struct op_list *ops,
-			     const struct ir_set *set)
+static const char *free_name(const struct naming *naming, size_t index)
 {
-	const char *name = set->base;
+	const char *base = naming->ir->sets[index].base, *name = base;
 
-	for (unsigned int i = 2; is_name_taken(ir, table, ops, set, name); i++)
-		name = arena_printf(arena, "%s.%u", set->base, i);
+	for (unsigned int i = 2; is_name_taken(naming, index, name); i++)
+		name = arena_printf(naming->arena, "%s.%u", base, i);
 	return name;
 }
 
@@ -225,69 +233,74 @@ static const struct nft_table_set *find_lasting(const struct nft_table *table,
  * What no rule uses goes first, so that its name is free. Not what was filled at run time: an apply
  * that was cut off left it, and its rollback needs what it holds.
  */
-static void remove_set(struct arena *arena, const struct ir *ir, const struct nft_table *table,
-		       const struct nft_table_set *set, struct op_list *ops)
+static void remove_set(const struct naming *naming, const struct nft_table_set *set)
 {
-	const struct about_line *line = about_set(table, NULL, set->name);
-	bool is_unused = knows_uses(table) && !line;
-	struct op *op = op_add(arena, ops, OP_SET_REMOVE,
+	const struct about_line *line = about_set(naming->table, NULL, set->name);
+	bool is_unused = knows_uses(naming->table) && !line;
+	struct op *op = op_add(naming->arena, naming->ops, OP_SET_REMOVE,
 			       is_unused && !nft_table_is_learned(set) ? STAGE_FREE_NAMES
 								       : STAGE_DROP_SETS);
 
-	op->table = ir->table;
+	op->table = naming->ir->table;
 	op->name = set->name;
 	op->word = nft_table_set_word(set);
 	op->base = is_unused ? NULL : line ? line->base : set->name;
-	op->is_replaced = line && set_of(ir, line->base);
+	op->is_replaced = line && set_of(naming->ir, line->base);
 	op->why = is_unused ? "left over" : NULL;
 }
 
-/* Under its name in the ir a stand-in is filled before the commit, and afterwards the set itself is
- * made anew. */
-static void migrate_set(struct arena *arena, const struct ir *ir, struct ir_set *set,
-			const struct nft_table_set *held, struct op_list *ops)
+/* Under the name that it was given a stand-in is filled before the commit, and afterwards the set
+ * itself is made anew. */
+static void migrate_set(const struct naming *naming, const struct ir_set *set, const char *name,
+			const struct nft_table_set *held)
 {
-	struct op *op = diff_add_set(arena, ops, OP_SET_MIGRATE, STAGE_MIGRATE, ir, set), *old;
+	struct arena *arena = naming->arena;
+	struct op *op = diff_add_set(arena, naming->ops, OP_SET_MIGRATE, STAGE_MIGRATE, naming->ir,
+				     set, name),
+		  *old;
 
 	op->has_history = held->is_dynamic && !held->holds_flows &&
 			  held->bits == nft_elements_bits(set->type);
 	op->why = why_carried(arena, set, held);
 	if (op->has_history)
 		op->why = arena_printf(arena, "re-created with its elements: %s", op->why);
-	old = op_add(arena, ops, OP_SET_REMOVE, STAGE_DROP_SETS);
-	old->table = ir->table;
-	old->name = set->name;
+	old = op_add(arena, naming->ops, OP_SET_REMOVE, STAGE_DROP_SETS);
+	old->table = naming->ir->table;
+	old->name = name;
 	old->word = "set";
 	old->base = set->base;
 	old->is_detail = true;
 }
 
-static void fill_set(struct arena *arena, struct ir *ir, struct ir_set *set,
-		     const struct nft_table *table, struct op_list *ops)
+static void fill_set(const struct naming *naming, size_t index)
 {
-	const struct nft_table_set *held = set->dynamic ? nft_table_set_find(table, set->base)
-							: NULL;
+	const struct ir_set *set = &naming->ir->sets[index];
+	const struct nft_table_set *held =
+		set->dynamic ? nft_table_set_find(naming->table, set->base) : NULL;
 	struct op *op;
 
-	set->name = free_name(arena, ir, table, ops, set);
-	op = diff_add_set(arena, ops, OP_SET_FILL, STAGE_SETS, ir, set);
+	naming->names[index] = free_name(naming, index);
+	op = diff_add_set(naming->arena, naming->ops, OP_SET_FILL, STAGE_SETS, naming->ir, set,
+			  naming->names[index]);
 	op->count = set->elements.count;
 	op->is_detail = held != NULL;
 	if (held)
-		migrate_set(arena, ir, set, held, ops);
+		migrate_set(naming, set, op->name, held);
 }
 
-static void diff_sets(struct arena *arena, struct ir *ir, const struct nft_table *table,
-		      const struct archive *applied, struct op_list *ops)
+static void diff_sets(const struct naming *naming)
 {
-	bool *stays = arena_alloc(arena, (table->set_count + 1) * sizeof(*stays)),
-	     *is_held = arena_alloc(arena, (ir->set_count + 1) * sizeof(*is_held));
+	const struct ir *ir = naming->ir;
+	const struct nft_table *table = naming->table;
+	bool *stays = arena_alloc(naming->arena, (table->set_count + 1) * sizeof(*stays)),
+	     *is_held = arena_alloc(naming->arena, (ir->set_count + 1) * sizeof(*is_held));
 
 	for (size_t i = 0; i < ir->set_count; i++) {
-		struct ir_set *set = &ir->sets[i];
-		const struct nft_table_set *held = find_lasting(table, applied, ops, set);
+		const struct ir_set *set = &ir->sets[i];
+		const struct nft_table_set *held =
+			find_lasting(table, naming->applied, naming->ops, set);
 
-		set->name = held ? held->name : set->base;
+		naming->names[i] = held ? held->name : set->base;
 		is_held[i] = held != NULL;
 		/* One that is made anew is no set too many. */
 		if (!held && set->dynamic)
@@ -297,10 +310,10 @@ static void diff_sets(struct arena *arena, struct ir *ir, const struct nft_table
 	}
 	for (size_t i = 0; i < table->set_count; i++)
 		if (!stays[i])
-			remove_set(arena, ir, table, &table->sets[i], ops);
+			remove_set(naming, &table->sets[i]);
 	for (size_t i = 0; i < ir->set_count; i++)
 		if (!is_held[i])
-			fill_set(arena, ir, &ir->sets[i], table, ops);
+			fill_set(naming, i);
 }
 
 /* ---- chains ---- */
@@ -398,22 +411,24 @@ static const char *wrong_chain(struct arena *arena, const struct ir *ir,
 }
 
 /* A set that the rules know under another name than it has now: an apply was cut off. */
-static const struct ir_set *misnamed_set(const struct ir *ir, const struct nft_table *table)
+static const struct ir_set *misnamed_set(const struct ir *ir, const char *const *names,
+					 const struct nft_table *table)
 {
 	for (size_t i = 0; i < ir->set_count; i++)
-		if (!about_set(table, ir->sets[i].base, ir->sets[i].name))
+		if (!about_set(table, ir->sets[i].base, names[i]))
 			return &ir->sets[i];
 	return NULL;
 }
 
 /* Why the rules have to be written anew, or NULL. */
-static const char *why_commit(struct arena *arena, const struct ir *ir,
+static const char *why_commit(struct arena *arena, const struct ir *ir, const char *const *names,
 			      const struct observed *observed, const struct op_list *ops)
 {
 	const struct nft_table *table = &observed->table;
 	const char *in_use = find_chain_in_use(table, ops);
 	const struct about_line *policy = nft_table_about(table, ABOUT_POLICY);
 	const char *cgroup = cgroup_changed(ir, table->cgroups, table->cgroup_count);
+	const struct ir_set *misnamed = misnamed_set(ir, names, table);
 
 	if (!table->exists)
 		return arena_printf(arena, "there is no table inet %s", ir->table);
@@ -430,9 +445,9 @@ static const char *why_commit(struct arena *arena, const struct ir *ir,
 		return observed->hosted_changed;
 	if (cgroup)
 		return arena_printf(arena, "the cgroup %s was re-created", cgroup);
-	if (misnamed_set(ir, table))
+	if (misnamed)
 		return arena_printf(arena, "the rules ask for a stand-in of the set %s",
-				    misnamed_set(ir, table)->base);
+				    misnamed->base);
 	if (in_use)
 		return arena_printf(arena, "the chain %s is not as it should be", in_use);
 	for (size_t i = 0; i < ir->counter_count; i++)
@@ -454,7 +469,7 @@ static void add_commit(struct arena *arena, const struct ir *ir, const struct ob
 }
 
 /* What sets that stay begin with, too, and once more where rules ask stand-ins meanwhile. */
-static void diff_commit(struct arena *arena, struct ir *ir, const struct observed *observed,
+static void diff_commit(struct arena *arena, const struct ir *ir, const struct observed *observed,
 			const char *why, struct op_list *ops)
 {
 	add_commit(arena, ir, observed, STAGE_COMMIT, why, ops);
@@ -465,39 +480,44 @@ static void diff_commit(struct arena *arena, struct ir *ir, const struct observe
 	for (size_t i = 0; i < ops->count; i++)
 		ops->items[i]->is_detail |= ops->items[i]->kind == OP_CHAIN_REMOVE;
 	for (size_t i = 0; i < ir->set_count; i++) {
-		struct ir_set *set = &ir->sets[i];
+		const struct ir_set *set = &ir->sets[i];
 
 		if (set->dynamic && set->elements.count && !op_fills(ops, set))
-			diff_add_set(arena, ops, OP_SET_TOP_UP, STAGE_TOP_UP, ir, set)->is_detail =
-				true;
+			diff_add_set(arena, ops, OP_SET_TOP_UP, STAGE_TOP_UP, ir, set, set->base)
+				->is_detail = true;
 	}
 }
 
-static void diff_with(struct arena *arena, struct ir *ir, const struct observed *observed,
-		      const struct archive *applied, struct op_list *ops)
+static const char **diff_with(struct arena *arena, const struct ir *ir,
+			      const struct observed *observed, const struct archive *applied,
+			      struct op_list *ops)
 {
 	const struct nft_table *table = &observed->table;
-	const char *why;
+	const char **names = arena_alloc(arena, (ir->set_count + 1) * sizeof(*names)), *why;
+	const struct naming naming = { arena, ir, table, applied, ops, names };
 
 	*ops = (struct op_list){ 0 };
 	diff_routing(arena, ir, observed, ops);
 	find_updates(arena, ir, table, applied, ops);
-	diff_sets(arena, ir, table, applied, ops);
+	diff_sets(&naming);
 	diff_chains(arena, ir, table, ops);
 	for (size_t i = 0; i < table->counter_count; i++)
 		if (!is_counter_wanted(ir, table->counters[i].name))
 			remove_named(arena, ir, OP_COUNTER_REMOVE, STAGE_DROP_COUNTERS,
 				     table->counters[i].name, ops);
-	why = why_commit(arena, ir, observed, ops);
+	why = why_commit(arena, ir, names, observed, ops);
 	if (why)
 		diff_commit(arena, ir, observed, why, ops);
+	return names;
 }
 
 /* Rules that have to be written anyway would not change in the same instant as sets in place. */
-void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
-	       const struct archive *applied, struct op_list *out)
+const char **diff_make(struct arena *arena, const struct ir *ir, const struct observed *observed,
+		       const struct archive *applied, struct op_list *out)
 {
-	diff_with(arena, ir, observed, applied, out);
+	const char **names = diff_with(arena, ir, observed, applied, out);
+
 	if (op_find(out, OP_SET_UPDATE) && op_find(out, OP_COMMIT))
-		diff_with(arena, ir, observed, NULL, out);
+		names = diff_with(arena, ir, observed, NULL, out);
+	return names;
 }

@@ -1,8 +1,8 @@
 /*
  * diff: the list of what has to be done so that the kernel holds a policy, and nothing more.
  *
- * Nothing is changed here but ir_set.name: a set whose contents are in the kernel already takes the
- * name it has there, and one whose contents are new takes a name that is free, its base if that is.
+ * Nothing is changed here. A set whose contents are in the kernel already has the name in nft that
+ * it has there, and one whose contents are new gets a name that is free, its base if that is.
  */
 #ifndef TPC_HOST_DIFF_H
 #define TPC_HOST_DIFF_H
@@ -18,17 +18,18 @@ struct arena;
 struct netlink;
 struct observed;
 
-/* `applied`: what the last apply left, or NULL. A route by an interface that is not there is in the
- * list, and left out. */
-void diff_make(struct arena *arena, struct ir *ir, const struct observed *observed,
-	       const struct archive *applied, struct op_list *out);
+/* The names in nft of the ir's sets. `applied`: what the last apply left, or NULL. A route by an
+ * interface that is not there is in the list, and left out. */
+const char **diff_make(struct arena *arena, const struct ir *ir, const struct observed *observed,
+		       const struct archive *applied, struct op_list *out);
 /* Its part about ip rules and routes: of the ir no more than those are asked, and its protocol
  * number. */
 void diff_routing(struct arena *arena, const struct ir *ir, const struct observed *observed,
 		  struct op_list *ops);
-/* An op of a set of the ir. */
+/* An op of a set of the ir, which has that name in nft. */
 struct op *diff_add_set(struct arena *arena, struct op_list *ops, enum op_kind kind,
-			enum op_stage stage, const struct ir *ir, struct ir_set *set);
+			enum op_stage stage, const struct ir *ir, const struct ir_set *set,
+			const char *name);
 /* The interface that the route goes by and that is down, or NULL. `netlink` is rtnetlink's. */
 const char *diff_down_device(struct netlink *netlink, const struct ir_route *route);
 /* The interface that the route goes by and that is not there, or NULL. */

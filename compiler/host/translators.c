@@ -520,7 +520,7 @@ static void read_own(struct search *search, struct netlink_error *error)
 	search->own = foreign_chains_read(search->arena, &search->kernel->nft, "", error);
 	for (size_t i = 0; i < search->ir->set_count; i++)
 		if (ir_set_holds_flows(&search->ir->sets[i]))
-			*arena_append(search->arena, flows, count) = search->ir->sets[i].name;
+			*arena_append(search->arena, flows, count) = search->ir->sets[i].base;
 	if (search->own)
 		foreign_chains_empty(search->own, flows, count);
 }

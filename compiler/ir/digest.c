@@ -2,7 +2,7 @@
  * digest: one number for everything a policy puts into the kernel.
  *
  * FNV-1a, 64 bits (Fowler, Noll, Vo), over the bytes that the codec makes of it (ir_codec.h).
- * Places, remarks, suffixes of set names and what only the host knows are left out: a thing is
+ * Places, remarks and what only the host knows are left out: a thing is
  * digested as a copy without them. Matches are digested as the text they print.
  */
 #include <string.h>
@@ -51,7 +51,6 @@ static void add_set(struct codec *codec, const struct ir_set *set, bool with_con
 {
 	struct ir_set plain = *set;
 
-	plain.name = plain.base;
 	plain.elements.count = plain.target_count = 0;
 	if (!with_contents)
 		plain.contents = 0;
@@ -60,30 +59,20 @@ static void add_set(struct codec *codec, const struct ir_set *set, bool with_con
 
 /* ---- rules ---- */
 
-static void add_printed(struct codec *codec, const struct ir_match *match,
-			void (*print)(const struct ir_match *match, struct buf *out))
+static void add_printed(struct codec *codec, struct buf *printed)
 {
-	struct buf printed = { 0 };
-	const char *words;
+	const char *words = buf_text(printed);
 
-	print(match, &printed);
-	words = buf_text(&printed);
 	codec_text(codec, &words);
-	buf_free(&printed);
+	buf_free(printed);
 }
 
-/* A set's name in a match may carry a suffix: its base stands for it. */
 static void add_match(struct codec *codec, const struct ir_match *match)
 {
-	struct ir_set set;
-	struct ir_match plain = *match;
+	struct buf printed = { 0 };
 
-	if (match->set) {
-		set = *match->set;
-		set.name = set.base;
-		plain.set = &set;
-	}
-	add_printed(codec, &plain, plain.ops->print);
+	ir_match_put(match, NULL, &printed);
+	add_printed(codec, &printed);
 }
 
 /* A rule's own map is its contents; one that is a set of the ir has a name. */
@@ -92,8 +81,10 @@ static void add_lookup(struct codec *codec, const struct ir_statement *statement
 	const struct ir_set *map = statement->map;
 	const char *base = map->base;
 	uint64_t contents = base ? 0 : ir_set_digest(map, 0);
+	struct buf printed = { 0 };
 
-	add_printed(codec, statement->key, statement->key->ops->key->print);
+	statement->key->ops->key->print(statement->key, &printed);
+	add_printed(codec, &printed);
 	codec_text(codec, &base);
 	CODEC_FIELD(codec, contents);
 }

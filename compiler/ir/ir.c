@@ -104,6 +104,13 @@ void ir_put_flow(enum addr_family family, struct buf *out)
 	buf_printf(out, "%s saddr . %s daddr . meta l4proto . th sport . th dport", word, word);
 }
 
+void ir_match_put(const struct ir_match *match, const char *set_name, struct buf *out)
+{
+	match->ops->print(match, out);
+	if (match->set)
+		buf_printf(out, "@%s", set_name ? set_name : match->set->base);
+}
+
 const char *ir_action_name(enum ir_rule_action action)
 {
 	switch (action) {
@@ -153,10 +160,7 @@ static const char *verify_statement(struct arena *arena, const struct ir *ir,
 
 static bool owns_set(const struct ir *ir, const struct ir_set *set)
 {
-	for (size_t i = 0; i < ir->set_count; i++)
-		if (!strcmp(ir->sets[i].base, set->base))
-			return true;
-	return false;
+	return set >= ir->sets && set < ir->sets + ir->set_count;
 }
 
 static const char *verify_chain(struct arena *arena, const struct ir *ir,
@@ -175,7 +179,7 @@ static const char *verify_chain(struct arena *arena, const struct ir *ir,
 		for (size_t k = 0; k < rule->statement_count && !broken; k++) {
 			const struct ir_set *map = rule->statements[k].map;
 
-			if (map && map->name && !owns_set(ir, map))
+			if (map && map->base && !owns_set(ir, map))
 				return arena_printf(arena,
 						    "chain %s looks into the map %s, which is not there",
 						    chain->name, map->base);

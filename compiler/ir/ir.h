@@ -49,9 +49,9 @@ struct ir_target {
 };
 
 struct ir_set {
-	const char *base; /* "foreign_v4", "rule3.to_v6", "rule2.port": the same for ever */
-	const char *name; /* in nft: the base, or the base and a suffix where the live engine
-			     replaces a set without a gap */
+	/* "foreign_v4", "rule3.to_v6", "rule2.port": its name in nft, but where an apply replaces
+	 * a set without a gap (host/diff.h). NULL: the map of one rule alone. */
+	const char *base;
 	enum ir_set_type type;
 	struct interval_set elements; /* of a dynamic set: what it begins with */
 	/* Names the elements, and, of a map, where they lead: ir_set_digest's of seed 0, kept by
@@ -112,7 +112,7 @@ struct ir_key {
 /* What a kind of match can do once it is in the ir; the kinds live in match/. */
 struct ir_match_ops {
 	const char *name;
-	/* The match as nft words, without spaces around it. */
+	/* The match as nft words, without spaces around it: up to the set's name, if any. */
 	void (*print)(const struct ir_match *match, struct buf *out);
 	bool (*holds)(const struct ir_match *match, const struct ir_packet *packet);
 	bool by_family;           /* holds only for packets of match->family */
@@ -492,6 +492,8 @@ struct wide ir_interface_number(const char *name);
 const char *ir_interface_name(struct wide number, char text[static IR_INTERFACE_TEXT]);
 /* Do both look up the same field of a packet? */
 bool ir_match_same_key(const struct ir_match *a, const struct ir_match *b);
+/* The match as nft words. `set_name`: its set's, if it has one; NULL: the base. */
+void ir_match_put(const struct ir_match *match, const char *set_name, struct buf *out);
 /* Where the value leads; NULL: nowhere. */
 const struct ir_target *ir_map_find(const struct ir_set *map, struct wide value);
 /* Finds by name; NULL when there is none. */

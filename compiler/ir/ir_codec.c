@@ -53,9 +53,10 @@ void ir_codec_set(struct codec *codec, struct ir_set *item)
 {
 	struct ir_target *targets = (struct ir_target *)item->targets;
 	uint32_t *leads = (uint32_t *)item->leads;
+	const char *name = item->base; /* where archives of format 14 have its name in nft */
 
 	codec_word(codec, &item->base);
-	codec_word(codec, &item->name);
+	codec_word(codec, &name);
 	CODEC_ENUM(codec, item->type, IR_SET_FLOW_IPV6);
 	elements(codec, item);
 	CODEC_FIELD(codec, item->contents);

@@ -2,8 +2,9 @@
  * nft_load_error: finds the rule behind a line of nft text, and asks the kernel which of the
  * features in it is missing.
  *
- * The text is emit_nft_flip's: behind the line that flushes the table each chain is a block, and in
- * it each line that is no comment is the next of the chain's rules, or goes on with the one before.
+ * The text is emit_nft_commit's: behind the line that flushes the table each chain is a block, and
+ * in it each line that is no comment is the next of the chain's rules, or goes on with the one
+ * before.
  */
 #include "kernel/nft_load_error.h"
 

@@ -122,7 +122,7 @@ static void put_set(const struct op *op, struct buf *out)
 
 static void put_fill(const struct op *op, struct buf *out)
 {
-	buf_printf(out, "set %s: %zu elements", op->set->name, op->count);
+	buf_printf(out, "set %s: %zu elements", op->name, op->count);
 }
 
 static void put_migration(const struct op *op, struct buf *out)
@@ -132,7 +132,7 @@ static void put_migration(const struct op *op, struct buf *out)
 
 static void put_update(const struct op *op, struct buf *out)
 {
-	buf_printf(out, "set %s: +%zu -%zu elements", op->set->name, op->added->elements.count,
+	buf_printf(out, "set %s: +%zu -%zu elements", op->name, op->added->elements.count,
 		   op->removed->elements.count);
 }
 
@@ -146,7 +146,7 @@ static void put_top_up(const struct op *op, struct buf *out)
 struct nft_set_change op_elements(const struct op *op, const struct ir_set *part, bool is_removal)
 {
 	return (struct nft_set_change){ .table = op->table,
-					.name = op->set->name,
+					.name = op->name,
 					.type = op->set->type,
 					.contents.ranges = part->elements,
 					.map = part->targets && !is_removal ? part : NULL,

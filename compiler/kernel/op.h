@@ -100,10 +100,10 @@ struct op {
 	const char *why;  /* or NULL */
 	size_t count;     /* elements to fill, rules, connections */
 
-	const char *table, *name; /* of the nft table, and of what is in it and goes */
+	const char *table, *name; /* of the nft table, and of what is in it and comes or goes */
 	const char *word;         /* "set" or "map" */
 	const char *base;         /* of a set that rules use and that goes; NULL: none does */
-	struct ir_set *set;       /* that is filled or changed */
+	const struct ir_set *set; /* that is filled or changed */
 	const struct ir_set *added, *removed;  /* its elements that come and go, where known */
 	bool has_history;                      /* OP_SET_MIGRATE: what it holds is kept */
 	const struct nft_set_change *elements; /* OP_ELEMENTS_REMOVE */

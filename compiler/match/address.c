@@ -211,9 +211,7 @@ static void print_address(const struct ir_match *match, struct buf *out)
 		buf_puts(out, match->negated ? "" : " ==");
 	}
 	buf_puts(out, match->negated ? " != " : " ");
-	if (match->set)
-		buf_printf(out, "@%s", match->set->name);
-	else
+	if (!match->set)
 		addr_put_interval(out, match->family, match->values.items[0]);
 }
 

@@ -282,7 +282,7 @@ struct ir_match own_source_match(void)
 static void print_flow(const struct ir_match *match, struct buf *out)
 {
 	ir_put_flow(match->family, out);
-	buf_printf(out, " @%s", match->set->name);
+	buf_putc(out, ' ');
 }
 
 static const struct ir_match_ops flow_ops = { "flow", print_flow, never_holds, true, NULL };
@@ -296,7 +296,8 @@ struct ir_match flow_match(const struct ir_set *set)
 
 static void print_gateway(const struct ir_match *match, struct buf *out)
 {
-	buf_printf(out, "ether saddr @%s", match->set->name);
+	(void)match;
+	buf_puts(out, "ether saddr ");
 }
 
 static const struct ir_match_ops gateway_ops = { "gateway", print_gateway, never_holds, false,

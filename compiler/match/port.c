@@ -139,7 +139,7 @@ static void print_port(const struct ir_match *match, struct buf *out)
 	buf_printf(out, "%s %s", protocol ? protocol : "th",
 		   match->selector == PORT_SOURCE ? "sport" : "dport");
 	if (match->set)
-		buf_printf(out, " %s@%s", match->negated ? "!= " : "", match->set->name);
+		buf_puts(out, match->negated ? " != " : " ");
 	else if (would_merge(match))
 		buf_printf(out, " != %u-%u", (unsigned int)match->values.items[0].first.low,
 			   (unsigned int)match->values.items[0].first.low);

@@ -211,7 +211,7 @@ bool time_read_moment(struct decode *decode, const struct node *value, int64_t *
 
 static void print_time(const struct ir_match *match, struct buf *out)
 {
-	buf_printf(out, "meta time %s@%s", match->negated ? "!= " : "", match->set->name);
+	buf_puts(out, match->negated ? "meta time != " : "meta time ");
 }
 
 static bool time_holds(const struct ir_match *match, const struct ir_packet *packet)

@@ -174,7 +174,7 @@ const struct ir_set *map_make(struct flatten *flatten, const struct run *run,
 	flatten->changed = true;
 	if (key->type) {
 		map.type = key->type(run->key);
-		map.base = map.name = map_name(flatten, run->key);
+		map.base = map_name(flatten, run->key);
 	}
 	for (size_t i = 0; i < overlay->list_count; i++)
 		leads[i] = add_target(flatten, &map, target_of(flatten, run, &overlay->lists[i]));

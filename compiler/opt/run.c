@@ -122,7 +122,7 @@ static bool same_words(const struct ir_match *a, size_t a_count, const struct ir
 		left.length = right.length = 0;
 		a[i].ops->print(&a[i], &left);
 		b[i].ops->print(&b[i], &right);
-		same = !strcmp(buf_text(&left), buf_text(&right));
+		same = a[i].set == b[i].set && !strcmp(buf_text(&left), buf_text(&right));
 	}
 	buf_free(&left);
 	buf_free(&right);

@@ -21,8 +21,8 @@ static const char KIND[] = "archive";
 /* ---- rules ---- */
 
 /*
- * A rule of nft is kept as pieces (piece.h) that end where a set is named, so that its name of the
- * day can be put there. What asks for a name that the host may lack later stays a match of its own.
+ * A rule of nft is kept as pieces (piece.h) that end where a set is named: by its place in the ir.
+ * What asks for a name that the host may lack later stays a match of its own.
  */
 enum { NAME_BEGIN = 1, NAME_END = 2 };
 
@@ -36,20 +36,21 @@ static void add_piece(struct codec *codec, struct ir_rule *rule, const char *wor
 			 : piece_statements(codec->arena, copy, named);
 }
 
-/* From "ip daddr @" NAME_BEGIN "3" NAME_END " drop". */
+/* From "ip daddr @" NAME_BEGIN "3" NAME_END " drop"; what names the set writes the '@', too. */
 static void cut_words(struct codec *codec, struct ir_rule *rule, const char *line, bool is_match)
 {
-	const struct ir *ir = ((struct archive *)codec->user)->ir;
+	const struct ir *ir = ((const struct emit_job *)codec->user)->ir;
 	const char *end;
 
 	while ((end = strchr(line, NAME_BEGIN))) {
 		char *behind;
 		unsigned long index = strtoul(end + 1, &behind, 10);
 
-		codec->broken |= index >= ir->set_count || *behind != NAME_END;
+		codec->broken |= index >= ir->set_count || *behind != NAME_END || end == line ||
+				 end[-1] != '@';
 		if (codec->broken)
 			return;
-		add_piece(codec, rule, line, (size_t)(end - line), &ir->sets[index], is_match);
+		add_piece(codec, rule, line, (size_t)(end - 1 - line), &ir->sets[index], is_match);
 		line = behind + 1;
 		line += *line == ' ';
 	}
@@ -99,7 +100,7 @@ static void write_text(struct codec *codec, const struct ir_rule *rule, size_t n
 	struct buf out = { 0 };
 	const char *all;
 
-	emit_nft_put_nth(rule, nth, &out);
+	emit_nft_put_nth(codec->user, rule, nth, &out);
 	all = buf_text(&out) + strspn(buf_text(&out), "\t");
 	all = arena_strndup(codec->arena, all, strlen(all) - 1);
 	codec_text(codec, &all);
@@ -144,8 +145,21 @@ static void chain(struct codec *codec, struct ir_chain *item)
 	rules(codec, item);
 }
 
+static const char *const *place_names(struct arena *arena, const struct ir *ir)
+{
+	const char **names = arena_alloc(arena, (ir->set_count + 1) * sizeof(*names));
+
+	for (size_t i = 0; i < ir->set_count; i++)
+		names[i] = arena_printf(arena, "%c%zu%c", NAME_BEGIN, i, NAME_END);
+	return names;
+}
+
 static void policy(struct codec *codec, struct ir *ir)
 {
+	struct emit_job job = { .ir = ir,
+				.set_names = codec->out ? place_names(codec->arena, ir) : NULL };
+
+	codec->user = &job;
 	ir_codec_head(codec, ir);
 	CODEC_ITEMS(codec, ir->sets, ir->set_count, ir_codec_set);
 	CODEC_ITEMS(codec, ir->chains, ir->chain_count, chain);
@@ -164,20 +178,6 @@ const char *archive_file(struct arena *arena, const char *policy, enum archive_k
 	return arena_printf(arena, "%s.%s", policy, words[kind]);
 }
 
-/* Rules name sets by their places in the ir while they are written. */
-static struct ir *with_places(struct arena *arena, const struct ir *ir, const char ***names)
-{
-	struct ir *copy = arena_new_of(arena, struct ir);
-
-	*copy = *ir;
-	*names = arena_alloc(arena, (ir->set_count + 1) * sizeof(char *));
-	for (size_t i = 0; i < ir->set_count; i++) {
-		(*names)[i] = ir->sets[i].name;
-		ir->sets[i].name = arena_printf(arena, "%c%zu%c", NAME_BEGIN, i, NAME_END);
-	}
-	return copy;
-}
-
 /* What is asked for without reading the rest. */
 static void head(struct codec *codec, void *thing)
 {
@@ -190,7 +190,6 @@ static void head(struct codec *codec, void *thing)
 
 static void body(struct codec *codec, void *thing)
 {
-	codec->user = thing;
 	head(codec, thing);
 	policy(codec, ((struct archive *)thing)->ir);
 }
@@ -198,15 +197,9 @@ static void body(struct codec *codec, void *thing)
 bool archive_write(struct arena *arena, const struct rundir *folder, const char *file,
 		   const struct archive *archive, const char **why)
 {
-	const char **names;
 	struct archive copy = *archive;
-	bool done;
 
-	copy.ir = with_places(arena, archive->ir, &names);
-	done = snapshot_write(arena, folder, file, KIND, body, &copy, why);
-	for (size_t i = 0; i < archive->ir->set_count; i++)
-		archive->ir->sets[i].name = names[i];
-	return done;
+	return snapshot_write(arena, folder, file, KIND, body, &copy, why);
 }
 
 enum archive_state archive_look(struct arena *arena, const struct rundir *folder, const char *file,
@@ -233,11 +226,9 @@ struct archive *archive_read(struct arena *arena, const struct rundir *folder, c
 	const char *why;
 
 	archive->ir = arena_new_of(arena, struct ir);
-	if (snapshot_read(arena, folder, file, KIND, body, archive, &why) != SNAPSHOT_READ)
-		return NULL;
-	for (size_t i = 0; i < archive->ir->set_count; i++)
-		archive->ir->sets[i].name = archive->ir->sets[i].base;
-	return archive;
+	return snapshot_read(arena, folder, file, KIND, body, archive, &why) == SNAPSHOT_READ
+		       ? archive
+		       : NULL;
 }
 
 void archive_settle(struct arena *arena, const struct rundir *folder, const char *policy)

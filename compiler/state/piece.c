@@ -10,8 +10,6 @@
 static void print_piece(const struct ir_match *match, struct buf *out)
 {
 	buf_puts(out, match->names[0]);
-	if (match->set)
-		buf_puts(out, match->set->name);
 }
 
 /* Nothing is known of that; and so `each_packet` is set: what walks a packet asks that first. */

@@ -12,7 +12,7 @@
 
 struct arena;
 
-/* `set`: whose name of the day follows the words; or NULL. */
+/* `set`: whose name in nft follows the words; or NULL. */
 struct ir_match piece_match(struct arena *arena, const char *words, const struct ir_set *set);
 /* Words that are statements of the rule, and no match. */
 struct ir_match piece_statements(struct arena *arena, const char *words, const struct ir_set *set);

@@ -26,7 +26,8 @@
 
 static void print_to_foreign(const struct ir_match *match, struct buf *out)
 {
-	buf_printf(out, "ip daddr @%s meta l4proto { tcp, udp }", match->set->name);
+	(void)match;
+	buf_puts(out, "meta l4proto { tcp, udp } ip daddr ");
 }
 
 static void print_both(const struct ir_match *match, struct buf *out)
@@ -69,7 +70,6 @@ static void add_sets(struct arena *arena, struct ir *ir, const struct source *so
 	struct ir_set *set = arena_append(arena, ir->sets, ir->set_count);
 
 	*set = (struct ir_set){ .base = "foreign_v4",
-				.name = "foreign_v4",
 				.type = IR_SET_IPV4,
 				.origin = at_line(source, 2) };
 	interval_add(arena, &set->elements, wide(0x08080808), wide(0x08080808));
@@ -191,7 +191,7 @@ static void test_nft(void **state)
 	assert_holds(&out, "\t\ttype filter hook prerouting priority -150; policy accept;\n");
 	assert_holds(&out,
 		     "\t\t# seed\n"
-		     "\t\tip daddr @foreign_v4 meta l4proto { tcp, udp } counter name \"rule1\" goto proxy_p\n");
+		     "\t\tmeta l4proto { tcp, udp } ip daddr @foreign_v4 counter name \"rule1\" goto proxy_p\n");
 	assert_holds(&out,
 		     "\t# the listener p\n\tchain proxy_p {\n\t\tmeta mark set 0x00000064\n"
 		     "\t\tmeta nfproto ipv4 meta l4proto { tcp, udp } tproxy ip to 127.0.0.1:12345 accept\n");
@@ -233,20 +233,41 @@ static void test_nft_halves(void **state)
 	struct ir *ir = make_ir(arena);
 	struct emit_job job = { ir, "policy.yaml", "policy" };
 	const bool none[] = { false };
-	struct buf fill = { 0 }, nothing = { 0 }, flip = { 0 };
+	struct buf fill = { 0 }, nothing = { 0 }, commit = { 0 };
 
 	(void)state;
-	emit_nft_fill(ir, NULL, &fill);
-	emit_nft_fill(ir, none, &nothing);
-	emit_nft_flip(&job, &flip);
+	emit_nft_declare(&job, NULL, &fill);
+	emit_nft_declare(&job, none, &nothing);
+	emit_nft_commit(&job, &commit);
 	assert_holds(&fill, "set foreign_v4 {");
 	assert_null(strstr(buf_text(&fill), "chain"));
 	assert_string_equal(buf_text(&nothing), "table inet tpc {\n}\n");
-	assert_null(strstr(buf_text(&flip), "set foreign_v4"));
-	assert_null(strstr(buf_text(&flip), "element"));
+	assert_null(strstr(buf_text(&commit), "set foreign_v4"));
+	assert_null(strstr(buf_text(&commit), "element"));
 	buf_free(&fill);
 	buf_free(&nothing);
-	buf_free(&flip);
+	buf_free(&commit);
+	arena_free(arena);
+}
+
+/* The names that sets have in nft are the job's; the ir keeps its own. */
+static void test_set_names(void **state)
+{
+	struct arena *arena = arena_new();
+	struct ir *ir = make_ir(arena);
+	const char *const names[] = { "foreign_v4.2" };
+	struct emit_job job = { .ir = ir, .set_names = names };
+	struct buf sets = { 0 }, rules = { 0 };
+
+	(void)state;
+	emit_nft_declare(&job, NULL, &sets);
+	emit_nft_commit(&job, &rules);
+	assert_holds(&sets, "\tset foreign_v4.2 {\n");
+	assert_holds(&rules, "ip daddr @foreign_v4.2 ");
+	assert_holds(&rules, "set=foreign_v4 name=foreign_v4.2 contents=");
+	assert_null(strstr(buf_text(&rules), "@foreign_v4 "));
+	buf_free(&sets);
+	buf_free(&rules);
 	arena_free(arena);
 }
 
@@ -254,7 +275,7 @@ static void test_long_set(void **state)
 {
 	struct arena *arena = arena_new();
 	uint64_t high = 0x20010db8ull << 32;
-	struct ir_set set = { .base = "x_v6", .name = "x_v6", .type = IR_SET_IPV6 };
+	struct ir_set set = { .base = "x_v6", .type = IR_SET_IPV6 };
 	struct buf out = { 0 };
 
 	(void)state;
@@ -271,19 +292,19 @@ static void test_long_set(void **state)
 
 static void test_empty_set_is_flushed(void **state)
 {
-	struct ir_set set = { .base = "x_v4", .name = "x_v4~2", .type = IR_SET_IPV4 };
+	struct ir_set set = { .base = "x_v4", .type = IR_SET_IPV4 };
 	struct buf out = { 0 };
 
 	(void)state;
 	elements_fill(&set, "tpc", &out);
-	assert_string_equal(buf_text(&out), "flush set inet tpc x_v4~2\n");
+	assert_string_equal(buf_text(&out), "flush set inet tpc x_v4\n");
 	buf_free(&out);
 }
 
 static void test_port_set(void **state)
 {
 	struct arena *arena = arena_new();
-	struct ir_set set = { .base = "r.port", .name = "r.port", .type = IR_SET_PORT };
+	struct ir_set set = { .base = "r.port", .type = IR_SET_PORT };
 	struct buf out = { 0 };
 
 	(void)state;
@@ -299,7 +320,7 @@ static void assert_statement(struct ir_statement statement, const char *wanted)
 {
 	struct buf out = { 0 };
 
-	statement_put(&statement, &out);
+	statement_put(&statement, NULL, &out);
 	assert_string_equal(buf_text(&out), wanted);
 	buf_free(&out);
 }
@@ -436,14 +457,15 @@ static void test_about(void **state)
 {
 	struct arena *arena = arena_new();
 	struct ir *ir = make_ir(arena);
+	struct emit_job job = { .ir = ir };
 	struct about_line lines[8];
 	struct buf out = { 0 };
 	size_t count = 0;
 
 	(void)state;
-	ir->sets[0].base = ir->sets[0].name = "abcdefghijklmnopqrstuvwxyzabcde_v4";
+	ir->sets[0].base = "abcdefghijklmnopqrstuvwxyzabcde_v4";
 	ir->sets[0].contents = 0xfedcba9876543210;
-	about_put(ir, &out);
+	about_put(&job, &out);
 	for (char *text = strtok(out.text, "\n"); text; text = strtok(NULL, "\n")) {
 		char *comment = strchr(text, '"') + 1;
 
@@ -511,19 +533,13 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nft),
-		cmocka_unit_test(test_nft_first),
-		cmocka_unit_test(test_nft_halves),
-		cmocka_unit_test(test_long_set),
-		cmocka_unit_test(test_empty_set_is_flushed),
-		cmocka_unit_test(test_port_set),
-		cmocka_unit_test(test_statements),
-		cmocka_unit_test(test_hostile_text),
-		cmocka_unit_test(test_batches),
-		cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_script),
-		cmocka_unit_test(test_about),
-		cmocka_unit_test(test_about_refuses),
+		cmocka_unit_test(test_nft),          cmocka_unit_test(test_nft_first),
+		cmocka_unit_test(test_nft_halves),   cmocka_unit_test(test_set_names),
+		cmocka_unit_test(test_long_set),     cmocka_unit_test(test_empty_set_is_flushed),
+		cmocka_unit_test(test_port_set),     cmocka_unit_test(test_statements),
+		cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_batches),
+		cmocka_unit_test(test_routes),       cmocka_unit_test(test_script),
+		cmocka_unit_test(test_about),        cmocka_unit_test(test_about_refuses),
 		cmocka_unit_test(test_json),
 	};
 

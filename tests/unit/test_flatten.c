@@ -195,7 +195,7 @@ static struct ir *random_ir(struct arena *arena, unsigned int seed)
 	ir->set_count = SETS;
 	ir->sets = arena_alloc(arena, SETS * sizeof(*ir->sets));
 	for (unsigned int i = 0; i < SETS; i++) {
-		ir->sets[i].base = ir->sets[i].name = arena_printf(arena, "set%u", i);
+		ir->sets[i].base = arena_printf(arena, "set%u", i);
 		ir->sets[i].type = i % 2 ? IR_SET_IPV6 : IR_SET_IPV4;
 		ir->sets[i].elements = some_values(&maker, 0, WORLD);
 		ir->sets[i].dynamic = i == 4;

@@ -56,7 +56,7 @@ static int make(void **state)
 	struct fixture *fixture = arena_new_of(arena, struct fixture);
 
 	fixture->arena = fixture->report.arena = arena;
-	fixture->set.base = fixture->set.name = "rule1.time";
+	fixture->set.base = "rule1.time";
 	fixture->set.type = IR_SET_TIME;
 	fixture->ir.table = "tpc";
 	fixture->ir.sets = &fixture->set;

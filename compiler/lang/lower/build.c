@@ -145,7 +145,6 @@ const struct ir_set *lower_add_set(struct lower *lower, struct ir_set set)
 	struct ir_set *added = arena_new_of(lower->arena, struct ir_set);
 
 	*added = set;
-	added->name = set.base;
 	*arena_append(lower->arena, lower->sets, lower->set_count) = added;
 	return added;
 }
