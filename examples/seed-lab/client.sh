@@ -1,5 +1,5 @@
 #!/bin/sh
-# The client: its way out is the router; it connects to the foreign address and prints what it reads there.
+# The client: its gateway is the router; it connects to the foreign address and prints what it reads.
 set -e
 ip route replace default via "${ROUTER:-10.10.10.1}"
 for _ in 1 2 3 4 5 6 7 8 9 10; do

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The router: compiles the policy, feeds the files to ip and nft by hand, and waits as the proxy.
+# The router: compiles the policy, loads the files with ip and nft, and runs the proxy.
 set -e
 cd "$(dirname "$0")"
 out=$(mktemp -d)
