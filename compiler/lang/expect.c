@@ -20,18 +20,18 @@ static const char *mark_words(struct arena *arena, uint32_t value, uint32_t mask
 	return arena_printf(arena, "{mark: {value: 0x%x, mask: 0x%x}%s}", value, mask, more);
 }
 
-static const char *way_words(struct arena *arena, const struct ir_class *way)
+static const char *class_words(struct arena *arena, const struct ir_class *class)
 {
-	switch (way->kind) {
+	switch (class->kind) {
 	case IR_CLASS_PROXY:
-		return arena_printf(arena, "{proxy: %s}", way->name);
+		return arena_printf(arena, "{proxy: %s}", class->name);
 	case IR_CLASS_ROUTE:
 	case IR_CLASS_INBOUND:
 	case IR_CLASS_SYN:
 	case IR_CLASS_MEMBER:
-		return arena_printf(arena, "{route: %s}", way->name);
+		return arena_printf(arena, "{route: %s}", class->name);
 	case IR_CLASS_MARK:
-		return mark_words(arena, way->mark, way->mask, way->ct_mask != 0);
+		return mark_words(arena, class->mark, class->mask, class->ct_mask != 0);
 	case IR_CLASS_REPLY:
 		return "an answer";
 	case IR_CLASS_DIRECT:
@@ -128,14 +128,14 @@ static const char *outcome_words(struct arena *arena, const struct ast_policy *p
 	case VERDICT_REJECT:
 		return "reject";
 	case VERDICT_ACCEPT:
-		return outcome->way ? way_words(arena, outcome->way) : "direct";
+		return outcome->way ? class_words(arena, outcome->way) : "direct";
 	}
 	return "";
 }
 
 /* ---- does it hold ---- */
 
-static bool is_way(const struct ir_outcome *outcome, enum ir_class_kind kind, const char *name)
+static bool goes_to(const struct ir_outcome *outcome, enum ir_class_kind kind, const char *name)
 {
 	return outcome->verdict == VERDICT_ACCEPT && outcome->way &&
 	       (outcome->way->kind == kind ||
@@ -150,8 +150,8 @@ static bool is_proxy(const struct ast_policy *policy, const struct ast_then *wan
 {
 	const struct ast_then *found = then_of(policy, outcome->decided);
 
-	if (!is_way(outcome, IR_CLASS_PROXY,
-		    found && found->listener ? found->listener->name : wanted->listener->name))
+	if (!goes_to(outcome, IR_CLASS_PROXY,
+		     found && found->listener ? found->listener->name : wanted->listener->name))
 		return false;
 	if (!found || found->action != THEN_PROXY)
 		return wanted->hand_count == 1;
@@ -210,7 +210,7 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 	case THEN_PROXY:
 		return is_proxy(policy, then, outcome);
 	case THEN_ROUTE:
-		return is_way(outcome, IR_CLASS_ROUTE, ast_route_name(arena, then));
+		return goes_to(outcome, IR_CLASS_ROUTE, ast_route_name(arena, then));
 	case THEN_MARK:
 		return is_mark(policy, then, outcome);
 	case THEN_ANSWER:

@@ -1,6 +1,6 @@
 /*
- * Unit tests of lang/static/cover: random policies over a small world, every packet of which is
- * sent through the ir. A rule that is reported as covered must be decided by none of them; and
+ * Unit tests of lang/static/shadow: random policies over a small world, every packet of which is
+ * sent through the ir. A rule that is reported as shadowed must be decided by none of them; and
  * where all rules are plain spaces, a rule that none of them is decided by must be reported.
  */
 #include <setjmp.h>

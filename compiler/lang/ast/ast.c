@@ -90,7 +90,7 @@ bool ast_is_last_resort(const char *target)
 	       !strcmp(target, "prohibit") || !strcmp(target, "blackhole");
 }
 
-bool ast_chooses_way(const struct ast_then *then)
+bool ast_chooses_target(const struct ast_then *then)
 {
 	return then->action == THEN_DIRECT || then->action == THEN_PROXY ||
 	       then->action == THEN_ROUTE || then->action == THEN_BALANCE ||
@@ -151,7 +151,7 @@ bool ast_same_targets(const struct ast_target *a, size_t a_count, const struct a
 }
 
 /* Of listeners in a row only the chosen one. */
-bool ast_lets_go(const struct ast_then *then)
+bool ast_fails_open(const struct ast_then *then)
 {
 	if (then && then->action == THEN_PROXY)
 		return then->listener->on_failure == FAILURE_DIRECT;

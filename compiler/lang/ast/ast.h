@@ -27,7 +27,7 @@ struct ast_settings {
 	uint32_t table_first, table_last;
 	int ipv6;        /* enum ast_ipv6 */
 	int sysctls;     /* enum ir_sysctl_policy */
-	int connections; /* 0: those on ways that are no more are deleted; 1: kept */
+	int connections; /* 0: those to targets that are gone are deleted; 1: kept */
 	struct span mark_mask_span, priority_span, table_span;
 };
 
@@ -80,7 +80,7 @@ struct ast_set {
 	size_t domain_count;
 	struct span named; /* where the first other set names it */
 	bool used;
-	bool is_told; /* a rule that matches nothing has said that this one is empty */
+	bool is_reported; /* a rule that matches nothing has said that this one is empty */
 };
 
 /* ---- lists of MAC addresses and of ports ---- */
@@ -354,7 +354,7 @@ bool ast_names_identity(const struct ast_rule *rule);
 bool ast_may_change(struct ast_policy *policy, const struct match_condition *condition);
 /* Direct, a proxy, a table, one of several, a mark, or an answer: where the packet goes, and not
  * whether. */
-bool ast_chooses_way(const struct ast_then *then);
+bool ast_chooses_target(const struct ast_then *then);
 /* Does it hand to a listener, or to one of several? */
 bool ast_hands_over(const struct ast_then *then);
 bool ast_hands_to(const struct ast_then *then, const struct ast_listener *listener);
@@ -371,8 +371,8 @@ bool ast_same_targets(const struct ast_target *a, size_t a_count, const struct a
 /* Does it hand to a listener that is passed by when no socket listens there? False for no action
  * (NULL).
  */
-bool ast_lets_go(const struct ast_then *then);
-/* The tables of a route joined by '.': the name of its way. */
+bool ast_fails_open(const struct ast_then *then);
+/* The tables of a route joined by '.': the name of its target. */
 const char *ast_route_name(struct arena *arena, const struct ast_then *then);
 /* A default as a rule without conditions, as far as its listener takes it. */
 struct ast_rule ast_default_rule(struct arena *arena, const struct ast_policy *policy,

@@ -195,16 +195,16 @@ static bool check_expectations(struct checking *checking)
 }
 
 /* Does the table answer what comes in by its interfaces? One that answers by an interface of
- * several has a way of its own, whose name goes on with a dot. */
+ * several has a class for each, whose name goes on with a dot. */
 static bool answers(const struct ir *ir, const struct ast_table *table)
 {
 	size_t length = strlen(table->name);
 
 	for (size_t i = 0; i < ir->class_count; i++) {
-		const struct ir_class *way = &ir->classes[i];
+		const struct ir_class *class = &ir->classes[i];
 
-		if (way->kind == IR_CLASS_REPLY && !strncmp(way->name, table->name, length) &&
-		    (!way->name[length] || way->name[length] == '.'))
+		if (class->kind == IR_CLASS_REPLY && !strncmp(class->name, table->name, length) &&
+		    (!class->name[length] || class->name[length] == '.'))
 			return true;
 	}
 	return false;

@@ -33,7 +33,7 @@ bool check_spread(struct arena *arena, struct diag *diag, struct ast_rule *rule)
  * all) and families. */
 bool check_then(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		struct ast_rule *rule);
-/* Before protocols are checked: `icmp` beside `answer` is ping in both families. */
+/* Before protocols are checked: `icmp` with `answer` is ping in both families. */
 void check_widen_echo(struct arena *arena, const struct ast_rule *rule);
 /* Where one interface is wanted, a group's name is a mistake, unless the group holds an interface
  * of that name. */
@@ -59,7 +59,7 @@ static inline bool check_refuse(struct diag *diag, struct span span, const char 
 	diag_help(diag_add(diag, DIAG_impossible, span, "%s", text), "%s", help);
 	return false;
 }
-/* check/way.c: what is wrong with a listener or a table itself. */
+/* check/target.c: what is wrong with a listener or a table itself. */
 bool check_listener(struct diag *diag, const struct ast_listener *listener);
 /* check/then.c: the table that leads to it, where it names one. */
 bool check_via(struct arena *arena, struct diag *diag, struct ast_policy *policy,

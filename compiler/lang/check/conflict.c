@@ -93,7 +93,7 @@ static bool check_families(struct diag *diag, const struct ast_policy *policy,
  * one that is older than the policy. */
 static bool needs_first(const struct ast_then *then)
 {
-	return ast_chooses_way(then) && then->action != THEN_DIRECT;
+	return ast_chooses_target(then) && then->action != THEN_DIRECT;
 }
 
 static bool check_state(struct diag *diag, const struct ast_rule *rule)

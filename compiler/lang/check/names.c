@@ -74,8 +74,8 @@ bool check_unknown_table(struct arena *arena, struct diag *diag, struct ast_poli
 
 /* ---- both ---- */
 
-/* Of a balance: the first share that is a listener and no table, and the first the other way
- * round. A name may be both. */
+/* Of a balance: the first share that is a listener and no table, and the first of the reverse. A
+ * name may be both. */
 static void sort_shares(struct ast_policy *policy, const struct ast_then *then,
 			const struct ast_target **listener, const struct ast_target **table)
 {

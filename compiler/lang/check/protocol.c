@@ -5,8 +5,8 @@
 #include "lang/check/check.h"
 #include "match/kinds.h"
 
-static bool refuse_way(struct diag *diag, const struct ast_rule *rule,
-		       const struct match_condition *condition)
+static bool refuse_target(struct diag *diag, const struct ast_rule *rule,
+			  const struct match_condition *condition)
 {
 	struct diag_record *record = diag_add(diag, DIAG_impossible, condition->span,
 					      "`%s` cannot choose the way of a TCP connection",
@@ -50,8 +50,8 @@ bool check_data(struct diag *diag, const struct ast_rule *rule)
 		if (!condition->kind->reads_data ||
 		    !interval_contains(&rule->protocols, wide(PROTOCOL_TCP)))
 			continue;
-		if (ast_chooses_way(rule->then))
-			good = refuse_way(diag, rule, condition);
+		if (ast_chooses_target(rule->then))
+			good = refuse_target(diag, rule, condition);
 		else if (action == THEN_DROP || action == THEN_REJECT)
 			good &= refuse_all(diag, rule, condition);
 	}

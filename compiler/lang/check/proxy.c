@@ -163,8 +163,8 @@ static bool names_interfaces(const struct ast_rule *rule)
 	return in && !in->negated;
 }
 
-/* A listener on a loopback address: for IPv4 the kernel can be told, for an interface, to let it
- * have what comes in there. */
+/* A listener on a loopback address: for IPv4 a sysctl of the interface can let it have what comes
+ * in there. */
 static bool check_forward_proxy(struct diag *diag, const struct ast_rule *rule,
 				const struct ast_listener *listener)
 {

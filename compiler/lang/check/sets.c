@@ -1,6 +1,6 @@
 /*
- * check/sets: what sets hold, beside the rules that name them. A list that lost its entries, or got
- * one that is everything, turns a policy round without a word of the policy's being another one.
+ * check/sets: what sets hold, whatever rules name them. A list that lost its entries, or got one
+ * that is everything, turns a policy round without a word of the policy's being another one.
  */
 #include <string.h>
 
@@ -18,7 +18,7 @@ static void warn_of_empty(struct diag *diag, const struct ast_set *set)
 	struct diag_record *record;
 
 	if (!set->used || set->dynamic || !addr_set_is_empty(&set->contents) ||
-	    (set->is_told && !set->named.source))
+	    (set->is_reported && !set->named.source))
 		return;
 	record = diag_add(diag, DIAG_empty_set, set->span, "the set \"%s\" has no address",
 			  set->name);

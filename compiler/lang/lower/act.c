@@ -31,17 +31,17 @@ static void count(struct lower *lower, const struct ast_rule *rule, struct ir_ru
 		 (struct ir_statement){ .op = IR_COUNT, .name = counter_name(lower, rule) });
 }
 
-/* Where packets of a kept connection are counted too, the counter stands before the way, in a chain
- * of its own for each way. */
-static const char *counted(struct lower *lower, const struct lower_walk *walk,
-			   const struct ast_rule *rule, const char *target)
+/* Where packets of decided connections are counted too, the counter stands before the target, in a
+ * chain of its own for each target. */
+static const char *counted(struct lower *lower, const struct lower_block *block,
+			   const struct ast_rule *rule, const char *to)
 {
 	size_t shares;
-	const char *which = ast_shares(rule->then, &shares) && shares && target
-				    ? arena_printf(lower->arena, ".%s", target)
+	const char *which = ast_shares(rule->then, &shares) && shares && to
+				    ? arena_printf(lower->arena, ".%s", to)
 				    : "";
 	const char *name = arena_printf(lower->arena, "count_%s%s%s", rule->id,
-					walk->scope == SCOPE_LOCAL ? "_local" : "", which);
+					block->scope == SCOPE_LOCAL ? "_local" : "", which);
 	struct ir_chain *chain = lower_find_chain(lower, name);
 	struct ir_rule *out;
 
@@ -50,67 +50,67 @@ static const char *counted(struct lower *lower, const struct lower_walk *walk,
 	chain = lower_chain(lower, name, NULL);
 	out = lower_rule(lower, chain, rule->span, rule->title);
 	count(lower, rule, out);
-	lower_end(lower, out, target);
+	lower_end(lower, out, to);
 	return name;
 }
 
 /* ---- targets ---- */
 
 /* Does the rule meet what comes in by an uplink without naming the interface? */
-static bool takes_uplinks(const struct lower_walk *walk, const struct ast_rule *rule,
-			  const struct lower_class *way)
+static bool takes_uplinks(const struct lower_block *block, const struct ast_rule *rule,
+			  const struct lower_target *target)
 {
-	return walk->scope == SCOPE_FORWARD && way->open_chain && !ast_names_source(rule);
+	return block->scope == SCOPE_FORWARD && target->open_chain && !ast_names_source(rule);
 }
 
-/* The chain of a way; NULL, the main table, for no way. */
-static const char *target_of(const struct lower_walk *walk, const struct ast_rule *rule,
-			     const struct lower_class *way)
+/* The chain of a target; NULL, the main table, for none. */
+static const char *chain_of(const struct lower_block *block, const struct ast_rule *rule,
+			    const struct lower_target *target)
 {
-	if (!way)
+	if (!target)
 		return NULL;
-	if (takes_uplinks(walk, rule, way))
-		return way->open_chain;
-	return walk->scope == SCOPE_LOCAL ? way->local_chain : way->chain;
+	if (takes_uplinks(block, rule, target))
+		return target->open_chain;
+	return block->scope == SCOPE_LOCAL ? target->local_chain : target->chain;
 }
 
 /* NULL for `direct`. */
-static struct lower_class *way_of(struct lower *lower, const struct ast_rule *rule)
+static struct lower_target *target_of(struct lower *lower, const struct ast_rule *rule)
 {
-	return rule->then->action == THEN_DIRECT ? NULL : lower_class_of(lower, rule->then);
+	return rule->then->action == THEN_DIRECT ? NULL : lower_target_of(lower, rule->then);
 }
 
-static void decide(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+static void decide(struct lower *lower, struct lower_block *block, const struct ast_rule *rule,
 		   struct ir_rule *out)
 {
-	struct lower_class *way = way_of(lower, rule);
-	const char *target = target_of(walk, rule, way), *first = NULL;
+	struct lower_target *target = target_of(lower, rule);
+	const char *to = chain_of(block, rule, target), *first = NULL;
 
-	if (rule->count && (!walk->stateful || ast_lets_go(rule->then)))
+	if (rule->count && (!block->stateful || ast_fails_open(rule->then)))
 		count(lower, rule, out);
-	walk->as_told = ast_condition(rule, "state") != NULL;
-	if (way)
-		way->unkept |= !walk->stateful;
-	if (walk->stateful) {
-		if (ast_lets_go(rule->then))
-			first = lower_try(lower, walk, way);
+	block->asks_state = ast_condition(rule, "state") != NULL;
+	if (target)
+		target->stateless |= !block->stateful;
+	if (block->stateful) {
+		if (ast_fails_open(rule->then))
+			first = lower_try(lower, block, target);
 		if (rule->count)
-			target = counted(lower, walk, rule, target);
-		target = lower_decide(lower, walk, way, target, first ? first : target);
+			to = counted(lower, block, rule, to);
+		to = lower_decide(lower, block, target, to, first ? first : to);
 	}
-	lower_end(lower, out, target);
+	lower_end(lower, out, to);
 }
 
 /* ICMP errors go where their connection goes; those about translated ones are translated with it.
  */
-static void follow(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule,
-		   struct ir_rule *out)
+static void follow(struct lower *lower, const struct lower_block *block,
+		   const struct ast_rule *rule, struct ir_rule *out)
 {
 	const struct ast_then *then = rule->then;
 	bool translates = then->action == THEN_ANSWER ||
 			  (ast_hands_over(then) && then->listener->mode != MODE_TPROXY);
 
-	lower_end(lower, out, translates ? NULL : target_of(walk, rule, way_of(lower, rule)));
+	lower_end(lower, out, translates ? NULL : chain_of(block, rule, target_of(lower, rule)));
 }
 
 /* ---- one of several ---- */
@@ -133,24 +133,25 @@ static int64_t common_divisor(const struct ast_target *shares, size_t count)
 	return divisor;
 }
 
-/* The chain that keeps the share for the connection. Where a listener may let go, the rule has
- * counted the first packet. */
-static const char *decide_share(struct lower *lower, struct lower_walk *walk,
+/* The chain that decides on the share for the connection. Where a listener may fail open, the rule
+ * has counted the first packet. */
+static const char *decide_share(struct lower *lower, struct lower_block *block,
 				const struct ast_rule *rule, const struct ast_target *share)
 {
-	struct lower_class *way = lower_share_class(lower, share);
-	const char *target = target_of(walk, rule, way), *first = NULL;
+	struct lower_target *target = lower_share_target(lower, share);
+	const char *to = chain_of(block, rule, target), *first = NULL;
 
-	if (ast_lets_go(rule->then))
-		first = share->listener->on_failure == FAILURE_DIRECT ? lower_try(lower, walk, way)
-								      : target;
+	if (ast_fails_open(rule->then))
+		first = share->listener->on_failure == FAILURE_DIRECT
+				? lower_try(lower, block, target)
+				: to;
 	if (rule->count)
-		target = counted(lower, walk, rule, target);
-	return lower_decide(lower, walk, way, target, first ? first : target);
+		to = counted(lower, block, rule, to);
+	return lower_decide(lower, block, target, to, first ? first : to);
 }
 
-/* Every number below the sum of the shares, with the chain of the way it stands for. */
-static struct ir_statement shares(struct lower *lower, struct lower_walk *walk,
+/* Every number below the sum of the shares, with the chain of the target it stands for. */
+static struct ir_statement shares(struct lower *lower, struct lower_block *block,
 				  const struct ast_rule *rule)
 {
 	struct ir_statement out = { .op = IR_BALANCE, .by = (enum ir_balance)rule->then->by };
@@ -158,22 +159,22 @@ static struct ir_statement shares(struct lower *lower, struct lower_walk *walk,
 	const struct ast_target *items = ast_shares(rule->then, &count);
 	int64_t divisor = common_divisor(items, count);
 
-	walk->as_told = ast_condition(rule, "state") != NULL;
+	block->asks_state = ast_condition(rule, "state") != NULL;
 	for (size_t i = 0; i < count; i++) {
-		const char *target = decide_share(lower, walk, rule, &items[i]);
+		const char *to = decide_share(lower, block, rule, &items[i]);
 
 		for (int64_t k = 0; k < items[i].weight / divisor; k++)
 			*arena_append(lower->arena, out.cases, out.case_count) =
-				(struct ir_case){ out.value++, target };
+				(struct ir_case){ out.value++, to };
 	}
 	return out;
 }
 
-static const char *balance_chain(struct lower *lower, struct lower_walk *walk,
+static const char *balance_chain(struct lower *lower, struct lower_block *block,
 				 const struct ast_rule *rule)
 {
-	struct ir_statement choice = shares(lower, walk, rule);
-	const char *name = arena_printf(lower->arena, "balance_%s_%s", rule->id, walk->name);
+	struct ir_statement choice = shares(lower, block, rule);
+	const char *name = arena_printf(lower->arena, "balance_%s_%s", rule->id, block->name);
 	struct ir_chain *chain = lower_find_chain(lower, name);
 
 	if (chain)
@@ -191,29 +192,29 @@ static const char *balance_chain(struct lower *lower, struct lower_walk *walk,
 
 /* ---- all of it ---- */
 
-void lower_act(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+void lower_act(struct lower *lower, struct lower_block *block, const struct ast_rule *rule,
 	       struct ir_rule *out)
 {
 	enum ast_action action = rule->then->action;
 
 	out->decides = action != THEN_CONTINUE;
-	if (walk->errors && ast_chooses_way(rule->then)) {
-		follow(lower, walk, rule, out);
+	if (block->errors && ast_chooses_target(rule->then)) {
+		follow(lower, block, rule, out);
 		return;
 	}
 	if (action == THEN_BALANCE || action == THEN_SPREAD) {
-		if (rule->count && ast_lets_go(rule->then))
+		if (rule->count && ast_fails_open(rule->then))
 			count(lower, rule, out);
-		lower_goto(lower, out, balance_chain(lower, walk, rule));
+		lower_goto(lower, out, balance_chain(lower, block, rule));
 		return;
 	}
-	if (ast_chooses_way(rule->then)) {
-		decide(lower, walk, rule, out);
+	if (ast_chooses_target(rule->then)) {
+		decide(lower, block, rule, out);
 		return;
 	}
-	if (rule->log && !walk->errors)
+	if (rule->log && !block->errors)
 		lower_do(lower, out, (struct ir_statement){ .op = IR_LOG, .name = rule->log });
-	if (rule->count && !walk->errors)
+	if (rule->count && !block->errors)
 		count(lower, rule, out);
 	if (action == THEN_DROP)
 		lower_op(lower, out, IR_DROP);
@@ -226,29 +227,29 @@ void lower_act(struct lower *lower, struct lower_walk *walk, const struct ast_ru
 
 /* ---- what follows from it ---- */
 
-static void note_way(const struct lower_walk *walk, const struct ast_rule *rule,
-		     enum addr_family family, struct lower_class *way)
+static void use_target(const struct lower_block *block, const struct ast_rule *rule,
+		       enum addr_family family, struct lower_target *target)
 {
-	way->families[family] = true;
-	way->forward |= walk->scope == SCOPE_FORWARD;
-	way->local |= walk->scope == SCOPE_LOCAL;
-	way->tcp |= !rule->protocols.count ||
-		    interval_contains(&rule->protocols, wide(PROTOCOL_TCP));
-	way->udp |= !rule->protocols.count ||
-		    interval_contains(&rule->protocols, wide(PROTOCOL_UDP));
-	if (takes_uplinks(walk, rule, way)) {
-		way->opened = true;
-		way->inbound->families[family] = true;
-		way->inbound->forward = true;
+	target->families[family] = true;
+	target->forward |= block->scope == SCOPE_FORWARD;
+	target->local |= block->scope == SCOPE_LOCAL;
+	target->tcp |= !rule->protocols.count ||
+		       interval_contains(&rule->protocols, wide(PROTOCOL_TCP));
+	target->udp |= !rule->protocols.count ||
+		       interval_contains(&rule->protocols, wide(PROTOCOL_UDP));
+	if (takes_uplinks(block, rule, target)) {
+		target->opened = true;
+		target->inbound->families[family] = true;
+		target->inbound->forward = true;
 	}
-	if (way->syn && way->tcp && walk->scope == SCOPE_LOCAL) {
-		way->syn->families[family] = true;
-		way->syn->local = true;
+	if (target->syn && target->tcp && block->scope == SCOPE_LOCAL) {
+		target->syn->families[family] = true;
+		target->syn->local = true;
 	}
 }
 
-void lower_note_use(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule,
-		    enum addr_family family)
+void lower_note_use(struct lower *lower, const struct lower_block *block,
+		    const struct ast_rule *rule, enum addr_family family)
 {
 	const struct ast_then *then = rule->then;
 	size_t share_count;
@@ -257,11 +258,11 @@ void lower_note_use(struct lower *lower, const struct lower_walk *walk, const st
 	if (then->action == THEN_DIRECT || then->action == THEN_CONTINUE)
 		return;
 	for (size_t i = 0; i < share_count; i++) {
-		struct lower_class *way = lower_share_class(lower, &items[i]);
+		struct lower_target *target = lower_share_target(lower, &items[i]);
 
-		if (way)
-			note_way(walk, rule, family, way);
+		if (target)
+			use_target(block, rule, family, target);
 	}
-	if (!share_count && ast_chooses_way(then))
-		note_way(walk, rule, family, lower_class_of(lower, then));
+	if (!share_count && ast_chooses_target(then))
+		use_target(block, rule, family, lower_target_of(lower, then));
 }

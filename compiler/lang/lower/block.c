@@ -5,29 +5,30 @@
 #include "base/arena.h"
 #include "lang/lower/lower.h"
 
-struct lower_walk lower_new_walk(struct lower *lower, enum ir_scope scope, const char *name)
+struct lower_block lower_new_block(struct lower *lower, enum ir_scope scope, const char *name)
 {
 	bool local = scope == SCOPE_LOCAL;
 
-	return (struct lower_walk){ .scope = scope,
-				    .name = name,
-				    .keeps = lower->keeps[local],
-				    .stateful = lower->owner_may_exit[local] };
+	return (struct lower_block){ .scope = scope,
+				     .name = name,
+				     .needs_state = lower->needs_state[local],
+				     .stateful = lower->owner_may_exit[local] };
 }
 
-static void cut(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
+static void cut(struct lower *lower, struct lower_block *block, const struct ast_rule *rule)
 {
-	struct lower_row *row = lower_prefilter(lower, walk);
-	struct lower_walk alone = *walk;
+	struct lower_prefilter *prefilter = lower_prefilter(lower, block);
+	struct lower_block alone = *block;
 
 	alone.chain = arena_new_of(lower->arena, struct ir_chain);
 	alone.chain->name = rule->id;
 	lower_author_rule(lower, &alone, rule);
-	*arena_append(lower->arena, row->cuts, row->cut_count) = alone.chain;
-	walk->cuts++;
+	*arena_append(lower->arena, prefilter->filters, prefilter->filter_count) = alone.chain;
+	block->filters++;
 }
 
-/* Of kept connections too: what drops, what rejects, and what notes the data that packets carry. */
+/* Of decided connections too: what drops, what rejects, and what writes down the data that packets
+ * carry. */
 static bool meets_every_packet(const struct ast_rule *rule)
 {
 	enum ast_action action = rule->then->action;
@@ -38,12 +39,12 @@ static bool meets_every_packet(const struct ast_rule *rule)
 	return action == THEN_DROP || action == THEN_REJECT;
 }
 
-void lower_walk_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
+void lower_block_rule(struct lower *lower, struct lower_block *block, const struct ast_rule *rule)
 {
-	walk->stateful |= walk->keeps && lower_changes(lower, rule);
-	lower_author_rule(lower, walk, rule);
-	if (walk->keeps && meets_every_packet(rule))
-		cut(lower, walk, rule);
+	block->stateful |= block->needs_state && lower_changes(lower, rule);
+	lower_author_rule(lower, block, rule);
+	if (block->needs_state && meets_every_packet(rule))
+		cut(lower, block, rule);
 }
 
 struct ast_rule lower_default_rule(struct lower *lower, const struct ast_then *then,

@@ -59,21 +59,21 @@ static bool names(const struct match_condition *out, const char *dev)
 	return match.ops->holds(&match, &packet);
 }
 
-/* The interfaces of the way's tables that the rule is about. */
-static void add_way(struct finding *finding, const struct ast_rule *rule,
-		    const struct lower_class *way)
+/* The interfaces of the target's tables that the rule is about. */
+static void add_target(struct finding *finding, const struct ast_rule *rule,
+		       const struct lower_target *target)
 {
 	const struct match_condition *out = ast_condition(rule, "out");
 
-	for (size_t i = 0; way && way->families[ADDR_IPV6] && i < way->table_count; i++) {
+	for (size_t i = 0; target && target->families[ADDR_IPV6] && i < target->table_count; i++) {
 		size_t count;
 		bool complete;
-		const char **devs =
-			check_table_devs(finding->lower->arena, way->tables[i], &count, &complete);
+		const char **devs = check_table_devs(finding->lower->arena, target->tables[i],
+						     &count, &complete);
 
-		for (size_t k = 0; k < count && check_leads_out(way->tables[i], ADDR_IPV6); k++)
+		for (size_t k = 0; k < count && check_leads_out(target->tables[i], ADDR_IPV6); k++)
 			if (names(out, devs[k]))
-				add_table(finding, devs[k], way->tables[i], rule->span);
+				add_table(finding, devs[k], target->tables[i], rule->span);
 	}
 }
 
@@ -86,18 +86,18 @@ static void add_rule(struct finding *finding, const struct ast_rule *rule)
 	    !rule->families[ADDR_IPV6])
 		return;
 	if (then->action == THEN_ROUTE)
-		add_way(finding, rule, lower_class_of(lower, then));
+		add_target(finding, rule, lower_target_of(lower, then));
 	for (size_t i = 0; then->action == THEN_BALANCE && i < then->target_count; i++)
-		add_way(finding, rule, lower_table_class(lower, then->targets[i].name));
+		add_target(finding, rule, lower_table_target(lower, then->targets[i].name));
 }
 
-/* Every bit that the marks of ways have. */
+/* Every bit that the marks of targets have. */
 static uint32_t own_bits(const struct lower *lower)
 {
 	uint32_t bits = lower_mark_mask(lower);
 
-	for (size_t i = 0; i < lower->class_count; i++)
-		bits |= lower->classes[i]->mask;
+	for (size_t i = 0; i < lower->target_count; i++)
+		bits |= lower->targets[i]->mask;
 	return bits;
 }
 

@@ -107,9 +107,10 @@ void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, u
 		 (struct ir_statement){ .op = IR_SET_MARK, .value = value, .mask = mask });
 }
 
-void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct lower_class *way)
+void lower_match_target(struct lower *lower, struct ir_rule *rule,
+			const struct lower_target *target)
 {
-	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, way->mark, way->mask));
+	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, target->mark, target->mask));
 }
 
 struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener)

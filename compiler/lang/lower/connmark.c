@@ -17,22 +17,22 @@
 
 static bool is_taken(const struct lower *lower, uint32_t value)
 {
-	for (size_t i = 0; i < lower->value_count; i++)
-		if (lower->values[i].value == value)
+	for (size_t i = 0; i < lower->connmark_count; i++)
+		if (lower->connmarks[i].value == value)
 			return true;
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *class = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (class->note == value)
+		if (target->saved == value)
 			return true;
-		for (size_t k = 0; k < class->member_count; k++)
-			if (class->members[k].note == value)
+		for (size_t k = 0; k < target->member_count; k++)
+			if (target->members[k].saved == value)
 				return true;
 	}
 	return false;
 }
 
-uint32_t lower_free_value(const struct lower *lower, uint32_t start)
+uint32_t lower_free_connmark(const struct lower *lower, uint32_t start)
 {
 	uint32_t mask = lower_mark_mask(lower), room = lower_mask_room(mask);
 
@@ -45,12 +45,12 @@ uint32_t lower_free_value(const struct lower *lower, uint32_t start)
 	return 0;
 }
 
-/* Behind the uplinks stands this host itself, where a program on it spoofs its clients. */
-static const char *origin_name(const struct lower *lower, size_t origin)
+/* After the uplinks comes this host itself, where a program on it spoofs its clients. */
+static const char *uplink_name(const struct lower *lower, size_t uplink)
 {
-	if (!origin)
+	if (!uplink)
 		return "";
-	return origin > lower->uplink_count ? "/spoofed" : lower->uplinks[origin - 1].table->name;
+	return uplink > lower->uplink_count ? "/spoofed" : lower->uplinks[uplink - 1].table->name;
 }
 
 /*
@@ -58,17 +58,19 @@ static const char *origin_name(const struct lower *lower, size_t origin)
  * stands for and not from their order: under the next policy it means the same, or, mostly,
  * nothing.
  */
-static uint32_t draw_value(struct lower *lower, size_t origin, size_t way)
+static uint32_t draw_value(struct lower *lower, size_t uplink, size_t decision)
 {
-	uint32_t start = names_hash(NAMES_HASH, origin_name(lower, origin));
+	uint32_t start = names_hash(NAMES_HASH, uplink_name(lower, uplink));
 
-	if (way) {
-		start = names_hash(start, lower->ways[way - 1].scope == SCOPE_LOCAL ? "/local/"
-										    : "/forward/");
-		start = names_hash(start,
-				   lower->ways[way - 1].target ? lower->ways[way - 1].target : "");
+	if (decision) {
+		start = names_hash(start, lower->decisions[decision - 1].scope == SCOPE_LOCAL
+						  ? "/local/"
+						  : "/forward/");
+		start = names_hash(start, lower->decisions[decision - 1].chain
+						  ? lower->decisions[decision - 1].chain
+						  : "");
 	}
-	return lower_free_value(lower, start);
+	return lower_free_connmark(lower, start);
 }
 
 static void no_room(struct lower *lower)
@@ -89,59 +91,63 @@ static void no_room(struct lower *lower)
 		  "needs a value for itself and one for each uplink; put rules that drop above all others, or join them");
 }
 
-uint32_t lower_value_of(const struct lower *lower, size_t origin, size_t way, size_t member)
+uint32_t lower_find_connmark(const struct lower *lower, size_t uplink, size_t decision,
+			     size_t member)
 {
-	for (size_t i = 0; i < lower->value_count; i++)
-		if (lower->values[i].origin == origin && lower->values[i].way == way &&
-		    lower->values[i].member == member)
-			return lower->values[i].value;
+	for (size_t i = 0; i < lower->connmark_count; i++)
+		if (lower->connmarks[i].uplink == uplink &&
+		    lower->connmarks[i].decision == decision &&
+		    lower->connmarks[i].member == member)
+			return lower->connmarks[i].value;
 	return 0;
 }
 
-uint32_t lower_value(struct lower *lower, size_t origin, size_t way)
+uint32_t lower_connmark(struct lower *lower, size_t uplink, size_t decision)
 {
-	uint32_t value = lower_value_of(lower, origin, way, 0);
+	uint32_t value = lower_find_connmark(lower, uplink, decision, 0);
 
 	if (value)
 		return value;
-	value = draw_value(lower, origin, way);
+	value = draw_value(lower, uplink, decision);
 	if (!value)
 		no_room(lower);
-	*arena_append(lower->arena, lower->values, lower->value_count) =
-		(struct lower_value){ .origin = origin, .way = way, .value = value };
+	*arena_append(lower->arena, lower->connmarks, lower->connmark_count) =
+		(struct lower_connmark){ .uplink = uplink, .decision = decision, .value = value };
 	return value;
 }
 
-void lower_add_member_value(struct lower *lower, size_t way, size_t member, uint32_t start)
+void lower_add_member_connmark(struct lower *lower, size_t decision, size_t member, uint32_t start)
 {
-	uint32_t value = lower_free_value(lower, start);
+	uint32_t value = lower_free_connmark(lower, start);
 
 	if (value)
-		*arena_append(lower->arena, lower->values, lower->value_count) =
-			(struct lower_value){ .way = way, .member = member, .value = value };
+		*arena_append(lower->arena, lower->connmarks, lower->connmark_count) =
+			(struct lower_connmark){ .decision = decision,
+						 .member = member,
+						 .value = value };
 }
 
 const char lower_spoofed[] = "spoofed";
 
-uint32_t lower_spoofed_value(struct lower *lower)
+uint32_t lower_spoofed_connmark(struct lower *lower)
 {
-	return lower_value(lower, lower->uplink_count + 1, 0);
+	return lower_connmark(lower, lower->uplink_count + 1, 0);
 }
 
 /* ---- decisions ---- */
 
-struct lower_row *lower_prefilter(struct lower *lower, const struct lower_walk *walk)
+struct lower_prefilter *lower_prefilter(struct lower *lower, const struct lower_block *block)
 {
-	struct lower_row *row;
+	struct lower_prefilter *prefilter;
 
-	for (size_t i = 0; i < lower->row_count; i++)
-		if (!strcmp(lower->rows[i]->name, walk->name))
-			return lower->rows[i];
-	row = arena_new_of(lower->arena, struct lower_row);
-	row->scope = walk->scope;
-	row->name = walk->name;
-	*arena_append(lower->arena, lower->rows, lower->row_count) = row;
-	return row;
+	for (size_t i = 0; i < lower->prefilter_count; i++)
+		if (!strcmp(lower->prefilters[i]->name, block->name))
+			return lower->prefilters[i];
+	prefilter = arena_new_of(lower->arena, struct lower_prefilter);
+	prefilter->scope = block->scope;
+	prefilter->name = block->name;
+	*arena_append(lower->arena, lower->prefilters, lower->prefilter_count) = prefilter;
+	return prefilter;
 }
 
 static bool same(const char *a, const char *b)
@@ -149,34 +155,35 @@ static bool same(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char *target)
+size_t lower_decision(struct lower *lower, const struct lower_block *block, const char *to)
 {
-	struct lower_row *row = walk->cuts ? lower_prefilter(lower, walk) : NULL;
-	struct lower_way *way;
+	struct lower_prefilter *prefilter = block->filters ? lower_prefilter(lower, block) : NULL;
+	struct lower_decision *decision;
 
-	for (size_t i = 0; i < lower->way_count; i++) {
-		way = &lower->ways[i];
-		if (way->scope == walk->scope && same(way->target, target) && way->row == row &&
-		    way->cuts == walk->cuts)
+	for (size_t i = 0; i < lower->decision_count; i++) {
+		decision = &lower->decisions[i];
+		if (decision->scope == block->scope && same(decision->chain, to) &&
+		    decision->prefilter == prefilter && decision->filters == block->filters)
 			return i + 1;
 	}
-	way = arena_append(lower->arena, lower->ways, lower->way_count);
-	*way = (struct lower_way){
-		.scope = walk->scope, .target = target, .row = row, .cuts = walk->cuts
-	};
-	return lower->way_count;
+	decision = arena_append(lower->arena, lower->decisions, lower->decision_count);
+	*decision = (struct lower_decision){ .scope = block->scope,
+					     .chain = to,
+					     .prefilter = prefilter,
+					     .filters = block->filters };
+	return lower->decision_count;
 }
 
-/* A way has its number from the order in which rules come to it, and its name not. */
-const char *lower_way_name(struct lower *lower, size_t way)
+/* A decision's number depends on the order of the rules, its name does not. */
+const char *lower_decision_name(struct lower *lower, size_t decision)
 {
-	const struct lower_way *of = &lower->ways[way - 1];
-	const char *target = of->target ? of->target : "direct";
+	const struct lower_decision *of = &lower->decisions[decision - 1];
+	const char *to = of->chain ? of->chain : "direct";
 
-	if (of->row)
-		return arena_printf(lower->arena, "%s.%s_below_%s", target, of->row->name,
-				    of->row->cuts[of->cuts - 1]->name);
-	return of->scope == SCOPE_LOCAL ? arena_printf(lower->arena, "%s.local", target) : target;
+	if (of->prefilter)
+		return arena_printf(lower->arena, "%s.%s_below_%s", to, of->prefilter->name,
+				    of->prefilter->filters[of->filters - 1]->name);
+	return of->scope == SCOPE_LOCAL ? arena_printf(lower->arena, "%s.local", to) : to;
 }
 
 /* ---- by which uplink ---- */
@@ -186,14 +193,14 @@ static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
 	lower_set_ct_mark(lower, rule, value, lower_mark_mask(lower));
 }
 
-/* The value for what came in by an uplink (its number; 0: by none) and goes the way (0: not decided
+/* The value for what came in by an uplink (its number; 0: by none) with the decision (0: none
  * yet). */
-static uint32_t value_of(struct lower *lower, size_t origin, size_t way)
+static uint32_t value_of(struct lower *lower, size_t uplink, size_t decision)
 {
-	return origin || way ? lower_value(lower, origin, way) : 0;
+	return uplink || decision ? lower_connmark(lower, uplink, decision) : 0;
 }
 
-static void set_origin(struct lower *lower, struct ir_chain *chain, const char **devs, size_t count,
+static void set_uplink(struct lower *lower, struct ir_chain *chain, const char **devs, size_t count,
 		       const struct ir_match *by, uint32_t value)
 {
 	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
@@ -205,18 +212,19 @@ static void set_origin(struct lower *lower, struct ir_chain *chain, const char *
 }
 
 /* What comes from a gateway of the main table by an uplink's interface came in by none. */
-static void set_main(struct lower *lower, struct ir_chain *chain, size_t way)
+static void set_main(struct lower *lower, struct ir_chain *chain, size_t decision)
 {
 	struct ir_match by;
 
 	if (!lower->main_gateways)
 		return;
 	by = gateway_match(lower->main_gateways);
-	set_origin(lower, chain, lower->main_devs, lower->main_dev_count, &by,
-		   value_of(lower, 0, way));
+	set_uplink(lower, chain, lower->main_devs, lower->main_dev_count, &by,
+		   value_of(lower, 0, decision));
 }
 
-static void set_by_addresses(struct lower *lower, struct ir_chain *chain, size_t uplink, size_t way)
+static void set_by_addresses(struct lower *lower, struct ir_chain *chain, size_t uplink,
+			     size_t decision)
 {
 	const struct lower_uplink *of = &lower->uplinks[uplink];
 
@@ -225,8 +233,8 @@ static void set_by_addresses(struct lower *lower, struct ir_chain *chain, size_t
 		struct addr_prefix prefix = { addr, addr_width(addr.family) };
 		struct ir_match by = address_match(lower->arena, ADDRESS_TO, prefix);
 
-		set_origin(lower, chain, of->devs, of->dev_count, &by,
-			   value_of(lower, uplink + 1, way));
+		set_uplink(lower, chain, of->devs, of->dev_count, &by,
+			   value_of(lower, uplink + 1, decision));
 	}
 }
 
@@ -235,13 +243,14 @@ static void set_by_addresses(struct lower *lower, struct ir_chain *chain, size_t
  * that sent the packet, and most an address that the table answers for. Of several tables with one
  * interface, gateway or address the first counts.
  */
-void lower_origin(struct lower *lower, struct ir_chain *chain, size_t way)
+void lower_save_uplink(struct lower *lower, struct ir_chain *chain, size_t decision)
 {
 	for (size_t i = 0; i < lower->uplink_count; i++)
 		if (!lower->uplinks[i].table->answer_count && !lower->uplinks[i].by_gateway)
-			set_origin(lower, chain, lower->uplinks[i].devs,
-				   lower->uplinks[i].dev_count, NULL, value_of(lower, i + 1, way));
-	set_main(lower, chain, way);
+			set_uplink(lower, chain, lower->uplinks[i].devs,
+				   lower->uplinks[i].dev_count, NULL,
+				   value_of(lower, i + 1, decision));
+	set_main(lower, chain, decision);
 	for (size_t i = lower->uplink_count; i > 0; i--) {
 		const struct lower_uplink *uplink = &lower->uplinks[i - 1];
 		struct ir_match by;
@@ -249,17 +258,17 @@ void lower_origin(struct lower *lower, struct ir_chain *chain, size_t way)
 		if (!uplink->gateways)
 			continue;
 		by = gateway_match(uplink->gateways);
-		set_origin(lower, chain, uplink->devs, uplink->dev_count, &by,
-			   value_of(lower, i, way));
+		set_uplink(lower, chain, uplink->devs, uplink->dev_count, &by,
+			   value_of(lower, i, decision));
 	}
 	for (size_t i = lower->uplink_count; i > 0; i--)
-		set_by_addresses(lower, chain, i - 1, way);
+		set_by_addresses(lower, chain, i - 1, decision);
 }
 
-void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
-		size_t way)
+void lower_save_decision(struct lower *lower, struct ir_chain *chain,
+			 const struct lower_block *block, size_t decision)
 {
-	set_value(lower, lower_guarantee(lower, chain, NULL), lower_value(lower, 0, way));
-	if (walk->scope == SCOPE_FORWARD)
-		lower_origin(lower, chain, way);
+	set_value(lower, lower_guarantee(lower, chain, NULL), lower_connmark(lower, 0, decision));
+	if (block->scope == SCOPE_FORWARD)
+		lower_save_uplink(lower, chain, decision);
 }

@@ -11,47 +11,48 @@
 
 /* ---- targets ---- */
 
-static struct span given_mark(const struct lower_class *way)
+static struct span given_mark(const struct lower_target *target)
 {
 	struct span none = { 0 };
 
-	if (way->kind != IR_CLASS_PROXY && way->kind != IR_CLASS_ROUTE)
+	if (target->kind != IR_CLASS_PROXY && target->kind != IR_CLASS_ROUTE)
 		return none;
-	if (way->listener)
-		return way->listener->mark.given ? way->listener->mark.span : none;
-	return way->table_count == 1 && way->tables[0]->mark.given ? way->tables[0]->mark.span
-								   : none;
+	if (target->listener)
+		return target->listener->mark.given ? target->listener->mark.span : none;
+	return target->table_count == 1 && target->tables[0]->mark.given
+		       ? target->tables[0]->mark.span
+		       : none;
 }
 
-static struct span given_table(const struct lower_class *way)
+static struct span given_table(const struct lower_target *target)
 {
 	struct span none = { 0 };
 
-	if (way->listener)
-		return way->listener->table_span;
-	return way->table_count == 1 ? way->tables[0]->id_span : none;
+	if (target->listener)
+		return target->listener->table_span;
+	return target->table_count == 1 ? target->tables[0]->id_span : none;
 }
 
-static void describe_class(struct lower *lower, const struct lower_class *way)
+static void describe_target(struct lower *lower, const struct lower_target *target)
 {
 	static const uint32_t no_table;
 	struct ir *ir = lower->ir;
 
 	*arena_append(lower->arena, ir->classes, ir->class_count) = (struct ir_class){
-		.kind = way->kind,
-		.name = way->name,
-		.mark = way->mark,
-		.mask = way->mask,
-		.ct_mask = way->ct_mask,
-		.table = way->table              ? way->table
-			 : way->table_count == 1 ? (uint32_t)way->tables[0]->id
-						 : no_table,
-		.priority = way->priority,
-		.listener_mode = way->listener ? ast_mode_name(way->listener->mode) : NULL,
-		.port = way->listener ? way->listener->port : 0,
-		.origin = way->origin,
-		.mark_given = given_mark(way),
-		.table_given = given_table(way),
+		.kind = target->kind,
+		.name = target->name,
+		.mark = target->mark,
+		.mask = target->mask,
+		.ct_mask = target->ct_mask,
+		.table = target->table              ? target->table
+			 : target->table_count == 1 ? (uint32_t)target->tables[0]->id
+						    : no_table,
+		.priority = target->priority,
+		.listener_mode = target->listener ? ast_mode_name(target->listener->mode) : NULL,
+		.port = target->listener ? target->listener->port : 0,
+		.origin = target->origin,
+		.mark_given = given_mark(target),
+		.table_given = given_table(target),
 	};
 }
 
@@ -117,9 +118,9 @@ static void add_in(struct lower *lower, struct ir_listener *out, size_t in)
 }
 
 /* *by_any: what comes by any interface does. */
-static void add_rule_ways(struct lower *lower, const struct ast_rule *rule,
-			  const struct ast_listener *listener, struct ir_listener *out,
-			  bool *by_any)
+static void add_rule_traffic(struct lower *lower, const struct ast_rule *rule,
+			     const struct ast_listener *listener, struct ir_listener *out,
+			     bool *by_any)
 {
 	const struct match_condition *in = ast_condition(rule, "in");
 
@@ -134,15 +135,15 @@ static void add_rule_ways(struct lower *lower, const struct ast_rule *rule,
 }
 
 /* From all rules that hand to the listener, and the defaults. */
-static void add_ways(struct lower *lower, const struct ast_listener *listener,
-		     struct ir_listener *out)
+static void add_traffic(struct lower *lower, const struct ast_listener *listener,
+			struct ir_listener *out)
 {
 	const struct ast_policy *policy = lower->policy;
 	const struct ast_then *defaults[] = { policy->default_forward, policy->default_local };
 	bool by_any = false;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		add_rule_ways(lower, &policy->rules[i], listener, out, &by_any);
+		add_rule_traffic(lower, &policy->rules[i], listener, out, &by_any);
 	for (size_t i = 0; i < 2; i++) {
 		struct ast_rule rule;
 
@@ -150,15 +151,15 @@ static void add_ways(struct lower *lower, const struct ast_listener *listener,
 			continue;
 		rule = ast_default_rule(lower->arena, policy, defaults[i],
 					i ? SCOPE_LOCAL : SCOPE_FORWARD);
-		add_rule_ways(lower, &rule, listener, out, &by_any);
+		add_rule_traffic(lower, &rule, listener, out, &by_any);
 	}
 	if (by_any)
 		out->in_count = 0;
 }
 
-static void describe_listener(struct lower *lower, const struct lower_class *way)
+static void describe_listener(struct lower *lower, const struct lower_target *target)
 {
-	struct ast_listener *listener = way->listener;
+	struct ast_listener *listener = target->listener;
 	struct ir_listener *out =
 		arena_append(lower->arena, lower->ir->listeners, lower->ir->listener_count);
 
@@ -166,14 +167,14 @@ static void describe_listener(struct lower *lower, const struct lower_class *way
 		.name = listener->name,
 		.mode = ast_mode_name(listener->mode),
 		.port = listener->port,
-		.tcp = way->tcp && (listener->protocols & TAKES_TCP),
-		.udp = way->udp && (listener->protocols & TAKES_UDP),
+		.tcp = target->tcp && (listener->protocols & TAKES_TCP),
+		.udp = target->udp && (listener->protocols & TAKES_UDP),
 		.on_this_host = ast_stays_here(listener),
 		.origin = listener->span,
 	};
 	memcpy(out->addr, listener->addr, sizeof(out->addr));
-	memcpy(out->has, way->families, sizeof(out->has));
-	add_ways(lower, listener, out);
+	memcpy(out->has, target->families, sizeof(out->has));
+	add_traffic(lower, listener, out);
 }
 
 /* ---- who must be there ---- */
@@ -226,24 +227,25 @@ static void describe_senders(struct lower *lower)
 
 /* ---- where the rules lead ---- */
 
-/* The way as the ir describes it: NULL for one that no packet can take. */
-static const struct ir_class *described(const struct lower *lower, const struct lower_class *way)
+/* The target as the ir describes it; NULL where no packet goes there. */
+static const struct ir_class *described(const struct lower *lower,
+					const struct lower_target *target)
 {
-	for (size_t i = 0; way && i < lower->ir->class_count; i++)
-		if (lower->ir->classes[i].kind == way->kind &&
-		    !strcmp(lower->ir->classes[i].name, way->name))
+	for (size_t i = 0; target && i < lower->ir->class_count; i++)
+		if (lower->ir->classes[i].kind == target->kind &&
+		    !strcmp(lower->ir->classes[i].name, target->name))
 			return &lower->ir->classes[i];
 	return NULL;
 }
 
-static void add_target(struct lower *lower, struct ir_authored *out, const struct lower_class *way,
-		       const char *name, int64_t weight)
+static void add_target(struct lower *lower, struct ir_authored *out,
+		       const struct lower_target *target, const char *name, int64_t weight)
 {
 	*arena_append(lower->arena, out->targets, out->target_count) =
-		(struct ir_authored_target){ described(lower, way), name, (uint32_t)weight };
+		(struct ir_authored_target){ described(lower, target), name, (uint32_t)weight };
 }
 
-/* Where it leads, once the ways are described. */
+/* Where it leads, once the targets are described. */
 static void describe_targets(struct lower *lower, const struct ast_then *then,
 			     struct ir_authored *out)
 {
@@ -254,14 +256,14 @@ static void describe_targets(struct lower *lower, const struct ast_then *then,
 		return;
 	shares = ast_shares(then, &count);
 	for (size_t i = 0; i < count; i++)
-		add_target(lower, out, lower_share_class(lower, &shares[i]), shares[i].name,
+		add_target(lower, out, lower_share_target(lower, &shares[i]), shares[i].name,
 			   shares[i].weight);
 	if (then->action == THEN_PROXY || then->action == THEN_ROUTE || then->action == THEN_MARK ||
 	    then->action == THEN_ANSWER) {
-		const struct lower_class *way = lower_class_of(lower, then);
+		const struct lower_target *target = lower_target_of(lower, then);
 
 		out->row = rows_of(lower->policy, then);
-		add_target(lower, out, way, way->name, 0);
+		add_target(lower, out, target, target->name, 0);
 	}
 }
 
@@ -314,13 +316,14 @@ static void describe_group(struct lower *lower, const struct ast_group *group)
 
 static void describe_let_go(struct lower *lower)
 {
-	for (size_t i = 0; i < lower->value_count; i++) {
-		const struct lower_value *value = &lower->values[i];
-		const struct lower_way *way = value->way ? &lower->ways[value->way - 1] : NULL;
+	for (size_t i = 0; i < lower->connmark_count; i++) {
+		const struct lower_connmark *value = &lower->connmarks[i];
+		const struct lower_decision *decision =
+			value->decision ? &lower->decisions[value->decision - 1] : NULL;
 
-		if (way && way->let_go)
+		if (decision && decision->failed_open)
 			*arena_append(lower->arena, lower->ir->let_go, lower->ir->let_go_count) =
-				(struct ir_let_go){ way->let_go->name, value->value };
+				(struct ir_let_go){ decision->failed_open->name, value->value };
 	}
 }
 
@@ -328,12 +331,12 @@ static void describe_let_go(struct lower *lower)
 
 static void note_local(struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
 		for (int family = 0; family < ADDR_FAMILIES; family++)
-			lower->ir->sends_local[family] |= way->kind == IR_CLASS_ROUTE &&
-							  way->local && way->families[family];
+			lower->ir->sends_local[family] |= target->kind == IR_CLASS_ROUTE &&
+							  target->local && target->families[family];
 	}
 }
 
@@ -341,21 +344,21 @@ static void describe_used(struct lower *lower)
 {
 	struct ir *ir = lower->ir;
 
-	ir->ct_mask = lower->value_count || lower->notes ? lower_mark_mask(lower) : 0;
+	ir->ct_mask = lower->connmark_count || lower->saves_targets ? lower_mark_mask(lower) : 0;
 	ir->mark_mask = ir->ct_mask;
 	describe_interfaces(lower);
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (!lower_is_used(way))
+		if (!lower_is_used(target))
 			continue;
-		ir->mark_mask |= way->mask;
-		describe_class(lower, way);
-		if (way->listener)
-			describe_listener(lower, way);
+		ir->mark_mask |= target->mask;
+		describe_target(lower, target);
+		if (target->listener)
+			describe_listener(lower, target);
 	}
 	lower_describe_unmarked(lower);
-	if (lower->held_count)
+	if (lower->unmarked_count)
 		ir->mark_mask |= lower_mark_mask(lower);
 	describe_senders(lower);
 	ir->rows = lower->policy->rows;
@@ -372,10 +375,10 @@ static void describe_words(struct lower *lower)
 		describe_targets(lower, policy->rules[i].then, &lower->ir->authored[i]);
 	describe_targets(lower, policy->default_forward, &lower->ir->default_forward);
 	describe_targets(lower, policy->default_local, &lower->ir->default_local);
-	for (size_t i = 0; i < lower->class_count; i++)
-		for (size_t k = 0; k < lower->classes[i]->table_count; k++)
-			if (lower_is_used(lower->classes[i]))
-				describe_table(lower, lower->classes[i]->tables[k]);
+	for (size_t i = 0; i < lower->target_count; i++)
+		for (size_t k = 0; k < lower->targets[i]->table_count; k++)
+			if (lower_is_used(lower->targets[i]))
+				describe_table(lower, lower->targets[i]->tables[k]);
 	for (size_t i = 0; i < policy->group_count; i++)
 		describe_group(lower, &policy->groups[i]);
 	describe_let_go(lower);

@@ -1,13 +1,13 @@
 /*
- * lower/ended: connections that an apply deletes (host/flows.c), and their answers.
+ * lower/ended: connections that an apply deletes (apply/flows_forget.c), and their replies.
  *
- * An answer that is under way when its connection is deleted opens one the other way round: for
- * connection tracking what its sender goes on to send are answers from then on, and those never
- * meet the rules. So an apply first writes down which answers are to come no more, and what would
- * open a connection like one is dropped. The next packet of the sender opens the connection as it
- * was, and answers are answers again.
+ * A reply that is in flight when its connection is deleted opens one in the other direction: for
+ * connection tracking what its sender sends from then on are replies, and those never meet the
+ * rules. So an apply first writes down which replies may not come any more, and what would open a
+ * connection like one is dropped. The next packet of the sender opens the connection as it was, and
+ * replies are replies again.
  *
- * Only where no address is translated: else the answers are to another address than the sender's.
+ * Only where no address is translated: else replies are to another address than the sender's.
  */
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
@@ -20,10 +20,10 @@ enum {
 /* May an apply delete connections? A foreign rule may translate what a table leads out. */
 static bool may_end(const struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (lower_is_used(way) && (way->listener || way->table_count))
+		if (lower_is_used(target) && (target->listener || target->table_count))
 			return true;
 	}
 	return false;

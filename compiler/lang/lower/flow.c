@@ -2,11 +2,11 @@
  * lower/flow: connections that the kernel forgets.
  *
  * When a link goes, or an address of it, the kernel deletes the conntrack entries of what was
- * masqueraded by it (nf_nat_masquerade.c), and with an entry the mark that keeps the connection's
- * way. A later packet opens a new entry and meets the rules, which may say something else by then:
- * an element of a set has expired, the process has ended. So the flows that keep a masqueraded way
- * are remembered in sets of ours, for as long as the kernel would keep their entries, and what has
- * no entry of its own but is remembered goes on as it went.
+ * masqueraded by it (nf_nat_masquerade.c), and with an entry the mark that says where the
+ * connection goes. A later packet opens a new entry and meets the rules, which may say something
+ * else by then: an element of a set has expired, the process has ended. So the flows with a
+ * masqueraded target are remembered in sets of ours, for as long as the kernel would keep their
+ * entries, and what has no entry of its own but is remembered goes on as it went.
  */
 #include "base/arena.h"
 #include "base/names.h"
@@ -21,19 +21,20 @@
  * sent).
  */
 enum { TCP_KEPT = 86400, TCP_ENDING = 120, UDP_KEPT = 30, UDP_ANSWERED = 120 };
-/* Flows of one way and family. With all its elements such a set takes 8 MiB in IPv4, 10 in IPv6. */
+/* Flows of one decision and family. With all its elements such a set takes 8 MiB in IPv4, 10 in
+ * IPv6. */
 enum { FLOWS_MOST = 65536 };
 
-static bool is_masqueraded(const struct lower_class *class)
+static bool is_masqueraded(const struct lower_target *target)
 {
-	for (size_t i = 0; class && i < class->table_count; i++)
-		if (ast_masquerades(class->tables[i]))
+	for (size_t i = 0; target && i < target->table_count; i++)
+		if (ast_masquerades(target->tables[i]))
 			return true;
 	return false;
 }
 
-/* The comment that tells of a set has no room for the way's name, which may be long. */
-static const struct ir_set *flow_set(struct lower *lower, const struct lower_way *way,
+/* The comment about a set has no room for the decision's name, which may be long. */
+static const struct ir_set *flow_set(struct lower *lower, const struct lower_decision *decision,
 				     const char *name, enum addr_family family)
 {
 	bool is_ipv4 = family == ADDR_IPV4;
@@ -41,7 +42,8 @@ static const struct ir_set *flow_set(struct lower *lower, const struct lower_way
 	return lower_add_set(lower,
 			     (struct ir_set){
 				     .base = arena_printf(lower->arena, "flows.%.20s.%08x_%s",
-							  way->target, names_hash(NAMES_HASH, name),
+							  decision->chain,
+							  names_hash(NAMES_HASH, name),
 							  is_ipv4 ? "v4" : "v6"),
 				     .type = is_ipv4 ? IR_SET_FLOW_IPV4 : IR_SET_FLOW_IPV6,
 				     .dynamic = true,
@@ -50,13 +52,13 @@ static const struct ir_set *flow_set(struct lower *lower, const struct lower_way
 			     });
 }
 
-static void remember(struct lower *lower, struct ir_chain *chain, const struct lower_way *way,
-		     struct ir_match which, uint32_t seconds)
+static void remember(struct lower *lower, struct ir_chain *chain,
+		     const struct lower_decision *decision, struct ir_match which, uint32_t seconds)
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;
 
-		if (!way->flows[family])
+		if (!decision->flows[family])
 			continue;
 		rule = lower_guarantee(lower, chain, NULL);
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
@@ -65,31 +67,31 @@ static void remember(struct lower *lower, struct ir_chain *chain, const struct l
 			 (struct ir_statement){ .op = IR_REMEMBER,
 						.addr.family = (enum addr_family)family,
 						.value = seconds,
-						.map = way->flows[family] });
-		lower_goto(lower, rule, way->target);
+						.map = decision->flows[family] });
+		lower_goto(lower, rule, decision->chain);
 	}
 }
 
-/* A full set takes no more, and the rule ends there: the packet goes its way all the same. */
-static void remember_chain(struct lower *lower, struct lower_way *way, const char *name)
+/* A full set takes no more, and the rule ends there: the packet goes to its target all the same. */
+static void remember_chain(struct lower *lower, struct lower_decision *decision, const char *name)
 {
 	struct ir_chain *chain;
 
-	way->remember = arena_printf(lower->arena, "remember_%s", name);
-	chain = lower_chain(lower, way->remember, "in case the kernel forgets the connection");
-	remember(lower, chain, way, end_match(), TCP_ENDING);
-	remember(lower, chain, way, one_protocol_match(lower->arena, PROTOCOL_TCP), TCP_KEPT);
-	remember(lower, chain, way, answered_match(), UDP_ANSWERED);
-	remember(lower, chain, way, one_protocol_match(lower->arena, PROTOCOL_UDP), UDP_KEPT);
-	lower_goto(lower, lower_guarantee(lower, chain, NULL), way->target);
+	decision->remember = arena_printf(lower->arena, "remember_%s", name);
+	chain = lower_chain(lower, decision->remember, "in case the kernel forgets the connection");
+	remember(lower, chain, decision, end_match(), TCP_ENDING);
+	remember(lower, chain, decision, one_protocol_match(lower->arena, PROTOCOL_TCP), TCP_KEPT);
+	remember(lower, chain, decision, answered_match(), UDP_ANSWERED);
+	remember(lower, chain, decision, one_protocol_match(lower->arena, PROTOCOL_UDP), UDP_KEPT);
+	lower_goto(lower, lower_guarantee(lower, chain, NULL), decision->chain);
 }
 
-void lower_remember(struct lower *lower, size_t way, const struct lower_class *class)
+void lower_remember(struct lower *lower, size_t decision, const struct lower_target *target)
 {
-	struct lower_way *of = &lower->ways[way - 1];
-	const char *name = lower_way_name(lower, way);
+	struct lower_decision *of = &lower->decisions[decision - 1];
+	const char *name = lower_decision_name(lower, decision);
 
-	if (of->remember || !is_masqueraded(class))
+	if (of->remember || !is_masqueraded(target))
 		return;
 	of->flows[ADDR_IPV4] = flow_set(lower, of, name, ADDR_IPV4);
 	if (lower->policy->settings.ipv6 != IPV6_OFF)
@@ -101,28 +103,29 @@ void lower_remember(struct lower *lower, size_t way, const struct lower_class *c
 
 /* As for a connection that has its entry, what drops and rejects above the rule that decided comes
  * first. */
-static const char *recall(struct lower *lower, const struct lower_way *way, const char *name)
+static const char *recall(struct lower *lower, const struct lower_decision *decision,
+			  const char *name)
 {
 	const char *decide = arena_printf(lower->arena, "decide_%s", name);
 	struct ir_chain *chain;
 
 	if (!lower_find_chain(lower, decide)) /* only rules that ask for `state` decide so */
 		decide = arena_printf(lower->arena, "decide_%s.as_told", name);
-	if (!way->cuts)
+	if (!decision->filters)
 		return decide;
 	chain = lower_chain(lower, arena_printf(lower->arena, "recall_%s", name), NULL);
-	for (size_t i = 0; i < way->cuts; i++)
-		for (size_t k = 0; k < way->row->cuts[i]->rule_count; k++)
+	for (size_t i = 0; i < decision->filters; i++)
+		for (size_t k = 0; k < decision->prefilter->filters[i]->rule_count; k++)
 			*arena_append(lower->arena, chain->rules, chain->rule_count) =
-				way->row->cuts[i]->rules[k];
+				decision->prefilter->filters[i]->rules[k];
 	lower_goto(lower, lower_guarantee(lower, chain, NULL), decide);
 	return chain->name;
 }
 
-static void recall_way(struct lower *lower, struct ir_chain *chain, size_t way)
+static void recall_decision(struct lower *lower, struct ir_chain *chain, size_t decision)
 {
-	const struct lower_way *of = &lower->ways[way - 1];
-	const char *target = recall(lower, of, lower_way_name(lower, way));
+	const struct lower_decision *of = &lower->decisions[decision - 1];
+	const char *to = recall(lower, of, lower_decision_name(lower, decision));
 
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;
@@ -131,7 +134,7 @@ static void recall_way(struct lower *lower, struct ir_chain *chain, size_t way)
 			continue;
 		rule = lower_guarantee(lower, chain, NULL);
 		lower_match(lower, rule, flow_match(of->flows[family]));
-		lower_goto(lower, rule, target);
+		lower_goto(lower, rule, to);
 	}
 }
 
@@ -155,15 +158,15 @@ void lower_recall(struct lower *lower, struct ir_chain *chain, enum ir_scope sco
 {
 	struct ir_chain *forgotten = NULL;
 
-	for (size_t i = 1; i <= lower->way_count; i++) {
-		if (lower->ways[i - 1].scope != scope || !lower->ways[i - 1].remember)
+	for (size_t i = 1; i <= lower->decision_count; i++) {
+		if (lower->decisions[i - 1].scope != scope || !lower->decisions[i - 1].remember)
 			continue;
 		if (!forgotten)
 			forgotten = lower_chain(lower,
 						scope == SCOPE_LOCAL ? "forgotten_local"
 								     : "forgotten_forward",
 						NULL);
-		recall_way(lower, forgotten, i);
+		recall_decision(lower, forgotten, i);
 	}
 	if (forgotten)
 		ask_forgotten(lower, chain, forgotten->name);

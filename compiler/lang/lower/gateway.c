@@ -49,7 +49,7 @@ bool lower_has_new_gateways(const struct lower *lower, const struct ast_table *t
 	return true;
 }
 
-/* The comment that tells of a set has no room for a longer one. */
+/* The comment about a set has no room for a longer one. */
 enum { NAME_MOST = 30 };
 
 static const struct ir_set *gateway_set(struct lower *lower, const char *name, struct span origin)

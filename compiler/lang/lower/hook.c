@@ -1,36 +1,37 @@
 /*
  * lower/hook: the base chains prerouting (what arrives) and output (what this host sends), where
  * the guarantees stand around the author's rules. The order in each is the order of the guarantees:
- * replies first, then connections that have their way, then what is left alone, then the rules,
- * then the default.
+ * replies first, then decided connections, then what is left alone, then the rules, then the
+ * default.
  */
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
 
 /* ---- replies ---- */
 
-/* Do some replies go another way than the main table says? */
-static bool has_origins(const struct lower *lower)
+/* Do some replies leave by another table than main? */
+static bool has_reply_marks(const struct lower *lower)
 {
 	bool is_marked = false;
 
-	for (size_t i = 0; i < lower->class_count; i++)
-		is_marked |= lower->classes[i]->ct_mask != 0;
+	for (size_t i = 0; i < lower->target_count; i++)
+		is_marked |= lower->targets[i]->ct_mask != 0;
 	return lower->uplink_count || is_marked || lower_spoofing(lower);
 }
 
 static void mark_replies(struct lower *lower, struct ir_chain *chain)
 {
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 		struct ir_rule *rule;
 
-		if (!way->ct_mask)
+		if (!target->ct_mask)
 			continue;
 		rule = lower_guarantee(lower, chain, "replies carry their connection's mark");
 		lower_match(lower, rule,
-			    mark_match(lower->arena, MARK_CONNECTION, way->mark, way->ct_mask));
-		lower_set_mark(lower, rule, way->mark, way->mask);
+			    mark_match(lower->arena, MARK_CONNECTION, target->mark,
+				       target->ct_mask));
+		lower_set_mark(lower, rule, target->mark, target->mask);
 	}
 }
 
@@ -40,61 +41,61 @@ static void replies(struct lower *lower, struct ir_chain *chain)
 	struct ir_chain *back = lower_find_chain(lower, "replies");
 
 	lower_match(lower, rule, direction_match());
-	lower_end(lower, rule, has_origins(lower) ? "replies" : NULL);
-	if (!has_origins(lower) || back)
+	lower_end(lower, rule, has_reply_marks(lower) ? "replies" : NULL);
+	if (!has_reply_marks(lower) || back)
 		return;
 	back = lower_chain(lower, "replies", NULL);
 	mark_replies(lower, back);
-	lower_fill_replies(lower, back);
+	lower_restore_uplinks(lower, back);
 	lower_op(lower, lower_guarantee(lower, back, NULL), IR_ACCEPT);
 }
 
 /* ---- prerouting ---- */
 
-/* What this host sends by the way comes in again by `lo`. */
-static void take_own(struct lower *lower, struct ir_chain *chain, const struct lower_class *way,
-		     const char *target, const char *remark)
+/* What this host sends to the target comes in again by `lo`. */
+static void take_own(struct lower *lower, struct ir_chain *chain, const struct lower_target *target,
+		     const char *to, const char *remark)
 {
 	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
 
 	lower_match(lower, rule, loopback_match(INTERFACE_IN, false));
-	lower_match_class(lower, rule, way);
-	lower_goto(lower, rule, target);
+	lower_match_target(lower, rule, target);
+	lower_goto(lower, rule, to);
 }
 
 static void take_back(struct lower *lower, struct ir_chain *chain)
 {
 	const char *remark = "what this host sends to a proxy comes back here by the mark's route";
 
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (!way->local || !way->listener || way->listener->mode != MODE_TPROXY)
+		if (!target->local || !target->listener || target->listener->mode != MODE_TPROXY)
 			continue;
-		take_own(lower, chain, way, way->chain, remark);
+		take_own(lower, chain, target, target->chain, remark);
 		remark = NULL;
 	}
 }
 
-/* A TCP connection of this host's own whose way has no route is reset at once. */
+/* A TCP connection of this host's own whose tables have no route is reset at once. */
 static void reset_own(struct lower *lower, struct ir_chain *chain)
 {
 	const char *remark = "what this host sends by a table that has no route comes back here";
 
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (way->kind != IR_CLASS_SYN || !lower_is_used(way))
+		if (target->kind != IR_CLASS_SYN || !lower_is_used(target))
 			continue;
-		take_own(lower, chain, way, lower_refuse(lower), remark);
+		take_own(lower, chain, target, lower_refuse(lower), remark);
 		remark = NULL;
 	}
 }
 
 static bool resets_own(const struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower->classes[i]->kind == IR_CLASS_SYN && lower_is_used(lower->classes[i]))
+	for (size_t i = 0; i < lower->target_count; i++)
+		if (lower->targets[i]->kind == IR_CLASS_SYN && lower_is_used(lower->targets[i]))
 			return true;
 	return false;
 }
@@ -107,7 +108,7 @@ static void note_uplinks(struct lower *lower, struct ir_chain *chain)
 	if (!lower->uplink_count)
 		return;
 	uplinks = lower_chain(lower, "uplinks", "by which uplink a connection came in");
-	lower_origin(lower, uplinks, 0);
+	lower_save_uplink(lower, uplinks, 0);
 	lower_relate_inbound(lower, chain, uplinks->name);
 	rule = lower_guarantee(lower, chain, uplinks->remark);
 	lower_match(lower, rule,
@@ -115,7 +116,7 @@ static void note_uplinks(struct lower *lower, struct ir_chain *chain)
 	lower_jump(lower, rule, uplinks->name);
 }
 
-static void prerouting(struct lower *lower, const struct lower_scope *body)
+static void prerouting(struct lower *lower, const struct lower_body *body)
 {
 	struct ir_chain *chain =
 		lower_base_chain(lower, "prerouting", IR_CHAIN_FILTER, IR_HOOK_PREROUTING,
@@ -134,14 +135,14 @@ static void prerouting(struct lower *lower, const struct lower_scope *body)
 	lower_refuse_unredirected(lower, chain);
 	note_uplinks(lower, chain);
 	lower_leave_remote(lower, chain);
-	lower_fill_keep(lower, chain, SCOPE_FORWARD);
+	lower_restore(lower, chain, SCOPE_FORWARD);
 	lower_recall(lower, chain, SCOPE_FORWARD);
-	lower_put_scope(lower, chain, body);
+	lower_put_body(lower, chain, body);
 }
 
 /* ---- output ---- */
 
-static void output(struct lower *lower, const struct lower_scope *body)
+static void output(struct lower *lower, const struct lower_body *body)
 {
 	struct ir_chain *chain = lower_base_chain(lower, "output", IR_CHAIN_ROUTE, IR_HOOK_OUTPUT,
 						  (int)lower->policy->settings.hook_priority,
@@ -150,13 +151,13 @@ static void output(struct lower *lower, const struct lower_scope *body)
 	lower_leave_ipv6(lower, chain);
 	replies(lower, chain);
 	lower_ended(lower, chain);
-	lower_fill_keep(lower, chain, SCOPE_LOCAL);
+	lower_restore(lower, chain, SCOPE_LOCAL);
 	lower_recall(lower, chain, SCOPE_LOCAL);
 	if (body->needed)
 		lower_leave_discovery(lower, chain);
 	lower_leave_own(lower, chain);
 	lower_leave_remote(lower, chain);
-	lower_put_scope(lower, chain, body);
+	lower_put_body(lower, chain, body);
 }
 
 /* ---- both ---- */
@@ -164,31 +165,31 @@ static void output(struct lower *lower, const struct lower_scope *body)
 /* Does what the host sends to a listener come in again? */
 static bool takes_back(const struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++)
-		if ((lower->classes[i]->local && lower->classes[i]->listener &&
-		     lower->classes[i]->listener->mode == MODE_TPROXY))
+	for (size_t i = 0; i < lower->target_count; i++)
+		if ((lower->targets[i]->local && lower->targets[i]->listener &&
+		     lower->targets[i]->listener->mode == MODE_TPROXY))
 			return true;
 	return false;
 }
 
 void lower_hooks(struct lower *lower)
 {
-	struct lower_scope forward, local;
+	struct lower_body forward, local;
 	bool sends;
 
 	for (size_t i = 0; i < lower->uplink_count; i++)
-		lower_value(lower, i + 1, 0);
+		lower_connmark(lower, i + 1, 0);
 	if (lower_spoofing(lower))
-		lower_spoofed_value(lower);
-	forward = lower_scope(lower, SCOPE_FORWARD);
-	local = lower_scope(lower, SCOPE_LOCAL);
+		lower_spoofed_connmark(lower);
+	forward = lower_body(lower, SCOPE_FORWARD);
+	local = lower_body(lower, SCOPE_LOCAL);
 	lower_plan_sticky(lower);
-	sends = local.needed || has_origins(lower) || lower_has_own(lower);
+	sends = local.needed || has_reply_marks(lower) || lower_has_own(lower);
 	if (sends)
 		lower_own_chains(lower);
 	lower_use_spoofing(lower);
-	if (forward.needed || has_origins(lower) || takes_back(lower) || lower_has_guarded(lower) ||
-	    resets_own(lower))
+	if (forward.needed || has_reply_marks(lower) || takes_back(lower) ||
+	    lower_has_guarded(lower) || resets_own(lower))
 		prerouting(lower, &forward);
 	if (sends)
 		output(lower, &local);

@@ -5,9 +5,9 @@
 #include "lang/lower/lower.h"
 
 static bool leads_to(struct lower *lower, const struct ast_then *then,
-		     const struct lower_class *way)
+		     const struct lower_target *target)
 {
-	const struct lower_class *chosen;
+	const struct lower_target *chosen;
 	const struct ast_target *shares;
 	size_t count;
 
@@ -15,30 +15,30 @@ static bool leads_to(struct lower *lower, const struct ast_then *then,
 		return false;
 	shares = ast_shares(then, &count);
 	for (size_t i = 0; i < count; i++) {
-		chosen = lower_share_class(lower, &shares[i]);
-		if (chosen && (chosen == way || chosen->inbound == way))
+		chosen = lower_share_target(lower, &shares[i]);
+		if (chosen && (chosen == target || chosen->inbound == target))
 			return true;
 	}
 	if (then->action != THEN_PROXY && then->action != THEN_ROUTE)
 		return false;
-	chosen = lower_class_of(lower, then);
-	return chosen == way || (chosen && chosen->inbound == way);
+	chosen = lower_target_of(lower, then);
+	return chosen == target || (chosen && chosen->inbound == target);
 }
 
-/* By which interfaces do the packets come that rules send this way? */
-struct lower_ingress lower_ingress(struct lower *lower, const struct lower_class *way)
+/* No interfaces: any. */
+struct lower_ingress lower_ingress(struct lower *lower, const struct lower_target *target)
 {
 	static const struct lower_ingress any;
 	const struct ast_policy *policy = lower->policy;
 	struct ir_sysctl found = { 0 };
 
-	if (leads_to(lower, policy->default_forward, way))
+	if (leads_to(lower, policy->default_forward, target))
 		return any;
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ast_rule *rule = &policy->rules[i];
 		const struct match_condition *in = ast_condition(rule, "in");
 
-		if (!(rule->scopes & SCOPE_FORWARD) || !leads_to(lower, rule->then, way))
+		if (!(rule->scopes & SCOPE_FORWARD) || !leads_to(lower, rule->then, target))
 			continue;
 		if (!ast_names_source(rule))
 			return any;
@@ -48,22 +48,22 @@ struct lower_ingress lower_ingress(struct lower *lower, const struct lower_class
 	return (struct lower_ingress){ found.devs, found.dev_count };
 }
 
-bool lower_takes_loopback(const struct lower_class *way)
+bool lower_takes_loopback(const struct lower_target *target)
 {
-	return way->listener && way->listener->mode == MODE_DNAT && way->forward &&
-	       way->families[ADDR_IPV4] && addr_is_loopback(way->listener->addr[ADDR_IPV4]);
+	return target->listener && target->listener->mode == MODE_DNAT && target->forward &&
+	       target->families[ADDR_IPV4] && addr_is_loopback(target->listener->addr[ADDR_IPV4]);
 }
 
 const char **lower_loopback_devs(struct lower *lower, size_t *count)
 {
 	struct ir_sysctl found = { 0 };
 
-	for (size_t i = 0; i < lower->class_count; i++) {
+	for (size_t i = 0; i < lower->target_count; i++) {
 		struct lower_ingress from;
 
-		if (!lower_takes_loopback(lower->classes[i]))
+		if (!lower_takes_loopback(lower->targets[i]))
 			continue;
-		from = lower_ingress(lower, lower->classes[i]);
+		from = lower_ingress(lower, lower->targets[i]);
 		for (size_t k = 0; k < from.count; k++)
 			names_add(lower->arena, &found.devs, &found.dev_count, from.devs[k]);
 	}

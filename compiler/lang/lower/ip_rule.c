@@ -1,7 +1,7 @@
 /*
  * lower/ip_rule: ip rules that read the marks.
  *
- * Behind every lookup stands what happens when the table has no usable route, as an ip rule of its
+ * After every lookup comes what happens when the table has no usable route, as an ip rule of its
  * own: routes vanish with their interfaces, rules do not.
  */
 #include <string.h>
@@ -32,14 +32,14 @@ static void add_step(struct lower *lower, struct steps *steps, struct step step)
 }
 
 /* Tables without IPv6 would let it go on to the main table, which is what `block` is against. */
-static bool blocks_ipv6(struct lower *lower, const struct lower_class *way)
+static bool blocks_ipv6(struct lower *lower, const struct lower_target *target)
 {
-	if (lower->policy->settings.ipv6 != IPV6_BLOCK || way->names_main)
+	if (lower->policy->settings.ipv6 != IPV6_BLOCK || target->names_main)
 		return false;
-	for (size_t i = 0; i < way->table_count; i++)
-		if (lower_has_family(lower, way->tables[i], ADDR_IPV6))
+	for (size_t i = 0; i < target->table_count; i++)
+		if (lower_has_family(lower, target->tables[i], ADDR_IPV6))
 			return false;
-	return way->table_count > 0;
+	return target->table_count > 0;
 }
 
 static void add_main(struct lower *lower, struct steps *steps)
@@ -63,22 +63,22 @@ static void add_specific(struct lower *lower, struct steps *steps)
 }
 
 /* The tables in their order, and the main table where it stands. */
-static void add_tables(struct lower *lower, struct steps *steps, const struct lower_class *way)
+static void add_tables(struct lower *lower, struct steps *steps, const struct lower_target *target)
 {
 	bool was_main = false;
 
-	for (size_t i = 0; i <= way->table_count; i++) {
-		if (way->names_main && i == way->main_at) {
+	for (size_t i = 0; i <= target->table_count; i++) {
+		if (target->names_main && i == target->main_at) {
 			add_main(lower, steps);
 			was_main = true;
 		}
-		if (i == way->table_count)
+		if (i == target->table_count)
 			break;
-		if (!was_main && lower_prefers_main(way, i))
+		if (!was_main && lower_prefers_main(target, i))
 			add_specific(lower, steps);
 		add_step(lower, steps,
-			 (struct step){ IR_RULE_LOOKUP, .table = (uint32_t)way->tables[i]->id,
-					.name = way->tables[i]->name });
+			 (struct step){ IR_RULE_LOOKUP, .table = (uint32_t)target->tables[i]->id,
+					.name = target->tables[i]->name });
 	}
 }
 
@@ -86,54 +86,56 @@ static void add_tables(struct lower *lower, struct steps *steps, const struct lo
  * What happens where no table had a route. The main table is asked by a rule of the policy's own:
  * the kernel's comes after those of other programs, which may send the packet elsewhere.
  */
-static void add_fallback(struct lower *lower, struct steps *steps, const struct lower_class *way)
+static void add_fallback(struct lower *lower, struct steps *steps,
+			 const struct lower_target *target)
 {
 	static const enum ir_rule_action last[] = { IR_RULE_LOOKUP, IR_RULE_UNREACHABLE,
 						    IR_RULE_PROHIBIT, IR_RULE_BLACKHOLE };
 
-	if (way->kind == IR_CLASS_SYN) {
+	if (target->kind == IR_CLASS_SYN) {
 		add_step(lower, steps,
 			 (struct step){ IR_RULE_LOOKUP, .table = lower->reset_table,
-					.name = way->name });
+					.name = target->name });
 		return;
 	}
-	if (way->fallback != FALLBACK_MAIN) {
-		add_step(lower, steps, (struct step){ .action = last[way->fallback] });
+	if (target->fallback != FALLBACK_MAIN) {
+		add_step(lower, steps, (struct step){ .action = last[target->fallback] });
 		return;
 	}
-	if (blocks_ipv6(lower, way))
+	if (blocks_ipv6(lower, target))
 		add_step(lower, steps,
 			 (struct step){ .action = IR_RULE_UNREACHABLE, .ipv6_only = true });
-	if (!way->names_main || way->main_at < way->table_count)
+	if (!target->names_main || target->main_at < target->table_count)
 		add_main(lower, steps);
 }
 
-static struct steps steps_of(struct lower *lower, const struct lower_class *way)
+static struct steps steps_of(struct lower *lower, const struct lower_target *target)
 {
 	struct steps steps = { 0 };
 
-	if (way->table)
+	if (target->table)
 		add_step(lower, &steps,
-			 (struct step){ IR_RULE_LOOKUP, .table = way->table, .name = way->name });
-	add_tables(lower, &steps, way);
+			 (struct step){ IR_RULE_LOOKUP, .table = target->table,
+					.name = target->name });
+	add_tables(lower, &steps, target);
 	if (steps.count)
-		add_fallback(lower, &steps, way);
+		add_fallback(lower, &steps, target);
 	return steps;
 }
 
 /* ---- priorities ---- */
 
-/* The priority that the author gave to the table, for the way that is just this table. */
-static const struct ast_table *given_priority(const struct lower_class *way)
+/* The priority that the author gave to the table, for the target that is just this table. */
+static const struct ast_table *given_priority(const struct lower_target *target)
 {
-	if (way->kind != IR_CLASS_ROUTE || way->table_count != 1 ||
-	    strcmp(way->name, way->tables[0]->name))
+	if (target->kind != IR_CLASS_ROUTE || target->table_count != 1 ||
+	    strcmp(target->name, target->tables[0]->name))
 		return NULL;
-	return way->tables[0]->priority ? way->tables[0] : NULL;
+	return target->tables[0]->priority ? target->tables[0] : NULL;
 }
 
-/* Behind the last of `count` priorities that another program is known to use, if any are; but not
- * so far that no room would be left. */
+/* After the last of `count` priorities that another program is known to use, if any are; but not so
+ * far that no room would be left. */
 static uint32_t behind_known(uint32_t first, size_t count)
 {
 	for (size_t i = count; i > 0; i--) {
@@ -145,7 +147,7 @@ static uint32_t behind_known(uint32_t first, size_t count)
 	return first;
 }
 
-/* Moves `first` behind what is known of, and behind every block of given priorities that the next
+/* Moves `first` past what is known of, and past every block of given priorities that the next
  * `count` would run into. */
 uint32_t lower_free_block(struct lower *lower, uint32_t first, size_t count)
 {
@@ -156,11 +158,11 @@ uint32_t lower_free_block(struct lower *lower, uint32_t first, size_t count)
 
 		moved = behind != first;
 		first = behind;
-		for (size_t i = 0; i < lower->class_count; i++) {
-			const struct ast_table *table = given_priority(lower->classes[i]);
-			size_t length = table ? steps_of(lower, lower->classes[i]).count : 0;
+		for (size_t i = 0; i < lower->target_count; i++) {
+			const struct ast_table *table = given_priority(lower->targets[i]);
+			size_t length = table ? steps_of(lower, lower->targets[i]).count : 0;
 
-			if (!table || !lower_is_used(lower->classes[i]) ||
+			if (!table || !lower_is_used(lower->targets[i]) ||
 			    first + count <= (size_t)table->priority ||
 			    (size_t)table->priority + length <= first)
 				continue;
@@ -182,8 +184,8 @@ static void no_room(struct lower *lower, struct span span)
 
 /* ---- rules ---- */
 
-static void put_step(struct lower *lower, const struct lower_class *way, const struct step *step,
-		     enum addr_family family, uint32_t priority)
+static void put_step(struct lower *lower, const struct lower_target *target,
+		     const struct step *step, enum addr_family family, uint32_t priority)
 {
 	struct ir_ip_rule *rule =
 		arena_append(lower->arena, lower->ir->ip_rules, lower->ir->ip_rule_count);
@@ -191,12 +193,12 @@ static void put_step(struct lower *lower, const struct lower_class *way, const s
 	*rule = (struct ir_ip_rule){
 		.family = family,
 		.priority = priority,
-		.mark = way->mark,
-		.mask = way->mask,
+		.mark = target->mark,
+		.mask = target->mask,
 		.action = step->action,
 		.table = step->table,
 		.name = step->name,
-		.origin = way->origin,
+		.origin = target->origin,
 	};
 	if (!step->specific)
 		return;
@@ -206,14 +208,14 @@ static void put_step(struct lower *lower, const struct lower_class *way, const s
 		rule->table = lower->ir->main_copy = lower->main_copy;
 }
 
-static void put_steps(struct lower *lower, struct lower_class *way, const struct steps *steps)
+static void put_steps(struct lower *lower, struct lower_target *target, const struct steps *steps)
 {
 	for (size_t i = 0; i < steps->count; i++)
 		for (int family = 0; family < ADDR_FAMILIES; family++)
-			if (way->families[family] &&
+			if (target->families[family] &&
 			    (!steps->items[i].ipv6_only || family == ADDR_IPV6))
-				put_step(lower, way, &steps->items[i], (enum addr_family)family,
-					 way->priority + (uint32_t)i);
+				put_step(lower, target, &steps->items[i], (enum addr_family)family,
+					 target->priority + (uint32_t)i);
 }
 
 /* The priority after those that were given out. */
@@ -221,20 +223,20 @@ uint32_t lower_ip_rules(struct lower *lower)
 {
 	uint32_t next = (uint32_t)lower->policy->settings.priority;
 
-	for (size_t i = 0; i < lower->class_count; i++) {
-		struct lower_class *way = lower->classes[i];
-		struct steps steps = steps_of(lower, way);
-		const struct ast_table *given = given_priority(way);
+	for (size_t i = 0; i < lower->target_count; i++) {
+		struct lower_target *target = lower->targets[i];
+		struct steps steps = steps_of(lower, target);
+		const struct ast_table *given = given_priority(target);
 
-		if (!steps.count || !lower_is_used(way))
+		if (!steps.count || !lower_is_used(target))
 			continue;
-		way->priority = given ? (uint32_t)given->priority
-				      : lower_free_block(lower, next, steps.count);
+		target->priority = given ? (uint32_t)given->priority
+					 : lower_free_block(lower, next, steps.count);
 		if (!given)
-			next = way->priority + (uint32_t)steps.count;
-		if (way->priority + steps.count > LOWER_PRIORITY_MOST + 1)
-			no_room(lower, given ? given->priority_span : way->origin);
-		put_steps(lower, way, &steps);
+			next = target->priority + (uint32_t)steps.count;
+		if (target->priority + steps.count > LOWER_PRIORITY_MOST + 1)
+			no_room(lower, given ? given->priority_span : target->origin);
+		put_steps(lower, target, &steps);
 	}
 	return next;
 }
@@ -256,19 +258,19 @@ static struct steps unmarked_steps(struct lower *lower)
 	return steps;
 }
 
-static void put_unmarked(struct lower *lower, const struct lower_held *held,
+static void put_unmarked(struct lower *lower, const struct lower_unmarked *unmarked,
 			 const struct steps *steps, uint32_t first)
 {
-	struct lower_class none = { .mask = UINT32_MAX, .origin = held->way->origin };
+	struct lower_target none = { .mask = UINT32_MAX, .origin = unmarked->target->origin };
 	struct ir *ir = lower->ir;
 
 	for (size_t i = 0; i < steps->count; i++)
 		for (int family = 0; family < ADDR_FAMILIES; family++) {
-			if (!held->way->families[family])
+			if (!unmarked->target->families[family])
 				continue;
 			put_step(lower, &none, &steps->items[i], (enum addr_family)family,
 				 first + (uint32_t)i);
-			ir->ip_rules[ir->ip_rule_count - 1].iif = held->dev;
+			ir->ip_rules[ir->ip_rule_count - 1].iif = unmarked->dev;
 		}
 }
 
@@ -278,9 +280,9 @@ void lower_refuse_unmarked(struct lower *lower, uint32_t next)
 	struct steps steps = unmarked_steps(lower);
 	uint32_t first = lower_free_block(lower, next, steps.count);
 
-	for (size_t i = 0; i < lower->held_count && first + steps.count <= LOWER_PRIORITY_MOST + 1;
-	     i++)
-		put_unmarked(lower, &lower->held[i], &steps, first);
+	for (size_t i = 0;
+	     i < lower->unmarked_count && first + steps.count <= LOWER_PRIORITY_MOST + 1; i++)
+		put_unmarked(lower, &lower->unmarked[i], &steps, first);
 }
 
 /* ---- their order ---- */

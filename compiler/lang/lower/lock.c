@@ -1,8 +1,8 @@
 /*
- * lower/lock: what stands behind the marks, so that a packet that went wrong before does not get
+ * lower/lock: what is checked after the marks, so that a packet that went wrong before does not get
  * out: packets of a listener that were not translated (connections older than the policy), packets
- * of a strict table at another interface. Beside them the sizes of TCP segments, and listeners
- * whose absence is to be met with silence.
+ * of a strict table at another interface. With them the sizes of TCP segments, and listeners
+ * without a socket that drop.
  *
  * What is forwarded can be rejected; what this host sends is known by its new interface only in
  * postrouting, where nft can only drop.
@@ -27,22 +27,22 @@ static struct ir_chain *postrouting_chain(struct lower *lower)
 }
 
 static struct ir_rule *add(struct lower *lower, struct ir_chain *chain,
-			   const struct lower_class *way, const char *remark)
+			   const struct lower_target *target, const char *remark)
 {
 	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
 
-	lower_match_class(lower, rule, way);
+	lower_match_target(lower, rule, target);
 	return rule;
 }
 
 /* Whether its connection was not translated, or it has none that could be. */
-static void lock_untranslated(struct lower *lower, const struct lower_class *way, bool local,
+static void lock_untranslated(struct lower *lower, const struct lower_target *target, bool local,
 			      struct ir_match untranslated)
 {
 	struct ir_rule *rule =
-		add(lower, local ? postrouting_chain(lower) : lower_forward_chain(lower), way,
-		    way->listener ? "not translated, so not on its way to the listener"
-				  : "not translated, so not to be answered here");
+		add(lower, local ? postrouting_chain(lower) : lower_forward_chain(lower), target,
+		    target->listener ? "not translated, so not on its way to the listener"
+				     : "not translated, so not to be answered here");
 
 	lower_match(lower, rule, untranslated);
 	if (local)
@@ -51,70 +51,71 @@ static void lock_untranslated(struct lower *lower, const struct lower_class *way
 		lower_goto(lower, rule, lower_refuse(lower));
 }
 
-static void lock_translation(struct lower *lower, const struct lower_class *way, bool local)
+static void lock_translation(struct lower *lower, const struct lower_target *target, bool local)
 {
-	lock_untranslated(lower, way, local, undirected_match());
-	lock_untranslated(lower, way, local, unconnected_match());
+	lock_untranslated(lower, target, local, undirected_match());
+	lock_untranslated(lower, target, local, unconnected_match());
 }
 
-static void lock_silence(struct lower *lower, const struct lower_class *way)
+static void lock_silence(struct lower *lower, const struct lower_target *target)
 {
 	struct ir_chain *chain = lower_base_chain(lower, "input", IR_CHAIN_FILTER, IR_HOOK_INPUT,
 						  PRIORITY_MANGLE, "what this host takes in");
-	struct ir_rule *rule = add(lower, chain, way, "no listener: silence");
+	struct ir_rule *rule = add(lower, chain, target, "no listener: silence");
 
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
 	lower_match(lower, rule, listening_match());
 	lower_op(lower, rule, IR_ACCEPT);
-	rule = add(lower, chain, way, NULL);
+	rule = add(lower, chain, target, NULL);
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
 	lower_op(lower, rule, IR_DROP);
 }
 
-static bool is_translated(const struct lower_class *way)
+static bool is_translated(const struct lower_target *target)
 {
-	return way->listener ? way->listener->mode != MODE_TPROXY : way->kind == IR_CLASS_ANSWER;
+	return target->listener ? target->listener->mode != MODE_TPROXY
+				: target->kind == IR_CLASS_ANSWER;
 }
 
-static bool is_strict(const struct lower_class *way)
+static bool is_strict(const struct lower_target *target)
 {
-	for (size_t i = 0; i < way->table_count; i++)
-		if (way->tables[i]->strict)
+	for (size_t i = 0; i < target->table_count; i++)
+		if (target->tables[i]->strict)
 			return true;
 	return false;
 }
 
 /* Where the tables lead nowhere, every interface is another one. */
 static struct ir_rule *elsewhere(struct lower *lower, struct ir_chain *chain,
-				 const struct lower_class *way, const char **devs, size_t count)
+				 const struct lower_target *target, const char **devs, size_t count)
 {
-	struct ir_rule *rule = add(lower, chain, way, "strict: by no other interface");
+	struct ir_rule *rule = add(lower, chain, target, "strict: by no other interface");
 
 	if (count)
 		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, true));
 	return rule;
 }
 
-static void lock_interfaces(struct lower *lower, const struct lower_class *way)
+static void lock_interfaces(struct lower *lower, const struct lower_target *target)
 {
 	size_t count;
 	bool complete;
-	const char **devs = lower_devs(lower, way, &count, &complete);
+	const char **devs = lower_devs(lower, target, &count, &complete);
 
 	if (!complete) {
 		lower->failed = true;
-		diag_help(diag_add(lower->diag, DIAG_impossible, way->origin,
+		diag_help(diag_add(lower->diag, DIAG_impossible, target->origin,
 				   "a strict table beside one whose interface is not known"),
 			  "give every route of these tables its `dev`");
 		return;
 	}
-	if (way->kind == IR_CLASS_SYN) /* comes back here where it is refused */
+	if (target->kind == IR_CLASS_SYN) /* comes back here where it is refused */
 		*arena_append(lower->arena, devs, count) = "lo";
 	else
-		lower_goto(lower, elsewhere(lower, lower_forward_chain(lower), way, devs, count),
+		lower_goto(lower, elsewhere(lower, lower_forward_chain(lower), target, devs, count),
 			   lower_refuse(lower));
-	if (way->local)
-		lower_op(lower, elsewhere(lower, postrouting_chain(lower), way, devs, count),
+	if (target->local)
+		lower_op(lower, elsewhere(lower, postrouting_chain(lower), target, devs, count),
 			 IR_DROP);
 }
 
@@ -123,10 +124,10 @@ static void lock_interfaces(struct lower *lower, const struct lower_class *way)
  * kernel takes the destination to be on the link. What goes to a listener here leaves by lo alone;
  * a table has `strict`.
  */
-static void lock_bound(struct lower *lower, const struct lower_class *way)
+static void lock_bound(struct lower *lower, const struct lower_target *target)
 {
 	struct ir_rule *rule =
-		add(lower, postrouting_chain(lower), way,
+		add(lower, postrouting_chain(lower), target,
 		    "to a listener here, from a socket that is bound to an interface");
 
 	lower_match(lower, rule, loopback_match(INTERFACE_OUT, true));
@@ -141,15 +142,15 @@ static void clamp(struct lower *lower, struct ir_rule *rule, int64_t bytes)
 }
 
 /* What leaves by the table's interfaces, answers of connections that came in by them among it. */
-static void clamp_segments(struct lower *lower, const struct lower_class *way,
+static void clamp_segments(struct lower *lower, const struct lower_target *target,
 			   struct ast_table *table)
 {
-	struct lower_class one = { .tables = &table, .table_count = 1 };
+	struct lower_target one = { .tables = &table, .table_count = 1 };
 	size_t count;
 	bool complete;
 	const char **devs = lower_devs(lower, &one, &count, &complete);
 	struct ir_rule *rule =
-		add(lower, postrouting_chain(lower), way, "segments that fit the way");
+		add(lower, postrouting_chain(lower), target, "segments that fit the way");
 
 	if (count && complete)
 		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
@@ -158,10 +159,10 @@ static void clamp_segments(struct lower *lower, const struct lower_class *way,
 
 static bool sends_here(const struct lower *lower, const struct ast_table *table)
 {
-	for (size_t i = 0; i < lower->class_count; i++)
-		for (size_t k = 0; k < lower->classes[i]->table_count; k++)
-			if (lower->classes[i]->tables[k] == table && lower->classes[i]->local &&
-			    lower_is_used(lower->classes[i]))
+	for (size_t i = 0; i < lower->target_count; i++)
+		for (size_t k = 0; k < lower->targets[i]->table_count; k++)
+			if (lower->targets[i]->tables[k] == table && lower->targets[i]->local &&
+			    lower_is_used(lower->targets[i]))
 				return true;
 	return false;
 }
@@ -172,7 +173,7 @@ static int64_t header_bytes(enum addr_family family)
 	return family == ADDR_IPV6 ? 60 : 40;
 }
 
-/* The size that the table's way has room for; 0: not known. Of a table whose route has an MTU,
+/* The size that fits the table's routes; 0: not known. Of a table whose route has an MTU,
  * `clamp_mss: true` is a size as well. */
 static int64_t segment_bytes(const struct ast_table *table, enum addr_family family)
 {
@@ -203,11 +204,11 @@ static void clamp_back(struct lower *lower, struct ir_chain *chain, const struct
 /*
  * Where the size is known, what comes in by the interfaces says how large our own segments may be.
  * That matters most for what this host sends itself: its sockets know the main table's MTU, and the
- * kernel would learn a smaller one for a way by which nothing goes.
+ * kernel would learn a smaller one for a path by which nothing goes.
  */
 static void clamp_answers(struct lower *lower, struct ast_table *table)
 {
-	struct lower_class one = { .tables = &table, .table_count = 1 };
+	struct lower_target one = { .tables = &table, .table_count = 1 };
 	size_t count;
 	bool complete;
 	const char **devs = lower_devs(lower, &one, &count, &complete);
@@ -244,25 +245,26 @@ static void lock_redirects(struct lower *lower)
 
 void lower_locks(struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (!lower_is_used(way))
+		if (!lower_is_used(target))
 			continue;
-		if (is_translated(way) && way->forward)
-			lock_translation(lower, way, false);
-		if (is_translated(way) && way->local)
-			lock_translation(lower, way, true);
-		if (is_translated(way) && way->listener &&
-		    way->listener->on_failure == FAILURE_DROP)
-			lock_silence(lower, way);
-		if (way->kind != IR_CLASS_REPLY && way->kind != IR_CLASS_INBOUND && is_strict(way))
-			lock_interfaces(lower, way);
-		if (way->local && way->listener && way->listener->mode != MODE_DNAT)
-			lock_bound(lower, way);
-		for (size_t k = 0; k < way->table_count; k++)
-			if (way->tables[k]->clamp_mss >= 0)
-				clamp_segments(lower, way, way->tables[k]);
+		if (is_translated(target) && target->forward)
+			lock_translation(lower, target, false);
+		if (is_translated(target) && target->local)
+			lock_translation(lower, target, true);
+		if (is_translated(target) && target->listener &&
+		    target->listener->on_failure == FAILURE_DROP)
+			lock_silence(lower, target);
+		if (target->kind != IR_CLASS_REPLY && target->kind != IR_CLASS_INBOUND &&
+		    is_strict(target))
+			lock_interfaces(lower, target);
+		if (target->local && target->listener && target->listener->mode != MODE_DNAT)
+			lock_bound(lower, target);
+		for (size_t k = 0; k < target->table_count; k++)
+			if (target->tables[k]->clamp_mss >= 0)
+				clamp_segments(lower, target, target->tables[k]);
 	}
 	for (size_t i = 0; i < lower->policy->table_count; i++)
 		clamp_answers(lower, &lower->policy->tables[i]);

@@ -56,7 +56,7 @@ static bool is_asked_for(const struct lower *lower, const struct ast_listener *l
 
 /*
  * What comes by an interface and goes straight to a redirect listener would have it connect to
- * itself, maybe by way of another host, where nothing tells its traffic from other traffic.
+ * itself, maybe through another host, where nothing distinguishes its traffic from other traffic.
  */
 static bool is_guarded(const struct lower *lower, const struct ast_listener *listener)
 {
@@ -241,42 +241,42 @@ static struct ast_rule without_own(struct lower *lower, const struct ast_rule *r
 
 /* Rules that name who sends, but for those that hand to the listener what it sends itself, or to
  * one that it shares with others. */
-static void walk_own(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
-		     const struct match_condition *identity)
+static void add_own_rule(struct lower *lower, struct lower_block *block,
+			 const struct ast_rule *rule, const struct match_condition *identity)
 {
 	struct ast_rule narrowed;
 
 	if (!(rule->scopes & SCOPE_LOCAL) || !ast_names_identity(rule))
 		return;
 	if (!ast_hands_over(rule->then)) {
-		lower_walk_rule(lower, walk, rule);
+		lower_block_rule(lower, block, rule);
 		return;
 	}
 	for (size_t i = 0; i < rule->then->hand_count; i++)
 		if (runs_as(rule->then->hands[i].listener, identity))
 			return;
 	narrowed = without_own(lower, rule, identity);
-	lower_walk_rule(lower, walk, &narrowed);
+	lower_block_rule(lower, block, &narrowed);
 }
 
 static void own_chain(struct lower *lower, const struct match_condition *identity, const char *name)
 {
-	struct lower_walk walk = lower_new_walk(lower, SCOPE_LOCAL, name);
+	struct lower_block block = lower_new_block(lower, SCOPE_LOCAL, name);
 	static const struct ast_then direct = { .action = THEN_DIRECT };
 	struct ast_rule rest = lower_default_rule(lower, &direct, SCOPE_LOCAL);
 
-	walk.chain =
+	block.chain =
 		lower_chain(lower, name, "only rules that name an identity, so that nothing loops");
 	for (size_t i = 0; i < lower->policy->listener_count; i++) {
 		const struct ast_listener *listener = &lower->policy->listeners[i];
 
 		if (listener->used && runs_as(listener, identity))
-			refuse_straight(lower, walk.chain, listener, NULL);
+			refuse_straight(lower, block.chain, listener, NULL);
 	}
-	lower_leave_host(lower, walk.chain, NULL);
+	lower_leave_host(lower, block.chain, NULL);
 	for (size_t i = 0; i < lower->policy->rule_count; i++)
-		walk_own(lower, &walk, &lower->policy->rules[i], identity);
-	lower_author_rule(lower, &walk, &rest);
+		add_own_rule(lower, &block, &lower->policy->rules[i], identity);
+	lower_author_rule(lower, &block, &rest);
 }
 
 void lower_own_chains(struct lower *lower)
@@ -293,7 +293,7 @@ void lower_own_chains(struct lower *lower)
 /* ---- what goes there ---- */
 
 static void leave_sender(struct lower *lower, struct ir_chain *chain, const char *remark,
-			 const struct match_condition *identity, const char *target)
+			 const struct match_condition *identity, const char *to)
 {
 	struct match_context context = { .arena = lower->arena, .scope = SCOPE_LOCAL };
 	struct match_alternatives fits = { 0 };
@@ -302,7 +302,7 @@ static void leave_sender(struct lower *lower, struct ir_chain *chain, const char
 	identity->kind->lower(identity, &context, &fits);
 	for (size_t i = 0; i < fits.items[0].count; i++)
 		lower_match(lower, rule, fits.items[0].items[i]);
-	lower_goto(lower, rule, target);
+	lower_goto(lower, rule, to);
 }
 
 void lower_leave_own(struct lower *lower, struct ir_chain *chain)

@@ -49,7 +49,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	lower_sort_ip_rules(&lower);
 	lower_routes(&lower);
 	lower_sysctls(&lower);
-	lower_way_chains(&lower);
+	lower_target_chains(&lower);
 	lower_related(&lower);
 	lower_translation(&lower);
 	lower_locks(&lower);

@@ -11,41 +11,41 @@
 struct arena;
 struct diag;
 
-/* A way that packets can take: what its mark means. */
-struct lower_class {
+/* What rules can send packets to: a listener, tables, a mark. Its mark is in the packets. */
+struct lower_target {
 	enum ir_class_kind kind;
 	const char *name;  /* of the listener, the table, the tables joined by '.', or the mark */
 	const char *chain; /* sets the mark, and hands to the proxy: for what arrives */
 	const char *local_chain; /* the same for what this host sends */
 	uint32_t mark, mask;
-	uint32_t note; /* in the mark of its connections, for those they make expected; 0: none */
+	uint32_t saved;   /* in the mark of its connections, for related ones; 0: none */
 	uint32_t ct_mask; /* these bits are the connection's, too, and its replies'; 0: none */
-	bool families[ADDR_FAMILIES]; /* packets of this family are sent this way */
+	bool families[ADDR_FAMILIES]; /* packets of this family are sent there */
 	bool forward, local;          /* traffic of this scope is */
 	bool tcp, udp;                /* rules send it packets of these protocols */
 	/*
-	 * A way by tables, for what came in by an uplink and meets a rule that names no interface,
-	 * and for what a foreign rule has translated since: what the main table knows more than a
-	 * default route for is delivered there, and not sent back out.
+	 * By the same tables, for what came in by an uplink and meets a rule that names no
+	 * interface, and for what a foreign rule has translated since: what the main table knows
+	 * more than a default route for is delivered there, and not sent back out.
 	 */
-	struct lower_class *inbound;
+	struct lower_target *inbound;
 	const char *open_chain; /* chooses between the two by uplink; or NULL */
 	bool opened;            /* some rule sends there */
 	/*
-	 * A way by tables that refuses, for what begins this host's own TCP connections: where the
-	 * kernel's ip rule refuses, a TCP socket is not told and tries on for minutes. These
-	 * packets come in again by `lo` instead, and are reset there.
+	 * By the same tables, which refuse, for what begins this host's own TCP connections: where
+	 * an ip rule refuses, the TCP socket gets no error and retries for minutes. These packets
+	 * come in again by `lo` instead, and are reset there.
 	 */
-	struct lower_class *syn;
-	/* A way by a list, whose connections stay on the member that took them: lower/sticky.c. */
+	struct lower_target *syn;
+	/* A list of tables, whose connections stay on the member that took them: lower/sticky.c. */
 	enum ast_sticky sticky;
-	struct lower_member *members; /* those that an interface tells */
+	struct lower_member *members; /* those that an interface distinguishes */
 	size_t member_count;
-	bool unkept; /* rules send each packet of a connection there, and it keeps no state */
+	bool stateless; /* rules send each packet of a connection there, and save no decision */
 	struct ast_listener *listener;
 	struct ast_table **tables; /* in the order they are tried */
 	size_t table_count;
-	int fallback;      /* enum ast_fallback: behind the last table */
+	int fallback;      /* enum ast_fallback: after the last table */
 	bool names_main;   /* the author lists the main table */
 	size_t main_at;    /* it stands after so many of the tables */
 	uint32_t table;    /* a proxy's own */
@@ -58,48 +58,50 @@ struct lower_member {
 	const char *name;
 	const char **devs; /* it leads out by these; by none: the main table, by all others */
 	size_t dev_count;
-	struct lower_class *way; /* tries it before the others: the list's own for the first */
-	uint32_t note;           /* in the mark of connections that keep no other value; 0: none */
+	struct lower_target *target; /* tries it before the others: the list's own for the first */
+	uint32_t saved; /* in the mark of connections that have no other value; 0: none */
 };
 
-/* A row of rules in one chain, and how far its drops and rejects have got: see lower/decide.c. */
-struct lower_walk {
+/* A block of the author's rules, and how many of them drop or reject so far: see lower/decide.c. */
+struct lower_block {
 	enum ir_scope scope;
 	const char *name;
 	struct ir_chain *chain;
-	bool specials; /* packets to this host, broadcast, multicast, link-local */
-	bool errors;   /* ICMP errors about connections that keep no state */
-	bool keeps;    /* some rule of the row could change its mind: drops and rejects are noted */
-	bool stateful; /* from here on connections keep their way */
-	bool as_told;  /* the rule asks for `state`: what is expected goes as it says */
-	size_t cuts;
+	bool specials;    /* packets to this host, broadcast, multicast, link-local */
+	bool errors;      /* ICMP errors about connections that keep no state */
+	bool needs_state; /* a later packet may match otherwise: drops and rejects are filters */
+	bool stateful;    /* from here on the first packet decides for its connection */
+	bool asks_state;  /* the rule asks for `state`: expected connections go as it says */
+	size_t filters;   /* of its prefilter */
 };
 
-/* A way together with the drops and rejects above the rule that chose it. */
-struct lower_way {
+/* What the rules of a block drop and reject, in order: connections that are decided meet this
+ * instead of the rules. Each filter is an unnamed chain with the nft rules of one rule. */
+struct lower_prefilter {
 	enum ir_scope scope;
-	const struct lower_class *class; /* that the target ends in, if that may be sticky */
-	const char *target;              /* chain; NULL: the main table */
-	struct lower_row *row;           /* NULL where nothing above it drops */
-	size_t cuts;                     /* so many of the row's */
+	const char *name; /* of the block */
+	struct ir_chain **filters;
+	size_t filter_count;
+};
+
+/* What the first packet decides for its connection: where it goes, and what drops and rejects it
+ * before. */
+struct lower_decision {
+	enum ir_scope scope;
+	const struct lower_target *target; /* that the chain ends in, if that may be sticky */
+	const char *chain;                 /* NULL: the main table */
+	struct lower_prefilter *prefilter; /* NULL where nothing above it drops */
+	size_t filters;                    /* so many of the prefilter's */
 	/* Where the kernel may forget such connections (lower/flow.c): the sets of those there are,
-	 * and the chain that adds to them on the way to the target; or NULL. */
+	 * and the chain that adds to them before it goes to `chain`; or NULL. */
 	const struct ir_set *flows[ADDR_FAMILIES];
 	const char *remember;
-	const struct ast_listener *let_go; /* that had no socket for them; or NULL */
+	const struct ast_listener *failed_open; /* that had no socket for them; or NULL */
 };
 
-/* What drops and rejects in a row of rules, in order: each an unnamed chain with the nft rules of
- * one rule. */
-struct lower_row {
-	enum ir_scope scope;
-	const char *name; /* of the walk */
-	struct ir_chain **cuts;
-	size_t cut_count;
-};
-
-struct lower_value {
-	size_t origin, way, member; /* from 1; 0: none */
+/* A value of our bits in a connection's mark, and what it stands for. */
+struct lower_connmark {
+	size_t uplink, decision, member; /* from 1; 0: none */
 	uint32_t value;
 };
 
@@ -109,17 +111,18 @@ struct lower_uplink {
 	struct ast_table *table;
 	const char **devs;
 	size_t dev_count;
-	struct lower_class *reply;
+	struct lower_target *reply;
 	const struct ir_set *gateways; /* the link addresses of its gateways, where it has any; or
 					  NULL */
 	bool by_gateway; /* another table answers what comes in by the interfaces else */
 	bool partial;    /* its table has no default route: rules meet what comes in as anything */
 };
 
-/* An interface whose forwarded packets all go, in the end, by a way that refuses. */
-struct lower_held {
+/* An interface whose forwarded packets all go, in the end, to a target that refuses: what comes in
+ * there without a mark is refused (lower/unmarked.c). */
+struct lower_unmarked {
 	const char *dev;
-	const struct lower_class *way;
+	const struct lower_target *target;
 };
 
 /* A number that the author gave, with what it is for, or that was given out. */
@@ -134,10 +137,10 @@ struct lower_numbers {
 	size_t count;
 };
 
-/* The author's rules of one scope. */
-struct lower_scope {
-	struct lower_walk rules, host;
-	struct lower_walk errors; /* the rules that keep no state, as ICMP errors meet them */
+/* The author's rules of one scope, which the base chain of its hook has after its head. */
+struct lower_body {
+	struct lower_block rules, host;
+	struct lower_block errors; /* the rules that keep no state, as ICMP errors meet them */
 	const struct ast_then *otherwise;
 	bool needed;
 };
@@ -153,12 +156,12 @@ struct lower {
 	struct diag *diag;
 	struct ast_policy *policy;
 	struct ir *ir;
-	struct lower_class **classes;
-	size_t class_count;
+	struct lower_target **targets;
+	size_t target_count;
 	struct lower_numbers marks, tables; /* those that are given out, too */
 	uint32_t reset_table; /* leads what no table has a route for back to this host: syn above */
-	struct lower_held *held; /* what comes in there unmarked is refused: lower/unmarked.c */
-	size_t held_count;
+	struct lower_unmarked *unmarked;
+	size_t unmarked_count;
 	uint32_t direct_mark; /* of what the rules leave alone there */
 	uint32_t main_copy;   /* the table for main's specific IPv6 routes, if they are asked for */
 	struct lower_uplink *uplinks; /* those with `answers` first: what comes in is the first's */
@@ -175,18 +178,19 @@ struct lower {
 	size_t chain_count;
 	struct ir_set **sets;
 	size_t set_count;
-	struct lower_row **rows;
-	size_t row_count;
-	struct lower_way *ways;
-	size_t way_count;
-	struct lower_value *values;
-	size_t value_count;
-	bool keeps[2];          /* some rule of this scope (forward, local) could change its mind */
+	struct lower_prefilter **prefilters;
+	size_t prefilter_count;
+	struct lower_decision *decisions;
+	size_t decision_count;
+	struct lower_connmark *connmarks;
+	size_t connmark_count;
+	bool needs_state[2];    /* a rule of this scope (forward, local) may match later packets
+				   otherwise */
 	bool owner_may_exit[2]; /* a process that is known may exit before its connections do: state
 				   is kept from the first rule on */
-	bool errors;            /* ICMP errors find their way without state */
+	bool errors;            /* ICMP errors go where their connection goes, without state */
 	bool relates;           /* a rule about ports may part a connection from those it expects */
-	bool notes;             /* so ways are noted in the marks of connections */
+	bool saves_targets;     /* so some targets have a value in the marks of connections */
 	struct span rule;       /* of the author's, that is being lowered */
 	bool failed;
 };
@@ -214,8 +218,9 @@ void lower_end(struct lower *lower, struct ir_rule *rule, const char *chain);
 uint32_t lower_mark_mask(const struct lower *lower);
 void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
 void lower_set_ct_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
-/* "The packet carries this way's mark." */
-void lower_match_class(struct lower *lower, struct ir_rule *rule, const struct lower_class *way);
+/* "The packet carries this target's mark." */
+void lower_match_target(struct lower *lower, struct ir_rule *rule,
+			const struct lower_target *target);
 /* tcp, udp or both, as a listener takes them. */
 struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener);
 /* A choice of chains by the policy's bits of the packet's mark, or (`on_ct`) the connection's:
@@ -269,36 +274,37 @@ uint32_t lower_mask_room(uint32_t mask);
 
 /* ---- lower/target.c ---- */
 
-/* Those of listeners and tables, and what rules ask for beside them. */
+/* Those of listeners and tables, and what else rules ask for. */
 void lower_targets(struct lower *lower);
-/* Those that targets by tables have beside themselves. The uplinks are there. */
+/* The variants of targets by tables. The uplinks are there. */
 void lower_variants(struct lower *lower);
 /* An id for the copy of the main table's specific routes, where one is asked for: last, so that it
  * takes none that another table would have drawn. */
 void lower_main_copy(struct lower *lower);
 /* One more, with a mark of its own unless the author gave one (NULL: none). */
-struct lower_class *lower_add_class(struct lower *lower, enum ir_class_kind kind, const char *name,
-				    const struct ast_mark *mark, struct span origin);
+struct lower_target *lower_add_target(struct lower *lower, enum ir_class_kind kind,
+				      const char *name, const struct ast_mark *mark,
+				      struct span origin);
 /* The same tables by another mark. `name` tells it from others of its kind. */
-struct lower_class *lower_variant(struct lower *lower, const struct lower_class *way,
-				  enum ir_class_kind kind, const char *name);
-/* The way that an action chooses (proxy, route, mark). */
-struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then);
-/* The way by one table; NULL for `main`. */
-struct lower_class *lower_table_class(struct lower *lower, const char *table);
-/* That of a share: by the table, or to the listener. */
-struct lower_class *lower_share_class(struct lower *lower, const struct ast_target *share);
-/* Is the way used by packets of any family? */
-bool lower_is_used(const struct lower_class *way);
-/* Does the way lead out by tables, a listener's that has a `via` among them? */
-bool lower_leads_out(const struct lower_class *way);
-/* Interfaces by which the tables of a way leave; *complete is false when one of them names none. */
-const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count,
+struct lower_target *lower_variant(struct lower *lower, const struct lower_target *target,
+				   enum ir_class_kind kind, const char *name);
+/* The target that an action chooses (proxy, route, mark). */
+struct lower_target *lower_target_of(struct lower *lower, const struct ast_then *then);
+/* The target that is one table; NULL for `main`. */
+struct lower_target *lower_table_target(struct lower *lower, const char *table);
+/* That of a share: the table or the listener. */
+struct lower_target *lower_share_target(struct lower *lower, const struct ast_target *share);
+/* Do packets of any family go there? */
+bool lower_is_used(const struct lower_target *target);
+/* Does it lead out by tables, as a listener with a `via` does? */
+bool lower_leads_out(const struct lower_target *target);
+/* Interfaces by which its tables leave; *complete is false when one of them names none. */
+const char **lower_devs(struct lower *lower, const struct lower_target *target, size_t *count,
 			bool *complete);
 /* A table of blackholes and the like sends nothing out, so nothing that leaves has left by it. */
 bool lower_leads_nowhere(struct lower *lower, const struct ast_table *table);
-/* Does the main table's knowledge go before this one of the way's tables? */
-bool lower_prefers_main(const struct lower_class *way, size_t table);
+/* Do the main table's specific routes go before this one of its tables? */
+bool lower_prefers_main(const struct lower_target *target, size_t table);
 
 /* ---- lower/gateway.c, lower/uplink.c ---- */
 
@@ -312,60 +318,59 @@ void lower_uplinks(struct lower *lower);
 /* A table without a default route answers what comes in by the interfaces of its destinations, and
  * by no other table's. A policy can go without. */
 void lower_partial_uplinks(struct lower *lower);
-/* What came in by an uplink goes to the chain `target`. */
-void lower_from_uplinks(struct lower *lower, struct ir_chain *chain, const char *target);
+/* What came in by an uplink goes to the chain `to`. */
+void lower_from_uplinks(struct lower *lower, struct ir_chain *chain, const char *to);
 
 /* ---- lower/ingress.c ---- */
 
-/* By which interfaces do the packets come that rules send this way? */
-struct lower_ingress lower_ingress(struct lower *lower, const struct lower_class *way);
+/* By which interfaces do the packets come that rules send there? */
+struct lower_ingress lower_ingress(struct lower *lower, const struct lower_target *target);
 /* Is it a listener on a loopback address that takes what comes from outside? */
-bool lower_takes_loopback(const struct lower_class *way);
+bool lower_takes_loopback(const struct lower_target *target);
 /* The interfaces by which packets come that go to a listener on a loopback address. */
 const char **lower_loopback_devs(struct lower *lower, size_t *count);
 
-/* ---- lower/decide.c ---- */
+/* ---- lower/state.c ---- */
 
-/* Which rules could change their mind, and so which scopes need state. */
+/* Which scopes need state. */
 void lower_plan_state(struct lower *lower);
-/* Could a later packet of a connection be answered otherwise than the first? */
+/* May the rule send a later packet of a connection elsewhere than the first? */
 bool lower_changes(const struct lower *lower, const struct ast_rule *rule);
 
 /* ---- lower/connmark.c ---- */
 
-/* The first value from `start`, a hash, that neither a connection's mark nor a way's note has; 0:
- * none is left. */
-uint32_t lower_free_value(const struct lower *lower, uint32_t start);
-/* The value of a connection's mark that says: came by this uplink (0: none), goes this way (0:
- * undecided). */
-uint32_t lower_value(struct lower *lower, size_t origin, size_t way);
-/* The one that it has already; 0: none. `member`: of the list that the way is by, from 1; 0: not
- * known yet. */
-uint32_t lower_value_of(const struct lower *lower, size_t origin, size_t way, size_t member);
+/* The first value from `start`, a hash, that nothing has; 0: none is left. */
+uint32_t lower_free_connmark(const struct lower *lower, uint32_t start);
+/* The value that says: came in by this uplink (0: none), and this was decided (0: nothing yet). */
+uint32_t lower_connmark(struct lower *lower, size_t uplink, size_t decision);
+/* The one that there is already; 0: none. `member`: of the target's list, from 1; 0: not known. */
+uint32_t lower_find_connmark(const struct lower *lower, size_t uplink, size_t decision,
+			     size_t member);
 /* Adds the value for the connections that a member has taken; nothing where none is left. `start`:
  * a hash. */
-void lower_add_member_value(struct lower *lower, size_t way, size_t member, uint32_t start);
+void lower_add_member_connmark(struct lower *lower, size_t decision, size_t member, uint32_t start);
 /* The chain of the replies to those below. */
 extern const char lower_spoofed[];
 /* The value of connections that a program on this host opened with a foreign source, to this host.
  */
-uint32_t lower_spoofed_value(struct lower *lower);
-/* What drops and rejects in the block, by its name. */
-struct lower_row *lower_prefilter(struct lower *lower, const struct lower_walk *walk);
-/* The number of the way, from 1. */
-size_t lower_way(struct lower *lower, const struct lower_walk *walk, const char *target);
-/* What chains are called that have to do with it. */
-const char *lower_way_name(struct lower *lower, size_t way);
-/* Writes into the connection's mark by which uplink the packet came in, if by any, beside the way
- * (0: none yet). */
-void lower_origin(struct lower *lower, struct ir_chain *chain, size_t way);
-/* Writes the value of a way into the connection's mark, for each uplink it may have come by. */
-void lower_keep(struct lower *lower, struct ir_chain *chain, const struct lower_walk *walk,
-		size_t way);
+uint32_t lower_spoofed_connmark(struct lower *lower);
+/* That of the block, made if need be. */
+struct lower_prefilter *lower_prefilter(struct lower *lower, const struct lower_block *block);
+/* The number, from 1, of the decision to go to the chain (NULL: the main table) from here on in the
+ * block. */
+size_t lower_decision(struct lower *lower, const struct lower_block *block, const char *chain);
+/* What its chains are called after. */
+const char *lower_decision_name(struct lower *lower, size_t decision);
+/* Writes into the connection's mark by which uplink the packet came in, if by any, with the
+ * decision (0: none yet). */
+void lower_save_uplink(struct lower *lower, struct ir_chain *chain, size_t decision);
+/* Writes the decision into the connection's mark, for each uplink it may have come in by. */
+void lower_save_decision(struct lower *lower, struct ir_chain *chain,
+			 const struct lower_block *block, size_t decision);
 
 /* ---- lower/route.c ---- */
 
-/* Families in which a table has a way out at all: those its uplink answers in. */
+/* The families that uplinks answer in: those that their tables have routes of. */
 void lower_reply_families(struct lower *lower);
 /* Does the table have any route of the family? */
 bool lower_has_family(struct lower *lower, const struct ast_table *table, enum addr_family family);
@@ -410,95 +415,95 @@ void lower_leave_loopback(struct lower *lower, struct ir_chain *chain);
 /* Where a listener waits on a loopback address the kernel lets such addresses in by the interface
  * (route_localnet): what asks for them by itself is dropped. */
 void lower_guard_loopback(struct lower *lower, struct ir_chain *chain);
-/* Answers of connections that an apply deletes open none the other way round. */
+/* Replies of connections that an apply deletes open none in the other direction. */
 void lower_ended(struct lower *lower, struct ir_chain *chain);
 
 /* ---- lower/related.c ---- */
 
 /* May a rule part a connection from those that a helper of the kernel's expects of it? */
 void lower_plan_related(struct lower *lower);
-/* At the head of a way's chain: what is expected goes where its master goes. */
+/* At the head of a target's chain: what is expected goes where its master goes. */
 void lower_follow(struct lower *lower, struct ir_chain *chain);
-/* The same, and the connection notes the way for those. */
-void lower_note_way(struct lower *lower, struct ir_chain *chain, struct lower_class *way);
+/* The same, and the target is saved in the connection's mark for those. */
+void lower_save_target(struct lower *lower, struct ir_chain *chain, struct lower_target *target);
 /* What is expected and comes in by an uplink has the master's mark, and is answered by that uplink:
- * `uplinks` is the chain that notes it. */
+ * `uplinks` is the chain that saves it. */
 void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const char *uplinks);
-/* The chains that all of that goes to, once each way has its chain. */
+/* The chains that all of that goes to, once each target has its chain. */
 void lower_related(struct lower *lower);
 
 /* ---- lower/sticky.c ---- */
 
-/* The members of the lists that rules send to, as far as something tells them and there is a mark
- * left for each. A `sticky` that can do nothing is a warning. */
+/* The members of the lists that rules send to, as far as something distinguishes them and there
+ * is a mark left for each. A `sticky` that can do nothing is a warning. */
 void lower_members(struct lower *lower);
 /* Values for connections that a member has taken, of those that are left. */
 void lower_plan_sticky(struct lower *lower);
-/* In the chain of the list's way: to the member that took the connection. */
+/* In the chain of the list: to the member that took the connection. */
 void lower_follow_member(struct lower *lower, struct ir_chain *chain,
-			 const struct lower_class *way);
-/* Ways by one member have the packets of their list's. */
+			 const struct lower_target *target);
+/* Targets by one member have the packets of their list. */
 void lower_use_members(struct lower *lower);
 /* The chains that write down by which member a connection leaves. */
 void lower_sticky(struct lower *lower);
 
 /* ---- lower/flow.c ---- */
 
-/* Connections that keep the way (its number) are remembered where the kernel may forget them. */
-void lower_remember(struct lower *lower, size_t way, const struct lower_class *class);
+/* Connections with the decision are remembered where the kernel may forget them. */
+void lower_remember(struct lower *lower, size_t decision, const struct lower_target *target);
 /* Connections of the scope that the kernel has forgotten go on as they went. */
 void lower_recall(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);
 
 /* ---- lower/decide.c ---- */
 
 /*
- * A chain that keeps the way to `target` (NULL: the main table) for the connection, and hands its
- * first packet to `first`, which is the target itself unless a listener is to be tried (NULL:
- * accepts). `class`: what the target stands for (NULL: the main table).
+ * A chain that saves the decision to go to the chain `to` (NULL: the main table) for the
+ * connection, and hands its first packet to `first`, which is the same unless a listener is tried
+ * before (NULL: accepts). `target`: what that chain stands for (NULL: the main table).
  */
-const char *lower_decide(struct lower *lower, const struct lower_walk *walk,
-			 const struct lower_class *class, const char *target, const char *first);
-/* Where packets of connections that have decided leave the base chain: its cases come last, so it
+const char *lower_decide(struct lower *lower, const struct lower_block *block,
+			 const struct lower_target *target, const char *to, const char *first);
+/* Where packets of decided connections leave the base chain: its cases come last, so it
  * is filled here. */
-void lower_fill_keep(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);
+void lower_restore(struct lower *lower, struct ir_chain *chain, enum ir_scope scope);
 /* Replies of connections that came in by an uplink, or from a foreign source on this host. */
-void lower_fill_replies(struct lower *lower, struct ir_chain *chain);
+void lower_restore_uplinks(struct lower *lower, struct ir_chain *chain);
 
 /* ---- lower/target_chain.c ---- */
 
-/* The chains that send a packet each way. */
-void lower_way_chains(struct lower *lower);
-/* A chain that tries a listener with `on_failure: direct` for a first packet, and lets it go where
- * none waits. */
-const char *lower_try(struct lower *lower, const struct lower_walk *walk,
-		      const struct lower_class *way);
+/* The chains that send a packet to each target. */
+void lower_target_chains(struct lower *lower);
+/* A chain that tries a listener with `on_failure: direct` for a first packet, and fails open where
+ * it has no socket. */
+const char *lower_try(struct lower *lower, const struct lower_block *block,
+		      const struct lower_target *target);
 
 /* ---- lower/act.c, lower/rule.c ---- */
 
 /* What the author's rule does, at the end of an ir rule. */
-void lower_act(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule,
+void lower_act(struct lower *lower, struct lower_block *block, const struct ast_rule *rule,
 	       struct ir_rule *out);
 /* Notes that packets of the family are sent where the rule says. */
-void lower_note_use(struct lower *lower, const struct lower_walk *walk, const struct ast_rule *rule,
-		    enum addr_family family);
+void lower_note_use(struct lower *lower, const struct lower_block *block,
+		    const struct ast_rule *rule, enum addr_family family);
 /* The key of conditions that are no words of the rule: it takes nothing that its listener sends. */
 extern const char lower_runs_as[];
-/* The author's rule at the end of the walk. */
-void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
+/* The author's rule at the end of the block. */
+void lower_author_rule(struct lower *lower, struct lower_block *block, const struct ast_rule *rule);
 
 /* ---- lower/block.c ---- */
 
-/* A row of rules of the scope, without a chain yet. */
-struct lower_walk lower_new_walk(struct lower *lower, enum ir_scope scope, const char *name);
-/* The author's rule at the end of the walk, and among what cuts kept connections if it drops. */
-void lower_walk_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule);
+/* Without a chain yet. */
+struct lower_block lower_new_block(struct lower *lower, enum ir_scope scope, const char *name);
+/* The same, and a filter for decided connections if it drops. */
+void lower_block_rule(struct lower *lower, struct lower_block *block, const struct ast_rule *rule);
 /* A default as a rule without conditions. */
 struct ast_rule lower_default_rule(struct lower *lower, const struct ast_then *then,
 				   enum ir_scope scope);
 
 /* ---- lower/loop.c ---- */
 
-/* Does any listener that is used have traffic of its own that can be told? */
+/* Does any listener that is used have traffic of its own that can be distinguished? */
 bool lower_has_own(const struct lower *lower);
 void lower_own_chains(struct lower *lower);
 /* Sends what the listeners themselves send to those chains. */
@@ -516,17 +521,17 @@ void lower_refuse_unredirected(struct lower *lower, struct ir_chain *chain);
 
 /* The first listener that spoofs its clients, whether a rule hands it anything or not: the clients
  * may come to it by themselves. NULL: none. */
-const struct lower_class *lower_spoofing(const struct lower *lower);
+const struct lower_target *lower_spoofing(const struct lower *lower);
 void lower_take_spoofed(struct lower *lower, struct ir_chain *chain);
 void lower_note_spoofing(struct lower *lower, struct ir_chain *chain);
 /* Such listeners take the families of their addresses. */
 void lower_use_spoofing(struct lower *lower);
 
-/* ---- lower/scope.c, lower/hook.c ---- */
+/* ---- lower/body.c, lower/hook.c ---- */
 
 /* Lowers the rules of the scope, and puts them at the end of a base chain. */
-struct lower_scope lower_scope(struct lower *lower, enum ir_scope scope);
-void lower_put_scope(struct lower *lower, struct ir_chain *chain, const struct lower_scope *scope);
+struct lower_body lower_body(struct lower *lower, enum ir_scope scope);
+void lower_put_body(struct lower *lower, struct ir_chain *chain, const struct lower_body *body);
 /* The author's rules and the guarantees around them: prerouting, output, and what they go to. */
 void lower_hooks(struct lower *lower);
 
@@ -534,21 +539,21 @@ void lower_hooks(struct lower *lower);
 
 /* Address translation by mark: redirect and dnat listeners, masquerade and snat. */
 void lower_translation(struct lower *lower);
-/* Once it is known which ways are used: what is translated after its mark. */
+/* Once it is known which targets are used: what is translated after its mark. */
 void lower_translated(struct lower *lower);
 /* Only what leaves by the table's interfaces; false where it may leave by any. */
 bool lower_match_devs(struct lower *lower, struct ir_rule *rule, const struct ast_table *table);
-/* What stands behind the marks: packets that were not translated, strict tables, sizes of segments,
- * listeners that are gone. */
+/* What is checked after the marks: packets that were not translated, strict tables, sizes of
+ * segments, listeners that are gone. */
 void lower_locks(struct lower *lower);
 /* What is about to be forwarded. */
 struct ir_chain *lower_forward_chain(struct lower *lower);
 /* What may not leave with the source address that it has. */
 void lower_sources(struct lower *lower);
-/* Kernel settings, once it is known which ways are used. */
+/* Kernel settings, once it is known which targets are used. */
 void lower_sysctls(struct lower *lower);
-/* The interfaces that IPv6 packets may be sent out by which came in by them, and whose neighbours
- * the kernel would tell so. */
+/* The interfaces that IPv6 packets may be sent out by which came in by them: the kernel would send
+ * redirects there. */
 const char **lower_quiet_devs(struct lower *lower, size_t *count);
 
 /* ---- lower/describe.c ---- */

@@ -1,7 +1,7 @@
 /*
  * lower/nat: address translation by mark: redirect and dnat listeners and echo requests that this
- * host answers on the way in (and none, for what a transparent listener takes), masquerade and snat
- * on the way out.
+ * host answers for what comes in (and none, for what a transparent listener takes), masquerade and
+ * snat for what goes out.
  *
  * The marks are set at the policy's hook priority, before these chains; ours stand just before the
  * priorities that other tables use, because only the first translation of a connection counts.
@@ -18,56 +18,56 @@ enum { PRIORITY_DSTNAT = -105, PRIORITY_TRANSLATED = -1, PRIORITY_SRCNAT = 95 };
 /* ---- listeners ---- */
 
 static struct ir_rule *translate(struct lower *lower, struct ir_chain *chain,
-				 const struct lower_class *way)
+				 const struct lower_target *target)
 {
 	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
 
-	lower_match_class(lower, rule, way);
+	lower_match_target(lower, rule, target);
 	return rule;
 }
 
-static void redirect(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+static void redirect(struct lower *lower, struct ir_chain *chain, const struct lower_target *target)
 {
-	struct ir_rule *rule = translate(lower, chain, way);
+	struct ir_rule *rule = translate(lower, chain, target);
 
-	lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
+	lower_match(lower, rule, lower_listener_protocols(lower, target->listener));
 	lower_do(lower, rule,
-		 (struct ir_statement){ .op = IR_REDIRECT, .port = way->listener->port });
+		 (struct ir_statement){ .op = IR_REDIRECT, .port = target->listener->port });
 }
 
 /* To an address of this host's: connection tracking gives the answer its source. */
-static void answer(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+static void answer(struct lower *lower, struct ir_chain *chain, const struct lower_target *target)
 {
-	lower_op(lower, translate(lower, chain, way), IR_REDIRECT);
+	lower_op(lower, translate(lower, chain, target), IR_REDIRECT);
 }
 
-static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower_target *target)
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;
 
-		if (!way->families[family])
+		if (!target->families[family])
 			continue;
-		rule = translate(lower, chain, way);
+		rule = translate(lower, chain, target);
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
-		lower_match(lower, rule, lower_listener_protocols(lower, way->listener));
+		lower_match(lower, rule, lower_listener_protocols(lower, target->listener));
 		lower_do(lower, rule,
 			 (struct ir_statement){ .op = IR_DNAT,
-						.addr = way->listener->addr[family],
-						.port = way->listener->port });
+						.addr = target->listener->addr[family],
+						.port = target->listener->port });
 	}
 }
 
-/* A foreign rule that changed the destination after the mark would have a transparent listener be
- * told that one, or reset. */
-static void pin(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+/* A foreign rule that changed the destination after the mark would give a transparent listener that
+ * one, or reset the connection. */
+static void pin(struct lower *lower, struct ir_chain *chain, const struct lower_target *target)
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;
 
-		if (!way->families[family])
+		if (!target->families[family])
 			continue;
-		rule = translate(lower, chain, way);
+		rule = translate(lower, chain, target);
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
 		lower_do(lower, rule,
 			 (struct ir_statement){ .op = IR_PIN,
@@ -83,18 +83,18 @@ static struct ir_chain *dstnat(struct lower *lower, bool local)
 		"first packets of connections to listeners: translated, or kept from being so later");
 }
 
-static void to_listener(struct lower *lower, const struct lower_class *way, bool local)
+static void to_listener(struct lower *lower, const struct lower_target *target, bool local)
 {
 	struct ir_chain *chain = dstnat(lower, local);
 
-	if (!way->listener)
-		answer(lower, chain, way);
-	else if (way->listener->mode == MODE_TPROXY)
-		pin(lower, chain, way);
-	else if (way->listener->mode == MODE_REDIRECT)
-		redirect(lower, chain, way);
+	if (!target->listener)
+		answer(lower, chain, target);
+	else if (target->listener->mode == MODE_TPROXY)
+		pin(lower, chain, target);
+	else if (target->listener->mode == MODE_REDIRECT)
+		redirect(lower, chain, target);
 	else
-		dnat(lower, chain, way);
+		dnat(lower, chain, target);
 }
 
 /* ---- source addresses ---- */
@@ -118,32 +118,32 @@ bool lower_match_devs(struct lower *lower, struct ir_rule *rule, const struct as
 }
 
 static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
-			       const struct lower_class *way, const struct ast_table *table)
+			       const struct lower_target *target, const struct ast_table *table)
 {
-	struct ir_rule *rule = translate(lower, chain, way);
+	struct ir_rule *rule = translate(lower, chain, target);
 
 	lower_match_devs(lower, rule, table);
 	return rule;
 }
 
-static void masquerade_one(struct lower *lower, const struct lower_class *way,
+static void masquerade_one(struct lower *lower, const struct lower_target *target,
 			   const struct ast_table *table)
 {
 	enum addr_family family = table->masquerades[ADDR_IPV4] ? ADDR_IPV4 : ADDR_IPV6;
 	struct ir_rule *rule;
 
-	if (!way->families[family])
+	if (!target->families[family])
 		return;
-	rule = leaving(lower, srcnat(lower), way, table);
+	rule = leaving(lower, srcnat(lower), target, table);
 	lower_match(lower, rule, family_match(lower->arena, family));
 	lower_op(lower, rule, IR_MASQUERADE);
 }
 
-/* Each address for one: the kernel keeps the bits behind the prefix (NF_NAT_RANGE_NETMAP). */
-static void to_outside(struct lower *lower, const struct lower_class *way,
+/* Each address for one: the kernel keeps the bits after the prefix (NF_NAT_RANGE_NETMAP). */
+static void to_outside(struct lower *lower, const struct lower_target *target,
 		       const struct ast_table *table, const struct ast_npt *npt)
 {
-	struct ir_rule *rule = leaving(lower, srcnat(lower), way, table);
+	struct ir_rule *rule = leaving(lower, srcnat(lower), target, table);
 
 	lower_match(lower, rule, address_match(lower->arena, ADDRESS_FROM, npt->inside));
 	lower_do(lower, rule,
@@ -172,49 +172,49 @@ static void to_inside(struct lower *lower, const struct ast_table *table, const 
 			 .op = IR_DNAT, .addr = npt->inside.addr, .length = npt->inside.length });
 }
 
-static void from_table(struct lower *lower, const struct lower_class *way,
+static void from_table(struct lower *lower, const struct lower_target *target,
 		       const struct ast_table *table)
 {
 	if (lower_leads_nowhere(lower, table))
 		return;
 	if (table->masquerades[ADDR_IPV4] && table->masquerades[ADDR_IPV6])
-		lower_op(lower, leaving(lower, srcnat(lower), way, table), IR_MASQUERADE);
+		lower_op(lower, leaving(lower, srcnat(lower), target, table), IR_MASQUERADE);
 	else if (ast_masquerades(table))
-		masquerade_one(lower, way, table);
-	for (size_t i = 0; i < table->npt_count && way->families[ADDR_IPV6]; i++)
-		to_outside(lower, way, table, &table->npts[i]);
+		masquerade_one(lower, target, table);
+	for (size_t i = 0; i < table->npt_count && target->families[ADDR_IPV6]; i++)
+		to_outside(lower, target, table, &table->npts[i]);
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;
 
-		if (!table->snat.has[family] || !way->families[family])
+		if (!table->snat.has[family] || !target->families[family])
 			continue;
-		rule = leaving(lower, srcnat(lower), way, table);
+		rule = leaving(lower, srcnat(lower), target, table);
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
 		lower_do(lower, rule,
 			 (struct ir_statement){ .op = IR_SNAT, .addr = table->snat.addr[family] });
 	}
 }
 
-static bool takes_here(const struct lower_class *way)
+static bool takes_here(const struct lower_target *target)
 {
-	return way->listener || way->kind == IR_CLASS_ANSWER;
+	return target->listener || target->kind == IR_CLASS_ANSWER;
 }
 
 void lower_translation(struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (!lower_is_used(way))
+		if (!lower_is_used(target))
 			continue;
-		if (takes_here(way) && way->forward)
-			to_listener(lower, way, false);
-		if (takes_here(way) && way->local)
-			to_listener(lower, way, true);
-		if (way->listener && way->listener->masquerade)
-			lower_op(lower, translate(lower, srcnat(lower), way), IR_MASQUERADE);
-		for (size_t k = 0; lower_leads_out(way) && k < way->table_count; k++)
-			from_table(lower, way, way->tables[k]);
+		if (takes_here(target) && target->forward)
+			to_listener(lower, target, false);
+		if (takes_here(target) && target->local)
+			to_listener(lower, target, true);
+		if (target->listener && target->listener->masquerade)
+			lower_op(lower, translate(lower, srcnat(lower), target), IR_MASQUERADE);
+		for (size_t k = 0; lower_leads_out(target) && k < target->table_count; k++)
+			from_table(lower, target, target->tables[k]);
 	}
 	for (size_t i = 0; i < lower->policy->table_count; i++) {
 		const struct ast_table *table = &lower->policy->tables[i];
@@ -231,33 +231,33 @@ void lower_translation(struct lower *lower)
  * The mark was for the destination that the packet had. With another one it may belong to a network
  * of the main table: it goes there, and otherwise where its mark sends it.
  */
-static void move(struct lower *lower, const struct lower_class *way, bool local)
+static void move(struct lower *lower, const struct lower_target *target, bool local)
 {
 	struct ir_chain *chain = lower_base_chain(
 		lower, local ? "translated_local" : "translated",
 		local ? IR_CHAIN_ROUTE : IR_CHAIN_FILTER,
 		local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_TRANSLATED,
 		"what a foreign rule has translated since: the main table's own networks come first");
-	struct ir_rule *rule = translate(lower, chain, way);
+	struct ir_rule *rule = translate(lower, chain, target);
 
 	lower_match(lower, rule, translated_match());
-	lower_set_mark(lower, rule, way->inbound->mark, way->inbound->mask);
+	lower_set_mark(lower, rule, target->inbound->mark, target->inbound->mask);
 }
 
 void lower_translated(struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++) {
-		struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		struct lower_target *target = lower->targets[i];
 
-		if (!way->inbound || !lower_is_used(way))
+		if (!target->inbound || !lower_is_used(target))
 			continue;
 		for (int family = 0; family < ADDR_FAMILIES; family++)
-			way->inbound->families[family] |= way->families[family];
-		way->inbound->forward |= way->forward;
-		way->inbound->local |= way->local;
-		if (way->forward)
-			move(lower, way, false);
-		if (way->local)
-			move(lower, way, true);
+			target->inbound->families[family] |= target->families[family];
+		target->inbound->forward |= target->forward;
+		target->inbound->local |= target->local;
+		if (target->forward)
+			move(lower, target, false);
+		if (target->local)
+			move(lower, target, true);
 	}
 }

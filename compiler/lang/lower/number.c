@@ -68,10 +68,10 @@ static void add_given(struct lower *lower, struct lower_numbers *givens, const c
 }
 
 /* What programs set on their own packets: one program may have several listeners, but none may set
- * the mark of a way. */
+ * the mark of a target. */
 static void add_senders_marks(struct lower *lower, struct lower_numbers *givens)
 {
-	const struct lower_numbers ways = *givens;
+	const struct lower_numbers decisions = *givens;
 
 	for (size_t i = 0; i < lower->policy->listener_count; i++) {
 		const struct ast_listener *listener = &lower->policy->listeners[i];
@@ -86,7 +86,7 @@ static void add_senders_marks(struct lower *lower, struct lower_numbers *givens)
 				arena_printf(lower->arena, "%s's runs_as", listener->name),
 				(uint32_t)mark->values.items[0].first.low, mark->mask, mark->span
 			};
-			if (!is_given(lower, &ways, "the mark", &given))
+			if (!is_given(lower, &decisions, "the mark", &given))
 				*arena_append(lower->arena, givens->items, givens->count) = given;
 		}
 	}
@@ -215,7 +215,7 @@ static uint32_t give_out(struct lower *lower, struct lower_numbers *givens, uint
 }
 
 /* Policies of different names stand side by side: what they name alike gets other numbers. */
-static uint32_t hash_beside(const struct lower *lower, uint32_t hash)
+static uint32_t hash_policy(const struct lower *lower, uint32_t hash)
 {
 	const char *policy = lower->policy->name;
 
@@ -227,7 +227,7 @@ uint32_t lower_draw_mark(struct lower *lower, const char *name, struct span span
 {
 	uint32_t mask = lower_mark_mask(lower);
 	uint32_t room = lower_mask_room(mask), value;
-	uint32_t start = hash_beside(lower, names_hash(NAMES_HASH, name));
+	uint32_t start = hash_policy(lower, names_hash(NAMES_HASH, name));
 
 	for (int known = 0; known <= 1; known++)
 		for (uint32_t i = 0; i < room; i++) {
@@ -249,7 +249,7 @@ uint32_t lower_draw_table(struct lower *lower, const char *name, struct span spa
 {
 	struct ast_settings *settings = &lower->policy->settings;
 	uint32_t room = settings->table_last - settings->table_first + 1, id;
-	uint32_t start = hash_beside(lower, names_hash(names_hash(NAMES_HASH, "table/"), name));
+	uint32_t start = hash_policy(lower, names_hash(names_hash(NAMES_HASH, "table/"), name));
 
 	for (int known = 0; known <= 1; known++)
 		for (uint32_t i = 0; i < room; i++) {

@@ -2,14 +2,15 @@
  * lower/related: related connections go where their master goes.
  *
  * A connection that a helper of the kernel's expects (the data of FTP, the media of SIP) has ports
- * that no rule about the master's can know, and gets the master's source address whichever way it
- * goes. Of the master it has one thing more: the kernel copies its mark. So where a rule about
- * ports may part the two, the first packet of a connection notes its way there, and what is
- * expected follows that note instead of the way that its own rule chose. Rules that drop or reject
- * it still do, one that asks for `state` is taken at its word, and what the main table knows more
- * than a default route for comes first.
+ * that no rule about the master's can know, and gets the master's source address wherever it goes.
+ * Of the master it has one thing more: the kernel copies its mark. So where a rule about ports may
+ * part the two, the first packet of a connection saves its target there, and what is expected
+ * follows that instead of the target that its own rule chose. Rules that drop or reject it still
+ * do, one that asks for `state` is taken at its word, and what the main table knows more than a
+ * default route for comes first.
  *
- * Where connections keep their way anyway (lower/decide.c), the copied mark does the same.
+ * Where the first packet decides for the connection anyway (lower/decide.c), the copied mark does
+ * the same.
  */
 #include "base/arena.h"
 #include "base/names.h"
@@ -55,13 +56,14 @@ void lower_plan_related(struct lower *lower)
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct match_condition *port = ast_condition(&policy->rules[i], "port");
 
-		lower->relates |= port && ast_chooses_way(policy->rules[i].then) && may_part(port);
+		lower->relates |= port && ast_chooses_target(policy->rules[i].then) &&
+				  may_part(port);
 	}
 }
 
-static bool is_followed(const struct lower_class *way)
+static bool is_followed(const struct lower_target *target)
 {
-	return way->kind == IR_CLASS_ROUTE || way->kind == IR_CLASS_MARK;
+	return target->kind == IR_CLASS_ROUTE || target->kind == IR_CLASS_MARK;
 }
 
 void lower_follow(struct lower *lower, struct ir_chain *chain)
@@ -75,24 +77,25 @@ void lower_follow(struct lower *lower, struct ir_chain *chain)
 	lower_jump(lower, rule, follow);
 }
 
-void lower_note_way(struct lower *lower, struct ir_chain *chain, struct lower_class *way)
+void lower_save_target(struct lower *lower, struct ir_chain *chain, struct lower_target *target)
 {
 	struct ir_rule *rule;
 
 	lower_follow(lower, chain);
-	if (!lower->relates || !is_followed(way))
+	if (!lower->relates || !is_followed(target))
 		return;
 	/* What is left when all that must have a value has one. */
-	if (!way->note)
-		way->note = lower_free_value(lower, names_hash(names_hash(NAMES_HASH, "/related/"),
-							       way->chain));
-	if (!way->note)
+	if (!target->saved)
+		target->saved =
+			lower_free_connmark(lower, names_hash(names_hash(NAMES_HASH, "/related/"),
+							      target->chain));
+	if (!target->saved)
 		return;
 	rule = lower_guarantee(lower, chain, "for what the kernel may expect of the connection");
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
 	lower_match(lower, rule,
 		    mark_match(lower->arena, MARK_CONNECTION, 0, lower_mark_mask(lower)));
-	lower_set_ct_mark(lower, rule, way->note, lower_mark_mask(lower));
+	lower_set_ct_mark(lower, rule, target->saved, lower_mark_mask(lower));
 }
 
 void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const char *uplinks)
@@ -101,7 +104,7 @@ void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const cha
 		const struct lower_uplink *uplink = &lower->uplinks[i];
 		struct ir_rule *rule;
 
-		if (!lower->relates && !lower->keeps[0])
+		if (!lower->relates && !lower->needs_state[0])
 			return;
 		rule = lower_guarantee(lower, chain,
 				       i ? NULL : "what is expected may come in by an uplink");
@@ -115,15 +118,15 @@ void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const cha
 
 /* ---- the chains ---- */
 
-static bool has_inbound(const struct lower_class *way)
+static bool has_inbound(const struct lower_target *target)
 {
-	return way->inbound && lower_is_used(way->inbound);
+	return target->inbound && lower_is_used(target->inbound);
 }
 
-static const char *follow_chain(struct lower *lower, const struct lower_class *way)
+static const char *follow_chain(struct lower *lower, const struct lower_target *target)
 {
-	const struct lower_class *to = has_inbound(way) ? way->inbound : way;
-	const char *name = arena_printf(lower->arena, "follow_%s", way->chain);
+	const struct lower_target *to = has_inbound(target) ? target->inbound : target;
+	const char *name = arena_printf(lower->arena, "follow_%s", target->chain);
 	struct ir_chain *chain = lower_find_chain(lower, name);
 
 	if (chain)
@@ -136,31 +139,31 @@ static const char *follow_chain(struct lower *lower, const struct lower_class *w
 
 /* The member that took the master takes what is expected, too, but for what comes in by an uplink.
  */
-static const char *follow_member(struct lower *lower, const struct lower_class *way,
-				 const struct lower_class *by)
+static const char *follow_member(struct lower *lower, const struct lower_target *target,
+				 const struct lower_target *by)
 {
 	const char *name = arena_printf(lower->arena, "follow_%s", by->chain);
 	struct ir_chain *chain;
 
-	if (way == by)
-		return follow_chain(lower, way);
+	if (target == by)
+		return follow_chain(lower, target);
 	chain = lower_chain(lower, name, NULL);
-	if (has_inbound(way))
-		lower_from_uplinks(lower, chain, follow_chain(lower, way));
+	if (has_inbound(target))
+		lower_from_uplinks(lower, chain, follow_chain(lower, target));
 	lower_set_mark(lower, lower_guarantee(lower, chain, NULL), by->mark, by->mask);
 	lower_op(lower, lower_guarantee(lower, chain, NULL), IR_ACCEPT);
 	return name;
 }
 
-/* *dispatch: the connection notes the way, or the member of its list that has taken it. */
+/* The cases of connections that have the target saved, or the member of its list that took them. */
 static void add_follow(struct lower *lower, struct ir_statement *dispatch,
-		       const struct lower_class *way)
+		       const struct lower_target *target)
 {
-	lower_add_case(lower, dispatch, way->note, follow_chain(lower, way));
-	for (size_t i = 0; i < way->member_count; i++)
-		if (way->members[i].note)
-			lower_add_case(lower, dispatch, way->members[i].note,
-				       follow_member(lower, way, way->members[i].way));
+	lower_add_case(lower, dispatch, target->saved, follow_chain(lower, target));
+	for (size_t i = 0; i < target->member_count; i++)
+		if (target->members[i].saved)
+			lower_add_case(lower, dispatch, target->members[i].saved,
+				       follow_member(lower, target, target->members[i].target));
 }
 
 /* What the rules have left alone: this host's own, broadcast and the like stay so. */
@@ -195,15 +198,15 @@ void lower_related(struct lower *lower)
 	if (!lower->relates)
 		return;
 	chain = lower_chain(lower, follow, "where the connection that it belongs to goes");
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (!way->note)
+		if (!target->saved)
 			continue;
-		add_follow(lower, &dispatch, way);
-		forward |= way->forward;
-		local |= way->local;
-		lower->notes = true;
+		add_follow(lower, &dispatch, target);
+		forward |= target->forward;
+		local |= target->local;
+		lower->saves_targets = true;
 	}
 	if (dispatch.case_count)
 		lower_do(lower, lower_guarantee(lower, chain, NULL), dispatch);

@@ -108,14 +108,14 @@ static void reset_routes(struct lower *lower)
 	bool families[ADDR_FAMILIES] = { false };
 	struct span origin = { 0 };
 
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (way->kind != IR_CLASS_SYN || !lower_is_used(way))
+		if (target->kind != IR_CLASS_SYN || !lower_is_used(target))
 			continue;
 		for (int family = 0; family < ADDR_FAMILIES; family++)
-			families[family] |= way->families[family];
-		origin = origin.source ? origin : way->origin;
+			families[family] |= target->families[family];
+		origin = origin.source ? origin : target->origin;
 	}
 	host_routes(lower, lower->reset_table, families, origin);
 }
@@ -191,10 +191,10 @@ static void table_routes(struct lower *lower, const struct ast_table *table,
 		table_route(lower, table, &routes[i], families);
 }
 
-/* Families in which a table has a way out at all: those its uplink answers in. */
-static void add_reply_families(struct lower *lower, struct lower_class *way)
+/* The families that the table has a route of. */
+static void add_reply_families(struct lower *lower, struct lower_target *target)
 {
-	const struct ast_table *table = way->tables[0];
+	const struct ast_table *table = target->tables[0];
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
 	bool whole = lower_table_has_default(table);
@@ -205,10 +205,10 @@ static void add_reply_families(struct lower *lower, struct lower_class *way)
 
 			if (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_OFF)
 				continue;
-			way->families[family] |= (routes[i].is_default || !whole) &&
-						 routes[i].type == IR_ROUTE_UNICAST &&
-						 lower_route(lower, table, &routes[i],
-							     (enum addr_family)family, &out);
+			target->families[family] |= (routes[i].is_default || !whole) &&
+						    routes[i].type == IR_ROUTE_UNICAST &&
+						    lower_route(lower, table, &routes[i],
+								(enum addr_family)family, &out);
 		}
 }
 
@@ -222,20 +222,20 @@ static void lower_table(struct lower *lower, const struct ast_table *table)
 {
 	bool families[ADDR_FAMILIES] = { false, false };
 
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		for (size_t k = 0; k < way->table_count; k++) {
-			if (way->tables[k] != table)
+		for (size_t k = 0; k < target->table_count; k++) {
+			if (target->tables[k] != table)
 				continue;
-			families[ADDR_IPV4] |= way->families[ADDR_IPV4];
-			families[ADDR_IPV6] |= way->families[ADDR_IPV6];
+			families[ADDR_IPV4] |= target->families[ADDR_IPV4];
+			families[ADDR_IPV6] |= target->families[ADDR_IPV6];
 		}
 	}
 	table_routes(lower, table, families);
 }
 
-/* The author's tables, and those that uplinks have beside them. */
+/* The author's tables, and those that uplinks have of their own. */
 static void lower_tables(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;
@@ -273,10 +273,10 @@ static void order_routes(struct lower *lower)
 
 void lower_routes(struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower->classes[i]->table && lower_is_used(lower->classes[i]))
-			host_routes(lower, lower->classes[i]->table, lower->classes[i]->families,
-				    lower->classes[i]->origin);
+	for (size_t i = 0; i < lower->target_count; i++)
+		if (lower->targets[i]->table && lower_is_used(lower->targets[i]))
+			host_routes(lower, lower->targets[i]->table, lower->targets[i]->families,
+				    lower->targets[i]->origin);
 	reset_routes(lower);
 	lower_tables(lower);
 	order_routes(lower);

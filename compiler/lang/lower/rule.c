@@ -221,7 +221,7 @@ static bool has_tproxy(const struct ast_policy *policy)
 }
 
 /* A transparent proxy answers its client from the address that the client has asked, or from any
- * other (full-cone UDP), and no connection tells that it is an answer. */
+ * other (full-cone UDP), and connection tracking does not know it as a reply. */
 static void except_answers(struct lowering *lowering, struct match_alternatives *product)
 {
 	if (lowering->context.scope == SCOPE_LOCAL && !lowering->context.tracked &&
@@ -321,33 +321,33 @@ static struct ir_rule *add_rule(struct lowering *lowering, struct ir_chain *chai
 }
 
 /* What the rule does, for packets that fit the alternative (NULL: all that come so far). */
-static void put_action(struct lowering *lowering, struct lower_walk *walk, struct ir_chain *chain,
+static void put_action(struct lowering *lowering, struct lower_block *block, struct ir_chain *chain,
 		       const struct match_alternative *alternative)
 {
 	struct lower *lower = lowering->lower;
 	const struct ast_rule *rule = lowering->rule;
 
-	if (rule->log && ast_chooses_way(rule->then) && !walk->errors) {
+	if (rule->log && ast_chooses_target(rule->then) && !block->errors) {
 		struct ir_rule *log = add_rule(lowering, chain, alternative);
 
 		if (!ast_condition(rule, "state"))
 			lower_match(lower, log, state_match(lower->arena, STATE_NEW));
 		lower_do(lower, log, (struct ir_statement){ .op = IR_LOG, .name = rule->log });
 	}
-	lower_act(lower, walk, rule, add_rule(lowering, chain, alternative));
+	lower_act(lower, block, rule, add_rule(lowering, chain, alternative));
 }
 
 /*
  * Where a rule counts its packets, or has a condition with many alternatives, what it does stands
  * in a chain of its own: one limit for all, and what exceeds it goes on with the next rule.
  */
-static const char *then_chain(struct lowering *lowering, struct lower_walk *walk)
+static const char *then_chain(struct lowering *lowering, struct lower_block *block)
 {
 	struct lower *lower = lowering->lower;
 	const struct ast_limit *limit = &lowering->rule->limit;
-	bool sends = ast_chooses_way(lowering->rule->then);
+	bool sends = ast_chooses_target(lowering->rule->then);
 	const char *name = arena_printf(lower->arena, "then_%s%s%s", lowering->context.rule,
-					sends ? "_" : "", sends ? walk->name : "");
+					sends ? "_" : "", sends ? block->name : "");
 	struct ir_chain *chain = lower_find_chain(lower, name);
 
 	if (chain)
@@ -361,7 +361,7 @@ static const char *then_chain(struct lowering *lowering, struct lower_walk *walk
 				 .op = IR_OVER, .value = limit->rate, .name = limit->unit });
 		lower_op(lower, over, IR_RETURN);
 	}
-	put_action(lowering, walk, chain, NULL);
+	put_action(lowering, block, chain, NULL);
 	return name;
 }
 
@@ -397,13 +397,13 @@ static void put_gate(struct lowering *lowering, struct ir_chain *chain, const ch
 }
 
 /* Packets that fit the condition go on to `next`, the others back to where they came from. */
-static const char *apart_chain(struct lowering *lowering, const struct lower_walk *walk,
+static const char *apart_chain(struct lowering *lowering, const struct lower_block *block,
 			       const struct apart *apart, const char *next)
 {
 	struct lower *lower = lowering->lower;
 	const struct match_alternatives *all = &apart->alternatives;
 	const char *name = arena_printf(lower->arena, "%s.%s_%s", lowering->context.rule,
-					apart->key, walk->name);
+					apart->key, block->name);
 	struct ir_chain *chain = lower_find_chain(lower, name);
 	unsigned int passed = 0;
 
@@ -426,15 +426,15 @@ static const char *apart_chain(struct lowering *lowering, const struct lower_wal
 	return name;
 }
 
-/* The chain behind the rule's plain conditions; NULL where they are all there is. */
-static const char *chain_behind(struct lowering *lowering, struct lower_walk *walk)
+/* The chain after the rule's plain conditions; NULL where they are all there is. */
+static const char *chain_behind(struct lowering *lowering, struct lower_block *block)
 {
 	const char *chain = NULL;
 
 	if (lowering->rule->limit.rate || lowering->apart_count)
-		chain = then_chain(lowering, walk);
+		chain = then_chain(lowering, block);
 	for (size_t i = lowering->apart_count; i; i--)
-		chain = apart_chain(lowering, walk, &lowering->aparts[i - 1], chain);
+		chain = apart_chain(lowering, block, &lowering->aparts[i - 1], chain);
 	return chain;
 }
 
@@ -442,30 +442,30 @@ static const char *chain_behind(struct lowering *lowering, struct lower_walk *wa
  * A rule that goes on may have alternatives that fit the same packet, and means it once: its
  * alternatives stand in a chain of their own, and the first that fits leaves it.
  */
-static struct ir_chain *once_chain(struct lowering *lowering, const struct lower_walk *walk)
+static struct ir_chain *once_chain(struct lowering *lowering, const struct lower_block *block)
 {
 	struct lower *lower = lowering->lower;
 	const char *name =
-		arena_printf(lower->arena, "once_%s_%s", lowering->context.rule, walk->name);
+		arena_printf(lower->arena, "once_%s_%s", lowering->context.rule, block->name);
 
 	if (lower_find_chain(lower, name)) /* the other family's */
 		name = arena_printf(lower->arena, "%s.v6", name);
-	lower_jump(lower, add_rule(lowering, walk->chain, NULL), name);
+	lower_jump(lower, add_rule(lowering, block->chain, NULL), name);
 	return lower_chain(lower, name, NULL);
 }
 
-static void put_rules(struct lowering *lowering, struct lower_walk *walk,
+static void put_rules(struct lowering *lowering, struct lower_block *block,
 		      const struct match_alternatives *alternatives)
 {
 	bool once = lowering->rule->then->action == THEN_CONTINUE && alternatives->count > 1;
-	struct ir_chain *chain = once ? once_chain(lowering, walk) : walk->chain;
-	const char *behind = alternatives->count ? chain_behind(lowering, walk) : NULL;
+	struct ir_chain *chain = once ? once_chain(lowering, block) : block->chain;
+	const char *behind = alternatives->count ? chain_behind(lowering, block) : NULL;
 
 	if (once && !behind)
-		behind = then_chain(lowering, walk);
+		behind = then_chain(lowering, block);
 	for (size_t i = 0; i < alternatives->count; i++) {
 		if (!behind) {
-			put_action(lowering, walk, chain, &alternatives->items[i]);
+			put_action(lowering, block, chain, &alternatives->items[i]);
 			continue;
 		}
 		lower_do(lowering->lower, add_rule(lowering, chain, &alternatives->items[i]),
@@ -479,7 +479,7 @@ static void warn_of_nothing(struct lowering *lowering)
 	struct diag_record *record;
 
 	if (lowering->empty) {
-		lowering->empty->is_told = true;
+		lowering->empty->is_reported = true;
 		record = diag_add(lowering->lower->diag, DIAG_empty_set, rule->span,
 				  "this rule matches nothing: its set has no address");
 		diag_also(record, lowering->empty->span,
@@ -493,7 +493,7 @@ static void warn_of_nothing(struct lowering *lowering)
 	}
 }
 
-void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struct ast_rule *rule)
+void lower_author_rule(struct lower *lower, struct lower_block *block, const struct ast_rule *rule)
 {
 	struct lowering lowering = { .lower = lower, .rule = rule };
 	struct match_alternatives each[ADDR_FAMILIES] = { 0 };
@@ -502,13 +502,13 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 	lower->rule = rule->span;
 	lowering.context = (struct match_context){
 		.arena = lower->arena,
-		.scope = walk->scope,
+		.scope = block->scope,
 		.protocols = &rule->protocols,
 		.rule = rule->id,
-		.host = walk->specials && !rule->excepts,
+		.host = block->specials && !rule->excepts,
 		.specials = rule->specials,
 		.meant = &rule->meant,
-		.tracked = walk->errors,
+		.tracked = block->errors,
 		.named_set = named_set,
 		.make_set = make_set,
 		.user = &lowering,
@@ -519,7 +519,7 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 			each[family] = lower_conditions(&lowering);
 		total += each[family].count;
 		if (each[family].count)
-			lower_note_use(lower, walk, rule, (enum addr_family)family);
+			lower_note_use(lower, block, rule, (enum addr_family)family);
 	}
 	if (total > RULES_MOST || lowering.too_many) {
 		lower->failed = true;
@@ -531,16 +531,16 @@ void lower_author_rule(struct lower *lower, struct lower_walk *walk, const struc
 				  : "put addresses into sets, and interfaces that belong together into one pattern");
 		return;
 	}
-	if (!total && !walk->specials && !walk->errors && !rule->specials)
+	if (!total && !block->specials && !block->errors && !rule->specials)
 		warn_of_nothing(&lowering);
-	if (walk->errors && (lowering.apart_count || rule->limit.rate))
+	if (block->errors && (lowering.apart_count || rule->limit.rate))
 		return;
 	if (are_alike(&each[ADDR_IPV4], &each[ADDR_IPV6])) {
-		put_rules(&lowering, walk, &each[ADDR_IPV4]);
+		put_rules(&lowering, block, &each[ADDR_IPV4]);
 		return;
 	}
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		pin_family(&lowering, &each[family], (enum addr_family)family);
-		put_rules(&lowering, walk, &each[family]);
+		put_rules(&lowering, block, &each[family]);
 	}
 }

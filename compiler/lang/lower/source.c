@@ -3,8 +3,8 @@
  * connection is translated: what connection tracking knows of no connection keeps its own source,
  * and a connection that goes on by another table keeps the address of the first.
  *
- * What is forwarded is refused where its connection tells, so that the client begins anew; the rest
- * is dropped once the kernel has translated.
+ * What is forwarded is refused where its connection shows it, so that the client begins anew; the
+ * rest is dropped once the kernel has translated.
  */
 #include "base/names.h"
 #include "lang/lower/lower.h"
@@ -29,12 +29,12 @@ static bool translates(const struct ast_table *table)
 /* By the table's interfaces, or, where they are not known, by any but lo: what goes to this host
  * itself has no far end. */
 static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
-			       const struct lower_class *way, const struct ast_table *table,
+			       const struct lower_target *target, const struct ast_table *table,
 			       const char *remark)
 {
 	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
 
-	lower_match_class(lower, rule, way);
+	lower_match_target(lower, rule, target);
 	if (!table || !lower_match_devs(lower, rule, table))
 		lower_match(lower, rule, loopback_match(INTERFACE_OUT, true));
 	return rule;
@@ -46,14 +46,14 @@ static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
  * routes by an interface without an address (apply/route_ops.c), and its fib tells of one
  * interface alone where two have the address. lo has no IPv6 address but ::1.
  */
-static void lock_borrowed(struct lower *lower, const struct lower_class *way,
+static void lock_borrowed(struct lower *lower, const struct lower_target *target,
 			  const struct ast_table *table)
 {
 	struct ir_rule *rule;
 
-	if (!way->families[ADDR_IPV6])
+	if (!target->families[ADDR_IPV6])
 		return;
-	rule = leaving(lower, sources(lower), way, table,
+	rule = leaving(lower, sources(lower), target, table,
 		       "masquerade with the address of another interface");
 	lower_match(lower, rule, family_match(lower->arena, ADDR_IPV6));
 	lower_match(lower, rule, borrowed_match());
@@ -89,16 +89,16 @@ static struct ir_chain *unsourced(struct lower *lower)
 
 /* A stray RST, FIN or SYN-ACK, an ICMP error about no connection: the host's own have an address of
  * the interface. */
-static void lock_invalid(struct lower *lower, const struct lower_class *way,
+static void lock_invalid(struct lower *lower, const struct lower_target *target,
 			 const struct ast_table *table)
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct ir_rule *rule;
 
-		if (!way->families[family] ||
+		if (!target->families[family] ||
 		    (!table->masquerades[family] && !table->snat.has[family]))
 			continue;
-		rule = leaving(lower, strays(lower), way, table, NULL);
+		rule = leaving(lower, strays(lower), target, table, NULL);
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
 		lower_match(lower, rule, lodged_match());
 		lower_op(lower, rule, IR_DROP);
@@ -108,10 +108,10 @@ static void lock_invalid(struct lower *lower, const struct lower_class *way,
 /* ---- connections that another table has begun ---- */
 
 /* Forwarded packets have no source of this host's, and masquerade none of theirs. */
-static void lock_masqueraded(struct lower *lower, const struct lower_class *way,
+static void lock_masqueraded(struct lower *lower, const struct lower_target *target,
 			     const struct ast_table *table)
 {
-	struct ir_rule *rule = leaving(lower, unsourced(lower), way, table, NULL);
+	struct ir_rule *rule = leaving(lower, unsourced(lower), target, table, NULL);
 
 	if (!table->masquerades[ADDR_IPV4] || !table->masquerades[ADDR_IPV6])
 		lower_match(lower, rule,
@@ -121,10 +121,10 @@ static void lock_masqueraded(struct lower *lower, const struct lower_class *way,
 }
 
 /* Whose address is the table's own needs no translation. */
-static void lock_own_source(struct lower *lower, const struct lower_class *way,
+static void lock_own_source(struct lower *lower, const struct lower_target *target,
 			    const struct ast_table *table, struct addr addr)
 {
-	struct ir_rule *rule = leaving(lower, unsourced(lower), way, table, NULL);
+	struct ir_rule *rule = leaving(lower, unsourced(lower), target, table, NULL);
 	struct ir_match from = address_match(lower->arena, ADDRESS_FROM,
 					     (struct addr_prefix){ addr, addr_width(addr.family) });
 
@@ -154,7 +154,7 @@ static bool given_devs(struct lower *lower, struct addr_prefix given, const char
 	*count = 0;
 	for (size_t i = 0; i < lower->policy->table_count; i++) {
 		struct ast_table *table = &lower->policy->tables[i];
-		struct lower_class one = { .tables = &table, .table_count = 1 };
+		struct lower_target one = { .tables = &table, .table_count = 1 };
 		const char **more;
 		size_t few;
 		bool complete;
@@ -171,7 +171,7 @@ static bool given_devs(struct lower *lower, struct addr_prefix given, const char
 }
 
 static struct ir_rule *given_elsewhere(struct lower *lower, struct ir_chain *chain,
-				       const struct lower_class *way, struct addr_prefix given)
+				       const struct lower_target *target, struct addr_prefix given)
 {
 	struct ir_rule *rule;
 	const char **devs;
@@ -180,7 +180,7 @@ static struct ir_rule *given_elsewhere(struct lower *lower, struct ir_chain *cha
 	if (!given_devs(lower, given, &devs, &count))
 		return NULL;
 	rule = lower_guarantee(lower, chain, "an address that another table has given");
-	lower_match_class(lower, rule, way);
+	lower_match_target(lower, rule, target);
 	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, true));
 	lower_match(lower, rule, given_match(lower->arena, given));
 	return rule;
@@ -191,62 +191,63 @@ static struct ir_rule *given_elsewhere(struct lower *lower, struct ir_chain *cha
  * masqueraded needs no such guard: the kernel forgets a connection whose interface changes
  * (nf_nat_oif_changed in net/netfilter/nf_nat_core.c).
  */
-static void lock_given(struct lower *lower, const struct lower_class *way, struct addr_prefix given)
+static void lock_given(struct lower *lower, const struct lower_target *target,
+		       struct addr_prefix given)
 {
 	struct ir_rule *rule = NULL;
 
-	if (!way->families[given.addr.family])
+	if (!target->families[given.addr.family])
 		return;
-	if (way->forward)
-		rule = given_elsewhere(lower, lower_forward_chain(lower), way, given);
+	if (target->forward)
+		rule = given_elsewhere(lower, lower_forward_chain(lower), target, given);
 	if (rule)
 		lower_goto(lower, rule, lower_refuse(lower));
-	rule = way->local ? given_elsewhere(lower, sources(lower), way, given) : NULL;
+	rule = target->local ? given_elsewhere(lower, sources(lower), target, given) : NULL;
 	if (rule)
 		lower_op(lower, rule, IR_DROP);
 }
 
 /* An inside address is none to the outside: of an older connection, or of none. */
-static void lock_inside(struct lower *lower, const struct lower_class *way,
+static void lock_inside(struct lower *lower, const struct lower_target *target,
 			const struct ast_table *table, const struct ast_npt *npt)
 {
 	struct ir_match inside = address_match(lower->arena, ADDRESS_FROM, npt->inside);
 	struct ir_rule *rule;
 
-	if (!way->families[ADDR_IPV6])
+	if (!target->families[ADDR_IPV6])
 		return;
-	rule = leaving(lower, sources(lower), way, table, "an inside address, not translated");
+	rule = leaving(lower, sources(lower), target, table, "an inside address, not translated");
 	lower_match(lower, rule, inside);
 	lower_op(lower, rule, IR_DROP);
-	if (way->forward) {
-		rule = leaving(lower, unsourced(lower), way, table, NULL);
+	if (target->forward) {
+		rule = leaving(lower, unsourced(lower), target, table, NULL);
 		lower_match(lower, rule, inside);
 		lower_goto(lower, rule, lower_refuse(lower));
 	}
-	lock_given(lower, way, npt->outside);
+	lock_given(lower, target, npt->outside);
 }
 
-static void lock_table(struct lower *lower, const struct lower_class *way,
+static void lock_table(struct lower *lower, const struct lower_target *target,
 		       const struct ast_table *table)
 {
 	if (!translates(table) || lower_leads_nowhere(lower, table))
 		return;
-	lock_invalid(lower, way, table);
+	lock_invalid(lower, target, table);
 	if (table->masquerades[ADDR_IPV6])
-		lock_borrowed(lower, way, table);
-	if (ast_masquerades(table) && way->forward)
-		lock_masqueraded(lower, way, table);
+		lock_borrowed(lower, target, table);
+	if (ast_masquerades(table) && target->forward)
+		lock_masqueraded(lower, target, table);
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		struct addr addr = table->snat.addr[family];
 
-		if (!table->snat.has[family] || !way->families[family])
+		if (!table->snat.has[family] || !target->families[family])
 			continue;
-		if (way->forward)
-			lock_own_source(lower, way, table, addr);
-		lock_given(lower, way, (struct addr_prefix){ addr, addr_width(addr.family) });
+		if (target->forward)
+			lock_own_source(lower, target, table, addr);
+		lock_given(lower, target, (struct addr_prefix){ addr, addr_width(addr.family) });
 	}
 	for (size_t i = 0; i < table->npt_count; i++)
-		lock_inside(lower, way, table, &table->npts[i]);
+		lock_inside(lower, target, table, &table->npts[i]);
 }
 
 /* The reset with which this host answers a stray segment that came by a link which is gone, or made
@@ -268,16 +269,16 @@ void lower_sources(struct lower *lower)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (!lower_is_used(way))
+		if (!lower_is_used(target))
 			continue;
-		if (way->listener && way->listener->masquerade)
-			lock_borrowed(lower, way, NULL);
-		for (size_t k = 0; lower_leads_out(way) && k < way->table_count; k++) {
-			lock_table(lower, way, way->tables[k]);
-			any |= ast_masquerades(way->tables[k]);
+		if (target->listener && target->listener->masquerade)
+			lock_borrowed(lower, target, NULL);
+		for (size_t k = 0; lower_leads_out(target) && k < target->table_count; k++) {
+			lock_table(lower, target, target->tables[k]);
+			any |= ast_masquerades(target->tables[k]);
 		}
 	}
 	if (any)

@@ -28,28 +28,28 @@ static bool may_lose_owner(const struct ast_listener *listener)
 	return false;
 }
 
-static bool has_local_way(const struct ast_policy *policy)
+static bool sends_local(const struct ast_policy *policy)
 {
 	for (size_t i = 0; i < policy->rule_count; i++)
 		if ((policy->rules[i].scopes & SCOPE_LOCAL) &&
 		    policy->rules[i].then->action != THEN_DIRECT &&
-		    ast_chooses_way(policy->rules[i].then))
+		    ast_chooses_target(policy->rules[i].then))
 			return true;
 	return policy->default_local && policy->default_local->action != THEN_DIRECT &&
-	       ast_chooses_way(policy->default_local);
+	       ast_chooses_target(policy->default_local);
 }
 
 bool lower_changes(const struct lower *lower, const struct ast_rule *rule)
 {
-	return (ast_chooses_way(rule->then) && (may_change(lower, rule) || rule->limit.rate)) ||
+	return (ast_chooses_target(rule->then) && (may_change(lower, rule) || rule->limit.rate)) ||
 	       rule->then->action == THEN_BALANCE || rule->then->action == THEN_SPREAD ||
-	       ast_lets_go(rule->then);
+	       ast_fails_open(rule->then);
 }
 
 static bool default_changes(const struct ast_then *then)
 {
-	return then &&
-	       (then->action == THEN_BALANCE || then->action == THEN_SPREAD || ast_lets_go(then));
+	return then && (then->action == THEN_BALANCE || then->action == THEN_SPREAD ||
+			ast_fails_open(then));
 }
 
 /* Drops and rejects may change their mind: they are asked of every packet anyway. */
@@ -60,13 +60,14 @@ void lower_plan_state(struct lower *lower)
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ast_rule *rule = &policy->rules[i];
 
-		lower->keeps[0] |= lower_changes(lower, rule) && (rule->scopes & SCOPE_FORWARD);
-		lower->keeps[1] |= lower_changes(lower, rule) && (rule->scopes & SCOPE_LOCAL);
+		lower->needs_state[0] |= lower_changes(lower, rule) &&
+					 (rule->scopes & SCOPE_FORWARD);
+		lower->needs_state[1] |= lower_changes(lower, rule) && (rule->scopes & SCOPE_LOCAL);
 	}
-	lower->keeps[0] |= default_changes(policy->default_forward);
-	lower->keeps[1] |= default_changes(policy->default_local);
+	lower->needs_state[0] |= default_changes(policy->default_forward);
+	lower->needs_state[1] |= default_changes(policy->default_local);
 	for (size_t i = 0; i < policy->listener_count; i++)
 		lower->owner_may_exit[1] |= may_lose_owner(&policy->listeners[i]);
-	lower->owner_may_exit[1] = lower->owner_may_exit[1] && has_local_way(policy);
-	lower->keeps[1] |= lower->owner_may_exit[1];
+	lower->owner_may_exit[1] = lower->owner_may_exit[1] && sends_local(policy);
+	lower->needs_state[1] |= lower->owner_may_exit[1];
 }

@@ -4,9 +4,9 @@
  * The ip rules of a list try its tables in order for each packet, so a connection that began by the
  * second would be cut once the first returns. By which interface its packets leave is known in
  * postrouting: the member that it belongs to is written into the connection's mark there, and from
- * then on the connection has the mark of a way that tries this member first, and then the others in
- * their order. Where that member has no usable route any more, the next one takes the connection,
- * and it is written down again.
+ * then on the connection has the mark of a target that tries this member first, and then the others
+ * in their order. Where that member has no usable route any more, the next one takes the
+ * connection, and it is written down again.
  *
  * Datagrams follow the list: a flow of them has no end after which it could come back to the first
  * table. `sticky: true` keeps them, too.
@@ -37,32 +37,33 @@ static bool shares(const struct lower_member *a, const struct lower_member *b)
 
 /* The list's members in its order, the main table where it stands. *complete: each table names its
  * interfaces. */
-static struct lower_member *members_of(struct lower *lower, const struct lower_class *way,
+static struct lower_member *members_of(struct lower *lower, const struct lower_target *target,
 				       size_t *count, bool *complete)
 {
 	struct lower_member *members = NULL;
 
 	*count = 0;
 	*complete = true;
-	for (size_t i = 0; i <= way->table_count; i++) {
+	for (size_t i = 0; i <= target->table_count; i++) {
 		struct lower_member *one;
 		bool all;
 
-		if (way->names_main && way->main_at == i)
+		if (target->names_main && target->main_at == i)
 			*arena_append(lower->arena, members, *count) =
 				(struct lower_member){ .name = "main" };
-		if (i == way->table_count)
+		if (i == target->table_count)
 			break;
 		one = arena_append(lower->arena, members, *count);
-		one->name = way->tables[i]->name;
-		one->devs = check_table_devs(lower->arena, way->tables[i], &one->dev_count, &all);
+		one->name = target->tables[i]->name;
+		one->devs =
+			check_table_devs(lower->arena, target->tables[i], &one->dev_count, &all);
 		*complete &= all && one->dev_count;
 	}
 	return members;
 }
 
-/* Does an interface tell this member from all others? */
-static bool is_told(const struct lower_member *members, size_t count, size_t at)
+/* Does an interface distinguish this member from all others? */
+static bool is_distinct(const struct lower_member *members, size_t count, size_t at)
 {
 	for (size_t i = 0; i < count; i++)
 		if (i != at && shares(&members[i], &members[at]))
@@ -70,30 +71,31 @@ static bool is_told(const struct lower_member *members, size_t count, size_t at)
 	return true;
 }
 
-static void move_table_first(struct lower *lower, struct lower_class *way, const char *name)
+static void move_table_first(struct lower *lower, struct lower_target *target, const char *name)
 {
 	struct ast_table **tables = NULL;
 	size_t count = 0, from = 0;
 
-	while (strcmp(way->tables[from]->name, name))
+	while (strcmp(target->tables[from]->name, name))
 		from++;
-	*arena_append(lower->arena, tables, count) = way->tables[from];
-	for (size_t i = 0; i < way->table_count; i++)
+	*arena_append(lower->arena, tables, count) = target->tables[from];
+	for (size_t i = 0; i < target->table_count; i++)
 		if (i != from)
-			*arena_append(lower->arena, tables, count) = way->tables[i];
-	way->main_at += way->names_main && way->main_at <= from;
-	way->tables = tables;
+			*arena_append(lower->arena, tables, count) = target->tables[i];
+	target->main_at += target->names_main && target->main_at <= from;
+	target->tables = tables;
 }
 
-static struct lower_class *by_member(struct lower *lower, struct lower_class *way,
-				     const struct lower_member *member)
+static struct lower_target *by_member(struct lower *lower, struct lower_target *target,
+				      const struct lower_member *member)
 {
-	struct lower_class *by =
-		lower_variant(lower, way, IR_CLASS_MEMBER,
-			      arena_printf(lower->arena, "%s/%s", way->name, member->name));
+	struct lower_target *by =
+		lower_variant(lower, target, IR_CLASS_MEMBER,
+			      arena_printf(lower->arena, "%s/%s", target->name, member->name));
 
-	by->chain = by->local_chain = arena_printf(lower->arena, "%s/%s", way->chain, member->name);
-	by->inbound = way->inbound;
+	by->chain = by->local_chain =
+		arena_printf(lower->arena, "%s/%s", target->chain, member->name);
+	by->inbound = target->inbound;
 	if (member->dev_count)
 		move_table_first(lower, by, member->name);
 	else
@@ -101,32 +103,32 @@ static struct lower_class *by_member(struct lower *lower, struct lower_class *wa
 	return by;
 }
 
-static void add_members(struct lower *lower, struct lower_class *way)
+static void add_members(struct lower *lower, struct lower_target *target)
 {
 	size_t count;
 	bool complete;
-	struct lower_member *members = members_of(lower, way, &count, &complete);
+	struct lower_member *members = members_of(lower, target, &count, &complete);
 
 	if (!complete || count < 2)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		if (!is_told(members, count, i) || (i && !lower_has_mark(lower)))
+		if (!is_distinct(members, count, i) || (i && !lower_has_mark(lower)))
 			continue;
-		members[i].way = i ? by_member(lower, way, &members[i]) : way;
-		*arena_append(lower->arena, way->members, way->member_count) = members[i];
+		members[i].target = i ? by_member(lower, target, &members[i]) : target;
+		*arena_append(lower->arena, target->members, target->member_count) = members[i];
 	}
 }
 
 static void warn_of_sticky(struct lower *lower, const struct ast_then *then,
-			   const struct lower_class *way)
+			   const struct lower_target *target)
 {
 	size_t count;
 	bool complete;
 	struct diag_record *record;
 
-	if (!then->sticky_span.source || way->member_count > 1)
+	if (!then->sticky_span.source || target->member_count > 1)
 		return;
-	members_of(lower, way, &count, &complete);
+	members_of(lower, target, &count, &complete);
 	if (count > 1 && then->sticky == STICKY_NONE)
 		return;
 	record = diag_add(lower->diag, DIAG_no_effect, then->sticky_span,
@@ -141,14 +143,14 @@ static void warn_of_sticky(struct lower *lower, const struct ast_then *then,
 
 static void find_members(struct lower *lower, const struct ast_then *then)
 {
-	struct lower_class *way = then && then->action == THEN_ROUTE ? lower_class_of(lower, then)
-								     : NULL;
+	struct lower_target *target =
+		then && then->action == THEN_ROUTE ? lower_target_of(lower, then) : NULL;
 
-	if (!way)
+	if (!target)
 		return;
-	if (!way->member_count && way->sticky != STICKY_NONE)
-		add_members(lower, way);
-	warn_of_sticky(lower, then, way);
+	if (!target->member_count && target->sticky != STICKY_NONE)
+		add_members(lower, target);
+	warn_of_sticky(lower, then, target);
 }
 
 void lower_members(struct lower *lower)
@@ -163,19 +165,19 @@ void lower_members(struct lower *lower)
 
 void lower_use_members(struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		for (size_t k = 0; k < way->member_count; k++) {
-			struct lower_class *by = way->members[k].way;
+		for (size_t k = 0; k < target->member_count; k++) {
+			struct lower_target *by = target->members[k].target;
 
-			if (by == way)
+			if (by == target)
 				continue;
-			memcpy(by->families, way->families, sizeof(by->families));
-			by->forward = way->forward;
-			by->local = way->local;
-			by->tcp = way->tcp;
-			by->udp = way->udp;
+			memcpy(by->families, target->families, sizeof(by->families));
+			by->forward = target->forward;
+			by->local = target->local;
+			by->tcp = target->tcp;
+			by->udp = target->udp;
 		}
 	}
 }
@@ -189,44 +191,46 @@ static int by_name(const void *a, const void *b)
 
 /* Connections outlive the policy. A list in another order means the same by its members, so no
  * order is in the hash. */
-static uint32_t start_of(struct lower *lower, const struct lower_class *way, size_t member)
+static uint32_t start_of(struct lower *lower, const struct lower_target *target, size_t member)
 {
 	const char **names = NULL;
 	size_t count = 0;
-	uint32_t start = names_hash(names_hash(NAMES_HASH, "/member/"), way->members[member].name);
+	uint32_t start =
+		names_hash(names_hash(NAMES_HASH, "/member/"), target->members[member].name);
 
-	for (size_t i = 0; i < way->member_count; i++)
-		*arena_append(lower->arena, names, count) = way->members[i].name;
+	for (size_t i = 0; i < target->member_count; i++)
+		*arena_append(lower->arena, names, count) = target->members[i].name;
 	qsort(names, count, sizeof(*names), by_name);
 	for (size_t i = 0; i < count; i++)
 		start = names_hash(names_hash(start, "/"), names[i]);
-	start += (uint32_t)way->fallback;
+	start += (uint32_t)target->fallback;
 	return start;
 }
 
-static void plan_notes(struct lower *lower, struct lower_class *way)
+static void plan_notes(struct lower *lower, struct lower_target *target)
 {
-	for (size_t i = 0; i < way->member_count && way->unkept; i++) {
-		way->members[i].note = lower_free_value(lower, start_of(lower, way, i));
-		lower->notes |= way->members[i].note != 0;
+	for (size_t i = 0; i < target->member_count && target->stateless; i++) {
+		target->members[i].saved = lower_free_connmark(lower, start_of(lower, target, i));
+		lower->saves_targets |= target->members[i].saved != 0;
 	}
 }
 
 void lower_plan_sticky(struct lower *lower)
 {
-	size_t ways = lower->way_count;
+	size_t count = lower->decision_count;
 
-	for (size_t i = 0; i < ways; i++) {
-		const struct lower_way *way = &lower->ways[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct lower_decision *decision = &lower->decisions[i];
 
-		for (size_t k = 0; way->class && k < way->class->member_count; k++)
-			lower_add_member_value(lower, i + 1, k + 1,
-					       names_hash(start_of(lower, way->class, k),
-							  way->scope == SCOPE_LOCAL ? "/local/"
-										    : "/forward/"));
+		for (size_t k = 0; decision->target && k < decision->target->member_count; k++)
+			lower_add_member_connmark(lower, i + 1, k + 1,
+						  names_hash(start_of(lower, decision->target, k),
+							     decision->scope == SCOPE_LOCAL
+								     ? "/local/"
+								     : "/forward/"));
 	}
-	for (size_t i = 0; i < lower->class_count; i++)
-		plan_notes(lower, lower->classes[i]);
+	for (size_t i = 0; i < lower->target_count; i++)
+		plan_notes(lower, lower->targets[i]);
 }
 
 /* ---- following ---- */
@@ -239,21 +243,22 @@ static void add_value(struct lower *lower, struct ir_statement *dispatch, uint32
 		lower_add_case(lower, dispatch, value, chain);
 }
 
-/* The first member's way is the list's own. */
-void lower_follow_member(struct lower *lower, struct ir_chain *chain, const struct lower_class *way)
+/* The first member's target is the list's own. */
+void lower_follow_member(struct lower *lower, struct ir_chain *chain,
+			 const struct lower_target *target)
 {
 	struct ir_statement dispatch = lower_new_dispatch(lower, true);
 
-	for (size_t i = 0; i < way->member_count; i++) {
-		const struct lower_member *member = &way->members[i];
+	for (size_t i = 0; i < target->member_count; i++) {
+		const struct lower_member *member = &target->members[i];
 
-		if (member->way == way)
+		if (member->target == target)
 			continue;
-		add_value(lower, &dispatch, member->note, member->way->chain);
-		for (size_t k = 1; k <= lower->way_count; k++)
-			if (lower->ways[k - 1].class == way)
-				add_value(lower, &dispatch, lower_value_of(lower, 0, k, i + 1),
-					  member->way->chain);
+		add_value(lower, &dispatch, member->saved, member->target->chain);
+		for (size_t k = 1; k <= lower->decision_count; k++)
+			if (lower->decisions[k - 1].target == target)
+				add_value(lower, &dispatch, lower_find_connmark(lower, 0, k, i + 1),
+					  member->target->chain);
 	}
 	lower_dispatch(lower, chain, dispatch, "a connection stays on the table that took it");
 }
@@ -276,41 +281,41 @@ static const char *set_chain(struct lower *lower, uint32_t value)
 
 /* What a connection by the list may carry that is not this value comes to have it. */
 static void take_values(struct lower *lower, struct ir_statement *dispatch,
-			const struct lower_class *class, size_t way, size_t member)
+			const struct lower_target *target, size_t decision, size_t member)
 {
-	uint32_t to = lower_value_of(lower, 0, way, member);
+	uint32_t to = lower_find_connmark(lower, 0, decision, member);
 
-	for (size_t from = 0; to && from <= class->member_count; from++)
+	for (size_t from = 0; to && from <= target->member_count; from++)
 		if (from != member)
-			add_value(lower, dispatch, lower_value_of(lower, 0, way, from),
+			add_value(lower, dispatch, lower_find_connmark(lower, 0, decision, from),
 				  set_chain(lower, to));
 }
 
 static void take_notes(struct lower *lower, struct ir_statement *dispatch,
-		       const struct lower_class *way, const struct lower_member *member)
+		       const struct lower_target *target, const struct lower_member *member)
 {
 	const char *to;
 
-	if (!member->note)
+	if (!member->saved)
 		return;
-	to = set_chain(lower, member->note);
+	to = set_chain(lower, member->saved);
 	lower_add_case(lower, dispatch, 0, to);
-	add_value(lower, dispatch, way->note, to);
-	for (size_t i = 0; i < way->member_count; i++)
-		if (&way->members[i] != member)
-			add_value(lower, dispatch, way->members[i].note, to);
+	add_value(lower, dispatch, target->saved, to);
+	for (size_t i = 0; i < target->member_count; i++)
+		if (&target->members[i] != member)
+			add_value(lower, dispatch, target->members[i].saved, to);
 }
 
-static const char *take_chain(struct lower *lower, const struct lower_class *way, size_t member)
+static const char *take_chain(struct lower *lower, const struct lower_target *target, size_t member)
 {
 	struct ir_statement dispatch = lower_new_dispatch(lower, true);
-	const char *name =
-		arena_printf(lower->arena, "taken_%s/%s", way->chain, way->members[member].name);
+	const char *name = arena_printf(lower->arena, "taken_%s/%s", target->chain,
+					target->members[member].name);
 
-	take_notes(lower, &dispatch, way, &way->members[member]);
-	for (size_t i = 1; i <= lower->way_count; i++)
-		if (lower->ways[i - 1].class == way)
-			take_values(lower, &dispatch, way, i, member + 1);
+	take_notes(lower, &dispatch, target, &target->members[member]);
+	for (size_t i = 1; i <= lower->decision_count; i++)
+		if (lower->decisions[i - 1].target == target)
+			take_values(lower, &dispatch, target, i, member + 1);
 	if (!dispatch.case_count)
 		return NULL;
 	lower_do(lower, lower_guarantee(lower, lower_chain(lower, name, NULL), NULL), dispatch);
@@ -318,16 +323,16 @@ static const char *take_chain(struct lower *lower, const struct lower_class *way
 }
 
 /* By none of the tables' interfaces, and not back to this host. */
-static struct ir_match by_main(struct lower *lower, const struct lower_class *way)
+static struct ir_match by_main(struct lower *lower, const struct lower_target *target)
 {
 	const char **devs = NULL;
 	size_t count = 0;
 
 	names_add(lower->arena, &devs, &count, "lo");
-	for (size_t i = 0; i < way->table_count; i++) {
+	for (size_t i = 0; i < target->table_count; i++) {
 		size_t few;
 		bool all;
-		const char **more = check_table_devs(lower->arena, way->tables[i], &few, &all);
+		const char **more = check_table_devs(lower->arena, target->tables[i], &few, &all);
 
 		for (size_t k = 0; k < few; k++)
 			names_add(lower->arena, &devs, &count, more[k]);
@@ -351,16 +356,16 @@ static void leave_datagrams(struct lower *lower, struct ir_chain *chain)
 	lower_op(lower, rule, IR_ACCEPT);
 }
 
-static const char *list_chain(struct lower *lower, const struct lower_class *way)
+static const char *list_chain(struct lower *lower, const struct lower_target *target)
 {
-	const char *name = arena_printf(lower->arena, "taken_%s", way->chain);
+	const char *name = arena_printf(lower->arena, "taken_%s", target->chain);
 	struct ir_chain *chain = lower_chain(lower, name, NULL);
 
-	if (way->sticky == STICKY_TCP)
+	if (target->sticky == STICKY_TCP)
 		leave_datagrams(lower, chain);
-	for (size_t i = 0; i < way->member_count; i++) {
-		const struct lower_member *member = &way->members[i];
-		const char *take = take_chain(lower, way, i);
+	for (size_t i = 0; i < target->member_count; i++) {
+		const struct lower_member *member = &target->members[i];
+		const char *take = take_chain(lower, target, i);
 		struct ir_rule *rule;
 
 		if (!take)
@@ -369,23 +374,23 @@ static const char *list_chain(struct lower *lower, const struct lower_class *way
 		lower_match(lower, rule,
 			    member->dev_count ? interface_match(INTERFACE_OUT, member->devs,
 								member->dev_count, false)
-					      : by_main(lower, way));
+					      : by_main(lower, target));
 		lower_goto(lower, rule, take);
 	}
 	return name;
 }
 
 static void add_list(struct lower *lower, struct ir_statement *dispatch,
-		     const struct lower_class *way)
+		     const struct lower_target *target)
 {
-	const char *chain = list_chain(lower, way);
+	const char *chain = list_chain(lower, target);
 
-	add_value(lower, dispatch, way->mark, chain);
-	if (way->syn && lower_is_used(way->syn))
-		add_value(lower, dispatch, way->syn->mark, chain);
-	for (size_t i = 0; i < way->member_count; i++)
-		if (way->members[i].way != way)
-			add_value(lower, dispatch, way->members[i].way->mark, chain);
+	add_value(lower, dispatch, target->mark, chain);
+	if (target->syn && lower_is_used(target->syn))
+		add_value(lower, dispatch, target->syn->mark, chain);
+	for (size_t i = 0; i < target->member_count; i++)
+		if (target->members[i].target != target)
+			add_value(lower, dispatch, target->members[i].target->mark, chain);
 }
 
 void lower_sticky(struct lower *lower)
@@ -393,9 +398,9 @@ void lower_sticky(struct lower *lower)
 	struct ir_statement dispatch = lower_new_dispatch(lower, false);
 	struct ir_chain *chain;
 
-	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower->classes[i]->member_count && lower_is_used(lower->classes[i]))
-			add_list(lower, &dispatch, lower->classes[i]);
+	for (size_t i = 0; i < lower->target_count; i++)
+		if (lower->targets[i]->member_count && lower_is_used(lower->targets[i]))
+			add_list(lower, &dispatch, lower->targets[i]);
 	if (!dispatch.case_count)
 		return;
 	chain = lower_base_chain(lower, "taken", IR_CHAIN_FILTER, IR_HOOK_POSTROUTING,

@@ -1,9 +1,9 @@
 /*
- * lower/sysctl: the kernel settings that the policy's ways need.
+ * lower/sysctl: the kernel settings that the policy's targets need.
  *
- * In go the ways with their families, scopes and interfaces, out come sysctls: a key, a value, when
- * it matters (seen where the policy is loaded), and the reason. What each feature needs is one row
- * of the table below. A setting comes behind those that must be there before it.
+ * In go the targets with their families, scopes and interfaces, out come sysctls: a key, a value,
+ * when it matters (seen where the policy is loaded), and the reason. What each feature needs is one
+ * row of the table below. A setting comes after those that must be there before it.
  */
 #include <fnmatch.h>
 #include <string.h>
@@ -136,30 +136,30 @@ static const char *key_of(struct lower *lower, const struct feature *feature, co
 }
 
 static const char *why_of(struct lower *lower, const struct feature *feature,
-			  const struct lower_class *way)
+			  const struct lower_target *target)
 {
 	const char *place = strstr(feature->why, "%s");
 
 	return arena_printf(lower->arena, "%.*s%s%s", (int)(place - feature->why), feature->why,
-			    way->name, place + 2);
+			    target->name, place + 2);
 }
 
 /* Two sysctls for one key: the stronger one, for the interfaces of both. */
-static void join(struct lower *lower, struct ir_sysctl *held, const struct ir_sysctl *more)
+static void join(struct lower *lower, struct ir_sysctl *unmarked, const struct ir_sysctl *more)
 {
-	bool any = !held->dev_count || !more->dev_count;
+	bool any = !unmarked->dev_count || !more->dev_count;
 
-	if (more->when < held->when) {
-		held->when = more->when;
-		held->has_via = more->has_via;
-		held->via = more->via;
-		held->why = more->why;
-		held->origin = more->origin;
+	if (more->when < unmarked->when) {
+		unmarked->when = more->when;
+		unmarked->has_via = more->has_via;
+		unmarked->via = more->via;
+		unmarked->why = more->why;
+		unmarked->origin = more->origin;
 	}
 	for (size_t i = 0; !any && i < more->dev_count; i++)
-		names_add(lower->arena, &held->devs, &held->dev_count, more->devs[i]);
+		names_add(lower->arena, &unmarked->devs, &unmarked->dev_count, more->devs[i]);
 	if (any)
-		held->dev_count = 0;
+		unmarked->dev_count = 0;
 }
 
 static bool is_same_place(const struct ir_sysctl *a, const struct ir_sysctl *b)
@@ -184,37 +184,37 @@ static void add(struct lower *lower, const struct ir_sysctl *wanted)
 	*arena_append(lower->arena, ir->sysctls, ir->sysctl_count) = *wanted;
 }
 
-static struct ir_sysctl wanted(struct lower *lower, enum need need, const struct lower_class *way,
-			       const char *dev)
+static struct ir_sysctl wanted(struct lower *lower, enum need need,
+			       const struct lower_target *target, const char *dev)
 {
 	const struct feature *feature = &features[need];
 
 	return (struct ir_sysctl){ .key = key_of(lower, feature, dev ? dev : "*"),
 				   .value = feature->value,
-				   .why = why_of(lower, feature, way),
+				   .why = why_of(lower, feature, target),
 				   .when = feature->when,
-				   .origin = way->origin };
+				   .origin = target->origin };
 }
 
-static void need(struct lower *lower, enum need what, const struct lower_class *way)
+static void need(struct lower *lower, enum need what, const struct lower_target *target)
 {
-	struct ir_sysctl one = wanted(lower, what, way, NULL);
+	struct ir_sysctl one = wanted(lower, what, target, NULL);
 
 	add(lower, &one);
 }
 
-static void need_at(struct lower *lower, enum need what, const struct lower_class *way,
+static void need_at(struct lower *lower, enum need what, const struct lower_target *target,
 		    const char *dev)
 {
-	struct ir_sysctl one = wanted(lower, what, way, dev);
+	struct ir_sysctl one = wanted(lower, what, target, dev);
 
 	add(lower, &one);
 }
 
-static void need_from(struct lower *lower, enum need what, const struct lower_class *way,
+static void need_from(struct lower *lower, enum need what, const struct lower_target *target,
 		      const struct lower_ingress *from)
 {
-	struct ir_sysctl one = wanted(lower, what, way, NULL);
+	struct ir_sysctl one = wanted(lower, what, target, NULL);
 
 	for (size_t i = 0; i < from->count; i++)
 		names_add(lower->arena, &one.devs, &one.dev_count, from->devs[i]);
@@ -222,10 +222,10 @@ static void need_from(struct lower *lower, enum need what, const struct lower_cl
 }
 
 /* Where `from` (may be NULL) names the interface. */
-static void need_towards(struct lower *lower, enum need what, const struct lower_class *way,
+static void need_towards(struct lower *lower, enum need what, const struct lower_target *target,
 			 struct addr via, const struct lower_ingress *from)
 {
-	struct ir_sysctl one = wanted(lower, what, way, NULL);
+	struct ir_sysctl one = wanted(lower, what, target, NULL);
 
 	one.has_via = true;
 	one.via = via;
@@ -236,61 +236,61 @@ static void need_towards(struct lower *lower, enum need what, const struct lower
 
 /* ---- features ---- */
 
-static void forwarding(struct lower *lower, const struct lower_class *way)
+static void forwarding(struct lower *lower, const struct lower_target *target)
 {
-	if (way->families[ADDR_IPV4])
-		need(lower, NEED_FORWARD_IPV4, way);
-	if (!way->families[ADDR_IPV6])
+	if (target->families[ADDR_IPV4])
+		need(lower, NEED_FORWARD_IPV4, target);
+	if (!target->families[ADDR_IPV6])
 		return;
-	need(lower, NEED_ADVERTISED, way);
-	need(lower, NEED_FORWARD_IPV6, way);
+	need(lower, NEED_ADVERTISED, target);
+	need(lower, NEED_FORWARD_IPV6, target);
 }
 
-static void remote_listener(struct lower *lower, const struct lower_class *way)
+static void remote_listener(struct lower *lower, const struct lower_target *target)
 {
-	const struct ast_listener *listener = way->listener;
+	const struct ast_listener *listener = target->listener;
 	const struct addr *addr = listener->addr;
 
-	if (way->families[ADDR_IPV4] && !addr_is_loopback(addr[ADDR_IPV4]))
-		need_towards(lower, NEED_REMOTE_IPV4, way, addr[ADDR_IPV4], NULL);
-	if (!way->families[ADDR_IPV6] || addr_is_loopback(addr[ADDR_IPV6]))
+	if (target->families[ADDR_IPV4] && !addr_is_loopback(addr[ADDR_IPV4]))
+		need_towards(lower, NEED_REMOTE_IPV4, target, addr[ADDR_IPV4], NULL);
+	if (!target->families[ADDR_IPV6] || addr_is_loopback(addr[ADDR_IPV6]))
 		return;
-	need(lower, NEED_ADVERTISED, way);
-	need_towards(lower, NEED_REMOTE_IPV6, way, addr[ADDR_IPV6], NULL);
+	need(lower, NEED_ADVERTISED, target);
+	need_towards(lower, NEED_REMOTE_IPV6, target, addr[ADDR_IPV6], NULL);
 }
 
-static void local_listener(struct lower *lower, const struct lower_class *way)
+static void local_listener(struct lower *lower, const struct lower_target *target)
 {
-	struct lower_ingress from = lower_ingress(lower, way);
+	struct lower_ingress from = lower_ingress(lower, target);
 
 	for (size_t i = 0; i < from.count; i++)
-		need_at(lower, NEED_LOCALNET, way, from.devs[i]);
+		need_at(lower, NEED_LOCALNET, target, from.devs[i]);
 }
 
-static void transparent_listener(struct lower *lower, const struct lower_class *way)
+static void transparent_listener(struct lower *lower, const struct lower_target *target)
 {
 	static const struct lower_ingress any;
-	struct lower_ingress from = lower_ingress(lower, way);
-	bool answers = way->listener->spoofs_client;
+	struct lower_ingress from = lower_ingress(lower, target);
+	bool answers = target->listener->spoofs_client;
 
 	/* Answers to a borrowed address come in by any uplink. */
-	if (way->families[ADDR_IPV4] && (way->forward || answers)) {
-		need(lower, NEED_UNMARKED, way);
-		need_from(lower, NEED_UNMARKED_HERE, way, answers ? &any : &from);
+	if (target->families[ADDR_IPV4] && (target->forward || answers)) {
+		need(lower, NEED_UNMARKED, target);
+		need_from(lower, NEED_UNMARKED_HERE, target, answers ? &any : &from);
 	}
-	if (!way->forward)
+	if (!target->forward)
 		return;
-	if (way->families[ADDR_IPV4])
-		need_from(lower, NEED_UNBRIDGED_IPV4, way, &from);
-	if (way->families[ADDR_IPV6])
-		need_from(lower, NEED_UNBRIDGED_IPV6, way, &from);
+	if (target->families[ADDR_IPV4])
+		need_from(lower, NEED_UNBRIDGED_IPV4, target, &from);
+	if (target->families[ADDR_IPV6])
+		need_from(lower, NEED_UNBRIDGED_IPV6, target, &from);
 }
 
 /* What becomes of a next hop of a family; `from`: the interfaces that it is about, or NULL. */
 struct hop_visit {
 	void (*visit)(struct lower *lower, const struct hop_visit *visit,
 		      const struct ast_hop *hop);
-	const struct lower_class *way;
+	const struct lower_target *target;
 	enum addr_family family;
 	enum need what;
 	const struct lower_ingress *from;
@@ -334,44 +334,46 @@ static void hop_needs(struct lower *lower, const struct hop_visit *visit, const 
 	enum addr_family family = visit->family;
 
 	if (hop->dev && (!visit->from || may_come_by(visit->from, hop)))
-		need_at(lower, visit->what, visit->way, hop->dev);
+		need_at(lower, visit->what, visit->target, hop->dev);
 	else if (!hop->dev && hop->via.has[family])
-		need_towards(lower, visit->what, visit->way, hop->via.addr[family], visit->from);
+		need_towards(lower, visit->what, visit->target, hop->via.addr[family], visit->from);
 }
 
-static void table_needs(struct lower *lower, enum need what, const struct lower_class *way,
+static void table_needs(struct lower *lower, enum need what, const struct lower_target *target,
 			const struct ast_table *table, enum addr_family family)
 {
-	struct hop_visit visit = { .visit = hop_needs, .way = way, .family = family, .what = what };
+	struct hop_visit visit = {
+		.visit = hop_needs, .target = target, .family = family, .what = what
+	};
 
 	visit_table(lower, &visit, table);
 }
 
 /* ---- out by the interface that they came in by ---- */
 
-/* May forwarded packets be sent this way by a rule, and not as answers? */
-static bool may_turn(const struct lower_class *way, enum addr_family family)
+/* May forwarded packets be sent there by a rule, and not as replies? */
+static bool may_turn(const struct lower_target *target, enum addr_family family)
 {
-	return lower_is_used(way) && way->forward && way->families[family] &&
-	       way->kind != IR_CLASS_REPLY && way->kind != IR_CLASS_INBOUND &&
-	       way->kind != IR_CLASS_MEMBER;
+	return lower_is_used(target) && target->forward && target->families[family] &&
+	       target->kind != IR_CLASS_REPLY && target->kind != IR_CLASS_INBOUND &&
+	       target->kind != IR_CLASS_MEMBER;
 }
 
-static void quiet(struct lower *lower, const struct lower_class *way,
+static void quiet(struct lower *lower, const struct lower_target *target,
 		  const struct lower_ingress *from)
 {
 	struct hop_visit visit = { .visit = hop_needs,
-				   .way = way,
+				   .target = target,
 				   .family = ADDR_IPV4,
 				   .what = NEED_QUIET,
 				   .from = from };
 
-	for (size_t i = 0; may_turn(way, ADDR_IPV4) && i < way->table_count; i++)
-		visit_table(lower, &visit, way->tables[i]);
+	for (size_t i = 0; may_turn(target, ADDR_IPV4) && i < target->table_count; i++)
+		visit_table(lower, &visit, target->tables[i]);
 }
 
 /* A redirect of IPv6 names the gateway's link-local address, or where there is none the destination
- * itself (RFC 4861, section 4.5): of any other gateway the kernel tells nothing. */
+ * itself (RFC 4861, section 4.5): for any other gateway the kernel sends none. */
 static void hop_turns(struct lower *lower, const struct hop_visit *visit, const struct ast_hop *hop)
 {
 	bool is_named = !hop->via.has[ADDR_IPV6] || addr_is_link_local(hop->via.addr[ADDR_IPV6]);
@@ -384,15 +386,15 @@ const char **lower_quiet_devs(struct lower *lower, size_t *count)
 {
 	struct ir_sysctl found = { 0 };
 
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
-		struct lower_ingress from = lower_ingress(lower, way);
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
+		struct lower_ingress from = lower_ingress(lower, target);
 		struct hop_visit visit = {
 			.visit = hop_turns, .family = ADDR_IPV6, .from = &from, .found = &found
 		};
 
-		for (size_t k = 0; may_turn(way, ADDR_IPV6) && k < way->table_count; k++)
-			visit_table(lower, &visit, way->tables[k]);
+		for (size_t k = 0; may_turn(target, ADDR_IPV6) && k < target->table_count; k++)
+			visit_table(lower, &visit, target->tables[k]);
 	}
 	*count = found.dev_count;
 	return found.devs;
@@ -401,71 +403,73 @@ const char **lower_quiet_devs(struct lower *lower, size_t *count)
 /* ---- all of it ---- */
 
 /* Does anything stand after the main table in the list? */
-static bool goes_on_after_main(const struct lower_class *way)
+static bool goes_on_after_main(const struct lower_target *target)
 {
-	return way->names_main &&
-	       (way->main_at < way->table_count || way->fallback != FALLBACK_MAIN);
+	return target->names_main &&
+	       (target->main_at < target->table_count || target->fallback != FALLBACK_MAIN);
 }
 
 /* Answers come in by where the tables lead out. */
-static void links(struct lower *lower, const struct lower_class *way)
+static void links(struct lower *lower, const struct lower_target *target)
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++)
-		if (goes_on_after_main(way) && way->families[family])
+		if (goes_on_after_main(target) && target->families[family])
 			need(lower,
 			     family == ADDR_IPV6 ? NEED_CARRIER_MAIN_IPV6 : NEED_CARRIER_MAIN_IPV4,
-			     way);
-	for (size_t i = 0; i < way->table_count; i++) {
-		if (way->families[ADDR_IPV4]) {
-			table_needs(lower, NEED_CARRIER_IPV4, way, way->tables[i], ADDR_IPV4);
-			table_needs(lower, NEED_UNFILTERED, way, way->tables[i], ADDR_IPV4);
+			     target);
+	for (size_t i = 0; i < target->table_count; i++) {
+		if (target->families[ADDR_IPV4]) {
+			table_needs(lower, NEED_CARRIER_IPV4, target, target->tables[i], ADDR_IPV4);
+			table_needs(lower, NEED_UNFILTERED, target, target->tables[i], ADDR_IPV4);
 		}
-		if (way->families[ADDR_IPV6])
-			table_needs(lower, NEED_CARRIER_IPV6, way, way->tables[i], ADDR_IPV6);
+		if (target->families[ADDR_IPV6])
+			table_needs(lower, NEED_CARRIER_IPV6, target, target->tables[i], ADDR_IPV6);
 	}
 }
 
-static void tables(struct lower *lower, const struct lower_class *way)
+static void tables(struct lower *lower, const struct lower_target *target)
 {
-	struct lower_ingress from = lower_ingress(lower, way);
-	struct lower_class led = *way;
+	struct lower_ingress from = lower_ingress(lower, target);
+	struct lower_target led = *target;
 
 	/* What leads to a listener is its table, and forwarding is asked for by its address. */
-	if (way->listener && way->table_count)
-		led.name = way->tables[0]->name;
-	if (way->kind == IR_CLASS_MEMBER) /* LIST/MEMBER */
-		led.name =
-			arena_printf(lower->arena, "%.*s", (int)strcspn(way->name, "/"), way->name);
+	if (target->listener && target->table_count)
+		led.name = target->tables[0]->name;
+	if (target->kind == IR_CLASS_MEMBER) /* LIST/MEMBER */
+		led.name = arena_printf(lower->arena, "%.*s", (int)strcspn(target->name, "/"),
+					target->name);
 	links(lower, &led);
 	quiet(lower, &led, &from);
 	/* What comes in for an outside prefix is forwarded, whatever rules send by the table. */
-	if (way->kind == IR_CLASS_REPLY && way->tables[0]->npt_count && way->families[ADDR_IPV6]) {
-		need(lower, NEED_ADVERTISED, way);
-		need(lower, NEED_FORWARD_IPV6, way);
+	if (target->kind == IR_CLASS_REPLY && target->tables[0]->npt_count &&
+	    target->families[ADDR_IPV6]) {
+		need(lower, NEED_ADVERTISED, target);
+		need(lower, NEED_FORWARD_IPV6, target);
 	}
-	/* A way by the main table alone forwards no more than the host did without the policy. */
-	if (!lower_leads_out(way) || !way->forward || !way->table_count)
+	/* A target that is the main table alone forwards no more than the host did without the
+	 * policy. */
+	if (!lower_leads_out(target) || !target->forward || !target->table_count)
 		return;
-	if (!way->listener)
-		forwarding(lower, way);
-	if (!way->families[ADDR_IPV4])
+	if (!target->listener)
+		forwarding(lower, target);
+	if (!target->families[ADDR_IPV4])
 		return;
 	need_from(lower, NEED_LOOSE_MARKED, &led, &from);
 }
 
 void lower_sysctls(struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++) {
-		const struct lower_class *way = lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++) {
+		const struct lower_target *target = lower->targets[i];
 
-		if (!lower_is_used(way))
+		if (!lower_is_used(target))
 			continue;
-		tables(lower, way);
-		if (way->listener && way->listener->mode == MODE_TPROXY)
-			transparent_listener(lower, way);
-		if (way->listener && way->listener->mode == MODE_DNAT && way->forward)
-			remote_listener(lower, way);
-		if (lower_takes_loopback(way))
-			local_listener(lower, way);
+		tables(lower, target);
+		if (target->listener && target->listener->mode == MODE_TPROXY)
+			transparent_listener(lower, target);
+		if (target->listener && target->listener->mode == MODE_DNAT && target->forward)
+			remote_listener(lower, target);
+		if (lower_takes_loopback(target))
+			local_listener(lower, target);
 	}
 }

@@ -1,7 +1,7 @@
 /*
  * lower/target: what rules can send packets to. Listeners come first, then tables, whether a rule
- * uses them or not, then what rules ask for beside them, and last what targets have beside
- * themselves: in that order they ask for their numbers (lower/number.c).
+ * uses them or not, then what rules ask for beside them, and last the variants of targets: in that
+ * order they ask for their numbers (lower/number.c).
  */
 #include <string.h>
 
@@ -13,7 +13,7 @@
 
 /* ---- lookups ---- */
 
-/* There is one way for all rules that answer. */
+/* There is one target for all rules that answer. */
 static const char echo[] = "echo";
 
 static const char *mark_name(struct lower *lower, const struct ast_then *then)
@@ -31,7 +31,7 @@ static enum ast_sticky sticky_of(const struct ast_then *then)
 	return then->target_count > 1 ? then->sticky : STICKY_TCP;
 }
 
-struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *then)
+struct lower_target *lower_target_of(struct lower *lower, const struct ast_then *then)
 {
 	enum ir_class_kind kind = then->action == THEN_PROXY    ? IR_CLASS_PROXY
 				  : then->action == THEN_ROUTE  ? IR_CLASS_ROUTE
@@ -42,53 +42,53 @@ struct lower_class *lower_class_of(struct lower *lower, const struct ast_then *t
 			   : kind == IR_CLASS_ANSWER ? echo
 						     : mark_name(lower, then);
 
-	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower->classes[i]->kind == kind && !strcmp(lower->classes[i]->name, name) &&
-		    lower->classes[i]->sticky == sticky_of(then))
-			return lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++)
+		if (lower->targets[i]->kind == kind && !strcmp(lower->targets[i]->name, name) &&
+		    lower->targets[i]->sticky == sticky_of(then))
+			return lower->targets[i];
 	return NULL;
 }
 
-struct lower_class *lower_table_class(struct lower *lower, const char *table)
+struct lower_target *lower_table_target(struct lower *lower, const char *table)
 {
-	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower->classes[i]->kind == IR_CLASS_ROUTE &&
-		    !strcmp(lower->classes[i]->name, table))
-			return lower->classes[i];
+	for (size_t i = 0; i < lower->target_count; i++)
+		if (lower->targets[i]->kind == IR_CLASS_ROUTE &&
+		    !strcmp(lower->targets[i]->name, table))
+			return lower->targets[i];
 	return NULL;
 }
 
-struct lower_class *lower_share_class(struct lower *lower, const struct ast_target *share)
+struct lower_target *lower_share_target(struct lower *lower, const struct ast_target *share)
 {
-	for (size_t i = 0; share->listener && i < lower->class_count; i++)
-		if (lower->classes[i]->listener == share->listener)
-			return lower->classes[i];
-	return share->listener ? NULL : lower_table_class(lower, share->name);
+	for (size_t i = 0; share->listener && i < lower->target_count; i++)
+		if (lower->targets[i]->listener == share->listener)
+			return lower->targets[i];
+	return share->listener ? NULL : lower_table_target(lower, share->name);
 }
 
-bool lower_leads_out(const struct lower_class *way)
+bool lower_leads_out(const struct lower_target *target)
 {
-	return way->kind == IR_CLASS_ROUTE || way->kind == IR_CLASS_INBOUND ||
-	       way->kind == IR_CLASS_SYN || way->kind == IR_CLASS_MEMBER ||
-	       (way->kind == IR_CLASS_PROXY && way->table_count);
+	return target->kind == IR_CLASS_ROUTE || target->kind == IR_CLASS_INBOUND ||
+	       target->kind == IR_CLASS_SYN || target->kind == IR_CLASS_MEMBER ||
+	       (target->kind == IR_CLASS_PROXY && target->table_count);
 }
 
-bool lower_is_used(const struct lower_class *way)
+bool lower_is_used(const struct lower_target *target)
 {
-	return way->families[ADDR_IPV4] || way->families[ADDR_IPV6];
+	return target->families[ADDR_IPV4] || target->families[ADDR_IPV6];
 }
 
-const char **lower_devs(struct lower *lower, const struct lower_class *way, size_t *count,
+const char **lower_devs(struct lower *lower, const struct lower_target *target, size_t *count,
 			bool *complete)
 {
 	const char **devs = NULL;
 
 	*count = 0;
 	*complete = true;
-	for (size_t i = 0; i < way->table_count; i++) {
+	for (size_t i = 0; i < target->table_count; i++) {
 		size_t few;
 		bool all;
-		const char **more = check_table_devs(lower->arena, way->tables[i], &few, &all);
+		const char **more = check_table_devs(lower->arena, target->tables[i], &few, &all);
 
 		*complete &= all;
 		for (size_t k = 0; k < few; k++)
@@ -106,24 +106,24 @@ bool lower_leads_nowhere(struct lower *lower, const struct ast_table *table)
 	return !count && complete;
 }
 
-/* Does the main table's knowledge go before this one of the way's tables? */
-bool lower_prefers_main(const struct lower_class *way, size_t table)
+/* Do the main table's specific routes go before this one of its tables? */
+bool lower_prefers_main(const struct lower_target *target, size_t table)
 {
-	return way->tables[table]->prefer_main || way->kind == IR_CLASS_REPLY ||
-	       way->kind == IR_CLASS_INBOUND;
+	return target->tables[table]->prefer_main || target->kind == IR_CLASS_REPLY ||
+	       target->kind == IR_CLASS_INBOUND;
 }
 
-static bool asks_specific(const struct lower_class *way)
+static bool asks_specific(const struct lower_target *target)
 {
-	for (size_t i = 0; i < way->table_count; i++)
-		if (lower_prefers_main(way, i))
+	for (size_t i = 0; i < target->table_count; i++)
+		if (lower_prefers_main(target, i))
 			return true;
 	return false;
 }
 
 /* ---- listeners, tables, and what rules ask for ---- */
 
-/* Chains have up to 255 characters, NFT_NAME_MAXLEN, and other words stand before and behind this
+/* Chains have up to 255 characters, NFT_NAME_MAXLEN, and other words stand before and after this
  * one. */
 static const char *chain_part(struct lower *lower, const char *name)
 {
@@ -134,10 +134,11 @@ static const char *chain_part(struct lower *lower, const char *name)
 	return arena_printf(lower->arena, "%.*s.%08x", MOST, name, names_hash(NAMES_HASH, name));
 }
 
-struct lower_class *lower_add_class(struct lower *lower, enum ir_class_kind kind, const char *name,
-				    const struct ast_mark *mark, struct span origin)
+struct lower_target *lower_add_target(struct lower *lower, enum ir_class_kind kind,
+				      const char *name, const struct ast_mark *mark,
+				      struct span origin)
 {
-	struct lower_class *way = arena_new_of(lower->arena, struct lower_class);
+	struct lower_target *target = arena_new_of(lower->arena, struct lower_target);
 	static const char *const prefixes[] = {
 		[IR_CLASS_PROXY] = "proxy",     [IR_CLASS_ROUTE] = "route",
 		[IR_CLASS_MARK] = "mark",       [IR_CLASS_REPLY] = "reply",
@@ -145,48 +146,48 @@ struct lower_class *lower_add_class(struct lower *lower, enum ir_class_kind kind
 		[IR_CLASS_ANSWER] = "answer",   [IR_CLASS_MEMBER] = "member"
 	};
 
-	*way = (struct lower_class){ .kind = kind, .name = name, .origin = origin };
-	way->mask = mark && mark->given ? mark->mask : lower_mark_mask(lower);
+	*target = (struct lower_target){ .kind = kind, .name = name, .origin = origin };
+	target->mask = mark && mark->given ? mark->mask : lower_mark_mask(lower);
 	if (mark && mark->given)
-		way->mark = mark->value;
+		target->mark = mark->value;
 	else
-		way->mark =
+		target->mark =
 			lower_draw_mark(lower,
 					arena_printf(lower->arena, "%s/%s", prefixes[kind], name),
 					origin);
-	way->chain = way->local_chain =
+	target->chain = target->local_chain =
 		arena_printf(lower->arena, "%s_%s", prefixes[kind], chain_part(lower, name));
-	*arena_append(lower->arena, lower->classes, lower->class_count) = way;
-	return way;
+	*arena_append(lower->arena, lower->targets, lower->target_count) = target;
+	return target;
 }
 
 static void add_listener(struct lower *lower, struct ast_listener *listener)
 {
-	struct lower_class *way = lower_add_class(lower, IR_CLASS_PROXY, listener->name,
-						  &listener->mark, listener->span);
+	struct lower_target *target = lower_add_target(lower, IR_CLASS_PROXY, listener->name,
+						       &listener->mark, listener->span);
 
-	way->listener = listener;
+	target->listener = listener;
 	if (listener->via) {
-		*arena_append(lower->arena, way->tables, way->table_count) = listener->via;
-		way->fallback = listener->via->fallback;
+		*arena_append(lower->arena, target->tables, target->table_count) = listener->via;
+		target->fallback = listener->via->fallback;
 	}
 	if (listener->mode != MODE_TPROXY)
 		return;
-	way->table = listener->table ? (uint32_t)listener->table
-				     : lower_draw_table(lower, listener->name, listener->span);
-	way->fallback = FALLBACK_UNREACHABLE;
-	way->local_chain = arena_printf(lower->arena, "local_proxy_%s", listener->name);
+	target->table = listener->table ? (uint32_t)listener->table
+					: lower_draw_table(lower, listener->name, listener->span);
+	target->fallback = FALLBACK_UNREACHABLE;
+	target->local_chain = arena_printf(lower->arena, "local_proxy_%s", listener->name);
 }
 
 static void add_table(struct lower *lower, struct ast_table *table)
 {
-	struct lower_class *way =
-		lower_add_class(lower, IR_CLASS_ROUTE, table->name, &table->mark, table->span);
+	struct lower_target *target =
+		lower_add_target(lower, IR_CLASS_ROUTE, table->name, &table->mark, table->span);
 
 	if (!table->id)
 		table->id = lower_draw_table(lower, table->name, table->span);
-	*arena_append(lower->arena, way->tables, way->table_count) = table;
-	way->fallback = table->fallback;
+	*arena_append(lower->arena, target->tables, target->table_count) = table;
+	target->fallback = table->fallback;
 }
 
 static int fallback_of(const struct ast_target *target, const struct ast_table *table)
@@ -199,32 +200,32 @@ static int fallback_of(const struct ast_target *target, const struct ast_table *
 						    : FALLBACK_MAIN;
 }
 
-static void add_row(struct lower *lower, const struct ast_then *then)
+static void add_list(struct lower *lower, const struct ast_then *then)
 {
 	static const char *const suffixes[] = {
 		[STICKY_TCP] = "", [STICKY_ALL] = "/sticky", [STICKY_NONE] = "/moving"
 	};
-	struct lower_class *way = lower_add_class(lower, IR_CLASS_ROUTE,
-						  ast_route_name(lower->arena, then), NULL,
-						  then->span);
+	struct lower_target *target = lower_add_target(lower, IR_CLASS_ROUTE,
+						       ast_route_name(lower->arena, then), NULL,
+						       then->span);
 
-	way->sticky = sticky_of(then);
-	way->chain = way->local_chain =
-		arena_printf(lower->arena, "%s%s", way->chain, suffixes[way->sticky]);
+	target->sticky = sticky_of(then);
+	target->chain = target->local_chain =
+		arena_printf(lower->arena, "%s%s", target->chain, suffixes[target->sticky]);
 	for (size_t i = 0; i < then->target_count; i++) {
 		struct ast_table *table = ast_table_find(lower->policy, then->targets[i].name);
 
-		way->fallback = fallback_of(&then->targets[i], table);
+		target->fallback = fallback_of(&then->targets[i], table);
 		if (table) {
-			*arena_append(lower->arena, way->tables, way->table_count) = table;
-		} else if (way->fallback == FALLBACK_MAIN) {
-			way->names_main = true;
-			way->main_at = way->table_count;
+			*arena_append(lower->arena, target->tables, target->table_count) = table;
+		} else if (target->fallback == FALLBACK_MAIN) {
+			target->names_main = true;
+			target->main_at = target->table_count;
 		}
 	}
 }
 
-/* A share of a choice that is the main table is a way like the others. */
+/* A share of a choice that is the main table is a target like the others. */
 static void add_main_share(struct lower *lower, const struct ast_then *then)
 {
 	for (size_t i = 0; i < then->target_count; i++) {
@@ -234,33 +235,33 @@ static void add_main_share(struct lower *lower, const struct ast_then *then)
 					 .target_count = 1,
 					 .span = target->span };
 
-		if (!strcmp(target->name, "main") && !lower_class_of(lower, &main))
-			add_row(lower, &main);
+		if (!strcmp(target->name, "main") && !lower_target_of(lower, &main))
+			add_list(lower, &main);
 	}
 }
 
 /* The policy's own bits of a connection's mark stay. */
 static void add_mark(struct lower *lower, const struct ast_then *then)
 {
-	struct lower_class *way = lower_add_class(lower, IR_CLASS_MARK, mark_name(lower, then),
-						  &then->mark, then->span);
+	struct lower_target *target = lower_add_target(lower, IR_CLASS_MARK, mark_name(lower, then),
+						       &then->mark, then->span);
 
 	if (then->connection)
-		way->ct_mask = then->mark.mask & ~lower_mark_mask(lower);
+		target->ct_mask = then->mark.mask & ~lower_mark_mask(lower);
 }
 
 static void add_wanted(struct lower *lower, const struct ast_then *then)
 {
 	if (then && then->action == THEN_BALANCE)
 		add_main_share(lower, then);
-	if (!then || then->action == THEN_SPREAD || lower_class_of(lower, then))
+	if (!then || then->action == THEN_SPREAD || lower_target_of(lower, then))
 		return;
 	if (then->action == THEN_ROUTE)
-		add_row(lower, then);
+		add_list(lower, then);
 	else if (then->action == THEN_MARK)
 		add_mark(lower, then);
 	else if (then->action == THEN_ANSWER)
-		lower_add_class(lower, IR_CLASS_ANSWER, echo, NULL, then->span);
+		lower_add_target(lower, IR_CLASS_ANSWER, echo, NULL, then->span);
 }
 
 void lower_targets(struct lower *lower)
@@ -277,7 +278,7 @@ void lower_targets(struct lower *lower)
 	add_wanted(lower, policy->default_local);
 }
 
-/* ---- what targets have beside themselves ---- */
+/* ---- variants ---- */
 
 /* A rule that names interfaces means them, uplinks too. */
 static bool is_open(const struct ast_rule *rule)
@@ -285,80 +286,81 @@ static bool is_open(const struct ast_rule *rule)
 	return (rule->scopes & SCOPE_FORWARD) && !ast_names_source(rule);
 }
 
-static bool wants_inbound(const struct lower_class *way)
+static bool wants_inbound(const struct lower_target *target)
 {
 	bool all_prefer_main = true;
 
-	if (way->names_main && !way->main_at)
+	if (target->names_main && !target->main_at)
 		return false;
-	for (size_t i = 0; i < way->table_count; i++) {
-		if (way->tables[i]->strict)
+	for (size_t i = 0; i < target->table_count; i++) {
+		if (target->tables[i]->strict)
 			return false;
-		all_prefer_main &= way->tables[i]->prefer_main;
+		all_prefer_main &= target->tables[i]->prefer_main;
 	}
-	return !way->inbound && !all_prefer_main;
+	return !target->inbound && !all_prefer_main;
 }
 
-struct lower_class *lower_variant(struct lower *lower, const struct lower_class *way,
-				  enum ir_class_kind kind, const char *name)
+struct lower_target *lower_variant(struct lower *lower, const struct lower_target *target,
+				   enum ir_class_kind kind, const char *name)
 {
-	struct lower_class *variant = lower_add_class(lower, kind, name, NULL, way->origin);
+	struct lower_target *variant = lower_add_target(lower, kind, name, NULL, target->origin);
 
-	variant->tables = way->tables;
-	variant->table_count = way->table_count;
-	variant->fallback = way->fallback;
-	variant->names_main = way->names_main;
-	variant->main_at = way->main_at;
+	variant->tables = target->tables;
+	variant->table_count = target->table_count;
+	variant->fallback = target->fallback;
+	variant->names_main = target->names_main;
+	variant->main_at = target->main_at;
 	return variant;
 }
 
-static void add_translated(struct lower *lower, struct lower_class *way)
+static void add_translated(struct lower *lower, struct lower_target *target)
 {
-	if (wants_inbound(way) && lower_has_mark(lower))
-		way->inbound = lower_variant(lower, way, IR_CLASS_INBOUND, way->name);
+	if (wants_inbound(target) && lower_has_mark(lower))
+		target->inbound = lower_variant(lower, target, IR_CLASS_INBOUND, target->name);
 }
 
-static void add_open(struct lower *lower, struct lower_class *way)
+static void add_open(struct lower *lower, struct lower_target *target)
 {
-	if ((!lower->uplink_count && !lower->silent_dev_count) || !wants_inbound(way))
+	if ((!lower->uplink_count && !lower->silent_dev_count) || !wants_inbound(target))
 		return;
-	way->inbound = lower_variant(lower, way, IR_CLASS_INBOUND, way->name);
-	way->open_chain = arena_printf(lower->arena, "open_%s", chain_part(lower, way->name));
+	target->inbound = lower_variant(lower, target, IR_CLASS_INBOUND, target->name);
+	target->open_chain = arena_printf(lower->arena, "open_%s", chain_part(lower, target->name));
 }
 
 /* A mark of the author's may be what others know the packets by, the first ones above all. */
-static bool is_mark_given(const struct lower_class *way)
+static bool is_mark_given(const struct lower_target *target)
 {
-	return way->table_count == 1 && way->tables[0]->mark.given &&
-	       !strcmp(way->name, way->tables[0]->name);
+	return target->table_count == 1 && target->tables[0]->mark.given &&
+	       !strcmp(target->name, target->tables[0]->name);
 }
 
-static void add_syn(struct lower *lower, struct lower_class *way)
+static void add_syn(struct lower *lower, struct lower_target *target)
 {
-	bool refuses = way->fallback == FALLBACK_UNREACHABLE || way->fallback == FALLBACK_PROHIBIT;
+	bool refuses = target->fallback == FALLBACK_UNREACHABLE ||
+		       target->fallback == FALLBACK_PROHIBIT;
 
-	if (way->syn || !refuses || is_mark_given(way) || !lower_has_mark(lower))
+	if (target->syn || !refuses || is_mark_given(target) || !lower_has_mark(lower))
 		return;
-	way->syn = lower_variant(lower, way, IR_CLASS_SYN, way->name);
-	way->syn->inbound = way->inbound;
-	way->local_chain =
-		arena_printf(lower->arena, "local_route_%s", chain_part(lower, way->name));
+	target->syn = lower_variant(lower, target, IR_CLASS_SYN, target->name);
+	target->syn->inbound = target->inbound;
+	target->local_chain =
+		arena_printf(lower->arena, "local_route_%s", chain_part(lower, target->name));
 	if (!lower->reset_table)
-		lower->reset_table = lower_draw_table(lower, "reset/tcp", way->origin);
+		lower->reset_table = lower_draw_table(lower, "reset/tcp", target->origin);
 }
 
-/* For each way by tables that the action may choose. */
-static void for_ways(struct lower *lower, const struct ast_then *then,
-		     void (*add)(struct lower *, struct lower_class *))
+/* For each target by tables that the action may choose. */
+static void for_targets(struct lower *lower, const struct ast_then *then,
+			void (*add)(struct lower *, struct lower_target *))
 {
-	struct lower_class *way;
+	struct lower_target *target;
 
 	if (then && then->action == THEN_ROUTE)
-		add(lower, lower_class_of(lower, then));
+		add(lower, lower_target_of(lower, then));
 	for (size_t i = 0; then && then->action == THEN_BALANCE && i < then->target_count; i++) {
-		way = lower_table_class(lower, then->targets[i].name);
-		if (way)
-			add(lower, way);
+		target = lower_table_target(lower, then->targets[i].name);
+		if (target)
+			add(lower, target);
 	}
 }
 
@@ -375,25 +377,25 @@ void lower_variants(struct lower *lower)
 
 	for (size_t i = 0; i < policy->rule_count; i++)
 		if (is_open(&policy->rules[i]))
-			for_ways(lower, policy->rules[i].then, add_open);
-	for_ways(lower, policy->default_forward, add_open);
+			for_targets(lower, policy->rules[i].then, add_open);
+	for_targets(lower, policy->default_forward, add_open);
 	for (size_t i = 0; i < policy->rule_count; i++)
-		for_ways(lower, policy->rules[i].then, add_translated);
-	for_ways(lower, policy->default_forward, add_translated);
-	for_ways(lower, policy->default_local, add_translated);
+		for_targets(lower, policy->rules[i].then, add_translated);
+	for_targets(lower, policy->default_forward, add_translated);
+	for_targets(lower, policy->default_local, add_translated);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		if (is_about_own_tcp(&policy->rules[i]))
-			for_ways(lower, policy->rules[i].then, add_syn);
-	for_ways(lower, policy->default_local, add_syn);
+			for_targets(lower, policy->rules[i].then, add_syn);
+	for_targets(lower, policy->default_local, add_syn);
 }
 
 /* Last, so that it takes no id that another table would have drawn. */
 void lower_main_copy(struct lower *lower)
 {
-	for (size_t i = 0; i < lower->class_count; i++)
-		if (lower->held_count || asks_specific(lower->classes[i])) {
+	for (size_t i = 0; i < lower->target_count; i++)
+		if (lower->unmarked_count || asks_specific(lower->targets[i])) {
 			lower->main_copy =
-				lower_draw_table(lower, "main/ipv6", lower->classes[i]->origin);
+				lower_draw_table(lower, "main/ipv6", lower->targets[i]->origin);
 			return;
 		}
 }

@@ -2,10 +2,10 @@
  * lower/unmarked: what holds without nft.
  *
  * Marks are given by nft, so without its table all packets are unmarked, and ip rules that ask for
- * marks take none. Where the last word about what comes in by an interface is a way that refuses,
- * ip rules by that interface refuse what carries no mark at all (lower/ip_rule.c). So whatever the
- * rules leave alone there gets a mark of its own, which no ip rule asks for: it goes by the host's
- * own rules as before.
+ * marks take none. Where the last word about what comes in by an interface is a target that
+ * refuses, ip rules by that interface refuse what carries no mark at all (lower/ip_rule.c). So
+ * whatever the rules leave alone there gets a mark of its own, which no ip rule asks for: it goes
+ * by the host's own rules as before.
  */
 #include <fnmatch.h>
 #include <string.h>
@@ -19,20 +19,21 @@ enum { PRIORITY_LAST = 300 };
 
 /* ---- which interfaces ---- */
 
-/* The way that the action ends in, where it refuses what it has no route for; or NULL. */
-static const struct lower_class *refusing_way(struct lower *lower, const struct ast_then *then)
+/* The target that the action ends in, where it refuses what it has no route for; or NULL. */
+static const struct lower_target *refusing_target(struct lower *lower, const struct ast_then *then)
 {
-	const struct lower_class *way = NULL;
+	const struct lower_target *target = NULL;
 
 	if (!then || (then->action != THEN_ROUTE && then->action != THEN_BALANCE))
 		return NULL;
 	for (size_t i = 0; i < then->target_count; i++) {
-		way = then->action == THEN_ROUTE ? lower_class_of(lower, then)
-						 : lower_table_class(lower, then->targets[i].name);
-		if (!way || way->names_main || way->fallback == FALLBACK_MAIN)
+		target = then->action == THEN_ROUTE
+				 ? lower_target_of(lower, then)
+				 : lower_table_target(lower, then->targets[i].name);
+		if (!target || target->names_main || target->fallback == FALLBACK_MAIN)
 			return NULL;
 	}
-	return way;
+	return target;
 }
 
 static bool names(const struct match_condition *in, const char *dev)
@@ -55,26 +56,26 @@ static bool takes_all(const struct ast_rule *rule, const char *dev)
 	return !in || (!in->negated && names(in, dev));
 }
 
-static const struct lower_class *last_word(struct lower *lower, const char *dev)
+static const struct lower_target *last_word(struct lower *lower, const char *dev)
 {
 	const struct ast_policy *policy = lower->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
 		if (takes_all(&policy->rules[i], dev))
-			return refusing_way(lower, policy->rules[i].then);
-	return refusing_way(lower, policy->default_forward);
+			return refusing_target(lower, policy->rules[i].then);
+	return refusing_target(lower, policy->default_forward);
 }
 
 static void consider(struct lower *lower, const char *dev)
 {
-	const struct lower_class *way = last_word(lower, dev);
+	const struct lower_target *target = last_word(lower, dev);
 
-	for (size_t i = 0; i < lower->held_count; i++)
-		if (!strcmp(lower->held[i].dev, dev))
+	for (size_t i = 0; i < lower->unmarked_count; i++)
+		if (!strcmp(lower->unmarked[i].dev, dev))
 			return;
-	if (way && !strchr(dev, '*') && strcmp(dev, "lo") != 0)
-		*arena_append(lower->arena, lower->held, lower->held_count) =
-			(struct lower_held){ dev, way };
+	if (target && !strchr(dev, '*') && strcmp(dev, "lo") != 0)
+		*arena_append(lower->arena, lower->unmarked, lower->unmarked_count) =
+			(struct lower_unmarked){ dev, target };
 }
 
 void lower_find_unmarked(struct lower *lower)
@@ -89,9 +90,9 @@ void lower_find_unmarked(struct lower *lower)
 		for (size_t k = 0; in && !in->negated && k < in->name_count; k++)
 			consider(lower, in->names[k]);
 	}
-	if (lower->held_count)
-		lower->direct_mark =
-			lower_draw_mark(lower, "direct/unmarked", lower->held[0].way->origin);
+	if (lower->unmarked_count)
+		lower->direct_mark = lower_draw_mark(lower, "direct/unmarked",
+						     lower->unmarked[0].target->origin);
 }
 
 /* ---- the mark ---- */
@@ -102,8 +103,8 @@ void lower_mark_unmarked(struct lower *lower)
 	size_t count = 0;
 	struct ir_rule *rule;
 
-	for (size_t i = 0; i < lower->held_count; i++)
-		*arena_append(lower->arena, devs, count) = lower->held[i].dev;
+	for (size_t i = 0; i < lower->unmarked_count; i++)
+		*arena_append(lower->arena, devs, count) = lower->unmarked[i].dev;
 	if (!count)
 		return;
 	rule = lower_guarantee(lower,
@@ -120,13 +121,13 @@ void lower_describe_unmarked(struct lower *lower)
 {
 	struct ir *ir = lower->ir;
 
-	if (!lower->held_count)
+	if (!lower->unmarked_count)
 		return;
 	*arena_append(lower->arena, ir->classes, ir->class_count) = (struct ir_class){
 		.kind = IR_CLASS_DIRECT,
 		.name = "direct",
 		.mark = lower->direct_mark,
 		.mask = lower_mark_mask(lower),
-		.origin = lower->held[0].way->origin,
+		.origin = lower->unmarked[0].target->origin,
 	};
 }

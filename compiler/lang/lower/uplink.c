@@ -33,10 +33,10 @@ static const struct lower_uplink *uplink_of(const struct lower *lower,
 	return NULL;
 }
 
-static struct lower_class *reply_by(struct lower *lower, struct ast_table *table)
+static struct lower_target *reply_by(struct lower *lower, struct ast_table *table)
 {
-	struct lower_class *reply =
-		lower_add_class(lower, IR_CLASS_REPLY, table->name, NULL, table->span);
+	struct lower_target *reply =
+		lower_add_target(lower, IR_CLASS_REPLY, table->name, NULL, table->span);
 
 	reply->forward = reply->local = true;
 	*arena_append(lower->arena, reply->tables, reply->table_count) = table;
@@ -169,7 +169,7 @@ void lower_partial_uplinks(struct lower *lower)
 
 /* ---- what comes in by them ---- */
 
-void lower_from_uplinks(struct lower *lower, struct ir_chain *chain, const char *target)
+void lower_from_uplinks(struct lower *lower, struct ir_chain *chain, const char *to)
 {
 	for (size_t i = 0; i < lower->uplink_count; i++) {
 		const struct lower_uplink *uplink = &lower->uplinks[i];
@@ -180,7 +180,7 @@ void lower_from_uplinks(struct lower *lower, struct ir_chain *chain, const char 
 		rule = lower_guarantee(lower, chain, i ? NULL : "what comes in by an uplink");
 		lower_match(lower, rule,
 			    interface_match(INTERFACE_IN, uplink->devs, uplink->dev_count, false));
-		lower_goto(lower, rule, target);
+		lower_goto(lower, rule, to);
 	}
 	if (lower->silent_dev_count) {
 		struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
@@ -188,6 +188,6 @@ void lower_from_uplinks(struct lower *lower, struct ir_chain *chain, const char 
 		lower_match(lower, rule,
 			    interface_match(INTERFACE_IN, lower->silent_devs,
 					    lower->silent_dev_count, false));
-		lower_goto(lower, rule, target);
+		lower_goto(lower, rule, to);
 	}
 }

@@ -1,6 +1,5 @@
 /*
- * read/dynamic: sets that are filled at run time: `dynamic` and `domains`, and what may stand
- * beside them.
+ * read/dynamic: sets that are filled at run time: `dynamic` and `domains`, and what they go with.
  *
  * Out come a dynamic ast_set and, as its expression, the elements that it begins with. Domains are
  * names that DNS can have, in lower case, sorted, each once; the names below them need no mention.
@@ -92,7 +91,7 @@ static bool has_other_letters(const char *text)
 	return false;
 }
 
-/* The host's name inside a URL or behind a pattern's beginning, or NULL. */
+/* The host's name inside a URL or after a pattern's beginning, or NULL. */
 static const char *name_inside(struct arena *arena, const char *text)
 {
 	const char *from = strstr(text, "//");
@@ -248,7 +247,7 @@ static bool read_dynamic(struct decode *decode, const struct node *node)
 	return false;
 }
 
-/* What the parts must be beside one another. */
+/* What the parts must be together. */
 static bool check_parts(struct decode *decode, const struct node *node,
 			const struct read_set_parts *parts)
 {

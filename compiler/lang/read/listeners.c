@@ -134,7 +134,7 @@ static bool read_redirect(struct decode *decode, const struct decode_field *fiel
 	return set_mode(decode, listener, MODE_REDIRECT, value->span) && good;
 }
 
-/* With what was written in it, where that can be told. */
+/* With what was written in it, where that is known. */
 static const char *endpoint_help(struct decode *decode, const struct node *value)
 {
 	const char *why = NULL,

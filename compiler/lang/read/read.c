@@ -252,7 +252,7 @@ static bool is_open(struct reading *reading, const char *path, struct span wante
 	return false;
 }
 
-/* The same definitions twice would be told one by one; that is the file's fault and not theirs. */
+/* The same definitions twice would be reported one by one; the file is the mistake. */
 static bool was_included(struct reading *reading, const char *path, struct span wanted_by)
 {
 	struct include *seen = reading->seen;

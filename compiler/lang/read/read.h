@@ -38,7 +38,7 @@ struct read_set_parts {
 	const struct node *dynamic, *domains, *timeout, *size, *elements; /* read/dynamic.c */
 };
 
-/* An item of a set or a list of them, behind what is there already. */
+/* An item of a set or a list of them, after what is there already. */
 bool read_set_items(struct decode *decode, const struct node *node,
 		    struct ast_set_expression **items, size_t *count);
 bool read_set_expression(struct decode *decode, const struct node *node,

@@ -21,7 +21,7 @@ enum {
 };
 /* Unassigned in linux/rtnetlink.h and iproute2's rt_protos. */
 enum { DEFAULT_PROTOCOL = 116 };
-/* NF_IP_PRI_MANGLE; behind connection tracking (-200), before destination NAT (-100, ours at -105).
+/* NF_IP_PRI_MANGLE; after connection tracking (-200), before destination NAT (-100, ours at -105).
  * linux/netfilter_ipv4.h */
 enum { DEFAULT_HOOK_PRIORITY = -150, HOOK_PRIORITY_LEAST = -199, HOOK_PRIORITY_MOST = -106 };
 

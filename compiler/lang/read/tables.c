@@ -1,5 +1,5 @@
 /*
- * read/tables: `tables`: other ways out, by a shorthand for one default route or by a list of
+ * read/tables: `tables`: other routes out, by a shorthand for one default route or by a list of
  * routes.
  */
 #include <string.h>

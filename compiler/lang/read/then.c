@@ -12,7 +12,7 @@ static const char *const reject_words[] = { "tcp-reset", "port-unreachable", "ad
 static const char *const sticky_words[] = { "tcp", "true", "false", NULL };
 static const char *const by_words[] = { "connection", "source", "source-destination", NULL };
 static const char *const action_words[] = { "direct", "drop", "reject", "answer", "continue" };
-static const char ways[] =
+static const char forms[] =
 	"write one of direct, drop, reject, answer, continue, {proxy: L}, {route: T}, {balance: {T: 3, U: 1}}, {mark: M}";
 static const enum ast_action word_actions[] = { THEN_DIRECT, THEN_DROP, THEN_REJECT, THEN_ANSWER,
 						THEN_CONTINUE };
@@ -152,7 +152,7 @@ static const char *with_name(struct decode *decode, const char *key, const char 
 }
 
 /* A table or a listener whose name alone was written, or nearly: what to write, or NULL. */
-static const char *named_way(struct decode *decode, const char *name, bool is_exact)
+static const char *named_form(struct decode *decode, const char *name, bool is_exact)
 {
 	struct ast_policy *policy = decode->user;
 	const char **names = NULL, *nearest;
@@ -172,7 +172,7 @@ static const char *named_way(struct decode *decode, const char *name, bool is_ex
 
 static const char *action_help(struct decode *decode, const char *word)
 {
-	const char *help = named_way(decode, word, true);
+	const char *help = named_form(decode, word, true);
 
 	if (!help)
 		help = suggest_advice("action", word);
@@ -181,8 +181,8 @@ static const char *action_help(struct decode *decode, const char *word)
 	help = suggest_nearest(word, action_words, sizeof(action_words) / sizeof(action_words[0]));
 	if (help)
 		return arena_printf(decode->arena, "did you mean \"%s\"?", help);
-	help = named_way(decode, word, false);
-	return help ? help : ways;
+	help = named_form(decode, word, false);
+	return help ? help : forms;
 }
 
 static bool read_word(struct decode *decode, const struct node *value, struct ast_then *then)
@@ -194,7 +194,7 @@ static bool read_word(struct decode *decode, const struct node *value, struct as
 	if (!value->length) {
 		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
 				   "the rule does not say what it does"),
-			  "%s", ways);
+			  "%s", forms);
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -220,7 +220,7 @@ static void not_one(struct decode *decode, const struct node *value)
 	diag_help(diag_add(decode->diag,
 			   value->kind == NODE_LIST ? DIAG_wrong_type : DIAG_bad_value, value->span,
 			   "a rule does exactly one thing"),
-		  "%s", ways);
+		  "%s", forms);
 }
 
 /* {drop: true} */
@@ -254,7 +254,7 @@ static const struct {
 
 enum { ADDITIONS = sizeof(additions) / sizeof(additions[0]) };
 
-/* Does each stand beside its action? */
+/* Does each go with its action? */
 static bool check_additions(struct decode *decode, const struct node *value)
 {
 	for (size_t i = 0; i < ADDITIONS; i++) {

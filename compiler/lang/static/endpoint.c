@@ -1,10 +1,10 @@
 /*
- * static/endpoint: tunnels whose ends are known, and the way that packets to these ends take.
+ * static/endpoint: tunnels whose ends are known, and where packets to these ends go.
  *
  * In go the tables with an `endpoint`, the rules and the ip rules and routes they became. Packets
  * to an end are sent through the ir, and from table to table as the kernel does it: only a route
  * that leads into the tunnel's own interface is a loop, and what goes on to the main table is not
- * known here. A route that may vanish with its interface leaves the packet to the tables behind.
+ * known here. A route that may vanish with its interface leaves the packet to the tables after it.
  */
 #include <string.h>
 
@@ -23,7 +23,7 @@ struct tunnel {
 	size_t dev_count;
 };
 
-/* Where packets of a way to an address go. */
+/* Where packets of a class to an address go. */
 struct landing {
 	bool inside;        /* into the tunnel */
 	bool surely;        /* whatever the main table has, and by the tunnel's own table */
@@ -75,7 +75,7 @@ static void add_devs(struct tunnels *tunnels, struct tunnel *tunnel, bool named,
 	}
 }
 
-/* What is called like a tunnel, or else all but ways that an end may be kept out by. */
+/* What is called like a tunnel, or else all but classes that an end may be excepted by. */
 static struct tunnel find_tunnel(struct tunnels *tunnels, const struct ast_table *table)
 {
 	struct tunnel tunnel = { .table = table };
@@ -105,10 +105,10 @@ static size_t hops_inside(const struct tunnel *tunnel, const struct ir_route *ro
 	return count;
 }
 
-/* ---- ways ---- */
+/* ---- classes ---- */
 
 static struct landing land(struct tunnels *tunnels, const struct tunnel *tunnel,
-			   const struct ir_class *way, struct addr to)
+			   const struct ir_class *class, struct addr to)
 {
 	struct landing landing = { 0 };
 
@@ -118,7 +118,7 @@ static struct landing land(struct tunnels *tunnels, const struct tunnel *tunnel,
 		const struct ir_route *route;
 		size_t inside;
 
-		if (rule->family != to.family || (way->mark & rule->mask) != rule->mark)
+		if (rule->family != to.family || (class->mark & rule->mask) != rule->mark)
 			continue;
 		if (rule->action != IR_RULE_LOOKUP || ir_rule_takes_default(rule))
 			break;
@@ -138,7 +138,7 @@ static struct landing land(struct tunnels *tunnels, const struct tunnel *tunnel,
 	return landing;
 }
 
-static const struct ir_class *find_way(const struct ir *ir, const char *name)
+static const struct ir_class *find_class(const struct ir *ir, const char *name)
 {
 	for (size_t i = 0; i < ir->class_count; i++)
 		if (ir->classes[i].kind == IR_CLASS_ROUTE && !strcmp(ir->classes[i].name, name))
@@ -158,19 +158,19 @@ static struct landing follow(struct tunnels *tunnels, const struct tunnel *tunne
 	for (size_t i = 0; i < count && !landing.inside; i++) {
 		const char *name = then->action == THEN_ROUTE ? ast_route_name(tunnels->arena, then)
 							      : then->targets[i].name;
-		const struct ir_class *way = find_way(tunnels->ir, name);
+		const struct ir_class *class = find_class(tunnels->ir, name);
 
-		if (way)
-			landing = land(tunnels, tunnel, way, to);
+		if (class)
+			landing = land(tunnels, tunnel, class, to);
 	}
 	return landing;
 }
 
 /* ---- rules ---- */
 
-/* Does the rule let packets of this host to the address go another way? */
-static bool lets_go(struct tunnels *tunnels, const struct ast_rule *rule,
-		    const struct tunnel *tunnel, struct addr to)
+/* Does the rule send packets of this host to the address elsewhere? */
+static bool bypasses(struct tunnels *tunnels, const struct ast_rule *rule,
+		     const struct tunnel *tunnel, struct addr to)
 {
 	enum ast_action action = rule->then->action;
 
@@ -212,7 +212,7 @@ static bool is_excepted(struct tunnels *tunnels, size_t before, const struct tun
 		const struct ast_rule *rule = &tunnels->policy->rules[i];
 
 		if ((ast_names_identity(rule) || may_take(tunnels, rule, addr, protocol)) &&
-		    lets_go(tunnels, rule, tunnel, addr))
+		    bypasses(tunnels, rule, tunnel, addr))
 			return true;
 	}
 	return false;
@@ -259,7 +259,7 @@ static const struct ast_then *inside(struct tunnels *tunnels, const struct tunne
 
 /* ---- one tunnel ---- */
 
-/* When it happens, behind the text that says what. */
+/* When it happens, after the text that says what. */
 static const char *when(struct tunnels *tunnels, const struct landing *landing)
 {
 	const char *text = "";
@@ -363,7 +363,7 @@ static void tell_ring(struct tunnels *tunnels, const struct tunnel *all, const s
 	diag_help(record, "send what goes to one of the ends another way, before these rules");
 }
 
-/* A ring is told of at its first tunnel. */
+/* A ring is reported at its first tunnel. */
 static void judge_rings(struct tunnels *tunnels, const struct tunnel *all, size_t count)
 {
 	struct step *steps = arena_alloc(tunnels->arena, (count + 1) * sizeof(*steps));

@@ -1,8 +1,8 @@
 /*
- * static/space: two spaces of a row beside each other: whether they share a packet, whether one
+ * static/header_space: two spaces of a slice compared: whether they share a packet, whether one
  * takes all of the other, and whether it may take from it at all.
  */
-#include "lang/static/row.h"
+#include "lang/static/slice.h"
 
 static bool share(const struct interval_set *a, const struct interval_set *b)
 {
@@ -30,29 +30,29 @@ static bool has_terms(const struct header_space *space, const struct header_spac
 	return true;
 }
 
-bool static_may_cover(const struct header_space *before, const struct header_space *space)
+bool static_may_shadow(const struct header_space *before, const struct header_space *space)
 {
-	return before->covers && before->order < space->order &&
-	       !(space->cuts && before->may_change_way) && !(space->own && !before->for_own) &&
-	       has_terms(space, before);
+	return before->shadows && before->order < space->order &&
+	       !(space->every_packet && before->may_change_target) &&
+	       !(space->own && !before->for_own) && has_terms(space, before);
 }
 
-bool static_holds_dimension(const struct static_row *row, int dimension,
+bool static_holds_dimension(const struct static_slice *slice, int dimension,
 			    const struct interval_set *a, const struct interval_set *b)
 {
 	if (!a)
 		return true;
 	if (b)
 		return interval_covers(a, b);
-	return a->count == 1 && !wide_less(wide(row->first[dimension]), a->items[0].first) &&
-	       !wide_less(a->items[0].last, wide(row->last[dimension]));
+	return a->count == 1 && !wide_less(wide(slice->first[dimension]), a->items[0].first) &&
+	       !wide_less(a->items[0].last, wide(slice->last[dimension]));
 }
 
-bool static_holds(const struct static_row *row, const struct header_space *a,
+bool static_holds(const struct static_slice *slice, const struct header_space *a,
 		  const struct header_space *b)
 {
 	for (int dimension = 0; dimension < DIMENSIONS; dimension++)
-		if (!static_holds_dimension(row, dimension, a->dimensions[dimension],
+		if (!static_holds_dimension(slice, dimension, a->dimensions[dimension],
 					    b->dimensions[dimension]))
 			return false;
 	return true;

@@ -2,7 +2,7 @@
  * static/leak: packets of a family that a rule sends by tables of which none has a route for it, so
  * that they leave by the main table after all.
  *
- * In goes a row of spaces, which says what families each rule sends; out comes a warning for each
+ * In goes a slice of spaces, which says what families each rule sends; out comes a warning for each
  * table, or list of tables, that lets a family go. What its author has named main, or given a
  * fallback, is no leak.
  */
@@ -12,7 +12,7 @@
 #include "base/diag.h"
 #include "lang/check/check.h"
 #include "lang/static/static.h"
-#include "lang/static/row.h"
+#include "lang/static/slice.h"
 
 struct leaking {
 	struct diag *diag;
@@ -23,7 +23,7 @@ struct leaking {
 static const char *const names[] = { "IPv4", "IPv6" };
 static const char *const keys[] = { "ipv4", "ipv6" };
 
-/* Where the kernel goes on to the next rule behind a `throw`, it has found no way. */
+/* Where the kernel goes on to the next rule after a `throw`, it has found no route. */
 static bool has_route(const struct ast_table *table, enum addr_family family)
 {
 	size_t count;
@@ -99,28 +99,28 @@ static void judge_list(const struct leaking *leaking, struct arena *arena,
 			  "no %s route", name);
 }
 
-void static_leaks(struct diag *diag, const struct static_row *row)
+void static_leaks(struct diag *diag, const struct static_slice *slice)
 {
-	struct leaking leaking = { diag, row->policy, row->family };
+	struct leaking leaking = { diag, slice->policy, slice->family };
 
-	if (row->family == ADDR_IPV6 && row->policy->settings.ipv6 == IPV6_BLOCK)
+	if (slice->family == ADDR_IPV6 && slice->policy->settings.ipv6 == IPV6_BLOCK)
 		return;
-	for (size_t i = 0; i < row->space_count; i++) {
-		const struct ast_then *then = row->spaces[i].rule->then;
+	for (size_t i = 0; i < slice->space_count; i++) {
+		const struct ast_then *then = slice->spaces[i].rule->then;
 
 		for (size_t k = 0; k < then->hand_count; k++)
 			if (then->hands[k].listener->via)
-				judge_table(&leaking, row->arena, then->hands[k].listener->via,
+				judge_table(&leaking, slice->arena, then->hands[k].listener->via,
 					    then);
 		if (then->action == THEN_ROUTE && then->target_count > 1)
-			judge_list(&leaking, row->arena, then);
+			judge_list(&leaking, slice->arena, then);
 		else if (then->action == THEN_ROUTE || then->action == THEN_BALANCE)
 			for (size_t k = 0; k < then->target_count; k++) {
 				const struct ast_table *table =
-					ast_table_find(row->policy, then->targets[k].name);
+					ast_table_find(slice->policy, then->targets[k].name);
 
 				if (table)
-					judge_table(&leaking, row->arena, table, then);
+					judge_table(&leaking, slice->arena, table, then);
 			}
 	}
 }

@@ -2,7 +2,7 @@
  * static/order: destinations that are in the sets of two rules, which would do different things
  * with them: the order of the rules decides.
  *
- * In goes a row with the lists of sets that hold a destination together, out come notes. Two sets
+ * In goes a slice with the lists of sets that hold a destination together, out come notes. Two sets
  * of which one lies inside the other are the usual way to make an exception, and noted only where
  * all is wanted; that of two sets each holds what the other does not is noted always.
  */
@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "lang/static/static.h"
-#include "lang/static/row.h"
+#include "lang/static/slice.h"
 
 enum { NOTES_MOST = 20, PAIRS_MOST = 1 << 24, SETS_MOST = 4096, RULES_MOST = 8192 };
 
@@ -25,15 +25,15 @@ struct ordering {
 	struct arena *arena;
 	struct diag *diag;
 	struct ast_policy *policy;
-	const struct static_row *row;
+	const struct static_slice *slice;
 	struct named *named; /* by the rule of each space */
-	size_t *numbers;     /* of each set of the row among those that are compared, from 1 */
-	size_t *sets;        /* the other way round */
+	size_t *numbers;     /* of each set of the slice among those that are compared, from 1 */
+	size_t *sets;        /* the reverse */
 	size_t set_count;
 	uint32_t *lists_of, *lists_of_both; /* how many lists hold the set, or both */
 	uint32_t *first_of_both;            /* the first list that does */
 	const bool *unreached; /* by the order of rules: an unreachable rule competes with none */
-	uint64_t *seen;        /* pairs of rules that were told of, in either family */
+	uint64_t *seen;        /* pairs of rules that were reported, in either family */
 	size_t shown, more;
 	struct span more_span;
 };
@@ -54,13 +54,13 @@ static struct named named_set(struct ast_policy *policy, const struct ast_rule *
 
 static void choose_sets(struct ordering *ordering)
 {
-	const struct static_row *row = ordering->row;
+	const struct static_slice *slice = ordering->slice;
 
 	ordering->named =
-		arena_alloc(ordering->arena, (row->space_count + 1) * sizeof(*ordering->named));
-	ordering->numbers = arena_alloc(ordering->arena, row->to_sets.count * sizeof(size_t));
-	for (size_t i = 0; i < row->space_count && ordering->set_count < SETS_MOST; i++) {
-		const struct header_space *space = &row->spaces[i];
+		arena_alloc(ordering->arena, (slice->space_count + 1) * sizeof(*ordering->named));
+	ordering->numbers = arena_alloc(ordering->arena, slice->to_sets.count * sizeof(size_t));
+	for (size_t i = 0; i < slice->space_count && ordering->set_count < SETS_MOST; i++) {
+		const struct header_space *space = &slice->spaces[i];
 
 		ordering->named[i] = named_set(ordering->policy, space->rule);
 		if (ordering->numbers[space->to] || !ordering->named[i].name)
@@ -77,7 +77,7 @@ static size_t pair(const struct ordering *ordering, size_t a, size_t b)
 
 static void count_list(struct ordering *ordering, size_t index, size_t *found)
 {
-	const struct overlay_list *list = &ordering->row->to.lists[index];
+	const struct overlay_list *list = &ordering->slice->to.lists[index];
 	size_t count = 0;
 
 	for (size_t i = 0; i < list->count; i++)
@@ -99,7 +99,7 @@ static void count_list(struct ordering *ordering, size_t index, size_t *found)
 /* False: that would be too much to count. */
 static bool count_pairs(struct ordering *ordering)
 {
-	const struct overlay *to = &ordering->row->to;
+	const struct overlay *to = &ordering->slice->to;
 	size_t pairs = ordering->set_count * ordering->set_count, cost = 0;
 	size_t *found = arena_alloc(ordering->arena, (ordering->set_count + 1) * sizeof(*found));
 
@@ -136,17 +136,17 @@ static bool compete(const struct ordering *ordering, const struct header_space *
 		    const struct header_space *second)
 {
 	return !ordering->unreached[first->order] && !ordering->unreached[second->order] &&
-	       first->covered && second->covered && first->rule->then->action != THEN_CONTINUE &&
+	       first->shadowed && second->shadowed && first->rule->then->action != THEN_CONTINUE &&
 	       second->rule->then->action != THEN_CONTINUE && !first->rule->limit.rate &&
 	       !same_action(first->rule->then, second->rule->then) && static_meet(first, second);
 }
 
 /* ---- notes ---- */
 
-static bool was_told(struct ordering *ordering, size_t first, size_t second)
+static bool was_reported(struct ordering *ordering, size_t first, size_t second)
 {
-	size_t bit = ordering->row->spaces[first].order * ordering->policy->rule_count +
-		     ordering->row->spaces[second].order;
+	size_t bit = ordering->slice->spaces[first].order * ordering->policy->rule_count +
+		     ordering->slice->spaces[second].order;
 	uint64_t *word = &ordering->seen[bit / 64], mask = (uint64_t)1 << bit % 64;
 	bool was_seen = (*word & mask) != 0;
 
@@ -157,13 +157,13 @@ static bool was_told(struct ordering *ordering, size_t first, size_t second)
 static void tell(struct ordering *ordering, size_t first, size_t second, struct interval example,
 		 bool is_inside)
 {
-	const struct header_space *spaces = ordering->row->spaces;
+	const struct header_space *spaces = ordering->slice->spaces;
 	const struct match_condition *to = ast_condition(spaces[second].rule, "to");
 	const char *winner = ordering->named[first].name, *loser = ordering->named[second].name;
 	struct diag_record *record;
 	char text[ADDR_TEXT];
 
-	if (was_told(ordering, first, second))
+	if (was_reported(ordering, first, second))
 		return;
 	if (ordering->shown == NOTES_MOST) {
 		ordering->more++;
@@ -171,7 +171,7 @@ static void tell(struct ordering *ordering, size_t first, size_t second, struct 
 		return;
 	}
 	ordering->shown++;
-	addr_format((struct addr){ ordering->row->family, example.first }, text);
+	addr_format((struct addr){ ordering->slice->family, example.first }, text);
 	record = diag_add(ordering->diag, DIAG_two_sets, to->span,
 			  "%s is in \"%s\" and in \"%s\", whose rule comes first and wins", text,
 			  loser, winner);
@@ -185,8 +185,8 @@ static void tell(struct ordering *ordering, size_t first, size_t second, struct 
 			  loser, winner);
 }
 
-/* Who writes a built-in set behind one of his own means the rest of it; before, it may take what he
- * has forgotten. */
+/* Who writes a built-in set after one of their own means the rest of it; before, it may take what
+ * they have forgotten. */
 static bool are_compared(const struct named *first, const struct named *second)
 {
 	return first->name && second->name && !second->is_built_in;
@@ -196,18 +196,18 @@ static bool are_compared(const struct named *first, const struct named *second)
 static void compare_rules(struct ordering *ordering, size_t a, size_t b, struct interval example,
 			  bool is_inside)
 {
-	const struct static_row *row = ordering->row;
+	const struct static_slice *slice = ordering->slice;
 
-	for (size_t i = 0; i < row->space_counts[a]; i++)
-		for (size_t k = 0; k < row->space_counts[b]; k++) {
-			size_t first = row->spaces_of[a][i], second = row->spaces_of[b][k];
+	for (size_t i = 0; i < slice->space_counts[a]; i++)
+		for (size_t k = 0; k < slice->space_counts[b]; k++) {
+			size_t first = slice->spaces_of[a][i], second = slice->spaces_of[b][k];
 
 			if (first > second) {
-				first = row->spaces_of[b][k];
-				second = row->spaces_of[a][i];
+				first = slice->spaces_of[b][k];
+				second = slice->spaces_of[a][i];
 			}
 			if (are_compared(&ordering->named[first], &ordering->named[second]) &&
-			    compete(ordering, &row->spaces[first], &row->spaces[second]))
+			    compete(ordering, &slice->spaces[first], &slice->spaces[second]))
 				tell(ordering, first, second, example, is_inside);
 		}
 }
@@ -221,10 +221,10 @@ static void compare_sets(struct ordering *ordering, size_t a, size_t b)
 	if (!both || (is_inside && !diag_wants(ordering->diag, NOTES_ALL)))
 		return;
 	compare_rules(ordering, ordering->sets[a], ordering->sets[b],
-		      ordering->row->to.lists[ordering->first_of_both[at]].first, is_inside);
+		      ordering->slice->to.lists[ordering->first_of_both[at]].first, is_inside);
 }
 
-static void order_row(struct ordering *ordering)
+static void order_slice(struct ordering *ordering)
 {
 	ordering->set_count = 0;
 	ordering->sets = NULL;
@@ -236,21 +236,21 @@ static void order_row(struct ordering *ordering)
 			compare_sets(ordering, a, b);
 }
 
-void static_order(struct diag *diag, struct ast_policy *policy, const struct static_row *rows,
-		  size_t row_count, const bool *unreached)
+void static_order(struct diag *diag, struct ast_policy *policy, const struct static_slice *slices,
+		  size_t slice_count, const bool *unreached)
 {
 	struct ordering ordering = {
-		.arena = rows[0].arena, .diag = diag, .policy = policy, .unreached = unreached
+		.arena = slices[0].arena, .diag = diag, .policy = policy, .unreached = unreached
 	};
 
 	if (!diag_wants(diag, NOTES_SOME) || policy->rule_count > RULES_MOST)
 		return;
 	ordering.seen = arena_alloc(ordering.arena, (policy->rule_count * policy->rule_count / 64 +
 						     1) * sizeof(*ordering.seen));
-	for (size_t i = 0; i < row_count; i++) {
-		ordering.row = &rows[i];
-		if (rows[i].complete && !rows[i].host)
-			order_row(&ordering);
+	for (size_t i = 0; i < slice_count; i++) {
+		ordering.slice = &slices[i];
+		if (slices[i].complete && !slices[i].host)
+			order_slice(&ordering);
 	}
 	if (ordering.more)
 		diag_add(diag, DIAG_two_sets, ordering.more_span,

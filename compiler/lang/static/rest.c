@@ -4,7 +4,7 @@
  * In go the rules and defaults, out comes a warning where a part of a rule's packets goes past it
  * in silence, and past all other rules and the default, too: what its listener does not take of tcp
  * and udp, or of IPv4; and, where a rule refuses senders, what they send to this host. That part
- * becomes a rule of its own behind all others, and static/cover.c says whether a packet gets there.
+ * becomes a rule of its own after all others, and static/shadow.c says whether a packet gets there.
  */
 #include <string.h>
 
@@ -23,7 +23,7 @@ struct rest {
 };
 
 struct rests {
-	struct tunnels proof;
+	struct tunnels tunnels;
 	struct rest *items;
 	size_t count;
 };
@@ -31,10 +31,10 @@ struct rests {
 static struct ast_rule *add(struct rests *rests, const struct ast_rule *of,
 			    void (*tell)(struct diag *diag, const struct rest *rest))
 {
-	struct ast_rule *rule = arena_new_of(rests->proof.arena, struct ast_rule);
+	struct ast_rule *rule = arena_new_of(rests->tunnels.arena, struct ast_rule);
 
 	*rule = *of;
-	*arena_append(rests->proof.arena, rests->items, rests->count) =
+	*arena_append(rests->tunnels.arena, rests->items, rests->count) =
 		(struct rest){ tell, of, rule, NULL };
 	return rule;
 }
@@ -50,20 +50,20 @@ static void tell_protocols(struct diag *diag, const struct rest *rest)
 {
 	const struct ast_then *then = rest->of->then;
 	const struct ast_listener *listener = rest->listener;
-	const char *cut = protocol_of(&rest->rule->protocols);
+	const char *split = protocol_of(&rest->rule->protocols);
 	const char *taken = protocol_of(&rest->of->protocols);
 	bool is_default = !rest->of->number;
 	struct diag_record *record =
 		diag_add(diag, DIAG_listener_narrows, then->name_span,
 			 "the listener \"%s\" takes %s alone: %s goes past this %s", listener->name,
-			 taken, cut, is_default ? "default" : "rule");
+			 taken, split, is_default ? "default" : "rule");
 
 	diag_also(record, listener->mode_span, "it is a %s listener",
 		  ast_mode_name(listener->mode));
 	if (is_default)
 		diag_help(record,
 			  "if that is meant, say it in a last rule: {proto: %s, then: direct}",
-			  cut);
+			  split);
 	else
 		diag_help(record, "if that is meant, write `proto: %s` in the rule", taken);
 	if (listener->mode == MODE_REDIRECT)
@@ -71,12 +71,12 @@ static void tell_protocols(struct diag *diag, const struct rest *rest)
 			  "if not, send %s to a tproxy listener, or refuse it, in a rule of its own; or "
 			  "give this one `protocols: [tcp, udp]`, if its program takes both and can do "
 			  "without the original destination of udp",
-			  cut);
+			  split);
 	else
 		diag_help(record,
 			  "if not, give the listener `protocols: [tcp, udp]`, if its program takes "
 			  "both; or send %s to another, or refuse it, in a rule of its own",
-			  cut);
+			  split);
 }
 
 static void tell_ipv4(struct diag *diag, const struct rest *rest)
@@ -100,7 +100,7 @@ static void add_proxied(struct rests *rests, const struct ast_rule *rule,
 	if (cut_protocols->count) {
 		add(rests, rule, tell_protocols)->protocols = *cut_protocols;
 		rests->items[rests->count - 1].listener =
-			ast_without_protocols(rests->proof.arena, rule->then, cut_protocols);
+			ast_without_protocols(rests->tunnels.arena, rule->then, cut_protocols);
 	}
 	if (!cuts_ipv4 || ast_condition(rule, "family"))
 		return;
@@ -111,14 +111,14 @@ static void add_proxied(struct rests *rests, const struct ast_rule *rule,
 
 static void add_default(struct rests *rests, const struct ast_then *then, enum ir_scope scope)
 {
-	struct arena *arena = rests->proof.arena;
+	struct arena *arena = rests->tunnels.arena;
 	struct interval_set both = { 0 };
 	struct ast_rule *rule;
 
 	if (!then || !ast_hands_over(then))
 		return;
 	rule = arena_new_of(arena, struct ast_rule);
-	*rule = ast_default_rule(arena, rests->proof.policy, then, scope);
+	*rule = ast_default_rule(arena, rests->tunnels.policy, then, scope);
 	interval_add(arena, &both, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
 	interval_add(arena, &both, wide(PROTOCOL_UDP), wide(PROTOCOL_UDP));
 	both = interval_subtract(arena, &both, &rule->protocols);
@@ -149,8 +149,8 @@ static bool holds_own(struct rests *rests, const struct match_condition *conditi
 	const struct interval_set *set;
 	struct addr_set own = { 0 };
 
-	builtin_find(rests->proof.arena, "private", &own);
-	for (size_t i = 0; (set = static_part(&rests->proof, condition, family, i)); i++)
+	builtin_find(rests->tunnels.arena, "private", &own);
+	for (size_t i = 0; (set = static_part(&rests->tunnels, condition, family, i)); i++)
 		for (size_t k = 0; k < own.family[family].count; k++) {
 			struct interval_set network = { &own.family[family].items[k], 1 };
 
@@ -164,7 +164,7 @@ static bool is_filled_later(struct rests *rests, const struct match_condition *c
 {
 	for (size_t i = 0; i < condition->reference_count; i++) {
 		const struct ast_set *set =
-			ast_set_find(rests->proof.policy, condition->references[i].name);
+			ast_set_find(rests->tunnels.policy, condition->references[i].name);
 
 		if (set && set->dynamic && addr_set_is_empty(&set->contents))
 			return true;
@@ -184,7 +184,7 @@ static bool names_strangers(struct rests *rests, const struct ast_rule *rule)
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
 		if (!ast_condition(rule, "in") && holds_own(rests, from, (enum addr_family)family))
 			return false;
-		found |= static_names_public(&rests->proof, from, (enum addr_family)family);
+		found |= static_names_public(&rests->tunnels, from, (enum addr_family)family);
 	}
 	return found || is_filled_later(rests, from);
 }
@@ -194,8 +194,8 @@ static bool is_any_destination(struct rests *rests, const struct match_condition
 	if (!to)
 		return true;
 	return !to->negated && !(to->specials & SPECIAL_LOCAL) &&
-	       (static_is_wide(&rests->proof, to, ADDR_IPV4) ||
-		static_is_wide(&rests->proof, to, ADDR_IPV6));
+	       (static_is_wide(&rests->tunnels, to, ADDR_IPV4) ||
+		static_is_wide(&rests->tunnels, to, ADDR_IPV6));
 }
 
 static bool leaves_host_open(struct rests *rests, const struct ast_rule *rule)
@@ -210,7 +210,7 @@ static bool leaves_host_open(struct rests *rests, const struct ast_rule *rule)
 /* The same with `to: local`. */
 static void add_host(struct rests *rests, const struct ast_rule *rule)
 {
-	struct arena *arena = rests->proof.arena;
+	struct arena *arena = rests->tunnels.arena;
 	struct ast_rule *rest = add(rests, rule, tell_host);
 
 	rest->scopes = SCOPE_FORWARD;
@@ -229,7 +229,7 @@ static void add_host(struct rests *rests, const struct ast_rule *rule)
 
 void static_rests(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
-	struct rests rests = { .proof = { .arena = arena, .diag = diag, .policy = policy } };
+	struct rests rests = { .tunnels = { .arena = arena, .diag = diag, .policy = policy } };
 	const struct ast_rule **rules;
 	bool *passed;
 

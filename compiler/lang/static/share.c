@@ -1,5 +1,5 @@
 /*
- * static/share: interfaces and terms that rules can tell from one another; see static/share.h.
+ * static/share: interfaces and terms that rules can distinguish; see static/share.h.
  */
 #include "lang/static/share.h"
 
@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 
-/* ---- what all rows share ---- */
+/* ---- what all slices share ---- */
 
 static bool is_pattern(const char *name)
 {

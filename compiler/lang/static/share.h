@@ -1,16 +1,16 @@
 /*
- * static/share: what the rows of a policy have in common: the interfaces that its rules can tell
+ * static/share: what the slices of a policy have in common: the interfaces that its rules can tell
  * from one another, and the terms, conditions that are no dimensions of a space.
  */
 #ifndef TPC_LANG_STATIC_SHARE_H
 #define TPC_LANG_STATIC_SHARE_H
 
-#include "lang/static/row.h"
+#include "lang/static/slice.h"
 
 struct static_shared {
 	struct arena *arena;
 	struct ast_policy *policy;
-	const char **names; /* of interfaces, one for each kind that rules can tell */
+	const char **names; /* of interfaces, one for each kind that rules can distinguish */
 	size_t name_count;
 	const struct match_condition **terms; /* distinct ones */
 	size_t term_count;

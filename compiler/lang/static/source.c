@@ -1,6 +1,6 @@
 /*
  * static/source: rules that send what this host itself sends by a table, with the source address
- * that was chosen for the way it would have gone before.
+ * that was chosen for the route it would have taken before.
  *
  * In go the rules and defaults, out comes a warning for each that may send such packets out by a
  * table which neither masquerades nor has a `snat` of their family. None where the rule names the
@@ -14,21 +14,21 @@
 #include "lang/static/tunnel.h"
 
 /* Does the rule say which addresses of this host it is about? */
-static bool names_source(struct tunnels *proof, const struct ast_rule *rule)
+static bool names_source(struct tunnels *tunnels, const struct ast_rule *rule)
 {
 	const struct match_condition *from = ast_condition(rule, "from");
 
-	return from && !from->negated && !static_is_wide(proof, from, ADDR_IPV4) &&
-	       !static_is_wide(proof, from, ADDR_IPV6);
+	return from && !from->negated && !static_is_wide(tunnels, from, ADDR_IPV4) &&
+	       !static_is_wide(tunnels, from, ADDR_IPV6);
 }
 
-static void tell(struct tunnels *proof, const struct ast_rule *rule, const struct ast_table *table,
-		 enum addr_family family)
+static void tell(struct tunnels *tunnels, const struct ast_rule *rule,
+		 const struct ast_table *table, enum addr_family family)
 {
 	bool is_one = table->snat.span.source || ast_masquerades(table);
 	const char *other = !is_one ? "" : family == ADDR_IPV6 ? "IPv6 " : "IPv4 ";
 	struct diag_record *record =
-		diag_add(proof->diag, DIAG_needs_masquerade, rule->then->name_span,
+		diag_add(tunnels->diag, DIAG_needs_masquerade, rule->then->name_span,
 			 "the host's own %spackets keep the source address of their old way out",
 			 other);
 
@@ -46,49 +46,50 @@ static void tell(struct tunnels *proof, const struct ast_rule *rule, const struc
 			  "add `masquerade: true` to the table, unless the other end knows that address");
 }
 
-static void judge_table(struct tunnels *proof, const struct ast_rule *rule,
+static void judge_table(struct tunnels *tunnels, const struct ast_rule *rule,
 			const struct ast_table *table)
 {
 	int family = 0;
 
-	while (family < ADDR_FAMILIES && (table->snat.has[family] || table->masquerades[family] ||
-					  !check_leads_out(table, (enum addr_family)family) ||
-					  !static_is_about(proof, rule, (enum addr_family)family)))
+	while (family < ADDR_FAMILIES &&
+	       (table->snat.has[family] || table->masquerades[family] ||
+		!check_leads_out(table, (enum addr_family)family) ||
+		!static_is_about(tunnels, rule, (enum addr_family)family)))
 		family++;
 	if (family < ADDR_FAMILIES)
-		tell(proof, rule, table, (enum addr_family)family);
+		tell(tunnels, rule, table, (enum addr_family)family);
 }
 
-static void judge(struct tunnels *proof, const struct ast_rule *rule)
+static void judge(struct tunnels *tunnels, const struct ast_rule *rule)
 {
 	const struct ast_then *then = rule->then;
 
-	if (!(rule->scopes & SCOPE_LOCAL) || names_source(proof, rule))
+	if (!(rule->scopes & SCOPE_LOCAL) || names_source(tunnels, rule))
 		return;
 	for (size_t i = 0; i < then->hand_count; i++)
 		if (then->hands[i].listener->via && !then->hands[i].listener->masquerade)
-			judge_table(proof, rule, then->hands[i].listener->via);
+			judge_table(tunnels, rule, then->hands[i].listener->via);
 	for (size_t i = 0; i < then->target_count; i++) {
 		const struct ast_table *table =
-			ast_table_find(proof->policy, then->targets[i].name);
+			ast_table_find(tunnels->policy, then->targets[i].name);
 
 		/* What the host sends has a route of the main table, or is not sent at all. */
 		if (!table && then->action == THEN_ROUTE)
 			return;
 		if (table)
-			judge_table(proof, rule, table);
+			judge_table(tunnels, rule, table);
 	}
 }
 
 void static_sources(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
-	struct tunnels proof = { .arena = arena, .diag = diag, .policy = policy };
+	struct tunnels tunnels = { .arena = arena, .diag = diag, .policy = policy };
 	struct ast_rule last;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		judge(&proof, &policy->rules[i]);
+		judge(&tunnels, &policy->rules[i]);
 	if (!policy->default_local)
 		return;
 	last = ast_default_rule(arena, policy, policy->default_local, SCOPE_LOCAL);
-	judge(&proof, &last);
+	judge(&tunnels, &last);
 }

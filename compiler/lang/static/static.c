@@ -1,5 +1,5 @@
 /*
- * static/prove: the proofs one after the other; see static/static.h.
+ * static/static: the checks one after the other; see static/static.h.
  */
 #include "lang/static/static.h"
 
@@ -21,7 +21,7 @@ static void static_returns(struct arena *arena, struct diag *diag, struct ast_po
 void static_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		   const struct ir *ir)
 {
-	static_cover(diag, policy);
+	static_shadowed(diag, policy);
 	static_rests(arena, diag, policy);
 	static_families(arena, diag, policy);
 	static_sources(arena, diag, policy);

@@ -1,38 +1,38 @@
 /*
- * static/prove: what can be shown of a policy as a whole, once it is known to be legal.
+ * static/static: what can be shown of a policy as a whole, once it is known to be legal.
  *
- * Each proof adds warnings or notes with every place that matters, and changes nothing. What a
- * proof says is true of every packet; where one would take too long, it says nothing.
+ * Each check adds warnings or notes with every place that matters, and changes nothing. What a
+ * check says is true of every packet; where one would take too long, it says nothing.
  */
 #ifndef TPC_LANG_STATIC_STATIC_H
 #define TPC_LANG_STATIC_STATIC_H
 
 #include "lang/ast/ast.h"
 
-struct static_row;
+struct static_slice;
 
 /* All of them. */
 void static_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		   const struct ir *ir);
 
-/* static/cover.c: rules, and a default, that no packet gets as far as; and what else is seen of the
- * rows of spaces. */
-void static_cover(struct diag *diag, struct ast_policy *policy);
-/* Of each of these as the last rule, behind all rules and defaults: does some packet for sure get
+/* static/shadow.c: rules, and a default, that no packet gets as far as; and what else is seen of
+ * the slices of spaces. */
+void static_shadowed(struct diag *diag, struct ast_policy *policy);
+/* Of each of these as the last rule, after all rules and defaults: does some packet for sure get
  * as far as it? */
 void static_passed(struct ast_policy *policy, const struct ast_rule *const *rests, size_t count,
 		   bool *passed);
 /* static/rest.c: packets that a rule speaks of and does not take: what its listener does not take,
  * and what goes to this host. */
 void static_rests(struct arena *arena, struct diag *diag, struct ast_policy *policy);
-/* static/source.c: what the host sends by another table, with the address of its old way. */
+/* static/source.c: what the host sends by another table, with the address of its old route. */
 void static_sources(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* static/order.c: destinations in two sets where the order of two rules decides. `unreached`
  * says of each rule and default, in order, that no packet gets there. */
-void static_order(struct diag *diag, struct ast_policy *policy, const struct static_row *rows,
-		  size_t row_count, const bool *unreached);
+void static_order(struct diag *diag, struct ast_policy *policy, const struct static_slice *slices,
+		  size_t slice_count, const bool *unreached);
 /* static/leak.c: tables that let a family go. */
-void static_leaks(struct diag *diag, const struct static_row *row);
+void static_leaks(struct diag *diag, const struct static_slice *slice);
 /* static/family.c: IPv6 that goes past rules about IPv4. */
 void static_families(struct arena *arena, struct diag *diag, struct ast_policy *policy);
 /* static/lan.c: what the host sends to its own networks, sent away with the rest. */

@@ -1,11 +1,10 @@
 /*
  * static/tunnel: tunnels that would be sent their own encrypted packets, round and round.
  *
- * In go the tables with what is known of the tunnels behind them, and the rules about what this
- * host sends. Where a table names its tunnel's `endpoint`, static/endpoint.c sends packets to it
- * through the ir; where it does not, its interface's name says that it is a tunnel. A rule before
- * that lets the tunnel's packets go elsewhere, by where they go or by who sends them, is taken to
- * mean them.
+ * In go the tables with what is known of their tunnels, and the rules about what this host sends.
+ * Where a table names its tunnel's `endpoint`, static/endpoint.c sends packets to it through the
+ * ir; where it does not, its interface's name says that it is a tunnel. A rule before that lets the
+ * tunnel's packets go elsewhere, by where they go or by who sends them, is taken to mean them.
  */
 #include <string.h>
 
@@ -33,8 +32,8 @@ static bool leads_to(const struct ast_then *then, const struct ast_table *table)
 	return false;
 }
 
-/* Does the rule let packets of this host go another way: as always, or by another table? */
-static bool lets_go(const struct ast_rule *rule, const struct ast_table *table)
+/* Does the rule send packets of this host elsewhere: as always, or by another table? */
+static bool bypasses(const struct ast_rule *rule, const struct ast_table *table)
 {
 	enum ast_action action = rule->then->action;
 
@@ -166,7 +165,7 @@ static bool excepts(struct tunnels *tunnels, const struct ast_rule *rule,
 {
 	const struct match_condition *to = ast_condition(rule, "to");
 
-	if (!lets_go(rule, table))
+	if (!bypasses(rule, table))
 		return false;
 	if (ast_names_identity(rule))
 		return true;

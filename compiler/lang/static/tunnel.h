@@ -1,5 +1,5 @@
 /*
- * static/tunnel: what proofs about tables share that look at rules one by one: whether a rule names
+ * static/tunnel: what checks about tables share that look at rules one by one: whether a rule names
  * senders, what its `to` holds, and which interfaces are called like tunnels.
  *
  * Tunnels whose ends are not known are static/tunnel.c's, those with an `endpoint`
@@ -20,7 +20,7 @@ struct tunnels {
 	const struct ir_walker *walker;
 };
 
-/* What the nth part of a condition names of a family, and begins with; NULL behind the last. */
+/* What the nth part of a condition names of a family, and begins with; NULL after the last. */
 const struct interval_set *static_part(struct tunnels *tunnels,
 				       const struct match_condition *condition,
 				       enum addr_family family, size_t nth);
@@ -30,7 +30,7 @@ enum { STATIC_WIDE_LENGTH = 6 };
 bool static_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
 		    enum addr_family family);
 /* static/family.c: may a packet of the family be one of the rule's? */
-bool static_is_about(struct tunnels *proof, const struct ast_rule *rule, enum addr_family family);
+bool static_is_about(struct tunnels *tunnels, const struct ast_rule *rule, enum addr_family family);
 /* Does the condition name addresses of the world outside? */
 bool static_names_public(struct tunnels *tunnels, const struct match_condition *condition,
 			 enum addr_family family);
@@ -45,6 +45,6 @@ void static_tunnels(struct tunnels *tunnels);
 /* static/endpoint.c: the tables that name the ends of their tunnels. */
 void static_endpoints(struct tunnels *tunnels);
 /* static/gateway.c: gateways whose own packets would be sent back to them. */
-void static_gateways(struct tunnels *proof);
+void static_gateways(struct tunnels *tunnels);
 
 #endif

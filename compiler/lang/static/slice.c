@@ -1,7 +1,7 @@
 /*
- * static/row: rules become spaces; see static/row.h.
+ * static/slice: rules become spaces; see static/slice.h.
  */
-#include "lang/static/row.h"
+#include "lang/static/slice.h"
 
 #include <string.h>
 
@@ -17,7 +17,7 @@ enum { ENTRIES_MOST = 1 << 22 };
 enum { COPIED_MOST = 1 << 20 };
 
 struct filling {
-	struct static_row *row;
+	struct static_slice *slice;
 	struct static_shared *shared;
 	struct header_space *space;
 	bool upper; /* the space is to hold all that the rule takes, not only what it takes for sure
@@ -34,7 +34,7 @@ static void add_term(struct filling *filling, const struct match_condition *cond
 	struct header_space *space = filling->space;
 	size_t term = static_term(filling->shared, condition), at;
 
-	*arena_append(filling->row->arena, space->terms, space->term_count) = term;
+	*arena_append(filling->slice->arena, space->terms, space->term_count) = term;
 	for (at = space->term_count - 1; at && space->terms[at - 1] > term; at--)
 		space->terms[at] = space->terms[at - 1];
 	space->terms[at] = term;
@@ -50,7 +50,8 @@ static struct interval_set whole(struct arena *arena, enum addr_family family)
 	return all;
 }
 
-static size_t set_number(struct static_row *row, struct static_sets *sets, struct interval_set set)
+static size_t set_number(struct static_slice *slice, struct static_sets *sets,
+			 struct interval_set set)
 {
 	for (size_t i = 0; i < sets->count; i++)
 		if (sets->items[i].items == set.items)
@@ -58,22 +59,22 @@ static size_t set_number(struct static_row *row, struct static_sets *sets, struc
 	for (size_t i = 0; i < sets->count; i++)
 		if (static_same_numbers(&sets->items[i], &set))
 			return i;
-	*arena_append(row->arena, sets->items, sets->count) = set;
+	*arena_append(slice->arena, sets->items, sets->count) = set;
 	return sets->count - 1;
 }
 
 /* One more part of what a condition names. False: all of it together would be too much. */
-static bool join(struct static_row *row, struct interval_set *known,
+static bool join(struct static_slice *slice, struct interval_set *known,
 		 const struct interval_set *more)
 {
 	if (!known->count || !more->count) {
 		*known = known->count ? *known : *more;
 		return true;
 	}
-	row->copied += known->count + more->count;
-	if (row->copied > COPIED_MOST)
+	slice->copied += known->count + more->count;
+	if (slice->copied > COPIED_MOST)
 		return false;
-	*known = interval_union(row->arena, known, more);
+	*known = interval_union(slice->arena, known, more);
 	return true;
 }
 
@@ -81,40 +82,40 @@ static bool join(struct static_row *row, struct interval_set *known,
 static struct interval_set known_part(struct filling *filling,
 				      const struct match_condition *condition, bool *open)
 {
-	struct static_row *row = filling->row;
-	struct interval_set known = condition->addresses.family[row->family];
+	struct static_slice *slice = filling->slice;
+	struct interval_set known = condition->addresses.family[slice->family];
 
 	for (size_t i = 0; i < condition->reference_count; i++) {
 		const struct ast_set *set =
-			ast_set_find(row->policy, condition->references[i].name);
+			ast_set_find(slice->policy, condition->references[i].name);
 		struct addr_set built_in = { 0 };
 
 		if (!set)
-			builtin_find(row->arena, condition->references[i].name, &built_in);
+			builtin_find(slice->arena, condition->references[i].name, &built_in);
 		/* what a set at run time begins with may go */
-		*open |= (set && set->dynamic) || !join(row, &known,
-							set ? &set->contents.family[row->family]
-							    : &built_in.family[row->family]);
+		*open |= (set && set->dynamic) || !join(slice, &known,
+							set ? &set->contents.family[slice->family]
+							    : &built_in.family[slice->family]);
 	}
 	for (size_t i = 0; i < condition->masked_count; i++)
-		*open |= condition->masked[i].family == row->family;
+		*open |= condition->masked[i].family == slice->family;
 	return known;
 }
 
 /* The bound of what the condition holds that the space asks for. */
 static struct interval_set bound(struct filling *filling, const struct match_condition *condition)
 {
-	struct static_row *row = filling->row;
-	struct interval_set all = whole(row->arena, row->family), none = { 0 }, known;
+	struct static_slice *slice = filling->slice;
+	struct interval_set all = whole(slice->arena, slice->family), none = { 0 }, known;
 	bool open = false;
 
 	known = known_part(filling, condition, &open);
 	if (condition->negated && known.count) {
-		row->copied += known.count;
-		if (row->copied > COPIED_MOST)
+		slice->copied += known.count;
+		if (slice->copied > COPIED_MOST)
 			open = true;
-		known = row->copied > COPIED_MOST ? all
-						  : interval_subtract(row->arena, &all, &known);
+		known = slice->copied > COPIED_MOST ? all
+						    : interval_subtract(slice->arena, &all, &known);
 	} else if (condition->negated) {
 		known = all;
 	}
@@ -154,60 +155,60 @@ static struct interval_set special_numbers(struct arena *arena, unsigned int spe
 static struct interval_set named(struct filling *filling, const struct match_condition *condition)
 {
 	const struct ast_rule *rule = filling->space->rule;
-	struct interval_set all = special_numbers(filling->row->arena, 0xf);
+	struct interval_set all = special_numbers(filling->slice->arena, 0xf);
 
-	if (!(rule->excepts ? condition != NULL : rule->meant.family[filling->row->family].count))
-		return rule->excepts ? all : special_numbers(filling->row->arena, rule->specials);
+	if (!(rule->excepts ? condition != NULL : rule->meant.family[filling->slice->family].count))
+		return rule->excepts ? all : special_numbers(filling->slice->arena, rule->specials);
 	filling->exact = false;
 	if (!filling->upper)
-		return special_numbers(filling->row->arena, rule->specials);
+		return special_numbers(filling->slice->arena, rule->specials);
 	add_term(filling, condition);
 	return all;
 }
 
 static void fill_to(struct filling *filling, const struct match_condition *condition)
 {
-	struct static_row *row = filling->row;
+	struct static_slice *slice = filling->slice;
 	struct interval_set to, stay = { 0 };
 
-	if (row->host) {
+	if (slice->host) {
 		to = named(filling, condition);
 	} else {
-		stay = staying(row->arena, row->family);
-		to = condition ? bound(filling, condition) : whole(row->arena, row->family);
+		stay = staying(slice->arena, slice->family);
+		to = condition ? bound(filling, condition) : whole(slice->arena, slice->family);
 	}
 	filling->empty |= interval_covers(&stay, &to);
-	filling->space->to = set_number(row, &row->to_sets, to);
+	filling->space->to = set_number(slice, &slice->to_sets, to);
 }
 
 static void fill_from(struct filling *filling, const struct match_condition *condition)
 {
-	struct static_row *row = filling->row;
+	struct static_slice *slice = filling->slice;
 	struct interval_set from = condition ? bound(filling, condition)
-					     : whole(row->arena, row->family);
+					     : whole(slice->arena, slice->family);
 	const struct ast_rule *rule = filling->space->rule;
 	struct interval_set own = { 0 };
 	size_t count = 0;
-	struct onward *left = row->rest_count ? NULL
-					      : onward_excepted(row->arena, row->policy, rule,
-								row->family, &count);
+	struct onward *left = slice->rest_count ? NULL
+						: onward_excepted(slice->arena, slice->policy, rule,
+								  slice->family, &count);
 
 	/* Left to the next rules, as far as it passes through. */
 	for (size_t i = 0; i < count; i++)
-		interval_add(row->arena, &own, left[i].addr.bits, left[i].addr.bits);
+		interval_add(slice->arena, &own, left[i].addr.bits, left[i].addr.bits);
 	interval_normalise(&own);
 	filling->leaves = count && rule->scopes == SCOPE_BOTH;
 	if (count && !(filling->leaves && filling->upper))
-		from = interval_subtract(row->arena, &from, &own);
+		from = interval_subtract(slice->arena, &from, &own);
 	filling->empty |= !from.count;
-	filling->space->from = set_number(row, &row->from_sets, from);
+	filling->space->from = set_number(slice, &slice->from_sets, from);
 }
 
 /* ---- the other dimensions ---- */
 
 static void set_dimension(struct filling *filling, int dimension, struct interval_set set)
 {
-	struct interval_set *kept = arena_new_of(filling->row->arena, struct interval_set);
+	struct interval_set *kept = arena_new_of(filling->slice->arena, struct interval_set);
 
 	*kept = set;
 	filling->space->dimensions[dimension] = kept;
@@ -222,11 +223,11 @@ static bool fill_number(struct filling *filling, const struct match_condition *c
 	if (nth == MATCH_NUMBERS ||
 	    (condition->mask && condition->mask != filling->shared->mark_mask))
 		return false;
-	interval_add(filling->row->arena, &all, wide(match_number(nth)->least),
+	interval_add(filling->slice->arena, &all, wide(match_number(nth)->least),
 		     wide(match_number(nth)->most));
 	set = condition->negated
-		      ? interval_subtract(filling->row->arena, &all, &condition->values)
-		      : interval_intersect(filling->row->arena, &all, &condition->values);
+		      ? interval_subtract(filling->slice->arena, &all, &condition->values)
+		      : interval_intersect(filling->slice->arena, &all, &condition->values);
 	set_dimension(filling, DIMENSION_NUMBER + (int)nth, set);
 	return true;
 }
@@ -242,7 +243,7 @@ static void fill_interfaces(struct filling *filling, const struct match_conditio
 		for (size_t k = 0; k < condition->name_count && !named; k++)
 			named = static_fits(condition->names[k], shared->names[i]);
 		if (named != condition->negated)
-			interval_add(filling->row->arena, &set, wide(i), wide(i));
+			interval_add(filling->slice->arena, &set, wide(i), wide(i));
 	}
 	interval_normalise(&set);
 	set_dimension(filling, condition->selector == INTERFACE_IN ? DIMENSION_IN : DIMENSION_OUT,
@@ -256,7 +257,7 @@ static void fill_state(struct filling *filling, const struct match_condition *co
 
 	for (unsigned int bit = 0; bit < 4; bit++)
 		if ((condition->mask >> bit & 1) != condition->negated)
-			interval_add(filling->row->arena, &set, wide(bit), wide(bit));
+			interval_add(filling->slice->arena, &set, wide(bit), wide(bit));
 	interval_normalise(&set);
 	set_dimension(filling, DIMENSION_STATE, set);
 }
@@ -281,14 +282,14 @@ static void fill_scope(struct filling *filling)
 
 	if (scopes == SCOPE_BOTH)
 		return;
-	interval_add(filling->row->arena, &set, wide(scopes == SCOPE_LOCAL),
+	interval_add(filling->slice->arena, &set, wide(scopes == SCOPE_LOCAL),
 		     wide(scopes == SCOPE_LOCAL));
 	set_dimension(filling, DIMENSION_SCOPE, set);
 }
 
 /* ---- rules ---- */
 
-/* May it leave ICMP errors to the rules after it? Then it covers nothing. */
+/* May it leave ICMP errors to the rules after it? Then it shadows nothing. */
 static bool is_apart(const struct ast_rule *rule)
 {
 	for (size_t i = 0; i < rule->condition_count; i++) {
@@ -314,18 +315,20 @@ static void describe(struct filling *filling)
 	bool names_identity = ast_names_identity(rule);
 
 	for (size_t i = 0; i < rule->condition_count; i++)
-		space->may_change_way |= ast_may_change(filling->row->policy, rule->conditions[i]);
-	space->may_change_way &= ast_chooses_way(rule->then);
-	space->cuts = !ast_chooses_way(rule->then);
+		space->may_change_target |=
+			ast_may_change(filling->slice->policy, rule->conditions[i]);
+	space->may_change_target &= ast_chooses_target(rule->then);
+	space->every_packet = !ast_chooses_target(rule->then);
 	space->own = filling->shared->has_own && names_identity && (rule->scopes & SCOPE_LOCAL);
 	space->for_own = names_identity && !ast_hands_over(rule->then);
 }
 
-static bool add_box(struct filling *filling, const struct ast_rule *rule, size_t order, bool upper)
+static bool add_space(struct filling *filling, const struct ast_rule *rule, size_t order,
+		      bool upper)
 {
-	struct static_row *row = filling->row;
+	struct static_slice *slice = filling->slice;
 
-	filling->space = arena_append(row->arena, row->spaces, row->space_count);
+	filling->space = arena_append(slice->arena, slice->spaces, slice->space_count);
 	*filling->space = (struct header_space){ .rule = rule, .order = order };
 	filling->upper = upper;
 	filling->exact = true;
@@ -338,24 +341,24 @@ static bool add_box(struct filling *filling, const struct ast_rule *rule, size_t
 	for (size_t i = 0; i < rule->condition_count; i++)
 		fill_condition(filling, rule->conditions[i]);
 	describe(filling);
-	row->space_count -= filling->empty;
+	slice->space_count -= filling->empty;
 	return !filling->empty;
 }
 
 /* Two defaults stand between the rules and the rests. */
-static size_t first_rest(const struct static_row *row)
+static size_t first_rest(const struct static_slice *slice)
 {
-	return row->policy->rule_count + 2;
+	return slice->policy->rule_count + 2;
 }
 
 /* Does it meet destinations that rules leave alone without a name of theirs: what it excepts, or
  * where one of its addresses is this host's own? */
-static bool may_be_own(struct static_row *row, const struct ast_rule *rule)
+static bool may_be_own(struct static_slice *slice, const struct ast_rule *rule)
 {
-	struct interval_set stay = staying(row->arena, row->family);
+	struct interval_set stay = staying(slice->arena, slice->family);
 
 	return !rule->specials &&
-	       (rule->excepts || !interval_covers(&stay, &rule->meant.family[row->family]));
+	       (rule->excepts || !interval_covers(&stay, &rule->meant.family[slice->family]));
 }
 
 /* A space of what the rule may take; and, where that is more than it takes for sure, one of that.
@@ -363,19 +366,20 @@ static bool may_be_own(struct static_row *row, const struct ast_rule *rule)
 static void add_rule(struct filling *filling, const struct ast_rule *rule, size_t order,
 		     bool is_last)
 {
-	bool exact, covers;
+	bool exact, shadows;
 
-	if (!rule->families[filling->row->family] || (filling->row->host && !rule->host))
+	if (!rule->families[filling->slice->family] || (filling->slice->host && !rule->host))
 		return;
-	if (!add_box(filling, rule, order, true))
+	if (!add_space(filling, rule, order, true))
 		return;
 	exact = filling->exact && !filling->leaves;
-	covers = !is_last && ends(rule);
-	filling->space->covered = !filling->row->rest_count || order >= first_rest(filling->row);
-	filling->space->apart = filling->row->host && may_be_own(filling->row, rule);
-	filling->space->covers = covers && !filling->leaves;
-	if (!exact && covers && add_box(filling, rule, order, false))
-		filling->space->covers = true;
+	shadows = !is_last && ends(rule);
+	filling->space->shadowed = !filling->slice->rest_count ||
+				   order >= first_rest(filling->slice);
+	filling->space->apart = filling->slice->host && may_be_own(filling->slice, rule);
+	filling->space->shadows = shadows && !filling->leaves;
+	if (!exact && shadows && add_space(filling, rule, order, false))
+		filling->space->shadows = true;
 }
 
 static void add_default(struct filling *filling, const struct ast_then *then, enum ir_scope scope,
@@ -383,27 +387,27 @@ static void add_default(struct filling *filling, const struct ast_then *then, en
 {
 	struct ast_rule *rule;
 
-	if (!then || then->action == THEN_DIRECT || filling->row->host)
+	if (!then || then->action == THEN_DIRECT || filling->slice->host)
 		return;
-	rule = arena_new_of(filling->row->arena, struct ast_rule);
-	*rule = ast_default_rule(filling->row->arena, filling->row->policy, then, scope);
-	add_rule(filling, rule, order, !filling->row->rest_count);
+	rule = arena_new_of(filling->slice->arena, struct ast_rule);
+	*rule = ast_default_rule(filling->slice->arena, filling->slice->policy, then, scope);
+	add_rule(filling, rule, order, !filling->slice->rest_count);
 }
 
 /* ---- sets become numbers ---- */
 
 /* The lists of what there is; the sets may hold more. */
-static bool lay(struct static_row *row, struct static_sets *sets, struct interval_set all,
+static bool lay(struct static_slice *slice, struct static_sets *sets, struct interval_set all,
 		struct overlay *out)
 {
 	const struct interval_set **pointers;
 	size_t last = sets->count, kept = 0;
 
-	*arena_append(row->arena, sets->items, sets->count) = all;
-	pointers = arena_alloc(row->arena, sets->count * sizeof(struct interval_set *));
+	*arena_append(slice->arena, sets->items, sets->count) = all;
+	pointers = arena_alloc(slice->arena, sets->count * sizeof(struct interval_set *));
 	for (size_t i = 0; i < sets->count; i++)
 		pointers[i] = &sets->items[i];
-	if (!overlay_make_lists(row->arena, pointers, NULL, sets->count, ENTRIES_MOST, out))
+	if (!overlay_make_lists(slice->arena, pointers, NULL, sets->count, ENTRIES_MOST, out))
 		return false;
 	for (size_t i = 0; i < out->list_count; i++)
 		if (out->lists[i].sets[out->lists[i].count - 1] == last)
@@ -412,30 +416,30 @@ static bool lay(struct static_row *row, struct static_sets *sets, struct interva
 	return true;
 }
 
-static void set_bounds(struct static_row *row, size_t name_count)
+static void set_bounds(struct static_slice *slice, size_t name_count)
 {
-	row->last[DIMENSION_SCOPE] = 1;
-	row->last[DIMENSION_PROTO] = 255;
-	row->last[DIMENSION_STATE] = 4;
-	row->last[DIMENSION_IN] = row->last[DIMENSION_OUT] = name_count - 1;
+	slice->last[DIMENSION_SCOPE] = 1;
+	slice->last[DIMENSION_PROTO] = 255;
+	slice->last[DIMENSION_STATE] = 4;
+	slice->last[DIMENSION_IN] = slice->last[DIMENSION_OUT] = name_count - 1;
 	/* What has none is one more, and the value of no condition. */
 	for (size_t i = 0; i < MATCH_NUMBERS; i++) {
 		const struct match_number *number = match_number(i);
 
-		row->first[DIMENSION_NUMBER + i] = number->least;
-		row->last[DIMENSION_NUMBER + i] = number->most + number->may_lack;
+		slice->first[DIMENSION_NUMBER + i] = number->least;
+		slice->last[DIMENSION_NUMBER + i] = number->most + number->may_lack;
 	}
 }
 
-/* Sources are told apart only as far as the sets do it: a class for each list of sets. */
-static bool class_sources(struct static_row *row)
+/* Sources are distinguished only as far as the sets do it: a class for each list of sets. */
+static bool class_sources(struct static_slice *slice)
 {
 	struct overlay classes;
 	struct interval_set *of_sets;
-	bool good = lay(row, &row->from_sets, whole(row->arena, row->family), &classes);
+	bool good = lay(slice, &slice->from_sets, whole(slice->arena, slice->family), &classes);
 
-	row->last[DIMENSION_FROM] = good ? classes.list_count - 1 : 0;
-	of_sets = arena_alloc(row->arena, row->from_sets.count * sizeof(*of_sets));
+	slice->last[DIMENSION_FROM] = good ? classes.list_count - 1 : 0;
+	of_sets = arena_alloc(slice->arena, slice->from_sets.count * sizeof(*of_sets));
 	for (size_t list = 0; good && list < classes.list_count; list++)
 		for (size_t i = 0; i < classes.lists[list].count; i++) {
 			struct interval_set *set = &of_sets[classes.lists[list].sets[i]];
@@ -444,68 +448,69 @@ static bool class_sources(struct static_row *row)
 			if (last && last->last.low + 1 == list)
 				last->last = wide(list);
 			else
-				interval_add(row->arena, set, wide(list), wide(list));
+				interval_add(slice->arena, set, wide(list), wide(list));
 		}
-	for (size_t i = 0; good && i < row->space_count; i++) {
-		struct header_space *space = &row->spaces[i];
-		const struct interval_set *set = &row->from_sets.items[space->from];
+	for (size_t i = 0; good && i < slice->space_count; i++) {
+		struct header_space *space = &slice->spaces[i];
+		const struct interval_set *set = &slice->from_sets.items[space->from];
 
-		if (set->count == 1 && addr_is_whole(row->family, set->items[0]))
+		if (set->count == 1 && addr_is_whole(slice->family, set->items[0]))
 			continue;
 		space->dimensions[DIMENSION_FROM] = &of_sets[space->from];
 	}
 	return good;
 }
 
-static struct interval_set destinations(const struct static_row *row)
+static struct interval_set destinations(const struct static_slice *slice)
 {
-	struct interval_set all = whole(row->arena, row->family), stay;
+	struct interval_set all = whole(slice->arena, slice->family), stay;
 
-	if (row->host)
-		return special_numbers(row->arena, 0xf);
-	stay = staying(row->arena, row->family);
-	return interval_subtract(row->arena, &all, &stay);
+	if (slice->host)
+		return special_numbers(slice->arena, 0xf);
+	stay = staying(slice->arena, slice->family);
+	return interval_subtract(slice->arena, &all, &stay);
 }
 
-static void index_boxes(struct static_row *row)
+static void index_spaces(struct static_slice *slice)
 {
-	row->spaces_of = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t *));
-	row->space_counts = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t));
-	for (size_t i = 0; i < row->space_count; i++) {
-		size_t to = row->spaces[i].to;
+	slice->spaces_of = arena_alloc(slice->arena, slice->to_sets.count * sizeof(size_t *));
+	slice->space_counts = arena_alloc(slice->arena, slice->to_sets.count * sizeof(size_t));
+	for (size_t i = 0; i < slice->space_count; i++) {
+		size_t to = slice->spaces[i].to;
 
-		*arena_append(row->arena, row->spaces_of[to], row->space_counts[to]) = i;
+		*arena_append(slice->arena, slice->spaces_of[to], slice->space_counts[to]) = i;
 	}
 }
 
-void static_index(struct static_row *row)
+void static_index(struct static_slice *slice)
 {
-	if (row->lists_of || !row->complete)
+	if (slice->lists_of || !slice->complete)
 		return;
-	row->lists_of = arena_alloc(row->arena, row->to_sets.count * sizeof(uint32_t *));
-	row->list_counts = arena_alloc(row->arena, row->to_sets.count * sizeof(size_t));
-	for (size_t i = 0; i < row->to.list_count; i++)
-		for (size_t k = 0; k < row->to.lists[i].count; k++) {
-			uint32_t set = row->to.lists[i].sets[k];
+	slice->lists_of = arena_alloc(slice->arena, slice->to_sets.count * sizeof(uint32_t *));
+	slice->list_counts = arena_alloc(slice->arena, slice->to_sets.count * sizeof(size_t));
+	for (size_t i = 0; i < slice->to.list_count; i++)
+		for (size_t k = 0; k < slice->to.lists[i].count; k++) {
+			uint32_t set = slice->to.lists[i].sets[k];
 
-			*arena_append(row->arena, row->lists_of[set], row->list_counts[set]) =
+			*arena_append(slice->arena, slice->lists_of[set], slice->list_counts[set]) =
 				(uint32_t)i;
 		}
 }
 
-void static_fill(struct static_row *row, struct static_shared *shared)
+void static_fill(struct static_slice *slice, struct static_shared *shared)
 {
-	struct filling filling = { .row = row, .shared = shared };
-	struct ast_policy *policy = row->policy;
+	struct filling filling = { .slice = slice, .shared = shared };
+	struct ast_policy *policy = slice->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
 		add_rule(&filling, &policy->rules[i], i, false);
 	add_default(&filling, policy->default_forward, SCOPE_FORWARD, policy->rule_count);
 	add_default(&filling, policy->default_local, SCOPE_LOCAL, policy->rule_count + 1);
-	for (size_t i = 0; i < row->rest_count; i++)
-		add_rule(&filling, row->rests[i], first_rest(row) + i, true);
-	set_bounds(row, shared->name_count);
-	row->complete = class_sources(row) && lay(row, &row->to_sets, destinations(row), &row->to);
-	if (row->complete)
-		index_boxes(row);
+	for (size_t i = 0; i < slice->rest_count; i++)
+		add_rule(&filling, slice->rests[i], first_rest(slice) + i, true);
+	set_bounds(slice, shared->name_count);
+	slice->complete = class_sources(slice) &&
+			  lay(slice, &slice->to_sets, destinations(slice), &slice->to);
+	if (slice->complete)
+		index_spaces(slice);
 }

@@ -1,5 +1,5 @@
 /*
- * lower/scope: the author's rules of one scope, with the default at their end. They are lowered
+ * lower/body: the author's rules of one scope, with the default at their end. They are lowered
  * before the base chain that they go into: its head says what they have decided.
  */
 #include "base/arena.h"
@@ -17,8 +17,8 @@ static bool rule_leaves_errors(const struct ast_rule *rule)
 		(ast_hands_over(then) && then->listener->mode == MODE_TPROXY));
 }
 
-/* Does one of the rules that keep no state leave ICMP errors behind? */
-static bool leaves_errors(struct lower *lower, const struct lower_scope *body)
+/* Does one of the rules that keep no state not take the ICMP errors about what it takes? */
+static bool leaves_errors(struct lower *lower, const struct lower_body *body)
 {
 	struct ast_rule otherwise = lower_default_rule(lower, body->otherwise, body->rules.scope);
 	const struct ast_policy *policy = lower->policy;
@@ -36,26 +36,26 @@ static bool leaves_errors(struct lower *lower, const struct lower_scope *body)
 
 /* Rules that keep no state are asked for ICMP errors as for the packets that the errors are about.
  */
-static void begin_errors(struct lower *lower, struct lower_scope *body)
+static void begin_errors(struct lower *lower, struct lower_body *body)
 {
 	if (body->rules.stateful || !leaves_errors(lower, body))
 		return;
-	body->errors = lower_new_walk(lower, body->rules.scope,
-				      arena_printf(lower->arena, "errors_%s", body->rules.name));
+	body->errors = lower_new_block(lower, body->rules.scope,
+				       arena_printf(lower->arena, "errors_%s", body->rules.name));
 	body->errors.errors = true;
 	body->errors.chain =
 		lower_chain(lower, body->errors.name, "ICMP errors go where their connection goes");
 	lower->errors = true;
 }
 
-static void walk_errors(struct lower *lower, struct lower_scope *body, const struct ast_rule *rule)
+static void add_errors(struct lower *lower, struct lower_body *body, const struct ast_rule *rule)
 {
 	if (body->errors.chain && !body->rules.stateful && rule->then->action != THEN_CONTINUE)
 		lower_author_rule(lower, &body->errors, rule);
 }
 
 static void follow_errors(struct lower *lower, struct ir_chain *chain,
-			  const struct lower_scope *body)
+			  const struct lower_body *body)
 {
 	struct ir_rule *rule;
 
@@ -71,7 +71,7 @@ static void follow_errors(struct lower *lower, struct ir_chain *chain,
 
 /* IPv6 that a policy about IPv4 would let go: refused, unless the default does something with it.
  */
-static void block_ipv6(struct lower *lower, const struct lower_scope *body)
+static void block_ipv6(struct lower *lower, const struct lower_body *body)
 {
 	struct ir_rule *rule;
 
@@ -82,7 +82,7 @@ static void block_ipv6(struct lower *lower, const struct lower_scope *body)
 	lower_goto(lower, rule, lower_refuse(lower));
 }
 
-static void walk_default(struct lower *lower, struct lower_scope *body)
+static void add_default(struct lower *lower, struct lower_body *body)
 {
 	struct ast_rule rule = lower_default_rule(lower, body->otherwise, body->rules.scope);
 	static const struct ast_then direct = { .action = THEN_DIRECT };
@@ -93,7 +93,7 @@ static void walk_default(struct lower *lower, struct lower_scope *body)
 	if (!is_direct)
 		lower_author_rule(lower, &body->rules, &rule);
 	if (!is_direct)
-		walk_errors(lower, body, &rule);
+		add_errors(lower, body, &rule);
 	if (!body->rules.stateful)
 		return;
 	rule = lower_default_rule(lower, &direct, body->rules.scope);
@@ -108,17 +108,17 @@ static bool has_specials(const struct lower *lower, enum ir_scope scope)
 	return false;
 }
 
-struct lower_scope lower_scope(struct lower *lower, enum ir_scope scope)
+struct lower_body lower_body(struct lower *lower, enum ir_scope scope)
 {
 	static const struct ast_then direct = { .action = THEN_DIRECT };
 	struct ast_policy *policy = lower->policy;
 	const struct ast_then *given = scope == SCOPE_LOCAL ? policy->default_local
 							    : policy->default_forward;
 	const char *name = scope == SCOPE_LOCAL ? "local" : "forward";
-	struct lower_scope body = { .otherwise = given ? given : &direct };
+	struct lower_body body = { .otherwise = given ? given : &direct };
 
-	body.rules = lower_new_walk(lower, scope, name);
-	body.host = lower_new_walk(lower, scope, arena_printf(lower->arena, "host_%s", name));
+	body.rules = lower_new_block(lower, scope, name);
+	body.host = lower_new_block(lower, scope, arena_printf(lower->arena, "host_%s", name));
 	body.host.specials = true;
 	body.rules.chain = arena_new_of(lower->arena, struct ir_chain);
 	if (has_specials(lower, scope))
@@ -132,19 +132,19 @@ struct lower_scope lower_scope(struct lower *lower, enum ir_scope scope)
 		if (!(rule->scopes & scope))
 			continue;
 		body.needed = true;
-		lower_walk_rule(lower, &body.rules, rule);
-		walk_errors(lower, &body, rule);
+		lower_block_rule(lower, &body.rules, rule);
+		add_errors(lower, &body, rule);
 		if (rule->host & scope)
-			lower_walk_rule(lower, &body.host, rule);
+			lower_block_rule(lower, &body.host, rule);
 	}
 	if (body.needed)
-		walk_default(lower, &body);
+		add_default(lower, &body);
 	if (body.host.chain)
 		lower_op(lower, lower_guarantee(lower, body.host.chain, NULL), IR_ACCEPT);
 	return body;
 }
 
-void lower_put_scope(struct lower *lower, struct ir_chain *chain, const struct lower_scope *body)
+void lower_put_body(struct lower *lower, struct ir_chain *chain, const struct lower_body *body)
 {
 	if (!body->needed)
 		return;

@@ -1,5 +1,5 @@
 /*
- * check/way: what is wrong with a listener or a table itself, whatever rules send there.
+ * check/target: what is wrong with a listener or a table itself, whatever rules send there.
  */
 #include <string.h>
 
@@ -251,7 +251,7 @@ static bool check_npt(struct diag *diag, const struct ast_npt *npt)
 			    "remove `nptv6`: these addresses are the same on both sides");
 }
 
-/* What comes in for an outside prefix has to be for one inside prefix, and the other way round. */
+/* What comes in for an outside prefix has to be for one inside prefix, and the reverse. */
 static bool check_npt_pair(struct diag *diag, const struct ast_npt *a, const struct ast_npt *b)
 {
 	struct diag_record *record;
