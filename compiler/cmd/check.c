@@ -107,16 +107,12 @@ static enum cmd_status check_policy(const struct cmd_call *call, const char *pat
 	struct diag *diag = diag_new(arena);
 	const struct ir *ir;
 	enum cmd_status status;
-	bool is_good;
 
 	diag_configure(diag, cmd_given(call, CHECK_STRICT), call->verbose ? NOTES_ALL : NOTES_SOME);
-	ir = lang_compile(arena, diag, path, NULL);
-	is_good = ir && diag_error_count(diag) == 0;
-	status = show(call, strcmp(path, "-") ? path : "<stdin>", is_good ? ir : NULL, diag);
+	ir = cmd_compile(arena, diag, path, NULL);
+	status = show(call, strcmp(path, "-") ? path : "<stdin>", ir, diag);
 	arena_free(arena);
-	if (status != CMD_DONE)
-		return status;
-	return is_good ? CMD_DONE : CMD_POLICY_WRONG;
+	return status == CMD_DONE && !ir ? CMD_POLICY_WRONG : status;
 }
 
 static enum cmd_status run(struct cmd_call *call)

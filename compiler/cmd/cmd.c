@@ -25,6 +25,7 @@
 #include "base/suggest.h"
 #include "cmd/help.h"
 #include "cmd/options.h"
+#include "emit/emit.h"
 #include "host/lives.h"
 #include "lang/lang.h"
 #include "opt/opt.h"
@@ -144,6 +145,16 @@ void cmd_show_diag(const struct cmd_call *call, const struct diag *diag)
 	print_error(&text);
 }
 
+struct ir *cmd_compile(struct arena *arena, struct diag *diag, const char *path,
+		       const struct lang_host *host)
+{
+	struct ir *ir = lang_compile(arena, diag, path, host);
+
+	if (ir)
+		emit_check(arena, diag, ir);
+	return diag_error_count(diag) ? NULL : ir;
+}
+
 struct ir *cmd_compile_policy(struct cmd_call *call, const char *path, const struct lang_host *host)
 {
 	struct diag *diag = diag_new(call->arena);
@@ -151,9 +162,9 @@ struct ir *cmd_compile_policy(struct cmd_call *call, const char *path, const str
 
 	call->diag = diag;
 	diag_configure(diag, call->strict, call->verbose ? NOTES_ALL : NOTES_NONE);
-	ir = lang_compile(call->arena, diag, path, host);
+	ir = cmd_compile(call->arena, diag, path, host);
 	cmd_show_diag(call, diag);
-	return diag_error_count(diag) ? NULL : ir;
+	return ir;
 }
 
 struct ir *cmd_compile_here(struct cmd_call *call, const char *path)

@@ -109,10 +109,14 @@ static inline bool cmd_given(const struct cmd_call *call, size_t option)
 /* The whole program: finds the verb, reads its options, runs it. */
 int cmd_main(const struct cmd_verb *const *verbs, size_t count, int argc, char **argv);
 
+/* The ir of the policy, where it has no errors and all outputs can say what it asks for. `host`:
+ * lang.h; NULL: it is for any. */
+struct ir *cmd_compile(struct arena *arena, struct diag *diag, const char *path,
+		       const struct lang_host *host);
 /*
  * Compiles the policy and shows its errors and warnings on standard error (in the call's format).
  * NULL when there was an error; the exit status is CMD_POLICY_WRONG then. The ir is the call's
- * arena's. `host`: lang.h; NULL: it is for any.
+ * arena's.
  */
 struct ir *cmd_compile_policy(struct cmd_call *call, const char *path,
 			      const struct lang_host *host);

@@ -13,15 +13,16 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/diag.h"
 #include "emit/emit.h"
 #include "emit/overview.h"
 #include "emit/text.h"
-#include "ir/domains.h"
+#include "emit/domains.h"
 #include "ir/ir.h"
 
 /* Domains that are in the same sets. */
 struct alike {
-	const struct ir_domain **items; /* sorted */
+	const struct domain **items; /* sorted */
 	size_t count;
 };
 
@@ -34,7 +35,7 @@ bool emit_dnsmasq_is_needed(const struct ir *ir)
 }
 
 /* The sets that an answer for the domain is added to: "4#inet#tpc#x_v4,6#inet#tpc#x_v6". */
-static const char *sets_of(struct arena *arena, const struct ir *ir, const struct ir_domain *domain)
+static const char *sets_of(struct arena *arena, const struct ir *ir, const struct domain *domain)
 {
 	struct buf text = { 0 };
 	const char *sets;
@@ -52,8 +53,8 @@ static const char *sets_of(struct arena *arena, const struct ir *ir, const struc
 
 static int compare_alike(const void *a, const void *b)
 {
-	const struct ir_domain *const *left = a, *const *right = b;
-	int order = ir_domains_compare_sets(*left, *right);
+	const struct domain *const *left = a, *const *right = b;
+	int order = domains_compare_sets(*left, *right);
 
 	return order ? order : (*left > *right) - (*left < *right);
 }
@@ -66,15 +67,15 @@ static int compare_first(const void *a, const void *b)
 }
 
 /* Does the nearest domain above say the same already? */
-static bool is_said_above(const struct ir_domain *domain)
+static bool is_said_above(const struct domain *domain)
 {
-	return domain->above && !ir_domains_compare_sets(domain, domain->above);
+	return domain->above && !domains_compare_sets(domain, domain->above);
 }
 
 /* The domains that are written, by their sets, in the order of the first of each. */
-static struct alike *group(struct arena *arena, const struct ir_domains *domains, size_t *count)
+static struct alike *group(struct arena *arena, const struct domains *domains, size_t *count)
 {
-	const struct ir_domain **items = arena_alloc(arena, (domains->count + 1) * sizeof(*items));
+	const struct domain **items = arena_alloc(arena, (domains->count + 1) * sizeof(*items));
 	struct alike *groups = NULL;
 	size_t left = 0;
 
@@ -84,7 +85,7 @@ static struct alike *group(struct arena *arena, const struct ir_domains *domains
 	qsort(items, left, sizeof(*items), compare_alike);
 	*count = 0;
 	for (size_t i = 0; i < left; i++) {
-		if (!i || ir_domains_compare_sets(items[i - 1], items[i]) != 0)
+		if (!i || domains_compare_sets(items[i - 1], items[i]) != 0)
 			*arena_append(arena, groups, *count) = (struct alike){ &items[i], 0 };
 		groups[*count - 1].count++;
 	}
@@ -96,7 +97,7 @@ static struct alike *group(struct arena *arena, const struct ir_domains *domains
 /* Lines for the domains of a group, as long as dnsmasq reads them. */
 static void put_lines(const struct alike *group, const char *sets, struct buf *out)
 {
-	size_t begin = 0, most = IR_RESOLVER_LINE - strlen(sets);
+	size_t begin = 0, most = DNSMASQ_LINE - strlen(sets);
 	bool is_open = false;
 
 	for (size_t i = 0; i < group->count; i++) {
@@ -116,6 +117,36 @@ static void put_lines(const struct alike *group, const char *sets, struct buf *o
 	buf_printf(out, "%s\n", sets);
 }
 
+/* Has a line room for the domain and all sets that it is in? */
+static bool fits(const struct ir *ir, const struct domain *domain)
+{
+	size_t length = strlen("nftset=//") + strlen(domain->name);
+
+	for (size_t i = 0; i < domain->set_count; i++)
+		length += strlen("4#inet##,") + strlen(ir->table) +
+			  strlen(ir->sets[domain->sets[i]].base);
+	return length <= DNSMASQ_LINE;
+}
+
+/* One error is enough: the same names are in the other sets. */
+void emit_dnsmasq_check(struct arena *arena, struct diag *diag, const struct ir *ir)
+{
+	const struct domains domains = domains_of(arena, ir);
+
+	for (size_t i = 0; i < ir->set_count; i++)
+		for (size_t k = 0; k < ir->sets[i].domain_count; k++) {
+			const char *name = ir->sets[i].domains[k];
+
+			if (fits(ir, domains_find(&domains, name)))
+				continue;
+			diag_help(diag_add(diag, DIAG_too_complex, ir->sets[i].origin,
+					   "the domain %s is in more sets than a line of dnsmasq can name",
+					   name),
+				  "put it into one set, and name that set in the rules");
+			return;
+		}
+}
+
 static void put_head(const struct emit_job *job, struct buf *out)
 {
 	overview_put_origin(job, ".dnsmasq.conf", out);
@@ -132,15 +163,10 @@ void emit_dnsmasq_put(const struct emit_job *job, struct buf *out)
 {
 	const struct ir *ir = job->ir;
 	struct arena *arena = arena_new();
-	const struct ir_set **sets = arena_alloc(arena, (ir->set_count + 1) * sizeof(*sets));
-	struct ir_domains domains;
-	struct alike *groups;
+	const struct domains domains = domains_of(arena, ir);
 	size_t count;
+	struct alike *groups = group(arena, &domains, &count);
 
-	for (size_t i = 0; i < ir->set_count; i++)
-		sets[i] = &ir->sets[i];
-	domains = ir_domains_of(arena, sets, ir->set_count);
-	groups = group(arena, &domains, &count);
 	put_head(job, out);
 	for (size_t i = 0; i < count; i++)
 		put_lines(&groups[i], sets_of(arena, ir, groups[i].items[0]), out);

@@ -22,7 +22,7 @@ static const struct emit_output outputs[] = {
 	{ "sysctl", ".sysctl.conf", "for `sysctl -p`, where the policy needs kernel settings", 0666,
 	  emit_sysctl_is_needed, emit_sysctl_put },
 	{ "dnsmasq", ".dnsmasq.conf", "for dnsmasq, where sets have domains", 0666,
-	  emit_dnsmasq_is_needed, emit_dnsmasq_put },
+	  emit_dnsmasq_is_needed, emit_dnsmasq_put, emit_dnsmasq_check },
 	{ "json", ".json", "what was allocated, for programs", 0666, NULL, emit_json_put },
 };
 
@@ -57,4 +57,11 @@ const struct emit_output *emit_find(const char *kind)
 		if (!strcmp(outputs[i].kind, kind))
 			return &outputs[i];
 	return NULL;
+}
+
+void emit_check(struct arena *arena, struct diag *diag, const struct ir *ir)
+{
+	for (size_t i = 0; i < OUTPUTS; i++)
+		if (outputs[i].check)
+			outputs[i].check(arena, diag, ir);
 }

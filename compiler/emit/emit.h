@@ -11,6 +11,7 @@
 
 struct arena;
 struct buf;
+struct diag;
 struct ir;
 struct ir_chain;
 struct ir_rule;
@@ -30,6 +31,8 @@ struct emit_output {
 	mode_t mode;
 	bool (*is_needed)(const struct ir *ir); /* NULL: always written */
 	void (*put)(const struct emit_job *job, struct buf *out);
+	/* Adds an error for what has no room in the output; NULL: all has. */
+	void (*check)(struct arena *arena, struct diag *diag, const struct ir *ir);
 };
 
 /* The job of a policy that was read from this path ("-": standard input). */
@@ -37,6 +40,8 @@ struct emit_job emit_job_of(struct arena *arena, const struct ir *ir, const char
 /* All outputs, in the order they are written; *count receives how many. */
 const struct emit_output *emit_outputs(size_t *count);
 const struct emit_output *emit_find(const char *kind);
+/* Can all outputs say what the policy asks for? If not, adds errors. */
+void emit_check(struct arena *arena, struct diag *diag, const struct ir *ir);
 
 /* Does a map among the wanted sets (NULL: all) lead to the chain? Then the chain is declared with
  * it. */

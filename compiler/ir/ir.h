@@ -77,10 +77,6 @@ struct ir_set {
 	const uint32_t *leads; /* the number of each element's target */
 };
 
-/* The longest line that dnsmasq reads whole, the end of the line not counted: MAXDNAME, 1025, in
- * its src/dns-protocol.h is the room it reads a line into. */
-enum { IR_RESOLVER_LINE = 1023 };
-
 /* ---- matches ---- */
 
 struct ir_match;

@@ -1,5 +1,6 @@
 /*
- * Unit tests of ir/domains: random names in random sets, against asking every set about every name.
+ * Unit tests of emit/domains: random names in random sets, against asking every set about every
+ * name.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,8 @@
 
 #include "base/arena.h"
 #include "base/names.h"
-#include "ir/domains.h"
+#include "emit/dnsmasq.h"
+#include "emit/domains.h"
 #include "ir/ir.h"
 
 enum { SETS = 9, NAMES = 60, ROUNDS = 200 };
@@ -60,10 +62,9 @@ static bool resolves(const struct ir_set *set, const char *name)
 	return false;
 }
 
-static void check_domain(const struct ir_domains *domains, const struct ir_set *sets,
-			 const char *name)
+static void check_domain(const struct domains *domains, const struct ir_set *sets, const char *name)
 {
-	const struct ir_domain *domain = ir_domains_find(domains, name);
+	const struct domain *domain = domains_find(domains, name);
 	size_t next = 0;
 
 	assert_non_null(domain);
@@ -73,7 +74,7 @@ static void check_domain(const struct ir_domains *domains, const struct ir_set *
 			assert_int_equal(domain->sets[next++], i);
 		}
 	assert_int_equal(next, domain->set_count);
-	assert_true(!domain->above || ir_domains_compare_sets(domain, domain->above) != 0 ||
+	assert_true(!domain->above || domains_compare_sets(domain, domain->above) != 0 ||
 		    domain->set_count == domain->above->set_count);
 }
 
@@ -85,20 +86,18 @@ static void every_name_has_its_sets(void **state)
 	for (int round = 0; round < ROUNDS; round++) {
 		struct arena *arena = arena_new();
 		struct ir_set sets[SETS];
-		const struct ir_set *pointers[SETS];
-		struct ir_domains domains;
+		struct ir ir = { .sets = sets, .set_count = SETS };
+		struct domains domains;
 
-		for (size_t i = 0; i < SETS; i++) {
+		for (size_t i = 0; i < SETS; i++)
 			draw_set(arena, &seed, &sets[i]);
-			pointers[i] = &sets[i];
-		}
-		domains = ir_domains_of(arena, pointers, SETS);
+		domains = domains_of(arena, &ir);
 		for (size_t i = 1; i < domains.count; i++)
 			assert_true(strcmp(domains.items[i - 1].name, domains.items[i].name) < 0);
 		for (size_t i = 0; i < SETS; i++)
 			for (size_t k = 0; k < sets[i].domain_count; k++)
 				check_domain(&domains, sets, sets[i].domains[k]);
-		assert_null(ir_domains_find(&domains, "z"));
+		assert_null(domains_find(&domains, "z"));
 		arena_free(arena);
 	}
 }
@@ -110,17 +109,15 @@ static void more_sets_than_a_line(void **state)
 	const char *names[] = { "a", "b.a" };
 	struct arena *arena = arena_new();
 	struct ir_set *sets = arena_alloc(arena, MANY * sizeof(*sets));
-	const struct ir_set **pointers = arena_alloc(arena, MANY * sizeof(*pointers));
-	struct ir_domains domains;
+	struct ir ir = { .sets = sets, .set_count = MANY };
+	struct domains domains;
 
 	(void)state;
-	for (size_t i = 0; i < MANY; i++) {
+	for (size_t i = 0; i < MANY; i++)
 		sets[i] = (struct ir_set){ .domains = &names[i % 2], .domain_count = 1 };
-		pointers[i] = &sets[i];
-	}
-	domains = ir_domains_of(arena, pointers, MANY);
+	domains = domains_of(arena, &ir);
 	assert_int_equal(domains.count, 2);
-	assert_true(domains.items[1].set_count * 8 > IR_RESOLVER_LINE);
+	assert_true(domains.items[1].set_count * 8 > DNSMASQ_LINE);
 	arena_free(arena);
 }
 
@@ -128,12 +125,12 @@ static void no_domains(void **state)
 {
 	struct arena *arena = arena_new();
 	struct ir_set set = { .domain_count = 0 };
-	const struct ir_set *sets[] = { &set };
-	struct ir_domains domains = ir_domains_of(arena, sets, 1);
+	struct ir ir = { .sets = &set, .set_count = 1 };
+	struct domains domains = domains_of(arena, &ir);
 
 	(void)state;
 	assert_int_equal(domains.count, 0);
-	assert_null(ir_domains_find(&domains, "a"));
+	assert_null(domains_find(&domains, "a"));
 	arena_free(arena);
 }
 

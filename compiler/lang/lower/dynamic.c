@@ -4,11 +4,7 @@
  * Their names in nft are an interface that resolvers and scripts write to, so both families are
  * always there. Everything else asks for them by name, like any other set.
  */
-#include <string.h>
-
 #include "base/arena.h"
-#include "base/diag.h"
-#include "ir/domains.h"
 #include "lang/lower/lower.h"
 
 static void lower_dynamic_set(struct lower *lower, const struct ast_set *set,
@@ -31,46 +27,11 @@ static void lower_dynamic_set(struct lower *lower, const struct ast_set *set,
 			     });
 }
 
-/* dnsmasq obeys one line for a name: has it room for all sets that the name is in? */
-static bool fits(struct lower *lower, const struct ir_domain *domain)
-{
-	size_t length = strlen("nftset=//") + strlen(domain->name);
-
-	for (size_t i = 0; i < domain->set_count; i++)
-		length += strlen("4#inet##,") + strlen(lower->ir->table) +
-			  strlen(lower->sets[domain->sets[i]]->base);
-	return length <= IR_RESOLVER_LINE;
-}
-
-/* One error is enough: the same names are in the other sets. */
-static bool check_domains(struct lower *lower, const struct ir_domains *domains,
-			  const struct ast_set *set)
-{
-	for (size_t i = 0; i < set->domain_count; i++) {
-		if (fits(lower, ir_domains_find(domains, set->domains[i])))
-			continue;
-		lower->failed = true;
-		diag_help(diag_add(lower->diag, DIAG_too_complex, set->span,
-				   "the domain %s is in more sets than a line of dnsmasq can name",
-				   set->domains[i]),
-			  "put it into one set, and name that set in the rules");
-		return false;
-	}
-	return true;
-}
-
 void lower_dynamic_sets(struct lower *lower)
 {
-	struct ir_domains domains;
-
 	for (size_t i = 0; i < lower->policy->set_count; i++)
 		for (int family = 0; family < ADDR_FAMILIES; family++)
 			if (lower->policy->sets[i].dynamic)
 				lower_dynamic_set(lower, &lower->policy->sets[i],
 						  (enum addr_family)family);
-	domains = ir_domains_of(lower->arena, (const struct ir_set *const *)lower->sets,
-				lower->set_count);
-	for (size_t i = 0; i < lower->policy->set_count; i++)
-		if (!check_domains(lower, &domains, &lower->policy->sets[i]))
-			return;
 }

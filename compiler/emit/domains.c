@@ -3,16 +3,17 @@
  * it, shared where it has no others of its own, so that no set is asked about names that are not
  * its own.
  */
-#include "ir/domains.h"
+#include "emit/domains.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
+#include "emit/dnsmasq.h"
 #include "ir/ir.h"
 
 /* More sets than any line has room for, even with names of no letters ("4#inet##"). */
-enum { DOMAINS_SETS = IR_RESOLVER_LINE / 8 + 1 };
+enum { DOMAINS_SETS = DNSMASQ_LINE / 8 + 1 };
 
 struct domain_use {
 	const char *name;
@@ -27,65 +28,62 @@ static int compare_uses(const void *a, const void *b)
 	return order ? order : (left->set > right->set) - (left->set < right->set);
 }
 
-static struct domain_use *collect_uses(struct arena *arena, const struct ir_set *const *sets,
-				       size_t set_count, size_t *count)
+static struct domain_use *collect_uses(struct arena *arena, const struct ir *ir, size_t *count)
 {
-	struct domain_use *uses;
-	size_t total = 0;
+	struct domain_use *uses = NULL;
 
-	for (size_t i = 0; i < set_count; i++)
-		total += sets[i]->domain_count;
-	uses = arena_alloc(arena, (total + 1) * sizeof(*uses));
 	*count = 0;
-	for (size_t i = 0; i < set_count; i++)
-		for (size_t k = 0; k < sets[i]->domain_count; k++)
-			uses[(*count)++] = (struct domain_use){ sets[i]->domains[k], (uint32_t)i };
-	qsort(uses, *count, sizeof(*uses), compare_uses);
+	for (size_t i = 0; i < ir->set_count; i++)
+		for (size_t k = 0; k < ir->sets[i].domain_count; k++)
+			*arena_append(arena, uses, *count) =
+				(struct domain_use){ ir->sets[i].domains[k], (uint32_t)i };
+	if (*count)
+		qsort(uses, *count, sizeof(*uses), compare_uses);
 	return uses;
 }
 
 /* One domain for all uses of a name, with the sets that name it. */
 static void put_domains(struct arena *arena, const struct domain_use *uses, size_t count,
-			struct ir_domains *out)
+			struct domains *out)
 {
 	uint32_t *numbers = arena_alloc(arena, (count + 1) * sizeof(*numbers));
 
 	out->items = arena_alloc(arena, (count + 1) * sizeof(*out->items));
 	out->count = 0;
 	for (size_t i = 0; i < count; i++) {
-		struct ir_domain *last = &out->items[out->count - 1];
+		struct domain *last = &out->items[out->count - 1];
 
 		numbers[i] = uses[i].set;
 		if (out->count && !strcmp(last->name, uses[i].name))
 			last->set_count += last->set_count < DOMAINS_SETS;
 		else
 			out->items[out->count++] =
-				(struct ir_domain){ uses[i].name, &numbers[i], 1, NULL };
+				(struct domain){ uses[i].name, &numbers[i], 1, NULL };
 	}
 }
 
 static int compare_domains(const void *a, const void *b)
 {
-	return strcmp(((const struct ir_domain *)a)->name, ((const struct ir_domain *)b)->name);
+	return strcmp(((const struct domain *)a)->name, ((const struct domain *)b)->name);
 }
 
-static struct ir_domain *find(const struct ir_domains *domains, const char *name)
+static struct domain *find(const struct domains *domains, const char *name)
 {
-	struct ir_domain key = { .name = name };
+	struct domain key = { .name = name };
 
 	if (!domains->count)
 		return NULL;
 	return bsearch(&key, domains->items, domains->count, sizeof(key), compare_domains);
 }
 
-const struct ir_domain *ir_domains_find(const struct ir_domains *domains, const char *name)
+const struct domain *domains_find(const struct domains *domains, const char *name)
 {
 	return find(domains, name);
 }
 
-static struct ir_domain *find_above(const struct ir_domains *domains, const char *name)
+static struct domain *find_above(const struct domains *domains, const char *name)
 {
-	struct ir_domain *above = NULL;
+	struct domain *above = NULL;
 
 	for (const char *dot = strchr(name, '.'); dot && !above; dot = strchr(dot + 1, '.'))
 		above = find(domains, dot + 1);
@@ -93,7 +91,7 @@ static struct ir_domain *find_above(const struct ir_domains *domains, const char
 }
 
 /* Both lists as one, ascending; returns the count, which is at most DOMAINS_SETS. */
-static size_t merge(const struct ir_domain *a, const struct ir_domain *b, uint32_t *out)
+static size_t merge(const struct domain *a, const struct domain *b, uint32_t *out)
 {
 	size_t i = 0, k = 0, count = 0;
 
@@ -109,9 +107,9 @@ static size_t merge(const struct ir_domain *a, const struct ir_domain *b, uint32
 	return count;
 }
 
-static void take_over(struct arena *arena, struct ir_domain *domain)
+static void take_over(struct arena *arena, struct domain *domain)
 {
-	const struct ir_domain *above = domain->above;
+	const struct domain *above = domain->above;
 	uint32_t both[DOMAINS_SETS], *kept;
 	size_t count = merge(domain, above, both);
 
@@ -136,13 +134,12 @@ static size_t count_labels(const char *name)
 	return count < LABELS_MOST ? count : LABELS_MOST;
 }
 
-struct ir_domains ir_domains_of(struct arena *arena, const struct ir_set *const *sets,
-				size_t set_count)
+struct domains domains_of(struct arena *arena, const struct ir *ir)
 {
-	struct ir_domains domains;
+	struct domains domains;
 	size_t count, begins[LABELS_MOST + 2] = { 0 };
-	struct domain_use *uses = collect_uses(arena, sets, set_count, &count);
-	struct ir_domain **ordered;
+	struct domain_use *uses = collect_uses(arena, ir, &count);
+	struct domain **ordered;
 
 	put_domains(arena, uses, count, &domains);
 	/* A domain above another has fewer labels, and is complete before it. */
@@ -161,7 +158,7 @@ struct ir_domains ir_domains_of(struct arena *arena, const struct ir_set *const 
 	return domains;
 }
 
-int ir_domains_compare_sets(const struct ir_domain *a, const struct ir_domain *b)
+int domains_compare_sets(const struct domain *a, const struct domain *b)
 {
 	if (a->set_count != b->set_count)
 		return a->set_count < b->set_count ? -1 : 1;
