@@ -54,3 +54,12 @@ def test_links(page):
 	anchors = re.findall(r"\]\(([^)#:]*)#([^)]*)\)", text)
 	assert not [(link, anchor) for link, anchor in anchors
 		if anchor not in headings((ROOT / page).parent / link if link else ROOT / page)]
+
+
+def test_outputs():
+	"""README: `tpc compile` names every output of the table"""
+	told = subprocess.run([os.environ["TPC"], "compile", "--help"], capture_output=True, text=True, check=True).stdout
+	row = next(line for line in read("README.md").splitlines() if line.startswith("| `tpc compile POLICY"))
+	suffixes = re.findall(r"^  \w+ +policy(\.\S+)", told, re.MULTILINE)
+	assert suffixes
+	assert not [suffix for suffix in suffixes if f"`{suffix}`" not in row]
