@@ -10,7 +10,7 @@ EXPECT = SEED + """expect:
 
 
 def test_good(shop):
-	"""good policies: a line each, with what they hold"""
+	"""good policies: one line each, with counts"""
 	shop.write("a.yaml", SEED)
 	shop.write("b.yaml", EXPECT)
 	expect(shop.tpc("check", "a.yaml", "b.yaml"), 0,
@@ -19,7 +19,7 @@ def test_good(shop):
 
 
 def test_bad(shop):
-	"""one bad policy of several: its error, the others' lines, status 1, nothing written"""
+	"""one bad policy of several: its error, the lines of the others, status 1, nothing written"""
 	shop.write("a.yaml", SEED)
 	shop.write("b.yaml", WRONG)
 	before = shop.listing()
@@ -29,7 +29,7 @@ def test_bad(shop):
 
 
 def test_all_errors(shop):
-	"""all errors of a policy in one run"""
+	"""one run reports all errors of a policy"""
 	text = WRONG.replace("to: foreign", "to: nowhere, port: 99999").replace("tproxy: 12345", "tproxi: 12345")
 	shop.write("a.yaml", text.replace("203.0.113.0", "203.0.113.1"))
 	expect(shop.tpc("check", "a.yaml"), 1, None, ["a.yaml:3:", "a.yaml:5:", "a.yaml:7:", "99999"])
@@ -48,7 +48,7 @@ def test_standard_input(shop):
 
 
 def test_as_json(shop):
-	"""--format json: everything on standard output, an object a line"""
+	"""--format json: everything on standard output, one object in each line"""
 	shop.write("a.yaml", EXPECT)
 	shop.write("b.yaml", WRONG)
 	done = shop.tpc("check", "--format", "json", "a.yaml", "b.yaml")
@@ -70,7 +70,7 @@ def test_schema(shop):
 
 
 def test_fields(shop):
-	"""tpc schema --fields prints a key a line"""
+	"""tpc schema --fields prints one key in each line"""
 	done = shop.tpc("schema", "--fields")
 	lines = done.stdout.splitlines()
 	expect(done, 0, (), None)

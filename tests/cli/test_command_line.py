@@ -14,7 +14,7 @@ def test_no_verb(shop):
 
 
 def test_help_lists(shop):
-	"""--help lists every verb that is there and none that is not"""
+	"""--help lists every verb and no other"""
 	done = shop.tpc("--help")
 	expect(done, 0, ["usage: tpc", "Exit status"], None)
 	listed = re.findall(r"^  ([a-z]+) ", done.stdout, re.MULTILINE)
@@ -22,7 +22,7 @@ def test_help_lists(shop):
 
 
 def test_verb_help(shop):
-	"""every verb has its help, with its own usage line, three ways to it"""
+	"""every verb has its help with its own usage line, with three spellings"""
 	for verb in VERBS:
 		done = shop.tpc(verb, "--help")
 		expect(done, 0, [f"usage: tpc {verb} [OPTIONS]", "--format", "--quiet"], None)
@@ -32,7 +32,7 @@ def test_verb_help(shop):
 
 
 def test_help_first(shop):
-	"""help comes before everything else that is wrong"""
+	"""--help wins over wrong options"""
 	expect(shop.tpc("compile", "--help", "--nonsense", "a", "b"), 0, "usage: tpc compile", None)
 
 
@@ -52,7 +52,7 @@ def raw(done):
 
 
 def test_escapes(shop):
-	"""nothing in the name of a file reaches the terminal raw, in no message of any verb"""
+	"""every message of every verb escapes the names of files"""
 	policy, wrong = f"{NASTY}.yaml", f"{NASTY}-wrong.yaml"
 	shop.write(policy, SEED)
 	shop.write(wrong, WRONG)
@@ -78,7 +78,7 @@ def test_zone(shop):
 
 
 def test_version(shop):
-	"""--version, alone and behind a verb"""
+	"""--version, alone and after a verb"""
 	for words in (["--version"], ["check", "--version"]):
 		done = shop.tpc(*words)
 		expect(done, 0, (), None)
@@ -116,7 +116,7 @@ def test_values(shop):
 
 
 def test_forms(shop):
-	"""options in every form and place mean the same"""
+	"""options mean the same in every form and place"""
 	shop.write("p.yaml", SEED)
 	ways = [["-o", "out1", "p.yaml"], ["p.yaml", "-oout2"], ["--output", "out3", "p.yaml"],
 		["p.yaml", "--output=out4"], ["-qvoout5", "p.yaml"], ["-o", "x", "p.yaml", "-o", "out6"]]
@@ -133,7 +133,7 @@ def test_dashes(shop):
 
 
 def test_before_the_verb(shop):
-	"""options before the verb: where they belong"""
+	"""options before the verb: the message says where they belong"""
 	expect(shop.tpc("--strict", "check", "x"), 2, None, "options come after the verb: `tpc VERB --strict`")
 	expect(shop.tpc("-Z"), 2, None, "no option -Z [usage]\nhelp: `tpc --help` lists them")
 	expect(shop.tpc("-V"), 0, shop.tpc("--version").stdout, None)
@@ -142,7 +142,7 @@ def test_before_the_verb(shop):
 
 
 def test_full(shop):
-	"""a full disk behind standard output is said, with status 3"""
+	"""a full disk under standard output is reported, with status 3"""
 	shop.write("p.yaml", SEED)
 	with open("/dev/full", "wb") as nowhere:
 		done = shop.tpc("compile", "p.yaml", "--emit", "nft", stdout=nowhere)
@@ -150,7 +150,7 @@ def test_full(shop):
 
 
 def test_gone(shop):
-	"""a reader that goes away is no reason to talk, and no death by signal"""
+	"""a closed pipe on standard output causes no message and no signal"""
 	with subprocess.Popen([shop.program, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
 		child.stdout.close()
 		errors = child.stderr.read().decode()
@@ -162,7 +162,7 @@ def test_gone(shop):
 
 
 def test_colors(shop):
-	"""colours: asked for, refused, and none in a pipe"""
+	"""colours: on, off, and none in a pipe"""
 	shop.write("p.yaml", WRONG)
 	expect(shop.tpc("check", "--color", "always", "p.yaml"), 1, None, "\x1b[")
 	for words in (["--color", "never"], ["--color", "auto"], []):

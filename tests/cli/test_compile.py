@@ -16,7 +16,7 @@ IPV4 = SEED.replace("version: 1\n", "version: 1\nsettings: {ipv6: off}\n").repla
 
 
 def test_masked(shop):
-	"""outputs, scripts and folders get what the umask leaves"""
+	"""outputs, scripts and folders follow the umask"""
 	shop.write("policy.yaml", SEED)
 	for mask in 0o022, 0o077, 0o027, 0o002:
 		expect(shop.run("sh", "-c", f"umask {mask:o}; exec {shop.program} compile policy.yaml -o out/{mask:o}"), 0)
@@ -30,7 +30,7 @@ def test_masked(shop):
 
 
 def test_writes(shop):
-	"""writes the files of the policy's name, and says which"""
+	"""writes files with the policy's name, and lists them"""
 	shop.write("policy.yaml", SEED)
 	done = shop.tpc("compile", "policy.yaml", "-o", "out")
 	expect(done, 0, ["out/policy.nft, out/policy.ip.batch", ": 1 rule, 1 set"], None)
@@ -43,7 +43,7 @@ def test_writes(shop):
 
 
 def test_parents(shop):
-	"""the folder is made, with its parents; -q says nothing; again is the same"""
+	"""creates the folder with its parents; -q prints nothing; a second run writes the same"""
 	shop.write("policy.yaml", SEED)
 	expect(shop.tpc("compile", "-q", "policy.yaml", "-o", "a/b/c/"), 0, None, None)
 	first = shop.listing("a/b/c")
@@ -52,7 +52,7 @@ def test_parents(shop):
 
 
 def test_from_elsewhere(shop):
-	"""the outputs do not depend on the folder the policy is named from"""
+	"""outputs do not depend on the working folder"""
 	shop.write("sub/policy.yaml", SEED)
 	shop.tpc("compile", "sub/policy.yaml", "-o", "one")
 	shop.tpc("compile", shop.folder / "sub" / "policy.yaml", "-o", "two")
@@ -61,7 +61,7 @@ def test_from_elsewhere(shop):
 
 
 def test_wrong(shop):
-	"""an error in the policy: nothing is written, what was there stays"""
+	"""an error in the policy: nothing is written, existing files stay"""
 	shop.write("policy.yaml", SEED)
 	shop.tpc("compile", "policy.yaml", "-o", "out")
 	before = shop.listing("out")
@@ -74,14 +74,14 @@ def test_wrong(shop):
 
 
 def test_missing(shop):
-	"""a policy that is not there"""
+	"""a missing policy"""
 	expect(shop.tpc("compile", "nothing.yaml", "-o", "out"), 1, None,
 		["nothing.yaml", "[file-unreadable]"])
 	assert not (shop.folder / "out").exists(), "out is there"
 
 
 def test_stale(shop):
-	"""outputs that are no longer needed go, other files stay"""
+	"""outputs that are no longer needed are removed, other files stay"""
 	shop.write("policy.yaml", SEED)
 	shop.write("out/other.ip6.batch", "somebody's")
 	shop.tpc("compile", "policy.yaml", "-o", "out")
@@ -121,7 +121,7 @@ rules:
 
 
 def test_levels(shop):
-	"""-O0 leaves an nft rule for each of the policy's, -O1, the default, a map; other levels are refused"""
+	"""-O0 writes an nft rule for each rule of the policy, -O1, the default, a map; other levels are refused"""
 	shop.write("policy.yaml", FLAT)
 	expect(shop.tpc("compile", "-O0", "policy.yaml", "--emit", "nft"), 0,
 		["ip daddr @near_v4 drop", "ip daddr @far_v4 goto refuse"], None)
@@ -145,7 +145,7 @@ def test_neither(shop):
 
 
 def test_check(shop):
-	"""--check: nothing to say, then a diff with status 5, and nothing is written"""
+	"""--check: no output if equal, else a diff with status 5; writes nothing"""
 	shop.write("policy.yaml", SEED)
 	shop.tpc("compile", "policy.yaml", "-o", "out")
 	expect(shop.tpc("compile", "--check", "policy.yaml", "-o", "out"), 0, None, None)
@@ -169,7 +169,7 @@ def goldens(shop):
 
 
 def test_lines_above(shop):
-	"""--check: lines above a rule, comments and blank ones, change nothing in what is generated"""
+	"""--check: comments and blank lines above a rule change no output"""
 	for folder, text in goldens(shop):
 		(folder / "policy.yaml").write_text(f"# one more line\n\n{text}", encoding="utf-8")
 		done = shop.tpc("compile", "-O0", "--check", folder / "policy.yaml", "-o", folder / "out")
@@ -177,7 +177,7 @@ def test_lines_above(shop):
 
 
 def test_rule_above(shop):
-	"""--check: a rule at the top adds lines, and changes none of what belongs to others"""
+	"""--check: a new rule at the top changes no line of other rules"""
 	new = "{proto: udp, port: 9, name: new, count: true, then: continue}"
 	tried = 0
 	for folder, text in goldens(shop):
@@ -204,7 +204,7 @@ rules:
 
 
 def test_counter_names(shop):
-	"""counters: the rule's name where it has one, else its words; each once"""
+	"""counters are named after the rule's name, else its words; each once"""
 	shop.write("policy.yaml", NAMED)
 	done = shop.tpc("compile", "policy.yaml", "--emit", "json")
 	expect(done, 0)
@@ -217,7 +217,7 @@ def test_counter_names(shop):
 
 
 def test_check_missing(shop):
-	"""--check: files that are missing and files that are too many"""
+	"""--check: missing and additional files"""
 	shop.write("policy.yaml", SEED)
 	expect(shop.tpc("compile", "--check", "policy.yaml", "-o", "out"), 5,
 		["--- /dev/null\n+++ out/policy.nft\n"], None)
@@ -229,7 +229,7 @@ def test_check_missing(shop):
 
 
 def test_check_unreadable(shop):
-	"""--check: a file that cannot be read is no difference"""
+	"""--check: an unreadable file is no difference"""
 	shop.write("policy.yaml", SEED)
 	shop.tpc("compile", "policy.yaml", "-o", "out")
 	(shop.folder / "out" / "policy.nft").unlink()
@@ -265,7 +265,7 @@ READ = {
 
 
 def test_inputs(shop):
-	"""an output never replaces or removes a file that this run has read"""
+	"""an output never replaces or removes an input of this run"""
 	for what, (reads, output) in READ.items():
 		for folder in ".", "../" + (shop.folder / "x").name:
 			work = shop.folder / "x"
@@ -288,7 +288,7 @@ def test_inputs(shop):
 
 
 def test_no_folder(shop):
-	"""a folder that cannot be: status 3 and no file changed"""
+	"""a folder that cannot be created: status 3 and no file changed"""
 	shop.write("policy.yaml", SEED)
 	shop.write("file", "not a folder")
 	expect(shop.tpc("compile", "policy.yaml", "-o", "file"), 3, None, ["tpc: error:", "file"])
@@ -297,7 +297,7 @@ def test_no_folder(shop):
 
 
 def test_full_disk(shop):
-	"""a full disk: status 3, the files of before are whole, nothing else is left"""
+	"""a full disk: status 3, existing files are whole, nothing else is left"""
 	shop.write("policy.yaml", SEED)
 	shop.write("list", "".join(f"10.{i >> 8}.{i & 255}.0/28\n" for i in range(9000)))
 	shop.write("big.yaml", SEED.replace("[203.0.113.0/24,", "[{file: list},"))
@@ -315,7 +315,7 @@ sha256sum out/* | cmp - before && echo unchanged
 
 
 def test_as_json(shop):
-	"""--format json: the summary as an object, errors as an object a line"""
+	"""--format json: the summary is an object, each error an object in a line"""
 	shop.write("policy.yaml", SEED)
 	done = shop.tpc("compile", "--format", "json", "policy.yaml", "-o", "out")
 	expect(done, 0, (), None)
@@ -329,13 +329,13 @@ def test_as_json(shop):
 
 
 def test_warnings(shop):
-	"""warnings are shown and fail nothing, also with -q"""
+	"""warnings are printed, also with -q, and do not fail"""
 	shop.write("policy.yaml", SEED.replace("sets:\n", "sets:\n  idle: [192.0.2.1]\n"))
 	expect(shop.tpc("compile", "-q", "policy.yaml", "-o", "out"), 0, None, ["warning:", "[unused]"])
 
 
 def test_hostile_name(shop):
-	"""the name of a policy file becomes syntax nowhere"""
+	"""the name of a policy file is never syntax"""
 	name = "a'b $(touch gone) `touch gone`\ntable ip x {}\n.yaml"
 	shop.write(name, SEED)
 	expect(shop.tpc("compile", "-q", name, "-o", "out"), 0, None)

@@ -101,7 +101,7 @@ def check(shop, host, before, began):
 
 
 def test_unconfirmed(shop, host):
-	"""a confirmation that never comes: the policy before is back in time, counters and dynamic sets with what they hold"""
+	"""without a confirmation the previous policy is restored in time, with counters and dynamic elements"""
 	before = start(shop, host)
 	expect(host.tpc("apply", "--confirm", "4", "two.yaml"), 0,
 		["work: applied", "rolled back in 4 s", "tpc confirm work", "tpc rollback work"],
@@ -118,7 +118,7 @@ def test_unconfirmed(shop, host):
 
 
 def test_confirmed(shop, host):
-	"""a confirmation in time: it stays, the watchdog is gone at once, and so is what was kept"""
+	"""a confirmation in time keeps the policy, and ends the watchdog and retained sets at once"""
 	start(shop, host)
 	host.run(shop.program, "apply", "two.yaml")
 	plain = host.run("nft", "list table inet tpc_work").stdout
@@ -148,7 +148,7 @@ def applying(host, *before, **more):
 @pytest.mark.parametrize("name, number", (("SIGHUP", signal.SIGHUP), ("SIGTERM", signal.SIGTERM), ("SIGKILL", signal.SIGKILL)))
 @pytest.mark.parametrize("half_way", (True, False))
 def test_signalled(shop, host, name, number, half_way):
-	"""--confirm 2, and who applies gets {name} half way ({half_way}) or after it: back when the time is over"""
+	"""--confirm 2, and apply gets {name} half-way ({half_way}) or afterwards: rolled back in time"""
 	before = start(shop, host)
 	for _ in range(10):
 		process = applying(host, start_new_session=True)
@@ -171,7 +171,7 @@ def test_signalled(shop, host, name, number, half_way):
 
 
 def test_terminal(shop, host):
-	"""--confirm 2 from a terminal that is closed: back when the time is over"""
+	"""--confirm 2 from a terminal that is closed: rolled back in time"""
 	before = start(shop, host)
 	pid, master = pty.fork()
 	if pid == 0:
@@ -188,7 +188,7 @@ def test_terminal(shop, host):
 
 
 def test_leader(shop, host):
-	"""--confirm 2, and the leader of the session is killed with all its processes: back when the time is over"""
+	"""--confirm 2, and the whole session is killed: rolled back in time"""
 	before = start(shop, host)
 	shell = host.start("sh", "-c", f"{shop.program} apply --confirm 2 two.yaml; exec sleep 30", start_new_session=True,
 		stdout=subprocess.DEVNULL)
@@ -200,7 +200,7 @@ def test_leader(shop, host):
 
 
 def test_pipes(shop, host):
-	"""who waits holds nobody's pipe: a caller that reads to the end is not kept waiting"""
+	"""the watchdog holds no pipe of its caller open"""
 	write(shop)
 	began = time.monotonic()
 	expect(host.tpc("apply", "--confirm", "30", "one.yaml"), 0)
@@ -214,7 +214,7 @@ def test_pipes(shop, host):
 # ---- one after the other ----
 
 def test_second(shop, host):
-	"""while one waits, another apply is refused and says what to run; a dry run and status are not"""
+	"""while an apply waits, another one is refused with the command to run; a dry run and status work"""
 	before = start(shop, host)
 	host.run(shop.program, "apply", "--confirm", "60", "two.yaml")
 	state = steady(host.state())
@@ -228,7 +228,7 @@ def test_second(shop, host):
 
 
 def test_nothing_to_confirm(shop, host):
-	"""nothing to change, a wrong policy, a refused one: nobody waits, nothing is left"""
+	"""nothing to change, a wrong policy, a refused one: no watchdog, nothing is left"""
 	start(shop, host)
 	shop.write("wrong.yaml", ONE.replace("drop", "dorp"))
 	shop.write("refused.yaml", ONE.replace("mark: 100, table: 100", "mark: 200, table: 200").replace("12345", "12346"))
@@ -243,7 +243,7 @@ def test_nothing_to_confirm(shop, host):
 
 
 def test_bounds(shop, host):
-	"""--confirm takes 1 to 86400 seconds, or a duration as the language has it; a policy in its place is told from a missing one"""
+	"""--confirm takes 1 to 86400 seconds or a duration; a policy instead of TIME has its own message"""
 	write(shop)
 	for text in "0", "86401", "-1", "2x", "s", "", "99999999999999999999", "+5", " 5", "1d1s", "0m", "5m1h":
 		expect(host.tpc("apply", f"--confirm={text}", "one.yaml"), 2, None, "--confirm takes a time from 1s to 1d")
@@ -257,7 +257,7 @@ def test_bounds(shop, host):
 
 
 def test_twice(shop, host):
-	"""rollback without --confirm, without the files: the policy before, once; a second one has nothing to roll back to"""
+	"""rollback without --confirm and without files restores the previous policy; a second one has nothing to roll back to"""
 	before = start(shop, host)
 	expect(host.tpc("apply", "two.yaml"), 0)
 	for name in "one.yaml", "two.yaml":
@@ -278,7 +278,7 @@ def test_twice(shop, host):
 
 
 def test_first(shop, host):
-	"""rollback of a first apply removes it; without any there is nothing to roll back to"""
+	"""rollback of a first apply removes it; without an apply there is nothing to roll back to"""
 	write(shop)
 	before = host.state()
 	expect(host.tpc("rollback"), 3, None, "nothing is applied here")
@@ -317,7 +317,7 @@ def cut_off(host, prepare, *words):
 
 
 def test_crashed(shop, host):
-	"""an apply that was killed half way is taken back by rollback"""
+	"""rollback undoes an apply that was killed half-way"""
 	before = cut_off(host, lambda: start(shop, host), "apply", "two.yaml")
 	expect(host.tpc("rollback"), 0, ["work: rolled back", "one.yaml"], None)
 	check(shop, host, before, time.monotonic())
@@ -325,7 +325,7 @@ def test_crashed(shop, host):
 
 
 def test_removed(shop, host):
-	"""remove while one waits does it, and nobody waits any more"""
+	"""remove works while an apply waits, and ends its watchdog"""
 	write(shop)
 	before = host.state()
 	host.run(shop.program, "apply", "one.yaml")
@@ -337,7 +337,7 @@ def test_removed(shop, host):
 
 
 def test_killed(shop, host):
-	"""a watchdog that was killed: status says so, and confirm or rollback still decide"""
+	"""a killed watchdog: status reports it, confirm and rollback still work"""
 	before = start(shop, host)
 	host.run(shop.program, "apply", "--confirm", "2", "two.yaml")
 	os.kill(watchdogs(host)[0], signal.SIGKILL)
@@ -351,7 +351,7 @@ def test_killed(shop, host):
 
 
 def test_stuck(shop, host):
-	"""a watchdog that cannot do it: status says why, and a person can when the way is free"""
+	"""a watchdog whose rollback fails: status says why, and a later rollback by hand works"""
 	before = start(shop, host)
 	host.run(shop.program, "apply", "--confirm", "3", "two.yaml")
 	previous = next((shop.folder / "run").glob("*/work.previous"))
@@ -366,7 +366,7 @@ def test_stuck(shop, host):
 
 
 def test_cut_rollback(shop, host):
-	"""a rollback that was killed half way is finished by the next one"""
+	"""the next rollback finishes one that was killed half-way"""
 	write(shop)
 
 	def prepare():
@@ -382,7 +382,7 @@ def test_cut_rollback(shop, host):
 
 
 def test_both(shop, host):
-	"""two policies: each waits by itself, and the one that waits is meant where no name is given"""
+	"""two policies wait independently; without a name the waiting one is meant"""
 	write(shop)
 	shop.write("other.yaml", "version: 1\nname: other\nsettings: {mark_mask: 0xff00, priority: 20000}\nrules: [{to: 192.0.2.7, then: drop}]\n")
 	host.run(shop.program, "apply", "one.yaml")
@@ -427,7 +427,7 @@ def stays(host):
 
 
 def test_rolled_timeout(shop, host):
-	"""rollback of a set's timeout: what was there for ever is so again, though it ran out; the rest keeps its times"""
+	"""rollback of a set's timeout: elements without one have none again, even after they expired; others keep theirs"""
 	filled(shop, host)
 	expect(host.tpc("rollback"), 0, "rolled back")
 	time.sleep(3.2)
@@ -442,7 +442,7 @@ def test_rolled_timeout(shop, host):
 
 
 def test_unconfirmed_timeout(shop, host):
-	"""a set's timeout that nobody confirms: what was there for ever is so again"""
+	"""an unconfirmed timeout of a set: elements without one have none again"""
 	filled(shop, host, "--confirm", "3")
 	assert is_over(host), "still waiting"
 	time.sleep(3.2)
@@ -450,7 +450,7 @@ def test_unconfirmed_timeout(shop, host):
 
 
 def test_later_timeout(shop, host):
-	"""each rollback has what was before its own apply: what has run out under one earlier stays away"""
+	"""each rollback restores the state before its own apply: elements that expired under an earlier one stay expired"""
 	for name, text in (("d.yaml", FILLED), ("d3.yaml", TIMED)):
 		text = text.replace(", elements: [10.1.0.0/16]", "")
 		shop.write(name, text)
@@ -468,7 +468,7 @@ def test_later_timeout(shop, host):
 
 
 def test_listed_stays(shop, host):
-	"""what a policy lists in a set without a timeout stays, where it had a time before"""
+	"""listed elements of a set without a timeout do not expire, even if they had one before"""
 	shop.write("d.yaml", FILLED)
 	shop.write("d3.yaml", TIMED)
 	host.run(shop.program, "apply", "d3.yaml")
@@ -478,7 +478,7 @@ def test_listed_stays(shop, host):
 
 
 def test_emptied(shop, host):
-	"""a dynamic set that goes: plan, apply and rollback say what becomes of what was added to it"""
+	"""a removed dynamic set: plan, apply and rollback report the elements that are lost"""
 	shop.write("d.yaml", FILLED)
 	shop.write("none.yaml", "version: 1\nrules: [{to: 192.0.2.1, then: drop}]\n")
 	host.run(shop.program, "apply", "d.yaml")
@@ -495,7 +495,7 @@ def test_emptied(shop, host):
 
 
 def test_smaller(shop, host):
-	"""a set that was smaller before is no reason to stay: what does not fit is left out, and said"""
+	"""rollback to a smaller set leaves elements above its size out, with a warning"""
 	for size in 2, 4:
 		shop.write(f"{size}.yaml", f"version: 1\nsets: {{d: {{dynamic: true, size: {size}}}}}\nrules: [{{from: d, then: drop}}]\n")
 	host.run(shop.program, "apply", "2.yaml")
@@ -513,7 +513,7 @@ def elsewhere(shop):
 
 
 def test_two_folders(shop, host):
-	"""a policy that waits for its confirmation in another run directory: apply and rollback are refused there, remove ends the wait"""
+	"""a wait of another run directory: apply and rollback are refused, remove ends it"""
 	write(shop)
 	before = host.state()
 	host.run(shop.program, "apply", "one.yaml")
@@ -539,7 +539,7 @@ def test_two_folders(shop, host):
 
 
 def test_two_folders_in_place(shop, host):
-	"""a policy whose contents of sets changed alone waits for all run directorys, too, until it is confirmed"""
+	"""after a change of only set contents, the wait is visible from all run directories too"""
 	shop.write("a.yaml", "version: 1\nsets: {a: [192.0.2.1, 192.0.2.9]}\nrules: [{to: a, then: drop}]\n")
 	shop.write("b.yaml", "version: 1\nsets: {a: [192.0.2.1, 192.0.2.7]}\nrules: [{to: a, then: drop}]\n")
 	host.run(shop.program, "apply", "a.yaml")
@@ -563,7 +563,7 @@ def loaded_by_another(shop, host, seconds):
 
 
 def test_covered(shop, host):
-	"""another policy was loaded before a confirmation: it stays, and status says why"""
+	"""a policy that is loaded before a confirmation stays, and status says why"""
 	now = loaded_by_another(shop, host, "4")
 	assert is_over(host), "still waiting"
 	differs(now, host.state(), "time is over:")
@@ -577,7 +577,7 @@ def test_covered(shop, host):
 
 
 def test_covered_rollback(shop, host):
-	"""rollback of what somebody has covered with another policy is refused once, and done when asked again"""
+	"""rollback over a foreign load is refused once, and works the second time"""
 	now = loaded_by_another(shop, host, "60")
 	expect(host.tpc("rollback", "work"), 3, None, ["another policy was loaded", "nothing changed"])
 	differs(now, host.state(), "refused:")
@@ -587,7 +587,7 @@ def test_covered_rollback(shop, host):
 
 
 def test_deleted(shop, host):
-	"""what waits and was deleted is taken back all the same: nobody else's policy is there"""
+	"""an unconfirmed policy whose table was deleted is rolled back: no other policy is there"""
 	before = start(shop, host)
 	host.run(shop.program, "apply", "--confirm", "3", "two.yaml")
 	host.run("nft", "delete table inet tpc_work")
@@ -596,7 +596,7 @@ def test_deleted(shop, host):
 
 
 def test_run_folder(shop):
-	"""root has no other run directory than /run/tpc, and none is made where it cannot be used; in a user's namespace there are others"""
+	"""root has only /run/tpc as run directory and creates no other; a user namespace has others"""
 	shop.write("p.yaml", "version: 1\nrules: [{to: 192.0.2.1, then: drop}]\n")
 	script = f"mount -t tmpfs none /tmp; mount -t tmpfs -o ro none /run && {shop.program} apply -q {shop.folder}/p.yaml; echo $?; ls -A /tmp"
 	environment = {"XDG_RUNTIME_DIR": "/tmp"}

@@ -72,7 +72,7 @@ def test_example(shop, host, path):
 
 
 def test_maps(shop, host):
-	"""no drift: rules of nft over several lines are kept as they are, at every -O; plan -v shows nothing but the change"""
+	"""no drift: nft rules of several lines, at every -O; plan -v shows only the change"""
 	for level in "-O0", "-O1":
 		shop.write("policy.yaml", MAPS)
 		expect(host.tpc("apply", level, "policy.yaml"), 0)
@@ -151,7 +151,7 @@ def test_stray(shop, host, command, words):
 
 @pytest.mark.parametrize("command, words", TOO_MANY.items())
 def test_too_many(shop, host, command, words):
-	"""drift: nft {command}: plan and apply name it, and status does"""
+	"""drift: nft {command}: plan, apply and status report it"""
 	status, plan, applied, key = words
 	uplinks(host)
 	shop.write("policy.yaml", VPN)
@@ -249,7 +249,7 @@ def plain(text):
 
 
 def test_replaced(shop, host):
-	"""drift: a rule replaced by another one, a chain's policy: status tells of it, apply mends it, after every kind of apply"""
+	"""drift: a replaced rule, a chain's policy: status reports it, apply fixes it, after every kind of apply"""
 	for level in "-O0", "-O1":
 		shop.write("policy.yaml", HELD)
 		expect(host.tpc("apply", level, "policy.yaml"), 0)
@@ -264,7 +264,7 @@ def test_replaced(shop, host):
 
 
 def test_hand_made(shop, host):
-	"""drift: elements added and deleted by hand, one at a time: status tells of it, apply mends it"""
+	"""drift: an element added or deleted by hand: status reports it, apply fixes it"""
 	if tuple(int(part) for part in os.uname().release.split(".")[:2]) < (6, 16):
 		pytest.skip("this kernel does not say how many elements a set has")
 	for level in "-O0", "-O1":
@@ -275,7 +275,7 @@ def test_hand_made(shop, host):
 
 
 def test_by_hand(shop, host):
-	"""no drift: policy.nft loaded by hand over an apply, twice, and into a table made anew; a rule in another's place is seen all the same"""
+	"""no drift: policy.nft loaded by hand over an apply, twice, and into a re-created table; a replaced rule is still seen"""
 	for level in "-O0", "-O1":
 		shop.write("policy.yaml", HELD)
 		expect(shop.tpc("compile", level, "policy.yaml", "-o", "out"), 0)
@@ -296,7 +296,7 @@ def test_by_hand(shop, host):
 
 
 def test_absent(shop, host):
-	"""status NAME --drift of a policy that is not applied: says so, exit 5, as text and as JSON; with none named nothing is said"""
+	"""status NAME --drift of a policy that is not applied: reported, exit 5, as text and JSON; without a name no output"""
 	expect(host.tpc("status", "--drift", "home"), 5, "home: nothing is applied", None)
 	expect(host.tpc("status", "--drift", "--format", "json", "home"), 5, '"policies":[]', None)
 	expect(host.tpc("status", "home"), 0, "home: nothing is applied", None)

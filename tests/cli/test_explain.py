@@ -58,7 +58,7 @@ default: drop
 
 
 def test_away(shop):
-	"""what comes from a dnat listener's own address: by which rule, and why not by the one that hands to it"""
+	"""packets from a dnat listener's own address: the rule that takes them, and why not the one of the listener"""
 	for source, port, sport, verdict, reason, why in (
 			("192.0.2.7", 80, 1, "proxy", None, []), ("192.0.2.9", 80, 1, "proxy", None, ["one"]),
 			("2001:db8::9", 80, 1, "drop", "the default", ["one"]), ("192.0.2.10", 81, 4010, "drop", "the default", ["two"]),
@@ -96,7 +96,7 @@ rules:
 
 
 def test_lists(shop):
-	"""lists of macs and ports are named with the element that the packet is in, for a person and in JSON"""
+	"""lists of macs and ports are named with the matching element, as text and JSON"""
 	words = ("mac=02:00:5e:10:00:11", "to=203.0.113.9", "sport=9", "port=8001")
 	answer = ask(shop, *words, policy=LISTS)
 	other(answer, verdict="drop", lists=[
@@ -110,7 +110,7 @@ def test_lists(shop):
 
 
 def test_proxied_six(shop):
-	"""the same in IPv6, of which an element is its own"""
+	"""the same in IPv6, with an element of its own"""
 	answer = ask(shop, "in=lan0", "to=2001:db8:113::9", "proto=udp", "port=443")
 	other(answer, verdict="route", target="vpn", set="far_v6", element="2001:db8:113::/48",
 		table={"name": "vpn", "id": 200}, ip_rule=11000, route="default dev wg0 table 200 protocol 116",
@@ -118,7 +118,7 @@ def test_proxied_six(shop):
 
 
 def test_before(shop):
-	"""every rule before it, with the first condition that failed; those that went on apart"""
+	"""every earlier rule with its first failed condition; rules that continue are separate"""
 	answer = ask(shop, "in=lan0", "from=10.1.2.3", "to=203.0.113.9", "proto=udp", "port=443")
 	other(answer, verdict="route", rule={"file": "policy.yaml", "line": 16, "name": None},
 		passed=[{"file": "policy.yaml", "line": 12, "name": None}])
@@ -128,7 +128,7 @@ def test_before(shop):
 
 
 def test_furthest(shop):
-	"""of a rule that is many in nft the one counts that got furthest"""
+	"""of a rule that is many nft rules the one that matched furthest counts"""
 	answer = ask(shop, "in=lan0", "from=10.1.2.3", "to=203.0.113.9", "proto=tcp", "port=450")
 	found = dict(failed(answer)).get(14)
 	assert found == 'port: [80, "440-449"]', f"it is {found}"
@@ -138,7 +138,7 @@ def test_furthest(shop):
 
 
 def test_alternatives(shop):
-	"""conditions of many alternatives, and of both families: which of them failed"""
+	"""the failed alternative of conditions with many, and of both families"""
 	policy = SEED + """  - {from: [10.0.0.0/8, "fd00::/8"], to: foreign, then: drop}
   - {proto: tcp, payload: {contains: secret, within: 64}, then: drop}
   - {proto: udp, port: 53, payload: {not: {contains: secret, within: 64}}, then: drop}
@@ -161,7 +161,7 @@ def test_alternatives(shop):
 
 
 def test_refused(shop):
-	"""what drops and rejects has neither mark nor table"""
+	"""drop and reject have neither mark nor table"""
 	answer = ask(shop, "in=guest0", "to=192.0.2.9")
 	other(answer, verdict="reject", target=None, mark=None, table=None, ip_rule=None, route=None,
 		rule={"file": "policy.yaml", "line": 11, "name": "guests"}, failed=[])
@@ -170,7 +170,7 @@ def test_refused(shop):
 
 
 def test_routes(shop):
-	"""the longest prefix of the table's routes; main before it is said to be unknown"""
+	"""the longest prefix of the table's routes; main before it is unknown"""
 	answer = ask(shop, "to=203.0.113.200", "proto=icmp")
 	other(answer, verdict="route", target="isp",
 		route="203.0.113.128/25 via 192.0.2.1 dev eth1 table 7100 protocol 116", set=None, element="203.0.113.0/24")
@@ -200,7 +200,7 @@ def test_others(shop):
 
 
 def test_reasons(shop):
-	"""the default and the guarantees are named as reasons, without a rule"""
+	"""the default and guarantees are reasons without a rule"""
 	answer = ask(shop, "in=lan0", "to=192.0.2.9")
 	other(answer, verdict="direct", rule=None, reason="no rule takes it: the default", mark=None)
 	assert len(failed(answer)) == 10, f"failed are {failed(answer)}"
@@ -221,7 +221,7 @@ def test_reasons(shop):
 
 
 def test_words_of(shop):
-	"""for a person: the answer and the reasons, a line each"""
+	"""text output: the verdict and the reasons, one line each"""
 	shop.write("policy.yaml", POLICY)
 	expect(shop.tpc("explain", "policy.yaml", *WEB), 0, ["{proxy: proxy}\n", "policy.yaml:14\n",
 		"far_v4, by its element 203.0.113.0/24", "0x00000064/0xffffffff", "10000", "proxy (100)",
@@ -231,7 +231,7 @@ def test_words_of(shop):
 
 
 def test_not_given(shop):
-	"""a key that was not given, and that a rule asks for, is named with the rule"""
+	"""a missing key that a rule needs is named with the rule"""
 	shop.write("policy.yaml", POLICY)
 	expect(shop.tpc("explain", "policy.yaml", "in=lan0", "from=10.1.2.3", "to=203.0.113.9"), 0,
 		["direct\n", "  not given proto, which policy.yaml:12 and 4 more rules ask for\n"], None)
@@ -244,7 +244,7 @@ def test_not_given(shop):
 
 
 def test_wrong_words(shop):
-	"""every wrong word has its place; keys are suggested; nothing is answered"""
+	"""every wrong word has its place and a suggestion; there is no result"""
 	shop.write("policy.yaml", POLICY)
 	done = shop.tpc("explain", "policy.yaml", "too=1.2.3.4", "port=", "lan0", "in=a", "in=b", "to=10.0.0.0/8")
 	expect(done, 1, None, ["command line:1:1: error", 'did you mean "to"?', "`port` has no value",
@@ -272,7 +272,7 @@ def test_values(shop):
 
 
 def test_batch(shop):
-	"""a batch: an answer a line in order, comments and blank lines left out"""
+	"""a batch: one result for each line in order, without comments and blank lines"""
 	shop.write("policy.yaml", POLICY)
 	text = "# packets\n\n" + " ".join(WEB) + "\r\nin=guest0\tto=1.2.3.4 # a guest\n  to='192.0.2.9' payload=\"a b\"\nto=::1"
 	shop.write("packets", text)
@@ -286,7 +286,7 @@ def test_batch(shop):
 
 
 def test_wrong_batch(shop):
-	"""a batch's errors: all of them with file, line and column, the other lines answered, status 1"""
+	"""a batch with errors: all have file, line and column, other lines have results, status 1"""
 	shop.write("policy.yaml", POLICY)
 	(shop.folder / "packets").write_bytes(b"to=1.2.3.4\nto=nobody\nfrm=1.2.3.4\nto=1.2.3.4 payload='x\n\xff\nto=\x01\nto=5.6.7.8\n")
 	done = shop.tpc("explain", "policy.yaml", "--batch", "packets")
@@ -302,7 +302,7 @@ def packets(count):
 
 
 def test_levels(shop):
-	"""-O0 and -O1 give the same answers"""
+	"""-O0 and -O1 give the same results"""
 	shop.write("policy.yaml", POLICY)
 	text = "\n".join(packets(500)).encode()
 	plain = shop.tpc("explain", "policy.yaml", "--batch", "-", "--format", "json", "-O0", stdin=text)
@@ -313,7 +313,7 @@ def test_levels(shop):
 
 
 def test_interfaces(shop):
-	"""one interface: a group's name, a pattern and a list are refused with what to write; names the policy does not know are not"""
+	"""an interface is one name: groups, patterns and lists are refused with what to write; unknown names are not"""
 	policy = SEED.replace("sets:", 'interfaces: {lan: [br-lan, "vlan*"], eth9: [eth9, eth8]}\nsets:')
 	policy += "  - {in: lan, proto: udp, then: drop}\n  - {in: eth9, proto: udp, then: reject}\n"
 	shop.write("policy.yaml", policy)
@@ -332,7 +332,7 @@ def test_interfaces(shop):
 
 
 def test_accounts(shop):
-	"""root is 0, as user and as group; of other names and numbers it is said that only the host knows"""
+	"""root is 0, as user and group; only the host knows other names"""
 	policy = SEED + """  - {user: 0, proto: tcp, then: drop}
   - {user: root, proto: udp, then: reject}
   - {group: 0, proto: icmp, then: drop}
@@ -352,7 +352,7 @@ def test_accounts(shop):
 
 
 def test_said_once(shop):
-	"""what is wrong with a packet is said once, and with what to write"""
+	"""each error of a packet is reported once, with what to write"""
 	shop.write("policy.yaml", POLICY)
 	for words, said in (
 			(("time=2026-03-02", "22:30", "to=192.0.2.1"), ["1:1: error: this moment is in two words",
@@ -379,7 +379,7 @@ rules:
 
 
 def test_rows(shop):
-	"""routing: metrics, throw, the next table of a row, what stands behind the last one"""
+	"""routing: metrics, throw, the next table of a list, its end"""
 	for words, table, ip_rule, route in (
 			(("to=192.0.2.1", "proto=tcp"), "a", 10000, "default dev wg1 table 7100 protocol 116 metric 10"),
 			(("to=203.0.113.1", "proto=tcp"), "b", 10001, "blackhole 203.0.113.0/25 table 7101 protocol 116"),
@@ -394,7 +394,7 @@ def test_rows(shop):
 
 
 def test_same(shop):
-	"""a batch says of each packet what it says of it alone"""
+	"""a batch gives the same results as single packets"""
 	shop.write("policy.yaml", POLICY)
 	lines = packets(40)
 	done = shop.tpc("explain", "policy.yaml", "--batch", "-", "--format", "json", stdin="\n".join(lines).encode())
@@ -407,7 +407,7 @@ def test_same(shop):
 
 
 def test_unexpected(shop):
-	"""a policy that does not do what it expects can be asked why"""
+	"""explain works for a policy whose expectations fail"""
 	policy = SEED + "expect:\n  - {packet: {to: 192.0.2.1, proto: tcp}, then: drop}\n"
 	answer = ask(shop, "to=192.0.2.1", "proto=tcp", policy=policy)
 	other(answer, verdict="direct")
@@ -415,7 +415,7 @@ def test_unexpected(shop):
 
 
 def test_usage(shop):
-	"""wrong usage, wrong policies, files that are not there"""
+	"""wrong usage, wrong policies, missing files"""
 	shop.write("policy.yaml", POLICY)
 	shop.write("wrong.yaml", WRONG)
 	expect(shop.tpc("explain", "policy.yaml"), 2, None, "say which packet")

@@ -97,7 +97,7 @@ def unload(host):
 
 
 def test_named(shop, host):
-	"""named by plan, apply and status, each family's rule by its table, chain and handle"""
+	"""plan, apply and status name the rule of each family with table, chain and handle"""
 	prepare(host)
 	for what, (policy, hook, rule, words) in NAMED.items():
 		load(host, hook, rule)
@@ -113,7 +113,7 @@ def test_named(shop, host):
 
 
 def test_silent(shop, host):
-	"""no word about rules that take none of the policy's packets, or that do no harm"""
+	"""no message about rules for other packets, or without harm"""
 	prepare(host)
 	host.run("nft", "-f", ROOT / "tests" / "lab" / "foreign" / "docker.nft")
 	for what, (policy, hook, rule) in SILENT.items():
@@ -154,7 +154,7 @@ BEFORE = {
 
 
 def test_chains(shop, host):
-	"""chains that are jumped to, and what rules before have taken"""
+	"""jumps to other chains, and packets that earlier rules take"""
 	prepare(host)
 	shop.write("policy.yaml", STRICT + ANY)
 	for (first, nested), (count, may) in BEFORE.items():

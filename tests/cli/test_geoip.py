@@ -53,7 +53,7 @@ def test_made(shop):
 
 
 def test_beside(shop):
-	"""a database is looked for beside the file that names it"""
+	"""a database is relative to the file that names it"""
 	make(shop, "lists/x.mmdb", "192.0.2.0/24=CN")
 	make(shop, "x.mmdb", "198.51.100.0/24=CN")
 	shop.write("lists/sets.yaml", "sets:\n  cn: {geoip: CN, database: x.mmdb}\n")
@@ -66,7 +66,7 @@ def test_beside(shop):
 
 
 def test_cut_short(shop):
-	"""a database that is cut short anywhere is an error at its name, and nothing is written"""
+	"""a database truncated anywhere is an error at its name, and nothing is written"""
 	whole = make(shop, "whole.mmdb", "192.0.2.0/24=CN", "2001:db8::/32=CN").read_bytes()
 	shop.write("a.yaml", "version: 1\nsets: {cn: {geoip: [CN], database: x.mmdb}}\n"
 		"rules: [{to: cn, then: drop}]\n")
@@ -165,7 +165,7 @@ def count(ranges):
 
 
 def test_real(shop):
-	"""every country of a publisher's database holds the addresses of the publisher's text"""
+	"""every country of a publisher's database has the addresses of the publisher's text file"""
 	needs_data()
 	texts = {version: read_text(version) for version in (4, 6)}
 	schema = json.loads((ROOT / "schema" / "policy.schema.json").read_text(encoding="utf-8"))
@@ -184,7 +184,7 @@ def test_real(shop):
 
 
 def test_halves(shop):
-	"""a publisher's files of one family each are together the file of both"""
+	"""a publisher's files for each family together equal the file for both"""
 	needs_data()
 	countries = ["CN", "HK", "NO", "US"]
 	shop.write("one/a.yaml", policy(countries, DATABASES / "geo-whois-asn-country.mmdb"))

@@ -110,7 +110,7 @@ def test_all_of_them(shop):
 
 
 def test_all_flowcharts(shop):
-	"""every example and golden policy as a flowchart: only lines of ours, arrows between what is there"""
+	"""every example and golden policy as a flowchart: only known lines, arrows between existing nodes"""
 	for path in policies():
 		done = shop.tpc("graph", path, "--emit", "mermaid")
 		expect(done, 0)
@@ -129,7 +129,7 @@ def said(row):
 
 
 def test_the_rules(shop):
-	"""the rules of each scope in their order, with what they ask for and do, and the default last"""
+	"""the rules of each scope in order, with conditions and verdicts, the default last"""
 	shop.write("policy.yaml", BOTH)
 	text = shop.tpc("graph", "policy.yaml").stdout
 	wanted = [[
@@ -169,7 +169,7 @@ def test_the_arrows(shop):
 
 
 def test_the_flowchart(shop):
-	"""the flowchart says the same: rules, who sends where, what stands behind"""
+	"""the flowchart has the same rules and arrows"""
 	shop.write("policy.yaml", BOTH)
 	text = shop.tpc("graph", "policy.yaml", "--emit", "mermaid").stdout
 	plain = mermaid_words(text)
@@ -186,7 +186,7 @@ def test_the_flowchart(shop):
 
 
 def test_runs(shop):
-	"""a way names its rules, those that follow each other as a run"""
+	"""a way names its rules, consecutive ones as a range"""
 	rules = "".join(f"  - {{to: [192.0.2.{n}], then: {'drop' if n in (4, 6) else '{mark: 5}'}}}\n" for n in range(1, 10))
 	shop.write("policy.yaml", f"version: 1\nsettings: {{ipv6: off}}\nrules:\n{rules}default: {{forward: {{mark: 5}}}}\n")
 	expect(shop.tpc("graph", "policy.yaml"), 0, "<I>rules: 1-3, 5, 7-9, default</I>")
@@ -200,7 +200,7 @@ def hostile_policy(names):
 
 
 def test_hostile(shop):
-	"""hostile names and keywords stay text, in the SVG and in the flowchart"""
+	"""hostile names and keywords are escaped, in the SVG and in the flowchart"""
 	need_dot()
 	name = 'a"<b>&]; evil.yaml'
 	shop.write(name, hostile_policy(HOSTILE))
@@ -221,7 +221,7 @@ def test_hostile(shop):
 
 
 def test_hidden(shop):
-	"""characters that hide or turn text are shown as '?', control characters by their escapes"""
+	"""characters that hide or reverse text are shown as '?', control characters as escapes"""
 	need_dot()
 	shop.write("policy.yaml", hostile_policy(["a\u202eb\u200bc", "x\ty\n"]).replace('name: "x\\ty\\n", ', ""))
 	text = shop.tpc("graph", "policy.yaml").stdout
@@ -289,7 +289,7 @@ def test_deterministic(shop):
 
 
 def test_outputs(shop):
-	"""-o: the name's end says what is drawn, --emit says it louder; no folder is made; -q is quiet"""
+	"""-o: the end of the name chooses the format, --emit overrides it; no folder is created; -q is quiet"""
 	need_dot()
 	shop.write("policy.yaml", SEED)
 	expect(shop.tpc("graph", "policy.yaml", "-o", "new/folder/a.svg"), 3, None, ['no folder "new/folder"', "nothing was written"])
@@ -307,7 +307,7 @@ def test_outputs(shop):
 
 
 def test_usage(shop):
-	"""wrong usage says what to write: an end that says nothing, a kind that is none, the policy itself, a folder"""
+	"""wrong usage says what to write: an unknown end, an unknown format, the policy itself, a folder"""
 	shop.write("policy.dot", SEED)
 	expect(shop.tpc("graph", "policy.dot", "-o", "picture"), 2, None, ["end it in .svg", "--emit"])
 	expect(shop.tpc("graph", "policy.dot", "--emit", "jpeg"), 2, None, "dot, mermaid, svg, png")
@@ -326,7 +326,7 @@ def untouched(shop, done, status, err):
 
 
 def test_without_dot(shop):
-	"""without dot: exit 3 with the package's name, nothing written; text kinds need none"""
+	"""without dot: exit 3 with the package's name, nothing written; text formats need no dot"""
 	needs_the_program_itself(shop, "a vfork that is a fork there does not say that dot is not here")
 	shop.write("policy.yaml", SEED)
 	shop.write("out/old.svg", "old\n")
@@ -339,7 +339,7 @@ def test_without_dot(shop):
 
 
 def test_dot_fails(shop):
-	"""a dot that fails, is ended, draws nothing or does not read: exit 3, what it said, nothing written"""
+	"""dot fails, is killed, draws nothing or does not read: exit 3 with its output, nothing written"""
 	shop.write("policy.yaml", SEED)
 	shop.write("out/old.svg", "old\n")
 	for script, word in (("echo '<svg>'; echo 'no such thing' >&2; echo more >&2; exit 1", "dot failed: no such thing;"),
@@ -350,7 +350,7 @@ def test_dot_fails(shop):
 
 
 def test_dot_call(shop):
-	"""dot is called with arguments and no shell, and gets all of a large text while it draws"""
+	"""dot runs without a shell, and gets all of a large text while it draws"""
 	shop.write("policy.yaml", large_policy())
 	shop.write("bin/dot", '#!/bin/sh\nprintf "%s" "$#:$*:" >args\nhead -c 3000000 /dev/zero\ncat >text\n').chmod(0o755)
 	done = shop.tpc("graph", "policy.yaml", "-o", "a.svg", environment={"PATH": f"{shop.folder}/bin:{PATH}"})
@@ -369,7 +369,7 @@ def test_wrong(shop):
 
 
 def test_refused(shop):
-	"""a place where nothing can be written: exit 3, said so"""
+	"""an output that cannot be written: exit 3"""
 	shop.write("policy.yaml", SEED)
 	shop.write("file", "")
 	done = shop.tpc("graph", "policy.yaml", "-o", "file/a.dot")

@@ -52,7 +52,7 @@ def changes(result):
 
 
 def test_round_trip(shop, host):
-	"""apply, and remove: the host is as it was; what was done is said"""
+	"""apply, then remove: the host is as before; changes are reported"""
 	shop.write("policy.yaml", SEED)
 	before = host.state()
 	expect(host.tpc("apply", "policy.yaml"), 0, ["tpc: applied", "sets: +4 with 3 elements", "ip rules: +4 -0",
@@ -84,7 +84,7 @@ def test_idempotent(shop, host):
 
 
 def test_dry_run(shop, host):
-	"""apply with --dry-run says what it would do, changes nothing, and leaves no file"""
+	"""apply --dry-run reports the changes, makes none, and leaves no file"""
 	shop.write("policy.yaml", SEED)
 	before = host.state()
 	expect(host.tpc("apply", "--dry-run", "policy.yaml"), 0,
@@ -96,7 +96,7 @@ def test_dry_run(shop, host):
 
 
 def test_outputs(shop, host):
-	"""the JSON of an apply: counts, steps; -q says nothing; -v says every step"""
+	"""apply as JSON: counts, steps; -q prints nothing; -v prints every step"""
 	shop.write("policy.yaml", SEED)
 	result = host.json("apply", "policy.yaml")
 	assert changes(result) == (0, 2, 0, 4, 0, 4, 0, True) and result["outcome"] == "applied" and len(result["steps"]) == 11, \
@@ -121,7 +121,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("what, command, wanted", [(what, command, wanted) for what, (command, wanted) in DAMAGE.items()])
 def test_repair(shop, host, what, command, wanted):
-	"""repair: somebody took {what} away; apply mends that and no more"""
+	"""repair: {what} was removed by hand; apply fixes only that"""
 	shop.write("policy.yaml", SEED)
 	host.tpc("apply", "policy.yaml")
 	state = host.state()
@@ -145,7 +145,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("what, command, words", [(what, command, words) for what, (command, words) in OTHERS.items()])
 def test_taken(shop, host, what, command, words):
-	"""conflict: {what} of somebody else: listed, refused with status 3, nothing changed"""
+	"""conflict: foreign {what}: listed, refused with status 3, nothing changed"""
 	shop.write("policy.yaml", SEED)
 	host.run(*command.split())
 	before = host.state()
@@ -168,7 +168,7 @@ NEVER = {
 
 @pytest.mark.parametrize("what, command", BESIDE.items())
 def test_beside(shop, host, what, command):
-	"""--allow-foreign: {what}: refused without, warned of with it; it stands through apply, update and remove"""
+	"""--allow-foreign: {what}: refused without it, a warning with it; survives apply, update and remove"""
 	shop.write("policy.yaml", SEED)
 	host.run("ip", *command.split())
 	before = host.state()
@@ -185,7 +185,7 @@ def test_beside(shop, host, what, command):
 
 @pytest.mark.parametrize("what, command", NEVER.items())
 def test_never(shop, host, what, command):
-	"""--allow-foreign: {what}: refused all the same"""
+	"""--allow-foreign: {what}: refused even so"""
 	shop.write("policy.yaml", SEED)
 	host.run("ip", *command.split()).stdout if command else host.run("nft", "add table inet tpc { chain c { }; }").stdout
 	before = host.state()
@@ -194,7 +194,7 @@ def test_never(shop, host, what, command):
 
 
 def test_never_ours(shop, host):
-	"""--allow-foreign: another policy of ours with the same numbers is refused all the same"""
+	"""--allow-foreign: another tpc policy with the same numbers is refused even so"""
 	shop.write("a.yaml", SEED.replace("version: 1", "version: 1\nname: a"))
 	shop.write("b.yaml", SEED.replace("version: 1", "version: 1\nname: b"))
 	expect(host.tpc("apply", "a.yaml"), 0)
@@ -206,7 +206,7 @@ def test_never_ours(shop, host):
 
 
 def test_neighbours(shop, host):
-	"""others' rules beside the policy's are no conflict, and stand through apply and remove"""
+	"""foreign rules at other priorities are no conflict, and survive apply and remove"""
 	shop.write("policy.yaml", SEED)
 	for command in ("rule add priority 9000 fwmark 0x80000/0xff0000 lookup 52", "rule add priority 9001 not fwmark 0xca6c lookup 51820",
 			"rule add priority 9999 from 10.1.0.0/16 lookup 7", "rule add priority 20000 fwmark 0x64/0xff lookup 9 protocol 116"):
@@ -240,7 +240,7 @@ FRONT = {
 
 
 def test_in_front(shop, host):
-	"""others' rules in front of the policy's: apply and status warn of those that could take its packets, and of no other"""
+	"""foreign ip rules before the policy's: apply and status warn only of those that could take its packets"""
 	host.link("wg0")
 	shop.write("policy.yaml", VPN)
 	for command, words in FRONT.items():
@@ -259,7 +259,7 @@ def test_in_front(shop, host):
 
 
 def test_front_help(shop, host):
-	"""the priority that the warning names is one: with it nothing stands in front"""
+	"""the priority that the warning suggests works"""
 	host.link("wg0")
 	host.run("ip", "rule", "add", "priority", "5000", "from", "10.0.0.0/8", "lookup", "53")
 	shop.write("policy.yaml", VPN)
@@ -274,7 +274,7 @@ def test_front_help(shop, host):
 
 
 def test_added_since(shop, host):
-	"""what others add after an apply: a rule among the policy's, one to its table, a route in it, one in front; status tells, by hand too"""
+	"""foreign rules and routes that are added after an apply: status reports them, after a load by hand too"""
 	host.link("wg0")
 	shop.write("policy.yaml", NUMBERED)
 	commands = {
@@ -300,7 +300,7 @@ def test_added_since(shop, host):
 
 
 def test_two_policies(shop, host):
-	"""two policies: numbers the other has are refused by its name; apart they live side by side"""
+	"""two policies: the numbers of the other are refused with its name; with different numbers both apply"""
 	tables = "settings: {table_ids: 7100-7102}"
 	shop.write("policy.yaml", TWO.replace("version: 1", f"version: 1\nname: one\n{tables}"))
 	shop.write("same.yaml", TWO.replace("version: 1", f"version: 1\nname: two\n{tables}"))
@@ -329,7 +329,7 @@ def test_two_policies(shop, host):
 
 
 def test_missing_interface(shop, host):
-	"""an interface that is not there: a warning, everything else applied; it comes, apply adds its route"""
+	"""a missing interface: a warning, everything else is applied; a later apply adds its route"""
 	shop.write("policy.yaml", NUMBERED)
 	expect(host.tpc("apply", "policy.yaml"), 0, "applied", ["warning", "policy.yaml:3:", "no interface wg0"])
 	assert "fwmark 0x1000000/0x7f000000 unreachable" in host.state(), "the fallback is not there"
@@ -345,7 +345,7 @@ def test_missing_interface(shop, host):
 
 
 def test_changed_set(shop, host):
-	"""a changed set is filled under another name and the old one goes; unchanged ones are not touched"""
+	"""a changed set is filled under another name, and the old one is removed; unchanged ones are not touched"""
 	shop.write("policy.yaml", TWO)
 	host.link("wg0")
 	before = host.state()
@@ -365,7 +365,7 @@ def test_changed_set(shop, host):
 
 
 def test_in_place(shop, host):
-	"""sets that change alone change in place: the rules stay, and a second time there is nothing to do"""
+	"""a change of only sets happens in place: the rules stay, and a second apply does nothing"""
 	host.link("wg0")
 	for level in "-O0", "-O1":
 		shop.write("policy.yaml", TWO)
@@ -412,7 +412,7 @@ def test_counters(shop, host):
 
 
 def test_counters_below(shop, host):
-	"""a rule at the top leaves the counters of the others, named or not, what they have counted"""
+	"""a new rule at the top keeps the values of other counters, named or not"""
 	lines = ["  - {scope: local, to: 192.0.2.0/24, count: true, name: mine, then: continue}",
 		"  - {scope: local, to: 192.0.2.0/25, count: true, then: direct}"]
 	host.link("wg0")
@@ -433,7 +433,7 @@ def test_counters_below(shop, host):
 
 
 def test_changed_hook(shop, host):
-	"""a chain whose priority changed is made anew, in the same flip"""
+	"""a chain whose priority changed is re-created in the same commit"""
 	shop.write("policy.yaml", SEED)
 	expect(host.tpc("apply", "policy.yaml"), 0)
 	shop.write("policy.yaml", SEED.replace("version: 1", "version: 1\nsettings: {hook_priority: -140}"))
@@ -444,7 +444,7 @@ def test_changed_hook(shop, host):
 
 
 def test_covered(shop, host):
-	"""from one policy to another that uses the same numbers otherwise: the mark is covered meanwhile, then clean"""
+	"""an update that uses the same numbers for other ways: the mark is fenced meanwhile"""
 	host.link("wg0", "wg1")
 	shop.write("policy.yaml", "version: 1\ntables:\n  vpn: {dev: wg0, fallback: unreachable, id: 7100, mark: 0x77}\n"
 		"rules:\n  - {to: 203.0.113.0/24, then: {route: vpn}}\n")
@@ -478,7 +478,7 @@ def test_covered(shop, host):
 
 
 def test_edited(shop, host):
-	"""a gateway that is only edited needs no cover: its route is replaced in place"""
+	"""a changed gateway needs no fence: its route is replaced in place"""
 	host.link("eth1")
 	shop.write("policy.yaml", "version: 1\ntables:\n  isp: {via: 192.0.2.1, dev: eth1}\nrules:\n  - {to: 203.0.113.0/24, then: {route: isp}}\n")
 	expect(host.tpc("apply", "policy.yaml"), 0)
@@ -501,7 +501,7 @@ rules:
 
 
 def test_taken_back(shop, host):
-	"""an error half way: everything is taken back, status 3, and the policy's line is named"""
+	"""an error half-way: everything is undone, status 3, with the policy's line"""
 	host.link("eth1")  # a broadcast address is no gateway: the kernel says so when half of the routes are there
 	shop.write("policy.yaml", BROKEN)
 	before = host.state()
@@ -538,7 +538,7 @@ int nft_run_cmd_from_buffer(struct nft_ctx *c, const char *text)
 
 
 def test_failed_flip(shop, host):
-	"""the flip itself fails, or libnftables crashes in it: sets, rules and routes are taken back"""
+	"""the commit fails, or libnftables crashes in it: sets, rules and routes are undone"""
 	shop.write("shim.c", SHIM)
 	made = shop.run(os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", "shim.so", "shim.c")
 	assert not made.returncode, f"the shim cannot be built: {made}"
@@ -613,7 +613,7 @@ rules:
 
 
 def test_no_feature(shop, host):
-	"""a kernel without a feature (played by a library): which one, for which rule of the policy, status 3"""
+	"""a missing kernel feature (simulated): its name, the rule of the policy, status 3"""
 	shop.write("shim.c", WITHOUT)
 	made = shop.run(os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", "shim.so", "shim.c")
 	assert not made.returncode, f"the shim cannot be built: {made}"
@@ -630,7 +630,7 @@ def test_no_feature(shop, host):
 
 
 def test_killed(shop, host):
-	"""killed at any moment: the next apply ends where a fresh one does, and remove leaves nothing"""
+	"""killed at any moment: the next apply makes the state of a fresh one, and remove leaves nothing"""
 	host.link("wg0")
 	shop.write("a.yaml", TWO)
 	shop.write("b.yaml", TWO.replace("203.0.113.0/24", "203.0.112.0/23").replace("one:", "aaa: {tproxy: 777}\n  one:").replace(
@@ -664,7 +664,7 @@ def test_no_capability(shop, host):
 
 
 def test_no_account(shop, host):
-	"""an account that is not there yet: the rest is applied, loudly; status and plan say so; the next apply fills it in"""
+	"""a missing account: a warning, the rest is applied; status and plan report it; the next apply resolves it"""
 	shop.write("policy.yaml", SEED.replace("mark: 100, table: 100", "runs_as: {user: nosuchuser}").replace(
 		"rules:", "rules:\n  - {group: {not: nosuchgroup}, to: 192.0.2.9, then: drop}\n  - {scope: local, to: foreign, proto: tcp, then: {proxy: proxy}}"))
 	names = [f'there is no {what} "nosuch{what}" on this host yet' for what in ("user", "group")]
@@ -689,7 +689,7 @@ def test_no_account(shop, host):
 
 
 def test_account_changes(shop, host):
-	"""an account that goes, comes back with another number, or has gone when a rollback wants it: seen, and never refused"""
+	"""an account that is removed, gets another number, or is missing at a rollback: reported, never refused"""
 	shop.write("policy.yaml", "version: 1\nrules: [{user: proxy, family: ipv4, then: drop}]\n")
 	shop.write("other.yaml", "version: 1\nrules: [{proto: sctp, then: drop}]\n")
 	before = host.run("id", "-u", "proxy").stdout.strip()
@@ -711,7 +711,7 @@ def test_account_changes(shop, host):
 
 
 def test_account_places(shop, host):
-	"""an account that does not exist: its place, not a word of a comment or of another key"""
+	"""a missing account: the place of the name, not of the same word in a comment or another key"""
 	head = "# user: nosuchuser and group: nosuchgroup, as nosuchuser says\nversion: 1\nname: nosuchuser\n"
 	for text, place in (
 			("listeners:\n  nosuchuser: {tproxy: 1, runs_as: {user: nosuchuser}} # user nosuchuser\n"
@@ -728,7 +728,7 @@ def test_account_places(shop, host):
 
 
 def test_no_cgroup(shop, host):
-	"""a cgroup on a host without any: an error at its place, with what to do, status 3; one that is missing is a warning"""
+	"""a cgroup on a host without cgroups: an error at its place, status 3; a missing one is a warning"""
 	text = SEED.replace("rules:", "rules:\n  - {scope: local, to: foreign, proto: tcp, then: {proxy: proxy}}")
 	before = host.state()
 	unified = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
@@ -748,14 +748,14 @@ def test_no_cgroup(shop, host):
 
 
 def test_wrong(shop, host):
-	"""an error of the policy ends it with status 1 before anything is asked"""
+	"""an error of the policy: status 1 before the host is read"""
 	shop.write("policy.yaml", SEED.replace("{proxy: proxy}", "{proxy: prxy}"))
 	expect(host.tpc("apply", "policy.yaml"), 1, None, ["policy.yaml:7:", "prxy"])
 	assert not (shop.folder / "run").exists(), "a run directory was made"
 
 
 def test_locked(shop, host):
-	"""two at a time: one waits for the other, both succeed"""
+	"""two applies at once: one waits for the other, both succeed"""
 	host.link("wg0")
 	shop.write("policy.yaml", TWO)
 	expect(host.tpc("apply", "policy.yaml"), 0)
@@ -795,7 +795,7 @@ def test_other_version(shop, host):
 
 
 def test_table_of_others(shop, host):
-	"""an nft table of somebody else with our name: neither replaced nor removed, status 3; without the notes ours is known by what it says"""
+	"""a foreign nft table of the policy's name: neither replaced nor removed, status 3; without saved state ours is known by its metadata"""
 	shop.write("policy.yaml", SEED)
 	host.run("nft", "add table inet tpc { chain mine { type filter hook input priority 0; accept; }; }")
 	before = host.state()
@@ -815,7 +815,7 @@ def test_table_of_others(shop, host):
 
 
 def test_status(shop, host):
-	"""status: nothing applied; then file, marks, tables; a listener that is down, one that is up"""
+	"""status: nothing applied; then file, marks, tables; a listener without and with a socket"""
 	expect(host.tpc("status"), 0, "nothing is applied\n", None)
 	assert host.json("status")["policies"] == [], "policies where there are none"
 	expect(host.tpc("remove"), 0, "tpc: nothing is applied", None)
@@ -853,7 +853,7 @@ def test_status(shop, host):
 
 
 def test_drift(shop, host):
-	"""status: a rule that somebody added or replaced, a set that changed: exit 5; the plural, and the numbers, of a policy without ip rules"""
+	"""status: a rule added or replaced by hand, a changed set: exit 5; the counts of a policy without ip rules"""
 	shop.write("policy.yaml", "version: 1\nsets: {far: [203.0.113.0/24]}\nrules: [{to: far, then: drop}]\n")
 	expect(host.tpc("apply", "policy.yaml"), 0)
 	done = host.tpc("status")
@@ -867,7 +867,7 @@ def test_drift(shop, host):
 
 
 def test_by_hand(shop, host):
-	"""what was loaded by hand: known to status, nothing to change for apply, removable, without notes"""
+	"""a load by hand: status knows it, apply has nothing to change, remove works, without saved state"""
 	shop.write("policy.yaml", SEED)
 	before = host.state()
 	for keep in False, True:
@@ -885,7 +885,7 @@ def test_by_hand(shop, host):
 
 
 def test_leftovers(shop, host):
-	"""the nft table is gone, or the policy's file: remove takes the rest all the same"""
+	"""remove works without the nft table, and without the policy's file"""
 	shop.write("policy.yaml", SEED)
 	before = host.state()
 	expect(host.tpc("apply", "policy.yaml"), 0)
@@ -897,7 +897,7 @@ def test_leftovers(shop, host):
 
 
 def test_without_ipv6(shop, host):
-	"""a host with IPv6 switched off: one warning, IPv4 whole, IPv6 still refused by the ip rules"""
+	"""a host without IPv6: one warning, IPv4 is complete, ip rules still refuse IPv6"""
 	shop.write("policy.yaml", SEED)
 	sysctl(host, "net.ipv6.conf.all.disable_ipv6", 1)
 	before = host.state()
@@ -918,7 +918,7 @@ def sysctl(host, key, value=None):
 
 
 def test_sysctls(shop, host):
-	"""sysctls: set where they stand in the way, given back by remove, left where somebody changed them since"""
+	"""sysctls: set where needed, restored by remove, kept if changed by hand since"""
 	shop.write("policy.yaml", SEED)
 	key = "net.ipv4.conf.all.src_valid_mark"
 	sysctl(host, key, 1)
@@ -940,7 +940,7 @@ def test_sysctls(shop, host):
 
 
 def test_same_mark(shop, host):
-	"""two policies with the same whole mark: refused, though their priorities and tables differ"""
+	"""two policies with the same full mark: refused, even with different priorities and tables"""
 	shop.write("a.yaml", SEED.replace("version: 1", "version: 1\nname: a"))
 	text = SEED.replace("version: 1", "version: 1\nname: b\nsettings: {priority: 12000}").replace("table: 100", "table: 200")
 	shop.write("b.yaml", text)
@@ -953,7 +953,7 @@ def test_same_mark(shop, host):
 
 
 def test_shared_sysctls(shop, host):
-	"""sysctls of two policies: the one that goes last gives back what was there before the first"""
+	"""sysctls of two policies: the last one to be removed restores the value from before the first"""
 	shop.write("a.yaml", SEED.replace("version: 1", "version: 1\nname: a"))
 	shop.write("b.yaml", SEED.replace("version: 1", "version: 1\nname: b\nsettings: {priority: 12000}").replace(
 		"mark: 100, table: 100", "mark: 200, table: 200"))
@@ -968,7 +968,7 @@ def test_shared_sysctls(shop, host):
 
 
 def test_reverse_path(shop, host):
-	"""where a table leaves no reverse-path filter is left, strict or loose; one that filters nothing stays as it is"""
+	"""the interfaces of tables have no reverse-path filter, strict or loose; one that is off is not written"""
 	host.link("wg0")
 	shop.write("policy.yaml", VPN)
 	key = "net.ipv4.conf.wg0.rp_filter"
@@ -985,7 +985,7 @@ def test_reverse_path(shop, host):
 
 
 def test_forwarding(shop, host):
-	"""forwarding: named and switched on, only named with check, given back by remove with what hangs on it"""
+	"""forwarding: reported and switched on, only reported with check, restored by remove with dependent sysctls"""
 	host.link("wg0", "lan0")
 	keys = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"]
 	for key in keys:
@@ -1013,7 +1013,7 @@ def test_forwarding(shop, host):
 
 
 def test_rebooted(shop, host):
-	"""sysctls that were changed before a reboot: the notes are void, and nothing is given back"""
+	"""saved sysctls from before a reboot are void: nothing is restored"""
 	shop.write("policy.yaml", SEED)
 	key = "net.ipv4.conf.all.src_valid_mark"
 	sysctl(host, key, 1)
@@ -1026,7 +1026,7 @@ def test_rebooted(shop, host):
 
 
 def test_bridges(shop, host):
-	"""bridges: what br_netfilter does is switched off only where the policy listens on a bridge"""
+	"""br_netfilter is switched off only if the policy listens on a bridge"""
 	key = "net.bridge.bridge-nf-call-iptables"
 	shop.write("policy.yaml", SEED.replace("{to: f", "{in: [lan0, br9], to: f"))
 	if host.run("sysctl", "-n", key, check=False).returncode:  # no br_netfilter, so nothing to do
@@ -1046,7 +1046,7 @@ def test_bridges(shop, host):
 
 
 def test_flushing(shop, host):
-	"""/etc/nftables.conf begins with a flush: the first apply and status say what a restart takes, and what to do"""
+	"""/etc/nftables.conf begins with a flush: the first apply and status say what a restart removes, and what to do"""
 	if "/etc/nftables.conf" not in etc_files.RULES:
 		return
 	shop.write("policy.yaml", SEED)
@@ -1069,7 +1069,7 @@ def test_flushing(shop, host):
 
 
 def test_big_list(shop, host):
-	"""a list of 100,000 prefixes goes in without being the host's root, and a second apply costs no fill"""
+	"""a list of 100,000 prefixes loads without being the host's root, and a second apply fills no set"""
 	lines = [f"{10 + (n >> 16)}.{n >> 8 & 255}.{n & 255}.0/25" for n in range(100000)]
 	shop.write("list.txt", "\n".join(lines) + "\n")
 	shop.write("policy.yaml", SEED.replace("[203", "[{file: list.txt}, 203"))
@@ -1081,7 +1081,7 @@ def test_big_list(shop, host):
 
 
 def test_names(shop, host):
-	"""a policy from standard input; names that are none are refused; one that is not there is no failure"""
+	"""a policy from standard input; invalid names are refused; a name that is not applied is no failure"""
 	expect(host.tpc("apply", "-", stdin=SEED), 0, "applied")
 	expect(host.tpc("status"), 0, "from <stdin>")
 	expect(host.tpc("remove", "../tpc"), 2, None, "no policy's name")

@@ -45,7 +45,7 @@ def load(host, hook, *rules, table="inet theirs", before=""):
 	("a rule that gives connections one of the policy's marks", TWO, "ct mark set ct mark and 0xffff or 0x1d000000", ["the connection mark of", "ct mark set ct mark and 0xffff or 0x1d000000"], "filter hook prerouting priority -150", "inet theirs", True),
 ])
 def test_refusal(shop, host, what, policy, rule, words, hook, table, beside):
-	"""{what}: refused with status 3, nothing changed; --allow-foreign lets it stand: {beside}
+	"""{what}: refused with status 3, nothing changed; --allow-foreign accepts it: {beside}
 
 	`beside`: does --allow-foreign let it stand?
 	"""
@@ -94,7 +94,7 @@ def uncounted(host):
 
 
 def test_harmless(shop, host):
-	"""rules that write bits of their own, or what cannot be told: no refusal, no warning, and they stand"""
+	"""rules that write other bits, or an unknown value: no refusal, no warning, and they survive"""
 	host.link("wg0")
 	for name in ("docker.nft", "firewalld.nft"):
 		host.run("nft", "-f", ROOT / "tests" / "lab" / "foreign" / name)
@@ -121,7 +121,7 @@ UNREAD = {
 
 
 def test_unread(shop, host):
-	"""rules whose mark nobody reads are no matter: a sleeping table, the hooks behind routing, ARP"""
+	"""rules whose mark is never read are ignored: a dormant table, the hooks after routing, ARP"""
 	shop.write("policy.yaml", SEED)
 	for what, (table, hook, flags) in UNREAD.items():
 		load(host, hook, "meta mark set 0x64", table=table, before=flags)
@@ -148,7 +148,7 @@ TAKERS = {
 
 
 def test_takers(shop, host):
-	"""rules that take the policy's mark away: a warning where it is before the routing that reads it, else no word"""
+	"""rules that remove the policy's mark: a warning only before the routing that reads it"""
 	host.link("wg0")
 	shop.write("policy.yaml", TWO)
 	for (table, hook), warned in TAKERS.items():
@@ -163,7 +163,7 @@ def test_takers(shop, host):
 
 
 def test_since(shop, host):
-	"""a rule that came since: no matter while nothing is to change, refused with the next change; a rollback goes back all the same"""
+	"""a rule added later: ignored while nothing changes, refused at the next change; a rollback works even so"""
 	shop.write("policy.yaml", SEED)
 	expect(host.tpc("apply", "policy.yaml"), 0, "applied")
 	shop.write("policy.yaml", SEED.replace("proto: tcp", "proto: udp"))
@@ -178,7 +178,7 @@ def test_since(shop, host):
 
 
 def test_together(shop, host):
-	"""what is in the way is said at once: an ip rule and an nft rule for the same mark"""
+	"""all conflicts are reported at once: an ip rule and an nft rule for the same mark"""
 	shop.write("policy.yaml", SEED)
 	host.run("ip", "rule", "add", "priority", "77", "fwmark", "0x64", "lookup", "53")
 	load(host, "filter hook prerouting priority -150", "meta mark set 0x64", "meta mark set mark or 0x64")
@@ -188,7 +188,7 @@ def test_together(shop, host):
 
 
 def test_bare(shop, host):
-	"""a policy without ways of its own, and marks set for whoever waits for them, collide with nobody"""
+	"""a policy without ways, and marks that it only sets, collide with nothing"""
 	load(host, "filter hook prerouting priority -150", "meta mark set 0x64")
 	shop.write("policy.yaml", "version: 1\nrules:\n  - {to: 203.0.113.0/24, then: {mark: 0x64}}\n  - {to: 198.51.100.0/24, then: drop}\n")
 	done = host.tpc("apply", "policy.yaml")

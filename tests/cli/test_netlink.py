@@ -46,7 +46,7 @@ def test_nothing(shop, host):
 
 
 def test_few(shop, host):
-	"""a few prefixes have changed: elements and what the table says of itself, no rule and no set besides"""
+	"""a few prefixes have changed: only elements and the metadata of the table, no rule and no set"""
 	shop.write("policy.yaml", POLICY)
 	shop.write("list.txt", prefixes(11))
 	expect(host.tpc("apply", "policy.yaml"), 0)
@@ -59,7 +59,7 @@ def test_few(shop, host):
 
 
 def test_rule(shop, host):
-	"""a rule has changed: the rules are written anew, and no set is read or filled"""
+	"""a rule has changed: the rules are rewritten, and no set is read or filled"""
 	shop.write("policy.yaml", POLICY)
 	shop.write("list.txt", prefixes(11))
 	expect(host.tpc("apply", "policy.yaml"), 0, f"sets: +3 with {PREFIXES} elements")
@@ -72,7 +72,7 @@ def test_rule(shop, host):
 
 
 def test_sockets(shop, host):
-	"""status: 40 listeners are one dump of the kernel's sockets for each protocol and family, and none of /proc/net"""
+	"""status: 40 listeners need one socket dump for each protocol and family, and none of /proc/net"""
 	shop.write("policy.yaml", "version: 1\nlisteners:\n" + "".join(f"  p{at}: {{tproxy: {20000 + at}}}\n" for at in range(40)) +
 		"rules:\n" + "".join(f"  - {{in: lan0, proto: [tcp, udp], port: {at + 1}, then: {{proxy: p{at}}}}}\n" for at in range(40)))
 	expect(host.tpc("apply", "policy.yaml"), 0)

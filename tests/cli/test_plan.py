@@ -15,7 +15,7 @@ rules:
 
 
 def test_fresh(shop, host):
-	"""plan: everything is new on a bare host, exit 5; nothing is changed or left; behind an apply nothing is to do, exit 0"""
+	"""plan: everything is new on an empty host, exit 5; plan changes nothing; after an apply nothing is to do, exit 0"""
 	host.link("wg0")
 	shop.write("policy.yaml", FIRST)
 	before = host.state()
@@ -29,7 +29,7 @@ def test_fresh(shop, host):
 
 
 def test_contents(shop, host):
-	"""plan: a set that changes alone: how many elements, and which with -v; the apply then does just that"""
+	"""plan: a change of one set: the number of elements, -v lists them; the apply does just that"""
 	host.link("wg0")
 	shop.write("policy.yaml", FIRST)
 	host.tpc("apply", "policy.yaml")
@@ -44,7 +44,7 @@ def test_contents(shop, host):
 
 
 def test_emptied(shop, host):
-	"""plan: a set that goes, or becomes empty, is counted with all its elements, as text and as JSON"""
+	"""plan: a removed or emptied set is counted with all its elements, as text and JSON"""
 	host.link("wg0")
 	shop.write("list.txt", "203.0.113.0/25\n198.51.100.0/24\n2001:db8:113::/48\n")
 	policy = FIRST.replace('[203.0.113.0/25, 198.51.100.0/24, "2001:db8:113::/48"]', "{file: list.txt}")
@@ -65,7 +65,7 @@ def test_emptied(shop, host):
 
 
 def test_rules(shop, host):
-	"""plan: other rules, a table that goes: signs, commands, how the rules differ, as text and as JSON"""
+	"""plan: changed rules, a removed table: signs, commands, a diff of the rules, as text and JSON"""
 	host.link("wg0")
 	shop.write("policy.yaml", FIRST)
 	host.tpc("apply", "policy.yaml")
@@ -114,7 +114,7 @@ def test_same_ops(shop, host):
 
 
 def test_refused(shop, host):
-	"""plan: a policy that apply would refuse, or that is wrong: the same words and statuses as apply's, and no plan"""
+	"""plan: a refused or wrong policy has the same messages and statuses as with apply, and no plan"""
 	host.link("wg0")
 	shop.write("policy.yaml", FIRST)
 	host.run("nft", "add", "table", "inet", "tpc")
@@ -127,7 +127,7 @@ def test_refused(shop, host):
 
 
 def test_foreign(shop, host):
-	"""plan -v: rules that were changed from outside are rewritten, and are said to be those that were applied"""
+	"""plan -v: rules that were changed by hand are rewritten, with the applied text"""
 	host.link("wg0")
 	shop.write("policy.yaml", FIRST)
 	host.tpc("apply", "policy.yaml")
@@ -150,7 +150,7 @@ def same(host, name, words, *options):
 
 
 def test_waiting(shop, host):
-	"""plan: while an apply waits for its confirmation it is refused as apply is"""
+	"""plan: refused like apply while a confirmation is pending"""
 	needs_the_program_itself(shop, "a watchdog closes files that the other one has open")
 	host.link("wg0")
 	shop.write("policy.yaml", FIRST)
@@ -169,7 +169,7 @@ rules:
 
 
 def test_too_small(shop, host):
-	"""plan: a set filled at run time that is to hold less than it does is refused, at its line; so by apply"""
+	"""plan and apply: a dynamic set with more elements than its new size is refused, at its line"""
 	shop.write("policy.yaml", FILLED)
 	expect(host.tpc("apply", "policy.yaml"), 0)
 	host.run("nft", "add", "element", "inet", "tpc", "d_v4", "{ 198.51.100.1, 198.51.100.3 }")
@@ -181,7 +181,7 @@ def test_too_small(shop, host):
 
 
 def test_carried(shop, host):
-	"""plan: a set filled at run time whose timeout alone changes: why, and no elements but those that it lacks"""
+	"""plan: a dynamic set whose timeout changes: the reason, and only missing elements"""
 	shop.write("policy.yaml", FILLED)
 	expect(host.tpc("apply", "policy.yaml"), 0)
 	shop.write("policy.yaml", FILLED.replace("1h", "2h"))
@@ -192,7 +192,7 @@ def test_carried(shop, host):
 
 
 def test_damaged(shop, host):
-	"""plan: a set that somebody has taken elements from: that, and how many it is filled with"""
+	"""plan: a set with elements removed by hand: the reason, and the number of elements to add"""
 	host.link("wg0")
 	shop.write("policy.yaml", FIRST)
 	expect(host.tpc("apply", "policy.yaml"), 0)
@@ -210,7 +210,7 @@ FAULTS = {
 
 
 def test_ways(shop, host):
-	"""plan: routes that the kernel will refuse are told with what to look at, as apply tells them, and are no change for ever"""
+	"""plan: routes that the kernel will refuse are warnings, the same as apply's, and never a change"""
 	host.link("wg0")
 	host.run("ip", "address", "add", "2001:db8:2::2/64", "dev", "wg0", "nodad")
 	for what, words in FAULTS.items():
@@ -236,7 +236,7 @@ def test_ways(shop, host):
 
 
 def test_down(shop, host):
-	"""plan: a link that is down is told of, as by apply; its routes are no change until it is up"""
+	"""plan: a link that is down is a warning, the same as apply's; its routes are no change until it is up"""
 	host.link("wg0")
 	host.run("ip", "link", "set", "wg0", "down")
 	shop.write("policy.yaml", FIRST)

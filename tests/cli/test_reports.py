@@ -17,7 +17,7 @@ def shell(host, text):
 
 
 def test_lost(shop, host):
-	"""a report that cannot be printed: what was done is done, and is not said to be refused; for a program it is in doubt"""
+	"""a report that cannot be printed: the change is done and not reported as refused; JSON has the status in-doubt"""
 	needs_the_program_itself(shop, "a watchdog closes files that the other one has open")
 	shop.write("p.yaml", SEED)
 	expect(shell(host, "$TPC apply p.yaml >/dev/full"), 0, None,
@@ -32,7 +32,7 @@ def test_lost(shop, host):
 
 
 def test_closed(shop, host):
-	"""closed streams: the policy is applied, and nothing is printed into what was opened instead"""
+	"""closed streams: the policy is applied, and nothing is printed into files that got their numbers"""
 	needs_the_program_itself(shop, "it opens its files where closed streams were")
 	shop.write("p.yaml", SEED)
 	expect(shell(host, "$TPC apply p.yaml >&- 2>&- <&-"), 0, None, None)
@@ -65,7 +65,7 @@ rules:
 
 
 def test_lost_route(shop, host):
-	"""a route that is gone: status names the table as the policy does, and the route; no command while its link is down"""
+	"""a missing route: status has the policy's name of the table, and the route; no command while its link is down"""
 	shop.write("p.yaml", UPLINKS)
 	host.link("wan1")
 	host.run("ip", "address", "add", "192.0.2.9/24", "dev", "wan1")
@@ -81,7 +81,7 @@ def test_lost_route(shop, host):
 
 
 def test_tentative(shop, host):
-	"""`src` that stays tentative: waited for, the rest is in force, said so, and that another apply takes it"""
+	"""a `src` that stays tentative: apply waits, the rest is in force, and the message says to apply again"""
 	shop.write("p.yaml", """version: 1
 tables:
   v: {dev: wan1, src: "2001:db8:5::9", fallback: unreachable}
@@ -110,7 +110,7 @@ rules:
 
 
 def test_given_numbers(shop, host):
-	"""numbers that the policy names itself: the caret at the number, another number as the help"""
+	"""explicit numbers in conflict: the caret at the number, a free number as help"""
 	shop.write("p.yaml", GIVEN)
 	host.run("ip", "rule", "add", "fwmark", "100", "lookup", "7", "priority", "99")
 	done = host.tpc("apply", "p.yaml")
@@ -126,7 +126,7 @@ def test_given_numbers(shop, host):
 
 
 def test_renamed(shop, host):
-	"""a policy that is renamed: one error, that says what to remove"""
+	"""a renamed policy: one error that says what to remove"""
 	shop.write("p.yaml", "name: old\n" + SEED)
 	expect(host.tpc("apply", "p.yaml"), 0)
 	shop.write("p.yaml", "name: new\n" + SEED)
@@ -160,7 +160,7 @@ def suggested(host):
 
 
 def test_command(shop, host):
-	"""the command that status gives can be copied: the options of the apply, and a path with a space and quotes"""
+	"""the command of status can be copied: the options of the apply, and a path with a space and quotes"""
 	host.link("wg0")
 	name = "a b/it's.yaml"
 	policy = VPN.replace("dev: wg0", "dev: wg0, id: 777")
@@ -183,7 +183,7 @@ def test_command(shop, host):
 
 
 def test_warnings(shop, host):
-	"""warnings of what the host lacks are printed with -q, too; with --strict they are errors before anything changes"""
+	"""warnings about the host are printed with -q too; with --strict they are errors before anything changes"""
 	shop.write("p.yaml", VPN)
 	before = host.state()
 	words = ["p.yaml:3:3: ", "there is no interface wg0"]
@@ -205,7 +205,7 @@ def test_warnings(shop, host):
 
 
 def test_strict_beside(shop, host):
-	"""--strict and --allow-foreign: what --allow-foreign allows is no reason to refuse"""
+	"""--strict accepts what --allow-foreign allows"""
 	host.link("wg0")
 	shop.write("p.yaml", VPN.replace("dev: wg0", "dev: wg0, id: 777"))
 	host.run("ip", "route", "add", "198.51.100.0/24", "dev", "wg0", "table", "777")
@@ -213,7 +213,7 @@ def test_strict_beside(shop, host):
 
 
 def test_numbers(shop, host):
-	"""numbers of others: the help has ones that are free, and that no other program is known to use"""
+	"""foreign numbers: the help has free ones that no known program uses"""
 	host.link("wg0")
 	shop.write("p.yaml", VPN)
 	table = re.search(r"table (\d+)", host.tpc("plan", "p.yaml").stdout).group(1)

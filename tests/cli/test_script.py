@@ -66,7 +66,7 @@ def inside(shop, script, **more):
 
 
 def test_whole_way(shop):
-	"""up, up again, status, down, down again: everything there once, then nothing left; in every shell"""
+	"""up, up again, status, down, down again: everything exists once, then nothing is left; in every shell"""
 	compiled(shop)
 	for shell in filter(shutil.which, ("sh", "dash", "bash", "busybox")):
 		done = inside(shop, r"""
@@ -87,7 +87,7 @@ ls run
 
 
 def test_status(shop):
-	"""status: before up all is missing, later just what somebody took away"""
+	"""status: before up all is missing, later only what was removed by hand"""
 	compiled(shop)
 	done = inside(shop, r"""
 sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
@@ -112,7 +112,7 @@ verb status; echo "status $?"
 
 
 def test_strangers(shop):
-	"""rules of ours that are no longer wanted go; what is not ours stays, whatever it looks like"""
+	"""obsolete rules of the policy are removed; foreign ones stay, even similar ones"""
 	compiled(shop)
 	done = inside(shop, r"""
 nft add table inet other; nft add table ip tpc
@@ -134,7 +134,7 @@ show | diff before -
 
 
 def test_changed(shop):
-	"""a policy that changed: the old routes, rules and sysctls go, new sets are there before their rules"""
+	"""an update removes old routes, rules and sysctls; new sets exist before their rules"""
 	compiled(shop)
 	script = r"""
 show >nothing
@@ -176,7 +176,7 @@ rules:
 
 
 def test_timed(shop):
-	"""windows of time: moments, the same in every shell; new ones are there before the rules that ask for them"""
+	"""time windows: the same UTC times in every shell; new ones exist before the rules that use them"""
 	found = set()
 	for shell in filter(shutil.which, ("dash", "bash", "busybox")):
 		compiled(shop)
@@ -213,7 +213,7 @@ verb down || echo "down: $?"
 
 
 def test_dateless(shop):
-	"""windows of time: a date that tells no local time is named before anything is changed"""
+	"""time windows: a `date` without local time is reported before anything changes"""
 	compiled(shop, TIMED)
 	shop.write("bin/date", "#!/bin/sh\nexit 1\n").chmod(0o755)
 	done = inside(shop, r"""
@@ -227,7 +227,7 @@ show | diff before -
 
 
 def test_no_interface(shop):
-	"""an interface that is missing is a warning, the rest is there, the fallback holds"""
+	"""a missing interface is a warning, the rest is loaded, the fallback applies"""
 	compiled(shop)
 	done = inside(shop, r"""
 ip link del tun0
@@ -254,7 +254,7 @@ TAKEN = {
 
 
 def test_taken(shop):
-	"""numbers that somebody else has taken: named, refused with status 3, nothing changed; in every shell"""
+	"""foreign numbers: named, refused with status 3, nothing changed; in every shell"""
 	compiled(shop)
 	for shell in filter(shutil.which, ("dash", "bash", "busybox")):
 		for command, words in TAKEN.items():
@@ -270,7 +270,7 @@ show | diff before -
 
 
 def test_table_of_others(shop):
-	"""an nft table of somebody else with our name: neither replaced by up nor removed by down; an empty one of ours is"""
+	"""a foreign nft table of the policy's name: neither replaced by up nor removed by down; an empty one of ours is"""
 	compiled(shop)
 	done = inside(shop, r"""
 nft 'add table inet tpc { chain mine { type filter hook input priority 0; accept; }; }'
@@ -302,7 +302,7 @@ show | diff before -
 
 
 def test_sysctl_left(shop):
-	"""a sysctl that somebody has changed since is left alone"""
+	"""a sysctl changed by hand since is left alone"""
 	compiled(shop)
 	done = inside(shop, r"""
 verb up
@@ -315,7 +315,7 @@ sysctl -n net.ipv4.conf.all.src_valid_mark
 
 
 def test_rebooted(shop):
-	"""notes of another boot are void: their sysctls are not put back"""
+	"""state of another boot is void: its sysctls are not restored"""
 	compiled(shop)
 	done = inside(shop, r"""
 verb up
@@ -328,14 +328,14 @@ sysctl -n net.ipv4.conf.all.src_valid_mark
 
 
 def test_no_right(shop):
-	"""without the right to change anything: says which, status 3"""
+	"""without permission: says which is missing, status 3"""
 	compiled(shop)
 	done = shop.run("unshare", "-U", "sh", "out/policy.sh", "up")
 	expect(done, 3, None, ["CAP_NET_ADMIN", "nothing was changed"])
 
 
 def test_no_tool(shop):
-	"""without a tool: says which, status 3"""
+	"""a missing tool: says which, status 3"""
 	compiled(shop)
 	(shop.folder / "bin").mkdir()
 	for tool in ("sh", "ip", "sysctl", "mkdir", "rm", "mv", "readlink", "rmdir"):
@@ -345,14 +345,14 @@ def test_no_tool(shop):
 
 
 def test_no_sibling(shop):
-	"""without its sibling: says which, status 3"""
+	"""a missing policy.nft: says so, status 3"""
 	compiled(shop)
 	(shop.folder / "out" / "policy.nft").unlink()
 	expect(inside(shop, "verb up"), 3, None, ["out/policy.nft is missing"])
 
 
 def test_any_folder(shop):
-	"""from any folder, and from one with a name that needs quotes"""
+	"""runs from any folder, and from one with a name that needs quotes"""
 	compiled(shop)
 	shutil.move(shop.folder / "out", shop.folder / "a b' $(touch gone)")
 	done = inside(shop, r"""

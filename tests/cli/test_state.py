@@ -95,7 +95,7 @@ def crashed(what, done):
 
 
 def test_kinds(shop, host):
-	"""a record, an archive or a note that is no file of ours: nothing waits, it is said and set aside, and what is applied goes on"""
+	"""a state file that is not tpc's: no verb blocks, it is reported and set aside, and the applied policy stays"""
 	prepare(shop, host)
 	for name in "one", "one.applied", "one.previous", "one.pending", "one.held":
 		for kind, make in KINDS.items():
@@ -119,7 +119,7 @@ def test_kinds(shop, host):
 
 
 def test_altered(shop, host):
-	"""a record that was cut off or altered: no verb crashes or eats the memory, it is said, and its bytes are kept"""
+	"""a truncated or changed record: no verb crashes or uses too much memory, it is reported, and its bytes are kept"""
 	prepare(shop, host)
 	for what, alter in ALTERED.items():
 		expect(host.tpc("apply", "one.yaml"), 0)
@@ -160,7 +160,7 @@ def shows(host, *words):
 
 
 def test_update(shop, host):
-	"""an update of tpc: what the version before has applied is known, an apply goes on from it, and sysctls are given back"""
+	"""an update of tpc: state of the previous version is read, apply continues from it, and sysctls are restored"""
 	updated(shop, host)
 	assert not shows(host, "from /mnt/one.yaml", "ip rule 10000", "socket listens on 127.0.0.1:12345")
 	crashed("after an update", verbs(host))
@@ -171,7 +171,7 @@ def test_update(shop, host):
 
 
 def test_update_rollback(shop, host):
-	"""an update of tpc: a rollback leads to what the version before had applied before"""
+	"""an update of tpc: rollback restores the previous policy of the previous version"""
 	updated(shop, host)
 	expect(host.tpc("rollback", "one"), 0, "what /mnt/two.yaml said is in force again")
 	assert "198.51.100.0/24" in host.run("nft", "list", "table", "inet", "tpc_one").stdout, "it did not lead back"
@@ -179,7 +179,7 @@ def test_update_rollback(shop, host):
 
 
 def test_update_half_way(shop, host):
-	"""an update of tpc in the middle of an apply: the next one finds what both have taken, and the old values of sysctls"""
+	"""an update of tpc during an apply: the next apply knows the numbers of both versions, and the old sysctls"""
 	updated(shop, host)
 	record = folder_of(shop) / "one"
 	lines = record.read_text(encoding="utf-8").splitlines()
@@ -193,7 +193,7 @@ def test_update_half_way(shop, host):
 
 
 def test_update_waits(shop, host):
-	"""an update of tpc while an apply waits for its confirmation: it is known, and can be confirmed"""
+	"""an update of tpc while a confirmation is pending: confirm works"""
 	updated(shop, host)
 	with host.start("sleep", "1000") as waiting:
 		started = open(f"/proc/{waiting.pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[19]
@@ -209,7 +209,7 @@ def test_update_waits(shop, host):
 
 
 def test_rollback(shop, host):
-	"""a rollback without its record leads to what was before, as the archives and the kernel have it"""
+	"""rollback without its record uses the archives and the kernel"""
 	prepare(shop, host)
 	expect(host.tpc("apply", "two/one.yaml"), 0)
 	expect(host.tpc("apply", "one.yaml"), 0)
@@ -223,7 +223,7 @@ def test_rollback(shop, host):
 
 
 def test_waits(shop, host):
-	"""a policy that waits for its confirmation, without its record: it can be confirmed, and is taken back else"""
+	"""a pending confirmation without its record: confirm works, and without it the policy is rolled back"""
 	needs_the_program_itself(shop, "a watchdog closes files that the other one has open")
 	prepare(shop, host)
 	expect(host.tpc("apply", "two/one.yaml"), 0)
@@ -241,7 +241,7 @@ def test_waits(shop, host):
 
 
 def test_escapes(shop, host):
-	"""a policy's file whose name has an escape character and a line feed: apply, plan, status and remove show it escaped"""
+	"""apply, plan, status and remove escape a policy's file name with control characters"""
 	prepare(shop, host)
 	name = "x\x1b[31m\ny/one.yaml"
 	shop.write(name, ONE)
@@ -253,7 +253,7 @@ def test_escapes(shop, host):
 
 
 def test_left_over(shop, host):
-	"""what a killed run left half written in the run directory is taken away by the next"""
+	"""the next run removes half-written files of a killed one from the run directory"""
 	prepare(shop, host)
 	expect(host.tpc("apply", "one.yaml"), 0)
 	(folder_of(shop) / ".one.tpc-4711-0").write_text("half", encoding="ascii")

@@ -29,7 +29,7 @@ def allow(text, line, comment):
 
 
 def test_covered(shop):
-	"""a rule that two others cover together: a warning with all three places, exit 0"""
+	"""a rule that two others shadow together: a warning with all three places, exit 0"""
 	shop.write("policy.yaml", TWO)
 	expect(shop.tpc("check", "policy.yaml"), 0, "policy.yaml: ok (",
 		[COVERED, "policy.yaml:8:5: note: this one takes a part", "policy.yaml:9:5: note: ",
@@ -37,7 +37,7 @@ def test_covered(shop):
 
 
 def test_notes(shop):
-	"""notes: check shows those that may surprise, -v all, compile none unless asked"""
+	"""notes: check shows the surprising ones, -v all, compile none without -v"""
 	shop.write("policy.yaml", TWO)
 	partly = 'policy.yaml:9:10: note: 198.51.100.1 is in "right" and in "left", whose rule comes first and wins [two-sets]'
 	inside = 'note: 192.0.2.0 is in "outer" and in "left"'
@@ -96,7 +96,7 @@ def test_wrong_codes(shop):
 
 
 def test_allowed_note(shop):
-	"""a note is allowed, too, and not missed by who does not look for it"""
+	"""a note can be allowed too, and that is no warning when notes are not shown"""
 	shop.write("policy.yaml", allow(TWO, 9, "# allow: two-sets"))
 	done = shop.tpc("check", "policy.yaml")
 	expect(done, 0, "policy.yaml:9 two-sets", COVERED)
@@ -106,7 +106,7 @@ def test_allowed_note(shop):
 
 
 def test_allowed_otherwise(shop):
-	"""a comment with a capital, or behind a note, allows as well; one in a line of its own is told where it belongs"""
+	"""a comment with a capital, or after other text, allows too; one in its own line is reported with the right place"""
 	for comment in ("# Allow: shadowed-rule", "# my note; allow: shadowed-rule", "# we ALLOW: shadowed-rule until May"):
 		shop.write("policy.yaml", allow(TWO, 10, comment))
 		expect(shop.tpc("check", "policy.yaml"), 0, "1 silenced (policy.yaml:10 shadowed-rule)", "11:5: warning")
@@ -121,7 +121,7 @@ def test_allowed_otherwise(shop):
 
 
 def test_errors_first(shop):
-	"""errors are fixed first: check says that more may be found, unless all was looked at"""
+	"""check says that fixing the errors may show more, unless all checks ran"""
 	shop.write("policy.yaml", TWO.replace("to: left,", "to: lift,"))
 	more = "policy.yaml: more errors may be found once these are fixed"
 	expect(shop.tpc("check", "policy.yaml"), 1, None, [more, "[unknown-name]"])
@@ -131,7 +131,7 @@ def test_errors_first(shop):
 
 
 def test_counted(shop):
-	"""check and compile count the author's sets, at each -O"""
+	"""check and compile count the sets of the policy, at each -O"""
 	shop.write("policy.yaml", TWO)
 	expect(shop.tpc("check", "policy.yaml"), 0, "ok (5 rules, 4 sets, 0 expectations)", ())
 	for level in ("-O0", "-O1"):
@@ -147,7 +147,7 @@ def test_included(shop):
 
 
 def test_as_json(shop):
-	"""--format json: severities, and what is silenced where"""
+	"""--format json: severities, and what is allowed where"""
 	shop.write("policy.yaml", allow(TWO, 10, "# allow: shadowed-rule"))
 	done = shop.tpc("check", "--format", "json", "policy.yaml")
 	expect(done, 0, (), None)
@@ -211,7 +211,7 @@ def test_endpoint_routes(shop):
 
 
 def test_unknown_ends(shop):
-	"""a tunnel without an endpoint is warned of where it has a wide route"""
+	"""a tunnel without an endpoint is a warning if it has a wide route"""
 	rules = ", masquerade: true, prefer_main: true}}\nrules: [{scope: local, family: ipv4, then: {route: vpn}}]\n"
 	loop = [(3, "tunnel-loop")]
 	expect_told(shop, "endpoint-inside tunnel-loop", [
@@ -222,7 +222,7 @@ def test_unknown_ends(shop):
 
 
 def test_tunnels_in_rows(shop):
-	"""tunnels behind another table, and by one another"""
+	"""tunnels through another table, and through each other"""
 	tables = "tables: {wan: {via: 198.51.100.1, dev: eth0, masquerade: true}, " \
 		"vpn: {dev: wg0, endpoint: 192.0.2.9, masquerade: true}}\n"
 	pair = "tables: {a: {dev: tuna0, endpoint: 192.0.2.9, masquerade: true}, " \
@@ -243,7 +243,7 @@ WAN = "tables: {wan: {via: [198.51.100.1, '2001:db8::1'], dev: eth0, masquerade:
 
 
 def test_lans(shop):
-	"""lan-included: rules before it, and the table, may except the host's networks"""
+	"""lan-included: earlier rules, and the table, may except the host's networks"""
 	def policy(*rules, table=""):
 		return WAN % table + "".join(f"  - {{scope: local, {rule}}}\n" for rule in rules)
 	def at(line):
@@ -279,7 +279,7 @@ PROXY = "listeners: {p: {tproxy: 1, runs_as: {user: 5}%s}}\n"
 
 
 def test_lans_proxied(shop):
-	"""lan-included: of what is handed to a listener as of what leaves by a table"""
+	"""lan-included: for listeners as for tables"""
 	def policy(*rules, more=""):
 		return PROXY % more + "rules:\n" + "".join(f"  - {{{rule}}}\n" for rule in rules)
 	def at(line):
@@ -299,7 +299,7 @@ def test_lans_proxied(shop):
 
 
 def test_narrowed(shop):
-	"""listener-narrows: no word where the rule says it, or where other rules or the default take the rest"""
+	"""listener-narrows: none if the rule has proto, or other rules or the default take the rest"""
 	def policy(*rules, listener="{redirect: 53}", more=""):
 		return f"listeners: {{dns: {listener}, other: {{tproxy: 9}}}}\nrules:\n" \
 			+ "".join(f"  - {{{rule}}}\n" for rule in rules) + more
@@ -335,7 +335,7 @@ def test_narrowed(shop):
 
 
 def test_open_hosts(shop):
-	"""host-left-open: who is refused, and may still reach this host"""
+	"""host-left-open: senders that are refused, and still reach this host"""
 	sets = "sets:\n  banned: {dynamic: true}\n  kids: {dynamic: true, elements: [10.0.0.9]}\n  far: [203.0.113.0/24]\nrules:\n"
 	def policy(*rules, more=""):
 		return sets + "".join(f"  - {{{rule}}}\n" for rule in rules) + more
@@ -364,7 +364,7 @@ def test_open_hosts(shop):
 
 
 def test_sources(shop):
-	"""needs-masquerade: not where the rule names the address, nothing leaves, or main comes first"""
+	"""needs-masquerade: none if the rule names the address, no route leads out, or main comes first"""
 	def policy(rule, table="{via: [198.51.100.1, '2001:db8::1'], dev: eth0}", more=""):
 		return f"sets: {{mine: [198.51.100.10, '2001:db8::10']}}\ntables: {{two: {table}, three: {{dev: eth1, masquerade: true}}}}\n" \
 			f"rules:\n  - {{scope: local, {rule}}}\n{more}"
@@ -392,7 +392,7 @@ def test_sources(shop):
 
 
 def test_unused(shop):
-	"""unused: a table that answers by an interface of its own is none, nor a listener that spoofs"""
+	"""unused: not a table with replies of its own interface, nor a listener that spoofs"""
 	def at(line):
 		return [(line, "unused")]
 	expect_told(shop, "unused", [
@@ -413,7 +413,7 @@ def test_unused(shop):
 
 
 def test_own_marks(shop):
-	"""own-mark: a listener that is known by who runs it, and has a mark that its program may set"""
+	"""own-mark: a listener with an identity, and a mark that its program may set"""
 	expect_told(shop, "own-mark", [
 		("listeners: {p: {tproxy: 1, mark: 255, runs_as: {user: 5}}}\n", [(2, "own-mark")]),
 		("listeners: {p: {tproxy: 1, mark: {value: 1, mask: 3}, runs_as: [{mark: 4}, {cgroup: a.slice}]}}\n", [(2, "own-mark")]),
@@ -426,7 +426,7 @@ def test_own_marks(shop):
 
 
 def test_one_family(shop):
-	"""a listener of one family: what to write is about the listener, not about destinations"""
+	"""a listener of one family: the help is about the listener, not about destinations"""
 	def helped(listener, rule="port: 80"):
 		shop.write("policy.yaml", f"version: 1\nlisteners: {{p: {listener}}}\nrules:\n  - {{{rule}, then: {{proxy: p}}}}\n")
 		return shop.tpc("check", "policy.yaml").stderr
@@ -442,7 +442,7 @@ def test_one_family(shop):
 
 
 def test_families(shop):
-	"""ipv6-uncovered: a rule that captures IPv4 alone, whatever others are about"""
+	"""ipv6-uncovered: a rule that captures only IPv4, whatever other rules match"""
 	head = "tables: {vpn: {dev: tun0, fallback: unreachable, endpoint: 192.0.2.9, masquerade: true}}\nrules:\n"
 	def policy(*rules, more=""):
 		return more + head + "".join(f"  - {{{rule}}}\n" for rule in rules)
@@ -474,7 +474,7 @@ def test_families(shop):
 
 
 def test_known_numbers(shop):
-	"""known-number: what is given out avoids them; what is given is looked at with its mask"""
+	"""known-number: allocation avoids them; explicit numbers are compared with their mask"""
 	def table(more):
 		return f"tables: {{a: {{via: [192.0.2.1, '2001:db8::1'], dev: eth1, {more}}}}}\nrules:\n  - {{then: {{route: a}}}}\n"
 	many = "tables:\n" + "".join(f"  t{n}: {{via: 192.0.2.{n}, dev: eth{n}}}\n" for n in range(1, 31)) + "rules:\n" \

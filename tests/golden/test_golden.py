@@ -291,7 +291,7 @@ def update(case, compiled):
 
 @pytest.mark.parametrize("name", CASES)
 def test_expected(name, tmp_path, pytestconfig):
-	"""{name} compiles to what is expected"""
+	"""{name} compiles to the expected files"""
 	case = CASES[name]
 	compiled = case.first(case.work(tmp_path))
 	if pytestconfig.getoption("update"):
@@ -311,7 +311,7 @@ def test_elsewhere(name, tmp_path):
 
 @pytest.mark.parametrize("name", [case.name for case in CASES.values() if not case.must_fail])
 def test_loads(name, tmp_path):
-	"""{name}: nft and ip take it"""
+	"""{name}: nft and ip accept the files"""
 	case = CASES[name]
 	files = case.first(case.work(tmp_path)).files
 	assert {"policy.nft", "policy.ip.batch"} <= files.keys(), "not all was written"

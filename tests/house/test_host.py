@@ -11,7 +11,7 @@ WRITER = "while :; do : >run/$$.$i; i=$((i + 1)); done"
 
 
 def test_left_running():
-	"""a test's folder can be removed although the test has left a process that writes into it"""
+	"""a test's folder is removed even if a process of the test still writes into it"""
 	with tempfile.TemporaryDirectory(prefix="host-") as folder:
 		shop = Shop(folder)
 		(shop.folder / "run").mkdir()

@@ -74,7 +74,7 @@ def test_variant():
 
 
 def test_warnings(tmp_path):
-	"""another compiler warns of more: that stops CI and developers, and no one else"""
+	"""warnings of another compiler stop CI and developers, but not users"""
 	def shown(*arguments):
 		return make("-n", "V=1", f"BUILD={tmp_path}", *arguments, WERROR="").stdout
 	assert " -c -o " in shown("all"), "nothing is compiled"
@@ -99,7 +99,7 @@ def build(folder, *arguments, tree=ROOT, **more):
 
 
 def test_flags_stay(tmp_path):
-	"""what was built is what is installed: flags are kept until others are given, or none"""
+	"""install uses what was built: flags are kept until others, or none, are given"""
 	flags = tmp_path / "flags"
 	first = build(tmp_path, "CFLAGS=-O1 -DA='\"$$#\"'")
 	again = build(tmp_path)
@@ -144,6 +144,6 @@ def test_hardening(what, sign):
 	{"CFLAGS": "-O1 -fsanitize=undefined"},
 ])
 def test_flags(flags, tmp_path):
-	"""flags of a distribution, and of none, go with ours: {flags}"""
+	"""flags of a distribution, and of none, work with ours: {flags}"""
 	said = build(tmp_path, "WERROR=-Werror", **{"CPPFLAGS": ""} | flags)
 	assert " CC " in said and "error" not in said and "warning" not in said, said

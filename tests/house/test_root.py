@@ -60,7 +60,7 @@ LACKS = {
 
 @pytest.mark.parametrize("name", LACKS)
 def test_lacks(name, tmp_path):
-	"""{name}: it runs here, says why above the last line, and keeps the exit status"""
+	"""{name}: runs on the host, says why above the last line, and keeps the exit status"""
 	tools, why = LACKS[name]
 	machine = Bare(tmp_path)
 	for tool, script in tools.items():
@@ -115,7 +115,7 @@ def test_commands():
 
 
 def test_versions(tmp_path):
-	"""versions says which could not be had, and why"""
+	"""versions says which are missing, and why"""
 	machine = Bare(tmp_path, 1000)
 	with machine.start("-c", 'exec sh "$@"', "sh", ROOT / "packaging" / "versions", f"{tmp_path}/logs", "one", "two") as process:
 		out, _ = process.communicate(timeout=60)

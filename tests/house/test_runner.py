@@ -57,7 +57,7 @@ def run(tests, *words):
 
 @pytest.mark.parametrize("name", TESTS)
 def test_tests(name, tmp_path):
-	"""{name}: it is said and counted"""
+	"""{name}: reported and counted"""
 	text, wanted, last = TESTS[name]
 	tests = project(tmp_path)
 	(tests / "house").mkdir()

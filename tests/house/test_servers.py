@@ -48,7 +48,7 @@ def broken(engine):
 
 @pytest.mark.parametrize("happens", [closed, broken])
 def test_others(happens):
-	"""the other servers answer after one has {happens}"""
+	"""other servers reply after one has {happens}"""
 	engine = probe.Engine()
 	happens(engine)
 	assert answers(engine)

@@ -38,7 +38,7 @@ def test_managers(manager, tmp_path):
 
 
 def test_purposes(tmp_path):
-	"""what is only for tests is not asked for to build or to show, the proxies for interop alone; a dry run installs nothing"""
+	"""packages for tests are not installed for a build or a demo, proxies only for interop; a dry run installs nothing"""
 	machine = Machine(tmp_path, 0)
 	machine.manager("apt-get")
 	_, build, _ = machine.run("build", "--dry-run")
@@ -53,7 +53,7 @@ def test_purposes(tmp_path):
 	"dnf": [" haproxy squid", " bind-utils"],
 }.items())
 def test_interop(manager, names, tmp_path):
-	"""{manager}: proxies for interop, and quietly where something would be started"""
+	"""{manager}: proxies for interop, without starting their services"""
 	machine = Machine(tmp_path, 0)
 	machine.manager(manager)
 	_, said, _ = machine.run("interop", "--dry-run")
@@ -92,7 +92,7 @@ esac""")
 
 
 def test_rights(tmp_path):
-	"""without rights it says what to run; with sudo it asks sudo, and not for a password where nobody is"""
+	"""without root it says what to run; with sudo it uses sudo, without a password prompt if there is no terminal"""
 	machine = Machine(tmp_path, 1000)
 	machine.manager("apt-get")
 	status, said, asked = machine.run("check")
@@ -150,7 +150,7 @@ class Fetching(Machine):
 
 
 def test_countries(tmp_path):
-	"""a database of countries comes from npm, once"""
+	"""country databases come from npm, once"""
 	machine = Fetching(tmp_path)
 	machine.manager("npm", NPM)
 	status, said, asked = machine.fetch()
@@ -161,7 +161,7 @@ def test_countries(tmp_path):
 
 
 def test_no_registry(tmp_path):
-	"""a machine without the registry goes on, keeps the reason, does not try again at once, but later"""
+	"""without the registry the set-up goes on, stores the reason, and tries again only later"""
 	machine = Fetching(tmp_path)
 	machine.manager("npm", "echo npm ERR! code ENOTFOUND\nexit 1")
 	status, said, _ = machine.fetch()
@@ -185,7 +185,7 @@ def test_npm(tmp_path):
 
 
 def test_without_npm(tmp_path):
-	"""npm is not installed for two tests: a machine that has all else does nothing"""
+	"""npm is not installed for two tests: a machine with all else does nothing"""
 	machine = Machine(tmp_path, 0)
 	machine.manager("apt-get")
 	for tool in ("cc", "pkg-config", "nft", "unshare", "sysctl", "curl", "dig", "ssh", "openssl", "dot",
@@ -199,7 +199,7 @@ def test_without_npm(tmp_path):
 
 
 def test_here(tmp_path):
-	"""this machine runs the tests, so it has everything: nothing to do, nothing said"""
+	"""this machine has everything: nothing to do, no output"""
 	(tmp_path / "data").mkdir()
 	(tmp_path / "data" / "why").touch()
 	environment = dict(os.environ, PATH="/nonexistent-first:" + os.environ["PATH"], BUILD=str(tmp_path))

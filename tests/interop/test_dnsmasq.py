@@ -54,7 +54,7 @@ def nobody_else_answers(net, resolver, hosts):
 
 
 def test_forced():
-    """dnsmasq: answers the LAN, whoever is asked, by its own upstream; dead, nobody else does"""
+    """dnsmasq: answers all queries of the LAN through its own upstream; dead, no server does"""
     needs("dnsmasq", "dig")
     with Trial("forced-dns", server=True) as net:
         resolver = dnsmasq(net.up())
@@ -71,7 +71,7 @@ def test_forced():
 
 
 def test_everybody():
-    """dnsmasq: answers its own host too, and its own questions do not come back to it"""
+    """dnsmasq: answers its own host too, and its own queries do not loop"""
     needs("dnsmasq", "dig")
     with Trial("forced-dns") as net:
         net.policy = Policy(net, EVERYBODY)

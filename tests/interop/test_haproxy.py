@@ -14,7 +14,7 @@ def haproxy(net):
 
 
 def test_plain():
-    """HAProxy: where client and host were going it goes in its own name, once; dead, nothing does"""
+    """HAProxy: connects to the original destination of client and host from its own address, once; dead, nothing passes"""
     needs("haproxy", "curl")
     with Trial("with-haproxy") as net:
         proxy = haproxy(net.up())
@@ -33,7 +33,7 @@ def test_plain():
 
 
 def test_spoofing():
-    """HAProxy: with `usesrc clientip` the origin sees the client, and its answers find HAProxy"""
+    """HAProxy: with `usesrc clientip` the origin sees the client, and its replies reach HAProxy"""
     needs("haproxy", "curl")
     with Trial("with-haproxy-spoofing") as net:
         proxy = haproxy(net.up())

@@ -9,7 +9,7 @@ PORT, SERVER_PORT = 12345, 1080
 
 
 def test_redirect():
-    """redsocks: tells the SOCKS5 server the address that was asked; what it cannot do is refused"""
+    """redsocks: the SOCKS5 server gets the original destination; other traffic is refused"""
     needs("redsocks", "microsocks", "curl")
     with Trial("with-redsocks", uplinks=("wan0", "wan1")) as net:
         net.daemon(net.mobile, "microsocks", "-p", str(SERVER_PORT),

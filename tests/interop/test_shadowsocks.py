@@ -74,7 +74,7 @@ def refused_or_silent(host, version):
 
 
 def test_tproxy():
-    """shadowsocks: TCP and UDP by tproxy, of LAN and host, come out where they wanted to go"""
+    """shadowsocks: TCP and UDP of LAN and host through tproxy reach their destination"""
     needs("ss-redir", "ss-server", "curl", "dig")
     with Trial(EXAMPLE, uplinks=("wan0", "wan1")) as net:
         ss_server(net)
@@ -93,7 +93,7 @@ def test_tproxy():
 
 
 def test_redirect():
-    """shadowsocks: TCP by redirect, UDP by tproxy, to one ss-redir a family"""
+    """shadowsocks: TCP through redirect, UDP through tproxy, to one ss-redir for each family"""
     needs("ss-redir", "ss-server", "curl", "dig")
     with Trial(EXAMPLE, uplinks=("wan0", "wan1")) as net:
         ss_server(net)

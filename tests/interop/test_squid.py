@@ -17,7 +17,7 @@ def squid(net):
 
 
 def test_tproxy():
-    """Squid: takes on its client's address, both legs; dead, nothing gets past it"""
+    """Squid: uses its client's address on both legs; dead, nothing bypasses it"""
     needs("squid", "curl")
     with Trial("with-squid") as net:
         proxy = squid(net.up())

@@ -52,7 +52,7 @@ def answered_by_none(net, addresses):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_all(net, way):
-    """answer: echo requests to a set are answered from the address that was asked, in both families, loaded by {way}"""
+    """answer: echo replies come from the requested address, in both families, loaded by {way}"""
     out = net.sniff()
     policy = Policy(net, ANSWER).up(way)
     assert pings(net, FAKE.values()) == answered_by(net, FAKE.values()), "who answers"
@@ -79,7 +79,7 @@ rules:
 
 
 def test_beside(network):
-    """answer: beside a proxy for the same set and a strict table for all else, with the tunnel down, too"""
+    """answer: together with a proxy for the same set and a strict table for all else, with the tunnel down too"""
     net = network(("wan0", "wg0"))
     net.listener()
     out, tunnel = net.sniff(), net.sniff("vpn")
@@ -105,7 +105,7 @@ rules: [{to: fakeip, proto: icmp, scope: both, then: answer}, {in: lan0, proto: 
 
 
 def test_dynamic(network):
-    """answer: by a set that is filled at run time; what comes by an uplink, and one family alone"""
+    """answer: a dynamic set; requests from an uplink, and only one family"""
     with Network(("wan0", "wan1")) as net:
         Policy(net, LATER).up()
         assert pings(net, FAKE.values()) == answered_by(net, FAKE.values()), "who answers"
@@ -122,7 +122,7 @@ def test_dynamic(network):
 
 
 def test_bare(net):
-    """answer: what the kernel has no address for is not answered, and leaves by no other way"""
+    """answer: without an address in the kernel there is no reply, and no other way"""
     out = net.sniff()
     Policy(net, ANSWER).up()
     net.router.ip(f"address del {ROUTER[4]}/24 dev lan0")
@@ -133,7 +133,7 @@ def test_bare(net):
 
 
 def test_rows(net):
-    """answer: a row of requests that is older than the policy is answered with it, and no more once it is removed; explain --live"""
+    """answer: pings that are older than the policy get replies from the apply to the removal; explain --live"""
     net.router.nft(NAT)  # without any translation, the kernel asks for one while no answer has come
     old = [net.add(probe.Pings(net.client, address, 0.3)) for address in FAKE.values()]
     assert [row.ask() for row in old] == ["", ""], "before"
@@ -169,7 +169,7 @@ def test_rows(net):
 
 
 def test_mute(net):
-    """answer: a host that is told to answer no ping answers none, and apply, plan and status say so, in each family"""
+    """answer: with icmp_echo_ignore_all there are no replies, and apply, plan and status report it, in each family"""
     keys = {4: "net.ipv4.icmp_echo_ignore_all", 6: "net.ipv6.icmp.echo_ignore_all"}
     policy = Policy(net, ANSWER)
     for version, key in keys.items():

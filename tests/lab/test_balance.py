@@ -83,7 +83,7 @@ def is_share(found, whole, share, what):
 
 
 def test_connection():
-    """balance: by connection: 10,000 flows a family in shares of 3 to 1, none changes side"""
+    """balance: by connection: 10,000 flows of each family, 3 to 1, none changes side"""
     for version in 4, 6:
         with world() as net:
             sinks(net)
@@ -99,7 +99,7 @@ def test_connection():
 
 
 def test_source():
-    """balance: by source: 10,000 sources in shares of 3 to 1, all flows of a source on one side"""
+    """balance: by source: 10,000 sources, 3 to 1, all flows of a source on one side"""
     for version in 4, 6:
         with world() as net:
             sinks(net)
@@ -149,7 +149,7 @@ rules: [{in: lan0, then: {balance: {fibre: 1, mobile: 1}, by: source-destination
 
 
 def test_update(net):
-    """balance: another policy with other shares leaves the flows that run where they are"""
+    """balance: an update of the shares does not move running flows"""
     sinks(net)
     rules = "rules: [{{in: lan0, then: {{balance: {{fibre: {}, mobile: {}}}}}}}]\n"
     Policy(net, TABLES + rules.format(1, 1)).up()
@@ -165,7 +165,7 @@ def test_update(net):
 
 
 def test_down():
-    """balance: a side that is down leaves its flows to its fallback; drops still cut, local too"""
+    """balance: flows of a side that is down use its fallback; drops still cut, local too"""
     for fallback, kinds in (("main", ("answer",)), ("unreachable", ("unreachable", "answer"))):
         with world() as net:
             policy = TABLES.replace("dev: wan1", f"dev: wan1, masquerade: true, fallback: {fallback}")
@@ -296,7 +296,7 @@ def test_spread_by():
     ("drop", "redirect"),
 ])
 def test_spread_dead(network, on_failure, mode):
-    """balance: among {mode} listeners: one is gone: its share meets its own on_failure {on_failure}, the other's goes on"""
+    """balance: among {mode} listeners: the share of a dead one meets its on_failure {on_failure}, the other goes on"""
     net = network()
     text = listeners(mode).replace("mark: 255}", f"mark: 255}}, on_failure: {on_failure}")
     policy = Policy(net, text + f"rules: [{{in: lan0, to: {FAR}, then: {{balance: {{one: 1, two: 1}}}}, count: true, name: spread}}]\n").up()
@@ -317,7 +317,7 @@ def test_spread_dead(network, on_failure, mode):
 
 
 def test_spread_update(network):
-    """balance: among listeners: other shares, and a list without one of them, leave running flows where they are"""
+    """balance: among listeners: other shares, and a removed listener, do not move running flows"""
     net = network()
     rules = "rules: [{{in: lan0, to: " + FAR + ", then: {{balance: {{one: {}, two: {}}}}}}}]\n"
     Policy(net, listeners("tproxy") + rules.format(1, 1)).up()
@@ -348,7 +348,7 @@ def burst(net, count, port=PORT):
 
 
 def test_limit(net):
-    """limit: a rule takes so many packets, both families together; the rest goes on"""
+    """limit: a rule takes packets up to its limit, both families together; others go on"""
     sinks(net)
     watch = net.sniff("origin")
     Policy(net, f"""version: 1
@@ -370,7 +370,7 @@ def counters(net):
 
 
 def test_limited_way(net):
-    """limit: a rule that chooses a way takes so many connections; those keep it, the others theirs"""
+    """limit: a rule with a way takes connections up to its limit; all keep their way"""
     sinks(net)
     Policy(net, TABLES + f"""
 rules: [{{in: lan0, proto: udp, port: {PORT}, then: {{route: mobile}}, limit: 2/minute}}]

@@ -70,7 +70,7 @@ def ip_rules(net):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_out(net, way):
-    """bound: a rule about the interface takes what a socket bound to that interface sends, by its table, loaded by {way}"""
+    """bound: a rule about the interface routes packets of a socket bound to it through its table, loaded by {way}"""
     assert [ask(net, proto, 6).kind for proto in ("tcp", "udp")] == ["unreachable"] * 2, "without a policy"
     policy = Policy(net, TABLES + "  - {scope: local, out: wan1, then: {route: two}}").up(way)
     by_the_gateway(net)
@@ -89,7 +89,7 @@ WORDS = {"a list": "out: wan1, then: {route: [vpn, two, unreachable]}", "a patte
 
 
 def test_words():
-    """bound: by a list of tables, a pattern, all but one, a balance; another table than the interface's is none"""
+    """bound: a list of tables, a pattern, not, a balance; no table of another interface"""
     for what, rule in WORDS.items():
         with world() as net:
             Policy(net, f"{TABLES}  - {{scope: local, {rule}}}").up()
@@ -113,7 +113,7 @@ def test_words():
 
 
 def test_losses(net):
-    """bound: the cable, the link made anew, and an ip rule that another program took away"""
+    """bound: the cable pulled, the link re-created, and an ip rule removed by another program"""
     text = f"{TABLES}  - {{scope: local, out: wan1, then: {{route: [two, unreachable]}}}}"
     policy = Policy(net, text).up()
     by_the_gateway(net)
@@ -146,7 +146,7 @@ HELD = {"a strict table": "{route: vpn}", "a list of them": "{route: [vpn, unrea
 
 
 def test_held():
-    """bound: no socket gets past a strict table, or a proxy, by the interface that it is bound to"""
+    """bound: a bound socket does not bypass a strict table or a proxy"""
     for what, then in HELD.items():
         with world() as net:
             net.listener(12345)

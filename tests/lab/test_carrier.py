@@ -117,7 +117,7 @@ def test_fails_over(net, way):
 
 
 def test_local(net):
-    """carrier: what this host sends, where the main table has another default route left"""
+    """carrier: local packets, where the main table has another default route"""
     for version, gateway in ((4, "198.51.100.1"), (6, "2001:db8:2::1")):
         net.router.ip(f"route add default via {gateway} dev wan1 metric 2000", f"-{version}")
     Policy(net, TABLES + f"rules: [{{scope: both, to: {FAR}, then: {{route: [fibre, vpn]}}}}]\n").up()
@@ -132,7 +132,7 @@ def test_local(net):
 
 
 def test_own_unrouted(net):
-    """carrier: main's only default is dead: the host's own packets are refused before the rules, and that is said"""
+    """carrier: main's only default route is dead: local packets are refused before the rules, with a warning"""
     policy = Policy(net, TABLES + f"rules: [{{scope: both, to: {FAR}, then: {{route: [fibre, vpn]}}}}]\n").up()
     first = "as unreachable before the policy's rules match it"
     assert first not in policy.tpc("status").stdout
@@ -154,7 +154,7 @@ def test_own_unrouted(net):
 
 
 def test_after_main():
-    """carrier: a list that goes on after the main table, whose default route is no table's"""
+    """carrier: a list with a table after main, whose default route no table has"""
     for way in "apply", "sh":
         with world() as net:
             policy = Policy(net, TABLES + "rules: [{in: lan0, then: {route: [main, mobile]}}]\n").up(way)
@@ -170,7 +170,7 @@ def test_after_main():
 
 
 def test_balanced(net):
-    """carrier: of ten balanced connections none is lost, in either family"""
+    """carrier: no balanced connection is lost, in either family"""
     Policy(net, SHARED).up()
     pull(net, "wan0", "origin")
     for version in 4, 6:
@@ -179,7 +179,7 @@ def test_balanced(net):
 
 
 def test_said(net):
-    """carrier: status and explain --live say what is so; a link that is made anew has lost the setting"""
+    """carrier: status and explain --live report it; a re-created link lacks the sysctl"""
     policy = Policy(net, TABLES + "rules: [{in: lan0, then: {route: [fibre, mobile]}}]\n").up()
     assert policy.tpc("status", "--drift").returncode == 0, "before"
     pull(net, "wan0", "origin")

@@ -98,7 +98,7 @@ def _session(net, gate, seconds):
 
 @pytest.mark.parametrize("how, end", (("nobody confirms", _plainly), ("the session is killed", _session)))
 def test_ends(net, how, end):
-    """confirm: {how}: packets meet the policy before again when the time is over"""
+    """confirm: {how}: packets meet the previous policy when the time is over"""
     wall, gate = Policy(net, WALL).up(), Policy(net, OPEN)
     net.router.nft("add element inet tpc_edge learned_v4 { 198.18.0.9 }")
     _closed(net)
@@ -122,7 +122,7 @@ def test_ends(net, how, end):
 
 
 def test_confirmed(net):
-    """confirm: in time: packets go on to meet the new policy, in both families"""
+    """confirm: in time: packets keep meeting the new policy, in both families"""
     Policy(net, WALL).up()
     gate = Policy(net, OPEN)
     _plainly(net, gate, SECONDS + 1)
@@ -134,7 +134,7 @@ def test_confirmed(net):
 
 
 def test_killed(network):
-    """confirm: an apply killed at any moment under a flood, and taken back by itself: nothing gets out"""
+    """confirm: an apply killed at any moment under a flood is rolled back by the watchdog: no leak"""
     net = network(uplinks=("wan0", "wg0"))
     policies = [Policy(net, CLOSED[name]) for name in ("proxy", "tunnel")]
     policies[0].up()
@@ -155,7 +155,7 @@ def test_killed(network):
 
 
 def test_turns(network):
-    """confirm: rollback and apply take turns under a flood: nothing gets out"""
+    """confirm: rollback and apply in turn under a flood: no leak"""
     net = network(uplinks=("wan0", "wg0"))
     policies = [Policy(net, CLOSED[name]) for name in ("proxy", "tunnel")]
     policies[0].up()

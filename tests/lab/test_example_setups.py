@@ -84,12 +84,12 @@ def _gateway(name, port, identity):
 
 @pytest.mark.root
 def test_by_user():
-    """example tproxy-gateway: the LAN and the router through the proxy, known by its user"""
+    """example tproxy-gateway: the LAN and the router through the proxy, identified by its user"""
     assert _gateway("tproxy-gateway", 12345, probe.Identity(user=1001)) == [True, True], "pings answered"
 
 
 def test_by_mark():
-    """example tproxy-gateway-by-mark: the same, the proxy known by its mark; not even a ping goes past it"""
+    """example tproxy-gateway-by-mark: the same, the proxy identified by its mark; not even a ping bypasses it"""
     assert _gateway("tproxy-gateway-by-mark", 7893, probe.Identity(mark=255)) == [False, False], "pings answered"
 
 
@@ -118,7 +118,7 @@ def _segment(net, name, device, addresses, bridge=None):
 
 
 def test_per_device(network):
-    """example uplinks-per-device: the LAN, guests and a device have a way each, and no other"""
+    """example uplinks-per-device: the LAN, guests and a device have one uplink each, and no other"""
     net = network(uplinks=("wan0", "wan1", "wg0"), server=True)
     guest = _segment(net, "guest", "guest0", GUEST)
     net.server.ip("link set eth0 address 02:00:5e:10:00:09")
@@ -157,7 +157,7 @@ def test_per_device(network):
 
 
 def test_strict(network):
-    """example uplinks-per-device: strict holds where somebody else's routing rules say otherwise"""
+    """example uplinks-per-device: strict holds against foreign ip rules"""
     net = network(uplinks=("wan0", "wan1", "wg0"), server=True)
     guest = _segment(net, "guest", "guest0", GUEST)
     load(net, "uplinks-per-device")
@@ -170,7 +170,7 @@ def test_strict(network):
 
 
 def test_shared(network):
-    """example uplinks-shared: 3 to 1 over both; a link that goes down leaves all to the other"""
+    """example uplinks-shared: 3 to 1 over both; when a link goes down the other has all"""
     net = network(uplinks=("wan0", "wan1"))
     policy = load(net, "uplinks-shared")
     net.echo(net.router, (22,))
@@ -190,7 +190,7 @@ def test_shared(network):
 
 
 def test_several(net):
-    """example several-proxies: 2 to 1 over two proxies; DNS by its own, and by the first where that is gone"""
+    """example several-proxies: 2 to 1 over two proxies; DNS through its own, and through the first if that is dead"""
     first, second, names = (net.listener(port) for port in (12345, 12346, 12353))
     policy = load(net, "several-proxies")
     for proto, version in BOTH:
@@ -217,7 +217,7 @@ def _answers_by_the_same(net):
 
 
 def test_dscp(network):
-    """example dscp-and-ports: voice by the quick line, bulk never by it, the rest by the cheap one while it is up"""
+    """example dscp-and-ports: voice through the fast line, bulk never, the rest through the cheap one while it is up"""
     voice = [("udp", 5000, 46), ("udp", 5000, 44), ("tcp", 443, 40), ("udp", 5060, 0), ("tcp", 5061, 0)]
     bulk = [("tcp", 443, 1), ("udp", 443, 8), ("tcp", 873, 0)]
     rest = [("tcp", 443, 0), ("udp", 443, 0), ("tcp", 443, 18), ("udp", 873, 0)]
@@ -260,7 +260,7 @@ def test_dscp(network):
 # ---- by whom, by name ----
 
 def test_by_domain(network):
-    """example split-by-domain: what dnsmasq adds goes by the tunnel, the rest does not; DNS comes here"""
+    """example split-by-domain: only addresses that dnsmasq adds use the tunnel; DNS comes here"""
     net = network(uplinks=("wan0", "wg0"), foreign=("2001:db8:abcd::/48",))
     policy = load(net, "split-by-domain")
     resolver = net.listener(53, mode="redirect", addresses=("0.0.0.0", "::"))
@@ -297,7 +297,7 @@ def test_by_domain(network):
 
 @pytest.mark.root
 def test_user_dns(network):
-    """example vpn-for-one-user: DNS of that user by a resolver of its own and the tunnel, local one or not"""
+    """example vpn-for-one-user: DNS of that user through its own resolver and the tunnel, with and without a local one"""
     net = network(uplinks=("wan0", "wg0"))
     load(net, "vpn-for-one-user")
     net.echo(net.router, (53, 631), (53,), name="machine")  # what everybody asks
@@ -331,7 +331,7 @@ def _hours(now):
 
 
 def test_night(network):
-    """example no-internet-at-night: two devices and no other, by the hours of the day that it is"""
+    """example no-internet-at-night: only two devices, by the hours of the day"""
     net = network(server=True)
     net.echo(net.router, (22,))
     net.echo(net.server, (443,))
@@ -353,7 +353,7 @@ def test_night(network):
 
 
 def test_night_falls():
-    """example no-internet-at-night: what runs when the night begins is cut"""
+    """example no-internet-at-night: running connections are cut when the night begins"""
     clock.in_time(_falls)
 
 
@@ -394,7 +394,7 @@ def _falls(begins):
 
 
 def test_cgroups():
-    """example listeners-per-cgroup: each slice by its own listener or nowhere, the others as always"""
+    """example listeners-per-cgroup: each slice through its own listener or nowhere, others direct"""
     text = (ROOT / "examples" / "listeners-per-cgroup" / "policy.yaml").read_text()
     with slices(text) as (policy, paths), Network(server=True) as net:
         Policy(net, policy).up()
@@ -496,7 +496,7 @@ def _comes_and_goes(net, name, others, before, during, after_update):
 
 
 def test_docker(network):
-    """example beside-docker: published ports work, containers go as the policy says, Docker's rules stay"""
+    """example beside-docker: published ports work, containers follow the policy, Docker's rules stay"""
     net = network(uplinks=("wan0", "wg0"), server=True)
     net.router.ip("link add docker0 type bridge\nlink set docker0 up\n"
                   "address add 172.17.0.1/16 dev docker0\n"
@@ -562,7 +562,7 @@ def test_docker(network):
 
 
 def test_firewalld(network):
-    """example beside-firewalld: its zones, forwards and rejects hold, the LAN goes as the policy says"""
+    """example beside-firewalld: its zones, forwards and rejects hold, the LAN follows the policy"""
     net = network(uplinks=("wan0", "wg0"), server=True)
     net.echo(net.router, (22, 8443))
     net.echo(net.server, (80,))
@@ -611,7 +611,7 @@ def test_firewalld(network):
 
 
 def test_firewalld_strict(network):
-    """example beside-firewalld: with IPv6_rpfilter at its default, IPv6 by the tunnel is lost and not leaked"""
+    """example beside-firewalld: with IPv6_rpfilter at its default, IPv6 through the tunnel is lost and not leaked"""
     net = network(uplinks=("wan0", "wg0"))
     assert LOOSE in FIREWALLD
     net.router.nft(FIREWALLD.replace(LOOSE, STRICT))

@@ -56,7 +56,7 @@ def test_split(network):
 
 
 def test_split_quic(network):
-    """example split-by-list: QUIC is refused for what would be proxied, and for nothing else"""
+    """example split-by-list: QUIC is refused only where it would be proxied"""
     net = network(foreign=("2001:db8:abcd::/48",))
     load(net, "split-by-list")
     proxy_itself = probe.Identity(mark=0xff)
@@ -77,7 +77,7 @@ def test_split_quic(network):
 
 @pytest.mark.root
 def test_split_dns(network):
-    """example split-by-list: DNS is answered here; what the resolver and the proxy ask is not captured"""
+    """example split-by-list: DNS is answered here; queries of the resolver and the proxy are not captured"""
     net = network(foreign=("2001:db8:abcd::/48",))
     load(net, "split-by-list")
     proxy = net.listener(onward=True, identity=probe.Identity(mark=0xff))
@@ -107,7 +107,7 @@ def test_split_dns(network):
 
 
 def test_kill(network):
-    """example vpn-kill-switch: everything by the tunnel or not at all; the tunnel's own packets always"""
+    """example vpn-kill-switch: everything through the tunnel or not at all, except the tunnel's own packets"""
     net = network(uplinks=("wan0", "wg0"), server=True)
     policy = load(net, "vpn-kill-switch")
     net.echo(net.router, (22,))
@@ -162,7 +162,7 @@ def _encrypted(net, origin, address, port, **how):
 
 
 def test_two(network):
-    """example two-uplinks: fibre, then mobile, then told so; answers by the way the question came"""
+    """example two-uplinks: fibre, then mobile, then an error; replies through the uplink of the request"""
     net = network(uplinks=("wan0", "wan1"))
     net.echo(net.router, (22,))
     policy = load(net, "two-uplinks")
@@ -192,7 +192,7 @@ def test_two(network):
 
 @pytest.mark.root
 def test_one_user(network):
-    """example vpn-for-one-user: user 1001 by the tunnel or nowhere, everybody else as always"""
+    """example vpn-for-one-user: user 1001 through the tunnel or nowhere, others direct"""
     net = network(uplinks=("wan0", "wg0"))
     load(net, "vpn-for-one-user")
     user = probe.Identity(user=1001)
@@ -213,7 +213,7 @@ def test_one_user(network):
 
 
 def test_dns(network):
-    """example forced-dns: whoever is asked, this router's resolver answers, but for two that may ask"""
+    """example forced-dns: this router's resolver answers all queries, except those of two hosts"""
     net = network(server=True)
     load(net, "forced-dns")
     resolver = net.listener(53, mode="redirect", addresses=("0.0.0.0", "::"))
@@ -243,7 +243,7 @@ def test_dns(network):
 
 
 def test_mixed(net):
-    """example redirect-and-tproxy: TCP asks the kernel where it was going, UDP arrives untouched"""
+    """example redirect-and-tproxy: TCP has SO_ORIGINAL_DST, UDP arrives unchanged"""
     load(net, "redirect-and-tproxy")
     net.listener(12345, mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))
     net.listener(12346, protocols=("udp",))
@@ -258,7 +258,7 @@ def test_mixed(net):
 
 
 def test_another(network):
-    """example proxy-on-another-host: web requests reach the other host, masqueraded; its own go out"""
+    """example proxy-on-another-host: web requests reach the other host, masqueraded; its own go direct"""
     net = network(server=True)
     load(net, "proxy-on-another-host")
     net.listener(3128, host=net.server, mode="dnat", protocols=("tcp",),
@@ -272,7 +272,7 @@ def test_another(network):
 
 
 def test_beside(network):
-    """example beside-other-software: takes its own bits, leaves alone what the other program marked"""
+    """example beside-other-software: uses its own bits, leaves packets with foreign marks alone"""
     net = network(uplinks=("wan0", "wan1"))
     net.router.nft("""table inet theirs {
     chain marks {
@@ -330,7 +330,7 @@ def account(name):
 
 
 def test_haproxy(network):
-    """example with-haproxy: web requests by the proxy that its user gives away, in its own name"""
+    """example with-haproxy: web requests through the proxy, identified by its user, from its own address"""
     identity = account("haproxy")
     net = network()
     load(net, "with-haproxy")
@@ -338,7 +338,7 @@ def test_haproxy(network):
 
 
 def test_haproxy_spoofing(network):
-    """example with-haproxy-spoofing: web requests by the proxy that its group gives away, as client"""
+    """example with-haproxy-spoofing: web requests through the proxy, identified by its group, from the client's address"""
     account("haproxy")
     net = network()
     load(net, "with-haproxy-spoofing")
@@ -347,7 +347,7 @@ def test_haproxy_spoofing(network):
 
 
 def test_squid(network):
-    """example with-squid: web requests by the proxy that its user gives away, as client"""
+    """example with-squid: web requests through the proxy, identified by its user, from the client's address"""
     identity = account("proxy")
     net = network()
     load(net, "with-squid")
@@ -355,7 +355,7 @@ def test_squid(network):
 
 
 def test_shadowsocks(network):
-    """example with-shadowsocks: TCP and UDP abroad by the proxy; its server and what is near, not"""
+    """example with-shadowsocks: TCP and UDP through the proxy, except its server and local networks"""
     identity = account("nobody")
     net = network(uplinks=("wan0", "wan1"))
     load(net, "with-shadowsocks")
@@ -375,7 +375,7 @@ def test_shadowsocks(network):
 
 
 def test_redsocks(network):
-    """example with-redsocks: TCP in IPv4 by the proxy, in IPv6 refused, QUIC too; nobody straight to it"""
+    """example with-redsocks: IPv4 TCP through the proxy, IPv6 and QUIC refused; no direct connection to it"""
     identity = account("redsocks")
     net = network()
     load(net, "with-redsocks")
@@ -409,7 +409,7 @@ def public_lan(net):
 
 
 def test_own():
-    """example: what this host sends to its LAN stays there, also at public addresses, in each that has proxies for it"""
+    """example: local packets to the LAN stay there, also at public addresses, in each example with a proxy"""
     for name, user in OWN.items():
         if user:
             account(user)
@@ -424,7 +424,7 @@ def test_own():
 
 
 def test_taken():
-    """own networks: apply, plan and status say which of them, at public addresses, the host's own traffic leaves"""
+    """own networks: apply, plan and status name public networks of the host that local traffic no longer reaches directly"""
     for listener, words, way in (("{tproxy: 12345, runs_as: {user: 1053}}", "", "to the listener px"),
                                  ("{redirect: 12345, runs_as: {mark: 255}}", "proto: tcp, ", "to the listener px")):
         text = f"""version: 1
@@ -446,7 +446,7 @@ rules: [EXCEPT{{scope: local, to: private, then: direct}}, {{scope: local, {word
 
 
 def test_side():
-    """own networks: also of a gateway that stands in the LAN, whose uplink is the LAN's interface, and not of a provider's"""
+    """own networks: also for a gateway in the LAN, whose uplink is the LAN's interface, but not for a provider's"""
     text = """version: 1
 listeners: {px: {tproxy: 12345, runs_as: {user: 1053}}}
 rules: [EXCEPT{scope: both, to: private, then: direct}, {in: IN, proto: [tcp, udp], then: {proxy: px}},
@@ -471,7 +471,7 @@ rules: [EXCEPT{scope: both, to: private, then: direct}, {in: IN, proto: [tcp, ud
 
 
 def test_all():
-    """example: each one that is shipped has a case here"""
+    """example: each shipped example has a test here"""
     shipped = {path.parent.name for path in (ROOT / "examples").glob("*/policy.yaml")}
     titles = "".join(path.read_text() for path in sorted(pathlib.Path(__file__).parent.glob("test_*.py")))
     tried = set(re.findall(r'"""example ([a-z0-9-]+): ', titles)) | {"seed-lab"}  # the seed has a file of its own

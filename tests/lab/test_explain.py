@@ -58,7 +58,7 @@ def complaints(live):
 
 
 def test_agrees(net):
-    """explain: --live: policy and kernel agree about every kind of way, in both families"""
+    """explain: --live: policy and kernel agree for every kind of way, in both families"""
     policy = Policy(net, POLICY).up()
     net.listener()
     net.listener(3128, mode="redirect", addresses=("0.0.0.0", "::"))
@@ -105,7 +105,7 @@ def test_lost_route(net):
 
 
 def test_lost_rule(net):
-    """explain: --live: an ip rule that is gone, so that the packet would leave by the main table"""
+    """explain: --live: a missing ip rule, so that the packet would leave through the main table"""
     policy = Policy(net, POLICY).up()
     for version in 4, 6:
         answer, _ = explain(policy, *packet(version, "proto=udp"))
@@ -118,7 +118,7 @@ def test_lost_rule(net):
 
 
 def test_no_listener(net):
-    """explain: --live: no socket listens where the packet is handed to"""
+    """explain: --live: no socket listens for the packet"""
     policy = Policy(net, POLICY).up()
     for version in 4, 6:
         _, live = explain(policy, *packet(version, "proto=tcp", "port=80"), status=5)
@@ -130,7 +130,7 @@ def test_no_listener(net):
 
 
 def test_main_first(net):
-    """explain: --live: main's own networks come first where the table says so"""
+    """explain: --live: main's own networks come first with prefer_main"""
     policy = Policy(net, POLICY.replace("to: far, proto: [icmp", "proto: [icmp")).up()
     for version in 4, 6:
         words = packet(version, "proto=icmp" if version == 4 else "proto=icmpv6")
@@ -141,7 +141,7 @@ def test_main_first(net):
 
 
 def test_not_this(net):
-    """explain: --live: not applied, another policy, no such interface, no rights"""
+    """explain: --live: not applied, another policy, no such interface, no permission"""
     policy = Policy(net, POLICY)
     _, live = explain(policy, *packet(4, "proto=tcp", "port=25"), status=5)
     assert not live["applied"] and "not applied here" in complaints(live), complaints(live)
@@ -162,7 +162,7 @@ def test_not_this(net):
 
 
 def test_time_and_level(net):
-    """explain: --live: an applied policy with windows of time is this very policy, with either level"""
+    """explain: --live: an applied policy with time windows is the same policy, at either level"""
     text = POLICY.replace("port: 25,", "port: 25, time: {hours: \"08:00-20:00\"},").replace(
         "  - {to: far, proto: udp,", "  - {to: far, proto: tcp, port: 26, then: drop}\n  - {to: far, proto: udp,")
     policy = Policy(net, text)
@@ -178,7 +178,7 @@ def test_time_and_level(net):
 
 
 def test_lost_link(net):
-    """explain: --live: an interface that is not there is named, and no command that needs it"""
+    """explain: --live: a missing interface is named, without a command that needs it"""
     policy = Policy(net, POLICY).up()
     policy.router.run("ip", "link", "del", "wg0")
     for version in 4, 6:
@@ -188,7 +188,7 @@ def test_lost_link(net):
 
 
 def test_no_route(net):
-    """explain: --live: what the policy leaves alone and the kernel has no route for is said to have none"""
+    """explain: --live: a direct packet without a route in the kernel is reported"""
     policy = Policy(net, POLICY).up()
     for version in 4, 6:
         policy.router.run("ip", f"-{version}", "route", "flush", "default")

@@ -73,7 +73,7 @@ def family(version):
 
 
 def test_level(net):
-    """explain: --live: the level is said only where the rules are others, and the words agree only with what was asked"""
+    """explain: --live: the level is reported only if the rules differ"""
     policy = Policy(net, BAN).up()
     done = policy.router.run(TPC, "explain", str(policy.path), "--live", *words(4))
     assert "yes, this very policy\n" in done.stdout and "-O" not in done.stdout, done.stdout
@@ -111,7 +111,7 @@ def test_own_chain(net):
 
 
 def test_element(net):
-    """explain: --live: the kernel is asked for the one element of a set filled at run time, and its answer decides"""
+    """explain: --live: one element of a dynamic set is looked up in the kernel, and decides"""
     policy = Policy(net, BAN).up()
     for version, scope in BOTH:
         answer, live = explain(policy, *words(version, scope))
@@ -139,7 +139,7 @@ def test_element(net):
 
 
 def test_mark(net):
-    """explain: --live: a foreign chain after ours rewrites the mark: named, and the packet goes astray"""
+    """explain: --live: a foreign chain after ours rewrites the mark: reported, and the packet leaks"""
     policy = Policy(net, BAN).up()
     for version, scope in BOTH:
         hook, kind = ("prerouting", "filter") if scope == "forward" else ("output", "route")
@@ -167,7 +167,7 @@ def test_mark(net):
 
 
 def test_mark_before(net):
-    """explain: --live: a foreign chain before ours sets a mark that the policy asks for"""
+    """explain: --live: a foreign chain before ours sets a mark that the policy matches"""
     text = BAN.replace("rules:\n", "rules:\n  - {mark: 0x5, then: drop}\n")
     policy = Policy(net, text).up()
     explain(policy, *words(4))
@@ -191,7 +191,7 @@ DROPS = (  # hook, its chain's head and rule, what is said
 
 
 def test_drops(net):
-    """explain: --live: a foreign chain that drops or rejects, at every hook on the way, is named"""
+    """explain: --live: a foreign chain that drops or rejects is reported, at every hook on the path"""
     policy = Policy(net, BAN).up()
     for scope, head, rule, text in DROPS:
         foreign(net.router, "inet fw", ("chain deny", "drop"), ("chain guard", f"{head} {rule}"))
@@ -233,7 +233,7 @@ PASSES = (
 
 
 def test_passes(net):
-    """explain: --live: foreign chains that let the packet through are asked, and no reason to complain"""
+    """explain: --live: foreign chains that accept the packet are read, and not reported"""
     policy = Policy(net, BAN).up()
     for text in PASSES:
         foreign(net.router, "inet fw", *text)
@@ -254,7 +254,7 @@ UNKNOWN = (  # what may happen, and why it is not known
 
 
 def test_may(net):
-    """explain: --live: where it cannot be known whether a foreign rule applies, it may, with the reason"""
+    """explain: --live: a foreign rule with unknown conditions is listed as unknown, with the reason"""
     policy = Policy(net, BAN).up()
     for rule, text in UNKNOWN:
         try:
@@ -305,7 +305,7 @@ rules:
 
 
 def test_own_address(network):
-    """explain: --live: an address of this host is one, whatever rule names it; broadcast addresses, too"""
+    """explain: --live: addresses of this host and broadcast addresses are recognized, whatever rule names them"""
     net = network()
     policy = Policy(net, PROXY).up()
     net.listener(8080, mode="redirect", protocols=("tcp",), addresses=("0.0.0.0", "::"))
@@ -329,7 +329,7 @@ def test_own_address(network):
 
 
 def test_own_address_without_rules(network):
-    """explain: --live: addresses of this host where no ip rule is, and one that only looks so"""
+    """explain: --live: addresses of this host without an ip rule, and one that only looks local"""
     text = PROXY.replace("  tp: {tproxy: 12345, runs_as: {user: 1001}}\n", "").replace(
         "to: 192.0.2.2,", 'to: [192.0.2.2, "2001:db8:1::2", 203.0.113.8],')
     text = "".join(line + "\n" for line in text.splitlines() if "proxy: tp" not in line)
@@ -352,7 +352,7 @@ def test_own_address_without_rules(network):
 
 
 def test_input(network):
-    """explain: --live: input chains, for what a listener gets and what this host gets"""
+    """explain: --live: input chains, for packets to a listener and to this host"""
     net = network()
     policy = Policy(net, PROXY).up()
     net.listener()
@@ -419,7 +419,7 @@ def test_links(net):
 
 
 def test_out(net):
-    """explain: --live: out of the main table is known, so that rules that ask for it are answered"""
+    """explain: --live: the outgoing interface of the main table is known to rules with `out`"""
     text = BAN.replace("rules:\n", "rules:\n  - {out: wan0, proto: udp, port: 123, then: drop}\n")
     policy = Policy(net, text).up()
     for version in 4, 6:
@@ -428,7 +428,7 @@ def test_out(net):
 
 
 def test_forwarding(net):
-    """explain: --live: forwarding that is off, of the host and of one interface"""
+    """explain: --live: forwarding off, for the host and for one interface"""
     policy = Policy(net, BAN.replace("version: 1\n", "version: 1\nsettings: {sysctls: ignore}\n")).up()
     for version, key, text in ((4, "net.ipv4.ip_forward", "net.ipv4.ip_forward is 0"),
                                (6, "net.ipv6.conf.all.forwarding", "net.ipv6.conf.all.forwarding is 0"),
@@ -466,7 +466,7 @@ def test_reverse(net):
 
 
 def test_balance(net):
-    """explain: --live: of a balance the table is unknown, and foreign chains are asked all the same"""
+    """explain: --live: the table of a balance is unknown, and foreign chains are still read"""
     text = BAN.replace("then: {route: vpn}", "then: {balance: {vpn: 1, main: 1}}")
     policy = Policy(net, text).up()
     for version in 4, 6:
@@ -482,7 +482,7 @@ def test_balance(net):
 
 
 def test_rule_in_front(net):
-    """explain: --live: a foreign ip rule that comes before the policy's is named, where it takes the packet"""
+    """explain: --live: a foreign ip rule before the policy's is reported if it takes the packet"""
     policy = Policy(net, BAN).up()
     for version, scope in BOTH:
         rule = ("ip", f"-{version}", "rule")
@@ -496,7 +496,7 @@ def test_rule_in_front(net):
 
 
 def test_by_hand(net):
-    """explain: --live: what was loaded without an apply is counted, and that is said"""
+    """explain: --live: a load without an apply is compared by counts, and that is reported"""
     policy = Policy(net, BAN).up("sh")
     _, live = explain(policy, *words(4))
     assert "no record of its apply is here, so rules are counted" in unknown(live), live
@@ -507,7 +507,7 @@ def test_by_hand(net):
 
 
 def test_batch(net):
-    """explain: --live with --batch: an answer a line, each asked of the host, and status 5 where one differs"""
+    """explain: --live with --batch: one result for each line, each looked up on the host, and status 5 if one differs"""
     policy = Policy(net, BAN).up()
     policy.router.run("nft", "add", "element", "inet", "tpc", "ban_v4", "{ 203.0.113.9 }")
     lines = "".join(" ".join(line) + "\n" for line in (

@@ -99,7 +99,7 @@ rules:
 
 
 def test_pasted(network):
-    """fields: mac as `ip neigh` prints it; the way is kept without state"""
+    """fields: mac as `ip neigh` prints it; the connection keeps its way without state"""
     net = network(uplinks=("wan0", "wan1"), server=True)
     answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "origin")
     line = net.router.run("ip", "neigh", "show", "10.10.10.2", "dev", "lan0").stdout.split()
@@ -151,7 +151,7 @@ class Tunnel:
 
 
 def test_tunnel(net):
-    """fields: mac: what comes by a tunnel is from no address, and so from none that a rule names"""
+    """fields: mac: packets from a tunnel have no address, and so none that a rule names"""
     tunnel = net.add(Tunnel(net))
     Policy(net, """version: 1
 rules:
@@ -167,7 +167,7 @@ rules:
 # ---- dscp ----
 
 def test_dscp(net):
-    """fields: dscp by name, number, range and not, whatever the congestion bits say"""
+    """fields: dscp by name, number, range and not, for all ECN bits"""
     Policy(net, """version: 1
 rules:
   - {dscp: ef, proto: udp, port: 53, then: reject}
@@ -188,7 +188,7 @@ rules:
 
 
 def test_ecn(net):
-    """fields: ecn by name, number and not, whatever the class says"""
+    """fields: ecn by name, number and not, for all classes"""
     Policy(net, """version: 1
 rules:
   - {ecn: ce, proto: udp, port: 53, then: reject}
@@ -205,7 +205,7 @@ rules:
 
 
 def test_first():
-    """fields: a way chosen by dscp, ecn, length or ttl is the first packet's for the whole connection"""
+    """fields: the first packet chooses the way by dscp, ecn, length or ttl for the whole connection"""
     rules = {"dscp: 46": ({"TOS": 46 << 2}, b"x", {"TOS": 0}, b"x"),
              "ecn: ect0": ({"TOS": 2}, b"x", {"TOS": 0}, b"x"),
              'length: "100-1000"': ({}, b"x" * 200, {}, b"x"),
@@ -242,7 +242,7 @@ def conversation(host, version, packets):
 # ---- length and ttl ----
 
 def test_length(network):
-    """fields: length counts the whole packet, header and all, in each family"""
+    """fields: length counts the whole packet with its header, in each family"""
     head = {4: 28, 6: 48}
     net = network()
     Policy(net, """version: 1
@@ -266,7 +266,7 @@ rules:
 
 
 def test_fragments(net):
-    """fields: length of what came in fragments is that of the whole"""
+    """fields: length of a fragmented packet is that of the whole packet"""
     Policy(net, 'version: 1\nrules: [{length: "2500-65535", proto: udp, then: reject}]\n').up()
     for version in FAMILIES:
         refused(net.client, "udp", version, 443, True, "whole", data=b"x" * 3000)
@@ -310,7 +310,7 @@ def groups(*below):
 
 
 def test_cgroup():
-    """fields: cgroup: who is in it or below it, and not who is beside it or above"""
+    """fields: cgroup: processes in it or below it, not in siblings or parents"""
     with groups("a/b/c", "a/bb", WEIRD) as (names, who), Network() as net:
         who["a"] = probe.Identity(cgroup=who[""].cgroup + "a")
         who["a/b"] = probe.Identity(cgroup=who[""].cgroup + "a/b")
@@ -380,7 +380,7 @@ def test_moved():
 
 
 def test_own():
-    """fields: cgroup: what a listener's group sends does not loop, nor what a group below it sends"""
+    """fields: cgroup: packets of a listener's group, or of one below it, do not loop"""
     with groups("proxy/worker") as (names, who), Network() as net:
         group = names[""] + "/proxy"
         Policy(net, f"""version: 1
@@ -395,7 +395,7 @@ rules: [{{scope: both, proto: [tcp, udp], then: {{proxy: p}}}}]
 
 
 def test_missing():
-    """fields: cgroup: one that is not there yet is refused for its own rules alone, until the next apply"""
+    """fields: cgroup: the rules of a missing group fail closed until the next apply"""
     with groups("there/a", "other") as (names, who), Network() as net:
         base = names[""]
         policy = Policy(net, f"""version: 1
@@ -431,7 +431,7 @@ rules:
 
 
 def test_missing_script():
-    """fields: cgroup: one that is not there is said before anything changes by the script"""
+    """fields: cgroup: the script reports a missing one before anything changes"""
     with groups() as (names, _), Network() as net:
         text = f"""version: 1
 listeners: {{p: {{tproxy: 12345, runs_as: {{cgroup: {names['']}/gone}}}}}}
@@ -474,7 +474,7 @@ def accounts(text):
 
 
 def test_missing_account():
-    """fields: user, group: one that is not there yet is refused for its own rules alone, until the next apply"""
+    """fields: user, group: the rules of a missing name fail closed until the next apply"""
     later = {"passwd": "latecomer:x:64411:64411::/:/bin/false\n", "group": "latecomer:x:64411:\n"}
     who = {"root": probe.Identity(), "nobody": probe.Identity(user=65534, group=65534),
            "latecomer": probe.Identity(user=64411, group=64411)}
@@ -514,7 +514,7 @@ rules:
 
 
 def test_again():
-    """fields: cgroup: one that was made again is another one: status says so, and apply sees it"""
+    """fields: cgroup: a re-created one is another group: status reports it, and apply updates it"""
     with groups("a") as (names, who), Network() as net:
         policy = Policy(net, f"version: 1\nrules: [{{cgroup: {names['a']}, then: reject}}]\n").up()
         loaded = generation(net.router)
@@ -561,7 +561,7 @@ def counted(net):
 
 
 def test_ctmark():
-    """fields: ctmark: another program's mark on the connection, and one of the policy's that replies carry"""
+    """fields: ctmark: a foreign mark on the connection, and a mark of the policy on replies"""
     for mark in "0x25", "{value: 0x25, mask: 0xff}":
         with Network() as net:
             net.router.nft(MARKING)

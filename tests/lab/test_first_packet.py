@@ -31,7 +31,7 @@ def flow(net, version, port):
     ("a table", "{route: mobile}", "mobile"),
 ])
 def test_kept(network, name, rule, inside):
-    """pinning: a set that is filled and emptied moves new connections only: {name}"""
+    """first packet: a set that is filled and emptied moves only new connections: {name}"""
     net = network(uplinks=("wan0", "wan1"))
     Policy(net, f"{HOT}  - {{in: lan0, to: hot, then: {rule}}}\n").up()
     net.listener()
@@ -47,7 +47,7 @@ def test_kept(network, name, rule, inside):
 
 
 def test_cut(network):
-    """pinning: a drop above, by a set that is filled later, cuts the connections below it"""
+    """first packet: a drop above, with a set that is filled later, cuts the connections below it"""
     net = network(uplinks=("wan0", "wan1"))
     Policy(net, HOT + "  - {in: lan0, to: hot, then: {route: mobile}}\n").up()
     for version in FAMILIES:
@@ -70,7 +70,7 @@ def tracked(net):
 
 
 def test_prefix(net):
-    """pinning: rules above the first that could change its mind write nothing into the connection's mark"""
+    """first packet: rules above the first one that needs state do not write the connection mark"""
     Policy(net, """version: 1
 sets: {hot: {dynamic: true}}
 listeners: {p: {tproxy: 12345}}
@@ -88,7 +88,7 @@ rules:
 
 
 def test_dead(network):
-    """pinning: a connection does not leave by another way when its uplink goes, whatever the set says by then"""
+    """first packet: a connection keeps its way when its uplink is lost, whatever the set has by then"""
     net = network(uplinks=("wan0", "wan1"))
     Policy(net, HOT.replace("masquerade: true}", "fallback: unreachable}")
            + "  - {in: lan0, to: hot, then: {route: mobile}}\n").up()
@@ -104,7 +104,7 @@ def test_dead(network):
 
 
 def test_many(network):
-    """pinning: forty drops and ways by turns: each way is cut by the drops above it and by no other"""
+    """first packet: forty drops and ways in turn: only the drops above a way cut it"""
     net = network(uplinks=("wan0", "wan1"))
     rules = "".join(
         f"  - {{proto: udp, port: {6000 + number}, then: reject}}\n"

@@ -25,7 +25,7 @@ def _firewall(net, hook, rules):
 
 
 def test_pinned():
-    """translated: what a transparent listener takes keeps its destination, whatever a firewall redirects"""
+    """translated: packets of a transparent listener keep their destination, whatever a firewall redirects"""
     for later in False, True:
         with Network() as net:
             redirects = ("meta l4proto { tcp, udp } th dport 53 redirect to :5353",
@@ -54,7 +54,7 @@ def test_pinned():
 
 
 def test_routed():
-    """translated: what a routed way takes and a firewall sends to the LAN goes there, all else by the table"""
+    """translated: packets of a table that a firewall sends to the LAN go there, others through the table"""
     for rule in "{in: lan0, then: {route: vpn}}", "{then: {route: vpn}}":
         with Network(uplinks=("wan0", "wan1", "wg0")) as net:
             policy = Policy(net, f"""version: 1
@@ -95,7 +95,7 @@ def _named(policy, way, rules):
 
 
 def test_strict(network):
-    """translated: what a strict table takes goes on by it, and the rule is named until it spares the mark"""
+    """translated: packets of a strict table stay in it, and the foreign rule is reported until it excludes the mark"""
     net = network(uplinks=("wan0", "wan1", "wg0"))
     policy = Policy(net, """version: 1
 tables:
@@ -131,7 +131,7 @@ rules:
 
 
 def test_taken_first():
-    """translated: a foreign chain before the listeners' own takes what is for them, and is named"""
+    """translated: a foreign chain before the listeners' own takes their packets, and is reported"""
     for mode, priority in (("redirect: 12345, protocols: [tcp, udp]", -160), ("tproxy: 12345", -110)):
         with Network() as net:
             policy = Policy(net, everything(f"{{{mode}, runs_as: {{mark: 0xff}}}}")).up()

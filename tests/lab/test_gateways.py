@@ -60,7 +60,7 @@ def all_ask(*hosts):
     ("two tables on one link", TWO, "sh"),
 ])
 def test_told_apart(net, name, text, way):
-    """gateways: {name}, loaded by {way}: answers leave by the gateway that the request came through"""
+    """gateways: {name}, loaded by {way}: replies leave through the gateway of the request"""
     policy = Policy(net, text).up(way)
     all_ask(net.client, net.server)
     policy.up(way)
@@ -69,7 +69,7 @@ def test_told_apart(net, name, text, way):
 
 
 def test_forwarded(net):
-    """gateways: a port forward is answered by the gateway it came through"""
+    """gateways: replies of a port forward leave through the gateway of the request"""
     net.router.ip("link add dmz type veth peer name peer\nlink set dmz up\naddress add 172.16.0.1/24 dev dmz")
     host = net._host("behind")
     net.router.ip(f"link set peer netns {host.path}")
@@ -87,7 +87,7 @@ def drift(policy):
 
 
 def test_changed(net):
-    """gateways: another device with the gateway's address: status says so, and the next apply knows it"""
+    """gateways: another device with the gateway's address: status reports it, and the next apply uses it"""
     policy = Policy(net, BOX).up()
     assert drift(policy).returncode == 0, "drift"
     assert policy.tpc("plan", str(policy.path)).returncode == 0, "plan"
@@ -106,7 +106,7 @@ def test_changed(net):
 
 
 def test_silent(net):
-    """gateways: a gateway that is silent for a while keeps its link address, and one that shares it is named"""
+    """gateways: a silent gateway keeps its link address, and one that shares it is reported"""
     policy = Policy(net, BOX).up()
     held = links(net)
     net.router.run("ip", "neigh", "flush", "all")
@@ -129,7 +129,7 @@ def links(net):
 
 
 def test_one():
-    """gateways: one gateway by the link: nothing is looked for, and what comes in is answered by it"""
+    """gateways: a single gateway of the link needs no link address and gets all replies"""
     with world(main=SERVER) as net:
         policy = Policy(net, BOX).up()
         assert set(links(net).values()) == {None}, "link addresses"

@@ -41,7 +41,7 @@ def _ask(net, proxied):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_countries(net, way):
-    """geoip: addresses of two countries go to the proxy, and no other, loaded by {way}"""
+    """geoip: only addresses of two countries go to the proxy, loaded by {way}"""
     policy = _policy(net, """version: 1
 sets:
   china: {geoip: [CN, HK], database: nested.mmdb}
@@ -56,7 +56,7 @@ rules:
 
 
 def test_all_but(network):
-    """geoip: all but a country: the rest goes to the proxy, 6to4 of the country's addresses, too"""
+    """geoip: all but a country go to the proxy, 6to4 of the country's addresses too"""
     net = network(foreign=("2002:cb00:7100::/40",))
     _policy(net, """version: 1
 sets:
@@ -72,7 +72,7 @@ rules:
 
 
 def test_source(network):
-    """geoip: a country's addresses, as a source, and not those that lead into them"""
+    """geoip: a country's addresses as a source, without 6to4 of them"""
     net = network(foreign=("2002:cb00:7100::/40",))
     _policy(net, """version: 1
 sets:

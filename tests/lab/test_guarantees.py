@@ -19,7 +19,7 @@ BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
 # ---- the host stays a host ----
 
 def test_services(net):
-    """host: its own services answer under a policy that takes everything"""
+    """host: its own services reply under a policy that takes everything"""
     net.echo(net.router, (22, 53), (53,))
     Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}", default="drop")).up()
     for version in FAMILIES:
@@ -33,7 +33,7 @@ def test_services(net):
 
 
 def test_session(net):
-    """host: an open session to the router survives a policy that comes, changes and goes"""
+    """host: an open session to the router survives apply, update and remove"""
     with net.router:
         server = socket.create_server(("0.0.0.0", 22))
     with net.client:
@@ -102,7 +102,7 @@ def test_casts(net):
 
 
 def test_named(net):
-    """host: a rule that names multicast does take it"""
+    """host: a rule that names multicast takes it"""
     Policy(net, """version: 1
 rules: [{in: lan0, to: multicast, proto: udp, port: 5353, then: drop}]
 """).up()
@@ -112,7 +112,7 @@ rules: [{in: lan0, to: multicast, proto: udp, port: 5353, then: drop}]
 
 
 def test_each_named(net):
-    """host: rules that name local, broadcast or link-local take just those"""
+    """host: rules that name local, broadcast or link-local take only those"""
     link_local = json.loads(net.router.run("ip", "-6", "-j", "address", "show", "dev", "lan0", "scope", "link").stdout)
     address, = [info["local"] for link in link_local for info in link.get("addr_info", ()) if "local" in info]
     net.echo(net.router, tcp=(7001, 7002), name="router")
@@ -140,7 +140,7 @@ rules:
 
 
 def test_masked(net):
-    """marks: a value under a mask is asked for, and set, and nothing beside it"""
+    """marks: a value under a mask is matched and set, without other bits"""
     net.router.nft("""table inet theirs {
     chain before {
         type filter hook prerouting priority -160;
@@ -166,7 +166,7 @@ rules:
 
 
 def test_ping(net):
-    """host: ping and what a proxy cannot take go on as before"""
+    """host: ping and other protocols that a proxy cannot take go direct"""
     Policy(net, """version: 1
 listeners: {proxy: {tproxy: 12345}}
 rules: [{to: [203.0.113.0/24, "2001:db8:113::/48"], then: {proxy: proxy}}]
@@ -210,7 +210,7 @@ rules:
 
 
 def test_conditions(net):
-    """bypass: not, lists, ranges and ports match what they say and nothing beside"""
+    """bypass: not, lists, ranges and ports match exactly"""
     Policy(net, """version: 1
 sets:
   a: [203.0.113.0/25, "2001:db8:113::/64"]
@@ -238,7 +238,7 @@ rules:
 # ---- the first packet decides ----
 
 def test_keeps(network):
-    """first packet: a connection keeps its way when a state rule would say otherwise later"""
+    """first packet: a connection keeps its way when a state rule would decide otherwise later"""
     net = network(uplinks=("wan0", "wan1"))
     Policy(net, """version: 1
 tables: {mobile: {via: [198.51.100.1, "2001:db8:2::1"], dev: wan1, masquerade: true}}
@@ -279,7 +279,7 @@ rules:
 
 
 def test_bits(network):
-    """marks: only our bits are written; somebody else's bits in the mark come through"""
+    """marks: only the policy's bits are written; foreign bits of the mark stay"""
     net = network(uplinks=("wan0", "wan1"))
     net.router.nft("""table inet theirs {
     chain before {
@@ -301,7 +301,7 @@ rules: [{in: lan0, then: {route: mobile}}]
 
 
 def test_ipv6():
-    """ipv6: block rejects what a v4-only policy would let escape, off leaves it alone"""
+    """ipv6: block rejects IPv6 that bypasses a policy for IPv4, off leaves it alone"""
     for value in "block", "off":
         with Network() as net:
             Policy(net, f"""version: 1
@@ -322,7 +322,7 @@ rules: [{{to: 203.0.113.0/24, proto: [tcp, udp], then: {{proxy: proxy}}}}]
 
 
 def test_ipv6_tables(network):
-    """ipv6: block rejects what rules send by tables without IPv6, unless the list names main"""
+    """ipv6: block rejects IPv6 to tables without IPv6, unless the list names main"""
     net = network(uplinks=("wan0", "wan1"))
     Policy(net, """version: 1
 settings: {ipv6: block}
@@ -341,7 +341,7 @@ rules:
 
 
 def test_sysctls(net):
-    """sysctls: src_valid_mark and reverse-path filtering do not kill the proxy"""
+    """sysctls: the proxy works with src_valid_mark and reverse-path filters"""
     net.router.sysctl("net.ipv4.conf.all.src_valid_mark", 1)
     for name in ("all", "lan0", "wan0", "default"):
         net.router.sysctl(f"net.ipv4.conf.{name}.rp_filter", 1)

@@ -120,7 +120,7 @@ CLOSED = {
 
 @pytest.mark.parametrize("name, condition", CLOSED.items())
 def test_closed_port(net, name, condition):
-    """errors: a port that a client has closed is not told to the origin of a proxied answer: {name}"""
+    """errors: an ICMP error about a client's closed port does not reach the origin of a proxied reply: {name}"""
     Policy(net, f"""version: 1
 listeners: {{p: {{tproxy: 12345}}}}
 rules:
@@ -141,7 +141,7 @@ rules:
 
 
 def test_inbound(network):
-    """inbound: a rule that names no interface does not send back what comes in by an uplink"""
+    """inbound: a rule without an interface does not send packets from an uplink back"""
     net = network(uplinks=("wan0", "wan1"))
     Policy(net, """version: 1
 tables:
@@ -158,7 +158,7 @@ default: {forward: {route: [fibre, mobile, unreachable]}}
 
 
 def test_asked_mark(net):
-    """marks: what somebody else marks with a value that the policy names is not taken for one of its ways"""
+    """marks: a foreign mark with a value that the policy matches is not taken for one of its ways"""
     net.router.nft("""table inet theirs {
     chain before {
         type filter hook prerouting priority -160;

@@ -41,7 +41,7 @@ def all_go(host, who):
 
 
 def test_port(network):
-    """interfaces: in: names a bridge's port: said with the fix by plan, apply, status and explain, and the fix works"""
+    """interfaces: in: names a bridge's port: plan, apply, status and explain report it with a fix that works"""
     net = network(uplinks=("wan0", "wg0"))
     policy = Policy(net, VPN).up()
     all_go(net.client, "vpn")
@@ -70,7 +70,7 @@ def test_port(network):
 
 
 def test_out(net):
-    """interfaces: out: names a bridge's port, for what is forwarded and what this host sends"""
+    """interfaces: out: names a bridge's port, for forwarded and local packets"""
     _, ours, gateway = UPLINKS["wan0"]
     net.router.ip("link add br1 type bridge\nlink set br1 up\n"
                   "address flush dev wan0\nlink set wan0 master br1 up\n"
@@ -100,7 +100,7 @@ rules: [{scope: both, out: wan0, proto: [tcp, udp], port: 443, then: reject}]
 
 
 def test_missing(network):
-    """interfaces: a name that is not there: said, with a name that is near; it counts from the moment it comes"""
+    """interfaces: a missing name: reported with a similar one; its rules work as soon as it exists"""
     net = network(uplinks=("wan0", "wg0"))
     net.router.ip("link set lan0 down\nlink set lan0 name lan7\nlink set lan7 up\n"
                   f"address replace {ROUTER[6]}/64 dev lan7 nodad")
@@ -127,7 +127,7 @@ def test_missing(network):
 
 
 def test_passing(network):
-    """interfaces: frames that a bridge only passes on: said, with and without br_netfilter"""
+    """interfaces: frames that a bridge only forwards: reported, with and without br_netfilter"""
     net = network(uplinks=("wan0",))
     bridge(net, addressed=False)
     net.router.ip("link set wan0 master br0 up")
@@ -149,7 +149,7 @@ rules: [{in: br0, proto: [tcp, udp], port: 443, then: drop}]
 
 
 def test_later():
-    """interfaces: a bridge that comes after the apply, under br_netfilter: status --drift and plan agree"""
+    """interfaces: a bridge created after the apply, under br_netfilter: status --drift and plan agree"""
     text = """version: 1
 listeners: {proxy: {tproxy: 12345}}
 rules: [{in: [lan0, br0], proto: [tcp, udp], then: {proxy: proxy}}]

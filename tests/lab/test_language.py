@@ -53,7 +53,7 @@ rules:
 
 
 def test_sets(net):
-    """language: sets by algebra, file and name hold what they should and nothing beside"""
+    """language: sets by algebra, file and name match exactly"""
     Policy(net, """version: 1
 sets:
   lab: [203.0.113.0/24, "2001:db8:113::/48"]
@@ -102,7 +102,7 @@ rules:
 
 
 def test_marks(network):
-    """language: somebody else's mark on the first packet decides, for the whole connection"""
+    """language: a foreign mark on the first packet decides for the whole connection"""
     net = network(uplinks=("wan0", "wan1"))
     net.router.nft("""table inet theirs {
     chain before {
@@ -129,7 +129,7 @@ REJECTS = {80: ("tcp-reset", None), 443: ("port-unreachable", {4: (3, 3), 6: (1,
 
 
 def test_rejects(net):
-    """language: each kind of reject says what it says"""
+    """language: each kind of reject sends its own reply"""
     Policy(net, "version: 1\nrules:\n" + "".join(
         f"  - {{proto: tcp, port: {port}, then: {{reject: {kind}}}}}\n" for port,
         (kind, _) in REJECTS.items())).up()
@@ -186,7 +186,7 @@ default: {forward: {route: mobile}, local: direct}
 
 
 def test_order(network):
-    """language: first match wins, and what a listener cannot take goes on to the next rules"""
+    """language: the first match wins, and protocols that a listener cannot take go on to the next rules"""
     net = network(uplinks=("wan0", "wan1"))
     Policy(net, """version: 1
 listeners: {web: {tproxy: 12345, protocols: [tcp]}}
@@ -205,7 +205,7 @@ rules:
 
 
 def test_settings(net):
-    """language: settings decide marks, tables, priorities and the tag"""
+    """language: settings decide marks, tables, priorities and the protocol number"""
     Policy(net, """version: 1
 name: office
 settings: {mark_mask: 0x00f00000, table_ids: "4000-4009", priority: 15000, protocol: 99}
@@ -230,7 +230,7 @@ rules:
 
 
 def test_routes(network):
-    """language: a table's routes: nets, a blackhole, a way on to the next table"""
+    """language: a table's routes: prefixes, a blackhole, a throw to the next table"""
     net = network(uplinks=("wan0", "wan1", "wg0"))
     Policy(net, """version: 1
 tables:
@@ -281,7 +281,7 @@ rules: [{in: lan0, then: {route: both}}]
 
 
 def test_local(network):
-    """language: what the host sends, by the interface it would leave by, its source and its port"""
+    """language: local packets by outgoing interface, source and port"""
     net = network(uplinks=("wan0", "wan1"))
     net.router.ip("route add 203.0.113.128/25 via 198.51.100.1 dev wan1")
     net.router.ip("route add 2001:db8:113:8::/64 via 2001:db8:2::1 dev wan1", "-6")
@@ -330,7 +330,7 @@ def test_long_list(network):
 
 
 def test_loopback(net):
-    """language: dnat of the host's own traffic to a proxy on its loopback"""
+    """language: dnat of local traffic to a proxy on the loopback"""
     Policy(net, """version: 1
 listeners: {p: {dnat: "127.0.0.1:12345", protocols: [tcp], runs_as: {mark: 0xff}}}
 rules: [{scope: local, family: ipv4, to: 203.0.113.0/24, proto: tcp, then: {proxy: p}}]
@@ -341,7 +341,7 @@ rules: [{scope: local, family: ipv4, to: 203.0.113.0/24, proto: tcp, then: {prox
 
 
 def test_counters(network):
-    """language: counters count what matched, and go on counting through an apply"""
+    """language: counters count matches, and keep their values through an apply"""
     text = """version: 1
 rules:
   - {name: web, to: [203.0.113.0/24, "2001:db8:113::/48"], proto: udp, port: 53, count: true, then: continue}

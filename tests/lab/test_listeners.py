@@ -47,7 +47,7 @@ def _no_loop(mode, runs_as, identity):
     ("redirect", "control group", None, None, True),
 ])
 def test_loop_case(mode, form, runs_as, identity, ids):
-    """no loops: {mode}, the proxy known by its {form}"""
+    """no loops: {mode}, the proxy identified by its {form}"""
     if not (not ids or all_ids()):
         pytest.skip("other user ids cannot be taken on here; run the lab as root")
     if form == "control group":
@@ -70,7 +70,7 @@ def test_straight(net):
 
 
 def test_straight_redirect():
-    """no loops: straight to a redirect listener's port nobody gets, unless a rule is about that port"""
+    """no loops: a connection to a redirect listener's port is refused, unless a rule is about that port"""
     rule = "{in: lan0, proto: tcp, port: 80, then: {proxy: p}}"
     local = "{scope: local, proto: tcp, port: 80, then: {proxy: p}}"
     asked = "{in: lan0, proto: tcp, port: [80, 12345], then: {proxy: p}}"
@@ -115,21 +115,21 @@ rules:
 
 
 def test_program_by_mark():
-    """no loops: one program, one mark, two listeners under one port; masks that overlap, too"""
+    """no loops: one program, one mark, two listeners on one port; overlapping masks too"""
     for mark in "255", "{value: 0x0f, mask: 0x0f}":
         _program(f"{{mark: {mark}}}", probe.Identity(mark=255))
 
 
 @pytest.mark.root
 def test_program_by_list():
-    """no loops: one program known by its user or its group"""
+    """no loops: one program identified by its user or its group"""
     for identity in probe.Identity(user=1337), probe.Identity(user=5, group=1337):
         _program("[{user: 1337}, {group: 1337}]", identity)
 
 
 @pytest.mark.root
 def test_two_identities(network):
-    """no loops: a program with two identities, each another listener's, is handed to neither by a rule that names one"""
+    """no loops: a program with the identities of two listeners is handed to neither by a rule that names one"""
     net = network()
     Policy(net, """version: 1
 listeners:
@@ -147,7 +147,7 @@ rules:
 
 @pytest.mark.root
 def test_unused(network):
-    """no loops: a listener that no rule uses: what its program sends is left alone all the same"""
+    """no loops: packets of a listener's program are left alone even if no rule uses the listener"""
     net = network(uplinks=("wan0", "wg0"))
     Policy(net, """version: 1
 listeners: {p: {tproxy: 12345, runs_as: [{user: 1001}, {mark: 0xff}]}}
@@ -222,7 +222,7 @@ def test_half(net):
 
 
 def test_redirect_drop(net):
-    """dead listener: redirect with on_failure drop answers nobody, serves when it is there"""
+    """dead listener: redirect with on_failure drop sends no reply, and serves when it is back"""
     listener = "redirect: 12345, protocols: [tcp, udp], runs_as: {user: 1001}, on_failure: drop"
     Policy(net, everything(f"{{{listener}}}")).up()
     for host in net.client, net.router:
@@ -235,7 +235,7 @@ def test_redirect_drop(net):
 
 
 def test_dies(net):
-    """dead listener: an established connection's packets do not get out after the proxy died"""
+    """dead listener: packets of an established connection do not leak after the proxy died"""
     Policy(net, everything("{tproxy: 12345, runs_as: {user: 1001}}")).up()
     origin = net.sniff()
     with net.router:
@@ -258,7 +258,7 @@ def test_dies(net):
 
 
 def test_spoof(net):
-    """spoofs_client: answers to the client's address reach the proxy's socket, both legs"""
+    """spoofs_client: replies to the client's address reach the proxy's socket, both legs"""
     Policy(net, everything("{tproxy: 12345, runs_as: {mark: 0xff}, spoofs_client: true}")).up()
     net.listener(identity=probe.Identity(mark=0xff), onward=True, spoof=True)
     for proto, version in BOTH:
@@ -269,7 +269,7 @@ def test_spoof(net):
 
 
 def test_spoof_alone(net):
-    """spoofs_client: of a listener that no rule names the answers come back, too"""
+    """spoofs_client: replies to a listener that no rule names come back too"""
     for text, works in (("", False), ("listeners: {proxy: {tproxy: 12345, spoofs_client: true}}\n", True)):
         Policy(net, "version: 1\n" + text).up()
         for proto, version in BOTH:
@@ -279,7 +279,7 @@ def test_spoof_alone(net):
 
 
 def test_spoof_here(net):
-    """spoofs_client: servers on this host answer a client that a proxy on it stands for, and the client itself"""
+    """spoofs_client: servers on this host reply to a spoofing proxy on it, and to the client itself"""
     Policy(net, "version: 1\nlisteners: {proxy: {tproxy: 12345, spoofs_client: true}}\n").up()
     net.echo(net.router, tcp=(81,), udp=(81,))
     for proto, version in BOTH:
@@ -294,7 +294,7 @@ def test_spoof_here(net):
 
 
 def test_spoof_errors(net):
-    """spoofs_client: an ICMP error about what a proxy sent as its client reaches the proxy"""
+    """spoofs_client: an ICMP error about a proxy's packet from its client's address reaches the proxy"""
     Policy(net, "version: 1\nlisteners: {proxy: {tproxy: 12345, spoofs_client: true}}\n").up()
     for version in FAMILIES:
         outcome = probe.ask(net.router, "udp", UPLINKS["wan0"][2][version], 9, timeout=0.5, source=CLIENT[version], TRANSPARENT=1)
@@ -346,7 +346,7 @@ def _explained(policy):
 
 @pytest.mark.parametrize("mode", SECONDS)
 def test_row(net, mode):
-    """in a row: tproxy, else {mode}: the first that has a socket when it is applied; forwarded and local"""
+    """in a row: tproxy, else {mode}: the first with a socket at the apply; forwarded and local"""
     policy = Policy(net, ROW.replace("SECOND", SECONDS[mode]))
     start_one, start_two = _proxies(net, mode)
     two = start_two()
@@ -375,7 +375,7 @@ def test_row(net, mode):
 
 
 def test_row_by_hand():
-    """in a row: the files and the script take the first, and say that only apply asks"""
+    """in a row: the files and the script take the first, and say that only apply chooses"""
     for way, suffix in ("hand", ".nft"), ("sh", ".sh"):
         with Network() as net:
             policy = Policy(net, ROW.replace("SECOND", SECONDS["tproxy"]))
@@ -389,7 +389,7 @@ def test_row_by_hand():
 
 
 def test_row_back(net):
-    """in a row: a rollback goes back to the listener of before, and status still says which"""
+    """in a row: a rollback restores the previous listener, and status still names it"""
     policy = Policy(net, ROW.replace("SECOND", SECONDS["tproxy"]))
     start_one, start_two = _proxies(net, "tproxy")
     two = start_two()
@@ -424,7 +424,7 @@ def _both_ways(one, other):
 
 
 def test_stays_direct():
-    """first packet: let through while the proxy was dead, a connection stays direct when it is back"""
+    """first packet: a connection that went direct while the proxy was dead stays direct when it is back"""
     for version in FAMILIES:
         with Network() as net:
             Policy(net, TRY).up()
@@ -441,7 +441,7 @@ def test_stays_direct():
 
 
 def test_stays_proxied(net):
-    """first packet: taken by the proxy, a connection does not go direct when the proxy dies"""
+    """first packet: a connection of the proxy does not go direct when the proxy dies"""
     Policy(net, TRY).up()
     with net.router:
         server = socket.socket()

@@ -147,7 +147,7 @@ def file_alone(state):
 
 @pytest.mark.parametrize("name", (*EXAMPLES, "everything at once"))
 def test_alike(name):
-    """loading: {name}: three ways, one kernel state, twice the same, and it comes off again"""
+    """loading: {name}: three ways make the same kernel state, twice, and remove it again"""
     states = {}
     for way in WAYS:
         with subject(name) as text, world() as net:
@@ -177,7 +177,7 @@ def _again(net, policy, way):
 
 
 def test_reload(net):
-    """loading: the nft file by hand, again and again, stays the same"""
+    """loading: the nft file loaded repeatedly by hand makes the same state"""
     policy = Policy(net, BROAD).up("hand")
     state = kernel(net.router)
     for _ in range(3):
@@ -187,7 +187,7 @@ def test_reload(net):
 
 
 def test_there_and_back(net):
-    """loading: from one policy to another and back, nothing is left of the first"""
+    """loading: an update to another policy and back leaves nothing of the first"""
     others(net)
     bare = kernel(net.router)
     first = Policy(net, BROAD).up()
@@ -206,7 +206,7 @@ def test_there_and_back(net):
 
 
 def test_side_by_side(net):
-    """loading: two policies of different names live side by side and come off alone"""
+    """loading: two policies of different names coexist and are removed separately"""
     one = Policy(net, """version: 1
 name: one
 listeners: {a: {tproxy: 12345}}
@@ -232,7 +232,7 @@ rules: [{to: 203.0.113.2, then: {proxy: b}}]
 
 
 def test_shared_bits(net):
-    """loading: policies share the bits of marks: forty that only drop, and two with listeners"""
+    """loading: policies share mark bits: forty that only drop, and two with listeners"""
     bare = kernel(net.router)
     many = {f"drop{i}": Policy(net, f"""version: 1
 name: drop{i}
@@ -299,7 +299,7 @@ rules: [{to: 203.0.113.1, then: {proxy: a}}]
 
 @pytest.mark.parametrize("what, line", TAKEN.items())
 def test_taken(net, what, line):
-    """loading: apply refuses where somebody else has {what}"""
+    """loading: apply refuses foreign {what}"""
     net.router.ip(line)
     bare = kernel(net.router)
     policy = Policy(net, SEED)
@@ -311,7 +311,7 @@ def test_taken(net, what, line):
 
 @pytest.mark.parametrize("what, line", TAKEN.items())
 def test_script_leaves(net, what, line):
-    """loading: the script up and down leaves {what} of somebody else standing"""
+    """loading: foreign {what} survives the script's up and down"""
     net.router.ip(line)
     bare = kernel(net.router)
     script = str(Policy(net, SEED).file(".sh"))

@@ -33,7 +33,7 @@ def _asks(net, version):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_with_listener(net, mode):
-    """own: one address of this host's goes to a {mode} listener, and no other"""
+    """local addresses: packets to one address go to a {mode} listener, others do not"""
     _add_addresses(net)
     Policy(net, f"""version: 1
 listeners: {{p: {MODES[mode]}}}
@@ -55,7 +55,7 @@ rules:
 
 
 def test_refused():
-    """own: rules that refuse or except one address of this host's mean just that one; a table none"""
+    """local addresses: rules that refuse or except one address match only that one; a table matches none"""
     for then, reached in ("drop", False), ("reject", False), ("direct", True), ("{route: vpn}", True):
         with Network() as net:
             _add_addresses(net)
@@ -76,7 +76,7 @@ rules:
 
 
 def test_loopback(net):
-    """own: a part of the loopback addresses is told from the rest; sets and wide prefixes take none"""
+    """local addresses: a part of the loopback prefix matches, sets and wide prefixes do not"""
     _add_addresses(net)
     net.echo(net.router, (7001, 7002, 7003), (), name="router")
     policy = Policy(net, f"""version: 1
@@ -98,7 +98,7 @@ rules:
 
 
 def test_excepted():
-    """own: an exception that stands first excepts what goes to this host, before a rule that names it"""
+    """local addresses: an earlier exception also excepts packets to this host, before a rule that names it"""
     for to in "", "to: any, ", 'to: {not: [198.51.100.1, "2001:db8:9::1"]}, ':
         with Network() as net:
             _add_addresses(net)
@@ -122,7 +122,7 @@ rules:
 
 
 def test_answers(net):
-    """own: what a proxy answers from an address that is not this host's is no new connection of its own"""
+    """local addresses: a proxy's reply from a foreign address is no new connection of its own"""
     Policy(net, """version: 1
 listeners: {p: {tproxy: 12345, runs_as: {mark: 0xff}}}
 rules:

@@ -115,7 +115,7 @@ def back(net, how):
 @pytest.mark.parametrize("how", ("the link goes down", "the link is deleted"))
 @pytest.mark.parametrize("proto", ("tcp", "udp"))
 def test_forwarded(net, proto, how):
-    """forgotten: forwarded {proto} whose element has gone, when {how}: nothing in the clear, and on it goes"""
+    """forgotten: forwarded {proto} whose element is gone, when {how}: no leak, and the connection goes on"""
     policy = Policy(net, POLICY).up()
     elements(net, "add")
     talks = both_families(net.client, proto)
@@ -141,7 +141,7 @@ def test_forwarded(net, proto, how):
 
 
 def test_orphaned():
-    """forgotten: what the socket of a process that has ended sends, when the link goes down: nothing in the clear"""
+    """forgotten: packets of an ended process, when the link goes down: no leak"""
     for identity, rule in ((USER, False), (probe.NOBODY_SPECIAL, True)):
         with world() as net:
             Policy(net, POLICY).up()
@@ -159,7 +159,7 @@ def test_orphaned():
 
 
 def test_local_datagrams(net):
-    """forgotten: local datagrams whose element has gone, when the link goes down: nothing in the clear"""
+    """forgotten: local datagrams whose element is gone, when the link goes down: no leak"""
     Policy(net, POLICY).up()
     elements(net, "add")
     talks = both_families(net.router, "udp")
@@ -172,7 +172,7 @@ def test_local_datagrams(net):
 
 
 def test_cut(net):
-    """forgotten: a drop above the rule that decided cuts it all the same"""
+    """forgotten: a drop above the rule that decided still cuts the connection"""
     Policy(net, POLICY).up()
     elements(net, "add")
     talks = both_families(net.client, "tcp")
@@ -186,7 +186,7 @@ def test_cut(net):
 
 
 def test_others(net):
-    """forgotten: segments of connections that kept no way meet the rules: answers may pass by another host"""
+    """forgotten: segments of connections without state meet the rules: replies may use another host"""
     Policy(net, POLICY).up()
     origin = net.sniff()
     for version in 4, 6:
@@ -196,7 +196,7 @@ def test_others(net):
 
 
 def test_stateless(net):
-    """forgotten: without state, what is masqueraded meets the same rule again"""
+    """forgotten: without state, a masqueraded connection meets the same rule again"""
     Policy(net, """version: 1
 tables: {vpn: {dev: wg0, masquerade: true, fallback: unreachable}}
 rules: [{scope: both, proto: [tcp, udp], port: 4433, then: {route: vpn}}]

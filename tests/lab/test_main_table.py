@@ -77,7 +77,7 @@ def _all_gone(net):
 
 @pytest.mark.parametrize("when", ("before the apply", "after the apply"))
 def test_kill_switch(net, when):
-    """main: a path MTU that was learnt {when} opens no kill switch that prefers main"""
+    """main: a path MTU learnt {when} opens no kill switch with prefer_main"""
     policy = Policy(net, PREFER)
     if when == "after the apply":
         policy.up()
@@ -92,7 +92,7 @@ def test_kill_switch(net, when):
 
 
 def test_turned(net):
-    """main: a path MTU that was learnt by one uplink turns no answer of another to it"""
+    """main: a path MTU learnt through one uplink does not move replies of another to it"""
     net.echo(net.router, (22,), (123,))
     Policy(net, """version: 1
 tables:
@@ -111,7 +111,7 @@ rules: [{in: lan0, then: {route: [fibre, mobile]}}]
 
 
 def test_copied(net):
-    """main: IPv6 networks of the main table: copied by apply, missed by status, followed by the next"""
+    """main: IPv6 networks of main: apply copies them, status reports a new one, the next apply copies it"""
     policy = Policy(net, PREFER).up()
     status = lambda: policy.tpc("status", "--drift", check=False)
     assert status().returncode == 0, "the exit status of status --drift"
@@ -140,7 +140,7 @@ def test_copied(net):
 
 
 def test_copied_by_script(net):
-    """main: by hand and by script the copy of main's IPv6 networks is made, or said to be missing"""
+    """main: the script copies main's IPv6 networks, the batch file says that it does not"""
     policy = Policy(net, PREFER)
     assert "is for a copy of main's routes" in policy.file(".ip6.batch").read_text()
     too_big(net, 6)
@@ -158,7 +158,7 @@ HALVES = {4: (("0.0.0.0/1", "128.0.0.0/1"), ("0.0.0.0/2", "64.0.0.0/2", "128.0.0
 
 @pytest.mark.parametrize("number", (0, 1))
 def test_halves(net, number):
-    """main: routes that together are a default are one: prefer_main and answers"""
+    """main: several routes that together are a default count as one: prefer_main and replies"""
     net.echo(net.router, (22,), (123,))
     for version in 4, 6:
         gateway = UPLINKS["wan0"][2][version]
@@ -186,7 +186,7 @@ rules:
 
 @pytest.mark.parametrize("then", ("mobile", "[mobile, main]", "main"))
 def test_says_main(net, then):
-    """main: `route: {then}` asks the main table before another program's rule does"""
+    """main: `route: {then}` uses the main table before foreign ip rules"""
     # As wg-quick does: everything that no rule before it has taken.
     for version in 4, 6:
         net.router.ip("""route add default dev wg0 table 51820

@@ -81,7 +81,7 @@ def _counts(host, sender):
 
 @pytest.mark.parametrize("where", ["client", "router"])
 def test_levels(where):
-    """flat: from the {where}, the first rule decides at -O0 and -O1 alike, and counts alike"""
+    """maps: from the {where}, the same rule decides and counts at -O0 and -O1"""
     counts = []
     for level in "01":
         with Network(uplinks=("wan0", "wg0", "wg1")) as net:
@@ -97,7 +97,7 @@ def test_levels(where):
 
 
 def test_ways():
-    """flat: the three ways to load make the same maps, again and again, and take them away"""
+    """maps: the three ways to load make the same maps, repeatedly, and remove them"""
     states = []
     for way in WAYS:
         with Network(uplinks=("wan0", "wg0", "wg1")) as net:
@@ -122,7 +122,7 @@ OTHER = CLASSES.replace("203.0.113.8-203.0.113.40", "203.0.113.9-203.0.113.60").
 
 
 def test_update(network):
-    """flat: another policy with other maps: the difference comes, the rest goes, and back again"""
+    """maps: an update to other maps adds and removes the difference, and back again"""
     net = network(uplinks=("wan0", "wg0", "wg1"))
     states = {}
     for text in (CLASSES, OTHER, CLASSES, OTHER):
@@ -155,7 +155,7 @@ TURNS = 12
 
 
 def test_switch(net):
-    """flat: two policies of maps take turns under a flood, by apply: nothing gets out"""
+    """maps: two policies with maps in turn under a flood, loaded by apply: no leak"""
     policies = [Policy(net, WALL % one) for one in (
         ("198.51.100.0/24", "drop", "reject"), ("198.18.0.0/15", "reject", "drop"))]
     policies[0].up()
@@ -172,7 +172,7 @@ def test_switch(net):
 
 
 def test_fed(net):
-    """flat: the nft files of two policies of maps fed in turns under a flood: nothing gets out"""
+    """maps: two policies with maps in turn under a flood, loaded as nft files: no leak"""
     policies = [Policy(net, WALL % one) for one in (
         ("198.51.100.0/24", "drop", "reject"), ("198.18.0.0/15", "reject", "drop"))]
     policies[0].up("hand")

@@ -31,7 +31,7 @@ def _unasked(net, wire, version=None):
 
 
 def test_lost():
-    """masquerade: when the interface's addresses go, nothing leaves with another's; when they come back all does"""
+    """masquerade: without addresses of the interface nothing leaves with another's; once they are back everything leaves"""
     for way in "apply", "hand":
         with Network(uplinks=("wan0", "wan1", "wg0")) as net:
             policy = Policy(net, POLICY).up(way)
@@ -47,7 +47,7 @@ def test_lost():
 
 
 def test_never_there(network):
-    """masquerade: an apply while the interface has no address: no wrong source, said by plan and status, and cured by one"""
+    """masquerade: an apply while the interface has no address: no wrong source, plan and status report it, the next apply fixes it"""
     net = network(uplinks=("wan0", "wan1", "wg0"))
     net.router.ip("address flush dev wg0 scope global")
     policy = Policy(net, POLICY)
@@ -71,7 +71,7 @@ def test_never_there(network):
 
 
 def test_shared(network):
-    """masquerade: an address that another interface has, too, is the interface's own"""
+    """masquerade: an address that another interface has too is the interface's own"""
     net = network(uplinks=("wan0", "wan1", "wg0"))
     net.router.ip(f"address flush dev wg0 scope global\naddress add {ROUTER[4]}/32 dev wg0\n"
                   f"address add {ROUTER[6]}/128 dev wg0 nodad")
@@ -85,7 +85,7 @@ def test_shared(network):
 
 
 def test_own_address(net):
-    """masquerade: a dnat listener under one of the host's own addresses, for others and for the host itself"""
+    """masquerade: a dnat listener on an address of this host, for forwarded and local packets"""
     net.listener(12345, mode="dnat", addresses=(ROUTER[4], ROUTER[6]))
     policy = Policy(net, f"""version: 1
 listeners: {{p: {{dnat: ["{ROUTER[4]}:12345", "[{ROUTER[6]}]:12345"], masquerade: true, runs_as: {{port: 1024}}}}}}

@@ -80,7 +80,7 @@ def clean(sniffer, device):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_both(net, way):
-    """nptv6: out with the outside address, in to the inside one, by each uplink, loaded by {way}"""
+    """nptv6: out with the outside address, in to the inside one, through each uplink, loaded by {way}"""
     wires = {device: net.sniff(name) for device, name in NAMES.items()}
     one = Policy(net, LIST).up(way)
     asked(net, net.client, "wan0", peer=outside("wan0"))
@@ -101,7 +101,7 @@ def test_both(net, way):
 
 
 def test_failover(net):
-    """nptv6: after the cable is pulled new connections have the other prefix, old ones end, none leaves with the wrong one"""
+    """nptv6: after the cable is pulled new connections use the other prefix, old ones end, no packet has the wrong one"""
     for name in "origin", "mobile":
         net.add(Far(net.hosts[name], (PORT,), (PORT,)))
     wires = {device: net.sniff(name) for device, name in NAMES.items()}
@@ -148,7 +148,7 @@ def test_strays(net):
 
 
 def test_beside():
-    """nptv6: beside prefer_main, fallback main and strict; explain --live follows the translation"""
+    """nptv6: with prefer_main, fallback main and strict; explain --live follows the translation"""
     with world() as net:  # what main knows better is not translated: another network of this site's
         Policy(net, policy("  - {in: lan0, then: {route: two}}", "prefer_main: true", ("two",))).up()
         answered(probe.ask(net.client, "tcp", UPLINKS["wg0"][2][6], 443), "vpn", peer=CLIENT[6])
@@ -175,7 +175,7 @@ def test_beside():
 
 
 def test_flows(net):
-    """nptv6: an update leaves the flows that it does not move, and deletes those of the other prefix, as a removal does"""
+    """nptv6: an update keeps flows that it does not move, and deletes those of the other prefix, as remove does"""
     first, more, second = (Policy(net, policy(f"{rule}  - {{in: lan0, then: {{route: {name}}}}}")) for name, rule in (
         ("one", ""), ("one", "  - {in: lan0, proto: udp, port: 9999, then: drop}\n"), ("two", "")))
     first.up()
@@ -192,7 +192,7 @@ def test_flows(net):
 
 
 def test_inbound(net):
-    """nptv6: a table that no rule sends to answers what comes in for its prefix, and has this host forward"""
+    """nptv6: a table that no rule uses has the replies to its prefix, and needs forwarding"""
     net.router.sysctl("net.ipv6.conf.all.forwarding", 0)
     one = Policy(net, f"version: 1\ntables:\n{table('two')}").up()
     reached(net, "wan1")

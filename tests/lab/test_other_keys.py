@@ -30,7 +30,7 @@ rules: [{to: blocked, proto: tcp, port: 80, then: reject}]
 
 
 def test_hook_priority():
-    """language: hook_priority: what others mark before it is seen, what they mark after it is not"""
+    """language: hook_priority: foreign marks from before are matched, later ones are not"""
     for priority, seen in ((-120, True), (-170, False)):
         with Network() as net:
             net.router.nft("""table inet theirs {
@@ -68,7 +68,7 @@ def _too_large(host, version):
 
 
 def test_route_words(network):
-    """language: a table's source, metric, size and a gateway that no address tells of"""
+    """language: a table's src, metric, mtu and an onlink gateway"""
     net = network(uplinks=("wan0", "wan1", "wg0", "wg1"))
     net.router.ip("address add 10.99.0.7/32 dev wg0")
     net.router.ip("address add fd00:99::7/128 dev wg0 nodad", "-6")
@@ -120,7 +120,7 @@ rules:
 
 
 def test_once(net):
-    """language: a packet that fits a rule in several ways is counted once"""
+    """language: a packet that matches a rule in several ways is counted once"""
     Policy(net, """version: 1
 sets: {near: [203.0.113.0/24, "2001:db8:113::/48"]}
 rules:

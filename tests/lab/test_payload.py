@@ -213,7 +213,7 @@ rules:
 
 
 def test_kept():
-    """payload: a word cuts connections that keep their way by a rule below, and no others"""
+    """payload: a word cuts only connections that keep their way by a rule below"""
     with network(KEPT, ("wan0", "wan1")) as net:
         noted = 0
         for host, address in each(net):
@@ -235,7 +235,7 @@ def test_kept():
 
 
 def test_proxy():
-    """payload: a word cuts what goes to a proxy, and an earlier rule's connections keep no state for it"""
+    """payload: a word cuts connections to a proxy, and an earlier rule's connections keep no state for it"""
     with network(f"""listeners: {{proxy: {{tproxy: 12345}}}}
 rules:
   - {{port: 80, payload: {{contains: {WORD}}}, then: reject}}
@@ -323,7 +323,7 @@ def shown(address):
 
 
 def test_apps(network):
-    """app: each is known by the bytes of its own clients, on any port, and by no others"""
+    """app: each app matches the bytes of its own clients, on any port, and no others"""
     needs("curl", "dig", "ssh", "openssl")
     net = network(tcp=(), udp=())
     net.add(Web(net.origin, (5228,)))
@@ -353,7 +353,7 @@ def says(host, proto, address, port, *pieces):
 
 
 def test_built():
-    """app: quic and bittorrent by their documents, and what only looks like an app is none"""
+    """app: quic and bittorrent by their specifications, and similar data is no match"""
     with network(COUNTING) as net:
         for host, address in each(net):
             for app, proto, data in (
@@ -392,7 +392,7 @@ LOOKALIKES = [
 
 
 def test_rejected(network):
-    """app: what is rejected is told so, and the same port is free for others"""
+    """app: a rejected client gets an error, and the same port works for others"""
     needs("curl", "dig", "ssh", "openssl")
     net = network(tcp=(), udp=())
     net.add(Web(net.origin, (443,), certificate(net.origin, net.directory)))

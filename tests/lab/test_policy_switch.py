@@ -102,7 +102,7 @@ rules: [{scope: both, to: foreign, proto: [tcp, udp], then: {proxy: p}}]
     ("proxy", "tunnel"), ("proxy", "bigger proxy"), ("tunnel", "wall"), ("proxy of the number", "tunnel of the number"),
 ])
 def test_switch(network, one, other):
-    """switch: {one} and {other} take turns under a flood, by apply: nothing gets out"""
+    """switch: {one} and {other} in turn under a flood, loaded by apply: no leak"""
     net = network(uplinks=("wan0", "wg0"))
     policies = [Policy(net, CLOSED[name]).compile() for name in (one, other)]
     policies[0].up()
@@ -120,7 +120,7 @@ def test_switch(network, one, other):
 
 
 def test_reload(network):
-    """switch: the nft file fed again and again under a flood: nothing gets out"""
+    """switch: the nft file loaded repeatedly under a flood: no leak"""
     net = network(uplinks=("wan0", "wg0"))
     policy = Policy(net, CLOSED["proxy"]).up("hand")
     watch = net.sniff("origin")
@@ -133,7 +133,7 @@ def test_reload(network):
 
 
 def test_script(network):
-    """switch: the script up again and again under a flood: nothing gets out"""
+    """switch: the script's up repeatedly under a flood: no leak"""
     net = network(uplinks=("wan0", "wg0"))
     policy = Policy(net, CLOSED["tunnel"]).up("sh")
     watch = net.sniff("origin")
@@ -146,7 +146,7 @@ def test_script(network):
 
 
 def test_flows(net):
-    """switch: without a policy the same flood does get out"""
+    """switch: without a policy the same flood leaks"""
     watch = net.sniff("origin")
     with Flood(net.client) as far:
         while far.sent < 1000:
@@ -155,7 +155,7 @@ def test_flows(net):
 
 
 def test_killed(network):
-    """switch: apply killed at any moment under a flood leaks nothing, and the next apply mends it"""
+    """switch: apply killed at any moment under a flood leaks nothing, and the next apply fixes it"""
     net = network(uplinks=("wan0", "wg0"))
     policies = [Policy(net, CLOSED[name]).compile() for name in ("proxy", "tunnel")]
     policies[0].up()
@@ -173,7 +173,7 @@ def test_killed(network):
 
 
 def test_at_once(network):
-    """switch: two applies at the same moment: one after the other, and no mixture"""
+    """switch: two applies at the same moment are serialized, without a mixture"""
     net = network(uplinks=("wan0", "wg0"))
     policies = [Policy(net, CLOSED[name]).compile() for name in ("proxy", "tunnel")]
     states = []

@@ -52,7 +52,7 @@ def teach(net, version):
 
 
 def test_quiet():
-    """redirects: a client of a side gateway is taught no way round the router, in either family"""
+    """redirects: a client of a side gateway gets no redirect to bypass the router, in either family"""
     for way in "apply", "sh":
         for text in SIDE, SIDE.replace(LINK_LOCAL, SERVER[6]).replace(", dev: lan0", ""), SIDE.replace("in: lan0, ", ""):
             with world() as net:
@@ -68,7 +68,7 @@ def test_quiet():
 
 
 def test_sent():
-    """redirects: without it they are sent, and outlive the policy; other interfaces send them still"""
+    """redirects: without the sysctl redirects are sent, and outlive the policy; other interfaces still send them"""
     with world() as net:
         policy = Policy(net, SIDE.replace("version: 1\n", "version: 1\nsettings: {sysctls: ignore}\n"))
         policy.up()

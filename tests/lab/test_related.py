@@ -137,7 +137,7 @@ def test_follows(name, rules, port):
 
 
 def test_as_told():
-    """related: a rule that asks for a state, and one that drops, have the last word; main's own networks come first"""
+    """related: rules with a state, and rules that drop, still apply; main's own networks come first"""
     told = "  - {scope: both, state: related, proto: tcp, then: {route: fibre}}\n"
     cut = f"  - {{scope: both, proto: tcp, port: {DATA}, then: drop}}\n"
     for rules, who in (FTP + told + REST, "origin"), (FTP + cut + REST, None), (FTP + REST, "origin"):
@@ -165,7 +165,7 @@ def _dropped(host, version):
     ("state", HOT),
 ])
 def test_stays_with(name, more):
-    """related: FTP's data goes by the table of a list that took its control connection: {name}"""
+    """related: FTP's data uses the table of a list that took its control connection: {name}"""
     with world(21) as net:
         then = "{route: [fibre, mobile, unreachable]}"
         Policy(net, TABLES + more + FTP.replace("PORT", "21").replace("{route: mobile}", then) + REST).up()

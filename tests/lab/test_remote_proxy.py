@@ -23,7 +23,7 @@ def at(address, port):
 
 
 def test_host(network):
-    """another host: the host of a dnat listener meets drops, tables and the kill switch, and answers"""
+    """another host: the host of a dnat listener meets drops, tables and the kill switch, and its replies pass"""
     net = network(uplinks=("wan0", "wg0"), server=True)
     Policy(net, f"""version: 1
 listeners: {{web: {{dnat: {at(SERVER, 8080)}}}}}
@@ -56,7 +56,7 @@ rules:
 
 
 def test_ports(network):
-    """another host: a proxy's source ports tell its own connections from all else that its host sends"""
+    """another host: source ports distinguish a proxy's own connections from others of its host"""
     net = network(uplinks=("wan0", "wg0"), server=True)
     Policy(net, f"""version: 1
 listeners: {{cache: {{dnat: {at(SERVER, 3128)}, masquerade: true, runs_as: {{port: 40000-40100}}}}}}
@@ -82,7 +82,7 @@ default: {{route: vpn}}
 
 
 def test_two(network):
-    """another host: two listeners that would hand each other what they send do not"""
+    """another host: two listeners do not hand packets to each other"""
     net = network(uplinks=("wan0",), server=True)
     other = {4: "10.10.10.10", 6: "fd00:10::10"}
     net.server.ip(f"address add {other[4]}/24 dev eth0\naddress add {other[6]}/64 dev eth0 nodad")
@@ -139,7 +139,7 @@ def _not_answered(outcome):
 
 
 def test_by_table():
-    """via: a dnat listener is reached by its table, and by nothing else while that is down"""
+    """via: a dnat listener is reached only through its table, also while that is down"""
     for fallback in "blackhole", "unreachable":
         with Network(uplinks=("wan0", "wg0")) as net:
             policy = Policy(net, _via(f"fallback: {fallback}, strict: true")).up()
@@ -163,7 +163,7 @@ def test_by_table():
 
 
 def test_lock(network):
-    """via: the lock of a strict table holds without its ip rules, forwarded and local"""
+    """via: a strict table holds without its ip rules, forwarded and local"""
     net = network(uplinks=("wan0", "wg0"))
     Policy(net, _via("fallback: unreachable, strict: true")).up()
     origin = net.sniff()
@@ -175,7 +175,7 @@ def test_lock(network):
 
 
 def test_by_route(network):
-    """via: a table's own fallback and exceptions count, and what it has a route for alone"""
+    """via: a table's fallback, its exceptions, and only destinations of its routes"""
     net = network(uplinks=("wan0", "wg0"))
     routes = ", ".join(f'{{to: "{DNS[version]}", dev: wg0}}' for version in FAMILIES)
     Policy(net, f"""version: 1

@@ -38,7 +38,7 @@ def flow(net, version, port):
 
 
 def test_kept(network):
-    """renumbered: a listener and a table before one's own: running connections keep their way, there and back"""
+    """renumbered: running connections keep their way when a listener and a table are inserted before theirs, and back"""
     net = network(uplinks=("wan0", "wan1"))
     first, second = Policy(net, ONE), Policy(net, TWO)
     first.up()

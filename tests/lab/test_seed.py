@@ -29,7 +29,7 @@ SENTENCE = "Intercepted connection from 10.10.10.2:34316 destined for 203.0.113.
 
 @pytest.mark.parametrize("way", WAYS)
 def test_sentence(net, way):
-    """seed: the sentence comes back, loaded by {way}"""
+    """seed: the proxy's sentence arrives, loaded by {way}"""
     origin = net.sniff()
     Policy(net, ROOT / "examples" / "seed-lab" / "policy.yaml").up(way)
     net.listener()
@@ -63,7 +63,7 @@ def test_untouched(net):
 
 
 def test_onward(net):
-    """seed: the proxy connects onward, from its own address"""
+    """seed: the proxy connects to the origin from its own address"""
     Policy(net, SEED).up()
     net.listener(onward=True)
     for version in 4, 6:
@@ -125,7 +125,7 @@ rules:
 
 
 def test_own(net):
-    """seed: the host's own traffic, re-routed from output, TCP and UDP, both families"""
+    """seed: local traffic, re-routed from output, TCP and UDP, both families"""
     Policy(net, OWN).up()
     origin = net.sniff()
     net.listener()
@@ -142,7 +142,7 @@ def test_own(net):
 
 @pytest.mark.root
 def test_own_onward(network):
-    """seed: the proxy of the host's own traffic connects onward as its own user"""
+    """seed: the proxy of local traffic connects to the origin as its own user"""
     net = network()
     Policy(net, OWN).up()
     listener = net.listener(onward=True, identity=probe.Identity(user=1001))

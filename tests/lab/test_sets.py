@@ -186,7 +186,7 @@ def all_as(net, wanted):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_resolved(network, way):
-    """sets: what dnsmasq resolves goes where the policy says, other names do not; by {way}"""
+    """sets: only names that dnsmasq adds use the policy's way, loaded by {way}"""
     if not shutil.which("dnsmasq"):
         pytest.skip("dnsmasq is not installed")
     net = network()
@@ -216,7 +216,7 @@ def test_resolved(network, way):
 
 
 def test_forgets(network):
-    """sets: dnsmasq that has forgotten its cache fills sets that were made anew"""
+    """sets: dnsmasq fills re-created sets after its cache is cleared"""
     if not shutil.which("dnsmasq"):
         pytest.skip("dnsmasq is not installed")
     net = network()
@@ -239,7 +239,7 @@ def test_forgets(network):
 
 
 def test_without_ipv6(network):
-    """sets: without IPv6 in the policy dnsmasq adds IPv4 addresses alone, and complains of nothing"""
+    """sets: without IPv6 in the policy dnsmasq adds only IPv4 addresses, without errors"""
     if not shutil.which("dnsmasq"):
         pytest.skip("dnsmasq is not installed")
     net = network()
@@ -278,7 +278,7 @@ rules:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_survives(network, way):
-    """sets: what was added by hand and at first survives reloads and other policies; by {way}"""
+    """sets: initial and added elements survive reloads and other policies, loaded by {way}"""
     net = network(uplinks=("wan0", "wg0"))
     first, second = Policy(net, SEEN), Policy(net, ANOTHER, name="policy")
     first.up(way)
@@ -319,7 +319,7 @@ def test_survives(network, way):
 
 
 def test_mixed(network):
-    """sets: one way after the other leaves them as they are"""
+    """sets: the three ways to load, one after the other, keep the contents"""
     net = network(uplinks=("wan0", "wg0"))
     policy = Policy(net, SEEN).up()
     for version in FAMILIES:
@@ -335,7 +335,7 @@ def test_mixed(network):
 
 
 def test_overlap(network):
-    """sets: what a set begins with is added where it does not overlap what is there"""
+    """sets: initial elements are added where they do not overlap existing ones"""
     text = """version: 1
 sets: {seen: {dynamic: true, elements: [ELEMENTS]}}
 rules: [{in: lan0, to: seen, then: reject}]
@@ -380,7 +380,7 @@ def gone(net, name, version, element):
 
 
 def test_expire(net):
-    """sets: elements go when their time is over, the set's or their own; the others stay"""
+    """sets: elements expire after the set's timeout or their own; others stay"""
     Policy(net, """version: 1
 sets:
   short: {dynamic: true, timeout: 2s, elements: [203.0.113.20, "2001:db8:113::20"]}
@@ -404,7 +404,7 @@ rules:
 
 
 def test_size(network):
-    """sets: a set takes its size in each family and no more, and never less than it holds"""
+    """sets: a set takes its size in each family and no more, and no apply shrinks it below its contents"""
     text = """version: 1
 sets: {seen: {dynamic: true, size: SIZE}}
 rules: [{in: lan0, to: seen, then: reject}]
@@ -434,7 +434,7 @@ rules: [{in: lan0, to: seen, then: reject}]
 
 
 def test_by_hand(net):
-    """sets: prefixes are added and removed by hand, and status counts what is there"""
+    """sets: prefixes are added and removed by hand, and status counts them"""
     policy = Policy(net, SEEN).up()
     for version in FAMILIES:
         change(net, "delete", "seen", version, SITE[version])
@@ -462,7 +462,7 @@ rules: [{{in: lan0, to: seen, then: {then}}}]
 
 
 def test_carried(net):
-    """sets: declared otherwise, they are carried over, each element with the time it had left"""
+    """sets: a changed declaration migrates the elements, each with its remaining time"""
     Policy(net, CARRIED.format(more=", timeout: 1h", then="drop")).up()
     own = {4: "203.0.113.64/26", 6: "2001:db8:113:1::/64"}
     for version in FAMILIES:
@@ -488,7 +488,7 @@ def test_carried(net):
 
 
 def test_converted(network):
-    """sets: a set of a policy becomes one that is filled at run time, and one of a policy again"""
+    """sets: a static set becomes dynamic, and static again"""
     fixed = f"""version: 1
 sets: {{seen: [203.0.113.20, "2001:db8:113::20"]}}
 rules: [{{in: lan0, to: seen, then: reject}}]
@@ -543,7 +543,7 @@ def _wall(more):
 
 
 def test_flood(net):
-    """sets: carried over under a flood nothing gets out, and what is added meanwhile is not lost"""
+    """sets: a migration under a flood: no leak, and elements added meanwhile are not lost"""
     policies = [Policy(net, _wall(more)) for more in (", timeout: 1h", ", timeout: 2h")]
     policies[0].up()
     watch = net.sniff("origin")
@@ -559,7 +559,7 @@ def test_flood(net):
 
 
 def test_killed(net):
-    """sets: an apply that carries one over and is killed at any moment is mended by the next one"""
+    """sets: the next apply fixes a migration that was killed at any moment"""
     policies = [Policy(net, _wall(more)) for more in (", timeout: 1h", ", timeout: 2h")]
     policies[0].up()
     change(net, "add", "seen", 4, "198.51.100.7")
@@ -578,7 +578,7 @@ def test_killed(net):
 
 
 def test_stand_in(net):
-    """sets: rules that ask for a stand-in, left by an apply that was cut off, ask for the set again"""
+    """sets: rules that use a temporary set of an interrupted apply use the set again"""
     policy = Policy(net, SEEN).compile()
     text = policy.file(".nft").read_text()
     for version in FAMILIES:

@@ -189,7 +189,7 @@ def test_row(name):
 
 
 def test_shared():
-    """sockets: two share a port, and one of them is not transparent: some connections are refused, and that is said"""
+    """sockets: two share a port, and one is not transparent: some connections are refused, with a warning"""
     for version in 4, 6:
         with Network() as net:
             policy = Policy(net, text_of(TPROXY)).up()
@@ -202,7 +202,7 @@ def test_shared():
 
 
 def test_either(net):
-    """sockets: one of the interface beside one of all: the kernel takes what was bound first or last, and neither is ruled out"""
+    """sockets: one of the interface and one of all: the kernel takes the first or the last one, and both are possible"""
     policy = Policy(net, text_of(TPROXY)).up()
     net.add(Sockets(net.router, *both("transparent"), *both("dev=lan0")))
     said = [text for text, _ in verdicts(policy)]
@@ -210,7 +210,7 @@ def test_either(net):
 
 
 def test_plan(net):
-    """sockets: a plan says what an apply would meet, and an apply what is wrong with a socket that is there"""
+    """sockets: plan reports what an apply would find, apply reports existing sockets that do not match"""
     policy = Policy(net, text_of(TPROXY))
     said = policy.tpc("plan", str(policy.path), check=False)
     assert "no socket listens on [::1]:12345/udp (listener p)" in said.stdout + said.stderr, said.stdout + said.stderr
@@ -226,7 +226,7 @@ def test_plan(net):
 
 
 def test_interfaces(network):
-    """sockets: in which of several interfaces a redirected packet finds none; a socket in another namespace is none"""
+    """sockets: the interfaces where a redirected packet finds none; sockets of other namespaces do not count"""
     net = network(uplinks=("wan0", "wan1"))
     policy = Policy(net, text_of(REDIRECT, "in: {not: wan1}")).up()
     there = net.add(Sockets(net.client, *both()))

@@ -55,7 +55,7 @@ def _closed(host, version):
     (snat("wg0"), GIVEN["wg0"]),
 ])
 def test_strays(network, words, ours):
-    """sources: a table with {words}: strays have no connection that could be translated, and stay here"""
+    """sources: a table with {words}: packets of no connection are not translated, and do not leave"""
     net = network(uplinks=("wan0", "wg0"))
     own(net, wg0=words)
     policy = Policy(net, f"""version: 1
@@ -79,7 +79,7 @@ rules: [{{scope: both, to: {FAR}, then: {{route: vpn}}}}]
 
 
 def test_errors(network):
-    """sources: ICMP errors about what masquerade has translated leave with the table's address"""
+    """sources: ICMP errors about masqueraded packets leave with the table's address"""
     net = network(uplinks=("wan0", "wg0"))
     Policy(net, f"""version: 1
 tables: {{vpn: {{dev: wg0, fallback: unreachable, masquerade: true}}}}
@@ -146,7 +146,7 @@ LOSSES = {"the link goes down": (down, up),
     ("", "masquerade: true", "the cable is pulled", UPLINKS["wan1"][1]),
 ])
 def test_fails_over(network, one, two, how, theirs):
-    """sources: a list of tables ({one}, then {two}), {how}: nothing by the second with another's address, and what is new goes"""
+    """sources: a list of tables ({one}, then {two}), {how}: no packet through the second with another's address, and new connections pass"""
     lose, find = LOSSES[how]
     hosts = ("client",) if not one else ("client", "router")
     net = network(uplinks=("wan0", "wan1"))

@@ -120,7 +120,7 @@ def ask(flows):
 
 
 def test_follow():
-    """flows: what is older than the policy goes to its listener, and out again when the policy is removed; nothing else"""
+    """flows: flows older than the policy go to its listener, and direct after its removal; no others move"""
     for text in POLICY, SHARED:
         _follows(text)
 
@@ -150,7 +150,7 @@ def _follows(text):
 
 
 def test_keep():
-    """flows: settings and --keep-connections leave what there is, also at a removal"""
+    """flows: settings and --keep-connections keep entries, also at a removal"""
     for settings, option in ("settings: {connections: keep}", ()), ("", ("--keep-connections",)):
         with world() as net:
             net.listener(mode="redirect", addresses=("0.0.0.0", "::"))
@@ -198,7 +198,7 @@ def _own(mode, runs_as, itself):
 @pytest.mark.parametrize("mode", ("redirect", "tproxy"))
 @pytest.mark.parametrize("form", ("user", "mark", "control group"))
 def test_own_case(mode, form):
-    """flows: this host's own go to a {mode} listener that came, and out again; not those of its program, known by its {form}"""
+    """flows: local flows go to a new {mode} listener, and direct again; not those of its program, identified by its {form}"""
     if not (form == "mark" or all_ids()):
         pytest.skip("other user ids cannot be taken on here; run the lab as root")
     if form == "mark":
@@ -212,7 +212,7 @@ def test_own_case(mode, form):
 
 
 def test_tproxy(net):
-    """flows: a transparent listener's flows go out again, translated by the firewall, when the policy is removed"""
+    """flows: flows of a transparent listener leave translated by the firewall after the removal"""
     net.listener()
     flows = [Flow(host, version, 5000) for host in (net.client, net.router) for version in (4, 6)]
     policy = Policy(net, """version: 1
@@ -268,7 +268,7 @@ BOTH_HOSTS = ("client", "router")
        for number in (111, 222)), NAT, ("client",)),
 ])
 def test_moves(one, two, nat, hosts):
-    """flows: what an update, a rollback or a removal sends by another uplink takes its address ({one}, {two})"""
+    """flows: flows that an update, a rollback or a removal moves get the address of their uplink ({one}, {two})"""
     with two_uplinks(nat, (one, two)) as net:
         flows, other = ([Flow(net.hosts[host], version, port) for host in hosts for version in (4, 6)]
                         for port in (5000, 443))
@@ -293,7 +293,7 @@ def test_moves(one, two, nat, hosts):
 
 
 def test_kept():
-    """flows: a plan counts connections that would be deleted; status those that were kept, and the next apply deletes them"""
+    """flows: plan counts connections that would be deleted, status the kept ones, and the next apply deletes them"""
     with two_uplinks(NAT, (snat("wan0"), snat("wan1"))) as net:
         net.listener(mode="redirect", addresses=("0.0.0.0", "::"))
         flows = [Flow(host, version, 5000) for host in (net.client, net.router) for version in (4, 6)]
@@ -336,7 +336,7 @@ def test_kept_back():
 
 
 def test_failover():
-    """flows: after a failover status counts what has the address of the uplink that is down, and an apply deletes it"""
+    """flows: after a failover status counts entries with the old uplink's address, and an apply deletes them"""
     words = snat("wan0"), snat("wan1")
     with two_uplinks(NAT, words) as net:
         policy = Policy(net, TWO.format(one=words[0], two=words[1], way="[one, two, unreachable]")).up()
@@ -363,7 +363,7 @@ LOSS = """table inet lose {
 
 @pytest.mark.parametrize("lives", [True, False])
 def test_holds(net, lives):
-    """flows: TCP of a listener that was removed stays where its proxy lives, and else goes where no socket has it (lives: {lives})"""
+    """flows: TCP of a removed listener stays if its proxy lives, else it is deleted (lives: {lives})"""
     listener = net.add(Keeper(net.router, 12345, mode="redirect", addresses=("0.0.0.0", "::")))
     policy = Policy(net, """version: 1
 listeners: {px: {redirect: 12345, runs_as: {user: 1053}}}
@@ -391,7 +391,7 @@ def reset(talk):
 
 
 def test_tcp_moves():
-    """flows: TCP that an update or a removal sends by another uplink is reset: forwarded by the rules, this host's own and, without rules, all as its entry is deleted"""
+    """flows: TCP that an update or a removal moves to another uplink is reset"""
     for words, own, rest in ((snat("wan0"), snat("wan1")), 2, 4), (("masquerade: true", "masquerade: true"), 2, 4):
         with two_uplinks(NAT, words) as net:
             for name in "origin", "mobile":
@@ -418,7 +418,7 @@ def test_tcp_moves():
 # ---- a listener that was away ----
 
 def test_away(net):
-    """flows: what went direct while its listener was away (on_failure: direct) is its again at the next apply; nothing else"""
+    """flows: flows that went direct while their listener was dead (on_failure: direct) return to it at the next apply"""
     policy = Policy(net, """version: 1
 sets: {hot: {dynamic: true}}
 listeners: {px: {tproxy: 12345, on_failure: direct}}
@@ -442,7 +442,7 @@ rules:
 
 
 def test_another_host(network):
-    """flows: forwarded and this host's own go to a listener on another host, and out again"""
+    """flows: forwarded and local flows go to a listener on another host, and direct again"""
     net = network(server=True)
     net.router.nft(NAT)
     net.echo(net.server, (443,), (5353,))
@@ -509,7 +509,7 @@ rules: [{scope: both, proto: udp, port: 5001, then: {proxy: dns}}]
 
 @pytest.mark.parametrize("mode", ("tproxy", "redirect"))
 def test_pushed(network, mode):
-    """flows: what a far end goes on sending opens no connection the other way round: a {mode} listener"""
+    """flows: packets of a far end open no connection in the other direction: a {mode} listener"""
     net = network()
     net.router.nft(TRACKED)
     net.listener(mode=mode, addresses=("127.0.0.1", "::1") if mode == "tproxy" else ("0.0.0.0", "::"), identity=probe.Identity(user=888))

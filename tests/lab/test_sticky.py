@@ -108,7 +108,7 @@ def opened(net, hosts, proto="tcp"):
     ("no translation", {"translated": "prefer_main: true"}),
 ])
 def test_stays(net, how, words):
-    """sticky: {how}: connections stay where they are when the first table returns, and in another order"""
+    """sticky: {how}: connections stay when the first table returns, and when the list is reordered"""
     hosts = net.client, net.router
     policy = Policy(net, text(LIST, **words)).up()
     first = opened(net, hosts)
@@ -141,7 +141,7 @@ def test_counted():
 
 
 def test_moving(net):
-    """sticky: false: connections follow the list, and are told to begin anew"""
+    """sticky: false: connections follow the list, and are reset"""
     Policy(net, text(LIST[:-1] + ", sticky: false}")).up()
     pull(net, "wan0", "origin")
     talks = opened(net, (net.client,))
@@ -158,7 +158,7 @@ def test_moving(net):
     ("state", KEPT, True),
 ])
 def test_datagrams(net, how, more, sticky):
-    """sticky: {how}: datagrams stay where sticky ({sticky}), and move on when their table goes; else they go where the list says"""
+    """sticky: {how}: datagrams stay if sticky ({sticky}), and move when their table is lost; else they follow the list"""
     then = LIST[:-1] + (", sticky: true}" if sticky else "}")
     Policy(net, text(then, translated="prefer_main: true", more=more)).up()
     pull(net, "wan0", "origin")
@@ -173,7 +173,7 @@ def test_datagrams(net, how, more, sticky):
 
 
 def test_main(net):
-    """sticky: the main table as a member: what another table has taken stays there, and what main has"""
+    """sticky: the main table as a member: connections of another table stay there, and those of main too"""
     Policy(net, text("{route: [main, vpn]}")).up()
     first = opened(net, (net.client,))
     all_say(first, "origin", "by main")
@@ -191,7 +191,7 @@ def test_main(net):
 
 
 def test_narrow(net):
-    """sticky: where no mark is left for it, a table is tried in its place for each packet"""
+    """sticky: a table without a mark is tried in order for each packet"""
     narrow = text("{route: [fibre, mobile, vpn, unreachable]}").replace("version: 1", "version: 1\nsettings: {mark_mask: 0x7000000}")
     Policy(net, narrow.replace("scope: both", "in: lan0")).up()
     first = opened(net, (net.client,))

@@ -106,7 +106,7 @@ def test_forwarding():
 
 
 def test_forwarding_not(network):
-    """sysctls: forwarding only in the families that a table has, and not for what stays here"""
+    """sysctls: forwarding only in the families of a table, and not for packets to this host"""
     net = network(uplinks=("wan0", "wg0"))
     put(net, OFF)
     policy = Policy(net, VPN.replace("{in", "{family: ipv4, in")).up()
@@ -145,7 +145,7 @@ rules: [{{in: lan0, then: {{proxy: far}}}}]
 
 
 def test_beside():
-    """sysctls: what forwarding turns beside itself is as it was after remove"""
+    """sysctls: sysctls that forwarding changes are restored by remove"""
     kept = {"net.ipv4.conf.all.accept_redirects": 0, "net.ipv4.conf.lan0.forwarding": 1,
             "net.ipv6.conf.wan0.forwarding": 1, "net.ipv4.conf.wan0.forwarding": 0}
     for way in "apply", "sh":
@@ -170,7 +170,7 @@ def _container(net, version):
 
 
 def test_relied():
-    """sysctls: forwarding that other software may rely on by now stays, and remove says so, in each family"""
+    """sysctls: forwarding that other software may rely on stays, and remove says so, in each family"""
     signs = ((4, {4}, "the chain post of the nft table ip docker"), (6, {6}, "the chain post of the nft table ip6 docker"),
              (None, {4, 6}, "the interface docker0, which has come since it was set,"))
     for way in "apply", "sh":
@@ -192,7 +192,7 @@ def test_relied():
 
 
 def test_relied_update():
-    """sysctls: an update that needs no forwarding any more leaves it to what relies on it; an empty foreign chain is no sign"""
+    """sysctls: an update without forwarding leaves it to software that relies on it; an empty foreign chain is no sign"""
     for way in "apply", "sh":
         for version in 4, 6, 0:
             with Network(uplinks=("wan0", "wg0")) as net:
@@ -239,7 +239,7 @@ def learned(net):
 
 
 def test_advertised():
-    """sysctls: an uplink that has its IPv6 default route from a router keeps it under forwarding"""
+    """sysctls: an uplink keeps its IPv6 default route from router advertisements under forwarding"""
     for way in "apply", "sh":
         with Network(uplinks=("wan0", "wg0")) as net:
             net.router.ip("route del default", "-6")
@@ -266,7 +266,7 @@ def test_advertised():
 
 
 def test_not_yet_advertised():
-    """sysctls: before any IPv6 default route is there, forwarding is switched on with a warning"""
+    """sysctls: without an IPv6 default route, forwarding is switched on with a warning"""
     words = "it learns none from routers but by interfaces whose accept_ra is 2"
     for way in "apply", "sh":
         with Network(uplinks=("wan0", "wg0")) as net:
@@ -297,7 +297,7 @@ def kept(net, level):
 
 
 def test_strict():
-    """sysctls: a strict reverse-path filter where a table leads out, whoever is strict"""
+    """sysctls: a strict reverse-path filter of a table's interface, its own or that of all"""
     gateway = UPLINKS["wan1"][2][4]
     by_via = f"""version: 1
 tables: {{isp: {{via: {gateway}, masquerade: true, fallback: unreachable}}}}
@@ -322,7 +322,7 @@ rules: [{in: lan0, then: {route: [fibre, mobile, unreachable]}}]
 
 
 def test_loose():
-    """sysctls: a loose filter, and main's only default route goes with its link, or before the apply"""
+    """sysctls: a loose filter, and main's only default route is lost with its link, or before the apply"""
     for way in "apply", "sh":
         for name in "all", "wan1":
             with Network(uplinks=("wan0", "wan1")) as net:
@@ -344,7 +344,7 @@ def test_loose():
 
 
 def test_spread():
-    """sysctls: conf.all's filter becomes each interface's own, stays so, and is given back whole"""
+    """sysctls: conf.all's filter is spread to each interface, stays so, and is restored as a whole"""
     for way in "apply", "sh":
         with Network(uplinks=("wan0", "wan1", "wg0")) as net:
             seen = net.echo(net.router, (), (9091,), addresses=("0.0.0.0",)).seen
@@ -384,7 +384,7 @@ def test_spread():
 
 
 def test_two(network):
-    """sysctls: of two policies that need conf.all's filter off, the last to go gives it back"""
+    """sysctls: of two policies that need conf.all's filter off, the last one to be removed restores it"""
     other = VPN.replace("version: 1", "version: 1\nname: other\n"
         "settings: {mark_mask: 0x0000007f, priority: 11000, table_ids: 7300-7310}").replace("wg0", "wan1").replace(
         "{in: lan0", "{in: lan0, port: 853, proto: tcp").replace("vpn", "mobile")
@@ -419,7 +419,7 @@ def test_own_source(network):
 
 
 def test_marked():
-    """sysctls: where packets come in, a strict filter that looks at marks is loosened and no mark"""
+    """sysctls: on incoming interfaces, a strict filter with src_valid_mark becomes loose"""
     marked = {"net.ipv4.conf.all.src_valid_mark": 1, "net.ipv4.conf.lan0.rp_filter": 1}
     for way in "apply", "sh":
         with Network(uplinks=("wan0", "wg0")) as net:
@@ -432,7 +432,7 @@ def test_marked():
 
 
 def test_valid_mark(network):
-    """sysctls: src_valid_mark of an interface alone, too, and for the answers to a spoofing proxy"""
+    """sysctls: src_valid_mark of a single interface too, and for replies to a spoofing proxy"""
     for way in "apply", "sh":
         for key in "all", "lan0":
             with Network() as net:
@@ -461,7 +461,7 @@ rules: [{scope: local, proto: tcp, then: {proxy: proxy}}]
 
 
 def test_accept_local(network):
-    """sysctls: nothing needs accept_local: without it, under strict filters, all listeners answer"""
+    """sysctls: accept_local is not needed: without it, under strict filters, all listeners reply"""
     text = """version: 1
 sets: {foreign: [203.0.113.0/24, "2001:db8:113::/48"]}
 listeners:
@@ -532,7 +532,7 @@ def arrived(*servers):
 
 
 def test_localnet():
-    """sysctls: a dnat listener on a loopback address takes what comes in by a named interface"""
+    """sysctls: a dnat listener on a loopback address takes packets from a named interface"""
     key = "net.ipv4.conf.lan0.route_localnet"
     for way in "apply", "sh":
         with Network() as net:
@@ -575,7 +575,7 @@ def test_localnet_guard(network):
 
 
 def test_localnet_order(network):
-    """sysctls: loopback addresses are open only while the rules stand that guard them"""
+    """sysctls: loopback addresses are open only while the rules guard them"""
     key = "net.ipv4.conf.lan0.route_localnet"
     net = network()
     said = Policy(net, LOOP).tpc("apply", "-v", str(Policy(net, LOOP).path)).stdout
@@ -606,7 +606,7 @@ def bridge(net):
 
 
 def test_bridge():
-    """sysctls: tproxy for what comes by a bridge under br_netfilter, and only there"""
+    """sysctls: tproxy for packets from a bridge under br_netfilter, and only there"""
     text = """version: 1
 listeners: {proxy: {tproxy: 12345}}
 rules: [{in: lan0, proto: [tcp, udp], then: {proxy: proxy}}]
@@ -630,7 +630,7 @@ rules: [{in: lan0, proto: [tcp, udp], then: {proxy: proxy}}]
 # ---- interfaces that are not there yet, and others' names ----
 
 def test_absent():
-    """sysctls: an interface that is not there yet is said, and set up with the next apply"""
+    """sysctls: a missing interface is reported, and set up with the next apply"""
     text = """version: 1
 listeners: {web: {dnat: "127.0.0.1:8080"}}
 settings: {ipv6: off}
@@ -674,7 +674,7 @@ def test_dotted(network):
 # ---- what others change meanwhile, updates, other hosts ----
 
 def test_since():
-    """sysctls: what somebody has changed since stays; what an update needs no more is given back"""
+    """sysctls: values changed by hand since stay; an update restores those that it no longer needs"""
     key = "net.ipv4.conf.wg0.rp_filter"
     other = VPN.replace("wg0", "wg1")
     for way in "apply", "sh":
@@ -694,7 +694,7 @@ def test_since():
 
 
 def test_namespace(network):
-    """sysctls: notes of another network namespace are nobody's"""
+    """sysctls: saved values of another network namespace are ignored"""
     net = network(uplinks=("wan0", "wg0"))
     put(net, OFF)
     Policy(net, VPN).up()
@@ -704,7 +704,7 @@ def test_namespace(network):
 
 
 def test_read_only():
-    """sysctls: where /proc/sys cannot be written the policy stands, and says what will not work"""
+    """sysctls: with a read-only /proc/sys the policy is applied, and warnings say what will not work"""
     text = VPN.replace("tables:", "listeners: {web: {tproxy: 12345}}\ntables:").replace(
         "rules: [", "rules: [{in: lan0, proto: tcp, port: 80, then: {proxy: web}}, ")
     for way in "apply", "sh":

@@ -128,7 +128,7 @@ def test_seconds():
 
 
 def test_hand():
-    """time: by hand nft moves windows by the offset of their time; only around a change it errs"""
+    """time: by hand nft converts windows with the offset of their time; it is wrong only around a change"""
     for name in "Europe/Berlin", "America/New_York", "Asia/Kolkata":
         contents = clock.zone(name)
         where = clock.read_zone(contents)
@@ -143,7 +143,7 @@ def test_hand():
 
 
 def test_whose():
-    """time: the host's zone counts, not TZ; nothing changes a second time; another zone is another policy"""
+    """time: the host's zone counts, not TZ; a second apply changes nothing; another zone does"""
     berlin, tokyo = clock.zone("Europe/Berlin"), clock.zone("Asia/Tokyo")
     with clock.host_zone(berlin), Network(uplinks=()) as net:
         policy = Policy(net, WINDOWS).compile()
@@ -326,7 +326,7 @@ def test_edge(what, zone, hours):
 
 
 def test_twice():
-    """time: the hour that comes twice: a window that ends in it ends the second time"""
+    """time: a window that ends in a repeated hour ends the second time"""
     clock.in_time(_turns_back)
 
 
@@ -380,5 +380,5 @@ rules:
     ("a proxy", "{proxy: p}", "proxy"),
 ])
 def test_closes(name, rule, inside):
-    """time: a window closes, and connections keep the way that they began with: {name}"""
+    """time: a window closes, and connections keep their first way: {name}"""
     clock.in_time(lambda closes: _keeps(closes, rule, inside))

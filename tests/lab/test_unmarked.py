@@ -89,7 +89,7 @@ def refused(net, families=(4, 6)):
 
 @pytest.mark.parametrize("loss, words", LOSSES.items())
 def test_loss(net, loss, words):
-    """unmarked: after `{loss}` a kill switch still refuses; before, and after an apply, all is as it was"""
+    """unmarked: after `{loss}` a kill switch still refuses; before, and after an apply, everything works"""
     net.echo(net.client, tcp=[443])
     masqueraded(net)
     policy = Policy(net, SWITCH % "").up()
@@ -112,7 +112,7 @@ def test_loss(net, loss, words):
 
 
 def test_lans():
-    """unmarked: without nft the LANs of this host still reach each other, and a link made anew is refused as before"""
+    """unmarked: without nft the LANs of this host still reach each other, and a re-created link is still refused"""
     with world(server=True) as net:
         policy = Policy(net, (SWITCH % ", prefer_main: true")).up()
         net.router.run("nft", "flush", "ruleset")
@@ -128,7 +128,7 @@ def test_lans():
 
 
 def test_new_interface(net):
-    """unmarked: an interface that comes after the apply is refused as well"""
+    """unmarked: an interface created after the apply is refused too"""
     net.router.ip("link set lan0 down\nlink set lan0 name early\nlink set early up\n"
                   f"address replace {ROUTER[6]}/64 dev early nodad")
     Policy(net, SWITCH % "").up()
@@ -142,7 +142,7 @@ def test_new_interface(net):
 
 
 def test_reverse_path_elsewhere(net):
-    """unmarked: a reverse-path filter elsewhere keeps its answers: IPv4 is left out, and status says so"""
+    """unmarked: with a reverse-path filter elsewhere its replies pass: IPv4 is left out, and status says so"""
     net.echo(net.client, tcp=[443])
     masqueraded(net)
     for value in 2, 1:
@@ -164,7 +164,7 @@ def test_reverse_path_elsewhere(net):
 
 
 def test_own_filter():
-    """unmarked: where a table's own filter cannot be switched off, answers by the tunnel are not dropped for it"""
+    """unmarked: a filter of the table's interface that cannot be switched off drops no replies from the tunnel"""
     for way in "apply", "sh":
         with world() as net:
             net.router.sysctl("net.ipv4.conf.wg0.rp_filter", 2)
@@ -203,7 +203,7 @@ def test_script(net):
 
 
 def test_explain(net):
-    """unmarked: explain --live says of what is left alone that it is as it should be"""
+    """unmarked: explain --live agrees for direct packets"""
     policy = Policy(net, SWITCH % "").up()
     for version in 4, 6:
         words = "in=lan0", f"from={CLIENT[version]}", f"to={FAR[version]}", "proto=udp", "port=53"
@@ -218,7 +218,7 @@ def refusing(net):
 
 
 def test_other_policies(net):
-    """unmarked: another policy takes the rules away or moves them, a rollback brings them back, remove leaves none"""
+    """unmarked: an update removes or moves the rules, a rollback restores them, remove leaves none"""
     net.echo(net.client, tcp=[443])
     policy = Policy(net, SWITCH % "").up()
     both = {4: ["lan0"], 6: ["lan0"]}
@@ -242,7 +242,7 @@ def test_other_policies(net):
 
 
 def test_turns(net):
-    """unmarked: while policies with and without such rules take turns, what is left alone is never refused"""
+    """unmarked: direct packets are never refused while policies with and without such rules alternate"""
     policy, turns = Policy(net, SWITCH % "").up(), 0
     stop, outcomes = threading.Event(), []
 
@@ -300,7 +300,7 @@ def becomes(net, host):
 
 @pytest.mark.parametrize("lost", UNDER)
 def test_under(lost):
-    """unmarked: what holds under which loss: {lost}"""
+    """unmarked: what survives the loss of: {lost}"""
     commands, outcomes = UNDER[lost]
     for strict, (forwarded, local) in outcomes.items():
         with Network(uplinks=("wan0", "wg0")) as net:

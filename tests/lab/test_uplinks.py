@@ -49,7 +49,7 @@ def all_fail(host, *kinds, **how):
 
 
 def test_ordered(net):
-    """uplinks: an ordered list: the first table that has a way, then the next, then unreachable"""
+    """uplinks: an ordered list: the first table with a route, then the next, then unreachable"""
     Policy(net,
            TABLES + "rules: [{in: lan0, then: {route: [vpn, mobile, unreachable]}}]\n").up()
     watch = net.sniff("origin")
@@ -65,7 +65,7 @@ def test_ordered(net):
 
 
 def test_main(net):
-    """uplinks: fallback main takes the usual way when the table has none"""
+    """uplinks: fallback main uses the main table if the table has no route"""
     Policy(net, TABLES + "rules: [{in: lan0, then: {route: mobile}}]\n").up()
     all_ask(net, net.client, "mobile", "wan1")
     net.router.ip("link set wan1 down")
@@ -99,7 +99,7 @@ def test_main_first(net):
 
 
 def test_own(net):
-    """uplinks: what leaves by a table is masqueraded as that uplink, also the host's own"""
+    """uplinks: packets through a table have its uplink's address, local ones too"""
     Policy(net,
            TABLES + "rules: [{scope: both, to: [203.0.113.0/24, '2001:db8:113::/48'], then: {route: mobile}}]\n").up()
     all_ask(net, net.client, "mobile", "wan1")
@@ -151,7 +151,7 @@ FORWARDS = """table inet forwards {
 
 
 def test_replies(net):
-    """uplinks: answers leave by the uplink of the request, the host's and a forwarded server's"""
+    """uplinks: replies leave through the uplink of the request, the host's and a forwarded server's"""
     net.router.nft(FORWARDS)
     net.echo(net.router, (22,), (123,))
     net.echo(net.server, (80,), (80,))
@@ -190,7 +190,7 @@ def _holds(net, far, clear):
 
 
 def test_partial():
-    """uplinks: a table that has some destinations only answers what comes from those by its interfaces"""
+    """uplinks: a table with only some destinations has the replies to those on its interfaces"""
     for fallback, other in ("main", "wg0"), ("main", "wg1"), ("unreachable", "wg0"):
         with world("wg1") as net:
             net.router.nft(FORWARDS)
@@ -229,7 +229,7 @@ def asks(host, address, silent=False):
 
 
 def test_answers(network):
-    """uplinks: a table that answers nothing, or for an address of its own, on the link of main's default"""
+    """uplinks: a table with no replies, or those of one address, on the link of main's default route"""
     net = network(uplinks=(), server=True)
     net.echo(net.router, (22,), (123,))
     for version, bits in ((4, 32), (6, 128)):
@@ -255,7 +255,7 @@ SEVERAL = {
 
 @pytest.mark.parametrize("form, routes", SEVERAL.items())
 def test_replies_of_several(net, form, routes):
-    """uplinks: answers leave by the uplink of the request where it is one table's, {form}"""
+    """uplinks: replies leave through the uplink of the request if only one table has it, {form}"""
     net.router.nft(FORWARDS)
     net.echo(net.router, (22,), (123,))
     net.echo(net.server, (80,), (80,))
@@ -267,7 +267,7 @@ def test_replies_of_several(net, form, routes):
 
 
 def test_replies_past_proxy(net):
-    """uplinks: replies of a port-forwarded server get out past a proxy for everything"""
+    """uplinks: replies of a port-forwarded server pass under a proxy for everything"""
     net.router.nft(FORWARDS)
     net.echo(net.router, (22,), (123,))
     net.echo(net.server, (80,), (80,))
@@ -283,7 +283,7 @@ KILL = TABLES.replace("fallback: unreachable", "fallback: unreachable, strict: t
 
 
 def test_kill(net):
-    """uplinks: the kill switch holds in both families: link down, up, deleted, made again"""
+    """uplinks: the kill switch holds in both families: link down, up, deleted, re-created"""
     policy = Policy(net, KILL).up()
     watches = [net.sniff("origin"), net.sniff("mobile")]
     user = probe.Identity(user=1001) if all_ids() else None
@@ -314,7 +314,7 @@ def test_kill(net):
 
 @pytest.mark.parametrize("words", ("fallback: unreachable", "fallback: prohibit, strict: true", "fallback: unreachable, prefer_main: true"))
 def test_told_local(net, words):
-    """uplinks: a TCP connection of this host's own by a table that refuses is told at once: {words}"""
+    """uplinks: a local TCP connection through a table that refuses gets an error at once: {words}"""
     policy = Policy(net, f"""version: 1
 tables: {{vpn: {{dev: wg0, masquerade: true, {words}}}}}
 rules: [{{scope: both, then: {{route: vpn}}}}]
@@ -338,7 +338,7 @@ rules: [{{scope: both, then: {{route: vpn}}}}]
 
 
 def test_strict(net):
-    """uplinks: strict refuses what routing would send by another interface"""
+    """uplinks: strict refuses packets that routing would send through another interface"""
     Policy(net, """version: 1
 tables: {vpn: {dev: wg0, strict: true, fallback: main}}
 rules: [{scope: both, to: [203.0.113.0/24, "2001:db8:113::/48"], then: {route: vpn}}]
@@ -361,7 +361,7 @@ def test_established(net):
 
 
 def test_clamp(network):
-    """uplinks: clamp_mss lowers what TCP announces to the tunnel's size"""
+    """uplinks: clamp_mss lowers the MSS to the tunnel's size"""
     net = network(uplinks=("wan0", "wg0"))
     net.router.ip("link set wg0 mtu 1300")
     Policy(net,
@@ -372,7 +372,7 @@ def test_clamp(network):
 
 
 def test_clamp_answers():
-    """uplinks: clamp_mss reaches the answers that arrive for the host itself, where the size is known"""
+    """uplinks: clamp_mss also lowers incoming replies to this host, if the size is known"""
     for table, sizes in (("clamp_mss: 1200", (1200, 1200)), ("clamp_mss: true, mtu: 1300", (1260, 1240))):
         with Network(uplinks=("wan0", "wg0")) as net:
             Policy(net, f"version: 1\ntables: {{vpn: {{dev: wg0, masquerade: true, {table}}}}}\n"
@@ -407,7 +407,7 @@ def _announced(net, version, asker=None, answer=False):
 
 
 def test_snat(net):
-    """uplinks: snat gives the address that the table names"""
+    """uplinks: snat uses the table's address"""
     net.mobile.ip("route add 198.51.100.50 via 198.51.100.2")
     Policy(net, """version: 1
 tables: {mobile: {via: 198.51.100.1, dev: wan1, snat: 198.51.100.50}}
@@ -418,7 +418,7 @@ rules: [{in: lan0, family: ipv4, then: {route: mobile}}]
 
 @pytest.mark.root
 def test_user(net):
-    """uplinks: one user's traffic by the tunnel, everybody else's as always"""
+    """uplinks: one user's traffic through the tunnel, that of others direct"""
     Policy(net,
            TABLES + "rules: [{user: 1001, then: {route: vpn}}, {group: 77, then: {route: mobile}}]\n").up()
     all_ask(net, net.router, "vpn", "wg0", identity=probe.Identity(user=1001))
@@ -431,7 +431,7 @@ def test_user(net):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("prepare", ("missing", "down"))
 def test_missing(network, way, prepare):
-    """uplinks: loaded by {way}, the tunnel's link {prepare}: closed; open the next time"""
+    """uplinks: loaded by {way}, the tunnel's link {prepare}: closed, and open the next time"""
     net = network(uplinks=("wan0", "wg0"))
     net.router.ip("link delete wg0" if prepare == "missing" else "link set wg0 down")
     watch = net.sniff("origin")
@@ -477,7 +477,7 @@ def detected(net, *commands):
 
 
 def test_detected(network):
-    """uplinks: an apply in a link-up hook waits for duplicate address detection, and the IPv6 route is there"""
+    """uplinks: an apply in a link-up hook waits for duplicate address detection, and adds the IPv6 route"""
     net = network(uplinks=("wan0", "wan1"))
     policy = Policy(net, DETECTED)
     for verb in "new", "applied already":
@@ -493,7 +493,7 @@ def test_detected(network):
 
 
 def test_duplicate(network):
-    """uplinks: an address that is a duplicate, or on a link without carrier: not waited for, closed, and said"""
+    """uplinks: a duplicate address, or one without carrier: no wait, closed, with a warning"""
     net = network(uplinks=("wan0", "wan1"))
     far = net.hosts["mobile"]
     far.ip("address add 2001:db8:2::2/64 dev eth0 nodad")

@@ -73,7 +73,7 @@ def joined(reports):
 
 @pytest.mark.parametrize("verdicts", SHARES)
 def test_share(verdicts, reports):
-    """one packet in ten at least ends as {verdicts}"""
+    """at least one packet in ten ends as {verdicts}"""
     assert joined(reports).share(tuple(verdicts.split(" or "))) >= SHARES[verdicts]
 
 
@@ -116,7 +116,7 @@ def run(given, orders, what, capsys):
 @pytest.mark.long
 @pytest.mark.limit(10 ** 7)
 def test_random(given, pytestconfig, capsys):
-    """as many policies as are asked for, of one seed; or the one that is"""
+    """--policies policies of one seed, or the one of --only"""
     seed, only, case = (pytestconfig.getoption(name) for name in ("seed", "only", "case"))
     if case:
         orders = [("case", case)]

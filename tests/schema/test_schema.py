@@ -148,7 +148,7 @@ def test_bad(name):
 
 @pytest.mark.parametrize("code", BEYOND)
 def test_beyond(code):
-	"""an error that no schema can see has a golden case: {code}"""
+	"""an error outside the schema has a golden case: {code}"""
 	assert (ROOT / "golden" / "errors" / code / "policy.yaml").exists(), f"it needs {BEYOND[code]}"
 
 
@@ -195,5 +195,5 @@ def test_printed():
 
 @pytest.mark.parametrize("path", [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("golden/*/expected/policy.json"))])
 def test_outputs(path):
-	"""{path} validates; what the verbs print is checked wherever a test runs them"""
+	"""{path} validates; every test of a verb validates its output"""
 	assert not json_output.wrong_with("json", json.loads((ROOT / path).read_text(encoding="utf-8")))

@@ -149,7 +149,7 @@ def go_back(net, policies, state, what, names=ALL):
     (", applied again", True, STAY),
 ])
 def test_rolled_back(net, name, again, names):
-    """held: an apply killed at every system call{name} and rolled back: sets hold what they held"""
+    """dynamic sets: an apply killed at every system call{name} and rolled back: the contents survive"""
     policies = prepare(net)
     _, calls, behind = killed_at(net, 0, "all", "apply", str(policies[1].path))
     policies[1].down()
@@ -164,7 +164,7 @@ def test_rolled_back(net, name, again, names):
 
 
 def test_twice(net):
-    """held: an apply killed at its end, and at every system call of the next one: sets hold what they held"""
+    """dynamic sets: an apply killed at its end, and at every system call of the next one: the contents survive"""
     policies = prepare(net)
     _, calls, behind = killed_at(net, 0, "all", "apply", str(policies[1].path))
     for last in reversed(behind):

@@ -70,7 +70,7 @@ def test_errors(net, name, how):
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_lasting(net, name):
-    """fault: {name}: from some message on all fail: never success, and the next apply mends it"""
+    """fault: {name}: all messages from one on fail: never success, and the next apply fixes it"""
     policies = PAIRS[name](net)
     states = fresh(net, policies)
     policies[0].up()
@@ -96,7 +96,7 @@ def test_lasting(net, name):
 
 
 def test_remove(net):
-    """fault: remove: every message refused: gone all the same, or still there"""
+    """fault: remove: every message refused: removed, or still there"""
     policies = crossed(net)
     bare = kernel(net.router)
     state, = fresh(net, policies[:1])
@@ -111,7 +111,7 @@ def test_remove(net):
 
 
 def test_link(net):
-    """fault: a link that vanishes between the look and the change: left out, or nothing changed"""
+    """fault: a link that vanishes between reading and writing: left out, or nothing changed"""
     policies = crossed(net)
     policies[0].up()
     path = str(policies[0].path)
@@ -150,7 +150,7 @@ MEDDLING = {  # what somebody does to a set at that moment -> what the program s
 
 @pytest.mark.parametrize("command, words", MEDDLING.items())
 def test_element(net, command, words):
-    """fault: `{command}` between the look and the change: set and element are named"""
+    """fault: `{command}` between reading and writing: set and element are named"""
     one = Policy(net, WALL)
     two = Policy(net, WALL.replace("198.51.100.7", "10.1.0.0-10.2.255.255"))
     one.up()

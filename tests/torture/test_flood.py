@@ -21,7 +21,7 @@ def listed(net, count):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", TURNS)
 def test_turns(net, kind, count):
-    """flood: {kind} change, {count} elements: no packet goes astray"""
+    """flood: {kind} change, {count} elements: no packet leaks"""
     ends = Ends(net)
     policies = KINDS[kind](net, count)
     states = []
@@ -56,7 +56,7 @@ def _flush(router, file):
     ("flush table and nft -f", 10, by_length(5, 50), _flush),
 ])
 def test_naive(net, way, count, turns, replace):
-    """flood: control: {way} does let packets out"""
+    """flood: control: {way} leaks packets"""
     ends = Ends(net)
     policies = [policy.compile() for policy in sets_alone(net, count)]
     policies[0].up()

@@ -50,7 +50,7 @@ def write_at_once(net, pairs):
 
 
 def test_one_name(net):
-    """rivals: eight writers of one name at once: one after the other, no mixture, no deadlock"""
+    """rivals: eight writers of one name at once are serialized: no mixture, no deadlock"""
     policies = all_at_once(net, 20)
     states = fresh(net, policies)
     policies[0].up()
@@ -79,7 +79,7 @@ rules: [{{scope: both, to: own, then: {{route: one}}}}]
 
 
 def test_own_names(net):
-    """rivals: eight writers of different names at once: each has what is its own"""
+    """rivals: eight writers of different names at once: each has its own objects"""
     bare = kernel(net.router)
     pairs = [[named(net, number, 5, "wg0"), named(net, number, 3 + number, "wg1")]
              for number in range(WRITERS)]
@@ -97,7 +97,7 @@ def test_own_names(net):
 
 
 def test_come_and_go(net):
-    """rivals: eight writers of different names that come and go: nothing stays, nobody is in the way"""
+    """rivals: eight writers apply and remove different names: nothing is left, none disturbs another"""
     bare = kernel(net.router)
     policies = [named(net, number, 3, "wg0") for number in range(WRITERS)]
     done, locked = write_at_once(net, [
@@ -147,7 +147,7 @@ def theirs(net):
 
 
 def test_strangers(net):
-    """rivals: fifty things of others: untouched, byte for byte, by apply, update, rollback and remove"""
+    """rivals: fifty foreign objects are unchanged byte for byte by apply, update, rollback and remove"""
     strangers(net)
     before = theirs(net)
     assert all(before), "some of theirs is not there"
