@@ -66,6 +66,13 @@ const struct ast_route *ast_table_routes(const struct ast_table *table, size_t *
 	return table->has_shorthand ? &table->shorthand : table->routes;
 }
 
+const struct ast_hop *ast_hop(const struct ast_route *route, size_t nth)
+{
+	if (route->hop_count)
+		return nth < route->hop_count ? &route->hops[nth] : NULL;
+	return nth ? NULL : &route->hop;
+}
+
 bool ast_names_source(const struct ast_rule *rule)
 {
 	const struct match_condition *in = ast_condition(rule, "in");

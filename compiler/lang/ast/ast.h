@@ -328,6 +328,7 @@ struct ast_policy {
 	struct ast_rule *rules;
 	size_t rule_count;
 	struct ast_then *default_forward, *default_local; /* NULL: direct */
+	struct ast_rule *default_rules[2]; /* forward, local; once checked; NULL: direct */
 	struct ast_expectation *expectations;
 	size_t expectation_count;
 };
@@ -345,6 +346,8 @@ struct match_condition *ast_condition(const struct ast_rule *rule, const char *k
 bool ast_masquerades(const struct ast_table *table);
 /* Its routes, whether they were written one by one or in short. */
 const struct ast_route *ast_table_routes(const struct ast_table *table, size_t *count);
+/* The nth next hop, from 0, of a route, which has one at least; NULL after the last. */
+const struct ast_hop *ast_hop(const struct ast_route *route, size_t nth);
 /* Does the rule name the interfaces that its packets come by, and not just others? */
 bool ast_names_source(const struct ast_rule *rule);
 /* Does the rule name who sends: what a listener's own traffic is matched for? */

@@ -93,23 +93,15 @@ static void take(struct ast_policy *policy, struct ast_then *then)
 
 void rows_choose(struct arena *arena, struct ast_policy *policy, const struct lang_host *host)
 {
-	struct ast_then *defaults[] = { policy->default_forward, policy->default_local };
-
 	for (size_t i = 0; i < policy->rule_count; i++)
 		add_rule(arena, policy, &policy->rules[i]);
-	for (size_t i = 0; i < 2; i++) {
-		struct ast_rule rule;
-
-		if (!defaults[i])
-			continue;
-		rule = ast_default_rule(arena, policy, defaults[i],
-					i ? SCOPE_LOCAL : SCOPE_FORWARD);
-		add_rule(arena, policy, &rule);
-	}
+	for (size_t i = 0; i < 2; i++)
+		if (policy->default_rules[i])
+			add_rule(arena, policy, policy->default_rules[i]);
 	for (size_t i = 0; host && i < policy->row_count; i++)
 		ir_row_choose(&policy->rows[i], host->why_gone, host->user);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		take(policy, policy->rules[i].then);
-	for (size_t i = 0; i < 2; i++)
-		take(policy, defaults[i]);
+	take(policy, policy->default_forward);
+	take(policy, policy->default_local);
 }

@@ -263,6 +263,19 @@ static bool check_interfaces(struct checking *checking)
 	return good;
 }
 
+static void add_default_rules(struct arena *arena, struct ast_policy *policy)
+{
+	const struct ast_then *thens[] = { policy->default_forward, policy->default_local };
+
+	for (size_t i = 0; i < 2; i++) {
+		if (!thens[i])
+			continue;
+		policy->default_rules[i] = arena_new_of(arena, struct ast_rule);
+		*policy->default_rules[i] =
+			ast_default_rule(arena, policy, thens[i], i ? SCOPE_LOCAL : SCOPE_FORWARD);
+	}
+}
+
 bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
 	struct checking checking = { arena, diag, policy };
@@ -286,5 +299,7 @@ bool check_policy(struct arena *arena, struct diag *diag, struct ast_policy *pol
 	good &= check_default(&checking, policy->default_local, SCOPE_LOCAL);
 	good &= check_expectations(&checking);
 	good &= check_interfaces(&checking);
+	if (good && was_read)
+		add_default_rules(arena, policy);
 	return good && was_read;
 }

@@ -63,20 +63,12 @@ bool check_listener(struct diag *diag, const struct ast_listener *listener)
 	return good;
 }
 
-static void add_dev(struct arena *arena, const char ***devs, size_t *count, bool *complete,
-		    const char *dev)
-{
-	if (dev)
-		names_add(arena, devs, count, dev);
-	else if (complete)
-		*complete = false;
-}
-
 const char **check_table_devs(struct arena *arena, const struct ast_table *table, size_t *count,
 			      bool *complete)
 {
 	size_t route_count;
 	const struct ast_route *routes = ast_table_routes(table, &route_count);
+	const struct ast_hop *hop;
 	const char **devs = NULL;
 
 	*count = 0;
@@ -87,10 +79,11 @@ const char **check_table_devs(struct arena *arena, const struct ast_table *table
 
 		if (route->type != IR_ROUTE_UNICAST)
 			continue;
-		for (size_t k = 0; k < route->hop_count; k++)
-			add_dev(arena, &devs, count, complete, route->hops[k].dev);
-		if (!route->hop_count)
-			add_dev(arena, &devs, count, complete, route->hop.dev);
+		for (size_t k = 0; (hop = ast_hop(route, k)); k++)
+			if (hop->dev)
+				names_add(arena, &devs, count, hop->dev);
+			else if (complete)
+				*complete = false;
 	}
 	return devs;
 }
@@ -100,7 +93,7 @@ const char **check_table_devs(struct arena *arena, const struct ast_table *table
 /* Several next hops by interface alone are an IPv4 route: see lower/route.c. */
 bool check_route_in(const struct ast_route *route, enum addr_family family)
 {
-	const struct ast_hop *hop = route->hop_count ? &route->hops[0] : &route->hop;
+	const struct ast_hop *hop = ast_hop(route, 0);
 
 	if (!route->is_default)
 		return route->to.addr.family == family;

@@ -107,10 +107,13 @@ void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, u
 		 (struct ir_statement){ .op = IR_SET_MARK, .value = value, .mask = mask });
 }
 
-void lower_match_target(struct lower *lower, struct ir_rule *rule,
-			const struct lower_target *target)
+struct ir_rule *lower_target_rule(struct lower *lower, struct ir_chain *chain,
+				  const struct lower_target *target, const char *remark)
 {
+	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
+
 	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, target->mark, target->mask));
+	return rule;
 }
 
 struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener)

@@ -68,21 +68,19 @@ static bool is_same_question(const struct ir_asked *a, const struct ir_asked *b)
 	return true;
 }
 
-static struct ir_asked ask_of(const struct match_condition *condition)
-{
-	return (struct ir_asked){ condition->key, condition->negated, condition->names,
-				  condition->name_count, condition->span };
-}
-
-static void add_asked(struct lower *lower, const struct match_condition *condition)
+/* Which of the ir's questions the condition is, added if need be. */
+static size_t asked_at(struct lower *lower, const struct match_condition *condition)
 {
 	struct ir *ir = lower->ir;
-	const struct ir_asked one = ask_of(condition);
+	const struct ir_asked one = { condition->key, condition->negated, condition->names,
+				      condition->name_count, condition->span };
+	size_t i = 0;
 
-	for (size_t i = 0; i < ir->asked_count; i++)
-		if (is_same_question(&ir->asked[i], &one))
-			return;
-	*arena_append(lower->arena, ir->asked, ir->asked_count) = one;
+	while (i < ir->asked_count && !is_same_question(&ir->asked[i], &one))
+		i++;
+	if (i == ir->asked_count)
+		*arena_append(lower->arena, ir->asked, ir->asked_count) = one;
+	return i;
 }
 
 static void describe_interfaces(struct lower *lower)
@@ -92,22 +90,10 @@ static void describe_interfaces(struct lower *lower)
 	for (size_t i = 0; i < policy->rule_count; i++)
 		for (size_t k = 0; k < policy->rules[i].condition_count; k++)
 			if (policy->rules[i].conditions[k]->kind->names_interfaces)
-				add_asked(lower, policy->rules[i].conditions[k]);
+				asked_at(lower, policy->rules[i].conditions[k]);
 }
 
 /* ---- what comes to listeners ---- */
-
-/* Which of the ir's questions the condition is; they are there before the listeners. */
-static size_t asked_at(const struct lower *lower, const struct match_condition *condition)
-{
-	const struct ir *ir = lower->ir;
-	const struct ir_asked one = ask_of(condition);
-	size_t i = 0;
-
-	while (i < ir->asked_count && !is_same_question(&ir->asked[i], &one))
-		i++;
-	return i;
-}
 
 static void add_in(struct lower *lower, struct ir_listener *out, size_t in)
 {
@@ -139,20 +125,13 @@ static void add_traffic(struct lower *lower, const struct ast_listener *listener
 			struct ir_listener *out)
 {
 	const struct ast_policy *policy = lower->policy;
-	const struct ast_then *defaults[] = { policy->default_forward, policy->default_local };
 	bool by_any = false;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
 		add_rule_traffic(lower, &policy->rules[i], listener, out, &by_any);
-	for (size_t i = 0; i < 2; i++) {
-		struct ast_rule rule;
-
-		if (!defaults[i])
-			continue;
-		rule = ast_default_rule(lower->arena, policy, defaults[i],
-					i ? SCOPE_LOCAL : SCOPE_FORWARD);
-		add_rule_traffic(lower, &rule, listener, out, &by_any);
-	}
+	for (size_t i = 0; i < 2; i++)
+		if (policy->default_rules[i])
+			add_rule_traffic(lower, policy->default_rules[i], listener, out, &by_any);
 	if (by_any)
 		out->in_count = 0;
 }

@@ -59,7 +59,7 @@ static void take_own(struct lower *lower, struct ir_chain *chain, const struct l
 	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
 
 	lower_match(lower, rule, loopback_match(INTERFACE_IN, false));
-	lower_match_target(lower, rule, target);
+	lower_match(lower, rule, mark_match(lower->arena, MARK_PACKET, target->mark, target->mask));
 	lower_goto(lower, rule, to);
 }
 

@@ -5,8 +5,6 @@
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
 
-/* Destinations that rules leave alone go to `chain`, where the rules that name them are, or are
- * accepted. */
 void lower_leave_host(struct lower *lower, struct ir_chain *chain, const char *host)
 {
 	static const char *const prefixes[] = { "multicast", "link-local" };
@@ -68,17 +66,16 @@ void lower_leave_loopback(struct lower *lower, struct ir_chain *chain)
 void lower_guard_loopback(struct lower *lower, struct ir_chain *chain)
 {
 	static const struct addr_prefix prefix = { { ADDR_IPV4, { 0, 127u << 24 } }, 8 };
-	size_t count;
-	const char **devs = lower_loopback_devs(lower, &count);
+	struct lower_ingress in = lower_loopback_ingress(lower);
 
-	for (unsigned int selector = ADDRESS_FROM; count && selector <= ADDRESS_TO; selector++) {
+	for (unsigned int selector = ADDRESS_FROM; in.count && selector <= ADDRESS_TO; selector++) {
 		struct ir_rule *rule =
 			lower_guarantee(lower, chain,
 					selector == ADDRESS_FROM
 						? "loopback addresses are this host's own"
 						: NULL);
 
-		lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
+		lower_match(lower, rule, interface_match(INTERFACE_IN, in.devs, in.count, false));
 		lower_match(lower, rule, address_match(lower->arena, selector, prefix));
 		lower_op(lower, rule, IR_DROP);
 	}

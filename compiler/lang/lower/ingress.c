@@ -25,12 +25,11 @@ static bool leads_to(struct lower *lower, const struct ast_then *then,
 	return chosen == target || (chosen && chosen->inbound == target);
 }
 
-/* No interfaces: any. */
 struct lower_ingress lower_ingress(struct lower *lower, const struct lower_target *target)
 {
 	static const struct lower_ingress any;
 	const struct ast_policy *policy = lower->policy;
-	struct ir_sysctl found = { 0 };
+	struct lower_ingress found = { 0 };
 
 	if (leads_to(lower, policy->default_forward, target))
 		return any;
@@ -43,9 +42,9 @@ struct lower_ingress lower_ingress(struct lower *lower, const struct lower_targe
 		if (!ast_names_source(rule))
 			return any;
 		for (size_t k = 0; k < in->name_count; k++)
-			names_add(lower->arena, &found.devs, &found.dev_count, in->names[k]);
+			names_add(lower->arena, &found.devs, &found.count, in->names[k]);
 	}
-	return (struct lower_ingress){ found.devs, found.dev_count };
+	return found;
 }
 
 bool lower_takes_loopback(const struct lower_target *target)
@@ -54,19 +53,17 @@ bool lower_takes_loopback(const struct lower_target *target)
 	       target->families[ADDR_IPV4] && addr_is_loopback(target->listener->addr[ADDR_IPV4]);
 }
 
-const char **lower_loopback_devs(struct lower *lower, size_t *count)
+struct lower_ingress lower_loopback_ingress(struct lower *lower)
 {
-	struct ir_sysctl found = { 0 };
+	struct lower_ingress all = { 0 };
 
 	for (size_t i = 0; i < lower->target_count; i++) {
-		struct lower_ingress from;
+		struct lower_ingress from = { 0 };
 
-		if (!lower_takes_loopback(lower->targets[i]))
-			continue;
-		from = lower_ingress(lower, lower->targets[i]);
+		if (lower_takes_loopback(lower->targets[i]))
+			from = lower_ingress(lower, lower->targets[i]);
 		for (size_t k = 0; k < from.count; k++)
-			names_add(lower->arena, &found.devs, &found.dev_count, from.devs[k]);
+			names_add(lower->arena, &all.devs, &all.count, from.devs[k]);
 	}
-	*count = found.dev_count;
-	return found.devs;
+	return all;
 }

@@ -147,8 +147,6 @@ static uint32_t behind_known(uint32_t first, size_t count)
 	return first;
 }
 
-/* Moves `first` past what is known of, and past every block of given priorities that the next
- * `count` would run into. */
 uint32_t lower_free_block(struct lower *lower, uint32_t first, size_t count)
 {
 	bool moved = true;
@@ -218,7 +216,6 @@ static void put_steps(struct lower *lower, struct lower_target *target, const st
 					 target->priority + (uint32_t)i);
 }
 
-/* The priority after those that were given out. */
 uint32_t lower_ip_rules(struct lower *lower)
 {
 	uint32_t next = (uint32_t)lower->policy->settings.priority;
@@ -274,7 +271,6 @@ static void put_unmarked(struct lower *lower, const struct lower_unmarked *unmar
 		}
 }
 
-/* From the priority `next` on; left out where there is no room. */
 void lower_refuse_unmarked(struct lower *lower, uint32_t next)
 {
 	struct steps steps = unmarked_steps(lower);

@@ -26,23 +26,17 @@ static struct ir_chain *postrouting_chain(struct lower *lower)
 				PRIORITY_MANGLE, "what is about to leave");
 }
 
-static struct ir_rule *add(struct lower *lower, struct ir_chain *chain,
-			   const struct lower_target *target, const char *remark)
-{
-	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
-
-	lower_match_target(lower, rule, target);
-	return rule;
-}
-
 /* Whether its connection was not translated, or it has none that could be. */
 static void lock_untranslated(struct lower *lower, const struct lower_target *target, bool local,
 			      struct ir_match untranslated)
 {
 	struct ir_rule *rule =
-		add(lower, local ? postrouting_chain(lower) : lower_forward_chain(lower), target,
-		    target->listener ? "not translated, so not on its way to the listener"
-				     : "not translated, so not to be answered here");
+		lower_target_rule(lower,
+				  local ? postrouting_chain(lower) : lower_forward_chain(lower),
+				  target,
+				  target->listener
+					  ? "not translated, so not on its way to the listener"
+					  : "not translated, so not to be answered here");
 
 	lower_match(lower, rule, untranslated);
 	if (local)
@@ -61,12 +55,12 @@ static void lock_silence(struct lower *lower, const struct lower_target *target)
 {
 	struct ir_chain *chain = lower_base_chain(lower, "input", IR_CHAIN_FILTER, IR_HOOK_INPUT,
 						  PRIORITY_MANGLE, "what this host takes in");
-	struct ir_rule *rule = add(lower, chain, target, "no listener: silence");
+	struct ir_rule *rule = lower_target_rule(lower, chain, target, "no listener: silence");
 
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
 	lower_match(lower, rule, listening_match());
 	lower_op(lower, rule, IR_ACCEPT);
-	rule = add(lower, chain, target, NULL);
+	rule = lower_target_rule(lower, chain, target, NULL);
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
 	lower_op(lower, rule, IR_DROP);
 }
@@ -89,7 +83,8 @@ static bool is_strict(const struct lower_target *target)
 static struct ir_rule *elsewhere(struct lower *lower, struct ir_chain *chain,
 				 const struct lower_target *target, const char **devs, size_t count)
 {
-	struct ir_rule *rule = add(lower, chain, target, "strict: by no other interface");
+	struct ir_rule *rule =
+		lower_target_rule(lower, chain, target, "strict: by no other interface");
 
 	if (count)
 		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, true));
@@ -127,8 +122,8 @@ static void lock_interfaces(struct lower *lower, const struct lower_target *targ
 static void lock_bound(struct lower *lower, const struct lower_target *target)
 {
 	struct ir_rule *rule =
-		add(lower, postrouting_chain(lower), target,
-		    "to a listener here, from a socket that is bound to an interface");
+		lower_target_rule(lower, postrouting_chain(lower), target,
+				  "to a listener here, from a socket that is bound to an interface");
 
 	lower_match(lower, rule, loopback_match(INTERFACE_OUT, true));
 	lower_op(lower, rule, IR_DROP);
@@ -149,8 +144,8 @@ static void clamp_segments(struct lower *lower, const struct lower_target *targe
 	size_t count;
 	bool complete;
 	const char **devs = lower_devs(lower, &one, &count, &complete);
-	struct ir_rule *rule =
-		add(lower, postrouting_chain(lower), target, "segments that fit the way");
+	struct ir_rule *rule = lower_target_rule(lower, postrouting_chain(lower), target,
+						 "segments that fit the way");
 
 	if (count && complete)
 		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
@@ -227,18 +222,17 @@ static void clamp_answers(struct lower *lower, struct ast_table *table)
 /* IPv4 has a setting for it (lower/sysctl.c). */
 static void lock_redirects(struct lower *lower)
 {
-	size_t count;
-	const char **devs = lower_quiet_devs(lower, &count);
+	struct lower_ingress quiet = lower_quiet_devs(lower);
 	struct ir_rule *rule;
 
-	if (!count)
+	if (!quiet.count)
 		return;
 	rule = lower_guarantee(lower,
 			       lower_base_chain(lower, "redirects", IR_CHAIN_FILTER, IR_HOOK_OUTPUT,
 						PRIORITY_MANGLE,
 						"what this host tells its neighbours"),
 			       "no way round this host is taught");
-	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
+	lower_match(lower, rule, interface_match(INTERFACE_OUT, quiet.devs, quiet.count, false));
 	lower_match(lower, rule, redirect_match());
 	lower_op(lower, rule, IR_DROP);
 }

@@ -218,9 +218,9 @@ void lower_end(struct lower *lower, struct ir_rule *rule, const char *chain);
 uint32_t lower_mark_mask(const struct lower *lower);
 void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
 void lower_set_ct_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
-/* "The packet carries this target's mark." */
-void lower_match_target(struct lower *lower, struct ir_rule *rule,
-			const struct lower_target *target);
+/* A guarantee for the packets that carry the target's mark. */
+struct ir_rule *lower_target_rule(struct lower *lower, struct ir_chain *chain,
+				  const struct lower_target *target, const char *remark);
 /* tcp, udp or both, as a listener takes them. */
 struct ir_match lower_listener_protocols(struct lower *lower, const struct ast_listener *listener);
 /* A choice of chains by the policy's bits of the packet's mark, or (`on_ct`) the connection's:
@@ -328,11 +328,11 @@ struct lower_ingress lower_ingress(struct lower *lower, const struct lower_targe
 /* Is it a listener on a loopback address that takes what comes from outside? */
 bool lower_takes_loopback(const struct lower_target *target);
 /* The interfaces by which packets come that go to a listener on a loopback address. */
-const char **lower_loopback_devs(struct lower *lower, size_t *count);
+struct lower_ingress lower_loopback_ingress(struct lower *lower);
 
 /* ---- lower/state.c ---- */
 
-/* Which scopes need state. */
+/* Which scopes need state. Not for drops and rejects: they are asked of every packet anyway. */
 void lower_plan_state(struct lower *lower);
 /* May the rule send a later packet of a connection elsewhere than the first? */
 bool lower_changes(const struct lower *lower, const struct ast_rule *rule);
@@ -554,7 +554,7 @@ void lower_sources(struct lower *lower);
 void lower_sysctls(struct lower *lower);
 /* The interfaces that IPv6 packets may be sent out by which came in by them: the kernel would send
  * redirects there. */
-const char **lower_quiet_devs(struct lower *lower, size_t *count);
+struct lower_ingress lower_quiet_devs(struct lower *lower);
 
 /* ---- lower/describe.c ---- */
 

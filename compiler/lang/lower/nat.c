@@ -17,18 +17,9 @@ enum { PRIORITY_DSTNAT = -105, PRIORITY_TRANSLATED = -1, PRIORITY_SRCNAT = 95 };
 
 /* ---- listeners ---- */
 
-static struct ir_rule *translate(struct lower *lower, struct ir_chain *chain,
-				 const struct lower_target *target)
-{
-	struct ir_rule *rule = lower_guarantee(lower, chain, NULL);
-
-	lower_match_target(lower, rule, target);
-	return rule;
-}
-
 static void redirect(struct lower *lower, struct ir_chain *chain, const struct lower_target *target)
 {
-	struct ir_rule *rule = translate(lower, chain, target);
+	struct ir_rule *rule = lower_target_rule(lower, chain, target, NULL);
 
 	lower_match(lower, rule, lower_listener_protocols(lower, target->listener));
 	lower_do(lower, rule,
@@ -38,40 +29,29 @@ static void redirect(struct lower *lower, struct ir_chain *chain, const struct l
 /* To an address of this host's: connection tracking gives the answer its source. */
 static void answer(struct lower *lower, struct ir_chain *chain, const struct lower_target *target)
 {
-	lower_op(lower, translate(lower, chain, target), IR_REDIRECT);
+	lower_op(lower, lower_target_rule(lower, chain, target, NULL), IR_REDIRECT);
 }
 
+/* To a transparent listener nothing is translated: a foreign rule that changed the destination
+ * after the mark would give it that one, or reset the connection. */
 static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower_target *target)
 {
+	const struct ast_listener *listener = target->listener;
+
 	for (int family = 0; family < ADDR_FAMILIES; family++) {
+		struct ir_statement pin = { .op = IR_PIN, .addr.family = (enum addr_family)family };
+		struct ir_statement to = { .op = IR_DNAT,
+					   .addr = listener->addr[family],
+					   .port = listener->port };
 		struct ir_rule *rule;
 
 		if (!target->families[family])
 			continue;
-		rule = translate(lower, chain, target);
+		rule = lower_target_rule(lower, chain, target, NULL);
 		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
-		lower_match(lower, rule, lower_listener_protocols(lower, target->listener));
-		lower_do(lower, rule,
-			 (struct ir_statement){ .op = IR_DNAT,
-						.addr = target->listener->addr[family],
-						.port = target->listener->port });
-	}
-}
-
-/* A foreign rule that changed the destination after the mark would give a transparent listener that
- * one, or reset the connection. */
-static void pin(struct lower *lower, struct ir_chain *chain, const struct lower_target *target)
-{
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		struct ir_rule *rule;
-
-		if (!target->families[family])
-			continue;
-		rule = translate(lower, chain, target);
-		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
-		lower_do(lower, rule,
-			 (struct ir_statement){ .op = IR_PIN,
-						.addr.family = (enum addr_family)family });
+		if (listener->mode == MODE_DNAT)
+			lower_match(lower, rule, lower_listener_protocols(lower, listener));
+		lower_do(lower, rule, listener->mode == MODE_DNAT ? to : pin);
 	}
 }
 
@@ -89,8 +69,6 @@ static void to_listener(struct lower *lower, const struct lower_target *target, 
 
 	if (!target->listener)
 		answer(lower, chain, target);
-	else if (target->listener->mode == MODE_TPROXY)
-		pin(lower, chain, target);
 	else if (target->listener->mode == MODE_REDIRECT)
 		redirect(lower, chain, target);
 	else
@@ -120,7 +98,7 @@ bool lower_match_devs(struct lower *lower, struct ir_rule *rule, const struct as
 static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
 			       const struct lower_target *target, const struct ast_table *table)
 {
-	struct ir_rule *rule = translate(lower, chain, target);
+	struct ir_rule *rule = lower_target_rule(lower, chain, target, NULL);
 
 	lower_match_devs(lower, rule, table);
 	return rule;
@@ -212,7 +190,8 @@ void lower_translation(struct lower *lower)
 		if (takes_here(target) && target->local)
 			to_listener(lower, target, true);
 		if (target->listener && target->listener->masquerade)
-			lower_op(lower, translate(lower, srcnat(lower), target), IR_MASQUERADE);
+			lower_op(lower, lower_target_rule(lower, srcnat(lower), target, NULL),
+				 IR_MASQUERADE);
 		for (size_t k = 0; lower_leads_out(target) && k < target->table_count; k++)
 			from_table(lower, target, target->tables[k]);
 	}
@@ -238,7 +217,7 @@ static void move(struct lower *lower, const struct lower_target *target, bool lo
 		local ? IR_CHAIN_ROUTE : IR_CHAIN_FILTER,
 		local ? IR_HOOK_OUTPUT : IR_HOOK_PREROUTING, PRIORITY_TRANSLATED,
 		"what a foreign rule has translated since: the main table's own networks come first");
-	struct ir_rule *rule = translate(lower, chain, target);
+	struct ir_rule *rule = lower_target_rule(lower, chain, target, NULL);
 
 	lower_match(lower, rule, translated_match());
 	lower_set_mark(lower, rule, target->inbound->mark, target->inbound->mask);

@@ -33,13 +33,13 @@ static bool lower_hop(struct lower *lower, const struct ast_hop *hop, enum addr_
 static bool lower_hops(struct lower *lower, const struct ast_route *route, enum addr_family family,
 		       struct ir_route *out)
 {
+	const struct ast_hop *hop;
+
 	if (route->type != IR_ROUTE_UNICAST && route->type != IR_ROUTE_LOCAL)
 		return true;
-	if (!route->hop_count)
-		return lower_hop(lower, &route->hop, family, out);
-	for (size_t i = 0; i < route->hop_count; i++)
-		if ((family == ADDR_IPV6 && !route->hops[i].via.has[family]) ||
-		    !lower_hop(lower, &route->hops[i], family, out))
+	for (size_t i = 0; (hop = ast_hop(route, i)); i++)
+		if ((route->hop_count && family == ADDR_IPV6 && !hop->via.has[family]) ||
+		    !lower_hop(lower, hop, family, out))
 			return false;
 	return true;
 }
@@ -66,7 +66,6 @@ static bool lower_route(struct lower *lower, const struct ast_table *table,
 	return lower_hops(lower, route, family, out);
 }
 
-/* Does the table have any route of the family? */
 bool lower_has_family(struct lower *lower, const struct ast_table *table, enum addr_family family)
 {
 	size_t count;

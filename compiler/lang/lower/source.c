@@ -32,9 +32,8 @@ static struct ir_rule *leaving(struct lower *lower, struct ir_chain *chain,
 			       const struct lower_target *target, const struct ast_table *table,
 			       const char *remark)
 {
-	struct ir_rule *rule = lower_guarantee(lower, chain, remark);
+	struct ir_rule *rule = lower_target_rule(lower, chain, target, remark);
 
-	lower_match_target(lower, rule, target);
 	if (!table || !lower_match_devs(lower, rule, table))
 		lower_match(lower, rule, loopback_match(INTERFACE_OUT, true));
 	return rule;
@@ -179,8 +178,7 @@ static struct ir_rule *given_elsewhere(struct lower *lower, struct ir_chain *cha
 
 	if (!given_devs(lower, given, &devs, &count))
 		return NULL;
-	rule = lower_guarantee(lower, chain, "an address that another table has given");
-	lower_match_target(lower, rule, target);
+	rule = lower_target_rule(lower, chain, target, "an address that another table has given");
 	lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, true));
 	lower_match(lower, rule, given_match(lower->arena, given));
 	return rule;

@@ -52,7 +52,6 @@ static bool default_changes(const struct ast_then *then)
 			ast_fails_open(then));
 }
 
-/* Drops and rejects may change their mind: they are asked of every packet anyway. */
 void lower_plan_state(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;

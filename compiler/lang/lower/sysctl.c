@@ -196,13 +196,6 @@ static struct ir_sysctl wanted(struct lower *lower, enum need need,
 				   .origin = target->origin };
 }
 
-static void need(struct lower *lower, enum need what, const struct lower_target *target)
-{
-	struct ir_sysctl one = wanted(lower, what, target, NULL);
-
-	add(lower, &one);
-}
-
 static void need_at(struct lower *lower, enum need what, const struct lower_target *target,
 		    const char *dev)
 {
@@ -211,27 +204,22 @@ static void need_at(struct lower *lower, enum need what, const struct lower_targ
 	add(lower, &one);
 }
 
-static void need_from(struct lower *lower, enum need what, const struct lower_target *target,
-		      const struct lower_ingress *from)
+/* `via`, `from`: NULL, or where the packets go and which interfaces they come in by. */
+static void need_where(struct lower *lower, enum need what, const struct lower_target *target,
+		       const struct addr *via, const struct lower_ingress *from)
 {
 	struct ir_sysctl one = wanted(lower, what, target, NULL);
 
-	for (size_t i = 0; i < from->count; i++)
+	one.has_via = via != NULL;
+	one.via = via ? *via : (struct addr){ 0 };
+	for (size_t i = 0; from && i < from->count; i++)
 		names_add(lower->arena, &one.devs, &one.dev_count, from->devs[i]);
 	add(lower, &one);
 }
 
-/* Where `from` (may be NULL) names the interface. */
-static void need_towards(struct lower *lower, enum need what, const struct lower_target *target,
-			 struct addr via, const struct lower_ingress *from)
+static void need(struct lower *lower, enum need what, const struct lower_target *target)
 {
-	struct ir_sysctl one = wanted(lower, what, target, NULL);
-
-	one.has_via = true;
-	one.via = via;
-	for (size_t i = 0; from && i < from->count; i++)
-		names_add(lower->arena, &one.devs, &one.dev_count, from->devs[i]);
-	add(lower, &one);
+	need_where(lower, what, target, NULL, NULL);
 }
 
 /* ---- features ---- */
@@ -252,11 +240,11 @@ static void remote_listener(struct lower *lower, const struct lower_target *targ
 	const struct addr *addr = listener->addr;
 
 	if (target->families[ADDR_IPV4] && !addr_is_loopback(addr[ADDR_IPV4]))
-		need_towards(lower, NEED_REMOTE_IPV4, target, addr[ADDR_IPV4], NULL);
+		need_where(lower, NEED_REMOTE_IPV4, target, &addr[ADDR_IPV4], NULL);
 	if (!target->families[ADDR_IPV6] || addr_is_loopback(addr[ADDR_IPV6]))
 		return;
 	need(lower, NEED_ADVERTISED, target);
-	need_towards(lower, NEED_REMOTE_IPV6, target, addr[ADDR_IPV6], NULL);
+	need_where(lower, NEED_REMOTE_IPV6, target, &addr[ADDR_IPV6], NULL);
 }
 
 static void local_listener(struct lower *lower, const struct lower_target *target)
@@ -276,14 +264,14 @@ static void transparent_listener(struct lower *lower, const struct lower_target 
 	/* Answers to a borrowed address come in by any uplink. */
 	if (target->families[ADDR_IPV4] && (target->forward || answers)) {
 		need(lower, NEED_UNMARKED, target);
-		need_from(lower, NEED_UNMARKED_HERE, target, answers ? &any : &from);
+		need_where(lower, NEED_UNMARKED_HERE, target, NULL, answers ? &any : &from);
 	}
 	if (!target->forward)
 		return;
 	if (target->families[ADDR_IPV4])
-		need_from(lower, NEED_UNBRIDGED_IPV4, target, &from);
+		need_where(lower, NEED_UNBRIDGED_IPV4, target, NULL, &from);
 	if (target->families[ADDR_IPV6])
-		need_from(lower, NEED_UNBRIDGED_IPV6, target, &from);
+		need_where(lower, NEED_UNBRIDGED_IPV6, target, NULL, &from);
 }
 
 /* What becomes of a next hop of a family; `from`: the interfaces that it is about, or NULL. */
@@ -294,7 +282,7 @@ struct hop_visit {
 	enum addr_family family;
 	enum need what;
 	const struct lower_ingress *from;
-	struct ir_sysctl *found; /* gets the names of interfaces */
+	struct lower_ingress *found; /* gets the names of interfaces */
 };
 
 static void visit_table(struct lower *lower, const struct hop_visit *visit,
@@ -302,20 +290,15 @@ static void visit_table(struct lower *lower, const struct hop_visit *visit,
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
+	const struct ast_hop *hop;
 
 	for (size_t i = 0; i < count; i++) {
-		size_t hops = routes[i].hop_count ? routes[i].hop_count : 1;
-
 		if (routes[i].type != IR_ROUTE_UNICAST ||
 		    (!routes[i].is_default && routes[i].to.addr.family != visit->family))
 			continue;
-		for (size_t k = 0; k < hops; k++) {
-			const struct ast_hop *hop = routes[i].hop_count ? &routes[i].hops[k]
-									: &routes[i].hop;
-
+		for (size_t k = 0; (hop = ast_hop(&routes[i], k)); k++)
 			if (!hop->via.span.source || hop->via.has[visit->family])
 				visit->visit(lower, visit, hop);
-		}
 	}
 }
 
@@ -336,7 +319,7 @@ static void hop_needs(struct lower *lower, const struct hop_visit *visit, const 
 	if (hop->dev && (!visit->from || may_come_by(visit->from, hop)))
 		need_at(lower, visit->what, visit->target, hop->dev);
 	else if (!hop->dev && hop->via.has[family])
-		need_towards(lower, visit->what, visit->target, hop->via.addr[family], visit->from);
+		need_where(lower, visit->what, visit->target, &hop->via.addr[family], visit->from);
 }
 
 static void table_needs(struct lower *lower, enum need what, const struct lower_target *target,
@@ -379,12 +362,12 @@ static void hop_turns(struct lower *lower, const struct hop_visit *visit, const 
 	bool is_named = !hop->via.has[ADDR_IPV6] || addr_is_link_local(hop->via.addr[ADDR_IPV6]);
 
 	if (is_named && hop->dev && may_come_by(visit->from, hop))
-		names_add(lower->arena, &visit->found->devs, &visit->found->dev_count, hop->dev);
+		names_add(lower->arena, &visit->found->devs, &visit->found->count, hop->dev);
 }
 
-const char **lower_quiet_devs(struct lower *lower, size_t *count)
+struct lower_ingress lower_quiet_devs(struct lower *lower)
 {
-	struct ir_sysctl found = { 0 };
+	struct lower_ingress found = { 0 };
 
 	for (size_t i = 0; i < lower->target_count; i++) {
 		const struct lower_target *target = lower->targets[i];
@@ -396,8 +379,7 @@ const char **lower_quiet_devs(struct lower *lower, size_t *count)
 		for (size_t k = 0; may_turn(target, ADDR_IPV6) && k < target->table_count; k++)
 			visit_table(lower, &visit, target->tables[k]);
 	}
-	*count = found.dev_count;
-	return found.devs;
+	return found;
 }
 
 /* ---- all of it ---- */
@@ -454,7 +436,7 @@ static void tables(struct lower *lower, const struct lower_target *target)
 		forwarding(lower, target);
 	if (!target->families[ADDR_IPV4])
 		return;
-	need_from(lower, NEED_LOOSE_MARKED, &led, &from);
+	need_where(lower, NEED_LOOSE_MARKED, &led, NULL, &from);
 }
 
 void lower_sysctls(struct lower *lower)

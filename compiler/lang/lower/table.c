@@ -57,16 +57,15 @@ struct addr *lower_table_gateways(struct arena *arena, const struct ast_table *t
 {
 	size_t route_count;
 	const struct ast_route *routes = ast_table_routes(table, &route_count);
+	const struct ast_hop *hop;
 	struct addr *gateways = NULL;
 
 	*count = 0;
 	for (size_t i = 0; i < route_count; i++) {
 		if (!leads_out(&routes[i]))
 			continue;
-		for (size_t k = 0; k < routes[i].hop_count; k++)
-			add_gateways(arena, &routes[i].hops[k], dev, &gateways, count);
-		if (!routes[i].hop_count)
-			add_gateways(arena, &routes[i].hop, dev, &gateways, count);
+		for (size_t k = 0; (hop = ast_hop(&routes[i], k)); k++)
+			add_gateways(arena, hop, dev, &gateways, count);
 	}
 	return gateways;
 }
@@ -146,6 +145,7 @@ struct ast_table *lower_table_by_dev(struct arena *arena, const struct ast_table
 	struct ast_table *only = arena_new_of(arena, struct ast_table);
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
+	const struct ast_hop *hop;
 
 	*only = (struct ast_table){
 		.name = arena_printf(arena, "%s.%zu", table->name, number),
@@ -161,11 +161,9 @@ struct ast_table *lower_table_by_dev(struct arena *arena, const struct ast_table
 
 		if (route->type != IR_ROUTE_UNICAST)
 			continue;
-		for (size_t k = 0; k < route->hop_count; k++)
-			if (route->hops[k].dev && !strcmp(route->hops[k].dev, dev))
-				add_route(arena, only, route, &route->hops[k]);
-		if (!route->hop_count && route->hop.dev && !strcmp(route->hop.dev, dev))
-			add_route(arena, only, route, &route->hop);
+		for (size_t k = 0; (hop = ast_hop(route, k)); k++)
+			if (hop->dev && !strcmp(hop->dev, dev))
+				add_route(arena, only, route, hop);
 	}
 	if (!lower_table_has_default(only))
 		refuse_rest(arena, only);

@@ -106,7 +106,6 @@ bool lower_leads_nowhere(struct lower *lower, const struct ast_table *table)
 	return !count && complete;
 }
 
-/* Do the main table's specific routes go before this one of its tables? */
 bool lower_prefers_main(const struct lower_target *target, size_t table)
 {
 	return target->tables[table]->prefer_main || target->kind == IR_CLASS_REPLY ||
@@ -389,7 +388,6 @@ void lower_variants(struct lower *lower)
 	for_targets(lower, policy->default_local, add_syn);
 }
 
-/* Last, so that it takes no id that another table would have drawn. */
 void lower_main_copy(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->target_count; i++)

@@ -155,8 +155,6 @@ static void add_partial(struct lower *lower, struct ast_table *table)
 					 devs[k], k + 1, whole);
 }
 
-/* A table without a default route answers what comes in by the interfaces of its destinations, and
- * by no other table's. A policy can go without. */
 void lower_partial_uplinks(struct lower *lower)
 {
 	struct ast_policy *policy = lower->policy;

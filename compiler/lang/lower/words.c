@@ -249,28 +249,15 @@ const char *lower_then_words(struct lower *lower, const struct ast_then *then)
 
 static enum ir_authored_then then_of(enum ast_action action)
 {
-	switch (action) {
-	case THEN_DIRECT:
-		return IR_THEN_DIRECT;
-	case THEN_DROP:
-		return IR_THEN_DROP;
-	case THEN_REJECT:
-		return IR_THEN_REJECT;
-	case THEN_PROXY:
-		return IR_THEN_PROXY;
-	case THEN_ROUTE:
-		return IR_THEN_ROUTE;
-	case THEN_BALANCE:
-	case THEN_SPREAD:
-		return IR_THEN_BALANCE;
-	case THEN_MARK:
-		return IR_THEN_MARK;
-	case THEN_ANSWER:
-		return IR_THEN_ANSWER;
-	case THEN_CONTINUE:
-		return IR_THEN_CONTINUE;
-	}
-	return IR_THEN_DIRECT;
+	static const enum ir_authored_then thens[] = {
+		[THEN_DIRECT] = IR_THEN_DIRECT,  [THEN_DROP] = IR_THEN_DROP,
+		[THEN_REJECT] = IR_THEN_REJECT,  [THEN_PROXY] = IR_THEN_PROXY,
+		[THEN_ROUTE] = IR_THEN_ROUTE,    [THEN_BALANCE] = IR_THEN_BALANCE,
+		[THEN_SPREAD] = IR_THEN_BALANCE, [THEN_MARK] = IR_THEN_MARK,
+		[THEN_ANSWER] = IR_THEN_ANSWER,  [THEN_CONTINUE] = IR_THEN_CONTINUE,
+	};
+
+	return thens[action];
 }
 
 static void describe_rule(struct lower *lower, const struct ast_rule *rule)

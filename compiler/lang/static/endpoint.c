@@ -58,6 +58,7 @@ static void add_devs(struct tunnels *tunnels, struct tunnel *tunnel, bool named,
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(tunnel->table, &count);
+	const struct ast_hop *hop;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct ast_route *route = &routes[i];
@@ -65,13 +66,10 @@ static void add_devs(struct tunnels *tunnels, struct tunnel *tunnel, bool named,
 		if (route->type != IR_ROUTE_UNICAST ||
 		    (!named && !all && may_keep_out(tunnel->table, route)))
 			continue;
-		for (size_t k = 0; k < (route->hop_count ? route->hop_count : 1); k++) {
-			const char *dev = route->hop_count ? route->hops[k].dev : route->hop.dev;
-
-			if (!named || static_is_tunnel(dev))
+		for (size_t k = 0; (hop = ast_hop(route, k)); k++)
+			if (!named || static_is_tunnel(hop->dev))
 				names_add(tunnels->arena, &tunnel->devs, &tunnel->dev_count,
-					  dev_of(dev));
-		}
+					  dev_of(hop->dev));
 	}
 }
 

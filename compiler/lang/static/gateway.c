@@ -130,13 +130,11 @@ static void judge_table(struct tunnels *tunnels, size_t order, const struct ast_
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
+	const struct ast_hop *hop;
 
-	for (size_t i = 0; i < count; i++) {
-		for (size_t k = 0; k < routes[i].hop_count; k++)
-			judge(tunnels, order, table, &routes[i].hops[k]);
-		if (!routes[i].hop_count)
-			judge(tunnels, order, table, &routes[i].hop);
-	}
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; (hop = ast_hop(&routes[i], k)); k++)
+			judge(tunnels, order, table, hop);
 }
 
 void static_gateways(struct tunnels *tunnels)

@@ -185,12 +185,9 @@ static void judge(struct tunnels *tunnels, const struct ast_rule *rule, size_t o
 void static_lans(struct arena *arena, struct diag *diag, struct ast_policy *policy)
 {
 	struct tunnels tunnels = { .arena = arena, .diag = diag, .policy = policy };
-	struct ast_rule last;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
 		judge(&tunnels, &policy->rules[i], i);
-	if (!policy->default_local)
-		return;
-	last = ast_default_rule(arena, policy, policy->default_local, SCOPE_LOCAL);
-	judge(&tunnels, &last, policy->rule_count);
+	if (policy->default_rules[1])
+		judge(&tunnels, policy->default_rules[1], policy->rule_count);
 }

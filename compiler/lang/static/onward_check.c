@@ -119,16 +119,15 @@ static enum next judge(struct tunnels *tunnels, size_t order, enum addr_family f
 	const struct ast_policy *policy = tunnels->policy;
 	const struct ast_rule *handed = &policy->rules[order];
 	enum next next = GOES_ON;
-	struct ast_rule last;
 
 	if (is_excepted(tunnels, handed, order, listener->addr[family]))
 		return LET_GO;
 	for (size_t i = order + 1; i < policy->rule_count && next == GOES_ON; i++)
 		next = judge_next(tunnels, handed, &policy->rules[i], listener->addr[family]);
-	if (next != GOES_ON || !policy->default_forward)
-		return next;
-	last = ast_default_rule(tunnels->arena, policy, policy->default_forward, SCOPE_FORWARD);
-	return judge_next(tunnels, handed, &last, listener->addr[family]);
+	if (next == GOES_ON && policy->default_rules[0])
+		next = judge_next(tunnels, handed, policy->default_rules[0],
+				  listener->addr[family]);
+	return next;
 }
 
 /* One for each listener is enough. */

@@ -109,16 +109,13 @@ static void add_proxied(struct rests *rests, const struct ast_rule *rule,
 	rest->families[ADDR_IPV6] = false;
 }
 
-static void add_default(struct rests *rests, const struct ast_then *then, enum ir_scope scope)
+static void add_default(struct rests *rests, const struct ast_rule *rule)
 {
 	struct arena *arena = rests->tunnels.arena;
 	struct interval_set both = { 0 };
-	struct ast_rule *rule;
 
-	if (!then || !ast_hands_over(then))
+	if (!rule || !ast_hands_over(rule->then))
 		return;
-	rule = arena_new_of(arena, struct ast_rule);
-	*rule = ast_default_rule(arena, rests->tunnels.policy, then, scope);
 	interval_add(arena, &both, wide(PROTOCOL_TCP), wide(PROTOCOL_TCP));
 	interval_add(arena, &both, wide(PROTOCOL_UDP), wide(PROTOCOL_UDP));
 	both = interval_subtract(arena, &both, &rule->protocols);
@@ -242,8 +239,8 @@ void static_rests(struct arena *arena, struct diag *diag, struct ast_policy *pol
 		else if (leaves_host_open(&rests, rule))
 			add_host(&rests, rule);
 	}
-	add_default(&rests, policy->default_forward, SCOPE_FORWARD);
-	add_default(&rests, policy->default_local, SCOPE_LOCAL);
+	for (size_t i = 0; i < 2; i++)
+		add_default(&rests, policy->default_rules[i]);
 	if (!rests.count)
 		return;
 	rules = arena_alloc(arena, rests.count * sizeof(*rules));

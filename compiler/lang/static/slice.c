@@ -382,18 +382,6 @@ static void add_rule(struct filling *filling, const struct ast_rule *rule, size_
 		filling->space->shadows = true;
 }
 
-static void add_default(struct filling *filling, const struct ast_then *then, enum ir_scope scope,
-			size_t order)
-{
-	struct ast_rule *rule;
-
-	if (!then || then->action == THEN_DIRECT || filling->slice->host)
-		return;
-	rule = arena_new_of(filling->slice->arena, struct ast_rule);
-	*rule = ast_default_rule(filling->slice->arena, filling->slice->policy, then, scope);
-	add_rule(filling, rule, order, !filling->slice->rest_count);
-}
-
 /* ---- sets become numbers ---- */
 
 /* The lists of what there is; the sets may hold more. */
@@ -504,8 +492,11 @@ void static_fill(struct static_slice *slice, struct static_shared *shared)
 
 	for (size_t i = 0; i < policy->rule_count; i++)
 		add_rule(&filling, &policy->rules[i], i, false);
-	add_default(&filling, policy->default_forward, SCOPE_FORWARD, policy->rule_count);
-	add_default(&filling, policy->default_local, SCOPE_LOCAL, policy->rule_count + 1);
+	for (size_t i = 0; i < 2 && !slice->host; i++)
+		if (policy->default_rules[i] &&
+		    policy->default_rules[i]->then->action != THEN_DIRECT)
+			add_rule(&filling, policy->default_rules[i], policy->rule_count + i,
+				 !slice->rest_count);
 	for (size_t i = 0; i < slice->rest_count; i++)
 		add_rule(&filling, slice->rests[i], first_rest(slice) + i, true);
 	set_bounds(slice, shared->name_count);

@@ -89,6 +89,7 @@ static const char *tunnel_dev(const struct ast_table *table)
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
+	const struct ast_hop *hop;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct ast_route *route = &routes[i];
@@ -96,11 +97,9 @@ static const char *tunnel_dev(const struct ast_table *table)
 		if (route->type != IR_ROUTE_UNICAST ||
 		    (!route->is_default && route->to.length > STATIC_WIDE_LENGTH))
 			continue;
-		for (size_t k = 0; k < route->hop_count; k++)
-			if (static_is_tunnel(route->hops[k].dev))
-				return route->hops[k].dev;
-		if (static_is_tunnel(route->hop.dev))
-			return route->hop.dev;
+		for (size_t k = 0; (hop = ast_hop(route, k)); k++)
+			if (static_is_tunnel(hop->dev))
+				return hop->dev;
 	}
 	return NULL;
 }
