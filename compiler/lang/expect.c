@@ -92,22 +92,13 @@ static const char *then_words(struct arena *arena, const struct ast_then *then)
 	return "";
 }
 
-static const struct ast_rule *rule_at(const struct ast_policy *policy, struct span origin)
-{
-	for (size_t i = 0; i < policy->rule_count; i++)
-		if (policy->rules[i].span.source == origin.source &&
-		    policy->rules[i].span.begin == origin.begin)
-			return &policy->rules[i];
-	return NULL;
-}
-
 static const struct ast_then *then_of(const struct ast_policy *policy, const struct ir_rule *rule)
 {
 	const struct ast_then *defaults[] = { policy->default_forward, policy->default_local };
-	const struct ast_rule *found = rule ? rule_at(policy, rule->origin) : NULL;
+	size_t at = rule ? ast_rule_at(policy, rule->origin) : policy->rule_count;
 
-	if (found)
-		return found->then;
+	if (at < policy->rule_count)
+		return policy->rules[at].then;
 	for (size_t i = 0; rule && i < 2; i++)
 		if (defaults[i] && defaults[i]->span.source == rule->origin.source &&
 		    defaults[i]->span.begin == rule->origin.begin)

@@ -60,6 +60,16 @@ struct match_condition *ast_condition(const struct ast_rule *rule, const char *k
 	return NULL;
 }
 
+size_t ast_rule_at(const struct ast_policy *policy, struct span span)
+{
+	size_t i = 0;
+
+	while (i < policy->rule_count && (policy->rules[i].span.source != span.source ||
+					  policy->rules[i].span.begin != span.begin))
+		i++;
+	return i;
+}
+
 const struct ast_route *ast_table_routes(const struct ast_table *table, size_t *count)
 {
 	*count = table->has_shorthand ? 1 : table->route_count;

@@ -344,6 +344,8 @@ const struct ast_group *ast_group_find(const struct ast_policy *policy, const ch
 struct match_condition *ast_condition(const struct ast_rule *rule, const char *key);
 /* In one family or both. */
 bool ast_masquerades(const struct ast_table *table);
+/* The rule that stands there, or the number of rules for the default. */
+size_t ast_rule_at(const struct ast_policy *policy, struct span span);
 /* Its routes, whether they were written one by one or in short. */
 const struct ast_route *ast_table_routes(const struct ast_table *table, size_t *count);
 /* The nth next hop, from 0, of a route, which has one at least; NULL after the last. */

@@ -18,15 +18,14 @@ unsigned int rows_ways(const struct ast_rule *rule, const struct ast_listener *l
 	unsigned int ways = 0;
 
 	for (int scope = 0; scope < 2; scope++)
-		for (int family = 0; family < ADDR_FAMILIES; family++)
+		for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 			for (int udp = 0; udp < 2; udp++)
 				if (rule->scopes & (scope ? SCOPE_LOCAL : SCOPE_FORWARD) &&
 				    rule->families[family] && listener->has[family] &&
 				    listener->protocols & takes[udp] &&
 				    (!rule->protocols.count ||
 				     interval_contains(&rule->protocols, wide(numbers[udp]))))
-					ways |= ir_listener_way(scope, (enum addr_family)family,
-								udp);
+					ways |= ir_listener_way(scope, family, udp);
 	return ways;
 }
 

@@ -50,8 +50,8 @@ static const struct match_condition *excluder(const struct ast_rule *rule, enum 
 /* A family that the addresses leave out is none of the rule's. */
 static void narrow_families(struct ast_rule *rule)
 {
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		const struct match_condition *condition = excluder(rule, (enum addr_family)family);
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
+		const struct match_condition *condition = excluder(rule, family);
 
 		rule->families[family] &= !condition || !strcmp(condition->key, "proto");
 	}

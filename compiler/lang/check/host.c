@@ -49,7 +49,7 @@ static struct addr_set meant(struct hosting *hosting, const struct ast_rule *rul
 	if (action == THEN_ROUTE || action == THEN_BALANCE) {
 		struct addr_set reached = addr_set_union(hosting->arena, &multicast, &link_local);
 
-		for (int family = 0; family < ADDR_FAMILIES; family++)
+		for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 			out.family[family] = interval_intersect(hosting->arena,
 								&to->meant.family[family],
 								&reached.family[family]);
@@ -70,9 +70,9 @@ static bool is_about_all(const struct match_condition *to)
 	for (size_t i = 0; i < to->reference_count; i++)
 		if (!strcmp(to->references[i].name, "any"))
 			return true;
-	for (int family = 0; family < ADDR_FAMILIES; family++)
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 		if (to->addresses.family[family].count &&
-		    addr_is_whole((enum addr_family)family, to->addresses.family[family].items[0]))
+		    addr_is_whole(family, to->addresses.family[family].items[0]))
 			return true;
 	return false;
 }
@@ -129,7 +129,7 @@ static void warn_of_kind(struct hosting *hosting, size_t kind, const struct addr
 {
 	struct addr_set special = built_in(hosting, kinds[kind].name);
 
-	for (int family = 0; family < ADDR_FAMILIES; family++)
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 		if (asked->family[family].count &&
 		    interval_covers(&special.family[family], &asked->family[family])) {
 			tell_left(hosting, kind, span,
@@ -203,7 +203,7 @@ static bool holds_own(struct hosting *hosting, const struct match_condition *to)
 	struct addr_set loopback = built_in(hosting, "loopback");
 	struct addr_set own = addr_set_union(hosting->arena, &private, &loopback);
 
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		struct interval_set wide = interval_subtract(hosting->arena,
 							     &to->addresses.family[family],
 							     &to->meant.family[family]);

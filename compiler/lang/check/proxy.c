@@ -105,12 +105,11 @@ static bool check_local_via(struct diag *diag, const struct ast_rule *rule,
 
 	if (!routes || listener->via->fallback == FALLBACK_MAIN)
 		return true;
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		bool found = !rule->families[family];
 
 		for (size_t i = 0; i < count; i++)
-			found |= routes[i].is_default &&
-				 check_route_in(&routes[i], (enum addr_family)family);
+			found |= routes[i].is_default && check_route_in(&routes[i], family);
 		if (found)
 			continue;
 		record =

@@ -80,10 +80,9 @@ static void check_whole(const struct whole *whole, const struct ast_rule *rule)
 	if (rule->then->action != THEN_DROP && rule->then->action != THEN_REJECT)
 		return;
 	for (size_t i = 0; i < rule->condition_count; i++)
-		for (int family = 0; family < ADDR_FAMILIES; family++)
+		for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 			if (rule->families[family] && !rule->conditions[i]->negated)
-				warn_of_whole(whole, rule, rule->conditions[i],
-					      (enum addr_family)family);
+				warn_of_whole(whole, rule, rule->conditions[i], family);
 }
 
 void check_contents(struct arena *arena, struct diag *diag, struct ast_policy *policy)

@@ -180,11 +180,10 @@ static const char *balance_chain(struct lower *lower, struct lower_block *block,
 	if (chain)
 		return chain->name;
 	chain = lower_chain(lower, name, NULL);
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		if (!rule->families[family] || (choice.by == IR_BY_CONNECTION && chain->rule_count))
 			continue;
-		choice.addr.family = choice.by == IR_BY_CONNECTION ? ADDR_IPV4
-								   : (enum addr_family)family;
+		choice.addr.family = choice.by == IR_BY_CONNECTION ? ADDR_IPV4 : family;
 		lower_do(lower, lower_rule(lower, chain, rule->span, rule->title), choice);
 	}
 	return name;

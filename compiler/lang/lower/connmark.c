@@ -78,9 +78,8 @@ static void no_room(struct lower *lower)
 	uint32_t mask = lower_mark_mask(lower);
 	struct diag_record *record;
 
-	if (lower->failed)
+	if (diag_error_count(lower->diag))
 		return;
-	lower->failed = true;
 	record = diag_add(lower->diag, DIAG_out_of_numbers, lower->rule,
 			  "there is no value left in 0x%08x for the ways that connections keep",
 			  mask);

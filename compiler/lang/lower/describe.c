@@ -281,10 +281,10 @@ static void describe_table(struct lower *lower, const struct ast_table *table)
 	}
 	memcpy(out->has_snat, table->snat.has, sizeof(out->has_snat));
 	memcpy(out->snat, table->snat.addr, sizeof(out->snat));
-	for (int family = 0; family < ADDR_FAMILIES; family++)
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 		if (table->snat.has[family])
-			give(lower, (struct addr_prefix){ table->snat.addr[family],
-							  addr_width((enum addr_family)family) });
+			give(lower,
+			     (struct addr_prefix){ table->snat.addr[family], addr_width(family) });
 }
 
 static void describe_group(struct lower *lower, const struct ast_group *group)
@@ -313,7 +313,7 @@ static void note_local(struct lower *lower)
 	for (size_t i = 0; i < lower->target_count; i++) {
 		const struct lower_target *target = lower->targets[i];
 
-		for (int family = 0; family < ADDR_FAMILIES; family++)
+		for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 			lower->ir->sends_local[family] |= target->kind == IR_CLASS_ROUTE &&
 							  target->local && target->families[family];
 	}

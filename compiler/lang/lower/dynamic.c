@@ -30,8 +30,7 @@ static void lower_dynamic_set(struct lower *lower, const struct ast_set *set,
 void lower_dynamic_sets(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->policy->set_count; i++)
-		for (int family = 0; family < ADDR_FAMILIES; family++)
+		for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 			if (lower->policy->sets[i].dynamic)
-				lower_dynamic_set(lower, &lower->policy->sets[i],
-						  (enum addr_family)family);
+				lower_dynamic_set(lower, &lower->policy->sets[i], family);
 }

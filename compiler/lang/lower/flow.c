@@ -55,17 +55,17 @@ static const struct ir_set *flow_set(struct lower *lower, const struct lower_dec
 static void remember(struct lower *lower, struct ir_chain *chain,
 		     const struct lower_decision *decision, struct ir_match which, uint32_t seconds)
 {
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		struct ir_rule *rule;
 
 		if (!decision->flows[family])
 			continue;
 		rule = lower_guarantee(lower, chain, NULL);
-		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_match(lower, rule, family_match(lower->arena, family));
 		lower_match(lower, rule, which);
 		lower_do(lower, rule,
 			 (struct ir_statement){ .op = IR_REMEMBER,
-						.addr.family = (enum addr_family)family,
+						.addr.family = family,
 						.value = seconds,
 						.map = decision->flows[family] });
 		lower_goto(lower, rule, decision->chain);
@@ -127,7 +127,7 @@ static void recall_decision(struct lower *lower, struct ir_chain *chain, size_t 
 	const struct lower_decision *of = &lower->decisions[decision - 1];
 	const char *to = recall(lower, of, lower_decision_name(lower, decision));
 
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		struct ir_rule *rule;
 
 		if (!of->flows[family])

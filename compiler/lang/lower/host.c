@@ -12,7 +12,7 @@ void lower_leave_host(struct lower *lower, struct ir_chain *chain, const char *h
 
 	lower_match(lower, rule, fib_match(FIB_HOST));
 	lower_end(lower, rule, host);
-	for (int family = 0; family < ADDR_FAMILIES; family++)
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 		for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 			struct addr_set set = { 0 };
 			struct addr_prefix prefix = { 0 };
@@ -20,8 +20,7 @@ void lower_leave_host(struct lower *lower, struct ir_chain *chain, const char *h
 			if (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_OFF)
 				continue;
 			builtin_find(lower->arena, prefixes[i], &set);
-			addr_interval_is_prefix((enum addr_family)family,
-						set.family[family].items[0], &prefix);
+			addr_interval_is_prefix(family, set.family[family].items[0], &prefix);
 			rule = lower_guarantee(lower, chain, NULL);
 			lower_match(lower, rule, address_match(lower->arena, ADDRESS_TO, prefix));
 			lower_end(lower, rule, host);

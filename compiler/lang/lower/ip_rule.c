@@ -173,11 +173,10 @@ uint32_t lower_free_block(struct lower *lower, uint32_t first, size_t count)
 
 static void no_room(struct lower *lower, struct span span)
 {
-	if (!lower->failed)
+	if (!diag_error_count(lower->diag))
 		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, span,
 				   "ip rule priorities would go beyond %d", LOWER_PRIORITY_MOST),
 			  "begin lower: `settings: {priority: N}`; the main table's own rule stands at 32766");
-	lower->failed = true;
 }
 
 /* ---- rules ---- */
@@ -209,10 +208,10 @@ static void put_step(struct lower *lower, const struct lower_target *target,
 static void put_steps(struct lower *lower, struct lower_target *target, const struct steps *steps)
 {
 	for (size_t i = 0; i < steps->count; i++)
-		for (int family = 0; family < ADDR_FAMILIES; family++)
+		for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 			if (target->families[family] &&
 			    (!steps->items[i].ipv6_only || family == ADDR_IPV6))
-				put_step(lower, target, &steps->items[i], (enum addr_family)family,
+				put_step(lower, target, &steps->items[i], family,
 					 target->priority + (uint32_t)i);
 }
 
@@ -262,11 +261,10 @@ static void put_unmarked(struct lower *lower, const struct lower_unmarked *unmar
 	struct ir *ir = lower->ir;
 
 	for (size_t i = 0; i < steps->count; i++)
-		for (int family = 0; family < ADDR_FAMILIES; family++) {
+		for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 			if (!unmarked->target->families[family])
 				continue;
-			put_step(lower, &none, &steps->items[i], (enum addr_family)family,
-				 first + (uint32_t)i);
+			put_step(lower, &none, &steps->items[i], family, first + (uint32_t)i);
 			ir->ip_rules[ir->ip_rule_count - 1].iif = unmarked->dev;
 		}
 }
@@ -294,7 +292,6 @@ static void check_priorities(struct lower *lower)
 
 		if (a->priority != b->priority || (a->mark == b->mark && a->mask == b->mask))
 			continue;
-		lower->failed = true;
 		record = diag_add(lower->diag, DIAG_number_conflict, b->origin,
 				  "ip rule priority %u is wanted twice", b->priority);
 		diag_also(record, a->origin, "here too");

@@ -9,6 +9,7 @@
  */
 #include "base/arena.h"
 #include "base/diag.h"
+#include "lang/check/check.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
 
@@ -98,7 +99,6 @@ static void lock_interfaces(struct lower *lower, const struct lower_target *targ
 	const char **devs = lower_devs(lower, target, &count, &complete);
 
 	if (!complete) {
-		lower->failed = true;
 		diag_help(diag_add(lower->diag, DIAG_impossible, target->origin,
 				   "a strict table beside one whose interface is not known"),
 			  "give every route of these tables its `dev`");
@@ -138,17 +138,12 @@ static void clamp(struct lower *lower, struct ir_rule *rule, int64_t bytes)
 
 /* What leaves by the table's interfaces, answers of connections that came in by them among it. */
 static void clamp_segments(struct lower *lower, const struct lower_target *target,
-			   struct ast_table *table)
+			   const struct ast_table *table)
 {
-	struct lower_target one = { .tables = &table, .table_count = 1 };
-	size_t count;
-	bool complete;
-	const char **devs = lower_devs(lower, &one, &count, &complete);
 	struct ir_rule *rule = lower_target_rule(lower, postrouting_chain(lower), target,
 						 "segments that fit the way");
 
-	if (count && complete)
-		lower_match(lower, rule, interface_match(INTERFACE_OUT, devs, count, false));
+	lower_match_devs(lower, rule, table);
 	clamp(lower, rule, table->clamp_mss);
 }
 
@@ -201,12 +196,11 @@ static void clamp_back(struct lower *lower, struct ir_chain *chain, const struct
  * That matters most for what this host sends itself: its sockets know the main table's MTU, and the
  * kernel would learn a smaller one for a path by which nothing goes.
  */
-static void clamp_answers(struct lower *lower, struct ast_table *table)
+static void clamp_answers(struct lower *lower, const struct ast_table *table)
 {
-	struct lower_target one = { .tables = &table, .table_count = 1 };
 	size_t count;
 	bool complete;
-	const char **devs = lower_devs(lower, &one, &count, &complete);
+	const char **devs = check_table_devs(lower->arena, table, &count, &complete);
 	struct ir_match in = interface_match(INTERFACE_IN, devs, count, false);
 
 	if (!segment_bytes(table, ADDR_IPV4) || !count || !complete)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/diag.h"
 
 static struct ir *new_ir(struct arena *arena, const struct ast_policy *policy)
 {
@@ -56,7 +57,7 @@ struct ir *lower_policy(struct arena *arena, struct diag *diag, struct ast_polic
 	lower_sources(&lower);
 	lower_sticky(&lower);
 	lower_mark_unmarked(&lower);
-	if (lower.failed)
+	if (diag_error_count(diag))
 		return NULL;
 	lower_describe(&lower);
 	lower_finish(&lower);

@@ -192,7 +192,6 @@ struct lower {
 	bool relates;           /* a rule about ports may part a connection from those it expects */
 	bool saves_targets;     /* so some targets have a value in the marks of connections */
 	struct span rule;       /* of the author's, that is being lowered */
-	bool failed;
 };
 
 /* ---- lower/build.c ---- */

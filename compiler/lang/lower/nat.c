@@ -38,8 +38,8 @@ static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower
 {
 	const struct ast_listener *listener = target->listener;
 
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		struct ir_statement pin = { .op = IR_PIN, .addr.family = (enum addr_family)family };
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
+		struct ir_statement pin = { .op = IR_PIN, .addr.family = family };
 		struct ir_statement to = { .op = IR_DNAT,
 					   .addr = listener->addr[family],
 					   .port = listener->port };
@@ -48,7 +48,7 @@ static void dnat(struct lower *lower, struct ir_chain *chain, const struct lower
 		if (!target->families[family])
 			continue;
 		rule = lower_target_rule(lower, chain, target, NULL);
-		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_match(lower, rule, family_match(lower->arena, family));
 		if (listener->mode == MODE_DNAT)
 			lower_match(lower, rule, lower_listener_protocols(lower, listener));
 		lower_do(lower, rule, listener->mode == MODE_DNAT ? to : pin);
@@ -161,13 +161,13 @@ static void from_table(struct lower *lower, const struct lower_target *target,
 		masquerade_one(lower, target, table);
 	for (size_t i = 0; i < table->npt_count && target->families[ADDR_IPV6]; i++)
 		to_outside(lower, target, table, &table->npts[i]);
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		struct ir_rule *rule;
 
 		if (!table->snat.has[family] || !target->families[family])
 			continue;
 		rule = leaving(lower, srcnat(lower), target, table);
-		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_match(lower, rule, family_match(lower->arena, family));
 		lower_do(lower, rule,
 			 (struct ir_statement){ .op = IR_SNAT, .addr = table->snat.addr[family] });
 	}
@@ -230,7 +230,7 @@ void lower_translated(struct lower *lower)
 
 		if (!target->inbound || !lower_is_used(target))
 			continue;
-		for (int family = 0; family < ADDR_FAMILIES; family++)
+		for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 			target->inbound->families[family] |= target->families[family];
 		target->inbound->forward |= target->forward;
 		target->inbound->local |= target->local;

@@ -47,7 +47,6 @@ static bool is_given(struct lower *lower, const struct lower_numbers *givens, co
 		if (!ir_marks_meet(given->value, given->mask, givens->items[i].value,
 				   givens->items[i].mask))
 			continue;
-		lower->failed = true;
 		record = diag_add(lower->diag, DIAG_number_conflict, given->span,
 				  "%s of \"%s\" is the one of \"%s\" too", what, given->name,
 				  givens->items[i].name);
@@ -161,7 +160,6 @@ static struct lower_numbers given_tables(struct lower *lower)
 	for (size_t i = 0; i < givens.count; i++) {
 		if (givens.items[i].value < 253 || givens.items[i].value > 255)
 			continue;
-		lower->failed = true;
 		diag_help(diag_add(lower->diag, DIAG_number_conflict, givens.items[i].span,
 				   "table %u is one of the kernel's own", givens.items[i].value),
 			  "253, 254 and 255 are default, main and local: take another number");
@@ -237,11 +235,10 @@ uint32_t lower_draw_mark(struct lower *lower, const char *name, struct span span
 			    is_known_mark(value, mask) == known)
 				return give_out(lower, &lower->marks, value, mask);
 		}
-	if (!lower->failed)
+	if (!diag_error_count(lower->diag))
 		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, span,
 				   "there is no mark left in 0x%08x", mask),
 			  "widen `settings: {mark_mask: ...}`; every listener and table needs a mark, and 0 is none");
-	lower->failed = true;
 	return mask;
 }
 
@@ -258,12 +255,11 @@ uint32_t lower_draw_table(struct lower *lower, const char *name, struct span spa
 			    (known_table(id) != NULL) == known)
 				return give_out(lower, &lower->tables, id, UINT32_MAX);
 		}
-	if (!lower->failed)
+	if (!diag_error_count(lower->diag))
 		diag_help(diag_add(lower->diag, DIAG_out_of_numbers, span,
 				   "there is no table id left in %u-%u", settings->table_first,
 				   settings->table_last),
 			  "widen `settings: {table_ids: ...}`");
-	lower->failed = true;
 	return settings->table_last;
 }
 

@@ -84,17 +84,17 @@ bool lower_has_family(struct lower *lower, const struct ast_table *table, enum a
 static void host_routes(struct lower *lower, uint32_t table, const bool families[ADDR_FAMILIES],
 			struct span origin)
 {
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		struct ir_route *route;
 
 		if (!families[family])
 			continue;
 		route = add_route(lower);
 		*route = (struct ir_route){
-			.family = (enum addr_family)family,
+			.family = family,
 			.table = table,
 			.type = IR_ROUTE_LOCAL,
-			.to.addr.family = (enum addr_family)family,
+			.to.addr.family = family,
 			.origin = origin,
 		};
 		*arena_append(lower->arena, route->hops, route->hop_count) =
@@ -112,7 +112,7 @@ static void reset_routes(struct lower *lower)
 
 		if (target->kind != IR_CLASS_SYN || !lower_is_used(target))
 			continue;
-		for (int family = 0; family < ADDR_FAMILIES; family++)
+		for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 			families[family] |= target->families[family];
 		origin = origin.source ? origin : target->origin;
 	}
@@ -126,10 +126,10 @@ static void table_route(struct lower *lower, const struct ast_table *table,
 {
 	bool any = false;
 
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		struct ir_route out;
 
-		if (!lower_route(lower, table, route, (enum addr_family)family, &out))
+		if (!lower_route(lower, table, route, family, &out))
 			continue;
 		any = true;
 		if (!families[family])
@@ -138,7 +138,6 @@ static void table_route(struct lower *lower, const struct ast_table *table,
 	}
 	if (any)
 		return;
-	lower->failed = true;
 	diag_help(diag_add(lower->diag, DIAG_bad_address, route->span,
 			   "the destination and the next hops are of different families"),
 		  "IPv4 goes by IPv4 next hops, IPv6 by IPv6 ones: write a route for each");
@@ -150,11 +149,9 @@ static const char *const family_names[] = { "IPv4", "IPv6" };
 static void check_source(struct lower *lower, const struct ast_table *table,
 			 const struct ast_addresses *source, const char *key)
 {
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		if (!source->has[family] ||
-		    lower_has_family(lower, table, (enum addr_family)family))
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
+		if (!source->has[family] || lower_has_family(lower, table, family))
 			continue;
-		lower->failed = true;
 		diag_help(diag_add(lower->diag, DIAG_impossible, source->span,
 				   "the table has no %s route that could use this `%s`",
 				   family_names[family], key),
@@ -171,7 +168,6 @@ static void check_npt(struct lower *lower, const struct ast_table *table)
 			  "remove it, or `ipv6: off` from the settings");
 	if (!table->npt_count || lower_has_family(lower, table, ADDR_IPV6))
 		return;
-	lower->failed = true;
 	diag_help(diag_add(lower->diag, DIAG_impossible, table->npt_span,
 			   "the table has no IPv6 route that could use this `nptv6`"),
 		  "give it an IPv6 `via`, or remove `nptv6`");
@@ -198,16 +194,16 @@ static void add_reply_families(struct lower *lower, struct lower_target *target)
 	const struct ast_route *routes = ast_table_routes(table, &count);
 	bool whole = lower_table_has_default(table);
 
-	for (int family = 0; family < ADDR_FAMILIES; family++)
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 		for (size_t i = 0; i < count; i++) {
 			struct ir_route out;
 
 			if (family == ADDR_IPV6 && lower->policy->settings.ipv6 == IPV6_OFF)
 				continue;
-			target->families[family] |= (routes[i].is_default || !whole) &&
-						    routes[i].type == IR_ROUTE_UNICAST &&
-						    lower_route(lower, table, &routes[i],
-								(enum addr_family)family, &out);
+			target->families[family] |=
+				(routes[i].is_default || !whole) &&
+				routes[i].type == IR_ROUTE_UNICAST &&
+				lower_route(lower, table, &routes[i], family, &out);
 		}
 }
 

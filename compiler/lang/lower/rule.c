@@ -513,16 +513,15 @@ void lower_author_rule(struct lower *lower, struct lower_block *block, const str
 		.make_set = make_set,
 		.user = &lowering,
 	};
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		lowering.context.family = (enum addr_family)family;
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
+		lowering.context.family = family;
 		if (rule->families[family])
 			each[family] = lower_conditions(&lowering);
 		total += each[family].count;
 		if (each[family].count)
-			lower_note_use(lower, block, rule, (enum addr_family)family);
+			lower_note_use(lower, block, rule, family);
 	}
 	if (total > RULES_MOST || lowering.too_many) {
-		lower->failed = true;
 		diag_help(diag_add(lower->diag, DIAG_too_complex, rule->span,
 				   "this rule would become more than %d nft rules", RULES_MOST),
 			  ast_condition(rule, "payload")
@@ -539,8 +538,8 @@ void lower_author_rule(struct lower *lower, struct lower_block *block, const str
 		put_rules(&lowering, block, &each[ADDR_IPV4]);
 		return;
 	}
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		pin_family(&lowering, &each[family], (enum addr_family)family);
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
+		pin_family(&lowering, &each[family], family);
 		put_rules(&lowering, block, &each[family]);
 	}
 }

@@ -7,6 +7,7 @@
  * rest is dropped once the kernel has translated.
  */
 #include "base/names.h"
+#include "lang/check/check.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
 
@@ -91,14 +92,14 @@ static struct ir_chain *unsourced(struct lower *lower)
 static void lock_invalid(struct lower *lower, const struct lower_target *target,
 			 const struct ast_table *table)
 {
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		struct ir_rule *rule;
 
 		if (!target->families[family] ||
 		    (!table->masquerades[family] && !table->snat.has[family]))
 			continue;
 		rule = leaving(lower, strays(lower), target, table, NULL);
-		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_match(lower, rule, family_match(lower->arena, family));
 		lower_match(lower, rule, lodged_match());
 		lower_op(lower, rule, IR_DROP);
 	}
@@ -152,15 +153,14 @@ static bool given_devs(struct lower *lower, struct addr_prefix given, const char
 	*devs = NULL;
 	*count = 0;
 	for (size_t i = 0; i < lower->policy->table_count; i++) {
-		struct ast_table *table = &lower->policy->tables[i];
-		struct lower_target one = { .tables = &table, .table_count = 1 };
+		const struct ast_table *table = &lower->policy->tables[i];
 		const char **more;
 		size_t few;
 		bool complete;
 
 		if (!gives(table, given))
 			continue;
-		more = lower_devs(lower, &one, &few, &complete);
+		more = check_table_devs(lower->arena, table, &few, &complete);
 		if (!complete)
 			return false;
 		for (size_t k = 0; k < few; k++)
@@ -235,7 +235,7 @@ static void lock_table(struct lower *lower, const struct lower_target *target,
 		lock_borrowed(lower, target, table);
 	if (ast_masquerades(table) && target->forward)
 		lock_masqueraded(lower, target, table);
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		struct addr addr = table->snat.addr[family];
 
 		if (!table->snat.has[family] || !target->families[family])

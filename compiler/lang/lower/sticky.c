@@ -325,18 +325,13 @@ static const char *take_chain(struct lower *lower, const struct lower_target *ta
 /* By none of the tables' interfaces, and not back to this host. */
 static struct ir_match by_main(struct lower *lower, const struct lower_target *target)
 {
-	const char **devs = NULL;
-	size_t count = 0;
+	bool complete;
+	size_t count = 0, more_count;
+	const char **devs = NULL, **more = lower_devs(lower, target, &more_count, &complete);
 
 	names_add(lower->arena, &devs, &count, "lo");
-	for (size_t i = 0; i < target->table_count; i++) {
-		size_t few;
-		bool all;
-		const char **more = check_table_devs(lower->arena, target->tables[i], &few, &all);
-
-		for (size_t k = 0; k < few; k++)
-			names_add(lower->arena, &devs, &count, more[k]);
-	}
+	for (size_t i = 0; i < more_count; i++)
+		names_add(lower->arena, &devs, &count, more[i]);
 	return interface_match(INTERFACE_OUT, devs, count, true);
 }
 

@@ -16,13 +16,13 @@ static void set_mark(struct lower *lower, struct ir_chain *chain, const struct l
 static void hand_over(struct lower *lower, struct ir_chain *chain,
 		      const struct lower_target *target)
 {
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		struct ir_rule *rule;
 
 		if (!target->families[family])
 			continue;
 		rule = lower_guarantee(lower, chain, NULL);
-		lower_match(lower, rule, family_match(lower->arena, (enum addr_family)family));
+		lower_match(lower, rule, family_match(lower->arena, family));
 		lower_match(lower, rule, lower_listener_protocols(lower, target->listener));
 		lower_do(lower, rule,
 			 (struct ir_statement){ .op = IR_TPROXY,

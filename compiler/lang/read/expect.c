@@ -197,19 +197,19 @@ static bool take_address(struct decode *decode, const struct ast_rule *rule, con
 		packet->to_broadcast = condition->specials & SPECIAL_BROADCAST;
 		return true;
 	}
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
 		const struct interval_set *set = &condition->addresses.family[family];
 
 		if (set->count != 1 || !interval_is_one(set->items[0]))
 			continue;
-		if (*is_known && packet->family != (enum addr_family)family) {
+		if (*is_known && packet->family != family) {
 			diag_help(diag_add(decode->diag, DIAG_bad_address, condition->span,
 					   "`from` and `to` are of different families"),
 				  "a packet is IPv4 or IPv6");
 			return false;
 		}
 		*is_known = true;
-		packet->family = (enum addr_family)family;
+		packet->family = family;
 		*out = set->items[0].first;
 		if (out == &packet->from) {
 			packet->has_from = true;

@@ -17,14 +17,18 @@ static const char forms[] =
 static const enum ast_action word_actions[] = { THEN_DIRECT, THEN_DROP, THEN_REJECT, THEN_ANSWER,
 						THEN_CONTINUE };
 
-/* One name or a list of them. */
+/* One name or a list of them; `want`, `help`: where there is none. */
 static bool read_names(struct decode *decode, const struct decode_field *field,
-		       const struct node *value, struct ast_target **out, size_t *out_count)
+		       const struct node *value, struct ast_target **out, size_t *out_count,
+		       const char *want, const char *help)
 {
 	const struct node *items = value->kind == NODE_LIST ? value->items : value;
 	size_t count = value->kind == NODE_LIST ? value->count : 1;
-	bool good = true;
+	bool good = count > 0;
 
+	if (!count)
+		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "%s", want), "%s",
+			  help);
 	for (size_t i = 0; i < count; i++) {
 		struct ast_target *one = arena_append(decode->arena, *out, *out_count);
 
@@ -41,11 +45,9 @@ static bool read_proxy(struct decode *decode, const struct decode_field *field,
 
 	then->action = THEN_PROXY;
 	then->name_span = value->span;
-	if (value->kind != NODE_LIST || value->count)
-		return read_names(decode, field, value, &then->hands, &then->hand_count);
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "`proxy` needs a listener"),
-		  "write {proxy: LISTENER}, or several: the first that has a socket is handed it");
-	return false;
+	return read_names(decode, field, value, &then->hands, &then->hand_count,
+			  "`proxy` needs a listener",
+			  "write {proxy: LISTENER}, or several: the first that has a socket is handed it");
 }
 
 static bool read_route(struct decode *decode, const struct decode_field *field,
@@ -55,11 +57,9 @@ static bool read_route(struct decode *decode, const struct decode_field *field,
 
 	then->action = THEN_ROUTE;
 	then->name_span = value->span;
-	if (value->kind != NODE_LIST || value->count)
-		return read_names(decode, field, value, &then->targets, &then->target_count);
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "`route` needs a table"),
-		  "write {route: TABLE}, or several in the order they are tried");
-	return false;
+	return read_names(decode, field, value, &then->targets, &then->target_count,
+			  "`route` needs a table",
+			  "write {route: TABLE}, or several in the order they are tried");
 }
 
 /* true, false or `tcp`, the default. */

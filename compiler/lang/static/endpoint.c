@@ -54,7 +54,7 @@ static bool may_keep_out(const struct ast_table *table, const struct ast_route *
 	return false;
 }
 
-static void add_devs(struct tunnels *tunnels, struct tunnel *tunnel, bool named, bool all)
+static void add_devs(struct checks *checks, struct tunnel *tunnel, bool named, bool all)
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(tunnel->table, &count);
@@ -68,21 +68,21 @@ static void add_devs(struct tunnels *tunnels, struct tunnel *tunnel, bool named,
 			continue;
 		for (size_t k = 0; (hop = ast_hop(route, k)); k++)
 			if (!named || static_is_tunnel(hop->dev))
-				names_add(tunnels->arena, &tunnel->devs, &tunnel->dev_count,
+				names_add(checks->arena, &tunnel->devs, &tunnel->dev_count,
 					  dev_of(hop->dev));
 	}
 }
 
 /* What is called like a tunnel, or else all but classes that an end may be excepted by. */
-static struct tunnel find_tunnel(struct tunnels *tunnels, const struct ast_table *table)
+static struct tunnel find_tunnel(struct checks *checks, const struct ast_table *table)
 {
 	struct tunnel tunnel = { .table = table };
 
-	add_devs(tunnels, &tunnel, true, false);
+	add_devs(checks, &tunnel, true, false);
 	if (!tunnel.dev_count)
-		add_devs(tunnels, &tunnel, false, false);
+		add_devs(checks, &tunnel, false, false);
 	if (!tunnel.dev_count)
-		add_devs(tunnels, &tunnel, false, true);
+		add_devs(checks, &tunnel, false, true);
 	return tunnel;
 }
 
@@ -105,14 +105,14 @@ static size_t hops_inside(const struct tunnel *tunnel, const struct ir_route *ro
 
 /* ---- classes ---- */
 
-static struct landing land(struct tunnels *tunnels, const struct tunnel *tunnel,
+static struct landing land(struct checks *checks, const struct tunnel *tunnel,
 			   const struct ir_class *class, struct addr to)
 {
 	struct landing landing = { 0 };
 
-	for (size_t i = 0; i < tunnels->ir->ip_rule_count; i++) {
-		const struct ir_ip_rule *rule = &tunnels->ir->ip_rules[i];
-		bool asks_main = ir_rule_asks_main(tunnels->ir, rule);
+	for (size_t i = 0; i < checks->ir->ip_rule_count; i++) {
+		const struct ir_ip_rule *rule = &checks->ir->ip_rules[i];
+		bool asks_main = ir_rule_asks_main(checks->ir, rule);
 		const struct ir_route *route;
 		size_t inside;
 
@@ -122,7 +122,7 @@ static struct landing land(struct tunnels *tunnels, const struct tunnel *tunnel,
 			break;
 		landing.after_main |= asks_main;
 		route = asks_main ? NULL
-				  : lookup_in_table(tunnels->ir, to.family, rule->table, to.bits);
+				  : lookup_in_table(checks->ir, to.family, rule->table, to.bits);
 		if (!route)
 			continue;
 		inside = hops_inside(tunnel, route);
@@ -145,7 +145,7 @@ static const struct ir_class *find_class(const struct ir *ir, const char *name)
 }
 
 /* Of a choice, the first that leads into the tunnel. */
-static struct landing follow(struct tunnels *tunnels, const struct tunnel *tunnel,
+static struct landing follow(struct checks *checks, const struct tunnel *tunnel,
 			     const struct ast_then *then, struct addr to)
 {
 	struct landing landing = { 0 };
@@ -154,12 +154,12 @@ static struct landing follow(struct tunnels *tunnels, const struct tunnel *tunne
 						    : 0;
 
 	for (size_t i = 0; i < count && !landing.inside; i++) {
-		const char *name = then->action == THEN_ROUTE ? ast_route_name(tunnels->arena, then)
+		const char *name = then->action == THEN_ROUTE ? ast_route_name(checks->arena, then)
 							      : then->targets[i].name;
-		const struct ir_class *class = find_class(tunnels->ir, name);
+		const struct ir_class *class = find_class(checks->ir, name);
 
 		if (class)
-			landing = land(tunnels, tunnel, class, to);
+			landing = land(checks, tunnel, class, to);
 	}
 	return landing;
 }
@@ -167,7 +167,7 @@ static struct landing follow(struct tunnels *tunnels, const struct tunnel *tunne
 /* ---- rules ---- */
 
 /* Does the rule send packets of this host to the address elsewhere? */
-static bool bypasses(struct tunnels *tunnels, const struct ast_rule *rule,
+static bool bypasses(struct checks *checks, const struct ast_rule *rule,
 		     const struct tunnel *tunnel, struct addr to)
 {
 	enum ast_action action = rule->then->action;
@@ -175,22 +175,22 @@ static bool bypasses(struct tunnels *tunnels, const struct ast_rule *rule,
 	return (rule->scopes & SCOPE_LOCAL) &&
 	       (action == THEN_DIRECT || action == THEN_ROUTE || action == THEN_BALANCE ||
 		action == THEN_MARK || action == THEN_ANSWER) &&
-	       !follow(tunnels, tunnel, rule->then, to).inside;
+	       !follow(checks, tunnel, rule->then, to).inside;
 }
 
-bool static_names_address(struct tunnels *tunnels, const struct match_condition *condition,
+bool static_names_address(struct checks *checks, const struct match_condition *condition,
 			  struct addr addr)
 {
 	const struct interval_set *set;
 
-	for (size_t i = 0; (set = static_part(tunnels, condition, addr.family, i)); i++)
+	for (size_t i = 0; (set = static_part(checks, condition, addr.family, i)); i++)
 		if (interval_contains(set, addr.bits))
 			return !condition->negated;
 	return condition->negated;
 }
 
 /* May the rule take packets of the protocol to the address, if what else it asks holds? */
-static bool may_take(struct tunnels *tunnels, const struct ast_rule *rule, struct addr addr,
+static bool may_take(struct checks *checks, const struct ast_rule *rule, struct addr addr,
 		     unsigned int protocol)
 {
 	const struct match_condition *to = ast_condition(rule, "to");
@@ -200,35 +200,25 @@ static bool may_take(struct tunnels *tunnels, const struct ast_rule *rule, struc
 		return false;
 	if (!to)
 		return rule->condition_count > 0;
-	return static_names_address(tunnels, to, addr);
+	return static_names_address(checks, to, addr);
 }
 
-static bool is_excepted(struct tunnels *tunnels, size_t before, const struct tunnel *tunnel,
+static bool is_excepted(struct checks *checks, size_t before, const struct tunnel *tunnel,
 			struct addr addr, unsigned int protocol)
 {
 	for (size_t i = 0; i < before; i++) {
-		const struct ast_rule *rule = &tunnels->policy->rules[i];
+		const struct ast_rule *rule = &checks->policy->rules[i];
 
-		if ((ast_names_identity(rule) || may_take(tunnels, rule, addr, protocol)) &&
-		    bypasses(tunnels, rule, tunnel, addr))
+		if ((ast_names_identity(rule) || may_take(checks, rule, addr, protocol)) &&
+		    bypasses(checks, rule, tunnel, addr))
 			return true;
 	}
 	return false;
 }
 
-size_t static_rule_at(const struct ast_policy *policy, struct span span)
-{
-	size_t i = 0;
-
-	while (i < policy->rule_count && (policy->rules[i].span.source != span.source ||
-					  policy->rules[i].span.begin != span.begin))
-		i++;
-	return i;
-}
-
 /* The action that sends what goes to the address into the tunnel, or NULL; and how it gets there.
  */
-static const struct ast_then *inside(struct tunnels *tunnels, const struct tunnel *tunnel,
+static const struct ast_then *inside(struct checks *checks, const struct tunnel *tunnel,
 				     struct addr addr, unsigned int protocol,
 				     struct landing *landing)
 {
@@ -240,44 +230,44 @@ static const struct ast_then *inside(struct tunnels *tunnels, const struct tunne
 				    .has_to = true,
 				    .protocol = protocol,
 				    .state = STATE_NEW };
-	struct ir_outcome outcome = ir_walk(tunnels->walker, &packet, NULL);
-	const struct ast_policy *policy = tunnels->policy;
+	struct ir_outcome outcome = ir_walk(checks->walker, &packet, NULL);
+	const struct ast_policy *policy = checks->policy;
 	const struct ast_then *then;
 	size_t rule;
 
 	if (!outcome.decided)
 		return NULL;
-	rule = static_rule_at(policy, outcome.decided->origin);
+	rule = ast_rule_at(policy, outcome.decided->origin);
 	then = rule < policy->rule_count ? policy->rules[rule].then : policy->default_local;
 	if (!then)
 		return NULL;
-	*landing = follow(tunnels, tunnel, then, addr);
-	return landing->inside && !is_excepted(tunnels, rule, tunnel, addr, protocol) ? then : NULL;
+	*landing = follow(checks, tunnel, then, addr);
+	return landing->inside && !is_excepted(checks, rule, tunnel, addr, protocol) ? then : NULL;
 }
 
 /* ---- one tunnel ---- */
 
 /* When it happens, after the text that says what. */
-static const char *when(struct tunnels *tunnels, const struct landing *landing)
+static const char *when(struct checks *checks, const struct landing *landing)
 {
 	const char *text = "";
 
 	if (landing->unless)
-		text = arena_printf(tunnels->arena, ", when the route of \"%s\" is gone",
+		text = arena_printf(checks->arena, ", when the route of \"%s\" is gone",
 				    landing->unless);
 	return landing->after_main
-		       ? arena_printf(tunnels->arena,
-				      "%s, unless the main table has a route for it", text)
+		       ? arena_printf(checks->arena, "%s, unless the main table has a route for it",
+				      text)
 		       : text;
 }
 
-static void judge_endpoint(struct tunnels *tunnels, const struct tunnel *tunnel,
+static void judge_endpoint(struct checks *checks, const struct tunnel *tunnel,
 			   const struct ast_endpoint *endpoint)
 {
 	static const unsigned int others[] = { PROTOCOL_TCP, PROTOCOL_ESP };
 	struct landing landing = { 0 }, other;
 	const struct ast_then *then =
-		inside(tunnels, tunnel, endpoint->addr, PROTOCOL_UDP, &landing);
+		inside(checks, tunnel, endpoint->addr, PROTOCOL_UDP, &landing);
 	struct diag_record *record;
 	bool always = landing.surely;
 	const char *quote = addr_quote(endpoint->addr.family);
@@ -286,12 +276,12 @@ static void judge_endpoint(struct tunnels *tunnels, const struct tunnel *tunnel,
 	if (!then)
 		return;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		always &= inside(tunnels, tunnel, endpoint->addr, others[i], &other) != NULL;
+		always &= inside(checks, tunnel, endpoint->addr, others[i], &other) != NULL;
 	addr_format(endpoint->addr, text);
-	record = diag_add(tunnels->diag, always ? DIAG_endpoint_inside : DIAG_tunnel_loop,
+	record = diag_add(checks->diag, always ? DIAG_endpoint_inside : DIAG_tunnel_loop,
 			  endpoint->span,
 			  "what the tunnel sends to %s would be sent into the tunnel \"%s\"%s",
-			  text, tunnel->table->name, when(tunnels, &landing));
+			  text, tunnel->table->name, when(checks, &landing));
 	diag_also(record, then->name_span.source ? then->name_span : then->span, "%s is sent there",
 		  text);
 	diag_help(record, "write `{scope: local, to: %s%s%s, then: direct}` before that rule",
@@ -318,7 +308,7 @@ static bool shares_dev(const struct tunnel *a, const struct tunnel *b)
 	return false;
 }
 
-static struct step step_from(struct tunnels *tunnels, const struct tunnel *all, size_t count,
+static struct step step_from(struct checks *checks, const struct tunnel *all, size_t count,
 			     size_t nth)
 {
 	const struct ast_table *table = all[nth].table;
@@ -330,7 +320,7 @@ static struct step step_from(struct tunnels *tunnels, const struct tunnel *all, 
 			if (i == nth || shares_dev(&all[i], &all[nth]))
 				continue;
 			step.endpoint = &table->endpoints[e];
-			step.then = inside(tunnels, &all[i], step.endpoint->addr, PROTOCOL_UDP,
+			step.then = inside(checks, &all[i], step.endpoint->addr, PROTOCOL_UDP,
 					   &landing);
 			step.next = step.then ? i : count;
 			if (step.then)
@@ -339,13 +329,13 @@ static struct step step_from(struct tunnels *tunnels, const struct tunnel *all, 
 	return step;
 }
 
-static void tell_ring(struct tunnels *tunnels, const struct tunnel *all, const struct step *steps,
+static void tell_ring(struct checks *checks, const struct tunnel *all, const struct step *steps,
 		      size_t first)
 {
 	const struct step *step = &steps[first];
 	char text[ADDR_TEXT];
 	struct diag_record *record =
-		diag_add(tunnels->diag, DIAG_tunnel_loop, step->endpoint->span,
+		diag_add(checks->diag, DIAG_tunnel_loop, step->endpoint->span,
 			 "\"%s\" reaches its end by \"%s\", which reaches its own by \"%s\", round and "
 			 "round",
 			 all[first].table->name, all[step->next].table->name,
@@ -362,34 +352,34 @@ static void tell_ring(struct tunnels *tunnels, const struct tunnel *all, const s
 }
 
 /* A ring is reported at its first tunnel. */
-static void judge_rings(struct tunnels *tunnels, const struct tunnel *all, size_t count)
+static void judge_rings(struct checks *checks, const struct tunnel *all, size_t count)
 {
-	struct step *steps = arena_alloc(tunnels->arena, (count + 1) * sizeof(*steps));
+	struct step *steps = arena_alloc(checks->arena, (count + 1) * sizeof(*steps));
 
 	for (size_t i = 0; i < count; i++)
-		steps[i] = step_from(tunnels, all, count, i);
+		steps[i] = step_from(checks, all, count, i);
 	for (size_t i = 0; i < count; i++) {
 		size_t at = steps[i].next;
 
 		for (size_t k = 0; k < count && at < count && at > i; k++)
 			at = steps[at].next;
 		if (at == i)
-			tell_ring(tunnels, all, steps, i);
+			tell_ring(checks, all, steps, i);
 	}
 }
 
-void static_endpoints(struct tunnels *tunnels)
+void static_endpoints(struct checks *checks)
 {
-	const struct ast_policy *policy = tunnels->policy;
+	const struct ast_policy *policy = checks->policy;
 	struct tunnel *all = NULL;
 	size_t count = 0;
 
 	for (size_t i = 0; i < policy->table_count; i++)
 		if (policy->tables[i].endpoint_count)
-			*arena_append(tunnels->arena, all, count) =
-				find_tunnel(tunnels, &policy->tables[i]);
+			*arena_append(checks->arena, all, count) =
+				find_tunnel(checks, &policy->tables[i]);
 	for (size_t i = 0; i < count; i++)
 		for (size_t k = 0; k < all[i].table->endpoint_count; k++)
-			judge_endpoint(tunnels, &all[i], &all[i].table->endpoints[k]);
-	judge_rings(tunnels, all, count);
+			judge_endpoint(checks, &all[i], &all[i].table->endpoints[k]);
+	judge_rings(checks, all, count);
 }

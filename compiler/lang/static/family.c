@@ -18,7 +18,7 @@
 /* ---- families ---- */
 
 /* Can an address of the family fit? What a set holds at run time is not known. */
-static bool may_hold(struct tunnels *tunnels, const struct match_condition *condition,
+static bool may_hold(struct checks *checks, const struct match_condition *condition,
 		     enum addr_family family)
 {
 	const struct interval_set *set;
@@ -27,21 +27,21 @@ static bool may_hold(struct tunnels *tunnels, const struct match_condition *cond
 		return true;
 	for (size_t i = 0; i < condition->reference_count; i++) {
 		const struct ast_set *named =
-			ast_set_find(tunnels->policy, condition->references[i].name);
+			ast_set_find(checks->policy, condition->references[i].name);
 
 		if (named && named->dynamic)
 			return true;
 	}
-	for (size_t i = 0; (set = static_part(tunnels, condition, family, i)); i++)
+	for (size_t i = 0; (set = static_part(checks, condition, family, i)); i++)
 		if (set->count)
 			return true;
 	return false;
 }
 
-bool static_is_about(struct tunnels *tunnels, const struct ast_rule *rule, enum addr_family family)
+bool static_is_about(struct checks *checks, const struct ast_rule *rule, enum addr_family family)
 {
-	return rule->families[family] && may_hold(tunnels, ast_condition(rule, "to"), family) &&
-	       may_hold(tunnels, ast_condition(rule, "from"), family);
+	return rule->families[family] && may_hold(checks, ast_condition(rule, "to"), family) &&
+	       may_hold(checks, ast_condition(rule, "from"), family);
 }
 
 /* ---- what else there is about IPv6 ---- */
@@ -66,14 +66,14 @@ static bool asks_no_more(const struct ast_rule *rule, const struct ast_rule *oth
 }
 
 /* Is the other rule about IPv6 of the same packets? */
-static bool is_counterpart(struct tunnels *tunnels, const struct ast_rule *rule,
+static bool is_counterpart(struct checks *checks, const struct ast_rule *rule,
 			   const struct ast_rule *other)
 {
-	if (!static_is_about(tunnels, other, ADDR_IPV6) || !(rule->scopes & other->scopes))
+	if (!static_is_about(checks, other, ADDR_IPV6) || !(rule->scopes & other->scopes))
 		return false;
 	if (!other->families[ADDR_IPV4] && ast_condition(other, "family"))
 		return true;
-	if (!captures(other->then) && static_is_about(tunnels, other, ADDR_IPV4))
+	if (!captures(other->then) && static_is_about(checks, other, ADDR_IPV4))
 		return false;
 	for (size_t i = 0; i < other->condition_count; i++)
 		if (!asks_no_more(rule, other, other->conditions[i]))
@@ -89,12 +89,12 @@ static bool default_captures(const struct ast_policy *policy, enum ir_scope scop
 }
 
 /* Does anything do something else with IPv6 than let it go, or name it? */
-static bool speaks_of_ipv6(struct tunnels *tunnels)
+static bool speaks_of_ipv6(struct checks *checks)
 {
-	const struct ast_policy *policy = tunnels->policy;
+	const struct ast_policy *policy = checks->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		if (static_is_about(tunnels, &policy->rules[i], ADDR_IPV6) &&
+		if (static_is_about(checks, &policy->rules[i], ADDR_IPV6) &&
 		    (captures(policy->rules[i].then) || ast_condition(&policy->rules[i], "family")))
 			return true;
 	return default_captures(policy, SCOPE_BOTH);
@@ -103,30 +103,29 @@ static bool speaks_of_ipv6(struct tunnels *tunnels)
 /* ---- rules about IPv4 alone ---- */
 
 /* Few destinations may have no IPv6 at all; and who names an address of this host means it. */
-static bool names_few(struct tunnels *tunnels, const struct ast_rule *rule)
+static bool names_few(struct checks *checks, const struct ast_rule *rule)
 {
 	const struct match_condition *to = ast_condition(rule, "to");
 
-	return (to && !static_is_wide(tunnels, to, ADDR_IPV4)) ||
+	return (to && !static_is_wide(checks, to, ADDR_IPV4)) ||
 	       (rule->scopes == SCOPE_LOCAL && ast_condition(rule, "from"));
 }
 
-static bool lets_ipv6_go(struct tunnels *tunnels, const struct ast_rule *rule, bool alone)
+static bool lets_ipv6_go(struct checks *checks, const struct ast_rule *rule, bool alone)
 {
-	const struct ast_policy *policy = tunnels->policy;
+	const struct ast_policy *policy = checks->policy;
 	enum ast_action action = rule->then->action;
 
-	if (!static_is_about(tunnels, rule, ADDR_IPV4) ||
-	    static_is_about(tunnels, rule, ADDR_IPV6) || !captures(rule->then) ||
-	    ast_condition(rule, "family"))
+	if (!static_is_about(checks, rule, ADDR_IPV4) || static_is_about(checks, rule, ADDR_IPV6) ||
+	    !captures(rule->then) || ast_condition(rule, "family"))
 		return false;
 	if (alone)
 		return true;
 	if ((!ast_hands_over(rule->then) && action != THEN_ROUTE && action != THEN_BALANCE) ||
-	    names_few(tunnels, rule) || default_captures(policy, rule->scopes))
+	    names_few(checks, rule) || default_captures(policy, rule->scopes))
 		return false;
 	for (size_t i = 0; i < policy->rule_count; i++)
-		if (is_counterpart(tunnels, rule, &policy->rules[i]))
+		if (is_counterpart(checks, rule, &policy->rules[i]))
 			return false;
 	return true;
 }
@@ -173,10 +172,10 @@ static struct diag_record *tell(struct diag *diag, const struct ast_rule *rule, 
 	return record;
 }
 
-void static_families(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+void static_families(struct checks *checks)
 {
-	struct tunnels tunnels = { .arena = arena, .diag = diag, .policy = policy };
-	bool alone = !speaks_of_ipv6(&tunnels);
+	const struct ast_policy *policy = checks->policy;
+	bool alone = !speaks_of_ipv6(checks);
 	const struct ast_rule *first = NULL, *second = NULL;
 	struct diag_record *record;
 	size_t more = 0;
@@ -186,7 +185,7 @@ void static_families(struct arena *arena, struct diag *diag, struct ast_policy *
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ast_rule *rule = &policy->rules[i];
 
-		if (!lets_ipv6_go(&tunnels, rule, alone))
+		if (!lets_ipv6_go(checks, rule, alone))
 			continue;
 		if (first && !second)
 			second = rule;
@@ -195,7 +194,7 @@ void static_families(struct arena *arena, struct diag *diag, struct ast_policy *
 	}
 	if (!first)
 		return;
-	record = tell(diag, first, alone);
+	record = tell(checks->diag, first, alone);
 	if (more == 1)
 		diag_also(record, second->span, "so is this rule");
 	else if (more)

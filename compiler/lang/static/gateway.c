@@ -24,7 +24,7 @@ static struct wide any_public(enum addr_family family)
 
 /* Does the rule say that the gateway's packets are among its own, by the interface or by the
  * address? One that names neither is meant for others. */
-static bool names_gateway(struct tunnels *tunnels, const struct ast_rule *rule,
+static bool names_gateway(struct checks *checks, const struct ast_rule *rule,
 			  const struct ast_hop *hop, struct addr via)
 {
 	const struct match_condition *in = ast_condition(rule, "in"),
@@ -33,7 +33,7 @@ static bool names_gateway(struct tunnels *tunnels, const struct ast_rule *rule,
 	for (size_t i = 0; ast_names_source(rule) && i < in->name_count; i++)
 		if (fnmatch(in->names[i], hop->dev, FNM_NOESCAPE) == 0)
 			return true;
-	return !in && from && !from->negated && static_names_address(tunnels, from, via);
+	return !in && from && !from->negated && static_names_address(checks, from, via);
 }
 
 static unsigned int first_value(const struct ast_rule *rule, const char *key)
@@ -45,10 +45,10 @@ static unsigned int first_value(const struct ast_rule *rule, const char *key)
 		       : 0;
 }
 
-static bool is_sent_back(struct tunnels *tunnels, size_t order, const struct ast_hop *hop,
+static bool is_sent_back(struct checks *checks, size_t order, const struct ast_hop *hop,
 			 struct addr via, struct wide to)
 {
-	const struct ast_rule *rule = &tunnels->policy->rules[order];
+	const struct ast_rule *rule = &checks->policy->rules[order];
 	struct ir_packet packet = {
 		.scope = SCOPE_FORWARD,
 		.in = hop->dev,
@@ -64,29 +64,29 @@ static bool is_sent_back(struct tunnels *tunnels, size_t order, const struct ast
 		.port = first_value(rule, "port"),
 		.state = STATE_NEW
 	};
-	struct ir_outcome outcome = ir_walk(tunnels->walker, &packet, NULL);
+	struct ir_outcome outcome = ir_walk(checks->walker, &packet, NULL);
 
-	return outcome.decided && static_rule_at(tunnels->policy, outcome.decided->origin) == order;
+	return outcome.decided && ast_rule_at(checks->policy, outcome.decided->origin) == order;
 }
 
 /* To some address that the rule is about. */
-static bool loops(struct tunnels *tunnels, size_t order, const struct ast_hop *hop, struct addr via)
+static bool loops(struct checks *checks, size_t order, const struct ast_hop *hop, struct addr via)
 {
-	const struct ast_rule *rule = &tunnels->policy->rules[order];
+	const struct ast_rule *rule = &checks->policy->rules[order];
 	const struct match_condition *to = ast_condition(rule, "to");
 	const struct interval_set *part;
 
-	if (!names_gateway(tunnels, rule, hop, via))
+	if (!names_gateway(checks, rule, hop, via))
 		return false;
 	if (!to || to->negated)
-		return is_sent_back(tunnels, order, hop, via, any_public(via.family));
-	for (size_t i = 0; (part = static_part(tunnels, to, via.family, i)); i++)
-		if (part->count && is_sent_back(tunnels, order, hop, via, part->items[0].first))
+		return is_sent_back(checks, order, hop, via, any_public(via.family));
+	for (size_t i = 0; (part = static_part(checks, to, via.family, i)); i++)
+		if (part->count && is_sent_back(checks, order, hop, via, part->items[0].first))
 			return true;
 	return false;
 }
 
-static void add_loops(struct tunnels *tunnels, size_t order, const struct ast_hop *hop,
+static void add_loops(struct checks *checks, size_t order, const struct ast_hop *hop,
 		      struct buf *addresses)
 {
 	for (int family = 0; hop->dev && family < ADDR_FAMILIES; family++) {
@@ -95,28 +95,28 @@ static void add_loops(struct tunnels *tunnels, size_t order, const struct ast_ho
 		char text[ADDR_TEXT];
 
 		if (hop->via.has[family] && !addr_is_link_local(via) &&
-		    loops(tunnels, order, hop, via))
+		    loops(checks, order, hop, via))
 			buf_printf(addresses, "%s%s%s%s", buf_text(addresses)[0] ? ", " : "", quote,
 				   addr_format(via, text), quote);
 	}
 }
 
-static void judge(struct tunnels *tunnels, size_t order, const struct ast_table *table,
+static void judge(struct checks *checks, size_t order, const struct ast_table *table,
 		  const struct ast_hop *hop)
 {
-	const struct ast_rule *rule = &tunnels->policy->rules[order];
+	const struct ast_rule *rule = &checks->policy->rules[order];
 	struct buf found = { 0 };
 	struct diag_record *record;
 	const char *addresses;
 
 	buf_puts(&found, "");
-	add_loops(tunnels, order, hop, &found);
-	addresses = arena_strdup(tunnels->arena, buf_text(&found));
+	add_loops(checks, order, hop, &found);
+	addresses = arena_strdup(checks->arena, buf_text(&found));
 	buf_free(&found);
 	if (!*addresses)
 		return;
 	record =
-		diag_add(tunnels->diag, DIAG_gateway_loop, rule->then->span,
+		diag_add(checks->diag, DIAG_gateway_loop, rule->then->span,
 			 "what the gateway of \"%s\" sends by %s itself (from %s) is sent back to it",
 			 table->name, hop->dev, addresses);
 	diag_also(record, hop->via.span, "the gateway");
@@ -126,7 +126,7 @@ static void judge(struct tunnels *tunnels, size_t order, const struct ast_table 
 		  addresses);
 }
 
-static void judge_table(struct tunnels *tunnels, size_t order, const struct ast_table *table)
+static void judge_table(struct checks *checks, size_t order, const struct ast_table *table)
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
@@ -134,12 +134,12 @@ static void judge_table(struct tunnels *tunnels, size_t order, const struct ast_
 
 	for (size_t i = 0; i < count; i++)
 		for (size_t k = 0; (hop = ast_hop(&routes[i], k)); k++)
-			judge(tunnels, order, table, hop);
+			judge(checks, order, table, hop);
 }
 
-void static_gateways(struct tunnels *tunnels)
+void static_gateways(struct checks *checks)
 {
-	struct ast_policy *policy = tunnels->policy;
+	struct ast_policy *policy = checks->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ast_rule *rule = &policy->rules[i];
@@ -150,7 +150,7 @@ void static_gateways(struct tunnels *tunnels)
 				ast_table_find(policy, rule->then->targets[k].name);
 
 			if (table && (rule->scopes & SCOPE_FORWARD))
-				judge_table(tunnels, i, table);
+				judge_table(checks, i, table);
 		}
 	}
 }

@@ -36,41 +36,41 @@ static bool asks_more(const struct ast_rule *rule)
 
 /* The private addresses of a family that the condition (NULL: none) holds for. *known is false
  * where a set is filled at run time. */
-static struct interval_set private_part(struct tunnels *tunnels, const struct match_condition *to,
+static struct interval_set private_part(struct checks *checks, const struct match_condition *to,
 					enum addr_family family, bool *known)
 {
 	struct addr_set own = { 0 };
 	struct interval_set left, taken;
 	const struct interval_set *set;
 
-	builtin_find(tunnels->arena, "private", &own);
+	builtin_find(checks->arena, "private", &own);
 	left = own.family[family];
 	if (!to)
 		return left;
 	for (size_t i = 0; i < to->reference_count; i++) {
-		const struct ast_set *named = ast_set_find(tunnels->policy, to->references[i].name);
+		const struct ast_set *named = ast_set_find(checks->policy, to->references[i].name);
 
 		*known &= !named || !named->dynamic;
 	}
-	for (size_t i = 0; (set = static_part(tunnels, to, family, i)); i++)
-		left = interval_subtract(tunnels->arena, &left, set);
+	for (size_t i = 0; (set = static_part(checks, to, family, i)); i++)
+		left = interval_subtract(checks->arena, &left, set);
 	if (to->negated)
 		return left;
-	taken = interval_subtract(tunnels->arena, &own.family[family], &left);
+	taken = interval_subtract(checks->arena, &own.family[family], &left);
 	return taken;
 }
 
-static bool takes_all(struct tunnels *tunnels, const struct ast_rule *rule, enum addr_family family)
+static bool takes_all(struct checks *checks, const struct ast_rule *rule, enum addr_family family)
 {
 	const struct match_condition *to = ast_condition(rule, "to");
 	struct addr_set own = { 0 };
 	struct interval_set part;
 	bool known = true;
 
-	if (!rule->families[family] || (to && !static_is_wide(tunnels, to, family)))
+	if (!rule->families[family] || (to && !static_is_wide(checks, to, family)))
 		return false;
-	builtin_find(tunnels->arena, "private", &own);
-	part = private_part(tunnels, to, family, &known);
+	builtin_find(checks->arena, "private", &own);
+	part = private_part(checks, to, family, &known);
 	return known && interval_covers(&part, &own.family[family]);
 }
 
@@ -84,11 +84,11 @@ static bool has_network(const struct interval_set *set, enum addr_family family)
 }
 
 /* Does an earlier rule decide of one of the host's networks? */
-static bool is_excepted(struct tunnels *tunnels, const struct ast_rule *rule, size_t before,
+static bool is_excepted(struct checks *checks, const struct ast_rule *rule, size_t before,
 			enum addr_family family)
 {
 	for (size_t i = 0; i < before; i++) {
-		const struct ast_rule *other = &tunnels->policy->rules[i];
+		const struct ast_rule *other = &checks->policy->rules[i];
 		struct interval_set part;
 		bool known = true;
 
@@ -98,7 +98,7 @@ static bool is_excepted(struct tunnels *tunnels, const struct ast_rule *rule, si
 		     (!rule->protocols.count ||
 		      !interval_covers(&other->protocols, &rule->protocols))))
 			continue;
-		part = private_part(tunnels, ast_condition(other, "to"), family, &known);
+		part = private_part(checks, ast_condition(other, "to"), family, &known);
 		if (!known || has_network(&part, family))
 			return true;
 	}
@@ -108,7 +108,7 @@ static bool is_excepted(struct tunnels *tunnels, const struct ast_rule *rule, si
 /* ---- tables ---- */
 
 /* Has the table a route for private addresses, and does it not leave them to the main table? */
-static bool has_route(struct tunnels *tunnels, const struct ast_table *table)
+static bool has_route(struct checks *checks, const struct ast_table *table)
 {
 	size_t count;
 	const struct ast_route *routes = ast_table_routes(table, &count);
@@ -117,7 +117,7 @@ static bool has_route(struct tunnels *tunnels, const struct ast_table *table)
 
 	if (table->prefer_main)
 		return false;
-	builtin_find(tunnels->arena, "private", &own);
+	builtin_find(checks->arena, "private", &own);
 	for (size_t i = 0; i < count; i++) {
 		const struct ast_route *route = &routes[i];
 		bool is_own =
@@ -133,25 +133,24 @@ static bool has_route(struct tunnels *tunnels, const struct ast_table *table)
 
 /* The first table of the action that has a route for them before the main table is asked; or
  * NULL. */
-static const struct ast_table *find_table(struct tunnels *tunnels, const struct ast_then *then)
+static const struct ast_table *find_table(struct checks *checks, const struct ast_then *then)
 {
 	for (size_t i = 0; i < then->target_count; i++) {
 		const struct ast_table *table =
-			ast_table_find(tunnels->policy, then->targets[i].name);
+			ast_table_find(checks->policy, then->targets[i].name);
 
 		if (!table && then->action == THEN_ROUTE)
 			return NULL;
-		if (table && has_route(tunnels, table))
+		if (table && has_route(checks, table))
 			return table;
 	}
 	return NULL;
 }
 
-static void tell(struct tunnels *tunnels, const struct ast_then *then,
-		 const struct ast_table *table)
+static void tell(struct checks *checks, const struct ast_then *then, const struct ast_table *table)
 {
 	struct diag_record *record =
-		diag_add(tunnels->diag, DIAG_lan_included, then->name_span,
+		diag_add(checks->diag, DIAG_lan_included, then->name_span,
 			 "this takes what the host sends to its own networks too");
 
 	if (table)
@@ -165,29 +164,29 @@ static void tell(struct tunnels *tunnels, const struct ast_then *then,
 		  table ? "`prefer_main: true` to the table, or " : "");
 }
 
-static void judge(struct tunnels *tunnels, const struct ast_rule *rule, size_t order)
+static void judge(struct checks *checks, const struct ast_rule *rule, size_t order)
 {
-	const struct ast_table *table = find_table(tunnels, rule->then);
+	const struct ast_table *table = find_table(checks, rule->then);
 	bool all = false;
 
 	if ((!table && !ast_hands_over(rule->then)) || !(rule->scopes & SCOPE_LOCAL) ||
 	    asks_more(rule))
 		return;
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		if (is_excepted(tunnels, rule, order, (enum addr_family)family))
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
+		if (is_excepted(checks, rule, order, family))
 			return;
-		all |= takes_all(tunnels, rule, (enum addr_family)family);
+		all |= takes_all(checks, rule, family);
 	}
 	if (all)
-		tell(tunnels, rule->then, table);
+		tell(checks, rule->then, table);
 }
 
-void static_lans(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+void static_lans(struct checks *checks)
 {
-	struct tunnels tunnels = { .arena = arena, .diag = diag, .policy = policy };
+	const struct ast_policy *policy = checks->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		judge(&tunnels, &policy->rules[i], i);
+		judge(checks, &policy->rules[i], i);
 	if (policy->default_rules[1])
-		judge(&tunnels, policy->default_rules[1], policy->rule_count);
+		judge(checks, policy->default_rules[1], policy->rule_count);
 }

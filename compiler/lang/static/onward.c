@@ -10,11 +10,11 @@
 /* ---- what two rules share ---- */
 
 /* What is not known when a policy is compiled may be shared. */
-static bool is_open(const struct tunnels *tunnels, const struct match_condition *condition)
+static bool is_open(const struct checks *checks, const struct match_condition *condition)
 {
 	for (size_t i = 0; i < condition->reference_count; i++) {
 		const struct ast_set *set =
-			ast_set_find(tunnels->policy, condition->references[i].name);
+			ast_set_find(checks->policy, condition->references[i].name);
 
 		if (set && set->dynamic)
 			return true;
@@ -22,17 +22,17 @@ static bool is_open(const struct tunnels *tunnels, const struct match_condition 
 	return condition->negated || condition->specials || condition->masked_count;
 }
 
-static bool share_destinations(struct tunnels *tunnels, const struct ast_rule *a,
+static bool share_destinations(struct checks *checks, const struct ast_rule *a,
 			       const struct ast_rule *b, enum addr_family family)
 {
 	const struct match_condition *left = ast_condition(a, "to"),
 				     *right = ast_condition(b, "to");
 	const struct interval_set *one, *other;
 
-	if (!left || !right || is_open(tunnels, left) || is_open(tunnels, right))
+	if (!left || !right || is_open(checks, left) || is_open(checks, right))
 		return true;
-	for (size_t i = 0; (one = static_part(tunnels, left, family, i)); i++)
-		for (size_t k = 0; (other = static_part(tunnels, right, family, k)); k++)
+	for (size_t i = 0; (one = static_part(checks, left, family, i)); i++)
+		for (size_t k = 0; (other = static_part(checks, right, family, k)); k++)
 			if (interval_meets(one, other))
 				return true;
 	return false;
@@ -56,21 +56,21 @@ static bool share_interfaces(const struct ast_rule *a, const struct ast_rule *b)
 }
 
 /* Does the rule take what comes from the address, as far as is known? */
-static bool takes_from(struct tunnels *tunnels, const struct ast_rule *rule, struct addr addr)
+static bool takes_from(struct checks *checks, const struct ast_rule *rule, struct addr addr)
 {
 	const struct match_condition *from = ast_condition(rule, "from");
 
-	return !from || static_names_address(tunnels, from, addr);
+	return !from || static_names_address(checks, from, addr);
 }
 
-bool onward_takes(struct tunnels *tunnels, const struct ast_rule *handed,
-		  const struct ast_rule *rule, struct addr addr)
+bool onward_takes(struct checks *checks, const struct ast_rule *handed, const struct ast_rule *rule,
+		  struct addr addr)
 {
 	return (rule->scopes & SCOPE_FORWARD) && rule->families[addr.family] &&
 	       (!rule->protocols.count || interval_meets(&handed->protocols, &rule->protocols)) &&
 	       share_ports(handed, rule) && share_interfaces(handed, rule) &&
-	       share_destinations(tunnels, handed, rule, addr.family) &&
-	       takes_from(tunnels, rule, addr);
+	       share_destinations(checks, handed, rule, addr.family) &&
+	       takes_from(checks, rule, addr);
 }
 
 /* ---- listeners ---- */
@@ -123,13 +123,13 @@ static struct onward *own_listeners(struct arena *arena, const struct ast_rule *
 }
 
 /* Does the rule hand on, to `before`, what one of its listeners sends on? */
-static bool goes_back(struct tunnels *tunnels, const struct ast_rule *rule,
+static bool goes_back(struct checks *checks, const struct ast_rule *rule,
 		      const struct ast_rule *before, enum addr_family family)
 {
 	for (size_t i = 0; i < rule->then->hand_count; i++) {
 		const struct ast_listener *own = onward_of(rule, family, i);
 
-		if (own && onward_takes(tunnels, rule, before, own->addr[family]))
+		if (own && onward_takes(checks, rule, before, own->addr[family]))
 			return true;
 	}
 	return false;
@@ -138,7 +138,7 @@ static bool goes_back(struct tunnels *tunnels, const struct ast_rule *rule,
 struct onward *onward_excepted(struct arena *arena, struct ast_policy *policy,
 			       const struct ast_rule *rule, enum addr_family family, size_t *count)
 {
-	struct tunnels tunnels = { .arena = arena, .policy = policy };
+	struct checks checks = { .arena = arena, .policy = policy };
 	struct onward *out = own_listeners(arena, rule, family, count);
 
 	for (size_t i = 0; *count && i < policy->rule_count && &policy->rules[i] != rule; i++) {
@@ -148,8 +148,8 @@ struct onward *onward_excepted(struct arena *arena, struct ast_policy *policy,
 			const struct ast_listener *other = onward_of(before, family, k);
 
 			if (other && !has(out, *count, other->addr[family]) &&
-			    onward_takes(&tunnels, before, rule, other->addr[family]) &&
-			    goes_back(&tunnels, rule, before, family))
+			    onward_takes(&checks, before, rule, other->addr[family]) &&
+			    goes_back(&checks, rule, before, family))
 				*arena_append(arena, out, *count) =
 					(struct onward){ other->addr[family], other };
 		}

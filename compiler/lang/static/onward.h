@@ -13,8 +13,8 @@ const struct ast_listener *onward_of(const struct ast_rule *rule, enum addr_fami
 				     size_t nth);
 /* May what a listener was handed by the first rule, and sends on from this address, be the other's?
  */
-bool onward_takes(struct tunnels *tunnels, const struct ast_rule *handed,
-		  const struct ast_rule *rule, struct addr addr);
+bool onward_takes(struct checks *checks, const struct ast_rule *handed, const struct ast_rule *rule,
+		  struct addr addr);
 
 /* An address that a rule takes nothing from, lest a listener gets what it sends itself. */
 struct onward {

@@ -36,13 +36,13 @@ static const struct ast_listener *listener_at(const struct ast_rule *handed, str
 	return handed->then->listener;
 }
 
-static void takes(struct tunnels *tunnels, const struct ast_rule *handed,
-		  const struct ast_rule *rule, struct addr addr)
+static void takes(struct checks *checks, const struct ast_rule *handed, const struct ast_rule *rule,
+		  struct addr addr)
 {
 	const struct ast_listener *listener = listener_at(handed, addr);
 	char text[ADDR_TEXT];
 	struct diag_record *record =
-		diag_add(tunnels->diag, DIAG_onward, rule->then->span,
+		diag_add(checks->diag, DIAG_onward, rule->then->span,
 			 "this %s what the listener \"%s\" sends on from %s, too",
 			 rule->then->action == THEN_DROP || rule->then->action == THEN_REJECT
 				 ? "refuses"
@@ -54,22 +54,22 @@ static void takes(struct tunnels *tunnels, const struct ast_rule *handed,
 }
 
 /* Is this rule there to let the address go? */
-static bool excepts(struct tunnels *tunnels, const struct ast_rule *handed,
+static bool excepts(struct checks *checks, const struct ast_rule *handed,
 		    const struct ast_rule *rule, struct addr addr)
 {
 	const struct match_condition *from = ast_condition(rule, "from");
 
 	return rule->then->action == THEN_DIRECT && from && !from->negated &&
-	       onward_takes(tunnels, handed, rule, addr);
+	       onward_takes(checks, handed, rule, addr);
 }
 
 enum next { GOES_ON, LET_GO, TAKEN };
 
-static bool is_left(struct tunnels *tunnels, const struct ast_rule *rule, struct addr addr)
+static bool is_left(struct checks *checks, const struct ast_rule *rule, struct addr addr)
 {
 	size_t count;
 	struct onward *excepted =
-		onward_excepted(tunnels->arena, tunnels->policy, rule, addr.family, &count);
+		onward_excepted(checks->arena, checks->policy, rule, addr.family, &count);
 
 	for (size_t i = 0; i < count; i++)
 		if (wide_equal(excepted[i].addr.bits, addr.bits))
@@ -78,62 +78,61 @@ static bool is_left(struct tunnels *tunnels, const struct ast_rule *rule, struct
 }
 
 /* A rule about a few destinations among many, as one that blocks them, is meant for all. */
-static bool is_about_few(struct tunnels *tunnels, const struct ast_rule *handed,
+static bool is_about_few(struct checks *checks, const struct ast_rule *handed,
 			 const struct ast_rule *rule, enum addr_family family)
 {
 	const struct match_condition *all = ast_condition(handed, "to"),
 				     *to = ast_condition(rule, "to");
 
-	return to && !static_is_wide(tunnels, to, family) &&
-	       (!all || static_is_wide(tunnels, all, family));
+	return to && !static_is_wide(checks, to, family) &&
+	       (!all || static_is_wide(checks, all, family));
 }
 
 /* The first rule after the one that hands over that does not pass it on is what counts. */
-static enum next judge_next(struct tunnels *tunnels, const struct ast_rule *handed,
+static enum next judge_next(struct checks *checks, const struct ast_rule *handed,
 			    const struct ast_rule *rule, struct addr addr)
 {
 	enum ast_action action = rule->then->action;
 
-	if (action == THEN_CONTINUE || !onward_takes(tunnels, handed, rule, addr) ||
-	    is_left(tunnels, rule, addr) || is_about_few(tunnels, handed, rule, addr.family))
+	if (action == THEN_CONTINUE || !onward_takes(checks, handed, rule, addr) ||
+	    is_left(checks, rule, addr) || is_about_few(checks, handed, rule, addr.family))
 		return GOES_ON;
 	if (action == THEN_DIRECT)
-		return excepts(tunnels, handed, rule, addr) || !rule->condition_count ? LET_GO
-										      : GOES_ON;
-	takes(tunnels, handed, rule, addr);
+		return excepts(checks, handed, rule, addr) || !rule->condition_count ? LET_GO
+										     : GOES_ON;
+	takes(checks, handed, rule, addr);
 	return TAKEN;
 }
 
-static bool is_excepted(struct tunnels *tunnels, const struct ast_rule *handed, size_t before,
+static bool is_excepted(struct checks *checks, const struct ast_rule *handed, size_t before,
 			struct addr addr)
 {
 	for (size_t i = 0; i < before; i++)
-		if (excepts(tunnels, handed, &tunnels->policy->rules[i], addr))
+		if (excepts(checks, handed, &checks->policy->rules[i], addr))
 			return true;
 	return false;
 }
 
-static enum next judge(struct tunnels *tunnels, size_t order, enum addr_family family,
+static enum next judge(struct checks *checks, size_t order, enum addr_family family,
 		       const struct ast_listener *listener)
 {
-	const struct ast_policy *policy = tunnels->policy;
+	const struct ast_policy *policy = checks->policy;
 	const struct ast_rule *handed = &policy->rules[order];
 	enum next next = GOES_ON;
 
-	if (is_excepted(tunnels, handed, order, listener->addr[family]))
+	if (is_excepted(checks, handed, order, listener->addr[family]))
 		return LET_GO;
 	for (size_t i = order + 1; i < policy->rule_count && next == GOES_ON; i++)
-		next = judge_next(tunnels, handed, &policy->rules[i], listener->addr[family]);
+		next = judge_next(checks, handed, &policy->rules[i], listener->addr[family]);
 	if (next == GOES_ON && policy->default_rules[0])
-		next = judge_next(tunnels, handed, policy->default_rules[0],
-				  listener->addr[family]);
+		next = judge_next(checks, handed, policy->default_rules[0], listener->addr[family]);
 	return next;
 }
 
 /* One for each listener is enough. */
-void static_onwards(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+void static_onwards(struct checks *checks)
 {
-	struct tunnels tunnels = { .arena = arena, .diag = diag, .policy = policy };
+	const struct ast_policy *policy = checks->policy;
 	const struct ast_listener *last = NULL;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
@@ -143,7 +142,7 @@ void static_onwards(struct arena *arena, struct diag *diag, struct ast_policy *p
 				onward_of(&policy->rules[i], family, k / ADDR_FAMILIES);
 
 			if (listener && listener != last &&
-			    judge(&tunnels, i, family, listener) == TAKEN)
+			    judge(checks, i, family, listener) == TAKEN)
 				last = listener;
 		}
 }

@@ -23,7 +23,7 @@ struct rest {
 };
 
 struct rests {
-	struct tunnels tunnels;
+	struct checks *checks;
 	struct rest *items;
 	size_t count;
 };
@@ -31,10 +31,10 @@ struct rests {
 static struct ast_rule *add(struct rests *rests, const struct ast_rule *of,
 			    void (*tell)(struct diag *diag, const struct rest *rest))
 {
-	struct ast_rule *rule = arena_new_of(rests->tunnels.arena, struct ast_rule);
+	struct ast_rule *rule = arena_new_of(rests->checks->arena, struct ast_rule);
 
 	*rule = *of;
-	*arena_append(rests->tunnels.arena, rests->items, rests->count) =
+	*arena_append(rests->checks->arena, rests->items, rests->count) =
 		(struct rest){ tell, of, rule, NULL };
 	return rule;
 }
@@ -100,7 +100,7 @@ static void add_proxied(struct rests *rests, const struct ast_rule *rule,
 	if (cut_protocols->count) {
 		add(rests, rule, tell_protocols)->protocols = *cut_protocols;
 		rests->items[rests->count - 1].listener =
-			ast_without_protocols(rests->tunnels.arena, rule->then, cut_protocols);
+			ast_without_protocols(rests->checks->arena, rule->then, cut_protocols);
 	}
 	if (!cuts_ipv4 || ast_condition(rule, "family"))
 		return;
@@ -111,7 +111,7 @@ static void add_proxied(struct rests *rests, const struct ast_rule *rule,
 
 static void add_default(struct rests *rests, const struct ast_rule *rule)
 {
-	struct arena *arena = rests->tunnels.arena;
+	struct arena *arena = rests->checks->arena;
 	struct interval_set both = { 0 };
 
 	if (!rule || !ast_hands_over(rule->then))
@@ -146,8 +146,8 @@ static bool holds_own(struct rests *rests, const struct match_condition *conditi
 	const struct interval_set *set;
 	struct addr_set own = { 0 };
 
-	builtin_find(rests->tunnels.arena, "private", &own);
-	for (size_t i = 0; (set = static_part(&rests->tunnels, condition, family, i)); i++)
+	builtin_find(rests->checks->arena, "private", &own);
+	for (size_t i = 0; (set = static_part(rests->checks, condition, family, i)); i++)
 		for (size_t k = 0; k < own.family[family].count; k++) {
 			struct interval_set network = { &own.family[family].items[k], 1 };
 
@@ -161,7 +161,7 @@ static bool is_filled_later(struct rests *rests, const struct match_condition *c
 {
 	for (size_t i = 0; i < condition->reference_count; i++) {
 		const struct ast_set *set =
-			ast_set_find(rests->tunnels.policy, condition->references[i].name);
+			ast_set_find(rests->checks->policy, condition->references[i].name);
 
 		if (set && set->dynamic && addr_set_is_empty(&set->contents))
 			return true;
@@ -178,10 +178,10 @@ static bool names_strangers(struct rests *rests, const struct ast_rule *rule)
 
 	if (!from || from->negated)
 		return false;
-	for (int family = 0; family < ADDR_FAMILIES; family++) {
-		if (!ast_condition(rule, "in") && holds_own(rests, from, (enum addr_family)family))
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++) {
+		if (!ast_condition(rule, "in") && holds_own(rests, from, family))
 			return false;
-		found |= static_names_public(&rests->tunnels, from, (enum addr_family)family);
+		found |= static_names_public(rests->checks, from, family);
 	}
 	return found || is_filled_later(rests, from);
 }
@@ -191,8 +191,8 @@ static bool is_any_destination(struct rests *rests, const struct match_condition
 	if (!to)
 		return true;
 	return !to->negated && !(to->specials & SPECIAL_LOCAL) &&
-	       (static_is_wide(&rests->tunnels, to, ADDR_IPV4) ||
-		static_is_wide(&rests->tunnels, to, ADDR_IPV6));
+	       (static_is_wide(rests->checks, to, ADDR_IPV4) ||
+		static_is_wide(rests->checks, to, ADDR_IPV6));
 }
 
 static bool leaves_host_open(struct rests *rests, const struct ast_rule *rule)
@@ -207,7 +207,7 @@ static bool leaves_host_open(struct rests *rests, const struct ast_rule *rule)
 /* The same with `to: local`. */
 static void add_host(struct rests *rests, const struct ast_rule *rule)
 {
-	struct arena *arena = rests->tunnels.arena;
+	struct arena *arena = rests->checks->arena;
 	struct ast_rule *rest = add(rests, rule, tell_host);
 
 	rest->scopes = SCOPE_FORWARD;
@@ -224,9 +224,10 @@ static void add_host(struct rests *rests, const struct ast_rule *rule)
 
 /* ---- all of it ---- */
 
-void static_rests(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+void static_rests(struct checks *checks)
 {
-	struct rests rests = { .tunnels = { .arena = arena, .diag = diag, .policy = policy } };
+	struct rests rests = { .checks = checks };
+	struct ast_policy *policy = checks->policy;
 	const struct ast_rule **rules;
 	bool *passed;
 
@@ -243,12 +244,12 @@ void static_rests(struct arena *arena, struct diag *diag, struct ast_policy *pol
 		add_default(&rests, policy->default_rules[i]);
 	if (!rests.count)
 		return;
-	rules = arena_alloc(arena, rests.count * sizeof(*rules));
-	passed = arena_alloc(arena, rests.count);
+	rules = arena_alloc(checks->arena, rests.count * sizeof(*rules));
+	passed = arena_alloc(checks->arena, rests.count);
 	for (size_t i = 0; i < rests.count; i++)
 		rules[i] = rests.items[i].rule;
 	static_passed(policy, rules, rests.count, passed);
 	for (size_t i = 0; i < rests.count; i++)
 		if (passed[i])
-			rests.items[i].tell(diag, &rests.items[i]);
+			rests.items[i].tell(checks->diag, &rests.items[i]);
 }

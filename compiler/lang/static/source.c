@@ -14,21 +14,21 @@
 #include "lang/static/tunnel.h"
 
 /* Does the rule say which addresses of this host it is about? */
-static bool names_source(struct tunnels *tunnels, const struct ast_rule *rule)
+static bool names_source(struct checks *checks, const struct ast_rule *rule)
 {
 	const struct match_condition *from = ast_condition(rule, "from");
 
-	return from && !from->negated && !static_is_wide(tunnels, from, ADDR_IPV4) &&
-	       !static_is_wide(tunnels, from, ADDR_IPV6);
+	return from && !from->negated && !static_is_wide(checks, from, ADDR_IPV4) &&
+	       !static_is_wide(checks, from, ADDR_IPV6);
 }
 
-static void tell(struct tunnels *tunnels, const struct ast_rule *rule,
-		 const struct ast_table *table, enum addr_family family)
+static void tell(struct checks *checks, const struct ast_rule *rule, const struct ast_table *table,
+		 enum addr_family family)
 {
 	bool is_one = table->snat.span.source || ast_masquerades(table);
 	const char *other = !is_one ? "" : family == ADDR_IPV6 ? "IPv6 " : "IPv4 ";
 	struct diag_record *record =
-		diag_add(tunnels->diag, DIAG_needs_masquerade, rule->then->name_span,
+		diag_add(checks->diag, DIAG_needs_masquerade, rule->then->name_span,
 			 "the host's own %spackets keep the source address of their old way out",
 			 other);
 
@@ -46,47 +46,46 @@ static void tell(struct tunnels *tunnels, const struct ast_rule *rule,
 			  "add `masquerade: true` to the table, unless the other end knows that address");
 }
 
-static void judge_table(struct tunnels *tunnels, const struct ast_rule *rule,
+static void judge_table(struct checks *checks, const struct ast_rule *rule,
 			const struct ast_table *table)
 {
 	int family = 0;
 
-	while (family < ADDR_FAMILIES &&
-	       (table->snat.has[family] || table->masquerades[family] ||
-		!check_leads_out(table, (enum addr_family)family) ||
-		!static_is_about(tunnels, rule, (enum addr_family)family)))
+	while (family < ADDR_FAMILIES && (table->snat.has[family] || table->masquerades[family] ||
+					  !check_leads_out(table, (enum addr_family)family) ||
+					  !static_is_about(checks, rule, (enum addr_family)family)))
 		family++;
 	if (family < ADDR_FAMILIES)
-		tell(tunnels, rule, table, (enum addr_family)family);
+		tell(checks, rule, table, (enum addr_family)family);
 }
 
-static void judge(struct tunnels *tunnels, const struct ast_rule *rule)
+static void judge(struct checks *checks, const struct ast_rule *rule)
 {
 	const struct ast_then *then = rule->then;
 
-	if (!(rule->scopes & SCOPE_LOCAL) || names_source(tunnels, rule))
+	if (!(rule->scopes & SCOPE_LOCAL) || names_source(checks, rule))
 		return;
 	for (size_t i = 0; i < then->hand_count; i++)
 		if (then->hands[i].listener->via && !then->hands[i].listener->masquerade)
-			judge_table(tunnels, rule, then->hands[i].listener->via);
+			judge_table(checks, rule, then->hands[i].listener->via);
 	for (size_t i = 0; i < then->target_count; i++) {
 		const struct ast_table *table =
-			ast_table_find(tunnels->policy, then->targets[i].name);
+			ast_table_find(checks->policy, then->targets[i].name);
 
 		/* What the host sends has a route of the main table, or is not sent at all. */
 		if (!table && then->action == THEN_ROUTE)
 			return;
 		if (table)
-			judge_table(tunnels, rule, table);
+			judge_table(checks, rule, table);
 	}
 }
 
-void static_sources(struct arena *arena, struct diag *diag, struct ast_policy *policy)
+void static_sources(struct checks *checks)
 {
-	struct tunnels tunnels = { .arena = arena, .diag = diag, .policy = policy };
+	const struct ast_policy *policy = checks->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++)
-		judge(&tunnels, &policy->rules[i]);
+		judge(checks, &policy->rules[i]);
 	if (policy->default_rules[1])
-		judge(&tunnels, policy->default_rules[1]);
+		judge(checks, policy->default_rules[1]);
 }

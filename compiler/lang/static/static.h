@@ -10,6 +10,7 @@
 #include "lang/ast/ast.h"
 
 struct static_slice;
+struct checks;
 
 /* All of them. */
 void static_policy(struct arena *arena, struct diag *diag, struct ast_policy *policy,
@@ -24,9 +25,9 @@ void static_passed(struct ast_policy *policy, const struct ast_rule *const *rest
 		   bool *passed);
 /* static/rest.c: packets that a rule speaks of and does not take: what its listener does not take,
  * and what goes to this host. */
-void static_rests(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+void static_rests(struct checks *checks);
 /* static/source.c: what the host sends by another table, with the address of its old route. */
-void static_sources(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+void static_sources(struct checks *checks);
 /* static/order.c: destinations in two sets where the order of two rules decides. `unreached`
  * says of each rule and default, in order, that no packet gets there. */
 void static_order(struct diag *diag, struct ast_policy *policy, const struct static_slice *slices,
@@ -34,11 +35,11 @@ void static_order(struct diag *diag, struct ast_policy *policy, const struct sta
 /* static/leak.c: tables that let a family go. */
 void static_leaks(struct diag *diag, const struct static_slice *slice);
 /* static/family.c: IPv6 that goes past rules about IPv4. */
-void static_families(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+void static_families(struct checks *checks);
 /* static/lan.c: what the host sends to its own networks, sent away with the rest. */
-void static_lans(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+void static_lans(struct checks *checks);
 /* static/onward_check.c: what a listener on another host sends on, taken by a later rule. */
-void static_onwards(struct arena *arena, struct diag *diag, struct ast_policy *policy);
+void static_onwards(struct checks *checks);
 /* static/number.c: marks, tables and priorities that other programs are known to use. */
 void static_numbers(struct arena *arena, struct diag *diag, struct ast_policy *policy,
 		    const struct ir *ir);

@@ -42,7 +42,7 @@ static bool bypasses(const struct ast_rule *rule, const struct ast_table *table)
 		action == THEN_MARK || action == THEN_ANSWER);
 }
 
-const struct interval_set *static_part(struct tunnels *tunnels,
+const struct interval_set *static_part(struct checks *checks,
 				       const struct match_condition *condition,
 				       enum addr_family family, size_t nth)
 {
@@ -53,11 +53,11 @@ const struct interval_set *static_part(struct tunnels *tunnels,
 		return &condition->addresses.family[family];
 	if (nth > condition->reference_count)
 		return NULL;
-	set = ast_set_find(tunnels->policy, condition->references[nth - 1].name);
+	set = ast_set_find(checks->policy, condition->references[nth - 1].name);
 	if (set)
 		return &set->contents.family[family];
-	built_in = arena_new_of(tunnels->arena, struct addr_set);
-	builtin_find(tunnels->arena, condition->references[nth - 1].name, built_in);
+	built_in = arena_new_of(checks->arena, struct addr_set);
+	builtin_find(checks->arena, condition->references[nth - 1].name, built_in);
 	return &built_in->family[family];
 }
 
@@ -104,7 +104,7 @@ static const char *tunnel_dev(const struct ast_table *table)
 	return NULL;
 }
 
-bool static_names_public(struct tunnels *tunnels, const struct match_condition *condition,
+bool static_names_public(struct checks *checks, const struct match_condition *condition,
 			 enum addr_family family)
 {
 	static const char *const inner[] = { "private", "loopback", "link-local", "multicast" };
@@ -114,22 +114,22 @@ bool static_names_public(struct tunnels *tunnels, const struct match_condition *
 	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++) {
 		struct addr_set built_in = { 0 };
 
-		builtin_find(tunnels->arena, inner[i], &built_in);
-		own = addr_set_union(tunnels->arena, &own, &built_in);
+		builtin_find(checks->arena, inner[i], &built_in);
+		own = addr_set_union(checks->arena, &own, &built_in);
 	}
-	for (size_t i = 0; (set = static_part(tunnels, condition, family, i)); i++)
+	for (size_t i = 0; (set = static_part(checks, condition, family, i)); i++)
 		if (!interval_covers(&own.family[family], set))
 			return true;
 	return condition->negated;
 }
 
-bool static_is_wide(struct tunnels *tunnels, const struct match_condition *condition,
+bool static_is_wide(struct checks *checks, const struct match_condition *condition,
 		    enum addr_family family)
 {
 	const struct interval_set *set;
 	struct wide whole = addr_last(family), sum = wide(0);
 
-	for (size_t i = 0; (set = static_part(tunnels, condition, family, i)); i++)
+	for (size_t i = 0; (set = static_part(checks, condition, family, i)); i++)
 		for (size_t k = 0; k < set->count; k++)
 			sum = wide_add(sum, wide_right(wide_subtract(set->items[k].last,
 								     set->items[k].first),
@@ -140,7 +140,7 @@ bool static_is_wide(struct tunnels *tunnels, const struct match_condition *condi
 }
 
 /* Would the rule take a tunnel's packets, whoever's they are? */
-static bool is_broad(struct tunnels *tunnels, const struct ast_rule *rule)
+static bool is_broad(struct checks *checks, const struct ast_rule *rule)
 {
 	const struct match_condition *to = ast_condition(rule, "to");
 
@@ -153,13 +153,13 @@ static bool is_broad(struct tunnels *tunnels, const struct ast_rule *rule)
 	if (rule->protocols.count && !interval_contains(&rule->protocols, wide(PROTOCOL_UDP)))
 		return false;
 	for (int family = 0; to && family < ADDR_FAMILIES; family++)
-		if (rule->families[family] && static_is_wide(tunnels, to, (enum addr_family)family))
+		if (rule->families[family] && static_is_wide(checks, to, (enum addr_family)family))
 			return true;
 	return !to;
 }
 
 /* May the rule be there to let the tunnel's packets go? */
-static bool excepts(struct tunnels *tunnels, const struct ast_rule *rule,
+static bool excepts(struct checks *checks, const struct ast_rule *rule,
 		    const struct ast_table *table)
 {
 	const struct match_condition *to = ast_condition(rule, "to");
@@ -171,22 +171,22 @@ static bool excepts(struct tunnels *tunnels, const struct ast_rule *rule,
 	if (rule->then->action != THEN_DIRECT)
 		return false;
 	for (int family = 0; to && family < ADDR_FAMILIES; family++)
-		if (static_names_public(tunnels, to, (enum addr_family)family))
+		if (static_names_public(checks, to, (enum addr_family)family))
 			return true;
 	return !to && (ast_condition(rule, "port") || ast_condition(rule, "sport"));
 }
 
-static const struct ast_then *find_broad(struct tunnels *tunnels, const struct ast_table *table)
+static const struct ast_then *find_broad(struct checks *checks, const struct ast_table *table)
 {
-	const struct ast_policy *policy = tunnels->policy;
+	const struct ast_policy *policy = checks->policy;
 
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct ast_rule *rule = &policy->rules[i];
 
-		if (excepts(tunnels, rule, table))
+		if (excepts(checks, rule, table))
 			return NULL;
 		if ((rule->scopes & SCOPE_LOCAL) && leads_to(rule->then, table) &&
-		    is_broad(tunnels, rule))
+		    is_broad(checks, rule))
 			return rule->then;
 	}
 	return policy->default_local && leads_to(policy->default_local, table)
@@ -194,15 +194,15 @@ static const struct ast_then *find_broad(struct tunnels *tunnels, const struct a
 		       : NULL;
 }
 
-static void judge_unknown(struct tunnels *tunnels, const struct ast_table *table)
+static void judge_unknown(struct checks *checks, const struct ast_table *table)
 {
 	const char *dev = tunnel_dev(table);
-	const struct ast_then *then = dev ? find_broad(tunnels, table) : NULL;
+	const struct ast_then *then = dev ? find_broad(checks, table) : NULL;
 	struct diag_record *record;
 
 	if (!then)
 		return;
-	record = diag_add(tunnels->diag, DIAG_tunnel_loop,
+	record = diag_add(checks->diag, DIAG_tunnel_loop,
 			  then->name_span.source ? then->name_span : then->span,
 			  "this may send %s's own encrypted packets into %s, round and round", dev,
 			  dev);
@@ -215,12 +215,12 @@ static void judge_unknown(struct tunnels *tunnels, const struct ast_table *table
 		  "direct}");
 }
 
-void static_tunnels(struct tunnels *tunnels)
+void static_tunnels(struct checks *checks)
 {
-	for (size_t i = 0; i < tunnels->policy->table_count; i++) {
-		const struct ast_table *table = &tunnels->policy->tables[i];
+	for (size_t i = 0; i < checks->policy->table_count; i++) {
+		const struct ast_table *table = &checks->policy->tables[i];
 
 		if (!table->endpoint_count)
-			judge_unknown(tunnels, table);
+			judge_unknown(checks, table);
 	}
 }
