@@ -81,6 +81,20 @@ bool addr_looks_like_domain(const char *text);
 enum { ADDR_TEXT = 64 };
 const char *addr_format(struct addr addr, char out[ADDR_TEXT]);
 const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT]);
+/* '4' or '6': "IPv%c", "ip -%c", "_v%c". */
+static inline char addr_digit(enum addr_family family)
+{
+	return family == ADDR_IPV6 ? '6' : '4';
+}
+static inline const char *addr_family_name(enum addr_family family)
+{
+	return family == ADDR_IPV6 ? "IPv6" : "IPv4";
+}
+/* As in `ip daddr`. */
+static inline const char *addr_nft_word(enum addr_family family)
+{
+	return family == ADDR_IPV6 ? "ip6" : "ip";
+}
 /* What stands around that text in a policy: colons want quotes in YAML's brackets. */
 static inline const char *addr_quote(enum addr_family family)
 {

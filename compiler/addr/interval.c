@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 
 enum { INTERVAL_FEW = 64, INTERVAL_ROOM_LEAST = 8 };
 
@@ -399,15 +400,14 @@ bool interval_covers(const struct interval_set *a, const struct interval_set *b)
 
 /* ---- digest ---- */
 
-#define PRIME 0x100000001b3u
-#define PRIME_2 (PRIME * PRIME)
+#define PRIME_2 (HASH_PRIME * HASH_PRIME)
 #define PRIME_4 (PRIME_2 * PRIME_2)
 #define PRIME_8 (PRIME_4 * PRIME_4)
 
 static uint64_t interval_hash_bytes(uint64_t hash, uint64_t bytes, unsigned int count)
 {
 	for (; count; count--, bytes >>= 8)
-		hash = (hash ^ (unsigned char)bytes) * PRIME;
+		hash = (hash ^ (unsigned char)bytes) * HASH_PRIME;
 	return hash;
 }
 
@@ -418,7 +418,7 @@ static uint64_t interval_hash(uint64_t hash, struct wide number)
 	/* An IPv4 address has twelve, ... */
 	if (!number.high && number.low <= UINT32_MAX) {
 		hash = interval_hash_bytes(hash, number.low, 3);
-		return (hash ^ number.low >> 24) * (PRIME * PRIME_4 * PRIME_8);
+		return (hash ^ number.low >> 24) * (HASH_PRIME * PRIME_4 * PRIME_8);
 	}
 	/* ... and the network of an IPv6 prefix mostly eight. */
 	hash = number.low ? interval_hash_bytes(hash, number.low, 8) : hash * PRIME_8;
@@ -427,7 +427,7 @@ static uint64_t interval_hash(uint64_t hash, struct wide number)
 
 uint64_t interval_digest(const struct interval_set *set, uint64_t seed)
 {
-	uint64_t hash = seed ^ 0xcbf29ce484222325u;
+	uint64_t hash = seed ^ HASH_START;
 	size_t i;
 
 	for (i = 0; i < set->count; i++) {

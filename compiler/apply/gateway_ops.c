@@ -12,24 +12,23 @@
 #include "kernel/netlink.h"
 #include "kernel/nft_elements.h"
 
-static struct interval_set held_by(struct apply *apply, size_t index)
+static struct interval_set held_by(struct apply *apply, const struct ir_set *set)
 {
 	struct nft_elements held = { 0 };
 	struct netlink_error error;
 	uint32_t now;
 
-	if (op_fills(&apply->ops, &apply->ir->sets[index]) ||
-	    !nft_elements_read(apply->arena, &apply->kernel.nft, apply->ir->table,
-			       apply->ir->sets[index].base, IR_SET_LINK, &held, &now, &error))
+	if (op_fills(&apply->ops, set) ||
+	    !nft_elements_read(apply->arena, &apply->kernel.nft, apply->ir->table, set->base,
+			       IR_SET_LINK, &held, &now, &error))
 		return (struct interval_set){ 0 };
 	return held.ranges;
 }
 
 /* What a gateway had that does not answer now stays. */
-static void compare(struct apply *apply, size_t index, const struct gateways_set *wanted)
+static void compare(struct apply *apply, struct ir_set *set, const struct gateways_set *wanted)
 {
-	struct interval_set held = held_by(apply, index);
-	const struct ir_set *set = &apply->ir->sets[index];
+	struct interval_set held = held_by(apply, set);
 	struct ir_set *added = arena_new_of(apply->arena, struct ir_set),
 		      *removed = arena_new_of(apply->arena, struct ir_set);
 	struct op *op;
@@ -42,7 +41,7 @@ static void compare(struct apply *apply, size_t index, const struct gateways_set
 	if (!added->elements.count && !removed->elements.count)
 		return;
 	op = diff_add_set(apply->arena, &apply->ops, OP_SET_UPDATE, STAGE_GATEWAYS, apply->ir, set,
-			  apply->set_names[index]);
+			  apply->set_names[set - apply->ir->sets]);
 	op->added = added;
 	op->removed = removed;
 	op->why = "link addresses of gateways";
@@ -54,9 +53,10 @@ void apply_find_gateways(struct apply *apply)
 					      apply->ir->gateways, apply->ir->gateway_count,
 					      !apply->job->dry_run, apply->report);
 
-	for (size_t i = 0; i < apply->ir->set_count; i++)
-		for (size_t k = 0; k < found.count; k++)
-			if (apply->ir->sets[i].type == IR_SET_LINK &&
-			    strcmp(apply->ir->sets[i].base, found.sets[k].base) == 0)
-				compare(apply, i, &found.sets[k]);
+	for (size_t i = 0; i < found.count; i++) {
+		struct ir_set *set = ir_set_find(apply->ir, found.sets[i].base);
+
+		if (set && set->type == IR_SET_LINK)
+			compare(apply, set, &found.sets[i]);
+	}
 }

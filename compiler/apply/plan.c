@@ -24,12 +24,7 @@ struct planning {
 
 static const struct ir_set *applied_set(const struct planning *planning, const char *base)
 {
-	const struct archive *applied = planning->applied;
-
-	for (size_t i = 0; applied && i < applied->ir->set_count; i++)
-		if (strcmp(applied->ir->sets[i].base, base) == 0)
-			return &applied->ir->sets[i];
-	return NULL;
+	return planning->applied ? ir_set_find(planning->applied->ir, base) : NULL;
 }
 
 static void fill_set(const struct planning *planning, struct op *op)
@@ -61,7 +56,6 @@ static const char *rules_text(const struct planning *planning, const struct ir *
 {
 	const struct emit_job job = { .ir = ir };
 	struct buf out = { 0 };
-	const char *text;
 
 	for (size_t i = 0; i < ir->chain_count; i++) {
 		buf_printf(&out, "\tchain %s {\n", ir->chains[i].name);
@@ -69,9 +63,7 @@ static const char *rules_text(const struct planning *planning, const struct ir *
 			emit_nft_put_rule(&job, &ir->chains[i].rules[k], &out);
 		buf_puts(&out, "\t}\n");
 	}
-	text = arena_strdup(planning->apply->arena, buf_text(&out));
-	buf_free(&out);
-	return text;
+	return buf_keep(planning->apply->arena, &out);
 }
 
 /* What sets gain and lose. */

@@ -19,22 +19,13 @@ static bool is_dropped(const struct op *op)
 	       op->stage == STAGE_DROP_COUNTERS;
 }
 
-/* The line by which the table tells of a set that its rules use, or NULL. */
-static const struct about_line *find_line(const struct nft_table *table, const char *name)
-{
-	for (size_t i = 0; i < table->about_count; i++)
-		if (table->about[i].kind == ABOUT_SET && strcmp(table->about[i].name, name) == 0)
-			return &table->about[i];
-	return NULL;
-}
-
 /* What a rollback makes use of again has its base's name, so what is left over only stays. */
 static void spare(struct apply *apply, struct op *op)
 {
 	const struct about_line *line = NULL;
 
 	if (op->kind == OP_SET_REMOVE && op->base) {
-		line = find_line(&apply->observed.table, op->name);
+		line = nft_table_about_set(&apply->observed.table, NULL, op->name);
 		if (!line)
 			return;
 		*arena_append(apply->arena, apply->ir->kept, apply->ir->kept_count) =

@@ -10,18 +10,11 @@
 #include "base/report.h"
 #include "state/archive.h"
 
-static const struct ir_set *set_of(const struct ir *ir, const char *base)
-{
-	for (size_t i = 0; i < ir->set_count; i++)
-		if (strcmp(ir->sets[i].base, base) == 0)
-			return &ir->sets[i];
-	return NULL;
-}
-
 /* How many elements the set holds beside those that its policy lists. */
 static size_t count_added(struct apply *apply, const struct nft_table_set *set)
 {
-	const struct ir_set *before = apply->applied ? set_of(apply->applied->ir, set->name) : NULL;
+	const struct ir_set *before = apply->applied ? ir_set_find(apply->applied->ir, set->name)
+						     : NULL;
 	enum ir_set_type type = set->bits == 32 ? IR_SET_IPV4 : IR_SET_IPV6;
 	struct netlink_error error;
 	struct nft_elements held;

@@ -108,18 +108,17 @@ static void put_comments(struct apply *apply, struct netlink_batch *batch)
 	about_put_policy(apply->ir, &text);
 	nft_comment_replace(batch, table->name, nft_table_about(table, ABOUT_POLICY)->handle,
 			    buf_text(&text));
-	for (size_t i = 0; i < table->about_count; i++)
-		for (size_t k = 0; k < apply->ops.count; k++) {
-			const struct op *op = apply->ops.items[k];
+	for (size_t i = 0; i < apply->ops.count; i++) {
+		const struct op *op = apply->ops.items[i];
+		const struct about_line *line =
+			is_update(op) ? nft_table_about_set(table, op->set->base, NULL) : NULL;
 
-			if (!is_update(op) || table->about[i].kind != ABOUT_SET ||
-			    strcmp(table->about[i].base, op->set->base) != 0)
-				continue;
-			text.length = 0;
-			about_put_set(op->set, op->name, &text);
-			nft_comment_replace(batch, table->name, table->about[i].handle,
-					    buf_text(&text));
-		}
+		if (!line)
+			continue;
+		text.length = 0;
+		about_put_set(op->set, op->name, &text);
+		nft_comment_replace(batch, table->name, line->handle, buf_text(&text));
+	}
 	for (size_t i = 0; i < table->about_count; i++)
 		if (table->about[i].kind == ABOUT_WAITS)
 			nft_comment_remove(batch, table->name, table->about[i].handle);

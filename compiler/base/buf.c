@@ -91,3 +91,11 @@ void buf_free(struct buf *buf)
 	free(buf->text);
 	*buf = (struct buf){ 0 };
 }
+
+const char *buf_keep(struct arena *arena, struct buf *buf)
+{
+	const char *kept = arena_strndup(arena, buf_text(buf), buf->length);
+
+	buf_free(buf);
+	return kept;
+}

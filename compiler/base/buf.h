@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct arena;
+
 struct buf {
 	char *text; /* NULL while nothing was ever written */
 	size_t length, room;
@@ -24,5 +26,7 @@ void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(
 /* The text, "" for an empty buffer. Stays the buffer's. */
 const char *buf_text(const struct buf *buf);
 void buf_free(struct buf *buf);
+/* A copy in the arena, with a NUL behind the length; the buffer is empty and free afterwards. */
+const char *buf_keep(struct arena *arena, struct buf *buf);
 
 #endif

@@ -22,27 +22,6 @@ struct explain explain_new(struct arena *arena, const struct ir *plain, const st
 
 /* ---- verdicts ---- */
 
-static const char *way_verdict(const struct ir_class *way)
-{
-	switch (way->kind) {
-	case IR_CLASS_PROXY:
-		return "proxy";
-	case IR_CLASS_ROUTE:
-	case IR_CLASS_REPLY:
-	case IR_CLASS_INBOUND:
-	case IR_CLASS_SYN:
-	case IR_CLASS_MEMBER:
-		return "route";
-	case IR_CLASS_MARK:
-		return "mark";
-	case IR_CLASS_DIRECT:
-		return "direct";
-	case IR_CLASS_ANSWER:
-		return "answer";
-	}
-	return "";
-}
-
 static const char *verdict_of(const struct ir_outcome *outcome)
 {
 	switch (outcome->verdict) {
@@ -53,7 +32,7 @@ static const char *verdict_of(const struct ir_outcome *outcome)
 	case VERDICT_ACCEPT:
 		if (outcome->choice)
 			return "balance";
-		return outcome->way ? way_verdict(outcome->way) : "direct";
+		return outcome->way ? ir_class_then(outcome->way->kind) : "direct";
 	}
 	return "";
 }
@@ -354,7 +333,6 @@ const char *explain_condition(const struct explain *explain, const struct explai
 {
 	const struct ir_authored_condition *blamed = explain_blamed(explain, answer, rule);
 	struct buf text = { 0 };
-	const char *out;
 
 	if (!trace_came_to(explain->trace, rule)) {
 		if (!rule->lowered)
@@ -371,7 +349,5 @@ const char *explain_condition(const struct explain *explain, const struct explai
 	} else {
 		ir_match_put(rule->failed, NULL, &text);
 	}
-	out = arena_strndup(explain->arena, buf_text(&text), text.length);
-	buf_free(&text);
-	return out;
+	return buf_keep(explain->arena, &text);
 }

@@ -23,14 +23,6 @@ struct explain_text {
 	struct kept_condition *conditions;
 };
 
-static const char *keep(struct arena *arena, struct buf *text)
-{
-	const char *kept = arena_strndup(arena, buf_text(text), text->length);
-
-	buf_free(text);
-	return kept;
-}
-
 static struct explain_text *text_of(struct explain *explain, const struct trace_rule *rule)
 {
 	struct explain_text **text = &explain->texts[rule - explain->trace->rules];
@@ -44,7 +36,7 @@ static struct explain_text *text_of(struct explain *explain, const struct trace_
 	json_text(&json, "file", where.source->name);
 	json_number(&json, "line", source_place(where.source, where.begin).line);
 	json_text(&json, "name", rule->author->name);
-	(*text)->place = keep(explain->arena, &out);
+	(*text)->place = buf_keep(explain->arena, &out);
 	return *text;
 }
 
@@ -63,7 +55,7 @@ static const char *condition_of(struct explain *explain, const struct explain_an
 		return kept->text;
 	kept = arena_new_of(explain->arena, struct kept_condition);
 	json_text(&json, "condition", explain_condition(explain, answer, rule));
-	*kept = (struct kept_condition){ match, blamed, keep(explain->arena, &out),
+	*kept = (struct kept_condition){ match, blamed, buf_keep(explain->arena, &out),
 					 text->conditions };
 	text->conditions = kept;
 	return kept->text;

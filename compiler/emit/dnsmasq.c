@@ -38,7 +38,6 @@ bool emit_dnsmasq_is_needed(const struct ir *ir)
 static const char *sets_of(struct arena *arena, const struct ir *ir, const struct domain *domain)
 {
 	struct buf text = { 0 };
-	const char *sets;
 
 	for (size_t i = 0; i < domain->set_count; i++) {
 		const struct ir_set *set = &ir->sets[domain->sets[i]];
@@ -46,9 +45,7 @@ static const char *sets_of(struct arena *arena, const struct ir *ir, const struc
 		buf_printf(&text, "%s%c#inet#%s#%s", i ? "," : "",
 			   set->type == IR_SET_IPV4 ? '4' : '6', ir->table, set->base);
 	}
-	sets = arena_strdup(arena, buf_text(&text));
-	buf_free(&text);
-	return sets;
+	return buf_keep(arena, &text);
 }
 
 static int compare_alike(const void *a, const void *b)

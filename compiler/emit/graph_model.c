@@ -88,8 +88,7 @@ static void add_route(struct building *building, size_t table, const struct ir_r
 
 	ipbatch_put_route(route, 0, &text);
 	if (!has_line(&building->graph.boxes[table], buf_text(&text)) && (*shown)++ < ROUTES_SHOWN)
-		add_line(building, table,
-			 arena_strndup(building->arena, buf_text(&text), text.length));
+		add_line(building, table, buf_keep(building->arena, &text));
 	buf_free(&text);
 	for (size_t i = 0; i < route->hop_count; i++)
 		if (route->hops[i].dev)
@@ -194,9 +193,7 @@ static void add_listener(struct building *building, size_t way, const char *name
 			      arena_printf(building->arena, "listener %s", name));
 		buf_puts(&text, listener->mode);
 		put_addresses(listener, &text);
-		add_line(building, box,
-			 arena_strndup(building->arena, buf_text(&text), text.length));
-		buf_free(&text);
+		add_line(building, box, buf_keep(building->arena, &text));
 		add_line(building, box,
 			 listener->tcp && listener->udp ? "tcp, udp"
 			 : listener->tcp                ? "tcp"

@@ -23,36 +23,11 @@ static void put_mark(uint32_t value, uint32_t mask, struct json *out)
 	json_end(out);
 }
 
-static const char *kind_name(enum ir_class_kind kind)
-{
-	switch (kind) {
-	case IR_CLASS_PROXY:
-		return "proxy";
-	case IR_CLASS_ROUTE:
-		return "route";
-	case IR_CLASS_MARK:
-		return "mark";
-	case IR_CLASS_REPLY:
-		return "reply";
-	case IR_CLASS_INBOUND:
-		return "inbound";
-	case IR_CLASS_SYN:
-		return "syn";
-	case IR_CLASS_DIRECT:
-		return "direct";
-	case IR_CLASS_ANSWER:
-		return "answer";
-	case IR_CLASS_MEMBER:
-		return "member";
-	}
-	return "";
-}
-
 static void put_class(const struct ir_class *class, struct json *out)
 {
 	json_object(out, NULL);
 	json_text(out, "name", class->name);
-	json_text(out, "kind", kind_name(class->kind));
+	json_text(out, "kind", ir_class_name(class->kind));
 	put_mark(class->mark, class->mask, out);
 	json_number_or_null(out, "table", class->table);
 	json_number_or_null(out, "ip_rule", class->priority);

@@ -107,7 +107,7 @@ static void put_dispatch(const struct ir_statement *statement, struct buf *out)
 
 static void put_choice(const struct ir_statement *statement, struct buf *out)
 {
-	const char *word = statement->addr.family == ADDR_IPV4 ? "ip" : "ip6";
+	const char *word = addr_nft_word(statement->addr.family);
 
 	switch (statement->by) {
 	case IR_BY_CONNECTION:

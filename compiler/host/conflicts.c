@@ -259,8 +259,8 @@ static void check_mark(struct diag *diag, const struct ir *ir, const struct obse
 			  class->mark_given.source ? class->mark_given : class->origin,
 			  "the mark of %s, 0x%" PRIx32 "/0x%" PRIx32
 			  ", has bits that a foreign IPv%c rule matches: %s",
-			  class->name, class->mark, class->mask,
-			  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
+			  class->name, class->mark, class->mask, addr_digit(seen->rule.family),
+			  seen->text);
 	help_mark(record, ir, class, observed);
 }
 
@@ -276,8 +276,8 @@ static void check_priority(struct diag *diag, const struct ir *ir, const struct 
 	record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, priority),
 			  "the ip rule priorities %" PRIu32 "-%" PRIu32
 			  " are needed, and a foreign IPv%c rule is among them: %s",
-			  ir->priority_first, ir->priority_last,
-			  seen->rule.family == ADDR_IPV6 ? '6' : '4', seen->text);
+			  ir->priority_first, ir->priority_last, addr_digit(seen->rule.family),
+			  seen->text);
 	help_priority(record, ir, observed);
 	if (!class_of_mark(ir, seen))
 		diag_help(record,
@@ -326,8 +326,7 @@ static void check_route(struct diag *diag, const struct ir *ir, const struct obs
 		return;
 	record = diag_add(diag, DIAG_number_conflict, table_origin(ir, seen->route.table),
 			  "the routing table %" PRIu32 " holds a foreign IPv%c route: %s",
-			  seen->route.table, seen->route.family == ADDR_IPV6 ? '6' : '4',
-			  seen->text);
+			  seen->route.table, addr_digit(seen->route.family), seen->text);
 	help_table(record, ir, seen->route.table, observed);
 	if (!is_in_the_way(ir, seen))
 		diag_help(record,

@@ -18,19 +18,6 @@
 
 /* ---- sets ---- */
 
-static const struct about_line *about_set(const struct nft_table *table, const char *base,
-					  const char *name)
-{
-	for (size_t i = 0; i < table->about_count; i++) {
-		const struct about_line *line = &table->about[i];
-
-		if (line->kind == ABOUT_SET && (!base || strcmp(line->base, base) == 0) &&
-		    (!name || strcmp(line->name, name) == 0))
-			return line;
-	}
-	return NULL;
-}
-
 /*
  * Is the number of elements the kernel tells of that of the set? It keeps both ends of an interval
  * (but none behind the highest value) and, from some ways of loading, an end at zero; what it tells
@@ -85,20 +72,12 @@ struct op *diff_add_set(struct arena *arena, struct op_list *ops, enum op_kind k
  */
 enum { UPDATE_MOST = 1 << 16 };
 
-static const struct ir_set *set_of(const struct ir *ir, const char *base)
-{
-	for (size_t i = 0; i < ir->set_count; i++)
-		if (strcmp(ir->sets[i].base, base) == 0)
-			return &ir->sets[i];
-	return NULL;
-}
-
 /* The kernel's set under the name that the table tells of, where it still holds what was applied.
  */
 static const struct nft_table_set *
 find_applied(const struct nft_table *table, const struct archive *applied, const struct ir_set *set)
 {
-	const struct ir_set *before = set_of(applied->ir, set->base);
+	const struct ir_set *before = ir_set_find(applied->ir, set->base);
 
 	return before && !before->dynamic ? find_held(table, before) : NULL;
 }
@@ -111,7 +90,8 @@ static bool add_update(struct arena *arena, const struct ir *ir, const struct ir
 	struct delta *delta = arena_new_of(arena, struct delta);
 	struct op *op;
 
-	if (!held || !delta_make(arena, set_of(applied->ir, set->base), set, UPDATE_MOST, delta))
+	if (!held ||
+	    !delta_make(arena, ir_set_find(applied->ir, set->base), set, UPDATE_MOST, delta))
 		return false;
 	op = diff_add_set(arena, ops, OP_SET_UPDATE, STAGE_COMMIT, ir, set, held->name);
 	op->added = &delta->added;
@@ -235,7 +215,7 @@ static const struct nft_table_set *find_lasting(const struct nft_table *table,
  */
 static void remove_set(const struct naming *naming, const struct nft_table_set *set)
 {
-	const struct about_line *line = about_set(naming->table, NULL, set->name);
+	const struct about_line *line = nft_table_about_set(naming->table, NULL, set->name);
 	bool is_unused = knows_uses(naming->table) && !line;
 	struct op *op = op_add(naming->arena, naming->ops, OP_SET_REMOVE,
 			       is_unused && !nft_table_is_learned(set) ? STAGE_FREE_NAMES
@@ -245,7 +225,7 @@ static void remove_set(const struct naming *naming, const struct nft_table_set *
 	op->name = set->name;
 	op->word = nft_table_set_word(set);
 	op->base = is_unused ? NULL : line ? line->base : set->name;
-	op->is_replaced = line && set_of(naming->ir, line->base);
+	op->is_replaced = line && ir_set_find(naming->ir, line->base);
 	op->why = is_unused ? "left over" : NULL;
 }
 
@@ -415,7 +395,7 @@ static const struct ir_set *misnamed_set(const struct ir *ir, const char *const 
 					 const struct nft_table *table)
 {
 	for (size_t i = 0; i < ir->set_count; i++)
-		if (!about_set(table, ir->sets[i].base, names[i]))
+		if (!nft_table_about_set(table, ir->sets[i].base, names[i]))
 			return &ir->sets[i];
 	return NULL;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/sum.h"
+#include "base/hash.h"
 #include "host/flows_state.h"
 #include "host/foreign_chain.h"
 #include "ir/ir.h"
@@ -52,7 +52,7 @@ const struct link_fib *flows_fib(struct flows_walks *walks, struct addr to)
 		walks->hops = arena_alloc(walks->arena, BUCKETS * sizeof(*walks->hops));
 		memset(walks->hops, 0, BUCKETS * sizeof(*walks->hops));
 	}
-	bucket = &walks->hops[sum_of(to.family, &to.bits, sizeof(to.bits)) % BUCKETS];
+	bucket = &walks->hops[hash_words(to.family, &to.bits, sizeof(to.bits)) % BUCKETS];
 	for (hop = *bucket; hop; hop = hop->next)
 		if (addr_equal(hop->to, to))
 			return &hop->fib;

@@ -18,7 +18,7 @@
 #include <linux/rtnetlink.h>
 
 #include "base/arena.h"
-#include "base/sum.h"
+#include "base/hash.h"
 #include "host/flows_state.h"
 #include "host/foreign_chain.h"
 #include "host/host.h"

@@ -18,7 +18,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/sum.h"
+#include "base/hash.h"
 #include "host/foreign_element.h"
 #include "host/foreign_packet.h"
 #include "kernel/netlink.h"
@@ -89,9 +89,9 @@ static bool is_named(const struct kept_chain *chain, const struct nft_foreign_ta
 
 static size_t bucket_of(const struct nft_foreign_table *table, const char *name)
 {
-	uint64_t sum = sum_of(table->family, table->name, strlen(table->name));
+	uint64_t sum = hash_words(table->family, table->name, strlen(table->name));
 
-	return sum_of(sum, name, strlen(name)) % BUCKETS;
+	return hash_words(sum, name, strlen(name)) % BUCKETS;
 }
 
 static struct kept_chain *find(const struct foreign_chains *chains,
@@ -241,8 +241,7 @@ void foreign_chains_remember(struct foreign_chains *chains)
 
 static bool sees(const struct kept_chain *chain, enum addr_family family)
 {
-	return chain->table.family == NFPROTO_INET ||
-	       chain->table.family == (family == ADDR_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+	return chain->table.family == NFPROTO_INET || chain->table.family == netlink_family(family);
 }
 
 const char *foreign_chains_names(const struct foreign_chains *chains, struct arena *arena,

@@ -12,7 +12,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "base/arena.h"
-#include "base/sum.h"
+#include "base/hash.h"
 #include "host/foreign_packet.h"
 #include "kernel/netlink.h"
 #include "kernel/nft_foreign.h"
@@ -154,11 +154,11 @@ static struct remembered **bucket_of(struct foreign_memory *memory, const struct
 				     const uint8_t *key)
 {
 	uint64_t sum =
-		sum_of(asking->table->family, asking->table->name, strlen(asking->table->name));
+		hash_words(asking->table->family, asking->table->name, strlen(asking->table->name));
 
-	sum = sum_of(sum, asking->set, strlen(asking->set));
+	sum = hash_words(sum, asking->set, strlen(asking->set));
 	if (key)
-		sum = sum_of(sum, key, asking->key_length);
+		sum = hash_words(sum, key, asking->key_length);
 	return &memory->buckets[sum % BUCKETS];
 }
 

@@ -17,11 +17,6 @@
 #include "host/host.h"
 #include "ir/ir.h"
 
-static char family_digit(enum addr_family family)
-{
-	return family == ADDR_IPV6 ? '6' : '4';
-}
-
 /* `from all lookup local`, wherever it stands: only the host's own addresses are in that table. */
 static bool is_lookup_local(const struct ip_rule_seen *seen)
 {
@@ -107,7 +102,7 @@ static void tell_in_front(struct report *report, const struct foreign_ip_rules_p
 			   "a foreign IPv%c rule at priority %" PRIu32
 			   " stands before the policy's (%" PRIu32 "-%" PRIu32
 			   ") and can take packets that the policy has marked: %s",
-			   family_digit(seen->rule.family), seen->rule.priority,
+			   addr_digit(seen->rule.family), seen->rule.priority,
 			   policy->claim->priority_first, policy->claim->priority_last, seen->text);
 
 	diag_help_text(line,
@@ -149,7 +144,7 @@ void foreign_ip_rules_find(struct report *report, const struct foreign_ip_rules_
 				report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
 					   "a foreign IPv%c rule sends packets to the policy's table %" PRIu32
 					   ": %s",
-					   family_digit(seen->rule.family), seen->rule.table,
+					   addr_digit(seen->rule.family), seen->rule.table,
 					   seen->text),
 				"remove that rule, or give the policy other table ids (`settings: {table_ids: ...}`, or the table's `id:`)");
 	}
@@ -170,7 +165,7 @@ void foreign_ip_rules_find_inside(struct report *report,
 		diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
 					  "a foreign IPv%c rule stands among the policy's (%" PRIu32
 					  "-%" PRIu32 "): %s",
-					  family_digit(seen->rule.family), claim->priority_first,
+					  addr_digit(seen->rule.family), claim->priority_first,
 					  claim->priority_last, seen->text),
 			       "remove that rule, or write `settings: {priority: N}` in the policy with other numbers");
 	}
@@ -181,8 +176,8 @@ void foreign_ip_rules_find_inside(struct report *report,
 			diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_foreign_route,
 						  "the policy's table %" PRIu32
 						  " holds a foreign IPv%c route: %s",
-						  seen->route.table,
-						  family_digit(seen->route.family), seen->text),
+						  seen->route.table, addr_digit(seen->route.family),
+						  seen->text),
 				       "remove that route, or give the policy other table ids (`settings: {table_ids: ...}`, or the table's `id:`)");
 	}
 }

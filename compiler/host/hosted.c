@@ -170,9 +170,7 @@ static const char *known_words(struct rewrite *rewrite, enum ir_hosted_kind kind
 	for (size_t i = 0; i < numbers.count; i++)
 		buf_printf(&out, "%s%" PRIu32, i ? ", " : "", numbers.items[i]);
 	buf_puts(&out, " }");
-	rewrite->known[kind] = arena_strdup(rewrite->arena, buf_text(&out));
-	buf_free(&out);
-	return rewrite->known[kind];
+	return rewrite->known[kind] = buf_keep(rewrite->arena, &out);
 }
 
 /* Whoever has a name now is not the one that is missing, or, with "!= ", whoever has none. */
@@ -191,7 +189,7 @@ static const char *cgroup_words(struct rewrite *rewrite, const char *name)
 	unsigned int level;
 	const char *above = cgroup_above(rewrite->arena, name, &level);
 	struct cgroup_list beside = cgroup_below(rewrite->arena, above);
-	const char *shown = *above ? above : "/", *out;
+	const char *shown = *above ? above : "/";
 	struct buf text = { 0 };
 
 	buf_printf(&text, "socket cgroupv2 level %u \"%s\" socket cgroupv2 level %u != ", level,
@@ -201,9 +199,7 @@ static const char *cgroup_words(struct rewrite *rewrite, const char *name)
 	for (size_t i = 0; i < beside.count; i++)
 		buf_printf(&text, "%s\"%s\"", i ? ", " : "", beside.names[i]);
 	buf_puts(&text, beside.count ? " }" : "");
-	out = arena_strdup(rewrite->arena, buf_text(&text));
-	buf_free(&text);
-	return out;
+	return buf_keep(rewrite->arena, &text);
 }
 
 /* Packets of whom nothing says whether they are meant. */

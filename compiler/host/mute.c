@@ -59,7 +59,7 @@ void mute_tell(struct arena *arena, struct report *report, const struct ir *ir)
 			continue;
 		line = report_add(report, SEVERITY_WARNING, DIAG_ping_off,
 				  "this host answers no ping over IPv%c (%s is %s), so `then: answer` answers none",
-				  family == ADDR_IPV6 ? '6' : '4', key, value);
+				  addr_digit(family), key, value);
 		line->where = way->origin;
 		diag_help_text(line, "let it answer ping, at its own addresses, too");
 		line->command = report_text(report, "sysctl -w %s=0", key);

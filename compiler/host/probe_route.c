@@ -25,14 +25,6 @@
 #include "kernel/link.h"
 #include "kernel/sysctl.h"
 
-static const char *keep(struct probe *ask, struct buf *text)
-{
-	const char *kept = arena_strdup(ask->packet_arena, buf_text(text));
-
-	buf_free(text);
-	return kept;
-}
-
 /* ---- the ip rule ---- */
 
 static void check_rule(struct probe *ask)
@@ -48,14 +40,13 @@ static void check_rule(struct probe *ask)
 		    ip_rule_equal(&list->items[i].rule, wanted)) {
 			probe_note(ask, arena_printf(ask->packet_arena,
 						     "IPv%c rule %" PRIu32 " is there",
-						     wanted->family == ADDR_IPV6 ? '6' : '4',
-						     wanted->priority));
+						     addr_digit(wanted->family), wanted->priority));
 			return;
 		}
 	ip_rule_put_command(&command, "add", wanted, ask->ir->protocol);
 	probe_differ(ask, arena_printf(ask->packet_arena, "the IPv%c rule %" PRIu32 " is missing",
-				       wanted->family == ADDR_IPV6 ? '6' : '4', wanted->priority))
-		->command = keep(ask, &command);
+				       addr_digit(wanted->family), wanted->priority))
+		->command = buf_keep(ask->packet_arena, &command);
 }
 
 /* ---- the route ---- */
@@ -121,7 +112,7 @@ static void put_question(struct probe *ask, struct nlmsghdr *request)
 	unsigned int width = addr_width(packet->family);
 	uint32_t user;
 
-	header->rtm_family = packet->family == ADDR_IPV6 ? AF_INET6 : AF_INET;
+	header->rtm_family = netlink_family(packet->family);
 	header->rtm_dst_len = (uint8_t)width;
 	/* IPv6 says the table unasked, and takes the other flag for a mistake. */
 	header->rtm_flags = packet->family == ADDR_IPV6 ? RTM_F_FIB_MATCH
@@ -224,7 +215,7 @@ static void check_held(struct probe *ask, const struct ir_route *wanted)
 	route_put_command(&command, "add", wanted, ask->ir->protocol);
 	probe_differ(ask, arena_printf(ask->packet_arena, "table %" PRIu32 " has lost its route",
 				       wanted->table))
-		->command = keep(ask, &command);
+		->command = buf_keep(ask->packet_arena, &command);
 }
 
 /* The routes by an interface without carrier are left out (ignore_routes_with_linkdown). */
@@ -273,7 +264,7 @@ static void compare_route(struct probe *ask, const struct route_seen *found)
 	if (!found || found->route.table != wanted->table)
 		check_carriers(ask, wanted);
 	ipbatch_put_route(wanted, ask->ir->protocol, &text);
-	differ_route(ask, found, keep(ask, &text));
+	differ_route(ask, found, buf_keep(ask->packet_arena, &text));
 }
 
 /* Masquerade has no address to give: host/bare.h. */
@@ -286,7 +277,7 @@ static void check_source(struct probe *ask, const struct ir_route *route)
 	diag_help_text(probe_differ(ask,
 				    arena_printf(ask->packet_arena,
 						 "%s has no IPv%c address to masquerade with%s",
-						 bare, route->family == ADDR_IPV6 ? '6' : '4',
+						 bare, addr_digit(route->family),
 						 route->family == ADDR_IPV6
 							 ? ": the packet is dropped"
 							 : "")),

@@ -50,7 +50,7 @@ static bool family_of(const char *key, enum addr_family *family)
 static bool wants_table(void *user, const struct nft_foreign_table *table)
 {
 	const struct search *search = user;
-	uint8_t family = search->family == ADDR_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+	uint8_t family = netlink_family(search->family);
 	bool is_ours = table->family == NFPROTO_INET &&
 		       (!strcmp(table->name, "tpc") || !strncmp(table->name, "tpc_", 4));
 

@@ -79,18 +79,10 @@ static void check_table(struct arena *arena, const struct rundir *folder,
 
 /* ---- with a record: what should be there, and nothing else ---- */
 
-static const char *text_of(struct arena *arena, struct buf *command)
-{
-	const char *text = arena_strdup(arena, buf_text(command));
-
-	buf_free(command);
-	return text;
-}
-
 /* One that is missing, or is too much. */
 static void tell_rule(struct arena *arena, struct status_policy *policy, const struct op *op)
 {
-	char digit = op->rule->family == ADDR_IPV6 ? '6' : '4';
+	char digit = addr_digit(op->rule->family);
 
 	complain(arena, policy,
 		 op->kind == OP_RULE_REMOVE
@@ -169,7 +161,7 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 	struct diag_record *line;
 
 	ipbatch_put_route(route, 0, &text);
-	words = text_of(arena, &text);
+	words = buf_keep(arena, &text);
 	if (down)
 		words = arena_printf(arena, "the interface %s is down, so %s has no route `%s`",
 				     down, table, words);

@@ -23,28 +23,25 @@ static const char *links_words(struct arena *arena, struct netlink *netlink,
 			       enum addr_family family)
 {
 	struct buf text = { 0 };
-	const char *words;
 	size_t count;
 	const char **names = link_defaults(arena, netlink, family, &count);
 
 	for (size_t i = 0; i < count; i++)
 		buf_printf(&text, "%s%s has no carrier", i ? ", " : "", names[i]);
-	words = arena_strdup(arena, buf_text(&text));
-	buf_free(&text);
-	return words;
+	return buf_keep(arena, &text);
 }
 
 static void tell(struct arena *arena, struct report *report, struct netlink *netlink,
 		 enum addr_family family)
 {
-	const char *digit = family == ADDR_IPV6 ? "6" : "4";
+	char digit = addr_digit(family);
 
 	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_main_route,
-				  "the IPv%s default route of table main cannot be used (%s), so the kernel refuses what this host sends as unreachable before the policy's rules match it",
+				  "the IPv%c default route of table main cannot be used (%s), so the kernel refuses what this host sends as unreachable before the policy's rules match it",
 				  digit, links_words(arena, netlink, family)),
 		       arena_printf(arena,
 				    "give main a second default route by a link that works, with a larger metric: "
-				    "ip -%s route add default via GATEWAY dev INTERFACE metric 4000",
+				    "ip -%c route add default via GATEWAY dev INTERFACE metric 4000",
 				    digit));
 }
 

@@ -1,24 +1,20 @@
 /*
  * digest: one number for everything a policy puts into the kernel.
  *
- * FNV-1a, 64 bits (Fowler, Noll, Vo), over the bytes that the codec makes of it (ir_codec.h).
+ * FNV-1a, 64 bits (base/hash.h), over the bytes that the codec makes of it (ir_codec.h).
  * Places, remarks and what only the host knows are left out: a thing is
  * digested as a copy without them. Matches are digested as the text they print.
  */
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "ir/ir_codec.h"
-
-static const uint64_t FNV_START = 0xcbf29ce484222325u, FNV_PRIME = 0x100000001b3u;
 
 /* Of what was written since the last time; begins anew. */
 static uint64_t take(struct buf *bytes, uint64_t value)
 {
-	const char *text = buf_text(bytes);
-
-	for (size_t i = 0; i < bytes->length; i++)
-		value = (value ^ (unsigned char)text[i]) * FNV_PRIME;
+	value = hash_bytes(value, buf_text(bytes), bytes->length);
 	bytes->length = 0;
 	return value;
 }
@@ -122,7 +118,7 @@ uint64_t ir_rules_digest(const struct ir_chain *chain, uint64_t seed)
 	uint64_t digest;
 
 	add_rules(&codec, chain);
-	digest = take(&bytes, FNV_START ^ seed);
+	digest = take(&bytes, HASH_START ^ seed);
 	buf_free(&bytes);
 	return digest;
 }
@@ -177,7 +173,7 @@ static uint64_t digest_of(const struct ir *ir, bool with_contents)
 	for (size_t i = 0; i < ir->chain_count; i++)
 		add_chain(&codec, &ir->chains[i]);
 	add_routing(&codec, ir);
-	digest = take(&bytes, FNV_START);
+	digest = take(&bytes, HASH_START);
 	buf_free(&bytes);
 	return digest;
 }

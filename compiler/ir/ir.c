@@ -10,11 +10,39 @@
 #include "base/buf.h"
 #include "base/names.h"
 
+static const struct {
+	const char *name, *then;
+} class_words[] = {
+	[IR_CLASS_PROXY] = { "proxy", "proxy" },     [IR_CLASS_ROUTE] = { "route", "route" },
+	[IR_CLASS_MARK] = { "mark", "mark" },        [IR_CLASS_REPLY] = { "reply", "route" },
+	[IR_CLASS_INBOUND] = { "inbound", "route" }, [IR_CLASS_SYN] = { "syn", "route" },
+	[IR_CLASS_DIRECT] = { "direct", "direct" },  [IR_CLASS_ANSWER] = { "answer", "answer" },
+	[IR_CLASS_MEMBER] = { "member", "route" },
+};
+
+const char *ir_class_name(enum ir_class_kind kind)
+{
+	return class_words[kind].name;
+}
+
+const char *ir_class_then(enum ir_class_kind kind)
+{
+	return class_words[kind].then;
+}
+
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name)
 {
 	for (size_t i = 0; i < ir->chain_count; i++)
 		if (!strcmp(ir->chains[i].name, name))
 			return &ir->chains[i];
+	return NULL;
+}
+
+struct ir_set *ir_set_find(const struct ir *ir, const char *base)
+{
+	for (size_t i = 0; i < ir->set_count; i++)
+		if (!strcmp(ir->sets[i].base, base))
+			return &ir->sets[i];
 	return NULL;
 }
 
@@ -99,7 +127,7 @@ void ir_put_link(struct buf *out, uint64_t address)
 
 void ir_put_flow(enum addr_family family, struct buf *out)
 {
-	const char *word = family == ADDR_IPV4 ? "ip" : "ip6";
+	const char *word = addr_nft_word(family);
 
 	buf_printf(out, "%s saddr . %s daddr . meta l4proto . th sport . th dport", word, word);
 }

@@ -478,6 +478,10 @@ const char *ir_ended_set(enum addr_family family);
 /* A link address: 02:00:5e:10:00:01. And what a set knows a flow by, as nft words. */
 void ir_put_link(struct buf *out, uint64_t address);
 void ir_put_flow(enum addr_family family, struct buf *out);
+/* "proxy", "syn" ...; and what an author writes for such a class: "proxy", "route", "mark",
+ * "direct" or "answer". */
+const char *ir_class_name(enum ir_class_kind kind);
+const char *ir_class_then(enum ir_class_kind kind);
 /* "lookup", "unreachable" ...: ip's words. */
 const char *ir_action_name(enum ir_rule_action action);
 enum { IR_INTERFACE_TEXT = 17 };
@@ -494,6 +498,8 @@ void ir_match_put(const struct ir_match *match, const char *set_name, struct buf
 const struct ir_target *ir_map_find(const struct ir_set *map, struct wide value);
 /* Finds by name; NULL when there is none. */
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name);
+/* By its base's name; NULL when there is none. */
+struct ir_set *ir_set_find(const struct ir *ir, const char *base);
 
 /*
  * Names the contents: FNV-1a over everything the kernel will hold (sets, chains, ip rules, routes,

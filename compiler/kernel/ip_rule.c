@@ -18,11 +18,6 @@
 #include "emit/ipbatch.h"
 #include "kernel/netlink.h"
 
-static uint8_t kernel_family(enum addr_family family)
-{
-	return family == ADDR_IPV6 ? AF_INET6 : AF_INET;
-}
-
 static uint8_t kernel_action(enum ir_rule_action action)
 {
 	switch (action) {
@@ -68,7 +63,7 @@ static void put_prefix(struct buf *out, const char *word, enum addr_family famil
 		buf_printf(out, " %s all", word);
 		return;
 	}
-	inet_ntop(kernel_family(family), mnl_attr_get_payload(attribute), text, sizeof(text));
+	inet_ntop(netlink_family(family), mnl_attr_get_payload(attribute), text, sizeof(text));
 	buf_printf(out, " %s %s/%u", word, text, length);
 }
 
@@ -127,7 +122,6 @@ static const char *describe(struct reader *reader, const struct ip_rule_seen *se
 			    const struct nlattr *const *attributes)
 {
 	struct buf out = { 0 };
-	const char *text;
 
 	buf_printf(&out, "%" PRIu32 ":", seen->rule.priority);
 	if (header->flags & FIB_RULE_INVERT)
@@ -142,9 +136,7 @@ static const char *describe(struct reader *reader, const struct ip_rule_seen *se
 			   seen->rule.mask);
 	put_selectors(&out, header, attributes);
 	put_action(&out, seen, header, attributes[FRA_L3MDEV] != NULL);
-	text = arena_strdup(reader->arena, buf_text(&out));
-	buf_free(&out);
-	return text;
+	return buf_keep(reader->arena, &out);
 }
 
 /* Attributes that only say what a rule of ours may say too, or nothing. */
@@ -190,7 +182,7 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 	const struct nlattr *attributes[FRA_MAX + 1] = { NULL }, *attribute;
 	struct ip_rule_seen *seen;
 
-	if (message->nlmsg_type != RTM_NEWRULE || header->family != kernel_family(reader->family))
+	if (message->nlmsg_type != RTM_NEWRULE || header->family != netlink_family(reader->family))
 		return;
 	seen = arena_append(reader->arena, reader->list->items, reader->list->count);
 	mnl_attr_for_each(attribute, message, sizeof(*header)) {
@@ -234,7 +226,7 @@ bool ip_rule_observe(struct arena *arena, struct netlink *netlink, enum addr_fam
 	struct nlmsghdr *request = netlink_new(room, RTM_GETRULE, NLM_F_DUMP);
 	struct fib_rule_hdr *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
-	header->family = kernel_family(family);
+	header->family = netlink_family(family);
 	/* A kernel without IPv6 has no IPv6 rules. */
 	return netlink_dump(netlink, request, read_rule, &reader, &list->count, error) ||
 	       error->code == EAFNOSUPPORT || error->code == EOPNOTSUPP;
@@ -249,7 +241,7 @@ static bool change(struct netlink *netlink, uint16_t type, uint16_t flags,
 	struct nlmsghdr *request = netlink_new(room, type, flags);
 	struct fib_rule_hdr *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
-	header->family = kernel_family(rule->family);
+	header->family = netlink_family(rule->family);
 	header->action = kernel_action(rule->action);
 	mnl_attr_put_u32(request, FRA_PRIORITY, rule->priority);
 	mnl_attr_put_u32(request, FRA_FWMARK, rule->mark);
@@ -293,6 +285,6 @@ bool ip_rule_equal(const struct ir_ip_rule *a, const struct ir_ip_rule *b)
 void ip_rule_put_command(struct buf *out, const char *verb, const struct ir_ip_rule *rule,
 			 uint32_t protocol)
 {
-	buf_printf(out, "ip -%c rule %s ", rule->family == ADDR_IPV6 ? '6' : '4', verb);
+	buf_printf(out, "ip -%c rule %s ", addr_digit(rule->family), verb);
 	ipbatch_put_rule(rule, protocol, out);
 }

@@ -188,7 +188,7 @@ static void take_way(const struct nlmsghdr *message, void *user)
 /* A question for the way to an address; NULL: it is none. */
 static struct nlmsghdr *route_request(char *room, struct addr to, unsigned int flags)
 {
-	int family = to.family == ADDR_IPV6 ? AF_INET6 : AF_INET;
+	int family = netlink_family(to.family);
 	struct nlmsghdr *request;
 	struct rtmsg *header;
 	char text[ADDR_TEXT];

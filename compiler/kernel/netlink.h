@@ -13,6 +13,9 @@
 #include <stdint.h>
 
 #include <libmnl/libmnl.h>
+#include <sys/socket.h>
+
+#include "addr/addr.h"
 
 struct netlink_error {
 	int code; /* an errno, 0 for none */
@@ -73,6 +76,11 @@ bool netlink_take_error(const struct nlmsghdr *message, struct netlink_error *er
 
 /* A request in `room`, which has NETLINK_REQUEST bytes. */
 enum { NETLINK_REQUEST = 16384 };
+/* AF_INET or AF_INET6; netfilter's NFPROTO_IPV4 and NFPROTO_IPV6 are the same numbers. */
+static inline uint8_t netlink_family(enum addr_family family)
+{
+	return family == ADDR_IPV6 ? AF_INET6 : AF_INET;
+}
 struct nlmsghdr *netlink_new(char *room, uint16_t type, uint16_t flags);
 
 /* ---- nftables ---- */

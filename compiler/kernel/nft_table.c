@@ -15,7 +15,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "base/arena.h"
-#include "base/sum.h"
+#include "base/hash.h"
 #include "kernel/cgroup.h"
 #include "kernel/netlink.h"
 
@@ -249,11 +249,11 @@ static uint64_t sum_expressions(uint64_t sum, const struct nlattr *list)
 			continue;
 		for (size_t i = 0; i < sizeof(counting) / sizeof(counting[0]); i++)
 			counts |= is_text(inner[NFTA_EXPR_NAME], counting[i]);
-		sum = sum_of(sum, mnl_attr_get_payload(inner[NFTA_EXPR_NAME]),
-			     mnl_attr_get_payload_len(inner[NFTA_EXPR_NAME]));
+		sum = hash_words(sum, mnl_attr_get_payload(inner[NFTA_EXPR_NAME]),
+				 mnl_attr_get_payload_len(inner[NFTA_EXPR_NAME]));
 		if (inner[NFTA_EXPR_DATA] && !counts)
-			sum = sum_of(sum, mnl_attr_get_payload(inner[NFTA_EXPR_DATA]),
-				     mnl_attr_get_payload_len(inner[NFTA_EXPR_DATA]));
+			sum = hash_words(sum, mnl_attr_get_payload(inner[NFTA_EXPR_DATA]),
+					 mnl_attr_get_payload_len(inner[NFTA_EXPR_DATA]));
 	}
 	return sum;
 }
@@ -265,7 +265,7 @@ static void add_rule(struct nft_table *table, struct nft_table_chain *chain, uin
 	chain->rule_count++;
 	chain->is_edited |= handle <= chain->last_handle;
 	chain->last_handle = handle;
-	chain->sum = sum_of(chain->sum, &handle, sizeof(handle));
+	chain->sum = hash_words(chain->sum, &handle, sizeof(handle));
 	if (expressions)
 		chain->sum = sum_expressions(chain->sum, expressions);
 	if (handle > table->last_handle)
@@ -390,6 +390,19 @@ const struct about_line *nft_table_about(const struct nft_table *table, enum abo
 	for (size_t i = 0; i < table->about_count; i++)
 		if (table->about[i].kind == kind)
 			return &table->about[i];
+	return NULL;
+}
+
+const struct about_line *nft_table_about_set(const struct nft_table *table, const char *base,
+					     const char *name)
+{
+	for (size_t i = 0; i < table->about_count; i++) {
+		const struct about_line *line = &table->about[i];
+
+		if (line->kind == ABOUT_SET && (!base || strcmp(line->base, base) == 0) &&
+		    (!name || strcmp(line->name, name) == 0))
+			return line;
+	}
 	return NULL;
 }
 

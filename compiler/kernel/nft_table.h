@@ -89,6 +89,9 @@ const char *nft_table_set_word(const struct nft_table_set *set);
 size_t nft_table_rule_count(const struct nft_table *table);
 /* The first line of a kind, or NULL. */
 const struct about_line *nft_table_about(const struct nft_table *table, enum about_kind kind);
+/* The line about a set that rules use, by its base, its name (either may be NULL) or both. */
+const struct about_line *nft_table_about_set(const struct nft_table *table, const char *base,
+					     const char *name);
 /* Is the table one of a policy of ours, in words that this version understands? */
 bool nft_table_is_readable(const struct nft_table *table);
 

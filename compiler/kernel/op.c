@@ -378,13 +378,10 @@ enum op_sign op_sign(const struct op *op)
 static const char *text_of(struct arena *arena, const struct op *op, op_put_fn *put)
 {
 	struct buf out = { 0 };
-	const char *text;
 
 	if (put)
 		put(op, &out);
-	text = arena_strdup(arena, buf_text(&out));
-	buf_free(&out);
-	return text;
+	return buf_keep(arena, &out);
 }
 
 const char *op_what(struct arena *arena, const struct op *op)

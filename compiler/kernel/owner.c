@@ -56,7 +56,7 @@ enum owner_state owner_find(struct netlink *diag, bool udp, struct owner_end her
 	struct netlink_error error = { 0 };
 
 	*out = (struct owner){ 0 };
-	header->sdiag_family = here.addr.family == ADDR_IPV6 ? AF_INET6 : AF_INET;
+	header->sdiag_family = netlink_family(here.addr.family);
 	header->sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
 	header->idiag_states = UINT32_MAX;
 	/* "src and dst are swapped for historical reasons" (udp_dump_one in the kernel). */

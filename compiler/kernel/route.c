@@ -19,11 +19,6 @@
 #include "kernel/netlink.h"
 #include "kernel/nexthop.h"
 
-static uint8_t kernel_family(enum addr_family family)
-{
-	return family == ADDR_IPV6 ? AF_INET6 : AF_INET;
-}
-
 static const uint8_t kernel_types[] = {
 	[IR_ROUTE_UNICAST] = RTN_UNICAST,     [IR_ROUTE_LOCAL] = RTN_LOCAL,
 	[IR_ROUTE_BLACKHOLE] = RTN_BLACKHOLE, [IR_ROUTE_UNREACHABLE] = RTN_UNREACHABLE,
@@ -116,12 +111,9 @@ static void read_hops(struct reader *reader, struct ir_route *route, const struc
 static const char *describe(struct arena *arena, const struct route_seen *seen)
 {
 	struct buf out = { 0 };
-	const char *text;
 
 	ipbatch_put_route(&seen->route, seen->protocol, &out);
-	text = arena_strdup(arena, buf_text(&out));
-	buf_free(&out);
-	return text;
+	return buf_keep(arena, &out);
 }
 
 static void read_route(const struct nlmsghdr *message, void *user)
@@ -133,7 +125,8 @@ static void read_route(const struct nlmsghdr *message, void *user)
 	struct ir_route *route = &seen.route;
 
 	if (message->nlmsg_type != RTM_NEWROUTE ||
-	    header->rtm_family != kernel_family(reader->family) || header->rtm_flags & RTM_F_CLONED)
+	    header->rtm_family != netlink_family(reader->family) ||
+	    header->rtm_flags & RTM_F_CLONED)
 		return;
 	mnl_attr_for_each(attribute, message, sizeof(*header)) {
 		unsigned int type = mnl_attr_get_type(attribute);
@@ -175,7 +168,7 @@ bool route_observe(struct arena *arena, struct netlink *netlink, enum addr_famil
 	struct nlmsghdr *request = netlink_new(room, RTM_GETROUTE, NLM_F_DUMP);
 	struct rtmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
-	header->rtm_family = kernel_family(family);
+	header->rtm_family = netlink_family(family);
 	mnl_attr_put_u32(request, RTA_TABLE, table);
 	/* No such table, or a kernel without IPv6: no routes. */
 	return netlink_dump(netlink, request, read_route, &reader, &list->count, error) ||
@@ -230,7 +223,7 @@ static void put_via(struct nlmsghdr *request, const struct ir_nexthop *hop, enum
 		put_addr(request, RTA_GATEWAY, hop->via);
 		return;
 	}
-	via->rtvia_family = kernel_family(hop->via.family);
+	via->rtvia_family = netlink_family(hop->via.family);
 	mnl_attr_put(request, RTA_VIA, sizeof(*via) + write_addr(hop->via, via->rtvia_addr), bytes);
 }
 
@@ -291,7 +284,7 @@ static bool change(struct netlink *netlink, uint16_t type, uint16_t flags,
 		snprintf(error->text, sizeof(error->text), "there is no interface %s", missing);
 		return false;
 	}
-	header->rtm_family = kernel_family(route->family);
+	header->rtm_family = netlink_family(route->family);
 	header->rtm_type = kernel_types[route->type];
 	header->rtm_protocol = (uint8_t)protocol;
 	header->rtm_scope = type == RTM_DELROUTE ? RT_SCOPE_NOWHERE : kernel_scope(route);
@@ -412,6 +405,6 @@ bool route_fulfil(const struct ir_route *held, const struct ir_route *wanted)
 void route_put_command(struct buf *out, const char *verb, const struct ir_route *route,
 		       uint32_t protocol)
 {
-	buf_printf(out, "ip -%c route %s ", route->family == ADDR_IPV6 ? '6' : '4', verb);
+	buf_printf(out, "ip -%c route %s ", addr_digit(route->family), verb);
 	ipbatch_put_route(route, protocol, out);
 }

@@ -209,8 +209,7 @@ static const char *target_words(const struct judging *judging)
 
 	if (!judging->knows_to)
 		return arena_printf(arena, "port %u/%s for IPv%c", listener->port,
-				    protocol(judging),
-				    judging->way->family == ADDR_IPV6 ? '6' : '4');
+				    protocol(judging), addr_digit(judging->way->family));
 	return arena_printf(arena, "%s/%s", endpoint(arena, judging->to, listener->port),
 			    protocol(judging));
 }

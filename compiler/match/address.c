@@ -190,7 +190,7 @@ static bool read_address(struct decode *decode, const struct node *value,
 static void print_field(const struct ir_match *match, struct buf *out)
 {
 	buf_printf(out, "%s%s %s", match->tracked ? "ct original " : "",
-		   match->family == ADDR_IPV4 ? "ip" : "ip6",
+		   addr_nft_word(match->family),
 		   match->selector == ADDRESS_FROM ? "saddr" : "daddr");
 }
 

@@ -202,7 +202,7 @@ struct ir_match echo_match(enum addr_family family)
 
 static void print_given(const struct ir_match *match, struct buf *out)
 {
-	buf_printf(out, "ct reply %s daddr ", match->family == ADDR_IPV4 ? "ip" : "ip6");
+	buf_printf(out, "ct reply %s daddr ", addr_nft_word(match->family));
 	addr_put_interval(out, match->family, match->values.items[0]);
 }
 

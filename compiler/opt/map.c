@@ -10,7 +10,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/names.h"
+#include "base/hash.h"
 
 /* One that another map leads to is shared only when it stands for the same rules of the policy, so
  * that its comments stay true. */
@@ -132,8 +132,7 @@ static const char *map_name(struct flatten *flatten, const struct ir_match *key)
 	struct buf out = { 0 };
 
 	if (strlen(chain) > CHAIN)
-		chain = arena_printf(flatten->arena, "map_%08" PRIx32,
-				     names_hash(NAMES_HASH, chain));
+		chain = arena_printf(flatten->arena, "map_%08" PRIx32, hash_text(HASH_TEXT, chain));
 	key->ops->key->print(key, &out);
 	field = arena_strdup(flatten->arena, buf_text(&out));
 	for (char *c = (char *)field; *c; c++)

@@ -66,9 +66,8 @@ static void hosted_match(struct codec *codec, struct ir_match *item)
 		struct buf printed = { 0 };
 
 		item->ops->print(item, &printed);
-		words = arena_strdup(codec->arena, buf_text(&printed));
+		words = buf_keep(codec->arena, &printed);
 		name = piece_hosted_name(item);
-		buf_free(&printed);
 	}
 	CODEC_ENUM(codec, item->hosted, IR_HOSTED_CGROUP);
 	CODEC_FIELD(codec, item->negated);

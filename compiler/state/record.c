@@ -166,13 +166,10 @@ void record_remove(struct arena *arena, const struct rundir *folder, const char 
 const char *record_apply_command(struct arena *arena, const char *options, const char *policy)
 {
 	struct buf out = { 0 };
-	const char *command;
 
 	buf_printf(&out, "tpc apply %s%s", options ? options : "", options ? " " : "");
 	text_put_word(&out, policy);
-	command = arena_strdup(arena, buf_text(&out));
-	buf_free(&out);
-	return command;
+	return buf_keep(arena, &out);
 }
 
 const char *record_command(struct arena *arena, const struct record *record)

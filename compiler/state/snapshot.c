@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/ordinary.h"
 #include "base/report.h"
-#include "base/sum.h"
+#include "base/hash.h"
 #include "state/rundir.h"
 
 enum { ASIDE_NAMES = 1000 };
@@ -151,7 +151,7 @@ bool snapshot_write(struct arena *arena, const struct rundir *folder, const char
 	codec_text(&codec, &title);
 	codec_text(&codec, &boot);
 	body(&codec, thing);
-	sum = sum_of(0, buf_text(&out), out.length);
+	sum = hash_words(0, buf_text(&out), out.length);
 	codec_bytes(&codec, &sum, sizeof(sum));
 	output.text = buf_text(&out);
 	output.length = out.length;
@@ -168,7 +168,7 @@ static bool is_whole(const struct mapped *mapped)
 	if (mapped->length < sizeof(sum))
 		return false;
 	memcpy(&sum, mapped->bytes + mapped->length - sizeof(sum), sizeof(sum));
-	return sum == sum_of(0, mapped->bytes, mapped->length - sizeof(sum));
+	return sum == hash_words(0, mapped->bytes, mapped->length - sizeof(sum));
 }
 
 static bool is_text(const struct mapped *mapped, const char *kind, struct arena *arena)

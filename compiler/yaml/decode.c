@@ -32,13 +32,10 @@ static const char *excerpt(struct decode *decode, const char *text)
 static const char *join(struct decode *decode, const char *const *words, size_t count)
 {
 	struct buf buf = { 0 };
-	const char *text;
 
 	for (size_t i = 0; i < count; i++)
 		buf_printf(&buf, "%s%s", i ? ", " : "", words[i]);
-	text = arena_strdup(decode->arena, buf_text(&buf));
-	buf_free(&buf);
-	return text;
+	return buf_keep(decode->arena, &buf);
 }
 
 struct diag_record *decode_unknown(struct decode *decode, enum diag_code code, struct span span,

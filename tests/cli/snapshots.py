@@ -10,7 +10,7 @@ def boot():
 
 
 def sum_of(data):
-	"""compiler/base/sum.c: FNV-1a, a word at a time."""
+	"""compiler/base/hash.c, hash_words: FNV-1a, a word at a time."""
 	prime, most = 0x100000001b3, (1 << 64) - 1
 	total = 0xcbf29ce484222325 ^ len(data)
 	whole = len(data) // 8 * 8

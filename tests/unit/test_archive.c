@@ -199,7 +199,7 @@ static void test_altered(void **state)
 }
 
 /* The archive's own sum of all words, so that altered bytes come to be read at all. */
-static uint64_t sum_of(const char *at, size_t length)
+static uint64_t hash_words(const char *at, size_t length)
 {
 	uint64_t sum = 0xcbf29ce484222325u ^ length, word;
 
@@ -215,7 +215,7 @@ static uint64_t sum_of(const char *at, size_t length)
 
 static void save_with_sum(struct fixture *fixture)
 {
-	uint64_t sum = sum_of(fixture->bytes, fixture->length - sizeof(sum));
+	uint64_t sum = hash_words(fixture->bytes, fixture->length - sizeof(sum));
 
 	memcpy(fixture->bytes + fixture->length - sizeof(sum), &sum, sizeof(sum));
 	save(fixture, fixture->bytes, fixture->length);

@@ -247,8 +247,7 @@ static void warn_of_one_family(struct resolving *resolving,
 			continue;
 		diag_help(diag_add(resolving->diag, DIAG_empty_set, first->span,
 				   "no %s network of these countries is known, so all %s stays in the set",
-				   family == ADDR_IPV4 ? "IPv4" : "IPv6",
-				   family == ADDR_IPV4 ? "IPv4" : "IPv6"),
+				   addr_family_name(family), addr_family_name(family)),
 			  "name a database of both families, or one of each: [{geoip: ..., database: ONE}, "
 			  "{geoip: ..., database: TWO}]");
 	}
@@ -304,7 +303,7 @@ static bool has_room(struct diag *diag, const struct ast_set *set)
 			continue;
 		diag_help(diag_add(diag, DIAG_bad_value, set->size_span,
 				   "the set \"%s\" begins with %zu %s elements and may have only %u",
-				   set->name, count, family == ADDR_IPV4 ? "IPv4" : "IPv6",
+				   set->name, count, addr_family_name(family),
 				   (unsigned int)set->size),
 			  "write a `size` with room for what is added at run time, too");
 		return false;

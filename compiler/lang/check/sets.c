@@ -8,8 +8,6 @@
 #include "base/diag.h"
 #include "lang/check/check.h"
 
-static const char *const family_names[] = { [ADDR_IPV4] = "IPv4", [ADDR_IPV6] = "IPv6" };
-
 /* ---- nothing ---- */
 
 /* Rules that match nothing have said so of the set, unless it stands in another set, too. */
@@ -68,7 +66,7 @@ static void warn_of_whole(const struct whole *whole, const struct ast_rule *rule
 		return;
 	record = diag_add(whole->diag, DIAG_drops_all, rule->span,
 			  "\"%s\" holds every %s address, and this rule %s them all", first->name,
-			  family_names[family], verb);
+			  addr_family_name(family), verb);
 	diag_also(record, first->span, "defined here");
 	diag_help(record,
 		  "take %s, or what adds up to it, out of the set; or write `any` if all are meant",

@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
-#include "base/names.h"
+#include "base/hash.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
 
@@ -60,15 +60,15 @@ static const char *uplink_name(const struct lower *lower, size_t uplink)
  */
 static uint32_t draw_value(struct lower *lower, size_t uplink, size_t decision)
 {
-	uint32_t start = names_hash(NAMES_HASH, uplink_name(lower, uplink));
+	uint32_t start = hash_text(HASH_TEXT, uplink_name(lower, uplink));
 
 	if (decision) {
-		start = names_hash(start, lower->decisions[decision - 1].scope == SCOPE_LOCAL
-						  ? "/local/"
-						  : "/forward/");
-		start = names_hash(start, lower->decisions[decision - 1].chain
-						  ? lower->decisions[decision - 1].chain
-						  : "");
+		start = hash_text(start, lower->decisions[decision - 1].scope == SCOPE_LOCAL
+						 ? "/local/"
+						 : "/forward/");
+		start = hash_text(start, lower->decisions[decision - 1].chain
+						 ? lower->decisions[decision - 1].chain
+						 : "");
 	}
 	return lower_free_connmark(lower, start);
 }

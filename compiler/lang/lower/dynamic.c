@@ -14,8 +14,8 @@ static void lower_dynamic_set(struct lower *lower, const struct ast_set *set,
 	bool is_resolved = is_ipv4 || lower->policy->settings.ipv6 != IPV6_OFF;
 
 	lower_add_set(lower, (struct ir_set){
-				     .base = arena_printf(lower->arena, "%s_%s", set->name,
-							  is_ipv4 ? "v4" : "v6"),
+				     .base = arena_printf(lower->arena, "%s_v%c", set->name,
+							  addr_digit(family)),
 				     .type = is_ipv4 ? IR_SET_IPV4 : IR_SET_IPV6,
 				     .elements = set->contents.family[family],
 				     .origin = set->span,

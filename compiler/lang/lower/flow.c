@@ -9,7 +9,7 @@
  * entries, and what has no entry of its own but is remembered goes on as it went.
  */
 #include "base/arena.h"
-#include "base/names.h"
+#include "base/hash.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
 
@@ -43,7 +43,7 @@ static const struct ir_set *flow_set(struct lower *lower, const struct lower_dec
 			     (struct ir_set){
 				     .base = arena_printf(lower->arena, "flows.%.20s.%08x_%s",
 							  decision->chain,
-							  names_hash(NAMES_HASH, name),
+							  hash_text(HASH_TEXT, name),
 							  is_ipv4 ? "v4" : "v6"),
 				     .type = is_ipv4 ? IR_SET_FLOW_IPV4 : IR_SET_FLOW_IPV6,
 				     .dynamic = true,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/names.h"
 #include "lang/lower/lower.h"
 #include "lang/lower/table.h"
@@ -57,7 +58,7 @@ static const struct ir_set *gateway_set(struct lower *lower, const char *name, s
 	const char *base = strlen(name) <= NAME_MOST
 				   ? arena_printf(lower->arena, "gateways.%s", name)
 				   : arena_printf(lower->arena, "gateways.%.*s.%08x", NAME_MOST - 9,
-						  name, names_hash(NAMES_HASH, name));
+						  name, hash_text(HASH_TEXT, name));
 
 	return lower_add_set(lower, (struct ir_set){ .base = base,
 						     .type = IR_SET_LINK,

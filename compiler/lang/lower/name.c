@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/names.h"
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "lang/lower/lower.h"
 
@@ -30,12 +30,12 @@ static uint32_t hash_node(uint32_t hash, const struct node *node)
 {
 	static const char *const kinds[] = { "\1", "\2", "\3" };
 
-	hash = names_hash(hash, kinds[node->kind]);
+	hash = hash_text(hash, kinds[node->kind]);
 	if (node->kind == NODE_SCALAR)
-		return names_hash(hash, node->text);
+		return hash_text(hash, node->text);
 	for (size_t i = 0; i < node->count; i++) {
 		if (node->kind == NODE_MAP)
-			hash = names_hash(hash, node->entries[i].key);
+			hash = hash_text(hash, node->entries[i].key);
 		hash = hash_node(hash, node->kind == NODE_MAP ? &node->entries[i].value
 							      : &node->items[i]);
 	}
@@ -46,13 +46,13 @@ static uint32_t hash_node(uint32_t hash, const struct node *node)
 static uint32_t hash_rule(const struct ast_rule *rule, const char *then)
 {
 	static const char *const scopes[] = { "", "/forward", "/local", "/both" };
-	uint32_t hash = names_hash(NAMES_HASH, scopes[rule->scope]);
+	uint32_t hash = hash_text(HASH_TEXT, scopes[rule->scope]);
 
 	for (size_t i = 0; i < rule->condition_count; i++) {
-		hash = names_hash(hash, rule->conditions[i]->key);
+		hash = hash_text(hash, rule->conditions[i]->key);
 		hash = hash_node(hash, rule->written[i]);
 	}
-	return names_hash(hash, then);
+	return hash_text(hash, then);
 }
 
 const char *lower_time_name(struct lower *lower, const struct ast_rule *rule)
@@ -60,7 +60,7 @@ const char *lower_time_name(struct lower *lower, const struct ast_rule *rule)
 	for (size_t i = 0; i < rule->condition_count; i++)
 		if (!strcmp(rule->conditions[i]->key, "time"))
 			return arena_printf(lower->arena, "time.%08x",
-					    hash_node(NAMES_HASH, rule->written[i]));
+					    hash_node(HASH_TEXT, rule->written[i]));
 	return "time";
 }
 
@@ -126,7 +126,7 @@ static const char *id_of(struct lower *lower, const struct ast_rule *rule,
 	if (!words->name)
 		return with_hash(lower, slug, hash_rule(rule, words->then_text));
 	if (!is_whole || strlen(slug) > ID_WORDS)
-		return with_hash(lower, slug, names_hash(NAMES_HASH, words->name));
+		return with_hash(lower, slug, hash_text(HASH_TEXT, words->name));
 	return arena_printf(lower->arena, "rule_%s", slug);
 }
 
@@ -164,8 +164,8 @@ static bool part(struct lower *lower, struct ast_rule **rules, size_t count, uns
 			uint32_t hash = hash_rule(rules[k], words->then_text);
 
 			if (round)
-				hash = names_hash(hash, arena_printf(lower->arena, "/%u/%zu", round,
-								     k - first));
+				hash = hash_text(hash, arena_printf(lower->arena, "/%u/%zu", round,
+								    k - first));
 			rules[k]->id = with_hash(lower, id + strlen("rule_"), hash);
 			changed = true;
 		}

@@ -10,7 +10,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
-#include "base/names.h"
+#include "base/hash.h"
 #include "lang/ast/known.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
@@ -217,7 +217,7 @@ static uint32_t hash_policy(const struct lower *lower, uint32_t hash)
 {
 	const char *policy = lower->policy->name;
 
-	return strcmp(policy, "tpc") ? names_hash(hash, policy) : hash;
+	return strcmp(policy, "tpc") ? hash_text(hash, policy) : hash;
 }
 
 /* Once there are no others, those are given out that other programs are known to use. */
@@ -225,7 +225,7 @@ uint32_t lower_draw_mark(struct lower *lower, const char *name, struct span span
 {
 	uint32_t mask = lower_mark_mask(lower);
 	uint32_t room = lower_mask_room(mask), value;
-	uint32_t start = hash_policy(lower, names_hash(NAMES_HASH, name));
+	uint32_t start = hash_policy(lower, hash_text(HASH_TEXT, name));
 
 	for (int known = 0; known <= 1; known++)
 		for (uint32_t i = 0; i < room; i++) {
@@ -246,7 +246,7 @@ uint32_t lower_draw_table(struct lower *lower, const char *name, struct span spa
 {
 	struct ast_settings *settings = &lower->policy->settings;
 	uint32_t room = settings->table_last - settings->table_first + 1, id;
-	uint32_t start = hash_policy(lower, names_hash(names_hash(NAMES_HASH, "table/"), name));
+	uint32_t start = hash_policy(lower, hash_text(hash_text(HASH_TEXT, "table/"), name));
 
 	for (int known = 0; known <= 1; known++)
 		for (uint32_t i = 0; i < room; i++) {

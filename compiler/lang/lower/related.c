@@ -13,7 +13,7 @@
  * the same.
  */
 #include "base/arena.h"
-#include "base/names.h"
+#include "base/hash.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
 
@@ -87,8 +87,8 @@ void lower_save_target(struct lower *lower, struct ir_chain *chain, struct lower
 	/* What is left when all that must have a value has one. */
 	if (!target->saved)
 		target->saved =
-			lower_free_connmark(lower, names_hash(names_hash(NAMES_HASH, "/related/"),
-							      target->chain));
+			lower_free_connmark(lower, hash_text(hash_text(HASH_TEXT, "/related/"),
+							     target->chain));
 	if (!target->saved)
 		return;
 	rule = lower_guarantee(lower, chain, "for what the kernel may expect of the connection");

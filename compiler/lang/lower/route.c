@@ -143,8 +143,6 @@ static void table_route(struct lower *lower, const struct ast_table *table,
 		  "IPv4 goes by IPv4 next hops, IPv6 by IPv6 ones: write a route for each");
 }
 
-static const char *const family_names[] = { "IPv4", "IPv6" };
-
 /* An address that no route of the table could use. */
 static void check_source(struct lower *lower, const struct ast_table *table,
 			 const struct ast_addresses *source, const char *key)
@@ -154,9 +152,9 @@ static void check_source(struct lower *lower, const struct ast_table *table,
 			continue;
 		diag_help(diag_add(lower->diag, DIAG_impossible, source->span,
 				   "the table has no %s route that could use this `%s`",
-				   family_names[family], key),
+				   addr_family_name(family), key),
 			  "give it an %s `via`, or an address of the other family",
-			  family_names[family]);
+			  addr_family_name(family));
 	}
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/hash.h"
 #include "base/names.h"
 #include "lang/check/check.h"
 #include "lang/lower/lower.h"
@@ -195,14 +196,13 @@ static uint32_t start_of(struct lower *lower, const struct lower_target *target,
 {
 	const char **names = NULL;
 	size_t count = 0;
-	uint32_t start =
-		names_hash(names_hash(NAMES_HASH, "/member/"), target->members[member].name);
+	uint32_t start = hash_text(hash_text(HASH_TEXT, "/member/"), target->members[member].name);
 
 	for (size_t i = 0; i < target->member_count; i++)
 		*arena_append(lower->arena, names, count) = target->members[i].name;
 	qsort(names, count, sizeof(*names), by_name);
 	for (size_t i = 0; i < count; i++)
-		start = names_hash(names_hash(start, "/"), names[i]);
+		start = hash_text(hash_text(start, "/"), names[i]);
 	start += (uint32_t)target->fallback;
 	return start;
 }
@@ -224,10 +224,10 @@ void lower_plan_sticky(struct lower *lower)
 
 		for (size_t k = 0; decision->target && k < decision->target->member_count; k++)
 			lower_add_member_connmark(lower, i + 1, k + 1,
-						  names_hash(start_of(lower, decision->target, k),
-							     decision->scope == SCOPE_LOCAL
-								     ? "/local/"
-								     : "/forward/"));
+						  hash_text(start_of(lower, decision->target, k),
+							    decision->scope == SCOPE_LOCAL
+								    ? "/local/"
+								    : "/forward/"));
 	}
 	for (size_t i = 0; i < lower->target_count; i++)
 		plan_notes(lower, lower->targets[i]);

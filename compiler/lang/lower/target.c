@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/names.h"
+#include "base/hash.h"
 #include "lang/check/check.h"
 #include "lang/lower/lower.h"
 #include "match/kinds.h"
@@ -130,7 +130,7 @@ static const char *chain_part(struct lower *lower, const char *name)
 
 	if (strlen(name) <= MOST)
 		return name;
-	return arena_printf(lower->arena, "%.*s.%08x", MOST, name, names_hash(NAMES_HASH, name));
+	return arena_printf(lower->arena, "%.*s.%08x", MOST, name, hash_text(HASH_TEXT, name));
 }
 
 struct lower_target *lower_add_target(struct lower *lower, enum ir_class_kind kind,

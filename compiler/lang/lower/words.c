@@ -83,14 +83,6 @@ static void put_value(const struct node *node, struct buf *out)
 	}
 }
 
-static const char *take(struct lower *lower, struct buf *buf)
-{
-	const char *text = arena_strndup(lower->arena, buf_text(buf), buf->length);
-
-	buf_free(buf);
-	return text;
-}
-
 /* Words that say by themselves what they are about. */
 static bool speaks_for_itself(const char *key)
 {
@@ -138,7 +130,7 @@ static struct ir_authored_condition describe_condition(struct lower *lower,
 	if (condition->kind->names_interfaces)
 		add_written_names(lower, value, &out);
 	add_lists(lower, condition, &out);
-	out.text = take(lower, &text);
+	out.text = buf_keep(lower->arena, &text);
 	return out;
 }
 
@@ -154,7 +146,7 @@ static void describe_conditions(struct lower *lower, const struct ast_rule *rule
 		*arena_append(lower->arena, out->conditions, out->condition_count) = one;
 		buf_printf(&text, "%s%s", i ? ", " : "", one.text);
 	}
-	out->text = take(lower, &text);
+	out->text = buf_keep(lower->arena, &text);
 }
 
 /* ---- what then ---- */
@@ -242,7 +234,7 @@ const char *lower_then_words(struct lower *lower, const struct ast_then *then)
 	struct buf text = { 0 };
 
 	put_then(then, &text);
-	return take(lower, &text);
+	return buf_keep(lower->arena, &text);
 }
 
 /* ---- rules ---- */

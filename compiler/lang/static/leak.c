@@ -20,7 +20,6 @@ struct leaking {
 	enum addr_family family;
 };
 
-static const char *const names[] = { "IPv4", "IPv6" };
 static const char *const keys[] = { "ipv4", "ipv6" };
 
 /* Where the kernel goes on to the next rule after a `throw`, it has found no route. */
@@ -46,16 +45,16 @@ static struct diag_record *tell(const struct leaking *leaking, struct span where
 
 	if (is_rule)
 		diag_also(record, then->name_span, "%s is sent there from here",
-			  names[leaking->family]);
+			  addr_family_name(leaking->family));
 	diag_help(record, "add an %s `via`, `fallback: unreachable`, or `family: %s` to the rules",
-		  names[leaking->family], keys[leaking->family == ADDR_IPV4]);
+		  addr_family_name(leaking->family), keys[leaking->family == ADDR_IPV4]);
 	return record;
 }
 
 static void judge_table(const struct leaking *leaking, struct arena *arena,
 			const struct ast_table *table, const struct ast_then *then)
 {
-	const char *name = names[leaking->family];
+	const char *name = addr_family_name(leaking->family);
 
 	if (table->fallback != FALLBACK_MAIN || has_route(table, leaking->family))
 		return;
@@ -80,7 +79,7 @@ static void judge_list(const struct leaking *leaking, struct arena *arena,
 {
 	const struct ast_target *last = &then->targets[then->target_count - 1];
 	const struct ast_table *end = ast_table_find(leaking->policy, last->name);
-	const char *name = names[leaking->family];
+	const char *name = addr_family_name(leaking->family);
 	struct diag_record *record;
 
 	if (!end || end->fallback != FALLBACK_MAIN || names_main(then))

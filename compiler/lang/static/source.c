@@ -40,7 +40,7 @@ static void tell(struct checks *checks, const struct ast_rule *rule, const struc
 	else if (table->snat.span.source)
 		diag_help(record,
 			  "add an address to `snat` for %s, unless the other end knows that address",
-			  family == ADDR_IPV6 ? "IPv6" : "IPv4");
+			  addr_family_name(family));
 	else
 		diag_help(record,
 			  "add `masquerade: true` to the table, unless the other end knows that address");
