@@ -16,6 +16,7 @@
 #include "base/report.h"
 #include "host/bare.h"
 #include "ir/ir.h"
+#include "kernel/addresses.h"
 #include "kernel/link.h"
 
 /* Codes of a kernel without IPv6, and of one where it is switched off for the device. */
@@ -53,13 +54,14 @@ static bool has_carrier(struct apply *apply, unsigned int index, char name[stati
 /* Why the route's `src` is no address of this host yet, or NULL. */
 static const char *detection_words(struct apply *apply, const struct ir_route *route)
 {
-	struct link_detection detection = link_detection(&apply->kernel.route, route->src);
+	struct addresses_detection detection =
+		addresses_detection(&apply->kernel.route, route->src);
 	char text[ADDR_TEXT], device[IF_NAMESIZE] = "?";
 
 	addr_format(route->src, text);
-	if (detection.state == LINK_SETTLED)
+	if (detection.state == ADDRESSES_SETTLED)
 		return NULL;
-	if (detection.state == LINK_DUPLICATE)
+	if (detection.state == ADDRESSES_DUPLICATE)
 		return arena_printf(apply->arena,
 				    "`src`, %s, is a duplicate: another host has it (duplicate address detection failed, `ip -6 address` says "
 				    "dadfailed); give this host another address, then apply again",
@@ -77,13 +79,14 @@ static const char *detection_words(struct apply *apply, const struct ir_route *r
 /* Will the kernel take it in a moment? Without carrier detection does not begin. */
 static bool will_settle(struct apply *apply, const struct ir_route *route)
 {
-	struct link_detection detection;
+	struct addresses_detection detection;
 	char device[IF_NAMESIZE];
 
 	if (!route->has_src || route->type != IR_ROUTE_UNICAST)
 		return false;
-	detection = link_detection(&apply->kernel.route, route->src);
-	return detection.state == LINK_TENTATIVE && has_carrier(apply, detection.index, device);
+	detection = addresses_detection(&apply->kernel.route, route->src);
+	return detection.state == ADDRESSES_TENTATIVE &&
+	       has_carrier(apply, detection.index, device);
 }
 
 /* All routes of an apply share the time. */

@@ -10,17 +10,18 @@
 #include "base/names.h"
 #include "base/report.h"
 #include "ir/ir.h"
+#include "kernel/addresses.h"
 #include "kernel/link.h"
 
 static bool is_bare(struct netlink *netlink, const char *device, enum addr_family family)
 {
 	unsigned int index = device ? if_nametoindex(device) : 0;
-	struct link_sources sources;
+	struct addresses_sources sources;
 
 	if (!index)
 		return false;
-	sources = link_sources(netlink, index, family);
-	return !sources.here && sources.elsewhere;
+	sources = addresses_sources(netlink, index, family);
+	return !sources.here && sources.of_another;
 }
 
 const char *bare_device(struct netlink *netlink, const struct ir *ir, const struct ir_route *route)

@@ -15,6 +15,7 @@
 #include "base/report.h"
 #include "base/suggest.h"
 #include "ir/ir.h"
+#include "kernel/addresses.h"
 #include "kernel/link.h"
 #include "kernel/sysctl.h"
 
@@ -133,7 +134,7 @@ static void check_name(struct search *search, const char *name)
 	else if (state.master)
 		tell_port(search, name, &state);
 	else if (state.is_bridge && !strcmp(search->asked->key, "in") &&
-		 !link_has_own(search->netlink, state.index))
+		 !addresses_has_own(search->netlink, state.index))
 		tell_passing(search, name);
 }
 

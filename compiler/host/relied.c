@@ -18,6 +18,7 @@
 #include "base/names.h"
 #include "host/host.h"
 #include "host/sysctl_plan.h"
+#include "kernel/addresses.h"
 #include "kernel/link.h"
 #include "kernel/nft_foreign.h"
 
@@ -162,7 +163,7 @@ static const char *newcomer(struct arena *arena, struct netlink *netlink,
 		unsigned int index = if_nametoindex(names.items[i]);
 
 		if (index > record->newest_link && !is_named(record, names.items[i]) &&
-		    link_sources(netlink, index, family).here)
+		    addresses_sources(netlink, index, family).here)
 			return arena_printf(arena,
 					    "the interface %s, which has come since it was set,",
 					    names.items[i]);

@@ -25,6 +25,7 @@
 #include "host/host.h"
 #include "ir/evaluate.h"
 #include "ir/reach.h"
+#include "kernel/addresses.h"
 #include "kernel/link.h"
 
 struct found {
@@ -221,9 +222,10 @@ static bool is_port_forward(const struct search *search, const struct foreign_pa
 	links = link_names(search->arena, &search->kernel->route);
 	for (size_t i = 0; i < links.count; i++)
 		if (strcmp(links.items[i], "lo") != 0 && !has_name(names, count, links.items[i]) &&
-		    link_has_own(&search->kernel->route,
-				 link_state(search->arena, &search->kernel->route, links.items[i])
-					 .index))
+		    addresses_has_own(&search->kernel->route,
+				      link_state(search->arena, &search->kernel->route,
+						 links.items[i])
+					      .index))
 			return true;
 	return false;
 }

@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
-#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
@@ -433,109 +432,4 @@ struct link_names link_names(struct arena *arena, struct netlink *netlink)
 	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
 	netlink_dump(netlink, request, take_name, &look, &names.count, &error);
 	return names;
-}
-
-struct own_look {
-	unsigned int index;
-	bool is_found;
-};
-
-/* IPv6 gives every interface an address of its link. */
-static void find_own(const struct nlmsghdr *message, void *user)
-{
-	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
-	struct own_look *look = user;
-
-	if (message->nlmsg_type == RTM_NEWADDR && header->ifa_index == look->index)
-		look->is_found |= header->ifa_scope != RT_SCOPE_LINK;
-}
-
-bool link_has_own(struct netlink *netlink, unsigned int index)
-{
-	char room[NETLINK_REQUEST];
-	struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
-	struct own_look look = { .index = index };
-	struct netlink_error error;
-
-	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
-	return !netlink_dump(netlink, request, find_own, &look, NULL, &error) || look.is_found;
-}
-
-struct sources_look {
-	unsigned int index;
-	enum addr_family family;
-	struct link_sources found;
-};
-
-static void find_sources(const struct nlmsghdr *message, void *user)
-{
-	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
-	struct sources_look *look = user;
-	bool is_ipv6 = header->ifa_family == AF_INET6;
-
-	if (message->nlmsg_type != RTM_NEWADDR || header->ifa_scope >= RT_SCOPE_LINK ||
-	    is_ipv6 != (look->family == ADDR_IPV6))
-		return;
-	if (header->ifa_index == look->index)
-		look->found.here = true;
-	else
-		look->found.elsewhere = true;
-}
-
-struct link_sources link_sources(struct netlink *netlink, unsigned int index,
-				 enum addr_family family)
-{
-	char room[NETLINK_REQUEST];
-	struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
-	struct sources_look look = { .index = index, .family = family };
-	struct netlink_error error;
-
-	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
-	if (netlink_dump(netlink, request, find_sources, &look, NULL, &error))
-		return look.found;
-	return (struct link_sources){ .here = true };
-}
-
-struct detection {
-	struct addr address;
-	struct link_detection found;
-};
-
-/* One that fails stays tentative, too; one that is optimistic is used meanwhile (RFC 4429). */
-static void find_detection(const struct nlmsghdr *message, void *user)
-{
-	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
-	struct detection *look = user;
-	const struct nlattr *attribute;
-	uint32_t flags = header->ifa_flags;
-	bool is_same = false;
-
-	if (message->nlmsg_type != RTM_NEWADDR || header->ifa_family != AF_INET6)
-		return;
-	mnl_attr_for_each(attribute, message, sizeof(*header)) {
-		if (mnl_attr_get_type(attribute) == IFA_FLAGS)
-			flags = mnl_attr_get_u32(attribute);
-		else if (mnl_attr_get_type(attribute) == IFA_ADDRESS)
-			is_same = wide_equal(address_of(attribute, ADDR_IPV6).bits,
-					     look->address.bits);
-	}
-	if (!is_same || !(flags & IFA_F_TENTATIVE) || flags & IFA_F_OPTIMISTIC)
-		return;
-	look->found.state = flags & IFA_F_DADFAILED ? LINK_DUPLICATE : LINK_TENTATIVE;
-	look->found.index = header->ifa_index;
-}
-
-/* IPv4 addresses are this host's at once. */
-struct link_detection link_detection(struct netlink *netlink, struct addr address)
-{
-	char room[NETLINK_REQUEST];
-	struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
-	struct ifaddrmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
-	struct detection look = { .address = address };
-	struct netlink_error error;
-
-	header->ifa_family = AF_INET6;
-	if (address.family == ADDR_IPV6)
-		netlink_dump(netlink, request, find_detection, &look, NULL, &error);
-	return look.found;
 }

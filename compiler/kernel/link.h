@@ -57,13 +57,6 @@ const char *link_leads(struct arena *arena, struct netlink *netlink,
 const char *link_towards(struct arena *arena, struct netlink *netlink, struct addr to);
 /* Is the address this host's own? */
 bool link_has_address(struct netlink *netlink, struct addr address);
-/* Does an interface have it, and does the kernel still ask whether another host has it, too, or has
- * it found one (duplicate address detection, RFC 4862 section 5.4)? */
-struct link_detection {
-	enum { LINK_SETTLED, LINK_TENTATIVE, LINK_DUPLICATE } state;
-	unsigned int index; /* the interface that has it, unless it is settled */
-};
-struct link_detection link_detection(struct netlink *netlink, struct addr address);
 
 struct link_state {
 	unsigned int index; /* 0: there is no such interface */
@@ -81,15 +74,6 @@ struct link_names {
 	size_t count;
 };
 struct link_names link_names(struct arena *arena, struct netlink *netlink);
-/* Has the interface an address of this host's, beside the one that IPv6 gives every link? */
-bool link_has_own(struct netlink *netlink, unsigned int index);
-/* Which addresses of the family are there, beside those for a link or this host alone? */
-struct link_sources {
-	bool here;      /* of the interface */
-	bool elsewhere; /* of another one */
-};
-struct link_sources link_sources(struct netlink *netlink, unsigned int index,
-				 enum addr_family family);
 /* Is the interface there, and down? */
 bool link_is_down(struct netlink *netlink, const char *name);
 /* Does the kernel know no way to the gateway but by another gateway, or none at all? `device` may

@@ -14,12 +14,11 @@
 #include <string.h>
 
 #include <arpa/inet.h>
-#include <linux/if_addr.h>
 #include <linux/inet_diag.h>
-#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 
 #include "base/arena.h"
+#include "kernel/addresses.h"
 #include "kernel/netlink.h"
 #include "kernel/socket_state.h"
 
@@ -188,38 +187,10 @@ void socket_table_take_address(struct socket_table *sockets, unsigned int device
 	sockets->links[i].first[address.family] = address;
 }
 
-static void take_address(const struct nlmsghdr *message, void *user)
+static void take_address(const struct addresses_seen *seen, void *user)
 {
-	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
-	enum addr_family family = header->ifa_family == AF_INET6 ? ADDR_IPV6 : ADDR_IPV4;
-	const struct nlattr *attribute, *own = NULL, *local = NULL;
-	uint32_t flags = header->ifa_flags;
-
-	if (message->nlmsg_type != RTM_NEWADDR)
-		return;
-	mnl_attr_for_each(attribute, message, sizeof(*header))
-		if (mnl_attr_get_type(attribute) == IFA_FLAGS)
-			flags = mnl_attr_get_u32(attribute);
-		else if (mnl_attr_get_type(attribute) == IFA_LOCAL)
-			local = attribute;
-		else if (mnl_attr_get_type(attribute) == IFA_ADDRESS)
-			own = attribute;
-	/* With a peer IFA_ADDRESS is the peer's. */
-	own = local ? local : own;
-	if (own && (!(flags & IFA_F_TENTATIVE) || flags & IFA_F_OPTIMISTIC))
-		socket_table_take_address(user, header->ifa_index,
-					  address_of(mnl_attr_get_payload(own), family));
-}
-
-static void read_addresses(struct socket_table *sockets, struct netlink *netlink)
-{
-	struct netlink_error error;
-	char room[NETLINK_REQUEST];
-	struct nlmsghdr *request = netlink_new(room, RTM_GETADDR, NLM_F_DUMP);
-
-	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
-	sockets->link_count = 0;
-	netlink_dump(netlink, request, take_address, sockets, &sockets->link_count, &error);
+	if (!addresses_is_tentative(seen))
+		socket_table_take_address(user, seen->index, seen->addr);
 }
 
 const char *socket_device(struct arena *arena, unsigned int device)
@@ -251,6 +222,6 @@ struct socket_table *socket_table_read(struct arena *arena, struct netlink *netl
 		netlink_close(&diag);
 	if (sockets->count)
 		qsort(sockets->items, sockets->count, sizeof(*sockets->items), by_port);
-	read_addresses(sockets, netlink);
+	addresses_each(netlink, take_address, sockets, &sockets->link_count, &error);
 	return sockets;
 }
