@@ -89,6 +89,9 @@ bool apply_free_names(struct apply *apply, struct op *op);
 bool apply_fill_set(struct apply *apply, struct op *op);
 /* All that change in place of a commit, and what the table says of itself. */
 bool apply_update_sets(struct apply *apply);
+/* Adds ops for link addresses that the sets of gateways lack, and hold too much. Warns of gateways
+ * that cannot be distinguished. */
+void apply_find_gateways(struct apply *apply);
 bool apply_put_gateways(struct apply *apply, struct op *op);
 
 /* ---- dynamic_sets: those that are filled at run time ---- */
@@ -106,12 +109,8 @@ bool apply_top_up(struct apply *apply, struct op *op);
  */
 bool apply_migrate_set(struct apply *apply, struct op *op);
 bool apply_commit_again(struct apply *apply, struct op *op);
-
-/* ---- gateway_ops ---- */
-
-/* Adds ops for link addresses that the sets of gateways lack, and hold too much. Warns of gateways
- * that cannot be distinguished. */
-void apply_find_gateways(struct apply *apply);
+/* Finds out what was added at run time to sets that go, says so in their ops, and warns of it. */
+void apply_find_losses(struct apply *apply);
 
 /* ---- host_checks ---- */
 
@@ -122,7 +121,7 @@ void apply_tell_host(struct apply *apply, bool foreign);
  * does: before an apply that is no news. */
 void apply_tell_sockets(struct apply *apply);
 
-/* ---- flow_ops ---- */
+/* ---- flows_forget ---- */
 
 /* Connections on ways that are no more, unless they are to be kept; adds the op that was done. */
 void apply_forget_flows(struct apply *apply);
@@ -130,11 +129,6 @@ void apply_forget_flows(struct apply *apply);
 void apply_foresee_flows(struct apply *apply, bool has_changes);
 /* Into the new record: whose connections are kept now, so that a later apply finds them. */
 void apply_note_kept_flows(struct apply *apply);
-
-/* ---- set_losses ---- */
-
-/* Finds out what was added at run time to sets that go, says so in their ops, and warns of it. */
-void apply_find_losses(struct apply *apply);
 
 /* ---- nft_commit ---- */
 

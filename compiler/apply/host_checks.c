@@ -3,13 +3,11 @@
  * addresses, the main table, foreign nft rules.
  */
 #include "apply/apply_state.h"
-#include "host/bare.h"
 #include "host/interfaces.h"
 #include "host/listening.h"
-#include "host/mute.h"
+#include "host/obstacles.h"
 #include "host/own_networks.h"
 #include "host/translators.h"
-#include "host/unrouted.h"
 #include "ir/ir.h"
 #include "kernel/socket_table.h"
 
@@ -29,9 +27,7 @@ void apply_tell_host(struct apply *apply, bool foreign)
 
 	foreign &= !apply->job->back;
 	interfaces_tell(apply->report, netlink, apply->ir->asked, apply->ir->asked_count);
-	bare_tell(apply->arena, apply->report, netlink, apply->ir);
-	unrouted_tell(apply->arena, apply->report, netlink, apply->ir);
-	mute_tell(apply->arena, apply->report, apply->ir);
+	obstacles_tell(apply->arena, apply->report, netlink, apply->ir);
 	if (foreign)
 		own_networks_tell(&networks);
 	if (foreign)

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "apply/apply_state.h"
-#include "apply/sysctl_shared.h"
+#include "apply/sysctl_restore.h"
 #include "base/arena.h"
 #include "base/report.h"
 #include "host/hosted.h"
@@ -72,7 +72,7 @@ static void add_to_journal(struct apply *apply, const struct op *op, struct reco
 		return;
 	*arena_append(apply->arena, journal->sysctls, journal->sysctl_count) =
 		*record_find_sysctl(apply->before, op->key);
-	sysctl_shared_copy(apply->arena, apply->before, journal, op->key);
+	sysctl_restore_copy(apply->arena, apply->before, journal, op->key);
 }
 
 bool journal_open(struct apply *apply, const char **why)

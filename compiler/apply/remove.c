@@ -51,10 +51,10 @@ static void find_ops(struct removal *removal)
 
 static bool restore_sysctl(struct removal *removal, const struct op *op)
 {
-	const struct sysctl_restore handback = { removal->arena, &removal->folder, removal->record,
-						 &removal->kernel, removal->report };
+	const struct sysctl_restore job = { removal->arena, &removal->folder, removal->record,
+					    &removal->kernel, removal->report };
 
-	return sysctl_restore_setting(&handback, record_find_sysctl(removal->record, op->key));
+	return sysctl_restore_setting(&job, record_find_sysctl(removal->record, op->key));
 }
 
 /* True when there is nothing left of it; what the system refused is said, and the command that does

@@ -14,7 +14,7 @@
 #include "apply/apply_state.h"
 #include "base/arena.h"
 #include "base/report.h"
-#include "host/bare.h"
+#include "host/obstacles.h"
 #include "ir/ir.h"
 #include "kernel/addresses.h"
 #include "kernel/link.h"
@@ -169,7 +169,7 @@ static bool is_left_out(struct apply *apply, const struct op *op)
 	const struct ir_route *route = op->route;
 	const char *down = diff_down_device(&apply->kernel.route, route), *fault = NULL;
 	const char *bare = route->family == ADDR_IPV4
-				   ? bare_device(&apply->kernel.route, apply->ir, route)
+				   ? obstacles_bare_device(&apply->kernel.route, apply->ir, route)
 				   : NULL;
 	struct diag_record *line;
 

@@ -9,7 +9,6 @@
 
 #include "apply/apply_state.h"
 #include "apply/sysctl_restore.h"
-#include "apply/sysctl_shared.h"
 #include "base/arena.h"
 #include "base/report.h"
 #include "host/relied.h"
@@ -73,9 +72,9 @@ static void find_setting(struct apply *apply, const struct sysctl_plan_setting *
 	kept->value = need->wanted->value;
 	kept->old = earlier && earlier->old ? earlier->old : need->is_open ? need->now : NULL;
 	if (earlier && earlier->old)
-		sysctl_shared_copy(apply->arena, apply->before, apply->after, need->key);
+		sysctl_restore_copy(apply->arena, apply->before, apply->after, need->key);
 	else if (need->is_open)
-		sysctl_shared_note(apply->arena, apply->after, need->key);
+		sysctl_restore_note(apply->arena, apply->after, need->key);
 	if (kept->old)
 		relied_note(apply->arena, &apply->kernel, apply->before, apply->after, need->key);
 	if (!need->is_open)
@@ -205,9 +204,9 @@ bool apply_write_sysctl(struct apply *apply, struct op *op)
 bool apply_restore_sysctl(struct apply *apply, struct op *op)
 {
 	const char *now = sysctl_read(apply->arena, op->key), *then;
-	const struct sysctl_restore handback = { apply->arena, &apply->folder, apply->before,
-						 &apply->kernel, apply->report };
-	bool done = sysctl_restore_setting(&handback, record_find_sysctl(apply->before, op->key));
+	const struct sysctl_restore job = { apply->arena, &apply->folder, apply->before,
+					    &apply->kernel, apply->report };
+	bool done = sysctl_restore_setting(&job, record_find_sysctl(apply->before, op->key));
 
 	op->state = OP_DONE;
 	then = sysctl_read(apply->arena, op->key);

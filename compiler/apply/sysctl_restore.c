@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "apply/sysctl_shared.h"
 #include "base/arena.h"
 #include "base/report.h"
 #include "host/relied.h"
@@ -15,6 +14,82 @@
 #include "kernel/sysctl.h"
 #include "state/record.h"
 #include "state/rundir.h"
+
+/*
+ * ---- what goes with forwarding ----
+ *
+ * Forwarding is a switch that turns others. Off again, the kernel also switches off what single
+ * interfaces had on before it was switched on, and accepts redirects where it did not
+ * (Documentation/networking/ip-sysctl.rst: "its change resets all configuration parameters to
+ * their default state"). Those are noted before, and kept as they are when it is given back.
+ */
+
+static const struct companion {
+	const char *with;
+	const char *key;   /* '*': of every interface, and of those to come (`default`) */
+	const char *value; /* the one that would be lost */
+} companions[] = {
+	{ "net.ipv4.ip_forward", "net.ipv4.conf.all.accept_redirects", "0" },
+	{ "net.ipv4.ip_forward", "net.ipv4.conf.*.forwarding", "1" },
+	{ "net.ipv6.conf.all.forwarding", "net.ipv6.conf.*.forwarding", "1" },
+};
+
+static void note(struct arena *arena, struct record *record, const struct companion *companion,
+		 const char *key)
+{
+	const char *now = sysctl_read(arena, key);
+
+	if (now && strcmp(now, companion->value) == 0)
+		*arena_append(arena, record->besides, record->beside_count) =
+			(struct record_beside){ companion->with, key };
+}
+
+void sysctl_restore_note(struct arena *arena, struct record *record, const char *key)
+{
+	for (size_t i = 0; i < sizeof(companions) / sizeof(companions[0]); i++) {
+		const struct companion *companion = &companions[i];
+		const char **names;
+		size_t count;
+
+		if (strcmp(companion->with, key) != 0)
+			continue;
+		if (!strchr(companion->key, '*')) {
+			note(arena, record, companion, companion->key);
+			continue;
+		}
+		note(arena, record, companion, sysctl_key(arena, companion->key, "default"));
+		names = sysctl_interfaces(arena, companion->key, &count);
+		for (size_t k = 0; k < count; k++)
+			note(arena, record, companion, sysctl_key(arena, companion->key, names[k]));
+	}
+}
+
+static bool write_back(struct arena *arena, const struct record *record, const char *key,
+		       const char *value)
+{
+	size_t count = record ? record->beside_count : 0;
+	const char **kept = arena_alloc(arena, (count + 1) * sizeof(*kept));
+	bool done;
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(record->besides[i].with, key) == 0)
+			kept[i] = sysctl_read(arena, record->besides[i].key);
+	done = sysctl_write(arena, key, value);
+	for (size_t i = 0; i < count && done; i++)
+		if (kept[i])
+			done = sysctl_write(arena, record->besides[i].key, kept[i]);
+	return done;
+}
+
+void sysctl_restore_copy(struct arena *arena, const struct record *from, struct record *to,
+			 const char *key)
+{
+	for (size_t i = 0; from && i < from->beside_count; i++)
+		if (strcmp(from->besides[i].with, key) == 0)
+			*arena_append(arena, to->besides, to->beside_count) = from->besides[i];
+}
+
+/* ---- giving back ---- */
 
 /* Where another policy has conf.all's at 0, what an interface got in its place stays. */
 static struct record_sysctl *take_level(struct arena *arena, struct record *other,
@@ -54,7 +129,7 @@ static bool hand_over(struct arena *arena, const struct rundir *folder, const st
 		if (!theirs || (theirs->old && strcmp(theirs->old, setting->value) != 0))
 			continue;
 		theirs->old = setting->old;
-		sysctl_shared_copy(arena, record, other, setting->key);
+		sysctl_restore_copy(arena, record, other, setting->key);
 		return record_write(arena, folder, other, &why);
 	}
 	return false;
@@ -81,15 +156,14 @@ void sysctl_restore_add(struct arena *arena, struct op_list *ops,
 	op->why = "as it was before";
 }
 
-bool sysctl_restore_setting(const struct sysctl_restore *handback,
-			    const struct record_sysctl *setting)
+bool sysctl_restore_setting(const struct sysctl_restore *job, const struct record_sysctl *setting)
 {
-	struct arena *arena = handback->arena;
-	const struct record *record = handback->record;
-	struct report *report = handback->report;
+	struct arena *arena = job->arena;
+	const struct record *record = job->record;
+	struct report *report = job->report;
 	const char *now = sysctl_read(arena, setting->key), *reliant;
 
-	if (!setting->old || !now || hand_over(arena, handback->folder, record, setting) ||
+	if (!setting->old || !now || hand_over(arena, job->folder, record, setting) ||
 	    strcmp(now, setting->old) == 0)
 		return true;
 	if (strcmp(now, setting->value) != 0) {
@@ -98,7 +172,7 @@ bool sysctl_restore_setting(const struct sysctl_restore *handback,
 			   setting->key, now, setting->old);
 		return true;
 	}
-	reliant = relied_on(arena, handback->kernel, record, setting->key);
+	reliant = relied_on(arena, job->kernel, record, setting->key);
 	if (reliant) {
 		report_add(report, SEVERITY_WARNING, DIAG_sysctl_kept,
 			   "%s stays %s (it was %s before the policy): %s may rely on it",
@@ -108,7 +182,7 @@ bool sysctl_restore_setting(const struct sysctl_restore *handback,
 						 setting->key, setting->old);
 		return true;
 	}
-	if (sysctl_shared_restore(arena, record, setting->key, setting->old)) {
+	if (write_back(arena, record, setting->key, setting->old)) {
 		report_step(report, "sysctl %s = %s, as it was", setting->key, setting->old);
 		return true;
 	}

@@ -27,7 +27,7 @@ struct sysctl_restore {
  * setting since or may rely on it (relied.h), or another policy of ours asks for it too: that one's
  * record then takes the old value over. False, with a line in the report, when the system refuses.
  */
-bool sysctl_restore_setting(const struct sysctl_restore *handback,
+bool sysctl_restore_setting(const struct sysctl_restore *job,
 			    const struct record_sysctl *setting);
 /* Adds the op that does it; backwards is how they were written. */
 void sysctl_restore_add(struct arena *arena, struct op_list *ops,
@@ -35,5 +35,11 @@ void sysctl_restore_add(struct arena *arena, struct op_list *ops,
 /* Is it one that only the policy's rules make safe? It is opened behind them and closed before they
  * go. */
 bool sysctl_restore_is_guarded(const char *key);
+/* Before `key` is set: adds to the record what the kernel will change with it when it is given
+ * back, and that is to stay. */
+void sysctl_restore_note(struct arena *arena, struct record *record, const char *key);
+/* Copies what one record has noted for a setting to another. */
+void sysctl_restore_copy(struct arena *arena, const struct record *from, struct record *to,
+			 const char *key);
 
 #endif

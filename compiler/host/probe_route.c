@@ -19,8 +19,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "emit/ipbatch.h"
-#include "host/bare.h"
 #include "host/diff.h"
+#include "host/obstacles.h"
 #include "host/probe_state.h"
 #include "kernel/link.h"
 #include "kernel/sysctl.h"
@@ -270,7 +270,7 @@ static void compare_route(struct probe *ask, const struct route_seen *found)
 /* Masquerade has no address to give: host/bare.h. */
 static void check_source(struct probe *ask, const struct ir_route *route)
 {
-	const char *bare = bare_device(&ask->kernel.route, ask->ir, route);
+	const char *bare = obstacles_bare_device(&ask->kernel.route, ask->ir, route);
 
 	if (!bare)
 		return;

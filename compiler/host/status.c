@@ -12,7 +12,6 @@
 #include "base/names.h"
 #include "base/report.h"
 #include "emit/ipbatch.h"
-#include "host/bare.h"
 #include "host/diff.h"
 #include "host/flows.h"
 #include "host/flushers.h"
@@ -21,13 +20,12 @@
 #include "host/interfaces.h"
 #include "host/listening.h"
 #include "host/lives.h"
-#include "host/mute.h"
+#include "host/obstacles.h"
 #include "host/own_networks.h"
 #include "host/sysctl_plan.h"
 #include "host/table_checks.h"
 #include "host/translators.h"
 #include "host/unmarked.h"
-#include "host/unrouted.h"
 #include "kernel/gateways.h"
 #include "kernel/link.h"
 #include "kernel/nft_elements.h"
@@ -155,7 +153,7 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 	const char *table = table_words(arena, policy, route->table);
 	const char *down = diff_down_device(netlink, route), *words;
 	const char *bare = route->family == ADDR_IPV4 && policy->applied
-				   ? bare_device(netlink, policy->applied, route)
+				   ? obstacles_bare_device(netlink, policy->applied, route)
 				   : NULL;
 	struct buf text = { 0 };
 	struct diag_record *line;
@@ -473,9 +471,7 @@ static void check_host(struct arena *arena, struct kernel *kernel, struct status
 				       .ir = policy->applied,
 				       .is_applied = true };
 
-	bare_tell(arena, policy->problems, &kernel->route, policy->applied);
-	unrouted_tell(arena, policy->problems, &kernel->route, policy->applied);
-	mute_tell(arena, policy->problems, policy->applied);
+	obstacles_tell(arena, policy->problems, &kernel->route, policy->applied);
 	translators_tell(&job);
 }
 
