@@ -209,9 +209,8 @@ static bool arm(struct apply *apply)
 	apply->after->ticket = pending_ticket(apply->arena, pending);
 	apply->ir->waits = foreign_load_line(apply->arena, pending);
 	if (apply->observed.table.exists &&
-	    archive_look(apply->arena, &apply->folder,
-			 archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED),
-			 &digest) == ARCHIVE_NONE)
+	    archive_look(apply->arena, &apply->folder, apply->ir->name, ARCHIVE_APPLIED, &digest) ==
+		    ARCHIVE_NONE)
 		report_add(apply->report, SEVERITY_WARNING, DIAG_nothing_to_restore,
 			   "the loaded policy is not saved (it was loaded by hand), so without a confirmation the policy will be removed altogether");
 	retained_sets_spare(apply);
@@ -315,8 +314,7 @@ static const struct archive *read_applied(const struct apply *apply)
 
 	if (!policy || policy->digest == apply->ir->digest)
 		return NULL;
-	return archive_read(apply->arena, &apply->folder,
-			    archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED));
+	return archive_read(apply->arena, &apply->folder, apply->ir->name, ARCHIVE_APPLIED);
 }
 
 /* Sets of so many elements are filled in no time. */

@@ -24,12 +24,10 @@ enum { ATTEMPTS = 100 };
 /* What a cut-off apply has remembered is still so: its sets may have their times already. */
 void apply_open_history(struct apply *apply)
 {
-	const char *name = apply->ir->name,
-		   *file = archive_file(apply->arena, name,
-					journal_has_moved(apply) ? ARCHIVE_PREVIOUS
-								 : ARCHIVE_APPLIED);
+	enum archive_kind kind = journal_has_moved(apply) ? ARCHIVE_PREVIOUS : ARCHIVE_APPLIED;
 	const struct record *before = apply->before;
-	uint64_t digest = 0;
+	const char *name = apply->ir->name;
+	uint64_t digest;
 
 	history_read(apply->arena, &apply->folder, name, &apply->history);
 	if (apply->job->back) {
@@ -37,8 +35,7 @@ void apply_open_history(struct apply *apply)
 			apply->history = (struct history){ 0 };
 		return;
 	}
-	if (archive_look(apply->arena, &apply->folder, file, &digest) != ARCHIVE_THERE)
-		digest = 0;
+	archive_look(apply->arena, &apply->folder, name, kind, &digest);
 	if (before && !before->is_complete && digest && apply->history.digest == digest)
 		return;
 	history_remove(apply->arena, &apply->folder, name);

@@ -43,12 +43,11 @@ bool journal_is_same_written(const struct apply *apply)
 bool journal_has_moved(struct apply *apply)
 {
 	const struct record *before = apply->before;
-	uint64_t digest = 0;
+	uint64_t digest;
 
 	if (!before || before->is_complete || before->returned)
 		return false;
-	switch (archive_look(apply->arena, &apply->folder,
-			     archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED),
+	switch (archive_look(apply->arena, &apply->folder, apply->ir->name, ARCHIVE_APPLIED,
 			     &digest)) {
 	case ARCHIVE_NONE: /* and its own was not written yet */
 		return true;
@@ -129,7 +128,7 @@ void journal_close(struct apply *apply, const struct nft_table *table)
 void journal_archive(struct apply *apply)
 {
 	struct archive archive = { apply->ir, apply->after->policy, ir_shape(apply->ir) };
-	const char *why, *file = archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED);
+	const char *why;
 
 	if (apply->job->back) {
 		if (apply->job->back->from_previous)
@@ -143,7 +142,7 @@ void journal_archive(struct apply *apply)
 	else if (!apply->job->back && !journal_is_repair(apply) &&
 		 !journal_is_same_written(apply) && !journal_has_moved(apply))
 		archive_keep(apply->arena, &apply->folder, apply->ir->name);
-	if (!archive_write(apply->arena, &apply->folder, file, &archive, &why))
+	if (!archive_write(apply->arena, &apply->folder, apply->ir->name, &archive, &why))
 		report_add(apply->report, SEVERITY_WARNING, DIAG_state_write,
 			   "the policy is applied, but cannot be saved for a rollback: %s", why);
 }

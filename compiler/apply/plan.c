@@ -80,8 +80,7 @@ void plan_make(const struct apply *apply, struct plan *out)
 	struct planning planning = { .apply = apply };
 
 	planning.applied =
-		archive_read(apply->arena, &apply->folder,
-			     archive_file(apply->arena, apply->ir->name, ARCHIVE_APPLIED));
+		archive_read(apply->arena, &apply->folder, apply->ir->name, ARCHIVE_APPLIED);
 	for (enum op_kind kind = OP_NONE; kind <= OP_FLOWS_FORGET; kind++)
 		for (size_t i = 0; i < apply->ops.count; i++) {
 			struct op *op = apply->ops.items[i];

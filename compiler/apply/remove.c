@@ -67,7 +67,7 @@ static bool run_op(struct removal *removal, const struct op *op)
 
 	if (op->kind == OP_SYSCTL_RESTORE)
 		return restore_sysctl(removal, op);
-	done = op_run(removal->arena, &removal->kernel, op, &error);
+	done = op_run(&removal->kernel, op, &error);
 	if (done)
 		report_step(removal->report, "%s", command);
 	else if (op->stage == STAGE_COMMIT)

@@ -78,8 +78,7 @@ static bool clear(struct arena *arena, struct kernel *kernel, const struct nft_t
 void retained_sets_clear(struct arena *arena, struct report *report, struct kernel *kernel,
 			 const struct rundir *folder, const struct record *record)
 {
-	const char *file = archive_file(arena, record->name, ARCHIVE_APPLIED);
-	const struct archive *applied = archive_read(arena, folder, file);
+	const struct archive *applied = archive_read(arena, folder, record->name, ARCHIVE_APPLIED);
 	struct netlink_error error = { .text = "what was applied cannot be read" };
 	struct observed observed;
 	struct op_list ops;

@@ -57,8 +57,8 @@ static struct record *rebuild_record(struct arena *arena, const struct rundir *f
 				     struct kernel *kernel, const char *policy,
 				     const struct pending *pending)
 {
-	const char *file = archive_file(arena, policy, ARCHIVE_APPLIED), *why;
-	struct archive *applied = archive_read(arena, folder, file);
+	struct archive *applied = archive_read(arena, folder, policy, ARCHIVE_APPLIED);
+	const char *why;
 	struct netlink_error error;
 	struct nft_table table;
 	struct record *record;
@@ -142,10 +142,9 @@ static const char *moment(struct arena *arena, int64_t since)
 /* A file that cannot be looked into is what was applied if the apply came to its end. */
 static bool is_archived(const struct rollback *rollback)
 {
-	uint64_t digest = 0;
+	uint64_t digest;
 
-	switch (archive_look(rollback->arena, &rollback->folder,
-			     archive_file(rollback->arena, rollback->policy, ARCHIVE_APPLIED),
+	switch (archive_look(rollback->arena, &rollback->folder, rollback->policy, ARCHIVE_APPLIED,
 			     &digest)) {
 	case ARCHIVE_NONE: /* moved, and the new one not written yet */
 		return !rollback->record->returned;
@@ -237,12 +236,12 @@ static enum apply_outcome apply_archive(struct rollback *rollback, struct archiv
 static enum apply_outcome go_back(struct rollback *rollback)
 {
 	enum archive_kind kind = find_target(rollback);
-	const char *file = archive_file(rollback->arena, rollback->policy, kind);
 	struct archive *archive;
 	uint64_t digest;
+	bool is_none = archive_look(rollback->arena, &rollback->folder, rollback->policy, kind,
+				    &digest) == ARCHIVE_NONE;
 
-	if (archive_look(rollback->arena, &rollback->folder, file, &digest) == ARCHIVE_NONE &&
-	    rollback->is_rebuilt && !is_waiting(rollback)) {
+	if (is_none && rollback->is_rebuilt && !is_waiting(rollback)) {
 		diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
 					  "whether anything of %s was applied before is unknown: its state file was set aside",
 					  rollback->policy),
@@ -250,14 +249,15 @@ static enum apply_outcome go_back(struct rollback *rollback)
 					   rollback->policy));
 		return APPLY_REFUSED;
 	}
-	if (archive_look(rollback->arena, &rollback->folder, file, &digest) == ARCHIVE_NONE)
+	if (is_none)
 		return remove_locked(rollback->arena, rollback->report, rollback->policy,
 				     &rollback->folder, rollback->keep_connections);
-	archive = archive_read(rollback->arena, &rollback->folder, file);
+	archive = archive_read(rollback->arena, &rollback->folder, rollback->policy, kind);
 	if (!archive) {
 		diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
 					  "the policy before cannot be read (%s/%s): the file is damaged, or of another version of tpc",
-					  rollback->folder.path, file),
+					  rollback->folder.path,
+					  archive_file(rollback->arena, rollback->policy, kind)),
 			       "apply a policy that you trust, or remove this one: tpc remove");
 		return APPLY_REFUSED;
 	}

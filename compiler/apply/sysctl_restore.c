@@ -74,10 +74,10 @@ static bool write_back(struct arena *arena, const struct record *record, const c
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(record->besides[i].with, key) == 0)
 			kept[i] = sysctl_read(arena, record->besides[i].key);
-	done = sysctl_write(arena, key, value);
+	done = sysctl_write(key, value);
 	for (size_t i = 0; i < count && done; i++)
 		if (kept[i])
-			done = sysctl_write(arena, record->besides[i].key, kept[i]);
+			done = sysctl_write(record->besides[i].key, kept[i]);
 	return done;
 }
 

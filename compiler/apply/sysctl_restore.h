@@ -27,8 +27,7 @@ struct sysctl_restore {
  * setting since or may rely on it (relied.h), or another policy of ours asks for it too: that one's
  * record then takes the old value over. False, with a line in the report, when the system refuses.
  */
-bool sysctl_restore_setting(const struct sysctl_restore *job,
-			    const struct record_sysctl *setting);
+bool sysctl_restore_setting(const struct sysctl_restore *job, const struct record_sysctl *setting);
 /* Adds the op that does it; backwards is how they were written. */
 void sysctl_restore_add(struct arena *arena, struct op_list *ops,
 			const struct record_sysctl *setting);

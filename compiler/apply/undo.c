@@ -26,7 +26,7 @@ bool apply_run(struct apply *apply, struct op *op, struct netlink_error *error)
 {
 	struct op inverse = op_inverse(op);
 
-	if (!op_run(apply->arena, &apply->kernel, op, error)) {
+	if (!op_run(&apply->kernel, op, error)) {
 		op->state = OP_LEFT_OUT;
 		return false;
 	}
@@ -60,7 +60,7 @@ bool apply_remove_all(struct apply *apply, enum op_stage stage, struct netlink_e
 /* An ip rule that is there again is no error. */
 static bool take_back(struct apply *apply, const struct op *op, struct netlink_error *error)
 {
-	return op_run(apply->arena, &apply->kernel, op, error) ||
+	return op_run(&apply->kernel, op, error) ||
 	       (op->kind == OP_RULE_ADD && error->code == EEXIST);
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/names.h"
 #include "base/ordinary.h"
 #include "base/source.h"
 #include "base/suggest.h"
@@ -40,11 +41,6 @@ static void source_read_refuse_size(const struct source_job *job)
 		 job->limit >> 20);
 }
 
-static int source_read_compare(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The names of the files in a folder, sorted: a folder is read in no order. */
 static char **source_read_folder(struct arena *arena, DIR *folder, size_t *count)
 {
@@ -57,7 +53,7 @@ static char **source_read_folder(struct arena *arena, DIR *folder, size_t *count
 			*arena_append(arena, names, *count) = arena_strdup(arena, entry->d_name);
 	}
 	if (names)
-		qsort(names, *count, sizeof(*names), source_read_compare);
+		qsort(names, *count, sizeof(*names), names_compare);
 	return names;
 }
 

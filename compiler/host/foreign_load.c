@@ -31,10 +31,9 @@ const char *foreign_load_line(struct arena *arena, const struct pending *pending
 static bool is_archived(struct arena *arena, const struct rundir *folder, const char *policy,
 			enum archive_kind kind, uint64_t digest)
 {
-	uint64_t archived = 0;
+	uint64_t archived;
 
-	return archive_look(arena, folder, archive_file(arena, policy, kind), &archived) ==
-		       ARCHIVE_THERE &&
+	return archive_look(arena, folder, policy, kind, &archived) == ARCHIVE_THERE &&
 	       archived == digest;
 }
 

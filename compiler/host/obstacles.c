@@ -36,7 +36,8 @@ static bool is_bare(struct netlink *netlink, const char *device, enum addr_famil
 	return !sources.here && sources.of_another;
 }
 
-const char *obstacles_bare_device(struct netlink *netlink, const struct ir *ir, const struct ir_route *route)
+const char *obstacles_bare_device(struct netlink *netlink, const struct ir *ir,
+				  const struct ir_route *route)
 {
 	if (route->type != IR_ROUTE_UNICAST || !ir_masquerades(ir, route->table, route->family))
 		return NULL;
@@ -47,15 +48,16 @@ const char *obstacles_bare_device(struct netlink *netlink, const struct ir *ir, 
 }
 
 static void tell_bare(struct arena *arena, struct report *report, struct netlink *netlink,
-	       const struct ir *ir)
+		      const struct ir *ir)
 {
 	const char **told = NULL;
 	size_t told_count = 0;
 
 	for (size_t i = 0; i < ir->route_count; i++) {
 		const struct ir_route *route = &ir->routes[i];
-		const char *device = route->family == ADDR_IPV6 ? obstacles_bare_device(netlink, ir, route)
-								: NULL;
+		const char *device = route->family == ADDR_IPV6
+					     ? obstacles_bare_device(netlink, ir, route)
+					     : NULL;
 		struct diag_record *line;
 		size_t before = told_count;
 
@@ -103,7 +105,7 @@ static const char *links_words(struct arena *arena, struct netlink *netlink,
 }
 
 static void tell_main(struct arena *arena, struct report *report, struct netlink *netlink,
-		 enum addr_family family)
+		      enum addr_family family)
 {
 	char digit = addr_digit(family);
 
@@ -117,7 +119,7 @@ static void tell_main(struct arena *arena, struct report *report, struct netlink
 }
 
 static void tell_unrouted(struct arena *arena, struct report *report, struct netlink *netlink,
-		   const struct ir *ir)
+			  const struct ir *ir)
 {
 	for (int family = 0; family < ADDR_FAMILIES; family++)
 		if (ir->sends_local[family] &&

@@ -64,9 +64,7 @@ static void check_table(struct arena *arena, const struct rundir *folder,
 				       .drift = policy->drift };
 
 	table_checks_find(arena, &checks);
-	archive = record ? archive_read(arena, folder,
-					archive_file(arena, policy->name, ARCHIVE_APPLIED))
-			 : NULL;
+	archive = record ? archive_read(arena, folder, policy->name, ARCHIVE_APPLIED) : NULL;
 	if (!archive || archive->ir->digest != record->digest)
 		return;
 	policy->applied = archive->ir;

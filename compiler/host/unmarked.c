@@ -31,11 +31,11 @@ static bool names_interface(const struct rules *rules, const char *dev)
 }
 
 /* Will the policy switch its filter off? */
-static bool is_wanted_off(struct arena *arena, const struct rules *rules, const char *key)
+static bool is_wanted_off(const struct rules *rules, const char *key)
 {
 	for (size_t i = 0; i < rules->sysctl_count; i++)
 		if (!strcmp(rules->sysctls[i].key, key) && !strcmp(rules->sysctls[i].value, "0"))
-			return sysctl_is_writable(arena, key);
+			return sysctl_is_writable(key);
 	return false;
 }
 
@@ -52,7 +52,7 @@ static const char *filter_of(struct arena *arena, const struct rules *rules, con
 {
 	const char *key = sysctl_key(arena, RP_FILTER, dev);
 
-	if (!strcmp(dev, "lo") || names_interface(rules, dev) || is_wanted_off(arena, rules, key) ||
+	if (!strcmp(dev, "lo") || names_interface(rules, dev) || is_wanted_off(rules, key) ||
 	    !is_on(arena, RP_FILTER, dev))
 		return NULL;
 	return arena_printf(arena, "%s filters by reverse path (%s, or that of `all`, is not 0)",

@@ -25,8 +25,7 @@ struct op_row {
 	op_put_fn *put_words;
 	op_put_fn *put_command; /* NULL: nothing in a shell does it */
 	/* NULL: steps of apply do it, several at once. */
-	bool (*run)(struct arena *arena, struct kernel *kernel, const struct op *op,
-		    struct netlink_error *error);
+	bool (*run)(struct kernel *kernel, const struct op *op, struct netlink_error *error);
 	enum op_kind inverse; /* with before and after exchanged */
 	const char *verb;     /* of `ip`, or what `nft delete` deletes */
 	/* Takes several out of the nft table. */
@@ -161,10 +160,8 @@ static bool put_elements(struct kernel *kernel, const struct op *op, const struc
 	return !part->elements.count || nft_set_change(&kernel->nft, &change, error);
 }
 
-static bool run_update(struct arena *arena, struct kernel *kernel, const struct op *op,
-		       struct netlink_error *error)
+static bool run_update(struct kernel *kernel, const struct op *op, struct netlink_error *error)
 {
-	(void)arena;
 	return put_elements(kernel, op, op->removed, true, error) &&
 	       put_elements(kernel, op, op->added, false, error);
 }
@@ -175,10 +172,9 @@ static void put_list_command(const struct op *op, struct buf *out)
 }
 
 /* What has run out or was taken out meanwhile is gone already. */
-static bool run_elements_remove(struct arena *arena, struct kernel *kernel, const struct op *op,
+static bool run_elements_remove(struct kernel *kernel, const struct op *op,
 				struct netlink_error *error)
 {
-	(void)arena;
 	return nft_set_change(&kernel->nft, op->elements, error) || error->code == ENOENT;
 }
 
@@ -215,18 +211,15 @@ static void put_delete(const struct op *op, struct buf *out)
 		   op->name ? op->name : "");
 }
 
-static bool run_removal(struct arena *arena, struct kernel *kernel, const struct op *op,
-			struct netlink_error *error)
+static bool run_removal(struct kernel *kernel, const struct op *op, struct netlink_error *error)
 {
-	(void)arena;
 	return rows[op->kind].remove(&kernel->nft, op->table, &op->name, 1, error) ||
 	       error->code == ENOENT;
 }
 
-static bool run_table_remove(struct arena *arena, struct kernel *kernel, const struct op *op,
+static bool run_table_remove(struct kernel *kernel, const struct op *op,
 			     struct netlink_error *error)
 {
-	(void)arena;
 	return nft_set_remove_table(&kernel->nft, op->table, error) || error->code == ENOENT;
 }
 
@@ -237,22 +230,19 @@ static void put_route(const struct op *op, struct buf *out)
 	route_put_command(out, rows[op->kind].verb, op->route, op->protocol);
 }
 
-static bool run_route(struct arena *arena, struct kernel *kernel, const struct op *op,
-		      struct netlink_error *error)
+static bool run_route(struct kernel *kernel, const struct op *op, struct netlink_error *error)
 {
 	enum route_place place = op->kind == OP_ROUTE_REPLACE  ? ROUTE_REPLACE
 				 : op->kind == OP_ROUTE_APPEND ? ROUTE_BESIDE
 							       : ROUTE_NEW;
 
-	(void)arena;
 	return route_add(&kernel->route, op->route, op->protocol, place, error);
 }
 
 /* A route whose link went down meanwhile is gone already. */
-static bool run_route_remove(struct arena *arena, struct kernel *kernel, const struct op *op,
+static bool run_route_remove(struct kernel *kernel, const struct op *op,
 			     struct netlink_error *error)
 {
-	(void)arena;
 	return route_remove(&kernel->route, op->route, op->protocol, error) ||
 	       error->code == ENOENT || error->code == ESRCH || error->code == ENODEV;
 }
@@ -262,17 +252,13 @@ static void put_rule(const struct op *op, struct buf *out)
 	ip_rule_put_command(out, rows[op->kind].verb, op->rule, op->protocol);
 }
 
-static bool run_rule_add(struct arena *arena, struct kernel *kernel, const struct op *op,
-			 struct netlink_error *error)
+static bool run_rule_add(struct kernel *kernel, const struct op *op, struct netlink_error *error)
 {
-	(void)arena;
 	return ip_rule_add(&kernel->route, op->rule, op->protocol, error);
 }
 
-static bool run_rule_remove(struct arena *arena, struct kernel *kernel, const struct op *op,
-			    struct netlink_error *error)
+static bool run_rule_remove(struct kernel *kernel, const struct op *op, struct netlink_error *error)
 {
-	(void)arena;
 	return ip_rule_remove(&kernel->route, op->rule, op->protocol, error) ||
 	       error->code == ENOENT;
 }
@@ -300,11 +286,10 @@ static void put_sysctl(const struct op *op, struct buf *out)
 	buf_printf(out, "sysctl -w %s=%s", op->key, op->value);
 }
 
-static bool run_sysctl(struct arena *arena, struct kernel *kernel, const struct op *op,
-		       struct netlink_error *error)
+static bool run_sysctl(struct kernel *kernel, const struct op *op, struct netlink_error *error)
 {
 	(void)kernel;
-	if (sysctl_write(arena, op->key, op->value))
+	if (sysctl_write(op->key, op->value))
 		return true;
 	error->code = errno;
 	snprintf(error->text, sizeof(error->text), "%s", strerror(errno));
@@ -399,10 +384,9 @@ const char *op_command(struct arena *arena, const struct op *op)
 	return text_of(arena, op, rows[op->kind].put_command);
 }
 
-bool op_run(struct arena *arena, struct kernel *kernel, const struct op *op,
-	    struct netlink_error *error)
+bool op_run(struct kernel *kernel, const struct op *op, struct netlink_error *error)
 {
-	return rows[op->kind].run(arena, kernel, op, error);
+	return rows[op->kind].run(kernel, op, error);
 }
 
 bool op_remove_all(struct arena *arena, struct kernel *kernel, const struct op_list *list,

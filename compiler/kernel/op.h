@@ -151,8 +151,7 @@ const char *op_words(struct arena *arena, const struct op *op);
 /* What does the same in a shell; empty: nothing does. */
 const char *op_command(struct arena *arena, const struct op *op);
 /* What takes something away that is gone already is no error. */
-bool op_run(struct arena *arena, struct kernel *kernel, const struct op *op,
-	    struct netlink_error *error);
+bool op_run(struct kernel *kernel, const struct op *op, struct netlink_error *error);
 /* Sets, chains or counters of a stage in one transaction: all or none of those that are planned. */
 bool op_remove_all(struct arena *arena, struct kernel *kernel, const struct op_list *list,
 		   enum op_stage stage, struct netlink_error *error);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,24 +15,27 @@
 #include "base/arena.h"
 #include "base/names.h"
 
-enum { VALUE_MOST = 4096 };
+/* The longest key has an interface's name in it (IFNAMSIZ). */
+enum { VALUE_MOST = 4096, PATH_MOST = 256 };
 
-static const char *path_of(struct arena *arena, const char *key)
+/* errno says why not. */
+static int open_key(const char *key, int flags)
 {
-	char *path = arena_printf(arena, "/proc/sys/%s", key);
+	char path[PATH_MOST];
 
+	snprintf(path, sizeof(path), "/proc/sys/%s", key);
 	for (char *c = path + strlen("/proc/sys/"); *c; c++) {
 		if (*c == '.')
 			*c = '/';
 		else if (*c == '/')
 			*c = '.';
 	}
-	return path;
+	return open(path, flags | O_CLOEXEC);
 }
 
 const char *sysctl_read(struct arena *arena, const char *key)
 {
-	int fd = open(path_of(arena, key), O_RDONLY | O_CLOEXEC);
+	int fd = open_key(key, O_RDONLY);
 	char *value = arena_alloc(arena, VALUE_MOST);
 	ssize_t length;
 
@@ -45,9 +49,9 @@ const char *sysctl_read(struct arena *arena, const char *key)
 	return value;
 }
 
-bool sysctl_write(struct arena *arena, const char *key, const char *value)
+bool sysctl_write(const char *key, const char *value)
 {
-	int fd = open(path_of(arena, key), O_WRONLY | O_CLOEXEC), code;
+	int fd = open_key(key, O_WRONLY), code;
 	ssize_t length;
 
 	if (fd < 0)
@@ -59,9 +63,9 @@ bool sysctl_write(struct arena *arena, const char *key, const char *value)
 	return length == (ssize_t)strlen(value);
 }
 
-bool sysctl_is_writable(struct arena *arena, const char *key)
+bool sysctl_is_writable(const char *key)
 {
-	int fd = open(path_of(arena, key), O_WRONLY | O_CLOEXEC);
+	int fd = open_key(key, O_WRONLY);
 
 	if (fd >= 0)
 		close(fd);
@@ -88,9 +92,10 @@ static const char *behind_conf(const char *key)
 const char **sysctl_interfaces(struct arena *arena, const char *pattern, size_t *count)
 {
 	const char *begin = behind_conf(pattern), **names = NULL;
-	DIR *stream = begin ? opendir(path_of(arena, arena_strndup(arena, pattern,
-								   (size_t)(begin - pattern) - 1)))
-			    : NULL;
+	int fd = begin ? open_key(arena_strndup(arena, pattern, (size_t)(begin - pattern) - 1),
+				  O_RDONLY | O_DIRECTORY)
+		       : -1;
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
 	*count = 0;

@@ -13,8 +13,8 @@ struct arena;
 /* The value without its line end, or NULL when there is no such setting. */
 const char *sysctl_read(struct arena *arena, const char *key);
 /* False with errno set. */
-bool sysctl_write(struct arena *arena, const char *key, const char *value);
-bool sysctl_is_writable(struct arena *arena, const char *key);
+bool sysctl_write(const char *key, const char *value);
+bool sysctl_is_writable(const char *key);
 /* Does this network namespace speak IPv6 at all? */
 bool sysctl_has_ipv6(struct arena *arena);
 

@@ -193,20 +193,23 @@ static void body(struct codec *codec, void *thing)
 	policy(codec, ((struct archive *)thing)->ir);
 }
 
-bool archive_write(struct arena *arena, const struct rundir *folder, const char *file,
+bool archive_write(struct arena *arena, const struct rundir *folder, const char *policy,
 		   const struct archive *archive, const char **why)
 {
+	const char *file = archive_file(arena, policy, ARCHIVE_APPLIED);
 	struct archive copy = *archive;
 
 	return snapshot_write(arena, folder, file, KIND, body, &copy, why);
 }
 
-enum archive_state archive_look(struct arena *arena, const struct rundir *folder, const char *file,
-				uint64_t *digest)
+enum archive_state archive_look(struct arena *arena, const struct rundir *folder,
+				const char *policy, enum archive_kind kind, uint64_t *digest)
 {
 	struct archive archive = { .ir = arena_new_of(arena, struct ir) };
 
-	switch (snapshot_look(arena, folder, file, KIND, head, &archive)) {
+	*digest = 0;
+	switch (snapshot_look(arena, folder, archive_file(arena, policy, kind), KIND, head,
+			      &archive)) {
 	case SNAPSHOT_NONE:
 		return ARCHIVE_NONE;
 	case SNAPSHOT_READ:
@@ -219,9 +222,11 @@ enum archive_state archive_look(struct arena *arena, const struct rundir *folder
 	return ARCHIVE_BROKEN;
 }
 
-struct archive *archive_read(struct arena *arena, const struct rundir *folder, const char *file)
+struct archive *archive_read(struct arena *arena, const struct rundir *folder, const char *policy,
+			     enum archive_kind kind)
 {
 	struct archive *archive = arena_new_of(arena, struct archive);
+	const char *file = archive_file(arena, policy, kind);
 	const char *why;
 
 	archive->ir = arena_new_of(arena, struct ir);

@@ -30,10 +30,11 @@ enum archive_kind {
 
 /* The file's name in the folder. */
 const char *archive_file(struct arena *arena, const char *policy, enum archive_kind kind);
-/* Is there such a file, and of which policy (ir_digest's)? One of another boot is none. */
+/* Is there such a file, and of which contents (ir_digest's; 0: it is not there, or broken)? One of
+ * another boot is none. */
 enum archive_state { ARCHIVE_NONE, ARCHIVE_BROKEN, ARCHIVE_THERE };
-enum archive_state archive_look(struct arena *arena, const struct rundir *folder, const char *file,
-				uint64_t *digest);
+enum archive_state archive_look(struct arena *arena, const struct rundir *folder,
+				const char *policy, enum archive_kind kind, uint64_t *digest);
 /* What was applied becomes the previous one; where nothing was, there is none. */
 void archive_keep(struct arena *arena, const struct rundir *folder, const char *policy);
 /* The previous one is what is applied; there is no previous one any more. */
@@ -43,10 +44,11 @@ void archive_return(struct arena *arena, const struct rundir *folder, const char
 void archive_settle(struct arena *arena, const struct rundir *folder, const char *policy);
 /* Both are gone afterwards. */
 void archive_remove(struct arena *arena, const struct rundir *folder, const char *policy);
-/* Whole or not at all. */
-bool archive_write(struct arena *arena, const struct rundir *folder, const char *file,
+/* What the last apply left, whole or not at all. */
+bool archive_write(struct arena *arena, const struct rundir *folder, const char *policy,
 		   const struct archive *archive, const char **why);
 /* NULL when there is none that can be used. */
-struct archive *archive_read(struct arena *arena, const struct rundir *folder, const char *file);
+struct archive *archive_read(struct arena *arena, const struct rundir *folder, const char *policy,
+			     enum archive_kind kind);
 
 #endif

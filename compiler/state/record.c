@@ -124,8 +124,8 @@ static void take(struct arena *arena, struct record *record, const struct ir *ir
 static struct record *read_old(struct arena *arena, const struct rundir *folder, const char *name)
 {
 	struct record *record = old_record_read(arena, folder, name);
-	const char *file = archive_file(arena, name, ARCHIVE_APPLIED);
-	const struct archive *applied = record ? archive_read(arena, folder, file) : NULL;
+	const struct archive *applied = record ? archive_read(arena, folder, name, ARCHIVE_APPLIED)
+					       : NULL;
 
 	/* Of an apply that was cut off, it is what was there before. */
 	if (applied)

@@ -114,7 +114,7 @@ static int make(void **state)
 	fixture->folder.lock = -1;
 	fixture->path = arena_printf(fixture->arena, "%s/work.applied", folder);
 	archive.ir = make_ir(fixture->arena);
-	if (!archive_write(fixture->arena, &fixture->folder, "work.applied", &archive, &why))
+	if (!archive_write(fixture->arena, &fixture->folder, "work", &archive, &why))
 		return -1;
 	load(fixture);
 	*state = fixture;
@@ -136,7 +136,12 @@ static int drop(void **state)
 
 static void *read_it(struct fixture *fixture)
 {
-	return archive_read(fixture->arena, &fixture->folder, "work.applied");
+	return archive_read(fixture->arena, &fixture->folder, "work", ARCHIVE_APPLIED);
+}
+
+static enum archive_state look(struct fixture *fixture, enum archive_kind kind, uint64_t *digest)
+{
+	return archive_look(fixture->arena, &fixture->folder, "work", kind, digest);
 }
 
 /* ---- archives ---- */
@@ -166,8 +171,7 @@ static void test_round_trip(void **state)
 	buf_free(&text);
 	assert_int_equal(archive->ir->routes[0].metric, 7);
 	assert_string_equal(archive->ir->counters[0], "seen");
-	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.applied", &digest),
-			 ARCHIVE_THERE);
+	assert_int_equal(look(fixture, ARCHIVE_APPLIED, &digest), ARCHIVE_THERE);
 	assert_int_equal(digest, 0x1234);
 }
 
@@ -179,11 +183,10 @@ static void test_cut_off(void **state)
 	for (size_t length = 0; length < fixture->length; length++) {
 		save(fixture, fixture->bytes, length);
 		assert_null(read_it(fixture));
-		archive_look(fixture->arena, &fixture->folder, "work.applied", &digest);
+		look(fixture, ARCHIVE_APPLIED, &digest);
 	}
 	save(fixture, "", 0);
-	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.applied", &digest),
-			 ARCHIVE_BROKEN);
+	assert_int_equal(look(fixture, ARCHIVE_APPLIED, &digest), ARCHIVE_BROKEN);
 }
 
 static void test_altered(void **state)
@@ -259,8 +262,7 @@ static void test_of_another_boot(void **state)
 	at[0] = at[0] == '0' ? '1' : '0';
 	save_with_sum(fixture);
 	assert_null(read_it(fixture));
-	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.applied", &digest),
-			 ARCHIVE_NONE);
+	assert_int_equal(look(fixture, ARCHIVE_APPLIED, &digest), ARCHIVE_NONE);
 }
 
 static void test_turns(void **state)
@@ -269,14 +271,11 @@ static void test_turns(void **state)
 	uint64_t digest;
 
 	archive_keep(fixture->arena, &fixture->folder, "work");
-	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.applied", &digest),
-			 ARCHIVE_NONE);
-	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.previous", &digest),
-			 ARCHIVE_THERE);
+	assert_int_equal(look(fixture, ARCHIVE_APPLIED, &digest), ARCHIVE_NONE);
+	assert_int_equal(look(fixture, ARCHIVE_PREVIOUS, &digest), ARCHIVE_THERE);
 	archive_return(fixture->arena, &fixture->folder, "work");
 	assert_non_null(read_it(fixture));
-	assert_int_equal(archive_look(fixture->arena, &fixture->folder, "work.previous", &digest),
-			 ARCHIVE_NONE);
+	assert_int_equal(look(fixture, ARCHIVE_PREVIOUS, &digest), ARCHIVE_NONE);
 }
 
 /* ---- records ---- */
@@ -550,15 +549,13 @@ static void test_padding_stays_out(void **state)
 
 	archive.ir = make_ir(fixture->arena);
 	add_padded(fixture->arena, archive.ir, 0x55);
-	assert_true(
-		archive_write(fixture->arena, &fixture->folder, "work.applied", &archive, &why));
+	assert_true(archive_write(fixture->arena, &fixture->folder, "work", &archive, &why));
 	load(fixture);
 	bytes = fixture->bytes;
 	length = fixture->length;
 	archive.ir = make_ir(fixture->arena);
 	add_padded(fixture->arena, archive.ir, 0xaa);
-	assert_true(
-		archive_write(fixture->arena, &fixture->folder, "work.applied", &archive, &why));
+	assert_true(archive_write(fixture->arena, &fixture->folder, "work", &archive, &why));
 	load(fixture);
 	assert_int_equal(fixture->length, length);
 	assert_memory_equal(fixture->bytes, bytes, length);
