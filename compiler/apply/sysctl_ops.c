@@ -156,15 +156,15 @@ static void cannot_write(struct apply *apply, struct op *op, const char *why)
 /* Ops are undone last first: what goes with a setting is put right after it. */
 static void note_shared(struct apply *apply, const char *key)
 {
-	for (size_t i = 0; i < apply->after->beside_count; i++) {
-		const struct record_beside *beside = &apply->after->besides[i];
+	for (size_t i = 0; i < apply->after->companion_count; i++) {
+		const struct record_companion *companion = &apply->after->companions[i];
 		struct op *op;
 
-		if (strcmp(beside->with, key) != 0)
+		if (strcmp(companion->with, key) != 0)
 			continue;
 		op = apply_note(apply, OP_SYSCTL_SET, NULL);
-		op->key = beside->key;
-		op->value = sysctl_read(apply->arena, beside->key);
+		op->key = companion->key;
+		op->value = sysctl_read(apply->arena, companion->key);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/report.h"
 #include "host/relied.h"
+#include "ir/ir_sysctl.h"
 #include "kernel/op.h"
 #include "kernel/sysctl.h"
 #include "state/record.h"
@@ -24,30 +25,23 @@
  * their default state"). Those are noted before, and kept as they are when it is given back.
  */
 
-static const struct companion {
-	const char *with;
-	const char *key;   /* '*': of every interface, and of those to come (`default`) */
-	const char *value; /* the one that would be lost */
-} companions[] = {
-	{ "net.ipv4.ip_forward", "net.ipv4.conf.all.accept_redirects", "0" },
-	{ "net.ipv4.ip_forward", "net.ipv4.conf.*.forwarding", "1" },
-	{ "net.ipv6.conf.all.forwarding", "net.ipv6.conf.*.forwarding", "1" },
-};
-
-static void note(struct arena *arena, struct record *record, const struct companion *companion,
-		 const char *key)
+static void note(struct arena *arena, struct record *record,
+		 const struct ir_sysctl_companion *companion, const char *key)
 {
 	const char *now = sysctl_read(arena, key);
 
 	if (now && strcmp(now, companion->value) == 0)
-		*arena_append(arena, record->besides, record->beside_count) =
-			(struct record_beside){ companion->with, key };
+		*arena_append(arena, record->companions, record->companion_count) =
+			(struct record_companion){ companion->with, key };
 }
 
 void sysctl_restore_note(struct arena *arena, struct record *record, const char *key)
 {
-	for (size_t i = 0; i < sizeof(companions) / sizeof(companions[0]); i++) {
-		const struct companion *companion = &companions[i];
+	size_t companion_count;
+	const struct ir_sysctl_companion *companions = ir_sysctl_companions(&companion_count);
+
+	for (size_t i = 0; i < companion_count; i++) {
+		const struct ir_sysctl_companion *companion = &companions[i];
 		const char **names;
 		size_t count;
 
@@ -67,26 +61,27 @@ void sysctl_restore_note(struct arena *arena, struct record *record, const char 
 static bool write_back(struct arena *arena, const struct record *record, const char *key,
 		       const char *value)
 {
-	size_t count = record ? record->beside_count : 0;
+	size_t count = record ? record->companion_count : 0;
 	const char **kept = arena_alloc(arena, (count + 1) * sizeof(*kept));
 	bool done;
 
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(record->besides[i].with, key) == 0)
-			kept[i] = sysctl_read(arena, record->besides[i].key);
+		if (strcmp(record->companions[i].with, key) == 0)
+			kept[i] = sysctl_read(arena, record->companions[i].key);
 	done = sysctl_write(key, value);
 	for (size_t i = 0; i < count && done; i++)
 		if (kept[i])
-			done = sysctl_write(record->besides[i].key, kept[i]);
+			done = sysctl_write(record->companions[i].key, kept[i]);
 	return done;
 }
 
 void sysctl_restore_copy(struct arena *arena, const struct record *from, struct record *to,
 			 const char *key)
 {
-	for (size_t i = 0; from && i < from->beside_count; i++)
-		if (strcmp(from->besides[i].with, key) == 0)
-			*arena_append(arena, to->besides, to->beside_count) = from->besides[i];
+	for (size_t i = 0; from && i < from->companion_count; i++)
+		if (strcmp(from->companions[i].with, key) == 0)
+			*arena_append(arena, to->companions, to->companion_count) =
+				from->companions[i];
 }
 
 /* ---- giving back ---- */

@@ -32,25 +32,25 @@ static const char *verdict_of(const struct ir_outcome *outcome)
 	case VERDICT_ACCEPT:
 		if (outcome->choice)
 			return "balance";
-		return outcome->way ? ir_class_then(outcome->way->kind) : "direct";
+		return outcome->class ? ir_class_then(outcome->class->kind) : "direct";
 	}
 	return "";
 }
 
-static const struct ir_listener *listener_of(const struct ir *ir, const struct ir_class *way)
+static const struct ir_listener *listener_of(const struct ir *ir, const struct ir_class *class)
 {
-	for (size_t i = 0; way->kind == IR_CLASS_PROXY && i < ir->listener_count; i++)
-		if (!strcmp(ir->listeners[i].name, way->name))
+	for (size_t i = 0; class->kind == IR_CLASS_PROXY && i < ir->listener_count; i++)
+		if (!strcmp(ir->listeners[i].name, class->name))
 			return &ir->listeners[i];
 	return NULL;
 }
 
-/* `way`: NULL for the main table. */
+/* `class`: NULL for the main table. */
 static void add_share(struct explain *explain, struct explain_shares *shares,
-		      const struct ir_class *way)
+		      const struct ir_class *class)
 {
-	const char *name = way ? way->name : "main";
-	const struct ir_listener *listener = way ? listener_of(explain->ir, way) : NULL;
+	const char *name = class ? class->name : "main";
+	const struct ir_listener *listener = class ? listener_of(explain->ir, class) : NULL;
 
 	for (size_t i = 0; i < shares->count; i++)
 		if (!strcmp(shares->items[i].name, name)) {
@@ -98,12 +98,12 @@ static void find_way(struct explain *explain, struct explain_answer *answer)
 
 	if (outcome->verdict == VERDICT_ACCEPT && outcome->choice)
 		answer->shares = shares_of(explain, answer);
-	if (outcome->verdict != VERDICT_ACCEPT || outcome->choice || !outcome->way)
+	if (outcome->verdict != VERDICT_ACCEPT || outcome->choice || !outcome->class)
 		return;
-	answer->way = outcome->way;
-	if (answer->way->kind != IR_CLASS_MARK && answer->way->kind != IR_CLASS_ANSWER)
-		answer->target = answer->way->name;
-	answer->listener = listener_of(explain->ir, answer->way);
+	answer->class = outcome->class;
+	if (answer->class->kind != IR_CLASS_MARK && answer->class->kind != IR_CLASS_ANSWER)
+		answer->target = answer->class->name;
+	answer->listener = listener_of(explain->ir, answer->class);
 	answer->lookup = lookup_route(explain->ir, answer->packet->family, outcome->mark,
 				      destination_of(answer));
 }

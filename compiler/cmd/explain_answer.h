@@ -55,8 +55,8 @@ struct explain_answer {
 	const struct trace_rule *rule;      /* NULL for the default */
 	const struct trace_rule *otherwise; /* the default as a rule, or NULL */
 	const char *reason;                 /* without a rule: why, in words */
-	const struct ir_class *way;         /* whose mark the packet gets, or NULL */
-	struct lookup lookup;               /* of a packet with a way */
+	const struct ir_class *class;       /* whose mark the packet gets, or NULL */
+	struct lookup lookup;               /* of a packet with a class */
 	const struct ir_listener *listener;
 	const struct ir_row *row;            /* of listeners, of which this is one; or NULL */
 	const char *found_by;                /* the condition's key that found it, or "" */

@@ -100,14 +100,14 @@ static void put_rules(struct explain *explain, const struct explain_answer *answ
 
 static void put_mark(const struct explain_answer *answer, struct json *out)
 {
-	if (!answer->way) {
+	if (!answer->class) {
 		json_null(out, "mark");
 		return;
 	}
 	json_object(out, "mark");
-	json_number(out, "value", answer->way->mark);
-	json_number(out, "mask", answer->way->mask);
-	if (answer->way->ct_mask)
+	json_number(out, "value", answer->class->mark);
+	json_number(out, "mask", answer->class->mask);
+	if (answer->class->ct_mask)
 		json_bool(out, "connection", true);
 	json_end(out);
 }

@@ -139,7 +139,7 @@ enum cmd_status explain_live_finish(struct explain_live *live, const struct expl
 		.is_balanced = answer->shares != NULL,
 		.mark = answer->outcome.mark,
 		.ct_mark = answer->outcome.ct_mark,
-		.way = answer->way,
+		.class = answer->class,
 		.lookup = answer->lookup,
 		.listener = answer->listener,
 		.shares = answer->shares ? answer->shares->listeners : NULL,

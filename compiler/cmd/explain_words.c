@@ -32,14 +32,14 @@ static void put_target(const char *target, struct buf *out)
 	buf_puts(out, several ? "]" : "");
 }
 
-static void put_mark(const struct ir_class *way, struct buf *out)
+static void put_mark(const struct ir_class *class, struct buf *out)
 {
-	if (way->mask == UINT32_MAX)
-		buf_printf(out, "{mark: 0x%" PRIx32, way->mark);
+	if (class->mask == UINT32_MAX)
+		buf_printf(out, "{mark: 0x%" PRIx32, class->mark);
 	else
-		buf_printf(out, "{mark: {value: 0x%" PRIx32 ", mask: 0x%" PRIx32 "}", way->mark,
-			   way->mask);
-	buf_puts(out, way->ct_mask ? ", connection: true}" : "}");
+		buf_printf(out, "{mark: {value: 0x%" PRIx32 ", mask: 0x%" PRIx32 "}", class->mark,
+			   class->mask);
+	buf_puts(out, class->ct_mask ? ", connection: true}" : "}");
 }
 
 /* As the policy's language has it: {proxy: p}. */
@@ -47,10 +47,10 @@ static void put_verdict(const struct explain_answer *answer, struct buf *out)
 {
 	if (answer->shares)
 		put_shares(answer->shares, out);
-	else if (!answer->way || answer->way->kind == IR_CLASS_ANSWER)
+	else if (!answer->class || answer->class->kind == IR_CLASS_ANSWER)
 		buf_puts(out, answer->verdict);
 	else if (!answer->target)
-		put_mark(answer->way, out);
+		put_mark(answer->class, out);
 	else {
 		buf_printf(out, "{%s: ", answer->verdict);
 		put_target(answer->target, out);
@@ -135,10 +135,10 @@ static void put_row(const struct explain *explain, const struct ir_row *row, str
 static void put_way(const struct explain *explain, const struct explain_answer *answer,
 		    struct buf *out)
 {
-	const struct ir_class *way = answer->way;
+	const struct ir_class *class = answer->class;
 
-	buf_printf(out, "  mark      0x%08" PRIx32 "/0x%08" PRIx32 "\n", way->mark, way->mask);
-	if (way->priority)
+	buf_printf(out, "  mark      0x%08" PRIx32 "/0x%08" PRIx32 "\n", class->mark, class->mask);
+	if (class->priority)
 		put_routing(explain, answer, out);
 	if (answer->listener)
 		put_listener(answer, out);
@@ -235,7 +235,7 @@ void explain_put_words(struct explain *explain, const struct explain_answer *ans
 	buf_putc(out, '\n');
 	put_element(answer, out);
 	put_lists(answer, out);
-	if (answer->way)
+	if (answer->class)
 		put_way(explain, answer, out);
 	put_not_given(explain, answer, out);
 	put_before(explain, answer, out);

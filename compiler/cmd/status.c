@@ -43,7 +43,7 @@ static void put_class(const struct ir_class *class, struct buf *out)
 	if (class->table)
 		buf_printf(out, "  table %" PRIu32, class->table);
 	buf_puts(out, "  ");
-	overview_put_way(class, out);
+	overview_put_class(class, out);
 	buf_putc(out, '\n');
 }
 

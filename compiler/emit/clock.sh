@@ -25,24 +25,13 @@ read_offset() {
 	offset=$((seconds - moment))
 }
 
-# $late: the first moment with the offset $3 that holds at $2 and not at $1. Most changes come at a
-# quarter of an hour.
+# $late: the first moment with the offset $3 that holds at $2 and not at $1.
 find_change() {
 	early=$1 late=$2
-	for step in 900 1; do
-		while [ $((late - early)) -gt $step ]; do
-			middle=$((early + (late - early) / 2))
-			middle=$((middle - middle % step))
-			[ $middle -gt "$early" ] || middle=$((middle + step))
-			[ $middle -lt "$late" ] || break
-			read_offset $middle
-			if [ "$offset" = "$3" ]; then late=$middle; else early=$middle; fi
-		done
-		# Is it just there?
-		[ $step = 900 ] || return 0
-		read_offset $((late - 1))
-		[ "$offset" = "$3" ] || return 0
-		late=$((late - 1))
+	while [ $((late - early)) -gt 1 ]; do
+		middle=$((early + (late - early) / 2))
+		read_offset $middle
+		if [ "$offset" = "$3" ]; then late=$middle; else early=$middle; fi
 	done
 }
 

@@ -50,15 +50,15 @@ static void add_row(struct building *building, struct graph_list *list,
 			  : list->row_count > 1 ? "all else"
 						: "everything";
 	for (size_t i = 0; i < rule->target_count; i++) {
-		const struct ir_class *way = rule->targets[i].way;
+		const struct ir_class *class = rule->targets[i].class;
 		struct graph_target target = { .weight = rule->targets[i].weight };
-		enum graph_kind kind = !way                          ? GRAPH_MARK
-				       : way->kind == IR_CLASS_PROXY ? GRAPH_PROXY
-				       : way->kind == IR_CLASS_ROUTE ? GRAPH_ROUTE
-								     : GRAPH_MARK;
+		enum graph_kind kind = !class                          ? GRAPH_MARK
+				       : class->kind == IR_CLASS_PROXY ? GRAPH_PROXY
+				       : class->kind == IR_CLASS_ROUTE ? GRAPH_ROUTE
+								       : GRAPH_MARK;
 
-		if (way && graph_find(building->graph, kind, graph_mark(way->mark, way->mask),
-				      &target.box))
+		if (class && graph_find(building->graph, kind, graph_mark(class->mark, class->mask),
+					&target.box))
 			*arena_append(building->arena, row->targets, row->target_count) = target;
 	}
 }

@@ -118,7 +118,7 @@ void ipbatch_put_rule(const struct ir_ip_rule *rule, uint32_t protocol, struct b
 
 /* ---- which way a line belongs to ---- */
 
-static const struct ir_class *way_of_rule(const struct ir *ir, const struct ir_ip_rule *rule)
+static const struct ir_class *class_of_rule(const struct ir *ir, const struct ir_ip_rule *rule)
 {
 	for (size_t i = 0; i < ir->class_count; i++)
 		if (ir->classes[i].mark == rule->mark && ir->classes[i].mask == rule->mask)
@@ -153,15 +153,15 @@ static void put_table(const struct ir *ir, uint32_t id, const char **before, str
 static void put_way(const struct ir *ir, const struct ir_ip_rule *rule,
 		    const struct ir_class **before, struct buf *out)
 {
-	const struct ir_class *way = way_of_rule(ir, rule);
+	const struct ir_class *class = class_of_rule(ir, rule);
 
-	if (!way || way == *before)
+	if (!class || class == *before)
 		return;
-	*before = way;
+	*before = class;
 	buf_puts(out, "# ");
-	text_put_comment(out, way->name);
+	text_put_comment(out, class->name);
 	buf_puts(out, ": ");
-	overview_put_way(way, out);
+	overview_put_class(class, out);
 	buf_putc(out, '\n');
 }
 

@@ -22,11 +22,11 @@ void overview_put_origin(const struct emit_job *job, const char *suffix, struct 
 	buf_puts(out, "; change that and compile again, not this file.\n");
 }
 
-void overview_put_way(const struct ir_class *way, struct buf *out)
+void overview_put_class(const struct ir_class *class, struct buf *out)
 {
-	switch (way->kind) {
+	switch (class->kind) {
 	case IR_CLASS_PROXY:
-		buf_printf(out, "%s port %u", way->listener_mode, way->port);
+		buf_printf(out, "%s port %u", class->listener_mode, class->port);
 		return;
 	case IR_CLASS_ROUTE:
 		buf_puts(out, "the table's routes");
@@ -48,7 +48,7 @@ void overview_put_way(const struct ir_class *way, struct buf *out)
 		return;
 	case IR_CLASS_MEMBER:
 		buf_printf(out, "the table's routes, %s first: connections that it has taken",
-			   strrchr(way->name, '/') + 1);
+			   strrchr(class->name, '/') + 1);
 		return;
 	case IR_CLASS_INBOUND:
 		buf_puts(out,
@@ -78,7 +78,7 @@ static void put_class(const struct ir_class *class, struct buf *out)
 	put_number(class->priority, out);
 	put_number(class->table, out);
 	buf_puts(out, "  ");
-	overview_put_way(class, out);
+	overview_put_class(class, out);
 	buf_putc(out, '\n');
 }
 

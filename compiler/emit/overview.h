@@ -14,6 +14,6 @@ void overview_put_origin(const struct emit_job *job, const char *suffix, struct 
 void overview_put(const struct ir *ir, struct buf *out);
 /* Where packets of a class go: "tproxy :12345", "table vpn". */
 struct ir_class;
-void overview_put_way(const struct ir_class *way, struct buf *out);
+void overview_put_class(const struct ir_class *class, struct buf *out);
 
 #endif

@@ -45,10 +45,7 @@ is_line_of() {
 }
 
 has_family() {
-	case " $families " in
-	*" $1 "*) return 0 ;;
-	esac
-	return 1
+	[ "$1" = 4 ] || [ "$families" != 4 ]
 }
 
 # ---- what the kernel has ----
@@ -104,11 +101,7 @@ rules_between() {
 # Our ip rules of family $1, a line each: PRIORITY MARK/MASK ACTION SUPPRESS INTERFACE. Only what carries
 # protocol $2, lies between priorities $3 and $4 and has no other key than ours have.
 present_rules() {
-	protocol_wanted=$2
-	rules_between "$1" "$3" "$4" | while read -r owner priority mark action suppress iif words; do
-		[ "$owner" != "$protocol_wanted" ] ||
-			printf '%s %s %s %s %s\n' "$priority" "$mark" "$action" "$suppress" "$iif"
-	done
+	rules_between "$1" "$3" "$4" | sed -n "s/^$2 //p" | cut -d ' ' -f 1-5
 }
 
 # Our routes of family $1 in table $2 with protocol $3, a line each: DESTINATION METRIC.
@@ -262,17 +255,9 @@ state_text() {
 	for pair in $old_tables; do
 		printf 'table %s\n' "$pair"
 	done
-	while IFS= read -r line; do
-		[ -z "$line" ] || printf 'sysctl %s\n' "$line"
-	done <<END
-$old_sysctls
-END
 	[ -z "$newest_link" ] || printf 'links %s\n' "$newest_link"
-	while IFS= read -r line; do
-		[ -z "$line" ] || printf 'beside %s\n' "$line"
-	done <<END
-$besides
-END
+	printf '%s' "$old_sysctls" | sed 's/^./sysctl &/'
+	printf '%s' "$besides" | sed 's/^./beside &/'
 }
 
 # Writes it whole or not at all, where it was, or else into the first folder that takes it.
@@ -338,11 +323,19 @@ key_for() {
 	printf '%s%s%s\n' "${1%%\**}" "$(exchanged "$2" . /)" "${1#*\*}"
 }
 
-# Of the setting $1, what counts for interface $2: the kernel takes the greater of its own and that
-# of all.
+# Of the setting $1, that of interface $2, that of all, and what counts for the interface: the kernel
+# takes the greater of both.
+own_value() {
+	value_was "$(key_for "$1" "$2")"
+}
+
+value_of_all() {
+	value_was "$(key_for "$1" all)"
+}
+
 effective() {
-	own=$(value_was "$(key_for "$1" "$2")") || own=0
-	all=$(value_was "$(key_for "$1" all)") || all=0
+	own=$(own_value "$1" "$2") || own=0
+	all=$(value_of_all "$1") || all=0
 	[ "$own" -gt "$all" ] || own=$all
 	printf '%s\n' "$own"
 }
@@ -374,10 +367,23 @@ route_to() {
 	esac
 }
 
+# 1: $1 is an address of this host.
+is_local() {
+	case $(route_to "$1") in
+	local*) echo 1 ;;
+	*) echo 0 ;;
+	esac
+}
+
+# 1: one of the interfaces from $3 on is a bridge.
 has_bridge() {
+	shift 2
 	ip -o link show type bridge 2>/dev/null | while read -r _ name _; do
 		name=${name%:}
-		! is_meant "${name%%@*}" "$@" || echo yes
+		! is_meant "${name%%@*}" "$@" || {
+			echo 1
+			break
+		}
 	done
 }
 
@@ -407,63 +413,50 @@ default_devices() {
 	done
 }
 
-# Does a sysctl matter that has another value? PATTERN INTERFACE VALUE WHEN VIA DEVICE...
+# Does a sysctl matter that has another value? PATTERN INTERFACE TESTS DEVICE..., where TESTS are lines
+# FUNCTION KEY NUMBER that all have to hold: KEY is - for the pattern, and of !NUMBER the opposite holds.
 matters() {
-	case $4 in
-	always | default) return 0 ;;
-	elsewhere)
-		case $(route_to "$5") in
-		local*) return 1 ;;
+	subject=$1 link=$2 tests=$3
+	shift 3
+	while read -r asked what number; do
+		[ "$asked" ] || continue
+		[ "$what" != - ] || what=$subject
+		found=$("$asked" "$what" "$link" "$@")
+		case $number in
+		"!$found") return 1 ;;
+		"$found" | !*) ;;
+		*) return 1 ;;
 		esac
-		return 0
-		;;
-	unless-all) [ "$(value_was "$(key_for "$1" all)")" != "$3" ] ;;
-	effective) [ "$(effective "$1" "$2")" != 0 ] ;;
-	marked)
-		! is_line_of "$1 $2" "$effective_devices" && [ "$(effective "$1" "$2")" = 1 ] &&
-			[ "$(effective 'net.ipv4.conf.*.src_valid_mark' "$2")" = 1 ]
-		;;
-	bridge)
-		shift 5
-		[ "$(has_bridge "$@")" ]
-		;;
-	advertised) [ "$(value_was "$(key_for "$1" "$2")")" = 1 ] ;;
-	esac
+	done <<END
+$tests
+END
 }
 
 # What has to be set, a line each: KEY, VALUE and WHY with tabs between.
 needs=''
 
-# KEY VALUE WHY. The later word on a key counts.
+# KEY VALUE WHY. The later word on a key counts, in the place of the first.
 gather() {
-	case $newline$needs in
-	*"$newline$1$tab"*) ;;
-	*)
-		needs="$needs$1$tab$2$tab$3$newline"
-		return 0
-		;;
-	esac
-	gathered=''
+	gathered='' new=$1$tab$2$tab$3$newline
 	while IFS= read -r line; do
 		case $line in
-		'') continue ;;
-		"$1$tab"*) line="$1$tab$2$tab$3" ;;
+		"$1$tab"*) gathered=$gathered$new new='' ;;
+		?*) gathered=$gathered$line$newline ;;
 		esac
-		gathered=$gathered$line$newline
 	done <<END
 $needs
 END
-	needs=$gathered
+	needs=$gathered$new
 }
 
-# Gathers a sysctl that matters here, or that we have set already. KEY PATTERN INTERFACE VALUE WHEN
-# VIA WHY DEVICE...
+# Gathers a sysctl that matters here, or that we have set already. KEY PATTERN INTERFACE VALUE
+# TESTS WHY DEVICE...
 weigh() {
-	key=$1 pattern=$2 interface=$3 value=$4 when=$5 via=$6 why=$7
-	shift 7
+	key=$1 pattern=$2 interface=$3 value=$4 condition=$5 why=$6
+	shift 6
 	if [ "$interface" ] && [ "$interface" != all ] && [ ! -d "/proc/sys/net/ipv4/conf/$interface" ]; then
 		[ "$(value_was "$(key_for "$pattern" default)")" = "$value" ] ||
-			! matters "$pattern" default "$value" "$when" "$via" "$@" ||
+			! matters "$pattern" default "$condition" "$@" ||
 			"$absent" "$key" "$value" "$interface"
 		return 0
 	fi
@@ -471,12 +464,14 @@ weigh() {
 	if [ "$current" = "$value" ]; then
 		[ "$several" = no ] || return 0
 	else
-		matters "$pattern" "$interface" "$value" "$when" "$via" "$@" || return 0
+		# What has to be 0 is not raised.
+		[ "$value" != 0 ] && is_line_of "$pattern $interface" "$effective_devices" && return 0
+		matters "$pattern" "$interface" "$condition" "$@" || return 0
 	fi
 	gather "$key" "$value" "$why"
 }
 
-# The interfaces that a sysctl with '*' stands for, a line each. PATTERN WHEN VIA DEVICE...
+# The interfaces that a sysctl with '*' stands for, a line each. PATTERN LINKS VIA DEVICE...
 interfaces_of() {
 	if [ "$3" != - ]; then
 		found=$(route_to "$3")
@@ -509,13 +504,13 @@ interfaces_of() {
 # and `default`, gets what counted there.
 effective_devices=''
 
-# KEY VALUE WHEN VIA WHY DEVICE...
+# KEY VALUE LINKS VIA TESTS WHY DEVICE...
 note_effective() {
-	[ "$3" = effective ] || return 0
-	asked=$1 condition=$3 address=$4
-	shift 5
+	[ "$5" = 'effective - !0' ] || return 0
+	asked=$1 links=$3 address=$4
+	shift 6
 	case $asked in
-	*'*'*) device=$(interfaces_of "$asked" "$condition" "$address" "$@") ;;
+	*'*'*) device=$(interfaces_of "$asked" "$links" "$address" "$@") ;;
 	*)
 		device=${asked#*.conf.}
 		device=$(exchanged "${device%.*}" / .)
@@ -528,7 +523,7 @@ note_effective() {
 
 # The interfaces that keep what counts of the setting $1.
 spread_others() {
-	all=$(value_was "$(key_for "$1" all)")
+	all=$(value_of_all "$1")
 	while IFS= read -r device; do
 		key=$(key_for "$1" "$device")
 		level=$(effective "$1" "$device")
@@ -538,7 +533,7 @@ spread_others() {
 				"$(key_for "$1" all) has to be 0, and this keeps what it was ($all) for what it does not concern"
 	done <<END
 default
-$(interfaces_of "$1" always -)
+$(interfaces_of "$1" each -)
 END
 }
 
@@ -546,7 +541,7 @@ spread_effective() {
 	spread=''
 	while read -r pattern device; do
 		[ "$pattern" ] && ! is_line_of "$pattern" "$spread" &&
-			[ "$(value_was "$(key_for "$pattern" all)")" != 0 ] || continue
+			[ "$(value_of_all "$pattern")" != 0 ] || continue
 		spread=$spread$newline$pattern
 		spread_others "$pattern"
 		gather "$(key_for "$pattern" all)" 0 "of this and $device's own the greater counts: see there"
@@ -555,29 +550,28 @@ $effective_devices
 END
 }
 
-# KEY VALUE WHEN VIA WHY DEVICE..., as each_sysctl has them
+# KEY VALUE LINKS VIA TESTS WHY DEVICE..., as each_sysctl has them
 weigh_sysctl() {
-	asked=$1 wanted=$2 condition=$3 address=$4 reason=$5
-	shift 5
-	[ "${asked#net.ipv6.}" = "$asked" ] || has_family 6 || return 0
+	setting=$1 wanted=$2 links=$3 address=$4
+	shift 4
+	[ "${setting#net.ipv6.}" = "$setting" ] || has_family 6 || return 0
 	several=no
-	case $asked in
+	case $setting in
 	*'*'*)
 		several=yes
 		while IFS= read -r device; do
 			[ -z "$device" ] ||
-				weigh "$(key_for "$asked" "$device")" "$asked" "$device" "$wanted" \
-					"$condition" "$address" "$reason" "$@"
+				weigh "$(key_for "$setting" "$device")" "$setting" "$device" "$wanted" "$@"
 		done <<END
-$(interfaces_of "$asked" "$condition" "$address" "$@")
+$(shift 2; interfaces_of "$setting" "$links" "$address" "$@")
 END
 		;;
 	*.conf.*)
-		device=${asked#*.conf.} device=${device%.*}
-		weigh "$asked" "${asked%%.conf.*}.conf.*.${asked##*.}" "$(exchanged "$device" / .)" \
-			"$wanted" "$condition" "$address" "$reason" "$@"
+		device=${setting#*.conf.} device=${device%.*}
+		weigh "$setting" "${setting%%.conf.*}.conf.*.${setting##*.}" "$(exchanged "$device" / .)" \
+			"$wanted" "$@"
 		;;
-	*) weigh "$asked" '' '' "$wanted" "$condition" "$address" "$reason" "$@" ;;
+	*) weigh "$setting" '' '' "$wanted" "$@" ;;
 	esac
 }
 
@@ -596,26 +590,19 @@ $needs
 END
 }
 
-# Sysctl $1 resets others when it is given back: those stay as they are, if the kernel would change
-# them.
+# Remembers what has to stay as it is when sysctl $1 is given back.
 note_besides() {
-	case $1 in
-	net.ipv4.ip_forward)
-		[ "$(value_of net.ipv4.conf.all.accept_redirects)" != 0 ] ||
-			besides="$besides$1 net.ipv4.conf.all.accept_redirects$newline"
-		note_interfaces "$1" 'net.ipv4.conf.*.forwarding'
-		;;
-	net.ipv6.conf.all.forwarding) note_interfaces "$1" 'net.ipv6.conf.*.forwarding' ;;
-	esac
-}
-
-note_interfaces() {
-	while IFS= read -r device; do
-		[ "$(value_of "$(key_for "$2" "$device")")" != 1 ] ||
-			besides="$besides$1 $(key_for "$2" "$device")$newline"
+	while read -r with pattern value; do
+		[ "$with" = "$1" ] || continue
+		while IFS= read -r device; do
+			other=$pattern
+			[ -z "$device" ] || other=$(key_for "$pattern" "$device")
+			[ "$(value_of "$other")" != "$value" ] || besides="$besides$1 $other$newline"
+		done <<END
+$(case $pattern in *'*'*) echo default; interfaces_of "$pattern" each - ;; esac)
+END
 	done <<END
-default
-$(interfaces_of "$2" always -)
+$companions
 END
 }
 
@@ -657,25 +644,22 @@ remember_sysctl() {
 	old_sysctls="$1 $2 $current$newline$old_sysctls"
 }
 
-# Is sysctl $1 one that only the rules make safe?
-is_guarded() {
-	case $1 in
-	*.route_localnet) return 0 ;;
+# yes: it is the turn of sysctls that only the rules make safe.
+guarded=no
+
+is_turn_of() {
+	case $guarded:$1 in
+	yes:*.route_localnet) return 0 ;;
+	yes:* | no:*.route_localnet) return 1 ;;
 	esac
-	return 1
 }
 
-guarded=no
 keeps_routes=yes
 
 # What stands in the way is dropped by the kernel and goes nowhere else: the rest of the policy is
 # better than none of it.
 set_sysctl() {
-	if is_guarded "$1"; then
-		[ "$guarded" = yes ] || return 0
-	else
-		[ "$guarded" = no ] || return 0
-	fi
+	is_turn_of "$1" || return 0
 	current=$(value_of "$1") || return 0
 	[ "$current" != "$2" ] || return 0
 	if [ "$1$keeps_routes" = net.ipv6.conf.all.forwardingno ]; then
@@ -793,9 +777,7 @@ give_back_except() {
 	left=''
 	while read -r key new old; do
 		[ "$key" ] || continue
-		is=no
-		! is_guarded "$key" || is=yes
-		if is_line_of "$key" "$1" || [ "$is" != "$guarded" ]; then
+		if is_line_of "$key" "$1" || ! is_turn_of "$key"; then
 			left="$left$key $new $old$newline"
 		else
 			give_back "$key" "$new" "$old"
@@ -827,7 +809,7 @@ unmarked_obstacle() {
 			printf '%s\n' "$device filters by reverse path (rp_filter)"
 	done <<END
 default
-$(interfaces_of 'net.ipv4.conf.*.rp_filter' always -)
+$(interfaces_of 'net.ipv4.conf.*.rp_filter' each -)
 END
 	while IFS= read -r device; do
 		[ -z "$device" ] || [ "$(effective 'net.ipv4.conf.*.proxy_arp' "$device")" = 0 ] ||
@@ -850,16 +832,14 @@ can_refuse_unmarked() {
 	[ -z "$obstacle" ]
 }
 
-want_unmarked() {
-	! can_refuse_unmarked "$1" || want_rule "$@"
+# As each_unmarked, for those rules that can be.
+each_refused() {
+	with_refused=$1
+	each_unmarked if_refused
 }
 
-put_unmarked() {
-	! can_refuse_unmarked "$1" || put_rule "$@"
-}
-
-report_unmarked() {
-	! can_refuse_unmarked "$1" || report_rule "$@"
+if_refused() {
+	! can_refuse_unmarked "$1" || "$with_refused" "$@"
 }
 
 wanted_sysctls=''
@@ -1228,7 +1208,7 @@ up() {
 	each_copy want_route
 	each_unmarked note_unmarked
 	each_rule want_rule
-	each_unmarked want_unmarked
+	each_refused want_rule
 	if [ "$sysctl_policy" = set ]; then
 		each_need want_sysctl
 		each_need remember_sysctl
@@ -1256,7 +1236,7 @@ up() {
 	answer=$(load_nft 2>&1) || trouble "nft does not take $nft_file:$newline$answer"
 	finish
 	fill_gateways
-	each_unmarked put_unmarked
+	each_refused put_rule
 	[ "$sysctl_policy" != set ] || each_need set_sysctl
 	guarded=no
 	delete_rules_except "$wanted_rules"
@@ -1370,8 +1350,9 @@ down() {
 
 # ---- status ----
 
+# STATUS of the command that asked for it, and WORDS.
 report() {
-	if [ "$1" = yes ]; then
+	if [ "$1" = 0 ]; then
 		printf 'ok       %s\n' "$2"
 	else
 		printf 'MISSING  %s\n' "$2"
@@ -1381,44 +1362,36 @@ report() {
 
 report_route() {
 	has_family "$1" || return 0
-	there=no
-	is_line_of "$3" "$(present_routes "$1" "$2" "$protocol")" && there=yes
-	family=$1
+	is_line_of "$3" "$(present_routes "$1" "$2" "$protocol")"
+	there=$? family=$1
 	shift 3
-	report "$there" "ip -$family route $*"
+	report $there "ip -$family route $*"
 }
 
 report_rule() {
 	has_family "$1" || return 0
-	there=no
-	is_line_of "$2" "$(present_rules "$1" "$protocol" "$first" "$last")" && there=yes
-	family=$1
+	is_line_of "$2" "$(present_rules "$1" "$protocol" "$first" "$last")"
+	there=$? family=$1
 	shift 2
-	report "$there" "ip -$family rule $*"
+	report $there "ip -$family rule $*"
 }
 
 report_sysctl() {
-	there=no
-	[ "$(value_of "$1")" != "$2" ] || there=yes
-	report "$there" "sysctl $1 = $2"
+	[ "$(value_of "$1")" = "$2" ]
+	report $? "sysctl $1 = $2"
 }
 
 report_absent() {
-	report no "sysctl $1 = $2 (there is no interface $3)"
+	report 1 "sysctl $1 = $2 (there is no interface $3)"
 }
 
 status() {
 	check_tools
-	there=no
-	if table_is_there; then
-		case $(nft list chain inet "$table" about 2>/dev/null) in
-		*"digest=$digest"*) there=yes ;;
-		esac
-	fi
-	report "$there" "nft table inet $table, as $stem.nft has it"
+	nft list chain inet "$table" about 2>/dev/null | grep -q "digest=$digest"
+	report $? "nft table inet $table, as $stem.nft has it"
 	each_unmarked note_unmarked
 	each_rule report_rule
-	each_unmarked report_unmarked
+	each_refused report_rule
 	each_route report_route
 	each_copy report_route
 	[ "$sysctl_policy" = ignore ] || each_need report_sysctl report_absent

@@ -8,6 +8,7 @@
 #include "emit/sh.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -18,7 +19,7 @@
 #include "emit/ipbatch.h"
 #include "emit/overview.h"
 #include "emit/text.h"
-#include "ir/ir.h"
+#include "ir/ir_sysctl.h"
 
 /* script.sh and clock.sh, from the build. */
 extern const char script_text[], clock_text[];
@@ -268,28 +269,25 @@ static void put_rules(const struct ir *ir, bool unmarked, struct buf *out)
 	buf_puts(out, "}\n");
 }
 
-/* The word for script.sh. */
-static const char *sysctl_when(enum ir_sysctl_when when)
+/* What has to hold for it to matter, a line each: script.sh's function, key, number. */
+static void put_tests(const struct ir_sysctl *sysctl, struct buf *out)
 {
-	switch (when) {
-	case IR_SYSCTL_ALWAYS:
-		return "always";
-	case IR_SYSCTL_IF_ELSEWHERE:
-		return "elsewhere";
-	case IR_SYSCTL_UNLESS_ALL:
-		return "unless-all";
-	case IR_SYSCTL_IF_EFFECTIVE:
-		return "effective";
-	case IR_SYSCTL_IF_MARKED:
-		return "marked";
-	case IR_SYSCTL_IF_BRIDGE:
-		return "bridge";
-	case IR_SYSCTL_IF_ADVERTISED:
-		return "advertised";
-	case IR_SYSCTL_IF_DEFAULT:
-		return "default";
-	}
-	return "";
+	static const char *const functions[] = {
+		[IR_ASKED_OWN] = "own_value",       [IR_ASKED_ALL] = "value_of_all",
+		[IR_ASKED_EFFECTIVE] = "effective", [IR_ASKED_LOCAL] = "is_local",
+		[IR_ASKED_BRIDGE] = "has_bridge",
+	};
+	const struct ir_sysctl_test *tests = ir_sysctl_condition(sysctl->when)->tests;
+	char text[ADDR_TEXT];
+
+	buf_putc(out, '\'');
+	for (size_t i = 0; i < 2 && tests[i].asked != IR_ASKED_NOTHING; i++)
+		buf_printf(out, "%s%s %s %s%d", i ? "\n" : "", functions[tests[i].asked],
+			   tests[i].key                       ? tests[i].key
+			   : tests[i].asked == IR_ASKED_LOCAL ? addr_format(sysctl->via, text)
+							      : "-",
+			   tests[i].differs ? "!" : "", tests[i].value);
+	buf_puts(out, "' ");
 }
 
 static void put_sysctl(const struct ir_sysctl *sysctl, struct buf *out)
@@ -300,8 +298,9 @@ static void put_sysctl(const struct ir_sysctl *sysctl, struct buf *out)
 	text_put_shell(out, sysctl->key);
 	buf_putc(out, ' ');
 	text_put_shell(out, sysctl->value);
-	buf_printf(out, " %s %s ", sysctl_when(sysctl->when),
+	buf_printf(out, " %s %s ", ir_sysctl_condition(sysctl->when)->links,
 		   sysctl->has_via ? addr_format(sysctl->via, text) : "-");
+	put_tests(sysctl, out);
 	text_put_shell(out, sysctl->why);
 	for (size_t i = 0; i < sysctl->dev_count; i++) {
 		buf_putc(out, ' ');
@@ -310,10 +309,37 @@ static void put_sysctl(const struct ir_sysctl *sysctl, struct buf *out)
 	buf_putc(out, '\n');
 }
 
+static bool has_sysctl(const struct ir *ir, const char *key)
+{
+	for (size_t i = 0; i < ir->sysctl_count; i++)
+		if (!strcmp(ir->sysctls[i].key, key))
+			return true;
+	return false;
+}
+
+static void put_companions(const struct ir *ir, struct buf *out)
+{
+	size_t count;
+	const struct ir_sysctl_companion *companions = ir_sysctl_companions(&count);
+	const char *gap = "";
+
+	buf_puts(out,
+		 "\n# sysctls that the kernel resets when another one is given back: that one, key, the value that stays\ncompanions='");
+	for (size_t i = 0; i < count; i++) {
+		if (!has_sysctl(ir, companions[i].with))
+			continue;
+		buf_printf(out, "%s%s %s %s", gap, companions[i].with, companions[i].key,
+			   companions[i].value);
+		gap = "\n";
+	}
+	buf_puts(out, "'\n");
+}
+
 static void put_sysctls(const struct ir *ir, struct buf *out)
 {
+	put_companions(ir, out);
 	buf_puts(out,
-		 "\n# key, value, when it matters, the address it is about, why, and interfaces\neach_sysctl() {\n\t:\n");
+		 "\n# key, value, for which interfaces and towards which address, when it matters, why, and interfaces\neach_sysctl() {\n\t:\n");
 	for (size_t i = 0; i < ir->sysctl_count; i++)
 		put_sysctl(&ir->sysctls[i], out);
 	buf_puts(out, "}\n");

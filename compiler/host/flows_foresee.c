@@ -98,10 +98,10 @@ static void name_sender(struct foresight *foresight, const struct foreign_sender
 static struct flows_fate fate_of(const struct ir_outcome *outcome, enum ir_scope scope)
 {
 	struct flows_fate fate = { .end = FLOWS_PASSED, .mark = outcome->mark };
-	const char *mode = outcome->way ? outcome->way->listener_mode : NULL;
+	const char *mode = outcome->class ? outcome->class->listener_mode : NULL;
 
 	fate.is_translated = (mode && strcmp(mode, "tproxy") != 0) ||
-			     (outcome->way && outcome->way->kind == IR_CLASS_ANSWER);
+			     (outcome->class && outcome->class->kind == IR_CLASS_ANSWER);
 	if (outcome->verdict != VERDICT_ACCEPT)
 		fate.end = FLOWS_ENDED;
 	else if (outcome->choice && !fate.is_translated) /* shares of listeners are of one kind */

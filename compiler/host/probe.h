@@ -29,12 +29,12 @@ struct probe_policy {
 
 struct probe_question {
 	const struct ir_packet *packet;
-	const struct ir_chain *base; /* the policy's chain that gave the verdict, or NULL */
-	bool passes;                 /* neither dropped nor rejected */
-	bool is_balanced;            /* the way depends on the connection */
-	uint32_t mark, ct_mark;      /* that the packet has after the policy's chain */
-	const struct ir_class *way;  /* that the mark means, or NULL */
-	struct lookup lookup;        /* what the policy's ip rules and routes say of that mark */
+	const struct ir_chain *base;  /* the policy's chain that gave the verdict, or NULL */
+	bool passes;                  /* neither dropped nor rejected */
+	bool is_balanced;             /* the way depends on the connection */
+	uint32_t mark, ct_mark;       /* that the packet has after the policy's chain */
+	const struct ir_class *class; /* that the mark means, or NULL */
+	struct lookup lookup;         /* what the policy's ip rules and routes say of that mark */
 	const struct ir_listener *listener; /* or NULL */
 	/* Those that share packets like it, where it is balanced among listeners. */
 	const struct ir_listener *const *shares;

@@ -54,7 +54,7 @@ static const char *effect_text(struct probe *ask, const struct foreign_effect *e
 /* Bits that the policy reads: those of the packet's way, or of all its ways. */
 static bool touches_mark(const struct probe *ask, const struct foreign_effect *effect)
 {
-	const struct ir_class *way = ask->question ? ask->question->way : NULL;
+	const struct ir_class *way = ask->question ? ask->question->class : NULL;
 	uint32_t mask = way ? way->mask : ask->ir->mark_mask;
 
 	return !effect->is_mark_known || (effect->before ^ effect->after) & mask;
@@ -184,7 +184,7 @@ static const struct ir_chain *translating_chain(const struct probe *ask, enum ir
 
 static bool is_answered(const struct probe_question *question)
 {
-	return question->way && question->way->kind == IR_CLASS_ANSWER;
+	return question->class && question->class->kind == IR_CLASS_ANSWER;
 }
 
 /* To a listener that is handed packets by their destination, or to this host itself. */
@@ -269,7 +269,7 @@ static void walk_first_hook(struct probe *ask)
  * networks first. */
 static void follow_translation(struct probe *ask)
 {
-	const struct ir_class *way = ask->question->way;
+	const struct ir_class *way = ask->question->class;
 	const struct ir *ir = ask->ir;
 
 	if (!ask->now.is_translated || !way || way->kind != IR_CLASS_ROUTE)

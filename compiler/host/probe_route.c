@@ -98,7 +98,7 @@ static bool has_source(const struct probe *ask, unsigned int in)
 
 	if (packet->scope != SCOPE_LOCAL)
 		return packet->has_from && in;
-	return packet->has_from && (!ask->chose_source || ask->question->way);
+	return packet->has_from && (!ask->chose_source || ask->question->class);
 }
 
 /* What is forwarded needs both its interface and its source, or the kernel takes the question for
@@ -291,7 +291,7 @@ static void check_unmarked(struct probe *ask)
 	struct addr to = { packet->family, packet->to };
 	struct link_fib fib;
 
-	if (packet->scope != SCOPE_LOCAL || !packet->has_to || !ask->question->way)
+	if (packet->scope != SCOPE_LOCAL || !packet->has_to || !ask->question->class)
 		return;
 	fib = link_fib(ask->packet_arena, &ask->kernel.route, to);
 	if (!fib.device && !fib.is_local && !fib.is_broadcast && !fib.is_anycast)
@@ -337,7 +337,7 @@ static bool goes_elsewhere(const struct probe *ask)
 	enum addr_family family = question->packet->family;
 
 	return ask->now.is_translated &&
-	       !(listener && question->way->priority && listener->has[family] &&
+	       !(listener && question->class->priority && listener->has[family] &&
 		 wide_equal(ask->now.to, listener->addr[family].bits));
 }
 

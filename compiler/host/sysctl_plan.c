@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "base/names.h"
-#include "ir/ir.h"
+#include "ir/ir_sysctl.h"
 #include "kernel/link.h"
 #include "kernel/sysctl.h"
 #include "state/record.h"
@@ -83,28 +83,41 @@ static bool has_bridge(const struct look *look, const struct ir_sysctl *wanted)
 	return false;
 }
 
+static int ask(const struct look *look, const struct ir_sysctl *wanted, enum ir_sysctl_asked asked,
+	       const char *pattern, const char *interface)
+{
+	switch (asked) {
+	case IR_ASKED_NOTHING:
+		break;
+	case IR_ASKED_OWN:
+		return number_of(look, pattern, interface);
+	case IR_ASKED_ALL:
+		return number_of(look, pattern, "all");
+	case IR_ASKED_EFFECTIVE:
+		return effective(look, pattern, interface);
+	case IR_ASKED_LOCAL:
+		return link_has_address(look->netlink, wanted->via);
+	case IR_ASKED_BRIDGE:
+		return has_bridge(look, wanted);
+	}
+	return 0;
+}
+
 /* Does it matter for a setting that has another value? `interface` may be `default`. */
 static bool matters(const struct look *look, const struct ir_sysctl *wanted, const char *pattern,
 		    const char *interface)
 {
-	switch (wanted->when) {
-	case IR_SYSCTL_ALWAYS:
-	case IR_SYSCTL_IF_ADVERTISED:
-	case IR_SYSCTL_IF_DEFAULT:
-		return true;
-	case IR_SYSCTL_IF_ELSEWHERE:
-		return !link_has_address(look->netlink, wanted->via);
-	case IR_SYSCTL_UNLESS_ALL:
-		return number_of(look, pattern, "all") != atoi(wanted->value);
-	case IR_SYSCTL_IF_EFFECTIVE:
-		return effective(look, pattern, interface) != 0;
-	case IR_SYSCTL_IF_MARKED:
-		return effective(look, pattern, interface) == 1 &&
-		       effective(look, "net.ipv4.conf.*.src_valid_mark", interface) == 1;
-	case IR_SYSCTL_IF_BRIDGE:
-		return has_bridge(look, wanted);
+	const struct ir_sysctl_condition *condition = ir_sysctl_condition(wanted->when);
+
+	for (size_t i = 0; i < sizeof(condition->tests) / sizeof(condition->tests[0]); i++) {
+		const struct ir_sysctl_test *test = &condition->tests[i];
+		int found =
+			ask(look, wanted, test->asked, test->key ? test->key : pattern, interface);
+
+		if ((found == test->value) == test->differs)
+			return false;
 	}
-	return false;
+	return true;
 }
 
 static struct sysctl_plan_setting consider(const struct look *look, const struct ir_sysctl *wanted,
@@ -288,8 +301,7 @@ static void add_advertised(struct look *look, const struct ir_sysctl *wanted)
 	const char **names = link_advertised(look->arena, look->netlink, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (number_of(look, wanted->key, names[i]) == 1)
-			add_for(look, wanted, names[i]);
+		add_for(look, wanted, names[i]);
 	add_held(look, wanted);
 }
 

@@ -80,10 +80,10 @@ enum ir_authored_then {
 
 /* What a rule sends to: one, or of a balance several. */
 struct ir_authored_target {
-	const struct ir_class *way; /* NULL: the main table, or a way that nothing can take */
-	const char *name;           /* the listener's or the table's; of a row of tables the way's;
-				       a mark's text */
-	uint32_t weight;            /* of a balance, else 0 */
+	const struct ir_class *class; /* NULL: the main table, or one that nothing can reach */
+	const char *name; /* the listener's or the table's; of a row of tables the class's;
+			     a mark's text */
+	uint32_t weight;  /* of a balance, else 0 */
 };
 
 /* One of the author's rules, or a default: with number 0, without a place where none is given. */

@@ -242,10 +242,11 @@ static const struct ir_class *class_of(const struct walk *walk)
 	const struct ir *ir = walk->walker->ir;
 
 	for (size_t i = 0; walk->marked && i < ir->class_count; i++) {
-		const struct ir_class *way = &ir->classes[i];
+		const struct ir_class *class = &ir->classes[i];
 
-		if (way->kind != IR_CLASS_DIRECT && (walk->packet.mark & way->mask) == way->mark)
-			return way;
+		if (class->kind != IR_CLASS_DIRECT &&
+		    (walk->packet.mark & class->mask) == class->mark)
+			return class;
 	}
 	return NULL;
 }
@@ -265,7 +266,7 @@ static struct ir_outcome run(struct walk *walk)
 	walk->outcome.base = walk->packet.scope == SCOPE_LOCAL ? walker->output
 							       : walker->prerouting;
 	walk_chain(walk, walk->outcome.base);
-	walk->outcome.way = class_of(walk);
+	walk->outcome.class = class_of(walk);
 	if (walk->packet.scope != SCOPE_LOCAL && walk->outcome.verdict == VERDICT_ACCEPT)
 		mark_unmarked(walk);
 	walk->outcome.mark = walk->packet.mark;
@@ -287,5 +288,5 @@ const struct ir_class *ir_walk_case(const struct ir_walker *walker, const struct
 	struct walk walk = { .walker = walker, .packet = *packet };
 
 	walk.choice = nth < choice->case_count ? nth : 0;
-	return run(&walk).way;
+	return run(&walk).class;
 }

@@ -18,10 +18,10 @@ enum ir_verdict { VERDICT_ACCEPT, VERDICT_DROP, VERDICT_REJECT };
 struct ir_outcome {
 	enum ir_verdict verdict;
 	uint32_t mark, ct_mark;            /* the packet's, and its connection's, at the end */
-	const struct ir_class *way;        /* what that mark means, NULL for the main table */
+	const struct ir_class *class;      /* what that mark means, NULL for the main table */
 	const struct ir_rule *decided;     /* the last rule of the author's that took the packet, or
 					      NULL */
-	const struct ir_statement *choice; /* the weighted choice that gives the way: `way` and
+	const struct ir_statement *choice; /* the weighted choice that gives the class: `class` and
 					      `mark` are then those of its first case; or NULL */
 	const struct ir_chain *base;       /* where the walk began; NULL: no rules for this scope */
 	size_t last; /* the rule of it that ended the walk; its rule_count: none did */
@@ -42,7 +42,7 @@ const struct ir_walker *ir_walker(struct arena *arena, const struct ir *ir);
 /* `watch` may be NULL. */
 struct ir_outcome ir_walk(const struct ir_walker *walker, const struct ir_packet *packet,
 			  struct ir_watch *watch);
-/* The way of the packets that a choice sends to its nth case. */
+/* The class of the packets that a choice sends to its nth case. */
 const struct ir_class *ir_walk_case(const struct ir_walker *walker, const struct ir_packet *packet,
 				    const struct ir_statement *choice, size_t nth);
 /* Do all matches of the rule hold? */

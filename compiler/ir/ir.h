@@ -362,7 +362,7 @@ enum ir_class_kind {
 	IR_CLASS_MEMBER  /* of IR_CLASS_ROUTE, the connections that one of the list has taken */
 };
 
-/* A way a packet can take: what its mark means. */
+/* A class of packets: what their mark means, a target to be sent to or a verdict. */
 struct ir_class {
 	enum ir_class_kind kind;
 	const char *name; /* the listener's or the table's, or tables' joined by '+'; the mark's
@@ -464,7 +464,7 @@ struct ir {
 /* Could one packet's mark be both values, each under its mask? Marks in separate bits are written
  * separately: they do not meet. */
 bool ir_marks_meet(uint32_t value, uint32_t mask, uint32_t other, uint32_t other_mask);
-/* Do the ways by the routing table masquerade in the family? */
+/* Does what is routed by the table get masqueraded in the family? */
 bool ir_masquerades(const struct ir *ir, uint32_t table, enum addr_family family);
 /* Does the rule ask the main table, or the copy of it? */
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule);

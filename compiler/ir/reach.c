@@ -70,9 +70,9 @@ static enum answer ask(const struct reach *reach, const struct ir_match *match)
 static void note_mark(const struct reach *reach, const struct ir_statement *statement)
 {
 	for (size_t i = 0; i < reach->ir->class_count; i++) {
-		const struct ir_class *way = &reach->ir->classes[i];
+		const struct ir_class *class = &reach->ir->classes[i];
 
-		reach->ways[i] |= way->mark == statement->value && way->mask == statement->mask;
+		reach->ways[i] |= class->mark == statement->value && class->mask == statement->mask;
 	}
 }
 

@@ -119,7 +119,7 @@ static const char *outcome_words(struct arena *arena, const struct ast_policy *p
 	case VERDICT_REJECT:
 		return "reject";
 	case VERDICT_ACCEPT:
-		return outcome->way ? class_words(arena, outcome->way) : "direct";
+		return outcome->class ? class_words(arena, outcome->class) : "direct";
 	}
 	return "";
 }
@@ -128,10 +128,10 @@ static const char *outcome_words(struct arena *arena, const struct ast_policy *p
 
 static bool goes_to(const struct ir_outcome *outcome, enum ir_class_kind kind, const char *name)
 {
-	return outcome->verdict == VERDICT_ACCEPT && outcome->way &&
-	       (outcome->way->kind == kind ||
-		(kind == IR_CLASS_ROUTE && outcome->way->kind == IR_CLASS_INBOUND)) &&
-	       !strcmp(outcome->way->name, name);
+	return outcome->verdict == VERDICT_ACCEPT && outcome->class &&
+	       (outcome->class->kind == kind ||
+		(kind == IR_CLASS_ROUTE && outcome->class->kind == IR_CLASS_INBOUND)) &&
+	       !strcmp(outcome->class->name, name);
 }
 
 /* Of a row of listeners the first is meant, or all of them: which one has a socket, the host says
@@ -193,7 +193,7 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 		return is_shared && is_balance(policy, then, outcome);
 	switch (then->action) {
 	case THEN_DIRECT:
-		return outcome->verdict == VERDICT_ACCEPT && !outcome->way;
+		return outcome->verdict == VERDICT_ACCEPT && !outcome->class;
 	case THEN_DROP:
 		return outcome->verdict == VERDICT_DROP;
 	case THEN_REJECT:
@@ -205,8 +205,8 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 	case THEN_MARK:
 		return is_mark(policy, then, outcome);
 	case THEN_ANSWER:
-		return outcome->verdict == VERDICT_ACCEPT && outcome->way &&
-		       outcome->way->kind == IR_CLASS_ANSWER;
+		return outcome->verdict == VERDICT_ACCEPT && outcome->class &&
+		       outcome->class->kind == IR_CLASS_ANSWER;
 	case THEN_BALANCE:
 	case THEN_SPREAD:
 	case THEN_CONTINUE:

@@ -107,8 +107,8 @@ static void read_fields(struct arena *arena, struct record *record, char **field
 			(struct record_sysctl){ plain(fields[1]), plain(fields[2]),
 						plain(fields[3]) };
 	else if (strcmp(word, "beside") == 0)
-		*arena_append(arena, record->besides, record->beside_count) =
-			(struct record_beside){ plain(fields[1]), plain(fields[2]) };
+		*arena_append(arena, record->companions, record->companion_count) =
+			(struct record_companion){ plain(fields[1]), plain(fields[2]) };
 	else if (strcmp(word, "links") == 0)
 		record->newest_link = (unsigned int)number(fields[1]);
 	else if (strcmp(word, "ticket") == 0)
@@ -129,9 +129,9 @@ static bool is_good(const struct record *record, const char *name)
 
 	for (size_t i = 0; i < record->sysctl_count; i++)
 		good &= ir_codec_is_key(record->sysctls[i].key) && record->sysctls[i].value;
-	for (size_t i = 0; i < record->beside_count; i++)
-		good &= ir_codec_is_key(record->besides[i].with) &&
-			ir_codec_is_key(record->besides[i].key);
+	for (size_t i = 0; i < record->companion_count; i++)
+		good &= ir_codec_is_key(record->companions[i].with) &&
+			ir_codec_is_key(record->companions[i].key);
 	return good;
 }
 

@@ -42,7 +42,7 @@ static void sysctl(struct codec *codec, struct record_sysctl *item)
 	codec_text(codec, &item->old);
 }
 
-static void beside(struct codec *codec, struct record_beside *item)
+static void companion(struct codec *codec, struct record_companion *item)
 {
 	ir_codec_key(codec, &item->with);
 	ir_codec_key(codec, &item->key);
@@ -89,7 +89,7 @@ static void body(struct codec *codec, void *thing)
 	CODEC_ITEMS(codec, record->sets, record->set_count, set);
 	CODEC_ITEMS(codec, record->claims, record->claim_count, claim);
 	CODEC_ITEMS(codec, record->sysctls, record->sysctl_count, sysctl);
-	CODEC_ITEMS(codec, record->besides, record->beside_count, beside);
+	CODEC_ITEMS(codec, record->companions, record->companion_count, companion);
 	CODEC_FIELD(codec, record->newest_link);
 	CODEC_ITEMS(codec, record->left, record->left_count, ir_codec_listener);
 	CODEC_ITEMS(codec, record->hosted, record->hosted_count, hosted);

@@ -45,7 +45,7 @@ struct record_chain {
 };
 
 /* A setting that the kernel changes when another one is given back, and that is to stay. */
-struct record_beside {
+struct record_companion {
 	const char *with; /* the key of the other */
 	const char *key;
 };
@@ -82,8 +82,8 @@ struct record {
 	size_t claim_count;
 	struct record_sysctl *sysctls;
 	size_t sysctl_count;
-	struct record_beside *besides;
-	size_t beside_count;
+	struct record_companion *companions;
+	size_t companion_count;
 	unsigned int newest_link; /* interfaces with a greater number came after forwarding was
 				     switched on; 0: it was not */
 	struct ir_listener *left; /* of policies before, whose connections were kept */

@@ -1,5 +1,6 @@
 """policy.sh in network namespaces of its own: up, down and status, and what they leave alone."""
 import os
+import pathlib
 import re
 import shutil
 
@@ -63,6 +64,12 @@ def compiled(shop, policy=POLICY):
 
 def inside(shop, script, **more):
 	return shop.run("unshare", "-Urnm", "sh", "-c", BEGIN + script, **more)
+
+
+def test_decisions_are_data():
+	"""which sysctl matters when is in the head of the script alone: what is the same for every policy names none of them"""
+	text = (pathlib.Path(__file__).resolve().parents[2] / "compiler" / "emit" / "script.sh").read_text()
+	assert not [key for key in ("src_valid_mark", "accept_redirects", "bridge-nf", "ignore_routes") if key in text]
 
 
 def test_whole_way(shop):

@@ -322,8 +322,8 @@ static struct record *make_record(struct arena *arena)
 	*arena_append(arena, record->sets, record->set_count) = (struct record_set){ "near", 2 };
 	*arena_append(arena, record->sysctls, record->sysctl_count) =
 		(struct record_sysctl){ "net.ipv4.ip_forward", "1", "0" };
-	*arena_append(arena, record->besides, record->beside_count) =
-		(struct record_beside){ "net.ipv4.ip_forward", "net.ipv4.x" };
+	*arena_append(arena, record->companions, record->companion_count) =
+		(struct record_companion){ "net.ipv4.ip_forward", "net.ipv4.x" };
 	*arena_append(arena, record->ir.sysctls, record->ir.sysctl_count) =
 		(struct ir_sysctl){ .key = "net.ipv4.ip_forward",
 				    .value = "1",

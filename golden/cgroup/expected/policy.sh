@@ -71,12 +71,15 @@ each_unmarked() {
 	:
 }
 
-# key, value, when it matters, the address it is about, why, and interfaces
+# sysctls that the kernel resets when another one is given back: that one, key, the value that stays
+companions=''
+
+# key, value, for which interfaces and towards which address, when it matters, why, and interfaces
 each_sysctl() {
 	:
-	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' effective - 'the table vpn leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' always - 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' each - '' 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' each - 'effective - !0' 'the table vpn leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' each - '' 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
 }
 
 # compiler/emit/script.sh follows.

@@ -43,13 +43,18 @@ each_unmarked() {
 	:
 }
 
-# key, value, when it matters, the address it is about, why, and interfaces
+# sysctls that the kernel resets when another one is given back: that one, key, the value that stays
+companions='net.ipv4.ip_forward net.ipv4.conf.all.accept_redirects 0
+net.ipv4.ip_forward net.ipv4.conf.*.forwarding 1
+net.ipv6.conf.all.forwarding net.ipv6.conf.*.forwarding 1'
+
+# key, value, for which interfaces and towards which address, when it matters, why, and interfaces
 each_sysctl() {
 	:
-	"$1" 'net.ipv4.ip_forward' '1' elsewhere 192.0.2.9 'the listener far is on another host, and without this nothing is forwarded there'
-	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'far needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
-	"$1" 'net.ipv6.conf.all.forwarding' '1' elsewhere 2001:db8::9 'the listener far is on another host, and without this nothing is forwarded there'
-	"$1" 'net.ipv6.conf.all.forwarding' '1' elsewhere 2001:db8::99 'the listener six is on another host, and without this nothing is forwarded there'
+	"$1" 'net.ipv4.ip_forward' '1' each 192.0.2.9 'is_local 192.0.2.9 0' 'the listener far is on another host, and without this nothing is forwarded there'
+	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'own_value - 1' 'far needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
+	"$1" 'net.ipv6.conf.all.forwarding' '1' each 2001:db8::9 'is_local 2001:db8::9 0' 'the listener far is on another host, and without this nothing is forwarded there'
+	"$1" 'net.ipv6.conf.all.forwarding' '1' each 2001:db8::99 'is_local 2001:db8::99 0' 'the listener six is on another host, and without this nothing is forwarded there'
 }
 
 # compiler/emit/script.sh follows.

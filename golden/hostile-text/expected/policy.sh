@@ -39,7 +39,10 @@ each_unmarked() {
 	:
 }
 
-# key, value, when it matters, the address it is about, why, and interfaces
+# sysctls that the kernel resets when another one is given back: that one, key, the value that stays
+companions=''
+
+# key, value, for which interfaces and towards which address, when it matters, why, and interfaces
 each_sysctl() {
 	:
 }

@@ -44,12 +44,15 @@ each_unmarked() {
 	:
 }
 
-# key, value, when it matters, the address it is about, why, and interfaces
+# sysctls that the kernel resets when another one is given back: that one, key, the value that stays
+companions=''
+
+# key, value, for which interfaces and towards which address, when it matters, why, and interfaces
 each_sysctl() {
 	:
-	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' always - 'the listener proxy takes packets from outside by tproxy, and with 1 the kernel'\''s reverse-path lookup uses the mark, finds this host, and drops the packet'
-	"$1" 'net.ipv4.conf.*.src_valid_mark' '0' always - 'the listener proxy takes what comes from outside by tproxy, and the kernel drops it where an interface'\''s own is 1'
-	"$1" 'net.bridge.bridge-nf-call-iptables' '0' bridge - 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; foreign rules for packets within one bridge, such as between containers, need 1'
+	"$1" 'net.ipv4.conf.all.src_valid_mark' '0' each - '' 'the listener proxy takes packets from outside by tproxy, and with 1 the kernel'\''s reverse-path lookup uses the mark, finds this host, and drops the packet'
+	"$1" 'net.ipv4.conf.*.src_valid_mark' '0' each - '' 'the listener proxy takes what comes from outside by tproxy, and the kernel drops it where an interface'\''s own is 1'
+	"$1" 'net.bridge.bridge-nf-call-iptables' '0' each - 'has_bridge - 1' 'the listener proxy takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; foreign rules for packets within one bridge, such as between containers, need 1'
 }
 
 # compiler/emit/script.sh follows.
