@@ -107,6 +107,13 @@ struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span
 	return record;
 }
 
+bool diag_refuse(struct diag *diag, enum diag_code code, struct span where, const char *text,
+		 const char *help)
+{
+	diag_help_text(diag_add(diag, code, where, "%s", text), help);
+	return false;
+}
+
 size_t diag_error_count(const struct diag *diag)
 {
 	return diag->errors;

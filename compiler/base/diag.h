@@ -24,6 +24,9 @@ bool diag_wants(const struct diag *diag, enum diag_notes notes);
 /* Adds a record; its severity is the code's. A span without a source shows no line. */
 struct diag_record *diag_add(struct diag *diag, enum diag_code code, struct span where,
 			     const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* An error and its help, both as they stand. False. */
+bool diag_refuse(struct diag *diag, enum diag_code code, struct span where, const char *text,
+		 const char *help);
 
 size_t diag_error_count(const struct diag *diag);
 size_t diag_warning_count(const struct diag *diag);

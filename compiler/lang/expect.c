@@ -215,7 +215,7 @@ static bool holds(struct arena *arena, const struct ast_policy *policy, const st
 	return false;
 }
 
-/* ---- who is to blame ---- */
+/* ---- why it does not ---- */
 
 static bool is_same(struct arena *arena, const struct ast_then *a, const struct ast_then *b)
 {
@@ -241,9 +241,10 @@ static bool is_same(struct arena *arena, const struct ast_then *a, const struct 
 	return false;
 }
 
-/* The condition that kept the rule from taking the packet, or NULL. */
-static const struct match_condition *
-blamed(const struct ast_rule *rule, const struct trace_rule *traced, const struct ir_packet *packet)
+/* The condition for which the rule did not take the packet, or NULL. */
+static const struct match_condition *failed_condition(const struct ast_rule *rule,
+						      const struct trace_rule *traced,
+						      const struct ir_packet *packet)
 {
 	const struct ir_match *failed = traced->failed;
 
@@ -269,7 +270,7 @@ static void add_meant(struct arena *arena, struct diag_record *record,
 		}
 		if (!trace_came_to(trace, rule))
 			continue;
-		condition = blamed(&policy->rules[i], rule, &expectation->packet);
+		condition = failed_condition(&policy->rules[i], rule, &expectation->packet);
 		if (!condition)
 			continue;
 		diag_also(record, condition->span,
@@ -290,8 +291,8 @@ static void add_help(struct diag_record *record, const struct trace *trace)
 		diag_help(record, "no rule takes it: add one, or change the expectation");
 }
 
-static void blame(struct arena *arena, struct diag *diag, const struct ast_policy *policy,
-		  const struct ast_expectation *expectation, const struct trace *trace)
+static void report(struct arena *arena, struct diag *diag, const struct ast_policy *policy,
+		   const struct ast_expectation *expectation, const struct trace *trace)
 {
 	const struct ir_outcome *outcome = &trace->outcome;
 	struct diag_record *record = diag_add(diag, DIAG_expect_failed, expectation->span,
@@ -316,6 +317,6 @@ void expect_check(struct arena *arena, struct diag *diag, struct ast_policy *pol
 
 		trace_packet(trace, &expectation->packet);
 		if (!holds(arena, policy, expectation->then, &trace->outcome))
-			blame(arena, diag, policy, expectation, trace);
+			report(arena, diag, policy, expectation, trace);
 	}
 }

@@ -35,11 +35,10 @@ bool packet_check_text(struct diag *diag, const struct source *source, uint32_t 
 			at += (uint32_t)size;
 			continue;
 		}
-		diag_help(diag_add(diag, DIAG_encoding,
+		return diag_refuse(diag, DIAG_encoding,
 				   (struct span){ source, at, at + (size ? (uint32_t)size : 1) },
-				   size ? "a control character" : "a byte that is not UTF-8"),
-			  "packets are written in plain text: in=lan0 to=203.0.113.8");
-		return false;
+				   size ? "a control character" : "a byte that is not UTF-8",
+				   "packets are written in plain text: in=lan0 to=203.0.113.8");
 	}
 	return true;
 }
@@ -85,10 +84,9 @@ bool packet_split(struct arena *arena, struct diag *diag, const struct source *s
 		word->end = at;
 		if (word->text)
 			continue;
-		diag_help(diag_add(diag, DIAG_bad_value, (struct span){ source, word->begin, at },
-				   "a quote that nothing ends"),
-			  "a value with spaces stands between two quotes: payload=\"GET / HTTP\"");
-		return false;
+		return diag_refuse(diag, DIAG_bad_value, (struct span){ source, word->begin, at },
+				   "a quote that nothing ends",
+				   "a value with spaces stands between two quotes: payload=\"GET / HTTP\"");
 	}
 }
 
@@ -99,17 +97,15 @@ static bool refuse_word(struct diag *diag, struct span where, const struct packe
 	size_t key = strcspn(word->text, "=:");
 
 	if (!word->text[key])
-		diag_help(diag_add(diag, DIAG_wrong_type, where,
-				   "a packet is made of KEY=VALUE, and here is no \"=\""),
-			  "for example: in=lan0 to=203.0.113.8 proto=tcp port=443");
-	else if (word->text[key] == '=')
-		diag_help(diag_add(diag, DIAG_wrong_type, where, "here is no key before the \"=\""),
-			  "for example: to=203.0.113.8");
-	else
-		diag_help(diag_add(diag, DIAG_wrong_type, where,
-				   "a packet is made of KEY=VALUE, and here is no \"=\""),
-			  "write \"=\" where the \":\" is");
-	return false;
+		return diag_refuse(diag, DIAG_wrong_type, where,
+				   "a packet is made of KEY=VALUE, and here is no \"=\"",
+				   "for example: in=lan0 to=203.0.113.8 proto=tcp port=443");
+	if (word->text[key] == '=')
+		return diag_refuse(diag, DIAG_wrong_type, where, "here is no key before the \"=\"",
+				   "for example: to=203.0.113.8");
+	return diag_refuse(diag, DIAG_wrong_type, where,
+			   "a packet is made of KEY=VALUE, and here is no \"=\"",
+			   "write \"=\" where the \":\" is");
 }
 
 static bool refuse_twice(struct diag *diag, const struct node_entry *entry,

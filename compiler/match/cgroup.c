@@ -150,8 +150,8 @@ static void lower_cgroup(const struct match_condition *condition, struct match_c
 	if (!condition->negated)
 		return;
 	/* The packet must still be some process's, and the root is above them all. */
-	out->beside = arena_new_of(context->arena, struct ir_match);
-	*out->beside = cgroup_match(context->arena, "");
+	out->extra = arena_new_of(context->arena, struct ir_match);
+	*out->extra = cgroup_match(context->arena, "");
 }
 
 const struct match_kind match_cgroup = {

@@ -110,8 +110,8 @@ struct match_alternative {
 struct match_alternatives {
 	struct match_alternative *items;
 	size_t count;
-	bool none_of;            /* the packet fits when all matches hold of none of them */
-	struct ir_match *beside; /* with none_of: must hold, too; or NULL */
+	bool none_of;           /* the packet fits when all matches hold of none of them */
+	struct ir_match *extra; /* with none_of: must hold, too; or NULL */
 };
 
 /*

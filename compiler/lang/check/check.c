@@ -168,13 +168,13 @@ bool check_is_interface(struct arena *arena, struct diag *diag, const struct ir_
 static bool is_no_group(struct checking *checking, const char *name, struct span span)
 {
 	const struct ast_group *group = name ? ast_group_find(checking->policy, name) : NULL;
-	struct ir_group as_told;
+	struct ir_group members;
 
 	if (!group)
 		return true;
-	as_told =
+	members =
 		(struct ir_group){ group->name, group->members, group->member_count, group->span };
-	return check_is_interface(checking->arena, checking->diag, &as_told, span);
+	return check_is_interface(checking->arena, checking->diag, &members, span);
 }
 
 static bool check_expectations(struct checking *checking)
@@ -237,10 +237,9 @@ static bool check_hop(struct checking *checking, const struct ast_hop *hop, stru
 
 	if (!link_local || hop->dev)
 		return good;
-	diag_help(diag_add(checking->diag, DIAG_impossible, hop->via.span,
-			   "a link-local gateway is known only together with its interface"),
-		  "add `dev: INTERFACE`");
-	return false;
+	return diag_refuse(checking->diag, DIAG_impossible, hop->via.span,
+			   "a link-local gateway is known only together with its interface",
+			   "add `dev: INTERFACE`");
 }
 
 static bool check_interfaces(struct checking *checking)

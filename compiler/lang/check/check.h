@@ -52,13 +52,6 @@ void check_hosts(struct arena *arena, struct diag *diag, struct ast_policy *poli
  * there itself. */
 bool check_then_mark(struct diag *diag, const struct ast_policy *policy,
 		     const struct ast_then *then);
-/* Adds the error `impossible` with its help; false. */
-static inline bool check_refuse(struct diag *diag, struct span span, const char *text,
-				const char *help)
-{
-	diag_help(diag_add(diag, DIAG_impossible, span, "%s", text), "%s", help);
-	return false;
-}
 /* check/target.c: what is wrong with a listener or a table itself. */
 bool check_listener(struct diag *diag, const struct ast_listener *listener);
 /* check/then.c: the table that leads to it, where it names one. */

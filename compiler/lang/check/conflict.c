@@ -68,9 +68,9 @@ static bool check_families(struct diag *diag, const struct ast_policy *policy,
 	if (!rule->families[ADDR_IPV4] && !rule->families[ADDR_IPV6])
 		return true;
 	if (not4 && !not6 && policy->settings.ipv6 == IPV6_OFF)
-		return check_refuse(diag, not4->span,
-				    "this is about IPv6, which the policy leaves alone",
-				    "remove the rule, or `ipv6: off` from the settings");
+		return diag_refuse(diag, DIAG_impossible, not4->span,
+				   "this is about IPv6, which the policy leaves alone",
+				   "remove the rule, or `ipv6: off` from the settings");
 	if (!not4 || !not6 || not4 == not6) {
 		narrow_families(rule);
 		return true;
@@ -106,19 +106,20 @@ static bool check_state(struct diag *diag, const struct ast_rule *rule)
 		return true;
 	wanted = state->negated ? all & ~state->mask : state->mask;
 	if (!wanted)
-		return check_refuse(diag, state->span, "every packet is in one of these states",
-				    "remove `state`, or leave one of them out");
+		return diag_refuse(diag, DIAG_impossible, state->span,
+				   "every packet is in one of these states",
+				   "remove `state`, or leave one of them out");
 	if (!needs_first(rule->then) || (wanted & (STATE_NEW | STATE_RELATED)))
 		return true;
 	if (wanted & STATE_ESTABLISHED)
-		return check_refuse(
-			diag, state->span,
+		return diag_refuse(
+			diag, DIAG_impossible, state->span,
 			"a connection keeps the way of its first packet, which is never established",
 			"write `state: new`, or leave `state` out: the packets that follow go the same way");
 	return action == THEN_MARK ||
-	       check_refuse(diag, state->span,
-			    "an invalid packet belongs to no connection that could be sent a way",
-			    "use `drop`, `reject` or `direct`");
+	       diag_refuse(diag, DIAG_impossible, state->span,
+			   "an invalid packet belongs to no connection that could be sent a way",
+			   "use `drop`, `reject` or `direct`");
 }
 
 /* ---- interfaces and destinations ---- */
@@ -146,17 +147,18 @@ static bool check_places(struct diag *diag, const struct ast_rule *rule)
 	bool good = true;
 
 	if (is_loopback(in))
-		good = check_refuse(diag, in->span, "what comes by lo was sent by this host itself",
-				    "use `scope: local` to meet it as it is sent");
+		good = diag_refuse(diag, DIAG_impossible, in->span,
+				   "what comes by lo was sent by this host itself",
+				   "use `scope: local` to meet it as it is sent");
 	if (out && !out->negated && !is_loopback(out) && goes_only(rule, SPECIAL_LOCAL))
-		good = check_refuse(diag, out->span,
-				    "what goes to this host leaves by no interface",
-				    "remove `out`, or `local` from `to`");
+		good = diag_refuse(diag, DIAG_impossible, out->span,
+				   "what goes to this host leaves by no interface",
+				   "remove `out`, or `local` from `to`");
 	if ((action == THEN_ROUTE || action == THEN_BALANCE) && (rule->scopes & SCOPE_FORWARD) &&
 	    goes_only(rule, SPECIAL_BROADCAST))
-		good = check_refuse(diag, rule->then->span,
-				    "a broadcast never leaves the network that it was sent in",
-				    "remove the rule, or use `drop` or `direct`");
+		good = diag_refuse(diag, DIAG_impossible, rule->then->span,
+				   "a broadcast never leaves the network that it was sent in",
+				   "remove the rule, or use `drop` or `direct`");
 	return good;
 }
 

@@ -42,9 +42,9 @@ static bool narrow_protocols(struct arena *arena, struct diag *diag, struct ast_
 		return true;
 	}
 	if (!rest.count && !proto && rule->then->hand_count > 1)
-		return check_refuse(diag, rule->then->name_span,
-				    "there is no protocol that all of these listeners take",
-				    "name listeners that take the same");
+		return diag_refuse(diag, DIAG_impossible, rule->then->name_span,
+				   "there is no protocol that all of these listeners take",
+				   "name listeners that take the same");
 	record = diag_add(diag, DIAG_wrong_protocol, proto ? proto->span : rule->span,
 			  "the listener \"%s\" takes %s", listener->name, words);
 	diag_also(record, listener->mode_span, "it is a %s listener",
@@ -73,11 +73,11 @@ static bool narrow_families(struct diag *diag, struct ast_rule *rule,
 	}
 	if (rule->families[ADDR_IPV4] || rule->families[ADDR_IPV6])
 		return true;
-	return check_refuse(diag, rule->then->name_span,
-			    rule->then->hand_count > 1
-				    ? "there is no family of this rule's that all of these listeners have"
-				    : "the listener has no address of this rule's family",
-			    "give it an address of that family, or narrow the rule to the other one");
+	return diag_refuse(diag, DIAG_impossible, rule->then->name_span,
+			   rule->then->hand_count > 1
+				   ? "there is no family of this rule's that all of these listeners have"
+				   : "the listener has no address of this rule's family",
+			   "give it an address of that family, or narrow the rule to the other one");
 }
 
 /* A mark does not turn back what this host sends to many at once: it leaves by its own interface.
@@ -88,9 +88,9 @@ static bool comes_back(struct diag *diag, const struct ast_rule *rule,
 	if (listener->mode != MODE_TPROXY ||
 	    !(rule->specials & (SPECIAL_BROADCAST | SPECIAL_MULTICAST)))
 		return true;
-	return check_refuse(diag, rule->then->span,
-			    "multicast and broadcast of this host go to no tproxy listener",
-			    "take `broadcast` and `multicast` out of `to`, or say `scope: forward`");
+	return diag_refuse(diag, DIAG_impossible, rule->then->span,
+			   "multicast and broadcast of this host go to no tproxy listener",
+			   "take `broadcast` and `multicast` out of `to`, or say `scope: forward`");
 }
 
 /* What this host sends is looked up by its mark while it has its first destination, too: where the
@@ -133,9 +133,9 @@ static bool check_local_proxy(struct diag *diag, const struct ast_rule *rule,
 	if (!comes_back(diag, rule, listener) || !check_local_via(diag, rule, listener))
 		return false;
 	if (listener->on_failure == FAILURE_DIRECT)
-		return check_refuse(diag, listener->on_failure_span,
-				    "the host's own packets cannot be let go again when their listener is gone",
-				    "leave `on_failure` at reject for a listener of local traffic");
+		return diag_refuse(diag, DIAG_impossible, listener->on_failure_span,
+				   "the host's own packets cannot be let go again when their listener is gone",
+				   "leave `on_failure` at reject for a listener of local traffic");
 	if (listener->runs_as.count)
 		return true;
 	record = diag_add(diag, DIAG_needs_runs_as, rule->then->span,
@@ -174,14 +174,14 @@ static bool check_forward_proxy(struct diag *diag, const struct ast_rule *rule,
 		return true;
 	if (listener->has[ADDR_IPV6] && rule->families[ADDR_IPV6] &&
 	    addr_is_loopback(listener->addr[ADDR_IPV6]))
-		return check_refuse(diag, listener->mode_span, text,
-				    "IPv6 has no setting that lets it through: use {redirect: PORT}, or an address of this "
-				    "host in the clients' network");
+		return diag_refuse(diag, DIAG_impossible, listener->mode_span, text,
+				   "IPv6 has no setting that lets it through: use {redirect: PORT}, or an address of this "
+				   "host in the clients' network");
 	if (listener->has[ADDR_IPV4] && rule->families[ADDR_IPV4] &&
 	    addr_is_loopback(listener->addr[ADDR_IPV4]) && !names_interfaces(rule))
-		return check_refuse(diag, rule->then->name_span, text,
-				    "name the interface in the rule, such as `in: eth1` (no pattern), and it is let through "
-				    "there; or use {redirect: PORT}");
+		return diag_refuse(diag, DIAG_impossible, rule->then->name_span, text,
+				   "name the interface in the rule, such as `in: eth1` (no pattern), and it is let through "
+				   "there; or use {redirect: PORT}");
 	return true;
 }
 
@@ -211,9 +211,9 @@ bool check_proxy(struct arena *arena, struct diag *diag, struct ast_rule *rule)
 	for (size_t i = 0; i < rule->then->hand_count; i++)
 		for (size_t k = 0; k < i; k++)
 			if (hands[i].listener == hands[k].listener)
-				return check_refuse(diag, hands[i].span,
-						    "the same listener twice in a row of listeners",
-						    "remove one of them");
+				return diag_refuse(diag, DIAG_impossible, hands[i].span,
+						   "the same listener twice in a row of listeners",
+						   "remove one of them");
 	for (size_t i = 0; i < rule->then->hand_count && good; i++)
 		good = check_hand(arena, diag, rule, rule->then->hands[i].listener);
 	return good;
@@ -250,7 +250,8 @@ bool check_spread(struct arena *arena, struct diag *diag, struct ast_rule *rule)
 	const struct ast_then *then = rule->then;
 
 	if (then->hand_count == 1)
-		return check_refuse(diag, then->name_span, "one listener is no choice",
-				    "name two or more, or write {proxy: LISTENER}");
+		return diag_refuse(diag, DIAG_impossible, then->name_span,
+				   "one listener is no choice",
+				   "name two or more, or write {proxy: LISTENER}");
 	return has_one_mode(diag, then) && check_proxy(arena, diag, rule);
 }

@@ -15,13 +15,13 @@ static bool check_failure(struct diag *diag, const struct ast_listener *listener
 	if (listener->mode == MODE_TPROXY || listener->on_failure == FAILURE_REJECT)
 		return true;
 	if (listener->on_failure == FAILURE_DIRECT)
-		return check_refuse(diag, listener->on_failure_span,
-				    "a redirected packet cannot be restored when its listener turns out to be down",
-				    "use tproxy for `on_failure: direct`, or leave it at reject");
+		return diag_refuse(diag, DIAG_impossible, listener->on_failure_span,
+				   "a redirected packet cannot be restored when its listener turns out to be down",
+				   "use tproxy for `on_failure: direct`, or leave it at reject");
 	if (listener->mode == MODE_DNAT && !ast_stays_here(listener))
-		return check_refuse(diag, listener->on_failure_span,
-				    "whether a listener on another host is up is not known here",
-				    "remove `on_failure`: that host answers for itself");
+		return diag_refuse(diag, DIAG_impossible, listener->on_failure_span,
+				   "whether a listener on another host is up is not known here",
+				   "remove `on_failure`: that host answers for itself");
 	return true;
 }
 
@@ -32,10 +32,10 @@ static bool check_source_port(struct diag *diag, const struct ast_listener *list
 
 	for (size_t i = 0; i < listener->runs_as.count && ast_stays_here(listener); i++)
 		if (ast_is_source_port(listener->runs_as.items[i]))
-			good = check_refuse(diag, listener->runs_as.items[i]->span,
-					    "a source port is for a dnat listener on another host",
-					    "this one is on this host: write {user: U}, {group: G}, "
-					    "{mark: M} or {cgroup: PATH}");
+			good = diag_refuse(diag, DIAG_impossible, listener->runs_as.items[i]->span,
+					   "a source port is for a dnat listener on another host",
+					   "this one is on this host: write {user: U}, {group: G}, "
+					   "{mark: M} or {cgroup: PATH}");
 	return good;
 }
 
@@ -45,21 +45,21 @@ bool check_listener(struct diag *diag, const struct ast_listener *listener)
 
 	good &= check_source_port(diag, listener);
 	if (listener->spoofs_client && listener->mode != MODE_TPROXY)
-		good = check_refuse(diag, listener->spoofs_client_span,
-				    "only a transparent socket can connect with a client's address",
-				    "use tproxy, or remove `spoofs_client`");
+		good = diag_refuse(diag, DIAG_impossible, listener->spoofs_client_span,
+				   "only a transparent socket can connect with a client's address",
+				   "use tproxy, or remove `spoofs_client`");
 	if (listener->masquerade && listener->mode != MODE_DNAT)
-		good = check_refuse(diag, listener->masquerade_span,
-				    "`masquerade` is for a dnat listener on another host",
-				    "remove it: this host answers the client by itself");
+		good = diag_refuse(diag, DIAG_impossible, listener->masquerade_span,
+				   "`masquerade` is for a dnat listener on another host",
+				   "remove it: this host answers the client by itself");
 	if (listener->via_name && (listener->mode != MODE_DNAT || ast_stays_here(listener)))
-		good = check_refuse(diag, listener->via_span,
-				    "no table leads to a listener on this host",
-				    "remove `via`: it is for a dnat listener on another host");
+		good = diag_refuse(diag, DIAG_impossible, listener->via_span,
+				   "no table leads to a listener on this host",
+				   "remove `via`: it is for a dnat listener on another host");
 	if (listener->table && listener->mode != MODE_TPROXY)
-		good = check_refuse(diag, listener->table_span,
-				    "a redirected packet needs no routing table of its own",
-				    "remove `table`");
+		good = diag_refuse(diag, DIAG_impossible, listener->table_span,
+				   "a redirected packet needs no routing table of its own",
+				   "remove `table`");
 	return good;
 }
 
@@ -173,13 +173,13 @@ static bool check_strict(struct diag *diag, const struct ast_table *table)
 	for (size_t i = 0; i < route_count; i++)
 		complete &= leaves_by_known(&routes[i]);
 	if (!complete)
-		return check_refuse(diag, table->strict_span,
-				    "`strict` needs to know by which interface this table leaves",
-				    "give every route its `dev`");
+		return diag_refuse(diag, DIAG_impossible, table->strict_span,
+				   "`strict` needs to know by which interface this table leaves",
+				   "give every route its `dev`");
 	if (table->prefer_main)
-		return check_refuse(diag, table->strict_span,
-				    "`strict` refuses what `prefer_main` sends by the main table",
-				    "keep one of them");
+		return diag_refuse(diag, DIAG_impossible, table->strict_span,
+				   "`strict` refuses what `prefer_main` sends by the main table",
+				   "keep one of them");
 	return true;
 }
 
@@ -209,14 +209,14 @@ static bool prefixes_meet(struct addr_prefix a, struct addr_prefix b)
 /* RFC 4291, section 2.4: what no router sends on. */
 static bool is_no_network(struct addr_prefix prefix)
 {
-	static const struct addr_prefix kept[] = {
+	static const struct addr_prefix reserved[] = {
 		{ { ADDR_IPV6, { 0, 0 } }, 127 }, /* :: and ::1 */
 		{ { ADDR_IPV6, { 0xff00ull << 48, 0 } }, 8 },
 		{ { ADDR_IPV6, { 0xfe80ull << 48, 0 } }, 10 },
 	};
 
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		if (prefixes_meet(prefix, kept[i]))
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		if (prefixes_meet(prefix, reserved[i]))
 			return true;
 	return false;
 }
@@ -226,11 +226,11 @@ static bool check_npt(struct diag *diag, const struct ast_npt *npt)
 	struct diag_record *record;
 
 	if (is_no_network(npt->inside) || is_no_network(npt->outside))
-		return check_refuse(diag,
-				    is_no_network(npt->inside) ? npt->inside_span
-							       : npt->outside_span,
-				    "loopback, link-local and multicast addresses go through no router",
-				    "name the network's own prefix, and the one that the provider gave");
+		return diag_refuse(diag, DIAG_impossible,
+				   is_no_network(npt->inside) ? npt->inside_span
+							      : npt->outside_span,
+				   "loopback, link-local and multicast addresses go through no router",
+				   "name the network's own prefix, and the one that the provider gave");
 	if (npt->inside.length != npt->outside.length) {
 		record = diag_add(diag, DIAG_impossible, npt->outside_span,
 				  "prefixes of /%u and /%u have not as many addresses",
@@ -240,8 +240,8 @@ static bool check_npt(struct diag *diag, const struct ast_npt *npt)
 		return false;
 	}
 	return !prefixes_meet(npt->inside, npt->outside) ||
-	       check_refuse(diag, npt->outside_span, "`outside` is `inside`",
-			    "remove `nptv6`: these addresses are the same on both sides");
+	       diag_refuse(diag, DIAG_impossible, npt->outside_span, "`outside` is `inside`",
+			   "remove `nptv6`: these addresses are the same on both sides");
 }
 
 /* What comes in for an outside prefix has to be for one inside prefix, and the reverse. */
@@ -267,9 +267,9 @@ static bool check_npts(struct diag *diag, const struct ast_table *table)
 	for (size_t i = 0; i < count; i++)
 		is_known &= leaves_by_known(&routes[i]);
 	if (table->npt_count && !is_known)
-		good = check_refuse(diag, table->npt_span,
-				    "`nptv6` needs to know by which interface this table leaves",
-				    "give every route its `dev`");
+		good = diag_refuse(diag, DIAG_impossible, table->npt_span,
+				   "`nptv6` needs to know by which interface this table leaves",
+				   "give every route its `dev`");
 	for (size_t i = 0; i < table->npt_count; i++) {
 		good &= check_npt(diag, &table->npts[i]);
 		for (size_t k = 0; k < i; k++)

@@ -25,11 +25,10 @@ void check_widen_echo(struct arena *arena, const struct ast_rule *rule)
 static bool refuse_answer(struct diag *diag, const struct ast_rule *rule,
 			  const struct match_condition *proto)
 {
-	diag_help(diag_add(diag, DIAG_wrong_protocol, proto ? proto->span : rule->span,
-			   "`answer` answers ping, and no other protocol"),
-		  "write `proto: icmp`, which is ping in both families here, and a rule of its own for "
-		  "other protocols: a listener takes tcp and udp, `reject` refuses");
-	return false;
+	return diag_refuse(diag, DIAG_wrong_protocol, proto ? proto->span : rule->span,
+			   "`answer` answers ping, and no other protocol",
+			   "write `proto: icmp`, which is ping in both families here, and a rule of its own for "
+			   "other protocols: a listener takes tcp and udp, `reject` refuses");
 }
 
 static bool check_answer(struct arena *arena, struct diag *diag, struct ast_rule *rule)
@@ -38,9 +37,9 @@ static bool check_answer(struct arena *arena, struct diag *diag, struct ast_rule
 	struct interval_set icmp = icmp_match(arena).values;
 
 	if (rule->specials & (SPECIAL_BROADCAST | SPECIAL_MULTICAST))
-		return check_refuse(diag, rule->then->span,
-				    "multicast and broadcast have no address to answer from",
-				    "take `broadcast` and `multicast` out of `to`");
+		return diag_refuse(diag, DIAG_impossible, rule->then->span,
+				   "multicast and broadcast have no address to answer from",
+				   "take `broadcast` and `multicast` out of `to`");
 	if (rule->protocols.count && proto && !proto->negated &&
 	    !interval_covers(&icmp, &rule->protocols))
 		return refuse_answer(diag, rule, proto);
@@ -66,8 +65,9 @@ bool check_via(struct arena *arena, struct diag *diag, struct ast_policy *policy
 	listener->via = ast_table_find(policy, listener->via_name);
 	if (!listener->via && (ast_is_last_resort(listener->via_name) ||
 			       ast_listener_find(policy, listener->via_name)))
-		return check_refuse(diag, listener->via_span, "this is no table of the policy",
-				    "name a table, or remove `via`: the main table leads to it then");
+		return diag_refuse(diag, DIAG_impossible, listener->via_span,
+				   "this is no table of the policy",
+				   "name a table, or remove `via`: the main table leads to it then");
 	if (!listener->via)
 		return check_unknown_table(arena, diag, policy, &target);
 	listener->via->used = true;
@@ -77,9 +77,9 @@ bool check_via(struct arena *arena, struct diag *diag, struct ast_policy *policy
 static bool leaves_here(struct diag *diag, const struct ast_rule *rule)
 {
 	return rule->specials != SPECIAL_LOCAL ||
-	       check_refuse(diag, rule->then->span,
-			    "what goes to this host does not leave by a table",
-			    "remove the rule, or `local` from its `to`");
+	       diag_refuse(diag, DIAG_impossible, rule->then->span,
+			   "what goes to this host does not leave by a table",
+			   "remove the rule, or `local` from its `to`");
 }
 
 /* What main has no route for goes on to the next table, but a strict table's second lock refuses
@@ -115,11 +115,11 @@ static bool check_target(struct diag *diag, struct ast_policy *policy, const str
 	if (!is_last && !strcmp(target->name, "main"))
 		return check_main(diag, policy, then, at);
 	if (!is_last)
-		return check_refuse(diag, target->span, "no table after this is ever tried",
-				    "put it last");
+		return diag_refuse(diag, DIAG_impossible, target->span,
+				   "no table after this is ever tried", "put it last");
 	return at || !strcmp(target->name, "main") ||
-	       check_refuse(diag, target->span, "this is no table",
-			    "use `drop` or `reject`, or name a table before it");
+	       diag_refuse(diag, DIAG_impossible, target->span, "this is no table",
+			   "use `drop` or `reject`, or name a table before it");
 }
 
 static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast_rule *rule)
@@ -133,9 +133,9 @@ static bool check_route(struct diag *diag, struct ast_policy *policy, struct ast
 		good &= check_target(diag, policy, then, i);
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(then->targets[k].name, target->name))
-				good = check_refuse(diag, target->span,
-						    "the same table twice in a row of tables",
-						    "remove one of them");
+				good = diag_refuse(diag, DIAG_impossible, target->span,
+						   "the same table twice in a row of tables",
+						   "remove one of them");
 	}
 	return good && leaves_here(diag, rule);
 }
@@ -148,12 +148,13 @@ static bool check_balance(struct diag *diag, struct ast_policy *policy, struct a
 	for (size_t i = 0; i < then->target_count; i++)
 		if (!ast_table_find(policy, then->targets[i].name) &&
 		    strcmp(then->targets[i].name, "main"))
-			good = check_refuse(diag, then->targets[i].span, "this is no way out",
-					    "balance between tables, or tables and `main`; what happens where a table has no route is "
-					    "its `fallback`");
+			good = diag_refuse(diag, DIAG_impossible, then->targets[i].span,
+					   "this is no way out",
+					   "balance between tables, or tables and `main`; what happens where a table has no route is "
+					   "its `fallback`");
 	if (then->target_count == 1)
-		good = check_refuse(diag, then->name_span, "one table is no choice",
-				    "name two or more, or write {route: TABLE}");
+		good = diag_refuse(diag, DIAG_impossible, then->name_span, "one table is no choice",
+				   "name two or more, or write {route: TABLE}");
 	return good && leaves_here(diag, rule);
 }
 
@@ -167,17 +168,17 @@ static bool check_reject(struct diag *diag, const struct ast_rule *rule)
 	    (protocols->count == 1 && interval_is_one(protocols->items[0]) &&
 	     protocols->items[0].first.low == PROTOCOL_TCP))
 		return true;
-	return check_refuse(diag, rule->then->span, "only TCP can be reset",
-			    "add `proto: tcp`, or write `reject`, which does what fits");
+	return diag_refuse(diag, DIAG_impossible, rule->then->span, "only TCP can be reset",
+			   "add `proto: tcp`, or write `reject`, which does what fits");
 }
 
 static bool check_continue(struct diag *diag, const struct ast_rule *rule)
 {
 	if (rule->log || rule->count)
 		return true;
-	return check_refuse(diag, rule->then->span,
-			    "a rule that continues and leaves no trace does nothing",
-			    "add `log` or `count`");
+	return diag_refuse(diag, DIAG_impossible, rule->then->span,
+			   "a rule that continues and leaves no trace does nothing",
+			   "add `log` or `count`");
 }
 
 static bool check_action(struct arena *arena, struct diag *diag, struct ast_policy *policy,

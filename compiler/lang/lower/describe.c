@@ -1,5 +1,5 @@
 /*
- * lower/describe: what the ir says of the policy beside the kernel's objects: targets, listeners
+ * lower/describe: what the ir says of the policy besides the kernel's objects: targets, listeners
  * and who must be there, where the rules lead, the defaults, tables and groups of interfaces.
  */
 #include <string.h>

@@ -128,51 +128,52 @@ static bool is_of_same(const struct ast_policy *policy, const struct match_condi
 	return true;
 }
 
-/* Has a listener before this one, or this one further up, the identity, too? */
-static bool is_repeated(const struct ast_policy *policy, size_t listener, size_t item)
-{
-	const struct ast_identity *own = &policy->listeners[listener].runs_as;
+struct own {
+	const struct match_condition *identity;
+	const char *chain; /* of all identities that the same listeners run as */
+	bool is_first;     /* of its chain */
+};
 
-	for (size_t i = 0; i < listener; i++)
-		if (runs_as(&policy->listeners[i], own->items[item]))
-			return true;
-	for (size_t i = 0; i < item; i++)
-		if (is_same(own->items[i], own->items[item]))
+static bool is_known(const struct own *owns, size_t count, const struct match_condition *identity)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_same(owns[i].identity, identity))
 			return true;
 	return false;
 }
 
-/* The first of the listener's identities that stands for the same listeners as this one: they have
- * one chain. */
-static size_t first_of_chain(const struct ast_policy *policy, size_t listener, size_t item)
+/* The listener's identities that no listener before it has. */
+static void add_owns(struct lower *lower, const struct ast_listener *listener, struct own **owns,
+		     size_t *count)
 {
-	const struct ast_identity *own = &policy->listeners[listener].runs_as;
+	size_t first = *count, chains = 0;
 
-	for (size_t i = 0; i < item; i++)
-		if (!is_repeated(policy, listener, i) && !ast_is_source_port(own->items[i]) &&
-		    is_of_same(policy, own->items[i], own->items[item]))
-			return i;
-	return item;
+	for (size_t i = 0; i < listener->runs_as.count; i++) {
+		struct own own = { .identity = listener->runs_as.items[i] };
+
+		if (ast_is_source_port(own.identity) || is_known(*owns, *count, own.identity))
+			continue;
+		for (size_t k = first; k < *count && !own.chain; k++)
+			if (is_of_same(lower->policy, (*owns)[k].identity, own.identity))
+				own.chain = (*owns)[k].chain;
+		own.is_first = !own.chain;
+		if (own.is_first && chains++)
+			own.chain =
+				arena_printf(lower->arena, "own_%s_%zu", listener->name, chains);
+		else if (own.is_first)
+			own.chain = arena_printf(lower->arena, "own_%s", listener->name);
+		*arena_append(lower->arena, *owns, *count) = own;
+	}
 }
 
-/* Does the identity have a chain of its own, or is it one of those that lead to it? */
-static bool has_chain(const struct ast_policy *policy, size_t listener, size_t item)
+static struct own *find_owns(struct lower *lower, size_t *count)
 {
-	return !ast_is_source_port(policy->listeners[listener].runs_as.items[item]) &&
-	       !is_repeated(policy, listener, item) &&
-	       first_of_chain(policy, listener, item) == item;
-}
+	struct own *owns = NULL;
 
-/* own_NAME, own_NAME_2 ... */
-static const char *own_name(struct lower *lower, size_t listener, size_t item)
-{
-	const char *name = lower->policy->listeners[listener].name;
-	size_t before = 0;
-
-	for (size_t i = 0; i < item; i++)
-		before += has_chain(lower->policy, listener, i);
-	return before ? arena_printf(lower->arena, "own_%s_%zu", name, before + 1)
-		      : arena_printf(lower->arena, "own_%s", name);
+	*count = 0;
+	for (size_t i = 0; i < lower->policy->listener_count; i++)
+		add_owns(lower, &lower->policy->listeners[i], &owns, count);
+	return owns;
 }
 
 /* ---- their chains ---- */
@@ -281,13 +282,12 @@ static void own_chain(struct lower *lower, const struct match_condition *identit
 
 void lower_own_chains(struct lower *lower)
 {
-	for (size_t i = 0; i < lower->policy->listener_count; i++) {
-		const struct ast_listener *listener = &lower->policy->listeners[i];
+	size_t count;
+	const struct own *owns = find_owns(lower, &count);
 
-		for (size_t k = 0; k < listener->runs_as.count; k++)
-			if (has_chain(lower->policy, i, k))
-				own_chain(lower, listener->runs_as.items[k], own_name(lower, i, k));
-	}
+	for (size_t i = 0; i < count; i++)
+		if (owns[i].is_first)
+			own_chain(lower, owns[i].identity, owns[i].chain);
 }
 
 /* ---- what goes there ---- */
@@ -307,20 +307,12 @@ static void leave_sender(struct lower *lower, struct ir_chain *chain, const char
 
 void lower_leave_own(struct lower *lower, struct ir_chain *chain)
 {
-	const char *remark = "what the listeners themselves send";
+	size_t count;
+	const struct own *owns = find_owns(lower, &count);
 
-	for (size_t i = 0; i < lower->policy->listener_count; i++) {
-		const struct ast_listener *listener = &lower->policy->listeners[i];
-
-		for (size_t k = 0; k < listener->runs_as.count; k++) {
-			if (ast_is_source_port(listener->runs_as.items[k]) ||
-			    is_repeated(lower->policy, i, k))
-				continue;
-			leave_sender(lower, chain, remark, listener->runs_as.items[k],
-				     own_name(lower, i, first_of_chain(lower->policy, i, k)));
-			remark = NULL;
-		}
-	}
+	for (size_t i = 0; i < count; i++)
+		leave_sender(lower, chain, i ? NULL : "what the listeners themselves send",
+			     owns[i].identity, owns[i].chain);
 }
 
 bool lower_has_own(const struct lower *lower)

@@ -557,7 +557,7 @@ struct lower_ingress lower_quiet_devs(struct lower *lower);
 
 /* ---- lower/describe.c ---- */
 
-/* What the ir says of the policy beside the kernel's objects. */
+/* What the ir says of the policy besides the kernel's objects. */
 void lower_describe(struct lower *lower);
 
 /* ---- lower/lower.c ---- */

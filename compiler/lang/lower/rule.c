@@ -165,7 +165,7 @@ static bool set_apart(struct lowering *lowering, const struct match_condition *c
 	return true;
 }
 
-static void add_beside(struct lowering *lowering, struct match_alternatives *product,
+static void add_to_all(struct lowering *lowering, struct match_alternatives *product,
 		       struct ir_match match)
 {
 	for (size_t i = 0; i < product->count; i++)
@@ -181,9 +181,9 @@ static void note_origin(const struct match_condition *condition, struct match_al
 			out->items[i].items[k].origin = condition->span;
 			out->items[i].items[k].key = condition->key;
 		}
-	if (out->beside) {
-		out->beside->origin = condition->span;
-		out->beside->key = condition->key;
+	if (out->extra) {
+		out->extra->origin = condition->span;
+		out->extra->key = condition->key;
 	}
 }
 
@@ -208,7 +208,7 @@ static void except_listeners(struct lowering *lowering, struct match_alternative
 		match.unless = arena_printf(context->arena, "from: %s is the listener %s itself",
 					    addr_format(from[i].addr, text),
 					    from[i].listener->name);
-		add_beside(lowering, product, match);
+		add_to_all(lowering, product, match);
 	}
 }
 
@@ -226,7 +226,7 @@ static void except_answers(struct lowering *lowering, struct match_alternatives 
 {
 	if (lowering->context.scope == SCOPE_LOCAL && !lowering->context.tracked &&
 	    ast_hands_over(lowering->rule->then) && has_tproxy(lowering->lower->policy))
-		add_beside(lowering, product, own_source_match());
+		add_to_all(lowering, product, own_source_match());
 }
 
 /* `condition`: NULL where the rule only has the protocols of its listener. */
@@ -244,8 +244,8 @@ static void lower_condition(struct lowering *lowering, const struct match_kind *
 		note_origin(condition, &alternatives);
 	if (!set_apart(lowering, condition, &alternatives))
 		*product = multiply(lowering, product, &alternatives);
-	else if (alternatives.beside)
-		add_beside(lowering, product, *alternatives.beside);
+	else if (alternatives.extra)
+		add_to_all(lowering, product, *alternatives.extra);
 }
 
 /* In the order of match.def, whatever order the author wrote the keys in. */

@@ -1,6 +1,6 @@
 /*
  * lower/target: what rules can send packets to. Listeners come first, then tables, whether a rule
- * uses them or not, then what rules ask for beside them, and last the variants of targets: in that
+ * uses them or not, then what else rules ask for, and last the variants of targets: in that
  * order they ask for their numbers (lower/number.c).
  */
 #include <string.h>

@@ -219,12 +219,10 @@ static bool read_domains(struct decode *decode, const struct node *node, struct 
 
 	if (node->kind != NODE_LIST)
 		return read_domain(decode, node, set);
-	if (!node->count) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, node->span,
-				   "`domains` is an empty list"),
-			  "name at least one domain, or write `dynamic: true` for a set that others fill");
-		return false;
-	}
+	if (!node->count)
+		return diag_refuse(
+			decode->diag, DIAG_bad_value, node->span, "`domains` is an empty list",
+			"name at least one domain, or write `dynamic: true` for a set that others fill");
 	for (size_t i = 0; i < node->count; i++)
 		good &= read_domain(decode, &node->items[i], set);
 	sort_domains(set);
@@ -242,9 +240,8 @@ static bool read_dynamic(struct decode *decode, const struct node *node)
 		return false;
 	if (dynamic)
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_bad_value, node->span, "`dynamic` can only be true"),
-		  "leave it out: a set is not dynamic unless it says so");
-	return false;
+	return diag_refuse(decode->diag, DIAG_bad_value, node->span, "`dynamic` can only be true",
+			   "leave it out: a set is not dynamic unless it says so");
 }
 
 /* What the parts must be together. */
@@ -254,12 +251,11 @@ static bool check_parts(struct decode *decode, const struct node *node,
 	static const char *const sources[] = { "file", "include", "exclude", "geoip", "database" };
 	bool good = true;
 
-	if (!parts->dynamic && !parts->domains) {
-		diag_help(diag_add(decode->diag, DIAG_impossible, node->span,
-				   "`timeout`, `size` and `elements` are about sets that are filled at run time"),
-			  "add `dynamic: true` or `domains: [...]`; a set that never changes is a list of what it holds");
-		return false;
-	}
+	if (!parts->dynamic && !parts->domains)
+		return diag_refuse(
+			decode->diag, DIAG_impossible, node->span,
+			"`timeout`, `size` and `elements` are about sets that are filled at run time",
+			"add `dynamic: true` or `domains: [...]`; a set that never changes is a list of what it holds");
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
 		if (!node_find(node, sources[i]))
 			continue;

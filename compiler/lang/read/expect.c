@@ -202,12 +202,10 @@ static bool take_address(struct decode *decode, const struct ast_rule *rule, con
 
 		if (set->count != 1 || !interval_is_one(set->items[0]))
 			continue;
-		if (*is_known && packet->family != family) {
-			diag_help(diag_add(decode->diag, DIAG_bad_address, condition->span,
-					   "`from` and `to` are of different families"),
-				  "a packet is IPv4 or IPv6");
-			return false;
-		}
+		if (*is_known && packet->family != family)
+			return diag_refuse(decode->diag, DIAG_bad_address, condition->span,
+					   "`from` and `to` are of different families",
+					   "a packet is IPv4 or IPv6");
 		*is_known = true;
 		packet->family = family;
 		*out = set->items[0].first;
@@ -236,12 +234,10 @@ static bool take_app(struct decode *decode, const struct match_condition *app,
 		if (interval_contains(&app->values, wide(signature->app)) &&
 		    (!packet->protocol || packet->protocol == signature->protocol))
 			break;
-	if (!signature) {
-		diag_help(diag_add(decode->diag, DIAG_impossible, app->span,
-				   "no packet of this protocol is of this app"),
-			  "remove `proto`, or name another");
-		return false;
-	}
+	if (!signature)
+		return diag_refuse(decode->diag, DIAG_impossible, app->span,
+				   "no packet of this protocol is of this app",
+				   "remove `proto`, or name another");
 	packet->payload_length = signature->bytes.offset + signature->bytes.length;
 	if (packet->payload_length < signature->least)
 		packet->payload_length = signature->least;
@@ -258,12 +254,10 @@ static bool take_payload(struct decode *decode, const struct packet_parts *parts
 {
 	const struct match_condition *app = ast_condition(&parts->as_rule, "app");
 
-	if (app && parts->payload) {
-		diag_help(diag_add(decode->diag, DIAG_impossible, parts->payload->span,
-				   "a packet carries one thing"),
-			  "say what it carries by `app` or by `payload`, not by both");
-		return false;
-	}
+	if (app && parts->payload)
+		return diag_refuse(decode->diag, DIAG_impossible, parts->payload->span,
+				   "a packet carries one thing",
+				   "say what it carries by `app` or by `payload`, not by both");
 	if (app)
 		return take_app(decode, app, packet);
 	if (!parts->payload)
@@ -284,11 +278,10 @@ static bool check_sides(struct decode *decode, const struct packet_parts *parts,
 
 	if (!arrives || !(sends || parts->scope > 0))
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_impossible, parts->span,
-			   "this packet would both arrive by an interface and be sent by this host"),
-		  "`in`, `mac` and `scope: forward` are for what arrives; `user`, `group`, `cgroup` and `scope: "
-		  "local` for what this host sends");
-	return false;
+	return diag_refuse(decode->diag, DIAG_impossible, parts->span,
+			   "this packet would both arrive by an interface and be sent by this host",
+			   "`in`, `mac` and `scope: forward` are for what arrives; `user`, `group`, `cgroup` and `scope: "
+			   "local` for what this host sends");
 }
 
 static bool make_packet(struct decode *decode, struct packet_parts *parts, struct ir_packet *packet)
@@ -346,21 +339,18 @@ static bool read_expectation(struct decode *decode, const struct node *node,
 		return false;
 	if (parts.then->action != THEN_CONTINUE)
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_impossible, parts.then->span,
-			   "no packet ends at `continue`"),
-		  "say what the rule that decides does, or `direct`");
-	return false;
+	return diag_refuse(decode->diag, DIAG_impossible, parts.then->span,
+			   "no packet ends at `continue`",
+			   "say what the rule that decides does, or `direct`");
 }
 
 bool read_expectations(struct decode *decode, const struct node *node, struct ast_policy *policy)
 {
 	bool good = true;
 
-	if (node->kind != NODE_LIST) {
-		diag_help(diag_add(decode->diag, DIAG_wrong_type, node->span, "`expect` is a list"),
-			  "begin each expectation with a dash: - {packet: {...}, then: direct}");
-		return false;
-	}
+	if (node->kind != NODE_LIST)
+		return diag_refuse(decode->diag, DIAG_wrong_type, node->span, "`expect` is a list",
+				   "begin each expectation with a dash: - {packet: {...}, then: direct}");
 	for (size_t i = 0; i < node->count; i++) {
 		struct ast_expectation *expectation = arena_append(decode->arena,
 								   policy->expectations,

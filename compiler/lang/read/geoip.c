@@ -45,12 +45,10 @@ static bool read_codes(struct decode *decode, const struct node *codes,
 
 	if (codes->kind != NODE_LIST)
 		return read_code(decode, codes, out);
-	if (!codes->count) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, codes->span,
-				   "`geoip` needs a country"),
-			  "write the codes of one or more: [CN, HK]");
-		return false;
-	}
+	if (!codes->count)
+		return diag_refuse(decode->diag, DIAG_bad_value, codes->span,
+				   "`geoip` needs a country",
+				   "write the codes of one or more: [CN, HK]");
 	for (size_t i = 0; i < codes->count; i++)
 		good &= read_code(decode, &codes->items[i], out);
 	return good;

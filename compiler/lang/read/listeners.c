@@ -185,12 +185,10 @@ static bool read_endpoint(struct decode *decode, const struct node *value,
 				  : endpoint_help(decode, value));
 		return false;
 	}
-	if (listener->has[addr.family] || (listener->port && listener->port != number)) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-				   "this does not go with the address before it"),
-			  "a dnat listener has one address a family, and one port");
-		return false;
-	}
+	if (listener->has[addr.family] || (listener->port && listener->port != number))
+		return diag_refuse(decode->diag, DIAG_bad_value, value->span,
+				   "this does not go with the address before it",
+				   "a dnat listener has one address a family, and one port");
 	listener->has[addr.family] = true;
 	listener->addr[addr.family] = addr;
 	listener->port = (uint16_t)number;
@@ -287,13 +285,12 @@ static bool read_identity(struct decode *decode, const struct node *value,
 
 	if (!decode_map(decode, &read_runs_as_table, value, &parts))
 		return false;
-	if (value->count != 1) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-				   "`runs_as` takes one of user, group, mark, cgroup and port"),
-			  "write {user: U}, {group: G}, {mark: M} or {cgroup: PATH}, or {port: N-M} for a "
-			  "listener on another host; or a list of these: [{user: U}, {group: G}]");
-		return false;
-	}
+	if (value->count != 1)
+		return diag_refuse(
+			decode->diag, DIAG_bad_value, value->span,
+			"`runs_as` takes one of user, group, mark, cgroup and port",
+			"write {user: U}, {group: G}, {mark: M} or {cgroup: PATH}, or {port: N-M} for a "
+			"listener on another host; or a list of these: [{user: U}, {group: G}]");
 	identity = identity_for(decode, value->entries);
 	*arena_append(decode->arena, runs_as->items, runs_as->count) = identity;
 	if (parts.mark.given) {
@@ -306,10 +303,8 @@ static bool read_identity(struct decode *decode, const struct node *value,
 		return false;
 	if (!is_range(identity))
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_bad_value, identity->span,
-			   "a listener runs as one user, not a range"),
-		  "name the user");
-	return false;
+	return diag_refuse(decode->diag, DIAG_bad_value, identity->span,
+			   "a listener runs as one user, not a range", "name the user");
 }
 
 static bool read_runs_as(struct decode *decode, const struct decode_field *field,
@@ -326,10 +321,9 @@ static bool read_runs_as(struct decode *decode, const struct decode_field *field
 		good &= read_identity(decode, &items[i], runs_as);
 	if (count)
 		return good;
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-			   "this list names no user, group, mark, cgroup or port"),
-		  "write {user: U}, or leave `runs_as` out");
-	return false;
+	return diag_refuse(decode->diag, DIAG_bad_value, value->span,
+			   "this list names no user, group, mark, cgroup or port",
+			   "write {user: U}, or leave `runs_as` out");
 }
 
 /* ---- listeners ---- */

@@ -157,11 +157,9 @@ bool read_rules(struct decode *decode, const struct node *node, struct ast_polic
 {
 	bool good = true;
 
-	if (node->kind != NODE_LIST) {
-		diag_help(diag_add(decode->diag, DIAG_wrong_type, node->span, "`rules` is a list"),
-			  "begin each rule with a dash: - {to: SET, then: {proxy: NAME}}");
-		return false;
-	}
+	if (node->kind != NODE_LIST)
+		return diag_refuse(decode->diag, DIAG_wrong_type, node->span, "`rules` is a list",
+				   "begin each rule with a dash: - {to: SET, then: {proxy: NAME}}");
 	for (size_t i = 0; i < node->count; i++) {
 		struct ast_rule *rule =
 			arena_append(decode->arena, policy->rules, policy->rule_count);

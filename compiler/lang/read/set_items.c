@@ -76,10 +76,9 @@ static bool read_word(struct decode *decode, const struct node *node,
 		return false;
 	}
 	out->kind = SET_LIST; /* of nothing: that name has been spoken of */
-	diag_help(diag_add(decode->diag, DIAG_bad_address, node->span,
-			   "this is no address and no name of a set"),
-		  "write an address, a prefix, a range first-last, or the name of another set");
-	return false;
+	return diag_refuse(decode->diag, DIAG_bad_address, node->span,
+			   "this is no address and no name of a set",
+			   "write an address, a prefix, a range first-last, or the name of another set");
 }
 
 bool read_set_items(struct decode *decode, const struct node *node,
@@ -104,14 +103,11 @@ static bool has_one_source(struct decode *decode, const struct node *node,
 	bool geoip = parts->geoip || parts->database;
 	int sources = !!parts->file + !!parts->include + geoip;
 
-	if (sources != 1) {
-		diag_help(diag_add(decode->diag, sources ? DIAG_bad_value : DIAG_missing_key,
-				   node->span,
-				   sources ? "a set has one source"
-					   : "this set says nothing of what is in it"),
-			  "write a list, {file: PATH}, {geoip: [CN], database: PATH}, or {include: [...], exclude: [...]}");
-		return false;
-	}
+	if (sources != 1)
+		return diag_refuse(
+			decode->diag, sources ? DIAG_bad_value : DIAG_missing_key, node->span,
+			sources ? "a set has one source" : "this set says nothing of what is in it",
+			"write a list, {file: PATH}, {geoip: [CN], database: PATH}, or {include: [...], exclude: [...]}");
 	if (parts->exclude && !parts->include) {
 		diag_help(diag_add(decode->diag, DIAG_impossible, parts->exclude->span,
 				   "`exclude` takes away from `include`"),
@@ -129,12 +125,11 @@ static bool read_source(struct decode *decode, const struct node *node,
 	struct read_set_parts parts = { 0 };
 	bool good;
 
-	if (read_is_dynamic(node)) {
-		diag_help(diag_add(decode->diag, DIAG_impossible, node->span,
-				   "a set that is filled at run time cannot be a part of another one"),
-			  "give it a name of its own in `sets`, and name it in a rule's from or to beside the others");
-		return false;
-	}
+	if (read_is_dynamic(node))
+		return diag_refuse(
+			decode->diag, DIAG_impossible, node->span,
+			"a set that is filled at run time cannot be a part of another one",
+			"give it a name of its own in `sets`, and name it in a rule's from or to beside the others");
 	good = decode_map(decode, &read_set_table, node, &parts);
 	if (good && !has_one_source(decode, node, &parts))
 		return false;

@@ -38,10 +38,9 @@ static bool read_table_ids(struct decode *decode, const struct decode_field *fie
 		settings->table_last = (uint32_t)last;
 		return true;
 	}
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-			   "this is no range of table ids"),
-		  "write FIRST-LAST, such as 7100-7199; 253, 254 and 255 are the kernel's own tables");
-	return false;
+	return diag_refuse(
+		decode->diag, DIAG_bad_value, value->span, "this is no range of table ids",
+		"write FIRST-LAST, such as 7100-7199; 253, 254 and 255 are the kernel's own tables");
 }
 
 static bool read_hook_priority(struct decode *decode, const struct decode_field *field,

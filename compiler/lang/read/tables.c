@@ -36,12 +36,10 @@ static bool read_hops(struct decode *decode, const struct decode_field *field,
 	bool good = true;
 
 	(void)field;
-	if (value->kind != NODE_LIST || !value->count) {
-		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
-				   "`nexthops` is a list"),
-			  "write [{via: ADDRESS, dev: INTERFACE, weight: N}, ...]");
-		return false;
-	}
+	if (value->kind != NODE_LIST || !value->count)
+		return diag_refuse(decode->diag, DIAG_wrong_type, value->span,
+				   "`nexthops` is a list",
+				   "write [{via: ADDRESS, dev: INTERFACE, weight: N}, ...]");
 	for (size_t i = 0; i < value->count; i++) {
 		struct ast_hop *hop = arena_append(decode->arena, route->hops, route->hop_count);
 
@@ -132,12 +130,9 @@ static bool read_routes(struct decode *decode, const struct decode_field *field,
 	bool good = true;
 
 	(void)field;
-	if (value->kind != NODE_LIST) {
-		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
-				   "`routes` is a list"),
-			  "write [{to: default, via: ADDRESS}]");
-		return false;
-	}
+	if (value->kind != NODE_LIST)
+		return diag_refuse(decode->diag, DIAG_wrong_type, value->span, "`routes` is a list",
+				   "write [{to: default, via: ADDRESS}]");
 	for (size_t i = 0; i < value->count; i++) {
 		struct ast_route *route =
 			arena_append(decode->arena, table->routes, table->route_count);
@@ -208,9 +203,8 @@ const struct decode_table read_npt_table = { "nptv6", npt_fields,
 
 static bool lacks_prefix(struct decode *decode, struct span span)
 {
-	diag_help(diag_add(decode->diag, DIAG_missing_key, span, "`nptv6` needs both prefixes"),
-		  "write {inside: \"fd00::/48\", outside: \"2001:db8:1::/48\"}");
-	return false;
+	return diag_refuse(decode->diag, DIAG_missing_key, span, "`nptv6` needs both prefixes",
+			   "write {inside: \"fd00::/48\", outside: \"2001:db8:1::/48\"}");
 }
 
 static bool read_npt(struct decode *decode, const struct node *value, struct ast_npt *npt)
@@ -365,12 +359,11 @@ static bool check_translations(struct decode *decode, const struct ast_table *ta
 
 	for (int family = 0; family < ADDR_FAMILIES; family++)
 		twice |= table->masquerades[family] && table->snat.has[family];
-	if (twice) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, table->snat.span,
-				   "`snat` beside `masquerade`"),
-			  "`masquerade` takes the interface's address, `snat` the one you give: keep one");
-		return false;
-	}
+	if (twice)
+		return diag_refuse(
+			decode->diag, DIAG_bad_value, table->snat.span,
+			"`snat` beside `masquerade`",
+			"`masquerade` takes the interface's address, `snat` the one you give: keep one");
 	if (!table->npt_count || (!table->masquerades[ADDR_IPV6] && !table->snat.has[ADDR_IPV6]))
 		return true;
 	diag_help(diag_add(decode->diag, DIAG_bad_value, table->npt_span,

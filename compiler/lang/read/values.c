@@ -65,12 +65,10 @@ static bool add_address(struct decode *decode, const struct node *value,
 		diag_help(record, "%s", why);
 		return false;
 	}
-	if (addresses->has[addr.family]) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-				   "a second address of the same family"),
-			  "one IPv4 and one IPv6 address may stand here");
-		return false;
-	}
+	if (addresses->has[addr.family])
+		return diag_refuse(decode->diag, DIAG_bad_value, value->span,
+				   "a second address of the same family",
+				   "one IPv4 and one IPv6 address may stand here");
 	addresses->has[addr.family] = true;
 	addresses->addr[addr.family] = addr;
 	return true;

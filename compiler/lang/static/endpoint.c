@@ -329,8 +329,8 @@ static struct step step_from(struct checks *checks, const struct tunnel *all, si
 	return step;
 }
 
-static void tell_ring(struct checks *checks, const struct tunnel *all, const struct step *steps,
-		      size_t first)
+static void report_ring(struct checks *checks, const struct tunnel *all, const struct step *steps,
+			size_t first)
 {
 	const struct step *step = &steps[first];
 	char text[ADDR_TEXT];
@@ -364,7 +364,7 @@ static void judge_rings(struct checks *checks, const struct tunnel *all, size_t 
 		for (size_t k = 0; k < count && at < count && at > i; k++)
 			at = steps[at].next;
 		if (at == i)
-			tell_ring(checks, all, steps, i);
+			report_ring(checks, all, steps, i);
 	}
 }
 

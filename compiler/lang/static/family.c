@@ -152,7 +152,7 @@ static void help_listener(struct diag_record *record, const struct ast_rule *rul
 		  fix);
 }
 
-static struct diag_record *tell(struct diag *diag, const struct ast_rule *rule, bool alone)
+static struct diag_record *report(struct diag *diag, const struct ast_rule *rule, bool alone)
 {
 	bool by_source = ast_condition(rule, "from") && !ast_condition(rule, "to");
 	struct diag_record *record =
@@ -194,7 +194,7 @@ void static_families(struct checks *checks)
 	}
 	if (!first)
 		return;
-	record = tell(checks->diag, first, alone);
+	record = report(checks->diag, first, alone);
 	if (more == 1)
 		diag_also(record, second->span, "so is this rule");
 	else if (more)

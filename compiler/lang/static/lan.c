@@ -147,7 +147,8 @@ static const struct ast_table *find_table(struct checks *checks, const struct as
 	return NULL;
 }
 
-static void tell(struct checks *checks, const struct ast_then *then, const struct ast_table *table)
+static void report(struct checks *checks, const struct ast_then *then,
+		   const struct ast_table *table)
 {
 	struct diag_record *record =
 		diag_add(checks->diag, DIAG_lan_included, then->name_span,
@@ -178,7 +179,7 @@ static void judge(struct checks *checks, const struct ast_rule *rule, size_t ord
 		all |= takes_all(checks, rule, family);
 	}
 	if (all)
-		tell(checks, rule->then, table);
+		report(checks, rule->then, table);
 }
 
 void static_lans(struct checks *checks)

@@ -34,8 +34,8 @@ static bool has_route(const struct ast_table *table, enum addr_family family)
 	return false;
 }
 
-static struct diag_record *tell(const struct leaking *leaking, struct span where,
-				const struct ast_then *then, const char *text)
+static struct diag_record *report(const struct leaking *leaking, struct span where,
+				  const struct ast_then *then, const char *text)
 {
 	struct diag_record *record =
 		diag_add(leaking->diag,
@@ -58,11 +58,11 @@ static void judge_table(const struct leaking *leaking, struct arena *arena,
 
 	if (table->fallback != FALLBACK_MAIN || has_route(table, leaking->family))
 		return;
-	tell(leaking, table->span, then,
-	     arena_printf(arena,
-			  "the table \"%s\" has no %s route, so %s that rules send there leaves by "
-			  "the main table",
-			  table->name, name, name));
+	report(leaking, table->span, then,
+	       arena_printf(arena,
+			    "the table \"%s\" has no %s route, so %s that rules send there leaves by "
+			    "the main table",
+			    table->name, name, name));
 }
 
 static bool names_main(const struct ast_then *then)
@@ -88,11 +88,12 @@ static void judge_list(const struct leaking *leaking, struct arena *arena,
 		if (has_route(ast_table_find(leaking->policy, then->targets[i].name),
 			      leaking->family))
 			return;
-	record = tell(leaking, then->name_span, then,
-		      arena_printf(arena,
-				   "none of these tables has an %s route, so %s leaves by the main "
-				   "table",
-				   name, name));
+	record =
+		report(leaking, then->name_span, then,
+		       arena_printf(arena,
+				    "none of these tables has an %s route, so %s leaves by the main "
+				    "table",
+				    name, name));
 	for (size_t i = 0; i < then->target_count; i++)
 		diag_also(record, ast_table_find(leaking->policy, then->targets[i].name)->span,
 			  "no %s route", name);

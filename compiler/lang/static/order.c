@@ -154,8 +154,8 @@ static bool was_reported(struct ordering *ordering, size_t first, size_t second)
 	return was_seen;
 }
 
-static void tell(struct ordering *ordering, size_t first, size_t second, struct interval example,
-		 bool is_inside)
+static void report(struct ordering *ordering, size_t first, size_t second, struct interval example,
+		   bool is_inside)
 {
 	const struct header_space *spaces = ordering->slice->spaces;
 	const struct match_condition *to = ast_condition(spaces[second].rule, "to");
@@ -208,7 +208,7 @@ static void compare_rules(struct ordering *ordering, size_t a, size_t b, struct 
 			}
 			if (are_compared(&ordering->named[first], &ordering->named[second]) &&
 			    compete(ordering, &slice->spaces[first], &slice->spaces[second]))
-				tell(ordering, first, second, example, is_inside);
+				report(ordering, first, second, example, is_inside);
 		}
 }
 

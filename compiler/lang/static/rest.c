@@ -16,7 +16,7 @@
 #include "match/kinds.h"
 
 struct rest {
-	void (*tell)(struct diag *diag, const struct rest *rest);
+	void (*report)(struct diag *diag, const struct rest *rest);
 	const struct ast_rule *of;
 	struct ast_rule *rule;
 	const struct ast_listener *listener; /* that does not take it; or NULL */
@@ -29,13 +29,13 @@ struct rests {
 };
 
 static struct ast_rule *add(struct rests *rests, const struct ast_rule *of,
-			    void (*tell)(struct diag *diag, const struct rest *rest))
+			    void (*report)(struct diag *diag, const struct rest *rest))
 {
 	struct ast_rule *rule = arena_new_of(rests->checks->arena, struct ast_rule);
 
 	*rule = *of;
 	*arena_append(rests->checks->arena, rests->items, rests->count) =
-		(struct rest){ tell, of, rule, NULL };
+		(struct rest){ report, of, rule, NULL };
 	return rule;
 }
 
@@ -46,7 +46,7 @@ static const char *protocol_of(const struct interval_set *protocols)
 	return interval_contains(protocols, wide(PROTOCOL_TCP)) ? "tcp" : "udp";
 }
 
-static void tell_protocols(struct diag *diag, const struct rest *rest)
+static void report_protocols(struct diag *diag, const struct rest *rest)
 {
 	const struct ast_then *then = rest->of->then;
 	const struct ast_listener *listener = rest->listener;
@@ -79,7 +79,7 @@ static void tell_protocols(struct diag *diag, const struct rest *rest)
 			  split);
 }
 
-static void tell_ipv4(struct diag *diag, const struct rest *rest)
+static void report_ipv4(struct diag *diag, const struct rest *rest)
 {
 	const struct ast_then *then = rest->of->then;
 	const struct ast_listener *listener = ast_without_family(then, ADDR_IPV4);
@@ -98,13 +98,13 @@ static void add_proxied(struct rests *rests, const struct ast_rule *rule,
 	struct ast_rule *rest;
 
 	if (cut_protocols->count) {
-		add(rests, rule, tell_protocols)->protocols = *cut_protocols;
+		add(rests, rule, report_protocols)->protocols = *cut_protocols;
 		rests->items[rests->count - 1].listener =
 			ast_without_protocols(rests->checks->arena, rule->then, cut_protocols);
 	}
 	if (!cuts_ipv4 || ast_condition(rule, "family"))
 		return;
-	rest = add(rests, rule, tell_ipv4);
+	rest = add(rests, rule, report_ipv4);
 	rest->families[ADDR_IPV4] = true;
 	rest->families[ADDR_IPV6] = false;
 }
@@ -124,7 +124,7 @@ static void add_default(struct rests *rests, const struct ast_rule *rule)
 
 /* ---- senders that are refused ---- */
 
-static void tell_host(struct diag *diag, const struct rest *rest)
+static void report_host(struct diag *diag, const struct rest *rest)
 {
 	const struct match_condition *to = ast_condition(rest->of, "to");
 	struct diag_record *record =
@@ -208,7 +208,7 @@ static bool leaves_host_open(struct rests *rests, const struct ast_rule *rule)
 static void add_host(struct rests *rests, const struct ast_rule *rule)
 {
 	struct arena *arena = rests->checks->arena;
-	struct ast_rule *rest = add(rests, rule, tell_host);
+	struct ast_rule *rest = add(rests, rule, report_host);
 
 	rest->scopes = SCOPE_FORWARD;
 	rest->specials = SPECIAL_LOCAL;
@@ -251,5 +251,5 @@ void static_rests(struct checks *checks)
 	static_passed(policy, rules, rests.count, passed);
 	for (size_t i = 0; i < rests.count; i++)
 		if (passed[i])
-			rests.items[i].tell(checks->diag, &rests.items[i]);
+			rests.items[i].report(checks->diag, &rests.items[i]);
 }

@@ -438,8 +438,8 @@ static void make_fewer(struct shadowing *shadowing, const struct static_slice *s
 
 /* ---- what is said ---- */
 
-static void tell(struct diag *diag, const struct ast_policy *policy,
-		 const struct shadowing *shadowing, size_t order, struct span span)
+static void report(struct diag *diag, const struct ast_policy *policy,
+		   const struct shadowing *shadowing, size_t order, struct span span)
 {
 	const uint64_t *used = shadowing->asked[order].used;
 	size_t count = count_used(shadowing, used), shown = 0;
@@ -472,8 +472,8 @@ static void tell(struct diag *diag, const struct ast_policy *policy,
 		diag_help(record, "remove it, or leave it something");
 }
 
-static void tell_all(struct shadowing *shadowing, struct diag *diag, struct ast_policy *policy,
-		     struct static_slice *slices, bool *unreached)
+static void report_all(struct shadowing *shadowing, struct diag *diag, struct ast_policy *policy,
+		       struct static_slice *slices, bool *unreached)
 {
 	shadowing->steps = 0;
 	for (size_t i = 0; i < shadowing->asked_count; i++) {
@@ -486,11 +486,11 @@ static void tell_all(struct shadowing *shadowing, struct diag *diag, struct ast_
 			static_index(&slices[r]);
 		make_fewer(shadowing, slices, i);
 		if (i < policy->rule_count)
-			tell(diag, policy, shadowing, i, policy->rules[i].span);
+			report(diag, policy, shadowing, i, policy->rules[i].span);
 		else if (i == policy->rule_count)
-			tell(diag, policy, shadowing, i, policy->default_forward->span);
+			report(diag, policy, shadowing, i, policy->default_forward->span);
 		else
-			tell(diag, policy, shadowing, i, policy->default_local->span);
+			report(diag, policy, shadowing, i, policy->default_local->span);
 	}
 }
 
@@ -528,7 +528,7 @@ void static_shadowed(struct diag *diag, struct ast_policy *policy)
 
 	for (size_t i = 0; i < SLICES; i++)
 		static_leaks(diag, &slices[i]);
-	tell_all(&shadowing, diag, policy, slices, unreached);
+	report_all(&shadowing, diag, policy, slices, unreached);
 	static_order(diag, policy, slices, SLICES, unreached);
 	if (shadowing.scratch)
 		arena_free(shadowing.scratch);

@@ -208,10 +208,10 @@ static void fill_from(struct filling *filling, const struct match_condition *con
 
 static void set_dimension(struct filling *filling, int dimension, struct interval_set set)
 {
-	struct interval_set *kept = arena_new_of(filling->slice->arena, struct interval_set);
+	struct interval_set *copy = arena_new_of(filling->slice->arena, struct interval_set);
 
-	*kept = set;
-	filling->space->dimensions[dimension] = kept;
+	*copy = set;
+	filling->space->dimensions[dimension] = copy;
 	filling->empty |= !set.count;
 }
 
@@ -389,7 +389,7 @@ static bool lay(struct static_slice *slice, struct static_sets *sets, struct int
 		struct overlay *out)
 {
 	const struct interval_set **pointers;
-	size_t last = sets->count, kept = 0;
+	size_t last = sets->count, used = 0;
 
 	*arena_append(slice->arena, sets->items, sets->count) = all;
 	pointers = arena_alloc(slice->arena, sets->count * sizeof(struct interval_set *));
@@ -399,8 +399,8 @@ static bool lay(struct static_slice *slice, struct static_sets *sets, struct int
 		return false;
 	for (size_t i = 0; i < out->list_count; i++)
 		if (out->lists[i].sets[out->lists[i].count - 1] == last)
-			out->lists[kept++] = out->lists[i];
-	out->list_count = kept;
+			out->lists[used++] = out->lists[i];
+	out->list_count = used;
 	return true;
 }
 

@@ -22,8 +22,8 @@ static bool names_source(struct checks *checks, const struct ast_rule *rule)
 	       !static_is_wide(checks, from, ADDR_IPV6);
 }
 
-static void tell(struct checks *checks, const struct ast_rule *rule, const struct ast_table *table,
-		 enum addr_family family)
+static void report(struct checks *checks, const struct ast_rule *rule,
+		   const struct ast_table *table, enum addr_family family)
 {
 	bool is_one = table->snat.span.source || ast_masquerades(table);
 	const char *other = !is_one ? "" : family == ADDR_IPV6 ? "IPv6 " : "IPv4 ";
@@ -56,7 +56,7 @@ static void judge_table(struct checks *checks, const struct ast_rule *rule,
 					  !static_is_about(checks, rule, (enum addr_family)family)))
 		family++;
 	if (family < ADDR_FAMILIES)
-		tell(checks, rule, table, (enum addr_family)family);
+		report(checks, rule, table, (enum addr_family)family);
 }
 
 static void judge(struct checks *checks, const struct ast_rule *rule)
