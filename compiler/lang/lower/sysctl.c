@@ -16,103 +16,81 @@
 enum need {
 	NEED_FORWARD_IPV4,
 	NEED_FORWARD_IPV6,
-	NEED_REMOTE_IPV4,
-	NEED_REMOTE_IPV6,
+	NEED_REMOTE,
 	NEED_ADVERTISED,
-	NEED_CARRIER_IPV4,
-	NEED_CARRIER_IPV6,
-	NEED_CARRIER_MAIN_IPV4,
-	NEED_CARRIER_MAIN_IPV6,
+	NEED_CARRIER,
+	NEED_CARRIER_MAIN,
 	NEED_UNFILTERED,
 	NEED_QUIET,
 	NEED_LOOSE_MARKED,
 	NEED_UNMARKED,
 	NEED_UNMARKED_HERE,
 	NEED_LOCALNET,
-	NEED_UNBRIDGED_IPV4,
-	NEED_UNBRIDGED_IPV6,
+	NEED_UNBRIDGED,
 };
 
 /* A '%' in a key stands for an interface; in a reason %s is the name of the listener or the table.
  */
 static const struct feature {
-	const char *key, *value;
+	const char *keys[ADDR_FAMILIES], *value;
 	enum ir_sysctl_when when;
 	const char *why;
 } features[] = {
 	[NEED_FORWARD_IPV4] = {
-		"net.ipv4.ip_forward", "1", IR_SYSCTL_ALWAYS,
+		{ "net.ipv4.ip_forward" }, "1", IR_SYSCTL_ALWAYS,
 		"the table %s takes forwarded packets, and without this the host forwards no IPv4",
 	},
 	[NEED_FORWARD_IPV6] = {
-		"net.ipv6.conf.all.forwarding", "1", IR_SYSCTL_ALWAYS,
+		{ NULL, "net.ipv6.conf.all.forwarding" }, "1", IR_SYSCTL_ALWAYS,
 		"the table %s takes forwarded packets, and without this the host forwards no IPv6",
 	},
-	[NEED_REMOTE_IPV4] = {
-		"net.ipv4.ip_forward", "1", IR_SYSCTL_IF_ELSEWHERE,
-		"the listener %s is on another host, and without this nothing is forwarded there",
-	},
-	[NEED_REMOTE_IPV6] = {
-		"net.ipv6.conf.all.forwarding", "1", IR_SYSCTL_IF_ELSEWHERE,
+	[NEED_REMOTE] = {
+		{ "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding" }, "1", IR_SYSCTL_IF_ELSEWHERE,
 		"the listener %s is on another host, and without this nothing is forwarded there",
 	},
 	[NEED_ADVERTISED] = {
-		"net.ipv6.conf.%.accept_ra", "2", IR_SYSCTL_IF_ADVERTISED,
+		{ NULL, "net.ipv6.conf.%.accept_ra" }, "2", IR_SYSCTL_IF_ADVERTISED,
 		"%s needs IPv6 forwarding, and a host that forwards forgets the routes that routers "
 		"advertise, its default route among them, unless this is 2",
 	},
-	[NEED_CARRIER_IPV4] = {
-		"net.ipv4.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_ALWAYS,
+	[NEED_CARRIER] = {
+		{ "net.ipv4.conf.%.ignore_routes_with_linkdown", "net.ipv6.conf.%.ignore_routes_with_linkdown" }, "1", IR_SYSCTL_ALWAYS,
 		"the table %s leaves by this interface, and with 0 its routes stay in use when the "
 		"interface loses its carrier: nothing takes its place",
 	},
-	[NEED_CARRIER_IPV6] = {
-		"net.ipv6.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_ALWAYS,
-		"the table %s leaves by this interface, and with 0 its routes stay in use when the "
-		"interface loses its carrier: nothing takes its place",
-	},
-	[NEED_CARRIER_MAIN_IPV4] = {
-		"net.ipv4.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_IF_DEFAULT,
-		"the list %s goes on after the main table, and with 0 the main table's default route "
-		"stays in use when this interface loses its carrier: nothing takes its place",
-	},
-	[NEED_CARRIER_MAIN_IPV6] = {
-		"net.ipv6.conf.%.ignore_routes_with_linkdown", "1", IR_SYSCTL_IF_DEFAULT,
+	[NEED_CARRIER_MAIN] = {
+		{ "net.ipv4.conf.%.ignore_routes_with_linkdown", "net.ipv6.conf.%.ignore_routes_with_linkdown" }, "1", IR_SYSCTL_IF_DEFAULT,
 		"the list %s goes on after the main table, and with 0 the main table's default route "
 		"stays in use when this interface loses its carrier: nothing takes its place",
 	},
 	[NEED_UNFILTERED] = {
-		"net.ipv4.conf.%.rp_filter", "0", IR_SYSCTL_IF_EFFECTIVE,
+		{ "net.ipv4.conf.%.rp_filter" }, "0", IR_SYSCTL_IF_EFFECTIVE,
 		"the table %s leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone",
 	},
 	[NEED_QUIET] = {
-		"net.ipv4.conf.%.send_redirects", "0", IR_SYSCTL_IF_EFFECTIVE,
+		{ "net.ipv4.conf.%.send_redirects" }, "0", IR_SYSCTL_IF_EFFECTIVE,
 		"the table %s may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host",
 	},
 	[NEED_LOOSE_MARKED] = {
-		"net.ipv4.conf.%.rp_filter", "2", IR_SYSCTL_IF_MARKED,
+		{ "net.ipv4.conf.%.rp_filter" }, "2", IR_SYSCTL_IF_MARKED,
 		"the table %s takes packets that come in here, and a strict reverse-path filter that "
 		"looks at marks (src_valid_mark) drops them",
 	},
 	[NEED_UNMARKED] = {
-		"net.ipv4.conf.all.src_valid_mark", "0", IR_SYSCTL_ALWAYS,
+		{ "net.ipv4.conf.all.src_valid_mark" }, "0", IR_SYSCTL_ALWAYS,
 		"the listener %s takes packets from outside by tproxy, and with 1 the kernel's reverse-path lookup uses the mark, finds this host, and drops the packet",
 	},
 	[NEED_UNMARKED_HERE] = {
-		"net.ipv4.conf.%.src_valid_mark", "0", IR_SYSCTL_ALWAYS,
+		{ "net.ipv4.conf.%.src_valid_mark" }, "0", IR_SYSCTL_ALWAYS,
 		"the listener %s takes what comes from outside by tproxy, and the kernel drops it where an "
 		"interface's own is 1",
 	},
 	[NEED_LOCALNET] = {
-		"net.ipv4.conf.%.route_localnet", "1", IR_SYSCTL_UNLESS_ALL,
+		{ "net.ipv4.conf.%.route_localnet" }, "1", IR_SYSCTL_UNLESS_ALL,
 		"the listener %s is on a loopback address and takes packets from outside, which the kernel drops with 0; the policy's rules keep all others off loopback addresses",
 	},
-	[NEED_UNBRIDGED_IPV4] = {
-		"net.bridge.bridge-nf-call-iptables", "0", IR_SYSCTL_IF_BRIDGE,
-		"the listener %s takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; foreign rules for packets within one bridge, such as between containers, need 1",
-	},
-	[NEED_UNBRIDGED_IPV6] = {
-		"net.bridge.bridge-nf-call-ip6tables", "0", IR_SYSCTL_IF_BRIDGE,
+	[NEED_UNBRIDGED] = {
+		{ "net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables" }, "0", IR_SYSCTL_IF_BRIDGE,
 		"the listener %s takes forwarded packets by tproxy, and with 1 (br_netfilter, for Docker) what comes by a bridge loses its listener; foreign rules for packets within one bridge, such as between containers, need 1",
 	},
 };
@@ -120,19 +98,18 @@ static const struct feature {
 /* ---- sysctls ---- */
 
 /* In a sysctl's name an interface's dots are slashes. */
-static const char *key_of(struct lower *lower, const struct feature *feature, const char *dev)
+static const char *key_of(struct lower *lower, const char *key, const char *dev)
 {
-	const char *place = strchr(feature->key, '%');
+	const char *place = strchr(key, '%');
 	char *name;
 
 	if (!place)
-		return feature->key;
+		return key;
 	name = arena_strdup(lower->arena, dev);
 	for (char *c = name; *c; c++)
 		if (*c == '.')
 			*c = '/';
-	return arena_printf(lower->arena, "%.*s%s%s", (int)(place - feature->key), feature->key,
-			    name, place + 1);
+	return arena_printf(lower->arena, "%.*s%s%s", (int)(place - key), key, name, place + 1);
 }
 
 static const char *why_of(struct lower *lower, const struct feature *feature,
@@ -145,21 +122,21 @@ static const char *why_of(struct lower *lower, const struct feature *feature,
 }
 
 /* Two sysctls for one key: the stronger one, for the interfaces of both. */
-static void join(struct lower *lower, struct ir_sysctl *unmarked, const struct ir_sysctl *more)
+static void join(struct lower *lower, struct ir_sysctl *into, const struct ir_sysctl *more)
 {
-	bool any = !unmarked->dev_count || !more->dev_count;
+	bool any = !into->dev_count || !more->dev_count;
 
-	if (more->when < unmarked->when) {
-		unmarked->when = more->when;
-		unmarked->has_via = more->has_via;
-		unmarked->via = more->via;
-		unmarked->why = more->why;
-		unmarked->origin = more->origin;
+	if (more->when < into->when) {
+		into->when = more->when;
+		into->has_via = more->has_via;
+		into->via = more->via;
+		into->why = more->why;
+		into->origin = more->origin;
 	}
 	for (size_t i = 0; !any && i < more->dev_count; i++)
-		names_add(lower->arena, &unmarked->devs, &unmarked->dev_count, more->devs[i]);
+		names_add(lower->arena, &into->devs, &into->dev_count, more->devs[i]);
 	if (any)
-		unmarked->dev_count = 0;
+		into->dev_count = 0;
 }
 
 static bool is_same_place(const struct ir_sysctl *a, const struct ir_sysctl *b)
@@ -184,31 +161,32 @@ static void add(struct lower *lower, const struct ir_sysctl *wanted)
 	*arena_append(lower->arena, ir->sysctls, ir->sysctl_count) = *wanted;
 }
 
-static struct ir_sysctl wanted(struct lower *lower, enum need need,
+static struct ir_sysctl wanted(struct lower *lower, enum need need, enum addr_family family,
 			       const struct lower_target *target, const char *dev)
 {
 	const struct feature *feature = &features[need];
 
-	return (struct ir_sysctl){ .key = key_of(lower, feature, dev ? dev : "*"),
+	return (struct ir_sysctl){ .key = key_of(lower, feature->keys[family], dev ? dev : "*"),
 				   .value = feature->value,
 				   .why = why_of(lower, feature, target),
 				   .when = feature->when,
 				   .origin = target->origin };
 }
 
-static void need_at(struct lower *lower, enum need what, const struct lower_target *target,
-		    const char *dev)
+static void need_at(struct lower *lower, enum need what, enum addr_family family,
+		    const struct lower_target *target, const char *dev)
 {
-	struct ir_sysctl one = wanted(lower, what, target, dev);
+	struct ir_sysctl one = wanted(lower, what, family, target, dev);
 
 	add(lower, &one);
 }
 
 /* `via`, `from`: NULL, or where the packets go and which interfaces they come in by. */
-static void need_where(struct lower *lower, enum need what, const struct lower_target *target,
-		       const struct addr *via, const struct lower_ingress *from)
+static void need_where(struct lower *lower, enum need what, enum addr_family family,
+		       const struct lower_target *target, const struct addr *via,
+		       const struct lower_ingress *from)
 {
-	struct ir_sysctl one = wanted(lower, what, target, NULL);
+	struct ir_sysctl one = wanted(lower, what, family, target, NULL);
 
 	one.has_via = via != NULL;
 	one.via = via ? *via : (struct addr){ 0 };
@@ -217,9 +195,10 @@ static void need_where(struct lower *lower, enum need what, const struct lower_t
 	add(lower, &one);
 }
 
-static void need(struct lower *lower, enum need what, const struct lower_target *target)
+static void need(struct lower *lower, enum need what, enum addr_family family,
+		 const struct lower_target *target)
 {
-	need_where(lower, what, target, NULL, NULL);
+	need_where(lower, what, family, target, NULL, NULL);
 }
 
 /* ---- features ---- */
@@ -227,11 +206,11 @@ static void need(struct lower *lower, enum need what, const struct lower_target 
 static void forwarding(struct lower *lower, const struct lower_target *target)
 {
 	if (target->families[ADDR_IPV4])
-		need(lower, NEED_FORWARD_IPV4, target);
+		need(lower, NEED_FORWARD_IPV4, ADDR_IPV4, target);
 	if (!target->families[ADDR_IPV6])
 		return;
-	need(lower, NEED_ADVERTISED, target);
-	need(lower, NEED_FORWARD_IPV6, target);
+	need(lower, NEED_ADVERTISED, ADDR_IPV6, target);
+	need(lower, NEED_FORWARD_IPV6, ADDR_IPV6, target);
 }
 
 static void remote_listener(struct lower *lower, const struct lower_target *target)
@@ -240,11 +219,11 @@ static void remote_listener(struct lower *lower, const struct lower_target *targ
 	const struct addr *addr = listener->addr;
 
 	if (target->families[ADDR_IPV4] && !addr_is_loopback(addr[ADDR_IPV4]))
-		need_where(lower, NEED_REMOTE_IPV4, target, &addr[ADDR_IPV4], NULL);
+		need_where(lower, NEED_REMOTE, ADDR_IPV4, target, &addr[ADDR_IPV4], NULL);
 	if (!target->families[ADDR_IPV6] || addr_is_loopback(addr[ADDR_IPV6]))
 		return;
-	need(lower, NEED_ADVERTISED, target);
-	need_where(lower, NEED_REMOTE_IPV6, target, &addr[ADDR_IPV6], NULL);
+	need(lower, NEED_ADVERTISED, ADDR_IPV6, target);
+	need_where(lower, NEED_REMOTE, ADDR_IPV6, target, &addr[ADDR_IPV6], NULL);
 }
 
 static void local_listener(struct lower *lower, const struct lower_target *target)
@@ -252,7 +231,7 @@ static void local_listener(struct lower *lower, const struct lower_target *targe
 	struct lower_ingress from = lower_ingress(lower, target);
 
 	for (size_t i = 0; i < from.count; i++)
-		need_at(lower, NEED_LOCALNET, target, from.devs[i]);
+		need_at(lower, NEED_LOCALNET, ADDR_IPV4, target, from.devs[i]);
 }
 
 static void transparent_listener(struct lower *lower, const struct lower_target *target)
@@ -263,15 +242,15 @@ static void transparent_listener(struct lower *lower, const struct lower_target 
 
 	/* Answers to a borrowed address come in by any uplink. */
 	if (target->families[ADDR_IPV4] && (target->forward || answers)) {
-		need(lower, NEED_UNMARKED, target);
-		need_where(lower, NEED_UNMARKED_HERE, target, NULL, answers ? &any : &from);
+		need(lower, NEED_UNMARKED, ADDR_IPV4, target);
+		need_where(lower, NEED_UNMARKED_HERE, ADDR_IPV4, target, NULL,
+			   answers ? &any : &from);
 	}
 	if (!target->forward)
 		return;
-	if (target->families[ADDR_IPV4])
-		need_where(lower, NEED_UNBRIDGED_IPV4, target, NULL, &from);
-	if (target->families[ADDR_IPV6])
-		need_where(lower, NEED_UNBRIDGED_IPV6, target, NULL, &from);
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
+		if (target->families[family])
+			need_where(lower, NEED_UNBRIDGED, family, target, NULL, &from);
 }
 
 /* What becomes of a next hop of a family; `from`: the interfaces that it is about, or NULL. */
@@ -317,13 +296,14 @@ static void hop_needs(struct lower *lower, const struct hop_visit *visit, const 
 	enum addr_family family = visit->family;
 
 	if (hop->dev && (!visit->from || may_come_by(visit->from, hop)))
-		need_at(lower, visit->what, visit->target, hop->dev);
+		need_at(lower, visit->what, family, visit->target, hop->dev);
 	else if (!hop->dev && hop->via.has[family])
-		need_where(lower, visit->what, visit->target, &hop->via.addr[family], visit->from);
+		need_where(lower, visit->what, family, visit->target, &hop->via.addr[family],
+			   visit->from);
 }
 
-static void table_needs(struct lower *lower, enum need what, const struct lower_target *target,
-			const struct ast_table *table, enum addr_family family)
+static void table_needs(struct lower *lower, enum need what, enum addr_family family,
+			const struct lower_target *target, const struct ast_table *table)
 {
 	struct hop_visit visit = {
 		.visit = hop_needs, .target = target, .family = family, .what = what
@@ -394,18 +374,16 @@ static bool goes_on_after_main(const struct lower_target *target)
 /* Answers come in by where the tables lead out. */
 static void links(struct lower *lower, const struct lower_target *target)
 {
-	for (int family = 0; family < ADDR_FAMILIES; family++)
+	for (enum addr_family family = ADDR_IPV4; family <= ADDR_IPV6; family++)
 		if (goes_on_after_main(target) && target->families[family])
-			need(lower,
-			     family == ADDR_IPV6 ? NEED_CARRIER_MAIN_IPV6 : NEED_CARRIER_MAIN_IPV4,
-			     target);
+			need(lower, NEED_CARRIER_MAIN, family, target);
 	for (size_t i = 0; i < target->table_count; i++) {
 		if (target->families[ADDR_IPV4]) {
-			table_needs(lower, NEED_CARRIER_IPV4, target, target->tables[i], ADDR_IPV4);
-			table_needs(lower, NEED_UNFILTERED, target, target->tables[i], ADDR_IPV4);
+			table_needs(lower, NEED_CARRIER, ADDR_IPV4, target, target->tables[i]);
+			table_needs(lower, NEED_UNFILTERED, ADDR_IPV4, target, target->tables[i]);
 		}
 		if (target->families[ADDR_IPV6])
-			table_needs(lower, NEED_CARRIER_IPV6, target, target->tables[i], ADDR_IPV6);
+			table_needs(lower, NEED_CARRIER, ADDR_IPV6, target, target->tables[i]);
 	}
 }
 
@@ -425,8 +403,8 @@ static void tables(struct lower *lower, const struct lower_target *target)
 	/* What comes in for an outside prefix is forwarded, whatever rules send by the table. */
 	if (target->kind == IR_CLASS_REPLY && target->tables[0]->npt_count &&
 	    target->families[ADDR_IPV6]) {
-		need(lower, NEED_ADVERTISED, target);
-		need(lower, NEED_FORWARD_IPV6, target);
+		need(lower, NEED_ADVERTISED, ADDR_IPV6, target);
+		need(lower, NEED_FORWARD_IPV6, ADDR_IPV6, target);
 	}
 	/* A target that is the main table alone forwards no more than the host did without the
 	 * policy. */
@@ -436,7 +414,7 @@ static void tables(struct lower *lower, const struct lower_target *target)
 		forwarding(lower, target);
 	if (!target->families[ADDR_IPV4])
 		return;
-	need_where(lower, NEED_LOOSE_MARKED, &led, NULL, &from);
+	need_where(lower, NEED_LOOSE_MARKED, ADDR_IPV4, &led, NULL, &from);
 }
 
 void lower_sysctls(struct lower *lower)
