@@ -15,7 +15,7 @@ struct lower_block lower_new_block(struct lower *lower, enum ir_scope scope, con
 				     .stateful = lower->owner_may_exit[local] };
 }
 
-static void cut(struct lower *lower, struct lower_block *block, const struct ast_rule *rule)
+static void add_filter(struct lower *lower, struct lower_block *block, const struct ast_rule *rule)
 {
 	struct lower_prefilter *prefilter = lower_prefilter(lower, block);
 	struct lower_block alone = *block;
@@ -44,7 +44,7 @@ void lower_block_rule(struct lower *lower, struct lower_block *block, const stru
 	block->stateful |= block->needs_state && lower_changes(lower, rule);
 	lower_author_rule(lower, block, rule);
 	if (block->needs_state && meets_every_packet(rule))
-		cut(lower, block, rule);
+		add_filter(lower, block, rule);
 }
 
 struct ast_rule lower_default_rule(struct lower *lower, const struct ast_then *then,

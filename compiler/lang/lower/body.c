@@ -150,7 +150,5 @@ void lower_put_body(struct lower *lower, struct ir_chain *chain, const struct lo
 		return;
 	lower_leave_host(lower, chain, body->host.chain ? body->host.chain->name : NULL);
 	follow_errors(lower, chain, body);
-	for (size_t i = 0; i < body->rules.chain->rule_count; i++)
-		*arena_append(lower->arena, chain->rules, chain->rule_count) =
-			body->rules.chain->rules[i];
+	lower_copy_rules(lower, chain, body->rules.chain);
 }

@@ -57,6 +57,12 @@ struct ir_rule *lower_guarantee(struct lower *lower, struct ir_chain *chain, con
 	return lower_rule(lower, chain, (struct span){ 0 }, remark);
 }
 
+void lower_copy_rules(struct lower *lower, struct ir_chain *chain, const struct ir_chain *from)
+{
+	for (size_t i = 0; i < from->rule_count; i++)
+		*arena_append(lower->arena, chain->rules, chain->rule_count) = from->rules[i];
+}
+
 void lower_match(struct lower *lower, struct ir_rule *rule, struct ir_match match)
 {
 	*arena_append(lower->arena, rule->matches, rule->match_count) = match;
@@ -99,6 +105,11 @@ void lower_set_ct_mark(struct lower *lower, struct ir_rule *rule, uint32_t value
 {
 	lower_do(lower, rule,
 		 (struct ir_statement){ .op = IR_SET_CT_MARK, .value = value, .mask = mask });
+}
+
+void lower_set_connmark(struct lower *lower, struct ir_rule *rule, uint32_t value)
+{
+	lower_set_ct_mark(lower, rule, value, lower_mark_mask(lower));
 }
 
 void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask)

@@ -23,10 +23,10 @@ static bool is_taken(const struct lower *lower, uint32_t value)
 	for (size_t i = 0; i < lower->target_count; i++) {
 		const struct lower_target *target = lower->targets[i];
 
-		if (target->saved == value)
+		if (target->ct_value == value)
 			return true;
 		for (size_t k = 0; k < target->member_count; k++)
-			if (target->members[k].saved == value)
+			if (target->members[k].ct_value == value)
 				return true;
 	}
 	return false;
@@ -187,11 +187,6 @@ const char *lower_decision_name(struct lower *lower, size_t decision)
 
 /* ---- by which uplink ---- */
 
-static void set_value(struct lower *lower, struct ir_rule *rule, uint32_t value)
-{
-	lower_set_ct_mark(lower, rule, value, lower_mark_mask(lower));
-}
-
 /* The value for what came in by an uplink (its number; 0: by none) with the decision (0: none
  * yet). */
 static uint32_t value_of(struct lower *lower, size_t uplink, size_t decision)
@@ -207,7 +202,7 @@ static void set_uplink(struct lower *lower, struct ir_chain *chain, const char *
 	lower_match(lower, rule, interface_match(INTERFACE_IN, devs, count, false));
 	if (by)
 		lower_match(lower, rule, *by);
-	set_value(lower, rule, value);
+	lower_set_connmark(lower, rule, value);
 }
 
 /* What comes from a gateway of the main table by an uplink's interface came in by none. */
@@ -267,7 +262,8 @@ void lower_save_uplink(struct lower *lower, struct ir_chain *chain, size_t decis
 void lower_save_decision(struct lower *lower, struct ir_chain *chain,
 			 const struct lower_block *block, size_t decision)
 {
-	set_value(lower, lower_guarantee(lower, chain, NULL), lower_connmark(lower, 0, decision));
+	lower_set_connmark(lower, lower_guarantee(lower, chain, NULL),
+			   lower_connmark(lower, 0, decision));
 	if (block->scope == SCOPE_FORWARD)
 		lower_save_uplink(lower, chain, decision);
 }

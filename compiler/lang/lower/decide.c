@@ -79,9 +79,7 @@ static void fill_prefilter(struct lower *lower, const struct lower_prefilter *pr
 			lower, prefilter_name(lower, prefilter),
 			"kept connections meet what drops and rejects above the rule that decided");
 	for (size_t i = 0; i < last; i++) {
-		for (size_t k = 0; k < prefilter->filters[i]->rule_count; k++)
-			*arena_append(lower->arena, chain->rules, chain->rule_count) =
-				prefilter->filters[i]->rules[k];
+		lower_copy_rules(lower, chain, prefilter->filters[i]);
 		lower_dispatch(lower, chain, decisions_below(lower, prefilter, i + 1), NULL);
 	}
 }

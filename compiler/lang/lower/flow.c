@@ -115,9 +115,7 @@ static const char *recall(struct lower *lower, const struct lower_decision *deci
 		return decide;
 	chain = lower_chain(lower, arena_printf(lower->arena, "recall_%s", name), NULL);
 	for (size_t i = 0; i < decision->filters; i++)
-		for (size_t k = 0; k < decision->prefilter->filters[i]->rule_count; k++)
-			*arena_append(lower->arena, chain->rules, chain->rule_count) =
-				decision->prefilter->filters[i]->rules[k];
+		lower_copy_rules(lower, chain, decision->prefilter->filters[i]);
 	lower_goto(lower, lower_guarantee(lower, chain, NULL), decide);
 	return chain->name;
 }

@@ -18,8 +18,8 @@ struct lower_target {
 	const char *chain; /* sets the mark, and hands to the proxy: for what arrives */
 	const char *local_chain; /* the same for what this host sends */
 	uint32_t mark, mask;
-	uint32_t saved;   /* in the mark of its connections, for related ones; 0: none */
-	uint32_t ct_mask; /* these bits are the connection's, too, and its replies'; 0: none */
+	uint32_t ct_value; /* in the mark of its connections, for related ones; 0: none */
+	uint32_t ct_mask;  /* these bits are the connection's, too, and its replies'; 0: none */
 	bool families[ADDR_FAMILIES]; /* packets of this family are sent there */
 	bool forward, local;          /* traffic of this scope is */
 	bool tcp, udp;                /* rules send it packets of these protocols */
@@ -59,7 +59,7 @@ struct lower_member {
 	const char **devs; /* it leads out by these; by none: the main table, by all others */
 	size_t dev_count;
 	struct lower_target *target; /* tries it before the others: the list's own for the first */
-	uint32_t saved; /* in the mark of connections that have no other value; 0: none */
+	uint32_t ct_value; /* in the mark of connections that have no other value; 0: none */
 };
 
 /* A block of the author's rules, and how many of them drop or reject so far: see lower/decide.c. */
@@ -205,6 +205,8 @@ struct ir_rule *lower_rule(struct lower *lower, struct ir_chain *chain, struct s
 			   const char *remark);
 /* A rule that stands for a guarantee and not for the author's words. */
 struct ir_rule *lower_guarantee(struct lower *lower, struct ir_chain *chain, const char *remark);
+/* At the end of the chain. */
+void lower_copy_rules(struct lower *lower, struct ir_chain *chain, const struct ir_chain *from);
 void lower_match(struct lower *lower, struct ir_rule *rule, struct ir_match match);
 void lower_do(struct lower *lower, struct ir_rule *rule, struct ir_statement statement);
 void lower_op(struct lower *lower, struct ir_rule *rule, enum ir_op op);
@@ -217,6 +219,8 @@ void lower_end(struct lower *lower, struct ir_rule *rule, const char *chain);
 uint32_t lower_mark_mask(const struct lower *lower);
 void lower_set_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
 void lower_set_ct_mark(struct lower *lower, struct ir_rule *rule, uint32_t value, uint32_t mask);
+/* In the policy's bits. */
+void lower_set_connmark(struct lower *lower, struct ir_rule *rule, uint32_t value);
 /* A guarantee for the packets that carry the target's mark. */
 struct ir_rule *lower_target_rule(struct lower *lower, struct ir_chain *chain,
 				  const struct lower_target *target, const char *remark);

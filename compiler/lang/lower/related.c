@@ -85,17 +85,17 @@ void lower_save_target(struct lower *lower, struct ir_chain *chain, struct lower
 	if (!lower->relates || !is_followed(target))
 		return;
 	/* What is left when all that must have a value has one. */
-	if (!target->saved)
-		target->saved =
+	if (!target->ct_value)
+		target->ct_value =
 			lower_free_connmark(lower, hash_text(hash_text(HASH_TEXT, "/related/"),
 							     target->chain));
-	if (!target->saved)
+	if (!target->ct_value)
 		return;
 	rule = lower_guarantee(lower, chain, "for what the kernel may expect of the connection");
 	lower_match(lower, rule, state_match(lower->arena, STATE_NEW));
 	lower_match(lower, rule,
 		    mark_match(lower->arena, MARK_CONNECTION, 0, lower_mark_mask(lower)));
-	lower_set_ct_mark(lower, rule, target->saved, lower_mark_mask(lower));
+	lower_set_connmark(lower, rule, target->ct_value);
 }
 
 void lower_relate_inbound(struct lower *lower, struct ir_chain *chain, const char *uplinks)
@@ -159,10 +159,10 @@ static const char *follow_member(struct lower *lower, const struct lower_target 
 static void add_follow(struct lower *lower, struct ir_statement *dispatch,
 		       const struct lower_target *target)
 {
-	lower_add_case(lower, dispatch, target->saved, follow_chain(lower, target));
+	lower_add_case(lower, dispatch, target->ct_value, follow_chain(lower, target));
 	for (size_t i = 0; i < target->member_count; i++)
-		if (target->members[i].saved)
-			lower_add_case(lower, dispatch, target->members[i].saved,
+		if (target->members[i].ct_value)
+			lower_add_case(lower, dispatch, target->members[i].ct_value,
 				       follow_member(lower, target, target->members[i].target));
 }
 
@@ -201,7 +201,7 @@ void lower_related(struct lower *lower)
 	for (size_t i = 0; i < lower->target_count; i++) {
 		const struct lower_target *target = lower->targets[i];
 
-		if (!target->saved)
+		if (!target->ct_value)
 			continue;
 		add_follow(lower, &dispatch, target);
 		forward |= target->forward;

@@ -210,8 +210,9 @@ static uint32_t start_of(struct lower *lower, const struct lower_target *target,
 static void plan_notes(struct lower *lower, struct lower_target *target)
 {
 	for (size_t i = 0; i < target->member_count && target->stateless; i++) {
-		target->members[i].saved = lower_free_connmark(lower, start_of(lower, target, i));
-		lower->saves_targets |= target->members[i].saved != 0;
+		target->members[i].ct_value =
+			lower_free_connmark(lower, start_of(lower, target, i));
+		lower->saves_targets |= target->members[i].ct_value != 0;
 	}
 }
 
@@ -254,7 +255,7 @@ void lower_follow_member(struct lower *lower, struct ir_chain *chain,
 
 		if (member->target == target)
 			continue;
-		add_value(lower, &dispatch, member->saved, member->target->chain);
+		add_value(lower, &dispatch, member->ct_value, member->target->chain);
 		for (size_t k = 1; k <= lower->decision_count; k++)
 			if (lower->decisions[k - 1].target == target)
 				add_value(lower, &dispatch, lower_find_connmark(lower, 0, k, i + 1),
@@ -274,8 +275,7 @@ static const char *set_chain(struct lower *lower, uint32_t value)
 	if (chain)
 		return name;
 	chain = lower_chain(lower, name, NULL);
-	lower_set_ct_mark(lower, lower_guarantee(lower, chain, NULL), value,
-			  lower_mark_mask(lower));
+	lower_set_connmark(lower, lower_guarantee(lower, chain, NULL), value);
 	return name;
 }
 
@@ -296,14 +296,14 @@ static void take_notes(struct lower *lower, struct ir_statement *dispatch,
 {
 	const char *to;
 
-	if (!member->saved)
+	if (!member->ct_value)
 		return;
-	to = set_chain(lower, member->saved);
+	to = set_chain(lower, member->ct_value);
 	lower_add_case(lower, dispatch, 0, to);
-	add_value(lower, dispatch, target->saved, to);
+	add_value(lower, dispatch, target->ct_value, to);
 	for (size_t i = 0; i < target->member_count; i++)
 		if (&target->members[i] != member)
-			add_value(lower, dispatch, target->members[i].saved, to);
+			add_value(lower, dispatch, target->members[i].ct_value, to);
 }
 
 static const char *take_chain(struct lower *lower, const struct lower_target *target, size_t member)
