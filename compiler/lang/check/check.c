@@ -133,7 +133,6 @@ static bool check_rule(struct checking *checking, struct ast_rule *rule)
 	return good && check_then(checking->arena, checking->diag, checking->policy, rule);
 }
 
-/* A default is a rule without conditions. */
 static bool check_default(struct checking *checking, struct ast_then *then, enum ir_scope scope)
 {
 	struct ast_rule rule = { .then = then,

@@ -185,6 +185,13 @@ const char *lower_decision_name(struct lower *lower, size_t decision)
 	return of->scope == SCOPE_LOCAL ? arena_printf(lower->arena, "%s.local", to) : to;
 }
 
+const struct lower_decision *lower_decided(const struct lower *lower, size_t connmark)
+{
+	size_t decision = lower->connmarks[connmark].decision;
+
+	return decision ? &lower->decisions[decision - 1] : NULL;
+}
+
 /* ---- by which uplink ---- */
 
 /* The value for what came in by an uplink (its number; 0: by none) with the decision (0: none

@@ -54,12 +54,11 @@ static struct ir_statement decisions_below(struct lower *lower,
 	struct ir_statement dispatch = lower_new_dispatch(lower, true);
 
 	for (size_t i = 0; i < lower->connmark_count; i++) {
-		struct lower_connmark value = lower->connmarks[i];
-		const struct lower_decision *decision =
-			value.decision ? &lower->decisions[value.decision - 1] : NULL;
+		const struct lower_decision *decision = lower_decided(lower, i);
 
 		if (decision && decision->prefilter == prefilter && decision->filters == filters)
-			lower_add_case(lower, &dispatch, value.value, chain_of(decision));
+			lower_add_case(lower, &dispatch, lower->connmarks[i].value,
+				       chain_of(decision));
 	}
 	return dispatch;
 }
@@ -89,12 +88,10 @@ void lower_restore(struct lower *lower, struct ir_chain *chain, enum ir_scope sc
 	struct ir_statement dispatch = lower_new_dispatch(lower, true);
 
 	for (size_t i = 0; i < lower->connmark_count; i++) {
-		struct lower_connmark value = lower->connmarks[i];
-		const struct lower_decision *decision =
-			value.decision ? &lower->decisions[value.decision - 1] : NULL;
+		const struct lower_decision *decision = lower_decided(lower, i);
 
 		if (decision && decision->scope == scope)
-			lower_add_case(lower, &dispatch, value.value,
+			lower_add_case(lower, &dispatch, lower->connmarks[i].value,
 				       decision->prefilter
 					       ? prefilter_name(lower, decision->prefilter)
 					       : chain_of(decision));

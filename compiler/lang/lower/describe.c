@@ -182,7 +182,6 @@ static void add_sender(struct lower *lower, unsigned int selector, const char *n
 		add_hosted(lower, &ir->groups, &ir->group_count, name, origin);
 }
 
-/* The accounts and cgroups that it names. */
 static void add_hosts(struct lower *lower, const struct match_condition *condition)
 {
 	for (size_t i = 0; i < condition->hosted_count; i++)
@@ -296,13 +295,12 @@ static void describe_group(struct lower *lower, const struct ast_group *group)
 static void describe_let_go(struct lower *lower)
 {
 	for (size_t i = 0; i < lower->connmark_count; i++) {
-		const struct lower_connmark *value = &lower->connmarks[i];
-		const struct lower_decision *decision =
-			value->decision ? &lower->decisions[value->decision - 1] : NULL;
+		const struct lower_decision *decision = lower_decided(lower, i);
 
 		if (decision && decision->failed_open)
 			*arena_append(lower->arena, lower->ir->let_go, lower->ir->let_go_count) =
-				(struct ir_let_go){ decision->failed_open->name, value->value };
+				(struct ir_let_go){ decision->failed_open->name,
+						    lower->connmarks[i].value };
 	}
 }
 

@@ -52,7 +52,6 @@ static void replies(struct lower *lower, struct ir_chain *chain)
 
 /* ---- prerouting ---- */
 
-/* What this host sends to the target comes in again by `lo`. */
 static void take_own(struct lower *lower, struct ir_chain *chain, const struct lower_target *target,
 		     const char *to, const char *remark)
 {

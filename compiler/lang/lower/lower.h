@@ -362,6 +362,8 @@ struct lower_prefilter *lower_prefilter(struct lower *lower, const struct lower_
 /* The number, from 1, of the decision to go to the chain (NULL: the main table) from here on in the
  * block. */
 size_t lower_decision(struct lower *lower, const struct lower_block *block, const char *chain);
+/* That of the nth connmark, from 0, or NULL. */
+const struct lower_decision *lower_decided(const struct lower *lower, size_t connmark);
 /* What its chains are called after. */
 const char *lower_decision_name(struct lower *lower, size_t decision);
 /* Writes into the connection's mark by which uplink the packet came in, if by any, with the

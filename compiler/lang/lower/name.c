@@ -42,7 +42,6 @@ static uint32_t hash_node(uint32_t hash, const struct node *node)
 	return hash;
 }
 
-/* Of what the rule asks for and what it does. */
 static uint32_t hash_rule(const struct ast_rule *rule, const char *then)
 {
 	static const char *const scopes[] = { "", "/forward", "/local", "/both" };

@@ -173,7 +173,6 @@ static void add_to_all(struct lowering *lowering, struct match_alternatives *pro
 			      product->items[i].count) = match;
 }
 
-/* Says of the matches from which condition they come. */
 static void note_origin(const struct match_condition *condition, struct match_alternatives *out)
 {
 	for (size_t i = 0; i < out->count; i++)

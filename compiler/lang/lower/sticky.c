@@ -236,7 +236,6 @@ void lower_plan_sticky(struct lower *lower)
 
 /* ---- following ---- */
 
-/* A value of 0 is none. */
 static void add_value(struct lower *lower, struct ir_statement *dispatch, uint32_t value,
 		      const char *chain)
 {

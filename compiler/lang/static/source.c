@@ -13,7 +13,6 @@
 #include "lang/static/static.h"
 #include "lang/static/tunnel.h"
 
-/* Does the rule say which addresses of this host it is about? */
 static bool names_source(struct checks *checks, const struct ast_rule *rule)
 {
 	const struct match_condition *from = ast_condition(rule, "from");
