@@ -81,6 +81,10 @@ bool addr_looks_like_domain(const char *text);
 enum { ADDR_TEXT = 64 };
 const char *addr_format(struct addr addr, char out[ADDR_TEXT]);
 const char *addr_format_prefix(struct addr_prefix prefix, char out[ADDR_TEXT]);
+static inline bool addr_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
 /* '4' or '6': "IPv%c", "ip -%c", "_v%c". */
 static inline char addr_digit(enum addr_family family)
 {

@@ -18,18 +18,13 @@ struct guess {
 	unsigned int count;
 };
 
-static bool guess_is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* The decimal number at *at, which moves; more than `most` when there is none. */
 static uint64_t guess_number(const char **at, const char *end, uint64_t most)
 {
 	const char *begin = *at;
 	uint64_t value = 0;
 
-	for (; *at < end && guess_is_digit(**at) && value <= most; ++*at)
+	for (; *at < end && addr_is_digit(**at) && value <= most; ++*at)
 		value = value * 10 + (uint64_t)(**at - '0');
 	return *at > begin ? value : most + 1;
 }
@@ -141,7 +136,7 @@ static const char *guess_integer(const struct guess *guess)
 	if (length == 10 && at[0] == '0' && (at[1] == 'x' || at[1] == 'X')) {
 		for (at += 2; at < guess->end && strchr(hex, *at) && *at; at++)
 			value = value << 4 |
-				(uint64_t)(guess_is_digit(*at) ? *at - '0' : (*at & 15) + 9);
+				(uint64_t)(addr_is_digit(*at) ? *at - '0' : (*at & 15) + 9);
 	} else if (length >= 8) {
 		value = guess_number(&at, guess->end, UINT32_MAX);
 	}

@@ -60,11 +60,6 @@ static bool addr_fail_byte(const struct addr_text *in, size_t at, const char *wh
 	return addr_fail_with(in, "\"%.*s\" has no place in an %s", (int)size, in->text + at, what);
 }
 
-static bool addr_is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 static int addr_hex(char c)
 {
 	if (addr_is_digit(c))

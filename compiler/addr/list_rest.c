@@ -20,11 +20,6 @@ struct rest {
 	struct list_fault *fault;
 };
 
-static bool list_is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 static bool list_is_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -32,7 +27,7 @@ static bool list_is_letter(char c)
 
 static bool list_is_hex(char c)
 {
-	return list_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+	return addr_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 /* ---- words ---- */
@@ -60,7 +55,7 @@ static const char *list_quad(struct list_word word)
 		if (i && (at == word.end || *at != '.'))
 			return NULL;
 		begin = at += i > 0;
-		while (at < word.end && list_is_digit(*at))
+		while (at < word.end && addr_is_digit(*at))
 			at++;
 		if (at == begin || at - begin > 3)
 			return NULL;
@@ -211,7 +206,7 @@ static int rest_number(struct list_word word)
 {
 	int number = 0;
 
-	while (word.begin < word.end && list_is_digit(*word.begin) && number < 1000)
+	while (word.begin < word.end && addr_is_digit(*word.begin) && number < 1000)
 		number = number * 10 + (*word.begin++ - '0');
 	return number;
 }
@@ -350,7 +345,7 @@ static bool rest_check_length(struct rest *rest, struct list_word word)
 	if (word.end - word.begin != 10 || strncasecmp(word.begin, "0xf", 3) != 0)
 		return true;
 	for (const char *at = word.begin + 2; at < word.end; at++)
-		mask = mask << 4 | (uint32_t)(list_is_digit(*at) ? *at - '0' : (*at & 15) + 9);
+		mask = mask << 4 | (uint32_t)(addr_is_digit(*at) ? *at - '0' : (*at & 15) + 9);
 	if (!list_is_all((struct list_word){ word.begin + 2, word.end },
 			 "0123456789abcdefABCDEF") ||
 	    addr_netmask_length((struct addr){ ADDR_IPV4, wide(mask) }) < 0)
@@ -405,10 +400,10 @@ static bool rest_check_host(struct rest *rest, struct list_word word)
 static bool rest_check_keyword(struct rest *rest, struct list_word word)
 {
 	static const char *const lengths[] = { "mask", "netmask", "prefixlen", "masklen" };
-	bool is_duration = rest->wants == LIST_TIMEOUT && list_is_digit(*word.begin);
+	bool is_duration = rest->wants == LIST_TIMEOUT && addr_is_digit(*word.begin);
 
 	rest->wants = LIST_ALONE;
-	if (!is_duration && list_is_digit(*word.begin))
+	if (!is_duration && addr_is_digit(*word.begin))
 		return true;
 	if (list_word_is(word, "nomatch"))
 		return rest_fail(
@@ -430,7 +425,7 @@ static bool rest_check_keyword(struct rest *rest, struct list_word word)
 /* Numbers alone and words of nothing but letters are what most remarks have. */
 static bool rest_check_plain(struct rest *rest, struct list_word word)
 {
-	if (rest->wants == LIST_LENGTH && list_is_digit(*word.begin))
+	if (rest->wants == LIST_LENGTH && addr_is_digit(*word.begin))
 		return rest_fail_length(rest, word);
 	if (!rest_check_keyword(rest, word) ||
 	    (rest->is_range && rest_is_short_end(rest, word) && !rest_fail_short_end(rest, word)) ||
@@ -499,7 +494,7 @@ bool list_rest_is_remark(struct arena *arena, struct list_entry *entry, const ch
 
 		while (word.end < end && !list_is_blank(*word.end) && *word.end != '#' &&
 		       !rest_is_separator(*word.end)) {
-			digits += list_is_digit(*word.end);
+			digits += addr_is_digit(*word.end);
 			letters += list_is_letter(*word.end++);
 		}
 		rest.at = word.end;

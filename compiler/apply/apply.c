@@ -60,12 +60,10 @@ static bool is_free(struct apply *apply)
 		pending_end(pending);
 		return true;
 	}
-	diag_help_text(report_add(apply->report, SEVERITY_ERROR, DIAG_confirm_pending,
-				  "the last apply of %s waits for its confirmation, %u more seconds",
-				  name, pending_left(pending)),
-		       report_text(apply->report,
-				   "keep it: `tpc confirm %s`; go back: `tpc rollback %s`", name,
-				   name));
+	diag_help(report_add(apply->report, SEVERITY_ERROR, DIAG_confirm_pending,
+			     "the last apply of %s waits for its confirmation, %u more seconds",
+			     name, pending_left(pending)),
+		  "keep it: `tpc confirm %s`; go back: `tpc rollback %s`", name, name);
 	return false;
 }
 

@@ -108,10 +108,8 @@ bool apply_refuse_full(struct apply *apply, const struct ir_set *set)
 			   set->base);
 
 	line->where = set->origin;
-	diag_help_text(line,
-		       report_text(apply->report,
-				   "write a greater `size`, or take elements out: nft list set inet %s %s",
-				   apply->ir->table, set->base));
+	diag_help(line, "write a greater `size`, or take elements out: nft list set inet %s %s",
+		  apply->ir->table, set->base);
 	return false;
 }
 

@@ -178,16 +178,14 @@ static void refuse_unknown(struct rollback *rollback)
 			   rollback->policy);
 		return;
 	}
-	diag_help_text(
-		report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
-			   "nft table inet %s exists, and what was applied before it is unknown here: %s",
-			   rollback->table.name,
-			   rollback->is_lost
-				   ? "its state file was set aside"
-				   : "it was loaded by hand, or applied by another user or with another run directory"),
-		report_text(rollback->report,
-			    "run it as that user, or with that folder in TPC_RUN_DIR; `tpc apply` replaces it, `tpc remove %s` removes it",
-			    rollback->policy));
+	diag_help(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
+			     "nft table inet %s exists, and what was applied before it is unknown here: %s",
+			     rollback->table.name,
+			     rollback->is_lost
+				     ? "its state file was set aside"
+				     : "it was loaded by hand, or applied by another user or with another run directory"),
+		  "run it as that user, or with that folder in TPC_RUN_DIR; `tpc apply` replaces it, `tpc remove %s` removes it",
+		  rollback->policy);
 }
 
 static bool is_possible(struct rollback *rollback)
@@ -242,11 +240,10 @@ static enum apply_outcome go_back(struct rollback *rollback)
 				    &digest) == ARCHIVE_NONE;
 
 	if (is_none && rollback->is_rebuilt && !is_waiting(rollback)) {
-		diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
-					  "whether anything of %s was applied before is unknown: its state file was set aside",
-					  rollback->policy),
-			       report_text(rollback->report, "`tpc remove %s` removes it",
-					   rollback->policy));
+		diag_help(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
+				     "whether anything of %s was applied before is unknown: its state file was set aside",
+				     rollback->policy),
+			  "`tpc remove %s` removes it", rollback->policy);
 		return APPLY_REFUSED;
 	}
 	if (is_none)
@@ -310,10 +307,9 @@ static enum apply_outcome leave(struct rollback *rollback)
 
 	if (rollback->overdue)
 		return APPLY_REFUSED;
-	diag_help_text(line,
-		       report_text(rollback->report,
-				   "no apply waits for a confirmation any more; to roll back all the same, run it again: tpc rollback %s",
-				   rollback->policy));
+	diag_help(line,
+		  "no apply waits for a confirmation any more; to roll back all the same, run it again: tpc rollback %s",
+		  rollback->policy);
 	end_waiting(rollback);
 	return APPLY_REFUSED;
 }
@@ -448,7 +444,8 @@ static bool is_confirmable(struct rollback *rollback)
 		return true;
 	report_add(rollback->report, SEVERITY_ERROR, DIAG_apply_incomplete,
 		   "the apply of %s did not finish, so it cannot be confirmed", rollback->policy)
-		->command = report_text(rollback->report, "tpc rollback %s", rollback->policy);
+		->command =
+		arena_printf(rollback->report->arena, "tpc rollback %s", rollback->policy);
 	return false;
 }
 

@@ -35,7 +35,7 @@ static bool is_known_lost(const struct apply *apply, const char *interface)
 	for (size_t i = 0; i < apply->ops.count; i++) {
 		const struct op *op = apply->ops.items[i];
 		const char *lost =
-			op->state == OP_LEFT_OUT && op->route ? diff_lost_device(op->route) : NULL;
+			op->state == OP_LEFT_OUT && op->route ? route_lost_device(op->route) : NULL;
 
 		if (lost && strcmp(lost, interface) == 0)
 			return true;

@@ -39,14 +39,3 @@ void report_step(struct report *report, const char *format, ...)
 			return;
 	*arena_append(report->arena, report->steps, report->step_count) = text;
 }
-
-const char *report_text(struct report *report, const char *format, ...)
-{
-	const char *text;
-	va_list args;
-
-	va_start(args, format);
-	text = arena_vprintf(report->arena, format, args);
-	va_end(args);
-	return text;
-}

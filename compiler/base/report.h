@@ -26,8 +26,4 @@ struct diag_record *report_add(struct report *report, enum diag_severity severit
 void report_step(struct report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Text that lives as long as the report. */
-const char *report_text(struct report *report, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
 #endif

@@ -128,13 +128,12 @@ static const struct ir_class *class_of_rule(const struct ir *ir, const struct ir
 
 static const char *table_name(const struct ir *ir, uint32_t id)
 {
+	const struct ir_class *class = ir_table_class(ir, id);
+
 	for (size_t i = 0; i < ir->table_count; i++)
 		if (ir->tables[i].id == id)
 			return ir->tables[i].name;
-	for (size_t i = 0; i < ir->class_count; i++)
-		if (ir->classes[i].table == id)
-			return ir->classes[i].name;
-	return NULL;
+	return class ? class->name : NULL;
 }
 
 static void put_table(const struct ir *ir, uint32_t id, const char **before, struct buf *out)

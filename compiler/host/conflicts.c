@@ -196,19 +196,11 @@ static void help_priority(struct diag_record *record, const struct ir *ir,
 			  ir->priority_last - ir->priority_first + 1);
 }
 
-static const struct ir_class *class_of_table(const struct ir *ir, uint32_t table)
-{
-	for (size_t i = 0; i < ir->class_count; i++)
-		if (ir->classes[i].table == table)
-			return &ir->classes[i];
-	return NULL;
-}
-
 /* Where the policy itself names the table's id, that is what has to change. */
 static void help_table(struct diag_record *record, const struct ir *ir, uint32_t table,
 		       const struct observed *observed)
 {
-	const struct ir_class *class = class_of_table(ir, table);
+	const struct ir_class *class = ir_table_class(ir, table);
 	uint32_t spare = free_tables(observed);
 
 	if (class && class->table_given.source)
@@ -288,7 +280,7 @@ static struct span table_origin(const struct ir *ir, uint32_t table)
 {
 	struct span none = { 0 };
 
-	const struct ir_class *class = class_of_table(ir, table);
+	const struct ir_class *class = ir_table_class(ir, table);
 
 	if (class)
 		return class->table_given.source ? class->table_given : class->origin;
@@ -296,14 +288,6 @@ static struct span table_origin(const struct ir *ir, uint32_t table)
 		if (ir->routes[i].table == table)
 			return ir->routes[i].origin;
 	return none;
-}
-
-static bool wants_table(const struct ir *ir, uint32_t table)
-{
-	for (size_t i = 0; i < ir->route_count; i++)
-		if (ir->routes[i].table == table)
-			return true;
-	return false;
 }
 
 /* One of the policy's own would be written over it. */
@@ -320,7 +304,7 @@ static void check_route(struct diag *diag, const struct ir *ir, const struct obs
 {
 	struct diag_record *record;
 
-	if (!wants_table(ir, seen->route.table) || host_owns_route(observed, seen) ||
+	if (!ir_has_table(ir, seen->route.table) || host_owns_route(observed, seen) ||
 	    host_table_owner(observed, seen->route.table) ||
 	    (allow_foreign && !is_in_the_way(ir, seen)))
 		return;
@@ -409,7 +393,7 @@ static void check_other_tables(struct diag *diag, const struct ir *ir,
 	for (size_t i = 0; i < other->claim.table_count; i++) {
 		uint32_t table = other->claim.tables[i];
 
-		if (!wants_table(ir, table))
+		if (!ir_has_table(ir, table))
 			continue;
 		buf_printf(&list, "%s%" PRIu32, first ? ", " : "", table);
 		if (!first)
@@ -474,12 +458,12 @@ void conflicts_find_surroundings(struct report *report, const struct op_list *op
 	for (size_t i = 0; i < ops->count; i++) {
 		const struct ir_route *route = ops->items[i]->route;
 
-		if (ops->items[i]->state != OP_LEFT_OUT || !route || !diff_lost_device(route))
+		if (ops->items[i]->state != OP_LEFT_OUT || !route || !route_lost_device(route))
 			continue;
 		report_add(report, SEVERITY_WARNING, DIAG_no_interface,
 			   "there is no interface %s, so its routes in table %" PRIu32
 			   " are left out; apply again when it is there",
-			   diff_lost_device(route), route->table)
+			   route_lost_device(route), route->table)
 			->where = route->origin;
 	}
 }

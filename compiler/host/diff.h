@@ -32,9 +32,7 @@ struct op *diff_add_set(struct arena *arena, struct op_list *ops, enum op_kind k
 			const char *name);
 /* The interface that the route goes by and that is down, or NULL. `netlink` is rtnetlink's. */
 const char *diff_down_device(struct netlink *netlink, const struct ir_route *route);
-/* The interface that the route goes by and that is not there, or NULL. */
-const char *diff_lost_device(const struct ir_route *route);
-/* That, for a person; NULL where it is there. */
+/* That an interface is not there, for a person; NULL where it is. */
 const char *diff_lost_words(struct arena *arena, const struct ir_route *route);
 
 #endif

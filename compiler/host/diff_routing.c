@@ -68,17 +68,9 @@ const char *diff_down_device(struct netlink *netlink, const struct ir_route *rou
 	return NULL;
 }
 
-const char *diff_lost_device(const struct ir_route *route)
-{
-	for (size_t i = 0; i < route->hop_count; i++)
-		if (route->hops[i].dev && !if_nametoindex(route->hops[i].dev))
-			return route->hops[i].dev;
-	return NULL;
-}
-
 const char *diff_lost_words(struct arena *arena, const struct ir_route *route)
 {
-	const char *device = diff_lost_device(route);
+	const char *device = route_lost_device(route);
 	char to[ADDR_TEXT];
 
 	if (!device)
@@ -117,7 +109,7 @@ static void diff_route(struct arena *arena, const struct ir *ir, const struct ob
 		op->route_before = &before->route;
 		op->protocol_before = before->protocol;
 	}
-	if (diff_lost_device(route))
+	if (route_lost_device(route))
 		op->state = OP_LEFT_OUT;
 }
 
@@ -136,7 +128,7 @@ static void diff_routes(struct arena *arena, const struct ir *ir, const struct o
 
 		/* One in whose place a route is wanted that cannot be had now leads somewhere
 		 * else: it goes, too. */
-		if (host_owns_route(observed, seen) && (!wanted || diff_lost_device(wanted)))
+		if (host_owns_route(observed, seen) && (!wanted || route_lost_device(wanted)))
 			op_add_route(arena, ops, OP_ROUTE_REMOVE, &seen->route, seen->protocol)
 				->seen = seen->text;
 	}

@@ -72,7 +72,7 @@ bool flows_read(const struct nlattr *const *attributes, struct flow *out)
 	    !read_tuple(attributes[CTA_TUPLE_ORIG], &out->protocol, &out->from, &out->to) ||
 	    !read_tuple(attributes[CTA_TUPLE_REPLY], &back, &out->answers_from, &out->answers_to))
 		return false;
-	out->status = ntohl(mnl_attr_get_u32(attributes[CTA_STATUS]));
-	out->mark = attributes[CTA_MARK] ? ntohl(mnl_attr_get_u32(attributes[CTA_MARK])) : 0;
+	out->status = netlink_u32(attributes[CTA_STATUS]);
+	out->mark = netlink_u32(attributes[CTA_MARK]);
 	return true;
 }

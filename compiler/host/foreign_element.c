@@ -17,11 +17,6 @@
 #include "kernel/netlink.h"
 #include "kernel/nft_foreign.h"
 
-static uint32_t number_in(const struct nlattr *attribute)
-{
-	return attribute ? ntohl(mnl_attr_get_u32(attribute)) : 0;
-}
-
 struct asking {
 	struct netlink *nft;
 	const struct nft_foreign_table *table;
@@ -36,7 +31,7 @@ static void read_key_length(const struct nlmsghdr *message, void *user)
 	struct asking *asking = user;
 
 	if (netlink_read_nft(message, NFT_MSG_NEWSET, attributes))
-		asking->key_length = number_in(attributes[NFTA_SET_KEY_LEN]);
+		asking->key_length = netlink_u32(attributes[NFTA_SET_KEY_LEN]);
 }
 
 static void read_data(struct foreign_element *element, const struct nlattr *data)

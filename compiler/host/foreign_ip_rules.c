@@ -13,6 +13,7 @@
 
 #include <linux/rtnetlink.h>
 
+#include "base/arena.h"
 #include "base/report.h"
 #include "host/host.h"
 #include "ir/ir.h"
@@ -106,26 +107,18 @@ static void tell_in_front(struct report *report, const struct foreign_ip_rules_p
 			   policy->claim->priority_first, policy->claim->priority_last, seen->text);
 
 	diag_help_text(line,
-		       room ? report_text(report,
-					  "remove that rule, or write `settings: {priority: %" PRIu32
-					  "}` in the policy, so that its rules come first",
-					  room)
+		       room ? arena_printf(report->arena,
+					   "remove that rule, or write `settings: {priority: %" PRIu32
+					   "}` in the policy, so that its rules come first",
+					   room)
 			    : "remove that rule, or add it again with a greater priority");
-}
-
-static bool has_table(const struct record_claim *claim, uint32_t table)
-{
-	for (size_t i = 0; i < claim->table_count; i++)
-		if (claim->tables[i] == table)
-			return true;
-	return false;
 }
 
 /* A foreign rule that leads to a table of the policy's. */
 static bool uses_table(const struct foreign_ip_rules_policy *policy,
 		       const struct observed *observed, const struct ip_rule_seen *seen)
 {
-	return seen->is_lookup && has_table(policy->claim, seen->rule.table) &&
+	return seen->is_lookup && record_claims_table(policy->claim, seen->rule.table) &&
 	       !host_owns_rule(observed, seen);
 }
 
@@ -172,7 +165,8 @@ void foreign_ip_rules_find_inside(struct report *report,
 	for (size_t i = 0; i < observed->routes.count; i++) {
 		const struct route_seen *seen = &observed->routes.items[i];
 
-		if (has_table(claim, seen->route.table) && !host_owns_route(observed, seen))
+		if (record_claims_table(claim, seen->route.table) &&
+		    !host_owns_route(observed, seen))
 			diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_foreign_route,
 						  "the policy's table %" PRIu32
 						  " holds a foreign IPv%c route: %s",

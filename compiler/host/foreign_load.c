@@ -90,17 +90,15 @@ bool foreign_load_waits(struct report *report, const struct nft_table *table,
 
 	if (!find(report->arena, table, record, &pending))
 		return false;
-	diag_help_text(
-		report_add(report, SEVERITY_ERROR, DIAG_confirm_pending,
-			   "the last apply of %s waits for its confirmation, %u more seconds; it came from another run directory, by user %s%s",
-			   policy->name, pending_left(&pending),
-			   user_name(report->arena, line->uid),
-			   pending_lives(&pending)
-				   ? ""
-				   : "; the process that would roll it back is not visible from here"),
-		report_text(report,
-			    "as that user, with that directory: `tpc confirm %s` keeps it, `tpc rollback %s` rolls it back; to remove it in any case: `tpc remove %s`",
-			    policy->name, policy->name, policy->name));
+	diag_help(report_add(report, SEVERITY_ERROR, DIAG_confirm_pending,
+			     "the last apply of %s waits for its confirmation, %u more seconds; it came from another run directory, by user %s%s",
+			     policy->name, pending_left(&pending),
+			     user_name(report->arena, line->uid),
+			     pending_lives(&pending)
+				     ? ""
+				     : "; the process that would roll it back is not visible from here"),
+		  "as that user, with that directory: `tpc confirm %s` keeps it, `tpc rollback %s` rolls it back; to remove it in any case: `tpc remove %s`",
+		  policy->name, policy->name, policy->name);
 	return true;
 }
 

@@ -32,11 +32,6 @@ struct run {
 	bool assumes; /* something that was not known */
 };
 
-static uint32_t number_in(const struct nlattr *attribute)
-{
-	return attribute ? ntohl(mnl_attr_get_u32(attribute)) : 0;
-}
-
 static void fail(struct run *run)
 {
 	run->out.fits = false;
@@ -95,7 +90,7 @@ static void take_verdict(struct run *run, const struct nlattr *nest)
 	int code;
 
 	netlink_read_nested(nest, inner);
-	code = (int)number_in(inner[NFTA_VERDICT_CODE]);
+	code = (int)netlink_u32(inner[NFTA_VERDICT_CODE]);
 	if (inner[NFTA_VERDICT_CHAIN])
 		run->out.chain = arena_strdup(run->asked->arena,
 					      mnl_attr_get_str(inner[NFTA_VERDICT_CHAIN]));
@@ -122,7 +117,7 @@ static void immediate(struct run *run, const struct nlattr *const *data)
 	if (data[NFTA_IMMEDIATE_DATA])
 		netlink_read_nested(data[NFTA_IMMEDIATE_DATA], inner);
 	if (bytes && length <= 64)
-		foreign_put(&run->registers, number_in(data[NFTA_IMMEDIATE_DREG]), bytes, length);
+		foreign_put(&run->registers, netlink_u32(data[NFTA_IMMEDIATE_DREG]), bytes, length);
 	else if (inner[NFTA_DATA_VERDICT])
 		take_verdict(run, inner[NFTA_DATA_VERDICT]);
 }
@@ -150,13 +145,13 @@ static void compare(struct run *run, const struct nlattr *const *data)
 {
 	size_t length = 0, at;
 	const uint8_t *bytes = value_of(data[NFTA_CMP_DATA], &length);
-	uint32_t op = number_in(data[NFTA_CMP_OP]);
+	uint32_t op = netlink_u32(data[NFTA_CMP_OP]);
 	const struct foreign_registers *registers = &run->registers;
 	bool differs = false, holds = false;
 	const char *unknown;
 	int order;
 
-	if (!bytes || !foreign_register(number_in(data[NFTA_CMP_SREG]), length, &at)) {
+	if (!bytes || !foreign_register(netlink_u32(data[NFTA_CMP_SREG]), length, &at)) {
 		doubt(run, "a comparison that is not understood");
 		return;
 	}
@@ -188,20 +183,20 @@ static void range(struct run *run, const struct nlattr *const *data)
 	bool inside;
 
 	if (!from || !to || length != other ||
-	    !foreign_register(number_in(data[NFTA_RANGE_SREG]), length, &at)) {
+	    !foreign_register(netlink_u32(data[NFTA_RANGE_SREG]), length, &at)) {
 		doubt(run, "a range that is not understood");
 		return;
 	}
 	unknown = foreign_unknown(&run->registers, at, length);
 	if (unknown) {
 		if (!assume(run, at, length,
-			    number_in(data[NFTA_RANGE_OP]) == NFT_RANGE_EQ ? from : NULL, to))
+			    netlink_u32(data[NFTA_RANGE_OP]) == NFT_RANGE_EQ ? from : NULL, to))
 			doubt(run, unknown);
 		return;
 	}
 	inside = memcmp(run->registers.bytes + at, from, length) >= 0 &&
 		 memcmp(run->registers.bytes + at, to, length) <= 0;
-	if (inside != (number_in(data[NFTA_RANGE_OP]) == NFT_RANGE_EQ))
+	if (inside != (netlink_u32(data[NFTA_RANGE_OP]) == NFT_RANGE_EQ))
 		fail(run);
 }
 
@@ -212,12 +207,12 @@ static void bitwise(struct run *run, const struct nlattr *const *data)
 	size_t length = 0, other = 0, from, to;
 	const uint8_t *mask = value_of(data[NFTA_BITWISE_MASK], &length);
 	const uint8_t *flip = value_of(data[NFTA_BITWISE_XOR], &other);
-	uint32_t size = number_in(data[NFTA_BITWISE_LEN]),
-		 dreg = number_in(data[NFTA_BITWISE_DREG]);
+	uint32_t size = netlink_u32(data[NFTA_BITWISE_LEN]),
+		 dreg = netlink_u32(data[NFTA_BITWISE_DREG]);
 
-	if ((data[NFTA_BITWISE_OP] && number_in(data[NFTA_BITWISE_OP]) != NFT_BITWISE_BOOL) ||
+	if ((data[NFTA_BITWISE_OP] && netlink_u32(data[NFTA_BITWISE_OP]) != NFT_BITWISE_BOOL) ||
 	    !mask || !flip || length != other || length != size ||
-	    !foreign_register(number_in(data[NFTA_BITWISE_SREG]), length, &from) ||
+	    !foreign_register(netlink_u32(data[NFTA_BITWISE_SREG]), length, &from) ||
 	    !foreign_register(dreg, length, &to)) {
 		foreign_forget(registers, dreg, size, "a computation that is not followed");
 		return;
@@ -235,14 +230,14 @@ static void bitwise(struct run *run, const struct nlattr *const *data)
 static void byteorder(struct run *run, const struct nlattr *const *data)
 {
 	struct foreign_registers *registers = &run->registers;
-	uint32_t length = number_in(data[NFTA_BYTEORDER_LEN]),
-		 size = number_in(data[NFTA_BYTEORDER_SIZE]);
+	uint32_t length = netlink_u32(data[NFTA_BYTEORDER_LEN]),
+		 size = netlink_u32(data[NFTA_BYTEORDER_SIZE]);
 	uint8_t bytes[64], known[64];
 	size_t from, to;
 
 	if (!size || length % size || length > sizeof(bytes) ||
-	    !foreign_register(number_in(data[NFTA_BYTEORDER_SREG]), length, &from) ||
-	    !foreign_register(number_in(data[NFTA_BYTEORDER_DREG]), length, &to))
+	    !foreign_register(netlink_u32(data[NFTA_BYTEORDER_SREG]), length, &from) ||
+	    !foreign_register(netlink_u32(data[NFTA_BYTEORDER_DREG]), length, &to))
 		return;
 	memcpy(bytes, registers->bytes + from, length);
 	memcpy(known, registers->known + from, length);
@@ -283,7 +278,7 @@ static bool assume_lookup(struct run *run, const struct nlattr *const *data, siz
 	size_t at;
 
 	if (!run->now.is_any || !length || data[NFTA_LOOKUP_DREG] ||
-	    !foreign_register(number_in(data[NFTA_LOOKUP_SREG]), length, &at) ||
+	    !foreign_register(netlink_u32(data[NFTA_LOOKUP_SREG]), length, &at) ||
 	    !foreign_is_field(&run->now, &run->registers, at, length))
 		return false;
 	run->now.is_vague = true;
@@ -293,28 +288,28 @@ static bool assume_lookup(struct run *run, const struct nlattr *const *data, siz
 static void lookup(struct run *run, const struct nlattr *const *data)
 {
 	const char *set = data[NFTA_LOOKUP_SET] ? mnl_attr_get_str(data[NFTA_LOOKUP_SET]) : "";
-	bool is_inverted = number_in(data[NFTA_LOOKUP_FLAGS]) & NFT_LOOKUP_F_INV;
+	bool is_inverted = netlink_u32(data[NFTA_LOOKUP_FLAGS]) & NFT_LOOKUP_F_INV;
 	const struct nlattr *dreg = data[NFTA_LOOKUP_DREG];
 	struct foreign_element element = { 0 };
 	const char *unknown = is_empty(run, set)
 				      ? NULL
 				      : foreign_find(run->asked->nft, run->asked->memory,
 						     run->table, set, &run->registers,
-						     number_in(data[NFTA_LOOKUP_SREG]), &element);
+						     netlink_u32(data[NFTA_LOOKUP_SREG]), &element);
 
 	if (unknown && assume_lookup(run, data, element.key_length))
 		return;
 	if (unknown) {
 		doubt(run, unknown);
 		if (dreg)
-			foreign_forget(&run->registers, number_in(dreg), 16, unknown);
+			foreign_forget(&run->registers, netlink_u32(dreg), 16, unknown);
 		/* A map of verdicts may give any of them. */
-		if (dreg && number_in(dreg) == NFT_REG_VERDICT)
+		if (dreg && netlink_u32(dreg) == NFT_REG_VERDICT)
 			finish(run, FOREIGN_QUEUE);
 	} else if (element.is_there == is_inverted) {
 		fail(run);
 	} else if (dreg) {
-		take_data(run, &element, number_in(dreg));
+		take_data(run, &element, netlink_u32(dreg));
 	}
 }
 
@@ -346,7 +341,7 @@ static bool read_address(struct run *run, const struct nlattr *number, struct wi
 {
 	size_t length = run->packet->packet->family == ADDR_IPV6 ? 16 : 4, at;
 
-	if (!number || !foreign_register(number_in(number), length, &at) ||
+	if (!number || !foreign_register(netlink_u32(number), length, &at) ||
 	    foreign_unknown(&run->registers, at, length))
 		return false;
 	*out = wide_get(run->registers.bytes + at, length);
@@ -357,7 +352,7 @@ static void read_port(struct run *run, const struct nlattr *number)
 {
 	size_t at;
 
-	if (number && foreign_register(number_in(number), 2, &at) &&
+	if (number && foreign_register(netlink_u32(number), 2, &at) &&
 	    !foreign_unknown(&run->registers, at, 2))
 		run->out.port = (unsigned int)run->registers.bytes[at] << 8 |
 				run->registers.bytes[at + 1];
@@ -382,7 +377,7 @@ static bool read_destination(struct run *run, const struct nlattr *const *data)
 
 	if (!read_address(run, data[NFTA_NAT_REG_ADDR_MIN], &run->out.to))
 		return false;
-	if (!(number_in(data[NFTA_NAT_FLAGS]) & NF_NAT_RANGE_NETMAP))
+	if (!(netlink_u32(data[NFTA_NAT_FLAGS]) & NF_NAT_RANGE_NETMAP))
 		return true;
 	if (!run->packet->has_to || !read_address(run, data[NFTA_NAT_REG_ADDR_MAX], &most))
 		return false;
@@ -393,7 +388,7 @@ static bool read_destination(struct run *run, const struct nlattr *const *data)
 
 static void translate(struct run *run, const struct nlattr *const *data)
 {
-	if (number_in(data[NFTA_NAT_TYPE]) != NFT_NAT_DNAT) {
+	if (netlink_u32(data[NFTA_NAT_TYPE]) != NFT_NAT_DNAT) {
 		give_source(run, data);
 		finish(run, FOREIGN_ACCEPT);
 		return;
@@ -408,8 +403,8 @@ static void write_payload(struct run *run, const struct nlattr *const *data)
 {
 	uint32_t to = run->packet->packet->family == ADDR_IPV6 ? 24 : 16;
 
-	if (number_in(data[NFTA_PAYLOAD_BASE]) != NFT_PAYLOAD_NETWORK_HEADER ||
-	    number_in(data[NFTA_PAYLOAD_OFFSET]) != to)
+	if (netlink_u32(data[NFTA_PAYLOAD_BASE]) != NFT_PAYLOAD_NETWORK_HEADER ||
+	    netlink_u32(data[NFTA_PAYLOAD_OFFSET]) != to)
 		return;
 	run->out.is_moved = true;
 	run->out.has_to = read_address(run, data[NFTA_PAYLOAD_SREG], &run->out.to);
@@ -421,7 +416,7 @@ static void match(struct run *run, const struct nlattr *const *data)
 {
 	const char *name = data[NFTA_MATCH_NAME] ? mnl_attr_get_str(data[NFTA_MATCH_NAME]) : "";
 	int holds = data[NFTA_MATCH_INFO]
-			    ? foreign_match(&run->now, name, number_in(data[NFTA_MATCH_REV]),
+			    ? foreign_match(&run->now, name, netlink_u32(data[NFTA_MATCH_REV]),
 					    mnl_attr_get_payload(data[NFTA_MATCH_INFO]),
 					    mnl_attr_get_payload_len(data[NFTA_MATCH_INFO]))
 			    : -1;
@@ -444,11 +439,11 @@ static bool does_something(struct run *run, const char *name, const struct nlatt
 	if (!strcmp(name, "immediate"))
 		immediate(run, data);
 	else if (!strcmp(name, "meta") && data[NFTA_META_SREG]) {
-		if (number_in(data[NFTA_META_KEY]) == NFT_META_MARK)
-			write_mark(run, number_in(data[NFTA_META_SREG]), false);
+		if (netlink_u32(data[NFTA_META_KEY]) == NFT_META_MARK)
+			write_mark(run, netlink_u32(data[NFTA_META_SREG]), false);
 	} else if (!strcmp(name, "ct") && data[NFTA_CT_SREG]) {
-		if (number_in(data[NFTA_CT_KEY]) == NFT_CT_MARK)
-			write_mark(run, number_in(data[NFTA_CT_SREG]), true);
+		if (netlink_u32(data[NFTA_CT_KEY]) == NFT_CT_MARK)
+			write_mark(run, netlink_u32(data[NFTA_CT_SREG]), true);
 	} else if (!strcmp(name, "payload") && data[NFTA_PAYLOAD_SREG]) {
 		write_payload(run, data);
 	} else if (!strcmp(name, "reject")) {
@@ -503,14 +498,14 @@ static bool is_idle(const char *name, const struct nlattr *const *data)
 		if (!strcmp(name, idle[i]))
 			return true;
 	return !strcmp(name, "objref") &&
-	       number_in(data[NFTA_OBJREF_IMM_TYPE]) != NFT_OBJECT_QUOTA &&
-	       number_in(data[NFTA_OBJREF_IMM_TYPE]) != NFT_OBJECT_LIMIT;
+	       netlink_u32(data[NFTA_OBJREF_IMM_TYPE]) != NFT_OBJECT_QUOTA &&
+	       netlink_u32(data[NFTA_OBJREF_IMM_TYPE]) != NFT_OBJECT_LIMIT;
 }
 
 /* A packet that is forwarded has no socket, and so no sender: such a rule does not fit. */
 static bool asks_sender(const struct run *run, const char *name, const struct nlattr *const *data)
 {
-	uint32_t key = number_in(data[NFTA_META_KEY]);
+	uint32_t key = netlink_u32(data[NFTA_META_KEY]);
 
 	return !strcmp(name, "meta") && (key == NFT_META_SKUID || key == NFT_META_SKGID) &&
 	       run->packet->packet->scope == SCOPE_FORWARD && run->packet->hook != IR_HOOK_INPUT;
@@ -522,12 +517,13 @@ static bool load_cgroup(struct run *run, const struct nlattr *const *data)
 	const struct foreign_sender *sender = run->now.sender;
 	uint64_t number;
 
-	if (!sender || !sender->cgroup || number_in(data[NFTA_SOCKET_KEY]) != NFT_SOCKET_CGROUPV2 ||
-	    !cgroup_at_level(sender->cgroup, number_in(data[NFTA_SOCKET_LEVEL]), &number))
+	if (!sender || !sender->cgroup ||
+	    netlink_u32(data[NFTA_SOCKET_KEY]) != NFT_SOCKET_CGROUPV2 ||
+	    !cgroup_at_level(sender->cgroup, netlink_u32(data[NFTA_SOCKET_LEVEL]), &number))
 		return false;
 	if (!number)
 		fail(run);
-	foreign_put(&run->registers, number_in(data[NFTA_SOCKET_DREG]), &number, sizeof(number));
+	foreign_put(&run->registers, netlink_u32(data[NFTA_SOCKET_DREG]), &number, sizeof(number));
 	return true;
 }
 

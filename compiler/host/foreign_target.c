@@ -115,8 +115,7 @@ bool foreign_target(struct arena *arena, struct foreign_packet *now,
 		.now = now,
 		.out = out,
 		.name = data[NFTA_TARGET_NAME] ? mnl_attr_get_str(data[NFTA_TARGET_NAME]) : "",
-		.revision = data[NFTA_TARGET_REV] ? ntohl(mnl_attr_get_u32(data[NFTA_TARGET_REV]))
-						  : 0,
+		.revision = netlink_u32(data[NFTA_TARGET_REV]),
 		.info = data[NFTA_TARGET_INFO],
 	};
 

@@ -87,11 +87,6 @@ static void put_word(struct foreign_registers *registers, uint32_t number, uint3
 	foreign_put(registers, number, &value, sizeof(value));
 }
 
-static uint32_t number_in(const struct nlattr *attribute)
-{
-	return attribute ? ntohl(mnl_attr_get_u32(attribute)) : 0;
-}
-
 /* ---- meta ---- */
 
 static void put_name(struct foreign_registers *registers, uint32_t to, const char *name,
@@ -256,9 +251,9 @@ static enum foreign_field field_at(const struct foreign_packet *packet, uint32_t
 static void load_payload(const struct foreign_packet *packet, const struct nlattr *const *data,
 			 uint32_t to, struct foreign_registers *registers)
 {
-	uint32_t base = number_in(data[NFTA_PAYLOAD_BASE]),
-		 offset = number_in(data[NFTA_PAYLOAD_OFFSET]),
-		 length = number_in(data[NFTA_PAYLOAD_LEN]);
+	uint32_t base = netlink_u32(data[NFTA_PAYLOAD_BASE]),
+		 offset = netlink_u32(data[NFTA_PAYLOAD_OFFSET]),
+		 length = netlink_u32(data[NFTA_PAYLOAD_LEN]);
 	struct header header = { .why = "its link layer is not said" };
 	size_t at;
 
@@ -338,8 +333,8 @@ static void load_ct(const struct foreign_packet *packet, uint32_t key, uint32_t 
 static void load_fib(const struct foreign_packet *packet, const struct nlattr *const *data,
 		     uint32_t to, struct foreign_registers *registers)
 {
-	uint32_t flags = number_in(data[NFTA_FIB_FLAGS]);
-	bool asks_type = number_in(data[NFTA_FIB_RESULT]) == NFT_FIB_RESULT_ADDRTYPE;
+	uint32_t flags = netlink_u32(data[NFTA_FIB_FLAGS]);
+	bool asks_type = netlink_u32(data[NFTA_FIB_RESULT]) == NFT_FIB_RESULT_ADDRTYPE;
 
 	if (asks_type && flags == NFTA_FIB_F_DADDR && packet->type)
 		put_word(registers, to, packet->type);
@@ -353,15 +348,15 @@ bool foreign_load(const struct foreign_packet *packet, const char *name,
 		  const struct nlattr *const *data, struct foreign_registers *registers)
 {
 	if (!strcmp(name, "meta") && data[NFTA_META_DREG])
-		load_meta(packet, number_in(data[NFTA_META_KEY]), number_in(data[NFTA_META_DREG]),
-			  registers);
+		load_meta(packet, netlink_u32(data[NFTA_META_KEY]),
+			  netlink_u32(data[NFTA_META_DREG]), registers);
 	else if (!strcmp(name, "payload") && data[NFTA_PAYLOAD_DREG])
-		load_payload(packet, data, number_in(data[NFTA_PAYLOAD_DREG]), registers);
+		load_payload(packet, data, netlink_u32(data[NFTA_PAYLOAD_DREG]), registers);
 	else if (!strcmp(name, "ct") && data[NFTA_CT_DREG])
-		load_ct(packet, number_in(data[NFTA_CT_KEY]), number_in(data[NFTA_CT_DREG]),
+		load_ct(packet, netlink_u32(data[NFTA_CT_KEY]), netlink_u32(data[NFTA_CT_DREG]),
 			registers);
 	else if (!strcmp(name, "fib") && data[NFTA_FIB_DREG])
-		load_fib(packet, data, number_in(data[NFTA_FIB_DREG]), registers);
+		load_fib(packet, data, netlink_u32(data[NFTA_FIB_DREG]), registers);
 	else
 		return false;
 	return true;
@@ -377,7 +372,7 @@ bool foreign_choose(const struct foreign_packet *packet, const char *table, cons
 
 	if (!dreg || !packet->choosing || strcmp(packet->choosing, table) != 0)
 		return false;
-	foreign_put(registers, ntohl(mnl_attr_get_u32(dreg)), &first, sizeof(first));
+	foreign_put(registers, netlink_u32(dreg), &first, sizeof(first));
 	*packet->has_chosen = true;
 	return true;
 }

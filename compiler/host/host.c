@@ -108,21 +108,12 @@ bool host_is_strange_table(const struct observed *observed, const struct record 
 
 	if (!table->exists || record || nft_table_about(table, ABOUT_POLICY))
 		return false;
-	diag_help_text(report_add(report, SEVERITY_ERROR, DIAG_foreign_table,
-				  "nft table inet %s exists but was not created by tpc (no tpc metadata, no saved state)",
-				  table->name),
-		       report_text(report,
-				   "give the policy another `name:`, or remove that table yourself: nft delete table inet %s",
-				   table->name));
+	diag_help(report_add(report, SEVERITY_ERROR, DIAG_foreign_table,
+			     "nft table inet %s exists but was not created by tpc (no tpc metadata, no saved state)",
+			     table->name),
+		  "give the policy another `name:`, or remove that table yourself: nft delete table inet %s",
+		  table->name);
 	return true;
-}
-
-static bool has_table(const struct record_claim *claim, uint32_t table)
-{
-	for (size_t i = 0; i < claim->table_count; i++)
-		if (claim->tables[i] == table)
-			return true;
-	return false;
 }
 
 static bool has_priority(const struct record_claim *claim, uint32_t priority)
@@ -212,7 +203,7 @@ static bool observe_others(struct arena *arena, struct kernel *kernel, struct ob
 static bool was_read(const struct observed *out, size_t claims, uint32_t table)
 {
 	for (size_t i = 0; i < claims; i++)
-		if (has_table(&out->claims[i], table))
+		if (record_claims_table(&out->claims[i], table))
 			return true;
 	return false;
 }
@@ -297,7 +288,7 @@ const struct host_other *host_priority_owner(const struct observed *observed, ui
 const struct host_other *host_table_owner(const struct observed *observed, uint32_t table)
 {
 	for (size_t i = 0; i < observed->other_count; i++)
-		if (has_table(&observed->others[i].claim, table))
+		if (record_claims_table(&observed->others[i].claim, table))
 			return &observed->others[i];
 	return NULL;
 }
@@ -319,7 +310,7 @@ bool host_owns_route(const struct observed *observed, const struct route_seen *s
 		return false;
 	for (size_t i = 0; i < observed->claim_count; i++)
 		if (seen->protocol == observed->claims[i].protocol &&
-		    has_table(&observed->claims[i], seen->route.table))
+		    record_claims_table(&observed->claims[i], seen->route.table))
 			return true;
 	return false;
 }

@@ -399,25 +399,25 @@ static const char *missing_words(struct report *report, enum ir_hosted_kind kind
 	unsigned int level;
 
 	if (kind != IR_HOSTED_CGROUP)
-		return report_text(report,
-				   "there is no %s \"%s\" on this host yet: until the next apply, its rules refuse packets of every %s without a name",
-				   words[kind], name, words[kind]);
+		return arena_printf(report->arena,
+				    "there is no %s \"%s\" on this host yet: until the next apply, its rules refuse packets of every %s without a name",
+				    words[kind], name, words[kind]);
 	above = cgroup_above(report->arena, name, &level);
-	return report_text(report,
-			   "there is no cgroup \"%s\" on this host yet (" CGROUPS_ROOT
-			   "%s): until the next apply, its rules refuse what a cgroup sends that comes "
-			   "to be in %s",
-			   name, name, *above ? above : "the root");
+	return arena_printf(report->arena,
+			    "there is no cgroup \"%s\" on this host yet (" CGROUPS_ROOT
+			    "%s): until the next apply, its rules refuse what a cgroup sends that comes "
+			    "to be in %s",
+			    name, name, *above ? above : "the root");
 }
 
 static const char *help_words(struct report *report, enum ir_hosted_kind kind, const char *name)
 {
 	if (kind == IR_HOSTED_CGROUP)
 		return "start its unit, then apply again; or order the apply after that unit";
-	return report_text(report,
-			   "make it (%sadd --system %s), then apply again; or write one that is "
-			   "there, or its number",
-			   words[kind], name);
+	return arena_printf(report->arena,
+			    "make it (%sadd --system %s), then apply again; or write one that is "
+			    "there, or its number",
+			    words[kind], name);
 }
 
 static struct diag_record *tell(struct report *report, enum ir_hosted_kind kind, const char *name,

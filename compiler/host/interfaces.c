@@ -31,8 +31,9 @@ struct search {
 /* `in: eth2` */
 static const char *written(const struct search *search, const char *name)
 {
-	return report_text(search->report, search->asked->negated ? "`%s: {not: %s}`" : "`%s: %s`",
-			   search->asked->key, name);
+	return arena_printf(search->report->arena,
+			    search->asked->negated ? "`%s: {not: %s}`" : "`%s: %s`",
+			    search->asked->key, name);
 }
 
 static const char *moves(const struct search *search)
@@ -60,15 +61,15 @@ static void tell_port(struct search *search, const char *name, const struct link
 	const char *key = search->asked->key;
 
 	tell(search,
-	     report_text(search->report,
-			 "no packet %s %s, which %s asks for: it is a port of the %s %s, and for every "
-			 "rule the packet %s %s",
-			 moves(search), name, written(search, name), state->kind, state->master,
-			 moves(search), state->master),
-	     report_text(search->report, "write `%s: %s`%s", key, state->master,
-			 strcmp(key, "in")
-				 ? ""
-				 : ", and match a machine at this port by its `mac` or `from`"));
+	     arena_printf(search->report->arena,
+			  "no packet %s %s, which %s asks for: it is a port of the %s %s, and for every "
+			  "rule the packet %s %s",
+			  moves(search), name, written(search, name), state->kind, state->master,
+			  moves(search), state->master),
+	     arena_printf(search->report->arena, "write `%s: %s`%s", key, state->master,
+			  strcmp(key, "in")
+				  ? ""
+				  : ", and match a machine at this port by its `mac` or `from`"));
 }
 
 static void tell_missing(struct search *search, const char *name)
@@ -78,11 +79,11 @@ static void tell_missing(struct search *search, const char *name)
 	const char *later = "where it comes later, its rules hold from then on, without an apply";
 
 	tell(search,
-	     report_text(search->report,
-			 "no packet %s %s, which %s asks for: there is no such interface",
-			 moves(search), name, written(search, name)),
-	     near ? report_text(search->report, "did you mean %s? %s", near, later)
-		  : report_text(search->report, "look at its name (`ip link`); %s", later));
+	     arena_printf(search->report->arena,
+			  "no packet %s %s, which %s asks for: there is no such interface",
+			  moves(search), name, written(search, name)),
+	     near ? arena_printf(search->report->arena, "did you mean %s? %s", near, later)
+		  : arena_printf(search->report->arena, "look at its name (`ip link`); %s", later));
 }
 
 static void tell_passing(struct search *search, const char *name)
@@ -90,13 +91,13 @@ static void tell_passing(struct search *search, const char *name)
 	const char *seen = sysctl_read(search->report->arena, "net.bridge.bridge-nf-call-iptables");
 
 	tell(search,
-	     report_text(search->report,
-			 "the bridge %s, which %s asks for, has no address of this host: what its ports "
-			 "take it passes on between them, and %s",
-			 name, written(search, name),
-			 seen && !strcmp(seen, "1")
-				 ? "of what rules do there (br_netfilter) only `drop` and `reject` count"
-				 : "no rule sees that"),
+	     arena_printf(search->report->arena,
+			  "the bridge %s, which %s asks for, has no address of this host: what its ports "
+			  "take it passes on between them, and %s",
+			  name, written(search, name),
+			  seen && !strcmp(seen, "1")
+				  ? "of what rules do there (br_netfilter) only `drop` and `reject` count"
+				  : "no rule sees that"),
 	     "give it the address that its machines have as their gateway, or apply the policy on the "
 	     "host that routes them");
 }

@@ -329,8 +329,9 @@ static void warn_of_given(const struct search *search, const struct marker *mark
 
 static void warn_of_taken(const struct search *search, const struct marker *marker, size_t more)
 {
-	const char *others =
-		more ? report_text(search->job->report, ", and %zu more in that chain", more) : "";
+	const char *others = more ? arena_printf(search->job->report->arena,
+						 ", and %zu more in that chain", more)
+				  : "";
 
 	diag_help_text(
 		report_add(search->job->report, SEVERITY_WARNING, DIAG_foreign_mark,

@@ -109,13 +109,12 @@ static void tell_main(struct arena *arena, struct report *report, struct netlink
 {
 	char digit = addr_digit(family);
 
-	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_main_route,
-				  "the IPv%c default route of table main cannot be used (%s), so the kernel refuses what this host sends as unreachable before the policy's rules match it",
-				  digit, links_words(arena, netlink, family)),
-		       arena_printf(arena,
-				    "give main a second default route by a link that works, with a larger metric: "
-				    "ip -%c route add default via GATEWAY dev INTERFACE metric 4000",
-				    digit));
+	diag_help(report_add(report, SEVERITY_WARNING, DIAG_main_route,
+			     "the IPv%c default route of table main cannot be used (%s), so the kernel refuses what this host sends as unreachable before the policy's rules match it",
+			     digit, links_words(arena, netlink, family)),
+		  "give main a second default route by a link that works, with a larger metric: "
+		  "ip -%c route add default via GATEWAY dev INTERFACE metric 4000",
+		  digit);
 }
 
 static void tell_unrouted(struct arena *arena, struct report *report, struct netlink *netlink,
@@ -184,7 +183,7 @@ static void tell_mute(struct arena *arena, struct report *report, const struct i
 				  addr_digit(family), key, value);
 		line->where = way->origin;
 		diag_help_text(line, "let it answer ping, at its own addresses, too");
-		line->command = report_text(report, "sysctl -w %s=0", key);
+		line->command = arena_printf(report->arena, "sysctl -w %s=0", key);
 	}
 }
 

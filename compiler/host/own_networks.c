@@ -153,16 +153,16 @@ static void tell(struct look *look, const struct own_network *network, const str
 	if (look->told++ >= NETWORKS_MOST)
 		return;
 	addr_format_prefix(network->prefix, prefix);
-	match = network->is_by_uplink ? report_text(report, "to: %s%s%s", quote, prefix, quote)
-				      : report_text(report, "out: %s", network->dev);
-	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_lan_included,
-				  "what this host sends to %s, its own network at %s, goes %s %s",
-				  prefix, network->dev,
-				  way->kind == IR_CLASS_PROXY ? "to the listener" : "by the table",
-				  way->name),
-		       report_text(report,
-				   "write `{scope: local, %s, then: direct}` before the rule that sends it there",
-				   match));
+	match = network->is_by_uplink
+			? arena_printf(report->arena, "to: %s%s%s", quote, prefix, quote)
+			: arena_printf(report->arena, "out: %s", network->dev);
+	diag_help(report_add(report, SEVERITY_WARNING, DIAG_lan_included,
+			     "what this host sends to %s, its own network at %s, goes %s %s",
+			     prefix, network->dev,
+			     way->kind == IR_CLASS_PROXY ? "to the listener" : "by the table",
+			     way->name),
+		  "write `{scope: local, %s, then: direct}` before the rule that sends it there",
+		  match);
 }
 
 static void judge(struct look *look, const struct ir_route *route)

@@ -63,9 +63,8 @@ static void take_interface(struct probe *ask, const char **name, const char *key
 					 "%s is a port of the %s %s: for every rule the packet "
 					 "%s %s",
 					 *name, state.kind, state.master, does, state.master));
-	diag_help_text(line, arena_printf(ask->packet_arena,
-					  "write `%s: %s` in the policy, and ask with %s=%s", key,
-					  state.master, key, state.master));
+	diag_help(line, "write `%s: %s` in the policy, and ask with %s=%s", key, state.master, key,
+		  state.master);
 	*name = state.master;
 }
 

@@ -86,9 +86,7 @@ static void tell(struct probe *ask, const struct foreign_effects *effects, bool 
 		if (is_mark && !effect->doubt && (before || !touches_mark(ask, effect))) {
 			probe_note(ask, text);
 		} else if (!effect->doubt) {
-			diag_help_text(probe_differ(ask, text),
-				       arena_printf(ask->packet_arena, "see it: %s",
-						    effect->command));
+			diag_help(probe_differ(ask, text), "see it: %s", effect->command);
 		} else if (!is_mark || before || touches_mark(ask, effect)) {
 			if (!was_told(effects, i))
 				probe_doubt(ask,

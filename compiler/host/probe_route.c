@@ -150,14 +150,6 @@ static const char *refusal_words(int code)
 	return NULL;
 }
 
-static bool is_own_table(const struct ir *ir, uint32_t table)
-{
-	for (size_t i = 0; i < ir->route_count; i++)
-		if (ir->routes[i].table == table)
-			return true;
-	return false;
-}
-
 /* The foreign ip rule that leads to the table before the policy's own rule does, or NULL. */
 static const struct ip_rule_seen *rule_in_front(const struct probe *ask,
 						const struct route_seen *found)
@@ -189,10 +181,7 @@ static void differ_route(struct probe *ask, const struct route_seen *route, cons
 					      "the kernel %s, and the policy's way is \"%s\"",
 					      found, wanted));
 	if (before)
-		diag_help_text(line,
-			       arena_printf(ask->packet_arena,
-					    "this foreign ip rule comes before the policy's: %s",
-					    before->text));
+		diag_help(line, "this foreign ip rule comes before the policy's: %s", before->text);
 }
 
 /* Does the kernel hold the route at all? */
@@ -250,7 +239,7 @@ static void compare_route(struct probe *ask, const struct route_seen *found)
 		return;
 	}
 	if (!wanted) {
-		if (found && is_own_table(ask->ir, found->route.table))
+		if (found && ir_has_table(ask->ir, found->route.table))
 			differ_route(ask, found, "main");
 		ask->out->lacks_route = !found;
 		return;

@@ -94,7 +94,7 @@ static bool is_for_forwarded(const struct nlattr *const *chain)
 	netlink_read_nested(chain[NFTA_CHAIN_HOOK], hook);
 	if (!hook[NFTA_HOOK_HOOKNUM])
 		return false;
-	number = ntohl(mnl_attr_get_u32(hook[NFTA_HOOK_HOOKNUM]));
+	number = netlink_u32(hook[NFTA_HOOK_HOOKNUM]);
 	return number == NF_INET_FORWARD ||
 	       (number == NF_INET_POST_ROUTING && chain[NFTA_CHAIN_TYPE] &&
 		!strcmp(mnl_attr_get_str(chain[NFTA_CHAIN_TYPE]), "nat"));

@@ -94,13 +94,10 @@ static void tell_rule(struct arena *arena, struct status_policy *policy, const s
 /* "isp2 (7104)": by the name it has in the policy, where that can be read. */
 static const char *table_words(struct arena *arena, const struct status_policy *policy, uint32_t id)
 {
-	const struct ir *ir = policy->applied;
+	const struct ir_class *class = policy->applied ? ir_table_class(policy->applied, id) : NULL;
 
-	for (size_t i = 0; ir && i < ir->class_count; i++)
-		if (ir->classes[i].table == id)
-			return arena_printf(arena, "table %s (%" PRIu32 ")", ir->classes[i].name,
-					    id);
-	return arena_printf(arena, "table %" PRIu32, id);
+	return class ? arena_printf(arena, "table %s (%" PRIu32 ")", class->name, id)
+		     : arena_printf(arena, "table %" PRIu32, id);
 }
 
 static bool is_of_copy(const struct status_policy *policy, const struct ir_route *route)

@@ -38,6 +38,22 @@ const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name)
 	return NULL;
 }
 
+const struct ir_class *ir_table_class(const struct ir *ir, uint32_t table)
+{
+	for (size_t i = 0; i < ir->class_count; i++)
+		if (ir->classes[i].table == table)
+			return &ir->classes[i];
+	return NULL;
+}
+
+bool ir_has_table(const struct ir *ir, uint32_t table)
+{
+	for (size_t i = 0; i < ir->route_count; i++)
+		if (ir->routes[i].table == table)
+			return true;
+	return false;
+}
+
 struct ir_set *ir_set_find(const struct ir *ir, const char *base)
 {
 	for (size_t i = 0; i < ir->set_count; i++)

@@ -498,6 +498,10 @@ void ir_match_put(const struct ir_match *match, const char *set_name, struct buf
 const struct ir_target *ir_map_find(const struct ir_set *map, struct wide value);
 /* Finds by name; NULL when there is none. */
 const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name);
+/* The class whose packets go by the table; NULL: none. */
+const struct ir_class *ir_table_class(const struct ir *ir, uint32_t table);
+/* Has the policy a route in the table? */
+bool ir_has_table(const struct ir *ir, uint32_t table);
 /* By its base's name; NULL when there is none. */
 struct ir_set *ir_set_find(const struct ir *ir, const char *base);
 

@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/names.h"
 #include "kernel/netlink.h"
+#include "kernel/nexthop.h"
 #include "kernel/route.h"
 
 struct search {
@@ -152,12 +153,6 @@ struct way {
 	struct addr source;
 };
 
-static struct addr address_of(const struct nlattr *attribute, enum addr_family family)
-{
-	return (struct addr){ family, wide_get(mnl_attr_get_payload(attribute),
-					       mnl_attr_get_payload_len(attribute)) };
-}
-
 static void take_way(const struct nlmsghdr *message, void *user)
 {
 	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
@@ -176,7 +171,7 @@ static void take_way(const struct nlmsghdr *message, void *user)
 			way->table = mnl_attr_get_u32(attribute);
 		} else if (mnl_attr_get_type(attribute) == RTA_PREFSRC) {
 			way->has_source = true;
-			way->source = address_of(attribute, way->to->family);
+			way->source = nexthop_address(way->to->family, attribute);
 		} else if (mnl_attr_get_type(attribute) == RTA_GATEWAY ||
 			   mnl_attr_get_type(attribute) == RTA_VIA) {
 			way->has_gateway = true;

@@ -293,7 +293,7 @@ static void read_generation(const struct nlmsghdr *message, void *user)
 
 	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
 		if (mnl_attr_get_type(attribute) == NFTA_GEN_ID)
-			*generation = ntohl(mnl_attr_get_u32(attribute));
+			*generation = netlink_u32(attribute);
 }
 
 bool netlink_generation(struct netlink *netlink, uint32_t *out, struct netlink_error *error)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <endian.h>
 #include <libmnl/libmnl.h>
 #include <sys/socket.h>
 
@@ -100,6 +101,15 @@ bool netlink_read_nft(const struct nlmsghdr *message, uint16_t type,
 /* The same of any subsystem of nfnetlink's: `type` has it in its upper byte. */
 bool netlink_read_nfnl(const struct nlmsghdr *message, uint16_t type,
 		       const struct nlattr *out[NETLINK_ATTRIBUTES]);
+/* A number of nfnetlink's; 0 where the attribute is NULL. */
+static inline uint32_t netlink_u32(const struct nlattr *attribute)
+{
+	return attribute ? be32toh(mnl_attr_get_u32(attribute)) : 0;
+}
+static inline uint64_t netlink_u64(const struct nlattr *attribute)
+{
+	return attribute ? be64toh(mnl_attr_get_u64(attribute)) : 0;
+}
 void netlink_read_nested(const struct nlattr *nest, const struct nlattr *out[NETLINK_ATTRIBUTES]);
 
 /* Messages that take effect together. Grows as needed; freed by netlink_batch_free. */

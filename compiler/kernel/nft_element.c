@@ -45,8 +45,7 @@ static struct edge read_edge(const struct nlattr *element)
 		if (mnl_attr_get_type(attribute) == NFTA_SET_ELEM_KEY)
 			read_key(attribute, &edge);
 		else if (mnl_attr_get_type(attribute) == NFTA_SET_ELEM_FLAGS)
-			edge.is_end = (ntohl(mnl_attr_get_u32(attribute)) &
-				       NFT_SET_ELEM_INTERVAL_END) != 0;
+			edge.is_end = (netlink_u32(attribute) & NFT_SET_ELEM_INTERVAL_END) != 0;
 	}
 	return edge;
 }

@@ -53,11 +53,6 @@ unsigned int nft_elements_bits(enum ir_set_type type)
 	return 0;
 }
 
-static uint64_t number_of(const struct nlattr *attribute)
-{
-	return attribute ? be64toh(mnl_attr_get_u64(attribute)) : 0;
-}
-
 static void read_edge(struct reading *reading, const struct nlattr *element)
 {
 	const struct nlattr *attributes[NETLINK_ATTRIBUTES], *key[NETLINK_ATTRIBUTES];
@@ -72,11 +67,9 @@ static void read_edge(struct reading *reading, const struct nlattr *element)
 	edge = arena_append(reading->arena, reading->edges, reading->count);
 	edge->key = wide_get(mnl_attr_get_payload(key[NFTA_DATA_VALUE]),
 			     mnl_attr_get_payload_len(key[NFTA_DATA_VALUE]));
-	edge->is_end = attributes[NFTA_SET_ELEM_FLAGS] &&
-		       ntohl(mnl_attr_get_u32(attributes[NFTA_SET_ELEM_FLAGS])) &
-			       NFT_SET_ELEM_INTERVAL_END;
-	edge->time.left = number_of(attributes[NFTA_SET_ELEM_EXPIRATION]);
-	edge->time.timeout = number_of(attributes[NFTA_SET_ELEM_TIMEOUT]);
+	edge->is_end = netlink_u32(attributes[NFTA_SET_ELEM_FLAGS]) & NFT_SET_ELEM_INTERVAL_END;
+	edge->time.left = netlink_u64(attributes[NFTA_SET_ELEM_EXPIRATION]);
+	edge->time.timeout = netlink_u64(attributes[NFTA_SET_ELEM_TIMEOUT]);
 	if (attributes[NFTA_SET_ELEM_TIMEOUT] && !edge->time.timeout)
 		edge->time.timeout = CONTENTS_FOR_EVER;
 }

@@ -38,8 +38,7 @@ static void read_table(const struct nlmsghdr *message, void *user)
 
 	if (!netlink_read_nft(message, NFT_MSG_NEWTABLE, attributes) ||
 	    !attributes[NFTA_TABLE_NAME] ||
-	    (attributes[NFTA_TABLE_FLAGS] &&
-	     ntohl(mnl_attr_get_u32(attributes[NFTA_TABLE_FLAGS])) & NFT_TABLE_F_DORMANT))
+	    (netlink_u32(attributes[NFTA_TABLE_FLAGS]) & NFT_TABLE_F_DORMANT))
 		return;
 	table.name = mnl_attr_get_str(attributes[NFTA_TABLE_NAME]);
 	if (table.family == NFPROTO_ARP ||
@@ -68,7 +67,7 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 		return;
 	reading->reader->rule(reading->reader->user, reading->table,
 			      mnl_attr_get_str(attributes[NFTA_RULE_CHAIN]),
-			      be64toh(mnl_attr_get_u64(attributes[NFTA_RULE_HANDLE])),
+			      netlink_u64(attributes[NFTA_RULE_HANDLE]),
 			      attributes[NFTA_RULE_EXPRESSIONS]);
 }
 

@@ -32,7 +32,7 @@ static bool is_named(const struct nlattr *name, const char *wanted)
 
 static bool is_number(const struct nlattr *attribute, uint32_t wanted)
 {
-	return attribute && ntohl(mnl_attr_get_u32(attribute)) == wanted;
+	return attribute && netlink_u32(attribute) == wanted;
 }
 
 /* A word as it lies in a register: marks are in the host's order there. */
@@ -56,13 +56,13 @@ static void load_constant(const struct nlattr **data, struct held *held)
 	held->is_known = data[NFTA_IMMEDIATE_DREG] &&
 			 read_word(data[NFTA_IMMEDIATE_DATA], &held->value.flip);
 	if (held->is_known)
-		held->number = ntohl(mnl_attr_get_u32(data[NFTA_IMMEDIATE_DREG]));
+		held->number = netlink_u32(data[NFTA_IMMEDIATE_DREG]);
 }
 
 static void load_mark(const struct nlattr *target, bool of_connection, struct held *held)
 {
 	held->is_known = true;
-	held->number = ntohl(mnl_attr_get_u32(target));
+	held->number = netlink_u32(target);
 	held->value = (struct nft_mark_expr){ of_connection, UINT32_MAX, 0 };
 }
 
@@ -78,7 +78,7 @@ static void change_held(const struct nlattr **data, struct held *held)
 		read_word(data[NFTA_BITWISE_XOR], &flip) && data[NFTA_BITWISE_DREG];
 	if (!held->is_known)
 		return;
-	held->number = ntohl(mnl_attr_get_u32(data[NFTA_BITWISE_DREG]));
+	held->number = netlink_u32(data[NFTA_BITWISE_DREG]);
 	held->value.keep &= mask;
 	held->value.flip = (held->value.flip & mask) ^ flip;
 }

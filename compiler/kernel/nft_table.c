@@ -57,12 +57,9 @@ static void read_name(const struct nlmsghdr *message, void *user)
 	name = mnl_attr_get_str(attributes[NFTA_TABLE_NAME]);
 	if (reader->table && strcmp(name, reader->table->name) == 0) {
 		reader->table->exists = true;
-		if (attributes[NFTA_TABLE_HANDLE])
-			reader->table->handle =
-				be64toh(mnl_attr_get_u64(attributes[NFTA_TABLE_HANDLE]));
-		reader->table->is_asleep = attributes[NFTA_TABLE_FLAGS] &&
-					   ntohl(mnl_attr_get_u32(attributes[NFTA_TABLE_FLAGS])) &
-						   NFT_TABLE_F_DORMANT;
+		reader->table->handle = netlink_u64(attributes[NFTA_TABLE_HANDLE]);
+		reader->table->is_asleep = netlink_u32(attributes[NFTA_TABLE_FLAGS]) &
+					   NFT_TABLE_F_DORMANT;
 	}
 	if (strcmp(name, "tpc") == 0 || strncmp(name, "tpc_", 4) == 0)
 		*arena_append(reader->arena, reader->names, reader->name_count) =
@@ -104,8 +101,8 @@ static void read_hook(struct nft_table_chain *chain, const struct nlattr *nest)
 	netlink_read_nested(nest, inner);
 	if (!inner[NFTA_HOOK_HOOKNUM] || !inner[NFTA_HOOK_PRIORITY])
 		return;
-	number = ntohl(mnl_attr_get_u32(inner[NFTA_HOOK_HOOKNUM]));
-	chain->priority = (int)ntohl(mnl_attr_get_u32(inner[NFTA_HOOK_PRIORITY]));
+	number = netlink_u32(inner[NFTA_HOOK_HOOKNUM]);
+	chain->priority = (int)netlink_u32(inner[NFTA_HOOK_PRIORITY]);
 	if (number < sizeof(hooks) / sizeof(hooks[0]))
 		chain->hook = hooks[number];
 	else
@@ -130,7 +127,7 @@ void nft_table_read_chain(struct arena *arena, const struct nlattr *const *attri
 	else
 		chain->is_other = true;
 	if (attributes[NFTA_CHAIN_POLICY] &&
-	    ntohl(mnl_attr_get_u32(attributes[NFTA_CHAIN_POLICY])) != NF_ACCEPT)
+	    netlink_u32(attributes[NFTA_CHAIN_POLICY]) != NF_ACCEPT)
 		chain->is_other = chain->drops = true;
 }
 
@@ -148,25 +145,19 @@ static void read_chain(const struct nlmsghdr *message, void *user)
 					  reader->table->chain_count));
 }
 
-static uint32_t number_in(const struct nlattr *attribute)
-{
-	return attribute ? ntohl(mnl_attr_get_u32(attribute)) : 0;
-}
-
 static void read_declaration(struct nft_table_set *set, const struct nlattr **attributes)
 {
 	const struct nlattr *inner[NETLINK_ATTRIBUTES];
 
-	set->is_map = number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_MAP;
-	set->is_dynamic = number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_TIMEOUT;
-	set->holds_flows = number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_EVAL;
-	set->bits = 8 * number_in(attributes[NFTA_SET_KEY_LEN]);
-	if (attributes[NFTA_SET_TIMEOUT])
-		set->timeout = be64toh(mnl_attr_get_u64(attributes[NFTA_SET_TIMEOUT]));
+	set->is_map = netlink_u32(attributes[NFTA_SET_FLAGS]) & NFT_SET_MAP;
+	set->is_dynamic = netlink_u32(attributes[NFTA_SET_FLAGS]) & NFT_SET_TIMEOUT;
+	set->holds_flows = netlink_u32(attributes[NFTA_SET_FLAGS]) & NFT_SET_EVAL;
+	set->bits = 8 * netlink_u32(attributes[NFTA_SET_KEY_LEN]);
+	set->timeout = netlink_u64(attributes[NFTA_SET_TIMEOUT]);
 	if (!attributes[NFTA_SET_DESC])
 		return;
 	netlink_read_nested(attributes[NFTA_SET_DESC], inner);
-	set->size = number_in(inner[NFTA_SET_DESC_SIZE]);
+	set->size = netlink_u32(inner[NFTA_SET_DESC_SIZE]);
 }
 
 static void read_set(const struct nlmsghdr *message, void *user)
@@ -178,13 +169,13 @@ static void read_set(const struct nlmsghdr *message, void *user)
 	if (!read_attributes(message, NFT_MSG_NEWSET, attributes) || !attributes[NFTA_SET_NAME] ||
 	    !is_text(attributes[NFTA_SET_TABLE], reader->table->name))
 		return;
-	if (number_in(attributes[NFTA_SET_FLAGS]) & NFT_SET_ANONYMOUS)
+	if (netlink_u32(attributes[NFTA_SET_FLAGS]) & NFT_SET_ANONYMOUS)
 		return;
 	set = arena_append(reader->arena, reader->table->sets, reader->table->set_count);
 	set->name = arena_strdup(reader->arena, mnl_attr_get_str(attributes[NFTA_SET_NAME]));
 	if (attributes[SET_COUNT]) {
 		set->has_count = true;
-		set->count = ntohl(mnl_attr_get_u32(attributes[SET_COUNT]));
+		set->count = netlink_u32(attributes[SET_COUNT]);
 	}
 	read_declaration(set, attributes);
 }
@@ -198,17 +189,15 @@ static void read_counter(const struct nlmsghdr *message, void *user)
 	if (!read_attributes(message, NFT_MSG_NEWOBJ, attributes) || !attributes[NFTA_OBJ_NAME] ||
 	    !is_text(attributes[NFTA_OBJ_TABLE], reader->table->name) ||
 	    !attributes[NFTA_OBJ_TYPE] ||
-	    ntohl(mnl_attr_get_u32(attributes[NFTA_OBJ_TYPE])) != NFT_OBJECT_COUNTER ||
+	    netlink_u32(attributes[NFTA_OBJ_TYPE]) != NFT_OBJECT_COUNTER ||
 	    !attributes[NFTA_OBJ_DATA])
 		return;
 	counter =
 		arena_append(reader->arena, reader->table->counters, reader->table->counter_count);
 	counter->name = arena_strdup(reader->arena, mnl_attr_get_str(attributes[NFTA_OBJ_NAME]));
 	netlink_read_nested(attributes[NFTA_OBJ_DATA], inner);
-	if (inner[NFTA_COUNTER_PACKETS])
-		counter->packets = be64toh(mnl_attr_get_u64(inner[NFTA_COUNTER_PACKETS]));
-	if (inner[NFTA_COUNTER_BYTES])
-		counter->bytes = be64toh(mnl_attr_get_u64(inner[NFTA_COUNTER_BYTES]));
+	counter->packets = netlink_u64(inner[NFTA_COUNTER_PACKETS]);
+	counter->bytes = netlink_u64(inner[NFTA_COUNTER_BYTES]);
 }
 
 /* A rule's comment is a type-length-value in its user data; type 0 (NFTNL_UDATA_RULE_COMMENT) is
@@ -286,7 +275,7 @@ static void read_rule(const struct nlmsghdr *message, void *user)
 	    !is_text(attributes[NFTA_RULE_TABLE], reader->table->name))
 		return;
 	name = mnl_attr_get_str(attributes[NFTA_RULE_CHAIN]);
-	handle = be64toh(mnl_attr_get_u64(attributes[NFTA_RULE_HANDLE]));
+	handle = netlink_u64(attributes[NFTA_RULE_HANDLE]);
 	for (size_t i = 0; i < reader->table->chain_count; i++)
 		if (strcmp(reader->table->chains[i].name, name) == 0)
 			add_rule(reader->table, &reader->table->chains[i], handle,

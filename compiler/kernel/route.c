@@ -263,7 +263,7 @@ static void put_hops(struct nlmsghdr *request, struct rtmsg *header, const struc
 }
 
 /* The first hop's device that this host does not have, or NULL. */
-static const char *missing_device(const struct ir_route *route)
+const char *route_lost_device(const struct ir_route *route)
 {
 	for (size_t i = 0; i < route->hop_count; i++)
 		if (route->hops[i].dev && !if_nametoindex(route->hops[i].dev))
@@ -277,7 +277,7 @@ static bool change(struct netlink *netlink, uint16_t type, uint16_t flags,
 	char room[NETLINK_REQUEST];
 	struct nlmsghdr *request = netlink_new(room, type, flags);
 	struct rtmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
-	const char *missing = missing_device(route);
+	const char *missing = route_lost_device(route);
 
 	if (missing) {
 		error->code = ENODEV;

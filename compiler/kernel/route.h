@@ -57,5 +57,7 @@ bool route_fulfil(const struct ir_route *held, const struct ir_route *wanted);
 /* "ip -4 route VERB ...": the command that does the same. */
 void route_put_command(struct buf *out, const char *verb, const struct ir_route *route,
 		       uint32_t protocol);
+/* The interface that the route goes by and that is not there, or NULL. */
+const char *route_lost_device(const struct ir_route *route);
 
 #endif

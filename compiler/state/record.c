@@ -200,6 +200,14 @@ struct record *record_of(struct arena *arena, const struct ir *ir, const char *p
 	return record;
 }
 
+bool record_claims_table(const struct record_claim *claim, uint32_t table)
+{
+	for (size_t i = 0; i < claim->table_count; i++)
+		if (claim->tables[i] == table)
+			return true;
+	return false;
+}
+
 const struct ir_class *record_way(const struct record *record, uint32_t mark)
 {
 	for (size_t i = 0; record && i < record->ir.class_count; i++) {

@@ -104,6 +104,7 @@ void record_remove(struct arena *arena, const struct rundir *folder, const char 
 /* What an ir will have taken once it is applied; which sysctls it changes is not known here. */
 struct record *record_of(struct arena *arena, const struct ir *ir, const char *policy);
 struct record_sysctl *record_find_sysctl(const struct record *record, const char *key);
+bool record_claims_table(const struct record_claim *claim, uint32_t table);
 /* The way that a packet's mark means, of which no two can be meant; NULL: none, or just a mark. The
  * record may be NULL. */
 const struct ir_class *record_way(const struct record *record, uint32_t mark);

@@ -278,12 +278,11 @@ void snapshot_set_aside(struct arena *arena, const struct rundir *folder, const 
 				    why, strerror(errno));
 	if (!report)
 		return;
-	diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_state_damaged, "%s", text),
-		       arena_printf(arena,
-				    "`tpc status` shows what the kernel has; `tpc apply` with the policy's file restores it, `tpc remove` removes it%s",
-				    is_record(name)
-					    ? "; the sysctls that were changed before are recorded in that file alone"
-					    : ""));
+	diag_help(report_add(report, SEVERITY_WARNING, DIAG_state_damaged, "%s", text),
+		  "`tpc status` shows what the kernel has; `tpc apply` with the policy's file restores it, `tpc remove` removes it%s",
+		  is_record(name)
+			  ? "; the sysctls that were changed before are recorded in that file alone"
+			  : "");
 }
 
 enum snapshot_state snapshot_load(struct arena *arena, const struct rundir *folder,

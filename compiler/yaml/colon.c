@@ -8,14 +8,11 @@
 
 #include <string.h>
 
+#include "addr/addr.h"
+
 static bool is_part(char c)
 {
 	return c && strchr("0123456789abcdefABCDEF:./-", c);
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
 }
 
 bool colon_is_address(const char *text, size_t length)
@@ -59,7 +56,7 @@ static bool bracketed(const char *text, size_t size, size_t open, size_t *end)
 	if (!memmem(text + begin, close - begin, "::", 2) || close + 2 >= size ||
 	    memcmp(text + close, "]:", 2))
 		return false;
-	for (at = close + 2; at < size && is_digit(text[at]); at++)
+	for (at = close + 2; at < size && addr_is_digit(text[at]); at++)
 		;
 	*end = at;
 	return at > close + 2;
