@@ -51,14 +51,11 @@ static bool remove_lines(struct netlink *netlink, const struct nft_table *table,
 			 struct netlink_error *error)
 {
 	struct netlink_batch batch = { 0 };
-	bool done;
 
 	for (size_t i = 0; i < table->about_count; i++)
 		if (table->about[i].kind == ABOUT_KEPT || table->about[i].kind == ABOUT_WAITS)
 			nft_comment_remove(&batch, table->name, table->about[i].handle);
-	done = netlink_batch_commit(netlink, &batch, error);
-	netlink_batch_free(&batch);
-	return done;
+	return netlink_batch_send(netlink, &batch, error);
 }
 
 /* All but sets that rules use. */

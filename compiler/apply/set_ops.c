@@ -148,8 +148,7 @@ bool apply_update_sets(struct apply *apply)
 	}
 	put_comments(apply, &batch);
 	netlink_batch_limit(&apply->kernel.nft);
-	done = netlink_batch_commit(&apply->kernel.nft, &batch, &error);
-	netlink_batch_free(&batch);
+	done = netlink_batch_send(&apply->kernel.nft, &batch, &error);
 	for (size_t i = 0; i < apply->ops.count && done; i++)
 		if (is_update(apply->ops.items[i]))
 			apply_done(apply, apply->ops.items[i]);

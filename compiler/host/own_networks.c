@@ -46,12 +46,7 @@ static bool is_uplink(struct look *look, enum addr_family family, const char *de
 	for (size_t i = 0; i < count; i++)
 		if (!strcmp(names[i], dev))
 			return true;
-	for (size_t i = 0; i < record->ir.route_count; i++)
-		for (size_t k = 0; k < record->ir.routes[i].hop_count; k++)
-			if (record->ir.routes[i].hops[k].dev &&
-			    !strcmp(record->ir.routes[i].hops[k].dev, dev))
-				return true;
-	return false;
+	return ir_leaves_by(&record->ir, dev);
 }
 
 /* Rules never see what is for the link, and the proofs what is private. */

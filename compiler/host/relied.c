@@ -143,12 +143,7 @@ static bool is_named(const struct record *record, const char *name)
 		for (size_t k = 0; k < record->ir.asked[i].name_count; k++)
 			if (!fnmatch(record->ir.asked[i].names[k], name, FNM_NOESCAPE))
 				return true;
-	for (size_t i = 0; i < record->ir.route_count; i++)
-		for (size_t k = 0; k < record->ir.routes[i].hop_count; k++)
-			if (record->ir.routes[i].hops[k].dev &&
-			    !strcmp(record->ir.routes[i].hops[k].dev, name))
-				return true;
-	return false;
+	return ir_leaves_by(&record->ir, name);
 }
 
 /* The kernel counts interfaces up. */

@@ -54,6 +54,15 @@ bool ir_has_table(const struct ir *ir, uint32_t table)
 	return false;
 }
 
+bool ir_leaves_by(const struct ir *ir, const char *dev)
+{
+	for (size_t i = 0; i < ir->route_count; i++)
+		for (size_t k = 0; k < ir->routes[i].hop_count; k++)
+			if (ir->routes[i].hops[k].dev && !strcmp(ir->routes[i].hops[k].dev, dev))
+				return true;
+	return false;
+}
+
 struct ir_set *ir_set_find(const struct ir *ir, const char *base)
 {
 	for (size_t i = 0; i < ir->set_count; i++)

@@ -502,6 +502,8 @@ const struct ir_chain *ir_chain_find(const struct ir *ir, const char *name);
 const struct ir_class *ir_table_class(const struct ir *ir, uint32_t table);
 /* Has the policy a route in the table? */
 bool ir_has_table(const struct ir *ir, uint32_t table);
+/* Has the policy a route by the interface? */
+bool ir_leaves_by(const struct ir *ir, const char *dev);
 /* By its base's name; NULL when there is none. */
 struct ir_set *ir_set_find(const struct ir *ir, const char *base);
 

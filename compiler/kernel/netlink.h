@@ -139,6 +139,9 @@ bool netlink_batch_commit(struct netlink *netlink, struct netlink_batch *batch,
  */
 bool netlink_settled(struct netlink *netlink, uint32_t generation, struct netlink_error *error);
 void netlink_batch_free(struct netlink_batch *batch);
+/* Commits and frees. */
+bool netlink_batch_send(struct netlink *netlink, struct netlink_batch *batch,
+			struct netlink_error *error);
 /* How many bytes of messages one batch may hold on this socket, as large as our rights allow. */
 size_t netlink_batch_limit(struct netlink *netlink);
 

@@ -273,3 +273,12 @@ size_t netlink_batch_limit(struct netlink *netlink)
 	/* The kernel doubles what was asked for, and counts its own overhead against it. */
 	return size / 4 > SMALLEST_LIMIT ? (size_t)size / 4 : SMALLEST_LIMIT;
 }
+
+bool netlink_batch_send(struct netlink *netlink, struct netlink_batch *batch,
+			struct netlink_error *error)
+{
+	bool done = netlink_batch_commit(netlink, batch, error);
+
+	netlink_batch_free(batch);
+	return done;
+}

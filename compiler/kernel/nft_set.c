@@ -204,7 +204,7 @@ static void put_declaration(const struct nlmsghdr *answer, void *user)
 	netlink_batch_end(declaration->batch, message);
 }
 
-static void put_removal(struct netlink_batch *batch, const char *table, const char *name)
+void nft_set_put_removal(struct netlink_batch *batch, const char *table, const char *name)
 {
 	struct nlmsghdr *message = netlink_batch_begin(batch, NFT_MSG_DELSET, 0, NAMES_MOST);
 
@@ -223,74 +223,49 @@ bool nft_set_replace(struct netlink *netlink, const struct nft_set_change *chang
 
 	mnl_attr_put_strz(request, NFTA_SET_TABLE, change->table);
 	mnl_attr_put_strz(request, NFTA_SET_NAME, like);
-	put_removal(&batch, change->table, change->name);
+	nft_set_put_removal(&batch, change->table, change->name);
 	if (netlink_ask(netlink, request, put_declaration, &declaration, error))
 		return put_contents(netlink, &batch, change, error);
 	netlink_batch_free(&batch);
 	return false;
 }
 
-bool nft_set_remove(struct netlink *netlink, const char *table, const char *const *names,
-		    size_t count, struct netlink_error *error)
+void nft_set_put_chain_removal(struct netlink_batch *batch, const char *table, const char *name)
+{
+	struct nlmsghdr *message =
+		netlink_batch_begin(batch, NFT_MSG_DELCHAIN, NLM_F_NONREC, NAMES_MOST);
+
+	mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, table);
+	mnl_attr_put_strz(message, NFTA_CHAIN_NAME, name);
+	netlink_batch_end(batch, message);
+}
+
+void nft_set_put_counter_removal(struct netlink_batch *batch, const char *table, const char *name)
+{
+	struct nlmsghdr *message = netlink_batch_begin(batch, NFT_MSG_DELOBJ, 0, NAMES_MOST);
+
+	mnl_attr_put_strz(message, NFTA_OBJ_TABLE, table);
+	mnl_attr_put_strz(message, NFTA_OBJ_NAME, name);
+	mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+	netlink_batch_end(batch, message);
+}
+
+bool nft_set_remove(struct netlink *netlink, nft_set_put_removal_fn *put, const char *table,
+		    const char *const *names, size_t count, struct netlink_error *error)
 {
 	struct netlink_batch batch = { .insists = true };
-	bool done;
 
 	for (size_t i = 0; i < count; i++)
-		put_removal(&batch, table, names[i]);
-	done = netlink_batch_commit(netlink, &batch, error);
-	netlink_batch_free(&batch);
-	return done;
-}
-
-bool nft_set_remove_chains(struct netlink *netlink, const char *table, const char *const *names,
-			   size_t count, struct netlink_error *error)
-{
-	struct netlink_batch batch = { .insists = true };
-	bool done;
-
-	for (size_t i = 0; i < count; i++) {
-		struct nlmsghdr *message =
-			netlink_batch_begin(&batch, NFT_MSG_DELCHAIN, NLM_F_NONREC, NAMES_MOST);
-
-		mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, table);
-		mnl_attr_put_strz(message, NFTA_CHAIN_NAME, names[i]);
-		netlink_batch_end(&batch, message);
-	}
-	done = netlink_batch_commit(netlink, &batch, error);
-	netlink_batch_free(&batch);
-	return done;
-}
-
-bool nft_set_remove_counters(struct netlink *netlink, const char *table, const char *const *names,
-			     size_t count, struct netlink_error *error)
-{
-	struct netlink_batch batch = { .insists = true };
-	bool done;
-
-	for (size_t i = 0; i < count; i++) {
-		struct nlmsghdr *message =
-			netlink_batch_begin(&batch, NFT_MSG_DELOBJ, 0, NAMES_MOST);
-
-		mnl_attr_put_strz(message, NFTA_OBJ_TABLE, table);
-		mnl_attr_put_strz(message, NFTA_OBJ_NAME, names[i]);
-		mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
-		netlink_batch_end(&batch, message);
-	}
-	done = netlink_batch_commit(netlink, &batch, error);
-	netlink_batch_free(&batch);
-	return done;
+		put(&batch, table, names[i]);
+	return netlink_batch_send(netlink, &batch, error);
 }
 
 bool nft_set_remove_table(struct netlink *netlink, const char *table, struct netlink_error *error)
 {
 	struct netlink_batch batch = { .insists = true };
 	struct nlmsghdr *message = netlink_batch_begin(&batch, NFT_MSG_DELTABLE, 0, NAMES_MOST);
-	bool done;
 
 	mnl_attr_put_strz(message, NFTA_TABLE_NAME, table);
 	netlink_batch_end(&batch, message);
-	done = netlink_batch_commit(netlink, &batch, error);
-	netlink_batch_free(&batch);
-	return done;
+	return netlink_batch_send(netlink, &batch, error);
 }

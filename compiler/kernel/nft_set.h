@@ -40,14 +40,15 @@ void nft_set_put(struct netlink_batch *batch, const struct nft_set_change *chang
  */
 bool nft_set_replace(struct netlink *netlink, const struct nft_set_change *change, const char *like,
 		     struct netlink_error *error);
-/* All or none of them; one that a rule still uses is EBUSY. */
-bool nft_set_remove(struct netlink *netlink, const char *table, const char *const *names,
-		    size_t count, struct netlink_error *error);
-/* All or none of them; one that holds rules, or that anything leads to, is EBUSY. */
-bool nft_set_remove_chains(struct netlink *netlink, const char *table, const char *const *names,
-			   size_t count, struct netlink_error *error);
-bool nft_set_remove_counters(struct netlink *netlink, const char *table, const char *const *names,
-			     size_t count, struct netlink_error *error);
+/* Adds the removal of one thing in the table. */
+typedef void nft_set_put_removal_fn(struct netlink_batch *batch, const char *table,
+				    const char *name);
+nft_set_put_removal_fn nft_set_put_removal;       /* of a set; EBUSY: a rule still uses it */
+nft_set_put_removal_fn nft_set_put_chain_removal; /* EBUSY: it holds rules, or is led to */
+nft_set_put_removal_fn nft_set_put_counter_removal;
+/* All or none of them. */
+bool nft_set_remove(struct netlink *netlink, nft_set_put_removal_fn *put, const char *table,
+		    const char *const *names, size_t count, struct netlink_error *error);
 bool nft_set_remove_table(struct netlink *netlink, const char *table, struct netlink_error *error);
 
 #endif

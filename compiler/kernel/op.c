@@ -26,11 +26,9 @@ struct op_row {
 	op_put_fn *put_command; /* NULL: nothing in a shell does it */
 	/* NULL: steps of apply do it, several at once. */
 	bool (*run)(struct kernel *kernel, const struct op *op, struct netlink_error *error);
-	enum op_kind inverse; /* with before and after exchanged */
-	const char *verb;     /* of `ip`, or what `nft delete` deletes */
-	/* Takes several out of the nft table. */
-	bool (*remove)(struct netlink *netlink, const char *table, const char *const *names,
-		       size_t count, struct netlink_error *error);
+	enum op_kind inverse;                /* with before and after exchanged */
+	const char *verb;                    /* of `ip`, or what `nft delete` deletes */
+	nft_set_put_removal_fn *put_removal; /* from the nft table */
 };
 
 static const struct op_row rows[];
@@ -213,7 +211,8 @@ static void put_delete(const struct op *op, struct buf *out)
 
 static bool run_removal(struct kernel *kernel, const struct op *op, struct netlink_error *error)
 {
-	return rows[op->kind].remove(&kernel->nft, op->table, &op->name, 1, error) ||
+	return nft_set_remove(&kernel->nft, rows[op->kind].put_removal, op->table, &op->name, 1,
+			      error) ||
 	       error->code == ENOENT;
 }
 
@@ -312,20 +311,20 @@ static void put_flows_words(const struct op *op, struct buf *out)
 
 /* clang-format off */
 static const struct op_row rows[] = {
-	/* section, sign, what, words, command, run, inverse, verb, remove */
+	/* section, sign, what, words, command, run, inverse, verb, put_removal */
 	[OP_SET_FILL] = { OP_SETS, OP_ADD, put_set, put_fill },
 	[OP_SET_MIGRATE] = { OP_SETS, OP_CHANGE, put_set, put_migration },
 	[OP_SET_UPDATE] = { OP_SETS, OP_CHANGE, put_set, put_update, NULL, run_update, OP_SET_UPDATE },
 	[OP_SET_TOP_UP] = { OP_SETS, OP_CHANGE, put_set, put_top_up },
 	[OP_SET_REMOVE] = { OP_SETS, OP_REMOVE, put_named, put_removal, put_delete, run_removal,
-			    OP_NONE, NULL, nft_set_remove },
+			    OP_NONE, NULL, nft_set_put_removal },
 	[OP_ELEMENTS_REMOVE] = { OP_SETS, OP_CHANGE, put_named, put_removal, put_list_command,
 				 run_elements_remove },
 	[OP_COMMIT] = { OP_NFT, OP_ADD, put_table, put_commit },
 	[OP_CHAIN_REMOVE] = { OP_NFT, OP_REMOVE, put_named, put_removal, put_delete, run_removal,
-			      OP_NONE, "chain", nft_set_remove_chains },
+			      OP_NONE, "chain", nft_set_put_chain_removal },
 	[OP_COUNTER_REMOVE] = { OP_NFT, OP_REMOVE, put_named, put_removal, put_delete, run_removal,
-				OP_NONE, "counter", nft_set_remove_counters },
+				OP_NONE, "counter", nft_set_put_counter_removal },
 	[OP_TABLE_REMOVE] = { OP_NFT, OP_REMOVE, put_delete, put_delete, put_delete,
 			      run_table_remove, OP_NONE, "table" },
 	[OP_RULE_ADD] = { OP_IP_RULES, OP_ADD, put_rule, put_rule, put_rule, run_rule_add,
@@ -402,7 +401,8 @@ bool op_remove_all(struct arena *arena, struct kernel *kernel, const struct op_l
 		last = list->items[i];
 		*arena_append(arena, names, count) = last->name;
 	}
-	return !count || rows[last->kind].remove(&kernel->nft, last->table, names, count, error);
+	return !count || nft_set_remove(&kernel->nft, rows[last->kind].put_removal, last->table,
+					names, count, error);
 }
 
 struct op op_inverse(const struct op *op)
