@@ -39,7 +39,7 @@ static const char *absolute(struct arena *arena, const char *path)
 	return copy;
 }
 
-/* An apply that waits for its confirmation is not to be covered by another one. */
+/* An apply that waits for its confirmation is not to be replaced by another one. */
 static bool is_free(struct apply *apply)
 {
 	const char *name = apply->ir->name;
@@ -52,8 +52,8 @@ static bool is_free(struct apply *apply)
 	if (!pending || apply->job->back)
 		return true;
 	if (!pending_waits(apply->arena, pending, apply->before) ||
-	    foreign_load_covers(apply->arena, &apply->folder, &apply->observed.table,
-				apply->before)) {
+	    foreign_load_supersedes(apply->arena, &apply->folder, &apply->observed.table,
+				    apply->before)) {
 		if (apply->job->dry_run)
 			return true;
 		pending_remove(apply->arena, &apply->folder, name);
@@ -165,10 +165,10 @@ static bool is_guarded(const struct apply *apply)
 }
 
 /* No archive has what another program has loaded. */
-static void warn_of_covered(struct apply *apply)
+static void warn_of_superseded(struct apply *apply)
 {
-	if (apply->job->back || !foreign_load_covers(apply->arena, &apply->folder,
-						     &apply->observed.table, apply->before))
+	if (apply->job->back || !foreign_load_supersedes(apply->arena, &apply->folder,
+							 &apply->observed.table, apply->before))
 		return;
 	report_add(apply->report, SEVERITY_WARNING, DIAG_foreign_load,
 		   "another policy was loaded since the last apply from this run directory, and is replaced now: %s",
@@ -248,7 +248,7 @@ static enum apply_outcome change(struct apply *apply)
 	const char *why;
 	bool done, has_changed;
 
-	warn_of_covered(apply);
+	warn_of_superseded(apply);
 	if (!arm(apply))
 		return APPLY_REFUSED;
 	if (!journal_open(apply, &why)) {
@@ -279,7 +279,7 @@ static enum apply_outcome change(struct apply *apply)
 }
 
 /* What --allow-foreign allows (`is_allowed`) is said, but is no reason not to do it. */
-static void warn_of_strangers(const struct apply *apply, bool is_allowed)
+static void warn_of_foreign_rules(const struct apply *apply, bool is_allowed)
 {
 	const struct foreign_ip_rules_policy own = { .claim = &apply->after->claims[0],
 						     .ip_rules = apply->ir->ip_rules,
@@ -372,10 +372,10 @@ static enum apply_outcome decide(struct apply *apply)
 	hosted_tell(apply->report, apply->ir, record_command(apply->arena, apply->after));
 	conflicts_find_surroundings(apply->report, &apply->ops);
 	apply_tell_host(apply, apply->job->dry_run || op_list_has_changes(&apply->ops));
-	warn_of_strangers(apply, false);
+	warn_of_foreign_rules(apply, false);
 	if (are_warnings_refused(apply))
 		return APPLY_REFUSED;
-	warn_of_strangers(apply, true);
+	warn_of_foreign_rules(apply, true);
 	if (apply->job->dry_run || op_list_has_changes(&apply->ops))
 		apply_tell_sockets(apply);
 	if (!apply->observed.table.exists && !apply->job->back)

@@ -83,8 +83,8 @@ static bool read_history(struct apply *apply, struct op *op, struct nft_elements
 	*missing = *set;
 	missing->elements = nft_elements_missing(apply->arena, &held, &set->elements);
 	op->added = missing;
-	*out = nft_elements_carry(apply->arena, &held, &missing->elements,
-				  (uint64_t)set->timeout * 1000);
+	*out = nft_elements_migrate(apply->arena, &held, &missing->elements,
+				    (uint64_t)set->timeout * 1000);
 	return true;
 }
 

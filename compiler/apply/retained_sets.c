@@ -28,8 +28,8 @@ static void spare(struct apply *apply, struct op *op)
 		line = nft_table_about_set(&apply->observed.table, NULL, op->name);
 		if (!line)
 			return;
-		*arena_append(apply->arena, apply->ir->kept, apply->ir->kept_count) =
-			(struct ir_kept){ line->base, line->name, line->digest };
+		*arena_append(apply->arena, apply->ir->retained, apply->ir->retained_count) =
+			(struct ir_retained){ line->base, line->name, line->digest };
 	}
 	op->stage = STAGE_CONFIRMED;
 }
@@ -53,7 +53,7 @@ static bool remove_lines(struct netlink *netlink, const struct nft_table *table,
 	struct netlink_batch batch = { 0 };
 
 	for (size_t i = 0; i < table->about_count; i++)
-		if (table->about[i].kind == ABOUT_KEPT || table->about[i].kind == ABOUT_WAITS)
+		if (table->about[i].kind == ABOUT_RETAINED || table->about[i].kind == ABOUT_WAITS)
 			nft_comment_remove(&batch, table->name, table->about[i].handle);
 	return netlink_batch_send(netlink, &batch, error);
 }

@@ -281,8 +281,8 @@ static bool look(struct rollback *rollback, struct kernel *kernel)
 	if (!nft_table_observe(rollback->arena, &kernel->nft, name, &rollback->table, &error))
 		return host_refused(rollback->report, &error);
 	rollback->is_superseded = rollback->pending &&
-				  foreign_load_covers(rollback->arena, &rollback->folder,
-						      &rollback->table, rollback->record);
+				  foreign_load_supersedes(rollback->arena, &rollback->folder,
+							  &rollback->table, rollback->record);
 	return true;
 }
 
@@ -303,7 +303,7 @@ static bool open_and_look(struct rollback *rollback)
 static enum apply_outcome leave(struct rollback *rollback)
 {
 	struct diag_record *line = report_add(rollback->report, SEVERITY_ERROR, DIAG_foreign_load,
-					      "%s; nothing changed", foreign_load_covered);
+					      "%s; nothing changed", foreign_load_superseded);
 
 	if (rollback->overdue)
 		return APPLY_REFUSED;
@@ -425,7 +425,7 @@ static bool is_confirmable(struct rollback *rollback)
 	if (is_waiting(rollback) && rollback->is_superseded) {
 		report_add(rollback->report, SEVERITY_ERROR, DIAG_foreign_load,
 			   "%s waits for no confirmation: %s", rollback->policy,
-			   foreign_load_covered);
+			   foreign_load_superseded);
 		end_waiting(rollback);
 		return false;
 	}
@@ -484,7 +484,7 @@ enum apply_outcome rollback_confirm(struct arena *arena, struct report *report, 
 	return outcome;
 }
 
-bool rollback_find_elsewhere(struct arena *arena, struct report *report)
+bool rollback_find_foreign(struct arena *arena, struct report *report)
 {
 	struct netlink_error error;
 	struct kernel kernel;

@@ -44,7 +44,7 @@ void rollback_overdue(const char *policy, const struct pending *self);
 enum apply_outcome rollback_confirm(struct arena *arena, struct report *report, const char *policy);
 /* Reports what waits for a confirmation and was applied from elsewhere, with who may give it, or
  * why that cannot be known; false: nothing is reported. */
-bool rollback_find_elsewhere(struct arena *arena, struct report *report);
+bool rollback_find_foreign(struct arena *arena, struct report *report);
 /* The names of the policies that wait for a confirmation, sorted. */
 const char **rollback_pending(struct arena *arena, size_t *count);
 

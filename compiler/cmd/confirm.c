@@ -48,7 +48,7 @@ static enum cmd_status run(struct cmd_call *call)
 	case WHICH_ONE:
 		return show(call, &report, name, rollback_confirm(call->arena, &report, name));
 	case WHICH_NONE:
-		if (!rollback_find_elsewhere(call->arena, &report))
+		if (!rollback_find_foreign(call->arena, &report))
 			diag_help_text(report_add(&report, SEVERITY_ERROR, DIAG_nothing_pending,
 						  "no apply waits for a confirmation"),
 				       "`tpc status` shows what is applied, and whether an apply was rolled back");

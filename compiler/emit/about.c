@@ -107,8 +107,8 @@ void about_put(const struct emit_job *job, struct buf *out)
 		about_put_set(&ir->sets[i], elements_name(job, &ir->sets[i]), &line);
 		put_line(out, buf_text(&line));
 	}
-	for (size_t i = 0; i < ir->kept_count; i++) {
-		const struct ir_kept *kept = &ir->kept[i];
+	for (size_t i = 0; i < ir->retained_count; i++) {
+		const struct ir_retained *kept = &ir->retained[i];
 
 		line.length = 0;
 		buf_printf(&line, "kept=%s name=%s contents=%016" PRIx64, kept->base, kept->name,
@@ -192,7 +192,7 @@ static bool parse_kept(const char *comment, struct about_line *out)
 {
 	int end = 0;
 
-	out->kind = ABOUT_KEPT;
+	out->kind = ABOUT_RETAINED;
 	return sscanf(comment, "kept=%99s name=%99s contents=%" SCNx64 "%n", out->base, out->name,
 		      &out->digest, &end) == 3 &&
 	       is_whole(comment, end);

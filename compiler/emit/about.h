@@ -41,7 +41,7 @@ enum about_kind {
 	ABOUT_CONNECTIONS,
 	ABOUT_TABLE,
 	ABOUT_SET,
-	ABOUT_KEPT,
+	ABOUT_RETAINED,
 	ABOUT_WAITS
 };
 
@@ -49,11 +49,11 @@ struct about_line {
 	enum about_kind kind;
 	uint64_t handle;       /* of the rule in the kernel that it was read from */
 	unsigned int version;  /* ABOUT_POLICY */
-	char name[ABOUT_NAME]; /* ABOUT_POLICY: the policy's; ABOUT_SET, ABOUT_KEPT: the set's in
-				* nft
+	char name[ABOUT_NAME]; /* ABOUT_POLICY: the policy's; ABOUT_SET, ABOUT_RETAINED: the set's
+				* in nft
 				*/
-	char base[ABOUT_NAME]; /* ABOUT_SET, ABOUT_KEPT */
-	uint64_t digest;       /* ABOUT_POLICY, ABOUT_SET, ABOUT_KEPT */
+	char base[ABOUT_NAME]; /* ABOUT_SET, ABOUT_RETAINED */
+	uint64_t digest;       /* ABOUT_POLICY, ABOUT_SET, ABOUT_RETAINED */
 	uint32_t protocol, priority_first, priority_last; /* ABOUT_ROUTING */
 	uint32_t mark;                                    /* ABOUT_MARK */
 	uint32_t mask;  /* ABOUT_ROUTING: all bits; ABOUT_MARK, ABOUT_CONNECTIONS */

@@ -43,7 +43,7 @@ static const struct nft_table_set *find_held(const struct nft_table *table,
 		const struct about_line *line = &table->about[i];
 		const struct nft_table_set *held;
 
-		if ((line->kind != ABOUT_SET && line->kind != ABOUT_KEPT) ||
+		if ((line->kind != ABOUT_SET && line->kind != ABOUT_RETAINED) ||
 		    line->digest != set->contents || strcmp(line->base, set->base) != 0)
 			continue;
 		held = nft_table_set_find(table, line->name);
@@ -173,8 +173,8 @@ static const char *or_none(struct arena *arena, uint64_t number, const char *uni
 	return number ? arena_printf(arena, "%" PRIu64 "%s", number, unit) : "none";
 }
 
-static const char *why_carried(struct arena *arena, const struct ir_set *set,
-			       const struct nft_table_set *held)
+static const char *why_migrated(struct arena *arena, const struct ir_set *set,
+				const struct nft_table_set *held)
 {
 	if (!held->is_dynamic || held->bits != nft_elements_bits(set->type))
 		return "it was another kind of set";
@@ -241,7 +241,7 @@ static void migrate_set(const struct naming *naming, const struct ir_set *set, c
 
 	op->has_history = held->is_dynamic && !held->holds_flows &&
 			  held->bits == nft_elements_bits(set->type);
-	op->why = why_carried(arena, set, held);
+	op->why = why_migrated(arena, set, held);
 	if (op->has_history)
 		op->why = arena_printf(arena, "re-created with its elements: %s", op->why);
 	old = op_add(arena, naming->ops, OP_SET_REMOVE, STAGE_DROP_SETS);

@@ -19,7 +19,7 @@
 /* How long behind the deadline a watchdog that cannot be seen from here may still be at it. */
 enum { GRACE_SECONDS = 180 };
 
-const char foreign_load_covered[] = "another policy was loaded meanwhile, and stays";
+const char foreign_load_superseded[] = "another policy was loaded meanwhile, and stays";
 
 const char *foreign_load_line(struct arena *arena, const struct pending *pending)
 {
@@ -37,8 +37,8 @@ static bool is_archived(struct arena *arena, const struct rundir *folder, const 
 	       archived == digest;
 }
 
-bool foreign_load_covers(struct arena *arena, const struct rundir *folder,
-			 const struct nft_table *table, const struct record *record)
+bool foreign_load_supersedes(struct arena *arena, const struct rundir *folder,
+			     const struct nft_table *table, const struct record *record)
 {
 	const struct about_line *policy = nft_table_about(table, ABOUT_POLICY);
 

@@ -22,10 +22,10 @@ struct nft_table;
 const char *foreign_load_line(struct arena *arena, const struct pending *pending);
 /* Does the table hold a policy that the last apply of this folder did not load, nor, where it did
  * not come to its end, found there? One that is gone, or says nothing, holds none. */
-bool foreign_load_covers(struct arena *arena, const struct rundir *folder,
-			 const struct nft_table *table, const struct record *record);
+bool foreign_load_supersedes(struct arena *arena, const struct rundir *folder,
+			     const struct nft_table *table, const struct record *record);
 /* Why nothing is done then, for a report. */
-extern const char foreign_load_covered[];
+extern const char foreign_load_superseded[];
 /* True, with a line in the report, when the table waits for a confirmation that was asked for from
  * another run directory, and a watchdog may take it back. */
 bool foreign_load_waits(struct report *report, const struct nft_table *table,

@@ -206,12 +206,12 @@ static void bitwise(struct run *run, const struct nlattr *const *data)
 	struct foreign_registers *registers = &run->registers;
 	size_t length = 0, other = 0, from, to;
 	const uint8_t *mask = value_of(data[NFTA_BITWISE_MASK], &length);
-	const uint8_t *flip = value_of(data[NFTA_BITWISE_XOR], &other);
+	const uint8_t * xor = value_of(data[NFTA_BITWISE_XOR], &other);
 	uint32_t size = netlink_u32(data[NFTA_BITWISE_LEN]),
 		 dreg = netlink_u32(data[NFTA_BITWISE_DREG]);
 
 	if ((data[NFTA_BITWISE_OP] && netlink_u32(data[NFTA_BITWISE_OP]) != NFT_BITWISE_BOOL) ||
-	    !mask || !flip || length != other || length != size ||
+	    !mask || !xor || length != other || length != size ||
 	    !foreign_register(netlink_u32(data[NFTA_BITWISE_SREG]), length, &from) ||
 	    !foreign_register(dreg, length, &to)) {
 		foreign_forget(registers, dreg, size, "a computation that is not followed");
@@ -219,7 +219,7 @@ static void bitwise(struct run *run, const struct nlattr *const *data)
 	}
 	for (size_t i = 0; i < length; i++) {
 		registers->known[to + i] = registers->known[from + i] | (uint8_t)~mask[i];
-		registers->bytes[to + i] = (registers->bytes[from + i] & mask[i]) ^ flip[i];
+		registers->bytes[to + i] = (registers->bytes[from + i] & mask[i]) ^ xor[i];
 	}
 	for (size_t i = 0; i < (length + 3) / 4; i++) {
 		registers->why[to / 4 + i] = registers->why[from / 4 + i];

@@ -188,17 +188,17 @@ static const char *cgroup_words(struct rewrite *rewrite, const char *name)
 {
 	unsigned int level;
 	const char *above = cgroup_above(rewrite->arena, name, &level);
-	struct cgroup_list beside = cgroup_below(rewrite->arena, above);
+	struct cgroup_list siblings = cgroup_below(rewrite->arena, above);
 	const char *shown = *above ? above : "/";
 	struct buf text = { 0 };
 
 	buf_printf(&text, "socket cgroupv2 level %u \"%s\" socket cgroupv2 level %u != ", level,
 		   shown, level + 1);
 	/* None is at the next level and has the number of the one above. */
-	buf_printf(&text, beside.count ? "{ " : "\"%s\"", shown);
-	for (size_t i = 0; i < beside.count; i++)
-		buf_printf(&text, "%s\"%s\"", i ? ", " : "", beside.names[i]);
-	buf_puts(&text, beside.count ? " }" : "");
+	buf_printf(&text, siblings.count ? "{ " : "\"%s\"", shown);
+	for (size_t i = 0; i < siblings.count; i++)
+		buf_printf(&text, "%s\"%s\"", i ? ", " : "", siblings.names[i]);
+	buf_puts(&text, siblings.count ? " }" : "");
 	return buf_keep(rewrite->arena, &text);
 }
 

@@ -109,7 +109,7 @@ static const struct own *given_by(const struct nft_mark_expr *marking, const str
 				  size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (!(marking->flip & list[i].mask))
+		if (!(marking->xor &list[i].mask))
 			continue;
 		if (makes(marking, NULL, &list[i]))
 			return &list[i];

@@ -110,7 +110,7 @@ static void walk(struct probe *ask, enum ir_hook hook, int least, int most, bool
 
 /* Of two chains with one priority, the kernel does not say which comes first: marks may be written
  * before the policy's chain, and are overwritten then, or after it. */
-static void walk_beside(struct probe *ask, enum ir_hook hook, int priority)
+static void walk_same_priority(struct probe *ask, enum ir_hook hook, int priority)
 {
 	struct foreign_effects effects = { 0 };
 	uint32_t mark = ask->now.mark;
@@ -250,7 +250,7 @@ static void walk_first_hook(struct probe *ask)
 	int from = INT_MIN;
 
 	if (question->base) {
-		walk_beside(ask, hook, question->base->priority);
+		walk_same_priority(ask, hook, question->base->priority);
 		from = question->base->priority + 1;
 	}
 	if (!own) {

@@ -398,7 +398,7 @@ static void check_claim(struct arena *arena, struct status_policy *policy,
 }
 
 /* What others have put before, among or behind what is the policy's. */
-static void check_strangers(struct status_policy *policy)
+static void check_foreign_rules(struct status_policy *policy)
 {
 	const struct record *record = policy->record;
 	const struct about_line *routing = nft_table_about(&policy->observed.table, ABOUT_ROUTING);
@@ -518,7 +518,7 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 		check_record(arena, kernel, out);
 	else if (out->observed.claim_count)
 		check_claim(arena, out, &out->observed.claims[0]);
-	check_strangers(out);
+	check_foreign_rules(out);
 	if (out->applied)
 		check_host(arena, kernel, out);
 	check_flows(arena, kernel, out);

@@ -393,7 +393,7 @@ struct ir_gateway {
 enum ir_sysctl_policy { IR_SYSCTL_SET, IR_SYSCTL_CHECK, IR_SYSCTL_IGNORE };
 
 /* A set in the kernel that no rule uses: it waits for a rollback. */
-struct ir_kept {
+struct ir_retained {
 	const char *base, *name;
 	uint64_t contents; /* their digest */
 };
@@ -446,8 +446,9 @@ struct ir {
 	size_t user_count, group_count, cgroup_count;
 	struct ir_asked *asked; /* each once */
 	size_t asked_count;
-	struct ir_kept *kept; /* while a confirmation is waited for; no part of the digest */
-	size_t kept_count;
+	struct ir_retained *retained; /* while a confirmation is waited for; no part of the digest
+				       */
+	size_t retained_count;
 	const char *waits; /* the line that says so (emit/about.h), or NULL; not in the digest */
 	size_t policy_rules, policy_sets, expectation_count; /* as the author wrote them: for
 								messages */

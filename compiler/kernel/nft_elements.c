@@ -263,7 +263,7 @@ struct nft_elements nft_elements_keep(struct arena *arena, const struct nft_elem
 
 /* The kernel takes no more time left than the element's timeout, which is the set's unless it has
  * one. */
-static struct nft_elements_time carry_time(struct nft_elements_time held, uint64_t timeout)
+static struct nft_elements_time migrated_time(struct nft_elements_time held, uint64_t timeout)
 {
 	struct nft_elements_time time = { held.timeout, held.left };
 
@@ -274,15 +274,15 @@ static struct nft_elements_time carry_time(struct nft_elements_time held, uint64
 	return time;
 }
 
-struct nft_elements nft_elements_carry(struct arena *arena, const struct nft_elements *held,
-				       const struct interval_set *more, uint64_t timeout)
+struct nft_elements nft_elements_migrate(struct arena *arena, const struct nft_elements *held,
+					 const struct interval_set *more, uint64_t timeout)
 {
 	size_t count = held->ranges.count + more->count;
 	struct nft_elements_time *times = arena_alloc(arena, (count + 1) * sizeof(*times));
 	struct nft_elements out = { .times = times };
 
 	for (size_t i = 0; i < held->ranges.count; i++) {
-		times[out.ranges.count] = carry_time(held->times[i], timeout);
+		times[out.ranges.count] = migrated_time(held->times[i], timeout);
 		interval_add(arena, &out.ranges, held->ranges.items[i].first,
 			     held->ranges.items[i].last);
 	}

@@ -56,7 +56,7 @@ struct nft_elements nft_elements_keep(struct arena *arena, const struct nft_elem
  * What was held, for a set that gives its elements `timeout` milliseconds (0: for ever): each keeps
  * the time it has left, and what had none gets the set's; and `more`, which is disjoint from it.
  */
-struct nft_elements nft_elements_carry(struct arena *arena, const struct nft_elements *held,
-				       const struct interval_set *more, uint64_t timeout);
+struct nft_elements nft_elements_migrate(struct arena *arena, const struct nft_elements *held,
+					 const struct interval_set *more, uint64_t timeout);
 
 #endif

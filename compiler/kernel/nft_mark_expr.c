@@ -17,7 +17,7 @@
 #include "base/arena.h"
 #include "kernel/netlink.h"
 
-/* What the register holds: the mark & keep ^ flip; of which mark matters only where some is kept.
+/* What the register holds: the mark & mask ^ xor; of which mark matters only where some is kept.
  */
 struct held {
 	bool is_known;
@@ -52,9 +52,9 @@ static bool read_word(const struct nlattr *data, uint32_t *out)
 
 static void load_constant(const struct nlattr **data, struct held *held)
 {
-	held->value.keep = 0;
+	held->value.mask = 0;
 	held->is_known = data[NFTA_IMMEDIATE_DREG] &&
-			 read_word(data[NFTA_IMMEDIATE_DATA], &held->value.flip);
+			 read_word(data[NFTA_IMMEDIATE_DATA], &held->value.xor);
 	if (held->is_known)
 		held->number = netlink_u32(data[NFTA_IMMEDIATE_DREG]);
 }
@@ -69,18 +69,18 @@ static void load_mark(const struct nlattr *target, bool of_connection, struct he
 /* Other operations than and-xor (shifts, two registers) are not looked into. */
 static void change_held(const struct nlattr **data, struct held *held)
 {
-	uint32_t mask, flip;
+	uint32_t mask, xor;
 
 	held->is_known =
 		held->is_known && is_number(data[NFTA_BITWISE_SREG], held->number) &&
 		(!data[NFTA_BITWISE_OP] || is_number(data[NFTA_BITWISE_OP], NFT_BITWISE_BOOL)) &&
 		read_word(data[NFTA_BITWISE_MASK], &mask) &&
-		read_word(data[NFTA_BITWISE_XOR], &flip) && data[NFTA_BITWISE_DREG];
+		read_word(data[NFTA_BITWISE_XOR], &xor) && data[NFTA_BITWISE_DREG];
 	if (!held->is_known)
 		return;
 	held->number = netlink_u32(data[NFTA_BITWISE_DREG]);
-	held->value.keep &= mask;
-	held->value.flip = (held->value.flip & mask) ^ flip;
+	held->value.mask &= mask;
+	held->value.xor = (held->value.xor &mask) ^ xor;
 }
 
 struct reader {
@@ -95,10 +95,10 @@ static void write_mark(struct reader *reader, const struct nlattr *source, bool 
 	const struct held *held = &reader->held;
 
 	if (!held->is_known || !is_number(source, held->number) ||
-	    (held->value.keep && held->value.of_connection != of_connection))
+	    (held->value.mask && held->value.of_connection != of_connection))
 		return;
 	*arena_append(reader->arena, *reader->list, *reader->count) =
-		(struct nft_mark_expr){ of_connection, held->value.keep, held->value.flip };
+		(struct nft_mark_expr){ of_connection, held->value.mask, held->value.xor };
 }
 
 /* `meta` and `ct`: both load into a register, or write from one. */
@@ -127,7 +127,7 @@ static void read_target(struct reader *reader, const struct nlattr **data)
 		return;
 	memcpy(&info, mnl_attr_get_payload(data[NFTA_TARGET_INFO]), sizeof(info));
 	*arena_append(reader->arena, *reader->list, *reader->count) =
-		(struct nft_mark_expr){ .keep = ~info.mask, .flip = info.mark };
+		(struct nft_mark_expr){ .mask = ~info.mask, .xor = info.mark };
 }
 
 static void read_expression(struct reader *reader, const struct nlattr *expression)
@@ -165,20 +165,20 @@ void nft_mark_expr_read(struct arena *arena, const struct nlattr *expressions,
 
 uint32_t nft_mark_expr_result(const struct nft_mark_expr *marking, uint32_t before)
 {
-	return (before & marking->keep) ^ marking->flip;
+	return (before & marking->mask) ^ marking->xor ;
 }
 
 const char *nft_mark_expr_text(struct arena *arena, const struct nft_mark_expr *marking)
 {
 	const char *mark = marking->of_connection ? "ct mark" : "meta mark";
 
-	if (!marking->keep)
-		return arena_printf(arena, "%s set 0x%" PRIx32, mark, marking->flip);
-	if (marking->keep == ~marking->flip)
-		return arena_printf(arena, "%s set %s or 0x%" PRIx32, mark, mark, marking->flip);
-	if (!marking->flip)
-		return arena_printf(arena, "%s set %s and 0x%" PRIx32, mark, mark, marking->keep);
+	if (!marking->mask)
+		return arena_printf(arena, "%s set 0x%" PRIx32, mark, marking->xor);
+	if (marking->mask == ~marking->xor)
+		return arena_printf(arena, "%s set %s or 0x%" PRIx32, mark, mark, marking->xor);
+	if (!marking->xor)
+		return arena_printf(arena, "%s set %s and 0x%" PRIx32, mark, mark, marking->mask);
 	return arena_printf(arena, "%s set %s and 0x%" PRIx32 " %s 0x%" PRIx32, mark, mark,
-			    marking->keep, marking->keep & marking->flip ? "xor" : "or",
-			    marking->flip);
+			    marking->mask, marking->mask & marking->xor ? "xor" : "or",
+			    marking->xor);
 }

@@ -16,7 +16,7 @@ struct nlattr;
 
 struct nft_mark_expr {
 	bool of_connection;
-	uint32_t keep, flip; /* the new mark is the old one & keep ^ flip */
+	uint32_t mask, xor; /* the new mark is the old one & mask ^ xor */
 };
 
 /* Appends what the rule's expressions (NFTA_RULE_EXPRESSIONS) write. */

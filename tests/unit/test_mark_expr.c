@@ -131,8 +131,8 @@ static void is_marking(const struct fixture *fixture, bool of_connection, uint32
 		       uint32_t flip, const char *text)
 {
 	assert_int_equal(fixture->found[0].of_connection, of_connection);
-	assert_int_equal(fixture->found[0].keep, keep);
-	assert_int_equal(fixture->found[0].flip, flip);
+	assert_int_equal(fixture->found[0].mask, keep);
+	assert_int_equal(fixture->found[0].xor, flip);
 	assert_string_equal(nft_mark_expr_text(fixture->arena, &fixture->found[0]), text);
 }
 
@@ -150,7 +150,7 @@ static void constant(void **state)
 	is_marking(fixture, false, 0, 0x64, "meta mark set 0x64");
 	assert_int_equal(nft_mark_expr_result(&fixture->found[0], 0xffff0000), 0x64);
 	assert_true(fixture->found[1].of_connection);
-	assert_int_equal(fixture->found[1].flip, 0x7);
+	assert_int_equal(fixture->found[1].xor, 0x7);
 }
 
 static void bits(void **state)
