@@ -13,12 +13,6 @@ struct ir_asked;
 struct ir_listener;
 struct netlink;
 struct report;
-struct socket_table;
-
-/* NULL: a socket of this host takes what comes to the listener by one of its ways, or that is not
- * known, or it is on another host; else why none does. */
-const char *listening_why_gone(struct arena *arena, const struct socket_table *sockets,
-			       struct netlink *netlink, const struct ir_listener *listener);
 
 /* A warning for each listener whose packets no socket takes. */
 struct listening_job {

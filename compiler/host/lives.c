@@ -7,10 +7,10 @@
 
 #include "base/arena.h"
 #include "base/report.h"
-#include "host/listening.h"
 #include "ir/ir.h"
 #include "kernel/netlink.h"
 #include "kernel/socket_table.h"
+#include "kernel/sysctl.h"
 #include "state/record.h"
 
 struct lives {
@@ -47,13 +47,51 @@ static bool open_lives(struct lives *lives)
 	return !lives->is_failed;
 }
 
+/* NULL: one takes it, or that is not known. */
+static const char *why_not(struct arena *arena, const struct socket_table *sockets,
+			   const struct socket_table_way *way)
+{
+	struct socket_table_verdict verdict = socket_table_judge(arena, sockets, way);
+
+	return verdict.kind == SOCKET_TABLE_TAKEN || verdict.kind == SOCKET_TABLE_UNKNOWN
+		       ? NULL
+		       : verdict.text;
+}
+
+/* NULL: a socket of this host takes what comes to the listener by one of its ways, or that is not
+ * known, or it is on another host; else why none does. */
+static const char *why_gone(struct arena *arena, const struct socket_table *sockets,
+			    struct netlink *netlink, const struct ir_listener *listener)
+{
+	int families = sysctl_has_ipv6(arena) ? ADDR_FAMILIES : 1;
+	const char *first = NULL;
+
+	for (int bit = 0; bit < 2 * families * 2; bit++) {
+		struct socket_table_way way = { .listener = listener,
+						.is_local = bit & 1,
+						.udp = bit & 2,
+						.family = (enum addr_family)(bit / 4) };
+		const char *why;
+
+		if (!(listener->ways & ir_listener_way(way.is_local, way.family, way.udp)))
+			continue;
+		if (!socket_table_is_here(netlink, listener, way.family))
+			return NULL;
+		why = why_not(arena, sockets, &way);
+		if (!why)
+			return NULL;
+		first = first ? first : why;
+	}
+	return first;
+}
+
 const char *lives_why_gone(void *user, const struct ir_listener *listener)
 {
 	struct lives *lives = user;
 
 	if (!open_lives(lives))
 		return NULL;
-	return listening_why_gone(lives->arena, lives->sockets, &lives->netlink, listener);
+	return why_gone(lives->arena, lives->sockets, &lives->netlink, listener);
 }
 
 /* ---- words ---- */
