@@ -127,12 +127,12 @@ static size_t read_all(struct fixture *fixture)
 	return fixture->count;
 }
 
-static void is_marking(const struct fixture *fixture, bool of_connection, uint32_t keep,
-		       uint32_t flip, const char *text)
+static void is_marking(const struct fixture *fixture, bool of_connection, uint32_t mask,
+		       uint32_t xor, const char *text)
 {
 	assert_int_equal(fixture->found[0].of_connection, of_connection);
-	assert_int_equal(fixture->found[0].mask, keep);
-	assert_int_equal(fixture->found[0].xor, flip);
+	assert_int_equal(fixture->found[0].mask, mask);
+	assert_int_equal(fixture->found[0].xor, xor);
 	assert_string_equal(nft_mark_expr_text(fixture->arena, &fixture->found[0]), text);
 }
 
