@@ -330,9 +330,7 @@ static bool needs_rehearsal(const struct apply *apply)
 
 	if (apply->job->back)
 		return false;
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		const struct op *op = apply->ops.items[i];
-
+	for (const struct op *op = apply->ops.first; op; op = op->next) {
 		is_noticed |= op->state != OP_LEFT_OUT &&
 			      (op->key || op->kind == OP_ROUTE_REPLACE ||
 			       op->kind == OP_SET_MIGRATE || op->stage == STAGE_FENCES);

@@ -116,10 +116,9 @@ bool apply_refuse_full(struct apply *apply, const struct ir_set *set)
 /* The op that makes the same set anew. */
 static struct op *migration_of(const struct apply *apply, const struct op *fill)
 {
-	for (size_t i = 0; i < apply->ops.count; i++)
-		if (apply->ops.items[i]->kind == OP_SET_MIGRATE &&
-		    apply->ops.items[i]->set == fill->set)
-			return apply->ops.items[i];
+	for (struct op *op = apply->ops.first; op; op = op->next)
+		if (op->kind == OP_SET_MIGRATE && op->set == fill->set)
+			return op;
 	return NULL;
 }
 
@@ -151,9 +150,9 @@ bool apply_foresee_sets(struct apply *apply)
 	struct nft_elements contents = { 0 };
 	bool good = true;
 
-	for (size_t i = 0; i < apply->ops.count; i++)
-		if (apply->ops.items[i]->kind == OP_SET_FILL && apply->ops.items[i]->is_detail)
-			good &= apply_stand_in(apply, apply->ops.items[i], &contents);
+	for (struct op *op = apply->ops.first; op; op = op->next)
+		if (op->kind == OP_SET_FILL && op->is_detail)
+			good &= apply_stand_in(apply, op, &contents);
 	return good;
 }
 
@@ -236,13 +235,10 @@ static bool make_anew(struct apply *apply, struct op *op, struct netlink_error *
 /* The rules ask the stand-ins, so they stay. */
 static bool doubt(struct apply *apply, const char *what, const char *why)
 {
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		struct op *op = apply->ops.items[i];
-
+	for (struct op *op = apply->ops.first; op; op = op->next)
 		if (op->stage == STAGE_MIGRATE || op->stage == STAGE_COMMIT_AGAIN ||
 		    (op->kind == OP_SET_REMOVE && op->is_detail))
 			op->state = OP_LEFT_OUT;
-	}
 	report_add(apply->report, SEVERITY_ERROR, DIAG_leftover,
 		   "the new policy is in force, but %s: %s; its rules use a copy of the set until the next apply",
 		   what, why)
@@ -262,10 +258,9 @@ bool apply_migrate_set(struct apply *apply, struct op *op)
 
 bool apply_commit_again(struct apply *apply, struct op *op)
 {
-	for (size_t i = 0; i < apply->ops.count; i++)
-		if (apply->ops.items[i]->stage == STAGE_MIGRATE)
-			apply->set_names[apply->ops.items[i]->set - apply->ir->sets] =
-				apply->ops.items[i]->set->base;
+	for (struct op *other = apply->ops.first; other; other = other->next)
+		if (other->stage == STAGE_MIGRATE)
+			apply->set_names[other->set - apply->ir->sets] = other->set->base;
 	return apply_commit(apply, op) ||
 	       doubt(apply, "its sets were re-created and the rules could not be rewritten",
 		     "see above");
@@ -336,9 +331,9 @@ static void warn_of_new(struct apply *apply)
 
 void apply_find_losses(struct apply *apply)
 {
-	for (size_t i = 0; i < apply->ops.count; i++)
-		if (is_learned(&apply->observed.table, apply->ops.items[i]))
-			find_loss(apply, apply->ops.items[i]);
+	for (struct op *op = apply->ops.first; op; op = op->next)
+		if (is_learned(&apply->observed.table, op))
+			find_loss(apply, op);
 	if (apply->job->back)
 		warn_of_new(apply);
 }

@@ -89,8 +89,8 @@ bool journal_open(struct apply *apply, const char **why)
 	for (size_t i = 0; i < apply->observed.claim_count; i++)
 		*arena_append(apply->arena, journal.claims, journal.claim_count) =
 			apply->observed.claims[i];
-	for (size_t i = 0; i < apply->ops.count; i++)
-		add_to_journal(apply, apply->ops.items[i], &journal);
+	for (struct op *op = apply->ops.first; op; op = op->next)
+		add_to_journal(apply, op, &journal);
 	return record_write(apply->arena, &apply->folder, &journal, why);
 }
 

@@ -47,12 +47,9 @@ static const struct ir_ip_rule *wanted_rule(const struct apply *apply, uint32_t 
 static bool changes_table(const struct apply *apply, enum op_stage stage, uint32_t table,
 			  enum addr_family family)
 {
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		const struct op *op = apply->ops.items[i];
-
+	for (const struct op *op = apply->ops.first; op; op = op->next)
 		if (op_is_at(op, stage) && op->route->table == table && op->route->family == family)
 			return true;
-	}
 	return false;
 }
 
@@ -118,13 +115,10 @@ static bool is_same_class(const struct apply *apply, uint32_t mark, uint32_t mas
 
 static bool is_fenced(const struct apply *apply, const struct ir_ip_rule *rule)
 {
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		const struct op *op = apply->ops.items[i];
-
+	for (const struct op *op = apply->ops.first; op; op = op->next)
 		if (op->stage == STAGE_FENCES &&
 		    has_mark(rule, op->rule->mark, op->rule->mask, op->rule->family))
 			return true;
-	}
 	return false;
 }
 

@@ -47,9 +47,8 @@ static bool is_committed(const struct apply *apply, const struct nft_table *tabl
 
 	if (!now || now->digest != apply->ir->digest || (before && before->handle == now->handle))
 		return false;
-	for (size_t i = 0; i < apply->ops.count; i++)
-		if (is_old_chain(apply->ops.items[i]) &&
-		    nft_table_chain_find(table, apply->ops.items[i]->name))
+	for (struct op *op = apply->ops.first; op; op = op->next)
+		if (is_old_chain(op) && nft_table_chain_find(table, op->name))
 			return false;
 	return true;
 }
@@ -109,9 +108,7 @@ static void put_rules(struct apply *apply, struct buf *out)
 	const char *table = apply->ir->table;
 	bool is_flushed = false;
 
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		const struct op *op = apply->ops.items[i];
-
+	for (const struct op *op = apply->ops.first; op; op = op->next) {
 		if (!is_old_chain(op) || op->state != OP_PLANNED)
 			continue;
 		if (!is_flushed)
@@ -132,12 +129,9 @@ bool apply_check_rules(struct apply *apply)
 
 	if (!op_find(&apply->ops, OP_COMMIT))
 		return true;
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		const struct op *op = apply->ops.items[i];
-
+	for (const struct op *op = apply->ops.first; op; op = op->next)
 		if (op->stage == STAGE_FREE_NAMES)
 			buf_printf(&text, "delete %s inet %s %s\n", op->word, op->table, op->name);
-	}
 	put_declarations(apply, &text);
 	put_rules(apply, &text);
 	good = run_text(apply, &text, TEXT_CHECK);
@@ -166,9 +160,9 @@ bool apply_commit(struct apply *apply, struct op *op)
 	buf_free(&text);
 	if (!done)
 		return false;
-	for (size_t i = 0; i < apply->ops.count; i++)
-		if (is_old_chain(apply->ops.items[i]))
-			apply->ops.items[i]->state = OP_DONE;
+	for (struct op *other = apply->ops.first; other; other = other->next)
+		if (is_old_chain(other))
+			other->state = OP_DONE;
 	apply_done(apply, op);
 	return true;
 }

@@ -82,9 +82,7 @@ void plan_make(const struct apply *apply, struct plan *out)
 	planning.applied =
 		archive_read(apply->arena, &apply->folder, apply->ir->name, ARCHIVE_APPLIED);
 	for (enum op_kind kind = OP_NONE; kind <= OP_FLOWS_FORGET; kind++)
-		for (size_t i = 0; i < apply->ops.count; i++) {
-			struct op *op = apply->ops.items[i];
-
+		for (struct op *op = apply->ops.first; op; op = op->next) {
 			if (op->kind != kind || !op_is_change(op) || op->is_replaced)
 				continue;
 			compare(&planning, op);

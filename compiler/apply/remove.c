@@ -86,9 +86,7 @@ static enum apply_outcome run_ops(struct removal *removal)
 	bool done = true;
 
 	for (enum op_stage stage = STAGE_SYSCTLS; stage <= STAGE_RESTORE; stage++)
-		for (size_t i = 0; i < removal->ops.count; i++) {
-			const struct op *op = removal->ops.items[i];
-
+		for (const struct op *op = removal->ops.first; op; op = op->next) {
 			if (op->stage != stage || run_op(removal, op))
 				continue;
 			if (stage == STAGE_COMMIT)
@@ -152,7 +150,7 @@ static enum apply_outcome take_away(struct removal *removal)
 		return APPLY_REFUSED;
 	}
 	find_ops(removal);
-	if (!removal->ops.count && !removal->record)
+	if (!removal->ops.first && !removal->record)
 		return APPLY_UNCHANGED;
 	if (host_is_other_version(&removal->observed, removal->report) ||
 	    host_is_strange_table(&removal->observed, removal->record, removal->report) ||

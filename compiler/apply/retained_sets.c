@@ -38,8 +38,7 @@ void retained_sets_spare(struct apply *apply)
 {
 	bool commits = op_find(&apply->ops, OP_COMMIT) != NULL;
 
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		struct op *op = apply->ops.items[i];
+	for (struct op *op = apply->ops.first; op; op = op->next) {
 		bool is_left_over = op->kind == OP_SET_REMOVE && !op->base;
 
 		if (is_dropped(op) && (commits || is_left_over))
@@ -62,9 +61,9 @@ static bool remove_lines(struct netlink *netlink, const struct nft_table *table,
 static bool clear(struct arena *arena, struct kernel *kernel, const struct nft_table *table,
 		  struct op_list *ops, struct netlink_error *error)
 {
-	for (size_t i = 0; i < ops->count; i++)
-		if (ops->items[i]->kind == OP_SET_REMOVE && ops->items[i]->base)
-			ops->items[i]->state = OP_LEFT_OUT;
+	for (struct op *op = ops->first; op; op = op->next)
+		if (op->kind == OP_SET_REMOVE && op->base)
+			op->state = OP_LEFT_OUT;
 	return remove_lines(&kernel->nft, table, error) &&
 	       op_remove_all(arena, kernel, ops, STAGE_FREE_NAMES, error) &&
 	       op_remove_all(arena, kernel, ops, STAGE_DROP_SETS, error) &&

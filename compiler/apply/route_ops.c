@@ -210,12 +210,9 @@ static void leave_out(struct apply *apply, struct op *op)
 
 void apply_sift_routes(struct apply *apply)
 {
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		struct op *op = apply->ops.items[i];
-
+	for (struct op *op = apply->ops.first; op; op = op->next)
 		if (op_is_at(op, STAGE_ROUTES) && is_left_out(apply, op))
 			leave_out(apply, op);
-	}
 }
 
 /* ---- the change ---- */

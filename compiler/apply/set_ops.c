@@ -52,13 +52,10 @@ static void note_declarations(struct apply *apply)
 		return;
 	}
 	note_new_chains(apply);
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		const struct op *op = apply->ops.items[i];
-
+	for (const struct op *op = apply->ops.first; op; op = op->next)
 		if (op->kind == OP_SET_FILL)
 			apply_note(apply, OP_SET_REMOVE, op->name)->word = op->set->targets ? "map"
 											    : "set";
-	}
 }
 
 static bool is_first_fill(const struct apply *apply, const struct op *op)
@@ -110,8 +107,7 @@ static void put_comments(struct apply *apply, struct netlink_batch *batch)
 	about_put_policy(apply->ir, &text);
 	nft_comment_replace(batch, table->name, nft_table_about(table, ABOUT_POLICY)->handle,
 			    buf_text(&text));
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		const struct op *op = apply->ops.items[i];
+	for (const struct op *op = apply->ops.first; op; op = op->next) {
 		const struct about_line *line =
 			is_update(op) ? nft_table_about_set(table, op->set->base, NULL) : NULL;
 
@@ -135,8 +131,7 @@ bool apply_update_sets(struct apply *apply)
 	struct netlink_error error;
 	bool done;
 
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		const struct op *op = apply->ops.items[i];
+	for (const struct op *op = apply->ops.first; op; op = op->next) {
 		struct nft_set_change change;
 
 		if (!is_update(op))
@@ -149,9 +144,9 @@ bool apply_update_sets(struct apply *apply)
 	put_comments(apply, &batch);
 	netlink_batch_limit(&apply->kernel.nft);
 	done = netlink_batch_send(&apply->kernel.nft, &batch, &error);
-	for (size_t i = 0; i < apply->ops.count && done; i++)
-		if (is_update(apply->ops.items[i]))
-			apply_done(apply, apply->ops.items[i]);
+	for (struct op *other = apply->ops.first; other && done; other = other->next)
+		if (is_update(other))
+			apply_done(apply, other);
 	if (!done)
 		report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_refused,
 			   "sets cannot be changed in place: %s", error.text);

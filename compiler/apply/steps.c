@@ -114,9 +114,7 @@ static bool run_stages(struct apply *apply, enum op_stage first, enum op_stage l
 	bool done = true;
 
 	for (enum op_stage stage = first; stage <= last; stage++)
-		for (size_t i = 0; i < apply->ops.count; i++) {
-			struct op *op = apply->ops.items[i];
-
+		for (struct op *op = apply->ops.first; op; op = op->next) {
 			if (op->stage == stage && op->state == OP_PLANNED)
 				done &= runners[stage](apply, op);
 			if (!done && stage <= STAGE_COMMIT)
@@ -145,8 +143,7 @@ bool apply_drop(struct apply *apply)
 void apply_describe(struct apply *apply)
 {
 	for (enum op_stage stage = STAGE_SYSCTLS; stage < STAGE_CONFIRMED; stage++)
-		for (size_t i = 0; i < apply->ops.count; i++) {
-			const struct op *op = apply->ops.items[i];
+		for (const struct op *op = apply->ops.first; op; op = op->next) {
 			const char *words = op_is_at(op, stage) ? op_words(apply->arena, op) : "";
 
 			if (*words)
@@ -185,7 +182,7 @@ void apply_count(const struct op_list *ops, struct apply_counts *counts)
 	counts->old_chains = op_count(ops, OP_CHAIN_REMOVE);
 	counts->old_counters = op_count(ops, OP_COUNTER_REMOVE);
 	counts->commit = commit ? commit->why : NULL;
-	for (size_t i = 0; i < ops->count; i++)
-		if (op_is_change(ops->items[i]))
-			count_content(ops->items[i], counts);
+	for (struct op *op = ops->first; op; op = op->next)
+		if (op_is_change(op))
+			count_content(op, counts);
 }

@@ -32,8 +32,7 @@ static void warn_of(struct apply *apply, const struct sysctl_plan_setting *setti
 /* Routes by an interface that is not there are spoken of elsewhere. */
 static bool is_known_lost(const struct apply *apply, const char *interface)
 {
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		const struct op *op = apply->ops.items[i];
+	for (const struct op *op = apply->ops.first; op; op = op->next) {
 		const char *lost =
 			op->state == OP_LEFT_OUT && op->route ? route_lost_device(op->route) : NULL;
 
@@ -173,18 +172,15 @@ static bool would_lose_routes(const struct apply *apply, const struct op *op)
 {
 	bool loses = false;
 
-	for (size_t i = 0; i < apply->ops.count; i++) {
-		const struct op *other = apply->ops.items[i];
-
+	for (const struct op *other = apply->ops.first; other; other = other->next)
 		loses |= other->kind == OP_SYSCTL_SET && other->state == OP_LEFT_OUT &&
 			 other->wanted->when == IR_SYSCTL_IF_ADVERTISED;
-	}
 	return loses && strcmp(op->key, NEEDS_FORWARDING_IPV6) == 0;
 }
 
 bool apply_write_sysctl(struct apply *apply, struct op *op)
 {
-	size_t before = apply->undo.count;
+	struct op *before = apply->undo.last;
 	struct netlink_error error;
 
 	if (would_lose_routes(apply, op)) {
@@ -194,7 +190,7 @@ bool apply_write_sysctl(struct apply *apply, struct op *op)
 	}
 	note_shared(apply, op->key);
 	if (!apply_run(apply, op, &error)) {
-		apply->undo.count = before;
+		op_cut(&apply->undo, before);
 		cannot_write(apply, op, error.text);
 	}
 	return true;

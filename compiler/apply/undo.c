@@ -31,7 +31,7 @@ bool apply_run(struct apply *apply, struct op *op, struct netlink_error *error)
 		return false;
 	}
 	if (inverse.kind != OP_NONE)
-		*op_add(apply->arena, &apply->undo, inverse.kind, inverse.stage) = inverse;
+		op_add_copy(apply->arena, &apply->undo, &inverse);
 	apply_done(apply, op);
 	return true;
 }
@@ -49,9 +49,9 @@ bool apply_remove_all(struct apply *apply, enum op_stage stage, struct netlink_e
 {
 	bool done = op_remove_all(apply->arena, &apply->kernel, &apply->ops, stage, error);
 
-	for (size_t i = 0; i < apply->ops.count && done; i++)
-		if (apply->ops.items[i]->stage == stage && apply->ops.items[i]->state == OP_PLANNED)
-			apply_done(apply, apply->ops.items[i]);
+	for (struct op *op = apply->ops.first; op && done; op = op->next)
+		if (op->stage == stage && op->state == OP_PLANNED)
+			apply_done(apply, op);
 	return done;
 }
 
@@ -68,8 +68,7 @@ bool apply_undo(struct apply *apply)
 {
 	bool done = true;
 
-	while (apply->undo.count > 0) {
-		const struct op *op = apply->undo.items[--apply->undo.count];
+	for (const struct op *op = apply->undo.last; op; op = op->previous) {
 		struct netlink_error error;
 
 		if (take_back(apply, op, &error) || take_back(apply, op, &error))

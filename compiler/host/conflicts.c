@@ -455,10 +455,10 @@ bool conflicts_find(struct diag *diag, const struct ir *ir, const struct observe
 
 void conflicts_find_surroundings(struct report *report, const struct op_list *ops)
 {
-	for (size_t i = 0; i < ops->count; i++) {
-		const struct ir_route *route = ops->items[i]->route;
+	for (struct op *op = ops->first; op; op = op->next) {
+		const struct ir_route *route = op->route;
 
-		if (ops->items[i]->state != OP_LEFT_OUT || !route || !route_lost_device(route))
+		if (op->state != OP_LEFT_OUT || !route || !route_lost_device(route))
 			continue;
 		report_add(report, SEVERITY_WARNING, DIAG_no_interface,
 			   "there is no interface %s, so its routes in table %" PRIu32

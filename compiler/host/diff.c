@@ -105,7 +105,7 @@ static void find_updates(struct arena *arena, const struct ir *ir, const struct 
 			 const struct archive *applied, struct op_list *ops)
 {
 	const struct about_line *policy = nft_table_about(table, ABOUT_POLICY);
-	size_t before = ops->count;
+	struct op *before = ops->last;
 	bool good = applied && nft_table_is_readable(table) &&
 		    policy->digest == applied->ir->digest && applied->shape == ir_shape(ir);
 
@@ -113,13 +113,13 @@ static void find_updates(struct arena *arena, const struct ir *ir, const struct 
 		if (!ir->sets[i].dynamic && !find_held(table, &ir->sets[i]))
 			good = add_update(arena, ir, &ir->sets[i], table, applied, ops);
 	if (!good)
-		ops->count = before;
+		op_cut(ops, before);
 }
 
 static bool is_updated(const struct op_list *ops, const struct ir_set *set)
 {
-	for (size_t i = 0; i < ops->count; i++)
-		if (ops->items[i]->kind == OP_SET_UPDATE && ops->items[i]->set == set)
+	for (struct op *op = ops->first; op; op = op->next)
+		if (op->kind == OP_SET_UPDATE && op->set == set)
 			return true;
 	return false;
 }
@@ -141,9 +141,8 @@ static bool is_name_taken(const struct naming *naming, size_t index, const char 
 		if (i != index && (strcmp(naming->ir->sets[i].base, name) == 0 ||
 				   strcmp(naming->names[i], name) == 0))
 			return true;
-	for (size_t i = 0; i < naming->ops->count; i++)
-		if (naming->ops->items[i]->stage == STAGE_FREE_NAMES &&
-		    strcmp(naming->ops->items[i]->name, name) == 0)
+	for (struct op *op = naming->ops->first; op; op = op->next)
+		if (op->stage == STAGE_FREE_NAMES && strcmp(op->name, name) == 0)
 			return false;
 	return nft_table_set_find(naming->table, name) != NULL;
 }
@@ -342,14 +341,11 @@ static const char *find_chain_in_use(const struct nft_table *table, const struct
 {
 	const char *found = NULL;
 
-	for (size_t i = 0; i < ops->count; i++) {
-		const struct op *op = ops->items[i];
-
+	for (const struct op *op = ops->first; op; op = op->next)
 		if (op->kind == OP_CHAIN_REMOVE &&
 		    (op->stage == STAGE_COMMIT ||
 		     nft_table_chain_find(table, op->name)->rule_count))
 			found = op->name;
-	}
 	return found;
 }
 
@@ -455,10 +451,10 @@ static void diff_commit(struct arena *arena, const struct ir *ir, const struct o
 	add_commit(arena, ir, observed, STAGE_COMMIT, why, ops);
 	if (op_find(ops, OP_SET_MIGRATE)) {
 		add_commit(arena, ir, observed, STAGE_COMMIT_AGAIN, why, ops);
-		ops->items[ops->count - 1]->is_detail = true;
+		ops->last->is_detail = true;
 	}
-	for (size_t i = 0; i < ops->count; i++)
-		ops->items[i]->is_detail |= ops->items[i]->kind == OP_CHAIN_REMOVE;
+	for (struct op *op = ops->first; op; op = op->next)
+		op->is_detail |= op->kind == OP_CHAIN_REMOVE;
 	for (size_t i = 0; i < ir->set_count; i++) {
 		const struct ir_set *set = &ir->sets[i];
 

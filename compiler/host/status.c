@@ -114,9 +114,7 @@ static void tell_copy(struct arena *arena, struct status_policy *policy, const s
 	size_t lacks = 0, stale = 0;
 	char to[ADDR_TEXT];
 
-	for (size_t i = 0; i < ops->count; i++) {
-		const struct op *op = ops->items[i];
-
+	for (const struct op *op = ops->first; op; op = op->next) {
 		if (!op->route || !is_of_copy(policy, op->route))
 			continue;
 		if (op->kind == OP_ROUTE_REMOVE) {
@@ -244,9 +242,7 @@ static void check_routing(struct arena *arena, struct netlink *netlink,
 	wanted.protocol = record->claims[0].protocol;
 	wanted.main_copy = record->claims[0].main_copy;
 	diff_routing(arena, &wanted, &policy->observed, &ops);
-	for (size_t i = 0; i < ops.count; i++) {
-		const struct op *op = ops.items[i];
-
+	for (const struct op *op = ops.first; op; op = op->next) {
 		if (op->rule)
 			tell_rule(arena, policy, op);
 		else if (is_of_copy(policy, op->route))

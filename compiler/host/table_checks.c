@@ -69,11 +69,10 @@ void table_checks_contents(struct arena *arena, const struct table_checks *check
 		complain(checks,
 			 arena_printf(arena, "the nft table inet %s is not as it was applied: %s",
 				      table, commit->why));
-	for (size_t i = 0; i < ops.count && !commit && !checks->is_open; i++)
-		if (op_section(ops.items[i]) != OP_IP_RULES &&
-		    op_section(ops.items[i]) != OP_ROUTES)
+	for (struct op *op = ops.first; op && !commit && !checks->is_open; op = op->next)
+		if (op_section(op) != OP_IP_RULES && op_section(op) != OP_ROUTES)
 			complain(checks,
 				 arena_printf(arena,
 					      "the nft table inet %s holds the %s, which is not the policy's",
-					      table, op_what(arena, ops.items[i])));
+					      table, op_what(arena, op)));
 }

@@ -37,12 +37,25 @@ static const struct op_row rows[];
 
 struct op *op_add(struct arena *arena, struct op_list *list, enum op_kind kind, enum op_stage stage)
 {
+	return op_add_copy(arena, list, &(struct op){ .kind = kind, .stage = stage });
+}
+
+struct op *op_add_copy(struct arena *arena, struct op_list *list, const struct op *like)
+{
 	struct op *op = arena_new_of(arena, struct op);
 
-	op->kind = kind;
-	op->stage = stage;
-	*arena_append(arena, list->items, list->count) = op;
+	*op = *like;
+	op->next = NULL;
+	op->previous = list->last;
+	*(list->last ? &list->last->next : &list->first) = op;
+	list->last = op;
 	return op;
+}
+
+void op_cut(struct op_list *list, struct op *last)
+{
+	*(last ? &last->next : &list->first) = NULL;
+	list->last = last;
 }
 
 struct op *op_add_route(struct arena *arena, struct op_list *list, enum op_kind kind,
@@ -63,8 +76,8 @@ bool op_is_change(const struct op *op)
 
 bool op_list_has_changes(const struct op_list *list)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (op_is_change(list->items[i]))
+	for (struct op *op = list->first; op; op = op->next)
+		if (op_is_change(op))
 			return true;
 	return false;
 }
@@ -76,9 +89,9 @@ bool op_is_at(const struct op *op, enum op_stage stage)
 
 struct op *op_find(const struct op_list *list, enum op_kind kind)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i]->kind == kind && list->items[i]->state != OP_LEFT_OUT)
-			return list->items[i];
+	for (struct op *op = list->first; op; op = op->next)
+		if (op->kind == kind && op->state != OP_LEFT_OUT)
+			return op;
 	return NULL;
 }
 
@@ -86,16 +99,15 @@ size_t op_count(const struct op_list *list, enum op_kind kind)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < list->count; i++)
-		count += list->items[i]->kind == kind && op_is_change(list->items[i]) &&
-			 list->items[i]->stage != STAGE_CONFIRMED;
+	for (struct op *op = list->first; op; op = op->next)
+		count += op->kind == kind && op_is_change(op) && op->stage != STAGE_CONFIRMED;
 	return count;
 }
 
 bool op_fills(const struct op_list *list, const struct ir_set *set)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i]->kind == OP_SET_FILL && list->items[i]->set == set)
+	for (struct op *op = list->first; op; op = op->next)
+		if (op->kind == OP_SET_FILL && op->set == set)
 			return true;
 	return false;
 }
@@ -104,9 +116,9 @@ const bool *op_filled(struct arena *arena, const struct op_list *list, const str
 {
 	bool *filled = arena_alloc(arena, (ir->set_count + 1) * sizeof(*filled));
 
-	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i]->kind == OP_SET_FILL)
-			filled[list->items[i]->set - ir->sets] = true;
+	for (struct op *op = list->first; op; op = op->next)
+		if (op->kind == OP_SET_FILL)
+			filled[op->set - ir->sets] = true;
 	return filled;
 }
 
@@ -395,10 +407,10 @@ bool op_remove_all(struct arena *arena, struct kernel *kernel, const struct op_l
 	const struct op *last = NULL;
 	size_t count = 0;
 
-	for (size_t i = 0; i < list->count; i++) {
-		if (list->items[i]->stage != stage || list->items[i]->state != OP_PLANNED)
+	for (struct op *op = list->first; op; op = op->next) {
+		if (op->stage != stage || op->state != OP_PLANNED)
 			continue;
-		last = list->items[i];
+		last = op;
 		*arena_append(arena, names, count) = last->name;
 	}
 	return !count || nft_set_remove(&kernel->nft, rows[last->kind].put_removal, last->table,

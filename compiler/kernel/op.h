@@ -91,6 +91,7 @@ enum op_section { OP_SETS, OP_NFT, OP_IP_RULES, OP_ROUTES, OP_SYSCTLS, OP_FLOWS,
 enum op_sign { OP_ADD, OP_CHANGE, OP_REMOVE, OP_SIGNS };
 
 struct op {
+	struct op *next, *previous;
 	enum op_kind kind;
 	enum op_stage stage;
 	enum op_state state;
@@ -117,13 +118,16 @@ struct op {
 	const struct ir_sysctl *wanted;   /* OP_SYSCTL_SET; NULL where that takes one back */
 };
 
+/* In the order in which they were added. An op keeps its address. */
 struct op_list {
-	struct op **items; /* an op keeps its address while others are added */
-	size_t count;
+	struct op *first, *last;
 };
 
 struct op *op_add(struct arena *arena, struct op_list *list, enum op_kind kind,
 		  enum op_stage stage);
+struct op *op_add_copy(struct arena *arena, struct op_list *list, const struct op *op);
+/* Takes out what was added after `last`; NULL: all. */
+void op_cut(struct op_list *list, struct op *last);
 /* The route comes, or goes (OP_ROUTE_REMOVE). */
 struct op *op_add_route(struct arena *arena, struct op_list *list, enum op_kind kind,
 			const struct ir_route *route, uint32_t protocol);
