@@ -196,7 +196,7 @@ def check_guards(files):
 
 
 def check_codes(files):
-	text = "\n".join(file.code for file in files if file.path.suffix == ".c")
+	text = "\n".join(file.code for file in files)
 	definitions = (ROOT / "compiler/base/codes.def").read_text(encoding="utf-8")
 	for name in re.findall(r"^(?:DIAG|HOST)_CODE\((\w+),", definitions, re.MULTILINE):
 		if not re.search(rf"\bDIAG_{name}\b", text):

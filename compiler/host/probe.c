@@ -100,7 +100,7 @@ static void note_members(struct probe *ask)
 		if (member->is_there && member->left)
 			buf_printf(&text, ", for %" PRIu64 " more seconds",
 				   (member->left + 999) / 1000);
-		probe_note(ask, buf_text(&text));
+		probe_note(ask, "%s", buf_text(&text));
 		buf_free(&text);
 	}
 }
@@ -139,7 +139,7 @@ static void check_applied(struct probe *ask)
 	ask->out->is_applied = !text;
 	if (!text)
 		return;
-	probe_differ(ask, arena_printf(ask->arena, text, table->name))->command =
+	probe_differ(ask, text, table->name)->command =
 		ask->policy.file ? record_apply_command(ask->arena, NULL, ask->policy.file) : NULL;
 }
 
@@ -160,20 +160,19 @@ static void check_table(struct probe *ask, const struct record *record, bool is_
 		.drift = problems,
 	};
 
-	table_checks_find(ask->arena, &checks);
+	table_checks_find(&checks);
 	if (!problems->count)
 		table_checks_contents(ask->arena, &checks);
 	if (!problems->count)
-		probe_note(ask, arena_printf(ask->arena,
-					     "nft table inet %s: its chains, rules and sets are as "
-					     "they were applied",
-					     ask->observed.table.name));
+		probe_note(ask,
+			   "nft table inet %s: its chains, rules and sets are as "
+			   "they were applied",
+			   ask->observed.table.name);
 	if (!record)
 		probe_doubt(ask,
-			    arena_printf(ask->arena,
-					 "nft table inet %s: no record of its apply is here, so "
-					 "rules are counted, and not compared",
-					 ask->observed.table.name));
+			    "nft table inet %s: no record of its apply is here, so "
+			    "rules are counted, and not compared",
+			    ask->observed.table.name);
 }
 
 /* iptables' older half keeps its rules where nft does not see them. */
@@ -188,11 +187,10 @@ static void check_legacy(struct probe *ask)
 
 		if (file && fgets(name, sizeof(name), file))
 			probe_doubt(ask,
-				    arena_printf(ask->arena,
-						 "%s has tables of its own: their rules are not "
-						 "followed (see them: %s-save)",
-						 i ? "ip6tables-legacy" : "iptables-legacy",
-						 i ? "ip6tables-legacy" : "iptables-legacy"));
+				    "%s has tables of its own: their rules are not "
+				    "followed (see them: %s-save)",
+				    i ? "ip6tables-legacy" : "iptables-legacy",
+				    i ? "ip6tables-legacy" : "iptables-legacy");
 		if (file)
 			fclose(file);
 	}
@@ -205,10 +203,9 @@ static void check_unfollowed(struct probe *ask)
 
 	for (size_t i = 0; i < count; i++)
 		probe_doubt(ask,
-			    arena_printf(ask->arena,
-					 "table %s has chains at a hook that is not followed (see "
-					 "them: nft list table %s)",
-					 tables[i], tables[i]));
+			    "table %s has chains at a hook that is not followed (see "
+			    "them: nft list table %s)",
+			    tables[i], tables[i]);
 }
 
 static bool read_host(struct probe *ask)
@@ -326,15 +323,14 @@ static void check_listener(struct probe *ask, const struct ir_listener *listener
 	verdict = socket_table_judge(ask->packet_arena, sockets_of(ask), &way);
 	switch (verdict.kind) {
 	case SOCKET_TABLE_TAKEN:
-		probe_note(ask, arena_printf(ask->packet_arena,
-					     "the listener %s: a socket takes it", listener->name));
+		probe_note(ask, "the listener %s: a socket takes it", listener->name);
 		break;
 	case SOCKET_TABLE_UNKNOWN:
-		probe_doubt(ask, verdict.text);
+		probe_doubt(ask, "%s", verdict.text);
 		break;
 	case SOCKET_TABLE_MISSING:
 	case SOCKET_TABLE_WRONG:
-		diag_help_text(probe_differ(ask, verdict.text), verdict.help);
+		diag_help_text(probe_differ(ask, "%s", verdict.text), verdict.help);
 	}
 }
 
@@ -359,7 +355,7 @@ bool probe_finish(struct probe *ask, struct report *report, const struct probe_q
 	note_members(ask);
 	foreign = foreign_chains_names(ask->foreign, ask->packet_arena, question->packet->family);
 	if (foreign)
-		probe_note(ask, arena_printf(ask->packet_arena, "foreign chains: %s", foreign));
+		probe_note(ask, "foreign chains: %s", foreign);
 	if (!ask->is_stopped && question->passes && !probe_path_after(ask))
 		return refused(ask, report);
 	if (!ask->is_stopped && question->passes)

@@ -13,38 +13,18 @@
 #include "kernel/link.h"
 #include "kernel/sysctl.h"
 
-struct diag_record *probe_differ(struct probe *ask, const char *text)
-{
-	return report_add(ask->out->problems, SEVERITY_WARNING, DIAG_live_difference, "%s", text);
-}
-
-void probe_note(struct probe *ask, const char *text)
-{
-	report_step(ask->out->asked, "%s", text);
-}
-
-void probe_doubt(struct probe *ask, const char *text)
-{
-	report_step(ask->out->unknown, "%s", text);
-}
-
 void probe_interface(struct probe *ask, const char *name, const char *does)
 {
 	struct link_state state = link_state(ask->packet_arena, &ask->kernel.route, name);
 
 	if (!state.index)
-		probe_differ(ask,
-			     arena_printf(ask->packet_arena, "there is no interface %s", name));
+		probe_differ(ask, "there is no interface %s", name);
 	else if (!state.is_up)
-		probe_differ(ask,
-			     arena_printf(ask->packet_arena,
-					  "the interface %s is down: no packet %s it", name, does))
-			->command = arena_printf(ask->packet_arena, "ip link set %s up", name);
+		probe_differ(ask, "the interface %s is down: no packet %s it", name, does)->command =
+			arena_printf(ask->packet_arena, "ip link set %s up", name);
 	else if (!state.has_carrier)
-		diag_help_text(probe_differ(ask,
-					    arena_printf(ask->packet_arena,
-							 "the interface %s has no carrier: no packet %s it",
-							 name, does)),
+		diag_help_text(probe_differ(ask, "the interface %s has no carrier: no packet %s it",
+					    name, does),
 			       "look at its cable, its other end, or the program that holds it "
 			       "open (tun, tap)");
 }
@@ -59,10 +39,9 @@ static void take_interface(struct probe *ask, const char **name, const char *key
 	if (!state.master)
 		return;
 	line = probe_differ(ask,
-			    arena_printf(ask->packet_arena,
-					 "%s is a port of the %s %s: for every rule the packet "
-					 "%s %s",
-					 *name, state.kind, state.master, does, state.master));
+			    "%s is a port of the %s %s: for every rule the packet "
+			    "%s %s",
+			    *name, state.kind, state.master, does, state.master);
 	diag_help(line, "write `%s: %s` in the policy, and ask with %s=%s", key, state.master, key,
 		  state.master);
 	*name = state.master;
@@ -85,17 +64,15 @@ void probe_destination(struct probe *ask, struct ir_packet *packet)
 	packet->to_local |= fib.is_local;
 	packet->to_broadcast |= fib.is_broadcast || fib.is_anycast;
 	if (fib.is_local || fib.is_broadcast || fib.is_anycast)
-		probe_note(ask, arena_printf(ask->packet_arena, "%s is %s address of this host",
-					     addr_format(to, text),
-					     fib.is_local       ? "an"
-					     : fib.is_broadcast ? "a broadcast"
-								: "an anycast"));
+		probe_note(ask, "%s is %s address of this host", addr_format(to, text),
+			   fib.is_local       ? "an"
+			   : fib.is_broadcast ? "a broadcast"
+					      : "an anycast");
 	if (*packet->out && fib.device && strcmp(packet->out, fib.device) != 0)
 		probe_differ(ask,
-			     arena_printf(ask->packet_arena,
-					  "a packet to %s without a mark leaves by %s, and not "
-					  "by %s",
-					  addr_format(to, text), fib.device, packet->out));
+			     "a packet to %s without a mark leaves by %s, and not "
+			     "by %s",
+			     addr_format(to, text), fib.device, packet->out);
 	else if (!*packet->out && fib.device)
 		packet->out = fib.device;
 	if (packet->scope == SCOPE_LOCAL && !packet->has_from && fib.has_source) {
@@ -153,9 +130,8 @@ void probe_forwarding(struct probe *ask)
 		key = "net.ipv4.ip_forward";
 	else
 		key = sysctl_key(ask->packet_arena, "net.ipv4.conf.*.forwarding", in);
-	probe_differ(ask, arena_printf(ask->packet_arena,
-				       "%s is 0: this host forwards no such packet", key))
-		->command = arena_printf(ask->packet_arena, "sysctl -w %s=1", key);
+	probe_differ(ask, "%s is 0: this host forwards no such packet", key)->command =
+		arena_printf(ask->packet_arena, "sysctl -w %s=1", key);
 }
 
 const char *probe_reverse_filter(struct probe *ask)

@@ -84,14 +84,13 @@ static void tell(struct probe *ask, const struct foreign_effects *effects, bool 
 						effect_text(ask, effect, effect->doubt), side);
 
 		if (is_mark && !effect->doubt && (before || !touches_mark(ask, effect))) {
-			probe_note(ask, text);
+			probe_note(ask, "%s", text);
 		} else if (!effect->doubt) {
-			diag_help(probe_differ(ask, text), "see it: %s", effect->command);
+			diag_help(probe_differ(ask, "%s", text), "see it: %s", effect->command);
 		} else if (!is_mark || before || touches_mark(ask, effect)) {
 			if (!was_told(effects, i))
-				probe_doubt(ask,
-					    arena_printf(ask->packet_arena, "%s: %s (see: %s)",
-							 text, effect->doubt, effect->command));
+				probe_doubt(ask, "%s: %s (see: %s)", text, effect->doubt,
+					    effect->command);
 		}
 	}
 }
@@ -292,7 +291,7 @@ static bool route(struct probe *ask, struct probe_way *way)
 		return true;
 	}
 	if (question->is_balanced) {
-		probe_doubt(ask,
+		probe_doubt(ask, "%s",
 			    question->share_count
 				    ? "which listener a connection gets depends on it: no route is asked"
 				    : "which table a connection gets depends on it: no route is asked");

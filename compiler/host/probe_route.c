@@ -38,14 +38,13 @@ static void check_rule(struct probe *ask)
 	for (size_t i = 0; i < list->count; i++)
 		if (list->items[i].protocol == ask->ir->protocol &&
 		    ip_rule_equal(&list->items[i].rule, wanted)) {
-			probe_note(ask, arena_printf(ask->packet_arena,
-						     "IPv%c rule %" PRIu32 " is there",
-						     addr_digit(wanted->family), wanted->priority));
+			probe_note(ask, "IPv%c rule %" PRIu32 " is there",
+				   addr_digit(wanted->family), wanted->priority);
 			return;
 		}
 	ip_rule_put_command(&command, "add", wanted, ask->ir->protocol);
-	probe_differ(ask, arena_printf(ask->packet_arena, "the IPv%c rule %" PRIu32 " is missing",
-				       addr_digit(wanted->family), wanted->priority))
+	probe_differ(ask, "the IPv%c rule %" PRIu32 " is missing", addr_digit(wanted->family),
+		     wanted->priority)
 		->command = buf_keep(ask->packet_arena, &command);
 }
 
@@ -177,9 +176,7 @@ static void differ_route(struct probe *ask, const struct route_seen *route, cons
 				       ask->out->refusal);
 	struct diag_record *line;
 
-	line = probe_differ(ask, arena_printf(ask->packet_arena,
-					      "the kernel %s, and the policy's way is \"%s\"",
-					      found, wanted));
+	line = probe_differ(ask, "the kernel %s, and the policy's way is \"%s\"", found, wanted);
 	if (before)
 		diag_help(line, "this foreign ip rule comes before the policy's: %s", before->text);
 }
@@ -198,13 +195,12 @@ static void check_held(struct probe *ask, const struct ir_route *wanted)
 			return;
 	lost = diff_lost_words(ask->packet_arena, wanted);
 	if (lost) {
-		probe_differ(ask, lost);
+		probe_differ(ask, "%s", lost);
 		return;
 	}
 	route_put_command(&command, "add", wanted, ask->ir->protocol);
-	probe_differ(ask, arena_printf(ask->packet_arena, "table %" PRIu32 " has lost its route",
-				       wanted->table))
-		->command = buf_keep(ask->packet_arena, &command);
+	probe_differ(ask, "table %" PRIu32 " has lost its route", wanted->table)->command =
+		buf_keep(ask->packet_arena, &command);
 }
 
 /* The routes by an interface without carrier are left out (ignore_routes_with_linkdown). */
@@ -263,13 +259,9 @@ static void check_source(struct probe *ask, const struct ir_route *route)
 
 	if (!bare)
 		return;
-	diag_help_text(probe_differ(ask,
-				    arena_printf(ask->packet_arena,
-						 "%s has no IPv%c address to masquerade with%s",
-						 bare, addr_digit(route->family),
-						 route->family == ADDR_IPV6
-							 ? ": the packet is dropped"
-							 : "")),
+	diag_help_text(probe_differ(ask, "%s has no IPv%c address to masquerade with%s", bare,
+				    addr_digit(route->family),
+				    route->family == ADDR_IPV6 ? ": the packet is dropped" : ""),
 		       "give the interface one, then apply again");
 }
 
@@ -314,8 +306,7 @@ static void explain_refusal(struct probe *ask, int code)
 
 	ask->out->refusal = filter ? filter : refusal_words(code);
 	if (filter)
-		probe_differ(ask,
-			     arena_printf(ask->packet_arena, "the packet is dropped: %s", filter));
+		probe_differ(ask, "the packet is dropped: %s", filter);
 }
 
 /* Was its destination changed to one that the policy sends nothing to by its ip rules? */

@@ -42,9 +42,12 @@ struct probe {
 
 /* ---- probe_link.c: interfaces and addresses ---- */
 
-struct diag_record *probe_differ(struct probe *ask, const char *text);
-void probe_note(struct probe *ask, const char *text);
-void probe_doubt(struct probe *ask, const char *text);
+/* What the kernel has that the policy does not say, what was asked, and what cannot be known: each
+ * with a format and its arguments. */
+#define probe_differ(ask, ...) \
+	report_add((ask)->out->problems, SEVERITY_WARNING, DIAG_live_difference, __VA_ARGS__)
+#define probe_note(ask, ...) report_step((ask)->out->asked, __VA_ARGS__)
+#define probe_doubt(ask, ...) report_step((ask)->out->unknown, __VA_ARGS__)
 /* Interfaces that the question names, and what kind of destination it has. */
 void probe_surroundings(struct probe *ask, struct ir_packet *packet);
 /* The latter alone. */

@@ -5,6 +5,7 @@
 #include "host/status.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -41,12 +42,16 @@ static const char *apply_command(struct arena *arena, const struct status_policy
 }
 
 /* Of what an apply has put there. */
-static struct diag_record *complain(struct arena *arena, struct status_policy *policy,
-				    const char *text)
+__attribute__((format(printf, 3, 4))) static struct diag_record *
+complain(struct arena *arena, struct status_policy *policy, const char *format, ...)
 {
-	struct diag_record *line =
-		report_add(policy->drift, SEVERITY_WARNING, DIAG_drift, "%s", text);
+	struct diag_record *line;
+	va_list args;
 
+	va_start(args, format);
+	line = report_add(policy->drift, SEVERITY_WARNING, DIAG_drift, "%s",
+			  arena_vprintf(arena, format, args));
+	va_end(args);
 	line->command = apply_command(arena, policy);
 	return line;
 }
@@ -63,7 +68,7 @@ static void check_table(struct arena *arena, const struct rundir *folder,
 				       .problems = policy->problems,
 				       .drift = policy->drift };
 
-	table_checks_find(arena, &checks);
+	table_checks_find(&checks);
 	archive = record ? archive_read(arena, folder, policy->name, ARCHIVE_APPLIED) : NULL;
 	if (!archive || archive->ir->digest != record->digest)
 		return;
@@ -80,7 +85,7 @@ static void tell_rule(struct arena *arena, struct status_policy *policy, const s
 {
 	char digit = addr_digit(op->rule->family);
 
-	complain(arena, policy,
+	complain(arena, policy, "%s",
 		 op->kind == OP_RULE_REMOVE
 			 ? arena_printf(arena,
 					"an IPv%c rule carries the policy's number (protocol %" PRIu32
@@ -130,11 +135,10 @@ static void tell_copy(struct arena *arena, struct status_policy *policy, const s
 		return;
 	addr_format_prefix(first->to, to);
 	complain(arena, policy,
-		 arena_printf(arena,
-			      "main's IPv6 routes have changed since the apply: the policy's copy of them, table %" PRIu32
-			      ", lacks %zu and has %zu too many (%s); until the next apply the policy's tables "
-			      "send such packets where they sent them before",
-			      policy->record->claims[0].main_copy, lacks, stale, to))
+		 "main's IPv6 routes have changed since the apply: the policy's copy of them, table %" PRIu32
+		 ", lacks %zu and has %zu too many (%s); until the next apply the policy's tables "
+		 "send such packets where they sent them before",
+		 policy->record->claims[0].main_copy, lacks, stale, to)
 		->command = apply_command(arena, policy);
 }
 
@@ -164,7 +168,7 @@ static void tell_missing_route(struct arena *arena, struct netlink *netlink,
 		words = arena_printf(arena, "%s has another route than `%s`", table, words);
 	else
 		words = arena_printf(arena, "%s lacks the route `%s`", table, words);
-	line = complain(arena, policy, words);
+	line = complain(arena, policy, "%s", words);
 	if (down)
 		diag_help_text(line, "apply the policy again when the interface is up");
 	else if (bare)
@@ -176,11 +180,9 @@ static void tell_route_too_many(struct arena *arena, struct status_policy *polic
 				const struct op *op)
 {
 	complain(arena, policy,
-		 arena_printf(arena,
-			      "a route in table %" PRIu32
-			      " carries the policy's number (protocol %" PRIu32
-			      ") and is not the policy's: %s",
-			      op->route->table, op->protocol, op->seen))
+		 "a route in table %" PRIu32 " carries the policy's number (protocol %" PRIu32
+		 ") and is not the policy's: %s",
+		 op->route->table, op->protocol, op->seen)
 		->command = op_command(arena, op);
 }
 
@@ -252,22 +254,13 @@ static void check_routing(struct arena *arena, struct netlink *netlink,
 		else if (!has_ipv6 && op->route->family == ADDR_IPV6)
 			continue;
 		else if (op->state == OP_LEFT_OUT)
-			complain(arena, policy, diff_lost_words(arena, op->route));
+			complain(arena, policy, "%s", diff_lost_words(arena, op->route));
 		else
 			tell_missing_route(arena, netlink, policy, op);
 	}
 	if (has_ipv6)
 		tell_copy(arena, policy, &ops);
 	check_carriers(arena, netlink, policy);
-}
-
-/* By the policy's apply. */
-static bool was_set(const struct record *record, const char *key)
-{
-	for (size_t i = 0; i < record->sysctl_count; i++)
-		if (!strcmp(record->sysctls[i].key, key))
-			return true;
-	return false;
 }
 
 static void check_settings(struct arena *arena, struct netlink *netlink,
@@ -288,7 +281,7 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 				->command = apply_command(arena, policy);
 		else if (need->is_open)
 			report_add(record->ir.sysctl_policy != IR_SYSCTL_CHECK ||
-						   was_set(record, need->key)
+						   record_find_sysctl(record, need->key)
 					   ? policy->drift
 					   : policy->problems,
 				   SEVERITY_WARNING, DIAG_sysctl_drift,
@@ -319,11 +312,10 @@ static void check_gateways(struct arena *arena, struct kernel *kernel, struct st
 				      &held, &generation, &error) &&
 		    !interval_covers(&held.ranges, &now.sets[i].addresses))
 			complain(arena, policy,
-				 arena_printf(arena,
-					      "a gateway of %s has a link address that the set %s lacks: replies to it may leave through another gateway",
-					      gateways_owner(arena, ir->gateways, ir->gateway_count,
-							     now.sets[i].base),
-					      now.sets[i].base))
+				 "a gateway of %s has a link address that the set %s lacks: replies to it may leave through another gateway",
+				 gateways_owner(arena, ir->gateways, ir->gateway_count,
+						now.sets[i].base),
+				 now.sets[i].base)
 				->command = apply_command(arena, policy);
 	}
 }
@@ -381,16 +373,13 @@ static void check_claim(struct arena *arena, struct status_policy *policy,
 	for (size_t i = 0; i < policy->observed.rules.count; i++)
 		has_rules |= host_owns_rule(&policy->observed, &policy->observed.rules.items[i]);
 	if (claim->table_count && !has_rules)
-		complain(arena, policy,
-			 arena_printf(arena,
-				      "none of its ip rules (%" PRIu32 "-%" PRIu32 ") is there",
-				      claim->priority_first, claim->priority_last));
+		complain(arena, policy, "none of its ip rules (%" PRIu32 "-%" PRIu32 ") is there",
+			 claim->priority_first, claim->priority_last);
 	for (size_t i = 0; i < claim->table_count; i++)
 		if (claim->tables[i] != claim->main_copy &&
 		    !has_any_route(&policy->observed, claim->tables[i]))
-			complain(arena, policy,
-				 arena_printf(arena, "its routing table %" PRIu32 " is empty",
-					      claim->tables[i]));
+			complain(arena, policy, "its routing table %" PRIu32 " is empty",
+				 claim->tables[i]);
 }
 
 /* What others have put before, among or behind what is the policy's. */

@@ -27,7 +27,7 @@ struct table_checks {
 };
 
 /* The table as a whole. */
-void table_checks_find(struct arena *arena, const struct table_checks *checks);
+void table_checks_find(const struct table_checks *checks);
 /* Chains, rules, sets and counters: as an apply of the very same policy would compare them. */
 void table_checks_contents(struct arena *arena, const struct table_checks *checks);
 
