@@ -5,7 +5,6 @@
 #include "kernel/op.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -302,8 +301,7 @@ static bool run_sysctl(struct kernel *kernel, const struct op *op, struct netlin
 	(void)kernel;
 	if (sysctl_write(op->key, op->value))
 		return true;
-	error->code = errno;
-	snprintf(error->text, sizeof(error->text), "%s", strerror(errno));
+	netlink_set_error(error, errno);
 	return false;
 }
 
