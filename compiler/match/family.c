@@ -17,9 +17,8 @@ static bool read_family(struct decode *decode, const struct node *value,
 		interval_add(decode->arena, &condition->values, wide(family), wide(family));
 		return true;
 	}
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no address family"),
-		  "write ipv4 or ipv6; a rule without `family` is about both");
-	return false;
+	return diag_refuse(decode->diag, DIAG_bad_value, value->span, "this is no address family",
+			   "write ipv4 or ipv6; a rule without `family` is about both");
 }
 
 static void print_family(const struct ir_match *match, struct buf *out)

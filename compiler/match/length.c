@@ -16,18 +16,14 @@ static bool read_length(struct decode *decode, const struct node *value,
 {
 	uint64_t first, last;
 
-	if (!match_read_range(value, LENGTH_MOST, &first, &last)) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-				   "this is no length of a packet"),
-			  "write a number of bytes up to 65535, or a range such as \"1000-1500\"; the IP header counts");
-		return false;
-	}
-	if (last < LEAST_IPV4) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-				   "no packet is as short as this"),
-			  "the header counts: an IPv4 packet has at least 20 bytes, an IPv6 packet 40");
-		return false;
-	}
+	if (!match_read_range(value, LENGTH_MOST, &first, &last))
+		return diag_refuse(
+			decode->diag, DIAG_bad_value, value->span, "this is no length of a packet",
+			"write a number of bytes up to 65535, or a range such as \"1000-1500\"; the IP header counts");
+	if (last < LEAST_IPV4)
+		return diag_refuse(
+			decode->diag, DIAG_bad_value, value->span, "no packet is as short as this",
+			"the header counts: an IPv4 packet has at least 20 bytes, an IPv6 packet 40");
 	interval_add(decode->arena, &condition->values, wide(first), wide(last));
 	return true;
 }

@@ -10,9 +10,9 @@
 
 static bool bad_mark(struct decode *decode, const struct node *value)
 {
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no mark"),
-		  "write a number from 0 to 0xffffffff, or {value: V, mask: M}; bits of V outside M would never match");
-	return false;
+	return diag_refuse(
+		decode->diag, DIAG_bad_value, value->span, "this is no mark",
+		"write a number from 0 to 0xffffffff, or {value: V, mask: M}; bits of V outside M would never match");
 }
 
 static bool part(const struct node *map, const char *key, uint32_t *out)
@@ -31,12 +31,10 @@ static bool part(const struct node *map, const char *key, uint32_t *out)
 static bool add_mark(struct decode *decode, const struct node *value,
 		     struct match_condition *condition, uint32_t mark, uint32_t mask)
 {
-	if (condition->values.count && condition->mask != mask) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-				   "marks with different masks in one list"),
-			  "write a rule for each mask");
-		return false;
-	}
+	if (condition->values.count && condition->mask != mask)
+		return diag_refuse(decode->diag, DIAG_bad_value, value->span,
+				   "marks with different masks in one list",
+				   "write a rule for each mask");
 	condition->mask = mask;
 	interval_add(decode->arena, &condition->values, wide(mark), wide(mark));
 	return true;

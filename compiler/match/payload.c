@@ -104,12 +104,10 @@ static bool read_payload(struct decode *decode, const struct node *value,
 	struct parts parts = { .within = WITHIN_DEFAULT };
 	const struct node *text;
 
-	if (value->kind != NODE_MAP) {
-		diag_help(diag_add(decode->diag, DIAG_wrong_type, value->span,
-				   "`payload` does not say where the text is looked for"),
-			  "write {starts_with: TEXT} or {contains: TEXT, within: BYTES}");
-		return false;
-	}
+	if (value->kind != NODE_MAP)
+		return diag_refuse(decode->diag, DIAG_wrong_type, value->span,
+				   "`payload` does not say where the text is looked for",
+				   "write {starts_with: TEXT} or {contains: TEXT, within: BYTES}");
 	if (!decode_map(decode, &payload_table, value, &parts))
 		return false;
 	text = parts.starts_with ? parts.starts_with : parts.contains;

@@ -184,10 +184,9 @@ static bool read_time(struct decode *decode, const struct node *value,
 	window_expand(decode->arena, &pattern, &condition->values);
 	if (condition->values.count > before)
 		return true;
-	diag_help(diag_add(decode->diag, DIAG_impossible, value->span,
-			   "none of these dates is one of these days"),
-		  "look at a calendar, or leave `days` out");
-	return false;
+	return diag_refuse(decode->diag, DIAG_impossible, value->span,
+			   "none of these dates is one of these days",
+			   "look at a calendar, or leave `days` out");
 }
 
 bool time_read_moment(struct decode *decode, const struct node *value, int64_t *out)

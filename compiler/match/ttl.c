@@ -13,12 +13,10 @@ static bool read_ttl(struct decode *decode, const struct node *value,
 {
 	uint64_t first, last;
 
-	if (!match_read_range(value, TTL_MOST, &first, &last) || first < TTL_LEAST) {
-		diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-				   "this is no number of hops"),
-			  "write a number from 1 to 255, or a range such as \"1-5\"");
-		return false;
-	}
+	if (!match_read_range(value, TTL_MOST, &first, &last) || first < TTL_LEAST)
+		return diag_refuse(decode->diag, DIAG_bad_value, value->span,
+				   "this is no number of hops",
+				   "write a number from 1 to 255, or a range such as \"1-5\"");
 	interval_add(decode->arena, &condition->values, wide(first), wide(last));
 	return true;
 }
