@@ -6,7 +6,7 @@
  * packets a set to look into: a stand-in gets its contents; the rules are committed with the
  * stand-in; the set itself, which no rule uses now, is re-created; the rules are committed again.
  * Others may write to the set all the while: it is read and made anew within one generation of the
- * ruleset, or again.
+ * ruleset, or again. What is lost with a set that goes is counted before.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * flows_forget: deletes connections on a way that is no more. What would come as an answer of one
  * that is about to go is dropped first, so that it opens none the other way round
- * (lang/lower/ended.c).
+ * (lang/lower/ended.c). At the end: which connections an apply leaves alone, and its op.
  */
 #include "apply/flows_forget.h"
 

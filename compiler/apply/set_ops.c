@@ -1,6 +1,6 @@
 /*
  * set_ops: sets of the nft table, by netlink: new ones filled before the commit, others changed in
- * place of it, and old ones removed after it.
+ * place of it, old ones removed after it, and the link addresses of gateways.
  */
 #include <errno.h>
 #include <string.h>

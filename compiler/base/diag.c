@@ -1,6 +1,6 @@
 /*
  * diag: records of what is wrong, collected in the order of discovery and sorted when they are
- * shown.
+ * shown; what comments allow of them; and the files that were read.
  *
  * Always true: a record is complete when diag_add returns; everything is the arena's; showing
  * changes nothing.

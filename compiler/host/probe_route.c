@@ -252,7 +252,7 @@ static void compare_route(struct probe *ask, const struct route_seen *found)
 	differ_route(ask, found, buf_keep(ask->packet_arena, &text));
 }
 
-/* Masquerade has no address to give: host/bare.h. */
+/* Masquerade has no address to give: host/obstacles.c. */
 static void check_source(struct probe *ask, const struct ir_route *route)
 {
 	const char *bare = obstacles_bare_device(&ask->kernel.route, ask->ir, route);
