@@ -63,7 +63,7 @@ static bool is_free(struct apply *apply)
 	diag_help(report_add(apply->report, SEVERITY_ERROR, DIAG_confirm_pending,
 			     "the last apply of %s waits for its confirmation, %u more seconds",
 			     name, pending_left(pending)),
-		  "keep it: `tpc confirm %s`; go back: `tpc rollback %s`", name, name);
+		  "keep it: `tpc confirm %s`; roll it back: `tpc rollback %s`", name, name);
 	return false;
 }
 
@@ -190,7 +190,7 @@ static void disarm(struct apply *apply)
 
 static bool arm(struct apply *apply)
 {
-	const char *why = "the watchdog does not answer";
+	const char *why = "the watchdog does not reply";
 	const struct pending *pending;
 	uint64_t digest;
 

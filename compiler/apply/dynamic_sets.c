@@ -190,7 +190,7 @@ bool apply_top_up(struct apply *apply, struct op *op)
 		(struct nft_set_change){ .table = op->table, .name = op->name, .type = set->type };
 	if (!add_missing(apply, set, change, &error)) {
 		report_add(apply->report, SEVERITY_ERROR, DIAG_kernel_refused,
-			   "the set %s does not take what it begins with: %s", set->base,
+			   "the set %s does not accept its initial elements: %s", set->base,
 			   error.code == ENFILE ? "it is full" : error.text)
 			->where = set->origin;
 		return false;

@@ -252,7 +252,7 @@ static enum apply_outcome go_back(struct rollback *rollback)
 	archive = archive_read(rollback->arena, &rollback->folder, rollback->policy, kind);
 	if (!archive) {
 		diag_help_text(report_add(rollback->report, SEVERITY_ERROR, DIAG_state_damaged,
-					  "the policy before cannot be read (%s/%s): the file is damaged, or of another version of tpc",
+					  "the previous policy cannot be read (%s/%s): the file is damaged, or of another version of tpc",
 					  rollback->folder.path,
 					  archive_file(rollback->arena, rollback->policy, kind)),
 			       "apply a policy that you trust, or remove this one: tpc remove");

@@ -154,8 +154,9 @@ static const char *find_fault(struct apply *apply, const struct ir_route *route)
 
 		if (is_far(apply, route, hop))
 			return arena_printf(apply->arena,
-					    "the gateway, %s, is on no network of %s: look at the interface's addresses, or write `onlink: true` "
-					    "where it is there all the same; then apply again",
+					    "the gateway, %s, is on no network of %s: check the "
+					    "interface's addresses, or write `onlink: true` if "
+					    "it is reachable even so; then apply again",
 					    addr_format(hop->via, text),
 					    hop->dev ? hop->dev : "this host's interfaces");
 	}

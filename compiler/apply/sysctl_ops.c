@@ -53,7 +53,7 @@ static void warn_of_absent(struct apply *apply, const struct sysctl_plan_setting
 			  setting->absent, setting->key, setting->wanted->value,
 			  setting->wanted->why);
 	line->where = setting->wanted->origin;
-	diag_help_text(line, "apply again when it is there");
+	diag_help_text(line, "apply again when it exists");
 }
 
 /* A wanted goes into the record when it holds through us, or is about to. */
@@ -94,8 +94,9 @@ static void warn_of_routers(struct apply *apply, const struct sysctl_plan_settin
 	    link_has_default(apply->arena, &apply->kernel.route, ADDR_IPV6))
 		return;
 	report_add(apply->report, SEVERITY_WARNING, DIAG_accept_ra,
-		   "this host has no IPv6 default route yet, and once it forwards IPv6 it learns none from "
-		   "routers but by interfaces whose accept_ra is 2")
+		   "this host has no IPv6 default route yet, and once it forwards IPv6 it "
+		   "accepts none from router advertisements except on interfaces whose accept_ra "
+		   "is 2")
 		->command =
 		"sysctl -w net.ipv6.conf.UPLINK.accept_ra=2  # where a router advertises one";
 }

@@ -15,9 +15,9 @@ static const struct {
 	const char *what, *word, *advice;
 } advices[] = {
 	{ "action", "log",
-	  "write `log: \"TEXT\"` beside `then`; `then: continue` goes on after it" },
+	  "write `log: \"TEXT\"` beside `then`; `then: continue` goes on with the next rule" },
 	{ "action", "count",
-	  "write `count: true` beside `then`; `then: continue` goes on after it" },
+	  "write `count: true` beside `then`; `then: continue` goes on with the next rule" },
 	{ "action", "limit", "write `limit: 10/second` beside `then`" },
 	{ "action", "masquerade",
 	  "a table does that: `tables: {T: {dev: D, masquerade: true}}`, and here `then: {route: T}`" },

@@ -238,13 +238,14 @@ static void judge(struct diag *diag, const struct diag_allow *allow)
 	name = diag_code_name(allow->code);
 	if (!diag_may_be_allowed(allow->code))
 		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
-				   "\"%s\" is no warning of a policy, so nothing allows it", name),
+				   "\"%s\" is no warning of a policy, so it cannot be allowed",
+				   name),
 			  "fix what it reports, and remove this");
 	else
 		diag_help(diag_add(diag, DIAG_unneeded_allow, allow->span,
-				   "nothing in this line is warned of as \"%s\"", name),
+				   "this line has no warning \"%s\"", name),
 			  diag_allow_stands_alone(allow)
-				  ? "it belongs at the end of the next line, if that is the one to allow it in"
+				  ? "put it at the end of the next line, if it is meant for that"
 				  : "remove it, or put it at the end of the line that the warning names");
 }
 

@@ -287,12 +287,12 @@ const struct cmd_verb verb_apply = {
 	.name = "apply",
 	.usage = "POLICY",
 	.summary = "put a policy into force on this host",
-	.detail =
-		"Adds routes and ip rules first, then sets, then replaces all nft rules in one transaction, and removes what is old\n"
-		"last: each packet meets the old policy or the new one. Applying the same policy again changes nothing. Foreign\n"
-		"objects are never changed. With --confirm the policy before is restored unless `tpc confirm` comes in time, also when\n"
-		"the session ends or this command is killed. Conntrack entries of datagrams that are older than the policy, and do not\n"
-		"go to the listener that they would have now, are deleted. Needs CAP_NET_ADMIN.",
+	.detail = "Adds routes and ip rules first, then sets, then replaces all nft rules in one "
+		  "transaction, and removes what is old\nlast: each packet meets the old policy or "
+		  "the new one. Applying the same policy again changes nothing. Foreign\nobjects "
+		  "are never changed. With --confirm the previous policy is restored unless `tpc "
+		  "confirm` comes in time, even if\nthe session ends or this command is killed. "
+		  "Stale conntrack entries are deleted. Needs CAP_NET_ADMIN.",
 	.least_args = 1,
 	.most_args = 1,
 	.options = options,

@@ -130,7 +130,7 @@ static enum cmd_status run(struct cmd_call *call)
 const struct cmd_verb verb_check = {
 	.name = "check",
 	.usage = "POLICY...",
-	.summary = "show everything that is wrong with policies",
+	.summary = "report all errors and warnings of policies",
 	.detail =
 		"Reads the policies, checks them, and tests their expectations (`expect`). Writes nothing, and needs neither root nor\n"
 		"the kernel.",

@@ -67,9 +67,9 @@ extern const char *const cmd_levels[];
 			cmd_levels, false                                                       \
 	}
 
-#define CMD_STRICT_OPTION                                                         \
-	{                                                                         \
-		"strict", 0, NULL, "take every warning for an error", NULL, false \
+#define CMD_STRICT_OPTION                                                     \
+	{                                                                     \
+		"strict", 0, NULL, "make every warning an error", NULL, false \
 	}
 
 #define CMD_KEEP_CONNECTIONS_OPTION                                                               \

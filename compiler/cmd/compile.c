@@ -23,11 +23,13 @@
 enum { COMPILE_OUTPUT, COMPILE_EMIT, COMPILE_CHECK, COMPILE_LEVEL, COMPILE_STRICT };
 
 static const struct cmd_option options[] = {
-	[COMPILE_OUTPUT] = { "output", 'o', "DIR", "the folder for the outputs, made if need be",
+	[COMPILE_OUTPUT] = { "output", 'o', "DIR",
+			     "the folder for the outputs, created if "
+			     "missing",
 			     NULL, false },
-	[COMPILE_EMIT] = { "emit", 0, "KIND", "print one output, by its word above", NULL, false },
-	[COMPILE_CHECK] = { "check", 0, NULL,
-			    "write nothing, show the difference to what is in DIR", NULL, false },
+	[COMPILE_EMIT] = { "emit", 0, "KIND", "print one output, named as above", NULL, false },
+	[COMPILE_CHECK] = { "check", 0, NULL, "write nothing, show a diff against DIR", NULL,
+			    false },
 	[COMPILE_LEVEL] = CMD_LEVEL_OPTION,
 	[COMPILE_STRICT] = CMD_STRICT_OPTION,
 };
@@ -320,9 +322,8 @@ const struct cmd_verb verb_compile = {
 	.name = "compile",
 	.usage = "POLICY -o DIR | POLICY --emit KIND",
 	.summary = "write the files that put a policy into force",
-	.detail =
-		"An error in the policy leaves the folder as it was. With --check nothing is written: what would change\n"
-		"is shown as a unified diff, and the exit status is 5 if anything would.",
+	.detail = "An error in the policy leaves the folder as it was. With --check nothing is "
+		  "written: a\nunified diff shows the changes, and the exit status is 5 for any.",
 	.put_list = put_outputs,
 	.least_args = 1,
 	.most_args = 1,

@@ -29,7 +29,7 @@ static enum cmd_status show(const struct cmd_call *call, const struct report *re
 	} else {
 		show_problems(call, report);
 		if (!call->quiet && outcome == APPLY_DONE)
-			buf_printf(&out, "%s: confirmed, it stays\n", name);
+			buf_printf(&out, "%s: confirmed\n", name);
 	}
 	return show_end(call, &out, outcome,
 			arena_printf(call->arena, "the policy %s is confirmed",
@@ -63,10 +63,10 @@ static enum cmd_status run(struct cmd_call *call)
 const struct cmd_verb verb_confirm = {
 	.name = "confirm",
 	.usage = "[NAME]",
-	.summary = "keep what `tpc apply --confirm` applied",
-	.detail =
-		"Ends the wait and deletes what was kept of the policy before. Exit status 3 when no apply waits, because the time is\n"
-		"over or --confirm was not given. NAME may be left out where only one policy waits. Needs CAP_NET_ADMIN.",
+	.summary = "keep the policy of `tpc apply --confirm`",
+	.detail = "Ends the wait and deletes the retained sets of the previous policy. Exit status "
+		  "3 if no apply waits, because the time\nis over or --confirm was not given. NAME "
+		  "is optional if only one policy waits. Needs CAP_NET_ADMIN.",
 	.most_args = 1,
 	.run = run,
 };

@@ -20,9 +20,9 @@
 enum { EXPLAIN_BATCH, EXPLAIN_LIVE, EXPLAIN_LEVEL };
 
 static const struct cmd_option options[] = {
-	[EXPLAIN_BATCH] = { "batch", 0, "FILE", "a packet a line; `-` is standard input", NULL,
-			    false },
-	[EXPLAIN_LIVE] = { "live", 0, NULL, "ask this host too; exit 5 where it differs", NULL,
+	[EXPLAIN_BATCH] = { "batch", 0, "FILE", "one packet in each line; `-` is standard input",
+			    NULL, false },
+	[EXPLAIN_LIVE] = { "live", 0, NULL, "read this host too; exit 5 for a difference", NULL,
 			   false },
 	[EXPLAIN_LEVEL] = CMD_LEVEL_OPTION,
 };
@@ -319,15 +319,14 @@ const struct cmd_verb verb_explain = {
 	.name = "explain",
 	.usage = "POLICY KEY=VALUE... | POLICY --batch FILE",
 	.summary = "show what a policy does with a packet, and why",
-	.detail =
-		"The answer names the rule that takes it, the set\n"
-		"and the element that it is found in, the mark, ip rule, table, route and listener it gets, and for every\n"
-		"rule before that one the first condition that does not hold. A batch has a packet a line (blank lines\n"
-		"and what follows a `#` are left out) and gets an answer a line. Neither root nor anything of the\n"
-		"kernel is needed, but for --live: that asks this host whether this policy is applied and unchanged, what\n"
-		"its sets hold of the packet, which foreign nft rules it meets, which route it gets with its mark, and\n"
-		"whether it is forwarded and the listener has a socket. It says what it asked, what differs, and what it\n"
-		"cannot know.",
+	.detail = "Shows the rule that takes the packet, the set and its\nelement, the mark, ip "
+		  "rule, table, route and listener, and for each earlier rule the first condition "
+		  "that\ndoes not hold. A batch has one packet in each line (blank lines and text "
+		  "after `#` are ignored). Needs\nneither root nor the kernel, except with --live: "
+		  "that reads from this host whether this policy is applied\nand unchanged, the "
+		  "elements of its sets, foreign nft rules, the route with the packet's mark, "
+		  "forwarding,\nand the listener's socket. It reports what it read, what differs, "
+		  "and what it cannot know.",
 	.put_list = put_keys,
 	.least_args = 1,
 	.most_args = CMD_ANY_NUMBER,

@@ -122,8 +122,8 @@ static void find_rule(const struct explain *explain, struct explain_answer *answ
 	answer->reason = trace_guarantee(explain->trace);
 	if (!explain->trace->outcome.base)
 		answer->reason = answer->packet->scope == SCOPE_LOCAL
-					 ? "the policy has no rules for what this host sends"
-					 : "the policy has no rules for what arrives";
+					 ? "the policy has no rules for local packets"
+					 : "the policy has no rules for forwarded packets";
 	else if (!answer->reason)
 		answer->reason = "no rule takes it: the default";
 }

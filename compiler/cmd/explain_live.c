@@ -57,7 +57,7 @@ static void put_end(const struct probe_answer *live, struct buf *out)
 		buf_puts(out,
 			 "  the policy leaves it to the main table, and the kernel has no route for it\n");
 	else if (live->unknown->step_count)
-		buf_puts(out, "  nothing differs in what was asked; the rest is unknown\n");
+		buf_puts(out, "  no difference in what was read; the rest is unknown\n");
 	else
 		buf_puts(out, "  the kernel agrees\n");
 }

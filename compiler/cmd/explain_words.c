@@ -128,7 +128,7 @@ static void put_row(const struct explain *explain, const struct ir_row *row, str
 		buf_printf(out, "  in a row  %s\n", lives_choice_words(explain->arena, row));
 	else
 		buf_printf(out,
-			   "  in a row  %s: which has a socket, only the host knows (--live asks)\n",
+			   "  in a row  %s: only the host knows which has a socket (see --live)\n",
 			   lives_row_words(explain->arena, row));
 }
 
@@ -176,12 +176,12 @@ static void put_failed(const struct explain *explain, const struct explain_answe
 		       const struct trace_rule *rule, struct buf *out)
 {
 	bool passed = explain_passed(explain, rule);
-	const char *condition = passed ? "fits, and goes on"
+	const char *condition = passed ? "matches, and continues"
 				       : explain_condition(explain, answer, rule);
 
 	buf_puts(out, "  ");
 	put_place(rule, out);
-	buf_printf(out, "  %s", condition ? condition : "no packet can fit it");
+	buf_printf(out, "  %s", condition ? condition : "no packet can match it");
 	if (condition && !passed && rule->failed && identity_is_guess(rule->failed, answer->packet))
 		buf_puts(out, "  (whose number a name is, only the host knows)");
 	buf_putc(out, '\n');
@@ -191,8 +191,8 @@ static void put_before(struct explain *explain, const struct explain_answer *ans
 		       struct buf *out)
 {
 	const struct trace *trace = explain->trace;
-	const char *head = answer->rule ? "rules before it, and what of them did not hold:\n"
-					: "rules, and what of them did not hold:\n";
+	const char *head = answer->rule ? "earlier rules, and their first failed condition:\n"
+					: "rules, and their first failed condition:\n";
 
 	for (size_t i = 0; i < trace->rule_count; i++) {
 		const struct trace_rule *rule = &trace->rules[i];

@@ -25,8 +25,8 @@ static const char *const kinds[] = { "dot", "mermaid", "svg", "png", NULL };
 
 static const struct cmd_option options[] = {
 	[GRAPH_OUTPUT] = { "output", 'o', "FILE",
-			   "write FILE; .dot, .mmd, .svg or .png says which kind", NULL, false },
-	[GRAPH_EMIT] = { "emit", 0, "KIND", "the kind: dot, mermaid, svg or png", kinds, false },
+			   "write FILE; .dot, .mmd, .svg or .png is the format", NULL, false },
+	[GRAPH_EMIT] = { "emit", 0, "KIND", "the format: dot, mermaid, svg or png", kinds, false },
 };
 
 /* What a name's end says; NULL for one that says nothing. */
@@ -164,12 +164,12 @@ static enum cmd_status run(struct cmd_call *call)
 const struct cmd_verb verb_graph = {
 	.name = "graph",
 	.usage = "POLICY [-o FILE] [--emit KIND]",
-	.summary = "show a policy as a picture",
-	.detail =
-		"Where traffic enters, the rules in order with their conditions and actions, the marks and ip rules, the tables with\n"
-		"their routes, the listeners, and the links. The kinds are dot (text for Graphviz, the default), mermaid (a flowchart\n"
-		"that wikis draw), svg and png (both drawn by Graphviz). Without -o the picture goes to\n"
-		"standard output.",
+	.summary = "draw a policy",
+	.detail = "Where traffic enters, the rules in order with their conditions and actions, the "
+		  "marks and ip rules, the tables with\ntheir routes, the listeners, and the "
+		  "links. The formats are dot (text for Graphviz, the default), mermaid (a "
+		  "flowchart\nthat wikis draw), svg and png (both drawn by Graphviz). Without -o "
+		  "the picture goes to\nstandard output.",
 	.least_args = 1,
 	.most_args = 1,
 	.options = options,

@@ -141,7 +141,8 @@ static void put_rules(const struct cmd_call *call, const struct plan *plan, stru
 		  plan->new_rules, strlen(plan->new_rules));
 	if (!diff.length)
 		buf_puts(out,
-			 "        (the rules are those that were applied; the loaded ones were changed from outside, and are rewritten)\n");
+			 "        (the rules are the applied ones; the loaded ones were changed "
+			 "by hand, and are rewritten)\n");
 	for (line = buf_text(&diff); *line;) {
 		size_t length = strcspn(line, "\n");
 		enum op_sign sign = *line == '+' ? OP_ADD : OP_REMOVE;

@@ -114,10 +114,11 @@ const struct cmd_verb verb_remove = {
 	.name = "remove",
 	.usage = "[NAME]",
 	.summary = "remove a policy from this host",
-	.detail =
-		"Removes the nft rules first, then ip rules, routes, and restores the sysctls that the policy had changed. The policy's\n"
-		"file is not needed: the nft table and the saved state say what belongs to it. NAME may be left out where only one policy\n"
-		"is applied. Conntrack entries that still use the policy's marks are deleted.",
+	.detail = "Removes the nft rules first, then ip rules, routes, and restores the sysctls "
+		  "that the policy had changed. The policy's\nfile is not needed: the nft table "
+		  "and the saved state say what belongs to it. NAME is optional if only one "
+		  "policy\nis applied. Conntrack entries that still use the policy's marks are "
+		  "deleted.",
 	.most_args = 1,
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),

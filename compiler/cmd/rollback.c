@@ -47,10 +47,10 @@ static void put_text(const struct cmd_call *call, const struct rollback *rollbac
 		     enum apply_outcome outcome, struct buf *out)
 {
 	if (outcome == APPLY_UNCHANGED)
-		buf_printf(out, "%s: the last apply was cut off before it changed anything\n",
+		buf_printf(out, "%s: the last apply was interrupted before it changed anything\n",
 			   rollback->policy);
 	else if (outcome == APPLY_DONE && rollback->file)
-		buf_printf(out, "%s: rolled back; what %s said is in force again\n",
+		buf_printf(out, "%s: rolled back; the policy of %s is in force again\n",
 			   rollback->policy, rollback->file);
 	else if (outcome == APPLY_DONE)
 		buf_printf(out, "%s: rolled back; nothing was applied before, so it is removed\n",
@@ -120,11 +120,11 @@ const struct cmd_verb verb_rollback = {
 	.name = "rollback",
 	.usage = "[NAME]",
 	.summary = "restore the policy from before the last apply",
-	.detail =
-		"Restores the policy before as it was applied, from the saved state: its files may have changed. Where nothing was\n"
-		"applied before, the policy is removed. An interrupted apply is undone, too. It goes one step: a second rollback is\n"
-		"refused. NAME may be left out where only one policy is applied, or only one waits for its confirmation. Needs\n"
-		"CAP_NET_ADMIN.",
+	.detail = "Restores the previous policy as it was applied, from the saved state; its files "
+		  "are not read. If nothing was\napplied before, the policy is removed. An "
+		  "interrupted apply is undone too. It goes one step: a second rollback "
+		  "is\nrefused. NAME is optional if only one policy is applied, or only one waits "
+		  "for its confirmation. Needs\nCAP_NET_ADMIN.",
 	.most_args = 1,
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),

@@ -35,8 +35,7 @@ const struct cmd_verb verb_schema = {
 	.name = "schema",
 	.usage = "",
 	.summary = "print the JSON Schema of a policy",
-	.detail =
-		"For editors that complete and check while one writes, and for other validators (JSON Schema 2020-12).",
+	.detail = "For editors and validators (JSON Schema 2020-12).",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.run = run,

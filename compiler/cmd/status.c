@@ -92,7 +92,7 @@ static void put_turns(const struct status_policy *policy, struct buf *out)
 			   "  pending:  %u s left for `tpc confirm %s`, then it is rolled back\n",
 			   pending_left(policy->pending), policy->name);
 	if (record->returned && record->is_complete) {
-		buf_puts(out, "  back:     since ");
+		buf_puts(out, "restored: since ");
 		put_since(record->returned, out);
 		buf_puts(out, record->by_watchdog ? ", because a later apply was not confirmed\n"
 						  : ", by a rollback of a later apply\n");
@@ -125,7 +125,7 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 		put_claim(&policy->observed.claims[0], out);
 	if (policy->unmarked)
 		buf_printf(out,
-			   "  unmarked: refused without nft, too, but for the main table's own "
+			   "  unmarked: refused without nft too, except to the main table's own "
 			   "networks: %s\n",
 			   policy->unmarked);
 	for (size_t i = 0; record && i < record->ir.class_count; i++)
@@ -140,8 +140,8 @@ static void put_policy(const struct status_policy *policy, struct buf *out)
 	if (!policy->problems->count)
 		buf_puts(out,
 			 record ? "  everything holds\n"
-				: "  rules and routes hold; which listeners and kernel settings they need, only "
-				  "`tpc apply` notes: see policy.json and policy.sysctl.conf\n");
+				: "  rules and routes hold; listeners and sysctls are known only "
+				  "after `tpc apply`: see policy.json and policy.sysctl.conf\n");
 }
 
 /* Is none of the name that was asked for applied? */
@@ -348,11 +348,12 @@ const struct cmd_verb verb_status = {
 	.name = "status",
 	.usage = "[NAME]",
 	.summary = "show applied policies and drift",
-	.detail =
-		"For each policy: its file, since when, marks, ip rules and tables, counters, and every ip rule, route, listener and\n"
-		"sysctl that is not as it should be, with the command that fixes it. The exit status is 5 when rules, sets, ip rules,\n"
-		"routes or sysctls are not as apply left them, or another listener of a row has a socket; a listener without a socket and\n"
-		"foreign rules are only reported. Needs CAP_NET_ADMIN.",
+	.detail = "For each policy: its file, since when, marks, ip rules and tables, counters, "
+		  "and every ip rule, route, listener and\nsysctl with a problem, and the command "
+		  "that fixes it. The exit status is 5 when rules, sets, ip rules,\nroutes or "
+		  "sysctls are not as apply left them, or another listener of a row has a socket; "
+		  "a listener without a socket and\nforeign rules are only reported. Needs "
+		  "CAP_NET_ADMIN.",
 	.most_args = 1,
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),

@@ -350,17 +350,17 @@ static void check_other_marks(struct diag *diag, const struct ir *ir,
 	if (own_bits & bits) {
 		record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, ir->priority_first),
 				  "the mark bits 0x%08" PRIx32
-				  " are taken by the policy %s, and this one wants 0x%08" PRIx32,
+				  " are used by the policy %s, and this one needs 0x%08" PRIx32,
 				  bits, other->name, own_bits);
 		if (other->tells_marks)
 			diag_help(record,
-				  "both note in connections' marks which way these keep, and need bits for themselves");
+				  "both keep ways in connection marks, and need bits of their own");
 		help_marks(record, observed);
 	} else if (shared) {
 		record = diag_add(diag, DIAG_number_conflict,
 				  shared->mark_given.source ? shared->mark_given : shared->origin,
 				  "the mark of %s, 0x%" PRIx32 "/0x%" PRIx32
-				  ", could be taken for one of the policy %s",
+				  ", can match a mark of the policy %s",
 				  shared->name, shared->mark, shared->mask, other->name);
 		help_mark(record, ir, shared, observed);
 	}
@@ -377,7 +377,7 @@ static void check_other_priorities(struct diag *diag, const struct ir *ir,
 		return;
 	record = diag_add(diag, DIAG_number_conflict, rule_origin(ir, ir->priority_first),
 			  "the ip rule priorities %" PRIu32 "-%" PRIu32
-			  " are taken by the policy %s, and this one wants %" PRIu32 "-%" PRIu32,
+			  " are used by the policy %s, and this one needs %" PRIu32 "-%" PRIu32,
 			  claim->priority_first, claim->priority_last, other->name,
 			  ir->priority_first, ir->priority_last);
 	help_priority(record, ir, observed);
@@ -400,10 +400,9 @@ static void check_other_tables(struct diag *diag, const struct ir *ir,
 			first = table;
 	}
 	if (first) {
-		record =
-			diag_add(diag, DIAG_number_conflict, table_origin(ir, first),
-				 "of the routing tables that this policy wants the policy %s has taken: %s",
-				 other->name, buf_text(&list));
+		record = diag_add(diag, DIAG_number_conflict, table_origin(ir, first),
+				  "routing tables of this policy are used by the policy %s: %s",
+				  other->name, buf_text(&list));
 		help_table(record, ir, first, observed);
 	}
 	buf_free(&list);
@@ -413,7 +412,7 @@ static void check_other_tables(struct diag *diag, const struct ir *ir,
 static void refuse_renamed(struct diag *diag, const struct ir *ir, const struct host_other *other)
 {
 	diag_help(diag_add(diag, DIAG_number_conflict, rule_origin(ir, ir->priority_first),
-			   "this file is applied as the policy %s, whose numbers it wants as the policy %s",
+			   "this file is applied as the policy %s, with the numbers that it needs as the policy %s",
 			   other->name, ir->name),
 		  "run `tpc remove %s`, then apply again; a policy that is renamed is another policy",
 		  other->name);
@@ -462,7 +461,7 @@ void conflicts_find_surroundings(struct report *report, const struct op_list *op
 			continue;
 		report_add(report, SEVERITY_WARNING, DIAG_no_interface,
 			   "there is no interface %s, so its routes in table %" PRIu32
-			   " are left out; apply again when it is there",
+			   " are left out; apply again when it exists",
 			   route_lost_device(route), route->table)
 			->where = route->origin;
 	}

@@ -176,7 +176,7 @@ static const char *why_migrated(struct arena *arena, const struct ir_set *set,
 				const struct nft_table_set *held)
 {
 	if (!held->is_dynamic || held->bits != nft_elements_bits(set->type))
-		return "it was another kind of set";
+		return "its type changes";
 	if (held->timeout != (uint64_t)set->timeout * 1000)
 		return arena_printf(arena, "its `timeout` changes: %s -> %s",
 				    or_none(arena, held->timeout / 1000, " s"),
@@ -380,7 +380,7 @@ static const char *wrong_chain(struct arena *arena, const struct ir *ir,
 					    chain->name, held->rule_count,
 					    emit_nft_chain_length(chain));
 		if (held->is_edited)
-			return arena_printf(arena, "a rule of the chain %s is another one",
+			return arena_printf(arena, "a rule of the chain %s was replaced",
 					    chain->name);
 	}
 	return NULL;
@@ -409,10 +409,9 @@ static const char *why_commit(struct arena *arena, const struct ir *ir, const ch
 	if (!table->exists)
 		return arena_printf(arena, "there is no table inet %s", ir->table);
 	if (!nft_table_is_readable(table))
-		return arena_printf(arena, "the table inet %s does not say what it holds",
-				    ir->table);
+		return arena_printf(arena, "the table inet %s has no metadata", ir->table);
 	if (policy->digest != ir->digest && !op_find(ops, OP_SET_UPDATE))
-		return "the policy is another one";
+		return "another policy is loaded";
 	if (table->is_asleep)
 		return arena_printf(arena, "the table inet %s is dormant", ir->table);
 	if (op_find(ops, OP_SET_FILL))
@@ -422,10 +421,10 @@ static const char *why_commit(struct arena *arena, const struct ir *ir, const ch
 	if (cgroup)
 		return arena_printf(arena, "the cgroup %s was re-created", cgroup);
 	if (misnamed)
-		return arena_printf(arena, "the rules ask for a stand-in of the set %s",
+		return arena_printf(arena, "the rules use a temporary copy of the set %s",
 				    misnamed->base);
 	if (in_use)
-		return arena_printf(arena, "the chain %s is not as it should be", in_use);
+		return arena_printf(arena, "the chain %s was changed", in_use);
 	for (size_t i = 0; i < ir->counter_count; i++)
 		if (!has_counter(table, ir->counters[i]))
 			return arena_printf(arena, "the counter %s is missing", ir->counters[i]);

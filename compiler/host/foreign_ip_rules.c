@@ -98,13 +98,13 @@ static uint32_t room_before(const struct foreign_ip_rules_policy *policy,
 static void tell_in_front(struct report *report, const struct foreign_ip_rules_policy *policy,
 			  const struct ip_rule_seen *seen, uint32_t room)
 {
-	struct diag_record *line =
-		report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
-			   "a foreign IPv%c rule at priority %" PRIu32
-			   " stands before the policy's (%" PRIu32 "-%" PRIu32
-			   ") and can take packets that the policy has marked: %s",
-			   addr_digit(seen->rule.family), seen->rule.priority,
-			   policy->claim->priority_first, policy->claim->priority_last, seen->text);
+	struct diag_record *line = report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
+					      "a foreign IPv%c rule at priority %" PRIu32
+					      " comes before the policy's (%" PRIu32 "-%" PRIu32
+					      ") and can match packets with the policy's marks: %s",
+					      addr_digit(seen->rule.family), seen->rule.priority,
+					      policy->claim->priority_first,
+					      policy->claim->priority_last, seen->text);
 
 	diag_help_text(line,
 		       room ? arena_printf(report->arena,
@@ -156,7 +156,7 @@ void foreign_ip_rules_find_inside(struct report *report,
 		    seen->rule.priority > claim->priority_last || host_owns_rule(observed, seen))
 			continue;
 		diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_foreign_ip_rule,
-					  "a foreign IPv%c rule stands among the policy's (%" PRIu32
+					  "a foreign IPv%c rule is among the policy's (%" PRIu32
 					  "-%" PRIu32 "): %s",
 					  addr_digit(seen->rule.family), claim->priority_first,
 					  claim->priority_last, seen->text),

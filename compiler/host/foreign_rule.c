@@ -152,7 +152,7 @@ static void compare(struct run *run, const struct nlattr *const *data)
 	int order;
 
 	if (!bytes || !foreign_register(netlink_u32(data[NFTA_CMP_SREG]), length, &at)) {
-		doubt(run, "a comparison that is not understood");
+		doubt(run, "an unknown comparison");
 		return;
 	}
 	for (size_t i = 0; i < length; i++)
@@ -184,7 +184,7 @@ static void range(struct run *run, const struct nlattr *const *data)
 
 	if (!from || !to || length != other ||
 	    !foreign_register(netlink_u32(data[NFTA_RANGE_SREG]), length, &at)) {
-		doubt(run, "a range that is not understood");
+		doubt(run, "an unknown range");
 		return;
 	}
 	unknown = foreign_unknown(&run->registers, at, length);
@@ -214,7 +214,7 @@ static void bitwise(struct run *run, const struct nlattr *const *data)
 	    !mask || !xor || length != other || length != size ||
 	    !foreign_register(netlink_u32(data[NFTA_BITWISE_SREG]), length, &from) ||
 	    !foreign_register(dreg, length, &to)) {
-		foreign_forget(registers, dreg, size, "a computation that is not followed");
+		foreign_forget(registers, dreg, size, "an unknown computation");
 		return;
 	}
 	for (size_t i = 0; i < length; i++) {

@@ -77,8 +77,7 @@ const char *foreign_unknown(const struct foreign_registers *registers, size_t at
 {
 	for (size_t i = at; i < at + length; i++)
 		if (registers->known[i] != 0xff)
-			return registers->why[i / 4] ? registers->why[i / 4]
-						     : "what it compares is not known";
+			return registers->why[i / 4] ? registers->why[i / 4] : "an unknown operand";
 	return NULL;
 }
 
@@ -119,13 +118,13 @@ static void put_account(struct foreign_registers *registers, uint32_t to, const 
 	if (account && !*end)
 		put_word(registers, to, (uint32_t)number);
 	else
-		foreign_forget(registers, to, 4, "who sends it is not said by number (user=)");
+		foreign_forget(registers, to, 4, "user= is not given as a number");
 }
 
 static void load_in(const struct foreign_packet *packet, uint32_t to,
 		    struct foreign_registers *registers)
 {
-	put_name(registers, to, packet->in, "the interface it comes by is not said (in=)");
+	put_name(registers, to, packet->in, "in= is not given");
 	if (!packet->in)
 		tag(registers, to, FOREIGN_IN);
 }
@@ -133,7 +132,7 @@ static void load_in(const struct foreign_packet *packet, uint32_t to,
 static void load_meta(const struct foreign_packet *packet, uint32_t key, uint32_t to,
 		      struct foreign_registers *registers)
 {
-	static const char no_out[] = "the interface it leaves by is not known";
+	static const char no_out[] = "the outgoing interface is not known";
 	bool is_ipv6 = packet->packet->family == ADDR_IPV6;
 	uint8_t protocol = (uint8_t)packet->packet->protocol;
 	uint8_t family = is_ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
@@ -146,7 +145,7 @@ static void load_meta(const struct foreign_packet *packet, uint32_t key, uint32_
 	else if (key == NFT_META_OIFNAME)
 		put_name(registers, to, packet->out, no_out);
 	else if (key == NFT_META_IIF)
-		put_index(registers, to, packet->in, "the interface it comes by is not said (in=)");
+		put_index(registers, to, packet->in, "in= is not given");
 	else if (key == NFT_META_OIF)
 		put_index(registers, to, packet->out, no_out);
 	else if (key == NFT_META_NFPROTO)
@@ -156,7 +155,7 @@ static void load_meta(const struct foreign_packet *packet, uint32_t key, uint32_
 	else if (key == NFT_META_L4PROTO && protocol)
 		foreign_put(registers, to, &protocol, 1);
 	else if (key == NFT_META_L4PROTO)
-		foreign_forget(registers, to, 1, "the protocol is not said (proto=)");
+		foreign_forget(registers, to, 1, "proto= is not given");
 	else if (key == NFT_META_TIME_NS && packet->now)
 		foreign_put(registers, to, &packet->now, sizeof(packet->now));
 	else if (key == NFT_META_IIFTYPE && packet->packet->mac)
@@ -168,7 +167,7 @@ static void load_meta(const struct foreign_packet *packet, uint32_t key, uint32_
 	else if (key == NFT_META_SKGID)
 		put_account(registers, to, packet->packet->group);
 	else
-		foreign_forget(registers, to, 16, "a field of `meta` that a question does not say");
+		foreign_forget(registers, to, 16, "a field of `meta` that is not given");
 }
 
 /* ---- payload ---- */
@@ -190,11 +189,11 @@ static void make_network(const struct foreign_packet *packet, size_t offset, str
 	bool is_ipv6 = asked->family == ADDR_IPV6;
 	size_t width = is_ipv6 ? 16 : 4, from = is_ipv6 ? 8 : 12;
 
-	header->why = "a field of the IP header that is not said";
+	header->why = "a field of the IP header that is not given";
 	if (offset >= from && offset < from + width)
-		header->why = "where it comes from is not said (from=)";
+		header->why = "from= is not given";
 	else if (offset >= from + width)
-		header->why = "where it goes is not said (to=)";
+		header->why = "to= is not given";
 	set(header, 0, 1, wide(is_ipv6 ? 0x60 : 0x45));
 	header->known[0] = is_ipv6 ? 0xf0 : 0xff;
 	if (packet->has_from)
@@ -215,7 +214,7 @@ static void make_transport(const struct foreign_packet *packet, struct header *h
 {
 	const struct ir_packet *asked = packet->packet;
 
-	header->why = "what the packet carries is not said";
+	header->why = "the payload is not given";
 	if (asked->state == STATE_NEW && asked->protocol == IPPROTO_ICMP)
 		set(header, 0, 2, wide(ICMP_ECHO << 8));
 	else if (asked->state == STATE_NEW && asked->protocol == IPPROTO_ICMPV6)
@@ -223,7 +222,7 @@ static void make_transport(const struct foreign_packet *packet, struct header *h
 	if (asked->protocol != IPPROTO_TCP && asked->protocol != IPPROTO_UDP &&
 	    asked->protocol != IPPROTO_SCTP && asked->protocol != IPPROTO_DCCP)
 		return;
-	header->why = "the port is not said (port=, sport=)";
+	header->why = "port= or sport= is not given";
 	if (asked->source_port)
 		set(header, 0, 2, wide(asked->source_port));
 	if (packet->port)
@@ -254,7 +253,7 @@ static void load_payload(const struct foreign_packet *packet, const struct nlatt
 	uint32_t base = netlink_u32(data[NFTA_PAYLOAD_BASE]),
 		 offset = netlink_u32(data[NFTA_PAYLOAD_OFFSET]),
 		 length = netlink_u32(data[NFTA_PAYLOAD_LEN]);
-	struct header header = { .why = "its link layer is not said" };
+	struct header header = { .why = "the link layer is not given" };
 	size_t at;
 
 	if (base == NFT_PAYLOAD_LL_HEADER && packet->packet->mac)
@@ -306,7 +305,7 @@ static void load_status(const struct foreign_packet *packet, uint32_t to,
 		put_word(registers, to, (packet->status & ~IPS_DST_NAT) | value);
 		return;
 	}
-	foreign_forget(registers, to, 4, "the state of its connection is not said");
+	foreign_forget(registers, to, 4, "the connection state is not given");
 	if (!foreign_register(to, 4, &at))
 		return;
 	memcpy(registers->bytes + at, &value, 4);
@@ -327,7 +326,7 @@ static void load_ct(const struct foreign_packet *packet, uint32_t key, uint32_t 
 	else if (key == NFT_CT_STATUS)
 		load_status(packet, to, registers);
 	else
-		foreign_forget(registers, to, 16, "a field of its connection that is not said");
+		foreign_forget(registers, to, 16, "a field of the connection that is not given");
 }
 
 static void load_fib(const struct foreign_packet *packet, const struct nlattr *const *data,
@@ -341,7 +340,7 @@ static void load_fib(const struct foreign_packet *packet, const struct nlattr *c
 	else if (asks_type && flags == NFTA_FIB_F_SADDR && packet->source_type)
 		put_word(registers, to, packet->source_type);
 	else
-		foreign_forget(registers, to, 16, "it asks the kernel's routes (fib)");
+		foreign_forget(registers, to, 16, "it looks up routes (fib)");
 }
 
 bool foreign_load(const struct foreign_packet *packet, const char *name,

@@ -405,8 +405,7 @@ static const char *missing_words(struct report *report, enum ir_hosted_kind kind
 	above = cgroup_above(report->arena, name, &level);
 	return arena_printf(report->arena,
 			    "there is no cgroup \"%s\" on this host yet (" CGROUPS_ROOT
-			    "%s): until the next apply, its rules refuse what a cgroup sends that comes "
-			    "to be in %s",
+			    "%s): until the next apply, its rules refuse packets of cgroups that are created in %s",
 			    name, name, *above ? above : "the root");
 }
 
@@ -415,8 +414,7 @@ static const char *help_words(struct report *report, enum ir_hosted_kind kind, c
 	if (kind == IR_HOSTED_CGROUP)
 		return "start its unit, then apply again; or order the apply after that unit";
 	return arena_printf(report->arena,
-			    "make it (%sadd --system %s), then apply again; or write one that is "
-			    "there, or its number",
+			    "make it (%sadd --system %s), then apply again; or write an existing one, or its number",
 			    words[kind], name);
 }
 
@@ -469,7 +467,7 @@ const char *hosted_changed(struct arena *arena, const struct record *record)
 		bool is_there = find(name->kind, name->name, &number);
 
 		if (is_there && name->is_missing)
-			return arena_printf(arena, "the %s %s is there now", words[name->kind],
+			return arena_printf(arena, "the %s %s exists now", words[name->kind],
 					    name->name);
 		if (name->is_missing || name->kind == IR_HOSTED_CGROUP)
 			continue;

@@ -62,8 +62,7 @@ static void tell_port(struct search *search, const char *name, const struct link
 
 	tell(search,
 	     arena_printf(search->report->arena,
-			  "no packet %s %s, which %s asks for: it is a port of the %s %s, and for every "
-			  "rule the packet %s %s",
+			  "no packet %s %s, which %s names: it is a port of the %s %s, and for every rule the packet %s %s",
 			  moves(search), name, written(search, name), state->kind, state->master,
 			  moves(search), state->master),
 	     arena_printf(search->report->arena, "write `%s: %s`%s", key, state->master,
@@ -76,14 +75,14 @@ static void tell_missing(struct search *search, const char *name)
 {
 	const char *near = suggest_nearest(name, (const char *const *)search->names.items,
 					   search->names.count);
-	const char *later = "where it comes later, its rules hold from then on, without an apply";
+	const char *later = "if it is created later, its rules work without another apply";
 
 	tell(search,
 	     arena_printf(search->report->arena,
-			  "no packet %s %s, which %s asks for: there is no such interface",
+			  "no packet %s %s, which %s names: there is no such interface",
 			  moves(search), name, written(search, name)),
 	     near ? arena_printf(search->report->arena, "did you mean %s? %s", near, later)
-		  : arena_printf(search->report->arena, "look at its name (`ip link`); %s", later));
+		  : arena_printf(search->report->arena, "check its name (`ip link`); %s", later));
 }
 
 static void tell_passing(struct search *search, const char *name)
@@ -92,12 +91,11 @@ static void tell_passing(struct search *search, const char *name)
 
 	tell(search,
 	     arena_printf(search->report->arena,
-			  "the bridge %s, which %s asks for, has no address of this host: what its ports "
-			  "take it passes on between them, and %s",
+			  "the bridge %s, which %s names, has no address of this host: it forwards frames between its ports, and %s",
 			  name, written(search, name),
 			  seen && !strcmp(seen, "1")
-				  ? "of what rules do there (br_netfilter) only `drop` and `reject` count"
-				  : "no rule sees that"),
+				  ? "there (br_netfilter) only `drop` and `reject` work"
+				  : "no rule sees them"),
 	     "give it the address that its machines have as their gateway, or apply the policy on the "
 	     "host that routes them");
 }

@@ -112,7 +112,7 @@ static void tell_forwarded(struct telling *telling, struct socket_table_way *way
 			first = verdict;
 		else if (more++ < OTHERS_SHOWN)
 			others = arena_printf(telling->arena, "%s%s %s", others,
-					      *others ? "," : "; nor, in the same way, by",
+					      *others ? "," : "; the same for packets from",
 					      telling->names[i]);
 	}
 	way->device = 0;

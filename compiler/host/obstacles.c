@@ -66,12 +66,12 @@ static void tell_bare(struct arena *arena, struct report *report, struct netlink
 		if (before == told_count)
 			continue;
 		line = report_add(report, SEVERITY_WARNING, DIAG_no_masquerade_address,
-				  "%s has no IPv6 address to masquerade with: IPv6 packets that leave by it (table %" PRIu32
+				  "%s has no IPv6 address to masquerade with: IPv6 packets through it (table %" PRIu32
 				  ") are dropped",
 				  device, route->table);
 		line->where = route->origin;
 		diag_help_text(line,
-			       "give it one; or leave IPv6 out of the table (`family: ipv4` in its route), so that its `fallback` answers");
+			       "give it one; or leave IPv6 out of the table (`family: ipv4` in its route), so that its `fallback` applies");
 	}
 }
 
@@ -110,10 +110,9 @@ static void tell_main(struct arena *arena, struct report *report, struct netlink
 	char digit = addr_digit(family);
 
 	diag_help(report_add(report, SEVERITY_WARNING, DIAG_main_route,
-			     "the IPv%c default route of table main cannot be used (%s), so the kernel refuses what this host sends as unreachable before the policy's rules match it",
+			     "the IPv%c default route of table main cannot be used (%s), so packets of this host are unreachable before the policy's rules match them",
 			     digit, links_words(arena, netlink, family)),
-		  "give main a second default route by a link that works, with a larger metric: "
-		  "ip -%c route add default via GATEWAY dev INTERFACE metric 4000",
+		  "give main a second default route through a link that works, with a larger metric: ip -%c route add default via GATEWAY dev INTERFACE metric 4000",
 		  digit);
 }
 
@@ -179,10 +178,10 @@ static void tell_mute(struct arena *arena, struct report *report, const struct i
 		if (!value || !strcmp(value, "0") || !asks(ir, families[family].words))
 			continue;
 		line = report_add(report, SEVERITY_WARNING, DIAG_ping_off,
-				  "this host answers no ping over IPv%c (%s is %s), so `then: answer` answers none",
+				  "the kernel answers no ping over IPv%c (%s is %s), so `then: answer` sends no replies",
 				  addr_digit(family), key, value);
 		line->where = way->origin;
-		diag_help_text(line, "let it answer ping, at its own addresses, too");
+		diag_help_text(line, "this also allows ping to this host's own addresses");
 		line->command = arena_printf(report->arena, "sysctl -w %s=0", key);
 	}
 }

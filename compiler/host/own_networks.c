@@ -152,8 +152,8 @@ static void tell(struct look *look, const struct own_network *network, const str
 			? arena_printf(report->arena, "to: %s%s%s", quote, prefix, quote)
 			: arena_printf(report->arena, "out: %s", network->dev);
 	diag_help(report_add(report, SEVERITY_WARNING, DIAG_lan_included,
-			     "what this host sends to %s, its own network at %s, goes %s %s",
-			     prefix, network->dev,
+			     "packets of this host to %s, its own network on %s, go %s %s", prefix,
+			     network->dev,
 			     way->kind == IR_CLASS_PROXY ? "to the listener" : "by the table",
 			     way->name),
 		  "write `{scope: local, %s, then: direct}` before the rule that sends it there",

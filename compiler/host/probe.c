@@ -170,8 +170,7 @@ static void check_table(struct probe *ask, const struct record *record, bool is_
 			   ask->observed.table.name);
 	if (!record)
 		probe_doubt(ask,
-			    "nft table inet %s: no record of its apply is here, so "
-			    "rules are counted, and not compared",
+			    "nft table inet %s: there is no saved state of its apply, so rules are only counted",
 			    ask->observed.table.name);
 }
 
@@ -187,8 +186,7 @@ static void check_legacy(struct probe *ask)
 
 		if (file && fgets(name, sizeof(name), file))
 			probe_doubt(ask,
-				    "%s has tables of its own: their rules are not "
-				    "followed (see them: %s-save)",
+				    "%s has tables of its own: their rules are not read (see them: %s-save)",
 				    i ? "ip6tables-legacy" : "iptables-legacy",
 				    i ? "ip6tables-legacy" : "iptables-legacy");
 		if (file)
@@ -203,8 +201,7 @@ static void check_unfollowed(struct probe *ask)
 
 	for (size_t i = 0; i < count; i++)
 		probe_doubt(ask,
-			    "table %s has chains at a hook that is not followed (see "
-			    "them: nft list table %s)",
+			    "table %s has chains at a hook that is not read (see them: nft list table %s)",
 			    tables[i], tables[i]);
 }
 

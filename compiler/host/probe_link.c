@@ -25,8 +25,7 @@ void probe_interface(struct probe *ask, const char *name, const char *does)
 	else if (!state.has_carrier)
 		diag_help_text(probe_differ(ask, "the interface %s has no carrier: no packet %s it",
 					    name, does),
-			       "look at its cable, its other end, or the program that holds it "
-			       "open (tun, tap)");
+			       "check its cable, its other end, or the program that holds it open (tun, tap)");
 }
 
 /* Rules of the IP families see the bridge, and never its port. `key`: "in" or "out". */
@@ -69,9 +68,7 @@ void probe_destination(struct probe *ask, struct ir_packet *packet)
 			   : fib.is_broadcast ? "a broadcast"
 					      : "an anycast");
 	if (*packet->out && fib.device && strcmp(packet->out, fib.device) != 0)
-		probe_differ(ask,
-			     "a packet to %s without a mark leaves by %s, and not "
-			     "by %s",
+		probe_differ(ask, "a packet to %s without a mark leaves through %s, not %s",
 			     addr_format(to, text), fib.device, packet->out);
 	else if (!*packet->out && fib.device)
 		packet->out = fib.device;
@@ -96,8 +93,8 @@ void probe_surroundings(struct probe *ask, struct ir_packet *packet)
 	if (packet->scope != SCOPE_FORWARD || !packet->has_to)
 		return;
 	if (!*packet->in || !packet->has_from)
-		probe_doubt(ask, "without in= and from= the route is asked as for a packet of this "
-				 "host: the reverse-path filter is not asked");
+		probe_doubt(ask,
+			    "without in= and from= the route is looked up as for a packet of this host, without the reverse-path filter");
 }
 
 /* ---- forwarding ---- */
@@ -158,8 +155,7 @@ const char *probe_reverse_filter(struct probe *ask)
 		return NULL;
 	return fib.device
 		       ? arena_printf(ask->packet_arena,
-				      "rp_filter of %s is strict, and what goes to %s leaves by "
-				      "%s",
+				      "rp_filter of %s is strict, and packets to %s leave through %s",
 				      packet->in, text, fib.device)
 		       : arena_printf(ask->packet_arena,
 				      "rp_filter of %s is on, and the main table has no route to "

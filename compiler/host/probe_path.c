@@ -293,8 +293,9 @@ static bool route(struct probe *ask, struct probe_way *way)
 	if (question->is_balanced) {
 		probe_doubt(ask, "%s",
 			    question->share_count
-				    ? "which listener a connection gets depends on it: no route is asked"
-				    : "which table a connection gets depends on it: no route is asked");
+				    ? "the listener depends on the connection: no route is "
+				      "looked up"
+				    : "the table depends on the connection: no route is looked up");
 		way->is_known = true;
 		return true;
 	}
@@ -302,7 +303,7 @@ static bool route(struct probe *ask, struct probe_way *way)
 		return probe_route(ask, way);
 	way->is_known = way->is_local = question->packet->to_local;
 	if (!way->is_known)
-		probe_doubt(ask, "no route is asked: where it goes is not said (to=)");
+		probe_doubt(ask, "no route is looked up: to= is not given");
 	return true;
 }
 

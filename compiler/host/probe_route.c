@@ -38,8 +38,8 @@ static void check_rule(struct probe *ask)
 	for (size_t i = 0; i < list->count; i++)
 		if (list->items[i].protocol == ask->ir->protocol &&
 		    ip_rule_equal(&list->items[i].rule, wanted)) {
-			probe_note(ask, "IPv%c rule %" PRIu32 " is there",
-				   addr_digit(wanted->family), wanted->priority);
+			probe_note(ask, "IPv%c rule %" PRIu32 " exists", addr_digit(wanted->family),
+				   wanted->priority);
 			return;
 		}
 	ip_rule_put_command(&command, "add", wanted, ask->ir->protocol);
@@ -276,10 +276,10 @@ static void check_unmarked(struct probe *ask)
 		return;
 	fib = link_fib(ask->packet_arena, &ask->kernel.route, to);
 	if (!fib.device && !fib.is_local && !fib.is_broadcast && !fib.is_anycast)
-		diag_help_text(probe_differ(ask,
-					    "the main table leads nowhere for it, so the program is refused (Network is "
-					    "unreachable) before the policy's rules see the packet"),
-			       "give main a second default route by a link that works, with a larger metric");
+		diag_help_text(
+			probe_differ(ask,
+				     "the main table has no route for it, so the program gets \"Network is unreachable\" before the policy's rules see the packet"),
+			"give main a second default route through a link that works, with a larger metric");
 }
 
 static void check_devices(struct probe *ask, const struct ir_route *route, struct probe_way *way)

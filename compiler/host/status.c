@@ -88,7 +88,7 @@ static void tell_rule(struct arena *arena, struct status_policy *policy, const s
 	complain(arena, policy, "%s",
 		 op->kind == OP_RULE_REMOVE
 			 ? arena_printf(arena,
-					"an IPv%c rule carries the policy's number (protocol %" PRIu32
+					"an IPv%c rule has the policy's protocol number (%" PRIu32
 					") and is not the policy's: %s",
 					digit, op->protocol, op->seen)
 			 : arena_printf(arena, "the IPv%c rule %" PRIu32 " is missing", digit,
@@ -136,8 +136,7 @@ static void tell_copy(struct arena *arena, struct status_policy *policy, const s
 	addr_format_prefix(first->to, to);
 	complain(arena, policy,
 		 "main's IPv6 routes have changed since the apply: the policy's copy of them, table %" PRIu32
-		 ", lacks %zu and has %zu too many (%s); until the next apply the policy's tables "
-		 "send such packets where they sent them before",
+		 ", lacks %zu and has %zu too many (%s); until the next apply packets to them use the old copy",
 		 policy->record->claims[0].main_copy, lacks, stale, to)
 		->command = apply_command(arena, policy);
 }
@@ -180,7 +179,7 @@ static void tell_route_too_many(struct arena *arena, struct status_policy *polic
 				const struct op *op)
 {
 	complain(arena, policy,
-		 "a route in table %" PRIu32 " carries the policy's number (protocol %" PRIu32
+		 "a route in table %" PRIu32 " has the policy's protocol number (%" PRIu32
 		 ") and is not the policy's: %s",
 		 op->route->table, op->protocol, op->seen)
 		->command = op_command(arena, op);
@@ -202,9 +201,8 @@ static void check_carrier(struct arena *arena, struct netlink *netlink,
 		return;
 	line = report_add(policy->problems, SEVERITY_WARNING, DIAG_interface_down,
 			  "the interface %s has no carrier: %s", dev,
-			  is_left ? "until it has one, the kernel leaves out the routes by it and "
-				    "takes what comes after them"
-				  : "packets that a route by it takes are lost");
+			  is_left ? "until it has one, the kernel ignores its routes and uses the next ones"
+				  : "packets of its routes are lost");
 	diag_help_text(line,
 		       "check its cable and its other end; for a tun or tap, the program that opens it");
 }

@@ -37,7 +37,7 @@ void table_checks_find(const struct table_checks *checks)
 		report_add(checks->problems, SEVERITY_WARNING, DIAG_foreign_table,
 			   "nft table inet %s was not created by tpc", table->name);
 	else if (!nft_table_is_readable(table))
-		complain(checks, "the nft table inet %s does not say what it holds", table->name);
+		complain(checks, "the nft table inet %s has no metadata", table->name);
 	else if (table->is_asleep)
 		complain(checks, "the nft table inet %s is dormant", table->name);
 	else if (record && about->digest != record->digest)
@@ -51,11 +51,11 @@ void table_checks_find(const struct table_checks *checks)
 	for (size_t i = 0; i < table->cgroup_count; i++)
 		if (cgroup_is_gone(table->cgroups[i])) {
 			complain(checks,
-				 "a cgroup that the rules ask for was removed; one of the same name is another one");
+				 "a cgroup of the rules was removed; a new one of the same name is another group");
 			break;
 		}
 	if (record && !record->is_complete)
-		complain(checks, "the last apply did not come to its end");
+		complain(checks, "the last apply did not finish");
 }
 
 /* Until a confirmation has come, or the policy was taken back, the sets and chains of the policy

@@ -414,14 +414,14 @@ static const char *what_of_it(const struct search *search, const struct found *f
 	const char *to = foreign_effect_target(search->arena, &found->effect, found->family);
 
 	if (way->kind == IR_CLASS_ROUTE)
-		return arena_printf(search->arena, "they go on by it to %s (%s)", to,
+		return arena_printf(search->arena, "they stay in it, to %s (%s)", to,
 				    is_strict(search, found) ? "it is strict"
 							     : "no mark is left for another way");
 	if (!strcmp(way->listener_mode, "tproxy"))
 		return arena_printf(search->arena,
 				    "it takes %s for their destination (UDP), or they are reset (TCP)",
 				    to);
-	return arena_printf(search->arena, "they go to %s and not there", to);
+	return arena_printf(search->arena, "they go to %s instead", to);
 }
 
 /* "meta mark & 0x7f000000 == 0x01000000 return", or both marks: what begins the host's own TCP

@@ -55,7 +55,7 @@ static const char *filter_of(struct arena *arena, const struct rules *rules, con
 	if (!strcmp(dev, "lo") || names_interface(rules, dev) || is_wanted_off(rules, key) ||
 	    !is_on(arena, RP_FILTER, dev))
 		return NULL;
-	return arena_printf(arena, "%s filters by reverse path (%s, or that of `all`, is not 0)",
+	return arena_printf(arena, "%s has a reverse-path filter (%s, or that of `all`, is not 0)",
 			    dev, key);
 }
 

@@ -165,13 +165,15 @@ static void warn(struct report *report, const struct gateway *gateway, const cha
 	char via[ADDR_TEXT];
 	struct diag_record *line =
 		report_add(report, SEVERITY_WARNING, DIAG_reply_gateway,
-			   "replies to what comes in on %s from gateway %s of %s leave through another gateway: %s",
+			   "replies to connections on %s from gateway %s of %s leave through "
+			   "another gateway: %s",
 			   gateway->of->dev, addr_format(gateway->via, via),
 			   table_words(report->arena, gateway->of), why);
 
 	line->where = gateway->of->origin;
-	diag_help_text(line,
-		       "write `answers: none` into the table whose gateway nothing comes in through, or `answers: ADDRESS` with this host's address that is reached through it");
+	diag_help_text(line, "write `answers: none` into the table whose gateway has no incoming "
+			     "connections, or `answers: ADDRESS` with this host's address that is "
+			     "reached through it");
 }
 
 /* Of tables the first counts, and the main table is last. */

@@ -233,14 +233,15 @@ static struct socket_table_verdict missing(const struct judging *judging)
 	verdict.text = arena_printf(arena, "no socket listens on %s (listener %s)",
 				    target_words(judging), listener->name);
 	verdict.help = "start its program in this network namespace: a socket in another one (a "
-		       "container's) takes nothing of what comes here";
+		       "container's) gets no packets of this one";
 	if (!others)
 		return verdict;
 	verdict.kind = judging->may_be_other ? SOCKET_TABLE_UNKNOWN : SOCKET_TABLE_WRONG;
 	if (is_redirected && judging->device && judging->knows_to)
 		verdict.text =
 			arena_printf(arena,
-				     "no socket listens on %s, where redirect sends what comes in by %s (listener %s)",
+				     "no socket listens on %s, where redirect sends packets from "
+				     "%s (listener %s)",
 				     target_words(judging), socket_device(arena, judging->device),
 				     listener->name);
 	verdict.text = arena_printf(arena, "%s; what listens on that port is bound to %s",
@@ -271,8 +272,8 @@ static struct socket_table_verdict opaque(const struct judging *judging)
 	struct socket_table_verdict verdict = { SOCKET_TABLE_WRONG };
 
 	verdict.text = arena_printf(judging->arena,
-				    "%s %s no IP_TRANSPARENT: tproxy hands it nothing, and what "
-				    "falls to it goes as `on_failure` says (listener %s)",
+				    "%s %s no IP_TRANSPARENT: tproxy hands it no packets, and "
+				    "`on_failure` applies to its share (listener %s)",
 				    share_words(judging, judging->opaque),
 				    judging->opaque == 1 ? "has" : "have", listener->name);
 	verdict.help =
@@ -292,11 +293,11 @@ static struct socket_table_verdict silent(const struct judging *judging)
 	verdict.text =
 		arena_printf(judging->arena,
 			     "whether %s has IP_TRANSPARENT cannot be known: this kernel does "
-			     "not say so (sock_diag, Linux 5.10); without it tproxy hands it "
-			     "nothing (listener %s)",
+			     "not say so (sock_diag, Linux 5.10); without it tproxy hands it no "
+			     "packets (listener %s)",
 			     share_words(judging, judging->silent), listener->name);
-	verdict.help = "ask for a page through the proxy: what `on_failure` says comes back where "
-		       "the socket lacks it";
+	verdict.help = "test a connection through the proxy: without the option `on_failure` "
+		       "applies";
 	return verdict;
 }
 

@@ -271,10 +271,8 @@ static const struct ir_match_ops source_ops = { "source", print_source, source_h
 
 struct ir_match own_source_match(void)
 {
-	return (struct ir_match){
-		.ops = &source_ops,
-		.unless = "the source is no address of this host's: what it sends so is an answer"
-	};
+	return (struct ir_match){ .ops = &source_ops,
+				  .unless = "a local packet from a foreign address is a reply" };
 }
 
 /* ---- what was noted ---- */

@@ -192,7 +192,7 @@ const struct match_kind match_interface = {
 	.read = read_interface,
 	.lower = lower_interface,
 	.scopes = SCOPE_FORWARD,
-	.elsewhere = "what this host sends has not come by an interface",
+	.elsewhere = "packets of this host have no incoming interface",
 	.names_interfaces = true,
 };
 

@@ -167,5 +167,5 @@ const struct match_kind match_mac = {
 	.read = read_mac,
 	.lower = lower_mac,
 	.scopes = SCOPE_FORWARD,
-	.elsewhere = "what this host sends has not come from another device",
+	.elsewhere = "packets of this host have no source link address",
 };

@@ -68,10 +68,9 @@ static bool fits_together(struct decode *decode, const struct node *value,
 			      "write {starts_with: TEXT} or {contains: TEXT, within: BYTES}");
 	if (within && parts->starts_with)
 		return refuse(decode, within->span, "`within` is for `contains`",
-			      "remove it: `starts_with` looks at the first byte");
+			      "remove it: `starts_with` compares from the first byte");
 	if (within && parts->within < (int64_t)parts->contains->length)
-		return refuse(decode, within->span,
-			      "the text is longer than the bytes it is looked for in",
+		return refuse(decode, within->span, "the text is longer than `within`",
 			      "write a larger `within`; it counts the bytes after the TCP or UDP header");
 	return true;
 }
@@ -106,7 +105,7 @@ static bool read_payload(struct decode *decode, const struct node *value,
 
 	if (value->kind != NODE_MAP)
 		return diag_refuse(decode->diag, DIAG_wrong_type, value->span,
-				   "`payload` does not say where the text is looked for",
+				   "`payload` needs `starts_with` or `contains`",
 				   "write {starts_with: TEXT} or {contains: TEXT, within: BYTES}");
 	if (!decode_map(decode, &payload_table, value, &parts))
 		return false;

@@ -186,7 +186,7 @@ static bool read_time(struct decode *decode, const struct node *value,
 		return true;
 	return diag_refuse(decode->diag, DIAG_impossible, value->span,
 			   "none of these dates is one of these days",
-			   "look at a calendar, or leave `days` out");
+			   "check the calendar, or leave `days` out");
 }
 
 bool time_read_moment(struct decode *decode, const struct node *value, int64_t *out)
@@ -200,8 +200,7 @@ bool time_read_moment(struct decode *decode, const struct node *value, int64_t *
 		*out = *out * WINDOW_DAY + seconds;
 		return true;
 	}
-	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
-			   "this is no moment of the host's local time"),
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span, "this is no date and time"),
 		  "%s", why);
 	return false;
 }

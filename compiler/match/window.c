@@ -78,8 +78,7 @@ bool window_parse_date(struct arena *arena, const char **text, int64_t *day, con
 		return false;
 	}
 	if (year < WINDOW_FIRST_YEAR || year > WINDOW_LAST_YEAR) {
-		*why = arena_printf(arena,
-				    "windows of time are worked out for %d-01-01 to %d-12-31",
+		*why = arena_printf(arena, "time windows exist for %d-01-01 to %d-12-31",
 				    WINDOW_FIRST_YEAR, WINDOW_LAST_YEAR);
 		return false;
 	}

@@ -37,7 +37,7 @@ static char *text_of(struct arena *arena, const struct rundir *folder, const cha
 
 static bool refuse(struct arena *arena, const struct rundir *folder, const char *file)
 {
-	snapshot_set_aside(arena, folder, file, "it is cut off or altered");
+	snapshot_set_aside(arena, folder, file, "it is truncated or changed");
 	return false;
 }
 

@@ -205,7 +205,7 @@ enum snapshot_state snapshot_read(struct arena *arena, const struct rundir *fold
 		state = SNAPSHOT_OLD;
 	} else if (mapped.bytes && !is_whole(&mapped)) {
 		state = SNAPSHOT_BROKEN;
-		*why = "it is cut off or altered";
+		*why = "it is truncated or changed";
 	} else if (mapped.bytes) {
 		codec.left = mapped.length - sizeof(uint64_t);
 		state = read_head(&codec, kind);

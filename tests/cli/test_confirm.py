@@ -108,11 +108,11 @@ def test_unconfirmed(shop, host):
 		"learned_v4 goes when the policy is confirmed, with 1 element")
 	began = time.monotonic()
 	assert len(watchdogs(host)) == 1, f"watchdogs: {watchdogs(host)}"
-	told = host.json("status")["policies"][0]
-	assert told["confirm_within"] and not told["problems"], f"status: {told}"
+	shown = host.json("status")["policies"][0]
+	assert shown["confirm_within"] and not shown["problems"], f"status: {shown}"
 	check(shop, host, before, began)
-	told = host.json("status")["policies"][0]
-	assert told["returned"] and told["unconfirmed"] and told["file"].endswith("one.yaml"), f"status afterwards: {told}"
+	shown = host.json("status")["policies"][0]
+	assert shown["returned"] and shown["unconfirmed"] and shown["file"].endswith("one.yaml"), f"status afterwards: {shown}"
 	expect(host.tpc("status"), 0, "because a later apply was not confirmed")
 	expect(host.tpc("rollback"), 3, None, "it was not confirmed")
 
@@ -291,15 +291,15 @@ def test_first(shop, host):
 
 
 def killed_at(host, number, *words):
-	"""The program, killed at this system call; with 0 the numbers of those behind its changes."""
+	"""Runs the program and kills it at this system call; with 0 returns the numbers of the calls after its changes."""
 	done = host.run(KILLAT, number, "all", host.program, *words, environment={"ASAN_OPTIONS": "detect_leaks=0"}, check=False)
 	return [int(word) for word in done.stdout.splitlines()[-1].split()[4:]]
 
 
 def cut_off(host, prepare, *words):
 	"""
-	What there was before, when the program has been killed between its first change and its last. The numbers of
-	one run hold in the next, unless that made other calls in between: then they are counted again.
+	The state before; kills the program between its first change and its last. The numbers of
+	one run hold in the next unless that made other calls; then they are counted again.
 	"""
 	if not KILLAT.exists():
 		pytest.skip(f"{KILLAT} is not built: make torture-tools")
@@ -311,7 +311,7 @@ def cut_off(host, prepare, *words):
 			host.run(host.program, "remove")
 			before = prepare()
 			killed_at(host, number, *words)
-			if "did not come to its end" in host.tpc("status").stdout:
+			if "did not finish" in host.tpc("status").stdout:
 				return before
 	raise RuntimeError(f"it was never half way, at none of {numbers}")
 
@@ -485,8 +485,8 @@ def test_emptied(shop, host):
 	host.run("nft", "add element inet tpc d_v4 { 203.0.113.99, 203.0.113.211-203.0.113.213, 198.51.100.0/24 }")
 	words = "3 elements that were added at run time"
 	expect(host.tpc("plan", "none.yaml"), 5, ["- set d_v4", words])
-	told = [change for change in host.json("plan", "none.yaml", status=5)["changes"] if change["what"] == "set d_v4"]
-	assert len(told) == 1 and words in (told[0]["why"] or ""), f"plan as JSON: {told}"
+	shown = [change for change in host.json("plan", "none.yaml", status=5)["changes"] if change["what"] == "set d_v4"]
+	assert len(shown) == 1 and words in (shown[0]["why"] or ""), f"plan as JSON: {shown}"
 	expect(host.tpc("apply", "--confirm", "30", "none.yaml"), 0, "applied", ["d_v4", words, "confirm"])
 	expect(host.tpc("rollback"), 0, "rolled back", None)
 	assert "203.0.113.211-203.0.113.213" in held(host, "d_v4"), "the set that waited was not kept"

@@ -105,10 +105,10 @@ def numbers(host):
 
 # What somebody does to an applied policy, what status says of it, and what plan does.
 STRAY = {
-	"-4 rule add fwmark {mark} lookup main priority {priority} protocol {protocol}": ("an IPv4 rule carries the policy's number", "- ip -4 rule del"),
-	"-6 rule add fwmark {mark} lookup main priority {priority} protocol {protocol}": ("an IPv6 rule carries the policy's number", "- ip -6 rule del"),
-	"-4 route add 1.0.0.0/8 dev wan0 table {table} protocol {protocol}": ("carries the policy's number", "- ip -4 route del 1.0.0.0/8"),
-	"-6 route add 2001:db8:1::/48 dev wan0 table {table} protocol {protocol}": ("carries the policy's number", "- ip -6 route del 2001:db8:1::/48"),
+	"-4 rule add fwmark {mark} lookup main priority {priority} protocol {protocol}": ("an IPv4 rule has the policy's protocol number", "- ip -4 rule del"),
+	"-6 rule add fwmark {mark} lookup main priority {priority} protocol {protocol}": ("an IPv6 rule has the policy's protocol number", "- ip -6 rule del"),
+	"-4 route add 1.0.0.0/8 dev wan0 table {table} protocol {protocol}": ("has the policy's protocol number", "- ip -4 route del 1.0.0.0/8"),
+	"-6 route add 2001:db8:1::/48 dev wan0 table {table} protocol {protocol}": ("has the policy's protocol number", "- ip -6 route del 2001:db8:1::/48"),
 	"-4 route replace default dev wan0 table {table} protocol {protocol}": ("has another route than `default dev wg0`", "~ ip -4 route replace default dev wg0"),
 	"-4 route del default dev wg0 table {table}": ("lacks the route `default dev wg0`", "+ ip -4 route add default dev wg0"),
 }
@@ -122,9 +122,9 @@ TOO_MANY = {
 
 def drifted(host, status, plan, applied):
 	"""All three tell of it, and then it is gone."""
-	told = host.tpc("status")
+	shown = host.tpc("status")
 	expect(host.tpc("status", "--drift"), 5, status)
-	expect(told, 5, status)
+	expect(shown, 5, status)
 	expect(host.tpc("plan", "policy.yaml"), 5, plan)
 	done = host.tpc("apply", "policy.yaml")
 	expect(done, 0, applied)
@@ -290,7 +290,7 @@ def test_by_hand(shop, host):
 		host.run("nft", "delete", "rule", "inet", "tpc", "prerouting", "handle", handle(host, 0))
 		host.run("nft", "insert", "rule", "inet", "tpc", "prerouting", "iifname", "lo", "drop")
 		expect(host.tpc("status", "--drift"), 5, "is not as it was applied")
-		expect(host.tpc("apply", level, "policy.yaml"), 0, "a rule of the chain prerouting is another one")
+		expect(host.tpc("apply", level, "policy.yaml"), 0, "a rule of the chain prerouting was replaced")
 		expect(host.tpc("status", "--drift"), 0, None, None)
 		expect(host.tpc("remove"), 0)
 

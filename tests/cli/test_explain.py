@@ -217,7 +217,7 @@ def test_reasons(shop):
 		other(answer, verdict=verdict, rule=None, reason=reason)
 	answer = ask(shop, "scope=local", "to=203.0.113.9", policy=SEED)
 	other(answer, verdict="direct", rule=None,
-		reason="the policy has no rules for what this host sends")
+		reason="the policy has no rules for local packets")
 
 
 def test_words_of(shop):
@@ -227,7 +227,7 @@ def test_words_of(shop):
 		"far_v4, by its element 203.0.113.0/24", "0x00000064/0xffffffff", "10000", "proxy (100)",
 		"tproxy, 127.0.0.1:12345", 'policy.yaml:11 "guests"  in: guest0\n'], None)
 	expect(shop.tpc("explain", "policy.yaml", "in=lan0", "proto=udp", "to=192.0.2.1"), 0,
-		["direct\n", "no rule takes it: the default", "policy.yaml:12  fits, and goes on\n"], None)
+		["direct\n", "no rule takes it: the default", "policy.yaml:12  matches, and continues\n"], None)
 
 
 def test_not_given(shop):

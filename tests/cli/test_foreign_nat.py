@@ -49,7 +49,7 @@ NAMED = {
 	"a target that a map gives": (STRICT + ANY, PRE + "-100", "dnat {ip} to tcp dport map {{ 443 : {lan} }}", ["may translate", "another address"]),
 	"what this host sends": (STRICT + LOCAL, OUT + "-90", DNS, ["translates", "the table vpn"]),
 	"no mark is left": (FULL + ANY, PRE + "-100", DNS, ["translates", "the table vpn", "no mark is left", "mark_mask"]),
-	"a redirect listener, behind the mark": (LISTENERS + PROXIES, PRE + "-110", DNS, ["translates", "the listener one", "and not there", "priority `dstnat`"]),
+	"a redirect listener, after the mark": (LISTENERS + PROXIES, PRE + "-110", DNS, ["translates", "the listener one", "instead", "priority `dstnat`"]),
 	"a chain of a priority before the mark's, which is called behind it all the same": (STRICT + ANY, PRE + "-160", DNS, ["translates"]),
 	"a redirect listener, by such a chain": (LISTENERS + PROXIES, PRE + "-160", "udp dport 53 redirect to :5353", ["translates", "the listener one", "this host port 5353"]),
 	"a tproxy listener": (LISTENERS + PROXIES, PRE + "-105", "tcp dport 443 redirect to :5353", ["translates", "the listener two", "or they are reset (TCP)"]),
@@ -61,7 +61,7 @@ SILENT = {
 	"other packets, by the interface": (STRICT + ANY, PRE + "-100", "iifname guest0 " + DNS),
 	"other packets, by the source": (STRICT + "rules:\n  - {from: [192.0.2.0/25, '2001:db8:2::/64'], then: {route: vpn}}\n", PRE + "-100",
 		{4: "ip saddr 192.0.2.128/25 " + DNS, 6: "ip6 saddr 2001:db8:9::/64 " + DNS}),
-	"other packets, by what stands before": (STRICT + "rules:\n  - {in: lan0, port: 53, then: direct}\n  - {in: lan0, then: {route: vpn}}\n", PRE + "-100", DNS),
+	"other packets, by an earlier rule": (STRICT + "rules:\n  - {in: lan0, port: 53, then: direct}\n  - {in: lan0, then: {route: vpn}}\n", PRE + "-100", DNS),
 	"the rule spares the policy's mark": (STRICT + ANY, PRE + "-100", "meta mark & 0x7f000000 != 0x01000000 " + DNS),
 	"a rule before it spares the mark": (STRICT + ANY, PRE + "-100", "meta mark & 0x7f000000 == 0x01000000 return; meta nfproto {ip}v " + DNS),
 	"a published port": (STRICT + OPEN, PRE + "-100", "fib daddr type local tcp dport 8080 dnat {ip} to {lan}"),
@@ -105,9 +105,9 @@ def test_named(shop, host):
 		words = ["warning: a foreign nft rule", *(f"table inet fw{version}, chain c, handle " for version in (4, 6)), *words]
 		for status, verb in ((5, ("plan", "policy.yaml")), (0, ("apply", "policy.yaml")), (0, ("status",))):
 			done = host.tpc(*verb)
-			told = done.stdout if verb == ("status",) else done.stderr
-			assert not [f"{what}: {word!r} is missing: {done}" for word in words[verb == ("status",):] if word not in told]
-			assert done.returncode == status and told.count("foreign nft rule") == 2, f"{what}: {done}"
+			shown = done.stdout if verb == ("status",) else done.stderr
+			assert not [f"{what}: {word!r} is missing: {done}" for word in words[verb == ("status",):] if word not in shown]
+			assert done.returncode == status and shown.count("foreign nft rule") == 2, f"{what}: {done}"
 		host.tpc("remove")
 		unload(host)
 
@@ -140,7 +140,7 @@ CHAINS = """table inet fw {
 	}
 }
 """
-# What stands before: how many of the two translations are named, and may they be doubtful?
+# Earlier rules: how many of the two translations are named, and may they be doubtful?
 BEFORE = {
 	("", ""): (2, False),
 	("", "udp dport 53 return"): (1, False),
@@ -176,5 +176,5 @@ def test_many(shop, host):
 	shop.write("fw.nft", f"table inet fw {{ {services} chain c {{ type nat hook prerouting priority -100; {jumps} }}\n}}\n")
 	host.run("nft", "-f", "fw.nft")
 	done = host.tpc("plan", "policy.yaml")
-	told = done.stderr.count("a foreign nft rule translates")
-	assert told == 8 and "392 more chains translate" in done.stderr, f"{told} named: {done}"
+	shown = done.stderr.count("a foreign nft rule translates")
+	assert shown == 8 and "392 more chains translate" in done.stderr, f"{shown} named: {done}"

@@ -200,7 +200,7 @@ def test_never_ours(shop, host):
 	expect(host.tpc("apply", "a.yaml"), 0)
 	before = host.state()
 	done = host.tpc("apply", "b.yaml", "--allow-foreign")
-	expect(done, 3, None, ["[number-conflict]", "taken by the policy a", "nothing changed"])
+	expect(done, 3, None, ["[number-conflict]", "used by the policy a", "nothing changed"])
 	assert "--allow-foreign" not in done.stderr, f"--allow-foreign is offered where it does not help: {done.stderr}"
 	differs(before, host.state(), "the refused apply:")
 
@@ -221,7 +221,7 @@ def test_neighbours(shop, host):
 	differs(before, host.state(), "after remove:")
 
 
-# What a rule in front of the policy's block says, and whether it can take what the policy has marked.
+# A rule before the policy's block, and whether it can match packets with the policy's marks.
 FRONT = {
 	"-4 rule add priority 9990 from 10.0.0.0/8 lookup main": "9990: from 10.0.0.0/8 lookup 254",
 	"-4 rule add priority 9999 to 203.0.113.0/24 lookup 53": "9999: from all to 203.0.113.0/24 lookup 53",
@@ -250,9 +250,9 @@ def test_in_front(shop, host):
 			done = host.tpc("apply", "policy.yaml")
 			expect(done, 0, when, [words, "warning: a foreign", "settings: {priority: "] if words else ())
 			assert words or "a foreign" not in done.stderr, f"{command}: {done}"
-		told = [item["message"] + str(item["help"]) for item in host.json("status")["policies"][0]["problems"]]
-		assert bool(words) == bool(told) and (not words or words in told[0] and "remove that rule" in told[0]), \
-			f"{command}: status says {told}"
+		shown = [item["message"] + str(item["help"]) for item in host.json("status")["policies"][0]["problems"]]
+		assert bool(words) == bool(shown) and (not words or words in shown[0] and "remove that rule" in shown[0]), \
+			f"{command}: status says {shown}"
 		expect(host.tpc("remove"), 0)
 		differs(before, host.state(), f"{command}: after remove:")
 		host.run("ip", *command.replace(" add ", " del ").split())
@@ -281,8 +281,8 @@ def test_added_since(shop, host):
 		"rule add priority 10001 from 10.0.0.0/8 lookup 53": "among the policy's (10000-1000",
 		"rule add priority 12000 from 10.0.0.0/8 lookup 7100": "to the policy's table 7100: 12000: from 10.0.0.0/8",
 		"route add 192.0.2.128/25 dev lo table 7100": "table 7100 holds a foreign IPv4 route: 192.0.2.128/25",
-		"rule add from 10.9.0.0/16 lookup 53": "can take packets that the policy has marked: 9999: from 10.9.0.0/16",
-		"-6 rule add priority 9000 from 2001:db8::/32 lookup 53": "stands before the policy's",
+		"rule add from 10.9.0.0/16 lookup 53": "can match packets with the policy's marks: 9999: from 10.9.0.0/16",
+		"-6 rule add priority 9000 from 2001:db8::/32 lookup 53": "comes before the policy's",
 	}
 	expect(host.tpc("apply", "policy.yaml"), 0)
 	for notes in "notes", "no notes":
@@ -310,7 +310,7 @@ def test_two_policies(shop, host):
 	before = host.state()
 	expect(host.tpc("apply", "policy.yaml"), 0)
 	alone = host.state()
-	expect(host.tpc("apply", "same.yaml"), 3, None, ["taken by the policy one", "mark bits", "priorities", "routing tables"])
+	expect(host.tpc("apply", "same.yaml"), 3, None, ["used by the policy one", "mark bits", "priorities", "routing tables"])
 	said = host.tpc("apply", "same.yaml").stderr
 	helps = re.findall(r"help: write `settings: \{(.*)\}`", said)
 	assert said.count("[number-conflict]") == 3 and len(helps) == 3, f"not one error for marks, priorities and tables each: {said}"
@@ -679,10 +679,10 @@ def test_no_account(shop, host):
 	expect(host.tpc("explain", "policy.yaml", "--live", "scope=local", "to=203.0.113.9", "proto=tcp", "port=80", "user=nosuchuser"),
 		5, [names[0]], None)
 	host.run("sh", "-c", "echo nosuchuser:x:64301:64301::/:/bin/false >>/etc/passwd; echo nosuchgroup:x:64301: >>/etc/group")
-	expect(host.tpc("status", "--drift"), 5, ["the user nosuchuser is there now", "run: tpc apply"], None)
-	expect(host.tpc("plan", "policy.yaml"), 5, ["the user nosuchuser is there now"],
+	expect(host.tpc("status", "--drift"), 5, ["the user nosuchuser exists now", "run: tpc apply"], None)
+	expect(host.tpc("plan", "policy.yaml"), 5, ["the user nosuchuser exists now"],
 		["no socket listens on 127.0.0.1:12345/tcp (listener proxy)"])
-	expect(host.tpc("apply", "policy.yaml"), 0, ["the user nosuchuser is there now"], None)
+	expect(host.tpc("apply", "policy.yaml"), 0, ["the user nosuchuser exists now"], None)
 	expect(host.tpc("status", "--drift"), 0)
 	table = host.run("nft", "list", "table", "inet", "tpc").stdout
 	assert "skuid 64301" in table and "skgid != 64301" in table and "skuid !=" not in table, table
@@ -704,9 +704,9 @@ def test_account_changes(shop, host):
 	table = host.run("nft", "list", "table", "inet", "tpc").stdout
 	assert before not in ("", "64302") and "skuid 64302" not in table and "meta skuid != { 0, " in table, table
 	host.run("sh", "-c", "cat p >/etc/passwd")
-	expect(host.tpc("status", "--drift"), 5, ["the user proxy is there now"], None)
+	expect(host.tpc("status", "--drift"), 5, ["the user proxy exists now"], None)
 	expect(host.tpc("rollback"), 3, None, ["there is nothing to roll back to"])
-	expect(host.tpc("apply", "policy.yaml"), 0, ["the user proxy is there now"], None)
+	expect(host.tpc("apply", "policy.yaml"), 0, ["the user proxy exists now"], None)
 	expect(host.tpc("status"), 0, ["everything holds"], None)
 
 

@@ -65,7 +65,7 @@ def test_rule(shop, host):
 	expect(host.tpc("apply", "policy.yaml"), 0, f"sets: +3 with {PREFIXES} elements")
 	shop.write("policy.yaml", POLICY.replace("proto: tcp,", "proto: tcp, port: 443,"))
 	done, types = asked(host, "apply", "policy.yaml")
-	expect(done, 0, "the policy is another one")
+	expect(done, 0, "another policy is loaded")
 	assert "sets:" not in done.stdout, str(done)
 	assert "NFT_MSG_NEWRULE" in types, f"the messages are not seen: {types}"
 	not_asked(types, "GETSETELEM")

@@ -70,7 +70,7 @@ def test_rules(shop, host):
 	shop.write("policy.yaml", FIRST)
 	host.tpc("apply", "policy.yaml")
 	shop.write("policy.yaml", FIRST.replace("then: {route: vpn}", "then: drop").replace("tables:\n  vpn: {dev: wg0, fallback: unreachable}\n", ""))
-	expect(host.tpc("plan", "policy.yaml"), 5, ["~ table inet tpc", "the policy is another one",
+	expect(host.tpc("plan", "policy.yaml"), 5, ["~ table inet tpc", "another policy is loaded",
 		"- ip -4 rule del", "- ip -6 route del default dev wg0"])
 	expect(host.tpc("plan", "-v", "policy.yaml"), 5, ["-\t\tip daddr @foreign_v4 goto ",
 		"+\t\tip daddr @foreign_v4 drop"])
@@ -132,7 +132,7 @@ def test_foreign(shop, host):
 	shop.write("policy.yaml", FIRST)
 	host.tpc("apply", "policy.yaml")
 	host.run("nft", "add", "rule", "inet", "tpc", "prerouting", "counter")
-	expect(host.tpc("plan", "-v", "policy.yaml"), 5, ["~ table inet tpc", "the loaded ones were changed from outside"], None)
+	expect(host.tpc("plan", "-v", "policy.yaml"), 5, ["~ table inet tpc", "the loaded ones were changed by hand"], None)
 	host.tpc("apply", "policy.yaml")
 	shop.write("policy.yaml", FIRST.replace("then: {route: vpn}", "then: drop"))
 	done = host.tpc("plan", "-v", "policy.yaml")

@@ -173,7 +173,7 @@ def test_update(shop, host):
 def test_update_rollback(shop, host):
 	"""an update of tpc: rollback restores the previous policy of the previous version"""
 	updated(shop, host)
-	expect(host.tpc("rollback", "one"), 0, "what /mnt/two.yaml said is in force again")
+	expect(host.tpc("rollback", "one"), 0, "the policy of /mnt/two.yaml is in force again")
 	assert "198.51.100.0/24" in host.run("nft", "list", "table", "inet", "tpc_one").stdout, "it did not lead back"
 	expect(host.tpc("remove", "one"), 0, ["src_valid_mark = 1, as it was", "ip_forward = 0, as it was"])
 
@@ -186,9 +186,9 @@ def test_update_half_way(shop, host):
 	fields = lines[1].split("\t")
 	lines[1] = "\t".join([*fields[:3], "1234", "0", *fields[5:]])
 	record.write_text("\n".join(lines) + "\n", encoding="utf-8")
-	expect(host.tpc("status"), 5, ["did not come to its end", "tpc apply /mnt/one.yaml"])
+	expect(host.tpc("status"), 5, ["did not finish", "tpc apply /mnt/one.yaml"])
 	assert "is not the policy's" not in host.tpc("status").stdout, f"rules have become foreign: {host.tpc('status')}"
-	expect(host.tpc("rollback", "one"), 0, "what /mnt/one.yaml said is in force again")
+	expect(host.tpc("rollback", "one"), 0, "the policy of /mnt/one.yaml is in force again")
 	expect(host.tpc("remove", "one"), 0, ["src_valid_mark = 1, as it was", "ip_forward = 0, as it was"])
 
 

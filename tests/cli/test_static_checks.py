@@ -70,7 +70,7 @@ def test_allowed(shop):
 	shop.write("policy.yaml", text)
 	done = shop.tpc("check", "policy.yaml")
 	expect(done, 0, "2 silenced (policy.yaml:10 shadowed-rule, policy.yaml:11 shadowed-rule)",
-		['policy.yaml:11:50: warning: nothing in this line is warned of as "unused" [unneeded-allow]'])
+		['policy.yaml:11:50: warning: this line has no warning "unused" [unneeded-allow]'])
 	assert "[shadowed-rule]" not in done.stderr, "a rule is reported all the same"
 	shop.write("policy.yaml", text.replace("unused, ", ""))
 	expect(shop.tpc("check", "--strict", "policy.yaml"), 0, "2 silenced")
@@ -117,7 +117,7 @@ def test_allowed_otherwise(shop):
 	lines = TWO.splitlines()
 	shop.write("policy.yaml", "\n".join(lines[:9] + ["  # allow: shadowed-rule"] + lines[9:]) + "\n")
 	expect(shop.tpc("check", "policy.yaml"), 0, (),
-		["policy.yaml:10:12: warning: nothing in this line", "it belongs at the end of the next line", "policy.yaml:11:5"])
+		["policy.yaml:10:12: warning: this line has no warning", "put it at the end of the next line", "policy.yaml:11:5"])
 
 
 def test_errors_first(shop):
@@ -159,7 +159,7 @@ def test_as_json(shop):
 	assert found == [("note", "two-sets", 9), ("warning", "shadowed-rule", 11)], f"it says {found}"
 
 
-def told(shop, text, *words):
+def shown(shop, text, *words):
 	"""What check says of a policy: (line, code) of each."""
 	shop.write("policy.yaml", "version: 1\n" + text)
 	done = shop.tpc("check", "--format", "json", *words, "policy.yaml")
@@ -169,7 +169,7 @@ def told(shop, text, *words):
 def expect_told(shop, codes, cases, *words):
 	"""Of each policy (which begins in line 2) what is said under these codes, and nothing else of them."""
 	for text, wanted in cases:
-		found = [item for item in told(shop, text, *words) if item[1] in codes.split()]
+		found = [item for item in shown(shop, text, *words) if item[1] in codes.split()]
 		assert found == wanted, f"{found}, not {wanted}, of\n{text}"
 
 
@@ -368,13 +368,13 @@ def test_sources(shop):
 	def policy(rule, table="{via: [198.51.100.1, '2001:db8::1'], dev: eth0}", more=""):
 		return f"sets: {{mine: [198.51.100.10, '2001:db8::10']}}\ntables: {{two: {table}, three: {{dev: eth1, masquerade: true}}}}\n" \
 			f"rules:\n  - {{scope: local, {rule}}}\n{more}"
-	told_of = [(5, "needs-masquerade")]
+	reported = [(5, "needs-masquerade")]
 	two = "then: {route: two}"
 	snat = "{via: [198.51.100.1, '2001:db8::1'], snat: 198.51.100.9}"
 	expect_told(shop, "needs-masquerade no-effect", [
-		(policy(two), told_of),
-		(policy("from: any, " + two), told_of),
-		(policy("from: {not: mine}, " + two), told_of),
+		(policy(two), reported),
+		(policy("from: any, " + two), reported),
+		(policy("from: {not: mine}, " + two), reported),
 		(policy("from: mine, " + two), []),
 		(policy("from: 198.51.100.10, " + two), []),
 		(policy("from: 198.51.100.10, then: {balance: {two: 1, three: 1}}"), []),
@@ -383,10 +383,10 @@ def test_sources(shop):
 		(policy(two, "{routes: [{type: unreachable}], masquerade: true}"), [(3, "no-effect")]),
 		(policy(two, "{routes: [{type: local, dev: lo}], snat: 192.0.2.1}"), [(3, "no-effect")]),
 		(policy(two, "{routes: [{type: blackhole}, {to: 192.0.2.0/24, dev: eth0}], masquerade: true}"), []),
-		(policy(two, snat), told_of),
+		(policy(two, snat), reported),
 		(policy("to: 203.0.113.1, " + two, snat), []),
 		(policy("then: {route: [main, two]}"), []),
-		(policy("then: {route: [three, two]}"), told_of),
+		(policy("then: {route: [three, two]}"), reported),
 		(policy("port: 80, then: drop", more="default: {local: {route: two}}\n"), [(6, "needs-masquerade")]),
 	])
 

@@ -14,7 +14,7 @@ from daemons import Daemon
 from lab import CLIENT, FOREIGN, ROUTER, UPLINKS, Network
 from policy import ROOT, Policy, different, kernel
 from servers import MUCH, Names, Web, curl, shown
-from outcomes import answered, nothing, told
+from outcomes import answered, fails, nothing
 
 FAMILIES = (4, 6)
 BEYOND = ("origin", "mobile")
@@ -89,7 +89,7 @@ class Trial(Network):
         far = [self.sniff(name) for name in self.web]
         for host in self.client, self.router:
             for version in versions:
-                told(curl(host, FOREIGN[version], port), "refused", "reset")
+                fails(curl(host, FOREIGN[version], port), "refused", "reset")
                 tried(host, version)
         for sniffer in far:
             nothing(sniffer, "the far side")
@@ -98,7 +98,7 @@ class Trial(Network):
         """A request to the listener's own port would make the proxy call itself."""
         for version in versions:
             for host in self.client, self.router:
-                told(curl(host, ROUTER[version], port), "refused", "reset")
+                fails(curl(host, ROUTER[version], port), "refused", "reset")
 
     def goes_without_trace(self, port=80):
         """The policy is removed: rules and routes are as they were, requests go direct."""

@@ -4,11 +4,11 @@ from daemons import settled
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, SERVER, UPLINKS
 from policy import Policy
 from servers import dig, shown
-from outcomes import answered, nothing, told
+from outcomes import answered, fails, nothing
 from proxied import FAMILIES, Trial, needs
 
 WAYS = ((), ("+tcp",))
-EVERYBODY = """version: 1
+ANY_CLIENT = """version: 1
 listeners:
   resolver: {redirect: 53, protocols: [tcp, udp], runs_as: {user: dnsmasq}}
 rules:
@@ -49,7 +49,7 @@ def nobody_else_answers(net, resolver, hosts):
     for host in hosts:
         for version in FAMILIES:
             for way in WAYS:
-                told(dig(host, FOREIGN[version], *way), "refused")
+                fails(dig(host, FOREIGN[version], *way), "refused")
     nothing(origin)
 
 
@@ -74,7 +74,7 @@ def test_everybody():
     """dnsmasq: answers its own host too, and its own queries do not loop"""
     needs("dnsmasq", "dig")
     with Trial("forced-dns") as net:
-        net.policy = Policy(net, EVERYBODY)
+        net.policy = Policy(net, ANY_CLIENT)
         resolver = dnsmasq(net.up())
         for host in net.client, net.router:
             knows(net, resolver, host, [FOREIGN])

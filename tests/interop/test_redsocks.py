@@ -2,7 +2,7 @@
 
 from lab import CLIENT, FOREIGN, PLAIN, UPLINKS
 from servers import curl, shown
-from outcomes import answered, nothing, told
+from outcomes import answered, fails, nothing
 from proxied import FAMILIES, Trial, needs
 
 PORT, SERVER_PORT = 12345, 1080
@@ -22,7 +22,7 @@ def test_redirect():
                 outcome = answered(curl(host, FOREIGN[4], port), "mobile",
                                    dest=shown(FOREIGN[4], port))
                 assert outcome.peer_address not in (CLIENT[4], UPLINKS["wan1"][1][4]), str(outcome)
-            told(curl(host, FOREIGN[6]), "refused", "reset")
+            fails(curl(host, FOREIGN[6]), "refused", "reset")
         assert len(net.web["mobile"].seen) == 4, "requests at the far end"
         nothing(origin)
         strays = [packet for packet in mobile.packets()

@@ -6,7 +6,7 @@ import os
 from lab import FOREIGN, PLAIN, ROUTER, UPLINKS
 from policy import Policy
 from servers import curl, dig, shown
-from outcomes import answered, nothing, told
+from outcomes import answered, fails, nothing
 from proxied import FAMILIES, Trial, needs
 
 PORT, SERVER_PORT = 1088, 8388
@@ -85,7 +85,7 @@ def test_tproxy():
             net.goes_direct(net.client, PLAIN[version], 80, version)
             net.goes_direct(net.router, PLAIN[version], 80, version)
             net.goes_direct(net.router, FOREIGN[version], 80, version, user="nobody")
-            told(dig(net.client, ROUTER[version], "-p", str(PORT)), "refused")
+            fails(dig(net.client, ROUTER[version], "-p", str(PORT)), "refused")
         net.no_straight_way(PORT)
         net.carries_much()
         net.nothing_gets_past(*proxies, tried=refused_or_silent)

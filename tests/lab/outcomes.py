@@ -16,7 +16,7 @@ def answered(outcome, who, peer=None, dest=None):
     return outcome
 
 
-def told(outcome, *kinds, within=2.5):
+def fails(outcome, *kinds, within=2.5):
     """
     The client learned at once that there is no way: before the kernel gives up a neighbour, after three
     seconds, would be late on an idle machine; a busy one is late by itself.

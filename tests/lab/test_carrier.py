@@ -11,7 +11,7 @@ import probe
 from test_explain import complaints, explain
 from lab import CLIENT, FOREIGN, UPLINKS, Network
 from policy import Policy
-from outcomes import answered, told
+from outcomes import answered, fails
 
 TABLES = """version: 1
 tables:
@@ -82,9 +82,9 @@ def all_ask(host, who):
         answered(probe.ask(host, proto, FOREIGN[version], 443), who)
 
 
-def all_told(host):
+def all_fail_at_once(host):
     for version in 4, 6:
-        told(probe.ask(host, "tcp", FOREIGN[version], 443), "unreachable", "refused")
+        fails(probe.ask(host, "tcp", FOREIGN[version], 443), "unreachable", "refused")
 
 
 def values(net, *devices):
@@ -106,9 +106,9 @@ def test_fails_over(net, way):
     all_ask(net.client, "mobile")
     pull(net, "wg0", "vpn")
     for version in 4, 6:
-        told(probe.ask(net.client, "tcp", FOREIGN[version], 853), "unreachable", "refused")
+        fails(probe.ask(net.client, "tcp", FOREIGN[version], 853), "unreachable", "refused")
     pull(net, "wan1", "mobile")
-    all_told(net.client)
+    all_fail_at_once(net.client)
     plug(net, "wan0", "origin")
     all_ask(net.client, "origin")
     policy.down(way if way != "hand" else "apply")
@@ -138,7 +138,7 @@ def test_own_unrouted(net):
     assert first not in policy.tpc("status").stdout
     pull(net, "wan0", "origin")
     all_ask(net.client, "vpn")
-    all_told(net.router)
+    all_fail_at_once(net.router)
     for said in policy.tpc("status").stdout, policy.tpc("plan", str(policy.path), check=False).stderr:
         for version in 4, 6:
             assert f"the IPv{version} default route of table main cannot be used (wan0 has no carrier)" in said, said

@@ -20,7 +20,7 @@ from test_examples import BOTH, FAMILIES, GONE, HOME, all_fail, load
 from cgroups import slices
 from lab import CLIENT, FOREIGN, ROUTER, SERVER, UPLINKS, Network
 from policy import ROOT, Policy
-from outcomes import answered, nothing, silent, told
+from outcomes import answered, fails, nothing, silent
 
 # A machine in the LAN that the world may reach by an address of its own: no rule is about it.
 PUBLIC = "2001:db8:77::80"
@@ -76,7 +76,7 @@ def _gateway(name, port, identity):
         for host in net.client, net.router:
             all_fail(host)
         for version in FAMILIES:
-            told(probe.ask(net.client, "tcp", FOREIGN[version], 443))
+            fails(probe.ask(net.client, "tcp", FOREIGN[version], 443))
         nothing(origin)
         inbound()
         return [bool(probe.ping(net.client, FOREIGN[version], 0.2)) for version in FAMILIES]
@@ -137,7 +137,7 @@ def test_per_device(network):
     each_by_its_own()
     for version in FAMILIES:
         answered(probe.ask(net.client, "tcp", SERVER[version], 80), "server")
-        told(probe.ask(guest, "tcp", SERVER[version], 80))
+        fails(probe.ask(guest, "tcp", SERVER[version], 80))
         for device in "wan0", "wan1":
             host = net.hosts[UPLINKS[device][0]]
             answered(probe.ask(host, "tcp", UPLINKS[device][1][version], 22,
@@ -165,7 +165,7 @@ def test_strict(network):
         net.router.ip("rule add priority 50 iif guest0 lookup main", f"-{version}")
     origin = net.sniff()
     for proto, version in BOTH:
-        told(probe.ask(guest, proto, FOREIGN[version], 443))
+        fails(probe.ask(guest, proto, FOREIGN[version], 443))
     nothing(origin)
 
 
@@ -274,7 +274,7 @@ def test_by_domain(network):
 
     for proto, version in BOTH:
         answered(probe.ask(net.client, proto, FOREIGN[version], 53), "proxy")
-        told(probe.ask(net.client, proto, FOREIGN[version], 853))
+        fails(probe.ask(net.client, proto, FOREIGN[version], 853))
     nothing(origin)
     all_by("origin")
     lines = policy.compile().file(".dnsmasq.conf").read_text().splitlines()
@@ -345,7 +345,7 @@ def test_night(network):
             for proto, version in BOTH:
                 outcome = probe.ask(net.client, proto, FOREIGN[version], 443)
                 if night and number != 77:
-                    told(outcome)
+                    fails(outcome)
                 else:
                     answered(outcome, "origin")
             answered(probe.ask(net.client, "tcp", ROUTER[4], 22), "router")
@@ -523,7 +523,7 @@ def test_docker(network):
                      "container")
             answered(probe.ask(net.other, "tcp", CONTAINERS["container"][version], 9000),
                      "container", peer=CONTAINERS["other"][version])
-            told(probe.ask(net.origin, "tcp", ours, 9000, source=far))  # is not published
+            fails(probe.ask(net.origin, "tcp", ours, 9000, source=far))  # is not published
             answered(probe.ask(net.origin, "tcp", ours, 22, source=far), "router", peer=far)
         for proto, version in BOTH:
             answered(probe.ask(net.client, proto, FOREIGN[version], 443), "origin",

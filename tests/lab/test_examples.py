@@ -11,7 +11,7 @@ import probe
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, SERVER, UPLINKS, Network
 from ns import all_ids
 from policy import ROOT, Policy
-from outcomes import answered, nothing, told
+from outcomes import answered, fails, nothing
 
 FAMILIES = (4, 6)
 BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
@@ -63,7 +63,7 @@ def test_split_quic(network):
     listener = net.listener(onward=True, identity=proxy_itself)
     origin = net.sniff()
     for version in FAMILIES:
-        told(probe.ask(net.client, "udp", FOREIGN[version], 443))
+        fails(probe.ask(net.client, "udp", FOREIGN[version], 443))
         outcome = probe.ask(net.router, "udp", FOREIGN[version], 443, timeout=0.1)
         assert outcome.kind in GONE, f"the router's own QUIC: {outcome}"
         nothing(origin)
@@ -182,7 +182,7 @@ def test_two(network):
         answered(probe.ask(net.client, proto, FOREIGN[version], 443), "mobile",
                  peer=UPLINKS["wan1"][1][version])
     net.router.ip("link set wan1 down")
-    told(probe.ask(net.client, "tcp", FOREIGN[4], 443), "unreachable")
+    fails(probe.ask(net.client, "tcp", FOREIGN[4], 443), "unreachable")
     net.link_up("wan0")
     net.link_up("wan1")
     policy.up()
@@ -221,7 +221,7 @@ def test_dns(network):
     for proto, version in BOTH:
         answered(probe.ask(net.client, proto, FOREIGN[version], 53), "proxy",
                  peer=CLIENT[version])
-        told(probe.ask(net.client, proto, FOREIGN[version], 853))
+        fails(probe.ask(net.client, proto, FOREIGN[version], 853))
     nothing(origin)
     assert len(resolver.seen) == 4, "questions to the resolver"
     net.echo(net.origin, (), (853,))
@@ -319,7 +319,7 @@ def proxied_by(net, identity, hosts, **how):
     origin = net.sniff()
     for host in hosts:
         for version in FAMILIES:
-            told(probe.ask(host, "tcp", FOREIGN[version], 80), "refused")
+            fails(probe.ask(host, "tcp", FOREIGN[version], 80), "refused")
     nothing(origin)
 
 
@@ -370,7 +370,7 @@ def test_shadowsocks(network):
     listener.close()
     origin = net.sniff()
     for proto, version in BOTH:
-        told(probe.ask(net.client, proto, FOREIGN[version], 443))
+        fails(probe.ask(net.client, proto, FOREIGN[version], 443))
     nothing(origin)
 
 
@@ -383,16 +383,16 @@ def test_redsocks(network):
                             identity=identity, onward=True)
     for host, seen in (net.client, ROUTER), (net.router, UPLINKS["wan0"][1]):
         through(net, host, 4, UPLINKS["wan0"][1])
-        told(probe.ask(host, "tcp", FOREIGN[6], 80))
-        told(probe.ask(host, "udp", FOREIGN[4], 443), "refused", "prohibited")
-        told(probe.ask(host, "tcp", seen[4], 12345))
+        fails(probe.ask(host, "tcp", FOREIGN[6], 80))
+        fails(probe.ask(host, "udp", FOREIGN[4], 443), "refused", "prohibited")
+        fails(probe.ask(host, "tcp", seen[4], 12345))
         answered(probe.ask(host, "tcp", PLAIN[4], 80), "origin")
         answered(probe.ask(host, "udp", FOREIGN[4], 123), "origin")
     assert len(listener.seen) == 2, "connections that the proxy took"
     listener.close()
     origin = net.sniff()
     for host in net.client, net.router:
-        told(probe.ask(host, "tcp", FOREIGN[4], 80))
+        fails(probe.ask(host, "tcp", FOREIGN[4], 80))
     nothing(origin)
 
 
@@ -438,9 +438,9 @@ rules: [EXCEPT{{scope: local, to: private, then: direct}}, {{scope: local, {word
                 said = [policy.tpc(*call, check=False) for call in (("plan", str(policy.path)),
                                                                     ("apply", str(policy.path)), ("status",))]
                 for one in said:
-                    told_of = [network for network in ("198.51.100.128/25", "2001:db8:77::/64")
-                               if f"{network}, its own network at lan0, goes {way}" in one.stdout + one.stderr]
-                    assert len(told_of) == (0 if exception else 2), f"networks in {one}"
+                    reported = [network for network in ("198.51.100.128/25", "2001:db8:77::/64")
+                               if f"{network}, its own network on lan0, go {way}" in one.stdout + one.stderr]
+                    assert len(reported) == (0 if exception else 2), f"networks in {one}"
             assert there
             net.router.ip("address flush dev lan0")
 
@@ -464,7 +464,7 @@ rules: [EXCEPT{scope: both, to: private, then: direct}, {in: IN, proto: [tcp, ud
                 for call in ("plan", str(policy.path)), ("apply", str(policy.path)), ("status",):
                     one = policy.tpc(*call, check=False)
                     words = one.stdout + one.stderr
-                    found = [name for name in networks if f"{name}, its own network at lan0, goes to the listener px" in words]
+                    found = [name for name in networks if f"{name}, its own network on lan0, go to the listener px" in words]
                     assert len(found) == (0 if exception else count), f"networks in {one}"
                     helps |= {name for name in found if f"{{scope: local, {networks[name]}, then: direct}}" in words}
             assert len(helps) == count, "networks with what to write"

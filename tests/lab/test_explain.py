@@ -99,8 +99,8 @@ def test_lost_route(net):
         assert "has lost its route" in complaints(live), complaints(live)
         assert "no route for it (unreachable)" in complaints(live), complaints(live)
         assert (live["route"], live["refusal"]) == (None, "unreachable"), "the kernel's answer"
-        mend = next(problem["command"] for problem in live["problems"] if problem["command"])
-        policy.router.run("sh", "-c", mend)
+        fix = next(problem["command"] for problem in live["problems"] if problem["command"])
+        policy.router.run("sh", "-c", fix)
         explain(policy, *packet(version, "proto=udp"))
 
 

@@ -217,10 +217,10 @@ tables: {{mobile: {MOBILE}}}
 rules: [{{{rule}, proto: udp, then: {{route: mobile}}}}]
 """).up()
             for version in FAMILIES:
-                told_by = []
+                seen_by = []
                 for order in ((before, first), (after, later)), ((after, later), (before, first)):
-                    told_by.append(conversation(net.client, version, order))
-                assert told_by == [["mobile", "mobile"], ["origin", "origin"]], f"{rule}, IPv{version}"
+                    seen_by.append(conversation(net.client, version, order))
+                assert seen_by == [["mobile", "mobile"], ["origin", "origin"]], f"{rule}, IPv{version}"
 
 
 def conversation(host, version, packets):
@@ -421,7 +421,7 @@ rules:
             refused(net.client, "tcp", version, 53, False, "forwarded")
         status = policy.tpc("status", "--drift", check=False)
         assert status.returncode == 5, "exit status of status --drift"
-        assert f"the cgroup {base}/there/gone is there now" in status.stdout, status.stdout
+        assert f"the cgroup {base}/there/gone exists now" in status.stdout, status.stdout
         policy.up("apply")
         assert "everything holds" in policy.tpc("status").stdout
         for version in FAMILIES:

@@ -89,9 +89,9 @@ rules:
 
 def _named(policy, way, rules):
     """status names the rule of each family, once, and explain says the same of a packet."""
-    told = policy.tpc("status", check=False).stdout
-    assert told.count("a foreign nft rule translates packets") == rules and way in told, told
-    assert "everything holds" not in told, told
+    reported = policy.tpc("status", check=False).stdout
+    assert reported.count("a foreign nft rule translates packets") == rules and way in reported, reported
+    assert "everything holds" not in reported, reported
 
 
 def test_strict(network):
@@ -113,7 +113,7 @@ rules:
                            f"ipv{version} dnat {'ip6' if version == 6 else 'ip'} to {targets[version]}\n"
                            for version in FAMILIES))
     origin = net.sniff()
-    _named(policy, "the table vpn, and they go on by it to", 2)
+    _named(policy, "the table vpn, and they stay in it, to", 2)
     for host in net.client, net.router:
         for proto, version in BOTH:
             outcome = probe.ask(host, proto, FOREIGN[version], 53, timeout=0.3)
@@ -121,8 +121,8 @@ rules:
     spare = re.search(r"put `(.*)` before that rule", policy.tpc("status", check=False).stdout)[1]
     for hook in "prerouting", "output":
         net.router.nft(f"insert rule inet {hook}_fw nat {spare}")
-    told = policy.tpc("status", check=False).stdout
-    assert "foreign nft rule" not in told, told
+    reported = policy.tpc("status", check=False).stdout
+    assert "foreign nft rule" not in reported, reported
     for host in net.client, net.router:
         for proto, version in BOTH:
             answered(probe.ask(host, proto, FOREIGN[version], 53), "vpn")
@@ -151,8 +151,8 @@ def test_taken_first():
                 net.router.nft(f"delete chain inet {hook}_fw nat\nadd chain inet {hook}_fw nat "
                                f"{{ type nat hook {hook} priority -100; }}\nadd rule inet {hook}_fw nat meta mark != 0xff "
                                "meta l4proto { tcp, udp } th dport 53 redirect to :5353\n")
-            told = policy.tpc("status", check=False).stdout
-            assert "foreign nft rule" not in told, told
+            reported = policy.tpc("status", check=False).stdout
+            assert "foreign nft rule" not in reported, reported
             for host in net.client, net.router:
                 for proto, version in BOTH:
                     answered(probe.ask(host, proto, FOREIGN[version], 54), "proxy")

@@ -59,7 +59,7 @@ def all_ask(*hosts):
     ("two tables on one link", TWO, "apply"),
     ("two tables on one link", TWO, "sh"),
 ])
-def test_told_apart(net, name, text, way):
+def test_distinguished(net, name, text, way):
     """gateways: {name}, loaded by {way}: replies leave through the gateway of the request"""
     policy = Policy(net, text).up(way)
     all_ask(net.client, net.server)

@@ -10,7 +10,7 @@ import socket
 import probe
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, UPLINKS, Network
 from policy import Policy, everything
-from outcomes import answered, nothing, told
+from outcomes import answered, fails, nothing
 
 FAMILIES = (4, 6)
 BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
@@ -126,9 +126,9 @@ rules:
   - {in: lan0, proto: tcp, port: [7001, 7002], then: drop}
 """).up()
     for version in FAMILIES:
-        told(probe.ask(net.client, "tcp", ROUTER[version], 7001))
+        fails(probe.ask(net.client, "tcp", ROUTER[version], 7001))
         answered(probe.ask(net.client, "tcp", ROUTER[version], 7002), "router")
-    told(probe.ask(net.client, "tcp", "169.254.7.1", 7002))
+    fails(probe.ask(net.client, "tcp", "169.254.7.1", 7002))
     with net.client, socket.socket(socket.AF_INET6) as sock:
         sock.settimeout(2)
         assert sock.connect_ex((address, 7002, 0, socket.if_nametoindex("eth0"))) == errno.ECONNREFUSED, \
@@ -159,9 +159,9 @@ rules:
   - {proto: tcp, port: 853, then: {mark: {value: 0x300, mask: 0xf00}}}
 """).up()
     for version in FAMILIES:
-        told(probe.ask(net.client, "tcp", FOREIGN[version], 80))
+        fails(probe.ask(net.client, "tcp", FOREIGN[version], 80))
         answered(probe.ask(net.client, "tcp", FOREIGN[version], 443), "origin")
-        told(probe.ask(net.client, "tcp", FOREIGN[version], 853))
+        fails(probe.ask(net.client, "tcp", FOREIGN[version], 853))
         answered(probe.ask(net.client, "tcp", FOREIGN[version], 22), "origin")
 
 
@@ -314,7 +314,7 @@ rules: [{{to: 203.0.113.0/24, proto: [tcp, udp], then: {{proxy: proxy}}}}]
             answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "proxy")
             outcome = probe.ask(net.client, "tcp", FOREIGN[6], 80)
             if value == "block":
-                told(outcome, "refused", "prohibited", "unreachable")
+                fails(outcome, "refused", "prohibited", "unreachable")
                 answered(probe.ask(net.client, "tcp", ROUTER[6], 22), "router")
             else:
                 answered(outcome, "origin")
@@ -335,7 +335,7 @@ rules:
     for proto in "tcp", "udp":
         answered(probe.ask(net.client, proto, FOREIGN[4], 443), "mobile")
         for host in net.client, net.router:
-            told(probe.ask(host, proto, FOREIGN[6], 443, timeout=0.9), "unreachable", "silence", within=3.0)
+            fails(probe.ask(host, proto, FOREIGN[6], 443, timeout=0.9), "unreachable", "silence", within=3.0)
     nothing(watch)
     answered(probe.ask(net.client, "udp", FOREIGN[6], 53), "origin")
 

@@ -48,7 +48,7 @@ def test_port(network):
     assert "everything holds" in policy.tpc("status").stdout
     bridge(net)
     all_go(net.client, "origin")
-    wrong = "no packet comes by lan0, which `in: lan0` asks for: it is a port of the bridge br0"
+    wrong = "no packet comes by lan0, which `in: lan0` names: it is a port of the bridge br0"
     for verb in ("plan", str(policy.path)), ("apply", str(policy.path)), ("status",):
         done = policy.tpc(*verb, check=False)
         said = done.stdout + done.stderr
@@ -83,7 +83,7 @@ rules: [{scope: both, out: wan0, proto: [tcp, udp], port: 443, then: reject}]
 """
     policy = Policy(net, text)
     done = policy.tpc("apply", str(policy.path))
-    wrong = "no packet leaves by wan0, which `out: wan0` asks for: it is a port of the bridge br1"
+    wrong = "no packet leaves by wan0, which `out: wan0` names: it is a port of the bridge br1"
     assert wrong in done.stderr and "write `out: br1`" in done.stderr, done.stderr
     assert wrong in policy.tpc("status").stdout
     for host in net.client, net.router:
@@ -107,7 +107,7 @@ def test_missing(network):
     net.router.settle()
     policy = Policy(net, VPN)
     done = policy.tpc("apply", str(policy.path))
-    wrong = "no packet comes by lan0, which `in: lan0` asks for: there is no such interface"
+    wrong = "no packet comes by lan0, which `in: lan0` names: there is no such interface"
     assert wrong in done.stderr and "did you mean lan7?" in done.stderr, done.stderr
     status = policy.tpc("status").stdout
     assert wrong in status and "everything holds" not in status, status
@@ -137,7 +137,7 @@ def test_passing(network):
     policy = Policy(net, """version: 1
 rules: [{in: br0, proto: [tcp, udp], port: 443, then: drop}]
 """)
-    for value, word, who in (0, "no rule sees that", "origin"), (1, "only `drop` and `reject`", None):
+    for value, word, who in (0, "no rule sees them", "origin"), (1, "only `drop` and `reject`", None):
         for name in "iptables", "ip6tables":
             net.router.sysctl(f"net.bridge.bridge-nf-call-{name}", value)
         for said in policy.tpc("apply", str(policy.path)).stderr, policy.tpc("status").stdout:

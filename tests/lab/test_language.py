@@ -8,7 +8,7 @@ import pytest
 import probe
 from lab import CLIENT, FOREIGN, PLAIN, UPLINKS
 from policy import Policy
-from outcomes import answered, nothing, silent, told
+from outcomes import answered, fails, nothing, silent
 
 FAMILIES = (4, 6)
 BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
@@ -34,7 +34,7 @@ rules:
 """).up()
     for version in FAMILIES:
         for port in 80, 443:
-            told(probe.ask(net.client, "tcp", FOREIGN[version], port))
+            fails(probe.ask(net.client, "tcp", FOREIGN[version], port))
         for port in 22, 8080, 5228:
             answered(probe.ask(net.client, "tcp", FOREIGN[version], port), "origin")
         answered(probe.ask(net.client, "tcp", FOREIGN[version], 853), "mobile")
@@ -46,8 +46,8 @@ def test_bits(net):
 rules:
   - {to: "::8/::ffff", proto: tcp, port: 80, then: reject}
 """).up()
-    told(probe.ask(net.client, "tcp", "2001:db8:113::8", 80))
-    told(probe.ask(net.client, "tcp", "2001:db8:113:9::8", 80))
+    fails(probe.ask(net.client, "tcp", "2001:db8:113::8", 80))
+    fails(probe.ask(net.client, "tcp", "2001:db8:113:9::8", 80))
     answered(probe.ask(net.client, "tcp", "2001:db8:113::9", 80), "origin")
     answered(probe.ask(net.client, "tcp", FOREIGN[4], 80), "origin")
 
@@ -69,7 +69,7 @@ rules: [{to: blocked, proto: tcp, then: reject}]
     for address in let_through:
         answered(probe.ask(net.client, "tcp", address, 80), "origin")
     for address in refused:
-        told(probe.ask(net.client, "tcp", address, 80))
+        fails(probe.ask(net.client, "tcp", address, 80))
 
 
 @pytest.mark.root
@@ -78,7 +78,7 @@ def test_names(network):
     nobody = pwd.getpwnam("nobody").pw_uid
     net = network()
     Policy(net, "version: 1\nrules: [{user: nobody, proto: tcp, then: reject}]\n").up()
-    told(probe.ask(net.router, "tcp", FOREIGN[4], 80, identity=probe.Identity(user=nobody)))
+    fails(probe.ask(net.router, "tcp", FOREIGN[4], 80, identity=probe.Identity(user=nobody)))
     answered(probe.ask(net.router, "tcp", FOREIGN[4], 80), "origin")
 
 
@@ -156,8 +156,8 @@ default: {forward: reject, local: direct}
 """).up()
     for version in FAMILIES:
         answered(probe.ask(net.client, "tcp", FOREIGN[version], 443), "origin")
-        told(probe.ask(net.client, "tcp", FOREIGN[version], 80))
-        told(probe.ask(net.client, "udp", FOREIGN[version], 443))
+        fails(probe.ask(net.client, "tcp", FOREIGN[version], 80))
+        fails(probe.ask(net.client, "udp", FOREIGN[version], 443))
         answered(probe.ask(net.router, "tcp", FOREIGN[version], 80), "origin")
 
 
@@ -226,7 +226,7 @@ rules:
     assert "table inet tpc_office" in tables, tables
     net.listener(12345)
     answered(probe.ask(net.client, "tcp", "203.0.113.1", 80), "proxy")
-    told(probe.ask(net.client, "tcp", "203.0.113.2", 80))
+    fails(probe.ask(net.client, "tcp", "203.0.113.2", 80))
 
 
 def test_routes(network):
@@ -294,13 +294,13 @@ rules:
 """).up()
     far = {4: "203.0.113.200", 6: "2001:db8:113:8::1"}
     for version in FAMILIES:
-        told(probe.ask(net.router, "tcp", far[version], 80))
+        fails(probe.ask(net.router, "tcp", far[version], 80))
         answered(probe.ask(net.router, "tcp", FOREIGN[version], 80), "origin")
-        told(probe.ask(net.router, "tcp", FOREIGN[version], 443))
-        told(probe.ask(net.router, "tcp", FOREIGN[version], 853))
+        fails(probe.ask(net.router, "tcp", FOREIGN[version], 443))
+        fails(probe.ask(net.router, "tcp", FOREIGN[version], 853))
         answered(probe.ask(net.router, "tcp", far[version], 853), "mobile")
         source = UPLINKS["wan0"][1][version]
-        told(probe.ask(net.router, "tcp", FOREIGN[version], 22, source=(source, 40001)))
+        fails(probe.ask(net.router, "tcp", FOREIGN[version], 22, source=(source, 40001)))
         answered(probe.ask(net.router, "tcp", FOREIGN[version], 22, source=(source, 40002)),
                  "origin")
         answered(probe.ask(net.client, "tcp", FOREIGN[version], 853), "origin")
@@ -320,13 +320,13 @@ def test_long_list(network):
     policy = Policy(net, text, files={"many.txt": _many(20000)}).up()
     inside = {0: "100.0.0.1", 77: "100.1.53.9", 16384: "101.0.1.255", 19999: "101.56.124.1"}
     for address in inside.values():
-        told(probe.ask(net.client, "tcp", address, 80))
+        fails(probe.ask(net.client, "tcp", address, 80))
     for address in ("100.0.2.0", "101.56.126.0", "101.56.128.0"):
         answered(probe.ask(net.client, "tcp", address, 80), "origin")
     (policy.folder / "many.txt").write_text(_many(20000, skip=(77,)))
     policy.up()
     answered(probe.ask(net.client, "tcp", inside[77], 80), "origin")
-    told(probe.ask(net.client, "tcp", inside[0], 80))
+    fails(probe.ask(net.client, "tcp", inside[0], 80))
 
 
 def test_loopback(net):

@@ -13,7 +13,7 @@ from cgroups import control_group
 from lab import CLIENT, FOREIGN, ROUTER, UPLINKS, Network
 from ns import all_ids
 from policy import Policy, everything
-from outcomes import answered, nothing, silent, told
+from outcomes import answered, fails, nothing, silent
 
 FAMILIES = (4, 6)
 BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
@@ -65,7 +65,7 @@ def test_straight(net):
     listener = net.listener(addresses=("0.0.0.0", "::"), onward=True)
     for version in FAMILIES:
         for proto in "tcp", "udp":
-            told(probe.ask(net.client, proto, ROUTER[version], 12345), "refused", "reset")
+            fails(probe.ask(net.client, proto, ROUTER[version], 12345), "refused", "reset")
     assert listener.seen == [], "what the proxy saw"
 
 
@@ -87,7 +87,7 @@ rules: [{rules}]
                 if reached:
                     assert listener.seen, f"{rules}: not reached over IPv{version}: {straight}"
                 else:
-                    told(straight)
+                    fails(straight)
                 listener.seen.clear()
                 if rules != local:
                     answered(probe.ask(net.client, "tcp", FOREIGN[version], 80), "proxy")
@@ -204,7 +204,7 @@ rules: [{{proto: [tcp, udp], then: {{proxy: proxy}}}}]
             answered(outcome, "origin", peer=CLIENT[version])
             origin.packets()
         else:
-            (told if on_failure == "reject" else silent)(outcome)
+            (fails if on_failure == "reject" else silent)(outcome)
             nothing(origin)
     listener = net.listener()
     answered(probe.ask(net.client, "tcp", FOREIGN[4], 443), "proxy")
@@ -217,7 +217,7 @@ def test_half(net):
     net.listener(addresses=("127.0.0.1",))
     answered(probe.ask(net.client, "tcp", FOREIGN[4], 443), "proxy")
     for proto in "tcp", "udp":
-        told(probe.ask(net.client, proto, FOREIGN[6], 443))
+        fails(probe.ask(net.client, proto, FOREIGN[6], 443))
     nothing(origin)
 
 
@@ -367,7 +367,7 @@ def test_row(net, mode):
 
     one.close()
     assert "one gets packets that the next apply gives to two: one, else two: two is handed it: no socket" in _says(policy, missing, True)
-    told(probe.ask(net.client, "tcp", FOREIGN[4], 443), "refused", "reset")
+    fails(probe.ask(net.client, "tcp", FOREIGN[4], 443), "refused", "reset")
     policy.up()
     _taken_by(net, two, "the first is gone again")
     two.close()
@@ -384,7 +384,7 @@ def test_row_by_hand():
             policy.up(way)
             text = policy.file(suffix).read_text()
             assert "in a row: one, else two. Here one is handed it: which one has a socket, only `tpc apply` asks." in text, text
-            told(probe.ask(net.client, "tcp", FOREIGN[4], 443), "refused", "reset")
+            fails(probe.ask(net.client, "tcp", FOREIGN[4], 443), "refused", "reset")
             _taken_by(net, start_one(), way)
 
 

@@ -122,9 +122,9 @@ def test_copied(net):
     # A network behind the LAN's client: main learns it, and the copy has not yet.
     net.client.ip("address add 2001:db8:77::2/64 dev lo nodad")
     net.router.ip("route add 2001:db8:77::/64 via fd00:10::2", "-6")
-    told = status()
-    assert told.returncode == 5, "the exit status of status --drift"
-    assert "main's IPv6 routes have changed since the apply" in told.stdout + told.stderr, told.stdout
+    shown = status()
+    assert shown.returncode == 5, "the exit status of status --drift"
+    assert "main's IPv6 routes have changed since the apply" in shown.stdout + shown.stderr, shown.stdout
     assert "route append 2001:db8:77::/64 via fd00:10::2" in policy.tpc("plan", str(policy.path), check=False).stdout
     net.echo(net.client, (80,))
     policy.up()

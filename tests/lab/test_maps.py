@@ -11,7 +11,7 @@ import probe
 import raw_packets
 from lab import Network
 from policy import WAYS, Policy, different, generation, kernel, ruleset
-from outcomes import answered, silent, told
+from outcomes import answered, fails, silent
 from test_policy_switch import Flood
 
 # Nested, overlapping and neighbouring destinations, some with a port or a protocol of their own.
@@ -56,7 +56,7 @@ def _check(host, version):
         if who == "silence":
             silent(outcome)
         elif who == "refused":
-            told(outcome)
+            fails(outcome)
         else:
             answered(outcome, who)
 

@@ -54,9 +54,9 @@ def test_never_there(network):
     plan = policy.tpc("plan", str(policy.path), check=False)
     policy.up()
     status = policy.tpc("status", check=False).stdout
-    for told in plan.stderr, status:
-        assert "the interface wg0 has no IPv4 address to masquerade with" in told, told
-        assert "wg0 has no IPv6 address to masquerade with" in told, told
+    for shown in plan.stderr, status:
+        assert "the interface wg0 has no IPv4 address to masquerade with" in shown, shown
+        assert "wg0 has no IPv6 address to masquerade with" in shown, shown
     assert "everything holds" not in status, status
     _, live = explain(policy, "in=lan0", f"from={CLIENT[6]}", f"to={FOREIGN[6]}", "proto=tcp", "port=80", status=5)
     assert "wg0 has no IPv6 address to masquerade with" in complaints(live), complaints(live)

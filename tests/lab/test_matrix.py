@@ -9,7 +9,7 @@ import pytest
 import probe
 from lab import FOREIGN, PLAIN, Network, UPLINKS
 from policy import Policy
-from outcomes import answered, nothing, silent, told
+from outcomes import answered, fails, nothing, silent
 
 PROXY = probe.Identity(user=1001)
 LISTENERS = {
@@ -72,7 +72,7 @@ def meant(cell):
 
 def proxied(cell, host, keeps_peer, dest):
     cell.others_go_direct()
-    told(ask_dead(cell), *dead(cell))
+    fails(ask_dead(cell), *dead(cell))
     nothing(cell.origin)
     addresses = ("127.0.0.1", "::1") if cell.mode == "tproxy" else ("0.0.0.0", "::")
     listener = cell.net.listener(12345, host=host, mode=cell.mode, addresses=addresses)
@@ -80,7 +80,7 @@ def proxied(cell, host, keeps_peer, dest):
     assert (outcome.peer == outcome.source) == keeps_peer, f"the client's own address and port are seen ({outcome})"
     nothing(cell.origin)
     listener.close()
-    told(ask_dead(cell), *dead(cell))
+    fails(ask_dead(cell), *dead(cell))
     nothing(cell.origin)
 
 
@@ -138,7 +138,7 @@ def drop(cell):
 
 def reject(cell):
     cell.others_go_direct()
-    told(cell.ask(), "refused", "prohibited")  # a local datagram: send() itself says no
+    fails(cell.ask(), "refused", "prohibited")  # a local datagram: send() itself says no
     nothing(cell.origin)
 
 

@@ -15,7 +15,7 @@ from test_stale_connections import NAT, Flow
 from test_lost_conntrack import PORT, Far, Talk
 from lab import CLIENT, FOREIGN, ROUTER, SERVER, UPLINKS, Network
 from policy import WAYS, Policy
-from outcomes import answered, told
+from outcomes import answered, fails
 
 OUTSIDE = {"wan0": "2001:db8:111:1::", "wan1": "2001:db8:222:1::"}
 INSIDE = "fd00:10::"
@@ -87,7 +87,7 @@ def test_both(net, way):
     asked(net, net.client, "wan0", peer=UPLINKS["wan0"][1][4], version=4)
     asked(net, net.router, "wan0", source=ROUTER[6], peer=outside("wan0", ROUTER[6]))
     assert probe.ping(net.client, FOREIGN[6]) == FOREIGN[6], "a ping from inside"
-    told(probe.ask(net.client, "udp", FOREIGN[6], 7))  # the error quotes the outside address
+    fails(probe.ask(net.client, "udp", FOREIGN[6], 7))  # the error quotes the outside address
     for device in NAMES:
         reached(net, device)
     net.router.ip(f"address add {OUTSIDE['wan0']}1/64 dev wan0 nodad")
@@ -171,7 +171,7 @@ def test_beside():
                        "proto=tcp", "port=80", check=False)
         assert said.returncode == 0 and "lan0" in said.stdout, said.stdout + said.stderr
         pull(net, "wan1", "mobile")
-        told(probe.ask(net.client, "tcp", FOREIGN[6], 443), "unreachable", "refused")
+        fails(probe.ask(net.client, "tcp", FOREIGN[6], 443), "unreachable", "refused")
 
 
 def test_flows(net):

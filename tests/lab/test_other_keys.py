@@ -10,7 +10,7 @@ import time
 import probe
 from lab import FOREIGN, ROUTER, UPLINKS, Network
 from policy import Policy
-from outcomes import answered, told
+from outcomes import answered, fails
 
 FAMILIES = (4, 6)
 
@@ -24,9 +24,9 @@ rules: [{to: blocked, proto: tcp, port: 80, then: reject}]
         "more.yaml": "version: 1\nrules: [{to: blocked, proto: tcp, port: 443, then: direct}]\n"
                      "default: {forward: reject}\n"}).up()
     for version in FAMILIES:
-        told(probe.ask(net.client, "tcp", FOREIGN[version], 80))
+        fails(probe.ask(net.client, "tcp", FOREIGN[version], 80))
         answered(probe.ask(net.client, "tcp", FOREIGN[version], 443), "origin")
-        told(probe.ask(net.client, "tcp", FOREIGN[version], 22))
+        fails(probe.ask(net.client, "tcp", FOREIGN[version], 22))
 
 
 def test_hook_priority():
@@ -45,7 +45,7 @@ rules: [{{mark: 5, proto: tcp, then: reject}}]
 """).up()
             for version in FAMILIES:
                 outcome = probe.ask(net.client, "tcp", FOREIGN[version], 80)
-                told(outcome) if seen else answered(outcome, "origin")
+                fails(outcome) if seen else answered(outcome, "origin")
 
 
 def _too_large(host, version):
@@ -107,7 +107,7 @@ def test_family(net):
 settings: {ipv6: off}
 rules: [{proto: tcp, port: 80, then: reject}]
 """).up()
-    told(probe.ask(net.client, "tcp", FOREIGN[4], 80))
+    fails(probe.ask(net.client, "tcp", FOREIGN[4], 80))
     answered(probe.ask(net.client, "tcp", FOREIGN[6], 80), "origin")
     Policy(net, """version: 1
 rules:
@@ -115,7 +115,7 @@ rules:
   - {family: {not: ipv6}, proto: tcp, port: 443, then: reject}
 """).up()
     for port, refused in ((80, 6), (443, 4)):
-        told(probe.ask(net.client, "tcp", FOREIGN[refused], port))
+        fails(probe.ask(net.client, "tcp", FOREIGN[refused], port))
         answered(probe.ask(net.client, "tcp", FOREIGN[10 - refused], port), "origin")
 
 
@@ -193,7 +193,7 @@ rules:
     lines = net.add(Trace(net.router))
     lines.wait(lambda: probe.ping(net.client, ROUTER[4]))
     for version in FAMILIES:
-        told(probe.ask(net.client, "tcp", FOREIGN[version], 443))
+        fails(probe.ask(net.client, "tcp", FOREIGN[version], 443))
         assert lines.take(1) == ["no "], "lines of a refusal"
         answered(probe.ask(net.client, "udp", FOREIGN[version], 53), "origin")
         assert lines.take(1) == ["asked "], "lines of a datagram"

@@ -138,9 +138,9 @@ def test_follows(name, rules, port):
 
 def test_as_told():
     """related: rules with a state, and rules that drop, still apply; main's own networks come first"""
-    told = "  - {scope: both, state: related, proto: tcp, then: {route: fibre}}\n"
+    shown = "  - {scope: both, state: related, proto: tcp, then: {route: fibre}}\n"
     cut = f"  - {{scope: both, proto: tcp, port: {DATA}, then: drop}}\n"
-    for rules, who in (FTP + told + REST, "origin"), (FTP + cut + REST, None), (FTP + REST, "origin"):
+    for rules, who in (FTP + shown + REST, "origin"), (FTP + cut + REST, None), (FTP + REST, "origin"):
         with world(21) as net:
             Policy(net, TABLES + rules.replace("PORT", "21")).up()
             if "state" not in rules and who:  # main knows the way to the server itself

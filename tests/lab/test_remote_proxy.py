@@ -7,7 +7,7 @@ import probe
 from test_explain import complaints, explain
 from lab import CLIENT, FOREIGN, ROUTER, SERVER, UPLINKS, Network
 from policy import Policy
-from outcomes import answered, nothing, silent, told
+from outcomes import answered, fails, nothing, silent
 
 FAMILIES = (4, 6)
 BOTH = [(proto, version) for proto in ("tcp", "udp") for version in FAMILIES]
@@ -50,7 +50,7 @@ rules:
     origin.packets()
     net.router.ip("link set wg0 down")
     for proto, version in BOTH:
-        told(probe.ask(net.server, proto, FOREIGN[version], 443), "refused", "unreachable")
+        fails(probe.ask(net.server, proto, FOREIGN[version], 443), "refused", "unreachable")
     assert not probe.ping(net.server, FOREIGN[4], timeout=0.3)
     nothing(origin)
 

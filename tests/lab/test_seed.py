@@ -14,7 +14,7 @@ import pytest
 import probe
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, UPLINKS, Network
 from policy import ROOT, TPC, WAYS, Policy
-from outcomes import answered, nothing, told
+from outcomes import answered, fails, nothing
 
 SEED = """version: 1
 sets:
@@ -187,7 +187,7 @@ rules:
                                dest=f"203.0.113.77:{port}")
             assert listeners[at].seen[-1] == (proto, outcome.source, f"203.0.113.77:{port}"), f"the listener at {at}"
     listeners[12346].close()
-    told(probe.ask(net.client, "udp", "203.0.113.77", 53))
+    fails(probe.ask(net.client, "udp", "203.0.113.77", 53))
     answered(probe.ask(net.client, "tcp", "203.0.113.77", 443), "proxy")
 
 

@@ -21,7 +21,7 @@ from test_policy_switch import Flood
 from lab import FOREIGN, ROUTER
 from ns import all_ids
 from policy import WAYS, Policy
-from outcomes import answered, nothing, told
+from outcomes import answered, fails, nothing
 
 FAMILIES = (4, 6)
 PREFIX = {4: "203.0.113.0/24", 6: "2001:db8:113::/48"}
@@ -179,7 +179,7 @@ def all_as(net, wanted):
             for proto in ("tcp", "udp"):
                 outcome = reach(net, name, version, proto)
                 if how == "refused":
-                    told(outcome)
+                    fails(outcome)
                 else:
                     answered(outcome, how)
 
@@ -283,18 +283,18 @@ def test_survives(network, way):
     first, second = Policy(net, SEEN), Policy(net, ANOTHER, name="policy")
     first.up(way)
     for version in FAMILIES:
-        told(new(net, version, SITE))
+        fails(new(net, version, SITE))
         answered(new(net, version), "origin")
         change(net, "add", "seen", version, FOREIGN[version])
         change(net, "add", "nobody", version, PREFIX[version])
-        told(new(net, version))
+        fails(new(net, version))
     for _ in range(2):
         first.up(way) if way != "hand" else reload(net, first)
         for version in FAMILIES:
             assert held(net, "seen", version) == sorted([SITE[version], FOREIGN[version]]), \
                 "the set after the same policy"
             assert held(net, "nobody", version) == [PREFIX[version]], "the set of no rule"
-            told(new(net, version))
+            fails(new(net, version))
     for version in FAMILIES:
         change(net, "delete", "seen", version, SITE[version])
     second.up(way)
@@ -308,7 +308,7 @@ def test_survives(network, way):
         assert held(net, "seen", version) == sorted([SITE[version], OTHER[version], FOREIGN[version]]), \
             "the set after the first policy again"
         for address in SITE, OTHER, FOREIGN:
-            told(new(net, version, address))
+            fails(new(net, version, address))
     if way == "hand":
         return
     first.down(way)
@@ -331,7 +331,7 @@ def test_mixed(network):
         for version in FAMILIES:
             (own, left) = listed(net, "seen", version)[FOREIGN[version]]
             assert own == 3600 and 3500 < left <= 3600, (own, left)
-            told(new(net, version))
+            fails(new(net, version))
 
 
 def test_overlap(network):
@@ -349,13 +349,13 @@ rules: [{in: lan0, to: seen, then: reject}]
     net.router.run("sh", str(wide.file(".sh")), "up")
     assert held(net, "seen", 4) == ["203.0.113.8/31"], "what the script has added"
     for version in FAMILIES:
-        told(new(net, version))
+        fails(new(net, version))
         answered(new(net, version, SITE), "origin")
     small.up("sh")
     wide.up()
     for version in FAMILIES:
         for address in FOREIGN, SITE, OTHER:
-            told(new(net, version, address))
+            fails(new(net, version, address))
 
 
 # ---- time and size ----
@@ -365,7 +365,7 @@ def while_held(net, name, version, address, element):
     for _ in range(10):
         outcome = new(net, version, address)
         if address[version] in held(net, name, version):
-            told(outcome)
+            fails(outcome)
             return
         change(net, "add", name, version, element)
     raise AssertionError(f"the set {name} holds {held(net, name, version)}")
@@ -392,13 +392,13 @@ rules:
         change(net, "add", "short", version, f"{OTHER[version]} timeout 1h")
         while_held(net, "short", version, SITE, SITE[version])
         while_held(net, "long", version, FOREIGN, f"{FOREIGN[version]} timeout 2s")
-        told(new(net, version, OTHER))
+        fails(new(net, version, OTHER))
     for version in FAMILIES:
         gone(net, "short", version, SITE[version])
         gone(net, "long", version, FOREIGN[version])
         answered(new(net, version, SITE), "origin")
         answered(new(net, version), "origin")
-        told(new(net, version, OTHER))
+        fails(new(net, version, OTHER))
         assert held(net, "short", version) == [OTHER[version]], "what is left"
         assert held(net, "long", version) == [], "what is left"
 
@@ -419,7 +419,7 @@ rules: [{in: lan0, to: seen, then: reject}]
         one_more = change(net, "add", "seen", version, FOREIGN[version], check=False)
         assert one_more.returncode, "a fourth element was taken"
         answered(new(net, version), "origin")
-        told(new(net, version, SITE))
+        fails(new(net, version, SITE))
         assert held(net, "seen", version) == sorted(kept[version]), "the set"
     smaller = Policy(net, text.replace("SIZE", "2"))
     refused = smaller.tpc("apply", str(smaller.path), check=False)
@@ -429,7 +429,7 @@ rules: [{in: lan0, to: seen, then: reject}]
     Policy(net, text.replace("SIZE", "4")).up()
     for version in FAMILIES:
         change(net, "add", "seen", version, FOREIGN[version])
-        told(new(net, version))
+        fails(new(net, version))
         assert held(net, "seen", version) == sorted([*kept[version], FOREIGN[version]]), "the set"
 
 
@@ -439,7 +439,7 @@ def test_by_hand(net):
     for version in FAMILIES:
         change(net, "delete", "seen", version, SITE[version])
         change(net, "add", "seen", version, PREFIX[version])
-        told(new(net, version))
+        fails(new(net, version))
         inside = change(net, "add", "seen", version, FOREIGN[version], check=False)
         assert "overlaps" in inside.stderr, inside.stderr
     status = json.loads(policy.tpc("status", "--format", "json").stdout)["policies"][0]
@@ -478,7 +478,7 @@ def test_carried(net):
             assert 3500 < times[FOREIGN[version]][1] <= 3600, (more, times)
             assert times[own[version]][0] == 600, f"the element's own timeout, {more}"
             assert 500 < times[own[version]][1] <= 600, (more, times)
-            told(new(net, version))
+            fails(new(net, version))
             change(net, "add", "seen", version, OTHER[version])
             left = listed(net, "seen", version)[OTHER[version]][1]
             assert left is timeout or timeout - 60 < left <= timeout, (more, left)
@@ -500,14 +500,14 @@ rules: [{{in: lan0, to: seen, then: reject}}]
     for _ in range(2):
         static.up()
         for version in FAMILIES:
-            told(new(net, version, SITE))
+            fails(new(net, version, SITE))
             answered(new(net, version), "origin")
         dynamic.up()
         for version in FAMILIES:
             assert held(net, "seen", version) == [SITE[version]], "what it begins with"
             change(net, "add", "seen", version, FOREIGN[version])
-            told(new(net, version, SITE))
-            told(new(net, version))
+            fails(new(net, version, SITE))
+            fails(new(net, version))
 
 
 class Writers:
@@ -593,7 +593,7 @@ def test_stand_in(net):
         answered(new(net, version), "origin")
     policy.up()
     for version in FAMILIES:
-        told(new(net, version))
+        fails(new(net, version))
         assert held(net, "seen", version) == sorted([FOREIGN[version], SITE[version]]), "the set"
     text = net.router.run("nft", "list", "table", "inet", "tpc").stdout
     assert "seen_v4.2" not in text and "seen_v6.2" not in text, text

@@ -152,7 +152,7 @@ ROWS = {
     "redirect to one IPv6 socket for both families": (REDIRECT, [("::", "both")], cells(), None),
     "redirect to loopback": (
         REDIRECT, both(ipv4="127.0.0.1", ipv6="::1"), cells("local"),
-        "no socket listens on [fd00:10::1]:12345/udp, where redirect sends what comes in by lan0 (listener p); what "
+        "no socket listens on [fd00:10::1]:12345/udp, where redirect sends packets from lan0 (listener p); what "
         "listens on that port is bound to [::1]:12345"),
     "redirect to the address of the interface": (
         REDIRECT, both(ipv4="10.10.10.1", ipv6="fd00:10::1"), cells("forward"),
@@ -236,8 +236,8 @@ def test_interfaces(network):
     assert (is_taken(there, net.client, 4, "tcp"), len(complaints(policy))) == (False, 4), "in another namespace"
     net.add(Sockets(net.router, *both(ipv4="10.10.10.1", ipv6="fd00:10::1")))
     said = " | ".join(complaints(policy))
-    assert "192.0.2.2:12345/tcp, where redirect sends what comes in by wan0" in said, said
-    assert "2001:db8:1::2]:12345/udp, where redirect sends what comes in by wan0" in said, said
+    assert "192.0.2.2:12345/tcp, where redirect sends packets from wan0" in said, said
+    assert "2001:db8:1::2]:12345/udp, where redirect sends packets from wan0" in said, said
     assert "lan0" not in said and "wan1" not in said, said
     policy.down()
     policy = Policy(net, text_of(REDIRECT, "scope: forward"), name="all").up()

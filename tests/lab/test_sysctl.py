@@ -181,14 +181,14 @@ def test_relied():
                 _container(net, version)
                 policy.up(way)
                 if way == "sh":
-                    told = net.router.run("sh", str(policy.file(".sh")), "down").stderr
+                    shown = net.router.run("sh", str(policy.file(".sh")), "down").stderr
                 else:
-                    told = policy.tpc("remove").stderr
+                    shown = policy.tpc("remove").stderr
                 assert values(net, OFF) == {FORWARDING[4]: str(int(4 in stays)), FORWARDING[6]: str(int(6 in stays))}, \
-                    told
+                    shown
                 for family in stays:
-                    assert f"{FORWARDING[family]} stays 1 (it was 0 before the policy): {said} may rely on it" in told, told
-                    assert f"sysctl -w {FORWARDING[family]}=0" in told, told
+                    assert f"{FORWARDING[family]} stays 1 (it was 0 before the policy): {said} may rely on it" in shown, shown
+                    assert f"sysctl -w {FORWARDING[family]}=0" in shown, shown
 
 
 def test_relied_update():
@@ -267,7 +267,7 @@ def test_advertised():
 
 def test_not_yet_advertised():
     """sysctls: without an IPv6 default route, forwarding is switched on with a warning"""
-    words = "it learns none from routers but by interfaces whose accept_ra is 2"
+    words = "it accepts none from router advertisements except on interfaces whose accept_ra is 2"
     for way in "apply", "sh":
         with Network(uplinks=("wan0", "wg0")) as net:
             put(net, OFF)
@@ -645,8 +645,8 @@ rules: [{in: [lan0, late.7], to: 203.0.113.0/24, proto: tcp, then: {proxy: web}}
             def said():
                 return net.router.run(*up).stderr if up else policy.tpc(
                     "apply", str(policy.path)).stderr
-            told = said()
-            assert "there is no interface late.7 yet" in told and key in told, told
+            shown = said()
+            assert "there is no interface late.7 yet" in shown and key in shown, shown
             assert net.router.sysctl(key.replace("late/7", "lan0")) == "1", "the one that is there"
             net.router.ip("link add late.7 type veth peer name far")
             assert said() == "", "nothing is missing any more"

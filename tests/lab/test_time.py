@@ -18,7 +18,7 @@ import clock
 import probe
 from lab import CLIENT, FOREIGN, Network
 from policy import TPC, WAYS, Policy, generation
-from outcomes import answered, told
+from outcomes import answered, fails
 
 FAMILIES = (4, 6)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -296,7 +296,7 @@ rules:
         clock.until(opens + 0.1)
         for version, talk in talks.items():
             assert not talk.goes_on(0.25), f"over IPv{version} goes on in the window"
-            told(probe.ask(net.client, "tcp", FOREIGN[version], 7777))
+            fails(probe.ask(net.client, "tcp", FOREIGN[version], 7777))
     return True
 
 

@@ -150,7 +150,7 @@ def test_reverse_path_elsewhere(net):
         policy = Policy(net, SWITCH % "").up()
         as_before(net)
         status = policy.tpc("status").stdout
-        assert "lan0 (IPv6 alone); IPv4 is not: wan0 filters by reverse path" in status, status
+        assert "lan0 (IPv6 alone); IPv4 is not: wan0 has a reverse-path filter" in status, status
     net.router.sysctl("net.ipv4.conf.wan0.rp_filter", 0)
     policy.up()
     as_before(net)

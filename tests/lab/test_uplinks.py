@@ -14,7 +14,7 @@ from test_lost_conntrack import Far
 from lab import CLIENT, FOREIGN, PLAIN, ROUTER, UPLINKS, Network
 from ns import all_ids
 from policy import WAYS, Policy
-from outcomes import answered, nothing, told
+from outcomes import answered, fails, nothing
 
 TABLES = """version: 1
 tables:
@@ -57,9 +57,9 @@ def test_ordered(net):
     net.router.ip("link set wg0 down")
     all_ask(net, net.client, "mobile", "wan1")
     net.router.ip("link set wan1 down")
-    told(probe.ask(net.client, "tcp", FOREIGN[4], 443), "unreachable")
-    told(probe.ask(net.client, "udp", FOREIGN[4], 443), "unreachable")
-    told(probe.ask(net.client, "udp", FOREIGN[6], 443), "unreachable")
+    fails(probe.ask(net.client, "tcp", FOREIGN[4], 443), "unreachable")
+    fails(probe.ask(net.client, "udp", FOREIGN[4], 443), "unreachable")
+    fails(probe.ask(net.client, "udp", FOREIGN[6], 443), "unreachable")
     all_fail(net.client)
     nothing(watch)
 
@@ -94,7 +94,7 @@ def test_main_first(net):
         net.router.ip("route del default", f"-{version}")
         _agrees(policy, version)
     all_ask(net, net.client, "mobile", "wan1")
-    told(probe.ask(net.client, "tcp", FOREIGN[4], 853), "unreachable")
+    fails(probe.ask(net.client, "tcp", FOREIGN[4], 853), "unreachable")
     all_fail(net.router, "unreachable")  # the kernel looks for a route before it sends anything
 
 
@@ -326,8 +326,8 @@ rules: [{{scope: both, then: {{route: vpn}}}}]
     for _ in "down", "up again":
         net.router.ip("link set wg0 down")
         for version in 4, 6:
-            told(probe.ask(net.router, "tcp", FOREIGN[version], 443), "refused")
-            told(probe.ask(net.router, "udp", FOREIGN[version], 443), "unreachable", "prohibited")
+            fails(probe.ask(net.router, "tcp", FOREIGN[version], 443), "refused")
+            fails(probe.ask(net.router, "udp", FOREIGN[version], 443), "unreachable", "prohibited")
         all_fail(net.client)
         nothing(watch)
         net.link_up("wg0")

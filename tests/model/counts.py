@@ -36,7 +36,7 @@ class Counts:
             return "listener"
         if answer.sent:
             return f"left by {answer.sent}"
-        if answer.told:
+        if answer.errors:
             return "refused"
         return "delivered" if answer.delivered else "silence"
 

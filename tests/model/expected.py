@@ -32,7 +32,7 @@ class Outcome:
     sent: str = ""
     mark: int = None
     listener: str = ""
-    told: tuple = ()     # one of these, or silence where "" is among them; None: anything
+    errors: tuple = ()     # one of these, or silence where "" is among them; None: anything
     source: int = None   # of what leaves
     to: tuple = None     # its destination and port
 
@@ -44,9 +44,9 @@ class Outcome:
             wrong.append("mark")
         if self.listener is not None and self.listener != answer.listener:
             wrong.append("listener")
-        if self.told is not None and not (answer.told <= set(self.told) and (
-                answer.told or not self.told or "" in self.told)):
-            wrong.append("told")
+        if self.errors is not None and not (answer.errors <= set(self.errors) and (
+                answer.errors or not self.errors or "" in self.errors)):
+            wrong.append("errors")
         if answer.leaving and self.source is not None and self.source != answer.leaving.source:
             wrong.append("source")
         if answer.leaving and self.to is not None and self.to != (answer.leaving.to, answer.leaving.port):
@@ -54,7 +54,7 @@ class Outcome:
         return wrong
 
 
-def told_of(packet, error):
+def error_of(packet, error):
     """
     An error by the router's own doing. What belongs to no connection, belongs to none in the error about
     it either: rules about what the router itself sends may take that.
@@ -65,15 +65,15 @@ def told_of(packet, error):
 def refusal(packet, kind="default", routing=None):
     """What a sender is told by `reject`; nobody is told of what went to many."""
     silent = packet.place == "broadcast" or packets.is_odd(packet.family, packet.to)
-    silent |= packet.flags != wire.SYN  # see told_of
+    silent |= packet.flags != wire.SYN  # see error_of
     # It comes by an uplink whose table refuses its way back.
     silent |= bool(routing) and not packet.local and routing.refuses(packet.family, packet.source)
     silent |= packet.local and (packet.family, packet.source) not in packets.OWN
     if kind == "tcp-reset" or (kind == "default" and packet.protocol == wire.TCP):
-        told = ("tcp-reset",)
+        errors = ("tcp-reset",)
     else:
-        told = (REJECTS[kind if kind != "default" else "port-unreachable"][packet.family],)
-    return told + (("",) if silent else ())
+        errors = (REJECTS[kind if kind != "default" else "port-unreachable"][packet.family],)
+    return errors + (("",) if silent else ())
 
 
 def _names(rule, to):
@@ -104,11 +104,11 @@ class Expecting:
         verdict = said["verdict"]
         if packet.place and any(_names(rule, packet.to) for rule in self.body["rules"]):
             # explain was asked with the kind of the destination; the kernel knows which of these it is.
-            return [Outcome(delivered=None, sent=None, listener=None, told=None)]
+            return [Outcome(delivered=None, sent=None, listener=None, errors=None)]
         if verdict == "drop":
             return [Outcome(passed=False)]
         if verdict == "reject":
-            return [Outcome(passed=False, told=refusal(packet, self._reject_kind(said), self.routing))]
+            return [Outcome(passed=False, errors=refusal(packet, self._reject_kind(said), self.routing))]
         if verdict == "proxy":
             return self._proxy(packet, said)
         if verdict == "balance":
@@ -118,7 +118,7 @@ class Expecting:
         mark = said["mark"]
         if verdict == "answer":
             if packets.is_odd(packet.family, packet.to):
-                return [Outcome(passed=None, delivered=None, sent=None, told=None)]
+                return [Outcome(passed=None, delivered=None, sent=None, errors=None)]
             return [Outcome(passed=True, delivered=True, mark=packet.mark & ~mark["mask"] | mark["value"])]
         if not mark:
             return self._out(packet, packet.mark, None)
@@ -163,25 +163,25 @@ class Expecting:
             # A connection straight to a listener's port that the policy does not mind.
             many = packet.local and packet.place == "broadcast"
             return [Outcome(passed=None if many else True, delivered=None if many else True, sent=None if many else "", mark=mark,
-                            listener=None, told=None)]
+                            listener=None, errors=None)]
         if packets.is_odd(packet.family, packet.to):
-            return [Outcome(passed=None if packet.local else True, delivered=None, sent=None, mark=mark, told=None)]
+            return [Outcome(passed=None if packet.local else True, delivered=None, sent=None, mark=mark, errors=None)]
         way = self.routing.lookup(packet.family, mark, packet.to)
         if not way.devs:
             return [_refused(packet, mark, way)]
         if way.kind == "local" and begins and target in self.syn:
             # It comes back by lo and is reset there, or a table says `local` itself.
-            return [Outcome(passed=None, delivered=None, mark=None, told=refusal(packet, routing=self.routing) + ("",))]
+            return [Outcome(passed=None, delivered=None, mark=None, errors=refusal(packet, routing=self.routing) + ("",))]
         if way.kind == "local":
             return [Outcome(passed=True, delivered=True, mark=mark)]
         return [self._leave(packet, mark, target, dev) for dev in way.devs]
 
     def _leave(self, packet, mark, target, dev, to=None):
         if packet.ttl < 2 and not packet.local:
-            return Outcome(passed=True, mark=mark, told=told_of(packet, TTL_EXCEEDED[packet.family]))
+            return Outcome(passed=True, mark=mark, errors=error_of(packet, TTL_EXCEEDED[packet.family]))
         tables = [(name, self.body["tables"][name]) for name in _tables_of(target, self.body)]
         if any("strict" in table for _, table in tables) and not any(dev in _devs(table) for _, table in tables):
-            return Outcome(passed=None if packet.local else True, told=("",) if packet.local else refusal(packet, routing=self.routing))
+            return Outcome(passed=None if packet.local else True, errors=("",) if packet.local else refusal(packet, routing=self.routing))
         source = packet.source
         if packet.flags != wire.SYN and source != wire.number(world.LINKS[dev][packet.family][0]) \
                 and any(_translated(packet, table, dev) for _, table in tables):
@@ -213,18 +213,18 @@ class Expecting:
         # From an address that is not the router's: an answer to the kernel, which explain does not ask.
         if packet.local and (packet.family, packet.source) not in packets.OWN \
                 and any("tproxy" in listener for listener in self.body["listeners"].values()):
-            return [Outcome(passed=None, delivered=None, sent=None, told=None, listener=None)]
+            return [Outcome(passed=None, delivered=None, sent=None, errors=None, listener=None)]
         if "via" in listener and not packets.is_odd(packet.family, packet.to):
             mark = packet.mark & ~said["mark"]["mask"] | said["mark"]["value"]
             if packet.flags != wire.SYN:  # refused by the table, or by the lock
-                return [Outcome(passed=None, delivered=None, sent=None, told=None)]
+                return [Outcome(passed=None, delivered=None, sent=None, errors=None)]
             return self._via(packet, mark, listener, (wire.number(said["listener"]["address"]), said["listener"]["port"]))
         return [self._handed(packet, said)]
 
     def _handed(self, packet, said):
         name, mark = said["target"], said["mark"]
         if packets.is_odd(packet.family, packet.to):
-            return Outcome(passed=None, delivered=None, sent=None, told=None, listener=None)
+            return Outcome(passed=None, delivered=None, sent=None, errors=None, listener=None)
         listener, alive = self.body["listeners"][name], self.policy.alive[name]
         mark = packet.mark & ~mark["mask"] | mark["value"]
         on_failure = listener.get("on_failure", "reject")
@@ -234,8 +234,8 @@ class Expecting:
             if on_failure == "direct" and not packet.local:
                 return self._out(packet, packet.mark, None)[0]
             if packet.local:
-                return Outcome(told=refusal(packet, routing=self.routing) + ("",))
-            return Outcome(passed=False, told=() if on_failure == "drop" else refusal(packet, routing=self.routing))
+                return Outcome(errors=refusal(packet, routing=self.routing) + ("",))
+            return Outcome(passed=False, errors=() if on_failure == "drop" else refusal(packet, routing=self.routing))
         if packet.flags != wire.SYN:
             return self._untranslated(packet, mark)
         address, port = said["listener"]["address"], said["listener"]["port"]
@@ -251,19 +251,19 @@ class Expecting:
             return Outcome(passed=True, delivered=True, mark=mark, listener=heard)
         if on_failure == "drop":
             return Outcome(passed=True, mark=mark)
-        return Outcome(passed=True, delivered=True, mark=mark, told=refusal(packet, routing=self.routing))
+        return Outcome(passed=True, delivered=True, mark=mark, errors=refusal(packet, routing=self.routing))
 
     def _untranslated(self, packet, mark):
         """No connection, so no translation: refused before it leaves."""
         if packet.place:
-            return Outcome(passed=True, delivered=True, mark=mark, listener=None, told=None)
+            return Outcome(passed=True, delivered=True, mark=mark, listener=None, errors=None)
         if packets.is_odd(packet.family, packet.to):
-            return Outcome(passed=None, delivered=None, sent=None, told=None)
+            return Outcome(passed=None, delivered=None, sent=None, errors=None)
         if packet.local:
             return Outcome(passed=None)
         if packet.ttl < 2:
-            return Outcome(passed=True, mark=mark, told=told_of(packet, TTL_EXCEEDED[packet.family]))
-        return Outcome(passed=True, mark=mark, told=refusal(packet, routing=self.routing))
+            return Outcome(passed=True, mark=mark, errors=error_of(packet, TTL_EXCEEDED[packet.family]))
+        return Outcome(passed=True, mark=mark, errors=refusal(packet, routing=self.routing))
 
 
 def _heard(packet, name, routing):
@@ -280,10 +280,10 @@ def _heard(packet, name, routing):
 
 
 def _refused(packet, mark, way):
-    told = () if way.kind.endswith("blackhole") or packet.local else told_of(packet, REFUSED_ROUTE[way.kind][packet.family])
-    if told and packet.family == 4:
-        told += ("",)  # IPv4 tells a sender that only a few times a second
-    return Outcome(passed=not packet.local, mark=None if packet.local else mark, told=told)
+    errors = () if way.kind.endswith("blackhole") or packet.local else error_of(packet, REFUSED_ROUTE[way.kind][packet.family])
+    if errors and packet.family == 4:
+        errors += ("",)  # IPv4 tells a sender that only a few times a second
+    return Outcome(passed=not packet.local, mark=None if packet.local else mark, errors=errors)
 
 
 def _tables_of(target, body):

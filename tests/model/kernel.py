@@ -1,7 +1,7 @@
 """kernel: what the kernel does with packets, each the first of its connection.
 
 In go packets, numbered; out comes an Answer a packet: where it was seen, under which mark, who got
-it, and what its sender was told. Nothing here knows the policy.
+it, and what errors its sender got. Nothing here knows the policy.
 """
 
 import time
@@ -26,7 +26,7 @@ class Answer:
     sent: str = ""             # the interface by which it left
     leaving: wire.Seen = None  # as it left
     listener: str = ""
-    told: set = field(default_factory=set)  # "tcp-reset", or (ICMP type, code)
+    errors: set = field(default_factory=set)  # "tcp-reset", or (ICMP type, code)
 
     def note(self, hook, mark, outdev, seen):
         self.mark = mark
@@ -93,7 +93,7 @@ class Run:
         """An error quotes the packet it is about, with its number: another packet's has another one."""
         i = about.number - 1
         if 0 <= i < len(self.packets) and about.protocol == self.packets[i].protocol:
-            self.answers[i].told.add(error)
+            self.answers[i].errors.add(error)
 
     def _answered(self, hook, seen):
         """A reset, or the answer of a listener, whose name its time to live tells."""
@@ -101,6 +101,6 @@ class Run:
         if i is None or hook != "postrouting":
             return
         if seen.flags & wire.RST:
-            self.answers[i].told.add("tcp-reset")
+            self.answers[i].errors.add("tcp-reset")
         elif seen.flags & wire.SYN:
             self.answers[i].listener = self.listeners.by_ttl(seen.ttl) or self.answers[i].listener

@@ -58,8 +58,8 @@ def test_links(page):
 
 def test_outputs():
 	"""README: `tpc compile` names every output of the table"""
-	told = subprocess.run([os.environ["TPC"], "compile", "--help"], capture_output=True, text=True, check=True).stdout
+	shown = subprocess.run([os.environ["TPC"], "compile", "--help"], capture_output=True, text=True, check=True).stdout
 	row = next(line for line in read("README.md").splitlines() if line.startswith("| `tpc compile POLICY"))
-	suffixes = re.findall(r"^  \w+ +policy(\.\S+)", told, re.MULTILINE)
+	suffixes = re.findall(r"^  \w+ +policy(\.\S+)", shown, re.MULTILINE)
 	assert suffixes
 	assert not [suffix for suffix in suffixes if f"`{suffix}`" not in row]

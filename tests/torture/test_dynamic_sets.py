@@ -101,7 +101,7 @@ def unlike(net, state, what, names):
 def where(policy):
     """How far the apply came: "before" its first change, "half way", or to its "end"."""
     said = policy.tpc("status", check=False).stdout
-    if "did not come to its end" in said:
+    if "did not finish" in said:
         return "half way"
     return "end" if str(policy.path) in said else "before"
 

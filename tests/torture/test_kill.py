@@ -44,25 +44,25 @@ def spread(calls, behind):
     return behind[::max(1, len(behind) // 24)]
 
 
-@pytest.mark.parametrize("name, whom", [*((name, "all") for name in PAIRS), ("apply", "child")])
-def test_each_call(net, name, whom):
-    """kill: {name}, killed at every system call: {whom}"""
+@pytest.mark.parametrize("name, target", [*((name, "all") for name in PAIRS), ("apply", "child")])
+def test_each_call(net, name, target):
+    """kill: {name}, killed at every system call: {target}"""
     policies, states, seen = prepare(net, PAIRS[name])
     path = [str(policy.path) for policy in policies]
-    _, calls, behind = killed_at(net, 0, whom, "apply", path[1])
+    _, calls, behind = killed_at(net, 0, target, "apply", path[1])
     policies[0].up()
     to, killed = 0, 0
     for number in spread(calls, behind):
         to = 1 - to
-        how, _, call = killed_at(net, number, whom, "apply", path[to])
+        how, _, call = killed_at(net, number, target, "apply", path[to])
         killed += call >= 0
-        if whom == "child":
+        if target == "child":
             assert how in ("exit 0", "exit 3"), f"child killed at {number}: {how}"
-        if call < 0 and whom == "child":
+        if call < 0 and target == "child":
             to = to if how == "exit 0" else 1 - to
             continue
         whole(net, policies[to], states[to], seen, f"killed at call {number} ({call})")
-    note(f"{name}, {whom}: killed at {killed} of {calls} system calls")
+    note(f"{name}, {target}: killed at {killed} of {calls} system calls")
     assert killed, "never killed"
 
 

@@ -124,7 +124,7 @@ def test_come_and_go(net):
 
 # ---- somebody else's ----
 
-def strangers(net):
+def foreign_objects(net):
     """Fifty things: nft tables with chains, sets and maps, ip rules, and routes."""
     for number in range(10):
         net.router.nft(f"""table inet other{number} {{
@@ -160,7 +160,7 @@ def theirs(net):
 
 def test_strangers(net):
     """rivals: fifty foreign objects are unchanged byte for byte by apply, update, rollback and remove"""
-    strangers(net)
+    foreign_objects(net)
     before = theirs(net)
     assert all(before), "some of theirs is not there"
     policies = all_at_once(net, 20) + crossed(net)
