@@ -134,7 +134,7 @@ def test_local(net):
 def test_own_unrouted(net):
     """carrier: main's only default route is dead: local packets are refused before the rules, with a warning"""
     policy = Policy(net, TABLES + f"rules: [{{scope: both, to: {FAR}, then: {{route: [fibre, vpn]}}}}]\n").up()
-    first = "as unreachable before the policy's rules match it"
+    first = "unreachable before the policy's rules match them"
     assert first not in policy.tpc("status").stdout
     pull(net, "wan0", "origin")
     all_ask(net.client, "vpn")
@@ -145,7 +145,7 @@ def test_own_unrouted(net):
         assert said.count(first) == 2 and "everything holds" not in said, said
     for version in 4, 6:
         _, live = explain(policy, "scope=local", f"to={FOREIGN[version]}", "proto=tcp", "port=443", status=5)
-        assert "the main table leads nowhere for it" in complaints(live), complaints(live)
+        assert "the main table has no route for it" in complaints(live), complaints(live)
     for version, gateway in ((4, "198.51.100.1"), (6, "2001:db8:2::1")):
         net.router.ip(f"route add default via {gateway} dev wan1 metric 4000", f"-{version}")
     assert first not in policy.tpc("status").stdout

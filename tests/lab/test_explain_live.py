@@ -248,7 +248,7 @@ def test_passes(net):
 UNKNOWN = (  # what may happen, and why it is not known
     ("udp dport 53 limit rate over 1/day burst 1 packets drop", "may drop the packet: `limit`"),
     ("meta cpu 9 drop", "may drop the packet: a field of `meta`"),
-    ("fib saddr . iif oif missing drop", "may drop the packet: it asks the kernel's routes"),
+    ("fib saddr . iif oif missing drop", "may drop the packet: it looks up routes"),
     ("udp dport 53 queue", "may decide otherwise: a program decides"),
 )
 
@@ -273,7 +273,7 @@ def test_may(net):
     policy.router.run("nft", "delete", "table", "inet", "fw")
     foreign(net.router, "netdev edge", ("chain early", "type filter hook ingress device lan0 priority 0;"))
     _, live = explain(policy, *words(4))
-    assert "table netdev edge has chains at a hook that is not followed" in unknown(live), unknown(live)
+    assert "table netdev edge has chains at a hook that is not read" in unknown(live), unknown(live)
 
 
 def test_translates(net):
@@ -472,7 +472,7 @@ def test_balance(net):
     for version in 4, 6:
         answer, live = explain(policy, *words(version))
         assert answer["verdict"] == "balance", "the verdict"
-        assert "which table a connection gets depends on it" in unknown(live), live
+        assert "the table depends on the connection" in unknown(live), live
         assert who(net, version) in ("origin", "vpn")
     foreign(net.router, "inet fw", ("chain guard", FORWARD + "policy drop;"))
     for version in 4, 6:
@@ -499,7 +499,7 @@ def test_by_hand(net):
     """explain: --live: a load without an apply is compared by counts, and that is reported"""
     policy = Policy(net, BAN).up("sh")
     _, live = explain(policy, *words(4))
-    assert "no record of its apply is here, so rules are counted" in unknown(live), live
+    assert "there is no saved state of its apply, so rules are only counted" in unknown(live), live
     policy.router.run("nft", "insert", "rule", "inet", "tpc", "prerouting", "accept")
     _, live = explain(policy, *words(4), status=5)
     assert "the chain prerouting holds" in complaints(live), live

@@ -524,7 +524,7 @@ def test_again():
         os.rmdir(who["a"].cgroup)
         os.mkdir(who["a"].cgroup)
         refused(net.router, "tcp", 4, 80, False, "the new group, the old rules", identity=who["a"])
-        assert "a cgroup that the rules ask for was removed" in policy.tpc("status", check=False).stdout
+        assert "a cgroup of the rules was removed" in policy.tpc("status", check=False).stdout
         said = policy.tpc("apply", str(policy.path))
         assert f"the cgroup {names['a']} was re-created" in said.stdout + said.stderr, said
         assert "everything holds" in policy.tpc("status").stdout

@@ -141,7 +141,7 @@ rules: [{in: br0, proto: [tcp, udp], port: 443, then: drop}]
         for name in "iptables", "ip6tables":
             net.router.sysctl(f"net.bridge.bridge-nf-call-{name}", value)
         for said in policy.tpc("apply", str(policy.path)).stderr, policy.tpc("status").stdout:
-            assert "the bridge br0, which `in: br0` asks for, has no address" in said, said
+            assert "the bridge br0, which `in: br0` names, has no address" in said, said
             assert word in said and "everything holds" not in said, said
         for proto, version in BOTH:
             outcome = probe.ask(net.client, proto, FOREIGN[version], 443, timeout=0.5)

@@ -266,7 +266,7 @@ tables: {vpn: {dev: wan0}}
 rules: [{mark: 6, to: 203.0.113.78, then: {route: vpn}}]
 """, name="too")
     refused = refused.tpc("apply", str(refused.path), check=False)
-    assert "are used by the policy keeps" in refused.stderr and "need bits for themselves" in refused.stderr, refused.stderr
+    assert "are used by the policy keeps" in refused.stderr and "need bits of their own" in refused.stderr, refused.stderr
     for name, policy in {"keeps": keeps, **two, **many}.items():
         policy.down(name=name)
     lines = different(bare, kernel(net.router))

@@ -158,7 +158,7 @@ ROWS = {
         REDIRECT, both(ipv4="10.10.10.1", ipv6="fd00:10::1"), cells("forward"),
         "no socket listens on 127.0.0.1:12345/tcp (listener p); what listens on that port is bound to 10.10.10.1:12345"),
     "redirect to the address of another interface": (
-        REDIRECT, both(ipv4="192.0.2.2", ipv6="2001:db8:1::2"), None, "by lan0 (listener p); what listens"),
+        REDIRECT, both(ipv4="192.0.2.2", ipv6="2001:db8:1::2"), None, "from lan0 (listener p); what listens"),
     "redirect to a socket of another interface": (REDIRECT, both("dev=wan0"), None, "bound to 0.0.0.0:12345 (wan0 alone)"),
     "dnat to an address of this host": (DNAT, both(), cells(), None),
     "dnat to an address of this host where nothing listens": (
@@ -242,4 +242,4 @@ def test_interfaces(network):
     policy.down()
     policy = Policy(net, text_of(REDIRECT, "scope: forward"), name="all").up()
     said = " | ".join(complaints(policy))
-    assert "by wan0 (listener p)" in said and "nor, in the same way, by wan1" in said, said
+    assert "from wan0 (listener p)" in said and "the same for packets from wan1" in said, said

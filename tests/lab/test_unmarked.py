@@ -100,7 +100,7 @@ def test_loss(net, loss, words):
     status = policy.tpc("status", check=False)
     assert status.returncode == 5, "the exit status of status"
     assert "everything holds" not in status.stdout, status.stdout
-    assert "unmarked: refused without nft, too" in status.stdout and "lan0 (IPv4 and IPv6)" in status.stdout, \
+    assert "unmarked: refused without nft too" in status.stdout and "lan0 (IPv4 and IPv6)" in status.stdout, \
         status.stdout
     masqueraded(net) if "flush" in words else None
     policy.up()
