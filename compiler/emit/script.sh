@@ -51,7 +51,7 @@ has_family() {
 # ---- what the kernel has ----
 
 # The ip rules of family $1 between priorities $2 and $3, a line each: OWNER PRIORITY MARK/MASK ACTION
-# SUPPRESS INTERFACE, and how ip shows it. OWNER is the protocol, or stranger where the rule has
+# SUPPRESS INTERFACE, and how ip shows it. OWNER is the protocol, or foreign where the rule has
 # other keys than ours have; INTERFACE is oif/NAME for one that sockets are bound to.
 rules_between() {
 	lowest=$2 highest=$3
@@ -64,7 +64,7 @@ rules_between() {
 		mark='' action='' suppress=- iif=- owner=''
 		while [ $# -gt 0 ]; do
 			case $1 in
-			from) [ "${2-}" = all ] || owner=stranger ;;
+			from) [ "${2-}" = all ] || owner=foreign ;;
 			fwmark) mark=${2-} ;;
 			lookup) action=${2-} ;;
 			suppress_prefixlength) suppress=${2-} ;;
@@ -75,7 +75,7 @@ rules_between() {
 			6 | blackhole) action=blackhole ;;
 			7 | unreachable) action=unreachable ;;
 			8 | prohibit) action=prohibit ;;
-			*) owner=stranger ;;
+			*) owner=foreign ;;
 			esac
 			case $1 in
 			from | fwmark | lookup | suppress_prefixlength | iif | oif | proto) [ $# -lt 2 ] || shift ;;
@@ -91,7 +91,7 @@ rules_between() {
 		# By interface, ours are about what has no mark.
 		case $iif:$mark in
 		-:* | oif/*:0/* | *:0/0xffffffff) ;;
-		*) owner=stranger ;;
+		*) owner=foreign ;;
 		esac
 		printf '%s %s %s %s %s %s %s\n' "${owner:-0}" "$priority" "$mark" "${action:--}" "$suppress" \
 			"$iif" "$priority: $words"
@@ -354,7 +354,7 @@ is_meant() {
 	return 1
 }
 
-# The word behind `dev` in a line of ip.
+# The word after `dev` in a line of ip.
 device_in() {
 	line=${1#* dev }
 	[ "$line" = "$1" ] || printf '%s\n' "${line%% *}"
@@ -667,8 +667,8 @@ set_sysctl() {
 		return 0
 	fi
 	[ "$1" != net.ipv6.conf.all.forwarding ] || [ "$(ip -6 route show default 2>/dev/null)" ] ||
-		say 'warning: this host has no IPv6 default route yet, and once it forwards IPv6 it learns none from' \
-			'routers but by interfaces whose accept_ra is 2 (net.ipv6.conf.INTERFACE.accept_ra)'
+		say 'warning: this host has no IPv6 default route yet, and once it forwards IPv6 it accepts none from' \
+			'router advertisements except on interfaces whose accept_ra is 2 (net.ipv6.conf.INTERFACE.accept_ra)'
 	answer=$(sysctl -w "$1=$2" 2>&1) && [ "$(value_of "$1")" = "$2" ] && return 0
 	case $1 in
 	*.accept_ra) keeps_routes=no ;;
@@ -677,7 +677,7 @@ set_sysctl() {
 }
 
 say_absent() {
-	say "warning: there is no interface $3 yet, so the sysctl $1 is not set to $2; run \`up\` again when it is there"
+	say "warning: there is no interface $3 yet, so the sysctl $1 is not set to $2; run \`up\` again when it exists"
 }
 
 check_sysctl() {
@@ -806,7 +806,7 @@ unmarked_obstacle() {
 			{ ! is_line_of "net.ipv4.conf.*.rp_filter $device" "$effective_devices" ||
 				[ ! -w "/proc/sys/net/ipv4/conf/$device/rp_filter" ]; } &&
 			[ "$(effective 'net.ipv4.conf.*.rp_filter' "$device")" != 0 ] &&
-			printf '%s\n' "$device filters by reverse path (rp_filter)"
+			printf '%s\n' "$device has a reverse-path filter (rp_filter)"
 	done <<END
 default
 $(interfaces_of 'net.ipv4.conf.*.rp_filter' each -)
@@ -870,7 +870,7 @@ is_our_rule() {
 }
 
 # Foreign ip rules among the priorities that are ours, a line each.
-strange_rules() {
+foreign_rules() {
 	[ "$first" != 0 ] || return 0
 	for family in $families; do
 		rules_between "$family" "$first" "$last" | while read -r owner priority mark action suppress iif words; do
@@ -888,7 +888,7 @@ is_our_route() {
 }
 
 # Foreign routes in the tables that are ours, a line each.
-strange_routes() {
+foreign_routes() {
 	for family in $families; do
 		for number in $tables; do
 			ip -d -N "-$family" route show table "$number" 2>/dev/null | while read -r line; do
@@ -913,16 +913,16 @@ strange_routes() {
 
 # Numbers that foreign objects use: their rules would match our packets, and ours theirs.
 check_numbers() {
-	strangers=$(strange_rules)
-	[ -z "$strangers" ] || {
+	foreign_objects=$(foreign_rules)
+	[ -z "$foreign_objects" ] || {
 		say "the ip rule priorities $first-$last are needed, and foreign rules are among them:"
-		printf '%s\n' "$strangers" >&2
+		printf '%s\n' "$foreign_objects" >&2
 		refuse 'give the policy room elsewhere with "settings: {priority: N}", or remove those rules'
 	}
-	strangers=$(strange_routes)
-	[ -z "$strangers" ] || {
+	foreign_objects=$(foreign_routes)
+	[ -z "$foreign_objects" ] || {
 		say "the routing tables $tables are needed, and foreign routes are in them:"
-		printf '%s\n' "$strangers" >&2
+		printf '%s\n' "$foreign_objects" >&2
 		refuse 'give the tables other ids with "settings: {table_ids: ...}", or remove those routes'
 	}
 }
@@ -1020,7 +1020,7 @@ policy_text() {
 }
 
 # Loads the nft file, or with -c only asks whether it could be. What kept sets begin with is left
-# out: an element that overlaps what is there would be refused, and all the rest with it.
+# out: an element that overlaps an existing one would be refused, and the whole file with it.
 load_nft() {
 	[ "$time_sets$kept_sets" ] || {
 		nft "$@" -f "$nft_file"
@@ -1033,7 +1033,7 @@ load_nft() {
 	policy_text | sed "$edits" | nft "$@" -f -
 }
 
-# Adds what the kept set $1 begins with, as far as it can be added to what is there.
+# Adds the initial elements of the retained set $1, as far as they overlap no existing ones.
 add_elements() {
 	elements=$(sed -n "/^add element inet $table $1 {\$/,/^}\$/p" "$nft_file")
 	[ "$elements" ] || return 0
@@ -1186,7 +1186,7 @@ finish() {
 }
 
 up() {
-	[ -r "$nft_file" ] || refuse "$nft_file is missing; it belongs beside this script"
+	[ -r "$nft_file" ] || refuse "$nft_file is missing; it belongs into the folder of this script"
 	check_tools
 	read_state
 	check_table
@@ -1310,8 +1310,8 @@ fill_gateways() {
 		[ "$set" ] || continue
 		find_link_address "$device" "$via"
 		if [ ! "$found" ]; then
-			say "warning: the gateway $via on $device has no link address: what comes in from it is answered" \
-				"by another gateway"
+			say "warning: the gateway $via on $device has no link address: replies to it may leave" \
+				"through another gateway"
 		elif ! is_line_of "$device $found" "$taken"; then
 			text="${text}add element inet $table $set { $found }$newline"
 			taken=$taken$newline"$device $found"
