@@ -183,7 +183,7 @@ lint: WERROR := -Werror
 lint: all unit ## the rules of the house: includes, lengths, style
 	@$(pytest) tests/house/test_rules.py
 
-golden: all ## write anew what the golden policies are expected to compile to
+golden: all ## rewrite the expected files of the golden policies
 	@$(pytest) -s tests/golden -k "test_expected$(if $(CASES), and ($(CASES)))" --update
 
 bench: all $(OUT)/bench/timer $(OUT)/bench/flood $(OUT)/bench/floor ## time and memory of tpc, and of packets in its rules, against their bounds

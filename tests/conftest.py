@@ -46,7 +46,7 @@ def pytest_addoption(parser):
 	group.addoption("--only", metavar="SEED/INDEX", help="model: one policy of a seed")
 	group.addoption("--case", metavar="FOLDER", help="model: what a difference has left")
 	group.addoption("--now", type=int, help="model: around which moment windows of time are made")
-	group.addoption("--update", action="store_true", help="golden: write anew what is expected")
+	group.addoption("--update", action="store_true", help="golden: rewrite the expected files")
 
 
 def pytest_configure(config):
@@ -61,7 +61,7 @@ def pytest_configure(config):
 	is_worker = hasattr(config, "workerinput")
 	try:
 		if not is_worker:
-			# Nothing is left in it, and it is ours, whoever we are in the namespaces.
+			# It is removed at exit, and belongs to this user, whatever user id the namespaces show.
 			folder = os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="tpc-tests-")
 			atexit.register(shutil.rmtree, folder, ignore_errors=True)
 		if not is_worker and config.getoption("numprocesses", None):

@@ -7,7 +7,7 @@ In go the files of the repository and the objects of the release build ($BUILD; 
 the rules that other programs hold), out comes every place that breaks a rule, and exit status 1. tests/house/test_rules.py
 makes a test of each rule. The rules are those of the house: which folder may
 include which, how long a file and a function may be, no default where a switch is over an enum of
-ours, no state outside a function, nothing public that nobody uses, nothing unfinished.
+ours, no state outside a function, no unused public symbol, nothing unfinished.
 """
 import collections
 import functools
@@ -443,7 +443,7 @@ STYLE = {
 	"Python": check_python,
 }
 RULES = STYLE | {
-	"who may include whom": lambda project: check_includes(project.compiler),
+	"include directions": lambda project: check_includes(project.compiler),
 	"the length of files": lambda project: check_file_lines(project.every),
 	"the length of functions": lambda project: check_function_lines(project.every),
 	"no default over our enums": lambda project: check_switches(project.compiler),
@@ -456,7 +456,7 @@ RULES = STYLE | {
 	"no circle of folders": lambda project: check_rounds(between_folders(calls(project.tables)), "folders"),
 	"no circle of files": lambda project: check_rounds(calls(project.tables), "files"),
 	"no state outside functions": lambda project: check_state(project.tables),
-	"nothing public that nobody uses": lambda project: check_public(project.tables, symbols(objects_of_tests())),
+	"no unused public symbol": lambda project: check_public(project.tables, symbols(objects_of_tests())),
 }
 
 

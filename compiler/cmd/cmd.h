@@ -47,7 +47,7 @@ struct cmd_call;
 
 struct cmd_verb {
 	const char *name;
-	const char *usage;                 /* behind "tpc NAME ": "POLICY [-o DIR]" */
+	const char *usage;                 /* after "tpc NAME ": "POLICY [-o DIR]" */
 	const char *summary;               /* one line, small first letter, no full stop */
 	const char *detail;                /* more for --help, which wraps it, or NULL */
 	void (*put_list)(struct buf *out); /* a list out of a table, for --help; or NULL */

@@ -2,7 +2,7 @@
  * explain: `tpc explain POLICY KEY=VALUE...` says what a policy does with a packet, and why.
  *
  * In go a policy and packets, one in the words of the command line or many in the lines of a file,
- * out comes an answer for each. Neither root nor the kernel is asked.
+ * out comes a result for each. Needs neither root nor the kernel.
  */
 #include <string.h>
 
@@ -27,7 +27,7 @@ static const struct cmd_option options[] = {
 	[EXPLAIN_LEVEL] = CMD_LEVEL_OPTION,
 };
 
-/* Answers are printed in pieces of this size. */
+/* Results are printed in pieces of this size. */
 enum { PIECE = 1 << 18 };
 /* The memory of so many packets is given back at once: few, so that the next ones get it again
  * before it goes back to the system. */
@@ -72,7 +72,7 @@ static void put_json(struct explain *explain, const struct explain_live *live,
 	buf_putc(out, '\n');
 }
 
-/* The packet's answer and, with a host to ask, the host's after it. */
+/* The packet's result and, with --live, the host's after it. */
 static enum cmd_status answer_packet(const struct cmd_call *call, struct explain *explain,
 				     struct explain_live *live, struct arena *arena,
 				     const struct ir_packet *asked, struct buf *element,
@@ -123,7 +123,7 @@ struct typed {
 	struct ir_packet packet;
 };
 
-/* Words that are wrong are told before the policy is read. */
+/* Wrong words are reported before the policy is read. */
 static bool read_words(const struct cmd_call *call, struct typed *typed)
 {
 	struct diag *diag = diag_new(call->arena);

@@ -145,7 +145,7 @@ static void find_element(const struct explain *explain, struct explain_answer *a
 
 		if (trace->steps[i - 1].of != answer->rule)
 			continue;
-		/* Destinations stand behind sources, and both behind ports. */
+		/* Sources come before destinations, and ports before both. */
 		for (size_t k = rule->match_count; k; k--) {
 			const struct ir_match *match = &rule->matches[k - 1];
 

@@ -1,5 +1,5 @@
 /*
- * explain_answer: what becomes of one packet, ready to be told.
+ * explain_answer: the verdict of one packet and its reasons, ready to print.
  *
  * The outcome (verdict, mark, routing, listener) is the optimised ir's; the rule, and what failed
  * before it, are found in the ir that has a rule for every rule of the policy.

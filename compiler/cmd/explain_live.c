@@ -1,5 +1,5 @@
 /*
- * explain_live: an answer beside what the kernel says of the same packet.
+ * explain_live: compares a result with what the kernel does with the same packet.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static void put_words(const struct probe_answer *live, int level, struct buf *ou
 	put_end(live, out);
 }
 
-/* Behind an answer in one line: only what is not as the policy has it. */
+/* After a result in one line: only differences from the policy. */
 static void put_short(const struct probe_answer *live, struct buf *out)
 {
 	show_messages(out, live->problems);

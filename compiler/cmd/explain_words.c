@@ -1,5 +1,5 @@
 /*
- * explain_words: an answer for a person: what becomes of the packet, by which rule, and why no rule
+ * explain_words: a result as text: the verdict of the packet, by which rule, and why no rule
  * before it.
  */
 #include <inttypes.h>

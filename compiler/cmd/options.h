@@ -1,5 +1,5 @@
 /*
- * options: the words behind `tpc VERB` against the verb's table.
+ * options: parses the words after `tpc VERB` with the verb's table.
  */
 #ifndef TPC_CMD_OPTIONS_H
 #define TPC_CMD_OPTIONS_H

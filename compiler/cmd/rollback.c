@@ -1,5 +1,5 @@
 /*
- * rollback: `tpc rollback [NAME]` goes back to what was there before the last apply, without any
+ * rollback: `tpc rollback [NAME]` restores the policy from before the last apply, without any
  * policy's file.
  *
  * Without a name the policy that waits for a confirmation is meant, or else the only one there is.

@@ -214,7 +214,7 @@ static void help_table(struct diag_record *record, const struct ir *ir, uint32_t
 			  "write `settings: {table_ids: FIRST-LAST}` with ids that are free");
 }
 
-/* ---- numbers of others ---- */
+/* ---- foreign numbers ---- */
 
 /*
  * Do the two marks share bits in a way that one could be taken for the other? Fields that overlap
@@ -437,7 +437,7 @@ bool conflicts_find(struct diag *diag, const struct ir *ir, const struct observe
 	for (size_t i = 0; i < observed->rules.count; i++) {
 		const struct ip_rule_seen *seen = &observed->rules.items[i];
 
-		/* Other policies of ours were looked at already. */
+		/* Other policies of tpc were checked already. */
 		if (host_owns_rule(observed, seen) ||
 		    host_priority_owner(observed, seen->rule.priority))
 			continue;

@@ -100,7 +100,7 @@ static bool add_update(struct arena *arena, const struct ir *ir, const struct ir
 	return true;
 }
 
-/* Where only contents differ from what was applied, and little of them, nothing is made anew. */
+/* Where only contents differ from what was applied, and little of them, no set is re-created. */
 static void find_updates(struct arena *arena, const struct ir *ir, const struct nft_table *table,
 			 const struct archive *applied, struct op_list *ops)
 {
@@ -156,7 +156,7 @@ static const char *free_name(const struct naming *naming, size_t index)
 	return name;
 }
 
-/* Can it be told which sets are in use: does the table say, or has it no rules at all? */
+/* Is it known which sets are in use: does the table say, or has it no rules at all? */
 static bool knows_uses(const struct nft_table *table)
 {
 	if (nft_table_is_readable(table))
@@ -281,7 +281,7 @@ static void diff_sets(const struct naming *naming)
 
 		naming->names[i] = held ? held->name : set->base;
 		is_held[i] = held != NULL;
-		/* One that is made anew is no set too many. */
+		/* One that is re-created is no set too many. */
 		if (!held && set->dynamic)
 			held = nft_table_set_find(table, set->base);
 		if (held)
@@ -396,7 +396,7 @@ static const struct ir_set *misnamed_set(const struct ir *ir, const char *const 
 	return NULL;
 }
 
-/* Why the rules have to be written anew, or NULL. */
+/* Why the rules have to be rewritten, or NULL. */
 static const char *why_commit(struct arena *arena, const struct ir *ir, const char *const *names,
 			      const struct observed *observed, const struct op_list *ops)
 {

@@ -192,7 +192,7 @@ static bool has_fitting_source(struct search *search, const struct flow *flow,
 
 /*
  * It holds a source that another way has given, or none where its way gives one: the far end's
- * answers do not come back. Forwarded TCP is reset by the policy's rules, and may go on where its
+ * replies do not come back. Forwarded TCP is reset by the policy's rules, and may go on where its
  * table returns.
  */
 static bool is_sourced_elsewhere(struct search *search, const struct flow *flow)

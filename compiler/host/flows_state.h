@@ -28,7 +28,7 @@ struct kernel;
 struct flow {
 	unsigned int protocol;
 	struct owner_end from, to;                 /* as its first packet was */
-	struct owner_end answers_from, answers_to; /* as its answers are */
+	struct owner_end answers_from, answers_to; /* as its replies are */
 	uint32_t status, mark;                     /* bits of nf_conntrack_common.h */
 };
 

@@ -502,7 +502,7 @@ static enum step act(struct walk *walk, const struct kept_chain *chain,
 
 /*
  * Some of the packets that one stands for take the rule: it acts on those, and the others go on.
- * What it asks for and is not told leaves in doubt which others those are.
+ * Conditions on unknown keys leave in doubt which others those are.
  */
 static enum step act_for_some(struct walk *walk, const struct kept_chain *chain,
 			      const struct kept_rule *rule, const struct foreign_outcome *outcome)

@@ -125,7 +125,7 @@ struct remembered {
 	uint8_t family;
 	const char *table, *set;
 	uint32_t key_length;
-	bool is_key; /* `element` is its answer; else the set's length of keys is all */
+	bool is_key; /* `element` is its result; else only the set's key length */
 	uint8_t key[KEY_MOST];
 	const struct foreign_element *element; /* NULL: there is none */
 };

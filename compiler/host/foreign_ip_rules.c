@@ -1,5 +1,5 @@
 /*
- * foreign_ip_rules: looks through everybody's ip rules for those that a policy's packets meet
+ * foreign_ip_rules: finds the foreign ip rules that a policy's packets meet
  * before its own (see foreign_ip_rules.h). In go what was observed and what the policy has taken,
  * out come warnings.
  *

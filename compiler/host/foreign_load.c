@@ -16,7 +16,7 @@
 #include "state/pending.h"
 #include "state/record.h"
 
-/* How long behind the deadline a watchdog that cannot be seen from here may still be at it. */
+/* How long after the deadline a watchdog that is not visible from here may still work. */
 enum { GRACE_SECONDS = 180 };
 
 const char foreign_load_superseded[] = "another policy was loaded meanwhile, and stays";
@@ -66,7 +66,7 @@ static bool find(struct arena *arena, const struct nft_table *table, const struc
 		return false;
 	if (pending_lives(out))
 		return true;
-	/* Its own, where a confirmation was cut off behind its decision. */
+	/* Its own, where a confirmation was interrupted after its decision. */
 	if (record && record->digest == policy->digest)
 		return false;
 	return pending_deadline(0) < out->deadline + GRACE_SECONDS * INT64_C(1000000000);

@@ -49,7 +49,7 @@ struct foreign_packet {
 	unsigned int port;         /* 0: not known */
 	unsigned char type;        /* of the destination (RTN_), as fib tells; 0: not known */
 	unsigned char source_type; /* the same of the source */
-	const struct foreign_sender *sender; /* NULL: not known, or told by `packet` */
+	const struct foreign_sender *sender; /* NULL: not known, or in `packet` */
 	uint64_t now;                        /* nanoseconds of the epoch; 0: not known */
 	enum foreign_source source;          /* what the chains so far give it */
 	struct wide given, given_last;       /* of FOREIGN_SOURCE_GIVEN */

@@ -44,7 +44,7 @@ static void doubt(struct run *run, const char *why)
 		run->out.doubt = why;
 }
 
-/* Of a packet that stands for many: true where there is an answer. */
+/* Of a packet that stands for many: true where there is a result. */
 static bool settle(struct run *run, enum foreign_assumed assumed)
 {
 	if (assumed == FOREIGN_IMPOSSIBLE)

@@ -61,12 +61,12 @@ bool host_policies(struct arena *arena, struct kernel *kernel, const struct rund
 
 /*
  * Reads what there is of the policy with this nft table. Its claims are those that its table and
- * its record (may be NULL) tell of, and `wanted` (may be NULL): the numbers it is about to take.
+ * its record (may be NULL) list, and `wanted` (may be NULL): the numbers that it will take.
  */
 bool host_observe(struct arena *arena, struct kernel *kernel, const char *table,
 		  const struct record *record, const struct record_claim *wanted,
 		  struct observed *out, struct netlink_error *error);
-/* The numbers that the table tells of itself; false when it tells nothing that can be understood.
+/* The numbers in the table's metadata; false when it has none that can be read.
  */
 bool host_claim(struct arena *arena, const struct nft_table *table, struct record_claim *out);
 bool host_owns_rule(const struct observed *observed, const struct ip_rule_seen *seen);

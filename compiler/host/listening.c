@@ -1,5 +1,5 @@
 /*
- * listening: every way to every listener, judged by one look at the sockets (see socket_table.h).
+ * listening: every way to every listener, judged by one dump of the sockets (see socket_table.h).
  * In go listeners, out come warnings.
  *
  * What a forwarded packet meets depends on the interface that it comes by: the first one whose

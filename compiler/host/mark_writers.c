@@ -232,7 +232,7 @@ static enum ir_hook hook_of(const struct marker *marker)
 	return marker->hook->hook;
 }
 
-/* Has the policy a chain with this hook, at the priority or behind it? Of two chains with the same
+/* Has the policy a chain with this hook, at the priority or after it? Of two chains with the same
  * priority either may be first. */
 static bool has_chain_from(const struct ir *ir, enum ir_hook hook, int priority)
 {
@@ -242,7 +242,7 @@ static bool has_chain_from(const struct ir *ir, enum ir_hook hook, int priority)
 	return false;
 }
 
-/* Behind routing only chains of ours could still take the mark for one of the policy's. */
+/* After routing only chains of ours could still take the mark for one of the policy's. */
 static bool is_read_later(const struct ir *ir, const struct marker *marker)
 {
 	enum ir_hook hook = hook_of(marker);
@@ -259,7 +259,7 @@ static bool is_behind_ours(const struct ir *ir, const struct marker *marker)
 {
 	enum ir_hook hook = hook_of(marker);
 
-	/* Of what this host sends, only chains of this type route anew. */
+	/* For local packets, only chains of this type route again. */
 	if (hook != IR_HOOK_PREROUTING &&
 	    (hook != IR_HOOK_OUTPUT || marker->hook->type != IR_CHAIN_ROUTE))
 		return false;

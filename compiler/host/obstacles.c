@@ -20,7 +20,7 @@
  * ---- interfaces without an address of the family, by which a table leaves that masquerades ----
  *
  * Masquerade gives such packets another address of this host's, whichever comes first: that of
- * another uplink, by which the answers would come. IPv6 packets are dropped then (lower/nat.c). The
+ * another uplink, where the replies would arrive. IPv6 packets are dropped then (lower/nat.c). The
  * kernel takes IPv4 routes away with the last address of their interface, and an apply puts none
  * there before it has one.
  */

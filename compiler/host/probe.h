@@ -47,7 +47,7 @@ struct probe_answer {
 	const char *route;       /* that the kernel has for it, in ip's words, or NULL */
 	const char *refusal;     /* why the kernel has none, or NULL */
 	bool lacks_route;        /* and none is what the policy has no say in */
-	struct report *asked;    /* steps: what was asked, and the answer */
+	struct report *asked;    /* steps: what was read, and the result */
 	struct report *problems; /* warnings: where host and policy differ, and what repairs it */
 	struct report *unknown;  /* steps: what may decide, and cannot be known */
 };

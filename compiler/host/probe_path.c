@@ -19,7 +19,7 @@
 
 /* ---- words ---- */
 
-/* "drops the packet": what it does, or, behind "may", is said to do. */
+/* "drops the packet": what it does, or, after "may", could do. */
 static const char *effect_text(struct probe *ask, const struct foreign_effect *effect, bool may)
 {
 	const char *s = may ? "" : "s";
@@ -60,7 +60,7 @@ static bool touches_mark(const struct probe *ask, const struct foreign_effect *e
 	return !effect->is_mark_known || (effect->before ^ effect->after) & mask;
 }
 
-/* A doubt of one chain is told once. */
+/* A doubt of one chain is reported once. */
 static bool was_told(const struct foreign_effects *effects, size_t index)
 {
 	const struct foreign_effect *effect = &effects->items[index];
@@ -262,7 +262,7 @@ static void walk_first_hook(struct probe *ask)
 	walk(ask, hook, own->priority, INT_MAX, false);
 }
 
-/* The policy's chain behind those that translate gives it the mark that asks the main table's own
+/* The policy's chain after those that translate gives it the mark that asks the main table's own
  * networks first. */
 static void follow_translation(struct probe *ask)
 {

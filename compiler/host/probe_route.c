@@ -299,7 +299,7 @@ static void check_devices(struct probe *ask, const struct ir_route *route, struc
 		probe_doubt(ask, "the route has several gateways: which of them a connection gets");
 }
 
-/* The refusal that a setting explains is told by the setting. */
+/* A refusal that a sysctl explains is reported with the sysctl. */
 static void explain_refusal(struct probe *ask, int code)
 {
 	const char *filter = code == EXDEV || code == EINVAL ? probe_reverse_filter(ask) : NULL;

@@ -9,7 +9,7 @@
 #include "host/host.h"
 #include "host/probe.h"
 
-/* An answer about one element of a set. */
+/* The result of looking up one element of a set. */
 struct probe_member {
 	const struct ir_set *set;
 	struct wide value;

@@ -13,7 +13,7 @@ struct record;
  * any, or another kind of setting. */
 const char *relied_on(struct arena *arena, struct kernel *kernel, const struct record *record,
 		      const char *key);
-/* Remembers which interfaces are there when forwarding is switched on. */
+/* Stores which interfaces exist when forwarding is switched on. */
 void relied_note(struct arena *arena, struct kernel *kernel, const struct record *before,
 		 struct record *after, const char *key);
 

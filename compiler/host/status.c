@@ -112,7 +112,7 @@ static bool is_of_copy(const struct status_policy *policy, const struct ir_route
 	return copy && route->table == copy;
 }
 
-/* One line for all of them: whoever adds a network to the host adds several routes. */
+/* One line for all of them: a new network of the host often brings several routes. */
 static void tell_copy(struct arena *arena, struct status_policy *policy, const struct op_list *ops)
 {
 	const struct ir_route *lacked = NULL, *old = NULL, *first;
@@ -380,7 +380,7 @@ static void check_claim(struct arena *arena, struct status_policy *policy,
 				 claim->tables[i]);
 }
 
-/* What others have put before, among or behind what is the policy's. */
+/* Foreign objects before, among or after the policy's. */
 static void check_foreign_rules(struct status_policy *policy)
 {
 	const struct record *record = policy->record;

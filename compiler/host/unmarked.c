@@ -68,7 +68,7 @@ static const char *obstacle(struct arena *arena, const struct rules *rules)
 
 	for (size_t i = 0; i < count && !why; i++)
 		why = filter_of(arena, rules, devs[i]);
-	/* Whether to answer for an address is asked without a mark, too. */
+	/* proxy_arp looks routes up without a mark too. */
 	for (size_t i = 0; i < rules->count && !why; i++)
 		if (rules->items[i].iif && is_on(arena, PROXY_ARP, rules->items[i].iif))
 			why = arena_printf(arena, "%s answers ARP for other hosts (%s)",

@@ -3,7 +3,7 @@
  * once the nft table is lost.
  *
  * In IPv4 a reverse-path filter asks the same rules for the way back to the sender of what is to
- * be forwarded out by that interface, and without a mark: it would drop answers. So those rules
+ * be forwarded out by that interface, and without a mark: it would drop replies. So those rules
  * are left out where any interface has such a filter.
  */
 #ifndef TPC_HOST_UNMARKED_H
@@ -20,7 +20,7 @@ void unmarked_sift(struct arena *arena, struct ir *ir);
 /* What is refused so at the moment, in words; NULL where the policy has nothing to refuse. */
 const char *unmarked_words(struct arena *arena, const struct record *record,
 			   const struct observed *observed);
-/* What in this host's settings makes such IPv4 rules drop answers, in words; NULL: nothing, or
+/* The sysctl of this host that makes such IPv4 rules drop replies, in words; NULL: none, or
  * there are none. */
 const char *unmarked_harm(struct arena *arena, const struct record *record,
 			  const struct observed *observed);

@@ -3,7 +3,7 @@
  * port.
  *
  * A signature is bytes under a mask at the beginning of what a packet carries. Every app is known
- * by what its client says first, for answers never meet rules. Two signatures of different apps
+ * by what its client says first, because replies never meet rules. Two signatures of different apps
  * over one protocol differ in some bit that both look at, so no packet is of two apps
  * (tests/unit/test_app.c).
  */
@@ -50,7 +50,7 @@ static const unsigned char quic_mask[] = { 0xf0, 0xff, 0xff, 0xff, 0xff, 0xe0 };
 /* RFC 9000 section 14.1: a client's datagram with an Initial in it is padded to so many bytes. */
 enum { QUIC_LEAST = 1200 };
 /*
- * DNS: RFC 1035 section 4.1.1, a query: behind two bytes of ID QR 0, OPCODE 0, AA 0, TC 0, RD free;
+ * DNS: RFC 1035 section 4.1.1, a query: after two bytes of ID QR 0, OPCODE 0, AA 0, TC 0, RD free;
  * RA 0, Z 0, RCODE 0, AD and CD free (RFC 6840 section 5.7, RFC 4035 section 3.2.2); one question,
  * no answer, no authority, up to three additional records (EDNS, TSIG). Section 4.1.2: a name whose
  * first byte is a length, and four bytes more.

@@ -1,5 +1,5 @@
 /*
- * bytes: what a packet carries behind its TCP or UDP header, compared at an offset under a mask.
+ * bytes: the payload after the TCP or UDP header, compared at an offset under a mask.
  *
  * nft compares IR_BYTES_MOST bytes at once, so longer ones are several matches of one alternative.
  * Where a packet ends before the last of them, or is neither TCP nor UDP, no rule holds for it,

@@ -66,7 +66,7 @@ struct app_signature {
 	unsigned int least; /* so many bytes such a datagram carries; 0: as many as are compared */
 };
 
-/* The nth of them all; NULL behind the last. */
+/* The nth of them all; NULL after the last. */
 const struct app_signature *app_signature(size_t nth);
 
 /* fib daddr type: an address that this host has; a broadcast address; or either, with anycast. */
@@ -97,7 +97,7 @@ struct ir_match spoofed_match(void);
 struct ir_match lodged_match(void);
 /* Its connection began with its own source address, which only a first packet can change. */
 struct ir_match unsourced_match(void);
-/* Its connection was given a source address in the prefix (and answers come to it). */
+/* Its connection was given a source address in the prefix (and replies come to it). */
 struct ir_match given_match(struct arena *arena, struct addr_prefix prefix);
 /* The packet is of no connection, so that nothing can redirect it. */
 struct ir_match unconnected_match(void);

@@ -85,7 +85,7 @@ void match_lower_header(const struct match_condition *condition, struct match_co
 			out->items[i].items[k].family = context->family;
 }
 
-/* Decimal, or hexadecimal behind 0x; a leading zero has two meanings, and is none. */
+/* Decimal, or hexadecimal after 0x; a leading zero has two meanings, and is none. */
 static uint64_t number(const char *text, char **end)
 {
 	if (text[0] == '0' && text[1] >= '0' && text[1] <= '9') {

@@ -143,7 +143,7 @@ struct match_kind {
 		      struct match_alternatives *out);
 	/*
 	 * The protocols whose packets can fit the nth value, added to `out`, and what all others
-	 * are like ("has no ports"); NULL behind the last value. `named`: the rule names its
+	 * are like ("has no ports"); NULL after the last value. `named`: the rule names its
 	 * protocols. A kind without this function is about all protocols.
 	 */
 	const char *(*protocols)(const struct match_condition *condition, struct arena *arena,
@@ -152,11 +152,11 @@ struct match_kind {
 	const char *elsewhere; /* why it cannot work in the other scope */
 	bool implies_local;    /* a rule with it is about the host's own traffic unless it says
 				  otherwise */
-	bool may_change; /* a later packet of a connection may answer otherwise than the first */
+	bool may_change; /* a later packet of a connection may match differently from the first */
 	bool by_family;  /* lowers differently in each family */
 	bool names_interfaces; /* names are interfaces, so groups may stand for them */
 	bool names_identity;   /* tells who sends: what a listener's own traffic is matched by */
-	bool takes_mappings;   /* a value may be a mapping of its own, beside {not: ...} */
+	bool takes_mappings;   /* a value may be a mapping of its own, besides {not: ...} */
 	bool reads_data; /* asks what packets carry, and the first ones of TCP carry nothing */
 	const struct match_number *numbers; /* by selector; of MATCH_NUMBER in match.def */
 };
@@ -195,7 +195,7 @@ struct match_condition *match_read(struct decode *decode, const struct match_key
 /* A condition with this many alternatives gets a chain of its own, and then asks no ICMP error that
  * is about a connection. */
 enum { MATCH_APART_LEAST = 16 };
-/* May a later packet of the same connection answer otherwise? */
+/* May a later packet of the same connection match differently? */
 bool match_may_change(const struct match_condition *condition);
 
 /*

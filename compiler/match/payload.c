@@ -1,5 +1,5 @@
 /*
- * payload: text that a packet carries behind its TCP or UDP header, at the beginning
+ * payload: text that a packet carries after its TCP or UDP header, at the beginning
  * ({starts_with: TEXT}) or anywhere in the first bytes ({contains: TEXT, within: BYTES}).
  *
  * The text is what YAML can hold: UTF-8, with tabs and line ends by their escapes, no other control

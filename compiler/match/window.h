@@ -48,11 +48,11 @@ struct window_pattern {
 void window_expand(struct arena *arena, const struct window_pattern *pattern,
 		   struct interval_set *out);
 /*
- * "2026-12-24" at *text as a day; *text moves behind it. False when it is none; *why then says why
+ * "2026-12-24" at *text as a day; *text moves past it. False when it is none; *why then says why
  * there is no such day, and is left alone where the text does not look like one.
  */
 bool window_parse_date(struct arena *arena, const char **text, int64_t *day, const char **why);
-/* "22:30" at *text as seconds of the day, 24:00 included; *text moves behind it. */
+/* "22:30" at *text as seconds of the day, 24:00 included; *text moves past it. */
 bool window_parse_clock(const char **text, int *seconds);
 
 #endif

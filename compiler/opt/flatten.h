@@ -27,7 +27,7 @@ struct flatten {
 	size_t list_count;
 };
 
-/* Flattens the chain in place; chains that this makes are added behind the others. */
+/* Flattens the chain in place; chains that this makes are added after the others. */
 void flatten_chain(struct flatten *flatten, struct ir_chain *chain);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * opt: passes from ir to ir, which change what packets cost and never what becomes of them.
+ * opt: passes from ir to ir, which change the cost of packets and never their verdict.
  *
  * Level 0 leaves one nft rule for each of the policy's, for a reader. Level 1 makes runs of rules
  * that look up the same field into one verdict map (see flatten.c) and drops the sets that no

@@ -129,7 +129,7 @@ static bool same_words(const struct ir_match *a, size_t a_count, const struct ir
 	return same;
 }
 
-/* What the rule asks beside the values of the field, as matches; how many. */
+/* The rule's conditions other than the field, as matches; how many. */
 static size_t put_rest(struct flatten *flatten, const struct ir_rule *rule,
 		       const struct ir_match *match, struct ir_match *out)
 {
@@ -189,7 +189,7 @@ size_t run_longest(struct flatten *flatten, const struct ir_rule **rules, size_t
 	return longest;
 }
 
-/* Do all rules ask the same beside the field? Then it is asked once, before the map. */
+/* Do all rules have the same other conditions? Then they are matched once, before the map. */
 static void find_common(struct flatten *flatten, struct run *run)
 {
 	struct ir_match *common = NULL;

@@ -2,7 +2,7 @@
  * run: rules in a row that ask for the same field of a packet.
  *
  * In go the rules of a chain that a packet meets one after the other; out comes how many of them,
- * from the first on, may become one verdict map, and what each of them asks beside the field.
+ * from the first on, may become one verdict map, and the other conditions of each of them.
  */
 #ifndef TPC_OPT_RUN_H
 #define TPC_OPT_RUN_H

@@ -153,7 +153,7 @@ static void check_escapes(struct build *build, const struct node *node, char *te
 	}
 }
 
-/* A '|' or '>' scalar ends behind its last line, and libyaml's mark may be behind comments. */
+/* A '|' or '>' scalar ends after its last line, and libyaml's mark may be after comments. */
 static size_t trim(const struct build *build, size_t begin, size_t end)
 {
 	while (end > begin && strchr(" \t\r\n", build->text[end - 1]))

@@ -20,7 +20,7 @@ struct buf;
 struct decode {
 	struct arena *arena;
 	struct diag *diag;
-	void *user; /* what a decoder of the caller's needs beside these */
+	void *user; /* what a decoder of the caller needs besides these */
 };
 
 struct decode_field;

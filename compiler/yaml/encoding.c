@@ -1,5 +1,5 @@
 /*
- * encoding: looks at every byte of a text before anything else does.
+ * encoding: checks every byte of a text before anything else reads it.
  *
  * What passes is UTF-8 without NUL, control characters (but tab, LF and CR), byte order marks or
  * Unicode's own line ends. libyaml stops at the first of these and says little; here each gets its

@@ -314,7 +314,7 @@ static void no_value(const struct mistake *m)
 			  "write the value, or remove what is too much");
 }
 
-/* In a block: either the indentation fits nothing, or something is behind a finished value. */
+/* In a block: either the indentation fits nothing, or something follows a finished value. */
 static void no_key(const struct mistake *m)
 {
 	uint32_t first = line_text(m, m->at), before;

@@ -73,7 +73,7 @@ def is_over(host):
 
 
 def returns(shop, host, before, began, limit=LIMIT):
-	"""What does not hold of: all is back in time, and nobody waits any more."""
+	"""What does not hold of: everything is restored in time, and no watchdog is left."""
 	assert wait(lambda: "work.pending" not in files(shop) and not watchdogs(host)), f"still waiting: {files(shop)}, {watchdogs(host)}"
 	took = time.monotonic() - began
 	assert took <= limit, f"it took {took:.1f} s"
@@ -128,7 +128,7 @@ def test_confirmed(shop, host):
 	for word in "kept=foreign_v4", "kept=learned_v4", "counter rule_seen":
 		assert word in kept, f"no {word} while it waits"
 	expect(host.tpc("confirm"), 0, "work: confirmed", None)
-	assert is_over(host) and "work.pending" not in files(shop), "somebody still waits"
+	assert is_over(host) and "work.pending" not in files(shop), "a watchdog is left"
 	now = host.run("nft", "list table inet tpc_work").stdout
 	if sorted(now.replace(".2", "").split()) != sorted(plain.replace(".2", "").split()):
 		pytest.fail("confirmed is not what a plain apply leaves:")
@@ -236,7 +236,7 @@ def test_nothing_to_confirm(shop, host):
 	expect(host.tpc("apply", "--confirm", "5", "one.yaml"), 0, "nothing to change", None)
 	expect(host.tpc("apply", "--confirm", "5", "wrong.yaml"), 1)
 	expect(host.tpc("apply", "--confirm", "5", "refused.yaml"), 3, None, "nothing changed")
-	assert is_over(host) and "work.pending" not in files(shop), "somebody waits"
+	assert is_over(host) and "work.pending" not in files(shop), "a watchdog is left"
 	host.run("nft", "flush", "chain", "inet", "tpc_work", "prerouting")
 	expect(host.tpc("apply", "--confirm", "5", "one.yaml"), 0, "work: applied", None)
 	assert is_over(host), "a repair of what is applied waits for a confirmation"
@@ -331,7 +331,7 @@ def test_removed(shop, host):
 	host.run(shop.program, "apply", "one.yaml")
 	host.run(shop.program, "apply", "--confirm", "30", "two.yaml")
 	expect(host.tpc("remove"), 0, "work: removed", None)
-	assert is_over(host), "somebody still waits"
+	assert is_over(host), "a watchdog is left"
 	differs(before, host.state(), "removed:")
 	assert not files(shop)
 
@@ -529,9 +529,9 @@ def test_two_folders(shop, host):
 	differs(now, host.state(), "refused:")
 	assert len(watchdogs(host)) == 1, f"watchdogs: {watchdogs(host)}"
 	expect(host.tpc("remove", "work", environment=elsewhere(shop)), 0)
-	assert is_over(host), "somebody still waits"
+	assert is_over(host), "a watchdog is left"
 	differs(before, host.state(), "removed:")
-	# Whose policy was removed may go back, apply again, and confirm; then it waits for nobody.
+	# The other run directory may roll back, apply again, and confirm; then nothing is pending.
 	expect(host.tpc("rollback", "work"), 0, "rolled back")
 	expect(host.tpc("apply", "--confirm", "60", "two.yaml"), 0)
 	expect(host.tpc("confirm"), 0)
@@ -552,7 +552,7 @@ def test_two_folders_in_place(shop, host):
 
 
 def loaded_by_another(shop, host, seconds):
-	"""What waits is covered by somebody who does not ask tpc."""
+	"""Loads another policy over the waiting one, without tpc."""
 	write(shop)
 	host.run(shop.program, "apply", "-q", "one.yaml")
 	host.run(shop.program, "apply", "-q", "--confirm", seconds, "two.yaml")

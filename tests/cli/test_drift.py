@@ -103,7 +103,7 @@ def numbers(host):
 		"mark": f"{way['mark']:#x}/{way['mask']:#x}"}
 
 
-# What somebody does to an applied policy, what status says of it, and what plan does.
+# Changes by hand of an applied policy, what status says of them, and what plan does.
 STRAY = {
 	"-4 rule add fwmark {mark} lookup main priority {priority} protocol {protocol}": ("an IPv4 rule has the policy's protocol number", "- ip -4 rule del"),
 	"-6 rule add fwmark {mark} lookup main priority {priority} protocol {protocol}": ("an IPv6 rule has the policy's protocol number", "- ip -6 rule del"),
@@ -121,7 +121,7 @@ TOO_MANY = {
 
 
 def drifted(host, status, plan, applied):
-	"""All three tell of it, and then it is gone."""
+	"""All three report it, and then it is gone."""
 	shown = host.tpc("status")
 	expect(host.tpc("status", "--drift"), 5, status)
 	expect(shown, 5, status)
@@ -192,7 +192,7 @@ def handle(host, which):
 
 
 def edited(host):
-	"""What can be done to the table that nobody sees who counts rules; each is a command, by name."""
+	"""Changes of the table that keep the number of rules; each is a command, by name."""
 	def replace(which):
 		return ["nft", "replace", "rule", "inet", "tpc", "prerouting", "handle", handle(host, which), "iifname", "lo", "drop"]
 	return {

@@ -931,7 +931,7 @@ def test_sysctls(shop, host):
 	sysctl(host, key, 1)
 	expect(host.tpc("status"), 5, f"{key} is 1 and should be 0")
 	expect(host.tpc("remove"), 0)
-	assert sysctl(host, key) == "1", "somebody's change was undone"
+	assert sysctl(host, key) == "1", "a foreign change was undone"
 	shop.write("policy.yaml", SEED.replace("version: 1", "version: 1\nsettings: {sysctls: check}"))
 	expect(host.tpc("apply", "policy.yaml"), 0, (), [f"{key} is 1 and should be 0", "sysctl -w"])
 	shop.write("policy.yaml", SEED.replace("version: 1", "version: 1\nsettings: {sysctls: ignore}"))

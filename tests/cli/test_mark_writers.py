@@ -25,7 +25,7 @@ WORDS = ["[number-conflict]", "a foreign nft rule sets"]
 
 
 def load(host, hook, *rules, table="inet theirs", before=""):
-	"""A table of somebody else's; `hook` is its chain's "type ... hook ... priority ...", or empty."""
+	"""A foreign table; `hook` is its chain's "type ... hook ... priority ...", or empty."""
 	head = f"type {hook}; " if hook else ""
 	host.run("nft", f"table {table} {{ {before} chain c {{ {head}{'; '.join(rules)}; }}; }}")
 
@@ -111,7 +111,7 @@ def test_harmless(shop, host):
 	differs(before, uncounted(host), "after remove:")
 
 
-# Of rules that set the policy's mark: those that nobody reads it after.
+# Rules that set the policy's mark where nothing reads it later.
 UNREAD = {
 	"a table that sleeps": ("inet theirs", "filter hook prerouting priority -150", "flags dormant;"),
 	"what is for this host, once it is here": ("inet theirs", "filter hook input priority 0", ""),

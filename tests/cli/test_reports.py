@@ -153,7 +153,7 @@ def test_refusal(shop, host):
 
 
 def suggested(host):
-	"""What status tells one to run, once somebody has emptied a chain."""
+	"""The command of status after a chain was emptied by hand."""
 	host.run("nft", "flush", "chain", "inet", "tpc", "prerouting")
 	said = [problem["command"] for policy in host.json("status", status=5)["policies"] for problem in policy["problems"]]
 	return [text for text in said if text]

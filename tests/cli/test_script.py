@@ -248,7 +248,7 @@ verb down; echo "down $?"
 		['warning: ip -4 route add default dev tun0', 'Cannot find device "tun0"'])
 
 
-# What somebody else may have in our numbers, and what of it `up` says.
+# Foreign objects with the policy's numbers, and what `up` says of them.
 TAKEN = {
 	"rule add priority 10001 from 192.0.2.1 lookup 300": ["priorities 10000-100", "IPv4  10001: from 192.0.2.1 lookup 300"],
 	"-6 rule add priority 10002 fwmark 0x77/0xff lookup 300 protocol 99": ["IPv6  10002: from all fwmark 0x77/0xff lookup 300 proto 99"],

@@ -13,7 +13,7 @@ locale and time zone, by the san build where there is one; a case whose expected
 policy.dot or policy.mmd, is drawn, too. What it compiles to is loaded in namespaces of its own: the
 .nft twice by nft, the batches by ip.
 
-With --update what is expected is written anew: of a new case, every output; take away those that it is not about.
+--update rewrites the expected files: for a new case every output; delete those that it is not about.
 """
 import difflib
 import os

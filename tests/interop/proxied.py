@@ -59,7 +59,7 @@ class Trial(Network):
         return [word.split("/")[0] for word in shown_by_ip if "/" in word]
 
     def goes_direct(self, host, address, port, version, user=None):
-        """Nobody between the host and the origin, which sees the host's own address."""
+        """No proxy between the host and the origin, which sees the host's own address."""
         outcome = answered(curl(host, address, port, user), "origin", dest=shown(address, port))
         assert outcome.peer_address in self.addresses(host, version), str(outcome)
         assert "by way of nobody" in outcome.text, str(outcome)

@@ -68,7 +68,7 @@ def all_by_the_server(net):
 
 
 def refused_or_silent(host, version):
-    """Of local datagrams in IPv4 nobody is told that they were refused."""
+    """Local IPv4 datagrams are refused without an error."""
     outcome = dig(host, FOREIGN[version], timeout=1)
     assert outcome.kind in ("refused", "silence"), str(outcome)
 

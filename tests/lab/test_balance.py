@@ -263,7 +263,7 @@ def test_spread(network, mode):
 
 class Quiet:
     def look(self):
-        """Nobody watches."""
+        """No sniffer."""
 
 
 def test_spread_by():

@@ -447,7 +447,7 @@ LOOSE, STRICT = "fib saddr . mark oif missing drop", "fib saddr . mark . iif oif
 
 
 def _listing(host, *options):
-    """What nft shows of others' tables, line by line, with the handles of all that is in them."""
+    """The foreign tables as nft lists them, line by line, with handles."""
     tables = host.run("nft", "list", "tables").stdout.splitlines()
     return [line for table in tables if table.split()[-1] != "tpc"
             for line in host.run("nft", *options, "-a", "list", *table.split()).stdout.splitlines()]
@@ -460,7 +460,7 @@ def _counts(host):
 
 class _Others:
     """
-    Somebody else's rule set on the router. Each step must leave it as it was, byte for byte and
+    A foreign rule set on the router. Each step must leave it as it was, byte for byte and
     handle for handle; counts go on and are never set back.
     """
 
@@ -578,7 +578,7 @@ def test_firewalld(network):
             answered(probe.ask(net.client, "tcp", ROUTER[version], 22), "router")
             answered(probe.ask(net.router, "tcp", FOREIGN[version], 443), "origin")
             for host, address in (net.origin, ours), (net.client, ROUTER[version]):
-                for port in 8443, 12345:  # open for nobody, whoever listens there
+                for port in 8443, 12345:  # closed, whatever listens there
                     outcome = probe.ask(host, "tcp", address, port, timeout=0.05)
                     assert outcome.kind in GONE, f"port {port} at {address}: {outcome}"
 

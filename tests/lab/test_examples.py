@@ -155,7 +155,7 @@ def test_kill(network):
 
 
 def _encrypted(net, origin, address, port, **how):
-    """What the tunnel sends takes the clear way, whether or not anybody answers."""
+    """The tunnel's packets leave in the clear, with or without a reply."""
     probe.ask(net.router, "udp", address, port, timeout=0.05, **how)
     packets = origin.wait()
     assert packets and packets[0][2] == address, f"no packet to {address}: {packets}"

@@ -30,7 +30,7 @@ def _policy(net, text, **how):
 
 
 def _ask(net, proxied):
-    """Whoever is in these countries is reached by the proxy, everybody else directly."""
+    """These countries are reached through the proxy, others directly."""
     for country, addresses in ADDRESSES.items():
         who = "proxy" if country in proxied else "origin"
         for address in addresses:

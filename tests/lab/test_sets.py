@@ -118,7 +118,7 @@ def addresses_in(data, kind):
 
 
 def resolve(host, server, name, version):
-    """Asks a resolver as clients do; again, as they do, where nobody answers."""
+    """Asks a resolver as clients do, with retries."""
     kind = 1 if version == 4 else 28
     with host, socket.socket(probe.family_of(server), socket.SOCK_DGRAM) as sock:
         sock.connect((server, 53))

@@ -467,7 +467,7 @@ rules: [{{scope: both, proto: udp, port: 5000, then: {{proxy: far}}}}]
 # ---- a far end that goes on sending ----
 
 class Pusher:
-    """Answers whoever asks with one datagram after the other, at the far end."""
+    """Answers every query with one datagram after the other, at the far end."""
 
     def __init__(self, host, port):
         self.stopping, self.peers, self.socks = threading.Event(), {}, []

@@ -1,6 +1,6 @@
 """
 Kernel settings: each one adverse before, the feature broken as long as it is (sysctls: ignore),
-whole with `set`, told by `check`, and given back by remove, but for what somebody else has changed
+whole with `set`, reported by `check`, and restored by remove, except for foreign changes
 since.
 """
 
@@ -83,7 +83,7 @@ def tell(net, text, way, broken):
 
 
 def probes(net, who):
-    """Nobody answers; and: `who` does."""
+    """No reply; and: `who` replies."""
     def broken():
         for proto, version in BOTH:
             outcome = probe.ask(net.client, proto, FOREIGN[version], 443, timeout=0.3)

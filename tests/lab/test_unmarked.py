@@ -76,7 +76,7 @@ def reaches_host(net):
 
 
 def refused(net, families=(4, 6)):
-    """Forwarded packets of both families are told, and nothing reaches the uplink."""
+    """Forwarded packets of both families get an error, and nothing reaches the uplink."""
     origin = net.sniff()
     for proto, version in BOTH:
         if version in families:

@@ -63,7 +63,7 @@ def error_of(packet, error):
 
 
 def refusal(packet, kind="default", routing=None):
-    """What a sender is told by `reject`; nobody is told of what went to many."""
+    """The error of `reject`; there is none for packets to many receivers."""
     silent = packet.place == "broadcast" or packets.is_odd(packet.family, packet.to)
     silent |= packet.flags != wire.SYN  # see error_of
     # It comes by an uplink whose table refuses its way back.
@@ -246,7 +246,7 @@ class Expecting:
                 outcome.source = wire.number(world.LINKS[dev][packet.family][0])
             return outcome
         if alive:
-            # Under the router's own address nobody knows whose datagram it is.
+            # From the router's own address the owner of a datagram is unknown.
             heard = None if listener.get("masquerade") else _heard(packet, name, self.routing)
             return Outcome(passed=True, delivered=True, mark=mark, listener=heard)
         if on_failure == "drop":

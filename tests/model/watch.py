@@ -1,4 +1,4 @@
-"""watch: what passes on the router, told by the kernel (nflog), and what reaches its listeners.
+"""watch: what passes on the router, reported by the kernel (nflog), and what reaches its listeners.
 
 Events gives (hook, mark, interface in, interface out, packet) of every packet that a hook of the
 watching table has met. Listeners are real sockets: a UDP listener is read, a TCP listener is known

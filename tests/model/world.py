@@ -1,4 +1,4 @@
-"""world: a router with six links, and somebody at the far end of all of them.
+"""world: a router with six links, and a host at the far end of each.
 
     lan0 10.10.10.1/24 fd00:10::1/64    lan1 10.11.0.1/24 fd00:11::1/64
     wan0 192.0.2.2/24 2001:db8:1::2/64 (default route)   wan1 198.51.100.2/24 2001:db8:2::2/64
@@ -55,7 +55,7 @@ def _map(expression):
     return f"meta mark set {expression} & 0xfc map {{ {pairs} }}"
 
 
-# The last packet of a run is for nobody, and no policy meets it.
+# The last packet of a run has no receiver, and no policy matches it.
 TABLES = f"""
 table inet model_marks {{
 	chain prerouting {{

@@ -141,7 +141,7 @@ WALL = """version: 1
 sets: {x: [203.0.113.0/24, 198.51.100.7, "2001:db8:113::/48"]}
 rules: [{to: x, then: drop}]
 """
-MEDDLING = {  # what somebody does to a set at that moment -> what the program says of it
+MEDDLING = {  # a foreign change of a set at that moment -> what the program says of it
     "nft add element inet tpc x_v4 '{ 10.0.0.0/9 }'":
         ("x_v4: 10.1.0.0-10.2.255.255: added, or a part of it, from outside",),
     "nft flush set inet tpc x_v4": ("x_v4: 198.51.100.7: removed from outside",),

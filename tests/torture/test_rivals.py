@@ -122,7 +122,7 @@ def test_come_and_go(net):
     unlike(bare, net.router, "all removed")
 
 
-# ---- somebody else's ----
+# ---- foreign objects ----
 
 def foreign_objects(net):
     """Fifty things: nft tables with chains, sets and maps, ip rules, and routes."""
