@@ -14,8 +14,6 @@ struct explain explain_new(struct arena *arena, const struct ir *plain, const st
 
 	explain.trace = trace_new(arena, plain);
 	explain.walker = ir_walker(arena, optimised);
-	explain.texts =
-		arena_alloc(arena, (explain.trace->rule_count + 1) * sizeof(*explain.texts));
 	explain.lacks = arena_alloc(arena, match_key_count * sizeof(*explain.lacks));
 	return explain;
 }
@@ -329,10 +327,9 @@ const struct explain_lack *explain_lacks(struct explain *explain,
 }
 
 const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
-			      const struct trace_rule *rule)
+			      const struct trace_rule *rule, struct buf *out)
 {
 	const struct ir_authored_condition *blamed = explain_blamed(explain, answer, rule);
-	struct buf text = { 0 };
 
 	if (!trace_came_to(explain->trace, rule)) {
 		if (!rule->lowered)
@@ -343,11 +340,12 @@ const char *explain_condition(const struct explain *explain, const struct explai
 		return NULL;
 	if (rule->failed->unless)
 		return rule->failed->unless;
+	out->length = 0;
 	if (blamed) {
-		buf_printf(&text, "%s: ", blamed->key);
-		put_source(blamed->origin, &text);
+		buf_printf(out, "%s: ", blamed->key);
+		put_source(blamed->origin, out);
 	} else {
-		ir_match_put(rule->failed, NULL, &text);
+		ir_match_put(rule->failed, NULL, out);
 	}
-	return buf_keep(explain->arena, &text);
+	return buf_text(out);
 }

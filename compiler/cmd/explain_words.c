@@ -176,8 +176,9 @@ static void put_failed(const struct explain *explain, const struct explain_answe
 		       const struct trace_rule *rule, struct buf *out)
 {
 	bool passed = explain_passed(explain, rule);
+	struct buf text = { 0 };
 	const char *condition = passed ? "matches, and continues"
-				       : explain_condition(explain, answer, rule);
+				       : explain_condition(explain, answer, rule, &text);
 
 	buf_puts(out, "  ");
 	put_place(rule, out);
@@ -185,6 +186,7 @@ static void put_failed(const struct explain *explain, const struct explain_answe
 	if (condition && !passed && rule->failed && identity_is_guess(rule->failed, answer->packet))
 		buf_puts(out, "  (whose number a name is, only the host knows)");
 	buf_putc(out, '\n');
+	buf_free(&text);
 }
 
 static void put_before(struct explain *explain, const struct explain_answer *answer,
