@@ -174,7 +174,8 @@ static struct interval_set held_by(struct apply *apply, const struct ir_set *set
 }
 
 /* What a gateway had that does not answer now stays. */
-static void compare(struct apply *apply, struct ir_set *set, const struct gateways_set *wanted)
+static void compare(struct apply *apply, const struct ir_set *set,
+		    const struct gateways_set *wanted)
 {
 	struct interval_set held = held_by(apply, set);
 	struct ir_set *added = arena_new_of(apply->arena, struct ir_set),
@@ -188,8 +189,10 @@ static void compare(struct apply *apply, struct ir_set *set, const struct gatewa
 		removed->elements = interval_subtract(apply->arena, &held, &wanted->addresses);
 	if (!added->elements.count && !removed->elements.count)
 		return;
-	op = diff_add_set(apply->arena, &apply->ops, OP_SET_UPDATE, STAGE_GATEWAYS, apply->ir, set,
-			  apply->set_names[set - apply->ir->sets]);
+	op = op_add(apply->arena, &apply->ops, OP_SET_UPDATE, STAGE_GATEWAYS);
+	op->table = apply->ir->table;
+	op->name = apply->set_names[set - apply->ir->sets];
+	op->set = set;
 	op->added = added;
 	op->removed = removed;
 	op->why = "link addresses of gateways";

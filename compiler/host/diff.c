@@ -16,6 +16,36 @@
 #include "kernel/nft_elements.h"
 #include "state/archive.h"
 
+struct diff {
+	struct arena *arena;
+	const struct ir *ir;
+	const struct observed *observed;
+	const struct nft_table *table; /* the observed one */
+	const struct archive *applied;
+	struct op_list *ops;
+	const char **names; /* in nft, one for each of the ir's sets */
+};
+
+/* An op of something in the nft table. */
+static struct op *add(const struct diff *diff, enum op_kind kind, enum op_stage stage,
+		      const char *name)
+{
+	struct op *op = op_add(diff->arena, diff->ops, kind, stage);
+
+	op->table = diff->ir->table;
+	op->name = name;
+	return op;
+}
+
+static struct op *add_set(const struct diff *diff, enum op_kind kind, enum op_stage stage,
+			  const struct ir_set *set, const char *name)
+{
+	struct op *op = add(diff, kind, stage, name);
+
+	op->set = set;
+	return op;
+}
+
 /* ---- sets ---- */
 
 /*
@@ -54,18 +84,6 @@ static const struct nft_table_set *find_held(const struct nft_table *table,
 	return NULL;
 }
 
-struct op *diff_add_set(struct arena *arena, struct op_list *ops, enum op_kind kind,
-			enum op_stage stage, const struct ir *ir, const struct ir_set *set,
-			const char *name)
-{
-	struct op *op = op_add(arena, ops, kind, stage);
-
-	op->table = ir->table;
-	op->name = name;
-	op->set = set;
-	return op;
-}
-
 /* ---- sets that change in place ---- */
 
 /* One transaction holds so many intervals on any socket that may be widened; more is filled anew.
@@ -74,26 +92,23 @@ enum { UPDATE_MOST = 1 << 16 };
 
 /* The kernel's set under the name that the table tells of, where it still holds what was applied.
  */
-static const struct nft_table_set *
-find_applied(const struct nft_table *table, const struct archive *applied, const struct ir_set *set)
+static const struct nft_table_set *find_applied(const struct diff *diff, const struct ir_set *set)
 {
-	const struct ir_set *before = ir_set_find(applied->ir, set->base);
+	const struct ir_set *before = ir_set_find(diff->applied->ir, set->base);
 
-	return before && !before->dynamic ? find_held(table, before) : NULL;
+	return before && !before->dynamic ? find_held(diff->table, before) : NULL;
 }
 
-static bool add_update(struct arena *arena, const struct ir *ir, const struct ir_set *set,
-		       const struct nft_table *table, const struct archive *applied,
-		       struct op_list *ops)
+static bool add_update(const struct diff *diff, const struct ir_set *set)
 {
-	const struct nft_table_set *held = find_applied(table, applied, set);
-	struct delta *delta = arena_new_of(arena, struct delta);
+	const struct nft_table_set *held = find_applied(diff, set);
+	struct delta *delta = arena_new_of(diff->arena, struct delta);
 	struct op *op;
 
-	if (!held ||
-	    !delta_make(arena, ir_set_find(applied->ir, set->base), set, UPDATE_MOST, delta))
+	if (!held || !delta_make(diff->arena, ir_set_find(diff->applied->ir, set->base), set,
+				 UPDATE_MOST, delta))
 		return false;
-	op = diff_add_set(arena, ops, OP_SET_UPDATE, STAGE_COMMIT, ir, set, held->name);
+	op = add_set(diff, OP_SET_UPDATE, STAGE_COMMIT, set, held->name);
 	op->added = &delta->added;
 	op->removed = &delta->removed;
 	op->why = "in place";
@@ -101,19 +116,22 @@ static bool add_update(struct arena *arena, const struct ir *ir, const struct ir
 }
 
 /* Where only contents differ from what was applied, and little of them, no set is re-created. */
-static void find_updates(struct arena *arena, const struct ir *ir, const struct nft_table *table,
-			 const struct archive *applied, struct op_list *ops)
+static void find_updates(const struct diff *diff)
 {
-	const struct about_line *policy = nft_table_about(table, ABOUT_POLICY);
-	struct op *before = ops->last;
-	bool good = applied && nft_table_is_readable(table) &&
-		    policy->digest == applied->ir->digest && applied->shape == ir_shape(ir);
+	const struct archive *applied = diff->applied;
+	struct op *before = diff->ops->last;
+	bool good = applied && nft_table_is_readable(diff->table) &&
+		    nft_table_about(diff->table, ABOUT_POLICY)->digest == applied->ir->digest &&
+		    applied->shape == ir_shape(diff->ir);
 
-	for (size_t i = 0; i < ir->set_count && good; i++)
-		if (!ir->sets[i].dynamic && !find_held(table, &ir->sets[i]))
-			good = add_update(arena, ir, &ir->sets[i], table, applied, ops);
+	for (size_t i = 0; i < diff->ir->set_count && good; i++) {
+		const struct ir_set *set = &diff->ir->sets[i];
+
+		if (!set->dynamic && !find_held(diff->table, set))
+			good = add_update(diff, set);
+	}
 	if (!good)
-		op_cut(ops, before);
+		op_cut(diff->ops, before);
 }
 
 static bool is_updated(const struct op_list *ops, const struct ir_set *set)
@@ -126,33 +144,24 @@ static bool is_updated(const struct op_list *ops, const struct ir_set *set)
 
 /* ---- sets that are filled ---- */
 
-struct naming {
-	struct arena *arena;
-	const struct ir *ir;
-	const struct nft_table *table;
-	const struct archive *applied;
-	struct op_list *ops;
-	const char **names; /* in nft, one for each of the ir's sets */
-};
-
-static bool is_name_taken(const struct naming *naming, size_t index, const char *name)
+static bool is_name_taken(const struct diff *diff, size_t index, const char *name)
 {
-	for (size_t i = 0; i < naming->ir->set_count; i++)
-		if (i != index && (strcmp(naming->ir->sets[i].base, name) == 0 ||
-				   strcmp(naming->names[i], name) == 0))
+	for (size_t i = 0; i < diff->ir->set_count; i++)
+		if (i != index && (strcmp(diff->ir->sets[i].base, name) == 0 ||
+				   strcmp(diff->names[i], name) == 0))
 			return true;
-	for (struct op *op = naming->ops->first; op; op = op->next)
+	for (struct op *op = diff->ops->first; op; op = op->next)
 		if (op->stage == STAGE_FREE_NAMES && strcmp(op->name, name) == 0)
 			return false;
-	return nft_table_set_find(naming->table, name) != NULL;
+	return nft_table_set_find(diff->table, name) != NULL;
 }
 
-static const char *free_name(const struct naming *naming, size_t index)
+static const char *free_name(const struct diff *diff, size_t index)
 {
-	const char *base = naming->ir->sets[index].base, *name = base;
+	const char *base = diff->ir->sets[index].base, *name = base;
 
-	for (unsigned int i = 2; is_name_taken(naming, index, name); i++)
-		name = arena_printf(naming->arena, "%s.%u", base, i);
+	for (unsigned int i = 2; is_name_taken(diff, index, name); i++)
+		name = arena_printf(diff->arena, "%s.%u", base, i);
 	return name;
 }
 
@@ -194,92 +203,83 @@ static bool is_declared_so(const struct nft_table_set *held, const struct ir_set
 }
 
 /* The kernel's set that stays, or NULL. */
-static const struct nft_table_set *find_lasting(const struct nft_table *table,
-						const struct archive *applied,
-						const struct op_list *ops, const struct ir_set *set)
+static const struct nft_table_set *find_lasting(const struct diff *diff, const struct ir_set *set)
 {
 	const struct nft_table_set *held;
 
 	if (set->dynamic) {
-		held = nft_table_set_find(table, set->base);
+		held = nft_table_set_find(diff->table, set->base);
 		return held && is_declared_so(held, set) ? held : NULL;
 	}
-	held = find_held(table, set);
-	return !held && is_updated(ops, set) ? find_applied(table, applied, set) : held;
+	held = find_held(diff->table, set);
+	return !held && is_updated(diff->ops, set) ? find_applied(diff, set) : held;
 }
 
 /*
  * What no rule uses goes first, so that its name is free. Not what was filled at run time: an apply
  * that was cut off left it, and its rollback needs what it holds.
  */
-static void remove_set(const struct naming *naming, const struct nft_table_set *set)
+static void remove_set(const struct diff *diff, const struct nft_table_set *set)
 {
-	const struct about_line *line = nft_table_about_set(naming->table, NULL, set->name);
-	bool is_unused = knows_uses(naming->table) && !line;
-	struct op *op = op_add(naming->arena, naming->ops, OP_SET_REMOVE,
-			       is_unused && !nft_table_is_learned(set) ? STAGE_FREE_NAMES
-								       : STAGE_DROP_SETS);
+	const struct about_line *line = nft_table_about_set(diff->table, NULL, set->name);
+	bool is_unused = knows_uses(diff->table) && !line;
+	struct op *op =
+		add(diff, OP_SET_REMOVE,
+		    is_unused && !nft_table_is_learned(set) ? STAGE_FREE_NAMES : STAGE_DROP_SETS,
+		    set->name);
 
-	op->table = naming->ir->table;
-	op->name = set->name;
 	op->word = nft_table_set_word(set);
 	op->base = is_unused ? NULL : line ? line->base : set->name;
-	op->is_replaced = line && ir_set_find(naming->ir, line->base);
+	op->is_replaced = line && ir_set_find(diff->ir, line->base);
 	op->why = is_unused ? "left over" : NULL;
 }
 
 /* Under the name that it was given a stand-in is filled before the commit, and afterwards the set
  * itself is made anew. */
-static void migrate_set(const struct naming *naming, const struct ir_set *set, const char *name,
+static void migrate_set(const struct diff *diff, const struct ir_set *set, const char *name,
 			const struct nft_table_set *held)
 {
-	struct arena *arena = naming->arena;
-	struct op *op = diff_add_set(arena, naming->ops, OP_SET_MIGRATE, STAGE_MIGRATE, naming->ir,
-				     set, name),
-		  *old;
+	struct arena *arena = diff->arena;
+	struct op *op = add_set(diff, OP_SET_MIGRATE, STAGE_MIGRATE, set, name), *old;
 
 	op->has_history = held->is_dynamic && !held->holds_flows &&
 			  held->bits == nft_elements_bits(set->type);
 	op->why = why_migrated(arena, set, held);
 	if (op->has_history)
 		op->why = arena_printf(arena, "re-created with its elements: %s", op->why);
-	old = op_add(arena, naming->ops, OP_SET_REMOVE, STAGE_DROP_SETS);
-	old->table = naming->ir->table;
-	old->name = name;
+	old = add(diff, OP_SET_REMOVE, STAGE_DROP_SETS, name);
 	old->word = "set";
 	old->base = set->base;
 	old->is_detail = true;
 }
 
-static void fill_set(const struct naming *naming, size_t index)
+static void fill_set(const struct diff *diff, size_t index)
 {
-	const struct ir_set *set = &naming->ir->sets[index];
-	const struct nft_table_set *held =
-		set->dynamic ? nft_table_set_find(naming->table, set->base) : NULL;
+	const struct ir_set *set = &diff->ir->sets[index];
+	const struct nft_table_set *held = set->dynamic ? nft_table_set_find(diff->table, set->base)
+							: NULL;
 	struct op *op;
 
-	naming->names[index] = free_name(naming, index);
-	op = diff_add_set(naming->arena, naming->ops, OP_SET_FILL, STAGE_SETS, naming->ir, set,
-			  naming->names[index]);
+	diff->names[index] = free_name(diff, index);
+	op = add_set(diff, OP_SET_FILL, STAGE_SETS, set, diff->names[index]);
 	op->count = set->elements.count;
 	op->is_detail = held != NULL;
 	if (held)
-		migrate_set(naming, set, op->name, held);
+		migrate_set(diff, set, op->name, held);
 }
 
-static void diff_sets(const struct naming *naming)
+static void diff_sets(const struct diff *diff)
 {
-	const struct ir *ir = naming->ir;
-	const struct nft_table *table = naming->table;
-	bool *stays = arena_alloc(naming->arena, (table->set_count + 1) * sizeof(*stays)),
-	     *is_held = arena_alloc(naming->arena, (ir->set_count + 1) * sizeof(*is_held));
+	const struct ir *ir = diff->ir;
+	const struct nft_table *table = diff->table;
+	bool *stays = arena_alloc(diff->arena, (table->set_count + 1) * sizeof(*stays)),
+	     *is_held = arena_alloc(diff->arena, (ir->set_count + 1) * sizeof(*is_held));
 
 	for (size_t i = 0; i < ir->set_count; i++) {
 		const struct ir_set *set = &ir->sets[i];
-		const struct nft_table_set *held =
-			find_lasting(table, naming->applied, naming->ops, set);
+		const struct nft_table_set *held = find_lasting(diff, set);
 
-		naming->names[i] = held ? held->name : set->base;
+		diff->names[i] = held ? held->name : set->base;
 		is_held[i] = held != NULL;
 		/* One that is re-created is no set too many. */
 		if (!held && set->dynamic)
@@ -289,10 +289,10 @@ static void diff_sets(const struct naming *naming)
 	}
 	for (size_t i = 0; i < table->set_count; i++)
 		if (!stays[i])
-			remove_set(naming, &table->sets[i]);
+			remove_set(diff, &table->sets[i]);
 	for (size_t i = 0; i < ir->set_count; i++)
 		if (!is_held[i])
-			fill_set(naming, i);
+			fill_set(diff, i);
 }
 
 /* ---- chains ---- */
@@ -305,34 +305,22 @@ static bool is_like(const struct nft_table_chain *held, const struct ir_chain *c
 	       (held->type == chain->type && held->priority == chain->priority);
 }
 
-static struct op *remove_named(struct arena *arena, const struct ir *ir, enum op_kind kind,
-			       enum op_stage stage, const char *name, struct op_list *ops)
-{
-	struct op *op = op_add(arena, ops, kind, stage);
-
-	op->table = ir->table;
-	op->name = name;
-	return op;
-}
-
 /*
  * Those with hooks go with the commit, or are made anew there with another hook; those without
  * after old sets, since old maps lead to them.
  */
-static void diff_chains(struct arena *arena, const struct ir *ir, const struct nft_table *table,
-			struct op_list *ops)
+static void diff_chains(const struct diff *diff)
 {
-	for (size_t i = 0; i < table->chain_count; i++) {
-		const struct nft_table_chain *held = &table->chains[i];
-		const struct ir_chain *chain = ir_chain_find(ir, held->name);
+	for (size_t i = 0; i < diff->table->chain_count; i++) {
+		const struct nft_table_chain *held = &diff->table->chains[i];
+		const struct ir_chain *chain = ir_chain_find(diff->ir, held->name);
 		bool is_plain = held->hook == IR_HOOK_NONE && !held->is_other;
 
 		if ((strcmp(held->name, ABOUT_CHAIN) == 0 && is_plain) ||
 		    (chain && is_like(held, chain)))
 			continue;
-		remove_named(arena, ir, OP_CHAIN_REMOVE,
-			     !chain && is_plain ? STAGE_DROP_CHAINS : STAGE_COMMIT, held->name,
-			     ops);
+		add(diff, OP_CHAIN_REMOVE, !chain && is_plain ? STAGE_DROP_CHAINS : STAGE_COMMIT,
+		    held->name);
 	}
 }
 
@@ -387,24 +375,25 @@ static const char *wrong_chain(struct arena *arena, const struct ir *ir,
 }
 
 /* A set that the rules know under another name than it has now: an apply was cut off. */
-static const struct ir_set *misnamed_set(const struct ir *ir, const char *const *names,
-					 const struct nft_table *table)
+static const struct ir_set *misnamed_set(const struct diff *diff)
 {
-	for (size_t i = 0; i < ir->set_count; i++)
-		if (!nft_table_about_set(table, ir->sets[i].base, names[i]))
-			return &ir->sets[i];
+	for (size_t i = 0; i < diff->ir->set_count; i++)
+		if (!nft_table_about_set(diff->table, diff->ir->sets[i].base, diff->names[i]))
+			return &diff->ir->sets[i];
 	return NULL;
 }
 
 /* Why the rules have to be rewritten, or NULL. */
-static const char *why_commit(struct arena *arena, const struct ir *ir, const char *const *names,
-			      const struct observed *observed, const struct op_list *ops)
+static const char *why_commit(const struct diff *diff)
 {
-	const struct nft_table *table = &observed->table;
+	struct arena *arena = diff->arena;
+	const struct ir *ir = diff->ir;
+	const struct op_list *ops = diff->ops;
+	const struct nft_table *table = diff->table;
 	const char *in_use = find_chain_in_use(table, ops);
 	const struct about_line *policy = nft_table_about(table, ABOUT_POLICY);
 	const char *cgroup = cgroup_changed(ir, table->cgroups, table->cgroup_count);
-	const struct ir_set *misnamed = misnamed_set(ir, names, table);
+	const struct ir_set *misnamed = misnamed_set(diff);
 
 	if (!table->exists)
 		return arena_printf(arena, "there is no table inet %s", ir->table);
@@ -416,8 +405,8 @@ static const char *why_commit(struct arena *arena, const struct ir *ir, const ch
 		return arena_printf(arena, "the table inet %s is dormant", ir->table);
 	if (op_find(ops, OP_SET_FILL))
 		return "a set is missing or was changed";
-	if (observed->hosted_changed)
-		return observed->hosted_changed;
+	if (diff->observed->hosted_changed)
+		return diff->observed->hosted_changed;
 	if (cgroup)
 		return arena_printf(arena, "the cgroup %s was re-created", cgroup);
 	if (misnamed)
@@ -431,35 +420,34 @@ static const char *why_commit(struct arena *arena, const struct ir *ir, const ch
 	return wrong_chain(arena, ir, table);
 }
 
-static void add_commit(struct arena *arena, const struct ir *ir, const struct observed *observed,
-		       enum op_stage stage, const char *why, struct op_list *ops)
+static struct op *add_commit(const struct diff *diff, enum op_stage stage, const char *why)
 {
-	struct op *op = op_add(arena, ops, OP_COMMIT, stage);
+	struct op *op = add(diff, OP_COMMIT, stage, NULL);
 
-	op->table = ir->table;
 	op->why = why;
-	op->is_anew = observed->table.exists;
-	for (size_t i = 0; i < ir->chain_count; i++)
-		op->count += emit_nft_chain_length(&ir->chains[i]);
+	op->is_anew = diff->table->exists;
+	for (size_t i = 0; i < diff->ir->chain_count; i++)
+		op->count += emit_nft_chain_length(&diff->ir->chains[i]);
+	return op;
 }
 
 /* What sets that stay begin with, too, and once more where rules ask stand-ins meanwhile. */
-static void diff_commit(struct arena *arena, const struct ir *ir, const struct observed *observed,
-			const char *why, struct op_list *ops)
+static void diff_commit(const struct diff *diff, const char *why)
 {
-	add_commit(arena, ir, observed, STAGE_COMMIT, why, ops);
-	if (op_find(ops, OP_SET_MIGRATE)) {
-		add_commit(arena, ir, observed, STAGE_COMMIT_AGAIN, why, ops);
-		ops->last->is_detail = true;
-	}
+	const struct ir *ir = diff->ir;
+	struct op_list *ops = diff->ops;
+
+	add_commit(diff, STAGE_COMMIT, why);
+	if (op_find(ops, OP_SET_MIGRATE))
+		add_commit(diff, STAGE_COMMIT_AGAIN, why)->is_detail = true;
 	for (struct op *op = ops->first; op; op = op->next)
 		op->is_detail |= op->kind == OP_CHAIN_REMOVE;
 	for (size_t i = 0; i < ir->set_count; i++) {
 		const struct ir_set *set = &ir->sets[i];
 
 		if (set->dynamic && set->elements.count && !op_fills(ops, set))
-			diff_add_set(arena, ops, OP_SET_TOP_UP, STAGE_TOP_UP, ir, set, set->base)
-				->is_detail = true;
+			add_set(diff, OP_SET_TOP_UP, STAGE_TOP_UP, set, set->base)->is_detail =
+				true;
 	}
 }
 
@@ -469,20 +457,19 @@ static const char **diff_with(struct arena *arena, const struct ir *ir,
 {
 	const struct nft_table *table = &observed->table;
 	const char **names = arena_alloc(arena, (ir->set_count + 1) * sizeof(*names)), *why;
-	const struct naming naming = { arena, ir, table, applied, ops, names };
+	const struct diff diff = { arena, ir, observed, table, applied, ops, names };
 
 	*ops = (struct op_list){ 0 };
 	diff_routing(arena, ir, observed, ops);
-	find_updates(arena, ir, table, applied, ops);
-	diff_sets(&naming);
-	diff_chains(arena, ir, table, ops);
+	find_updates(&diff);
+	diff_sets(&diff);
+	diff_chains(&diff);
 	for (size_t i = 0; i < table->counter_count; i++)
 		if (!is_counter_wanted(ir, table->counters[i].name))
-			remove_named(arena, ir, OP_COUNTER_REMOVE, STAGE_DROP_COUNTERS,
-				     table->counters[i].name, ops);
-	why = why_commit(arena, ir, names, observed, ops);
+			add(&diff, OP_COUNTER_REMOVE, STAGE_DROP_COUNTERS, table->counters[i].name);
+	why = why_commit(&diff);
 	if (why)
-		diff_commit(arena, ir, observed, why, ops);
+		diff_commit(&diff, why);
 	return names;
 }
 

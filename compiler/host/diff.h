@@ -26,10 +26,6 @@ const char **diff_make(struct arena *arena, const struct ir *ir, const struct ob
  * number. */
 void diff_routing(struct arena *arena, const struct ir *ir, const struct observed *observed,
 		  struct op_list *ops);
-/* An op of a set of the ir, which has that name in nft. */
-struct op *diff_add_set(struct arena *arena, struct op_list *ops, enum op_kind kind,
-			enum op_stage stage, const struct ir *ir, const struct ir_set *set,
-			const char *name);
 /* The interface that the route goes by and that is down, or NULL. `netlink` is rtnetlink's. */
 const char *diff_down_device(struct netlink *netlink, const struct ir_route *route);
 /* That an interface is not there, for a person; NULL where it is. */
