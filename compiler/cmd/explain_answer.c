@@ -222,9 +222,10 @@ static void put_source(struct span where, struct buf *out)
 	}
 }
 
-const struct ir_authored_condition *explain_blamed(const struct explain *explain,
-						   const struct explain_answer *answer,
-						   const struct trace_rule *rule)
+/* The author's condition that failed, or NULL. */
+static const struct ir_authored_condition *failed_condition(const struct explain *explain,
+							    const struct explain_answer *answer,
+							    const struct trace_rule *rule)
 {
 	const struct ir_match *match = trace_came_to(explain->trace, rule) ? rule->failed : NULL;
 	const char *key = match && match->key ? match_blamed_key(match, answer->packet) : NULL;
@@ -316,7 +317,7 @@ const struct explain_lack *explain_lacks(struct explain *explain,
 
 		if (!explain_is_before(explain, answer, rule) || explain_passed(explain, rule))
 			continue;
-		blamed = explain_blamed(explain, answer, rule);
+		blamed = failed_condition(explain, answer, rule);
 		if (!blamed || !lacks(answer->packet, blamed->key))
 			continue;
 		lack = lack_of(explain, blamed->key);
@@ -329,7 +330,7 @@ const struct explain_lack *explain_lacks(struct explain *explain,
 const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
 			      const struct trace_rule *rule, struct buf *out)
 {
-	const struct ir_authored_condition *blamed = explain_blamed(explain, answer, rule);
+	const struct ir_authored_condition *blamed = failed_condition(explain, answer, rule);
 
 	if (!trace_came_to(explain->trace, rule)) {
 		if (!rule->lowered)

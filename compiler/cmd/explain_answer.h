@@ -91,10 +91,6 @@ const char *explain_condition(const struct explain *explain, const struct explai
  */
 bool explain_list(const struct explain_answer *answer, size_t nth, const char **key,
 		  const char **name, struct buf *out);
-/* The author's condition that it is, or NULL. */
-const struct ir_authored_condition *explain_blamed(const struct explain *explain,
-						   const struct explain_answer *answer,
-						   const struct trace_rule *rule);
 /* For each of match_keys: the rules whose condition on it did not hold because the question left
  * out what it asks for. Good until the next packet. */
 const struct explain_lack *explain_lacks(struct explain *explain,
