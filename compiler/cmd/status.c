@@ -1,5 +1,5 @@
 /*
- * status: `tpc status [NAME]` shows what is applied, its counters, and what of it does not hold.
+ * status: `tpc status [NAME]` shows applied policies, counters and drift.
  * Reads only.
  */
 #include <inttypes.h>

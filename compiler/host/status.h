@@ -1,5 +1,5 @@
 /*
- * status: what is applied on this host, and what of it does not hold. Reads only.
+ * status: the applied policies of this host and their drift. Reads only.
  */
 #ifndef TPC_HOST_STATUS_H
 #define TPC_HOST_STATUS_H
