@@ -184,7 +184,7 @@ def test_said(net):
     assert policy.tpc("status", "--drift").returncode == 0, "before"
     pull(net, "wan0", "origin")
     said = policy.tpc("status").stdout
-    assert "the interface wan0 has no carrier" in said and "what comes after them" in said, said
+    assert "the interface wan0 has no carrier" in said and "uses the next ones" in said, said
     said = policy.tpc("explain", str(policy.path), "in=lan0", f"from={CLIENT[4]}", f"to={FOREIGN[4]}",
                       "proto=tcp", "port=443", "--live", check=False)
     assert said.returncode == 5, "explain --live"
