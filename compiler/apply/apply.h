@@ -19,7 +19,7 @@ struct plan;
 struct report;
 struct watchdog;
 
-/* The policy comes from an archive, and its sets from there are what the kernel is to hold. */
+/* The policy and its sets are read from an archive. */
 struct apply_return {
 	bool from_previous; /* from the archive of what was applied before, not of what was applied
 			     */
@@ -32,9 +32,10 @@ struct apply_job {
 	struct report *report; /* everything else, and what was done */
 	struct ir *ir;         /* names of sets may change */
 	const char *policy;    /* the policy's path, for the record */
-	const char *options; /* that change what it does, as on a command line, or NULL; so, too */
-	bool strict;         /* what is found before anything changes, or ways that the kernel does
-				not take, is no warning: nothing changes */
+	const char *options; /* that change what it does, as on a command line, for the next apply;
+				or NULL */
+	bool strict;         /* warnings found before the first change, and refused routes, end the
+				apply */
 	struct plan *plan;   /* what a dry run would change, thing by thing; or NULL */
 	bool dry_run;        /* find out what would be done, change nothing */
 	bool keep_connections;       /* none is deleted, whatever way it holds */

@@ -21,7 +21,8 @@ struct apply {
 	struct arena *arena;
 	struct report *report;
 	struct ir *ir;
-	bool is_as_archived; /* the way back leads to an archive's policy, with the names it has */
+	bool is_as_archived; /* going back to an archived policy: names of the host are as they were
+			      */
 	struct kernel kernel;
 	struct rundir folder;
 	struct nft_load loader;
@@ -63,7 +64,7 @@ void apply_find_fences(struct apply *apply);
 /* ---- route_ops ---- */
 
 bool apply_is_about_ipv6(enum addr_family family, int code);
-/* Says that all of IPv6's routing is; false where that is no warning, but the end. */
+/* Leaves out all IPv6 routing, with a warning; false where that ends the apply. */
 bool apply_leave_out_ipv6(struct apply *apply);
 /* Leaves out, with a warning, what cannot be put now: by a link that is down and, in a dry run,
  * what the kernel will refuse. */
@@ -87,9 +88,9 @@ bool apply_restore_sysctl(struct apply *apply, struct op *op);
 
 bool apply_free_names(struct apply *apply, struct op *op);
 bool apply_fill_set(struct apply *apply, struct op *op);
-/* All that change in place of a commit, and what the table says of itself. */
+/* Updates all sets that change without a commit, and the comments of the chain `about`. */
 bool apply_update_sets(struct apply *apply);
-/* Adds ops for link addresses that the sets of gateways lack, and hold too much. Warns of gateways
+/* Adds ops for link addresses that the sets of gateways lack, or hold in excess. Warns of gateways
  * that cannot be distinguished. */
 void apply_find_gateways(struct apply *apply);
 bool apply_put_gateways(struct apply *apply, struct op *op);
@@ -98,15 +99,14 @@ bool apply_put_gateways(struct apply *apply, struct op *op);
 
 /* Going back, what was in sets for ever is looked up; else it is to be remembered from here on. */
 void apply_open_history(struct apply *apply);
-/* What the stand-in that the op fills holds. */
-bool apply_stand_in(struct apply *apply, struct op *fill, struct nft_elements *out);
+/* What the temporary set that the op fills holds. */
+bool apply_temporary_set(struct apply *apply, struct op *fill, struct nft_elements *out);
 /* Says that the set holds more than it may; false. */
 bool apply_refuse_full(struct apply *apply, const struct ir_set *set);
 /* In a dry run: will that do? Finds out what each of them is missing. */
 bool apply_foresee_sets(struct apply *apply);
 bool apply_top_up(struct apply *apply, struct op *op);
-/* The set itself instead of its stand-in, and the rules once more. On false the report has doubts.
- */
+/* The set itself in place of the temporary one, and the rules once more. False: APPLY_IN_DOUBT. */
 bool apply_migrate_set(struct apply *apply, struct op *op);
 bool apply_commit_again(struct apply *apply, struct op *op);
 /* Finds out what was added at run time to sets that go, says so in their ops, and warns of it. */
@@ -117,8 +117,8 @@ void apply_find_losses(struct apply *apply);
 /* Warns of what on this host keeps the policy from doing what it says. `foreign`: foreign nft rules
  * are read for it, too. */
 void apply_tell_host(struct apply *apply, bool foreign);
-/* What listens, and not so that the policy's packets come there; a plan says, too, where nothing
- * does: before an apply that is no news. */
+/* Warns of sockets that listen where the policy's packets do not arrive; a plan also names
+ * listeners without a socket. */
 void apply_tell_sockets(struct apply *apply);
 
 /* ---- flows_forget ---- */
@@ -143,10 +143,10 @@ bool apply_commit(struct apply *apply, struct op *op);
 
 /* Everything up to the commit. On false the caller undoes. */
 bool apply_build(struct apply *apply);
-/* After the commit: what is old goes. On false the report has doubts. */
+/* After the commit: removes what is old. False: APPLY_IN_DOUBT. */
 bool apply_clean(struct apply *apply);
-/* What of the old table is left, and nothing uses: sets, chains and counters. A rollback needs what
- * they hold, so this is done when the apply has come to its end. On false the report has doubts. */
+/* Removes what nothing uses of the old table: sets, chains and counters. A rollback needs what they
+ * hold, so this is the last step. False: APPLY_IN_DOUBT. */
 bool apply_drop(struct apply *apply);
 /* The ops as lines of the report. */
 void apply_describe(struct apply *apply);

@@ -3,10 +3,10 @@
  *
  * The kernel cannot alter a set, nor fill one in the same instant as rules begin to use it. A set
  * that is declared otherwise than before is therefore replaced in steps, each of which leaves
- * packets a set to look into: a stand-in gets its contents; the rules are committed with the
- * stand-in; the set itself, which no rule uses now, is re-created; the rules are committed again.
- * Others may write to the set all the while: it is read and made anew within one generation of the
- * ruleset, or again. What is lost with a set that goes is counted before.
+ * packets a set to look into: a temporary set gets its contents; the rules are committed with the
+ * temporary set; the set itself, which no rule uses now, is re-created; the rules are committed
+ * again. Others may write to the set all the while: it is read and made anew within one generation
+ * of the ruleset, or again. What is lost with a set that goes is counted before.
  */
 #include <errno.h>
 #include <string.h>
@@ -122,7 +122,7 @@ static struct op *migration_of(const struct apply *apply, const struct op *fill)
 	return NULL;
 }
 
-bool apply_stand_in(struct apply *apply, struct op *fill, struct nft_elements *out)
+bool apply_temporary_set(struct apply *apply, struct op *fill, struct nft_elements *out)
 {
 	struct op *migration = migration_of(apply, fill);
 	const struct ir_set *set = fill->set;
@@ -152,7 +152,7 @@ bool apply_foresee_sets(struct apply *apply)
 
 	for (struct op *op = apply->ops.first; op; op = op->next)
 		if (op->kind == OP_SET_FILL && op->is_detail)
-			good &= apply_stand_in(apply, op, &contents);
+			good &= apply_temporary_set(apply, op, &contents);
 	return good;
 }
 
@@ -232,7 +232,7 @@ static bool make_anew(struct apply *apply, struct op *op, struct netlink_error *
 	return false;
 }
 
-/* The rules ask the stand-ins, so they stay. */
+/* The rules use the temporary sets, so they stay. */
 static bool doubt(struct apply *apply, const char *what, const char *why)
 {
 	for (struct op *op = apply->ops.first; op; op = op->next)

@@ -13,7 +13,7 @@
 struct apply;
 struct nft_table;
 
-/* With which options to apply it again, and with which what a rollback would lead to. */
+/* Records the options of this apply, and those that a rollback would use. */
 void journal_remember_options(struct apply *apply);
 /* Is it the policy that is applied already, and another program has damaged it? */
 bool journal_is_repair(const struct apply *apply);

@@ -2,8 +2,8 @@
  * rollback: takes the last apply of a policy back, or confirms it. Neither needs the policy's file.
  *
  * Going back means the policy that was applied before, as its archive has it, or none, where there
- * was none. It goes one step: what was gone back from is forgotten, and whoever goes back twice, or
- * after the watchdog has done it, is told so instead of being led to what he fled from.
+ * was none. It goes one step: a second rollback, or one after the watchdog's, is refused, since it
+ * would restore the policy that was just rolled back.
  */
 #ifndef TPC_APPLY_ROLLBACK_H
 #define TPC_APPLY_ROLLBACK_H
@@ -36,7 +36,7 @@ struct rollback {
 	bool is_superseded;       /* another policy is loaded: nothing is taken back */
 };
 
-/* Sets what is behind the first blank line. APPLY_UNCHANGED: the apply had not changed anything. */
+/* Fills the fields from `diag` on. APPLY_UNCHANGED: the apply had not changed anything. */
 enum apply_outcome rollback_run(struct rollback *rollback);
 /* A watchdog_overdue: rolls back, says so to syslog, and tries again where it cannot. */
 void rollback_overdue(const char *policy, const struct pending *self);

@@ -75,7 +75,7 @@ bool apply_fill_set(struct apply *apply, struct op *op)
 		if (!apply_declare_sets(apply))
 			return false;
 	}
-	if (op->is_detail && !apply_stand_in(apply, op, &change.contents))
+	if (op->is_detail && !apply_temporary_set(apply, op, &change.contents))
 		return false;
 	if (!nft_set_change(&apply->kernel.nft, &change, &error)) {
 		/* The kernel's word for a set that is full speaks of files. */

@@ -28,11 +28,11 @@ struct sysctl_restore {
  * record then takes the old value over. False, with a line in the report, when the system refuses.
  */
 bool sysctl_restore_setting(const struct sysctl_restore *job, const struct record_sysctl *setting);
-/* Adds the op that does it; backwards is how they were written. */
+/* Adds the op that does it. Call in the reverse order of writing. */
 void sysctl_restore_add(struct arena *arena, struct op_list *ops,
 			const struct record_sysctl *setting);
-/* Is it one that only the policy's rules make safe? It is opened behind them and closed before they
- * go. */
+/* Is it one that only the policy's rules make safe? It is set after they are in force, and restored
+ * before they are removed. */
 bool sysctl_restore_is_guarded(const char *key);
 /* Before `key` is set: adds to the record what the kernel will change with it when it is given
  * back, and that is to stay. */

@@ -234,8 +234,8 @@ static void remove_set(const struct diff *diff, const struct nft_table_set *set)
 	op->why = is_unused ? "left over" : NULL;
 }
 
-/* Under the name that it was given a stand-in is filled before the commit, and afterwards the set
- * itself is made anew. */
+/* Under the name that it was given a temporary set is filled before the commit, and afterwards the
+ * set itself is made anew. */
 static void migrate_set(const struct diff *diff, const struct ir_set *set, const char *name,
 			const struct nft_table_set *held)
 {
@@ -431,7 +431,7 @@ static struct op *add_commit(const struct diff *diff, enum op_stage stage, const
 	return op;
 }
 
-/* What sets that stay begin with, too, and once more where rules ask stand-ins meanwhile. */
+/* What sets that stay begin with, too, and once more where rules use temporary sets meanwhile. */
 static void diff_commit(const struct diff *diff, const char *why)
 {
 	const struct ir *ir = diff->ir;

@@ -20,12 +20,13 @@ struct kernel;
 struct netlink_error;
 struct nft_set_change;
 
-/* In the order in which a plan lists them. */
+/* What it does. In the order in which a plan lists them; enum op_stage below is the order of an
+ * apply. */
 enum op_kind {
 	OP_NONE,        /* the inverse of what has none */
-	OP_SET_FILL,    /* a set that is not there, or a stand-in */
+	OP_SET_FILL,    /* a set that is not there, or a temporary one */
 	OP_SET_MIGRATE, /* one that is filled at run time and was declared otherwise: it is made
-			   anew with what it holds, while the rules ask its stand-in */
+			   anew with what it holds, while the rules use a temporary set */
 	OP_SET_UPDATE,  /* elements come and go in place */
 	OP_SET_TOP_UP,  /* what a set that is filled at run time begins with, where it is missing */
 	OP_SET_REMOVE,
@@ -68,7 +69,7 @@ enum op_stage {
 	STAGE_GUARDED_SYSCTLS,
 	STAGE_LATE_ROUTES, /* their `src` was tentative */
 	STAGE_MIGRATE,
-	STAGE_COMMIT_AGAIN, /* from stand-ins to the sets themselves */
+	STAGE_COMMIT_AGAIN, /* from temporary sets to the sets themselves */
 	STAGE_OLD_RULES,
 	STAGE_OLD_ROUTES,
 	STAGE_UNFENCE,

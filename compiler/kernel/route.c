@@ -1,5 +1,6 @@
 /*
- * route: reads tables of routes, compares routes, and says them in the words of `ip route`.
+ * route: reads and writes routes, compares them, and prints the `ip route` command that does the
+ * same.
  */
 #include "kernel/route.h"
 

@@ -504,7 +504,7 @@ rules:
                 answered(probe.ask(net.client, proto, FOREIGN[version], 123), "proxy")
         assert len(listener.seen) == 8, "connections that the proxy saw"
         arrive()
-        assert "latecomer is there now" in policy.tpc("status", "--drift", check=False).stdout
+        assert "latecomer exists now" in policy.tpc("status", "--drift", check=False).stdout
         policy.tpc("apply", str(policy.path))
         for version in FAMILIES:
             for proto in "tcp", "udp":

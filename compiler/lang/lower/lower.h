@@ -1,7 +1,7 @@
 /*
- * lower/lower: from a checked policy to the ir. The files share one struct lower. They stand below
- * in their order: each calls those above itself alone, and lower/lower.c calls the phases one after
- * the other.
+ * lower/lower: from a checked policy to the ir. The files share one struct lower. They are
+ * listed below in their order: each calls only files above it, and lower/lower.c calls the phases
+ * one after the other. A target is what the documents call a way.
  */
 #ifndef TPC_LANG_LOWER_LOWER_H
 #define TPC_LANG_LOWER_LOWER_H
@@ -25,8 +25,8 @@ struct lower_target {
 	bool tcp, udp;                /* rules send it packets of these protocols */
 	/*
 	 * By the same tables, for what came in by an uplink and meets a rule that names no
-	 * interface, and for what a foreign rule has translated since: what the main table knows
-	 * more than a default route for is delivered there, and not sent back out.
+	 * interface, and for what a foreign rule has translated since: destinations with a
+	 * specific route of main are delivered there, and not sent back out.
 	 */
 	struct lower_target *inbound;
 	const char *open_chain; /* chooses between the two by uplink; or NULL */
@@ -114,7 +114,7 @@ struct lower_uplink {
 	struct lower_target *reply;
 	const struct ir_set *gateways; /* the link addresses of its gateways, where it has any; or
 					  NULL */
-	bool by_gateway; /* another table answers what comes in by the interfaces else */
+	bool by_gateway; /* another table answers the other gateways on these interfaces */
 	bool partial;    /* its table has no default route: rules meet what comes in as anything */
 };
 
@@ -162,7 +162,7 @@ struct lower {
 	uint32_t reset_table; /* leads what no table has a route for back to this host: syn above */
 	struct lower_unmarked *unmarked;
 	size_t unmarked_count;
-	uint32_t direct_mark; /* of what the rules leave alone there */
+	uint32_t direct_mark; /* of direct packets on the interfaces in `unmarked` */
 	uint32_t main_copy;   /* the table for main's specific IPv6 routes, if they are asked for */
 	struct lower_uplink *uplinks; /* those with `answers` first: what comes in is the first's */
 	size_t uplink_count;
@@ -277,7 +277,7 @@ uint32_t lower_mask_room(uint32_t mask);
 
 /* ---- lower/target.c ---- */
 
-/* Those of listeners and tables, and what else rules ask for. */
+/* Makes the targets of listeners, tables and marks. */
 void lower_targets(struct lower *lower);
 /* The variants of targets by tables. The uplinks are there. */
 void lower_variants(struct lower *lower);
