@@ -20,6 +20,7 @@
 #include "host/foreign_ip_rules.h"
 #include "host/foreign_load.h"
 #include "host/hosted.h"
+#include "host/learnt.h"
 #include "host/mark_writers.h"
 #include "host/unmarked.h"
 #include "ir/ir.h"
@@ -102,6 +103,7 @@ static bool look(struct apply *apply)
 	if (!host_observe(apply->arena, &apply->kernel, apply->ir->table, apply->before,
 			  apply->after->claims, &apply->observed, &error))
 		return host_refused(apply->report, &error);
+	learnt_resolve(apply->arena, &apply->kernel.route, &apply->observed, apply->ir);
 	return is_free(apply);
 }
 
@@ -421,6 +423,8 @@ static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
 			       .report = job->report,
 			       .ir = job->ir,
 			       .folder.lock = -1 };
+	struct ir_gateway *gateways = job->ir->gateways;
+	struct ir_route *routes = job->ir->routes;
 	enum apply_outcome outcome;
 
 	memset(counts, 0, sizeof(*counts));
@@ -431,6 +435,9 @@ static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
 	apply.is_as_archived = job->back && job->ir->digest == given;
 	unmarked_sift(job->arena, job->ir);
 	outcome = decide(&apply);
+	/* Another attempt learns anew. */
+	job->ir->gateways = gateways;
+	job->ir->routes = routes;
 	apply_count(&apply.ops, counts);
 	if (job->watchdog && job->watchdog->is_released)
 		counts->waits = job->watchdog->seconds;

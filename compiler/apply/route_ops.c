@@ -114,7 +114,7 @@ static bool says_on_link(const struct ir_route *other, const struct ir_route *ro
 
 	return other != route && other->table == route->table && other->type == IR_ROUTE_UNICAST &&
 	       other->to.addr.family == via.family && other->hop_count == 1 &&
-	       !other->hops[0].has_via &&
+	       !other->hops[0].has_via && !ir_route_is_open(other) &&
 	       wide_equal(wide_or(other->to.addr.bits, behind), wide_or(via.bits, behind));
 }
 

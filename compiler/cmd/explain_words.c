@@ -104,7 +104,7 @@ static void put_routing(const struct explain *explain, const struct explain_answ
 		return;
 	buf_printf(out, "  table     %s (%" PRIu32 ")\n  route     ", rule->name, rule->table);
 	ipbatch_put_route(lookup->route, explain->ir->protocol, out);
-	buf_putc(out, '\n');
+	buf_puts(out, ir_route_is_open(lookup->route) ? " (the gateway is learnt)\n" : "\n");
 }
 
 static void put_listener(const struct explain_answer *answer, struct buf *out)

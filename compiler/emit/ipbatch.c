@@ -42,6 +42,8 @@ static void put_hop(const struct ir_nexthop *hop, struct buf *out)
 
 	if (hop->has_via)
 		buf_printf(out, " via %s", addr_format(hop->via, text));
+	else if (hop->learnt == IR_TO_LEARN || hop->learnt == IR_LACKING)
+		buf_puts(out, " via auto");
 	if (hop->dev) {
 		buf_puts(out, " dev ");
 		text_put_word(out, hop->dev);
@@ -172,6 +174,9 @@ static void put_routes(const struct ir *ir, enum addr_family family, struct buf 
 		if (ir->routes[i].family != family)
 			continue;
 		put_table(ir, ir->routes[i].table, &before, out);
+		if (ir_route_is_open(&ir->routes[i]))
+			buf_puts(out,
+				 "# Only the host knows the gateway: `tpc apply` and policy.sh ask it.\n# ");
 		buf_puts(out, "route add ");
 		ipbatch_put_route(&ir->routes[i], ir->protocol, out);
 		buf_putc(out, '\n');

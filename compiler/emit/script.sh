@@ -169,6 +169,72 @@ $(ip -o -N -6 route show table main 2>/dev/null)
 END
 }
 
+# What ip calls the gateway of this host's own default route by the interface $2 in family $1, the one
+# with the lowest metric in any table, goes into `gateway`, nothing by a link from point to point, and
+# ` onlink` into `flag`. False: there is none.
+learn_gateway() {
+	by=$2 gateway='' least='' flag=''
+	while read -r line; do
+		# shellcheck disable=SC2086 # the words of the line
+		set -- $line
+		metric=0 owner='' via='' leads='' onlink=''
+		while [ $# -gt 0 ]; do
+			case $1 in
+			onlink) onlink=' onlink' ;;
+			metric) metric=$2 ;;
+			proto) owner=$2 ;;
+			nexthop) via='' ;;
+			via)
+				via="via $2"
+				[ "$2" != inet6 ] || via="$via $3"
+				;;
+			dev) [ "$2" != "$by" ] || leads=${leads:-found $via} ;;
+			esac
+			shift
+		done
+		[ "$leads" ] && [ "$owner" != "$protocol" ] && [ "$metric" -lt "${least:-4294967295}" ] || continue
+		least=$metric gateway=${leads#found } flag=$onlink
+	done <<END
+$(ip -o -N "-$1" route show table all default 2>/dev/null)
+END
+	[ ! "$least" ] || return 0
+	case $(ip -o link show dev "$by" 2>/dev/null) in
+	*[\<,]POINTOPOINT[,\>]*) return 0 ;;
+	esac
+	return 1
+}
+
+# COMMAND FAMILY TABLE KEY, words for ip, and next hops, each VIA DEVICE WEIGHT ONLINK, or `-`: the command
+# gets the gateways that this host has where VIA is `auto`. A next hop that has none is left out.
+with_gateways() {
+	command=$1 family=$2 number=$3 key=$4 words=$5 hops='' lacks=''
+	shift 5
+	next=nexthop
+	[ $# -gt 4 ] || next=''
+	while [ $# -gt 0 ]; do
+		gateway="via $1" weight='' device="dev $2" flag=''
+		[ ! "$next" ] || weight="weight $3"
+		[ "$1" != - ] || gateway=''
+		[ "$2" != - ] || device=''
+		if [ "$1" != auto ] || learn_gateway "$family" "$2"; then
+			[ "$4" = - ] || flag=' onlink'
+			hops="$hops $next $gateway $device $weight$flag"
+		else
+			lacks=$2
+		fi
+		shift 4
+	done
+	if [ "$hops" ]; then
+		# shellcheck disable=SC2086 # words for ip
+		"$command" "$family" "$number" "$key" $words $hops
+	elif [ "$command" = report_route ]; then
+		report 1 "ip -$family route $words via auto dev $lacks"
+	elif [ "$command" = put_route ]; then
+		say "warning: this host has no IPv$family default route by $lacks to learn the gateway from," \
+			"so table $number has no route to ${key% *}"
+	fi
+}
+
 table_is_there() {
 	is_line_of "table inet $table" "$(nft list tables inet)"
 }
@@ -1250,18 +1316,26 @@ up() {
 
 # ---- gateways that share an interface ----
 
-# The gateways of $gateways (SET DEV ADDRESS, `main` for those of main's default routes), a line each:
-# main's by their addresses, and only where no table has them.
+# The gateways of $gateways (SET DEV ADDRESS, `main` for those of main's default routes, auto4 or auto6
+# for one that is learnt), a line each: main's by their addresses, and only where no table has them.
 list_gateways() {
-	printf '%s\n' "$gateways" | while read -r set device via; do
-		[ "$via" = main ] || printf '%s %s %s\n' "$set" "$device" "$via"
-	done
+	known=$(printf '%s\n' "$gateways" | while read -r set device via; do
+		case $via in
+		main) continue ;;
+		auto[46])
+			learn_gateway "${via#auto}" "$device" && [ "$gateway" ] || continue
+			via=${gateway##* }
+			;;
+		esac
+		printf '%s %s %s\n' "$set" "$device" "$via"
+	done)
+	printf '%s\n' "$known"
 	printf '%s\n' "$gateways" | while read -r set device via; do
 		[ "$via" = main ] || continue
 		for family in $families; do
 			ip "-$family" route show table main default dev "$device" 2>/dev/null
 		done | sed -n 's/.* via \(inet6 \)\{0,1\}\([^ ]*\).*/\2/p' | while read -r via; do
-			is_line_of "$device $via" "$(printf '%s\n' "$gateways" | cut -d ' ' -f 2-)" ||
+			is_line_of "$device $via" "$(printf '%s\n' "$known" | cut -d ' ' -f 2-)" ||
 				printf '%s %s %s\n' "$set" "$device" "$via"
 		done
 	done
@@ -1363,8 +1437,19 @@ report() {
 report_route() {
 	has_family "$1" || return 0
 	is_line_of "$3" "$(present_routes "$1" "$2" "$protocol")"
-	there=$? family=$1
+	there=$? family=$1 number=$2
 	shift 3
+	# A gateway that was learnt may be another one by now.
+	case $there,$* in
+	0,*' via '*)
+		gateway=$*
+		gateway=${gateway#* via }
+		case "$(ip "-$family" route show table "$number" proto "$protocol")" in
+		*" via ${gateway%% *} "*) ;;
+		*) there=1 ;;
+		esac
+		;;
+	esac
 	report $there "ip -$family route $*"
 }
 

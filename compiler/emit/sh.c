@@ -103,7 +103,8 @@ static void put_sets(const struct ir *ir, bool only_dynamic, struct buf *out)
 	buf_puts(out, "'\n");
 }
 
-/* A line each, "main" for the address of those of the main table's default routes. */
+/* A line each, "main" for the address of those of the main table's default routes, "auto4" or
+ * "auto6" for one that is learnt. */
 static void put_gateways(const struct ir *ir, struct buf *out)
 {
 	struct buf lines = { 0 };
@@ -112,8 +113,12 @@ static void put_gateways(const struct ir *ir, struct buf *out)
 		const struct ir_gateway *gateway = &ir->gateways[i];
 		char via[ADDR_TEXT];
 
-		buf_printf(&lines, "%s%s %s %s", i ? "\n" : "", gateway->set, gateway->dev,
-			   gateway->has_via ? addr_format(gateway->via, via) : "main");
+		buf_printf(&lines, "%s%s %s ", i ? "\n" : "", gateway->set, gateway->dev);
+		if (gateway->learnt)
+			buf_printf(&lines, "auto%u", family_number(gateway->via.family));
+		else
+			buf_puts(&lines,
+				 gateway->has_via ? addr_format(gateway->via, via) : "main");
 	}
 	buf_puts(out, "gateways=");
 	text_put_shell(out, buf_text(&lines));
@@ -212,22 +217,48 @@ static void put_route_key(const struct ir_route *route, struct buf *out)
 	buf_printf(out, " %" PRIu32, metric);
 }
 
+/* VIA DEVICE WEIGHT ONLINK, as with_gateways of script.sh takes them. */
+static void put_hops(const struct ir_route *route, struct buf *out)
+{
+	char text[ADDR_TEXT];
+
+	for (size_t i = 0; i < route->hop_count; i++) {
+		const struct ir_nexthop *hop = &route->hops[i];
+
+		buf_printf(out, " %s %s %u %s",
+			   hop->has_via  ? addr_format(hop->via, text)
+			   : hop->learnt ? "auto"
+					 : "-",
+			   hop->dev ? hop->dev : "-", hop->weight, hop->onlink ? "onlink" : "-");
+	}
+}
+
+static void put_route(const struct ir *ir, const struct ir_route *route, struct buf *out)
+{
+	struct ir_route head = *route;
+	bool learns = ir_route_is_open(route);
+
+	buf_printf(out, "\t%s\"$1\" %u %" PRIu32 " '", learns ? "with_gateways " : "",
+		   family_number(route->family), route->table);
+	put_route_key(route, out);
+	buf_puts(out, "' ");
+	head.hop_count = learns ? 0 : route->hop_count;
+	buf_puts(out, learns ? "'" : "");
+	ipbatch_put_route(&head, ir->protocol, out);
+	buf_puts(out, learns ? "'" : "");
+	if (learns)
+		put_hops(route, out);
+	buf_putc(out, '\n');
+}
+
 static void put_routes(const struct ir *ir, struct buf *out)
 {
 	buf_putc(out, '\n');
 	ipbatch_put_bare(ir, out);
 	buf_puts(out,
 		 "# family, table, destination and metric, and the words for ip\neach_route() {\n\t:\n");
-	for (size_t i = 0; i < ir->route_count; i++) {
-		const struct ir_route *route = &ir->routes[i];
-
-		buf_printf(out, "\t\"$1\" %u %" PRIu32 " '", family_number(route->family),
-			   route->table);
-		put_route_key(route, out);
-		buf_puts(out, "' ");
-		ipbatch_put_route(route, ir->protocol, out);
-		buf_putc(out, '\n');
-	}
+	for (size_t i = 0; i < ir->route_count; i++)
+		put_route(ir, &ir->routes[i], out);
 	buf_puts(out, "}\n");
 }
 

@@ -5,6 +5,7 @@
 #include "host/conflicts.h"
 
 #include <inttypes.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -457,12 +458,20 @@ void conflicts_find_surroundings(struct report *report, const struct op_list *op
 	for (struct op *op = ops->first; op; op = op->next) {
 		const struct ir_route *route = op->route;
 
-		if (op->state != OP_LEFT_OUT || !route || !route_lost_device(route))
+		const char *device, *cause;
+		bool is_there;
+
+		if (op->state != OP_LEFT_OUT || !route)
 			continue;
-		report_add(report, SEVERITY_WARNING, DIAG_no_interface,
-			   "there is no interface %s, so its routes in table %" PRIu32
-			   " are left out; apply again when it exists",
-			   route_lost_device(route), route->table)
+		device = route_lost_device(route);
+		if (!device)
+			continue;
+		is_there = if_nametoindex(device) != 0;
+		cause = diff_lost_cause(report->arena, route);
+		report_add(report, SEVERITY_WARNING, is_there ? DIAG_no_gateway : DIAG_no_interface,
+			   "%s, so its routes in table %" PRIu32
+			   " are left out; apply again when %s",
+			   cause, route->table, is_there ? "it has one" : "it exists")
 			->where = route->origin;
 	}
 }

@@ -68,17 +68,27 @@ const char *diff_down_device(struct netlink *netlink, const struct ir_route *rou
 	return NULL;
 }
 
-const char *diff_lost_words(struct arena *arena, const struct ir_route *route)
+const char *diff_lost_cause(struct arena *arena, const struct ir_route *route)
 {
 	const char *device = route_lost_device(route);
+
+	if (!device || !if_nametoindex(device))
+		return device ? arena_printf(arena, "there is no interface %s", device) : NULL;
+	return arena_printf(arena,
+			    "this host has no IPv%c default route by %s to learn the gateway from",
+			    addr_digit(route->family), device);
+}
+
+const char *diff_lost_words(struct arena *arena, const struct ir_route *route)
+{
+	const char *cause = diff_lost_cause(arena, route);
 	char to[ADDR_TEXT];
 
-	if (!device)
+	if (!cause)
 		return NULL;
 	addr_format_prefix(route->to, to);
-	return arena_printf(arena,
-			    "there is no interface %s, so table %" PRIu32 " has no route to %s",
-			    device, route->table, to);
+	return arena_printf(arena, "%s, so table %" PRIu32 " has no route to %s", cause,
+			    route->table, to);
 }
 
 static const struct ir_route *wanted_in_place(const struct ir *ir, const struct ir_route *held)

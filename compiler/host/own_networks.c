@@ -71,7 +71,8 @@ static bool is_network(struct look *look, const struct ir_route *route, struct o
 	const char *dev = route->hop_count == 1 ? route->hops[0].dev : NULL;
 
 	if (route->type != IR_ROUTE_UNICAST || !dev || route->hops[0].has_via ||
-	    route->to.length < shortest || route->to.length >= addr_width(route->family) - 1 ||
+	    route->hops[0].learnt || route->to.length < shortest ||
+	    route->to.length >= addr_width(route->family) - 1 ||
 	    !is_public(look->job->arena, route->to.addr))
 		return false;
 	*out = (struct own_network){ route->to, dev, is_uplink(look, route->family, dev) };

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "emit/ipbatch.h"
 #include "host/diff.h"
+#include "host/learnt.h"
 #include "host/obstacles.h"
 #include "host/probe_state.h"
 #include "kernel/link.h"
@@ -220,11 +221,23 @@ static bool is_from_main(const struct probe *ask, const struct route_seen *found
 	       (found->route.to.length || ask->question->lookup.after_default);
 }
 
+/* That of the policy's tables, by the gateway that this host has now. */
+static const struct ir_route *wanted_route(struct probe *ask)
+{
+	struct ir_route *found = arena_new_of(ask->packet_arena, struct ir_route);
+
+	if (!ask->question->lookup.route)
+		return NULL;
+	*found = learnt_route(ask->packet_arena, &ask->kernel.route, &ask->observed,
+			      ask->question->lookup.route);
+	return found;
+}
+
 static void compare_route(struct probe *ask, const struct route_seen *found)
 {
 	const struct probe_question *question = ask->question;
 	const struct ir_ip_rule *rule = question->lookup.rule;
-	const struct ir_route *wanted = question->lookup.route;
+	const struct ir_route *wanted = wanted_route(ask);
 	struct buf text = { 0 };
 
 	if (found && question->lookup.after_main && is_from_main(ask, found))

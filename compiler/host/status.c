@@ -19,6 +19,7 @@
 #include "host/foreign_ip_rules.h"
 #include "host/hosted.h"
 #include "host/interfaces.h"
+#include "host/learnt.h"
 #include "host/listening.h"
 #include "host/lives.h"
 #include "host/obstacles.h"
@@ -241,6 +242,7 @@ static void check_routing(struct arena *arena, struct netlink *netlink,
 
 	wanted.protocol = record->claims[0].protocol;
 	wanted.main_copy = record->claims[0].main_copy;
+	learnt_resolve(arena, netlink, &policy->observed, &wanted);
 	diff_routing(arena, &wanted, &policy->observed, &ops);
 	for (const struct op *op = ops.first; op; op = op->next) {
 		if (op->rule)
@@ -484,6 +486,18 @@ static void check_networks(struct arena *arena, struct kernel *kernel, struct st
 		own_networks_tell(&job);
 }
 
+/* What was applied, with the gateways that this host has now. */
+static void learn(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+{
+	struct ir *ir = arena_new_of(arena, struct ir);
+
+	if (!policy->applied)
+		return;
+	*ir = *policy->applied;
+	learnt_resolve(arena, &kernel->route, &policy->observed, ir);
+	policy->applied = ir;
+}
+
 static bool read_policy(struct arena *arena, struct kernel *kernel, const struct rundir *folder,
 			const char *name, struct status_policy *out, struct netlink_error *error)
 {
@@ -497,6 +511,7 @@ static bool read_policy(struct arena *arena, struct kernel *kernel, const struct
 		return false;
 	check_pending(arena, folder, out);
 	check_table(arena, folder, out);
+	learn(arena, kernel, out);
 	if (out->record && out->record->claim_count)
 		check_record(arena, kernel, out);
 	else if (out->observed.claim_count)

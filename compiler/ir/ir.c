@@ -117,6 +117,24 @@ bool ir_masquerades(const struct ir *ir, uint32_t table, enum addr_family family
 	return false;
 }
 
+static bool has_hop(const struct ir_route *route, enum ir_learnt learnt)
+{
+	for (size_t i = 0; i < route->hop_count; i++)
+		if (route->hops[i].learnt == learnt)
+			return true;
+	return false;
+}
+
+bool ir_route_is_lacking(const struct ir_route *route)
+{
+	return has_hop(route, IR_LACKING);
+}
+
+bool ir_route_is_open(const struct ir_route *route)
+{
+	return has_hop(route, IR_TO_LEARN) || ir_route_is_lacking(route);
+}
+
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule)
 {
 	return rule->action == IR_RULE_LOOKUP &&

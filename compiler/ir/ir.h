@@ -284,9 +284,18 @@ enum ir_route_type {
 	IR_ROUTE_THROW
 };
 
+/* Whose gateway a next hop goes by. */
+enum ir_learnt {
+	IR_GIVEN,    /* the policy says it, or that there is none */
+	IR_TO_LEARN, /* the host's own by `dev` (host/learnt.h), not asked for yet */
+	IR_LEARNT,   /* that, found: `via`, or none is needed */
+	IR_LACKING   /* the host has none: there is no such route now */
+};
+
 struct ir_nexthop {
 	bool has_via;
 	struct addr via;
+	enum ir_learnt learnt;
 	const char *dev;     /* or NULL */
 	unsigned int weight; /* 1..256; 1 unless it is one of several */
 	bool onlink;
@@ -386,6 +395,7 @@ struct ir_gateway {
 	const char *name; /* the table's in the policy, or "main" */
 	const char *dev;
 	bool has_via; /* else all gateways of the main table's default routes by the interface */
+	bool learnt;  /* as a nexthop's */
 	struct addr via;
 	struct span origin;
 };
@@ -467,6 +477,9 @@ struct ir {
 bool ir_marks_meet(uint32_t value, uint32_t mask, uint32_t other, uint32_t other_mask);
 /* Does what is routed by the table get masqueraded in the family? */
 bool ir_masquerades(const struct ir *ir, uint32_t table, enum addr_family family);
+/* Does the route want a gateway that is not known, or that the host does not have? */
+bool ir_route_is_open(const struct ir_route *route);
+bool ir_route_is_lacking(const struct ir_route *route);
 /* Does the rule ask the main table, or the copy of it? */
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule);
 /* And takes its default route, too. */

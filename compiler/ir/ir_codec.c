@@ -120,10 +120,29 @@ void ir_codec_ip_rule(struct codec *codec, struct ir_ip_rule *item)
 	codec_text(codec, &item->oif);
 }
 
+/* Is it learnt? Then the address is the host's, and no part of what is asked for. */
+static bool via(struct codec *codec, bool *has, bool learnt, struct addr *addr)
+{
+	enum { NONE, GIVEN, LEARNT };
+	uint8_t kind = learnt ? LEARNT : *has ? GIVEN : NONE;
+	struct addr given = learnt ? (struct addr){ .family = addr->family } : *addr;
+
+	codec_bytes(codec, &kind, sizeof(kind));
+	address(codec, &given);
+	codec->broken |= kind > LEARNT;
+	if (!codec->out) {
+		*has = kind == GIVEN;
+		*addr = given;
+	}
+	return kind == LEARNT;
+}
+
 void ir_codec_nexthop(struct codec *codec, struct ir_nexthop *item)
 {
-	CODEC_FIELD(codec, item->has_via);
-	address(codec, &item->via);
+	bool learnt = via(codec, &item->has_via, item->learnt != IR_GIVEN, &item->via);
+
+	if (!codec->out)
+		item->learnt = learnt ? IR_TO_LEARN : IR_GIVEN;
 	codec_text(codec, &item->dev);
 	CODEC_FIELD(codec, item->weight);
 	CODEC_FIELD(codec, item->onlink);
@@ -148,8 +167,7 @@ static void gateway(struct codec *codec, struct ir_gateway *item)
 	codec_word(codec, &item->set);
 	codec_word(codec, &item->name);
 	codec_word(codec, &item->dev);
-	CODEC_FIELD(codec, item->has_via);
-	address(codec, &item->via);
+	item->learnt = via(codec, &item->has_via, item->learnt, &item->via);
 }
 
 /* ---- sysctls ---- */

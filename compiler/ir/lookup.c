@@ -23,7 +23,7 @@ const struct ir_route *lookup_in_table(const struct ir *ir, enum addr_family fam
 		const struct ir_route *route = &ir->routes[i];
 
 		if (route->family == family && route->table == table && covers(route, to) &&
-		    is_better(route, best))
+		    !ir_route_is_lacking(route) && is_better(route, best))
 			best = route;
 	}
 	return best && best->type != IR_ROUTE_THROW ? best : NULL;

@@ -42,9 +42,14 @@ static bool is_rival(const struct gateway *a, const struct gateway *b)
 	return strcmp(a->of->dev, b->of->dev) == 0 && strcmp(a->of->set, b->of->set) != 0;
 }
 
+static bool is_main(const struct ir_gateway *of)
+{
+	return !of->has_via && !of->learnt;
+}
+
 static const char *table_words(struct arena *arena, const struct ir_gateway *of)
 {
-	return of->has_via ? arena_printf(arena, "the table %s", of->name) : "the main table";
+	return is_main(of) ? "the main table" : arena_printf(arena, "the table %s", of->name);
 }
 
 /* ---- which gateways there are ---- */
@@ -73,7 +78,7 @@ static void add_main(struct finding *finding, const struct ir_gateway *gateways,
 		link_gateways(finding->arena, finding->netlink, family, &hop_count);
 
 	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; k < hop_count && !gateways[i].has_via; k++)
+		for (size_t k = 0; k < hop_count && is_main(&gateways[i]); k++)
 			if (strcmp(hops[k].dev, gateways[i].dev) == 0 &&
 			    !has_gateway(finding, hops[k].dev, hops[k].via))
 				add(finding, &gateways[i], hops[k].via);

@@ -353,6 +353,7 @@ static void take_state(const struct nlmsghdr *message, void *user)
 		return;
 	look->state->index = (unsigned int)header->ifi_index;
 	look->state->is_up = header->ifi_flags & IFF_UP;
+	look->state->is_point_to_point = header->ifi_flags & IFF_POINTOPOINT;
 	look->state->has_carrier = true;
 	mnl_attr_for_each(attribute, message, sizeof(*header)) {
 		if (mnl_attr_get_type(attribute) == IFLA_CARRIER)

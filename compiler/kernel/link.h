@@ -61,6 +61,7 @@ bool link_has_address(struct netlink *netlink, struct addr address);
 struct link_state {
 	unsigned int index; /* 0: there is no such interface */
 	bool is_up, has_carrier;
+	bool is_point_to_point; /* what leaves by it needs no gateway */
 	/* The bridge, bond or team that takes the interface's packets before any rule of the IP
 	 * families; or NULL. */
 	const char *master;

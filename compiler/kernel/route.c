@@ -40,6 +40,7 @@ struct reader {
 	struct route_list *list;
 	enum addr_family family;
 	uint32_t table; /* 0: any */
+	bool only_defaults;
 };
 
 static bool read_type(uint8_t type, enum ir_route_type *out)
@@ -139,7 +140,8 @@ static void read_route(const struct nlmsghdr *message, void *user)
 	route->family = reader->family;
 	route->table = attributes[RTA_TABLE] ? mnl_attr_get_u32(attributes[RTA_TABLE])
 					     : header->rtm_table;
-	if (reader->table && route->table != reader->table)
+	if ((reader->table && route->table != reader->table) ||
+	    (reader->only_defaults && header->rtm_dst_len))
 		return;
 	seen.is_other |= !read_type(header->rtm_type, &route->type) || header->rtm_tos ||
 			 header->rtm_src_len;
@@ -161,19 +163,36 @@ static void read_route(const struct nlmsghdr *message, void *user)
 	*arena_append(reader->arena, reader->list->items, reader->list->count) = seen;
 }
 
-bool route_observe(struct arena *arena, struct netlink *netlink, enum addr_family family,
-		   uint32_t table, struct route_list *list, struct netlink_error *error)
+static bool dump(struct netlink *netlink, struct reader *reader, struct netlink_error *error)
 {
-	struct reader reader = { .arena = arena, .list = list, .family = family, .table = table };
 	char room[NETLINK_REQUEST];
 	struct nlmsghdr *request = netlink_new(room, RTM_GETROUTE, NLM_F_DUMP);
 	struct rtmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
-	header->rtm_family = netlink_family(family);
-	mnl_attr_put_u32(request, RTA_TABLE, table);
+	header->rtm_family = netlink_family(reader->family);
+	if (reader->table)
+		mnl_attr_put_u32(request, RTA_TABLE, reader->table);
 	/* No such table, or a kernel without IPv6: no routes. */
-	return netlink_dump(netlink, request, read_route, &reader, &list->count, error) ||
+	return netlink_dump(netlink, request, read_route, reader, &reader->list->count, error) ||
 	       error->code == ENOENT || error->code == EAFNOSUPPORT || error->code == EOPNOTSUPP;
+}
+
+bool route_observe(struct arena *arena, struct netlink *netlink, enum addr_family family,
+		   uint32_t table, struct route_list *list, struct netlink_error *error)
+{
+	struct reader reader = { .arena = arena, .list = list, .family = family, .table = table };
+
+	return dump(netlink, &reader, error);
+}
+
+bool route_defaults(struct arena *arena, struct netlink *netlink, enum addr_family family,
+		    struct route_list *list, struct netlink_error *error)
+{
+	struct reader reader = {
+		.arena = arena, .list = list, .family = family, .only_defaults = true
+	};
+
+	return dump(netlink, &reader, error);
 }
 
 bool route_ask(struct arena *arena, struct netlink *netlink, struct nlmsghdr *request,
@@ -263,13 +282,12 @@ static void put_hops(struct nlmsghdr *request, struct rtmsg *header, const struc
 	}
 }
 
-/* The first hop's device that this host does not have, or NULL. */
 const char *route_lost_device(const struct ir_route *route)
 {
 	for (size_t i = 0; i < route->hop_count; i++)
 		if (route->hops[i].dev && !if_nametoindex(route->hops[i].dev))
 			return route->hops[i].dev;
-	return NULL;
+	return ir_route_is_open(route) ? route->hops[0].dev : NULL;
 }
 
 static bool change(struct netlink *netlink, uint16_t type, uint16_t flags,
@@ -357,6 +375,7 @@ static void put_hop(const struct ir_nexthop *hop, struct buf *out)
 	struct codec codec = { .out = out };
 	struct ir_nexthop plain = *hop;
 
+	plain.learnt = IR_GIVEN;
 	if (!plain.has_via)
 		plain.via = (struct addr){ 0 };
 	ir_codec_nexthop(&codec, &plain);

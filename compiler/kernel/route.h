@@ -1,8 +1,8 @@
 /*
  * route: routes of numbered tables, read from and written to the kernel by rtnetlink.
  *
- * Only whole tables are read, never all routes of the host. What was read keeps apart what a policy
- * can ask for (an ir_route) and whatever else a route carries.
+ * Whole tables are read, and of all tables only the default routes. What was read keeps apart what
+ * a policy can ask for (an ir_route) and whatever else a route carries.
  */
 #ifndef TPC_KERNEL_ROUTE_H
 #define TPC_KERNEL_ROUTE_H
@@ -35,6 +35,9 @@ struct route_list {
 /* Appends the routes of one table of one family; a table that is not there has none. */
 bool route_observe(struct arena *arena, struct netlink *netlink, enum addr_family family,
 		   uint32_t table, struct route_list *list, struct netlink_error *error);
+/* Appends the default routes of all tables. */
+bool route_defaults(struct arena *arena, struct netlink *netlink, enum addr_family family,
+		    struct route_list *list, struct netlink_error *error);
 /* Appends the route that answers a request of the caller's (RTM_GETROUTE with RTM_F_FIB_MATCH). */
 bool route_ask(struct arena *arena, struct netlink *netlink, struct nlmsghdr *request,
 	       enum addr_family family, struct route_list *list, struct netlink_error *error);
@@ -57,7 +60,8 @@ bool route_fulfil(const struct ir_route *held, const struct ir_route *wanted);
 /* "ip -4 route VERB ...": the command that does the same. */
 void route_put_command(struct buf *out, const char *verb, const struct ir_route *route,
 		       uint32_t protocol);
-/* The interface that the route goes by and that is not there, or NULL. */
+/* The interface that the route goes by and that is not there, or has no gateway to be learnt; or
+ * NULL. */
 const char *route_lost_device(const struct ir_route *route);
 
 #endif

@@ -206,6 +206,7 @@ def neighbour(address):
 
 def links(text):
 	"""`ip -batch` lines that make every link and address that the batches speak of."""
+	text = re.sub(r"^#.*", "", text, flags=re.MULTILINE)
 	devices = {"gw0"} | set(re.findall(r"\bdev (\S+)", text))
 	addresses = set()
 	for line in re.split(r"\n|\bnexthop\b", text):

@@ -83,6 +83,11 @@ const struct ast_hop *ast_hop(const struct ast_route *route, size_t nth)
 	return nth ? NULL : &route->hop;
 }
 
+bool ast_hop_is_of(const struct ast_hop *hop, enum addr_family family)
+{
+	return !hop->via.span.source || hop->via.has[family] || hop->learns;
+}
+
 bool ast_names_source(const struct ast_rule *rule)
 {
 	const struct match_condition *in = ast_condition(rule, "in");

@@ -157,6 +157,7 @@ struct ast_addresses {
 struct ast_hop {
 	struct span span;
 	struct ast_addresses via;
+	bool learns; /* via: auto: in a family without an address the host's own gateway */
 	const char *dev;
 	int64_t weight; /* 0: not given */
 	bool onlink;
@@ -350,6 +351,8 @@ size_t ast_rule_at(const struct ast_policy *policy, struct span span);
 const struct ast_route *ast_table_routes(const struct ast_table *table, size_t *count);
 /* The nth next hop, from 0, of a route, which has one at least; NULL after the last. */
 const struct ast_hop *ast_hop(const struct ast_route *route, size_t nth);
+/* May packets of the family go by it? */
+bool ast_hop_is_of(const struct ast_hop *hop, enum addr_family family);
 /* Does the rule name the interfaces that its packets come by, and not just others? */
 bool ast_names_source(const struct ast_rule *rule);
 /* Does the rule name who sends: what a listener's own traffic is matched for? */

@@ -234,6 +234,12 @@ static bool check_hop(struct checking *checking, const struct ast_hop *hop, stru
 	bool link_local = hop->via.has[ADDR_IPV6] && addr_is_link_local(hop->via.addr[ADDR_IPV6]);
 	bool good = is_no_group(checking, hop->dev, span);
 
+	if (hop->learns && !hop->dev) {
+		diag_help(diag_add(checking->diag, DIAG_missing_key, hop->via.span,
+				   "`via: auto` without `dev`: every interface may have a gateway"),
+			  "add `dev: INTERFACE`, the one whose gateway is meant");
+		return false;
+	}
 	if (!link_local || hop->dev)
 		return good;
 	return diag_refuse(checking->diag, DIAG_impossible, hop->via.span,

@@ -99,7 +99,7 @@ bool check_route_in(const struct ast_route *route, enum addr_family family)
 		return route->to.addr.family == family;
 	if (!hop->via.span.source)
 		return !route->hop_count || family == ADDR_IPV4;
-	return hop->via.has[family];
+	return ast_hop_is_of(hop, family);
 }
 
 bool check_leads_out(const struct ast_table *table, enum addr_family family)

@@ -66,6 +66,11 @@ static const struct ir_set *gateway_set(struct lower *lower, const char *name, s
 						     .origin = origin });
 }
 
+static bool is_learnt(struct addr gateway)
+{
+	return wide_equal(gateway.bits, wide(0));
+}
+
 static void add_gateway(struct lower *lower, const struct ir_set *set, const char *name,
 			const char *dev, const struct addr *via)
 {
@@ -73,7 +78,8 @@ static void add_gateway(struct lower *lower, const struct ir_set *set, const cha
 		(struct ir_gateway){ .set = set->base,
 				     .name = name,
 				     .dev = dev,
-				     .has_via = via != NULL,
+				     .has_via = via && !is_learnt(*via),
+				     .learnt = via && is_learnt(*via),
 				     .via = via ? *via : (struct addr){ 0 },
 				     .origin = set->origin };
 }

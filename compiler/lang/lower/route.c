@@ -17,11 +17,12 @@ static struct ir_route *add_route(struct lower *lower)
 static bool lower_hop(struct lower *lower, const struct ast_hop *hop, enum addr_family family,
 		      struct ir_route *route)
 {
-	if (hop->via.span.source && !hop->via.has[family])
+	if (!ast_hop_is_of(hop, family))
 		return false;
 	*arena_append(lower->arena, route->hops, route->hop_count) = (struct ir_nexthop){
 		.has_via = hop->via.has[family],
 		.via = hop->via.addr[family],
+		.learnt = hop->learns && !hop->via.has[family] ? IR_TO_LEARN : IR_GIVEN,
 		.dev = hop->dev,
 		.weight = hop->weight ? (unsigned int)hop->weight : 1,
 		.onlink = hop->onlink,
@@ -38,7 +39,7 @@ static bool lower_hops(struct lower *lower, const struct ast_route *route, enum 
 	if (route->type != IR_ROUTE_UNICAST && route->type != IR_ROUTE_LOCAL)
 		return true;
 	for (size_t i = 0; (hop = ast_hop(route, i)); i++)
-		if ((route->hop_count && family == ADDR_IPV6 && !hop->via.has[family]) ||
+		if ((route->hop_count && family == ADDR_IPV6 && !hop->via.span.source) ||
 		    !lower_hop(lower, hop, family, out))
 			return false;
 	return true;
@@ -243,7 +244,7 @@ static void lower_tables(struct lower *lower)
 static bool has_gateway(const struct ir_route *route)
 {
 	for (size_t i = 0; i < route->hop_count; i++)
-		if (route->hops[i].has_via)
+		if (route->hops[i].has_via || route->hops[i].learnt)
 			return true;
 	return false;
 }

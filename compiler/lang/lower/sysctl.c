@@ -276,7 +276,7 @@ static void visit_table(struct lower *lower, const struct hop_visit *visit,
 		    (!routes[i].is_default && routes[i].to.addr.family != visit->family))
 			continue;
 		for (size_t k = 0; (hop = ast_hop(&routes[i], k)); k++)
-			if (!hop->via.span.source || hop->via.has[visit->family])
+			if (ast_hop_is_of(hop, visit->family))
 				visit->visit(lower, visit, hop);
 	}
 }

@@ -47,9 +47,12 @@ bool lower_table_has_ipv4(const struct ast_table *table)
 static void add_gateways(struct arena *arena, const struct ast_hop *hop, const char *dev,
 			 struct addr **gateways, size_t *count)
 {
-	for (int family = 0; family < ADDR_FAMILIES; family++)
-		if (hop->dev && !strcmp(hop->dev, dev) && hop->via.has[family])
+	for (int family = 0; hop->dev && !strcmp(hop->dev, dev) && family < ADDR_FAMILIES; family++)
+		if (hop->via.has[family])
 			*arena_append(arena, *gateways, *count) = hop->via.addr[family];
+		else if (hop->learns)
+			*arena_append(arena, *gateways, *count) =
+				(struct addr){ .family = (enum addr_family)family };
 }
 
 struct addr *lower_table_gateways(struct arena *arena, const struct ast_table *table,

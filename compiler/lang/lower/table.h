@@ -15,7 +15,7 @@ bool lower_table_has_default(const struct ast_table *table);
 /* Does it answer in IPv4: by a default route, or, where it has none, by any? */
 bool lower_table_has_ipv4(const struct ast_table *table);
 
-/* The gateways of its default routes by the interface. */
+/* The gateways of its default routes by the interface; one that is learnt is 0.0.0.0 or ::. */
 struct addr *lower_table_gateways(struct arena *arena, const struct ast_table *table,
 				  const char *dev, size_t *count);
 

@@ -17,11 +17,46 @@ enum { MTU_LEAST = 68, MTU_MOST = 65535, MSS_LEAST = 536, MSS_MOST = 9000, WEIGH
 
 /* ---- hops ---- */
 
+static bool is_auto(const struct node *value)
+{
+	return value->kind == NODE_SCALAR && !strcmp(value->text, "auto");
+}
+
+/* Addresses, or `auto` for the families that have none. */
+static bool read_via(struct decode *decode, const struct decode_field *field,
+		     const struct node *value, void *target)
+{
+	struct ast_hop *hop = target;
+	struct node given = *value;
+
+	hop->learns = is_auto(value);
+	hop->via.span = value->span;
+	if (hop->learns)
+		return true;
+	if (value->kind == NODE_LIST) {
+		given.items = NULL;
+		given.count = 0;
+	}
+	for (size_t i = 0; value->kind == NODE_LIST && i < value->count; i++) {
+		hop->learns |= is_auto(&value->items[i]);
+		if (!is_auto(&value->items[i]))
+			*arena_append(decode->arena, given.items, given.count) = value->items[i];
+	}
+	if (!read_addresses_field(decode, field, &given, &hop->via))
+		return false;
+	if (!hop->learns || !hop->via.has[ADDR_IPV4] || !hop->via.has[ADDR_IPV6])
+		return true;
+	diag_help(diag_add(decode->diag, DIAG_bad_value, value->span,
+			   "`auto` beside a gateway of each family"),
+		  "remove `auto`, or the address of the family whose gateway this host knows");
+	return false;
+}
+
 #define HOP(key_, reader, member) \
 	.key = key_, .read = reader, .offset = offsetof(struct ast_hop, member)
 
 static const struct decode_field nexthop_fields[] = {
-	{ HOP("via", read_addresses_field, via) },
+	{ .key = "via", .read = read_via },
 	{ HOP("dev", read_interface_field, dev) },
 	{ HOP("weight", decode_integer, weight), .least = 1, .most = WEIGHT_MOST },
 	{ HOP("onlink", decode_bool, onlink) },
@@ -83,7 +118,7 @@ static bool read_to(struct decode *decode, const struct decode_field *field,
 static const struct decode_field route_fields[] = {
 	{ .key = "to", .read = read_to },
 	{ ROUTE("type", decode_choice, type), .choices = type_words },
-	{ ROUTE("via", read_addresses_field, hop.via) },
+	{ ROUTE("via", read_via, hop) },
 	{ ROUTE("dev", read_interface_field, hop.dev) },
 	{ ROUTE("onlink", decode_bool, hop.onlink) },
 	{ ROUTE("src", read_addresses_field, src) },
@@ -328,7 +363,7 @@ static bool read_answers(struct decode *decode, const struct decode_field *field
 	.key = key_, .read = reader, .offset = offsetof(struct ast_table, member)
 
 static const struct decode_field table_fields[] = {
-	{ TABLE("via", read_addresses_field, shorthand.hop.via), .bare = 'a' },
+	{ TABLE("via", read_via, shorthand.hop), .bare = 'a' },
 	{ TABLE("dev", read_interface_field, shorthand.hop.dev), .bare = 'w' },
 	{ TABLE("src", read_addresses_field, shorthand.src) },
 	{ TABLE("metric", decode_integer, shorthand.metric), .least = 1, .most = UINT32_MAX },
