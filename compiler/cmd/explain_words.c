@@ -99,7 +99,10 @@ static void put_routing(const struct explain *explain, const struct explain_answ
 	buf_printf(out, "  ip rule   %" PRIu32 ", %s\n", rule->priority,
 		   ir_action_name(rule->action));
 	if (rule->action == IR_RULE_LOOKUP && !lookup->route)
-		buf_printf(out, "  table     %s, whose routes only the host knows\n", rule->name);
+		buf_printf(out, "  table     %s%s, whose routes only the host knows\n", rule->name,
+			   ir_table_is_foreign(explain->ir, rule->table)
+				   ? arena_printf(explain->arena, " (%" PRIu32 ")", rule->table)
+				   : "");
 	if (!lookup->route)
 		return;
 	buf_printf(out, "  table     %s (%" PRIu32 ")\n  route     ", rule->name, rule->table);

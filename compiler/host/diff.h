@@ -28,7 +28,8 @@ void diff_routing(struct arena *arena, const struct ir *ir, const struct observe
 		  struct op_list *ops);
 /* The interface that the route goes by and that is down, or NULL. `netlink` is rtnetlink's. */
 const char *diff_down_device(struct netlink *netlink, const struct ir_route *route);
-/* Why the route cannot be had (route_lost_device), for a person, as a clause, and with what follows; NULL where it can be had. */
+/* Why the route cannot be had (route_lost_device), for a person, as a clause, and with what
+ * follows; NULL where it can be had. */
 const char *diff_lost_cause(struct arena *arena, const struct ir_route *route);
 const char *diff_lost_words(struct arena *arena, const struct ir_route *route);
 

@@ -173,8 +173,8 @@ bool flows_foresee_source(const struct flows_walks *walks, const struct flow *fl
 	struct lookup lookup =
 		lookup_route(ir, flow->from.addr.family, mark, flow->answers_from.addr.bits);
 
-	for (size_t i = 0; lookup.route && i < ir->table_count; i++)
-		if (ir->tables[i].id == lookup.route->table)
+	for (size_t i = 0; lookup.rule && i < ir->table_count; i++)
+		if (lookup.rule->action == IR_RULE_LOOKUP && ir->tables[i].id == lookup.rule->table)
 			return gives(&ir->tables[i], flow->from.addr, out);
 	return false;
 }
@@ -187,7 +187,9 @@ bool flows_foresee_device(struct flows_walks *walks, const struct flow *flow, ui
 	struct lookup lookup = lookup_route(walks->ir, to.family, mark, to.bits);
 	const struct ir_route *route = lookup.route;
 
-	if (!lookup.rule)
+	/* Another program's table is the kernel's to look up. */
+	if (!lookup.rule || (!route && lookup.rule->action == IR_RULE_LOOKUP &&
+			     ir_table_is_foreign(walks->ir, lookup.rule->table)))
 		return false;
 	*device = NULL;
 	if (!route ? lookup.rule->action == IR_RULE_LOOKUP

@@ -14,6 +14,8 @@
 #include "ir/ir.h"
 #include "kernel/addresses.h"
 #include "kernel/link.h"
+#include "kernel/netlink.h"
+#include "kernel/route.h"
 #include "kernel/sysctl.h"
 
 /*
@@ -186,6 +188,43 @@ static void tell_mute(struct arena *arena, struct report *report, const struct i
 	}
 }
 
+/* ---- tables that another program fills, and that are empty ---- */
+
+/* An earlier rule looks the same table up. */
+static bool is_repeated(const struct ir *ir, size_t index)
+{
+	const struct ir_ip_rule *rule = &ir->ip_rules[index];
+
+	for (size_t i = 0; i < index; i++)
+		if (ir->ip_rules[i].action == IR_RULE_LOOKUP &&
+		    ir->ip_rules[i].family == rule->family && ir->ip_rules[i].table == rule->table)
+			return true;
+	return false;
+}
+
+static void tell_empty(struct arena *arena, struct report *report, struct netlink *netlink,
+		       const struct ir *ir)
+{
+	bool has_ipv6 = sysctl_has_ipv6(arena);
+
+	for (size_t i = 0; i < ir->ip_rule_count; i++) {
+		const struct ir_ip_rule *rule = &ir->ip_rules[i];
+		struct route_list list = { 0 };
+		struct netlink_error error;
+
+		if (rule->action != IR_RULE_LOOKUP || !ir_table_is_foreign(ir, rule->table) ||
+		    (rule->family == ADDR_IPV6 && !has_ipv6) || is_repeated(ir, i) ||
+		    !route_observe(arena, netlink, rule->family, rule->table, &list, &error) ||
+		    list.count)
+			continue;
+		diag_help_text(report_add(report, SEVERITY_WARNING, DIAG_empty_table,
+					  "routing table %" PRIu32
+					  " (`from_table`) has no IPv%c route, so the fallback applies",
+					  rule->table, addr_digit(rule->family)),
+			       "start the program that fills it; the policy follows without an apply");
+	}
+}
+
 /* ---- all ---- */
 
 void obstacles_tell(struct arena *arena, struct report *report, struct netlink *netlink,
@@ -194,4 +233,5 @@ void obstacles_tell(struct arena *arena, struct report *report, struct netlink *
 	tell_bare(arena, report, netlink, ir);
 	tell_unrouted(arena, report, netlink, ir);
 	tell_mute(arena, report, ir);
+	tell_empty(arena, report, netlink, ir);
 }

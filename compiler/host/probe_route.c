@@ -247,6 +247,13 @@ static void compare_route(struct probe *ask, const struct route_seen *found)
 			differ_route(ask, found, ir_action_name(rule->action));
 		return;
 	}
+	if (!wanted && rule && ir_table_is_foreign(ask->ir, rule->table)) {
+		if (!found || found->route.table != rule->table)
+			differ_route(ask, found,
+				     arena_printf(ask->packet_arena, "table %" PRIu32,
+						  rule->table));
+		return;
+	}
 	if (!wanted) {
 		if (found && ir_has_table(ask->ir, found->route.table))
 			differ_route(ask, found, "main");

@@ -135,6 +135,16 @@ bool ir_route_is_open(const struct ir_route *route)
 	return has_hop(route, IR_TO_LEARN) || ir_route_is_lacking(route);
 }
 
+bool ir_table_is_foreign(const struct ir *ir, uint32_t table)
+{
+	bool is_foreign = table && table != IR_TABLE_MAIN && table != IR_TABLE_LOCAL &&
+			  table != ir->main_copy;
+
+	for (size_t i = 0; i < ir->route_count && is_foreign; i++)
+		is_foreign = ir->routes[i].table != table;
+	return is_foreign;
+}
+
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule)
 {
 	return rule->action == IR_RULE_LOOKUP &&

@@ -477,6 +477,8 @@ struct ir {
 bool ir_marks_meet(uint32_t value, uint32_t mask, uint32_t other, uint32_t other_mask);
 /* Does what is routed by the table get masqueraded in the family? */
 bool ir_masquerades(const struct ir *ir, uint32_t table, enum addr_family family);
+/* Does another program fill the table that an ip rule looks up? */
+bool ir_table_is_foreign(const struct ir *ir, uint32_t table);
 /* Does the route want a gateway that is not known, or that the host does not have? */
 bool ir_route_is_open(const struct ir_route *route);
 bool ir_route_is_lacking(const struct ir_route *route);

@@ -50,7 +50,8 @@ struct lookup lookup_route(const struct ir *ir, enum addr_family family, uint32_
 		}
 		if (rule->action == IR_RULE_LOOKUP)
 			found.route = lookup_in_table(ir, family, rule->table, to);
-		if (rule->action == IR_RULE_LOOKUP && !found.route)
+		if (rule->action == IR_RULE_LOOKUP && !found.route &&
+		    !ir_table_is_foreign(ir, rule->table))
 			continue;
 		found.rule = rule;
 		found.after_default = main != NULL;

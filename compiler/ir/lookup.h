@@ -13,7 +13,8 @@ struct lookup {
 	const struct ir_ip_rule *rule; /* the one that ends it; NULL: the packet goes on to the
 					  host's own rules */
 	const struct ir_route *route;  /* in the rule's table; NULL for a rule that refuses, and
-					  for the main table, whose routes only the host knows */
+					  for main and the table of another program, whose routes
+					  only the host knows */
 	bool after_main; /* what the main table knows more than a default route for went before */
 	bool after_default; /* what it has any route for, too */
 };

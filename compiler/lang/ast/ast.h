@@ -212,6 +212,7 @@ struct ast_table {
 	struct span npt_span;
 	int64_t clamp_mss; /* -1: no; 0: the route's MTU; else bytes */
 	int64_t id, priority;
+	int64_t from_table; /* another program's, which is also its id; 0: its routes are ours */
 	struct span id_span, priority_span;
 	struct ast_mark mark;
 	bool used;

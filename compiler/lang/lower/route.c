@@ -181,7 +181,7 @@ static void table_routes(struct lower *lower, const struct ast_table *table,
 	check_source(lower, table, &table->snat, "snat");
 	check_source(lower, table, &table->shorthand.src, "src");
 	check_npt(lower, table);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && !table->from_table; i++)
 		table_route(lower, table, &routes[i], families);
 }
 

@@ -370,6 +370,7 @@ static const struct decode_field table_fields[] = {
 	{ TABLE("mtu", decode_integer, shorthand.mtu), .least = MTU_LEAST, .most = MTU_MOST },
 	{ TABLE("onlink", decode_bool, shorthand.hop.onlink) },
 	{ .key = "routes", .read = read_routes },
+	{ TABLE("from_table", decode_integer, from_table), .least = 1, .most = UINT32_MAX },
 	{ .key = "endpoint", .read = read_endpoints },
 	{ .key = "answers", .read = read_answers },
 	{ TABLE("fallback", decode_choice, fallback), .choices = fallback_words },
@@ -410,6 +411,26 @@ static bool check_translations(struct decode *decode, const struct ast_table *ta
 	return false;
 }
 
+/* Of its routes we say no more than the interface that they leave by. */
+static bool check_from_table(struct decode *decode, const struct node *node)
+{
+	static const char *const keys[] = {
+		"via", "src", "metric", "mtu", "onlink", "routes", "id"
+	};
+	bool good = true;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (!node_find(node, keys[i]))
+			continue;
+		good = false;
+		diag_help(diag_add(decode->diag, DIAG_bad_value, read_key_span(node, keys[i]),
+				   "`%s` beside `from_table`: another program fills that table",
+				   keys[i]),
+			  "remove one of the two; `dev` may stay: it says which interface the table leaves by");
+	}
+	return good;
+}
+
 static bool check_table(struct decode *decode, const struct node_entry *entry,
 			struct ast_table *table)
 {
@@ -418,9 +439,12 @@ static bool check_table(struct decode *decode, const struct node_entry *entry,
 	const char *first = NULL;
 	struct diag_record *record;
 
+	if (table->from_table && !check_from_table(decode, node))
+		return false;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && !first; i++)
 		first = node_find(node, keys[i]) ? keys[i] : NULL;
-	table->has_shorthand = table->shorthand.hop.dev || table->shorthand.hop.via.span.source;
+	table->has_shorthand = table->from_table || table->shorthand.hop.dev ||
+			       table->shorthand.hop.via.span.source;
 	if (first && table->route_count) {
 		record = diag_add(decode->diag, DIAG_bad_value, read_key_span(node, first),
 				  "`%s` beside `routes` says two things at once", first);
@@ -430,7 +454,8 @@ static bool check_table(struct decode *decode, const struct node_entry *entry,
 	if (!table->has_shorthand && !table->route_count) {
 		record = diag_add(decode->diag, DIAG_missing_key, entry->key_span,
 				  "the table \"%s\" has no route", entry->key);
-		diag_help(record, "write {dev: INTERFACE}, {via: ADDRESS}, or {routes: [...]}");
+		diag_help(record,
+			  "write {dev: INTERFACE}, {via: ADDRESS}, {routes: [...]}, or {from_table: NUMBER}");
 		return false;
 	}
 	return check_translations(decode, table);
@@ -459,7 +484,9 @@ static bool read_table(struct decode *decode, const struct node_entry *entry,
 	table->prefer_main_span = read_key_span(&entry->value, "prefer_main");
 	table->masquerade_span = read_key_span(&entry->value, "masquerade");
 	table->strict_span = read_key_span(&entry->value, "strict");
-	table->id_span = read_value_span(&entry->value, "id");
+	table->id_span = read_value_span(&entry->value, table->from_table ? "from_table" : "id");
+	if (table->from_table)
+		table->id = table->from_table;
 	table->priority_span = read_key_span(&entry->value, "priority");
 	table->broken = !(good && check_table(decode, entry, table));
 	return !table->broken;

@@ -186,7 +186,8 @@ void static_numbers(struct arena *arena, struct diag *diag, struct ast_policy *p
 		const struct ast_table *table = &policy->tables[i];
 
 		judge_mark(&knowing, table->name, &table->mark);
-		judge_table(&knowing, (uint32_t)table->id, table->name, table->id_span);
+		if (!table->from_table)
+			judge_table(&knowing, (uint32_t)table->id, table->name, table->id_span);
 	}
 	judge_priorities(&knowing, policy, ir);
 }

@@ -114,25 +114,31 @@ each_unmarked() {
 	:
 }
 
-# key, value, when it matters, the address it is about, why, and interfaces
+# sysctls that the kernel resets when another one is given back: that one, key, the value that stays
+companions='net.ipv4.ip_forward net.ipv4.conf.all.accept_redirects 0
+net.ipv4.ip_forward net.ipv4.conf.*.forwarding 1
+net.ipv6.conf.all.forwarding net.ipv6.conf.*.forwarding 1'
+
+# key, value, for which interfaces and towards which address, when it matters, why, and interfaces
 each_sysctl() {
 	:
-	"$1" 'net.ipv4.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table fibre leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' effective - 'the table fibre leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv6.conf.wan0.ignore_routes_with_linkdown' '1' always - 'the table fibre leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.ip_forward' '1' always - 'the table fibre takes forwarded packets, and without this the host forwards no IPv4'
-	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'fibre needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
-	"$1" 'net.ipv6.conf.all.forwarding' '1' always - 'the table fibre takes forwarded packets, and without this the host forwards no IPv6'
-	"$1" 'net.ipv4.conf.*.rp_filter' '2' marked - 'the table fibre takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them' 'lan0'
-	"$1" 'net.ipv4.conf.wwan0.ignore_routes_with_linkdown' '1' always - 'the table both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.ppp0.ignore_routes_with_linkdown' '1' always - 'the table both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' always 192.0.2.9 'the table both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.wwan0.rp_filter' '0' effective - 'the table both leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv4.conf.ppp0.rp_filter' '0' effective - 'the table both leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv4.conf.*.rp_filter' '0' effective 192.0.2.9 'the table both leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
-	"$1" 'net.ipv6.conf.wwan0.ignore_routes_with_linkdown' '1' always - 'the table both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv6.conf.ppp0.ignore_routes_with_linkdown' '1' always - 'the table both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
-	"$1" 'net.ipv4.conf.*.send_redirects' '0' effective 192.0.2.9 'the table both may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host' 'lan0'
+	"$1" 'net.ipv4.conf.wan0.ignore_routes_with_linkdown' '1' each - '' 'the table fibre leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.wan0.rp_filter' '0' each - 'effective - !0' 'the table fibre leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv6.conf.wan0.ignore_routes_with_linkdown' '1' each - '' 'the table fibre leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.ip_forward' '1' each - '' 'the table fibre takes forwarded packets, and without this the host forwards no IPv4'
+	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'own_value - 1' 'fibre needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
+	"$1" 'net.ipv6.conf.all.forwarding' '1' each - '' 'the table fibre takes forwarded packets, and without this the host forwards no IPv6'
+	"$1" 'net.ipv4.conf.*.rp_filter' '2' each - 'effective - 1
+effective net.ipv4.conf.*.src_valid_mark 1' 'the table fibre takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them' 'lan0'
+	"$1" 'net.ipv4.conf.wwan0.ignore_routes_with_linkdown' '1' each - '' 'the table both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.ppp0.ignore_routes_with_linkdown' '1' each - '' 'the table both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.*.ignore_routes_with_linkdown' '1' each 192.0.2.9 '' 'the table both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.wwan0.rp_filter' '0' each - 'effective - !0' 'the table both leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.ppp0.rp_filter' '0' each - 'effective - !0' 'the table both leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv4.conf.*.rp_filter' '0' each 192.0.2.9 'effective - !0' 'the table both leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv6.conf.wwan0.ignore_routes_with_linkdown' '1' each - '' 'the table both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv6.conf.ppp0.ignore_routes_with_linkdown' '1' each - '' 'the table both leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.*.send_redirects' '0' each 192.0.2.9 'effective - !0' 'the table both may send packets out through the interface they came in on, and an ICMP redirect would make their sender bypass this host' 'lan0'
 }
 
 # compiler/emit/script.sh follows.
