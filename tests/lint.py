@@ -39,6 +39,7 @@ SEES = {
 	"state": {"base", "addr", "ir", "emit", "kernel", "state"},
 	"host": {"base", "addr", "ir", "emit", "kernel", "state", "host"},
 	"apply": {"base", "addr", "ir", "emit", "kernel", "state", "host", "apply"},
+	"watch": {"base", "addr", "ir", "emit", "kernel", "state", "host", "apply", "watch"},
 }
 # The phases of lang/, in their order: each sees itself, those before it, and what lies beside them.
 PHASES = ("ast", "read", "check", "static", "lower")

@@ -24,6 +24,7 @@ struct apply_return {
 	bool from_previous; /* from the archive of what was applied before, not of what was applied
 			     */
 	bool by_watchdog;
+	bool is_repair; /* what was applied is put back: no rollback */
 };
 
 struct apply_job {

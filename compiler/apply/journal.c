@@ -22,6 +22,11 @@ void journal_remember_options(struct apply *apply)
 	bool is_new = before && before->is_complete && before->digest != apply->ir->digest;
 	const char *previous = before ? before->options_before : NULL;
 
+	if (apply->job->back && apply->job->back->is_repair) {
+		apply->after->options = before->options;
+		apply->after->options_before = previous;
+		return;
+	}
 	apply->after->options = apply->job->back ? previous : apply->job->options;
 	if (!apply->job->back)
 		apply->after->options_before = is_new ? before->options : previous;
@@ -31,8 +36,9 @@ bool journal_is_repair(const struct apply *apply)
 {
 	const struct record *before = apply->before;
 
-	return !apply->job->back && before && before->is_complete &&
-	       before->digest == apply->ir->digest;
+	if (apply->job->back)
+		return apply->job->back->is_repair;
+	return before && before->is_complete && before->digest == apply->ir->digest;
 }
 
 bool journal_is_same_written(const struct apply *apply)
@@ -114,7 +120,7 @@ void journal_close(struct apply *apply, const struct nft_table *table)
 		apply->after->returned = before->returned;
 		apply->after->by_watchdog = before->by_watchdog;
 	}
-	if (apply->job->back) {
+	if (apply->job->back && !apply->job->back->is_repair) {
 		apply->after->returned = (int64_t)time(NULL);
 		apply->after->by_watchdog = apply->job->back->by_watchdog;
 	}
@@ -133,7 +139,8 @@ void journal_archive(struct apply *apply)
 	if (apply->job->back) {
 		if (apply->job->back->from_previous)
 			archive_return(apply->arena, &apply->folder, apply->ir->name);
-		history_remove(apply->arena, &apply->folder, apply->ir->name);
+		if (!apply->job->back->is_repair)
+			history_remove(apply->arena, &apply->folder, apply->ir->name);
 		if (apply->is_as_archived)
 			return;
 	}

@@ -22,6 +22,7 @@
 struct diag_input {
 	dev_t device;
 	ino_t inode;
+	const char *path;
 	struct span named_by;
 };
 
@@ -318,11 +319,18 @@ static const struct diag_input *diag_find_input(const struct diag *diag, const s
 	return NULL;
 }
 
-void diag_note_input(struct diag *diag, const struct stat *info, struct span named_by)
+void diag_note_input(struct diag *diag, const char *path, const struct stat *info,
+		     struct span named_by)
 {
 	if (!diag_find_input(diag, info))
 		*arena_append(diag->arena, diag->inputs, diag->input_count) =
-			(struct diag_input){ info->st_dev, info->st_ino, named_by };
+			(struct diag_input){ info->st_dev, info->st_ino,
+					     arena_strdup(diag->arena, path), named_by };
+}
+
+const char *diag_input(const struct diag *diag, size_t nth)
+{
+	return nth < diag->input_count ? diag->inputs[nth].path : NULL;
 }
 
 bool diag_refuse_output(const struct diag *diag, struct diag *refusals, const char *path)

@@ -48,7 +48,10 @@ void diag_put_silenced(const struct diag *diag, struct buf *out);
 void diag_put_silenced_json(const struct diag *diag, struct json *out, const char *key);
 
 /* A file of which the policy was read, and the place that names it. */
-void diag_note_input(struct diag *diag, const struct stat *info, struct span named_by);
+void diag_note_input(struct diag *diag, const char *path, const struct stat *info,
+		     struct span named_by);
+/* The path of the nth of them, from 0; NULL after the last. */
+const char *diag_input(const struct diag *diag, size_t nth);
 /* Would writing or removing `path` destroy one of these? That is an error of `refusals`, at the
  * place that names the file. */
 bool diag_refuse_output(const struct diag *diag, struct diag *refusals, const char *path);

@@ -174,7 +174,7 @@ static int source_open_job(const struct source_job *job, struct stat *info)
 		return -1;
 	}
 	if (fd >= 0)
-		diag_note_input(job->diag, info, job->wanted_by);
+		diag_note_input(job->diag, job->path, info, job->wanted_by);
 	return fd;
 }
 
@@ -186,7 +186,7 @@ static int source_open_stdin(const struct source_job *job, struct stat *info)
 		return -1;
 	}
 	if (S_ISREG(info->st_mode))
-		diag_note_input(job->diag, info, job->wanted_by);
+		diag_note_input(job->diag, job->path, info, job->wanted_by);
 	else
 		info->st_size = SOURCE_FIRST;
 	return STDIN_FILENO;

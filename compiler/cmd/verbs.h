@@ -17,5 +17,6 @@ extern const struct cmd_verb verb_remove;
 extern const struct cmd_verb verb_rollback;
 extern const struct cmd_verb verb_schema;
 extern const struct cmd_verb verb_status;
+extern const struct cmd_verb verb_watch;
 
 #endif

@@ -5,7 +5,7 @@ import subprocess
 
 from cli import SEED, WRONG, expect
 
-VERBS = ["compile", "check", "apply", "status", "remove", "explain", "plan", "graph", "schema", "confirm", "rollback"]
+VERBS = ["compile", "check", "apply", "status", "remove", "explain", "plan", "graph", "schema", "confirm", "rollback", "watch"]
 
 
 def test_no_verb(shop):
