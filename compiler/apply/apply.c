@@ -363,7 +363,7 @@ static enum apply_outcome decide(struct apply *apply)
 				      : "a cgroup that the rules name is missing, and others are "
 					"in its place";
 	apply_sift_routes(apply);
-	apply_find_gateways(apply);
+	apply_find_fills(apply);
 	apply_find_losses(apply);
 	apply_find_sysctls(apply);
 	apply_find_fences(apply);
@@ -423,7 +423,7 @@ static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
 			       .report = job->report,
 			       .ir = job->ir,
 			       .folder.lock = -1 };
-	struct ir_gateway *gateways = job->ir->gateways;
+	struct ir_fill *fills = job->ir->fills;
 	struct ir_route *routes = job->ir->routes;
 	enum apply_outcome outcome;
 
@@ -436,7 +436,7 @@ static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
 	unmarked_sift(job->arena, job->ir);
 	outcome = decide(&apply);
 	/* Another attempt learns anew. */
-	job->ir->gateways = gateways;
+	job->ir->fills = fills;
 	job->ir->routes = routes;
 	apply_count(&apply.ops, counts);
 	if (job->watchdog && job->watchdog->is_released)

@@ -90,10 +90,13 @@ bool apply_free_names(struct apply *apply, struct op *op);
 bool apply_fill_set(struct apply *apply, struct op *op);
 /* Updates all sets that change without a commit, and the comments of the chain `about`. */
 bool apply_update_sets(struct apply *apply);
-/* Adds ops for link addresses that the sets of gateways lack, or hold in excess. Warns of gateways
- * that cannot be distinguished. */
-void apply_find_gateways(struct apply *apply);
-bool apply_put_gateways(struct apply *apply, struct op *op);
+
+/* ---- fill_ops: sets that only the host knows the contents of ---- */
+
+/* Adds ops for what they lack, and hold too much. Warns of gateways that cannot be distinguished,
+ * and of interfaces without an address. */
+void apply_find_fills(struct apply *apply);
+bool apply_put_fill(struct apply *apply, struct op *op);
 
 /* ---- dynamic_sets: those that are filled at run time ---- */
 

@@ -175,6 +175,13 @@ static void put_lists(const struct explain_answer *answer, struct buf *out)
 	buf_free(&element);
 }
 
+/* Asked for a set that only the host could fill, and not looked up there? */
+static bool is_of_host(const struct explain *explain, const struct explain_answer *answer,
+		       const struct ir_match *failed)
+{
+	return failed->set && !answer->packet->held && ir_fill_of(explain->ir, failed->set->base);
+}
+
 static void put_failed(const struct explain *explain, const struct explain_answer *answer,
 		       const struct trace_rule *rule, struct buf *out)
 {
@@ -188,6 +195,8 @@ static void put_failed(const struct explain *explain, const struct explain_answe
 	buf_printf(out, "  %s", condition ? condition : "no packet can match it");
 	if (condition && !passed && rule->failed && identity_is_guess(rule->failed, answer->packet))
 		buf_puts(out, "  (whose number a name is, only the host knows)");
+	if (condition && !passed && rule->failed && is_of_host(explain, answer, rule->failed))
+		buf_puts(out, "  (which addresses it has, only the host knows)");
 	buf_putc(out, '\n');
 	buf_free(&text);
 }

@@ -67,18 +67,28 @@ static void declare_map(const struct ir_set *map, const char *name, struct buf *
 		   type_words(map->type));
 }
 
-void elements_declare(const struct ir_set *set, const char *name, struct buf *out)
+static void put_remark(const struct ir *ir, const struct ir_set *set, struct buf *out)
 {
+	if (ir_set_holds_flows(set)) {
+		buf_puts(out, "\t# filled by the rules below: what it holds stays\n");
+	} else if (ir_set_is_learned(set)) {
+		buf_puts(out, "\t# filled at run time: what it holds stays\n");
+	} else if (set->dynamic) {
+		buf_puts(out, "\t# ");
+		ir_put_fills(ir, set->base, out);
+		buf_puts(out, ", which only the host knows\n");
+	}
+}
+
+void elements_declare(const struct emit_job *job, const struct ir_set *set, struct buf *out)
+{
+	const char *name = elements_name(job, set);
+
 	if (set->targets) {
 		declare_map(set, name, out);
 		return;
 	}
-	if (ir_set_holds_flows(set))
-		buf_puts(out, "\t# filled by the rules below: what it holds stays\n");
-	else if (set->type == IR_SET_LINK)
-		buf_puts(out, "\t# link addresses of gateways, which only the host knows\n");
-	else if (set->dynamic)
-		buf_puts(out, "\t# filled at run time: what it holds stays\n");
+	put_remark(job->ir, set, out);
 	buf_printf(out, "\tset %s {\n\t\t%s\n", name, type_words(set->type));
 	if (set->size)
 		buf_printf(out, "\t\tsize %u\n", (unsigned int)set->size);

@@ -78,7 +78,7 @@ void emit_nft_declare(const struct emit_job *job, const bool *wanted, struct buf
 	declare_targets(ir, wanted, out);
 	for (size_t i = 0; i < ir->set_count; i++)
 		if (!wanted || wanted[i])
-			elements_declare(&ir->sets[i], elements_name(job, &ir->sets[i]), out);
+			elements_declare(job, &ir->sets[i], out);
 	buf_puts(out, "}\n");
 }
 

@@ -1145,12 +1145,11 @@ text_of_sets() {
 }
 
 # A packet could meet a new rule before the contents of a new set when both come in one transaction;
-# so where rules are in force already, new sets come first.
+# so where rules are in force already, new sets come first. So do those that the script itself fills.
 fill_new_sets() {
-	table_is_there || return 0
-	present=$(present_sets)
-	new=''
-	for name in $sets; do
+	present='' new='' names=$(own_sets)
+	! table_is_there || present=$(present_sets) names=$sets
+	for name in $names; do
 		is_line_of "$name" "$present" || new=$new$newline$name
 	done
 	[ "$new" ] || return 0
@@ -1293,6 +1292,7 @@ up() {
 	for name in $kept_sets; do
 		add_elements "$name"
 	done
+	fill_own_sets
 	finish
 	guarded=yes
 	give_back_except "$wanted_sysctls"
@@ -1397,6 +1397,152 @@ END
 		trouble "nft does not take the link addresses of gateways: $answer"
 }
 
+# ---- sets of this host's own addresses ----
+
+# The sets of $own (SET DEV WHAT FAMILY, WHAT is `addresses` or `networks`).
+own_sets() {
+	printf '%s\n' "$own" | sed 's/ .*//' | sort -u
+}
+
+# Of the addresses that `ip -o address` lists, those that are used beyond the link, as ADDRESS/LENGTH; or
+# their networks, which are the other end's by a link from point to point. $1: WHAT.
+read_addresses() {
+	while read -r _ _ _ address rest; do
+		case "$address $rest " in
+		' '* | fe[89ab]?:*) continue ;;
+		*' optimistic '*) ;;
+		*' tentative '* | *' dadfailed '*) continue ;;
+		esac
+		network=$address
+		case $rest in
+		'peer '*)
+			network=${rest#peer }
+			network=${network%% *}
+			;;
+		esac
+		case $1,$address in
+		networks,*) printf '%s\n' "$network" ;;
+		*:*) printf '%s/128\n' "${address%/*}" ;;
+		*) printf '%s/32\n' "${address%/*}" ;;
+		esac
+	done
+}
+
+# What the set $1 should hold.
+own_of() {
+	printf '%s\n' "$own" | while read -r set device what family; do
+		[ "$set" != "$1" ] ||
+			ip -o "-$family" address show dev "$device" 2>/dev/null | read_addresses "$what"
+	done
+}
+
+# What it holds; a time that an element has is left out.
+held_by() {
+	nft list set inet "$table" "$1" 2>/dev/null | tr '\n\t' '  ' |
+		sed -n 's/.*elements = { *\([^}]*\)}.*/\1,/p' | tr ',' '\n' | while read -r element _; do
+		case $element in
+		'') ;;
+		*[/-]*) printf '%s\n' "$element" ;;
+		*:*) printf '%s/128\n' "$element" ;;
+		*) printf '%s/32\n' "$element" ;;
+		esac
+	done
+}
+
+# The groups of an IPv6 address, or some of them, as hexadecimal digits.
+groups_of() {
+	for group in $(printf '%s' "$1" | tr : ' '); do
+		printf '%04x' "0x$group"
+	done
+}
+
+# An address as hexadecimal digits; `::` stands for as many zeros as are missing.
+digits_of() {
+	case $1 in
+	*:*)
+		begin=$(groups_of "${1%%::*}") end='' zeros=00000000000000000000000000000000
+		case $1 in
+		*::*) end=$(groups_of "${1#*::}") ;;
+		esac
+		known=$(printf '%s' "$begin$end" | tr -c 0 0)
+		printf '%s\n' "$begin${zeros#"$known"}$end"
+		;;
+	*)
+		for byte in $(printf '%s' "$1" | tr . ' '); do
+			printf '%02x' "$byte"
+		done
+		;;
+	esac
+}
+
+# The first $2 bits of the digits $1, as digits; what is over of the last one, and how many bits that is.
+first_bits() {
+	digits=$1 left=$2 bits=''
+	while [ "$left" -ge 4 ]; do
+		bits=$bits${digits%"${digits#?}"}
+		digits=${digits#?}
+		left=$((left - 4))
+	done
+	[ "$left" = 0 ] || bits=$bits.$((0x${digits%"${digits#?}"} >> (4 - left))).$left
+	printf '%s\n' "$bits"
+}
+
+# BITS/LENGTH PREFIX of the prefixes that come in, but for those that another one covers. What is no
+# prefix stays.
+widest_of() {
+	kept=''
+	sort -t / -k 2,2n | while read -r prefix; do
+		case $prefix in
+		*-*)
+			printf '%s\n' "$prefix"
+			continue
+			;;
+		esac
+		all=$(digits_of "${prefix%/*}")
+		for key in $kept; do
+			[ "$(first_bits "$all" "${key#*/}")" != "${key%/*}" ] || continue 2
+		done
+		key=$(first_bits "$all" "${prefix#*/}")/${prefix#*/}
+		kept="$kept $key"
+		printf '%s\n' "$key $prefix"
+	done
+}
+
+# Interfaces that have nothing to give.
+warn_of_no_addresses() {
+	printf '%s\n' "$own" | sed 's/\.host_v[46] \([^ ]*\) .*/ \1/' | sort -u | while read -r name device; do
+		if ! listed=$(ip -o address show dev "$device" 2>/dev/null); then
+			say "warning: the set $name holds nothing of $device: there is no such interface"
+		elif [ ! "$(printf '%s\n' "$listed" | read_addresses addresses)" ]; then
+			say "warning: the set $name holds nothing of $device, which has no address"
+		fi
+	done
+}
+
+# In one transaction, and before any rule is there that asks for them.
+fill_own_sets() {
+	[ "$own" ] || return 0
+	warn_of_no_addresses
+	text=''
+	for set in $(own_sets); do
+		text="${text}flush set inet $table $set$newline"
+		elements=$(own_of "$set" | widest_of | sed 's/.* //' | tr '\n' ',')
+		[ ! "$elements" ] || text="${text}add element inet $table $set { ${elements%,} }$newline"
+	done
+	answer=$(printf '%s' "$text" | nft -f - 2>&1) ||
+		trouble "nft does not take the addresses of this host: $answer"
+}
+
+report_own() {
+	[ "$own" ] || return 0
+	for set in $(own_sets); do
+		devices=$(printf '%s\n' "$own" | sed -n "s/^$set \([^ ]*\) .*/\1/p" | sort -u | tr '\n' ' ')
+		[ "$(own_of "$set" | widest_of | sed 's/ .*//' | sort)" = \
+			"$(held_by "$set" | widest_of | sed 's/ .*//' | sort)" ]
+		report $? "set $set, as the addresses of ${devices% } are now"
+	done
+}
+
 # ---- down ----
 
 down() {
@@ -1479,6 +1625,7 @@ status() {
 	each_refused report_rule
 	each_route report_route
 	each_copy report_route
+	report_own
 	[ "$sysctl_policy" = ignore ] || each_need report_sysctl report_absent
 	[ "$missing" = 0 ] || exit 5
 }

@@ -109,18 +109,41 @@ static void put_gateways(const struct ir *ir, struct buf *out)
 {
 	struct buf lines = { 0 };
 
-	for (size_t i = 0; i < ir->gateway_count; i++) {
-		const struct ir_gateway *gateway = &ir->gateways[i];
+	for (size_t i = 0; i < ir->fill_count; i++) {
+		const struct ir_fill *gateway = &ir->fills[i];
 		char via[ADDR_TEXT];
 
-		buf_printf(&lines, "%s%s %s ", i ? "\n" : "", gateway->set, gateway->dev);
-		if (gateway->learnt)
+		if (ir_fill_is_own(gateway))
+			continue;
+		buf_printf(&lines, "%s%s %s ", lines.length ? "\n" : "", gateway->set,
+			   gateway->dev);
+		if (gateway->kind == IR_FILL_LEARNT)
 			buf_printf(&lines, "auto%u", family_number(gateway->via.family));
 		else
 			buf_puts(&lines,
 				 gateway->has_via ? addr_format(gateway->via, via) : "main");
 	}
 	buf_puts(out, "gateways=");
+	text_put_shell(out, buf_text(&lines));
+	buf_putc(out, '\n');
+	buf_free(&lines);
+}
+
+/* SET DEV WHAT FAMILY, a line each. */
+static void put_own(const struct ir *ir, struct buf *out)
+{
+	struct buf lines = { 0 };
+
+	for (size_t i = 0; i < ir->fill_count; i++) {
+		const struct ir_fill *fill = &ir->fills[i];
+
+		if (ir_fill_is_own(fill))
+			buf_printf(&lines, "%s%s %s %s %u", lines.length ? "\n" : "", fill->set,
+				   fill->dev,
+				   fill->kind == IR_FILL_PREFIXES ? "networks" : "addresses",
+				   family_number(fill->via.family));
+	}
+	buf_puts(out, "own=");
 	text_put_shell(out, buf_text(&lines));
 	buf_putc(out, '\n');
 	buf_free(&lines);
@@ -169,6 +192,7 @@ static void put_variables(const struct emit_job *job, struct buf *out)
 	put_sets(ir, false, out);
 	put_sets(ir, true, out);
 	put_gateways(ir, out);
+	put_own(ir, out);
 	put_named(ir, out);
 	buf_puts(out, "cgroups=");
 	put_cgroups(ir, out);

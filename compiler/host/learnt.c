@@ -96,15 +96,16 @@ static void resolve_route(const struct search *search, struct ir_route *route)
 	route->hop_count = found_count ? found_count : all_count;
 }
 
-static void resolve_gateway(const struct search *search, struct ir_gateway *gateway)
+static void resolve_fill(const struct search *search, struct ir_fill *fill)
 {
-	const struct ir_nexthop *held =
-		gateway->learnt ? find_default(search, gateway->via.family, gateway->dev) : NULL;
+	const struct ir_nexthop *held = fill->kind == IR_FILL_LEARNT
+						? find_default(search, fill->via.family, fill->dev)
+						: NULL;
 
 	if (!held || !held->has_via)
 		return;
-	gateway->has_via = true;
-	gateway->via = held->via;
+	fill->has_via = true;
+	fill->via = held->via;
 }
 
 static void read_defaults(struct search *search)
@@ -120,8 +121,8 @@ void learnt_resolve(struct arena *arena, struct netlink *netlink, const struct o
 		    struct ir *ir)
 {
 	struct search search = { .arena = arena, .netlink = netlink, .observed = observed };
-	size_t route_count = 0, gateway_count = 0;
-	struct ir_gateway *gateways = NULL;
+	size_t route_count = 0, fill_count = 0;
+	struct ir_fill *fills = NULL;
 	struct ir_route *routes = NULL;
 
 	if (!is_learnt(ir))
@@ -131,12 +132,12 @@ void learnt_resolve(struct arena *arena, struct netlink *netlink, const struct o
 		*arena_append(arena, routes, route_count) = ir->routes[i];
 		resolve_route(&search, &routes[i]);
 	}
-	for (size_t i = 0; i < ir->gateway_count; i++) {
-		*arena_append(arena, gateways, gateway_count) = ir->gateways[i];
-		resolve_gateway(&search, &gateways[i]);
+	for (size_t i = 0; i < ir->fill_count; i++) {
+		*arena_append(arena, fills, fill_count) = ir->fills[i];
+		resolve_fill(&search, &fills[i]);
 	}
 	ir->routes = routes;
-	ir->gateways = gateways;
+	ir->fills = fills;
 }
 
 struct ir_route learnt_route(struct arena *arena, struct netlink *netlink,

@@ -15,7 +15,7 @@ struct ir_route;
 struct netlink;
 struct observed;
 
-/* Finds the gateways of the ir's next hops, and of its gateways. A next hop without is left out
+/* Finds the gateways of the ir's next hops, and of its fills. A next hop without is left out
  * where its route has another. `netlink` is rtnetlink's; the ir's own arrays are replaced, so that
  * it may share them with another one. */
 void learnt_resolve(struct arena *arena, struct netlink *netlink, const struct observed *observed,

@@ -24,11 +24,11 @@
 #include "host/lives.h"
 #include "host/obstacles.h"
 #include "host/own_networks.h"
+#include "host/stale_fills.h"
 #include "host/sysctl_plan.h"
 #include "host/table_checks.h"
 #include "host/translators.h"
 #include "host/unmarked.h"
-#include "kernel/gateways.h"
 #include "kernel/link.h"
 #include "kernel/nft_elements.h"
 #include "kernel/socket_table.h"
@@ -292,32 +292,16 @@ static void check_settings(struct arena *arena, struct netlink *netlink,
 	}
 }
 
-/* What the gateways of shared interfaces have now, and the sets have not. */
-static void check_gateways(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
+static void check_fills(struct arena *arena, struct kernel *kernel, struct status_policy *policy)
 {
-	const struct ir *ir = policy->applied;
-	struct gateways now;
+	const char *const *stale;
+	size_t count = 0;
 
-	if (!ir || !policy->observed.table.exists)
+	if (!policy->applied || !policy->observed.table.exists)
 		return;
-	now = gateways_find(arena, &kernel->route, ir->gateways, ir->gateway_count, false,
-			    policy->problems);
-	for (size_t i = 0; i < now.count; i++) {
-		struct nft_elements held = { 0 };
-		struct netlink_error error;
-		uint32_t generation;
-
-		if (now.sets[i].addresses.count &&
-		    nft_elements_read(arena, &kernel->nft, ir->table, now.sets[i].base, IR_SET_LINK,
-				      &held, &generation, &error) &&
-		    !interval_covers(&held.ranges, &now.sets[i].addresses))
-			complain(arena, policy,
-				 "a gateway of %s has a link address that the set %s lacks: replies to it may leave through another gateway",
-				 gateways_owner(arena, ir->gateways, ir->gateway_count,
-						now.sets[i].base),
-				 now.sets[i].base)
-				->command = apply_command(arena, policy);
-	}
+	stale = stale_fills(arena, kernel, policy->applied, policy->problems, &count);
+	for (size_t i = 0; i < count; i++)
+		complain(arena, policy, "%s", stale[i]);
 }
 
 static void check_unmarked(struct arena *arena, struct status_policy *policy)
@@ -345,7 +329,7 @@ static void check_record(struct arena *arena, struct kernel *kernel, struct stat
 					 .asked_count = record->ir.asked_count };
 
 	check_routing(arena, netlink, policy);
-	check_gateways(arena, kernel, policy);
+	check_fills(arena, kernel, policy);
 	listening_check(&sockets);
 	lives_tell(policy->drift, apply_command(arena, policy), record, &policy->rows,
 		   &policy->row_count);

@@ -165,6 +165,13 @@ static uint64_t digest_of(const struct ir *ir, bool with_contents)
 	CODEC_FIELD(&codec, main_copy);
 	for (size_t i = 0; i < ir->set_count; i++)
 		add_set(&codec, &ir->sets[i], with_contents);
+	for (size_t i = 0; i < ir->fill_count; i++) {
+		struct ir_fill fill = ir->fills[i];
+
+		/* Rules say themselves which gateways they are about. */
+		if (ir_fill_is_own(&fill))
+			ir_codec_fill(&codec, &fill);
+	}
 	for (size_t i = 0; i < ir->counter_count; i++) {
 		const char *counter = ir->counters[i];
 

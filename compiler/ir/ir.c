@@ -156,9 +156,38 @@ bool ir_rule_takes_default(const struct ir_ip_rule *rule)
 	return rule->action == IR_RULE_LOOKUP && rule->table == IR_TABLE_MAIN && !rule->shortest;
 }
 
+bool ir_fill_is_own(const struct ir_fill *fill)
+{
+	return fill->kind == IR_FILL_ADDRESSES || fill->kind == IR_FILL_PREFIXES;
+}
+
+const struct ir_fill *ir_fill_of(const struct ir *ir, const char *base)
+{
+	for (size_t i = 0; i < ir->fill_count; i++)
+		if (strcmp(ir->fills[i].set, base) == 0)
+			return &ir->fills[i];
+	return NULL;
+}
+
+void ir_put_fills(const struct ir *ir, const char *base, struct buf *out)
+{
+	const struct ir_fill *first = ir_fill_of(ir, base);
+
+	if (!first || !ir_fill_is_own(first)) {
+		buf_puts(out, "link addresses of gateways");
+		return;
+	}
+	for (size_t i = 0; i < ir->fill_count; i++)
+		if (strcmp(ir->fills[i].set, base) == 0)
+			buf_printf(out, "%s%s of %s", &ir->fills[i] == first ? "" : ", ",
+				   ir->fills[i].kind == IR_FILL_PREFIXES ? "networks" : "addresses",
+				   ir->fills[i].dev);
+}
+
 bool ir_set_is_learned(const struct ir_set *set)
 {
-	return set->dynamic && (set->type == IR_SET_IPV4 || set->type == IR_SET_IPV6);
+	return set->dynamic && (set->type == IR_SET_IPV4 || set->type == IR_SET_IPV6) &&
+	       !strchr(set->base, '.');
 }
 
 bool ir_set_holds_flows(const struct ir_set *set)

@@ -60,7 +60,8 @@ struct ir_set {
 	struct span origin;
 	/*
 	 * Filled at run time: its name in nft is the base for ever, since others write to it, and
-	 * whatever it holds stays there.
+	 * whatever it holds stays there. One with a dot in its base is ours to write to: the host
+	 * knows what it holds (struct ir_fill), or the rules do.
 	 */
 	bool dynamic;
 	uint32_t timeout; /* seconds until an element goes that is added without a time of its own;
@@ -387,16 +388,25 @@ struct ir_class {
 };
 
 /*
- * A gateway whose link address is to be in a set: what comes from it came in by its table's uplink,
- * where others send by the same interface.
+ * What fills a set that only the host knows, by an interface of it. Link addresses of gateways:
+ * what comes from one came in by its table's uplink, where others send by the same interface. Or
+ * the interface's own addresses, or their networks.
  */
-struct ir_gateway {
+enum ir_fill_kind {
+	IR_FILL_MAIN,   /* all gateways of the main table's default routes by the interface */
+	IR_FILL_GIVEN,  /* the gateway `via` */
+	IR_FILL_LEARNT, /* a gateway as a nexthop's: `via`, once it is found */
+	IR_FILL_ADDRESSES,
+	IR_FILL_PREFIXES
+};
+
+struct ir_fill {
 	const char *set;  /* its base */
-	const char *name; /* the table's in the policy, or "main" */
+	const char *name; /* of gateways the table's in the policy, or "main"; else the set's */
 	const char *dev;
-	bool has_via; /* else all gateways of the main table's default routes by the interface */
-	bool learnt;  /* as a nexthop's */
-	struct addr via;
+	enum ir_fill_kind kind;
+	bool has_via;    /* a gateway that is known */
+	struct addr via; /* of the last three kinds at least its family */
 	struct span origin;
 };
 
@@ -439,8 +449,8 @@ struct ir {
 	bool sends_local[ADDR_FAMILIES]; /* its own packets, by tables; no part of the digest */
 	struct ir_sysctl *sysctls;
 	size_t sysctl_count;
-	struct ir_gateway *gateways;
-	size_t gateway_count;
+	struct ir_fill *fills;
+	size_t fill_count;
 	struct ir_class *classes;
 	size_t class_count;
 	struct addr_prefix *given; /* sources that ways by tables give (snat, nptv6); no part of the
@@ -486,6 +496,12 @@ bool ir_route_is_lacking(const struct ir_route *route);
 bool ir_rule_asks_main(const struct ir *ir, const struct ir_ip_rule *rule);
 /* And takes its default route, too. */
 bool ir_rule_takes_default(const struct ir_ip_rule *rule);
+/* Is it about the interface's addresses, and not about a gateway? */
+bool ir_fill_is_own(const struct ir_fill *fill);
+/* The first that fills the set, or NULL; and what all of them fill it with: "addresses of wan0,
+ * networks of lan0". */
+const struct ir_fill *ir_fill_of(const struct ir *ir, const char *base);
+void ir_put_fills(const struct ir *ir, const char *base, struct buf *out);
 /* Who adds its elements at run time: resolvers and scripts; the rules themselves? */
 bool ir_set_is_learned(const struct ir_set *set);
 bool ir_set_holds_flows(const struct ir_set *set);

@@ -120,29 +120,28 @@ void ir_codec_ip_rule(struct codec *codec, struct ir_ip_rule *item)
 	codec_text(codec, &item->oif);
 }
 
-/* Is it learnt? Then the address is the host's, and no part of what is asked for. */
-static bool via(struct codec *codec, bool *has, bool learnt, struct addr *addr)
+/* One that is learnt is the host's, and no part of what is asked for. */
+static void via(struct codec *codec, bool learnt, struct addr *addr)
 {
-	enum { NONE, GIVEN, LEARNT };
-	uint8_t kind = learnt ? LEARNT : *has ? GIVEN : NONE;
 	struct addr given = learnt ? (struct addr){ .family = addr->family } : *addr;
 
-	codec_bytes(codec, &kind, sizeof(kind));
 	address(codec, &given);
-	codec->broken |= kind > LEARNT;
-	if (!codec->out) {
-		*has = kind == GIVEN;
+	if (!codec->out)
 		*addr = given;
-	}
-	return kind == LEARNT;
 }
 
 void ir_codec_nexthop(struct codec *codec, struct ir_nexthop *item)
 {
-	bool learnt = via(codec, &item->has_via, item->learnt != IR_GIVEN, &item->via);
+	enum { NONE, GIVEN, LEARNT };
+	uint8_t kind = item->learnt != IR_GIVEN ? LEARNT : item->has_via ? GIVEN : NONE;
 
-	if (!codec->out)
-		item->learnt = learnt ? IR_TO_LEARN : IR_GIVEN;
+	codec_bytes(codec, &kind, sizeof(kind));
+	codec->broken |= kind > LEARNT;
+	via(codec, kind == LEARNT, &item->via);
+	if (!codec->out) {
+		item->learnt = kind == LEARNT ? IR_TO_LEARN : IR_GIVEN;
+		item->has_via = kind == GIVEN;
+	}
 	codec_text(codec, &item->dev);
 	CODEC_FIELD(codec, item->weight);
 	CODEC_FIELD(codec, item->onlink);
@@ -162,12 +161,20 @@ void ir_codec_route(struct codec *codec, struct ir_route *item)
 	CODEC_FIELD(codec, item->mtu);
 }
 
-static void gateway(struct codec *codec, struct ir_gateway *item)
+void ir_codec_fill(struct codec *codec, struct ir_fill *item)
 {
+	uint8_t kind = (uint8_t)item->kind;
+
 	codec_word(codec, &item->set);
 	codec_word(codec, &item->name);
 	codec_word(codec, &item->dev);
-	item->learnt = via(codec, &item->has_via, item->learnt, &item->via);
+	codec_bytes(codec, &kind, sizeof(kind));
+	codec->broken |= kind > IR_FILL_PREFIXES;
+	via(codec, kind == IR_FILL_LEARNT, &item->via);
+	if (!codec->out) {
+		item->kind = (enum ir_fill_kind)kind;
+		item->has_via = kind == IR_FILL_GIVEN;
+	}
 }
 
 /* ---- sysctls ---- */
@@ -272,7 +279,7 @@ void ir_codec_routing(struct codec *codec, struct ir *ir)
 	CODEC_ITEMS(codec, ir->ip_rules, ir->ip_rule_count, ir_codec_ip_rule);
 	CODEC_ITEMS(codec, ir->routes, ir->route_count, ir_codec_route);
 	CODEC_ITEMS(codec, ir->sysctls, ir->sysctl_count, ir_codec_sysctl);
-	CODEC_ITEMS(codec, ir->gateways, ir->gateway_count, gateway);
+	CODEC_ITEMS(codec, ir->fills, ir->fill_count, ir_codec_fill);
 	CODEC_ITEMS(codec, ir->classes, ir->class_count, class);
 	CODEC_ITEMS(codec, ir->given, ir->given_count, prefix);
 	CODEC_ITEMS(codec, ir->let_go, ir->let_go_count, let_go);

@@ -20,6 +20,7 @@ void ir_codec_statement(struct codec *codec, struct ir_statement *item);
 void ir_codec_ip_rule(struct codec *codec, struct ir_ip_rule *item);
 void ir_codec_nexthop(struct codec *codec, struct ir_nexthop *item);
 void ir_codec_route(struct codec *codec, struct ir_route *item);
+void ir_codec_fill(struct codec *codec, struct ir_fill *item);
 void ir_codec_sysctl(struct codec *codec, struct ir_sysctl *item);
 void ir_codec_key(struct codec *codec, const char **key);
 /* The name of a sysctl, which becomes a path with '/' for '.' and '.' for '/': it stays below

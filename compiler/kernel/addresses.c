@@ -20,12 +20,21 @@ struct each {
 	void *user;
 };
 
-/* IFA_LOCAL is this host's where the other end of the link has one, too. */
+static struct addr_prefix network_of(enum addr_family family, const struct nlattr *address,
+				     unsigned int length)
+{
+	struct addr_prefix network = { nexthop_address(family, address), length };
+
+	network.addr.bits = wide_and(network.addr.bits, wide_not(addr_host_bits(family, length)));
+	return network;
+}
+
+/* IFA_LOCAL is this host's where the other end of the link has one, too: that is IFA_ADDRESS. */
 static void take(const struct nlmsghdr *message, void *user)
 {
 	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
 	enum addr_family family = header->ifa_family == AF_INET6 ? ADDR_IPV6 : ADDR_IPV4;
-	const struct nlattr *attribute, *own = NULL;
+	const struct nlattr *attribute, *own = NULL, *other = NULL;
 	struct addresses_seen seen = { .index = header->ifa_index,
 				       .scope = header->ifa_scope,
 				       .flags = header->ifa_flags };
@@ -40,10 +49,13 @@ static void take(const struct nlmsghdr *message, void *user)
 			seen.flags = mnl_attr_get_u32(attribute);
 		else if (type == IFA_LOCAL || (type == IFA_ADDRESS && !own))
 			own = attribute;
+		if (type == IFA_ADDRESS)
+			other = attribute;
 	}
 	if (!own)
 		return;
 	seen.addr = nexthop_address(family, own);
+	seen.network = network_of(family, other ? other : own, header->ifa_prefixlen);
 	each->call(&seen, each->user);
 }
 

@@ -18,9 +18,11 @@ struct netlink_error;
 /* One of an interface, as the kernel tells it. */
 struct addresses_seen {
 	struct addr addr;
-	unsigned int index; /* of the interface */
-	unsigned int scope; /* RT_SCOPE_... */
-	uint32_t flags;     /* IFA_F_... */
+	struct addr_prefix network; /* that the link leads to: by a link from point to point the
+				       other end's */
+	unsigned int index;         /* of the interface */
+	unsigned int scope;         /* RT_SCOPE_... */
+	uint32_t flags;             /* IFA_F_... */
 };
 typedef void addresses_each_fn(const struct addresses_seen *seen, void *user);
 

@@ -3,6 +3,7 @@
  */
 #include "kernel/delta.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -50,17 +51,15 @@ static struct ir_set shell(const struct ir_set *of)
 	return set;
 }
 
-bool delta_make(struct arena *arena, const struct ir_set *old, const struct ir_set *wanted,
-		size_t most, struct delta *out)
+/* False where more than `most` intervals differ. */
+static bool walk(struct arena *arena, const struct ir_set *old, const struct ir_set *wanted,
+		 size_t most, struct delta *out)
 {
 	const struct interval_set *a = &old->elements, *b = &wanted->elements;
 	size_t i = 0, k = 0;
 
 	out->removed = shell(old);
 	out->added = shell(wanted);
-	if (old->type != wanted->type || !old->targets != !wanted->targets ||
-	    !same_edge(old, wanted))
-		return false;
 	while (i < a->count || k < b->count) {
 		bool has_old = i < a->count, has_new = k < b->count;
 
@@ -78,4 +77,17 @@ bool delta_make(struct arena *arena, const struct ir_set *old, const struct ir_s
 			return false;
 	}
 	return true;
+}
+
+bool delta_make(struct arena *arena, const struct ir_set *old, const struct ir_set *wanted,
+		size_t most, struct delta *out)
+{
+	return old->type == wanted->type && !old->targets == !wanted->targets &&
+	       same_edge(old, wanted) && walk(arena, old, wanted, most, out);
+}
+
+void delta_all(struct arena *arena, const struct ir_set *old, const struct ir_set *wanted,
+	       struct delta *out)
+{
+	walk(arena, old, wanted, SIZE_MAX, out);
 }

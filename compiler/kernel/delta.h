@@ -20,5 +20,8 @@ struct delta {
  */
 bool delta_make(struct arena *arena, const struct ir_set *old, const struct ir_set *wanted,
 		size_t most, struct delta *out);
+/* The same in any case: of a set that is filled by hand, element by element. */
+void delta_all(struct arena *arena, const struct ir_set *old, const struct ir_set *wanted,
+	       struct delta *out);
 
 #endif

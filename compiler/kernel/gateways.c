@@ -23,7 +23,7 @@
 
 /* One gateway's address, of a table's or of the main table. */
 struct gateway {
-	const struct ir_gateway *of;
+	const struct ir_fill *of;
 	struct addr via;
 	uint64_t link; /* its link address; 0: not known */
 	bool is_other; /* a rival has that link address */
@@ -42,19 +42,15 @@ static bool is_rival(const struct gateway *a, const struct gateway *b)
 	return strcmp(a->of->dev, b->of->dev) == 0 && strcmp(a->of->set, b->of->set) != 0;
 }
 
-static bool is_main(const struct ir_gateway *of)
+const char *gateways_owner(struct arena *arena, const struct ir_fill *of)
 {
-	return !of->has_via && !of->learnt;
-}
-
-static const char *table_words(struct arena *arena, const struct ir_gateway *of)
-{
-	return is_main(of) ? "the main table" : arena_printf(arena, "the table %s", of->name);
+	return of->kind == IR_FILL_MAIN ? "the main table"
+					: arena_printf(arena, "the table %s", of->name);
 }
 
 /* ---- which gateways there are ---- */
 
-static void add(struct finding *finding, const struct ir_gateway *of, struct addr via)
+static void add(struct finding *finding, const struct ir_fill *of, struct addr via)
 {
 	*arena_append(finding->arena, finding->items, finding->count) =
 		(struct gateway){ .of = of, .via = via };
@@ -70,7 +66,7 @@ static bool has_gateway(const struct finding *finding, const char *dev, struct a
 }
 
 /* A gateway that a table of the policy's has, too, is that table's. */
-static void add_main(struct finding *finding, const struct ir_gateway *gateways, size_t count,
+static void add_main(struct finding *finding, const struct ir_fill *fills, size_t count,
 		     enum addr_family family)
 {
 	size_t hop_count;
@@ -78,10 +74,10 @@ static void add_main(struct finding *finding, const struct ir_gateway *gateways,
 		link_gateways(finding->arena, finding->netlink, family, &hop_count);
 
 	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; k < hop_count && is_main(&gateways[i]); k++)
-			if (strcmp(hops[k].dev, gateways[i].dev) == 0 &&
+		for (size_t k = 0; k < hop_count && fills[i].kind == IR_FILL_MAIN; k++)
+			if (strcmp(hops[k].dev, fills[i].dev) == 0 &&
 			    !has_gateway(finding, hops[k].dev, hops[k].via))
-				add(finding, &gateways[i], hops[k].via);
+				add(finding, &fills[i], hops[k].via);
 }
 
 static bool is_shared(const struct finding *finding, const struct gateway *gateway)
@@ -173,7 +169,7 @@ static void warn(struct report *report, const struct gateway *gateway, const cha
 			   "replies to connections on %s from gateway %s of %s leave through "
 			   "another gateway: %s",
 			   gateway->of->dev, addr_format(gateway->via, via),
-			   table_words(report->arena, gateway->of), why);
+			   gateways_owner(report->arena, gateway->of), why);
 
 	line->where = gateway->of->origin;
 	diag_help_text(line, "write `answers: none` into the table whose gateway has no incoming "
@@ -198,37 +194,38 @@ static void tell_apart(struct finding *finding, bool asks, struct report *report
 			warn(report, gateway,
 			     arena_printf(report->arena,
 					  "it has the link address of a gateway of %s",
-					  table_words(report->arena, same->of)));
+					  gateways_owner(report->arena, same->of)));
 		gateway->is_other = same != NULL;
 	}
 }
 
-static struct gateways_set *set_of(struct arena *arena, struct gateways *found, const char *base)
+struct filled_set *filled_set_of(struct arena *arena, struct filled_sets *found, const char *base)
 {
-	struct gateways_set *set;
+	struct filled_set *set;
 
 	for (size_t i = 0; i < found->count; i++)
-		if (strcmp(found->sets[i].base, base) == 0)
-			return &found->sets[i];
-	set = arena_append(arena, found->sets, found->count);
-	*set = (struct gateways_set){ .base = base };
+		if (strcmp(found->items[i].base, base) == 0)
+			return &found->items[i];
+	set = arena_append(arena, found->items, found->count);
+	*set = (struct filled_set){ .base = base };
 	return set;
 }
 
-struct gateways gateways_find(struct arena *arena, struct netlink *netlink,
-			      const struct ir_gateway *gateways, size_t count, bool asks,
-			      struct report *report)
+struct filled_sets gateways_find(struct arena *arena, struct netlink *netlink,
+				 const struct ir_fill *fills, size_t count, bool asks,
+				 struct report *report)
 {
 	struct finding finding = { .arena = arena, .netlink = netlink };
-	struct gateways found = { 0 };
+	struct filled_sets found = { 0 };
 
 	for (size_t i = 0; i < count; i++) {
-		set_of(arena, &found, gateways[i].set);
-		if (gateways[i].has_via)
-			add(&finding, &gateways[i], gateways[i].via);
+		if (!ir_fill_is_own(&fills[i]))
+			filled_set_of(arena, &found, fills[i].set);
+		if (fills[i].has_via)
+			add(&finding, &fills[i], fills[i].via);
 	}
-	for (int family = 0; family < ADDR_FAMILIES && count; family++)
-		add_main(&finding, gateways, count, (enum addr_family)family);
+	for (int family = 0; family < ADDR_FAMILIES && found.count; family++)
+		add_main(&finding, fills, count, (enum addr_family)family);
 	drop_lonely(&finding);
 	if (finding.count)
 		read_neighbours(&finding);
@@ -237,23 +234,14 @@ struct gateways gateways_find(struct arena *arena, struct netlink *netlink,
 	tell_apart(&finding, asks, report);
 	for (size_t i = 0; i < finding.count; i++) {
 		const struct gateway *gateway = &finding.items[i];
-		struct gateways_set *set = set_of(arena, &found, gateway->of->set);
+		struct filled_set *set = filled_set_of(arena, &found, gateway->of->set);
 
 		set->is_partial |= !gateway->link;
 		if (gateway->link && !gateway->is_other)
-			interval_add(arena, &set->addresses, wide(gateway->link),
+			interval_add(arena, &set->elements, wide(gateway->link),
 				     wide(gateway->link));
 	}
 	for (size_t i = 0; i < found.count; i++)
-		interval_normalise(&found.sets[i].addresses);
+		interval_normalise(&found.items[i].elements);
 	return found;
-}
-
-const char *gateways_owner(struct arena *arena, const struct ir_gateway *gateways, size_t count,
-			   const char *base)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(gateways[i].set, base) == 0)
-			return table_words(arena, &gateways[i]);
-	return base;
 }

@@ -161,18 +161,20 @@ struct nft_set_change op_elements(const struct op *op, const struct ir_set *part
 					.is_removal = is_removal };
 }
 
-static bool put_elements(struct kernel *kernel, const struct op *op, const struct ir_set *part,
-			 bool is_removal, struct netlink_error *error)
-{
-	struct nft_set_change change = op_elements(op, part, is_removal);
-
-	return !part->elements.count || nft_set_change(&kernel->nft, &change, error);
-}
-
+/* In one transaction, so that no packet meets the set between both. */
 static bool run_update(struct kernel *kernel, const struct op *op, struct netlink_error *error)
 {
-	return put_elements(kernel, op, op->removed, true, error) &&
-	       put_elements(kernel, op, op->added, false, error);
+	struct nft_set_change removed = op_elements(op, op->removed, true);
+	struct nft_set_change added = op_elements(op, op->added, false);
+	struct netlink_batch batch = { 0 };
+	bool done;
+
+	nft_set_put(&batch, &removed);
+	nft_set_put(&batch, &added);
+	netlink_batch_limit(&kernel->nft);
+	done = netlink_batch_commit(&kernel->nft, &batch, error);
+	netlink_batch_free(&batch);
+	return done;
 }
 
 static void put_list_command(const struct op *op, struct buf *out)

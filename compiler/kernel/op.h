@@ -63,7 +63,7 @@ enum op_stage {
 	 * leave alone. */
 	STAGE_OLD_UNMARKED,
 	STAGE_TOP_UP,
-	STAGE_GATEWAYS, /* link addresses that this host has found */
+	STAGE_FILLS, /* what only this host knows */
 	STAGE_COMMIT,
 	STAGE_NEW_UNMARKED,
 	STAGE_GUARDED_SYSCTLS,

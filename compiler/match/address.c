@@ -4,7 +4,8 @@
  *
  * Packets to this host, to broadcast, multicast and link-local addresses meet only rules that name
  * them, so they have a chain of their own (context->host), where of a `to` only those names are
- * asked for, and the addresses that are meant as such; in the other chain the names match nothing.
+ * asked for, the addresses that are meant as such, and sets of this host's own; in the other chain
+ * the names match nothing.
  */
 #include <string.h>
 
@@ -366,6 +367,21 @@ static bool lower_extent(const struct match_condition *condition, struct match_c
 	return !(extent == EXTENT_ALL && condition->negated);
 }
 
+static void lower_own(const struct match_condition *condition, struct match_context *context,
+		      struct match_alternatives *out)
+{
+	for (size_t i = 0; i < condition->reference_count && context->means_own; i++) {
+		const struct match_reference *reference = &condition->references[i];
+		const struct ir_set *set = NULL;
+		enum match_extent extent;
+
+		if (!reference->is_own)
+			continue;
+		extent = context->named_set(context, reference->name, &set);
+		lower_extent(condition, context, extent, set, out);
+	}
+}
+
 /* `all`: the condition's addresses, or those of them that are meant in spite of what they are. */
 static bool lower_literals(const struct match_condition *condition, struct match_context *context,
 			   const struct interval_set *all, struct match_alternatives *out)
@@ -411,6 +427,7 @@ static void lower_address(const struct match_condition *condition, struct match_
 
 	if (context->host && condition->selector == ADDRESS_TO) {
 		lower_specials(condition, context, out);
+		lower_own(condition, context, out);
 		lower_literals(condition, context, &context->meant->family[context->family], out);
 		return;
 	}

@@ -35,6 +35,7 @@ enum match_special {
 struct match_reference {
 	const char *name;
 	struct span span;
+	bool is_own; /* once it is checked: a set of this host's own addresses */
 };
 
 /* An address under a bit mask: packet & mask == bits. */
@@ -90,6 +91,7 @@ struct match_context {
 		      of a `to` only these are asked for: */
 	unsigned int specials;        /* the names */
 	const struct addr_set *meant; /* the addresses */
+	bool means_own;               /* the sets that are this host's own addresses */
 	bool tracked; /* packets are ICMP errors: addresses, protocols and ports are those of the
 			 connection they are about */
 	enum match_extent (*named_set)(struct match_context *context, const char *name,

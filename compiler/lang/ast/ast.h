@@ -66,6 +66,13 @@ struct ast_set_expression {
 	size_t without_count;
 };
 
+/* Addresses of an interface of this host, or their networks. */
+struct ast_own {
+	const char *dev;
+	bool prefixes;
+	struct span span; /* of the interface's name */
+};
+
 struct ast_set {
 	const char *name;
 	struct span span;
@@ -78,6 +85,8 @@ struct ast_set {
 	struct span size_span;
 	const char **domains; /* whose addresses a resolver adds: lower case, sorted, each once */
 	size_t domain_count;
+	struct ast_own *own; /* what alone it holds, where there is any */
+	size_t own_count;
 	struct span named; /* where the first other set names it */
 	bool used;
 	bool is_reported; /* a rule that matches nothing has said that this one is empty */
@@ -300,6 +309,7 @@ struct ast_rule {
 	 */
 	unsigned int specials;
 	struct addr_set meant;
+	bool means_own;    /* sets of this host's own addresses */
 	bool excepts;      /* all that its conditions fit */
 	unsigned int host; /* the scopes in which it is about any */
 };

@@ -252,6 +252,10 @@ static bool check_interfaces(struct checking *checking)
 	struct ast_policy *policy = checking->policy;
 	bool good = true;
 
+	for (size_t i = 0; i < policy->set_count; i++)
+		for (size_t k = 0; k < policy->sets[i].own_count; k++)
+			good &= is_no_group(checking, policy->sets[i].own[k].dev,
+					    policy->sets[i].own[k].span);
 	for (size_t i = 0; i < policy->table_count; i++) {
 		const struct ast_table *table = &policy->tables[i];
 

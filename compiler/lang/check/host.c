@@ -77,12 +77,39 @@ static bool is_about_all(const struct match_condition *to)
 	return false;
 }
 
+/* Addresses, and not networks, of this host's interfaces. */
+static bool is_own(const struct ast_set *set)
+{
+	for (size_t i = 0; set && i < set->own_count; i++)
+		if (set->own[i].prefixes)
+			return false;
+	return set && set->own_count;
+}
+
+/* A table takes no packets to this host by them. */
+static bool means_own(struct hosting *hosting, const struct ast_rule *rule,
+		      struct match_condition *to)
+{
+	enum ast_action action = rule->then ? rule->then->action : THEN_DIRECT;
+	bool found = false;
+
+	for (size_t i = 0; i < to->reference_count; i++) {
+		struct match_reference *reference = &to->references[i];
+
+		reference->is_own = is_own(ast_set_find(hosting->policy, reference->name));
+		found |= reference->is_own;
+	}
+	return found && action != THEN_ROUTE && action != THEN_BALANCE;
+}
+
 static void name_destinations(struct hosting *hosting, struct ast_rule *rule)
 {
-	const struct match_condition *to = ast_condition(rule, "to");
+	struct match_condition *to = ast_condition(rule, "to");
 
-	if (to && !to->negated)
+	if (to && !to->negated) {
 		rule->meant = meant(hosting, rule, to);
+		rule->means_own = means_own(hosting, rule, to);
+	}
 	rule->excepts = rule->then && rule->then->action == THEN_DIRECT && !rule->specials &&
 			is_about_all(to);
 }
@@ -95,7 +122,8 @@ static void place_rules(struct ast_policy *policy)
 	for (size_t i = policy->rule_count; i; i--) {
 		struct ast_rule *rule = &policy->rules[i - 1];
 		bool is_direct = rule->then && rule->then->action == THEN_DIRECT;
-		bool is_named = rule->specials || rule->excepts || !addr_set_is_empty(&rule->meant);
+		bool is_named = rule->specials || rule->excepts || rule->means_own ||
+				!addr_set_is_empty(&rule->meant);
 
 		if (!is_named)
 			continue;

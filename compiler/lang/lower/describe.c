@@ -340,8 +340,8 @@ static void describe_used(struct lower *lower)
 	describe_senders(lower);
 	ir->rows = lower->policy->rows;
 	ir->row_count = lower->policy->row_count;
-	ir->gateways = lower->gateways;
-	ir->gateway_count = lower->gateway_count;
+	ir->fills = lower->fills;
+	ir->fill_count = lower->fill_count;
 }
 
 static void describe_words(struct lower *lower)

@@ -74,14 +74,18 @@ static bool is_learnt(struct addr gateway)
 static void add_gateway(struct lower *lower, const struct ir_set *set, const char *name,
 			const char *dev, const struct addr *via)
 {
-	*arena_append(lower->arena, lower->gateways, lower->gateway_count) =
-		(struct ir_gateway){ .set = set->base,
-				     .name = name,
-				     .dev = dev,
-				     .has_via = via && !is_learnt(*via),
-				     .learnt = via && is_learnt(*via),
-				     .via = via ? *via : (struct addr){ 0 },
-				     .origin = set->origin };
+	bool learnt = via && is_learnt(*via);
+
+	*arena_append(lower->arena, lower->fills, lower->fill_count) =
+		(struct ir_fill){ .set = set->base,
+				  .name = name,
+				  .dev = dev,
+				  .kind = learnt ? IR_FILL_LEARNT
+					  : via  ? IR_FILL_GIVEN
+						 : IR_FILL_MAIN,
+				  .has_via = via && !learnt,
+				  .via = via ? *via : (struct addr){ 0 },
+				  .origin = set->origin };
 }
 
 static void add_uplink_gateways(struct lower *lower, struct lower_uplink *uplink)

@@ -170,8 +170,8 @@ struct lower {
 					       interfaces; or NULL */
 	const char **main_devs;
 	size_t main_dev_count;
-	struct ir_gateway *gateways;
-	size_t gateway_count;
+	struct ir_fill *fills;
+	size_t fill_count;
 	const char **silent_devs; /* of tables that would be uplinks, and answer nothing */
 	size_t silent_dev_count;
 	struct ir_chain **chains;
@@ -248,6 +248,9 @@ void lower_finish(struct lower *lower);
 
 /* The sets that are filled at run time, in both families, whether a rule asks for them or not. */
 void lower_dynamic_sets(struct lower *lower);
+/* What a set that has a name (`set` NULL: a built-in one) is called in nft, of the family. */
+const char *lower_set_base(struct lower *lower, const char *name, const struct ast_set *set,
+			   enum addr_family family);
 /* The author's rules in words: before anything is named after them. */
 void lower_words(struct lower *lower);
 /* What an action is, in words. */

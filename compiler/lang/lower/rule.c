@@ -60,9 +60,7 @@ static enum match_extent named_set(struct match_context *context, const char *na
 	if (set && !set->dynamic && addr_set_is_empty(&set->contents))
 		lowering->empty = set;
 	if (extent == EXTENT_SOME)
-		*out = lower_set(lower,
-				 arena_printf(lower->arena, "%s_%s", name,
-					      context->family == ADDR_IPV4 ? "v4" : "v6"),
+		*out = lower_set(lower, lower_set_base(lower, name, set, context->family),
 				 context->family == ADDR_IPV4 ? IR_SET_IPV4 : IR_SET_IPV6, contents,
 				 set ? set->span : (struct span){ 0 });
 	return extent;
@@ -507,6 +505,7 @@ void lower_author_rule(struct lower *lower, struct lower_block *block, const str
 		.host = block->specials && !rule->excepts,
 		.specials = rule->specials,
 		.meant = &rule->meant,
+		.means_own = rule->means_own,
 		.tracked = block->errors,
 		.named_set = named_set,
 		.make_set = make_set,

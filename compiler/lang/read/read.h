@@ -36,6 +36,7 @@ struct read_set_parts {
 	const struct node *include, *exclude;
 	const struct node *geoip, *database;                              /* read/geoip.c */
 	const struct node *dynamic, *domains, *timeout, *size, *elements; /* read/dynamic.c */
+	const struct node *addresses_of, *prefix_of;                      /* read/own.c */
 };
 
 /* An item of a set or a list of them, after what is there already. */
@@ -46,6 +47,9 @@ bool read_set_expression(struct decode *decode, const struct node *node,
 /* Is it a mapping with a key of a set that is filled at run time? */
 bool read_is_dynamic(const struct node *node);
 bool read_dynamic_set(struct decode *decode, const struct node *node, struct ast_set *set);
+/* Is it a mapping with addresses or networks of this host's interfaces, or a list with one? */
+bool read_is_own(const struct node *node);
+bool read_own_set(struct decode *decode, const struct node *node, struct ast_set *set);
 /* A set's `geoip` and `database`; either may be missing (NULL), but not both. */
 bool read_geoip(struct decode *decode, const struct node *codes, const struct node *database,
 		struct ast_set_expression *out);

@@ -33,6 +33,12 @@ static const struct decode_field set_fields[] = {
 	{ .key = "elements",
 	  .read = decode_node,
 	  .offset = offsetof(struct read_set_parts, elements) },
+	{ .key = "addresses_of",
+	  .read = decode_node,
+	  .offset = offsetof(struct read_set_parts, addresses_of) },
+	{ .key = "prefix_of",
+	  .read = decode_node,
+	  .offset = offsetof(struct read_set_parts, prefix_of) },
 };
 
 const struct decode_table read_set_table = { "set", set_fields,
@@ -46,6 +52,20 @@ bool read_is_dynamic(const struct node *node)
 		if (node->kind == NODE_MAP && node_find(node, dynamic_keys[i]))
 			return true;
 	return false;
+}
+
+static bool is_own_map(const struct node *node)
+{
+	return node->kind == NODE_MAP &&
+	       (node_find(node, "addresses_of") || node_find(node, "prefix_of"));
+}
+
+bool read_is_own(const struct node *node)
+{
+	for (size_t i = 0; node->kind == NODE_LIST && i < node->count; i++)
+		if (is_own_map(&node->items[i]))
+			return true;
+	return is_own_map(node);
 }
 
 static bool read_word(struct decode *decode, const struct node *node,
@@ -125,7 +145,7 @@ static bool read_source(struct decode *decode, const struct node *node,
 	struct read_set_parts parts = { 0 };
 	bool good;
 
-	if (read_is_dynamic(node))
+	if (read_is_dynamic(node) || read_is_own(node))
 		return diag_refuse(
 			decode->diag, DIAG_impossible, node->span,
 			"a set that is filled at run time cannot be a part of another one",

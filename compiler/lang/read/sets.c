@@ -1,6 +1,6 @@
 /*
- * read/sets: `sets`: each is an expression (read/set_items.c), or filled at run time
- * (read/dynamic.c).
+ * read/sets: `sets`: each is an expression (read/set_items.c), or filled at run time, by others
+ * (read/dynamic.c) or with this host's own addresses (read/own.c).
  */
 #include <string.h>
 
@@ -34,6 +34,8 @@ static bool read_set(struct decode *decode, const struct node_entry *entry, stru
 			  "write [%s]", entry->value.text);
 		return false;
 	}
+	if (read_is_own(&entry->value))
+		return read_own_set(decode, &entry->value, set) && good;
 	if (read_is_dynamic(&entry->value))
 		return read_dynamic_set(decode, &entry->value, set) && good;
 	return read_set_expression(decode, &entry->value, &set->expression) && good;

@@ -213,6 +213,7 @@ static void add_host(struct rests *rests, const struct ast_rule *rule)
 	rest->scopes = SCOPE_FORWARD;
 	rest->specials = SPECIAL_LOCAL;
 	rest->meant = (struct addr_set){ 0 };
+	rest->means_own = false;
 	rest->host = SCOPE_FORWARD;
 	rest->conditions = NULL;
 	rest->condition_count = 0;

@@ -157,7 +157,8 @@ static struct interval_set named(struct filling *filling, const struct match_con
 	const struct ast_rule *rule = filling->space->rule;
 	struct interval_set all = special_numbers(filling->slice->arena, 0xf);
 
-	if (!(rule->excepts ? condition != NULL : rule->meant.family[filling->slice->family].count))
+	if (!(rule->excepts ? condition != NULL
+			    : rule->means_own || rule->meant.family[filling->slice->family].count))
 		return rule->excepts ? all : special_numbers(filling->slice->arena, rule->specials);
 	filling->exact = false;
 	if (!filling->upper)
@@ -357,8 +358,8 @@ static bool may_be_own(struct static_slice *slice, const struct ast_rule *rule)
 {
 	struct interval_set stay = staying(slice->arena, slice->family);
 
-	return !rule->specials &&
-	       (rule->excepts || !interval_covers(&stay, &rule->meant.family[slice->family]));
+	return !rule->specials && (rule->excepts || rule->means_own ||
+				   !interval_covers(&stay, &rule->meant.family[slice->family]));
 }
 
 /* A space of what the rule may take; and, where that is more than it takes for sure, one of that.

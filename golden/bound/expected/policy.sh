@@ -41,6 +41,7 @@ gateways.two wan1 198.51.100.1
 gateways.two wan1 2001:db8:2::1
 gateways.main wan0 main
 gateways.main wan1 main'
+own=''
 named='wan1
 wan*
 wan0

@@ -25,6 +25,7 @@ main_copy=7103
 sets='flows.route_vpn.3f454fe8_v4 flows.route_vpn.3f454fe8_v6 flows.ended_v4 flows.ended_v6 output.th_dport'
 dynamic_sets=''
 gateways=''
+own=''
 named='lo
 wg0'
 cgroups='vpn.slice vpn.slice/app.service user.slice/user-1000.slice/app\x2dmail.scope system.slice/quiet.service system.slice/backup.service machine.slice open.slice system.slice/proxy.service'

@@ -25,6 +25,7 @@ main_copy=7103
 sets='flows.ended_v4 flows.ended_v6 prerouting.th_dport'
 dynamic_sets=''
 gateways=''
+own=''
 named='eth0
 wg0
 eth1'

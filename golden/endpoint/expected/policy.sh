@@ -27,6 +27,7 @@ main_copy=7103
 sets='flows.local_route_other.5220a572_v4 flows.local_route_other.5220a572_v6 flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6 flows.ended_v4 flows.ended_v6 output.ip_daddr'
 dynamic_sets=''
 gateways=''
+own=''
 named='lo
 wg0
 wg1'

@@ -51,6 +51,7 @@ gateways.two eth1 2001:db8::1
 gateways.six eth2 2001:db8:6::1
 gateways.main eth1 main
 gateways.main eth2 main'
+own=''
 named='wg0
 eth1
 eth2'

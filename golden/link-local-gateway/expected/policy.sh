@@ -30,6 +30,7 @@ dynamic_sets=''
 gateways='gateways.isp eth1 192.0.2.1
 gateways.isp eth1 fe80::1
 gateways.main eth1 main'
+own=''
 named='lan0
 eth1
 eth2'

@@ -26,6 +26,7 @@ main_copy=368
 sets='flows.ended_v4 flows.ended_v6 prerouting.th_dport'
 dynamic_sets=''
 gateways=''
+own=''
 named='lo
 wg0'
 cgroups=''

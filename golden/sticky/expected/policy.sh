@@ -53,6 +53,7 @@ gateways.near eth2 203.0.113.253
 gateways.main eth0 main
 gateways.main eth1 main
 gateways.main eth2 main'
+own=''
 named='lan0
 lan1
 lo

@@ -25,6 +25,7 @@ main_copy=7103
 sets='flows.ended_v4 flows.ended_v6'
 dynamic_sets=''
 gateways=''
+own=''
 named='lo
 wg0'
 cgroups=''

@@ -35,6 +35,7 @@ gateways.lte wwan0 auto4
 gateways.lte wwan0 2001:db8:2::1
 gateways.main wan0 main
 gateways.main wwan0 main'
+own=''
 named='lan0
 ppp0
 wan0

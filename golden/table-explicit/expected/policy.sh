@@ -27,6 +27,7 @@ sets='gateways.isp2 gateways.main flows.ended_v4 flows.ended_v6 prerouting.ip_da
 dynamic_sets=''
 gateways='gateways.isp2 eth1 192.0.2.1
 gateways.main eth1 main'
+own=''
 named='eth1'
 cgroups=''
 time_sets=''

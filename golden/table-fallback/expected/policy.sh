@@ -33,6 +33,7 @@ main_copy=7103
 sets='flows.ended_v4 flows.ended_v6 prerouting.ip_daddr'
 dynamic_sets=''
 gateways=''
+own=''
 named='wg0
 wg1
 wg2

@@ -32,6 +32,7 @@ dynamic_sets=''
 gateways='gateways.fixed eth1 192.0.2.1
 gateways.fixed eth1 2001:db8::1
 gateways.main eth1 main'
+own=''
 named='wg0
 eth2
 eth1'

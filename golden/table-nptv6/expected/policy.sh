@@ -36,6 +36,7 @@ dynamic_sets=''
 gateways='gateways.one wan0 192.0.2.1
 gateways.one wan0 2001:db8:1::1
 gateways.main wan0 main'
+own=''
 named='lan0
 lan1
 wan1

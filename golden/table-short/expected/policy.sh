@@ -36,6 +36,7 @@ gateways.via_both eth1 2001:db8::1
 gateways.off_link eth2 198.51.100.1
 gateways.main eth1 main
 gateways.main eth2 main'
+own=''
 named='wg0
 eth1
 eth2'

@@ -26,6 +26,7 @@ main_copy=7103
 sets='time.fe4d5355 time.7b1d5bf7 flows.open_vpn.de681376_v4 flows.open_vpn.de681376_v6 time.84d7d7df flows.local_route_vpn.e5b35c38_v4 flows.local_route_vpn.e5b35c38_v6 flows.ended_v4 flows.ended_v6 prerouting.th_dport'
 dynamic_sets=''
 gateways=''
+own=''
 named='lo
 wg0'
 cgroups=''

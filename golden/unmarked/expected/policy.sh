@@ -25,6 +25,7 @@ main_copy=7103
 sets='private_v6 flows.ended_v4 flows.ended_v6 prerouting.ip_daddr'
 dynamic_sets=''
 gateways=''
+own=''
 named='lan2
 lan0
 lan1

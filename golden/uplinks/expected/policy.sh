@@ -36,6 +36,7 @@ gateways.isp2 wan1 198.51.100.1
 gateways.isp2 wan1 2001:db8:2::1
 gateways.main wan0 main
 gateways.main wan1 main'
+own=''
 named='lan0
 wan0
 wan1'

@@ -1,0 +1,99 @@
+#!/bin/sh
+# policy.sh: written by tpc from policy.yaml; change that and compile again, not this file.
+#
+#   up      puts the policy into force; again and again if you like
+#   down    takes all of it away and puts sysctls back
+#   status  shows what is there and what is missing (exit status 5)
+#
+# What it takes of the host's numbers:
+#   name              mark/mask              ip rule  table    goes to
+#   vpn               0x0000000e/0x0000000f  10000    7104     the table's routes
+#   vpn               0x0000000f/0x0000000f  10002    7104     replies of connections that came in through it
+#   vpn               0x0000000a/0x0000000f  10005    7104     the table's routes, for what comes in by an uplink or is translated
+#   vpn               0x00000007/0x0000000f  10008    7104     the table's routes, for what begins TCP connections of this host
+#   nft table inet tpc; ip rules and routes carry protocol 116
+
+stem='policy'
+table=tpc
+digest=7164af63aca50a44
+protocol=116
+first=10000
+last=10009
+sysctl_policy='set'
+tables='7103 7104 7199'
+main_copy=7103
+sets='mine.host_v4 mine.host_v6 lan.host_v4 lan.host_v6 unused.host_v4 unused.host_v6 flows.ended_v4 flows.ended_v6'
+dynamic_sets=''
+gateways=''
+own='mine.host_v4 wan0 addresses 4
+mine.host_v6 wan0 addresses 6
+lan.host_v4 lan0 networks 4
+lan.host_v4 lan1 networks 4
+lan.host_v4 wan0 addresses 4
+lan.host_v6 lan0 networks 6
+lan.host_v6 lan1 networks 6
+lan.host_v6 wan0 addresses 6
+unused.host_v4 ppp0 networks 4
+unused.host_v6 ppp0 networks 6'
+named='wan0
+lan0
+lo
+wg0'
+cgroups=''
+time_sets=''
+
+# family, table, destination and metric, and the words for ip
+each_route() {
+	:
+	"$1" 4 7199 'default 0' local default dev lo table 7199 protocol 116
+	"$1" 4 7104 'default 0' default dev wg0 table 7104 protocol 116
+	"$1" 6 7104 'default 1024' default dev wg0 table 7104 protocol 116
+}
+
+# family, what tells the rule from others, and the words for ip
+each_rule() {
+	:
+	"$1" 4 '10000 0xe/0xf 7104 - -' fwmark 0xe/0xf lookup 7104 priority 10000 protocol 116
+	"$1" 6 '10000 0xe/0xf 7104 - -' fwmark 0xe/0xf lookup 7104 priority 10000 protocol 116
+	"$1" 4 '10001 0xe/0xf unreachable - -' fwmark 0xe/0xf unreachable priority 10001 protocol 116
+	"$1" 6 '10001 0xe/0xf unreachable - -' fwmark 0xe/0xf unreachable priority 10001 protocol 116
+	"$1" 4 '10002 0xf/0xf 254 7 -' fwmark 0xf/0xf lookup main suppress_prefixlength 7 priority 10002 protocol 116
+	"$1" 6 '10002 0xf/0xf 7103 - -' fwmark 0xf/0xf lookup 7103 priority 10002 protocol 116
+	"$1" 4 '10003 0xf/0xf 7104 - -' fwmark 0xf/0xf lookup 7104 priority 10003 protocol 116
+	"$1" 6 '10003 0xf/0xf 7104 - -' fwmark 0xf/0xf lookup 7104 priority 10003 protocol 116
+	"$1" 4 '10004 0xf/0xf unreachable - -' fwmark 0xf/0xf unreachable priority 10004 protocol 116
+	"$1" 6 '10004 0xf/0xf unreachable - -' fwmark 0xf/0xf unreachable priority 10004 protocol 116
+	"$1" 4 '10005 0xa/0xf 254 7 -' fwmark 0xa/0xf lookup main suppress_prefixlength 7 priority 10005 protocol 116
+	"$1" 6 '10005 0xa/0xf 7103 - -' fwmark 0xa/0xf lookup 7103 priority 10005 protocol 116
+	"$1" 4 '10006 0xa/0xf 7104 - -' fwmark 0xa/0xf lookup 7104 priority 10006 protocol 116
+	"$1" 6 '10006 0xa/0xf 7104 - -' fwmark 0xa/0xf lookup 7104 priority 10006 protocol 116
+	"$1" 4 '10007 0xa/0xf unreachable - -' fwmark 0xa/0xf unreachable priority 10007 protocol 116
+	"$1" 6 '10007 0xa/0xf unreachable - -' fwmark 0xa/0xf unreachable priority 10007 protocol 116
+	"$1" 4 '10008 0x7/0xf 7104 - -' fwmark 0x7/0xf lookup 7104 priority 10008 protocol 116
+	"$1" 4 '10009 0x7/0xf 7199 - -' fwmark 0x7/0xf lookup 7199 priority 10009 protocol 116
+}
+
+# family, what tells the rule from others, and the words for ip: what has no mark is refused
+each_unmarked() {
+	:
+}
+
+# sysctls that the kernel resets when another one is given back: that one, key, the value that stays
+companions='net.ipv4.ip_forward net.ipv4.conf.all.accept_redirects 0
+net.ipv4.ip_forward net.ipv4.conf.*.forwarding 1
+net.ipv6.conf.all.forwarding net.ipv6.conf.*.forwarding 1'
+
+# key, value, for which interfaces and towards which address, when it matters, why, and interfaces
+each_sysctl() {
+	:
+	"$1" 'net.ipv4.conf.wg0.ignore_routes_with_linkdown' '1' each - '' 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.conf.wg0.rp_filter' '0' each - 'effective - !0' 'the table vpn leaves by this interface, and a reverse-path filter drops the replies: a strict one (1) where the main table leaves by another, a loose one (2) where the main table has no route to their source, as when its only default route is gone'
+	"$1" 'net.ipv6.conf.wg0.ignore_routes_with_linkdown' '1' each - '' 'the table vpn leaves by this interface, and with 0 its routes stay in use when the interface loses its carrier: nothing takes its place'
+	"$1" 'net.ipv4.ip_forward' '1' each - '' 'the table vpn takes forwarded packets, and without this the host forwards no IPv4'
+	"$1" 'net.ipv6.conf.*.accept_ra' '2' advertised - 'own_value - 1' 'vpn needs IPv6 forwarding, and a host that forwards forgets the routes that routers advertise, its default route among them, unless this is 2'
+	"$1" 'net.ipv6.conf.all.forwarding' '1' each - '' 'the table vpn takes forwarded packets, and without this the host forwards no IPv6'
+	"$1" 'net.ipv4.conf.*.rp_filter' '2' each - 'effective - 1
+effective net.ipv4.conf.*.src_valid_mark 1' 'the table vpn takes packets that come in here, and a strict reverse-path filter that looks at marks (src_valid_mark) drops them' 'lan0'
+}
+
+# compiler/emit/script.sh follows.
