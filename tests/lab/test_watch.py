@@ -273,3 +273,24 @@ def test_events(net):
     until(lambda: "repaired" in watch.text())
     events = [json.loads(line) for line in watch.text().splitlines()]
     assert [event["event"] for event in events][:2] == ["applied", "repaired"], events
+
+
+def test_addresses(net):
+    """watch: a set of an interface's addresses follows them, without another commit of the rules"""
+    policy = Policy(net, """version: 1
+sets: {mine: {addresses_of: wan1}}
+tables: {vpn: {id: 7100, dev: wg0, masquerade: true, fallback: unreachable}}
+rules: [{in: lan0, from: mine, then: drop}, {in: lan0, then: {route: vpn}}]
+""")
+    Watch(net, str(policy.path))
+    until(lambda: has_table(net) and route(net) and route(net, 6))
+
+    def listed():
+        return net.router.run("nft", "list", "ruleset").stdout
+
+    until(lambda: UPLINKS["wan1"][1][4] in listed())
+    for version, address, bits in ((4, "198.51.100.77", 24), (6, "2001:db8:2::77", 64)):
+        net.router.ip(f"address add {address}/{bits} dev wan1 {'nodad' if version == 6 else ''}")
+        until(lambda: address in listed())
+        net.router.ip(f"address del {address}/{bits} dev wan1")
+        until(lambda: address not in listed())
