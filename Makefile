@@ -6,6 +6,7 @@
 # they are given anew (CFLAGS= takes them away): `make install` installs what was built.
 # For another machine: CC=TRIPLET-gcc AR=TRIPLET-ar and PKG_CONFIG=TRIPLET-pkg-config, or what
 # tests/arches gives.
+# Of `make install` also SYSTEMD_UNITS, the folder of the units: PREFIX/lib/systemd/system.
 
 VERSION := 0.1.0
 
@@ -13,6 +14,7 @@ BUILD ?= build
 VARIANT ?= release
 PREFIX ?= /usr/local
 DESTDIR ?=
+SYSTEMD_UNITS ?= $(PREFIX)/lib/systemd/system
 PYTHON ?= /usr/bin/python3
 CLANG_FORMAT ?= clang-format
 MODULES := yaml-0.1 libnftables libmnl libmaxminddb
@@ -121,6 +123,10 @@ keep = text='$(call quoted,$(strip $(1)))'; \
 	[ "$$text" = "$$(cat $@ 2>/dev/null)" ] || printf '%s\n' "$$text" >$@
 # Paths below the place of installation.
 into = $(addprefix $(DESTDIR)$(PREFIX)/,$(1))
+# A file of packaging/ that starts the program, from where it is installed: its mode, itself, its place.
+install_starter = install -m $(1) packaging/$(2) $(3) && sed -i 's,/usr/local/,$(PREFIX)/,g' $(3)
+# Services of other managers than systemd, and hooks, which whoever wants them copies.
+STARTERS := openrc/tpc procd/tpc runit/tpc/run hooks/tpc
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -195,7 +201,7 @@ unit: $(UNIT) ## build the unit tests
 format: ## lay out the C files (or FILES) in the project's style
 	$(CLANG_FORMAT) -i $(FILES)
 
-install: all ## copy the program, its data and its documents below PREFIX (/usr/local)
+install: all ## copy the program, its data, documents and services below PREFIX (/usr/local)
 	install -d $(call into,bin share/tpc share/doc/tpc/docs share/doc/tpc/schema share/doc/tpc/examples)
 	install -m 755 $(OUT)/tpc $(call into,bin/tpc)
 	install -m 644 schema/*.schema.json $(call into,share/tpc/)
@@ -204,9 +210,12 @@ install: all ## copy the program, its data and its documents below PREFIX (/usr/
 	install -m 644 schema/*.md $(call into,share/doc/tpc/schema/)
 	ln -sf ../../../tpc/policy.schema.json ../../../tpc/output.schema.json $(call into,share/doc/tpc/schema/)
 	cp -R examples/. $(call into,share/doc/tpc/examples/)
+	install -d $(DESTDIR)$(SYSTEMD_UNITS) $(addprefix $(call into,share/tpc/),$(dir $(STARTERS)))
+	$(call install_starter,644,systemd/tpc@.service,$(DESTDIR)$(SYSTEMD_UNITS)/tpc@.service)
+	$(foreach file,$(STARTERS),$(call install_starter,755,$(file),$(call into,share/tpc/$(file))) &&) :
 
 uninstall: ## remove what install has copied
-	rm -f $(call into,bin/tpc)
+	rm -f $(call into,bin/tpc) $(DESTDIR)$(SYSTEMD_UNITS)/tpc@.service
 	rm -rf $(call into,share/tpc share/doc/tpc)
 
 $(OUT)/tpc: $(OBJECTS) $(OUT)/flags $(OUT)/objects

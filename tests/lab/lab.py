@@ -57,7 +57,7 @@ class Network:
         self.directory = tempfile.mkdtemp(prefix="tpc-lab-")
         self.router, self.client = self._host("router"), self._host("client")
         self.server = self._host("server") if server else None
-        self._lan()
+        self.connect_lan()
         for device in uplinks:
             self._uplink(device, foreign)
         if "wan0" in uplinks:
@@ -79,7 +79,8 @@ class Network:
         setattr(self, name, host)
         return host
 
-    def _lan(self):
+    def connect_lan(self):
+        """Makes the link to the client, and to the server (again)."""
         members = [(self.client, CLIENT)] + ([(self.server, SERVER)] if self.server else [])
         lines = ["link set lo up"]
         if self.server:

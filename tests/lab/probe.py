@@ -512,15 +512,16 @@ CHATTER = (*range(130, 138), 143)  # ICMPv6: multicast listeners, routers, neigh
 
 class Sniffer:
     """
-    Every IP packet that comes in by one interface of a host, neighbour discovery and router chatter
-    left out.
+    Every IP packet that comes in by one interface of a host, or by any ("", also one that is made later),
+    neighbour discovery and router chatter left out.
     """
 
     def __init__(self, host, device):
         with host:
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-            self.sock.bind((device, 3))
+            if device:
+                self.sock.bind((device, 3))
         self.sock.setblocking(False)
 
     def packets(self):
