@@ -365,6 +365,18 @@ static bool open_signals(struct watch *watch)
 	return watch->signals >= 0;
 }
 
+/* What stays is said: an administrator may have meant to remove it. */
+static void say_end(const struct watch *watch)
+{
+	char text[200];
+
+	if (!watch->is_ready || watch->is_gone)
+		return;
+	snprintf(text, sizeof(text), "the policy stays in force; remove it with: tpc remove %s",
+		 watch->policy);
+	watch->job->say(watch->job->user, "watch-ended", text);
+}
+
 static void finish(struct watch *watch)
 {
 	int status;
@@ -372,6 +384,7 @@ static void finish(struct watch *watch)
 	notify_send("STOPPING=1");
 	if (watch->child)
 		waitpid(watch->child, &status, 0);
+	say_end(watch);
 	files_set(&watch->files, NULL, 0);
 	arena_free(watch->files.arena);
 	close(watch->files.inotify);

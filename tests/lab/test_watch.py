@@ -46,10 +46,13 @@ class Watch:
         with open(self.said.name, encoding="utf-8") as file:
             return file.read()
 
-    def close(self):
+    def end(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(10)
+
+    def close(self):
+        self.end()
         self.said.close()
 
 
@@ -191,6 +194,20 @@ def test_by_hand(net):
     policy.tpc("rollback")
     net.router.run("nft", "flush", "ruleset")
     until(lambda: has_table(net) and "wg0" in route(net))
+
+
+def test_end(net):
+    """watch: ended, it leaves the policy in force and says how to remove it; not when it is removed already"""
+    _, watch = started(net)
+    watch.end()
+    all_ask(net, net.client, "vpn", "wg0")
+    assert "tpc remove tpc [watch-ended]" in watch.text(), watch.text()
+    again = Watch(net, "tpc")
+    time.sleep(0.3)
+    net.router.run(TPC, "remove", "tpc")
+    until(lambda: "[watch-gone]" in again.text())
+    again.end()
+    assert "[watch-ended]" not in again.text().split("[watch-gone]")[1], again.text()
 
 
 def test_name(net):
