@@ -117,8 +117,8 @@ static enum watch_end repair(const struct watching *watching, const char *policy
 	struct repair job = { .arena = watching->call->arena, .report = &report, .policy = policy };
 	enum apply_outcome outcome;
 
-	if (!*policy)
-		return WATCH_UNCHANGED;
+	if (!*policy) /* its file has had errors from the beginning: nothing is kept */
+		return WATCH_WRONG;
 	outcome = repair_run(&job);
 	tell(watching->call, "repaired", policy, NULL, &report, outcome);
 	return job.is_gone ? WATCH_GONE : end_of(outcome);

@@ -6,6 +6,7 @@ flushed ruleset; and the policy's file is applied when it changes.
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -34,11 +35,11 @@ def made():
 class Watch:
     """The program at work in the router; what it says is kept."""
 
-    def __init__(self, net, *arguments):
+    def __init__(self, net, *arguments, environment=None):
         self.said = open(os.path.join(net.directory, "watch"), "w+", encoding="utf-8")
         with net.router:
             self.process = subprocess.Popen([TPC, "watch", *arguments], stderr=self.said,
-                                            stdout=self.said)
+                                            stdout=self.said, env={**os.environ, **(environment or {})})
         net.add(self)
 
     def text(self):
@@ -160,6 +161,21 @@ def test_file_meanwhile(net):
 
 def answered_by(net, who):
     return probe.ask(net.client, "tcp", FOREIGN[4], 443, timeout=0.3).who == who
+
+
+def test_not_ready(net):
+    """watch: a policy that has errors from the beginning is not ready, whatever happens on the host, until it is right"""
+    policy = Policy(net, "version: 1\nnonsense: 1\n")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(5)
+        manager.bind(os.path.join(net.directory, "manager"))
+        watch = Watch(net, str(policy.path), environment={"NOTIFY_SOCKET": manager.getsockname()})
+        assert b"has errors" in manager.recv(1000)
+        net.router.ip("link set wg0 down")
+        assert b"has errors" in manager.recv(1000)
+        policy.path.write_text(POLICY)
+        until(lambda: b"READY=1" in manager.recv(1000))
+        assert has_table(net) and "nonsense" in watch.text()
 
 
 def test_remove(net):
