@@ -120,7 +120,7 @@ def machine(installed, tmp_path_factory):
 		(ROOT / "tests/house/trial.sh").read_text(), "home/admin/list.txt": "203.0.113.0/24\n2001:db8:113::/48\n",
 		"etc/tpc/wrong.yaml": "version: 1\nnonsense: 1\nrules: [{in: lan0, then: drop}]\n",
 		"etc/systemd/system/tpc@wrong.service.d/trial.conf": "[Service]\nTimeoutStartSec=1\n",
-		"wants": "nftables.service networking.service tpc@gw.service",
+		"wants": "nftables.service networking.service tpc@gw.service tpc@wrong.service",
 		"etc/passwd": pathlib.Path("/etc/passwd").read_text() + "carol:x:1042:1042::/home/carol:/bin/sh\n",
 	}.items():
 		(root / name).parent.mkdir(parents=True, exist_ok=True)
