@@ -222,8 +222,7 @@ def check_white_space(paths):
 	for path in paths:
 		name = str(path.relative_to(ROOT))
 		if path.suffix not in (".c", ".h", ".def", ".py", ".sh", ".md", ".yml") and \
-				name not in ("Makefile", "packaging/setup", "packaging/countries", "packaging/bare-root",
-				"packaging/versions", ".ci/run"):
+				name not in ("Makefile", "tests/house/pid1", ".ci/run") and not name.startswith("packaging/"):
 			continue
 		text = path.read_text(encoding="utf-8")
 		for number, line in enumerate(text.splitlines(), 1):
@@ -395,7 +394,7 @@ def is_shell(path):
 	if name.startswith("golden/") and not re.match(r"golden/(seed|then-every)/", name):
 		return False
 	with path.open("rb") as file:
-		return file.read(40).startswith((b"#!/bin/sh", b"#!/usr/bin/env bash"))
+		return file.read(40).startswith((b"#!/bin/sh", b"#!/usr/bin/env bash", b"#!/sbin/openrc-run"))
 
 
 def whole(path, folder):

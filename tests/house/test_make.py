@@ -13,7 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.path.relpath(os.environ.get("BUILD", ROOT / "build"), ROOT)
 INSTALLED = ("bin/tpc", "share/tpc/policy.schema.json", "share/tpc/output.schema.json", "share/doc/tpc/LICENSE",
 	"share/doc/tpc/README.md", "share/doc/tpc/schema/reference.md",
-	"share/doc/tpc/examples/seed-lab/policy.yaml")
+	"share/doc/tpc/examples/seed-lab/policy.yaml", "lib/systemd/system/tpc@.service", "share/tpc/openrc/tpc",
+	"share/tpc/procd/tpc", "share/tpc/runit/tpc/run", "share/tpc/hooks/tpc")
 # Two of them at once would write the same build folder.
 pytestmark = pytest.mark.xdist_group("make")
 

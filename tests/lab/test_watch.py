@@ -13,8 +13,8 @@ import time
 import pytest
 
 import probe
-from lab import FOREIGN, UPLINKS
-from outcomes import answered, nothing
+from lab import FOREIGN
+from outcomes import nothing
 from policy import TPC, Policy, kernel
 from test_learnt import NEXT, THEIRS, held, learn
 from test_uplinks import all_ask, all_fail, world
