@@ -302,7 +302,7 @@ def test_full_disk(shop):
 	shop.write("list", "".join(f"10.{i >> 8}.{i & 255}.0/28\n" for i in range(9000)))
 	shop.write("big.yaml", SEED.replace("[203.0.113.0/24,", "[{file: list},"))
 	script = r"""
-mkdir out && mount -t tmpfs -o size=64k none out
+mkdir out && mount -t tmpfs -o size=96k none out
 "$0" compile -q policy.yaml -o out || exit 9
 mv big.yaml policy.yaml
 sha256sum out/* >before

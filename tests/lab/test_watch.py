@@ -13,7 +13,7 @@ import time
 import pytest
 
 import probe
-from lab import FOREIGN
+from lab import FOREIGN, UPLINKS
 from outcomes import nothing
 from policy import TPC, Policy, kernel
 from test_learnt import NEXT, THEIRS, held, learn
