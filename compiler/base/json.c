@@ -183,3 +183,9 @@ void json_null(struct json *json, const char *key)
 	begin_value(json, key);
 	buf_puts(json->out, "null");
 }
+
+void json_raw(struct json *json, const char *items)
+{
+	begin_item(json);
+	buf_puts(json->out, items);
+}

@@ -34,6 +34,8 @@ void json_number(struct json *json, const char *key, uint64_t number);
 void json_number_or_null(struct json *json, const char *key, uint64_t number);
 void json_bool(struct json *json, const char *key, bool is_true);
 void json_null(struct json *json, const char *key);
+/* Items that another writer wrote before, with the commas between them. */
+void json_raw(struct json *json, const char *items);
 
 /* The text as a JSON string with its quotes, alone. */
 void json_put_string(struct buf *out, const char *text, size_t length);

@@ -14,6 +14,8 @@ struct explain explain_new(struct arena *arena, const struct ir *plain, const st
 
 	explain.trace = trace_new(arena, plain);
 	explain.walker = ir_walker(arena, optimised);
+	explain.texts =
+		arena_alloc(arena, (explain.trace->rule_count + 1) * sizeof(*explain.texts));
 	explain.lacks = arena_alloc(arena, match_key_count * sizeof(*explain.lacks));
 	return explain;
 }
@@ -222,10 +224,9 @@ static void put_source(struct span where, struct buf *out)
 	}
 }
 
-/* The author's condition that failed, or NULL. */
-static const struct ir_authored_condition *failed_condition(const struct explain *explain,
-							    const struct explain_answer *answer,
-							    const struct trace_rule *rule)
+const struct ir_authored_condition *explain_blamed(const struct explain *explain,
+						   const struct explain_answer *answer,
+						   const struct trace_rule *rule)
 {
 	const struct ir_match *match = trace_came_to(explain->trace, rule) ? rule->failed : NULL;
 	const char *key = match && match->key ? match_blamed_key(match, answer->packet) : NULL;
@@ -317,7 +318,7 @@ const struct explain_lack *explain_lacks(struct explain *explain,
 
 		if (!explain_is_before(explain, answer, rule) || explain_passed(explain, rule))
 			continue;
-		blamed = failed_condition(explain, answer, rule);
+		blamed = explain_blamed(explain, answer, rule);
 		if (!blamed || !lacks(answer->packet, blamed->key))
 			continue;
 		lack = lack_of(explain, blamed->key);
@@ -328,9 +329,10 @@ const struct explain_lack *explain_lacks(struct explain *explain,
 }
 
 const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
-			      const struct trace_rule *rule, struct buf *out)
+			      const struct trace_rule *rule)
 {
-	const struct ir_authored_condition *blamed = failed_condition(explain, answer, rule);
+	const struct ir_authored_condition *blamed = explain_blamed(explain, answer, rule);
+	struct buf text = { 0 };
 
 	if (!trace_came_to(explain->trace, rule)) {
 		if (!rule->lowered)
@@ -341,12 +343,11 @@ const char *explain_condition(const struct explain *explain, const struct explai
 		return NULL;
 	if (rule->failed->unless)
 		return rule->failed->unless;
-	out->length = 0;
 	if (blamed) {
-		buf_printf(out, "%s: ", blamed->key);
-		put_source(blamed->origin, out);
+		buf_printf(&text, "%s: ", blamed->key);
+		put_source(blamed->origin, &text);
 	} else {
-		ir_match_put(rule->failed, NULL, out);
+		ir_match_put(rule->failed, NULL, &text);
 	}
-	return buf_text(out);
+	return buf_keep(explain->arena, &text);
 }

@@ -12,6 +12,7 @@
 #include "ir/lookup.h"
 #include "ir/trace.h"
 
+struct explain_text;
 struct json;
 
 /* How many of a choice's packets get which table, or which listener. */
@@ -41,6 +42,7 @@ struct explain {
 	int level;                      /* its optimisation */
 	const struct ir_walker *walker; /* of it */
 	struct trace *trace;            /* of the plain one */
+	struct explain_text **texts;    /* of the trace's rules: what was said of them before */
 	struct explain_shares *shares;  /* of the choices that came up */
 	struct explain_lack *lacks;     /* what explain_lacks gave last */
 };
@@ -81,16 +83,20 @@ bool explain_passed(const struct explain *explain, const struct trace_rule *rule
 /*
  * What of the rule did not hold, in one line: the condition as the author wrote it, "to: foreign";
  * "scope: local"; what follows from another condition as nft has it. NULL where no packet can fit
- * the rule at all. `out` is emptied, and may hold it.
+ * the rule at all.
  */
 const char *explain_condition(const struct explain *explain, const struct explain_answer *answer,
-			      const struct trace_rule *rule, struct buf *out);
+			      const struct trace_rule *rule);
 /*
  * The nth list that the rule names and the packet is in: its name, the condition's key, and, put
  * into *out, its element. False after the last.
  */
 bool explain_list(const struct explain_answer *answer, size_t nth, const char **key,
 		  const char **name, struct buf *out);
+/* The author's condition that it is, or NULL. */
+const struct ir_authored_condition *explain_blamed(const struct explain *explain,
+						   const struct explain_answer *answer,
+						   const struct trace_rule *rule);
 /* For each of match_keys: the rules whose condition on it did not hold because the question left
  * out what it asks for. Good until the next packet. */
 const struct explain_lack *explain_lacks(struct explain *explain,

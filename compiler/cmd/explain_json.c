@@ -1,31 +1,76 @@
 /*
  * explain_json: an answer as the members of a JSON object.
+ *
+ * What was said of a rule, and of a condition of it that failed, is kept: a batch says it again and
+ * again.
  */
+#include "base/arena.h"
 #include "base/json.h"
 #include "cmd/explain_answer.h"
 #include "cmd/show.h"
 #include "emit/ipbatch.h"
 #include "match/match.h"
 
-/* ---- pieces ---- */
+struct kept_condition {
+	const struct ir_match *match;
+	const struct ir_authored_condition *blamed;
+	const char *text;
+	struct kept_condition *next;
+};
 
-static void put_place(const struct trace_rule *rule, struct json *out)
+struct explain_text {
+	const char *place; /* "file":...,"line":...,"name":... */
+	struct kept_condition *conditions;
+};
+
+static struct explain_text *text_of(struct explain *explain, const struct trace_rule *rule)
 {
+	struct explain_text **text = &explain->texts[rule - explain->trace->rules];
 	struct span where = rule->author->origin;
+	struct buf out = { 0 };
+	struct json json = { .out = &out };
 
-	json_text(out, "file", where.source->name);
-	json_number(out, "line", source_place(where.source, where.begin).line);
-	json_text(out, "name", rule->author->name);
+	if (*text)
+		return *text;
+	*text = arena_new_of(explain->arena, struct explain_text);
+	json_text(&json, "file", where.source->name);
+	json_number(&json, "line", source_place(where.source, where.begin).line);
+	json_text(&json, "name", rule->author->name);
+	(*text)->place = buf_keep(explain->arena, &out);
+	return *text;
 }
 
-static void put_rule(const struct trace_rule *rule, struct json *out)
+static const char *condition_of(struct explain *explain, const struct explain_answer *answer,
+				struct explain_text *text, const struct trace_rule *rule)
+{
+	const struct ir_authored_condition *blamed = explain_blamed(explain, answer, rule);
+	const struct ir_match *match = trace_came_to(explain->trace, rule) ? rule->failed : NULL;
+	struct kept_condition *kept = text->conditions;
+	struct buf out = { 0 };
+	struct json json = { .out = &out };
+
+	while (kept && (kept->match != match || kept->blamed != blamed))
+		kept = kept->next;
+	if (kept)
+		return kept->text;
+	kept = arena_new_of(explain->arena, struct kept_condition);
+	json_text(&json, "condition", explain_condition(explain, answer, rule));
+	*kept = (struct kept_condition){ match, blamed, buf_keep(explain->arena, &out),
+					 text->conditions };
+	text->conditions = kept;
+	return kept->text;
+}
+
+/* ---- pieces ---- */
+
+static void put_rule(struct explain *explain, const struct trace_rule *rule, struct json *out)
 {
 	if (!rule) {
 		json_null(out, "rule");
 		return;
 	}
 	json_object(out, "rule");
-	put_place(rule, out);
+	json_raw(out, text_of(explain, rule)->place);
 	json_end(out);
 }
 
@@ -34,24 +79,23 @@ static void put_rules(struct explain *explain, const struct explain_answer *answ
 		      struct json *out)
 {
 	const struct trace *trace = explain->trace;
-	struct buf condition = { 0 };
 
 	json_list(out, took ? "passed" : "failed");
 	for (size_t i = 0; i < trace->rule_count; i++) {
 		const struct trace_rule *rule = &trace->rules[i];
+		struct explain_text *text;
 
 		if (!explain_is_before(explain, answer, rule) ||
 		    explain_passed(explain, rule) != took)
 			continue;
+		text = text_of(explain, rule);
 		json_object(out, NULL);
-		put_place(rule, out);
+		json_raw(out, text->place);
 		if (!took)
-			json_text(out, "condition",
-				  explain_condition(explain, answer, rule, &condition));
+			json_raw(out, condition_of(explain, answer, text, rule));
 		json_end(out);
 	}
 	json_end(out);
-	buf_free(&condition);
 }
 
 static void put_mark(const struct explain_answer *answer, struct json *out)
@@ -182,7 +226,7 @@ void explain_put_json(struct explain *explain, const struct explain_answer *answ
 		json_number(out, "line", line);
 	json_text(out, "verdict", answer->verdict);
 	json_text(out, "target", answer->target);
-	put_rule(answer->rule, out);
+	put_rule(explain, answer->rule, out);
 	json_text(out, "reason", answer->reason);
 	put_mark(answer, out);
 	put_routing(explain, answer, out);

@@ -186,9 +186,8 @@ static void put_failed(const struct explain *explain, const struct explain_answe
 		       const struct trace_rule *rule, struct buf *out)
 {
 	bool passed = explain_passed(explain, rule);
-	struct buf text = { 0 };
 	const char *condition = passed ? "matches, and continues"
-				       : explain_condition(explain, answer, rule, &text);
+				       : explain_condition(explain, answer, rule);
 
 	buf_puts(out, "  ");
 	put_place(rule, out);
@@ -198,7 +197,6 @@ static void put_failed(const struct explain *explain, const struct explain_answe
 	if (condition && !passed && rule->failed && is_of_host(explain, answer, rule->failed))
 		buf_puts(out, "  (which addresses it has, only the host knows)");
 	buf_putc(out, '\n');
-	buf_free(&text);
 }
 
 static void put_before(struct explain *explain, const struct explain_answer *answer,
