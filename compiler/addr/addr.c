@@ -69,7 +69,7 @@ static const char addr_numbers[256][4] = {
 	TEN("24"), "250",     "251",     "252",     "253",     "254",     "255",
 };
 
-/* A decimal number up to 255; returns the byte behind it, from which on three may be overwritten.
+/* A decimal number up to 255; returns the byte after it, from which on three may be overwritten.
  */
 static char *addr_put_number(char *out, unsigned int number)
 {

@@ -23,7 +23,7 @@ struct addr {
 };
 
 struct addr_prefix {
-	struct addr addr;    /* bits behind the length are zero */
+	struct addr addr;    /* bits after the length are zero */
 	unsigned int length; /* 0..32, 0..128 */
 };
 
@@ -66,8 +66,8 @@ bool addr_read_mask(struct arena *arena, const char *text, size_t length, struct
 		    const char **why);
 /*
  * The quick way through long lists: the address, prefix or range that the bytes from text up to end
- * begin with. Returns the byte behind it, or NULL for what is not plain, and that addr_parse_range
- * may still take. Says nothing of what stands behind: the caller looks whether a word can end
+ * begin with. Returns the byte after it, or NULL for what is not plain, and that addr_parse_range
+ * may still take. Says nothing of what stands after: the caller looks whether a word can end
  * there.
  */
 const char *addr_scan_range(const char *text, const char *end, struct addr_range *out);
@@ -118,7 +118,7 @@ bool addr_embeds_ipv4(struct addr addr, struct addr *ipv4);
 int addr_netmask_length(struct addr addr);
 unsigned int addr_width(enum addr_family family); /* 32 or 128 */
 struct wide addr_last(enum addr_family family);   /* the highest address */
-/* The bits behind a prefix's length, as ones. */
+/* The bits after a prefix's length, as ones. */
 struct wide addr_host_bits(enum addr_family family, unsigned int length);
 bool addr_prefix_covers(struct addr_prefix prefix, struct addr addr);
 /* Is it every address of the family? */
@@ -130,7 +130,7 @@ bool addr_interval_is_prefix(enum addr_family family, struct interval interval,
 void addr_put_interval(struct buf *buf, enum addr_family family, struct interval interval);
 /*
  * The fewest prefixes that cover the interval exactly, one call each: starts at *next, which is
- * moved behind the prefix. All is covered once *next - 1 == last (behind the highest IPv6 address
+ * moved after the prefix. All is covered once *next - 1 == last (after the highest IPv6 address
  * comes 0: do not compare with <=).
  */
 struct addr_prefix addr_next_prefix(enum addr_family family, struct wide *next, struct wide last);

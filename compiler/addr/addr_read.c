@@ -77,7 +77,7 @@ static size_t addr_find(const struct addr_text *in, char wanted)
 	return found ? (size_t)(found - in->text) : in->length;
 }
 
-/* One number of a dotted quad at *at, which is moved behind it. */
+/* One number of a dotted quad at *at, which is moved after it. */
 static bool addr_read_octet(const struct addr_text *in, size_t *at, unsigned int *out)
 {
 	size_t begin = *at;
@@ -129,7 +129,7 @@ struct addr_groups {
 	bool has_gap;
 };
 
-/* The groups as a number; those behind the gap move to the end. */
+/* The groups as a number; those after the gap move to the end. */
 static struct wide addr_join_groups(const struct addr_groups *groups)
 {
 	unsigned int missing = ADDR_GROUPS - groups->count, i;
@@ -163,7 +163,7 @@ static bool addr_push_ipv4(const struct addr_text *in, struct addr_groups *group
 	       addr_push_group(in, groups, (unsigned int)(bits.low & 0xffff));
 }
 
-/* One group at *at, which is moved behind it. *done when it was an IPv4 address, which ends the
+/* One group at *at, which is moved after it. *done when it was an IPv4 address, which ends the
  * text. */
 static bool addr_read_group(const struct addr_text *in, size_t *at, struct addr_groups *groups,
 			    bool *done)

@@ -33,7 +33,7 @@ static unsigned int scan_others(const char *text)
 	return (unsigned int)(others * 0x0102040810204080u >> 56);
 }
 
-/* The number of `length` digits at text. *wrong is not 0 behind one that is no part of an address,
+/* The number of `length` digits at text. *wrong is not 0 after one that is no part of an address,
  * or not the way to write it. */
 static unsigned int scan_octet(const char *text, unsigned int length, unsigned int *wrong)
 {
@@ -50,7 +50,7 @@ static unsigned int scan_octet(const char *text, unsigned int length, unsigned i
 }
 
 /*
- * Returns the byte behind the address, or NULL. Nothing here branches on what is in the text: to
+ * Returns the byte after the address, or NULL. Nothing here branches on what is in the text: to
  * guess the length of a number wrong, as one must, costs more than to read it.
  */
 static const char *scan_ipv4(const char *text, const char *end, struct wide *out)
@@ -97,7 +97,7 @@ static const char *scan_group(const char *at, struct wide *bits)
 static const char *scan_ipv6(const char *text, const char *end, struct wide *out)
 {
 	enum { GROUPS = 8 };
-	unsigned int count = 0, behind = 0; /* groups, and those behind the gap */
+	unsigned int count = 0, after = 0; /* groups, and those after the gap */
 	const char *at = text;
 	bool gap = false;
 	struct wide bits = wide(0), tail;
@@ -117,12 +117,12 @@ static const char *scan_ipv6(const char *text, const char *end, struct wide *out
 			break;
 		if (count++ == GROUPS)
 			return NULL;
-		behind += gap;
+		after += gap;
 		at = scan_group(at, &bits);
 	}
-	if (at == text || (at[-1] == ':' && !(gap && !behind)) || (count < GROUPS) != gap)
+	if (at == text || (at[-1] == ':' && !(gap && !after)) || (count < GROUPS) != gap)
 		return NULL;
-	tail = wide_and(bits, wide_ones(16 * behind));
+	tail = wide_and(bits, wide_ones(16 * after));
 	*out = count ? wide_or(wide_left(wide_xor(bits, tail), 16 * (GROUPS - count)), tail)
 		     : wide(0);
 	return at;
@@ -134,19 +134,19 @@ static const char *scan_ipv6(const char *text, const char *end, struct wide *out
 __attribute__((noinline)) static const char *scan_other(const char *text, const char *end,
 							struct addr *out)
 {
-	const char *behind = scan_ipv6(text, end, &out->bits);
+	const char *after = scan_ipv6(text, end, &out->bits);
 	struct addr ipv4;
 
 	out->family = ADDR_IPV6;
-	return behind && !addr_embeds_ipv4(*out, &ipv4) ? behind : NULL;
+	return after && !addr_embeds_ipv4(*out, &ipv4) ? after : NULL;
 }
 
 static const char *scan_addr(const char *text, const char *end, struct addr *out)
 {
-	const char *behind = scan_ipv4(text, end, &out->bits);
+	const char *after = scan_ipv4(text, end, &out->bits);
 
 	out->family = ADDR_IPV4;
-	return behind ? behind : scan_other(text, end, out);
+	return after ? after : scan_other(text, end, out);
 }
 
 /* The digits of a prefix's length: at most three, and no zero before another. */

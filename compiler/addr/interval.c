@@ -44,7 +44,7 @@ void interval_reserve(struct arena *arena, struct interval_set *set, size_t more
 	set->items = items;
 }
 
-/* Appends behind what is there, in order of `first`; merges with the last interval if they overlap
+/* Appends after what is there, in order of `first`; merges with the last interval if they overlap
  * or touch. */
 static void interval_push(struct interval_set *set, struct wide first, struct wide last)
 {

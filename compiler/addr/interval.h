@@ -38,7 +38,7 @@ static inline bool interval_equal(struct interval a, struct interval b)
 /* Appends without looking; interval_normalise afterwards. */
 void interval_add(struct arena *arena, struct interval_set *set, struct wide first,
 		  struct wide last);
-/* Room for `more` intervals behind the set's; they may then be written there without asking again.
+/* Room for `more` intervals after the set's; they may then be written there without asking again.
  */
 void interval_reserve(struct arena *arena, struct interval_set *set, size_t more);
 /* Sorts and merges what overlaps or touches. */

@@ -112,7 +112,7 @@ struct list_word {
 /* Without the quotes and brackets around it, and what ends a clause. */
 struct list_word list_word_strip(struct list_word word);
 /* Does it begin with an address of either family, after which no name goes on? *after is then the
- * byte behind the address. */
+ * byte after the address. */
 bool list_word_is_address(struct list_word word, const char **after);
 
 #endif

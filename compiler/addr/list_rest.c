@@ -314,7 +314,7 @@ static bool rest_is_short_end(const struct rest *rest, struct list_word word)
 		list_is_all(word, "0123456789abcdefABCDEF"));
 }
 
-/* The word itself, behind what parts two ends. */
+/* The word itself, after what parts two ends. */
 static bool rest_check_address(struct rest *rest, struct list_word word)
 {
 	struct list_word tail = word;

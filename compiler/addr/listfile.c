@@ -180,17 +180,17 @@ static void listfile_add(struct listfile *list, struct addr_range range)
 /* The word at *at as a range; *at moves after it. False when it is none. */
 static bool listfile_read_word(const char **at, const char *end, struct addr_range *range)
 {
-	const char *begin = *at, *behind = addr_scan_range(begin, end, range);
+	const char *begin = *at, *after = addr_scan_range(begin, end, range);
 
-	if (behind && list_ends_word(*behind)) {
-		*at = behind;
+	if (after && list_ends_word(*after)) {
+		*at = after;
 		return true;
 	}
-	for (behind = begin; behind < end && !list_ends_word(*behind); behind++)
+	for (after = begin; after < end && !list_ends_word(*after); after++)
 		;
-	*at = behind;
-	return behind > begin && addr_parse_range(NULL, begin, (size_t)(behind - begin), range,
-						  &(const char *){ NULL });
+	*at = after;
+	return after > begin && addr_parse_range(NULL, begin, (size_t)(after - begin), range,
+						 &(const char *){ NULL });
 }
 
 /* Tables of first addresses and lengths in two columns look like addresses with remarks. */
@@ -225,7 +225,7 @@ static void listfile_read_rest(struct listfile *list, struct list_entry *entry, 
 static const char *listfile_read_line(struct listfile *list, const char *at, const char *end)
 {
 	struct list_entry entry;
-	const char *behind;
+	const char *after;
 	bool is_good;
 
 	while (at < end && list_is_blank(*at))
@@ -233,13 +233,13 @@ static const char *listfile_read_line(struct listfile *list, const char *at, con
 	entry.begin = entry.end = at;
 	entry.number = 0;
 	is_good = listfile_read_word(&entry.end, end, &entry.range);
-	for (behind = entry.end; behind < end && !list_is_end(*behind); behind++)
+	for (after = entry.end; after < end && !list_is_end(*after); after++)
 		;
 	if (is_good)
-		listfile_read_rest(list, &entry, behind);
+		listfile_read_rest(list, &entry, after);
 	else if (entry.end > entry.begin)
-		listfile_refuse_other(list, (struct list_word){ entry.begin, entry.end }, behind);
-	return behind < end ? behind + 1 : end;
+		listfile_refuse_other(list, (struct list_word){ entry.begin, entry.end }, after);
+	return after < end ? after + 1 : end;
 }
 
 /* Whole lines. Without a source the first that is not good is the last. */
@@ -252,7 +252,7 @@ static bool listfile_read_lines(struct listfile *list, const char *at, const cha
 
 /* ---- the file ---- */
 
-/* What is behind the last line feed of a piece waits for the next one; false also when that is all
+/* What is after the last line feed of a piece waits for the next one; false also when that is all
  * of it. */
 static bool listfile_read_pieces(struct listfile *list, int fd, char *piece)
 {

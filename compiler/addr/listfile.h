@@ -2,7 +2,7 @@
  * listfile: a file of addresses, prefixes and ranges, one a line, into a set.
  *
  * '#' and ';' begin comments, blank lines are nothing, CRLF and a BOM are accepted, and so is text
- * behind white space after the first word. Every bad line is an error of its own at its place in
+ * after white space after the first word. Every bad line is an error of its own at its place in
  * that file (after 20 of them, one line says how many more). The file is named relative to the
  * folder of the policy that names it.
  */

@@ -53,7 +53,7 @@ static bool take_size(struct mmdb_section *section, uint64_t *at, uint64_t *size
 	return true;
 }
 
-/* *at moves behind the head. */
+/* *at moves after the head. */
 static bool take_head(struct mmdb_section *section, uint64_t *at, struct head *head)
 {
 	uint64_t control;
@@ -75,7 +75,7 @@ static bool take_head(struct mmdb_section *section, uint64_t *at, struct head *h
 	return true;
 }
 
-/* Moves *at behind the bytes of a value that holds no others. */
+/* Moves *at after the bytes of a value that holds no others. */
 static bool pass_body(const struct mmdb_section *section, uint64_t *at, const struct head *head)
 {
 	uint64_t size = head->type == MMDB_DATA_TYPE_BOOLEAN ? 0 : head->size;

@@ -65,7 +65,7 @@ static struct print print_of(uint32_t index)
 
 /* ---- edges ---- */
 
-/* The first address behind the edge; an end at the very last address has none and matches nothing.
+/* The first address after the edge; an end at the very last address has none and matches nothing.
  */
 static struct wide edge(const struct cursor *cursor)
 {

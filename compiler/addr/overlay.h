@@ -30,7 +30,7 @@ struct overlay {
 };
 
 /*
- * `ends` (NULL: none does) says of each set that those behind it do not matter to what it holds: a
+ * `ends` (NULL: none does) says of each set that those after it do not matter to what it holds: a
  * list ends there. False when the lists together would hold more than `most` entries; nothing of
  * *out is to be used then.
  */

@@ -435,7 +435,7 @@ static enum apply_outcome attempt(const struct apply_job *job, uint64_t given,
 	apply.is_as_archived = job->back && job->ir->digest == given;
 	unmarked_sift(job->arena, job->ir);
 	outcome = decide(&apply);
-	/* Another attempt learns anew. */
+	/* Another attempt learns again. */
 	job->ir->fills = fills;
 	job->ir->routes = routes;
 	apply_count(&apply.ops, counts);

@@ -62,7 +62,7 @@ struct apply_counts {
 	size_t new_sets, elements, old_sets;
 	size_t updated_sets, added, removed; /* sets in place, and their elements */
 	size_t old_chains, old_counters;     /* where the rules stay */
-	const char *commit;                  /* why the nft rules were written anew, or NULL */
+	const char *commit;                  /* why the nft rules were rewritten, or NULL */
 	size_t nft_rules;                    /* how many they are */
 	size_t forgotten;                    /* connections on ways that are no more */
 	unsigned int waits;                  /* seconds, for a confirmation; 0: for none */

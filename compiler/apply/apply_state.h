@@ -139,7 +139,7 @@ void apply_note_kept_flows(struct apply *apply);
 bool apply_check_rules(struct apply *apply);
 /* All that are to be filled, empty. */
 bool apply_declare_sets(struct apply *apply);
-/* Writes the rules anew. */
+/* Rewrites the rules. */
 bool apply_commit(struct apply *apply, struct op *op);
 
 /* ---- steps ---- */

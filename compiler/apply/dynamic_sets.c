@@ -5,7 +5,7 @@
  * that is declared otherwise than before is therefore replaced in steps, each of which leaves
  * packets a set to look into: a temporary set gets its contents; the rules are committed with the
  * temporary set; the set itself, which no rule uses now, is re-created; the rules are committed
- * again. Others may write to the set all the while: it is read and made anew within one generation
+ * again. Others may write to the set all the while: it is read and re-created within one generation
  * of the ruleset, or again. What is lost with a set that goes is counted before.
  */
 #include <errno.h>
@@ -113,7 +113,7 @@ bool apply_refuse_full(struct apply *apply, const struct ir_set *set)
 	return false;
 }
 
-/* The op that makes the same set anew. */
+/* The op that re-creates the same set. */
 static struct op *migration_of(const struct apply *apply, const struct op *fill)
 {
 	for (struct op *op = apply->ops.first; op; op = op->next)
@@ -208,7 +208,7 @@ bool apply_top_up(struct apply *apply, struct op *op)
 	return true;
 }
 
-/* ---- sets that are made anew ---- */
+/* ---- sets that are re-created ---- */
 
 static bool make_anew(struct apply *apply, struct op *op, struct netlink_error *error)
 {

@@ -64,7 +64,7 @@ static bool follows_main(const struct apply *apply, const struct ir_ip_rule *hel
 
 /*
  * Will packets with the mark be led another way while the old ip rules still stand, or while both
- * do? Routes that only go do so behind the ip rules that led to them.
+ * do? Routes that only go do so after the ip rules that led to them.
  */
 static bool changes_way(const struct apply *apply, uint32_t mark, uint32_t mask,
 			enum addr_family family)

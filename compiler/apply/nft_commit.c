@@ -1,5 +1,5 @@
 /*
- * nft_commit: nft texts into the kernel: sets declared, and all rules written anew in one
+ * nft_commit: nft texts into the kernel: sets declared, and all rules rewritten in one
  * transaction. In go the ir and the ops, out comes whether it is in force, which is not always what
  * libnftables says.
  *
@@ -39,7 +39,7 @@ static bool is_old_chain(const struct op *op)
 	return op->kind == OP_CHAIN_REMOVE && op->stage == STAGE_COMMIT;
 }
 
-/* The rule that says which policy it is was written anew, and chains of the old one are gone. */
+/* The rule that says which policy it is was rewritten, and chains of the old one are gone. */
 static bool is_committed(const struct apply *apply, const struct nft_table *table)
 {
 	const struct about_line *before = nft_table_about(&apply->observed.table, ABOUT_POLICY);

@@ -1,6 +1,6 @@
 /*
  * repair: puts back what the last apply of a policy left, where the host has lost it: routes that
- * went with their link, ip rules, sysctls of an interface that was made anew, the nft table.
+ * went with their link, ip rules, sysctls of an interface that was re-created, the nft table.
  *
  * Nothing of the policy's file is read: what is put back is what was archived, with the gateways
  * and addresses that the host has now.

@@ -110,12 +110,12 @@ static void settle(struct apply *apply, const struct ir_route *route)
 static bool says_on_link(const struct ir_route *other, const struct ir_route *route,
 			 struct addr via)
 {
-	struct wide behind = addr_host_bits(other->to.addr.family, other->to.length);
+	struct wide host_bits = addr_host_bits(other->to.addr.family, other->to.length);
 
 	return other != route && other->table == route->table && other->type == IR_ROUTE_UNICAST &&
 	       other->to.addr.family == via.family && other->hop_count == 1 &&
 	       !other->hops[0].has_via && !ir_route_is_open(other) &&
-	       wide_equal(wide_or(other->to.addr.bits, behind), wide_or(via.bits, behind));
+	       wide_equal(wide_or(other->to.addr.bits, host_bits), wide_or(via.bits, host_bits));
 }
 
 /* The kernel looks into the route's own table first: does that lead to the gateway now, or will it?

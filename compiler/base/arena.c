@@ -2,7 +2,7 @@
  * arena: a list of zeroed chunks. Small requests are cut from the newest chunk, large ones get a
  * chunk of their own, so that the pages of a large array that are never touched cost nothing.
  *
- * Always true: `used` is a multiple of ARENA_ALIGN; bytes behind `used` of the newest chunk are
+ * Always true: `used` is a multiple of ARENA_ALIGN; bytes after `used` of the newest chunk are
  * zero.
  */
 #include "base/arena.h"
@@ -87,7 +87,7 @@ unsigned int arena_serial(struct arena *arena)
 	return arena->serial++;
 }
 
-/* A chunk for one request alone goes behind the newest, which stays in use. */
+/* A chunk for one request alone goes after the newest, which stays in use. */
 static void *arena_alloc_large(struct arena *arena, size_t size)
 {
 	struct arena_chunk *chunk = arena_chunk_new(size);

@@ -34,7 +34,7 @@ _Noreturn void arena_exhausted(size_t wanted);
 void arena_prefer_huge(void *memory, size_t size);
 
 /*
- * Room for one more item of `size` bytes behind `count` items: returns the array, moved when its
+ * Room for one more item of `size` bytes after `count` items: returns the array, moved when its
  * room, which is always the next power of two (8 at least), is used up. The old place stays valid
  * until the arena goes.
  */

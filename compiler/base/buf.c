@@ -12,7 +12,7 @@
 
 #include "base/arena.h"
 
-/* Room for `more` bytes and a NUL behind the text. */
+/* Room for `more` bytes and a NUL after the text. */
 static void buf_reserve(struct buf *buf, size_t more)
 {
 	size_t room = buf->room ? buf->room : 256;

@@ -26,7 +26,7 @@ void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(
 /* The text, "" for an empty buffer. Stays the buffer's. */
 const char *buf_text(const struct buf *buf);
 void buf_free(struct buf *buf);
-/* A copy in the arena, with a NUL behind the length; the buffer is empty and free afterwards. */
+/* A copy in the arena, with a NUL after the length; the buffer is empty and free afterwards. */
 const char *buf_keep(struct arena *arena, struct buf *buf);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * codec: see codec.h. Nothing is read behind the bytes that are there, whatever they say.
+ * codec: see codec.h. Nothing is read after the bytes that are there, whatever they say.
  */
 #include "base/codec.h"
 

@@ -2,7 +2,7 @@
  * diag_allow: comments in a policy that allow what would be warned of in their line.
  *
  * In go the files of a policy, out come the codes that their `# allow:` comments name, each with
- * its place. A comment is what YAML takes for one: a '#' at the beginning of a line or behind white
+ * its place. A comment is what YAML takes for one: a '#' at the beginning of a line or after white
  * space, outside of quotes.
  */
 #include "base/diag_allow.h"
@@ -88,7 +88,7 @@ static bool is_code(const struct source *source, size_t at)
 }
 
 /* A comment whose '#' is at `at`. Returns where its line ends. The word stands at its beginning or
- * behind a semicolon; elsewhere it is one of the reader's, unless a code comes behind it. */
+ * after a semicolon; elsewhere it is one of the reader's, unless a code comes after it. */
 static size_t read_comment(struct diag_allows *allows, const struct source *source, size_t at)
 {
 	const char *newline = memchr(source->text + at, '\n', source->size - at);

@@ -179,7 +179,7 @@ static bool diff_is_common(const struct diff_text *old, const struct diff_text *
 }
 
 /*
- * The next hunk from `at` on, which stands behind the one before: changes less than twice the
+ * The next hunk from `at` on, which stands after the one before: changes less than twice the
  * context apart share one. Counting goes over lines in both texts at once; they stay level between
  * changes.
  */
@@ -217,7 +217,7 @@ static bool diff_next_hunk(const struct diff_text *old, const struct diff_text *
 	return true;
 }
 
-/* "12,3": where and how many; an empty range stands behind the line before it. */
+/* "12,3": where and how many; an empty range stands after the line before it. */
 static void diff_put_range(struct buf *out, char sign, size_t begin, size_t end)
 {
 	buf_printf(out, "%c%zu", sign, end > begin ? begin + 1 : begin);

@@ -1,5 +1,5 @@
 /*
- * hash: a number for bytes, so that others are told from them; no guard against malice. FNV-1a
+ * hash: a number for bytes, so to tell them from others; no guard against malice. FNV-1a
  * (Fowler, Noll, Vo) goes byte by byte and is the same on every host.
  */
 #ifndef TPC_BASE_HASH_H

@@ -145,7 +145,7 @@ static size_t source_characters(const struct source *source, size_t offset)
 	return offset - inside;
 }
 
-/* The last entry that is not behind the offset. The first entry of a table is 0. */
+/* The last entry that is not after the offset. The first entry of a table is 0. */
 static size_t source_find(const uint32_t *table, size_t count, size_t offset)
 {
 	size_t low = 0, high = count, middle;
@@ -172,7 +172,7 @@ struct place source_place(const struct source *source, uint32_t offset)
 	};
 }
 
-/* The first byte of the character before which `wanted` others begin; `at` is not behind it. */
+/* The first byte of the character before which `wanted` others begin; `at` is not after it. */
 static uint32_t source_seek(const struct source *source, size_t at, size_t wanted)
 {
 	size_t low = at / SOURCE_BLOCK, high = source->size / SOURCE_BLOCK + 1, middle, seen;

@@ -63,14 +63,14 @@ ssize_t source_get(int fd, void *into, size_t room);
 bool source_is_stdin(const char *path);
 /* A source from bytes in memory, which are copied. */
 struct source *source_from(struct arena *arena, const char *name, const char *text, size_t size);
-/* The same from bytes that stay where they are: in the arena, with a NUL behind them. */
+/* The same from bytes that stay where they are: in the arena, with a NUL after them. */
 struct source *source_wrap(struct arena *arena, const char *name, const char *text, size_t size);
 
 struct place source_place(const struct source *source, uint32_t offset);
 /* The byte offset of line `line` (from 0), character `column` (from 0): what libyaml's marks count.
  */
 uint32_t source_offset(const struct source *source, size_t line, size_t column);
-/* The byte where the character begins that is `characters` behind (or before) the one at offset;
+/* The byte where the character begins that is `characters` after (or before) the one at offset;
  * stops at both ends. */
 uint32_t source_walk(const struct source *source, uint32_t offset, ptrdiff_t characters);
 /* One line without its end; `line` from 1. */

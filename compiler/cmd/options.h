@@ -30,7 +30,7 @@ struct options {
 };
 
 /*
- * Reads `count` words: options, before, between or behind arguments, in all the usual forms (--name
+ * Reads `count` words: options, before, between or after arguments, in all the usual forms (--name
  * VALUE, --name=VALUE, -n VALUE, -nVALUE, -qv); `--` ends them, `-` is an argument. Everything
  * lives in the arena. NULL, or what is wrong in words.
  */

@@ -8,7 +8,7 @@
  *   mark=0x09000000/0x7f000000                          a packet mark of its own, one line each
  *   connections=0x7f000000                              and of connections' marks, if of any
  *   table=100                                           a routing table of its own, one line each;
- *                                                       "copy" behind the one that copies main's
+ *                                                       "copy" after the one that copies main's
  *   set=BASE name=NAME contents=0123456789abcdef        a set and the digest of its elements
  *   kept=BASE name=NAME contents=0123456789abcdef       one that waits, unused, for a rollback
  *   waits=PID-STARTED until=NANOSECONDS uid=UID         who takes it back unless it is confirmed

@@ -121,7 +121,7 @@ static void put_moment(uint64_t seconds, struct buf *out)
 }
 
 /*
- * nft takes this for local time, too, and counts in nanoseconds: the second behind the last is the
+ * nft takes this for local time, too, and counts in nanoseconds: the second after the last is the
  * end.
  */
 static void put_window(struct interval window, struct buf *out)

@@ -49,7 +49,7 @@ bool emit_nft_leads_to(const struct ir *ir, const bool *wanted, const char *chai
 /*
  * Pieces of the nft file, for the live engine.
  * declare: the table and the sets with i's bit set in `wanted` (NULL: all), created, empty; no
- * rules. commit: every chain declared, all rules flushed and written anew, in one transaction; sets
+ * rules. commit: every chain declared, all rules flushed and rewritten, in one transaction; sets
  * must be there. first: the same where the table has no rules yet, and refused where it has; what
  * names a chain twice or flushes makes the kernel wait until no packet can be in the old rules.
  */

@@ -1,6 +1,6 @@
 /*
  * graph: the policy as a picture in words: where traffic enters, the rules in order, the marks and
- * ip rules that stand for the ways, tables and listeners, and the links behind them.
+ * ip rules that stand for the ways, tables and listeners, and their links.
  *
  * In goes a finished ir, out comes text for Graphviz or Mermaid. The same ir gives the same bytes,
  * and nothing that a policy holds becomes syntax of either, nor of the SVG or HTML made of them.

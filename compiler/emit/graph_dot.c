@@ -58,7 +58,7 @@ static void put_line(const char *line, void *user)
 	buf_puts(lines->out, lines->end);
 }
 
-/* Text in lines behind what is in the label already. */
+/* Text in lines after what is in the label already. */
 static void put_text(struct lines *lines, const char *text, size_t width, const char *begin,
 		     const char *end)
 {
@@ -271,7 +271,7 @@ static void put_column(const struct graph *graph, bool (*is_in)(const struct gra
 	buf_puts(out, " }\n");
 }
 
-static bool is_behind_way(const struct graph_box *box)
+static bool is_after_way(const struct graph_box *box)
 {
 	return box->kind == GRAPH_TABLE || box->kind == GRAPH_LISTENER;
 }
@@ -319,7 +319,7 @@ void graph_put_dot(const struct emit_job *job, struct buf *out)
 	for (size_t i = 0; i < graph.box_count; i++)
 		put_box(arena, &graph, i, out);
 	put_column(&graph, graph_is_way, out);
-	put_column(&graph, is_behind_way, out);
+	put_column(&graph, is_after_way, out);
 	put_column(&graph, is_link, out);
 	for (size_t i = 0; i < 2; i++)
 		put_targets(&graph, i, out);

@@ -39,7 +39,7 @@ static void put_escaped(const char *text, struct buf *out)
 struct lines {
 	struct buf *out;
 	const char *begin; /* of the next line */
-	const char *later; /* of those behind it */
+	const char *later; /* of those after it */
 };
 
 static void put_line(const char *line, void *user)

@@ -66,7 +66,7 @@ static void add_arrow(struct building *building, size_t from, size_t to, const c
 		(struct graph_arrow){ from, to, label };
 }
 
-/* ---- tables and the links behind them ---- */
+/* ---- tables and their links ---- */
 
 static void add_link(struct building *building, size_t table, const char *dev)
 {

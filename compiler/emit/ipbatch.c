@@ -3,7 +3,7 @@
  *
  * In goes a finished ir, out come lines of one address family: first the ip rules that refuse, then
  * the routes, then the ip rules that lead to them. A batch stops at what ip cannot do (an interface
- * that is missing): what it leaves behind then refuses, and lets nothing out by another way. And no
+ * that is missing): what it leaves after then refuses, and lets nothing out by another way. And no
  * packet is sent to a table that is still empty. Everything carries the policy's rtnetlink protocol
  * number, by which it is known to be ours.
  */
@@ -50,7 +50,7 @@ static void put_hop(const struct ir_nexthop *hop, struct buf *out)
 	}
 }
 
-/* A single hop stands in the route's own words, several come last, each behind `nexthop`. */
+/* A single hop stands in the route's own words, several come last, each after `nexthop`. */
 static void put_hops(const struct ir_route *route, struct buf *out)
 {
 	if (route->hop_count == 1) {

@@ -19,7 +19,7 @@ void ipbatch_put_ipv6(const struct emit_job *job, struct buf *out);
 bool ipbatch_needs_ipv6(const struct ir *ir);
 
 /*
- * One route behind `ip route VERB`, one rule behind `ip rule add` or `ip rule del`; quoted as a
+ * One route after `ip route VERB`, one rule after `ip rule add` or `ip rule del`; quoted as a
  * shell needs it, too. With protocol 0 the route comes without its table and protocol, for a
  * person.
  */

@@ -2,7 +2,7 @@
  * sh: the policy as a POSIX shell script.
  *
  * In goes a finished ir, out come shell variables, three functions that name every route, ip rule
- * and sysctl, and behind them the part that is the same for every policy, script.sh. Every word
+ * and sysctl, and after them the part that is the same for every policy, script.sh. Every word
  * that a policy could have a say in is quoted.
  */
 #include "emit/sh.h"

@@ -50,7 +50,7 @@ static struct op *add_set(const struct diff *diff, enum op_kind kind, enum op_st
 
 /*
  * Is the number of elements the kernel tells of that of the set? It keeps both ends of an interval
- * (but none behind the highest value) and, from some ways of loading, an end at zero; what it tells
+ * (but none after the highest value) and, from some ways of loading, an end at zero; what it tells
  * is half of that, as userspace would count, or all.
  */
 static bool is_count_right(const struct ir_set *set, uint32_t count)
@@ -86,7 +86,7 @@ static const struct nft_table_set *find_held(const struct nft_table *table,
 
 /* ---- sets that change in place ---- */
 
-/* One transaction holds so many intervals on any socket that may be widened; more is filled anew.
+/* One transaction holds so many intervals on any socket that may be widened; more is refilled.
  */
 enum { UPDATE_MOST = 1 << 16 };
 
@@ -235,7 +235,7 @@ static void remove_set(const struct diff *diff, const struct nft_table_set *set)
 }
 
 /* Under the name that it was given a temporary set is filled before the commit, and afterwards the
- * set itself is made anew. */
+ * set itself is re-created. */
 static void migrate_set(const struct diff *diff, const struct ir_set *set, const char *name,
 			const struct nft_table_set *held)
 {
@@ -306,7 +306,7 @@ static bool is_like(const struct nft_table_chain *held, const struct ir_chain *c
 }
 
 /*
- * Those with hooks go with the commit, or are made anew there with another hook; those without
+ * Those with hooks go with the commit, or are re-created there with another hook; those without
  * after old sets, since old maps lead to them.
  */
 static void diff_chains(const struct diff *diff)

@@ -44,7 +44,8 @@ struct ir_group {
 	struct span origin;
 };
 
-/* Of a condition so many values are told, and of a value so many bytes: the rest is in the file. */
+/* Of a condition so many values are shown, and of a value so many bytes: the rest is in the file.
+ */
 enum { IR_AUTHORED_VALUES = 6, IR_AUTHORED_BYTES = 48 };
 
 /* A list of MAC addresses or of ports that a condition names. */

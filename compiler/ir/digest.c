@@ -11,7 +11,7 @@
 #include "base/hash.h"
 #include "ir/ir_codec.h"
 
-/* Of what was written since the last time; begins anew. */
+/* Of what was written since the last time; starts over. */
 static uint64_t take(struct buf *bytes, uint64_t value)
 {
 	value = hash_bytes(value, buf_text(bytes), bytes->length);

@@ -117,7 +117,7 @@ struct ir_match_ops {
 	bool each_packet;         /* asks what packets of one connection may differ in */
 };
 
-/* Bytes behind the TCP or UDP header: those at the offset, under the mask, equal the value. */
+/* Bytes after the TCP or UDP header: those at the offset, under the mask, equal the value. */
 struct ir_bytes {
 	unsigned int offset, length; /* in bytes, length at most IR_BYTES_MOST */
 	const unsigned char *value, *mask;

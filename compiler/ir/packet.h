@@ -43,7 +43,7 @@ struct ir_packet {
 	const char *cgroup;     /* path below the root, without the first slash; NULL: not known */
 	unsigned int dscp, ecn; /* 0..63, 0..3 */
 	unsigned int length, ttl;     /* bytes with the IP header, hops left; 0 when not known */
-	const unsigned char *payload; /* behind the TCP or UDP header */
+	const unsigned char *payload; /* after the TCP or UDP header */
 	size_t payload_length;
 	/*
 	 * When the packet comes, as the clock on the wall of the host shows it: seconds since

@@ -199,8 +199,8 @@ const char *trace_guarantee(const struct trace *trace)
 	return NULL;
 }
 
-bool trace_fits_behind(const struct trace *trace, const struct ir_packet *packet,
-		       const struct trace_rule *rule)
+bool trace_fits_after(const struct trace *trace, const struct ir_packet *packet,
+		      const struct trace_rule *rule)
 {
 	const struct ir_chain *chain = trace->outcome.base;
 	size_t number = chain ? (size_t)(chain - trace->ir->chains) : 0;

@@ -57,9 +57,9 @@ bool trace_came_to(const struct trace *trace, const struct trace_rule *rule);
  * above it in the ir; NULL when the rules came to their end.
  */
 const char *trace_guarantee(const struct trace *trace);
-/* Would the author's rule take the packet, if none before it did? It stands behind the rule that
+/* Would the author's rule take the packet, if none before it did? It stands after the rule that
  * ended the walk. */
-bool trace_fits_behind(const struct trace *trace, const struct ir_packet *packet,
-		       const struct trace_rule *rule);
+bool trace_fits_after(const struct trace *trace, const struct ir_packet *packet,
+		      const struct trace_rule *rule);
 
 #endif

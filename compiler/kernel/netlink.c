@@ -84,7 +84,7 @@ struct nlmsghdr *netlink_nft(char *room, uint16_t type, uint16_t flags)
 	return message;
 }
 
-/* The kernel's sentence, and where in the message it stopped, behind an error's fixed part, which
+/* The kernel's sentence, and where in the message it stopped, after an error's fixed part, which
  * is `skip` bytes long. */
 static void read_extended(const struct nlmsghdr *message, size_t skip, struct netlink_error *error)
 {

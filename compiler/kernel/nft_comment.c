@@ -44,7 +44,7 @@ void nft_comment_remove(struct netlink_batch *batch, const char *table, uint64_t
 	netlink_batch_end(batch, message);
 }
 
-/* Instead of the rule of this handle; 0: behind all. */
+/* Instead of the rule of this handle; 0: after all. */
 static void put(struct netlink_batch *batch, const char *table, uint64_t handle, const char *text)
 {
 	struct nlmsghdr *message =

@@ -1,6 +1,6 @@
 /*
  * nft_element: reads a refused element back from the message that it was sent in (see
- * nft_element.h). An interval's end stands behind its first value, as an element with a flag.
+ * nft_element.h). An interval's end stands after its first value, as an element with a flag.
  */
 #include "kernel/nft_element.h"
 

@@ -19,7 +19,7 @@
 
 enum { ATTEMPTS = 200 };
 
-/* The first value of an interval, or the value behind its last one. */
+/* The first value of an interval, or the value after its last one. */
 struct edge {
 	struct wide key;
 	bool is_end;

@@ -3,7 +3,7 @@
  * left.
  *
  * Reading them is for sets that are filled at run time, which are known no other way. The kernel's
- * dump of a big set is slow: it is read only when a set has to be made anew or is added to.
+ * dump of a big set is slow: it is read only when a set has to be re-created or is added to.
  */
 #ifndef TPC_KERNEL_NFT_ELEMENTS_H
 #define TPC_KERNEL_NFT_ELEMENTS_H

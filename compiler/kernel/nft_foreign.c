@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "kernel/netlink.h"
 
-/* Reading is begun anew so often when tables come and go in between. */
+/* Reading is started over so often when tables come and go in between. */
 enum { ATTEMPTS = 20 };
 
 struct reading {

@@ -30,7 +30,7 @@ struct nft_foreign_tables {
  * attributes point to is good only during the call. */
 struct nft_foreign_reader {
 	bool (*wants_table)(void *user, const struct nft_foreign_table *table);
-	void (*begin)(void *user); /* everything is read anew: forget what came */
+	void (*begin)(void *user); /* everything is read again: forget what came */
 	void (*rule)(void *user, const struct nft_foreign_table *table, const char *chain,
 		     uint64_t handle, const struct nlattr *expressions);
 	/* Chains come after the rules. `attributes` by their numbers (NFTA_CHAIN_). */

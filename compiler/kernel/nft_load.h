@@ -47,7 +47,7 @@ void nft_load_leave(struct nft_load *loader);
  */
 bool nft_load_run(struct arena *arena, struct nft_load *loader, const struct buf *text,
 		  enum nft_load_how how, struct nft_load_error *error);
-/* The errno behind libnftables' words, where it is one that may pass; else 0. */
+/* The errno after libnftables' words, where it is one that may pass; else 0. */
 int nft_load_code(const struct nft_load_error *error);
 
 #endif

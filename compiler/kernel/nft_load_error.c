@@ -1,8 +1,8 @@
 /*
- * nft_load_error: finds the rule behind a line of nft text, and asks the kernel which of the
+ * nft_load_error: finds the rule of a line of nft text, and asks the kernel which of the
  * features in it is missing.
  *
- * The text is emit_nft_commit's: behind the line that flushes the table each chain is a block, and
+ * The text is emit_nft_commit's: after the line that flushes the table each chain is a block, and
  * in it each line that is no comment is the next of the chain's rules, or goes on with the one
  * before.
  */
@@ -54,7 +54,7 @@ static const struct feature features[] = {
 
 /* ---- which rule ---- */
 
-/* Moves *text behind its first line, which comes back without its end. */
+/* Moves *text after its first line, which comes back without its end. */
 static const char *next_line(struct arena *arena, const char **text)
 {
 	size_t length = strcspn(*text, "\n");

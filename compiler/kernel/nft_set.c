@@ -1,7 +1,7 @@
 /*
  * nft_set: what goes into nft sets as netlink messages.
  *
- * An interval set holds the first value of each interval and, with a flag, the value behind its
+ * An interval set holds the first value of each interval and, with a flag, the value after its
  * last one; nft adds an end at zero when nothing begins there, and so do we, so that both leave the
  * same set. Both ends of an interval travel in one transaction. Times belong to the first of them.
  */
@@ -101,7 +101,7 @@ static void put_interval(struct nlmsghdr *message, const struct nft_set_change *
 		put_edge(message, bits, wide_after(interval.last), true, none, NULL);
 }
 
-/* One message with elements from *next on; *next moves behind the last that found room. */
+/* One message with elements from *next on; *next moves after the last that found room. */
 static void put_message(struct netlink_batch *batch, const struct nft_set_change *change,
 			size_t *next)
 {

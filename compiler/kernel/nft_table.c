@@ -247,7 +247,7 @@ static uint64_t sum_expressions(uint64_t sum, const struct nlattr *list)
 	return sum;
 }
 
-/* Rules are only ever added behind one another, so in a chain their handles rise. */
+/* Rules are only ever added after one another, so in a chain their handles rise. */
 static void add_rule(struct nft_table *table, struct nft_table_chain *chain, uint64_t handle,
 		     const struct nlattr *expressions)
 {

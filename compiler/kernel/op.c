@@ -209,7 +209,7 @@ static void put_named(const struct op *op, struct buf *out)
 	buf_printf(out, "%s %s", word_of(op), op->name);
 }
 
-/* Rules that are written anew say themselves which chains go. */
+/* Rules that are rewritten say themselves which chains go. */
 static void put_removal(const struct op *op, struct buf *out)
 {
 	if (op->kind != OP_CHAIN_REMOVE || !op->is_detail)

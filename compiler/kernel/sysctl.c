@@ -82,7 +82,7 @@ bool sysctl_has_ipv6(struct arena *arena)
 /* ---- settings of interfaces ---- */
 
 /* "net.ipv4.conf." of all that begin so, or NULL. */
-static const char *behind_conf(const char *key)
+static const char *after_conf(const char *key)
 {
 	const char *conf = strstr(key, ".conf.");
 
@@ -91,7 +91,7 @@ static const char *behind_conf(const char *key)
 
 const char **sysctl_interfaces(struct arena *arena, const char *pattern, size_t *count)
 {
-	const char *begin = behind_conf(pattern), **names = NULL;
+	const char *begin = after_conf(pattern), **names = NULL;
 	int fd = begin ? open_key(arena_strndup(arena, pattern, (size_t)(begin - pattern) - 1),
 				  O_RDONLY | O_DIRECTORY)
 		       : -1;
@@ -131,7 +131,7 @@ const char *sysctl_key(struct arena *arena, const char *pattern, const char *int
 
 const char *sysctl_interface(struct arena *arena, const char *key, const char **pattern)
 {
-	const char *begin = behind_conf(key), *end = strrchr(key, '.');
+	const char *begin = after_conf(key), *end = strrchr(key, '.');
 
 	if (!begin || end < begin)
 		return NULL;

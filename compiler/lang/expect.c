@@ -263,7 +263,7 @@ static void add_meant(struct arena *arena, struct diag_record *record,
 
 		if (!is_same(arena, policy->rules[i].then, expectation->then))
 			continue;
-		if (trace->decided && trace_fits_behind(trace, &expectation->packet, rule)) {
+		if (trace->decided && trace_fits_after(trace, &expectation->packet, rule)) {
 			diag_also(record, rule->author->origin,
 				  "this rule would do it, but comes later");
 			return;

@@ -43,7 +43,7 @@ bool packet_check_text(struct diag *diag, const struct source *source, uint32_t 
 	return true;
 }
 
-/* One word without its quotes into the room, which is moved behind it as *at is. NULL for a quote
+/* One word without its quotes into the room, which is moved after it as *at is. NULL for a quote
  * that nothing ends. */
 static const char *take_word(const struct source *source, uint32_t *at, uint32_t end, char **room)
 {
@@ -65,7 +65,7 @@ static const char *take_word(const struct source *source, uint32_t *at, uint32_t
 bool packet_split(struct arena *arena, struct diag *diag, const struct source *source,
 		  uint32_t begin, uint32_t end, struct packet_word **words, size_t *count)
 {
-	/* A NUL behind a word takes the place of the blank, or of the line's end. */
+	/* A NUL after a word takes the place of the blank, or of the line's end. */
 	char *room = arena_alloc(arena, end - begin + 1);
 	uint32_t at = begin;
 

@@ -105,7 +105,7 @@ struct match_context {
 struct match_alternative {
 	struct ir_match *items;
 	size_t count;
-	unsigned int least; /* so many bytes a packet that fits carries behind its TCP or UDP
+	unsigned int least; /* so many bytes a packet that fits carries after its TCP or UDP
 			       header, if not more */
 };
 

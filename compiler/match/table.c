@@ -86,7 +86,7 @@ static const char *as_list(struct decode *decode, const char *text, const char *
 }
 
 /* What follows "!" or "not ", or NULL. */
-static const char *behind_not(const char *text)
+static const char *after_not(const char *text)
 {
 	if (*text == '!')
 		text++;
@@ -116,7 +116,7 @@ static bool has_shape(struct decode *decode, const struct node *value,
 	if (value->kind != NODE_SCALAR || kind == &match_payload || kind == &match_cgroup ||
 	    kind == &match_time)
 		return true;
-	rest = behind_not(value->text);
+	rest = after_not(value->text);
 	if (rest)
 		return refuse_shape(decode, value,
 				    arena_printf(decode->arena, "`%s` has its own word for not",

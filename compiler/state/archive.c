@@ -43,15 +43,15 @@ static void cut_words(struct codec *codec, struct ir_rule *rule, const char *lin
 	const char *end;
 
 	while ((end = strchr(line, NAME_BEGIN))) {
-		char *behind;
-		unsigned long index = strtoul(end + 1, &behind, 10);
+		char *after;
+		unsigned long index = strtoul(end + 1, &after, 10);
 
-		codec->broken |= index >= ir->set_count || *behind != NAME_END || end == line ||
+		codec->broken |= index >= ir->set_count || *after != NAME_END || end == line ||
 				 end[-1] != '@';
 		if (codec->broken)
 			return;
 		add_piece(codec, rule, line, (size_t)(end - 1 - line), &ir->sets[index], is_match);
-		line = behind + 1;
+		line = after + 1;
 		line += *line == ' ';
 	}
 	if (*line)
@@ -78,7 +78,7 @@ static void hosted_match(struct codec *codec, struct ir_match *item)
 		*item = piece_hosted(codec->arena, words, item->hosted, item->negated, name);
 }
 
-/* One rule of nft in nft's words, without the tabs before it and the line end behind it. */
+/* One rule of nft in nft's words, without the tabs before it and the line end after it. */
 static void nft_rule(struct codec *codec, struct ir_rule *item)
 {
 	const char *matches = NULL, *statements = NULL;

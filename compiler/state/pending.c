@@ -98,7 +98,7 @@ bool pending_waits(struct arena *arena, const struct pending *pending, const str
 
 /* ---- its process ---- */
 
-/* Field 22 of /proc/PID/stat, behind the name, which may hold anything (proc(5)); 0: not known. */
+/* Field 22 of /proc/PID/stat, after the name, which may hold anything (proc(5)); 0: not known. */
 uint64_t pending_started(pid_t pid)
 {
 	char path[64], text[1024];

@@ -33,7 +33,7 @@ struct pending *pending_read(struct arena *arena, const struct rundir *folder, c
 void pending_remove(struct arena *arena, const struct rundir *folder, const char *name);
 /* The apply is the record's: it may have changed something. */
 bool pending_waits(struct arena *arena, const struct pending *pending, const struct record *record);
-/* Whole seconds until the deadline, rounded up; 0 behind it. */
+/* Whole seconds until the deadline, rounded up; 0 after it. */
 unsigned int pending_left(const struct pending *pending);
 /* The deadline that is so many seconds from now. */
 int64_t pending_deadline(unsigned int seconds);

@@ -33,7 +33,7 @@ bool rundir_open(struct arena *arena, struct rundir *folder, bool make, const ch
 /* Gives the lock back, and takes the folder away when nothing but the lock is in it. */
 void rundir_close(struct arena *arena, struct rundir *folder);
 /* The names of the policies that it has files of, sorted. Files beside a policy's own have its
- * name with a dot and a word behind it. */
+ * name with a dot and a word after it. */
 const char **rundir_list(struct arena *arena, const struct rundir *folder, size_t *count);
 
 #endif

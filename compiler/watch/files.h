@@ -10,7 +10,7 @@
 struct arena;
 
 struct files {
-	struct arena *arena; /* of the names; made anew with them */
+	struct arena *arena; /* of the names; re-created with them */
 	int inotify;         /* -1: not open */
 	struct files_item {
 		int folder; /* inotify's number of it */

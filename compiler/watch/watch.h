@@ -50,7 +50,7 @@ struct watch_job {
 	void *user;
 };
 
-/* Returns when it is told to end (SIGTERM, SIGINT): the policy stays in force. False: it cannot
+/* Returns on SIGTERM or SIGINT: the policy stays in force. False: it cannot
  * begin; *why says so. */
 bool watch_run(struct arena *arena, const struct watch_job *job, const char **why);
 

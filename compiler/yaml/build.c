@@ -20,7 +20,7 @@
 #include "yaml/mistake.h"
 
 /*
- * How much deeper than NODE_DEPTH reading goes on, to look at what is behind: each level makes
+ * How much deeper than NODE_DEPTH reading goes on, to look at what is after: each level makes
  * libyaml slower, and a hundred thousand take it half a minute.
  */
 enum { BUILD_BURIED = 200 };

@@ -15,7 +15,7 @@
 bool colon_is_address(const char *text, size_t length);
 /* The one that the byte at `at` is part of: [*begin, *end). */
 bool colon_find(const char *text, size_t size, size_t at, size_t *begin, size_t *end);
-/* The same for an address and port in brackets, where `at` is in the brackets or right behind them.
+/* The same for an address and port in brackets, where `at` is in the brackets or right after them.
  */
 bool colon_find_bracketed(const char *text, size_t size, size_t at, size_t *begin, size_t *end);
 

@@ -338,7 +338,7 @@ static void no_key(const struct mistake *m)
 		  "keys of one mapping, and the \"-\" of one list, begin in the same column");
 }
 
-static void behind_the_end(const struct mistake *m)
+static void after_the_end(const struct mistake *m)
 {
 	diag_help(add(m, rest_of_line(m, m->at), "this follows the end of the policy"),
 		  "a policy is one mapping; is there a bracket or a \"...\" too early?");
@@ -355,7 +355,7 @@ static void other(const struct mistake *m)
 
 void mistake_report(const struct mistake *mistake)
 {
-	/* The first row whose words begin libyaml's is taken; context is only looked at where it is
+	/* The first row whose words begin libyaml's is taken; context is only compared where it is
 	 * given. */
 	static const struct {
 		const char *problem, *context;
@@ -388,7 +388,7 @@ void mistake_report(const struct mistake *mistake)
 		{ "did not find expected node content", NULL, no_value },
 		{ "did not find expected key", NULL, no_key },
 		{ "did not find expected '-' indicator", NULL, no_key },
-		{ "did not find expected <document start>", NULL, behind_the_end },
+		{ "did not find expected <document start>", NULL, after_the_end },
 		{ "", NULL, other },
 	};
 	const char *context = mistake->context ? mistake->context : "";

@@ -2,7 +2,7 @@
  * repair: IPv6 addresses with a colon at their edge, of which libyaml makes an error or something
  * else.
  *
- * Each is reported with its quoted form. So that the rest of the text is still looked at, what
+ * Each is reported with its quoted form. So that the rest of the text is still read, what
  * libyaml cannot read is covered with letters in a copy of the text, of the same length, and the
  * tree gets the address that the author meant.
  */

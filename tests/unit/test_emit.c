@@ -72,7 +72,7 @@ static void add_sets(struct arena *arena, struct ir *ir, const struct source *so
 	*set = (struct ir_set){ .base = "foreign_v4",
 				.type = IR_SET_IPV4,
 				.origin = at_line(source, 2) };
-	interval_add(arena, &set->elements, wide(0x08080808), wide(0x08080808));
+	interval_add(arena, &set->elements, wide(0xc0000208), wide(0xc0000208));
 	interval_add(arena, &set->elements, wide(0xcb007100), wide(0xcb0071ff));
 	interval_add(arena, &set->elements, wide(0xcb007205), wide(0xcb007209));
 }
@@ -187,7 +187,7 @@ static void test_nft(void **state)
 
 	(void)state;
 	assert_holds(&out,
-		     "add element inet tpc foreign_v4 {\n\t8.8.8.8, 203.0.113.0/24, 203.0.114.5-203.0.114.9\n}\n");
+		     "add element inet tpc foreign_v4 {\n\t192.0.2.8, 203.0.113.0/24, 203.0.114.5-203.0.114.9\n}\n");
 	assert_holds(&out, "\t\ttype filter hook prerouting priority -150; policy accept;\n");
 	assert_holds(&out,
 		     "\t\t# seed\n"

@@ -136,7 +136,7 @@ static const struct ast_table *given_priority(const struct lower_target *target)
 
 /* After the last of `count` priorities that another program is known to use, if any are; but not so
  * far that no room would be left. */
-static uint32_t behind_known(uint32_t first, size_t count)
+static uint32_t after_known(uint32_t first, size_t count)
 {
 	for (size_t i = count; i > 0; i--) {
 		const struct known_range *known = known_priority(first + (uint32_t)i - 1);
@@ -152,10 +152,10 @@ uint32_t lower_free_block(struct lower *lower, uint32_t first, size_t count)
 	bool moved = true;
 
 	while (moved) {
-		uint32_t behind = behind_known(first, count);
+		uint32_t after = after_known(first, count);
 
-		moved = behind != first;
-		first = behind;
+		moved = after != first;
+		first = after;
 		for (size_t i = 0; i < lower->target_count; i++) {
 			const struct ast_table *table = given_priority(lower->targets[i]);
 			size_t length = table ? steps_of(lower, lower->targets[i]).count : 0;

@@ -424,7 +424,7 @@ static const char *apart_chain(struct lowering *lowering, const struct lower_blo
 }
 
 /* The chain after the rule's plain conditions; NULL where they are all there is. */
-static const char *chain_behind(struct lowering *lowering, struct lower_block *block)
+static const char *chain_after(struct lowering *lowering, struct lower_block *block)
 {
 	const char *chain = NULL;
 
@@ -456,17 +456,17 @@ static void put_rules(struct lowering *lowering, struct lower_block *block,
 {
 	bool once = lowering->rule->then->action == THEN_CONTINUE && alternatives->count > 1;
 	struct ir_chain *chain = once ? once_chain(lowering, block) : block->chain;
-	const char *behind = alternatives->count ? chain_behind(lowering, block) : NULL;
+	const char *after = alternatives->count ? chain_after(lowering, block) : NULL;
 
-	if (once && !behind)
-		behind = then_chain(lowering, block);
+	if (once && !after)
+		after = then_chain(lowering, block);
 	for (size_t i = 0; i < alternatives->count; i++) {
-		if (!behind) {
+		if (!after) {
 			put_action(lowering, block, chain, &alternatives->items[i]);
 			continue;
 		}
 		lower_do(lowering->lower, add_rule(lowering, chain, &alternatives->items[i]),
-			 (struct ir_statement){ .op = once ? IR_GOTO : IR_JUMP, .chain = behind });
+			 (struct ir_statement){ .op = once ? IR_GOTO : IR_JUMP, .chain = after });
 	}
 }
 

@@ -3,7 +3,7 @@
  * connection is translated: what connection tracking knows of no connection keeps its own source,
  * and a connection that goes on by another table keeps the address of the first.
  *
- * What is forwarded is refused where its connection shows it, so that the client begins anew; the
+ * What is forwarded is refused where its connection shows it, so that the client starts over; the
  * rest is dropped once the kernel has translated.
  */
 #include "base/names.h"

@@ -117,8 +117,8 @@ static bool has_destination(const struct ast_route *routes, size_t count,
 }
 
 /*
- * What has only some destinations says nothing of others: the main table answers those. What the
- * table's fallback refuses is refused for its own destinations, by routes that count last.
+ * What has only some destinations says nothing of other destinations: the main table answers those.
+ * What the table's fallback refuses is refused for its own destinations, by routes that count last.
  */
 static void refuse_rest(struct arena *arena, struct ast_table *table)
 {
